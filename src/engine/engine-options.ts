@@ -15,29 +15,29 @@ import type { OpenRunLimits } from './fan-out/open-runs.ts'
 import type { ProgramLimits } from './program/program.ts'
 import type { StepLimits } from './steps/step-at-work.ts'
 
-/** The limits of the engine: those of its parts, and its own. */
+/** Limits of the engine and of its parts. */
 export interface EngineLimits extends ProgramLimits, StepLimits, ChildLimits, OpenRunLimits {
-  /** Steps that execute at once in this process. */
+  /** Maximum concurrent steps of this process. */
   concurrency: number
-  /** Steps of one run that execute side by side. */
+  /** Maximum concurrent steps of one run. */
   parallelSteps: number
   maxLabelsPerRun: number
-  /** Events of one runbook that are kept. */
+  /** Maximum recorded events of one runbook. */
   runbookEvents: number
 }
 
-/** What the engine is made of. */
+/** Dependencies of the engine. */
 export interface EngineOptions {
   database: Database
-  /** Says when the database takes no writes: nobody waits for it then. */
+  /** Reports when the database accepts no writes, so that nothing waits for it. */
   watch: Pick<DatabaseWatch, 'whileUp' | 'onOutage'>
-  /** Of the library that hands leases out. */
+  /** Maximum connections of the library that hands out leases. */
   libraryConnections: number
   /** Connections for what must never wait behind other statements: heartbeats, cancels. */
   urgent: Queries
-  /** Connections for the statements of runs: their number never takes those of requests away. */
+  /** Connections for the statements of runs, separate from those of requests. */
   bulk: Queries
-  /** `local`: this process alone uses the database, and takes its own runs back at once. */
+  /** `local`: only this process uses the database, and takes its own runs back at once. */
   executor: string
   role: 'all' | 'api' | 'worker'
   activities: ActivityRegistry
@@ -47,20 +47,20 @@ export interface EngineOptions {
   carryOutRunbook: CarryOutRunbook
   checkRunbook: CheckRunbook
   activitySettings: ActivitySettings
-  /** Opens what the collection environments and run secrets were sealed with. */
+  /** Decrypts a version of a collection's environment. */
   openEnvironment(environmentId: number): Promise<Record<string, string>>
   lentKeys: LentKeys
   sealer: { seal(text: string, boundTo: string): string; open(sealed: string, boundTo: string): string }
-  /** What collections store, and may store. */
+  /** Storage use and limits of collections. */
   quota: Pick<Quota, 'add' | 'require'>
   limits: EngineLimits
-  /** Shared with everything else in the process that holds large values. */
+  /** Memory budget shared by everything in the process that holds large values. */
   memory: ByteBudget
-  /** Of results that are reused by steps with `options.cache`. */
+  /** Limits of results that steps with `options.cache` reuse. */
   stepResults: ResultLimits
-  /** Where recorded calls wait while the database is away. */
+  /** Files for recorded calls while the database is away. */
   spill: { folder: string; maxBytes: number }
-  /** How often the process shows that it lives, and looks for work; the tests do more often. */
+  /** Interval of the heartbeat; tests beat more often. */
   beatMs?: number
   log: Logger
 }

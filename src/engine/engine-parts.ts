@@ -38,7 +38,7 @@ import { makeWaits } from './waits/waits.ts'
 /** Runs in memory above which new ones are queued, for another process or for later. */
 const mostLive = 20_000
 
-/** Opens what the engine writes and reads with. */
+/** Opens the engine's readers and writers. */
 export const openStorage = (options: EngineOptions, stopping: AbortSignal) => {
   const { database: raw, executor, limits, log } = options
   const digest = createHash('sha256').update(executor).digest().readUInt8(0)
@@ -56,7 +56,7 @@ export const openStorage = (options: EngineOptions, stopping: AbortSignal) => {
   return {
     stopping,
     shard,
-    /** Queries of runs: they wait for Postgres while it is away. */
+    /** Queries of runs, which wait while Postgres is away. */
     database,
     urgent: patient(options.urgent, stopping),
     watchers,
@@ -75,7 +75,7 @@ export const openStorage = (options: EngineOptions, stopping: AbortSignal) => {
 
 export type Storage = ReturnType<typeof openStorage>
 
-/** Makes the leases of this process, and what ends their runs. */
+/** Makes the leases of this process, and the functions that end their runs. */
 export const makeLeasing = (
   options: EngineOptions,
   { database, urgent, live, slots, stopping }: Storage,
@@ -119,7 +119,7 @@ export const makeLeasing = (
 
 export type Leasing = ReturnType<typeof makeLeasing>
 
-/** Makes what carries runs and their steps out. */
+/** Makes what executes runs and their steps. */
 export const makeRunning = (options: EngineOptions, storage: Storage, leasing: Leasing) => {
   const { database, live, stopping } = storage
   const { leases, endRequests, endBelow, heartbeat } = leasing
@@ -175,7 +175,9 @@ export const makeStarting = (
     leases,
     enqueue: makeEnqueue(requestDatabase, shard),
     enqueueCarrying: (queued, carry) => enqueueCarrying(requestDatabase, shard, queued, carry),
-    /** A collection that waits for nothing here still begins, even if others fill this process: it gets the next slot. */
+    /**
+     * A collection without waiting work here may always start: it gets the next slot even if others fill this process.
+     */
     hasRoom(collectionId) {
       if (role === 'api' || stopping.aborted) return false
       if (slots.free > 0 && live.size < mostLive) return true

@@ -2,16 +2,19 @@ import { makeScrubber, type Scrubber } from '../../lib/secrets/scrub.ts'
 import type { Secret } from '../../lib/secrets/secret-finder.ts'
 import { lentKeyPlaceholder } from '../../model/collections/trial.ts'
 
-/** The runtime environment of a run: looked up by name, and struck out of everything recorded. */
+/** Environment of a run: looked up by name, and scrubbed from everything recorded. */
 export interface Environment {
   get(name: string): string | undefined
-  /** Whether the key of that name is lent by the server: then `get` gives a placeholder, and nobody here the key. */
+  /**
+   * Whether the server lends the key of that name: `get` then returns a placeholder, and nothing in the run sees the
+   * key.
+   */
   lent(name: string): boolean
   scrub: Scrubber
-  /** Names of the values that were given with the run alone. */
+  /** Names of the values given with this run only. */
   secretNames: readonly string[]
   isEmpty: boolean
-  /** The same for the same values; undefined where some of them are secrets of one run, or lent. */
+  /** Equal for equal values; undefined when some are secrets of one run, or lent. */
   version: string | undefined
 }
 
@@ -25,8 +28,8 @@ export const emptyEnvironment: Environment = {
 }
 
 /**
- * `secrets` of the run win over the `variables` of its collection; a variable that is hidden so is struck out as well.
- * `lent` are keys of the server by their names: they fill what is missing, and can be told only by the scrubber.
+ * Makes the environment: `secrets` of the run override `variables` of its collection; an overridden value is scrubbed
+ * too. `lent` are keys of the server by name: they fill gaps, and only the scrubber sees their values.
  */
 export const makeEnvironment = (
   variables: Record<string, string>,

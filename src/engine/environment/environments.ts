@@ -5,21 +5,21 @@ import { runSecretsSeal } from '../../store/secrets/sealed-texts.ts'
 import { type Environment, emptyEnvironment, makeEnvironment } from './environment.ts'
 import { readRunSecrets } from './run-secrets.ts'
 
-/** Opened environments kept at hand. A version never changes, so it never grows old. */
+/** Maximum cached environments. A version never changes, so entries never expire. */
 const mostKept = 200
 
 export interface Environments {
-  /** That of a run: the version of its collection it started with, its own secrets, and what is lent to it. */
+  /** Environment of a run: its collection's version at the start, its own secrets, and its lent keys. */
   of(environmentId: number | null, sealedSecrets: string | null, runKey: string): Promise<Environment>
-  /** That of a call which is no run: a version, and the keys of these names as lent ones. */
+  /** Environment of a call outside a run: a version, and lent keys by name. */
   lending(environmentId: number | null, lent: readonly string[]): Environment | Promise<Environment>
 }
 
-/** What environments are opened with. */
+/** Sources of environments. */
 export interface EnvironmentSources {
-  /** Opens a version of a collection's variables. */
+  /** Decrypts a version of a collection's variables. */
   openEnvironment(environmentId: number): Promise<Record<string, string>>
-  /** Opens the sealed secrets of a run. */
+  /** Decrypts the secrets of a run. */
   sealer: { open(sealed: string, boundTo: string): string }
   /** Provider keys of the server that a trial may use. */
   lentKeys: Pick<LentKeys, 'value'>
@@ -27,11 +27,11 @@ export interface EnvironmentSources {
 
 interface Version {
   variables: Record<string, string>
-  /** What it is without secrets of a run. */
+  /** Environment without secrets of a run. */
   alone: Environment
 }
 
-/** A text from outside as it may be kept with a run: what the run has for secrets is struck out. */
+/** Removes a run's secrets from a text that is stored with it. */
 export const withoutSecrets = async (
   { database, environments }: { database: Queries; environments: Pick<Environments, 'of'> },
   runKey: string,
@@ -45,7 +45,7 @@ export const withoutSecrets = async (
   return run ? (await environments.of(run.environment_id, run.sealed_secrets, runKey)).scrub.text(text) : text
 }
 
-/** Opens environments, and keeps those of collections at hand. */
+/** Opens environments, and caches those of collections. */
 export const makeEnvironments = (options: EnvironmentSources): Environments => {
   const versions = new LRUCache<number, Version | Promise<Version>>({ max: mostKept })
 
@@ -62,7 +62,7 @@ export const makeEnvironments = (options: EnvironmentSources): Environments => {
     return opening
   }
 
-  /** A key that the server has stopped to lend is missing like any other. */
+  /** A key that the server no longer lends counts as missing. */
   const keysOf = (lent: readonly string[]): Record<string, string> =>
     Object.fromEntries(lent.map((name) => [name, options.lentKeys.value(name) ?? '']).filter(([, key]) => key !== ''))
 

@@ -16,7 +16,7 @@ import { checkRunbooks, type RunbookCheckDeps } from '../start/check-runbooks.ts
 import type { StepPlace, StepRun } from '../steps/step-run.ts'
 import type { Parent } from './fan-out-sql.ts'
 
-/** What all child runs of one step have in common. */
+/** What all child runs of one step share. */
 export interface ChildKind {
   taskId: number
   /** `collection/task`. */
@@ -29,7 +29,7 @@ export interface ChildKind {
   secrets: RunSecrets | null
 }
 
-/** What child runs are made with. */
+/** Dependencies for making child runs. */
 export interface ChildDeps extends ModelCheckDeps, RunbookCheckDeps {
   database: Queries
   programs: Pick<Programs, 'of'>
@@ -42,11 +42,11 @@ export interface ChildDeps extends ModelCheckDeps, RunbookCheckDeps {
 }
 
 export interface ChildLimits {
-  /** Runs that one step may start. */
+  /** Maximum child runs of one step. */
   maxFanOut: number
-  /** How deep runs may start runs. */
+  /** Maximum depth of runs that start runs. */
   maxRunDepth: number
-  /** How often a task may stand among the runs above a run of it. */
+  /** How often a task may appear among the ancestors of its run. */
   maxRunRecursion: number
 }
 
@@ -132,7 +132,7 @@ export const prepareChildren = async (
 interface ParentRow {
   environment_id: number | null
   sealed_secrets: string | null
-  /** How many runs of the child runs' task there are among the parent and the runs above it. */
+  /** Number of runs of the same task among the parent and its ancestors. */
   above: number
 }
 

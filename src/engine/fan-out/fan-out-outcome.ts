@@ -3,12 +3,12 @@ import { AppError } from '../../lib/errors.ts'
 import { now } from '../../lib/time.ts'
 import type { StepPlace } from '../steps/step-run.ts'
 
-/** Why a fan-out starts no more runs: it has all of them, one failed, the time is over, or the run is to end. */
+/** Why a fan-out starts no more runs: it has all of them, one failed, the time is over, or the run is ending. */
 export type Over = 'ended' | 'failed' | 'timed_out' | 'interrupted'
 
-/** Failed runs that the error of their step names. */
+/** Maximum failed runs named in the step's error. */
 const mostNamed = 5
-/** Characters of the error of each but the first. */
+/** Maximum characters of each error after the first. */
 const shortError = 300
 
 /** Builds the outputs of a step whose runs have ended. A failed step keeps them, so that its runs can be found. */

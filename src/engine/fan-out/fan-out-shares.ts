@@ -1,24 +1,24 @@
-/** What one lease of a fan-out carries: so many runs, of which `share` may execute at once. */
+/** Content of one lease of a fan-out: its runs, of which `share` may execute at once. */
 export interface Chunk {
   share: number
   size: number
 }
 
-/** Leases of one fan-out that are out at the same time: enough for several processes, few enough to stay cheap. */
+/** Maximum concurrent leases of one fan-out: enough for several processes, few enough to stay cheap. */
 const mostLanes = 16
-/** Runs in one lease; where the share is larger, that many. */
+/** Maximum runs of a lease, unless its share is larger. */
 const largestChunk = 250
-/** For how long a lease has work: a process that joins, or has nothing left, gets its share after that time. */
+/** Target duration of a lease: a process that joins, or runs dry, gets its share within that time. */
 const leaseMs = 500
-/** Runs of a lease for each place, as long as nothing is known of how long they take. */
+/** Runs of a lease for each unit of its share, while their duration is unknown. */
 const firstRunsEach = 4
 
 /**
- * The next lease of a fan-out; undefined while nothing more may begin. The shares of all that are out sum to the
- * concurrency at the most, so that it holds over all processes. A lease gets as many runs as end in `leaseMs`; `paceMs`
- * is the time from one end to the next one in a lease, as far as it is known. Towards the end chunks get smaller (guided
- * self-scheduling): one lane with slow runs must not have a long queue while the others have nothing left. `room` is how
- * many runs may be open beside those that are: a lease that does not fit takes as many as begin at once.
+ * Sizes the next lease of a fan-out; undefined when nothing more may start. The shares of all open leases sum to at
+ * most the concurrency, so that it holds over all processes. A lease gets as many runs as end within `leaseMs`;
+ * `paceMs` is the measured time between two ends in a lease. Towards the end leases get smaller (guided
+ * self-scheduling), so that no slow lease has a long queue while the others are empty. `room` limits the additional
+ * open runs: a lease that does not fit takes only as many as start at once.
  */
 export const nextChunk = (
   concurrency: number,

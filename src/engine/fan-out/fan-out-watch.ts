@@ -2,14 +2,14 @@ import type { Queries } from '../../database/database.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { Parent } from './fan-out-sql.ts'
 
-/** A lease that is out, or is being written down. */
+/** An open lease, or one being written. */
 export interface Leased {
   share: number
-  /** How many of its runs have not ended. */
+  /** Number of its open runs. */
   open: number
-  /** Whether its runs are on disk: before that, none of them being there says nothing. */
+  /** Whether its runs are stored; before that their absence means nothing. */
   isWritten: boolean
-  /** How many have ended in this process, and when the first of them did. */
+  /** Number of its runs that ended in this process, and when the first did. */
   endedHere: number
   firstEndMs: number
 }
@@ -22,48 +22,48 @@ export const newLeased = (share: number, open: number, isWritten: boolean): Leas
   firstEndMs: 0,
 })
 
-/** A step that waits for its runs, and what is known of them. */
+/** A step that waits for its child runs. */
 export interface Waiting extends Parent {
-  /** Leases of it in which something may be open. */
+  /** Its leases that may have open runs. */
   out: Map<string, Leased>
-  /** Milliseconds from one end to the next in a lease, as it was in the last one that was carried out here. */
+  /** Milliseconds between two ends in the last lease that ran here. */
   paceMs: number | undefined
-  /** One of its runs has failed, or was cancelled. */
+  /** Whether a child run failed or was cancelled. */
   failed: boolean
-  /** Whether it wants to know. */
+  /** Whether the step needs to know about failures. */
   asksForFailure: boolean
-  /** No lease goes out any more, and it waits for the end of all that is open. */
+  /** The step starts no more runs and waits for all open ones. */
   asksForEnd: boolean
-  /** Nothing of it is open any more. */
+  /** No child run is open any more. */
   settled: boolean
-  /** The time of some of its runs that had left memory has come, and they wait for room. */
+  /** Parked child runs are due, and wait for room. */
   due: boolean
-  /** Its bound is one with that of other steps of the run. */
+  /** Its concurrency is shared with other steps of the run. */
   isSharing: boolean
-  /** Shares by lease: what a former owner of the run has left out of other steps that do not wait here yet. */
+  /** Shares by lease that a former owner of the run left open for other steps not waiting here yet. */
   beside: Map<string, number>
-  /** Something of this has changed. */
+  /** Called when any of this changes. */
   news(): void
 }
 
-/** Tells waiting steps about the ends of their runs: those in this process at once, others are asked for. */
+/** Notifies waiting steps about the ends of their child runs: local ones at once, others by polling. */
 export interface FanOutWatch {
   add(waiting: Waiting): void
   remove(waiting: Waiting): void
-  /** A lease of it is out from here on. */
+  /** Registers an open lease of a step. */
   leased(waiting: Waiting, lease: string, leased: Leased): void
-  /** A run under this lease has ended here. */
+  /** Reports the end of a run under this lease in this process. */
   ended(lease: string, status: RunStatus): void
-  /** Asks at once what it would ask soon. */
+  /** Polls at once. */
   hurry(): void
-  /** The shares of all leases that are out under the bound of the step. */
+  /** Shares of all open leases under the step's concurrency limit. */
   sharesOf(waiting: Waiting): number[]
 }
 
 const shortestPauseMs = 20
 const longestPauseMs = 500
 
-// Whether any run is due at all is asked first, once; then step by step, for a join would compare all with all.
+// First tests whether any run is due at all, then step by step: a join would compare all with all.
 const askStatement = `
   select 'lease' kind, l.id from unnest($1::text[]) l(id)
   where not exists (select from runs where lease = l.id and ended_at is null)
@@ -91,7 +91,7 @@ export const makeFanOutWatch = (database: Queries): FanOutWatch => {
 
   const ofRun = ({ runKey }: Waiting): Waiting[] => [...(byRun.get(runKey) ?? [])]
 
-  /** The step, and those that share its bound. */
+  /** The step and those that share its concurrency limit. */
   const sharing = (waiting: Waiting): Waiting[] =>
     waiting.isSharing ? ofRun(waiting).filter(({ isSharing }) => isSharing) : [waiting]
 
@@ -111,7 +111,7 @@ export const makeFanOutWatch = (database: Queries): FanOutWatch => {
     if (waiting.isSharing) for (const one of others ?? []) one.news()
   }
 
-  /** One question for all of them. Gives whether there was an answer. */
+  /** Polls for all steps in one query. Returns whether it was answered. */
   const ask = async (): Promise<boolean> => {
     const all = [...waitingSteps.values()]
     const settling = all.filter(({ asksForEnd, out, settled }) => asksForEnd && out.size === 0 && !settled)
@@ -154,7 +154,7 @@ export const makeFanOutWatch = (database: Queries): FanOutWatch => {
       }
     })
 
-  /** Adaptive: busy while there is news, slow while nothing happens. */
+  /** Polls adaptively: often while there is news, rarely while nothing happens. */
   const keepAsking = async (): Promise<void> => {
     if (asking) return
     asking = true
@@ -173,7 +173,7 @@ export const makeFanOutWatch = (database: Queries): FanOutWatch => {
     add(waiting) {
       const before = waitingSteps.get(keyOf(waiting))
       if (before) forget(before)
-      before?.news() // its lease was lost, and has come back here
+      before?.news() // its lease was lost and has come back
       waitingSteps.set(keyOf(waiting), waiting)
       byRun.set(waiting.runKey, (byRun.get(waiting.runKey) ?? new Set()).add(waiting))
       for (const lease of waiting.out.keys()) byLease.set(lease, waiting)

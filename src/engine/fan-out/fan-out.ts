@@ -25,30 +25,30 @@ import { makeOpenRuns, type OpenRunLimits } from './open-runs.ts'
 
 export interface FanOuts {
   /**
-   * Starts the runs that are missing, and waits for all of them without a slot. Gives the outputs of the step, with the
-   * failure where it failed, or `released` when the process stops: the next owner of the run continues from there.
+   * Starts the missing child runs and waits for all of them without a slot. Returns the step's outputs, with the
+   * failure if it failed, or `released` when the process stops: the next owner of the run continues.
    */
   waitForRuns(work: StepAtWork, wanted: WaitForRuns): Promise<Outcome>
-  /** A run under this lease has ended here. */
+  /** Reports the end of a run under this lease in this process. */
   ended: ReturnType<typeof makeFanOutWatch>['ended']
-  /** Something has changed in the database: looks at once. */
+  /** Polls at once, since something changed in the database. */
   hurry(): void
 }
 
 type Outcome = Record<string, unknown> | FailedWith | 'released'
 
-/** How much goes into one statement, and how much text into one lease. */
+/** Maximum runs of one statement, and maximum text of one lease. */
 const runsAtOnce = 1_000
 const textAtOnce = 4 * 1024 * 1024
-/** Portions that are held in memory and written at once, by all steps here; collections take turns. */
+/** Maximum batches in memory and being written, of all steps here; collections take turns. */
 const portionsAtOnce = 3
-/** Steps that look up what their runs are made with: more at once would queue for connections before everything else. */
+/** Maximum steps preparing child runs at once: more would exhaust the connections. */
 const preparedAtOnce = 3
-/** How often runs are asked again to end that have not, and room for more is looked for. */
+/** Interval of repeated requests to end, and of checks for room. */
 const askAgainMs = 500
 const readAtOnce = 5_000
 
-/** Indices of runs that are still to be made: first those that an earlier attempt left out, then all others. */
+/** Indices of runs still to start: first those an earlier attempt left out, then all others. */
 interface Ahead {
   missing: number[]
   next: number
@@ -59,7 +59,7 @@ const remaining = ({ missing, next, count }: Ahead): number => missing.length + 
 
 const takeIndex = (ahead: Ahead): number => ahead.missing.shift() ?? ahead.next++
 
-/** A fan-out that is under way. */
+/** A fan-out in progress. */
 interface FanOut {
   work: StepAtWork
   wanted: WaitForRuns
@@ -67,11 +67,11 @@ interface FanOut {
   ahead: Ahead
   waiting: Waiting
   bell: Bell
-  /** A run above was asked to end; undefined: not looked at yet. */
+  /** Whether an ancestor was asked to end; undefined until checked. */
   isAskedAbove: boolean | undefined
-  /** Since when (`performance.now()`) its runs are asked to end. */
+  /** When (`performance.now()`) its child runs were first asked to end. */
   endingSinceMs: number | undefined
-  /** Since when (`performance.now()`) there is no room for runs; undefined: there was at the last look. */
+  /** Since when (`performance.now()`) there is no room for more runs; undefined when the last check found some. */
   fullSinceMs: number | undefined
 }
 
@@ -81,7 +81,7 @@ export interface FanOutDeps extends ChildDeps {
   quota: Pick<Quota, 'add' | 'require'>
   limits: ChildLimits & OpenRunLimits
   endBelow: EndBelow
-  /** Tells a run in this process that it is to end. */
+  /** Tells a run in this process to end. */
   deliver: EndRequests['deliver']
   /** A run of the lease waits for child runs and executes nothing (1), or does again (-1). */
   onWaiting(lease: LeaseRef, by: 1 | -1): void
@@ -95,7 +95,7 @@ export const makeFanOuts = (deps: FanOutDeps): FanOuts => {
   const watch = makeFanOutWatch(database)
   const emitting = makeSlots(portionsAtOnce)
   const preparing = makeSlots(preparedAtOnce)
-  /** Collections take turns. A run that is to end meanwhile looks nothing up. */
+  /** Collections take turns. A run that is asked to end meanwhile prepares nothing. */
   const prepare = async ({ run, place }: StepAtWork, parent: Parent, wanted: WaitForRuns): Promise<ChildKind> => {
     await preparing.acquire(run.collectionId)
     try {
@@ -105,7 +105,7 @@ export const makeFanOuts = (deps: FanOutDeps): FanOuts => {
       preparing.release()
     }
   }
-  /** How many of its steps wait here: the run is idle once, however many. */
+  /** Number of a run's steps waiting here: the run counts as idle once, however many wait. */
   const waitingSteps = new WeakMap<StepRun, number>()
   const waits = ({ run, lease }: StepAtWork, by: 1 | -1): void => {
     const before = waitingSteps.get(run) ?? 0
@@ -113,7 +113,7 @@ export const makeFanOuts = (deps: FanOutDeps): FanOuts => {
     if (before === 0 || before + by === 0) deps.onWaiting(lease, by)
   }
 
-  /** One statement's worth of runs, `room` at the most, in the leases that may go out now. */
+  /** Takes one statement's worth of runs, at most `room`, in the leases that may start now. */
   const nextPortion = ({ work, wanted, kind, ahead, waiting }: FanOut, room: number): Portion => {
     const portion: Portion = { leases: [], runs: [] }
     const { runs } = wanted
@@ -142,7 +142,7 @@ export const makeFanOuts = (deps: FanOutDeps): FanOuts => {
     return portion
   }
 
-  /** Writes them down. Those whose trajectory id was taken come back into `ahead`, for a lease that nobody has yet. */
+  /** Writes a batch. Runs whose trajectory id was taken return to `ahead`, for a new lease. */
   const emit = async ({ work, wanted, waiting, ahead }: FanOut, portion: Portion): Promise<void> => {
     const rows = columns(runInput.length)
     for (const { run, lease } of portion.runs) pushRow(rows, runValues(run, lease, 0))
@@ -179,7 +179,7 @@ export const makeFanOuts = (deps: FanOutDeps): FanOuts => {
     ahead.missing.push(...absent.filter(({ run }) => !present.has(run.key)).map(({ index }) => index))
   }
 
-  /** Lets some go on that had left memory, as far as there is room; they come before new ones. Gives whether any did. */
+  /** Wakes parked child runs as far as there is room, before new ones start. Returns whether any woke. */
   const wake = async ({ work, wanted, waiting }: FanOut): Promise<boolean> => {
     if (!waiting.due) return false
     const due = await countDue(database, waiting)
@@ -198,8 +198,8 @@ export const makeFanOuts = (deps: FanOutDeps): FanOuts => {
   }
 
   /**
-   * Starts some of the runs that are left, where the concurrency and the bounds on open runs allow it. Throws where there
-   * is no room, and no run of the step is open that would make some. Gives `full` where it has to wait for room.
+   * Starts some of the remaining runs, within the concurrency and the limits on open runs. Throws when there is no room
+   * and no open run of the step could free some. Returns `full` when it must wait for room.
    */
   const startSome = async (fanOut: FanOut): Promise<'started' | 'enough' | 'full'> => {
     const { work, wanted, ahead, waiting } = fanOut
@@ -212,7 +212,7 @@ export const makeFanOuts = (deps: FanOutDeps): FanOuts => {
       await openRuns.look(run)
       const room = openRuns.left(run)
       if (room === 0) {
-        // Two counts must say so: the last one may be older than the end of runs that have made room.
+        // Requires two counts: the last one may precede ends that have freed room.
         fanOut.fullSinceMs ??= performance.now()
         const isFullStill = performance.now() - fanOut.fullSinceMs >= askAgainMs - 100
         const refusal = out.lanes === 0 && isFullStill ? openRuns.refusal(run) : undefined
@@ -230,7 +230,9 @@ export const makeFanOuts = (deps: FanOutDeps): FanOuts => {
     return 'started'
   }
 
-  /** Asks what is open to end, unless the owner of a run above does. Gives `more` where it is to be called again at once. */
+  /**
+   * Asks open child runs to end, unless an ancestor's owner does. Returns `more` when it must be called again at once.
+   */
   const cancelOpen = async (fanOut: FanOut): Promise<'more' | 'asked' | 'none'> => {
     const { work, waiting } = fanOut
     const { run, lease } = work
@@ -245,7 +247,9 @@ export const makeFanOuts = (deps: FanOutDeps): FanOuts => {
     })
   }
 
-  /** Keeps as many leases out as may be, until all runs have ended; or no more are wanted, and the open ones have. */
+  /**
+   * Keeps as many leases open as allowed until all runs have ended, or no more are wanted and the open ones have ended.
+   */
   const untilOver = async (fanOut: FanOut): Promise<Over | 'released'> => {
     const { work, wanted, ahead, waiting, bell } = fanOut
     const { run } = work
@@ -275,7 +279,7 @@ export const makeFanOuts = (deps: FanOutDeps): FanOuts => {
     }
   }
 
-  /** Every run has ended: the outputs, and the failure beside them where there is one. */
+  /** Builds the result after every run has ended: outputs, and a failure if there is one. */
   const concluded = async ({ work, wanted, waiting }: FanOut, over: Over): Promise<Outcome> => {
     if (over === 'interrupted') throw new Interrupted(work.place.name)
     const ended: ChildRun[] = []
@@ -292,7 +296,7 @@ export const makeFanOuts = (deps: FanOutDeps): FanOuts => {
     const parent: Parent = { runKey: run.key, seq: place.seq }
     const kind = await prepare(work, parent, wanted)
     work.hasRuns = true
-    row.wakeMs = wanted.runs.until?.getTime() ?? now() // it only waits: no death is counted for it
+    row.wakeMs = wanted.runs.until?.getTime() ?? now() // it only waits, so no death is counted for it
     await startRow.write()
     const { missing, next, out, beside, failed } = await readProgress(database, parent)
     const bell = makeBell()
@@ -325,7 +329,7 @@ export const makeFanOuts = (deps: FanOutDeps): FanOuts => {
     run.interrupts.add(bell.ring)
     try {
       const over = await untilOver(fanOut)
-      if (over !== 'released' && run.isTreeEnding) work.hasRuns = false // none is open; the run at the top looks again
+      if (over !== 'released' && run.isTreeEnding) work.hasRuns = false // none is open; the root checks again
       return over === 'released' ? over : await concluded(fanOut, over)
     } finally {
       run.interrupts.delete(bell.ring)
@@ -347,7 +351,7 @@ const sharesOut = (out: number[], leases: Portion['leases'] = []): { lanes: numb
   return { lanes: all.length, shares: all.reduce((sum, share) => sum + share, 0) }
 }
 
-/** When what is open is cancelled: as the activity says, or after the time that the step's config gives it. */
+/** Time at which open child runs are cancelled: from the activity, or from the step's timeout. */
 const deadlineOf = ({ place }: StepAtWork, { runs }: WaitForRuns): number => {
   const { timeoutSeconds } = place.step
   const limit =

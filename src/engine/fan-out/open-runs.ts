@@ -6,42 +6,42 @@ import type { StepRun } from '../steps/step-run.ts'
 /** Runs that may still be started below one root or in one collection, as far as this process knows. */
 interface Room {
   left: number
-  /** The database had no room at the last count; else `left` may be used up before the room is. */
+  /** Whether the last count found no room; otherwise `left` may only be used up earlier than the room. */
   isFull: boolean
-  /** `performance.now()` from which on the database is asked again. */
+  /** `performance.now()` from which on the database is counted again. */
   untilMs: number
 }
 
-/** The run that is to start others. */
+/** A run about to start child runs. */
 type Starting = Pick<StepRun, 'key' | 'depth' | 'collection' | 'collectionId'>
 
 export interface OpenRunLimits {
-  /** Open runs below one root. */
+  /** Maximum open runs below one root. */
   maxOpenBelow: number
-  /** Open runs of one collection that runs have started. */
+  /** Maximum open child runs in one collection. */
   maxOpenStarted: number
 }
 
-/** Bounds the open runs that runs have started: below one root, and in one collection. */
+/** Limits the open child runs below one root, and in one collection. */
 export interface OpenRuns {
-  /** Counts in the database how many runs may be started, where memory does not know. */
+  /** Counts open runs in the database if the cached count has expired. */
   look(run: Starting): Promise<void>
-  /** How many runs a run may start now. Ask it right before `take`: others may have taken some since the look. */
+  /** How many runs may start now. Read it right before `take`: others may have taken some since. */
   left(run: Starting): number
-  /** Takes room for runs that are about to be written. Gives the function to call when they are, or when that failed. */
+  /** Reserves room for runs about to be written. Returns the function to call when they are, or when writing failed. */
   take(run: Starting, count: number): () => void
-  /** The error of a step that cannot start any run, where a bound is reached; undefined where room is only used up for now. */
+  /** Error of a step that cannot start any run because a limit is reached; undefined when it only has to wait. */
   refusal(run: Starting): AppError | undefined
 }
 
-/** Other processes start runs too, so a count is used up by a part of the room that it found, and for a short time. */
+/** A count is valid for a short time and for a part of the room it found, since other processes start runs too. */
 const partOfRoom = 4
 const smallRoom = 250
 const roomForMs = 2_000
 const noRoomForMs = 250
 const mostRemembered = 1_000
 
-/** Never counts further than the bound: a count costs at most some ten milliseconds. */
+/** Counts no further than the limit, which takes at most some ten milliseconds. */
 const countStatement = `
   select
     (select count(*) from (select from ${openBelowKeys('id', 'array[$1::text]', 'null::int')} r limit $2) found)::int below,
@@ -51,7 +51,7 @@ const countStatement = `
 export const makeOpenRuns = (database: Queries, { maxOpenBelow, maxOpenStarted }: OpenRunLimits): OpenRuns => {
   const below = new Map<string, Room>()
   const started = new Map<number, Room>()
-  /** Runs that are being written, by root or collection: a count does not see them yet. */
+  /** Runs being written, by root or collection, which a count does not see yet. */
   const starting = new Map<string | number, number>()
   let counting: Promise<void> | undefined
 
@@ -91,7 +91,7 @@ export const makeOpenRuns = (database: Queries, { maxOpenBelow, maxOpenStarted }
 
   return {
     async look(run) {
-      while (counting) await counting // two counts at the same time would each give the same room away
+      while (counting) await counting // two concurrent counts would each grant the same room
       if (!roomsOf(run).every(isKnown)) {
         counting = count(run).finally(() => {
           counting = undefined

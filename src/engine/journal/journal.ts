@@ -7,23 +7,23 @@ import { type JournalStatistics, RunExists } from '../engine.ts'
 import { commitValues, type Entry, sizeOf } from './journal-entry.ts'
 import { type CommitParts, commitStatement } from './journal-sql.ts'
 
-/** The lease of an entry has a newer epoch: another owner works on its runs, and nothing of the entry was written. */
+/** The lease of an entry has a newer epoch: another process owns its runs, and nothing was written. */
 export class Fenced extends Error {}
-/** Another run has this trajectory id: draw a new one and send again. */
+/** Another run has this trajectory id: draw a new one and retry. */
 export class TrajectoryIdTaken extends Error {}
 
-/** Writes everything the runs of this process have to say, in as few commits as the disk allows. */
+/** Commits everything that the runs of this process record, in as few commits as the disk allows. */
 export interface Journal {
-  /** Resolves when the entry is on disk; rejects with one of the errors above, or with what Postgres refused it for. */
+  /** Resolves when the entry is durable; rejects with one of the errors above, or with Postgres's refusal. */
   add(entry: Entry): Promise<void>
-  /** A start row that its own completion has overtaken need not be written any more. */
+  /** Withdraws a start row that its own completion has overtaken. */
   withdraw(entry: Entry): void
   /**
-   * The database is away: refuses the new runs that were not sent yet, so that none of them is written, and sends the rest
-   * again on a connection of its own.
+   * Handles an outage: refuses unsent new runs, so that none of them is written, and resends everything else on a new
+   * connection.
    */
   outage(reason: Error): void
-  /** Too much is waiting: take no new runs. */
+  /** Whether too much is waiting to accept new runs. */
   readonly full: boolean
   /** Resolves when nothing is waiting. */
   idle(): Promise<void>
@@ -38,7 +38,7 @@ interface Waiting {
   reject: (reason: unknown) => void
 }
 
-/** How much goes into one statement, and how much may wait before new runs are refused. */
+/** Maximum entries of one statement, and of the queue before new runs are refused. */
 const batchEntries = 1000
 const leastEntries = 100
 const batchBytes = 16 * 1024 * 1024
@@ -50,13 +50,13 @@ const queueBytes = 48 * 1024 * 1024
  */
 const longCommitMs = 250
 
-/** How many entries the next commit may have, after one of so many that took so long. */
+/** Maximum entries of the next commit, given the size and duration of the last one. */
 const nextMost = (most: number, entries: number, tookMs: number): number =>
   tookMs > longCommitMs
     ? Math.max(leastEntries, Math.floor((Math.min(entries, most) * longCommitMs) / tookMs))
     : Math.min(batchEntries, 2 * most)
 
-/** Nested loops only: after an ANALYZE with many open runs the planner would otherwise scan them all per entry. */
+/** Only nested loops: after an ANALYZE with many open runs the planner would scan them all for each entry. */
 const plannerOptions = {
   enable_seqscan: 'off',
   enable_hashjoin: 'off',
@@ -71,7 +71,7 @@ export const openJournal = (options: {
   noteTime?: Database['noteTime']
 }): Journal => {
   const queue = makeFairQueue<Waiting>()
-  /** Bytes that wait, by collection. */
+  /** Waiting bytes by collection. */
   const bytesOf = new Map<number, number>()
   const statistics: JournalStatistics = { commits: 0, entries: 0, resent: 0, runsEnded: {}, stepsEnded: {} }
   const closing = new AbortController()
@@ -85,7 +85,7 @@ export const openJournal = (options: {
     ...(options.noteTime && { noteTime: options.noteTime }),
   })
 
-  /** Runs a statement until Postgres has answered it. After a lost connection the outcome is unknown: ask again. */
+  /** Sends a statement until Postgres answers. After a lost connection the result is unknown, so it is sent again. */
   const persist = async <Row>(name: string, text: string, values: unknown[], onResend?: () => void): Promise<Row[]> => {
     for (let wait = 20; ; wait = Math.min(wait * 2, 500)) {
       try {
@@ -137,7 +137,7 @@ export const openJournal = (options: {
       if (!passed(waiting)) waiting.reject(new Fenced(waiting.entry.lease.id))
       else if (run && !inserted.has(run.key)) {
         const lease = owners?.get(run.key)
-        // A first, unacknowledged send may have inserted it: then it stands under our own lease.
+        // An unacknowledged first send may have inserted it; then it is under our own lease.
         if (lease === undefined) waiting.reject(new TrajectoryIdTaken(run.trajectoryId))
         else if (resent && lease === waiting.entry.lease.id) waiting.resolve()
         else waiting.reject(new RunExists(run.key))
@@ -159,7 +159,7 @@ export const openJournal = (options: {
     return new Map(rows.map((row) => [row.id, row.lease]))
   }
 
-  /** Collections take turns, so that what one has to say waits for a batch or two, however much others have. */
+  /** Takes entries from collections in turn, so that an entry waits for a batch or two, however much others write. */
   const takeBatch = (): Waiting[] => {
     const batch: Waiting[] = []
     let bytes = 0
@@ -179,7 +179,7 @@ export const openJournal = (options: {
     else bytesOf.delete(collectionId)
   }
 
-  /** New runs are refused to collections that have more waiting than their share, and to all beyond twice of it all. */
+  /** Refuses new runs of collections above their share, and of all collections above twice the total. */
   const isFull = (collectionId: number): boolean =>
     waitingBytes > queueBytes &&
     (waitingBytes > 2 * queueBytes || (bytesOf.get(collectionId) ?? 0) * bytesOf.size > queueBytes)
@@ -231,7 +231,8 @@ export const openJournal = (options: {
     },
     async close() {
       closing.abort()
-      if (sending) connection.drop() // Postgres does not answer: the next owner of the runs goes on without these entries
+      // Postgres does not answer: the next owner of the runs continues without these entries
+      if (sending) connection.drop()
       await sending
       await connection.close()
     },
@@ -240,7 +241,7 @@ export const openJournal = (options: {
 
 const statements = new Map<string, string>()
 
-/** Prepared once for each set of parts: there are few of them. */
+/** Prepared once for each of the few sets of parts. */
 const statementOf = (parts: CommitParts): { name: string; text: string } => {
   const { runs, steps, begins, ends, parks, events, files } = parts
   const name = `commit_${[runs, steps, begins, ends, parks, events, files].map(Number).join('')}`

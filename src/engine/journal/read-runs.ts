@@ -7,19 +7,19 @@ import { type Path, parsePath, readPath } from '../program/paths.ts'
 interface ReadRow {
   trajectory_id: string
   status: string
-  /** Whether its texts are here; those of the first run always are. */
+  /** Whether its texts are included; those of the first run always are. */
   fits: boolean
   init_params: string | null
-  /** JSON: the asked steps of the run, in the order of execution. */
+  /** JSON: the requested steps in order of execution. */
   steps: { name: string; status: string; inputs: string | null; outputs: string | null; error: string | null }[]
 }
 
-/** Runs in one question, and about how much text of theirs: all of it is in memory, and parsed in one go. */
+/** Maximum runs and approximate text of one query: all of it is parsed in memory at once. */
 const runsAtOnce = 250
 const textAtOnce = 8 * 1024 * 1024
-/** Most readers want little: so much in the first question. */
+/** Text of the first query: most readers want little. */
 const firstText = 1024 * 1024
-/** As text, in the connection, and parsed. */
+/** Copies in memory: text, connection buffer, and parsed value. */
 const copiesOfText = 3
 
 const askedInitParams = `case when $4 then coalesce(r.init_params, (select body from payloads where id = r.init_params_payload)) end`
@@ -28,10 +28,9 @@ const outputs = 'coalesce(s.outputs, (select body from payloads where id = s.out
 const askedSteps = `from steps s where s.run_id = r.id and regexp_replace(s.name, '__[0-9]+$', '') = any($3)`
 
 /**
- * Runs of a collection by their trajectory ids, each with those of its steps that are asked for; a step of a loop is
- * found by the name it has in the workflow. Once there is enough text the runs that follow come without theirs. Each run
- * is looked up by its id alone: a planner that has no statistics yet would walk through all of the collection for each,
- * which `offset 0` keeps it from.
+ * Reads runs of a collection by trajectory id, each with the requested steps; a step of a loop is found by its name in
+ * the workflow. Once enough text is collected, further runs come without theirs. Each run is looked up by id alone:
+ * without statistics the planner would scan the whole collection for each, which `offset 0` prevents.
  */
 const readStatement = `
   with asked as materialized (
@@ -72,7 +71,7 @@ const rowsOf = async (
   return new Map(rows.map((row) => [row.trajectory_id, row]))
 }
 
-/** The steps of one run, with the outputs of all or of the last completed one, where those are no more than may be. */
+/** Reads the steps of one run, with all outputs or those of the last completed one, within the size limit. */
 const stepsStatement = `
   with known as materialized (
     select s.seq, s.name, s.status, s.outputs, s.outputs_payload, max(s.seq) filter (where s.status = 'completed') over () last
@@ -93,12 +92,12 @@ const pathOf = (text: string): Path => {
   throw new AppError('parameter_invalid', `'${text}' is not a path; expected something like step.outputs.text`)
 }
 
-/** What a run's paths are read from: its `init_params` and its steps, each parsed once. */
+/** Root values of a run's paths: its `init_params` and its steps, each parsed once. */
 const documentOf = (row: ReadRow): ((root: string) => unknown) => {
   const parsed = new Map<string, unknown>()
   const look = (root: string): unknown => {
     if (root === 'init_params') return row.init_params === null ? undefined : JSON.parse(row.init_params)
-    // Of a step in a loop its latest turn.
+    // For a step of a loop, its latest iteration.
     const step = row.steps.findLast(({ name }) => name === root || name.replace(/__\d+$/, '') === root)
     return (
       step && {
@@ -132,7 +131,7 @@ const readOne = (row: ReadRow | undefined, collection: string, id: string, paths
   })
 }
 
-/** Lets a step read other runs of its collection: a few hundred at a time, and only the steps that it names. */
+/** Lets a step read other runs of its collection, a few hundred at a time, and only the steps it names. */
 export const runReader = (
   deps: RunReaderDeps,
   { collection, collectionId }: { collection: string; collectionId: number },
@@ -160,7 +159,7 @@ export const runReader = (
       const readings = new Map<string, { values: ReadValue[]; size: number }>()
       for (const id of some) {
         const row = rows.get(id)
-        if (row?.fits === false) break // it comes first in the next question
+        if (row?.fits === false) break // it comes first in the next query
         const reading = readings.get(id) ?? sized(readOne(row, collection, id, paths), limit)
         readings.set(id, reading)
         values.push(reading.values)
@@ -195,7 +194,7 @@ export const runReader = (
   },
 })
 
-/** With the size of its JSON text; no more of it is counted than `limit` and the value that passes it. */
+/** Takes values until their JSON text exceeds `limit`; returns them with the size. */
 const sized = (values: ReadValue[], limit: number): { values: ReadValue[]; size: number } => {
   let size = 0
   for (const value of values) if (size <= limit) size += JSON.stringify(value).length

@@ -14,15 +14,15 @@ import {
   staticValue,
 } from './source.ts'
 
-/** One parameter of a step: `source` first, `fallback` when it leads to nothing. */
+/** Where one parameter of a step gets its value: `source` first, `fallback` when that leads to nothing. */
 export interface Binding {
   parameter: string
-  /** Member of the step's config that gives it. */
+  /** Member of the step's config. */
   key: string
   source: Source
   fallback: Source | undefined
   required: boolean
-  /** What counts where the source leads to nothing. */
+  /** Value when the source leads to nothing. */
   missing: unknown
 }
 
@@ -31,10 +31,10 @@ export const readsOf = (binding: Binding): Path[] => [
   ...(binding.fallback ? pathsOf(binding.fallback) : []),
 ]
 
-/** Keys of a step config that are the engine's own, whatever the activity declares. */
+/** Config keys reserved for the engine, whatever the activity declares. */
 const engineKeys = new Set(['activity', 'depends_on', 'options', '__proto__'])
 
-/** Where each parameter of a step gets its value from. What is wrong with one is reported, what may be is a warning. */
+/** Binds each parameter of a step to its source. Reports errors, and warns about possible mistakes. */
 export const bindParameters = (
   config: Record<string, unknown>,
   activity: Activity,
@@ -51,7 +51,7 @@ export const bindParameters = (
   return bind(written, activity, notes)
 }
 
-/** A `{{name}}` that the step itself gives a value for is its own placeholder, even if a step is called so. */
+/** A `{{name}}` for which the step itself has a value is its own placeholder, even if a step has that name. */
 const rootsFor = (key: string, config: Record<string, unknown>, activity: Activity, roots: Roots): Roots => {
   const given = [
     activity.takesAnyParameter ? config : {},
@@ -75,7 +75,7 @@ interface Placed {
   source: Source
 }
 
-/** The rules in their order: which parameter a key speaks of, and how its value is read. */
+/** Applies the naming rules in order: which parameter a key means, and how its value is read. */
 const sourceOf = (key: string, value: unknown, activity: Activity, roots: Roots, report: Report): Placed => {
   const declared = (name: string) => Object.hasOwn(activity.parameters.shape, name)
   if (key.endsWith('_path') && declared(key)) {
@@ -102,7 +102,7 @@ const place = (written: Map<string, Written>, key: string, placed: Placed): void
   written.set(placed.target, entry)
 }
 
-/** Old names step in where the right one is absent; what nobody declared is named in a warning. */
+/** Binds aliases when the current name is absent; warns about undeclared keys. */
 const bind = (
   written: Map<string, Written>,
   activity: Activity,
@@ -140,7 +140,7 @@ const bind = (
 
 const requiredByActivity = new WeakMap<Activity, Set<string>>()
 
-/** Names the parameters that must be given. The JSON Schema knows that an "anything" may still not be absent. */
+/** Names of required parameters, from the JSON Schema: it knows that an "any" value must still be present. */
 export const requiredOf = (activity: Activity): Set<string> => {
   const known = requiredByActivity.get(activity)
   if (known) return known

@@ -3,38 +3,38 @@ import type { StepStatus } from '../../model/workflows/workflow.ts'
 import { nameInWorkflow, type Program, type ProgramStep } from './program.ts'
 
 /**
- * What branches and loops have decided so far in a run. It follows from the records alone: whoever takes a run over
- * finds it there.
+ * Decisions of branches and loops so far in a run. Derived from its records alone, so a new owner of the run restores
+ * it.
  */
 export interface Course {
-  /** By the index of a branch that has decided: the index of the step it leads to, undefined where to none. */
+  /** For each decided branch (by index): index of the chosen step, or undefined for none. */
   decisions: Map<number, number | undefined>
-  /** By the index of a counter: the turn its loop is in. Absent: the first. */
+  /** For each loop counter (by index): current iteration. Absent means the first. */
   turns: Map<number, number>
-  /** By step that was settled: the `seq` of its latest record. */
+  /** For each settled step: `seq` of its latest record. */
   latest: Map<number, number | 'skipped'>
 }
 
 export const newCourse = (): Course => ({ decisions: new Map(), turns: new Map(), latest: new Map() })
 
-/** Is the step carried out when its turn comes? The last branch that has decided about it says so. */
+/** Whether a step executes when its turn comes; the last branch that decided about it counts. */
 export const isChosen = ({ decisions }: Course, step: ProgramStep): boolean => {
   const branch = step.decidedBy.findLast((index) => decisions.has(index))
   return branch === undefined ? step.isListed : decisions.get(branch) === step.index
 }
 
-/** 1-based turn of the loop that a step stands in; 1 outside of loops. */
+/** 1-based loop iteration of a step; 1 outside loops. */
 export const turnOf = ({ turns }: Course, { loop }: ProgramStep): number =>
   loop === undefined ? 1 : (turns.get(loop.counter) ?? 1)
 
-/** A step as it was recorded; its outputs are needed of branches and counters alone. */
+/** A recorded step; its outputs are only needed for branches and counters. */
 export interface Settled {
   seq: number
   status: StepStatus
   outputs: string | null
 }
 
-/** Takes notice of a step that was settled, and gives the index of the one that comes next in order. */
+/** Applies a settled step; returns the index of the next step in order. */
 export const settle = (course: Course, step: ProgramStep, { seq, status, outputs }: Settled): number => {
   course.latest.set(step.index, status === 'skipped' ? 'skipped' : seq)
   const said = step.activity.steers && status === 'completed' ? parsedObject(outputs ?? '') : undefined
@@ -48,13 +48,13 @@ export const settle = (course: Course, step: ProgramStep, { seq, status, outputs
   return loop.first
 }
 
-/** Takes notice of a step that nothing leads to: it leaves no record. A branch that is one leads nowhere. */
+/** Passes over a step that no branch chose: it leaves no record. If it is a branch, it chooses nothing. */
 export const pass = (course: Course, step: ProgramStep): void => {
   course.latest.set(step.index, 'skipped')
   if (step.branch) course.decisions.set(step.index, undefined)
 }
 
-/** Steps that nothing leads to leave no record: gives the index of the next one that is carried out, or skipped. */
+/** Passes over steps that no branch chose; returns the index of the next one to execute or skip. */
 export const passOver = (program: Program, course: Course, from: number): number => {
   let next = from
   for (let step = program.steps[next]; step && !step.isListed && !isChosen(course, step); step = program.steps[next]) {
@@ -64,11 +64,11 @@ export const passOver = (program: Program, course: Course, from: number): number
   return next
 }
 
-/** The index in the program of a recorded step. */
+/** Index in the program of a recorded step. */
 export const indexOfRecorded = ({ indexOf }: Program, name: string): number =>
   indexOf.get(nameInWorkflow(name, (one) => indexOf.has(one))) ?? -1
 
-/** The course of a run after these records, in the order of `seq`, and the index of the step that comes next. */
+/** Course of a run after these records, in `seq` order, and the index of the next step. */
 export const courseAfter = (
   program: Program,
   records: (Settled & { name: string })[],
@@ -82,7 +82,7 @@ export const courseAfter = (
   return { course, next }
 }
 
-/** What tells a record whose outputs steer, as a regular expression of Postgres on its name. */
+/** Regular expression (Postgres) for names of records whose outputs steer the run. */
 export const steeringPattern = ({ steps }: Program): string => {
   const names = steps.filter(({ activity }) => activity.steers).map(({ name }) => name)
   return `^(${names.join('|')})(__[0-9]+)?$`

@@ -3,41 +3,41 @@ import { isObject } from '../../lib/json/json-object.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
 import type { Report } from './remark.ts'
 
-/** A step as it is written, before anything of it is compiled. */
+/** A step as written, before compilation. */
 export interface WrittenStep {
   name: string
   config: Record<string, unknown>
   activity: Activity
-  /** It stands in `steps`; else it is only the target of a branch. */
+  /** Whether it is listed in `steps`; otherwise it is only the target of a branch. */
   isListed: boolean
 }
 
-/** The steps that a branch decides about, by name. */
+/** Names of the steps that a branch chooses from. */
 export interface Targets {
   true: string | undefined
   false: string | undefined
 }
 
-/** How the steps of a workflow follow one another, beside their order. */
+/** How the steps of a workflow follow one another. */
 export interface Flow {
-  /** In the order in which they are carried out: a target that is not listed comes right after its branch. */
+  /** Steps in order of execution: an unlisted target comes right after its branch. */
   steps: WrittenStep[]
-  /** By the name of the branch. */
+  /** Targets by name of the branch. */
   branches: Map<string, Targets>
-  /** By the name of the counter: the names of its group. */
+  /** Names of a loop's steps by name of its counter. */
   loops: Map<string, string[]>
 }
 
 type Find = (name: string) => Omit<WrittenStep, 'isListed'> | undefined
 
 /**
- * Works out branches and loops. `find` gives a step by name, or undefined where it cannot be carried out, of which it
- * has reported why.
+ * Resolves branches and loops. `find` returns a step by name, or undefined after it has reported why the step cannot
+ * execute.
  */
 export const flowOf = (listed: string[], configs: Record<string, unknown>, find: Find, report: Report): Flow => {
   const flow: Flow = { steps: [], branches: new Map(), loops: new Map() }
   const isListed = new Set(listed)
-  /** Targets that are not listed, by the branch that has them. */
+  /** Unlisted targets, by the branch that has them. */
   const owners = new Map<string, string>()
 
   const add = (name: string): void => {
@@ -100,7 +100,7 @@ const named = (names: string[]): string =>
     .map((name) => `'${name}'`)
     .join(', ')}${names.length > mostNamed ? ', …' : ''}`
 
-/** The steps that a counter repeats: those listed right before it. */
+/** Steps that a counter repeats: those listed right before it. */
 const groupOf = (
   name: string,
   config: Record<string, unknown>,
@@ -127,7 +127,7 @@ const groupOf = (
   return undefined
 }
 
-/** The group, and what its branches lead to beside it. */
+/** A loop's steps with the targets of their branches. */
 const withTargets = (group: string[], { branches }: Flow, isListed: ReadonlySet<string>): string[] => {
   const all = new Set(group)
   for (const name of all) {
@@ -156,7 +156,7 @@ const refuseNested = ({ loops }: Flow, report: Report): void => {
   }
 }
 
-/** Turn n of `x` is recorded as `x__n`: no other step may be called so. */
+/** Iteration n of `x` is recorded as `x__n`, so no other step may have that name. */
 const refuseCollisions = ({ steps, loops }: Flow, report: Report): void => {
   const repeated = new Set([...loops].flatMap(([counter, group]) => [counter, ...group]))
   for (const { name } of steps) {
@@ -169,8 +169,8 @@ const refuseCollisions = ({ steps, loops }: Flow, report: Report): void => {
 }
 
 /**
- * Puts steps behind those they depend on, and otherwise in their order. `after` gives what a step depends on, as
- * indexes. Steps that wait for one another are named in the report.
+ * Sorts steps after their dependencies, otherwise in their order. `after` returns the indices of a step's dependencies.
+ * Reports cycles.
  */
 export const topological = (names: string[], after: number[][], report: Report): number[] => {
   const order: number[] = []
@@ -190,11 +190,11 @@ export const topological = (names: string[], after: number[][], report: Report):
   return order
 }
 
-/** Keys at the top of a workflow that say how it is carried out. */
+/** Reads the top-level key that selects parallel execution. */
 export const isParallel = (workflow: Workflow, report: Report): boolean => {
   const written = workflow.execution ?? 'sequential'
   if (written === 'parallel' || written === 'sequential') return written === 'parallel'
-  // Older workflows may hold anything under a key that meant nothing: only a text can be a slip.
+  // Older workflows may hold anything under this key, which had no meaning then: only a text can be a mistake.
   if (typeof written === 'string' || !isObject(written)) {
     report(`execution must be "sequential" or "parallel", not ${JSON.stringify(written)}`, { key: 'execution' })
   }

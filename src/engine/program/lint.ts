@@ -9,18 +9,18 @@ import type { Path } from './paths.ts'
 import type { Program, ProgramStep } from './program.ts'
 import { question, type Remark } from './remark.ts'
 
-/** More faults are left out. */
+/** Maximum number of reported faults. */
 const mostFaults = 200
 const mostGuesses = 100
 
-/** Members of a workflow that the server uses, and those that files carry for people and for other tools. */
+/** Members of a workflow that the server uses, and known ones for people and other tools. */
 const usedMembers = ['init_params', 'step_configs', 'steps', 'execution']
 const knownMembers = new Set([
   ...usedMembers,
   ...['name', 'description', 'version', 'metadata', 'author', 'tags', 'title', 'notes', 'comment', '$schema'],
 ])
 
-/** A child task that a step names as it stands. */
+/** A child task that a step names literally. */
 export interface NamedTask {
   step: string
   key: string
@@ -28,8 +28,8 @@ export interface NamedTask {
 }
 
 /**
- * Looks for what a run of a workflow would stumble over: what the compiler found, parameters that are missing or have
- * values that their activity refuses, outputs that no activity has, and members that nothing uses.
+ * Finds faults that would fail a run: compiler problems, missing or invalid parameters, outputs that no activity has,
+ * and unused members.
  */
 export const lintWorkflow = (workflow: Workflow, program: Program): WorkflowFault[] => {
   const guess = makeGuesses(mostGuesses)
@@ -53,7 +53,7 @@ export const lintWorkflow = (workflow: Workflow, program: Program): WorkflowFaul
   return faults
 }
 
-/** The tasks that steps start, where the workflow names them as they stand. */
+/** Tasks that steps start, as far as the workflow names them literally. */
 export const namedTasks = (program: Program): NamedTask[] =>
   program.steps.flatMap(({ name: step, activity, bindings }) =>
     bindings.flatMap(({ parameter, key, source, fallback }) =>
@@ -63,7 +63,7 @@ export const namedTasks = (program: Program): NamedTask[] =>
     ),
   )
 
-/** Says that a step starts a task which its collection does not have. */
+/** Fault of a step that starts a task its collection does not have. */
 export const missingTaskFault = ({ step, key, task }: NamedTask, meant: string | undefined): WorkflowFault =>
   faultOf('error', {
     message: `Step '${step}': there is no task '${task}' in this collection${question(meant)}`,
@@ -95,7 +95,7 @@ const unknownMembers = (workflow: Workflow, guess: Guess): Remark[] =>
     return [{ message: `The workflow's member '${key}' is not used${question(meant)}`, key, meant }]
   })
 
-/** Step configs that no list and no branch leads to. */
+/** Step configs that no list or branch refers to. */
 const unusedSteps = ({ step_configs: configs = {}, steps = [] }: Workflow, program: Program): Remark[] =>
   Object.keys(configs)
     .filter((name) => !steps.includes(name) && !program.indexOf.has(name))
@@ -109,14 +109,14 @@ const missingParameters = ({ activity, bindings }: ProgramStep): Remark[] => {
     .map((name) => ({ message: `parameter '${name}' of ${activity.name} is required` }))
 }
 
-/** Values that are written as they stand and that the activity would refuse. */
+/** Literal values that the activity would refuse. */
 const wrongValues = ({ activity, bindings }: ProgramStep, guess: Guess): Remark[] =>
   bindings.flatMap(({ parameter, key, source, fallback }) => {
     if (source.kind !== 'value' || source.value === null || source.value === undefined || fallback) return []
     return parameterIssues(activity, { parameter, key, value: source.value }, guess)
   })
 
-/** Reads of an output that the activity does not declare, or of a parameter that is probably misspelt. */
+/** References to an undeclared output, or to a probably misspelt parameter. */
 const unknownReads = (binding: Binding, program: Program, guess: Guess): Remark[] =>
   readsOf(binding).flatMap((path) => {
     const remark =
@@ -142,10 +142,10 @@ const unknownOutput = (
   }
 }
 
-/** Whether an activity gives outputs beside those that it declares. */
+/** Whether an activity may have outputs beside the declared ones. */
 const isOpen = ({ def }: z.ZodObject): boolean => def.catchall !== undefined && def.catchall._zod.def.type !== 'never'
 
-/** A run may bring parameters that the workflow does not list: only a name that is nearly one of them is a fault. */
+/** Runs may have parameters that the workflow does not list: only a name that nearly matches one is a fault. */
 const misspeltParameter = (
   { segments: [first], text }: Path,
   { initParams }: Program,

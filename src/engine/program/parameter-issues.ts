@@ -4,7 +4,7 @@ import { issueText } from '../../lib/text/issue-text.ts'
 import type { Guess } from '../../lib/text/nearest.ts'
 import { question, type Remark } from './remark.ts'
 
-/** Says what an activity would refuse about the value of one parameter, with the nearest of the values it takes. */
+/** Finds what an activity would refuse about a parameter's value, with the nearest accepted value. */
 export const parameterIssues = (
   activity: Activity,
   { parameter, key: written, value }: { parameter: string; key: string; value: unknown },

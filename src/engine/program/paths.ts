@@ -19,10 +19,10 @@ const nameAt = (text: string, start: number): string => {
   return text.slice(start, end)
 }
 
-/** Longer texts are no paths; it bounds the recursion that nested wildcards cause. */
+/** Longer texts are no paths; this bounds the recursion of nested wildcards. */
 const longestPath = 4096
 
-/** The path that `text` spells, or undefined when it is not one. White space at both ends does not count. */
+/** Parses a path; undefined when the text is none. Surrounding whitespace is ignored. */
 export const parsePath = (text: string): Path | undefined => {
   if (text.length > longestPath) return undefined
   const source = text.trim()
@@ -58,7 +58,7 @@ const bracketed = (source: string, at: number): { segment: Segment; end: number 
   return { segment: { kind: 'index', index: Number(inside) }, end: close + 1 }
 }
 
-/** What a path led to; when to nothing, the first segment that failed and what stood there instead. */
+/** Result of reading a path; on failure, the first segment that failed and what was available instead. */
 export type PathResult = { found: true; value: unknown } | { found: false; segment: string; available: string }
 
 const spell = (segment: Segment): string =>

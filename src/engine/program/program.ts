@@ -15,71 +15,71 @@ import type { Roots } from './source.ts'
 import { compileOptions, type StepOptions } from './step-options.ts'
 
 export interface ProgramStep {
-  /** Its place in the program. */
+  /** Index in the program. */
   index: number
   name: string
   /** As written in the workflow. */
   config: Record<string, unknown>
   activity: Activity
   bindings: Binding[]
-  /** Names of the steps it refers to, in order, and what `depends_on` adds. */
+  /** Names of the steps it refers to, in order, with those of `depends_on`. */
   dependsOn: string[]
-  /** Those of them whose inputs it may read, beside their outputs. */
+  /** Dependencies whose inputs it may read, beside their outputs. */
   readsInputsOf: ReadonlySet<string>
-  /** Time limit of all its tries, written in the config; seconds. */
+  /** Timeout of all attempts from the config; seconds. */
   timeoutSeconds: number | undefined
   options: StepOptions
   warnings: Remark[]
   usesEnvironment: boolean
-  /** It stands in `steps`; else it is carried out only where a branch leads to it. */
+  /** Whether it is listed in `steps`; otherwise it executes only when a branch chooses it. */
   isListed: boolean
-  /** Indexes of the branches that lead to it. */
+  /** Indices of the branches that lead to it. */
   decidedBy: number[]
-  /** Of a branch: the indexes of the steps it decides about. */
+  /** For a branch: indices of its targets. */
   branch: { true: number | undefined; false: number | undefined } | undefined
-  /** Of a step in a loop, its counter included: the indexes of the group's first step and of the counter. */
+  /** For a step of a loop, counter included: indices of the loop's first step and counter. */
   loop: { first: number; counter: number } | undefined
-  /** Where steps run side by side: the indexes of those that must have ended before. */
+  /** In parallel execution: indices of the steps that must end first. */
   after: number[]
 }
 
-/** A workflow made ready to run. With `problems` it does not run. */
+/** A compiled workflow. With `problems` it does not run. */
 export interface Program {
   steps: ProgramStep[]
-  /** Those of them that ask a model, whatever branches decide, and with whose failure the run fails. */
+  /** Steps that call a model on every path and whose failure fails the run. */
   askingSteps: ProgramStep[]
-  /** Those that carry a runbook out, likewise. */
+  /** Steps that run a runbook on every path and whose failure fails the run. */
   runbookSteps: ProgramStep[]
   initParams: Record<string, unknown>
   problems: Remark[]
-  /** Step → the last step that reads its inputs or outputs: until then they are kept at hand. */
+  /** For each step, the last step that reads its inputs or outputs: until then they stay in memory. */
   lastReader: Map<number, number>
   indexOf: Map<string, number>
-  /** Steps that do not depend on one another run side by side. */
+  /** Independent steps execute in parallel. */
   isParallel: boolean
-  /** It has branches or loops: which step comes next is not told by the last one alone. */
+  /** Whether it has branches or loops, so that the last step alone does not determine the next. */
   isSteered: boolean
 }
 
-/** What of the server's settings a workflow is held against. */
+/** Server settings that limit workflows. */
 export interface ProgramLimits {
-  /** Tries of one step that its options may ask for. */
+  /** Maximum attempts that a step's options may request. */
   stepAttempts: number
 }
 
 const sections = new Set(['inputs', 'outputs', 'config', 'status', 'error'])
 
-/** The activity's texts for a workflow that names one the server does not have; clients know this sentence. */
+/** Error for an unknown activity; clients match this sentence. */
 const noActivity = (activity: string): string => `No step registered for '${activity}'`
 
-/** The name in the workflow of a recorded step: turn n ≥ 2 of `x` in a loop is recorded as `x__n`. */
+/** Workflow name of a recorded step: iteration n ≥ 2 of `x` in a loop is recorded as `x__n`. */
 export const nameInWorkflow = (recorded: string, has: (name: string) => boolean): string => {
   if (has(recorded)) return recorded
   const base = recorded.replace(/__\d+$/, '')
   return has(base) ? base : recorded
 }
 
-/** Turns a workflow into a program; never throws: what is wrong with it is listed in `problems`. */
+/** Compiles a workflow. Never throws: faults are listed in `problems`. */
 export const compileWorkflow = (
   workflow: Workflow,
   activities: ActivityRegistry,
@@ -105,7 +105,7 @@ export const compileWorkflow = (
   const written = flow.steps
   const position = new Map(written.map(({ name }, index) => [name, index]))
   const isListed = new Set(listed)
-  const isThere = (name: string) => position.has(name) || isListed.has(name) // of those it is said why they are not
+  const isThere = (name: string) => position.has(name) || isListed.has(name) // faults of these are reported elsewhere
   const rootsOf = parallel ? anyOther(position, isThere, guessStep) : upTo(position, flow, isThere, guessStep)
   const compiled = written.map((step, index) =>
     compileStep(step, index, rootsOf(index), { position, limits, report, guess }),
@@ -127,14 +127,14 @@ export const compileWorkflow = (
   }
 }
 
-/** More problems are left out: nobody reads them, and each of them takes its time. */
+/** Maximum reported problems: more are not read, and each takes time. */
 const mostProblems = 100
-/** What was probably meant is worked out for so many names of a workflow. */
+/** Maximum names for which a suggestion is computed. */
 const mostGuesses = 100
-/** Among more steps than these, a misspelt name is not compared with all of them. */
+/** With more steps than this, misspelt names are not compared with all of them. */
 const mostStepsToGuess = 1_000
 
-/** Gives the step, or other root of a path, that was probably meant by a name. */
+/** Finds the step or other root that was probably intended. */
 type GuessStep = (name: string) => string | undefined
 
 const stepGuess = (guess: Guess, names: string[]): GuessStep => {
@@ -156,7 +156,7 @@ const makeReport = (): { problems: Remark[]; report: Report } => {
 const isBoundToCome = ({ decidedBy, options }: ProgramStep): boolean =>
   decidedBy.length === 0 && !options.continueOnError
 
-/** The listed names, each once. */
+/** Listed names without duplicates. */
 const checkNames = (names: string[], report: Report): string[] => {
   const seen = new Set<string>()
   for (const name of names) {
@@ -197,7 +197,7 @@ const finder =
 
 type RootsOf = (index: number) => Roots
 
-/** A step may refer to those before it, and in a loop to all of its group: to what they were in the turn before. */
+/** A step may refer to earlier ones, and within a loop to all of its steps, as of the previous iteration. */
 const upTo = (
   position: Map<string, number>,
   { loops }: Flow,
@@ -225,7 +225,7 @@ const upTo = (
   }
 }
 
-/** Side by side the order follows from what refers to what: every other step may be named. */
+/** In parallel execution the references determine the order: any other step may be named. */
 const anyOther =
   (position: Map<string, number>, isThere: (name: string) => boolean, guessStep: GuessStep): RootsOf =>
   (index) => ({
@@ -257,7 +257,7 @@ interface Compiling {
   guess: Guess
 }
 
-/** Of a path that begins with a step: whether it leads to all of its record, or into its inputs. */
+/** Whether a path to a step includes its whole record or its inputs. */
 const mayReadInputs = ({ segments: [first] }: Path): boolean => first?.kind !== 'name' || first.name === 'inputs'
 
 const compileStep = (
@@ -298,7 +298,7 @@ const compileStep = (
   }
 }
 
-/** One after the other, a branch cannot lead to what has been. */
+/** In sequential execution a branch cannot lead to an earlier step. */
 const refuseWayBack = ({ branches }: Flow, position: Map<string, number>, report: Report): void => {
   for (const [name, targets] of branches) {
     for (const target of [targets.true, targets.false]) {
@@ -311,7 +311,7 @@ const refuseWayBack = ({ branches }: Flow, position: Map<string, number>, report
   }
 }
 
-/** In the order in which they may begin: a step after what it refers to, and what a branch decides about after it. */
+/** Sorts steps for parallel execution: each after its references, and targets after their branch. */
 const sideBySide = (steps: ProgramStep[], { branches }: Flow, report: Report): ProgramStep[] => {
   const position = new Map(steps.map(({ name }, index) => [name, index]))
   for (const [name, targets] of branches) {
@@ -331,7 +331,7 @@ const sideBySide = (steps: ProgramStep[], { branches }: Flow, report: Report): P
   }))
 }
 
-/** Tells the steps of a program which branches and loops they have to do with. */
+/** Sets the branches and loops of the steps. */
 const steer = (steps: ProgramStep[], { branches, loops }: Flow, indexOf: Map<string, number>): void => {
   const at = (name: string | undefined) => (name === undefined ? undefined : indexOf.get(name))
   for (const step of steps) {
@@ -353,7 +353,10 @@ const steer = (steps: ProgramStep[], { branches, loops }: Flow, indexOf: Map<str
   }
 }
 
-/** Who reads in a loop may read again, until its counter has ended it. Side by side nothing is dropped before the end. */
+/**
+ * Finds the last readers. In a loop a reader may read again until the counter ends it. In parallel execution nothing is
+ * dropped before the end.
+ */
 const lastReaders = (steps: ProgramStep[], indexOf: Map<string, number>, parallel: boolean): Map<number, number> => {
   const lastReader = new Map<number, number>()
   for (const step of steps) {

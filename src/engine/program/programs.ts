@@ -6,7 +6,7 @@ import type { Workflow } from '../../model/workflows/workflow.ts'
 import { keepDefinition } from '../../store/tasks/definitions.ts'
 import { compileWorkflow, type Program, type ProgramLimits } from './program.ts'
 
-/** Text of the definitions kept compiled, in characters; the longest unused go first. */
+/** Maximum characters of cached compiled definitions; the least recently used are evicted first. */
 const cacheCharacters = 16 * 1024 * 1024
 
 /** Compiled workflows. Runs of one definition share one program. */
@@ -20,7 +20,7 @@ export interface Programs {
 export const makePrograms = (database: Queries, activities: ActivityRegistry, limits: ProgramLimits): Programs => {
   const cache = new LRUCache<string, Program>({
     maxSize: cacheCharacters,
-    ignoreFetchAbort: true, // whoever waits for one gets it, also where it has no room in the cache any more
+    ignoreFetchAbort: true, // waiters get the program even if it does not fit into the cache any more
     async fetchMethod(hash, _stale, { options }) {
       const [row] = await database.rows<{ workflow: string }>(
         'definition',

@@ -2,10 +2,7 @@ import type { Guess } from '../../lib/text/nearest.ts'
 import { type Path, parsePath } from './paths.ts'
 import type { Remark, Report } from './remark.ts'
 
-/**
- * Where the value of one parameter comes from, worked out once per workflow: what is written in the config is turned
- * into one of these, and resolving a step then only looks data up.
- */
+/** Source of a parameter's value, compiled once from the config, so that resolving a step is only a data lookup. */
 export type Source =
   | { kind: 'value'; value: unknown }
   | { kind: 'path'; path: Path }
@@ -13,13 +10,13 @@ export type Source =
   | { kind: 'list'; items: Source[] }
   | { kind: 'object'; entries: [string, Source][] }
 
-/** Which roots a step may name: `known` ones are there, `problem` says why another one is not. */
+/** Roots that a step may name: `known` ones exist, `problem` explains why another does not. */
 export interface Roots {
   known(root: string): boolean
   problem(path: Path): Remark | undefined
 }
 
-/** Collects what is wrong with a step, and what may be. */
+/** Collects errors and warnings about a step. */
 export interface Notes {
   report: Report
   warnings: Remark[]
@@ -28,7 +25,7 @@ export interface Notes {
 
 const isLiteralText = (text: string): boolean => text.includes('/')
 
-/** A reference: a path, an array or an object of paths; literal where the text cannot be a path. */
+/** Compiles a reference: a path, or an array or object of paths; a literal when the text cannot be a path. */
 export const reference = (written: unknown, roots: Roots, report: Report): Source => {
   if (typeof written === 'string') {
     if (isLiteralText(written)) return { kind: 'value', value: written }
@@ -58,7 +55,7 @@ export const reference = (written: unknown, roots: Roots, report: Report): Sourc
   return { kind: 'value', value: written }
 }
 
-/** A declared parameter named `…_path`: taken as written, unless it is a path with a known root. */
+/** Compiles a declared parameter named `…_path`: literal, unless it is a path with a known root. */
 export const literalUnlessPath = (written: unknown, roots: Roots, report: Report): Source => {
   if (Array.isArray(written)) {
     return simplify({ kind: 'list', items: written.map((item) => literalUnlessPath(item, roots, report)) })
@@ -67,7 +64,7 @@ export const literalUnlessPath = (written: unknown, roots: Roots, report: Report
   return path && roots.known(path.root) ? reference(written, roots, report) : staticValue(written, roots, report)
 }
 
-/** A static value; `{{ path }}` inside its strings is replaced where the root is known, at any depth. */
+/** Compiles a static value; `{{ path }}` in its strings is replaced at any depth when the root is known. */
 export const staticValue = (written: unknown, roots: Roots, report: Report): Source => {
   if (typeof written === 'string') return inlineTemplate(written, roots, report)
   if (Array.isArray(written)) {
@@ -82,7 +79,7 @@ export const staticValue = (written: unknown, roots: Roots, report: Report): Sou
   return { kind: 'value', value: written }
 }
 
-/** An object in which keys that end `_path` are references, at any depth (nested objects). */
+/** Compiles a nested object: keys that end in `_path` are references, at any depth. */
 export const nestedObject = (written: unknown, roots: Roots, report: Report): Source => {
   if (Array.isArray(written)) {
     return simplify({ kind: 'list', items: written.map((item) => nestedObject(item, roots, report)) })
@@ -122,7 +119,7 @@ const inlineTemplate = (text: string, roots: Roots, report: Report): Source => {
 
 const constant = (source: Source): source is { kind: 'value'; value: unknown } => source.kind === 'value'
 
-/** A list or object of nothing but constants is itself one. */
+/** Collapses a list or object of constants to a constant. */
 const simplify = (source: Source): Source => {
   if (source.kind === 'list' && source.items.every(constant)) {
     return { kind: 'value', value: source.items.map((item) => (constant(item) ? item.value : undefined)) }
@@ -136,7 +133,7 @@ const simplify = (source: Source): Source => {
   return source
 }
 
-/** Every path that a source reads. */
+/** Lists every path that a source reads. */
 export const pathsOf = (source: Source): Path[] => {
   switch (source.kind) {
     case 'path':

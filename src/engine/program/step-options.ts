@@ -3,26 +3,26 @@ import { isObject } from '../../lib/json/json-object.ts'
 import { question } from './remark.ts'
 import type { Notes } from './source.ts'
 
-/** How often a step is tried, and after what. */
+/** Retry policy of a step. */
 export interface Retry {
-  /** Tries in all, of which the first is one. */
+  /** Maximum attempts, the first included. */
   maxAttempts: number
   initialSeconds: number
-  /** The pause grows by it from try to try. */
+  /** Factor by which the pause grows with each attempt. */
   factor: number
   maxSeconds: number
-  /** undefined: failures of the kind that trying again can help. */
+  /** Error codes to retry; undefined: the retryable ones. */
   on: 'all' | ReadonlySet<ErrorCode> | undefined
 }
 
-/** What the key `options` of a step config says: how the engine carries the step out, whatever its activity is. */
+/** The `options` of a step config: how the engine executes it, whatever its activity. */
 export interface StepOptions {
   retry: Retry | undefined
-  /** Of one try; seconds. */
+  /** Timeout of one attempt; seconds. */
   timeoutSeconds: number | undefined
   /** A failure ends the step, not the run. */
   continueOnError: boolean
-  /** A completed result of the same may be taken in the place of executing it. */
+  /** A completed result with equal inputs may be reused instead of executing the step. */
   cache: boolean
 }
 
@@ -42,7 +42,7 @@ const longestPauseSeconds = 3_600
 const longestTimeoutSeconds = 7 * 24 * 3_600
 const largestFactor = 100
 
-/** Reads the options of a step. What is of the wrong kind is reported, and a key that nobody knows leaves a warning. */
+/** Compiles the options of a step. Reports invalid values, and warns about unknown keys. */
 export const compileOptions = (written: unknown, limits: { stepAttempts: number }, notes: Notes): StepOptions => {
   const { report } = notes
   if (written === undefined || written === null) return plainOptions
@@ -122,7 +122,7 @@ const warnUnknown = (where: string, written: object, known: string[], { warnings
   }
 }
 
-/** Reads members of an object by kind; null counts as not given. */
+/** Makes a typed reader of an object's members; null counts as absent. */
 const reader = (where: string, from: Record<string, unknown>, report: Notes['report']) => {
   const take = <T>(key: string, expected: string, isRight: (value: unknown) => value is T): T | undefined => {
     const value = from[key] ?? undefined

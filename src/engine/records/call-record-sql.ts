@@ -6,7 +6,7 @@ import { fileInput, inputRows } from '../journal/journal-columns.ts'
 import { columns, fileValues, pushRow, storable } from '../journal/journal-entry.ts'
 import { countNewRuns } from '../journal/journal-sql.ts'
 
-/** A record whose large values have their places. */
+/** A call record whose large values are stored. */
 export interface PlacedCall {
   call: RecordedCall
   initParams: Placed
@@ -39,7 +39,7 @@ const callColumns = {
   tokens: 'bigint',
 }
 
-/** Calls in one statement, the most there may be first: a batch takes as many as one of these. */
+/** Numbers of calls in one statement, largest first: a batch uses one of these. */
 export const batchSizes = [64, 32, 16, 8, 4, 2, 1] as const
 
 const shard = '$1::smallint'
@@ -47,7 +47,7 @@ const types = Object.values(callColumns)
 const runColumns =
   'id, trajectory_id, workflow_id, collection_id, task_id, name, definition, init_params, init_params_payload, author, environment_id, status, error'
 
-/** Parameters one by one: arrays would be taken apart column by column, which takes Postgres as long as all the rest. */
+/** Single parameters: unnesting arrays column by column would take Postgres as long as all the rest. */
 const rowsOf = (calls: number): string =>
   Array.from(
     { length: calls },
@@ -63,9 +63,9 @@ kept as (
   on conflict (path) do nothing)`
 
 /**
- * Calls that have ended, each as a run with its one step, and what they add to counts, totals and spending. Nobody else
- * ever writes to these runs: no lease guards them. A call whose task is gone is left out; so is one that is there
- * already, and one whose trajectory id another run has. The answer is the keys of those that were written.
+ * Records ended calls, each as a run with one step, with their counts, totals and spending. No other process writes
+ * these runs, so no lease guards them. Skips a call whose task is gone, one that exists already, and one whose
+ * trajectory id another run has. Returns the keys written.
  */
 export const recordStatement = (calls: number, withFiles: boolean): string => `
 with ${identified},
@@ -124,7 +124,7 @@ const callValues = ({ call, initParams, outputs }: PlacedCall): unknown[] => [
   call.tokens,
 ]
 
-/** Calls as the parameters of their statement. */
+/** Parameters of the statement for these calls. */
 export const recordValues = (placed: PlacedCall[], ownShard: number): unknown[] => {
   const files = columns(fileInput.length)
   for (const { call } of placed) {

@@ -7,11 +7,11 @@ import { taskForRecords } from '../../store/tasks/own-tasks.ts'
 import { batchSizes, type PlacedCall, recordStatement, recordValues } from './call-record-sql.ts'
 
 export interface CallWriter {
-  /** How many of so many calls go into one statement. */
+  /** Number of waiting calls that go into one statement. */
   batchOf(waiting: number): number
   /**
-   * Writes a batch down; sent again it writes nothing twice. A call whose task was deleted is recorded under a new one
-   * of that name; one whose collection is gone goes with it.
+   * Writes a batch, idempotently. A call whose task was deleted is recorded under a new one of that name; one whose
+   * collection is gone is dropped.
    */
   write(calls: RecordedCall[]): Promise<void>
 }
@@ -24,7 +24,7 @@ const statementOf = (calls: number, withFiles: boolean): { name: string; text: s
   return { name, text }
 }
 
-/** `own` is the connection of the records, `queries` what everything else is asked over. */
+/** `own` is the connection for records; `queries` serves everything else. */
 export const makeCallWriter = (options: {
   own: Pick<Queries, 'rows'>
   queries: Queries
@@ -56,7 +56,7 @@ export const makeCallWriter = (options: {
     for (const call of await absent(calls.filter(({ key }) => !written.has(key)))) await sendAgain(call)
   }
 
-  /** Those that are not there, though they were sent. */
+  /** Sent calls that are not stored. */
   const absent = async (calls: RecordedCall[]): Promise<RecordedCall[]> => {
     const keys = calls.map(({ key }) => key)
     const rows = await own.rows<{ id: string }>('recorded', 'select id from runs where id = any($1::text[])', [keys])
@@ -64,7 +64,7 @@ export const makeCallWriter = (options: {
     return calls.filter(({ key }) => !there.has(key))
   }
 
-  /** Either its task is gone, or its trajectory id was drawn before: they are short, and one in millions clashes. */
+  /** Either its task is gone, or its trajectory id is taken: ids are short, and one in millions clashes. */
   const sendAgain = async (call: RecordedCall): Promise<void> => {
     const task = await taskForRecords(queries, {
       collectionId: call.collectionId,

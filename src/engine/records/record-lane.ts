@@ -11,11 +11,11 @@ import { openSpill } from './spill.ts'
 import { spillLine } from './spill-line.ts'
 import { makeReplay } from './spill-replay.ts'
 
-/** Writes ended calls down: to Postgres, or to a file while that does not answer. Neither waits for the journal. */
+/** Records ended calls: in Postgres, or in a file while that does not answer. Independent of the journal. */
 export interface RecordLane {
-  /** Resolves when the call is on disk, and says where. Rejects where Postgres refuses it, or the disk is full. */
+  /** Resolves with the destination when the call is durable. Rejects when Postgres refuses it, or the disk is full. */
   record(call: RecordedCall): Promise<RecordDestination>
-  /** Where a call that ended now would go; `full`: nowhere, and none should begin. */
+  /** Destination of a call that ended now; `full`: none, so no call should start. */
   readonly now: RecordDestination | 'full'
   readonly statistics: RecordStatistics
   close(): Promise<void>
@@ -28,17 +28,17 @@ interface Waiting {
   reject: (reason: unknown) => void
 }
 
-/** A statement that is not answered by then is thought lost; what it wrote, it wrote: it is sent again from the file. */
+/** Timeout of a statement, after which its calls go to the file; what it wrote after all is not written twice. */
 const usualPatienceMs = 2_000
-/** How much may wait for Postgres, or for the disk, before no further call should begin; what has begun is still taken. */
+/** Maximum bytes waiting for Postgres or the disk before new calls are refused; started ones are still accepted. */
 const mostWaitingBytes = 32 * 1024 * 1024
-/** Of calls in one statement, but for the first one: it has to be answered in time. */
+/** Maximum bytes of one statement after its first call, so that it is answered in time. */
 const mostBatchBytes = 4 * 1024 * 1024
 const probeEveryMs = 250
-/** How often to look for files of processes that have ended. */
+/** Interval of checks for files of dead processes. */
 const lookEveryMs = 30_000
 
-/** No sequential scans and no merge joins: a generic plan knows nothing of how much comes. */
+/** No sequential scans and merge joins: a generic plan does not know how many rows come. */
 const session = {
   enable_seqscan: 'off',
   enable_mergejoin: 'off',
@@ -51,7 +51,7 @@ const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(reso
 const sizeOf = ({ initParams, step }: RecordedCall): number =>
   1_000 + (initParams.text?.length ?? 0) + step.inputs.length + (step.outputs?.length ?? 0) + (step.error?.length ?? 0)
 
-/** How many of those that wait go together. */
+/** Number of waiting calls that go together. */
 const roomFor = (queue: Waiting[]): number => {
   let bytes = 0
   const end = queue.findIndex(({ size }) => {
@@ -114,7 +114,7 @@ export const openRecordLane = (options: {
   }
 
   const drain = async (): Promise<void> => {
-    await nextTurn() // what ends in the same turn of the event loop shares the first statement
+    await nextTurn() // calls that end in the same turn of the event loop share the first statement
     while (queue.length > 0) {
       const batch = queue.splice(0, isAway ? queue.length : writer.batchOf(roomFor(queue)))
       await send(batch)
@@ -144,7 +144,7 @@ export const openRecordLane = (options: {
     }
   }
 
-  /** What earlier processes have left, now and from time to time. */
+  /** Replays files of earlier processes, now and periodically. */
   const looking = (async () => {
     do if (!isAway) await replay.run()
     while (await pause(lookEveryMs, closing.signal))

@@ -4,13 +4,13 @@ import type { RecordedCall } from '../../model/gateway/recorded-call.ts'
 const checksum = (bytes: Uint8Array): string => crc32(bytes).toString(16).padStart(8, '0')
 const checksumLength = 8
 
-/** A call as a line of a spill file: its checksum, a space, its JSON. */
+/** Formats a call as a line of a spill file: checksum, space, JSON. */
 export const spillLine = (call: RecordedCall): Buffer => {
   const json = Buffer.from(JSON.stringify(call))
   return Buffer.concat([Buffer.from(`${checksum(json)} `), json, Buffer.from('\n')])
 }
 
-/** The call of a line without its end; undefined where it is not as it was written. */
+/** Parses a line without its end; undefined when it is damaged. */
 export const callOfLine = (line: Buffer): RecordedCall | undefined => {
   const json = line.subarray(checksumLength + 1)
   if (line.subarray(0, checksumLength + 1).toString('latin1') !== `${checksum(json)} `) return undefined
@@ -19,7 +19,7 @@ export const callOfLine = (line: Buffer): RecordedCall | undefined => {
 
 const lineFeed = 10
 
-/** The lines of a file as it is read, without their ends; the last one may be cut off. */
+/** Yields the lines of a file without their ends; the last one may be truncated. */
 export async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let begun: Buffer[] = []
   for await (const chunk of chunks) {

@@ -6,24 +6,24 @@ import type { CallWriter } from './call-writer.ts'
 import type { Spill } from './spill.ts'
 import { callOfLine } from './spill-line.ts'
 
-/** Brings what stands in spill files to Postgres. */
+/** Moves spilled calls to Postgres. */
 export interface Replay {
-  /** Until no file is left, the database is away, or it is told to stop; what is left is there for the next time. */
+  /** Runs until no file is left, the database is away, or it is stopped; the rest waits for the next time. */
   run(): Promise<void>
   readonly replayed: number
   stop(): void
-  /** Resolves when none is under way. */
+  /** Resolves when no replay is under way. */
   ended(): Promise<void>
 }
 
-/** Calls and bytes that are brought at once. */
+/** Maximum calls and bytes of one batch. */
 const batchCalls = 64
 const batchBytes = 4 * 1024 * 1024
 
 export const makeReplay = ({ spill, writer, log }: { spill: Spill; writer: CallWriter; log: Logger }): Replay => {
   let replayed = 0
   let stopped = false
-  /** Asked for while one was under way: there may be files that it has not seen. */
+  /** Requested during a replay, which may have missed new files. */
   let isWanted = false
   let running: Promise<void> | undefined
 

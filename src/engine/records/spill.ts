@@ -6,33 +6,34 @@ import { isAlive, processWorld, startTimeOf } from '../../lib/living-process.ts'
 import { linesOf } from './spill-line.ts'
 
 /**
- * Lines that wait in files for a database that is away. A line is on disk once `append` resolves. Files are named after
- * the process that writes them; whoever reads one takes it over first, by renaming it. A writer whose file was taken in
- * the middle of a line writes that line once more, into the next file: so nobody needs to know for certain who is alive.
+ * Lines waiting in files while the database is away. A line is durable once `append` resolves. Files are named after
+ * the process that writes them; a reader first takes a file over by renaming it. A writer whose file was taken in the
+ * middle of a line writes that line again into its next file, so nobody needs to know for certain which processes are
+ * alive.
  */
 export interface Spill {
   append(line: Buffer): Promise<void>
-  /** Bytes in files of this process, and those that wait for the disk. */
+  /** Bytes in files of this process, and those waiting for the disk. */
   readonly bytes: number
   readonly waitingBytes: number
-  /** Takes over the files that can be read now: our own, and those of processes that are gone. */
+  /** Takes over files that can be read now: our own, and those of dead processes. */
   take(): Promise<string[]>
   lines(file: string): AsyncIterable<Buffer>
-  /** Puts a line aside that cannot be used; gives the file it stands in now. */
+  /** Moves an unusable line aside; returns the file it is in now. */
   setAside(line: Buffer): Promise<string>
   remove(file: string): Promise<void>
   close(): Promise<void>
 }
 
 const ending = '.calls'
-/** Of a process that cannot be looked up from here, a file counts as left after this long without a new line. */
+/** A file of a process that cannot be looked up counts as orphaned after this long without a new line. */
 const leftAfterMs = 60_000
 
-/** Where pids mean something, and which process a pid means there, as the beginning of file names. */
+/** Beginning of file names: hashes of the pid namespace and of the process. */
 const hashed = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 12)
 const world = hashed(processWorld())
 const ownName = `${world}-${process.pid}-${hashed(startTimeOf(process.pid) ?? '')}`
-/** In the place of the pid: a server that was closed has left it to whoever comes. */
+/** Replaces the pid after a graceful stop: anybody may take the file. */
 const nobody = 'nobody'
 
 const isLeft = (folder: string, file: string): boolean => {
@@ -55,9 +56,9 @@ interface OpenFile {
 
 export const openSpill = (folder: string): Spill => {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const instance = randomBytes(4).toString('hex') // of several servers in one process
+  const instance = randomBytes(4).toString('hex') // distinguishes several servers in one process
   const queue: Waiting[] = []
-  /** Bytes of every file that is ours, by its path. */
+  /** Sizes of our files by path. */
   const sizes = new Map<string, number>()
   let waitingBytes = 0
   let opened = 0
@@ -85,7 +86,7 @@ export const openSpill = (folder: string): Spill => {
         sizes.set(path, before + bytes.length)
         return
       }
-      await finish() // somebody took it, and may have read to its end before our bytes were in it
+      await finish() // a reader took the file, and may have read to its end before our bytes were in it
     }
   }
 
@@ -161,13 +162,13 @@ export const openSpill = (folder: string): Spill => {
   }
 }
 
-/** All of it is on disk, or nothing: what is told to have failed must not be found there later. */
+/** Writes everything or nothing: a line reported as failed must not be found later. */
 const appendWhole = async (handle: FileHandle, bytes: Buffer, before: number): Promise<void> => {
   try {
     await handle.appendFile(bytes)
     await handle.datasync()
   } catch (error) {
-    await handle.truncate(before).catch(() => {}) // then its last line is cut off, which whoever reads it sees
+    await handle.truncate(before).catch(() => {}) // then its last line is truncated, which readers detect
     throw error
   }
 }

@@ -2,12 +2,12 @@ import type { Scrubber } from '../../lib/secrets/scrub.ts'
 import type { NewAgentEvent } from '../../model/runbooks/runbook-run.ts'
 
 const mostBytes = 64 * 1024
-/** Of one text inside what is too large as a whole; tried one after the other. */
+/** Maximum characters of each text in an event that is too large; tried in order. */
 const textLengths = [16 * 1024, 4 * 1024, 512]
 
 /**
- * An event as JSON text without secrets, and of a size that is kept: its texts are shortened where it is too large. Struck
- * out first: half a secret would not be found.
+ * Serializes an event without secrets, with shortened texts if it is too large. Scrubs before cutting: half a secret
+ * would not be found.
  */
 export const fitEvent = (event: NewAgentEvent, scrub: Scrubber): string => {
   const text = scrub.json(event)
@@ -17,7 +17,7 @@ export const fitEvent = (event: NewAgentEvent, scrub: Scrubber): string => {
     const shorter = JSON.stringify(shorten(whole, length))
     if (isSmall(shorter)) return shorter
   }
-  // Many small values, such as the edits of a large file.
+  // For many small values, such as the edits of a large file.
   const flat = Object.entries(whole).map(([name, value]) => [
     name,
     typeof value === 'object' ? JSON.stringify(value) : value,
@@ -36,6 +36,6 @@ const shorten = (value: unknown, length: number): unknown => {
 
 const cut = (text: string, length: number): string => {
   if (text.length <= length) return text
-  const kept = text.slice(0, length).replace(/[\uD800-\uDBFF]$/, '') // no half of a pair
+  const kept = text.slice(0, length).replace(/[\uD800-\uDBFF]$/, '') // no lone surrogate
   return `${kept}… (${text.length - kept.length} more characters)`
 }

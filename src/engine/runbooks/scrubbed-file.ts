@@ -4,12 +4,12 @@ import type { ByteScrubber } from '../../lib/secrets/scrub-bytes.ts'
 import type { FileSource } from '../../model/file-source.ts'
 import type { ScrubbedFile } from '../../model/runbooks/runbook-run.ts'
 
-/** So much of the beginning of a file says whether it is text. */
+/** Bytes at the beginning that decide whether a file is text. */
 const lookedAt = 8 * 1024
 
 /**
- * A file without the secrets of a run. In a text `***` takes their place, as everywhere; elsewhere as many asterisks as
- * they had bytes, so that what the file counts in itself is still where it is looked for.
+ * Removes a run's secrets from a file. In text they become `***`, as everywhere; in binary files asterisks of the same
+ * length, so that offsets within the file stay valid.
  */
 export const scrubbedFile = (file: FileSource, scrub: Scrubber): ScrubbedFile => {
   if (scrub.isEmpty) return { file, struck: () => undefined }

@@ -18,7 +18,7 @@ interface ClaimedLease {
 }
 
 interface ClaimedRuns {
-  /** Undefined if another process has it. */
+  /** Undefined when another process has it. */
   lease: ClaimedLease | undefined
   runs: OpenRun[]
 }

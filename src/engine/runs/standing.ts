@@ -5,10 +5,10 @@ import { courseAfter, indexOfRecorded, newCourse, settle, steeringPattern } from
 import type { Program } from '../program/program.ts'
 import type { LiveRun } from './live-run.ts'
 
-/** Where a run stands: what of a LiveRun follows from its records. */
+/** Position of a run: the part of a LiveRun that its records determine. */
 export type Standing = Pick<LiveRun, 'next' | 'seq' | 'attempt' | 'started' | 'course' | 'begun' | 'workMs' | 'failure'>
 
-/** The newest record of a run. */
+/** Newest record of a run. */
 export interface LastRecord {
   seq: number | null
   step_ended: boolean | null
@@ -18,7 +18,7 @@ export interface LastRecord {
   work_ms: number | null
 }
 
-/** A record of a run that has branches, loops, or steps side by side; with the outputs that steer. */
+/** A record of a run with branches, loops or parallel steps, with the outputs that steer it. */
 export interface StandingRecord {
   seq: number
   name: string
@@ -32,7 +32,7 @@ export interface StandingRecord {
   error: string | null
 }
 
-/** Reads all records of runs; many that are resumed at the same time share a query. */
+/** Reads all records of runs; concurrent resumes share a query. */
 export const makeStandingReader = (
   database: Queries,
 ): ((runKey: string, program: Program) => Promise<StandingRecord[]>) => {
@@ -56,7 +56,7 @@ export const makeStandingReader = (
 const attemptAfter = ({ attempt, waiting }: Pick<StandingRecord, 'attempt' | 'waiting'>): number =>
   attempt + (waiting ? 0 : 1)
 
-/** Where one stands whose steps follow one another as they are listed: its newest record says all. */
+/** Position in a sequential program: the newest record determines it. */
 export const plainStanding = (last: LastRecord): Standing => {
   const { seq, attempt, waiting, started_at: started, work_ms: workMs } = last
   const isBegun = seq !== null && !last.step_ended
@@ -73,7 +73,7 @@ export const plainStanding = (last: LastRecord): Standing => {
   }
 }
 
-/** The same where branches and loops say what comes next. */
+/** Position in a program with branches and loops. */
 export const steeredStanding = (program: Program, records: StandingRecord[]): Standing => {
   const last = records.at(-1)
   const isBegun = last !== undefined && !last.ended
@@ -90,7 +90,7 @@ export const steeredStanding = (program: Program, records: StandingRecord[]): St
   }
 }
 
-/** The same where several steps may have been under way. */
+/** Position in a parallel program, where several steps may have been under way. */
 export const parallelStanding = (program: Program, records: StandingRecord[]): Standing => {
   const course = newCourse()
   const begun: NonNullable<LiveRun['begun']> = new Map()

@@ -1,7 +1,7 @@
 import type { Queries } from '../../database/database.ts'
 import { pause } from '../../lib/time.ts'
 
-/** Who waits for the end of a run. Ends in this process are told at once; others are asked for, all in one query. */
+/** Waits for the ends of runs. Local ends are reported at once; others are polled, all in one query. */
 export interface Waiters {
   /** True when the run ended, false when the signal fired first. */
   wait(runKey: string, signal: AbortSignal): Promise<boolean>
@@ -22,7 +22,7 @@ export const makeWaiters = (database: Queries, isLocal: (runKey: string) => bool
     for (const tell of waiters) tell()
   }
 
-  /** Adaptive: busy while ends are found, slow while nothing happens. */
+  /** Polls adaptively: often while ends are found, rarely while nothing happens. */
   const ask = async (): Promise<void> => {
     if (asking) return
     asking = true

@@ -3,8 +3,8 @@ import { AppError } from '../../lib/errors.ts'
 import type { Carry } from '../engine.ts'
 
 /**
- * The rows as steps of the new run, large values copied too: the old run may be removed before the new one. They were
- * executed elsewhere, once: they count in no total, no cost and no time of the new run.
+ * Copies records as steps of the new run, large values included, since the old run may be deleted first. They were
+ * executed once, elsewhere: they add nothing to totals, cost and time of the new run.
  */
 const carryStatement = `
 with source as materialized (select * from steps where run_id = $2 and seq = any($3::int[])),
@@ -25,7 +25,7 @@ select $1, $4, s.seq, s.name, s.turn, s.status, s.attempt, s.inputs, s.outputs,
 from source s where s.ended_at is not null
 returning 1`
 
-/** Writes carried steps down, beside the statement that makes their run. Throws when the source has been removed since. */
+/** Writes carried steps, in the transaction that creates their run. Throws when the source has been deleted since. */
 export const writeCarried = async (
   queries: Queries,
   run: { key: string; taskId: number },

@@ -26,7 +26,7 @@ const textOf = (value: unknown): string | undefined =>
 const readsNoStep = (binding: Binding): boolean =>
   readsOf(binding).every(({ root }) => reservedStepNames.includes(root))
 
-/** The model that a step will ask; undefined where that is known only once earlier steps have run. */
+/** The model a step will call; undefined when earlier steps determine it. */
 const namedBy = ({ activity, bindings }: ProgramStep, scope: Scope): NamedModel | undefined => {
   const { asks, parameters } = activity
   const bound = new Map(bindings.map((binding) => [binding.parameter, binding]))
@@ -45,13 +45,13 @@ const refusalOf = (where: string, { code, message, hint }: AppError): AppError =
   new AppError(code, `${where}: ${message}`, hint === undefined ? {} : { hint })
 
 /**
- * Refuses a run before its first step where one of its steps asks a model that nobody serves, as far as that is known
- * by then: it would fail after what came before was paid for. Throws `model_unavailable`, naming the step.
+ * Refuses a run before its first step when a step would call a model that nobody serves, as far as that is known then:
+ * otherwise it would fail after earlier steps were paid for. Throws `model_unavailable` naming the step.
  */
 export const checkModels = (deps: ModelCheckDeps, run: NewRunOfProgram): Promise<void> =>
   checkAll(deps, run, [run.initParams], ({ name }) => `Step '${name}'`)
 
-/** The same for runs of one program, each with its parameters: every model is asked for once. Names the item, too. */
+/** Checks runs of one program, each with its parameters. Checks every model once. Names the item too. */
 export const checkModelsOfAll = (
   deps: ModelCheckDeps,
   run: Omit<NewRunOfProgram, 'initParams'>,
@@ -71,7 +71,7 @@ const checkAll = async (
   whereOf: (step: ProgramStep, index: number) => string,
 ): Promise<void> => {
   const { fallback_models: fallbacks } = await rules.settingsOf(collectionId)
-  if (fallbacks?.length) return // one of those may answer
+  if (fallbacks?.length) return // a fallback model may answer
   const caller = { env: environment.get, lent: environment.lent }
   const known = new Set<string>()
   for (const [index, initParams] of runs.entries()) {

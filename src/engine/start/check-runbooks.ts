@@ -10,10 +10,10 @@ import { readsOf } from '../program/bindings.ts'
 import type { ProgramStep } from '../program/program.ts'
 import { givenBy, type Scope } from '../steps/resolve.ts'
 
-/** What a look at a runbook says less about where a parameter is known only once earlier steps have run. */
+/** Preflight checks that are skipped while a parameter is unknown until earlier steps have run. */
 const looksWithout: Readonly<Record<string, string[]>> = {
   prompt: [],
-  files: ['files', 'variables'], // inputs may be what a required parameter stands for
+  files: ['files', 'variables'], // an input file may stand for a required parameter
   template_variables: ['variables'],
   agent_env: [],
 }
@@ -23,15 +23,15 @@ export interface RunbookCheckDeps {
   checkRunbook: CheckRunbook
 }
 
-/** Where the runs of a check belong. */
+/** Collection and task of the runs. */
 interface RunHome {
   collectionId: number
   environment: Environment
 }
 
 /**
- * Refuses runs before their first step where a runbook of theirs cannot be carried out, as far as that is known by then.
- * Throws what says everything that is wrong with it, naming the step.
+ * Refuses runs before their first step when one of their runbooks cannot be executed, as far as that is known then.
+ * Throws an error with all findings, naming the step.
  */
 export const checkRunbooks = async (
   deps: RunbookCheckDeps,
@@ -50,7 +50,7 @@ export const checkRunbooks = async (
   }
 }
 
-/** Each thing that is wrong, with the step that it is wrong with. */
+/** Adds the step's name to each issue of an error. */
 const namedIn = (where: string, error: unknown): unknown => {
   if (!(error instanceof AppError) || !error.issues) return error
   const issues = error.issues.map((issue) => ({ ...issue, msg: `${where}: ${issue.msg}` }))
@@ -85,7 +85,7 @@ const missingText = ({ bindings }: ProgramStep, parameter: string): string => {
   return `${parameter} is required${from && `: ${from}, where it comes from, is not given`}`
 }
 
-/** What a step will ask for, and what cannot be said yet; no request where that is the better part of it. */
+/** Request of a step and the checks that must be skipped; no request when too much is unknown. */
 const requestOf = (
   step: ProgramStep,
   scope: Scope,

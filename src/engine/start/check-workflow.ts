@@ -6,10 +6,10 @@ import type { WorkflowHome } from '../engine.ts'
 import { lintWorkflow, missingTaskFault, namedTasks } from '../program/lint.ts'
 import type { Program } from '../program/program.ts'
 
-/** Among the names of so many tasks a misspelt one is looked for. */
+/** Maximum task names compared with a misspelt one. */
 const mostTasksToGuess = 500
 
-/** Finds what a run of a workflow would stumble over, child tasks that its collection lacks included. */
+/** Finds faults that would fail a run, including child tasks that its collection lacks. */
 export const checkWorkflow = async (
   database: Queries,
   workflow: Workflow,

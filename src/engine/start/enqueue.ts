@@ -11,12 +11,12 @@ import { countNewRuns, newRunColumns, newRunRows, newRunValues } from '../journa
 import { enqueueLease } from '../leases/dbos.ts'
 import { writeCarried } from './carry.ts'
 
-/** How many runs of a collection that arrive together share a lease: few enough that several processes get some. */
+/** Maximum runs of a collection in one lease when they arrive together: few enough that several processes get some. */
 const runsPerLease = 32
 
 const filesFrom = runInput.length + 3
 
-/** Leases, runs, their files and the hand-out, all in one statement: it is there whole, or nothing is. */
+/** Writes leases, runs, their files and queue entries in one statement: all or nothing. */
 const enqueueStatement = `
 with ${identified},
 new_leases as (
@@ -44,7 +44,7 @@ export interface QueuedRun {
   files: NewFile[]
 }
 
-/** What became of each arrival: nothing where it is queued, else why it is not. */
+/** Why an arrival was not queued; undefined when it was. */
 type Refusal = RunExists | TrajectoryIdTaken | undefined
 
 const enqueueAll = async (queries: Queries, shard: number, arrivals: QueuedRun[]): Promise<Refusal[]> => {
@@ -79,7 +79,7 @@ const enqueueAll = async (queries: Queries, shard: number, arrivals: QueuedRun[]
   })
 }
 
-/** Queues runs for whichever process has room. Arrivals while a statement is on its way share the next one. */
+/** Queues runs for any process with room. Arrivals during a statement share the next one. */
 export const makeEnqueue = (database: Queries, shard: number): ((queued: QueuedRun) => Promise<void>) => {
   const enqueue = batched((arrivals: QueuedRun[]) => enqueueAll(database, shard, arrivals))
   return async (queued) => {
@@ -88,7 +88,7 @@ export const makeEnqueue = (database: Queries, shard: number): ((queued: QueuedR
   }
 }
 
-/** Queues a run that begins with results of another one: whoever takes it goes on after them, as after a crash. */
+/** Queues a run that begins with carried results: its worker continues after them, as after a crash. */
 export const enqueueCarrying = (database: Database, shard: number, queued: QueuedRun, carry: Carry): Promise<void> =>
   database.transaction(async (queries) => {
     const [refusal] = await enqueueAll(queries, shard, [queued])
@@ -96,7 +96,7 @@ export const enqueueCarrying = (database: Database, shard: number, queued: Queue
     await writeCarried(queries, queued.run, carry)
   })
 
-/** Which of these runs are there. */
+/** Which of these runs exist. */
 export const presentRuns = async (database: Queries, keys: string[]): Promise<Set<string>> => {
   const rows = await database.rows<{ id: string }>('runs_present', 'select id from runs where id = any($1::text[])', [
     keys,

@@ -5,11 +5,11 @@ import type { Carry } from '../engine.ts'
 import { courseAfter, indexOfRecorded, type Settled, steeringPattern, turnOf } from '../program/course.ts'
 import type { Program, ProgramStep } from '../program/program.ts'
 
-/** What is asked for: the run again, from a step on, with the workflow it had or another version of it. */
+/** A rerun request: from a step on, with the run's own workflow or another version. */
 export interface CarryRequest {
   source: Carry['source']
   fromStep: string
-  /** Of the run, and of the one that is to be. */
+  /** Programs of the old and the new run. */
   programs: { source: Program; target: Program }
 }
 
@@ -19,13 +19,13 @@ interface Recorded extends Settled {
 
 const loc = ['body', 'from_step']
 
-/** The step of the workflow that a recorded one is, or is a turn of. */
+/** Workflow step of a record, which may be a loop iteration. */
 const stepOf = (program: Program, recorded: string): ProgramStep | undefined =>
   program.steps[indexOfRecorded(program, recorded)]
 
 /**
- * The recorded steps before `fromStep`, all of which must have a result. Throws the 422 that says why it cannot be run
- * from there.
+ * Finds the recorded steps before `fromStep`, all of which must have results. Throws a 422 with the reason when the run
+ * cannot be repeated from there.
  */
 export const planCarry = async (queries: Queries, request: CarryRequest): Promise<Carry> => {
   const { source, fromStep, programs } = request
@@ -57,7 +57,7 @@ const unknownStep = (name: string, steps: string[]): AppError => {
 
 const hasResult = ({ status }: Recorded): boolean => status === 'completed' || status === 'skipped'
 
-/** In the order of execution: all before the step, or before the place where it would have come next. */
+/** Records in order of execution: all before the step, or before the place where it would have come next. */
 const stepsBefore = (request: CarryRequest, recorded: Recorded[]): Recorded[] => {
   const { source, fromStep, programs } = request
   const at = recorded.findIndex(({ name }) => name === fromStep)
@@ -77,7 +77,7 @@ const stepsBefore = (request: CarryRequest, recorded: Recorded[]): Recorded[] =>
   return before
 }
 
-/** Whoever takes the run goes on where the carried steps lead to: that must be the step that was asked for. */
+/** A worker continues where the carried steps lead: that must be the requested step. */
 const checkComesNext = (program: Program, before: Recorded[], { source, fromStep }: CarryRequest): void => {
   const { course, next } = courseAfter(program, before)
   const step = program.steps[next]
@@ -91,14 +91,14 @@ const checkComesNext = (program: Program, before: Recorded[], { source, fromStep
   )
 }
 
-/** Results are carried to where they belong: up to the step, both versions must list the same ones. */
+/** Results keep their meaning only if both versions list the same steps up to this one. */
 const checkSameBefore = (name: string, { source, target }: CarryRequest['programs']): void => {
   const refuse = (message: string) => invalidField(loc, message, 'version_differs')
   if (source.isParallel !== target.isParallel) {
     throw refuse('One version runs its steps side by side, and the other does not. Take version "same"')
   }
   if (!target.indexOf.has(name)) throw refuse(`The current version of the task has no step '${name}'`)
-  // Side by side, what does not wait for the step may stand anywhere.
+  // In parallel execution, steps that do not depend on it may be anywhere.
   const end = source.isParallel ? source.steps.length : (source.indexOf.get(name) ?? 0) + 1
   const differs = source.steps.findIndex((step, at) => at < end && step.name !== target.steps[at]?.name)
   if (differs < 0) return
@@ -109,7 +109,7 @@ const checkSameBefore = (name: string, { source, target }: CarryRequest['program
   )
 }
 
-/** Where steps run side by side: those that are neither the step nor wait for it, and have a result. */
+/** In parallel execution: steps that neither are nor depend on the step, and have a result. */
 const independentOf = (step: ProgramStep, { programs }: CarryRequest, recorded: Recorded[]): Recorded[] => {
   const { steps } = programs.source
   const dependent = new Set([step.index])

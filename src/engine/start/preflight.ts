@@ -8,13 +8,13 @@ import { checkModelsOfAll } from './check-models.ts'
 import { checkRunbooks } from './check-runbooks.ts'
 import type { CheckDeps } from './start.ts'
 
-/** Whether a step can ask a model: itself, as a runbook, or in a run that it starts. */
+/** Whether a step can call a model: itself, as a runbook, or in a run it starts. */
 export const mayAskModels = ({ activity }: ProgramStep): boolean =>
   activity.asks !== undefined || activity.carriesOut !== undefined || activity.startsTask !== undefined
 
 /**
- * Checks runs before anything of them is written down or paid for. Throws `invalid` where their workflow cannot run. Where
- * one of them cannot be served, it throws what says so, naming item and step; or returns it, where that is to be recorded.
+ * Checks runs before anything of them is stored or paid for. Throws `invalid` when their workflow cannot run. When one
+ * cannot be served, throws the reason with item and step, or returns it if it is to be recorded.
  */
 export const preflight = async (
   deps: CheckDeps,

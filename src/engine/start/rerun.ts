@@ -8,7 +8,7 @@ import type { Programs } from '../program/programs.ts'
 import { planCarry } from './plan-carry.ts'
 
 /**
- * What the run begins with. Throws a 422 where the old run has no results for it, or its workflow cannot be run at all.
+ * Plans the carried results of a rerun. Throws a 422 when the old run lacks results for it, or its workflow cannot run.
  */
 export const planRerun = async (
   database: Queries,
@@ -27,22 +27,22 @@ export const planRerun = async (
   return carry.steps.length > 0 ? carry : undefined
 }
 
-/** Those of some steps that will be executed: none that are carried, and none at all in a replay. */
+/** Steps that will execute: not the carried ones, and none in a replay. */
 export const stillToCome = (steps: ProgramStep[], { carry, replayOf }: Rerun): ProgramStep[] => {
   if (replayOf !== undefined) return []
   const isDone = doneIn(carry)
   return steps.filter((step) => !isDone(step))
 }
 
-/** Which steps will not be executed any more; one in a loop may come again. */
+/** Makes a test for steps that will not execute again; one in a loop may. */
 const doneIn = (carry: Carry | undefined): ((step: ProgramStep) => boolean) => {
   const carried = new Set(carry?.steps.map(({ name }) => name))
   return ({ name, loop }) => carried.has(name) && loop === undefined
 }
 
 /**
- * Refuses a run whose steps read a variable that nobody has set: what was given as a secret with the old run was deleted
- * at its end, and a step that only leaves out what is missing would do something else than before.
+ * Refuses a run whose steps read a variable that is not set: secrets given with the old run were deleted at its end,
+ * and a step that silently omits them would behave differently.
  */
 export const checkSecretsGiven = (program: Program, environment: Environment, carry: Carry | undefined): void => {
   const isDone = doneIn(carry)

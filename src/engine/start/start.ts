@@ -29,7 +29,7 @@ import { checkRunbooks, type RunbookCheckDeps } from './check-runbooks.ts'
 import type { QueuedRun } from './enqueue.ts'
 import { checkSecretsGiven, stillToCome } from './rerun.ts'
 
-/** What a start is checked with. */
+/** Dependencies of the checks before a start. */
 export interface CheckDeps extends ModelCheckDeps, RunbookCheckDeps {
   quota: Pick<Quota, 'add' | 'require'>
   programs: Pick<Programs, 'of'>
@@ -37,30 +37,30 @@ export interface CheckDeps extends ModelCheckDeps, RunbookCheckDeps {
   sealSecrets(secrets: RunSecrets, runKey: string): string | null
 }
 
-/** What runs are started with. */
+/** Dependencies of a start. */
 export interface Starter extends CheckDeps {
   runs: RunDeps
   memory: ByteBudget
   leases: Leases
   enqueue(queued: QueuedRun): Promise<void>
   enqueueCarrying(queued: QueuedRun, carry: Carry): Promise<void>
-  /** Whether this process may begin a run of the collection itself, now. */
+  /** Whether this process may begin a run of the collection now. */
   hasRoom(collectionId: number): boolean
   sealWebhook(webhook: SealedWebhook, runKey: string): string
-  /** Text of a definition without its secrets, as a definition of its own; null when it holds none. */
+  /** Stores a definition's text without its secrets as another definition; null when it has none. */
   shownDefinition(hash: string, scrub: (jsonText: string) => string): Promise<string | null>
   drawTrajectoryId?: () => string
-  /** Keys of runs that are being written down. */
+  /** Keys of runs being written. */
   underWay: Set<string>
 }
 
 /**
- * Writes the run down and, when there is room, begins it here; otherwise it is queued. Throws RunExists when there is
- * one with its key, or when one is being written down: then it is there soon, unless that fails.
+ * Stores a run and begins it here if there is room, otherwise queues it. Throws RunExists when its key exists or is
+ * being written: it then exists soon, unless that write fails.
  */
 export const startRun = async (starter: Starter, request: RunRequest, attempt: AwaitedWork): Promise<StartedRun> => {
   const key = request.key ?? newRunKey()
-  if (starter.underWay.has(key)) throw new RunExists(key) // in one statement with its twin, both would seem to be new
+  if (starter.underWay.has(key)) throw new RunExists(key) // in one statement with its twin, both would seem new
   starter.underWay.add(key)
   try {
     return await writeDown(starter, request, key, attempt)
@@ -123,7 +123,7 @@ const writeDown = async (
           run,
           files,
           (): LiveRun => ({
-            // Written out: with a spread in it V8 makes the object ten times as slowly.
+            // Written out: with a spread V8 creates the object ten times as slowly.
             collection: place.collection,
             task: place.task,
             trajectoryId,
@@ -167,10 +167,10 @@ const writeDown = async (
   }
 }
 
-/** `init_params` of up to so many characters are not counted. */
+/** Shorter `init_params` (characters) are not counted. */
 const smallInitParams = 4 * 1024
 
-/** As text for its record, and parsed for its steps: what they take while the run is in memory. */
+/** Memory of a run's parameters: text for the record, and parsed for the steps. */
 const initParamsMemory = (text: string): number => (text.length <= smallInitParams ? 0 : 2 * parsedMemory(text))
 
 const usageOfRun = (initParams: string, files: readonly NewFile[]): Usage => ({
@@ -179,7 +179,7 @@ const usageOfRun = (initParams: string, files: readonly NewFile[]): Usage => ({
   fileBytes: files.reduce((sum, { size }) => sum + size, 0),
 })
 
-/** What a run begins with. */
+/** State of a run at its start. */
 interface Beginning {
   program: Program
   sealedSecrets: string | null
@@ -199,8 +199,8 @@ const beginningOf = async (
 }
 
 /**
- * Checks what `startRun` would check, before anything is kept for it: a secret that is missing, a model that no key
- * serves, a runbook that cannot be carried out. Throws what it finds, or returns it where the request has it recorded.
+ * Makes the checks of `startRun` before anything is stored: missing secrets, models that no key serves, runbooks that
+ * cannot be executed. Throws what it finds, or returns it when the request wants it recorded.
  */
 export const checkStart = async (deps: CheckDeps, request: RunRequest): Promise<AppError | undefined> => {
   if (request.refusal) return request.refusal
@@ -212,7 +212,7 @@ export const checkStart = async (deps: CheckDeps, request: RunRequest): Promise<
 const refusalTo = (deps: CheckDeps, request: RunRequest, beginning: Beginning): Promise<AppError | undefined> =>
   refusalOf(request.unservable, () => checkBeginning(deps, request, beginning))
 
-/** Whether there is anything to check: most runs call no model and carry out no runbook. */
+/** Whether there is anything to check: most runs call no model and run no runbook. */
 const needsCheck = ({ rerun }: RunRequest, { program }: Beginning): boolean =>
   rerun !== undefined || program.askingSteps.length + program.runbookSteps.length > 0
 
@@ -232,7 +232,7 @@ const checkBeginning = async (
   if (runbookSteps.length > 0) await checkRunbooks(deps, run, runbookSteps, [initParams])
 }
 
-/** What few runs have; null where there is none of it. */
+/** Rarely used columns; null when all are empty. */
 const extrasOf = (
   { sealWebhook }: Starter,
   { params, routineId, webhook, rerun }: RunRequest,
