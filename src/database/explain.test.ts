@@ -16,7 +16,7 @@ test.each([
     failure("Hostname/IP does not match certificate's altnames", { code: 'ERR_TLS_CERT_ALTNAME_INVALID' }),
     'another host name',
   ],
-  [failure('The server does not support SSL connections'), 'TLS switched off'],
+  [failure('The server does not support SSL connections'), 'TLS disabled'],
   [fromPostgres('28000', 'no pg_hba.conf entry for host "10.0.0.1", no encryption'), 'sslmode=verify-full'],
   [fromPostgres('08P01', 'unsupported startup parameter: options'), 'ignore_startup_parameters'],
   [fromPostgres('53300', 'sorry, too many clients already'), 'JETTY_DATABASE_CONNECTIONS'],

@@ -58,7 +58,7 @@ const callOn = (exchange: Exchange, memory: CallMemory, stopping: AbortSignal): 
 }
 
 const asReply = (answer: unknown): Reply =>
-  answer instanceof Reply ? answer : new Reply(JSON.stringify(answer), jsonHeaders)
+  answer instanceof Reply ? answer : new Reply(JSON.stringify(answer) ?? null, jsonHeaders)
 
 /** Makes the function that admits a request, reads it and lets its route handle it. Throws what is to be told as an error. */
 export const makeRequestHandler = (options: HttpOptions, admissions: AdmissionCache, stopping: AbortSignal) => {

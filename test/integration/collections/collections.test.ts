@@ -156,7 +156,7 @@ describe('collections', () => {
       new Set([`${plain} null`]),
     )
     const moved = { id: (rows[0]?.id ?? 0) + 1, sealed_storage_info: rows[0]?.sealed_storage_info ?? null }
-    expect(() => openStorageInfo(sealer, moved)).toThrow('does not open')
+    expect(() => openStorageInfo(sealer, moved)).toThrow('cannot be decrypted')
     const column = sealedColumns.find(({ table }) => table === 'collections')
     if (!column) throw new Error('A change of the key would leave it behind')
     await resealColumn(server.database, makeSealer([newKey, oldKey]), column, async () => {})

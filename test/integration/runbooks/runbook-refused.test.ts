@@ -45,7 +45,7 @@ const refused: [check: string, what: string, text: string, request: Body, says: 
     'a model of somebody else',
     plain,
     { agent: 'codex', model: 'claude-sonnet-4-6', model_provider: 'openai' },
-    /no name as openai writes them/,
+    /not a model name of openai/,
     'model',
   ],
   [

@@ -296,7 +296,7 @@ describe('secrets', () => {
     expect(run.attributes.params.rerun.struck_out).toEqual(['word'])
     const { body } = await jetty.call('GET', `/api/v1/workflows-logs/${run.workflow_id}?level=warning`)
     expect(body.events.map((event: Body) => event.message)).toEqual([
-      expect.stringContaining('init_params.word holds ***'),
+      expect.stringContaining('init_params.word contains ***'),
     ])
     const anew = await again(first, { init_params: { word: 'tea' } })
     expect(anew.attributes.params.rerun.struck_out).toBeUndefined()

@@ -72,7 +72,7 @@ describe('memory of large values', () => {
   it('is refused to a step that needs more than there is, in words that say what to do', async () => {
     const run = await jetty.run(large(24))
     expect(run.status).toBe('failed')
-    expect(run.error).toContain('of memory at once; at most 56 MiB can be had')
+    expect(run.error).toContain('of memory at once; at most 56 MiB is available')
     const { error_detail: detail } = run.trajectory.steps.all
     expect([detail.code, detail.hint]).toEqual(['too_large', expect.stringContaining('JETTY_IN_FLIGHT_BYTES')])
     await idle()

@@ -230,7 +230,7 @@ describe('what is not right is said in words', () => {
     const unknown = await refused({ JETTY_TRIAL_KEYS: 'OPENAI_KEY', OPENAI_KEY: 'sk-unmistakable-0c4d' })
     expect([unknown.code, unknown.text]).toEqual([
       2,
-      expect.stringMatching(/OPENAI_KEY, which is no key[\s\S]*Did you mean/),
+      expect.stringMatching(/OPENAI_KEY, which is not the key[\s\S]*Did you mean/),
     ])
     expect(unknown.text).not.toContain('unmistakable')
     expect(existsSync(join(parent, 'unused'))).toBe(false)

@@ -372,7 +372,7 @@ describe('activities beside it', () => {
       )
     expect((await see({})).error).toContain('needs the parameter prompt, and image_path or image_url')
     const text = await see({ image_path_expr: 'init_params.file_paths[0]' }, { 'note.txt': 'words' })
-    expect(text.error).toContain("'note.txt' is no image")
+    expect(text.error).toContain("'note.txt' is not an image")
     expect(fake.asked).toEqual([])
   })
 })
