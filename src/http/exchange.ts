@@ -20,12 +20,16 @@ export interface Exchange {
   headers: Record<string, string>
 }
 
+/** A streamed answer has about six listeners of ours and as many of `pipeline`; Node warns above ten. */
+const mostListeners = 20
+
 export const openExchange = (
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   { budget, headers }: { budget: ByteBudget | undefined; headers: Record<string, string> | undefined },
 ): Exchange => {
   const request = { method: incoming.method ?? '', target: incoming.url ?? '/' }
+  outgoing.setMaxListeners(mostListeners)
   return {
     incoming,
     outgoing,

@@ -70,7 +70,7 @@ test('ids come first, then what the agent does, in words and as events, last the
     jetty_metadata: { mode: 'runbook', status: 'running', trajectory_id: id, collection: 'acme', task: 'told' },
   })
   await work.begun // the ids came before anything had ended
-  await untilSaid(chunks, "Step 'run' (runbook) has begun\n")
+  await untilSaid(chunks, "Step 'run' (runbook) started\n")
   work.tell('I begin.')
   work.tell('Good bye.')
   work.end()
@@ -121,7 +121,7 @@ test('a stream that broke off goes on after the last event that was seen, by the
   const text = contentOf(await allOf(again.chunks))
   expect(text).toContain('Two.')
   expect(text).not.toContain('One.')
-  expect(text).not.toContain('has begun')
+  expect(text).not.toContain(' started')
 })
 
 test('the ids are those of the events of the run', async () => {
