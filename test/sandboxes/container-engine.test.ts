@@ -61,7 +61,7 @@ describe('jetty doctor', () => {
     }
     expect(await doctor(shared)).toMatchObject({
       state: 'warning',
-      found: expect.stringMatching(/^Docker .* any image from anywhere$/),
+      found: expect.stringMatching(/^Docker .* images from any registry$/),
       remedy: expect.stringContaining('JETTY_SANDBOX_IMAGES'),
     })
     expect(await doctor({ ...shared, JETTY_SANDBOX_IMAGES: 'ghcr.io/acme/*' })).toMatchObject({ state: 'ok' })
