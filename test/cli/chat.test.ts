@@ -80,7 +80,10 @@ describe('jetty chat', () => {
   })
 
   it('asks for what is missing: a question, a model, a collection', async () => {
-    expect(await chat('-m', 'scripted/echo')).toMatchObject({ code: 2, stderr: expect.stringContaining('question is empty') })
+    expect(await chat('-m', 'scripted/echo')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('question is empty'),
+    })
     expect(await chat('Hello')).toMatchObject({ code: 2, stderr: expect.stringContaining('--model') })
     const admin = shell.file('admin-token', test.server.adminToken)
     const { code, stderr } = await chat('--token-file', admin, '-m', 'scripted/echo', 'Hello')

@@ -243,7 +243,10 @@ describe('a host that does not keep to HTTP', () => {
     await open({ dial: () => connect({ host: '127.0.0.1', port: (host.address() as AddressInfo).port }) })
     const { status, text } = await get('http://example.com/')
     host.close()
-    expect({ status, text }).toEqual({ status: 502, text: expect.stringContaining("'example.com' gave no valid answer") })
+    expect({ status, text }).toEqual({
+      status: 502,
+      text: expect.stringContaining("'example.com' gave no valid answer"),
+    })
   })
 })
 
