@@ -48,7 +48,7 @@ describe('keys', () => {
   it('are printed alone and once, listed, switched off and deleted', async () => {
     const made = await ok('keys', 'create', 'acme', '--name', 'ci', '--read-only', '--expires', '30d')
     expect(made.stdout).toMatch(/^mlc_[a-z0-9]{32}\n$/)
-    expect(made.stderr).toContain('never again')
+    expect(made.stderr).toContain('only this once')
     const key = made.stdout.trim()
     const listed = (await ok('keys', 'ls', 'acme', '--json')).json()
     const { id } = listed.find(({ name }: { name: string }) => name === 'ci')
@@ -58,7 +58,7 @@ describe('keys', () => {
     expect(JSON.stringify(listed)).not.toContain(key)
     const asCi = { env: { JETTY_API_TOKEN: key } }
     expect((await shell.jetty(['tasks', 'ls', 'acme'], asCi)).code).toBe(0)
-    expect((await ok('keys', 'revoke', String(id), '--keep')).stdout).toBe(`Switched off key ${id} (ci)\n`)
+    expect((await ok('keys', 'revoke', String(id), '--keep')).stdout).toBe(`Disabled key ${id} (ci)\n`)
     const refused = await shell.jetty(['tasks', 'ls', 'acme'], asCi)
     expect(refused).toMatchObject({ code: 2, stdout: '' })
     expect(refused.stderr).toContain('jetty login')
@@ -72,7 +72,7 @@ describe('keys', () => {
     const asMaker = { env: { JETTY_API_TOKEN: made.api_key } }
     const below = (await shell.jetty(['keys', 'create', 'acme', '--name', 'made', '--json'], asMaker)).json()
     expect((await ok('keys', 'ls', 'acme')).stdout).toMatch(
-      new RegExp(`MADE BY\\n.*made .*api-key:maker \\(key ${made.id}\\)\\n`),
+      new RegExp(`CREATED BY\\n.*made .*api-key:maker \\(key ${made.id}\\)\\n`),
     )
     const other = (await shell.jetty(['keys', 'create', 'acme', '--name', 'other', '--json'], asMaker)).json()
     const ended = await ok('keys', 'revoke', String(other.id), String(made.id), '--below')
@@ -90,7 +90,7 @@ describe('keys', () => {
     expect(await wrong('keys', 'create', 'acme', '--name', 'x', '--expires', '2999-02-30')).toContain(
       'Expected a time span',
     )
-    expect(await wrong('keys', 'create', 'acme', '--name', 'x', '--expires', '2020-01-01')).toContain('over already')
+    expect(await wrong('keys', 'create', 'acme', '--name', 'x', '--expires', '2020-01-01')).toContain('already passed')
     expect(await wrong('keys', 'revoke', token)).not.toContain(token)
   })
 

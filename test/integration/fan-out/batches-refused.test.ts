@@ -55,7 +55,7 @@ describe('what cannot be run is refused before anything is', () => {
     ['a deep item', { items: [JSON.parse(`${'{"a":'.repeat(511)}1${'}'.repeat(511)}`)] }, 'deep'],
     ['trial keys', { items: [{}], use_trial_keys: true }, 'The trial lends keys to single runs only'],
     ['no concurrency', { items: [{}], max_concurrency: 0 }, 'Too small'],
-    ['a secret without a name', { items: [{}], secret_params: { 'a b': 'x' } }, 'A name has letters'],
+    ['a secret without a name', { items: [{}], secret_params: { 'a b': 'x' } }, 'A name consists of letters'],
     ['a text for files', { items: [{ file_paths: 'acme/none' }] }, 'name its column file_paths:json'],
     ['files that are not there', { items: [{}, { file_paths: ['acme/none'] }] }, "There is no file 'acme/none'"],
     [
