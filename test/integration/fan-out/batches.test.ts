@@ -160,7 +160,7 @@ describe('an Idempotency-Key', () => {
     expect([...effects.done].sort()).toEqual(['a', 'b'])
     expect((await batches.post(task, body, { key })).body).toEqual(answers[0]?.body)
     const other = await batches.post(task, { ...body, items: [{ text: 'a' }] }, { key })
-    expect([other.status, other.body.detail]).toEqual([409, expect.stringContaining('another request')])
+    expect([other.status, other.body.detail]).toEqual([409, expect.stringContaining('a different request')])
     expect((await batches.runsOf(task)).length).toBe(2)
   })
 
