@@ -71,7 +71,7 @@ describe('a command', () => {
     expect(outcome.verification).toMatchObject({
       passed: false,
       exit_code: null,
-      output: expect.stringContaining('within 1 s'),
+      output: expect.stringContaining('after 1 s'),
     })
     expect(await readdir(`${opened.dataDir}/sandboxes`)).toEqual([])
   })
