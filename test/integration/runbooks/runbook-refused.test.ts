@@ -220,7 +220,7 @@ it('a variable that the runbook does not name, and a results folder of its own, 
     true,
     [
       expect.objectContaining({ state: 'warning', found: expect.stringMatching(/{{greting}}.*{{other}}$/) }),
-      expect.objectContaining({ state: 'warning', found: expect.stringContaining('/tmp/mine is not used') }),
+      expect.objectContaining({ state: 'warning', found: expect.stringContaining('/tmp/mine is ignored') }),
     ],
   ])
 })
