@@ -53,7 +53,7 @@ const lies: [reason: RunbookFailure, text: string, says: RegExp, request?: objec
   [
     'report_invalid',
     `## Output Files\n\n| File |\n| --- |\n| validation_report.json |\n${block(wellDone)}`,
-    /not there/,
+    /declared but missing/,
   ],
   [
     'report_failed',
