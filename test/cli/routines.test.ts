@@ -53,7 +53,7 @@ describe('jetty routines', () => {
 
   it('refuses what it cannot mean, and says how it is done', async () => {
     const create = (...options: string[]) => wrong('routines', 'create', 'acme/report/wrong', ...options)
-    expect(await create()).toContain('Give one of --hourly, --daily, --weekdays')
+    expect(await create()).toContain('Add one of --hourly, --daily, --weekdays')
     expect(await create('--hourly', '--manual')).toContain('a routine has one')
     expect(await create('--daily', '25:00')).toContain('such as 09:30')
     expect(await create('--hourly', '60')).toContain('a minute from 0 to 59')
@@ -109,7 +109,7 @@ describe('jetty routines', () => {
       init_params_overrides: {},
       secret_param_keys: [],
     })
-    expect(await wrong('routines', 'rm', at)).toContain('Say it with --yes')
+    expect(await wrong('routines', 'rm', at)).toContain('Confirm with --yes')
     expect((await ok(['routines', 'rm', at, '--yes'])).stdout).toBe(`Deleted ${at}\n`)
     expect(await wrong('routines', 'get', at)).toContain("Routine 'morning' of task 'report' not found")
     expect((await ok(['routines', 'ls', 'acme/report'])).stdout).not.toContain('morning')
