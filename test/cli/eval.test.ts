@@ -42,7 +42,7 @@ it('keeps its thresholds: 0; against that, what got worse is named and the exit 
   await test.call('PUT', '/api/v1/tasks/acme/answer', { workflow: answering('hastily') })
   const bad = await evaluate('--baseline', 'latest', '--max-worse', 'clarity=1', '--max-failed', 'clarity=1')
   expect(bad).toMatchObject({ code: 1 })
-  expect(bad.stdout).toContain('✗ clarity max_worse: 2 of 39 items are worse; 1 may be')
+  expect(bad.stdout).toContain('✗ clarity max_worse: 2 of 39 items are worse; at most 1 are allowed')
   expect(bad.stdout).toContain('39 completed, 1 failed')
   expect(bad.stdout).toMatch(/Without a verdict\nITEM .*\nq12 +- +[0-9a-f]{8} +Step '\w+' failed: /)
   const named = [...bad.stdout.matchAll(/^(q\d+) +(\w+)/gm)].map(([, item, judge]) => `${item} ${judge}`).sort()
