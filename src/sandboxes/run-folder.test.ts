@@ -14,7 +14,7 @@ it('one that cannot be made says where and what to do, and leaves nothing behind
   const parent = mkdtempSync(join(tmpdir(), 'run-folders-'))
   const nobody = -5 // stands for whatever the disk refuses when half of it is made
   await expect(makeRunFolder({ parent, id: 'half', uid: nobody })).rejects.toMatchObject(
-    unavailable(`Sandboxes are not available in ${parent}`),
+    unavailable(`Sandboxes cannot be created in ${parent}`),
   )
   expect(readdirSync(parent)).toEqual([])
   const file = join(parent, 'file')
