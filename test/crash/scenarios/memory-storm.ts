@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { pause } from '../../../src/lib/time.ts'
 import type { Workflow } from '../../../src/model/workflows/workflow.ts'
+import { createTestDatabase } from '../../database.ts'
 import { makeClient } from '../harness/client.ts'
 import { holdBodies } from '../harness/held-bodies.ts'
 import type { ServerProcess } from '../harness/server-process.ts'
@@ -9,7 +10,9 @@ import { makeSite, type Site } from '../harness/site.ts'
 
 export interface MemoryStormSize {
   seconds: number
-  /** Heap limit of the server in MiB; undefined: Node's own. */
+  /** 0: one server with its own Postgres; else so many workers and an API on a shared one. */
+  workers: number
+  /** Heap limit of each process in MiB; undefined: Node's own. */
   heapMiB: number | undefined
   /** Runs that make 60 MB again and again. */
   runs: number
@@ -58,24 +61,33 @@ const longestStandstillMs = 30_000
 
 /**
  * One tenant makes texts of 60 MB in many runs and holds large bodies open on the gateway, while another one calls `run-sync`
- * once a second. In the middle the server is killed and started again. It must not die by itself, and no call of the
- * other tenant may be lost.
+ * once a second. In the middle the server, or one of the workers, is killed and started again. No process may die by
+ * itself, and no call of the other tenant may be lost.
  */
-export const memoryStorm = async ({ seconds, heapMiB, runs, bodies }: MemoryStormSize): Promise<string[]> => {
+export const memoryStorm = async (size: MemoryStormSize): Promise<string[]> => {
+  const { seconds, workers, heapMiB, runs, bodies } = size
   const violations: string[] = []
-  const site = makeSite()
+  const database = workers > 0 ? await createTestDatabase() : undefined
+  const site = makeSite(database?.url)
   const client = makeClient()
-  const spawn = () => site.spawn(heapMiB === undefined ? {} : { NODE_OPTIONS: `--max-old-space-size=${heapMiB}` })
+  const heap = heapMiB === undefined ? {} : { NODE_OPTIONS: `--max-old-space-size=${heapMiB}` }
+  const spawn = (role: string) => site.spawn({ ...heap, JETTY_ROLE: role })
   let isOver = false
-  let server = spawn()
-  let url = await server.ready
   let isKilled = false
+  const front = workers > 0 ? spawn('api') : undefined
+  await front?.ready
+  const spawnKilled = () => spawn(workers > 0 ? 'worker' : 'all')
+  let server = spawnKilled()
+  const others = [front, ...Array.from({ length: Math.max(0, workers - 1) }, () => spawn('worker'))].filter(
+    (one) => one !== undefined,
+  )
+  let url = (await Promise.all([front ?? server, server, ...others].map((one) => one.ready)))[0] ?? ''
   const watch = (one: ServerProcess) => {
     void one.exited.then(({ code, signal }) => {
       if (!isKilled && !isOver) violations.push(`the server died by itself: code ${code}, signal ${signal}`)
     })
   }
-  watch(server)
+  for (const one of [server, ...others]) watch(one)
   try {
     await setUp(client, url)
     const token = await keyOf(client, url)
@@ -116,7 +128,7 @@ export const memoryStorm = async ({ seconds, heapMiB, runs, bodies }: MemoryStor
     })()
     const standstills = watchStandstills(site, isTime)
     const sampling = (async () => {
-      for (; isTime(); await pause(250)) rss.push(rssMiB(server.pid))
+      for (; isTime(); await pause(250)) rss.push(...[server, ...others].map(({ pid }) => rssMiB(pid)))
     })()
     const held = holdBodies(() => url, { clients: bodies, bytes: 15_000_000, token, collection: 'big' })
 
@@ -124,10 +136,11 @@ export const memoryStorm = async ({ seconds, heapMiB, runs, bodies }: MemoryStor
     isKilled = true
     await server.kill()
     const killedMs = performance.now() - begun
-    server = spawn()
+    server = spawnKilled()
     isKilled = false
     watch(server)
-    url = await server.ready
+    const readyUrl = await server.ready
+    if (!front) url = readyUrl
     const backMs = performance.now() - begun
     while (isTime() && violations.length === 0) await pause(100)
     isOver = true
@@ -143,6 +156,7 @@ export const memoryStorm = async ({ seconds, heapMiB, runs, bodies }: MemoryStor
       'memory storm:',
       JSON.stringify({
         seconds,
+        workers,
         heapMiB: heapMiB ?? 'default',
         calls: answered.length,
         sentAgain: answered.filter(({ sent }) => sent > 1).length,
@@ -161,6 +175,7 @@ export const memoryStorm = async ({ seconds, heapMiB, runs, bodies }: MemoryStor
   } finally {
     isOver = true
     await site.close()
+    await database?.drop()
   }
 }
 
