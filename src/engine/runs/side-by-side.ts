@@ -89,7 +89,7 @@ const take = (all: SideBySide, { step, recorded, thrown }: Done): void => {
   run.begun?.delete(step.index)
   if (recorded === 'skipped') settle(course, step, { seq: step.index, status: 'skipped', outputs: null })
   else if (typeof recorded === 'object') {
-    const { status, outputs, goesOn } = recorded.outcome
+    const { status, outputs, goesOn } = recorded
     if (status === 'completed' || goesOn) settle(course, step, { seq: step.index, status, outputs })
     all.end ??= recorded.end
     run.deaths = 0

@@ -17,7 +17,10 @@ export type Conclude = (place: StepPlace, outcome: StepOutcome) => RunStatus | u
 
 /** A step that is on disk. */
 export interface Recorded {
-  outcome: StepOutcome
+  status: StepOutcome['status']
+  goesOn: boolean | undefined
+  /** As its row has them: null where they are large. The run goes on, and must not hold what nobody counts any more. */
+  outputs: string | null
   /** The end of the run, which was written with it. */
   end: RunStatus | undefined
 }
@@ -56,7 +59,7 @@ export const recordStep = async (work: StepAtWork, outcome: StepOutcome, conclud
   run.pending = false
   if (entry.end) engine.onEnd(run.key)
   else keepAtHand(work, outcome)
-  return { outcome, end: entry.end?.status }
+  return { status: outcome.status, goesOn: outcome.goesOn, outputs: row.outputs, end: entry.end?.status }
 }
 
 /** What the record of a step adds to what its collection stores; its inputs are counted where they stand in its row. */

@@ -58,6 +58,8 @@ interface Answered {
 const longestCallMs = 120_000
 /** So often at least one step of the large runs ends, also while their tenant holds bodies open and after the kill. */
 const longestStandstillMs = 30_000
+/** Share of its heap limit that a process may have in memory: two fifths are counted, the rest is code and garbage. */
+const largestShareOfHeap = 0.85
 
 /**
  * One tenant makes texts of 60 MB in many runs and holds large bodies open on the gateway, while another one calls `run-sync`
@@ -149,6 +151,10 @@ export const memoryStorm = async (size: MemoryStormSize): Promise<string[]> => {
     const standstillMs = await standstills
     if (standstillMs > longestStandstillMs) violations.push(`no step of a large run ended for ${standstillMs} ms`)
     await Promise.all(calls)
+    const worstRssMiB = Math.max(...rss)
+    if (heapMiB !== undefined && worstRssMiB > heapMiB * largestShareOfHeap) {
+      violations.push(`a process held ${worstRssMiB} MiB`)
+    }
 
     const apart = answered.filter(({ atMs, ms }) => atMs + ms < killedMs || atMs > backMs).map(({ ms }) => ms)
     const worst = (times: number[]) => Math.round(Math.max(0, ...times))
@@ -166,7 +172,7 @@ export const memoryStorm = async (size: MemoryStormSize): Promise<string[]> => {
         worstOverRestartMs: worst(answered.map(({ ms }) => ms)),
         standstillMs,
         restartMs: Math.round(backMs - killedMs),
-        worstRssMiB: Math.max(...rss),
+        worstRssMiB,
         held: Object.fromEntries(held.answers),
         ...(await rowCounts(site)),
       }),
