@@ -1,53 +1,115 @@
-// `npm run build`: compiles src into a new folder, adds what is not TypeScript, and puts it in the place of dist at once,
-// so that a failed build leaves the old one and a server that starts meanwhile never sees half of it.
-import { spawnSync } from 'node:child_process'
+// `npm run build`: compiles src and builds the web beside each other into a new folder, and puts it in the place of dist at
+// once, so that a failed build leaves the old one and a server that starts meanwhile never sees half of it. A half whose
+// sources have not changed since it was built is taken over from the old folder; --all builds both.
+import { spawn } from 'node:child_process'
 import {
   chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
-import { install, root, sourceFingerprint } from './prepare.mjs'
+import { gzipSync } from 'node:zlib'
+import { fingerprints, hasWeb, install, root, stamps, upToDate } from './prepare.mjs'
 
 install()
-const fingerprint = sourceFingerprint()
+const wanted = fingerprints()
 const dist = join(root, 'dist')
 const draft = `${dist}.new-${process.pid}`
 const old = `${dist}.old-${process.pid}`
+const isForced = process.argv.includes('--all')
 
 process.once('exit', () => {
   for (const folder of [draft, old]) rmSync(folder, { recursive: true, force: true })
 })
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1))
 
-const compiler = join(root, 'node_modules/typescript/bin/tsc')
-const { status } = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.build.json', '--outDir', draft], {
-  cwd: root,
-  stdio: ['ignore', 2, 2],
-})
-if (status !== 0) process.exit(1)
+/** Runs a program of node_modules; what it prints goes to stderr. */
+const run = (program, ...args) =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [join(root, 'node_modules', program), ...args], {
+      cwd: root,
+      stdio: ['ignore', 2, 2],
+    })
+    child.on('error', reject)
+    child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`${program} failed`))))
+  })
 
-const source = join(root, 'src')
-for (const name of readdirSync(source, { recursive: true, encoding: 'utf8' })) {
-  const from = join(source, name)
-  if (/\.tsx?$/.test(name) || !statSync(from).isFile()) continue
-  const to = join(draft, relative(source, from))
-  mkdirSync(dirname(to), { recursive: true })
-  cpSync(from, to)
+const copyOf = (name) => {
+  if (existsSync(join(dist, name))) cpSync(join(dist, name), join(draft, name), { recursive: true })
 }
-// The command line makes its requests from this: loading every schema instead would take it 75 ms at each start.
-const { contract } = await import(join(draft, 'api/contract.js'))
-const { describeOperations } = await import(join(draft, 'client/operations.js'))
-writeFileSync(join(draft, 'client/operations.json'), JSON.stringify(describeOperations(contract)))
-const bin = join(draft, 'bin.js')
-if (existsSync(bin)) chmodSync(bin, 0o755)
-writeFileSync(join(draft, '.jetty-build'), fingerprint)
+
+const isOfWeb = (name) => name === 'web' || name === 'web-before' || name === stamps.web
+
+/** Compiles src and adds what is not TypeScript. */
+const buildSource = async () => {
+  if (!isForced && upToDate('source', wanted)) {
+    for (const name of readdirSync(dist)) if (!isOfWeb(name)) copyOf(name)
+    return
+  }
+  await run('typescript/bin/tsc', '-p', 'tsconfig.build.json', '--outDir', draft)
+  const source = join(root, 'src')
+  for (const name of readdirSync(source, { recursive: true, encoding: 'utf8' })) {
+    const from = join(source, name)
+    if (/\.tsx?$/.test(name) || !statSync(from).isFile()) continue
+    const to = join(draft, relative(source, from))
+    mkdirSync(dirname(to), { recursive: true })
+    cpSync(from, to)
+  }
+  // The command line makes its requests from this: loading every schema instead would take it 75 ms at each start.
+  const { contract } = await import(join(draft, 'api/contract.js'))
+  const { describeOperations } = await import(join(draft, 'client/operations.js'))
+  writeFileSync(join(draft, 'client/operations.json'), JSON.stringify(describeOperations(contract)))
+  const bin = join(draft, 'bin.js')
+  if (existsSync(bin)) chmodSync(bin, 0o755)
+  writeFileSync(join(draft, stamps.source), wanted.source)
+}
+
+const namesIn = (folder) => (existsSync(folder) ? readdirSync(folder) : [])
+
+/** Packs the texts of a folder, so that the server packs nothing. */
+const pack = (folder) => {
+  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    if (!/\.(css|html|js|json|svg|txt|webmanifest)$/.test(name)) continue
+    const bytes = readFileSync(join(folder, name))
+    const packed = gzipSync(bytes, { level: 9 })
+    if (packed.length < bytes.length) writeFileSync(join(folder, `${name}.gz`), packed)
+  }
+}
+
+/** Keeps the assets of the build before, for tabs that were opened before the upgrade. */
+const keepBefore = () => {
+  const before = namesIn(join(dist, 'web/assets'))
+  const now = new Set(namesIn(join(draft, 'web/assets')))
+  if (before.every((name) => now.has(name))) return copyOf('web-before') // nothing of it is new: keep the one before
+  cpSync(join(dist, 'web/assets'), join(draft, 'web-before/assets'), { recursive: true })
+}
+
+/** Builds the web. */
+const buildWeb = async () => {
+  if (!hasWeb) return
+  if (!isForced && upToDate('web', wanted)) {
+    for (const name of readdirSync(dist)) if (isOfWeb(name)) copyOf(name)
+    return
+  }
+  const folder = join(draft, 'web')
+  const options = ['--config', 'web/vite.config.ts', '--outDir', folder, '--emptyOutDir', '--logLevel', 'warn']
+  await run('vite/bin/vite.js', 'build', ...options)
+  pack(folder)
+  keepBefore()
+  writeFileSync(join(draft, stamps.web), wanted.web)
+}
+
+mkdirSync(draft)
+const results = await Promise.allSettled([buildSource(), buildWeb()])
+for (const { reason } of results) if (reason) console.error(`jetty: ${reason.message}`)
+if (results.some(({ status }) => status === 'rejected')) process.exit(1)
 
 if (existsSync(dist)) renameSync(dist, old)
 renameSync(draft, dist)

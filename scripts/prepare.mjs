@@ -9,7 +9,6 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 const installStamp = join(root, 'node_modules/.jetty-install')
-const buildStamp = join(root, 'dist/.jetty-build')
 const oldestNode = [20, 19]
 
 const readOr = (path, fallback) => (existsSync(path) ? readFileSync(path, 'utf8') : fallback)
@@ -62,13 +61,14 @@ export const install = () => {
   writeFileSync(installStamp, wanted)
 }
 
-const buildInputs = [
-  'src',
-  'scripts/build.mjs',
-  'package.json',
-  'package-lock.json',
-  'tsconfig.json',
-  'tsconfig.build.json',
+/** Both halves of a build read these. */
+const sharedInputs = ['scripts/build.mjs', 'package.json', 'package-lock.json']
+const sourceInputs = ['src', 'tsconfig.json', 'tsconfig.build.json', ...sharedInputs]
+/** What the web reads of src: the typed client, the contracts that it follows from, and what these import. */
+export const webInputs = [
+  ...['web', 'src/client', 'src/model', 'src/http/endpoint.ts', 'src/api'],
+  ...['src/lib/errors.ts', 'src/lib/json', 'src/lib/pause.ts', 'src/lib/time.ts'],
+  ...sharedInputs,
 ]
 
 const filesBelow = (path) => {
@@ -79,21 +79,38 @@ const filesBelow = (path) => {
   )
 }
 
-/** A fingerprint of everything the build reads: path, size and time of change, which is fast and misses nothing real. */
-export const sourceFingerprint = () => {
+/** Path, size and time of change of all files, which is fast and misses nothing real. */
+const fingerprintOf = (inputs, isRead) => {
   const hash = createHash('sha256')
-  for (const path of buildInputs.flatMap((input) => filesBelow(join(root, input))).sort()) {
-    if (path.endsWith('.test.ts')) continue
+  for (const path of inputs.flatMap((input) => filesBelow(join(root, input))).sort()) {
+    if (/\.test\.tsx?$/.test(path) || !isRead(path)) continue
     const { size, mtimeMs } = statSync(path)
     hash.update(`${path} ${size} ${mtimeMs}\n`)
   }
   return `${hash.digest('hex')} ${process.versions.modules}\n`
 }
 
+export const hasWeb = existsSync(join(root, 'web/vite.config.ts'))
+
+/** Files in dist that say what each half was built from. */
+export const stamps = { source: '.jetty-build', web: '.jetty-build-web' }
+
+const apiFolder = join(root, 'src/api/')
+
+/** Fingerprints of everything that each half of a build reads: a change in one does not build the other. */
+export const fingerprints = () => ({
+  source: fingerprintOf(sourceInputs, () => true),
+  web: fingerprintOf(webInputs, (path) => !path.startsWith(apiFolder) || path.endsWith('contract.ts')),
+})
+
+/** Whether dist has this half as its sources are now. */
+export const upToDate = (half, wanted) => readOr(join(root, 'dist', stamps[half]), '') === wanted[half]
+
 /** Builds `dist` when a source has changed since it was built. */
 export const build = () => {
-  const fingerprint = sourceFingerprint()
-  if (readOr(buildStamp, '') === fingerprint && existsSync(join(root, 'dist/bin.js'))) return
+  const wanted = fingerprints()
+  const halves = hasWeb ? ['source', 'web'] : ['source']
+  if (halves.every((half) => upToDate(half, wanted)) && existsSync(join(root, 'dist/bin.js'))) return
   runOrExit('building', process.execPath, [join(root, 'scripts/build.mjs')])
 }
 

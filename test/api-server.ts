@@ -37,6 +37,8 @@ import { makeCollectionFinder } from '../src/store/collections/collections.ts'
 import { makeKeyFinder, makeKeyToucher } from '../src/store/collections/keys.ts'
 import { makeLending } from '../src/store/collections/lending.ts'
 import { makeQuota } from '../src/store/collections/quota.ts'
+import { makeSessionFinder, makeSessionToucher } from '../src/store/collections/sessions.ts'
+import { takeSignInCode } from '../src/store/collections/sign-in-codes.ts'
 import { openDiskObjects } from '../src/store/objects/disk.ts'
 import type { ObjectStore } from '../src/store/objects/objects.ts'
 import { makeTaskFinder } from '../src/store/runs/runs.ts'
@@ -183,6 +185,9 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
       adminToken: admin,
       findKey: makeKeyFinder(database),
       touchKey: makeKeyToucher(database),
+      findSession: makeSessionFinder(database),
+      touchSession: makeSessionToucher(database),
+      takeCode: (hashes) => takeSignInCode(database, hashes),
       failuresPerMinute: options.limits?.failuresPerMinute ?? 0,
     }),
     limit: makeCallLimit({

@@ -58,6 +58,8 @@ export interface TestServerOptions {
   onLog?: (line: Record<string, unknown>) => void
   /** Carries runbooks out in the place of sandboxes. */
   runbooks?: RunbookRunner
+  /** Folder of built pages, as `dist/web`; without it the server has none. */
+  webFolder?: string
   /** Another process of the same installation: it shares database and data folder. */
   beside?: Pick<TestServer, 'database' | 'dataDir' | 'leaks'>
 }
@@ -86,6 +88,7 @@ export const startTestServer = async (options: TestServerOptions = {}): Promise<
   const settings = loadSettings({
     DATABASE_URL: database.url,
     JETTY_PORT: '0',
+    JETTY_WEB: options.webFolder ? 'on' : 'off', // otherwise what `dist` happens to have would be served
     JETTY_DATA_DIR: dataDir,
     ...options.env,
   })
@@ -101,6 +104,7 @@ export const startTestServer = async (options: TestServerOptions = {}): Promise<
       ...(options.beatMs && { beatMs: options.beatMs }),
       ...(options.houseMs && { houseMs: options.houseMs }),
       ...(options.machineClock && { machineClock: options.machineClock }),
+      ...(options.webFolder && { webFolder: options.webFolder }),
     })
   const server = await start().catch((error) => {
     if (error.code !== 'database_unavailable') throw error

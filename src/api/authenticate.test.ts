@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { AppError } from '../lib/errors.ts'
 import { hashToken } from '../lib/secrets/crypto.ts'
 import type { KnownKey } from '../store/collections/keys.ts'
-import { makeAuthenticate } from './authenticate.ts'
+import { type AuthenticateDeps, makeAuthenticate } from './authenticate.ts'
 
 const token = `mlc_${'a1'.repeat(16)}`
 const known: KnownKey = {
@@ -16,8 +16,14 @@ const known: KnownKey = {
   home_collection_id: 4,
   collection_ids: [4],
 }
+/** Authenticates by the value of an Authorization header. */
+const byHeader = (deps: Pick<AuthenticateDeps, 'adminToken' | 'findKey' | 'touchKey'>) => {
+  const none = { findSession: async () => undefined, touchSession: () => {}, takeCode: async () => undefined }
+  const authenticate = makeAuthenticate({ ...deps, ...none })
+  return (header: string) => authenticate({ kind: 'token', header })
+}
 const make = (key: Partial<KnownKey> | undefined, touched: number[] = []) =>
-  makeAuthenticate({
+  byHeader({
     adminToken: 'the-admin-token-of-this-server',
     findKey: async (hash) => (key && hash === hashToken(token) ? { ...known, ...key } : undefined),
     touchKey: ({ id }) => void touched.push(id),
@@ -55,7 +61,7 @@ test.each<[string, string, Partial<KnownKey> | undefined]>([
 })
 
 test('a database that is away is a 503 that says so', async () => {
-  const authenticate = makeAuthenticate({
+  const authenticate = byHeader({
     adminToken: 'x'.repeat(20),
     findKey: async () => {
       throw new AppError('database_unavailable', 'away')

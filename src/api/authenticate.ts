@@ -1,14 +1,21 @@
+import type { Credentials } from '../http/credentials.ts'
 import { AppError } from '../lib/errors.ts'
 import { hashToken, sameText } from '../lib/secrets/crypto.ts'
+import { hashWithToken, isSessionSecret } from '../lib/secrets/session-secrets.ts'
 import { now } from '../lib/time.ts'
 import type { Identity } from '../model/collections/identity.ts'
 import type { KnownKey } from '../store/collections/keys.ts'
+import type { KnownSession } from '../store/collections/sessions.ts'
 import { makeAttempts } from './attempts.ts'
 
 export interface AuthenticateDeps {
   adminToken: string
   findKey(hash: string): Promise<KnownKey | undefined>
   touchKey(key: KnownKey): void
+  findSession(cookieHash: string): Promise<KnownSession | undefined>
+  touchSession(session: KnownSession): void
+  /** Takes the code of a sign-in link, which is gone then. */
+  takeCode(hashes: readonly string[]): Promise<{ hash: string; endsAt: Date; key: KnownKey | undefined } | undefined>
   /** Refused tokens allowed from one address in a minute; 0 or absent: unlimited. */
   failuresPerMinute?: number
 }
@@ -27,6 +34,16 @@ const admin: Identity = {
 const refused = (text: string): AppError =>
   new AppError('unauthenticated', text, { hint: 'Create a new token, and send it as Authorization: Bearer <token>.' })
 
+const signedOut = (): AppError =>
+  new AppError('unauthenticated', 'This browser is not signed in, or its session has ended', {
+    hint: 'Sign in again with a token, or with the link that `jetty sign-in` prints.',
+  })
+
+const codeRefused = (): AppError =>
+  new AppError('unauthenticated', 'This sign-in link was used before, or has expired', {
+    hint: 'A link is good once, for ten minutes. `jetty sign-in` prints a new one.',
+  })
+
 const identityOf = (key: KnownKey): Identity => ({
   kind: 'key',
   keyId: key.id,
@@ -38,9 +55,11 @@ const identityOf = (key: KnownKey): Identity => ({
   expiresAt: key.expires_at,
 })
 
-const findKey = async (deps: AuthenticateDeps, token: string): Promise<KnownKey | undefined> => {
+const isOver = (at: Date | null): boolean => at !== null && at.getTime() <= now()
+
+const asUnavailable = async <T>(look: Promise<T>): Promise<T> => {
   try {
-    return await deps.findKey(hashToken(token))
+    return await look
   } catch (cause) {
     if (!(cause instanceof AppError && cause.code === 'database_unavailable')) throw cause
     throw new AppError('database_unavailable', 'Authentication service temporarily unavailable', {
@@ -50,28 +69,66 @@ const findKey = async (deps: AuthenticateDeps, token: string): Promise<KnownKey 
   }
 }
 
-const identify = async (deps: AuthenticateDeps, header: string): Promise<Identity> => {
+const byToken = async (deps: AuthenticateDeps, header: string): Promise<Identity> => {
   const token = /^bearer +(\S+) *$/i.exec(header)?.[1]
   if (token === undefined) throw refused('Not authenticated')
   if (sameText(token, deps.adminToken)) return admin
   if (!token.startsWith('mlc_')) throw refused('Invalid API key or JWT token')
   if (!/^mlc_[a-z0-9]{32}$/.test(token)) throw refused('Invalid API key format')
-  const key = await findKey(deps, token)
-  const expired = key?.expires_at && key.expires_at.getTime() <= now()
-  if (!key?.is_active || expired) throw refused('Invalid or inactive API key')
+  const key = await asUnavailable(deps.findKey(hashToken(token)))
+  if (!key?.is_active || isOver(key.expires_at)) throw refused('Invalid or inactive API key')
   deps.touchKey(key)
   return identityOf(key)
 }
 
+/** Identity of a key that a session or a link was made with; undefined when the key does not admit any more. */
+const ofKey = (deps: AuthenticateDeps, key: KnownKey | undefined): Identity | undefined => {
+  if (!key) return admin
+  if (!key.is_active || isOver(key.expires_at)) return undefined
+  deps.touchKey(key)
+  return identityOf(key)
+}
+
+/** A session of the admin token is stored under the hash with that token, any other under the plain one. */
+const bySession = async (deps: AuthenticateDeps, cookie: string, header: string | undefined): Promise<Identity> => {
+  if (!isSessionSecret('cookie', cookie)) throw signedOut()
+  const [ofSomeKey, ofAdmin] = await asUnavailable(
+    Promise.all([hashToken(cookie), hashWithToken(cookie, deps.adminToken)].map(deps.findSession)),
+  )
+  const session = ofSomeKey?.key ? ofSomeKey : ofAdmin?.key ? undefined : ofAdmin
+  if (!session || isOver(session.ends_at)) throw signedOut()
+  if (header !== undefined && !sameText(hashToken(header), session.header_hash)) throw signedOut()
+  const identity = ofKey(deps, session.key)
+  if (!identity) throw signedOut()
+  deps.touchSession(session)
+  return { ...identity, sessionId: session.session_id }
+}
+
+const byCode = async (deps: AuthenticateDeps, code: string): Promise<Identity> => {
+  if (!isSessionSecret('code', code)) throw codeRefused()
+  const [ofSomeKey, ofAdmin] = [hashToken(code), hashWithToken(code, deps.adminToken)]
+  const taken = await asUnavailable(deps.takeCode([ofSomeKey, ofAdmin]))
+  if (!taken || isOver(taken.endsAt) || taken.hash !== (taken.key ? ofSomeKey : ofAdmin)) throw codeRefused()
+  const identity = ofKey(deps, taken.key)
+  if (!identity) throw codeRefused()
+  return identity
+}
+
+const identify = (deps: AuthenticateDeps, credentials: Credentials): Promise<Identity> => {
+  if (credentials.kind === 'token') return byToken(deps, credentials.header)
+  if (credentials.kind === 'code') return byCode(deps, credentials.code)
+  return bySession(deps, credentials.cookie, credentials.kind === 'session' ? credentials.header : undefined)
+}
+
 /**
- * Makes the function that authenticates an Authorization header. It throws 401, or 429 after too many refused tokens
- * from the address. A valid token is always accepted, whatever others did.
+ * Makes the function that authenticates a request. It throws 401, or 429 after too many refused credentials from the
+ * address. Valid ones are always accepted, whatever others did.
  */
 export const makeAuthenticate = (deps: AuthenticateDeps) => {
   const attempts = makeAttempts(deps.failuresPerMinute ?? 0)
-  return async (header: string, address?: string): Promise<Identity> => {
+  return async (credentials: Credentials, address?: string): Promise<Identity> => {
     try {
-      return await identify(deps, header)
+      return await identify(deps, credentials)
     } catch (error) {
       const failed = error instanceof AppError && error.code === 'unauthenticated'
       const wait = failed && address !== undefined ? attempts.failed(address) : 0

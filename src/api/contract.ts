@@ -24,6 +24,7 @@ import { routinesContract } from './routines/contract.ts'
 import { runbooksContract } from './runbooks/contract.ts'
 import { runsContract } from './runs/contract.ts'
 import { secretKeyContract } from './secret-key/contract.ts'
+import { sessionsContract } from './sessions/contract.ts'
 import { settingsContract } from './settings/contract.ts'
 import { statsContract } from './stats/contract.ts'
 import { stepTemplatesContract } from './step-templates/contract.ts'
@@ -61,6 +62,7 @@ export const contract = {
   ...filesContract,
   ...uploadsContract,
   ...keysContract,
+  ...sessionsContract,
   ...auditContract,
   ...stepTemplatesContract,
   ...runbooksContract,

@@ -24,6 +24,7 @@ import { type RoutinesDeps, routinesRoutes } from './routines/routes.ts'
 import { type RunbooksDeps, runbooksRoutes } from './runbooks/routes.ts'
 import { type RunsDeps, runsRoutes } from './runs/routes.ts'
 import { type SecretKeyDeps, secretKeyRoutes } from './secret-key/routes.ts'
+import { type SessionsDeps, sessionsRoutes } from './sessions/routes.ts'
 import { type SettingsDeps, settingsRoutes } from './settings/routes.ts'
 import { type StatsDeps, statsRoutes } from './stats/routes.ts'
 import { type StepTemplatesDeps, stepTemplatesRoutes } from './step-templates/routes.ts'
@@ -46,6 +47,7 @@ export type ApiDeps = HealthDeps &
   FilesDeps &
   UploadsDeps &
   KeysDeps &
+  SessionsDeps &
   AuditDeps &
   RunsDeps &
   BatchesDeps &
@@ -94,6 +96,7 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...filesRoutes(deps),
   ...uploadsRoutes(deps),
   ...keysRoutes(deps),
+  ...sessionsRoutes(deps),
   ...auditRoutes(deps),
   ...stepTemplatesRoutes(deps),
   ...runbooksRoutes(deps),

@@ -22,6 +22,7 @@ import { registerRun } from './commands/run.ts'
 import { registerRunbook } from './commands/runbook.ts'
 import { registerRuns } from './commands/runs.ts'
 import { registerServe } from './commands/serve.ts'
+import { registerSignIn } from './commands/sign-in.ts'
 import { registerStatus } from './commands/status.ts'
 import { registerStop } from './commands/stop.ts'
 import { registerStorage } from './commands/storage.ts'
@@ -57,6 +58,7 @@ export const buildProgram = (isJson = false): Command => {
     registerStatus,
     registerStop,
     registerLogin,
+    registerSignIn,
     registerRun,
     registerRuns,
     registerWebhooks,

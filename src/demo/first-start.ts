@@ -12,6 +12,8 @@ import { demoTasks } from './tasks.ts'
 export interface FirstStart {
   tokenPath: string
   shownToken: string
+  /** The key of `demo`; undefined when another process made it. */
+  keyId: number | undefined
   /** API URL of the demo run. */
   tryUrl: string
 }
@@ -49,7 +51,7 @@ export const firstStart = async (server: {
     })
   }
   const token = newApiKey()
-  await createKey(database, {
+  const keyId = await createKey(database, {
     name: 'demo',
     collectionIds: [collection.id],
     hash: hashToken(token),
@@ -70,5 +72,10 @@ export const firstStart = async (server: {
     author: 'admin',
   })
   const tryUrl = `${server.url}/api/v1/db/trajectory/demo/hello/${run.trajectoryId}`
-  return { tokenPath: saveForClients(token, server.url, server.dataDir), shownToken: redactToken(token), tryUrl }
+  return {
+    tokenPath: saveForClients(token, server.url, server.dataDir),
+    shownToken: redactToken(token),
+    keyId: typeof keyId === 'number' ? keyId : undefined,
+    tryUrl,
+  }
 }

@@ -3,12 +3,13 @@ import { AppError } from '../lib/errors.ts'
 import type { Identity } from '../model/collections/identity.ts'
 import { makeAdmissionCache } from './admission-cache.ts'
 import type { AccessChecks } from './authorise.ts'
+import type { Credentials } from './credentials.ts'
 import { endpoint } from './endpoint.ts'
 
 const call = {
   endpoint: endpoint({ method: 'POST', path: '/v1/x', summary: '', tag: '', response: 'bytes', access: 'write' }),
   name: undefined,
-  header: 'Bearer some-token',
+  credentials: { kind: 'token', header: 'Bearer some-token' } as Credentials,
   address: undefined,
 }
 const identity: Identity = {
@@ -51,7 +52,9 @@ describe('an admission', () => {
     const { admit } = admissions()
     await admit(call)
     authenticate.mockRejectedValue(new Error('unknown'))
-    await expect(admit({ ...call, header: 'Bearer another' })).rejects.toThrow('unknown')
+    await expect(admit({ ...call, credentials: { kind: 'token', header: 'Bearer another' } })).rejects.toThrow(
+      'unknown',
+    )
   })
 
   it('is checked anew after a doubt, also where the check was under way', async () => {
@@ -90,7 +93,9 @@ describe('an admission', () => {
     authenticate.mockRejectedValue(new AppError('database_unavailable', 'away'))
     vi.advanceTimersByTime(59_000)
     expect(await admit(call)).toMatchObject({ databaseAway: true, collection: place })
-    await expect(admit({ ...call, header: 'Bearer another' })).rejects.toThrow('does not answer')
+    await expect(admit({ ...call, credentials: { kind: 'token', header: 'Bearer another' } })).rejects.toThrow(
+      'does not answer',
+    )
     vi.advanceTimersByTime(2_000)
     await expect(admit(call)).rejects.toThrow('does not answer')
     vi.useRealTimers()

@@ -4,6 +4,7 @@ import { neededInTime } from '../lib/in-time.ts'
 import { hashToken } from '../lib/secrets/crypto.ts'
 import { afterAwake, now } from '../lib/time.ts'
 import { type AccessChecks, admitPlaced, type PlacedAdmission } from './authorise.ts'
+import { type Credentials, credentialText } from './credentials.ts'
 import type { Endpoint } from './endpoint.ts'
 
 /** An admission as the database has it, or as it had it within the last minute while it is away. */
@@ -16,8 +17,7 @@ export interface AdmissionRequest {
   endpoint: Endpoint
   /** Name of the collection; undefined: the home of the key. */
   name: string | undefined
-  /** The value of an Authorization header. */
-  header: string | undefined
+  credentials: Credentials | undefined
   address: string | undefined
 }
 
@@ -44,12 +44,12 @@ interface Known extends CheckedAdmission {
   doubts: number
 }
 
-const shortHeader = 200
-/** Short headers are kept as they are: to hash them costs more than the room. */
-const keptAs = (header: string): string => (header.length <= shortHeader ? header : hashToken(header))
+const shortText = 200
+/** Short texts are kept as they are: to hash them costs more than the room. */
+const keptAs = (text: string): string => (text.length <= shortText ? text : hashToken(text))
 
-const keyOf = ({ endpoint, name, header }: AdmissionRequest): string =>
-  `${keptAs(header ?? '')} ${endpoint.access} ${name?.toLowerCase() ?? ''}`
+const keyOf = ({ endpoint, name, credentials }: AdmissionRequest): string =>
+  `${keptAs(credentials ? credentialText(credentials) : '')} ${endpoint.access} ${name?.toLowerCase() ?? ''}`
 
 /**
  * Remembers who was admitted where. An answer of the database holds for 100 ms; calls of keys with a rate limit are
@@ -69,8 +69,8 @@ export const makeAdmissionCache = (checks: AccessChecks): AdmissionCache => {
     asking++
     const asked = { atMs: performance.now(), doubts }
     try {
-      const { endpoint, name, header, address } = request
-      const admission = await admitPlaced(checks, endpoint, name, header, address, likely)
+      const { endpoint, name, credentials, address } = request
+      const admission = await admitPlaced(checks, endpoint, name, credentials, address, likely)
       const known = { ...admission, databaseAway: false, ...asked }
       admitted.set(key, known)
       isSilent = false

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { AppError } from '../lib/errors.ts'
 import type { Identity } from '../model/collections/identity.ts'
 import { type AccessChecks, admit } from './authorise.ts'
+import { type Credentials, credentialText } from './credentials.ts'
 import { type AccessLevel, type Endpoint, endpoint } from './endpoint.ts'
 
 const identity = (access: Identity['access'], ids: number[]): Identity => ({
@@ -23,16 +24,18 @@ const callers: Record<string, Identity> = {
   admin: identity('ADMIN', []),
 }
 const checks: AccessChecks = {
-  authenticate: async (header) => callers[header]!,
+  authenticate: async (credentials) => callers[credentialText(credentials)]!,
   findTask: async () => undefined,
   findCollection: async (name) => (name === 'acme' ? { id: 1, name } : undefined),
 }
 const of = (access: AccessLevel): Endpoint =>
   endpoint({ method: 'GET', path: '/x/{collection}', summary: '', tag: '', access, response: z.unknown() })
 
+const by = (header: string): Credentials => ({ kind: 'token', header })
+
 const outcome = async (access: AccessLevel, caller: string | undefined, collection: string): Promise<string> => {
   try {
-    await admit(checks, of(access), { collection }, caller)
+    await admit(checks, of(access), { collection }, caller === undefined ? undefined : by(caller))
     return 'in'
   } catch (error) {
     return `${(error as AppError).status} ${(error as AppError).message}`
@@ -65,13 +68,13 @@ test('the text of an unknown collection is that of the endpoint', async () => {
     response: z.unknown(),
   })
   const params = { collection: 'nope', task: '{collection}' }
-  await expect(admit(checks, task, params, 'writer')).rejects.toThrow(
+  await expect(admit(checks, task, params, by('writer'))).rejects.toThrow(
     "Task '{collection}' in collection 'nope' not found",
   )
 })
 
 test('the first segment of a storage path is its collection', async () => {
   const file = endpoint({ method: 'GET', path: '/f/{path...}', summary: '', tag: '', response: 'bytes' })
-  expect((await admit(checks, file, { path: 'acme/x' }, 'reader')).collection).toEqual({ id: 1, name: 'acme' })
-  await expect(admit(checks, file, { path: 'acme/x' }, 'stranger')).rejects.toThrow('Collection not found')
+  expect((await admit(checks, file, { path: 'acme/x' }, by('reader'))).collection).toEqual({ id: 1, name: 'acme' })
+  await expect(admit(checks, file, { path: 'acme/x' }, by('stranger'))).rejects.toThrow('Collection not found')
 })

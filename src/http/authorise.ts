@@ -7,12 +7,13 @@ import {
   homeOf,
   type Identity,
 } from '../model/collections/identity.ts'
+import type { Credentials } from './credentials.ts'
 import type { Endpoint } from './endpoint.ts'
 
 /** Looks up who calls and which collection is meant. Passed in, because http does not know the store. */
 export interface AccessChecks {
-  /** Checks the value of an Authorization header. Throws `unauthenticated`, or `rate_limited`, with the text to send. */
-  authenticate(header: string, address?: string): Promise<Identity>
+  /** Checks credentials. Throws `unauthenticated`, or `rate_limited`, with the text to send. */
+  authenticate(credentials: Credentials, address?: string): Promise<Identity>
   /** Counts the call. Throws `rate_limited` when the identity has made too many. */
   limit?(identity: Identity, collection: FoundCollection | undefined): Promise<void>
   /** Whether calls of the identity have a rate limit there. */
@@ -72,16 +73,16 @@ export const admit = async (
   checks: AccessChecks,
   endpoint: Endpoint,
   params: Record<string, string>,
-  header: string | undefined,
+  credentials: Credentials | undefined,
   address?: string,
 ): Promise<Admission> => {
   const { access } = endpoint
-  if (header === undefined && access !== 'none' && access !== 'optional') {
+  if (credentials === undefined && access !== 'none' && access !== 'optional') {
     throw new AppError('unauthenticated', 'Not authenticated')
   }
   const name = collectionName(endpoint, params)
   const [identity, place] = await Promise.all([
-    header === undefined || access === 'none' ? undefined : checks.authenticate(header, address),
+    credentials === undefined || access === 'none' ? undefined : checks.authenticate(credentials, address),
     name === undefined ? undefined : findPlace(checks, endpoint, name, params.task ?? ''),
   ])
   if (identity && checks.limit) await checks.limit(identity, place?.collection)
@@ -129,14 +130,14 @@ export const admitPlaced = async (
   checks: AccessChecks,
   endpoint: Endpoint,
   name: string | undefined,
-  header: string | undefined,
+  credentials: Credentials | undefined,
   address: string | undefined,
   likely?: number,
 ): Promise<PlacedAdmission> => {
-  if (header === undefined) throw new AppError('unauthenticated', 'Not authenticated')
+  if (credentials === undefined) throw new AppError('unauthenticated', 'Not authenticated')
   const guess = name ?? likely
   const [identity, guessed] = await Promise.all([
-    checks.authenticate(header, address),
+    checks.authenticate(credentials, address),
     guess === undefined ? undefined : checks.findPlace?.(guess),
   ])
   const meant = name ?? homeCollection(identity)

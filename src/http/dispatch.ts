@@ -17,7 +17,7 @@ import { withWarnings } from './warnings.ts'
  */
 export const makeDispatch = (options: HttpOptions, stopping: AbortSignal) => {
   const { settings, log, observer, memory: budget } = options
-  const find = makeRouteTable(options.routes)
+  const find = makeRouteTable(options.routes, options.pages)
   const handle = makeRequestHandler(options, makeAdmissionCache(options), stopping)
   const send = makeSend(options)
   const allowedOrigin = originOf(settings.publicUrl)

@@ -64,6 +64,8 @@ export interface Endpoint {
   errorBody: ErrorBody
   /** May the token come as `x-api-key` as well, where Anthropic's clients put it? */
   apiKeyHeader: boolean
+  /** Does the cookie of a session do, without its other half? Pages show files by it: `<img>` sends no header. */
+  cookieReads: boolean
 }
 
 /** Endpoints by the name of their operation: unique in the whole API, camelCase. */
@@ -87,6 +89,7 @@ type Filled =
   | 'errors'
   | 'errorBody'
   | 'apiKeyHeader'
+  | 'cookieReads'
 
 type Definition = Omit<Endpoint, Filled> & Partial<Pick<Endpoint, Filled>>
 
@@ -132,6 +135,7 @@ export const endpoint = <const D extends Definition>(definition: D): Declared<D>
     errors: [],
     errorBody: 'detail',
     apiKeyHeader: false,
+    cookieReads: false,
     ...definition,
   }
   return filled as Declared<D>

@@ -3,6 +3,8 @@ import type { Identity } from '../model/collections/identity.ts'
 import type { AdmissionCache } from './admission-cache.ts'
 import { type AuditNote, changesOf, recorded } from './audit.ts'
 import { admit } from './authorise.ts'
+import { originOf } from './cors.ts'
+import { credentialsOf } from './credentials.ts'
 import { closed, type Exchange, onGone } from './exchange.ts'
 import { idempotencyScope } from './idempotency.ts'
 import type { AnyCall, Call, ReadScopedBody, Route, ScopedBody } from './implement.ts'
@@ -14,7 +16,6 @@ import { readScopedBody } from './input/scoped-body.ts'
 import type { HttpOptions } from './options.ts'
 import { jsonHeaders, Reply } from './reply.ts'
 import type { ServedRoute } from './route-table.ts'
-import { tokenHeader } from './token-header.ts'
 
 /** A body as it was read, not checked yet. */
 interface ReadBody {
@@ -32,6 +33,7 @@ const callOn = (exchange: Exchange, memory: CallMemory, stopping: AbortSignal): 
   let gone: AbortController | undefined
   return {
     headers: incoming.headers,
+    address: incoming.socket.remoteAddress,
     target,
     task: undefined,
     bodyText: '',
@@ -63,6 +65,7 @@ const asReply = (answer: unknown): Reply =>
 /** Makes the function that admits a request, reads it and lets its route handle it. Throws what is to be told as an error. */
 export const makeRequestHandler = (options: HttpOptions, admissions: AdmissionCache, stopping: AbortSignal) => {
   const { settings, log, files: sink } = options
+  const publicOrigin = originOf(settings.publicUrl)
   const limits: FormLimits = {
     maxFileBytes: settings.maxUploadBytes,
     maxFiles: settings.maxFilesPerRun,
@@ -92,7 +95,8 @@ export const makeRequestHandler = (options: HttpOptions, admissions: AdmissionCa
     const { endpoint, operation } = route
     const { incoming, outgoing } = exchange
     const address = incoming.socket.remoteAddress
-    const admission = await admit(options, endpoint, params, tokenHeader(incoming.headers, endpoint), address)
+    const credentials = credentialsOf(exchange, endpoint, publicOrigin)
+    const admission = await admit(options, endpoint, params, credentials, address)
     const { identity, collection } = admission
     const memory = exchange.memory.of(
       collection?.id ?? memoryOwner(identity, address),
@@ -137,18 +141,17 @@ export const makeRequestHandler = (options: HttpOptions, admissions: AdmissionCa
     exchange: Exchange,
   ): Promise<Reply> => {
     const { endpoint } = route
-    const { headers, socket } = exchange.incoming
-    const header = tokenHeader(headers, endpoint)
-    const address = socket.remoteAddress
+    const credentials = credentialsOf(exchange, endpoint, publicOrigin)
+    const address = exchange.incoming.socket.remoteAddress
     const memoryOf = (identity: Identity | undefined) => exchange.memory.of(memoryOwner(identity, address))
     const body = await readScopedBody(options, {
       exchange,
-      header,
+      credentials,
       maxBytes: settings.maxBodyBytes,
       readBody: readScoped,
       roomFor: (identity) => memoryOf(identity).take,
     })
-    const admission = await admissions.admit({ endpoint, name: body.collection, header, address })
+    const admission = await admissions.admit({ endpoint, name: body.collection, credentials, address })
     const { identity, collection, databaseAway } = admission
     const call = callOn(exchange, memoryOf(identity), stopping)
     const answer = await route.handle(

@@ -12,6 +12,8 @@ import type { Reply } from './reply.ts'
 export interface AnyCall {
   /** The headers of the request, by their lower-case names. */
   headers: IncomingHttpHeaders
+  /** IP address of the client, or of the proxy before it. */
+  address: string | undefined
   /** Path and query of the request as they were sent. */
   target: string
   /** The task of the path, where the endpoint asks for it; undefined when the collection has no such task. */

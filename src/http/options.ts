@@ -4,6 +4,7 @@ import type { AccessChecks } from './authorise.ts'
 import type { Route } from './implement.ts'
 import type { FileSink } from './input/multipart.ts'
 import type { RequestObserver } from './observer.ts'
+import type { Pages } from './pages/pages.ts'
 
 /** The settings that HTTP reads. */
 export interface HttpSettings {
@@ -34,6 +35,8 @@ export interface HttpOptions extends AccessChecks {
   /** Limits the memory that large request bodies and answers take together. Without it nothing is counted. */
   memory?: ByteBudget
   observer?: RequestObserver
+  /** Answers browsers where no route does. */
+  pages?: Pages
   /** The most connections at once. */
   connections?: number
   /** Checks each answer against the contract. Tests only. */

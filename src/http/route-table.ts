@@ -7,6 +7,7 @@ import { type CheckMembers, makeCheckMembers } from './input/check-members.ts'
 import { partNames } from './input/form.ts'
 import type { PartNames } from './input/multipart.ts'
 import { queryReader, type ReadQuery } from './input/parse.ts'
+import type { Pages } from './pages/pages.ts'
 import { jsonHeaders, Reply } from './reply.ts'
 import { type Match, makeRouter, splitTarget } from './router.ts'
 import { hasWarningsMember } from './warnings.ts'
@@ -47,7 +48,7 @@ const otherMethod = ({ method }: Exchange, allow: string[]): Reply => {
 }
 
 /** Makes the function that finds the route of a request, or the answer to one that has none. */
-export const makeRouteTable = (routes: readonly Route[]) => {
+export const makeRouteTable = (routes: readonly Route[], pages?: Pages) => {
   const router = makeRouter<ServedRoute>()
   for (const route of routes.map(served)) {
     const { method, path, aliases } = route.endpoint
@@ -56,8 +57,11 @@ export const makeRouteTable = (routes: readonly Route[]) => {
   return (exchange: Exchange): Match<ServedRoute> | Reply => {
     if (!hasValidTarget(exchange.incoming)) return badTarget
     const segments = splitTarget(exchange.target)
-    const found = segments && router.find(exchange.method, segments)
-    if (!found) return unknownPath(exchange)
-    return 'allow' in found ? otherMethod(exchange, found.allow) : found
+    if (!segments) return unknownPath(exchange)
+    const page = pages?.find(exchange, segments)
+    if (page) return page
+    const found = router.find(exchange.method, segments)
+    if (found && !('allow' in found)) return found
+    return pages?.fallback(exchange, segments) ?? (found ? otherMethod(exchange, found.allow) : unknownPath(exchange))
   }
 }

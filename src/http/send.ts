@@ -1,4 +1,5 @@
 import { pipeline, type Readable } from 'node:stream'
+import { compressed } from './compress.ts'
 import { closed, dropRest, type Exchange } from './exchange.ts'
 import type { HttpOptions } from './options.ts'
 import type { Reply } from './reply.ts'
@@ -20,10 +21,14 @@ const stream = (body: Readable, { outgoing, requestId }: Exchange, log: HttpOpti
 /** Makes the function that sends an answer. It resolves when there is nothing left to write; it rejects where a writer does. */
 export const makeSend = ({ log, observer }: Pick<HttpOptions, 'log' | 'observer'>) => {
   const send = async (exchange: Exchange, { body, headers: own }: Reply, status: number): Promise<void> => {
-    const { outgoing, method, requestId } = exchange
-    const headers = { 'x-request-id': requestId, ...own, ...exchange.headers }
+    const { incoming, outgoing, method, requestId } = exchange
+    const headers: Record<string, string> = { 'x-request-id': requestId, ...own, ...exchange.headers }
+    if (own.vary && exchange.headers.vary) headers.vary = `${own.vary}, ${exchange.headers.vary}`
     if (typeof body === 'string' || body instanceof Uint8Array) {
-      outgoing.writeHead(status, { ...headers, 'content-length': String(Buffer.byteLength(body)) }).end(body)
+      const sent = await compressed({ body, headers }, incoming.headers)
+      outgoing
+        .writeHead(status, { ...sent.headers, 'content-length': String(Buffer.byteLength(sent.body)) })
+        .end(sent.body)
       return
     }
     outgoing.writeHead(status, headers)

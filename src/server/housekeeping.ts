@@ -9,6 +9,7 @@ import { sweepAudit } from '../store/collections/audit.ts'
 import { finishDeletions } from '../store/collections/deletion.ts'
 import { removeUnusedEnvironments } from '../store/collections/environments.ts'
 import { removeOldRuns } from '../store/collections/retention.ts'
+import { sweepSessions } from '../store/collections/sessions.ts'
 import { sweepTrialRuns } from '../store/collections/trials.ts'
 import { measureNextUsage } from '../store/collections/usage.ts'
 import { namedObjects } from '../store/files/files.ts'
@@ -104,6 +105,7 @@ const makeChores = (deps: HousekeepingDeps, stop: AbortSignal, onOwner: (isAlone
     environments: () => removeUnusedEnvironments(database),
     call_windows: () => sweepCallWindows(database),
     idempotency_keys: () => sweepIdempotencyKeys(database),
+    sessions: () => sweepSessions(database),
     trial_runs: () => sweepTrialRuns(database),
     request_payloads: hourly(() => sweepRequestPayloads(database)),
     retention: () => removeOldRuns(database, { objects }, stop),

@@ -10,6 +10,7 @@ import { type ApiDeps, apiRoutes } from '../api/routes.ts'
 import { makeRunbookChat } from '../api/runbook-chat/answer.ts'
 import { makeEnvironments } from '../engine/environment/environments.ts'
 import { connectionsFor } from '../http/connection-limit.ts'
+import type { Pages } from '../http/pages/pages.ts'
 import { makeServer } from '../http/server.ts'
 import { descriptorLimit } from '../lib/descriptors.ts'
 import { version } from '../lib/version.ts'
@@ -17,6 +18,8 @@ import { makePlaceFinder } from '../store/calls/call-places.ts'
 import { makeCallCounter } from '../store/calls/call-windows.ts'
 import { makeCollectionFinder } from '../store/collections/collections.ts'
 import { makeKeyFinder, makeKeyToucher } from '../store/collections/keys.ts'
+import { makeSessionFinder, makeSessionToucher } from '../store/collections/sessions.ts'
+import { takeSignInCode } from '../store/collections/sign-in-codes.ts'
 import { makeTaskFinder } from '../store/runs/runs.ts'
 import type { ServerCore } from './server-core.ts'
 import { makeServerGateway } from './server-gateway.ts'
@@ -28,10 +31,13 @@ export interface HttpDeps extends Pick<ApiDeps, 'cancelRunsOf' | 'clock' | 'keyR
   readiness: Readiness
   metrics: Metrics
   beatMs: number | undefined
+  /** What browsers are shown; undefined: this server has no pages. */
+  pages: Pages | undefined
 }
 
 export interface ServedHttp {
   url: string
+  hasPages: boolean
   /** Ends what is under way within the drain time, the records of model calls last. */
   stop(): Promise<void>
 }
@@ -42,6 +48,9 @@ const admission = ({ settings, installation, database: { database, urgent } }: S
     adminToken: installation.adminToken,
     findKey: makeKeyFinder(urgent),
     touchKey: makeKeyToucher(database),
+    findSession: makeSessionFinder(urgent),
+    touchSession: makeSessionToucher(database),
+    takeCode: (hashes) => takeSignInCode(database, hashes),
     failuresPerMinute: settings.authFailuresPerMinute,
   }),
   limit: makeCallLimit({ callsPerMinute: settings.rateLimit, count: makeCallCounter(database) }),
@@ -52,11 +61,11 @@ const admission = ({ settings, installation, database: { database, urgent } }: S
 })
 
 /** The routes of the API and of the gateway, made from the same parts. */
-const makeRoutes = (deps: HttpDeps, findCollection: ApiDeps['findCollection']) => {
-  const { core, trajectories, readiness, metrics, beatMs, ...jobs } = deps
+const makeRoutes = (deps: HttpDeps, admitted: Pick<ApiDeps, 'findCollection' | 'authenticate'>) => {
+  const { core, trajectories, readiness, metrics, beatMs, pages: _, ...jobs } = deps
   const { settings, engine, objects, quota, lentKeys, openEnvironment } = core
   const { database } = core.database
-  const { sealer } = core.installation
+  const { sealer, adminToken } = core.installation
   const { definitions, links, lending } = trajectories
   const environmentOf = makeEnvironments({ openEnvironment, sealer, lentKeys }).lending
   const gateway = makeServerGateway({ core, lending, environmentOf, beatMs })
@@ -68,7 +77,9 @@ const makeRoutes = (deps: HttpDeps, findCollection: ApiDeps['findCollection']) =
     ...shared,
     ...jobs,
     ...makeReference({ version }),
-    findCollection,
+    findCollection: admitted.findCollection,
+    authenticate: admitted.authenticate,
+    adminToken,
     version,
     readiness,
     metrics,
@@ -87,7 +98,7 @@ const makeRoutes = (deps: HttpDeps, findCollection: ApiDeps['findCollection']) =
 export const serveHttp = async (deps: HttpDeps): Promise<ServedHttp> => {
   const { settings, log, objects, memory } = deps.core
   const admitted = admission(deps.core)
-  const { gateway, ...routes } = makeRoutes(deps, admitted.findCollection)
+  const { gateway, ...routes } = makeRoutes(deps, admitted)
   const server = makeServer({
     ...admitted,
     ...routes,
@@ -97,10 +108,12 @@ export const serveHttp = async (deps: HttpDeps): Promise<ServedHttp> => {
     memory,
     settings,
     log,
+    ...(deps.pages && { pages: deps.pages }),
   })
   const { url } = await server.listen(settings.host, settings.port)
   return {
     url,
+    hasPages: deps.pages !== undefined,
     async stop() {
       await server.close(settings.drainSeconds, gateway.end)
       await gateway.end() // calls whose client has left are still being recorded

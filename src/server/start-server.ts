@@ -2,10 +2,11 @@
 import type { ActivityRegistry } from '../activities/activity.ts'
 import { builtinActivities } from '../activities/registry.ts'
 import { makeReadiness } from '../api/health/readiness.ts'
+import { makeSignInLink } from '../api/sessions/sign-in-link.ts'
 import type { Database } from '../database/database.ts'
 import type { EmbeddedPostgres } from '../database/embedded.ts'
 import { explainDatabase } from '../database/explain.ts'
-import { keepAddress } from '../demo/client-files.ts'
+import { keepAddress, localUrl } from '../demo/client-files.ts'
 import { type FirstStart, firstStart } from '../demo/first-start.ts'
 import type { Engine } from '../engine/engine.ts'
 import { type Closers, makeClosers } from '../lib/closers.ts'
@@ -24,8 +25,9 @@ import type { RunbookRunner } from './lazy-runbook-runner.ts'
 import { reserveMetricsPort } from './metrics-port.ts'
 import { type ServedHttp, serveHttp } from './serve-http.ts'
 import { type CoreOptions, openCore, type ServerCore } from './server-core.ts'
-import { makeTrajectories } from './trajectories.ts'
+import { makeTrajectories, type Trajectories } from './trajectories.ts'
 import { startUpkeep } from './upkeep.ts'
+import { openPages } from './web-pages.ts'
 
 export interface ServerOptions {
   settings: Settings
@@ -46,6 +48,8 @@ export interface ServerOptions {
   clock?: () => number
   /** The clock of this machine, which may be wrong. */
   machineClock?: () => number
+  /** Folder of the built web; tests name another one. */
+  webFolder?: string
 }
 
 export interface Server {
@@ -65,6 +69,8 @@ export interface Server {
   objects: ObjectStore
   /** What the first start has made; undefined at every later one. */
   demo: FirstStart | undefined
+  /** Signs a browser in once, as the key of the first start; undefined without one, and without pages. */
+  signInUrl: string | undefined
   /** Resolves when another server has taken the data folder: end the process, without closing. */
   lost: Promise<AppError> | undefined
   /** Stops in order: no new calls, steps drained and handed over, Postgres last. */
@@ -106,7 +112,8 @@ const openServer = async (options: ServerOptions, closers: Closers): Promise<Ser
   const { metrics, metricsUrl } = await metricsPort.open(housekeeping)
   const { webhooks } = jobs
   if (settings.role !== 'worker') {
-    const parts = { core, trajectories, readiness, metrics, cancelRunsOf, clock, keyRotation, webhooks, beatMs }
+    const pages = openPages(settings, core.log, options.webFolder)
+    const parts = { core, trajectories, readiness, metrics, cancelRunsOf, clock, keyRotation, webhooks, beatMs, pages }
     http = await serveHttp(parts)
     trajectories.links.publicUrl ||= http.url
   }
@@ -116,7 +123,7 @@ const openServer = async (options: ServerOptions, closers: Closers): Promise<Ser
     url: http?.url,
     metricsUrl,
     publicUrl: trajectories.links.publicUrl,
-    demo: http && (await welcome(core, http.url)),
+    ...(http ? await welcome(core, http, trajectories.links) : { demo: undefined, signInUrl: undefined }),
     close: closers.closeAll,
   }
 }
@@ -130,10 +137,17 @@ const coreOptions = async (options: ServerOptions): Promise<CoreOptions> => {
 }
 
 /** Makes the demo collection at the first start, and notes the address for clients at every later one. */
-const welcome = async ({ database: { database }, engine, installation }: ServerCore, url: string) => {
+const welcome = async (
+  { database: { database }, engine, installation, settings }: ServerCore,
+  { url, hasPages }: ServedHttp,
+  links: Trajectories['links'],
+) => {
   const demo = await firstStart({ database, engine, url, dataDir: installation.dataDir })
   if (!demo) await keepAddress(database, url)
-  return demo
+  if (demo?.keyId === undefined || !hasPages) return { demo, signInUrl: undefined }
+  const link = { keyId: demo.keyId, baseUrl: settings.publicUrl ? links.publicUrl : localUrl(url) }
+  const { url: signInUrl } = await makeSignInLink({ database, adminToken: installation.adminToken }, link)
+  return { demo, signInUrl }
 }
 
 /** What of the parts a server shows to its process and to tests. */

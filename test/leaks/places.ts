@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { inflateRawSync } from 'node:zlib'
+import { constants, gunzipSync, inflateRawSync } from 'node:zlib'
 import type { Database } from '../../src/database/database.ts'
 
 /** Somewhere a secret could have ended up. */
@@ -63,8 +63,12 @@ export function* everyFile(folder: string): Generator<Place> {
 
 const centralEntry = Buffer.from('PK\x01\x02')
 
-/** Bytes as text; of a zip archive what is packed in it. */
+const gzipStart = Buffer.from([0x1f, 0x8b, 0x08])
+
+/** Bytes as text; of a zip archive, or of gzip, what is packed in it. */
 export const unpacked = (bytes: Buffer): string => {
+  if (bytes.subarray(0, 3).equals(gzipStart))
+    return gunzipSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH }).toString()
   if (!bytes.subarray(0, 2).equals(centralEntry.subarray(0, 2))) return bytes.toString()
   const parts = [bytes.toString()]
   for (let at = bytes.indexOf(centralEntry); at >= 0; at = bytes.indexOf(centralEntry, at + 4)) {

@@ -46,15 +46,14 @@ export const makeLeakWatch = (): LeakWatch => {
     }
   }
 
-  const readRequest = ({ method, path, contentType, sent, answered }: Exchange): void => {
+  const readRequest = ({ method, path, contentType, sent, answered, headers }: Exchange): void => {
     const body = Buffer.concat(sent).toString()
     for (const { name, value } of sentSecrets(contentType, body)) remember(name, value)
     if (path.startsWith('/api/v1/tasks')) workflows.push(body)
-    if (method !== 'POST' || !isKeyCreation(path)) return
-    for (const [token] of Buffer.concat(answered)
-      .toString()
-      .matchAll(/mlc_[\w-]{20,}/g))
-      remember('a key', token)
+    if (method !== 'POST' || !(isKeyCreation(path) || isSignIn(path))) return
+    for (const [token] of `${headers()}${Buffer.concat(answered)}`.matchAll(/(mlc|js[cho])_[\w-]{20,}/g)) {
+      remember('a key, or a half of a session', token)
+    }
   }
 
   const search = (places: Iterable<Place>): void => {
@@ -133,6 +132,9 @@ const isKeyCreation = (path: string): boolean => /^\/api\/v1\/api-keys\/?$/.test
 const sizeOf = (exchanges: { exchange: Exchange }[]): number =>
   exchanges.reduce((sum, { exchange }) => sum + exchange.answered.reduce((size, chunk) => size + chunk.length, 0), 0)
 
-/** The one answer that shows a key, and those that show variables where the server is set to. */
+const isSignIn = (path: string): boolean => /^\/api\/v1\/session(\/links)?\/?$/.test(path)
+
+/** The answers that show a key or a half of a session, and those that show variables where the server is set to. */
 const mayShow = ({ method, path }: Exchange, showsVariables: boolean): boolean =>
-  (method === 'POST' && isKeyCreation(path)) || (showsVariables && path.startsWith('/api/v1/collections'))
+  (method === 'POST' && (isKeyCreation(path) || isSignIn(path))) ||
+  (showsVariables && path.startsWith('/api/v1/collections'))

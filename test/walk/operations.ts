@@ -18,6 +18,8 @@ export interface Operation {
   mixed?: Partial<Record<keyof Place, Refusal | 'own'>>
   /** More ways to reach for what is foreign, and what is answered. */
   reaching?(mine: Place, theirs: Place): readonly (readonly [Ask, ...Refusal])[]
+  /** It concerns the sessions of the caller's own key alone, and a key of any level may change them. */
+  own?: boolean
   /** It has to tell of foreign names that they exist. */
   tellsWhatExists?: boolean
   /** Calls that name something foreign and are answered all the same, with nothing of it. */
@@ -26,6 +28,7 @@ export interface Operation {
 
 const unknown: Refusal = [404, 'Collection not found']
 const noKey: Refusal = [404, 'API key not found']
+const noSession: Refusal = [404, 'Session not found']
 const noFile: Refusal = [404, 'File not found']
 
 const at = (place: Place) => `/api/v1/collections/${place.collection}`
@@ -360,6 +363,20 @@ export const operations: Record<string, Operation> = {
     stranger: noKey,
   }),
   deleteKey: write((place) => ({ path: `/api/v1/api-keys/${place.spareKeyId}` }), { stranger: noKey }),
+
+  signIn: {
+    needs: 'none',
+    ask: () => ({ path: '/api/v1/session', body: { token: `mlc_${'a'.repeat(32)}` } }),
+    status: 401,
+  },
+  getSession: read(() => '/api/v1/session', { status: 404 }),
+  signOut: read(() => '/api/v1/session', { status: 404 }),
+  createSignInLink: read(() => '/api/v1/session/links', { own: true }),
+  listSessions: read(() => '/api/v1/sessions', {
+    harmless: (_, theirs) => [{ path: `/api/v1/sessions?cursor=${theirs.session + 1}` }],
+  }),
+  endSession: read((place) => `/api/v1/sessions/${place.session}`, { own: true, stranger: noSession }),
+  endSessions: read(() => '/api/v1/sessions', { own: true }),
 
   listAudit: write((place) => ({ path: `${at(place)}/audit` }), {
     harmless: (mine, theirs) => [{ path: `${at(mine)}/audit?cursor=${theirs.audit + 1}` }],

@@ -25,6 +25,8 @@ export interface Place {
   keyId: number
   spareKeyId: number
   audit: number
+  /** A session of the key of this side. */
+  session: number
 }
 
 /** A place, and keys for it. */
@@ -117,6 +119,8 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
   upload.append('collection', collection)
   upload.append('file', new Blob([name('uploaded')]), `${name('uploaded')}.txt`)
   const uploaded = await call('POST', '/api/v1/files/upload', upload, key)
+  await call('POST', '/api/v1/session', { token: key })
+  const { sessions } = await call('GET', '/api/v1/sessions', undefined, key)
   const trail = await call('GET', `/api/v1/collections/${collection}/audit`, undefined, key)
   return {
     collection,
@@ -137,6 +141,7 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
     keyId: writer.id,
     spareKeyId: spare.id,
     audit: trail.entries[0].id,
+    session: sessions[0].id,
     key,
     reader: reader.api_key,
     revoked: revoked.api_key,
@@ -171,6 +176,7 @@ export const unknownLike = (theirs: Side): Place => {
     ...{ uploadPath: renamed(uploadPath), label: renamed(label), routine: renamed(routine), gate: renamed(gate) },
     ...{ waiting: digits(theirs.waiting), batch: digits(theirs.batch), evaluation: digits(theirs.evaluation) },
     ...{ version: digits(theirs.version), keyId: 7_999_991, spareKeyId: 7_999_992, audit: 7_999_993 },
+    session: 7_999_994,
   }
 }
 

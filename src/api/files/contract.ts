@@ -14,6 +14,7 @@ export const filesContract = {
     query: z.object({
       inline: z.string().optional().describe('1: show safe content types in the browser instead of downloading them.'),
     }),
+    cookieReads: true,
     response: 'bytes',
   }),
   listFiles: endpoint({

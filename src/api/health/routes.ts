@@ -1,10 +1,9 @@
 import type { Database } from '../../database/database.ts'
 import { type AnyCall, implement, type Route } from '../../http/implement.ts'
 import { type Reply, rawJson } from '../../http/reply.ts'
-import { coveredIds, homeOf } from '../../model/collections/identity.ts'
-import { listCollections } from '../../store/collections/collections.ts'
 import { healthContract } from './contract.ts'
 import type { Readiness } from './readiness.ts'
+import { whoami } from './whoami.ts'
 
 export interface HealthDeps {
   database: Database
@@ -38,18 +37,6 @@ export const healthRoutes = ({ database, readiness, version, openApi, docsPage, 
     },
     getOpenApi: async () => rawJson(openApi()),
     getDocs: async () => docsPage(),
-    whoAmI: async ({ identity }) => {
-      const covered = await listCollections(database, coveredIds(identity), { skip: 0, limit: 10_000 })
-      const home = homeOf(identity)
-      return {
-        auth_type: identity.kind === 'admin' ? 'admin' : 'api_key',
-        name: identity.name,
-        key_prefix: identity.prefix,
-        key_id: identity.keyId,
-        collections: covered.map(({ name }) => name),
-        home_collection: covered.find(({ id }) => id === home)?.name ?? null,
-        access_level: identity.access,
-      }
-    },
+    whoAmI: async ({ identity }) => whoami(database, identity),
   })
 }

@@ -75,6 +75,7 @@ export const uploadsContract = {
     aliases: openAi('/{id}/content'),
     summary: 'Download an uploaded file; range requests are supported',
     tag,
+    cookieReads: true,
     response: 'bytes',
   }),
   deleteUpload: endpoint({

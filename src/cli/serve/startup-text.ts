@@ -44,6 +44,7 @@ export const startupText = ({ settings, server, seconds, sandbox }: Started): st
   rows.push(['Admin', settings.adminToken ? 'JETTY_ADMIN_TOKEN' : `${dataDir}/admin-token`])
   if (server.trialKeys.length > 0) rows.push(['Trials', `lend ${server.trialKeys.join(', ')}`])
   if (demo) rows.push(['Token', `${demo.tokenPath} (${demo.shownToken}; for the collection demo)`])
+  if (server.signInUrl) rows.push(['Open', `${server.signInUrl} (signs in once, for ten minutes)`])
   if (demo && url) rows.push(['Try', `curl -s -H "Authorization: Bearer $(cat ${demo.tokenPath})" ${demo.tryUrl}`])
   const lines = rows.map(([name, value]) => `  ${pc.dim(name.padEnd(9))} ${value}`)
   const warning =
@@ -76,6 +77,7 @@ export const startupLine = ({ settings, server, seconds }: Started): string =>
     trial_keys: server.trialKeys,
     token_path: server.demo?.tokenPath ?? null,
     demo_run: server.demo?.tryUrl ?? null,
+    sign_in_url: server.signInUrl ?? null,
     pid: process.pid,
     seconds: Math.round(seconds * 1000) / 1000,
   })

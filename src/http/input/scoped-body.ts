@@ -1,6 +1,7 @@
 import { AppError, isDatabaseUnavailable } from '../../lib/errors.ts'
 import type { Identity } from '../../model/collections/identity.ts'
 import type { AccessChecks } from '../authorise.ts'
+import type { Credentials } from '../credentials.ts'
 import type { Exchange } from '../exchange.ts'
 import type { ReadScopedBody, ScopedBody } from '../implement.ts'
 import { bodyTooLarge, readBytes } from './body.ts'
@@ -11,8 +12,7 @@ const smallBody = 64 * 1024
 
 interface ScopedBodyOptions {
   exchange: Exchange
-  /** The value of an Authorization header. */
-  header: string | undefined
+  credentials: Credentials | undefined
   maxBytes: number
   readBody: ReadScopedBody<ScopedBody>
   /** Takes memory for a large body, for the identity that sends it. */
@@ -22,11 +22,11 @@ interface ScopedBodyOptions {
 /** Throws 401 for a token that is not valid. While the database is away nothing is known, and the identity is undefined. */
 const requireToken = async (
   checks: AccessChecks,
-  { exchange, header }: Pick<ScopedBodyOptions, 'exchange' | 'header'>,
+  { exchange, credentials }: Pick<ScopedBodyOptions, 'exchange' | 'credentials'>,
 ): Promise<Identity | undefined> => {
-  if (header === undefined) throw new AppError('unauthenticated', 'Not authenticated')
+  if (credentials === undefined) throw new AppError('unauthenticated', 'Not authenticated')
   try {
-    return await checks.authenticate(header, exchange.incoming.socket.remoteAddress)
+    return await checks.authenticate(credentials, exchange.incoming.socket.remoteAddress)
   } catch (error) {
     if (!isDatabaseUnavailable(error)) throw error
     return undefined
@@ -34,9 +34,9 @@ const requireToken = async (
 }
 
 const readWhole = async (checks: AccessChecks, options: ScopedBodyOptions): Promise<Buffer> => {
-  const { exchange, header, maxBytes, roomFor } = options
+  const { exchange, credentials, maxBytes, roomFor } = options
   const { incoming } = exchange
-  if (header === undefined) throw new AppError('unauthenticated', 'Not authenticated')
+  if (credentials === undefined) throw new AppError('unauthenticated', 'Not authenticated')
   const size = Number(incoming.headers['content-length'])
   if (size > maxBytes) throw bodyTooLarge(maxBytes)
   if (size <= smallBody) return readBytes(incoming, maxBytes)

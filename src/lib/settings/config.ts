@@ -80,6 +80,13 @@ const declared = {
     example: 'https://jetty.example.com',
     schema: baseUrl(),
   }),
+  web: setting({
+    variable: 'JETTY_WEB',
+    description: 'Whether this server shows pages to browsers. off: it answers the API alone.',
+    default: 'on',
+    example: 'off',
+    schema: trueOrFalse(),
+  }),
   role: setting({
     variable: 'JETTY_ROLE',
     description: 'all: answer requests and execute runs; api: only answer requests; worker: only execute runs.',

@@ -39,6 +39,13 @@ export const timedSettings = {
     example: '30',
     schema: seconds(0.001),
   }),
+  sessionDays: setting({
+    variable: 'JETTY_SESSION_DAYS',
+    description: 'Days after which a browser has to sign in again.',
+    default: '14',
+    example: '1',
+    schema: wholeNumber(1, 365),
+  }),
   auditDays: setting({
     variable: 'JETTY_AUDIT_DAYS',
     description: 'Days that entries of the audit trail are kept. 0: for ever.',

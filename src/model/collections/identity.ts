@@ -19,6 +19,8 @@ export interface Identity {
   homeId: number | null
   /** Null: never. */
   expiresAt: Date | null
+  /** The session that the call was made with; a session may do what its key may. */
+  sessionId?: number
 }
 
 /** A collection found by the name in a request. */

@@ -40,6 +40,10 @@ export type KnownKey = Pick<
 const scope = `array(select s.collection_id from api_key_collections s where s.key_id = k.id order by s.collection_id)::float8[]
   as collection_ids`
 
+/** Columns of a `KnownKey`, from `api_keys k`. */
+export const knownKeyColumns = `k.id, k.name, k.key_prefix, k.access_level, k.is_active, k.expires_at, k.last_used_at,
+  k.home_collection_id, ${scope}`
+
 /**
  * Finds a key by hash; concurrent lookups share one query. Not cached, so a revocation takes effect with the next
  * request.
@@ -48,9 +52,7 @@ export const makeKeyFinder = (database: Database): ((hash: string) => Promise<Kn
   batched<string, KnownKey | undefined>(async (hashes) => {
     const rows = await database.rows<KnownKey & { key_hash: string }>(
       'find_keys',
-      `select k.key_hash, k.id, k.name, k.key_prefix, k.access_level, k.is_active, k.expires_at, k.last_used_at,
-         k.home_collection_id, ${scope}
-       from api_keys k where k.key_hash = any($1)`,
+      `select k.key_hash, ${knownKeyColumns} from api_keys k where k.key_hash = any($1)`,
       [[...new Set(hashes)]],
     )
     const byHash = new Map(rows.map((row) => [row.key_hash, row]))

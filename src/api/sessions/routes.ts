@@ -1,0 +1,155 @@
+import type { Database } from '../../database/database.ts'
+import { originOf } from '../../http/cors.ts'
+import { type Credentials, refuseOtherPages } from '../../http/credentials.ts'
+import { type AnyCall, implement, type Route } from '../../http/implement.ts'
+import { AppError } from '../../lib/errors.ts'
+import { hashToken } from '../../lib/secrets/crypto.ts'
+import { hashWithToken, newSessionSecret } from '../../lib/secrets/session-secrets.ts'
+import { now, timestamp } from '../../lib/time.ts'
+import type { Identity } from '../../model/collections/identity.ts'
+import type { ShownSession } from '../../model/collections/session.ts'
+import {
+  createSession,
+  endSession,
+  endSessionsOf,
+  findSessionRow,
+  listSessions,
+  type SessionRow,
+  type SessionScope,
+} from '../../store/collections/sessions.ts'
+import { auditRow } from '../audit/trail.ts'
+import { whoami } from '../health/whoami.ts'
+import { sessionsContract } from './contract.ts'
+import { noSessionCookieText, sessionCookieText } from './session-cookie.ts'
+import { makeSignInLink } from './sign-in-link.ts'
+
+export interface SessionsDeps {
+  database: Database
+  adminToken: string
+  authenticate(credentials: Credentials, address?: string): Promise<Identity>
+  settings: { publicUrl: string | undefined; sessionDays: number }
+  links: { readonly publicUrl: string }
+}
+
+const agentLength = 200
+
+const noSession = (): AppError =>
+  new AppError('not_found', 'This request was made with a token, not with a session', {
+    hint: 'A session is a cookie and the header X-Jetty-Session; POST /api/v1/session makes one.',
+  })
+
+const sessionNotFound = () => new AppError('not_found', 'Session not found')
+
+const sessionOf = ({ sessionId }: Identity): number => {
+  if (sessionId === undefined) throw noSession()
+  return sessionId
+}
+
+const scopeOf = ({ keyId }: Identity): SessionScope => (keyId === null ? 'admin' : { keyId })
+
+const shownTo = (identity: Identity, row: SessionRow): ShownSession => ({
+  id: row.id,
+  is_current: row.id === identity.sessionId,
+  key_id: row.key_id,
+  key_name: row.key_name,
+  key_prefix: row.key_prefix,
+  agent: row.agent,
+  created_at: timestamp(row.created_at),
+  last_seen_at: timestamp(row.last_seen_at),
+  expires_at: timestamp(row.expires_at),
+})
+
+/** Makes the function that stores a new session and sets its cookie. */
+const makeOpenSession =
+  ({ database, adminToken, settings }: SessionsDeps) =>
+  async (identity: Identity, { headers, addHeaders }: Pick<AnyCall, 'headers' | 'addHeaders'>) => {
+    const [cookie, header] = [newSessionSecret('cookie'), newSessionSecret('header')]
+    const seconds = settings.sessionDays * 86_400
+    const expiresAt = new Date(now() + seconds * 1000)
+    const session = {
+      cookieHash: identity.keyId === null ? hashWithToken(cookie, adminToken) : hashToken(cookie),
+      headerHash: hashToken(header),
+      keyId: identity.keyId,
+      agent: (headers['user-agent'] ?? '').slice(0, agentLength),
+      expiresAt,
+    }
+    const entry = { identity, collection: undefined, operation: 'signIn', target: '', changes: {} }
+    const id = await createSession(database, session, auditRow(entry))
+    if (id === undefined) throw new AppError('unauthenticated', 'Invalid or inactive API key')
+    const isSecure = settings.publicUrl?.startsWith('https:') ?? false
+    addHeaders({ 'set-cookie': sessionCookieText(cookie, seconds, { host: headers.host, isSecure }) })
+    return { session: header, expires_at: timestamp(expiresAt) }
+  }
+
+export const sessionsRoutes = (deps: SessionsDeps): Route[] => {
+  const { database, adminToken, authenticate, settings, links } = deps
+  const publicOrigin = originOf(settings.publicUrl)
+  const isSecure = settings.publicUrl?.startsWith('https:') ?? false
+  const openSession = makeOpenSession(deps)
+
+  return implement(sessionsContract, {
+    signIn: async (call) => {
+      const { body, headers, address } = call
+      refuseOtherPages(headers, publicOrigin)
+      const { token, code = '' } = body
+      const identity = await authenticate(
+        token === undefined ? { kind: 'code', code } : { kind: 'token', header: `Bearer ${token}` },
+        address,
+      )
+      return { ...(await openSession(identity, call)), identity: await whoami(database, identity) }
+    },
+
+    getSession: async ({ identity }) => {
+      const row = await findSessionRow(database, sessionOf(identity))
+      if (!row) throw sessionNotFound()
+      return { ...shownTo(identity, row), identity: await whoami(database, identity) }
+    },
+
+    signOut: async ({ identity, headers, addHeaders, note }) => {
+      const id = sessionOf(identity)
+      const hasEnded = await endSession(database, scopeOf(identity), id)
+      addHeaders({ 'set-cookie': noSessionCookieText({ host: headers.host, isSecure }) })
+      note({ target: String(id) })
+      return { ended: hasEnded ? 1 : 0 }
+    },
+
+    createSignInLink: async ({ identity, headers }) => {
+      if (identity.sessionId !== undefined) {
+        throw new AppError('forbidden', 'A session cannot make sign-in links', {
+          hint: 'Make the link with the token: jetty sign-in. What runs in a page can then carry no session elsewhere.',
+        })
+      }
+      // Without a public address: the one by which the caller has reached the server.
+      const baseUrl = settings.publicUrl ?? (headers.host ? `http://${headers.host}` : links.publicUrl)
+      const { url, expiresAt } = await makeSignInLink({ database, adminToken }, { keyId: identity.keyId, baseUrl })
+      return { url, expires_at: timestamp(expiresAt) }
+    },
+
+    listSessions: async ({ identity, query }) => {
+      const before = query.cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(query.cursor)
+      const rows = await listSessions(database, scopeOf(identity), { before, limit: query.limit + 1 })
+      const page = rows.slice(0, query.limit)
+      const more = rows.length > query.limit
+      return {
+        sessions: page.map((row) => shownTo(identity, row)),
+        next_cursor: more ? String(page.at(-1)?.id) : null,
+        has_more: more,
+      }
+    },
+
+    endSession: async ({ params, identity }) => {
+      const id = /^[1-9]\d{0,14}$/.test(params.id) ? Number(params.id) : 0
+      if (!(await endSession(database, scopeOf(identity), id))) throw sessionNotFound()
+      return { ended: 1 }
+    },
+
+    endSessions: async ({ identity, headers, addHeaders, note }) => {
+      const ended = await endSessionsOf(database, identity.keyId)
+      if (identity.sessionId !== undefined) {
+        addHeaders({ 'set-cookie': noSessionCookieText({ host: headers.host, isSecure }) })
+      }
+      note({ changes: { ended } })
+      return { ended }
+    },
+  })
+}

@@ -1,0 +1,45 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
+import { acceptsGzip } from './pages/accepts-gzip.ts'
+
+const gzipped = promisify(gzip)
+
+/** Shorter texts fit into a packet or two anyway. */
+const leastBytes = 1024
+/** Longer ones would keep a thread busy that reads files too. */
+const mostBytes = 8 * 1024 * 1024
+/** 601 KB of JSON become 41 KB in 4 ms; level 6 makes 33 KB of it in 12 ms. */
+const level = 1
+
+/** An answer as it is sent. */
+interface Sent {
+  body: string | Uint8Array
+  headers: Record<string, string>
+}
+
+/** Names a header that the answer depends on, beside those that it names already. */
+const withVary = (headers: Record<string, string>, name: string): Record<string, string> => {
+  const before = headers.vary
+  return { ...headers, vary: before ? `${before}, ${name}` : name }
+}
+
+/** A compressed body is another representation: the tag that stays true for both is a weak one (RFC 9110 §8.8.3.3). */
+const withWeakTag = (headers: Record<string, string>): Record<string, string> => {
+  const { etag } = headers
+  return etag?.startsWith('"') ? { ...headers, etag: `W/${etag}` } : headers
+}
+
+/** Compresses a JSON answer of more than 1 KB for a client that asks for gzip. Streams and files are sent as they are. */
+export const compressed = async (sent: Sent, request: IncomingHttpHeaders): Promise<Sent> => {
+  const { body, headers } = sent
+  const bytes = Buffer.byteLength(body)
+  const isJson = headers['content-type']?.startsWith('application/json') ?? false
+  if (!isJson || bytes < leastBytes || bytes > mostBytes || headers['content-encoding']) return sent
+  const varied = withVary(headers, 'Accept-Encoding')
+  if (!acceptsGzip(request)) return { body, headers: varied }
+  return {
+    body: await gzipped(body, { level }),
+    headers: { ...withWeakTag(varied), 'content-encoding': 'gzip' },
+  }
+}
