@@ -9,7 +9,7 @@ const gzipped = promisify(gzip)
 const leastBytes = 1024
 /** Longer ones would keep a thread busy that reads files too. */
 const mostBytes = 8 * 1024 * 1024
-/** 601 KB of JSON become 41 KB in 4 ms; level 6 makes 33 KB of it in 12 ms. */
+/** Makes 47 KB of 520 KB of JSON in 1.3 ms; level 6 takes twice as long for a tenth less. */
 const level = 1
 
 /** An answer as it is sent. */
