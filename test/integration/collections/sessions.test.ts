@@ -142,7 +142,11 @@ describe('what each half opens', () => {
   })
 
   test('a model call counts both halves too', async () => {
-    const body = { model: 'scripted/echo', messages: [{ role: 'user', content: 'hi' }], jetty: { runbook: false, record: false } }
+    const body = {
+      model: 'scripted/echo',
+      messages: [{ role: 'user', content: 'hi' }],
+      jetty: { runbook: false, record: false },
+    }
     const sent = { path: '/v1/chat/completions', body }
     expect(await statusOf('POST', sent, browser.headers)).toBe(200)
     expect(await statusOf('POST', sent, { ...browser.headers, 'x-jetty-session': `jsh_${'b'.repeat(43)}` })).toBe(401)
@@ -296,7 +300,10 @@ describe('a sign-in link', () => {
 })
 
 test('refused sessions and codes count with refused tokens', async () => {
-  const strict = await startTestServer({ beside: jetty, env: { JETTY_ROLE: 'api', JETTY_AUTH_FAILURES_PER_MINUTE: '3' } })
+  const strict = await startTestServer({
+    beside: jetty,
+    env: { JETTY_ROLE: 'api', JETTY_AUTH_FAILURES_PER_MINUTE: '3' },
+  })
   const port = Number(new URL(strict.url).port)
   const wrong = { cookie: `jetty_session_${port}=jsc_${'a'.repeat(43)}`, 'x-jetty-session': 'x' }
   const tries = [
