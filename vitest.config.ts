@@ -20,8 +20,8 @@ export default defineConfig({
         test: {
           ...patient,
           name: 'unit',
-          include: ['src/**/*.test.ts'],
-          exclude: ['src/**/*.slow.test.ts'],
+          include: ['src/**/*.test.ts', 'web/**/*.test.ts'],
+          exclude: ['**/*.slow.test.ts'],
           setupFiles: './test/property-seed.ts',
           testTimeout: 60_000,
           // Files of one thread share their modules: loading those takes as long as the tests.

@@ -49,13 +49,13 @@ const aboutToken = ({ url, token, tokenSource, withheld }: ServerLogin, error: A
   })
 }
 
-/** Suggests another server that runs on this machine. */
+/** Suggests another server that runs on this machine, or how to start one. */
 const aboutServer = ({ url, urlSource }: ServerLogin, error: AppError): AppError => {
   const dataDir = dataDirHere()
   const other = runningServers(dataDir).find((one) => one.url !== null && !isSameServer(one.url, url))
   const named = urlSource === 'the default' ? error.message : `${error.message} (the address comes from ${urlSource})`
   const hint = other
     ? `The server of the data folder ${dataDir} listens at ${other.url}. Select it with --url or JETTY_API_URL.`
-    : error.hint
-  return new AppError(error.code, named, { ...(hint === undefined ? {} : { hint }), cause: error })
+    : (error.hint ?? 'Start a server there with `jetty serve`, or name another one with --url or JETTY_API_URL.')
+  return new AppError(error.code, named, { hint, cause: error })
 }

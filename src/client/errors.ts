@@ -38,12 +38,9 @@ export const answerError = async (response: Response): Promise<AppError> => {
   })
 }
 
-/** Error for an address where no server answers. */
+/** Error for a server that does not answer; `url` is empty where requests go to the origin of the page. */
 export const unreachable = (url: string, thrown: unknown): AppError => {
   const cause = thrown instanceof Error && thrown.cause !== undefined ? thrown.cause : thrown
   const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : messageOf(cause)
-  return new AppError('network_failed', `No answer from ${url} (${reason})`, {
-    hint: 'Start a server there with `jetty serve`, or name another one with --url or JETTY_API_URL.',
-    cause: thrown,
-  })
+  return new AppError('network_failed', `No answer from ${url || 'the server'} (${reason})`, { cause: thrown })
 }

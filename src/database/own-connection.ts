@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { afterAwake } from '../lib/time.ts'
+import { afterAwake } from '../lib/after-awake.ts'
 import { connectionDefaults, cutConnection, type SessionSettings, setSession } from './connection.ts'
 import type { Database } from './database.ts'
 

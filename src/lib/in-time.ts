@@ -1,5 +1,5 @@
+import { afterAwake } from './after-awake.ts'
 import { AppError, isDatabaseUnavailable } from './errors.ts'
-import { afterAwake } from './time.ts'
 
 /** A call to a model waits this long for the database, then goes on without it. */
 const patienceMs = 2_000

@@ -23,7 +23,7 @@ describe('the whole tree', { timeout: 600_000 }, () => {
     expect(await complaintsOf('@biomejs/biome/bin/biome', ['check', '--colors=off', '.'])).toBe('')
   })
 
-  it('has no type error', async () => {
-    expect(await complaintsOf('typescript/bin/tsc', ['--noEmit', '-p', 'tsconfig.json'])).toBe('')
+  it.each(['tsconfig.json', 'web/tsconfig.json'])('has no type error by %s', async (project) => {
+    expect(await complaintsOf('typescript/bin/tsc', ['--noEmit', '-p', project])).toBe('')
   })
 })

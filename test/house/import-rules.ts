@@ -1,8 +1,13 @@
 export interface ImportRule {
-  /** The files the rule is for, from src; the first rule that fits a file counts. A `*` stands for one folder or file. */
+  /**
+   * The files the rule is for, from src, or from the root where they are below web; the first rule that fits a file
+   * counts. A `*` stands for one folder or file.
+   */
   of: string
-  /** What they may import of ours; `own/` is the folder they stand in. */
+  /** What they may import of ours; `own/` is the folder they stand in, `page/` the folder of their page. */
   may: string[]
+  /** What they may import only as types, which the build leaves out. */
+  types?: string[]
   /** The npm packages they may import, where that is limited. */
   packages?: string[]
 }
@@ -18,6 +23,10 @@ const engineUpTo = (layer: (typeof engineLayers)[number]): string[] => [
 
 /** What every closet of the engine may import from outside. */
 const belowEngine = ['store/', 'database/', 'activities/activity.ts', 'lib/', 'model/']
+
+/** What the browser loads of src, and what it knows only by type: schemas and zod are never loaded. */
+const browserMay = ['client/', 'lib/errors.ts']
+const browserTypes = ['api/contract.ts', 'api/*/contract.ts', 'model/']
 
 /** What may import what. ARCHITECTURE.md explains why; a folder without a row may not exist. */
 export const importRules: ImportRule[] = [
@@ -134,6 +143,24 @@ export const importRules: ImportRule[] = [
     ],
   },
   { of: 'bin.ts', may: ['cli/'] },
+  // The pages: from a page over parts down to what knows nothing of Jetty.
+  { of: 'web/text/', may: ['web/text/'], packages: [] },
+  { of: 'web/ui/', may: ['web/ui/'], packages: ['react'] },
+  { of: 'web/data/', may: ['web/data/', 'web/text/', ...browserMay], types: ['zod', ...browserTypes] },
+  {
+    of: 'web/parts/',
+    may: ['web/parts/', 'web/data/', 'web/ui/', 'web/text/', ...browserMay],
+    types: browserTypes,
+  },
+  {
+    of: 'web/pages/',
+    may: ['page/', 'web/parts/', 'web/data/', 'web/ui/', 'web/text/', ...browserMay],
+    types: browserTypes,
+  },
+  { of: 'web/shell/', may: ['web/shell/', 'web/parts/', 'web/data/', 'web/ui/', 'web/text/'] },
+  { of: 'web/vite.config.ts', may: ['api/contract.ts', 'client/operations.ts'] },
+  { of: 'web/env.d.ts', may: ['client/operations.ts'] },
+  { of: 'web/', may: ['web/'] }, // put the pages together
 ]
 
 /** Packages that only these files may know, so that they can be replaced. */

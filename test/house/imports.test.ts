@@ -1,42 +1,53 @@
 import { posix } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { fits, importRules, onlyImporters } from './import-rules.ts'
-import { programFiles, textOf } from './source-files.ts'
+import { programFiles, textOf, webFiles } from './source-files.ts'
 
 interface Import {
   from: string
   /** A path from src, or the name of a package. */
   to: string
   isOurs: boolean
+  /** Imports types only, which is nothing at run time. */
+  isType: boolean
 }
 
 const pattern = /\bfrom\s*['"]([^'"]+)['"]|\bimport\s*\(?\s*['"]([^'"]+)['"]/g
 
 const packageOf = (specifier: string): string => specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/')
 
-const importsOf = (file: string): Import[] =>
-  [...textOf(file).matchAll(pattern)].map((match) => {
-    const from = file.slice('src/'.length)
-    const specifier = match[1] ?? match[2] ?? ''
-    if (!specifier.startsWith('.')) return { from, to: packageOf(specifier), isOurs: false }
-    return { from, to: posix.join(posix.dirname(from), specifier), isOurs: true }
-  })
+const withoutSrc = (path: string): string => path.replace(/^src\//, '')
 
-const imports = programFiles.flatMap(importsOf)
+const importsOf = (file: string): Import[] => {
+  const text = textOf(file)
+  return [...text.matchAll(pattern)].map((match) => {
+    const from = withoutSrc(file)
+    const specifier = match[1] ?? match[2] ?? ''
+    const isType = text.slice(text.lastIndexOf('import', match.index)).startsWith('import type ')
+    if (!specifier.startsWith('.')) return { from, to: packageOf(specifier), isOurs: false, isType }
+    return { from, to: withoutSrc(posix.join(posix.dirname(file), specifier)), isOurs: true, isType }
+  })
+}
+
+const imports = [...programFiles, ...webFiles].flatMap(importsOf)
 const activities = new Set(imports.filter(({ from }) => from === 'activities/registry.ts').map(({ to }) => to))
 activities.delete('activities/activity.ts')
 
 /** What is wrong with an import, if something is. */
-const faultOf = ({ from, to, isOurs }: Import): string | undefined => {
+const faultOf = ({ from, to, isOurs, isType }: Import): string | undefined => {
   const rule = importRules.find(({ of }) => fits(of, from))
   if (!rule) return `${from}: its folder has no row in test/house/import-rules.ts`
+  const isAllowedType = isType && rule.types?.some((target) => fits(target, to))
   if (!isOurs) {
+    if (from.startsWith('web/') && to === 'zod' && !isAllowedType) return `${from} must not load zod`
     const allowed = to.startsWith('node:') ? !rule.packages : (rule.packages?.includes(to) ?? true)
     const only = onlyImporters[to]
     return allowed && (!only || only.includes(from)) ? undefined : `${from} must not import the package ${to}`
   }
   const own = `${posix.dirname(from)}/`
-  const allowed = rule.may.some((target) => fits(target === 'own/' ? own : target, to))
+  const page = `${from.split('/').slice(0, 3).join('/')}/`
+  const folders: Record<string, string> = { 'own/': own, 'page/': page }
+  const allowed = isAllowedType || rule.may.some((target) => fits(folders[target] ?? target, to))
   const foreignRoutes =
     from.startsWith('api/') && fits('api/*/routes.ts', to) && posix.dirname(to) !== posix.dirname(from)
   const isTable = fits('api/*.ts', from) // such as api/routes.ts, which lists them all
@@ -76,7 +87,8 @@ describe('imports', () => {
   })
 
   it('that lead back are found, also through types and over several files', () => {
-    const found = (pairs: [string, string][]) => cyclesIn(pairs.map(([from, to]) => ({ from, to, isOurs: true })))
+    const found = (pairs: [string, string][]) =>
+      cyclesIn(pairs.map(([from, to]) => ({ from, to, isOurs: true, isType: true })))
     expect(
       found([
         ['a', 'b'],
@@ -95,7 +107,7 @@ describe('imports', () => {
   })
 
   it('are limited for rooms that are there alone', () => {
-    const files = programFiles.map((file) => file.slice('src/'.length))
+    const files = [...programFiles, ...webFiles].map(withoutSrc)
     expect(importRules.filter(({ of }) => !files.some((file) => fits(of, file)))).toEqual([])
   })
 
@@ -118,8 +130,22 @@ describe('imports', () => {
     ['engine/steps/step.ts', 'engine/fan-out/fan-out.ts', true],
     ['engine/start/start.ts', 'engine/make-engine.ts', true],
     ['somewhere/new.ts', 'lib/errors.ts', true],
+    ['web/ui/button.tsx', 'web/data/api.ts', true],
+    ['web/ui/button.tsx', '@tanstack/react-query', false],
+    ['web/text/ago.ts', 'react', false],
+    ['web/data/api.ts', 'api/contract.ts', true],
+    ['web/data/api.ts', 'zod', false],
+    ['web/parts/problem.tsx', 'web/pages/runs/page.tsx', true],
+    ['web/pages/runs/page.tsx', 'web/pages/sign-in/page.tsx', true],
   ])('the table knows that %s may not import %s, unless it may', (from, to, isOurs) => {
     const allowed = from === 'http/server.ts'
-    expect(faultOf({ from, to, isOurs }) === undefined).toBe(allowed)
+    expect(faultOf({ from, to, isOurs, isType: false }) === undefined).toBe(allowed)
+  })
+
+  it('of the pages may take types of contracts, which they may not load', () => {
+    const toContract = { from: 'web/pages/runs/page.tsx', to: 'api/contract.ts', isOurs: true }
+    expect(faultOf({ ...toContract, isType: true })).toBeUndefined()
+    expect(faultOf({ ...toContract, isType: false })).toBeDefined()
+    expect(faultOf({ from: 'web/ui/button.tsx', to: 'model/names.ts', isOurs: true, isType: true })).toBeDefined()
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { programFiles, textOf } from './source-files.ts'
+import { programFiles, textOf, webFiles } from './source-files.ts'
 
 const exported = /^export (?:async function|const|function|interface|type|class|enum) (\w+)/gm
 
@@ -17,7 +17,7 @@ const ownersOf = (files: readonly [path: string, text: string][]): Map<string, S
 const sharedNames = (files: readonly [path: string, text: string][]): string[] =>
   [...ownersOf(files)].filter(([, owners]) => owners.size > 1).map(([name]) => name)
 
-const owners = ownersOf(programFiles.map((path) => [path, textOf(path)]))
+const owners = ownersOf([...programFiles, ...webFiles].map((path) => [path, textOf(path)]))
 
 describe('exported names', () => {
   it('are found at all', () => {

@@ -18,9 +18,12 @@ const folders = readdirSync(root).filter((name) => ['src', 'test', 'bench', 'web
 /** Every file of ours, as a path from the root with forward slashes. */
 export const ourFiles = folders.flatMap(filesBelow)
 
-/** The code that runs in production: the TypeScript of src without its tests. */
-export const programFiles = ourFiles.filter(
-  (path) => path.startsWith('src/') && /\.tsx?$/.test(path) && !/\.test\.tsx?$|\/test-[^/]+$/.test(path),
-)
+const isProgram = (path: string): boolean => /\.tsx?$/.test(path) && !/\.test\.tsx?$|\/test-[^/]+$/.test(path)
+
+/** The code that runs in production on the server and in the command line: the TypeScript of src without its tests. */
+export const programFiles = ourFiles.filter((path) => path.startsWith('src/') && isProgram(path))
+
+/** The code that runs in browsers, and the configuration of its build. */
+export const webFiles = ourFiles.filter((path) => path.startsWith('web/') && isProgram(path))
 
 export const textOf = (path: string): string => readFileSync(join(root, path), 'utf8')

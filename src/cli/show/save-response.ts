@@ -45,7 +45,10 @@ export const saveResponse = async (response: Response, options: SaveOptions): Pr
     const { code, syscall } = error as NodeJS.ErrnoException
     if (path === '-' && code === 'EPIPE') return // the reader, such as head, has closed the pipe
     throw syscall === undefined || path === '-'
-      ? new AppError('network_failed', `The download stopped early: ${messageOf(error)}`, { cause: error })
+      ? new AppError('network_failed', `The download stopped early: ${messageOf(error)}`, {
+          hint: 'Run the command again.',
+          cause: error,
+        })
       : unwritableFile(path, error)
   } finally {
     line?.stop()

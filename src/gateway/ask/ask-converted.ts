@@ -3,8 +3,8 @@ import { warningsHeader } from '../../http/warnings.ts'
 import { AppError } from '../../lib/errors.ts'
 import { now } from '../../lib/time.ts'
 import { type ChatChunk, type ChatRequest, chatRequestSchema, type ModelCaller } from '../../model/gateway/chat.ts'
-import { embeddingBody, embeddingRequestSchema } from '../../model/gateway/embedding.ts'
-import { imageBody, imageRequestSchema } from '../../model/gateway/image.ts'
+import { embeddingRequestSchema } from '../../model/gateway/embedding.ts'
+import { imageRequestSchema } from '../../model/gateway/image.ts'
 import type { Shape } from '../../model/gateway/shape.ts'
 import type { ModelRoute, Models } from '../../providers/provider.ts'
 import type { UpstreamAnswer } from '../../upstream/answer.ts'
@@ -13,6 +13,8 @@ import { chatFromMessages, messageFromChat, messagesRequestSchema } from '../../
 import { framesFrom } from '../../upstream/frames/frames-from.ts'
 import type { Frame, FrameStream } from '../../upstream/frames/sse.ts'
 import { type AskedCall, parsedBody, upstreamBody } from '../asked.ts'
+import { embeddingBody } from './embedding-body.ts'
+import { imageBody } from './image-body.ts'
 
 type Converting = Pick<Models, 'call' | 'stream' | 'embed' | 'image'>
 

@@ -1,0 +1,22 @@
+const pieceMs = 250
+
+/**
+ * Calls back after this process was awake for so many milliseconds; returns a function that cancels it. After a
+ * suspension Node runs timers before pending input, so this waits in pieces, of which a suspension uses up one, and
+ * lets pending input in before it calls back.
+ */
+export const afterAwake = (milliseconds: number, done: () => void): (() => void) => {
+  let left = milliseconds
+  let last: NodeJS.Immediate | undefined
+  const wait = () => setTimeout(look, Math.min(pieceMs, left))
+  const look = () => {
+    left -= pieceMs
+    if (left > 0) timer = wait()
+    else last = setImmediate(done)
+  }
+  let timer = wait()
+  return () => {
+    clearTimeout(timer)
+    clearImmediate(last)
+  }
+}

@@ -1,0 +1,33 @@
+import { existsSync } from 'node:fs'
+import { type BrowserServer, chromium } from 'playwright-core'
+
+const usual = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
+
+/** Path of the browser for tests; throws with what to do where there is none. */
+const findChromium = (): string => {
+  const named = process.env.CHROMIUM
+  const found = named === undefined ? usual.find((path) => existsSync(path)) : existsSync(named) ? named : undefined
+  if (found !== undefined) return found
+  throw new Error(
+    named === undefined
+      ? 'The tests of the pages need Chromium: `sudo apt install chromium`, or set CHROMIUM to the path of one.'
+      : `CHROMIUM is ${named}, and there is no such file.`,
+  )
+}
+
+/** Starts the browser that all test files share. It asks nothing of any server but the one under test. */
+export const startChromium = (): Promise<BrowserServer> =>
+  chromium.launchServer({
+    executablePath: findChromium(),
+    args: [
+      ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--force-device-scale-factor=1',
+      '--font-render-hinting=none',
+    ],
+  })

@@ -1,0 +1,118 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { expect } from 'vitest'
+import { testBrowser } from '../shared.ts'
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** The widths at which every page must be readable: a phone, a tablet, a small desktop. */
+const widths = [390, 768, 1280] as const
+const schemes = ['light', 'dark'] as const
+
+/** A browser context with one person in it, and what went wrong in its pages. */
+export interface Visitor {
+  context: BrowserContext
+  page: Page
+  /** Errors of the console and of scripts, and violations of the content security policy. */
+  faults: string[]
+  close: () => Promise<void>
+}
+
+const tellViolations = `document.addEventListener('securitypolicyviolation', (event) =>
+  console.error('policy: ' + event.violatedDirective + ' ' + event.blockedURI + ' ' + event.sample))`
+
+let browser: Promise<Browser> | undefined
+
+/** Opens a context of its own in the browser that all test files share. */
+export const newVisitor = async (url: string): Promise<Visitor> => {
+  browser ??= testBrowser().then((endpoint) => chromium.connect(endpoint))
+  const context = await (await browser).newContext({
+    baseURL: url,
+    viewport: { width: 1280, height: 800 },
+    colorScheme: 'light',
+    reducedMotion: 'reduce',
+  })
+  const faults: string[] = []
+  await context.addInitScript({ content: tellViolations })
+  context.on('console', (message) => {
+    if (message.type() === 'error') faults.push(message.text())
+  })
+  context.on('weberror', (event) => faults.push(String(event.error())))
+  return { context, page: await context.newPage(), faults, close: () => context.close() }
+}
+
+/** Messages that the browser itself writes for an answer that is no success; tests that provoke one take them out. */
+export const withoutAnswers = (faults: string[]): string[] =>
+  faults.filter((fault) => !/^Failed to load resource: the server responded with a status of/.test(fault))
+
+/**
+ * Evaluates an expression in a page by the protocol of the browser: the policy of the page allows no script but its own,
+ * and the types of these tests know no `document`.
+ */
+export const evaluate = async (page: Page, expression: string): Promise<unknown> => {
+  const session = await page.context().newCDPSession(page)
+  const { result, exceptionDetails } = await session.send('Runtime.evaluate', {
+    expression,
+    awaitPromise: true,
+    returnByValue: true,
+  })
+  await session.detach()
+  if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text)
+  return result.value
+}
+
+/** Says which element makes a page wider than its window; an empty text: none. */
+const overflow = (page: Page) =>
+  evaluate(
+    page,
+    `(() => {
+      const { scrollWidth, clientWidth } = document.documentElement
+      if (scrollWidth <= clientWidth) return ''
+      const wide = [...document.body.querySelectorAll('*')].findLast((node) => node.getBoundingClientRect().right > clientWidth + 1)
+      return scrollWidth + ' px: ' + wide?.outerHTML.slice(0, 300)
+    })()`,
+  )
+
+/** What axe finds fault with, as one line each. */
+const complaints = async (page: Page): Promise<unknown> => {
+  await evaluate(page, axe)
+  return evaluate(
+    page,
+    `axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations.flatMap(({ impact, id, nodes }) =>
+      nodes.map(({ target, failureSummary }) => impact + ' ' + id + ': ' + target.join(' ') + ' ' + failureSummary)))`,
+  )
+}
+
+/** Checks what every page must be in every state: within its window, accessible in both schemes, and without faults. */
+export const expectSound = async ({ page, faults }: Visitor, what: string): Promise<void> => {
+  for (const width of widths) {
+    await page.setViewportSize({ width, height: 800 })
+    expect(await overflow(page), `${what} at ${width} px`).toBe('')
+  }
+  for (const colorScheme of schemes) {
+    await page.emulateMedia({ colorScheme })
+    expect(await complaints(page), `${what}, ${colorScheme}`).toEqual([])
+  }
+  await page.emulateMedia({ colorScheme: 'light' })
+  expect(withoutAnswers(faults), what).toEqual([])
+}
+
+const shots = process.env.TEST_SHOTS
+
+/** Takes pictures of a page for people to look at, where TEST_SHOTS names a folder. */
+export const takeShots = async ({ page }: Visitor, name: string): Promise<void> => {
+  if (!shots) return
+  for (const colorScheme of schemes) {
+    for (const [device, width, height] of [
+      ['desktop', 1280, 800],
+      ['phone', 390, 844],
+    ] as const) {
+      await page.setViewportSize({ width, height })
+      await page.emulateMedia({ colorScheme })
+      await page.screenshot({ path: `${shots}/${name}-${device}-${colorScheme}.png` })
+    }
+  }
+  await page.setViewportSize({ width: 1280, height: 800 })
+  await page.emulateMedia({ colorScheme: 'light' })
+}

@@ -1,0 +1,26 @@
+import operations from 'virtual:operations'
+import { type Caller, type Client, makeCaller, makeClient } from '../../src/client/client.ts'
+import { AppError } from '../../src/lib/errors.ts'
+import { noteAnswer, noteSilence } from './server-away.ts'
+import { noteRefused, sessionHalf } from './session.ts'
+
+/** Sends the session with each call, and notes what an answer says about the session and the server. */
+const inSession =
+  (call: Caller): Caller =>
+  async (name, input = {}) => {
+    const half = sessionHalf()
+    const headers = { ...input.headers, ...(half === undefined ? {} : { 'x-jetty-session': half }) }
+    try {
+      const answer = await call(name, { ...input, headers })
+      noteAnswer()
+      return answer
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error
+      if (error.code === 'network_failed') noteSilence()
+      if (error.code === 'unauthenticated') noteRefused(half)
+      throw error
+    }
+  }
+
+/** Calls the server that this page came from. There is no token: a session stands for it. */
+export const api: Client = makeClient(operations, inSession(makeCaller(operations, { url: '', token: undefined })))

@@ -1,0 +1,23 @@
+import { useSyncExternalStore } from 'react'
+
+const listeners = new Set<() => void>()
+let timer: ReturnType<typeof setInterval> | undefined
+let seen = Date.now()
+
+const watch = (tell: () => void): (() => void) => {
+  listeners.add(tell)
+  timer ??= setInterval(() => {
+    if (document.visibilityState !== 'visible') return
+    seen = Date.now()
+    for (const one of listeners) one()
+  }, 1000)
+  return () => {
+    listeners.delete(tell)
+    if (listeners.size > 0) return
+    clearInterval(timer)
+    timer = undefined
+  }
+}
+
+/** The time in milliseconds, renewed once a second for all who ask, and never in a hidden tab. */
+export const useNow = (): number => useSyncExternalStore(watch, () => seen)

@@ -1,0 +1,13 @@
+/** The keys of everything that pages ask for, so that one place knows what a change makes stale. */
+export const keys = {
+  whoami: ['whoami'],
+  collections: ['collections'],
+  tasks: (collection: string) => ['tasks', collection],
+  task: (collection: string, task: string) => ['task', collection, task],
+  /** Lists of runs of a collection; with a task and a query one of them. */
+  runs: (collection: string, task?: string, query?: unknown) =>
+    query === undefined ? ['runs', collection] : ['runs', collection, task ?? '', query],
+  run: (collection: string, task: string, id: string) => ['run', collection, task, id],
+  labels: (collection: string) => ['labels', collection],
+  views: (collection: string) => ['views', collection],
+} as const

@@ -1,0 +1,102 @@
+import { useEffect, useEffectEvent, useRef, useSyncExternalStore } from 'react'
+import { type FollowedEvent, follow } from '../../src/client/follow.ts'
+import { useVisible } from './visible.ts'
+
+/** `off`: this page follows nothing. `paused`: nobody sees the tab. `broken`: the connection is being made again. */
+export type StreamState = 'off' | 'connecting' | 'live' | 'broken' | 'paused'
+
+const listeners = new Set<() => void>()
+let state: StreamState = 'off'
+
+const set = (next: StreamState): void => {
+  if (next === state) return
+  state = next
+  for (const tell of listeners) tell()
+}
+
+const watch = (tell: () => void): (() => void) => {
+  listeners.add(tell)
+  return () => listeners.delete(tell)
+}
+
+/** How the stream of this tab is, for the header. */
+export const useStreamState = (): StreamState => useSyncExternalStore(watch, () => state)
+
+type StreamEvent = Pick<FollowedEvent, 'id' | 'event' | 'data'>
+type Opener = (headers: Record<string, string>, signal: AbortSignal) => Promise<Response>
+
+export interface LiveStreamOptions<Event extends StreamEvent> {
+  /** What is followed; another text closes the stream and opens one from the beginning. */
+  of: string
+  open: Opener
+  /** Takes the events of one frame together. */
+  onEvents: (events: Event[]) => void
+  isOn?: boolean
+  /** The server refused: the stream does not come back by itself. */
+  onRefused?: (error: unknown) => void
+}
+
+/**
+ * Follows a stream of events while the tab is visible, and goes on after the last event when it is seen again. A page
+ * has one stream at most.
+ */
+export const useStream = <Event extends StreamEvent = StreamEvent>(options: LiveStreamOptions<Event>): void => {
+  const { of, isOn = true } = options
+  const isVisible = useVisible()
+  const last = useRef<{ of: string; id: string | undefined }>({ of: '', id: undefined })
+  const open = useEffectEvent(options.open)
+  const apply = useEffectEvent(options.onEvents)
+  const refuse = useEffectEvent((error: unknown) => options.onRefused?.(error))
+
+  useEffect(() => {
+    if (!isOn) return
+    if (!isVisible) {
+      set('paused')
+      return () => set('off')
+    }
+    if (last.current.of !== of) last.current = { of, id: undefined }
+    const place = last.current
+    const stop = new AbortController()
+    let waiting: Event[] = []
+    let frame = 0
+    const flush = () => {
+      const events = waiting
+      waiting = []
+      frame = 0
+      apply(events)
+    }
+    const read = async () => {
+      const events = follow<Event>(
+        async (headers, signal) => {
+          const answer = await open(headers, signal)
+          set('live')
+          return answer
+        },
+        {
+          signal: stop.signal,
+          patienceMs: Number.POSITIVE_INFINITY,
+          onBreak: () => set('broken'),
+          ...(place.id === undefined ? {} : { after: place.id }),
+        },
+      )
+      for await (const event of events) {
+        place.id = event.id ?? place.id
+        waiting.push(event)
+        frame ||= requestAnimationFrame(flush)
+      }
+      if (!stop.signal.aborted) set('off')
+    }
+    set('connecting')
+    read().catch((error: unknown) => {
+      if (stop.signal.aborted) return
+      set('off')
+      refuse(error)
+    })
+    return () => {
+      stop.abort()
+      cancelAnimationFrame(frame)
+      if (waiting.length > 0) flush() // its id is noted already, and the server does not send it again
+      set('off')
+    }
+  }, [of, isOn, isVisible])
+}

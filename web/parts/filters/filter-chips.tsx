@@ -1,0 +1,56 @@
+import { Icon } from '../../ui/icon.tsx'
+import { canNegate, chipsOf, type FilterChip, negatedFilter, type RunFilters, withoutFilter } from './run-filters.ts'
+
+interface FilterChipsProps {
+  filters: RunFilters
+  onChange: (filters: RunFilters) => void
+}
+
+/** The restrictions of a list, each of which can be turned into its opposite or taken away. */
+export const FilterChips = ({ filters, onChange }: FilterChipsProps) => (
+  <>
+    {chipsOf(filters).map((chip) => (
+      <Chip
+        key={`${chip.name} ${chip.value}`}
+        chip={chip}
+        onNegate={() => onChange(negatedFilter(filters, chip))}
+        onRemove={() => onChange(withoutFilter(filters, chip))}
+      />
+    ))}
+  </>
+)
+
+const Chip = ({ chip, onNegate, onRemove }: { chip: FilterChip; onNegate: () => void; onRemove: () => void }) => {
+  const text = `${chip.field}: ${chip.isNot ? 'not ' : ''}${chip.value}`
+  const label = (
+    <>
+      <span className="text-muted">{chip.field}:</span>
+      {chip.isNot && <span className="font-medium text-bad">not</span>}
+      <span className="max-w-40 truncate">{chip.value}</span>
+    </>
+  )
+  return (
+    <span className="inline-flex h-7 shrink-0 items-center rounded-m border border-line bg-sunk text-12">
+      {canNegate(chip) ? (
+        <button
+          type="button"
+          title={chip.isNot ? 'Show only these' : 'Show all but these'}
+          onClick={onNegate}
+          className="inline-flex h-full items-center gap-1 pl-2"
+        >
+          {label}
+        </button>
+      ) : (
+        <span className="inline-flex items-center gap-1 pl-2">{label}</span>
+      )}
+      <button
+        type="button"
+        aria-label={`Remove the filter ${text}`}
+        onClick={onRemove}
+        className="inline-flex h-full items-center px-1.5 text-faint hover:text-text"
+      >
+        <Icon name="cross" className="size-3" />
+      </button>
+    </span>
+  )
+}

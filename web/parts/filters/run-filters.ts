@@ -1,0 +1,125 @@
+import { allOf, firstOf } from '../../data/search-text.ts'
+
+const lists = ['status', 'status_not', 'label', 'label_not', 'task', 'task_not', 'trigger'] as const
+const single = ['q', 'error', 'model', 'version', 'parent_id', 'since'] as const
+
+type ListName = (typeof lists)[number]
+type SingleName = (typeof single)[number]
+
+/** What a list of runs is limited to. The names are those of the API, but for `since`, a time span such as `7d`. */
+export type RunFilters = { [Name in ListName]: string[] } & { [Name in SingleName]?: string } & {
+  /** Runs that other runs started are in the list too. */
+  children?: 'shown'
+}
+
+/** Search parameters of a page with these filters: what is not restricted is not there. */
+export type FilterSearch = { [Name in ListName | SingleName | 'children']?: string | string[] }
+
+export const noFilters: RunFilters = Object.fromEntries(lists.map((name) => [name, []])) as unknown as RunFilters
+
+/** Reads filters from the search parameters of a page; it ignores what it does not know. */
+export const readFilters = (search: Record<string, unknown>): RunFilters => {
+  const filters = { ...noFilters }
+  for (const name of lists) filters[name] = [...new Set(allOf(search[name]))]
+  for (const name of single) {
+    const value = firstOf(search[name])
+    if (value !== undefined) filters[name] = value
+  }
+  if (search.children === 'shown') filters.children = 'shown'
+  if (filters.since !== undefined && sinceMs(filters.since) === undefined) delete filters.since
+  return filters
+}
+
+/** Writes filters as search parameters. */
+export const filterSearch = (filters: RunFilters): FilterSearch => {
+  const search: FilterSearch = {}
+  for (const name of lists) if (filters[name].length > 0) search[name] = filters[name]
+  for (const name of single) if (filters[name] !== undefined) search[name] = filters[name]
+  if (filters.children) search.children = filters.children
+  return search
+}
+
+const spanMs = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+
+/** Length of a time span such as `30m`, `24h` or `7d`; undefined for anything else. */
+export const sinceMs = (span: string): number | undefined => {
+  const [, count, unit] = /^(\d{1,4})([mhd])$/.exec(span) ?? []
+  return unit === undefined ? undefined : Number(count) * spanMs[unit as keyof typeof spanMs]
+}
+
+/** The query of the API for these filters. */
+export const filterQuery = ({ since, children, ...filters }: RunFilters, now: number) => {
+  const span = since === undefined ? undefined : sinceMs(since)
+  const isWhole = children === 'shown' || filters.parent_id !== undefined
+  return {
+    ...filters,
+    ...(isWhole ? {} : { top_level: true }),
+    ...(span === undefined ? {} : { created_after: new Date(now - span).toISOString() }),
+  }
+}
+
+/** One restriction, as a person sees and removes it. */
+export interface FilterChip {
+  name: ListName | Exclude<SingleName, 'q' | 'since'> | 'children'
+  field: string
+  isNot: boolean
+  value: string
+}
+
+const fields: Record<FilterChip['name'], string> = {
+  status: 'status',
+  status_not: 'status',
+  label: 'label',
+  label_not: 'label',
+  task: 'task',
+  task_not: 'task',
+  trigger: 'started by',
+  error: 'error',
+  model: 'model',
+  version: 'version',
+  parent_id: 'child of',
+  children: 'child runs',
+}
+
+/** The restrictions of a list, in the order in which they are shown; text and time have places of their own. */
+export const chipsOf = (filters: RunFilters): FilterChip[] =>
+  (Object.keys(fields) as FilterChip['name'][]).flatMap((name) =>
+    [filters[name] ?? []].flat().map((value) => ({ name, field: fields[name], isNot: name.endsWith('_not'), value })),
+  )
+
+const isListName = (name: string): name is ListName => lists.some((one) => one === name)
+
+/** Filters with one restriction more; a single one replaces its former value. */
+export const withFilter = (filters: RunFilters, name: FilterChip['name'], value: string): RunFilters =>
+  isListName(name)
+    ? { ...filters, [name]: [...new Set([...filters[name], value])] }
+    : { ...filters, [name]: name === 'children' ? 'shown' : value }
+
+/** Filters without one restriction. */
+export const withoutFilter = (filters: RunFilters, { name, value }: Pick<FilterChip, 'name' | 'value'>): RunFilters => {
+  if (isListName(name)) return { ...filters, [name]: filters[name].filter((one) => one !== value) }
+  const { [name]: _, ...rest } = filters
+  return rest
+}
+
+const opposites: Partial<Record<FilterChip['name'], ListName>> = {
+  status: 'status_not',
+  status_not: 'status',
+  label: 'label_not',
+  label_not: 'label',
+  task: 'task_not',
+  task_not: 'task',
+}
+
+/** Whether a restriction has an opposite. */
+export const canNegate = ({ name }: FilterChip): boolean => opposites[name] !== undefined
+
+/** Filters with one restriction turned into its opposite. */
+export const negatedFilter = (filters: RunFilters, chip: FilterChip): RunFilters => {
+  const opposite = opposites[chip.name]
+  return opposite === undefined ? filters : withFilter(withoutFilter(filters, chip), opposite, chip.value)
+}
+
+/** Whether a list is limited at all. */
+export const isFiltered = (filters: RunFilters): boolean =>
+  chipsOf(filters).some(({ name }) => name !== 'children') || filters.q !== undefined || filters.since !== undefined

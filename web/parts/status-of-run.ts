@@ -1,0 +1,13 @@
+import type { CollectionRun } from '../../src/model/runs/collection-run.ts'
+import type { StatusName } from '../ui/status.tsx'
+
+/** The state that people see: a run that waits for a person is not merely running. */
+export const statusOfRun = ({ status, waiting }: Pick<CollectionRun, 'status' | 'waiting'>): StatusName =>
+  (status === 'running' || status === 'pending') && waiting !== null && waiting.length > 0 ? 'waiting' : status
+
+/** Whether nothing happens to a run any more. */
+export const hasEnded = ({ status }: Pick<CollectionRun, 'status'>): boolean =>
+  status !== 'running' && status !== 'pending'
+
+/** The name of whoever started or labelled something, without the kind of its key. */
+export const personText = (author: string): string => author.replace(/^api-key:/, '')

@@ -1,0 +1,74 @@
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+} from '@tanstack/react-router'
+import { firstOf, parseSearch, searchText } from './data/search-text.ts'
+import { sessionState } from './data/session.ts'
+import { CollectionsPage } from './pages/collections/page.tsx'
+import { RunsPage } from './pages/runs/page.tsx'
+import { filterSearch, readFilters } from './parts/filters/run-filters.ts'
+import { NotFound } from './shell/not-found.tsx'
+import { PageFailed } from './shell/page-failed.tsx'
+import { AppShell } from './shell/shell.tsx'
+
+const root = createRootRoute({ component: Outlet })
+
+const signIn = createRoute({
+  getParentRoute: () => root,
+  path: '/sign-in',
+  validateSearch: ({ next }): { next?: string } =>
+    firstOf(next) === undefined ? {} : { next: firstOf(next) as string },
+  component: lazyRouteComponent(() => import('./pages/sign-in/page.tsx'), 'SignInPage'),
+})
+
+/** Everything but the sign-in needs a session. */
+const shell = createRoute({
+  getParentRoute: () => root,
+  id: 'shell',
+  component: AppShell,
+  beforeLoad: ({ location }) => {
+    if (sessionState() !== 'none') return
+    throw redirect({ to: '/sign-in', search: location.href === '/' ? {} : { next: location.href } })
+  },
+})
+
+const collections = createRoute({ getParentRoute: () => shell, path: '/', component: CollectionsPage })
+
+/** Lists of runs: their filters, and the run that is looked at beside them. */
+const runsSearch = (search: Record<string, unknown>) => {
+  const peek = firstOf(search.peek)
+  return { ...filterSearch(readFilters(search)), ...(peek === undefined ? {} : { peek }) }
+}
+
+const collection = createRoute({
+  getParentRoute: () => shell,
+  path: '/$collection',
+  validateSearch: runsSearch,
+  component: RunsPage,
+})
+
+const task = createRoute({
+  getParentRoute: () => shell,
+  path: '/$collection/$task',
+  validateSearch: runsSearch,
+  component: RunsPage,
+})
+
+export const router = createRouter({
+  routeTree: root.addChildren([signIn, shell.addChildren([collections, collection, task])]),
+  defaultPreload: 'intent',
+  defaultNotFoundComponent: NotFound,
+  defaultErrorComponent: PageFailed,
+  parseSearch,
+  stringifySearch: searchText,
+})
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router
+  }
+}

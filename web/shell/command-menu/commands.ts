@@ -1,0 +1,60 @@
+import { useQuery } from '@tanstack/react-query'
+import { useNavigate, useParams } from '@tanstack/react-router'
+import { api } from '../../data/api.ts'
+import { keys } from '../../data/keys.ts'
+import { signOut } from '../../data/sign-in.ts'
+import { setTheme, themes } from '../../data/theme.ts'
+import type { Command } from './rank.ts'
+
+/** Everything that the command menu offers on this page. */
+export const useCommands = (typed: string, openHelp: () => void): Command[] => {
+  const navigate = useNavigate()
+  const { collection } = useParams({ strict: false })
+  const collections = useQuery({ queryKey: keys.collections, queryFn: ({ signal }) => api.listCollections({ signal }) })
+  const tasks = useQuery({
+    queryKey: keys.tasks(collection ?? ''),
+    queryFn: ({ signal }) => api.listTasks({ params: { collection: collection ?? '' }, signal }),
+    enabled: collection !== undefined,
+  })
+  const id = typed.trim()
+  const isRunId = /^[0-9a-f]{8}$/.test(id) && collection !== undefined
+  return [
+    ...(isRunId ? [{ id: 'run', kind: 'Run', text: id, run: () => toRun(id) }] : []),
+    ...(tasks.data ?? []).map(({ name }) => ({
+      id: `task ${name}`,
+      kind: 'Task',
+      text: `${collection}/${name}`,
+      run: () => void navigate({ to: '/$collection/$task', params: { collection: collection ?? '', task: name } }),
+    })),
+    ...(collections.data ?? []).map(({ name }) => ({
+      id: `collection ${name}`,
+      kind: 'Collection',
+      text: name,
+      run: () => void navigate({ to: '/$collection', params: { collection: name } }),
+    })),
+    { id: 'collections', kind: 'Go to', text: 'Collections', keys: 'g c', run: () => void navigate({ to: '/' }) },
+    ...themes.map((theme) => ({
+      id: `theme ${theme}`,
+      kind: 'Theme',
+      text: { system: 'As the device', light: 'Light', dark: 'Dark' }[theme],
+      run: () => setTheme(theme),
+    })),
+    { id: 'keys', kind: 'Help', text: 'Keys and links', keys: '?', run: openHelp },
+    {
+      id: 'docs',
+      kind: 'Help',
+      text: 'Reference of the API',
+      run: () => void window.open('/docs', '_blank', 'noopener'),
+    },
+    {
+      id: 'out',
+      kind: 'Session',
+      text: 'Sign out',
+      run: () => void signOut().then(() => navigate({ to: '/sign-in' })),
+    },
+  ]
+
+  function toRun(trajectory: string) {
+    void navigate({ to: '/$collection', params: { collection: collection ?? '' }, search: { q: trajectory } })
+  }
+}

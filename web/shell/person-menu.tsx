@@ -1,0 +1,44 @@
+import { useNavigate } from '@tanstack/react-router'
+import { signOut } from '../data/sign-in.ts'
+import { useStored } from '../data/stored.ts'
+import { setTheme, themes } from '../data/theme.ts'
+import { useWhoami } from '../data/whoami.ts'
+import { buttonClass } from '../ui/button.tsx'
+import { Icon } from '../ui/icon.tsx'
+import { Menu } from '../ui/menu.tsx'
+
+const themeTexts = { system: 'Theme of the device', light: 'Light', dark: 'Dark' } as const
+const themeIcons = { system: 'screen', light: 'sun', dark: 'moon' } as const
+
+/** Who has signed in, the theme, help, and the way out. */
+export const PersonMenu = ({ onHelp }: { onHelp: () => void }) => {
+  const who = useWhoami()
+  const navigate = useNavigate()
+  const theme = useStored('theme') ?? 'system'
+  const name = who ? (who.auth_type === 'admin' ? 'admin' : (who.name ?? who.key_prefix ?? '')) : ''
+  return (
+    <Menu
+      side="left"
+      label="You and this browser"
+      className={buttonClass('quiet', true)}
+      button={<Icon name="person" />}
+      head={
+        who && (
+          <>
+            Signed in as <span className="font-medium text-text">{name}</span> · {who.access_level}
+          </>
+        )
+      }
+      items={[
+        ...themes.map((one) => ({
+          text: themeTexts[one],
+          icon: themeIcons[one],
+          isChosen: one === theme,
+          onSelect: () => setTheme(one),
+        })),
+        { text: 'Keys and help', icon: 'help', note: '?', isApart: true, onSelect: onHelp },
+        { text: 'Sign out', icon: 'leave', onSelect: () => void signOut().then(() => navigate({ to: '/sign-in' })) },
+      ]}
+    />
+  )
+}

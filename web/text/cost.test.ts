@@ -1,0 +1,16 @@
+import { expect, test } from 'vitest'
+import { usdText } from './cost.ts'
+
+test.each([
+  [null, 'unknown'],
+  [undefined, 'unknown'],
+  [0, '$0'],
+  [0.00004, '<$0.0001'],
+  [0.0001, '$0.0001'],
+  [0.012, '$0.0120'],
+  [0.99996, '$1.00'],
+  [12.345, '$12.35'],
+  [1234.5, '$1,234.50'],
+])('%s is %s', (usd, text) => {
+  expect(usdText(usd)).toBe(text)
+})

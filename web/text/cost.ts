@@ -1,0 +1,8 @@
+/** Formats US dollars: `$0.0120`, `$12.34`, `<$0.0001`; null is `unknown`. */
+export const usdText = (usd: number | null | undefined): string => {
+  if (usd === null || usd === undefined) return 'unknown'
+  if (usd === 0) return '$0'
+  if (usd < 0.0001) return '<$0.0001'
+  if (usd < 0.99995) return `$${usd.toFixed(4)}`
+  return `$${usd.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`
+}

@@ -1,0 +1,53 @@
+import { type ReactNode, useEffect, useId, useRef } from 'react'
+import { IconButton } from './button.tsx'
+
+interface DialogProps {
+  title: string
+  isOpen: boolean
+  onClose: () => void
+  children: ReactNode
+  /** Stands at the bottom, at the right. */
+  actions?: ReactNode
+  width?: 'narrow' | 'wide'
+  /** Escape and the cross do nothing: the page needs an answer. */
+  isFirm?: boolean
+}
+
+/** A modal dialog of the browser: it keeps the focus inside and gives it back when it closes. */
+export const Dialog = ({ isOpen, ...rest }: DialogProps) => (isOpen ? <OpenDialog isOpen {...rest} /> : null)
+
+const OpenDialog = ({ title, onClose, children, actions, width = 'narrow', isFirm = false }: DialogProps) => {
+  const box = useRef<HTMLDialogElement>(null)
+  const id = useId()
+  useEffect(() => {
+    const node = box.current
+    if (!node?.open) node?.showModal()
+    return () => node?.close()
+  }, [])
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: a click on the backdrop has the key Escape beside it
+    <dialog
+      ref={box}
+      aria-labelledby={id}
+      onCancel={(event) => {
+        event.preventDefault()
+        if (!isFirm) onClose()
+      }}
+      onClick={(event) => {
+        if (event.target === box.current && !isFirm) onClose()
+      }}
+      className={`m-auto max-h-[85dvh] w-[calc(100vw-2rem)] p-0 ${width === 'wide' ? 'max-w-180' : 'max-w-110'}`}
+    >
+      <div className="flex max-h-[85dvh] flex-col">
+        <header className="flex items-center gap-2 border-line border-b py-2 pr-2 pl-4">
+          <h2 id={id} className="min-w-0 flex-1 truncate font-semibold text-15">
+            {title}
+          </h2>
+          {!isFirm && <IconButton icon="cross" label="Close" onClick={onClose} />}
+        </header>
+        <div className="min-h-0 flex-1 overflow-auto p-4">{children}</div>
+        {actions && <footer className="flex justify-end gap-2 border-line border-t px-4 py-3">{actions}</footer>}
+      </div>
+    </dialog>
+  )
+}

@@ -1,0 +1,74 @@
+import { type KeyboardEvent, type PointerEvent, type ReactNode, useRef, useState } from 'react'
+
+interface SplitProps {
+  children: ReactNode
+  /** The panel at the right; without one the rest has all the width. */
+  panel: ReactNode | undefined
+  label: string
+  /** Width of the panel at first, in percent. */
+  percent: number
+  onResize: (percent: number) => void
+}
+
+const least = 20
+const most = 75
+const clamp = (percent: number): number => Math.min(most, Math.max(least, percent))
+
+/**
+ * A panel beside the page, with an edge to drag or to move with the arrow keys. Below 768 px the panel covers the page:
+ * two columns would both be too narrow to read.
+ */
+export const Split = ({ children, panel, label, percent, onResize }: SplitProps) => {
+  const box = useRef<HTMLDivElement>(null)
+  const [dragged, setDragged] = useState<number>()
+  const width = clamp(dragged ?? percent)
+
+  const at = (event: PointerEvent): number => {
+    const { left, width: whole } = box.current?.getBoundingClientRect() ?? { left: 0, width: 1 }
+    return clamp(100 - ((event.clientX - left) / whole) * 100)
+  }
+  const onKeyDown = (event: KeyboardEvent) => {
+    const step = event.key === 'ArrowLeft' ? 2 : event.key === 'ArrowRight' ? -2 : 0
+    if (step === 0) return
+    event.preventDefault()
+    onResize(clamp(width + step))
+  }
+  return (
+    <div ref={box} className="relative flex min-h-0 flex-1">
+      <div className="flex min-h-0 min-w-0 flex-1 flex-col">{children}</div>
+      {panel && (
+        <>
+          {/* biome-ignore lint/a11y/useSemanticElements: a rule cannot be moved */}
+          <div
+            role="separator"
+            tabIndex={0}
+            aria-orientation="vertical"
+            aria-label={`Width of ${label}`}
+            aria-valuemin={least}
+            aria-valuemax={most}
+            aria-valuenow={Math.round(width)}
+            onKeyDown={onKeyDown}
+            onPointerDown={(event) => {
+              event.currentTarget.setPointerCapture(event.pointerId)
+              setDragged(at(event))
+            }}
+            onPointerMove={(event) => dragged !== undefined && setDragged(at(event))}
+            onPointerUp={() => {
+              if (dragged !== undefined) onResize(dragged)
+              setDragged(undefined)
+            }}
+            onPointerCancel={() => setDragged(undefined)}
+            className="relative z-10 -mr-1 w-1 shrink-0 cursor-col-resize touch-none border-line border-l hover:border-accent max-md:hidden"
+          />
+          <section
+            aria-label={label}
+            style={{ '--panel': `${width}%` }}
+            className="min-h-0 min-w-0 shrink-0 overflow-auto bg-bg max-md:absolute max-md:inset-0 max-md:z-20 md:w-(--panel) md:min-w-90"
+          >
+            {panel}
+          </section>
+        </>
+      )}
+    </div>
+  )
+}

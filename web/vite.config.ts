@@ -1,0 +1,42 @@
+import { fileURLToPath } from 'node:url'
+import tailwind from '@tailwindcss/vite'
+import react from '@vitejs/plugin-react'
+import { defineConfig, type Plugin } from 'vite'
+import { contract } from '../src/api/contract.ts'
+import { describeOperations } from '../src/client/operations.ts'
+
+const here = fileURLToPath(new URL('.', import.meta.url))
+
+/** Serves `virtual:operations`: what the client needs to make requests, without the schemas and texts of the contract. */
+const operations = (): Plugin => {
+  const id = '\0virtual:operations'
+  const needed = Object.entries(describeOperations(contract)).map(([name, { method, path, body, answer }]) => [
+    name,
+    { method, path, body, answer },
+  ])
+  return {
+    name: 'jetty-operations',
+    resolveId: (source) => (source === 'virtual:operations' ? id : null),
+    // As text for JSON.parse, which is faster to load than an object literal of this size.
+    load: (loaded) =>
+      loaded === id ? `export default JSON.parse(${JSON.stringify(JSON.stringify(Object.fromEntries(needed)))})` : null,
+  }
+}
+
+const server = process.env.JETTY_API_URL ?? 'http://127.0.0.1:7070'
+
+export default defineConfig({
+  root: here,
+  plugins: [react(), tailwind(), operations()],
+  build: {
+    outDir: fileURLToPath(new URL('../dist/web', import.meta.url)),
+    emptyOutDir: true,
+    // The first versions with light-dark(), nesting and popover.
+    target: ['chrome125', 'firefox128', 'safari17.5'],
+    manifest: 'manifest.json',
+    modulePreload: { polyfill: false },
+    assetsInlineLimit: 0,
+    reportCompressedSize: false,
+  },
+  server: { proxy: Object.fromEntries(['/api', '/v1', '/openapi.json'].map((path) => [path, server])) },
+})
