@@ -27,6 +27,7 @@ import { secretKeyContract } from './secret-key/contract.ts'
 import { sessionsContract } from './sessions/contract.ts'
 import { settingsContract } from './settings/contract.ts'
 import { statsContract } from './stats/contract.ts'
+import { stepsContract } from './steps/contract.ts'
 import { stepTemplatesContract } from './step-templates/contract.ts'
 import { taskSearchContract } from './task-search/contract.ts'
 import { taskVersionsContract } from './task-versions/contract.ts'
@@ -50,6 +51,7 @@ export const contract = {
   ...evaluationsContract,
   ...collectionRunsContract,
   ...trajectoriesContract,
+  ...stepsContract,
   ...rerunContract,
   ...routinesContract,
   ...diffContract,

@@ -27,6 +27,7 @@ import { type SecretKeyDeps, secretKeyRoutes } from './secret-key/routes.ts'
 import { type SessionsDeps, sessionsRoutes } from './sessions/routes.ts'
 import { type SettingsDeps, settingsRoutes } from './settings/routes.ts'
 import { type StatsDeps, statsRoutes } from './stats/routes.ts'
+import { stepsRoutes } from './steps/routes.ts'
 import { type StepTemplatesDeps, stepTemplatesRoutes } from './step-templates/routes.ts'
 import { type TaskSearchDeps, taskSearchRoutes } from './task-search/routes.ts'
 import { type TaskVersionsDeps, taskVersionsRoutes } from './task-versions/routes.ts'
@@ -84,6 +85,7 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...evaluationsRoutes(deps),
   ...collectionRunsRoutes(deps),
   ...trajectoriesRoutes(deps),
+  ...stepsRoutes(deps),
   ...rerunRoutes(deps),
   ...routinesRoutes(deps),
   ...diffRoutes(deps),

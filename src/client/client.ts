@@ -36,11 +36,20 @@ export type EndpointOutput<E extends Endpoint> = E['response'] extends z.ZodType
     ? undefined
     : Response
 
+/** A call that asks for another shape of the answer with `query.view`. */
+type ViewCalls<E extends Endpoint> = {
+  [View in keyof E['views'] & string]: (
+    input: Input<E> & { query: { view: View } },
+  ) => Promise<E['views'][View] extends z.ZodType ? z.output<E['views'][View]> : never>
+}
+type OneOf<Calls> = [keyof Calls] extends [never] ? unknown : Calls[keyof Calls]
+
 type Argument<E extends Endpoint> = Record<never, never> extends Input<E> ? [input?: Input<E>] : [input: Input<E>]
 
 /** The API as functions: one for each operation of the contract, fully typed. */
 export type Client = {
-  [Name in keyof ApiContract]: (...input: Argument<ApiContract[Name]>) => Promise<EndpointOutput<ApiContract[Name]>>
+  [Name in keyof ApiContract]: OneOf<ViewCalls<ApiContract[Name]>> &
+    ((...input: Argument<ApiContract[Name]>) => Promise<EndpointOutput<ApiContract[Name]>>)
 }
 
 /** Input of a call whose operation is only known at run time. */

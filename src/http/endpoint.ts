@@ -55,6 +55,8 @@ export interface Endpoint {
   /** May it carry an Idempotency-Key? The same key then leads to the first answer, for 24 hours. */
   idempotent: boolean
   response: z.ZodType | SpecialAnswer
+  /** Other shapes of the answer, by the value of the query parameter `view` that asks for them. */
+  views: Readonly<Record<string, z.ZodType>>
   status: number
   /** Is it written to the audit trail? Left out: whatever writes, but for data whose author is on record anyway. */
   audited: boolean
@@ -84,6 +86,7 @@ type Filled =
   | 'files'
   | 'headers'
   | 'idempotent'
+  | 'views'
   | 'status'
   | 'audited'
   | 'errors'
@@ -97,12 +100,16 @@ type Given<D, Key extends keyof Endpoint, Default> = D extends { [K in Key]: inf
 type DefaultAccess<D extends Definition> = D['method'] extends 'GET' ? 'read' : 'write'
 
 /** An endpoint that remembers the types it was declared with. */
-export type Declared<D extends Definition> = Omit<Endpoint, 'path' | 'access' | 'query' | 'body' | 'response'> & {
+export type Declared<D extends Definition> = Omit<
+  Endpoint,
+  'path' | 'access' | 'query' | 'body' | 'response' | 'views'
+> & {
   path: D['path']
   access: Given<D, 'access', DefaultAccess<D>>
   query: Given<D, 'query', z.ZodObject<Record<never, never>>>
   body: Given<D, 'body', undefined>
   response: D['response']
+  views: Given<D, 'views', Record<never, never>>
 }
 
 const noQuery = z.object({})
@@ -130,6 +137,7 @@ export const endpoint = <const D extends Definition>(definition: D): Declared<D>
     files: [],
     headers: {},
     idempotent: false,
+    views: {},
     status: 200,
     audited: definition.method !== 'GET' && (access === 'write' || access === 'admin'),
     errors: [],

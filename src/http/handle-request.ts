@@ -176,5 +176,6 @@ const checkAnswer = ({ operation, endpoint }: Route, answer: unknown): void => {
   const value: unknown =
     answer instanceof Reply ? (typeof answer.body === 'string' ? JSON.parse(answer.body) : undefined) : answer
   const checked = endpoint.response.safeParse(value)
+  if (Object.values(endpoint.views).some((view) => view.safeParse(value).success)) return
   if (!checked.success) throw new Error(`${operation} answered against its contract: ${checked.error.message}`)
 }

@@ -12,7 +12,7 @@ import type { FoundCollection, Identity } from '../../src/model/collections/iden
 import type { SandboxName } from '../../src/model/runbooks/sandbox.ts'
 import type { RunEvent } from '../../src/model/runs/run-events.ts'
 import type { Step, StepProgress } from '../../src/model/runs/step.ts'
-import type { Trajectory, TrajectorySummary } from '../../src/model/runs/trajectory.ts'
+import type { RunSummary, Trajectory, TrajectorySummary } from '../../src/model/runs/trajectory.ts'
 
 type Contract = typeof contract
 /** An object type that is written out, in the place of an intersection. */
@@ -75,6 +75,9 @@ describe('an endpoint', () => {
 describe('the client', () => {
   test('gives the documents that the contract declares', () => {
     expectTypeOf<Client['getTrajectory']>().returns.resolves.toEqualTypeOf<Trajectory>()
+    const summaryOf = (client: Client) =>
+      client.getTrajectory({ params: { collection: 'a', task: 'b', trajectory_id: 'c' }, query: { view: 'summary' } })
+    expectTypeOf(summaryOf).returns.resolves.toEqualTypeOf<RunSummary>()
     expectTypeOf<Client['listTrajectories']>()
       .returns.resolves.toHaveProperty('trajectories')
       .toEqualTypeOf<Trajectory[] | TrajectorySummary[]>()

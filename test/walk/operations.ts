@@ -258,7 +258,12 @@ export const operations: Record<string, Operation> = {
       ),
   }),
   getStats: read((place) => `/api/v1/db/stats/${task(place)}`),
-  getTrajectory: read((place) => `/api/v1/db/trajectory/${run(place)}`),
+  getTrajectory: read((place) => `/api/v1/db/trajectory/${run(place)}`, {
+    harmless: (mine) => [{ path: `/api/v1/db/trajectory/${run(mine)}?view=summary` }],
+  }),
+  getStep: read((place) => `/api/v1/trajectory/${run(place)}/steps/say`),
+  getStepValue: read((place) => `/api/v1/trajectory/${run(place)}/steps/say/value?of=inputs&member=text`),
+  getInitParams: read((place) => `/api/v1/trajectory/${run(place)}/init_params`),
   downloadTrajectory: read((place) => `/api/v1/trajectory/${run(place)}/download`),
   setTrajectoryStatuses: write(
     (place) => ({ path: `/api/v1/trajectory/${task(place)}/statuses`, body: { [place.trajectory]: 'completed' } }),

@@ -75,7 +75,7 @@ async function* watchedUntil(
   for (const signal of [gone, stopping]) signal.addEventListener('abort', stop, { once: true })
   if (gone.aborted || stopping.aborted) stop()
   try {
-    yield* watchRun(deps, run, after ?? 0, over.signal)
+    yield* watchRun(deps, run, { after: after ?? 0, view: 'full', signal: over.signal })
   } finally {
     for (const signal of [gone, stopping]) signal.removeEventListener('abort', stop)
   }

@@ -3,7 +3,12 @@ import { endpoint } from '../../http/endpoint.ts'
 import { momentSchema, textSchema } from '../../model/names.ts'
 import { logEventSchema } from '../../model/runs/run-events.ts'
 import { runFilterFields } from '../../model/runs/run-filter.ts'
-import { candidatesOfPage, trajectoryListSchema, trajectorySchema } from '../../model/runs/trajectory.ts'
+import {
+  candidatesOfPage,
+  runSummarySchema,
+  trajectoryListSchema,
+  trajectorySchema,
+} from '../../model/runs/trajectory.ts'
 import { settableStatuses } from '../../model/workflows/workflow.ts'
 
 const tag = 'Trajectories'
@@ -11,6 +16,8 @@ const collectionMissing = "Task '{task}' in collection '{collection}' not found"
 
 const largestPage = 500
 const mostAgentEvents = 5_000
+
+const viewSchema = z.enum(['full', 'summary']).default('full')
 
 export const trajectoriesContract = {
   listTrajectories: endpoint({
@@ -38,10 +45,7 @@ export const trajectoriesContract = {
             `at most ${candidatesOfPage} runs: it may be short or empty while \`has_more\` is true; then request the next page.`,
         ),
       ...runFilterFields,
-      view: z
-        .enum(['full', 'summary'])
-        .default('full')
-        .describe('`summary`: without inputs, outputs, init_params and configs.'),
+      view: viewSchema.describe('`summary`: without inputs, outputs, init_params and configs.'),
     }),
     response: trajectoryListSchema,
   }),
@@ -52,7 +56,13 @@ export const trajectoriesContract = {
     summary: 'One run with all its steps; it shows the progress of a running run',
     tag,
     collectionMissing: "Trajectory '{trajectory_id}' not found",
+    query: z.object({
+      view: viewSchema.describe(
+        '`summary`: steps without inputs, outputs, config and messages; `init_params` over 64 KiB by reference.',
+      ),
+    }),
     response: trajectorySchema,
+    views: { summary: runSummarySchema },
   }),
   downloadTrajectory: endpoint({
     method: 'GET',
@@ -117,6 +127,11 @@ export const trajectoriesContract = {
     summary: 'Server-sent events of one run, until it has ended; continues after `Last-Event-ID`',
     tag,
     collectionMissing: "Trajectory '{trajectory_id}' not found",
+    query: z.object({
+      view: viewSchema.describe(
+        '`summary`: the snapshot as `getTrajectory` returns it in this view, and steps without inputs, outputs, config and messages.',
+      ),
+    }),
     response: 'events',
   }),
 }

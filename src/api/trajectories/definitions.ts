@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import type { Binding } from '../../engine/program/bindings.ts'
 import { nameInWorkflow, type Program } from '../../engine/program/program.ts'
 
 /** What a trajectory shows of its workflow; the same for all runs of one definition. */
@@ -10,7 +11,16 @@ export interface ShownDefinition {
   /** Whether steps may have agents. */
   hasRunbooks: boolean
   /** Looks a step up by its recorded name. */
-  step(recorded: string): { activity: string; config: string; dependsOn: string; isRunbook: boolean }
+  step(recorded: string): ShownStep
+}
+
+/** What a trajectory shows of a step of its workflow. JSON texts, but for the bindings of its parameters. */
+export interface ShownStep {
+  activity: string
+  config: string
+  dependsOn: string
+  isRunbook: boolean
+  bindings: readonly Binding[]
 }
 
 /** Text of the definitions kept ready, in characters; the longest unused go first. */
@@ -26,7 +36,7 @@ export const makeShownDefinitions = (
     const configs = workflow.step_configs ?? {}
     const program = compile(text)
     const steps = new Map(program.steps.map((step) => [step.name, step]))
-    const shown = new Map<string, ReturnType<ShownDefinition['step']>>()
+    const shown = new Map<string, ShownStep>()
     return {
       totalSteps: JSON.stringify(workflow.steps ?? []),
       stepConfigs: JSON.stringify(configs),
@@ -37,11 +47,12 @@ export const makeShownDefinitions = (
         const known = shown.get(name)
         if (known) return known
         const config = Object.hasOwn(configs, name) ? configs[name] : undefined
-        const made = {
+        const made: ShownStep = {
           activity: JSON.stringify(config?.activity ?? ''),
           config: JSON.stringify(config ?? {}),
           dependsOn: JSON.stringify(steps.get(name)?.dependsOn ?? []),
           isRunbook: steps.get(name)?.activity.carriesOut !== undefined,
+          bindings: steps.get(name)?.bindings ?? [],
         }
         shown.set(name, made)
         return made

@@ -37,11 +37,15 @@ export const summaryText = (
   publicUrl: string,
 ): string =>
   objectText<TrajectorySummary>(
-    outline(run, steps, definition, publicUrl, (step) => objectText<StepSummary>(stepHead(step, definition))),
+    outline(run, steps, definition, publicUrl, (step) => stepSummaryText(step, definition)),
   )
 
+/** Writes a step without its values, origin and messages. */
+export const stepSummaryText = (step: StepSummaryRow, definition: ShownDefinition, progress?: StepProgress): string =>
+  objectText<StepSummary>(stepHead(step, definition, progress))
+
 /** The members that a document and a summary share. */
-const outline = <Row extends StepSummaryRow>(
+export const outline = <Row extends StepSummaryRow>(
   run: RunSummaryRow,
   steps: Row[],
   definition: ShownDefinition,
@@ -101,34 +105,48 @@ export const stepText = (
   step: StepRecord,
   definition: ShownDefinition,
   progress?: StepProgress,
-): string => {
-  const { config, dependsOn } = definition.step(step.name)
+): string => objectText<Step>(stepMembers(run, step, definition, progress))
+
+/** The members of a step. */
+export const stepMembers = (
+  run: RunRow,
+  step: StepRecord,
+  definition: ShownDefinition,
+  progress?: StepProgress,
+): ObjectMembers<Step> => {
   const copied = step.origin === null ? {} : (JSON.parse(step.origin) as Partial<Step['origin']>)
-  return objectText<Step>({
-    ...stepHead(step, definition),
+  return {
+    ...stepHead(step, definition, progress),
     author: run.author,
     recorded_by: run.recorded_by,
     origin: { task: run.name, task_version: run.version, ...copied },
     inputs: new WrittenJson(step.inputs ?? '{}'),
     outputs: new WrittenJson(step.outputs ?? '{}'),
-    depends_on: new WrittenJson(dependsOn),
-    config: new WrittenJson(config),
-    progress,
+    config: new WrittenJson(definition.step(step.name).config),
     logs: step.warnings ? new WrittenJson(step.warnings) : undefined,
-    error_detail: step.error ? new WrittenJson(step.error) : undefined,
-  })
+  }
 }
 
-const stepHead = (step: StepSummaryRow, definition: ShownDefinition): ObjectMembers<StepSummary> => ({
-  activity: new WrittenJson(definition.step(step.name).activity),
-  key: step.name,
-  status: step.status,
-  error: step.error === null ? null : (JSON.parse(step.error) as { message: string }).message,
-  created: timestamp(step.started_at),
-  ended: timestampOrNull(step.ended_at),
-  duration_seconds: secondsBetween(step.started_at, step.ended_at),
-  attempt: step.attempt,
-})
+const stepHead = (
+  step: StepSummaryRow,
+  definition: ShownDefinition,
+  progress: StepProgress | undefined,
+): ObjectMembers<StepSummary> => {
+  const { activity, dependsOn } = definition.step(step.name)
+  return {
+    activity: new WrittenJson(activity),
+    key: step.name,
+    status: step.status,
+    error: step.error === null ? null : (JSON.parse(step.error) as { message: string }).message,
+    created: timestamp(step.started_at),
+    ended: timestampOrNull(step.ended_at),
+    duration_seconds: secondsBetween(step.started_at, step.ended_at),
+    attempt: step.attempt,
+    depends_on: new WrittenJson(dependsOn),
+    progress,
+    error_detail: step.error ? new WrittenJson(step.error) : undefined,
+  }
+}
 
 /** The names and ids that every answer about a run carries. */
 export const identityOf = (run: Pick<RunRow, 'name' | 'trajectory_id' | 'workflow_id'>) => {

@@ -63,7 +63,7 @@ export const documentOf = async (
 }
 
 /** Adds what is left of the run's trial. */
-const withTrial = async <Run extends RunSummaryRow>({ lending }: DocumentDeps, run: Run): Promise<Run> => {
+export const withTrial = async <Run extends RunSummaryRow>({ lending }: DocumentDeps, run: Run): Promise<Run> => {
   const trial = run.on_trial ? await lending.leftAfter(run.id) : undefined
   return trial ? { ...run, trial } : run
 }

@@ -9,7 +9,7 @@ import type { ShownDefinition } from './definitions.ts'
 const fanOut = JSON.stringify('list_emit_await')
 
 /** Whether a step has started runs and waits for them. */
-export const isFanningOut = (step: StepRecord, definition: ShownDefinition): boolean =>
+export const isFanningOut = (step: Pick<StepRecord, 'name' | 'status'>, definition: ShownDefinition): boolean =>
   step.status === 'running' && definition.step(step.name).activity === fanOut
 
 /** How many items a step was given; null where its inputs do not say. */

@@ -20,6 +20,7 @@ import { trajectoriesContract } from './contract.ts'
 import { type DocumentDeps, documentOf } from './documents.ts'
 import { listTrajectories } from './list.ts'
 import { logEvents } from './log-events.ts'
+import { runSummaryOf } from './run-summary.ts'
 import { waitingOf } from './waiting.ts'
 import { watchRun } from './watch.ts'
 
@@ -42,8 +43,10 @@ export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
   return implement(trajectoriesContract, {
     listTrajectories: (call) => listTrajectories(deps, call),
 
-    getTrajectory: async ({ collection, params, memory }) =>
-      rawJson(await documentOf(deps, await get(collection.id, params.task, params.trajectory_id), memory)),
+    getTrajectory: async ({ collection, params, query, memory }) => {
+      const run = await get(collection.id, params.task, params.trajectory_id)
+      return rawJson(await (query.view === 'summary' ? runSummaryOf : documentOf)(deps, run, memory))
+    },
 
     downloadTrajectory: async ({ collection, params, memory }) => {
       const run = await get(collection.id, params.task, params.trajectory_id)
@@ -112,10 +115,10 @@ export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
     },
 
     watchTrajectory: async (call) => {
-      const { collection, params, headers } = call
+      const { collection, params, query, headers, memory } = call
       const run = await get(collection.id, params.task, params.trajectory_id)
       const after = await lastEventId(deps.database, headers['last-event-id']?.toString())
-      return events(call, (signal) => watchRun(deps, run, after, signal, call.memory))
+      return events(call, (signal) => watchRun(deps, run, { after, view: query.view, signal, memory }))
     },
   })
 }

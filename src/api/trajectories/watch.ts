@@ -7,15 +7,16 @@ import type { EventData, LogEvent } from '../../model/runs/run-events.ts'
 import { withInitParams, withLargeValues } from '../../store/runs/large-values.ts'
 import { type RunAtOnce, type RunRow, runAtOnce } from '../../store/runs/runs.ts'
 import { type StepEventRow, stepEventsAfter } from '../../store/runs/step-events.ts'
-import { stepChanges } from '../../store/runs/step-records.ts'
+import { allSteps, stepChanges, storedStepsAt } from '../../store/runs/step-records.ts'
 import type { StepRecord, StoredStep } from '../../store/runs/step-row.ts'
 import type { Pulse } from '../events/pulse.ts'
 import { agentLogEvent } from './agent-events.ts'
 import type { ShownDefinition } from './definitions.ts'
-import { stepText } from './document.ts'
+import { stepSummaryText, stepText } from './document.ts'
 import { type AnswerMemory, type DocumentDeps, holdDocument, notCounted, wholeText } from './documents.ts'
 import { isFanningOut, itemsOf, progressOf } from './fan-out-progress.ts'
 import { stepEvents } from './log-events.ts'
+import { runSummaryText } from './run-summary.ts'
 import { waitingOf } from './waiting.ts'
 
 /** As the JSON text that a definition shows. */
@@ -25,6 +26,15 @@ const eventsAtOnce = 500
 /** How often a stream tells how far the runs of a fan-out are. */
 const progressMs = 1_000
 
+export interface Watch {
+  /** Id of the last event that the client has; undefined for none. */
+  after: number | undefined
+  /** `summary`: steps come without their values. */
+  view: 'full' | 'summary'
+  signal: AbortSignal
+  memory?: AnswerMemory
+}
+
 /**
  * One run as server-sent events. Everything is read from storage, so that any process can serve it: the id of an
  * event is the number of the change it reports. Without `after` a snapshot comes first; then what changes, transitions
@@ -33,9 +43,7 @@ const progressMs = 1_000
 export async function* watchRun(
   deps: DocumentDeps & { pulse: Pulse },
   found: RunRow,
-  after: number | undefined,
-  signal: AbortSignal,
-  memory: AnswerMemory = notCounted,
+  { after, view, signal, memory = notCounted }: Watch,
 ): AsyncGenerator<ServerEvent> {
   const { database } = deps
   const bell = makeBell(signal)
@@ -51,25 +59,28 @@ export async function* watchRun(
     if (after === undefined) {
       const run = await runAtOnce(database, found.id, 0)
       if (!run) return
-      const steps = await allSteps(database, run)
+      const steps = await allSteps(database, run.id, { view, until: run.newest })
       const { take, end } = holdDocument(memory)
       const definition = await deps.definitions(run.definition)
       seen = run.newest
       fromSeq = isParallel ? 0 : openFrom(steps, 0)
       noteFanOuts(fanOuts, steps, definition)
       for (const step of steps) if (step.ended_at === null) told.set(step.seq, toldOf(step, definition).length)
-      const whole = await withInitParams(database, run, take)
-      const shown = await withLargeValues(database, steps, take)
-      yield { id: seen, event: 'snapshot', data: await wholeText(deps, whole, shown, definition, seen) }
+      const snapshot = async () => {
+        if (view === 'summary') return runSummaryText(deps, run, steps, definition, take)
+        const whole = await withInitParams(database, run, take)
+        return wholeText(deps, whole, await withLargeValues(database, steps, take), definition, seen)
+      }
+      yield { id: seen, event: 'snapshot', data: await snapshot() }
       end()
     }
     while (!signal.aborted) {
       bell.hush()
       const run = await runAtOnce(database, found.id, fromSeq)
       if (!run) return
-      const { steps, events, until } = await newsOf(database, run, fromSeq, seen)
+      const { steps, events, until } = await newsOf(database, run, { fromSeq, after: seen, view })
       const complete = until === run.newest
-      for (const change of inOrder(run, steps, events, seen, until)) yield* eventsOf(deps, run, change, told, memory)
+      for (const change of inOrder(run, steps, events, seen, until)) yield* eventsOf(deps, run, change, { told, memory, view })
       noteFanOuts(fanOuts, steps, await deps.definitions(run.definition))
       seen = Math.max(seen, until)
       fromSeq = isParallel ? 0 : openFrom(steps, fromSeq)
@@ -110,7 +121,7 @@ async function* progressEvents(database: Queries, fanOuts: FanOuts, memory: Answ
 /** Read once: the items themselves may be large. */
 const countItems = async (database: Queries, step: StoredStep, memory: AnswerMemory): Promise<number | null> => {
   const { take, end } = holdDocument(memory)
-  const [whole] = await withLargeValues(database, [step], take)
+  const [whole] = await withLargeValues(database, await storedStepsAt(database, step.run_id, [step.seq]), take)
   end()
   return whole ? itemsOf(whole) : null
 }
@@ -123,10 +134,14 @@ interface News {
 }
 
 /** What has changed in a run since `after`: its steps, and what agents did in them; a bounded part of it where it is much. */
-const newsOf = async (database: Queries, run: RunAtOnce, fromSeq: number, after: number): Promise<News> => {
+const newsOf = async (
+  database: Queries,
+  run: RunAtOnce,
+  { fromSeq, after, view }: { fromSeq: number; after: number; view: Watch['view'] },
+): Promise<News> => {
   if (run.newest <= after) return { steps: [], events: [], until: run.newest }
   const changes = { runKey: run.id, after, until: run.newest }
-  const steps = await stepChanges(database, { ...changes, fromSeq, limit: stepsAtOnce })
+  const steps = await stepChanges(database, { ...changes, fromSeq, limit: stepsAtOnce, view })
   let until = steps.length < stepsAtOnce ? run.newest : (steps.at(-1)?.changed ?? after)
   if ((run.events_changed ?? 0) <= after) return { steps, events: [], until }
   const { events, complete } = await stepEventsAfter(database, { ...changes, until, limit: eventsAtOnce })
@@ -173,8 +188,7 @@ async function* eventsOf(
   deps: DocumentDeps,
   run: RunRow,
   { number, of }: Change,
-  told: Told,
-  memory: AnswerMemory,
+  { told, memory, view }: { told: Told; memory: AnswerMemory; view: Watch['view'] },
 ): AsyncGenerator<ServerEvent> {
   const id = number === undefined ? {} : { id: number }
   if (of === 'status') yield { ...id, event: 'status', data: statusText(run) }
@@ -186,10 +200,13 @@ async function* eventsOf(
     for (const log of logs.slice(told.get(of.seq) ?? 0)) yield { event: 'log', data: JSON.stringify(log) }
     if (of.ended_at === null) told.set(of.seq, logs.length)
     else told.delete(of.seq)
-    const { take, end } = holdDocument(memory)
-    const [step] = await withLargeValues(deps.database, [of], take)
-    if (step) yield { ...id, event: 'step', data: stepText(run, step, definition) }
-    end()
+    if (view === 'summary') yield { ...id, event: 'step', data: stepSummaryText(of, definition) }
+    else {
+      const { take, end } = holdDocument(memory)
+      const [step] = await withLargeValues(deps.database, [of], take)
+      if (step) yield { ...id, event: 'step', data: stepText(run, step, definition) }
+      end()
+    }
     // The status stays `running` while a person is waited for: so it is told again when that begins and ends.
     if (definition.step(of.name).activity === waitsForPerson) yield { event: 'status', data: statusText(run) }
   }
@@ -200,11 +217,6 @@ const openFrom = (steps: StepRecord[], before: number): number => {
   const open = steps.filter((step) => step.ended_at === null).map((step) => step.seq)
   if (open.length > 0) return Math.min(...open)
   return Math.max(before, ...steps.slice(-1).map((step) => step.seq))
-}
-
-const allSteps = async (database: Queries, run: RunAtOnce): Promise<StoredStep[]> => {
-  const at = { runKey: run.id, fromSeq: 0, after: 0, until: run.newest, limit: 1_000_000 }
-  return (await stepChanges(database, at)).sort((left, right) => left.seq - right.seq)
 }
 
 const statusText = (run: RunRow): string =>

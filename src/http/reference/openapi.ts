@@ -228,10 +228,12 @@ const special = {
 } as const
 
 const success = (endpoint: Endpoint, components: Components): Json => {
-  const { response } = endpoint
+  const { response, views } = endpoint
   if (response === 'empty') return { description: 'Done' }
   if (typeof response === 'string') return { description: 'Done', content: { [special[response]]: {} } }
-  return { description: 'Done', content: { 'application/json': { schema: components.add(response, 'output') } } }
+  const shapes = [response, ...Object.values(views)].map((shape) => components.add(shape, 'output'))
+  const schema = shapes.length > 1 ? { anyOf: shapes } : shapes[0]
+  return { description: 'Done', content: { 'application/json': { schema } } }
 }
 
 const operation = (name: string, endpoint: Endpoint, components: Components): Json => ({

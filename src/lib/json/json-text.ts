@@ -52,23 +52,28 @@ const skipValue = (text: string, at: number): number => {
   return at
 }
 
+/** Lists the members of a JSON object in order, with the place of each value, without parsing the values. */
+export function* memberSpans(text: string): Generator<{ name: string; start: number; end: number }> {
+  let at = text.indexOf('{') + 1
+  if (at === 0) return
+  while (at < text.length) {
+    while (isSpace(text.charCodeAt(at)) || text[at] === ',') at++
+    if (text[at] !== '"') return
+    const nameEnd = skipString(text, at)
+    const name = JSON.parse(text.slice(at, nameEnd)) as string
+    const start = text.indexOf(':', nameEnd) + 1
+    at = skipValue(text, start)
+    yield { name, start, end: at }
+  }
+}
+
 /**
  * Returns the text of one member of a JSON object as it was written (key order, long numbers), without whitespace
  * between tokens. `text` must be valid JSON. Of repeated names the last counts, as in JSON.parse.
  */
 export const memberText = (text: string, name: string): string | undefined => {
-  let at = text.indexOf('{') + 1
-  if (at === 0) return undefined
   let found: string | undefined
-  while (at < text.length) {
-    while (isSpace(text.charCodeAt(at)) || text[at] === ',') at++
-    if (text[at] !== '"') break
-    const keyEnd = skipString(text, at)
-    const key: unknown = JSON.parse(text.slice(at, keyEnd))
-    const start = text.indexOf(':', keyEnd) + 1
-    at = skipValue(text, start)
-    if (key === name) found = text.slice(start, at)
-  }
+  for (const member of memberSpans(text)) if (member.name === name) found = text.slice(member.start, member.end)
   return found === undefined ? undefined : compact(found)
 }
 

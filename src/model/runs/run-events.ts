@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { stepLogSchema, stepProgressSchema, stepSchema } from './step.ts'
-import { trajectorySchema } from './trajectory.ts'
+import { stepLogSchema, stepProgressSchema, stepSchema, stepSummarySchema } from './step.ts'
+import { runSummarySchema, trajectorySchema } from './trajectory.ts'
 
 /** A message about a run, its step or its agent. */
 export const logEventSchema = stepLogSchema
@@ -21,5 +21,15 @@ export const runEventSchemas = {
   end: status,
 } as const
 
+/** Data of the same events with `view=summary`. */
+export const summaryEventSchemas = { ...runEventSchemas, snapshot: runSummarySchema, step: stepSummarySchema } as const
+
 export type EventData = { [Name in keyof typeof runEventSchemas]: z.infer<(typeof runEventSchemas)[Name]> }
 export type RunEvent = { [Name in keyof EventData]: { event: Name; data: EventData[Name] } }[keyof EventData]
+
+export type SummaryEventData = {
+  [Name in keyof typeof summaryEventSchemas]: z.infer<(typeof summaryEventSchemas)[Name]>
+}
+export type RunSummaryEvent = {
+  [Name in keyof SummaryEventData]: { event: Name; data: SummaryEventData[Name] }
+}[keyof SummaryEventData]

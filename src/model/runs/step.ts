@@ -95,7 +95,7 @@ export const stepSchema = z
   .meta({ id: 'Step' })
 export type Step = z.infer<typeof stepSchema>
 
-/** A step in a summary: without its inputs, outputs, config and messages. */
+/** A step in a summary: without its inputs, outputs, config, origin and messages. */
 export const stepSummarySchema = stepSchema
   .pick({
     activity: true,
@@ -106,6 +106,44 @@ export const stepSummarySchema = stepSchema
     ended: true,
     duration_seconds: true,
     attempt: true,
+    depends_on: true,
+    progress: true,
+    error_detail: true,
   })
   .meta({ id: 'StepSummary' })
 export type StepSummary = z.infer<typeof stepSummarySchema>
+
+/** What stands in the place of a value of more than 64 KiB. */
+export const largeValueSchema = z
+  .object({
+    $large: z.object({
+      bytes: z.int().describe('Length of its JSON text in UTF-8.'),
+      type: z.enum(['string', 'array', 'object', 'number']),
+      preview: z.string().describe('The beginning: of a string its text, of other values their JSON text.'),
+      href: z.string().describe('Path of the call that returns the whole value as JSON.'),
+    }),
+  })
+  .meta({ id: 'LargeValue' })
+export type LargeValue = z.infer<typeof largeValueSchema>
+
+const byReference =
+  'A member over 64 KiB is replaced with a `LargeValue`; the whole object is if the rest is over 64 KiB as well.'
+
+/** One step as its own answer: bounded in size. */
+export const stepDetailSchema = stepSchema
+  .extend({
+    inputs: jsonObjectSchema.describe(`Resolved parameters; secrets are ***. ${byReference}`),
+    outputs: jsonObjectSchema.describe(byReference),
+    config: jsonObjectSchema.describe(byReference),
+    origins: z
+      .record(z.string(), z.string())
+      .describe(
+        'The expression that each parameter was read from, by parameter: a path, a text with `{{…}}`, or a list or object of ' +
+          'them. A parameter with a literal or default value is left out.',
+      ),
+    large_values: z
+      .array(z.string())
+      .describe('JSON pointers to the values that are references, such as `/outputs/text`. Nothing else is one.'),
+  })
+  .meta({ id: 'StepDetail' })
+export type StepDetail = z.infer<typeof stepDetailSchema>

@@ -3,7 +3,7 @@ import { trialLeftSchema } from '../collections/trial.ts'
 import { jsonObjectSchema, timestampSchema } from '../names.ts'
 import { runStatuses } from '../workflows/workflow.ts'
 import { labelSchema } from './label.ts'
-import { errorRecordSchema, stepSchema, stepSummarySchema } from './step.ts'
+import { errorRecordSchema, largeValueSchema, stepSchema, stepSummarySchema } from './step.ts'
 
 const status = z.enum(runStatuses)
 const time = timestampSchema.nullable()
@@ -84,6 +84,17 @@ export const trajectorySummarySchema = trajectorySchema
   .extend({ steps: z.record(z.string(), stepSummarySchema) })
   .meta({ id: 'TrajectorySummary' })
 export type TrajectorySummary = z.infer<typeof trajectorySummarySchema>
+
+/** The summary of one run: with its `init_params`, as far as they are not large. */
+export const runSummarySchema = trajectorySummarySchema
+  .extend({
+    init_params: z
+      .union([largeValueSchema, jsonObjectSchema])
+      .describe('A `LargeValue` when `large_values` is not empty.'),
+    large_values: z.array(z.string()).describe('`/init_params` when they are over 64 KiB and come by reference.'),
+  })
+  .meta({ id: 'RunSummary' })
+export type RunSummary = z.infer<typeof runSummarySchema>
 
 /** How many runs a page by cursor looks at, at most, where an index alone does not decide. */
 export const candidatesOfPage = 1000

@@ -50,3 +50,14 @@ export const withInitParams = async (queries: Queries, run: RunRow, take: TakeMe
   )
   return { ...run, init_params: row?.text ?? '{}' }
 }
+
+/** Reads the first characters of a run's `init_params`. */
+export const initParamsBeginning = async (queries: Queries, runKey: string, characters: number): Promise<string> => {
+  const [row] = await queries.rows<{ text: string | null }>(
+    'init_params_beginning',
+    `select left(coalesce(r.init_params, (select body from payloads where id = r.init_params_payload)), $2) as text
+     from runs r where id = $1`,
+    [runKey, characters],
+  )
+  return row?.text ?? '{}'
+}

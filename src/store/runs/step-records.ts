@@ -54,6 +54,25 @@ export const storedStepsOf = (queries: Queries, runKeys: string[]): Promise<Stor
     [runKeys],
   )
 
+/** Reads one step of a run by its recorded name. Large values are left where they are. */
+export const findStep = async (queries: Queries, runKey: string, name: string): Promise<StoredStep | undefined> => {
+  const [row] = await queries.rows<StoredStep>(
+    'find_step',
+    // A scan of the run's steps: names need no index of their own, which every step would pay for.
+    `select ${stepColumns} from steps s ${payloads} where s.run_id = $1 and s.name = $2 order by s.seq desc limit 1`,
+    [runKey, name],
+  )
+  return row
+}
+
+/** Reads steps of a run by their place. */
+export const storedStepsAt = (queries: Queries, runKey: string, seqs: number[]): Promise<StoredStep[]> =>
+  queries.rows<StoredStep>(
+    'steps_at',
+    `select ${stepColumns} from steps s ${payloads} where s.run_id = $1 and s.seq = any($2::int[]) order by s.seq`,
+    [runKey, seqs],
+  )
+
 /** Reads steps with their large values. */
 export const stepsOf = async (
   queries: Queries,
@@ -61,14 +80,36 @@ export const stepsOf = async (
   take: TakeMemory = uncounted,
 ): Promise<StepRecord[]> => withLargeValues(queries, await storedStepsOf(queries, runKeys), take)
 
-/** Reads steps of one run from `fromSeq` on, changed after `after` and up to `until`, in order of change. */
+/** Columns of a step without its values. */
+const outlineColumns = `s.run_id, s.seq, s.name, s.status, s.attempt, null as inputs, null as outputs,
+  null as inputs_payload, null as outputs_payload, 0 as payload_bytes,
+  s.error, s.warnings, s.origin, s.changed, s.started_at, s.ended_at`
+
+/**
+ * Reads steps of one run from `fromSeq` on, changed after `after` and up to `until`, in order of change; in the view
+ * `summary` without inputs and outputs.
+ */
 export const stepChanges = (
   queries: Queries,
-  at: { runKey: string; fromSeq: number; after: number; until?: number; limit: number },
-): Promise<StoredStep[]> =>
-  queries.rows<StoredStep>(
-    'step_changes',
-    `select ${stepColumns} from steps s ${payloads}
+  at: { runKey: string; fromSeq: number; after: number; until?: number; limit: number; view?: 'full' | 'summary' },
+): Promise<StoredStep[]> => {
+  const isSummary = at.view === 'summary'
+  return queries.rows<StoredStep>(
+    isSummary ? 'step_changes_summary' : 'step_changes',
+    `select ${isSummary ? outlineColumns : stepColumns} from steps s ${isSummary ? '' : payloads}
      where s.run_id = $1 and s.seq >= $2 and s.changed > $3 and s.changed <= $4 order by s.changed limit $5`,
     [at.runKey, at.fromSeq, at.after, at.until ?? Number.MAX_SAFE_INTEGER, at.limit],
   )
+}
+
+const mostSteps = 1_000_000
+
+/** Reads all steps of a run, up to the change `until`, in order of execution. */
+export const allSteps = async (
+  queries: Queries,
+  runKey: string,
+  { view, until = Number.MAX_SAFE_INTEGER }: { view: 'full' | 'summary'; until?: number },
+): Promise<StoredStep[]> => {
+  const steps = await stepChanges(queries, { runKey, fromSeq: 0, after: 0, until, limit: mostSteps, view })
+  return steps.sort((left, right) => left.seq - right.seq)
+}

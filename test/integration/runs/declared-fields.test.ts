@@ -1,6 +1,6 @@
 // Every field of a run that the server sends is declared in the OpenAPI document, whatever became of the run.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type RunEvent, runEventSchemas } from '../../../src/model/runs/run-events.ts'
+import { type RunEvent, runEventSchemas, summaryEventSchemas } from '../../../src/model/runs/run-events.ts'
 import { publishedAnswer, publishedSchema, undeclared } from '../../declared.ts'
 import { readEvents } from '../../event-stream.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
@@ -58,14 +58,14 @@ const ended = ({ ended: at }: Body): boolean => at !== null
 const watch = async (
   task: string,
   id: string,
-  options: { lastEventId?: string; first?: boolean },
+  options: { lastEventId?: string; first?: boolean; view?: 'full' | 'summary' },
 ): Promise<string[]> => {
-  const url = `${jetty.url}/api/v1/trajectory/acme/${task}/${id}/events`
-  const { first, ...from } = options
+  const { first, view = 'full', ...from } = options
+  const url = `${jetty.url}/api/v1/trajectory/acme/${task}/${id}/events?view=${view}`
   const enough = first ? { enough: (events: unknown[]) => events.length > 0 } : {}
   const { events } = await readEvents(url, jetty.server.adminToken, { ...from, ...enough })
   for (const { event, data } of events) {
-    const schema = runEventSchemas[event as RunEvent['event']]
+    const schema = (view === 'full' ? runEventSchemas : summaryEventSchemas)[event as RunEvent['event']]
     expect(schema, `the event ${event} is not declared`).toBeDefined()
     expect(undeclared(publishedSchema(schema), data), event).toEqual([])
   }
@@ -75,12 +75,16 @@ const watch = async (
 /** Reads one run by every call that shows it. */
 const look = async (task: string, id: string): Promise<Body> => {
   const run = await call('getTrajectory', 'GET', `/db/trajectory/acme/${task}/${id}`)
+  await call('getTrajectory', 'GET', `/db/trajectory/acme/${task}/${id}?view=summary`)
+  for (const step of Object.keys(run.steps)) await call('getStep', 'GET', `/trajectory/acme/${task}/${id}/steps/${step}`)
   await call('listTrajectories', 'GET', `/db/trajectories/acme/${task}`)
   await call('listTrajectories', 'GET', `/db/trajectories/acme/${task}?view=summary`)
   await call('getWorkflowLogs', 'GET', `/workflows-logs/${run.workflow_id}`)
   await call('listCollectionRuns', 'GET', '/runs/acme?limit=100')
-  expect((await watch(task, id, { first: !ended(run) }))[0]).toBe('snapshot')
-  expect(await watch(task, id, { first: !ended(run), lastEventId: '0' })).not.toEqual([])
+  for (const view of ['full', 'summary'] as const) {
+    expect((await watch(task, id, { view, first: !ended(run) }))[0]).toBe('snapshot')
+    expect(await watch(task, id, { view, first: !ended(run), lastEventId: '0' })).not.toEqual([])
+  }
   return run
 }
 /** Runs a workflow to its end. */

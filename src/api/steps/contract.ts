@@ -1,0 +1,45 @@
+import { z } from 'zod'
+import { endpoint } from '../../http/endpoint.ts'
+import { textSchema } from '../../model/names.ts'
+import { stepDetailSchema } from '../../model/runs/step.ts'
+
+const tag = 'Trajectories'
+const path = '/api/v1/trajectory/{collection}/{task}/{trajectory_id}'
+const collectionMissing = "Trajectory '{trajectory_id}' not found"
+
+const member = textSchema
+  .max(100_000)
+  .optional()
+  .describe('Name of one member; left out, the whole object is returned.')
+
+/** What a value may be a part of. */
+export const stepSections = ['inputs', 'outputs', 'config'] as const
+
+export const stepsContract = {
+  getStep: endpoint({
+    method: 'GET',
+    path: `${path}/steps/{step}`,
+    summary: 'One step of a run, by its name in `steps`; values over 64 KiB come by reference',
+    tag,
+    collectionMissing,
+    response: stepDetailSchema,
+  }),
+  getStepValue: endpoint({
+    method: 'GET',
+    path: `${path}/steps/{step}/value`,
+    summary: 'One value of a step, whole, as JSON',
+    tag,
+    collectionMissing,
+    query: z.object({ of: z.enum(stepSections).default('outputs').describe('The part of the step.'), member }),
+    response: z.unknown(),
+  }),
+  getInitParams: endpoint({
+    method: 'GET',
+    path: `${path}/init_params`,
+    summary: 'The init_params of a run, or one member of them, whole, as JSON',
+    tag,
+    collectionMissing,
+    query: z.object({ member }),
+    response: z.unknown(),
+  }),
+}

@@ -1,0 +1,71 @@
+import type { Queries } from '../../database/database.ts'
+import { objectText, WrittenJson } from '../../lib/json/object-text.ts'
+import type { StepProgress } from '../../model/runs/step.ts'
+import type { RunSummary } from '../../model/runs/trajectory.ts'
+import { initParamsBeginning, type TakeMemory, withInitParams, withLargeValues } from '../../store/runs/large-values.ts'
+import { rowLimit } from '../../store/runs/payloads.ts'
+import type { RunRow } from '../../store/runs/runs.ts'
+import { allSteps, storedStepsAt } from '../../store/runs/step-records.ts'
+import type { StepRecord } from '../../store/runs/step-row.ts'
+import type { ShownDefinition } from './definitions.ts'
+import { withDivergence } from './divergence.ts'
+import { outline, stepSummaryText } from './document.ts'
+import { type AnswerMemory, type DocumentDeps, holdDocument, withTrial } from './documents.ts'
+import { isFanningOut, progressOfSteps } from './fan-out-progress.ts'
+import { previewCharacters, referenceText } from '../steps/large-value.ts'
+
+/** Writes the summary of one run: small, however large its values are. */
+export const runSummaryOf = async (deps: DocumentDeps, run: RunRow, memory: AnswerMemory): Promise<string> => {
+  const [steps, definition] = await Promise.all([
+    allSteps(deps.database, run.id, { view: 'summary' }),
+    deps.definitions(run.definition),
+  ])
+  return runSummaryText(deps, run, steps, definition, holdDocument(memory).take)
+}
+
+export const runSummaryText = async (
+  deps: DocumentDeps,
+  run: RunRow,
+  steps: StepRecord[],
+  definition: ShownDefinition,
+  take: TakeMemory,
+): Promise<string> => {
+  const [initParams, progress, shown] = await Promise.all([
+    initParamsText(deps.database, run, take),
+    run.ended_at ? undefined : progressOfRun(deps.database, run, steps, definition, take),
+    withTrial(deps, run),
+  ])
+  const textOf = (step: StepRecord) => stepSummaryText(step, definition, progress?.get(step.seq))
+  return objectText<RunSummary>({
+    ...outline(withDivergence(shown, steps), steps, definition, deps.links.publicUrl, textOf),
+    ...initParams,
+  })
+}
+
+/** Where the `init_params` of a run are returned whole. */
+const initParamsHref = ({ name, trajectory_id }: RunRow): string =>
+  `/api/v1/trajectory/${name.split('/').map(encodeURIComponent).join('/')}/${encodeURIComponent(trajectory_id)}/init_params`
+
+const initParamsText = async (database: Queries, run: RunRow, take: TakeMemory) => {
+  if (run.init_params_bytes <= rowLimit) {
+    const { init_params } = await withInitParams(database, run, take)
+    return { init_params: new WrittenJson(init_params), large_values: [] }
+  }
+  const beginning = await initParamsBeginning(database, run.id, previewCharacters)
+  const text = referenceText({ beginning, bytes: run.init_params_bytes, href: initParamsHref(run) })
+  return { init_params: new WrittenJson(text), large_values: ['/init_params'] }
+}
+
+/** The inputs of a step that waits for its runs say how many they will be. */
+const progressOfRun = async (
+  database: Queries,
+  run: RunRow,
+  steps: StepRecord[],
+  definition: ShownDefinition,
+  take: TakeMemory,
+): Promise<ReadonlyMap<number, StepProgress>> => {
+  const waiting = steps.filter((step) => isFanningOut(step, definition)).map(({ seq }) => seq)
+  if (waiting.length === 0) return new Map()
+  const whole = await withLargeValues(database, await storedStepsAt(database, run.id, waiting), take)
+  return progressOfSteps(database, whole, definition)
+}
