@@ -16,6 +16,7 @@ import { healthContract } from './health/contract.ts'
 import { ingestContract } from './ingest/contract.ts'
 import { keysContract } from './keys/contract.ts'
 import { labelsContract } from './labels/contract.ts'
+import { logsContract } from './logs/contract.ts'
 import { metricsContract } from './metrics/contract.ts'
 import { modelsContract } from './models/contract.ts'
 import { rerunContract } from './rerun/contract.ts'
@@ -27,8 +28,8 @@ import { secretKeyContract } from './secret-key/contract.ts'
 import { sessionsContract } from './sessions/contract.ts'
 import { settingsContract } from './settings/contract.ts'
 import { statsContract } from './stats/contract.ts'
-import { stepsContract } from './steps/contract.ts'
 import { stepTemplatesContract } from './step-templates/contract.ts'
+import { stepsContract } from './steps/contract.ts'
 import { taskSearchContract } from './task-search/contract.ts'
 import { taskVersionsContract } from './task-versions/contract.ts'
 import { tasksContract } from './tasks/contract.ts'
@@ -52,6 +53,7 @@ export const contract = {
   ...collectionRunsContract,
   ...trajectoriesContract,
   ...stepsContract,
+  ...logsContract,
   ...rerunContract,
   ...routinesContract,
   ...diffContract,

@@ -16,6 +16,7 @@ import { type HealthDeps, healthRoutes } from './health/routes.ts'
 import { type IngestDeps, ingestRoutes } from './ingest/routes.ts'
 import { type KeysDeps, keysRoutes } from './keys/routes.ts'
 import { type LabelsDeps, labelsRoutes } from './labels/routes.ts'
+import { logsRoutes } from './logs/routes.ts'
 import { type MetricsDeps, metricsRoutes } from './metrics/routes.ts'
 import { modelsRoutes } from './models/routes.ts'
 import { type RerunDeps, rerunRoutes } from './rerun/routes.ts'
@@ -27,8 +28,8 @@ import { type SecretKeyDeps, secretKeyRoutes } from './secret-key/routes.ts'
 import { type SessionsDeps, sessionsRoutes } from './sessions/routes.ts'
 import { type SettingsDeps, settingsRoutes } from './settings/routes.ts'
 import { type StatsDeps, statsRoutes } from './stats/routes.ts'
-import { stepsRoutes } from './steps/routes.ts'
 import { type StepTemplatesDeps, stepTemplatesRoutes } from './step-templates/routes.ts'
+import { stepsRoutes } from './steps/routes.ts'
 import { type TaskSearchDeps, taskSearchRoutes } from './task-search/routes.ts'
 import { type TaskVersionsDeps, taskVersionsRoutes } from './task-versions/routes.ts'
 import { type TasksDeps, tasksRoutes } from './tasks/routes.ts'
@@ -86,6 +87,7 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...collectionRunsRoutes(deps),
   ...trajectoriesRoutes(deps),
   ...stepsRoutes(deps),
+  ...logsRoutes(deps),
   ...rerunRoutes(deps),
   ...routinesRoutes(deps),
   ...diffRoutes(deps),

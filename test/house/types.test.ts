@@ -74,9 +74,10 @@ describe('an endpoint', () => {
 
 describe('the client', () => {
   test('gives the documents that the contract declares', () => {
-    expectTypeOf<Client['getTrajectory']>().returns.resolves.toEqualTypeOf<Trajectory>()
-    const summaryOf = (client: Client) =>
-      client.getTrajectory({ params: { collection: 'a', task: 'b', trajectory_id: 'c' }, query: { view: 'summary' } })
+    const params = { collection: 'a', task: 'b', trajectory_id: 'c' }
+    const wholeOf = (client: Client) => client.getTrajectory({ params })
+    expectTypeOf(wholeOf).returns.resolves.toEqualTypeOf<Trajectory>()
+    const summaryOf = (client: Client) => client.getTrajectory({ params, query: { view: 'summary' } })
     expectTypeOf(summaryOf).returns.resolves.toEqualTypeOf<RunSummary>()
     expectTypeOf<Client['listTrajectories']>()
       .returns.resolves.toHaveProperty('trajectories')

@@ -12,6 +12,7 @@ import type { ShownDefinition } from '../trajectories/definitions.ts'
 import { stepMembers } from '../trajectories/document.ts'
 import { type AnswerMemory, type DocumentDeps, holdDocument } from '../trajectories/documents.ts'
 import { progressOfSteps } from '../trajectories/fan-out-progress.ts'
+import { readyTimesOf } from '../trajectories/step-times.ts'
 import { stepSections } from './contract.ts'
 import { hasAlternatives, originsOf } from './origins.ts'
 import { withReferences } from './references.ts'
@@ -27,21 +28,27 @@ export const stepDetailText = async (
   const definition = await deps.definitions(run.definition)
   const { take } = holdDocument(memory)
   const whole = await withLargeValues(database, [stored], take)
-  const shown = definition.hasRunbooks
-    ? await withEvents(database, whole, definition, Number.MAX_SAFE_INTEGER)
-    : whole
+  const shown = definition.hasRunbooks ? await withEvents(database, whole, definition, Number.MAX_SAFE_INTEGER) : whole
   const progress = run.ended_at ? undefined : await progressOfSteps(database, whole, definition)
+  const readyAt = await readyTimesOf(database, run, [stored], definition)
   const step = shown[0] ?? stored
   const href = stepHref(run, step.name)
-  const texts = { inputs: step.inputs ?? '{}', outputs: step.outputs ?? '{}', config: definition.step(step.name).config }
+  const texts = {
+    inputs: step.inputs ?? '{}',
+    outputs: step.outputs ?? '{}',
+    config: definition.step(step.name).config,
+  }
   const pointers: string[] = []
   const byReference = stepSections.map((of) => {
-    const referenced = withReferences(texts[of], (member) => `${href}/value?${new URLSearchParams(member === undefined ? { of } : { of, member })}`)
+    const referenced = withReferences(
+      texts[of],
+      (member) => `${href}/value?${new URLSearchParams(member === undefined ? { of } : { of, member })}`,
+    )
     pointers.push(...referenced.pointers.map((pointer) => `/${of}${pointer}`))
     return [of, new WrittenJson(referenced.text)] as const
   })
   return objectText<StepDetail>({
-    ...stepMembers(run, step, definition, progress?.get(step.seq)),
+    ...stepMembers(run, step, definition, { readyAt: readyAt(step), progress: progress?.get(step.seq) }),
     ...(Object.fromEntries(byReference) as Record<(typeof stepSections)[number], WrittenJson>),
     origins: await originsOfStep(database, stored, step, definition),
     large_values: pointers,

@@ -21,7 +21,11 @@ describe('the origin of a parameter', () => {
     ['a path', { text_path: 'before.outputs.text' }, { text: 'before.outputs.text' }],
     ['a template', { text: 'Say {{ before.outputs.text }}!' }, { text: 'Say {{before.outputs.text}}!' }],
     ['a path of the run', { text_path: 'init_params.name' }, { text: 'init_params.name' }],
-    ['a list of paths', { text_path: ['init_params.a', 'before.outputs'] }, { text: '[init_params.a, before.outputs]' }],
+    [
+      'a list of paths',
+      { text_path: ['init_params.a', 'before.outputs'] },
+      { text: '[init_params.a, before.outputs]' },
+    ],
     ['an object with a path', { text: { a: '{{init_params.a}}', b: 1 } }, { text: '{"a": {{init_params.a}}, "b": 1}' }],
   ])('%s', (_, config, expected) => expect(originsOf(bindingsOf(config), recorded())).toEqual(expected))
 

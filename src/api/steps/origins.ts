@@ -40,7 +40,9 @@ const usedSource = ({ parameter, source, fallback }: Binding, { value, warnings,
     return given !== undefined && canonicalJson(given) === canonicalJson(fallback.value) ? fallback : source
   }
   const isThere = (root: string) =>
-    root === 'init_params' || root === 'env' || [...before].some((name) => nameInWorkflow(name, (one) => one === root) === root)
+    root === 'init_params' ||
+    root === 'env' ||
+    [...before].some((name) => nameInWorkflow(name, (one) => one === root) === root)
   return pathsOf(source).every(({ root }) => isThere(root)) ? source : fallback
 }
 

@@ -15,7 +15,9 @@ test('a member over 64 KiB becomes a reference, and the others stay', () => {
   expect(pointers).toEqual(['/a~1b~0c'])
   expect(JSON.parse(text)).toEqual({
     model: 'm',
-    'a/b~c': { $large: { bytes: 70_002, type: 'string', preview: expect.stringMatching(/^x+$/), href: hrefOf('a/b~c') } },
+    'a/b~c': {
+      $large: { bytes: 70_002, type: 'string', preview: expect.stringMatching(/^x+$/), href: hrefOf('a/b~c') },
+    },
     count: 3,
   })
 })
@@ -24,7 +26,9 @@ test('an object of many members that are large together is one reference', () =>
   const members = Object.fromEntries(Array.from({ length: 80 }, (_, at) => [`m${at}`, 'y'.repeat(1_000)]))
   const { text, pointers } = withReferences(JSON.stringify(members), hrefOf)
   expect(pointers).toEqual([''])
-  expect(JSON.parse(text)).toMatchObject({ $large: { type: 'object', href: hrefOf(), bytes: JSON.stringify(members).length } })
+  expect(JSON.parse(text)).toMatchObject({
+    $large: { type: 'object', href: hrefOf(), bytes: JSON.stringify(members).length },
+  })
 })
 
 test('so is one of very many small members, and one with a very long name', () => {
@@ -34,7 +38,10 @@ test('so is one of very many small members, and one with a very long name', () =
 })
 
 test('of any object the answer is small, and every value is kept or named', () => {
-  const value = fc.oneof(fc.jsonValue(), fc.constantFrom(long, [long], { deep: long }, '😀'.repeat(40_000), '\\"'.repeat(40_000)))
+  const value = fc.oneof(
+    fc.jsonValue(),
+    fc.constantFrom(long, [long], { deep: long }, '😀'.repeat(40_000), '\\"'.repeat(40_000)),
+  )
   fc.assert(
     fc.property(fc.dictionary(fc.string({ unit: 'binary', maxLength: 5 }), value, { maxKeys: 6 }), (object) => {
       const whole = JSON.parse(JSON.stringify(object))

@@ -64,8 +64,8 @@ const sectionText = async (
   memory: AnswerMemory,
 ): Promise<string> => {
   if (section === 'config') return (await definitions(run.definition)).step(step.name).config
-  const other = section === 'inputs' ? 'outputs_payload' : 'inputs_payload'
-  const [whole] = await withLargeValues(database, [{ ...step, [other]: null }], holdDocument(memory).take)
+  const wanted = section === 'inputs' ? { ...step, outputs_payload: null } : { ...step, inputs_payload: null }
+  const [whole] = await withLargeValues(database, [wanted], holdDocument(memory).take)
   return whole?.[section] ?? '{}'
 }
 

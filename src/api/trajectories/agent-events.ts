@@ -23,7 +23,7 @@ export const agentLogTypes = {
 const longestLine = 500
 
 /** An event of an agent as one of its run: a line to read, and as `attributes` the event itself. */
-export const agentLogEvent = (row: StepEventRow, definition: ShownDefinition): LogEvent => {
+export const agentLogEvent = (row: Omit<StepEventRow, 'changed'>, definition: ShownDefinition): LogEvent => {
   const event = JSON.parse(row.event) as NewAgentEvent
   return {
     timestamp: timestamp(row.at),
@@ -31,7 +31,7 @@ export const agentLogEvent = (row: StepEventRow, definition: ShownDefinition): L
     type: agentLogTypes[event.type],
     step: row.step,
     activity: JSON.parse(definition.step(row.step).activity) as string,
-    message: clip(lineOf(event)),
+    message: clip(agentLine(event)),
     attributes: { n: row.n, ...event },
   }
 }
@@ -42,7 +42,8 @@ const levelOf = (event: NewAgentEvent): LogEvent['level'] => {
   return event.type === 'warning' ? 'warning' : 'info'
 }
 
-const lineOf = (event: NewAgentEvent): string => {
+/** What an agent did, as text for people. */
+export const agentLine = (event: NewAgentEvent): string => {
   switch (event.type) {
     case 'message':
       return event.text

@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
-import { momentSchema, textSchema } from '../../model/names.ts'
-import { logEventSchema } from '../../model/runs/run-events.ts'
+import { textSchema } from '../../model/names.ts'
 import { runFilterFields } from '../../model/runs/run-filter.ts'
 import {
   candidatesOfPage,
@@ -15,7 +14,6 @@ const tag = 'Trajectories'
 const collectionMissing = "Task '{task}' in collection '{collection}' not found"
 
 const largestPage = 500
-const mostAgentEvents = 5_000
 
 const viewSchema = z.enum(['full', 'summary']).default('full')
 
@@ -83,42 +81,6 @@ export const trajectoriesContract = {
       message: z.string(),
       updated: z.record(z.string(), z.string()),
       not_found: z.array(z.string()),
-    }),
-  }),
-  getWorkflowLogs: endpoint({
-    method: 'GET',
-    path: '/api/v1/workflows-logs/{workflow_id}',
-    summary: 'The log of a run, oldest entry first',
-    tag,
-    query: z.object({
-      level: z.enum(['debug', 'info', 'warning', 'error']).optional(),
-      after: momentSchema.optional().describe('Only entries after this time.'),
-      limit: z.coerce
-        .number()
-        .int()
-        .min(1)
-        .default(1_000)
-        .transform((limit) => Math.min(limit, mostAgentEvents))
-        .describe(
-          `Maximum number of agent events in a response, at most ${mostAgentEvents}; fewer if they are large. All other events ` +
-            'of the run are on the first page.',
-        ),
-      cursor: z
-        .string()
-        .regex(/^\d{1,15}$/)
-        .optional()
-        .describe('`next_cursor` of the previous response; returns the agent events after it.'),
-    }),
-    response: z.object({
-      workflow_id: z.string(),
-      trajectory_id: z.string(),
-      status: z.string(),
-      waiting: trajectorySchema.shape.waiting,
-      events: z.array(logEventSchema),
-      next_cursor: z
-        .string()
-        .nullable()
-        .describe('Cursor of the next page; null if there are no more agent events yet.'),
     }),
   }),
   watchTrajectory: endpoint({

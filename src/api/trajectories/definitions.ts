@@ -21,6 +21,8 @@ export interface ShownStep {
   dependsOn: string
   isRunbook: boolean
   bindings: readonly Binding[]
+  /** In a run whose steps execute side by side: places of the steps that end before it begins. */
+  after: readonly number[]
 }
 
 /** Text of the definitions kept ready, in characters; the longest unused go first. */
@@ -53,6 +55,7 @@ export const makeShownDefinitions = (
           dependsOn: JSON.stringify(steps.get(name)?.dependsOn ?? []),
           isRunbook: steps.get(name)?.activity.carriesOut !== undefined,
           bindings: steps.get(name)?.bindings ?? [],
+          after: steps.get(name)?.after ?? [],
         }
         shown.set(name, made)
         return made

@@ -1,6 +1,7 @@
 import { type ObjectMembers, objectText, WrittenJson } from '../../lib/json/object-text.ts'
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
 import type { Step, StepProgress, StepSummary } from '../../model/runs/step.ts'
+import { addCallUsage, type CallTokens, type StepUsage } from '../../model/runs/step-usage.ts'
 import type { Trajectory, TrajectorySummary } from '../../model/runs/trajectory.ts'
 import type { WholeRun } from '../../store/runs/large-values.ts'
 import type { RunSummaryRow, StepSummaryRow } from '../../store/runs/run-lists.ts'
@@ -8,6 +9,7 @@ import type { RunRow } from '../../store/runs/runs.ts'
 import type { StepRecord } from '../../store/runs/step-row.ts'
 import type { ShownDefinition } from './definitions.ts'
 import { withDivergence } from './divergence.ts'
+import { readyTimes, shownAttempts, waitOf } from './step-times.ts'
 import { waitingOf } from './waiting.ts'
 
 /**
@@ -22,8 +24,8 @@ export const trajectoryText = (
   progress?: ReadonlyMap<number, StepProgress>,
 ): string =>
   objectText<Trajectory>({
-    ...outline(withDivergence(run, steps), steps, definition, publicUrl, (step) =>
-      stepText(run, step, definition, progress?.get(step.seq)),
+    ...outline(withDivergence(run, steps), steps, definition, publicUrl, (step, readyAt) =>
+      stepText(run, step, definition, { readyAt, progress: progress?.get(step.seq) }),
     ),
     init_params: new WrittenJson(run.init_params),
     step_configs: new WrittenJson(definition.stepConfigs),
@@ -37,12 +39,18 @@ export const summaryText = (
   publicUrl: string,
 ): string =>
   objectText<TrajectorySummary>(
-    outline(run, steps, definition, publicUrl, (step) => stepSummaryText(step, definition)),
+    outline(run, steps, definition, publicUrl, (step, readyAt) => stepSummaryText(step, definition, { readyAt })),
   )
 
+/** What is shown of a step and stands in other rows. */
+export interface BesideStep {
+  readyAt: Date | null
+  progress?: StepProgress | undefined
+}
+
 /** Writes a step without its values, origin and messages. */
-export const stepSummaryText = (step: StepSummaryRow, definition: ShownDefinition, progress?: StepProgress): string =>
-  objectText<StepSummary>(stepHead(step, definition, progress))
+export const stepSummaryText = (step: StepSummaryRow, definition: ShownDefinition, beside: BesideStep): string =>
+  objectText<StepSummary>(stepHead(step, definition, beside))
 
 /** The members that a document and a summary share. */
 export const outline = <Row extends StepSummaryRow>(
@@ -50,37 +58,65 @@ export const outline = <Row extends StepSummaryRow>(
   steps: Row[],
   definition: ShownDefinition,
   publicUrl: string,
-  textOf: (step: Row) => string,
-): Omit<ObjectMembers<TrajectorySummary>, 'steps'> & { steps: WrittenJson } => ({
-  ...identityOf(run),
-  status: run.status,
-  waiting: waitingOf(run),
-  attributes: {
-    asset_type: 'trajectory',
-    asset_filename: `${run.trajectory_id}.json`,
+  textOf: (step: Row, readyAt: Date | null) => string,
+): Omit<ObjectMembers<TrajectorySummary>, 'steps'> & { steps: WrittenJson } => {
+  const readyAt = readyTimes(run, steps, definition)
+  const used = usageOfRun(steps)
+  const members = steps.map((step) => `${JSON.stringify(step.name)}:${textOf(step, readyAt(step))}`)
+  return {
+    ...identityOf(run),
+    status: run.status,
+    waiting: waitingOf(run),
+    attributes: {
+      asset_type: 'trajectory',
+      asset_filename: `${run.trajectory_id}.json`,
+      created: timestamp(run.created_at),
+      params: run.params === null ? {} : (JSON.parse(run.params) as Record<string, unknown>),
+    },
     created: timestamp(run.created_at),
-    params: run.params === null ? {} : (JSON.parse(run.params) as Record<string, unknown>),
-  },
-  created: timestamp(run.created_at),
-  updated: timestamp(run.ended_at ?? lastChange(steps) ?? run.started_at ?? run.created_at),
-  started: timestampOrNull(run.started_at),
-  ended: timestampOrNull(run.ended_at),
-  duration_seconds: secondsBetween(run.started_at, run.ended_at),
-  author: run.author,
-  recorded_by: run.recorded_by,
-  metadata_uri: '',
-  steps: new WrittenJson(`{${steps.map((step) => `${JSON.stringify(step.name)}:${textOf(step)}`).join(',')}}`),
-  labels: new WrittenJson(run.labels),
-  total_steps: new WrittenJson(definition.totalSteps),
-  completed_steps: completedNames(steps, definition),
-  error_detail: new WrittenJson((run.status === 'failed' && run.refusal) || 'null'),
-  org_id: null,
-  error: run.error,
-  triggered_by_routine_id: run.routine_id,
-  webhook_url: run.webhook_url,
-  trial: run.trial ?? null,
-  url: trajectoryUrl(run, publicUrl),
+    updated: timestamp(run.ended_at ?? lastChange(steps) ?? run.started_at ?? run.created_at),
+    started: timestampOrNull(run.started_at),
+    ended: timestampOrNull(run.ended_at),
+    duration_seconds: secondsBetween(run.started_at, run.ended_at),
+    author: run.author,
+    recorded_by: run.recorded_by,
+    metadata_uri: '',
+    steps: new WrittenJson(`{${members.join(',')}}`),
+    labels: new WrittenJson(run.labels),
+    total_steps: new WrittenJson(definition.totalSteps),
+    completed_steps: completedNames(steps, definition),
+    error_detail: new WrittenJson((run.status === 'failed' && run.refusal) || 'null'),
+    org_id: null,
+    error: run.error,
+    triggered_by_routine_id: run.routine_id,
+    webhook_url: run.webhook_url,
+    trial: run.trial ?? null,
+    url: trajectoryUrl(run, publicUrl),
+    task_version: run.version,
+    version_number: run.version_number,
+    usage: used ? callTokens(used) : null,
+    cost_usd: used?.cost_usd ?? null,
+  }
+}
+
+const usageOf = ({ usage }: StepSummaryRow): StepUsage | undefined =>
+  usage === null ? undefined : (JSON.parse(usage) as StepUsage)
+
+const callTokens = ({ prompt_tokens, completion_tokens, total_tokens }: StepUsage): CallTokens => ({
+  prompt_tokens,
+  completion_tokens,
+  total_tokens,
 })
+
+/** What the model calls of a run used; undefined when none is recorded. */
+const usageOfRun = (steps: StepSummaryRow[]): StepUsage | undefined => {
+  let sum: StepUsage | undefined
+  for (const step of steps) {
+    const usage = usageOf(step)
+    if (usage) sum = addCallUsage(sum, usage, usage.cost_usd)
+  }
+  return sum
+}
 
 /** In the order in which they completed. */
 const completedNames = (steps: StepSummaryRow[], { isParallel }: ShownDefinition): string[] => {
@@ -100,23 +136,19 @@ const lastChange = (steps: StepSummaryRow[]): Date | undefined => {
 }
 
 /** Writes one step of the document; also the data of a `step` event. */
-export const stepText = (
-  run: RunRow,
-  step: StepRecord,
-  definition: ShownDefinition,
-  progress?: StepProgress,
-): string => objectText<Step>(stepMembers(run, step, definition, progress))
+export const stepText = (run: RunRow, step: StepRecord, definition: ShownDefinition, beside: BesideStep): string =>
+  objectText<Step>(stepMembers(run, step, definition, beside))
 
 /** The members of a step. */
 export const stepMembers = (
   run: RunRow,
   step: StepRecord,
   definition: ShownDefinition,
-  progress?: StepProgress,
+  beside: BesideStep,
 ): ObjectMembers<Step> => {
   const copied = step.origin === null ? {} : (JSON.parse(step.origin) as Partial<Step['origin']>)
   return {
-    ...stepHead(step, definition, progress),
+    ...stepHead(step, definition, beside),
     author: run.author,
     recorded_by: run.recorded_by,
     origin: { task: run.name, task_version: run.version, ...copied },
@@ -130,9 +162,10 @@ export const stepMembers = (
 const stepHead = (
   step: StepSummaryRow,
   definition: ShownDefinition,
-  progress: StepProgress | undefined,
+  { readyAt, progress }: BesideStep,
 ): ObjectMembers<StepSummary> => {
   const { activity, dependsOn } = definition.step(step.name)
+  const used = usageOf(step)
   return {
     activity: new WrittenJson(activity),
     key: step.name,
@@ -145,6 +178,11 @@ const stepHead = (
     depends_on: new WrittenJson(dependsOn),
     progress,
     error_detail: step.error ? new WrittenJson(step.error) : undefined,
+    ready_at: timestampOrNull(readyAt),
+    wait: waitOf(step, definition),
+    attempts: shownAttempts(step),
+    usage: used && callTokens(used),
+    cost_usd: used?.cost_usd,
   }
 }
 

@@ -12,6 +12,7 @@ import { type RunSummaryRow, stepSummariesOf } from '../../store/runs/run-lists.
 import type { RunRow } from '../../store/runs/runs.ts'
 import { stepsOf, storedStepsOf } from '../../store/runs/step-records.ts'
 import type { StepRecord } from '../../store/runs/step-row.ts'
+import { withVersionNumbers } from '../../store/runs/version-numbers.ts'
 import { withEvents } from './agent-events.ts'
 import type { ShownDefinition } from './definitions.ts'
 import { summaryText, trajectoryText } from './document.ts'
@@ -63,9 +64,15 @@ export const documentOf = async (
 }
 
 /** Adds what is left of the run's trial. */
-export const withTrial = async <Run extends RunSummaryRow>({ lending }: DocumentDeps, run: Run): Promise<Run> => {
+const withTrial = async <Run extends RunSummaryRow>({ lending }: DocumentDeps, run: Run): Promise<Run> => {
   const trial = run.on_trial ? await lending.leftAfter(run.id) : undefined
   return trial ? { ...run, trial } : run
+}
+
+/** Adds the version of the task, and what is left of the run's trial. */
+export const withFacts = async <Run extends RunSummaryRow>(deps: DocumentDeps, run: Run): Promise<Run> => {
+  const [numbered = run] = await withVersionNumbers(deps.database, [run])
+  return withTrial(deps, numbered)
 }
 
 /** Document of a run with the latest agent events, up to the change `until`. */
@@ -78,7 +85,7 @@ export const wholeText = async (
 ): Promise<string> => {
   const shown = definition.hasRunbooks ? await withEvents(deps.database, steps, definition, until) : steps
   const progress = run.ended_at ? undefined : await progressOfSteps(deps.database, shown, definition)
-  return trajectoryText(await withTrial(deps, run), shown, definition, deps.links.publicUrl, progress)
+  return trajectoryText(await withFacts(deps, run), shown, definition, deps.links.publicUrl, progress)
 }
 
 /** Streams the documents of a page of runs in order. Large values are in memory for one run at a time. */
@@ -90,7 +97,7 @@ export async function* documentsOf(
   const { database } = deps
   for (const some of inPortions(runs)) {
     const steps = groupByRun(await storedStepsOf(database, keysOf(some)))
-    for (const found of some) {
+    for (const found of await withVersionNumbers(database, some)) {
       const { take, end } = holdDocument(memory)
       const run = await withInitParams(database, await withTrial(deps, found), take)
       const whole = await withLargeValues(database, steps.get(run.id) ?? [], take)
@@ -105,7 +112,7 @@ export async function* documentsOf(
 export async function* summariesOf(deps: DocumentDeps, runs: RunSummaryRow[]): AsyncGenerator<string> {
   for (const some of inPortions(runs)) {
     const steps = groupByRun(await stepSummariesOf(deps.database, keysOf(some)))
-    for (const found of some) {
+    for (const found of await withVersionNumbers(deps.database, some)) {
       const run = await withTrial(deps, found)
       yield summaryText(run, steps.get(run.id) ?? [], await deps.definitions(run.definition), deps.links.publicUrl)
       steps.delete(run.id)

@@ -17,6 +17,27 @@ const plain = (at: Date, level: LogEvent['level'], type: string, message: string
   attributes: {},
 })
 
+/** What happened to a run before its first step, oldest first. */
+export const openingEvents = (run: RunRow): LogEvent[] => {
+  if (run.ingested) {
+    const message = `Run ${run.trajectory_id} of ${run.name} was ingested from elsewhere as ${run.status}`
+    return [plain(run.created_at, 'info', 'run_ingested', message)]
+  }
+  const created = plain(run.created_at, 'info', 'run_created', `Run ${run.trajectory_id} of ${run.name} accepted`)
+  return [created, ...struckOutEvents(run)]
+}
+
+/** That a run began to execute. */
+export const startedEvents = (run: RunRow): LogEvent[] =>
+  run.started_at && !run.ingested ? [plain(run.started_at, 'info', 'run_started', 'Run started')] : []
+
+/** How a run ended. */
+export const closingEvents = (run: RunRow): LogEvent[] => {
+  if (!run.ended_at || run.ingested) return []
+  const level = run.status === 'failed' ? 'error' : 'info'
+  return [plain(run.ended_at, level, `run_${run.status}`, run.error ?? `Run ${run.status}`)]
+}
+
 /**
  * What happened in a run, oldest first. All of it follows from the run and its steps; only warnings are stored, and what
  * agents did (`told`).
@@ -27,14 +48,10 @@ export const logEvents = (
   definition: ShownDefinition,
   told: StepEventRow[] = [],
 ): LogEvent[] => {
-  if (run.ingested) {
-    const message = `Run ${run.trajectory_id} of ${run.name} was ingested from elsewhere as ${run.status}`
-    return [plain(run.created_at, 'info', 'run_ingested', message)]
-  }
-  const events = [plain(run.created_at, 'info', 'run_created', `Run ${run.trajectory_id} of ${run.name} accepted`)]
-  events.push(...struckOutEvents(run))
+  if (run.ingested) return openingEvents(run)
+  const events = openingEvents(run)
   for (const step of steps.filter(isCarried)) events.push(carriedEvent(run, step, definition))
-  if (run.started_at) events.push(plain(run.started_at, 'info', 'run_started', 'Run started'))
+  events.push(...startedEvents(run))
   for (const step of steps) {
     const isRunbook = told.length > 0 && definition.step(step.name).isRunbook
     const during = isRunbook ? told.filter(({ seq }) => seq === step.seq) : []
@@ -48,18 +65,14 @@ export const logEvents = (
       )
     }
   }
-  if (run.ended_at) {
-    const level = run.status === 'failed' ? 'error' : 'info'
-    events.push(plain(run.ended_at, level, `run_${run.status}`, run.error ?? `Run ${run.status}`))
-  }
-  return events
+  return [...events, ...closingEvents(run)]
 }
 
-const isCarried = ({ origin }: StepRecord): boolean =>
+export const isCarried = ({ origin }: StepRecord): boolean =>
   origin !== null && (JSON.parse(origin) as { kind: string }).kind === 'rerun'
 
 /** It was executed in another run, at another time; here it was there from the beginning. */
-const carriedEvent = (run: RunRow, step: StepRecord, definition: ShownDefinition): LogEvent => {
+export const carriedEvent = (run: RunRow, step: StepRecord, definition: ShownDefinition): LogEvent => {
   const origin = JSON.parse(step.origin ?? '{}') as { trajectory_id: string }
   const message = `Step '${step.name}' was carried over from run ${origin.trajectory_id}`
   return {
@@ -82,6 +95,15 @@ const struckOutEvents = (run: RunRow): LogEvent[] => {
 
 /** The events of one step: its start, its warnings, what an agent did meanwhile, its end. */
 export const stepEvents = (step: StepRecord, definition: ShownDefinition, during: LogEvent[] = []): LogEvent[] => {
+  const { start, end } = stepEventParts(step, definition)
+  return [...start, ...during, ...end]
+}
+
+/** The events of a step before and after those of its agent. */
+export const stepEventParts = (
+  step: StepRecord,
+  definition: ShownDefinition,
+): { start: LogEvent[]; end: LogEvent[] } => {
   const activity = JSON.parse(definition.step(step.name).activity) as string
   const of = (at: Date, level: LogEvent['level'], type: string, message: string): LogEvent => ({
     ...plain(at, level, type, message),
@@ -89,22 +111,20 @@ export const stepEvents = (step: StepRecord, definition: ShownDefinition, during
     activity,
     attributes: { attempt: step.attempt },
   })
-  if (step.status === 'skipped') return [of(step.started_at, 'info', 'step_skipped', `Step '${step.name}' skipped`)]
-  const events = [of(step.started_at, 'info', 'step_started', `Step '${step.name}' started`)]
-  for (const warning of step.warnings ? (JSON.parse(step.warnings) as Partial<LogEvent>[]) : []) {
-    events.push({ ...of(step.started_at, 'warning', 'warning', ''), ...warning })
+  if (step.status === 'skipped') {
+    return { start: [of(step.started_at, 'info', 'step_skipped', `Step '${step.name}' skipped`)], end: [] }
   }
-  events.push(...during)
-  if (!step.ended_at) return events
-  if (step.status === 'failed') {
-    const failure = JSON.parse(step.error ?? '{}') as { message?: string; code?: string; hint?: string | null }
-    const failed = of(
-      step.ended_at,
-      'error',
-      'step_failed',
-      stepFailed(step.name, failure.message ?? 'the cause is not known'),
-    )
-    events.push({ ...failed, attributes: { ...failed.attributes, code: failure.code, hint: failure.hint ?? null } })
-  } else events.push(of(step.ended_at, 'info', `step_${step.status}`, `Step '${step.name}' ${step.status}`))
-  return events
+  const start = [of(step.started_at, 'info', 'step_started', `Step '${step.name}' started`)]
+  for (const warning of step.warnings ? (JSON.parse(step.warnings) as Partial<LogEvent>[]) : []) {
+    start.push({ ...of(step.started_at, 'warning', 'warning', ''), ...warning })
+  }
+  if (!step.ended_at) return { start, end: [] }
+  if (step.status !== 'failed') {
+    return { start, end: [of(step.ended_at, 'info', `step_${step.status}`, `Step '${step.name}' ${step.status}`)] }
+  }
+  const failure = JSON.parse(step.error ?? '{}') as { message?: string; code?: string; hint?: string | null }
+  const message = stepFailed(step.name, failure.message ?? 'the cause is not known')
+  const failed = of(step.ended_at, 'error', 'step_failed', message)
+  const attributes = { ...failed.attributes, code: failure.code, hint: failure.hint ?? null }
+  return { start, end: [{ ...failed, attributes }] }
 }

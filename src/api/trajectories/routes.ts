@@ -5,23 +5,15 @@ import { implement, type Route } from '../../http/implement.ts'
 import { bytes, rawJson } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
 import { zipArchive } from '../../lib/files/zip.ts'
-import { coveredIds } from '../../model/collections/identity.ts'
 import type { SettableStatus } from '../../model/workflows/workflow.ts'
 import { type FileRow, filesOfRun } from '../../store/files/files.ts'
-import { findRun, findRunByWorkflowId, findRuns, type RunRow, relabelRuns } from '../../store/runs/runs.ts'
-import { stepEventsAfter } from '../../store/runs/step-events.ts'
-import { storedStepsOf } from '../../store/runs/step-records.ts'
-import { attemptsOf } from '../../store/webhooks.ts'
+import { findRun, findRuns, type RunRow, relabelRuns } from '../../store/runs/runs.ts'
 import { lastEventId } from '../events/last-event-id.ts'
 import type { Pulse } from '../events/pulse.ts'
-import { deliveryEvents } from '../webhooks/log-events.ts'
-import { agentLogEvent } from './agent-events.ts'
 import { trajectoriesContract } from './contract.ts'
 import { type DocumentDeps, documentOf } from './documents.ts'
 import { listTrajectories } from './list.ts'
-import { logEvents } from './log-events.ts'
 import { runSummaryOf } from './run-summary.ts'
-import { waitingOf } from './waiting.ts'
 import { watchRun } from './watch.ts'
 
 export interface TrajectoriesDeps extends DocumentDeps {
@@ -79,39 +71,6 @@ export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
       const updated = Object.fromEntries(after.map((run) => [run.trajectory_id, run.status]))
       note({ changes: Object.fromEntries(Object.entries(updated).slice(0, 50)) })
       return { message: `Updated ${after.length} trajectories`, updated, not_found: notFound }
-    },
-
-    getWorkflowLogs: async ({ params, query, identity }) => {
-      const run = await findRunByWorkflowId(database, params.workflow_id, coveredIds(identity))
-      if (!run) throw new AppError('not_found', `Workflow '${params.workflow_id}' not found`)
-      const { level, after, limit, cursor } = query
-      const definition = await deps.definitions(run.definition)
-      const told = definition.hasRunbooks
-        ? await stepEventsAfter(database, {
-            runKey: run.id,
-            after: Number(cursor ?? 0),
-            until: Number.MAX_SAFE_INTEGER,
-            limit,
-          })
-        : { events: [], complete: true }
-      const whole = async () => {
-        const [steps, attempts] = await Promise.all([
-          storedStepsOf(database, [run.id]), // its large values are not told
-          run.webhook_url ? attemptsOf(database, run.id) : [],
-        ])
-        return [...logEvents(run, steps, definition, told.events), ...deliveryEvents(attempts)]
-      }
-      const events = cursor === undefined ? await whole() : told.events.map((row) => agentLogEvent(row, definition))
-      return {
-        workflow_id: run.workflow_id,
-        trajectory_id: run.trajectory_id,
-        status: run.status,
-        waiting: waitingOf(run),
-        events: events.filter(
-          (event) => (!level || event.level === level) && (after === undefined || Date.parse(event.timestamp) > after),
-        ),
-        next_cursor: told.complete ? null : String(told.events.at(-1)?.changed),
-      }
     },
 
     watchTrajectory: async (call) => {

@@ -7,12 +7,12 @@ import { rowLimit } from '../../store/runs/payloads.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
 import { allSteps, storedStepsAt } from '../../store/runs/step-records.ts'
 import type { StepRecord } from '../../store/runs/step-row.ts'
+import { previewCharacters, referenceText } from '../steps/large-value.ts'
 import type { ShownDefinition } from './definitions.ts'
 import { withDivergence } from './divergence.ts'
 import { outline, stepSummaryText } from './document.ts'
-import { type AnswerMemory, type DocumentDeps, holdDocument, withTrial } from './documents.ts'
+import { type AnswerMemory, type DocumentDeps, holdDocument, withFacts } from './documents.ts'
 import { isFanningOut, progressOfSteps } from './fan-out-progress.ts'
-import { previewCharacters, referenceText } from '../steps/large-value.ts'
 
 /** Writes the summary of one run: small, however large its values are. */
 export const runSummaryOf = async (deps: DocumentDeps, run: RunRow, memory: AnswerMemory): Promise<string> => {
@@ -33,9 +33,10 @@ export const runSummaryText = async (
   const [initParams, progress, shown] = await Promise.all([
     initParamsText(deps.database, run, take),
     run.ended_at ? undefined : progressOfRun(deps.database, run, steps, definition, take),
-    withTrial(deps, run),
+    withFacts(deps, run),
   ])
-  const textOf = (step: StepRecord) => stepSummaryText(step, definition, progress?.get(step.seq))
+  const textOf = (step: StepRecord, readyAt: Date | null) =>
+    stepSummaryText(step, definition, { readyAt, progress: progress?.get(step.seq) })
   return objectText<RunSummary>({
     ...outline(withDivergence(shown, steps), steps, definition, deps.links.publicUrl, textOf),
     ...initParams,

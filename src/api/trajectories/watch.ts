@@ -17,6 +17,7 @@ import { type AnswerMemory, type DocumentDeps, holdDocument, notCounted, wholeTe
 import { isFanningOut, itemsOf, progressOf } from './fan-out-progress.ts'
 import { stepEvents } from './log-events.ts'
 import { runSummaryText } from './run-summary.ts'
+import { type ReadyTimes, readyTimesOf } from './step-times.ts'
 import { waitingOf } from './waiting.ts'
 
 /** As the JSON text that a definition shows. */
@@ -26,7 +27,7 @@ const eventsAtOnce = 500
 /** How often a stream tells how far the runs of a fan-out are. */
 const progressMs = 1_000
 
-export interface Watch {
+export interface RunWatch {
   /** Id of the last event that the client has; undefined for none. */
   after: number | undefined
   /** `summary`: steps come without their values. */
@@ -43,7 +44,7 @@ export interface Watch {
 export async function* watchRun(
   deps: DocumentDeps & { pulse: Pulse },
   found: RunRow,
-  { after, view, signal, memory = notCounted }: Watch,
+  { after, view, signal, memory = notCounted }: RunWatch,
 ): AsyncGenerator<ServerEvent> {
   const { database } = deps
   const bell = makeBell(signal)
@@ -80,7 +81,10 @@ export async function* watchRun(
       if (!run) return
       const { steps, events, until } = await newsOf(database, run, { fromSeq, after: seen, view })
       const complete = until === run.newest
-      for (const change of inOrder(run, steps, events, seen, until)) yield* eventsOf(deps, run, change, { told, memory, view })
+      const readyAt = await readyTimesOf(database, run, steps, await deps.definitions(run.definition))
+      for (const change of inOrder(run, steps, events, seen, until)) {
+        yield* eventsOf(deps, run, change, { told, memory, view, readyAt })
+      }
       noteFanOuts(fanOuts, steps, await deps.definitions(run.definition))
       seen = Math.max(seen, until)
       fromSeq = isParallel ? 0 : openFrom(steps, fromSeq)
@@ -137,7 +141,7 @@ interface News {
 const newsOf = async (
   database: Queries,
   run: RunAtOnce,
-  { fromSeq, after, view }: { fromSeq: number; after: number; view: Watch['view'] },
+  { fromSeq, after, view }: { fromSeq: number; after: number; view: RunWatch['view'] },
 ): Promise<News> => {
   if (run.newest <= after) return { steps: [], events: [], until: run.newest }
   const changes = { runKey: run.id, after, until: run.newest }
@@ -188,7 +192,7 @@ async function* eventsOf(
   deps: DocumentDeps,
   run: RunRow,
   { number, of }: Change,
-  { told, memory, view }: { told: Told; memory: AnswerMemory; view: Watch['view'] },
+  { told, memory, view, readyAt }: { told: Told; memory: AnswerMemory; view: RunWatch['view']; readyAt: ReadyTimes },
 ): AsyncGenerator<ServerEvent> {
   const id = number === undefined ? {} : { id: number }
   if (of === 'status') yield { ...id, event: 'status', data: statusText(run) }
@@ -200,11 +204,12 @@ async function* eventsOf(
     for (const log of logs.slice(told.get(of.seq) ?? 0)) yield { event: 'log', data: JSON.stringify(log) }
     if (of.ended_at === null) told.set(of.seq, logs.length)
     else told.delete(of.seq)
-    if (view === 'summary') yield { ...id, event: 'step', data: stepSummaryText(of, definition) }
+    if (view === 'summary')
+      yield { ...id, event: 'step', data: stepSummaryText(of, definition, { readyAt: readyAt(of) }) }
     else {
       const { take, end } = holdDocument(memory)
       const [step] = await withLargeValues(deps.database, [of], take)
-      if (step) yield { ...id, event: 'step', data: stepText(run, step, definition) }
+      if (step) yield { ...id, event: 'step', data: stepText(run, step, definition, { readyAt: readyAt(of) }) }
       end()
     }
     // The status stays `running` while a person is waited for: so it is told again when that begins and ends.

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import pc from 'picocolors'
-import type { Divergence } from '../../model/runs/step.ts'
+import type { Divergence } from '../../model/runs/error-record.ts'
 import { exitCodes } from '../exit.ts'
 import { findRunPlace, runMeaning } from '../input/find-run.ts'
 import { collect } from '../input/inputs.ts'

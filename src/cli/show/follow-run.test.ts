@@ -30,6 +30,7 @@ const step: Step = {
   outputs: {},
   depends_on: [],
   config: {},
+  ready_at: null,
 }
 
 test('a step says how long it took, or whose result it has', () => {

@@ -50,6 +50,7 @@ export const stepInput = [
   ['error', 'text'],
   ['warnings', 'text'],
   ['origin', 'text'],
+  ['usage', 'text'],
   ['work_ms', 'bigint'],
   ['started', 'float8'],
   ['wake', 'float8'],

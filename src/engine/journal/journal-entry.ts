@@ -37,6 +37,8 @@ export interface StepRow {
   warnings: string | null
   /** JSON text: where a result that was not executed here was taken from. */
   origin: string | null
+  /** JSON text: what its model calls used; null if it made none. */
+  usage: string | null
   workMs: number
   startedMs: number
   /** Set while the step executes nothing and only waits. */
@@ -151,6 +153,7 @@ const stepValues = (step: StepRow, lease: LeaseRef): RowValues<typeof stepInput>
   storable(step.error),
   step.warnings,
   step.origin,
+  step.usage,
   step.workMs,
   step.startedMs,
   step.wakeMs,

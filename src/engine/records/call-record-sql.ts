@@ -35,6 +35,7 @@ const callColumns = {
   outputs: 'text',
   outputs_payload: 'text',
   step_error: 'text',
+  usage: 'text',
   usd: 'numeric',
   tokens: 'bigint',
 }
@@ -79,9 +80,9 @@ new_runs as (
   on conflict do nothing
   returning r.id, ${endedRun}),
 written as (
-  insert into steps as s (run_id, task_id, seq, name, status, attempt, inputs, outputs, outputs_payload, error, epoch,
-    work_ms, started_at, ended_at)
-  select id, task_id, 0, step, status, 1, inputs, outputs, outputs_payload, step_error, 0, ended - created, created_at,
+  insert into steps as s (run_id, task_id, seq, name, status, attempt, inputs, outputs, outputs_payload, error, usage,
+    epoch, work_ms, started_at, ended_at)
+  select id, task_id, 0, step, status, 1, inputs, outputs, outputs_payload, step_error, usage, 0, ended - created, created_at,
     ended_at
   from c
   on conflict do nothing
@@ -120,6 +121,7 @@ const callValues = ({ call, initParams, outputs }: PlacedCall): unknown[] => [
   outputs.text,
   outputs.payload,
   storable(call.step.error),
+  call.step.usage ?? null,
   call.usd,
   call.tokens,
 ]

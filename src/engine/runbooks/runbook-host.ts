@@ -185,7 +185,7 @@ const hostOf = async (
     paid: async ({ usd, tokens }) => {
       if (usd !== null || tokens > 0) await deps.rules.spend({ collectionId, runKey, usd, tokens })
     },
-    chat: stepModels(deps, run, () => signal, warn).chat,
+    chat: stepModels(deps, run, () => signal, side, warn).chat,
     openFile: (path) => openInput(deps, work, path),
     keep: (file, keepAs, kind) => keepResult(deps, work, attempt, file, keepAs, kind),
     tell,

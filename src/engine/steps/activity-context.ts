@@ -74,7 +74,7 @@ export const activityContext = (
         allowedHosts: await engine.rules.allowedHosts(run.collectionId),
       }),
     decision: (expiry) => engine.readDecision({ run, seq: place.seq, side }, expiry),
-    models: stepModels(engine, run, signal, warn, room),
+    models: stepModels(engine, run, signal, side, warn, room),
     carryOutRunbook,
     settings: engine.activitySettings,
     room,

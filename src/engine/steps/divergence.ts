@@ -1,6 +1,6 @@
 import { isObject } from '../../lib/json/json-object.ts'
 import { canonicalJson } from '../../lib/json/json-text.ts'
-import type { Divergence } from '../../model/runs/step.ts'
+import type { Divergence } from '../../model/runs/error-record.ts'
 
 interface Difference {
   path: string

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { z } from 'zod'
 import {
   type ActivityContext,
@@ -24,16 +23,13 @@ const longestBackoffMs = 60_000
 /** How long an activity that carries a runbook out is waited for when it is to end: files may be large. */
 const windUpMs = 120_000
 
-/** A pause of this length or more gives the slot back; for a shorter one that is not worth it. */
-const restFromMs = 1_000
-
 export interface Execution {
   run: StepRun
   place: StepPlace
   parameters: Record<string, unknown>
   timeLimit: TimeLimit
-  /** Waits, holding no slot; rejects when the signal fires, and where no time for work is left. */
-  rest(milliseconds: number, signal: AbortSignal): Promise<void>
+  /** Records the attempt that failed, and waits for the next one; rejects when that cannot begin. */
+  pause(failed: AppError, milliseconds: number, signal: AbortSignal): Promise<void>
   context(attempt: number, signal: () => AbortSignal): ActivityContext
 }
 
@@ -192,9 +188,7 @@ const tryAgain = async (
       if (thrown instanceof Fenced || thrown instanceof Interrupted) throw thrown // to go on elsewhere
       const error = asStepError(thrown)
       if (over.isAborted() || !isWorthATry(step, error, tries, place.attempt)) throw error
-      const milliseconds = pauseBefore(step.options.retry, tries, error)
-      if (step.options.retry || milliseconds >= restFromMs) await execution.rest(milliseconds, over.signal())
-      else await delay(milliseconds, undefined, { signal: over.signal() })
+      await execution.pause(error, pauseBefore(step.options.retry, tries, error), over.signal())
       place.attempt++
     }
   }

@@ -2,10 +2,12 @@ import type { ActivityContext, StepModels } from '../../activities/activity.ts'
 import type { Queries } from '../../database/database.ts'
 import type { ModelCaller, ModelUsage } from '../../model/gateway/chat.ts'
 import type { ModelCalls } from '../../model/gateway/model-calls.ts'
+import { addCallUsage } from '../../model/runs/step-usage.ts'
 import { type CallCost, makeSpender } from '../../store/calls/budget.ts'
 import { type CallGuard, makeCallGuard } from '../../store/calls/call-guard.ts'
 import { makeSettingsReader } from '../../store/collections/collections.ts'
 import type { StepRun } from './step-run.ts'
+import type { StepSide } from './step-side.ts'
 
 /** The rules of collections for calls of their steps to models and hosts, and what those calls have cost. */
 export interface ModelRules {
@@ -62,6 +64,7 @@ export const stepModels = (
   deps: { models: ModelCalls; rules: ModelRules },
   run: Pick<StepRun, 'key' | 'collectionId' | 'environment'>,
   signal: () => AbortSignal,
+  side: StepSide,
   warn: Warn,
   room?: ModelCaller['room'],
 ): StepModels => {
@@ -71,6 +74,7 @@ export const stepModels = (
   const paid = async <Answer extends Paid>(answer: Answer): Promise<Answer> => {
     const { usage, cost_usd: usd } = answer
     const tokens = usage?.total_tokens ?? 0
+    side.usage = addCallUsage(side.usage, usage, usd)
     const isReal = answer.provider !== 'scripted'
     if (isReal && (usd !== null || tokens > 0)) {
       await rules.spend({ collectionId: run.collectionId, runKey: run.key, usd, tokens })

@@ -9,7 +9,7 @@ import { forget, remember } from './remembered.ts'
 import { noteDivergence } from './replayed-step.ts'
 import type { StepAtWork } from './step-at-work.ts'
 import { placeLarge } from './step-outputs.ts'
-import { errorRecord, failureText, requestedError, type StepOutcome, warningsText } from './step-record.ts'
+import { errorRecord, failureText, requestedError, type StepOutcome, usageText, warningsText } from './step-record.ts'
 import type { StepPlace, StepRun } from './step-run.ts'
 
 /** What becomes of the run when a step has gone so: the status it ends with, or undefined where it goes on. */
@@ -39,6 +39,7 @@ export const recordStep = async (work: StepAtWork, outcome: StepOutcome, conclud
   row.outputsPayload = outputs.payload
   row.error = outcome.error ? errorRecord(outcome.error, scrub) : null
   row.warnings = warningsText(run, side)
+  row.usage = usageText(side)
   row.workMs = run.workMs
   row.wakeMs = null
   row.endedMs = now()

@@ -1,6 +1,7 @@
 import { FailedWith, type Json } from '../../activities/activity.ts'
 import { AppError, isErrorCode } from '../../lib/errors.ts'
-import type { Divergence, StepLog } from '../../model/runs/step.ts'
+import type { Divergence } from '../../model/runs/error-record.ts'
+import type { StepLog } from '../../model/runs/step.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { ProgramStep } from '../program/program.ts'
 import { divergenceOf } from './divergence.ts'

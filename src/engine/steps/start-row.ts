@@ -1,6 +1,6 @@
 import type { Journal } from '../journal/journal.ts'
 import type { Entry, LeaseRef, StepRow } from '../journal/journal-entry.ts'
-import { warningsText } from './step-record.ts'
+import { usageText, warningsText } from './step-record.ts'
 import type { StepRun } from './step-run.ts'
 import type { StepSide } from './step-side.ts'
 
@@ -12,6 +12,8 @@ export interface StartRow {
   write(): Promise<void>
   /** Records the new attempt, if the row is written: a takeover counts it. */
   tryAgain(attempt: number): void
+  /** Records that nothing executes until an attempt is due: no death is counted meanwhile. */
+  waitForAttempt(attempt: number, dueMs: number): void
   /** Writes the row if the step still runs in a moment. */
   writeSoon(): void
   cancel(): void
@@ -31,16 +33,21 @@ export const startRowOf = (
   const withdraw = () => {
     if (entry) journal.withdraw(entry)
   }
-  const write = () => {
+  const write = (waiting: Partial<StepRow> = {}) => {
     withdraw()
-    entry = { lease, collectionId: run.collectionId, step: { ...row, warnings: warningsText(run, side) } }
+    const notes = { warnings: warningsText(run, side), usage: usageText(side) }
+    entry = { lease, collectionId: run.collectionId, step: { ...row, ...notes, ...waiting } }
     return journal.add(entry)
   }
   return {
-    write,
+    write: () => write(),
     tryAgain(attempt) {
       row.attempt = attempt
       if (entry) void write().catch(() => {})
+    },
+    waitForAttempt(attempt, dueMs) {
+      clearTimeout(timer)
+      void write({ attempt, wakeMs: dueMs }).catch(() => {})
     },
     writeSoon() {
       timer = setTimeout(() => void write().catch(() => {}), startRowAfterMs)

@@ -1,6 +1,6 @@
 import { AppError } from '../../lib/errors.ts'
 import { now } from '../../lib/time.ts'
-import type { ErrorRecord } from '../../model/runs/step.ts'
+import type { ErrorRecord } from '../../model/runs/error-record.ts'
 import { stepFailed } from '../../model/runs/step-failed.ts'
 import type { RunStatus, StepStatus } from '../../model/workflows/workflow.ts'
 import type { StepRow } from '../journal/journal-entry.ts'
@@ -32,6 +32,7 @@ export const rowOf = (run: StepRun, place: StepPlace): StepRow => ({
   error: null,
   warnings: null,
   origin: null,
+  usage: null,
   workMs: run.workMs,
   startedMs: place.started?.getTime() ?? now(),
   wakeMs: null,
@@ -56,6 +57,9 @@ export const failureText = (run: StepRun, { name, message }: { name: string; mes
 /** Warnings as they stand in the step's row. */
 export const warningsText = (run: StepRun, side: StepSide): string | null =>
   side.warnings.length === 0 ? null : run.environment.scrub.json(side.warnings)
+
+/** What its model calls used, as it stands in the step's row. */
+export const usageText = ({ usage }: StepSide): string | null => (usage === undefined ? null : JSON.stringify(usage))
 
 /** Outputs above the limit fail their step with a clear text; they never fail the batch. */
 export const outputsTooLarge = (bytes: number, limit: number, step: string): AppError =>

@@ -1,11 +1,14 @@
 import { now, timestamp } from '../../lib/time.ts'
 import type { NewFile } from '../../model/runs/new-run.ts'
 import type { StepLog } from '../../model/runs/step.ts'
+import type { StepUsage } from '../../model/runs/step-usage.ts'
 
 /** Files and log messages of a step, recorded together with its outputs. */
 export interface StepSide {
   files: NewFile[]
   warnings: StepLog[]
+  /** What the model calls of all its attempts used. */
+  usage?: StepUsage | undefined
 }
 
 export const warningEvent = (message: string, attributes: Record<string, unknown> = {}): StepLog => ({

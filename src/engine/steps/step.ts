@@ -1,12 +1,13 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { type ActivityResult, FailedWith, type Json } from '../../activities/activity.ts'
 import { uncountedBytes } from '../../lib/memory/json-memory.ts'
 import { now } from '../../lib/time.ts'
+import { addCallUsage, type StepUsage } from '../../model/runs/step-usage.ts'
 import type { Placed } from '../../store/runs/payloads.ts'
 import { Fenced } from '../journal/journal.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import { suspectedFrom } from '../leases/suspects.ts'
 import { activityContext } from './activity-context.ts'
+import { pauseIn, restoreAttempts } from './attempts.ts'
 import { reuseResult } from './cached-result.ts'
 import { asStepError, executeActivity, Interrupted, isWait, RunOutOfTime, type TimeLimit } from './execute.ts'
 import { type HeldSlot, holdSlot } from './held-slot.ts'
@@ -69,10 +70,11 @@ export const carryOut = async (
 
 /** How the step goes: never throws but for Fenced. */
 const outcomeOf = async (work: StepAtWork, leaveGate: (() => void) | undefined): Promise<StepOutcome | StepLeft> => {
-  const { place, row, startRow } = work
+  const { place, row, side, startRow } = work
   try {
     const result = await outputsOf(work, leaveGate)
     if (typeof result === 'string') return result
+    if (place.step.activity.carriesOut) side.usage = usageIn(result instanceof FailedWith ? result.outputs : result)
     if (result instanceof FailedWith) return await failureOf(work, result.error, result.outputs)
     const text = outputsText(work, result)
     return { status: 'completed', outputs: typeof text === 'string' ? text : await text, error: undefined }
@@ -82,6 +84,12 @@ const outcomeOf = async (work: StepAtWork, leaveGate: (() => void) | undefined):
     row.attempt = place.attempt
     startRow.cancel()
   }
+}
+
+/** What the calls of a runbook used, from its outputs: the gateway of its sandbox has counted them. */
+const usageIn = ({ usage }: Record<string, Json | unknown>): StepUsage | undefined => {
+  const stated = usage as StepUsage | undefined
+  return stated && addCallUsage(undefined, stated, stated.cost_usd)
 }
 
 /** What becomes of a step that has failed, or was interrupted; `made` are the outputs that it has all the same. */
@@ -125,6 +133,7 @@ const outputsOf = async (
   leaveGate: (() => void) | undefined,
 ): Promise<Record<string, Json> | FailedWith | StepLeft> => {
   if (leaveGate) await work.memory.takeAhead(suspectMemory(work.engine))
+  if (work.place.attempt > 1) await restoreAttempts(work)
   for (;;) {
     const result = await executeInSlot(work)
     if (result === 'released' || !isWait(result)) return result
@@ -149,17 +158,6 @@ const executeInSlot = async (work: StepAtWork): Promise<ActivityResult | 'releas
     held.end()
   }
 }
-
-/** The pause between two tries: long enough for somebody else to have taken the run, if this process was frozen. */
-const restIn =
-  ({ engine, lease, run }: StepAtWork, held: HeldSlot) =>
-  async (milliseconds: number, signal: AbortSignal): Promise<void> => {
-    held.give()
-    if (run.workMs >= engine.limits.runTimeoutSeconds * 1000) throw new RunOutOfTime()
-    await delay(milliseconds, undefined, { signal })
-    await held.take()
-    await engine.confirmLease(lease)
-  }
 
 const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult> => {
   const { engine, lease, run, place, row, side, startRow } = work
@@ -198,7 +196,7 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
     place,
     parameters: resolved.parameters,
     timeLimit,
-    rest: restIn(work, held),
+    pause: pauseIn(work, held),
     context(attempt, signal) {
       discardFiles(engine, side) // of a try that failed
       work.memory.giveBack(ofThisTry)

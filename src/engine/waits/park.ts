@@ -2,7 +2,7 @@ import { longestTimerMs, now } from '../../lib/time.ts'
 import type { Journal } from '../journal/journal.ts'
 import { Interrupted } from '../steps/execute.ts'
 import type { StepAtWork } from '../steps/step-at-work.ts'
-import { warningsText } from '../steps/step-record.ts'
+import { usageText, warningsText } from '../steps/step-record.ts'
 import type { StepRun } from '../steps/step-run.ts'
 
 export interface ParkDeps {
@@ -53,6 +53,7 @@ export const mayPark = (run: StepRun): boolean => run.underWay <= 1
 export const park = async ({ journal }: ParkDeps, work: StepAtWork, wakeMs: number | null): Promise<'parked'> => {
   const { lease, run, row, side } = work
   row.warnings = warningsText(run, side)
+  row.usage = usageText(side)
   await journal.add({
     lease,
     collectionId: run.collectionId,

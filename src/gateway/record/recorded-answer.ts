@@ -1,6 +1,7 @@
 import { isObject, type JsonObject, parsedObject } from '../../lib/json/json-object.ts'
 import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
 import type { ModelUsage } from '../../model/gateway/chat.ts'
+import { addCallUsage } from '../../model/runs/step-usage.ts'
 import { costOf } from '../../providers/prices/prices.ts'
 import { statedCostIn } from '../../upstream/usage/usage.ts'
 import { answerFrom } from '../transcripts/transcript.ts'
@@ -12,6 +13,8 @@ import { type Spent, spentOn } from './spent.ts'
 /** The outputs of a recorded call as JSON text, and their cost. */
 export interface RecordedAnswer extends Spent {
   outputs: string
+  /** JSON text: tokens and cost as the outputs state them; null when the provider counted none. */
+  usage: string | null
 }
 
 /** Kept of an answer that is not a JSON object, or nested too deeply. */
@@ -93,6 +96,7 @@ export const recordedAnswer = async (
   }
   return {
     outputs: call.scrub.jsonText(`${JSON.stringify(head).slice(0, -1)},"response":${shown.text}}`),
+    usage: usage && JSON.stringify(addCallUsage(undefined, usage, cost_usd)),
     ...(await spentOn(call, { usage, usd: cost_usd })),
   }
 }

@@ -120,6 +120,7 @@ export const makeRecorder = ({ engine, quota, database, objects, mediaFiles }: R
         inputs: JSON.stringify({ model: call.model, provider: call.provider?.id ?? null, stream: call.stream }),
         outputs: answer?.outputs ?? null,
         error: stepError,
+        usage: answer?.usage ?? null,
       },
       files: [...sent, ...made],
       usd: answer?.usd ?? null,

@@ -28,6 +28,8 @@ export interface RecordedCall {
     outputs: string | null
     /** {code, message, retryable, hint, cause}, as in the row of any step. */
     error: string | null
+    /** JSON text: what the call used; null or absent where that is not known. */
+    usage?: string | null
   }
   /** Files that the step has made. */
   files: NewFile[]

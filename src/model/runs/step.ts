@@ -1,6 +1,9 @@
 import { z } from 'zod'
 import { jsonObjectSchema, timestampSchema } from '../names.ts'
 import { stepStatuses } from '../workflows/workflow.ts'
+import { errorRecordSchema } from './error-record.ts'
+import { stepAttemptSchema } from './step-attempts.ts'
+import { callTokensSchema } from './step-usage.ts'
 
 /** How far the child runs of a step are. */
 export const stepProgressSchema = z
@@ -27,35 +30,6 @@ export const stepLogSchema = z
   .meta({ id: 'StepLog' })
 export type StepLog = z.infer<typeof stepLogSchema>
 
-/** The first difference between a replay and its recording. */
-const divergenceSchema = z
-  .object({
-    step: z.string(),
-    in: z
-      .enum(['step', 'inputs', 'outputs', 'status', 'end'])
-      .describe('What differs: the step or its place, its inputs, its outputs, its status, or the end of the run.'),
-    message: z.string(),
-    path: z.string().optional().describe('Path to the first value that differs.'),
-    recorded: z.string().optional().describe('That value in the recording, as short JSON text.'),
-    replayed: z.string().optional().describe('That value in the replay, as short JSON text.'),
-    diff: z.string().optional().describe('Lines around the value as `diff -u` writes them, where both are text.'),
-  })
-  .meta({ id: 'Divergence' })
-export type Divergence = z.infer<typeof divergenceSchema>
-
-/** The error of a failed step, or of a run that was refused before its first step. */
-export const errorRecordSchema = z
-  .object({
-    code: z.string().describe('One of the codes of the page on errors.'),
-    message: z.string(),
-    retryable: z.boolean(),
-    hint: z.string().nullable().describe('What to do next.'),
-    cause: z.string().nullable().describe('Message of the error behind it.'),
-    divergence: divergenceSchema.optional().describe('Only with code `replay_diverged`.'),
-  })
-  .meta({ id: 'ErrorRecord' })
-export type ErrorRecord = z.infer<typeof errorRecordSchema>
-
 /** The task of a step; and, where the step was not executed in this run, the step its result was copied from. */
 const stepOriginSchema = z
   .object({
@@ -66,6 +40,17 @@ const stepOriginSchema = z
     step: z.string().optional().describe('The step of that run.'),
   })
   .meta({ id: 'StepOrigin' })
+
+/** What a step waits for. */
+const stepWaitSchema = z
+  .object({
+    for: z
+      .enum(['time', 'retry', 'approval', 'runs', 'sandbox'])
+      .describe('A time; the pause before its next attempt; a person; the runs it has started; a place for a sandbox.'),
+    until: timestampSchema.nullable().describe('When it goes on at the latest; null where that is not known.'),
+  })
+  .meta({ id: 'StepWait' })
+export type StepWait = z.infer<typeof stepWaitSchema>
 
 /** One step of a run, as recorded. */
 export const stepSchema = z
@@ -91,6 +76,21 @@ export const stepSchema = z
       .optional()
       .describe('Warnings and messages of the step; of a runbook also the last events of its agent.'),
     error_detail: errorRecordSchema.optional().describe('Only of a step with an error.'),
+    ready_at: timestampSchema
+      .nullable()
+      .describe(
+        'When it could have begun: the steps before it had ended. Until `created` it waited for a slot. null: skipped, or ' +
+          'carried over from another run.',
+      ),
+    wait: stepWaitSchema.optional().describe('Only of a running step that executes nothing and waits.'),
+    usage: callTokensSchema
+      .optional()
+      .describe('Tokens of the model calls of all its attempts; only of a step that called a model itself.'),
+    cost_usd: z.number().nullable().optional().describe('What they cost in US dollars; null when a price is unknown.'),
+    attempts: z
+      .array(stepAttemptSchema)
+      .optional()
+      .describe('Only of a step with several attempts: each of them, of very many the last 50.'),
   })
   .meta({ id: 'Step' })
 export type Step = z.infer<typeof stepSchema>
@@ -109,6 +109,11 @@ export const stepSummarySchema = stepSchema
     depends_on: true,
     progress: true,
     error_detail: true,
+    ready_at: true,
+    wait: true,
+    attempts: true,
+    usage: true,
+    cost_usd: true,
   })
   .meta({ id: 'StepSummary' })
 export type StepSummary = z.infer<typeof stepSummarySchema>

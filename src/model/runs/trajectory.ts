@@ -2,8 +2,10 @@ import { z } from 'zod'
 import { trialLeftSchema } from '../collections/trial.ts'
 import { jsonObjectSchema, timestampSchema } from '../names.ts'
 import { runStatuses } from '../workflows/workflow.ts'
+import { errorRecordSchema } from './error-record.ts'
 import { labelSchema } from './label.ts'
-import { errorRecordSchema, largeValueSchema, stepSchema, stepSummarySchema } from './step.ts'
+import { largeValueSchema, stepSchema, stepSummarySchema } from './step.ts'
+import { callTokensSchema } from './step-usage.ts'
 
 const status = z.enum(runStatuses)
 const time = timestampSchema.nullable()
@@ -74,6 +76,19 @@ export const trajectorySchema = z
     webhook_url: z.string().nullable(),
     trial: trialLeftSchema.nullable().describe('What a run on lent keys has left of the trial; else null.'),
     url: z.string(),
+    task_version: z.string().describe('Hash of the workflow that the run executes.'),
+    version_number: z
+      .int()
+      .nullable()
+      .optional()
+      .describe(
+        'The version of the task with this workflow, 0 for the oldest; null when it is gone. Left out of the answer to a start.',
+      ),
+    usage: callTokensSchema.nullable().describe('Tokens of the model calls of its steps; null when none is recorded.'),
+    cost_usd: z
+      .number()
+      .nullable()
+      .describe('What these calls cost in US dollars; null when there is none, or a price is unknown.'),
   })
   .meta({ id: 'Trajectory' })
 export type Trajectory = z.infer<typeof trajectorySchema>

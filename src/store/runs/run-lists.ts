@@ -35,7 +35,7 @@ export interface RunCursor {
 
 /** A run without its possibly large values. */
 export type RunSummaryRow = Omit<RunRow, 'init_params' | 'init_params_bytes'>
-export type StepSummaryRow = Omit<StepRecord, 'inputs' | 'outputs' | 'warnings' | 'changed'>
+export type StepSummaryRow = Omit<StepRecord, 'inputs' | 'outputs' | 'changed'>
 
 export interface ListedRuns<Row> {
   runs: Row[]
@@ -334,7 +334,8 @@ export const runsOfSource = async <Row>(
 export const stepSummariesOf = (queries: Queries, runKeys: string[]): Promise<StepSummaryRow[]> =>
   queries.rows<StepSummaryRow>(
     'step_summaries_of',
-    `select s.run_id, s.seq, s.name, s.status, s.attempt, s.error, s.started_at, s.ended_at
+    `select s.run_id, s.seq, s.name, s.status, s.attempt, s.error, s.origin, s.usage, s.started_at, s.wake_at, s.ended_at,
+       case when s.attempt > 1 then s.warnings end as warnings
      from steps s where s.run_id = any($1::text[]) order by s.run_id, s.seq`,
     [runKeys],
   )

@@ -47,6 +47,8 @@ export interface RunRow {
   ended_at: Date | null
   /** The run uses lent keys; undefined right after it was written. */
   on_trial?: boolean
+  /** Place of its version in the history of its task; null when that is gone, undefined when it was not looked up. */
+  version_number?: number | null
   /** What is left of the run's trial. */
   trial?: TrialLeft
 }

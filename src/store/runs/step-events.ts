@@ -58,6 +58,45 @@ export const newestStepEvents = async (
   return rows.reverse()
 }
 
+/** Events of one step to read: by their numbers, and by what stands in them. */
+export interface EventRange {
+  runKey: string
+  seq: number
+  /** First and last number. */
+  from: number
+  to: number
+  /** Regular expression for the JSON text of an event; null for any. */
+  pattern: string | null
+  /** Pattern of `ilike` for it; null for any. */
+  like: string | null
+  order: 'asc' | 'desc'
+  limit: number
+}
+
+/** Reads events of one step in the order of their numbers. */
+export const stepEventsBetween = (
+  queries: Queries,
+  { runKey, seq, from, to, pattern, like, order, limit }: EventRange,
+): Promise<Pick<StepEventRow, 'n' | 'at' | 'event'>[]> =>
+  queries.rows(
+    `step_events_between_${order}`,
+    `select n, at, event from step_events
+     where run_id = $1 and seq = $2 and n >= $3 and n <= $4
+       and ($5::text is null or event ~ $5) and ($6::text is null or event ilike $6)
+     order by n ${order} limit $7`,
+    [runKey, seq, from, to, pattern, like, limit],
+  )
+
+/** Reads the number of the newest event of a step; -1 for none. */
+export const lastStepEvent = async (queries: Queries, runKey: string, seq: number): Promise<number> => {
+  const [row] = await queries.rows<{ n: number }>(
+    'last_step_event',
+    'select coalesce(max(n), -1) as n from step_events where run_id = $1 and seq = $2',
+    [runKey, seq],
+  )
+  return row?.n ?? -1
+}
+
 const removedAtOnce = 20_000
 
 /**

@@ -7,7 +7,7 @@ import type { StepRecord, StoredStep } from './step-row.ts'
 
 const stepColumns = `s.run_id, s.seq, s.name, s.status, s.attempt, s.inputs, s.outputs, s.inputs_payload, s.outputs_payload,
   coalesce(octet_length(i.body), 0) + coalesce(octet_length(o.body), 0) as payload_bytes,
-  s.error, s.warnings, s.origin, s.changed, s.started_at, s.ended_at`
+  s.error, s.warnings, s.origin, s.usage, s.changed, s.started_at, s.wake_at, s.ended_at`
 const payloads = 'left join payloads i on i.id = s.inputs_payload left join payloads o on o.id = s.outputs_payload'
 
 /** Columns of a run that are known only after its end. */
@@ -83,7 +83,7 @@ export const stepsOf = async (
 /** Columns of a step without its values. */
 const outlineColumns = `s.run_id, s.seq, s.name, s.status, s.attempt, null as inputs, null as outputs,
   null as inputs_payload, null as outputs_payload, 0 as payload_bytes,
-  s.error, s.warnings, s.origin, s.changed, s.started_at, s.ended_at`
+  s.error, s.warnings, s.origin, s.usage, s.changed, s.started_at, s.wake_at, s.ended_at`
 
 /**
  * Reads steps of one run from `fromSeq` on, changed after `after` and up to `until`, in order of change; in the view
@@ -112,4 +112,30 @@ export const allSteps = async (
 ): Promise<StoredStep[]> => {
   const steps = await stepChanges(queries, { runKey, fromSeq: 0, after: 0, until, limit: mostSteps, view })
   return steps.sort((left, right) => left.seq - right.seq)
+}
+
+/** Reads steps of a run in order of execution, or backwards, from the place `from` on, without their values. */
+export const stepOutlines = (
+  queries: Queries,
+  { runKey, from, order, limit }: { runKey: string; from: number; order: 'asc' | 'desc'; limit: number },
+): Promise<StepRecord[]> =>
+  queries.rows<StepRecord>(
+    `step_outlines_${order}`,
+    `select ${outlineColumns} from steps s
+     where s.run_id = $1 and s.seq ${order === 'asc' ? '>=' : '<='} $2 order by s.seq ${order} limit $3`,
+    [runKey, from, limit],
+  )
+
+/** Reads when steps of a run ended, by their place; the ones that have not ended are left out. */
+export const endsOfSteps = async (
+  queries: Queries,
+  runKey: string,
+  seqs: number[],
+): Promise<ReadonlyMap<number, Date>> => {
+  const rows = await queries.rows<{ seq: number; ended_at: Date }>(
+    'ends_of_steps',
+    'select seq, ended_at from steps where run_id = $1 and seq = any($2::int[]) and ended_at is not null',
+    [runKey, seqs],
+  )
+  return new Map(rows.map(({ seq, ended_at }) => [seq, ended_at]))
 }

@@ -13,8 +13,12 @@ export interface StepRecord {
   warnings: string | null
   /** JSON text: where the step's result was reused from, if it was not executed here. */
   origin: string | null
+  /** JSON text: what its model calls used; null if it made none. */
+  usage: string | null
   changed: number
   started_at: Date
+  /** Set while it executes nothing and only waits. */
+  wake_at: Date | null
   ended_at: Date | null
 }
 

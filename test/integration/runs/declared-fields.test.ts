@@ -76,7 +76,8 @@ const watch = async (
 const look = async (task: string, id: string): Promise<Body> => {
   const run = await call('getTrajectory', 'GET', `/db/trajectory/acme/${task}/${id}`)
   await call('getTrajectory', 'GET', `/db/trajectory/acme/${task}/${id}?view=summary`)
-  for (const step of Object.keys(run.steps)) await call('getStep', 'GET', `/trajectory/acme/${task}/${id}/steps/${step}`)
+  for (const step of Object.keys(run.steps))
+    await call('getStep', 'GET', `/trajectory/acme/${task}/${id}/steps/${step}`)
   await call('listTrajectories', 'GET', `/db/trajectories/acme/${task}`)
   await call('listTrajectories', 'GET', `/db/trajectories/acme/${task}?view=summary`)
   await call('getWorkflowLogs', 'GET', `/workflows-logs/${run.workflow_id}`)

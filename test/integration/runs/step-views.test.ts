@@ -19,15 +19,20 @@ const placeOf = ({ task, trajectory_id: id }: Body) => `/api/v1/trajectory/acme/
 const stepOf = (run: Body, step: string) => get(`${placeOf(run)}/steps/${encodeURIComponent(step)}`)
 
 const summaryMembers = ['activity', 'key', 'status', 'error', 'created', 'ended', 'duration_seconds', 'attempt']
-const moreMembers = ['depends_on', 'progress', 'error_detail']
+const moreMembers = ['depends_on', 'progress', 'error_detail', 'ready_at', 'wait', 'attempts']
 const outlineOf = (step: Body): Body =>
-  Object.fromEntries([...summaryMembers, ...moreMembers].filter((name) => name in step).map((name) => [name, step[name]]))
+  Object.fromEntries(
+    [...summaryMembers, ...moreMembers].filter((name) => name in step).map((name) => [name, step[name]]),
+  )
 
 /** A document with its references replaced with what they lead to. */
 const followed = async ({ large_values: pointers, ...document }: Body): Promise<Body> => {
   const whole = structuredClone(document)
   for (const pointer of pointers as string[]) {
-    const names = pointer.slice(1).split('/').map((name) => name.replaceAll('~1', '/').replaceAll('~0', '~'))
+    const names = pointer
+      .slice(1)
+      .split('/')
+      .map((name) => name.replaceAll('~1', '/').replaceAll('~0', '~'))
     const last = names.pop() ?? ''
     const holder = names.reduce((value, name) => value[name], whole)
     const { href, bytes } = holder[last].$large
@@ -72,7 +77,9 @@ describe('the summary of a run and its single steps', () => {
       ),
     )
     const workflow = fc.tuple(value, fc.array(step, { maxLength: 4 }), value).map(([first, others, big]) => {
-      const step_configs = Object.fromEntries([echo({ text: first }), ...others].map((one, at) => [at ? `s${at}` : 'first', one]))
+      const step_configs = Object.fromEntries(
+        [echo({ text: first }), ...others].map((one, at) => [at ? `s${at}` : 'first', one]),
+      )
       return { init_params: { big, small: 1 }, step_configs, steps: Object.keys(step_configs) }
     })
     await fc.assert(
@@ -81,8 +88,7 @@ describe('the summary of a run and its single steps', () => {
     )
   })
 
-  test('so too when a branch skips a step',
- async () => {
+  test('so too when a branch skips a step', async () => {
     const run = await jetty.run({
       step_configs: {
         ask: { activity: 'conditional_branch', condition: true, true_step: 'yes', false_step: 'no' },
@@ -184,24 +190,23 @@ describe('a single step', () => {
 
 describe('the events of a run in the view summary', () => {
   test('make up the summary, and carry no values', async () => {
-    const started = await jetty.start(
-      await jetty.task({
-        init_params: { word: 'lorem-ipsum' },
-        step_configs: {
-          say: echo({ text_path: 'init_params.word' }),
-          nap: { activity: 'sleep', seconds: 0.4 },
-          last: echo({ text_path: 'say.outputs.text' }),
-        },
-        steps: ['say', 'nap', 'last'],
-      }),
-    )
-    const { task, trajectory_id: id } = started
+    const task = await jetty.task({
+      init_params: { word: 'lorem-ipsum' },
+      step_configs: {
+        say: echo({ text_path: 'init_params.word' }),
+        nap: { activity: 'sleep', seconds: 0.4 },
+        last: echo({ text_path: 'say.outputs.text' }),
+      },
+      steps: ['say', 'nap', 'last'],
+    })
+    const { trajectory_id: id } = await jetty.start(task)
     const url = `${jetty.url}/api/v1/trajectory/acme/${task}/${id}/events?view=summary`
     const { events } = await readEvents(url, jetty.server.adminToken)
     const shown = await get(`${placeOf({ task, trajectory_id: id })}?view=summary`)
     const { steps, status } = assemble({}, events)
     expect({ steps, status }).toEqual({ steps: shown.steps, status: 'completed' })
-    for (const { event, data } of events) if (event === 'step') expect(JSON.stringify(data)).not.toContain('lorem-ipsum')
+    for (const { event, data } of events)
+      if (event === 'step') expect(JSON.stringify(data)).not.toContain('lorem-ipsum')
     const all = await readEvents(url, jetty.server.adminToken, { lastEventId: 0 })
     expect(assemble({ steps: {} }, all.events).steps).toEqual(shown.steps)
   })

@@ -28,6 +28,8 @@ interface Recorded {
   error?: string
   turn?: number
   waits?: boolean
+  attempt?: number
+  warnings?: object[]
 }
 
 const does = (given: object = {}) => ({ activity: 'act', ...given })
@@ -69,6 +71,21 @@ const turn = (seq: number, number: number): Recorded[] => {
   ]
 }
 
+const failedOnce = {
+  timestamp: '2026-11-28T10:00:01.000000Z',
+  level: 'warning',
+  type: 'step_retried',
+  message: 'Attempt 1 failed',
+  attributes: {
+    attempt: 1,
+    started: '2026-11-28T10:00:00.000000Z',
+    ended: '2026-11-28T10:00:01.000000Z',
+    error_detail: { code: 'activity_failed', message: 'no luck', retryable: false, hint: null, cause: null },
+    next_at: '2026-11-28T10:00:02.000000Z',
+    next_started: '2026-11-28T10:00:02.000000Z',
+  },
+}
+
 /** What a dead process had recorded, and how the run has to end. */
 const cases: {
   name: string
@@ -91,6 +108,13 @@ const cases: {
     records: [...turn(0, 1), { seq: 3, name: 'a__2', turn: 2 }],
     ended: { status: 'completed', last: { value: [3, 3] } },
     done: ['a__2 2', 'b__2 1', 'a__3 1', 'b__3 1', 'last 1'],
+  },
+  {
+    name: 'a step in its second attempt',
+    workflow: { step_configs: { a: does() }, steps: ['a'] },
+    records: [{ seq: 0, name: 'a', attempt: 2, warnings: [failedOnce] }],
+    ended: { status: 'completed' },
+    done: ['a 3'],
   },
   {
     name: 'a loop that took its process with it ten times',
@@ -151,13 +175,22 @@ let worker: TestServer
 const runs = new Map<string, { task: string; id: string }>()
 
 const leave = async (id: string, records: Recorded[], deaths = 0): Promise<void> => {
-  const rows = records.map((record) => ({ status: 'running', outputs: null, error: null, turn: null, ...record }))
+  const rows = records.map((record) => ({
+    status: 'running',
+    outputs: null,
+    error: null,
+    turn: null,
+    attempt: 1,
+    warnings: null,
+    ...record,
+  }))
   await api.server.database.query(
-    `insert into steps (run_id, task_id, seq, name, turn, status, attempt, inputs, outputs, error, epoch, started_at, ended_at)
-     select r.id, r.task_id, s.seq, s.name, s.turn, s.status, 1, '{}', s.outputs::text,
+    `insert into steps (run_id, task_id, seq, name, turn, status, attempt, inputs, outputs, error, warnings, epoch, started_at, ended_at)
+     select r.id, r.task_id, s.seq, s.name, s.turn, s.status, s.attempt, '{}', s.outputs::text,
        case when s.error is not null then json_build_object('code', 'activity_failed', 'message', s.error)::text end,
-       0, now(), case when s.status <> 'running' then now() end
-     from runs r, json_to_recordset($2) s(seq int, name text, turn int, status text, outputs json, error text)
+       s.warnings::text, 0, now(), case when s.status <> 'running' then now() end
+     from runs r, json_to_recordset($2) s(seq int, name text, turn int, status text, outputs json, error text,
+       attempt int, warnings json)
      where r.trajectory_id = $1`,
     [id, JSON.stringify(rows)],
   )
@@ -193,4 +226,21 @@ it.each(cases)('$name', async ({ name, ended, done }) => {
   expect(Object.values<Body>(run.steps).filter((step) => step.ended === null)).toEqual([])
   const own = effects.filter((line) => line.startsWith(`${task} `)).map((line) => line.slice(task.length + 1))
   expect(own).toEqual(done)
+})
+
+it('keeps the attempts that the dead process had recorded, and tells which one died with it', async () => {
+  const { task = '', id = '' } = runs.get('a step in its second attempt') ?? {}
+  const { steps } = await api.until(task, id, (one) => one.ended !== null)
+  expect(steps.a.attempt).toBe(3)
+  expect(steps.a.attempts).toEqual([
+    {
+      n: 1,
+      started: expect.any(String),
+      ended: failedOnce.timestamp,
+      error_detail: failedOnce.attributes.error_detail,
+    },
+    { n: 2, started: failedOnce.attributes.next_started, ended: null, error_detail: null },
+    { n: 3, started: expect.any(String), ended: steps.a.ended, error_detail: null },
+  ])
+  expect(steps.a.logs.at(-1)).toMatchObject({ type: 'step_interrupted', level: 'warning' })
 })

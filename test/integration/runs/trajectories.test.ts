@@ -65,6 +65,10 @@ describe('the document', () => {
       webhook_url: null,
       trial: null,
       url: `${jetty.url}/acme/t1/${id}`,
+      task_version: shown.steps.alpha.origin.task_version,
+      version_number: 0,
+      usage: null,
+      cost_usd: null,
     })
     expect(Object.keys(shown.steps)).toEqual(['zeta', 'alpha'])
     expect(shown.steps.alpha).toEqual({
@@ -79,6 +83,7 @@ describe('the document', () => {
       ended: expect.stringMatching(time),
       duration_seconds: expect.any(Number),
       attempt: 1,
+      ready_at: shown.steps.zeta.ended,
       author: 'admin',
       recorded_by: 'admin',
       origin: { task: 'acme/t1', task_version: expect.stringMatching(/^[0-9a-f]{64}$/) },
