@@ -27,6 +27,7 @@ import { type TasksDeps, tasksRoutes } from '../src/api/tasks/routes.ts'
 import { type TrialDeps, trialRoutes } from '../src/api/trial/routes.ts'
 import { type UploadsDeps, uploadsRoutes } from '../src/api/uploads/routes.ts'
 import { type Database, openDatabase } from '../src/database/database.ts'
+import type { CheckedWorkflow } from '../src/engine/engine.ts'
 import type { Route } from '../src/http/implement.ts'
 import { makeServer } from '../src/http/server.ts'
 import { newApiKey } from '../src/lib/ids.ts'
@@ -111,6 +112,12 @@ export const routesWithoutEngine = (deps: ApiDeps): Route[] => [
   ...demoRoutes(),
 ]
 
+/** What a check finds where there is no engine to check anything. */
+export const unchecked: CheckedWorkflow = {
+  faults: [],
+  outline: () => ({ execution: 'sequential', steps: [], steps_total: 0, bindings: {} }),
+}
+
 export interface ApiServerOptions {
   deps?: Partial<ApiDeps>
   settings?: Partial<typeof defaults>
@@ -169,7 +176,7 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
     quota,
     version: '0.0.0-test',
     ...makeReference({ version: '0.0.0-test' }),
-    checkWorkflow: async () => [],
+    checkWorkflow: async () => unchecked,
     cancelRunsOf: async (id) => {
       cancelled.push(id)
       return 0

@@ -37,6 +37,7 @@ import { trajectoriesContract } from './trajectories/contract.ts'
 import { trialContract } from './trial/contract.ts'
 import { uploadsContract } from './uploads/contract.ts'
 import { webhooksContract } from './webhooks/contract.ts'
+import { workflowsContract } from './workflows/contract.ts'
 
 /** All operations of the server by name. To add a resource: one line here. */
 export const contract = {
@@ -45,6 +46,7 @@ export const contract = {
   ...settingsContract,
   ...environmentContract,
   ...tasksContract,
+  ...workflowsContract,
   ...taskVersionsContract,
   ...taskSearchContract,
   ...runsContract,

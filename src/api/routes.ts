@@ -37,6 +37,7 @@ import { type TrajectoriesDeps, trajectoriesRoutes } from './trajectories/routes
 import { type TrialDeps, trialRoutes } from './trial/routes.ts'
 import { type UploadsDeps, uploadsRoutes } from './uploads/routes.ts'
 import { type WebhooksDeps, webhooksRoutes } from './webhooks/routes.ts'
+import { type WorkflowsDeps, workflowsRoutes } from './workflows/routes.ts'
 
 /** Dependencies of all routes. */
 export type ApiDeps = HealthDeps &
@@ -44,6 +45,7 @@ export type ApiDeps = HealthDeps &
   SettingsDeps &
   EnvironmentDeps &
   TasksDeps &
+  WorkflowsDeps &
   TaskVersionsDeps &
   TaskSearchDeps &
   FilesDeps &
@@ -79,6 +81,7 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...settingsRoutes(deps),
   ...environmentRoutes(deps),
   ...tasksRoutes(deps),
+  ...workflowsRoutes(deps),
   ...taskVersionsRoutes(deps),
   ...taskSearchRoutes(deps),
   ...runsRoutes(deps),

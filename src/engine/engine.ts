@@ -3,6 +3,7 @@ import type { RecordDestination, RecordedCall } from '../model/gateway/recorded-
 import type { ApprovalRow, NewDecision } from '../model/runs/approval-row.ts'
 import type { NewRun } from '../model/runs/new-run.ts'
 import type { RunStatus, Workflow } from '../model/workflows/workflow.ts'
+import type { WorkflowOutline } from '../model/workflows/workflow-check.ts'
 import type { WorkflowFault } from '../model/workflows/workflow-fault.ts'
 
 /**
@@ -46,7 +47,7 @@ export interface Engine {
   /** Lists what keeps a workflow from running, one sentence each. */
   problems(workflow: Workflow): string[]
   /** Lints a workflow, and looks up the child tasks that it names. */
-  check(workflow: Workflow, home: WorkflowHome): Promise<WorkflowFault[]>
+  check(workflow: Workflow, home: WorkflowHome): Promise<CheckedWorkflow>
   /** Adds a question to every heartbeat from now on. A process that executes no runs has no heartbeat, and never asks. */
   lookFor(look: Look): void
   /** Resolves when every start that is under way now is stored or refused. */
@@ -139,6 +140,12 @@ export interface WorkflowHome {
   id: number
   name: string
   task?: string | undefined
+}
+
+export interface CheckedWorkflow {
+  faults: WorkflowFault[]
+  /** Describes its steps and the origins of their parameters. */
+  outline(): WorkflowOutline
 }
 
 /** A question that the heartbeat asks for another part of the server, which then needs no poll of its own. */

@@ -182,6 +182,11 @@ export const operations: Record<string, Operation> = {
     needs: 'read',
     ask: (place) => ({ path: `/api/v1/tasks/${place.collection}/validate`, body: { workflow } }),
   },
+  checkWorkflow: {
+    needs: 'read',
+    ask: (place) => ({ path: '/api/v1/workflows/check', body: { collection: place.collection, workflow } }),
+    stranger: unknown,
+  },
   updateTask: write((place) => ({ path: `/api/v1/tasks/${task(place)}`, body: { description: 'changed' } })),
 
   runTask: started('/api/v1/run'),

@@ -1,5 +1,5 @@
 import type { Database } from '../../database/database.ts'
-import type { WorkflowHome } from '../../engine/engine.ts'
+import type { Engine } from '../../engine/engine.ts'
 import { changesOf } from '../../http/audit.ts'
 import { collectionNotFound, coveredOnly } from '../../http/authorise.ts'
 import { implement, type Route } from '../../http/implement.ts'
@@ -11,7 +11,6 @@ import { mask } from '../../model/collections/environment.ts'
 import { coveredIds, type FoundCollection } from '../../model/collections/identity.ts'
 import type { UpdateTask } from '../../model/workflows/task.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
-import type { WorkflowFault } from '../../model/workflows/workflow-fault.ts'
 import { findCollectionRow } from '../../store/collections/collections.ts'
 import { readEnvironment } from '../../store/collections/environments.ts'
 import {
@@ -32,7 +31,7 @@ export interface TasksDeps {
   database: Database
   sealer: Sealer
   /** Finds faults that would fail a run; the task may be stored anyway. */
-  checkWorkflow(workflow: Workflow, home: WorkflowHome): Promise<WorkflowFault[]>
+  checkWorkflow: Engine['check']
 }
 
 const missing = (task: string, collection: string) =>
@@ -62,8 +61,8 @@ export const tasksRoutes = ({ database, sealer, checkWorkflow }: TasksDeps): Rou
     if (!row) throw missing(task, collection.name)
     return row
   }
-  const faultsOf = (workflow: object, { id, name }: FoundCollection, task?: string) =>
-    checkWorkflow(workflow as Workflow, { id, name, task })
+  const faultsOf = async (workflow: object, { id, name }: FoundCollection, task?: string) =>
+    (await checkWorkflow(workflow as Workflow, { id, name, task })).faults
   return implement(tasksContract, {
     listAllTasks: async ({ identity, query }) => {
       const ids = coveredIds(identity)

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { isObject } from '../../lib/json/json-object.ts'
+import { jsonPointer } from '../../lib/json/json-pointer.ts'
 import { type Guess, makeGuesses } from '../../lib/text/nearest.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
 import type { WorkflowFault } from '../../model/workflows/workflow-fault.ts'
@@ -37,7 +38,8 @@ export const lintWorkflow = (workflow: Workflow, program: Program): WorkflowFaul
   const add = (severity: WorkflowFault['severity'], remarks: readonly Remark[]) => {
     for (const remark of remarks) if (faults.length < mostFaults) faults.push(faultOf(severity, remark))
   }
-  if (workflow.steps === undefined) add('error', [{ message: 'The workflow has no steps, a list of step names' }])
+  if (workflow.steps === undefined)
+    add('error', [{ message: 'The workflow has no steps, a list of step names', hint: unusedHint }])
   add('warning', unknownMembers(workflow, guess))
   add('error', program.problems)
   add('warning', unusedSteps(workflow, program))
@@ -72,15 +74,21 @@ export const missingTaskFault = ({ step, key, task }: NamedTask, meant: string |
     meant,
   })
 
-const faultOf = (severity: WorkflowFault['severity'], { message, step, key, meant }: Remark): WorkflowFault => ({
-  severity,
-  step: step ?? null,
-  field: ['workflow', ...(step === undefined ? [] : ['step_configs', step]), ...(key === undefined ? [] : [key])].join(
-    '.',
-  ),
-  message,
-  did_you_mean: meant ?? null,
-})
+const faultOf = (
+  severity: WorkflowFault['severity'],
+  { message, step, key = [], inside = [], meant, hint }: Remark,
+): WorkflowFault => {
+  const place = [...(step === undefined ? [] : ['step_configs', step]), ...(typeof key === 'string' ? [key] : key)]
+  return {
+    severity,
+    step: step ?? null,
+    field: ['workflow', ...place].join('.'),
+    pointer: jsonPointer([...place, ...inside]),
+    message,
+    hint: hint ?? null,
+    did_you_mean: meant ?? null,
+  }
+}
 
 const inStep = ({ name }: ProgramStep, { message, ...site }: Remark): Remark => ({
   message: `Step '${name}': ${message}`,
@@ -88,25 +96,34 @@ const inStep = ({ name }: ProgramStep, { message, ...site }: Remark): Remark => 
   ...site,
 })
 
+const unusedHint = `A workflow's members are ${usedMembers.join(', ')}.`
+
 const unknownMembers = (workflow: Workflow, guess: Guess): Remark[] =>
   Object.keys(workflow).flatMap((key) => {
     if (knownMembers.has(key)) return []
     const meant = guess(key, usedMembers)
-    return [{ message: `The workflow's member '${key}' is not used${question(meant)}`, key, meant }]
+    return [{ message: `The workflow's member '${key}' is not used${question(meant)}`, key, meant, hint: unusedHint }]
   })
 
 /** Step configs that no list or branch refers to. */
 const unusedSteps = ({ step_configs: configs = {}, steps = [] }: Workflow, program: Program): Remark[] =>
   Object.keys(configs)
     .filter((name) => !steps.includes(name) && !program.indexOf.has(name))
-    .map((step) => ({ message: `Step '${step}' never runs: neither steps nor a branch names it`, step }))
+    .map((step) => ({
+      message: `Step '${step}' never runs: neither steps nor a branch names it`,
+      step,
+      hint: 'List it in steps, or delete its config.',
+    }))
 
 const missingParameters = ({ activity, bindings }: ProgramStep): Remark[] => {
   const given = new Set(bindings.map(({ parameter }) => parameter))
   const startsTask = activity.startsTask !== undefined && !given.has('task_reference') ? [activity.startsTask] : []
   return [...new Set([...requiredOf(activity), ...startsTask])]
     .filter((name) => !given.has(name))
-    .map((name) => ({ message: `parameter '${name}' of ${activity.name} is required` }))
+    .map((name) => ({
+      message: `parameter '${name}' of ${activity.name} is required`,
+      hint: `Set ${name}, or ${name}_path to a path such as init_params.${name}.`,
+    }))
 }
 
 /** Literal values that the activity would refuse. */

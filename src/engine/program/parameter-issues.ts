@@ -20,7 +20,7 @@ export const parameterIssues = (
       issue.code === 'invalid_value' && typeof word === 'string' ? guess(word, issue.values.map(String)) : undefined
     return {
       message: `parameter '${[parameter, ...at].join('.')}' of ${activity.name} is not valid: ${issueText(issue)}${question(meant)}`,
-      key: [written, ...at].join('.'),
+      key: [written, ...at],
       meant,
     }
   })

@@ -1,14 +1,9 @@
 import type { Activity, ActivityRegistry } from '../../activities/activity.ts'
-import { isObject } from '../../lib/json/json-object.ts'
 import { type Guess, makeGuesses } from '../../lib/text/nearest.ts'
-import {
-  mostStepsSideBySide,
-  reservedStepNames,
-  stepNamePattern,
-  type Workflow,
-} from '../../model/workflows/workflow.ts'
+import { mostStepsSideBySide, reservedStepNames, type Workflow } from '../../model/workflows/workflow.ts'
 import { type Binding, bindParameters, readsOf } from './bindings.ts'
 import { type Flow, flowOf, isParallel, topological, type WrittenStep } from './flow.ts'
+import { checkNames, type GuessStep, stepFinder, stepGuess } from './listed-steps.ts'
 import type { Path } from './paths.ts'
 import { question, type Remark, type Report } from './remark.ts'
 import type { Roots } from './source.ts'
@@ -69,9 +64,6 @@ export interface ProgramLimits {
 
 const sections = new Set(['inputs', 'outputs', 'config', 'status', 'error'])
 
-/** Error for an unknown activity; clients match this sentence. */
-const noActivity = (activity: string): string => `No step registered for '${activity}'`
-
 /** Workflow name of a recorded step: iteration n ≥ 2 of `x` in a loop is recorded as `x__n`. */
 export const nameInWorkflow = (recorded: string, has: (name: string) => boolean): string => {
   if (has(recorded)) return recorded
@@ -91,7 +83,8 @@ export const compileWorkflow = (
   const guessStep = stepGuess(guess, Object.keys(configs))
   const listed = checkNames(workflow.steps ?? [], report)
   const parallel = isParallel(workflow, report)
-  const flow = flowOf(listed, configs, finder(configs, activities, { report, guess, guessStep }), report)
+  const find = stepFinder(workflow, activities, { report, guess, guessStep })
+  const flow = flowOf(listed, configs, find, report)
   if (parallel && flow.loops.size > 0) {
     const [step] = flow.loops.keys()
     report(`Step '${step}': there are no loops where steps run side by side ("execution": "parallel")`, { step })
@@ -131,16 +124,6 @@ export const compileWorkflow = (
 const mostProblems = 100
 /** Maximum names for which a suggestion is computed. */
 const mostGuesses = 100
-/** With more steps than this, misspelt names are not compared with all of them. */
-const mostStepsToGuess = 1_000
-
-/** Finds the step or other root that was probably intended. */
-type GuessStep = (name: string) => string | undefined
-
-const stepGuess = (guess: Guess, names: string[]): GuessStep => {
-  const roots = names.length > mostStepsToGuess ? [] : [...names, ...reservedStepNames]
-  return (name) => guess(name, roots)
-}
 
 const makeReport = (): { problems: Remark[]; report: Report } => {
   const problems: Remark[] = []
@@ -155,45 +138,6 @@ const makeReport = (): { problems: Remark[]; report: Report } => {
 
 const isBoundToCome = ({ decidedBy, options }: ProgramStep): boolean =>
   decidedBy.length === 0 && !options.continueOnError
-
-/** Listed names without duplicates. */
-const checkNames = (names: string[], report: Report): string[] => {
-  const seen = new Set<string>()
-  for (const name of names) {
-    if (!stepNamePattern.test(name) || reservedStepNames.includes(name)) {
-      report(
-        `Step name '${name}' is not allowed: expected a letter or underscore, then letters, digits, '_' or '-', at most 64, and neither init_params nor env`,
-        { key: 'steps' },
-      )
-    }
-    if (seen.has(name)) report(`Step '${name}' is listed twice in steps`, { key: 'steps' })
-    seen.add(name)
-  }
-  return [...seen]
-}
-
-const finder =
-  (
-    configs: Record<string, unknown>,
-    activities: ActivityRegistry,
-    { report, guess, guessStep }: { report: Report; guess: Guess; guessStep: GuessStep },
-  ) =>
-  (name: string): Omit<WrittenStep, 'isListed'> | undefined => {
-    const config = Object.hasOwn(configs, name) ? configs[name] : undefined
-    if (!isObject(config)) {
-      const meant = guessStep(name)
-      report(`Step '${name}' has no entry in step_configs${question(meant)}`, { key: 'steps', meant })
-      return undefined
-    }
-    const activity = typeof config.activity === 'string' ? activities.get(config.activity) : undefined
-    if (activity) return { name, config, activity }
-    if (typeof config.activity !== 'string') report(`Step '${name}' names no activity`, { step: name })
-    else {
-      const meant = guess(config.activity, activities.keys())
-      report(noActivity(config.activity), { step: name, key: 'activity', meant })
-    }
-    return undefined
-  }
 
 type RootsOf = (index: number) => Roots
 
@@ -271,9 +215,12 @@ const compileStep = (
   const bindings = bindParameters(config, activity, roots, { report, warnings, guess })
   const paths = bindings.flatMap(readsOf)
   const listed = Array.isArray(config.depends_on) ? config.depends_on : []
-  for (const other of listed) {
+  for (const [at, other] of listed.entries()) {
     if (typeof other !== 'string' || !position.has(other) || !roots.known(other)) {
-      report(`depends_on names ${JSON.stringify(other)}, which is no step before this one`, { key: 'depends_on' })
+      report(`depends_on names ${JSON.stringify(other)}, which is no step before this one`, {
+        key: 'depends_on',
+        inside: [at],
+      })
     }
   }
   const dependsOn = [...paths.map((path) => path.root), ...listed.filter((other) => typeof other === 'string')]

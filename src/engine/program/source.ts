@@ -1,6 +1,6 @@
 import type { Guess } from '../../lib/text/nearest.ts'
 import { type Path, parsePath } from './paths.ts'
-import type { Remark, Report } from './remark.ts'
+import { type Remark, type Report, reportInside } from './remark.ts'
 
 /** Source of a parameter's value, compiled once from the config, so that resolving a step is only a data lookup. */
 export type Source =
@@ -41,15 +41,15 @@ export const reference = (written: unknown, roots: Roots, report: Report): Sourc
   if (Array.isArray(written)) {
     return {
       kind: 'list',
-      items: written.map((item) =>
-        typeof item === 'string' ? reference(item, roots, report) : { kind: 'value', value: item },
+      items: written.map((item, at) =>
+        typeof item === 'string' ? reference(item, roots, reportInside(report, at)) : { kind: 'value', value: item },
       ),
     }
   }
   if (typeof written === 'object' && written !== null) {
     return {
       kind: 'object',
-      entries: Object.entries(written).map(([key, item]) => [key, reference(item, roots, report)]),
+      entries: Object.entries(written).map(([key, item]) => [key, reference(item, roots, reportInside(report, key))]),
     }
   }
   return { kind: 'value', value: written }
@@ -58,7 +58,10 @@ export const reference = (written: unknown, roots: Roots, report: Report): Sourc
 /** Compiles a declared parameter named `…_path`: literal, unless it is a path with a known root. */
 export const literalUnlessPath = (written: unknown, roots: Roots, report: Report): Source => {
   if (Array.isArray(written)) {
-    return simplify({ kind: 'list', items: written.map((item) => literalUnlessPath(item, roots, report)) })
+    return simplify({
+      kind: 'list',
+      items: written.map((item, at) => literalUnlessPath(item, roots, reportInside(report, at))),
+    })
   }
   const path = typeof written === 'string' && !isLiteralText(written) ? parsePath(written) : undefined
   return path && roots.known(path.root) ? reference(written, roots, report) : staticValue(written, roots, report)
@@ -68,12 +71,15 @@ export const literalUnlessPath = (written: unknown, roots: Roots, report: Report
 export const staticValue = (written: unknown, roots: Roots, report: Report): Source => {
   if (typeof written === 'string') return inlineTemplate(written, roots, report)
   if (Array.isArray(written)) {
-    return simplify({ kind: 'list', items: written.map((item) => staticValue(item, roots, report)) })
+    return simplify({
+      kind: 'list',
+      items: written.map((item, at) => staticValue(item, roots, reportInside(report, at))),
+    })
   }
   if (typeof written === 'object' && written !== null) {
     return simplify({
       kind: 'object',
-      entries: Object.entries(written).map(([key, item]) => [key, staticValue(item, roots, report)]),
+      entries: Object.entries(written).map(([key, item]) => [key, staticValue(item, roots, reportInside(report, key))]),
     })
   }
   return { kind: 'value', value: written }
@@ -82,15 +88,18 @@ export const staticValue = (written: unknown, roots: Roots, report: Report): Sou
 /** Compiles a nested object: keys that end in `_path` are references, at any depth. */
 export const nestedObject = (written: unknown, roots: Roots, report: Report): Source => {
   if (Array.isArray(written)) {
-    return simplify({ kind: 'list', items: written.map((item) => nestedObject(item, roots, report)) })
+    return simplify({
+      kind: 'list',
+      items: written.map((item, at) => nestedObject(item, roots, reportInside(report, at))),
+    })
   }
   if (typeof written !== 'object' || written === null) return staticValue(written, roots, report)
   const keys = Object.entries(written)
   const byPath = new Set(keys.map(([key]) => referenceTarget(key)))
   const entries = keys.flatMap(([key, item]): [string, Source][] => {
     const target = referenceTarget(key)
-    if (target !== undefined) return [[target, reference(item, roots, report)]]
-    return byPath.has(key) ? [] : [[key, nestedObject(item, roots, report)]]
+    if (target !== undefined) return [[target, reference(item, roots, reportInside(report, key))]]
+    return byPath.has(key) ? [] : [[key, nestedObject(item, roots, reportInside(report, key))]]
   })
   return simplify({ kind: 'object', entries })
 }

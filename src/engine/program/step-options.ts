@@ -64,7 +64,7 @@ const retryOf = (written: unknown, { stepAttempts }: { stepAttempts: number }, n
   const { report } = notes
   if (written === undefined || written === null) return undefined
   if (!isObject(written)) {
-    report(`options.retry must be an object with some of ${retryKeys.join(', ')}`, { key: 'options.retry' })
+    report(`options.retry must be an object with some of ${retryKeys.join(', ')}`, { key: ['options', 'retry'] })
     return undefined
   }
   warnUnknown('options.retry', written, retryKeys, notes)
@@ -85,7 +85,7 @@ const backoffOf = (written: unknown, notes: Notes) => {
   }
   if (!isObject(written)) {
     report(`options.retry.backoff must be a number of seconds, or an object with some of ${backoffKeys.join(', ')}`, {
-      key: 'options.retry.backoff',
+      key: ['options', 'retry', 'backoff'],
     })
     return defaultBackoff
   }
@@ -102,14 +102,17 @@ const retriedOn = (written: unknown, { report, guess: guessOf }: Notes): Retry['
   if (written === undefined || written === null) return undefined
   if (written === 'all') return 'all'
   if (!Array.isArray(written)) {
-    report('options.retry.retry_on must be "all" or a list of error codes', { key: 'options.retry.retry_on' })
+    report('options.retry.retry_on must be "all" or a list of error codes', { key: ['options', 'retry', 'retry_on'] })
     return undefined
   }
   for (const code of written) {
     if (isErrorCode(code)) continue
     const guess = typeof code === 'string' ? guessOf(code, Object.keys(errorCodes)) : undefined
     const meant = guess === undefined ? '' : `; did you mean '${guess}'?`
-    report(`options.retry.retry_on names ${JSON.stringify(code)}, which is no error code${meant}`)
+    report(`options.retry.retry_on names ${JSON.stringify(code)}, which is no error code${meant}`, {
+      key: ['options', 'retry', 'retry_on'],
+      meant: guess,
+    })
   }
   return new Set(written.filter(isErrorCode))
 }
@@ -118,7 +121,11 @@ const warnUnknown = (where: string, written: object, known: string[], { warnings
   for (const key of Object.keys(written)) {
     if (known.includes(key)) continue
     const meant = guessOf(key, known)
-    warnings.push({ message: `unknown key '${key}' in ${where}${question(meant)}`, key: `${where}.${key}`, meant })
+    warnings.push({
+      message: `unknown key '${key}' in ${where}${question(meant)}`,
+      key: [...where.split('.'), key],
+      meant,
+    })
   }
 }
 
@@ -127,7 +134,7 @@ const reader = (where: string, from: Record<string, unknown>, report: Notes['rep
   const take = <T>(key: string, expected: string, isRight: (value: unknown) => value is T): T | undefined => {
     const value = from[key] ?? undefined
     if (value === undefined || isRight(value)) return value
-    report(`${where}.${key} must be ${expected}`, { key: `${where}.${key}` })
+    report(`${where}.${key} must be ${expected}`, { key: [...where.split('.'), key] })
     return undefined
   }
   const isWithin =

@@ -1,6 +1,7 @@
 import type { Queries } from '../../database/database.ts'
 import type { AwaitedWork, DatabaseWatch } from '../../database/watch.ts'
 import type { Engine, StartedRun } from '../engine.ts'
+import { outlineOf } from '../program/outline.ts'
 import type { Programs } from '../program/programs.ts'
 import { checkWorkflow } from './check-workflow.ts'
 import { mayAskModels, preflight } from './preflight.ts'
@@ -50,7 +51,10 @@ export const makeStarts = (deps: StartsDeps): Starts => {
     preflight: (planned) => watch.whileUp(() => preflight(deps, planned)),
     mayAskModels: async (definition) => (await programs.of(definition)).steps.some(mayAskModels),
     problems: (workflow) => programs.compile(JSON.stringify(workflow)).problems.map(({ message }) => message),
-    check: (workflow, home) =>
-      checkWorkflow(requestDatabase, workflow, programs.compile(JSON.stringify(workflow)), home),
+    async check(workflow, home) {
+      const program = programs.compile(JSON.stringify(workflow))
+      const faults = await checkWorkflow(requestDatabase, workflow, program, home)
+      return { faults, outline: () => outlineOf(workflow, program) }
+    },
   }
 }

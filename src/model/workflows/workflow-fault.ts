@@ -10,6 +10,10 @@ export const workflowFaultSchema = warningSchema
       .enum(['error', 'warning'])
       .describe('`error`: a run that comes to this place fails. `warning`: it goes on without what was meant.'),
     step: z.string().nullable().describe('The step that has the fault, or null for one of the workflow itself.'),
+    pointer: z
+      .string()
+      .describe('JSON Pointer (RFC 6901) from the workflow to the faulty member, such as `/step_configs/say/text`.'),
+    hint: z.string().nullable().describe('What to do about it, as a whole sentence.'),
   })
   .meta({ id: 'WorkflowFault' })
 

@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { WorkflowFault } from '../../../src/model/workflows/workflow-fault.ts'
-import { type ApiServer, startApiServer } from '../../api-server.ts'
+import { type ApiServer, startApiServer, unchecked } from '../../api-server.ts'
 
 const faultOf = (step: string): WorkflowFault => ({
   severity: 'error',
   step,
   field: 'workflow.steps',
+  pointer: '/steps',
+  hint: null,
   message: `no config for ${step}`,
   did_you_mean: null,
 })
@@ -14,7 +16,7 @@ let server: ApiServer
 let key: string
 beforeAll(async () => {
   server = await startApiServer({
-    deps: { checkWorkflow: async (workflow) => (workflow.steps ?? []).map(faultOf) },
+    deps: { checkWorkflow: async ({ steps = [] }) => ({ ...unchecked, faults: steps.map(faultOf) }) },
   })
   for (const name of ['acme', 'other']) await server.call('POST', '/api/v1/collections/', { body: { name } })
   key = await server.makeKey(['acme'])
