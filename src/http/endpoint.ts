@@ -112,6 +112,12 @@ export type Declared<D extends Definition> = Omit<
   views: Given<D, 'views', Record<never, never>>
 }
 
+/** Declares `If-Match` for an operation that refuses to change another state than the named one. */
+export const ifMatchHeader = {
+  'If-Match':
+    'The `ETag` of the state that the change is meant for. If the state has changed since, the answer is 412 and nothing is changed.',
+} as const
+
 const noQuery = z.object({})
 
 /** The place where a path names its collection. */

@@ -45,6 +45,12 @@ export const errorCodes = {
     meaning: 'The request conflicts with the current state, such as another server or a run that was executed here.',
     remedy: 'Resolve the conflict that the message names.',
   },
+  precondition_failed: {
+    status: 412,
+    retryable: false,
+    meaning: 'The object was changed after the state that `If-Match` names.',
+    remedy: 'Read the object again, apply the change to its new state, and send the new `ETag`.',
+  },
   idempotency_conflict: {
     status: 409,
     retryable: false,

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { endpoint } from '../../http/endpoint.ts'
+import { endpoint, ifMatchHeader } from '../../http/endpoint.ts'
 import { skipSchema } from '../../model/names.ts'
 import { createRoutineSchema, routineSchema, updateRoutineSchema } from '../../model/routine.ts'
 import { preflightQuery } from '../../model/runs/preflight.ts'
@@ -51,9 +51,10 @@ export const routinesContract = {
     method: 'PATCH',
     path: named,
     summary: 'Change the given fields of a routine; each given field is replaced completely',
+    headers: ifMatchHeader,
     body: updateRoutineSchema,
     response: routineSchema,
-    errors: ['bad_request'],
+    errors: ['bad_request', 'precondition_failed'],
   }),
   deleteRoutine: endpoint({
     ...ofTask,

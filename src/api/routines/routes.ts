@@ -1,6 +1,7 @@
 import type { Database } from '../../database/database.ts'
 import type { Engine } from '../../engine/engine.ts'
-import { implement, type Route } from '../../http/implement.ts'
+import { entityTag, requireMatch } from '../../http/entity-tag.ts'
+import { type AnyCall, implement, type Route } from '../../http/implement.ts'
 import { jsonHeaders, Reply } from '../../http/reply.ts'
 import { listText, textStream } from '../../http/text-stream.ts'
 import { AppError } from '../../lib/errors.ts'
@@ -19,6 +20,7 @@ import {
   findRoutine,
   findRunnableRoutine,
   type ListedRoutine,
+  type RoutineRow,
   routinesOfCollection,
   routinesOfTask,
   updateRoutine,
@@ -75,6 +77,18 @@ const shown = (row: ListedRoutine): Routine => ({
   created_at: timestamp(row.created_at),
   updated_at: timestamp(row.updated_at),
 })
+
+/** Entity tag of what a PATCH can change: a fire is no change. */
+const routineTag = (row: RoutineRow): string =>
+  entityTag([
+    ...[row.id, row.cadence, row.init_params_overrides, row.secret_param_keys, row.sealed_secrets, row.paused],
+    ...[row.webhook_url, row.sealed_webhook_secret, row.overlap, row.catch_up, row.updated_at],
+  ])
+
+const tagged = ({ addHeaders }: AnyCall, row: ListedRoutine): Routine => {
+  addHeaders({ etag: routineTag(row) })
+  return shown(row)
+}
 
 /** Routines that are in memory at once: each may have parameters as large as those of a run. */
 const readAtOnce = 20
@@ -137,7 +151,7 @@ export const routinesRoutes = (deps: RoutinesDeps): Route[] => {
     }
   }
 
-  const change = async (call: RoutineCall, given: UpdateRoutine): Promise<Routine> => {
+  const change = async (call: RoutineCall & AnyCall, given: UpdateRoutine): Promise<Routine> => {
     const row = await get(call)
     if (given.name !== undefined && given.name !== row.name) {
       throw new AppError('bad_request', 'The name of a routine cannot be changed', {
@@ -146,10 +160,14 @@ export const routinesRoutes = (deps: RoutinesDeps): Route[] => {
     }
     const wanted = await checked(call, given)
     const at = { sealer, now: new Date(deps.clock()) }
-    if (!(await updateRoutine(database, row.id, (before) => changed(before, wanted, at)))) {
+    const update = (before: RoutineRow) => {
+      requireMatch(call, routineTag(before), `Routine '${before.name}'`)
+      return changed(before, wanted, at)
+    }
+    if (!(await updateRoutine(database, row.id, update))) {
       throw missing(row.name, taskOf(call))
     }
-    return shown(await get(call))
+    return tagged(call, await get(call))
   }
 
   return implement(routinesContract, {
@@ -161,7 +179,7 @@ export const routinesRoutes = (deps: RoutinesDeps): Route[] => {
       return routineList((part) => routinesOfTask(database, id, part), call.query)
     },
 
-    getRoutine: async (call) => shown(await get(call)),
+    getRoutine: async (call) => tagged(call, await get(call)),
 
     createRoutine: async (call) => {
       const { body } = call
@@ -175,7 +193,7 @@ export const routinesRoutes = (deps: RoutinesDeps): Route[] => {
         throw new AppError('already_exists', `Routine with name '${body.name}' already exists for task '${task.name}'`)
       }
       if (outcome === 'gone') throw missing(body.name, task)
-      return shown(await find(task, body.name))
+      return tagged(call, await find(task, body.name))
     },
 
     updateRoutine: (call) => change(call, call.body),

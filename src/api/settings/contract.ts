@@ -1,4 +1,4 @@
-import { endpoint } from '../../http/endpoint.ts'
+import { endpoint, ifMatchHeader } from '../../http/endpoint.ts'
 import { collectionSettingsSchema, setCollectionSettingsSchema } from '../../model/collections/collection-settings.ts'
 import { collectionUsageSchema } from '../../model/collections/collection-usage.ts'
 
@@ -22,7 +22,9 @@ export const settingsContract = {
     path: '/api/v1/collections/{collection}/settings',
     summary: 'Change the given settings; null restores the default',
     tag: 'Collections',
+    headers: ifMatchHeader,
     body: setCollectionSettingsSchema,
     response: collectionSettingsSchema,
+    errors: ['precondition_failed'],
   }),
 }

@@ -1,8 +1,9 @@
 import type { Database } from '../../database/database.ts'
+import { entityTag, requireMatch } from '../../http/entity-tag.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import { timestamp } from '../../lib/time.ts'
-import { shownSettings } from '../../model/collections/collection-settings.ts'
+import { type CollectionSettings, shownSettings } from '../../model/collections/collection-settings.ts'
 import { changeCollectionSettings } from '../../store/collections/collections.ts'
 import type { Quota } from '../../store/collections/quota.ts'
 import { settingsContract } from './contract.ts'
@@ -19,14 +20,23 @@ const quotaIsTheAdmins = () =>
 
 export const settingsRoutes = ({ database, quota }: SettingsDeps): Route[] =>
   implement(settingsContract, {
-    getCollectionSettings: async ({ collection }) => shownSettings(collection.settings ?? {}),
+    getCollectionSettings: async ({ collection, addHeaders }) => {
+      const shown = shownSettings(collection.settings ?? {})
+      addHeaders({ etag: entityTag(shown) })
+      return shown
+    },
 
-    updateCollectionSettings: async ({ collection, identity, body, note }) => {
+    updateCollectionSettings: async (call) => {
+      const { collection, identity, body, note } = call
       if (body.quota !== undefined && identity.access !== 'ADMIN') throw quotaIsTheAdmins()
-      const set = await changeCollectionSettings(database, collection.id, body)
+      const check = (before: Partial<CollectionSettings>) =>
+        requireMatch(call, entityTag(shownSettings(before)), 'The settings of the collection')
+      const set = await changeCollectionSettings(database, collection.id, body, check)
       if (!set) throw new AppError('not_found', 'Collection not found')
       note({ changes: body })
-      return shownSettings(set)
+      const shown = shownSettings(set)
+      call.addHeaders({ etag: entityTag(shown) })
+      return shown
     },
 
     getCollectionUsage: async ({ collection }) => {

@@ -9,6 +9,8 @@ const members = (row: VersionRow) => ({
   tags: row.version === null ? [] : [row.version],
   created_at: timestamp(row.created_at),
   operation_type: row.operation_type,
+  author: row.author,
+  note: row.note,
 })
 
 /** Content of a version as JSON text, with the workflow as it was stored. */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { endpoint } from '../../http/endpoint.ts'
+import { endpoint, ifMatchHeader } from '../../http/endpoint.ts'
 import { limitSchema, skipSchema } from '../../model/names.ts'
 import { createTaskSchema, listedTaskSchema, taskSchema, updateTaskSchema } from '../../model/workflows/task.ts'
 import { workflowValidationSchema, workflowVerdictSchema } from '../../model/workflows/workflow-fault.ts'
@@ -29,7 +29,7 @@ export const tasksContract = {
   getTask: endpoint({
     method: 'GET',
     path: '/api/v1/tasks/{collection}/{task}',
-    summary: 'One task with its workflow; public tasks need no token',
+    summary: 'One task with its workflow; public tasks need no token. Its `ETag` is for `If-Match`',
     tag,
     access: 'optional',
     collectionMissing: "Task '{task}' in collection '{collection}' not found",
@@ -62,9 +62,10 @@ export const tasksContract = {
     summary: 'Change the given fields of a task; a given workflow is replaced completely',
     tag,
     collectionMissing: "Task '{task}' in collection '{collection}' not found",
+    headers: ifMatchHeader,
     body: updateTaskSchema,
     response: taskSchema,
-    errors: ['already_exists'],
+    errors: ['already_exists', 'precondition_failed'],
   }),
   deleteTask: endpoint({
     method: 'DELETE',

@@ -8,6 +8,11 @@ const version = {
   tags: z.array(z.string()).describe('The version text that the task was saved with.'),
   created_at: timestampSchema.nullable(),
   operation_type: z.enum(['INSERT', 'UPDATE', 'DELETE']).nullable(),
+  author: z
+    .string()
+    .nullable()
+    .describe('Who saved it: `admin` or `api-key:<name>`; null for the server itself and for old versions.'),
+  note: z.string().nullable().describe('What was changed and why, as given when it was saved.'),
 }
 
 /** Content of a task at some time. */

@@ -51,6 +51,11 @@ const optionalFields = {
   is_private: z.boolean().optional(),
   is_chat_flow: z.boolean().optional(),
   croissant_metadata: jsonObjectSchema.nullable().optional(),
+  note: textSchema
+    .max(2_000)
+    .nullable()
+    .optional()
+    .describe('What was changed and why. It is kept with the version of the task that this request saves.'),
 }
 
 export const createTaskSchema = z

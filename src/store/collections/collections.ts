@@ -123,6 +123,7 @@ export const changeCollectionSettings = (
   database: Database,
   id: number,
   change: SetCollectionSettings,
+  check: (before: Partial<CollectionSettings>) => void = () => {},
 ): Promise<Partial<CollectionSettings> | undefined> =>
   database.transaction(async (queries) => {
     const [row] = await queries.rows<{ settings: string | null }>(
@@ -131,7 +132,9 @@ export const changeCollectionSettings = (
       [id],
     )
     if (!row) return undefined
-    const set = changedSettings(readCollectionSettings(row.settings), change)
+    const before = readCollectionSettings(row.settings)
+    check(before)
+    const set = changedSettings(before, change)
     const text = Object.keys(set).length === 0 ? null : JSON.stringify(set)
     await queries.rows('set_collection_settings', 'update collections set settings = $2 where id = $1', [id, text])
     return set

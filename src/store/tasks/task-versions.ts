@@ -2,6 +2,12 @@ import { createHash } from 'node:crypto'
 import type { Queries } from '../../database/database.ts'
 import { canonicalJson } from '../../lib/json/json-text.ts'
 
+/** Who saves a version, and why. */
+export interface SavedBy {
+  author: string | null
+  note: string | null
+}
+
 /** Versioned content of a task; `workflow` and `croissant_metadata` are JSON text. */
 export interface TaskContent {
   name: string
@@ -35,13 +41,19 @@ export const contentHash = (content: TaskContent): string =>
  * CTE that appends a version for each row of the CTE `t`, which has the columns of a task inserted or updated by the
  * same statement. The task's row must be new or locked: versions are numbered without gaps.
  */
-export const appendVersion = (parameters: { hash: string; operation: 'INSERT' | 'UPDATE'; when?: string }): string =>
+export const appendVersion = (parameters: {
+  hash: string
+  author: string
+  note: string
+  operation: 'INSERT' | 'UPDATE'
+  when?: string
+}): string =>
   `v as (
      insert into task_versions (task_id, seq, operation_type, content_hash, name, definition, description, version,
-       has_file_uploads, is_private, croissant_metadata, created_at)
+       has_file_uploads, is_private, croissant_metadata, created_at, author, note)
      select t.id, ${parameters.operation === 'INSERT' ? '0' : 'coalesce((select max(seq) + 1 from task_versions where task_id = t.id), 0)'},
        '${parameters.operation}', ${parameters.hash}, t.name, t.definition, t.description, t.version, t.has_file_uploads,
-       t.is_private, t.croissant_metadata, t.updated_at
+       t.is_private, t.croissant_metadata, t.updated_at, ${parameters.author}, ${parameters.note}
      from t ${parameters.when ? `where ${parameters.when}` : ''}
    )`
 
@@ -52,6 +64,9 @@ export interface VersionRow extends Omit<TaskContent, 'workflow'> {
   content_hash: string
   operation_type: string
   created_at: Date
+  /** Who saved it; null for the server itself, and for versions saved before authors were kept. */
+  author: string | null
+  note: string | null
 }
 
 /** A version with the text of its workflow. */
@@ -61,7 +76,7 @@ type StoredRow = Omit<VersionRow, 'content_hash'> & { content_hash: string | nul
 
 /** Selects versions; `whole` says when the workflow is included: on request, and when the hash must be computed. */
 const select = (whole: string) => `select v.id as transaction_id, v.seq, v.operation_type, v.content_hash, v.name,
-    v.description, v.version, v.has_file_uploads, v.is_private, v.croissant_metadata, v.created_at, d.workflow
+    v.description, v.version, v.has_file_uploads, v.is_private, v.croissant_metadata, v.created_at, v.author, v.note, d.workflow
   from task_versions v left join definitions d on d.hash = v.definition and (${whole} or v.content_hash is null)`
 
 const hashed = (row: StoredRow): VersionRow & { workflow: string | null } => ({

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Database, Queries } from '../../database/database.ts'
 import { keeping } from './definitions.ts'
-import { appendVersion, contentHash, type TaskContent } from './task-versions.ts'
+import { appendVersion, contentHash, type SavedBy, type TaskContent } from './task-versions.ts'
 
 export interface TaskRow {
   id: number
@@ -79,11 +79,14 @@ const isUniqueViolation = (error: unknown): boolean => (error as { code?: string
 /** Whether the error says that a referenced row is gone: the collection was deleted meanwhile. */
 const isForeignKeyViolation = (error: unknown): boolean => (error as { code?: string }).code === '23503'
 
+const byServer: SavedBy = { author: null, note: null }
+
 /** Creates a task and its version 0. `taken`: the name is in use. `gone`: the collection was deleted meanwhile. */
 export const createTask = async (
   queries: Queries,
   collectionId: number,
   task: TaskFields,
+  saved: SavedBy = byServer,
 ): Promise<TaskRow | 'taken' | 'gone'> => {
   try {
     const [row] = await queries.rows<TaskRow>(
@@ -92,9 +95,9 @@ export const createTask = async (
          insert into tasks (collection_id, name, definition, description, version, has_file_uploads, is_private,
            is_chat_flow, croissant_metadata)
          values ($1, $4, $2, $5, $6, $7, $8, $9, $10) on conflict (collection_id, lower(name)) do nothing returning *
-       ), ${appendVersion({ operation: 'INSERT', hash: '$11' })}
+       ), ${appendVersion({ operation: 'INSERT', hash: '$11', author: '$12', note: '$13' })}
        select ${taskColumns.replace('d.workflow', '$3::text as workflow')} from t join collections c on c.id = t.collection_id`,
-      [collectionId, ...storedValues(task)],
+      [collectionId, ...storedValues(task), saved.author, saved.note],
     )
     return row ?? 'taken'
   } catch (error) {
@@ -124,6 +127,12 @@ const findTaskById = async (queries: Queries, id: number): Promise<TaskRow | und
     ])
   )[0]
 
+export interface TaskUpdate {
+  saved?: SavedBy
+  /** Called with the locked task before anything is written; throws to refuse the update. */
+  check?(before: TaskRow): void
+}
+
 /**
  * Updates the given fields, and appends a version when the content changes. Undefined when the task is gone, `taken`
  * when the new name is in use. Writes nothing when nothing changes.
@@ -132,12 +141,14 @@ export const updateTask = async (
   database: Database,
   id: number,
   fields: Partial<TaskFields>,
+  { saved = byServer, check }: TaskUpdate = {},
 ): Promise<TaskRow | 'taken' | undefined> => {
   try {
     return await database.transaction(async (queries) => {
       await queries.rows('lock_task', 'select from tasks where id = $1 for no key update', [id])
       const before = await findTaskById(queries, id) // a later statement: it sees what the lock waited for
       if (!before) return undefined
+      check?.(before)
       const names = Object.keys(fields) as (keyof TaskFields)[]
       const changed = names.filter((name) => fields[name] !== before[name])
       if (changed.length === 0) return before
@@ -145,7 +156,7 @@ export const updateTask = async (
       await writeTask(
         queries,
         { ...before, ...fields },
-        changed.some((name) => name !== 'is_chat_flow'),
+        { isNewVersion: changed.some((name) => name !== 'is_chat_flow'), ...saved },
       )
       return findTaskById(queries, id)
     })
@@ -165,16 +176,20 @@ const isNameTaken = async (queries: Queries, task: TaskRow, name: string): Promi
     )
   ).length > 0
 
-const writeTask = async (queries: Queries, task: TaskRow, isNewVersion: boolean): Promise<void> => {
+const writeTask = async (
+  queries: Queries,
+  task: TaskRow,
+  { isNewVersion, author, note }: SavedBy & { isNewVersion: boolean },
+): Promise<void> => {
   await queries.rows(
     'update_task',
     `with ${keeping('$2::text', '$3::text')}, t as (
        update tasks set name = $4, definition = $2, description = $5, version = $6, has_file_uploads = $7,
          is_private = $8, is_chat_flow = $9, croissant_metadata = $10, updated_at = clock_timestamp()
        where id = $1 returning *
-     ), ${appendVersion({ operation: 'UPDATE', hash: '$11', when: '$12' })}
+     ), ${appendVersion({ operation: 'UPDATE', hash: '$11', when: '$12', author: '$13', note: '$14' })}
      select from t`,
-    [task.id, ...storedValues(task), isNewVersion],
+    [task.id, ...storedValues(task), isNewVersion, author, note],
   )
 }
 

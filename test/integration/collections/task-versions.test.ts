@@ -48,6 +48,8 @@ test('what a task has been, newest first', async () => {
       tags: index === 0 ? [] : ['v2'],
       created_at: expect.stringMatching(/\.\d{6}Z$/),
       operation_type: index === 0 ? 'INSERT' : 'UPDATE',
+      author: expect.stringContaining('api-key:'),
+      note: null,
       changeset: null,
     })),
   })
@@ -202,6 +204,8 @@ describe('one version', () => {
       tags: ['a/b v1'],
       created_at: expect.any(String),
       operation_type: 'INSERT',
+      author: expect.stringContaining('api-key:'),
+      note: null,
       data: {
         name: 'picked',
         entity_type: 'task',
@@ -330,7 +334,7 @@ test('tasks from before versions were kept have version 0, and its hash', async 
   const made = await call('POST', '/tasks/acme', body)
   const [{ content_hash: hash }] = (await history('older')).versions
   await server.database.query('drop table task_versions')
-  await server.database.query("delete from schema_migrations where name = '0006_task_versions'")
+  await server.database.query("delete from schema_migrations where name in ('0006_task_versions', '0040_version_authors')")
   await migrate(server.database)
 
   const { body: found } = await version('older', '~0')
