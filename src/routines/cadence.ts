@@ -63,6 +63,15 @@ export const fireAfter = (cadence: Cadence, ms: number): number | null => {
   )
 }
 
+/** The first fires after a time, in milliseconds since 1970. */
+export const firesAfter = (cadence: Cadence, ms: number, count: number): number[] => {
+  const expression = expressionOf(cadence)
+  if (expression === undefined || count === 0) return []
+  return cronOf(expression, cadence.time_zone ?? 'UTC')
+    .nextRuns(count, new Date(ms))
+    .map((at) => at.getTime())
+}
+
 /** Fires up to and including a time, newest first. */
 export function* firesBackFrom(cadence: Cadence, ms: number): Generator<number> {
   const expression = expressionOf(cadence)

@@ -15,7 +15,12 @@ export interface DueFires {
   next: number | null
   /** First fire dropped because it was missed. */
   missed: number | undefined
+  /** The newest dropped fires, newest first. */
+  lately: number[]
 }
+
+/** Maximum dropped fires that are listed: a server may have been away for years. */
+const mostListed = 20
 
 /** Computes the due fires of a cadence; `nextMs` is its first unprocessed fire. */
 export const dueFires = (
@@ -23,23 +28,21 @@ export const dueFires = (
   nowMs: number,
   { graceMs, mostCaughtUp }: FireLimits,
 ): DueFires => {
-  if (nextMs === null || nextMs > nowMs) return { fires: [], next: nextMs, missed: undefined }
+  if (nextMs === null || nextMs > nowMs) return { fires: [], next: nextMs, missed: undefined, lately: [] }
   const onTime: number[] = []
   const late: number[] = []
   const room = () => (catchUp === 'all' ? mostCaughtUp : catchUp === 'last' && onTime.length === 0 ? 1 : 0)
-  let isMissed = false
+  const missed: number[] = []
   for (const at of firesBackFrom(cadence, nowMs)) {
     if (at < nextMs) break
     if (at > nowMs - graceMs) onTime.push(at)
     else if (late.length < room()) late.push(at)
-    else {
-      isMissed = true
-      break
-    }
+    else if (missed.push(at) >= mostListed) break
   }
   return {
     fires: [...onTime, ...late].reverse(),
     next: fireAfter(cadence, nowMs),
-    missed: isMissed ? nextMs : undefined,
+    missed: missed.length > 0 ? nextMs : undefined,
+    lately: missed,
   }
 }

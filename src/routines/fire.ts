@@ -4,6 +4,7 @@ import { AppError, messageOf, toAppError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Sealer } from '../lib/secrets/crypto.ts'
 import { timestamp } from '../lib/time.ts'
+import type { FireOutcome } from '../store/routine-fires.ts'
 import { type FiredRoutine, type RunnableRoutine, stateOfFire } from '../store/routines.ts'
 import { readCadence } from './cadence.ts'
 import { type DueFires, dueFires, type FireLimits } from './due-fires.ts'
@@ -29,22 +30,39 @@ type Refusal = { reason: string } | 'later'
 
 interface Settled {
   waiting: number[]
-  skipped: FiredRoutine['skipped']
+  /** What became of the other fires, oldest first. */
+  outcomes: FireOutcome[]
 }
 
 /** Starts the due runs of a routine and returns its new state. Idempotent. */
 export const fire = async (deps: FireDeps, routine: RunnableRoutine, nowMs: number): Promise<FiredRoutine> => {
   const due = dueOf(deps, routine, nowMs)
   const fires = [...routine.waiting.map((at) => at.getTime()), ...due.fires]
-  const { waiting, skipped } = await settlements[routine.overlap](deps, routine, fires)
+  const { waiting, outcomes } = await settlements[routine.overlap](deps, routine, fires)
   const room = Math.max(deps.limits.mostCaughtUp, due.fires.length)
-  const surplus = leftOut(waiting.slice(room).at(-1), `${room} fires are already waiting`)
+  const surplus = skipped(waiting.slice(room), `${room} fires are already waiting`)
+  const missed = due.lately.map((at) => outcomeOf(at, 'missed', due.why))
   return {
     id: routine.id,
     next_run_at: due.next === null ? null : new Date(due.next),
     waiting: waiting.slice(0, room).map((ms) => new Date(ms)),
-    skipped: surplus ?? skipped ?? leftOut(due.missed, due.why),
+    skipped: newest(surplus) ?? newest(outcomes) ?? leftOut(due.missed, due.why),
+    outcomes: [...missed, ...outcomes, ...surplus],
   }
+}
+
+const outcomeOf = (fireMs: number, outcome: FireOutcome['outcome'], reason: string | null = null): FireOutcome => ({
+  at: new Date(fireMs),
+  outcome,
+  reason,
+})
+
+const skipped = (fires: number[], reason: string): FireOutcome[] => fires.map((at) => outcomeOf(at, 'skipped', reason))
+
+/** The newest skipped fire with a sentence about it. */
+const newest = (outcomes: FireOutcome[]): FiredRoutine['skipped'] => {
+  const last = outcomes.findLast(({ outcome }) => outcome === 'skipped')
+  return last && leftOut(last.at.getTime(), last.reason ?? '')
 }
 
 const wasMissed = 'it was missed: no server ran at that time'
@@ -58,17 +76,14 @@ const dueOf = (deps: FireDeps, routine: RunnableRoutine, nowMs: number): DueFire
     return { ...dueFires(timed, nowMs, deps.limits), why: wasMissed }
   } catch (error) {
     deps.log.error({ err: error, routine: routine.id }, 'the next time of a routine cannot be worked out')
-    return { fires: [], next: null, missed: nextMs ?? nowMs, why: unknownTime }
+    return { fires: [], next: null, missed: nextMs ?? nowMs, lately: [nextMs ?? nowMs], why: unknownTime }
   }
 }
 
 const leftOut = (fireMs: number | undefined, reason: string): FiredRoutine['skipped'] =>
-  fireMs === undefined ? undefined : skippedAt(fireMs, reason)
-
-const skippedAt = (fireMs: number, reason: string): NonNullable<FiredRoutine['skipped']> => ({
-  at: new Date(fireMs),
-  reason: `The fire of ${timestamp(new Date(fireMs))} was skipped: ${reason}`,
-})
+  fireMs === undefined
+    ? undefined
+    : { at: new Date(fireMs), reason: `The fire of ${timestamp(new Date(fireMs))} was skipped: ${reason}` }
 
 const stillActive = 'a run of the routine was still active'
 
@@ -91,6 +106,12 @@ const start = async (deps: FireDeps, routine: RunnableRoutine, fireMs: number): 
   }
 }
 
+/** What became of a fire, unless it is tried again. */
+const settledBy = (fireMs: number, refusal: Refusal | undefined): FireOutcome[] => {
+  if (refusal === 'later') return []
+  return [refusal ? outcomeOf(fireMs, 'skipped', refusal.reason) : outcomeOf(fireMs, 'started')]
+}
+
 /** Handles fires by the routine's overlap policy while a run is active. */
 const settlements: Record<
   RunnableRoutine['overlap'],
@@ -100,30 +121,26 @@ const settlements: Record<
     const now = fires.slice(0, startedTogether)
     const refusals = await Promise.all(now.map((at) => start(deps, routine, at)))
     const later = now.filter((_, index) => refusals[index] === 'later')
-    const skipped = now.flatMap((at, index) => {
-      const refusal = refusals[index]
-      return refusal === undefined || refusal === 'later' ? [] : [skippedAt(at, refusal.reason)]
-    })
-    return { waiting: [...later, ...fires.slice(startedTogether)], skipped: skipped.at(-1) }
+    const outcomes = now.flatMap((at, index) => settledBy(at, refusals[index]))
+    return { waiting: [...later, ...fires.slice(startedTogether)], outcomes }
   },
 
   async skip(deps, routine, fires) {
     const [first, ...rest] = fires
-    if (first === undefined) return { waiting: [], skipped: undefined }
-    const last = rest.at(-1) ?? first
+    if (first === undefined) return { waiting: [], outcomes: [] }
     const refusal = await startAlone(deps, routine, first)
-    if (refusal === 'busy') return { waiting: [], skipped: skippedAt(last, stillActive) }
-    if (refusal === 'later') return { waiting: fires, skipped: undefined }
-    if (refusal) return { waiting: [], skipped: skippedAt(last, refusal.reason) }
-    return { waiting: [], skipped: rest.length > 0 ? skippedAt(last, stillActive) : undefined }
+    if (refusal === 'busy') return { waiting: [], outcomes: skipped(fires, stillActive) }
+    if (refusal === 'later') return { waiting: fires, outcomes: [] }
+    if (refusal) return { waiting: [], outcomes: skipped(fires, refusal.reason) }
+    return { waiting: [], outcomes: [outcomeOf(first, 'started'), ...skipped(rest, stillActive)] }
   },
 
   async queue(deps, routine, fires) {
     const [first, ...rest] = fires
-    if (first === undefined) return { waiting: [], skipped: undefined }
+    if (first === undefined) return { waiting: [], outcomes: [] }
     const refusal = await startAlone(deps, routine, first)
-    const left = refusal === 'busy' || refusal === 'later' ? fires : rest
-    return { waiting: left, skipped: typeof refusal === 'object' ? skippedAt(first, refusal.reason) : undefined }
+    if (refusal === 'busy' || refusal === 'later') return { waiting: fires, outcomes: [] }
+    return { waiting: rest, outcomes: settledBy(first, refusal) }
   },
 }
 

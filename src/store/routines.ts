@@ -1,5 +1,6 @@
 import type { Database, Queries } from '../database/database.ts'
 import type { CatchUp, Overlap } from '../model/cadence.ts'
+import { type FireOutcome, keepFires } from './routine-fires.ts'
 
 /** A routine's row, joined with its task and collection. */
 export interface RoutineRow {
@@ -228,10 +229,13 @@ export interface FiredRoutine {
   waiting: Date[]
   /** The newest skipped fire, if any. */
   skipped: { at: Date; reason: string } | undefined
+  /** What became of the fires that no longer wait. */
+  outcomes: FireOutcome[]
 }
 
-/** Writes the next due times of routines this transaction holds. */
+/** Writes the next due times of routines this transaction holds, and what became of their fires. */
 export const moveOn = async (queries: Queries, fired: FiredRoutine[]): Promise<void> => {
+  await keepFires(queries, fired)
   await queries.rows(
     'move_routines_on',
     `update routines r set next_run_at = u.next_run_at, waiting = u.waiting,
@@ -242,7 +246,11 @@ export const moveOn = async (queries: Queries, fired: FiredRoutine[]): Promise<v
      where r.id = u.id`,
     [
       JSON.stringify(
-        fired.map(({ skipped, ...one }) => ({ ...one, skipped_at: skipped?.at, skip_reason: skipped?.reason })),
+        fired.map(({ skipped, outcomes: _, ...one }) => ({
+          ...one,
+          skipped_at: skipped?.at,
+          skip_reason: skipped?.reason,
+        })),
       ),
     ],
   )

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { endpoint, ifMatchHeader } from '../../http/endpoint.ts'
 import { skipSchema } from '../../model/names.ts'
 import { createRoutineSchema, routineSchema, updateRoutineSchema } from '../../model/routine.ts'
+import { routineFiresQuery, routineFiresSchema } from '../../model/routine-fires.ts'
 import { preflightQuery } from '../../model/runs/preflight.ts'
 import { trajectoryListSchema, workflowResponseSchema } from '../../model/runs/trajectory.ts'
 
@@ -87,6 +88,14 @@ export const routinesContract = {
     audited: false,
     response: workflowResponseSchema,
     errors: ['bad_request', 'busy', 'model_unavailable'],
+  }),
+  getRoutineFires: endpoint({
+    ...ofTask,
+    method: 'GET',
+    path: `${named}/fires`,
+    summary: 'When a routine starts its next runs, and what became of its past fires',
+    query: routineFiresQuery,
+    response: routineFiresSchema,
   }),
   listRoutineRuns: endpoint({
     ...ofTask,

@@ -35,6 +35,7 @@ import { runsOfRoutine } from '../trajectories/list.ts'
 import { requireWebhookTarget } from '../webhooks/check-url.ts'
 import { routinesContract } from './contract.ts'
 import { changed, checkedCadence, newRoutine } from './fields.ts'
+import { routineFires } from './fires.ts'
 
 export interface RoutinesDeps extends DocumentDeps {
   database: Database
@@ -219,6 +220,8 @@ export const routinesRoutes = (deps: RoutinesDeps): Route[] => {
       const run = await startRunOnce(deps, { call, sent: [], prepare: request })
       return acceptedReply(deps, run, call.memory)
     },
+
+    getRoutineFires: async (call) => routineFires(database, await get(call), call.query),
 
     listRoutineRuns: async (call) => {
       const { id, task_id: taskId } = await get(call)
