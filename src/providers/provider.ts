@@ -68,6 +68,15 @@ export interface Provider {
 export interface RoutableModel {
   id: string
   owned_by: string
+  /** Where the price list has it: the provider there, and its name. */
+  listed?: { prices: string; model: string } | undefined
+}
+
+/** Details of a model from the price list; null where the list does not have them. */
+export interface ModelDetails {
+  context_tokens: number | null
+  /** US dollars per million tokens; also null when the price is not proportional to the tokens. */
+  usd_per_million: { input: number; output: number; cached_input: number } | null
 }
 
 /** The variables of an environment, by name. */
@@ -139,6 +148,8 @@ export interface Models {
   routable(places: readonly ModelScope[]): Promise<RoutableModel[]>
   /** The same, after refreshing the lists of providers that are missing or stale: takes at most 2 s. */
   listed(places: readonly ModelScope[]): Promise<RoutableModel[]>
+  /** Looks models up in the price list, in the same order. Sends nothing. */
+  describe(models: readonly RoutableModel[]): Promise<ModelDetails[]>
   /** The provider that would answer to a name, in any shape; undefined if none would. Sends nothing. */
   ownerOf(model: string, places: readonly ModelScope[]): RoutableModel | undefined
 }

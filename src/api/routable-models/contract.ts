@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
+import { flagSchema } from '../../model/flag.ts'
 import { routableModelSchema, routableModelsSchema } from '../../model/gateway/routable-model.ts'
 
 const query = z.object({
@@ -10,6 +11,7 @@ const query = z.object({
       'Collection whose environment is used; the header X-Jetty-Collection has the same effect. Default: the home collection of ' +
         'the key; for the admin token, only models that need no key.',
     ),
+  details: flagSchema.describe('Adds context size and prices to each model.'),
 })
 
 export const routableModelsContract = {

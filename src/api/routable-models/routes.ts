@@ -14,12 +14,12 @@ export interface RoutableModelsDeps {
   database: Database
   sealer: Sealer
   findCollection(name: string): Promise<FoundCollection | undefined>
-  models: Pick<Models, 'listed' | 'ownerOf'>
+  models: Pick<Models, 'listed' | 'ownerOf' | 'describe'>
 }
 
 interface Asked {
   identity: Identity
-  query: { collection?: string | undefined }
+  query: { collection?: string | undefined; details: boolean }
   headers: IncomingHttpHeaders
 }
 
@@ -49,13 +49,15 @@ export const routableModelsRoutes = ({ database, sealer, findCollection, models 
 
   return implement(routableModelsContract, {
     async listRoutableModels(call) {
-      const data = (await models.listed(await placesFor(call))).map(shown)
+      const found = await models.listed(await placesFor(call))
+      const details = call.query.details ? await models.describe(found) : []
+      const data = found.map((model, at) => ({ ...shown(model), ...details[at] }))
       const ends = { first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null }
       return { object: 'list' as const, data, has_more: false as const, ...ends }
     },
     getRoutableModel: async (call) => {
       const owner = models.ownerOf(call.params.model, await placesFor(call))
-      if (owner) return shown(owner)
+      if (owner) return { ...shown(owner), ...(call.query.details && (await models.describe([owner]))[0]) }
       throw new AppError('not_found', `No available key can serve the model '${call.params.model}'`, {
         hint: 'List the available models with GET /v1/models.',
       })

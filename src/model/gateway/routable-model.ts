@@ -10,6 +10,18 @@ export const routableModelSchema = z
     type: z.literal('model'),
     display_name: z.string().describe('The id.'),
     created_at: z.string().describe('Not known here: the beginning of 1970.'),
+    context_tokens: z
+      .int()
+      .nullable()
+      .optional()
+      .describe('With `details`: how many tokens the model reads at most; null when the price list does not say.'),
+    usd_per_million: z
+      .object({ input: z.number(), output: z.number(), cached_input: z.number() })
+      .nullable()
+      .optional()
+      .describe(
+        'With `details`: prices per million tokens; null when they are unknown or depend on the size of a call.',
+      ),
   })
   .meta({ id: 'RoutableModel' })
 

@@ -1,8 +1,9 @@
 import { requireAllowedHost } from '../../lib/net/hosts.ts'
 import type { Shape } from '../../model/gateway/shape.ts'
 import { scriptedProvider } from '../catalogue.ts'
+import { modelDetails } from '../prices/model-details.ts'
 import { knownModels } from '../prices/prices.ts'
-import type { LookUpVariable, ModelScope, RoutableModel, Target } from '../provider.ts'
+import type { LookUpVariable, ModelScope, Models, RoutableModel, Target } from '../provider.ts'
 import { scriptedModels } from '../wires/scripted.ts'
 import type { ModelLists } from './model-lists.ts'
 import { resolveModel, resolveProvider, servedProviders } from './resolve.ts'
@@ -35,7 +36,10 @@ const written = ({ provider }: Target, model: string): string =>
   provider.model_names?.test(model) ? model : `${provider.id}/${model}`
 
 /** Lists the models that the keys of some environments reach. */
-export const makeRoutable = ({ lists, serverUrl }: RoutableOptions) => {
+export const makeRoutable = ({
+  lists,
+  serverUrl,
+}: RoutableOptions): Pick<Models, 'routable' | 'listed' | 'ownerOf' | 'describe'> => {
   const targetsOf = (place: ModelScope): Target[] =>
     servedProviders(place.env)
       .map((provider) => resolveProvider(provider, { model: '' }, { ...place, serverUrl, lentKeys: () => undefined }))
@@ -48,7 +52,8 @@ export const makeRoutable = ({ lists, serverUrl }: RoutableOptions) => {
     for (const target of places.flatMap(targetsOf)) {
       for (const model of lists.known(target) ?? (await knownModels(target.provider))) {
         const id = written(target, model)
-        found.set(id, { id, owned_by: target.provider.id })
+        const { id: owner, prices } = target.provider
+        found.set(id, { id, owned_by: owner, listed: prices === undefined ? undefined : { prices, model } })
       }
     }
     return [...found.values()]
@@ -66,10 +71,12 @@ export const makeRoutable = ({ lists, serverUrl }: RoutableOptions) => {
     for (const place of places) {
       for (const shape of asked) {
         const found = resolveModel({ model }, { ...place, serverUrl, lentKeys: () => undefined }, shape)
-        if ('url' in found && mayReach(found, place)) return { id: model, owned_by: found.provider.id }
+        if (!('url' in found) || !mayReach(found, place)) continue
+        const { id: owner, prices } = found.provider
+        return { id: model, owned_by: owner, listed: prices === undefined ? undefined : { prices, model: found.model } }
       }
     }
     return undefined
   }
-  return { routable, listed, ownerOf }
+  return { routable, listed, ownerOf, describe: (models) => modelDetails(models.map((model) => model.listed)) }
 }

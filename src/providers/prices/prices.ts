@@ -4,11 +4,11 @@ import { answersCalls } from '../models/model-kinds.ts'
 import type { Provider, Target } from '../provider.ts'
 import { type PricedTokens, priceAt, type Rates, ratesOf } from './price-rates.ts'
 
-type PriceList = typeof import('@pydantic/genai-prices')
+export type PriceList = typeof import('@pydantic/genai-prices')
 
 let loading: Promise<PriceList> | undefined
 /** Loaded by the first call that needs it: about 120 ms and 10 MB. */
-const priceList = (): Promise<PriceList> => {
+export const priceList = (): Promise<PriceList> => {
   loading ??= import('@pydantic/genai-prices')
   return loading
 }
@@ -28,7 +28,7 @@ const mostRates = 2_000
 const knownRates = new LRUCache<string, { rates: Rates | null }>({ max: mostRates, ttl: ratesForMs })
 
 /** Null if the price is not proportional to the tokens, or unknown. */
-const ratesNow = (list: PriceList, provider: string, model: string): Rates | null => {
+export const ratesNow = (list: PriceList, provider: string, model: string): Rates | null => {
   const key = `${provider} ${model}`
   const known = knownRates.get(key)
   if (known) return known.rates

@@ -44,6 +44,16 @@ describe('GET /v1/models', () => {
     await setEnvironment({ GROQ_API_KEY: null })
   })
 
+  it('has context and prices for who asks', async () => {
+    const read = async (path: string): Promise<Body> => (await jetty.call('GET', path)).body
+    const { data } = await read('/v1/models?collection=acme&details=true')
+    const known = { context_tokens: 128_000, usd_per_million: { input: 0.15, output: 0.6, cached_input: 0.075 } }
+    expect(data.find(({ id }: Body) => id === 'gpt-4o-mini')).toMatchObject(known)
+    expect(data[0]).toMatchObject({ context_tokens: null, usd_per_million: null })
+    expect(await read('/v1/models/gpt-4o-mini?collection=acme&details=true')).toMatchObject(known)
+    expect((await read('/v1/models/gpt-4o-mini?collection=acme')).context_tokens).toBeUndefined()
+  })
+
   it("is what Anthropic's clients ask for, with the token where they put it", async () => {
     const made = await jetty.call('POST', '/api/v1/api-keys', { name: 'anthropic', collection_name: 'acme' })
     const headers = { 'x-api-key': made.body.api_key, 'anthropic-version': '2023-06-01' }

@@ -1,0 +1,48 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { ModelDetails, RoutableModel } from '../provider.ts'
+import { type PriceList, priceList, ratesNow } from './prices.ts'
+
+const unknown: ModelDetails = { context_tokens: null, usd_per_million: null }
+
+/** Models that are looked up at a time: between them, other requests are served. */
+const togetherAtOnce = 20
+
+/** Digits beyond these are noise of the division. */
+const digits = 9
+
+const perMillion = (usdPerToken: number): number => Number((usdPerToken * 1_000_000).toPrecision(digits))
+
+const detailsOf = (list: PriceList, { prices, model }: NonNullable<RoutableModel['listed']>): ModelDetails => {
+  const rates = ratesNow(list, prices, model)
+  return {
+    context_tokens: contextOf(list, prices, model),
+    usd_per_million:
+      rates && rates.input + rates.output > 0
+        ? {
+            input: perMillion(rates.input),
+            output: perMillion(rates.output),
+            cached_input: perMillion(rates.cacheRead),
+          }
+        : null,
+  }
+}
+
+const contextOf = (list: PriceList, providerId: string, model: string): number | null => {
+  try {
+    return list.calcPrice({ input_tokens: 1 }, model, { providerId })?.model.context_window ?? null
+  } catch {
+    return null // the model has another unit than tokens
+  }
+}
+
+/** Looks models up in the public price list. */
+export const modelDetails = async (models: readonly RoutableModel['listed'][]): Promise<ModelDetails[]> => {
+  if (models.every((model) => model === undefined)) return models.map(() => unknown)
+  const list = await priceList()
+  const details: ModelDetails[] = []
+  for (const [at, model] of models.entries()) {
+    if (at > 0 && at % togetherAtOnce === 0) await nextTurn()
+    details.push(model ? detailsOf(list, model) : unknown)
+  }
+  return details
+}
