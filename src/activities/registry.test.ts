@@ -73,6 +73,7 @@ it('has every activity of the contract, sections 5.1 to 5.6, and more for contro
     'litellm_vision',
     'loop_counter',
     'number_sequence_generator',
+    'pinned_outputs',
     'read_text_file',
     'read_uploaded_file',
     'replicate_run',

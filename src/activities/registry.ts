@@ -12,6 +12,7 @@ import { runWorkflow } from './control/run-workflow.ts'
 import { sleep } from './control/sleep.ts'
 import { waitForApproval } from './control/wait-for-approval.ts'
 import { labelRun } from './data/label-run.ts'
+import { pinnedOutputs } from './data/pinned-outputs.ts'
 import { webhookNotify } from './data/webhook-notify.ts'
 import { litellmEmbeddings } from './embeddings/litellm-embeddings.ts'
 import { downloadImage } from './files/download-image.ts'
@@ -51,6 +52,7 @@ const all: Activity[] = [
   litellmVision,
   loopCounter,
   numberSequenceGenerator,
+  pinnedOutputs,
   readTextFile,
   readUploadedFile,
   replicateRun,

@@ -35,6 +35,7 @@ import { taskVersionsContract } from './task-versions/contract.ts'
 import { tasksContract } from './tasks/contract.ts'
 import { trajectoriesContract } from './trajectories/contract.ts'
 import { trialContract } from './trial/contract.ts'
+import { tryContract } from './try/contract.ts'
 import { uploadsContract } from './uploads/contract.ts'
 import { webhooksContract } from './webhooks/contract.ts'
 import { workflowsContract } from './workflows/contract.ts'
@@ -57,6 +58,7 @@ export const contract = {
   ...stepsContract,
   ...logsContract,
   ...rerunContract,
+  ...tryContract,
   ...routinesContract,
   ...diffContract,
   ...approvalsContract,

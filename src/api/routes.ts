@@ -35,6 +35,7 @@ import { type TaskVersionsDeps, taskVersionsRoutes } from './task-versions/route
 import { type TasksDeps, tasksRoutes } from './tasks/routes.ts'
 import { type TrajectoriesDeps, trajectoriesRoutes } from './trajectories/routes.ts'
 import { type TrialDeps, trialRoutes } from './trial/routes.ts'
+import { type TryDeps, tryRoutes } from './try/routes.ts'
 import { type UploadsDeps, uploadsRoutes } from './uploads/routes.ts'
 import { type WebhooksDeps, webhooksRoutes } from './webhooks/routes.ts'
 import { type WorkflowsDeps, workflowsRoutes } from './workflows/routes.ts'
@@ -59,6 +60,7 @@ export type ApiDeps = HealthDeps &
   CollectionRunsDeps &
   TrajectoriesDeps &
   RerunDeps &
+  TryDeps &
   RoutinesDeps &
   DiffDeps &
   ApprovalsDeps &
@@ -92,6 +94,7 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...stepsRoutes(deps),
   ...logsRoutes(deps),
   ...rerunRoutes(deps),
+  ...tryRoutes(deps),
   ...routinesRoutes(deps),
   ...diffRoutes(deps),
   ...approvalsRoutes(deps),

@@ -48,6 +48,11 @@ export interface Engine {
   problems(workflow: Workflow): string[]
   /** Lints a workflow, and looks up the child tasks that it names. */
   check(workflow: Workflow, home: WorkflowHome): Promise<CheckedWorkflow>
+  /**
+   * Cuts a workflow down to one step and those that it depends on, some of them with pinned outputs in the place of
+   * their execution. Throws a 422 that says why it cannot be executed.
+   */
+  planTry(workflow: Workflow, wanted: { step: string; outputs: PinnedOutputs }): Workflow
   /** Adds a question to every heartbeat from now on. A process that executes no runs has no heartbeat, and never asks. */
   lookFor(look: Look): void
   /** Resolves when every start that is under way now is stored or refused. */
@@ -141,6 +146,9 @@ export interface WorkflowHome {
   name: string
   task?: string | undefined
 }
+
+/** Outputs of steps that are not executed, by the name of the step. */
+export type PinnedOutputs = Readonly<Record<string, Record<string, unknown>>>
 
 export interface CheckedWorkflow {
   faults: WorkflowFault[]

@@ -83,6 +83,7 @@ const engineOf = (options: EngineOptions, parts: Parts, stop: Engine['stop']): E
     mayAskModels: starts.mayAskModels,
     problems: starts.problems,
     check: starts.check,
+    planTry: starts.planTry,
     wait: waiters.wait,
     decide: (given) => decide(options, storage, given),
     requestEnd: (runKeys, status, seconds = endSeconds) =>

@@ -191,6 +191,16 @@ export const operations: Record<string, Operation> = {
 
   runTask: started('/api/v1/run'),
   runTaskSync: started('/api/v1/run-sync'),
+  tryStep: write((place) => ({ path: `/api/v1/try/${place.collection}`, body: { workflow, step: 'a' } }), {
+    reaching: (mine, theirs) =>
+      [theirs.upload, theirs.path, theirs.uploadPath].map((path): [Ask, number] => [
+        {
+          path: `/api/v1/try/${mine.collection}`,
+          body: { workflow, step: 'a', init_params: { file_paths: [path] } },
+        },
+        422,
+      ]),
+  }),
 
   runBatch: write((place) => ({ path: `/api/v1/run-batch/${task(place)}`, body: { items: [{}] } }), {
     reaching: (mine, theirs) =>
@@ -248,6 +258,7 @@ export const operations: Record<string, Operation> = {
   pauseRoutine: write((place) => ({ path: `${routine(place)}/pause` })),
   resumeRoutine: write((place) => ({ path: `${routine(place)}/resume` })),
   runRoutineNow: write((place) => ({ path: `${routine(place)}/run-now` })),
+  getRoutineFires: read((place) => `${routine(place)}/fires`),
   listRoutineRuns: read((place) => `${routine(place)}/runs`),
   decideApproval: write((place) => ({
     path: `/api/v1/trajectory/${place.collection}/${place.gate}/${place.waiting}/steps/ask/approval`,

@@ -4,6 +4,7 @@ import type { Engine, StartedRun } from '../engine.ts'
 import { outlineOf } from '../program/outline.ts'
 import type { Programs } from '../program/programs.ts'
 import { checkWorkflow } from './check-workflow.ts'
+import { planTry } from './plan-try.ts'
 import { mayAskModels, preflight } from './preflight.ts'
 import { planRerun } from './rerun.ts'
 import { checkStart, type Starter, startRun } from './start.ts'
@@ -20,7 +21,7 @@ export interface StartsDeps extends Starter {
 export interface Starts
   extends Pick<
     Engine,
-    'start' | 'checkStart' | 'planRerun' | 'settled' | 'preflight' | 'mayAskModels' | 'problems' | 'check'
+    'start' | 'checkStart' | 'planRerun' | 'settled' | 'preflight' | 'mayAskModels' | 'problems' | 'check' | 'planTry'
   > {
   /** Runs accepted so far. */
   readonly accepted: number
@@ -51,6 +52,7 @@ export const makeStarts = (deps: StartsDeps): Starts => {
     preflight: (planned) => watch.whileUp(() => preflight(deps, planned)),
     mayAskModels: async (definition) => (await programs.of(definition)).steps.some(mayAskModels),
     problems: (workflow) => programs.compile(JSON.stringify(workflow)).problems.map(({ message }) => message),
+    planTry: (workflow, wanted) => planTry(programs, workflow, wanted),
     async check(workflow, home) {
       const program = programs.compile(JSON.stringify(workflow))
       const faults = await checkWorkflow(requestDatabase, workflow, program, home)

@@ -1,0 +1,68 @@
+import type { Database } from '../../database/database.ts'
+import type { Engine, RunRequest } from '../../engine/engine.ts'
+import { type Call, implement, type Route } from '../../http/implement.ts'
+import { AppError } from '../../lib/errors.ts'
+import type { Sealer } from '../../lib/secrets/crypto.ts'
+import { authorOf } from '../../model/collections/identity.ts'
+import { refusesUnservable } from '../../model/runs/preflight.ts'
+import { tryTask } from '../../model/runs/try.ts'
+import type { Workflow } from '../../model/workflows/workflow.ts'
+import { currentEnvironment } from '../../store/collections/environments.ts'
+import { keepDefinition } from '../../store/tasks/definitions.ts'
+import { taskForRecords } from '../../store/tasks/own-tasks.ts'
+import { definitionHash } from '../../store/tasks/tasks.ts'
+import { acceptedReply } from '../runs/accepted.ts'
+import { withResolvedFiles } from '../runs/file-paths.ts'
+import { checkParameters } from '../runs/parameters.ts'
+import { startRunOnce } from '../runs/start-once.ts'
+import type { DocumentDeps } from '../trajectories/documents.ts'
+import { tryContract } from './contract.ts'
+
+export interface TryDeps extends DocumentDeps {
+  database: Database
+  engine: Engine
+  sealer: Sealer
+  settings: { maxInitParamsBytes: number }
+}
+
+type TryCall = Call<(typeof tryContract)['tryStep']>
+
+/** Workflow of the task itself: each of its runs has one of its own. */
+const noWorkflow = '{"steps":[]}'
+const description = 'Steps that were tried in an editor, recorded by the server'
+
+export const tryRoutes = (deps: TryDeps): Route[] =>
+  implement(tryContract, {
+    tryStep: async (call) => {
+      const run = await startRunOnce(deps, { call, sent: call.body, prepare: () => prepare(deps, call) })
+      return acceptedReply(deps, run, call.memory)
+    },
+  })
+
+const prepare = async ({ database, engine, settings }: TryDeps, call: TryCall): Promise<RunRequest> => {
+  const { collection, body, identity } = call
+  checkParameters(body, false, settings.maxInitParamsBytes)
+  const workflow = JSON.stringify(engine.planTry(body.workflow as Workflow, body))
+  const definition = definitionHash(workflow)
+  const environmentId = await currentEnvironment(database, collection.id)
+  const task = await taskForRecords(database, {
+    collectionId: collection.id,
+    name: tryTask,
+    workflow: noWorkflow,
+    description,
+  })
+  if (!task || environmentId === undefined) throw new AppError('not_found', 'Collection not found')
+  await keepDefinition(database, { hash: definition, workflow })
+  return {
+    collection: { id: collection.id, name: collection.name, environmentId },
+    task: { ...task, definition },
+    initParams: await withResolvedFiles(database, collection, body.init_params),
+    secrets: body.secret_params,
+    files: [],
+    author: authorOf(identity),
+    params: { try: { step: body.step, pinned: Object.keys(body.outputs).slice(0, mostNamed) } },
+    unservable: refusesUnservable(call) ? 'refuse' : 'record',
+  }
+}
+
+const mostNamed = 50
