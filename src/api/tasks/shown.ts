@@ -1,5 +1,8 @@
+import { parsedObject } from '../../lib/json/json-object.ts'
+import { memberText } from '../../lib/json/json-text.ts'
 import { timestamp } from '../../lib/time.ts'
 import type { Warning } from '../../model/warning.ts'
+import { inferredInputSchema } from '../../model/workflows/input-schema.ts'
 import type { TaskRow } from '../../store/tasks/tasks.ts'
 
 /** Adds members that are already JSON text to a JSON object. */
@@ -36,9 +39,16 @@ export interface TaskExtras {
   warnings?: Warning[]
 }
 
+/** JSON text of the schema of a run's parameters: the one of the workflow, or one that its defaults suggest. */
+const inputSchemaText = (workflow: string): string => {
+  const written = memberText(workflow, 'input_schema')
+  if (written !== undefined && parsedObject(written)) return written
+  return JSON.stringify(inferredInputSchema(parsedObject(memberText(workflow, 'init_params') ?? '{}') ?? {}))
+}
+
 /** A task as JSON text. */
 export const taskText = (row: TaskRow, extras: TaskExtras = {}): string =>
   withRaw(
     { ...members(row), environment_variables: null, storage_info: null, storage_provider: null, ...extras },
-    raw(row),
+    { ...raw(row), input_schema: inputSchemaText(row.workflow) },
   )

@@ -5,6 +5,7 @@ import { type Guess, makeGuesses } from '../../lib/text/nearest.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
 import type { WorkflowFault } from '../../model/workflows/workflow-fault.ts'
 import { type Binding, readsOf, requiredOf } from './bindings.ts'
+import { schemaRemarks } from './input-schema.ts'
 import { parameterIssues } from './parameter-issues.ts'
 import type { Path } from './paths.ts'
 import type { Program, ProgramStep } from './program.ts'
@@ -15,7 +16,7 @@ const mostFaults = 200
 const mostGuesses = 100
 
 /** Members of a workflow that the server uses, and known ones for people and other tools. */
-const usedMembers = ['init_params', 'step_configs', 'steps', 'execution']
+const usedMembers = ['init_params', 'step_configs', 'steps', 'execution', 'input_schema']
 const knownMembers = new Set([
   ...usedMembers,
   ...['name', 'description', 'version', 'metadata', 'author', 'tags', 'title', 'notes', 'comment', '$schema'],
@@ -41,6 +42,7 @@ export const lintWorkflow = (workflow: Workflow, program: Program): WorkflowFaul
   if (workflow.steps === undefined)
     add('error', [{ message: 'The workflow has no steps, a list of step names', hint: unusedHint }])
   add('warning', unknownMembers(workflow, guess))
+  add('warning', schemaRemarks(workflow, program))
   add('error', program.problems)
   add('warning', unusedSteps(workflow, program))
   for (const step of program.steps) {

@@ -1,4 +1,5 @@
 import type { Activity, ActivityRegistry } from '../../activities/activity.ts'
+import { isObject } from '../../lib/json/json-object.ts'
 import { type Guess, makeGuesses } from '../../lib/text/nearest.ts'
 import { mostStepsSideBySide, reservedStepNames, type Workflow } from '../../model/workflows/workflow.ts'
 import { type Binding, bindParameters, readsOf } from './bindings.ts'
@@ -46,6 +47,8 @@ export interface Program {
   /** Steps that run a runbook on every path and whose failure fails the run. */
   runbookSteps: ProgramStep[]
   initParams: Record<string, unknown>
+  /** JSON Schema that the parameters of a run must fit. */
+  inputSchema: Record<string, unknown> | undefined
   problems: Remark[]
   /** For each step, the last step that reads its inputs or outputs: until then they stay in memory. */
   lastReader: Map<number, number>
@@ -112,6 +115,7 @@ export const compileWorkflow = (
     askingSteps: steps.filter((step) => step.activity.asks !== undefined && isBoundToCome(step)),
     runbookSteps: steps.filter((step) => step.activity.carriesOut !== undefined && isBoundToCome(step)),
     initParams: workflow.init_params ?? {},
+    inputSchema: isObject(workflow.input_schema) ? workflow.input_schema : undefined,
     problems,
     lastReader: lastReaders(steps, indexOf, parallel),
     indexOf,

@@ -1,6 +1,7 @@
 import { AppError } from '../../lib/errors.ts'
 import { newRunKey } from '../../lib/ids.ts'
 import type { PlannedRuns } from '../engine.ts'
+import { requireInputs } from '../program/input-schema.ts'
 import type { ProgramStep } from '../program/program.ts'
 import { joinMessages } from '../program/remark.ts'
 import { refusalOf } from '../runs/refusal.ts'
@@ -25,6 +26,13 @@ export const preflight = async (
     throw new AppError('invalid', `Task '${task.name}' cannot run: ${joinMessages(program.problems)}`, {
       hint: 'Put its workflow right first.',
     })
+  }
+  for (const [index, initParams] of runs.entries()) {
+    requireInputs(
+      program,
+      { ...program.initParams, ...initParams },
+      runs.length > 1 ? ['body', 'items', index] : undefined,
+    )
   }
   if (program.askingSteps.length + program.runbookSteps.length === 0) return undefined
   const key = newRunKey()

@@ -18,6 +18,7 @@ import type { RunSecrets } from '../environment/run-secrets.ts'
 import { Fenced, TrajectoryIdTaken } from '../journal/journal.ts'
 import type { Leases } from '../leases/leases.ts'
 import { newCourse } from '../program/course.ts'
+import { requireInputs } from '../program/input-schema.ts'
 import type { Program, ProgramStep } from '../program/program.ts'
 import type { Programs } from '../program/programs.ts'
 import type { LiveRun } from '../runs/live-run.ts'
@@ -79,6 +80,7 @@ const writeDown = async (
   if (isThereRoom) await isThereRoom
   const beginning = await beginningOf(starter, request, key)
   const { program, sealedSecrets, environment, merged } = beginning
+  if (!request.isChecked) requireInputsOf(request, beginning)
   const shownDefinition = environment.isEmpty
     ? null
     : await starter.shownDefinition(request.task.definition, environment.scrub.jsonText)
@@ -206,11 +208,26 @@ export const checkStart = async (deps: CheckDeps, request: RunRequest): Promise<
   if (request.refusal) return request.refusal
   await deps.quota.require(request.collection.id)
   const beginning = await beginningOf(deps, request, request.key ?? newRunKey())
+  requireInputsOf(request, beginning)
   return refusalTo(deps, request, beginning)
 }
 
 const refusalTo = (deps: CheckDeps, request: RunRequest, beginning: Beginning): Promise<AppError | undefined> =>
   refusalOf(request.unservable, () => checkBeginning(deps, request, beginning))
+
+/** A replay has the parameters of its recording. Files get their paths later: what counts now is how many there are. */
+const requireInputsOf = ({ files, rerun }: RunRequest, { program, merged }: Beginning): void => {
+  if (program.inputSchema === undefined || rerun?.replayOf !== undefined) return
+  requireInputs(
+    program,
+    files.length > 0
+      ? withFilePaths(
+          merged,
+          files.map(({ name }) => ({ path: name })),
+        )
+      : merged,
+  )
+}
 
 /** Whether there is anything to check: most runs call no model and run no runbook. */
 const needsCheck = ({ rerun }: RunRequest, { program }: Beginning): boolean =>
@@ -254,7 +271,10 @@ const extrasOf = (
   }
 }
 
-const withFilePaths = (params: Record<string, unknown>, files: NewFile[]): Record<string, unknown> => {
+const withFilePaths = (
+  params: Record<string, unknown>,
+  files: readonly Pick<NewFile, 'path'>[],
+): Record<string, unknown> => {
   const given = Array.isArray(params.file_paths) ? params.file_paths : []
   return { ...params, file_paths: [...given, ...files.map((file) => file.path)] }
 }

@@ -37,6 +37,9 @@ export const taskSchema = z
     environment_variables: z.record(z.string(), z.string()).nullable(),
     storage_info: jsonObjectSchema.nullable(),
     storage_provider: z.string().nullable(),
+    input_schema: jsonObjectSchema.describe(
+      "JSON Schema of the parameters of a run: the workflow's `input_schema`, which each run must fit, or else one that the defaults suggest.",
+    ),
     warnings: z
       .array(warningSchema)
       .optional()

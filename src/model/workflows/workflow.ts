@@ -1,8 +1,10 @@
-/** A workflow as stored. Keys beside these three are kept and ignored. */
+/** A workflow as stored. Keys beside these are kept and ignored. */
 export interface Workflow {
   init_params?: Record<string, unknown>
   step_configs?: Record<string, Record<string, unknown>>
   steps?: string[]
+  /** JSON Schema of the run's parameters. */
+  input_schema?: unknown
   /** `parallel`: steps that do not depend on one another run side by side. */
   execution?: unknown
 }

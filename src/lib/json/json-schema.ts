@@ -1,0 +1,156 @@
+import { isDeepStrictEqual } from 'node:util'
+import { isObject, type JsonObject } from './json-object.ts'
+
+/** What a value violates, and where: the names and indices that lead to it. */
+export interface SchemaIssue {
+  path: (string | number)[]
+  message: string
+}
+
+const mostIssues = 20
+const deepest = 32
+/** Maximum pairs of a schema and a value that are compared, whatever the sizes of both. */
+const mostComparisons = 100_000
+
+type Check = (schema: JsonObject, value: unknown, at: At) => void
+
+interface At {
+  path: (string | number)[]
+  budget: { left: number }
+  report(path: SchemaIssue['path'], message: string): void
+}
+
+/**
+ * Checks a value against a JSON Schema, as far as the keywords go that `checkedKeywords` lists. `pattern` and `$ref` are
+ * left out on purpose: a regular expression or a circle from outside could block the process.
+ */
+export const schemaIssues = (schema: unknown, value: unknown): SchemaIssue[] => {
+  const issues: SchemaIssue[] = []
+  checkValue(schema, value, {
+    path: [],
+    budget: { left: mostComparisons },
+    report: (path, message) => {
+      if (issues.length < mostIssues) issues.push({ path, message })
+    },
+  })
+  return issues
+}
+
+const checkValue = (schema: unknown, value: unknown, at: At): void => {
+  if (schema === false) at.report(at.path, 'is not allowed')
+  if (!isObject(schema) || at.path.length > deepest || at.budget.left-- <= 0) return
+  for (const [keyword, check] of Object.entries(checks)) if (Object.hasOwn(schema, keyword)) check(schema, value, at)
+}
+
+const below = (at: At, step: string | number): At => ({ ...at, path: [...at.path, step] })
+
+const typeOf = (value: unknown): string => (value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value)
+
+const hasType = (value: unknown, type: unknown): boolean =>
+  type === 'integer' ? Number.isInteger(value) : typeOf(value) === type
+
+const shown = (value: unknown): string => {
+  const text = JSON.stringify(value) ?? String(value)
+  return text.length > 60 ? `${text.slice(0, 59)}…` : text
+}
+
+/** Makes the check of a keyword that limits a number derived from the value; undefined where it does not apply. */
+const limit =
+  (
+    keyword: string,
+    of: (value: unknown) => number | undefined,
+    fits: (a: number, b: number) => boolean,
+    said: string,
+  ): Check =>
+  (schema, value, { path, report }) => {
+    const [wanted, measured] = [schema[keyword], of(value)]
+    if (typeof wanted !== 'number' || measured === undefined || fits(measured, wanted)) return
+    report(path, said.replace('%', String(wanted)))
+  }
+
+const numberOf = (value: unknown) => (typeof value === 'number' ? value : undefined)
+const lengthOf = (value: unknown) => (typeof value === 'string' ? [...value].length : undefined)
+const itemsOf = (value: unknown) => (Array.isArray(value) ? value.length : undefined)
+const atLeast = (a: number, b: number) => a >= b
+const atMost = (a: number, b: number) => a <= b
+
+/** Whether a value fits a schema; nested alternatives are not described one by one. */
+const fitsSchema = (schema: unknown, value: unknown, at: At): boolean => {
+  let isFit = true
+  checkValue(schema, value, {
+    ...at,
+    report: () => {
+      isFit = false
+    },
+  })
+  return isFit
+}
+
+const listOf = (schema: JsonObject, keyword: string): unknown[] => {
+  const written = schema[keyword]
+  return Array.isArray(written) ? written : []
+}
+
+const checks: Readonly<Record<string, Check>> = {
+  type: ({ type }, value, { path, report }) => {
+    const types = (Array.isArray(type) ? type : [type]).filter((one) => jsonTypes.has(one as string))
+    if (types.length === 0 || types.some((one) => hasType(value, one))) return
+    report(path, `must be ${types.join(' or ')}, not ${typeOf(value)}`)
+  },
+  enum: (schema, value, { path, report }) => {
+    const allowed = listOf(schema, 'enum')
+    if (allowed.length === 0 || allowed.some((one) => isDeepStrictEqual(one, value))) return
+    report(path, `must be one of ${allowed.slice(0, 10).map(shown).join(', ')}`)
+  },
+  const: (schema, value, { path, report }) => {
+    if (!isDeepStrictEqual(schema.const, value)) report(path, `must be ${shown(schema.const)}`)
+  },
+  required: (schema, value, { path, report }) => {
+    if (!isObject(value)) return
+    for (const name of listOf(schema, 'required')) {
+      if (typeof name === 'string' && !Object.hasOwn(value, name)) report([...path, name], 'is required')
+    }
+  },
+  properties: ({ properties }, value, at) => {
+    if (!isObject(properties) || !isObject(value)) return
+    for (const [name, schema] of Object.entries(properties)) {
+      if (Object.hasOwn(value, name)) checkValue(schema, value[name], below(at, name))
+    }
+  },
+  additionalProperties: ({ properties, additionalProperties }, value, at) => {
+    if (!isObject(value)) return
+    const known = isObject(properties) ? properties : {}
+    for (const [name, item] of Object.entries(value)) {
+      if (!Object.hasOwn(known, name)) checkValue(additionalProperties, item, below(at, name))
+    }
+  },
+  items: ({ items }, value, at) => {
+    if (!Array.isArray(value)) return
+    for (const [index, item] of value.entries()) checkValue(items, item, below(at, index))
+  },
+  minItems: limit('minItems', itemsOf, atLeast, 'must have at least % items'),
+  maxItems: limit('maxItems', itemsOf, atMost, 'must have at most % items'),
+  minLength: limit('minLength', lengthOf, atLeast, 'must have at least % characters'),
+  maxLength: limit('maxLength', lengthOf, atMost, 'must have at most % characters'),
+  minimum: limit('minimum', numberOf, atLeast, 'must be at least %'),
+  maximum: limit('maximum', numberOf, atMost, 'must be at most %'),
+  exclusiveMinimum: limit('exclusiveMinimum', numberOf, (a, b) => a > b, 'must be more than %'),
+  exclusiveMaximum: limit('exclusiveMaximum', numberOf, (a, b) => a < b, 'must be less than %'),
+  anyOf: (schema, value, at) => {
+    const forms = listOf(schema, 'anyOf')
+    if (forms.length > 0 && !forms.some((form) => fitsSchema(form, value, at)))
+      at.report(at.path, 'fits none of its forms')
+  },
+  oneOf: (schema, value, at) => {
+    const fitting = listOf(schema, 'oneOf').filter((form) => fitsSchema(form, value, at)).length
+    if (listOf(schema, 'oneOf').length > 0 && fitting !== 1) at.report(at.path, `fits ${fitting} of its forms, not one`)
+  },
+  allOf: (schema, value, at) => {
+    for (const form of listOf(schema, 'allOf')) checkValue(form, value, at)
+  },
+}
+
+const jsonTypes = new Set(['string', 'number', 'integer', 'boolean', 'object', 'array', 'null'])
+
+/** Keywords that `schemaIssues` checks. */
+export const checkedKeywords: ReadonlySet<string> = new Set(Object.keys(checks))
