@@ -89,6 +89,6 @@ const noStep = (wanted: string, { steps }: Program) =>
 export const requirePinnable = ({ steps = [], step_configs: configs = {} }: Workflow, pinned: Pinned): void => {
   for (const name of Object.keys(pinned)) {
     if (steps.includes(name) || isObject(configs[name])) continue
-    throw invalidField(['body', 'outputs', name], `outputs names '${name}', which is no step of the workflow`)
+    throw invalidField(['body', 'outputs', name], `Outputs are pinned for '${name}', which is no step of the workflow`)
   }
 }

@@ -81,7 +81,7 @@ it('a step of a loop is executed once, its counter with the whole loop', async (
 
 it.each([
   ['an unknown step', { step: 'fourth' }, "no step 'fourth'"],
-  ['an unknown pinned step', { step: 'first', outputs: { fourth: {} } }, "'fourth', which is no step"],
+  ['an unknown pinned step', { step: 'first', outputs: { fourth: {} } }, "for 'fourth', which is no step"],
   ['a broken step', { step: 'aside' }, "no step 'aside'"],
 ])('%s is refused by name', async (_, wanted, said) => {
   const { status, body } = await post({ workflow: chain, ...wanted })
