@@ -44,6 +44,7 @@ const prepare = async ({ database, engine, settings }: TryDeps, call: TryCall): 
   checkParameters(body, false, settings.maxInitParamsBytes)
   const workflow = JSON.stringify(engine.planTry(body.workflow as Workflow, body))
   const definition = definitionHash(workflow)
+  const initParams = await withResolvedFiles(database, collection, body.init_params) // refuses before anything is stored
   const environmentId = await currentEnvironment(database, collection.id)
   const task = await taskForRecords(database, {
     collectionId: collection.id,
@@ -56,7 +57,7 @@ const prepare = async ({ database, engine, settings }: TryDeps, call: TryCall): 
   return {
     collection: { id: collection.id, name: collection.name, environmentId },
     task: { ...task, definition },
-    initParams: await withResolvedFiles(database, collection, body.init_params),
+    initParams,
     secrets: body.secret_params,
     files: [],
     author: authorOf(identity),
