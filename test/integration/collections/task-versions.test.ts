@@ -334,7 +334,9 @@ test('tasks from before versions were kept have version 0, and its hash', async 
   const made = await call('POST', '/tasks/acme', body)
   const [{ content_hash: hash }] = (await history('older')).versions
   await server.database.query('drop table task_versions')
-  await server.database.query("delete from schema_migrations where name in ('0006_task_versions', '0050_version_authors')")
+  await server.database.query(
+    "delete from schema_migrations where name in ('0006_task_versions', '0050_version_authors')",
+  )
   await migrate(server.database)
 
   const { body: found } = await version('older', '~0')
