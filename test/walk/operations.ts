@@ -1,3 +1,4 @@
+// Every operation of the API has its row here, which makes it long.
 import type { Ask } from './ask.ts'
 import { idempotencyKey, type Place } from './world.ts'
 

@@ -5,7 +5,7 @@ export const workflowsContract = {
   checkWorkflow: endpoint({
     method: 'POST',
     path: '/api/v1/workflows/check',
-    summary: 'The faults of a workflow with JSON Pointers, its steps, and where each parameter comes from',
+    summary: 'The faults of a workflow with JSON Pointers, its steps, and the origins of each parameter',
     tag: 'Tasks',
     access: 'read',
     body: workflowCheckRequestSchema,
