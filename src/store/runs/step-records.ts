@@ -4,6 +4,7 @@ import { labelsText } from './labels.ts'
 import { type TakeMemory, uncounted, withLargeValues } from './large-values.ts'
 import type { RunRow } from './runs.ts'
 import type { StepRecord, StoredStep } from './step-row.ts'
+import { versionNumberOf } from './version-numbers.ts'
 
 const stepColumns = `s.run_id, s.seq, s.name, s.status, s.attempt, s.inputs, s.outputs, s.inputs_payload, s.outputs_payload,
   coalesce(octet_length(i.body), 0) + coalesce(octet_length(o.body), 0) as payload_bytes,
@@ -11,7 +12,9 @@ const stepColumns = `s.run_id, s.seq, s.name, s.status, s.attempt, s.inputs, s.o
 const payloads = 'left join payloads i on i.id = s.inputs_payload left join payloads o on o.id = s.outputs_payload'
 
 /** Columns of a run that are known only after its end. */
-export type RunOutcome = Pick<RunRow, 'status' | 'error' | 'labels' | 'started_at' | 'ended_at'>
+export type RunOutcome = Pick<RunRow, 'status' | 'error' | 'labels' | 'started_at' | 'ended_at'> & {
+  version_number: number | null
+}
 
 /** Reads how a run ended and its steps in one query, for a caller that waited for the end. */
 export const readRunOutcome = async (
@@ -25,12 +28,15 @@ export const readRunOutcome = async (
     run_labels: string
     run_started: Date
     run_ended: Date
+    run_version: number | null
   }
   const rows = await queries.rows<Omit<Row, 'seq'> & { seq: number | null }>(
     'outcome_of',
     `select r.status as run_status, r.error as run_error, r.started_at as run_started, r.ended_at as run_ended,
-       l.labels as run_labels, ${stepColumns}
-     from runs r cross join lateral (select ${labelsText('r.id')} as labels offset 0) l left join steps s on s.run_id = r.id ${payloads} where r.id = $1 order by s.seq`,
+       l.labels as run_labels, l.version as run_version, ${stepColumns}
+     from runs r cross join lateral (
+       select ${labelsText('r.id')} as labels, ${versionNumberOf} as version offset 0) l
+     left join steps s on s.run_id = r.id ${payloads} where r.id = $1 order by s.seq`,
     [runKey],
   )
   const [first] = rows
@@ -41,6 +47,7 @@ export const readRunOutcome = async (
     labels: first.run_labels,
     started_at: first.run_started,
     ended_at: first.run_ended,
+    version_number: first.run_version,
   }
   const steps = rows.filter((row): row is Row => row.seq !== null)
   return { run, steps: await withLargeValues(queries, steps, take) }

@@ -1,15 +1,17 @@
 import type { Queries } from '../../database/database.ts'
 
 /**
- * Reads which version of its task each run executes: the newest one with its workflow, of later ones only where no earlier
- * one has it. Runs whose version is gone are left out.
+ * SQL expression: which version of its task a row `r` of runs executes. The newest one with its workflow, of later ones only
+ * where no earlier one has it; null when it is gone.
  */
+export const versionNumberOf = `(select v.seq from task_versions v where v.task_id = r.task_id and v.definition = r.definition
+  order by v.created_at <= r.created_at desc, v.seq desc limit 1)`
+
+/** Reads which version of its task each run executes. Runs whose version is gone are left out. */
 export const versionNumbers = async (queries: Queries, runKeys: string[]): Promise<ReadonlyMap<string, number>> => {
   const rows = await queries.rows<{ id: string; version_number: number | null }>(
     'version_numbers',
-    `select r.id, (
-       select v.seq from task_versions v where v.task_id = r.task_id and v.definition = r.definition
-       order by v.created_at <= r.created_at desc, v.seq desc limit 1) as version_number
+    `select r.id, ${versionNumberOf} as version_number
      from runs r where r.id = any($1::text[])`,
     [runKeys],
   )
