@@ -1,0 +1,35 @@
+import type { WaitForRuns } from '../../activities/activity.ts'
+import type { Bell } from '../../lib/bell.ts'
+import type { StepAtWork } from '../steps/step-at-work.ts'
+import type { ChildKind } from './fan-out-child.ts'
+import type { Waiting } from './waiting-steps.ts'
+
+/** A fan-out in progress. */
+export interface FanOut {
+  work: StepAtWork
+  wanted: WaitForRuns
+  kind: ChildKind
+  ahead: Ahead
+  waiting: Waiting
+  bell: Bell
+  /** Whether an ancestor was asked to end; undefined until checked. */
+  isAskedAbove: boolean | undefined
+  /** When (`performance.now()`) its child runs were first asked to end. */
+  endingSinceMs: number | undefined
+  /** Since when (`performance.now()`) there is no room for more runs; undefined when the last check found some. */
+  fullSinceMs: number | undefined
+}
+
+/** Indices of runs still to start: first those an earlier attempt left out, then all others. */
+export interface Ahead {
+  missing: number[]
+  next: number
+  count: number
+}
+
+export const remaining = ({ missing, next, count }: Ahead): number => missing.length + count - next
+
+export const takeIndex = (ahead: Ahead): number => ahead.missing.shift() ?? ahead.next++
+
+/** Interval of repeated requests to end, and of checks for room. */
+export const askAgainMs = 500

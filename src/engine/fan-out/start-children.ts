@@ -1,0 +1,193 @@
+import { randomUUID } from 'node:crypto'
+import type { Queries } from '../../database/database.ts'
+import { makeSlots, type Slots } from '../../lib/slots.ts'
+import type { NewRun } from '../../model/runs/new-run.ts'
+import type { Quota } from '../../store/collections/quota.ts'
+import { Fenced } from '../journal/journal.ts'
+import { runInput } from '../journal/journal-columns.ts'
+import { columns, pushRow, runValues } from '../journal/journal-entry.ts'
+import type { EndRequests } from '../leases/end-requests.ts'
+import { keysAbove } from '../leases/run-keys.ts'
+import { presentRuns } from '../start/enqueue.ts'
+import { type ChildDeps, childRun } from './fan-out-child.ts'
+import { nextChunk } from './fan-out-shares.ts'
+import { countDue, emitRuns, wakeChildren } from './fan-out-sql.ts'
+import { askAgainMs, type FanOut, remaining, takeIndex } from './fan-out-state.ts'
+import type { FanOutWatch } from './fan-out-watch.ts'
+import type { OpenRuns } from './open-runs.ts'
+import { type Leased, newLeased } from './waiting-steps.ts'
+
+export interface StartChildrenDeps extends ChildDeps {
+  database: Queries
+  shard: number
+  quota: Pick<Quota, 'add' | 'require'>
+  watch: FanOutWatch
+  openRuns: OpenRuns
+  /** Tells a run in this process to end. */
+  deliver: EndRequests['deliver']
+}
+
+/** Starts and wakes the child runs of fan-outs, a batch at a time. */
+export interface StartChildren {
+  /**
+   * Starts some of the remaining runs, within the concurrency and the limits on open runs. Throws when there is no room
+   * and no open run of the step could free some. Returns `full` when it must wait for room.
+   */
+  startSome(fanOut: FanOut): Promise<'started' | 'enough' | 'full'>
+  /** Wakes parked child runs as far as there is room, before new ones start. Returns whether any woke. */
+  wake(fanOut: FanOut): Promise<boolean>
+}
+
+/** Maximum runs of one statement, and maximum text of one lease. */
+const runsAtOnce = 1_000
+const textAtOnce = 4 * 1024 * 1024
+/** Maximum batches in memory and being written, of all steps here; collections take turns. */
+const batchesAtOnce = 3
+
+/** The leases of one statement, and their runs. */
+interface Batch {
+  leases: { id: string; share: number; size: number }[]
+  runs: { lease: string; index: number; run: NewRun }[]
+}
+
+export const makeStartChildren = (deps: StartChildrenDeps): StartChildren => {
+  const emitting = makeSlots(batchesAtOnce)
+  return {
+    startSome: (fanOut) => startSome(deps, emitting, fanOut),
+    wake: (fanOut) => wake(deps, fanOut),
+  }
+}
+
+const startSome = async (
+  deps: StartChildrenDeps,
+  emitting: Slots,
+  fanOut: FanOut,
+): Promise<'started' | 'enough' | 'full'> => {
+  const { watch, openRuns } = deps
+  const { work, wanted, ahead, waiting } = fanOut
+  const { run } = work
+  const out = sharesOut(watch.sharesOf(waiting))
+  if (!nextChunk(wanted.runs.maxConcurrency, remaining(ahead), out, waiting.paceMs)) return 'enough'
+  await emitting.acquire(run.collectionId)
+  let written = () => {}
+  try {
+    await openRuns.look(run)
+    const room = openRuns.left(run)
+    if (room === 0) return waitForRoom(openRuns, fanOut, out.lanes)
+    fanOut.fullSinceMs = undefined
+    const batch = nextBatch(deps, fanOut, room)
+    written = openRuns.take(run, batch.runs.length)
+    await emit(deps, fanOut, batch)
+  } finally {
+    written()
+    emitting.release()
+  }
+  return 'started'
+}
+
+/** Throws where no open run of the step could free room. It takes two counts: the last may precede ends that did. */
+const waitForRoom = (openRuns: OpenRuns, fanOut: FanOut, lanes: number): 'full' => {
+  fanOut.fullSinceMs ??= performance.now()
+  const isFullStill = performance.now() - fanOut.fullSinceMs >= askAgainMs - 100
+  const refusal = lanes === 0 && isFullStill ? openRuns.refusal(fanOut.work.run) : undefined
+  if (refusal) throw refusal
+  return 'full'
+}
+
+/** Takes one statement's worth of runs, at most `room`, in the leases that may start now. */
+const nextBatch = (deps: StartChildrenDeps, fanOut: FanOut, room: number): Batch => {
+  const { wanted, ahead, waiting } = fanOut
+  const batch: Batch = { leases: [], runs: [] }
+  let text = 0
+  const most = Math.min(runsAtOnce, room)
+  while (batch.runs.length < most && text < textAtOnce) {
+    const out = sharesOut(deps.watch.sharesOf(waiting), batch.leases)
+    const left = room - batch.runs.length
+    const chunk = nextChunk(wanted.runs.maxConcurrency, remaining(ahead), out, waiting.paceMs, left)
+    if (!chunk) break
+    text += fillLease(deps, fanOut, batch, chunk)
+  }
+  return batch
+}
+
+/** Adds a lease with so many runs to a batch, or fewer where their text is long; returns the length of their text. */
+const fillLease = (
+  deps: StartChildrenDeps,
+  { work, wanted, kind, ahead }: FanOut,
+  { leases, runs }: Batch,
+  { share, size }: { share: number; size: number },
+): number => {
+  const lease = { id: randomUUID(), share, size: 0 }
+  let text = 0
+  while (lease.size < size && text < textAtOnce) {
+    const index = takeIndex(ahead)
+    const run = childRun(deps, kind, work, index, wanted.runs.initParams(index))
+    runs.push({ lease: lease.id, index, run })
+    text += run.initParams.length
+    lease.size++
+  }
+  leases.push(lease)
+  return text
+}
+
+/** Writes a batch. Runs whose trajectory id was taken return to `ahead`, for a new lease. */
+const emit = async (deps: StartChildrenDeps, fanOut: FanOut, { leases, runs }: Batch): Promise<void> => {
+  const { database, shard, watch } = deps
+  const { work, wanted, waiting } = fanOut
+  const { run: parent, lease } = work
+  const rows = columns(runInput.length)
+  for (const { run, lease } of runs) pushRow(rows, runValues(run, lease, 0))
+  const leased = leases.map(({ id, share, size }): Leased => {
+    const one = newLeased(share, size, false)
+    watch.leased(waiting, id, one)
+    return one
+  })
+  const labels: Record<string, string> = JSON.parse(parent.environment.scrub.json(wanted.runs.labels))
+  const above = [parent.key, ...keysAbove(parent)]
+  const { collectionId } = parent
+  const emission = { parent: lease, shard, leases, runs: rows, labels, above, collectionId }
+  const { held, stopped, made } = await emitRuns(database, emission)
+  for (const one of leased) one.isWritten = true
+  // The request to end reaches every run below soon; this one need not wait for it.
+  if (stopped) return deps.deliver(parent.key, 'cancelled')
+  if (!held) throw new Fenced(lease.id)
+  const databaseBytes = runs.reduce((sum, { run }) => sum + Buffer.byteLength(run.initParams), 0)
+  deps.quota.add(collectionId, { runs: made.length, databaseBytes })
+  if (made.length < runs.length) await takeBack(database, fanOut, runs, made)
+}
+
+/** Notes the runs that are not there to be started again under another id. */
+const takeBack = async (
+  database: Queries,
+  { ahead }: FanOut,
+  runs: Batch['runs'],
+  made: readonly string[],
+): Promise<void> => {
+  const there = new Set(made)
+  const absent = runs.filter(({ run }) => !there.has(run.key))
+  const keys = absent.map(({ run }) => run.key)
+  const present = await presentRuns(database, keys)
+  ahead.missing.push(...absent.filter(({ run }) => !present.has(run.key)).map(({ index }) => index))
+}
+
+const wake = async ({ database, watch }: StartChildrenDeps, { work, wanted, waiting }: FanOut): Promise<boolean> => {
+  if (!waiting.due) return false
+  const due = await countDue(database, waiting)
+  waiting.due = due > 0
+  const out = sharesOut(watch.sharesOf(waiting))
+  const chunk = nextChunk(wanted.runs.maxConcurrency, due, out, waiting.paceMs)
+  if (!chunk) return false
+  const lease = { id: randomUUID(), ...chunk, collectionId: work.run.collectionId }
+  const leased = newLeased(chunk.share, chunk.size, false)
+  watch.leased(waiting, lease.id, leased)
+  const { held, woken } = await wakeChildren(database, waiting, work.lease, lease)
+  if (!held) throw new Fenced(work.lease.id)
+  leased.open = woken
+  leased.isWritten = true
+  return woken > 0
+}
+
+const sharesOut = (out: number[], leases: Batch['leases'] = []): { lanes: number; shares: number } => {
+  const all = [...out, ...leases.map(({ share }) => share)]
+  return { lanes: all.length, shares: all.reduce((sum, share) => sum + share, 0) }
+}
