@@ -81,15 +81,15 @@ const isForRunbook = (block: unknown, shape: Shape): boolean =>
   isObject(block) && block.runbook !== false && (shape === 'chat' || block.runbook !== undefined)
 
 const noRunbook = (): AppError =>
-  new AppError('invalid', 'jetty.runbook: a runbook is carried out by a chat completion alone', {
+  new AppError('invalid', 'jetty.runbook: only chat completions can run a runbook', {
     issues: [
       {
         loc: ['body', 'jetty', 'runbook'],
-        msg: 'A runbook is carried out by a chat completion alone',
+        msg: 'Only chat completions can run a runbook',
         type: 'not_supported',
       },
     ],
-    hint: 'Send it to /v1/chat/completions, or leave `runbook` out for a plain call of a model.',
+    hint: 'Send it to /v1/chat/completions, or omit `runbook` for a plain model call.',
   })
 
 /**

@@ -33,7 +33,7 @@ export interface BegunModelCall {
 
 const unrecordable = (): AppError =>
   new AppError('database_unavailable', 'The call cannot be recorded: the database does not answer right now', {
-    hint: 'JETTY_RECORDING_REQUIRED refuses calls that are not on record. Try again in a moment.',
+    hint: 'JETTY_RECORDING_REQUIRED refuses calls that cannot be recorded. Try again in a moment.',
     retryAfterSeconds: 1,
   })
 

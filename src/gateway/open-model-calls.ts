@@ -24,7 +24,7 @@ const endWithinMs = 10_000
 const renewTrialsMs = 60_000
 
 const serverStops = (): AppError =>
-  new AppError('stopping', 'The server is being stopped; the answer was broken off', {
+  new AppError('stopping', 'The server is stopping and has interrupted the answer', {
     hint: 'Send the call again.',
     retryAfterSeconds: 1,
   })

@@ -52,7 +52,7 @@ const readRecordHeader = (written: string | undefined): boolean => {
   const read = flagSchema.safeParse(written ?? 'on')
   if (read.success) return read.data
   throw new AppError('bad_request', 'X-Jetty-Record: expected on or off', {
-    hint: 'Leave the header out, or send off for a call that is not to be recorded.',
+    hint: 'Omit the header, or send off to leave the call unrecorded.',
   })
 }
 

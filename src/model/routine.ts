@@ -15,37 +15,37 @@ export const cadenceSchema = z
       .trim()
       .max(200)
       .nullish()
-      .describe('Of `cron`: five fields, such as `*/5 9-17 * * mon-fri`.'),
+      .describe('Cron expression of five fields, such as `*/5 9-17 * * mon-fri`; for kind `cron`.'),
     time_zone: z
       .string()
       .trim()
       .max(100)
       .nullish()
-      .describe('Of `cron`: an IANA name, such as `Europe/Berlin`; else UTC.'),
+      .describe('IANA time zone of the cron expression, such as `Europe/Berlin`. Default: UTC.'),
   })
   .meta({ id: 'Cadence' })
 
 const overridesSchema = jsonObjectSchema
   .nullish()
   .transform((given) => given ?? {})
-  .describe("Merged over the task's init_params, key by key; only keys that stand there.")
+  .describe("Parameters merged over the task's init_params, key by key; other keys are refused.")
 const secretsSchema = z
   .record(z.string(), z.string())
   .nullish()
   .transform((given) => given ?? {})
-  .describe('Part of the environment of its runs, stored encrypted, never answered.')
-const overlapSchema = z.enum(overlaps).describe('What becomes of a fire while a run of the routine is active.')
+  .describe('Variables for the environment of its runs; stored encrypted, never returned.')
+const overlapSchema = z.enum(overlaps).describe('What happens to a fire while a run of the routine is active.')
 const catchUpSchema = z
   .enum(catchUps)
-  .describe('Which fires are made up for that came while no server ran: none, the last one, or all.')
+  .describe('Which fires missed while no server ran are made up: none, the last one, or all.')
 
 const settable = {
   cadence: cadenceSchema,
   init_params_overrides: overridesSchema,
   secret_params: secretsSchema,
-  paused: z.boolean().describe('It does not fire until it is resumed.'),
-  webhook_url: webhookUrlSchema.describe('Who is told when a run of it has ended.'),
-  webhook_secret: webhookSecretSchema.describe('What that is signed with; stored encrypted, never answered.'),
+  paused: z.boolean().describe('Whether the routine is paused: it fires again once it is resumed.'),
+  webhook_url: webhookUrlSchema.describe('URL that is notified when a run of the routine has ended.'),
+  webhook_secret: webhookSecretSchema.describe('Secret that signs the notifications; stored encrypted, never returned.'),
   overlap: overlapSchema,
   catch_up: catchUpSchema,
 }
@@ -73,7 +73,7 @@ const time = timestampSchema.nullable()
 
 export const routineSchema = z
   .object({
-    id: z.int().describe('What its runs have as `triggered_by_routine_id`.'),
+    id: z.int().describe('Value of `triggered_by_routine_id` of its runs.'),
     name: z.string(),
     collection: z.string(),
     task: z.string(),
@@ -85,11 +85,11 @@ export const routineSchema = z
     has_webhook_secret: z.boolean(),
     overlap: overlapSchema,
     catch_up: catchUpSchema,
-    next_run_at: time.describe('Null: manual, or paused.'),
-    last_run_at: time.describe('When its newest run was started.'),
+    next_run_at: time.describe('Time of the next fire. Null for manual and paused routines.'),
+    last_run_at: time.describe('Time at which its newest run was started.'),
     last_trajectory_id: z.string().nullable(),
-    waiting: z.int().describe('Fires whose runs are still to be started.'),
-    last_skipped_at: time.describe('The newest fire that no run came of.'),
+    waiting: z.int().describe('Number of fires whose runs have not started yet.'),
+    last_skipped_at: time.describe('Time of the newest fire that started no run.'),
     last_skip_reason: z.string().nullable(),
     created_at: timestampSchema,
     updated_at: timestampSchema,

@@ -14,17 +14,17 @@ export const uploadFormSchema = z
     collection: textSchema
       .nullish()
       .transform((given) => given || undefined)
-      .describe('Where it goes. Needed by the admin and by keys of several collections.'),
-    purpose: purposeSchema.describe('A word of your own, kept with the file.'),
+      .describe('Target collection. Required for the admin token and for keys of several collections without a home collection.'),
+    purpose: purposeSchema.describe('Purpose, free text, stored with the file.'),
   })
   .meta({ id: 'UploadForm' })
 
 /** A file uploaded before a run, with path and id; of several, the first one. */
 export const uploadedFileSchema = z
   .object({
-    path: z.string().describe('Storage path: goes into init_params.file_paths.'),
+    path: z.string().describe('Storage path, for init_params.file_paths.'),
     file_path: z.string(),
-    file_paths: z.array(z.string()).describe('Of every file that was sent.'),
+    file_paths: z.array(z.string()).describe('Storage paths of all uploaded files.'),
     upload_id: z.string(),
     filename: z.string(),
     size: z.int(),

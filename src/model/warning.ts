@@ -4,8 +4,8 @@ import { z } from 'zod'
 export const warningSchema = z
   .object({
     field: z.string().describe('Path of the member, such as `workflow.step`, or name of the query parameter.'),
-    message: z.string().describe('What happened, as a whole sentence; it names what was probably meant.'),
-    did_you_mean: z.string().nullable().describe('The known name that is nearest, or null where none is near.'),
+    message: z.string().describe('What happened, in one sentence that suggests the probable correction.'),
+    did_you_mean: z.string().nullable().describe('Nearest known name; null if none is near.'),
   })
   .meta({ id: 'Warning' })
 

@@ -4,13 +4,13 @@ import { timestampSchema } from './names.ts'
 /** One attempt to notify a receiver of a run's end. */
 export const deliverySchema = z
   .object({
-    n: z.int().describe('Its number among the attempts of this run, from 1.'),
+    n: z.int().describe('Number of the attempt, from 1.'),
     created: timestampSchema,
     status: z.enum(['delivered', 'failed']),
-    status_code: z.int().nullable().describe('What the receiver answered; null: nothing.'),
+    status_code: z.int().nullable().describe('HTTP status of the receiver; null if it did not answer.'),
     error: z.string().nullable(),
     duration_ms: z.int(),
-    by_hand: z.boolean().describe('Asked for by somebody, outside of the schedule.'),
+    by_hand: z.boolean().describe('Whether the attempt was requested by hand.'),
   })
   .meta({ id: 'Delivery' })
 
@@ -21,12 +21,9 @@ export const deliveriesSchema = z
     webhook_url: z.string().nullable(),
     state: z
       .enum(['none', 'waiting', 'pending', 'delivered', 'failed'])
-      .describe(
-        '`none`: the run has no webhook; `waiting`: it has not ended; `pending`: an attempt is to come; `failed`: ' +
-          'given up, to be redelivered by hand.',
-      ),
-    next_attempt_at: timestampSchema.nullable().describe('null also while an attempt is under way, or due at once.'),
-    deliveries: z.array(deliverySchema).describe('Oldest first.'),
+      .describe('`none`: the run has no webhook; `waiting`: the run has not ended; `pending`: another attempt follows; `failed`: no more attempts, redeliver by hand.'),
+    next_attempt_at: timestampSchema.nullable().describe('Time of the next attempt; null also while one is in progress or due.'),
+    deliveries: z.array(deliverySchema).describe('Attempts, oldest first.'),
   })
   .meta({ id: 'Deliveries' })
 

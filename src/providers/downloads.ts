@@ -6,7 +6,7 @@ import type { CallLimits } from './provider.ts'
 
 const tooMany = (most: number): AppError =>
   new AppError('too_large', `The call names more than ${most} files to download`, {
-    hint: 'Send fewer, or their bytes, or raise JETTY_MAX_MEDIA_FILES.',
+    hint: 'Send fewer files, send their bytes instead of URLs, or raise JETTY_MAX_MEDIA_FILES.',
   })
 
 const noneLeft = (most: number): AppError =>

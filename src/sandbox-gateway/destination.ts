@@ -24,9 +24,9 @@ export const readDestination = (target: string): Destination | undefined => {
 }
 
 const closed = (): AppError =>
-  new AppError('address_refused', 'This runbook has no network: it reaches only its models')
+  new AppError('address_refused', 'This runbook has no network access: it can reach only its models')
 const unlisted = (host: string): AppError =>
-  new AppError('address_refused', `'${host}' is not one of the hosts that this runbook may reach`)
+  new AppError('address_refused', `'${host}' is not among the hosts that this runbook may reach`)
 const isPrivate = (host: string): AppError =>
   new AppError(
     'address_refused',

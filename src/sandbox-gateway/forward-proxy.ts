@@ -56,7 +56,7 @@ const bodyOf = (headers: IncomingHttpHeaders): Record<string, string> => {
 }
 
 const usedUp = (): AppError =>
-  new AppError('address_refused', 'This runbook has used up the bytes that it may send and receive')
+  new AppError('address_refused', 'This runbook has used up its limit of transferred bytes')
 
 const refusalText = (error: AppError): { status: number; body: string } => ({
   status: error.code === 'address_refused' ? 403 : 502,
@@ -168,7 +168,7 @@ export const makeForwardProxy = (options: ForwardOptions): ForwardProxy => {
         maxHeaderSize: 64 * 1024,
       })
       const unanswered = (why: string) =>
-        reject(new AppError('network_failed', `'${destination.host}' gave no valid answer: ${why}`))
+        reject(new AppError('network_failed', `'${destination.host}' did not give a valid answer: ${why}`))
       asked.on('error', (error) => unanswered(messageOf(error)))
       asked.on('upgrade', (_, other) => {
         other.destroy()

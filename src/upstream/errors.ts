@@ -68,8 +68,8 @@ export const unreadable = (
 
 /** A stream that ended before the answer in it did. */
 export const cutOff = ({ provider }: Upstream): AppError =>
-  new AppError('upstream_failed', `${provider.name} ended its answer in the middle`, {
-    hint: 'What had arrived until then is no whole answer. Ask again.',
+  new AppError('upstream_failed', `${provider.name} ended its answer early`, {
+    hint: 'The part that arrived is not a complete answer. Send the request again.',
     retryable: true,
   })
 
@@ -90,6 +90,6 @@ export const timeoutHint = (error: AppError): AppError =>
     ? new AppError(error.code, error.message, {
         retryable: error.retryable,
         cause: error.cause,
-        hint: 'Slow models need more: JETTY_MODEL_FIRST_BYTE_SECONDS, JETTY_MODEL_IDLE_SECONDS.',
+        hint: 'For slow models, raise JETTY_MODEL_FIRST_BYTE_SECONDS or JETTY_MODEL_IDLE_SECONDS.',
       })
     : error

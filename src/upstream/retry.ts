@@ -36,7 +36,7 @@ export const withRetries = async <T>(
       if (!error.retryable || tries >= mostTries || waitMs > longestWaitMs || caller.signal.aborted)
         throw final(error, tries)
       await delay(waitMs, undefined, { signal: caller.signal }).catch((cause) => {
-        throw new AppError('cancelled', 'The call was interrupted before it was tried again', { cause })
+        throw new AppError('cancelled', 'The call was interrupted before its retry', { cause })
       })
     }
   }

@@ -95,7 +95,7 @@ it('longer ones are broken off: their clients are told, and what had come is on 
   await pause(500) // until what has come is on its way to the clients
   await close()
   for (const answer of await streams) {
-    expect(lastEvent(answer)).toMatch(/^data: \{"error":\{"message":"The server is being stopped/)
+    expect(lastEvent(answer)).toMatch(/^data: \{"error":\{"message":"The server is stopping/)
     expect(answer.isWhole).toBe(false)
   }
   expect(await whole).toMatchObject({ status: 503, headers: { 'retry-after': '1' } })

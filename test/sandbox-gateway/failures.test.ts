@@ -129,7 +129,7 @@ describe('an answer that is none', () => {
     expect(answer.isCut).toBe(true)
     expect(usage()).toMatchObject({
       failed: 1,
-      lastFailure: { code: 'upstream_failed', message: 'OpenAI ended its answer in the middle' },
+      lastFailure: { code: 'upstream_failed', message: 'OpenAI ended its answer early' },
     })
   })
 

@@ -99,8 +99,8 @@ export const prepareChildren = async (
 ): Promise<ChildKind> => {
   const { maxFanOut, maxRunDepth } = deps.limits
   if (run.depth >= maxRunDepth) {
-    throw new AppError('too_large', `Runs may start runs ${maxRunDepth} levels deep, and this one is the last`, {
-      hint: 'Does the workflow start itself? The limit is JETTY_MAX_RUN_DEPTH.',
+    throw new AppError('too_large', `Child runs may be nested ${maxRunDepth} levels deep, and this run is on the last level`, {
+      hint: 'Check whether the workflow starts itself. JETTY_MAX_RUN_DEPTH sets the limit.',
     })
   }
   if (runs.count > maxFanOut) {
@@ -153,7 +153,7 @@ const checkRecursion = ({ maxRunRecursion }: ChildLimits, { name }: TaskOfChildr
     'too_large',
     `Task '${name}' may start itself ${maxRunRecursion} levels deep, and this run is the last`,
     {
-      hint: 'Does the workflow start itself without an end? The limit is JETTY_MAX_RUN_RECURSION.',
+      hint: 'Check that the workflow stops starting itself at some point. JETTY_MAX_RUN_RECURSION sets the limit.',
     },
   )
 }

@@ -52,7 +52,7 @@ const timedOut = ({ name, started }: StepPlace, count: number, ended: ChildRun[]
     'timed_out',
     `Step '${name}' timed out after ${seconds} s: ${completed} of ${count} runs had completed`,
     {
-      hint: 'Raise timeout_sec of the step, or take what is there with continue_on_error.',
+      hint: 'Raise timeout_sec of the step, or accept partial results with continue_on_error.',
     },
   )
 }

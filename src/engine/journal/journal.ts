@@ -206,7 +206,7 @@ export const openJournal = (options: {
     add(entry) {
       if (entry.run && isFull(entry.collectionId)) {
         return Promise.reject(
-          new AppError('busy', 'The server cannot write runs down as fast as they arrive', { retryAfterSeconds: 2 }),
+          new AppError('busy', 'Runs arrive faster than the server can store them', { retryAfterSeconds: 2 }),
         )
       }
       const size = sizeOf(entry)

@@ -82,8 +82,8 @@ const stepsStatement = `
   from known s, total t order by s.seq`
 
 const tooMuch = (what: string, limit: number): AppError =>
-  new AppError('output_too_large', `${what} more than the ${byteSize(limit)} that a step may put out`, {
-    hint: 'Read less of them, or save large results as files and pass their paths on. JETTY_MAX_OUTPUT_BYTES is the limit.',
+  new AppError('output_too_large', `${what} more than ${byteSize(limit)}, the limit for the outputs of a step`, {
+    hint: 'Read fewer of them, or save large results as files and pass their paths on. JETTY_MAX_OUTPUT_BYTES sets the limit.',
   })
 
 const pathOf = (text: string): Path => {

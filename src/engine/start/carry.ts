@@ -35,6 +35,6 @@ export const writeCarried = async (
   const values = [run.key, source.key, seqs, run.taskId, source.trajectoryId, source.name]
   const written = await queries.rows('carry_steps', carryStatement, values)
   if (written.length < seqs.length) {
-    throw new AppError('not_found', `Run ${source.trajectoryId} was removed meanwhile, and its results with it`)
+    throw new AppError('not_found', `Run ${source.trajectoryId} was deleted in the meantime, with its results`)
   }
 }

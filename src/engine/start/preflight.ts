@@ -24,7 +24,7 @@ export const preflight = async (
   const program = await deps.programs.of(task.definition)
   if (program.problems.length > 0) {
     throw new AppError('invalid', `Task '${task.name}' cannot run: ${joinMessages(program.problems)}`, {
-      hint: 'Put its workflow right first.',
+      hint: 'Correct its workflow first.',
     })
   }
   for (const [index, initParams] of runs.entries()) {

@@ -139,7 +139,7 @@ export const fileOf = async (
   const file = await findFile(database, path)
   if (!file || file.collection_id !== run.collectionId) {
     throw new AppError('not_found', `There is no file '${path}' in collection '${run.collection}'`, {
-      hint: 'Send the file with the run, or use the path that an earlier step put out.',
+      hint: 'Send the file with the run, or use a path from the outputs of an earlier step.',
     })
   }
   return file

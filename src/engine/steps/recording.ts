@@ -70,7 +70,7 @@ export const readRecording = async (
      where r.id = $1`,
     [source, seq],
   )
-  if (!here) throw new AppError('not_found', 'The run that is replayed was removed, and its recording with it')
+  if (!here) throw new AppError('not_found', 'The run to replay was deleted, with its recording')
   const [named] =
     here.name === name
       ? [here]

@@ -36,7 +36,7 @@ export const resolveAsRecorded = (
 
 const diverged = (divergence: Divergence): AppError =>
   new AppError('replay_diverged', `The replay diverged: ${divergence.message}`, {
-    hint: 'What the recording has no result for is not executed in a replay. Use rerun to execute it.',
+    hint: 'A replay executes nothing that the recording has no result for. Use rerun to execute it.',
     extra: { divergence },
   })
 

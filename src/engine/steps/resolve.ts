@@ -178,8 +178,8 @@ const resolveText = (parts: (string | Path)[], scope: Scope): Outcome => {
 }
 
 const textTooLong = ({ text }: Path, most: number): AppError =>
-  new AppError('output_too_large', `'{{${text}}}' makes a text of more than ${byteSize(most)}`, {
-    hint: 'Put less into one text, or raise JETTY_MAX_OUTPUT_BYTES.',
+  new AppError('output_too_large', `'{{${text}}}' produces a text of more than ${byteSize(most)}`, {
+    hint: 'Insert less into one text, or raise JETTY_MAX_OUTPUT_BYTES.',
   })
 
 const follow = (path: Path, scope: Scope): Outcome => {

@@ -27,7 +27,7 @@ const longestEnd = 4096
 
 const broken = (ticket: Ticket) => ({
   code: 'upstream_failed',
-  message: `${ticket.provider?.name ?? 'The provider'} ended its answer in the middle`,
+  message: `${ticket.provider?.name ?? 'The provider'} ended its answer early`,
 })
 
 const unreadable = (ticket: Ticket) => ({

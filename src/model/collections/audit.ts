@@ -5,22 +5,19 @@ export const auditEntrySchema = z
   .object({
     id: z.int(),
     at: timestampSchema,
-    collection: z.string().nullable().describe('Null: the change concerns no collection.'),
+    collection: z.string().nullable().describe('Collection that the change concerns; null if it concerns none.'),
     actor: z.object({
       kind: z.enum(['admin', 'key']),
       key_id: z.int().nullable(),
       name: z.string().nullable(),
       key_prefix: z.string().nullable(),
     }),
-    operation: z.string().describe('The operationId of the call.'),
-    target: z.string().describe('What it was made to: the names of the path, with slashes between them.'),
-    changes: z.record(z.string(), z.unknown()).describe('What was given, by name; never a secret value.'),
+    operation: z.string().describe('operationId of the call.'),
+    target: z.string().describe('Target of the change: the names in the path, joined by slashes.'),
+    changes: z.record(z.string(), z.unknown()).describe('Parameters of the call, by name; secret values are left out.'),
     outcome: z
       .enum(['begun', 'done', 'failed'])
-      .describe(
-        'Written as begun before anything is changed. One that stays so says that the process died meanwhile, or lost ' +
-          'the database: the change may have been made or not. Calls that were refused leave no entry.',
-      ),
+      .describe('`begun` is written before anything changes. An entry that stays `begun` means that the process died or lost the database meanwhile, so the change may or may not have been made. Refused calls leave no entry.'),
   })
   .meta({ id: 'AuditEntry' })
 

@@ -23,58 +23,58 @@ const strict: z.core.$ZodObjectParams = {
 const budget = z
   .strictObject(
     {
-      usd_per_day: usd.nullable().describe('US dollars that model calls may cost in a day (UTC).'),
-      tokens_per_day: z.int().min(1).nullable().describe('Tokens that they may use in a day (UTC), cached ones too.'),
+      usd_per_day: usd.nullable().describe('Budget of model calls per day (UTC), in US dollars.'),
+      tokens_per_day: z.int().min(1).nullable().describe('Budget of model calls per day (UTC), in tokens, cached ones included.'),
     },
     strict,
   )
   .partial()
 
 const settings = {
-  record_calls: z.boolean().nullable().describe('Is each call of the gateway recorded as a trajectory? null: yes.'),
+  record_calls: z.boolean().nullable().describe('Whether each gateway call is recorded as a trajectory. null: yes.'),
   cache_calls: z
     .boolean()
     .nullable()
-    .describe('Is the answer to an identical call of the gateway given again, at no cost? null: no.'),
+    .describe('Whether an identical gateway call gets the earlier answer again, at no cost. null: no.'),
   fallback_models: z
     .array(z.string().trim().min(1).max(300))
     .max(10)
     .nullable()
-    .describe('Models that are asked, in this order, when the one that was meant cannot answer. null: none.'),
-  budget: budget.nullable().describe('What model calls may use in a day. null: no limit.'),
+    .describe('Fallback models, in this order, for calls whose own model cannot answer. null: none.'),
+  budget: budget.nullable().describe('Daily budget of model calls. null: no limit.'),
   run_budget: z
-    .strictObject({ usd: usd.nullable().describe('US dollars that the model calls of one run may cost.') }, strict)
+    .strictObject({ usd: usd.nullable().describe('Budget of the model calls of one run, in US dollars.') }, strict)
     .partial()
     .nullable()
-    .describe('What one run may cost. null: no limit.'),
+    .describe('Budget of one run. null: no limit.'),
   rate_limit_per_minute: z
     .int()
     .min(1)
     .max(1_000_000)
     .nullable()
-    .describe('Calls a minute that one key may make to this collection. null: what JETTY_RATE_LIMIT says.'),
+    .describe('Rate limit of one key in this collection, in calls per minute. null: JETTY_RATE_LIMIT applies.'),
   retention_days: z
     .int()
     .min(1)
     .max(36_500)
     .nullable()
-    .describe('Days after its end at which a run is deleted, with its steps and files. null: never.'),
+    .describe('Retention: days after its end until a run is deleted, with its steps and files. null: forever.'),
   quota: z
     .strictObject(
       {
-        stored_bytes: z.int().min(1).nullable().describe('Most bytes that it stores: texts of runs, and files.'),
-        runs: z.int().min(1).nullable().describe('Most runs that it keeps, calls of the gateway included.'),
+        stored_bytes: z.int().min(1).nullable().describe('Storage quota in bytes: texts of runs, and files.'),
+        runs: z.int().min(1).nullable().describe('Maximum number of runs, gateway calls included.'),
       },
       strict,
     )
     .partial()
     .nullable()
-    .describe('What the collection may store; only the admin token changes it. null: what the server allows.'),
+    .describe("Storage quota of the collection; only the admin token can change it. null: the server's defaults."),
   allowed_hosts: z
     .array(host)
     .max(200)
     .nullable()
-    .describe('The only hosts that steps and model calls may reach; an empty list is none. null: every public one.'),
+    .describe('Hosts that steps and model calls may reach; an empty list allows none. null: every public host.'),
 }
 
 /** Names of all collection settings. */

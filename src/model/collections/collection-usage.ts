@@ -6,13 +6,13 @@ const count = z.int().min(0)
 /** Usage of a collection, about a second old, and its limits. */
 export const collectionUsageSchema = z
   .object({
-    runs: count.describe('Runs that it keeps, calls of the gateway included.'),
-    stored_bytes: count.describe('Both of the following.'),
-    database_bytes: count.describe('Texts of its runs: parameters, inputs, outputs, errors, events of agents.'),
-    file_bytes: count.describe('Its files.'),
-    quota: z.object({ stored_bytes: count, runs: count }).describe('Above these nothing more is stored.'),
+    runs: count.describe('Number of stored runs, gateway calls included.'),
+    stored_bytes: count.describe('Sum of `database_bytes` and `file_bytes`.'),
+    database_bytes: count.describe('Bytes of the texts of its runs: parameters, inputs, outputs, errors, agent events.'),
+    file_bytes: count.describe('Bytes of its files.'),
+    quota: z.object({ stored_bytes: count, runs: count }).describe('Limits above which writes are refused.'),
     measured: timestampSchema
       .nullable()
-      .describe('When the numbers were last measured; what came since is added. null: not measured yet.'),
+      .describe('Time of the last measurement; later changes are added to it. null: not measured yet.'),
   })
   .meta({ id: 'CollectionUsage' })

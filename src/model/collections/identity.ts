@@ -72,9 +72,9 @@ export const whoamiSchema = z
     auth_type: z.enum(['api_key', 'admin', 'user']),
     name: z.string().nullable(),
     key_prefix: z.string().nullable(),
-    key_id: z.int().nullable().describe('The id of the key, as `PUT /api/v1/api-keys/{id}` takes it.'),
+    key_id: z.int().nullable().describe('Id of the key, for `PUT /api/v1/api-keys/{id}`.'),
     collections: z.array(z.string()),
-    home_collection: z.string().nullable().describe('The collection that is meant where a request names none.'),
+    home_collection: z.string().nullable().describe('Home collection: the default for requests that name none.'),
     access_level: accessLevelSchema,
   })
   .meta({ id: 'Whoami' })

@@ -6,16 +6,13 @@ export const keySchema = z
     id: z.int(),
     collection_id: z.int(),
     collection_name: z.string(),
-    collections: z.array(z.string()).describe('Every collection that the key covers.'),
+    collections: z.array(z.string()).describe('Collections that the key covers.'),
     home_collection: z
       .string()
       .nullable()
-      .describe(
-        'The collection that is meant where a request with this key names none. Null where it was deleted while the ' +
-          'key covers several others, or where the caller does not cover it.',
-      ),
+      .describe('Home collection: the default for requests with this key that name none. Null if it was deleted while the key covers several others, or if the caller does not cover it.'),
     name: z.string(),
-    key_prefix: z.string().describe('The first 8 characters.'),
+    key_prefix: z.string().describe('First 8 characters of the key.'),
     access_level: z.enum(['READ', 'WRITE']),
     is_active: z.boolean(),
     created_at: timestampSchema,
@@ -23,18 +20,18 @@ export const keySchema = z
     created_by: z
       .string()
       .nullable()
-      .describe('Who made it: `admin` or `api-key:<name> (key <id>)`. Null where it was made before that was noted.'),
+      .describe('Creator: `admin` or `api-key:<name> (key <id>)`. Null for keys created before the server noted it.'),
     made_by_key_id: z
       .int()
       .nullable()
-      .describe('The key that it is ended with by `below=true`: the one that it was made with, or who made that one.'),
+      .describe("The key whose revocation with `below=true` also revokes this one: its creator, or the creator's creator."),
     expires_at: timestampSchema.nullable(),
     last_used_at: timestampSchema.nullable(),
   })
   .meta({ id: 'ApiKey' })
 
 export const createdKeySchema = keySchema
-  .extend({ api_key: z.string().describe('The key itself: shown here and never again.') })
+  .extend({ api_key: z.string().describe('The key itself. It is shown only in this answer.') })
   .meta({ id: 'CreatedApiKey' })
 
 export const createKeySchema = z
@@ -59,6 +56,6 @@ export const updateKeySchema = z
 export const belowSchema = z
   .enum(['true', 'false'])
   .default('false')
-  .describe('With the keys that were made with it, and with those, and so on.')
+  .describe('Also revokes the keys created with it, and those created with them, and so on.')
 
 export type Key = z.infer<typeof keySchema>

@@ -5,16 +5,16 @@ import { z } from 'zod'
  */
 export const secretKeyRotationSchema = z
   .object({
-    current_key_id: z.string().describe('The key that everything new is sealed with.'),
+    current_key_id: z.string().describe('Key that encrypts everything new.'),
     state: z
       .enum(['idle', 'running', 'done', 'failed'])
-      .describe('Of the latest change to this key; `idle`: there was none.'),
-    total: z.number().int().describe('Sealed texts that had an older key when it began.'),
+      .describe('State of the latest rotation to this key; `idle`: there was none.'),
+    total: z.number().int().describe('Encrypted texts that had an older key when the rotation began.'),
     resealed: z.number().int(),
-    remaining: z.number().int().describe('Sealed texts that have an older key right now.'),
+    remaining: z.number().int().describe('Encrypted texts that still have an older key.'),
     error: z.string().nullable(),
-    older_keys_in_use: z.array(z.string()).describe('Keys that must not be thrown away yet.'),
-    next_step: z.string().describe('What to do now, for a person.'),
+    older_keys_in_use: z.array(z.string()).describe('Keys that are still needed to decrypt something.'),
+    next_step: z.string().describe('Next step for the operator.'),
   })
   .meta({ id: 'SecretKeyRotation' })
 

@@ -17,11 +17,11 @@ export const trialSchema = z
     active: z.boolean(),
     status: z.enum(['inactive', 'active', 'exhausted', 'expired', 'unavailable']),
     ...trialLeftSchema.shape,
-    minutes_used: z.int().describe('Whole minutes, from the acceptance of a run to its end.'),
+    minutes_used: z.int().describe('Minutes used, rounded down: the sum over all runs, from acceptance to end.'),
     minutes_limit: z.int(),
     activated_at: timestampSchema.nullable(),
     expires_at: timestampSchema.nullable(),
-    providers: z.array(z.string()).describe('Names of the keys that the server can lend.'),
+    providers: z.array(z.string()).describe('Names of the provider keys that the server can lend.'),
   })
   .meta({ id: 'Trial' })
 

@@ -14,19 +14,19 @@ const taskName = z
 /** The `jetty` block: instructions for this server, removed before the call is sent to the model. */
 export const jettyBlockSchema = z
   .looseObject({
-    runbook: z.unknown().describe('false for a plain call of a model; in a chat anything else asks for a runbook.'),
+    runbook: z.unknown().describe('`false` makes a plain model call; in a chat request, any other value runs a runbook.'),
     collection: z
       .string()
-      .describe("Whose keys are used, and where the call is recorded: the key's only one if absent."),
-    task: taskName.describe('The task under which the call is recorded.'),
-    record: z.boolean().describe('false: the call is not recorded.'),
-    use_trial_keys: z.boolean().describe('Whether keys that the server lends may fill in for missing ones.'),
-    model_provider: z.string().max(500).describe('Who is to serve the model, where its name does not say.'),
+      .describe('Collection whose provider keys are used and where the call is recorded. Default: the home collection of the key.'),
+    task: taskName.describe('Task under which the call is recorded.'),
+    record: z.boolean().describe('`false` leaves the call unrecorded.'),
+    use_trial_keys: z.boolean().describe('Whether the server may lend provider keys that are missing.'),
+    model_provider: z.string().max(500).describe("Provider of the model, if the model's name does not tell."),
     fallback_models: z
       .array(z.string().min(1).max(500))
       .max(10)
-      .describe('Who is asked, in order, if the model fails.'),
-    cache: z.boolean().describe('Whether an earlier answer to exactly this request may be given again.'),
+      .describe('Fallback models, in order, for when the model fails.'),
+    cache: z.boolean().describe('Whether the answer to an identical earlier request may be used.'),
   })
   .partial()
   .meta({ id: 'JettyBlock' })
@@ -45,7 +45,7 @@ export const chatCallSchema = chatRequestSchema
     jetty: z
       .union([jettyBlockSchema, runbookBlockSchema])
       .nullish()
-      .describe('Without `runbook: false` a block asks for a runbook, and is a RunbookBlock.'),
+      .describe('Without `runbook: false`, the block runs a runbook and is a RunbookBlock.'),
   })
   .meta({ id: 'ChatCall' })
 export const embeddingsCallSchema = embeddingRequestSchema.extend(jetty).meta({ id: 'EmbeddingsCall' })
@@ -59,6 +59,6 @@ export const messagesCallSchema = z
 
 /** Answers as models gave them, guaranteed only to be objects. */
 export const chatAnswerSchema = chatCompletionSchema
-  .extend({ jetty_metadata: runbookChatMetadataSchema.optional().describe('Of a runbook: which run it is.') })
+  .extend({ jetty_metadata: runbookChatMetadataSchema.optional().describe('Runbooks only: the run.') })
   .meta({ id: 'ChatCompletion' })
 export const modelAnswerSchema = z.looseObject({}).meta({ id: 'ModelAnswer' })

@@ -5,7 +5,7 @@ export const keyParameter = z
   .string()
   .min(1)
   .optional()
-  .describe('Key for this call; the environment has it where absent. Give it as api_key_path: env.NAME.')
+  .describe('Provider key for this call, as api_key_path: env.NAME. Default: the key in the environment.')
 
 /** Parameters that select the provider and key of a model call. */
 export const providerParameters = {
@@ -13,6 +13,6 @@ export const providerParameters = {
     .string()
     .min(1)
     .optional()
-    .describe("Who serves the model, such as openai or openrouter; found by the model's name where absent."),
+    .describe("Provider of the model, such as openai or openrouter. Default: derived from the model's name."),
   api_key: keyParameter,
 }

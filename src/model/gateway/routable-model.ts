@@ -3,13 +3,13 @@ import { z } from 'zod'
 /** A model that can be called now, in OpenAI's and Anthropic's shape. */
 export const routableModelSchema = z
   .object({
-    id: z.string().describe('What to write as model.'),
+    id: z.string().describe('Model name to send in requests.'),
     object: z.literal('model'),
-    created: z.number().int().describe('Not known here: 0.'),
-    owned_by: z.string().describe('Who would serve it.'),
+    created: z.number().int().describe('Always 0: unknown.'),
+    owned_by: z.string().describe('Provider that would serve it.'),
     type: z.literal('model'),
     display_name: z.string().describe('The id.'),
-    created_at: z.string().describe('Not known here: the beginning of 1970.'),
+    created_at: z.string().describe('Always the start of 1970: unknown.'),
     context_tokens: z
       .int()
       .nullable()
@@ -29,7 +29,7 @@ export const routableModelsSchema = z
   .object({
     object: z.literal('list'),
     data: z.array(routableModelSchema),
-    has_more: z.literal(false).describe('All of them are here.'),
+    has_more: z.literal(false).describe('Always false: the list is complete.'),
     first_id: z.string().nullable(),
     last_id: z.string().nullable(),
   })

@@ -26,49 +26,47 @@ const { template_variables, snapshot, image, agent_env, mcp_servers, langfuse_tr
 /** The `jetty` block of a chat that runs a runbook; other members are ignored. */
 export const runbookBlockSchema = runbookLimitsSchema
   .extend({
-    runbook: z.boolean().nullish().describe('true, which it is where it is absent; false makes it a plain call.'),
+    runbook: z.boolean().nullish().describe('`true` (default) runs the runbook; `false` makes a plain model call.'),
     collection: z
       .string()
       .min(1)
       .optional()
-      .describe('Where the run is: its keys, secrets and files are used. Left out, the home collection of the key.'),
-    task: taskNameSchema.describe('The task that it is a run of; it is made where there is none.'),
+      .describe('Collection of the run, whose keys, secrets and files it uses. Default: the home collection of the key.'),
+    task: taskNameSchema.describe('Task of the run; created if it does not exist.'),
     agent: oneOf(runbookAgents, 'agent')
       .nullish()
-      .describe(`One of ${runbookAgents.join(', ')}; else the runbook's, or from the model.`),
+      .describe(`Agent: one of ${runbookAgents.join(', ')}. Default: the runbook's, or derived from the model.`),
     model_provider: oneOf(modelProviders, 'model provider')
       .nullish()
-      .describe(`One of ${modelProviders.join(', ')}.`),
+      .describe(`Provider: one of ${modelProviders.join(', ')}.`),
     snapshot,
     image,
     template_variables,
-    file_paths: z.array(z.string()).nullish().describe('Storage paths of inputs.'),
-    files: z.array(z.string()).nullish().describe('Ids of inputs, as an upload has answered them.'),
+    file_paths: z.array(z.string()).nullish().describe('Storage paths of input files.'),
+    files: z.array(z.string()).nullish().describe('Upload ids of input files.'),
     runbook_url: z
       .string()
       .max(4096)
       .nullish()
-      .describe('https URL of the runbook, in the place of the system message; a page of a file at GitHub will do.'),
-    use_trial_keys: z.boolean().nullish().describe('Whether keys that the server lends may fill in for missing ones.'),
+      .describe('https URL of the runbook, instead of a system message. The GitHub page of a file works too.'),
+    use_trial_keys: z.boolean().nullish().describe('Whether the server may lend provider keys that are missing.'),
     secret_params: z
       .record(secretNameSchema, z.string())
       .nullish()
-      .describe('Variables of this run alone; never stored in clear.'),
+      .describe('Environment variables for this run only; stored encrypted.'),
     subscription_credential: z.string().nullish().describe('Needs a user account; refused for keys.'),
-    webhook_url: webhookUrlSchema.describe('Gets the trajectory by POST when the run has ended.'),
-    webhook_secret: webhookSecretSchema.describe('Signs the deliveries.'),
+    webhook_url: webhookUrlSchema.describe('URL that gets the trajectory by POST when the run has ended.'),
+    webhook_secret: webhookSecretSchema.describe('Secret that signs the deliveries.'),
     labels: z
       .array(z.object({ key: labelNameSchema, value: labelValueSchema }))
       .nullish()
-      .describe('Labels of the run, from its beginning.'),
+      .describe('Labels that the run starts with.'),
     timeout_hint: z
       .number()
       .min(0)
       .nullish()
       .transform((seconds) => Math.min(seconds ?? heldSeconds, longestHeldSeconds))
-      .describe(
-        `Seconds to wait for the end where the answer is no stream: ${heldSeconds}, at most ${longestHeldSeconds}.`,
-      ),
+      .describe(`Seconds to wait for the end if the answer is not streamed. Default: ${heldSeconds}; at most ${longestHeldSeconds}.`),
     agent_env,
     mcp_servers,
     langfuse_tracing,
@@ -86,7 +84,7 @@ const textPartSchema = z.looseObject({
 
 /** A chat completion that runs a runbook. Members not named here are for models, and ignored. */
 export const runbookChatSchema = z.object({
-  model: z.string().max(500).nullish().describe("Name of the model; else the runbook's, or the agent's own."),
+  model: z.string().max(500).nullish().describe("Model name. Default: the runbook's, or the agent's own."),
   messages: z
     .array(
       z.looseObject({
@@ -94,7 +92,7 @@ export const runbookChatSchema = z.object({
         content: z.union([z.string(), z.array(textPartSchema), z.null()]).optional(),
       }),
     )
-    .describe('system: the runbook. user: what is added to it.'),
+    .describe('`system`: the runbook. `user`: additional instructions.'),
   stream: z.boolean().nullish(),
   stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
   jetty: runbookBlockSchema,
@@ -112,8 +110,8 @@ export const runbookChatMetadataSchema = z
     collection: z.string(),
     task: z.string(),
     poll_url: z.string().describe('Path of the trajectory.'),
-    events_url: z.string().describe('Path of its events; the ids are those of the stream.'),
-    url: z.string().describe('The page that shows it.'),
+    events_url: z.string().describe('Path of its event stream; event ids are the same as in this stream.'),
+    url: z.string().describe('URL of its page.'),
     trial: trialLeftSchema.optional(),
   })
   .meta({ id: 'RunbookChatMetadata' })

@@ -4,43 +4,43 @@ import { runbookAgents } from './runbook-agents.ts'
 
 /** Sandbox limits in a request; they override the runbook's own. */
 export const runbookLimitsSchema = z.object({
-  cpus: z.number().positive().max(1024).nullish().describe('Processors; 4 where nothing says otherwise.'),
-  memory: memorySchema.nullish().describe('Such as 8G, which is the default; a number is bytes.'),
-  timeout_sec: z.number().positive().max(3600).nullish().describe('Seconds of wall-clock time; 1200 by default.'),
+  cpus: z.number().positive().max(1024).nullish().describe('CPU cores. Default: 4.'),
+  memory: memorySchema.nullish().describe('Memory, such as 8G (default); a number means bytes.'),
+  timeout_sec: z.number().positive().max(3600).nullish().describe('Time limit in seconds of wall-clock time. Default: 1200.'),
   network_enabled: z
     .boolean()
     .nullish()
-    .describe('false: nothing but the model can be reached. Default true: every public host.'),
+    .describe('`false` allows the model only. `true` (default) allows every public host.'),
 })
 
 /** Parameters of the activity `runbook` (contract §5.6). */
 export const runbookRequestSchema = runbookLimitsSchema.extend({
-  instruction: z.string().min(1).describe('The runbook: markdown, with its front matter.'),
-  prompt: z.string().nullish().describe('What the caller adds to it.'),
+  instruction: z.string().min(1).describe('Runbook in Markdown, with its front matter.'),
+  prompt: z.string().nullish().describe('Additional instructions for the agent.'),
   agent: z
     .string()
     .nullish()
-    .describe(`One of ${runbookAgents.join(', ')}; else the runbook's, or from the model.`),
-  model: z.string().nullish().describe("Name of the model as its provider writes it; else the runbook's."),
+    .describe(`Agent: one of ${runbookAgents.join(', ')}. Default: the runbook's, or derived from the model.`),
+  model: z.string().nullish().describe("Model name as the provider writes it. Default: the runbook's."),
   model_provider: z
     .string()
     .nullish()
-    .describe(`One of ${modelProviders.join(', ')}.`),
+    .describe(`Provider: one of ${modelProviders.join(', ')}.`),
   template_variables: z
     .record(z.string(), z.unknown())
     .nullish()
-    .describe('Put in the place of `{{name}}` in the runbook; `results_dir` is always there.'),
-  files: z.array(z.string()).nullish().describe('Storage paths of inputs.'),
-  snapshot: z.string().nullish().describe('Name of what it runs in; `python312-uv` by default.'),
+    .describe('Values for `{{name}}` in the runbook; `results_dir` is always defined.'),
+  files: z.array(z.string()).nullish().describe('Storage paths of input files.'),
+  snapshot: z.string().nullish().describe('Name of the sandbox image. Default: `python312-uv`.'),
   image: z.string().nullish().describe('Container image to run in; needs Docker or Podman.'),
-  agent_env: z.record(z.string(), z.string()).nullish().describe('Variables for the agent.'),
-  apt_packages: z.array(z.string()).nullish().describe('Debian packages; only where an image is run.'),
+  agent_env: z.record(z.string(), z.string()).nullish().describe('Environment variables for the agent.'),
+  apt_packages: z.array(z.string()).nullish().describe('Debian packages to install; only for container images.'),
   mcp_servers: z
     .union([z.record(z.string(), z.unknown()), z.array(z.unknown())])
     .nullish()
-    .describe('MCP servers, for agents that can have them.'),
+    .describe('MCP servers, for agents that support them.'),
   subscription_credential: z.string().nullish().describe('Needs a user account; refused for keys.'),
-  langfuse_tracing: z.boolean().nullish().describe('Taken and not used.'),
+  langfuse_tracing: z.boolean().nullish().describe('Accepted and ignored.'),
 })
 export type RunbookRequest = z.output<typeof runbookRequestSchema>
 
@@ -49,13 +49,11 @@ const preflightCheckSchema = z
   .object({
     name: z
       .string()
-      .describe(
-        'What was looked at: runbook, agent, model, key, secrets, variables, snapshot, files, limits, sandbox.',
-      ),
+      .describe('What was checked: runbook, agent, model, key, secrets, variables, snapshot, files, limits, sandbox.'),
     state: z.enum(['ok', 'warning', 'failed']),
     found: z.string(),
-    fix: z.string().nullable().describe('What to do about it; null where it is ok.'),
-    field: z.string().nullable().describe('The field of the request or the runbook that it is about.'),
+    fix: z.string().nullable().describe('What to do; null if the check passed.'),
+    field: z.string().nullable().describe('Field of the request or the runbook that was checked.'),
   })
   .meta({ id: 'PreflightCheck' })
 export type PreflightCheck = z.output<typeof preflightCheckSchema>

@@ -73,13 +73,13 @@ export const runbookUsageSchema = z.object({
   completion_tokens: z.int(),
   total_tokens: z.int(),
   cost_usd: z.number().nullable(),
-  duration_seconds: z.number().describe('Of the agent and its repairs, in wall-clock time.'),
-  api_calls: z.int().describe('Calls that a model has answered.'),
+  duration_seconds: z.number().describe('Wall-clock time of the agent and its repairs.'),
+  api_calls: z.int().describe('Number of answered model calls.'),
 })
 export type RunbookUsage = z.output<typeof runbookUsageSchema>
 
 export const resultFileSchema = mediaObjectSchema.extend({
-  relative_path: z.string().describe('Below the results folder; of the agent log, its name.'),
+  relative_path: z.string().describe('Path below the results folder; for the agent log, its name.'),
 })
 export type ResultFile = z.output<typeof resultFileSchema>
 
@@ -90,7 +90,7 @@ export const verificationSchema = z.object({
   output: z.string(),
   exit_code: z.int().nullable(),
   score: z.number().nullable(),
-  repair_rounds: z.int().describe('How often the agent was asked to repair what it had made.'),
+  repair_rounds: z.int().describe('Number of times the agent was asked to repair its results.'),
 })
 export type Verification = z.output<typeof verificationSchema>
 

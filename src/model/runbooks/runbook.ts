@@ -17,7 +17,7 @@ const secretEntrySchema = z.looseObject({
   env: z
     .string()
     .nullish()
-    .describe('Name of the environment variable that holds it; else it is named like the secret.'),
+    .describe('Environment variable that holds the secret. Default: the name of the secret.'),
   description: z.string().nullish(),
   required: z.boolean().default(true),
 })
@@ -34,7 +34,7 @@ const verifySchema = z.union([
   z.object({
     judge: z.object({
       rubric: z.string().min(1),
-      threshold: z.number().gt(1).max(5).describe('The lowest score that passes, on a scale from 1 to 5.'),
+      threshold: z.number().gt(1).max(5).describe('Lowest passing score, from 1 to 5.'),
       model: z.string().min(1),
     }),
     repair_rounds: repairRoundsSchema,
@@ -43,14 +43,14 @@ const verifySchema = z.union([
 
 /** Front matter of a runbook; other keys are kept and ignored. */
 export const runbookFrontMatterSchema = z.looseObject({
-  version: z.union([z.string(), z.number()]).nullish().describe('Of the runbook, such as 1.0.0.'),
+  version: z.union([z.string(), z.number()]).nullish().describe('Version of the runbook, such as 1.0.0.'),
   evaluation: z.string().nullish(),
   agent: z.string().nullish(),
   model: z.string().nullish(),
   model_provider: z.string().nullish(),
   snapshot: z.string().nullish(),
   image: z.string().nullish(),
-  timeout_sec: minuteSchema.nullish().describe('Seconds of wall-clock time.'),
+  timeout_sec: minuteSchema.nullish().describe('Time limit in seconds of wall-clock time.'),
   cpus: z.number().positive().max(1024).nullish(),
   memory: memorySchema.nullish(),
   network_enabled: z.boolean().nullish(),
@@ -58,7 +58,7 @@ export const runbookFrontMatterSchema = z.looseObject({
   primary_outputs: z
     .union([z.string(), z.array(z.string())])
     .nullish()
-    .describe('Relative to the results folder.'),
+    .describe('Path relative to the results folder.'),
   verify: verifySchema.nullish(),
   allowed_hosts: z.array(z.string()).nullish(),
   origin: z.looseObject({}).nullish(),
@@ -79,7 +79,7 @@ const runbookFindingSchema = z
   .object({
     line: z.int().describe('1-based.'),
     column: z.int().describe('1-based.'),
-    rule: z.string().describe('Name of the rule, such as `V2` or `R3`; docs/runbook-rules.md lists them.'),
+    rule: z.string().describe('Rule, such as `V2` or `R3`; docs/runbook-rules.md lists them.'),
     message: z.string(),
     fix: z.string().describe('What to write instead.'),
   })
@@ -88,8 +88,8 @@ export type RunbookFinding = z.output<typeof runbookFindingSchema>
 
 export const runbookVerdictSchema = z
   .object({
-    valid: z.boolean().describe('Whether there are no errors.'),
-    level: z.enum(conformanceLevels).nullable().describe('How closely it keeps to the format; null where it is wrong.'),
+    valid: z.boolean().describe('Whether the runbook has no errors.'),
+    level: z.enum(conformanceLevels).nullable().describe('How closely the runbook follows the format; null if it is invalid.'),
     errors: z.array(runbookFindingSchema),
     warnings: z.array(runbookFindingSchema),
   })

@@ -10,7 +10,7 @@ const decision = z.enum(['approve', 'reject', 'fail'])
 export const decisionSchema = z
   .object({
     decision: z.enum(['approve', 'reject']),
-    comment: textSchema.max(10_000).nullish().describe('For the record, and for the steps that follow.'),
+    comment: textSchema.max(10_000).nullish().describe('Comment for the record and for later steps.'),
   })
   .meta({ id: 'Decision' })
 
@@ -24,9 +24,9 @@ const place = {
 export const decidedSchema = z
   .object({
     ...place,
-    decision: decision.describe('`fail`: nobody decided in time, and the workflow says that it fails then.'),
+    decision: decision.describe('`fail`: it expired undecided, and the workflow makes the step fail.'),
     comment: z.string().nullable(),
-    decided_by: z.string().nullable().describe('`admin` or `api-key:<name>`; null: nobody, it has expired.'),
+    decided_by: z.string().nullable().describe('Who decided: `admin` or `api-key:<name>`; null if it expired.'),
     decided_at: timestampSchema,
   })
   .meta({ id: 'DecidedApproval' })
@@ -42,8 +42,8 @@ export const waitingApprovalSchema = z
     metadata: jsonObjectSchema,
     requested_at: timestampSchema,
     expires_at: timestampSchema.nullable().describe('null: never.'),
-    default_decision: decision.describe('What is decided then.'),
-    url: z.string().describe('The page of the run.'),
+    default_decision: decision.describe('Decision on expiry.'),
+    url: z.string().describe("URL of the run's page."),
   })
   .meta({ id: 'WaitingApproval' })
 export type ShownApproval = z.infer<typeof waitingApprovalSchema>
@@ -51,7 +51,7 @@ export type ShownApproval = z.infer<typeof waitingApprovalSchema>
 export const approvalPageSchema = z
   .object({
     approvals: z.array(waitingApprovalSchema),
-    next_cursor: z.string().nullable().describe('Pass it as `cursor` to get what comes after.'),
+    next_cursor: z.string().nullable().describe('Pass as `cursor` to get the next page.'),
     has_more: z.boolean(),
   })
   .meta({ id: 'ApprovalPage' })

@@ -17,14 +17,11 @@ export const itemSource = {
     .array(jsonObjectSchema)
     .min(1)
     .optional()
-    .describe("One object a run: its members are merged over the task's init_params."),
+    .describe("One object per run, merged over the task's init_params."),
   file_path: textSchema
     .max(2000)
     .optional()
-    .describe(
-      'In the place of items, the storage path or upload id of a file of the collection: CSV with a header (`.csv`; ' +
-        'values are text, those of a column `name:json` are JSON) or one JSON object a line (`.jsonl`).',
-    ),
+    .describe('Instead of items: storage path or upload id of a file of the collection. CSV with a header (`.csv`; values are text, those of a column `name:json` are JSON) or one JSON object per line (`.jsonl`).'),
   dataset: z
     .unknown()
     .optional()
@@ -42,11 +39,11 @@ export const itemRuns = {
     .min(1)
     .max(mostAtOnce)
     .default(20)
-    .describe('How many of its runs execute at once, over all processes.'),
+    .describe('Maximum runs that execute at the same time, over all processes.'),
   secret_params: z
     .record(z.string(), z.string())
     .default({})
-    .describe('Part of the environment of these runs only, never stored in clear.'),
+    .describe('Environment variables for these runs only; stored encrypted.'),
   preflight: preflightModeSchema,
   use_trial_keys: flagSchema.refine(
     (given) => !given,
@@ -68,7 +65,7 @@ export const batchRequestSchema = z
   .object({
     ...itemSource,
     ...itemRuns,
-    name: labelTextSchema.optional().describe('For people; need not be unique.'),
+    name: labelTextSchema.optional().describe('Display name; need not be unique.'),
     labels: z
       .record(labelNameSchema, labelValueSchema)
       .default({})
@@ -76,7 +73,7 @@ export const batchRequestSchema = z
         (labels) => Object.keys(labels).length <= mostBatchLabels,
         `A batch puts at most ${mostBatchLabels} labels on its runs`,
       )
-      .describe('Set on every run of the batch, by its author.'),
+      .describe('Labels set on every run of the batch.'),
   })
   .superRefine(requireOneSource)
   .meta({ id: 'BatchRequest' })
@@ -86,7 +83,7 @@ export const startedBatchSchema = z
     batch_id: z.string(),
     name: z.string().nullable(),
     task: z.string(),
-    total: z.int().describe('How many runs it is going to have.'),
+    total: z.int().describe('Number of runs.'),
     status: z.enum(runStatuses),
     workflow_id: z.string(),
     url: z.string(),
@@ -99,16 +96,16 @@ const counts = z.object(
 
 export const batchSummarySchema = startedBatchSchema
   .extend({
-    counts: counts.describe('Runs by status. Pending are those too that have not been begun.'),
-    progress: z.number().describe('Share of the runs that have ended, from 0 to 1.'),
-    cost_usd: z.number().nullable().describe('What its runs have cost; null where no cost of any is known.'),
+    counts: counts.describe('Number of runs by status; `pending` includes those not started yet.'),
+    progress: z.number().describe('Share of ended runs, from 0 to 1.'),
+    cost_usd: z.number().nullable().describe('Cost of its runs in US dollars; null if no cost is known.'),
     max_concurrency: z.int().nullable(),
     labels: z.record(z.string(), z.string()),
-    author: z.string().describe('Who started it, as the server knows it.'),
+    author: z.string().describe('Who started it, as authenticated.'),
     created: timestampSchema,
     ended: timestampSchema.nullable(),
     duration_seconds: z.number().nullable(),
-    error: z.string().nullable().describe('Of the batch itself; a run that fails does not fail its batch.'),
+    error: z.string().nullable().describe('Error of the batch itself; failed runs do not fail their batch.'),
   })
   .meta({ id: 'BatchSummary' })
 
@@ -118,21 +115,21 @@ export const batchSchema = batchSummarySchema
   .extend({
     errors: z
       .array(z.object({ index: z.int(), trajectory_id: z.string(), error: z.string() }))
-      .describe(`Of the first ${mostBatchErrors} runs that failed, in the order of the items.`),
+      .describe(`Errors of the first ${mostBatchErrors} failed runs, in the order of the items.`),
   })
   .meta({ id: 'Batch' })
 
 /** One item of a batch, and its result. */
 export const batchResultSchema = z
   .object({
-    index: z.int().describe('Place of the item, from 0.'),
-    trajectory_id: z.string().nullable().describe('Null where its run was never begun.'),
+    index: z.int().describe('Index of the item, from 0.'),
+    trajectory_id: z.string().nullable().describe('Run of the item; null if it never started.'),
     status: z.enum(runStatuses),
     error: z.string().nullable(),
     init_params: jsonObjectSchema,
     outputs: jsonObjectSchema
       .nullable()
-      .describe('Of the last step that was executed; what failed and let its run go on does not count.'),
+      .describe('Error of the last executed step; tolerated failures (continue_on_error) do not count.'),
     cost_usd: z.number().nullable(),
     duration_seconds: z.number().nullable(),
   })

@@ -18,12 +18,12 @@ export const collectionRunSchema = z
     started: shape.started,
     ended: shape.ended,
     duration_seconds: shape.duration_seconds,
-    cost_usd: z.number().nullable().describe('Of its own model calls, in US dollars; null where it is not known.'),
-    models: z.array(z.string()).describe('Models that its steps were given, and that answered them.'),
+    cost_usd: z.number().nullable().describe('Cost of its own model calls in US dollars; null if unknown.'),
+    models: z.array(z.string()).describe('Models that its steps requested, and that answered.'),
     labels: shape.labels,
     author: shape.author,
     recorded_by: shape.recorded_by,
-    params: z.record(z.string(), z.unknown()).describe('`attributes.params` of the trajectory, such as its parent.'),
+    params: z.record(z.string(), z.unknown()).describe('`attributes.params` of the trajectory; names the parent, for example.'),
     triggered_by_routine_id: shape.triggered_by_routine_id,
     url: shape.url,
     waiting: shape.waiting, // last column of a CSV export, so that the others keep their positions
@@ -36,7 +36,7 @@ export const collectionRunsSchema = z
   .object({
     runs: z.array(collectionRunSchema),
     has_more: z.boolean(),
-    next_cursor: z.string().nullable().describe('Pass it as `cursor` to get what comes after.'),
+    next_cursor: z.string().nullable().describe('Pass as `cursor` to get the next page.'),
   })
   .meta({ id: 'CollectionRuns' })
 

@@ -6,7 +6,7 @@ const divergenceSchema = z
     step: z.string(),
     in: z
       .enum(['step', 'inputs', 'outputs', 'status', 'end'])
-      .describe('What differs: the step or its place, its inputs, its outputs, its status, or the end of the run.'),
+      .describe('What differs: the step or its position, its inputs, outputs or status, or the end of the run.'),
     message: z.string(),
     path: z.string().optional().describe('Path to the first value that differs.'),
     recorded: z.string().optional().describe('That value in the recording, as short JSON text.'),
@@ -23,8 +23,8 @@ export const errorRecordSchema = z
     message: z.string(),
     retryable: z.boolean(),
     hint: z.string().nullable().describe('What to do next.'),
-    cause: z.string().nullable().describe('Message of the error behind it.'),
-    divergence: divergenceSchema.optional().describe('Only with code `replay_diverged`.'),
+    cause: z.string().nullable().describe('Message of the underlying error.'),
+    divergence: divergenceSchema.optional().describe('How the replay differs; only with code `replay_diverged`.'),
   })
   .meta({ id: 'ErrorRecord' })
 export type ErrorRecord = z.infer<typeof errorRecordSchema>

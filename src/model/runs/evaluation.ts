@@ -28,20 +28,20 @@ const categorySchema = z.string().trim().min(1).max(200)
 /** A judge of an evaluation: by a score, categories, or yes and no. */
 export const judgeSchema = z
   .object({
-    name: judgeNameSchema.describe('Unique among the judges; the key of the labels it sets.'),
-    instruction: textSchema.min(1).max(20_000).describe('What to judge by.'),
-    model: z.string().min(1).max(200).describe('The model that judges.'),
-    model_provider: z.string().min(1).max(200).optional().describe('Who serves it, where its name does not say so.'),
-    scale: scaleSchema.optional().describe('Lowest and highest score: {min, max} or [min, max].'),
-    categories: z.array(categorySchema).min(2).max(mostCategories).optional().describe('The labels to choose from.'),
+    name: judgeNameSchema.describe('Name of the judge, unique in the evaluation; also the key of its labels.'),
+    instruction: textSchema.min(1).max(20_000).describe('Instruction for the judge.'),
+    model: z.string().min(1).max(200).describe('Model of the judge.'),
+    model_provider: z.string().min(1).max(200).optional().describe('Provider of the model, if its name does not tell.'),
+    scale: scaleSchema.optional().describe('Scale, as {min, max} or [min, max].'),
+    categories: z.array(categorySchema).min(2).max(mostCategories).optional().describe('Categories to choose from.'),
     pass: z
       .array(categorySchema)
       .min(1)
       .optional()
-      .describe('Those of the categories that are good. The mean is then their share.'),
-    binary: z.boolean().optional().describe('Yes or no, where yes is good. The mean is the share of yes.'),
-    temperature: z.number().min(0).optional().describe("The provider's where absent."),
-    max_tokens: z.int().min(1).optional().describe('Most tokens of an answer.'),
+      .describe('Passing categories. The mean is then their share.'),
+    binary: z.boolean().optional().describe('Verdict of yes (pass) or no. The mean is the share of yes.'),
+    temperature: z.number().min(0).optional().describe("Temperature. Default: the provider's."),
+    max_tokens: z.int().min(1).optional().describe('Maximum tokens of an answer.'),
   })
   .superRefine(({ scale, categories, pass, binary }, context) => {
     const kinds = [scale, categories, binary || undefined].filter((one) => one !== undefined).length
@@ -68,9 +68,9 @@ const judgesSchema = z
 
 const thresholdSchema = z
   .strictObject({
-    min_mean: z.number().optional().describe('Lowest mean; of categories and of yes and no, the lowest share.'),
-    max_worse: z.int().min(0).optional().describe('Most items that are worse than in the baseline.'),
-    max_failed: z.int().min(0).default(0).describe('Most items without a verdict: the run or the judge failed.'),
+    min_mean: z.number().optional().describe('Lowest allowed mean; for categories and yes/no, the lowest share.'),
+    max_worse: z.int().min(0).optional().describe('Maximum number of items that are worse than in the baseline.'),
+    max_failed: z.int().min(0).default(0).describe('Maximum number of items without a verdict, because the run or the judge failed.'),
   })
   .meta({ id: 'EvaluationThreshold' })
 export type Threshold = z.output<typeof thresholdSchema>
@@ -84,12 +84,12 @@ export const evaluationRequestSchema = z
     ...itemSource,
     ...itemRuns,
     judges: judgesSchema,
-    name: labelTextSchema.optional().describe('For people; need not be unique.'),
+    name: labelTextSchema.optional().describe('Display name; need not be unique.'),
     output_path: textSchema
       .min(1)
       .max(1000)
       .optional()
-      .describe('What of a run is judged, such as `answer.outputs.text`; else the outputs of its last step.'),
+      .describe('Path to what is judged, such as `answer.outputs.text`. Default: the outputs of the last step.'),
     baseline: z
       .string()
       .min(1)
@@ -99,7 +99,7 @@ export const evaluationRequestSchema = z
     thresholds: z
       .record(z.string(), thresholdSchema)
       .default({})
-      .describe('By name of a judge. `passed` of the answer says whether all of them are kept.'),
+      .describe('Thresholds by judge. `passed` in the answer says whether all are met.'),
   })
   .superRefine(requireOneSource)
   .superRefine(({ judges, thresholds, baseline }, context) => {
@@ -137,9 +137,9 @@ const summaryMembers = {
   name: z.string().nullable(),
   task: z.string(),
   status,
-  total: z.int().describe('How many items it has.'),
-  baseline: z.string().nullable().describe('Id of the evaluation it is compared with.'),
-  author: z.string().describe('Who started it, as the server knows it.'),
+  total: z.int().describe('Number of items.'),
+  baseline: z.string().nullable().describe('Id of the baseline evaluation.'),
+  author: z.string().describe('Who started it, as authenticated.'),
   created: timestampSchema,
   ended: timestampSchema.nullable(),
   duration_seconds: z.number().nullable(),
@@ -158,32 +158,32 @@ const intervalSchema = z
     level: z.literal(0.95),
     method: z
       .enum(['t', 'wilson', 'bonett-price'])
-      .describe("Of a mean Student's t; of a share Wilson's; of a difference of shares over the same items that one."),
+      .describe("Method of the confidence interval: `t` (Student) for a mean, `wilson` for a share, `bonett-price` for the difference of two shares over the same items."),
   })
   .meta({ id: 'Interval' })
 export type ShownInterval = z.output<typeof intervalSchema>
 
 const judgeComparisonSchema = z
   .object({
-    n: z.int().describe('Items that both evaluations have a verdict of.'),
+    n: z.int().describe('Number of items with a verdict in both evaluations.'),
     better: z.int(),
     worse: z.int(),
     same: z.int(),
-    changed: z.int().describe('Another category, where nobody said which ones are good.'),
-    mean_difference: z.number().nullable().describe('Over these items: this evaluation minus the baseline.'),
-    interval: intervalSchema.nullable().describe('Of the difference, item by item.'),
-    judge_changed: z.boolean().describe('The judge had another instruction, model or scale: compare with care.'),
+    changed: z.int().describe('Number of items whose category changed, if no passing categories are declared.'),
+    mean_difference: z.number().nullable().describe('Mean difference over these items: this evaluation minus the baseline.'),
+    interval: intervalSchema.nullable().describe('Confidence interval of the paired differences.'),
+    judge_changed: z.boolean().describe("Whether the judge's instruction, model or scale differ: compare with care."),
   })
   .meta({ id: 'JudgeComparison' })
 
 const judgedSchema = judgeSchema
   .safeExtend({
-    n: z.int().describe('Verdicts.'),
-    failed: z.int().describe('Items without a verdict: their run failed, or the judge did.'),
+    n: z.int().describe('Number of verdicts.'),
+    failed: z.int().describe('Number of items without a verdict, because the run or the judge failed.'),
     mean: z.number().nullable(),
     standard_deviation: z.number().nullable(),
     interval: intervalSchema.nullable(),
-    counts: z.record(z.string(), z.int()).nullable().describe('How often each category was given.'),
+    counts: z.record(z.string(), z.int()).nullable().describe('Number of verdicts by category.'),
     comparison: judgeComparisonSchema.nullable(),
   })
   .meta({ id: 'JudgedBy' })
@@ -207,7 +207,7 @@ const place = { key: z.string(), index: z.int() }
 const comparisonSchema = z
   .object({
     evaluation_id: z.string(),
-    matched: z.int().describe('Items that stand in both, by key.'),
+    matched: z.int().describe('Number of items in both evaluations, matched by key.'),
     added: z.int(),
     removed: z.int(),
     newly_failed: z.int(),
@@ -216,25 +216,25 @@ const comparisonSchema = z
       .array(
         z.object({
           ...place,
-          judge: z.string().nullable().describe('Null where the run itself fails now.'),
+          judge: z.string().nullable().describe('Verdict now; null if the run itself fails now.'),
           before: z.union([z.number(), z.string()]).nullable(),
           now: z.union([z.number(), z.string()]).nullable(),
           trajectory_id: z.string().nullable(),
         }),
       )
-      .describe(`What fails now and did not, then what got worse, the worst first; at most ${mostRegressions}.`),
-    more_regressions: z.int().describe('How many more there are.'),
+      .describe(`Items that newly fail, then items that got worse, worst first; at most ${mostRegressions}.`),
+    more_regressions: z.int().describe('Number of items left out of the list.'),
   })
   .meta({ id: 'EvaluationComparison' })
 
 const verdictSchema = z
   .object({
     status,
-    score: z.number().nullable().describe('Of yes and no 1 or 0, of a category 1 or 0 where `pass` says so.'),
+    score: z.number().nullable().describe('Score. Yes is 1 and no is 0; a category is 1 or 0 according to `pass`.'),
     label: z.string().nullable(),
     explanation: z.string().nullable(),
     error: z.string().nullable(),
-    trajectory_id: z.string().nullable().describe('The run that judged.'),
+    trajectory_id: z.string().nullable().describe('Run of the judge.'),
     before: z.union([z.number(), z.string()]).nullable().describe('Score or label in the baseline.'),
     change: z.enum(['better', 'worse', 'same', 'changed']).nullable(),
   })
@@ -243,11 +243,11 @@ const verdictSchema = z
 export const evaluatedItemSchema = z
   .object({
     ...place,
-    status: status.describe('Of its run; pending before it has one.'),
+    status: status.describe('Status of its run; `pending` before it has one.'),
     trajectory_id: z.string().nullable(),
     error: z.string().nullable(),
     init_params: jsonObjectSchema.nullable(),
-    verdicts: z.record(z.string(), verdictSchema).describe('By name of the judge.'),
+    verdicts: z.record(z.string(), verdictSchema).describe('Verdicts by judge.'),
   })
   .meta({ id: 'EvaluatedItem' })
 export type EvaluatedItem = z.output<typeof evaluatedItemSchema>
@@ -255,17 +255,17 @@ export type EvaluatedItem = z.output<typeof evaluatedItemSchema>
 export const evaluationSchema = z
   .object({
     ...summaryMembers,
-    output_path: z.string().nullable().describe('What of a run is judged; null: the outputs of its last step.'),
-    progress: z.number().describe('Share of the runs and judgements that have ended, from 0 to 1.'),
-    runs: z.record(z.string(), z.int()).describe('Runs of the items by status.'),
-    judgements: z.record(z.string(), z.int()).describe('Judgements by status.'),
-    cost_usd: z.number().nullable().describe('Of runs and judgements; null where no cost of any is known.'),
+    output_path: z.string().nullable().describe('Path to what is judged; null: the outputs of the last step.'),
+    progress: z.number().describe('Share of ended runs and judgements, from 0 to 1.'),
+    runs: z.record(z.string(), z.int()).describe("Number of the items' runs by status."),
+    judgements: z.record(z.string(), z.int()).describe('Number of judgements by status.'),
+    cost_usd: z.number().nullable().describe('Cost of runs and judgements in US dollars; null if no cost is known.'),
     judges: z.array(judgedSchema),
-    comparison: comparisonSchema.nullable().describe('With the baseline; null without one, or where it is gone.'),
+    comparison: comparisonSchema.nullable().describe('Comparison with the baseline; null if there is none, or it was deleted.'),
     thresholds: z.array(checkedThresholdSchema),
-    passed: z.boolean().nullable().describe('Whether all thresholds are kept; null without any, or before the end.'),
+    passed: z.boolean().nullable().describe('Whether all thresholds are met; null without thresholds, and before the end.'),
     items: z.array(evaluatedItemSchema),
-    items_total: z.int().describe('How many items the filter leaves.'),
+    items_total: z.int().describe('Number of items that match the filter.'),
     page: z.int(),
     limit: z.int(),
     has_more: z.boolean(),

@@ -32,14 +32,11 @@ export const labelSchema = z
     key: z.string(),
     value: z.string(),
     created: timestampSchema,
-    author: z.string().describe('As it was sent.'),
+    author: z.string().describe('Author as the client sent it.'),
     recorded_by: z
       .string()
       .nullable()
-      .describe(
-        'Who set it, as the server knows it: `admin`, `api-key:<name> (key <id>)`, `run:<trajectory_id>` for a step, or ' +
-          'the author of a run that began with it. Null where it was set before the server noted that.',
-      ),
+      .describe('Who set it, as authenticated: `admin`, `api-key:<name> (key <id>)`, `run:<trajectory_id>` for a step, or the author of a run that started with it. Null for labels set before the server noted it.'),
   })
   .meta({ id: 'Label' })
 export type Label = z.infer<typeof labelSchema>

@@ -16,17 +16,17 @@ const labelFilterSchema = z
 
 /** What a list of runs can be limited to, as members of its query. */
 export const runFilterFields = {
-  status: z.array(z.enum(runStatuses)).max(20).default([]).describe('One of these statuses; may be repeated.'),
+  status: z.array(z.enum(runStatuses)).max(20).default([]).describe('Status to match. Repeat to allow several.'),
   label: z
     .array(labelFilterSchema)
     .max(10)
     .default([])
-    .describe('`key`, or `key:value`, set by anybody; repeated, all of them.'),
+    .describe('Label to match: `key` or `key:value`. Repeat to require several.'),
   routine_id: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
   q: textSchema
     .max(200)
     .optional()
-    .describe('Stands in the trajectory id, the error or init_params, in upper or lower case.'),
-  created_after: momentSchema.optional().describe('Later than this moment.'),
-  created_before: momentSchema.optional().describe('Earlier than this moment.'),
+    .describe('Text to find in the trajectory id, the error or init_params; case is ignored.'),
+  created_after: momentSchema.optional().describe('Only runs created after this time.'),
+  created_before: momentSchema.optional().describe('Only runs created before this time.'),
 }

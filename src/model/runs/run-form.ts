@@ -48,16 +48,9 @@ const tryParse = (text: string): { value: unknown } | undefined => {
 /** The fields of a run, in whichever of its spellings the form comes. */
 export const runFormSchema = z
   .object({
-    init_params: jsonFieldSchema('init_params', jsonObjectSchema).describe(
-      "JSON object; merged over the task's init_params, key by key.",
-    ),
-    secret_params: jsonFieldSchema('secret_params', z.record(z.string(), z.string())).describe(
-      'JSON object of strings: part of the environment of this run only, never stored in clear.',
-    ),
-    use_trial_keys: flagSchema.describe(
-      'Fills missing provider keys with those that the server lends, while the trial of the collection is active; else ' +
-        'ignored where there is a provider key of its own, and refused where there is none.',
-    ),
+    init_params: jsonFieldSchema('init_params', jsonObjectSchema).describe("JSON object, merged over the task's init_params key by key."),
+    secret_params: jsonFieldSchema('secret_params', z.record(z.string(), z.string())).describe('JSON object of strings: environment variables for this run only; stored encrypted.'),
+    use_trial_keys: flagSchema.describe("Lends missing provider keys while the collection's trial is active. Otherwise it is ignored if the collection has its own provider key, and refused if it has none."),
     webhook_url: webhookUrlSchema.describe(
       'http or https URL that gets the trajectory by POST when the run has ended.',
     ),
@@ -66,7 +59,7 @@ export const runFormSchema = z
     ),
     preflight: preflightModeSchema,
     subscription_credential: z.string().nullish().describe('Needs a user account; refused for keys.'),
-    bakery_host: z.unknown().optional().describe('Sent by old clients; not used.'),
+    bakery_host: z.unknown().optional().describe('Accepted from old clients and ignored.'),
   })
   .superRefine(requireWebhook)
   .meta({ id: 'RunForm' })

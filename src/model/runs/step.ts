@@ -8,7 +8,7 @@ import { callTokensSchema } from './step-usage.ts'
 /** How far the child runs of a step are. */
 export const stepProgressSchema = z
   .object({
-    total: z.int().nullable().describe('Items of the step; null where its inputs do not say.'),
+    total: z.int().nullable().describe('Number of items of the step; null if its inputs do not tell.'),
     begun: z.int(),
     ended: z.int(),
     completed: z.int(),
@@ -35,7 +35,7 @@ const stepOriginSchema = z
   .object({
     task: z.string(),
     task_version: z.string().describe('Hash of the workflow that the run executes.'),
-    kind: z.enum(['rerun', 'replay', 'cache']).optional().describe('Absent: the step was executed in this run.'),
+    kind: z.enum(['rerun', 'replay', 'cache']).optional().describe('Where the result was copied from; absent if the step was executed in this run.'),
     trajectory_id: z.string().optional().describe('The run whose result was copied.'),
     step: z.string().optional().describe('The step of that run.'),
   })
@@ -62,20 +62,20 @@ export const stepSchema = z
     created: timestampSchema,
     ended: timestampSchema.nullable(),
     duration_seconds: z.number().nullable(),
-    attempt: z.int().describe('Number of the last attempt; 1 where the step was not retried.'),
+    attempt: z.int().describe('Number of the last attempt, from 1.'),
     author: z.string(),
-    recorded_by: z.string().nullable().describe('As of the run.'),
+    recorded_by: z.string().nullable().describe("Same as the run's."),
     origin: stepOriginSchema,
-    inputs: jsonObjectSchema.describe('Resolved parameters; secrets are ***.'),
+    inputs: jsonObjectSchema.describe('Resolved parameters; secrets are shown as ***.'),
     outputs: jsonObjectSchema,
     depends_on: z.array(z.string()),
     config: jsonObjectSchema,
-    progress: stepProgressSchema.optional().describe('Only of a running step that has started a run for each item.'),
+    progress: stepProgressSchema.optional().describe('Progress of child runs; only while a step that fans out is running.'),
     logs: z
       .array(stepLogSchema)
       .optional()
-      .describe('Warnings and messages of the step; of a runbook also the last events of its agent.'),
-    error_detail: errorRecordSchema.optional().describe('Only of a step with an error.'),
+      .describe('Warnings and messages of the step; for a runbook also the last events of its agent.'),
+    error_detail: errorRecordSchema.optional().describe('Details of the error; only for steps that have one.'),
     ready_at: timestampSchema
       .nullable()
       .describe(

@@ -14,10 +14,10 @@ const time = timestampSchema.nullable()
 const waitingStepSchema = z
   .object({
     step: z.string(),
-    message: z.string().describe('What is to be decided; its first 1,000 characters.'),
+    message: z.string().describe('Question to decide, cut to 1,000 characters.'),
     since: timestampSchema,
     expires_at: time.describe('null: never.'),
-    decide: z.string().describe('The call that decides it, with a body like `{"decision": "approve"}` or `"reject"`.'),
+    decide: z.string().describe('Path that takes the decision, with a body such as `{"decision": "approve"}` or `"reject"`.'),
   })
   .meta({ id: 'WaitingStep' })
 export type WaitingStep = z.infer<typeof waitingStepSchema>
@@ -38,30 +38,25 @@ export const trajectorySchema = z
     waiting: waitingStepSchema
       .array()
       .nullable()
-      .describe('Steps that wait for a person to decide, while `status` is `running` or `pending`; null: none does.'),
+      .describe("Steps that wait for a person's decision, while `status` is `running` or `pending`; null if none does."),
     attributes: z.object({
       asset_type: z.string(),
       asset_filename: z.string(),
       created: timestampSchema,
-      params: jsonObjectSchema.describe(
-        'Where the run comes from, such as its parent; of an ingested run its metadata.',
-      ),
+      params: jsonObjectSchema.describe('Origin of the run, such as its parent; for an ingested run, its metadata.'),
     }),
     created: timestampSchema,
     updated: timestampSchema,
     started: time,
     ended: time,
     duration_seconds: z.number().nullable(),
-    author: z.string().describe('Of an ingested run, as it was sent.'),
+    author: z.string().describe('Ingested runs only, as sent.'),
     recorded_by: z
       .string()
       .nullable()
-      .describe(
-        'Who started it or sent it in, as the server knows it: the author of a run that was started here, else `admin` or ' +
-          '`api-key:<name> (key <id>)`. Null where it was sent in before the server noted that.',
-      ),
+      .describe('Who started or ingested it, as authenticated: the author of a run started here, else `admin` or `api-key:<name> (key <id>)`. Null for runs ingested before the server noted it.'),
     metadata_uri: z.string(),
-    steps: z.record(z.string(), stepSchema).describe('By step name, in the order of execution.'),
+    steps: z.record(z.string(), stepSchema).describe('Steps by name, in the order of execution.'),
     labels: z.array(labelSchema),
     total_steps: z.array(z.string()),
     completed_steps: z.array(z.string()),
@@ -69,12 +64,12 @@ export const trajectorySchema = z
     step_configs: jsonObjectSchema,
     error_detail: errorRecordSchema
       .nullable()
-      .describe('Of a run that failed before its first step because it cannot be served; else null.'),
+      .describe('Why the run was refused before its first step; null if it was not.'),
     org_id: z.string().nullable(),
     error: z.string().nullable(),
     triggered_by_routine_id: z.number().nullable(),
     webhook_url: z.string().nullable(),
-    trial: trialLeftSchema.nullable().describe('What a run on lent keys has left of the trial; else null.'),
+    trial: trialLeftSchema.nullable().describe('What is left of the trial, for runs on lent keys; else null.'),
     url: z.string(),
     task_version: z.string().describe('Hash of the workflow that the run executes.'),
     version_number: z
@@ -117,11 +112,11 @@ export const candidatesOfPage = 1000
 export const trajectoryListSchema = z
   .object({
     trajectories: z.union([z.array(trajectorySchema), z.array(trajectorySummarySchema)]),
-    total: z.int().optional().describe('Exact; left out by cursor.'),
+    total: z.int().optional().describe('Exact total; left out in pages read by cursor.'),
     page: z.int(),
     limit: z.int(),
     has_more: z.boolean(),
-    next_cursor: z.string().nullable().optional().describe('Pass it as `cursor` to get what comes after.'),
+    next_cursor: z.string().nullable().optional().describe('Pass as `cursor` to get the next page.'),
   })
   .meta({ id: 'TrajectoryList' })
 
@@ -136,7 +131,7 @@ export const workflowResponseSchema = z
     trajectory: trajectorySchema,
     metadata: z.string(),
     url: z.string(),
-    trial: trialLeftSchema.optional().describe('Only where the run uses lent keys.'),
+    trial: trialLeftSchema.optional().describe('Trial state; only for runs on lent keys.'),
   })
   .meta({ id: 'WorkflowResponse' })
 export type WorkflowResponse = z.infer<typeof workflowResponseSchema>
@@ -145,9 +140,9 @@ export type WorkflowResponse = z.infer<typeof workflowResponseSchema>
 export const endedRunSchema = trajectorySchema
   .extend({
     message: z.string(),
-    result: jsonObjectSchema.describe('Outputs of the last step that was executed.'),
+    result: jsonObjectSchema.describe('Outputs of the last executed step.'),
     metadata: z.string(),
-    trajectory: trajectorySchema.describe('The same document again.'),
+    trajectory: trajectorySchema.describe('Same document as above.'),
   })
   .meta({ id: 'EndedRun' })
 export type EndedRun = z.infer<typeof endedRunSchema>

@@ -7,7 +7,7 @@ const parameterSchema = z.object({
   required: z.boolean(),
   default: z.unknown(),
   description: z.string(),
-  accepts_path: z.boolean().describe('Whether `<name>_path` may stand for it.'),
+  accepts_path: z.boolean().describe('Whether `<name>_path` may replace it.'),
   aliases: z.array(z.string()),
 })
 

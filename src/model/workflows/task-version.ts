@@ -2,10 +2,10 @@ import { z } from 'zod'
 import { jsonObjectSchema, timestampSchema } from '../names.ts'
 
 const version = {
-  index: z.int().describe('0 is the oldest.'),
+  index: z.int().describe('Version number; 0 is the oldest.'),
   transaction_id: z.int(),
-  content_hash: z.string().nullable().describe('SHA-256 of the data as JSON with sorted keys and without spaces.'),
-  tags: z.array(z.string()).describe('The version text that the task was saved with.'),
+  content_hash: z.string().nullable().describe('SHA-256 of the data as JSON with sorted keys and no spaces.'),
+  tags: z.array(z.string()).describe('Version text given when the task was saved.'),
   created_at: timestampSchema.nullable(),
   operation_type: z.enum(['INSERT', 'UPDATE', 'DELETE']).nullable(),
   author: z
@@ -22,7 +22,7 @@ export const taskDataSchema = z
     entity_type: z.literal('task'),
     is_private: z.boolean(),
     croissant_metadata: jsonObjectSchema.nullable(),
-    workflow: jsonObjectSchema.describe('As it was stored: the order of its keys is kept.'),
+    workflow: jsonObjectSchema.describe('Workflow as stored; the order of keys is kept.'),
     version: z.string().nullable(),
     description: z.string().nullable(),
     has_file_uploads: z.boolean(),
@@ -43,7 +43,7 @@ export const taskHistorySchema = z
         changeset: taskDataSchema
           .partial()
           .nullable()
-          .describe('What of the version is not null; only when asked for.'),
+          .describe('The non-null fields of the version; only on request.'),
       }),
     ),
   })

@@ -18,7 +18,7 @@ const shared = {
   entity_type: z.literal('task'),
   is_private: z.boolean().nullable(),
   croissant_metadata: jsonObjectSchema.nullable(),
-  workflow: jsonObjectSchema.describe('As it was stored: the order of its keys is kept.'),
+  workflow: jsonObjectSchema.describe('Workflow as stored; the order of keys is kept.'),
   collection_id: z.int(),
   collection_name: z.string(),
   version: z.string().nullable(),
@@ -43,7 +43,7 @@ export const taskSchema = z
     warnings: z
       .array(warningSchema)
       .optional()
-      .describe('What a run would stumble over, and what of the request was not used; only after a write.'),
+      .describe('Problems that a run would meet, and unused members of the request; only after a write.'),
   })
   .meta({ id: 'Task' })
 

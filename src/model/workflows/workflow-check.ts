@@ -40,14 +40,14 @@ export const workflowCheckRequestSchema = z
   .object({
     collection: z.string().min(1).describe('Collection in which child tasks are looked up.'),
     workflow: z.unknown().describe('The workflow, also one that is still being written.'),
-    name: taskNameSchema.optional().describe('The task that it is or will be, which it may start itself.'),
+    name: taskNameSchema.optional().describe('Name of the task that the workflow belongs to, for tasks that start themselves.'),
   })
   .meta({ id: 'WorkflowCheckRequest' })
 
 export const workflowCheckSchema = z
   .object({
     valid: z.boolean().describe('Whether no problem has the severity `error`.'),
-    problems: z.array(workflowFaultSchema).describe('In the order of the workflow, at most 200.'),
+    problems: z.array(workflowFaultSchema).describe('Faults in the order of the workflow, at most 200.'),
     execution: z.enum(['sequential', 'parallel']),
     steps: z
       .array(checkedStepSchema)

@@ -8,8 +8,8 @@ export const workflowFaultSchema = warningSchema
   .extend({
     severity: z
       .enum(['error', 'warning'])
-      .describe('`error`: a run that comes to this place fails. `warning`: it goes on without what was meant.'),
-    step: z.string().nullable().describe('The step that has the fault, or null for one of the workflow itself.'),
+      .describe('`error`: a run that reaches this place fails. `warning`: the run continues without it.'),
+    step: z.string().nullable().describe('Step with the fault; null for a fault of the workflow itself.'),
     pointer: z
       .string()
       .describe('JSON Pointer (RFC 6901) from the workflow to the faulty member, such as `/step_configs/say/text`.'),
@@ -21,15 +21,15 @@ export type WorkflowFault = z.output<typeof workflowFaultSchema>
 
 export const workflowVerdictSchema = z
   .object({
-    valid: z.boolean().describe('Whether no fault has the severity `error`.'),
-    faults: z.array(workflowFaultSchema).describe('In the order of the workflow, at most 200.'),
+    valid: z.boolean().describe('Whether there is no fault of severity `error`.'),
+    faults: z.array(workflowFaultSchema).describe('Faults in the order of the workflow, at most 200.'),
   })
   .meta({ id: 'WorkflowVerdict' })
 
 export const workflowValidationSchema = z
   .object({
     workflow: workflowSchema,
-    name: taskNameSchema.optional().describe('The task that it is or will be, which it may start itself.'),
+    name: taskNameSchema.optional().describe('Name of the task that the workflow belongs to, for tasks that start themselves.'),
   })
   .meta({ id: 'WorkflowValidation' })
 

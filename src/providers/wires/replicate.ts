@@ -39,7 +39,7 @@ const nameOf = (model: string): Name => {
   const [, owner, name, version] = /^([\w-][\w.-]*)\/([\w-][\w.-]*)(?::([\w.-]+))?$/.exec(model.trim()) ?? []
   if (owner !== undefined && name !== undefined) return { owner, name, version }
   throw new AppError('parameter_invalid', `'${model.slice(0, 200)}' is not a model of Replicate`, {
-    hint: 'Write owner/name or owner/name:version, such as black-forest-labs/flux-schnell.',
+    hint: 'Use owner/name or owner/name:version, such as black-forest-labs/flux-schnell.',
   })
 }
 

@@ -29,7 +29,7 @@ const refuseBackground = (body: Buffer, members: readonly Member[]): void => {
   const isAsked = members
     .filter(({ name }) => name === 'background')
     .some(({ valueStart, valueEnd }) => !['false', 'null'].includes(body.toString('utf8', valueStart, valueEnd)))
-  if (isAsked) throw new AppError('bad_request', 'A runbook cannot ask in the background: leave `background` out')
+  if (isAsked) throw new AppError('bad_request', 'A runbook cannot use background responses: omit `background`')
 }
 
 /**

@@ -79,7 +79,7 @@ const brokenOff = ({ route }: RoutedCall, { failure }: MeteredAnswer): AppError 
   failure
     ? new AppError(
         'upstream_failed',
-        `${route.provider.name} broke its answer off with an error: ${failure.message.slice(0, 500)}`,
+        `${route.provider.name} interrupted its answer with an error: ${failure.message.slice(0, 500)}`,
       )
     : cutOff(route)
 

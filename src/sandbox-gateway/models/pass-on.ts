@@ -49,7 +49,7 @@ const drained = async (response: ServerResponse, seconds: number, signal: AbortS
   try {
     await once(response, 'drain', { signal: AbortSignal.any([signal, late.signal]) })
   } catch (cause) {
-    throw new AppError('timed_out', `The sandbox read nothing of its answer for ${seconds} s`, { cause })
+    throw new AppError('timed_out', `The sandbox has not read its answer for ${seconds} s`, { cause })
   } finally {
     clearTimeout(timer)
   }

@@ -46,7 +46,7 @@ const textIn = (content: string | Block[] | null | undefined): string => {
 
 const noPlace = (type: string): AppError =>
   new AppError('bad_request', `messages: a block of type '${type}' cannot be sent to this provider`, {
-    hint: 'It is called with chat completions, which have text, images and tools.',
+    hint: 'This provider is called with chat completions, which support text, images and tools.',
   })
 
 const sourceSchema = z.looseObject({

@@ -43,7 +43,7 @@ test('more than a step may put out is refused before it is in memory', async () 
     delays.enable()
     const { error } = await extract(new Array(20_000).fill(source), { a: 'init_params.large' })
     delays.disable()
-    expect(error).toContain('The values of 10 of 20000 runs are more than the 8 MiB that a step may put out')
+    expect(error).toContain('The values of 10 of 20000 runs are more than 8 MiB, the limit for the outputs of a step')
     return delays.max / 1e6
   }
   // The machine may have stood still meanwhile, but not each time.

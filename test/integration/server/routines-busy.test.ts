@@ -29,7 +29,7 @@ test('where a busy server begins none of very many due routines, they wait for t
     engine: {
       start: () => {
         refused++
-        return Promise.reject(new AppError('busy', 'The server cannot write runs down as fast as they arrive'))
+        return Promise.reject(new AppError('busy', 'Runs arrive faster than the server can store them'))
       },
     },
   }
