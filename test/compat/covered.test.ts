@@ -34,11 +34,7 @@ test.each(Object.entries(promisedCalls))('every call of %s has a test', (_, name
   expect(Object.keys(names).filter((name) => !words.has(name))).toEqual([])
 })
 
-/** The files whose tests count what they ask of the server. */
-const counting = ['cli.test.ts', 'promises-of-runs.test.ts', 'routines.test.ts', 'sdk.test.ts']
-
-test.each(counting)('%s counts what its tests ask of the server', (name) => {
-  const text = sources.find((one) => one.name === name)?.text ?? ''
+test.each(sources)('$name counts what its tests ask of the server', ({ text }) => {
   expect(text).toMatch(/^import \{ test \} from '\.\/promise\.ts'$/m)
 })
 

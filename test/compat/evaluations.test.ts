@@ -1,7 +1,8 @@
 // The requests of the evaluation clients (contract 7.6): they record runs, watch them, and label what ended just now.
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import type { Body } from '../server.ts'
 import { type Client, type CompatServer, echoing, startCompatServer } from './client.ts'
+import { test } from './promise.ts'
 
 let server: CompatServer
 let eve: Client

@@ -1,7 +1,8 @@
 // Graders: tasks that are runbooks, as the SDK's gradeWithJetty and the clients of contract 7.6 deploy and run them.
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import type { Body } from '../server.ts'
 import { type Client, type CompatServer, startCompatServer } from './client.ts'
+import { test } from './promise.ts'
 
 let server: CompatServer
 let client: Client

@@ -1,6 +1,7 @@
 // What clients meet at a limit (contract 6.1 row 76, 2.6): one server, with limits that are met soon.
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import { type CompatServer, startCompatServer } from './client.ts'
+import { test } from './promise.ts'
 
 let server: CompatServer
 beforeAll(async () => {

@@ -1,12 +1,13 @@
 // What the platform's skill page says of steps that ask models (contract 6.1, 5.1, 5.2), row by row, and jetty_chat (7.1).
 import { readFileSync } from 'node:fs'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import { completion } from '../fakes/openai.ts'
 import { type FakeReplicate, startFakeReplicate } from '../fakes/replicate.ts'
 import { json, startWireServer, type WireServer } from '../fakes/wire-server.ts'
 import { testMedia } from '../media.ts'
 import type { Body } from '../server.ts'
 import { type Client, type CompatServer, startCompatServer } from './client.ts'
+import { test } from './promise.ts'
 
 let openai: WireServer
 let gemini: WireServer

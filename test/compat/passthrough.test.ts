@@ -1,8 +1,9 @@
 // What the platform's skill page says of calls of models without a runbook (contract 6.1, 2.19.1), row by row.
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import { saying, streamedChat } from '../clients/answers.ts'
 import { type FakeOpenAi, startFakeOpenAi } from '../fakes/openai.ts'
 import { type Answer, type Client, type CompatServer, startCompatServer } from './client.ts'
+import { test } from './promise.ts'
 
 let fake: FakeOpenAi
 let server: CompatServer

@@ -1,8 +1,9 @@
 // What the platform's skill page says of collections, tasks, tokens and starting runs (contract 6.1), row by row.
 import { randomBytes } from 'node:crypto'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import type { Body } from '../server.ts'
 import { type Client, type CompatServer, echoing, startCompatServer } from './client.ts'
+import { test } from './promise.ts'
 
 const web = 'https://ui.example'
 let server: CompatServer

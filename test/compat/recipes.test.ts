@@ -1,7 +1,8 @@
 // The recipes of the platform's skill page (contract 7.4), as far as they need no model.
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import type { Body } from '../server.ts'
 import { type Client, type CompatServer, echoing, startCompatServer } from './client.ts'
+import { test } from './promise.ts'
 
 let server: CompatServer
 let curl: Client

@@ -2,13 +2,14 @@
 // in real sandboxes: by `scripted`, and by the agent that is the default where the promise is about agents.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect } from 'vitest'
 import { agentsFolder } from '../agents/agents-folder.ts'
 import { startModel } from '../agents/five-steps.ts'
 import { openShell, type Shell } from '../cli/shell.ts'
 import { letGoOn, waitToGoOn } from '../sandbox-gate.ts'
 import type { Body } from '../server.ts'
 import { type Client, type CompatServer, startCompatServer } from './client.ts'
+import { test } from './promise.ts'
 
 const secret = 'apify-unmistakable-promises-6f10'
 

@@ -2,9 +2,10 @@
 import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest'
 import { openShell, type Shell } from '../cli/shell.ts'
 import { type CompatServer, echoing, startCompatServer } from './client.ts'
+import { test } from './promise.ts'
 
 let server: CompatServer
 let shell: Shell

@@ -1,8 +1,9 @@
 // Rows 25 to 29 of the skill page, and what the SDK, the MCP server and the set-up script do about a trial.
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import { type FakeOpenAi, startFakeOpenAi } from '../fakes/openai.ts'
 import type { Body } from '../server.ts'
 import { type Client, type CompatServer, type FormPart, startCompatServer } from './client.ts'
+import { test } from './promise.ts'
 
 const providerKeys = ['OPENAI_API_KEY', 'ANTHROPIC_API_KEY', 'GEMINI_API_KEY', 'REPLICATE_API_TOKEN']
 
