@@ -3,7 +3,11 @@ import { defineConfig } from 'vitest/config'
 /** Nothing is slower for a long limit; a machine that has much to do needs it. */
 const patient = { expect: { poll: { timeout: 20_000 } } }
 
-const everyTest = ['src/**/*.test.ts', 'test/**/*.test.ts', 'web/**/*.test.ts']
+const unitTests = ['src/**/*.test.ts', 'web/**/*.test.ts']
+const slowUnitTests = ['src/**/*.slow.test.ts']
+
+/** In CI a failure counts when it comes twice; what passed only at the second try is named at the end. */
+const retry = process.env.CI ? 1 : 0
 
 /**
  * `unit` has the tests beside the code, which start no server and no database, without those that take seconds
@@ -14,16 +18,17 @@ const everyTest = ['src/**/*.test.ts', 'test/**/*.test.ts', 'web/**/*.test.ts']
 export default defineConfig({
   test: {
     reporters: ['default', './test/closing-line-reporter.ts'],
-    maxWorkers: 2,
+    maxWorkers: Number(process.env.W ?? 2),
     projects: [
       {
         test: {
           ...patient,
           name: 'unit',
-          include: ['src/**/*.test.ts', 'web/**/*.test.ts'],
-          exclude: ['**/*.slow.test.ts'],
+          include: unitTests,
+          exclude: slowUnitTests,
           setupFiles: './test/property-seed.ts',
           testTimeout: 60_000,
+          retry,
           // Files of one thread share their modules: loading those takes as long as the tests.
           pool: 'threads',
           isolate: false,
@@ -33,14 +38,14 @@ export default defineConfig({
         test: {
           ...patient,
           name: 'default',
-          include: everyTest,
-          exclude: ['node_modules/**', 'dist/**', 'test/wide/**', 'test/crash/**/!(*.fast).test.ts'],
+          include: ['test/**/*.test.ts', ...slowUnitTests],
+          exclude: ['test/wide/**', 'test/crash/**/!(*.fast).test.ts'],
           globalSetup: './test/global-setup.ts',
           setupFiles: './test/property-seed.ts',
           testTimeout: 60_000,
           hookTimeout: 120_000,
-          // In CI a failure counts when it comes twice; what passed only at the second try is named at the end.
-          retry: process.env.CI ? 1 : 0,
+          retry,
+          isolate: false,
         },
       },
       {

@@ -1,5 +1,5 @@
 // `npm test`: installs what is not up to date, then runs the tests, which build what they start. Arguments are passed on to vitest; without
-// `--project` it is the default project. The last line says `N passed, N failed, N skipped`.
+// `--project` they are those of `unit` and `default`. The last line says `N passed, N failed, N skipped`.
 import { join } from 'node:path'
 import { become, install, root } from './prepare.mjs'
 
@@ -10,7 +10,8 @@ process.once('exit', () => {
 install()
 isReady = true
 const args = process.argv.slice(2)
-const project = args.some((arg) => arg.startsWith('--project')) ? [] : ['--project', 'default']
+const isChosen = args.some((arg) => arg.startsWith('--project'))
+const project = isChosen ? [] : ['--project', 'unit', '--project', 'default']
 process.chdir(root)
 process.env.NODE_ENV = 'test' // a NODE_ENV=production of the shell is meant for servers
 await become(join(root, 'node_modules/vitest/vitest.mjs'), ['run', ...project, ...args])

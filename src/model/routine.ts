@@ -45,7 +45,9 @@ const settable = {
   secret_params: secretsSchema,
   paused: z.boolean().describe('Whether the routine is paused: it fires again once it is resumed.'),
   webhook_url: webhookUrlSchema.describe('URL that is notified when a run of the routine has ended.'),
-  webhook_secret: webhookSecretSchema.describe('Secret that signs the notifications; stored encrypted, never returned.'),
+  webhook_secret: webhookSecretSchema.describe(
+    'Secret that signs the notifications; stored encrypted, never returned.',
+  ),
   overlap: overlapSchema,
   catch_up: catchUpSchema,
 }

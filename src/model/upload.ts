@@ -14,7 +14,9 @@ export const uploadFormSchema = z
     collection: textSchema
       .nullish()
       .transform((given) => given || undefined)
-      .describe('Target collection. Required for the admin token and for keys of several collections without a home collection.'),
+      .describe(
+        'Target collection. Required for the admin token and for keys of several collections without a home collection.',
+      ),
     purpose: purposeSchema.describe('Purpose, free text, stored with the file.'),
   })
   .meta({ id: 'UploadForm' })

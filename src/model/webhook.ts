@@ -21,8 +21,12 @@ export const deliveriesSchema = z
     webhook_url: z.string().nullable(),
     state: z
       .enum(['none', 'waiting', 'pending', 'delivered', 'failed'])
-      .describe('`none`: the run has no webhook; `waiting`: the run has not ended; `pending`: another attempt follows; `failed`: no more attempts, redeliver by hand.'),
-    next_attempt_at: timestampSchema.nullable().describe('Time of the next attempt; null also while one is in progress or due.'),
+      .describe(
+        '`none`: the run has no webhook; `waiting`: the run has not ended; `pending`: another attempt follows; `failed`: no more attempts, redeliver by hand.',
+      ),
+    next_attempt_at: timestampSchema
+      .nullable()
+      .describe('Time of the next attempt; null also while one is in progress or due.'),
     deliveries: z.array(deliverySchema).describe('Attempts, oldest first.'),
   })
   .meta({ id: 'Deliveries' })

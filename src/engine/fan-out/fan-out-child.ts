@@ -99,9 +99,13 @@ export const prepareChildren = async (
 ): Promise<ChildKind> => {
   const { maxFanOut, maxRunDepth } = deps.limits
   if (run.depth >= maxRunDepth) {
-    throw new AppError('too_large', `Child runs may be nested ${maxRunDepth} levels deep, and this run is on the last level`, {
-      hint: 'Check whether the workflow starts itself. JETTY_MAX_RUN_DEPTH sets the limit.',
-    })
+    throw new AppError(
+      'too_large',
+      `Child runs may be nested ${maxRunDepth} levels deep, and this run is on the last level`,
+      {
+        hint: 'Check whether the workflow starts itself. JETTY_MAX_RUN_DEPTH sets the limit.',
+      },
+    )
   }
   if (runs.count > maxFanOut) {
     throw new AppError('too_large', `A step may start ${maxFanOut} runs, and there are ${runs.count} items`, {

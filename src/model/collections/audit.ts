@@ -17,7 +17,9 @@ export const auditEntrySchema = z
     changes: z.record(z.string(), z.unknown()).describe('Parameters of the call, by name; secret values are left out.'),
     outcome: z
       .enum(['begun', 'done', 'failed'])
-      .describe('`begun` is written before anything changes. An entry that stays `begun` means that the process died or lost the database meanwhile, so the change may or may not have been made. Refused calls leave no entry.'),
+      .describe(
+        '`begun` is written before anything changes. An entry that stays `begun` means that the process died or lost the database meanwhile, so the change may or may not have been made. Refused calls leave no entry.',
+      ),
   })
   .meta({ id: 'AuditEntry' })
 

@@ -24,7 +24,11 @@ const budget = z
   .strictObject(
     {
       usd_per_day: usd.nullable().describe('Budget of model calls per day (UTC), in US dollars.'),
-      tokens_per_day: z.int().min(1).nullable().describe('Budget of model calls per day (UTC), in tokens, cached ones included.'),
+      tokens_per_day: z
+        .int()
+        .min(1)
+        .nullable()
+        .describe('Budget of model calls per day (UTC), in tokens, cached ones included.'),
     },
     strict,
   )

@@ -8,7 +8,9 @@ export const collectionUsageSchema = z
   .object({
     runs: count.describe('Number of stored runs, gateway calls included.'),
     stored_bytes: count.describe('Sum of `database_bytes` and `file_bytes`.'),
-    database_bytes: count.describe('Bytes of the texts of its runs: parameters, inputs, outputs, errors, agent events.'),
+    database_bytes: count.describe(
+      'Bytes of the texts of its runs: parameters, inputs, outputs, errors, agent events.',
+    ),
     file_bytes: count.describe('Bytes of its files.'),
     quota: z.object({ stored_bytes: count, runs: count }).describe('Limits above which writes are refused.'),
     measured: timestampSchema

@@ -10,7 +10,9 @@ export const keySchema = z
     home_collection: z
       .string()
       .nullable()
-      .describe('Home collection: the default for requests with this key that name none. Null if it was deleted while the key covers several others, or if the caller does not cover it.'),
+      .describe(
+        'Home collection: the default for requests with this key that name none. Null if it was deleted while the key covers several others, or if the caller does not cover it.',
+      ),
     name: z.string(),
     key_prefix: z.string().describe('First 8 characters of the key.'),
     access_level: z.enum(['READ', 'WRITE']),
@@ -24,7 +26,9 @@ export const keySchema = z
     made_by_key_id: z
       .int()
       .nullable()
-      .describe("The key whose revocation with `below=true` also revokes this one: its creator, or the creator's creator."),
+      .describe(
+        "The key whose revocation with `below=true` also revokes this one: its creator, or the creator's creator.",
+      ),
     expires_at: timestampSchema.nullable(),
     last_used_at: timestampSchema.nullable(),
   })

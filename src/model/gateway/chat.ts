@@ -67,7 +67,9 @@ export const modelUsageSchema = z.object({
   completion_tokens: tokens,
   total_tokens: tokens,
   cached_tokens: tokens.exactOptional(),
-  cache_write_tokens: tokens.exactOptional().describe("Tokens written to the provider's cache, if they have a price of their own."),
+  cache_write_tokens: tokens
+    .exactOptional()
+    .describe("Tokens written to the provider's cache, if they have a price of their own."),
   reasoning_tokens: tokens.exactOptional(),
 })
 export type ModelUsage = z.infer<typeof modelUsageSchema>

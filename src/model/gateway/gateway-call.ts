@@ -14,10 +14,14 @@ const taskName = z
 /** The `jetty` block: instructions for this server, removed before the call is sent to the model. */
 export const jettyBlockSchema = z
   .looseObject({
-    runbook: z.unknown().describe('`false` makes a plain model call; in a chat request, any other value runs a runbook.'),
+    runbook: z
+      .unknown()
+      .describe('`false` makes a plain model call; in a chat request, any other value runs a runbook.'),
     collection: z
       .string()
-      .describe('Collection whose provider keys are used and where the call is recorded. Default: the home collection of the key.'),
+      .describe(
+        'Collection whose provider keys are used and where the call is recorded. Default: the home collection of the key.',
+      ),
     task: taskName.describe('Task under which the call is recorded.'),
     record: z.boolean().describe('`false` leaves the call unrecorded.'),
     use_trial_keys: z.boolean().describe('Whether the server may lend provider keys that are missing.'),

@@ -31,7 +31,9 @@ export const runbookBlockSchema = runbookLimitsSchema
       .string()
       .min(1)
       .optional()
-      .describe('Collection of the run, whose keys, secrets and files it uses. Default: the home collection of the key.'),
+      .describe(
+        'Collection of the run, whose keys, secrets and files it uses. Default: the home collection of the key.',
+      ),
     task: taskNameSchema.describe('Task of the run; created if it does not exist.'),
     agent: oneOf(runbookAgents, 'agent')
       .nullish()
@@ -66,7 +68,9 @@ export const runbookBlockSchema = runbookLimitsSchema
       .min(0)
       .nullish()
       .transform((seconds) => Math.min(seconds ?? heldSeconds, longestHeldSeconds))
-      .describe(`Seconds to wait for the end if the answer is not streamed. Default: ${heldSeconds}; at most ${longestHeldSeconds}.`),
+      .describe(
+        `Seconds to wait for the end if the answer is not streamed. Default: ${heldSeconds}; at most ${longestHeldSeconds}.`,
+      ),
     agent_env,
     mcp_servers,
     langfuse_tracing,

@@ -6,7 +6,12 @@ import { runbookAgents } from './runbook-agents.ts'
 export const runbookLimitsSchema = z.object({
   cpus: z.number().positive().max(1024).nullish().describe('CPU cores. Default: 4.'),
   memory: memorySchema.nullish().describe('Memory, such as 8G (default); a number means bytes.'),
-  timeout_sec: z.number().positive().max(3600).nullish().describe('Time limit in seconds of wall-clock time. Default: 1200.'),
+  timeout_sec: z
+    .number()
+    .positive()
+    .max(3600)
+    .nullish()
+    .describe('Time limit in seconds of wall-clock time. Default: 1200.'),
   network_enabled: z
     .boolean()
     .nullish()

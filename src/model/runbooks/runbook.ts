@@ -14,10 +14,7 @@ export const memorySchema = z.union([
 ])
 
 const secretEntrySchema = z.looseObject({
-  env: z
-    .string()
-    .nullish()
-    .describe('Environment variable that holds the secret. Default: the name of the secret.'),
+  env: z.string().nullish().describe('Environment variable that holds the secret. Default: the name of the secret.'),
   description: z.string().nullish(),
   required: z.boolean().default(true),
 })
@@ -89,7 +86,10 @@ export type RunbookFinding = z.output<typeof runbookFindingSchema>
 export const runbookVerdictSchema = z
   .object({
     valid: z.boolean().describe('Whether the runbook has no errors.'),
-    level: z.enum(conformanceLevels).nullable().describe('How closely the runbook follows the format; null if it is invalid.'),
+    level: z
+      .enum(conformanceLevels)
+      .nullable()
+      .describe('How closely the runbook follows the format; null if it is invalid.'),
     errors: z.array(runbookFindingSchema),
     warnings: z.array(runbookFindingSchema),
   })

@@ -21,7 +21,9 @@ export const itemSource = {
   file_path: textSchema
     .max(2000)
     .optional()
-    .describe('Instead of items: storage path or upload id of a file of the collection. CSV with a header (`.csv`; values are text, those of a column `name:json` are JSON) or one JSON object per line (`.jsonl`).'),
+    .describe(
+      'Instead of items: storage path or upload id of a file of the collection. CSV with a header (`.csv`; values are text, those of a column `name:json` are JSON) or one JSON object per line (`.jsonl`).',
+    ),
   dataset: z
     .unknown()
     .optional()

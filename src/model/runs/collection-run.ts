@@ -23,7 +23,9 @@ export const collectionRunSchema = z
     labels: shape.labels,
     author: shape.author,
     recorded_by: shape.recorded_by,
-    params: z.record(z.string(), z.unknown()).describe('`attributes.params` of the trajectory; names the parent, for example.'),
+    params: z
+      .record(z.string(), z.unknown())
+      .describe('`attributes.params` of the trajectory; names the parent, for example.'),
     triggered_by_routine_id: shape.triggered_by_routine_id,
     url: shape.url,
     waiting: shape.waiting, // last column of a CSV export, so that the others keep their positions

@@ -34,11 +34,7 @@ export const judgeSchema = z
     model_provider: z.string().min(1).max(200).optional().describe('Provider of the model, if its name does not tell.'),
     scale: scaleSchema.optional().describe('Scale, as {min, max} or [min, max].'),
     categories: z.array(categorySchema).min(2).max(mostCategories).optional().describe('Categories to choose from.'),
-    pass: z
-      .array(categorySchema)
-      .min(1)
-      .optional()
-      .describe('Passing categories. The mean is then their share.'),
+    pass: z.array(categorySchema).min(1).optional().describe('Passing categories. The mean is then their share.'),
     binary: z.boolean().optional().describe('Verdict of yes (pass) or no. The mean is the share of yes.'),
     temperature: z.number().min(0).optional().describe("Temperature. Default: the provider's."),
     max_tokens: z.int().min(1).optional().describe('Maximum tokens of an answer.'),
@@ -70,7 +66,11 @@ const thresholdSchema = z
   .strictObject({
     min_mean: z.number().optional().describe('Lowest allowed mean; for categories and yes/no, the lowest share.'),
     max_worse: z.int().min(0).optional().describe('Maximum number of items that are worse than in the baseline.'),
-    max_failed: z.int().min(0).default(0).describe('Maximum number of items without a verdict, because the run or the judge failed.'),
+    max_failed: z
+      .int()
+      .min(0)
+      .default(0)
+      .describe('Maximum number of items without a verdict, because the run or the judge failed.'),
   })
   .meta({ id: 'EvaluationThreshold' })
 export type Threshold = z.output<typeof thresholdSchema>
@@ -158,7 +158,9 @@ const intervalSchema = z
     level: z.literal(0.95),
     method: z
       .enum(['t', 'wilson', 'bonett-price'])
-      .describe("Method of the confidence interval: `t` (Student) for a mean, `wilson` for a share, `bonett-price` for the difference of two shares over the same items."),
+      .describe(
+        'Method of the confidence interval: `t` (Student) for a mean, `wilson` for a share, `bonett-price` for the difference of two shares over the same items.',
+      ),
   })
   .meta({ id: 'Interval' })
 export type ShownInterval = z.output<typeof intervalSchema>
@@ -170,7 +172,10 @@ const judgeComparisonSchema = z
     worse: z.int(),
     same: z.int(),
     changed: z.int().describe('Number of items whose category changed, if no passing categories are declared.'),
-    mean_difference: z.number().nullable().describe('Mean difference over these items: this evaluation minus the baseline.'),
+    mean_difference: z
+      .number()
+      .nullable()
+      .describe('Mean difference over these items: this evaluation minus the baseline.'),
     interval: intervalSchema.nullable().describe('Confidence interval of the paired differences.'),
     judge_changed: z.boolean().describe("Whether the judge's instruction, model or scale differ: compare with care."),
   })
@@ -261,9 +266,14 @@ export const evaluationSchema = z
     judgements: z.record(z.string(), z.int()).describe('Number of judgements by status.'),
     cost_usd: z.number().nullable().describe('Cost of runs and judgements in US dollars; null if no cost is known.'),
     judges: z.array(judgedSchema),
-    comparison: comparisonSchema.nullable().describe('Comparison with the baseline; null if there is none, or it was deleted.'),
+    comparison: comparisonSchema
+      .nullable()
+      .describe('Comparison with the baseline; null if there is none, or it was deleted.'),
     thresholds: z.array(checkedThresholdSchema),
-    passed: z.boolean().nullable().describe('Whether all thresholds are met; null without thresholds, and before the end.'),
+    passed: z
+      .boolean()
+      .nullable()
+      .describe('Whether all thresholds are met; null without thresholds, and before the end.'),
     items: z.array(evaluatedItemSchema),
     items_total: z.int().describe('Number of items that match the filter.'),
     page: z.int(),

@@ -36,7 +36,9 @@ export const labelSchema = z
     recorded_by: z
       .string()
       .nullable()
-      .describe('Who set it, as authenticated: `admin`, `api-key:<name> (key <id>)`, `run:<trajectory_id>` for a step, or the author of a run that started with it. Null for labels set before the server noted it.'),
+      .describe(
+        'Who set it, as authenticated: `admin`, `api-key:<name> (key <id>)`, `run:<trajectory_id>` for a step, or the author of a run that started with it. Null for labels set before the server noted it.',
+      ),
   })
   .meta({ id: 'Label' })
 export type Label = z.infer<typeof labelSchema>

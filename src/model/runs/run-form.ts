@@ -48,9 +48,15 @@ const tryParse = (text: string): { value: unknown } | undefined => {
 /** The fields of a run, in whichever of its spellings the form comes. */
 export const runFormSchema = z
   .object({
-    init_params: jsonFieldSchema('init_params', jsonObjectSchema).describe("JSON object, merged over the task's init_params key by key."),
-    secret_params: jsonFieldSchema('secret_params', z.record(z.string(), z.string())).describe('JSON object of strings: environment variables for this run only; stored encrypted.'),
-    use_trial_keys: flagSchema.describe("Lends missing provider keys while the collection's trial is active. Otherwise it is ignored if the collection has its own provider key, and refused if it has none."),
+    init_params: jsonFieldSchema('init_params', jsonObjectSchema).describe(
+      "JSON object, merged over the task's init_params key by key.",
+    ),
+    secret_params: jsonFieldSchema('secret_params', z.record(z.string(), z.string())).describe(
+      'JSON object of strings: environment variables for this run only; stored encrypted.',
+    ),
+    use_trial_keys: flagSchema.describe(
+      "Lends missing provider keys while the collection's trial is active. Otherwise it is ignored if the collection has its own provider key, and refused if it has none.",
+    ),
     webhook_url: webhookUrlSchema.describe(
       'http or https URL that gets the trajectory by POST when the run has ended.',
     ),

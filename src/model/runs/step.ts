@@ -35,7 +35,10 @@ const stepOriginSchema = z
   .object({
     task: z.string(),
     task_version: z.string().describe('Hash of the workflow that the run executes.'),
-    kind: z.enum(['rerun', 'replay', 'cache']).optional().describe('Where the result was copied from; absent if the step was executed in this run.'),
+    kind: z
+      .enum(['rerun', 'replay', 'cache'])
+      .optional()
+      .describe('Where the result was copied from; absent if the step was executed in this run.'),
     trajectory_id: z.string().optional().describe('The run whose result was copied.'),
     step: z.string().optional().describe('The step of that run.'),
   })
@@ -70,7 +73,9 @@ export const stepSchema = z
     outputs: jsonObjectSchema,
     depends_on: z.array(z.string()),
     config: jsonObjectSchema,
-    progress: stepProgressSchema.optional().describe('Progress of child runs; only while a step that fans out is running.'),
+    progress: stepProgressSchema
+      .optional()
+      .describe('Progress of child runs; only while a step that fans out is running.'),
     logs: z
       .array(stepLogSchema)
       .optional()

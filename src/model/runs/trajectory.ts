@@ -17,7 +17,9 @@ const waitingStepSchema = z
     message: z.string().describe('Question to decide, cut to 1,000 characters.'),
     since: timestampSchema,
     expires_at: time.describe('null: never.'),
-    decide: z.string().describe('Path that takes the decision, with a body such as `{"decision": "approve"}` or `"reject"`.'),
+    decide: z
+      .string()
+      .describe('Path that takes the decision, with a body such as `{"decision": "approve"}` or `"reject"`.'),
   })
   .meta({ id: 'WaitingStep' })
 export type WaitingStep = z.infer<typeof waitingStepSchema>
@@ -38,7 +40,9 @@ export const trajectorySchema = z
     waiting: waitingStepSchema
       .array()
       .nullable()
-      .describe("Steps that wait for a person's decision, while `status` is `running` or `pending`; null if none does."),
+      .describe(
+        "Steps that wait for a person's decision, while `status` is `running` or `pending`; null if none does.",
+      ),
     attributes: z.object({
       asset_type: z.string(),
       asset_filename: z.string(),
@@ -54,7 +58,9 @@ export const trajectorySchema = z
     recorded_by: z
       .string()
       .nullable()
-      .describe('Who started or ingested it, as authenticated: the author of a run started here, else `admin` or `api-key:<name> (key <id>)`. Null for runs ingested before the server noted it.'),
+      .describe(
+        'Who started or ingested it, as authenticated: the author of a run started here, else `admin` or `api-key:<name> (key <id>)`. Null for runs ingested before the server noted it.',
+      ),
     metadata_uri: z.string(),
     steps: z.record(z.string(), stepSchema).describe('Steps by name, in the order of execution.'),
     labels: z.array(labelSchema),

@@ -40,10 +40,7 @@ export const taskHistorySchema = z
     versions: z.array(
       z.object({
         ...version,
-        changeset: taskDataSchema
-          .partial()
-          .nullable()
-          .describe('The non-null fields of the version; only on request.'),
+        changeset: taskDataSchema.partial().nullable().describe('The non-null fields of the version; only on request.'),
       }),
     ),
   })

@@ -29,7 +29,9 @@ export const workflowVerdictSchema = z
 export const workflowValidationSchema = z
   .object({
     workflow: workflowSchema,
-    name: taskNameSchema.optional().describe('Name of the task that the workflow belongs to, for tasks that start themselves.'),
+    name: taskNameSchema
+      .optional()
+      .describe('Name of the task that the workflow belongs to, for tasks that start themselves.'),
   })
   .meta({ id: 'WorkflowValidation' })
 

@@ -2,7 +2,13 @@ import { once } from 'node:events'
 import type Docker from 'dockerode'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import { exhaustionRemedy } from '../../lib/exhaustion.ts'
-import { pause } from '../../lib/time.ts'
+import {
+  answerWithin,
+  beginContainer,
+  type StartedContainer,
+  type StatusError,
+  unlessGone,
+} from './started-container.ts'
 
 /** Facts that an engine reports about itself. */
 export interface EngineFacts {
@@ -24,24 +30,6 @@ export interface EngineImage {
   path: string | undefined
   /** Volumes the image declares: folders that would be writable beside ours. */
   volumes: string[]
-}
-
-export interface ContainerEnd {
-  /** Exit code as a shell reports it; null when unknown. */
-  code: number | null
-  isOutOfMemory: boolean
-}
-
-export interface StartedContainer {
-  id: string
-  /** Process id on this host, where the engine runs on it. */
-  pid: number
-  /** Resolves when the container has ended. */
-  ended(): Promise<ContainerEnd>
-  /** Sends SIGTERM to every process in the container. */
-  terminate(): Promise<void>
-  kill(): Promise<void>
-  remove(): Promise<void>
 }
 
 export interface FoundContainer {
@@ -67,17 +55,12 @@ export interface ContainerEngine {
   remove(id: string): Promise<void>
 }
 
-type StatusError = Error & { statusCode?: number; code?: string; reason?: string }
-
 /** Prefix of errors from starting a container. */
 export const couldNotStart = 'The container could not be started'
 
 const quickMs = 20_000
 /** Time limit for starting a container on a busy host. */
 const startMs = 120_000
-/** How often a wait that the engine breaks off is repeated; the pauses outlast an engine restart. */
-const mostTurns = 120
-const turnMs = 250
 const registryMs = 10_000
 const progressMs = 1_000
 
@@ -97,17 +80,6 @@ const remedyFor = (error: unknown, socket: string): string | undefined => {
   if (code === 'ENOENT' || code === 'ECONNREFUSED')
     return 'Start it: `systemctl start docker`, or `systemctl --user start podman.socket`; JETTY_SANDBOX_SOCKET names its socket.'
   return exhaustionRemedy(code ?? '')
-}
-
-const isGone = (error: unknown): boolean => [304, 404, 409].includes((error as StatusError).statusCode ?? 0)
-
-/** Ignores errors that say the container is already stopped or gone. */
-const unlessGone = async (work: Promise<unknown>): Promise<void> => {
-  try {
-    await work
-  } catch (error) {
-    if (!isGone(error)) throw error
-  }
 }
 
 /** Adds `:latest`: without a tag the engine would pull every tag. */
@@ -145,14 +117,6 @@ export const openEngine = async (socket: string, withinMs = quickMs): Promise<Co
       throw error instanceof AppError ? error : unavailable(what, error)
     }
   }
-  const within = <T>(work: Promise<T>, ms = withinMs): Promise<T> => {
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`no answer within ${ms / 1000} s`)), ms)
-    })
-    return Promise.race([work, late]).finally(() => clearTimeout(timer))
-  }
-
   /** Calls Podman's own API, which offers more than the Docker-compatible one. */
   const ask = (path: string): Promise<unknown> =>
     new Promise((resolve, reject) => {
@@ -161,51 +125,10 @@ export const openEngine = async (socket: string, withinMs = quickMs): Promise<Co
       )
     })
 
-  const handleOf = (container: Docker.Container, pid: number): StartedContainer => ({
-    id: container.id,
-    pid,
-    async ended() {
-      // Both engines may break off the wait, for example when they restart: ask for the state again once they are back.
-      for (let turn = 0; turn < mostTurns; turn += 1) {
-        await container.wait().catch(() => undefined)
-        const state = await container.inspect().then(
-          (found) => found.State,
-          (error: StatusError) => (error.statusCode === 404 ? null : undefined),
-        )
-        if (state === null) break
-        if (state && !state.Running) return { code: state.ExitCode, isOutOfMemory: state.OOMKilled }
-        await pause(turnMs)
-      }
-      return { code: null, isOutOfMemory: false }
-    },
-    async terminate() {
-      try {
-        const words = await container.exec({ Cmd: ['/bin/sh', '-c', 'kill -TERM -1'] })
-        await within(words.start({ Detach: true }))
-      } catch {
-        await unlessGone(container.kill({ signal: 'SIGTERM' }))
-      }
-    },
-    kill: () => within(unlessGone(container.kill({ signal: 'SIGKILL' }))),
-    remove: () => within(unlessGone(container.remove({ force: true, v: true }))),
-  })
-
-  const begin = async (options: Docker.ContainerCreateOptions): Promise<StartedContainer> => {
-    const container = await docker.createContainer(options)
-    try {
-      await container.start()
-      const { State } = await container.inspect()
-      return handleOf(container, State.Pid)
-    } catch (error) {
-      await container.remove({ force: true, v: true }).catch(() => {})
-      throw error
-    }
-  }
-
   return {
     describe: () =>
       asked(`Nothing answers at ${socket}`, async () => {
-        const [version, info] = await within(Promise.all([docker.version(), docker.info()]))
+        const [version, info] = await answerWithin(withinMs, Promise.all([docker.version(), docker.info()]))
         const podman = version.Components?.find(({ Name }) => /podman/i.test(Name))
         const options: string[] = info.SecurityOptions ?? []
         return {
@@ -226,7 +149,7 @@ export const openEngine = async (socket: string, withinMs = quickMs): Promise<Co
     findImage: (name) =>
       asked(`The image ${name} cannot be inspected`, async () => {
         try {
-          const { Id, Config } = await within(docker.getImage(withTag(name)).inspect())
+          const { Id, Config } = await answerWithin(withinMs, docker.getImage(withTag(name)).inspect())
           const path = Config?.Env?.find((line) => line.startsWith('PATH='))?.slice('PATH='.length)
           return { id: Id, path, volumes: Object.keys(Config?.Volumes ?? {}) }
         } catch (error) {
@@ -239,7 +162,7 @@ export const openEngine = async (socket: string, withinMs = quickMs): Promise<Co
       const image = withTag(name)
       const asking = isPodman ? ask(`/v4.0.0/libpod/manifests/${image}/json`) : docker.getImage(image).distribution()
       try {
-        await within(asking, registryMs)
+        await answerWithin(registryMs, asking)
         return undefined
       } catch (error) {
         const isAnswer = (error as StatusError).statusCode !== undefined && !/^(page )?not found$/i.test(wordsOf(error))
@@ -279,11 +202,11 @@ export const openEngine = async (socket: string, withinMs = quickMs): Promise<Co
     start: (options, signal) =>
       asked(couldNotStart, async () => {
         signal.throwIfAborted()
-        const starting = begin(options)
+        const starting = beginContainer(docker, options, withinMs)
         const ended = new AbortController()
         const asked = once(signal, 'abort', { signal: ended.signal }).then(() => signal.throwIfAborted() as never)
         try {
-          return await within(Promise.race([starting, asked]), startMs)
+          return await answerWithin(startMs, Promise.race([starting, asked]))
         } catch (error) {
           starting.then((late) => late.remove()).catch(() => {}) // the reaper finds what this leaves
           throw error
@@ -295,13 +218,13 @@ export const openEngine = async (socket: string, withinMs = quickMs): Promise<Co
 
     labelled: (label) =>
       asked('Containers cannot be listed', async () => {
-        const found = await within(docker.listContainers({ all: true, filters: { label: [label] } }))
+        const found = await answerWithin(withinMs, docker.listContainers({ all: true, filters: { label: [label] } }))
         return found.map(({ Id, Labels }) => ({ id: Id, labels: Labels }))
       }),
 
     remove: (id) =>
       asked(`The container ${id} cannot be removed`, () =>
-        within(unlessGone(docker.getContainer(id).remove({ force: true, v: true }))),
+        answerWithin(withinMs, unlessGone(docker.getContainer(id).remove({ force: true, v: true }))),
       ),
   }
 }

@@ -11,8 +11,9 @@ import { systemPath } from '../programs/run-tool.ts'
 import type { RunFolder } from '../run-folder.ts'
 import type { SandboxCommand, SandboxExit, SandboxLimits } from '../sandbox.ts'
 import type { CommandTurn } from '../sandbox-life.ts'
-import type { ContainerEnd, ContainerEngine, EngineFacts, EngineImage, StartedContainer } from './engine.ts'
+import type { ContainerEngine, EngineFacts, EngineImage } from './engine.ts'
 import { type ContainerPipes, openContainerPipes, pipeScript, pipesInside } from './pipes.ts'
+import type { ContainerEnd, StartedContainer } from './started-container.ts'
 import { watchUsage } from './usage.ts'
 
 /** User inside a container, in the engine's notation. */

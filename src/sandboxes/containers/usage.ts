@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { counted, numberIn, ownGroups, pidsIn, read } from '../limits/control-groups.ts'
-import type { StartedContainer } from './engine.ts'
+import type { StartedContainer } from './started-container.ts'
 
 /** Usage as counted by the control group of a container. */
 export interface GroupUsage {
