@@ -1,4 +1,4 @@
-/** Tasks of the collection `demo`: the smallest possible one, one that processes a file, and one to watch. */
+/** Tasks of the collection `demo`: the smallest possible one, one that processes a file, one to watch, one to mend. */
 export const demoTasks = [
   {
     name: 'hello',
@@ -49,6 +49,20 @@ export const demoTasks = [
         last: { activity: 'text_echo', text: 'Awake again' },
       },
       steps: ['first', 'nap', 'second', 'rest', 'last'],
+    },
+  },
+  {
+    name: 'find-the-fault',
+    description: 'Fails at its second step: find out why, correct the workflow, and run it again from there',
+    has_file_uploads: false,
+    workflow: {
+      init_params: { name: 'world' },
+      step_configs: {
+        greet: { activity: 'text_template', template: 'Hello, {{name}}!', name_path: 'init_params.name' },
+        say: { activity: 'text_echo', text_path: 'greet.outputs.greeting' }, // the fault: the output is called text
+        save: { activity: 'save_text_file', text_path: 'say.outputs.text', filename: 'greeting.txt' },
+      },
+      steps: ['greet', 'say', 'save'],
     },
   },
 ]

@@ -84,7 +84,12 @@ describe('one data folder', () => {
       const collections = await callJetty(line.url, token, 'GET', '/collections/')
       expect(collections.body.map((one: { name: string }) => one.name)).toEqual(['demo'])
       const tasks = await callJetty(line.url, token, 'GET', '/tasks/demo/')
-      expect(tasks.body.map((one: { name: string }) => one.name)).toEqual(['hello', 'summarize-file', 'patience'])
+      expect(tasks.body.map((one: { name: string }) => one.name)).toEqual([
+        'hello',
+        'summarize-file',
+        'patience',
+        'find-the-fault',
+      ])
       const whoami = await callJetty(line.url, read(join(data, 'admin-token')), 'GET', '/auth/whoami')
       expect(whoami.body.access_level).toBe('ADMIN')
 
@@ -115,7 +120,7 @@ describe('one data folder', () => {
       const line = await jetty.ready
       expect([line.token_path, line.demo_run]).toEqual([null, null])
       const token = read(join(home, '.config/jetty/token'))
-      expect((await callJetty(line.url, token, 'GET', '/tasks/demo')).body).toHaveLength(3)
+      expect((await callJetty(line.url, token, 'GET', '/tasks/demo')).body).toHaveLength(4)
 
       const second = startJetty({ HOME: home })
       expect((await second.exited).code).toBe(1)
@@ -192,7 +197,7 @@ test(
     const jetty = startJetty({ HOME: home })
     const line = await jetty.ready
     expect(line.token_path).toBe(join(home, '.jetty/demo-token'))
-    expect((await callJetty(line.url, read(line.token_path), 'GET', '/tasks/demo')).body).toHaveLength(3)
+    expect((await callJetty(line.url, read(line.token_path), 'GET', '/tasks/demo')).body).toHaveLength(4)
     expect(await jetty.stop()).toBe(0)
   },
   longTestMs,
