@@ -40,7 +40,9 @@ export const workflowCheckRequestSchema = z
   .object({
     collection: z.string().min(1).describe('Collection in which child tasks are looked up.'),
     workflow: z.unknown().describe('The workflow, also one that is still being written.'),
-    name: taskNameSchema.optional().describe('Name of the task that the workflow belongs to, for tasks that start themselves.'),
+    name: taskNameSchema
+      .optional()
+      .describe('Name of the task that the workflow belongs to, for tasks that start themselves.'),
   })
   .meta({ id: 'WorkflowCheckRequest' })
 
