@@ -10,7 +10,7 @@ if (!name || !/^[\w-]+$/.test(name) || !existsSync(file)) {
   console.error(`Which benchmark? npm run bench -- <name>, with one of: ${names.sort().join(', ') || '(none yet)'}`)
   process.exit(2)
 }
-install()
+install('all')
 build()
 const { register } = await import('tsx/esm/api')
 register()

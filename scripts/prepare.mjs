@@ -35,30 +35,45 @@ const npm = (...args) =>
 
 const platform = `${process.platform}-${process.arch} ${process.versions.modules}`
 
-/** Whether somebody's `npm install` already did what `npm ci` would do: npm's own record says the same as the lock. */
-const isInstalled = (lock) => {
+/**
+ * Whether somebody's npm already did what `npm ci` would do: npm's own record says the same as the lock. Where only `run` is
+ * needed, packages of the tests may be missing, since those that are there are of one consistent tree.
+ */
+const isInstalled = (set, lock) => {
   const record = readOr(join(root, 'node_modules/.package-lock.json'), undefined)
   if (!record) return false
   const present = JSON.parse(record).packages
-  return Object.entries(JSON.parse(lock).packages).every(
+  const wanted = JSON.parse(lock).packages
+  const isSame = ([path, { version }]) => wanted[path]?.version === version
+  const needed = Object.keys({ ...wanted[''].dependencies, ...wanted[''].devDependencies })
+  if (set === 'run') {
+    return Object.entries(present).every(isSame) && needed.every((name) => present[`node_modules/${name}`])
+  }
+  return Object.entries(wanted).every(
     ([path, { version, optional }]) =>
       path === '' || present[path]?.version === version || (optional && !present[path]),
   )
 }
 
-/** Runs `npm ci` when the lock file, the platform or Node's ABI differ from those of the last install. */
-export const install = () => {
+/**
+ * Runs `npm ci` when the lock file, the platform or Node's ABI differ from those of the last install. `run` is what a server
+ * is built from and runs with; `all` adds the packages of tests, benchmarks and linter, which are those of the workspace
+ * `test`: two fifths of all bytes.
+ */
+export const install = (set = 'run') => {
   refuseOldNode()
   const lock = readFileSync(join(root, 'package-lock.json'), 'utf8')
-  const wanted = `${createHash('sha256').update(lock).digest('hex')} ${platform}\n`
+  const facts = `${createHash('sha256').update(lock).digest('hex')} ${platform}`
   const last = readOr(installStamp, '')
-  if (last === wanted) return
-  // --include=dev: NODE_ENV=production would leave the build tools out.
-  const samePlatform = last === '' || last.endsWith(` ${platform}\n`)
-  if (!samePlatform || !isInstalled(lock)) {
-    runOrExit('installing packages (npm ci)', ...npm('ci', '--include=dev', '--no-audit', '--no-fund'))
+  if (last === `${facts} all\n` || (set === 'run' && last === `${facts} run\n`)) return
+  const wanted = last.endsWith(' all\n') ? 'all' : set // who has run the tests will run them again
+  const samePlatform = last === '' || last.includes(` ${platform} `)
+  if (!samePlatform || !isInstalled(wanted, lock)) {
+    // --include=dev: NODE_ENV=production would leave the build tools out.
+    const options = ['--include=dev', '--no-audit', '--no-fund', ...(wanted === 'run' ? ['--workspaces=false'] : [])]
+    runOrExit('installing packages (npm ci)', ...npm('ci', ...options))
   }
-  writeFileSync(installStamp, wanted)
+  writeFileSync(installStamp, `${facts} ${wanted}\n`)
 }
 
 /** Both halves of a build read these. */

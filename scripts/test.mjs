@@ -7,7 +7,7 @@ let isReady = false
 process.once('exit', () => {
   if (!isReady) console.log('0 passed, 1 failed, 0 skipped') // no test could run, and that is a failure
 })
-install()
+install('all')
 isReady = true
 const args = process.argv.slice(2)
 const isChosen = args.some((arg) => arg.startsWith('--project'))
