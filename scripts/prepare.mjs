@@ -66,8 +66,9 @@ export const install = (set = 'run') => {
   const facts = `${createHash('sha256').update(lock).digest('hex')} ${platform}`
   const last = readOr(installStamp, '')
   if (last === `${facts} all\n` || (set === 'run' && last === `${facts} run\n`)) return
-  const wanted = last.endsWith(' all\n') ? 'all' : set // who has run the tests will run them again
-  const samePlatform = last === '' || last.includes(` ${platform} `)
+  const hasAll = existsSync(join(root, 'node_modules/vitest')) // who has run the tests will run them again
+  const wanted = hasAll ? 'all' : set
+  const samePlatform = last === '' || last.includes(` ${platform}`)
   if (!samePlatform || !isInstalled(wanted, lock)) {
     // --include=dev: NODE_ENV=production would leave the build tools out.
     const options = ['--include=dev', '--no-audit', '--no-fund', ...(wanted === 'run' ? ['--workspaces=false'] : [])]
