@@ -2,13 +2,13 @@
 // What npm and the build print goes to stderr, so that stdout stays for whoever reads it.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
-const installStamp = join(root, 'node_modules/.jetty-install')
+const installStamp = join(root, 'node_modules/.jetty-installed')
 const oldestNode = [20, 19]
 
 const readOr = (path, fallback) => (existsSync(path) ? readFileSync(path, 'utf8') : fallback)
@@ -74,6 +74,7 @@ export const install = (set = 'run') => {
     const options = ['--include=dev', '--no-audit', '--no-fund', ...(wanted === 'run' ? ['--workspaces=false'] : [])]
     runOrExit('installing packages (npm ci)', ...npm('ci', ...options))
   }
+  rmSync(installStamp, { force: true }) // a copy of node_modules by hard links has a stamp of its own
   writeFileSync(installStamp, `${facts} ${wanted}\n`)
 }
 
