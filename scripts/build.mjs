@@ -16,7 +16,7 @@ import {
 } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { fingerprints, hasWeb, install, root, stamps, upToDate } from './prepare.mjs'
+import { fingerprints, install, root, stamps, upToDate } from './prepare.mjs'
 
 install()
 const wanted = fingerprints()
@@ -30,12 +30,13 @@ process.once('exit', () => {
 })
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1))
 
-/** Runs a program of node_modules; what it prints goes to stderr. */
+/** Runs a program of node_modules; what it prints goes to stderr. With another NODE_ENV, Vite would build a React that checks itself. */
 const run = (program, ...args) =>
   new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [join(root, 'node_modules', program), ...args], {
       cwd: root,
       stdio: ['ignore', 2, 2],
+      env: { ...process.env, NODE_ENV: 'production' },
     })
     child.on('error', reject)
     child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`${program} failed`))))
@@ -93,7 +94,6 @@ const keepBefore = () => {
 
 /** Builds the web. */
 const buildWeb = async () => {
-  if (!hasWeb) return
   if (!isForced && upToDate('web', wanted)) {
     for (const name of readdirSync(dist)) if (isOfWeb(name)) copyOf(name)
     return

@@ -107,8 +107,6 @@ const fingerprintOf = (inputs, isRead) => {
   return `${hash.digest('hex')} ${process.versions.modules}\n`
 }
 
-export const hasWeb = existsSync(join(root, 'web/vite.config.ts'))
-
 /** Files in dist that say what each half was built from. */
 export const stamps = { source: '.jetty-build', web: '.jetty-build-web' }
 
@@ -126,8 +124,8 @@ export const upToDate = (half, wanted) => readOr(join(root, 'dist', stamps[half]
 /** Builds `dist` when a source has changed since it was built. */
 export const build = () => {
   const wanted = fingerprints()
-  const halves = hasWeb ? ['source', 'web'] : ['source']
-  if (halves.every((half) => upToDate(half, wanted)) && existsSync(join(root, 'dist/bin.js'))) return
+  const isBuilt = ['source', 'web'].every((half) => upToDate(half, wanted))
+  if (isBuilt && existsSync(join(root, 'dist/bin.js'))) return
   runOrExit('building', process.execPath, [join(root, 'scripts/build.mjs')])
 }
 
