@@ -69,6 +69,8 @@ export interface Server {
   objects: ObjectStore
   /** What the first start has made; undefined at every later one. */
   demo: FirstStart | undefined
+  /** Whether it shows pages to browsers. */
+  hasPages: boolean
   /** Signs a browser in once, as the key of the first start; undefined without one, and without pages. */
   signInUrl: string | undefined
   /** Resolves when another server has taken the data folder: end the process, without closing. */
@@ -121,6 +123,7 @@ const openServer = async (options: ServerOptions, closers: Closers): Promise<Ser
   return {
     ...shown(core),
     url: http?.url,
+    hasPages: http?.hasPages ?? false,
     metricsUrl,
     publicUrl: trajectories.links.publicUrl,
     ...(http ? await welcome(core, http, trajectories.links) : { demo: undefined, signInUrl: undefined }),

@@ -21,6 +21,14 @@ it('says which sandbox there is, and how to get one where there is none', () => 
   expect(textOf({}, alone)).not.toContain('Sandbox')
 })
 
+it('says where the pages are, and how a browser signs in', () => {
+  const server = { url: 'http://127.0.0.1:7070', dataDir: '/data', trialKeys: [], hasPages: true }
+  expect(textOf({ server })).toMatch(/Pages +http:\/\/127\.0\.0\.1:7070 \(`jetty sign-in` prints a link/)
+  const signInUrl = 'http://127.0.0.1:7070/sign-in#once=jso_x'
+  expect(textOf({ server: { ...server, signInUrl } })).toContain(`${signInUrl} (signs in once, for ten minutes)`)
+  expect(textOf({})).not.toContain('Pages')
+})
+
 it('says where the gateway is, which keys it lends, and where models are asked', () => {
   const settings = loadSettings({ OPENAI_BASE_URL: 'http://me:unmistakable-password@localhost:11434/v1' })
   const server: Partial<Server> = { url: 'http://127.0.0.1:7070', dataDir: '/data', trialKeys: ['GEMINI_API_KEY'] }

@@ -31,6 +31,10 @@ const sandboxText = (settings: Settings, sandbox: MachineCheck | undefined): str
 export const startupText = ({ settings, server, seconds, sandbox }: Started): string => {
   const { url, dataDir, demo } = server
   const rows: [string, string][] = []
+  if (url && server.hasPages) {
+    const signIn = server.signInUrl ? 'signs in once, for ten minutes' : '`jetty sign-in` prints a link that signs in'
+    rows.push(['Pages', `${server.signInUrl ?? url} (${signIn})`])
+  }
   if (url) {
     rows.push(['API', `${url}/api/v1`], ['Docs', `${url}/docs`])
     rows.push(['Gateway', `${url}/v1 for OpenAI clients, ${url} for Anthropic's`])
@@ -44,7 +48,6 @@ export const startupText = ({ settings, server, seconds, sandbox }: Started): st
   rows.push(['Admin', settings.adminToken ? 'JETTY_ADMIN_TOKEN' : `${dataDir}/admin-token`])
   if (server.trialKeys.length > 0) rows.push(['Trials', `lend ${server.trialKeys.join(', ')}`])
   if (demo) rows.push(['Token', `${demo.tokenPath} (${demo.shownToken}; for the collection demo)`])
-  if (server.signInUrl) rows.push(['Open', `${server.signInUrl} (signs in once, for ten minutes)`])
   if (demo && url) rows.push(['Try', `curl -s -H "Authorization: Bearer $(cat ${demo.tokenPath})" ${demo.tryUrl}`])
   const lines = rows.map(([name, value]) => `  ${pc.dim(name.padEnd(9))} ${value}`)
   const warning =

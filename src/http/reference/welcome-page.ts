@@ -18,13 +18,13 @@ const commands: readonly (readonly [command: string, meaning: string])[] = [
 const rows = (pairs: string[][]): string =>
   `<table><tbody>${pairs.map((cells) => `<tr>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`).join('')}</tbody></table>`
 
-/** What a browser is shown at `/`: what there is, and where. */
+/** What a browser is shown at `/` by a server without pages: what there is, and where. */
 export const welcomePage = (version: string): Reply =>
   htmlPage(
     'Jetty',
     `<nav aria-label="Places">${places.map(([path]) => `<a href="${path}">${path}</a>`).join('')}</nav>
 <main><h1>Jetty <span class="faint">${html(version)}</span></h1>
-<p>This server runs. It has no pages for runs yet: the API and the command line show them.</p>
+<p>This server runs. It shows no pages (JETTY_WEB is off, or they were not built): the API and the command line show runs.</p>
 <h2>Places</h2>${rows(places.map(([path, meaning]) => [`<a href="${path}">${path}</a>`, meaning]))}
 <h2>Clients</h2>
 <p>OpenAI clients take <code>/v1</code> of this address as their base URL, Anthropic clients the address alone.</p>
