@@ -99,7 +99,7 @@ const buildWeb = async () => {
     return
   }
   const folder = join(draft, 'web')
-  const options = ['--config', 'web/vite.config.ts', '--outDir', folder, '--emptyOutDir', '--logLevel', 'warn']
+  const options = ['--config', 'web/vite.config.ts', '--outDir', folder, '--emptyOutDir', '--logLevel', 'error']
   await run('vite/bin/vite.js', 'build', ...options)
   pack(folder)
   keepBefore()
