@@ -5,7 +5,7 @@
 import { Agent, request } from 'undici'
 import { type Database, openDatabase } from '../src/database/database.ts'
 import { type CollectionRunFilter, collectionRunsAfter } from '../src/store/runs/collection-runs.ts'
-import { noFilter } from '../src/store/runs/run-lists.ts'
+import { noFilter } from '../src/store/runs/lists/run-filter.ts'
 import { explaining, walk } from './lib/lists.ts'
 import { percentile } from './lib/numbers.ts'
 import { residentMb } from './lib/processes.ts'
@@ -67,6 +67,7 @@ const fill = async (database: Database, name: Size): Promise<number> => {
 const everyRun: CollectionRunFilter = {
   ...noFilter,
   taskIds: undefined,
+  taskIdsNot: [],
   parentKey: undefined,
   model: undefined,
   minCostUsd: undefined,

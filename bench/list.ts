@@ -3,7 +3,8 @@
  * one server.
  */
 import { type Database, openDatabase } from '../src/database/database.ts'
-import { noFilter, pageOfRuns, type RunFilter, runsAfter } from '../src/store/runs/run-lists.ts'
+import { noFilter, type RunFilter } from '../src/store/runs/lists/run-filter.ts'
+import { pageOfRuns, runsAfter } from '../src/store/runs/run-lists.ts'
 import { definitionHash } from '../src/store/tasks/tasks.ts'
 import { fillTask, stepsOfRun } from './lib/filled-task.ts'
 import type { HttpRequest } from './lib/http-process.ts'

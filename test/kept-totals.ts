@@ -8,8 +8,8 @@ export const wrongTotals = async (ask: Ask): Promise<string[]> => {
       select task_id, 'run', status, json_build_array(sum(total), sum(ms))::text
       from run_totals group by task_id, status having sum(total) <> 0
       union all
-      select task_id, 'duration', bucket::text, sum(total)::text
-      from duration_totals group by task_id, bucket having sum(total) <> 0
+      select task_id, 'duration', concat_ws(' ', day, status, bucket), sum(total)::text
+      from duration_totals group by task_id, day, status, bucket having sum(total) <> 0
       union all
       select task_id, 'step', step, json_build_array(sum(total), sum(failed), sum(ms))::text
       from step_totals group by task_id, step having sum(total) <> 0),
@@ -17,7 +17,8 @@ export const wrongTotals = async (ask: Ask): Promise<string[]> => {
       select task_id, 'run', status, json_build_array(count(*), sum(elapsed_ms(created_at, ended_at)))::text
       from runs where ended_at is not null group by task_id, status
       union all
-      select task_id, 'duration', duration_bucket(elapsed_ms(created_at, ended_at))::text, count(*)::text
+      select task_id, 'duration', concat_ws(' ', (ended_at at time zone 'UTC')::date, status,
+        duration_bucket(elapsed_ms(created_at, ended_at))), count(*)::text
       from runs where ended_at is not null group by task_id, 3
       union all
       select r.task_id, 'step', c.name, json_build_array(count(*), count(*) filter (where s.status = 'failed'),

@@ -48,9 +48,9 @@ export const fillTask = async (database: Database, task: string, runs: number, d
 const countFilled = async (database: Database, taskId: number, runs: number): Promise<void> => {
   await database.query('insert into run_counts (task_id, shard, total) values ($1, 0, $2)', [taskId, runs])
   await database.query(
-    `with ended as (select status, elapsed_ms(created_at, ended_at) ms from runs where task_id = $1),
-       d as (insert into duration_totals (task_id, shard, bucket, total)
-         select $1, 0, duration_bucket(ms), count(*) from ended group by 3),
+    `with ended as (select status, ended_at, elapsed_ms(created_at, ended_at) ms from runs where task_id = $1),
+       d as (insert into duration_totals (task_id, day, shard, status, bucket, total)
+         select $1, (ended_at at time zone 'UTC')::date, 0, status, duration_bucket(ms), count(*) from ended group by 2, 4, 5),
        s as (insert into step_totals (task_id, step, shard, seq, total, failed, ms)
          select task_id, name, 0, min(seq), count(*), 0, sum(elapsed_ms(started_at, ended_at))
          from steps where task_id = $1 group by task_id, name),

@@ -1,6 +1,7 @@
 import { approvalsContract } from './approvals/contract.ts'
 import { auditContract } from './audit/contract.ts'
 import { batchesContract } from './batches/contract.ts'
+import { bulkActionsContract } from './bulk-actions/contract.ts'
 import { collectionRunsContract } from './collection-runs/contract.ts'
 import { collectionsContract } from './collections/contract.ts'
 import { connectedAccountsContract } from './connected-accounts/contract.ts'
@@ -37,6 +38,7 @@ import { trajectoriesContract } from './trajectories/contract.ts'
 import { trialContract } from './trial/contract.ts'
 import { tryContract } from './try/contract.ts'
 import { uploadsContract } from './uploads/contract.ts'
+import { viewsContract } from './views/contract.ts'
 import { webhooksContract } from './webhooks/contract.ts'
 import { workflowsContract } from './workflows/contract.ts'
 
@@ -54,6 +56,8 @@ export const contract = {
   ...batchesContract,
   ...evaluationsContract,
   ...collectionRunsContract,
+  ...bulkActionsContract,
+  ...viewsContract,
   ...trajectoriesContract,
   ...stepsContract,
   ...logsContract,

@@ -2,6 +2,7 @@ import type { Route } from '../http/implement.ts'
 import { type ApprovalsDeps, approvalsRoutes } from './approvals/routes.ts'
 import { type AuditDeps, auditRoutes } from './audit/routes.ts'
 import { type BatchesDeps, batchesRoutes } from './batches/routes.ts'
+import { type BulkActionsDeps, bulkActionsRoutes } from './bulk-actions/routes.ts'
 import { type CollectionRunsDeps, collectionRunsRoutes } from './collection-runs/routes.ts'
 import { type CollectionsDeps, collectionsRoutes } from './collections/routes.ts'
 import { connectedAccountsRoutes } from './connected-accounts/routes.ts'
@@ -37,6 +38,7 @@ import { type TrajectoriesDeps, trajectoriesRoutes } from './trajectories/routes
 import { type TrialDeps, trialRoutes } from './trial/routes.ts'
 import { type TryDeps, tryRoutes } from './try/routes.ts'
 import { type UploadsDeps, uploadsRoutes } from './uploads/routes.ts'
+import { type ViewsDeps, viewsRoutes } from './views/routes.ts'
 import { type WebhooksDeps, webhooksRoutes } from './webhooks/routes.ts'
 import { type WorkflowsDeps, workflowsRoutes } from './workflows/routes.ts'
 
@@ -58,6 +60,8 @@ export type ApiDeps = HealthDeps &
   BatchesDeps &
   EvaluationsDeps &
   CollectionRunsDeps &
+  BulkActionsDeps &
+  ViewsDeps &
   TrajectoriesDeps &
   RerunDeps &
   TryDeps &
@@ -90,6 +94,8 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...batchesRoutes(deps),
   ...evaluationsRoutes(deps),
   ...collectionRunsRoutes(deps),
+  ...bulkActionsRoutes(deps),
+  ...viewsRoutes(deps),
   ...trajectoriesRoutes(deps),
   ...stepsRoutes(deps),
   ...logsRoutes(deps),

@@ -6,6 +6,7 @@ import { keepAnswer } from './ask/answer-cache.ts'
 import type { FinishedCall } from './record/finished-call.ts'
 import { spentUnrecorded } from './record/recorded-answer.ts'
 import type { Recorder } from './record/recorder.ts'
+import { calledModel } from './record/spent.ts'
 import { finishedCall, type Keep } from './ticket.ts'
 import { endTrialCall } from './trial-call.ts'
 
@@ -26,7 +27,8 @@ export const makeKeep = ({ recorder, spend, cache, lending }: KeepDeps): Keep =>
     const { collectionId } = call.place
     const hasCost = usd !== null || tokens !== null
     // A database that went away meanwhile is no reason to take the answer back.
-    if (hasCost) await inTime(spend({ collectionId, runKey: null, usd, tokens: tokens ?? 0 })).catch(() => {})
+    const cost = { collectionId, taskId: 0, model: calledModel(call), runKey: null, usd, tokens: tokens ?? 0 }
+    if (hasCost) await inTime(spend(cost)).catch(() => {})
     return 'off'
   }
 

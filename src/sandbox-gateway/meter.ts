@@ -92,7 +92,8 @@ export const makeMeter = ({ budget, paid, tell }: Pick<GatewayOptions, 'budget' 
     usd += roughly ?? 0
     // A refused call costs nothing; an answered one costs something, known or not.
     if (cost === null && (failure === undefined || counted.total_tokens > 0)) isPriceKnown = false
-    await paid({ usd: isFree ? null : roughly, tokens: isFree ? 0 : counted.total_tokens })
+    const model = `${target.provider.id}/${target.model}`
+    await paid({ model, usd: isFree ? null : roughly, tokens: isFree ? 0 : counted.total_tokens })
     if (failure === undefined) {
       answered++
       lastFailure = undefined

@@ -1,5 +1,8 @@
+import { type BulkActions, keepActing } from '../bulk-actions/keep-acting.ts'
 import { keepFiring } from '../routines/keep-firing.ts'
+import { makeLabelChanges } from '../store/runs/label-changes.ts'
 import { makeWebhooks, type Webhooks } from '../webhooks/webhooks.ts'
+import { makeRerunOf } from './rerun-of-run.ts'
 import type { ServerCore } from './server-core.ts'
 import type { Trajectories } from './trajectories.ts'
 
@@ -13,11 +16,12 @@ export interface BackgroundDeps {
 /** Work that starts when its time has come, not with a request. */
 export interface BackgroundJobs {
   webhooks: Webhooks
+  bulkActions: BulkActions
   /** Starts no new work; resolves when what is under way has ended, or after the drain time. */
   stop(): Promise<unknown>
 }
 
-/** Starts the routines, and makes the sender of webhooks, which begins with `webhooks.start()`. */
+/** Starts routines and bulk actions, and makes the sender of webhooks, which begins with `webhooks.start()`. */
 export const startBackgroundJobs = ({ core, documentOf, clock }: BackgroundDeps): BackgroundJobs => {
   const { settings, engine, log } = core
   const { database, watch } = core.database
@@ -43,5 +47,18 @@ export const startBackgroundJobs = ({ core, documentOf, clock }: BackgroundDeps)
     limits: { graceMs: settings.routineGraceSeconds * 1000, mostCaughtUp: settings.routineCatchUp },
     log,
   })
-  return { webhooks, stop: () => Promise.all([stopRoutines(), webhooks.stop(settings.drainSeconds)]) }
+  const bulkActions = keepActing({
+    database,
+    engine,
+    labels: makeLabelChanges(database, { most: settings.maxLabelsPerRun }),
+    mostLabels: settings.maxLabelsPerRun,
+    rerunOf: makeRerunOf({ database, engine }),
+    clock,
+    log,
+  })
+  return {
+    webhooks,
+    bulkActions,
+    stop: () => Promise.all([stopRoutines(), bulkActions.stop(), webhooks.stop(settings.drainSeconds)]),
+  }
 }

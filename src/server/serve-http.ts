@@ -25,7 +25,7 @@ import type { ServerCore } from './server-core.ts'
 import { makeServerGateway } from './server-gateway.ts'
 import type { Trajectories } from './trajectories.ts'
 
-export interface HttpDeps extends Pick<ApiDeps, 'cancelRunsOf' | 'clock' | 'keyRotation' | 'webhooks'> {
+export interface HttpDeps extends Pick<ApiDeps, 'cancelRunsOf' | 'clock' | 'keyRotation' | 'webhooks' | 'bulkActions'> {
   core: ServerCore
   trajectories: Trajectories
   readiness: Readiness

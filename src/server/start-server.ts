@@ -112,10 +112,11 @@ const openServer = async (options: ServerOptions, closers: Closers): Promise<Ser
   const cancelRunsOf = makeCancelCollectionRuns(database.database, engine)
   const { housekeeping, keyRotation } = startUpkeep({ core, cancelRunsOf, keySettleMs, houseMs }, closers)
   const { metrics, metricsUrl } = await metricsPort.open(housekeeping)
-  const { webhooks } = jobs
+  const { webhooks, bulkActions } = jobs
   if (settings.role !== 'worker') {
     const pages = openPages(settings, core.log, options.webFolder)
-    const parts = { core, trajectories, readiness, metrics, cancelRunsOf, clock, keyRotation, webhooks, beatMs, pages }
+    const more = { webhooks, bulkActions, pages, beatMs }
+    const parts = { core, trajectories, readiness, metrics, cancelRunsOf, clock, keyRotation, ...more }
     http = await serveHttp(parts)
     trajectories.links.publicUrl ||= http.url
   }

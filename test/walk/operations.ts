@@ -37,6 +37,7 @@ const task = (place: Place) => `${place.collection}/${place.task}`
 const run = (place: Place) => `${task(place)}/${place.trajectory}`
 const routine = (place: Place) => `/api/v1/routines/${task(place)}/${place.routine}`
 const batch = (place: Place) => `/api/v1/batches/${place.collection}/${place.batch}`
+const bulk = (place: Place) => `/api/v1/runs/${place.collection}/bulk`
 const file = new File(['bytes'], 'bytes.txt')
 const workflow = { step_configs: { a: { activity: 'text_echo', text: 'hello' } }, steps: ['a'] }
 
@@ -226,12 +227,50 @@ export const operations: Record<string, Operation> = {
   }),
   cancelBatch: write((place) => ({ path: `${batch(place)}/cancel` })),
   listCollectionRuns: read((place) => `/api/v1/runs/${place.collection}`, {
-    reaching: (mine, theirs) => [[{ path: `/api/v1/runs/${mine.collection}?task=${theirs.task}` }, 404]],
+    reaching: (mine, theirs) => [
+      [{ path: `/api/v1/runs/${mine.collection}?task=${theirs.task}` }, 404],
+      [{ path: `/api/v1/runs/${mine.collection}?task_not=${theirs.task}` }, 404],
+    ],
     harmless: (mine, theirs) => [
       { path: `/api/v1/runs/${mine.collection}?parent_id=${theirs.trajectory}` },
       { path: `/api/v1/runs/${mine.collection}?format=csv&routine_id=7770001` },
     ],
   }),
+  countCollectionRuns: read((place) => `/api/v1/runs/${place.collection}/counts?task=${place.task}`, {
+    reaching: (mine, theirs) => [[{ path: `/api/v1/runs/${mine.collection}/counts?task=${theirs.task}` }, 404]],
+  }),
+  startBulkAction: write(
+    (place) => ({
+      path: bulk(place),
+      body: { action: 'label', ids: [place.trajectory], label: { key: 'quality', value: 'good' } },
+    }),
+    {
+      mixed: { trajectory: [404] },
+      reaching: (mine, theirs) => [
+        [{ path: bulk(mine), body: { action: 'cancel', ids: [mine.trajectory, theirs.trajectory] } }, 404],
+        [{ path: bulk(mine), body: { action: 'cancel', filter: { task: [theirs.task] } } }, 404],
+        [
+          {
+            path: bulk(mine),
+            body: { action: 'rerun', filter: { q: 'x' }, rerun: { init_params: { file_paths: [theirs.path] } } },
+          },
+          422,
+        ],
+      ],
+      harmless: (mine, theirs) => [
+        { path: bulk(mine), body: { action: 'cancel', filter: { parent_id: theirs.trajectory } } },
+      ],
+    },
+  ),
+  listBulkActions: read(bulk),
+  getBulkAction: read((place) => `${bulk(place)}/${place.bulk}`),
+  undoBulkAction: write((place) => ({ path: `${bulk(place)}/${place.bulk}/undo` })),
+  stopBulkAction: write((place) => ({ path: `${bulk(place)}/${place.bulk}` })),
+  listLabelKeys: read((place) => `/api/v1/runs/${place.collection}/labels`),
+  saveView: write((place) => ({ path: `/api/v1/views/${place.collection}/new`, body: { query: 'status=failed' } })),
+  listViews: read((place) => `/api/v1/views/${place.collection}`),
+  getView: read((place) => `/api/v1/views/${place.collection}/${place.view}`),
+  deleteView: write((place) => ({ path: `/api/v1/views/${place.collection}/${place.view}` })),
   startEvaluation: write((place) => ({ path: evaluations(task(place)), body: { items: [{}], judges } }), {
     reaching: (mine, theirs) => [
       [{ path: evaluations(task(mine)), body: { file_path: theirs.upload, judges } }, 422],
@@ -268,6 +307,7 @@ export const operations: Record<string, Operation> = {
   listApprovals: read((place) => `/api/v1/approvals/${place.collection}`, {
     harmless: (mine) => [{ path: `/api/v1/approvals/${mine.collection}?cursor=7770001` }],
   }),
+  listAllApprovals: read(() => '/api/v1/approvals'),
   diffTrajectories: read((place) => `/api/v1/trajectory/${run(place)}/diff?with=${place.trajectory}`, {
     reaching: (mine, theirs) =>
       [theirs.trajectory, `${theirs.task}/${theirs.trajectory}`, `${mine.task}/${theirs.trajectory}`].map(
@@ -281,6 +321,9 @@ export const operations: Record<string, Operation> = {
   getStep: read((place) => `/api/v1/trajectory/${run(place)}/steps/say`),
   getStepValue: read((place) => `/api/v1/trajectory/${run(place)}/steps/say/value?of=inputs&member=text`),
   getInitParams: read((place) => `/api/v1/trajectory/${run(place)}/init_params`),
+  getCollectionStats: read((place) => `/api/v1/stats/${place.collection}?task=${place.task}`, {
+    reaching: (mine, theirs) => [[{ path: `/api/v1/stats/${mine.collection}?task=${theirs.task}` }, 404]],
+  }),
   downloadTrajectory: read((place) => `/api/v1/trajectory/${run(place)}/download`),
   setTrajectoryStatuses: write(
     (place) => ({ path: `/api/v1/trajectory/${task(place)}/statuses`, body: { [place.trajectory]: 'completed' } }),

@@ -21,6 +21,8 @@ export interface Place {
   waiting: string
   batch: string
   evaluation: string
+  bulk: string
+  view: string
   version: string
   keyId: number
   spareKeyId: number
@@ -115,6 +117,12 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
   const { trajectory_id: waiting } = await call('POST', `/api/v1/run/${collection}/${gate}`, {}, key)
   const parked = 'select from runs where trajectory_id = $1 and lease is null'
   while ((await jetty.server.database.query(parked, [waiting])).length === 0) await pause(20)
+  const actions = `/api/v1/runs/${collection}/bulk`
+  const change = { action: 'label', ids: [run.trajectory_id], label: { key: name('label'), value: name('bulk') } }
+  const { bulk_id: bulk } = await call('POST', actions, change, key)
+  while ((await call('GET', `${actions}/${bulk}`, undefined, key)).ended === null) await pause(20)
+  const view = name('view')
+  await call('PUT', `/api/v1/views/${collection}/${view}`, { query: `q=${name('x')}` }, key)
   const upload = new FormData()
   upload.append('collection', collection)
   upload.append('file', new Blob([name('uploaded')]), `${name('uploaded')}.txt`)
@@ -137,6 +145,8 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
     waiting,
     batch,
     evaluation: evaluated.evaluation_id,
+    bulk,
+    view,
     version: history.versions[0].content_hash,
     keyId: writer.id,
     spareKeyId: spare.id,
@@ -175,6 +185,7 @@ export const unknownLike = (theirs: Side): Place => {
     ...{ workflow: digits(renamed(workflow)), path: renamed(path), upload: digits(upload) },
     ...{ uploadPath: renamed(uploadPath), label: renamed(label), routine: renamed(routine), gate: renamed(gate) },
     ...{ waiting: digits(theirs.waiting), batch: digits(theirs.batch), evaluation: digits(theirs.evaluation) },
+    ...{ bulk: digits(theirs.bulk), view: renamed(theirs.view) },
     ...{ version: digits(theirs.version), keyId: 7_999_991, spareKeyId: 7_999_992, audit: 7_999_993 },
     session: 7_999_994,
   }
@@ -200,8 +211,8 @@ export const makeWorld = async (jetty: TestServer): Promise<{ mine: Side; theirs
 
 /** What of a text belongs to the foreign side: its names, ids and keys. */
 export const foreignIn = (theirs: Side, text: string): string[] => {
-  const { trajectory, waiting, evaluation, batch, upload, version, key } = theirs
-  const ids = [trajectory, waiting, evaluation, batch, upload, version, key.slice(4), key.slice(0, 8)]
+  const { trajectory, waiting, evaluation, batch, bulk, upload, version, key } = theirs
+  const ids = [trajectory, waiting, evaluation, batch, bulk, upload, version, key.slice(4), key.slice(0, 8)]
   const pattern = new RegExp(`[\\w.-]*${foreignWord}[\\w.-]*|\\b777\\d{4}\\b|${ids.join('|')}`, 'gi')
   return [...new Set(text.match(pattern) ?? [])]
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import { limitSchema } from '../../model/names.ts'
-import { approvalPageSchema, decidedSchema, decisionSchema } from '../../model/runs/approval.ts'
+import { allApprovalsSchema, approvalPageSchema, decidedSchema, decisionSchema } from '../../model/runs/approval.ts'
 
 const tag = 'Approvals'
 
@@ -31,5 +31,22 @@ export const approvalsContract = {
         .describe('`next_cursor` of the previous response.'),
     }),
     response: approvalPageSchema,
+  }),
+  listAllApprovals: endpoint({
+    method: 'GET',
+    path: '/api/v1/approvals',
+    summary:
+      'The approvals of all collections that the token covers: those that wait, oldest first, or decided ones, newest first',
+    tag,
+    query: z.object({
+      state: z.enum(['waiting', 'decided']).default('waiting'),
+      limit: limitSchema,
+      cursor: z
+        .string()
+        .regex(/^\d{1,17}(-\d{1,15})?$/, 'Expected the next_cursor of an earlier response, unchanged')
+        .optional()
+        .describe('`next_cursor` of the previous response.'),
+    }),
+    response: allApprovalsSchema,
   }),
 }

@@ -2,13 +2,12 @@ import type { Database } from '../../database/database.ts'
 import type { Engine } from '../../engine/engine.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
-import { timestamp, timestampOrNull } from '../../lib/time.ts'
-import { authorOf } from '../../model/collections/identity.ts'
-import type { DecidedApproval, ShownApproval } from '../../model/runs/approval.ts'
-import type { ApprovalRow } from '../../model/runs/approval-row.ts'
-import { findApprovalOfStep, type WaitingApproval, waitingApprovals } from '../../store/runs/approvals.ts'
+import { authorOf, coveredIds } from '../../model/collections/identity.ts'
+import { findApprovalOfStep, waitingApprovals } from '../../store/runs/approvals.ts'
 import { findRun, type RunRow } from '../../store/runs/runs.ts'
 import { approvalsContract } from './contract.ts'
+import { listAllApprovals } from './list-all.ts'
+import { decidedApproval, waitingApproval } from './shown.ts'
 
 export interface ApprovalsDeps {
   database: Database
@@ -16,36 +15,6 @@ export interface ApprovalsDeps {
   definitions: (hash: string) => Promise<{ totalSteps: string }>
   links: { readonly publicUrl: string }
 }
-
-const taskOf = (name: string): string => name.slice(name.indexOf('/') + 1)
-
-/** The decision; undefined while the step waits. */
-const decided = (run: RunRow, row: ApprovalRow): DecidedApproval | undefined =>
-  row.decision && row.decided_at
-    ? {
-        trajectory_id: run.trajectory_id,
-        task: taskOf(run.name),
-        step: row.step,
-        decision: row.decision,
-        comment: row.comment,
-        decided_by: row.decided_by,
-        decided_at: timestamp(row.decided_at),
-      }
-    : undefined
-
-const waiting = (row: WaitingApproval, publicUrl: string): ShownApproval => ({
-  trajectory_id: row.trajectory_id,
-  task: taskOf(row.name),
-  step: row.step,
-  workflow_id: row.workflow_id,
-  message: row.message,
-  assignees: JSON.parse(row.assignees) as string[],
-  metadata: JSON.parse(row.metadata) as Record<string, unknown>,
-  requested_at: timestamp(row.requested_at),
-  expires_at: timestampOrNull(row.expires_at),
-  default_decision: row.by_default,
-  url: `${publicUrl}/${row.name}/${row.trajectory_id}`,
-})
 
 export const approvalsRoutes = (deps: ApprovalsDeps): Route[] => {
   const { database, engine } = deps
@@ -57,7 +26,7 @@ export const approvalsRoutes = (deps: ApprovalsDeps): Route[] => {
   const refusal = async (run: RunRow, step: string): Promise<AppError> => {
     const steps = await stepsOf(run)
     const row = await findApprovalOfStep(database, run.id, step, steps)
-    const first = row && decided(run, row)
+    const first = row && decidedApproval(run, row)
     if (first) {
       const by = first.decided_by === null ? 'because no person decided in time' : `by ${first.decided_by}`
       return new AppError('conflict', `Step '${first.step}' was already decided: ${first.decision}, ${by}`, {
@@ -82,10 +51,12 @@ export const approvalsRoutes = (deps: ApprovalsDeps): Route[] => {
       const row =
         asked &&
         (await engine.decide({ runKey: run.id, seq: asked.seq, decision, comment, decidedBy: authorOf(identity) }))
-      const made = row && decided(run, row)
+      const made = row && decidedApproval(run, row)
       if (!made) throw await refusal(run, step)
       return made
     },
+
+    listAllApprovals: ({ identity, query }) => listAllApprovals(deps, coveredIds(identity), query),
 
     listApprovals: async ({ collection, query }) => {
       const after = query.cursor === undefined ? 0 : Number(query.cursor)
@@ -93,7 +64,7 @@ export const approvalsRoutes = (deps: ApprovalsDeps): Route[] => {
       const page = rows.slice(0, query.limit)
       const more = rows.length > query.limit
       return {
-        approvals: page.map((row) => waiting(row, deps.links.publicUrl)),
+        approvals: page.map((row) => waitingApproval(row, deps.links.publicUrl)),
         next_cursor: more ? String(page.at(-1)?.number) : null,
         has_more: more,
       }

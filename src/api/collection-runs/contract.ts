@@ -2,10 +2,9 @@ import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import { textSchema } from '../../model/names.ts'
 import { collectionRunsSchema, largestRunPage } from '../../model/runs/collection-run.ts'
-import { runFilterFields } from '../../model/runs/run-filter.ts'
+import { collectionRunFilterFields } from '../../model/runs/run-filter.ts'
+import { runCountsSchema } from '../../model/runs/run-totals.ts'
 import { candidatesOfPage } from '../../model/runs/trajectory.ts'
-
-const usd = z.coerce.number().min(0).max(1_000_000_000)
 
 export const collectionRunsContract = {
   listCollectionRuns: endpoint({
@@ -33,20 +32,31 @@ export const collectionRunsContract = {
         .max(100)
         .default('')
         .describe(
-          '`next_cursor` of the previous response. If an index alone cannot decide the filters, a page scans ' +
-            `at most ${candidatesOfPage} runs: it may be short or empty while \`has_more\` is true; then request the next page.`,
+          '`next_cursor` of the previous response. If an index alone cannot decide the filters, a page examines a bounded ' +
+            `number of runs (${candidatesOfPage} to 10,000): it may be short or empty while \`has_more\` is true. ` +
+            '`looked_until` says how far it looked; request the next page to look further.',
         ),
-      task: z.array(textSchema.max(200)).max(20).default([]).describe('Name of a task; repeat to include several.'),
-      ...runFilterFields,
-      model: textSchema.min(1).max(300).optional().describe('Model that a step asked for, or that answered it.'),
-      min_cost_usd: usd.optional().describe('Only runs with a known cost of at least this many US dollars.'),
-      max_cost_usd: usd.optional().describe('Only runs with a known cost of at most this many US dollars.'),
-      error: textSchema.min(1).max(200).optional().describe('Text that the error contains, in upper or lower case.'),
-      parent_id: textSchema
-        .max(200)
-        .optional()
-        .describe('Only runs started by this run (trajectory id) or batch (`batch_id`).'),
+      ...collectionRunFilterFields,
     }),
     response: collectionRunsSchema,
+  }),
+  countCollectionRuns: endpoint({
+    method: 'GET',
+    path: '/api/v1/runs/{collection}/counts',
+    summary: 'Numbers of runs by status in a collection or in some of its tasks, from totals that the server maintains',
+    tag: 'Runs',
+    query: z.object({
+      task: z.array(textSchema.max(200)).max(20).default([]).describe('Name of a task; repeat to include several.'),
+    }),
+    response: z
+      .object({
+        total: z.int().describe('Runs ever started or sent in that still exist; child runs count too.'),
+        by_status: runCountsSchema,
+        approvals: z.int().describe('Steps that wait for a person.'),
+        tasks: z.int(),
+        routines: z.int(),
+        versions: z.int().describe('Versions of these tasks.'),
+      })
+      .meta({ id: 'RunCounts' }),
   }),
 }

@@ -3,6 +3,7 @@ import { endpoint } from '../../http/endpoint.ts'
 import {
   agentSchema,
   collectionSchema,
+  collectionSummarySchema,
   collectionWithEnvironmentSchema,
   collectionWithStorageSchema,
   createCollectionSchema,
@@ -13,6 +14,7 @@ import { listedDatasetSchema } from '../../model/dataset.ts'
 import { limitSchema, skipSchema } from '../../model/names.ts'
 
 const tag = 'Collections'
+const viewSchema = z.enum(['full', 'summary']).default('full')
 
 /** Validated in the route: out of range values get one sentence here, not the list of issues. */
 const pageQuery = z.object({
@@ -27,8 +29,9 @@ export const collectionsContract = {
     path: '/api/v1/collections',
     summary: 'The collections that the token covers, oldest first',
     tag,
-    query: pageQuery,
+    query: pageQuery.extend({ view: viewSchema.describe('`summary`: with what the runs of each collection came to.') }),
     response: z.array(collectionSchema),
+    views: { summary: z.array(collectionSummarySchema) },
   }),
   getCollection: endpoint({
     method: 'GET',

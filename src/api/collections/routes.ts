@@ -1,6 +1,6 @@
 import type { Database } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
-import { empty } from '../../http/reply.ts'
+import { empty, rawJson } from '../../http/reply.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { memberText } from '../../lib/json/json-text.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
@@ -20,6 +20,7 @@ import { type EnvironmentVariables, readEnvironment, writeEnvironment } from '..
 import { changedVariables } from '../environment/change.ts'
 import { collectionsContract } from './contract.ts'
 import { maskedPlace, shownAgent, shownCollection, shownStorage } from './shown.ts'
+import { collectionSummaries } from './summary.ts'
 
 export interface CollectionsDeps extends DeletionDeps {
   database: Database
@@ -47,7 +48,10 @@ export const collectionsRoutes = (deps: CollectionsDeps): Route[] => {
       if (query.skip < 0 || query.limit < 0) throw new AppError('invalid', 'Invalid pagination parameters')
       const ids = coveredIds(identity)
       const page = { skip: query.skip, limit: Math.min(query.limit, maxCollections) }
-      return (await listCollections(database, ids, page)).map(shownCollection)
+      const rows = await listCollections(database, ids, page)
+      return query.view === 'summary'
+        ? rawJson(JSON.stringify(await collectionSummaries(database, rows)))
+        : rows.map(shownCollection)
     },
 
     getCollection: async ({ collection }) => ({

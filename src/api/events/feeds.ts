@@ -1,6 +1,14 @@
-import type { Queries } from '../../database/database.ts'
-import { changedRuns, changedSteps, isThere, openRunsOf, type RunChange } from '../../store/runs/changes.ts'
+import { pause } from '../../lib/time.ts'
+import {
+  changedRuns,
+  changedSteps,
+  isThere,
+  openRunsOf,
+  type RunChange,
+  removedRuns,
+} from '../../store/runs/changes.ts'
 import type { Pulse } from './pulse.ts'
+import { allChanges, type Change, merged, type NewsDeps, type RunNews, removalNews, runNews } from './run-news.ts'
 
 /** Changes of one collection, read once for all streams of this process. */
 export interface Feed {
@@ -11,21 +19,29 @@ export interface Feed {
   readonly isOver: boolean
   /** Open runs whose steps are watched. */
   readonly open: ReadonlySet<string>
-  /** Recent changes after a number, in order; undefined when they are no longer held. */
-  recent(after: number): RunChange[] | undefined
+  /** Recent events after a number, in order; undefined when they are no longer held. */
+  recent(after: number): RunNews[] | undefined
   /** Calls back after every read that found something, and after the first one. */
   listen(onLook: () => void): () => void
 }
 
 /** Maximum open runs of a collection whose steps are reported, newest first. */
 const mostOpen = 500
-/** Changes held for streams that lag a little. */
+/** Events held for streams that lag a little, and their characters. */
 const mostRecent = 2_000
+const mostRecentCharacters = 8 * 1024 * 1024
+/** After a look the feed rests so many times as long as the look took, so that watching costs a share of a core only. */
+const restFactor = 3
+const longestRestMs = 1_000
 /** Runs read in one query. */
 export const runsAtOnce = 500
 
+export interface FeedDeps extends NewsDeps {
+  pulse: Pulse
+}
+
 /** Makes one feed for each collection with streams. */
-export const makeCollectionFeeds = (deps: { database: Queries; pulse: Pulse }) => {
+export const makeCollectionFeeds = (deps: FeedDeps) => {
   const feeds = new Map<number, Feed>()
   return {
     join(collectionId: number): Feed {
@@ -36,14 +52,11 @@ export const makeCollectionFeeds = (deps: { database: Queries; pulse: Pulse }) =
   }
 }
 
-const makeFeed = (
-  { database, pulse }: { database: Queries; pulse: Pulse },
-  collectionId: number,
-  onEmpty: () => void,
-): Feed => {
+const makeFeed = (deps: FeedDeps, collectionId: number, onEmpty: () => void): Feed => {
+  const { database, pulse } = deps
   const listeners = new Set<() => void>()
   const open = new Set<string>()
-  let recent: RunChange[] = []
+  let recent: RunNews[] = []
   let recentFrom = 0
   let settled: number | undefined
   let isOver = false
@@ -57,29 +70,50 @@ const makeFeed = (
     }
   }
 
-  const keep = (changes: RunChange[]) => {
-    recent.push(...changes)
-    if (recent.length <= mostRecent) return
-    recentFrom = recent[recent.length - mostRecent - 1]?.changed ?? recentFrom
-    recent = recent.slice(-mostRecent)
+  const keep = (news: RunNews[]) => {
+    recent.push(...news)
+    let characters = 0
+    const newest = recent.findLastIndex(({ data }) => {
+      characters += data.length
+      return characters > mostRecentCharacters
+    })
+    const first = Math.max(newest + 1, recent.length - mostRecent)
+    if (first === 0) return
+    recentFrom = recent[first - 1]?.changed ?? recentFrom
+    recent = recent.slice(first)
+  }
+
+  const changesUntil = async (from: number, until: number): Promise<Change[]> => {
+    const runs: RunChange[] = []
+    for (let after = from; ; after = runs.at(-1)?.changed ?? after) {
+      const page = await changedRuns(database, { collectionId, after, until, limit: runsAtOnce })
+      runs.push(...page)
+      if (page.length < runsAtOnce) break
+    }
+    note(runs)
+    const steps = open.size > 0 ? await changedSteps(database, { runKeys: [...open], after: from, until }) : []
+    return allChanges(deps, [...runs, ...steps], { collectionId, after: from, until })
+  }
+
+  const look = async (until: number) => {
+    const begun = performance.now()
+    await readUntil(until)
+    // At once for a feed that has little to do: a rest is shorter than the interval of the pulse then.
+    await pause(Math.min(longestRestMs, restFactor * (performance.now() - begun)))
   }
 
   /** Publishes all findings at once: a stream that reads in between must not get them twice. */
-  const look = async (until: number) => {
+  const readUntil = async (until: number) => {
     const isGone = !(await isThere(database, collectionId))
     if (settled === undefined) {
       for (const id of await openRunsOf(database, collectionId, mostOpen)) open.add(id)
       recentFrom = until
     } else {
-      const runs: RunChange[] = []
-      for (let after = settled; ; after = runs.at(-1)?.changed ?? after) {
-        const page = await changedRuns(database, { collectionId, after, until, limit: runsAtOnce })
-        runs.push(...page)
-        if (page.length < runsAtOnce) break
-      }
-      note(runs)
-      const steps = open.size > 0 ? await changedSteps(database, { runKeys: [...open], after: settled, until }) : []
-      keep([...runs, ...steps].sort((left, right) => left.changed - right.changed))
+      const changes = await changesUntil(settled, until)
+      const removals = await removedRuns(database, { collectionId, after: settled, until })
+      const news: RunNews[] = []
+      for await (const one of merged(runNews(deps, changes), removals.map(removalNews))) news.push(one)
+      keep(news)
     }
     settled = until
     isOver = isGone

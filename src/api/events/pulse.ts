@@ -27,7 +27,7 @@ const mostPending = 64
 
 export const makePulse = ({ database, engine }: { database: Queries; engine: Pick<Engine, 'watch'> }): Pulse => {
   const watchers = new Map<string, Set<(newest?: number) => void>>()
-  const followers = new Map<(settled: number) => Promise<void>, number>()
+  const followers = new Map<(settled: number) => Promise<void>, { heard: number; busy: boolean }>()
   let settling = makeSettling()
   let known = 0
   let runsBehind = false
@@ -47,16 +47,23 @@ export const makePulse = ({ database, engine }: { database: Queries; engine: Pic
     runsBehind = false
   }
 
-  const callFollowers = async () => {
+  /** Does not wait for them: a follower with much to read must not hold the others up. */
+  const callFollowers = () => {
     const { settled } = settling
     if (settled === undefined) return
-    for (const [follow, heard] of followers) {
-      if (heard >= settled) continue
-      const isTold = await follow(settled).then(
-        () => true,
-        () => false, // retried with the next beat, which new watchers need not wait for
-      )
-      if (isTold && followers.has(follow)) followers.set(follow, settled)
+    for (const [follow, state] of followers) {
+      if (state.busy || state.heard >= settled) continue
+      state.busy = true
+      void follow(settled)
+        .then(
+          () => {
+            state.heard = settled
+          },
+          () => {}, // retried with the next beat
+        )
+        .finally(() => {
+          state.busy = false
+        })
     }
   }
 
@@ -70,7 +77,7 @@ export const makePulse = ({ database, engine }: { database: Queries; engine: Pic
       runsBehind = true // runs not visible yet are found once everything is settled
     }
     if (runsBehind && performance.now() - runsSeenMs >= idleMs - busyMs) await lookAtRuns()
-    await callFollowers()
+    callFollowers()
   }
 
   const beatOn = async () => {
@@ -102,7 +109,7 @@ export const makePulse = ({ database, engine }: { database: Queries; engine: Pic
       for (const tell of watchers.get(runKey) ?? []) tell()
     },
     follow(onSettled) {
-      followers.set(onSettled, -1)
+      followers.set(onSettled, { heard: -1, busy: false })
       hurry.abort()
       void beatOn()
       return () => {

@@ -1,16 +1,11 @@
-import type { Queries } from '../../database/database.ts'
 import { events } from '../../http/events.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { eventsContract } from './contract.ts'
-import { makeCollectionFeeds } from './feeds.ts'
+import { type FeedDeps, makeCollectionFeeds } from './feeds.ts'
 import { lastEventId } from './last-event-id.ts'
-import type { Pulse } from './pulse.ts'
 import { watchCollection } from './watch-collection.ts'
 
-export interface EventsDeps {
-  database: Queries
-  pulse: Pulse
-}
+export type EventsDeps = FeedDeps
 
 export const eventsRoutes = (deps: EventsDeps): Route[] => {
   const feeds = makeCollectionFeeds(deps)

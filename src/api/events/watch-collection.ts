@@ -1,18 +1,17 @@
-import type { Queries } from '../../database/database.ts'
 import type { ServerEvent } from '../../http/events.ts'
 import { makeBell } from '../../lib/bell.ts'
-import { changedRuns, changedSteps, type RunChange } from '../../store/runs/changes.ts'
-import { waitingOf } from '../trajectories/waiting.ts'
+import { changedRuns, changedSteps, removedRuns } from '../../store/runs/changes.ts'
 import { type Feed, runsAtOnce } from './feeds.ts'
+import { allChanges, merged, type NewsDeps, type RunNews, removalNews, runNews } from './run-news.ts'
 
 /**
- * Streams every run of a collection as server-sent events: its status and newest started step, whenever one of them
- * changed, with intermediate transitions merged. Ids are rising change numbers; only settled ones are sent, so that
+ * Streams every run of a collection as server-sent events: its row of the list and its newest started step, whenever one
+ * of them changed, with intermediate transitions merged. Runs that were removed are events too. Ids are rising change numbers; only settled ones are sent, so that
  * nothing smaller can follow. Without `after` an `open` event marks the start; `end` comes when the collection is
  * deleted.
  */
 export async function* watchCollection(
-  { database }: { database: Queries },
+  deps: NewsDeps,
   join: () => Feed,
   after: number | undefined,
   signal: AbortSignal,
@@ -33,7 +32,7 @@ export async function* watchCollection(
         const recent = feed.recent(seen)
         const until = feed.settled ?? settled
         if (recent) yield* recent.map(asEvent)
-        else yield* pastChanges(database, feed, seen, until)
+        else for await (const one of pastChanges(deps, feed, seen, until)) yield asEvent(one)
         seen = Math.max(seen, until)
         if (feed.isOver) return yield { event: 'end', data: '{}' }
       }
@@ -44,31 +43,29 @@ export async function* watchCollection(
   }
 }
 
-/** Catches a stream up: changed runs page by page, with the changed steps of open ones among them. */
+/** Catches a stream up: changed runs page by page, with the changed steps of open ones and removals among them. */
 async function* pastChanges(
-  database: Queries,
+  deps: NewsDeps,
   { collectionId, open }: Feed,
   after: number,
   until: number,
-): AsyncGenerator<ServerEvent> {
+): AsyncGenerator<RunNews> {
+  const { database } = deps
   const steps = await changedSteps(database, { runKeys: [...open], after, until })
   for (let from = after; ; ) {
     const runs = await changedRuns(database, { collectionId, after: from, until, limit: runsAtOnce })
     const isLast = runs.length < runsAtOnce
     const to = isLast ? until : (runs.at(-1)?.changed ?? until)
     const due = steps.filter((step) => step.changed > from && step.changed <= to)
-    yield* [...runs, ...due].sort((left, right) => left.changed - right.changed).map(asEvent)
+    const between = { collectionId, after: from, until: to }
+    const changes = await allChanges(deps, [...runs, ...due], between)
+    const removals = await removedRuns(database, between)
+    yield* merged(runNews(deps, changes), removals.map(removalNews))
     if (isLast) return
     from = to
   }
 }
 
-const asEvent = (run: RunChange): ServerEvent => {
-  const { trajectory_id, name, status, step, changed } = run
-  const task = name.slice(name.indexOf('/') + 1)
-  return {
-    id: changed,
-    event: 'run',
-    data: JSON.stringify({ trajectory_id, task, status, waiting: waitingOf(run), step }),
-  }
-}
+/** The event of an approval has no id: the event of its run, which follows, has the number of the change. */
+const asEvent = ({ changed, event, data }: RunNews): ServerEvent =>
+  event === 'approval' ? { event, data } : { id: changed, event, data }

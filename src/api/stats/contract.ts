@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
-import { timestampSchema } from '../../model/names.ts'
+import { momentSchema, textSchema, timestampSchema } from '../../model/names.ts'
+import { dailyStatsSchema } from '../../model/runs/daily-stats.ts'
 import { runStatuses } from '../../model/workflows/workflow.ts'
 
 const seconds = z.number().nullable()
@@ -45,5 +46,18 @@ export const statsContract = {
     tag: 'Trajectories',
     collectionMissing: "Task '{task}' in collection '{collection}' not found",
     response: statsSchema,
+  }),
+  getCollectionStats: endpoint({
+    method: 'GET',
+    path: '/api/v1/stats/{collection}',
+    summary: 'Statistics of a collection, or of some of its tasks, over days: ended runs, durations, cost and tokens',
+    tag: 'Runs',
+    query: z.object({
+      task: z.array(textSchema.max(200)).max(20).default([]).describe('Name of a task; repeat to include several.'),
+      from: momentSchema.optional().describe('The first day (UTC); default: 29 days before `to`.'),
+      to: momentSchema.optional().describe('The last day (UTC), included; default: today.'),
+      by: z.enum(['day', 'model', 'task']).default('day').describe('By what the rows are grouped.'),
+    }),
+    response: dailyStatsSchema,
   }),
 }

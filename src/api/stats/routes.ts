@@ -6,6 +6,7 @@ import { runStatuses } from '../../model/workflows/workflow.ts'
 import { findListedTask } from '../../store/runs/runs.ts'
 import { labelTotals, type StepTotals, stepTotals, taskTotals } from '../../store/runs/stats.ts'
 import { statsContract } from './contract.ts'
+import { dailyStats } from './daily.ts'
 
 export interface StatsDeps {
   database: Queries
@@ -13,6 +14,8 @@ export interface StatsDeps {
 
 export const statsRoutes = ({ database }: StatsDeps): Route[] =>
   implement(statsContract, {
+    getCollectionStats: ({ collection, query }) => dailyStats(database, collection, query),
+
     getStats: async ({ collection, params }) => {
       const taskId = await findListedTask(database, collection.id, params.task)
       if (taskId === undefined) {

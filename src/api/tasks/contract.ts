@@ -1,7 +1,13 @@
 import { z } from 'zod'
 import { endpoint, ifMatchHeader } from '../../http/endpoint.ts'
 import { limitSchema, skipSchema } from '../../model/names.ts'
-import { createTaskSchema, listedTaskSchema, taskSchema, updateTaskSchema } from '../../model/workflows/task.ts'
+import {
+  createTaskSchema,
+  listedTaskSchema,
+  taskSchema,
+  taskSummarySchema,
+  updateTaskSchema,
+} from '../../model/workflows/task.ts'
 import { workflowValidationSchema, workflowVerdictSchema } from '../../model/workflows/workflow-fault.ts'
 
 const tag = 'Tasks'
@@ -23,8 +29,14 @@ export const tasksContract = {
     summary: 'The tasks of a collection, oldest first',
     tag,
     collectionMissing,
-    query,
+    query: query.extend({
+      view: z
+        .enum(['full', 'summary'])
+        .default('full')
+        .describe('`summary`: without workflows, with what the runs of each task came to.'),
+    }),
     response: z.array(listedTaskSchema),
+    views: { summary: z.array(taskSummarySchema) },
   }),
   getTask: endpoint({
     method: 'GET',

@@ -24,13 +24,16 @@ import {
   updateTask,
 } from '../../store/tasks/tasks.ts'
 import { shownStorageInfo } from '../collections/shown.ts'
+import type { ShownDefinition } from '../trajectories/definitions.ts'
 import { tasksContract } from './contract.ts'
 import { requireSteps } from './require-steps.ts'
 import { listedTaskText, taskText } from './shown.ts'
+import { taskSummaries } from './summaries.ts'
 
 export interface TasksDeps {
   database: Database
   sealer: Sealer
+  definitions: (hash: string) => Promise<Pick<ShownDefinition, 'stepCount' | 'hasRunbooks'>>
   /** Finds faults that would fail a run; the task may be stored anyway. */
   checkWorkflow: Engine['check']
 }
@@ -72,7 +75,7 @@ const noteLost = {
 /** Audit description of a task change: given fields, and the current name. */
 const noted = (body: UpdateTask, { name, version }: TaskRow) => ({ ...changesOf(body), name, version })
 
-export const tasksRoutes = ({ database, sealer, checkWorkflow }: TasksDeps): Route[] => {
+export const tasksRoutes = ({ database, sealer, definitions, checkWorkflow }: TasksDeps): Route[] => {
   const get = async (collection: FoundCollection, task: string) => {
     const row = await findTask(database, collection.id, task)
     if (!row) throw missing(task, collection.name)
@@ -87,7 +90,9 @@ export const tasksRoutes = ({ database, sealer, checkWorkflow }: TasksDeps): Rou
     },
 
     listTasks: async ({ collection, query }) =>
-      rawJson(`[${(await listTasks(database, [collection.id], query)).map(listedTaskText).join(',')}]`),
+      query.view === 'summary'
+        ? rawJson(JSON.stringify(await taskSummaries({ database, definitions }, collection.id, query)))
+        : rawJson(`[${(await listTasks(database, [collection.id], query)).map(listedTaskText).join(',')}]`),
 
     validateWorkflow: async ({ collection, body }) => {
       const faults = await faultsOf(body.workflow, collection, body.name)

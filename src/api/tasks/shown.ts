@@ -3,7 +3,7 @@ import { memberText } from '../../lib/json/json-text.ts'
 import { timestamp } from '../../lib/time.ts'
 import type { Warning } from '../../model/warning.ts'
 import { inferredInputSchema } from '../../model/workflows/input-schema.ts'
-import type { TaskRow } from '../../store/tasks/tasks.ts'
+import type { TaskHeadRow, TaskRow } from '../../store/tasks/tasks.ts'
 
 /** Adds members that are already JSON text to a JSON object. */
 export const withRaw = (object: Record<string, unknown>, raw: Record<string, string>): string =>
@@ -11,10 +11,11 @@ export const withRaw = (object: Record<string, unknown>, raw: Record<string, str
     .map(([name, text]) => `,"${name}":${text}`)
     .join('')}}`
 
-const members = (row: TaskRow) => ({
+/** Members of a task that every list has. */
+export const taskMembers = (row: TaskHeadRow) => ({
   id: row.id,
   name: row.name,
-  entity_type: 'task',
+  entity_type: 'task' as const,
   is_private: row.is_private,
   collection_id: row.collection_id,
   collection_name: row.collection_name,
@@ -29,7 +30,7 @@ const members = (row: TaskRow) => ({
 const raw = (row: TaskRow) => ({ workflow: row.workflow, croissant_metadata: row.croissant_metadata ?? 'null' })
 
 /** A task in a list as JSON text, with the workflow as it was stored. */
-export const listedTaskText = (row: TaskRow): string => withRaw(members(row), raw(row))
+export const listedTaskText = (row: TaskRow): string => withRaw(taskMembers(row), raw(row))
 
 /** Members that `task-details` adds, and `warnings` after a write. */
 export interface TaskExtras {
@@ -49,6 +50,6 @@ const inputSchemaText = (workflow: string): string => {
 /** A task as JSON text. */
 export const taskText = (row: TaskRow, extras: TaskExtras = {}): string =>
   withRaw(
-    { ...members(row), environment_variables: null, storage_info: null, storage_provider: null, ...extras },
+    { ...taskMembers(row), environment_variables: null, storage_info: null, storage_provider: null, ...extras },
     { ...raw(row), input_schema: inputSchemaText(row.workflow) },
   )

@@ -39,7 +39,8 @@ export const trajectoriesContract = {
         .optional()
         .describe(
           '`next_cursor` of the previous response, or empty for the first page. Every page is as fast as the first; there is no ' +
-            '`total`, and `page` is ignored. With several filters, or with `q`, a page scans ' +
+            '`total`, and `page` is ignored. Lists with `label_not`, `top_level`, `trigger` or `version` are always read ' +
+            'by cursor. With several filters, or with `q`, a page scans ' +
             `at most ${candidatesOfPage} runs: it may be short or empty while \`has_more\` is true; then request the next page.`,
         ),
       ...runFilterFields,

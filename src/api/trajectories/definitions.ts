@@ -5,6 +5,7 @@ import { nameInWorkflow, type Program } from '../../engine/program/program.ts'
 /** What a trajectory shows of its workflow; the same for all runs of one definition. */
 export interface ShownDefinition {
   totalSteps: string
+  stepCount: number
   stepConfigs: string
   /** Steps may run in parallel, so an earlier step may change after a later one. */
   isParallel: boolean
@@ -41,6 +42,7 @@ export const makeShownDefinitions = (
     const shown = new Map<string, ShownStep>()
     return {
       totalSteps: JSON.stringify(workflow.steps ?? []),
+      stepCount: Array.isArray(workflow.steps) ? workflow.steps.length : 0,
       stepConfigs: JSON.stringify(configs),
       isParallel: program.isParallel,
       hasRunbooks: program.steps.some(({ activity }) => activity.carriesOut !== undefined),

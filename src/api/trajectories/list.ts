@@ -6,17 +6,17 @@ import { AppError, invalidField } from '../../lib/errors.ts'
 import { nearest } from '../../lib/text/nearest.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
 import { taskNameSchema } from '../../model/names.ts'
+import type { runFilterFields } from '../../model/runs/run-filter.ts'
 import type { Warning } from '../../model/warning.ts'
 import {
-  type ListedRuns,
-  pageOfRuns,
+  checksOf,
+  makeParameters,
+  noFilter,
   type RunCursor,
   type RunFilter,
-  type RunOf,
-  type RunView,
-  rarestFirst,
-  runsAfter,
-} from '../../store/runs/run-lists.ts'
+} from '../../store/runs/lists/run-filter.ts'
+import { rarestFirst } from '../../store/runs/lists/run-sources.ts'
+import { type ListedRuns, pageOfRuns, type RunOf, type RunView, runsAfter } from '../../store/runs/run-lists.ts'
 import { findListedTask } from '../../store/runs/runs.ts'
 import { taskNames } from '../../store/tasks/tasks.ts'
 import type { trajectoriesContract } from './contract.ts'
@@ -67,35 +67,56 @@ export const runsOfRoutine = async (
   page: { limit: number; page: number },
   memory: AnswerMemory,
 ): Promise<Reply> => {
-  const query = { ...page, routine_id: routineId, status: [], label: [], view: 'full' as const }
-  const { runs, tail } = await findPage(deps, taskId, query, 'full')
+  const { runs, tail } = await readPage(deps, taskId, { ...noFilter, routineId }, { ...page, view: 'full' })
   return new Reply(streamList(documentsOf(deps, runs, memory), tail), jsonHeaders)
 }
 
 /** The runs of the page, and what the answer says beside them. */
 const findPage = async <View extends RunView>(
-  { database }: DocumentDeps,
+  deps: DocumentDeps,
   taskId: number,
   query: ListCall['query'],
   view: View,
 ) => {
-  const { limit, page } = query
-  const filter = { ...filterOf(query), labels: await rarestFirst(database, taskId, query.label) }
+  const filter = {
+    ...filterOf(query),
+    labels: await rarestFirst(deps.database, taskId, query.label),
+    labelsNot: query.label_not,
+  }
+  // Counting what passes checks would mean a look at every run.
+  const isCounted = checksOf(makeParameters(), filter).length === 0
+  const cursor = query.cursor ?? (isCounted ? undefined : '')
+  return readPage(deps, taskId, filter, { limit: query.limit, page: query.page, cursor, view })
+}
+
+const readPage = async <View extends RunView>(
+  { database }: DocumentDeps,
+  taskId: number,
+  filter: RunFilter,
+  { limit, page, cursor, view }: { limit: number; page: number; cursor?: string | undefined; view: View },
+) => {
   const found: ListedRuns<RunOf[View]> & { total?: number } =
-    query.cursor === undefined
+    cursor === undefined
       ? await pageOfRuns(database, taskId, filter, { limit, offset: (page - 1) * limit, view })
-      : await runsAfter(database, taskId, filter, { limit, after: readCursor(query.cursor), view })
+      : await runsAfter(database, taskId, filter, { limit, after: readCursor(cursor), view })
   const { runs, next, total } = found
   const more = total === undefined ? next !== undefined : page * limit < total
   const tail = JSON.stringify({ total, page, limit, has_more: more, next_cursor: next ? cursorText(next) : null })
   return { runs, tail }
 }
 
-/** What the query of a list says, but for labels: which of them leads is to be found out. */
-export const filterOf = (
-  query: Pick<ListCall['query'], 'status' | 'routine_id' | 'q' | 'created_after' | 'created_before'>,
-): Omit<RunFilter, 'labels'> => ({
+type FilterQuery = Omit<
+  Pick<ListCall['query'], keyof typeof runFilterFields>,
+  'label' | 'label_not' // which label leads the search is found out by the caller
+>
+
+/** The filter that the query of a list states, without labels. */
+export const filterOf = (query: FilterQuery): Omit<RunFilter, 'labels' | 'labelsNot'> => ({
   statuses: [...new Set(query.status)],
+  statusesNot: [...new Set(query.status_not)],
+  topLevel: query.top_level,
+  triggers: [...new Set(query.trigger)],
+  version: query.version,
   routineId: query.routine_id,
   text: query.q === '' ? undefined : query.q,
   createdAfterMs: query.created_after,

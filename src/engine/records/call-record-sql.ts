@@ -1,4 +1,5 @@
 import type { RecordedCall } from '../../model/gateway/recorded-call.ts'
+import { countedModel } from '../../store/calls/budget.ts'
 import { identified } from '../../store/runs/changes.ts'
 import type { Placed } from '../../store/runs/payloads.ts'
 import { endedRun, endedStep, keepTotals } from '../../store/runs/totals.ts'
@@ -38,6 +39,7 @@ const callColumns = {
   usage: 'text',
   usd: 'numeric',
   tokens: 'bigint',
+  model: 'text',
 }
 
 /** Numbers of calls in one statement, largest first: a batch uses one of these. */
@@ -92,12 +94,13 @@ ended_runs as (select * from new_runs),
 ended_steps as (select * from written),
 ${keepTotals(shard)},
 spent as (
-  insert into spending as p (collection_id, day, shard, usd, tokens)
-  select c.collection_id, (c.ended_at at time zone 'UTC')::date, ${shard}, coalesce(sum(c.usd), 0),
-    coalesce(sum(c.tokens), 0)
-  from new_runs n join c on c.id = n.id where c.usd is not null or c.tokens is not null group by 1, 2 order by 1, 2
-  on conflict (collection_id, day, shard) do update
-    set usd = p.usd + excluded.usd, tokens = p.tokens + excluded.tokens)${withFiles ? keepFiles(2 + calls * types.length) : ''}
+  insert into spending as p (collection_id, day, task_id, model, shard, usd, tokens, calls)
+  select c.collection_id, (c.ended_at at time zone 'UTC')::date, c.task_id, c.model collate "C", ${shard},
+    coalesce(sum(c.usd), 0), coalesce(sum(c.tokens), 0), count(*)
+  from new_runs n join c on c.id = n.id where c.usd is not null or c.tokens is not null group by 1, 2, 3, 4
+  order by 1, 2, 3, 4
+  on conflict (collection_id, day, task_id, model, shard) do update
+    set usd = p.usd + excluded.usd, tokens = p.tokens + excluded.tokens, calls = p.calls + excluded.calls)${withFiles ? keepFiles(2 + calls * types.length) : ''}
 select id from new_runs`
 
 const callValues = ({ call, initParams, outputs }: PlacedCall): unknown[] => [
@@ -124,6 +127,7 @@ const callValues = ({ call, initParams, outputs }: PlacedCall): unknown[] => [
   call.step.usage ?? null,
   call.usd,
   call.tokens,
+  countedModel(call.model),
 ]
 
 /** Parameters of the statement for these calls. */

@@ -166,7 +166,7 @@ const hostOf = async (
   }: { attempt: number; confirm(): Promise<void> } & Pick<RunbookHost, 'signal' | 'tell'>,
 ): Promise<RunbookHost> => {
   const { run, place, side } = work
-  const { collectionId, key: runKey, environment } = run
+  const { collectionId, taskId, key: runKey, environment } = run
   const warn: ActivityContext['warn'] = (message, attributes) => side.warnings.push(warningEvent(message, attributes))
   const callerNow = () => callerOf(deps, run, () => signal, warn)
   const { signal: _, ...caller } = await callerNow()
@@ -182,8 +182,8 @@ const hostOf = async (
       },
     },
     secretParams: environment.secretNames,
-    paid: async ({ usd, tokens }) => {
-      if (usd !== null || tokens > 0) await deps.rules.spend({ collectionId, runKey, usd, tokens })
+    paid: async ({ model, usd, tokens }) => {
+      if (usd !== null || tokens > 0) await deps.rules.spend({ collectionId, taskId, model, runKey, usd, tokens })
     },
     chat: stepModels(deps, run, () => signal, side, warn).chat,
     openFile: (path) => openInput(deps, work, path),

@@ -55,6 +55,7 @@ export const callerOf = async (
 
 interface Paid {
   provider: string
+  model: string
   usage?: ModelUsage | null
   cost_usd: number | null
 }
@@ -62,7 +63,7 @@ interface Paid {
 /** The models for one step: called with the keys of its run, within the rules of its collection, and charged to it. */
 export const stepModels = (
   deps: { models: ModelCalls; rules: ModelRules },
-  run: Pick<StepRun, 'key' | 'collectionId' | 'environment'>,
+  run: Pick<StepRun, 'key' | 'collectionId' | 'taskId' | 'environment'>,
   signal: () => AbortSignal,
   side: StepSide,
   warn: Warn,
@@ -72,12 +73,13 @@ export const stepModels = (
   const caller = () => callerOf(deps, run, signal, warn, room)
   /** Resolves when the cost is on disk: the budget check of the next call sees it, in any process. */
   const paid = async <Answer extends Paid>(answer: Answer): Promise<Answer> => {
-    const { usage, cost_usd: usd } = answer
+    const { provider, usage, cost_usd: usd } = answer
     const tokens = usage?.total_tokens ?? 0
     side.usage = addCallUsage(side.usage, usage, usd)
-    const isReal = answer.provider !== 'scripted'
+    const isReal = provider !== 'scripted'
     if (isReal && (usd !== null || tokens > 0)) {
-      await rules.spend({ collectionId: run.collectionId, runKey: run.key, usd, tokens })
+      const { collectionId, taskId, key: runKey } = run
+      await rules.spend({ collectionId, taskId, model: `${provider}/${answer.model}`, runKey, usd, tokens })
     }
     return answer
   }

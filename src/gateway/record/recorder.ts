@@ -17,6 +17,7 @@ import type { KeepBytes } from './inline-files.ts'
 import { makeRecordTasks } from './record-tasks.ts'
 import { recordedAnswer } from './recorded-answer.ts'
 import { recordedRequest } from './recorded-request.ts'
+import { calledModel } from './spent.ts'
 
 /** Turns ended calls into trajectories. */
 export interface Recorder {
@@ -125,6 +126,7 @@ export const makeRecorder = ({ engine, quota, database, objects, mediaFiles }: R
       files: [...sent, ...made],
       usd: answer?.usd ?? null,
       tokens: answer?.tokens ?? null,
+      model: calledModel(call),
       startedMs: call.startedMs,
       endedMs: call.endedMs,
     })

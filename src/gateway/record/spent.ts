@@ -11,6 +11,10 @@ export interface Spent {
   tokens: number | null
 }
 
+/** `provider/model` that a call went to; without the provider where none was called. */
+export const calledModel = ({ provider, model }: Pick<FinishedCall, 'provider' | 'model'>): string =>
+  provider ? `${provider.id}/${model}` : model
+
 const estimatedAnswer = ({ shape, answer }: FinishedCall): number => {
   const estimate = makeTokenEstimate(formatOf[shape].words)
   if (answer?.kind === 'events') answer.data.forEach(estimate.take)

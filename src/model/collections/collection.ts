@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { collectionNameSchema, jsonObjectSchema, textSchema, timestampSchema } from '../names.ts'
+import { runTotalsSchema } from '../runs/run-totals.ts'
 
 export const collectionSchema = z
   .object({
@@ -11,6 +12,18 @@ export const collectionSchema = z
     created_at: timestampSchema,
   })
   .meta({ id: 'Collection' })
+
+/** A collection in a list for people, with what its runs came to. */
+export const collectionSummarySchema = collectionSchema
+  .extend({
+    tasks: z.int(),
+    runs: runTotalsSchema,
+    cost_usd_7_days: z
+      .number()
+      .describe('What its model calls of the last seven days (UTC) cost, as far as it is known.'),
+  })
+  .meta({ id: 'CollectionSummary' })
+export type CollectionSummary = z.output<typeof collectionSummarySchema>
 
 /** A collection with its environment variables, all values masked. */
 export const collectionWithEnvironmentSchema = collectionSchema

@@ -36,6 +36,8 @@ export interface RecordedCall {
   /** Cost of the call; null where it is unknown. */
   usd: number | null
   tokens: number | null
+  /** `provider/model` that was called. */
+  model: string
   /** Milliseconds since 1970. */
   startedMs: number
   endedMs: number

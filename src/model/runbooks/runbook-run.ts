@@ -134,8 +134,8 @@ export interface RunbookHost {
   caller: Omit<ModelCaller, 'signal'>
   /** Variables sent with this run only; `caller.env` has their values. */
   secretParams: readonly string[]
-  /** Records the cost of a model call; resolves when it is durable. */
-  paid(cost: { usd: number | null; tokens: number }): Promise<void>
+  /** Records the cost of a call of `provider/model`; resolves when it is durable. */
+  paid(cost: { model: string; usd: number | null; tokens: number }): Promise<void>
   /** Model call of a verifying judge. */
   chat(request: Parameters<CallModel>[0], options?: Parameters<CallModel>[2]): ReturnType<CallModel>
   /** Opens an input by storage path; throws `not_found`. */

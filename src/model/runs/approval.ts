@@ -48,6 +48,28 @@ export const waitingApprovalSchema = z
   .meta({ id: 'WaitingApproval' })
 export type ShownApproval = z.infer<typeof waitingApprovalSchema>
 
+/** An approval in the list over all collections: pending or decided. */
+export const listedApprovalSchema = waitingApprovalSchema
+  .extend({
+    collection: z.string(),
+    state: z.enum(['waiting', 'decided']),
+    decision: decision.nullable().describe('null: it waits. `fail`: nobody decided in time.'),
+    comment: z.string().nullable(),
+    decided_by: z.string().nullable(),
+    decided_at: timestampSchema.nullable(),
+  })
+  .meta({ id: 'ListedApproval' })
+export type ListedApproval = z.infer<typeof listedApprovalSchema>
+
+export const allApprovalsSchema = z
+  .object({
+    approvals: z.array(listedApprovalSchema),
+    total: z.int().nullable().describe('Approvals in this state; null: more than 10,000.'),
+    next_cursor: z.string().nullable().describe('Pass it as `cursor` to get what comes after.'),
+    has_more: z.boolean(),
+  })
+  .meta({ id: 'AllApprovals' })
+
 export const approvalPageSchema = z
   .object({
     approvals: z.array(waitingApprovalSchema),

@@ -4,6 +4,7 @@ import { jsonObjectSchema, labelTextSchema, textSchema, timestampSchema } from '
 import { runStatuses } from '../workflows/workflow.ts'
 import { labelNameSchema, labelValueSchema } from './label.ts'
 import { preflightModeSchema } from './preflight.ts'
+import { runCountsSchema } from './run-totals.ts'
 
 /** The server's own task; its runs are batches. */
 export const batchTask = '_batch'
@@ -92,13 +93,9 @@ export const startedBatchSchema = z
   })
   .meta({ id: 'StartedBatch' })
 
-const counts = z.object(
-  Object.fromEntries(runStatuses.map((status) => [status, z.int()])) as Record<(typeof runStatuses)[number], z.ZodInt>,
-)
-
 export const batchSummarySchema = startedBatchSchema
   .extend({
-    counts: counts.describe('Number of runs by status; `pending` includes those not started yet.'),
+    counts: runCountsSchema.describe('Number of runs by status; `pending` includes those not started yet.'),
     progress: z.number().describe('Share of ended runs, from 0 to 1.'),
     cost_usd: z.number().nullable().describe('Cost of its runs in US dollars; null if no cost is known.'),
     max_concurrency: z.int().nullable(),

@@ -1,7 +1,13 @@
 import { z } from 'zod'
+import { timestampSchema } from '../names.ts'
+import { runTriggerMeaning, runTriggers } from './run-filter.ts'
+import { runCountsSchema } from './run-totals.ts'
 import { trajectorySchema } from './trajectory.ts'
 
 const { shape } = trajectorySchema
+
+/** What an open run waits for. */
+export const runWaits = ['turn', 'approval', 'children', 'time'] as const
 
 /** A run in a list over a collection: identity, end and cost, without steps. */
 export const collectionRunSchema = z
@@ -28,7 +34,29 @@ export const collectionRunSchema = z
       .describe('`attributes.params` of the trajectory; names the parent, for example.'),
     triggered_by_routine_id: shape.triggered_by_routine_id,
     url: shape.url,
-    waiting: shape.waiting, // last column of a CSV export, so that the others keep their positions
+    // New members stand last, so that the columns of a CSV export keep their positions.
+    waiting: shape.waiting,
+    trigger: z.enum(runTriggers).describe(`What started it. ${runTriggerMeaning}`),
+    task_version: z.string().describe('Id of the workflow that it executes, as `origin.task_version` of its steps.'),
+    version_number: z
+      .int()
+      .nullable()
+      .describe('Index of the version in the history of its task; null where the task or the version is gone.'),
+    tokens: z.int().nullable().describe('Of its own model calls; null where none are recorded.'),
+    steps: z
+      .object({ done: z.int(), total: z.int() })
+      .describe('Steps that ended and did not fail, and steps of the workflow. Each iteration of a loop counts.'),
+    waiting_for: z
+      .enum(runWaits)
+      .nullable()
+      .describe(
+        'What an open run waits for; null: it executes, or has ended. `turn`: a free slot. `approval`: a person. ' +
+          '`children`: runs that it started. `time`: the end of a pause.',
+      ),
+    children: z
+      .object({ total: z.int(), by_status: runCountsSchema })
+      .nullable()
+      .describe('Runs that it started itself; null for a run without any.'),
   })
   .meta({ id: 'CollectionRun' })
 
@@ -38,6 +66,9 @@ export const collectionRunsSchema = z
   .object({
     runs: z.array(collectionRunSchema),
     has_more: z.boolean(),
+    looked_until: timestampSchema
+      .nullable()
+      .describe('How far back the page looked: the next one continues with runs created before; null: to the end.'),
     next_cursor: z.string().nullable().describe('Pass as `cursor` to get the next page.'),
   })
   .meta({ id: 'CollectionRuns' })

@@ -1,6 +1,7 @@
 import { z } from 'zod'
+import { flagSchema } from '../flag.ts'
 import { momentSchema, textSchema } from '../names.ts'
-import { runStatuses } from '../workflows/workflow.ts'
+import { type RunStatus, runStatuses } from '../workflows/workflow.ts'
 
 /** `key` or `key:value`; what stands after the first colon is the value. */
 const labelFilterSchema = z
@@ -14,6 +15,29 @@ const labelFilterSchema = z
     return z.NEVER
   })
 
+/** What starts runs. */
+export const runTriggers = ['api', 'routine', 'parent', 'rerun', 'gateway', 'ingest'] as const
+export type RunTrigger = (typeof runTriggers)[number]
+
+export const runTriggerMeaning =
+  '`api`: a request. `routine`: a schedule. `parent`: another run or a batch. `rerun`: a repetition or replay. ' +
+  '`gateway`: a recorded model call. `ingest`: executed elsewhere and sent in.'
+
+/** Statuses that are in one list, where that has any, and not in another. */
+export const runStatusesBut = (statuses: readonly RunStatus[], not: readonly RunStatus[]): RunStatus[] =>
+  runStatuses.filter((one) => (statuses.length === 0 || statuses.includes(one)) && !not.includes(one))
+
+/** Index of a version in the history of a task, or the id of a workflow. */
+const versionFilterSchema = z.string().transform((text, context): number | string => {
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  if (/^[0-9a-f]{64}$/.test(text)) return text
+  context.addIssue({
+    code: 'custom',
+    message: 'Expected the index of a version, such as 7, or the 64 hexadecimal digits of a `task_version`',
+  })
+  return z.NEVER
+})
+
 /** What a list of runs can be limited to, as members of its query. */
 export const runFilterFields = {
   status: z.array(z.enum(runStatuses)).max(20).default([]).describe('Status to match. Repeat to allow several.'),
@@ -22,6 +46,27 @@ export const runFilterFields = {
     .max(10)
     .default([])
     .describe('Label to match: `key` or `key:value`. Repeat to require several.'),
+  status_not: z
+    .array(z.enum(runStatuses))
+    .max(20)
+    .default([])
+    .describe('Status to exclude. Repeat to exclude several.'),
+  label_not: z
+    .array(labelFilterSchema)
+    .max(10)
+    .default([])
+    .describe('Label to exclude: `key` or `key:value`. Repeat to exclude several.'),
+  top_level: flagSchema.describe('`true`: leave out runs that other runs or batches started.'),
+  trigger: z
+    .array(z.enum(runTriggers))
+    .max(20)
+    .default([])
+    .describe(`What started the run. Repeat to allow several. ${runTriggerMeaning}`),
+  version: versionFilterSchema
+    .optional()
+    .describe(
+      'Only runs with the workflow of this version: its index in the history of the task, or a `task_version`.',
+    ),
   routine_id: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
   q: textSchema
     .max(200)
@@ -30,3 +75,22 @@ export const runFilterFields = {
   created_after: momentSchema.optional().describe('Only runs created after this time.'),
   created_before: momentSchema.optional().describe('Only runs created before this time.'),
 }
+
+const usd = z.coerce.number().min(0).max(1_000_000_000)
+
+/** What a list of runs over a collection can be limited to, as members of its query. */
+export const collectionRunFilterFields = {
+  task: z.array(textSchema.max(200)).max(20).default([]).describe('Name of a task; repeat to include several.'),
+  task_not: z.array(textSchema.max(200)).max(20).default([]).describe('Name of a task to leave out; may be repeated.'),
+  ...runFilterFields,
+  model: textSchema.min(1).max(300).optional().describe('Model that a step asked for, or that answered it.'),
+  min_cost_usd: usd.optional().describe('Only runs with a known cost of at least this many US dollars.'),
+  max_cost_usd: usd.optional().describe('Only runs with a known cost of at most this many US dollars.'),
+  error: textSchema.min(1).max(200).optional().describe('Text that the error contains, in upper or lower case.'),
+  parent_id: textSchema
+    .max(200)
+    .optional()
+    .describe('Only runs started by this run (trajectory id) or batch (`batch_id`).'),
+}
+export const collectionRunFilterSchema = z.strictObject(collectionRunFilterFields).meta({ id: 'RunFilter' })
+export type CollectionRunQuery = z.output<typeof collectionRunFilterSchema>

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { jsonObjectSchema, taskNameSchema, textSchema, timestampSchema } from '../names.ts'
+import { runTotalsSchema } from '../runs/run-totals.ts'
 import { warningSchema } from '../warning.ts'
 
 /** A workflow as stored: its sections have the right shape; their content is checked at a run. */
@@ -30,6 +31,20 @@ const shared = {
 }
 
 export const listedTaskSchema = z.object(shared).meta({ id: 'ListedTask' })
+
+/** What a workflow is: a runbook where it has a step that carries one out, a chat where the task is marked as one. */
+export const taskKinds = ['workflow', 'runbook', 'chat'] as const
+
+/** A task in a list for people: without its workflow, with what its runs came to. */
+export const taskSummarySchema = listedTaskSchema
+  .omit({ workflow: true, croissant_metadata: true })
+  .extend({
+    kind: z.enum(taskKinds),
+    steps: z.int().describe('Steps of its workflow.'),
+    runs: runTotalsSchema,
+  })
+  .meta({ id: 'TaskSummary' })
+export type TaskSummary = z.output<typeof taskSummarySchema>
 
 export const taskSchema = z
   .object({

@@ -27,11 +27,20 @@ export const makeSpentToday = (queries: Queries): ((collectionId: number) => Pro
 /** Usage of one call; `usd` is null when the price is unknown. */
 export interface CallCost {
   collectionId: number
+  /** Task of that run; 0 for a gateway call without a record. */
+  taskId: number
+  /** `provider/model` that was called. */
+  model: string
   /** Run whose step made the call; null for a gateway call. */
   runKey: string | null
   usd: number | null
   tokens: number
 }
+
+const modelCharacters = 200
+
+/** Name under which the usage of a model is counted. Calls that an older version left in a file have none. */
+export const countedModel = (model = ''): string => model.replaceAll('\0', '').slice(0, modelCharacters)
 
 /**
  * Adds the usage of calls to their collection's day and to their run; resolves once committed, so that a worker that
@@ -43,22 +52,27 @@ export const makeSpender = (queries: Queries): ((cost: CallCost) => Promise<void
     await queries.rows(
       'spend_on_calls',
       `with u as materialized (
-         select * from unnest($2::bigint[], $3::text[], $4::numeric[], $5::bigint[]) u(collection_id, run_id, usd, tokens)),
+         select * from unnest($2::bigint[], $3::text[], $4::numeric[], $5::bigint[], $6::bigint[], $7::text[])
+           u(collection_id, run_id, usd, tokens, task_id, model)),
        runs as (
-         insert into run_spending as s (run_id, usd)
-         select run_id, sum(usd) from u where usd is not null and run_id is not null group by 1 order by 1
-         on conflict (run_id) do update set usd = s.usd + excluded.usd)
-       insert into spending as s (collection_id, day, shard, usd, tokens)
-       select collection_id, (now() at time zone 'utc')::date, $1::smallint, coalesce(sum(usd), 0), sum(tokens)
-       from u group by 1 order by 1
-       on conflict (collection_id, day, shard) do update
-         set usd = s.usd + excluded.usd, tokens = s.tokens + excluded.tokens`,
+         insert into run_spending as s (run_id, usd, tokens)
+         select run_id, sum(usd), sum(tokens) from u where run_id is not null group by 1 order by 1
+         on conflict (run_id) do update set usd = coalesce(s.usd + excluded.usd, s.usd, excluded.usd),
+           tokens = coalesce(s.tokens, 0) + excluded.tokens)
+       insert into spending as s (collection_id, day, task_id, model, shard, usd, tokens, calls)
+       select collection_id, (now() at time zone 'utc')::date, task_id, model collate "C", $1::smallint,
+         coalesce(sum(usd), 0), sum(tokens), count(*)
+       from u group by 1, 3, 4 order by 1, 3, 4
+       on conflict (collection_id, day, task_id, model, shard) do update
+         set usd = s.usd + excluded.usd, tokens = s.tokens + excluded.tokens, calls = s.calls + excluded.calls`,
       [
         otherShard(),
         costs.map((one) => one.collectionId),
         costs.map((one) => one.runKey),
         costs.map((one) => one.usd),
         costs.map((one) => Math.round(one.tokens)),
+        costs.map((one) => one.taskId),
+        costs.map((one) => countedModel(one.model)),
       ],
     )
     return costs.map(() => undefined)
@@ -67,7 +81,7 @@ export const makeSpender = (queries: Queries): ((cost: CallCost) => Promise<void
 /** Reads the cost of a run so far, in US dollars. */
 export const makeSpentOnRun = (queries: Queries): ((runKey: string) => Promise<number>) =>
   batched(async (keys) => {
-    const rows = await queries.rows<{ run_id: string; usd: number }>(
+    const rows = await queries.rows<{ run_id: string; usd: number | null }>(
       'spent_on_runs',
       'select run_id, usd::float8 as usd from run_spending where run_id = any($1)',
       [[...new Set(keys)]],

@@ -70,6 +70,16 @@ export const listCollections = (
         page.limit,
       ])
 
+/** Counts the tasks of collections. */
+export const countTasks = async (queries: Queries, collectionIds: readonly number[]): Promise<Map<number, number>> => {
+  const rows = await queries.rows<{ collection_id: number; total: number }>(
+    'count_tasks',
+    'select collection_id, count(*)::int as total from tasks where collection_id = any($1::bigint[]) group by 1',
+    [collectionIds],
+  )
+  return new Map(rows.map((row) => [row.collection_id, row.total]))
+}
+
 export const findCollectionRow = async (database: Database, id: number): Promise<CollectionRow | undefined> =>
   (
     await database.rows<CollectionRow>('get_collection', `select ${collectionColumns} from collections where id = $1`, [

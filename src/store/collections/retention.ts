@@ -4,7 +4,7 @@ import { type RemovalFailed, removeAll } from '../objects/removal.ts'
 import { insist } from '../runs/label-changes.ts'
 import { emptied, labelCountsCte, removeEmptied } from '../runs/labels.ts'
 import { removeStepEvents } from '../runs/step-events.ts'
-import { countedName, keepTotals, otherShard } from '../runs/totals.ts'
+import { countedName, endedDay, keepTotals, otherShard } from '../runs/totals.ts'
 import { lostFilesUsage, lostUsage } from './usage.ts'
 
 export interface RetentionDeps {
@@ -70,19 +70,27 @@ const removeFilesOf = async (
 }
 
 /** Deletes runs with everything that belongs to them, and subtracts them from their tasks' totals. */
-const removeRuns = (database: Database, runs: string[]): Promise<void> =>
+const removeRuns = (database: Database, collectionId: number, runs: string[]): Promise<void> =>
   insist(database, async (queries) => {
     // The lock keeps labels out; the next statement sees labels that were set while this one waited.
     await queries.rows('lock_old_runs', 'select from runs where id = any($1) order by id for update', [runs])
     await queries.rows(
       'remove_old_runs',
-      `with old as materialized (select id, task_id, status, created_at, ended_at from runs where id = any($1)),
+      `with old as materialized (
+         select id, task_id, status, created_at, ended_at, trajectory_id, split_part(name, '/', 2) task
+         from runs where id = any($1)),
+       noted as (
+         insert into removed_runs (collection_id, runs)
+         select c.id, (select json_agg(json_build_object('trajectory_id', trajectory_id, 'task', task))::text from old)
+         from collections c where c.id = $3 and exists (select from old)),
+       forgotten as (delete from removed_runs where removed_at < now() - interval '1 day'),
        uncounted as (
          insert into run_counts as c (task_id, shard, total)
          select task_id, $2::smallint, -count(*) from old group by task_id order by task_id
          on conflict (task_id, shard) do update set total = c.total + excluded.total),
        ended_runs as (
-         select task_id, status collate "C" status, elapsed_ms(created_at, ended_at) ms, -1 sign from old),
+         select task_id, status collate "C" status, ${endedDay('ended_at')} "day", elapsed_ms(created_at, ended_at) ms,
+           -1 sign from old),
        ended_steps as (
          select o.task_id, ${countedName('s')} step, s.seq, s.status = 'failed' failed,
            elapsed_ms(s.started_at, s.ended_at) ms, -1 sign
@@ -94,7 +102,7 @@ const removeRuns = (database: Database, runs: string[]): Promise<void> =>
        e as (delete from step_events where run_id = any($1)),
        q as (delete from webhook_queue where run_id = any($1)), a as (delete from webhook_attempts where run_id = any($1))
        delete from runs where id = any($1)`,
-      [runs, otherShard()],
+      [runs, otherShard(), collectionId],
     )
     // Locks totals first, the same order as everywhere else.
     const [row] = await queries.rows<{ emptied: unknown }>(
@@ -135,7 +143,7 @@ export const removeOldRuns = async (
       const stuck = new Set(files.kept)
       const free = runs.filter((run) => !stuck.has(run))
       await removeStepEvents(database, free)
-      await removeRuns(database, free)
+      await removeRuns(database, id, free)
     }
   }
   if (failure) throw failure

@@ -1,7 +1,8 @@
 import type { Queries } from '../../database/database.ts'
 import type { ApprovalRow, NewDecision } from '../../model/runs/approval-row.ts'
+import { identified } from './changes.ts'
 
-const columns = `a.run_id, a.seq, a.number, a.step, a.message, a.assignees, a.metadata, a.requested_at, a.expires_at,
+export const approvalColumns = `a.run_id, a.seq, a.number, a.step, a.message, a.assignees, a.metadata, a.requested_at, a.expires_at,
   a.by_default, a.decision, a.comment, a.decided_by, a.decided_at`
 
 export type NewApproval = Pick<
@@ -13,8 +14,9 @@ export type NewApproval = Pick<
 export const requestApproval = async (queries: Queries, approval: NewApproval): Promise<void> => {
   await queries.rows(
     'request_approval',
-    `insert into approvals (run_id, seq, collection_id, step, message, assignees, metadata, expires_at, by_default)
-     select id, $2, collection_id, $3, $4, $5, $6, $7, $8 from runs where id = $1 and ended_at is null
+    `with ${identified}
+     insert into approvals (run_id, seq, collection_id, step, message, assignees, metadata, expires_at, by_default)
+     select id, $2, collection_id, $3, $4, $5, $6, $7, $8 from runs, identified where id = $1 and ended_at is null
      on conflict (run_id, seq) do nothing`,
     [
       approval.run_id,
@@ -33,7 +35,7 @@ export const findApproval = async (queries: Queries, runKey: string, seq: number
   (
     await queries.rows<ApprovalRow>(
       'find_approval',
-      `select ${columns} from approvals a where a.run_id = $1 and a.seq = $2`,
+      `select ${approvalColumns} from approvals a where a.run_id = $1 and a.seq = $2`,
       [runKey, seq],
     )
   )[0]
@@ -51,7 +53,7 @@ export const findApprovalOfStep = async (
   (
     await queries.rows<ApprovalRow>(
       'find_approval_of_step',
-      `select ${columns} from approvals a
+      `select ${approvalColumns} from approvals a
        where a.run_id = $1
          and (a.step = $2 or a.step <> all($3) and starts_with(a.step, $2 || '__')
            and substr(a.step, length($2) + 3) ~ '^[0-9]+$')
@@ -70,9 +72,9 @@ export const decideApproval = async (queries: Queries, given: NewDecision): Prom
     'decide_approval',
     `with run as materialized (select id from runs where id = $1 and ended_at is null for no key update),
      decided as (
-       update approvals a set decision = $3, comment = $4, decided_by = $5, decided_at = now()
+       update approvals a set decision = $3, comment = $4, decided_by = $5, decided_at = now(), changed = nextval('changes')
        from run where a.run_id = run.id and a.seq = $2 and a.decision is null
-       returning ${columns}),
+       returning ${approvalColumns}),
      woken as (
        update runs r set decided_seq = $2, wake_at = case when r.lease is null then now() else r.wake_at end
        from decided where r.id = decided.run_id
@@ -91,7 +93,8 @@ export const withdrawApproval = async (queries: Queries, runKey: string, seq: nu
   ])
 }
 
-export interface WaitingApproval extends ApprovalRow {
+/** An approval with the names of its run. */
+export interface ApprovalOfRun extends ApprovalRow {
   trajectory_id: string
   workflow_id: string
   /** `collection/task`. */
@@ -103,10 +106,10 @@ export const waitingApprovals = (
   queries: Queries,
   collectionId: number,
   page: { after: number; limit: number },
-): Promise<WaitingApproval[]> =>
-  queries.rows<WaitingApproval>(
+): Promise<ApprovalOfRun[]> =>
+  queries.rows<ApprovalOfRun>(
     'waiting_approvals',
-    `select ${columns}, r.trajectory_id, r.workflow_id, r.name
+    `select ${approvalColumns}, r.trajectory_id, r.workflow_id, r.name
      from approvals a join runs r on r.id = a.run_id and r.ended_at is null
      where a.collection_id = $1 and a.number > $2 and a.decision is null order by a.number limit $3`,
     [collectionId, page.after, page.limit],

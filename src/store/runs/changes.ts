@@ -1,6 +1,5 @@
 import type { Queries } from '../../database/database.ts'
-import { mostStepsSideBySide, type RunStatus } from '../../model/workflows/workflow.ts'
-import { waitingText } from './runs.ts'
+import { mostStepsSideBySide } from '../../model/workflows/workflow.ts'
 
 /** Reads the last change number drawn by any transaction, committed or not. Nearly free. */
 export const lastDrawn = async (queries: Queries): Promise<number> => {
@@ -55,32 +54,52 @@ export const newestChanges = (queries: Queries, runKeys: string[]): Promise<{ id
     [runKeys],
   )
 
-/** A change of a run as reported to watchers of its collection. */
+/** A change of a run of a watched collection. */
 export interface RunChange {
   id: string
-  trajectory_id: string
-  name: string
-  status: RunStatus
   ended: boolean
   changed: number
   /** Name of the newest started step. */
   step: string | null
-  /** JSON text of the steps that wait for a person; null when none does. */
-  waiting: string | null
 }
 
-const runChange = `r.id, r.trajectory_id, r.name, r.status, r.ended_at is not null as ended, ${waitingText}`
+const runChange = 'r.id, r.ended_at is not null as ended'
 
-/** Lists runs of a collection changed after `after` and up to `until`, in order of change. */
+/** Lists runs of a collection changed after `after` and up to `until`, labels included, in order of change. */
 export const changedRuns = (
   queries: Queries,
   at: { collectionId: number; after: number; until: number; limit: number },
 ): Promise<RunChange[]> =>
   queries.rows(
     'changed_runs',
-    `select ${runChange}, r.changed, ${newestStep('r.id', 'name')} as step
-     from runs r where r.collection_id = $1 and r.changed > $2 and r.changed <= $3 order by r.changed limit $4`,
+    `select ${runChange}, c.changed, ${newestStep('r.id', 'name')} as step
+     from (
+       (select id, changed from runs
+        where collection_id = $1 and changed > $2 and changed <= $3 order by changed limit $4)
+       union all
+       (select id, labels_changed from runs
+        where collection_id = $1 and labels_changed > 0 and labels_changed > $2 and labels_changed <= $3
+        order by labels_changed limit $4)) c
+     join runs r on r.id = c.id order by c.changed limit $4`,
     [at.collectionId, at.after, at.until, at.limit],
+  )
+
+/** Runs that were removed together. */
+export interface RunRemoval {
+  changed: number
+  /** JSON text: a list of {trajectory_id, task}. */
+  runs: string
+}
+
+/** Lists removals of runs of a collection after one change number and up to another, in order. */
+export const removedRuns = (
+  queries: Queries,
+  at: { collectionId: number; after: number; until: number },
+): Promise<RunRemoval[]> =>
+  queries.rows(
+    'removed_runs',
+    `select changed, runs from removed_runs where collection_id = $1 and changed > $2 and changed <= $3 order by changed`,
+    [at.collectionId, at.after, at.until],
   )
 
 /** Lists the newest open runs of a collection, oldest of them first. */

@@ -1,24 +1,23 @@
 import type { Queries } from '../../database/database.ts'
 import {
   anywhere,
-  type ListedRuns,
+  checksOf,
   makeParameters,
-  newestFirst,
   type Parameters,
   type RunCursor,
   type RunFilter,
-  type RunSource,
-  type RunSummaryRow,
-  runsOfSource,
-  sourceAmong,
-  sourceOf,
-} from './run-lists.ts'
-import { summaryColumns } from './runs.ts'
+  restrictsNothing,
+} from './lists/run-filter.ts'
+import { type ListRow, listColumns, runCost, stepTexts } from './lists/run-row.ts'
+import { newestFirst, type RunSource, sourceAmong, sourceFrom, sourceOf } from './lists/run-sources.ts'
+import { type ListedRuns, runsOfSource } from './run-lists.ts'
 
 /** Filter of a list of runs over a collection; an omitted member does not restrict it. */
 export interface CollectionRunFilter extends RunFilter {
   /** Ids of tasks, of which the run's task must be one. */
   taskIds: readonly number[] | undefined
+  /** Ids of tasks, of which the run's task must be none. */
+  taskIdsNot: readonly number[]
   /** Internal key of the parent run, for lists of its children. */
   parentKey: string | undefined
   /** Model requested by, or answering in, a step of the run. */
@@ -30,40 +29,6 @@ export interface CollectionRunFilter extends RunFilter {
   error: string | undefined
 }
 
-/** A run in a list over a collection. */
-export interface CollectionRunRow extends RunSummaryRow {
-  /** US dollars; null when unknown. */
-  cost_usd: number | null
-  /** JSON text: names of the models in its steps. */
-  models: string
-}
-
-/** Maximum steps of one run whose models and costs are read. */
-const stepsLookedAt = 50
-/** Characters read of a value stored outside its row. */
-const lookedAt = 8192
-
-/** Inputs and outputs of a step, in which models are named. */
-const stepTexts = `(
-  select coalesce(s.inputs, (select left(body, ${lookedAt}) from payloads where id = s.inputs_payload)) as inputs,
-    coalesce(s.outputs, (select left(body, ${lookedAt}) from payloads where id = s.outputs_payload)) as outputs
-  from steps s where s.run_id = r.id order by s.seq limit ${stepsLookedAt})`
-
-/** Matches JSON as text: one escaped NUL in a string would make Postgres refuse the whole value. */
-const modelIn = (text: string): string => `substring(${text} from '"model":("(?:[^"\\\\]|\\\\.)*")')`
-const models = `(
-  select '[' || coalesce(string_agg(distinct m.model, ','), '') || ']'
-  from ${stepTexts} t cross join lateral (values (${modelIn('t.inputs')}), (${modelIn('t.outputs')})) m(model))`
-
-/** Cost of a run: recorded as its steps spend it; a gateway call, the only step of its run, states it in its record. */
-const cost = `coalesce(
-  (select usd::float8 from run_spending where run_id = r.id),
-  (select substring(coalesce(s.outputs, (select body from payloads where id = s.outputs_payload))
-     from '"cost_usd":(\\d+(?:\\.\\d+)?(?:e[+-]?\\d+)?)')::float8
-   from steps s where s.run_id = r.id and s.seq = 0 and s.epoch = 0 and s.name = 'completion' and not r.ingested))`
-
-const columns = `${summaryColumns}, ${cost} as cost_usd, ${models} as models`
-
 const moreConditions = ({ put }: Parameters, filter: CollectionRunFilter): string[] => {
   const { model, minCostUsd, maxCostUsd, error } = filter
   const named = model === undefined ? undefined : put(`"model":${JSON.stringify(model)}`, 'text')
@@ -74,71 +39,153 @@ const moreConditions = ({ put }: Parameters, filter: CollectionRunFilter): strin
           `exists (select from ${stepTexts} t where position(${named} in t.inputs) > 0 or position(${named} in t.outputs) > 0)`,
         ]
       : []),
-    ...(minCostUsd === undefined ? [] : [`${cost} >= ${put(minCostUsd, 'float8')}`]),
-    ...(maxCostUsd === undefined ? [] : [`${cost} <= ${put(maxCostUsd, 'float8')}`]),
+    ...(minCostUsd === undefined ? [] : [`${runCost} >= ${put(minCostUsd, 'float8')}`]),
+    ...(maxCostUsd === undefined ? [] : [`${runCost} <= ${put(maxCostUsd, 'float8')}`]),
   ]
 }
 
-const tasksOf = (collection: string): string =>
-  `select id from tasks where collection_id = ${collection}
+/** SQL query for the ids of the tasks whose runs a list has. */
+const tasksOf = ({ put }: Parameters, collectionId: number, { taskIds, taskIdsNot }: CollectionRunFilter): string => {
+  if (taskIds)
+    return `select unnest(${put(
+      taskIds.filter((id) => !taskIdsNot.includes(id)),
+      'bigint[]',
+    )}) as id`
+  const collection = put(collectionId, 'bigint')
+  const all = `select id from tasks where collection_id = ${collection}
    union all select task_id from former_tasks where collection_id = ${collection}`
+  return taskIdsNot.length === 0 ? all : `select id from (${all}) a where id <> all(${put(taskIdsNot, 'bigint[]')})`
+}
 
-/**
- * Merges the newest runs of each task: no index has all runs of a collection in order, since every run would pay for
- * it. Runs of a routine and of a parent have indexes of their own.
- */
-const sourceOfCollection = (
+/** Counts the tasks among which a list divides the runs it may check; 1 where it checks none. */
+const countLists = async (queries: Queries, collectionId: number, filter: CollectionRunFilter): Promise<number> => {
+  if (checksOf(makeParameters(), filter).length === 0) return 1
+  const parameters = makeParameters()
+  const counting = `select count(*) as total from (${tasksOf(parameters, collectionId, filter)}) t`
+  const [row] = await queries.query<{ total: number }>(counting, parameters.values)
+  return row?.total ?? 1
+}
+
+/** The runs of a routine, or the children of a run, each in an index of its own; undefined for other lists. */
+const sourceOfKin = (
   parameters: Parameters,
   collectionId: number,
   filter: CollectionRunFilter,
   after: RunCursor | undefined,
-): RunSource => {
+): RunSource | undefined => {
   const { put } = parameters
-  const among = [
+  const kin = [
     ...(filter.parentKey === undefined ? [] : [`r.parent_id = ${put(filter.parentKey, 'text')}`]),
     ...(filter.routineId === undefined ? [] : [`r.routine_id = ${put(filter.routineId, 'bigint')}`]),
   ]
-  if (among.length > 0) {
-    const ofTasks = filter.taskIds ? [`r.task_id = any(${put(filter.taskIds, 'bigint[]')})`] : []
-    const source = sourceAmong(
-      parameters,
-      [...among, ...ofTasks, `r.collection_id = ${put(collectionId, 'bigint')}`],
-      filter,
-      after,
-    )
-    return { ...source, rest: [...source.rest, ...moreConditions(parameters, filter)] }
-  }
-  const tasks = filter.taskIds
-    ? `select unnest(${put(filter.taskIds, 'bigint[]')}) as id`
-    : tasksOf(put(collectionId, 'bigint'))
-  const { select, rest } = sourceOf(parameters, 't.id', filter, after)
+  if (kin.length === 0) return undefined
+  const ofTasks = [
+    ...(filter.taskIds ? [`r.task_id = any(${put(filter.taskIds, 'bigint[]')})`] : []),
+    ...(filter.taskIdsNot.length > 0 ? [`r.task_id <> all(${put(filter.taskIdsNot, 'bigint[]')})`] : []),
+  ]
+  const where = [...kin, ...ofTasks, `r.collection_id = ${put(collectionId, 'bigint')}`]
+  return sourceFrom(parameters, sourceAmong(parameters, where, filter, after))
+}
+
+/**
+ * Merges the newest runs of each task: no index has all runs of a collection in order, since every run would pay for
+ * it.
+ */
+const sourceOfTasks = (
+  parameters: Parameters,
+  collectionId: number,
+  filter: CollectionRunFilter,
+  at: { after: RunCursor | undefined; lists: number },
+): RunSource => {
+  const tasks = tasksOf(parameters, collectionId, filter)
+  const { select, hasMarks, rest } = sourceFrom(parameters, sourceOf(parameters, 't.id', filter, at.after), at.lists)
   return {
-    rest: [...rest, ...moreConditions(parameters, filter)],
-    select: (conditions, most) =>
+    hasMarks,
+    rest,
+    select: (most) =>
       `select k.id, k.created_at, k.number from (${tasks}) t cross join lateral (
-         select * from (${select(conditions, most)}) i ${newestFirst} ${most === undefined ? '' : `limit ${most}`}) k`,
+         select * from (${select(most)}) i ${hasMarks ? '' : `${newestFirst} limit ${most}`}) k`,
   }
 }
 
-const isEmpty = (filter: CollectionRunFilter): boolean =>
-  Object.values(filter).every((one) => one === undefined || (Array.isArray(one) && one.length === 0))
+interface CollectionPage {
+  limit: number
+  after: RunCursor | undefined
+}
+
+/** A run as an action on many runs needs it. */
+export interface ChosenRun {
+  id: string
+  trajectory_id: string
+  /** `collection/task`. */
+  name: string
+}
+const chosenColumns = 'r.id, r.trajectory_id, r.name'
 
 /** Lists runs of all tasks of a collection, newest first, from the start or after a cursor; see `runsOfSource`. */
 export const collectionRunsAfter = (
   queries: Queries,
   collectionId: number,
   filter: CollectionRunFilter,
-  page: { limit: number; after: RunCursor | undefined },
-): Promise<ListedRuns<CollectionRunRow>> => {
-  const parameters = makeParameters()
-  const source = sourceOfCollection(parameters, collectionId, filter, page.after)
+  page: CollectionPage,
+): Promise<ListedRuns<ListRow>> => {
   const name = `list_collection_runs_${page.after ? 'after' : 'begin'}`
-  return runsOfSource(queries, parameters, source, {
-    limit: page.limit,
-    columns,
-    name: isEmpty(filter) ? name : undefined,
-  })
+  return readPage(queries, collectionId, filter, { ...page, columns: listColumns, name })
 }
+
+/** Chooses runs of a collection, in the order and with the bounds of its list. */
+export const chooseRunsAfter = (
+  queries: Queries,
+  collectionId: number,
+  filter: CollectionRunFilter,
+  page: CollectionPage,
+): Promise<ListedRuns<ChosenRun>> => readPage(queries, collectionId, filter, { ...page, columns: chosenColumns })
+
+/** Finds runs of a collection by trajectory id: for each id the run that was started here, or the newest ingested one. */
+export const chosenById = (queries: Queries, collectionId: number, ids: readonly string[]): Promise<ChosenRun[]> =>
+  queries.rows(
+    'chosen_by_id',
+    `select distinct on (r.trajectory_id) ${chosenColumns} from runs r
+     where r.trajectory_id = any($1::text[]) and r.collection_id = $2
+     order by r.trajectory_id, r.ingested, r.number desc`,
+    [ids, collectionId],
+  )
+
+/** Reads chosen runs by key, in the order of the keys; those that are gone are left out. */
+export const chosenByKey = (queries: Queries, keys: readonly string[]): Promise<ChosenRun[]> =>
+  queries.rows(
+    'chosen_by_key',
+    `select ${chosenColumns} from unnest($1::text[]) with ordinality u(id, at) join runs r on r.id = u.id order by u.at`,
+    [keys],
+  )
+
+const readPage = async <Row>(
+  queries: Queries,
+  collectionId: number,
+  filter: CollectionRunFilter,
+  page: CollectionPage & { columns: string; name?: string },
+): Promise<ListedRuns<Row>> => {
+  const parameters = makeParameters()
+  const { after } = page
+  const source =
+    sourceOfKin(parameters, collectionId, filter, after) ??
+    sourceOfTasks(parameters, collectionId, filter, { after, lists: await countLists(queries, collectionId, filter) })
+  const rest = [...source.rest, ...moreConditions(parameters, filter)]
+  return runsOfSource(
+    queries,
+    parameters,
+    { ...source, rest },
+    {
+      limit: page.limit,
+      columns: page.columns,
+      name: restrictsNothing(filter) ? page.name : undefined,
+    },
+  )
+}
+
+/** Reads runs as rows of the list, in no order; of runs that are gone there is none. */
+export const listRowsOf = (queries: Queries, runKeys: readonly string[]): Promise<ListRow[]> =>
+  queries.rows('list_rows_of', `select ${listColumns} from runs r where r.id = any($1::text[])`, [runKeys])
 
 /** Finds the internal key of a collection's run by trajectory id; the newest, since ids from outside may repeat. */
 export const runKeyOf = async (

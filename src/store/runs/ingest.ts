@@ -97,7 +97,7 @@ const timesOf = (run: IngestedRun, before: number | undefined): Times => {
 
 const countOf = (status: RunStatus, times: Times, failed = status === 'failed'): IngestedTotals => {
   const ms = times.completedMs - times.createdMs
-  return { status, ms, step: { name: stepName, seq: 0, failed, ms } }
+  return { status, endedMs: times.completedMs, ms, step: { name: stepName, seq: 0, failed, ms } }
 }
 
 /**

@@ -6,7 +6,7 @@ import type { TrialLeft } from '../../model/collections/trial.ts'
 import { isName } from '../../model/names.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import { labelsText } from './labels.ts'
-import { endedRun, keepRunTotals, otherShard } from './totals.ts'
+import { endedRun, keepDurationTotals, keepRunTotals, otherShard } from './totals.ts'
 
 /** A run's row. */
 export interface RunRow {
@@ -247,8 +247,10 @@ export const relabelRuns = async (queries: Queries, runKeys: string[], status: R
        for no key update),
      moved as (update runs r set status = $2, changed = nextval('changes') from before where r.id = before.id),
      ended_runs as (
-       select task_id, status, ms, -1 sign from before union all select task_id, $2, ms, 1 from before),
-     ${keepRunTotals('$3::smallint')}
+       select task_id, status, day, ms, -1 sign from before
+       union all select task_id, $2::text collate "C", day, ms, 1 from before),
+     ${keepRunTotals('$3::smallint')},
+     ${keepDurationTotals('$3::smallint')}
      select`,
     [runKeys, status, otherShard()],
   )

@@ -3,7 +3,7 @@ import type { RunStatus } from '../../model/workflows/workflow.ts'
 
 /**
  * CTEs that maintain the totals of tasks, for statements that end runs or steps, or revert such an end. They read
- * `ended_runs(task_id, status, ms, sign)` and `ended_steps(task_id, step, seq, failed, ms, sign)`, which the statement
+ * `ended_runs(task_id, status, day, ms, sign)` and `ended_steps(task_id, step, seq, failed, ms, sign)`, which the statement
  * provides with what it really wrote: a row counts `sign` times, 1 or -1. `shard` is an SQL expression. Steps with an
  * `origin` were executed elsewhere and are not counted.
  *
@@ -14,11 +14,12 @@ export const keepTotals = (shard: string): string => `${keepRunTotals(shard)},
 ${keepDurationTotals(shard)},
 ${keepStepTotals(shard)}`
 
-/** CTE for the durations of runs. */
+/** CTE for the durations of runs by day and status. */
 export const keepDurationTotals = (shard: string): string => `duration_totalled as (
-  insert into duration_totals as t (task_id, shard, bucket, total)
-  select task_id, ${shard}, duration_bucket(ms), sum(sign) from ended_runs group by 1, 3 order by 1, 3
-  on conflict (task_id, shard, bucket) do update set total = t.total + excluded.total)`
+  insert into duration_totals as t (task_id, day, shard, status, bucket, total)
+  select task_id, day, ${shard}, status, duration_bucket(ms), sum(sign) from ended_runs group by 1, 2, 4, 5
+  order by 1, 2, 4, 5
+  on conflict (task_id, day, shard, status, bucket) do update set total = t.total + excluded.total)`
 
 /** CTE for the durations and failures of steps. */
 export const keepStepTotals = (shard: string): string => `step_totalled as (
@@ -28,7 +29,7 @@ export const keepStepTotals = (shard: string): string => `step_totalled as (
   on conflict (task_id, step, shard) do update
     set total = t.total + excluded.total, failed = t.failed + excluded.failed, ms = t.ms + excluded.ms)`
 
-/** CTE for the statuses of runs, also used alone when only a status changes. */
+/** CTE for the statuses of runs. */
 export const keepRunTotals = (shard: string): string => `run_totalled as (
   insert into run_totals as t (task_id, shard, status, total, ms, min_ms, max_ms)
   select task_id, ${shard}, status, sum(sign), sum(sign * ms), min(ms) filter (where sign > 0),
@@ -38,8 +39,12 @@ export const keepRunTotals = (shard: string): string => `run_totalled as (
     set total = t.total + excluded.total, ms = t.ms + excluded.ms, min_ms = least(t.min_ms, excluded.min_ms),
       max_ms = greatest(t.max_ms, excluded.max_ms))`
 
+/** SQL expression: the day (UTC) on which a row of runs ended. */
+export const endedDay = (ended: string): string => `(${ended} at time zone 'UTC')::date`
+
 /** Columns of `ended_runs` for a run, row `r`, that has just ended. */
-export const endedRun = 'r.task_id, r.status collate "C" status, elapsed_ms(r.created_at, r.ended_at) ms, 1 sign'
+export const endedRun = `r.task_id, r.status collate "C" status, ${endedDay('r.ended_at')} "day",
+  elapsed_ms(r.created_at, r.ended_at) ms, 1 sign`
 
 /** Name under which a step is counted: all iterations of a loop count as one step. `row` is one of steps. */
 export const countedName = (row: string): string => `(case when ${row}.turn is null then ${row}.name
@@ -68,6 +73,8 @@ export const otherShard = (): number => journalShards + Math.floor(Math.random()
 /** What an ingested run adds to its task's totals. */
 export interface IngestedTotals {
   status: RunStatus
+  /** When it ended, in milliseconds since 1970. */
+  endedMs: number
   /** Milliseconds from creation to end. */
   ms: number
   step: { name: string; seq: number; failed: boolean; ms: number }
@@ -85,9 +92,11 @@ export const countIngested = async (
   await queries.rows(
     'count_ingested',
     `with given as materialized (
-       select * from unnest($3::text[], $4::bigint[], $5::text[], $6::int[], $7::bool[], $8::bigint[], $9::int[])
-         u(status, run_ms, step, seq, failed, step_ms, sign)),
-     ended_runs as (select $1::bigint task_id, status, greatest(0, run_ms) ms, sign from given),
+       select * from unnest($3::text[], $4::bigint[], $5::text[], $6::int[], $7::bool[], $8::bigint[], $9::int[],
+         $10::float8[]) u(status, run_ms, step, seq, failed, step_ms, sign, ended)),
+     ended_runs as (
+       select $1::bigint task_id, status collate "C" status, ${endedDay('to_timestamp(ended / 1000)')} "day",
+         greatest(0, run_ms) ms, sign from given),
      ended_steps as (select $1::bigint task_id, step, seq, failed, greatest(0, step_ms) ms, sign from given),
      ${keepTotals('$2::smallint')}
      select`,
@@ -101,6 +110,7 @@ export const countIngested = async (
       rows.map((row) => row.step.failed),
       rows.map((row) => Math.floor(row.step.ms)),
       rows.map((row) => row.sign),
+      rows.map((row) => row.endedMs),
     ],
   )
 }

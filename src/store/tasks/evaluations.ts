@@ -1,7 +1,8 @@
 import type { Queries } from '../../database/database.ts'
 import { evaluationTask } from '../../model/runs/evaluation.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
-import type { RunCursor, RunSummaryRow } from '../runs/run-lists.ts'
+import type { RunCursor } from '../runs/lists/run-filter.ts'
+import type { RunSummaryRow } from '../runs/run-lists.ts'
 import { initParamsText, summaryColumns } from '../runs/runs.ts'
 
 /** The run of an evaluation, without its items. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Database, Queries } from '../../database/database.ts'
+import type { FoundCollection, FoundTask } from '../../model/collections/identity.ts'
 import { keeping } from './definitions.ts'
 import { appendVersion, contentHash, type SavedBy, type TaskContent } from './task-versions.ts'
 
@@ -21,6 +22,9 @@ export interface TaskRow {
   created_at: Date
   updated_at: Date
 }
+
+/** A task without its large values. */
+export type TaskHeadRow = Omit<TaskRow, 'workflow' | 'croissant_metadata'>
 
 /** Settable fields of a task; `workflow` and `croissant_metadata` are JSON text. */
 export interface TaskFields extends TaskContent {
@@ -73,6 +77,21 @@ export const listTasks = (
   const values = [one ? collectionIds[0] : collectionIds, page.skip, page.limit]
   return database.rows(one ? 'list_tasks_of_one' : 'list_tasks_of', text, values)
 }
+
+/** Lists one page of the tasks of a collection in order of creation, without workflows. */
+export const listTaskHeads = (
+  queries: Queries,
+  collectionId: number,
+  page: { skip: number; limit: number },
+): Promise<TaskHeadRow[]> =>
+  queries.rows<TaskHeadRow>(
+    'list_task_heads',
+    `select t.id, t.collection_id, c.name as collection_name, t.name, t.definition, t.description, t.version,
+       t.has_file_uploads, t.is_private, t.is_chat_flow, t.created_at, t.updated_at
+     from tasks t join collections c on c.id = t.collection_id
+     where t.collection_id = $1 order by t.id offset $2 limit $3`,
+    [collectionId, page.skip, page.limit],
+  )
 
 const isUniqueViolation = (error: unknown): boolean => (error as { code?: string }).code === '23505'
 
@@ -131,6 +150,22 @@ export interface TaskUpdate {
   saved?: SavedBy
   /** Called with the locked task before anything is written; throws to refuse the update. */
   check?(before: TaskRow): void
+}
+
+/** Finds a task and its collection by the task's id, with what a run needs of them. */
+export const findHomeOfTask = async (
+  queries: Queries,
+  taskId: number,
+): Promise<{ collection: FoundCollection; task: FoundTask } | undefined> => {
+  const [row] = await queries.rows<FoundTask & { collection_id: number; collection_name: string }>(
+    'find_home_of_task',
+    `select t.id, t.name, t.definition, c.environment_id, c.id as collection_id, c.name as collection_name
+     from tasks t join collections c on c.id = t.collection_id where t.id = $1`,
+    [taskId],
+  )
+  if (!row) return undefined
+  const { collection_id, collection_name, ...task } = row
+  return { collection: { id: collection_id, name: collection_name }, task }
 }
 
 /**

@@ -72,6 +72,7 @@ const callOf = (more: Partial<RecordedCall> = {}): RecordedCall => ({
   environmentId: null,
   status: 'completed',
   error: null,
+  model: 'openai/m',
   initParams: { text: '{"model":"m"}', payload: null },
   step: { name: 'completion', inputs: '{}', outputs: '{"text":"hello"}', error: null },
   files: [],

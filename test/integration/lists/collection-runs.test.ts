@@ -89,6 +89,47 @@ test('says what a run cost and which models were in it, by what its steps record
   expect(all.find((run) => run.trajectory_id === 'run-03').cost_usd).toBeNull()
 })
 
+test('says what started a run, which version it executes, and how far it is', () => {
+  const asked = all.find((run) => run.task === 't1')
+  expect(asked).toMatchObject({
+    trigger: 'api',
+    version_number: 0,
+    task_version: expect.stringMatching(/^[0-9a-f]{64}$/),
+    steps: { done: 1, total: 1 },
+    waiting_for: null,
+    children: null,
+  })
+  expect(all.find((run) => run.task === '_chat')).toMatchObject({ trigger: 'gateway', tokens: expect.any(Number) })
+  const parent = all.find((run) => run.trajectory_id === 'run-00')
+  const children = all.filter((run) => child(run))
+  expect(parent).toMatchObject({ trigger: 'ingest', steps: { done: 1, total: 1 } })
+  expect(parent.children.by_status.failed).toBe(children.filter((run) => run.status === 'failed').length)
+  expect(parent.children.by_status.archived).toBe(children.filter((run) => run.status === 'archived').length)
+})
+
+test('a run is found by the version that it executes, by index and by id', async () => {
+  const asked = all.find((run) => run.task === 't1')
+  expect(ids((await list(`version=${asked.task_version}`)).runs)).toEqual([asked.trajectory_id])
+  expect((await list(`version=1&task=t1`)).runs).toEqual([])
+  expect((await jetty.call('GET', '/api/v1/runs/acme?version=latest')).status).toBe(422)
+})
+
+test('the runs of a task are filtered in the same way, by cursor', async () => {
+  const { body } = await jetty.call(
+    'GET',
+    '/api/v1/db/trajectories/acme/first?view=summary&limit=500&top_level=true&label_not=quality',
+  )
+  expect(body.total).toBeUndefined()
+  expect(ids(body.trajectories)).toEqual(
+    ids(all.filter((run) => run.task === 'first' && !child(run) && !has(run, 'quality'))),
+  )
+})
+
+test('names a filter that it does not know', async () => {
+  const { body } = await jetty.call('GET', '/api/v1/runs/acme?not_status=failed&limit=1')
+  expect(body.warnings).toMatchObject([{ field: 'not_status' }])
+})
+
 const has = (run: Body, key: string, value?: string) =>
   run.labels.some((label: Body) => label.key === key && (value === undefined || label.value === value))
 const child = (run: Body) => /^run-[1-4]/.test(run.trajectory_id)
@@ -110,6 +151,22 @@ const filters: [string, Fits][] = [
   ['parent_id=run-00', child],
   ['parent_id=run-00&label=quality&task=third', (run) => child(run) && has(run, 'quality') && run.task === 'third'],
   ['parent_id=run-99', () => false],
+  ['top_level=true', (run) => !child(run)],
+  ['top_level=true&status=failed&task=first', (run) => !child(run) && run.status === 'failed' && run.task === 'first'],
+  ['top_level=false', () => true],
+  ['status_not=completed', (run) => run.status !== 'completed'],
+  ['status=failed&status=archived&status_not=failed', (run) => run.status === 'archived'],
+  ['status=failed&status_not=failed', () => false],
+  ['label_not=quality', (run) => !has(run, 'quality')],
+  ['label_not=quality:high&label_not=other', (run) => !has(run, 'quality', 'high')],
+  ['label=quality&label_not=quality:low&parent_id=run-00', (run) => child(run) && has(run, 'quality', 'high')],
+  ['task_not=first', (run) => run.task !== 'first'],
+  ['task=first&task=second&task_not=first', (run) => run.task === 'second'],
+  ['task_not=third&parent_id=run-00', (run) => child(run) && run.task !== 'third'],
+  ['trigger=ingest', (run) => run.trigger === 'ingest'],
+  ['trigger=gateway&trigger=api', (run) => ['_chat', 't1'].includes(run.task)],
+  ['trigger=gateway&q=say', (run) => run.task === '_chat'],
+  ['version=0&trigger=api', (run) => run.task === 't1'],
   ['min_cost_usd=0.5', (run) => run.cost_usd !== null && run.cost_usd >= 0.5],
   [
     'max_cost_usd=0.5&status=completed',

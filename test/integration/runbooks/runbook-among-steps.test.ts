@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 import { failing, makeRunner, textFile } from '../runs/carrying.ts'
 
-const oneCall = { usd: 0.25, tokens: 100 }
+const oneCall = { model: 'openai/m', usd: 0.25, tokens: 100 }
 
 const { runner, hosts } = makeRunner({
   async works(_, host) {

@@ -38,8 +38,8 @@ const does: Record<string, Doing> = {
     return { ...failing('cancelled'), results_files: results, files: results }
   },
   pays: async (_, host) => {
-    await host.paid({ usd: 0.25, tokens: 100 })
-    await host.paid({ usd: null, tokens: 0 })
+    await host.paid({ model: 'openai/m', usd: 0.25, tokens: 100 })
+    await host.paid({ model: 'openai/m', usd: null, tokens: 0 })
     return undefined
   },
   'reads a file': async ({ files }, host) => {

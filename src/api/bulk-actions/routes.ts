@@ -1,0 +1,184 @@
+import { randomBytes } from 'node:crypto'
+import type { Database, Queries } from '../../database/database.ts'
+import { implement, type Route } from '../../http/implement.ts'
+import { AppError } from '../../lib/errors.ts'
+import type { Sealer } from '../../lib/secrets/crypto.ts'
+import { now } from '../../lib/time.ts'
+import { authorOf, type FoundCollection, type Identity, recordedBy } from '../../model/collections/identity.ts'
+import { type BulkAction, mostActionErrors, type NewBulkAction } from '../../model/runs/bulk-action.ts'
+import { answerOnce, fingerprintOf } from '../../store/idempotency.ts'
+import {
+  type BulkActionRow,
+  createBulkAction,
+  findBulkAction,
+  listBulkActions,
+  type NewBulkActionRow,
+  stopBulkAction,
+} from '../../store/runs/bulk/bulk-actions.ts'
+import { bulkErrors } from '../../store/runs/bulk/bulk-parts.ts'
+import { labelKeysOf } from '../../store/runs/bulk/label-keys.ts'
+import { chosenById } from '../../store/runs/collection-runs.ts'
+import { collectionFilter } from '../collection-runs/filter.ts'
+import { withResolvedFiles } from '../runs/file-paths.ts'
+import { checkParameters } from '../runs/parameters.ts'
+import { bulkActionsContract } from './contract.ts'
+import { listedAction, shownAction } from './shown.ts'
+
+export interface BulkActionsDeps {
+  database: Database
+  sealer: Sealer
+  settings: { maxInitParamsBytes: number }
+  bulkActions: { wake(): void }
+}
+
+/** How runs are repeated where nothing is said. */
+const noChange = { version: 'same' as const, init_params: {} }
+
+const newBulkId = (): string => `bulk-${randomBytes(8).toString('hex')}`
+
+const missing = (id: string) => new AppError('not_found', `Bulk action '${id}' not found`)
+
+const tooMany = () =>
+  new AppError('busy', 'This collection already runs as many bulk actions as it may', {
+    hint: 'Wait until one of them has ended, or stop one.',
+    retryAfterSeconds: 5,
+  })
+
+export const bulkActionsRoutes = (deps: BulkActionsDeps): Route[] => {
+  const { database, sealer, settings, bulkActions } = deps
+
+  const get = async (collection: FoundCollection, id: string): Promise<BulkActionRow> => {
+    const row = await findBulkAction(database, collection.id, id)
+    if (!row) throw missing(id)
+    return row
+  }
+  const shown = async (row: BulkActionRow): Promise<BulkAction> =>
+    shownAction(row, row.failed === 0 ? [] : await bulkErrors(database, row.id, mostActionErrors))
+
+  /** Keys of the named runs, in the order of the ids. Throws a 404 that lists the unknown ones. */
+  const keysOf = async (collection: FoundCollection, ids: readonly string[]): Promise<string[]> => {
+    const wanted = [...new Set(ids)]
+    const found = new Map((await chosenById(database, collection.id, wanted)).map((run) => [run.trajectory_id, run.id]))
+    const unknown = wanted.filter((id) => !found.has(id))
+    if (unknown.length === 0) return wanted.flatMap((id) => found.get(id) ?? [])
+    const named = unknown.slice(0, 10).join("', '")
+    throw new AppError(
+      'not_found',
+      `Trajectory '${named}' not found${unknown.length > 10 ? `, nor ${unknown.length - 10} others` : ''}`,
+    )
+  }
+
+  /** Which runs an action is about. A filter means the runs that exist now: reruns would fit it for ever. */
+  const chosenBy = async (collection: FoundCollection, { ids, filter }: NewBulkAction) => {
+    if (ids) {
+      const keys = await keysOf(collection, ids)
+      return { chosen: JSON.stringify(keys), filter: null, total: keys.length }
+    }
+    if (!filter) throw new Error('a bulk action without ids has a filter')
+    const wanted = await collectionFilter(database, collection, filter)
+    const createdBeforeMs = Math.min(wanted.createdBeforeMs ?? Number.POSITIVE_INFINITY, now() + 1)
+    return { chosen: null, filter: JSON.stringify({ ...wanted, createdBeforeMs }), total: null }
+  }
+
+  const changeOf = async (collection: FoundCollection, body: NewBulkAction): Promise<Record<string, unknown>> => {
+    if (body.action === 'cancel') return {}
+    if (body.action !== 'rerun') return body[body.action] ?? {}
+    const { init_params: given } = body.rerun ?? noChange
+    checkParameters({ init_params: given, secret_params: {} }, false, settings.maxInitParamsBytes)
+    return { ...noChange, ...body.rerun, init_params: await withResolvedFiles(database, collection, given) }
+  }
+
+  const create = async (
+    queries: Queries,
+    { collection, identity }: { collection: FoundCollection; identity: Identity },
+    row: Omit<NewBulkActionRow, 'id' | 'collection_id' | 'author' | 'recorded_by' | 'key_id'>,
+  ): Promise<BulkActionRow> => {
+    const who = { author: authorOf(identity), recorded_by: recordedBy(identity), key_id: identity.keyId }
+    const made = await createBulkAction(queries, { ...row, ...who, id: newBulkId(), collection_id: collection.id })
+    if (!made) throw tooMany()
+    return made
+  }
+
+  /** The first answer to an Idempotency-Key is the answer to all of them. */
+  const once = async (
+    scope: string | undefined,
+    sent: unknown,
+    work: (queries: Queries) => Promise<BulkAction>,
+  ): Promise<BulkAction> => {
+    if (scope === undefined) return work(database)
+    const claim = { scope, fingerprint: fingerprintOf(sent) }
+    const answer = await database.transaction((queries) =>
+      answerOnce(queries, sealer, claim, async () => JSON.stringify(await work(queries))),
+    )
+    return JSON.parse(answer) as BulkAction
+  }
+
+  return implement(bulkActionsContract, {
+    startBulkAction: async (call) => {
+      const { collection, body, idempotencyScope, note } = call
+      const answer = await once(idempotencyScope, body, async (queries) => {
+        const change = JSON.stringify(await changeOf(collection, body))
+        const choice = await chosenBy(collection, body)
+        const row = await create(queries, call, { action: body.action, change, undo_of: null, ...choice })
+        note({ target: `${collection.name}/${row.id}`, changes: noted(body, choice.total) })
+        return shownAction(row, [])
+      })
+      bulkActions.wake()
+      return answer
+    },
+
+    listBulkActions: async ({ collection, query }) => {
+      const before = query.cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(query.cursor)
+      const rows = await listBulkActions(database, collection.id, { before, limit: query.limit + 1 })
+      const page = rows.slice(0, query.limit)
+      const more = rows.length > query.limit
+      return {
+        actions: page.map(listedAction),
+        has_more: more,
+        next_cursor: more ? String(page.at(-1)?.number) : null,
+      }
+    },
+
+    getBulkAction: async ({ collection, params }) => shown(await get(collection, params.bulk_id)),
+
+    undoBulkAction: async (call) => {
+      const { collection, params, note } = call
+      const { id, action, change, state, done } = await get(collection, params.bulk_id)
+      if (action !== 'label' && action !== 'unlabel') {
+        throw new AppError(
+          'conflict',
+          `Bulk action '${id}' cannot be undone: only labels can be restored, not ${action}`,
+        )
+      }
+      if (state === 'running') {
+        throw new AppError('conflict', `Bulk action '${id}' is still running`, {
+          hint: 'Wait for its end, or stop it.',
+        })
+      }
+      const choice = { chosen: null, filter: null, total: done }
+      const row = await create(database, call, { action: 'undo', change, undo_of: id, ...choice })
+      note({ target: `${collection.name}/${row.id}`, changes: { action: 'undo', undo_of: id } })
+      bulkActions.wake()
+      return shownAction(row, [])
+    },
+
+    stopBulkAction: async ({ collection, params, identity }) => {
+      const row = await get(collection, params.bulk_id)
+      await stopBulkAction(database, row.id, `Stopped by ${recordedBy(identity)}`)
+      return shown(await get(collection, row.id))
+    },
+
+    listLabelKeys: async ({ collection, query }) => {
+      const keys = await labelKeysOf(database, collection.id, { after: query.after, limit: query.limit + 1 })
+      return { keys: keys.slice(0, query.limit), has_more: keys.length > query.limit }
+    },
+  })
+}
+
+/** What the audit trail keeps of an action. */
+const noted = (body: NewBulkAction, total: number | null): Record<string, unknown> => ({
+  action: body.action,
+  ...(body.filter ? { filter: body.filter } : { runs: total }),
+  ...(body.action === 'label' && { label: body.label }),
+  ...(body.action === 'unlabel' && { unlabel: body.unlabel }),
+})

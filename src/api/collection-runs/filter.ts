@@ -1,0 +1,54 @@
+import type { Queries } from '../../database/database.ts'
+import { AppError } from '../../lib/errors.ts'
+import type { FoundCollection } from '../../model/collections/identity.ts'
+import type { CollectionRunQuery } from '../../model/runs/run-filter.ts'
+import { type CollectionRunFilter, runKeyOf } from '../../store/runs/collection-runs.ts'
+import { findListedTask } from '../../store/runs/runs.ts'
+import { filterOf } from '../trajectories/list.ts'
+
+/** Ids of the named tasks; undefined where none is named. */
+export const listedTaskIds = async (
+  database: Queries,
+  { id, name }: FoundCollection,
+  tasks: readonly string[],
+): Promise<number[] | undefined> => {
+  if (tasks.length === 0) return undefined
+  const ids = tasks.map(async (task) => {
+    const found = await findListedTask(database, id, task)
+    if (found === undefined) throw new AppError('not_found', `Task '${task}' in collection '${name}' not found`)
+    return found
+  })
+  return [...new Set(await Promise.all(ids))]
+}
+
+/** Matches no run: no parent has an empty key. */
+const noParent = ''
+
+/** The filter that a query states. Throws a 404 for an unknown task. */
+export const collectionFilter = async (
+  database: Queries,
+  collection: FoundCollection,
+  query: CollectionRunQuery,
+): Promise<CollectionRunFilter> => {
+  const [taskIds, taskIdsNot = []] = await Promise.all([
+    listedTaskIds(database, collection, query.task),
+    listedTaskIds(database, collection, query.task_not),
+  ])
+  const { parent_id: parentId } = query
+  const parentKey =
+    parentId === undefined
+      ? undefined
+      : await runKeyOf(database, { collectionId: collection.id, trajectoryId: parentId })
+  return {
+    ...filterOf(query),
+    labels: query.label,
+    labelsNot: query.label_not,
+    taskIdsNot,
+    taskIds,
+    parentKey: parentId === undefined ? undefined : (parentKey ?? noParent),
+    model: query.model,
+    minCostUsd: query.min_cost_usd,
+    maxCostUsd: query.max_cost_usd,
+    error: query.error,
+  }
+}

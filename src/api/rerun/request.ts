@@ -1,0 +1,103 @@
+import type { Queries } from '../../database/database.ts'
+import type { Engine, RunRequest } from '../../engine/engine.ts'
+import { AppError, invalidField } from '../../lib/errors.ts'
+import type { FoundTask } from '../../model/collections/identity.ts'
+import { batchTask } from '../../model/runs/batch.ts'
+import { evaluationTask } from '../../model/runs/evaluation.ts'
+import { type TakeMemory, withInitParams } from '../../store/runs/large-values.ts'
+import type { RunRow } from '../../store/runs/runs.ts'
+
+/** How a run is repeated. */
+export interface RerunOptions {
+  mode: 'run' | 'replay'
+  version: 'same' | 'current'
+  from_step?: string | undefined
+  /** Parameters that override those of the recorded run; files are resolved. */
+  init_params: Record<string, unknown>
+}
+
+/** The run to repeat, in the collection and task that it belongs to now. */
+export interface RerunSource {
+  collection: { id: number; name: string }
+  task: FoundTask
+  source: RunRow
+}
+
+/** Makes the request for a run that repeats a recorded one, without secrets. Throws when it cannot be repeated so. */
+export const rerunRequest = async (
+  { database, engine }: { database: Queries; engine: Pick<Engine, 'planRerun'> },
+  { collection, task, source }: RerunSource,
+  options: RerunOptions,
+  { author, take }: { author: string; take: TakeMemory },
+): Promise<RunRequest> => {
+  checkAskable(source, options)
+  const definition = options.version === 'current' ? task.definition : source.version
+  const recorded = { key: source.id, trajectoryId: source.trajectory_id, name: source.name }
+  const definitions = { source: source.version, target: definition }
+  const carry = await engine.planRerun({ source: recorded, fromStep: options.from_step, definitions })
+  const { init_params: recordedParams } = await withInitParams(database, source, take)
+  const initParams = { ...(JSON.parse(recordedParams) as Record<string, unknown>), ...options.init_params }
+  return {
+    collection: { id: collection.id, name: collection.name, environmentId: task.environment_id },
+    task: { ...task, definition },
+    initParams,
+    secrets: {},
+    files: [],
+    author,
+    params: { ...paramsOf(source, options, initParams), ...(!carry && kindKept(source, options)) },
+    rerun: options.mode === 'replay' ? { replayOf: source.id } : carry ? { carry } : {},
+  }
+}
+
+const checkAskable = (source: RunRow, { mode, from_step: fromStep }: RerunOptions): void => {
+  if (source.ingested) {
+    throw invalidField(
+      ['path', 'trajectory_id'],
+      `Run ${source.trajectory_id} was ingested from elsewhere, so there is nothing to execute`,
+    )
+  }
+  if (mode !== 'replay') return
+  if (fromStep !== undefined) {
+    throw invalidField(['body', 'from_step'], 'A replay always begins with the first step; omit from_step')
+  }
+  if (source.ended_at === null) {
+    throw new AppError('conflict', `Run ${source.trajectory_id} has not ended, so its recording is not complete`, {
+      hint: 'Wait until the run has ended, or cancel it.',
+    })
+  }
+}
+
+/** `attributes.params` of the new run: what it comes of. */
+const paramsOf = (
+  source: RunRow,
+  { mode, from_step, version }: RerunOptions,
+  initParams: Record<string, unknown>,
+): Record<string, unknown> => {
+  if (mode === 'replay') return { replay: { of: source.trajectory_id, task: source.name, version } }
+  const struckOut = Object.keys(initParams).filter((name) => holdsMask(initParams[name]))
+  return {
+    rerun: {
+      of: source.trajectory_id,
+      task: source.name,
+      version,
+      ...(from_step !== undefined && { from_step }),
+      ...(struckOut.length > 0 && { struck_out: struckOut.slice(0, mostNamed) }),
+    },
+  }
+}
+
+/** A batch or an evaluation that is run again from its beginning, as it was, is one again: what it says of itself holds. */
+const kindKept = ({ name, params }: RunRow, { mode, version, init_params: given }: RerunOptions) => {
+  const kind = kinds[name.slice(name.indexOf('/') + 1)]
+  if (kind === undefined || mode !== 'run' || version !== 'same' || Object.keys(given).length > 0) return {}
+  const { [kind]: facts } = JSON.parse(params ?? '{}') as Record<string, unknown>
+  return facts === undefined ? {} : { [kind]: facts }
+}
+
+/** By the server's own task, where in `params` its runs say what they are. */
+const kinds: Record<string, string> = { [batchTask]: 'batch', [evaluationTask]: 'evaluation' }
+
+const mostNamed = 50
+
+/** Whether a secret may have been struck out of a value when it was recorded. */
+const holdsMask = (value: unknown): boolean => JSON.stringify(value)?.includes('***') ?? false

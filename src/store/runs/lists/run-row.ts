@@ -1,0 +1,95 @@
+import type { RunTrigger } from '../../../model/runs/run-filter.ts'
+import { mostStepsSideBySide, type RunStatus } from '../../../model/workflows/workflow.ts'
+import type { RunSummaryRow } from '../run-lists.ts'
+import { summaryColumns } from '../runs.ts'
+import { triggerOf } from './run-filter.ts'
+
+/** A run as a row of a list over a collection. */
+export interface ListRow extends RunSummaryRow {
+  /** US dollars; null when unknown. */
+  cost_usd: number | null
+  /** Tokens of its model calls; null when none is recorded. */
+  tokens: number | null
+  /** JSON text: names of the models in its steps. */
+  models: string
+  trigger: RunTrigger
+  /** Index of its version in the history of its task; null when the task, or that version, is gone. */
+  version_number: number | null
+  /** Steps that ended and did not fail, and whether the newest ones wait for a time (1) or not (0). */
+  steps_seen: [done: number, sleeping: number] | null
+  /** JSON text of ChildCounts; null for a run without child runs. */
+  children: string | null
+}
+
+/** Child runs of a run. */
+export interface ChildCounts {
+  /** Number of created ones, whatever their status. */
+  begun: number
+  /** Numbers by status, without completed ones. */
+  others: Partial<Record<RunStatus, number>>
+}
+
+/** Maximum steps of one run whose models and costs are read. */
+const stepsLookedAt = 50
+/** Characters read of a value stored outside its row. */
+const lookedAt = 8192
+
+/** Inputs and outputs of a step, in which models are named. */
+export const stepTexts = `(
+  select coalesce(s.inputs, (select left(body, ${lookedAt}) from payloads where id = s.inputs_payload)) as inputs,
+    coalesce(s.outputs, (select left(body, ${lookedAt}) from payloads where id = s.outputs_payload)) as outputs
+  from steps s where s.run_id = r.id order by s.seq limit ${stepsLookedAt})`
+
+/** Matches JSON as text: one escaped NUL in a string would make Postgres refuse the whole value. */
+const modelIn = (text: string): string => `substring(${text} from '"model":("(?:[^"\\\\]|\\\\.)*")')`
+const models = `(
+  select '[' || coalesce(string_agg(distinct m.model, ','), '') || ']'
+  from ${stepTexts} t cross join lateral (values (${modelIn('t.inputs')}), (${modelIn('t.outputs')})) m(model))`
+
+/** What a gateway call, the only step of its run, states in its record. */
+const inRecord = (pattern: string): string => `(
+  select substring(coalesce(s.outputs, (select body from payloads where id = s.outputs_payload)) from '${pattern}')
+  from steps s where s.run_id = r.id and s.seq = 0 and s.epoch = 0 and s.name = 'completion' and not r.ingested)`
+
+/** Cost of a run: recorded as its steps spend it, or stated by a gateway call. */
+export const runCost = `coalesce((select usd::float8 from run_spending where run_id = r.id),
+  ${inRecord('"cost_usd":(\\d+(?:\\.\\d+)?(?:e[+-]?\\d+)?)')}::float8)`
+const runTokens = `coalesce((select tokens from run_spending where run_id = r.id),
+  ${inRecord('"total_tokens":(\\d{1,15})')}::bigint)`
+
+/** The newest version with the workflow that the run executes; of later ones only where no earlier one has it. */
+const versionNumber = `(
+  select v.seq from task_versions v where v.task_id = r.task_id and v.definition = r.definition
+  order by v.created_at <= r.created_at desc, v.seq desc limit 1)`
+
+/** Steps are numbered without gaps, so that the newest ones tell how many there are. */
+const stepsSeen = `(
+  select array[
+    coalesce(max(n.seq) + 1 - count(*) filter (where n.ended_at is null or n.status in ('failed', 'cancelled')), 0)::int,
+    count(*) filter (where n.ended_at is null and n.wake_at > now())::int]
+  from (select seq, status, ended_at, wake_at from steps where run_id = r.id order by seq desc limit ${mostStepsSideBySide}) n)`
+
+/** Steps of one run whose child runs are counted; further ones would come of a loop with fan-outs. */
+const mostParentSteps = 100
+
+/** Completed child runs are many and are not counted: their number is the created ones minus all others. */
+const children = `case when exists (select from runs c where c.parent_id = r.id) then (
+  with recursive parts(seq, place) as (
+    (select parent_seq, 1 from runs c where c.parent_id = r.id order by parent_seq limit 1)
+    union all
+    select (select c.parent_seq from runs c where c.parent_id = r.id and c.parent_seq > p.seq order by c.parent_seq limit 1),
+      place + 1
+    from parts p where p.seq is not null and place < ${mostParentSteps})
+  select json_build_object(
+    'begun', (select sum((select max(c.child_index) + 1 from runs c where c.parent_id = r.id and c.parent_seq = p.seq))
+      from parts p where p.seq is not null),
+    'others', (select coalesce(json_object_agg(o.status, o.total), '{}') from (
+      select k.status, sum(k.total) as total from (
+        select c.status, count(*) as total from runs c where c.parent_id = r.id and c.ended_at is null group by 1
+        union all
+        select c.status, count(*) from runs c
+        where c.parent_id = r.id and c.ended_at is not null and c.status <> 'completed' group by 1) k group by 1) o))::text) end`
+
+/** Columns of a ListRow from a row `r` of runs. */
+export const listColumns = `${summaryColumns}, ${runCost} as cost_usd, ${runTokens} as tokens, ${models} as models,
+  ${triggerOf} as trigger, ${versionNumber} as version_number, ${stepsSeen} as steps_seen, ${children} as children`

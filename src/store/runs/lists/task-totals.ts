@@ -1,0 +1,101 @@
+import type { Queries } from '../../../database/database.ts'
+import type { RunStatus } from '../../../model/workflows/workflow.ts'
+
+/** What runs of some tasks came to. */
+export interface GroupTotals {
+  id: number
+  byStatus: Partial<Record<RunStatus, number>>
+  /** Steps that wait for a person. */
+  approvals: number
+  /** JSON text of a LastRun; null when there was no run. */
+  last: LastRun | null
+}
+
+export interface LastRun {
+  trajectory_id: string
+  task: string
+  status: RunStatus
+  created_at: string
+}
+
+interface TotalsRow {
+  id: number
+  started: number
+  pending: number
+  statuses: Partial<Record<RunStatus, number>>
+  approvals: number
+  last: LastRun | null
+}
+
+/** SQL queries for the task ids of one group `i`, and for the collections of all groups. */
+const groups = {
+  task: {
+    tasks: 'select i.id as task_id',
+    collections: 'select collection_id from tasks where id = any($1::bigint[])',
+  },
+  collection: {
+    tasks: `select id as task_id from tasks where collection_id = i.id
+      union all select task_id from former_tasks where collection_id = i.id`,
+    collections: 'select unnest($1::bigint[])',
+  },
+}
+
+/**
+ * Reads totals of tasks, or of all tasks of collections, in one snapshot and in the order of the ids. Counters have all
+ * but runs in the queue and open approvals, which are counted in their indexes.
+ */
+export const groupTotals = async (
+  queries: Queries,
+  kind: keyof typeof groups,
+  ids: readonly number[],
+): Promise<GroupTotals[]> => {
+  const tasks = `(${groups[kind].tasks}) g`
+  const rows = await queries.rows<TotalsRow>(
+    `totals_of_${kind}s`,
+    `with waiting as materialized (
+       select r.task_id, count(*) as total from approvals a join runs r on r.id = a.run_id and r.ended_at is null
+       where a.decision is null and a.collection_id in (${groups[kind].collections}) group by 1)
+     select i.id::bigint as id,
+       (select coalesce(sum(c.total), 0) from ${tasks} join run_counts c on c.task_id = g.task_id)::bigint as started,
+       (select count(*) from ${tasks} join runs r on r.task_id = g.task_id and r.status = 'pending' and r.ended_at is null)
+         as pending,
+       (select coalesce(json_object_agg(s.status, s.total), '{}') from (
+          select t.status, sum(t.total)::bigint as total from ${tasks} join run_totals t on t.task_id = g.task_id
+          group by t.status having sum(t.total) > 0) s) as statuses,
+       (select coalesce(sum(w.total), 0) from ${tasks} join waiting w on w.task_id = g.task_id)::bigint as approvals,
+       (select json_build_object('trajectory_id', l.trajectory_id, 'task', split_part(l.name, '/', 2), 'status', l.status,
+          'created_at', l.created_at)
+        from ${tasks} cross join lateral (
+          select trajectory_id, name, status, created_at from runs where task_id = g.task_id
+          order by created_at desc, number desc limit 1) l
+        order by l.created_at desc limit 1) as last
+     from unnest($1::bigint[]) with ordinality i(id, at) order by i.at`,
+    [ids],
+  )
+  return rows.map(({ id, started, pending, statuses, approvals, last }) => {
+    const ended = Object.values(statuses).reduce((sum, total) => sum + total, 0)
+    const open = Math.max(0, started - ended)
+    const waiting = Math.min(open, pending)
+    const byStatus = {
+      ...statuses,
+      pending: (statuses.pending ?? 0) + waiting,
+      running: (statuses.running ?? 0) + open - waiting,
+    }
+    return { id, byStatus, approvals, last }
+  })
+}
+
+/** Reads what collections spent on models in the last `days` days (UTC), today included. */
+export const spentLately = async (
+  queries: Queries,
+  collectionIds: readonly number[],
+  days: number,
+): Promise<Map<number, number>> => {
+  const rows = await queries.rows<{ collection_id: number; usd: number }>(
+    'spent_lately',
+    `select collection_id, sum(usd)::float8 as usd from spending
+     where collection_id = any($1::bigint[]) and day > (now() at time zone 'utc')::date - $2::int group by collection_id`,
+    [collectionIds, days],
+  )
+  return new Map(rows.map((row) => [row.collection_id, row.usd]))
+}
