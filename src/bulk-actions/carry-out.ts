@@ -14,9 +14,9 @@ import {
 import { labelsOfKey } from '../store/runs/bulk/labels-of-key.ts'
 import { choosePart } from './choose-runs.ts'
 import { type LabelDeps, labelRuns, restoreLabels, unlabelRuns } from './label-runs.ts'
-import { type RerunDeps, rerunRuns } from './rerun-runs.ts'
+import { type RerunRunsDeps, rerunRuns } from './rerun-runs.ts'
 
-export interface CarryOutDeps extends LabelDeps, RerunDeps {
+export interface BulkPartDeps extends LabelDeps, RerunRunsDeps {
   engine: Pick<Engine, 'start' | 'requestEnd'>
 }
 
@@ -25,7 +25,7 @@ const waitSeconds = 1
 /** Milliseconds after which reruns for which the server had no room are tried again. */
 const putOffMs = 1_000
 
-const cancelRuns = async ({ database, engine }: CarryOutDeps, runs: readonly BulkRun[]): Promise<BulkResult[]> => {
+const cancelRuns = async ({ database, engine }: BulkPartDeps, runs: readonly BulkRun[]): Promise<BulkResult[]> => {
   const open = new Set(
     await openAmong(
       database,
@@ -36,7 +36,7 @@ const cancelRuns = async ({ database, engine }: CarryOutDeps, runs: readonly Bul
   return runs.map(({ n, run_id }) => ({ n, outcome: open.has(run_id) ? 'done' : 'skipped' }))
 }
 
-const undoRuns = async (deps: CarryOutDeps, action: BulkActionRow, runs: readonly BulkRun[]): Promise<BulkResult[]> => {
+const undoRuns = async (deps: BulkPartDeps, action: BulkActionRow, runs: readonly BulkRun[]): Promise<BulkResult[]> => {
   const undone = action.undo_of && (await findBulkAction(deps.database, action.collection_id, action.undo_of))
   if (!undone) return runs.map(({ n }) => ({ n, outcome: 'skipped' }))
   return restoreLabels(deps, undone, runs)
@@ -45,7 +45,7 @@ const undoRuns = async (deps: CarryOutDeps, action: BulkActionRow, runs: readonl
 /** What each kind of action does with the runs of a part. Repeated, it does nothing twice. */
 const kinds: Record<
   BulkActionRow['action'],
-  (deps: CarryOutDeps, action: BulkActionRow, runs: readonly BulkRun[]) => Promise<BulkResult[]>
+  (deps: BulkPartDeps, action: BulkActionRow, runs: readonly BulkRun[]) => Promise<BulkResult[]>
 > = {
   label: (deps, action, runs) => labelRuns(deps, JSON.parse(action.change) as LabelChange, action, runs),
   unlabel: (deps, action, runs) => unlabelRuns(deps, JSON.parse(action.change) as UnlabelChange, runs),
@@ -56,7 +56,7 @@ const kinds: Record<
 
 /** Labels of the key that an action changes, by run; an undo takes those that the undone action noted. */
 const labelsBefore = async (
-  { database }: CarryOutDeps,
+  { database }: BulkPartDeps,
   action: BulkActionRow,
   runs: readonly (Omit<BulkRun, 'labels'> & { labels?: string | null })[],
 ): Promise<BulkRun[]> => {
@@ -73,7 +73,7 @@ const labelsBefore = async (
 }
 
 /** The part that was noted before, or the next one, noted now. */
-const partOf = async (deps: CarryOutDeps, action: BulkActionRow): Promise<{ part: BulkPart; runs: BulkRun[] }> => {
+const partOf = async (deps: BulkPartDeps, action: BulkActionRow): Promise<{ part: BulkPart; runs: BulkRun[] }> => {
   const { database } = deps
   if (action.part === null) {
     const { runs: chosen, ...part } = await choosePart(database, action)
@@ -85,7 +85,7 @@ const partOf = async (deps: CarryOutDeps, action: BulkActionRow): Promise<{ part
 }
 
 /** Carries out the next part of a claimed action, or the one under way when its process died. */
-export const carryOutPart = async (deps: CarryOutDeps, action: BulkActionRow): Promise<void> => {
+export const carryOutPart = async (deps: BulkPartDeps, action: BulkActionRow): Promise<void> => {
   const { database } = deps
   if (!(await mayStillWrite(database, action))) {
     await stopBulkAction(database, action.id, 'The key that asked for it may no longer write here')

@@ -2,9 +2,9 @@ import type { Engine } from '../engine/engine.ts'
 import { isDatabaseUnavailable } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { claimBulkAction, isAnyBulkActionDue } from '../store/runs/bulk/bulk-actions.ts'
-import { type CarryOutDeps, carryOutPart } from './carry-out.ts'
+import { type BulkPartDeps, carryOutPart } from './carry-out.ts'
 
-export interface BulkActionDeps extends CarryOutDeps {
+export interface BulkActionDeps extends BulkPartDeps {
   engine: Pick<Engine, 'start' | 'requestEnd' | 'lookFor'>
   /** Milliseconds since 1970. */
   clock(): number

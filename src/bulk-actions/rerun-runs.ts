@@ -6,7 +6,7 @@ import type { BulkActionRow } from '../store/runs/bulk/bulk-actions.ts'
 import type { BulkResult, BulkRun } from '../store/runs/bulk/bulk-parts.ts'
 import { findRunByKey, type RunRow } from '../store/runs/runs.ts'
 
-export interface RerunDeps {
+export interface RerunRunsDeps {
   database: Queries
   engine: Pick<Engine, 'start'>
   /** Makes the request that repeats a run. Throws when the run cannot be repeated. */
@@ -16,7 +16,7 @@ export interface RerunDeps {
 /** Key of the run that an action starts: whichever process starts it, it exists once. */
 const rerunKey = (action: string, n: number): string => `bulk/${action}/${n}`
 
-const rerunOne = async (deps: RerunDeps, action: BulkActionRow, run: BulkRun): Promise<BulkResult | 'later'> => {
+const rerunOne = async (deps: RerunRunsDeps, action: BulkActionRow, run: BulkRun): Promise<BulkResult | 'later'> => {
   const { n } = run
   const key = rerunKey(action.id, n)
   try {
@@ -42,7 +42,7 @@ const rerunOne = async (deps: RerunDeps, action: BulkActionRow, run: BulkRun): P
  * the last run that was repeated.
  */
 export const rerunRuns = async (
-  deps: RerunDeps,
+  deps: RerunRunsDeps,
   action: BulkActionRow,
   runs: readonly BulkRun[],
 ): Promise<BulkResult[]> => {

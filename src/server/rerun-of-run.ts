@@ -1,5 +1,5 @@
 import { rerunRequest } from '../api/rerun/request.ts'
-import type { RerunDeps } from '../bulk-actions/rerun-runs.ts'
+import type { RerunRunsDeps } from '../bulk-actions/rerun-runs.ts'
 import type { Database } from '../database/database.ts'
 import type { Engine } from '../engine/engine.ts'
 import { AppError } from '../lib/errors.ts'
@@ -8,7 +8,7 @@ import { findHomeOfTask } from '../store/tasks/tasks.ts'
 
 /** Makes the requests with which bulk actions repeat runs, in the collection and task that a run belongs to now. */
 export const makeRerunOf =
-  (deps: { database: Database; engine: Pick<Engine, 'planRerun'> }): RerunDeps['rerunOf'] =>
+  (deps: { database: Database; engine: Pick<Engine, 'planRerun'> }): RerunRunsDeps['rerunOf'] =>
   async (source, change, author) => {
     const home = await findHomeOfTask(deps.database, source.task_id)
     if (!home) throw new AppError('not_found', 'Its task was deleted, so the run cannot be run again')

@@ -8,7 +8,15 @@ import {
   removedRuns,
 } from '../../store/runs/changes.ts'
 import type { Pulse } from './pulse.ts'
-import { allChanges, type Change, merged, type NewsDeps, type RunNews, removalNews, runNews } from './run-news.ts'
+import {
+  allChanges,
+  type FollowedChange,
+  merged,
+  type NewsDeps,
+  type RunNews,
+  removalNews,
+  runNews,
+} from './run-news.ts'
 
 /** Changes of one collection, read once for all streams of this process. */
 export interface Feed {
@@ -83,7 +91,7 @@ const makeFeed = (deps: FeedDeps, collectionId: number, onEmpty: () => void): Fe
     recent = recent.slice(first)
   }
 
-  const changesUntil = async (from: number, until: number): Promise<Change[]> => {
+  const changesUntil = async (from: number, until: number): Promise<FollowedChange[]> => {
     const runs: RunChange[] = []
     for (let after = from; ; after = runs.at(-1)?.changed ?? after) {
       const page = await changedRuns(database, { collectionId, after, until, limit: runsAtOnce })

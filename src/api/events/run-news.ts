@@ -11,7 +11,7 @@ export interface NewsDeps extends RowDeps {
 }
 
 /** A change of a run, or of an approval of the run. */
-export type Change = RunChange & { approval?: ApprovalOfRun }
+export type FollowedChange = RunChange & { approval?: ApprovalOfRun }
 
 /** An event of a collection's stream. */
 export interface RunNews {
@@ -28,7 +28,7 @@ const rowsAtOnce = 50
  * Generates events of changed runs, each with the run's row as it is now, in the order of the changes. A run that is
  * gone has none: its removal is an event of its own.
  */
-export async function* runNews(deps: NewsDeps, changes: readonly Change[]): AsyncGenerator<RunNews> {
+export async function* runNews(deps: NewsDeps, changes: readonly FollowedChange[]): AsyncGenerator<RunNews> {
   for (let at = 0; at < changes.length; at += rowsAtOnce) {
     const some = changes.slice(at, at + rowsAtOnce)
     const rows = await listRowsOf(deps.database, [...new Set(some.map(({ id }) => id))])
@@ -49,7 +49,7 @@ export const allChanges = async (
   { database }: NewsDeps,
   changes: readonly RunChange[],
   between: { collectionId: number; after: number; until: number },
-): Promise<Change[]> => {
+): Promise<FollowedChange[]> => {
   const approvals = await changedApprovals(database, between)
   const ofApprovals = approvals.map((approval) => ({
     id: approval.run_id,

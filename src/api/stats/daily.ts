@@ -5,9 +5,9 @@ import { now } from '../../lib/time.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
 import type { DailyStats } from '../../model/runs/daily-stats.ts'
 import {
+  type CallsOfGroup,
   type EndedRuns,
   endedRunsBy,
-  type ModelUsage,
   type StatsGroup,
   type StatsWindow,
   usageBy,
@@ -37,7 +37,7 @@ const secondsOf = (ended: EndedRuns | undefined, part: number): number | null =>
   ended ? Math.round(percentileOf(ended.buckets, part)) / 1000 : null
 
 /** The figures of one group; `withRuns` is false where runs belong to no group. */
-const figuresOf = (ended: EndedRuns | undefined, usage: ModelUsage | undefined, withRuns = true) => {
+const figuresOf = (ended: EndedRuns | undefined, usage: CallsOfGroup | undefined, withRuns = true) => {
   const statuses = ended?.statuses ?? {}
   const total = Object.values(statuses).reduce((sum, count) => sum + count, 0)
   return {

@@ -52,7 +52,7 @@ export const endedRunsBy = async (
   )
 
 /** What model calls of a group came to. */
-export interface ModelUsage {
+export interface CallsOfGroup {
   key: string
   /** US dollars of calls with a known price. */
   usd: number
@@ -75,8 +75,8 @@ export const usageBy = (
   queries: Queries,
   by: keyof typeof usageKeys,
   { collectionId, taskIds, from, to }: StatsWindow,
-): Promise<ModelUsage[]> =>
-  queries.rows<ModelUsage>(
+): Promise<CallsOfGroup[]> =>
+  queries.rows<CallsOfGroup>(
     `usage_by_${by}`,
     `select key, usd, tokens, calls from (
        select ${usageKeys[by]} as key, sum(s.usd)::float8 as usd, sum(s.tokens)::bigint as tokens,
