@@ -38,6 +38,9 @@ const shell = createRoute({
 
 const collections = createRoute({ getParentRoute: () => shell, path: '/', component: CollectionsPage })
 
+/** Names of collections begin with a letter or digit: what begins with a dash is a page of its own, or none. */
+const noPage = createRoute({ getParentRoute: () => shell, path: '/-/$', component: NotFound })
+
 /** Lists of runs: their filters, and the run that is looked at beside them. */
 const runsSearch = (search: Record<string, unknown>) => {
   const peek = firstOf(search.peek)
@@ -59,7 +62,7 @@ const task = createRoute({
 })
 
 export const router = createRouter({
-  routeTree: root.addChildren([signIn, shell.addChildren([collections, collection, task])]),
+  routeTree: root.addChildren([signIn, shell.addChildren([collections, noPage, collection, task])]),
   defaultPreload: 'intent',
   defaultNotFoundComponent: NotFound,
   defaultErrorComponent: PageFailed,

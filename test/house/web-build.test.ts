@@ -1,11 +1,8 @@
-import { execFile } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { readdir, readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { root } from './source-files.ts'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { builtProgram } from '../shared.ts'
 
 /** What a browser loads before it shows the runs of a task, as gzip. */
 const mostFirstRouteBytes = 150_000
@@ -22,20 +19,13 @@ describe('the build of the pages', () => {
   let manifest: Record<string, Chunk> = {}
   let scripts: [name: string, text: string][] = []
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'jetty-web-'))
-    // In a process of its own: the NODE_ENV of tests would build a React that checks itself, which is twice as large.
-    await promisify(execFile)(
-      process.execPath,
-      [join(root, 'node_modules/vite/bin/vite.js'), 'build', '--config', 'web/vite.config.ts', '--outDir', folder],
-      { cwd: root, env: { ...process.env, NODE_ENV: 'production' } },
-    )
+    folder = join(dirname(await builtProgram()), 'web')
     manifest = JSON.parse(await readFile(join(folder, 'manifest.json'), 'utf8'))
     const names = (await readdir(join(folder, 'assets'))).filter((name) => name.endsWith('.js'))
     scripts = await Promise.all(
       names.map(async (name) => [name, await readFile(join(folder, 'assets', name), 'utf8')] as [string, string]),
     )
   })
-  afterAll(() => rm(folder, { recursive: true, force: true }))
 
   const loadedWith = (key: string, seen = new Set<string>()): Set<string> => {
     if (seen.has(key)) return seen

@@ -1,12 +1,11 @@
 import { useSyncExternalStore } from 'react'
 
-const query = '(max-width: 767px)'
+const list = matchMedia('(max-width: 767px)')
 
 const watch = (tell: () => void): (() => void) => {
-  const list = matchMedia(query)
   list.addEventListener('change', tell)
   return () => list.removeEventListener('change', tell)
 }
 
 /** Whether the window is too narrow for two columns, as on a phone. */
-export const useNarrow = (): boolean => useSyncExternalStore(watch, () => matchMedia(query).matches)
+export const useNarrow = (): boolean => useSyncExternalStore(watch, () => list.matches)

@@ -4,7 +4,14 @@ import { watchServerAway } from './server-away.ts'
 /** The cache of answers. The client of the API already repeats reads that a busy server refused. */
 export const queryClient = new QueryClient({
   defaultOptions: {
-    queries: { retry: false, refetchOnWindowFocus: false, refetchOnReconnect: false, staleTime: 5_000 },
+    queries: {
+      networkMode: 'always',
+      retry: false,
+      refetchOnWindowFocus: false,
+      refetchOnReconnect: false,
+      staleTime: 5_000,
+    },
+    mutations: { networkMode: 'always' },
   },
 })
 

@@ -1,28 +1,15 @@
-import type { z } from 'zod'
-import { answerError, unreachable } from '../../src/client/errors.ts'
-import type { whoamiSchema } from '../../src/model/collections/identity.ts'
-import { beginSession, forgetSession, sessionHalf } from './session.ts'
-
-export type Whoami = z.output<typeof whoamiSchema>
-
-const path = '/api/v1/session'
+import { api } from './api.ts'
+import { beginSession, forgetSession } from './session.ts'
 
 /** Begins a session with a key, or with the code of a sign-in link. Throws an AppError that says why it was refused. */
-export const signIn = async (proof: { token: string } | { code: string }): Promise<Whoami> => {
-  const headers = { 'content-type': 'application/json' }
-  const answer = await fetch(path, { method: 'POST', headers, body: JSON.stringify(proof) }).catch((error) => {
-    throw unreachable('', error)
-  })
-  if (!answer.ok) throw await answerError(answer)
-  const { session, identity } = (await answer.json()) as { session: string; identity: Whoami }
+export const signIn = async (proof: { token: string } | { code: string }): Promise<void> => {
+  const { session } = await api.signIn({ body: proof })
   beginSession(session)
-  return identity
 }
 
-/** Ends the session here, and on the server where it answers. */
+/** Ends the session here, and on the server where that answers. */
 export const signOut = async (): Promise<void> => {
-  const headers = { 'x-jetty-session': sessionHalf() ?? '' }
-  await fetch(path, { method: 'DELETE', headers }).catch(() => undefined)
+  await api.signOut().catch(() => undefined)
   forgetSession()
 }
 

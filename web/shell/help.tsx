@@ -10,7 +10,7 @@ export const Help = ({ onClose }: { onClose: () => void }) => {
   const singleKeys = useStored('single-keys') !== 'off'
   return (
     <Dialog title="Keys and links" isOpen onClose={onClose} width="wide">
-      <div className="gap-8 sm:columns-2">
+      <div className="mb-2 gap-8 sm:columns-2">
         {groups.map(({ name, bindings }) => (
           <section key={name} className="mb-4 break-inside-avoid">
             <h3 className="mb-1 font-medium text-12 text-muted">{name}</h3>
@@ -37,7 +37,7 @@ export const Help = ({ onClose }: { onClose: () => void }) => {
           Reference of the API
         </a>
         <p className="text-muted">The command line does all of this too:</p>
-        <CopyLine text="npx jetty --help" />
+        <CopyLine text="jetty --help" />
       </div>
     </Dialog>
   )

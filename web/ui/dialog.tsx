@@ -18,10 +18,15 @@ export const Dialog = ({ isOpen, ...rest }: DialogProps) => (isOpen ? <OpenDialo
 
 const OpenDialog = ({ title, onClose, children, actions, width = 'narrow', isFirm = false }: DialogProps) => {
   const box = useRef<HTMLDialogElement>(null)
+  const content = useRef<HTMLDivElement>(null)
   const id = useId()
   useEffect(() => {
     const node = box.current
     if (!node?.open) node?.showModal()
+    // The browser would take the cross, which is what people want last.
+    const field = content.current?.querySelector<HTMLElement>('input, select, textarea')
+    const first = field ?? content.current
+    first?.focus()
     return () => node?.close()
   }, [])
   return (
@@ -45,7 +50,9 @@ const OpenDialog = ({ title, onClose, children, actions, width = 'narrow', isFir
           </h2>
           {!isFirm && <IconButton icon="cross" label="Close" onClick={onClose} />}
         </header>
-        <div className="min-h-0 flex-1 overflow-auto p-4">{children}</div>
+        <div ref={content} tabIndex={-1} className="min-h-0 flex-1 overflow-auto p-4 outline-none">
+          {children}
+        </div>
         {actions && <footer className="flex justify-end gap-2 border-line border-t px-4 py-3">{actions}</footer>}
       </div>
     </dialog>

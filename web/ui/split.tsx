@@ -38,7 +38,6 @@ export const Split = ({ children, panel, label, percent, onResize }: SplitProps)
       <div className="flex min-h-0 min-w-0 flex-1 flex-col">{children}</div>
       {panel && (
         <>
-          {/* biome-ignore lint/a11y/useSemanticElements: a rule cannot be moved */}
           <div
             role="separator"
             tabIndex={0}

@@ -1,57 +1,155 @@
-import { useInfiniteQuery } from '@tanstack/react-query'
-import { useParams } from '@tanstack/react-router'
-import { api } from '../../data/api.ts'
-import { useNow } from '../../data/clock.ts'
-import { keys } from '../../data/keys.ts'
+import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
+import { useCallback, useEffect, useState } from 'react'
+import type { CollectionRun } from '../../../src/model/runs/collection-run.ts'
+import { useStored, writeStored } from '../../data/stored.ts'
 import { useTitle } from '../../data/title.ts'
+import {
+  filterQuery,
+  filterSearch,
+  isFiltered,
+  noFilters,
+  type RunFilters,
+  readFilters,
+} from '../../parts/filters/run-filters.ts'
+import { runHref } from '../../parts/page-link.tsx'
 import { Problem } from '../../parts/problem.tsx'
-import { statusOfRun } from '../../parts/status-of-run.ts'
-import { agoText } from '../../text/ago.ts'
-import { usdText } from '../../text/cost.ts'
-import { durationText } from '../../text/duration.ts'
 import { Button } from '../../ui/button.tsx'
-import { Empty } from '../../ui/empty.tsx'
-import { Status } from '../../ui/status.tsx'
+import { Split } from '../../ui/split.tsx'
+import { BulkBar } from './bulk/bulk-bar.tsx'
+import { ListFoot } from './foot.tsx'
+import { useListKeys } from './list-keys.ts'
+import { runKey } from './merge-news.ts'
+import { NoRuns } from './nothing.tsx'
+import { Peek } from './peek/peek.tsx'
+import { useRuns } from './query.ts'
+import { allOrNone, noSelection, toggled, withRange } from './selection.ts'
+import { RunTable } from './table/table.tsx'
+import { Toolbar } from './toolbar.tsx'
+import { Views } from './views/views.tsx'
+
+/** The address follows a moment after the last move through the list: telling the router at each would be slow. */
+const addressWaitMs = 150
 
 /** The runs of a collection, or of one of its tasks. */
 export const RunsPage = () => {
-  const { collection = '', task } = useParams({ strict: false })
-  const now = useNow()
+  const { collection, task } = useParams({ strict: false })
+  return <Runs key={`${collection}/${task ?? ''}`} collection={collection ?? ''} task={task} />
+}
+
+const Runs = ({ collection, task }: { collection: string; task: string | undefined }) => {
+  const navigate = useNavigate()
+  const search = useSearch({ strict: false }) as Record<string, unknown>
+  const filters = readFilters(search)
+  const limits = task === undefined ? filters : { ...filters, task: [task] }
+  const list = useRuns(collection, limits)
+  const [selection, setSelection] = useState(noSelection)
+  const [active, setActive] = useState<string>()
+  const [isPeeking, setPeeking] = useState(typeof search.peek === 'string')
+  const isDense = useStored('rows') === 'dense'
+  const width = Number(useStored('peek-width') ?? 40)
   useTitle(task, collection, 'Runs')
-  const list = useInfiniteQuery({
-    queryKey: keys.runs(collection, task, {}),
-    initialPageParam: '',
-    queryFn: ({ pageParam, signal }) =>
-      api.listCollectionRuns({
-        params: { collection },
-        query: { cursor: pageParam, ...(task === undefined ? {} : { task: [task] }) },
-        signal,
-      }),
-    getNextPageParam: (last) => last.next_cursor ?? undefined,
+
+  const order = list.runs.map(runKey)
+  const shown = active ?? (typeof search.peek === 'string' ? search.peek : undefined)
+  const peeked = isPeeking ? list.runs.find((run) => runKey(run) === shown) : undefined
+  const setFilters = (next: RunFilters) => {
+    setSelection(noSelection)
+    void navigate({ to: '.', search: filterSearch(next) as never, replace: true })
+  }
+  const open = (run: CollectionRun) => void navigate({ href: runHref(run) })
+  const pick = useCallback((run: CollectionRun) => {
+    setActive(runKey(run))
+    setPeeking(true)
+  }, [])
+  const toggle = (run: CollectionRun, isRange: boolean) =>
+    setSelection((was) => (isRange ? withRange(was, order, runKey(run)) : toggled(was, runKey(run))))
+  const showChildren = (run: CollectionRun) =>
+    void navigate({ to: '/$collection', params: { collection }, search: { parent_id: run.trajectory_id } as never })
+
+  useListKeys({
+    runs: list.runs,
+    active: shown,
+    selection,
+    isPeeking,
+    setActive,
+    setPeeking,
+    setSelection,
+    open,
+    toggle,
   })
-  const runs = list.data?.pages.flatMap((page) => page.runs) ?? []
+
+  const peek = isPeeking ? shown : undefined
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the address follows the list, not the other way round
+  useEffect(() => {
+    if (peek === search.peek) return
+    const timer = setTimeout(
+      () => void navigate({ to: '.', search: { ...filterSearch(filters), peek } as never, replace: true }),
+      addressWaitMs,
+    )
+    return () => clearTimeout(timer)
+  }, [peek])
+
+  const selected = list.runs.filter((run) => selection.keys.has(runKey(run)))
+  const isEmpty = !list.isLoading && list.error === null && list.runs.length === 0 && !list.hasMore
   return (
-    <main className="min-h-0 flex-1 overflow-auto">
+    <main className="flex min-h-0 flex-1 flex-col">
       <h1 className="sr-only">Runs of {task ?? collection}</h1>
-      {list.error && <Problem error={list.error} onRetry={() => void list.refetch()} />}
-      {list.isSuccess && runs.length === 0 && (
-        <Empty title="Nothing has run yet" command={`jetty run ${collection}/${task ?? 'my-task'}`} />
-      )}
-      <ul className="divide-y divide-line">
-        {runs.map((run) => (
-          <li key={run.workflow_id} className="flex h-9 items-center gap-4 px-3">
-            <span className="w-28">
-              <Status of={statusOfRun(run)} />
-            </span>
-            <span className="font-mono text-12">{run.trajectory_id}</span>
-            <span className="min-w-0 flex-1 truncate">{task === undefined && run.task}</span>
-            <span className="text-muted">{agoText(run.created, now)}</span>
-            <span className="w-20 text-right">{durationText(run.duration_seconds)}</span>
-            <span className="w-20 text-right">{usdText(run.cost_usd)}</span>
-          </li>
-        ))}
-      </ul>
-      {list.hasNextPage && <Button onClick={() => void list.fetchNextPage()}>Go on</Button>}
+      <Views collection={collection} task={task} filters={filters} onChange={setFilters} />
+      <Toolbar
+        filters={filters}
+        onChange={setFilters}
+        hasTasks={task === undefined}
+        isDense={isDense}
+        onDense={(dense) => writeStored('rows', dense ? 'dense' : undefined)}
+      />
+      <Split
+        label="the run"
+        percent={width}
+        onResize={(percent) => writeStored('peek-width', String(Math.round(percent)))}
+        panel={peeked && <Peek run={peeked} onClose={() => setPeeking(false)} />}
+      >
+        {list.newRuns > 0 && (
+          <div className="flex justify-center border-line border-b bg-sunk py-1">
+            <Button look="quiet" icon="up" onClick={list.reload}>
+              {list.newRuns === 1 ? '1 new run' : `${list.newRuns} new runs`}
+            </Button>
+          </div>
+        )}
+        {list.error && <Problem error={list.error} onRetry={list.reload} />}
+        {isEmpty ? (
+          <NoRuns
+            collection={collection}
+            task={task}
+            isLimited={isFiltered(filters)}
+            onClear={() => setFilters(noFilters)}
+          />
+        ) : list.error && list.runs.length === 0 ? null : (
+          <RunTable
+            list={list}
+            hasTask={task === undefined}
+            isDense={isDense}
+            active={shown}
+            selection={selection}
+            onPick={pick}
+            onToggle={toggle}
+            onToggleAll={() => setSelection((was) => allOrNone(was, order))}
+            onChildren={showChildren}
+            foot={<ListFoot list={list} />}
+          />
+        )}
+        {selected.length > 0 && (
+          <BulkBar
+            collection={collection}
+            runs={selected}
+            filter={
+              list.hasMore && selected.length === list.runs.length
+                ? (filterQuery(limits, Date.now()) as never)
+                : undefined
+            }
+            onDone={() => setSelection(noSelection)}
+          />
+        )}
+      </Split>
     </main>
   )
 }

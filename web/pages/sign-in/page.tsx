@@ -40,9 +40,11 @@ export const SignInPage = () => {
       <details className="text-12 text-muted">
         <summary>Where do I find a key?</summary>
         <div className="mt-2 flex flex-col gap-2">
-          <p>The first start of a server prints a link that signs you in, and saves a key here:</p>
+          <p>On the machine of the server, or wherever the command line has a key, this opens a signed-in page:</p>
+          <CopyLine text="jetty sign-in --open" />
+          <p>The first start of a server saves a key for its examples:</p>
           <CopyLine text="cat ~/.config/jetty/token" />
-          <p>Whoever has a key for the collection can make another one:</p>
+          <p>Whoever has a key for a collection can make another one:</p>
           <CopyLine text="jetty keys create my-collection --name me" />
         </div>
       </details>

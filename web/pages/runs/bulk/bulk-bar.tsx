@@ -1,0 +1,141 @@
+import { useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+import type { CollectionRun } from '../../../../src/model/runs/collection-run.ts'
+import {
+  type BulkChange,
+  type BulkRuns,
+  bulkActionText,
+  runBulkAction,
+  undoBulkAction,
+} from '../../../data/bulk-action.ts'
+import { keys } from '../../../data/keys.ts'
+import { searchText } from '../../../data/search-text.ts'
+import { useMayWrite } from '../../../data/whoami.ts'
+import { AddLabel } from '../../../parts/labels/add-label.tsx'
+import { PageLink } from '../../../parts/page-link.tsx'
+import { errorText } from '../../../parts/problem.tsx'
+import { hasEnded } from '../../../parts/status-of-run.ts'
+import { Button, buttonClass } from '../../../ui/button.tsx'
+import { Dialog } from '../../../ui/dialog.tsx'
+import { Icon } from '../../../ui/icon.tsx'
+import { useKeys } from '../../../ui/keys.ts'
+import { showToast } from '../../../ui/toast.tsx'
+import { RerunChoice } from './rerun-choice.tsx'
+
+interface BulkBarProps {
+  collection: string
+  /** The selected runs. */
+  runs: CollectionRun[]
+  /** The filter of the list, where all its rows are selected and it has more than these. */
+  filter: BulkFilter | undefined
+  onDone: () => void
+}
+
+type BulkFilter = Extract<BulkRuns, { filter: unknown }>['filter']
+
+/** How many runs can be compared at once. */
+const mostCompared = 8
+
+/** What can be done with the selected runs at once. */
+export const BulkBar = ({ collection, runs, filter, onDone }: BulkBarProps) => {
+  const client = useQueryClient()
+  const mayWrite = useMayWrite()
+  const [asks, setAsks] = useState<'label' | 'rerun' | 'cancel'>()
+  const [progress, setProgress] = useState<string>()
+  const [isWhole, setWhole] = useState(false)
+  const whole = isWhole ? filter : undefined
+  const open = runs.filter((run) => !hasEnded(run))
+
+  const act = async (chosen: CollectionRun[], change: BulkChange) => {
+    setAsks(undefined)
+    setProgress('Working…')
+    const about = whole ? { filter: whole } : { ids: chosen.map((run) => run.trajectory_id) }
+    try {
+      const action = await runBulkAction(collection, about, change, ({ done, total }) =>
+        setProgress(total === null ? 'Working…' : `${done} of ${total}…`),
+      )
+      void client.invalidateQueries({ queryKey: keys.labels(collection) })
+      const isUndone = change.action === 'label' || change.action === 'unlabel'
+      const undo = { text: 'Undo', run: () => void undoBulkAction(collection, action).catch(showProblem) }
+      showToast({
+        text: bulkActionText(action),
+        isBad: action.failed > 0,
+        ...(isUndone && action.done > 0 ? { action: undo } : {}),
+      })
+      onDone()
+    } catch (error) {
+      showProblem(error)
+    } finally {
+      setProgress(undefined)
+    }
+  }
+  useKeys('Selected runs', [{ keys: 'l', does: 'Label', run: () => setAsks('label') }])
+  const close = () => setAsks(undefined)
+  return (
+    <div className="flex shrink-0 flex-wrap items-center gap-2 border-line border-t bg-raised px-3 py-2">
+      <span aria-live="polite" className="mr-2 font-medium">
+        {progress ?? (whole ? 'All that fit, at most 10,000' : `${runs.length} selected`)}
+      </span>
+      {mayWrite && filter && !isWhole && (
+        <Button look="quiet" onClick={() => setWhole(true)}>
+          Select all that fit
+        </Button>
+      )}
+      {mayWrite && (
+        <>
+          <Button icon="label" disabled={progress !== undefined} onClick={() => setAsks('label')}>
+            Label…
+          </Button>
+          {(open.length > 0 || whole) && (
+            <Button icon="stop" disabled={progress !== undefined} onClick={() => setAsks('cancel')}>
+              Cancel {whole ? 'those that run' : open.length}
+            </Button>
+          )}
+          <Button icon="again" disabled={progress !== undefined} onClick={() => setAsks('rerun')}>
+            Re-run…
+          </Button>
+        </>
+      )}
+      {!whole && runs.length >= 2 && runs.length <= mostCompared && (
+        <PageLink href={`/-/compare${searchText({ run: runs.map(nameOf) })}`} className={buttonClass()}>
+          <Icon name="compare" /> Compare
+        </PageLink>
+      )}
+      <span className="flex-1" />
+      <Button look="quiet" onClick={onDone}>
+        Select none
+      </Button>
+      <Dialog title={`Label ${count(runs, whole)}`} isOpen={asks === 'label'} onClose={close}>
+        <AddLabel
+          collection={collection}
+          onAdd={(key, value) => void act(runs, { action: 'label', label: { key, value } })}
+        />
+      </Dialog>
+      <Dialog
+        title={`Cancel ${count(open, whole)}?`}
+        isOpen={asks === 'cancel'}
+        onClose={close}
+        actions={
+          <>
+            <Button onClick={close}>Let them run</Button>
+            <Button look="bad" onClick={() => void act(open, { action: 'cancel' })}>
+              Cancel {count(open, whole)}
+            </Button>
+          </>
+        }
+      >
+        Steps that have ended stay recorded. What is being executed now is stopped.
+      </Dialog>
+      <Dialog title={`Run ${count(runs, whole)} again`} isOpen={asks === 'rerun'} onClose={close}>
+        <RerunChoice onChoose={(version) => void act(runs, { action: 'rerun', rerun: { version } })} />
+      </Dialog>
+    </div>
+  )
+}
+
+const nameOf = ({ collection, task, trajectory_id: id }: CollectionRun): string => `${collection}/${task}/${id}`
+
+const count = (runs: CollectionRun[], whole: unknown): string =>
+  whole ? 'all runs that fit' : runs.length === 1 ? '1 run' : `${runs.length} runs`
+
+const showProblem = (error: unknown): void => showToast({ text: errorText(error), isBad: true })

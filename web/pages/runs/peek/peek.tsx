@@ -1,0 +1,94 @@
+import { useQuery } from '@tanstack/react-query'
+import type { CollectionRun } from '../../../../src/model/runs/collection-run.ts'
+import type { RunSummary } from '../../../../src/model/runs/trajectory.ts'
+import { api } from '../../../data/api.ts'
+import { useNow } from '../../../data/clock.ts'
+import { keys } from '../../../data/keys.ts'
+import { PageLink, runHref } from '../../../parts/page-link.tsx'
+import { Problem } from '../../../parts/problem.tsx'
+import { personText, statusOfRun } from '../../../parts/status-of-run.ts'
+import { agoText } from '../../../text/ago.ts'
+import { durationText } from '../../../text/duration.ts'
+import { momentText } from '../../../text/moment.ts'
+import { buttonClass, IconButton } from '../../../ui/button.tsx'
+import { CopyLine } from '../../../ui/copy.tsx'
+import { Status } from '../../../ui/status.tsx'
+import { Cost, Labels, Version } from '../table/cells.tsx'
+import { secondsOf } from '../table/row.tsx'
+import { PeekSteps } from './steps.tsx'
+
+interface PeekProps {
+  run: CollectionRun
+  onClose: () => void
+}
+
+/** A look at a run beside the list: how it is, what failed, where the time went. */
+export const Peek = ({ run, onClose }: PeekProps) => {
+  const { collection, task, trajectory_id: id } = run
+  const now = useNow()
+  // The row says when the run has changed; its steps are asked for again then.
+  const changed = `${run.status} ${run.steps.done}`
+  const whole = useQuery({
+    queryKey: [...keys.run(collection, task, id), 'peek', changed],
+    queryFn: ({ signal }) =>
+      api.getTrajectory({ params: { collection, task, trajectory_id: id }, query: { view: 'summary' }, signal }),
+    placeholderData: (before) => (before?.trajectory_id === id ? before : undefined),
+    staleTime: 30_000,
+  })
+  const facts: [string, React.ReactNode][] = [
+    ['Task', task],
+    ['Started', `${momentText(run.created)} · ${agoText(run.created, now)}`],
+    ['Duration', durationText(secondsOf(run, now))],
+    ['Cost', <Cost key="cost" run={run} />],
+    ['Version', <Version key="version" run={run} />],
+    ['By', personText(run.author)],
+  ]
+  return (
+    <div className="flex min-h-full flex-col">
+      <header className="sticky top-0 z-10 flex items-center gap-3 border-line border-b bg-bg py-2 pr-2 pl-4">
+        <Status of={statusOfRun(run)} />
+        <span className="min-w-0 flex-1 truncate font-mono text-12">{id}</span>
+        <PageLink href={runHref(run)} className={buttonClass('plain')}>
+          Open
+        </PageLink>
+        <IconButton icon="cross" label="Close" onClick={onClose} />
+      </header>
+      <div className="flex flex-col gap-4 p-4">
+        {run.error !== null && (
+          <div className="rounded-l border border-line p-3">
+            <p className="break-words text-bad">{run.error}</p>
+            {hintOf(whole.data) && <p className="mt-1 break-words text-muted">{hintOf(whole.data)}</p>}
+          </div>
+        )}
+        {run.waiting?.map(({ step, message }) => (
+          <p key={step} className="rounded-l border border-line p-3">
+            <span className="font-medium">{step} waits for a decision.</span> {message}
+          </p>
+        ))}
+        <dl className="grid grid-cols-[5rem_minmax(0,1fr)] gap-x-4 gap-y-1">
+          {facts.map(([name, value]) => (
+            <div key={name} className="contents">
+              <dt className="text-muted">{name}</dt>
+              <dd className="truncate">{value}</dd>
+            </div>
+          ))}
+        </dl>
+        {run.labels.length > 0 && (
+          <div className="flex flex-wrap gap-1">
+            <Labels run={run} />
+          </div>
+        )}
+        {whole.error && <Problem error={whole.error} onRetry={() => void whole.refetch()} />}
+        {whole.data && <PeekSteps run={whole.data} />}
+        <CopyLine text={`jetty runs get ${collection}/${task}/${id}`} />
+      </div>
+    </div>
+  )
+}
+
+/** What to do about the failure, as its step or the run says. */
+const hintOf = (run: RunSummary | undefined): string | null => {
+  if (!run) return null
+  const failed = Object.values(run.steps).find(({ status }) => status === 'failed')
+  return failed?.error_detail?.hint ?? run.error_detail?.hint ?? null
+}

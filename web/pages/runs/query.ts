@@ -1,0 +1,85 @@
+import { type InfiniteData, useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
+import { useMemo, useState } from 'react'
+import type { contract } from '../../../src/api/contract.ts'
+import type { EndpointOutput } from '../../../src/client/client.ts'
+import { api } from '../../data/api.ts'
+import { keys } from '../../data/keys.ts'
+import { useLiveCollection } from '../../data/live-collection.ts'
+import { filterQuery, type RunFilters } from '../../parts/filters/run-filters.ts'
+import { mayBelong, mergeNews, runKey } from './merge-news.ts'
+
+type RunPage = EndpointOutput<(typeof contract)['listCollectionRuns']>
+
+const pageSize = 50
+/** What a page of a filtered list is at least, for the list to go on by itself when it is scrolled to. */
+const fullEnough = 10
+
+/** The runs of a list, page after page, and what changes in them. */
+export const useRuns = (collection: string, filters: RunFilters) => {
+  const client = useQueryClient()
+  const queryKey = keys.runs(collection, undefined, filters)
+  const [unseen, setUnseen] = useState<{ of: string; keys: ReadonlySet<string> }>({ of: '', keys: new Set() })
+  const of = JSON.stringify(queryKey)
+
+  const list = useInfiniteQuery({
+    queryKey,
+    initialPageParam: '',
+    queryFn: ({ pageParam, signal }) =>
+      api.listCollectionRuns({
+        params: { collection },
+        query: { ...(filterQuery(filters, Date.now()) as object), cursor: pageParam, limit: pageSize },
+        signal,
+      }),
+    getNextPageParam: (last) => last.next_cursor ?? undefined,
+    staleTime: 30_000,
+  })
+
+  const reload = () => {
+    setUnseen({ of, keys: new Set() })
+    // Only the first page: the rows below it are still where they were, but no longer those that come next.
+    client.setQueryData<InfiniteData<RunPage>>(queryKey, (was) => was && firstPage(was))
+    return client.invalidateQueries({ queryKey })
+  }
+
+  useLiveCollection(
+    collection,
+    (news) => {
+      const was = client.getQueryData<InfiniteData<RunPage>>(queryKey)
+      if (!was) return
+      const merged = mergeNews(was.pages, news)
+      if (merged.pages.some((page, at) => page !== was.pages[at])) {
+        client.setQueryData<InfiniteData<RunPage>>(queryKey, { ...was, pages: merged.pages })
+      }
+      const query = filterQuery(filters, Date.now())
+      const found = merged.unseen.filter((run) => mayBelong(run, query)).map(runKey)
+      if (found.length === 0) return
+      if (was.pages.every(({ runs }) => runs.length === 0)) return void reload()
+      setUnseen((before) => ({ of, keys: new Set([...(before.of === of ? before.keys : []), ...found]) }))
+    },
+    list.isSuccess,
+  )
+
+  const pages = list.data?.pages
+  const runs = useMemo(() => pages?.flatMap((page) => page.runs) ?? [], [pages])
+  const last = pages?.at(-1)
+  return {
+    runs,
+    error: list.error,
+    isLoading: list.isPending,
+    isLoadingMore: list.isFetchingNextPage,
+    hasMore: list.hasNextPage,
+    /** A page that found little is a long search: it goes on when somebody asks for it. */
+    goesOn: last !== undefined && last.runs.length >= fullEnough,
+    lookedUntil: last?.looked_until ?? null,
+    newRuns: unseen.of === of ? unseen.keys.size : 0,
+    more: () => void list.fetchNextPage(),
+    reload: () => void reload(),
+  }
+}
+
+export type RunList = ReturnType<typeof useRuns>
+
+const firstPage = <Page, Param>({ pages, pageParams }: InfiniteData<Page, Param>): InfiniteData<Page, Param> => ({
+  pages: pages.slice(0, 1),
+  pageParams: pageParams.slice(0, 1),
+})

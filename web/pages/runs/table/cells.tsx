@@ -1,0 +1,104 @@
+import type { CollectionRun } from '../../../../src/model/runs/collection-run.ts'
+import { personText } from '../../../parts/status-of-run.ts'
+import { usdText } from '../../../text/cost.ts'
+import { countText } from '../../../text/count.ts'
+import { Badge } from '../../../ui/badge.tsx'
+import { Icon } from '../../../ui/icon.tsx'
+
+interface Cell {
+  run: CollectionRun
+}
+
+export const Steps = ({ run: { steps } }: Cell) => (
+  <>
+    {steps.done}
+    <span className="text-faint">/{steps.total}</span>
+  </>
+)
+
+/** A run without calls to models costs nothing; one whose price nobody knows says so. */
+export const Cost = ({ run: { cost_usd: usd, tokens, models } }: Cell) => {
+  if (usd === null && tokens === null && models.length === 0) return <span className="text-faint">–</span>
+  return <span className={usd === null ? 'text-faint' : ''}>{usdText(usd)}</span>
+}
+
+export const Tokens = ({ run: { tokens } }: Cell) => (
+  <span className={tokens === null ? 'text-faint' : ''}>{countText(tokens)}</span>
+)
+
+export const Version = ({ run: { version_number: number } }: Cell) =>
+  number === null ? <span className="text-faint">–</span> : <span className="text-muted">v{number}</span>
+
+const triggerTexts: Partial<Record<CollectionRun['trigger'], string>> = {
+  parent: 'a run',
+  rerun: 're-run',
+  gateway: 'gateway',
+  ingest: 'sent in',
+}
+
+/** The routine, the run or the person that started it. */
+export const StartedBy = ({ run: { trigger, author, triggered_by_routine_id: routine } }: Cell) => {
+  if (trigger === 'routine') {
+    return (
+      <span className="inline-flex items-center gap-1 text-muted">
+        <Icon name="clock" className="size-3.5" /> routine {routine}
+      </span>
+    )
+  }
+  const kind = triggerTexts[trigger]
+  return (
+    <span className="text-muted">
+      {kind === undefined ? personText(author) : trigger === 'rerun' ? `${kind} · ${personText(author)}` : kind}
+    </span>
+  )
+}
+
+/** How many runs it has started, and how they are; it leads to them. */
+export const Children = ({ run, onShow }: Cell & { onShow: (run: CollectionRun) => void }) => {
+  if (!run.children) return null
+  const { total, by_status: by } = run.children
+  const open = by.running + by.pending
+  const parts = [
+    by.completed > 0 && { text: `${countText(by.completed)} ✓`, colour: 'text-ok' },
+    by.failed > 0 && { text: `${countText(by.failed)} ✕`, colour: 'text-bad' },
+    open > 0 && { text: `${countText(open)} ◔`, colour: 'text-run' },
+  ].filter((part) => part !== false)
+  const all = Object.entries(by).filter(([, count]) => count > 0)
+  return (
+    <button
+      type="button"
+      tabIndex={-1}
+      title={`Runs that it started: ${all.map(([status, count]) => `${count} ${status}`).join(', ')}`}
+      onClick={() => onShow(run)}
+      className="inline-flex h-5 shrink-0 items-center gap-1.5 rounded-s border border-line px-1.5 text-12 hover:bg-raised"
+    >
+      ×{countText(total)}
+      {parts.map(({ text, colour }) => (
+        <span key={text} className={colour}>
+          {text}
+        </span>
+      ))}
+    </button>
+  )
+}
+
+const mostLabels = 3
+
+/** The last value of each label. */
+export const Labels = ({ run: { labels } }: Cell) => {
+  const current = [...new Map(labels.map(({ key, value }) => [key, value]))]
+  return (
+    <>
+      {current.slice(0, mostLabels).map(([key, value]) => (
+        <Badge key={key} title={`${key}: ${value}`}>
+          {labelText(key, value)}
+        </Badge>
+      ))}
+      {current.length > mostLabels && <span className="text-12 text-faint">+{current.length - mostLabels}</span>}
+    </>
+  )
+}
+
+/** A label whose value says no more than that it is there is only named. */
+export const labelText = (key: string, value: string): string =>
+  value === '' || value === 'true' ? key : `${key}: ${value}`

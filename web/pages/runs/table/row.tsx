@@ -1,0 +1,112 @@
+import { memo } from 'react'
+import type { CollectionRun } from '../../../../src/model/runs/collection-run.ts'
+import { PageLink, runHref } from '../../../parts/page-link.tsx'
+import { hasEnded, statusOfRun } from '../../../parts/status-of-run.ts'
+import { agoText } from '../../../text/ago.ts'
+import { durationText } from '../../../text/duration.ts'
+import { momentText } from '../../../text/moment.ts'
+import { Status } from '../../../ui/status.tsx'
+import { Children, Cost, Labels, StartedBy, Steps, Tokens, Version } from './cells.tsx'
+import { gridClass, middleClass, wideClass } from './columns.ts'
+
+export interface RowProps {
+  run: CollectionRun
+  id: string
+  index: number
+  top: number
+  height: number
+  hasTask: boolean
+  showsError: boolean
+  isActive: boolean
+  isSelected: boolean
+  now: number
+  onPick: (run: CollectionRun) => void
+  onToggle: (run: CollectionRun, isRange: boolean) => void
+  onChildren: (run: CollectionRun) => void
+}
+
+/** Seconds that a run has taken until now. */
+export const secondsOf = (run: CollectionRun, now: number): number | null =>
+  hasEnded(run) || run.started === null ? run.duration_seconds : Math.max(0, (now - Date.parse(run.started)) / 1000)
+
+export const rowClass = (isActive: boolean, isSelected: boolean): string =>
+  `absolute inset-x-0 border-line border-b ${isSelected ? 'bg-selection' : isActive ? 'bg-sunk' : 'hover:bg-sunk'} ${isActive ? 'shadow-[inset_2px_0_0_var(--color-accent)]' : ''}`
+
+/** One run as a row of columns; below it its error, where it has one. */
+export const Row = memo((props: RowProps) => {
+  const { run, id, index, top, height, hasTask, showsError, isActive, isSelected, now } = props
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: the table has the keys
+    <div
+      role="row"
+      id={id}
+      tabIndex={-1}
+      aria-rowindex={index + 2}
+      aria-selected={isSelected}
+      className={rowClass(isActive, isSelected)}
+      style={{ transform: `translateY(${top}px)`, height }}
+      onClick={(event) => !(event.target as Element).closest('a, button, label') && props.onPick(run)}
+    >
+      <div className={`${gridClass(hasTask)} ${showsError ? 'h-9' : 'h-full'}`} role="presentation">
+        <span role="gridcell" className="flex">
+          <input
+            type="checkbox"
+            tabIndex={-1}
+            aria-label={`Select ${run.trajectory_id}`}
+            checked={isSelected}
+            onChange={() => {}}
+            onClick={(event) => {
+              event.stopPropagation()
+              props.onToggle(run, event.shiftKey)
+            }}
+            className="size-3.5 accent-accent"
+          />
+        </span>
+        <span role="gridcell" className="flex min-w-0 items-center">
+          <Status of={statusOfRun(run)} />
+        </span>
+        <span role="gridcell" className="min-w-0 truncate">
+          <PageLink href={runHref(run)} tabIndex={-1} className="font-mono text-12 text-accent hover:underline">
+            {run.trajectory_id}
+          </PageLink>
+        </span>
+        {hasTask && (
+          <span role="gridcell" className="truncate">
+            {run.task}
+          </span>
+        )}
+        <span role="gridcell" className="truncate text-muted" title={momentText(run.created)}>
+          {agoText(run.created, now)}
+        </span>
+        <span role="gridcell" className="truncate text-right">
+          {durationText(secondsOf(run, now))}
+        </span>
+        <span role="gridcell" className={`text-right ${middleClass}`}>
+          <Steps run={run} />
+        </span>
+        <span role="gridcell" className={`text-right ${middleClass}`}>
+          <Cost run={run} />
+        </span>
+        <span role="gridcell" className={`text-right ${wideClass}`}>
+          <Tokens run={run} />
+        </span>
+        <span role="gridcell" className={wideClass}>
+          <Version run={run} />
+        </span>
+        <span role="gridcell" className={`truncate ${wideClass}`}>
+          <StartedBy run={run} />
+        </span>
+        <span role="gridcell" className="hidden min-w-0 items-center gap-1 overflow-hidden @4xl:flex">
+          <Children run={run} onShow={props.onChildren} />
+          <Labels run={run} />
+        </span>
+      </div>
+      {showsError && (
+        <p className="-mt-1.5 truncate pr-3 pl-10 text-12 text-bad" title={run.error ?? ''}>
+          {run.error}
+        </p>
+      )}
+    </div>
+  )
+})
+Row.displayName = 'Row'

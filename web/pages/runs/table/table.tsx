@@ -1,0 +1,130 @@
+import { type ReactNode, useEffect, useMemo } from 'react'
+import type { CollectionRun } from '../../../../src/model/runs/collection-run.ts'
+import { useNow } from '../../../data/clock.ts'
+import { useNarrow } from '../../../data/narrow.ts'
+import { unevenRows, useRowsAt } from '../../../data/rows.ts'
+import { runKey } from '../merge-news.ts'
+import type { RunList } from '../query.ts'
+import type { Selection } from '../selection.ts'
+import { gridClass, tableColumns } from './columns.ts'
+import { NarrowRow } from './narrow-row.tsx'
+import { Row } from './row.tsx'
+
+const headHeight = 28
+const heights = { comfortable: 36, withError: 56, dense: 28, narrow: 54 } as const
+
+interface TableProps {
+  list: RunList
+  hasTask: boolean
+  isDense: boolean
+  active: string | undefined
+  selection: Selection
+  onPick: (run: CollectionRun) => void
+  onToggle: (run: CollectionRun, isRange: boolean) => void
+  onToggleAll: () => void
+  onChildren: (run: CollectionRun) => void
+  /** Stands below the last row. */
+  foot: ReactNode
+}
+
+/** The runs as a table of which only the rows in view exist. */
+export const RunTable = ({ list, hasTask, isDense, active, selection, foot, ...actions }: TableProps) => {
+  const { runs } = list
+  const now = useNow()
+  const isNarrow = useNarrow()
+  const hasErrorLine = (run: CollectionRun) => !isNarrow && !isDense && run.error !== null
+  const places = useMemo(
+    () =>
+      unevenRows(
+        runs.map((run) => {
+          if (isNarrow) return heights.narrow
+          if (isDense) return heights.dense
+          return run.error === null ? heights.comfortable : heights.withError
+        }),
+      ),
+    [runs, isDense, isNarrow],
+  )
+  const { box, first, last, total, show } = useRowsAt(places, { above: isNarrow ? 0 : headHeight })
+
+  const isNearEnd = last >= runs.length - 20
+  const { hasMore, isLoadingMore, goesOn, more } = list
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `more` is another function at each render
+  useEffect(() => {
+    if (isNearEnd && hasMore && goesOn && !isLoadingMore) more()
+  }, [isNearEnd, hasMore, goesOn, isLoadingMore])
+
+  const activeRow = active === undefined ? -1 : runs.findIndex((run) => runKey(run) === active)
+  // biome-ignore lint/correctness/useExhaustiveDependencies: only another row is scrolled to, not every change of the list
+  useEffect(() => {
+    if (activeRow >= 0) show(activeRow)
+  }, [active])
+
+  const OneRow = isNarrow ? NarrowRow : Row
+  const isAll = runs.length > 0 && runs.every((run) => selection.keys.has(runKey(run)))
+  return (
+    <div
+      ref={box}
+      role="grid"
+      tabIndex={0}
+      aria-label="Runs"
+      aria-multiselectable="true"
+      aria-rowcount={hasMore ? -1 : runs.length + 1}
+      aria-activedescendant={activeRow >= first && activeRow < last ? rowId(active ?? '') : undefined}
+      className="@container min-h-0 flex-1 overflow-x-hidden overflow-y-auto outline-none"
+    >
+      {!isNarrow && (
+        <div role="rowgroup" className="sticky top-0 z-10">
+          <div
+            role="row"
+            className={`${gridClass(hasTask)} h-7 border-line border-b bg-bg font-medium text-11 text-muted`}
+          >
+            <span role="columnheader" className="flex">
+              <input
+                type="checkbox"
+                aria-label="Select all rows"
+                checked={isAll}
+                ref={(node) => {
+                  if (node) node.indeterminate = !isAll && selection.keys.size > 0
+                }}
+                onChange={actions.onToggleAll}
+                className="size-3.5 accent-accent"
+              />
+            </span>
+            {tableColumns(hasTask).map(({ name, className = '', isNumber }) => (
+              <span key={name} role="columnheader" className={`${className} ${isNumber ? 'text-right' : ''}`}>
+                {name}
+              </span>
+            ))}
+          </div>
+        </div>
+      )}
+      <div role="rowgroup" className="relative" style={{ height: total }}>
+        {runs.slice(first, last).map((run, offset) => {
+          const index = first + offset
+          const key = runKey(run)
+          return (
+            <OneRow
+              key={key}
+              id={rowId(key)}
+              run={run}
+              index={index}
+              top={places.topOf(index)}
+              height={places.topOf(index + 1) - places.topOf(index)}
+              hasTask={hasTask}
+              showsError={hasErrorLine(run)}
+              isActive={key === active}
+              isSelected={selection.keys.has(key)}
+              now={now}
+              onPick={actions.onPick}
+              onToggle={actions.onToggle}
+              onChildren={actions.onChildren}
+            />
+          )
+        })}
+      </div>
+      {foot}
+    </div>
+  )
+}
+
+const rowId = (key: string): string => `run-${key}`
