@@ -61,8 +61,20 @@ const task = createRoute({
   component: RunsPage,
 })
 
+const run = createRoute({
+  getParentRoute: () => shell,
+  path: '/$collection/$task/$id',
+  component: lazyRouteComponent(() => import('./pages/trajectory/page.tsx'), 'RunPage'),
+})
+
+const compare = createRoute({
+  getParentRoute: () => shell,
+  path: '/-/compare',
+  component: lazyRouteComponent(() => import('./pages/compare/page.tsx'), 'ComparePage'),
+})
+
 export const router = createRouter({
-  routeTree: root.addChildren([signIn, shell.addChildren([collections, noPage, collection, task])]),
+  routeTree: root.addChildren([signIn, shell.addChildren([collections, noPage, collection, task, run, compare])]),
   defaultPreload: 'intent',
   defaultNotFoundComponent: NotFound,
   defaultErrorComponent: PageFailed,

@@ -324,6 +324,7 @@ export const operations: Record<string, Operation> = {
   getCollectionStats: read((place) => `/api/v1/stats/${place.collection}?task=${place.task}`, {
     reaching: (mine, theirs) => [[{ path: `/api/v1/stats/${mine.collection}?task=${theirs.task}` }, 404]],
   }),
+  listRunFiles: read((place) => `/api/v1/trajectory/${run(place)}/files`),
   downloadTrajectory: read((place) => `/api/v1/trajectory/${run(place)}/download`),
   setTrajectoryStatuses: write(
     (place) => ({ path: `/api/v1/trajectory/${task(place)}/statuses`, body: { [place.trajectory]: 'completed' } }),

@@ -1,6 +1,7 @@
 const paths = {
   search: 'M7 2.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9M10.3 10.3l3.2 3.2',
   plus: 'M8 3v10M3 8h10',
+  minus: 'M3 8h10',
   cross: 'M4 4l8 8M12 4l-8 8',
   tick: 'M3 8.5l3.2 3.2L13 4.8',
   down: 'M4 6.5l4 4 4-4',

@@ -2,10 +2,10 @@ import type { Database } from '../../database/database.ts'
 import { collectionNotFound, coveredOnly } from '../../http/authorise.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { invalidField } from '../../lib/errors.ts'
-import { timestamp } from '../../lib/time.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
 import { findFile, listFiles } from '../../store/files/files.ts'
 import { filesContract } from './contract.ts'
+import { listedFile } from './listed-file.ts'
 import { fileNotFound, type ReadableObjects, serveFile } from './serve.ts'
 
 export interface FilesDeps {
@@ -35,14 +35,6 @@ export const filesRoutes = ({ database, objects, findCollection }: FilesDeps): R
       if (!collection) throw collectionNotFound()
       const prefix = [collection.name, ...rest].join('/') // paths have the name as it is written
       const rows = await listFiles(database, collection.id, prefix, query.limit)
-      return {
-        files: rows.map(({ path, name, size, content_type, created_at }) => ({
-          path,
-          name,
-          size,
-          content_type,
-          created: timestamp(created_at),
-        })),
-      }
+      return { files: rows.map(listedFile) }
     },
   })

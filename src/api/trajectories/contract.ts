@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
+import { listedFileSchema } from '../../model/file.ts'
 import { textSchema } from '../../model/names.ts'
 import { runFilterFields } from '../../model/runs/run-filter.ts'
 import {
@@ -70,6 +71,23 @@ export const trajectoriesContract = {
     tag,
     collectionMissing: "Trajectory '{trajectory_id}' not found",
     response: 'bytes',
+  }),
+  listRunFiles: endpoint({
+    method: 'GET',
+    path: '/api/v1/trajectory/{collection}/{task}/{trajectory_id}/files',
+    summary: 'The files sent with a run and made by its steps, by path',
+    tag,
+    collectionMissing: "Trajectory '{trajectory_id}' not found",
+    query: z.object({
+      limit: z.coerce.number().int().min(1).max(1_000).default(100),
+      cursor: textSchema.max(1_024).default('').describe('`next_cursor` of the previous response.'),
+    }),
+    response: z
+      .object({
+        files: z.array(listedFileSchema),
+        next_cursor: z.string().nullable().describe('Pass it as `cursor` to get what comes after; null at the end.'),
+      })
+      .meta({ id: 'RunFiles' }),
   }),
   setTrajectoryStatuses: endpoint({
     method: 'POST',

@@ -6,10 +6,11 @@ import { bytes, rawJson } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
 import { zipArchive } from '../../lib/files/zip.ts'
 import type { SettableStatus } from '../../model/workflows/workflow.ts'
-import { type FileRow, filesOfRun } from '../../store/files/files.ts'
+import { type FileRow, filesOfRun, filesOfRunAfter } from '../../store/files/files.ts'
 import { findRun, findRuns, type RunRow, relabelRuns } from '../../store/runs/runs.ts'
 import { lastEventId } from '../events/last-event-id.ts'
 import type { Pulse } from '../events/pulse.ts'
+import { listedFile } from '../files/listed-file.ts'
 import { trajectoriesContract } from './contract.ts'
 import { type DocumentDeps, documentOf } from './documents.ts'
 import { listTrajectories } from './list.ts'
@@ -48,6 +49,16 @@ export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
         'content-disposition': `attachment; filename="${run.trajectory_id}.zip"`,
         'cache-control': 'no-store',
       })
+    },
+
+    listRunFiles: async ({ collection, params, query }) => {
+      const run = await get(collection.id, params.task, params.trajectory_id)
+      const rows = await filesOfRunAfter(database, run.id, { after: query.cursor, limit: query.limit + 1 })
+      const files = rows.slice(0, query.limit)
+      return {
+        files: files.map(listedFile),
+        next_cursor: rows.length > query.limit ? (files.at(-1)?.path ?? null) : null,
+      }
     },
 
     setTrajectoryStatuses: async ({ collection, params, body, note }) => {

@@ -27,6 +27,18 @@ export const filesOfRun = (queries: Queries, runKey: string): Promise<FileRow[]>
     runKey,
   ])
 
+/** Lists files of a run whose path comes after another one, by path. The index has those of one run. */
+export const filesOfRunAfter = (
+  queries: Queries,
+  runKey: string,
+  { after, limit }: { after: string; limit: number },
+): Promise<FileRow[]> =>
+  queries.rows<FileRow>(
+    'files_of_run_after',
+    `select ${columns} from files where run_id = $1 and path collate "C" > $2 order by path collate "C" limit $3`,
+    [runKey, after, limit],
+  )
+
 /** Which of these objects the database refers to. */
 export const namedObjects = async (queries: Queries, objects: string[]): Promise<Set<string>> => {
   const rows = await queries.rows<{ object: string }>(

@@ -1,0 +1,220 @@
+import { Link } from '@tanstack/react-router'
+import { Fragment, type ReactNode, useState } from 'react'
+import type { RunDifference } from '../../../src/model/runs/run-difference.ts'
+import type { Run, RunAddress } from '../../data/run.ts'
+import { withPlaces } from '../../parts/with-places.ts'
+import { usdText } from '../../text/cost.ts'
+import { durationText } from '../../text/duration.ts'
+import { IconButton } from '../../ui/button.tsx'
+import { Icon } from '../../ui/icon.tsx'
+import { Status } from '../../ui/status.tsx'
+import { type ComparedCell, type ComparedStep, cellText, changeText, comparedParts, stepRows } from './comparison.ts'
+import { Differences } from './differences.tsx'
+import { writeRunName } from './run-names.ts'
+
+interface TableProps {
+  /** The base first. */
+  places: readonly RunAddress[]
+  runs: readonly (Run | undefined)[]
+  /** Of each run but the base. */
+  differences: readonly (RunDifference | undefined)[]
+  isOnlyDifferent: boolean
+  onBase: (place: RunAddress) => void
+  onRemove: (place: RunAddress) => void
+}
+
+const name = 'sticky left-0 z-10 w-44 min-w-32 bg-bg py-1.5 pr-3 text-left align-top font-normal'
+const cell = 'min-w-56 border-line border-l px-3 py-1.5 align-top'
+
+/** One column a run, one row a step. */
+export const ComparisonTable = ({ places, runs, differences, isOnlyDifferent, onBase, onRemove }: TableProps) => {
+  const rows = stepRows(differences)
+  const shown = isOnlyDifferent ? rows.filter(({ isSame }) => !isSame) : rows
+  const isWaiting = differences.some((one) => one === undefined)
+  return (
+    <table className="w-full border-collapse">
+      <thead>
+        <tr>
+          <th className={name}>
+            <span className="sr-only">What</span>
+          </th>
+          {places.map((place, at) => (
+            <th key={writeRunName(place)} className={`${cell} text-left font-normal`}>
+              <RunHead place={place} run={runs[at]} isBase={at === 0} onBase={onBase} onRemove={onRemove} />
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        <Facts runs={runs} differences={differences} />
+        <ParamsRow differences={differences} />
+        {shown.map((row) => (
+          <StepLines key={row.step} row={row} places={places} />
+        ))}
+      </tbody>
+      <tfoot>
+        <tr className="border-line border-t">
+          <td colSpan={places.length + 1} className="py-2 text-12 text-muted">
+            {isWaiting
+              ? 'Comparing…'
+              : `${rows.filter(({ isSame }) => !isSame).length} of ${rows.length} steps differ.`}
+          </td>
+        </tr>
+      </tfoot>
+    </table>
+  )
+}
+
+interface HeadProps {
+  place: RunAddress
+  run: Run | undefined
+  isBase: boolean
+  onBase: (place: RunAddress) => void
+  onRemove: (place: RunAddress) => void
+}
+
+const RunHead = ({ place, run, isBase, onBase, onRemove }: HeadProps) => (
+  <div className="flex flex-col gap-0.5">
+    <span className="flex items-center gap-1">
+      <Link
+        to="/$collection/$task/$id"
+        params={{ collection: place.collection, task: place.task, id: place.id }}
+        className="min-w-0 truncate font-mono text-12 text-accent hover:underline"
+      >
+        {place.id}
+      </Link>
+      <span className="flex-1" />
+      {isBase ? (
+        <span className="text-12 text-muted">base</span>
+      ) : (
+        <button type="button" onClick={() => onBase(place)} className="rounded-s px-1 text-12 text-muted hover:bg-sunk">
+          make it the base
+        </button>
+      )}
+      <IconButton icon="cross" label={`Leave ${place.id} out`} onClick={() => onRemove(place)} />
+    </span>
+    {run && <Status of={run.status} />}
+  </div>
+)
+
+const Line = ({ title, children }: { title: ReactNode; children: ReactNode }) => (
+  <tr className="border-line border-t">
+    <th scope="row" className={`${name} text-muted`}>
+      {title}
+    </th>
+    {children}
+  </tr>
+)
+
+const Facts = ({ runs, differences }: Pick<TableProps, 'runs' | 'differences'>) => {
+  const base = runs[0]?.duration_seconds
+  const costs = [
+    differences.find((one) => one?.run.cost)?.run.cost?.left,
+    ...differences.map((one) => one?.run.cost?.right),
+  ]
+  return (
+    <>
+      <Line title="duration">
+        {withPlaces(runs).map(({ element: run, place: at }) => (
+          <td key={at} className={cell}>
+            {durationText(run?.duration_seconds)}{' '}
+            <Change text={at === 0 ? undefined : changeText(base, run?.duration_seconds)} />
+          </td>
+        ))}
+      </Line>
+      {costs.some((cost) => typeof cost === 'number') && (
+        <Line title="cost">
+          {withPlaces(costs).map(({ element: cost, place: at }) => (
+            <td key={at} className={cell}>
+              {cost === undefined ? '=' : usdText(cost)}{' '}
+              <Change text={at === 0 ? undefined : changeText(costs[0], cost)} />
+            </td>
+          ))}
+        </Line>
+      )}
+    </>
+  )
+}
+
+const Change = ({ text }: { text: string | undefined }) =>
+  text === undefined ? null : <span className="text-12 text-muted">{text}</span>
+
+const ParamsRow = ({ differences }: Pick<TableProps, 'differences'>) => {
+  if (!differences.some((one) => one?.run.init_params)) return null
+  return (
+    <Line title="init_params">
+      <td className={`${cell} text-muted`}>base</td>
+      {withPlaces(differences).map(({ element: one, place: at }) => (
+        <td key={at} className={cell}>
+          {one?.run.init_params ? <Differences difference={one.run.init_params} name="init_params" /> : '='}
+        </td>
+      ))}
+    </Line>
+  )
+}
+
+const StepLines = ({ row, places }: { row: ComparedStep; places: readonly RunAddress[] }) => {
+  const [isOpen, setOpen] = useState(false)
+  const canOpen = !row.isSame
+  const title = (
+    <button
+      type="button"
+      disabled={!canOpen}
+      aria-expanded={canOpen ? isOpen : undefined}
+      onClick={() => setOpen(!isOpen)}
+      className="flex max-w-full items-center gap-1 text-text"
+    >
+      {canOpen ? <Icon name={isOpen ? 'down' : 'right'} className="text-muted" /> : <span className="size-4" />}
+      <span className="truncate">{row.step}</span>
+    </button>
+  )
+  return (
+    <Fragment>
+      <Line title={title}>
+        <td className={`${cell} text-muted`}>{row.isInBase ? '' : '–'}</td>
+        {withPlaces(row.cells).map(({ element: one, place: at }) => (
+          <td key={at} className={`${cell} ${one.kind === 'same' ? 'text-faint' : ''}`}>
+            {cellText(one)}
+          </td>
+        ))}
+      </Line>
+      {isOpen && (
+        <tr>
+          <td className={name} />
+          <td className={cell}>{row.isInBase && places[0] && <OpenStep place={places[0]} step={row.step} />}</td>
+          {withPlaces(row.cells).map(({ element: one, place: at }) => (
+            <td key={at} className={cell}>
+              <CellDetail cell={one} />
+              {one.kind !== 'missing' && places[at + 1] && <OpenStep place={places[at + 1]!} step={row.step} />}
+            </td>
+          ))}
+        </tr>
+      )}
+    </Fragment>
+  )
+}
+
+const OpenStep = ({ place, step }: { place: RunAddress; step: string }) => (
+  <Link
+    to="/$collection/$task/$id"
+    params={{ collection: place.collection, task: place.task, id: place.id }}
+    search={{ step } as never}
+    className="text-12 text-accent hover:underline"
+  >
+    open {step}
+  </Link>
+)
+
+const CellDetail = ({ cell: one }: { cell: ComparedCell }) => {
+  if (one.kind !== 'differs') return null
+  const { difference } = one
+  return (
+    <div className="flex flex-col gap-3">
+      {difference.error?.right && <p className="text-bad [overflow-wrap:anywhere]">{difference.error.right}</p>}
+      {comparedParts.map((part) => {
+        const value = difference[part]
+        return value && <Differences key={part} difference={value} name={part} />
+      })}
+    </div>
+  )
+}

@@ -1,0 +1,94 @@
+import { Link } from '@tanstack/react-router'
+import type { ReactNode } from 'react'
+import type { Run } from '../../data/run.ts'
+import { plainText } from '../../parts/log/plain-text.ts'
+import { Button, buttonClass } from '../../ui/button.tsx'
+import { StatusMark } from '../../ui/status.tsx'
+import type { FirstAction, Trouble } from './failure.ts'
+
+const looks = {
+  bad: { mark: 'failed', frame: 'border-bad' },
+  wait: { mark: 'waiting', frame: 'border-wait' },
+  idle: { mark: 'cancelled', frame: 'border-line' },
+}
+
+interface BannerProps {
+  run: Run
+  trouble: Trouble
+  onShow: (step: string) => void
+  onRerun: (from: string) => void
+  /** Buttons of a decision that the run waits for. */
+  decision?: ReactNode
+}
+
+/** What failed, and what to do first. */
+export const Banner = ({ run, trouble, onShow, onRerun, decision }: BannerProps) => {
+  const { tone, step, message, cause, hint, others, action } = trouble
+  const look = looks[tone]
+  return (
+    <div
+      role={tone === 'bad' ? 'alert' : 'status'}
+      className={`mx-4 mb-2 flex flex-wrap items-start gap-x-3 gap-y-2 rounded-m border px-3 py-2 ${look.frame}`}
+    >
+      <StatusMark of={look.mark} className="mt-[3px]" />
+      <div className="max-h-32 min-w-60 flex-1 overflow-y-auto">
+        <p className="[overflow-wrap:anywhere]">
+          {step !== undefined && (
+            <button type="button" onClick={() => onShow(step)} className="font-medium hover:underline">
+              {step}:
+            </button>
+          )}{' '}
+          {plainText(message)}
+          {others > 0 && <span className="text-muted"> and {others} more</span>}
+        </p>
+        {cause && <p className="text-12 text-muted [overflow-wrap:anywhere]">{plainText(cause)}</p>}
+        {hint && <p className="text-muted [overflow-wrap:anywhere]">→ {plainText(hint)}</p>}
+      </div>
+      {decision ?? <ActionButton run={run} action={action} onShow={onShow} onRerun={onRerun} />}
+    </div>
+  )
+}
+
+interface ActionProps {
+  run: Run
+  action: FirstAction
+  onShow: (step: string) => void
+  onRerun: (from: string) => void
+}
+
+const ActionButton = ({ run, action, onShow, onRerun }: ActionProps) => {
+  const { collection, task } = run
+  switch (action.kind) {
+    case 'show':
+      return <Button onClick={() => onShow(action.step)}>Go to {action.step}</Button>
+    case 'rerun':
+      return <Button onClick={() => onRerun(action.step)}>Run again from {action.step}</Button>
+    case 'child':
+      return (
+        <Link
+          to="/$collection/$task/$id"
+          params={{ collection, task: action.task, id: action.id }}
+          className={buttonClass()}
+        >
+          Open the run that failed
+        </Link>
+      )
+    case 'environment':
+      return (
+        <a
+          href={`/settings?collection=${encodeURIComponent(action.collection)}&tab=environment`}
+          className={buttonClass()}
+        >
+          Set a key
+        </a>
+      )
+    case 'definition':
+      return (
+        <a href={`/${collection}/${task}?tab=definition`} className={buttonClass()}>
+          Open the definition
+        </a>
+      )
+    default:
+      return null
+  }
+}

@@ -1,0 +1,62 @@
+import { useState } from 'react'
+import { api } from '../../data/api.ts'
+import type { Run, RunAddress } from '../../data/run.ts'
+import { Button } from '../../ui/button.tsx'
+import { CopyLine, copyText } from '../../ui/copy.tsx'
+import { Icon } from '../../ui/icon.tsx'
+import { Popover } from '../../ui/popover.tsx'
+import { showToast } from '../../ui/toast.tsx'
+import { commandsFor } from './commands.ts'
+import { saveAnswer } from './save-answer.ts'
+
+interface CommandsMenuProps {
+  run: Run
+  place: RunAddress
+  failedStep: string | undefined
+}
+
+/** The command line that does the same, and what else can be done with a run. */
+export const CommandsMenu = ({ run, place, failedStep }: CommandsMenuProps) => {
+  const [isSaving, setSaving] = useState(false)
+  const download = async () => {
+    setSaving(true)
+    try {
+      const params = { collection: place.collection, task: place.task, trajectory_id: place.id }
+      await saveAnswer(await api.downloadTrajectory({ params }), `${place.id}.zip`)
+    } catch (error) {
+      showToast({ text: error instanceof Error ? error.message : String(error), isBad: true })
+    } finally {
+      setSaving(false)
+    }
+  }
+  return (
+    <Popover
+      label="More, and the command line"
+      button={<Icon name="dots" />}
+      side="left"
+      className="inline-flex size-7 items-center justify-center rounded-m border border-line hover:bg-sunk"
+    >
+      {() => (
+        <div className="flex w-120 max-w-full flex-col gap-3">
+          <div className="flex flex-wrap gap-2">
+            <Button
+              icon="link"
+              onClick={async () => (await copyText(location.href)) && showToast({ text: 'Copied the link' })}
+            >
+              Copy the link
+            </Button>
+            <Button icon="download" disabled={isSaving} onClick={() => void download()}>
+              {isSaving ? 'Loading…' : 'Download with files'}
+            </Button>
+          </div>
+          {commandsFor(run, failedStep).map(({ title, line }) => (
+            <div key={title} className="flex flex-col gap-1">
+              <p className="text-12 text-muted">{title}</p>
+              <CopyLine text={line} />
+            </div>
+          ))}
+        </div>
+      )}
+    </Popover>
+  )
+}

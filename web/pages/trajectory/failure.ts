@@ -1,0 +1,121 @@
+import type { ErrorRecord } from '../../../src/model/runs/error-record.ts'
+import { isOpen, type Run, type RunStep, stepsInOrder, type WholeStep } from '../../data/run.ts'
+
+/** What a person can do first about a run that needs somebody. */
+export type FirstAction =
+  | { kind: 'show'; step: string }
+  | { kind: 'rerun'; step: string }
+  | { kind: 'child'; task: string; id: string }
+  | { kind: 'environment'; collection: string }
+  | { kind: 'definition' }
+  | { kind: 'none' }
+
+/** The banner of a run: what is wrong, and what to do first. */
+export interface Trouble {
+  tone: 'bad' | 'wait' | 'idle'
+  /** The step that it is about; undefined where the run itself was refused. */
+  step: string | undefined
+  message: string
+  /** The error behind the error. */
+  cause: string | undefined
+  hint: string | undefined
+  /** Failed steps beside that one. */
+  others: number
+  action: FirstAction
+}
+
+/** What helps with an error, by its code, where the error itself says nothing. */
+const hints: Record<string, string> = {
+  timed_out: 'The step took longer than it may. Raise its timeout_sec, or run it again.',
+  upstream_failed: 'The provider answered with an error. Run it again from this step once the provider is well.',
+  network_failed: 'The network did not answer. Run it again from this step.',
+  activity_failed: 'Look at the input and the log of the step.',
+  reference_missing: 'Correct the path in the definition, then run it again with the current version.',
+  parameter_invalid: 'Correct the parameter in the definition, then run it again with the current version.',
+  internal: 'This is a bug of the server. Please report it with the log of the run.',
+}
+
+const definitionCodes: ReadonlySet<string> = new Set(['reference_missing', 'parameter_invalid', 'workflow_invalid'])
+
+const failedSteps = (run: Run): RunStep[] => {
+  const failed = stepsInOrder(run).filter(({ status }) => status === 'failed')
+  // A failure that the run went on from explains nothing when a later one ended it.
+  const ending = failed.filter((step) => step.ended !== null && run.error?.includes(`'${step.key}'`))
+  return ending.length > 0 ? [...ending, ...failed.filter((step) => !ending.includes(step))] : failed
+}
+
+/** The step to show first: the one that failed, that waits for a person, or that is at work. */
+export const firstStepToShow = (run: Run): string | undefined => {
+  const [failed] = run.status === 'failed' ? failedSteps(run) : []
+  if (failed) return failed.key
+  const waiting = run.waiting?.[0]
+  if (waiting) return waiting.step
+  const steps = stepsInOrder(run)
+  const active = isOpen(run) ? steps.find(({ status }) => status === 'running') : undefined
+  return (active ?? steps.findLast(({ status }) => status !== 'skipped') ?? steps[0])?.key
+}
+
+/** The first child run of a fan-out or sub-run that failed, as its step's outputs name it. */
+export const failedChildOf = (step: Pick<WholeStep, 'outputs'>): { task: string; id: string } | undefined => {
+  const { trajectory_references: references, trajectory_id: id, name, status } = step.outputs
+  const child = Array.isArray(references)
+    ? references.find((one) => one !== null && typeof one === 'object' && one.status !== 'completed')
+    : { trajectory_id: id, name, status }
+  if (typeof child?.trajectory_id !== 'string' || typeof child.name !== 'string' || child.status === 'completed')
+    return undefined
+  return { task: child.name.slice(child.name.indexOf('/') + 1), id: child.trajectory_id }
+}
+
+const actionFor = (run: Run, step: RunStep | undefined, code: string, retryable: boolean): FirstAction => {
+  if (code === 'model_unavailable') return { kind: 'environment', collection: run.collection }
+  if (definitionCodes.has(code)) return { kind: 'definition' }
+  if (!step) return { kind: 'none' }
+  return retryable || code === 'upstream_failed' || code === 'timed_out'
+    ? { kind: 'rerun', step: step.key }
+    : { kind: 'show', step: step.key }
+}
+
+/** The error behind an error, where its message does not repeat it. */
+export const causeOf = (detail: ErrorRecord | undefined): string | undefined =>
+  detail?.cause && !detail.message.includes(detail.cause) ? detail.cause : undefined
+
+const failureOf = (run: Run, whole: WholeStep | undefined): Trouble => {
+  const [step, ...others] = failedSteps(run)
+  const detail = step?.error_detail ?? (step ? undefined : (run.error_detail ?? undefined))
+  const code = detail?.code ?? ''
+  const child = whole && whole.key === step?.key ? failedChildOf(whole) : undefined
+  return {
+    ...calm,
+    tone: 'bad',
+    step: step?.key,
+    message: detail?.message ?? step?.error ?? run.error ?? 'The run failed, and no reason was recorded.',
+    cause: causeOf(detail),
+    hint: detail?.hint ?? hints[code],
+    others: others.length,
+    action: child ? { kind: 'child', ...child } : actionFor(run, step, code, detail?.retryable ?? false),
+  }
+}
+
+const calm = { cause: undefined, hint: undefined, others: 0 }
+
+const waitOf = (waiting: NonNullable<Run['waiting']>): Trouble => {
+  const { step, message } = waiting[0]!
+  return { ...calm, tone: 'wait', step, message, others: waiting.length - 1, action: { kind: 'show', step } }
+}
+
+const cancelledOf = (run: Run): Trouble => {
+  const at = stepsInOrder(run).find(({ status }) => status === 'cancelled')
+  const message = run.error ?? (at ? `Cancelled during ${at.key}` : 'Cancelled before its first step')
+  const action: FirstAction = at ? { kind: 'rerun', step: at.key } : { kind: 'none' }
+  return { ...calm, tone: 'idle', step: at?.key, message, action }
+}
+
+/**
+ * What keeps a run from being well; undefined while nothing does. `whole` is the failed step with its values, once it is
+ * known: with it the failed child of a fan-out is named.
+ */
+export const troubleOf = (run: Run, whole?: WholeStep): Trouble | undefined => {
+  if (run.status === 'failed') return failureOf(run, whole)
+  if (run.waiting && run.waiting.length > 0 && isOpen(run)) return waitOf(run.waiting)
+  return run.status === 'cancelled' ? cancelledOf(run) : undefined
+}

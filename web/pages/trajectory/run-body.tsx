@@ -1,0 +1,113 @@
+import { useCallback, useMemo, useRef, useState } from 'react'
+import { useNarrow } from '../../data/narrow.ts'
+import { isOpen, type Run, type RunAddress, stepsInOrder } from '../../data/run.ts'
+import { useWholeStep } from '../../data/step.ts'
+import { useStored, writeStored } from '../../data/stored.ts'
+import { useMayWrite } from '../../data/whoami.ts'
+import { loopAround, timelineRows } from '../../parts/timeline/rows.ts'
+import { Split } from '../../ui/split.tsx'
+import { Banner } from './banner.tsx'
+import type { RerunWish } from './commands.ts'
+import { firstStepToShow, troubleOf } from './failure.ts'
+import { RunHeader } from './header.tsx'
+import { RerunDialog, useRerun } from './rerun.tsx'
+import { useRunKeys } from './run-keys.ts'
+import { RunViews } from './run-views.tsx'
+import { useSelection, viewNames } from './selection.ts'
+import { SidePanel } from './side-panel.tsx'
+
+/** The page of a run that is loaded. */
+export const RunBody = ({ place, run }: { place: RunAddress; run: Run }) => {
+  const [selection, change] = useSelection()
+  const [opened, setOpened] = useState<ReadonlySet<string>>(new Set())
+  const [isEditing, setEditing] = useState(false)
+  const isNarrow = useNarrow()
+  const mayWrite = useMayWrite()
+  const width = Number(useStored('panel-width') ?? 42)
+  const rerun = useRerun(place)
+  const scroller = useRef<{ show?: (row: number) => void }>({})
+
+  const first = firstStepToShow(run)
+  const chosen = selection.step ?? (isNarrow ? undefined : first)
+  const failed = useWholeStep(
+    place,
+    run.status === 'failed' && first !== undefined && run.steps[first] ? first : undefined,
+  ).data
+  const trouble = useMemo(() => troubleOf(run, failed), [run, failed])
+  // A chosen step within a closed loop opens it.
+  const shownLoops = useMemo(() => {
+    const around =
+      selection.step === undefined ? undefined : loopAround(selection.step, stepsInOrder(run), run.total_steps)
+    return around === undefined ? opened : new Set([...opened, around])
+  }, [opened, run, selection.step])
+  const rows = useMemo(() => timelineRows(stepsInOrder(run), run.total_steps, shownLoops), [run, shownLoops])
+
+  const choose = useCallback((step: string) => change({ step }), [change])
+  const toggle = useCallback((id: string) => {
+    setOpened((was) => {
+      const next = new Set(was)
+      if (!next.delete(id)) next.add(id)
+      return next
+    })
+  }, [])
+  const start = (choice: RerunWish) => rerun.mutate(choice)
+  const rerunFrom = (from: string) => start({ from })
+  useRunKeys({ run, rows, chosen, view: selection.view, choose, change, scroller: scroller.current })
+
+  // A decision stands in the panel already, with the same words.
+  const isShown = trouble?.tone === 'wait' && !isNarrow && chosen === trouble.step
+  const canRerunFrom = chosen !== undefined && run.steps[chosen] !== undefined && !isOpen(run) ? chosen : undefined
+  return (
+    <main className="flex min-h-0 flex-1 flex-col">
+      <RunHeader
+        run={run}
+        place={place}
+        step={canRerunFrom}
+        failedStep={trouble?.tone === 'bad' ? trouble.step : undefined}
+        mayWrite={mayWrite}
+        isStarting={rerun.isPending}
+        onRerun={start}
+        onEdit={() => setEditing(true)}
+      />
+      {trouble && !isShown && (
+        <Banner run={run} trouble={trouble} onShow={(step) => change({ step, panel: undefined })} onRerun={rerunFrom} />
+      )}
+      <Split
+        label="the step"
+        percent={width}
+        onResize={(percent) => writeStored('panel-width', String(Math.round(percent)))}
+        panel={
+          chosen !== undefined && (
+            <SidePanel
+              run={run}
+              place={place}
+              chosen={chosen}
+              wanted={selection.panel}
+              mayWrite={mayWrite}
+              isNarrow={isNarrow}
+              onSelect={(panel) => change({ panel })}
+              onChoose={choose}
+              onClose={() => change({ step: undefined, panel: undefined })}
+              onRerun={start}
+            />
+          )
+        }
+      >
+        <RunViews
+          run={run}
+          place={place}
+          rows={rows}
+          view={selection.view}
+          chosen={chosen}
+          onView={(view) => change({ view: viewNames.find((name) => name === view) ?? 'timeline' })}
+          onChoose={choose}
+          onOpen={toggle}
+          scroller={scroller.current}
+        />
+      </Split>
+      {isEditing && (
+        <RerunDialog run={run} place={place} step={canRerunFrom} onClose={() => setEditing(false)} onRerun={start} />
+      )}
+    </main>
+  )
+}

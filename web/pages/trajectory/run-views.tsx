@@ -1,0 +1,101 @@
+import { useQuery } from '@tanstack/react-query'
+import { lazy, Suspense, useMemo } from 'react'
+import type { Run, RunAddress } from '../../data/run.ts'
+import { useRunLog } from '../../data/run-log.ts'
+import { initParamsQuery } from '../../data/step.ts'
+import { JsonTree } from '../../parts/json-tree/json-tree.tsx'
+import { Log } from '../../parts/log/log.tsx'
+import { Media } from '../../parts/media/media.tsx'
+import { filesNamedIn } from '../../parts/media/media-kind.ts'
+import { Problem } from '../../parts/problem.tsx'
+import type { TimelineRow } from '../../parts/timeline/rows.ts'
+import { Timeline } from '../../parts/timeline/timeline.tsx'
+import { Tabs } from '../../ui/tabs.tsx'
+import { RunFiles } from './run-files.tsx'
+import type { ViewName } from './selection.ts'
+
+const Graph = lazy(() => import('../../parts/graph/graph.tsx'))
+
+interface RunViewsProps {
+  run: Run
+  place: RunAddress
+  rows: readonly TimelineRow[]
+  view: ViewName
+  chosen: string | undefined
+  onView: (view: ViewName) => void
+  onChoose: (id: string) => void
+  onOpen: (id: string) => void
+  scroller: { show?: (row: number) => void }
+}
+
+const tabs = [
+  { name: 'timeline', text: 'Timeline' },
+  { name: 'graph', text: 'Graph' },
+  { name: 'log', text: 'Log' },
+  { name: 'input', text: 'Input' },
+  { name: 'files', text: 'Files' },
+] satisfies { name: ViewName; text: string }[]
+
+/** The ways to look at a run; what is chosen in one is chosen in all. */
+export const RunViews = (props: RunViewsProps) => (
+  <>
+    <Tabs
+      label="Views of the run"
+      tabs={tabs}
+      current={props.view}
+      onSelect={props.onView}
+      className="shrink-0 border-line border-b px-4"
+    />
+    <div role="tabpanel" aria-label={props.view} className="flex min-h-0 flex-1 flex-col">
+      <View {...props} />
+    </div>
+  </>
+)
+
+const View = ({ run, place, rows, view, chosen, onChoose, onOpen, scroller }: RunViewsProps) => {
+  switch (view) {
+    case 'graph':
+      return (
+        <Suspense fallback={<p className="p-4 text-muted">Loading…</p>}>
+          <Graph run={run} chosen={chosen} onChoose={onChoose} />
+        </Suspense>
+      )
+    case 'log':
+      return <RunLog run={run} place={place} chosen={chosen} onChoose={onChoose} />
+    case 'input':
+      return <RunInput place={place} />
+    case 'files':
+      return <RunFiles place={place} run={run} />
+    default:
+      return <Timeline run={run} rows={rows} chosen={chosen} onChoose={onChoose} onOpen={onOpen} scroller={scroller} />
+  }
+}
+
+const RunLog = ({ run, place, chosen, onChoose }: Pick<RunViewsProps, 'run' | 'place' | 'chosen' | 'onChoose'>) => {
+  const { data, error, refetch } = useRunLog(place, run)
+  if (error) return <Problem error={error} onRetry={() => void refetch()} />
+  if (!data) return <p className="p-4 text-muted">Loading…</p>
+  return (
+    <Log
+      events={data.events}
+      step={chosen}
+      onChoose={onChoose}
+      note={data.next_cursor === null ? undefined : `the first ${data.events.length} lines`}
+    />
+  )
+}
+
+const RunInput = ({ place }: { place: RunAddress }) => {
+  const { data, error, refetch } = useQuery(initParamsQuery(place))
+  const files = useMemo(() => filesNamedIn(data, place.collection), [data, place.collection])
+  if (error) return <Problem error={error} onRetry={() => void refetch()} />
+  if (!data) return <p className="p-4 text-muted">Loading…</p>
+  return (
+    <div className="flex min-h-0 flex-1 flex-col gap-4 overflow-auto p-4">
+      <JsonTree value={data} path="init_params" label="init_params" />
+      {files.map((file) => (
+        <Media key={file.path} file={file} />
+      ))}
+    </div>
+  )
+}

@@ -1,0 +1,132 @@
+import { type Run, type RunAddress, stepsInOrder } from '../../data/run.ts'
+import { StepPanel } from '../../parts/step-panel/panel.tsx'
+import type { PanelName } from '../../parts/step-panel/panel-tabs.ts'
+import { loopId } from '../../parts/timeline/rows.ts'
+import { loopsOf } from '../../parts/timeline/turns.ts'
+import { durationText } from '../../text/duration.ts'
+import { Button } from '../../ui/button.tsx'
+import { CopyLine } from '../../ui/copy.tsx'
+import { Icon } from '../../ui/icon.tsx'
+import { Popover } from '../../ui/popover.tsx'
+import { StatusMark, statusWord } from '../../ui/status.tsx'
+import { type RerunWish, rerunCommand, stepCommand } from './commands.ts'
+import { Decide } from './decide.tsx'
+
+interface SidePanelProps {
+  run: Run
+  place: RunAddress
+  /** A step, a loop, or a step that has not begun. */
+  chosen: string
+  wanted: string | undefined
+  mayWrite: boolean
+  isNarrow: boolean
+  onSelect: (panel: PanelName) => void
+  onChoose: (step: string) => void
+  onClose: () => void
+  onRerun: (choice: RerunWish) => void
+}
+
+/** What the page says about whatever is chosen. Where the window is narrow it is a page of its own, with a way back. */
+export const SidePanel = (props: SidePanelProps) => (
+  <div className="flex h-full min-h-0 flex-col">
+    {props.isNarrow && (
+      <div className="shrink-0 border-line border-b px-2 py-1">
+        <Button look="quiet" icon="left" onClick={props.onClose}>
+          All steps
+        </Button>
+      </div>
+    )}
+    <div className="min-h-0 flex-1">
+      <Chosen {...props} />
+    </div>
+  </div>
+)
+
+const Chosen = (props: SidePanelProps) => {
+  const { run, place, chosen, wanted, mayWrite, onSelect, onChoose, onRerun } = props
+  const step = run.steps[chosen]
+  if (!step) return <NoStep {...props} />
+  const waiting = run.waiting?.find((one) => one.step === chosen)
+  return (
+    <StepPanel
+      run={run}
+      place={place}
+      step={step}
+      wanted={wanted}
+      onSelect={onSelect}
+      onChoose={onChoose}
+      actions={<StepActions run={run} step={chosen} mayWrite={mayWrite} onRerun={onRerun} />}
+      decision={waiting && <Decide key={waiting.step} run={run} place={place} waiting={waiting} mayWrite={mayWrite} />}
+    />
+  )
+}
+
+interface StepActionsProps {
+  run: Run
+  step: string
+  mayWrite: boolean
+  onRerun: (choice: RerunWish) => void
+}
+
+const StepActions = ({ run, step, mayWrite, onRerun }: StepActionsProps) => (
+  <span className="flex shrink-0 gap-1">
+    {mayWrite && run.ended !== null && (
+      <Button icon="again" onClick={() => onRerun({ from: step })} title={`Run again from ${step}`}>
+        From here
+      </Button>
+    )}
+    <Popover
+      label="Commands for this step"
+      button={<Icon name="dots" />}
+      side="left"
+      className="inline-flex size-7 items-center justify-center rounded-m text-muted hover:bg-sunk"
+    >
+      {() => (
+        <div className="flex w-110 max-w-full flex-col gap-3">
+          <p className="text-12 text-muted">Show this step:</p>
+          <CopyLine text={stepCommand(run, step)} />
+          <p className="text-12 text-muted">Run again from it:</p>
+          <CopyLine text={rerunCommand(run, { from: step })} />
+        </div>
+      )}
+    </Popover>
+  </span>
+)
+
+/** A loop, or a step that did not run. */
+const NoStep = ({ run, chosen, onChoose }: SidePanelProps) => {
+  const steps = stepsInOrder(run)
+  const loop = loopsOf(steps, new Set(run.total_steps)).find((one) => loopId(one) === chosen)
+  if (!loop) {
+    return (
+      <div className="p-4">
+        <h2 className="font-semibold text-15 [overflow-wrap:anywhere]">{chosen}</h2>
+        <p className="mt-2 text-muted">
+          {run.ended === null ? 'This step has not begun.' : 'This step did not run: the run ended before it.'}
+        </p>
+      </div>
+    )
+  }
+  return (
+    <div className="h-full overflow-auto p-4">
+      <h2 className="mb-2 font-semibold text-15">
+        {loop.counter} · {loop.turns} turns
+      </h2>
+      <ul>
+        {steps.slice(loop.first, loop.last + 1).map((step) => (
+          <li key={step.key}>
+            <button
+              type="button"
+              onClick={() => onChoose(step.key)}
+              className="flex w-full items-center gap-2 rounded-s px-1 py-1 text-left hover:bg-sunk"
+            >
+              <StatusMark of={step.status} label={statusWord(step.status)} />
+              <span className="min-w-0 flex-1 truncate">{step.key}</span>
+              <span className="text-12 text-muted">{durationText(step.duration_seconds)}</span>
+            </button>
+          </li>
+        ))}
+      </ul>
+    </div>
+  )
+}

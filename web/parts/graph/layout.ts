@@ -1,0 +1,58 @@
+import dagre from '@dagrejs/dagre'
+import type { RunGraph } from './run-graph.ts'
+
+export const boxWidth = 184
+export const boxHeight = 40
+
+interface Place {
+  x: number
+  y: number
+}
+
+/** Where the boxes and edges of a graph are drawn, in px from the top left. */
+export interface GraphLayout {
+  width: number
+  height: number
+  /** Top left corner of each box. */
+  boxes: ReadonlyMap<string, Place>
+  /** Points of each edge, in the order of the edges of the graph. */
+  edges: readonly Place[][]
+}
+
+const margin = 24
+
+/** Lays a graph out from top to bottom. */
+export const layoutOf = ({ nodes, edges }: Pick<RunGraph, 'nodes' | 'edges'>): GraphLayout => {
+  const graph = new dagre.graphlib.Graph()
+  graph.setGraph({ rankdir: 'TB', nodesep: 24, ranksep: 32, marginx: margin, marginy: margin })
+  for (const { id } of nodes) graph.setNode(id, { width: boxWidth, height: boxHeight })
+  for (const { from, to, kind } of edges) graph.setEdge(from, to, { weight: kind === 'reads' ? 2 : 1 })
+  dagre.layout(graph)
+  const { width = 0, height = 0 } = graph.graph() as { width?: number; height?: number }
+  const boxes = new Map<string, Place>()
+  for (const { id } of nodes) {
+    const { x, y } = graph.node(id) as Place
+    boxes.set(id, { x: x - boxWidth / 2, y: y - boxHeight / 2 })
+  }
+  return {
+    width,
+    height,
+    boxes,
+    edges: edges.map(({ from, to }) => (graph.edge(from, to) as { points: Place[] }).points),
+  }
+}
+
+/** A smooth line through points, as the `d` of an SVG path: it bends at each point between the first and the last. */
+export const linePath = (points: readonly Place[]): string => {
+  const [first, ...rest] = points
+  const last = rest.at(-1)
+  if (!first || !last) return ''
+  const bends = rest.slice(0, -1)
+  if (bends.length === 0) return `M${first.x} ${first.y}L${last.x} ${last.y}`
+  const curves = bends.map((bend, at) => {
+    const next = bends[at + 1]
+    const to = next ? { x: (bend.x + next.x) / 2, y: (bend.y + next.y) / 2 } : last
+    return `Q${bend.x} ${bend.y} ${to.x} ${to.y}`
+  })
+  return `M${first.x} ${first.y}${curves.join('')}`
+}

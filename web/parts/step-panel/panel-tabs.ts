@@ -1,0 +1,47 @@
+import type { RunStep } from '../../data/run.ts'
+
+export const panelNames = ['error', 'input', 'output', 'log', 'config', 'attempts', 'runs'] as const
+export type PanelName = (typeof panelNames)[number]
+
+/** Activities that start runs of their own. */
+export const startsRuns = ({ activity }: Pick<RunStep, 'activity'>): boolean =>
+  activity === 'list_emit_await' || activity === 'run_workflow'
+
+const texts: Record<PanelName, string> = {
+  error: 'Error',
+  input: 'Input',
+  output: 'Output',
+  log: 'Log',
+  config: 'Config',
+  attempts: 'Attempts',
+  runs: 'Runs',
+}
+
+/** The tabs of the panel for a step, in order. */
+export const panelTabs = (step: RunStep): { name: PanelName; text: string; count?: string }[] => {
+  const shown: Record<PanelName, boolean> = {
+    error: step.error !== null,
+    input: true,
+    output: true,
+    log: true,
+    config: true,
+    attempts: step.attempt > 1,
+    runs: startsRuns(step),
+  }
+  return panelNames
+    .filter((name) => shown[name])
+    .map((name) => ({
+      name,
+      text: texts[name],
+      ...(name === 'attempts' ? { count: String(step.attempt) } : {}),
+    }))
+}
+
+/** The tab to show: the wanted one where the step has it, else what tells most. */
+export const shownPanel = (step: RunStep, wanted: string | undefined): PanelName => {
+  const tabs = panelTabs(step)
+  const found = tabs.find(({ name }) => name === wanted)
+  if (found) return found.name
+  if (step.error !== null) return 'error'
+  return startsRuns(step) && step.ended === null ? 'runs' : step.ended === null ? 'input' : 'output'
+}

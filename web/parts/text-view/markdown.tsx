@@ -1,0 +1,43 @@
+import Md, { type Components } from 'react-markdown'
+import gfm from 'remark-gfm'
+
+/** A link says where it leads, and opens elsewhere without telling from where. */
+const components: Components = {
+  a: ({ href, children }) => (
+    <a href={href} target="_blank" rel="noreferrer noopener nofollow" title={href} className="text-accent underline">
+      {children}
+    </a>
+  ),
+  h1: ({ children }) => <h3 className="font-semibold text-15">{children}</h3>,
+  h2: ({ children }) => <h4 className="font-semibold text-15">{children}</h4>,
+  h3: ({ children }) => <h5 className="font-semibold">{children}</h5>,
+  ul: ({ children }) => <ul className="list-disc pl-5">{children}</ul>,
+  ol: ({ children }) => <ol className="list-decimal pl-5">{children}</ol>,
+  blockquote: ({ children }) => <blockquote className="border-line border-l-2 pl-3 text-muted">{children}</blockquote>,
+  pre: ({ children }) => (
+    <pre className="overflow-x-auto rounded-m border border-line bg-sunk p-2 font-mono text-12">{children}</pre>
+  ),
+  code: ({ children }) => <code className="font-mono text-12">{children}</code>,
+  table: ({ children }) => (
+    <div className="overflow-x-auto">
+      <table className="border-collapse text-12">{children}</table>
+    </div>
+  ),
+  th: ({ children }) => <th className="border border-line px-2 py-1 text-left font-medium">{children}</th>,
+  td: ({ children }) => <td className="border border-line px-2 py-1">{children}</td>,
+  hr: () => <hr className="border-line" />,
+}
+
+/**
+ * Markdown that does nothing: no HTML, no images, since they would call somebody, and links only to http and mail, which
+ * is what react-markdown lets through.
+ */
+const Markdown = ({ text }: { text: string }) => (
+  <div className="flex flex-col gap-2 break-words">
+    <Md remarkPlugins={[gfm]} disallowedElements={['img', 'input']} unwrapDisallowed skipHtml components={components}>
+      {text}
+    </Md>
+  </div>
+)
+
+export default Markdown

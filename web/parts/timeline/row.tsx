@@ -1,0 +1,157 @@
+import { memo, useMemo } from 'react'
+import type { RunStep } from '../../data/run.ts'
+import { durationText } from '../../text/duration.ts'
+import { Icon } from '../../ui/icon.tsx'
+import { StatusMark, statusWord } from '../../ui/status.tsx'
+import { leadingStatus } from '../graph/run-graph.ts'
+import { statusOfStep } from '../status-of-step.ts'
+import { Bar } from './bar.tsx'
+import { joinedStretches, type Lanes } from './lanes.ts'
+import type { StatusCounts, TimelineRow } from './rows.ts'
+import { extentOf } from './stretches.ts'
+import type { TimeScale } from './time-scale.ts'
+
+export const rowHeight = 28
+/** Columns of a row: its name, its bar, its duration. */
+export const rowGrid = 'grid grid-cols-[clamp(8rem,34%,18rem)_minmax(0,1fr)_4.5rem] gap-2'
+
+interface RowProps {
+  row: TimelineRow
+  place: number
+  count: number
+  lanes: Lanes
+  scale: TimeScale
+  isChosen: boolean
+  isEnded: boolean
+  onChoose: (id: string) => void
+  onOpen: (id: string) => void
+}
+
+/** One line of the timeline. */
+export const TimelineLine = memo(
+  ({ row, place, count, lanes, scale, isChosen, isEnded, onChoose, onOpen }: RowProps) => {
+    const depth = row.kind === 'step' ? row.depth : 0
+    const status =
+      row.kind === 'step'
+        ? statusOfStep(row.step)
+        : row.kind === 'loop'
+          ? leadingStatus(row.counts)
+          : isEnded
+            ? 'skipped'
+            : 'pending'
+    return (
+      // biome-ignore lint/a11y/useKeyWithClickEvents: the tree around it takes the keys
+      <div
+        id={`row-${row.id}`}
+        role="treeitem"
+        tabIndex={-1}
+        aria-selected={isChosen}
+        aria-level={depth + 1}
+        aria-posinset={place + 1}
+        aria-setsize={count}
+        aria-expanded={row.kind === 'loop' ? row.isOpen : undefined}
+        onClick={() => {
+          onChoose(row.id)
+          if (row.kind === 'loop') onOpen(row.id)
+        }}
+        className={`${rowGrid} absolute inset-x-0 cursor-default items-center px-4 ${isChosen ? 'bg-selection' : 'hover:bg-sunk'}`}
+        style={{ top: place * rowHeight, height: rowHeight }}
+      >
+        <span className="flex min-w-0 items-center gap-2" style={{ paddingLeft: depth * 16 }}>
+          {row.kind === 'loop' ? <Icon name={row.isOpen ? 'down' : 'right'} className="-ml-1 text-muted" /> : null}
+          <StatusMark of={status} label={statusWord(status)} />
+          <span className="flex min-w-0 items-baseline gap-2">
+            <Name row={row} />
+          </span>
+        </span>
+        <RowBar row={row} lanes={lanes} scale={scale} status={status} />
+        <RowTime row={row} lanes={lanes} isEnded={isEnded} />
+      </div>
+    )
+  },
+)
+
+const waits: Record<NonNullable<RunStep['wait']>['for'], string> = {
+  time: 'sleeps',
+  retry: 'before its next attempt',
+  approval: 'for a person',
+  runs: 'for its runs',
+  sandbox: 'for a sandbox',
+}
+
+const noteText = ({ activity, progress, wait }: RunStep): string =>
+  progress ? progressText(progress) : wait ? waits[wait.for] : activity
+
+const Name = ({ row }: { row: TimelineRow }) => {
+  if (row.kind === 'pending') return <span className="truncate text-muted">{row.name}</span>
+  if (row.kind === 'loop') {
+    return (
+      <>
+        <span className="truncate">
+          {row.name} ×{row.turns}
+        </span>
+        <span className="truncate text-12 text-muted">
+          {Object.keys(row.counts).length === 1 ? `${row.steps.length} steps` : countsText(row.counts)}
+        </span>
+      </>
+    )
+  }
+  const { step } = row
+  return (
+    <>
+      <span className="max-w-full shrink-0 truncate">{step.key}</span>
+      <span className="truncate text-12 text-muted">{noteText(step)}</span>
+    </>
+  )
+}
+
+const marks: Record<string, string> = {
+  completed: '✓',
+  failed: '✕',
+  running: '◔',
+  cancelled: '–',
+  skipped: '⇥',
+  pending: '◷',
+}
+
+/** Numbers by status, in short: `11 ✓ 1 ✕`. */
+export const countsText = (counts: StatusCounts): string =>
+  Object.keys(marks)
+    .filter((status) => counts[status])
+    .map((status) => `${counts[status]} ${marks[status]}`)
+    .join(' ')
+
+const progressText = ({
+  total,
+  completed,
+  failed,
+}: {
+  total: number | null
+  completed: number
+  failed: number
+}): string => `${total ?? '?'} runs  ${countsText({ completed, failed })}`
+
+const RowBar = ({ row, lanes, scale, status }: Pick<RowProps, 'row' | 'lanes' | 'scale'> & { status: string }) => {
+  const stretches = useMemo(() => {
+    if (row.kind === 'pending') return []
+    return row.kind === 'step' ? (lanes.stretches.get(row.step.key) ?? []) : joinedStretches(row.steps, lanes)
+  }, [row, lanes])
+  return <span className="relative h-full">{<Bar stretches={stretches} scale={scale} status={status} />}</span>
+}
+
+const RowTime = ({ row, lanes, isEnded }: Pick<RowProps, 'row' | 'lanes' | 'isEnded'>) => {
+  const text = () => {
+    if (row.kind === 'pending') return isEnded ? 'not run' : ''
+    if (row.kind === 'loop') {
+      const extent = extentOf(joinedStretches(row.steps, lanes))
+      return extent ? durationText((extent.to - extent.from) / 1000) : ''
+    }
+    const { step } = row
+    if (step.status === 'skipped') return 'skipped'
+    const stretches = lanes.stretches.get(step.key) ?? []
+    if (stretches.length === 0) return 'carried over'
+    const extent = extentOf(stretches.filter(({ kind }) => kind !== 'wait'))
+    return durationText(step.duration_seconds ?? (extent ? (extent.to - extent.from) / 1000 : null))
+  }
+  return <span className="truncate text-right text-12 text-muted">{text()}</span>
+}
