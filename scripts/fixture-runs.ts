@@ -51,6 +51,29 @@ const nasty = [
   '{{constructor.constructor("alert(4)")()}}',
 ].join('\n\n')
 
+const runbook = `---
+primary_outputs: totals.csv
+verify:
+  command: 'echo "$(wc -l < totals.csv) of 3 lines"; test "$(wc -l < totals.csv)" -ge 3'
+  repair_rounds: 2
+---
+
+# Totals
+
+Add the orders up, for each customer.
+
+\`\`\`sh
+mkdir -p /app/results
+test -s /app/results/totals.csv || echo customer,total >> /app/results/totals.csv
+echo "ada,220" >> /app/results/totals.csv
+\`\`\`
+
+\`\`\`sh
+cat /app/results/totals.csv
+ls /nowhere || true
+\`\`\`
+`
+
 const chatMessages = [
   { role: 'system', content: 'You look things up before you answer.' },
   { role: 'user', content: 'How long is the jetty of Busan?' },
@@ -285,6 +308,7 @@ export const fixtureRuns = (media: Record<string, Uint8Array>): FixtureRun[] => 
     }),
     params: { имя: 'Zoë Ångström-Łukasiewicz', 'odd key': { "it's": '…' } },
   },
+  { name: 'runbook', workflow: steps({ run: { activity: 'runbook', agent: 'scripted', instruction: runbook } }) },
   {
     name: 'chat',
     workflow: steps({

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { type Client, makeCaller, makeClient } from '../src/client/client.ts'
 import { loadOperations } from '../src/client/load-operations.ts'
 import { pause } from '../src/lib/time.ts'
+import { agentEventTypes } from '../web/data/agent-event-types.ts'
 import { answerKey, type Fixture, type FixtureAnswer } from '../web/fixtures/fixture.ts'
 import { rewriteAnswer, stableId, withDurations } from '../web/fixtures/rewrite.ts'
 import { fixtureShapes } from '../web/fixtures/shapes.ts'
@@ -102,11 +103,18 @@ const pathsOf = async (api: Client, { task, id }: Started): Promise<string[]> =>
   for (const name of whole) {
     const step = await api.getStep({ params: { collection, task, trajectory_id: id, step: name } })
     paths.push(`${base}/steps/${encodeURIComponent(name)}`)
+    if (step.activity === 'runbook') paths.push(transcriptPath(run.workflow_id, name))
     for (const pointer of step.large_values) paths.push(largePath(base, name, pointer))
   }
   const { files } = await api.listRunFiles({ params: { collection, task, trajectory_id: id }, query: { limit: 1_000 } })
   const stored = files.map(({ path }) => `/api/v1/file/${path.split('/').map(encodeURIComponent).join('/')}`)
   return [...paths, ...stored]
+}
+
+/** The same events that the transcript of a page asks for. */
+const transcriptPath = (workflowId: string, step: string): string => {
+  const query = [['order', 'desc'], ['step', step], ...agentEventTypes.map((type) => ['type', type]), ['limit', '5000']]
+  return `/api/v1/workflows-logs/${workflowId}?${new URLSearchParams(query)}`
 }
 
 const largePath = (base: string, step: string, pointer: string): string => {

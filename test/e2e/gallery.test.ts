@@ -56,6 +56,7 @@ const views: [string, string, string][] = [
   ['files', 'media', '?tab=files'],
   ['graph of a thousand steps', 'chain', '?tab=graph'],
   ['log', 'failed-retry', '?tab=log'],
+  ['transcript', 'runbook', '?tab=transcript'],
   ['input', 'media', '?tab=input'],
   ['conversation', 'chat', '?step=look&panel=output'],
   ['inputs and where they came from', 'rerun', '?step=draft&panel=input'],

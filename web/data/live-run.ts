@@ -5,6 +5,7 @@ import { keys } from './keys.ts'
 import { isOpen, type Run, type RunAddress } from './run.ts'
 import { applyRunEvents } from './run-events.ts'
 import { useStream } from './stream.ts'
+import { addToTranscripts } from './transcript.ts'
 
 const at = ({ collection, task, id }: RunAddress) => ({ collection, task, trajectory_id: id })
 
@@ -56,6 +57,8 @@ export const useLiveRun = (place: RunAddress, run: Run | undefined): void => {
         applyRunEvents(known, events),
       )
       refresh(client, place, events)
+      const logs = events.flatMap((one) => (one.event === 'log' ? [one.data] : []))
+      addToTranscripts(client, place, logs)
     },
     isOn: run !== undefined && isOpen(run),
   })

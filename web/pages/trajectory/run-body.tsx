@@ -13,6 +13,7 @@ import { RunHeader } from './header.tsx'
 import { RerunDialog, useRerun } from './rerun.tsx'
 import { useRunKeys } from './run-keys.ts'
 import { RunViews } from './run-views.tsx'
+import { firstViewOf, runbookStepOf } from './runbook-step.ts'
 import { useSelection, viewNames } from './selection.ts'
 import { SidePanel } from './side-panel.tsx'
 
@@ -28,7 +29,10 @@ export const RunBody = ({ place, run }: { place: RunAddress; run: Run }) => {
   const scroller = useRef<{ show?: (row: number) => void }>({})
 
   const first = firstStepToShow(run)
-  const chosen = selection.step ?? (isNarrow ? undefined : first)
+  const runbook = runbookStepOf(run, selection.step)
+  const view = selection.view ?? firstViewOf(run)
+  const isOfRunbook = view === 'result' || view === 'transcript'
+  const chosen = selection.step ?? (isNarrow || isOfRunbook ? undefined : first)
   const failed = useWholeStep(
     place,
     run.status === 'failed' && first !== undefined && run.steps[first] ? first : undefined,
@@ -52,7 +56,7 @@ export const RunBody = ({ place, run }: { place: RunAddress; run: Run }) => {
   }, [])
   const start = (choice: RerunWish) => rerun.mutate(choice)
   const rerunFrom = (from: string) => start({ from })
-  useRunKeys({ run, rows, chosen, view: selection.view, choose, change, scroller: scroller.current })
+  useRunKeys({ run, rows, chosen, view, choose, change, scroller: scroller.current })
 
   // A decision stands in the panel already, with the same words.
   const isShown = trouble?.tone === 'wait' && !isNarrow && chosen === trouble.step
@@ -97,7 +101,8 @@ export const RunBody = ({ place, run }: { place: RunAddress; run: Run }) => {
           run={run}
           place={place}
           rows={rows}
-          view={selection.view}
+          view={runbook === undefined && isOfRunbook ? 'timeline' : view}
+          runbook={runbook}
           chosen={chosen}
           onView={(view) => change({ view: viewNames.find((name) => name === view) ?? 'timeline' })}
           onChoose={choose}

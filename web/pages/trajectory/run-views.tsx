@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { lazy, Suspense, useMemo } from 'react'
-import type { Run, RunAddress } from '../../data/run.ts'
+import type { Run, RunAddress, RunStep } from '../../data/run.ts'
 import { useRunLog } from '../../data/run-log.ts'
 import { initParamsQuery } from '../../data/step.ts'
 import { JsonTree } from '../../parts/json-tree/json-tree.tsx'
@@ -15,6 +15,7 @@ import { RunFiles } from './run-files.tsx'
 import type { ViewName } from './selection.ts'
 
 const Graph = lazy(() => import('../../parts/graph/graph.tsx'))
+const RunbookView = lazy(() => import('./runbook-views.tsx'))
 
 interface RunViewsProps {
   run: Run
@@ -22,11 +23,18 @@ interface RunViewsProps {
   rows: readonly TimelineRow[]
   view: ViewName
   chosen: string | undefined
+  /** The runbook step whose result and transcript are shown. */
+  runbook: RunStep | undefined
   onView: (view: ViewName) => void
   onChoose: (id: string) => void
   onOpen: (id: string) => void
   scroller: { show?: (row: number) => void }
 }
+
+const runbookTabs = [
+  { name: 'result', text: 'Result' },
+  { name: 'transcript', text: 'Transcript' },
+] satisfies { name: ViewName; text: string }[]
 
 const tabs = [
   { name: 'timeline', text: 'Timeline' },
@@ -41,7 +49,7 @@ export const RunViews = (props: RunViewsProps) => (
   <>
     <Tabs
       label="Views of the run"
-      tabs={tabs}
+      tabs={props.runbook ? [...runbookTabs, ...tabs] : tabs}
       current={props.view}
       onSelect={props.onView}
       className="shrink-0 border-line border-b px-4"
@@ -52,8 +60,17 @@ export const RunViews = (props: RunViewsProps) => (
   </>
 )
 
-const View = ({ run, place, rows, view, chosen, onChoose, onOpen, scroller }: RunViewsProps) => {
+const View = ({ run, place, rows, view, chosen, runbook, onChoose, onOpen, scroller }: RunViewsProps) => {
   switch (view) {
+    case 'result':
+    case 'transcript':
+      return (
+        runbook && (
+          <Suspense fallback={<p className="p-4 text-muted">Loading…</p>}>
+            <RunbookView run={run} place={place} step={runbook} view={view} />
+          </Suspense>
+        )
+      )
     case 'graph':
       return (
         <Suspense fallback={<p className="p-4 text-muted">Loading…</p>}>

@@ -2,12 +2,13 @@ import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useCallback, useEffect, useRef, useState } from 'react'
 import { firstOf } from '../../data/search-text.ts'
 
-export const viewNames = ['timeline', 'graph', 'log', 'input', 'files'] as const
+export const viewNames = ['result', 'transcript', 'timeline', 'graph', 'log', 'input', 'files'] as const
 export type ViewName = (typeof viewNames)[number]
 
 /** What of a run is looked at: it is in the address, so that a link shows the same. */
 export interface RunSelection {
-  view: ViewName
+  /** Undefined: the page chooses. */
+  view: ViewName | undefined
   /** Undefined: the page chooses. */
   step: string | undefined
   panel: string | undefined
@@ -17,14 +18,14 @@ const writeMs = 150
 
 /** Reads a selection from the search parameters of the address. */
 export const selectionOf = (search: Record<string, unknown>): RunSelection => ({
-  view: viewNames.find((name) => name === search.tab) ?? 'timeline',
+  view: viewNames.find((name) => name === search.tab),
   step: firstOf(search.step),
   panel: firstOf(search.panel),
 })
 
 /** The search parameters for a selection. */
 export const searchOf = ({ view, step, panel }: RunSelection) => ({
-  tab: view === 'timeline' ? undefined : view,
+  tab: view,
   step,
   panel,
 })
