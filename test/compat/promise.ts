@@ -142,6 +142,9 @@ export const countRequests = (url: string): void => {
   ports.add(Number(new URL(url).port))
 }
 
+/** Promises of what works on a machine without a server. */
+const onThisMachine = /^row 48: on this machine /
+
 /** A test of promises: it fails where it asks the server for nothing, or not for what its title names. */
 export const test = (title: string, keep: () => Promise<void>, timeout?: number): void => {
   run(
@@ -149,7 +152,7 @@ export const test = (title: string, keep: () => Promise<void>, timeout?: number)
     async () => {
       asked = new Set()
       await keep()
-      const missing = notAsked(title, asked)
+      const missing = onThisMachine.test(title) ? [] : notAsked(title, asked)
       if (missing.length > 0) throw new Error(`This test never asked the server for ${missing.join(', ')}`)
     },
     timeout,

@@ -129,7 +129,7 @@ test(
       for (const url of [first, second]) {
         const collections = await callJetty(url, token, 'GET', '/collections')
         expect(collections.body.map((one: Body) => one.name)).toEqual(['demo'])
-        expect((await callJetty(url, token, 'GET', '/tasks/demo')).body).toHaveLength(3)
+        expect((await callJetty(url, token, 'GET', '/tasks/demo')).body).toHaveLength(4)
       }
       const runs = await Promise.all(
         Array.from({ length: 60 }, (_, at) =>
@@ -165,7 +165,7 @@ test(
     expect(refused?.stderr()).toMatch(/^jetty: Another server \(process \d+\) is using the data folder/)
     const winner = both[outcomes.indexOf('ready')]
     const { url } = (await winner?.ready) ?? {}
-    expect((await callJetty(url, token, 'GET', '/tasks/demo')).body).toHaveLength(3)
+    expect((await callJetty(url, token, 'GET', '/tasks/demo')).body).toHaveLength(4)
     expect(await winner?.stop()).toBe(0)
   },
   longTestMs,

@@ -122,7 +122,7 @@ describe('a stream of OpenAI', () => {
     ['a chunk that is no JSON', { body: `${sse([said[1]], '')}data: {"half\n\n` }, /no chunk/],
     ['a page', { body: '<html><h1>Sign in</h1></html>', headers: { 'content-type': 'text/html' } }, /Sign in/],
     ['a refusal', { status: 401, body: `{"error":{"message":"bad key ${key}"}}` }, /401: bad key \*\*\*/],
-    ['no reason', { body: sse([said[0], said[1]], '') }, /in the middle/],
+    ['no reason', { body: sse([said[0], said[1]], '') }, /ended its answer early/],
   ])('with %s is no answer', async (_, script, words) => {
     const error = await fails({ headers: stream, ...script })
     expect(error).toMatchObject({ code: 'upstream_failed', message: expect.stringMatching(words) })
