@@ -245,7 +245,7 @@ describe('a host that does not keep to HTTP', () => {
     host.close()
     expect({ status, text }).toEqual({
       status: 502,
-      text: expect.stringContaining("'example.com' gave no valid answer"),
+      text: expect.stringContaining("'example.com' did not give a valid answer"),
     })
   })
 })
