@@ -73,7 +73,11 @@ describe('an error that comes as an event', () => {
   it.each([
     ['an exception', frame('throttlingException', { message: `slower ${key}` }, 'exception'), /slower \*\*\*/],
     ['bytes that were changed on the way', Buffer.concat([frame('messageStart', {}).fill(0x41, 30, 31)]), /checksum/],
-    ['a frame that is not whole', frame('messageStop', { stopReason: 'end_turn' }).subarray(0, 40), /ended its answer early/],
+    [
+      'a frame that is not whole',
+      frame('messageStop', { stopReason: 'end_turn' }).subarray(0, 40),
+      /ended its answer early/,
+    ],
   ])('of Bedrock ends an answer that had begun: %s', async (_, last, words) => {
     fake = await startFakeBedrock()
     const said = frame('contentBlockDelta', { contentBlockIndex: 0, delta: { text: 'Hal' } })
