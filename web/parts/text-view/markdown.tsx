@@ -8,9 +8,13 @@ const components: Components = {
       {children}
     </a>
   ),
-  h1: ({ children }) => <h3 className="font-semibold text-15">{children}</h3>,
-  h2: ({ children }) => <h4 className="font-semibold text-15">{children}</h4>,
-  h3: ({ children }) => <h5 className="font-semibold">{children}</h5>,
+  // Its headings are no headings of the page.
+  h1: ({ children }) => <p className="font-semibold text-15">{children}</p>,
+  h2: ({ children }) => <p className="font-semibold text-15">{children}</p>,
+  h3: ({ children }) => <p className="font-semibold">{children}</p>,
+  h4: ({ children }) => <p className="font-semibold">{children}</p>,
+  h5: ({ children }) => <p className="font-semibold">{children}</p>,
+  h6: ({ children }) => <p className="font-semibold">{children}</p>,
   ul: ({ children }) => <ul className="list-disc pl-5">{children}</ul>,
   ol: ({ children }) => <ol className="list-decimal pl-5">{children}</ol>,
   blockquote: ({ children }) => <blockquote className="border-line border-l-2 pl-3 text-muted">{children}</blockquote>,
