@@ -50,8 +50,32 @@ const runsSearch = (search: Record<string, unknown>) => {
 const collection = createRoute({
   getParentRoute: () => shell,
   path: '/$collection',
+  component: lazyRouteComponent(() => import('./pages/collection/page.tsx'), 'CollectionPage'),
+})
+
+/** No task begins with a dash. */
+const collectionRuns = createRoute({
+  getParentRoute: () => shell,
+  path: '/$collection/-/runs',
   validateSearch: runsSearch,
   component: RunsPage,
+})
+
+/** Which approvals are listed, the one that is looked at, and whether for people who do not know the workflow. */
+const approvalsSearch = (search: Record<string, unknown>) => {
+  const [tab, approval] = [firstOf(search.tab), firstOf(search.approval)]
+  return {
+    ...(tab === 'mine' || tab === 'decided' ? { tab: tab as 'mine' | 'decided' } : {}),
+    ...(approval === undefined ? {} : { approval }),
+    ...(firstOf(search.skin) === 'plain' ? { skin: 'plain' as const } : {}),
+  }
+}
+
+const approvals = createRoute({
+  getParentRoute: () => shell,
+  path: '/-/approvals',
+  validateSearch: approvalsSearch,
+  component: lazyRouteComponent(() => import('./pages/approvals/page.tsx'), 'ApprovalsPage'),
 })
 
 const task = createRoute({
@@ -74,7 +98,10 @@ const compare = createRoute({
 })
 
 export const router = createRouter({
-  routeTree: root.addChildren([signIn, shell.addChildren([collections, noPage, collection, task, run, compare])]),
+  routeTree: root.addChildren([
+    signIn,
+    shell.addChildren([collections, approvals, compare, noPage, collection, collectionRuns, task, run]),
+  ]),
   defaultPreload: 'intent',
   defaultNotFoundComponent: NotFound,
   defaultErrorComponent: PageFailed,

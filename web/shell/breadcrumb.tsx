@@ -79,8 +79,8 @@ const Collections = ({ onPick }: { onPick: () => void }) => {
 
 const Tasks = ({ collection, onPick }: { collection: string; onPick: () => void }) => {
   const list = useQuery({
-    queryKey: keys.tasks(collection),
-    queryFn: ({ signal }) => api.listTasks({ params: { collection }, signal }),
+    queryKey: [...keys.tasks(collection), 'summary'],
+    queryFn: ({ signal }) => api.listTasks({ params: { collection }, query: { view: 'summary', limit: 500 }, signal }),
   })
   return (
     <Choice label="Find a task" names={list.data?.map(({ name }) => name)} error={list.error}>

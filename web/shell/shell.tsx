@@ -23,6 +23,7 @@ export const AppShell = () => {
     { keys: 'mod+k', does: 'Commands', run: () => setOpen('menu') },
     { keys: '?', does: 'Keys and help', run: () => setOpen('help') },
     { keys: 'g c', does: 'Collections', run: () => void navigate({ to: '/' }) },
+    { keys: 'g a', does: 'Approvals', run: () => void navigate({ to: '/-/approvals' }) },
   ])
   return (
     <div className="flex h-full flex-col">

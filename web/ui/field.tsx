@@ -80,7 +80,8 @@ export const TextField = ({
   )
 }
 
-type TextAreaProps = FieldText & TextareaHTMLAttributes<HTMLTextAreaElement> & { isCode?: boolean }
+type TextAreaProps = FieldText &
+  TextareaHTMLAttributes<HTMLTextAreaElement> & { isCode?: boolean; ref?: Ref<HTMLTextAreaElement> }
 
 /** Several lines of text; it grows with them. */
 export const TextArea = ({ label, hidesLabel, hint, error, isCode, className = '', ...rest }: TextAreaProps) => {

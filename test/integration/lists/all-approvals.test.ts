@@ -45,7 +45,11 @@ test('open approvals of all collections, oldest first; a key sees those that it 
   const found = await pages('')
   expect(idsOf(found)).toEqual(runs.map(({ id }) => id))
   expect(found[0]).toMatchObject({ collection: 'acme', state: 'waiting', decision: null, message: 'May it?', total: 9 })
-  const { body: key } = await jetty.call('POST', '/api/v1/api-keys', { name: 'two', collections: ['acme', 'shop'] })
+  const { body: key } = await jetty.call('POST', '/api/v1/api-keys', {
+    name: 'two',
+    collection_name: 'acme',
+    collections: ['acme', 'shop'],
+  })
   expect((await pages('', key.api_key)).map((one) => one.collection)).not.toContain('other')
   expect(await pages('', key.api_key)).toHaveLength(6)
 })
@@ -62,15 +66,18 @@ test('decided ones, newest first', async () => {
 test('the stream of a collection tells of both', async () => {
   let id = ''
   let asked = false
+  let isDecided = false
   const { events } = await readEvents(`${jetty.url}/api/v1/collections/acme/events`, jetty.server.adminToken, {
     enough: (seen) => {
       if (!asked && seen.length > 0) {
         asked = true
-        void jetty.call('POST', '/api/v1/run/acme/gate', {}).then(async ({ body }) => {
+        void jetty.call('POST', '/api/v1/run/acme/gate', {}).then(({ body }) => {
           id = body.trajectory_id
-          await parked(id)
-          await decide({ collection: 'acme', id }, 'reject')
         })
+      }
+      if (!isDecided && seen.some(({ event }) => event === 'approval')) {
+        isDecided = true // only now: changes of one approval are merged, as those of a run are
+        void parked(id).then(() => decide({ collection: 'acme', id }, 'reject'))
       }
       return seen.some(({ data }) => data.trajectory_id === id && data.status === 'failed')
     },

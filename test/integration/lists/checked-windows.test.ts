@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 
 let jetty: TestServer
-const children = 25_000
+const children = 12_000
 
 beforeAll(async () => {
   jetty = await startTestServer()

@@ -64,7 +64,11 @@ const Runs = ({ collection, task }: { collection: string; task: string | undefin
   const toggle = (run: CollectionRun, isRange: boolean) =>
     setSelection((was) => (isRange ? withRange(was, order, runKey(run)) : toggled(was, runKey(run))))
   const showChildren = (run: CollectionRun) =>
-    void navigate({ to: '/$collection', params: { collection }, search: { parent_id: run.trajectory_id } as never })
+    void navigate({
+      to: '/$collection/-/runs',
+      params: { collection },
+      search: { parent_id: run.trajectory_id } as never,
+    })
 
   useListKeys({
     runs: list.runs,

@@ -12,8 +12,9 @@ export const useCommands = (typed: string, openHelp: () => void): Command[] => {
   const { collection } = useParams({ strict: false })
   const collections = useQuery({ queryKey: keys.collections, queryFn: ({ signal }) => api.listCollections({ signal }) })
   const tasks = useQuery({
-    queryKey: keys.tasks(collection ?? ''),
-    queryFn: ({ signal }) => api.listTasks({ params: { collection: collection ?? '' }, signal }),
+    queryKey: [...keys.tasks(collection ?? ''), 'summary'],
+    queryFn: ({ signal }) =>
+      api.listTasks({ params: { collection: collection ?? '' }, query: { view: 'summary', limit: 500 }, signal }),
     enabled: collection !== undefined,
   })
   const id = typed.trim()
@@ -33,6 +34,13 @@ export const useCommands = (typed: string, openHelp: () => void): Command[] => {
       run: () => void navigate({ to: '/$collection', params: { collection: name } }),
     })),
     { id: 'collections', kind: 'Go to', text: 'Collections', keys: 'g c', run: () => void navigate({ to: '/' }) },
+    {
+      id: 'approvals',
+      kind: 'Go to',
+      text: 'Approvals',
+      keys: 'g a',
+      run: () => void navigate({ to: '/-/approvals' }),
+    },
     ...themes.map((theme) => ({
       id: `theme ${theme}`,
       kind: 'Theme',
@@ -55,6 +63,6 @@ export const useCommands = (typed: string, openHelp: () => void): Command[] => {
   ]
 
   function toRun(trajectory: string) {
-    void navigate({ to: '/$collection', params: { collection: collection ?? '' }, search: { q: trajectory } })
+    void navigate({ to: '/$collection/-/runs', params: { collection: collection ?? '' }, search: { q: trajectory } })
   }
 }

@@ -1,0 +1,61 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useRef } from 'react'
+import { api } from '../../data/api.ts'
+import { keys } from '../../data/keys.ts'
+import { useLiveCollection } from '../../data/live-collection.ts'
+
+/** Days of the chart of activity. */
+const shownDays = 30
+const dayMs = 86_400_000
+const mostTasks = 500
+const mostFailures = 6
+
+/** Moment with which the statistics begin, by whole days (UTC), so that the same day asks the same question. */
+const firstDay = (): string => new Date(Date.now() - (shownDays - 1) * dayMs).toISOString().slice(0, 10)
+
+export const useTaskSummaries = (collection: string) =>
+  useQuery({
+    queryKey: [...keys.tasks(collection), 'summary'],
+    queryFn: ({ signal }) =>
+      api.listTasks({ params: { collection }, query: { view: 'summary', limit: mostTasks }, signal }),
+  })
+
+export const useActivity = (collection: string) =>
+  useQuery({
+    queryKey: [...keys.runs(collection), 'days', firstDay()],
+    queryFn: ({ signal }) =>
+      api.getCollectionStats({ params: { collection }, query: { from: firstDay(), by: 'day' }, signal }),
+  })
+
+export const useLatestFailures = (collection: string) =>
+  useQuery({
+    queryKey: [...keys.runs(collection), 'failures'],
+    queryFn: ({ signal }) =>
+      api.listCollectionRuns({
+        params: { collection },
+        query: { status: ['failed'], top_level: true, limit: mostFailures },
+        signal,
+      }),
+  })
+
+export const useOpenApprovals = (collection: string) =>
+  useQuery({
+    queryKey: [...keys.runs(collection), 'approvals'],
+    queryFn: ({ signal }) => api.listApprovals({ params: { collection }, query: { limit: 5 }, signal }),
+  })
+
+/** Milliseconds between two looks at totals while runs change. */
+const refreshMs = 2_000
+
+/** Follows a collection, and asks again for its totals some time after something changed. */
+export const useLiveOverview = (collection: string): void => {
+  const client = useQueryClient()
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined)
+  useLiveCollection(collection, () => {
+    timer.current ??= setTimeout(() => {
+      timer.current = undefined
+      void client.invalidateQueries({ queryKey: keys.tasks(collection) })
+      void client.invalidateQueries({ queryKey: keys.runs(collection) })
+    }, refreshMs)
+  })
+}
