@@ -1,0 +1,128 @@
+import { labelledBars, roundAbove } from './scale.ts'
+
+/** One part of each bar. */
+export interface BarSeries {
+  name: string
+  /** Class that fills it, such as `fill-ok`. */
+  fill: string
+}
+
+/** A bar: its parts in the order of the series. */
+export interface Bar {
+  label: string
+  values: readonly (number | null)[]
+}
+
+interface BarsProps {
+  title: string
+  series: readonly BarSeries[]
+  bars: readonly Bar[]
+  /** Writes a value for people. */
+  text: (value: number) => string
+}
+
+const width = 640
+const height = 132
+const left = 44
+const bottom = 18
+const mostLabels = 8
+/** A few bars stand side by side at the left, they do not fill the width. */
+const widestSlot = 72
+
+/** Stacked bars on one axis, each with its values as a tooltip. */
+export const Bars = ({ title, series, bars, text }: BarsProps) => {
+  const sums = bars.map(({ values }) => values.reduce<number>((sum, value) => sum + (value ?? 0), 0))
+  const top = roundAbove(Math.max(0, ...sums))
+  const slot = Math.min(widestSlot, (width - left) / Math.max(1, bars.length))
+  const scale = (height - bottom - 8) / top
+  const labelled = new Set(labelledBars(bars.length, mostLabels))
+  return (
+    <figure>
+      <figcaption className="mb-1 flex flex-wrap items-center gap-x-4 text-12">
+        <span className="font-medium text-muted">{title}</span>
+        {series.length > 1 &&
+          series.map(({ name, fill }) => (
+            <span key={name} className="inline-flex items-center gap-1.5 text-muted">
+              <svg viewBox="0 0 8 8" className="size-2" aria-hidden>
+                <rect width={8} height={8} rx={1.5} className={fill} />
+              </svg>
+              {name}
+            </span>
+          ))}
+      </figcaption>
+      <svg
+        viewBox={`0 0 ${width} ${height}`}
+        className="w-full"
+        role="img"
+        aria-label={`${title}, ${bars.length} bars`}
+      >
+        {[0, 0.5, 1].map((part) => (
+          <g key={part}>
+            <line
+              x1={left}
+              x2={width}
+              y1={height - bottom - part * top * scale}
+              y2={height - bottom - part * top * scale}
+              className="stroke-line"
+            />
+            <text
+              x={left - 6}
+              y={height - bottom - part * top * scale + 4}
+              textAnchor="end"
+              className="fill-faint text-[10px]"
+            >
+              {text(part * top)}
+            </text>
+          </g>
+        ))}
+        {bars.map((bar, at) => (
+          <BarAt key={bar.label} bar={bar} series={series} x={left + at * slot} slot={slot} scale={scale} text={text}>
+            {labelled.has(at) ? bar.label : undefined}
+          </BarAt>
+        ))}
+      </svg>
+    </figure>
+  )
+}
+
+interface BarAtProps extends Pick<BarsProps, 'series' | 'text'> {
+  bar: Bar
+  x: number
+  slot: number
+  scale: number
+  children: string | undefined
+}
+
+const BarAt = ({ bar, series, x, slot, scale, text, children }: BarAtProps) => {
+  const gap = Math.min(3, slot / 5)
+  let y = height - bottom
+  const said = series.map(({ name }, at) => `${name} ${bar.values[at] === null ? '–' : text(bar.values[at] ?? 0)}`)
+  return (
+    <g>
+      <title>{`${bar.label}: ${said.join(', ')}`}</title>
+      <rect x={x} y={0} width={slot} height={height - bottom} className="fill-transparent hover:fill-sunk" />
+      {series.map(({ name, fill }, at) => {
+        const tall = (bar.values[at] ?? 0) * scale
+        y -= tall
+        return (
+          tall > 0 && (
+            <rect
+              key={name}
+              x={x + gap}
+              y={y}
+              width={slot - 2 * gap}
+              height={Math.max(tall, 1)}
+              rx={1}
+              className={`pointer-events-none ${fill}`}
+            />
+          )
+        )
+      })}
+      {children !== undefined && (
+        <text x={x + slot / 2} y={height - 4} textAnchor="middle" className="fill-faint text-[10px]">
+          {children}
+        </text>
+      )}
+    </g>
+  )
+}
