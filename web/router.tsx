@@ -10,6 +10,8 @@ import { firstOf, parseSearch, searchText } from './data/search-text.ts'
 import { sessionState } from './data/session.ts'
 import { CollectionsPage } from './pages/collections/page.tsx'
 import { RunsPage } from './pages/runs/page.tsx'
+import { TaskPage } from './pages/task/page.tsx'
+import { taskSearch } from './pages/task/tabs.ts'
 import { filterSearch, readFilters } from './parts/filters/run-filters.ts'
 import { NotFound } from './shell/not-found.tsx'
 import { PageFailed } from './shell/page-failed.tsx'
@@ -81,8 +83,8 @@ const approvals = createRoute({
 const task = createRoute({
   getParentRoute: () => shell,
   path: '/$collection/$task',
-  validateSearch: runsSearch,
-  component: RunsPage,
+  validateSearch: (search: Record<string, unknown>) => ({ ...runsSearch(search), ...taskSearch(search) }),
+  component: () => <TaskPage runs={<RunsPage />} />,
 })
 
 const run = createRoute({

@@ -22,5 +22,11 @@ const inSession =
     }
   }
 
-/** Calls the server that this page came from. There is no token: a session stands for it. */
-export const api: Client = makeClient(operations, inSession(makeCaller(operations, { url: '', token: undefined })))
+/**
+ * Calls an operation of the server that this page came from, where text or headers of the answer matter. There is no
+ * token: a session stands for it.
+ */
+export const apiCall: Caller = inSession(makeCaller(operations, { url: '', token: undefined }))
+
+/** The same as typed functions. */
+export const api: Client = makeClient(operations, apiCall)

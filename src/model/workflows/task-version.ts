@@ -45,3 +45,6 @@ export const taskHistorySchema = z
     ),
   })
   .meta({ id: 'TaskHistory' })
+
+export type TaskVersion = z.output<typeof taskVersionSchema>
+export type TaskHistory = z.output<typeof taskHistorySchema>

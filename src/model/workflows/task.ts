@@ -90,5 +90,6 @@ export const updateTaskSchema = z
   .object({ name: taskNameSchema.optional(), workflow: workflowSchema.optional(), ...optionalFields })
   .meta({ id: 'UpdateTask' })
 
+export type Task = z.output<typeof taskSchema>
 export type CreateTask = z.output<typeof createTaskSchema>
 export type UpdateTask = z.output<typeof updateTaskSchema>

@@ -1,0 +1,160 @@
+import { useQueryClient } from '@tanstack/react-query'
+import { useBlocker } from '@tanstack/react-router'
+import { lazy, Suspense, useEffect, useRef, useState } from 'react'
+import { prettyJson } from '../../../../src/lib/json/pretty-json.ts'
+import { keys } from '../../../data/keys.ts'
+import { readStored, writeStored } from '../../../data/stored.ts'
+import { useTitle } from '../../../data/title.ts'
+import { useMayWrite } from '../../../data/whoami.ts'
+import type { EditorHandle } from '../../../parts/editor/json-editor.tsx'
+import { Problem } from '../../../parts/problem.tsx'
+import { Button, IconButton } from '../../../ui/button.tsx'
+import { Split } from '../../../ui/split.tsx'
+import { Tabs } from '../../../ui/tabs.tsx'
+import type { TaskPlaceProps } from '../page.tsx'
+import { type ReadTask, useTask } from '../use-task.ts'
+import { useCompletion } from './completion.ts'
+import { ProblemList } from './problem-list.tsx'
+import { SaveBar } from './save-bar.tsx'
+import { StepList } from './step-list.tsx'
+import { TryPanel } from './try-panel.tsx'
+import { useWorkflowCheck } from './use-check.ts'
+
+const JsonEditor = lazy(() => import('../../../parts/editor/json-editor.tsx'))
+
+/** The workflow of a task: text, picture and problems of one document. */
+const DefinitionTab = ({ collection, task }: TaskPlaceProps) => {
+  useTitle('Definition', task, collection)
+  const read = useTask(collection, task)
+  if (read.error && !read.data) return <Problem error={read.error} onRetry={() => void read.refetch()} />
+  return read.data ? <Definition collection={collection} task={task} read={read.data} /> : <main className="flex-1" />
+}
+
+type View = 'problems' | 'steps'
+
+/** Text and panel side by side need 768 px; below that the panel covers the text. */
+const isNarrow = (): boolean => window.matchMedia('(max-width: 767px)').matches
+
+const Definition = ({ collection, task, read }: TaskPlaceProps & { read: ReadTask }) => {
+  const queries = useQueryClient()
+  const mayWrite = useMayWrite()
+  // The state that is edited: what others save meanwhile is not taken over under the hands of this person.
+  const [base, setBase] = useState(read)
+  const [text, setText] = useState(() => prettyJson(base.workflowText))
+  const [opened, setOpened] = useState(0)
+  const isChanged = text !== prettyJson(base.workflowText)
+  useEffect(() => {
+    if (isChanged || read.etag === base.etag) return
+    setBase(read)
+    setText(prettyJson(read.workflowText))
+    setOpened((were) => were + 1)
+  }, [read, base, isChanged])
+  useBlocker({
+    shouldBlockFn: () => isChanged && !window.confirm('Leave without saving the workflow?'),
+    enableBeforeUnload: isChanged,
+  })
+
+  const { check, error, isBroken } = useWorkflowCheck(collection, task, text)
+  const editor = useRef<EditorHandle>(null)
+  const complete = useCompletion()
+  const [view, setView] = useState<View>('steps')
+  const [step, setStep] = useState<string>()
+  const [isOpen, setOpen] = useState(() => !isNarrow())
+  const [percent, setPercent] = useState(() => Number(readStored('definition-panel') ?? 40))
+  const choose = (name: string) => {
+    setStep(name)
+    setView('steps')
+    editor.current?.show(`/step_configs/${name}`)
+  }
+  const showInText = (pointer: string) => {
+    if (isNarrow()) setOpen(false)
+    editor.current?.show(pointer)
+  }
+  const problems = check?.problems ?? []
+  const known = check?.steps.some(({ name }) => name === step) ? step : undefined
+  return (
+    <main className="flex min-h-0 flex-1 flex-col">
+      <h1 className="sr-only">Definition of {task}</h1>
+      <SaveBar
+        place={{ collection, task }}
+        base={base}
+        text={text}
+        isChanged={isChanged}
+        isBroken={isBroken}
+        mayWrite={mayWrite}
+        onSaved={(saved) => {
+          setBase(saved)
+          queries.setQueryData(keys.task(collection, task), saved)
+        }}
+        onReset={(latest) => {
+          setBase(latest)
+          setText(prettyJson(latest.workflowText))
+          setOpened((were) => were + 1)
+        }}
+      />
+      <Split
+        label="steps and problems"
+        percent={percent}
+        onResize={(next) => {
+          setPercent(next)
+          writeStored('definition-panel', String(next))
+        }}
+        panel={
+          isOpen && (
+            <div className="flex h-full flex-col">
+              <div className="flex shrink-0 items-center border-line border-b pr-2">
+                <Tabs<View>
+                  label="Views of the workflow"
+                  className="min-w-0 flex-1 px-4"
+                  current={view}
+                  onSelect={setView}
+                  tabs={[
+                    { name: 'steps', text: 'Steps', count: String(check?.steps_total ?? 0) },
+                    { name: 'problems', text: 'Problems', count: String(problems.length) },
+                  ]}
+                />
+                <IconButton icon="cross" label="Close the panel" onClick={() => setOpen(false)} />
+              </div>
+              <div role="tabpanel" className="flex min-h-0 flex-1 flex-col overflow-auto">
+                {error && <Problem error={error} />}
+                {view === 'problems' && <ProblemList problems={problems} isBroken={isBroken} onShow={showInText} />}
+                {view === 'steps' && check && known === undefined && <StepList check={check} onChoose={choose} />}
+                {view === 'steps' && check && known !== undefined && (
+                  <TryPanel
+                    key={known}
+                    {...{ collection, task, check }}
+                    workflowText={text}
+                    step={known}
+                    mayTry={mayWrite && !isBroken}
+                    onClose={() => setStep(undefined)}
+                  />
+                )}
+              </div>
+            </div>
+          )
+        }
+      >
+        <Suspense>
+          <JsonEditor
+            key={`${base.task.id} ${opened}`}
+            label={`Workflow of ${task}`}
+            text={text}
+            onChange={setText}
+            problems={problems}
+            isReadOnly={!mayWrite}
+            complete={complete}
+            onSave={() => document.getElementById('save-workflow')?.click()}
+            handle={editor}
+          />
+        </Suspense>
+        {!isOpen && (
+          <Button icon="panel" className="absolute right-4 bottom-4" onClick={() => setOpen(true)}>
+            Steps and problems
+          </Button>
+        )}
+      </Split>
+    </main>
+  )
+}
+
+export default DefinitionTab

@@ -1,0 +1,104 @@
+import { useMutation } from '@tanstack/react-query'
+import { useState } from 'react'
+import { AppError } from '../../../../src/lib/errors.ts'
+import { apiCall } from '../../../data/api.ts'
+import { errorText } from '../../../parts/problem.tsx'
+import { Button } from '../../../ui/button.tsx'
+import { Dialog } from '../../../ui/dialog.tsx'
+import { TextField } from '../../../ui/field.tsx'
+import { keysText } from '../../../ui/keys.ts'
+import { showToast } from '../../../ui/toast.tsx'
+import type { TaskPlaceProps } from '../page.tsx'
+import { type ReadTask, readTask } from '../use-task.ts'
+
+interface SaveBarProps {
+  place: TaskPlaceProps
+  base: ReadTask
+  text: string
+  isChanged: boolean
+  isBroken: boolean
+  mayWrite: boolean
+  onSaved: (saved: ReadTask) => void
+  onReset: (latest: ReadTask) => void
+}
+
+const save = async ({ collection, task }: TaskPlaceProps, text: string, note: string, etag: string | null) => {
+  await apiCall('updateTask', {
+    params: { collection, task },
+    headers: etag === null ? {} : { 'if-match': etag },
+    bodyText: `{"workflow":${text}${note === '' ? '' : `,"note":${JSON.stringify(note)}`}}`,
+  })
+  return readTask(collection, task)
+}
+
+/** Saves the workflow with a note, and says so when somebody else was faster. */
+export const SaveBar = ({ place, base, text, isChanged, isBroken, mayWrite, onSaved, onReset }: SaveBarProps) => {
+  const [note, setNote] = useState('')
+  const [isLate, setLate] = useState(false)
+  const saving = useMutation({
+    mutationFn: (etag: string | null) => save(place, text, note.trim(), etag),
+    onSuccess: (saved) => {
+      setNote('')
+      setLate(false)
+      onSaved(saved)
+      showToast({ text: 'Saved as a new version' })
+    },
+    onError: (error) => {
+      if (error instanceof AppError && error.code === 'precondition_failed') setLate(true)
+      else showToast({ text: errorText(error), isBad: true })
+    },
+  })
+  const mayNotSave = !isChanged || isBroken || saving.isPending
+  if (!mayWrite) return <p className="shrink-0 border-line border-b px-4 py-2 text-muted">Your key may read only.</p>
+  return (
+    <div className="flex shrink-0 flex-wrap items-center gap-2 border-line border-b px-4 py-2">
+      <span className="mr-auto text-muted">{isBroken ? 'Not JSON yet' : isChanged ? 'Changed' : 'Saved'}</span>
+      <TextField
+        label="What is different, and why"
+        hidesLabel
+        placeholder="What is different, and why"
+        boxClass="w-72 max-w-full"
+        maxLength={2000}
+        value={note}
+        onChange={(event) => setNote(event.target.value)}
+      />
+      <Button disabled={!isChanged} onClick={() => onReset(base)}>
+        Undo all
+      </Button>
+      <Button
+        id="save-workflow"
+        look="main"
+        title={`Save ${keysText('mod+s')}`}
+        disabled={mayNotSave}
+        onClick={() => saving.mutate(base.etag)}
+      >
+        Save
+      </Button>
+      <Dialog
+        title="Somebody else has saved this task meanwhile"
+        isOpen={isLate}
+        onClose={() => setLate(false)}
+        actions={
+          <>
+            <Button
+              onClick={async () => {
+                setLate(false)
+                onReset(await readTask(place.collection, place.task))
+              }}
+            >
+              Drop mine, show theirs
+            </Button>
+            <Button look="main" onClick={() => saving.mutate(null)}>
+              Save mine as the next version
+            </Button>
+          </>
+        }
+      >
+        <p>
+          Your text was not saved. If you save it now, it becomes the next version; theirs stays in the list of
+          versions. To look at theirs first, copy your text, or open Versions in another tab.
+        </p>
+      </Dialog>
+    </div>
+  )
+}

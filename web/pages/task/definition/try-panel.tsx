@@ -1,0 +1,146 @@
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import { isObject, parsedJson } from '../../../../src/lib/json/json-object.ts'
+import type { WorkflowCheck } from '../../../../src/model/workflows/workflow-check.ts'
+import { api } from '../../../data/api.ts'
+import { Problem } from '../../../parts/problem.tsx'
+import { durationText } from '../../../text/duration.ts'
+import { Button, IconButton } from '../../../ui/button.tsx'
+import { Checkbox, TextArea } from '../../../ui/field.tsx'
+import { Status } from '../../../ui/status.tsx'
+import { Origins } from './origins.tsx'
+import { stepsToTry } from './steps-to-try.ts'
+import { useTry } from './use-try.ts'
+
+interface TryPanelProps {
+  collection: string
+  task: string
+  check: WorkflowCheck
+  workflowText: string
+  step: string
+  mayTry: boolean
+  onClose: () => void
+}
+
+/** Outputs of the steps of the task's last completed run, to be pinned. */
+const useLastOutputs = (collection: string, task: string): Record<string, unknown> => {
+  const last = useQuery({
+    queryKey: ['last-outputs', collection, task],
+    staleTime: 60_000,
+    queryFn: async ({ signal }) => {
+      const query = { task: [task], status: ['completed' as const], limit: 1 }
+      const [run] = (await api.listCollectionRuns({ params: { collection }, query, signal })).runs
+      if (!run) return {}
+      const found = await api.getTrajectory({ params: { collection, task, trajectory_id: run.trajectory_id }, signal })
+      return Object.fromEntries(Object.entries(found.steps).map(([name, { outputs }]) => [name, outputs]))
+    },
+  })
+  return last.data ?? {}
+}
+
+/** One step: where its parameters come from, and a run of it alone or up to it. */
+export const TryPanel = ({ collection, task, check, workflowText, step, mayTry, onClose }: TryPanelProps) => {
+  const [pinned, setPinned] = useState<Record<string, string>>({})
+  const last = useLastOutputs(collection, task)
+  const tried = useTry(collection)
+  const names = stepsToTry(check.steps, step, new Set(Object.keys(pinned)))
+  const before = names.filter((name) => name !== step)
+  const used = Object.fromEntries(Object.entries(pinned).filter(([name]) => before.includes(name)))
+  const wrong = Object.entries(used).filter(([, text]) => !isObject(parsedJson(text)))
+  const pin = (name: string, text: string | undefined) =>
+    setPinned(({ [name]: _, ...others }) => (text === undefined ? others : { ...others, [name]: text }))
+  return (
+    <div className="flex flex-col gap-4 p-4">
+      <div className="flex flex-wrap items-center gap-2">
+        <IconButton icon="left" label="All steps" onClick={onClose} />
+        <h2 className="min-w-0 flex-1 truncate font-semibold text-15">{step}</h2>
+        {tried.isRunning ? (
+          <Button icon="stop" onClick={tried.cancel}>
+            Stop
+          </Button>
+        ) : (
+          <Button
+            look="main"
+            icon="play"
+            disabled={!mayTry || wrong.length > 0}
+            onClick={() => void tried.start({ workflowText, step, pinned: used })}
+          >
+            {before.every((name) => name in used) ? 'Try this step' : `Try up to here`}
+          </Button>
+        )}
+      </div>
+      <Origins bindings={check.bindings[step] ?? {}} />
+      {before.length > 0 && (
+        <section className="flex flex-col gap-2">
+          <h3 className="font-medium text-12 text-muted">Before it</h3>
+          {before.map((name) => (
+            <PinnedStep
+              key={name}
+              name={name}
+              text={pinned[name]}
+              last={last[name]}
+              onPin={(text) => pin(name, text)}
+            />
+          ))}
+        </section>
+      )}
+      {tried.error && <Problem error={tried.error} />}
+      {tried.run && <TriedSteps run={tried.run} step={step} />}
+    </div>
+  )
+}
+
+interface PinnedStepProps {
+  name: string
+  text: string | undefined
+  last: unknown
+  onPin: (text: string | undefined) => void
+}
+
+const PinnedStep = ({ name, text, last, onPin }: PinnedStepProps) => (
+  <div>
+    <Checkbox
+      label={`${name}: pin its outputs instead of executing it`}
+      checked={text !== undefined}
+      onChange={(event) => onPin(event.target.checked ? JSON.stringify(last ?? {}, null, 2) : undefined)}
+    />
+    {text !== undefined && (
+      <TextArea
+        label={`Outputs of ${name}`}
+        hidesLabel
+        isCode
+        value={text}
+        onChange={(event) => onPin(event.target.value)}
+        hint={last === undefined ? 'There is no completed run to take them from.' : 'From the last completed run.'}
+        error={isObject(parsedJson(text)) ? undefined : 'Write a JSON object: the outputs of the step'}
+      />
+    )}
+  </div>
+)
+
+const shownCharacters = 20_000
+
+const TriedSteps = ({ run, step }: { run: NonNullable<ReturnType<typeof useTry>['run']>; step: string }) => {
+  const record = run.steps[step]
+  const shown = JSON.stringify(record?.outputs ?? {}, null, 2)
+  return (
+    <section aria-live="polite" className="flex flex-col gap-2">
+      {Object.values(run.steps).map(({ key, status, duration_seconds: seconds }) => (
+        <p key={key} className="flex items-center gap-3">
+          <Status of={status} hidesText />
+          <span className="min-w-0 flex-1 truncate">{key}</span>
+          <span className="text-muted">{durationText(seconds)}</span>
+        </p>
+      ))}
+      {run.ended && (run.error ?? record?.error) && (
+        <p className="break-words text-bad">{run.error ?? record?.error}</p>
+      )}
+      {record?.ended && (
+        <pre className="max-h-100 overflow-auto rounded-m bg-sunk p-3 font-mono text-12 whitespace-pre-wrap break-words">
+          {shown.slice(0, shownCharacters)}
+          {shown.length > shownCharacters && '\n…'}
+        </pre>
+      )}
+    </section>
+  )
+}

@@ -1,0 +1,43 @@
+import { keepPreviousData, useQuery } from '@tanstack/react-query'
+import { useEffect, useState } from 'react'
+import type { WorkflowCheck } from '../../../../src/model/workflows/workflow-check.ts'
+import { apiCall } from '../../../data/api.ts'
+
+const afterMs = 300
+
+/** A value that follows another one when that has not changed for a moment. */
+const useSettled = (value: string): string => {
+  const [settled, setSettled] = useState(value)
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(value), afterMs)
+    return () => clearTimeout(timer)
+  }, [value])
+  return settled
+}
+
+const isJson = (text: string): boolean => {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** What the server finds in a workflow that is being written. While the text is no JSON, the last answer stays. */
+export const useWorkflowCheck = (collection: string, task: string, text: string) => {
+  const settled = useSettled(text)
+  const check = useQuery({
+    queryKey: ['workflow-check', collection, task, settled],
+    enabled: isJson(settled),
+    placeholderData: keepPreviousData,
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: 10_000,
+    queryFn: async ({ signal }) =>
+      (await apiCall('checkWorkflow', {
+        bodyText: `{"collection":${JSON.stringify(collection)},"name":${JSON.stringify(task)},"workflow":${settled}}`,
+        signal,
+      })) as WorkflowCheck,
+  })
+  return { check: check.data, error: check.error, isBroken: !isJson(text) }
+}

@@ -1,0 +1,133 @@
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useNavigate } from '@tanstack/react-router'
+import { useState } from 'react'
+import type { Routine } from '../../../../src/model/routine.ts'
+import { api } from '../../../data/api.ts'
+import { useNow } from '../../../data/clock.ts'
+import { useMayWrite } from '../../../data/whoami.ts'
+import { errorText, Problem } from '../../../parts/problem.tsx'
+import { agoText } from '../../../text/ago.ts'
+import { Button } from '../../../ui/button.tsx'
+import { Dialog } from '../../../ui/dialog.tsx'
+import { showToast } from '../../../ui/toast.tsx'
+import { cadenceText } from './cadence-text.ts'
+import { fireTime } from './fire-time.ts'
+import { PastFires } from './past-fires.tsx'
+import { routineKeys } from './routine-keys.ts'
+
+/** Cron expressions are put into words once the words are loaded. */
+const useCronWords = () =>
+  useQuery({
+    queryKey: ['cron-words'],
+    staleTime: Number.POSITIVE_INFINITY,
+    queryFn: async () => (await import('./cron-words.ts')).cronWords,
+  }).data
+
+/** A routine: when it fires next, what became of its last fires, and what can be done with it. */
+export const RoutineView = ({ routine }: { routine: Routine }) => {
+  const { collection, task, name } = routine
+  const params = { collection, task, name }
+  const queries = useQueryClient()
+  const navigate = useNavigate()
+  const mayWrite = useMayWrite()
+  const now = useNow()
+  const cronWords = useCronWords()
+  const [isLeaving, setLeaving] = useState(false)
+  const fires = useQuery({
+    queryKey: [...routineKeys(collection, task, name), 'fires'],
+    queryFn: ({ signal }) => api.getRoutineFires({ params, query: { next: 5, past: 20 }, signal }),
+    // Asked again when the next fire is due.
+    refetchInterval: ({ state }) => {
+      const next = state.data?.next[0]
+      return next ? Math.min(Math.max(2_000, Date.parse(next.time) - Date.now() + 2_000), 60_000) : false
+    },
+  })
+  const changed = () => queries.invalidateQueries({ queryKey: routineKeys(collection, task) })
+  const act = useMutation({
+    mutationFn: (work: () => Promise<unknown>) => work(),
+    onSuccess: changed,
+    onError: (error) => showToast({ text: errorText(error), isBad: true }),
+  })
+  const runNow = async () => {
+    const { trajectory_id } = await api.runRoutineNow({ params, query: { preflight: 'refuse' } })
+    showToast({
+      text: 'The run has been started',
+      action: { text: 'Open it', run: () => void navigate({ href: `/${collection}/${task}/${trajectory_id}` }) },
+    })
+  }
+  return (
+    <section aria-label={`Routine ${name}`} className="flex flex-col gap-4">
+      <header className="flex flex-wrap items-center gap-2">
+        <h2 className="font-semibold text-15">{name}</h2>
+        <span className="mr-auto text-muted">
+          {cadenceText(routine.cadence, cronWords)}
+          {routine.paused && ' · paused'}
+        </span>
+        <Button icon="play" disabled={!mayWrite || act.isPending} onClick={() => act.mutate(runNow)}>
+          Run now
+        </Button>
+        <Button
+          disabled={!mayWrite || act.isPending}
+          onClick={() =>
+            act.mutate(() => (routine.paused ? api.resumeRoutine({ params }) : api.pauseRoutine({ params })))
+          }
+        >
+          {routine.paused ? 'Resume' : 'Pause'}
+        </Button>
+        <Button icon="bin" look="quiet" disabled={!mayWrite} onClick={() => setLeaving(true)}>
+          Delete
+        </Button>
+      </header>
+      {Object.keys(routine.init_params_overrides).length > 0 && (
+        <pre className="overflow-auto rounded-m bg-sunk p-3 font-mono text-12">
+          {JSON.stringify(routine.init_params_overrides, null, 2)}
+        </pre>
+      )}
+      {fires.error && <Problem error={fires.error} onRetry={() => void fires.refetch()} />}
+      {fires.data && (
+        <div className="grid gap-6 md:grid-cols-[16rem_1fr]">
+          <section>
+            <h3 className="mb-1 font-medium text-12 text-muted">Next</h3>
+            {fires.data.next.length === 0 && (
+              <p className="text-muted">
+                {routine.paused
+                  ? 'Paused: it starts nothing until it is resumed.'
+                  : 'It has no times of its own: run it by hand.'}
+              </p>
+            )}
+            <ul>
+              {fires.data.next.map(({ time }) => (
+                <li key={time} className="flex justify-between gap-4 py-0.5">
+                  <span>{fireTime(time)}</span>
+                  <span className="text-muted">{agoText(time, now)}</span>
+                </li>
+              ))}
+            </ul>
+          </section>
+          <PastFires place={{ collection, task }} fires={fires.data.past} />
+        </div>
+      )}
+      <Dialog
+        title={`Delete the routine ${name}?`}
+        isOpen={isLeaving}
+        onClose={() => setLeaving(false)}
+        actions={
+          <>
+            <Button onClick={() => setLeaving(false)}>Keep it</Button>
+            <Button
+              look="bad"
+              onClick={() => {
+                setLeaving(false)
+                act.mutate(() => api.deleteRoutine({ params }))
+              }}
+            >
+              Delete
+            </Button>
+          </>
+        }
+      >
+        <p>It starts no more runs. The runs that it started stay.</p>
+      </Dialog>
+    </section>
+  )
+}

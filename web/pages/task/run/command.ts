@@ -1,0 +1,21 @@
+interface RunCommand {
+  collection: string
+  task: string
+  params: Readonly<Record<string, unknown>>
+  files: readonly string[]
+}
+
+const isPlain = (text: string): boolean => /^[\w./:@%+,][\w./:@%+,=-]*$/.test(text)
+
+/** Quotes an argument for a POSIX shell. */
+export const shellWord = (text: string): string => (isPlain(text) ? text : `'${text.replaceAll("'", "'\\''")}'`)
+
+/** The command that starts the same run. */
+export const runCommand = ({ collection, task, params, files }: RunCommand): string => {
+  const given = Object.entries(params).map(([name, value]) => {
+    const text = typeof value === 'string' ? value : JSON.stringify(value)
+    return `-p ${shellWord(`${name}=${text}`)}`
+  })
+  const sent = files.map((name) => `--file ${shellWord(name)}`)
+  return ['jetty run', `${collection}/${task}`, ...given, ...sent].join(' ')
+}

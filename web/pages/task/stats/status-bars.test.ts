@@ -1,0 +1,16 @@
+import { expect, test } from 'vitest'
+import { rateText, statusBars } from './status-bars.ts'
+
+test.each([
+  [{}, '–'],
+  [{ cancelled: 3 }, '–'],
+  [{ completed: 3 }, '100 %'],
+  [{ completed: 2, failed: 1 }, '66.7 %'],
+  [{ completed: 99_999, failed: 1 }, '> 99.9 %'],
+])('of %j, %s completed', (counts, text) => {
+  expect(rateText(counts)).toBe(text)
+})
+
+test('statuses without runs have no bar', () => {
+  expect(statusBars({ completed: 2, failed: 0 })).toEqual([{ label: 'completed', values: [2] }])
+})

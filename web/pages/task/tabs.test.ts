@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest'
+import { readTaskTab, taskSearch } from './tabs.ts'
+
+test.each([
+  [undefined, 'runs'],
+  ['definition', 'definition'],
+  ['nothing', 'runs'],
+  [['run', 'stats'], 'runs'],
+])('the tab %j is %s', (value, tab) => {
+  expect(readTaskTab(value)).toBe(tab)
+})
+
+test.each([
+  [{}, {}],
+  [{ tab: 'runs', version: '3' }, {}],
+  [
+    { tab: 'versions', version: '3', routine: 'x' },
+    { tab: 'versions', version: 3 },
+  ],
+  [{ tab: 'versions', version: 'x' }, { tab: 'versions' }],
+  [
+    { tab: 'routines', routine: 'nightly' },
+    { tab: 'routines', routine: 'nightly' },
+  ],
+])('%j is read as %j', (search, read) => {
+  expect(taskSearch(search)).toEqual(read)
+})

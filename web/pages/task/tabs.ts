@@ -1,0 +1,26 @@
+/** The tabs of a task, in their order. The first one is the page without a parameter. */
+export const taskTabs = [
+  ['runs', 'Runs'],
+  ['run', 'Run'],
+  ['definition', 'Definition'],
+  ['versions', 'Versions'],
+  ['routines', 'Routines'],
+  ['stats', 'Statistics'],
+] as const
+
+export type TaskTab = (typeof taskTabs)[number][0]
+
+/** Reads the tab from the parameters of the page. */
+export const readTaskTab = (value: unknown): TaskTab => taskTabs.find(([name]) => name === value)?.[0] ?? 'runs'
+
+/** Parameters of a task's page beside those of its runs. */
+export const taskSearch = (search: Record<string, unknown>): { tab?: TaskTab; version?: number; routine?: string } => {
+  const tab = readTaskTab(search.tab)
+  const version = Number(search.version)
+  const { routine } = search
+  return {
+    ...(tab === 'runs' ? {} : { tab }),
+    ...(tab === 'versions' && Number.isInteger(version) && search.version !== undefined ? { version } : {}),
+    ...(tab === 'routines' && typeof routine === 'string' && routine !== '' ? { routine } : {}),
+  }
+}

@@ -1,0 +1,33 @@
+import { useQuery } from '@tanstack/react-query'
+import { memberText } from '../../../src/lib/json/json-text.ts'
+import type { Task } from '../../../src/model/workflows/task.ts'
+import { apiCall } from '../../data/api.ts'
+import { keys } from '../../data/keys.ts'
+
+/** A task as it was read, with what is needed to change it. */
+export interface ReadTask {
+  task: Task
+  /** The workflow as it is stored, byte for byte. */
+  workflowText: string
+  /** Names this state of the task, for `If-Match`. */
+  etag: string | null
+}
+
+/** Reads a task. Its workflow stays text: a long number would not survive being parsed. */
+export const readTask = async (collection: string, task: string, signal?: AbortSignal): Promise<ReadTask> => {
+  const response = (await apiCall('getTask', {
+    params: { collection, task },
+    asResponse: true,
+    ...(signal && { signal }),
+  })) as Response
+  const text = await response.text()
+  return {
+    task: JSON.parse(text) as Task,
+    workflowText: memberText(text, 'workflow') ?? '{}',
+    etag: response.headers.get('etag'),
+  }
+}
+
+/** The task of a page. */
+export const useTask = (collection: string, task: string) =>
+  useQuery({ queryKey: keys.task(collection, task), queryFn: ({ signal }) => readTask(collection, task, signal) })

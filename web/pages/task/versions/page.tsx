@@ -1,0 +1,133 @@
+import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useNavigate, useSearch } from '@tanstack/react-router'
+import { lazy, Suspense } from 'react'
+import { memberText } from '../../../../src/lib/json/json-text.ts'
+import { prettyJson } from '../../../../src/lib/json/pretty-json.ts'
+import type { TaskVersion } from '../../../../src/model/workflows/task-version.ts'
+import { api, apiCall } from '../../../data/api.ts'
+import { useNow } from '../../../data/clock.ts'
+import { keys } from '../../../data/keys.ts'
+import { useTitle } from '../../../data/title.ts'
+import { useMayWrite } from '../../../data/whoami.ts'
+import { errorText, Problem } from '../../../parts/problem.tsx'
+import { Button } from '../../../ui/button.tsx'
+import { Empty } from '../../../ui/empty.tsx'
+import { showToast } from '../../../ui/toast.tsx'
+import type { TaskPlaceProps } from '../page.tsx'
+import { restoreVersion } from './restore.ts'
+import { changedMembers, versionMeta } from './version-facts.ts'
+import { VersionList } from './version-list.tsx'
+
+const JsonDiff = lazy(() => import('../../../parts/diff/json-diff.tsx'))
+
+const pageSize = 50
+
+/** One version with its content as text, as it was stored. */
+const readVersion = async ({ collection, task }: TaskPlaceProps, index: number, signal?: AbortSignal) => {
+  const params = { collection, task, ref: `~${index}` }
+  const text = (await apiCall('getTaskVersion', { params, asText: true, ...(signal && { signal }) })) as string
+  const data = memberText(text, 'data') ?? '{}'
+  return { version: JSON.parse(text) as TaskVersion, data, workflowText: memberText(data, 'workflow') ?? '{}' }
+}
+
+/** What a task has been: who changed what and why. */
+const VersionsTab = ({ collection, task }: TaskPlaceProps) => {
+  useTitle('Versions', task, collection)
+  const navigate = useNavigate()
+  const asked = useSearch({ strict: false }).version
+  const list = useInfiniteQuery({
+    queryKey: [...keys.task(collection, task), 'versions'],
+    initialPageParam: 0,
+    queryFn: ({ pageParam, signal }) =>
+      api.listTaskVersions({ params: { collection, task }, query: { skip: pageParam, limit: pageSize }, signal }),
+    getNextPageParam: (last, pages) =>
+      pages.length * pageSize < last.total_versions ? pages.length * pageSize : undefined,
+  })
+  if (list.error) return <Problem error={list.error} onRetry={() => void list.refetch()} />
+  const versions = list.data?.pages.flatMap((page) => page.versions) ?? []
+  const newest = versions[0]?.index
+  if (!list.data) return <main className="flex-1" />
+  if (newest === undefined) return <Empty title="This task has no versions" />
+  const chosen = asked === undefined ? newest : Math.min(Number(asked), newest)
+  return (
+    <main className="flex min-h-0 flex-1 max-md:flex-col">
+      <h1 className="sr-only">Versions of {task}</h1>
+      <VersionList
+        versions={versions}
+        chosen={chosen}
+        onChoose={(version) =>
+          void navigate({
+            to: '/$collection/$task',
+            params: { collection, task },
+            search: { tab: 'versions', version },
+            replace: true,
+          })
+        }
+        onMore={list.hasNextPage ? () => void list.fetchNextPage() : undefined}
+      />
+      <VersionView key={chosen} place={{ collection, task }} index={chosen} isNewest={chosen === newest} />
+    </main>
+  )
+}
+
+interface VersionViewProps {
+  place: TaskPlaceProps
+  index: number
+  isNewest: boolean
+}
+
+/** A version beside the one before it. */
+const VersionView = ({ place, index, isNewest }: VersionViewProps) => {
+  const queries = useQueryClient()
+  const mayWrite = useMayWrite()
+  const now = useNow()
+  const key = [...keys.task(place.collection, place.task), 'version', index]
+  const read = useQuery({
+    queryKey: key,
+    staleTime: Number.POSITIVE_INFINITY,
+    queryFn: async ({ signal }) => ({
+      after: await readVersion(place, index, signal),
+      before: index === 0 ? undefined : await readVersion(place, index - 1, signal),
+    }),
+  })
+  const restore = useMutation({
+    mutationFn: (data: string) => restoreVersion(place, data, index),
+    onSuccess: async () => {
+      await queries.invalidateQueries({ queryKey: keys.task(place.collection, place.task) })
+      showToast({ text: `Version ${index} is the newest one again` })
+    },
+    onError: (error) => showToast({ text: errorText(error), isBad: true }),
+  })
+  if (read.error) return <Problem error={read.error} onRetry={() => void read.refetch()} />
+  if (!read.data) return <div className="flex-1" />
+  const { before, after } = read.data
+  const others = changedMembers(before?.data ?? '{}', after.data)
+  return (
+    <section aria-label={`Version ${index}`} className="flex min-h-0 min-w-0 flex-1 flex-col gap-3 overflow-auto p-4">
+      <div className="flex flex-wrap items-center gap-2">
+        <h2 className="mr-auto font-semibold text-15">
+          {before ? `What version ${index} changed` : 'The first version'}
+          <span className="ml-2 font-normal text-13 text-muted">{versionMeta(after.version, now)}</span>
+        </h2>
+        <Button disabled={!mayWrite || isNewest || restore.isPending} onClick={() => restore.mutate(after.data)}>
+          Restore
+        </Button>
+      </div>
+      {after.version.note && <p className="break-words">{after.version.note}</p>}
+      {others.length > 0 && <p className="text-muted">Also changed: {others.join(', ')}</p>}
+      {before?.workflowText === after.workflowText ? (
+        <p className="text-muted">The workflow is that of the version before.</p>
+      ) : (
+        <Suspense>
+          <JsonDiff
+            label={`Workflow of version ${index}`}
+            before={prettyJson(before?.workflowText ?? '{}')}
+            after={prettyJson(after.workflowText)}
+          />
+        </Suspense>
+      )}
+    </section>
+  )
+}
+
+export default VersionsTab

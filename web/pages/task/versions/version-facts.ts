@@ -1,0 +1,26 @@
+import { memberText } from '../../../../src/lib/json/json-text.ts'
+import { agoText } from '../../../text/ago.ts'
+
+const members = [
+  ['name', 'the name'],
+  ['description', 'the description'],
+  ['version', 'the version text'],
+  ['is_private', 'who may read it'],
+  ['has_file_uploads', 'whether it takes files'],
+  ['croissant_metadata', 'the metadata'],
+] as const
+
+/** What of a task beside its workflow differs between two versions, in words; from nothing, nothing differs. */
+export const changedMembers = (before: string, after: string): string[] =>
+  before === '{}'
+    ? []
+    : members.filter(([name]) => memberText(before, name) !== memberText(after, name)).map(([, words]) => words)
+
+interface Saved {
+  author: string | null
+  created_at: string | null
+}
+
+/** Who saved a version, and when. */
+export const versionMeta = ({ author, created_at }: Saved, now: number): string =>
+  [author ?? 'the server', agoText(created_at, now)].join(' · ')
