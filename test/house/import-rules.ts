@@ -25,7 +25,11 @@ const engineUpTo = (layer: (typeof engineLayers)[number]): string[] => [
 const belowEngine = ['store/', 'database/', 'activities/activity.ts', 'lib/', 'model/']
 
 /** What the browser loads of src, and what it knows only by type: schemas and zod are never loaded. */
-const browserMay = ['client/', 'lib/errors.ts', 'lib/time.ts']
+const browserMay = [
+  ...['client/', 'lib/errors.ts', 'lib/time.ts'],
+  // Text of JSON as it was stored: pure, and without imports of their own.
+  ...['lib/json/json-object.ts', 'lib/json/json-text.ts', 'lib/json/pretty-json.ts'],
+]
 const browserTypes = ['api/contract.ts', 'api/*/contract.ts', 'model/']
 
 /** What may import what. ARCHITECTURE.md explains why; a folder without a row may not exist. */

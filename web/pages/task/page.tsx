@@ -1,13 +1,8 @@
 import { Link, useParams, useSearch } from '@tanstack/react-router'
 import { lazy, type ReactNode, Suspense } from 'react'
 import { tabClass } from '../../ui/tabs.tsx'
+import type { TaskPlaceProps } from './place.ts'
 import { readTaskTab, type TaskTab, taskTabs } from './tabs.ts'
-
-/** A tab of the page knows which task it is about. */
-export interface TaskPlaceProps {
-  collection: string
-  task: string
-}
 
 const pages: Record<Exclude<TaskTab, 'runs'>, React.ComponentType<TaskPlaceProps>> = {
   run: lazy(() => import('./run/page.tsx')),

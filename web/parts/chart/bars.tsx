@@ -8,7 +8,7 @@ export interface BarSeries {
 }
 
 /** A bar: its parts in the order of the series. */
-export interface Bar {
+export interface ChartBar {
   label: string
   values: readonly (number | null)[]
 }
@@ -16,7 +16,7 @@ export interface Bar {
 interface BarsProps {
   title: string
   series: readonly BarSeries[]
-  bars: readonly Bar[]
+  bars: readonly ChartBar[]
   /** Writes a value for people. */
   text: (value: number) => string
 }
@@ -86,7 +86,7 @@ export const Bars = ({ title, series, bars, text }: BarsProps) => {
 }
 
 interface BarAtProps extends Pick<BarsProps, 'series' | 'text'> {
-  bar: Bar
+  bar: ChartBar
   x: number
   slot: number
   scale: number

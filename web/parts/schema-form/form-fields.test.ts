@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { entryOf, formFields, readEntry, readForm } from './form-fields.ts'
+import { entryOf, formFields, formParams, readEntry } from './form-fields.ts'
 
 const schema = {
   required: ['topic', 'tone'],
@@ -71,14 +71,14 @@ test.each([
 })
 
 test('only what was changed is sent; an emptied field means its default', () => {
-  expect(readForm(fields, { topic: 'ports', words: '100', body: '', any: ' ' })).toEqual({
+  expect(formParams(fields, { topic: 'ports', words: '100', body: '', any: ' ' })).toEqual({
     params: { topic: 'ports', body: '' },
     errors: {},
   })
 })
 
 test('what is needed or cannot be read is named', () => {
-  expect(readForm(fields, { topic: ' ', words: 'x' })).toEqual({
+  expect(formParams(fields, { topic: ' ', words: 'x' })).toEqual({
     params: {},
     errors: { topic: 'topic is needed', words: 'Write a number, such as 12' },
   })

@@ -96,7 +96,7 @@ export const readEntry = ({ kind }: Pick<FormField, 'kind'>, entry: string): Ent
 }
 
 /** The parameters that a form sends: those whose entry was changed. Errors stand by the name of their field. */
-export const readForm = (
+export const formParams = (
   fields: readonly FormField[],
   entries: Readonly<Record<string, string>>,
 ): { params: Record<string, unknown>; errors: Record<string, string> } => {

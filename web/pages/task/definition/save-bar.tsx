@@ -8,7 +8,7 @@ import { Dialog } from '../../../ui/dialog.tsx'
 import { TextField } from '../../../ui/field.tsx'
 import { keysText } from '../../../ui/keys.ts'
 import { showToast } from '../../../ui/toast.tsx'
-import type { TaskPlaceProps } from '../page.tsx'
+import type { TaskPlaceProps } from '../place.ts'
 import { type ReadTask, readTask } from '../use-task.ts'
 
 interface SaveBarProps {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { cadenceOf } from './cadence-of.ts'
+import { enteredCadence } from './cadence-of.ts'
 
 const expression = ' 0 9 * * * '
 
@@ -11,5 +11,5 @@ test.each([
   ['weekdays', { type: 'cron', expression: '5 17 * * mon-fri', time_zone: 'Europe/Berlin' }],
   ['weekly', { type: 'cron', expression: '5 17 * * mon', time_zone: 'Europe/Berlin' }],
 ] as const)('%s is %j', (kind, cadence) => {
-  expect(cadenceOf({ kind, clock: '17:05', expression }, 'Europe/Berlin')).toEqual(cadence)
+  expect(enteredCadence({ kind, clock: '17:05', expression }, 'Europe/Berlin')).toEqual(cadence)
 })

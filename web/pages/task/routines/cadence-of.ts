@@ -14,7 +14,7 @@ const days: Record<string, string> = { daily: '*', weekdays: 'mon-fri', weekly: 
  * The cadence for the entered times. A time of day becomes a cron expression in the person's time zone, so that it stays
  * the same on the clock when summer begins.
  */
-export const cadenceOf = ({ kind, clock, expression }: EnteredTimes, zone: string): Routine['cadence'] => {
+export const enteredCadence = ({ kind, clock, expression }: EnteredTimes, zone: string): Routine['cadence'] => {
   if (kind === 'manual' || kind === 'hourly') return { type: kind }
   if (kind === 'cron') return { type: 'cron', expression: expression.trim(), time_zone: zone }
   const [hour = '0', minute = '0'] = clock.split(':')

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { cadenceText } from './cadence-text.ts'
+import { cadenceWords } from './cadence-text.ts'
 
 test.each([
   [{ type: 'manual' }, 'Only by hand'],
@@ -9,10 +9,10 @@ test.each([
   [{ type: 'weekly', day_of_week: 'tue', hour_utc: 6, minute_utc: 30 }, 'Every Tuesday at 06:30 UTC'],
   [{ type: 'cron', expression: '* * * * *' }, '* * * * *, UTC'],
 ] as const)('%j is %s', (cadence, text) => {
-  expect(cadenceText(cadence)).toBe(text)
+  expect(cadenceWords(cadence)).toBe(text)
 })
 
 test('a cron expression is said in words, with its time zone', () => {
   const cadence = { type: 'cron', expression: '0 9 * * *', time_zone: 'Europe/Berlin' } as const
-  expect(cadenceText(cadence, () => 'At 09:00 AM')).toBe('At 09:00 AM, Europe/Berlin')
+  expect(cadenceWords(cadence, () => 'At 09:00 AM')).toBe('At 09:00 AM, Europe/Berlin')
 })

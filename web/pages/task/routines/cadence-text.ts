@@ -11,7 +11,7 @@ const days: Record<string, string> = {
 }
 
 /** Says in words when a routine fires. `cronWords` puts a cron expression into words; without it the expression stands. */
-export const cadenceText = (cadence: Cadence, cronWords?: (expression: string) => string): string => {
+export const cadenceWords = (cadence: Cadence, cronWords?: (expression: string) => string): string => {
   switch (cadence.type) {
     case 'hourly':
       return `Every hour at minute ${cadence.minute_utc ?? 0}`

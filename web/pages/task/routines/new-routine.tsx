@@ -6,8 +6,8 @@ import { Problem } from '../../../parts/problem.tsx'
 import { Button } from '../../../ui/button.tsx'
 import { Dialog } from '../../../ui/dialog.tsx'
 import { SelectField, TextArea, TextField } from '../../../ui/field.tsx'
-import type { TaskPlaceProps } from '../page.tsx'
-import { cadenceOf, type EnteredTimes } from './cadence-of.ts'
+import type { TaskPlaceProps } from '../place.ts'
+import { type EnteredTimes, enteredCadence } from './cadence-of.ts'
 import { routineKeys } from './routine-keys.ts'
 
 interface NewRoutineProps {
@@ -32,7 +32,7 @@ export const NewRoutine = ({ place, onClose, onMade }: NewRoutineProps) => {
         params: place,
         body: {
           name,
-          cadence: cadenceOf(times, zone),
+          cadence: enteredCadence(times, zone),
           init_params_overrides: isObject(params) ? params : {},
           overlap: overlap as 'skip' | 'queue' | 'allow',
         },

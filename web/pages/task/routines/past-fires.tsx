@@ -1,7 +1,7 @@
 import type { RoutineFires } from '../../../../src/model/routine-fires.ts'
 import { Icon } from '../../../ui/icon.tsx'
 import { Status } from '../../../ui/status.tsx'
-import type { TaskPlaceProps } from '../page.tsx'
+import type { TaskPlaceProps } from '../place.ts'
 import { fireTime } from './fire-time.ts'
 
 type Fire = RoutineFires['past'][number]

@@ -10,7 +10,7 @@ import { agoText } from '../../../text/ago.ts'
 import { Button } from '../../../ui/button.tsx'
 import { Dialog } from '../../../ui/dialog.tsx'
 import { showToast } from '../../../ui/toast.tsx'
-import { cadenceText } from './cadence-text.ts'
+import { cadenceWords } from './cadence-text.ts'
 import { fireTime } from './fire-time.ts'
 import { PastFires } from './past-fires.tsx'
 import { routineKeys } from './routine-keys.ts'
@@ -60,7 +60,7 @@ export const RoutineView = ({ routine }: { routine: Routine }) => {
       <header className="flex flex-wrap items-center gap-2">
         <h2 className="font-semibold text-15">{name}</h2>
         <span className="mr-auto text-muted">
-          {cadenceText(routine.cadence, cronWords)}
+          {cadenceWords(routine.cadence, cronWords)}
           {routine.paused && ' · paused'}
         </span>
         <Button icon="play" disabled={!mayWrite || act.isPending} onClick={() => act.mutate(runNow)}>

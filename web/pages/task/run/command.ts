@@ -8,7 +8,7 @@ interface RunCommand {
 const isPlain = (text: string): boolean => /^[\w./:@%+,][\w./:@%+,=-]*$/.test(text)
 
 /** Quotes an argument for a POSIX shell. */
-export const shellWord = (text: string): string => (isPlain(text) ? text : `'${text.replaceAll("'", "'\\''")}'`)
+const shellWord = (text: string): string => (isPlain(text) ? text : `'${text.replaceAll("'", "'\\''")}'`)
 
 /** The command that starts the same run. */
 export const runCommand = ({ collection, task, params, files }: RunCommand): string => {

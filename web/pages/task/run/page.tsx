@@ -6,12 +6,12 @@ import { api } from '../../../data/api.ts'
 import { useTitle } from '../../../data/title.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
 import { Problem } from '../../../parts/problem.tsx'
-import { formFields, readForm } from '../../../parts/schema-form/form-fields.ts'
+import { formFields, formParams } from '../../../parts/schema-form/form-fields.ts'
 import { SchemaForm } from '../../../parts/schema-form/schema-form.tsx'
 import { Button } from '../../../ui/button.tsx'
 import { CopyLine } from '../../../ui/copy.tsx'
 import { useKeys } from '../../../ui/keys.ts'
-import type { TaskPlaceProps } from '../page.tsx'
+import type { TaskPlaceProps } from '../place.ts'
 import { type ReadTask, useTask } from '../use-task.ts'
 import { runCommand } from './command.ts'
 import { errorsByName } from './errors-by-name.ts'
@@ -36,7 +36,7 @@ const RunForm = ({ collection, task, read }: TaskPlaceProps & { read: ReadTask }
   const [entries, setEntries] = useState<Record<string, string>>({})
   const [files, setFiles] = useState<readonly File[]>([])
   const [wasSent, setSent] = useState(false)
-  const { params, errors } = readForm(fields, entries)
+  const { params, errors } = formParams(fields, entries)
   const start = useMutation({
     mutationFn: () =>
       api.runTask({

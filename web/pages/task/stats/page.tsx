@@ -8,7 +8,7 @@ import { agoText } from '../../../text/ago.ts'
 import { countText } from '../../../text/count.ts'
 import { durationText } from '../../../text/duration.ts'
 import { Empty } from '../../../ui/empty.tsx'
-import type { TaskPlaceProps } from '../page.tsx'
+import type { TaskPlaceProps } from '../place.ts'
 import { rateText, statusBars } from './status-bars.ts'
 import { StepTable } from './step-table.tsx'
 

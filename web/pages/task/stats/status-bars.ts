@@ -1,7 +1,7 @@
-import type { Bar } from '../../../parts/chart/bars.tsx'
+import type { ChartBar } from '../../../parts/chart/bars.tsx'
 
 /** One bar for each status that runs have. */
-export const statusBars = (byStatus: Readonly<Record<string, number>>): Bar[] =>
+export const statusBars = (byStatus: Readonly<Record<string, number>>): ChartBar[] =>
   Object.entries(byStatus)
     .filter(([, count]) => count > 0)
     .map(([label, count]) => ({ label, values: [count] }))

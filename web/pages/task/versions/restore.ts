@@ -1,6 +1,6 @@
 import { memberText } from '../../../../src/lib/json/json-text.ts'
 import { apiCall } from '../../../data/api.ts'
-import type { TaskPlaceProps } from '../page.tsx'
+import type { TaskPlaceProps } from '../place.ts'
 
 /** Members of a version that a change can set again. Its name stays: others may know the task by the one it has now. */
 const restored = ['workflow', 'description', 'version', 'has_file_uploads', 'is_private', 'croissant_metadata']
