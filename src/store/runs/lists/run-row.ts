@@ -72,10 +72,16 @@ const stepsSeen = `(
 /** Steps of one run whose child runs are counted; further ones would come of a loop with fan-outs. */
 const mostParentSteps = 100
 
+/**
+ * The first step with child runs. Not `exists`: where few runs have all the children, the planner expects to find one soon
+ * and scans the whole table for each run that has none.
+ */
+const firstParentStep = '(select c.parent_seq from runs c where c.parent_id = r.id order by c.parent_seq limit 1)'
+
 /** Completed child runs are many and are not counted: their number is the created ones minus all others. */
-const children = `case when exists (select from runs c where c.parent_id = r.id) then (
+const children = `case when ${firstParentStep} is not null then (
   with recursive parts(seq, place) as (
-    (select parent_seq, 1 from runs c where c.parent_id = r.id order by parent_seq limit 1)
+    (select ${firstParentStep}, 1)
     union all
     select (select c.parent_seq from runs c where c.parent_id = r.id and c.parent_seq > p.seq order by c.parent_seq limit 1),
       place + 1
