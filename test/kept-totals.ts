@@ -8,7 +8,7 @@ export const wrongTotals = async (ask: Ask): Promise<string[]> => {
       select task_id, 'run', status, json_build_array(sum(total), sum(ms))::text
       from run_totals group by task_id, status having sum(total) <> 0
       union all
-      select task_id, 'duration', concat_ws(' ', day, status, bucket), sum(total)::text
+      select task_id, 'duration', concat_ws(' ', day, status, bucket) collate "default", sum(total)::text
       from duration_totals group by task_id, day, status, bucket having sum(total) <> 0
       union all
       select task_id, 'step', step, json_build_array(sum(total), sum(failed), sum(ms))::text
