@@ -152,7 +152,7 @@ describe.each(wires)('$name', (wire) => {
       completion_tokens: 300,
       cost_usd: cost,
     })
-    expect(opened.paid).toEqual([{ usd: cost, tokens: 1300 }])
+    expect(opened.paid).toMatchObject([{ usd: cost, tokens: 1300 }])
     const full = await priceOf(provider!, wire.model, { ...counted, cached_tokens: 0 })
     expect(cost).toBeLessThan(full ?? 0)
   })

@@ -73,7 +73,7 @@ describe('a call of a model', () => {
     expect(usage()).toMatchObject({ answered: 1, failed: 0, prompt_tokens: 100, completion_tokens: 20 })
     const cost = usage().cost_usd
     expect(cost).toBeGreaterThan(0)
-    expect(opened.paid).toEqual([{ usd: cost, tokens: 120 }])
+    expect(opened.paid).toEqual([{ usd: cost, tokens: 120, model: 'anthropic/claude-sonnet-4-5' }])
     expect(opened.events).toEqual([
       { type: 'usage', model: 'claude-sonnet-4-5', prompt_tokens: 100, completion_tokens: 20, cost_usd: cost },
     ])
@@ -148,7 +148,7 @@ describe('a call of a model', () => {
     })
     await opened.ask('/api/v1/chat/completions', { body: { ...chat, model: 'somebody/new' } })
     expect(usage()).toMatchObject({ answered: 1, cost_usd: 0.25, prompt_tokens: 5 })
-    expect(opened.paid).toEqual([{ usd: 0.25, tokens: 11 }])
+    expect(opened.paid).toEqual([{ usd: 0.25, tokens: 11, model: 'openrouter/somebody/new' }])
   })
 
   it('has no price where nobody knows it, and counts an estimate of tokens that nobody counted', async () => {

@@ -257,9 +257,6 @@ export const operations: Record<string, Operation> = {
           422,
         ],
       ],
-      harmless: (mine, theirs) => [
-        { path: bulk(mine), body: { action: 'cancel', filter: { parent_id: theirs.trajectory } } },
-      ],
     },
   ),
   listBulkActions: read(bulk),

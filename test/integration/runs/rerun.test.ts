@@ -166,11 +166,13 @@ describe('from a step on', () => {
     )
     expect(rows.slice(0, 4).map(({ work }) => work)).toEqual([0, 0, 0, 0])
     const [totals] = await query(
-      `select sum(t.total)::int total from step_totals t join runs r using (task_id) where r.trajectory_id = $1 and step = 'a'`,
+      `select task_id::int, sum(t.total)::int total from step_totals t join runs r using (task_id)
+       where r.trajectory_id = $1 and step = 'a' group by task_id`,
       [run.trajectory_id],
     )
-    expect(totals).toEqual({ total: 1 })
-    expect(await wrongTotals((text) => query(text))).toEqual([])
+    expect(totals).toMatchObject({ total: 1 })
+    const wrong = await wrongTotals((text) => query(text))
+    expect(wrong.filter((line) => line.startsWith(`task ${totals?.task_id},`))).toEqual([]) // another test ages runs
   })
 
   it('the log says what was carried over, once and at the beginning', async () => {
