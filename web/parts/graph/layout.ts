@@ -1,5 +1,5 @@
 import dagre from '@dagrejs/dagre'
-import type { RunGraph } from './run-graph.ts'
+import type { GraphEdge } from './run-graph.ts'
 
 export const boxWidth = 184
 export const boxHeight = 40
@@ -21,8 +21,14 @@ export interface GraphLayout {
 
 const margin = 24
 
+/** Boxes by their ids, and what connects them. */
+interface Drawn {
+  nodes: readonly { id: string }[]
+  edges: readonly Pick<GraphEdge, 'from' | 'to' | 'kind'>[]
+}
+
 /** Lays a graph out from top to bottom. */
-export const layoutOf = ({ nodes, edges }: Pick<RunGraph, 'nodes' | 'edges'>): GraphLayout => {
+export const layoutOf = ({ nodes, edges }: Drawn): GraphLayout => {
   const graph = new dagre.graphlib.Graph()
   graph.setGraph({ rankdir: 'TB', nodesep: 24, ranksep: 32, marginx: margin, marginy: margin })
   for (const { id } of nodes) graph.setNode(id, { width: boxWidth, height: boxHeight })

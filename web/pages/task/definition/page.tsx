@@ -20,6 +20,7 @@ import { StepList } from './step-list.tsx'
 import { TryPanel } from './try-panel.tsx'
 import { useWorkflowCheck } from './use-check.ts'
 
+const WorkflowGraphView = lazy(() => import('./graph.tsx'))
 const JsonEditor = lazy(() => import('../../../parts/editor/json-editor.tsx'))
 
 /** The workflow of a task: text, picture and problems of one document. */
@@ -30,7 +31,7 @@ const DefinitionTab = ({ collection, task }: TaskPlaceProps) => {
   return read.data ? <Definition collection={collection} task={task} read={read.data} /> : <main className="flex-1" />
 }
 
-type View = 'problems' | 'steps'
+type View = 'problems' | 'steps' | 'graph'
 
 /** Text and panel side by side need 768 px; below that the panel covers the text. */
 const isNarrow = (): boolean => window.matchMedia('(max-width: 767px)').matches
@@ -109,6 +110,7 @@ const Definition = ({ collection, task, read }: TaskPlaceProps & { read: ReadTas
                   current={view}
                   onSelect={setView}
                   tabs={[
+                    { name: 'graph', text: 'Graph' },
                     { name: 'steps', text: 'Steps', count: String(check?.steps_total ?? 0) },
                     { name: 'problems', text: 'Problems', count: String(problems.length) },
                   ]}
@@ -118,6 +120,11 @@ const Definition = ({ collection, task, read }: TaskPlaceProps & { read: ReadTas
               <div role="tabpanel" className="flex min-h-0 flex-1 flex-col overflow-auto">
                 {error && <Problem error={error} />}
                 {view === 'problems' && <ProblemList problems={problems} isBroken={isBroken} onShow={showInText} />}
+                {view === 'graph' && check && (
+                  <Suspense>
+                    <WorkflowGraphView check={check} chosen={step} onChoose={choose} />
+                  </Suspense>
+                )}
                 {view === 'steps' && check && known === undefined && <StepList check={check} onChoose={choose} />}
                 {view === 'steps' && check && known !== undefined && (
                   <TryPanel

@@ -1,0 +1,81 @@
+import { useMemo } from 'react'
+import type { WorkflowCheck } from '../../../../src/model/workflows/workflow-check.ts'
+import { boxHeight, boxWidth, layoutOf, linePath } from '../../../parts/graph/layout.ts'
+import { Icon } from '../../../ui/icon.tsx'
+import { workflowGraph } from './workflow-graph.ts'
+
+interface WorkflowGraphProps {
+  check: WorkflowCheck
+  chosen: string | undefined
+  onChoose: (step: string) => void
+}
+
+/** The steps of a workflow as a picture. */
+const WorkflowGraphView = ({ check, chosen, onChoose }: WorkflowGraphProps) => {
+  const { steps, edges, left } = useMemo(() => workflowGraph(check), [check])
+  const layout = useMemo(() => layoutOf({ nodes: steps.map(({ name }) => ({ id: name })), edges }), [steps, edges])
+  const faulty = new Set(check.problems.filter(({ severity }) => severity === 'error').map(({ step }) => step))
+  return (
+    <div className="min-h-0 flex-1 overflow-auto">
+      <div className="relative mx-auto" style={{ width: layout.width, height: layout.height }}>
+        <svg width={layout.width} height={layout.height} className="absolute inset-0 fill-none" aria-hidden>
+          <defs>
+            <marker
+              id="workflow-arrow"
+              viewBox="0 0 8 8"
+              refX="7"
+              refY="4"
+              markerWidth="7"
+              markerHeight="7"
+              orient="auto"
+            >
+              <path d="M0 1l7 3-7 3z" className="fill-edge" />
+            </marker>
+          </defs>
+          {edges.map(({ from, to, kind, label }, at) => {
+            const points = layout.edges[at] ?? []
+            const middle = points[Math.floor(points.length / 2)]
+            return (
+              <g key={`${from}\n${to}`}>
+                <path
+                  d={linePath(points)}
+                  markerEnd="url(#workflow-arrow)"
+                  strokeDasharray={kind === 'after' ? '3 4' : undefined}
+                  className={from === chosen || to === chosen ? 'stroke-accent' : 'stroke-edge'}
+                />
+                {label && middle && (
+                  <text x={middle.x + 4} y={middle.y} className="fill-muted stroke-none text-[11px]">
+                    {label}
+                  </text>
+                )}
+              </g>
+            )
+          })}
+        </svg>
+        {steps.map(({ name, activity, loop }) => {
+          const place = layout.boxes.get(name)
+          return (
+            <button
+              key={name}
+              type="button"
+              aria-pressed={name === chosen}
+              onClick={() => onChoose(name)}
+              className={`absolute flex items-center gap-2 rounded-m border px-2.5 text-left ${name === chosen ? 'border-accent bg-selection' : 'border-line bg-raised hover:border-edge'}`}
+              style={{ left: place?.x ?? 0, top: place?.y ?? 0, width: boxWidth, height: boxHeight }}
+            >
+              {faulty.has(name) && <Icon name="cross" label="Has an error" className="text-bad" />}
+              <span className="min-w-0 flex-1">
+                <span className="block truncate leading-4">{name}</span>
+                <span className="block truncate text-11 text-faint leading-3.5">{activity ?? 'no activity'}</span>
+              </span>
+              {loop && <Icon name="again" label={`Repeated by ${loop.counter}`} className="text-muted" />}
+            </button>
+          )
+        })}
+      </div>
+      {left > 0 && <p className="px-4 py-2 text-muted">{left} more steps are not shown.</p>}
+    </div>
+  )
+}
+
+export default WorkflowGraphView

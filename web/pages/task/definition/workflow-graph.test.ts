@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest'
+import type { CheckedStep } from '../../../../src/model/workflows/workflow-check.ts'
+import { workflowGraph } from './workflow-graph.ts'
+
+const step = (name: string, depends_on: string[] = [], more: Partial<CheckedStep> = {}): CheckedStep => ({
+  ...{ name, activity: 'text_echo', is_listed: true, depends_on },
+  ...{ after: [], decided_by: [], branch: null, loop: null },
+  ...more,
+})
+const edgesOf = (steps: CheckedStep[], execution: 'sequential' | 'parallel' = 'sequential') =>
+  workflowGraph({ steps, execution }).edges.map(({ from, to, kind, label }) => `${from}>${to} ${label ?? kind}`)
+
+test('what reads another step comes after it, the rest in order', () => {
+  expect(edgesOf([step('a'), step('b', ['a']), step('c')])).toEqual(['a>b reads', 'b>c after'])
+  expect(edgesOf([step('a'), step('b', ['a']), step('c')], 'parallel')).toEqual(['a>b reads'])
+})
+
+test('branches lead to their steps; what a loop reads of its turn before is not drawn', () => {
+  const ask = step('ask', ['a'], { branch: { true: 'yes', false: 'no' } })
+  const steps = [step('a', ['no']), ask, step('yes', [], { decided_by: ['ask'] }), step('no', ['ask'])]
+  expect(edgesOf(steps)).toEqual(['ask>yes true', 'ask>no false', 'a>ask reads'])
+})
+
+test('a large workflow is cut off, and it is said by how much', () => {
+  const steps = Array.from({ length: 250 }, (_, at) => step(`s${at}`))
+  expect(workflowGraph({ steps, execution: 'parallel' })).toMatchObject({ left: 50 })
+})
