@@ -11,14 +11,15 @@ const retry = process.env.CI ? 1 : 0
 
 /**
  * `unit` has the tests beside the code, which start no server and no database, without those that take seconds
- * (`*.slow.test.ts`): `npm run test:unit`. `default` is what `npm test` runs; of the crash tests it has the fast ones (`test/crash/*.fast.test.ts`). `crash` has
- * all of them: `npm run test:crash`. `wide` has what takes much to install: the agents and containers that the default
- * tests leave out (`npm run test:wide`).
+ * (`*.slow.test.ts`): `npm run test:unit`. `default` has all others: with `unit` it is what `npm test` runs; of the crash
+ * tests it has the fast ones (`test/crash/*.fast.test.ts`). `crash` has all of them: `npm run test:crash`. `wide` has what
+ * takes much to install: the agents and containers that the default tests leave out (`npm run test:wide`).
  */
 export default defineConfig({
   test: {
     reporters: ['default', './test/closing-line-reporter.ts'],
-    maxWorkers: Number(process.env.W ?? 2),
+    // On two cores three workers are faster than two: tests of servers wait half of their time.
+    maxWorkers: 3,
     projects: [
       {
         test: {
@@ -29,7 +30,7 @@ export default defineConfig({
           setupFiles: './test/property-seed.ts',
           testTimeout: 60_000,
           retry,
-          // Files of one thread share their modules: loading those takes as long as the tests.
+          // Files of one worker share their modules: loading those takes as long as the tests.
           pool: 'threads',
           isolate: false,
         },

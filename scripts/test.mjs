@@ -1,5 +1,5 @@
-// `npm test`: installs what is not up to date, then runs the tests, which build what they start. Arguments are passed on to vitest; without
-// `--project` they are those of `unit` and `default`. The last line says `N passed, N failed, N skipped`.
+// `npm test`: installs what is not up to date, then runs the tests, which build what they start. Arguments are passed on to
+// vitest; without `--project` it runs the projects `unit` and `default`. The last line says `N passed, N failed, N skipped`.
 import { join } from 'node:path'
 import { become, install, root } from './prepare.mjs'
 
