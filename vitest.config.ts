@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { operationsPlugin } from './web/operations-plugin.ts'
 
 /** Nothing is slower for a long limit; a machine that has much to do needs it. */
 const patient = { expect: { poll: { timeout: 20_000 } } }
@@ -22,9 +23,11 @@ export default defineConfig({
     maxWorkers: 3,
     projects: [
       {
+        plugins: [operationsPlugin()],
         test: {
           ...patient,
           name: 'unit',
+          env: { NO_COLOR: '1' }, // CI would have colours
           include: unitTests,
           exclude: slowUnitTests,
           setupFiles: './test/property-seed.ts',

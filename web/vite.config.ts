@@ -1,33 +1,16 @@
 import { fileURLToPath } from 'node:url'
 import tailwind from '@tailwindcss/vite'
 import react from '@vitejs/plugin-react'
-import { defineConfig, type Plugin } from 'vite'
-import { contract } from '../src/api/contract.ts'
-import { describeOperations } from '../src/client/operations.ts'
+import { defineConfig } from 'vite'
+import { operationsPlugin } from './operations-plugin.ts'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
-
-/** Serves `virtual:operations`: what the client needs to make requests, without the schemas and texts of the contract. */
-const operations = (): Plugin => {
-  const id = '\0virtual:operations'
-  const needed = Object.entries(describeOperations(contract)).map(([name, { method, path, body, answer }]) => [
-    name,
-    { method, path, body, answer },
-  ])
-  return {
-    name: 'jetty-operations',
-    resolveId: (source) => (source === 'virtual:operations' ? id : null),
-    // As text for JSON.parse, which is faster to load than an object literal of this size.
-    load: (loaded) =>
-      loaded === id ? `export default JSON.parse(${JSON.stringify(JSON.stringify(Object.fromEntries(needed)))})` : null,
-  }
-}
 
 const server = process.env.JETTY_API_URL ?? 'http://127.0.0.1:7070'
 
 export default defineConfig({
   root: here,
-  plugins: [react(), tailwind(), operations()],
+  plugins: [react(), tailwind(), operationsPlugin()],
   build: {
     outDir: fileURLToPath(new URL('../dist/web', import.meta.url)),
     emptyOutDir: true,

@@ -18,7 +18,7 @@ export interface FirstStart {
   tryUrl: string
 }
 
-/** Sets up a new server once: a collection `demo` with example tasks, a key for it, and two runs, one of which fails. */
+/** Sets up a new server once: a collection `demo` with example tasks, a key for it, and a first run. */
 export const firstStart = async (server: {
   database: Database
   engine: Engine
@@ -61,23 +61,17 @@ export const firstStart = async (server: {
     madeBy: null,
     createdBy: 'admin',
   })
-  const start = async (name: string): Promise<string | undefined> => {
-    const task = (await makeTaskFinder(database)('demo', name))?.task
-    if (!task) return undefined
-    const run = await server.engine.start({
-      collection: { id: collection.id, name: 'demo', environmentId: null },
-      task,
-      initParams: {},
-      secrets: {},
-      files: [],
-      author: 'admin',
-    })
-    return run.trajectoryId
-  }
-  await start('find-the-fault')
-  const trajectoryId = await start('hello')
-  if (trajectoryId === undefined) return undefined
-  const tryUrl = `${server.url}/api/v1/db/trajectory/demo/hello/${trajectoryId}`
+  const hello = (await makeTaskFinder(database)('demo', 'hello'))?.task
+  if (!hello) return undefined
+  const run = await server.engine.start({
+    collection: { id: collection.id, name: 'demo', environmentId: null },
+    task: hello,
+    initParams: {},
+    secrets: {},
+    files: [],
+    author: 'admin',
+  })
+  const tryUrl = `${server.url}/api/v1/db/trajectory/demo/hello/${run.trajectoryId}`
   return {
     tokenPath: saveForClients(token, server.url, server.dataDir),
     shownToken: redactToken(token),

@@ -10,6 +10,7 @@ const reasons: Record<number, string> = {
   403: 'The token does not reach that far',
   404: 'Not found',
   409: 'In conflict with what is there',
+  412: 'Changed since it was read: If-Match names another state',
   413: 'Too large',
   415: 'A body that is packed',
   416: 'The range lies outside of the file',

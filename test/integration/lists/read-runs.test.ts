@@ -113,9 +113,7 @@ test('of a run that was awaited, all outputs only where they are asked for and n
     steps: ['run'],
   })
   expect((await jetty.run(once({}))).steps.run.outputs.outputs).toEqual({ text: 'done' })
-  expect((await jetty.run(once({ include_steps: true }))).error).toMatch(
-    /The outputs of run \w+ are more than the 8 MiB/,
-  )
+  expect((await jetty.run(once({ include_steps: true }))).error).toMatch(/The outputs of run \w+ are more than 8 MiB/)
 })
 
 test('each run is looked up by itself, also where the planner knows nothing of the table yet', async () => {

@@ -225,7 +225,7 @@ it.each(cases)('$name', async ({ name, ended, done }) => {
   }
   expect(Object.values<Body>(run.steps).filter((step) => step.ended === null)).toEqual([])
   const own = effects.filter((line) => line.startsWith(`${task} `)).map((line) => line.slice(task.length + 1))
-  expect(own).toEqual(done)
+  expect([own.toSorted(), own.at(-1)]).toEqual([done.toSorted(), done.at(-1)]) // side by side they have no order
 })
 
 it('keeps the attempts that the dead process had recorded, and tells which one died with it', async () => {

@@ -47,7 +47,7 @@ interface Group {
 const startGroup = async (env: Record<string, string> = {}): Promise<Group> => {
   const child = spawn(process.execPath, ['-e', likeNpm, compiledProgram('src/bin'), 'serve'], {
     detached: true, // the leader of a process group of its own, as a shell makes one for each command
-    env: { PATH: process.env.PATH, TMPDIR: process.env.TMPDIR, HOME: home, JETTY_PORT: '0', ...env },
+    env: { PATH: process.env.PATH, TMPDIR: process.env.TMPDIR, HOME: home, JETTY_PORT: '0', JETTY_WEB: 'off', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   started.push(child)
