@@ -38,6 +38,16 @@ type WaitForEnd = (runKey: string, signal: AbortSignal) => Promise<boolean>
 const askedAtOnce = 500
 const askAgainMs = 500
 
+/** Which of these runs, each at the top of a tree, were asked to end. */
+export const endingTrees = async (database: Queries, rootKeys: string[]): Promise<string[]> => {
+  const rows = await database.rows<{ id: string }>(
+    'ending_trees',
+    'select id from runs where id = any($1::text[]) and requested_status is not null',
+    [rootKeys],
+  )
+  return rows.map(({ id }) => id)
+}
+
 export const makeEndRequests = ({ urgent, urgentRequests, live, log }: EndRequestDeps): EndRequests => {
   /** Runs that wait for a permit of their lease, or for memory, by key. */
   const waiting = new Map<string, { depth: number; ask(status: RunStatus): void }>()
@@ -71,12 +81,7 @@ export const makeEndRequests = ({ urgent, urgentRequests, live, log }: EndReques
   const endTrees = async (): Promise<void> => {
     const trees = runsByRoot()
     if (trees.size === 0) return
-    const ending = await urgent.rows<{ id: string }>(
-      'ending_trees',
-      'select id from runs where id = any($1::text[]) and requested_status is not null',
-      [[...trees.keys()]],
-    )
-    for (const { id } of ending) {
+    for (const id of await endingTrees(urgent, [...trees.keys()])) {
       for (const key of trees.get(id) ?? []) {
         const run = live.get(key)
         if (run) run.isTreeEnding = true

@@ -1,6 +1,8 @@
 import type { Queries } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
 import { isGivenToAnother } from '../leases/dbos.ts'
+import { endingTrees } from '../leases/end-requests.ts'
+import { rootKey } from '../leases/run-keys.ts'
 import { suspectedFrom } from '../leases/suspects.ts'
 import type { OpenRun } from './resume.ts'
 
@@ -79,6 +81,19 @@ const loadStatement = `
     select seq, ended_at, wake_at, attempt, started_at, work_ms from steps where run_id = r.id order by seq desc limit 1) s on true
   where r.lease = any($1::text[]) and r.ended_at is null order by r.lease, r.deaths, r.number`
 
+/**
+ * Asks runs of trees that are to end to end too. The sweep of a tree takes seconds to mark thousands of rows; a run that
+ * is claimed meanwhile would begin first and hear of it later.
+ */
+const endWithTheirTree = async (database: Queries, runs: OpenRun[]): Promise<void> => {
+  const roots = new Set(runs.filter(({ depth }) => depth > 0).map(({ id, depth }) => rootKey({ key: id, depth })))
+  if (roots.size === 0) return
+  const ending = new Set(await endingTrees(database, [...roots]))
+  for (const run of runs) {
+    if (run.depth > 0 && ending.has(rootKey({ key: run.id, depth: run.depth }))) run.requested_status ??= 'cancelled'
+  }
+}
+
 /** Makes the function that claims a lease and reads its open runs. Leases that arrive together share the statements. */
 export const makeClaim = ({ database, executor }: ClaimDeps): ((leaseId: string) => Promise<ClaimedRuns>) =>
   batched(async (ids: string[]): Promise<ClaimedRuns[]> => {
@@ -88,6 +103,7 @@ export const makeClaim = ({ database, executor }: ClaimDeps): ((leaseId: string)
     if (orphaned.length > 0) await database.rows('count_deaths', countDeathsStatement, [orphaned])
     if (starting.length > 0) await database.rows('start_queued', startStatement, [starting])
     const runs = await database.rows<OpenRun>('load_open', loadStatement, [ids])
+    await endWithTheirTree(database, runs)
     const held = new Map(claimed.map((row) => [row.id, row]))
     const byLease = groupByLease(runs)
     return ids.map((id) => ({ lease: held.get(id), runs: held.has(id) ? (byLease.get(id) ?? []) : [] }))
