@@ -45,7 +45,8 @@ export const keysContract = {
   updateKey: endpoint({
     method: 'PUT',
     path: '/api/v1/api-keys/{id}',
-    summary: 'Rename a key, set its home collection, or disable or enable it; takes effect at its next request',
+    summary:
+      'Rename a key, set its home collection or expiry, or disable or enable it; takes effect at its next request',
     tag,
     access,
     query: z.object({ below: belowSchema }),

@@ -64,6 +64,8 @@ const requireNotLonger = (identity: Identity, expiresAt: Date | null): void => {
   })
 }
 
+const dateOrNull = (text: string | null): Date | null => (text === null ? null : new Date(text))
+
 const nameOf = (row: KeyRow, collectionId: number | null): string =>
   row.collections[row.collection_ids.indexOf(collectionId ?? -1)] ?? ''
 
@@ -126,8 +128,7 @@ export const keysRoutes = ({ database, findCollection }: KeysDeps): Route[] => {
     createKey: async ({ body, identity, note }) => {
       const names = [body.collection_name, ...(body.collections ?? [])]
       const collections = await Promise.all(names.map((name) => getCollection(name, identity)))
-      const expiresAt = body.expires_at ? new Date(body.expires_at) : null
-      const until = body.expires_at === undefined ? identity.expiresAt : expiresAt
+      const until = body.expires_at === undefined ? identity.expiresAt : dateOrNull(body.expires_at)
       requireNotLonger(identity, until)
       const key = newApiKey()
       const id = await createKey(database, {
@@ -162,10 +163,16 @@ export const keysRoutes = ({ database, findCollection }: KeysDeps): Route[] => {
           'below=true is only for disabling keys: send {"is_active": false} with it',
         )
       }
-      if (body.is_active) requireNotLonger(identity, row.expires_at)
+      const expiresAt = body.expires_at === undefined ? row.expires_at : dateOrNull(body.expires_at)
+      if (body.is_active || body.expires_at !== undefined) requireNotLonger(identity, expiresAt)
       const homeId = body.home_collection === undefined ? undefined : newHome(row, body.home_collection)
       const { name, is_active } = body
-      const outcome = await updateKey(database, row.id, { name, is_active, homeId })
+      const outcome = await updateKey(database, row.id, {
+        name,
+        is_active,
+        homeId,
+        ...(body.expires_at !== undefined && { expiresAt }),
+      })
       if (outcome === 'taken') throw taken(name ?? row.name, nameOf(row, homeId ?? row.home_collection_id))
       if (outcome === undefined) throw notFound()
       const ended = query.below === 'true' ? await endKeysBelow(database, row.id, 'switch_off') : undefined

@@ -42,6 +42,13 @@ Examples:
     )
     .action(withSession<object, [string, string]>(setHome))
   keys
+    .command('change <id>')
+    .description('Rename a key, or set until when it is valid')
+    .option('--name <name>', 'who or what the key is for')
+    .option('--expires <when>', 'as for create, or never', (text) => (text === 'never' ? null : future(text)))
+    .addHelpText('after', '\nExamples:\n  jetty keys change 12 --name ci-2027\n  jetty keys change 12 --expires 90d')
+    .action(withSession<ChangeOptions, [string]>(change))
+  keys
     .command('revoke <id...>')
     .description('Delete keys; the server refuses their next request')
     .option('--keep', 'disable them instead; they stay in the list')
@@ -131,6 +138,22 @@ const setHome = async ({ client, out }: Session, [id, collection]: [string, stri
   requireId(id)
   const key = await client.updateKey({ params: { id }, body: { home_collection: collection } })
   out.answer(key, () => `The home collection of key ${id} (${key.name}) is ${key.home_collection}`)
+}
+
+interface ChangeOptions {
+  name?: string
+  expires?: string | null
+}
+
+const change = async ({ client, out }: Session, [id]: [string], { name, expires }: ChangeOptions): Promise<void> => {
+  requireId(id)
+  if (name === undefined && expires === undefined) {
+    throw new AppError('invalid', 'Nothing to change', { hint: `For example: jetty keys change ${id} --expires 90d` })
+  }
+  const body = { ...(name !== undefined && { name }), ...(expires !== undefined && { expires_at: expires }) }
+  const key = await client.updateKey({ params: { id }, body })
+  const until = key.expires_at === null ? 'until it is revoked' : `until ${moment(key.expires_at)}`
+  out.answer(key, () => `Key ${id} (${key.name}) is valid ${until}`)
 }
 
 interface RevokeOptions {

@@ -53,6 +53,10 @@ export const updateKeySchema = z
     name: labelTextSchema,
     is_active: z.boolean(),
     home_collection: z.string().describe('One of the collections that the key covers.'),
+    expires_at: z.iso
+      .datetime({ offset: true })
+      .nullable()
+      .describe('New expiry; null: none. A key that expires itself can set none that is later than its own.'),
   })
   .partial()
   .meta({ id: 'UpdateApiKey' })

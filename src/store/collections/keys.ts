@@ -140,6 +140,8 @@ export interface KeyChange {
   is_active?: boolean | undefined
   /** The new home collection; the key must cover it. */
   homeId?: number | undefined
+  /** The new expiry; null: none. */
+  expiresAt?: Date | null
 }
 
 /**
@@ -148,7 +150,7 @@ export interface KeyChange {
 export const updateKey = async (
   database: Database,
   id: number,
-  { name, is_active, homeId }: KeyChange,
+  { name, is_active, homeId, expiresAt }: KeyChange,
 ): Promise<'changed' | 'taken' | undefined> => {
   // Checked before the unique index: two keys that swap names would deadlock on it.
   const taken = await database.rows(
@@ -162,11 +164,11 @@ export const updateKey = async (
     const rows = await database.rows(
       'update_key',
       `update api_keys set name = coalesce($2, name), is_active = coalesce($3, is_active),
-         home_collection_id = coalesce($4, home_collection_id)
+         home_collection_id = coalesce($4, home_collection_id), expires_at = case when $5 then $6 else expires_at end
        where id = $1 and ($4::bigint is null
          or exists (select from api_key_collections s where s.key_id = $1 and s.collection_id = $4))
        returning id`,
-      [id, name ?? null, is_active ?? null, homeId ?? null],
+      [id, name ?? null, is_active ?? null, homeId ?? null, expiresAt !== undefined, expiresAt ?? null],
     )
     return rows.length > 0 ? 'changed' : undefined
   } catch (error) {
@@ -214,6 +216,15 @@ export const deleteKey = async (database: Database, id: number): Promise<boolean
   )
   return rows.length > 0
 }
+
+/** The collections that a key covers: a change of its sessions concerns each of them. */
+export const collectionsOfKey = (queries: Queries, id: number): Promise<{ id: number; name: string }[]> =>
+  queries.rows(
+    'collections_of_key',
+    `select c.id, c.name from api_key_collections s join collections c on c.id = s.collection_id
+     where s.key_id = $1 order by c.id`,
+    [id],
+  )
 
 /** Keys that were ended together, and the collections they covered. */
 export interface EndedKeys {

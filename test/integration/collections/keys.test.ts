@@ -122,6 +122,22 @@ test('a foreign id tells nothing, and what a key covers beyond the caller is not
   expect((await server.call('GET', `/api/v1/api-keys/${shared.id}`)).body.collections).toEqual(['acme', 'other'])
 })
 
+test('the expiry of a key is changed; one that expires itself prolongs none beyond its own', async () => {
+  const iso = (ms: number) => new Date(ms).toISOString()
+  const [hour, day] = [iso(Date.now() + 3_600_000), iso(Date.now() + 86_400_000)]
+  const made = (await make({ name: 'changing', collection_name: 'acme' })).body
+  const path = `/api/v1/api-keys/${made.id}`
+  const change = (expires_at: string | null, token?: string) =>
+    server.call('PUT', path, { body: { expires_at }, ...(token ? { token } : {}) })
+  expect((await change(hour)).body.expires_at).toBe(hour.replace('Z', '000Z'))
+  expect((await server.call('PUT', path, { body: { name: 'changed' } })).body.expires_at).not.toBeNull()
+  for (const later of [day, null]) expect((await change(later, made.api_key)).status).toBe(403)
+  expect((await change(null)).body.expires_at).toBeNull()
+  expect((await change('soon')).status).toBe(422)
+  await change('2020-01-01T00:00:00Z')
+  expect(await status(made.api_key)).toBe(401)
+})
+
 test('a key that expires makes and switches on none that is valid for longer', async () => {
   const soon = new Date(Date.now() + 3_600_000)
   const iso = (date: Date) => date.toISOString().replace('Z', '000Z')
