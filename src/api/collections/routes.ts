@@ -5,7 +5,7 @@ import { AppError, invalidField } from '../../lib/errors.ts'
 import { memberText } from '../../lib/json/json-text.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { mask } from '../../model/collections/environment.ts'
-import { coveredIds } from '../../model/collections/identity.ts'
+import { coveredIds, recordedBy } from '../../model/collections/identity.ts'
 import { listAgents } from '../../store/agents.ts'
 import { setStorage } from '../../store/collections/collection-storage.ts'
 import {
@@ -17,6 +17,7 @@ import {
 } from '../../store/collections/collections.ts'
 import { type DeletionDeps, deleteCollection } from '../../store/collections/deletion.ts'
 import { type EnvironmentVariables, readEnvironment, writeEnvironment } from '../../store/collections/environments.ts'
+import { noteVariables } from '../../store/collections/variable-changes.ts'
 import { changedVariables } from '../environment/change.ts'
 import { collectionsContract } from './contract.ts'
 import { maskedPlace, shownAgent, shownCollection, shownStorage } from './shown.ts'
@@ -71,7 +72,11 @@ export const collectionsRoutes = (deps: CollectionsDeps): Route[] => {
         })
         const info = body.storage_info ? memberText(bodyText, 'storage_info') : undefined
         if (made && info) await setStorage(queries, sealer, made.id, { info })
-        if (made && variables.size > 0) await writeEnvironment(queries, sealer, made.id, variables)
+        if (made && variables.size > 0) {
+          await writeEnvironment(queries, sealer, made.id, variables)
+          const set = { set: [...variables.keys()], removed: [] }
+          await noteVariables(queries, made.id, set, recordedBy(identity))
+        }
         return made
       })
       if (!row) throw new AppError('already_exists', 'Collection already exists')

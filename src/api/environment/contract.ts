@@ -1,5 +1,5 @@
 import { endpoint } from '../../http/endpoint.ts'
-import { environmentSchema, setEnvironmentSchema } from '../../model/collections/environment.ts'
+import { environmentSchema, setEnvironmentSchema, variablesSchema } from '../../model/collections/environment.ts'
 
 export const environmentContract = {
   getEnvironment: endpoint({
@@ -8,6 +8,13 @@ export const environmentContract = {
     summary: 'The environment variables, with masked values',
     tag: 'Collections',
     response: environmentSchema,
+  }),
+  listVariables: endpoint({
+    method: 'GET',
+    path: '/api/v1/collections/{collection}/environment/variables',
+    summary: 'The names of the environment variables: who set each, and which tasks use it',
+    tag: 'Collections',
+    response: variablesSchema,
   }),
   setEnvironment: endpoint({
     method: 'PATCH',

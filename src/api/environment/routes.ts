@@ -2,8 +2,11 @@ import type { Database } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
+import { timestampOrNull } from '../../lib/time.ts'
 import { mask } from '../../model/collections/environment.ts'
+import { recordedBy } from '../../model/collections/identity.ts'
 import { changeEnvironment, type EnvironmentVariables, readEnvironment } from '../../store/collections/environments.ts'
+import { tasksWithVariables, variableChanges, variablesChanged } from '../../store/collections/variable-changes.ts'
 import { changedVariables } from './change.ts'
 import { environmentContract } from './contract.ts'
 
@@ -12,12 +15,6 @@ export interface EnvironmentDeps {
   sealer: Sealer
   settings: { exposeEnvValues: boolean }
 }
-
-/** Names of changed and removed variables. */
-const differenceOf = (before: EnvironmentVariables, after: EnvironmentVariables) => ({
-  set: [...after.keys()].filter((name) => before.get(name) !== after.get(name)),
-  removed: [...before.keys()].filter((name) => !after.has(name)),
-})
 
 export const environmentRoutes = ({ database, sealer, settings }: EnvironmentDeps): Route[] => {
   const shown = (variables: EnvironmentVariables) => {
@@ -28,16 +25,34 @@ export const environmentRoutes = ({ database, sealer, settings }: EnvironmentDep
     return { ...Object.fromEntries(entries), environment_variables: Object.fromEntries(entries) }
   }
   return implement(environmentContract, {
+    listVariables: async ({ collection }) => {
+      const [variables, changes, uses] = await Promise.all([
+        readEnvironment(database, sealer, collection.id),
+        variableChanges(database, collection.id),
+        tasksWithVariables(database, collection.id),
+      ])
+      const byName = new Map(changes.map((one) => [one.name, one]))
+      const shownOne = (name: string) => ({
+        name,
+        set_at: timestampOrNull(byName.get(name)?.set_at),
+        set_by: byName.get(name)?.set_by ?? null,
+        tasks: uses.filter(({ variable }) => variable === name).map(({ task }) => task),
+      })
+      const missing = uses.filter(({ variable }) => !variables.has(variable))
+      return { variables: [...variables.keys()].map(shownOne), missing }
+    },
+
     getEnvironment: async ({ collection }) => shown(await readEnvironment(database, sealer, collection.id)),
 
-    setEnvironment: async ({ collection, body, note }) => {
+    setEnvironment: async ({ collection, body, note, identity }) => {
       const given = body.environment_variables
       if (given === undefined) return shown(await readEnvironment(database, sealer, collection.id))
-      const changed = await changeEnvironment(database, sealer, collection.id, (current) => {
+      const change = (current: EnvironmentVariables) => {
         const next = given === null ? new Map<string, string>() : changedVariables(current, given)
-        note({ changes: differenceOf(current, next) })
+        note({ changes: { ...variablesChanged(current, next) } })
         return next
-      })
+      }
+      const changed = await changeEnvironment(database, sealer, collection.id, change, recordedBy(identity))
       if (!changed) throw new AppError('not_found', 'Collection not found')
       return shown(changed)
     },

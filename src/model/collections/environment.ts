@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { timestampSchema } from '../names.ts'
 
 /** Replaces a value in answers; sent back, it keeps the stored value. */
 export const mask = '***'
@@ -15,3 +16,27 @@ export const environmentSchema = z
 export const setEnvironmentSchema = z
   .object({ environment_variables: z.record(z.string(), z.unknown()).nullish() })
   .meta({ id: 'SetEnvironment' })
+
+/** The variables of a collection without their values. */
+export const variablesSchema = z
+  .object({
+    variables: z.array(
+      z.object({
+        name: z.string(),
+        set_at: timestampSchema.nullable().describe('When the value was set; null: before the server noted it.'),
+        set_by: z
+          .string()
+          .nullable()
+          .describe('Who set it: `admin` or `api-key:<name> (key <id>)`. Null: before the server noted it.'),
+        tasks: z
+          .array(z.string())
+          .describe('Tasks whose workflow names it as `env.NAME`, among the 200 that were changed last.'),
+      }),
+    ),
+    missing: z
+      .array(z.object({ variable: z.string(), task: z.string() }))
+      .describe('Variables that workflows of these tasks name and that are not set.'),
+  })
+  .meta({ id: 'Variables' })
+
+export type Variables = z.infer<typeof variablesSchema>

@@ -1,6 +1,7 @@
 import type { Database, Queries } from '../../database/database.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { environmentSeal } from '../secrets/sealed-texts.ts'
+import { noteVariables, variablesChanged } from './variable-changes.ts'
 
 /** Variables in the order they were set. A map, since names such as `__proto__` are legal. */
 export type EnvironmentVariables = Map<string, string>
@@ -69,13 +70,14 @@ export const writeEnvironment = async (
 
 /**
  * Changes the environment atomically: writes a new version and makes it current. `change` receives the variables and
- * may throw. Undefined when the collection is gone.
+ * may throw. `setBy` is noted as the author. Undefined when the collection is gone.
  */
 export const changeEnvironment = (
   database: Database,
   sealer: Sealer,
   collectionId: number,
   change: (variables: EnvironmentVariables) => EnvironmentVariables,
+  setBy: string,
 ): Promise<EnvironmentVariables | undefined> =>
   database.transaction(async (queries) => {
     const [row] = await queries.rows<{ environment_id: number | null }>(
@@ -89,8 +91,10 @@ export const changeEnvironment = (
       'select sealed from environments where id = $1',
       [row.environment_id],
     )
-    const changed = change(open(sealer, collectionId, current?.sealed))
+    const before = open(sealer, collectionId, current?.sealed)
+    const changed = change(new Map(before))
     await writeEnvironment(queries, sealer, collectionId, changed)
+    await noteVariables(queries, collectionId, variablesChanged(before, changed), setBy)
     await removeUnusedEnvironments(queries, collectionId)
     return changed
   })

@@ -101,3 +101,36 @@ test('a version that nobody uses goes; one that an open run uses stays', async (
   expect(after.map((row) => row.id)).not.toContain(used?.environment_id)
   expect(after.length).toBeLessThanOrEqual(2)
 })
+
+test('the list of variables says who set each and which tasks use it, and never a value', async () => {
+  await patch(null)
+  const key = (await server.call('POST', '/api/v1/api-keys', { body: { name: 'ci', collection_name: 'acme' } })).body
+  await patch({ FIRST: 'a hidden text', SECOND: 'b' })
+  await server.call('PATCH', path, {
+    body: { environment_variables: { SECOND: 'another hidden text', FIRST: '***' } },
+    token: key.api_key,
+  })
+  await server.call('POST', '/api/v1/tasks/acme', {
+    body: {
+      name: 'greet',
+      workflow: {
+        step_configs: {
+          say: { activity: 'text_echo', text_path: 'env.FIRST' },
+          ask: { activity: 'text_template', template: '{{env.NOT_SET}} xenv.OTHER' },
+        },
+        steps: ['say', 'ask'],
+      },
+    },
+  })
+  const list = await server.call('GET', `${path}/variables`)
+  expect(list.body).toEqual({
+    variables: [
+      { name: 'FIRST', set_at: expect.any(String), set_by: 'admin', tasks: ['greet'] },
+      { name: 'SECOND', set_at: expect.any(String), set_by: `api-key:ci (key ${key.id})`, tasks: [] },
+    ],
+    missing: [{ variable: 'NOT_SET', task: 'greet' }],
+  })
+  await patch({ SECOND: null })
+  await patch({ SECOND: 'anew' })
+  expect((await server.call('GET', `${path}/variables`)).body.variables[1].set_by).toBe('admin')
+})
