@@ -13,7 +13,7 @@ export const settingsContract = {
   getCollectionUsage: endpoint({
     method: 'GET',
     path: '/api/v1/collections/{collection}/usage',
-    summary: 'How much a collection stores, and its quota',
+    summary: 'How much a collection stores, its quota, and what it has spent today',
     tag: 'Collections',
     response: collectionUsageSchema,
   }),

@@ -4,6 +4,7 @@ import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import { timestamp } from '../../lib/time.ts'
 import { type CollectionSettings, shownSettings } from '../../model/collections/collection-settings.ts'
+import { makeSpentToday } from '../../store/calls/budget.ts'
 import { changeCollectionSettings } from '../../store/collections/collections.ts'
 import type { Quota } from '../../store/collections/quota.ts'
 import { settingsContract } from './contract.ts'
@@ -18,8 +19,9 @@ const quotaIsTheAdmins = () =>
     hint: 'Omit quota, or ask the operator of the server.',
   })
 
-export const settingsRoutes = ({ database, quota }: SettingsDeps): Route[] =>
-  implement(settingsContract, {
+export const settingsRoutes = ({ database, quota }: SettingsDeps): Route[] => {
+  const spentToday = makeSpentToday(database)
+  return implement(settingsContract, {
     getCollectionSettings: async ({ collection, addHeaders }) => {
       const shown = shownSettings(collection.settings ?? {})
       addHeaders({ etag: entityTag(shown) })
@@ -40,7 +42,10 @@ export const settingsRoutes = ({ database, quota }: SettingsDeps): Route[] =>
     },
 
     getCollectionUsage: async ({ collection }) => {
-      const { usage, limits, measuredAt } = await quota.of(collection.id)
+      const [{ usage, limits, measuredAt }, spent] = await Promise.all([
+        quota.of(collection.id),
+        spentToday(collection.id),
+      ])
       return {
         runs: usage.runs,
         stored_bytes: usage.databaseBytes + usage.fileBytes,
@@ -48,6 +53,8 @@ export const settingsRoutes = ({ database, quota }: SettingsDeps): Route[] =>
         file_bytes: usage.fileBytes,
         quota: { stored_bytes: limits.bytes, runs: limits.runs },
         measured: measuredAt && timestamp(measuredAt),
+        spent_today: spent,
       }
     },
   })
+}

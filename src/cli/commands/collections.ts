@@ -23,7 +23,7 @@ export const registerCollections = (program: Command): void => {
     .action(withSession<object, [string]>(show))
   collections
     .command('usage <collection>')
-    .description('Show how much a collection stores, and its quota')
+    .description('Show how much a collection stores and has spent today, and its quota')
     .addHelpText(
       'after',
       '\nExamples:\n  jetty collections usage demo\n  jetty collections usage demo --json | jq .stored_bytes',
@@ -80,6 +80,7 @@ const usage = async ({ client, out }: Session, [collection]: [string]): Promise<
       ['stored', `${byteSize(found.stored_bytes)} of ${byteSize(found.quota.stored_bytes)}`],
       ['in the database', byteSize(found.database_bytes)],
       ['in files', byteSize(found.file_bytes)],
+      ['spent today', `$${found.spent_today.usd.toFixed(4)}, ${found.spent_today.tokens} tokens`],
       [
         'measured',
         found.measured === null

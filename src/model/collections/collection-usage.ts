@@ -16,5 +16,11 @@ export const collectionUsageSchema = z
     measured: timestampSchema
       .nullable()
       .describe('Time of the last measurement; later changes are added to it. null: not measured yet.'),
+    spent_today: z
+      .object({
+        usd: z.number().describe('US dollars of calls with a known price.'),
+        tokens: count.describe('Tokens in and out, cached ones included.'),
+      })
+      .describe('Model calls of this day (UTC), which the daily budget limits.'),
   })
   .meta({ id: 'CollectionUsage' })
