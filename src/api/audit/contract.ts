@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import { auditPageSchema } from '../../model/collections/audit.ts'
-import { limitSchema } from '../../model/names.ts'
+import { limitSchema, momentSchema, textSchema } from '../../model/names.ts'
 
 const tag = 'Server'
 const query = z.object({
@@ -10,7 +10,23 @@ const query = z.object({
     .string()
     .regex(/^\d{1,15}$/, 'Expected the next_cursor of an earlier response, unchanged')
     .optional()
-    .describe('`next_cursor` of the previous response.'),
+    .describe(
+      '`next_cursor` of the previous response. With a filter a page looks at 5,000 entries: it may be short or empty ' +
+        'while `has_more` is true. `looked_until` says how far it looked.',
+    ),
+  operation: z
+    .array(textSchema.max(100))
+    .max(50)
+    .default([])
+    .describe('operationId of the call; repeat to include several.'),
+  actor: z
+    .string()
+    .regex(/^(admin|[1-9]\d{0,14})$/, 'Expected admin or the id of a key')
+    .optional()
+    .describe('Who made the change: `admin`, or the id of a key.'),
+  target: textSchema.max(200).optional().describe('Text that the target contains, in any case.'),
+  since: momentSchema.optional().describe('Entries from this moment on.'),
+  until: momentSchema.optional().describe('Entries before this moment.'),
 })
 
 export const auditContract = {

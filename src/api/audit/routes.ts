@@ -1,8 +1,10 @@
+import type { z } from 'zod'
 import type { Database } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
-import { timestamp } from '../../lib/time.ts'
+import { timestamp, timestampOrNull } from '../../lib/time.ts'
 import type { ShownAuditEntry } from '../../model/collections/audit.ts'
-import { type AuditRow, listAudit } from '../../store/collections/audit.ts'
+import type { AuditRow } from '../../store/collections/audit.ts'
+import { type AuditFilter, listAudit } from '../../store/collections/audit-lists.ts'
 import { auditContract } from './contract.ts'
 
 export interface AuditDeps {
@@ -20,13 +22,26 @@ const shown = (row: AuditRow): ShownAuditEntry => ({
   outcome: row.outcome,
 })
 
+type Query = z.output<typeof auditContract.listAudit.query>
+
+const filterOf = ({ operation, actor, target, since, until }: Query): AuditFilter => ({
+  operations: operation,
+  actor: actor === undefined || actor === 'admin' ? actor : Number(actor),
+  text: target,
+  since: since === undefined ? undefined : new Date(since),
+  until: until === undefined ? undefined : new Date(until),
+})
+
 export const auditRoutes = ({ database }: AuditDeps): Route[] => {
-  const page = async (collectionId: number | undefined, query: { limit: number; cursor?: string | undefined }) => {
+  const page = async (collectionId: number | undefined, query: Query) => {
     const before = query.cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(query.cursor)
-    const rows = await listAudit(database, collectionId, { before, limit: query.limit + 1 })
-    const entries = rows.slice(0, query.limit)
-    const more = rows.length > query.limit
-    return { entries: entries.map(shown), next_cursor: more ? String(entries.at(-1)?.id) : null, has_more: more }
+    const found = await listAudit(database, { collectionId, before, limit: query.limit }, filterOf(query))
+    return {
+      entries: found.rows.map(shown),
+      next_cursor: found.nextBefore === null ? null : String(found.nextBefore),
+      has_more: found.nextBefore !== null,
+      looked_until: timestampOrNull(found.lookedUntil),
+    }
   }
   return implement(auditContract, {
     listAudit: async ({ collection, query }) => page(collection.id, query),

@@ -81,6 +81,12 @@ export const sessionsContract = {
     tag,
     access: 'read',
     audited: true,
+    query: z.object({
+      keep: z
+        .enum(['none', 'current'])
+        .default('none')
+        .describe('`current`: the session of this request stays, and all others of its token end.'),
+    }),
     response: z.object({ ended: z.int() }),
   }),
 }

@@ -8,6 +8,7 @@ import { hashWithToken, newSessionSecret } from '../../lib/secrets/session-secre
 import { now, timestamp } from '../../lib/time.ts'
 import type { Identity } from '../../model/collections/identity.ts'
 import type { ShownSession } from '../../model/collections/session.ts'
+import { collectionsOfKey } from '../../store/collections/keys.ts'
 import {
   createSession,
   endSession,
@@ -86,6 +87,8 @@ export const sessionsRoutes = (deps: SessionsDeps): Route[] => {
   const publicOrigin = originOf(settings.publicUrl)
   const isSecure = settings.publicUrl?.startsWith('https:') ?? false
   const openSession = makeOpenSession(deps)
+  /** Collections whose audit trail tells of a session: those of its key. The admin token is of none. */
+  const concernedBy = async (keyId: number | null) => (keyId === null ? [] : collectionsOfKey(database, keyId))
 
   return implement(sessionsContract, {
     signIn: async (call) => {
@@ -107,13 +110,13 @@ export const sessionsRoutes = (deps: SessionsDeps): Route[] => {
 
     signOut: async ({ identity, headers, addHeaders, note }) => {
       const id = sessionOf(identity)
-      const hasEnded = await endSession(database, scopeOf(identity), id)
+      const ended = await endSession(database, scopeOf(identity), id)
       addHeaders({ 'set-cookie': noSessionCookieText({ host: headers.host, isSecure }) })
-      note({ target: String(id) })
-      return { ended: hasEnded ? 1 : 0 }
+      note({ target: String(id), collections: await concernedBy(identity.keyId) })
+      return { ended: ended ? 1 : 0 }
     },
 
-    createSignInLink: async ({ identity, headers }) => {
+    createSignInLink: async ({ identity, headers, note }) => {
       if (identity.sessionId !== undefined) {
         throw new AppError('forbidden', 'A session cannot make sign-in links', {
           hint: 'Make the link with the token: jetty sign-in. What runs in a page can then carry no session elsewhere.',
@@ -122,6 +125,7 @@ export const sessionsRoutes = (deps: SessionsDeps): Route[] => {
       // Without a public address: the one by which the caller has reached the server.
       const baseUrl = settings.publicUrl ?? (headers.host ? `http://${headers.host}` : links.publicUrl)
       const { url, expiresAt } = await makeSignInLink({ database, adminToken }, { keyId: identity.keyId, baseUrl })
+      note({ collections: await concernedBy(identity.keyId) })
       return { url, expires_at: timestamp(expiresAt) }
     },
 
@@ -137,18 +141,21 @@ export const sessionsRoutes = (deps: SessionsDeps): Route[] => {
       }
     },
 
-    endSession: async ({ params, identity }) => {
+    endSession: async ({ params, identity, note }) => {
       const id = /^[1-9]\d{0,14}$/.test(params.id) ? Number(params.id) : 0
-      if (!(await endSession(database, scopeOf(identity), id))) throw sessionNotFound()
+      const ended = await endSession(database, scopeOf(identity), id)
+      if (!ended) throw sessionNotFound()
+      note({ collections: await concernedBy(ended.keyId) })
       return { ended: 1 }
     },
 
-    endSessions: async ({ identity, headers, addHeaders, note }) => {
-      const ended = await endSessionsOf(database, identity.keyId)
-      if (identity.sessionId !== undefined) {
+    endSessions: async ({ identity, query, headers, addHeaders, note }) => {
+      const kept = query.keep === 'current' ? sessionOf(identity) : undefined
+      const ended = await endSessionsOf(database, identity.keyId, kept)
+      if (identity.sessionId !== undefined && kept === undefined) {
         addHeaders({ 'set-cookie': noSessionCookieText({ host: headers.host, isSecure }) })
       }
-      note({ changes: { ended } })
+      note({ changes: { ended }, collections: await concernedBy(identity.keyId) })
       return { ended }
     },
   })

@@ -28,6 +28,9 @@ export const auditPageSchema = z
     entries: z.array(auditEntrySchema),
     next_cursor: z.string().nullable(),
     has_more: z.boolean(),
+    looked_until: timestampSchema
+      .nullable()
+      .describe('Time of the last entry that was looked at; null when there are no older ones.'),
   })
   .meta({ id: 'AuditPage' })
 

@@ -28,9 +28,6 @@ export interface AuditEnd {
   collections: readonly { id: number; name: string }[] | undefined
 }
 
-const columns = `id, collection_id, collection_name, at, actor_kind, key_id, key_name, key_prefix, operation, target,
-  changes, outcome`
-
 /** Writes an entry with the outcome `begun`; returns its id. */
 export const beginAudit = async (database: Database, row: NewAuditRow): Promise<number> => {
   const [begun] = await database.rows<{ id: number }>(
@@ -52,20 +49,26 @@ export const beginAudit = async (database: Database, row: NewAuditRow): Promise<
   return (begun as { id: number }).id
 }
 
-/** Writes an entry inside the transaction of the change: both commit or neither. */
+/**
+ * Writes an entry inside the transaction of the change: both commit or neither. With several collections each gets one
+ * in its trail.
+ */
 export const noteChange = async (
   queries: Queries,
   row: NewAuditRow,
   changes: Record<string, unknown>,
+  collections: readonly { id: number; name: string }[] = [],
 ): Promise<void> => {
+  const own = { id: row.collection_id, name: row.collection_name }
+  const concerned = collections.length > 0 ? collections : [own]
   await queries.rows(
     'note_change',
     `insert into audit (collection_id, collection_name, actor_kind, key_id, key_name, key_prefix, operation, target,
        changes, outcome)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'done')`,
+     select c.id, c.name, $3, $4, $5, $6, $7, $8, $9, 'done' from unnest($1::bigint[], $2::text[]) c(id, name)`,
     [
-      row.collection_id,
-      row.collection_name,
+      concerned.map(({ id }) => id),
+      concerned.map(({ name }) => name),
       row.actor_kind,
       row.key_id,
       row.key_name,
@@ -132,20 +135,3 @@ export const sweepAudit = async (database: Database, days: number): Promise<numb
   }
   return removed
 }
-
-/** Lists one page of entries below an id, newest first, of one collection or of all. */
-export const listAudit = (
-  database: Database,
-  collectionId: number | undefined,
-  page: { before: number; limit: number },
-): Promise<AuditRow[]> =>
-  collectionId === undefined
-    ? database.rows('list_audit', `select ${columns} from audit where id < $1 order by id desc limit $2`, [
-        page.before,
-        page.limit,
-      ])
-    : database.rows(
-        'list_audit_of_collection',
-        `select ${columns} from audit where collection_id = $1 and id < $2 order by id desc limit $3`,
-        [collectionId, page.before, page.limit],
-      )

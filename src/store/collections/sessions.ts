@@ -2,7 +2,7 @@ import type { Database } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
 import { now } from '../../lib/time.ts'
 import { type NewAuditRow, noteChange } from './audit.ts'
-import { type KnownKey, knownKeyColumns } from './keys.ts'
+import { collectionsOfKey, type KnownKey, knownKeyColumns } from './keys.ts'
 
 /** A session as authentication reads it. */
 export interface KnownSession {
@@ -84,7 +84,8 @@ export const createSession = (
          select id from sessions where key_id is not distinct from $1::bigint order by id desc offset ${mostSessions})`,
       [keyId],
     )
-    await noteChange(queries, { ...audit, target: String(row.id) }, {})
+    const covered = keyId === null ? [] : await collectionsOfKey(queries, keyId)
+    await noteChange(queries, { ...audit, target: String(row.id) }, {}, covered)
     return row.id
   })
 
@@ -129,23 +130,27 @@ export const listSessions = (
 export const findSessionRow = async (database: Database, id: number): Promise<SessionRow | undefined> =>
   (await database.rows<SessionRow>('find_session', `select ${sessionColumns} ${fromSessions} where s.id = $1`, [id]))[0]
 
-/** Ends a session. False: there is none of this id in the scope. */
-export const endSession = async (database: Database, scope: SessionScope, id: number): Promise<boolean> => {
-  const rows = await database.rows(
+/** Ends a session; returns whose it was. Undefined: there is none of this id in the scope. */
+export const endSession = async (
+  database: Database,
+  scope: SessionScope,
+  id: number,
+): Promise<{ keyId: number | null } | undefined> => {
+  const [ended] = await database.rows<{ keyId: number | null }>(
     'end_session',
-    'delete from sessions where id = $1 and ($2::bigint is null or key_id = $2) returning 1',
+    'delete from sessions where id = $1 and ($2::bigint is null or key_id = $2) returning key_id as "keyId"',
     [id, scope === 'admin' ? null : scope.keyId],
   )
-  return rows.length > 0
+  return ended
 }
 
-/** Ends all sessions of a key, or of the admin token (null); returns how many. */
-export const endSessionsOf = async (database: Database, keyId: number | null): Promise<number> =>
+/** Ends all sessions of a key, or of the admin token (null), but one; returns how many. */
+export const endSessionsOf = async (database: Database, keyId: number | null, butId?: number): Promise<number> =>
   (
     await database.rows(
       'end_sessions',
-      'delete from sessions where key_id is not distinct from $1::bigint returning 1',
-      [keyId],
+      `delete from sessions where key_id is not distinct from $1::bigint and id is distinct from $2::bigint returning 1`,
+      [keyId, butId ?? null],
     )
   ).length
 

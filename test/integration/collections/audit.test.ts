@@ -196,6 +196,38 @@ test('a collection is in its own trail, and in that of the server when it is gon
   expect(created?.operation).toBe('createCollection')
 })
 
+test('filters by operation, actor, target and time, and looks at a bounded number of entries', async () => {
+  const key = await server.makeKey(['acme'])
+  const { body } = await server.call('GET', '/api/v1/auth/whoami', { token: key })
+  await server.call('POST', '/change/acme/one', { body: { a: 1 }, token: key })
+  await server.call('POST', '/change/acme/Two', { body: { a: 1 } })
+  await server.call('POST', '/break/acme', { body: { a: 1 } })
+  const found = async (query: string, path = '/api/v1/collections/acme/audit') => {
+    const answer = await server.call('GET', `${path}?${query}`)
+    return answer.status === 200 ? answer.body.entries.map((one: ShownAuditEntry) => one.target) : answer.status
+  }
+  expect(await found('operation=breakIt')).toEqual(['acme'])
+  expect(await found('operation=breakIt&operation=changeIt&limit=2')).toEqual(['acme', 'acme/Two'])
+  expect(await found('actor=admin&target=TWO')).toEqual(['acme/Two'])
+  expect(await found(`actor=${body.key_id}`)).toEqual(['acme/one'])
+  expect(await found(`actor=${body.key_id}`, '/api/v1/audit')).toContain('acme/one')
+  expect(await found('target=%25')).toEqual([])
+  expect(await found('since=2100-01-01')).toEqual([])
+  expect(await found('until=2000-01-01')).toEqual([])
+  expect(await found('actor=nobody')).toBe(422)
+
+  await server.database.query(
+    `insert into audit (collection_id, collection_name, actor_kind, operation, target, changes, outcome)
+     select c.id, c.name, 'admin', 'changeIt', 'many', '{}', 'done' from collections c, generate_series(1, 6000)
+     where c.name = 'acme'`,
+  )
+  const path = '/api/v1/collections/acme/audit?operation=breakIt'
+  const short = (await server.call('GET', path)).body
+  expect(short).toMatchObject({ entries: [], has_more: true, looked_until: expect.any(String) })
+  const rest = (await server.call('GET', `${path}&cursor=${short.next_cursor}`)).body
+  expect(rest).toMatchObject({ entries: [{ target: 'acme' }], has_more: false, next_cursor: null, looked_until: null })
+})
+
 test('pages', async () => {
   for (let i = 0; i < 7; i++) await server.call('POST', `/change/acme/x${i}`, { body: { a: 1 } })
   await server.call('POST', '/change/other/y', { body: { a: 1 } })

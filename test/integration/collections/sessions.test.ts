@@ -248,6 +248,23 @@ describe('a session', () => {
       ['signOut', key.id, 'done'],
       ['signIn', key.id, 'done'],
     ])
+    const own = (await jetty.call('GET', '/api/v1/collections/acme/audit?limit=2')).body
+    expect(own.entries.map(({ operation }: { operation: string }) => operation)).toEqual(['signOut', 'signIn'])
+    await signIn(jetty.url, { token: jetty.server.adminToken }) // of no collection
+    expect((await jetty.call('GET', '/api/v1/collections/acme/audit?limit=1')).body.entries).toEqual([own.entries[0]])
+  })
+
+  test('stays where all others of its key are ended', async () => {
+    const own = await makeKey()
+    const [one, two] = [
+      await signIn(jetty.url, { token: own.api_key }),
+      await signIn(jetty.url, { token: own.api_key }),
+    ]
+    const kept = await ask('DELETE', '/api/v1/sessions?keep=current', one.headers)
+    expect([JSON.parse(kept.text), kept.headers['set-cookie']]).toEqual([{ ended: 1 }, undefined])
+    expect([await whoami(one), await whoami(two)]).toEqual([200, 401])
+    const withToken = await jetty.call('DELETE', '/api/v1/sessions?keep=current', undefined, own.api_key)
+    expect(withToken.status).toBe(404)
   })
 
   test('is one of at most a hundred of its key', async () => {
