@@ -31,6 +31,23 @@ export const deliveriesSchema = z
   })
   .meta({ id: 'Deliveries' })
 
+/** An attempt in the list of a collection, with its run. */
+export const listedDeliverySchema = deliverySchema
+  .extend({
+    task: z.string(),
+    trajectory_id: z.string(),
+    webhook_url: z.string().nullable().describe('Without what is a secret of the environment.'),
+  })
+  .meta({ id: 'ListedDelivery' })
+
+export const deliveryPageSchema = z
+  .object({
+    deliveries: z.array(listedDeliverySchema),
+    next_cursor: z.string().nullable().describe('Pass as `cursor` for the next page; null on the last one.'),
+    has_more: z.boolean(),
+  })
+  .meta({ id: 'DeliveryPage' })
+
 const longestUrl = 4096
 const longestSecret = 1000
 
@@ -57,6 +74,28 @@ export const webhookSecretSchema = z
   .max(longestSecret)
   .nullish()
   .transform((text) => text || null)
+
+/** A request to send a test to a receiver. */
+export const testWebhookSchema = z
+  .object({
+    webhook_url: webhookUrlSchema
+      .refine((url) => url !== null, { error: 'webhook_url is needed: the address that shall receive the test' })
+      .describe('Address that receives the test; a private one only where the server allows it.'),
+    webhook_secret: webhookSecretSchema.describe('Signs the test as it would sign the webhook of a run.'),
+  })
+  .meta({ id: 'TestWebhook' })
+
+export const testedWebhookSchema = z
+  .object({
+    status: z.enum(['delivered', 'failed']),
+    status_code: z.int().nullable().describe('HTTP status of the receiver; null if it did not answer.'),
+    error: z.string().nullable(),
+    duration_ms: z.int(),
+    sent: z
+      .object({ headers: z.record(z.string(), z.string()), body: z.string() })
+      .describe('What was sent, to compare with what arrived.'),
+  })
+  .meta({ id: 'TestedWebhook' })
 
 /** Reports a secret without a URL. */
 export const requireWebhook = (

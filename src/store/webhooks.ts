@@ -114,10 +114,10 @@ export const settleAttempt = async (
   const { delivered, statusCode, error, startedMs, durationMs } = at.attempt
   await queries.rows(
     'settle_attempt',
-    `with there as materialized (select id from runs where id = $1 for key share),
+    `with there as materialized (select id, collection_id from runs where id = $1 for key share),
      logged as (
-       insert into webhook_attempts (run_id, by_hand, delivered, status_code, error, started_at, duration_ms)
-       select id, $2::int is null, $3, $4::int, $5, to_timestamp($6::float8 / 1000), $7 from there),
+       insert into webhook_attempts (run_id, collection_id, by_hand, delivered, status_code, error, started_at, duration_ms)
+       select id, collection_id, $2::int is null, $3, $4::int, $5, to_timestamp($6::float8 / 1000), $7 from there),
      again as (
        update webhook_queue q set tries = tries + 1, claim = claim + 1, due_at = to_timestamp($8::float8 / 1000) from there
        where q.run_id = there.id and q.claim = $2 and not $3 and $8::float8 is not null)

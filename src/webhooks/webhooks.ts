@@ -15,6 +15,7 @@ import {
 } from '../store/webhooks.ts'
 import { type AttemptDeps, attemptDelivery } from './attempt.ts'
 import { retryAt } from './schedule.ts'
+import { deliverTest, type TestDelivery, type TestedDelivery } from './test-delivery.ts'
 
 export interface WebhookSenderDeps extends AttemptDeps {
   /** Maximum concurrent deliveries of this process. */
@@ -32,6 +33,8 @@ export interface Webhooks {
   start(): void
   /** Makes an attempt now, outside the schedule; resolves when its result is stored. */
   redeliver(run: { id: string; collection_id: number }): Promise<void>
+  /** Sends a test to an address, outside the queue; nothing of it is stored. */
+  sendTest(test: TestDelivery): Promise<TestedDelivery>
   /** Starts no more attempts and gives those under way `seconds`; an interrupted one is repeated later. */
   stop(seconds: number): Promise<void>
 }
@@ -128,6 +131,15 @@ export const makeWebhooks = (deps: WebhookSenderDeps): Webhooks => {
     async redeliver({ id, collection_id: collectionId }) {
       if (underWay.size >= concurrency || fullCollections().includes(collectionId)) throw busy()
       await track(attempt(id), collectionId)
+    },
+    async sendTest(test) {
+      if (underWay.size >= concurrency || fullCollections().includes(test.collection.id)) throw busy()
+      const sending = deliverTest(deps, test, cutOff.signal)
+      await track(
+        sending.then(() => undefined),
+        test.collection.id,
+      )
+      return sending
     },
     async stop(seconds) {
       stopping.abort()

@@ -1,5 +1,7 @@
+import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
-import { deliveriesSchema } from '../../model/webhook.ts'
+import { limitSchema } from '../../model/names.ts'
+import { deliveriesSchema, deliveryPageSchema, testedWebhookSchema, testWebhookSchema } from '../../model/webhook.ts'
 
 const tag = 'Webhooks'
 const collectionMissing = "Trajectory '{trajectory_id}' not found"
@@ -13,6 +15,31 @@ export const webhooksContract = {
     tag,
     collectionMissing,
     response: deliveriesSchema,
+  }),
+  listCollectionDeliveries: endpoint({
+    method: 'GET',
+    path: '/api/v1/collections/{collection}/webhooks/deliveries',
+    summary: 'The delivery attempts of all webhooks of a collection, newest first',
+    tag,
+    query: z.object({
+      limit: limitSchema,
+      cursor: z
+        .string()
+        .regex(/^\d{1,15}$/, 'Expected the next_cursor of an earlier response, unchanged')
+        .optional()
+        .describe('`next_cursor` of the previous response.'),
+      status: z.enum(['all', 'failed']).default('all').describe('`failed`: only attempts that failed.'),
+    }),
+    response: deliveryPageSchema,
+  }),
+  testWebhook: endpoint({
+    method: 'POST',
+    path: '/api/v1/collections/{collection}/webhooks/test',
+    summary: 'Send a signed test to a receiver; the response follows after the delivery',
+    tag,
+    body: testWebhookSchema,
+    response: testedWebhookSchema,
+    errors: ['busy'],
   }),
   redeliver: endpoint({
     method: 'POST',

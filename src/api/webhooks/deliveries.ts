@@ -7,7 +7,8 @@ import { type AttemptRow, type DeliveryLog, deliveryLog } from '../../store/webh
 
 type Deliveries = z.output<typeof deliveriesSchema>
 
-const shown = (row: AttemptRow): Delivery => ({
+/** An attempt for display. */
+export const shownDelivery = (row: AttemptRow): Delivery => ({
   n: row.n,
   created: timestamp(row.started_at),
   status: row.delivered ? 'delivered' : 'failed',
@@ -24,7 +25,7 @@ export const deliveriesOf = async (queries: Queries, run: RunRow): Promise<Deliv
     webhook_url: run.webhook_url,
     state: stateOf(run, log),
     next_attempt_at: timestampOrNull(log.nextAt),
-    deliveries: log.attempts.map(shown),
+    deliveries: log.attempts.map(shownDelivery),
   }
 }
 

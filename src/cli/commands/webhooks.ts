@@ -5,10 +5,28 @@ import { findRunPlace, runMeaning } from '../input/find-run.ts'
 import { placeText } from '../input/places.ts'
 import { type Session, withSession } from '../session.ts'
 import { moment, paintStatus, table } from '../show/output.ts'
+import { secretsOf } from './run.ts'
 
 /** `jetty webhooks …`. */
 export const registerWebhooks = (program: Command): void => {
-  const webhooks = program.command('webhooks').description('Show the deliveries of webhooks, and deliver them again')
+  const webhooks = program
+    .command('webhooks')
+    .description('Show the deliveries of webhooks, deliver them again, and test receivers')
+  webhooks
+    .command('ls <collection>')
+    .description('List the delivery attempts of all webhooks of a collection, newest first')
+    .option('--failed', 'only attempts that failed')
+    .addHelpText('after', '\nExamples:\n  jetty webhooks ls acme --failed')
+    .action(withSession<{ failed?: boolean }, [string]>(listOf))
+  webhooks
+    .command('test <collection> <url>')
+    .description('Send a test to a receiver, and show what it answered')
+    .option('--secret-env <NAME>', 'secret that signs it, taken from the environment variable NAME')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  HOOK_SECRET=… jetty webhooks test acme https://example.com/done --secret-env HOOK_SECRET',
+    )
+    .action(withSession<{ secretEnv?: string }, [string, string]>(sendTest))
   webhooks
     .command('deliveries <run>')
     .description('List the delivery attempts of the webhook of a run')
@@ -19,6 +37,44 @@ export const registerWebhooks = (program: Command): void => {
     .description('Deliver the webhook of a run again, with the current trajectory')
     .addHelpText('after', `\n${runMeaning}\n\nExamples:\n  jetty webhooks redeliver acme/report/1f2e3d4c`)
     .action(withSession<object, [string]>(redeliver))
+}
+
+const mostListed = 100
+
+const listOf = async (session: Session, [collection]: [string], { failed }: { failed?: boolean }): Promise<void> => {
+  const { client, out } = session
+  const query = { limit: mostListed, status: failed ? ('failed' as const) : ('all' as const) }
+  const found = await client.listCollectionDeliveries({ params: { collection }, query })
+  out.answer(found, () =>
+    table(
+      ['RUN', 'N', 'TIME', 'STATUS', 'ANSWER', 'ERROR'],
+      found.deliveries.map((one) => [
+        `${collection}/${one.task}/${one.trajectory_id}`,
+        one.n,
+        moment(one.created),
+        one.status,
+        one.status_code,
+        one.error ?? '',
+      ]),
+      (text, column) => (column === 3 ? paintDelivery(text) : text),
+    ),
+  )
+  if (found.has_more) out.note(`Older attempts are left out; --json has the cursor for jetty api.`)
+}
+
+const sendTest = async (
+  session: Session,
+  [collection, url]: [string, string],
+  { secretEnv }: { secretEnv?: string },
+): Promise<void> => {
+  const secret = secretEnv === undefined ? null : secretsOf([secretEnv], '--secret-env')[secretEnv]
+  const made = await session.client.testWebhook({
+    params: { collection },
+    body: { webhook_url: url, webhook_secret: secret ?? null },
+  })
+  const answer = made.status === 'delivered' ? `Delivered: the receiver answered ${made.status_code}` : made.error
+  session.out.answer(made, () => `${answer} (${made.duration_ms} ms)`)
+  if (made.status !== 'delivered') process.exitCode = 1
 }
 
 type Deliveries = Awaited<ReturnType<Session['client']['listDeliveries']>>
@@ -64,10 +120,7 @@ const redeliver = async (session: Session, [given]: [string]): Promise<void> => 
   const before = await client.listDeliveries({ params: place })
   const last = before.deliveries.at(-1)
   if (!last)
-    throw new AppError(
-      'conflict',
-      `The webhook of The webhook of ${placeText(place)} was not delivered yet: ${stateText(before)}`,
-    )
+    throw new AppError('conflict', `The webhook of ${placeText(place)} was not delivered yet: ${stateText(before)}`)
   const after = await client.redeliver({ params: { ...place, n: String(last.n) } })
   const made = after.deliveries.at(-1)
   out.answer(after, () => (made ? attemptTable([made]) : ''))

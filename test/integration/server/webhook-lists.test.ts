@@ -1,0 +1,78 @@
+import { createHmac } from 'node:crypto'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Body, TestServer } from '../../server.ts'
+import { type Delivering, startDelivering } from './delivering.ts'
+
+let hooks: Delivering
+let jetty: TestServer
+const secret = 'whsec-unmistakable-4d1e77b0'
+
+beforeAll(async () => {
+  hooks = await startDelivering()
+  jetty = hooks.jetty
+})
+afterAll(() => hooks?.close())
+
+const lists = '/api/v1/collections/acme/webhooks'
+const listed = async (query = '') => (await jetty.call('GET', `${lists}/deliveries${query}`)).body
+
+test('the attempts of a collection are listed, newest first, page by page, and those that failed alone', async () => {
+  const good = await hooks.receive((answer) => answer.writeHead(200).end())
+  const first = await hooks.start({ webhook_url: `${good.url}/one` })
+  await hooks.settled(first)
+  const second = await hooks.start({ webhook_url: `${good.url}/two` })
+  await hooks.settled(second)
+  const bad = await hooks.receive((answer) => answer.writeHead(500).end())
+  const third = await hooks.start({ webhook_url: `${bad.url}/three` })
+  await expect
+    .poll(async () => (await hooks.deliveries(third)).deliveries.length, { timeout: 20_000 })
+    .toBeGreaterThan(0)
+
+  const failed = await listed('?status=failed')
+  expect(failed.deliveries[0]).toMatchObject({
+    ...{ n: 1, status: 'failed', status_code: 500, by_hand: false },
+    ...{ task: hooks.task, trajectory_id: third, webhook_url: `${bad.url}/three` },
+  })
+  const page = await listed('?limit=2')
+  expect([page.deliveries.length, page.has_more]).toEqual([2, true])
+  const rest = await listed(`?cursor=${page.next_cursor}`)
+  const ids = [...page.deliveries, ...rest.deliveries].map((one: Body) => one.trajectory_id)
+  expect(ids.slice(-2)).toEqual([second, first])
+  expect(rest.has_more).toBe(false)
+
+  const again = await jetty.call('POST', `/api/v1/trajectory/acme/${hooks.task}/${first}/deliveries/1/redeliver`)
+  expect(again.status).toBe(200)
+  expect((await listed('?limit=1')).deliveries[0]).toMatchObject({ n: 2, trajectory_id: first, by_hand: true })
+})
+
+test('a test is signed as a run would be, and stores nothing', async () => {
+  const receiver = await hooks.receive((answer) => answer.writeHead(202).end())
+  const before = await listed()
+  const { status, body } = await jetty.call('POST', `${lists}/test`, {
+    webhook_url: `${receiver.url}/hook`,
+    webhook_secret: secret,
+  })
+  expect([status, body.status, body.status_code, body.error]).toEqual([200, 'delivered', 202, null])
+  const [got] = receiver.of('test')
+  const signed = createHmac('sha256', secret).update(`${got?.headers['x-jetty-timestamp']}.`).update(body.sent.body)
+  expect(got?.headers['x-jetty-signature']).toBe(signed.digest('hex'))
+  expect(body.sent.headers['x-jetty-signature']).toBe(got?.headers['x-jetty-signature'])
+  expect(JSON.parse(body.sent.body)).toMatchObject({ is_test: true, status: 'completed', name: 'acme/test' })
+  expect(JSON.stringify(body)).not.toContain(secret)
+  expect((await listed()).deliveries.length).toBe(before.deliveries.length)
+  const { entries } = (await jetty.call('GET', '/api/v1/collections/acme/audit?operation=testWebhook')).body
+  expect(entries[0].changes).toEqual({ host: new URL(receiver.url).host })
+})
+
+test('a test says why it was not delivered; private addresses and hosts that are not allowed are refused', async () => {
+  const test = async (webhook_url: unknown) => (await jetty.call('POST', `${lists}/test`, { webhook_url })).body
+  expect(await test('http://10.0.0.1/')).toMatchObject({ status: 'failed', status_code: null })
+  const bad = await hooks.receive((answer) => answer.writeHead(404).end())
+  expect(await test(bad.url)).toMatchObject({ status: 'failed', status_code: 404, error: 'The receiver answered 404' })
+  for (const wrong of ['', null, 'ftp://x', 'https://a:b@example.com']) {
+    expect((await jetty.call('POST', `${lists}/test`, { webhook_url: wrong })).status).toBe(422)
+  }
+  await jetty.call('PATCH', '/api/v1/collections/acme/settings', { allowed_hosts: ['example.com'] })
+  expect((await test(bad.url)).error).toContain('not among the allowed hosts')
+  await jetty.call('PATCH', '/api/v1/collections/acme/settings', { allowed_hosts: null })
+})
