@@ -31,6 +31,7 @@ import { settingsContract } from './settings/contract.ts'
 import { statsContract } from './stats/contract.ts'
 import { stepTemplatesContract } from './step-templates/contract.ts'
 import { stepsContract } from './steps/contract.ts'
+import { systemContract } from './system/contract.ts'
 import { taskSearchContract } from './task-search/contract.ts'
 import { taskVersionsContract } from './task-versions/contract.ts'
 import { tasksContract } from './tasks/contract.ts'
@@ -80,6 +81,7 @@ export const contract = {
   ...runbooksContract,
   ...metricsContract,
   ...secretKeyContract,
+  ...systemContract,
   ...trialContract,
   ...datasetsContract,
   ...modelsContract,

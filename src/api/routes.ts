@@ -31,6 +31,7 @@ import { type SettingsDeps, settingsRoutes } from './settings/routes.ts'
 import { type StatsDeps, statsRoutes } from './stats/routes.ts'
 import { type StepTemplatesDeps, stepTemplatesRoutes } from './step-templates/routes.ts'
 import { stepsRoutes } from './steps/routes.ts'
+import { type SystemDeps, systemRoutes } from './system/routes.ts'
 import { type TaskSearchDeps, taskSearchRoutes } from './task-search/routes.ts'
 import { type TaskVersionsDeps, taskVersionsRoutes } from './task-versions/routes.ts'
 import { type TasksDeps, tasksRoutes } from './tasks/routes.ts'
@@ -76,6 +77,7 @@ export type ApiDeps = HealthDeps &
   StepTemplatesDeps &
   MetricsDeps &
   SecretKeyDeps &
+  SystemDeps &
   TrialDeps &
   RunbooksDeps &
   RoutableModelsDeps
@@ -118,6 +120,7 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...runbooksRoutes(deps),
   ...metricsRoutes(deps),
   ...secretKeyRoutes(deps),
+  ...systemRoutes(deps),
   ...trialRoutes(deps),
   ...datasetsRoutes(),
   ...modelsRoutes(),

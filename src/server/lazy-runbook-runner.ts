@@ -3,16 +3,21 @@ import { join } from 'node:path'
 import type { Settings } from '../lib/settings/config.ts'
 import type { CarryOutRunbook, CheckRunbook, PreflightRunbook } from '../model/runbooks/runbook-run.ts'
 import { sandboxKinds } from '../model/runbooks/sandbox.ts'
+import type { SandboxProbe } from '../sandboxes/sandbox.ts'
 
 /** Carries runbooks out in this process. */
 export interface RunbookRunner {
   carryOut: CarryOutRunbook
   preflight: PreflightRunbook
+  /** Tries the sandbox of this machine; missing where tests replace it. */
+  probe?: (() => Promise<SandboxProbe>) | undefined
   /** Removes the sandboxes that dead processes have left behind; gives their number. */
   reap(): Promise<number>
   /** Kills running agents, and resolves when nothing of them is left. */
   close(): Promise<void>
 }
+
+type RealRunner = RunbookRunner & { probe(): Promise<SandboxProbe> }
 
 /** Checks whose result depends on the machine that executes the run. */
 const ofTheMachine = new Set(['sandbox', 'snapshot', 'limits'])
@@ -21,9 +26,9 @@ const ofTheMachine = new Set(['sandbox', 'snapshot', 'limits'])
  * Loads the runner with the first runbook, so that a server without runbooks does not pay for it. A process that executes
  * no runs (`isElsewhere`) leaves out the checks that depend on the machine.
  */
-export const lazyRunbookRunner = (load: () => Promise<RunbookRunner>, isElsewhere: boolean): RunbookRunner => {
-  let loading: Promise<RunbookRunner> | undefined
-  const loaded = (): Promise<RunbookRunner> => {
+export const lazyRunbookRunner = (load: () => Promise<RealRunner>, isElsewhere: boolean): RunbookRunner => {
+  let loading: Promise<RealRunner> | undefined
+  const loaded = (): Promise<RealRunner> => {
     loading ??= load()
     loading.catch(() => {
       loading = undefined
@@ -38,6 +43,7 @@ export const lazyRunbookRunner = (load: () => Promise<RunbookRunner>, isElsewher
       const checks = preflight.checks.filter(({ name }) => !ofTheMachine.has(name))
       return { ...preflight, checks, ready: checks.every(({ state }) => state !== 'failed') }
     },
+    probe: async () => (await loaded()).probe(),
     reap: async () => (await loaded()).reap(),
     close: async () => (await loading?.catch(() => undefined))?.close(),
   }

@@ -23,6 +23,7 @@ import { takeSignInCode } from '../store/collections/sign-in-codes.ts'
 import { makeTaskFinder } from '../store/runs/runs.ts'
 import type { ServerCore } from './server-core.ts'
 import { makeServerGateway } from './server-gateway.ts'
+import { makeSystemPort } from './system-port.ts'
 import type { Trajectories } from './trajectories.ts'
 
 export interface HttpDeps extends Pick<ApiDeps, 'cancelRunsOf' | 'clock' | 'keyRotation' | 'webhooks' | 'bulkActions'> {
@@ -84,6 +85,7 @@ const makeRoutes = (deps: HttpDeps, admitted: Pick<ApiDeps, 'findCollection' | '
     readiness,
     metrics,
     quota,
+    system: makeSystemPort(core),
     objects,
     activities: core.activities,
     models: core.models,

@@ -169,6 +169,7 @@ export const operations: Record<string, Operation> = {
     body: { rate_limit_per_minute: 1_000_000 },
   })),
   getEnvironment: read((place) => `${at(place)}/environment`),
+  listVariables: read((place) => `${at(place)}/environment/variables`),
   setEnvironment: write((place) => ({ path: `${at(place)}/environment`, body: { environment_variables: { A: 'b' } } })),
 
   listAllTasks: read(() => '/api/v1/tasks'),
@@ -353,6 +354,8 @@ export const operations: Record<string, Operation> = {
     harmless: (mine) => [{ path: `/api/v1/workflows-logs/${mine.ingested}` }],
   }),
   listDeliveries: read((place) => `/api/v1/trajectory/${run(place)}/deliveries`),
+  listCollectionDeliveries: read((place) => `${at(place)}/webhooks/deliveries`),
+  testWebhook: write((place) => ({ path: `${at(place)}/webhooks/test`, body: { webhook_url: 'http://127.0.0.1:9/' } })),
   redeliver: write((place) => ({ path: `/api/v1/trajectory/${run(place)}/deliveries/1/redeliver` })),
   watchTrajectory: read((place) => `/api/v1/trajectory/${run(place)}/events`, {
     harmless: (mine) =>
@@ -446,6 +449,8 @@ export const operations: Record<string, Operation> = {
   }),
   listServerAudit: { needs: 'admin', ask: () => ({ path: '/api/v1/audit' }) },
   getMetrics: { needs: 'admin', ask: () => ({ path: '/metrics' }) },
+  getSystem: { needs: 'admin', ask: () => ({ path: '/api/v1/system' }) },
+  getSandbox: { needs: 'admin', ask: () => ({ path: '/api/v1/system/sandbox' }) },
   getSecretKeyRotation: { needs: 'admin', ask: () => ({ path: '/api/v1/secret-key/rotate' }) },
   rotateSecretKey: { needs: 'admin', ask: () => ({ path: '/api/v1/secret-key/rotate' }) },
 

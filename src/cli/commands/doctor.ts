@@ -21,7 +21,7 @@ export const registerDoctor = (program: Command): void => {
     .addHelpText(
       'after',
       `
-Each failed check says how to fix it. The exit code is 1 if a check failed; warnings do not count.
+Each failed check says how to fix it. With the admin token the server tells its own checks, too. The exit code is 1 if a check failed; warnings do not count.
 
 Examples:
   jetty doctor
@@ -37,7 +37,8 @@ const doctor = async (session: Session): Promise<void> => {
   const server = await serverCheck(session)
   const isServing = server.state !== 'failed'
   const checks = [server]
-  if (isServing) checks.push(...(await tokenChecks(session)), ...(await modelCheck(session)))
+  if (isServing)
+    checks.push(...(await tokenChecks(session)), ...(await modelCheck(session)), ...(await ownChecks(session)))
   checks.push(...legacyCheck())
   const { host } = new URL(session.url)
   if (/^(localhost|127\.|\[::1\])/.test(host)) {
@@ -112,6 +113,16 @@ const modelCheck = async ({ client }: Session): Promise<MachineCheck[]> => {
       ? `${real.length} available, from ${[...owners].join(', ')}`
       : 'only scripted models; jetty env set <collection> OPENAI_API_KEY adds the models of OpenAI'
   return [{ name: 'models', state: 'ok', found }]
+}
+
+/** What the server finds about itself; it tells only the admin token. */
+const ownChecks = async ({ client }: Session): Promise<MachineCheck[]> => {
+  const found = await client.getSystem().catch(() => undefined)
+  return (found?.checks ?? []).map(({ name, remedy, ...rest }) => ({
+    name: `its ${name}`,
+    ...rest,
+    ...(remedy !== null && { remedy }),
+  }))
 }
 
 const modeCheck = (source: string | undefined): MachineCheck[] => {

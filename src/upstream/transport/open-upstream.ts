@@ -1,8 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
-import type { AppError } from '../../lib/errors.ts'
+import { type AppError, errorCodes } from '../../lib/errors.ts'
 import { asNetworkError } from '../../lib/net/hop.ts'
 import { timeoutHint } from '../errors.ts'
+import { noteProviderAnswer, noteProviderFailure } from '../provider-health.ts'
 import type { PushStream } from '../push-stream.ts'
 import type { Upstream } from '../upstream.ts'
 import { decompressed } from './decompress.ts'
@@ -62,6 +63,7 @@ export const openUpstream = (request: UpstreamRequest, stop: StopListener): Prom
     let sink: Parameters<UpstreamResponse['readTo']>[0] | undefined
     let ended: { problem: AppError | undefined } | undefined
     let isAborted = false
+    let isAnswered = false
     const waiting: Buffer[] = []
 
     const abort = () => {
@@ -90,6 +92,8 @@ export const openUpstream = (request: UpstreamRequest, stop: StopListener): Prom
     const begin = (status: number, headers: IncomingHttpHeaders) => {
       const pause = () => controller?.pause()
       const resume = () => controller?.resume()
+      noteProviderAnswer(upstream.provider.name, status)
+      isAnswered = true
       const raw = { status, headers: flat(headers), readTo, pause, resume, abort }
       try {
         resolve(unpacked(raw, upstream.provider.name))
@@ -125,6 +129,7 @@ export const openUpstream = (request: UpstreamRequest, stop: StopListener): Prom
         onResponseEnd: () => finish(),
         onResponseError(_, error) {
           const problem = named(error, request)
+          if (!isAnswered && !isAborted) noteProviderFailure(upstream.provider.name, errorCodes[problem.code].meaning)
           reject(problem)
           finish(problem)
         },

@@ -1,0 +1,72 @@
+import { byteSize } from '../../lib/settings/byte-size.ts'
+import type { SystemCheck } from '../../model/system.ts'
+import type { Ready } from '../health/contract.ts'
+import type { SandboxFindings } from './system-port.ts'
+
+const lowSpaceBytes = 2 * 1024 ** 3
+
+const check = (name: string, isWell: boolean, found: string, remedy: string): SystemCheck =>
+  isWell ? { name, state: 'ok', found, remedy: null } : { name, state: 'failed', found, remedy }
+
+const warning = (name: string, found: string, remedy: string): SystemCheck => ({
+  name,
+  state: 'warning',
+  found,
+  remedy,
+})
+
+const diskCheck = (storage: Ready['storage'], freeBytes: number | null): SystemCheck => {
+  if (!storage.ok) {
+    const remedy = 'Free some space in the data folder, and make sure that the server may write there.'
+    return check('disk', false, storage.reason ?? 'Files cannot be written', remedy)
+  }
+  if (freeBytes === null) return check('disk', true, 'files can be written', '')
+  const found = `${byteSize(freeBytes)} free`
+  return freeBytes < lowSpaceBytes
+    ? warning('disk', found, 'Free some space, or set retention_days on collections, so that old runs go.')
+    : check('disk', true, found, '')
+}
+
+const queueCheck = (ready: Ready, queued: number, isWorked: boolean): SystemCheck => {
+  if (!ready.queue.ok) {
+    return check('queue', false, 'new runs are refused: they arrive faster than the database stores them', 'Send less.')
+  }
+  const found = queued === 0 ? 'nothing waits for a worker' : `${queued} batches of runs wait for a worker`
+  if (isWorked) return check('queue', true, found, '')
+  const remedy = 'Start a worker: JETTY_ROLE=worker with the same DATABASE_URL and data folder.'
+  return check('queue', false, `no process executes runs; ${found}`, remedy)
+}
+
+/** The checks of a running server. The machine that it runs on has more: `jetty doctor`. */
+export const systemChecks = (
+  ready: Ready,
+  facts: { freeBytes: number | null; queued: number; isWorked: boolean },
+): SystemCheck[] => [
+  check(
+    'database',
+    ready.database === 'up',
+    ready.database === 'up' ? 'answers and takes writes' : `is ${ready.database.replace('_', ' ')}`,
+    'Look at the log of Postgres. The server goes on by itself when it is back.',
+  ),
+  check(
+    'clock',
+    ready.clock.ok,
+    `${ready.clock.skew_seconds.toFixed(1)} s beside that of the database`,
+    'Set the clock of this machine by NTP.',
+  ),
+  diskCheck(ready.storage, facts.freeBytes),
+  queueCheck(ready, facts.queued, facts.isWorked),
+]
+
+/** Whether runbooks can be carried out. Only they need a sandbox, so a missing one is a warning. */
+export const sandboxCheck = ({ works, found, remedy }: SandboxFindings, isolates: boolean): SystemCheck => {
+  if (!works) {
+    return warning(
+      'sandbox',
+      `none, so runbooks are refused: ${found}`,
+      remedy ?? 'Set JETTY_SANDBOX to one that works.',
+    )
+  }
+  const better = 'Set JETTY_SANDBOX=bubblewrap, docker or podman, unless this machine has nothing else.'
+  return isolates ? check('sandbox', true, found, '') : warning('sandbox', `${found}; it isolates nothing`, better)
+}

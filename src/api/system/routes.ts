@@ -1,0 +1,89 @@
+import type { Database } from '../../database/database.ts'
+import type { Engine } from '../../engine/engine.ts'
+import { implement, type Route } from '../../http/implement.ts'
+import type { Sealer } from '../../lib/secrets/crypto.ts'
+import { timestamp, timestampOrNull } from '../../lib/time.ts'
+import type { SandboxState, System } from '../../model/system.ts'
+import { variableHolders } from '../../store/system/key-holders.ts'
+import { listWorkers, type QueueLengths, queueLengths, type WorkerRow } from '../../store/system/queue.ts'
+import type { Readiness } from '../health/readiness.ts'
+import { sandboxCheck, systemChecks } from './checks.ts'
+import { systemContract } from './contract.ts'
+import { makeMeasuredSizes } from './measured-sizes.ts'
+import { shownProviders } from './providers.ts'
+import type { SystemPort } from './system-port.ts'
+
+export interface SystemDeps {
+  database: Database
+  sealer: Sealer
+  engine: Pick<Engine, 'statistics'>
+  readiness: Pick<Readiness, 'look'>
+  version: string
+  system: SystemPort
+}
+
+const shownQueue = (
+  { engine, system }: SystemDeps,
+  waiting: QueueLengths,
+  workers: readonly WorkerRow[],
+): System['queue'] => {
+  const { slots: steps, runbooks } = engine.statistics()
+  return {
+    open_runs: waiting.open,
+    queued: waiting.queued,
+    oldest_queued_at: timestampOrNull(waiting.oldestQueuedAt),
+    parked: waiting.parked,
+    webhooks: waiting.webhooks,
+    steps,
+    slots: system.role === 'api' ? 0 : system.slots,
+    runbooks: { working: runbooks.working, waiting: runbooks.waiting },
+    workers: workers.map((one) => ({ id: one.id, seen_at: timestamp(one.beat_at), is_alive: one.is_alive })),
+  }
+}
+
+const shownSandbox = async ({ system: { sandbox, kinds } }: SystemDeps): Promise<SandboxState> => {
+  const findings = await sandbox.probe?.()
+  return {
+    kind: sandbox.kind,
+    check: findings ? sandboxCheck(findings, sandbox.isolates) : null,
+    tools: Object.entries(findings?.tools ?? {}).map(([name, version]) => ({ name, version: version ?? null })),
+    kinds: [...kinds],
+  }
+}
+
+export const systemRoutes = (deps: SystemDeps): Route[] => {
+  const { database, sealer, readiness, version, system } = deps
+  const measuredSizes = makeMeasuredSizes(database, () => system.dataDir)
+  const processOf = (): System['process'] => ({
+    version,
+    role: system.role,
+    uptime_seconds: Math.round(process.uptime()),
+    node: process.versions.node,
+    memory_bytes: process.memoryUsage.rss(),
+    connections: database.statistics(),
+  })
+  return implement(systemContract, {
+    getSystem: async () => {
+      const [ready, sizes, waiting, workers, holders] = await Promise.all([
+        readiness.look(),
+        measuredSizes(),
+        queueLengths(database),
+        listWorkers(database),
+        variableHolders(database, sealer),
+      ])
+      const facts = {
+        freeBytes: sizes.disk_free_bytes,
+        queued: waiting.queued,
+        isWorked: workers.some((one) => one.is_alive),
+      }
+      return {
+        checks: systemChecks(ready, facts),
+        process: processOf(),
+        queue: shownQueue(deps, waiting, workers),
+        sizes,
+        providers: shownProviders(system, holders),
+      }
+    },
+    getSandbox: () => shownSandbox(deps),
+  })
+}

@@ -1,0 +1,40 @@
+import type { Queries } from '../../database/database.ts'
+
+export interface QueueLengths {
+  open: number
+  parked: number
+  queued: number
+  oldestQueuedAt: Date | null
+  webhooks: number
+}
+
+/** Where counting ends: each count reads an index, and no more of it than this. */
+const mostCounted = 10_000
+
+const counted = (from: string): string => `(select count(*)::int from (select ${from} limit ${mostCounted}) x)`
+
+/** How much waits, each counted to ten thousand. */
+export const queueLengths = async (queries: Queries): Promise<QueueLengths> => {
+  const [row] = await queries.rows<QueueLengths>(
+    'queue_lengths',
+    `select ${counted('from runs where ended_at is null')} as open,
+       ${counted('from runs where lease is null and ended_at is null')} as parked,
+       ${counted("from leases where owner = ''")} as queued,
+       (select min(opened_at) from (select opened_at from leases where owner = '' limit ${mostCounted}) x) as "oldestQueuedAt",
+       ${counted('from webhook_queue')} as webhooks`,
+  )
+  return row ?? { open: 0, parked: 0, queued: 0, oldestQueuedAt: null, webhooks: 0 }
+}
+
+export interface WorkerRow {
+  id: string
+  beat_at: Date
+  is_alive: boolean
+}
+
+/** Processes that execute runs, the last seen first. */
+export const listWorkers = (queries: Queries): Promise<WorkerRow[]> =>
+  queries.rows(
+    'list_workers',
+    `select id, beat_at, beat_at > now() - interval '15 seconds' as is_alive from executors order by beat_at desc limit 100`,
+  )
