@@ -63,6 +63,19 @@ const collectionRuns = createRoute({
   component: RunsPage,
 })
 
+const collectionSettings = createRoute({
+  getParentRoute: () => shell,
+  path: '/$collection/-/settings/$section',
+  component: lazyRouteComponent(() => import('./pages/settings/collection.tsx'), 'CollectionSettingsPage'),
+})
+
+/** No collection is called settings. */
+const settings = createRoute({
+  getParentRoute: () => shell,
+  path: '/settings/{-$section}',
+  component: lazyRouteComponent(() => import('./pages/settings/server.tsx'), 'ServerSettingsPage'),
+})
+
 /** Which approvals are listed, the one that is looked at, and whether for people who do not know the workflow. */
 const approvalsSearch = (search: Record<string, unknown>) => {
   const [tab, approval] = [firstOf(search.tab), firstOf(search.approval)]
@@ -102,7 +115,18 @@ const compare = createRoute({
 export const router = createRouter({
   routeTree: root.addChildren([
     signIn,
-    shell.addChildren([collections, approvals, compare, noPage, collection, collectionRuns, task, run]),
+    shell.addChildren([
+      collections,
+      approvals,
+      settings,
+      compare,
+      noPage,
+      collection,
+      collectionRuns,
+      collectionSettings,
+      task,
+      run,
+    ]),
   ]),
   defaultPreload: 'intent',
   defaultNotFoundComponent: NotFound,

@@ -167,6 +167,7 @@ export const importRules: ImportRule[] = [
   { of: 'web/vite.config.ts', may: ['own/'] },
   { of: 'web/operations-plugin.ts', may: ['api/contract.ts', 'client/operations.ts'] },
   { of: 'web/env.d.ts', may: ['client/operations.ts'] },
+  { of: 'web/fixtures/', may: ['web/'], types: ['client/client.ts'] },
   { of: 'web/', may: ['web/'] }, // put the pages together
 ]
 

@@ -36,7 +36,13 @@ export const PersonMenu = ({ onHelp }: { onHelp: () => void }) => {
           isChosen: one === theme,
           onSelect: () => setTheme(one),
         })),
-        { text: 'Keys and help', icon: 'help', note: '?', isApart: true, onSelect: onHelp },
+        {
+          text: 'Settings and sessions',
+          icon: 'gear',
+          isApart: true,
+          onSelect: () => void navigate({ to: '/settings/{-$section}', params: {} }),
+        },
+        { text: 'Keys and help', icon: 'help', note: '?', onSelect: onHelp },
         { text: 'Sign out', icon: 'leave', onSelect: () => void signOut().then(() => navigate({ to: '/sign-in' })) },
       ]}
     />

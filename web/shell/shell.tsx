@@ -1,4 +1,4 @@
-import { Link, Outlet, useNavigate } from '@tanstack/react-router'
+import { Link, Outlet, useNavigate, useParams } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import { useServerAway } from '../data/server-away.ts'
 import { useStored } from '../data/stored.ts'
@@ -17,6 +17,8 @@ export const AppShell = () => {
   const navigate = useNavigate()
   const [open, setOpen] = useState<'menu' | 'help'>()
   const isAway = useServerAway()
+  const { collection } = useParams({ strict: false }) as { collection?: string }
+  const settingsHref = collection === undefined ? '/settings' : `/${encodeURIComponent(collection)}/-/settings/keys`
   const singleKeys = useStored('single-keys') !== 'off'
   useEffect(() => setSingleKeys(singleKeys), [singleKeys])
   useKeys('Everywhere', [
@@ -24,6 +26,7 @@ export const AppShell = () => {
     { keys: '?', does: 'Keys and help', run: () => setOpen('help') },
     { keys: 'g c', does: 'Collections', run: () => void navigate({ to: '/' }) },
     { keys: 'g a', does: 'Approvals', run: () => void navigate({ to: '/-/approvals' }) },
+    { keys: 'g s', does: 'Settings', run: () => void navigate({ href: settingsHref }) },
   ])
   return (
     <div className="flex h-full flex-col">

@@ -1,8 +1,8 @@
-import { Link, useParams } from '@tanstack/react-router'
+import { useParams } from '@tanstack/react-router'
 import { useTitle } from '../../data/title.ts'
+import { CollectionTabs } from '../../parts/collection-tabs.tsx'
 import { Problem } from '../../parts/problem.tsx'
 import { Empty } from '../../ui/empty.tsx'
-import { tabClass } from '../../ui/tabs.tsx'
 import { LatestFailures, OpenApprovals } from './attention.tsx'
 import { DayActivity } from './day-activity.tsx'
 import { useActivity, useLatestFailures, useLiveOverview, useOpenApprovals, useTaskSummaries } from './query.ts'
@@ -20,14 +20,7 @@ export const CollectionPage = () => {
   return (
     <main className="min-h-0 flex-1 overflow-auto">
       <h1 className="sr-only">{collection}</h1>
-      <nav aria-label="Parts of the collection" className="flex gap-4 border-line border-b px-4">
-        <span aria-current="page" className={tabClass(true)}>
-          Overview
-        </span>
-        <Link to="/$collection/-/runs" params={{ collection }} className={tabClass(false)}>
-          Runs
-        </Link>
-      </nav>
+      <CollectionTabs collection={collection} current="overview" />
       <div className="mx-auto flex max-w-240 flex-col gap-8 px-4 py-6">
         {tasks.error && <Problem error={tasks.error} onRetry={() => void tasks.refetch()} />}
         {(approvals.data?.approvals.length ?? 0) > 0 && (

@@ -4,12 +4,15 @@ import { api } from '../../data/api.ts'
 import { keys } from '../../data/keys.ts'
 import { signOut } from '../../data/sign-in.ts'
 import { setTheme, themes } from '../../data/theme.ts'
+import { useWhoami } from '../../data/whoami.ts'
 import type { Command } from './rank.ts'
+import { settingsCommands } from './settings-commands.ts'
 
 /** Everything that the command menu offers on this page. */
 export const useCommands = (typed: string, openHelp: () => void): Command[] => {
   const navigate = useNavigate()
   const { collection } = useParams({ strict: false })
+  const isAdmin = useWhoami()?.auth_type === 'admin'
   const collections = useQuery({ queryKey: keys.collections, queryFn: ({ signal }) => api.listCollections({ signal }) })
   const tasks = useQuery({
     queryKey: [...keys.tasks(collection ?? ''), 'summary'],
@@ -41,6 +44,7 @@ export const useCommands = (typed: string, openHelp: () => void): Command[] => {
       keys: 'g a',
       run: () => void navigate({ to: '/-/approvals' }),
     },
+    ...settingsCommands(collection, isAdmin, (href) => void navigate({ href })),
     ...themes.map((theme) => ({
       id: `theme ${theme}`,
       kind: 'Theme',

@@ -1,0 +1,57 @@
+// Each page of the settings in each of its states: readable at every width, accessible in both schemes, without faults.
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { settingsFixtures } from '../../web/fixtures/settings.ts'
+import { builtProgram } from '../shared.ts'
+import { type FixtureServer, startFixtureServer } from './fixture-server.ts'
+import { expectSound, newVisitor, takeShots, type Visitor } from './pages.ts'
+
+vi.setConfig({ testTimeout: 120_000 })
+
+const whoami = {
+  ...{ auth_type: 'admin', name: 'admin', key_prefix: null, key_id: null, collections: ['acme'] },
+  ...{ home_collection: null, access_level: 'ADMIN' },
+}
+const shell = { 'GET /api/v1/auth/whoami': whoami, 'GET /api/v1/collections': [{ id: 1, name: 'acme' }] }
+
+let server: FixtureServer
+let visitor: Visitor
+let answers: Readonly<Record<string, unknown>> = {}
+const missed = new Set<string>()
+
+beforeAll(async () => {
+  await builtProgram()
+  server = await startFixtureServer()
+  visitor = await newVisitor(server.url)
+  await visitor.context.addInitScript({ content: "localStorage.setItem('jetty.session', 'fixture')" })
+  await visitor.page.clock.setFixedTime(new Date('2026-11-28T12:00:00Z'))
+  await visitor.context.route('**/api/**', (route, request) => {
+    const asked = `${request.method()} ${new URL(request.url()).pathname}`
+    const known: Readonly<Record<string, unknown>> = { ...shell, ...answers }
+    if (!Object.hasOwn(known, asked)) missed.add(asked)
+    return route.fulfill({ json: known[asked] ?? { detail: 'Not recorded' }, status: asked in known ? 200 : 404 })
+  })
+})
+afterAll(async () => {
+  await visitor?.close()
+  await server?.close()
+})
+
+/** All states take minutes: without pictures to take, those are looked at that have the most in them. */
+const few = ['keys', 'environment-paste', 'webhooks', 'server-health', 'server-providers']
+const shown = settingsFixtures.filter(({ name }) => process.env.TEST_SHOTS !== undefined || few.includes(name))
+
+test.each(shown)('$name', async ({ name, page: address, answers: given, press }) => {
+  const { page, faults } = visitor
+  answers = given
+  faults.length = 0
+  await page.goto(address)
+  await page.getByRole('heading', { level: 1 }).waitFor()
+  if (press) await page.getByRole('button', { name: press, exact: true }).first().click()
+  await page.waitForLoadState('networkidle')
+  await takeShots(visitor, `settings-${name}`)
+  await expectSound(visitor, name)
+})
+
+test('asked for nothing that was not recorded', () => {
+  expect([...missed]).toEqual([])
+})

@@ -1,0 +1,197 @@
+// The settings on a real server: what is made is shown once, what is revoked is refused, and secrets stay inside.
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { startTestServer, type TestServer } from '../server.ts'
+import { builtProgram } from '../shared.ts'
+import { expectSound, newVisitor, takeShots, type Visitor } from './pages.ts'
+
+/** Each page is looked at in three widths and two schemes. */
+vi.setConfig({ testTimeout: 180_000 })
+
+let jetty: TestServer
+let visitor: Visitor
+
+/** Signs a new browser in with a token. */
+const signedIn = async (token: string): Promise<Visitor> => {
+  const one = await newVisitor(jetty.url)
+  await one.page.goto('/sign-in')
+  await one.page.getByLabel('Key').fill(token)
+  await one.page.keyboard.press('Enter')
+  await one.page.getByRole('heading', { name: 'Collections' }).waitFor()
+  return one
+}
+
+beforeAll(async () => {
+  jetty = await startTestServer({ webFolder: join(dirname(await builtProgram()), 'web') })
+  await jetty.call('POST', '/api/v1/tasks/acme', {
+    name: 'report',
+    workflow: { step_configs: { say: { activity: 'text_echo', text_path: 'env.GREETING' } }, steps: ['say'] },
+  })
+  visitor = await signedIn(jetty.server.adminToken)
+}, 120_000)
+afterAll(async () => {
+  await visitor?.close()
+  await jetty?.close()
+})
+
+const open = async (section: string, heading: string) => {
+  await visitor.page.goto(`/acme/-/settings/${section}`)
+  await visitor.page.getByRole('heading', { level: 1, name: heading }).waitFor()
+}
+const whoami = async (token: string) => (await jetty.call('GET', '/api/v1/auth/whoami', undefined, token)).status
+
+test('a key is made, shown once, renamed and revoked', async () => {
+  const { page } = visitor
+  await page.goto('/acme')
+  await page.getByRole('link', { name: 'Settings' }).click()
+  await page.getByRole('heading', { name: 'Keys of acme' }).waitFor()
+  await page.getByRole('button', { name: 'New key' }).click()
+  await page.getByLabel('Name').fill('ci')
+  await page.getByLabel('Valid for').selectOption('until a day')
+  await page.getByRole('button', { name: 'Make the key' }).click()
+  await page.getByText('Choose a day that has not passed').waitFor()
+  await page.getByLabel('Valid for').selectOption('30 days')
+  await page.getByRole('button', { name: 'Make the key' }).click()
+  const key = (await page.getByLabel('The secret').textContent()) ?? ''
+  expect(key).toMatch(/^mlc_/)
+  expect(await whoami(key)).toBe(200)
+  await expectSound(visitor, 'a key that is shown once')
+  await page.getByRole('button', { name: 'I have saved it' }).click()
+  const row = page
+    .getByRole('list', { name: 'Keys' })
+    .getByRole('listitem')
+    .filter({ hasText: key.slice(0, 8) })
+  await row.getByText('in 29 d').waitFor()
+  expect(await page.content()).not.toContain(key)
+  await expectSound(visitor, 'keys')
+  await takeShots(visitor, 'settings-keys')
+
+  await row.getByRole('button', { name: 'Change ci' }).click()
+  await page.getByRole('menuitem', { name: 'Rename' }).click()
+  await page.getByLabel('Name').fill('ci-2027')
+  await page.keyboard.press('Enter')
+  await row.getByText('ci-2027').waitFor()
+  await row.getByRole('button', { name: 'Change ci-2027' }).click()
+  await page.getByRole('menuitem', { name: 'Change its expiry' }).click()
+  await page.getByLabel('Valid for').selectOption('until it is revoked')
+  await page.keyboard.press('Enter')
+  await expect.poll(() => row.textContent()).toContain('Expiresnever')
+  await row.getByRole('button', { name: 'Change ci-2027' }).click()
+  await page.getByRole('menuitem', { name: 'Revoke' }).click()
+  await page.getByRole('dialog').getByText('jetty keys revoke', { exact: false }).waitFor()
+  await page.getByRole('button', { name: 'Revoke', exact: true }).click()
+  await expect.poll(() => row.count()).toBe(0)
+  expect(await whoami(key)).toBe(401)
+})
+
+test('a secret is set, named with who set it, and in no answer ever', async () => {
+  const { page } = visitor
+  const secret = 'hj-7Qp-unmistakable-4Zk'
+  jetty.leaks.remember('the variable of the settings page', secret)
+  const bodies: string[] = []
+  page.on('response', async (answer) => bodies.push(await answer.text().catch(() => '')))
+  await open('environment', 'Environment of acme')
+  await page.getByText('report read it', { exact: false }).waitFor()
+  await expectSound(visitor, 'a variable that is missing')
+  await page.getByRole('button', { name: 'Set GREETING' }).click()
+  await page.getByLabel('Value').fill(secret)
+  await page.keyboard.press('Enter')
+  const row = page.getByRole('list', { name: 'Variables' }).getByRole('listitem').filter({ hasText: 'GREETING' })
+  await row.getByText(/Set .* by admin/).waitFor()
+  await row.getByRole('link', { name: 'report' }).waitFor()
+
+  await page.getByRole('button', { name: 'Paste a .env file' }).click()
+  await page.getByLabel('Lines of NAME=value').fill('A=1\noops')
+  await page.getByText('Line 2 is not NAME=value').waitFor()
+  await page.getByLabel('Lines of NAME=value').fill(`# mine\nexport A="${secret}"\nB=2`)
+  await page.getByText('It sets A, B').waitFor()
+  await page.getByRole('button', { name: 'Set 2 variables' }).click()
+  await page.getByRole('button', { name: 'Delete B' }).click()
+  await page.getByRole('button', { name: 'Delete', exact: true }).click()
+  await expect.poll(() => page.getByText('B', { exact: true }).count()).toBe(0)
+  await expectSound(visitor, 'environment')
+  await takeShots(visitor, 'settings-environment')
+  await page.reload()
+  await row.waitFor()
+  expect(bodies.length).toBeGreaterThan(5)
+  expect(bodies.filter((text) => text.includes(secret))).toEqual([])
+  expect(await page.content()).not.toContain(secret)
+  const run = await jetty.start('report')
+  const done = await jetty.until('report', run.trajectory_id, ({ ended }) => ended)
+  expect(done.status).toBe('completed')
+})
+
+test('limits are set beside what is used, and a wrong entry is said at its field', async () => {
+  const { page } = visitor
+  await open('budgets', 'Budgets of acme')
+  await page.getByLabel('US dollars a day').fill('ten')
+  await page.getByText('Write a number above 0', { exact: false }).waitFor()
+  await page.getByLabel('US dollars a day').fill('12.5')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByText('of $12.50').waitFor()
+  await expectSound(visitor, 'budgets')
+  await takeShots(visitor, 'settings-budgets')
+
+  await open('retention', 'Retention of acme')
+  await page.getByLabel('Days that a run is kept after its end').fill('30')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByRole('dialog').getByText('This cannot be taken back', { exact: false }).waitFor()
+  await expectSound(visitor, 'a shorter retention')
+  await page.getByRole('button', { name: 'Save and delete' }).click()
+  await page.getByText('have been deleted', { exact: false }).waitFor()
+  const { body } = await jetty.call('GET', '/api/v1/collections/acme/settings')
+  expect(body).toMatchObject({ budget: { usd_per_day: 12.5 }, retention_days: 30 })
+
+  await open('calls', 'Calls and network of acme')
+  await page.getByLabel('Hosts that steps', { exact: false }).fill('not a host!')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByText('Must be a host', { exact: false }).waitFor()
+  await expectSound(visitor, 'calls')
+  await open('storage', 'Storage of acme')
+  await page.getByText('In the database').waitFor()
+  await expectSound(visitor, 'storage')
+  await takeShots(visitor, 'settings-storage')
+  await open('trial', 'Trial of acme')
+  await page.getByText('This server lends no keys').waitFor()
+  await expectSound(visitor, 'trial')
+})
+
+test('the audit says who changed what, and is filtered', async () => {
+  const { page } = visitor
+  await open('audit', 'Audit of acme')
+  const list = page.getByRole('list', { name: 'Changes' })
+  await list.getByText('Changed settings').first().waitFor()
+  await page.getByLabel('What').selectOption('Changed variables')
+  await expect.poll(() => list.getByText('Changed settings').count()).toBe(0)
+  await list.getByText('set: GREETING').waitFor()
+  await page.getByLabel('Who').fill('somebody')
+  await page.getByText('Write admin, or the id of a key').waitFor()
+  await expectSound(visitor, 'audit')
+  await takeShots(visitor, 'settings-audit')
+  await page.goto('/settings/audit')
+  await page.getByRole('heading', { name: 'Audit of the server' }).waitFor()
+  await list.getByText('Signed in').first().waitFor()
+  await expectSound(visitor, 'audit of the server')
+})
+
+test('signing out everywhere ends another browser, too', async () => {
+  const made = await jetty.call('POST', '/api/v1/api-keys', { name: 'mara', collection_name: 'acme' })
+  const [one, other] = [await signedIn(made.body.api_key), await signedIn(made.body.api_key)]
+  await one.page.keyboard.press('g')
+  await one.page.keyboard.press('s')
+  const sessions = one.page.getByRole('list', { name: 'Sessions' }).getByRole('listitem')
+  await expect.poll(() => sessions.count()).toBe(2)
+  await one.page.getByText('this browser', { exact: true }).waitFor()
+  expect(await one.page.getByRole('link', { name: 'Audit' }).count()).toBe(0)
+  await expectSound(one, 'sessions')
+  await takeShots(one, 'settings-sessions')
+  await one.page.getByRole('button', { name: 'Sign out everywhere' }).click()
+  await one.page.getByRole('dialog').getByRole('button', { name: 'Sign out everywhere' }).click()
+  await one.page.getByRole('heading', { name: 'Sign in to Jetty' }).waitFor()
+  await other.page.goto('/acme')
+  await other.page.getByRole('dialog').getByText('Sign in again', { exact: false }).waitFor()
+  expect(await whoami(made.body.api_key)).toBe(200)
+  const { body } = await jetty.call('GET', '/api/v1/collections/acme/audit?operation=endSessions')
+  expect(body.entries[0]).toMatchObject({ actor: { name: 'mara' }, changes: { ended: 2 } })
+  await Promise.all([one.close(), other.close()])
+})

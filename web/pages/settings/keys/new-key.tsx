@@ -1,0 +1,86 @@
+import { useMutation } from '@tanstack/react-query'
+import { type FormEvent, useId, useState } from 'react'
+import { api } from '../../../data/api.ts'
+import { Problem } from '../../../parts/problem.tsx'
+import { Button } from '../../../ui/button.tsx'
+import { Dialog } from '../../../ui/dialog.tsx'
+import { SelectField, TextField } from '../../../ui/field.tsx'
+import { fieldErrors } from '../field-errors.ts'
+import { SecretOnce } from '../secret-once.tsx'
+import { ExpiryFields, useExpiry } from './expiry-fields.tsx'
+import { useKeysChanged } from './keys-query.ts'
+
+interface NewKeyProps {
+  collection: string
+  onClose: () => void
+}
+
+/** Makes a key, and shows it once. */
+export const NewKey = ({ collection, onClose }: NewKeyProps) => {
+  const form = useId()
+  const changed = useKeysChanged(collection)
+  const [name, setName] = useState('')
+  const [access, setAccess] = useState<'READ' | 'WRITE'>('WRITE')
+  const expiry = useExpiry()
+  const make = useMutation({
+    gcTime: 0, // the key leaves with the dialog
+    mutationFn: (expiresAt: string | null) =>
+      api.createKey({
+        body: { name: name.trim(), collection_name: collection, access_level: access, expires_at: expiresAt },
+      }),
+    onSuccess: changed,
+  })
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
+    const expiresAt = expiry.read()
+    if (expiresAt !== undefined && name.trim() !== '') make.mutate(expiresAt)
+  }
+  if (make.data) {
+    return (
+      <SecretOnce
+        title={`The key ${make.data.name}`}
+        secret={make.data.api_key}
+        example={`curl -H "Authorization: Bearer $JETTY_TOKEN" ${location.origin}/api/v1/tasks/${collection}`}
+        onClose={onClose}
+      />
+    )
+  }
+  const { at, rest } = fieldErrors(make.error, ['name', 'expires_at'])
+  return (
+    <Dialog
+      title={`New key for ${collection}`}
+      isOpen
+      onClose={onClose}
+      actions={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look="main" type="submit" form={form} disabled={name.trim() === '' || make.isPending}>
+            Make the key
+          </Button>
+        </>
+      }
+    >
+      <form id={form} onSubmit={submit} className="flex flex-col gap-4">
+        <TextField
+          label="Name"
+          hint="Who or what it is for, such as ci or mara"
+          value={name}
+          error={at.name}
+          maxLength={255}
+          onChange={(event) => setName(event.target.value)}
+        />
+        <SelectField
+          label="It may"
+          value={access}
+          onChange={(event) => setAccess(event.target.value as typeof access)}
+          options={[
+            ['WRITE', 'read, run and change (WRITE)'],
+            ['READ', 'only read (READ)'],
+          ]}
+        />
+        <ExpiryFields expiry={expiry} error={at.expires_at} />
+        {rest !== undefined && <Problem error={rest} />}
+      </form>
+    </Dialog>
+  )
+}

@@ -1,0 +1,106 @@
+import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
+import { useNavigate } from '@tanstack/react-router'
+import { useState } from 'react'
+import { api } from '../../../data/api.ts'
+import { forgetSession } from '../../../data/session.ts'
+import { signOut } from '../../../data/sign-in.ts'
+import { useWhoami } from '../../../data/whoami.ts'
+import { Problem } from '../../../parts/problem.tsx'
+import { Button } from '../../../ui/button.tsx'
+import { CommandLines } from '../command-lines.tsx'
+import { Confirm } from '../confirm.tsx'
+import { SettingsHeading } from '../heading.tsx'
+import { SessionRow } from './session-row.tsx'
+
+const queryKey = ['sessions']
+const pageSize = 50
+
+/** The browsers that have signed in with the same key. */
+const SessionsPage = () => {
+  const who = useWhoami()
+  const navigate = useNavigate()
+  const queries = useQueryClient()
+  const [asked, setAsked] = useState<'others' | 'all'>()
+  const list = useInfiniteQuery({
+    queryKey,
+    initialPageParam: undefined as string | undefined,
+    queryFn: ({ pageParam, signal }) =>
+      api.listSessions({
+        query: { limit: pageSize, ...(pageParam === undefined ? {} : { cursor: pageParam }) },
+        signal,
+      }),
+    getNextPageParam: ({ next_cursor: next }) => next ?? undefined,
+  })
+  const sessions = list.data?.pages.flatMap((page) => page.sessions) ?? []
+  const isAdmin = who?.auth_type === 'admin'
+  const name = isAdmin ? 'the admin token' : `the key ${who?.name ?? ''}`
+  const changed = () => void queries.invalidateQueries({ queryKey })
+  const leave = () => void navigate({ to: '/sign-in' })
+  const close = () => setAsked(undefined)
+  return (
+    <>
+      <SettingsHeading
+        title="Sessions"
+        actions={
+          <>
+            <Button icon="leave" onClick={() => void signOut().then(leave)}>
+              Sign out here
+            </Button>
+            <Button onClick={() => setAsked('others')}>Sign out others</Button>
+            <Button look="bad" onClick={() => setAsked('all')}>
+              Sign out everywhere
+            </Button>
+          </>
+        }
+      >
+        {who && `This browser is signed in with ${name} (${who.access_level}). `}
+        {isAdmin
+          ? 'You see the sessions of all keys; the buttons concern those of the admin token.'
+          : 'Sessions of other keys are not shown.'}
+      </SettingsHeading>
+      {list.error && <Problem error={list.error} onRetry={() => void list.refetch()} />}
+      <ul aria-label="Sessions" className="divide-y divide-line border-line border-y">
+        {sessions.map((session) => (
+          <SessionRow key={session.id} session={session} hasKey={isAdmin} onEnded={changed} />
+        ))}
+      </ul>
+      {list.hasNextPage && (
+        <Button className="self-start" disabled={list.isFetching} onClick={() => void list.fetchNextPage()}>
+          Older sessions
+        </Button>
+      )}
+      <CommandLines lines={['jetty api listSessions', 'jetty api endSessions']} />
+      {asked === 'others' && (
+        <Confirm
+          title="Sign out all other browsers?"
+          action="Sign out others"
+          work={() => api.endSessions({ query: { keep: 'current' } })}
+          onDone={changed}
+          onClose={close}
+        >
+          <p>Every other session of {name} ends with its next request. This one stays. The key itself stays valid.</p>
+        </Confirm>
+      )}
+      {asked === 'all' && (
+        <Confirm
+          title="Sign out everywhere?"
+          action="Sign out everywhere"
+          work={() => api.endSessions()}
+          onDone={() => {
+            forgetSession()
+            leave()
+          }}
+          onClose={close}
+          command="jetty api endSessions"
+        >
+          <p>
+            Every session of {name} ends, this one too. The key itself stays valid: if somebody else has it, revoke it
+            instead.
+          </p>
+        </Confirm>
+      )}
+    </>
+  )
+}
+
+export default SessionsPage

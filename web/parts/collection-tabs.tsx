@@ -1,0 +1,27 @@
+import { Link } from '@tanstack/react-router'
+import { tabClass } from '../ui/tabs.tsx'
+
+/** The tabs of a collection, each a page of its own. */
+export const CollectionTabs = ({ collection, current }: { collection: string; current: 'overview' | 'settings' }) => (
+  <nav aria-label="Parts of the collection" className="flex shrink-0 gap-4 overflow-x-auto border-line border-b px-4">
+    <Link
+      to="/$collection"
+      params={{ collection }}
+      aria-current={current === 'overview' ? 'page' : undefined}
+      className={tabClass(current === 'overview')}
+    >
+      Overview
+    </Link>
+    <Link to="/$collection/-/runs" params={{ collection }} className={tabClass(false)}>
+      Runs
+    </Link>
+    <Link
+      to="/$collection/-/settings/$section"
+      params={{ collection, section: 'keys' }}
+      aria-current={current === 'settings' ? 'page' : undefined}
+      className={tabClass(current === 'settings')}
+    >
+      Settings
+    </Link>
+  </nav>
+)
