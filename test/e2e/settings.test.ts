@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { startTestServer, type TestServer } from '../server.ts'
 import { builtProgram } from '../shared.ts'
+import { startReceiver } from '../webhook-receiver.ts'
 import { expectSound, newVisitor, takeShots, type Visitor } from './pages.ts'
 
 /** Each page is looked at in three widths and two schemes. */
@@ -22,7 +23,10 @@ const signedIn = async (token: string): Promise<Visitor> => {
 }
 
 beforeAll(async () => {
-  jetty = await startTestServer({ webFolder: join(dirname(await builtProgram()), 'web') })
+  jetty = await startTestServer({
+    env: { JETTY_ALLOW_PRIVATE_NETWORK: '127.0.0.1' },
+    webFolder: join(dirname(await builtProgram()), 'web'),
+  })
   await jetty.call('POST', '/api/v1/tasks/acme', {
     name: 'report',
     workflow: { step_configs: { say: { activity: 'text_echo', text_path: 'env.GREETING' } }, steps: ['say'] },
@@ -52,7 +56,7 @@ test('a key is made, shown once, renamed and revoked', async () => {
   await page.getByText('Choose a day that has not passed').waitFor()
   await page.getByLabel('Valid for').selectOption('30 days')
   await page.getByRole('button', { name: 'Make the key' }).click()
-  const key = (await page.getByLabel('The secret').textContent()) ?? ''
+  const key = (await page.getByLabel('The secret', { exact: true }).textContent()) ?? ''
   expect(key).toMatch(/^mlc_/)
   expect(await whoami(key)).toBe(200)
   await expectSound(visitor, 'a key that is shown once')
@@ -68,7 +72,7 @@ test('a key is made, shown once, renamed and revoked', async () => {
 
   await row.getByRole('button', { name: 'Change ci' }).click()
   await page.getByRole('menuitem', { name: 'Rename' }).click()
-  await page.getByLabel('Name').fill('ci-2027')
+  await page.getByRole('textbox', { name: 'Name' }).fill('ci-2027')
   await page.keyboard.press('Enter')
   await row.getByText('ci-2027').waitFor()
   await row.getByRole('button', { name: 'Change ci-2027' }).click()
@@ -148,12 +152,56 @@ test('limits are set beside what is used, and a wrong entry is said at its field
   await page.getByText('Must be a host', { exact: false }).waitFor()
   await expectSound(visitor, 'calls')
   await open('storage', 'Storage of acme')
-  await page.getByText('In the database').waitFor()
+  await page.getByText('In the database', { exact: true }).waitFor()
   await expectSound(visitor, 'storage')
   await takeShots(visitor, 'settings-storage')
   await open('trial', 'Trial of acme')
   await page.getByText('This server lends no keys').waitFor()
   await expectSound(visitor, 'trial')
+})
+
+test('a receiver is tested, and a failed delivery is made again', async () => {
+  const { page } = visitor
+  const receiver = await startReceiver((answer, n) => answer.writeHead(n === 1 ? 503 : 200).end())
+  await open('webhooks', 'Webhooks of acme')
+  await page.getByText('Nothing was delivered yet').waitFor()
+  await page.getByRole('button', { name: 'Send a test' }).click()
+  await page.getByLabel('Address').fill('ftp://example.com')
+  await page.getByRole('button', { name: 'Send', exact: true }).click()
+  await page.getByText('must be an http or https URL', { exact: false }).waitFor()
+  await page.getByLabel('Address').fill(`${receiver.url}/hook`)
+  await page.getByRole('button', { name: 'Make one' }).click()
+  await page.getByRole('button', { name: 'Send', exact: true }).click()
+  await page.getByText('The receiver answered 503', { exact: false }).waitFor()
+  await page.getByRole('button', { name: 'Send', exact: true }).click()
+  await page.getByText('Delivered: the receiver answered 200').waitFor()
+  expect(receiver.of('test').every(({ headers }) => headers['x-jetty-signature'] !== undefined)).toBe(true)
+  await expectSound(visitor, 'a tested receiver')
+  await page.getByRole('button', { name: 'Close' }).last().click()
+
+  const { trajectory_id: id } = await jetty.start('report', { webhook_url: `${receiver.url}/done` })
+  await expect.poll(() => receiver.of(id).length, { timeout: 20_000 }).toBe(1)
+  await page.getByRole('tab', { name: 'Failed' }).click()
+  await page.getByRole('button', { name: `Deliver again: report/${id}` }).click()
+  await page.getByText('Delivered: the receiver answered 200').waitFor()
+  await page.getByRole('tab', { name: 'All' }).click()
+  await page.getByText('attempt 2, by hand').waitFor()
+  await expectSound(visitor, 'deliveries')
+  await takeShots(visitor, 'settings-webhooks-real')
+  receiver.close()
+})
+
+test('the admin sees how the server is', async () => {
+  const { page } = visitor
+  await page.goto('/settings/health')
+  await page.getByRole('list', { name: 'Checks' }).getByText('answers and takes writes').waitFor()
+  await expectSound(visitor, 'health')
+  await page.getByRole('link', { name: 'Storage' }).click()
+  await page.getByRole('heading', { name: 'Largest tables' }).waitFor()
+  await page.keyboard.press('Control+k')
+  await page.keyboard.type('model providers')
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { name: 'Providers' }).waitFor()
 })
 
 test('the audit says who changed what, and is filtered', async () => {

@@ -4,7 +4,7 @@ import { Icon, type IconName } from './icon.tsx'
 export type ButtonLook = 'main' | 'plain' | 'quiet' | 'bad'
 
 const looks: Record<ButtonLook, string> = {
-  main: 'border-accent bg-accent text-on-accent hover:opacity-90',
+  main: 'border-accent bg-accent text-on-accent hover:bg-[color-mix(in_oklab,var(--color-accent),var(--color-text)_15%)]',
   plain: 'border-line bg-raised hover:bg-sunk',
   quiet: 'border-transparent text-muted hover:bg-sunk hover:text-text',
   bad: 'border-bad text-bad hover:bg-sunk',

@@ -53,7 +53,7 @@ export const settingsRoutes = ({ database, quota }: SettingsDeps): Route[] => {
         file_bytes: usage.fileBytes,
         quota: { stored_bytes: limits.bytes, runs: limits.runs },
         measured: measuredAt && timestamp(measuredAt),
-        spent_today: spent,
+        spent_today: { usd: spent.usd, tokens: spent.tokens },
       }
     },
   })

@@ -48,6 +48,8 @@ test('what steps use is counted by day; once the budget is used up they fail, an
   const done = await jetty.run(workflow(chat(), chat()))
   expect(done.status).toBe('completed')
   expect(await spent()).toEqual({ usd: expect.closeTo(2 * oneCall, 9), tokens: 2200 })
+  const usage = (await jetty.call('GET', '/api/v1/collections/acme/usage')).body
+  expect(usage.spent_today).toEqual({ usd: expect.closeTo(2 * oneCall, 9), tokens: 2200 })
   const run = await jetty.run(workflow(chat()))
   expect(run.status).toBe('failed')
   expect(JSON.stringify(run)).toMatch(

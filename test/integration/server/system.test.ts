@@ -47,7 +47,10 @@ test('says how the server is, for the admin token alone', async () => {
 test('counts runs that wait', async () => {
   const run = await jetty.run({ step_configs: { a: { activity: 'text_echo', text: 'x' } }, steps: ['a'] })
   expect(run.status).toBe('completed')
-  const task = await jetty.task({ step_configs: { gate: { activity: 'wait_for_approval' } }, steps: ['gate'] })
+  const task = await jetty.task({
+    step_configs: { gate: { activity: 'wait_for_approval', message: 'Go on?' } },
+    steps: ['gate'],
+  })
   const { trajectory_id: id } = await jetty.start(task)
   await jetty.until(task, id, ({ waiting }) => waiting !== null)
   await expect.poll(async () => (await system()).queue).toMatchObject({ open_runs: 1, parked: 1 })

@@ -1,4 +1,4 @@
-import { type ReactNode, Suspense } from 'react'
+import { type ReactNode, Suspense, useEffect, useRef } from 'react'
 import { PageLink } from '../../parts/page-link.tsx'
 
 interface FrameProps {
@@ -8,27 +8,36 @@ interface FrameProps {
 }
 
 /** The parts of settings beside the one that is shown; on a phone they stand in a row above it. */
-export const SettingsFrame = ({ label, sections, children }: FrameProps) => (
-  <div className="flex min-h-0 flex-1 max-md:flex-col">
-    <nav
-      aria-label={label}
-      className="flex shrink-0 gap-1 overflow-auto border-line px-3 py-2 max-md:border-b md:w-48 md:flex-col md:border-r md:py-4"
-    >
-      {sections.map(({ href, text, isCurrent }) => (
-        <PageLink
-          key={href}
-          href={href}
-          aria-current={isCurrent ? 'page' : undefined}
-          className={`whitespace-nowrap rounded-m px-2 py-1 ${isCurrent ? 'bg-selection font-medium' : 'text-muted hover:bg-sunk hover:text-text'}`}
-        >
-          {text}
-        </PageLink>
-      ))}
-    </nav>
-    <main className="min-h-0 min-w-0 flex-1 overflow-auto">
-      <div className="flex max-w-240 flex-col gap-6 px-4 py-6 md:px-8">
-        <Suspense>{children}</Suspense>
-      </div>
-    </main>
-  </div>
-)
+export const SettingsFrame = ({ label, sections, children }: FrameProps) => {
+  const nav = useRef<HTMLElement>(null)
+  const current = sections.find(({ isCurrent }) => isCurrent)?.href
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the row on a phone shows the part that is open
+  useEffect(() => {
+    nav.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' })
+  }, [current])
+  return (
+    <div className="flex min-h-0 flex-1 max-md:flex-col">
+      <nav
+        ref={nav}
+        aria-label={label}
+        className="flex shrink-0 gap-1 overflow-auto border-line px-3 py-2 max-md:border-b md:w-48 md:flex-col md:border-r md:py-4"
+      >
+        {sections.map(({ href, text, isCurrent }) => (
+          <PageLink
+            key={href}
+            href={href}
+            aria-current={isCurrent ? 'page' : undefined}
+            className={`whitespace-nowrap rounded-m px-2 py-1 ${isCurrent ? 'bg-selection font-medium' : 'text-muted hover:bg-sunk hover:text-text'}`}
+          >
+            {text}
+          </PageLink>
+        ))}
+      </nav>
+      <main className="min-h-0 min-w-0 flex-1 overflow-auto">
+        <div className="flex max-w-240 flex-col gap-6 px-4 py-6 md:px-8">
+          <Suspense>{children}</Suspense>
+        </div>
+      </main>
+    </div>
+  )
+}

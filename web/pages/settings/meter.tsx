@@ -10,7 +10,7 @@ interface MeterProps {
   /** Null: there is no limit. */
   limit: number | null
   text: (value: number) => string
-  /** What happens at the limit. */
+  /** What happens at the limit, or what to do about it, as a sentence. */
   atLimit?: string
 }
 
@@ -23,7 +23,7 @@ export const Meter = ({ label, used, limit, text, atLimit }: MeterProps) => {
         <span className="text-muted">{label}</span>
         <span className="font-medium tabular-nums">{text(used)}</span>
         <span className="text-muted">
-          {limit === null ? 'no limit' : `of ${text(limit)} · ${shareText(used, limit)}`}
+          {limit === null ? 'no limit' : `of ${text(limit)} · ${shareText(Math.min(used, limit), limit)}`}
         </span>
       </p>
       {limit !== null && (
@@ -36,8 +36,7 @@ export const Meter = ({ label, used, limit, text, atLimit }: MeterProps) => {
         <p role="status" className="mt-1 flex items-start gap-1.5">
           <Icon name="warning" className="mt-0.5 text-bad" />
           <span>
-            {share >= 1 ? 'The limit is reached' : 'The limit is near'}
-            {atLimit && `: ${atLimit}`}
+            {share >= 1 ? 'The limit is reached.' : 'The limit is near.'} {atLimit}
           </span>
         </p>
       )}

@@ -22,7 +22,7 @@ export const AuditRow = ({ entry, hasCollection }: { entry: ShownAuditEntry; has
           <span title={operation}>{operationWords(operation)}</span>
           <span className="break-all font-mono text-12">{target}</span>
           {hasCollection && collection && <Badge>{collection}</Badge>}
-          {bad && <Badge isStrong>{bad}</Badge>}
+          {bad && <span className="text-bad">{bad}</span>}
         </p>
         <p className="break-words text-12 text-muted">{changeTexts(changes).join(' · ')}</p>
       </div>

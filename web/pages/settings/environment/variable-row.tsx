@@ -30,7 +30,7 @@ export const VariableRow = ({ of, collection, mayWrite, onReplace, onDelete }: V
               {index === 0 ? ' · read by ' : ', '}
               <PageLink
                 href={`/${encodeURIComponent(collection)}/${encodeURIComponent(task)}?tab=definition`}
-                className="text-accent"
+                className="text-accent underline"
               >
                 {task}
               </PageLink>
@@ -39,12 +39,14 @@ export const VariableRow = ({ of, collection, mayWrite, onReplace, onDelete }: V
           {tasks.length > shownTasks && ` and ${tasks.length - shownTasks} more`}
         </p>
       </div>
-      <Button disabled={!mayWrite} aria-label={`Replace ${name}`} onClick={onReplace}>
-        Replace
-      </Button>
-      <Button look="quiet" icon="bin" disabled={!mayWrite} aria-label={`Delete ${name}`} onClick={onDelete}>
-        Delete
-      </Button>
+      <div className="flex gap-2">
+        <Button disabled={!mayWrite} aria-label={`Replace ${name}`} onClick={onReplace}>
+          Replace
+        </Button>
+        <Button look="quiet" icon="bin" disabled={!mayWrite} aria-label={`Delete ${name}`} onClick={onDelete}>
+          Delete
+        </Button>
+      </div>
     </li>
   )
 }

@@ -74,7 +74,7 @@ export const RenameKey = ({ of: key, collection, onClose }: KeyDialogProps) => {
         label="Name"
         value={name}
         error={at.name}
-        maxLength={255}
+        maxLength={200}
         onChange={(event) => setName(event.target.value)}
       />
       {rest !== undefined && <Problem error={rest} />}

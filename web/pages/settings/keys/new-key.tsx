@@ -66,7 +66,7 @@ export const NewKey = ({ collection, onClose }: NewKeyProps) => {
           hint="Who or what it is for, such as ci or mara"
           value={name}
           error={at.name}
-          maxLength={255}
+          maxLength={200}
           onChange={(event) => setName(event.target.value)}
         />
         <SelectField

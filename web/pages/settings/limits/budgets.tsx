@@ -61,14 +61,14 @@ const BudgetsPage = ({ collection }: CollectionPlace) => {
             used={today.usd}
             limit={budget?.usd_per_day ?? null}
             text={usdText}
-            atLimit="model calls are refused until midnight (UTC), or until you raise it."
+            atLimit="At the limit model calls are refused until midnight (UTC), or until you raise it."
           />
           <Meter
             label="Tokens today"
             used={today.tokens}
             limit={budget?.tokens_per_day ?? null}
             text={countText}
-            atLimit="model calls are refused until midnight (UTC), or until you raise it."
+            atLimit="At the limit model calls are refused until midnight (UTC), or until you raise it."
           />
         </section>
       )}

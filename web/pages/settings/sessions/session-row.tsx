@@ -44,8 +44,10 @@ export const SessionRow = ({ session, hasKey, onEnded }: SessionRowProps) => {
           <dd>{agoText(session.expires_at, now)}</dd>
         </div>
       </dl>
-      {!session.is_current && (
-        <Button aria-label={`End the session of ${browser}`} onClick={() => setAsked(true)}>
+      {session.is_current ? (
+        <span className="w-16 max-sm:hidden" />
+      ) : (
+        <Button className="w-16" aria-label={`End it: ${browser}`} onClick={() => setAsked(true)}>
           End it
         </Button>
       )}

@@ -29,7 +29,8 @@ const quotaFields: SettingField[] = [
   },
 ]
 
-const atLimit = 'new runs, uploads and recorded calls are refused. Delete runs, or let retention remove old ones.'
+const atLimit =
+  'At the limit new runs, uploads and recorded calls are refused. Delete runs, or let retention remove old ones.'
 
 /** What a collection stores, against its quota. */
 const StoragePage = ({ collection }: CollectionPlace) => {

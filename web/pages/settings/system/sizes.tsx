@@ -37,7 +37,7 @@ const SizesPage = () => {
               used={sizes.disk_bytes - sizes.disk_free_bytes}
               limit={sizes.disk_bytes}
               text={bytesText}
-              atLimit="free some space, or let retention remove old runs."
+              atLimit="Free some space, or let retention remove old runs."
             />
           )}
           <section aria-labelledby="tables">

@@ -36,7 +36,7 @@ const StatusPage = () => {
 
 const Queue = ({ queue }: { queue: System['queue'] }) => {
   const now = useNow()
-  const oldest = queue.oldest_queued_at === null ? '' : `, the oldest since ${agoText(queue.oldest_queued_at, now)}`
+  const oldest = queue.oldest_queued_at === null ? '' : `, the oldest from ${agoText(queue.oldest_queued_at, now)}`
   return (
     <section aria-labelledby="queue" className="flex flex-col gap-2">
       <h2 id="queue" className="font-semibold text-15">
@@ -49,7 +49,8 @@ const Queue = ({ queue }: { queue: System['queue'] }) => {
           ['Runs that wait for a time, a person or child runs', countedText(queue.parked)],
           ['Webhooks to be delivered', countedText(queue.webhooks)],
           ['Steps that this process executes', `${queue.steps} of ${queue.slots}`],
-          ['Runbooks, and those that wait for a sandbox', `${queue.runbooks.working}, ${queue.runbooks.waiting}`],
+          ['Runbooks at work here', String(queue.runbooks.working)],
+          ['Runbooks that wait for a sandbox here', String(queue.runbooks.waiting)],
         ]}
       />
       <h3 className="mt-2 font-medium text-12 text-muted">Processes that execute runs</h3>
@@ -58,7 +59,7 @@ const Queue = ({ queue }: { queue: System['queue'] }) => {
           <li key={id} className="flex flex-wrap gap-x-4">
             <span className="break-all font-mono text-12">{id}</span>
             <span className={isAlive ? 'text-muted' : 'text-bad'}>
-              {isAlive ? 'works' : `silent since ${agoText(seen, now)}`}
+              {isAlive ? 'works' : `last seen ${agoText(seen, now)}`}
             </span>
           </li>
         ))}

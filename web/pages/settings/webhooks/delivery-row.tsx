@@ -43,7 +43,7 @@ export const DeliveryRow = ({ of, collection, onAgain }: DeliveryRowProps) => {
       <span className="text-12 text-muted tabular-nums">
         {of.status_code ?? 'no answer'} · {of.duration_ms} ms
       </span>
-      <Button disabled={!onAgain} aria-label={`Deliver ${task}/${id} again`} onClick={() => onAgain?.()}>
+      <Button disabled={!onAgain} aria-label={`Deliver again: ${task}/${id}`} onClick={() => onAgain?.()}>
         Deliver again
       </Button>
     </li>
