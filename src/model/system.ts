@@ -106,6 +106,6 @@ export const sandboxStateSchema = z
   })
   .meta({ id: 'SandboxState' })
 
-export type System = z.output<typeof systemSchema>
+export type SystemState = z.output<typeof systemSchema>
 export type SystemCheck = z.output<typeof systemCheckSchema>
 export type SandboxState = z.output<typeof sandboxStateSchema>

@@ -121,6 +121,7 @@ export const importRules: ImportRule[] = [
       'demo/',
       'activities/',
       'providers/',
+      'upstream/',
       'runbooks/',
       'agents/',
       'sandboxes/',

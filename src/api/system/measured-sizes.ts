@@ -1,7 +1,7 @@
 import { statfs } from 'node:fs/promises'
 import type { Database } from '../../database/database.ts'
 import { now, timestamp } from '../../lib/time.ts'
-import type { System } from '../../model/system.ts'
+import type { SystemState } from '../../model/system.ts'
 import { databaseSizes, storedTotals } from '../../store/system/sizes.ts'
 
 /** Sizes are asked of the file system, file by file: once a minute at most, whoever asks. */
@@ -16,7 +16,7 @@ const diskOf = async (folder: string): Promise<{ free: number | null; total: num
   }
 }
 
-const measure = async (database: Database, dataDir: string): Promise<System['sizes']> => {
+const measure = async (database: Database, dataDir: string): Promise<SystemState['sizes']> => {
   const [sizes, totals, disk] = await Promise.all([databaseSizes(database), storedTotals(database), diskOf(dataDir)])
   return {
     measured_at: timestamp(new Date(now())),
@@ -31,8 +31,8 @@ const measure = async (database: Database, dataDir: string): Promise<System['siz
 }
 
 /** Makes a reader of sizes that measures once a minute. */
-export const makeMeasuredSizes = (database: Database, folder: () => string): (() => Promise<System['sizes']>) => {
-  let kept: Promise<System['sizes']> | undefined
+export const makeMeasuredSizes = (database: Database, folder: () => string): (() => Promise<SystemState['sizes']>) => {
+  let kept: Promise<SystemState['sizes']> | undefined
   let measuredMs = Number.NEGATIVE_INFINITY
   return () => {
     if (kept && performance.now() - measuredMs < keptMs) return kept

@@ -1,8 +1,8 @@
 import { timestamp } from '../../lib/time.ts'
-import type { System } from '../../model/system.ts'
+import type { SystemState } from '../../model/system.ts'
 import type { ProviderCalls, SystemPort } from './system-port.ts'
 
-type Shown = System['providers'][number]
+type Shown = SystemState['providers'][number]
 
 const moment = (ms: number | undefined): string | null => (ms === undefined ? null : timestamp(new Date(ms)))
 

@@ -3,7 +3,7 @@ import type { Engine } from '../../engine/engine.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
-import type { SandboxState, System } from '../../model/system.ts'
+import type { SandboxState, SystemState } from '../../model/system.ts'
 import { variableHolders } from '../../store/system/key-holders.ts'
 import { listWorkers, type QueueLengths, queueLengths, type WorkerRow } from '../../store/system/queue.ts'
 import type { Readiness } from '../health/readiness.ts'
@@ -26,7 +26,7 @@ const shownQueue = (
   { engine, system }: SystemDeps,
   waiting: QueueLengths,
   workers: readonly WorkerRow[],
-): System['queue'] => {
+): SystemState['queue'] => {
   const { slots: steps, runbooks } = engine.statistics()
   return {
     open_runs: waiting.open,
@@ -54,7 +54,7 @@ const shownSandbox = async ({ system: { sandbox, kinds } }: SystemDeps): Promise
 export const systemRoutes = (deps: SystemDeps): Route[] => {
   const { database, sealer, readiness, version, system } = deps
   const measuredSizes = makeMeasuredSizes(database, () => system.dataDir)
-  const processOf = (): System['process'] => ({
+  const processOf = (): SystemState['process'] => ({
     version,
     role: system.role,
     uptime_seconds: Math.round(process.uptime()),

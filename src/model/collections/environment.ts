@@ -39,4 +39,4 @@ export const variablesSchema = z
   })
   .meta({ id: 'Variables' })
 
-export type Variables = z.infer<typeof variablesSchema>
+export type ShownVariables = z.infer<typeof variablesSchema>

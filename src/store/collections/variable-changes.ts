@@ -1,5 +1,4 @@
 import type { Queries } from '../../database/database.ts'
-import type { EnvironmentVariables } from './environments.ts'
 
 /** Names of changed and removed variables. */
 export interface ChangedVariables {
@@ -7,7 +6,10 @@ export interface ChangedVariables {
   removed: string[]
 }
 
-export const variablesChanged = (before: EnvironmentVariables, after: EnvironmentVariables): ChangedVariables => ({
+export const variablesChanged = (
+  before: ReadonlyMap<string, string>,
+  after: ReadonlyMap<string, string>,
+): ChangedVariables => ({
   set: [...after.keys()].filter((name) => before.get(name) !== after.get(name)),
   removed: [...before.keys()].filter((name) => !after.has(name)),
 })

@@ -3,11 +3,8 @@ import { type ComponentType, lazy } from 'react'
 import { useTitle } from '../../data/title.ts'
 import { CollectionTabs } from '../../parts/collection-tabs.tsx'
 import { SettingsFrame } from './frame.tsx'
+import type { CollectionPlace } from './place.ts'
 import { type CollectionSection, collectionSections, readSection } from './sections.ts'
-
-export interface CollectionPlace {
-  collection: string
-}
 
 const pages: Record<CollectionSection, ComponentType<CollectionPlace>> = {
   keys: lazy(() => import('./keys/page.tsx')),

@@ -2,7 +2,7 @@ import { Button } from '../../../ui/button.tsx'
 import { SelectField, TextField } from '../../../ui/field.tsx'
 import { operationWords } from './audit-words.ts'
 
-export interface AuditFilter {
+export interface EnteredAuditFilter {
   operation: string
   /** `admin`, or the id of a key. */
   actor: string
@@ -10,10 +10,10 @@ export interface AuditFilter {
   since: string
 }
 
-export const noAuditFilters: AuditFilter = { operation: '', actor: '', target: '', since: '' }
+export const noAuditFilters: EnteredAuditFilter = { operation: '', actor: '', target: '', since: '' }
 
 /** The filters as the API takes them; what is empty or not finished is left out. */
-export const auditQuery = ({ operation, actor, target, since }: AuditFilter) => ({
+export const auditQuery = ({ operation, actor, target, since }: EnteredAuditFilter) => ({
   ...(operation === '' ? {} : { operation: [operation] }),
   ...(/^(admin|[1-9]\d{0,14})$/.test(actor.trim()) ? { actor: actor.trim() } : {}),
   ...(target.trim() === '' ? {} : { target: target.trim() }),
@@ -28,12 +28,12 @@ const operations = [
 ]
 
 interface AuditFiltersProps {
-  filters: AuditFilter
-  onChange: (filters: AuditFilter) => void
+  filters: EnteredAuditFilter
+  onChange: (filters: EnteredAuditFilter) => void
 }
 
 export const AuditFilters = ({ filters, onChange }: AuditFiltersProps) => {
-  const enter = (name: keyof AuditFilter) => (event: { target: { value: string } }) =>
+  const enter = (name: keyof EnteredAuditFilter) => (event: { target: { value: string } }) =>
     onChange({ ...filters, [name]: event.target.value })
   const isFaulty = filters.actor.trim() !== '' && auditQuery(filters).actor === undefined
   return (

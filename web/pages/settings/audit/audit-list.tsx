@@ -5,7 +5,7 @@ import { Problem } from '../../../parts/problem.tsx'
 import { momentText } from '../../../text/moment.ts'
 import { Button } from '../../../ui/button.tsx'
 import { AuditFilters, auditQuery, noAuditFilters } from './audit-filters.tsx'
-import { AuditRow } from './audit-row.tsx'
+import { AuditLine } from './audit-line.tsx'
 
 const pageSize = 50
 
@@ -38,7 +38,7 @@ export const AuditList = ({ collection }: { collection: string | undefined }) =>
       {entries.length > 0 && (
         <ul aria-label="Changes" className="divide-y divide-line border-line border-y">
           {entries.map((entry) => (
-            <AuditRow key={entry.id} entry={entry} hasCollection={collection === undefined} />
+            <AuditLine key={entry.id} entry={entry} hasCollection={collection === undefined} />
           ))}
         </ul>
       )}

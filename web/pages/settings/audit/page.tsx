@@ -1,6 +1,6 @@
-import type { CollectionPlace } from '../collection.tsx'
 import { CommandLines } from '../command-lines.tsx'
 import { SettingsHeading } from '../heading.tsx'
+import type { CollectionPlace } from '../place.ts'
 import { AuditList } from './audit-list.tsx'
 
 /** Who changed what in a collection. */

@@ -1,9 +1,9 @@
-import type { Variables } from '../../../../src/model/collections/environment.ts'
+import type { ShownVariables } from '../../../../src/model/collections/environment.ts'
 import { Button } from '../../../ui/button.tsx'
 import { Icon } from '../../../ui/icon.tsx'
 
 interface MissingProps {
-  missing: Variables['missing']
+  missing: ShownVariables['missing']
   onSet: ((name: string) => void) | undefined
 }
 

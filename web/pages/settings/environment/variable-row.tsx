@@ -1,4 +1,4 @@
-import type { Variables } from '../../../../src/model/collections/environment.ts'
+import type { ShownVariables } from '../../../../src/model/collections/environment.ts'
 import { useNow } from '../../../data/clock.ts'
 import { PageLink } from '../../../parts/page-link.tsx'
 import { agoText } from '../../../text/ago.ts'
@@ -6,7 +6,7 @@ import { momentText } from '../../../text/moment.ts'
 import { Button } from '../../../ui/button.tsx'
 
 interface VariableRowProps {
-  of: Variables['variables'][number]
+  of: ShownVariables['variables'][number]
   collection: string
   mayWrite: boolean
   onReplace: () => void

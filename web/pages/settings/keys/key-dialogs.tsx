@@ -1,19 +1,12 @@
 import { useState } from 'react'
-import type { Key } from '../../../../src/model/collections/key.ts'
 import { api } from '../../../data/api.ts'
 import { Checkbox } from '../../../ui/field.tsx'
 import { showToast } from '../../../ui/toast.tsx'
 import { Confirm } from '../confirm.tsx'
-import { EditExpiry, RenameKey } from './key-forms.tsx'
+import { EditExpiry, type KeyDialogProps, RenameKey } from './key-forms.tsx'
 import { useKeysChanged } from './keys-query.ts'
 
 export type KeyAction = 'rename' | 'expiry' | 'off' | 'on' | 'revoke'
-
-export interface KeyDialogProps {
-  of: Key
-  collection: string
-  onClose: () => void
-}
 
 /** The dialog of what somebody chose to do with a key. */
 export const KeyDialog = ({ action, ...rest }: KeyDialogProps & { action: KeyAction }) => {

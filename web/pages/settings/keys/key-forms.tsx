@@ -8,8 +8,13 @@ import { Dialog } from '../../../ui/dialog.tsx'
 import { TextField } from '../../../ui/field.tsx'
 import { fieldErrors } from '../field-errors.ts'
 import { ExpiryFields, useExpiry } from './expiry-fields.tsx'
-import type { KeyDialogProps } from './key-dialogs.tsx'
 import { useKeysChanged } from './keys-query.ts'
+
+export interface KeyDialogProps {
+  of: Key
+  collection: string
+  onClose: () => void
+}
 
 type KeyChange = Parameters<typeof api.updateKey>[0]['body']
 

@@ -3,12 +3,12 @@ import { useMayWrite } from '../../../data/whoami.ts'
 import { Problem } from '../../../parts/problem.tsx'
 import { Button } from '../../../ui/button.tsx'
 import { Empty } from '../../../ui/empty.tsx'
-import type { CollectionPlace } from '../collection.tsx'
 import { CommandLines } from '../command-lines.tsx'
 import { SettingsHeading } from '../heading.tsx'
-import { KeyRow } from './key-row.tsx'
+import type { CollectionPlace } from '../place.ts'
+import { KeyLine } from './key-line.tsx'
 import { useApiKeys } from './keys-query.ts'
-import { NewKey } from './new-key.tsx'
+import { NewKeyDialog } from './new-key-dialog.tsx'
 
 /** The keys that open a collection. */
 const KeysPage = ({ collection }: CollectionPlace) => {
@@ -38,7 +38,7 @@ const KeysPage = ({ collection }: CollectionPlace) => {
       {keys.length > 0 && (
         <ul aria-label="Keys" className="divide-y divide-line border-line border-y">
           {keys.map((key) => (
-            <KeyRow key={key.id} of={key} collection={collection} mayWrite={mayWrite} />
+            <KeyLine key={key.id} of={key} collection={collection} mayWrite={mayWrite} />
           ))}
         </ul>
       )}
@@ -50,7 +50,7 @@ const KeysPage = ({ collection }: CollectionPlace) => {
       <CommandLines
         lines={[`jetty keys ls ${collection}`, `jetty keys create ${collection} --name ci --expires 90d`]}
       />
-      {isNew && <NewKey collection={collection} onClose={() => setNew(false)} />}
+      {isNew && <NewKeyDialog collection={collection} onClose={() => setNew(false)} />}
     </>
   )
 }

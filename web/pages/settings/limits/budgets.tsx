@@ -1,10 +1,10 @@
 import { Problem } from '../../../parts/problem.tsx'
 import { usdText } from '../../../text/cost.ts'
 import { countText } from '../../../text/count.ts'
-import type { CollectionPlace } from '../collection.tsx'
 import { CommandLines } from '../command-lines.tsx'
 import { SettingsHeading } from '../heading.tsx'
-import { Meter } from '../meter.tsx'
+import type { CollectionPlace } from '../place.ts'
+import { UsageMeter } from '../usage-meter.tsx'
 import type { SettingField } from './setting-fields.ts'
 import { SettingsForm } from './settings-form.tsx'
 import { useSettings, useUsage } from './settings-query.ts'
@@ -56,14 +56,14 @@ const BudgetsPage = ({ collection }: CollectionPlace) => {
       {usage.error && <Problem error={usage.error} onRetry={() => void usage.refetch()} />}
       {today && settings.data && (
         <section aria-label="Spent today" className="flex flex-col gap-3">
-          <Meter
+          <UsageMeter
             label="Spent today"
             used={today.usd}
             limit={budget?.usd_per_day ?? null}
             text={usdText}
             atLimit="At the limit model calls are refused until midnight (UTC), or until you raise it."
           />
-          <Meter
+          <UsageMeter
             label="Tokens today"
             used={today.tokens}
             limit={budget?.tokens_per_day ?? null}

@@ -1,7 +1,7 @@
 import { Problem } from '../../../parts/problem.tsx'
-import type { CollectionPlace } from '../collection.tsx'
 import { CommandLines } from '../command-lines.tsx'
 import { SettingsHeading } from '../heading.tsx'
+import type { CollectionPlace } from '../place.ts'
 import type { SettingField } from './setting-fields.ts'
 import { SettingsForm } from './settings-form.tsx'
 import { useSettings } from './settings-query.ts'

@@ -10,7 +10,7 @@ import { Button } from '../../../ui/button.tsx'
 import { CommandLines } from '../command-lines.tsx'
 import { Confirm } from '../confirm.tsx'
 import { SettingsHeading } from '../heading.tsx'
-import { SessionRow } from './session-row.tsx'
+import { SessionLine } from './session-line.tsx'
 
 const queryKey = ['sessions']
 const pageSize = 50
@@ -61,7 +61,7 @@ const SessionsPage = () => {
       {list.error && <Problem error={list.error} onRetry={() => void list.refetch()} />}
       <ul aria-label="Sessions" className="divide-y divide-line border-line border-y">
         {sessions.map((session) => (
-          <SessionRow key={session.id} session={session} hasKey={isAdmin} onEnded={changed} />
+          <SessionLine key={session.id} session={session} hasKey={isAdmin} onEnded={changed} />
         ))}
       </ul>
       {list.hasNextPage && (

@@ -4,13 +4,13 @@ import { Problem } from '../../../parts/problem.tsx'
 import { agoText } from '../../../text/ago.ts'
 import { bytesText } from '../../../text/bytes.ts'
 import { countText } from '../../../text/count.ts'
-import type { CollectionPlace } from '../collection.tsx'
 import { CommandLines } from '../command-lines.tsx'
 import { SettingsHeading } from '../heading.tsx'
 import type { SettingField } from '../limits/setting-fields.ts'
 import { SettingsForm } from '../limits/settings-form.tsx'
 import { useSettings, useUsage } from '../limits/settings-query.ts'
-import { Meter } from '../meter.tsx'
+import type { CollectionPlace } from '../place.ts'
+import { UsageMeter } from '../usage-meter.tsx'
 
 const quotaFields: SettingField[] = [
   {
@@ -47,7 +47,7 @@ const StoragePage = ({ collection }: CollectionPlace) => {
       {usage.error && <Problem error={usage.error} onRetry={() => void usage.refetch()} />}
       {used && (
         <section aria-label="Used" className="flex flex-col gap-4">
-          <Meter
+          <UsageMeter
             label="Stored"
             used={used.stored_bytes}
             limit={used.quota.stored_bytes}
@@ -60,7 +60,7 @@ const StoragePage = ({ collection }: CollectionPlace) => {
             <dt className="text-muted">In files</dt>
             <dd className="text-right tabular-nums">{bytesText(used.file_bytes)}</dd>
           </dl>
-          <Meter label="Runs" used={used.runs} limit={used.quota.runs} text={countText} atLimit={atLimit} />
+          <UsageMeter label="Runs" used={used.runs} limit={used.quota.runs} text={countText} atLimit={atLimit} />
           <p className="text-12 text-muted">
             {used.measured === null
               ? 'Not measured yet: what was stored earlier is missing in these figures.'

@@ -1,4 +1,4 @@
-import type { System } from '../../../../src/model/system.ts'
+import type { SystemState } from '../../../../src/model/system.ts'
 import { useNow } from '../../../data/clock.ts'
 import { Problem } from '../../../parts/problem.tsx'
 import { agoText } from '../../../text/ago.ts'
@@ -9,7 +9,7 @@ import { CommandLines } from '../command-lines.tsx'
 import { SettingsHeading } from '../heading.tsx'
 import { useSystem } from './system-query.ts'
 
-type Provider = System['providers'][number]
+type Provider = SystemState['providers'][number]
 
 /** The model providers: who has keys, and how they answered. */
 const ProvidersPage = () => {

@@ -5,7 +5,7 @@ import { bytesText } from '../../../text/bytes.ts'
 import { countText } from '../../../text/count.ts'
 import { CommandLines } from '../command-lines.tsx'
 import { SettingsHeading } from '../heading.tsx'
-import { Meter } from '../meter.tsx'
+import { UsageMeter } from '../usage-meter.tsx'
 import { Facts } from './facts.tsx'
 import { useSystem } from './system-query.ts'
 
@@ -32,7 +32,7 @@ const SizesPage = () => {
             ]}
           />
           {sizes.disk_bytes !== null && sizes.disk_free_bytes !== null && (
-            <Meter
+            <UsageMeter
               label="Disk of the data folder"
               used={sizes.disk_bytes - sizes.disk_free_bytes}
               limit={sizes.disk_bytes}

@@ -1,4 +1,4 @@
-import type { System } from '../../../../src/model/system.ts'
+import type { SystemState } from '../../../../src/model/system.ts'
 import { useNow } from '../../../data/clock.ts'
 import { Problem } from '../../../parts/problem.tsx'
 import { agoText } from '../../../text/ago.ts'
@@ -34,7 +34,7 @@ const StatusPage = () => {
   )
 }
 
-const Queue = ({ queue }: { queue: System['queue'] }) => {
+const Queue = ({ queue }: { queue: SystemState['queue'] }) => {
   const now = useNow()
   const oldest = queue.oldest_queued_at === null ? '' : `, the oldest from ${agoText(queue.oldest_queued_at, now)}`
   return (
@@ -69,7 +69,7 @@ const Queue = ({ queue }: { queue: System['queue'] }) => {
   )
 }
 
-const Process = ({ process }: { process: System['process'] }) => (
+const Process = ({ process }: { process: SystemState['process'] }) => (
   <section aria-labelledby="process" className="flex flex-col gap-2">
     <h2 id="process" className="font-semibold text-15">
       The process that answered

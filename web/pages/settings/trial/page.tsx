@@ -7,10 +7,10 @@ import { agoText } from '../../../text/ago.ts'
 import { countText } from '../../../text/count.ts'
 import { Button } from '../../../ui/button.tsx'
 import { Empty } from '../../../ui/empty.tsx'
-import type { CollectionPlace } from '../collection.tsx'
 import { CommandLines } from '../command-lines.tsx'
 import { SettingsHeading } from '../heading.tsx'
-import { Meter } from '../meter.tsx'
+import type { CollectionPlace } from '../place.ts'
+import { UsageMeter } from '../usage-meter.tsx'
 
 const states = {
   inactive: 'Not begun.',
@@ -59,8 +59,8 @@ const TrialPage = ({ collection }: CollectionPlace) => {
             </Button>
           ) : (
             <>
-              <Meter label="Runs" used={trial.runs_used} limit={trial.runs_limit} text={countText} />
-              <Meter label="Minutes" used={trial.minutes_used} limit={trial.minutes_limit} text={countText} />
+              <UsageMeter label="Runs" used={trial.runs_used} limit={trial.runs_limit} text={countText} />
+              <UsageMeter label="Minutes" used={trial.minutes_used} limit={trial.minutes_limit} text={countText} />
               {trial.expires_at && <p className="text-muted">Ends {agoText(trial.expires_at, now)}.</p>}
             </>
           )}

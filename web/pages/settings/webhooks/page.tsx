@@ -1,9 +1,9 @@
 import { useState } from 'react'
 import { useMayWrite } from '../../../data/whoami.ts'
 import { Button } from '../../../ui/button.tsx'
-import type { CollectionPlace } from '../collection.tsx'
 import { CommandLines } from '../command-lines.tsx'
 import { SettingsHeading } from '../heading.tsx'
+import type { CollectionPlace } from '../place.ts'
 import { DeliveryList } from './delivery-list.tsx'
 import { SendTest } from './send-test.tsx'
 

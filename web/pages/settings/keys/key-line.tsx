@@ -12,14 +12,14 @@ import { keyState } from './key-state.ts'
 
 const stateTexts = { valid: 'Valid', expired: 'Expired', off: 'Off' } as const
 
-interface KeyRowProps {
+interface KeyLineProps {
   of: Key
   collection: string
   mayWrite: boolean
 }
 
 /** One key: what it may do, until when, and who used it last. */
-export const KeyRow = ({ of: key, collection, mayWrite }: KeyRowProps) => {
+export const KeyLine = ({ of: key, collection, mayWrite }: KeyLineProps) => {
   const now = useNow()
   const [action, setAction] = useState<KeyAction>()
   const state = keyState(key, now)

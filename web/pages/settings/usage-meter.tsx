@@ -15,7 +15,7 @@ interface MeterProps {
 }
 
 /** How much of a limit is used, as figures and a bar; it warns from 80 % on. */
-export const Meter = ({ label, used, limit, text, atLimit }: MeterProps) => {
+export const UsageMeter = ({ label, used, limit, text, atLimit }: MeterProps) => {
   const share = limit === null || limit === 0 ? 0 : used / limit
   return (
     <div>

@@ -6,7 +6,7 @@ import { actorText, changeTexts, operationWords } from './audit-words.ts'
 const outcomes = { begun: 'Begun: nobody noted how it ended', failed: 'Failed', done: undefined } as const
 
 /** One change: when, who, what, and how it ended where that is not well. */
-export const AuditRow = ({ entry, hasCollection }: { entry: ShownAuditEntry; hasCollection: boolean }) => {
+export const AuditLine = ({ entry, hasCollection }: { entry: ShownAuditEntry; hasCollection: boolean }) => {
   const { at, actor, operation, target, changes, outcome, collection } = entry
   const bad = outcomes[outcome]
   return (

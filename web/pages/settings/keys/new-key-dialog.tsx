@@ -10,13 +10,13 @@ import { SecretOnce } from '../secret-once.tsx'
 import { ExpiryFields, useExpiry } from './expiry-fields.tsx'
 import { useKeysChanged } from './keys-query.ts'
 
-interface NewKeyProps {
+interface NewKeyDialogProps {
   collection: string
   onClose: () => void
 }
 
 /** Makes a key, and shows it once. */
-export const NewKey = ({ collection, onClose }: NewKeyProps) => {
+export const NewKeyDialog = ({ collection, onClose }: NewKeyDialogProps) => {
   const form = useId()
   const changed = useKeysChanged(collection)
   const [name, setName] = useState('')

@@ -9,7 +9,7 @@ import { Button } from '../../../ui/button.tsx'
 import { Confirm } from '../confirm.tsx'
 import { browserText } from './browser-text.ts'
 
-interface SessionRowProps {
+interface SessionLineProps {
   session: ShownSession
   /** Names the key that it was made with. */
   hasKey: boolean
@@ -17,7 +17,7 @@ interface SessionRowProps {
 }
 
 /** One session: its browser, and when it was used. */
-export const SessionRow = ({ session, hasKey, onEnded }: SessionRowProps) => {
+export const SessionLine = ({ session, hasKey, onEnded }: SessionLineProps) => {
   const now = useNow()
   const [isAsked, setAsked] = useState(false)
   const browser = browserText(session.agent)
