@@ -29,13 +29,12 @@ import { type TrialDeps, trialRoutes } from '../src/api/trial/routes.ts'
 import { type UploadsDeps, uploadsRoutes } from '../src/api/uploads/routes.ts'
 import { type Database, openDatabase } from '../src/database/database.ts'
 import type { CheckedWorkflow } from '../src/engine/engine.ts'
-import { compileWorkflow } from '../src/engine/program/program.ts'
+import { makeProgramCache } from '../src/engine/program/programs.ts'
 import type { Route } from '../src/http/implement.ts'
 import { makeServer } from '../src/http/server.ts'
 import { newApiKey } from '../src/lib/ids.ts'
 import { hashToken, makeSealer } from '../src/lib/secrets/crypto.ts'
 import { noLentKeys } from '../src/model/collections/trial.ts'
-import type { Workflow } from '../src/model/workflows/workflow.ts'
 import { makeCallCounter } from '../src/store/calls/call-windows.ts'
 import { makeCollectionFinder } from '../src/store/collections/collections.ts'
 import { makeKeyFinder, makeKeyToucher } from '../src/store/collections/keys.ts'
@@ -45,7 +44,7 @@ import { makeSessionFinder, makeSessionToucher } from '../src/store/collections/
 import { takeSignInCode } from '../src/store/collections/sign-in-codes.ts'
 import { openDiskObjects } from '../src/store/objects/disk.ts'
 import type { ObjectStore } from '../src/store/objects/objects.ts'
-import { definitionText, makeTaskFinder } from '../src/store/runs/runs.ts'
+import { makeTaskFinder } from '../src/store/runs/runs.ts'
 import { createTestDatabase } from './database.ts'
 import { type LeakWatch, makeLeakWatch } from './leaks/watch.ts'
 
@@ -187,10 +186,7 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
     objects,
     findCollection,
     activities: builtinActivities,
-    definitions: makeShownDefinitions(
-      (hash) => definitionText(database, hash),
-      (text) => compileWorkflow(JSON.parse(text) as Workflow, builtinActivities),
-    ),
+    definitions: makeShownDefinitions(makeProgramCache(builtinActivities).readThrough(database)),
     ...options.deps,
   }
   const server = makeServer({

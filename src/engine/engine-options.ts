@@ -12,11 +12,11 @@ import type { ObjectStore } from '../store/objects/objects.ts'
 import type { ResultLimits } from '../store/runs/step-results.ts'
 import type { ChildLimits } from './fan-out/fan-out-child.ts'
 import type { OpenRunLimits } from './fan-out/open-runs.ts'
-import type { ProgramLimits } from './program/program.ts'
+import type { ProgramCache } from './program/programs.ts'
 import type { StepLimits } from './steps/step-at-work.ts'
 
 /** Limits of the engine and of its parts. */
-export interface EngineLimits extends ProgramLimits, StepLimits, ChildLimits, OpenRunLimits {
+export interface EngineLimits extends StepLimits, ChildLimits, OpenRunLimits {
   /** Maximum concurrent steps of this process. */
   concurrency: number
   /** Maximum concurrent steps of one run. */
@@ -41,6 +41,7 @@ export interface EngineOptions {
   executor: string
   role: 'all' | 'api' | 'worker'
   activities: ActivityRegistry
+  programs: ProgramCache
   objects: ObjectStore
   fetch(url: string, options?: OutgoingRequest): Promise<OutgoingResponse>
   models: ModelCalls

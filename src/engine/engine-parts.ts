@@ -19,7 +19,7 @@ import { makeHeartbeat } from './leases/heartbeat.ts'
 import { type LeaseDeps, makeLeases } from './leases/leases.ts'
 import { makeQueuePoll } from './leases/queue-poll.ts'
 import { makeSuspectGates } from './leases/suspects.ts'
-import { makePrograms, shownDefinition } from './program/programs.ts'
+import { shownDefinition } from './program/programs.ts'
 import { openRecordLane } from './records/record-lane.ts'
 import type { RunbooksHere } from './runbooks/runbook-clock.ts'
 import { makeCarryOutFor } from './runbooks/runbook-host.ts'
@@ -63,7 +63,7 @@ export const openStorage = (options: EngineOptions, stopping: AbortSignal) => {
     journal: openJournal({ url: raw.url, shard, onCommit: watchers.changed, noteTime: raw.noteTime }),
     records: openRecordLane({ database: raw, shard: recordShard(digest), spill: options.spill, log }),
     transfer: makeTransfers(),
-    programs: makePrograms(database, options.activities, limits),
+    programs: options.programs.readThrough(database),
     environments: makeEnvironments(options),
     secrets,
     shownDefinition: (hash: string, scrub: (text: string) => string) => shownDefinition(database, hash, scrub),

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { ActivityRegistry } from '../activities/activity.ts'
 import type { EngineOptions } from '../engine/engine-options.ts'
+import type { ProgramCache } from '../engine/program/programs.ts'
 import type { Logger } from '../lib/log.ts'
 import type { ByteBudget } from '../lib/memory/byte-budget.ts'
 import type { Settings } from '../lib/settings/config.ts'
@@ -24,6 +25,7 @@ export interface CoreParts {
   /** The keys that the operator lends to trials. */
   lentKeys: LentKeys
   activities: ActivityRegistry
+  programs: ProgramCache
   database: ServerDatabase
   objects: ObjectStore
   network: OutboundNetwork
@@ -48,7 +50,6 @@ const engineLimits = (settings: Settings): EngineOptions['limits'] => ({
   runTimeoutSeconds: settings.runTimeoutSeconds,
   maxOutputBytes: settings.maxOutputBytes,
   parallelSteps: settings.parallelSteps,
-  stepAttempts: settings.stepAttempts,
   maxLabelsPerRun: settings.maxLabelsPerRun,
   maxFanOut: settings.maxFanOut,
   maxRunDepth: settings.maxRunDepth,
@@ -74,6 +75,7 @@ export const engineOptions = (core: CoreParts, beatMs: number | undefined): Engi
     ...database,
     role: settings.role,
     activities: core.activities,
+    programs: core.programs,
     objects: core.objects,
     fetch: core.network.fetch,
     models: { ...models, chat: callWithFallback(models.call, settings.modelFallbackSeconds) },

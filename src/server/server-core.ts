@@ -1,5 +1,6 @@
 import type { Engine } from '../engine/engine.ts'
 import { startEngine } from '../engine/make-engine.ts'
+import { makeProgramCache } from '../engine/program/programs.ts'
 import type { Closers } from '../lib/closers.ts'
 import { defaultInFlightBytes, makeByteBudget } from '../lib/memory/byte-budget.ts'
 import { readEnvironmentVersion } from '../store/collections/environments.ts'
@@ -49,6 +50,7 @@ export const openCore = async (options: CoreOptions, closers: Closers): Promise<
     installation,
     lentKeys,
     activities,
+    programs: makeProgramCache(activities, settings),
     database,
     objects,
     models,

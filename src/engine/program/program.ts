@@ -41,6 +41,7 @@ export interface ProgramStep {
 
 /** A compiled workflow. With `problems` it does not run. */
 export interface Program {
+  workflow: Workflow
   steps: ProgramStep[]
   /** Steps that call a model on every path and whose failure fails the run. */
   askingSteps: ProgramStep[]
@@ -111,6 +112,7 @@ export const compileWorkflow = (
   const indexOf = new Map(steps.map(({ name, index }) => [name, index]))
   steer(steps, flow, indexOf)
   return {
+    workflow,
     steps,
     askingSteps: steps.filter((step) => step.activity.asks !== undefined && isBoundToCome(step)),
     runbookSteps: steps.filter((step) => step.activity.carriesOut !== undefined && isBoundToCome(step)),

@@ -3,11 +3,12 @@ import { LRUCache } from 'lru-cache'
 import type { ActivityRegistry } from '../../activities/activity.ts'
 import type { Queries } from '../../database/database.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
+import { definitionText } from '../../store/runs/runs.ts'
 import { keepDefinition } from '../../store/tasks/definitions.ts'
 import { compileWorkflow, type Program, type ProgramLimits } from './program.ts'
 
 /** Maximum characters of cached compiled definitions; the least recently used are evicted first. */
-const cacheCharacters = 16 * 1024 * 1024
+const cacheCharacters = 32 * 1024 * 1024
 
 /** Compiled workflows. Runs of one definition share one program. */
 export interface Programs {
@@ -17,27 +18,31 @@ export interface Programs {
   compile(text: string): Program
 }
 
-export const makePrograms = (database: Queries, activities: ActivityRegistry, limits: ProgramLimits): Programs => {
-  const cache = new LRUCache<string, Program>({
-    maxSize: cacheCharacters,
-    ignoreFetchAbort: true, // waiters get the program even if it does not fit into the cache any more
-    async fetchMethod(hash, _stale, { options }) {
-      const [row] = await database.rows<{ workflow: string }>(
-        'definition',
-        'select workflow from definitions where hash = $1',
-        [hash],
-      )
-      const text = row?.workflow ?? '{}'
-      options.size = text.length
-      return compile(text)
-    },
-  })
+/** The compiled workflows of a process. Runs and requests share them, and each reads through connections of its own. */
+export interface ProgramCache {
+  readThrough(queries: Queries): Programs
+}
 
+export const makeProgramCache = (activities: ActivityRegistry, limits?: ProgramLimits): ProgramCache => {
+  const cache = new LRUCache<string, Program>({ maxSize: cacheCharacters })
   const compile = (text: string): Program => compileWorkflow(JSON.parse(text) as Workflow, activities, limits)
-
   return {
-    compile,
-    of: (hash) => cache.forceFetch(hash),
+    readThrough(queries) {
+      // Not shared with other connections: runs wait while the database is away, where requests fail.
+      const underWay = new Map<string, Promise<Program>>()
+      const read = async (hash: string): Promise<Program> => {
+        const text = await definitionText(queries, hash)
+        const program = cache.get(hash) ?? compile(text)
+        cache.set(hash, program, { size: Math.max(1, text.length) })
+        return program
+      }
+      const readOnce = (hash: string): Promise<Program> => {
+        const reading = underWay.get(hash) ?? read(hash).finally(() => underWay.delete(hash))
+        underWay.set(hash, reading)
+        return reading
+      }
+      return { compile, of: async (hash) => cache.get(hash) ?? readOnce(hash) }
+    },
   }
 }
 
@@ -50,13 +55,9 @@ export const shownDefinition = async (
   hash: string,
   scrub: (jsonText: string) => string,
 ): Promise<string | null> => {
-  const [row] = await database.rows<{ workflow: string }>(
-    'definition',
-    'select workflow from definitions where hash = $1',
-    [hash],
-  )
-  const shown = scrub(row?.workflow ?? '{}')
-  if (!row || shown === row.workflow) return null
+  const text = await definitionText(database, hash)
+  const shown = scrub(text)
+  if (shown === text) return null
   const shownHash = createHash('sha256').update(shown).digest('hex')
   await keepDefinition(database, { hash: shownHash, workflow: shown })
   return shownHash
