@@ -1,12 +1,20 @@
 import type { Dispatcher } from 'undici'
 import type { Fetch } from '../lib/net/net.ts'
-import type { CallModel, ChatCompletion, ChatOptions, ModelCaller, StreamModel } from '../model/gateway/chat.ts'
+import type {
+  CallModel,
+  ChatCompletion,
+  ChatOptions,
+  ChatRequest,
+  ModelCaller,
+  StreamModel,
+} from '../model/gateway/chat.ts'
 import type { EmbedTexts } from '../model/gateway/embedding.ts'
 import type { MakeImages } from '../model/gateway/image.ts'
 import type { Shape } from '../model/gateway/shape.ts'
 import { withRetries } from '../upstream/retry.ts'
 import { statedCostIn, usageIn } from '../upstream/usage/usage.ts'
 import { makeDownload } from './downloads.ts'
+import { makeJsonMode } from './json-mode.ts'
 import { makeOpenCall } from './open-call.ts'
 import { costOf } from './prices/prices.ts'
 import {
@@ -58,12 +66,16 @@ export const makeCalls = (
     const wire = target.native ? openAiWire : target.provider.wire
     return [await wire.load(), call]
   }
-  const asked = (model: string, chosen: ChatOptions = {}): Asked => ({ model, ...chosen })
+  const asked = (model: string, { provider, key }: ChatOptions = {}): Asked => ({ model, provider, key })
+  const inJsonMode = makeJsonMode()
 
   return {
     async call(request, caller, chosen) {
       const [wire, call] = await begin(asked(request.model, chosen), caller, 'chat')
-      const { completion, warnings } = await withRetries(() => wire.complete(request, call), ways.limits, caller)
+      const complete = (sent: ChatRequest) => withRetries(() => wire.complete(sent, call), ways.limits, caller)
+      const { completion, warnings } = await (chosen?.prefersJson
+        ? inJsonMode(request, call, complete)
+        : complete(request))
       const usage = usageIn(completion.usage)
       return {
         completion,

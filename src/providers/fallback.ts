@@ -49,10 +49,11 @@ export const callWithFallback =
   (call: CallModel, seconds: number): CallModel =>
   (request, caller, options) => {
     const { fallbackModels = [], onFallback } = caller
+    const further = options?.prefersJson ? { prefersJson: true } : undefined
     if (fallbackModels.length === 0) return call(request, caller, options)
     return withFallback(
       [request.model, ...fallbackModels],
-      (model, place) => (place === 0 ? call(request, caller, options) : call({ ...request, model }, caller)),
+      (model, place) => (place === 0 ? call(request, caller, options) : call({ ...request, model }, caller, further)),
       { seconds, ...(onFallback ? { onFallback: (failed) => onFallback.call(caller, failed) } : {}) },
     )
   }

@@ -52,11 +52,13 @@ export interface Provider {
   base_url_variable?: string
   /** Matches the names of its models, for clients that write no provider. */
   model_names?: RegExp
-  /** Its name at OpenRouter, if that serves its models as well. */
+  /** Its prefix at OpenRouter, if OpenRouter serves its models too. */
   openrouter?: string
-  /** Its name in the price list. */
+  /** Its id in the price list. */
   prices?: string
-  /** It states the cost of a call in US dollars in `usage.cost` of the answer. */
+  /** Whether its chat accepts `response_format: {type: "json_object"}`, at least for most models. */
+  json_mode?: true
+  /** Whether its answers state the cost in US dollars, in `usage.cost`. */
   states_cost?: boolean
   /** Models that take `max_completion_tokens` instead of `max_tokens`. */
   renamed_max_tokens?: RegExp
@@ -68,7 +70,7 @@ export interface Provider {
 export interface RoutableModel {
   id: string
   owned_by: string
-  /** Where the price list has it: the provider there, and its name. */
+  /** Its entry in the price list: the provider there, and the model's name. */
   listed?: { prices: string; model: string } | undefined
 }
 
@@ -99,14 +101,16 @@ export interface Asked {
 /** The provider, model, address and key of a call. */
 export interface Target {
   provider: Provider
-  /** As the provider calls it. */
+  /** The model's name at the provider. */
   model: string
-  /** The provider answers this shape itself: the client's body goes to `url` unchanged but for the model's name. */
+  /** Whether the provider answers this shape itself: `url` gets the client's body, only with another model name. */
   native: boolean
   /** The address of a native call; else the base URL. */
   url: string
   base_url: string
-  /** The URL was set for the whole server and may be private. Any other one goes through the guarded network. */
+  /**
+   * Whether the URL was set for the whole server. Then it may be private; all others go through the guarded network.
+   */
   trusted: boolean
   /** The header with the key, and the headers of the provider's row. */
   headers: Readonly<Record<string, string>>
@@ -115,7 +119,7 @@ export interface Target {
   lent?: true
 }
 
-/** The name that a call is recorded with: that of a built-in model says what it is. */
+/** The name under which a call is recorded. Names of built-in models include the provider. */
 export const recordedModel = ({ provider, model }: Pick<Target, 'provider' | 'model'>): string =>
   provider.wire.isBuiltIn ? `${provider.id}/${model}` : model
 
@@ -160,9 +164,9 @@ export interface CallLimits {
   tries: number
   firstByteSeconds: number
   idleSeconds: number
-  /** Most bytes of an answer or a file, decompressed. */
+  /** Maximum bytes of an answer or a file, decompressed. */
   maxBytes?: number
-  /** Most files that one call downloads. */
+  /** Maximum files that one call downloads. */
   mediaFiles?: number
 }
 

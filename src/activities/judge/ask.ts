@@ -31,7 +31,12 @@ const shownCharacters = 4000
 const shown = (raw: string): string =>
   raw.length <= shownCharacters ? raw : `${raw.slice(0, shownCharacters)}… (${raw.length} characters in all)`
 
-const chat = (call: JudgeCall, messages: ChatMessage[], context: JudgeContext): Promise<ModelAnswer> =>
+const chat = (
+  call: JudgeCall,
+  messages: ChatMessage[],
+  context: JudgeContext,
+  options: { prefersJson?: true } = {},
+): Promise<ModelAnswer> =>
   context.models.chat(
     {
       model: call.model,
@@ -39,7 +44,7 @@ const chat = (call: JudgeCall, messages: ChatMessage[], context: JudgeContext): 
       ...(call.temperature === undefined ? {} : { temperature: call.temperature }),
       ...(call.max_tokens === undefined ? {} : { max_tokens: call.max_tokens }),
     },
-    { provider: call.provider },
+    { provider: call.provider, ...options },
   )
 
 const unreadable = (problem: string, { text, model, completion }: ModelAnswer, where: string): AppError => {
@@ -65,13 +70,14 @@ export const askForVerdict = async (
 ): Promise<Judged> => {
   const names = brief.dimensions.map(({ name }) => name)
   const messages = promptFor(brief)
-  const first = await chat(call, messages, context)
+  const first = await chat(call, messages, context, { prefersJson: true })
   const reading = readVerdict(first.text, brief.question, names)
   if ('verdict' in reading) return { verdict: reading.verdict, raw: first.text, answers: [first] }
 
   context.warn(`${where}an answer could not be parsed (${reading.problem}); the model was asked once more`, {
     raw_result: shown(first.text),
   })
+  // In words alone: a model that cannot keep to JSON mode may answer with nothing (DeepSeek sends spaces).
   const said: ChatMessage[] = first.text === '' ? [] : [{ role: 'assistant', content: first.text }]
   const second = await chat(call, [...messages, ...said, correction(brief, reading.problem)], context)
   const again = readVerdict(second.text, brief.question, names)

@@ -82,12 +82,12 @@ const noNumber = (otherScale: string | undefined, { min, max }: Scale): ScoreRea
 /** The score that a value of a JSON answer stands for: a number, or a text that begins with one. */
 export const scoreOf = (value: unknown, scale: Scale): ScoreReading => {
   if (typeof value === 'number' && Number.isFinite(value)) return onScale(value, String(value), scale)
-  if (typeof value !== 'string') return { problem: `${JSON.stringify(value)} is no number`.slice(0, 200) }
+  if (typeof value !== 'string') return { problem: `${JSON.stringify(value)} is not a number`.slice(0, 200) }
   const text = prepared(value.slice(0, 100)).replace(/^[\s*_"'~≈]{1,20}/, '')
   const { found, otherScale } = numbersIn(text, scale.max)
   const first = found[0]
   if (first?.at === 0) return onScale(first.value, value.slice(0, 100), scale)
-  return otherScale ? noNumber(otherScale, scale) : { problem: `'${value.slice(0, 100)}' is no number` }
+  return otherScale ? noNumber(otherScale, scale) : { problem: `'${value.slice(0, 100)}' is not a number` }
 }
 
 /**

@@ -95,7 +95,7 @@ const cases: [name: string, raw: string, question: Question, expected: Expected]
   ['out of range', '{"score": 7}', scale, { gives: 5, as: 'json', warns: /says 7, outside of 1 to 5; 5 is taken/ }],
   ['below the range', '{"score": -2}', scale, { gives: 1, as: 'json', warns: /says -2/ }],
   ['no score at all', '{"score": null, "explanation": "I cannot tell."}', scale, { fails: /no 'score'/ }],
-  ['a word for a score, in JSON', '{"score": "four"}', scale, { fails: /score: 'four' is no number/ }],
+  ['a word for a score, in JSON', '{"score": "four"}', scale, { fails: /score: 'four' is not a number/ }],
   [
     'a score in JSON that cannot be read, and numbers around it',
     '{"score": "8/10"}\nIt has 4 parts.',
@@ -209,7 +209,7 @@ describe('dimensions', () => {
   it('must all be there, and in JSON', () => {
     expect(read('{"score": 2, "dimensions": {"tone": 4}}', scale)).toBe("it says nothing of 'Next step'")
     expect(read('{"score": 2, "dimensions": {"tone": 4, "next step": "fair"}}', scale)).toBe(
-      "Next step: 'fair' is no number",
+      "Next step: 'fair' is not a number",
     )
     expect(read('{"score": "8/10", "tone": 4, "next step": 1}', scale)).toMatch(/another scale/)
     expect(read('Score: 4', scale)).toBe('it has no JSON object with the dimensions')

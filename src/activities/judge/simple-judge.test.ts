@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { makeTestContext, modelAnswer, runActivity, type TestContext } from '../../../test/activity-context.ts'
-import type { ChatMessage, ChatPart, ChatRequest } from '../../model/gateway/chat.ts'
+import type { ChatMessage, ChatOptions, ChatPart, ChatRequest } from '../../model/gateway/chat.ts'
 import { promptVersion } from './prompt.ts'
 import { simpleJudge } from './simple-judge.ts'
 
@@ -15,20 +15,24 @@ interface Asked {
   context: TestContext
   requests: ChatRequest[]
   providers: (string | undefined)[]
+  /** Whether each was asked for in JSON mode. */
+  inJson: boolean[]
 }
 
 /** A context in which the model says these texts one after the other; by item where it is asked about several. */
 const judging = (says: (string | Error)[] | ((prompt: string) => string)): Asked => {
   const requests: ChatRequest[] = []
   const providers: (string | undefined)[] = []
-  const models = (request: ChatRequest, options?: { provider?: string | undefined }) => {
+  const inJson: boolean[] = []
+  const models = (request: ChatRequest, options?: ChatOptions) => {
+    inJson.push(options?.prefersJson === true)
     requests.push(structuredClone(request))
     providers.push(options?.provider)
     const said = typeof says === 'function' ? says(textOf(request.messages)) : says[requests.length - 1]
     if (said instanceof Error) throw said
     return modelAnswer(said ?? 'not asked for')
   }
-  return { context: makeTestContext({ files, models }), requests, providers }
+  return { context: makeTestContext({ files, models }), requests, providers, inJson }
 }
 
 const partsOf = ({ content }: ChatMessage): ChatPart[] =>
@@ -244,7 +248,7 @@ describe('an image', () => {
   it('is what it is, not what it is called', async () => {
     const path = 'acme/brief/0000/x.page.png'
     const context = makeTestContext({ files: { [path]: { content_type: 'image/png', body: '<html>' } } })
-    const error = await failure(judge({ item: path }, { context, requests: [], providers: [] }))
+    const error = await failure(judge({ item: path }, { context, requests: [], providers: [], inJson: [] }))
     expect(error).toMatchObject({
       code: 'parameter_invalid',
       message: expect.stringContaining("'x.page.png' is not an image"),
@@ -332,6 +336,7 @@ describe('an answer that cannot be read', () => {
     expect(second!.messages.at(-2)).toEqual({ role: 'assistant', content: 'Quite good.' })
     expect(second!.messages.at(-1)!.content).toContain('it has no number')
     expect(asked.context.warnings).toEqual([expect.stringContaining('asked once more')])
+    expect(asked.inJson).toEqual([true, false])
   })
 
   it('twice fails the step, and the error shows what was said', async () => {
@@ -359,7 +364,7 @@ describe('an answer that cannot be read', () => {
 
 it('says once what no provider of the model could be told', async () => {
   const models = () => modelAnswer('{"score": 3}', { warnings: ['seed is not sent'] })
-  const asked = { context: makeTestContext({ models }), requests: [], providers: [] }
+  const asked = { context: makeTestContext({ models }), requests: [], providers: [], inJson: [] }
   await judge({ items: ['a', 'b', 'c'] }, asked)
   expect(asked.context.warnings).toEqual(['simple_judge: seed is not sent'])
 })

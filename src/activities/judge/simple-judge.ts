@@ -155,6 +155,7 @@ export const simpleJudge = activity({
       'an http(s) URL with such an ending is passed to the provider unchanged. The image itself is not recorded.',
     'For any other stored file, or a list of files, the text is judged: pass a storage path or a file object of a step, such as ' +
       'run.outputs.results_files. A file that is not text fails the step.',
+    'The model is asked in JSON mode (response_format) where its provider has one.',
     'The verdict is read from the first JSON object of the answer that contains one, with or without prose and code fences around ' +
       'it, else from the prose: the number named as the score, else the first number in range.',
     'A score out of range becomes the nearest end of the range, with a warning. A score in words, a number on another scale (8/10 ' +

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 /** One part of a message: text, an image, or another type a provider supports. */
-export const chatPartSchema = z.looseObject({ type: z.string() })
+const chatPartSchema = z.looseObject({ type: z.string() })
 
 export const chatMessageSchema = z.looseObject({
   role: z.string(),
@@ -18,7 +18,7 @@ export const chatRequestSchema = z.looseObject({
 })
 
 /** Token usage as reported by a provider; other counts are kept. */
-export const chatUsageSchema = z.looseObject({
+const chatUsageSchema = z.looseObject({
   prompt_tokens: z.number().nullish(),
   completion_tokens: z.number().nullish(),
   total_tokens: z.number().nullish(),
@@ -104,10 +104,12 @@ export interface ModelStream {
   chunks: AsyncIterable<ChatChunk>
 }
 
-/** Overrides of the model's name and the environment. */
+/** Overrides of the model's name and the environment, and the preferred form of the answer. */
 export interface ChatOptions {
   provider?: string | undefined
   key?: string | undefined
+  /** Turns on the provider's JSON mode if it has one, so that the answer is a JSON object; prose is still possible. */
+  prefersJson?: boolean | undefined
 }
 
 /** A model call about to be sent. */

@@ -13,6 +13,7 @@ export const clouds = [
     keys: ['AZURE_API_KEY', 'AZURE_OPENAI_API_KEY'],
     auth: 'api-key',
     prices: 'azure',
+    json_mode: true,
     source: 'npm @ai-sdk/azure 3.0.128; https://learn.microsoft.com/azure/foundry/openai/api-version-lifecycle',
   }),
   row({
@@ -36,6 +37,7 @@ export const clouds = [
     auth: 'x-goog-api-key',
     wire: vertexWire,
     prices: 'google',
+    json_mode: true,
     source: 'npm @ai-sdk/google-vertex 4.0.208',
   }),
   row({

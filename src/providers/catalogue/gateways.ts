@@ -1,6 +1,6 @@
 import { at, mastra, row } from './row.ts'
 
-/** Those who pass a call on to whoever answers. */
+/** Providers that forward calls to other providers. */
 export const gateways = [
   row({
     id: 'openrouter',
@@ -11,6 +11,7 @@ export const gateways = [
     keys: ['OPENROUTER_API_KEY'],
     prices: 'openrouter',
     states_cost: true,
+    json_mode: true,
     source: 'npm @openrouter/sdk 1.3.19; https://openrouter.ai/docs/use-cases/usage-accounting',
   }),
   row({

@@ -1,6 +1,6 @@
 import { at, mastra, portkey, row } from './row.ts'
 
-/** Those who run the open models of others. */
+/** Providers that run open models of other makers. */
 export const hosts = [
   row({
     id: 'groq',
@@ -9,6 +9,7 @@ export const hosts = [
     paths: at('chat', 'responses'),
     keys: ['GROQ_API_KEY'],
     prices: 'groq',
+    json_mode: true,
     source: 'npm @ai-sdk/groq 3.0.71; https://www.developersdigest.tech/reference/api-compatibility/groq',
   }),
   row({
@@ -19,6 +20,7 @@ export const hosts = [
     paths: at('chat', 'embeddings', 'images'),
     keys: ['TOGETHER_API_KEY'],
     prices: 'together',
+    json_mode: true,
     source: 'npm @ai-sdk/togetherai 2.0.84',
   }),
   row({
@@ -29,6 +31,7 @@ export const hosts = [
     paths: at('chat', 'embeddings', 'messages'),
     keys: ['FIREWORKS_API_KEY'],
     prices: 'fireworks',
+    json_mode: true,
     source: 'npm @ai-sdk/fireworks 2.0.90; https://docs.fireworks.ai/tools-sdks/anthropic-compatibility',
   }),
   row({

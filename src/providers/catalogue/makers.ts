@@ -3,7 +3,7 @@ import { cohereWire } from '../wires/cohere.ts'
 import { googleWire } from '../wires/google.ts'
 import { at, mastra, portkey, row, tokenlens } from './row.ts'
 
-/** Those who make the models that they answer with. */
+/** Providers that answer with models of their own. */
 export const makers = [
   row({
     id: 'openai',
@@ -16,6 +16,7 @@ export const makers = [
     openrouter: 'openai',
     prices: 'openai',
     renamed_max_tokens: /^(o[1-9]|gpt-[5-9])/,
+    json_mode: true,
     source: 'npm @ai-sdk/openai 3.0.141',
   }),
   row({
@@ -46,6 +47,7 @@ export const makers = [
     model_names: /^(gemini-|gemma-|imagen-|learnlm-)/,
     openrouter: 'google',
     prices: 'google',
+    json_mode: true,
     source: 'npm @ai-sdk/google 3.0.141; https://www.developersdigest.tech/reference/api-compatibility/google',
   }),
   row({
@@ -58,6 +60,7 @@ export const makers = [
     model_names: /^(mistral-|ministral-|magistral-|codestral|devstral-|pixtral-|voxtral-|mixtral-|open-mi[sx]tral)/,
     openrouter: 'mistralai',
     prices: 'mistral',
+    json_mode: true,
     source: 'npm @ai-sdk/mistral 3.0.69',
   }),
   row({
@@ -69,6 +72,7 @@ export const makers = [
     model_names: /^deepseek-/,
     openrouter: 'deepseek',
     prices: 'deepseek',
+    json_mode: true,
     source: 'npm @ai-sdk/deepseek 2.0.69; https://api-docs.deepseek.com/guides/anthropic_api',
   }),
   row({
@@ -81,6 +85,7 @@ export const makers = [
     model_names: /^grok-/,
     openrouter: 'x-ai',
     prices: 'x-ai',
+    json_mode: true,
     source: 'npm @ai-sdk/xai 3.0.138',
   }),
   row({
@@ -93,6 +98,7 @@ export const makers = [
     model_names: /^(command-|c4ai-|embed-)/,
     openrouter: 'cohere',
     prices: 'cohere',
+    json_mode: true,
     source: 'npm @ai-sdk/cohere 3.0.63',
   }),
   row({

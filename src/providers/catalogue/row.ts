@@ -4,7 +4,7 @@ import { openAiWire } from '../wires/openai/wire.ts'
 
 type Given = Pick<Provider, 'id' | 'name' | 'base_url' | 'keys' | 'source'> & Partial<Provider>
 
-/** Where OpenAI and Anthropic have these calls, and most of those who speak like them. */
+/** The usual paths: those of OpenAI and Anthropic, and of most providers that copy their APIs. */
 const usual: Record<Shape, string> = {
   chat: '/chat/completions',
   embeddings: '/embeddings',
@@ -20,7 +20,7 @@ export const under = (prefix: string, ...shapes: Shape[]): Provider['paths'] =>
 /** The usual paths of these shapes. */
 export const at = (...shapes: Shape[]): Provider['paths'] => under('', ...shapes)
 
-/** One provider: left out, it speaks the OpenAI API, answers chat completions alone, and takes its key as bearer. */
+/** Describes a provider. Defaults: the OpenAI API, chat completions only, the key as bearer. */
 export const row = (given: Given): Provider => ({
   aliases: [],
   paths: at('chat'),

@@ -113,6 +113,19 @@ it('an instruction with a JSON format of its own is answered in it, through the 
   })
 })
 
+it('the model is asked in JSON mode, and in words alone where it refuses the mode', async () => {
+  openai.say('4 of 5')
+  openai.script({ status: 400, body: { error: { message: "'response_format' is not supported with this model." } } })
+  const model = 'gpt-without-json-mode'
+  const first = await jetty.run(judging({ model }))
+  const second = await jetty.run(judging({ model }))
+  await jetty.run(judging({ model: 'gpt-4o' }))
+  expect([first, second].map((run) => run.steps.judge.outputs.score)).toEqual([4, 4])
+  const json = { type: 'json_object' }
+  expect(openai.asked.map(({ body }) => body.response_format)).toEqual([json, undefined, undefined, json])
+  expect(await warningsOf(first)).toEqual([])
+})
+
 it('old names are taken, with a warning each', async () => {
   openai.say('4')
   const run = await jetty.run({

@@ -1,0 +1,38 @@
+import { LRUCache } from 'lru-cache'
+import { AppError } from '../lib/errors.ts'
+import type { ChatRequest } from '../model/gateway/chat.ts'
+import type { Target } from './provider.ts'
+
+const mostRemembered = 1000
+const rememberedMs = 3_600_000
+/** Statuses of a provider whose model has no JSON mode, or has failed to keep to it. */
+const refusingStatuses = new Set([400, 422])
+
+const isRefusal = (error: unknown): boolean =>
+  error instanceof AppError &&
+  error.code === 'upstream_failed' &&
+  refusingStatuses.has(Number(error.extra?.upstream_status))
+
+/**
+ * Makes the function that asks in JSON mode where the provider has one. If the model refuses the mode, it is asked
+ * again without it, and for an hour nobody asks it in JSON mode.
+ */
+export const makeJsonMode = () => {
+  const refused = new LRUCache<string, true>({ max: mostRemembered, ttl: rememberedMs })
+  return async <Answer>(
+    request: ChatRequest,
+    { provider, base_url, model }: Pick<Target, 'provider' | 'base_url' | 'model'>,
+    ask: (request: ChatRequest) => Promise<Answer>,
+  ): Promise<Answer> => {
+    const name = `${base_url} ${model}`
+    if (!provider.json_mode || request.response_format || refused.has(name)) return ask(request)
+    try {
+      return await ask({ ...request, response_format: { type: 'json_object' } })
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+      const answer = await ask(request)
+      refused.set(name, true)
+      return answer
+    }
+  }
+}
