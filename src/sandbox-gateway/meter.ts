@@ -7,7 +7,7 @@ import type { GatewayOptions, GatewayUsage } from './sandbox-gateway.ts'
 
 type Failure = NonNullable<GatewayUsage['lastFailure']>
 
-/** What a call used, as far as it went. */
+/** The usage of a call, complete or until it was cut off. */
 export interface MeteredCall {
   target: Pick<Target, 'provider' | 'model'>
   /** Null if the provider counted nothing. */
@@ -16,7 +16,7 @@ export interface MeteredCall {
   stated: number | undefined
   /** A lower bound if nothing was counted: for a budget, an uncounted call is not free. */
   estimate: ModelUsage
-  /** How it failed; undefined if it was answered to the end. */
+  /** The failure; `left` if the agent disconnected; undefined if the call was answered completely. */
   failure: Failure | 'left' | undefined
 }
 
@@ -53,16 +53,53 @@ export const meterFailure = ({ code, message, extra }: AppError): Failure => {
   return { status: typeof status === 'number' ? status : null, code, message }
 }
 
+/** What the calls of a gateway have used, against its budgets. Includes estimates. */
+interface Spending {
+  tokens: number
+  usd: number
+  /** The part of answers that have not ended yet. */
+  coming: { tokens: number; usd: number }
+}
+
+const exceededBudget = (
+  budget: GatewayOptions['budget'],
+  { tokens, usd, coming }: Spending,
+): GatewayUsage['exceeded'] => {
+  if (tokens + coming.tokens >= budget.tokens) return 'tokens'
+  return budget.usd !== null && usd + coming.usd >= budget.usd ? 'usd' : undefined
+}
+
+const budgetFailure = (exceeded: NonNullable<GatewayUsage['exceeded']>): Failure => ({
+  status: null,
+  code: 'budget_exceeded',
+  message: `The ${inWords[exceeded]} of this runbook are used up`,
+})
+
+/** The cost of a call: `known` for reports, null if it is not known, and `estimated` for budgets. */
+const costsOf = async ({ target, usage, stated, estimate }: MeteredCall) => {
+  if (target.provider.wire.isBuiltIn) return { known: 0, estimated: 0, paid: { usd: null, tokens: 0 } }
+  const counted = usage ?? estimate
+  const known = await costOf(target, usage, stated)
+  const estimated = known ?? (await costOf(target, counted))
+  return { known, estimated, paid: { usd: estimated, tokens: counted.total_tokens } }
+}
+
+/** Counts the tokens of an answer that arrives, until `count(0)` when its call is settled. */
+const countComing = (coming: Spending['coming'], usdPerToken: number): ((tokens: number) => void) => {
+  let counted = 0
+  return (now) => {
+    coming.tokens += now - counted
+    coming.usd += (now - counted) * usdPerToken
+    counted = now
+  }
+}
+
 export const makeMeter = ({ budget, paid, tell }: Pick<GatewayOptions, 'budget' | 'paid' | 'tell'>): Meter => {
   let begun = 0
   let answered = 0
   let failed = 0
-  let told = noTokens
-  /** Including estimates: compared with the budgets. */
-  let tokens = 0
-  let usd = 0
-  /** Of answers that have not ended yet. */
-  const coming = { tokens: 0, usd: 0 }
+  let reported = noTokens
+  const spending: Spending = { tokens: 0, usd: 0, coming: { tokens: 0, usd: 0 } }
   let isPriceKnown = true
   let lastFailure: Failure | undefined
   let exceeded: GatewayUsage['exceeded']
@@ -70,79 +107,72 @@ export const makeMeter = ({ budget, paid, tell }: Pick<GatewayOptions, 'budget' 
   const hosts = new Set<string>()
   const settling = new Set<Promise<void>>()
 
-  const isPassed = (): GatewayUsage['exceeded'] => {
-    if (tokens + coming.tokens >= budget.tokens) return 'tokens'
-    return budget.usd !== null && usd + coming.usd >= budget.usd ? 'usd' : undefined
-  }
-  const refusalOf = (which: NonNullable<GatewayUsage['exceeded']>): Failure => ({
-    status: null,
-    code: 'budget_exceeded',
-    message: `The ${inWords[which]} of this runbook are used up`,
-  })
-
-  const settle = async ({ target, usage, stated, estimate, failure }: MeteredCall): Promise<void> => {
-    const isFree = target.provider.wire.isBuiltIn
-    const counted = usage ?? estimate
-    const cost = isFree ? 0 : await costOf(target, usage, stated)
-    const roughly = cost ?? (isFree ? 0 : await costOf(target, counted))
-    // An answer that broke off before its count is reported as far as it came.
-    const had = usage ?? (failure === undefined ? noTokens : estimate)
-    told = tokenUsage(told.prompt_tokens + had.prompt_tokens, told.completion_tokens + had.completion_tokens)
-    tokens += counted.total_tokens
-    usd += roughly ?? 0
-    // A refused call costs nothing; an answered one costs something, known or not.
-    if (cost === null && (failure === undefined || counted.total_tokens > 0)) isPriceKnown = false
-    const model = `${target.provider.id}/${target.model}`
-    await paid({ model, usd: isFree ? null : roughly, tokens: isFree ? 0 : counted.total_tokens })
+  const noteEnd = ({ target, usage, failure }: MeteredCall, cost: number | null): void => {
     if (failure === undefined) {
       answered++
       lastFailure = undefined
       const { prompt_tokens, completion_tokens } = usage ?? noTokens
       tell({ type: 'usage', model: target.model, prompt_tokens, completion_tokens, cost_usd: cost })
-    } else {
-      failed++
-      if (failure !== 'left') lastFailure = failure
+      return
+    }
+    failed++
+    if (failure !== 'left') lastFailure = failure
+  }
+
+  const settle = async (call: MeteredCall): Promise<void> => {
+    const { target, usage, estimate, failure } = call
+    const { total_tokens: tokens } = usage ?? estimate
+    const costs = await costsOf(call)
+    // An answer that broke off before its count is reported as far as it came.
+    const had = usage ?? (failure === undefined ? noTokens : estimate)
+    reported = tokenUsage(
+      reported.prompt_tokens + had.prompt_tokens,
+      reported.completion_tokens + had.completion_tokens,
+    )
+    spending.tokens += tokens
+    spending.usd += costs.estimated ?? 0
+    // A refused call costs nothing; an answered one costs something, known or not.
+    if (costs.known === null && (failure === undefined || tokens > 0)) isPriceKnown = false
+    await paid({ model: `${target.provider.id}/${target.model}`, ...costs.paid })
+    noteEnd(call, costs.known)
+  }
+
+  /** A cost that is not on record is not paid: no further call is sent. */
+  const refuseFromNowOn = (error: unknown): never => {
+    failed++
+    lastFailure = { status: null, code: 'internal', message: `A call could not be counted: ${messageOf(error)}` }
+    isBroken = true
+    throw error
+  }
+
+  const begin = (usdPerToken: number): CallUnderWay => {
+    begun++
+    const count = countComing(spending.coming, usdPerToken)
+    let ended: Promise<void> | undefined
+    return {
+      came(now) {
+        count(now)
+        const passed = exceededBudget(budget, spending)
+        if (passed === undefined) return undefined
+        exceeded ??= passed
+        return budgetFailure(passed)
+      },
+      end(call) {
+        if (!ended) count(0)
+        ended ??= settle(call).catch(refuseFromNowOn)
+        const watched = ended.catch(() => {}).finally(() => settling.delete(watched))
+        settling.add(watched)
+        return ended
+      },
     }
   }
 
   return {
+    begin,
     refusal() {
       if (isBroken) return { status: null, code: 'internal', message: 'The cost of model calls cannot be recorded' }
-      exceeded ??= begun >= budget.calls ? 'calls' : isPassed()
-      return exceeded && refusalOf(exceeded)
-    },
-    begin(usdPerToken) {
-      begun++
-      let counted = 0
-      const count = (now: number) => {
-        coming.tokens += now - counted
-        coming.usd += (now - counted) * usdPerToken
-        counted = now
-      }
-      let ended: Promise<void> | undefined
-      const end = (call: MeteredCall): Promise<void> => {
-        if (!ended) count(0)
-        ended ??= settle(call).catch((error) => {
-          // A cost that is not on record is not paid: no further call is sent.
-          failed++
-          lastFailure = { status: null, code: 'internal', message: `A call could not be counted: ${messageOf(error)}` }
-          isBroken = true
-          throw error
-        })
-        const watched = ended.catch(() => {}).finally(() => settling.delete(watched))
-        settling.add(watched)
-        return ended
-      }
-      return {
-        came(now) {
-          count(now)
-          const passed = isPassed()
-          if (passed === undefined) return undefined
-          exceeded ??= passed
-          return refusalOf(passed)
-        },
-        end,
-      }
+      exceeded ??= begun >= budget.calls ? 'calls' : exceededBudget(budget, spending)
+      return exceeded && budgetFailure(exceeded)
     },
     refuse(failure) {
       failed++
@@ -156,9 +186,9 @@ export const makeMeter = ({ budget, paid, tell }: Pick<GatewayOptions, 'budget' 
     usage: () => ({
       answered,
       failed,
-      prompt_tokens: told.prompt_tokens,
-      completion_tokens: told.completion_tokens,
-      cost_usd: isPriceKnown ? Number(usd.toPrecision(12)) : null,
+      prompt_tokens: reported.prompt_tokens,
+      completion_tokens: reported.completion_tokens,
+      cost_usd: isPriceKnown ? Number(spending.usd.toPrecision(12)) : null,
       lastFailure,
       exceeded,
       refusedHosts: [...hosts],

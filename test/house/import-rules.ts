@@ -177,7 +177,11 @@ export const onlyImporters: Record<string, readonly string[]> = {
   '@dbos-inc/dbos-sdk': ['engine/leases/dbos.ts'],
   croner: ['routines/cadence.ts'],
   yaml: ['runbooks/format/front-matter.ts', 'cli/input/yaml-document.ts'],
-  dockerode: ['sandboxes/containers/engine.ts', 'sandboxes/containers/started-container.ts'],
+  dockerode: [
+    'sandboxes/containers/engine.ts',
+    'sandboxes/containers/engine-images.ts',
+    'sandboxes/containers/started-container.ts',
+  ],
   yauzl: ['sandboxes/files/unzip.ts'],
 }
 

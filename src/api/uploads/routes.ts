@@ -1,44 +1,14 @@
-import { randomBytes } from 'node:crypto'
-import type { Database } from '../../database/database.ts'
-import { collectionNotFound, coveredOnly } from '../../http/authorise.ts'
-import { type Call, implement, type Route } from '../../http/implement.ts'
-import { AppError, invalidField } from '../../lib/errors.ts'
-import { distinctFileNames } from '../../lib/files/file-names.ts'
-import { coveredIds, covers, type FoundCollection, homeOf, type Identity } from '../../model/collections/identity.ts'
-import { findCollectionRow } from '../../store/collections/collections.ts'
-import type { Quota } from '../../store/collections/quota.ts'
-import { sandboxUploadPath } from '../../store/files/storage-path.ts'
-import {
-  deleteUpload,
-  findUpload,
-  insertUploads,
-  listUploads,
-  type NewUpload,
-  type UploadRow,
-} from '../../store/files/uploads.ts'
+import { implement, type Route } from '../../http/implement.ts'
+import { invalidField } from '../../lib/errors.ts'
+import { coveredIds, covers, type Identity } from '../../model/collections/identity.ts'
+import { deleteUpload, findUpload, listUploads, type UploadRow } from '../../store/files/uploads.ts'
 import { fileNotFound, type ReadableObjects, serveFile } from '../files/serve.ts'
 import { uploadsContract } from './contract.ts'
+import { collectionNamed, type StoreUploadDeps, storeUpload } from './store-upload.ts'
 
-export interface UploadsDeps {
-  database: Database
-  quota: Pick<Quota, 'add' | 'require'>
+export interface UploadsDeps extends StoreUploadDeps {
   objects: ReadableObjects & { remove(ids: string[]): Promise<void> }
-  findCollection(name: string): Promise<FoundCollection | undefined>
 }
-
-type UploadCall = Call<(typeof uploadsContract)['uploadFile' | 'uploadSandboxFiles' | 'createFile']>
-type Place = Pick<FoundCollection, 'id' | 'name'>
-
-const hexId = (): string => randomBytes(16).toString('hex')
-
-const collectionGone = () => new AppError('not_found', 'Collection not found')
-
-const fileMissing = (field: string) =>
-  invalidField(
-    ['body', field],
-    `The request has no file; send it as multipart/form-data, with curl: -F '${field}=@path'`,
-    'missing',
-  )
 
 const shown = (row: Pick<UploadRow, 'id' | 'size' | 'created_at' | 'name' | 'purpose'>) => ({
   id: row.id,
@@ -49,59 +19,10 @@ const shown = (row: Pick<UploadRow, 'id' | 'size' | 'created_at' | 'name' | 'pur
   purpose: row.purpose,
 })
 
-export const uploadsRoutes = ({ database, quota, objects, findCollection }: UploadsDeps): Route[] => {
-  const collectionNamed = async (name: string, identity: Identity): Promise<Place> => {
-    const collection = coveredOnly(identity, await findCollection(name))
-    if (!collection) throw collectionNotFound()
-    return collection
-  }
+export const uploadsRoutes = (deps: UploadsDeps): Route[] => {
+  const { database, objects } = deps
 
-  /** The collection that the form names, or the home collection of the key. */
-  const placeOf = async (name: string | undefined, identity: Identity): Promise<Place> => {
-    if (name !== undefined) return collectionNamed(name, identity)
-    const home = homeOf(identity)
-    if (home === undefined) {
-      const why =
-        identity.kind === 'admin'
-          ? 'The admin token covers all collections'
-          : 'This key covers several collections and has no home collection'
-      const message = `${why}: set the field collection to the one that gets the file`
-      throw invalidField(['body', 'collection'], message, 'missing')
-    }
-    const collection = await findCollectionRow(database, home)
-    if (!collection) throw collectionGone()
-    return collection
-  }
-
-  /** Writes the files of a form down as one upload. They are kept only once their rows are there. */
-  const store = async (call: UploadCall, field: string) => {
-    const { body, files, identity, keepFiles } = call
-    const collection = await placeOf(body.collection, identity)
-    if (files.length === 0) throw fileMissing(field)
-    await quota.require(collection.id, 0)
-    const uploadId = hexId()
-    const names = distinctFileNames(files.map((file) => file.name))
-    const uploads = files.map((file, index): NewUpload => {
-      const name = names[index] as string
-      const path = sandboxUploadPath({ collection: collection.name, uploadId, name })
-      const { object, size, content_type: contentType } = file
-      return { id: `file-${hexId()}`, path, object, name, contentType, size }
-    })
-    let created: Date | undefined
-    try {
-      created = await insertUploads(database, { collectionId: collection.id, purpose: body.purpose }, uploads)
-    } catch (error) {
-      // Postgres went away with the answer: the rows may be there, and then they need their objects.
-      if (error instanceof AppError && error.code === 'database_unavailable') keepFiles()
-      throw error
-    }
-    if (!created) throw collectionGone()
-    keepFiles()
-    quota.add(collection.id, { fileBytes: uploads.reduce((sum, { size }) => sum + size, 0) })
-    return { collection, uploadId, uploads, first: uploads[0] as NewUpload, created }
-  }
-
-  /** Whether somebody else has an upload of that id is not told. */
+  /** Finds an upload. Unknown and foreign ids get the same error. */
   const get = async (id: string, identity: Identity): Promise<UploadRow> => {
     const row = /^file-[0-9a-f]{32}$/.test(id) ? await findUpload(database, id) : undefined
     if (!row || !covers(identity, row.collection_id)) throw fileNotFound()
@@ -110,7 +31,7 @@ export const uploadsRoutes = ({ database, quota, objects, findCollection }: Uplo
 
   return implement(uploadsContract, {
     uploadFile: async (call) => {
-      const { collection, uploadId, uploads, first } = await store(call, 'file')
+      const { collection, uploadId, uploads, first } = await storeUpload(deps, call, 'file')
       return {
         path: first.path,
         file_path: first.path,
@@ -125,7 +46,7 @@ export const uploadsRoutes = ({ database, quota, objects, findCollection }: Uplo
     },
 
     uploadSandboxFiles: async (call) => {
-      const { uploadId, uploads } = await store(call, 'files')
+      const { uploadId, uploads } = await storeUpload(deps, call, 'files')
       return { upload_id: uploadId, file_paths: uploads.map((upload) => upload.path), count: uploads.length }
     },
 
@@ -137,12 +58,12 @@ export const uploadsRoutes = ({ database, quota, objects, findCollection }: Uplo
           'too_many',
         )
       }
-      const { first, created } = await store(call, 'file')
+      const { first, created } = await storeUpload(deps, call, 'file')
       return shown({ ...first, created_at: created, purpose: call.body.purpose })
     },
 
     listUploads: async ({ query, identity }) => {
-      const collection = query.collection ? await collectionNamed(query.collection, identity) : undefined
+      const collection = query.collection ? await collectionNamed(deps, query.collection, identity) : undefined
       const ids = collection ? [collection.id] : coveredIds(identity)
       const after = query.after ? await findUpload(database, query.after) : undefined
       if (query.after && !(after && covers(identity, after.collection_id))) {

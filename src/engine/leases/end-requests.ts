@@ -1,7 +1,7 @@
 import type { Queries } from '../../database/database.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
-import type { LocalLease } from './leases.ts'
+import type { LocalLease } from './local-lease.ts'
 import { requestEnd } from './request-end.ts'
 import { rootKey } from './run-keys.ts'
 import { interruptAll, type RunsUnderLease } from './run-under-lease.ts'

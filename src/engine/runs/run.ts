@@ -1,6 +1,7 @@
 import { Fenced } from '../journal/journal.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
-import type { Leases, LocalLease } from '../leases/leases.ts'
+import type { Leases } from '../leases/leases.ts'
+import type { LocalLease } from '../leases/local-lease.ts'
 import type { RunLeft } from '../leases/run-under-lease.ts'
 import { isChosen, passOver, settle } from '../program/course.ts'
 import { joinMessages } from '../program/remark.ts'
@@ -16,7 +17,7 @@ import type { RunDeps } from './run-deps.ts'
 import { runSideBySide } from './side-by-side.ts'
 
 /** Executes a run from where it stands until it ends or has to be left to another process. Never throws. */
-export const carryOn = async (deps: RunDeps, lease: LeaseRef, run: LiveRun): Promise<RunLeft> => {
+const carryOn = async (deps: RunDeps, lease: LeaseRef, run: LiveRun): Promise<RunLeft> => {
   deps.live.set(run.key, run)
   try {
     if (lease.lost) return 'fenced'

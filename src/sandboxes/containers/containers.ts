@@ -12,7 +12,8 @@ import { makeRunFolder, ownerFileOf } from '../run-folder.ts'
 import type { ImageFound, LimitMechanisms, Sandbox, SandboxProbe, SandboxProvider, SandboxSpec } from '../sandbox.ts'
 import { liveSandbox, reapFolders } from '../sandbox-life.ts'
 import { takeUserSlot } from '../user-slot.ts'
-import { type ContainerEngine, couldNotStart, type EngineFacts, type EngineImage, openEngine } from './engine.ts'
+import { type ContainerEngine, couldNotStart, type EngineFacts, openEngine } from './engine.ts'
+import type { EngineImage } from './engine-images.ts'
 import { type ContainerUser, runInContainer, seccompFile } from './run.ts'
 import { containerSeccomp } from './seccomp.ts'
 import { type ContainerEngineName, findSocket } from './socket.ts'
@@ -45,7 +46,7 @@ const mechanismsOf = ({ limits, cgroups }: EngineFacts): LimitMechanisms => ({
   disk: 'watched',
 })
 
-/** Chooses the user inside: files it writes on the host must belong to a user that can be told from others. */
+/** Chooses the user inside: files that it writes on the host must belong to a distinct user. */
 const userFor = async (facts: EngineFacts, firstUid: number): Promise<ContainerUser & { release(): void }> => {
   const { uid, gid } = userInfo()
   const release = () => {}
@@ -86,7 +87,7 @@ export const containerProvider = (options: ContainerProviderOptions): SandboxPro
 
   const open = async () => {
     if (process.platform !== 'linux') {
-      throw new AppError('sandbox_unavailable', `${name} runs in a virtual machine here, which shares files alone`, {
+      throw new AppError('sandbox_unavailable', `${name} runs in a virtual machine here, which shares files but no sockets`, {
         hint: elsewhere,
       })
     }

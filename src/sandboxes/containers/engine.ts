@@ -2,9 +2,11 @@ import { once } from 'node:events'
 import type Docker from 'dockerode'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import { exhaustionRemedy } from '../../lib/exhaustion.ts'
+import { type EngineImage, findImage, pullImage, whyNotFetched } from './engine-images.ts'
 import {
   answerWithin,
   beginContainer,
+  engineMessage,
   type StartedContainer,
   type StatusError,
   unlessGone,
@@ -22,14 +24,6 @@ export interface EngineFacts {
   hasSelinux: boolean
   limits: { memory: boolean; pids: boolean; cpu: boolean }
   cgroups: string
-}
-
-export interface EngineImage {
-  id: string
-  /** PATH of the image's environment. */
-  path: string | undefined
-  /** Volumes the image declares: folders that would be writable beside ours. */
-  volumes: string[]
 }
 
 export interface FoundContainer {
@@ -61,15 +55,6 @@ export const couldNotStart = 'The container could not be started'
 const quickMs = 20_000
 /** Time limit for starting a container on a busy host. */
 const startMs = 120_000
-const registryMs = 10_000
-const progressMs = 1_000
-
-/** Extracts the engine's own message from an error. */
-const wordsOf = (error: unknown): string =>
-  messageOf(error)
-    .replace(/^\(HTTP code \d+\) [^-]*- /, '')
-    .trim()
-    .slice(0, 500)
 
 const remedyFor = (error: unknown, socket: string): string | undefined => {
   const { code } = error as StatusError
@@ -81,9 +66,6 @@ const remedyFor = (error: unknown, socket: string): string | undefined => {
     return 'Start it: `systemctl start docker`, or `systemctl --user start podman.socket`; JETTY_SANDBOX_SOCKET names its socket.'
   return exhaustionRemedy(code ?? '')
 }
-
-/** Adds `:latest`: without a tag the engine would pull every tag. */
-const withTag = (image: string): string => (/@|:[^/]*$/.test(image) ? image : `${image}:latest`)
 
 const load = async (): Promise<typeof Docker> => {
   try {
@@ -100,131 +82,91 @@ const load = async (): Promise<typeof Docker> => {
   }
 }
 
+interface EngineClient {
+  docker: Docker
+  socket: string
+  /** Timeout of a request. */
+  withinMs: number
+}
+
+const unavailable = (what: string, { socket }: EngineClient, error: unknown): AppError => {
+  const hint = remedyFor(error, socket)
+  return new AppError('sandbox_unavailable', `${what}: ${engineMessage(error)}`, {
+    ...(hint && { hint }),
+    cause: error,
+  })
+}
+
+/** Does some work of the engine; a failure becomes `sandbox_unavailable` with a message that begins with `what`. */
+const asking = async <T>(what: string, client: EngineClient, work: () => Promise<T>): Promise<T> => {
+  try {
+    return await work()
+  } catch (error) {
+    throw error instanceof AppError ? error : unavailable(what, client, error)
+  }
+}
+
+const describe = async ({ docker, withinMs }: EngineClient): Promise<EngineFacts> => {
+  const [version, info] = await answerWithin(withinMs, Promise.all([docker.version(), docker.info()]))
+  const podman = version.Components?.find(({ Name }) => /podman/i.test(Name))
+  const options: string[] = info.SecurityOptions ?? []
+  return {
+    version: podman ? `Podman ${podman.Version}` : `Docker ${version.Version}`,
+    isPodman: podman !== undefined,
+    isRootless: options.some((option) => option.includes('name=rootless')),
+    isRemapped: options.some((option) => option.includes('name=userns')),
+    hasSelinux: options.some((option) => option.includes('name=selinux')),
+    limits: {
+      memory: Boolean(info.MemoryLimit),
+      pids: Boolean(info.PidsLimit),
+      cpu: Boolean(info.CpuCfsQuota ?? info.CPUCfsQuota),
+    },
+    cgroups: `cgroup v${info.CgroupVersion ?? '1'}`,
+  }
+}
+
+const start = async (
+  { docker, withinMs }: EngineClient,
+  options: Docker.ContainerCreateOptions,
+  signal: AbortSignal,
+): Promise<StartedContainer> => {
+  signal.throwIfAborted()
+  const starting = beginContainer(docker, options, withinMs)
+  const ended = new AbortController()
+  const aborted = once(signal, 'abort', { signal: ended.signal }).then(() => signal.throwIfAborted() as never)
+  try {
+    return await answerWithin(startMs, Promise.race([starting, aborted]))
+  } catch (error) {
+    starting.then((late) => late.remove()).catch(() => {}) // the reaper finds what this leaves
+    throw error
+  } finally {
+    aborted.catch(() => {})
+    ended.abort()
+  }
+}
+
+const labelled = async ({ docker, withinMs }: EngineClient, label: string): Promise<FoundContainer[]> => {
+  const found = await answerWithin(withinMs, docker.listContainers({ all: true, filters: { label: [label] } }))
+  return found.map(({ Id, Labels }) => ({ id: Id, labels: Labels }))
+}
+
+const remove = ({ docker, withinMs }: EngineClient, id: string): Promise<void> =>
+  answerWithin(withinMs, unlessGone(docker.getContainer(id).remove({ force: true, v: true })))
+
 /** Opens a client for the engine at a unix socket, without a first request. Requests time out after `withinMs`. */
 export const openEngine = async (socket: string, withinMs = quickMs): Promise<ContainerEngine> => {
   const Client = await load()
   // All four options are set; otherwise DOCKER_HOST would override them.
   const docker = new Client({ socketPath: socket, protocol: 'http', host: undefined, port: undefined })
-
-  const unavailable = (what: string, error: unknown): AppError => {
-    const hint = remedyFor(error, socket)
-    return new AppError('sandbox_unavailable', `${what}: ${wordsOf(error)}`, { ...(hint && { hint }), cause: error })
-  }
-  const asked = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
-    try {
-      return await work()
-    } catch (error) {
-      throw error instanceof AppError ? error : unavailable(what, error)
-    }
-  }
-  /** Calls Podman's own API, which offers more than the Docker-compatible one. */
-  const ask = (path: string): Promise<unknown> =>
-    new Promise((resolve, reject) => {
-      docker.modem.dial({ path, method: 'GET', statusCodes: { 200: true } }, (error, answer) =>
-        error ? reject(error) : resolve(answer),
-      )
-    })
-
+  const client: EngineClient = { docker, socket, withinMs }
   return {
-    describe: () =>
-      asked(`Nothing answers at ${socket}`, async () => {
-        const [version, info] = await answerWithin(withinMs, Promise.all([docker.version(), docker.info()]))
-        const podman = version.Components?.find(({ Name }) => /podman/i.test(Name))
-        const options: string[] = info.SecurityOptions ?? []
-        return {
-          version: podman ? `Podman ${podman.Version}` : `Docker ${version.Version}`,
-          isPodman: podman !== undefined,
-          isRootless: options.some((option) => option.includes('name=rootless')),
-          isRemapped: options.some((option) => option.includes('name=userns')),
-          hasSelinux: options.some((option) => option.includes('name=selinux')),
-          limits: {
-            memory: Boolean(info.MemoryLimit),
-            pids: Boolean(info.PidsLimit),
-            cpu: Boolean(info.CpuCfsQuota ?? info.CPUCfsQuota),
-          },
-          cgroups: `cgroup v${info.CgroupVersion ?? '1'}`,
-        }
-      }),
-
+    describe: () => asking(`Nothing answers at ${socket}`, client, () => describe(client)),
     findImage: (name) =>
-      asked(`The image ${name} cannot be inspected`, async () => {
-        try {
-          const { Id, Config } = await answerWithin(withinMs, docker.getImage(withTag(name)).inspect())
-          const path = Config?.Env?.find((line) => line.startsWith('PATH='))?.slice('PATH='.length)
-          return { id: Id, path, volumes: Object.keys(Config?.Volumes ?? {}) }
-        } catch (error) {
-          if ((error as StatusError).statusCode === 404) return undefined
-          throw error
-        }
-      }),
-
-    async whyNotFetched(name, { isPodman }) {
-      const image = withTag(name)
-      const asking = isPodman ? ask(`/v4.0.0/libpod/manifests/${image}/json`) : docker.getImage(image).distribution()
-      try {
-        await answerWithin(registryMs, asking)
-        return undefined
-      } catch (error) {
-        const isAnswer = (error as StatusError).statusCode !== undefined && !/^(page )?not found$/i.test(wordsOf(error))
-        return isAnswer ? wordsOf(error) : undefined
-      }
-    },
-
-    async pull(name, onProgress, signal) {
-      try {
-        const stream = await docker.pull(withTag(name), signal ? { abortSignal: signal } : {})
-        let told = Number.NEGATIVE_INFINITY
-        await new Promise<void>((resolve, reject) => {
-          docker.modem.followProgress(
-            stream,
-            (error) => (error ? reject(error) : resolve()),
-            ({ status, progress, error }: { status?: string; progress?: string; error?: string }) => {
-              if (error) return reject(new Error(error))
-              if (!status || performance.now() - told < progressMs) return
-              told = performance.now()
-              onProgress([status, progress].filter(Boolean).join(' '))
-            },
-          )
-        })
-      } catch (error) {
-        signal?.throwIfAborted()
-        throw new AppError(
-          'sandbox_unavailable',
-          `The image ${name} is not on this machine and cannot be pulled: ${wordsOf(error)}`,
-          {
-            hint: 'Check its name and the connection to its registry, or load it beforehand (`docker load`, `podman load`).',
-            cause: error,
-          },
-        )
-      }
-    },
-
-    start: (options, signal) =>
-      asked(couldNotStart, async () => {
-        signal.throwIfAborted()
-        const starting = beginContainer(docker, options, withinMs)
-        const ended = new AbortController()
-        const asked = once(signal, 'abort', { signal: ended.signal }).then(() => signal.throwIfAborted() as never)
-        try {
-          return await answerWithin(startMs, Promise.race([starting, asked]))
-        } catch (error) {
-          starting.then((late) => late.remove()).catch(() => {}) // the reaper finds what this leaves
-          throw error
-        } finally {
-          asked.catch(() => {})
-          ended.abort()
-        }
-      }),
-
-    labelled: (label) =>
-      asked('Containers cannot be listed', async () => {
-        const found = await answerWithin(withinMs, docker.listContainers({ all: true, filters: { label: [label] } }))
-        return found.map(({ Id, Labels }) => ({ id: Id, labels: Labels }))
-      }),
-
-    remove: (id) =>
-      asked(`The container ${id} cannot be removed`, () =>
-        answerWithin(withinMs, unlessGone(docker.getContainer(id).remove({ force: true, v: true }))),
-      ),
+      asking(`The image ${name} cannot be inspected`, client, () => findImage(docker, name, withinMs)),
+    whyNotFetched: (name, { isPodman }) => whyNotFetched(docker, name, isPodman),
+    pull: (name, onProgress, signal) => pullImage(docker, name, onProgress, signal),
+    start: (options, signal) => asking(couldNotStart, client, () => start(client, options, signal)),
+    labelled: (label) => asking('Containers cannot be listed', client, () => labelled(client, label)),
+    remove: (id) => asking(`The container ${id} cannot be removed`, client, () => remove(client, id)),
   }
 }

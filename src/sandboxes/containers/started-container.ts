@@ -1,4 +1,5 @@
 import type Docker from 'dockerode'
+import { messageOf } from '../../lib/errors.ts'
 import { pause } from '../../lib/time.ts'
 
 export interface ContainerEnd {
@@ -22,7 +23,14 @@ export interface StartedContainer {
 /** An error of the engine's client, with the HTTP status of the engine's answer. */
 export type StatusError = Error & { statusCode?: number; code?: string; reason?: string }
 
-/** How often a wait that the engine breaks off is repeated; the pauses outlast an engine restart. */
+/** Extracts the engine's own message from an error. */
+export const engineMessage = (error: unknown): string =>
+  messageOf(error)
+    .replace(/^\(HTTP code \d+\) [^-]*- /, '')
+    .trim()
+    .slice(0, 500)
+
+/** How often an interrupted wait is repeated; the pauses outlast a restart of the engine. */
 const mostTurns = 120
 const turnMs = 250
 
