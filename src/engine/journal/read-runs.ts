@@ -2,7 +2,7 @@ import type { ActivityContext, ReadValue } from '../../activities/activity.ts'
 import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
-import { type Path, parsePath, readPath } from '../program/paths.ts'
+import { type Path, parsePath, readPath, whyNotFound } from '../program/paths.ts'
 
 interface ReadRow {
   trajectory_id: string
@@ -127,7 +127,7 @@ const readOne = (row: ReadRow | undefined, collection: string, id: string, paths
     const reading = readPath(root, path.segments)
     return reading.found
       ? reading
-      : { found: false, reason: `'${path.text}' leads to nothing: no '${reading.segment}' in ${reading.available}` }
+      : { found: false, reason: `'${path.text}' leads to nothing: ${whyNotFound(path, reading)}` }
   })
 }
 

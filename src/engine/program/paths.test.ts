@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parsePath, readPath } from './paths.ts'
+import { parsePath, readPath, whyNotFound } from './paths.ts'
 
 const read = (value: unknown, text: string) => {
   const path = parsePath(`r${text}`)
@@ -31,17 +31,27 @@ describe('reading a path', () => {
     expect(read(document, text)).toEqual({ found: true, value: expected })
   })
 
-  it.each<[string, string, string]>([
-    ['.items[9].id', '[9]', 'an array of 4'],
-    ['.items.id', 'id', 'an array of 4'],
-    ['.map.three', 'three', 'keys one, two'],
-    ['.map[0]', '[0]', 'keys one, two'],
-    ['.items[0].id[*]', '[*]', 'a number'],
-    ['.items[2].id.x', 'x', 'null'],
-    ['.map.toString', 'toString', 'keys one, two'],
-    ['.map.__proto__', '__proto__', 'keys one, two'],
-  ])('%s leads to nothing and says where', (text, segment, available) => {
-    expect(read(document, text)).toEqual({ found: false, segment, available })
+  it.each<[string, string]>([
+    ['.items[9].id', "'root.items' is a list of 4 and has no '[9]'"],
+    ['.items.id', "'root.items' is a list of 4 and has no 'id'; [*] reads each of its elements"],
+    ['.map.three', "'root.map' has no 'three', only one, two"],
+    ['.map.tow', "'root.map' has no 'tow', only one, two; did you mean 'two'?"],
+    ['.map[0]', "'root.map' has no '[0]', only one, two"],
+    ['.items[0].id[*]', "'root.items[0].id' is a number and has no '[*]'"],
+    ['.items[2].id.x', "'root.items[2].id' is null"],
+    ['.map.toString', "'root.map' has no 'toString', only one, two"],
+    ['.map.__proto__', "'root.map' has no '__proto__', only one, two"],
+  ])('%s leads to nothing and says where', (text, reason) => {
+    const path = parsePath(`root${text}`)!
+    const result = readPath(document, path.segments)
+    expect(result.found || whyNotFound(path, result)).toBe(reason)
+  })
+
+  it('takes its time from the names, not from the keys of a large object', () => {
+    const keys = Array.from({ length: 100_000 }, (_, at) => [`${'k'.repeat(at % 500)}${at}`, at])
+    const path = parsePath('root.missing')!
+    const reason = whyNotFound(path, { found: false, at: 0, within: Object.fromEntries(keys) })
+    expect(reason).toMatch(/^'root' has no 'missing', only 0, k1, .*, …$/)
   })
 
   it.each(['', '.a', 'a b', 'a..b', 'a[', 'a[]', 'a[x]', 'a[1.5]', "a['x", 'a.', 'a/b', '[0]', 'é'])(

@@ -1,3 +1,6 @@
+import { nearest } from '../../lib/text/nearest.ts'
+import { question } from './remark.ts'
+
 /**
  * Path expressions: `root(.name | [int] | [*] | ['any'])*`. Parsing and reading are pure and linear;
  * a path is a data look-up and never runs anything.
@@ -58,18 +61,45 @@ const bracketed = (source: string, at: number): { segment: Segment; end: number 
   return { segment: { kind: 'index', index: Number(inside) }, end: close + 1 }
 }
 
-/** Result of reading a path; on failure, the first segment that failed and what was available instead. */
-export type PathResult = { found: true; value: unknown } | { found: false; segment: string; available: string }
+/** Result of reading a path; on failure, the index of the segment that failed, and the value that it was looked up in. */
+export type PathResult = { found: true; value: unknown } | { found: false; at: number; within: unknown }
+
+const mostShownKeys = 12
+/** Maximum keys that are compared with a name; longer keys are not. */
+const mostComparedKeys = 200
+const longestComparedKey = 100
 
 const spell = (segment: Segment): string =>
   segment.kind === 'each' ? '[*]' : segment.kind === 'index' ? `[${segment.index}]` : segment.name
 
-const describe = (value: unknown): string => {
-  if (Array.isArray(value)) return `an array of ${value.length}`
-  if (value === null) return 'null'
-  if (typeof value !== 'object') return `a ${typeof value}`
-  const keys = Object.keys(value)
-  return keys.length === 0 ? 'an empty object' : `keys ${keys.slice(0, 12).join(', ')}${keys.length > 12 ? ', …' : ''}`
+/** The beginning of a path, before the segment at an index. */
+const pathBefore = ({ root, segments }: Path, at: number): string => {
+  const rest = segments.slice(0, at).map((segment) => (segment.kind === 'name' ? `.${segment.name}` : spell(segment)))
+  return root + rest.join('')
+}
+
+const kindOf = (value: unknown): string => {
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : `a list of ${value.length}`
+  if (typeof value === 'string') return 'a text'
+  return typeof value === 'object' ? 'an empty object' : `a ${typeof value}`
+}
+
+/** Says where a path breaks off, what is there instead, and which name was probably meant. */
+export const whyNotFound = (path: Path, { at, within }: Extract<PathResult, { found: false }>): string => {
+  const before = `'${pathBefore(path, at)}'`
+  const segment = path.segments[at]
+  const missing = segment === undefined ? '' : spell(segment)
+  if (within === null) return `${before} is null`
+  if (within === undefined) return `${before} has no value`
+  const keys = typeof within === 'object' && !Array.isArray(within) ? Object.keys(within) : []
+  if (keys.length === 0) {
+    const isName = Array.isArray(within) && segment?.kind === 'name'
+    return `${before} is ${kindOf(within)} and has no '${missing}'${isName ? '; [*] reads each of its elements' : ''}`
+  }
+  const compared = keys.slice(0, mostComparedKeys).filter((key) => key.length <= longestComparedKey)
+  const shown = keys.slice(0, mostShownKeys).map((key) => key.slice(0, longestComparedKey))
+  if (keys.length > mostShownKeys) shown.push('…')
+  return `${before} has no '${missing}', only ${shown.join(', ')}${question(nearest(missing, compared))}`
 }
 
 /** Follows `segments` from `value`. Several `[*]` give one flat array; elements without the rest are left out. */
@@ -79,7 +109,7 @@ export const readPath = (value: unknown, segments: Segment[], from = 0): PathRes
     const segment = segments[at] as Segment
     if (segment.kind === 'each') return readEach(current, segments, at)
     const next = step(current, segment)
-    if (!next) return { found: false, segment: spell(segment), available: describe(current) }
+    if (!next) return { found: false, at, within: current }
     current = next.value
   }
   return { found: true, value: current }
@@ -100,7 +130,7 @@ const step = (current: unknown, segment: Exclude<Segment, { kind: 'each' }>): { 
 
 const readEach = (current: unknown, segments: Segment[], at: number): PathResult => {
   if (typeof current !== 'object' || current === null) {
-    return { found: false, segment: '[*]', available: describe(current) }
+    return { found: false, at, within: current }
   }
   const more = segments.slice(at + 1).some((segment) => segment.kind === 'each')
   const found: unknown[] = []

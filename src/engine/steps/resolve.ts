@@ -2,7 +2,7 @@ import { AppError } from '../../lib/errors.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import { asText } from '../../lib/text/as-text.ts'
 import type { Binding } from '../program/bindings.ts'
-import { type Path, type PathResult, readPath } from '../program/paths.ts'
+import { type Path, readPath, whyNotFound } from '../program/paths.ts'
 import type { ProgramStep } from '../program/program.ts'
 import type { Source } from '../program/source.ts'
 import { absenceOf, type Loaded, sectionsOf } from './step-results.ts'
@@ -119,16 +119,13 @@ const insideList = (source: Source): boolean => source.kind === 'list'
 
 type Outcome =
   | { found: true; value: unknown }
-  | (Extract<PathResult, { found: false }> & { path: Path; absence: string | undefined })
+  | { found: false; path: Path; reason: string; isAbsent: boolean }
 
 /** The step was skipped or has not run yet, as the workflow wants it: nobody need be warned. */
-const isAbsent = (outcome: Outcome): boolean => !outcome.found && outcome.absence !== undefined
+const isAbsent = (outcome: Outcome): boolean => !outcome.found && outcome.isAbsent
 
 const why = (outcome: Outcome, source: Source): string => {
-  if (!outcome.found) {
-    if (outcome.absence !== undefined) return `'${outcome.path.text}' leads to nothing: ${outcome.absence}`
-    return `'${outcome.path.text}' leads to nothing: no '${outcome.segment}' in ${outcome.available}`
-  }
+  if (!outcome.found) return `'${outcome.path.text}' leads to nothing: ${outcome.reason}`
   return source.kind === 'path' ? `'${source.path.text}' is null` : 'it is null'
 }
 
@@ -187,16 +184,15 @@ const follow = (path: Path, scope: Scope): Outcome => {
   const root = path.root === 'init_params' ? scope.initParams : scope.step(path.root)
   const reading = readPath(root, path.segments)
   if (reading.found) return reading
-  return { ...reading, path, absence: scope.absence?.(path.root) }
+  const absence = scope.absence?.(path.root)
+  return { found: false, path, reason: absence ?? whyNotFound(path, reading), isAbsent: absence !== undefined }
 }
-
-const unset = "the run's environment (set it in the collection)"
 
 const followEnv = (path: Path, scope: Scope): Outcome => {
   const segment = path.segments[0]
   const name = segment?.kind === 'name' ? segment.name : ''
   const value = path.segments.length === 1 ? scope.env(name) : undefined
-  return value === undefined
-    ? { found: false, segment: name, available: unset, path, absence: undefined }
-    : { found: true, value }
+  if (value !== undefined) return { found: true, value }
+  const reason = `the run's environment has no '${name}'; set it in the collection`
+  return { found: false, path, reason, isAbsent: false }
 }
