@@ -16,7 +16,7 @@ export interface ChosenPart extends BulkPart {
 }
 
 /** Maximum number of runs of one part. */
-export const runsOfPart = 50
+const runsOfPart = 50
 
 const asRuns = (chosen: readonly ChosenRun[], from: number) =>
   chosen.map(({ id, trajectory_id, name }, at) => ({

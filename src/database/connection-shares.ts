@@ -2,9 +2,6 @@
 const ownConnections = 5
 const mostOfLibrary = 6
 
-/** Minimum number of connections for a process. */
-export const leastConnections = 11
-
 /** Maximum connections of each pool. */
 export interface ConnectionShares {
   /** The lease library. */

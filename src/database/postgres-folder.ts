@@ -17,11 +17,11 @@ export const postgresPaths = (dataDir: string) => ({
 })
 
 /** Superuser created by initdb: for the start, for backups and for operators. */
-export const postgresUser = 'jetty'
+const postgresUser = 'jetty'
 /** Ordinary role that the server uses. */
 export const serverRole = 'jetty_server'
 // created by initdb; a database of our own would cost another 50 ms and a race
-export const postgresDatabase = 'postgres'
+const postgresDatabase = 'postgres'
 
 export const postgresPassword = (dataDir: string): string =>
   readOrCreate(postgresPaths(dataDir).password, () => randomBytes(24).toString('base64url'))

@@ -23,7 +23,7 @@ export interface DatabaseWatch {
   stop(): Promise<void>
 }
 
-/** Work that a caller waits for; once `isOver`, the caller was told that it failed. */
+/** Work that a caller waits for. Once `isOver`, the caller has the error. */
 export interface AwaitedWork {
   isOver: boolean
 }

@@ -10,9 +10,11 @@ import { type Outcome, type Ticket, ticketHeaders } from './ticket.ts'
 type Streamed = Extract<UpstreamAnswer, { kind: 'events' | 'large' }>
 type Whole = Extract<UpstreamAnswer, { kind: 'whole' | 'refused' }>
 
-/** Makes the answer to a call from what the model gave. A record is kept before the last byte leaves. */
+/** Makes the answer to a call from the answer of the model. The call is recorded before the last byte is sent. */
 export const makeAnswerCall = (options: RelayOptions) => {
-  /** Passes an answer on while it comes. Its record is kept when it ends, so the headers say what is intended. */
+  /**
+   * Passes an answer on while it arrives. The record is written at its end, so the headers announce the intended one.
+   */
   const streamed = (ticket: Ticket, given: Streamed): Reply => {
     const record = !ticket.recorded ? 'off' : ticket.databaseAway ? 'spilled' : 'on'
     const write: Reply['body'] = (outgoing) =>

@@ -10,13 +10,13 @@ import { renameModel } from '../upstream/transport/rename-model.ts'
 
 /** A call as a client sent it, read no further than has to be. */
 export interface AskedCall {
-  /** As it came. */
+  /** The body as it arrived. */
   body: Buffer
   members: readonly Member[]
-  /** As the client writes it. */
+  /** The model's name as the client writes it. */
   model: string
   stream: boolean
-  /** What it says to this server. */
+  /** The `jetty` block: options for this server. */
   block: JettyBlock
 }
 
@@ -40,7 +40,7 @@ const bad = (message: string, hint = 'Send the request as the reference of the p
 
 const noJson = (): AppError => bad('The body is not a valid JSON object', 'Check quotes, commas, brackets and UTF-8.')
 
-/** The JSON that bytes are. Throws `bad_request` for what is none. */
+/** Parses a JSON body. Throws `bad_request` if it is not JSON. */
 export const parsedBody = (body: Buffer): unknown => {
   const value = parsedJson(body.toString())
   if (value === undefined) throw noJson()
@@ -60,7 +60,7 @@ const lastOf = (members: readonly Member[], name: string): Member | undefined =>
 const inside = (body: Buffer, member: Member | undefined): readonly Member[] =>
   (member && membersOf(body, maxJsonDepth, member.valueStart)?.members) ?? []
 
-/** What stands as the block, unchecked: at the top, or in `extra_body`, where some clients leave it. */
+/** Reads the unchecked `jetty` block: a member of the body, or of `extra_body`, where some clients put it. */
 const givenBlock = (body: Buffer, members: readonly Member[]): unknown => {
   const nested = lastOf(inside(body, lastOf(members, 'extra_body')), 'jetty')
   return parsedMember(body, lastOf(members, 'jetty') ?? nested) ?? undefined

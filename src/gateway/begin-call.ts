@@ -19,7 +19,7 @@ export interface BeginCallDeps {
   /** Refuses a call that is to be recorded when its collection has no room. */
   quota: Pick<Quota, 'require'>
   recorder: Recorder
-  /** Draws a trajectory id that no run has: the client is told it before the call is recorded. */
+  /** Draws an unused trajectory id: the client gets it before the call is recorded. */
   drawTrajectoryId(): string
   /** Refuses calls that cannot be recorded in Postgres now. */
   recordingRequired: boolean

@@ -23,7 +23,7 @@ export interface GatewayDeps extends AskDeps, BeginCallDeps, KeepDeps {
       /** Bytes that all open answers together may keep for their records. */
       roomBytes: number
     }
-  /** How often trials of calls that are under way are renewed. */
+  /** Interval at which the reservations of trial calls in flight are renewed. */
   renewMs?: number
 }
 
@@ -36,11 +36,11 @@ export interface Gateway {
   end(): Promise<void>
 }
 
-/** Throws for a compressed body: it is passed on and recorded as it comes. */
+/** Throws for a compressed body: the gateway forwards and records bodies as they arrive. */
 const requireUnpacked = (encoding = 'identity'): void => {
   if (encoding.trim().toLowerCase() === 'identity') return
-  const message = `A body with Content-Encoding: ${headerText(encoding, 100)} is not taken`
-  throw new AppError('unsupported_encoding', message, { hint: 'Send it as it is, without Content-Encoding.' })
+  const message = `Bodies with Content-Encoding: ${headerText(encoding, 100)} are not accepted`
+  throw new AppError('unsupported_encoding', message, { hint: 'Send the body uncompressed, without Content-Encoding.' })
 }
 
 const readCall = (bytes: Buffer, headers: IncomingHttpHeaders, shape: Shape): AskedBody | 'runbook' => {
@@ -52,8 +52,8 @@ const readCall = (bytes: Buffer, headers: IncomingHttpHeaders, shape: Shape): As
 }
 
 /**
- * Makes the gateway: it passes calls on to whoever serves the model, and the answers back, byte by byte where both speak
- * the same format. Each call is on record before the last byte of its answer leaves.
+ * Makes the gateway. It forwards calls to the provider of the model, and the answers back, unchanged when both use the
+ * same format. Each call is recorded before the last byte of its answer is sent.
  */
 export const makeGateway = (deps: GatewayDeps): Gateway => {
   const { limits, recorder } = deps

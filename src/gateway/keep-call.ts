@@ -13,7 +13,7 @@ import { endTrialCall } from './trial-call.ts'
 export interface KeepDeps {
   /** Writes a call down: in Postgres, or in a file while that is away. */
   recorder: Recorder
-  /** Counts the cost of a call that leaves no record. */
+  /** Counts the cost of a call without a record. */
   spend(cost: CallCost): Promise<void>
   cache: AnswerCache
   lending: Lending

@@ -7,9 +7,9 @@ import { clientLeft, type Stop } from '../upstream/transport/stop.ts'
 /** A call that has not ended yet. */
 export interface OpenModelCall {
   stop: Stop
-  /** The client has left. */
+  /** Whether the client has disconnected. */
   isGone(): boolean
-  /** What the call has reserved of a trial. */
+  /** The reservation of the call in a trial. */
   trial?: { collectionId: number; runKey: string }
 }
 

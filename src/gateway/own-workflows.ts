@@ -1,10 +1,10 @@
 import { type Shape, shapes } from '../model/gateway/shape.ts'
 import { definitionHash } from '../store/tasks/tasks.ts'
 
-/** The one step of a recorded call. */
+/** Name of the only step of a recorded call. */
 export const stepName = 'completion'
 
-/** What a call of each shape is as a step: its activity, and where its parameters stand in the request. */
+/** The step config of each shape of call: its activity, and the paths of its parameters in the request. */
 const steps: Record<Shape, Record<string, string>> = {
   chat: { activity: 'litellm_chat', model_path: 'init_params.model', messages_path: 'init_params.messages' },
   embeddings: { activity: 'litellm_embeddings', model_path: 'init_params.model', input_path: 'init_params.input' },

@@ -10,8 +10,8 @@ const withDetail = (text: string, detail: string): string => {
 }
 
 /**
- * The body of a refusal in the client's envelope: the provider's own with `detail` added where it has that form, else
- * one that quotes its words. `text` is what it said, without secrets.
+ * Builds the error body in the client's format. A body of the provider in that format is kept, with `detail` added;
+ * otherwise its message is quoted. `text` is the provider's body without secrets.
  */
 export const refusedBody = (shape: Shape, status: number, text: string, error: AppError): string => {
   const body = parsedJson(text)

@@ -18,36 +18,39 @@ import { ownTask } from './own-workflows.ts'
 import type { FinishedCall } from './record/finished-call.ts'
 import type { TrialCall } from './trial-call.ts'
 
-/** A call that was admitted: what of its record is known before anybody was asked. */
+/** An admitted call: the part of its record that is known before a provider is called. */
 export type Ticket = Pick<
   FinishedCall,
   'key' | 'trajectoryId' | 'place' | 'author' | 'scrub' | 'shape' | 'stream' | 'request' | 'startedMs'
 > & {
-  /** Who answers, once that is known. */
+  /** The provider that answers, once known. */
   provider: Provider | null
   model: string
   /** False: nothing is written down of it. */
   recorded: boolean
   databaseAway: boolean
-  /** What is set of its collection. */
+  /** The settings of its collection that are set. */
   settings: Partial<CollectionSettings>
-  /** Models that were asked in vain. */
+  /** Models that failed before. */
   attempts: FailedAttempt[]
-  /** What it uses of a trial. */
+  /** The use of a trial. */
   trial: TrialCall | undefined
-  /** Its answer came from the cache. */
+  /** Whether the answer came from the cache. */
   cached: boolean
-  /** Under what its answer is kept to be given again, where it is to be. */
+  /** The cache key to store the answer under, if it is to be cached. */
   cacheKey?: CacheKey
 }
 
-/** How a call ended. */
+/** The end of a call. */
 export type Outcome = Pick<FinishedCall, 'status' | 'httpStatus' | 'error' | 'answer' | 'firstByteMs'>
 
-/** Writes down how a call ended; `off` where it is not to be. */
+/** Records the end of a call. Returns `off` if it is not to be recorded. */
 export type Keep = (ticket: Ticket, outcome: Outcome) => Promise<RecordDestination | 'off'>
 
-/** Whoever does not want to be recorded must not be, because of a word that is not known. */
+/**
+ * Reads the record header. An unknown value is refused: a typing error must not cause a record that the caller does not
+ * want.
+ */
 const readRecordHeader = (written: string | undefined): boolean => {
   const read = flagSchema.safeParse(written ?? 'on')
   if (read.success) return read.data
@@ -56,12 +59,15 @@ const readRecordHeader = (written: string | undefined): boolean => {
   })
 }
 
-/** What a call is told by: the settings of its collection, its header, its block, the last word being the block's. */
+/**
+ * Whether a call is recorded. The settings of its collection decide, its header overrides them, its block overrides
+ * both.
+ */
 const isRecorded = ({ block }: AskedCall, headers: IncomingHttpHeaders, { collection }: PlacedAdmission): boolean =>
   block.record ??
   (readRecordHeader(headers['x-jetty-record']?.toString()) && (collection.settings?.record_calls ?? true))
 
-/** What is known of a call before anybody is asked, its ids among it: the first header names them. */
+/** Makes the ticket of a call with its ids, which the first headers already name. */
 export const makeTicket = ({
   shape,
   asked,
@@ -134,7 +140,7 @@ export const finishedCall = (ticket: Ticket, outcome: Outcome): FinishedCall => 
   endedMs: now(),
 })
 
-/** The headers by which every answer says what it is on record as, and who gave it. */
+/** The headers of every answer: where the call is recorded, and which provider answered. */
 export const ticketHeaders = (ticket: Ticket, record: RecordDestination | 'on' | 'off'): Record<string, string> => ({
   ...(ticket.recorded ? { 'x-jetty-trajectory-id': ticket.trajectoryId } : {}),
   'x-jetty-record': record,

@@ -3,13 +3,13 @@ import { newRunKey } from '../lib/ids.ts'
 import { now } from '../lib/time.ts'
 import type { Lending } from '../store/collections/lending.ts'
 
-/** What one call uses of a trial. */
+/** The use of a trial by one call. */
 export interface TrialCall {
   /** The run key of its record, under which it is counted. */
   runKey: string
   /** Names of the keys that are lent to the call. */
   lent: readonly string[]
-  /** Headers that tell what is left after the call. */
+  /** Headers that report the rest of the trial after the call. */
   headers: Record<string, string>
 }
 
@@ -30,7 +30,7 @@ export const beginTrialCall = async (
   }
 }
 
-/** A call that has ended, with what it used of a trial. */
+/** A finished call with its use of a trial. */
 interface EndedTrialCall {
   key: string
   place: { collectionId: number }

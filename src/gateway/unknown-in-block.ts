@@ -6,8 +6,8 @@ import type { UpstreamAnswer } from '../upstream/answer.ts'
 const unknownIn = unknownMembersOf(blockOfEitherSchema)
 
 /**
- * The same answer with a warning for each member of the `jetty` block that is not known. The body is OpenAI's, so they go
- * into the header, before those that are there already.
+ * Adds a warning for each unknown member of the `jetty` block. The body has OpenAI's format, so the warnings go into
+ * the header, before those that are there.
  */
 export const withBlockWarnings = (given: UpstreamAnswer, block: JettyBlock): UpstreamAnswer => {
   const found = unknownIn?.({ jetty: block }).map(({ message }) => message) ?? []

@@ -8,12 +8,12 @@ import { type AccessChecks, admitPlaced, type PlacedAdmission } from './authoris
 import { type Credentials, credentialText } from './credentials.ts'
 import type { Endpoint } from './endpoint.ts'
 
-/** An admission as the database has it, or as it had it within the last minute while it is away. */
+/** A cached admission, with what the database knew when it was asked (up to a minute ago during an outage). */
 export interface CheckedAdmission extends PlacedAdmission {
   databaseAway: boolean
 }
 
-/** What an admission follows from. */
+/** The facts that decide about an admission. */
 export interface AdmissionRequest {
   endpoint: Endpoint
   /** Name of the collection; undefined: the home of the key. */
@@ -22,44 +22,44 @@ export interface AdmissionRequest {
   address: string | undefined
 }
 
-/** A busy key is looked up ten times a second, not once a call. */
+/** How long an answer of the database holds: a busy key is looked up ten times a second, not for each call. */
 const freshForMs = 100
-/** While the database is away, keys are admitted as they were so short a time ago. */
+/** How old an answer may be that admits a key while the database is away. */
 const knownForMs = 60_000
 const mostKnown = 10_000
-/** A database that does not answer within this time is away: one that is frozen never refuses a connection. */
+/** Timeout for keys that were seen within a minute. A frozen database accepts connections and never answers. */
 const patienceMs = 2_000
-/** A key that was not seen lately has to wait for the database. */
+/** Timeout for other keys: only the database knows them. */
 const unknownPatienceMs = 5_000
 
 export interface AdmissionCache {
-  /** Admits a call to a model. Rejects as `admitPlaced` does. */
+  /** Admits a call to a model. Rejects with the errors of `admitPlaced`. */
   admit(request: AdmissionRequest): CheckedAdmission | Promise<CheckedAdmission>
-  /** Something changed that admissions follow from: each key is looked up again at its next call. */
+  /** Call it when keys or collections have changed: each key is looked up again with its next call. */
   doubt(): void
 }
 
 interface Known extends CheckedAdmission {
-  /** When the database was asked, and how many doubts there had been by then. */
+  /** When the database was asked, and the number of `doubt` calls before that. */
   atMs: number
   doubts: number
 }
 
 const shortText = 200
-/** Short texts are kept as they are: to hash them costs more than the room. */
+/** Keeps short texts as they are: a hash would cost more time than it saves memory. */
 const keptAs = (text: string): string => (text.length <= shortText ? text : hashToken(text))
 
 const keyOf = ({ endpoint, name, credentials }: AdmissionRequest): string =>
   `${keptAs(credentials ? credentialText(credentials) : '')} ${endpoint.access} ${name?.toLowerCase() ?? ''}`
 
 /**
- * Remembers who was admitted where. An answer of the database holds for 100 ms; calls of keys with a rate limit are
- * counted, so they always ask. While the database is away, what it said within the last minute holds.
+ * Caches admissions. An answer of the database holds for 100 ms. Calls of keys with a rate limit are counted, so they
+ * always ask. During an outage the last answer holds for a minute.
  */
 export const makeAdmissionCache = (checks: AccessChecks): AdmissionCache => {
   const admitted = new LRUCache<string, Known>({ max: mostKnown })
   let doubts = 0
-  /** A call has waited in vain for the database, and no call has had an answer since. */
+  /** A call has timed out, and the database has not answered any call since. */
   let isSilent = false
   let asking = 0
 
@@ -87,10 +87,10 @@ export const makeAdmissionCache = (checks: AccessChecks): AdmissionCache => {
     }
   }
 
-  /** Asks the database, and takes the last answer where it is away. */
+  /** Asks the database. Returns the last answer if the database does not answer. */
   const askOrRecall = async (request: AdmissionRequest, key: string, recent: Known): Promise<CheckedAdmission> => {
     const asWas = { identity: recent.identity, collection: recent.collection, databaseAway: true }
-    if (isSilent && asking > 0) return asWas // one call that waits is enough
+    if (isSilent && asking > 0) return asWas // one waiting call is enough
     const asked = ask(request, key, recent.collection.id).catch((error: unknown) => {
       if (isDatabaseUnavailable(error)) return asWas
       throw error
@@ -110,7 +110,7 @@ export const makeAdmissionCache = (checks: AccessChecks): AdmissionCache => {
     admit(request) {
       const key = keyOf(request)
       const last = admitted.get(key)
-      const nowMs = performance.now() // a step of the clock does not make an admission last
+      const nowMs = performance.now() // monotonic: a change of the system time does not extend an admission
       const recent = last && nowMs - last.atMs < knownForMs ? last : undefined
       if (!recent) return neededInTime(ask(request, key), unknownPatienceMs)
       const isCounted = checks.isLimited?.(recent.identity, recent.collection)

@@ -2,11 +2,11 @@ import { toAppError } from '../lib/errors.ts'
 import type { FoundCollection, Identity } from '../model/collections/identity.ts'
 import { Reply } from './reply.ts'
 
-/** What a handler knows better than its request: each part that is given replaces what was assumed. Never a secret. */
+/** Details that only the handler knows. Each one replaces what the request suggested. Never a secret. */
 export interface AuditNote {
   target?: string
   changes?: Record<string, unknown>
-  /** The collections that it concerned, where the path names none or it is more than one. */
+  /** The affected collections, if the path names none or several are affected. */
   collections?: readonly Pick<FoundCollection, 'id' | 'name'>[]
 }
 
@@ -19,19 +19,19 @@ export interface AuditEntry {
   changes: Record<string, unknown>
 }
 
-/** Where changes are written down: http knows no store. */
+/** Stores entries of the audit trail; passed in, because this room does not import the store. */
 export interface AuditTrail {
-  /** Written before the change is made; gives the number of the entry. */
+  /** Writes the entry before the change is made. Returns its number. */
   begin(entry: AuditEntry): Promise<number>
   end(id: number, outcome: 'done' | 'failed', note: AuditNote): Promise<void>
-  /** The call was refused and changed nothing: the entry goes. */
+  /** Removes the entry of a call that was refused and changed nothing. */
   remove(id: number): Promise<void>
 }
 
 const namesKept = 50
 const nameLength = 100
 
-/** What a body changes, without a value that could be a secret: names, and the values of switches and numbers. */
+/** Summarizes a body without values that could be secrets: names, and the values of switches and numbers. */
 export const changesOf = (body: unknown): Record<string, unknown> => {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return {}
   const given = Object.entries(body).filter(([, value]) => value !== undefined)
@@ -44,8 +44,8 @@ export const changesOf = (body: unknown): Record<string, unknown> => {
 }
 
 /**
- * Makes a change with its entry in the audit trail. The entry is there before anything is changed: one that stays
- * `begun` says that nobody was left to write down how it ended. A call that is refused leaves none.
+ * Makes a change with an entry in the audit trail. The entry is written first: one that stays `begun` shows that the
+ * process died before it could write the outcome. A refused call leaves no entry.
  */
 export const recorded = async (
   trail: AuditTrail,

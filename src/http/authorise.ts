@@ -35,7 +35,7 @@ export interface Admission {
   task: FoundTask | undefined
 }
 
-/** What was found, if the identity covers it. What it does not cover is answered like what does not exist. */
+/** Returns what was found if the identity covers it. Foreign things look like missing ones. */
 export const coveredOnly = <Found extends { id: number }>(
   identity: Identity | undefined,
   found: Found | undefined,
@@ -65,9 +65,9 @@ const findPlace = async (checks: AccessChecks, endpoint: Endpoint, name: string,
   endpoint.task ? checks.findTask(name, task) : { collection: await checks.findCollection(name), task: undefined }
 
 /**
- * Decides from the endpoint's declaration whether a call is allowed: 401, then 429 for one call too many, then 404 for a
- * collection that is unknown or out of scope, then 403 for an access level that is too low. Where no token is needed, a
- * collection that the caller does not cover is admitted: the handler decides what of it is public.
+ * Decides from the endpoint's declaration whether a call is allowed. Checks in this order: 401, 429 for too many calls,
+ * 404 for a collection that is unknown or out of scope, 403 for an access level that is too low. Endpoints without a
+ * required token admit callers to any collection; the handler decides what is public.
  */
 export const admit = async (
   checks: AccessChecks,
@@ -96,7 +96,7 @@ export const admit = async (
   return { identity, collection, task: place?.task }
 }
 
-/** Who makes a call to a model, and for which collection. */
+/** The caller of a model and the collection that the call counts for. */
 export interface PlacedAdmission {
   identity: Identity
   collection: FoundPlace

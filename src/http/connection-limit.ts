@@ -1,16 +1,16 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** What of the descriptors is left to everything else: Postgres, files, sandboxes, and calls to models. */
+/** File descriptors reserved for everything else: Postgres, files, sandboxes, and calls to models. */
 const keptBack = 128
 const mostByDefault = 16_384
 
-/** How many connections a process of so many descriptors may have: a call of the gateway needs a second one. */
+/** Maximum connections for a number of file descriptors. Half of them: a gateway call needs a second connection. */
 export const connectionsFor = (descriptors: number): number =>
   Math.max(16, Math.min(mostByDefault, Math.floor((descriptors - keptBack) / 2)))
 
 export interface ConnectionLimit {
-  /** A request came on this connection. */
+  /** Notes that a request arrived on this connection. */
   used(socket: Socket): void
 }
 
@@ -18,8 +18,8 @@ const reportEveryMs = 10_000
 const madeRoomFor = 16
 
 /**
- * Lets a server have so many connections at once. Above that new ones are closed at once, and idle ones, oldest first,
- * make room for those that come next: connections that are held open without a request do not lock clients out.
+ * Limits the open connections of a server. Above the limit new ones are closed, and the oldest idle ones make room for
+ * the next, so clients that hold idle connections do not lock others out.
  */
 export const limitConnections = (
   server: Server,

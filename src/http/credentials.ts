@@ -3,7 +3,7 @@ import { AppError } from '../lib/errors.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { Exchange } from './exchange.ts'
 
-/** What a request proves its identity with. A session has two halves: a cookie, and a header that only its page can send. */
+/** The credentials of a request. A session has two halves: a cookie, and a header that only its page can send. */
 export type Credentials =
   | { kind: 'token' /** The value of an Authorization header. */; header: string }
   | { kind: 'session'; cookie: string; header: string }
@@ -26,8 +26,8 @@ const sessionCookie = ({ cookie = '', host }: IncomingHttpHeaders): string | und
 }
 
 /**
- * Whether a page of this server made the request, as far as the browser says. Browsers send Sec-Fetch-Site only over
- * HTTPS and to this machine; over plain HTTP, Origin or Referer tell.
+ * Whether a page of this server made the request; undefined if the browser does not say. Browsers send Sec-Fetch-Site
+ * only over HTTPS and to localhost; over plain HTTP, Origin or Referer say it.
  */
 const isFromOwnPage = (headers: IncomingHttpHeaders, publicOrigin: string | undefined): boolean | undefined => {
   const site = headers['sec-fetch-site']
@@ -72,7 +72,7 @@ export const credentialsOf = (
   return mayRead ? { kind: 'cookie', cookie } : undefined
 }
 
-/** A text that differs for different credentials, to remember answers by. No Authorization header has a line break. */
+/** A text that differs for different credentials, used as a cache key. No Authorization header has a line break. */
 export const credentialText = (credentials: Credentials): string => {
   if (credentials.kind === 'token') return credentials.header
   if (credentials.kind === 'session') return `session\n${credentials.cookie}\n${credentials.header}`

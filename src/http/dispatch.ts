@@ -12,8 +12,8 @@ import { makeSend } from './send.ts'
 import { withWarnings } from './warnings.ts'
 
 /**
- * Makes the function that answers every request: it finds the route, lets it be carried out, and sends the answer. An
- * error is told in the format that the endpoint declares.
+ * Makes the function that answers every request: it finds the route, calls its handler, and sends the answer. Errors
+ * have the format that the endpoint declares.
  */
 export const makeDispatch = (options: HttpOptions, stopping: AbortSignal) => {
   const { settings, log, observer, memory: budget } = options
@@ -30,7 +30,7 @@ export const makeDispatch = (options: HttpOptions, stopping: AbortSignal) => {
     } catch (thrown) {
       reply = failureReply(log, thrown, exchange, route)
     }
-    // A 404 with warnings would tell what exists: unknown and foreign get the same answer.
+    // A 404 with warnings would reveal what exists: unknown and foreign names get the same answer.
     const isTold = (reply.status ?? 200) < 400 || reply.status === 422
     return isTold ? withWarnings(reply, exchange.warnings, route.hasWarningsMember) : reply
   }
@@ -54,7 +54,7 @@ export const makeDispatch = (options: HttpOptions, stopping: AbortSignal) => {
     try {
       await send(exchange, reply, status)
     } catch (thrown) {
-      // The head has left: the connection alone can tell that something went wrong.
+      // The headers are sent, so only closing the connection can signal the failure.
       if (route) failureReply(log, thrown, exchange, route)
       exchange.outgoing.destroy()
     }

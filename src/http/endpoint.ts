@@ -3,27 +3,26 @@ import type { ErrorCode } from '../lib/errors.ts'
 
 /**
  * Who may call. `none`: anybody. `read`: any key with access to the collection. `write`: a key that may write there.
- * `admin`: the admin token. `optional`: a token is looked at when sent, the route decides (public tasks).
+ * `admin`: the admin token. `optional`: no token is required; the route decides what the caller may see (public tasks).
  */
 export type AccessLevel = 'none' | 'optional' | 'read' | 'write' | 'admin'
 
 /**
- * Where the collection stands that the key must cover. `path`: the `{collection}` parameter. `storage_path`: the first
- * segment of `{path...}`. `any`: no collection is named, the route limits itself to what the key covers.
+ * Where a request names the collection that the key must cover. `path`: the `{collection}` parameter. `storage_path`:
+ * the first segment of `{path...}`. `any`: nowhere; the route limits itself to the collections of the key.
  */
 export type CollectionSource = 'path' | 'storage_path' | 'any'
 
-/** What is answered where it is no JSON. */
+/** The kind of an answer that is not JSON. */
 export type SpecialAnswer = 'bytes' | 'events' | 'html' | 'text' | 'empty'
 
 /**
- * What the body of an error is called by: `{"detail": …}`, `{"error": "…"}` where old clients read that, OpenAI's
- * `{"error": {"message", "type", "code"}}` or Anthropic's `{"type": "error", "error": {"type", "message"}}`, both with
- * `detail` beside it.
+ * The format of error bodies: `{"detail": …}`, `{"error": "…"}` for older clients, OpenAI's `{"error": {"message",
+ * "type", "code"}}` or Anthropic's `{"type": "error", "error": {"type", "message"}}`. The last two also have `detail`.
  */
 export type ErrorBody = 'detail' | 'error' | 'openai' | 'anthropic'
 
-/** One call of the API. Its name (operationId, client method, CLI operation) is its key in the contract. */
+/** An operation of the API. Its key in the contract is its name: operationId, client method, CLI operation. */
 export interface Endpoint {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** With `{name}` for parameters and `{name...}` for the rest of the path; never a trailing slash: both are served. */
@@ -36,16 +35,16 @@ export interface Endpoint {
   collection: CollectionSource
   /** `detail` of the 404 for an unknown collection; `{collection}` and other parameters in it are replaced. */
   collectionMissing: string
-  /** Is the `{task}` looked up together with its collection? It costs a run nothing then. */
+  /** Whether the `{task}` is looked up together with its collection, in the same query. */
   task: boolean
   query: z.ZodObject
-  /** JSON body, or the fields of a form (which may also come as JSON). */
+  /** JSON body, or the fields of a form (also accepted as JSON). */
   body: z.ZodType | undefined
   /** Multipart, urlencoded or JSON with the same names. */
   form: boolean
   /**
-   * The member that a JSON body was meant to have where it has other ones in its place: the answer is then a 422 that says
-   * so, since nothing of what was sent would be used.
+   * The member that must wrap the others in a JSON body. A body with other members instead gets a 422 that says so,
+   * since none of them would be used.
    */
   wraps: string | undefined
   /** Names of file parts that may come with the form. They are streamed to the object store before the route is called. */
@@ -58,13 +57,13 @@ export interface Endpoint {
   /** Other shapes of the answer, by the value of the query parameter `view` that asks for them. */
   views: Readonly<Record<string, z.ZodType>>
   status: number
-  /** Is it written to the audit trail? Left out: whatever writes, but for data whose author is on record anyway. */
+  /** Whether calls are written to the audit trail. Default: all that write, except data that records its author. */
   audited: boolean
-  /** Errors beyond those that follow from the rest: 401, 403, 404, 413, 422, 429, 500 and 503. */
+  /** Errors beyond those that every such endpoint may answer: 401, 403, 404, 413, 422, 429, 500 and 503. */
   errors: readonly ErrorCode[]
-  /** The shape of every error of this call, whoever finds it. */
+  /** The format of every error of this operation. */
   errorBody: ErrorBody
-  /** May the token come as `x-api-key` as well, where Anthropic's clients put it? */
+  /** Whether the token may also come as `x-api-key`, where Anthropic's clients send it. */
   apiKeyHeader: boolean
   /** Does the cookie of a session do, without its other half? Pages show files by it: `<img>` sends no header. */
   cookieReads: boolean
@@ -120,13 +119,13 @@ export const ifMatchHeader = {
 
 const noQuery = z.object({})
 
-/** The place where a path names its collection. */
+/** Returns where a path names its collection. */
 const sourceOf = (path: string): CollectionSource =>
   path.includes('{collection}') ? 'path' : path.includes('{path...}') ? 'storage_path' : 'any'
 
 /**
- * Declares one call. Route, handler types, OpenAPI path, typed client, CLI operation and reference page all follow from
- * it. Left out, `access` is `read` for GET and `write` for the rest, and the collection is where the path has it.
+ * Declares an operation. Route, handler types, OpenAPI path, typed client, CLI operation and reference page follow from
+ * it. Defaults: `access` is `read` for GET and `write` for the rest, and the collection is the one in the path.
  */
 export const endpoint = <const D extends Definition>(definition: D): Declared<D> => {
   const access = definition.access ?? (definition.method === 'GET' ? 'read' : 'write')

@@ -5,7 +5,7 @@ import { anthropicType, openAiType } from '../model/gateway/error-types.ts'
 import type { ErrorBody } from './endpoint.ts'
 import { jsonHeaders, Reply } from './reply.ts'
 
-/** What was found wrong, under the name that the endpoint has for it. */
+/** A problem under the name that each format has for it. */
 const described: Record<ErrorBody, (problem: string | FieldIssue[], error: AppError) => Record<string, unknown>> = {
   detail: (problem) => ({ detail: problem }),
   error: (problem) => ({ error: oneText(problem) }),
@@ -24,8 +24,8 @@ const oneText = (problem: string | FieldIssue[]): string =>
   typeof problem === 'string' ? problem : problem.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('; ')
 
 /**
- * Whatever was thrown as the answer to send: `{"detail": …}` with a list for field errors, or the shape that the
- * endpoint declares; never a cause or a stack.
+ * Converts anything thrown to an answer: `{"detail": …}`, with a list for field errors, or the format that the endpoint
+ * declares. Never contains a cause or a stack.
  */
 export const errorReply = (thrown: unknown, shape: ErrorBody = 'detail'): Reply => {
   const error = toAppError(thrown)

@@ -39,7 +39,7 @@ export const events = (
   const gone = new AbortController()
   let iterator: AsyncIterator<ServerEvent> | undefined
   let isAsking = false
-  /** The client has taken everything so far. */
+  /** The client has read everything so far. */
   let hasRoom = false
   let missedHeartbeats = 0
 

@@ -4,7 +4,7 @@ import type { Warning } from '../model/warning.ts'
 import { holdMemory, type MemoryHold } from './input/memory.ts'
 import { requestIdOf } from './request-id.ts'
 
-/** One request and the answer to it, on its connection. */
+/** A request and its answer, on one connection. */
 export interface Exchange {
   readonly incoming: IncomingMessage
   readonly outgoing: ServerResponse
@@ -58,7 +58,7 @@ export const hasValidTarget = ({ url = '', headers: { host } }: IncomingMessage)
   return url.startsWith('/') ? host === undefined || isHost(host) : /^https?:\/\//.test(url) && URL.canParse(url)
 }
 
-/** Calls back when the client leaves before it has the whole answer; at once when it has left already. */
+/** Calls back when the client disconnects before it has the whole answer; at once if it has disconnected already. */
 export const onGone = (outgoing: ServerResponse, left: () => void): void => {
   if (outgoing.destroyed) left()
   else {
@@ -68,7 +68,7 @@ export const onGone = (outgoing: ServerResponse, left: () => void): void => {
   }
 }
 
-/** Resolves when the answer was handed to the system, or its connection is gone. */
+/** Resolves when the answer was handed to the operating system, or the connection is closed. */
 export const closed = (outgoing: ServerResponse): Promise<void> =>
   new Promise((resolve) => {
     if (outgoing.closed) resolve()
@@ -79,8 +79,8 @@ const restWaitMs = 500
 const restBytes = 64 * 1024 * 1024
 
 /**
- * Drops what is still to come of a request body after the answer. A client that sends while the connection is closed
- * gets a reset, and loses the answer. After half a second, or 64 MiB, the connection is closed all the same.
+ * Discards the rest of a request body after the answer was sent. A client that still sends while the connection is
+ * closed gets a reset, and loses the answer. After half a second or 64 MiB the connection is closed anyway.
  */
 export const dropRest = (incoming: IncomingMessage): void => {
   if (incoming.readableEnded || incoming.destroyed) return

@@ -62,7 +62,7 @@ const callOn = (exchange: Exchange, memory: CallMemory, stopping: AbortSignal): 
 const asReply = (answer: unknown): Reply =>
   answer instanceof Reply ? answer : new Reply(JSON.stringify(answer) ?? null, jsonHeaders)
 
-/** Makes the function that admits a request, reads it and lets its route handle it. Throws what is to be told as an error. */
+/** Makes the function that authorises a request, reads its body and calls its handler. Throws the error to answer. */
 export const makeRequestHandler = (options: HttpOptions, admissions: AdmissionCache, stopping: AbortSignal) => {
   const { settings, log, files: sink } = options
   const publicOrigin = originOf(settings.publicUrl)
@@ -164,7 +164,7 @@ export const makeRequestHandler = (options: HttpOptions, admissions: AdmissionCa
     route.readBody ? carryOutScoped(route, route.readBody, exchange) : carryOut(route, params, exchange)
 }
 
-/** What the audit trail records of a call before it is carried out. */
+/** The entry of a call in the audit trail, before the call is carried out. */
 const entryOf = ({ operation }: Route, call: Call) => ({
   operation,
   target: Object.values(call.params as Record<string, string>).join('/'),

@@ -8,7 +8,7 @@ import type { CallMemory } from './input/memory.ts'
 import type { ReceivedFile } from './input/multipart.ts'
 import type { Reply } from './reply.ts'
 
-/** What every call has, whatever its endpoint. */
+/** What every handler gets, whatever its endpoint. */
 export interface AnyCall {
   /** The headers of the request, by their lower-case names. */
   headers: IncomingHttpHeaders
@@ -33,11 +33,13 @@ export interface AnyCall {
   addHeaders(headers: Readonly<Record<string, string>>): void
   /** The memory that the call holds for its body and its answer. */
   memory: CallMemory
-  /** Calls back when the client leaves before it has the whole answer; at once when it has left already. */
+  /** Calls back when the client disconnects before it has the whole answer. */
   onGone(left: () => void): void
-  /** The client has left. */
+  /** Whether the client has disconnected. */
   readonly isGone: boolean
-  /** Fires when the client leaves before it has the whole answer. Made on first use: a signal costs some microseconds. */
+  /**
+   * Fires when the client disconnects before it has the whole answer. Made on first use: a signal costs microseconds.
+   */
   readonly signal: AbortSignal
   /** Fires when the server stops: streams end then. */
   readonly stopping: AbortSignal
@@ -81,7 +83,7 @@ export interface ScopedCall<Body extends ScopedBody> extends AnyCall {
 /** Reads the bytes of a body as they came, before the call is admitted. */
 export type ReadScopedBody<Body extends ScopedBody> = (bytes: Buffer, headers: IncomingHttpHeaders) => Body
 
-/** One operation, ready to be served. */
+/** An operation with its handler. */
 export interface Route {
   operation: string
   endpoint: Endpoint

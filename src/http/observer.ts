@@ -1,4 +1,4 @@
-/** Who counts what is answered. It is called for every request, so it must cost nothing to speak of. */
+/** Counts answers. Called for every request, so it must be fast. */
 export interface RequestObserver {
   /** A connection was closed at once: there are as many as may be. */
   connectionRefused(): void

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 
-/** Writes a body after the head of the answer was sent, and ends it. Resolves when there is nothing left to do. */
+/** Writes a body after the headers were sent, and ends it. Resolves when nothing is left to write. */
 export type BodyWriter = (outgoing: ServerResponse) => Promise<void>
 
 /**

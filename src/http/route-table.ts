@@ -31,7 +31,7 @@ const served = (route: Route): ServedRoute => ({
 const notFound = new Reply('{"detail":"Not Found"}', jsonHeaders, 404)
 const badTarget = new Reply('{"detail":"The request target or Host header is not valid"}', jsonHeaders, 400)
 
-/** Clients of models ask below this path. They show what stands in `error` and nothing else. */
+/** Clients of models call addresses below this path. They show only the member `error`. */
 const modelPaths = '/v1/'
 
 const unknownPath = ({ method, target }: Exchange): Reply => {

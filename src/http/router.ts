@@ -47,7 +47,7 @@ export const splitTarget = (target: string): string[] | undefined => {
   return parts
 }
 
-/** Finds the route of a path: fixed segments win over parameters, and a wrong method is told from a wrong path. */
+/** Finds the route of a path. Fixed segments win over parameters. A wrong method differs from a wrong path. */
 export const makeRouter = <T>() => {
   const root = newNode<T>()
 
@@ -77,7 +77,7 @@ export const makeRouter = <T>() => {
     leaves.set(method, { value, names })
   }
 
-  /** Calls `take` with each set of leaves that fits, the best first, until it says that one was right. */
+  /** Calls `take` with each matching set of leaves, the best first, until it returns true. */
   const walk = (
     node: Node<T>,
     segments: string[],

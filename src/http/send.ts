@@ -18,7 +18,7 @@ const stream = (body: Readable, { outgoing, requestId }: Exchange, log: HttpOpti
     })
   })
 
-/** Makes the function that sends an answer. It resolves when there is nothing left to write; it rejects where a writer does. */
+/** Makes the function that sends an answer. Resolves when nothing is left to write; rejects if a writer does. */
 export const makeSend = ({ log, observer }: Pick<HttpOptions, 'log' | 'observer'>) => {
   const send = async (exchange: Exchange, { body, headers: own }: Reply, status: number): Promise<void> => {
     const { incoming, outgoing, method, requestId } = exchange

@@ -10,15 +10,15 @@ export interface HttpServer {
   /** Starts to listen; port 0 takes any free one. `variable` is the setting that an error names. */
   listen(host: string, port: number, variable?: string): Promise<{ port: number; url: string }>
   /**
-   * Stops to accept, ends streams, lets calls in flight finish for `graceSeconds`, then cuts them off. Whoever answers them
-   * may have last words: they are cut off once that resolves.
+   * Stops accepting connections, ends streams, gives calls in flight `graceSeconds` to finish, then closes their
+   * connections. `lastWords` runs before that, so that handlers can still send an error.
    */
   close(graceSeconds?: number, lastWords?: () => Promise<unknown>): Promise<void>
 }
 
 const timeouts = {
   headersTimeout: 15_000,
-  requestTimeout: 0, // an upload may take long; a body that stops arriving is given up in body.ts
+  requestTimeout: 0, // an upload may take long; body.ts aborts a body that stops arriving
   keepAliveTimeout: 65_000, // longer than the 60 s of common proxies
   connectionsCheckingInterval: 5_000,
 }
@@ -31,13 +31,13 @@ const plainAnswer = (status: number, reason: string, detail: string): string => 
   )
 }
 
-/** Whether the answer to a request that has come whole is still to leave. */
+/** Whether a request was read completely and its answer is not sent yet. */
 const isOwed = ({ req, writableFinished, destroyed }: ServerResponse): boolean =>
   req.complete && !writableFinished && !destroyed
 
 /**
- * What node's parser could not read as HTTP: the answer is written by hand, since there is no request. It comes after those
- * to the requests before, which are `open`; in the middle of one it would be taken for a part of it.
+ * Answers bytes that Node's parser cannot read as HTTP. There is no request object, so the answer is written by hand.
+ * It is sent after the answers to earlier requests (`open`); within one of them it would look like its body.
  */
 const refuse = (error: Error & { code?: string }, socket: Socket, open: readonly ServerResponse[] = []): void => {
   const last = open.findLast(isOwed)
@@ -51,7 +51,7 @@ const refuse = (error: Error & { code?: string }, socket: Socket, open: readonly
   setTimeout(() => socket.destroy(), 500).unref()
 }
 
-/** Why a server cannot listen where it should, for the person who starts it. */
+/** The error for a server that cannot listen, with the remedy. */
 const cannotListen = (host: string, port: number, variable: string, cause: NodeJS.ErrnoException): AppError => {
   if (cause.code === 'EADDRINUSE') {
     return new AppError('conflict', `Port ${port} of ${host} is in use by another program`, {
@@ -87,7 +87,7 @@ export const checkAddress = async (host: string, port: number, variable = 'JETTY
   await closed
 }
 
-/** Serves a table of routes over HTTP/1.1. It knows no resource: who calls and which collection is meant come in. */
+/** Serves a table of routes over HTTP/1.1. Knows no resource: authorisation is passed in. */
 export const makeServer = (options: HttpOptions): HttpServer => {
   const stopping = new AbortController()
   setMaxListeners(0, stopping.signal)
@@ -104,7 +104,7 @@ export const makeServer = (options: HttpOptions): HttpServer => {
     const before = answers.get(incoming.socket)?.filter(isOwed) ?? []
     answers.set(incoming.socket, [...before, outgoing])
     outgoing.on('close', finished)
-    if (hasStrayBody(incoming)) outgoing.shouldKeepAlive = false // nobody will read it
+    if (hasStrayBody(incoming)) outgoing.shouldKeepAlive = false // nobody reads that body
     dispatch(incoming, outgoing)
   })
   const limit =

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 
-/** Shorter pieces are sent together. */
+/** Shorter pieces are joined before they are sent. */
 const pieceCharacters = 16 * 1024
 
 /** Generates a JSON text that contains a list. `opening` ends where the list begins; `closing` follows the list. */

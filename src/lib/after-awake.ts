@@ -1,9 +1,9 @@
 const pieceMs = 250
 
 /**
- * Calls back after this process was awake for so many milliseconds; returns a function that cancels it. After a
- * suspension Node runs timers before pending input, so this waits in pieces, of which a suspension uses up one, and
- * lets pending input in before it calls back.
+ * Calls back after this process was awake for that many milliseconds. Returns a function that cancels it. After a
+ * suspension, Node runs timers before pending input. So this waits in pieces, of which a suspension uses up only one,
+ * and lets pending input in before it calls back.
  */
 export const afterAwake = (milliseconds: number, done: () => void): (() => void) => {
   let left = milliseconds

@@ -1,6 +1,6 @@
 import { longestTimerMs } from './time.ts'
 
-/** A signal for one waiter; a ring while nobody waits is remembered for the next wait. */
+/** A signal for one waiter. A ring while nobody waits is kept for the next wait. */
 export interface Bell {
   ring(): void
   /** Forgets the rings so far. */

@@ -1,10 +1,10 @@
-/** What a process has opened, closed in reverse order. */
+/** Functions that close the open resources of a process, in reverse order. */
 export interface Closers {
   /** Registers a function that closes what was just opened; it runs before those registered earlier. */
   add(close: () => unknown): void
   /**
-   * Runs every function, one after the other, also after one has failed; rejects with the first failure at the end. A
-   * second call gives the same promise.
+   * Runs every function in turn, even after a failure. Rejects with the first failure at the end. A second call returns
+   * the same promise.
    */
   closeAll(): Promise<void>
 }

@@ -245,7 +245,7 @@ export type ErrorCode = keyof typeof errorCodes
 export const isErrorCode = (code: unknown): code is ErrorCode =>
   typeof code === 'string' && Object.hasOwn(errorCodes, code)
 
-/** One entry of a 422: place of the value, what is wrong with it, and a stable code of the fault. */
+/** One fault of a 422: the path of the value, the problem, and a stable code. */
 export interface FieldIssue {
   loc: (string | number)[]
   msg: string
@@ -260,7 +260,7 @@ export interface ErrorOptions {
   retryable?: boolean
   /** Seconds to wait before trying again; sent as `Retry-After`. */
   retryAfterSeconds?: number
-  /** Members that stand beside `detail` in the response body. */
+  /** Members beside `detail` in the response body. */
   extra?: Record<string, unknown>
   issues?: FieldIssue[]
 }

@@ -11,13 +11,13 @@ export interface FairQueue<Item> {
   readonly size: number
 }
 
-/** Items of one owner; those before `head` are taken. */
+/** Items of one owner. Those before `head` were removed. */
 interface Lane<Item> {
   items: Item[]
   head: number
 }
 
-/** Taken items that a lane keeps before it is shortened: `shift` on a long array moves all of it each time. */
+/** Removed items that a lane keeps before it is shortened: `shift` on a long array moves all items each time. */
 const mostTaken = 1_024
 
 export const makeFairQueue = <Item>(): FairQueue<Item> => {

@@ -1,7 +1,7 @@
 import { afterAwake } from './after-awake.ts'
 import { AppError, isDatabaseUnavailable } from './errors.ts'
 
-/** A call to a model waits this long for the database, then goes on without it. */
+/** How long a call to a model waits for the database before it continues without it. */
 const patienceMs = 2_000
 
 /** Resolves with what the database answers; with undefined when it is away or does not answer in time. */

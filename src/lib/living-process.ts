@@ -28,7 +28,7 @@ export const processExists = (pid: number): boolean => {
   }
 }
 
-/** Whether a process is alive. A zombie is not: where nobody reaps them (containers), they stay forever. */
+/** Whether a process is alive. A zombie is not: in containers without a reaper they stay forever. */
 export const isAlive = (pid: number): boolean => {
   if (!processExists(pid)) return false
   const state = statOf(pid)?.[0]
@@ -80,7 +80,7 @@ const mostLooks = 100
 
 const modifiedAt = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
 
-/** Whether a file is being touched: processes prove every second that they live to those in other pid namespaces. */
+/** Whether a file is being touched: processes do so every second, as a sign of life to other pid namespaces. */
 export const isTouched = async (path: string): Promise<boolean> => {
   const before = modifiedAt(path)
   for (let look = 0; look < mostLooks; look++) {

@@ -1,6 +1,6 @@
 import { makeFairQueue } from './fair-queue.ts'
 
-/** A semaphore with at most `size` holders. A free slot goes to the waiting owners in turn. */
+/** A semaphore with at most `size` holders. Waiting owners get free slots in turn. */
 export interface Slots {
   /** Acquires a slot: undefined when one is free, else a promise. Owners are collections. */
   acquire(owner?: number): Promise<void> | undefined

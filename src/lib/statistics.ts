@@ -1,7 +1,7 @@
 /** The 0.975 quantile of the normal distribution: 2.5 % lie on either side of a 95 % interval. */
 const z95 = 1.959963984540054
 
-/** Where a value lies with a confidence of 95 %. */
+/** A 95 % confidence interval. */
 export interface Interval {
   low: number
   high: number
@@ -42,7 +42,7 @@ const expandedT = (freedom: number): number => {
 /** The 0.975 quantile of Student's t distribution; `freedom` is whole, from 1 on. */
 export const quantileT = (freedom: number): number => {
   if (freedom >= manyDegrees) return expandedT(freedom)
-  let low = z95 // that of the normal distribution, which it nears from above
+  let low = z95 // t approaches the normal distribution from above
   let high = 13 // with one degree of freedom it is 12.706
   for (let halving = 0; halving < 60; halving++) {
     const middle = (low + high) / 2
@@ -56,7 +56,7 @@ export const quantileT = (freedom: number): number => {
 export const mean = (values: readonly number[]): number | null =>
   values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length
 
-/** Of a sample: with n − 1 in the denominator; null of fewer than two values. */
+/** Standard deviation of a sample, with n − 1 in the denominator; null for fewer than two values. */
 export const standardDeviation = (values: readonly number[]): number | null => {
   const middle = mean(values)
   if (middle === null || values.length < 2) return null

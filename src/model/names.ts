@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 /** Names of collections and tasks: one path segment without percent-encoding. */
-export const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
+const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
 
 /** Names that may be looked up: a leading `_` marks the server's own tasks. */
 const knownNamePattern = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/

@@ -4,7 +4,7 @@ import { jsonObjectSchema, routineNameSchema, timestampSchema } from './names.ts
 import { webhookSecretSchema, webhookUrlSchema } from './webhook.ts'
 
 /** Validates the members; `cadenceFault` checks which ones a type uses. Null counts as omitted. */
-export const cadenceSchema = z
+const cadenceSchema = z
   .looseObject({
     type: z.enum(cadenceTypes),
     minute_utc: z.int().min(0).max(59).nullish(),

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { timestampSchema } from './names.ts'
 
 /** One attempt to notify a receiver of a run's end. */
-export const deliverySchema = z
+const deliverySchema = z
   .object({
     n: z.int().describe('Number of the attempt, from 1.'),
     created: timestampSchema,

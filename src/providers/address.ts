@@ -6,7 +6,7 @@ export interface Address {
   setBy: 'catalogue' | 'server' | 'environment'
 }
 
-/** Why there is no address: a variable is missing, or its value cannot be part of a URL. */
+/** Why a provider has no usable address: a variable is missing, or its value cannot be part of a URL. */
 export interface NoAddress {
   variable: string
   problem: string | undefined

@@ -11,7 +11,7 @@ const variable = 'JETTY_TRIAL_KEYS'
 const providers = [...catalogue, replicate]
 const knownNames = new Set([...providerKeyNames, ...providers.flatMap(({ keys }) => keys)])
 
-/** All variables under which the provider of a key is looked up. */
+/** Lists all variables that may hold the key of the same provider. */
 const sameProvider = (name: string): string[] => [
   name,
   ...providers.filter(({ keys }) => keys.includes(name)).flatMap(({ keys }) => keys),

@@ -16,7 +16,7 @@ interface Ways {
   limits: CallLimits
 }
 
-/** Its models have inputs and outputs of their own: it answers none of the shapes. */
+/** Its models have inputs and outputs of their own, so it answers none of the shapes. */
 export const replicate: Provider = {
   id: 'replicate',
   name: 'Replicate',

@@ -33,7 +33,7 @@ const isPrivate = (host: string): AppError =>
     `'${host}' has a private, local or reserved address, or one of this machine, which no runbook may reach`,
   )
 
-/** Of the reserved ports, only those of the web: agents have no business with mail, shells and file servers. */
+/** Whether an agent may use a port: of the reserved ones only those of the web, not mail, shells or file servers. */
 const isUsualPort = (port: number): boolean => port === 80 || port === 443 || port >= 1024
 
 const requirePort = ({ host, port, url }: Destination, network: SandboxNetwork): void => {

@@ -20,7 +20,7 @@ export interface GatewayServer {
 const headerBytes = 64 * 1024
 const headersSeconds = 20
 const requestSeconds = 120
-/** Longer than agents keep idle connections, so that none is closed while a request is on its way. */
+/** Longer than agents keep idle connections, so that the server never closes one on which a request is arriving. */
 const keepAliveSeconds = 120
 
 /** The path of a request to the gateway itself, which may be written as a proxy request. */

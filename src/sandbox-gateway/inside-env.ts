@@ -27,7 +27,7 @@ const names: Record<Exclude<GatewayProvider, 'scripted'>, Names> = {
   },
 }
 
-/** Providers that every runbook may call: those written for the platform use them for images, videos and embeddings. */
+/** Providers that every runbook may call: runbooks use them for images, videos and embeddings. */
 const forEverybody: ReadonlySet<GatewayProvider> = new Set(['openai', 'google', 'replicate'])
 
 /** The providers that a runbook may call: its agent's, the common ones, and those whose key it declares. */

@@ -1,19 +1,19 @@
 /** Limits of one gateway, in bytes and seconds. */
 export interface GatewayLimits {
-  /** Most bytes of a request body. */
+  /** Maximum bytes of a request body. */
   bodyBytes: number
-  /** Longest wait for an answer of a model to begin, and longest silence within it. */
+  /** Timeout for the first byte of a model's answer, and for pauses within it. */
   firstByteSeconds: number
   idleSeconds: number
-  /** Longest silence of a connection from the sandbox: one to a host, or one that does not read its answer. */
+  /** Timeout for pauses of a connection from the sandbox, to a host or reading an answer. */
   insideIdleSeconds: number
-  /** Longest wait for a connection to a host. */
+  /** Timeout for connecting to a host. */
   connectSeconds: number
-  /** Most bytes exchanged with hosts in all. */
+  /** Maximum bytes exchanged with hosts in total. */
   hostBytes: number
-  /** Most open connections, from the sandbox and to hosts. */
+  /** Maximum open connections, from the sandbox and to hosts. */
   connections: number
 }
 
-/** Most concurrent calls of models: what an agent with all its helpers needs. */
+/** Maximum concurrent model calls: enough for an agent with all its subagents. */
 export const mostCalls = 32

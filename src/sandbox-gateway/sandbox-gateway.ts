@@ -2,7 +2,7 @@ import type { ModelCaller } from '../model/gateway/chat.ts'
 import type { ModelProvider } from '../model/runbooks/runbook.ts'
 import type { NewAgentEvent, RunbookHost } from '../model/runbooks/runbook-run.ts'
 
-/** What a sandbox may reach. `models`: only its models. `public`: every public address. `hosts`: only these. */
+/** The network of a sandbox. `models`: only its models. `public`: every public address. `hosts`: only these hosts. */
 export type SandboxNetwork = { mode: 'models' } | { mode: 'public' } | { mode: 'hosts'; hosts: readonly string[] }
 
 export interface CallBudget {
@@ -30,7 +30,7 @@ export interface GatewayOptions {
   signal: AbortSignal
 }
 
-/** What a gateway has carried so far. */
+/** The usage of a gateway so far. */
 export interface GatewayUsage {
   /** Calls that were answered to the end. */
   answered: number
@@ -39,7 +39,7 @@ export interface GatewayUsage {
   completion_tokens: number
   /** Null if the price of a call is unknown. */
   cost_usd: number | null
-  /** How the last call failed; undefined if it was answered. */
+  /** The failure of the last call; undefined if it was answered. */
   lastFailure: { status: number | null; code: string; message: string } | undefined
   /** The budget that is used up. */
   exceeded: 'calls' | 'tokens' | 'usd' | undefined
@@ -47,7 +47,7 @@ export interface GatewayUsage {
   refusedHosts: readonly string[]
 }
 
-/** The only way out of one sandbox. */
+/** The gateway of one sandbox: its only network access. */
 export interface SandboxGateway {
   /** Variables for the sandbox: base URLs, the token under the names of keys, and the proxy. */
   env: Readonly<Record<string, string>>

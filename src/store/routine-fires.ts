@@ -1,7 +1,7 @@
 import type { Queries } from '../database/database.ts'
 import type { RunStatus } from '../model/workflows/workflow.ts'
 
-/** What became of a fire of a routine. */
+/** The outcome of a fire of a routine. */
 export interface FireOutcome {
   at: Date
   outcome: 'started' | 'skipped' | 'missed'
@@ -10,7 +10,7 @@ export interface FireOutcome {
 
 /** Fires that are kept of each routine, the newest ones. */
 const mostKept = 500
-/** One of so many fires removes old ones: it reads all that are kept. */
+/** One in this many fires removes old ones: the removal reads all that are kept. */
 const trimmedOnceIn = 50
 
 /** Stores what became of fires, once for each. */

@@ -229,7 +229,7 @@ export interface FiredRoutine {
   waiting: Date[]
   /** The newest skipped fire, if any. */
   skipped: { at: Date; reason: string } | undefined
-  /** What became of the fires that no longer wait. */
+  /** Outcomes of fires that no longer wait. */
   outcomes: FireOutcome[]
 }
 

@@ -3,13 +3,13 @@ import type { StatedFailure } from './formats/format.ts'
 import type { FrameStream } from './frames/sse.ts'
 import type { PushStream } from './push-stream.ts'
 
-/** An answer that goes on after its start. */
+/** An answer whose rest is still arriving. */
 export interface LargeAnswer {
   chunks: Buffer[]
   rest: PushStream<Buffer>
 }
 
-/** What a provider answered. Nothing of it has been shown to the client yet. */
+/** The answer of a provider. Nothing of it was sent to the client yet. */
 export type UpstreamAnswer = {
   status: number
   /** The headers meant for the client. */

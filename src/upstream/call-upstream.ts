@@ -29,7 +29,7 @@ export interface UpstreamCall extends Pick<UpstreamRequest, 'method' | 'url' | '
   ownHeaders?: Record<string, string>
   /** Waits for an answer of up to this size: it can then be checked and tried again. */
   waitForBytes: number
-  /** An answer that comes whole must be a JSON object. */
+  /** Whether an answer that is not streamed must be a JSON object. */
   isJson: boolean
 }
 

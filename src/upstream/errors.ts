@@ -4,10 +4,10 @@ import { retryAfterSeconds } from '../lib/net/retry-after.ts'
 import type { Upstream } from './upstream.ts'
 
 const shownCharacters = 500
-/** Of a body that is no JSON, so much is looked through for its words. */
+/** Characters of a body without JSON that are searched for a message. */
 const readCharacters = 20_000
 
-/** The sentence in the body of an error, in whichever of the usual places; else the text itself, without markup. */
+/** Finds the message in an error body, in any of the usual members; otherwise returns the text without markup. */
 const wordsOf = (text: string): string => {
   const body = parsedJson(text)
   const error = isObject(body) ? (body.error ?? body.errors ?? body) : body
@@ -33,7 +33,7 @@ const hints: Record<number, (target: Upstream) => string> = {
   429: ({ provider }) => `The limit of the key at ${provider.name} is reached: wait, or raise it there.`,
 }
 
-/** What a provider said instead of an answer. Its status and words are kept; the key never stands in them. */
+/** The error for a refusal of a provider. Keeps its status and message, and never shows the key. */
 export const refusal = (
   target: Upstream,
   status: number,
@@ -51,7 +51,7 @@ export const refusal = (
   })
 }
 
-/** An answer that is not what was asked for: `what` says what that was, such as `chat completion`. */
+/** The error for an answer that is not a `what`, such as `chat completion`. */
 export const unreadable = (
   target: Upstream,
   what: string,
@@ -61,7 +61,7 @@ export const unreadable = (
   const { provider, url } = target
   return new AppError(
     'upstream_failed',
-    `${provider.name} answered ${status} with something that is no ${what} (${type}): ${shown(text, target)}`,
+    `${provider.name} answered ${status} with something other than a ${what} (${type}): ${shown(text, target)}`,
     { hint: `Check what answers at ${provider.base_url_variable ?? url}.` },
   )
 }
@@ -73,9 +73,9 @@ export const cutOff = ({ provider }: Upstream): AppError =>
     retryable: true,
   })
 
-/** What of a request this provider cannot be asked for. */
+/** The error for a request that a provider cannot carry out. */
 export const impossible = ({ provider }: Upstream, problem: string, hint: string): AppError =>
-  new AppError('parameter_invalid', `${provider.name} cannot be asked so: ${problem}`, { hint })
+  new AppError('parameter_invalid', `${provider.name} cannot process this request: ${problem}`, { hint })
 
 /** Status of an error that came with a 200, as gateways in front of providers send it. */
 export const errorInside = (body: unknown): number | undefined => {

@@ -14,7 +14,7 @@ export interface PushStream<Item> {
   readTo(sink: Sink<Item>): void
   pause(): void
   resume(): void
-  /** Tells the producer to stop; no further item arrives. */
+  /** Stops the producer; no further item arrives. */
   abort(): void
 }
 

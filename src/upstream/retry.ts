@@ -18,9 +18,9 @@ const final = (error: AppError, tries: number): AppError =>
   })
 
 /**
- * Retries a call while its failure is of a kind that passes: after 0.5, 2 and 8 s, or when the provider says. Throws the
- * last failure, or `cancelled` if the caller leaves between two attempts. Calls to models are retried only here, and their
- * failures are never `retryable`: a step may make many calls, and would pay for all of them again.
+ * Retries a call after temporary failures: after 0.5, 2 and 8 s, or when the provider says. Throws the last failure, or
+ * `cancelled` if the caller disconnects between attempts. Calls to models are retried only here. Their failures are
+ * never `retryable`, because a step may make many calls and would pay for all of them again.
  */
 export const withRetries = async <T>(
   call: () => Promise<T>,

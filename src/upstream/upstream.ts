@@ -7,7 +7,7 @@ export interface Upstream {
     keys: readonly string[]
     base_url_variable?: string
   }
-  /** As the provider calls it. */
+  /** The name that the provider uses. */
   model: string
   url: string
   base_url: string

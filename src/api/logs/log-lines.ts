@@ -20,7 +20,7 @@ const unprintable =
   /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|.)?|[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g
 
 /** One event as text with a line break; further lines of a message are indented. */
-export const eventLine = ({ timestamp, level, type, step, message, attributes }: LogEvent): string => {
+const eventLine = ({ timestamp, level, type, step, message, attributes }: LogEvent): string => {
   const text = agentTypes.has(type) ? agentLine(attributes as unknown as NewAgentEvent) : message
   const printable = text.replaceAll('\r\n', '\n').replace(unprintable, '').replaceAll('\n', '\n    ')
   return `${timestamp} ${level.padEnd(7)} ${type}${step === null ? '' : ` [${step}]`} ${printable}\n`

@@ -31,12 +31,6 @@ export const parseJsonFile = (path: string, text: string): unknown => {
 /** Reads a JSON file; an error names the position. */
 export const readJson = (path: string): unknown => parseJsonFile(path, readInputText(path))
 
-/** Reads a JSON file as text, to keep key order and number spelling; validated like `readJson`. */
-export const readJsonText = (path: string): { text: string; value: unknown } => {
-  const text = readInputText(path).replace(/^\ufeff/, '')
-  return { text, value: parseJsonFile(path, text) }
-}
-
 /** Opens a file for an upload, streamed from disk. */
 export const filePart = async (field: string, path: string): Promise<FilePart> => {
   try {

@@ -39,7 +39,7 @@ const costText = (steps: Step[]): string => {
 }
 
 /** What a run waits for, and how to decide it. */
-export const waitingLines = ({ waiting }: Trajectory, place: string): Pair[] =>
+const waitingLines = ({ waiting }: Trajectory, place: string): Pair[] =>
   (waiting ?? []).flatMap(({ step, message, since, expires_at: until }): Pair[] => [
     [
       'waiting',

@@ -40,7 +40,7 @@ const joinedStrings = (data: readonly string[]): string[] => {
   return [...joined.values()]
 }
 
-/** The name of an event, from its data. Throws for a name that would break the line it stands in. */
+/** Reads the name of an event from its data. Throws if the name would break the line that it is written to. */
 const eventName = (text: string): string => {
   const { type } = JSON.parse(text) as { type?: unknown }
   if (typeof type === 'string' && /^[\w.-]+$/.test(type)) return type

@@ -26,7 +26,7 @@ const stringOrNull = (value: unknown): string | null => (typeof value === 'strin
 
 const member = (value: unknown, name: string): unknown => (isObject(value) ? value[name] : undefined)
 
-/** The texts of a list of parts, only those of one type if it is given. */
+/** Joins the texts of a list of parts; with `type`, of parts of that type only. */
 const partsText = (parts: unknown, type?: string): string =>
   objectsOf(parts)
     .filter((part) => type === undefined || part.type === type)

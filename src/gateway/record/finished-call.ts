@@ -8,7 +8,7 @@ export interface FinishedCall {
   /** Run key and trajectory id, drawn when the call begins so that headers can name them. */
   key: string
   trajectoryId: string
-  /** The place of its record. Without a task name it is the server's own task of the shape. */
+  /** Where the call is recorded. Without a task name: in the server's own task for its shape. */
   place: { collectionId: number; collection: string; environmentId: number | null; taskName: string }
   author: string
   /** Redacts the secrets of the environment. */
@@ -35,7 +35,7 @@ export interface FinishedCall {
     | null
   /** Models that failed before the one that answered. */
   attempts?: readonly FailedAttempt[]
-  /** Its collection has a budget: its cost counts even if the provider counted nothing. */
+  /** Whether its collection has a budget: its cost then counts even if the provider counted nothing. */
   isBudgeted?: boolean
   /** The answer came from the cache. */
   cached: boolean

@@ -15,7 +15,7 @@ export interface RecordTasks {
 const knownForMs = 60_000
 const mostKnown = 10_000
 
-/** During a database outage the task is unknown: no task has this id, so it is looked up with the record. */
+/** Stands for the task while the database is away. No task has this id, so the writer looks it up with the record. */
 const unknown = (place: Place): RecordTask => ({ id: 0, name: place.taskName })
 
 export const makeRecordTasks = (database: Queries): RecordTasks => {

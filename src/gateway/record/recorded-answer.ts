@@ -101,7 +101,7 @@ export const recordedAnswer = async (
   }
 }
 
-/** What a call without a record adds to the spending of its collection. */
+/** The amount that a call without a record adds to the spending of its collection. */
 export const spentUnrecorded = async (call: FinishedCall): Promise<Spent> => {
   if (!call.answer) return { usd: null, tokens: null }
   const { answer } = read(call.shape, call.answer)

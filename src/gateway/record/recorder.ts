@@ -26,9 +26,9 @@ export interface Recorder {
    * recorded.
    */
   begin(call: BegunCall): void
-  /** Resolves with the place of the record once it is on disk. */
+  /** Records a call. Resolves with the location of the record once it is on disk. */
   keep(call: FinishedCall): Promise<RecordDestination>
-  /** There is no room for another record: no call that needs one should begin. */
+  /** Whether the queue of records is full: then calls that need a record must not begin. */
   readonly full: boolean
 }
 
@@ -39,7 +39,7 @@ export interface RecorderDeps {
   quota: Pick<Quota, 'add'>
   database: Queries
   objects: Pick<ObjectStore, 'put'>
-  /** Most files stored from base64 in one request or one answer; further ones stay inline. */
+  /** Maximum files stored from base64 in one request or answer; further ones stay inline. */
   mediaFiles: number
 }
 
@@ -60,7 +60,10 @@ const bytesOf = ({ request, answer }: FinishedCall): number => {
 export const makeRecorder = ({ engine, quota, database, objects, mediaFiles }: RecorderDeps): Recorder => {
   const tasks = makeRecordTasks(database)
   const inTurn = makeTurns(largeAtOnce)
-  /** Large requests that are being stored. Those of calls that are never recorded are collected with their bodies. */
+  /**
+   * Large requests that are being stored. Entries of calls that are never recorded are garbage-collected with their
+   * bodies.
+   */
   const begun = new WeakMap<Buffer, { key: string; request: Promise<Request> }>()
 
   /** Stores bytes as files of the call's step, and lists them in `files`. */

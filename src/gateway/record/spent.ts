@@ -5,13 +5,13 @@ import { atLeast, estimatedPrompt, makeTokenEstimate } from '../../upstream/usag
 import { tokenUsage } from '../../upstream/usage/usage.ts'
 import type { FinishedCall } from './finished-call.ts'
 
-/** What a call adds to the spending of its collection today. Null: nothing to count. */
+/** The amount that a call adds to today's spending of its collection. Null: nothing to count. */
 export interface Spent {
   usd: number | null
   tokens: number | null
 }
 
-/** `provider/model` that a call went to; without the provider where none was called. */
+/** `provider/model` of a call; without the provider if none was called. */
 export const calledModel = ({ provider, model }: Pick<FinishedCall, 'provider' | 'model'>): string =>
   provider ? `${provider.id}/${model}` : model
 
@@ -29,9 +29,9 @@ const budgeted = (call: FinishedCall, usage: ModelUsage | null): ModelUsage => {
 }
 
 /**
- * What a call counts towards the day: what its provider counted. Under a budget the rest is estimated: providers count a
- * stream only on request, and none that its client left, and both would pass for free. The record of the call never holds
- * an estimate. A cached answer costs nothing, nor does a built-in model.
+ * Counts a call for the day by what its provider counted. Under a budget the rest is estimated: providers count streams
+ * only on request, and never those that a client aborted, so both would be free. Records never hold estimates. Cached
+ * answers and built-in models cost nothing.
  */
 export const spentOn = async (
   call: FinishedCall,

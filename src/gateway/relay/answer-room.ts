@@ -2,7 +2,7 @@
 export interface KeptAnswer {
   /** Whether `size` more bytes are kept. Once refused, nothing further is kept. */
   add(size: number): boolean
-  /** More arrived than is kept. */
+  /** Whether more has arrived than is kept. */
   readonly isTruncated: boolean
   /** Releases the memory, once the answer is on record. */
   free(): void
@@ -12,11 +12,12 @@ export interface KeptAnswer {
 export type AnswerRoom = (mostBytes: number) => KeptAnswer
 
 /** Kept of every answer, whatever the others use: most answers are shorter. */
-export const alwaysKept = 64 * 1024
+const alwaysKept = 64 * 1024
 
 /**
- * Makes the memory that open answers share. When it is full, long answers keep what they have and short ones are still
- * recorded whole: one client cannot harm the calls of others, and no paid answer is broken off.
+ * Makes the memory that open answers share for their records. When it is full, long answers keep their beginning and
+ * short ones are still recorded completely. So one client cannot affect the records of others, and no paid answer is
+ * aborted.
  */
 export const makeAnswerRoom = (roomBytes: number): AnswerRoom => {
   let taken = 0

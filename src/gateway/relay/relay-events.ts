@@ -15,10 +15,10 @@ export interface EventsAnswer {
 
 export interface RelayOptions {
   keep: Keep
-  /** Most bytes of an answer that are kept for its record. */
+  /** Maximum bytes of an answer that are kept for its record. */
   keptBytes: number
   room: AnswerRoom
-  /** How long a client may read nothing before it is disconnected. */
+  /** Seconds without a read after which a client is disconnected. */
   stalledSeconds: number
 }
 
@@ -36,9 +36,9 @@ const unreadable = (ticket: Ticket) => ({
 })
 
 /**
- * Passes the events of an answer on as they come. Resolves when the answer has ended in one of three ways: its last event
- * left after the record was committed; an error event left and the connection was closed; or the client disconnected. A
- * slow client slows the provider down.
+ * Forwards the events of an answer as they arrive. Resolves when the answer has ended in one of three ways: its last
+ * event was sent after the record was committed; an error event was sent and the connection closed; or the client
+ * disconnected. A slow client slows the provider down.
  */
 export const relayEvents = (
   outgoing: ServerResponse,
@@ -146,7 +146,7 @@ export const relayEvents = (
           passed.push(left)
         }
         if (passed.length === 0) return
-        // Earlier events leave before the record is written.
+        // Earlier events are sent before the record is written.
         const more = outgoing.write(passed.length === 1 ? passed[0] : Buffer.concat(passed))
         if (!more && !isOver) waitForClient()
       },

@@ -17,7 +17,7 @@ const choiceAt = (choices: Map<number, Choice>, index: number): Choice => {
   return fresh
 }
 
-/** A tool call without its index, which its place in the list already tells. */
+/** Removes the index of a tool call: its position in the list is the same. */
 const withoutIndex = (call: JsonObject): JsonObject => {
   const { index: _, ...rest } = call
   return rest

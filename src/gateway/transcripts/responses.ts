@@ -3,7 +3,7 @@ import { stringOf } from '../../lib/json/json-values.ts'
 
 const last = new Set(['response.completed', 'response.incomplete', 'response.failed'])
 
-/** Events with the next piece of a text, and the place of that text in their item. */
+/** Events that append to a text, and where the text is in their item. */
 const growing: Record<string, (item: JsonObject, event: JsonObject) => [JsonObject, string]> = {
   'response.output_text.delta': (item, event) => [partAt(item, 'content', event.content_index), 'text'],
   'response.refusal.delta': (item, event) => [partAt(item, 'content', event.content_index), 'refusal'],

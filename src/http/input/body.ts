@@ -22,17 +22,14 @@ const bodyTooSlow = (): AppError =>
   new AppError('bad_request', 'The body arrives too slowly', { hint: 'Send the request again.' })
 
 /**
- * A body up to here is not counted. Memory for a longer one is taken at once where its length is known: bodies that had a
- * part each would wait for one another. Else it is taken as it comes, twice as much each time.
+ * Bodies up to this size are not counted. Memory for a longer one is reserved at once if its length is known: bodies
+ * that each hold a part would wait for one another. Otherwise the reservation doubles as the body arrives.
  */
 const uncountedBody = 64 * 1024
-/** As it came, and in one piece or as text. */
+/** A body is held as chunks, and joined or as text. */
 const copiesOfBody = 2
 
-/**
- * Reads a whole body into memory, but never more than `maxBytes`. Where there is no room for what has come, nothing more is
- * read until there is.
- */
+/** Reads a whole body into memory, at most `maxBytes`. Pauses reading while there is no memory for it. */
 export const readBytes = (body: Readable, maxBytes: number, room?: Room, length?: number): Promise<Buffer> =>
   new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
@@ -100,7 +97,7 @@ export const decodeText = (bytes: Uint8Array): string => {
   }
 }
 
-/** Parses a JSON body. Throws a 422 that says what is wrong and how to put it right. */
+/** Parses a JSON body. Throws a 422 that says what is wrong and how to fix it. */
 export const parseJson = (text: string, contentType: string): unknown => {
   if (isDeeperThan(text, maxJsonDepth)) {
     throw invalidField(['body'], `JSON is nested deeper than ${maxJsonDepth} levels; flatten it`, 'too_deep')

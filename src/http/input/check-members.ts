@@ -13,10 +13,10 @@ interface ReadBody {
   skipped: readonly string[]
 }
 
-/** Looks at the names of a body. Those that are not known become warnings; throws where none of it would be used. */
+/** Checks the member names of a body. Unknown ones become warnings; throws if none of the body would be used. */
 export type CheckMembers = (body: ReadBody, warn: (warning: Warning) => void) => void
 
-/** The member that was meant, with what would have been dropped in it: values are left out, they may be secrets. */
+/** The error for members outside of the wrapping member. Shows no values, which may be secrets. */
 const misplaced = (member: string, names: readonly string[]): AppError => {
   const example = `{"${member}": {${names
     .slice(0, 3)
@@ -29,7 +29,7 @@ const misplaced = (member: string, names: readonly string[]): AppError => {
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null
 
-/** What stands in the wrapping member as well is not dropped: a client sends back what it has read. */
+/** Whether a member is also in the wrapping member. Then nothing is lost: a client sends back what it has read. */
 const isTwice = (name: string, input: Record<string, unknown>, wrapped: unknown): boolean =>
   isObject(wrapped) && Object.hasOwn(wrapped, name) && JSON.stringify(wrapped[name]) === JSON.stringify(input[name])
 

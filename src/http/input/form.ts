@@ -24,15 +24,15 @@ export interface ReceivedForm {
   text: string
 }
 
-/** As text, and as the value that is read from it. */
+/** Each field is held as text and as its parsed value. */
 const copiesOfFields = 2
 
-/** What one field may be, and a little for the other fields. */
+/** The size of one field, and a little for the others. */
 const bodyLimit = (limits: FormLimits): number => limits.maxFieldBytes + 64 * 1024
 
 const hasBadEncoding = (text: string): boolean => {
   try {
-    decodeURIComponent(text.replace(/%(?![0-9a-f]{2})/gi, '')) // a lone % stands for itself
+    decodeURIComponent(text.replace(/%(?![0-9a-f]{2})/gi, '')) // a single % means itself
     return false
   } catch {
     return true
@@ -63,7 +63,7 @@ export const partNames = ({ body, files }: Endpoint): PartNames => ({
   fields: body instanceof z.ZodObject ? Object.keys(body.shape) : [],
 })
 
-/** Reads a form in whichever of its three spellings it comes: multipart, urlencoded, or JSON with the same names. */
+/** Reads a form that is sent as multipart, urlencoded, or JSON with the same names. */
 export const readForm = async (
   body: Readable,
   headers: IncomingHttpHeaders,

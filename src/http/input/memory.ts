@@ -3,10 +3,10 @@ import { uncountedBytes } from '../../lib/memory/json-memory.ts'
 import type { ShareOwner } from '../../lib/memory/owner-caps.ts'
 import type { Identity } from '../../model/collections/identity.ts'
 
-/** Takes memory for so many bytes more; undefined when there is room at once. */
+/** Reserves memory for more bytes. Undefined when it is available at once. */
 export type Room = (bytes: number) => Promise<void> | undefined
 
-/** Memory that one call holds until its answer has left. Values of up to 64 KiB are not counted. */
+/** Memory that a call holds until its answer was sent. Values up to 64 KiB are not counted. */
 export interface CallMemory {
   /** Undefined when there is room at once. Throws `too_large`, and rejects with `busy` after some seconds. */
   take: Room
@@ -16,20 +16,23 @@ export interface CallMemory {
 /** A request waits this long for memory before it is refused; shorter than `bodyIdleSeconds`. */
 const longestWaitForMemoryMs = 10_000
 
-/** Who large values are counted for when a request names no collection: the only one of its key, or the key. */
+/** The owner whose share a request without a collection counts for: the only collection of its key, or the key. */
 export const memoryOwner = (identity: Identity | undefined, address: string | undefined): ShareOwner => {
   if (!identity) return `from ${address}`
   const [id, ...more] = identity.collectionIds
   return id !== undefined && more.length === 0 ? id : `key ${identity.keyId ?? 'admin'}`
 }
 
-/** The memory of one call, whoever it is counted for. */
+/** The memory of a call, for any owner. */
 export interface MemoryHold {
-  /** Counts for this owner, unless memory was taken for another one before. `opened` is called before the first taking. */
+  /**
+   * Counts for this owner, unless memory was reserved for another one before. `opened` is called before the first
+   * reservation.
+   */
   of(owner: ShareOwner, opened?: () => void): CallMemory
-  /** Whether anything was taken. */
+  /** Whether anything is reserved. */
   readonly isHeld: boolean
-  /** Gives all of it back. */
+  /** Returns all of it. */
   end(): void
 }
 

@@ -36,9 +36,9 @@ export interface Form {
 }
 
 const maxFields = 200
-/** All fields together may have so many times what one may have. */
+/** Maximum size of all fields together, as a multiple of the size of one. */
 const mostFullFields = 4
-/** More of the skipped parts are not named. */
+/** Maximum number of skipped parts that are named. */
 const mostSkipped = 20
 
 const fileTooLarge = (maxBytes: number): AppError =>
@@ -68,7 +68,9 @@ const notAField = (name: string): AppError =>
     'field_expected',
   )
 
-/** Also for other fields of text: where bytes had to be replaced by U+FFFD, what was sent is lost. */
+/**
+ * The error for text that is not UTF-8; used for other text fields too. Replacing its bytes by U+FFFD would lose data.
+ */
 export const badEncoding = (name: string): AppError =>
   invalidField(['body', name], `${name} is not valid UTF-8; send it encoded as UTF-8`, 'encoding')
 
@@ -85,14 +87,14 @@ const notMultipart = (error: unknown): AppError => {
 }
 
 /** The last part of a file name, without control characters; never empty. */
-export const plainFileName = (name: string): string => {
+const plainFileName = (name: string): string => {
   const last = name.split(/[/\\]/).at(-1) ?? ''
   // biome-ignore lint/suspicious/noControlCharactersInRegex: taking them out is the point
   const clean = last.replace(/[\u0000-\u001f\u007f-\u009f]/g, '').trim()
   return clean === '' || clean === '.' || clean === '..' ? 'upload.bin' : clean.slice(-200)
 }
 
-/** The end of what has arrived: as many bytes as a whole field may have. */
+/** Keeps the last bytes that have arrived, as many as one field may have. */
 const lastBytes = (most: number) => {
   const chunks: Buffer[] = []
   let size = 0
@@ -106,23 +108,26 @@ const lastBytes = (most: number) => {
   }
 }
 
-/** The declared type, unless it says nothing and the name says more: `text/plain` is also what stands for no type. */
+/**
+ * The declared media type, or the one of the file name if the declared one is generic: parsers report `text/plain` for
+ * parts that declare none.
+ */
 const typeOf = (name: string, declared: string): string => {
   const byName = contentTypeOf(name)
   const vague = ['', 'text/plain', 'application/octet-stream'].includes(essenceOf(declared))
   return vague && byName !== 'application/octet-stream' ? byName : declared
 }
 
-/** What the parts of a form are called. */
+/** Names of the parts of a form. */
 export interface PartNames {
   files: readonly string[]
   fields: readonly string[]
 }
 
 /**
- * Reads a multipart form as it arrives. File parts that are named go to the sink one at a time and are never held in
- * memory; unknown ones are skipped. When anything fails, the client's departure included, what was stored is
- * removed again before the promise rejects.
+ * Reads a multipart form as it arrives. Declared file parts are stored one at a time and never held in memory; unknown
+ * ones are skipped. On any failure, including a disconnect of the client, the stored files are removed before the
+ * promise rejects.
  */
 export const readMultipart = async (
   body: Readable,
@@ -151,7 +156,7 @@ export const readMultipart = async (
   let stored: Promise<void> = Promise.resolve()
   const keep = async (stream: Readable, name: string | undefined, type: string) => {
     const { id, size, sha256 } = await sink.put(stream, { maxBytes: limits.maxFileBytes })
-    // A browser sends a file input that was left empty as a part without a name and bytes.
+    // Browsers send an empty file input as a part without a name and bytes.
     if (name === undefined && size === 0) return sink.remove([id])
     const plain = plainFileName(name ?? '')
     form.files.push({ object: id, name: plain, content_type: typeOf(plain, type), size, sha256 })
@@ -191,7 +196,7 @@ export const readMultipart = async (
       parser.on('file', (name, stream, info) => {
         stream.on('error', () => {}) // reported by the parser
         const { filename, mimeType } = info as { filename: string | undefined; mimeType: string }
-        // Parts that stood in the same packet as the failure still come; their streams would never end.
+        // Parts of the same packet as the failure still arrive, and their streams would never end.
         if (failed || !names.files.includes(name)) {
           stream.resume()
           if (names.fields.includes(name)) fail(notAField(name))

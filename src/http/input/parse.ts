@@ -10,7 +10,7 @@ import { invalidValue } from '../errors.ts'
 import { bodyTooLarge, decodeText, parseJson, readBytes } from './body.ts'
 import type { Room } from './memory.ts'
 
-/** What a field takes at heart, without defaults and what is made of it. */
+/** Unwraps a schema: removes defaults, optionality and transformations. */
 const innermost = (schema: unknown): unknown => {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) return innermost(schema.unwrap())
   return schema instanceof z.ZodPipe ? innermost(schema.in) : schema

@@ -45,8 +45,8 @@ const readWhole = async (checks: AccessChecks, options: ScopedBodyOptions): Prom
 }
 
 /**
- * Reads a body that names its collection, before the call is admitted. Only clients with a valid token have a large body
- * read, because it takes memory. A wrong token is told before anything that is wrong with the body.
+ * Reads a body that names its collection, before the call is authorised. Large bodies take memory, so they are read
+ * only for valid tokens. A wrong token is reported before any fault of the body.
  */
 export const readScopedBody = async (checks: AccessChecks, options: ScopedBodyOptions): Promise<ScopedBody> => {
   try {

@@ -1,13 +1,13 @@
 import { z } from 'zod'
 import { type UnknownName, unknownName } from '../../lib/text/unknown-name.ts'
 
-/** Finds the members of a value that its schema does not know. Each is told to `report`, with its path. */
+/** Finds the members of a value that its schema does not know, and reports each with its path. */
 type Look = (value: unknown, path: string, report: Report) => void
 
-/** Names a member that is not known, among those that are. */
+/** Reports an unknown member with the known ones beside it. */
 type Report = (name: string, known: readonly string[], path: string) => void
 
-/** More of them are not listed: a body of a million wrong members needs no answer of a million lines. */
+/** Maximum number of listed members: a body with a million wrong members gets a short answer. */
 const mostListed = 20
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -24,7 +24,7 @@ const wrappers = [
   z.ZodLazy,
 ]
 
-/** What a schema reads, without what is around it. */
+/** Unwraps a schema. */
 const innermost = (schema: unknown): unknown => {
   if (schema instanceof z.ZodPipe) return innermost(schema.in instanceof z.ZodTransform ? schema.out : schema.in)
   const wrapper = wrappers.find((kind) => schema instanceof kind)
@@ -60,7 +60,7 @@ const ofRecord = (member: Look | undefined): Look | undefined =>
     if (isObject(value)) for (const [name, one] of Object.entries(value)) member(one, `${path}.${name}`, report)
   })
 
-/** The first alternative that the value fits decides what is known. */
+/** Of a union, the first alternative that the value fits decides which members are known. */
 const ofUnion = (options: readonly z.ZodType[]): Look | undefined => {
   const looks = options.map((option) => ({ option, look: lookOf(option) }))
   if (looks.every(({ look }) => look === undefined)) return undefined
@@ -79,8 +79,8 @@ const lookOf = (schema: unknown): Look | undefined => {
 }
 
 /**
- * Makes the function that lists the members of a request document which its schema does not know, once for each schema.
- * Undefined where the schema takes everything. `more` are names that are known beside those of the schema.
+ * Makes the function that lists the unknown members of a request document, once for each schema. Undefined if the
+ * schema accepts everything. `more` are known names beside those of the schema.
  */
 export const unknownMembersOf = (
   schema: z.ZodType,

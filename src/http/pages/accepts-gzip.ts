@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 
 const gzipCoding = /(?:^|,)\s*(gzip|\*)\s*(?:;\s*q=([\d.]+)\s*)?(?=,|$)/gi
 
-/** Whether a client takes gzip: it names it, or any coding, and does not give it the weight 0 (RFC 9110 §12.5.3). */
+/** Whether a client accepts gzip: its header names gzip or `*`, with a weight above 0 (RFC 9110 §12.5.3). */
 export const acceptsGzip = ({ 'accept-encoding': header }: IncomingHttpHeaders): boolean => {
   const codings = [...String(header ?? '').matchAll(gzipCoding)]
   const own = codings.find(([, name]) => name?.toLowerCase() === 'gzip') ?? codings[0]

@@ -1,4 +1,4 @@
-/** Only scripts, styles and fonts of this server; nothing is sent elsewhere, and no text becomes a script. */
+/** Allows scripts, styles and fonts of this server only, no requests to others, and no inline scripts. */
 const policy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -21,7 +21,7 @@ export const pageHeaders: Readonly<Record<string, string>> = {
   'content-security-policy': policy,
   'cross-origin-opener-policy': 'same-origin',
   'cross-origin-resource-policy': 'same-origin',
-  // Referer stays on this server, where it tells requests of its pages from those of other ports of the host.
+  // The Referer goes to this server only, which uses it to detect requests from other ports of the host.
   'referrer-policy': 'same-origin',
   'x-content-type-options': 'nosniff',
   'cache-control': 'no-cache',

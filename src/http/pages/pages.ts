@@ -3,14 +3,14 @@ import { jsonHeaders, Reply } from '../reply.ts'
 import { acceptsGzip } from './accepts-gzip.ts'
 import type { WebFile, WebFiles } from './read-web-files.ts'
 
-/** What pages need to know of a request. */
+/** The parts of a request that pages depend on. */
 type PageRequest = Pick<Exchange, 'method' | 'target'> & { incoming: Pick<Exchange['incoming'], 'headers'> }
 
 /** Answers browsers: the page, its files, and redirects from former addresses. */
 export interface Pages {
   /** Before any route: a file, or the page at `/` for browsers. `segments` are the decoded parts of the path. */
   find(request: PageRequest, segments: readonly string[]): Reply | undefined
-  /** Where no route answers: the page shows what is at this address, for browsers alone. */
+  /** Called when no route matches: returns the page for browsers, which shows what is at this address. */
   fallback(request: PageRequest, segments: readonly string[]): Reply | undefined
 }
 

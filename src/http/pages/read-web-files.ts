@@ -6,7 +6,7 @@ import { fileHeaders, pageHeaders } from './page-headers.ts'
 /** A file of the web in memory, as it is sent. */
 export interface WebFile {
   bytes: Buffer
-  /** Undefined where packing gains nothing. */
+  /** The compressed file; undefined if compression saves nothing. */
   packed: Buffer | undefined
   headers: Readonly<Record<string, string>>
 }

@@ -79,7 +79,7 @@ const accessText: Record<Endpoint['access'], string> = {
   admin: 'Needs the admin token.',
 }
 
-/** The fields of a schema, looked up where it is a reference and put together where it is several. */
+/** Resolves the references of a schema, and merges the parts of a combined one. */
 const resolved = (schema: Schema, all: Record<string, Schema>): Schema => {
   const parts = (schema.allOf ?? [schema]).map((part) =>
     part.$ref ? (all[part.$ref.split('/').at(-1)!] ?? part) : part,

@@ -94,10 +94,10 @@ const fieldIssueSchema = {
   },
 }
 
-/** What zod adds to a schema and nobody wants to read. */
+/** Removes details that zod adds and that readers do not need. */
 const tidy = (schema: Json): void => {
-  if (schema.format === 'date-time') delete schema.pattern // 200 characters of regex say no more
-  if (schema.additionalProperties === false) delete schema.additionalProperties // extra fields may come
+  if (schema.format === 'date-time') delete schema.pattern // the regex has 200 characters and adds nothing
+  if (schema.additionalProperties === false) delete schema.additionalProperties // extra members may appear
   if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum
   if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum
   delete schema.propertyNames
@@ -148,7 +148,7 @@ type Components = ReturnType<typeof makeComponents>
 
 const isOpen = (endpoint: Endpoint): boolean => endpoint.access === 'none'
 
-/** The statuses an endpoint may answer beside its own: those it declares, and those that follow from what it is. */
+/** The error statuses of an endpoint: those that it declares, and those that follow from its kind. */
 const errorStatuses = (endpoint: Endpoint): number[] => {
   const codes: ErrorCode[] = [...endpoint.errors]
   if (!isOpen(endpoint)) codes.push('unauthenticated', 'forbidden', 'rate_limited', 'database_unavailable')

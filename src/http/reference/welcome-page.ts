@@ -18,7 +18,7 @@ const commands: readonly (readonly [command: string, meaning: string])[] = [
 const rows = (pairs: string[][]): string =>
   `<table><tbody>${pairs.map((cells) => `<tr>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`).join('')}</tbody></table>`
 
-/** What a browser is shown at `/` by a server without pages: what there is, and where. */
+/** The start page of a server without web pages: links to the API and its documentation. */
 export const welcomePage = (version: string): Reply =>
   htmlPage(
     'Jetty',

@@ -39,14 +39,14 @@ export const readIfThere = (path: string): string | undefined => {
   }
 }
 
-/** Removes a file, but not one that another process has put in its place since it was looked at. */
+/** Removes a file, unless another process has replaced it since it was read. */
 export const takeAway = (path: string, isIt: (aside: string) => boolean): void => {
   const aside = `${path}.${process.pid}-${randomBytes(4).toString('hex')}`
   try {
     renameSync(path, aside)
     if (!isIt(aside)) createExclusively(path, readFileSync(aside, 'utf8'))
   } catch {
-    // somebody else took it away first
+    // another process removed it first
   } finally {
     rmSync(aside, { force: true })
   }
@@ -66,7 +66,7 @@ const sync = (path: string): void => {
   closeSync(file)
 }
 
-/** Puts a 0600 file in the place of another, on disk when it returns: whoever reads finds the old or the new content. */
+/** Replaces a file by one with mode 0600, durably: readers find the old or the new content. */
 export const replaceFile = (path: string, content: string): void => {
   const draft = `${path}.${process.pid}-${randomBytes(4).toString('hex')}`
   try {

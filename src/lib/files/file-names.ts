@@ -7,7 +7,7 @@ const byteLength = (text: string): number => Buffer.byteLength(text)
 // Control characters, lone surrogates, and marks that change the reading direction.
 export const unwanted = /[\p{Cc}\p{Cs}\u202a-\u202e\u2066-\u2069]/gu
 
-/** The last characters of a text that fit into so many bytes. */
+/** The longest end of a text that fits into that many bytes. */
 export const tailWithin = (text: string, bytes: number): string => {
   const characters = Array.from(text)
   let start = characters.length
@@ -24,7 +24,7 @@ export const splitName = (base: string): [stem: string, extension: string] => {
   return dot > 0 && dot < base.length - 1 ? [base.slice(0, dot), base.slice(dot)] : [base, '']
 }
 
-/** One segment of a path: nothing invisible, 255 bytes at most, never empty, `.` or `..`. */
+/** Makes a safe path segment: no invisible characters, at most 255 bytes, never empty, `.` or `..`. */
 export const sanitizeSegment = (segment: string): string => {
   const base = segment.replace(unwanted, '').trim()
   if (base === '' || base === '.' || base === '..') return fallbackName
@@ -38,7 +38,7 @@ export const sanitizeSegment = (segment: string): string => {
 export const sanitizeFileName = (name: string): string =>
   sanitizeSegment(name.slice(Math.max(name.lastIndexOf('/'), name.lastIndexOf('\\')) + 1))
 
-/** Sanitised names of one upload, in order, a clash told apart by `-1`, `-2`, … before the extension. */
+/** Sanitised names of one upload, in order. Equal names get `-1`, `-2`, … before the extension. */
 export const distinctFileNames = (names: string[]): string[] => {
   const taken = new Set<string>()
   return names.map((name) => {

@@ -32,7 +32,7 @@ const tokensOf = (pattern: string): Token[] => {
 export const globMatcher = (pattern: string): ((text: string) => boolean) => {
   const tokens = tokensOf(pattern)
 
-  // Reaching a token that may stand for nothing also reaches the one after it.
+  // A token that may match nothing also reaches the next one.
   const reach = (states: Uint8Array, from: number) => {
     for (let at = from; states[at] === 0; at += 1) {
       states[at] = 1

@@ -87,20 +87,20 @@ const otherNames: Record<string, string> = {
   'application/javascript': 'js',
 }
 
-/** The extension of a file name or path, in lower case and without the dot; '' where there is none. */
+/** The extension of a file name or path, in lower case and without the dot; '' without one. */
 export const extensionOf = (name: string): string => {
   const base = name.slice(name.lastIndexOf('/') + 1)
   const dot = base.lastIndexOf('.')
   return dot > 0 ? base.slice(dot + 1).toLowerCase() : ''
 }
 
-/** The content type that a name promises by its extension; `application/octet-stream` where it promises none. */
+/** The content type for a name by its extension; `application/octet-stream` for an unknown one. */
 export const contentTypeOf = (name: string): string => {
   const extension = extensionOf(name)
   return Object.hasOwn(contentTypes, extension) ? contentTypes[extension]! : 'application/octet-stream'
 }
 
-/** The media type alone, lower case, its parameters left out. */
+/** The media type in lower case, without its parameters. */
 export const essenceOf = (contentType: string): string => contentType.split(';', 1)[0]!.trim().toLowerCase()
 
 /** The usual extension of a content type (no dot), or undefined for a type that is not in the table. */
@@ -112,7 +112,7 @@ export const extensionFor = (contentType: string): string | undefined => {
 const textTypes =
   /^(text\/.+|application\/(json|jsonl|x-ndjson|xml|yaml|x-yaml|toml|javascript|sql|x-sh|.+\+(json|xml)))$/
 
-/** Whether a content type is that of text, as far as its name tells. */
+/** Whether a content type is text, judged by its name. */
 export const isTextType = (contentType: string): boolean => {
   const type = essenceOf(contentType)
   return textTypes.test(type) || type === 'image/svg+xml'

@@ -27,7 +27,7 @@ export const zipArchive = async (entries: Iterable<ZipEntry>): Promise<Readable>
   for (const { name, modified, open } of entries) {
     zip.addReadStreamLazy(withoutDrive(name), { mtime: modified, compressionLevel: 1 }, (give) => {
       open().then((opened) => {
-        source = opened.once('error', fail) // yazl only pipes: it neither forwards errors nor closes what it reads
+        source = opened.once('error', fail) // yazl only pipes: it neither forwards errors nor closes its sources
         if (output.destroyed) source.destroy()
         else give(null, source)
       }, fail)

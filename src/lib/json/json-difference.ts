@@ -1,4 +1,4 @@
-/** Where two JSON values differ: paths as a workflow would write them, and whether there are more of them. */
+/** The paths at which two JSON values differ, as a workflow writes them, and whether there are more. */
 export interface JsonDifference {
   paths: string[]
   more: boolean
@@ -6,7 +6,7 @@ export interface JsonDifference {
 
 const mostDeep = 100
 
-/** At most so many paths, in the order in which they are met; an element that only one has counts as one place. */
+/** Lists at most that many paths, in order of occurrence. An element that only one value has counts as one path. */
 export const jsonDifference = (left: unknown, right: unknown, most: number): JsonDifference => {
   const paths: string[] = []
   let more = false

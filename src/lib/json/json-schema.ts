@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isObject, type JsonObject } from './json-object.ts'
 
-/** What a value violates, and where: the names and indices that lead to it. */
+/** A violation of a schema, and its path: member names and indices. */
 export interface SchemaIssue {
   path: (string | number)[]
   message: string
@@ -21,8 +21,8 @@ interface At {
 }
 
 /**
- * Checks a value against a JSON Schema, as far as the keywords go that `checkedKeywords` lists. `pattern` and `$ref` are
- * left out on purpose: a regular expression or a circle from outside could block the process.
+ * Checks a value against a JSON Schema, for the keywords in `checkedKeywords`. `pattern` and `$ref` are left out on
+ * purpose: a hostile regular expression or a reference cycle could block the process.
  */
 export const schemaIssues = (schema: unknown, value: unknown): SchemaIssue[] => {
   const issues: SchemaIssue[] = []
@@ -54,7 +54,7 @@ const shown = (value: unknown): string => {
   return text.length > 60 ? `${text.slice(0, 59)}…` : text
 }
 
-/** Makes the check of a keyword that limits a number derived from the value; undefined where it does not apply. */
+/** Makes the check of a keyword that limits a number derived from the value; undefined for other types of values. */
 const limit =
   (
     keyword: string,

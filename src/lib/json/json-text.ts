@@ -52,7 +52,7 @@ const skipValue = (text: string, at: number): number => {
   return at
 }
 
-/** Lists the members of a JSON object in order, with the place of each value, without parsing the values. */
+/** Lists the members of a JSON object in order, with the position of each value, without parsing the values. */
 export function* memberSpans(text: string): Generator<{ name: string; start: number; end: number }> {
   let at = text.indexOf('{') + 1
   if (at === 0) return

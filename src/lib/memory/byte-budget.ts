@@ -16,7 +16,7 @@ import {
 } from './memory-line.ts'
 import { makeOwnerCaps, type ShareKind, type ShareOwner } from './owner-caps.ts'
 
-/** How long to wait for memory, and its purpose for error messages. */
+/** How long to wait for memory, and what for, as error messages name it. */
 export interface ShareWait {
   /** Completes "… needs 120 MiB of memory". */
   what: string
@@ -40,9 +40,9 @@ export interface Share {
 }
 
 /**
- * Bytes that may be in memory at once. An eighth is kept for small shares, so that these never wait behind large ones.
- * A share that grows goes before one that begins; owners whose shares begin take turns; one owner has three quarters at
- * the most, and a quarter of that for its requests, unless it is a single share.
+ * A limit of bytes in memory. An eighth is reserved for small shares, which therefore never wait behind large ones.
+ * Growing shares are served before new ones, and owners take turns. One owner has at most three quarters, and its
+ * requests a quarter of that, unless it is a single share.
  */
 export interface ByteBudget {
   /** Opens a share of a step, or of a request. */

@@ -7,10 +7,6 @@ export const uncountedBytes = 64 * 1024
 export const textMemory = (text: string): number =>
   text.length <= uncountedBytes || Buffer.byteLength(text) === text.length ? text.length : 2 * text.length
 
-/** Bytes of a text in UTF-8. */
-export const utf8Size = (text: string): number =>
-  text.length <= uncountedBytes ? text.length : Buffer.byteLength(text)
-
 /**
  * Estimates the length of a value's JSON text without writing it; escaped characters count once. Stops beyond `most`.
  */
@@ -38,7 +34,7 @@ const arrayBytes = 32
 const stringBytes = 24
 const slotBytes = 8
 const newKeyBytes = 176
-/** One in this many keys is sampled. */
+/** Every how many keys one is sampled. */
 const keySample = 16
 
 /**

@@ -1,7 +1,7 @@
 import { AppError } from '../errors.ts'
 import { laneOf, type OwnedShare, type OwnerCaps, type ShareOwner, smallShareBytes } from './owner-caps.ts'
 
-/** What a share has of the budget, and the waits in which it asks for more. */
+/** The bytes of a share, and its requests for more that wait. */
 export interface CountedShare extends OwnedShare {
   bytes: number
   readonly waits: Set<Waiter>
@@ -17,7 +17,7 @@ export interface Waiter {
 /** The bytes of a budget, who holds some, and who waits for more. */
 export interface MemoryLine {
   readonly total: number
-  /** What large shares may use: all but an eighth, which is kept for small ones. */
+  /** Bytes for large shares: all but an eighth, which is reserved for small ones. */
   readonly capacity: number
   readonly caps: OwnerCaps
   /** Shares that hold memory and want more, in order of arrival. */
@@ -44,7 +44,7 @@ const isSmall = ({ bytes: held }: CountedShare, bytes: number): boolean => held 
 const fits = (line: MemoryLine, share: CountedShare, bytes: number): boolean =>
   line.used + bytes <= (isSmall(share, bytes) ? line.total : line.capacity) && !line.caps.isReached(share, bytes)
 
-/** Counts bytes that a share takes, or gives back where they are negative. */
+/** Counts bytes that a share takes, or returns (negative). */
 export const countBytes = (line: MemoryLine, share: CountedShare, bytes: number): void => {
   if (share.bytes === 0 && bytes > 0) line.holders++
   share.bytes += bytes
@@ -55,7 +55,7 @@ export const countBytes = (line: MemoryLine, share: CountedShare, bytes: number)
   if (line.beyond === share) line.beyond = undefined
 }
 
-/** Takes bytes that are free and that nobody waits for. Returns whether there were as many. */
+/** Takes bytes that are free and that no share waits for. Returns whether that worked. */
 export const takeAtOnce = (line: MemoryLine, share: CountedShare, bytes: number): boolean => {
   const { growers, newcomers } = line
   const isFree = growers.size === 0 && (newcomers.size === 0 || share.bytes > 0 || isSmall(share, bytes))
@@ -80,7 +80,7 @@ export const leaveLine = ({ growers, newcomers }: MemoryLine, waiter: Waiter): v
   if (!queue || at < 0) return
   queue.splice(at, 1)
   newcomers.delete(lane)
-  if (queue.length > 0) newcomers.set(lane, queue) // the other lanes come first
+  if (queue.length > 0) newcomers.set(lane, queue) // moves the lane behind the others
 }
 
 /** Ends all waits of a share. */
@@ -97,7 +97,7 @@ export const waitingIn = ({ growers, newcomers }: MemoryLine): number => {
   return sum
 }
 
-/** Gives memory to everyone who may have it now: those that grow first, then those that begin, lane by lane. */
+/** Gives memory to every share that may have it now: growing ones first, then new ones, lane by lane. */
 export const grantAll = (line: MemoryLine): void => {
   if (line.growers.size > 0) grantGrowers(line)
   if (line.newcomers.size > 0) grantNewcomers(line)
@@ -115,9 +115,9 @@ const grantBeyond = (line: MemoryLine, waiter: Waiter): void => {
 }
 
 /**
- * True in a deadlock (every holder waits for more), when nothing is held, and for a share that has waited too long. A
- * request does not wait too long: it is refused after some seconds, and could keep what it got for as long as its client
- * likes.
+ * Whether a share may exceed the budget: in a deadlock (every holder waits for more), when nothing is held, and after
+ * too long a wait. Never a request that has waited too long: it is refused after some seconds, and could hold memory as
+ * long as its client likes.
  */
 const mayGoBeyond = ({ beyond, growers, holders }: MemoryLine, { share, sinceMs }: Waiter): boolean => {
   if (beyond && beyond !== share) return false

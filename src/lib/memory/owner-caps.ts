@@ -10,14 +10,17 @@ export interface OwnedShare {
   readonly bytes: number
 }
 
-/** Shares that wait in one line: requests that reached their cap must not stand before steps of the same owner. */
+/**
+ * The queue that a share waits in. Requests and steps of one owner wait apart: requests at their limit must not block
+ * steps.
+ */
 export const laneOf = ({ owner, kind }: OwnedShare): ShareOwner => (kind === 'request' ? `request ${owner}` : owner)
 
 /** Counts what each owner has, and bounds it. */
 export interface OwnerCaps {
-  /** Whether a share would exceed its owner's cap with so many bytes more. The only share of an owner never does. */
+  /** Whether more bytes would exceed the limit of the share's owner. The only share of an owner never does. */
   isReached(share: OwnedShare, bytes: number): boolean
-  /** Counts bytes that a share takes, or gives back where they are negative. */
+  /** Counts bytes that a share takes, or returns (negative). */
   count(share: OwnedShare, bytes: number): void
 }
 
@@ -25,8 +28,8 @@ export interface OwnerCaps {
 export const smallShareBytes = 1024 * 1024
 
 /**
- * A quarter of `most` is for requests, small ones left out: bodies that a client holds open never keep its own runs from
- * going on.
+ * Makes the limits of owners. A quarter of `most` is for requests, small ones not counted, so that bodies that a client
+ * holds open never block its own runs.
  */
 export const makeOwnerCaps = (most: number): OwnerCaps => {
   const all = new Map<ShareOwner, number>()

@@ -4,7 +4,7 @@ import { AppError } from '../errors.ts'
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 
-/** One entry of JETTY_ALLOW_PRIVATE_NETWORK. Without a port it holds for every port. */
+/** One entry of JETTY_ALLOW_PRIVATE_NETWORK. Without a port it allows every port. */
 export type AllowRule =
   | { kind: 'any' }
   | { kind: 'host'; host: string; port: number | undefined }

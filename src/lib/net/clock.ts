@@ -1,7 +1,7 @@
 import { AppError } from '../errors.ts'
 import { shown } from './hop.ts'
 
-/** Rejects when the time is over or the caller's signal fires, and tells undici to stop. */
+/** Rejects on timeout or when the caller's signal fires, and aborts the request of undici. */
 export const makeClock = (seconds: number, caller: AbortSignal | undefined, target: URL) => {
   const control = new AbortController()
   let reject: (reason: AppError) => void

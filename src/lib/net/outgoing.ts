@@ -11,7 +11,7 @@ export interface OutgoingRequest {
   timeoutSeconds?: number
   /** Timeout from the sent request to the first byte; default: only the total timeout. */
   firstByteSeconds?: number
-  /** Longest pause within an answer. */
+  /** Timeout for pauses within an answer. */
   idleSeconds?: number
   /** False returns a redirect as an answer. */
   followRedirects?: boolean

@@ -19,12 +19,3 @@ export const countRoom = (room: TakeRoom | undefined): ((bytes: number) => Promi
     return room(copies * more)
   }
 }
-
-/** Passes chunks on as memory for them becomes available. */
-export async function* countedChunks(body: AsyncIterable<Uint8Array>, room: TakeRoom): AsyncGenerator<Uint8Array> {
-  const count = countRoom(room)
-  for await (const chunk of body) {
-    await count(chunk.length)
-    yield chunk
-  }
-}

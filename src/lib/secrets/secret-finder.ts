@@ -15,7 +15,7 @@ export interface SecretFinder {
   begun(text: string, from: number): number
 }
 
-/** Shorter values would remove ordinary words. */
+/** Shorter values would match ordinary words. */
 const shortest = 6
 
 const isLong = (text: string): boolean => text.length >= shortest
@@ -83,7 +83,7 @@ const base64Forms = (secret: string): string[] =>
 
 /** Characters of a hashed block. */
 const blockLength = 3
-/** Longer spellings use only this much of their beginning for shifts: a shift is one byte in the table. */
+/** Longer spellings are searched by this much of their beginning: a shift is one byte in the table. */
 const longestWindow = 64
 
 /** Hashes a block to that many bits. */

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 
-/** Starts of the secrets of a session, by which they can be told from each other and from keys. */
+/** Prefixes of the secrets of a session. They differ from each other and from those of keys. */
 const starts = { cookie: 'jsc_', header: 'jsh_', code: 'jso_' } as const
 
 export type SessionSecretKind = keyof typeof starts

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { CollectionSettings } from './collection-settings.ts'
 
 /** Rights of a token. READ reads, WRITE also runs and changes, ADMIN is the server's single admin token. */
-export const accessLevelSchema = z.enum(['READ', 'WRITE', 'ADMIN'])
+const accessLevelSchema = z.enum(['READ', 'WRITE', 'ADMIN'])
 export type AccessLevelName = z.infer<typeof accessLevelSchema>
 
 /** An authenticated caller. */

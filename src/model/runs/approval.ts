@@ -33,7 +33,7 @@ export const decidedSchema = z
 export type DecidedApproval = z.infer<typeof decidedSchema>
 
 /** A pending approval. */
-export const waitingApprovalSchema = z
+const waitingApprovalSchema = z
   .object({
     ...place,
     workflow_id: z.string(),
@@ -49,7 +49,7 @@ export const waitingApprovalSchema = z
 export type ShownApproval = z.infer<typeof waitingApprovalSchema>
 
 /** An approval in the list over all collections: pending or decided. */
-export const listedApprovalSchema = waitingApprovalSchema
+const listedApprovalSchema = waitingApprovalSchema
   .extend({
     collection: z.string(),
     state: z.enum(['waiting', 'decided']),

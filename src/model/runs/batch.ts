@@ -9,7 +9,7 @@ import { runCountsSchema } from './run-totals.ts'
 /** The server's own task; its runs are batches. */
 export const batchTask = '_batch'
 
-export const mostBatchLabels = 20
+const mostBatchLabels = 20
 const mostAtOnce = 10_000
 
 /** Source of the items of a batch or evaluation: exactly one of the two. */
@@ -119,7 +119,7 @@ export const batchSchema = batchSummarySchema
   .meta({ id: 'Batch' })
 
 /** One item of a batch, and its result. */
-export const batchResultSchema = z
+const batchResultSchema = z
   .object({
     index: z.int().describe('Index of the item, from 0.'),
     trajectory_id: z.string().nullable().describe('Run of the item; null if it never started.'),

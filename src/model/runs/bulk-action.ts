@@ -55,7 +55,7 @@ export const newBulkActionSchema = z
   .meta({ id: 'NewBulkAction' })
 export type NewBulkAction = z.output<typeof newBulkActionSchema>
 
-export const bulkActionKinds = ['label', 'unlabel', 'cancel', 'rerun', 'undo'] as const
+const bulkActionKinds = ['label', 'unlabel', 'cancel', 'rerun', 'undo'] as const
 export type BulkActionKind = (typeof bulkActionKinds)[number]
 
 const count = z.int()

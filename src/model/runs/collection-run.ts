@@ -7,7 +7,7 @@ import { trajectorySchema } from './trajectory.ts'
 const { shape } = trajectorySchema
 
 /** What an open run waits for. */
-export const runWaits = ['turn', 'approval', 'children', 'time'] as const
+const runWaits = ['turn', 'approval', 'children', 'time'] as const
 
 /** A run in a list over a collection: identity, end and cost, without steps. */
 export const collectionRunSchema = z

@@ -26,7 +26,7 @@ const scaleSchema = z
 const categorySchema = z.string().trim().min(1).max(200)
 
 /** A judge of an evaluation: by a score, categories, or yes and no. */
-export const judgeSchema = z
+const judgeSchema = z
   .object({
     name: judgeNameSchema.describe('Name of the judge, unique in the evaluation; also the key of its labels.'),
     instruction: textSchema.min(1).max(20_000).describe('Instruction for the judge.'),
@@ -245,7 +245,7 @@ const verdictSchema = z
   })
   .meta({ id: 'ItemVerdict' })
 
-export const evaluatedItemSchema = z
+const evaluatedItemSchema = z
   .object({
     ...place,
     status: status.describe('Status of its run; `pending` before it has one.'),

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { timestampSchema } from '../names.ts'
 
-export const longestLabelName = 200
-export const largestLabelValueBytes = 8 * 1024
+const longestLabelName = 200
+const largestLabelValueBytes = 8 * 1024
 
 const encoder = new TextEncoder()
 

@@ -16,7 +16,7 @@ const version = {
 }
 
 /** Content of a task at some time. */
-export const taskDataSchema = z
+const taskDataSchema = z
   .object({
     name: z.string(),
     entity_type: z.literal('task'),

@@ -33,7 +33,7 @@ const shared = {
 export const listedTaskSchema = z.object(shared).meta({ id: 'ListedTask' })
 
 /** What a workflow is: a runbook where it has a step that carries one out, a chat where the task is marked as one. */
-export const taskKinds = ['workflow', 'runbook', 'chat'] as const
+const taskKinds = ['workflow', 'runbook', 'chat'] as const
 
 /** A task in a list for people: without its workflow, with what its runs came to. */
 export const taskSummarySchema = listedTaskSchema

@@ -10,7 +10,7 @@ import { answersCalls } from './model-kinds.ts'
 export interface ModelListsOptions {
   fetch: Fetch
   trustedFetch: Fetch
-  /** How long a list is cached. 0: no provider is asked. */
+  /** Seconds for which a list is cached. 0: no list is requested. */
   keptSeconds: number
 }
 

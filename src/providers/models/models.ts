@@ -25,7 +25,7 @@ export interface ModelsOptions {
   serverUrl: LookUpVariable
   /** Keys that the server lends, by the variables that callers know them by. */
   lentKeys?: LookUpVariable
-  /** How long lists of models are cached. Absent: no provider is asked for one. */
+  /** Seconds for which lists of models are cached. Absent: no list is requested. */
   keptSeconds?: number
   limits: CallLimits
 }

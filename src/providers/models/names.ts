@@ -6,7 +6,7 @@ import { openAiWire } from '../wires/openai/wire.ts'
 export interface Candidate {
   provider: Provider
   model: string
-  /** It stands in for the provider that was meant: a key that came with the call is not for it. */
+  /** It replaces the provider that was meant, so a key that came with the call is not sent to it. */
   standsIn?: boolean
 }
 

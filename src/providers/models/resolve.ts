@@ -13,7 +13,7 @@ export interface Unroutable {
   hint?: string
 }
 
-/** What a model is resolved with: variables of the run, lent keys, and base URLs of the server. */
+/** What a model's name is resolved with: variables of the run, lent keys, and base URLs of the server. */
 export interface Surroundings {
   env: LookUpVariable
   /** Whether the server lends a key for this variable, which the caller may use but not see. */

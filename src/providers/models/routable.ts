@@ -31,7 +31,7 @@ const mayReach = ({ base_url: url, trusted }: Target, { allowedHosts }: ModelSco
   }
 }
 
-/** The name as a client writes it: with the provider unless the name alone tells it. */
+/** The name as a client writes it: with the provider, unless the name alone identifies it. */
 const written = ({ provider }: Target, model: string): string =>
   provider.model_names?.test(model) ? model : `${provider.id}/${model}`
 

@@ -7,11 +7,11 @@ import type { Unroutable } from './resolve.ts'
 
 const namesListed = 3
 
-/** Names of models that make embeddings, and of those that make images. */
+/** Matches names of embedding models. */
 const vectors = /embed|voyage/i
 const images = /image|dall-e|imagen/i
 
-/** Whether a model may answer such a call, judging by its name. No name tells anything about responses. */
+/** Whether a model may answer this shape, judged by its name. For responses, names say nothing. */
 const mayAnswer = (shape: Shape, name: string): boolean => {
   if (shape === 'embeddings') return vectors.test(name)
   if (shape === 'images') return images.test(name)

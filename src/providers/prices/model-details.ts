@@ -4,7 +4,7 @@ import { type PriceList, priceList, ratesNow } from './prices.ts'
 
 const unknown: ModelDetails = { context_tokens: null, usd_per_million: null }
 
-/** Models that are looked up at a time: between them, other requests are served. */
+/** Models looked up in one go. Other requests are served between two of these. */
 const togetherAtOnce = 20
 
 /** Digits beyond these are noise of the division. */

@@ -70,7 +70,7 @@ const someTokens: ModelUsage = { prompt_tokens: 1000, completion_tokens: 1000, t
 export const hasPrice = async (provider: Provider, model: string): Promise<boolean> =>
   provider.states_cost === true || (await priceOf(provider, model, someTokens)) !== null
 
-/** Entries that stand for many models, and short ones that match anything. */
+/** Whether an id is a pattern for many models, or so short that it matches anything. */
 const isPattern = (id: string): boolean => /[-.]$|^ft:|\.ft-/.test(id)
 
 /** The models of a provider in the price list, under the provider's own names. */

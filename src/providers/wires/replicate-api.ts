@@ -70,7 +70,7 @@ export const askReplicate = (
   caller: AbortSignal,
 ): Promise<unknown> => withRetries(() => askOnce(account, request), account.limits, { signal: caller })
 
-/** The error for an answer that is not what it should be. */
+/** The error for an unexpected answer. */
 export const strange = (problem: string): AppError =>
   new AppError('upstream_failed', `Replicate answered with ${problem}`, {
     hint: 'Check what answers at REPLICATE_BASE_URL.',

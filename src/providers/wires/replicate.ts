@@ -17,7 +17,10 @@ const predictionSchema = z.looseObject({
 
 type State = z.infer<typeof predictionSchema>
 
-/** How long Replicate holds the first answer back for a quick model. Nothing can be cancelled in that time. */
+/**
+ * Seconds for which Replicate holds the first answer back, in case the model is quick. A prediction cannot be cancelled
+ * meanwhile.
+ */
 const waitSeconds = 10
 const firstPauseMs = 500
 const longestPauseMs = 5000
@@ -99,7 +102,7 @@ const cancel = async (account: ReplicateAccount, { id }: State): Promise<void> =
 
 const hasEnded = ({ status }: State): boolean => ['succeeded', 'failed', 'canceled', 'aborted'].includes(status)
 
-/** Whether only the connection failed: the prediction itself goes on. */
+/** Whether only the connection failed, so that the prediction continues. */
 const isOutOfReach = (error: unknown): boolean => {
   if (!(error instanceof AppError)) return false
   const status = Number(error.extra?.upstream_status ?? 0)
@@ -145,7 +148,7 @@ const isFileOf = ({ target: { base_url: base } }: ReplicateAccount, text: string
   return url.startsWith(api) && filePath.test(url.slice(api.length))
 }
 
-/** Asks the API for a file, or for the place of the file. */
+/** Requests a file from the API, or the address of the file. */
 const fromApi = (account: ReplicateAccount, url: string, signal: AbortSignal) =>
   account.fetch(url, {
     headers: { ...account.target.headers },

@@ -2,7 +2,7 @@ import { isObject } from '../../lib/json/json-object.ts'
 import type { ChatRequest } from '../../model/gateway/chat.ts'
 import { messageText, schemaOf } from './scripted-texts.ts'
 
-/** What it gives where no rule of the instruction applies: the best verdict there is, or the worst. */
+/** The verdict when no rule of the instruction applies. */
 export type Leaning = 'best' | 'worst'
 
 /** A verdict before it is known in which form it is asked for: an end of the scale, or a score or label by name. */
@@ -18,7 +18,7 @@ const rulePattern =
 
 const plain = (text: string): string => text.trim().replace(/\s+/g, ' ').toLowerCase()
 
-/** Takes out what is judged, between the marks that `simple_judge` sets. Nothing in it is a rule. */
+/** Separates the judged items, between the marks of `simple_judge`, from the rest. Rules in items do not count. */
 const withoutItems = (text: string): { asked: string; items: string[] } => {
   const mark = /<<<(ITEM(?:-\d+)?)\n/g
   const items: string[] = []
@@ -36,7 +36,7 @@ const withoutItems = (text: string): { asked: string; items: string[] } => {
   return { asked: asked + text.slice(from), items }
 }
 
-/** A run as an evaluation shows it: after its input, what was expected, and what came out. */
+/** Reads a run as evaluations show it: its input, the expected output, and the output. */
 const runIn = (item: string): { expected: string | undefined; output: string } | undefined => {
   if (!/^(Input|Expected|Output):\n/.test(item)) return undefined
   const text = `\n\n${item}`
@@ -91,7 +91,7 @@ const onScale = (min: number, max: number, { verdict }: Ruling): Value => {
   return Number.isNaN(score) ? verdict : score
 }
 
-/** The text from the last place on where a prompt has these words; those of an item before it do not count. */
+/** The text from the last occurrence of these words; earlier ones may be in an item. */
 const fromLast = (text: string, words: string): string => {
   const at = text.lastIndexOf(words)
   return at < 0 ? '' : text.slice(at)

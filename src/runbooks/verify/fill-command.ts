@@ -35,7 +35,7 @@ const contextOf = (node: SyntaxNode, parent: SyntaxNode | undefined): Context | 
   }
 }
 
-/** The parser takes 0.6 s for so many characters of nested `$(`, and four times that for twice as many. */
+/** The parser takes 0.6 s for that many characters of nested `$(`, and four times as long for twice as many. */
 const longestFilled = 16 * 1024
 
 const unreadable = (what: string, cause?: unknown): AppError =>
@@ -66,7 +66,7 @@ const asWord = (text: string): string => text.replace(/[^\n]/g, 'x')
 
 const inOneLine = (value: string): string => value.replace(/\s*[\r\n]\s*/g, ' ')
 
-/** Reads the same in every context, and so stands in the command itself. */
+/** Values that mean the same in every context, so they are written into the command itself. */
 const needsNothing = /^[\w./:@%+,=-]+$/
 
 /**

@@ -9,7 +9,7 @@ import type { ModelEndpoint } from './endpoints.ts'
 export interface AskedModel {
   body: Buffer
   members: readonly Member[]
-  /** As the agent wrote it; empty if nothing names a model. */
+  /** The name that the agent wrote; empty if the request names no model. */
   model: string
   isStream: boolean
 }

@@ -1,6 +1,6 @@
 /**
- * Tells whether a provider is out of order. Some agents retry a server error silently and forever; an error of the request
- * makes them end.
+ * Tells whether a provider is down. Some agents retry server errors silently and forever; a client error makes them
+ * stop.
  */
 export interface Backend {
   /** Notes a failed call: its status, or undefined for a network failure. Returns the message to send instead, if any. */

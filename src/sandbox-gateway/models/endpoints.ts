@@ -16,7 +16,7 @@ export interface ModelEndpoint {
   /** Relative to the base URL of the provider. */
   path: string
   format: AnswerFormat
-  /** It calls a model: it is metered, and counts towards the budgets. */
+  /** Whether it calls a model: such calls are metered, and count towards the budgets. */
   isCall: boolean
   /** The name of the model, if it is in the path. */
   model?: string
@@ -144,7 +144,7 @@ export const formatFor = (path: string): AnswerFormat => {
 export const findEndpoint = (method: string, path: string, main: GatewayProvider): ModelEndpoint | undefined => {
   const { prefix, rest } = split(path)
   const provider = prefix ?? main
-  // Scripted models answer only agents that were started with them: none is ever taken for a real model.
+  // Scripted models answer only agents that were started with them, so that nobody mistakes them for real models.
   if (provider === 'scripted' && main !== 'scripted') return undefined
   if (/\.\.|%2e/i.test(rest)) return undefined
   for (const row of rows[provider]) {

@@ -44,7 +44,7 @@ export interface InsideCall {
   endpoint: ModelEndpoint
   /** Without the key that may have been in it. */
   query: string
-  /** Aborts when the sandbox leaves, or when its gateway is closed. */
+  /** Aborts when the sandbox disconnects, or its gateway is closed. */
   signal: AbortSignal
 }
 
@@ -64,7 +64,9 @@ const pricePerToken = async (
   route: ModelRoute,
 ): Promise<number> => (options.budget.usd === null || !isCall ? 0 : ((await costOf(route, thousandTokens)) ?? 0) / 1000)
 
-/** What an answer came to: the provider's count, raised to what has arrived if it broke off, and an estimate. */
+/**
+ * The usage of an answer: the provider's count, raised to what has arrived if the answer was cut off, and an estimate.
+ */
 const spentOn = ({ endpoint, body }: RoutedCall, came: MeteredAnswer | undefined): Partial<MeteredCall> => {
   if (!came) return {}
   const { usage, cost, isWhole, estimatedTokens } = came
@@ -83,7 +85,7 @@ const brokenOff = ({ route }: RoutedCall, { failure }: MeteredAnswer): AppError 
       )
     : cutOff(route)
 
-/** Tells the agent of a refusal in a way that lets it end, where another try cannot help. */
+/** Sends a refusal to the agent. If retrying cannot help, its form makes the agent stop. */
 const tellRefusal = (call: RoutedCall, answer: Extract<UpstreamAnswer, { kind: 'refused' }>): void => {
   const { response, endpoint } = call
   const { status, headers, bytes, error } = answer
@@ -115,7 +117,7 @@ const open = ({ request, endpoint, query, signal, route, body }: RoutedCall, { l
     stopFrom(signal),
   )
 
-/** Sends a call and passes its answer on. It is metered and paid before its last byte leaves. */
+/** Sends a call and forwards its answer. The call is metered and paid before the last byte is sent. */
 const carry = async (context: CallContext, call: RoutedCall, sent: () => void): Promise<void> => {
   const { backend, limits, moved } = context
   const { response, endpoint, signal, route } = call

@@ -37,12 +37,12 @@ const asGemini = async function* (answer: UpstreamAnswer): Pieces {
   for await (const chunk of asItIs(answer)) {
     size += chunk.length
     if (size <= convertedBytes) chunks.push(chunk)
-    yield Buffer.alloc(0) // it still arrives
+    yield Buffer.alloc(0) // bytes still arrive
   }
   yield geminiFromChat(size <= convertedBytes ? Buffer.concat(chunks).toString() : '')
 }
 
-/** Waits until the sandbox has read what was written. Throws if it leaves, or reads nothing for too long. */
+/** Waits until the sandbox has read what was written. Throws if it disconnects, or reads nothing for too long. */
 const drained = async (response: ServerResponse, seconds: number, signal: AbortSignal): Promise<void> => {
   const late = new AbortController()
   const timer = setTimeout(() => late.abort(), seconds * 1000)

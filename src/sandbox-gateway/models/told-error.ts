@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { AnswerFormat } from '../../upstream/formats/format.ts'
 
-/** Closes the connection of an answer that is not complete, once what was written has left. */
+/** Closes the connection of an incomplete answer, after the written bytes were sent. */
 export const breakOff = (response: ServerResponse): void => void setImmediate(() => response.destroy())
 
 /** Answers with an error of this gateway in the format of the provider that was called: agents read that best. */

@@ -21,7 +21,7 @@ export interface BubblewrapProviderOptions {
   lookAtHost?: () => Promise<BubblewrapHost>
 }
 
-/** Isolates each command in Linux namespaces made by bubblewrap: it sees only what it was given. */
+/** Isolates each command in Linux namespaces made by bubblewrap: it sees only the files that are mounted for it. */
 export const bubblewrapProvider = (options: BubblewrapProviderOptions): SandboxProvider => {
   const { parent, firstUid, log } = options
   let looking: Promise<BubblewrapHost> | undefined

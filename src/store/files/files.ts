@@ -49,26 +49,6 @@ export const namedObjects = async (queries: Queries, objects: string[]): Promise
   return new Set(rows.map((row) => row.object))
 }
 
-/** Inserts rows for objects already stored; a taken path keeps its file. */
-export const insertFiles = async (queries: Queries, files: Omit<FileRow, 'created_at'>[]): Promise<void> => {
-  if (files.length === 0) return
-  await queries.rows(
-    'insert_files',
-    `insert into files (path, collection_id, run_id, object, name, content_type, size)
-     select * from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[])
-     on conflict do nothing`,
-    [
-      files.map((file) => file.path),
-      files.map((file) => file.collection_id),
-      files.map((file) => file.run_id),
-      files.map((file) => file.object),
-      files.map((file) => file.name),
-      files.map((file) => file.content_type),
-      files.map((file) => file.size),
-    ],
-  )
-}
-
 /** Lists files at or below a prefix that ends at a segment boundary, by path. */
 export const listFiles = (
   database: Database,

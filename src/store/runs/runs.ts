@@ -47,9 +47,11 @@ export interface RunRow {
   ended_at: Date | null
   /** The run uses lent keys; undefined right after it was written. */
   on_trial?: boolean
-  /** Place of its version in the history of its task; null when that is gone, undefined when it was not looked up. */
+  /**
+   * Index of its version in the history of its task; null when that is deleted, undefined when it was not looked up.
+   */
   version_number?: number | null
-  /** What is left of the run's trial. */
+  /** The rest of the run's trial. */
   trial?: TrialLeft
 }
 
@@ -64,7 +66,7 @@ const messageShown = 1_000
  * SQL expression: the steps of a row `r` of runs that wait for a person, as JSON text; null when none does. Ended runs
  * are not looked up.
  */
-export const waitingText = `case when r.ended_at is null then (
+const waitingText = `case when r.ended_at is null then (
   select json_agg(json_build_object('step', a.step, 'message', left(a.message, ${messageShown}),
     'since', ${timestampText('a.requested_at')}, 'expires_at', ${timestampText('a.expires_at')}) order by a.seq)::text
   from approvals a where a.run_id = r.id and a.decision is null) end as waiting`

@@ -138,8 +138,8 @@ export const stepTotals = (queries: Queries, taskId: number): Promise<StepTotals
     [taskId, mostSteps],
   )
 
-export const mostLabelKeys = 100
-export const mostLabelValues = 50
+const mostLabelKeys = 100
+const mostLabelValues = 50
 /** Label values are truncated to this length, and counted together. */
 const shownCharacters = 200
 

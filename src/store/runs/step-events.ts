@@ -58,7 +58,7 @@ export const newestStepEvents = async (
   return rows.reverse()
 }
 
-/** Events of one step to read: by their numbers, and by what stands in them. */
+/** Selects events of one step by their numbers and their content. */
 export interface EventRange {
   runKey: string
   seq: number

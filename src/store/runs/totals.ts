@@ -70,7 +70,7 @@ export const recordShard = (process: number): number => journalShards + otherSha
 /** Shard for a statement outside the journal. */
 export const otherShard = (): number => journalShards + Math.floor(Math.random() * otherShards)
 
-/** What an ingested run adds to its task's totals. */
+/** The amounts that an ingested run adds to its task's totals. */
 export interface IngestedTotals {
   status: RunStatus
   /** When it ended, in milliseconds since 1970. */

@@ -8,7 +8,7 @@ export const versionNumberOf = `(select v.seq from task_versions v where v.task_
   order by v.created_at <= r.created_at desc, v.seq desc limit 1)`
 
 /** Reads which version of its task each run executes. Runs whose version is gone are left out. */
-export const versionNumbers = async (queries: Queries, runKeys: string[]): Promise<ReadonlyMap<string, number>> => {
+const versionNumbers = async (queries: Queries, runKeys: string[]): Promise<ReadonlyMap<string, number>> => {
   const rows = await queries.rows<{ id: string; version_number: number | null }>(
     'version_numbers',
     `select r.id, ${versionNumberOf} as version_number

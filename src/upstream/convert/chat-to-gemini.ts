@@ -8,7 +8,7 @@ import { signatureOf } from './reasoning-signature.ts'
 /** Converts the events of a chat to those of Gemini as they arrive. */
 export interface GeminiEvents {
   take(data: string): Buffer
-  /** What can only be said once everything has arrived. */
+  /** Returns the events that depend on the complete answer. */
   rest(): Buffer
 }
 
@@ -42,9 +42,9 @@ const functionCalls = (toolCalls: unknown): { id: string; name: string; args: Js
     return { id: stringOf(id), name: stringOf(name), args: parsedObject(stringOf(text) || '{}') }
   })
 
-/** What an answer has said so far that only its end can tell. */
+/** Collects the parts of an answer that only its end completes. */
 const makeAnswer = () => {
-  /** Calls of tools and reasoning, put together from their deltas. */
+  /** Tool calls and reasoning, merged from their deltas. */
   const merged: JsonObject = {}
   let finish: string | undefined
   let usage: JsonObject | undefined

@@ -6,14 +6,14 @@ const growing = new Set([
   ...['text', 'thinking', 'summary', 'input'],
 ])
 
-/** Sets a member. `__proto__` is left out: it would change the prototype. */
+/** Sets a member. Ignores `__proto__`, which would change the prototype. */
 export const put = (into: JsonObject, name: string, value: unknown): void => {
   if (name !== '__proto__') into[name] = value
 }
 
 /** Elements of each list by their index, since a stream may bring very many. */
 const placed = new WeakMap<unknown[], Map<unknown, JsonObject[]>>()
-/** Most elements with one index and different types. */
+/** Maximum elements with the same index and different types. */
 const mostAtOneIndex = 20
 
 const placesOf = (list: unknown[]): Map<unknown, JsonObject[]> => {

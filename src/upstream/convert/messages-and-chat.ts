@@ -5,7 +5,7 @@ import type { ChatCompletion, ChatMessage, ChatPart, ChatRequest } from '../../m
 const blockSchema = z.looseObject({ type: z.string() })
 type Block = z.infer<typeof blockSchema>
 
-/** The members of Anthropic's request that a chat can carry; any other is left out. */
+/** The members of Anthropic's request that a chat can carry; others are dropped. */
 export const messagesRequestSchema = z.looseObject({
   model: z.string().min(1),
   max_tokens: z.number().int().positive(),
@@ -151,7 +151,7 @@ const stopReasons: Record<string, string> = {
 /** Anthropic's word for a finish reason. */
 export const stopReason = (finish: string | null | undefined): string => stopReasons[finish ?? 'stop'] ?? 'end_turn'
 
-/** Usage as Anthropic counts it: tokens read from a cache stand apart. */
+/** Converts usage to Anthropic's form, which counts tokens read from a cache separately. */
 export const messagesUsage = (usage: ChatCompletion['usage']) => {
   const details = usage?.prompt_tokens_details
   const cached = typeof details === 'object' && details !== null ? Reflect.get(details, 'cached_tokens') : 0

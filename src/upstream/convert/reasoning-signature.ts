@@ -3,7 +3,7 @@ import { parsedJson } from '../../lib/json/json-object.ts'
 // Some models accept the result of a tool only together with the reasoning that led to its call. A chat has it in
 // `reasoning_details`. Gemini has a signature that its clients hand back unread, which carries the details here.
 const mark = 'jetty:'
-/** Longer reasoning is not carried: the model then reasons anew. */
+/** Longer reasoning is dropped: the model then reasons again. */
 const mostCharacters = 1024 * 1024
 
 /** Reasoning details as a signature; undefined for none, or for more than can be carried. */

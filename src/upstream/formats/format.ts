@@ -7,11 +7,11 @@ export interface StatedFailure {
   message: string
 }
 
-/** What one event says about the answer that it belongs to. */
+/** The facts that an event states about its answer. */
 export interface EventMeaning {
   /** The last event of the answer. */
   isLast: boolean
-  /** It says why the model stopped: only bookkeeping follows. */
+  /** The event has a finish reason: only metadata follows. */
   hasFinished: boolean
   failure: StatedFailure | undefined
 }
@@ -25,13 +25,13 @@ export interface EventReader {
 
 /** The tokens and the cost that a provider states. */
 export interface StatedUsage {
-  /** Null where it counted nothing. */
+  /** Null if the provider counted nothing. */
   usage: ModelUsage | null
   /** US dollars. */
   cost: number | undefined
 }
 
-/** How answers of one API are written. Whatever depends on the API is answered by its own object. */
+/** The format in which an API writes answers. Everything that depends on the API is a member. */
 export interface AnswerFormat {
   makeReader(): EventReader
   /** A quick test, true for every event that may state usage. */
@@ -46,7 +46,7 @@ export interface AnswerFormat {
   countsTokens: boolean
   /** An answer may be something other than JSON. */
   hasPlainAnswers: boolean
-  /** The event that ends an answer. Undefined where it would have to repeat the whole answer. */
+  /** The event that ends an answer. Undefined if it would have to repeat the whole answer. */
   lastEvent: Buffer | undefined
   /** The event that reports a failure in the middle of an answer. */
   errorEvent(failure: StatedFailure): Buffer
@@ -59,7 +59,7 @@ export const saysLast: EventMeaning = { ...saysNothing, isLast: true }
 export const saysFinished: EventMeaning = { ...saysNothing, hasFinished: true }
 export const saysFailed = (error: unknown): EventMeaning => ({ ...saysNothing, failure: failureIn(error) })
 
-/** Code and message of an error, wherever providers put them. */
+/** Reads code and message of an error, in any of the places where providers put them. */
 export const failureIn = (error: unknown): StatedFailure => {
   if (!isObject(error)) return { code: 'upstream_failed', message: String(error) }
   const code = error.code ?? error.type

@@ -21,7 +21,7 @@ export const mediaFormat: AnswerFormat = {
   hasPlainAnswers: true,
 }
 
-/** How the answer to a call of the gateway is written, by the shape of the call. */
+/** The format of answers by the shape of the call. */
 export const formatOf: Record<Shape, AnswerFormat> = {
   chat: chatFormat,
   embeddings: chatFormat,

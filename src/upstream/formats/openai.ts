@@ -19,7 +19,7 @@ const finishReason = /"finish_reason"\s*:\s*"/
 const error = /"error"\s*:\s*[{"]/
 const laterIndex = /"index"\s*:\s*[1-9]/
 
-/** Most events are words of the answer: only those that may say more are parsed. */
+/** Most events carry only text: events that may carry more are parsed. */
 const makeChatReader = (): EventReader => {
   const begun = new Set<number>()
   const finished = new Set<number>()
@@ -99,7 +99,7 @@ export const responsesFormat: AnswerFormat = {
   ...chatFormat,
   makeReader: statelessReader(readResponsesEvent),
   usageMember: ({ response, usage }) => (isObject(response) ? response.usage : usage),
-  // Other events repeat whole texts whose pieces have come before.
+  // Other events repeat whole texts whose parts were sent before.
   words: /"delta"\s*:\s*"/g,
   lastEvent: undefined,
   errorEvent: ({ code, message }) => namedEvent({ type: 'error', code, message, param: null }),

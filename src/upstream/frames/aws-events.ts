@@ -10,8 +10,8 @@ const codec = new EventStreamCodec(
 )
 
 /**
- * The JSON text that a message stands for: an exception as an error, the event that `invoke` wraps in base64 as it is, any
- * other as `{"<type>": <payload>}`. Throws where a length or a checksum is wrong.
+ * Converts a message to JSON text: exceptions to an error, the base64 event of `invoke` unwrapped, all others to
+ * `{"<type>": <payload>}`. Throws if a length or a checksum is wrong.
  */
 const dataOf = (message: Buffer): string => {
   const { headers, body } = codec.decode(message)

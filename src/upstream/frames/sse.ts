@@ -42,14 +42,14 @@ export const isEventData = (data: string): boolean =>
   data === '[DONE]' || data === '' || (data.startsWith('{') && data.endsWith('}'))
 
 /**
- * Cuts bytes into whole events, however the network split them. An event of more than `mostBytes` is handed on in pieces
- * as it arrives, without its data.
+ * Cuts bytes into whole events, however the network split them. An event of more than `mostBytes` is passed on in
+ * pieces as it arrives, without its data.
  */
 export const makeFrameCutter = (mostBytes: number) => {
-  /** Of the event that has begun but not ended. */
+  /** Pieces of the event that has begun but not ended. */
   let pieces: Buffer[] = []
   let size = 0
-  /** Its last two bytes: the network may split an empty line. */
+  /** The last two bytes: the network may split an empty line. */
   let edge: Buffer = noBytes
   let passing = false
 

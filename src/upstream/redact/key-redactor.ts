@@ -8,14 +8,17 @@ export interface KeyRedactor {
   find: SecretFinder['find']
   /** Index of the ending of a text that may become a key with the next characters; its length if there is none. */
   begun(text: string): number
-  /** A quick test, asked of every event: whether a key may stand in the text or begin at its end. */
+  /** A fast check for every event: whether the text may contain a key, or end with the beginning of one. */
   mayBegin(text: string): boolean
 }
 
-/** This many characters of a key may have left before it can be recognised: `sk-pr` tells nothing. */
+/** Characters of a key that may be sent before it is recognised: `sk-pr` reveals nothing. */
 export const passedCharacters = 6
 
-/** A server that needs no key is often given a word, such as `ollama`, which also stands in its answers. */
+/**
+ * Whether a key is an ordinary word. Servers without keys are often given one, such as `ollama`, which may occur in
+ * answers.
+ */
 const isWord = (key: string): boolean => key.length < 20 && /^(?:[a-z]+(?:[-_ ][a-z]+)*|\d+)$/i.test(key)
 
 const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&')

@@ -12,7 +12,7 @@ interface Span {
   end: number
 }
 
-/** Finds the words in the data of an event: mostly at the same place as in the previous one. */
+/** Makes the function that finds the text in the data of an event, which is mostly at the same position as before. */
 const makeWordFinder = (): ((data: string) => Span | undefined) => {
   let sign = ''
   let start = 0
@@ -28,7 +28,7 @@ const makeWordFinder = (): ((data: string) => Span | undefined) => {
   }
 }
 
-/** A keep-alive event, which may come between words. */
+/** Whether an event only keeps the connection alive; it may come between texts. */
 const isIdle = (data: string | undefined): boolean =>
   data === undefined || data === '' || data.includes('"ping"') || noWords.test(data)
 
@@ -48,7 +48,7 @@ const withData = ({ bytes, data = '' }: Frame, next: string): Frame => {
   return { bytes: Buffer.from(`${lines.join('\n')}\n\n`), data: next }
 }
 
-/** Removes keys that stand whole in one event. */
+/** Removes keys that are completely in one event. */
 const redacted = (frame: Frame, { scrub, find }: KeyRedactor): Frame => {
   const { bytes, data } = frame
   const isHit = data !== undefined && find(data, 0) !== undefined
@@ -66,7 +66,7 @@ const redacted = (frame: Frame, { scrub, find }: KeyRedactor): Frame => {
   return { ...changed, bytes: Buffer.from(scrub.text(changed.bytes.toString())) } // comments and other lines that are not data
 }
 
-/** A withheld event, and the place of its words in its data. */
+/** A withheld event, and the position of the text in its data. */
 interface Held {
   frame: Frame
   start: number
@@ -78,7 +78,7 @@ interface Held {
  * all others pass at once.
  */
 const makeJoin = (redactor: KeyRedactor) => {
-  /** The last characters that have left: too few to be recognised. */
+  /** The last characters that were sent: too few to recognise a key. */
   let passed = ''
   let held: Held[] = []
 

@@ -10,7 +10,7 @@ const ofAccount = /^(idempotency-key|openai-organization|openai-project|anthropi
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>
 
-/** Whose account a call uses: the client's own, or one that it must neither choose nor learn about. */
+/** The account that a call uses: the client's own, or one that the client must neither choose nor learn about. */
 export type Account = 'own' | 'shared'
 
 const chosen = (headers: Headers, names: RegExp, account: Account): Record<string, string> => {
@@ -35,7 +35,7 @@ export const headersToProvider = (
 ): Record<string, string> => ({
   ...ofRoute,
   ...chosen(fromClient, towardsProvider, account),
-  // A client that can decompress says so for itself; what is passed on is read on the way.
+  // Uncompressed, because the gateway reads the answer while it forwards it.
   'accept-encoding': 'identity',
 })
 

@@ -17,7 +17,7 @@ export interface UpstreamRequest {
   method: 'GET' | 'POST'
   headers: Record<string, string>
   body: Uint8Array | string | null
-  /** Longest wait for the answer to begin, and longest silence within it. */
+  /** Timeout for the first byte of an answer, and for pauses within it. */
   firstByteSeconds: number
   idleSeconds: number
 }
@@ -79,7 +79,7 @@ export const openUpstream = (request: UpstreamRequest, stop: StopListener): Prom
     }
     const unsubscribe = stop.onStop((reason) => {
       reject(reason)
-      finish(reason) // a reader that has begun is told as well
+      finish(reason) // the reader of a started answer gets the reason too
       abort()
     })
     const readTo: UpstreamResponse['readTo'] = (taker) => {

@@ -7,7 +7,7 @@ import { eventBytes, type Frame } from '../frames/sse.ts'
 import { tapped } from '../push-stream.ts'
 import { makeTokenEstimate, tokensIn } from './estimate.ts'
 
-/** What an answer has stated by its end, or until it broke off. */
+/** The usage that an answer had stated when it ended or was cut off. */
 export interface MeteredAnswer extends StatedUsage {
   /** The answer is complete. */
   isWhole: boolean
@@ -18,11 +18,11 @@ export interface MeteredAnswer extends StatedUsage {
 
 /** Reads along with an answer that is passed on. Holds a bounded part of it and never throws. */
 export interface AnswerMeter {
-  /** Takes the bytes of an answer that does not come as server-sent events. */
+  /** Adds bytes of an answer that is not sent as server-sent events. */
   push(chunk: Buffer): void
   /** Takes the data of one server-sent event. */
   event(data: string): void
-  /** Estimated tokens that have arrived so far. 0 for an answer that comes whole. */
+  /** Estimated tokens so far. 0 for an answer that is not streamed. */
   readonly tokens: number
   end(): MeteredAnswer
 }
@@ -78,7 +78,7 @@ const makeEventMeter = (format: AnswerFormat, cut: (chunk: Buffer) => string[]):
   }
 }
 
-/** Gemini answers with a list of events where it is not asked for server-sent ones. */
+/** Gemini sends a JSON list of events if server-sent events were not requested. */
 const meteredText = (format: AnswerFormat, text: string): MeteredAnswer => {
   const value = parsedJson(text)
   const notes = makeUsageNotes(format)
@@ -94,7 +94,7 @@ const meteredText = (format: AnswerFormat, text: string): MeteredAnswer => {
   return { ...notes.read(), isWhole, failure, estimatedTokens: estimate.tokens }
 }
 
-/** Meters an answer that comes whole. Sounds and images are not read, nor is a larger text, whose size is estimated. */
+/** Meters an answer that is not streamed. Audio, images and very large texts are estimated by their size. */
 const makeWholeMeter = (format: AnswerFormat, mayBeJson: boolean): AnswerMeter => {
   const chunks: Buffer[] = []
   let bytes = 0

@@ -7,13 +7,13 @@ const charactersPerToken = 4
 
 export const tokensIn = (characters: number): number => Math.ceil(characters / charactersPerToken)
 
-/** A longer run without a space is an image or another file: not text, and nobody can say how many tokens it is. */
+/** A longer run without a space is an image or another file: its tokens cannot be estimated from its length. */
 const fewestEncoded = 1000
 const runs = /[\w+/=-]+/g
 
 const withoutEncoded = (text: string): string => text.replace(runs, (run) => (run.length < fewestEncoded ? run : ''))
 
-/** Estimates the tokens of a request: a token for four characters of its body, files in base64 left out. */
+/** Estimates the tokens of a request: one for four characters of its body, without files in base64. */
 export const estimatedPrompt = (body: Buffer): number => tokensIn(withoutEncoded(body.toString()).length)
 
 /** Estimates the tokens of an answer as it arrives. */

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { insertFiles } from '../../../src/store/files/files.ts'
 import { type ApiServer, startApiServer } from '../../api-server.ts'
 
 let server: ApiServer
@@ -14,16 +13,12 @@ afterAll(() => server?.close())
 
 const put = async (path: string, body: string | Uint8Array, type = 'text/plain', name?: string) => {
   const stored = await server.objects.put(Buffer.from(body), { maxBytes: 1e9 })
-  const file = {
-    path,
-    collection_id: ids[path.split('/', 1)[0]!]!,
-    run_id: null,
-    object: stored.id,
-    name: name ?? path.split('/').at(-1)!,
-    content_type: type,
-    size: stored.size,
-  }
-  await insertFiles(server.database, [file])
+  const collection = ids[path.split('/', 1)[0]!]!
+  await server.database.rows(
+    'insert_file',
+    'insert into files (path, collection_id, object, name, content_type, size) values ($1, $2, $3, $4, $5, $6)',
+    [path, collection, stored.id, name ?? path.split('/').at(-1), type, stored.size],
+  )
 }
 const get = (path: string, headers?: Record<string, string>, token?: string) =>
   server.call('GET', `/api/v1/file/${path}`, { ...(headers ? { headers } : {}), ...(token ? { token } : {}) })

@@ -3,8 +3,8 @@ import { isObject } from '../../../lib/json/json-object.ts'
 import { optionsFor, type SdkCall } from './dialect.ts'
 
 /**
- * Translates `cache_control` of a message or a part: the provider caches what stands before it. Where it cannot be asked
- * for, the provider decides about caching itself.
+ * Translates `cache_control` of a message or a part: the provider caches everything before it. Providers without such a
+ * mark decide about caching themselves.
  */
 export const cacheMark = (
   { cache_control: control }: Record<string, unknown>,

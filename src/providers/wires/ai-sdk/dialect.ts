@@ -19,35 +19,35 @@ export interface Package {
 /** A member of a chat request that only some dialects can send. */
 export type OwnOption = 'parallel_tool_calls' | 'user' | 'modalities'
 
-/** What a package of the AI SDK has to be told, or cannot do, for one wire. */
+/** How a package of the AI SDK differs from the others. */
 export interface Dialect {
-  /** Where the package looks for options of its own. */
+  /** Name under which the package reads its own options. */
   namespace: string
   /** The name of the model becomes part of the path. */
   hasNameInPath?: true
   /** Loads the package. Its `fetch` and its placeholder of a key must be the given ones. */
   load(call: WireCall, given: { apiKey: string; fetch: typeof fetch }): Promise<Package>
-  /** The address and the key, where they are not those of the call. */
+  /** Replaces the address and the key of the call. */
   access?(call: WireCall): Promise<WireCall>
-  /** Options that tell a model how much to reason. */
+  /** Options that set how much a model reasons. */
   reasoning(effort: Effort, model: string): JSONObject
   /** Members of a request that `own` sends; the others are reported as not sent. */
   sends: readonly OwnOption[]
   own?(request: ChatRequest): JSONObject
-  /** Marks what stands before it for the provider's prompt cache. */
+  /** Marks everything before it for the provider's prompt cache. */
   cacheMark?(control: JSONObject): JSONObject
-  /** How closely an image is looked at. */
+  /** Sets the resolution at which an image is read. */
   imageDetail?(detail: string): JSONObject
-  /** Where it keeps reasoning that only its maker can read. */
+  /** Member that holds encrypted reasoning. */
   encryptedMember?: 'redactedData' | 'redactedContent'
   vectorDimensions(dimensions: number): JSONObject
-  /** Its images are asked for by size in pixels, not by aspect ratio. */
+  /** Whether it takes the size of images in pixels instead of an aspect ratio. */
   hasImageSizes?: true
-  /** It accepts text beside calls of tools, and files in their results. */
+  /** Whether it accepts text beside tool calls, and files in tool results. */
   hasPlainTools?: true
 }
 
-/** Options under the namespace of a dialect; none where there is nothing to say. */
+/** Wraps options in the namespace of a dialect; returns no options if there are none. */
 export const optionsFor = (
   { namespace }: Dialect,
   options: JSONObject | undefined,

@@ -1,7 +1,7 @@
 import { isObject } from '../../../lib/json/json-object.ts'
 import type { ChatRequest } from '../../../model/gateway/chat.ts'
 
-/** How much a model is to reason: one of OpenAI's words, or a number of tokens. */
+/** How much a model should reason: one of OpenAI's words, or a number of tokens. */
 export type Effort = { level: 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh' } | { tokens: number }
 
 const levels = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh'] as const
@@ -26,7 +26,7 @@ export const effortOf = (request: ChatRequest): Effort | undefined => {
   return levelOf(effort) ?? either ?? budget
 }
 
-/** What Google's own OpenAI endpoint takes the words for. */
+/** Tokens for each word, as in Google's own OpenAI endpoint. */
 export const effortTokens = { none: 0, minimal: 1024, low: 1024, medium: 8192, high: 24_576, xhigh: 32_768 }
 
 /** The number of tokens, for a model that wants one. */
@@ -41,6 +41,6 @@ export const wordOf = (effort: Effort): Exclude<(typeof levels)[number], 'none'>
 
 export const isOff = (effort: Effort): boolean => 'level' in effort && effort.level === 'none'
 
-/** Claude models that are told a number of tokens; newer ones decide by themselves, within an effort. */
+/** Whether a Claude model takes a number of tokens; newer ones take an effort. */
 export const claudeCountsTokens = (model: string): boolean =>
   /claude-3|claude-(sonnet|opus)-4(?!-[6-9])|claude-haiku-4/.test(model)

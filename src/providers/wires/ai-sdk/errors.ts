@@ -46,7 +46,7 @@ const ofCall = (error: APICallError, call: WireCall): AppError => {
     : refusal(call, status, text, headers)
 }
 
-/** An error that came as an event: Anthropic's has a type, those of Bedrock and Google have a message. */
+/** Reads an error that was sent as an event: Anthropic's has a type, those of Bedrock and Google have a message. */
 const ofEvent = (error: Record<string, unknown>, call: WireCall): AppError => {
   const type = String(error.type)
   const status = (Object.hasOwn(statuses, type) ? statuses[type] : undefined) ?? 502

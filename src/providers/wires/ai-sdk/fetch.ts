@@ -24,9 +24,9 @@ const streamOf = (answer: OpenAnswer): ReadableStream<Uint8Array> => {
 }
 
 /**
- * Makes the `fetch` of a package: it reaches only the provider of the call, and puts in the key behind the package's back,
- * so that no error of a package can hold it. If a stream is `expected`, a page that comes instead is an error: to a package
- * it would be a stream without events.
+ * Makes the `fetch` of a package. It reaches only the provider of the call, and adds the key itself, so that no error
+ * of the package can contain it. If a stream is `expected`, an HTML page is an error: the package would read it as a
+ * stream without events.
  */
 export const fetchFor =
   (call: WireCall, expected: 'stream' | 'body'): typeof fetch =>

@@ -3,8 +3,8 @@ import type { Package, SdkCall } from './dialect.ts'
 import { fetchFor } from './fetch.ts'
 
 /**
- * Without a key the packages look for one in the environment of this process, whose keys are not for callers. The real key
- * is put into the header on the way out.
+ * Placeholder for the key. Without one the packages would take a key from the environment of this process, which is not
+ * for callers. `fetch` replaces it by the real key.
  */
 const apiKey = 'put-in-on-the-way-out'
 

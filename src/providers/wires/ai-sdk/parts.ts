@@ -107,7 +107,7 @@ const document = async (part: ChatPart, where: string, reading: PartContext): Pr
   return typeof filename === 'string' ? { ...found, filename } : found
 }
 
-/** Converts one part of a message. `where` names its place in error messages. */
+/** Converts a part of a message. `where` is its path in error messages. */
 export const partOf = async (
   part: ChatPart,
   where: string,

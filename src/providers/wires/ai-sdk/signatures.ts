@@ -8,8 +8,8 @@ import { isObject } from '../../../lib/json/json-object.ts'
 import type { Dialect, SdkCall } from './dialect.ts'
 
 /**
- * Reasoning models sign their thoughts and want both back with the next turn. OpenAI's shape has no member for them: they
- * are put where OpenRouter (`reasoning_details`) and Google (`extra_content.google`) put them.
+ * Signed reasoning. Reasoning models sign it and need both back with the next turn. OpenAI's format has no member for
+ * them, so they are where OpenRouter (`reasoning_details`) and Google (`extra_content.google`) put them.
  */
 export interface ReasoningDetail {
   type: 'reasoning.text' | 'reasoning.encrypted'

@@ -10,7 +10,7 @@ import { newAnswerId } from './to-completion.ts'
 type Part = LanguageModelV3StreamPart
 type Delta = Record<string, unknown>
 
-/** Parts that come before the model says anything. */
+/** Whether a part comes before the model's first output. */
 const isPreface = ({ type }: Part): boolean => type === 'stream-start' || type === 'response-metadata' || type === 'raw'
 
 /** Numbers tool calls in the order in which they begin, as OpenAI does. */

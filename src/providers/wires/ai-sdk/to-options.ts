@@ -43,14 +43,14 @@ const numberIn = (request: ChatRequest, name: string, call: SdkCall): number | u
   const value = request[name]
   if (value === undefined || value === null) return undefined
   if (typeof value === 'number' && Number.isFinite(value)) return value
-  throw impossible(call, `${name} is no number`, 'Send a number, or leave it out.')
+  throw impossible(call, `${name} must be a number`, 'Send a number, or omit the member.')
 }
 
 const stopsOf = ({ stop }: ChatRequest, call: SdkCall): string[] | undefined => {
   if (stop === undefined || stop === null) return undefined
   const stops = Array.isArray(stop) ? stop : [stop]
   if (stops.every((one) => typeof one === 'string')) return stops
-  throw impossible(call, 'stop is no text and no array of texts', 'Send one text, or several.')
+  throw impossible(call, 'stop must be a string or an array of strings', 'Send one string, or several.')
 }
 
 const schemaOf = (value: unknown): JSONSchema7 => (isObject(value) ? value : { type: 'object', properties: {} })
@@ -77,7 +77,7 @@ const toolOf = (tool: unknown, at: number, call: SdkCall): LanguageModelV3Functi
   const made = isObject(tool) && tool.type === 'function' && isObject(tool.function) ? tool.function : undefined
   if (typeof made?.name !== 'string') {
     const hint = 'Only functions can be offered: {type: "function", function: {name, description, parameters}}.'
-    throw impossible(call, `tools[${at}] is no function`, hint)
+    throw impossible(call, `tools[${at}] is not a function`, hint)
   }
   const { name, description, parameters, strict } = made
   return {
@@ -108,7 +108,7 @@ const toolsOf = (request: ChatRequest, call: SdkCall) => {
   return { tools: tools.map((tool, at) => toolOf(tool, at, call)), ...(toolChoice ? { toolChoice } : {}) }
 }
 
-/** Options that only this provider has. A member that it cannot be told is reported. */
+/** Options that only this provider has. Members that it has no option for are reported. */
 const ownOptions = (request: ChatRequest, { call, warn }: PartContext): SharedV3ProviderOptions => {
   const { dialect, model } = call
   const { parallel_tool_calls: parallel, user, modalities } = request
@@ -130,7 +130,7 @@ const isAsked = (value: unknown): boolean =>
 
 const refuseSeveral = ({ n }: ChatRequest, call: SdkCall): void => {
   if (n === undefined || n === null || n === 1) return
-  throw impossible(call, 'n asks for more than one answer', 'Leave n out, and ask as often as answers are wanted.')
+  throw impossible(call, 'it gives one answer for each call, but n is above 1', 'Omit n, and send one call for each answer.')
 }
 
 /** Converts everything but the messages of a request. Members that cannot be sent are reported. */

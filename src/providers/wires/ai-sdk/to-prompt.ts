@@ -104,7 +104,7 @@ const outputOf = async (
   }
   const value = parts.map((part) => {
     if (part.type === 'text') return { type: 'text' as const, text: part.text }
-    // Never by its URL: a package would download it itself, past the guarded network.
+    // Never pass the URL: the package would download it itself, around the guarded network.
     if (typeof part.data !== 'string' || !reading.call.dialect.hasPlainTools) {
       throw impossible(reading.call, `${where} gives a file to the model`, 'Send it as text, or as an image in base64.')
     }
@@ -131,7 +131,7 @@ export const toPrompt = async ({ messages }: ChatRequest, reading: PartContext):
   const result = async (message: ChatMessage, where: string): Promise<LanguageModelV3ToolResultPart> => {
     const toolName = names.get(message.tool_call_id)
     if (toolName === undefined) {
-      const hint = 'The message of the assistant that made the call has to stand before its result.'
+      const hint = 'Put the message of the assistant that made the call before its result.'
       throw impossible(reading.call, `${where}.tool_call_id names no call that was made before`, hint)
     }
     const output = await outputOf(message, where, withoutUrls(reading))

@@ -1,6 +1,7 @@
 import { AppError } from '../../../lib/errors.ts'
 import { parsedJson } from '../../../lib/json/json-object.ts'
 import type { OpenAnswer } from '../../../lib/net/open.ts'
+import { byteSize } from '../../../lib/settings/byte-size.ts'
 import {
   type ChatChunk,
   type ChatCompletion,
@@ -18,7 +19,7 @@ import { isSuccess, jsonOf, post } from '../read-answer.ts'
 import { embedOverOpenAi } from './embeddings.ts'
 import { drawOverOpenAi } from './images.ts'
 
-/** Most bytes of one event: an image in base64 comes in one. */
+/** Maximum bytes of one event: an image in base64 is one event. */
 const longestEvent = 32 * 1024 * 1024
 
 /** The request for this provider; only members that it names differently are changed. */
@@ -40,7 +41,7 @@ const eventsOf = async function* (answer: OpenAnswer, target: Target): AsyncGene
   const cutter = makeFrameCutter(longestEvent)
   for await (const part of answer.body) {
     for (const { data, isPiece } of cutter.push(Buffer.from(part.buffer, part.byteOffset, part.byteLength))) {
-      if (isPiece) throw new AppError('upstream_failed', `${target.provider.name} sent an event without an end`)
+      if (isPiece) throw new AppError('upstream_failed', `${target.provider.name} sent an event of more than ${byteSize(longestEvent)}`)
       if (data !== undefined) yield data
     }
   }
@@ -82,7 +83,7 @@ const isStream = (answer: OpenAnswer): boolean =>
 export const openAiProtocol: WireProtocol = {
   async complete(request, call) {
     const answer = await post(call, call.url, bodyFor(call, request, false), 'application/json')
-    // As it was sent: the schema would change the order of members.
+    // The original body: parsing by the schema would reorder members.
     return { completion: await jsonOf(call, answer, 'chat completion', isCompletion), warnings: [] }
   },
   async stream(request, call) {

@@ -51,7 +51,7 @@ export const endedRunsBy = async (
     [collectionId, taskIds ?? null, from, to],
   )
 
-/** What model calls of a group came to. */
+/** Totals of the model calls of a group. */
 export interface CallsOfGroup {
   key: string
   /** US dollars of calls with a known price. */

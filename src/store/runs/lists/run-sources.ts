@@ -157,7 +157,7 @@ export interface RunSource {
 }
 
 /** Runs that the checks of a page examine at most. */
-export const mostChecked = 10_000
+const mostChecked = 10_000
 /** Runs of each task that they examine at least, however many tasks share the bound. */
 const leastChecked = 1_000
 

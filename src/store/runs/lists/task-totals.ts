@@ -1,7 +1,7 @@
 import type { Queries } from '../../../database/database.ts'
 import type { RunStatus } from '../../../model/workflows/workflow.ts'
 
-/** What runs of some tasks came to. */
+/** Totals of the runs of some tasks. */
 export interface GroupTotals {
   id: number
   byStatus: Partial<Record<RunStatus, number>>
