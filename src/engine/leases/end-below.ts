@@ -1,7 +1,7 @@
 import type { Queries } from '../../database/database.ts'
 import { pause } from '../../lib/time.ts'
-import { Fenced } from '../journal/journal.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
+import { Fenced } from '../journal/journal-sender.ts'
 import type { EndRequests } from './end-requests.ts'
 import { type Below, openBelow } from './open-below.ts'
 import { requestEnd } from './request-end.ts'

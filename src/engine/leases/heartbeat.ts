@@ -1,8 +1,8 @@
 import type { Queries } from '../../database/database.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { Look } from '../engine.ts'
-import { Fenced } from '../journal/journal.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
+import { Fenced } from '../journal/journal-sender.ts'
 import { handOver, isQueued } from './dbos.ts'
 import { isDue } from './parked-runs.ts'
 

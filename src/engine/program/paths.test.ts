@@ -51,7 +51,7 @@ describe('reading a path', () => {
     const keys = Array.from({ length: 100_000 }, (_, at) => [`${'k'.repeat(at % 500)}${at}`, at])
     const path = parsePath('root.missing')!
     const reason = whyNotFound(path, { found: false, at: 0, within: Object.fromEntries(keys) })
-    expect(reason).toMatch(/^'root' has no 'missing', only 0, k1, .*, …$/)
+    expect(reason).toMatch(/^'root' has no 'missing', only 0, 500, .*, …$/)
   })
 
   it.each(['', '.a', 'a b', 'a..b', 'a[', 'a[]', 'a[x]', 'a[1.5]', "a['x", 'a.', 'a/b', '[0]', 'é'])(

@@ -1,8 +1,9 @@
 import type { Queries } from '../../database/database.ts'
 import { now } from '../../lib/time.ts'
 import type { NewAgentEvent } from '../../model/runbooks/runbook-run.ts'
-import { Fenced, type Journal } from '../journal/journal.ts'
+import type { Journal } from '../journal/journal.ts'
 import type { EventRow } from '../journal/journal-entry.ts'
+import { Fenced } from '../journal/journal-sender.ts'
 import type { StepAtWork } from '../steps/step-at-work.ts'
 import { fitEvent } from './fit-event.ts'
 

@@ -1,5 +1,5 @@
-import { Fenced } from '../journal/journal.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
+import { Fenced } from '../journal/journal-sender.ts'
 import type { Leases } from '../leases/leases.ts'
 import type { LocalLease } from '../leases/local-lease.ts'
 import type { RunLeft } from '../leases/run-under-lease.ts'

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Share } from '../../lib/memory/byte-budget.ts'
 import { now, pause } from '../../lib/time.ts'
-import { Fenced } from '../journal/journal.ts'
+import { Fenced } from '../journal/journal-sender.ts'
 import type { EndRequests } from '../leases/end-requests.ts'
 import type { Leases } from '../leases/leases.ts'
 import type { LocalLease } from '../leases/local-lease.ts'

@@ -15,7 +15,7 @@ import { type Carry, RunExists, type RunRequest, type StartedRun } from '../engi
 import type { Environment } from '../environment/environment.ts'
 import type { Environments } from '../environment/environments.ts'
 import type { RunSecrets } from '../environment/run-secrets.ts'
-import { Fenced, TrajectoryIdTaken } from '../journal/journal.ts'
+import { Fenced, TrajectoryIdTaken } from '../journal/journal-sender.ts'
 import type { Leases } from '../leases/leases.ts'
 import { newCourse } from '../program/course.ts'
 import { requireInputs } from '../program/input-schema.ts'

@@ -10,7 +10,7 @@ import {
 import { AppError, messageOf } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import { issueText } from '../../lib/text/issue-text.ts'
-import { Fenced } from '../journal/journal.ts'
+import { Fenced } from '../journal/journal-sender.ts'
 import type { ProgramStep } from '../program/program.ts'
 import type { Retry } from '../program/step-options.ts'
 import type { StepPlace, StepRun } from './step-run.ts'

@@ -117,9 +117,7 @@ export const givenBy = ({ source, fallback }: Binding, scope: Scope): unknown =>
 /** Every element of a list of references must lead somewhere. */
 const insideList = (source: Source): boolean => source.kind === 'list'
 
-type Outcome =
-  | { found: true; value: unknown }
-  | { found: false; path: Path; reason: string; isAbsent: boolean }
+type Outcome = { found: true; value: unknown } | { found: false; path: Path; reason: string; isAbsent: boolean }
 
 /** The step was skipped or has not run yet, as the workflow wants it: nobody need be warned. */
 const isAbsent = (outcome: Outcome): boolean => !outcome.found && outcome.isAbsent

@@ -77,6 +77,28 @@ const hintFor = (message: string, name: string): string =>
     : `It needs /bin/sh and the libraries of ${process.execPath}: take one of Debian, Ubuntu or another with glibc, and ` +
       'Node as nodejs.org has it.'
 
+const findOrPull = async (
+  engine: ContainerEngine,
+  wanted: string,
+  { onProgress, signal }: SandboxSpec,
+  log: Logger,
+): Promise<EngineImage> => {
+  const found = await engine.findImage(wanted)
+  if (found) return found
+  log.info({ image: wanted }, 'fetching an image')
+  await engine.pull(wanted, (line) => onProgress?.(`${wanted}: ${line}`), signal)
+  const fetched = await engine.findImage(wanted)
+  if (fetched) return fetched
+  throw new AppError('sandbox_unavailable', `The image ${wanted} was pulled but is missing`)
+}
+
+/** A container is orphaned when its run folder is gone, or the process that created it. */
+const isOrphaned = async (parent: string, id: string): Promise<boolean> => {
+  const file = ownerFileOf(join(parent, id))
+  const owner = ownerIn(file)
+  return owner === undefined || (await isOwnerGone(file, owner))
+}
+
 /** Runs each command in a Docker or Podman container of its own, over folders of this host. */
 export const containerProvider = (options: ContainerProviderOptions): SandboxProvider => {
   const { name, parent, firstUid, defaultImage, log } = options
@@ -87,9 +109,13 @@ export const containerProvider = (options: ContainerProviderOptions): SandboxPro
 
   const open = async () => {
     if (process.platform !== 'linux') {
-      throw new AppError('sandbox_unavailable', `${name} runs in a virtual machine here, which shares files but no sockets`, {
-        hint: elsewhere,
-      })
+      throw new AppError(
+        'sandbox_unavailable',
+        `${name} runs in a virtual machine here, which shares files but no sockets`,
+        {
+          hint: elsewhere,
+        },
+      )
     }
     const engine = await openEngine(findSocket({ name, socket: options.socket, env: process.env, isRoot }))
     return { engine, facts: await engine.describe() }
@@ -100,16 +126,6 @@ export const containerProvider = (options: ContainerProviderOptions): SandboxPro
       opening = undefined // the engine may be started before the next attempt
     })
     return opening
-  }
-
-  const getImage = async (engine: ContainerEngine, wanted: string, spec: SandboxSpec): Promise<EngineImage> => {
-    const found = await engine.findImage(wanted)
-    if (found) return found
-    log.info({ image: wanted }, 'fetching an image')
-    await engine.pull(wanted, (line) => spec.onProgress?.(`${wanted}: ${line}`), spec.signal)
-    const fetched = await engine.findImage(wanted)
-    if (fetched) return fetched
-    throw new AppError('sandbox_unavailable', `The image ${wanted} was pulled but is missing`)
   }
 
   /**
@@ -155,7 +171,7 @@ export const containerProvider = (options: ContainerProviderOptions): SandboxPro
   const create = async (spec: SandboxSpec): Promise<Sandbox> => {
     const { engine } = await opened()
     const wanted = spec.image ?? defaultImage
-    const image = await getImage(engine, wanted, spec)
+    const image = await findOrPull(engine, wanted, spec, log)
     await tryImage(image, wanted)
     return furnish(spec, image)
   }
@@ -186,13 +202,6 @@ export const containerProvider = (options: ContainerProviderOptions): SandboxPro
     }
   }
 
-  /** A container is orphaned when its run folder is gone, or the process that created it. */
-  const isLeft = async (id: string): Promise<boolean> => {
-    const file = ownerFileOf(join(parent, id))
-    const owner = ownerIn(file)
-    return owner === undefined || (await isOwnerGone(file, owner))
-  }
-
   return {
     name,
     create,
@@ -203,7 +212,7 @@ export const containerProvider = (options: ContainerProviderOptions): SandboxPro
       const found = await engine.labelled(`${labels.parent}=${parent}`)
       // In parallel: finding out that an owner in another container is gone takes seconds.
       const looking = found.map(async ({ id, labels: marks }) => {
-        if (await isLeft(marks[labels.sandbox] ?? '')) await engine.remove(id)
+        if (await isOrphaned(parent, marks[labels.sandbox] ?? '')) await engine.remove(id)
       })
       await Promise.all(looking)
       return reapFolders(parent, undefined, log)

@@ -46,7 +46,11 @@ const none = (call: SdkCall, said: string) =>
 /** Makes an image with a model that answers in pictures and words (Gemini): one a call. */
 export const imagesFromChat = async (model: LanguageModelV3, request: ImageRequest, call: SdkCall): Promise<Drawn> => {
   if (request.n && request.n > 1) {
-    throw impossible(call, 'it makes one image for each call, but n is above 1', 'Omit n, and send one call for each image.')
+    throw impossible(
+      call,
+      'it makes one image for each call, but n is above 1',
+      'Omit n, and send one call for each image.',
+    )
   }
   const aspectRatio = shapeOf(request, call)
   const { content, usage, warnings } = await model.doGenerate({

@@ -130,7 +130,11 @@ const isAsked = (value: unknown): boolean =>
 
 const refuseSeveral = ({ n }: ChatRequest, call: SdkCall): void => {
   if (n === undefined || n === null || n === 1) return
-  throw impossible(call, 'it gives one answer for each call, but n is above 1', 'Omit n, and send one call for each answer.')
+  throw impossible(
+    call,
+    'it gives one answer for each call, but n is above 1',
+    'Omit n, and send one call for each answer.',
+  )
 }
 
 /** Converts everything but the messages of a request. Members that cannot be sent are reported. */

@@ -41,7 +41,11 @@ const eventsOf = async function* (answer: OpenAnswer, target: Target): AsyncGene
   const cutter = makeFrameCutter(longestEvent)
   for await (const part of answer.body) {
     for (const { data, isPiece } of cutter.push(Buffer.from(part.buffer, part.byteOffset, part.byteLength))) {
-      if (isPiece) throw new AppError('upstream_failed', `${target.provider.name} sent an event of more than ${byteSize(longestEvent)}`)
+      if (isPiece)
+        throw new AppError(
+          'upstream_failed',
+          `${target.provider.name} sent an event of more than ${byteSize(longestEvent)}`,
+        )
       if (data !== undefined) yield data
     }
   }

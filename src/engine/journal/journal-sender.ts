@@ -1,0 +1,153 @@
+import { isRefused, type OwnConnection } from '../../database/own-connection.ts'
+import { pause } from '../../lib/time.ts'
+import { type JournalStatistics, RunExists } from '../engine.ts'
+import { commitValues, type Entry } from './journal-entry.ts'
+import type { WaitingEntry } from './journal-queue.ts'
+import { type CommitParts, commitStatement } from './journal-sql.ts'
+
+/** The lease of an entry has a newer epoch: another process owns its runs, and nothing was written. */
+export class Fenced extends Error {}
+/** Another run has this trajectory id: draw a new one and retry. */
+export class TrajectoryIdTaken extends Error {}
+
+export interface SenderOptions {
+  connection: OwnConnection
+  shard: number
+  statistics: JournalStatistics
+  onCommit: (runKey: string) => void
+  /** Fires when the journal is closed: nothing is sent again after that. */
+  closing: AbortSignal
+}
+
+/** What a commit has written. */
+interface Committed {
+  /** Epochs of leases that were found unchanged. */
+  epochs: ReadonlyMap<string, number>
+  /** Keys of new runs. */
+  inserted: ReadonlySet<string>
+  /** Whether the statement was sent more than once. */
+  wasResent: boolean
+}
+
+/** Makes the function that commits a batch in one statement, and settles each entry. */
+export const makeSender = (options: SenderOptions): ((batch: readonly WaitingEntry[]) => Promise<void>) => {
+  const send = async (batch: readonly WaitingEntry[]): Promise<void> => {
+    const live = batch.filter(({ entry }) => !entry.isWithdrawn)
+    let committed: Committed
+    try {
+      committed = await commit(options, live)
+    } catch (error) {
+      // A refused entry is found by halving, so that the others are written.
+      if (live.length > 1 && isRefused(error)) {
+        const half = live.length >> 1
+        await send(live.slice(0, half))
+        await send(live.slice(half))
+      } else for (const waiting of live) waiting.reject(error)
+      return
+    } finally {
+      for (const waiting of batch) if (waiting.entry.isWithdrawn) waiting.resolve()
+    }
+    await settle(options, live, committed)
+    for (const { entry } of live) {
+      const key = entry.step?.runKey ?? entry.end?.runKey ?? entry.park?.runKey ?? entry.events?.runKey
+      if (key !== undefined) options.onCommit(key)
+    }
+  }
+  return send
+}
+
+/** Sends a statement until Postgres answers. After a lost connection the result is unknown, so it is sent again. */
+const persist = async <Row>(
+  { connection, statistics, closing }: SenderOptions,
+  { name, text }: { name: string; text: string },
+  values: unknown[],
+  onResend?: () => void,
+): Promise<Row[]> => {
+  for (let wait = 20; ; wait = Math.min(wait * 2, 500)) {
+    try {
+      return await connection.rows<Row>(name, text, values)
+    } catch (error) {
+      if (isRefused(error)) throw error
+      connection.drop()
+      statistics.resent++
+      onResend?.()
+      if (!(await pause(wait, closing))) throw error
+    }
+  }
+}
+
+const commit = async (options: SenderOptions, live: readonly WaitingEntry[]): Promise<Committed> => {
+  const { parts, values } = commitValues(
+    live.map((waiting) => waiting.entry),
+    options.shard,
+  )
+  let wasResent = false
+  const onResend = () => {
+    wasResent = true
+  }
+  const statement = statementOf(parts)
+  const rows =
+    live.length === 0 ? [] : await persist<{ id: string; epoch: number }>(options, statement, values, onResend)
+  const epochs = new Map<string, number>()
+  const inserted = new Set<string>()
+  for (const row of rows) row.epoch < 0 ? inserted.add(row.id) : epochs.set(row.id, row.epoch)
+  return { epochs, inserted, wasResent }
+}
+
+/** Resolves or rejects each entry of a committed batch. */
+const settle = async (
+  options: SenderOptions,
+  live: readonly WaitingEntry[],
+  { epochs, inserted, wasResent }: Committed,
+): Promise<void> => {
+  const { statistics } = options
+  statistics.commits++
+  statistics.entries += live.length
+  const passed = ({ entry }: WaitingEntry) => epochs.get(entry.lease.id) === entry.lease.epoch
+  const absent = live.filter((waiting) => {
+    const run = waiting.entry.run
+    return run && passed(waiting) && !inserted.has(run.key)
+  })
+  const owners = absent.length > 0 ? await ownersOf(options, absent) : undefined
+  for (const waiting of live) {
+    const run = waiting.entry.run
+    if (!passed(waiting)) waiting.reject(new Fenced(waiting.entry.lease.id))
+    else if (run && !inserted.has(run.key)) {
+      const lease = owners?.get(run.key)
+      // An unacknowledged first send may have inserted it; then it is under our own lease.
+      if (lease === undefined) waiting.reject(new TrajectoryIdTaken(run.trajectoryId))
+      else if (wasResent && lease === waiting.entry.lease.id) waiting.resolve()
+      else waiting.reject(new RunExists(run.key))
+    } else {
+      count(statistics, waiting.entry)
+      waiting.resolve()
+    }
+  }
+}
+
+/** Reads the leases of runs that a commit did not insert. */
+const ownersOf = async (
+  options: SenderOptions,
+  absent: readonly WaitingEntry[],
+): Promise<ReadonlyMap<string, string>> => {
+  const keys = absent.map((waiting) => waiting.entry.run?.key)
+  const text = `select id, coalesce(lease, '') lease from runs where id = any($1::text[])`
+  const rows = await persist<{ id: string; lease: string }>(options, { name: 'who_has', text }, [keys])
+  return new Map(rows.map((row) => [row.id, row.lease]))
+}
+
+const statements = new Map<string, string>()
+
+/** Prepared once for each of the few sets of parts. */
+const statementOf = (parts: CommitParts): { name: string; text: string } => {
+  const { runs, steps, begins, ends, parks, events, files } = parts
+  const name = `commit_${[runs, steps, begins, ends, parks, events, files].map(Number).join('')}`
+  const text = statements.get(name) ?? commitStatement(parts)
+  statements.set(name, text)
+  return { name, text }
+}
+
+const count = ({ runsEnded, stepsEnded }: JournalStatistics, { step, end }: Entry): void => {
+  if (step && step.endedMs !== null) stepsEnded[step.status] = (stepsEnded[step.status] ?? 0) + 1
+  if (end) runsEnded[end.status] = (runsEnded[end.status] ?? 0) + 1
+}
