@@ -103,7 +103,7 @@ const cases: [name: string, raw: string, question: Question, expected: Expected]
     { fails: /another scale/ },
   ],
   ['JSON of something else before the score', '{"clarity": 2}\nScore: 4', scale, { gives: 4, as: 'text' }],
-  ['larger than any number', '{"score": 1e999}', scale, { fails: /no number/ }],
+  ['larger than any number', '{"score": 1e999}', scale, { fails: /is not a number/ }],
   // Prose.
   ['a number alone', ' 4\n', scale, { gives: 4, as: 'text', from: '4', says: null }],
   ['a sentence', 'I would give it a 4 out of 5.', scale, { gives: 4, as: 'text', says: null }],
