@@ -111,7 +111,9 @@ describe('parameters', () => {
       steps: ['first', 'e'],
     })
     expect(failed.status).toBe('failed')
-    expect(failed.error).toMatch(/^Step 'e' failed: parameter 'text' .*'init_params.a.c.d'.*'init_params.a' has no 'c', only b/)
+    expect(failed.error).toMatch(
+      /^Step 'e' failed: parameter 'text' .*'init_params.a.c.d'.*'init_params.a' has no 'c', only b/,
+    )
     expect(failed.steps.e.status).toBe('failed')
     expect(failed.steps.e.error).toMatch(/init_params\.a\.c\.d/)
     const split = { activity: 'text_split', text: 'abc', chunk_size_path: 'init_params.size' }
