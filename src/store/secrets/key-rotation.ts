@@ -6,7 +6,7 @@ import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { pause } from '../../lib/time.ts'
 import type { SecretKeyRotation } from '../../model/collections/secret-key.ts'
 import { type KeyHome, nextStep, requireNewerKey } from './key-home.ts'
-import { type RotationProgress, readProgress, saveProgress } from './rotation-progress.ts'
+import { type RotationProgress, readRotationProgress, saveRotationProgress } from './rotation-progress.ts'
 import { countOlder, resealColumn, type SealedColumn, sealedColumns } from './sealed-texts.ts'
 
 export interface KeyRotation {
@@ -54,7 +54,7 @@ const resealAll = async (
   const onProgress = async (count: number) => {
     progress.resealed += count
     if (signal.aborted) throw stopped()
-    await saveProgress(database, progress)
+    await saveRotationProgress(database, progress)
   }
   for (let pass = 1; ; pass++) {
     for (const column of columns) await resealColumn(database, sealer, column, onProgress)
@@ -74,7 +74,7 @@ const rotate = async (options: KeyRotationOptions, progress: RotationProgress, s
   }
   await resealAll(options, sealedColumns, progress, signal)
   if (home.kind === 'file') home.write(home.read().slice(0, 1))
-  await saveProgress(database, { ...progress, state: 'done' })
+  await saveRotationProgress(database, { ...progress, state: 'done' })
   log.info({ key: sealer.currentKeyId, resealed: progress.resealed }, 'all secrets are encrypted with the newest key')
 }
 
@@ -87,14 +87,14 @@ const prepare = async ({ database, sealer, home }: KeyRotationOptions): Promise<
   }
   const total = sum(await countOlder(database, sealer.currentKeyId))
   const progress: RotationProgress = { key_id: sealer.currentKeyId, state: 'running', total, resealed: 0, error: null }
-  await saveProgress(database, progress)
+  await saveRotationProgress(database, progress)
   return progress
 }
 
 const statusOf = async ({ database, sealer, home }: KeyRotationOptions): Promise<SecretKeyRotation> => {
   const [older, progress] = await Promise.all([
     countOlder(database, sealer.currentKeyId),
-    readProgress(database, sealer.currentKeyId),
+    readRotationProgress(database, sealer.currentKeyId),
   ])
   const { state = 'idle', total = 0, resealed = 0, error = null } = progress ?? {}
   const remaining = sum(older)
@@ -121,7 +121,7 @@ export const makeKeyRotation = (options: KeyRotationOptions): KeyRotation => {
       await rotate(options, progress, stopper.signal)
     } catch (error) {
       log.error({ err: error }, 'the rotation of the encryption key stopped; rotate again to continue')
-      await saveProgress(database, { ...progress, state: 'failed', error: messageOf(error) }).catch(() => {})
+      await saveRotationProgress(database, { ...progress, state: 'failed', error: messageOf(error) }).catch(() => {})
     }
     running = undefined
     await unlock().catch(() => {})

@@ -10,7 +10,7 @@ export interface RotationProgress {
 }
 
 /** Stores the progress of the rotation that is under way. */
-export const saveProgress = async (database: Database, progress: RotationProgress): Promise<void> => {
+export const saveRotationProgress = async (database: Database, progress: RotationProgress): Promise<void> => {
   await database.rows(
     'save_key_rotation',
     `insert into server (key, value) values ('key-rotation', $1) on conflict (key) do update set value = excluded.value`,
@@ -21,7 +21,10 @@ export const saveProgress = async (database: Database, progress: RotationProgres
 /**
  * Reads the progress of the latest rotation to this key. One marked as running while nobody holds the lock has died.
  */
-export const readProgress = async (database: Database, keyId: string): Promise<RotationProgress | undefined> => {
+export const readRotationProgress = async (
+  database: Database,
+  keyId: string,
+): Promise<RotationProgress | undefined> => {
   const [row] = await database.rows<{ value: string; held: boolean }>(
     'read_key_rotation',
     `select value, exists (select from pg_locks where locktype = 'advisory' and classid = lock_space()::oid and objid = 2
