@@ -18,6 +18,7 @@ import { ingestContract } from './ingest/contract.ts'
 import { keysContract } from './keys/contract.ts'
 import { labelsContract } from './labels/contract.ts'
 import { logsContract } from './logs/contract.ts'
+import { mcpContract } from './mcp/contract.ts'
 import { metricsContract } from './metrics/contract.ts'
 import { modelsContract } from './models/contract.ts'
 import { rerunContract } from './rerun/contract.ts'
@@ -87,6 +88,7 @@ export const contract = {
   ...modelsContract,
   ...routableModelsContract,
   ...gatewayContract,
+  ...mcpContract,
   ...connectedAccountsContract,
   ...demoContract,
 }

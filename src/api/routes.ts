@@ -18,6 +18,7 @@ import { type IngestDeps, ingestRoutes } from './ingest/routes.ts'
 import { type KeysDeps, keysRoutes } from './keys/routes.ts'
 import { type LabelsDeps, labelsRoutes } from './labels/routes.ts'
 import { logsRoutes } from './logs/routes.ts'
+import { type McpDeps, mcpRoutes } from './mcp/routes.ts'
 import { type MetricsDeps, metricsRoutes } from './metrics/routes.ts'
 import { modelsRoutes } from './models/routes.ts'
 import { type RerunDeps, rerunRoutes } from './rerun/routes.ts'
@@ -80,7 +81,8 @@ export type ApiDeps = HealthDeps &
   SystemDeps &
   TrialDeps &
   RunbooksDeps &
-  RoutableModelsDeps
+  RoutableModelsDeps &
+  McpDeps
 
 /** Routes of all operations. To add a resource: one line here. */
 export const apiRoutes = (deps: ApiDeps): Route[] => [
@@ -125,6 +127,7 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...datasetsRoutes(),
   ...modelsRoutes(),
   ...routableModelsRoutes(deps),
+  ...mcpRoutes(deps),
   ...connectedAccountsRoutes(),
   ...demoRoutes(),
 ]

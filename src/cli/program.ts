@@ -15,6 +15,7 @@ import { registerFiles } from './commands/files.ts'
 import { registerKeys } from './commands/keys.ts'
 import { registerLabels } from './commands/labels.ts'
 import { registerLogin } from './commands/login.ts'
+import { registerMcp } from './commands/mcp.ts'
 import { registerReplay } from './commands/replay.ts'
 import { registerRerun } from './commands/rerun.ts'
 import { registerRoutines } from './commands/routines.ts'
@@ -78,6 +79,7 @@ export const buildProgram = (isJson = false): Command => {
     registerKeys,
     registerTrial,
     registerTemplates,
+    registerMcp,
     registerRunbook,
     registerAgents,
     registerApi,

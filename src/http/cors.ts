@@ -2,7 +2,8 @@
 export const preflightHeaders = (allow: string[]): Record<string, string> => ({
   'access-control-allow-methods': allow.join(', '),
   'access-control-allow-headers':
-    'Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, Range, X-Jetty-Collection, X-Jetty-Record, X-Request-Id',
+    'Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, Mcp-Protocol-Version, Mcp-Session-Id, Range, ' +
+    'X-Jetty-Collection, X-Jetty-Record, X-Request-Id',
   'access-control-max-age': '600',
 })
 
@@ -15,7 +16,7 @@ export const corsHeaders = (
     ? {
         'access-control-allow-origin': origin,
         'access-control-expose-headers':
-          'Content-Disposition, Content-Range, ETag, Retry-After, X-Jetty-Warnings, X-Request-Id',
+          'Content-Disposition, Content-Range, ETag, Mcp-Session-Id, Retry-After, X-Jetty-Warnings, X-Request-Id',
         vary: 'Origin',
       }
     : undefined

@@ -21,6 +21,7 @@ import { makeKeyFinder, makeKeyToucher } from '../store/collections/keys.ts'
 import { makeSessionFinder, makeSessionToucher } from '../store/collections/sessions.ts'
 import { takeSignInCode } from '../store/collections/sign-in-codes.ts'
 import { makeTaskFinder } from '../store/runs/runs.ts'
+import { makeMcpLoader } from './mcp-loader.ts'
 import type { ServerCore } from './server-core.ts'
 import { makeServerGateway } from './server-gateway.ts'
 import { makeSystemPort } from './system-port.ts'
@@ -62,7 +63,11 @@ const admission = ({ settings, installation, database: { database, urgent } }: S
 })
 
 /** The routes of the API and of the gateway, made from the same parts. */
-const makeRoutes = (deps: HttpDeps, admitted: Pick<ApiDeps, 'findCollection' | 'authenticate'>) => {
+const makeRoutes = (
+  deps: HttpDeps,
+  admitted: Pick<ApiDeps, 'findCollection' | 'authenticate'>,
+  loadMcp: ApiDeps['loadMcp'],
+) => {
   const { core, trajectories, readiness, metrics, beatMs, pages: _, ...jobs } = deps
   const { settings, engine, objects, quota, lentKeys, openEnvironment } = core
   const { database } = core.database
@@ -92,6 +97,7 @@ const makeRoutes = (deps: HttpDeps, admitted: Pick<ApiDeps, 'findCollection' | '
     checkWorkflow: engine.check,
     preflightRunbook: core.runbooks.preflight,
     environmentOf,
+    loadMcp,
   })
   return { gateway, audit, routes: [...gatewayRoutes({ gateway, runbookChat }), ...routes] }
 }
@@ -100,7 +106,8 @@ const makeRoutes = (deps: HttpDeps, admitted: Pick<ApiDeps, 'findCollection' | '
 export const serveHttp = async (deps: HttpDeps): Promise<ServedHttp> => {
   const { settings, log, objects, memory } = deps.core
   const admitted = admission(deps.core)
-  const { gateway, ...routes } = makeRoutes(deps, admitted)
+  const mcp = makeMcpLoader()
+  const { gateway, ...routes } = makeRoutes(deps, admitted, mcp.load)
   const server = makeServer({
     ...admitted,
     ...routes,
@@ -113,6 +120,7 @@ export const serveHttp = async (deps: HttpDeps): Promise<ServedHttp> => {
     ...(deps.pages && { pages: deps.pages }),
   })
   const { url } = await server.listen(settings.host, settings.port)
+  mcp.serveAt(url)
   return {
     url,
     hasPages: deps.pages !== undefined,

@@ -91,6 +91,7 @@ export const importRules: ImportRule[] = [
       'store/',
       'database/',
       'gateway/gateway.ts',
+      'mcp/transport/answer-http.ts',
       'routines/',
       'runbooks/format/validate.ts',
       'providers/provider.ts',
@@ -103,8 +104,12 @@ export const importRules: ImportRule[] = [
   { of: 'http/', may: ['http/', 'api/*.ts', 'api/*/contract.ts', 'api/*/routes.ts', 'lib/', 'model/'] },
   { of: 'client/', may: ['client/', 'api/contract.ts', 'api/*/contract.ts', 'http/endpoint.ts', 'lib/', 'model/'] },
   {
+    of: 'mcp/',
+    may: ['mcp/', 'client/', 'api/contract.ts', 'http/endpoint.ts', 'lib/', 'model/'],
+  },
+  {
     of: 'cli/',
-    may: ['cli/', 'client/', 'runbooks/', 'server/start-server.ts', 'local/', 'lib/', 'model/'],
+    may: ['cli/', 'client/', 'mcp/serve-stdio.ts', 'runbooks/', 'server/start-server.ts', 'local/', 'lib/', 'model/'],
   },
   // The composition of a server: it puts all rooms together.
   {
@@ -114,6 +119,8 @@ export const importRules: ImportRule[] = [
       'api/',
       'http/',
       'gateway/',
+      'mcp/transport/answer-http.ts',
+      'client/load-operations.ts',
       'engine/',
       'routines/',
       'bulk-actions/',

@@ -91,6 +91,12 @@ const gatewayCall = (path: string, body: object, status = 200): Operation => {
   }
 }
 
+/** A call of a tool by a client of the Model Context Protocol. */
+const mcpCall = (name: string, args: Record<string, string>) => ({
+  ...{ jsonrpc: '2.0', id: 1, method: 'tools/call' },
+  params: { name, arguments: args },
+})
+
 /** Every operation of the API by its name, in an order in which valid calls can follow each other. */
 export const operations: Record<string, Operation> = {
   getHealth: open('/api/v1/health'),
@@ -109,6 +115,14 @@ export const operations: Record<string, Operation> = {
     needs: 'read',
     ask: () => ({ path: '/api/v1/runbooks/validate', body: { content: 'Write a poem.' } }),
   },
+
+  answerMcp: {
+    needs: 'read',
+    ask: () => ({ path: '/mcp', body: mcpCall('list-collections', {}) }),
+    // What a tool is refused is told inside of the message, with status 200.
+    harmless: (_, { collection, task }) => [{ path: '/mcp', body: mcpCall('get-task', { collection, task }) }],
+  },
+  endMcpSession: read(() => '/mcp', { own: true }),
 
   listStepTemplates: open('/api/v1/step-templates'),
   getStepTemplate: open('/api/v1/step-templates/text_echo'),

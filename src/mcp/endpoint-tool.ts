@@ -1,0 +1,102 @@
+import { z } from 'zod'
+import { contract } from '../api/contract.ts'
+import type { Endpoint } from '../http/endpoint.ts'
+import { argumentMeanings } from './argument-meanings.ts'
+import { callText, type OperationName, type Tool, type ToolAnswer, type ToolContext } from './tool.ts'
+
+type Place = 'params' | 'query' | 'body'
+
+/** Members of an object schema, also of one with a default around it. */
+const membersOf = (schema: z.ZodType | undefined): Record<string, z.ZodType> => {
+  if (schema instanceof z.ZodObject) return schema.shape as Record<string, z.ZodType>
+  if (schema instanceof z.ZodPrefault || schema instanceof z.ZodDefault) return membersOf(schema.unwrap() as z.ZodType)
+  return {}
+}
+
+interface Field {
+  place: Place
+  /** Its name in the API. */
+  name: string
+  schema: z.ZodType
+}
+
+/** Finds a member of a request by its name in the API. A name that no request has is a bug of the row. */
+const fieldOf = (operation: OperationName, name: string): Field => {
+  const endpoint: Endpoint = contract[operation]
+  const meaning = argumentMeanings[name]
+  if (new RegExp(`\\{${name}(\\.\\.\\.)?\\}`).test(endpoint.path)) {
+    return {
+      place: 'params',
+      name,
+      schema: z
+        .string()
+        .min(1)
+        .describe(meaning ?? name),
+    }
+  }
+  for (const place of ['query', 'body'] as const) {
+    const schema = membersOf(endpoint[place])[name]
+    if (schema) return { place, name, schema: schema.description || !meaning ? schema : schema.describe(meaning) }
+  }
+  throw new TypeError(`${operation} takes no ${name}`)
+}
+
+interface EndpointRow {
+  name: string
+  title: string
+  description: string
+  operation: OperationName
+  /** Arguments: the names of the API, or `argument=name` where the tool calls it otherwise. */
+  takes: readonly string[]
+  /** Schemas that are simpler for a model than those of the API. */
+  simpler?: Record<string, z.ZodType>
+  /** Values of arguments that the caller has left out. */
+  defaults?: Record<string, unknown>
+  /** Values that are always sent, by place. */
+  always?: { query?: Record<string, unknown> }
+  isDestructive?: boolean
+  /** What of the answer a model needs; left out, all of it. */
+  show?: (answer: never, args: Record<string, unknown>) => unknown
+  /** The call that returns what did not fit. */
+  rest?: (args: Record<string, unknown>) => { tool: string; args: Record<string, unknown> }
+}
+
+/** Declares a tool that is one call of the API: its arguments, their checks and who may use it follow from the endpoint. */
+export const endpointTool = (row: EndpointRow): Tool => {
+  const fields = new Map(
+    row.takes.map((one) => {
+      const [argument = one, name = argument] = one.split('=')
+      return [argument, fieldOf(row.operation, name)] as const
+    }),
+  )
+  const shape = Object.fromEntries(
+    [...fields].map(([argument, { schema }]) => {
+      const wanted = row.simpler?.[argument] ?? schema
+      return [argument, row.defaults && argument in row.defaults ? wanted.optional() : wanted]
+    }),
+  )
+  /** The arguments as they came: what a schema makes of them is the business of the API, which reads them again. */
+  const inputOf = (args: Record<string, unknown>) => {
+    const input: Record<Place, Record<string, unknown>> = { params: {}, query: { ...row.always?.query }, body: {} }
+    for (const [argument, value] of Object.entries({ ...row.defaults, ...args })) {
+      const field = fields.get(argument)
+      if (field && value !== undefined) input[field.place][field.name] = value
+    }
+    return { ...input, params: input.params as Record<string, string> }
+  }
+  const run = async (context: ToolContext, args: Record<string, unknown>): Promise<ToolAnswer> => {
+    const answer = await context.call(row.operation, inputOf(args))
+    const rest = row.rest?.(args)
+    return {
+      value: row.show ? row.show(answer as never, args) : answer,
+      ...(rest && { rest: callText(rest.tool, rest.args) }),
+    }
+  }
+  const { name, title, description, isDestructive = false } = row
+  return {
+    ...{ name, title, description, isDestructive, needsFolder: false },
+    operations: [row.operation],
+    input: z.strictObject(shape),
+    run,
+  }
+}

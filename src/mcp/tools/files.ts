@@ -1,0 +1,128 @@
+import { z } from 'zod'
+import { AppError } from '../../lib/errors.ts'
+import { endpointTool } from '../endpoint-tool.ts'
+import { readLocalFile, saveLocalFile } from '../local-file.ts'
+import { composedTool, type ToolContext } from '../tool.ts'
+
+/** Bytes of a file that one call returns as text, and of a picture that it shows. */
+const mostBytes = { text: 48 * 1024, image: 1024 * 1024 } as const
+/** Characters of a file that comes inside of a call. */
+const mostInline = 1_000_000
+
+const shownImages = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp'])
+const textTypes = /^text\/|[/+](json|xml|yaml|javascript|x-ndjson|x-sh|csv|toml)\b/
+
+const path = z.string().min(1).max(1_024).describe('Storage path, such as acme/report/0001/step.out.txt.')
+
+const upload = async ({ call }: ToolContext, collection: string, name: string, content: Blob) => {
+  const files = [{ field: 'file', name, content }]
+  const answer = (await call('uploadFile', { body: { collection }, files })) as Record<string, unknown>
+  const { path: stored, id, size, content_type } = answer
+  return { value: { path: stored, id, size, content_type, use: 'Pass `path` in file_paths of run-and-wait.' } }
+}
+
+const decoded = (text: string | undefined, base64: string | undefined): Blob => {
+  if (text !== undefined) return new Blob([text])
+  if (base64 !== undefined) return new Blob([new Uint8Array(Buffer.from(base64, 'base64'))])
+  throw new AppError('bad_request', 'Nothing to send: pass `text` or `base64`')
+}
+
+/** Reads a range of a file. */
+const read = async ({ open }: ToolContext, of: string, offset: number, most: number) => {
+  const range = { range: `bytes=${offset}-${offset + most - 1}` }
+  const response = await open('downloadFile', { params: { path: of }, headers: range })
+  const type = (response.headers.get('content-type') ?? '').split(';')[0] ?? ''
+  const whole = Number(response.headers.get('content-range')?.split('/')[1] ?? response.headers.get('content-length'))
+  return { type, size: whole, bytes: Buffer.from(await response.arrayBuffer()) }
+}
+
+/** Ends a range before the first half of a character. */
+const wholeCharacters = (bytes: Buffer): Buffer => {
+  for (let back = 1; back <= Math.min(4, bytes.length); back++) {
+    const byte = bytes[bytes.length - back] ?? 0
+    if ((byte & 0xc0) === 0x80) continue
+    const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1
+    return length > back ? bytes.subarray(0, bytes.length - back) : bytes
+  }
+  return bytes
+}
+
+const shown = async (context: ToolContext, of: string, offset: number) => {
+  const first = await read(context, of, offset, mostBytes.text)
+  const { type, size } = first
+  const about = { path: of, content_type: type, size }
+  if (shownImages.has(type) && size <= mostBytes.image) {
+    const { bytes } = first.bytes.length === size ? first : await read(context, of, 0, mostBytes.image)
+    return { value: about, image: { mimeType: type, base64: bytes.toString('base64') } }
+  }
+  if (!textTypes.test(type) && first.bytes.includes(0)) {
+    return {
+      value: { ...about, note: 'Binary: get it with `jetty files download`, or here with save_to where offered.' },
+    }
+  }
+  const bytes = wholeCharacters(first.bytes)
+  const end = offset + bytes.length
+  return { value: { ...about, offset, text: bytes.toString('utf8'), ...(end < size && { next_offset: end }) } }
+}
+
+const collection = z.string().min(1).describe('Collection that the file belongs to.')
+const name = z.string().min(1).max(200).describe('File name, with its ending.')
+
+export const fileTools = [
+  endpointTool({
+    name: 'list-run-files',
+    title: 'List files of a run',
+    description: 'Lists the files that were sent with a run or made by its steps. Read one with download-file.',
+    operation: 'listRunFiles',
+    takes: ['collection', 'task', 'trajectory_id', 'limit', 'cursor'],
+    defaults: { limit: 50 },
+    rest: (args) => ({ tool: 'list-run-files', args: { ...args, limit: 20 } }),
+  }),
+  composedTool({
+    name: 'upload-file',
+    title: 'Upload a file',
+    description:
+      'Stores a text or base64 bytes as a file, as input of a run: pass its path in file_paths of run-and-wait.',
+    operations: ['uploadFile'],
+    input: z.strictObject({
+      collection,
+      name,
+      text: z.string().max(mostInline).optional().describe('Content of a text file.'),
+      base64: z.base64().max(mostInline).optional().describe('Content of any other file.'),
+    }),
+    run: async (context, args) => upload(context, args.collection, args.name, decoded(args.text, args.base64)),
+  }),
+  composedTool({
+    name: 'upload-local-file',
+    title: 'Upload a file of this machine',
+    description: 'Sends a file below the folder in which this server was started, as input of a run.',
+    operations: ['uploadFile'],
+    needsFolder: true,
+    input: z.strictObject({ collection, local_path: z.string().min(1).describe('Path of the file on this machine.') }),
+    run: async (context, args) => {
+      const file = await readLocalFile(context.folder ?? '', args.local_path)
+      return upload(context, args.collection, file.name, file.content)
+    },
+  }),
+  composedTool({
+    name: 'download-file',
+    title: 'Read a stored file',
+    description:
+      'Reads a stored file: text in parts of 48 KiB (go on with next_offset), a picture as a picture. Paths stand in outputs and in list-run-files.',
+    operations: ['downloadFile'],
+    input: z.strictObject({ path, offset: z.int().min(0).default(0).describe('next_offset of the call before.') }),
+    run: async (context, args) => shown(context, args.path, args.offset),
+  }),
+  composedTool({
+    name: 'save-file',
+    title: 'Save a stored file on this machine',
+    description: 'Downloads a stored file into a new file below the folder in which this server was started.',
+    operations: ['downloadFile'],
+    needsFolder: true,
+    input: z.strictObject({ path, save_to: z.string().min(1).describe('Path of the new file on this machine.') }),
+    run: async (context, args) => {
+      const response = await context.open('downloadFile', { params: { path: args.path } })
+      return { value: { saved_to: await saveLocalFile(context.folder ?? '', args.save_to, response) } }
+    },
+  }),
+]

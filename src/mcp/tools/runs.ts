@@ -1,0 +1,148 @@
+import { z } from 'zod'
+import type { CollectionRun } from '../../model/runs/collection-run.ts'
+import { runStatuses } from '../../model/workflows/workflow.ts'
+import { endpointTool } from '../endpoint-tool.ts'
+import { explainRun } from '../explain-run.ts'
+import { callText, composedTool } from '../tool.ts'
+import { initParamsArgument, runArguments, taskArguments } from './shared-arguments.ts'
+import { runLine, shortRuns } from './shown-run.ts'
+
+const statuses = z.array(z.enum(runStatuses)).optional().describe('Statuses to match; left out, all.')
+const labels = z.array(z.string()).optional().describe('Labels to require: key or key:value.')
+const moment = z.string().optional().describe('Such as 2026-11-25T08:00:00Z.')
+
+interface RunPage {
+  runs: CollectionRun[]
+  has_more: boolean
+  next_cursor: string | null
+}
+
+const runIds = ['collection', 'task', 'trajectory_id']
+
+export const runTools = [
+  endpointTool({
+    name: 'find-runs',
+    title: 'Find runs',
+    description:
+      'Finds runs of a collection, newest first, by task, status, label, time, or a text in id, error or parameters. A page may be short although has_more is true: go on with the cursor.',
+    operation: 'listCollectionRuns',
+    takes: [
+      'collection',
+      'task',
+      'status',
+      'label',
+      'query=q',
+      'error',
+      'created_after',
+      'created_before',
+      'limit',
+      'cursor',
+    ],
+    simpler: {
+      task: z.string().optional().describe('Only runs of this task.'),
+      status: statuses,
+      label: labels,
+      created_after: moment,
+      created_before: moment,
+    },
+    defaults: { limit: 10 },
+    show: ({ runs, has_more, next_cursor }: RunPage) => ({
+      runs: runs.map(runLine),
+      has_more,
+      ...(next_cursor !== null && { cursor: next_cursor }),
+    }),
+    rest: (args) => ({ tool: 'find-runs', args: { ...args, limit: 3 } }),
+  }),
+  composedTool({
+    name: 'explain-run',
+    title: 'Explain a run',
+    description:
+      'Explains why a run failed: the failed step, what it read and from where, its last log lines, failed child runs, and the next calls that mend it. Also tells what an open run waits for. Use this before get-trajectory.',
+    operations: ['getTrajectory', 'getStep', 'getWorkflowLogs', 'listCollectionRuns'],
+    input: z.strictObject(runArguments),
+    run: async (context, run) => ({
+      value: await explainRun(context, run),
+      rest: callText('read-step', { ...run, step: '<failed step>', of: 'inputs' }),
+    }),
+  }),
+  endpointTool({
+    name: 'list-trajectories',
+    title: 'List runs',
+    description: 'Lists the runs of one task, newest first. find-runs searches a whole collection.',
+    operation: 'listTrajectories',
+    takes: ['collection', 'task', 'limit', 'page'],
+    defaults: { limit: 10, page: 1 },
+    always: { query: { view: 'summary' } },
+    show: shortRuns,
+    rest: ({ page = 1, ...args }) => ({ tool: 'list-trajectories', args: { ...args, page: Number(page) + 1 } }),
+  }),
+  composedTool({
+    name: 'get-trajectory',
+    title: 'Get run',
+    description:
+      'Shows a run as it is recorded, with all steps; long values are shortened. explain-run is shorter, read-step reads one step.',
+    operations: ['getTrajectory'],
+    input: z.strictObject(runArguments),
+    run: async ({ call }, params) => {
+      const whole = await call('getTrajectory', { params }).catch((error) => {
+        if (error.code === 'too_large') return call('getTrajectory', { params, query: { view: 'summary' } })
+        throw error
+      })
+      return { value: whole, rest: callText('read-step', { ...params, step: '<step>' }) }
+    },
+  }),
+  endpointTool({
+    name: 'get-stats',
+    title: 'Get statistics',
+    description: 'Shows statistics of all runs of a task: by status, durations, steps and labels.',
+    operation: 'getStats',
+    takes: ['collection', 'task'],
+  }),
+  endpointTool({
+    name: 'add-label',
+    title: 'Add label',
+    description: 'Sets a label of a run, such as quality=high. It replaces a label with the same key and author.',
+    operation: 'addLabel',
+    takes: [...runIds, 'key', 'value', 'author'],
+    simpler: { value: z.string().describe('Label value, such as high.') },
+  }),
+  endpointTool({
+    name: 'rerun-run',
+    title: 'Rerun a run',
+    description:
+      'Runs a run again, from any step: earlier steps keep their recorded results and cost nothing. With version=current it executes the corrected workflow of the task. Wait for the new run with wait-for-run.',
+    operation: 'rerunTrajectory',
+    takes: [...runIds, 'from_step', 'init_params', 'version', 'mode'],
+    simpler: { init_params: initParamsArgument },
+    show: ({ trajectory_id, status, url }: Record<string, unknown>, args) => ({
+      trajectory_id,
+      status,
+      url,
+      next: callText('wait-for-run', { collection: args.collection, task: args.task, trajectory_id }),
+    }),
+  }),
+  endpointTool({
+    name: 'compare-runs',
+    title: 'Compare two runs',
+    description: 'Compares two runs of a collection step by step: which inputs, outputs and parameters differ.',
+    operation: 'diffTrajectories',
+    takes: [...runIds, 'with'],
+    rest: (args) => ({ tool: 'read-step', args: { ...args, with: undefined, step: '<step>' } }),
+  }),
+  composedTool({
+    name: 'cancel-run',
+    title: 'Cancel a run',
+    description:
+      'Cancels an open run with its child runs. A run that has ended cannot be continued; rerun-run starts it anew.',
+    operations: ['getTrajectory', 'setTrajectoryStatuses'],
+    isDestructive: true,
+    input: z.strictObject({ ...taskArguments, trajectory_id: runArguments.trajectory_id }),
+    run: async ({ call }, { trajectory_id, ...params }) => {
+      const query = { view: 'summary' }
+      const before = await call('getTrajectory', { params: { ...params, trajectory_id }, query })
+      const { status, ended } = before as { status: string; ended: string | null }
+      if (ended !== null) return { value: { trajectory_id, status, note: 'It had ended before.' } }
+      return { value: await call('setTrajectoryStatuses', { params, body: { [trajectory_id]: 'cancelled' } }) }
+    },
+  }),
+]

@@ -1,0 +1,30 @@
+import { z } from 'zod'
+import { argumentMeanings } from '../argument-meanings.ts'
+
+const named = (name: string) =>
+  z
+    .string()
+    .min(1)
+    .max(300)
+    .describe(argumentMeanings[name] ?? name)
+
+/** The arguments that name a task. */
+export const taskArguments = { collection: named('collection'), task: named('task') }
+
+/** The arguments that name a run. */
+export const runArguments = { ...taskArguments, trajectory_id: named('trajectory_id') }
+
+/** A workflow: its schema has a page of its own, which a model reads when it writes one. */
+export const workflowArgument = z
+  .record(z.string(), z.unknown())
+  .describe(
+    'Workflow JSON: init_params, step_configs and steps. get-step-template shows the parameters of each activity; the resource jetty://docs/workflows explains the format.',
+  )
+
+/** Parameters of a run. */
+export const initParamsArgument = z
+  .record(z.string(), z.unknown())
+  .optional()
+  .describe(
+    "Parameters of the run, merged over the task's init_params key by key. A nested object replaces the whole stored one. get-task shows them as input_schema.",
+  )

@@ -1,0 +1,135 @@
+import { randomUUID } from 'node:crypto'
+import { z } from 'zod'
+import type { WorkflowResponse } from '../../model/runs/trajectory.ts'
+import { runReport } from '../run-report.ts'
+import { callText, composedTool, type ToolContext } from '../tool.ts'
+import { type RunName, waitSeconds, watchRun } from '../watch-run.ts'
+import { initParamsArgument, runArguments, taskArguments } from './shared-arguments.ts'
+
+const providerKey = /_API_(KEY|TOKEN)$/
+
+/** Whether a run uses lent keys: only while the trial of the collection is active and it has no provider key of its own. */
+const trialOf = async (
+  { call }: ToolContext,
+  collection: string,
+): Promise<{ trial_active: boolean; using_trial_keys?: boolean; reason?: string }> => {
+  const { active } = (await call('getTrial', { params: { collection } })) as { active: boolean }
+  if (!active) return { trial_active: false }
+  const answer = await call('getEnvironment', { params: { collection } })
+  const { environment_variables: variables } = answer as { environment_variables: Record<string, string> }
+  const hasOwn = Object.keys(variables).some((name) => providerKey.test(name))
+  return {
+    trial_active: true,
+    using_trial_keys: !hasOwn,
+    ...(hasOwn && { reason: 'The collection has its own provider keys' }),
+  }
+}
+
+interface Start {
+  collection: string
+  task: string
+  init_params?: Record<string, unknown> | undefined
+  file_paths?: string[] | undefined
+}
+
+/** The form of a run, and what its answer says about the trial. */
+const formOf = async (context: ToolContext, { collection, init_params, file_paths }: Start) => {
+  const trial = await trialOf(context, collection)
+  const parameters = { ...init_params, ...(file_paths && { file_paths }) }
+  const body = { init_params: parameters, ...(trial.using_trial_keys && { use_trial_keys: true }) }
+  return { trial, body }
+}
+
+/** The next call stands in the answer: a model that has started a run wants its end. */
+const started = ({ workflow_id, trajectory_id, status, url }: WorkflowResponse, { collection, task }: Start) => ({
+  workflow_id,
+  trajectory_id,
+  status,
+  url,
+  next: callText('wait-for-run', { collection, task, trajectory_id }),
+})
+
+const start = async (context: ToolContext, args: Start) => {
+  const { trial, body } = await formOf(context, args)
+  const params = { collection: args.collection, task: args.task }
+  const headers = { 'idempotency-key': randomUUID() }
+  const answer = await context.call('runTask', { params, body, headers })
+  return { trial, answer: answer as WorkflowResponse }
+}
+
+const seconds = z
+  .int()
+  .min(1)
+  .max(waitSeconds.most)
+  .default(waitSeconds.default)
+  .describe('How long this call waits. The run goes on afterwards, and wait-for-run waits again.')
+
+const waited = async (context: ToolContext, run: RunName, wait: number) => {
+  await watchRun(context, run, wait)
+  return { value: await runReport(context, run), rest: callText('read-step', { ...run, step: '<step>' }) }
+}
+
+const startInput = { ...taskArguments, init_params: initParamsArgument }
+
+export const startTools = [
+  composedTool({
+    name: 'run-workflow',
+    title: 'Run workflow',
+    description:
+      'Starts a run of a task and returns at once. run-and-wait also waits for the result. Trial keys are used where the collection may and has none of its own.',
+    operations: ['runTask', 'getTrial', 'getEnvironment'],
+    input: z.strictObject(startInput),
+    run: async (context, args) => {
+      const { trial, answer } = await start(context, args)
+      return { value: { ...trial, result: started(answer, args) } }
+    },
+  }),
+  composedTool({
+    name: 'run-workflow-sync',
+    title: 'Run workflow and wait',
+    description:
+      'Starts a run of a task and waits until it has ended. run-and-wait reports progress meanwhile and never waits too long.',
+    operations: ['runTaskSync', 'getTrial', 'getEnvironment'],
+    input: z.strictObject(startInput),
+    run: async (context, args) => {
+      const { trial, body } = await formOf(context, args)
+      const params = { collection: args.collection, task: args.task }
+      const answer = (await context.call('runTaskSync', { params, body })) as Record<string, unknown>
+      const { trajectory: _, ...result } = answer // the same document again
+      return { value: { ...trial, result }, rest: 'read-step reads one step whole' }
+    },
+  }),
+  composedTool({
+    name: 'run-and-wait',
+    title: 'Run and wait',
+    description:
+      'Starts a run of a task, a workflow or a runbook, reports progress, and returns status, outputs and files when it has ended, when it waits for a person, or after wait_seconds. Parameters of a runbook go into init_params.vars.',
+    operations: [
+      'runTask',
+      'getTrial',
+      'getEnvironment',
+      'watchTrajectory',
+      'getTrajectory',
+      'getStep',
+      'listRunFiles',
+    ],
+    input: z.strictObject({
+      ...startInput,
+      file_paths: z.array(z.string()).max(100).optional().describe('Input files: paths from upload-file.'),
+      wait_seconds: seconds,
+    }),
+    run: async (context, args) => {
+      const { answer } = await start(context, args)
+      const { collection, task, wait_seconds: wait } = args
+      return waited(context, { collection, task, trajectory_id: answer.trajectory_id }, wait)
+    },
+  }),
+  composedTool({
+    name: 'wait-for-run',
+    title: 'Wait for a run',
+    description: 'Waits until a run has ended or waits for a person, reports progress, and returns what it came to.',
+    operations: ['watchTrajectory', 'getTrajectory', 'getStep', 'listRunFiles'],
+    input: z.strictObject({ ...runArguments, wait_seconds: seconds }),
+    run: async (context, { wait_seconds: wait, ...run }) => waited(context, run, wait),
+  }),
+]

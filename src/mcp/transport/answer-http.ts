@@ -1,0 +1,191 @@
+import { randomUUID } from 'node:crypto'
+import {
+  type InitializeRequest,
+  type JSONRPCMessage,
+  JSONRPCMessageSchema,
+  type RequestId,
+  SUPPORTED_PROTOCOL_VERSIONS,
+} from '@modelcontextprotocol/sdk/types.js'
+import { type Connection, makeCaller } from '../../client/client.ts'
+import type { Operations } from '../../client/operations.ts'
+import { AppError } from '../../lib/errors.ts'
+import type { AccessLevelName } from '../../model/collections/identity.ts'
+import { makeMcpServer } from '../mcp-server.ts'
+import { type ClientSession, openClientSession } from './client-session.ts'
+import type { AnswerQueue } from './exchange.ts'
+
+/** Requests in flight: of this process, and of one key. */
+const mostInFlight = { process: 256, key: 32 } as const
+const mostMessages = 50
+
+/** One HTTP request of a client. */
+export interface McpRequest {
+  body: unknown
+  /** The key of the caller, as it came. */
+  token: string
+  /** Identifies the key; two keys never share a session. */
+  owner: string
+  access: AccessLevelName
+  sessionId: string | undefined
+  protocolVersion: string | undefined
+}
+
+/** What is answered: nothing, or the queue of the answers. */
+export interface McpResponse {
+  /** For the client to send with every later request; only after `initialize`. */
+  sessionId: string | undefined
+  queue: AnswerQueue | undefined
+  /** The client has left, or has everything. */
+  end(): void
+}
+
+export interface McpEndpoint {
+  post(request: McpRequest): Promise<McpResponse>
+  /** Cancels what a session has in flight. */
+  end(request: Pick<McpRequest, 'owner' | 'sessionId'>): void
+}
+
+/**
+ * A session id says all that has to be known of a client between its requests: whether it can show forms. So nothing is
+ * held for a client that is idle, and any process of the installation can answer its next request.
+ */
+const sessionPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.form)?$/
+
+const newSessionId = ({ params: { capabilities } }: InitializeRequest): string => {
+  const { elicitation } = capabilities
+  const hasForms = elicitation !== undefined && (elicitation.form !== undefined || elicitation.url === undefined)
+  return `${randomUUID()}${hasForms ? '.form' : ''}`
+}
+
+const readMessages = (body: unknown): JSONRPCMessage[] => {
+  const given = Array.isArray(body) ? body : [body]
+  if (given.length === 0 || given.length > mostMessages) {
+    throw new AppError('bad_request', `A request has 1 to ${mostMessages} messages, not ${given.length}`)
+  }
+  return given.map((one) => {
+    const read = JSONRPCMessageSchema.safeParse(one)
+    if (read.success) return read.data
+    throw new AppError('bad_request', 'The body is no JSON-RPC 2.0 message', {
+      hint: 'Send what a client of the Model Context Protocol sends, such as {"jsonrpc":"2.0","id":1,"method":"tools/list"}.',
+    })
+  })
+}
+
+const idsOf = (messages: readonly JSONRPCMessage[]): RequestId[] => {
+  const ids = messages.flatMap((message) => ('method' in message && 'id' in message ? [message.id] : []))
+  if (new Set(ids).size === ids.length) return ids
+  throw new AppError('bad_request', 'Two requests have the same id')
+}
+
+const initializeIn = (messages: readonly JSONRPCMessage[]): InitializeRequest | undefined => {
+  const found = messages.find((message) => 'method' in message && message.method === 'initialize')
+  if (!found) return undefined
+  const params = (found as { params?: { capabilities?: object } }).params
+  return { ...found, params: { capabilities: {}, ...params } } as unknown as InitializeRequest
+}
+
+const checkHeaders = ({ sessionId, protocolVersion }: McpRequest): void => {
+  if (protocolVersion !== undefined && !SUPPORTED_PROTOCOL_VERSIONS.includes(protocolVersion)) {
+    throw new AppError(
+      'bad_request',
+      `This server does not speak version ${protocolVersion.slice(0, 40)} of the protocol`,
+      {
+        hint: `Versions: ${SUPPORTED_PROTOCOL_VERSIONS.join(', ')}.`,
+      },
+    )
+  }
+  // 404 makes a client begin anew.
+  if (sessionId !== undefined && !sessionPattern.test(sessionId)) throw new AppError('not_found', 'No such session')
+}
+
+/** Makes the endpoint of MCP clients. Tools call the API of this server at `origin`, with the key of their caller. */
+export const makeMcpEndpoint = (operations: Operations, origin: () => string, agent: string): McpEndpoint => {
+  const sessions = new Map<string, { users: number; opened: Promise<ClientSession> }>()
+  const inFlight = new Map<string, number>()
+  let total = 0
+
+  const enter = (owner: string) => {
+    const own = inFlight.get(owner) ?? 0
+    if (total >= mostInFlight.process || own >= mostInFlight.key) {
+      const [whose, most] = own >= mostInFlight.key ? ['this key', mostInFlight.key] : ['all', mostInFlight.process]
+      throw new AppError('busy', `${most} MCP calls of ${whose} are under way; no more are accepted at once`, {
+        retryAfterSeconds: 2,
+      })
+    }
+    total++
+    inFlight.set(owner, own + 1)
+  }
+  const leave = (owner: string) => {
+    total--
+    const left = (inFlight.get(owner) ?? 1) - 1
+    if (left > 0) inFlight.set(owner, left)
+    else inFlight.delete(owner)
+  }
+
+  const open = ({ token, access, sessionId }: McpRequest): Promise<ClientSession> => {
+    const connection: Connection = { url: origin(), token, agent }
+    const server = makeMcpServer({
+      caller: makeCaller(operations, connection),
+      access: async () => access,
+      canAsk: () => sessionId?.endsWith('.form') ?? false,
+      folder: undefined,
+    })
+    return openClientSession(server)
+  }
+
+  /** The session of a client, for as long as it has requests in flight: each one releases it. */
+  const sessionOf = (name: string, request: McpRequest): Promise<ClientSession> => {
+    const entry = sessions.get(name) ?? { users: 0, opened: open(request) }
+    entry.users++
+    sessions.set(name, entry)
+    return entry.opened
+  }
+  const release = (name: string) => {
+    const entry = sessions.get(name)
+    if (!entry || --entry.users > 0) return
+    sessions.delete(name)
+    void entry.opened.then((session) => session.close()).catch(() => {})
+  }
+
+  const nameOf = ({ owner, sessionId }: Pick<McpRequest, 'owner' | 'sessionId'>): string =>
+    `${owner} ${sessionId ?? randomUUID()}` // without an id each request is a client of its own
+
+  return {
+    async post(request) {
+      checkHeaders(request)
+      const messages = readMessages(request.body)
+      const ids = idsOf(messages)
+      const name = nameOf(request)
+      const beginning = initializeIn(messages)
+      const sessionId = beginning && newSessionId(beginning)
+      if (ids.length === 0) {
+        const session = await sessions.get(name)?.opened
+        session?.tell(messages)
+        return { sessionId, queue: undefined, end: () => {} }
+      }
+      enter(request.owner)
+      const exit = () => {
+        leave(request.owner)
+        release(name)
+      }
+      try {
+        const session = await sessionOf(name, request)
+        const queue = session.ask(messages, ids)
+        let isOver = false
+        const end = () => {
+          if (isOver) return
+          isOver = true
+          session.cancel(queue)
+          exit()
+        }
+        return { sessionId, queue, end }
+      } catch (error) {
+        exit()
+        throw error
+      }
+    },
+    end(request) {
+      void sessions.get(nameOf(request))?.opened.then((session) => session.cancelAll())
+    },
+  }
+}

@@ -1,0 +1,337 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Body, startTestServer, type TestServer } from '../../server.ts'
+import { type McpClient, transports } from './client.ts'
+
+let jetty: TestServer
+
+beforeAll(async () => {
+  jetty = await startTestServer()
+}, 60_000)
+afterAll(() => jetty?.close())
+
+const echo = {
+  init_params: { text: 'hello' },
+  step_configs: { say: { activity: 'text_echo', text_path: 'init_params.text' } },
+  steps: ['say'],
+}
+const broken = { ...echo, step_configs: { say: { activity: 'text_echo', text_path: 'init_params.nothing' } } }
+const gate = {
+  step_configs: { ask: { activity: 'wait_for_approval', message: 'May it go?' } },
+  steps: ['ask'],
+}
+
+/** The tools that existing setups know, with the arguments that they send. */
+const known: Record<string, string[]> = {
+  'list-collections': [],
+  'get-collection': ['collection'],
+  'list-tasks': ['collection'],
+  'get-task': ['collection', 'task'],
+  'create-task': ['collection', 'name', 'description', 'workflow'],
+  'update-task': ['collection', 'task', 'workflow', 'description'],
+  'get-trial-status': ['collection'],
+  'activate-trial': ['collection'],
+  'run-workflow': ['collection', 'task', 'init_params'],
+  'run-workflow-sync': ['collection', 'task', 'init_params'],
+  'list-trajectories': ['collection', 'task', 'limit', 'page'],
+  'get-trajectory': ['collection', 'task', 'trajectory_id'],
+  'get-stats': ['collection', 'task'],
+  'add-label': ['collection', 'task', 'trajectory_id', 'key', 'value', 'author'],
+  'list-step-templates': [],
+  'get-step-template': ['name'],
+  'check-secrets': ['collection', 'required_keys'],
+  'set-environment-vars': ['collection', 'variables'],
+  'list-routines': ['collection', 'task'],
+  'get-routine': ['collection', 'task', 'name'],
+  'create-routine': [
+    ...['collection', 'task', 'name', 'cadence', 'init_params_overrides', 'secret_params', 'paused'],
+    ...['webhook_url', 'webhook_secret'],
+  ],
+  'update-routine': [
+    ...['collection', 'task', 'name', 'cadence', 'init_params_overrides', 'secret_params', 'paused'],
+    ...['webhook_url', 'webhook_secret'],
+  ],
+  'delete-routine': ['collection', 'task', 'name'],
+  'pause-routine': ['collection', 'task', 'name'],
+  'resume-routine': ['collection', 'task', 'name'],
+  'run-routine-now': ['collection', 'task', 'name'],
+  'list-routine-runs': ['collection', 'task', 'name', 'limit'],
+}
+
+/** What the calls before have made. */
+interface World {
+  task: string
+  run: string
+  failed: string
+  waiting: string
+  path: string
+  folder: string
+}
+
+type Row = [
+  tool: string,
+  args: (world: World) => Record<string, unknown>,
+  expected: (answer: Body, world: World) => void,
+]
+
+const at = ({ task }: World) => ({ collection: 'acme', task })
+const ofRun = (world: World) => ({ ...at(world), trajectory_id: world.run })
+const ofFailed = (world: World) => ({ ...at(world), trajectory_id: world.failed })
+const ofRoutine = (world: World) => ({ ...at(world), name: 'daily' })
+const daily = { type: 'daily', hour_utc: 3 }
+
+const completed = (answer: Body) => expect(answer).toMatchObject({ status: 'completed', last_step: 'say' })
+
+/** Every tool, in an order in which the calls can follow each other. */
+const rows: Row[] = [
+  ['list-collections', () => ({}), (answer) => expect(answer).toContainEqual({ name: 'acme', description: null })],
+  ['get-collection', () => ({ collection: 'acme' }), (answer) => expect(answer.environment_variables).toEqual({})],
+  ['set-environment-vars', () => ({ collection: 'acme', variables: { A: 'one-a-value' } }), () => {}],
+  [
+    'check-secrets',
+    () => ({ collection: 'acme', required_keys: ['A', 'B'] }),
+    (answer) => expect(answer).toEqual({ configured: ['A'], missing: ['B'], ready: false }),
+  ],
+  ['set-environment-vars', () => ({ collection: 'acme', variables: { A: null } }), () => {}],
+  ['get-trial-status', () => ({ collection: 'acme' }), (answer) => expect(answer.active).toBe(false)],
+  ['list-step-templates', () => ({}), (answer) => expect(answer.templates.length).toBeGreaterThan(20)],
+  ['get-step-template', () => ({ name: 'text_echo' }), (answer) => expect(answer.activity_name).toBe('text_echo')],
+  [
+    'validate-workflow',
+    () => ({ collection: 'acme', workflow: { ...echo, steps: ['nothing'] } }),
+    (answer) => expect(answer.valid).toBe(false),
+  ],
+  [
+    'create-task',
+    ({ task }) => ({ collection: 'acme', name: task, workflow: echo }),
+    (answer) => expect(answer.workflow).toEqual(echo),
+  ],
+  ['get-task', at, (answer) => expect(answer.input_schema.properties).toHaveProperty('text')],
+  ['list-tasks', () => ({ collection: 'acme' }), (answer, { task }) => expect(JSON.stringify(answer)).toContain(task)],
+  [
+    'run-workflow',
+    (world) => ({ ...at(world), init_params: { text: 'one' } }),
+    (answer, world) => {
+      expect(answer).toMatchObject({ trial_active: false, result: { workflow_id: expect.any(String) } })
+      world.run = answer.result.trajectory_id
+    },
+  ],
+  ['wait-for-run', ofRun, (answer) => expect(answer).toMatchObject({ outputs: { text: 'one' }, status: 'completed' })],
+  [
+    'run-workflow-sync',
+    (world) => ({ ...at(world), init_params: { text: 'two' } }),
+    (answer) =>
+      expect(answer.result).toMatchObject({ status: 'completed', steps: { say: { outputs: { text: 'two' } } } }),
+  ],
+  ['run-and-wait', (world) => ({ ...at(world), init_params: { text: 'three' } }), completed],
+  ['list-trajectories', at, (answer) => expect(answer).toMatchObject({ total: 3, page: 1, has_more: false })],
+  ['get-trajectory', ofRun, (answer, { run }) => expect(answer.trajectory_id).toBe(run)],
+  [
+    'find-runs',
+    ({ task }) => ({ collection: 'acme', task, status: ['completed'], query: 'one', limit: 1 }),
+    (answer, { run }) => expect(answer.runs.map(({ trajectory_id }: Body) => trajectory_id)).toEqual([run]),
+  ],
+  ['get-stats', at, (answer) => expect(JSON.stringify(answer)).toContain('completed')],
+  [
+    'add-label',
+    (world) => ({ ...ofRun(world), key: 'quality', value: 'high', author: 'ann@example.com' }),
+    (answer) => expect(answer.label).toMatchObject({ key: 'quality', value: 'high' }),
+  ],
+  [
+    'read-step',
+    (world) => ({ ...ofRun(world), step: 'say' }),
+    (answer) => expect(answer.outputs).toEqual({ text: 'one' }),
+  ],
+  [
+    'read-step',
+    (world) => ({ ...ofRun(world), step: 'say', of: 'outputs', member: 'text' }),
+    (answer) => expect(answer).toEqual({ text: 'one', offset: 0, total_characters: 3 }),
+  ],
+  [
+    'read-log',
+    (world) => ({ ...ofRun(world), step: 'say' }),
+    (answer) => expect(answer.events.length).toBeGreaterThan(0),
+  ],
+  ['update-task', (world) => ({ ...at(world), workflow: broken }), () => {}],
+  [
+    'run-and-wait',
+    at,
+    (answer, world) => {
+      expect(answer).toMatchObject({ status: 'failed', next: expect.stringContaining('explain-run') })
+      world.failed = answer.trajectory_id
+    },
+  ],
+  [
+    'explain-run',
+    ofFailed,
+    (answer) => {
+      expect(answer.failed_step).toMatchObject({ step: 'say', error_detail: { code: 'reference_missing' } })
+      expect(answer.next.join()).toMatch(/get-task .*validate-workflow.*rerun-run .*"from_step":"say".*current/)
+    },
+  ],
+  ['update-task', (world) => ({ ...at(world), workflow: echo, description: 'mended' }), () => {}],
+  [
+    'rerun-run',
+    (world) => ({ ...ofFailed(world), from_step: 'say', version: 'current' }),
+    (answer, world) => {
+      world.run = answer.trajectory_id
+    },
+  ],
+  ['wait-for-run', ofRun, completed],
+  [
+    'compare-runs',
+    (world) => ({ ...ofRun(world), with: world.failed }),
+    (answer) => expect(answer.different_steps).toBe(1),
+  ],
+  [
+    'try-step',
+    () => ({ collection: 'acme', workflow: echo, step: 'say', init_params: { text: 'tried' } }),
+    (answer, world) => {
+      expect(answer.task).toBe('_try')
+      world.waiting = answer.trajectory_id
+    },
+  ],
+  ['wait-for-run', ({ waiting }) => ({ collection: 'acme', task: '_try', trajectory_id: waiting }), completed],
+  [
+    'validate-runbook',
+    () => ({ content: '# A runbook\n\nSay hello.\n' }),
+    (answer) => expect(answer).toBeTypeOf('object'),
+  ],
+  [
+    'create-task',
+    ({ task }) => ({ collection: 'acme', name: `${task}-gate`, description: 'asks', workflow: gate }),
+    (answer) => expect(answer.description).toBe('asks'),
+  ],
+  [
+    'run-and-wait',
+    ({ task }) => ({ collection: 'acme', task: `${task}-gate` }),
+    (answer, world) => {
+      expect(answer).toMatchObject({ status: 'running', waiting: [{ step: 'ask', message: 'May it go?' }] })
+      expect(answer.next).toContain('decide-approval')
+      world.waiting = answer.trajectory_id
+    },
+  ],
+  ['list-approvals', () => ({ collection: 'acme' }), (answer) => expect(answer.approvals).toHaveLength(1)],
+  [
+    'decide-approval',
+    ({ task, waiting }) => ({
+      ...{ collection: 'acme', task: `${task}-gate`, trajectory_id: waiting },
+      ...{ decision: 'approve', comment: 'Fine' },
+    }),
+    (answer) => expect(answer).toMatchObject({ decision: 'approve', comment: 'Fine' }),
+  ],
+  [
+    'run-workflow',
+    ({ task }) => ({ collection: 'acme', task: `${task}-gate` }),
+    (answer, world) => {
+      world.waiting = answer.result.trajectory_id
+    },
+  ],
+  [
+    'cancel-run',
+    ({ task, waiting }) => ({ collection: 'acme', task: `${task}-gate`, trajectory_id: waiting }),
+    (answer, { waiting }) => expect(answer.updated).toHaveProperty(waiting),
+  ],
+  [
+    'upload-file',
+    () => ({ collection: 'acme', name: 'note.txt', text: 'Grüße' }),
+    (answer, world) => {
+      world.path = answer.path
+    },
+  ],
+  [
+    'download-file',
+    ({ path }) => ({ path }),
+    (answer) => expect(answer).toMatchObject({ content_type: 'text/plain', size: 7, text: 'Grüße' }),
+  ],
+  [
+    'run-and-wait',
+    (world) => ({ ...at(world), file_paths: [world.path] }),
+    (answer, world) => {
+      completed(answer)
+      world.run = answer.trajectory_id
+    },
+  ],
+  ['list-run-files', ofRun, (answer) => expect(answer.files).toBeInstanceOf(Array)],
+  [
+    'create-routine',
+    (world) => ({ ...ofRoutine(world), cadence: daily, init_params_overrides: { text: 'routine' }, paused: false }),
+    (answer) => expect(answer).toMatchObject({ name: 'daily', paused: false }),
+  ],
+  ['list-routines', () => ({ collection: 'acme' }), (answer) => expect(answer.routines).toHaveLength(1)],
+  ['list-routines', at, (answer) => expect(answer.routines).toHaveLength(1)],
+  ['get-routine', ofRoutine, (answer) => expect(answer.next_run_at).toBeTypeOf('string')],
+  ['pause-routine', ofRoutine, (answer) => expect(answer).toMatchObject({ ok: true, paused: true })],
+  ['resume-routine', ofRoutine, (answer) => expect(answer).toMatchObject({ ok: true, paused: false })],
+  ['update-routine', (world) => ({ ...ofRoutine(world), paused: true }), (answer) => expect(answer.paused).toBe(true)],
+  ['run-routine-now', ofRoutine, (answer) => expect(answer.workflow_id).toBeTypeOf('string')],
+  ['list-routine-runs', ofRoutine, (answer) => expect(answer.trajectories).toHaveLength(1)],
+  ['delete-routine', ofRoutine, (answer) => expect(answer.ok).toBe(true)],
+]
+
+/** Tools that only work beside the files of the caller. */
+const localRows: Row[] = [
+  [
+    'upload-local-file',
+    () => ({ collection: 'acme', local_path: 'here.txt' }),
+    (answer, world) => {
+      world.path = answer.path
+    },
+  ],
+  [
+    'save-file',
+    ({ path }) => ({ path, save_to: 'there.txt' }),
+    (_, { folder }) => expect(readFileSync(join(folder, 'there.txt'), 'utf8')).toBe('from this machine'),
+  ],
+]
+
+/** A tool that this server refuses, since it has no keys to lend. */
+const refused = { name: 'activate-trial', args: { collection: 'acme' }, says: /Jetty API error 4\d\d: .*trial/i }
+
+describe.each(Object.entries(transports))('over %s', (name, connect) => {
+  let mcp: McpClient
+  const world: World = { task: `job-${name}`, run: '', failed: '', waiting: '', path: '', folder: '' }
+  const own = name === 'stdio' ? [...rows, ...localRows] : rows
+
+  beforeAll(async () => {
+    world.folder = mkdtempSync(join(tmpdir(), 'jetty-mcp-'))
+    writeFileSync(join(world.folder, 'here.txt'), 'from this machine')
+    mcp = await connect(jetty, { folder: world.folder })
+  }, 120_000)
+  afterAll(async () => {
+    await mcp?.close()
+    rmSync(world.folder, { recursive: true, force: true })
+  })
+
+  it.each(own)('%s works', async (tool, args, expected) => {
+    expected(await mcp.use(tool, args(world)), world)
+  })
+
+  it('says why a tool is refused', async () => {
+    expect(await mcp.text(refused.name, refused.args)).toMatch(refused.says)
+  })
+
+  it('has a row here for every tool that it lists', async () => {
+    const { tools } = await mcp.client.listTools()
+    const called = [...own.map(([tool]) => tool), refused.name]
+    expect(tools.map((tool) => tool.name).sort()).toEqual([...new Set(called)].sort())
+  })
+
+  it('takes the arguments that existing setups send', async () => {
+    const { tools } = await mcp.client.listTools()
+    for (const [tool, args] of Object.entries(known)) {
+      const { inputSchema } = tools.find((one) => one.name === tool) ?? {}
+      expect([tool, Object.keys(inputSchema?.properties ?? {})]).toEqual([tool, expect.arrayContaining(args)])
+      expect([tool, args]).toEqual([tool, expect.arrayContaining(inputSchema?.required ?? [])])
+    }
+  })
+
+  it('describes every argument so that a model can fill it in, without references', async () => {
+    const { tools } = await mcp.client.listTools()
+    expect(JSON.stringify(tools)).not.toContain('$ref')
+    expect(JSON.stringify(tools).length).toBeLessThan(60_000)
+    for (const tool of tools) expect(tool.description).toMatch(/^[A-Z].{20,}\.$/)
+  })
+})
