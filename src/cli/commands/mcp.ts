@@ -6,7 +6,7 @@ export const registerMcp = (program: Command): void => {
   program
     .command('mcp')
     .description('Serve tools for coding agents over stdin and stdout (Model Context Protocol)')
-    .option('--folder <path>', 'folder whose files tools may send and write (default: the current one)', '.')
+    .option('--folder <path>', 'folder whose files tools may send and write (default: the current one)')
     .addHelpText(
       'after',
       `
@@ -20,10 +20,10 @@ the server, with the key in its Authorization header: see docs/mcp.md.
 Examples:
   jetty mcp --url https://jetty.example.com --token-file ~/jetty-key`,
     )
-    .action(withSession<{ folder: string }>(serve))
+    .action(withSession<{ folder?: string }>(serve))
 }
 
-const serve = async ({ call, signal }: Session, _: string[], { folder }: { folder: string }): Promise<void> => {
+const serve = async ({ call, signal }: Session, _: string[], { folder = '.' }: { folder?: string }): Promise<void> => {
   const { serveStdio } = await import('../../mcp/serve-stdio.ts')
   await serveStdio(call, folder, signal)
 }

@@ -299,7 +299,7 @@ describe.each(Object.entries(transports))('over %s', (name, connect) => {
     world.folder = mkdtempSync(join(tmpdir(), 'jetty-mcp-'))
     writeFileSync(join(world.folder, 'here.txt'), 'from this machine')
     mcp = await connect(jetty, { folder: world.folder })
-  }, 120_000)
+  }, 240_000)
   afterAll(async () => {
     await mcp?.close()
     rmSync(world.folder, { recursive: true, force: true })

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
+import { builtProgram } from '../../shared.ts'
 import { connectHttp, connectStdio, type McpClient, transports } from './client.ts'
 
 let jetty: TestServer
@@ -27,7 +28,8 @@ beforeAll(async () => {
   })
   reader = body.api_key
   task = await jetty.task(long)
-}, 60_000)
+  await builtProgram() // what builds it takes longer than a test
+}, 240_000)
 afterAll(() => jetty?.close())
 
 const post = (body: unknown, headers: Record<string, string> = {}, token = jetty.server.adminToken) =>
