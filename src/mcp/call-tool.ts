@@ -3,15 +3,15 @@ import type { z } from 'zod'
 import { issueText } from '../lib/text/issue-text.ts'
 import { nearest } from '../lib/text/nearest.ts'
 import { shortJson } from './shorten.ts'
-import type { Tool, ToolAnswer, ToolContext } from './tool.ts'
-import { errorText, wrongArguments } from './tool-error.ts'
+import type { Tool, ToolContext, ToolOutcome } from './tool.ts'
+import { toolErrorText, wrongArguments } from './tool-error.ts'
 
 /** Characters of a result: about 8,000 tokens. Common clients warn above 10,000 tokens and cut above 25,000. */
 export const longestResult = 30_000
 
 const failed = (text: string): CallToolResult => ({ isError: true, content: [{ type: 'text', text }] })
 
-const shown = ({ value, image, rest }: ToolAnswer): CallToolResult => {
+const shown = ({ value, image, rest }: ToolOutcome): CallToolResult => {
   const { text, isCut } = shortJson(value, longestResult)
   return {
     content: [
@@ -57,6 +57,6 @@ export const callTool = async (
     return shown(await tool.run(context, args))
   } catch (error) {
     context.signal.throwIfAborted()
-    return failed(errorText(tool, args, error))
+    return failed(toolErrorText(tool, args, error))
   }
 }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { contract } from '../api/contract.ts'
 import type { Endpoint } from '../http/endpoint.ts'
 import { argumentMeanings } from './argument-meanings.ts'
-import { callText, type OperationName, type Tool, type ToolAnswer, type ToolContext } from './tool.ts'
+import { callText, type OperationName, type Tool, type ToolContext, type ToolOutcome } from './tool.ts'
 
 type Place = 'params' | 'query' | 'body'
 
@@ -84,7 +84,7 @@ export const endpointTool = (row: EndpointRow): Tool => {
     }
     return { ...input, params: input.params as Record<string, string> }
   }
-  const run = async (context: ToolContext, args: Record<string, unknown>): Promise<ToolAnswer> => {
+  const run = async (context: ToolContext, args: Record<string, unknown>): Promise<ToolOutcome> => {
     const answer = await context.call(row.operation, inputOf(args))
     const rest = row.rest?.(args)
     return {

@@ -55,7 +55,7 @@ const nextCall = (tool: Tool, args: Args, error: AppError): string | undefined =
 }
 
 /** The text of a failed call: the status and sentence of the API, its hint, and the next call. */
-export const errorText = (tool: Tool, args: Args, thrown: unknown): string => {
+export const toolErrorText = (tool: Tool, args: Args, thrown: unknown): string => {
   const error = toAppError(thrown)
   const next = nextCall(tool, args, error)
   return [

@@ -37,7 +37,7 @@ export interface ShownImage {
 }
 
 /** What a tool answers. */
-export interface ToolAnswer {
+export interface ToolOutcome {
   /** JSON; shortened where it is too long for a model. */
   value: unknown
   image?: ShownImage
@@ -58,14 +58,14 @@ export interface Tool {
   isDestructive: boolean
   /** Whether it works only beside the files of the caller. */
   needsFolder: boolean
-  run(context: ToolContext, args: Record<string, unknown>): Promise<ToolAnswer>
+  run(context: ToolContext, args: Record<string, unknown>): Promise<ToolOutcome>
 }
 
 interface ToolRow<Input extends z.ZodObject>
   extends Omit<Tool, 'input' | 'isDestructive' | 'needsFolder' | 'run'>,
     Partial<Pick<Tool, 'isDestructive' | 'needsFolder'>> {
   input: Input
-  run(context: ToolContext, args: z.output<Input>): Promise<ToolAnswer>
+  run(context: ToolContext, args: z.output<Input>): Promise<ToolOutcome>
 }
 
 /** Declares a tool that calls several operations. */

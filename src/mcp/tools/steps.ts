@@ -10,7 +10,7 @@ const mostCharacters = 20_000
 const step = z.string().min(1).max(300).describe('Name of the step, as in `steps` of explain-run.')
 
 /** A part of a text, and where the next one begins. */
-export const partOf = (text: string, offset: number) => ({
+const partOf = (text: string, offset: number) => ({
   text: text.slice(offset, offset + mostCharacters),
   offset,
   total_characters: text.length,
