@@ -9,6 +9,7 @@ import {
 import { firstOf, parseSearch, searchText } from './data/search-text.ts'
 import { sessionState } from './data/session.ts'
 import { CollectionsPage } from './pages/collections/page.tsx'
+import { playgroundSearch } from './pages/playground/search.ts'
 import { RunsPage } from './pages/runs/page.tsx'
 import { TaskPage } from './pages/task/page.tsx'
 import { taskSearch } from './pages/task/tabs.ts'
@@ -93,6 +94,13 @@ const approvals = createRoute({
   component: lazyRouteComponent(() => import('./pages/approvals/page.tsx'), 'ApprovalsPage'),
 })
 
+const playground = createRoute({
+  getParentRoute: () => shell,
+  path: '/-/playground',
+  validateSearch: playgroundSearch,
+  component: lazyRouteComponent(() => import('./pages/playground/page.tsx'), 'PlaygroundPage'),
+})
+
 const task = createRoute({
   getParentRoute: () => shell,
   path: '/$collection/$task',
@@ -118,6 +126,7 @@ export const router = createRouter({
     shell.addChildren([
       collections,
       approvals,
+      playground,
       settings,
       compare,
       noPage,

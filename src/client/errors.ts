@@ -1,5 +1,5 @@
 import { AppError, type ErrorCode, errorCodes, type FieldIssue, messageOf } from '../lib/errors.ts'
-import { parsedObject } from '../lib/json/json-object.ts'
+import { isObject, parsedObject } from '../lib/json/json-object.ts'
 
 const codeOf = (status: number): ErrorCode =>
   (Object.keys(errorCodes) as ErrorCode[]).find((code) => errorCodes[code].status === status) ??
@@ -24,17 +24,38 @@ const sentence = (body: ErrorBody, status: number): string => {
   return typeof body.error === 'string' ? body.error : `The server answered ${status}`
 }
 
-/** Reconstructs the server's error from an answer that is no success. */
+/** The code that the server states; a provider behind the gateway may state one of the same name with another status. */
+const statedCode = ({ error }: ErrorBody, status: number): ErrorCode | undefined => {
+  const code = isObject(error) && typeof error.code === 'string' ? error.code : ''
+  return Object.hasOwn(errorCodes, code) && errorCodes[code as ErrorCode].status === status
+    ? (code as ErrorCode)
+    : undefined
+}
+
+/** What the headers say of a refused call to a model: who refused it, and where it is recorded. */
+const refusedCall = ({ headers, status }: Response): Record<string, unknown> => {
+  const [provider, id] = ['x-jetty-provider', 'x-jetty-trajectory-id'].map((name) => headers.get(name))
+  return {
+    ...(provider ? { provider, provider_status: status } : {}),
+    ...(id && headers.get('x-jetty-record') !== 'off' ? { trajectory_id: id } : {}),
+  }
+}
+
+/**
+ * Reconstructs the server's error from an answer that is no success. What a model provider refused is `upstream_failed`,
+ * with `provider_status`: its 401 says nothing about the token of this client.
+ */
 export const answerError = async (response: Response): Promise<AppError> => {
   const body = (parsedObject(await response.text().catch(() => '')) ?? {}) as ErrorBody
-  const code = codeOf(response.status)
+  const call = refusedCall(response)
+  const code = statedCode(body, response.status) ?? ('provider' in call ? 'upstream_failed' : codeOf(response.status))
   const retryAfter = Number(response.headers.get('retry-after'))
   const { detail: _, error: __, hint, ...extra } = body as ErrorBody & Record<string, unknown>
   return new AppError(code, sentence(body, response.status), {
     ...(typeof hint === 'string' ? { hint } : code === 'invalid' ? {} : { hint: errorCodes[code].remedy }),
     ...(isIssues(body.detail) ? { issues: body.detail } : {}),
     ...(retryAfter > 0 ? { retryAfterSeconds: retryAfter } : {}),
-    extra,
+    extra: { ...extra, ...call },
   })
 }
 

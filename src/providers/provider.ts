@@ -15,6 +15,7 @@ import type { ImageRequest, MadeImage, MakeImages } from '../model/gateway/image
 import type { CheckModel } from '../model/gateway/model-calls.ts'
 import type { Predict, UploadInput } from '../model/gateway/prediction.ts'
 import type { Shape } from '../model/gateway/shape.ts'
+import type { ModelCallKind } from './models/model-kinds.ts'
 
 /** A protocol that providers speak. What depends on the protocol is answered by its own object, in its own file. */
 export interface Wire {
@@ -74,8 +75,11 @@ export interface RoutableModel {
   listed?: { prices: string; model: string } | undefined
 }
 
-/** Details of a model from the price list; null where the list does not have them. */
+/** Details of a model: its calls by its name, the rest from the price list; null where the list does not have it. */
 export interface ModelDetails {
+  calls: ModelCallKind[]
+  /** The member of a chat that limits the tokens of its answer. */
+  max_tokens_parameter: 'max_tokens' | 'max_completion_tokens'
   context_tokens: number | null
   /** US dollars per million tokens; also null when the price is not proportional to the tokens. */
   usd_per_million: { input: number; output: number; cached_input: number } | null
@@ -152,7 +156,7 @@ export interface Models {
   routable(places: readonly ModelScope[]): Promise<RoutableModel[]>
   /** The same, after refreshing the lists of providers that are missing or stale: takes at most 2 s. */
   listed(places: readonly ModelScope[]): Promise<RoutableModel[]>
-  /** Looks models up in the price list, in the same order. Sends nothing. */
+  /** Describes models, in the same order. Sends nothing. */
   describe(models: readonly RoutableModel[]): Promise<ModelDetails[]>
   /** The provider that would answer to a name, in any shape; undefined if none would. Sends nothing. */
   ownerOf(model: string, places: readonly ModelScope[]): RoutableModel | undefined

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { extname, join } from 'node:path'
 import { answerKey, type Fixture, type FixtureAnswer } from '../../web/fixtures/fixture.ts'
+import { playgroundFixtures } from '../../web/fixtures/playground.ts'
 import { fixtureShapes } from '../../web/fixtures/shapes.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -43,8 +44,13 @@ const shellAnswers: Record<string, FixtureAnswer> = {
   'GET /api/v1/collections': json([]),
 }
 
-const send = (response: ServerResponse, { status, type, body, isBase64 }: FixtureAnswer): void => {
+const send = (response: ServerResponse, { status, type, body, isBase64, staysOpen }: FixtureAnswer): void => {
   const bytes = isBase64 ? Buffer.from(body, 'base64') : Buffer.from(body)
+  if (staysOpen) {
+    response.writeHead(status, { 'content-type': type })
+    response.write(bytes)
+    return
+  }
   response.writeHead(status, {
     'content-type': type,
     'content-length': bytes.length,
@@ -65,7 +71,8 @@ export const startFixtureServer = async (
 ): Promise<FixtureServer> => {
   const fixtures = names.map(readFixture)
   const answers = new Map(Object.entries(shellAnswers))
-  for (const fixture of fixtures) for (const [key, answer] of Object.entries(fixture.answers)) answers.set(key, answer)
+  for (const fixture of [...playgroundFixtures, ...fixtures])
+    for (const [key, answer] of Object.entries(fixture.answers)) answers.set(key, answer)
   const missed: string[] = []
 
   const answerApi = (request: IncomingMessage, response: ServerResponse, path: string): void => {
@@ -83,7 +90,7 @@ export const startFixtureServer = async (
 
   const server = createServer((request, response) => {
     const path = request.url ?? '/'
-    if (path.startsWith('/api/')) return answerApi(request, response, path)
+    if (/^\/(api|v1)\//.test(path)) return answerApi(request, response, path)
     const [name = ''] = path.split('?')
     const file = join(pages, name)
     if (extname(name) !== '' && file.startsWith(pages) && existsSync(file)) {
@@ -115,5 +122,14 @@ const gallery = (fixtures: readonly Fixture[]): string => {
     const shows = fixtureShapes.find((shape) => shape.name === name)?.shows ?? ''
     return `<li><a href="${page}">${name}</a> ${shows}</li>`
   })
-  return `<!doctype html><title>Gallery</title><script>localStorage.setItem('jetty.session', 'fixture')</script><ul>${items.join('')}</ul>`
+  const playgrounds = playgroundFixtures.map(({ name, page, shows, draft }) => {
+    const stored = JSON.stringify(draft).replaceAll('&', '&amp;').replaceAll('"', '&quot;')
+    return `<li><a href="${page}" data-draft="${stored}">${name}</a> ${shows}</li>`
+  })
+  return `<!doctype html><title>Gallery</title><script>
+    localStorage.setItem('jetty.session', 'fixture')
+    addEventListener('click', ({ target: { dataset } }) => {
+      if (dataset.draft) sessionStorage.setItem('jetty.playground', dataset.draft)
+    })
+  </script><ul>${items.join('')}${playgrounds.join('')}</ul>`
 }

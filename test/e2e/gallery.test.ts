@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { playgroundFixtures } from '../../web/fixtures/playground.ts'
 import { fixtureShapes } from '../../web/fixtures/shapes.ts'
 import { builtProgram } from '../shared.ts'
 import { type FixtureServer, readFixture, startFixtureServer } from './fixture-server.ts'
-import { expectSound, newVisitor, takeShots, type Visitor } from './pages.ts'
+import { evaluate, expectSound, newVisitor, takeShots, type Visitor } from './pages.ts'
 
 /** Shortly after the recorded runs: it decides how long ago they were. */
 const now = new Date('2026-11-28T12:00:00Z')
@@ -75,6 +76,24 @@ describe.each(isWhole ? views : views.slice(0, 2))('the view %s', (view, name, s
     await visitor.page.waitForLoadState('networkidle')
     await takeShots(visitor, `view-${view.replaceAll(' ', '-')}`)
     await expectSound(visitor, view)
+  })
+})
+
+describe.each(isWhole ? playgroundFixtures : playgroundFixtures.slice(-2))('the page of $name', (fixture) => {
+  it('is sound', async () => {
+    const { page } = visitor
+    await page.goto('/-/gallery') // a playground that is left would store its own draft
+    const stored = JSON.stringify(JSON.stringify(fixture.draft))
+    await evaluate(page, `sessionStorage.setItem('jetty.playground', ${stored})`)
+    await visit(fixture.page)
+    if (fixture.isSent) {
+      await page.getByRole('button', { name: 'Send' }).click()
+      await page.getByText('that reaches').first().waitFor()
+    }
+    await page.getByText('gpt-4o-mini').first().waitFor()
+    await page.waitForLoadState('load')
+    await takeShots(visitor, fixture.name)
+    await expectSound(visitor, fixture.name)
   })
 })
 

@@ -15,6 +15,9 @@ export const CollectionTabs = ({ collection, current }: { collection: string; cu
     <Link to="/$collection/-/runs" params={{ collection }} className={tabClass(false)}>
       Runs
     </Link>
+    <Link to="/-/playground" search={{ collection }} className={tabClass(false)}>
+      Playground
+    </Link>
     <Link
       to="/$collection/-/settings/$section"
       params={{ collection, section: 'keys' }}

@@ -27,6 +27,7 @@ export const AppShell = () => {
     { keys: 'g c', does: 'Collections', run: () => void navigate({ to: '/' }) },
     { keys: 'g a', does: 'Approvals', run: () => void navigate({ to: '/-/approvals' }) },
     { keys: 'g s', does: 'Settings', run: () => void navigate({ href: settingsHref }) },
+    { keys: 'g p', does: 'Playground', run: () => void navigate({ to: '/-/playground' }) },
   ])
   return (
     <div className="flex h-full flex-col">

@@ -11,7 +11,7 @@ const query = z.object({
       'Collection whose environment is used; the header X-Jetty-Collection has the same effect. Default: the home collection of ' +
         'the key; for the admin token, only models that need no key.',
     ),
-  details: flagSchema.describe('Adds context size and prices to each model.'),
+  details: flagSchema.describe('Adds the calls that it answers, its context size and prices to each model.'),
 })
 
 export const routableModelsContract = {

@@ -10,6 +10,14 @@ export const routableModelSchema = z
     type: z.literal('model'),
     display_name: z.string().describe('The id.'),
     created_at: z.string().describe('Always the start of 1970: unknown.'),
+    calls: z
+      .array(z.enum(['chat', 'embeddings', 'images']))
+      .optional()
+      .describe('With `details`: the calls that it answers, judging by its name.'),
+    max_tokens_parameter: z
+      .enum(['max_tokens', 'max_completion_tokens'])
+      .optional()
+      .describe('With `details`: the member of a chat completion that limits the tokens of its answer.'),
     context_tokens: z
       .int()
       .nullable()
@@ -34,3 +42,5 @@ export const routableModelsSchema = z
     last_id: z.string().nullable(),
   })
   .meta({ id: 'RoutableModels' })
+
+export type RoutableModelEntry = z.infer<typeof routableModelSchema>

@@ -1,10 +1,11 @@
 import { requireAllowedHost } from '../../lib/net/hosts.ts'
 import type { Shape } from '../../model/gateway/shape.ts'
-import { scriptedProvider } from '../catalogue.ts'
-import { modelDetails } from '../prices/model-details.ts'
+import { findProvider, scriptedProvider } from '../catalogue.ts'
+import { listedDetails } from '../prices/model-details.ts'
 import { knownModels } from '../prices/prices.ts'
-import type { LookUpVariable, ModelScope, Models, RoutableModel, Target } from '../provider.ts'
+import type { LookUpVariable, ModelDetails, ModelScope, Models, RoutableModel, Target } from '../provider.ts'
 import { scriptedModels } from '../wires/scripted.ts'
+import { callsAnswered } from './model-kinds.ts'
 import type { ModelLists } from './model-lists.ts'
 import { resolveModel, resolveProvider, servedProviders } from './resolve.ts'
 
@@ -34,6 +35,20 @@ const mayReach = ({ base_url: url, trusted }: Target, { allowedHosts }: ModelSco
 /** The name as a client writes it: with the provider, unless the name alone identifies it. */
 const written = ({ provider }: Target, model: string): string =>
   provider.model_names?.test(model) ? model : `${provider.id}/${model}`
+
+/** The member of a chat that limits the tokens of an answer. A body passed on unchanged needs the provider's own name. */
+const maxTokensParameter = ({ id, owned_by, listed }: RoutableModel): ModelDetails['max_tokens_parameter'] =>
+  findProvider(owned_by)?.renamed_max_tokens?.test(listed?.model ?? id) ? 'max_completion_tokens' : 'max_tokens'
+
+const describe: Models['describe'] = async (models) => {
+  const listed = await listedDetails(models.map((model) => model.listed))
+  return models.map((model, at) => ({
+    calls: callsAnswered(model.id),
+    max_tokens_parameter: maxTokensParameter(model),
+    context_tokens: listed[at]?.context_tokens ?? null,
+    usd_per_million: listed[at]?.usd_per_million ?? null,
+  }))
+}
 
 /** Lists the models that the keys of some environments reach. */
 export const makeRoutable = ({
@@ -78,5 +93,5 @@ export const makeRoutable = ({
     }
     return undefined
   }
-  return { routable, listed, ownerOf, describe: (models) => modelDetails(models.map((model) => model.listed)) }
+  return { routable, listed, ownerOf, describe }
 }

@@ -3,20 +3,14 @@ import { nearest } from '../../lib/text/nearest.ts'
 import type { Shape } from '../../model/gateway/shape.ts'
 import { catalogue } from '../catalogue.ts'
 import type { Asked, RoutableModel } from '../provider.ts'
+import { callsAnswered } from './model-kinds.ts'
 import type { Unroutable } from './resolve.ts'
 
 const namesListed = 3
 
-/** Matches names of embedding models. */
-const vectors = /embed|voyage/i
-const images = /image|dall-e|imagen/i
-
 /** Whether a model may answer this shape, judged by its name. For responses, names say nothing. */
-const mayAnswer = (shape: Shape, name: string): boolean => {
-  if (shape === 'embeddings') return vectors.test(name)
-  if (shape === 'images') return images.test(name)
-  return shape !== 'responses' && !vectors.test(name) && !images.test(name)
-}
+const mayAnswer = (shape: Shape, name: string): boolean =>
+  shape !== 'responses' && callsAnswered(name).includes(shape === 'messages' ? 'chat' : shape)
 
 /** The most similar names, the most similar first. */
 const nearestNames = (word: string, names: string[]): string[] => {

@@ -2,7 +2,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ModelDetails, RoutableModel } from '../provider.ts'
 import { type PriceList, priceList, ratesNow } from './prices.ts'
 
-const unknown: ModelDetails = { context_tokens: null, usd_per_million: null }
+/** What the price list says of a model. */
+type ListedDetails = Pick<ModelDetails, 'context_tokens' | 'usd_per_million'>
+
+const unknown: ListedDetails = { context_tokens: null, usd_per_million: null }
 
 /** Models looked up in one go. Other requests are served between two of these. */
 const togetherAtOnce = 20
@@ -12,7 +15,7 @@ const digits = 9
 
 const perMillion = (usdPerToken: number): number => Number((usdPerToken * 1_000_000).toPrecision(digits))
 
-const detailsOf = (list: PriceList, { prices, model }: NonNullable<RoutableModel['listed']>): ModelDetails => {
+const detailsOf = (list: PriceList, { prices, model }: NonNullable<RoutableModel['listed']>): ListedDetails => {
   const rates = ratesNow(list, prices, model)
   return {
     context_tokens: contextOf(list, prices, model),
@@ -36,10 +39,10 @@ const contextOf = (list: PriceList, providerId: string, model: string): number |
 }
 
 /** Looks models up in the public price list. */
-export const modelDetails = async (models: readonly RoutableModel['listed'][]): Promise<ModelDetails[]> => {
+export const listedDetails = async (models: readonly RoutableModel['listed'][]): Promise<ListedDetails[]> => {
   if (models.every((model) => model === undefined)) return models.map(() => unknown)
   const list = await priceList()
-  const details: ModelDetails[] = []
+  const details: ListedDetails[] = []
   for (const [at, model] of models.entries()) {
     if (at > 0 && at % togetherAtOnce === 0) await nextTurn()
     details.push(model ? detailsOf(list, model) : unknown)

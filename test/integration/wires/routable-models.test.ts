@@ -44,13 +44,20 @@ describe('GET /v1/models', () => {
     await setEnvironment({ GROQ_API_KEY: null })
   })
 
-  it('has context and prices for who asks', async () => {
+  it('has calls, context and prices for who asks', async () => {
     const read = async (path: string): Promise<Body> => (await jetty.call('GET', path)).body
     const { data } = await read('/v1/models?collection=acme&details=true')
     const known = { context_tokens: 128_000, usd_per_million: { input: 0.15, output: 0.6, cached_input: 0.075 } }
     expect(data.find(({ id }: Body) => id === 'gpt-4o-mini')).toMatchObject(known)
     expect(data[0]).toMatchObject({ context_tokens: null, usd_per_million: null })
     expect(await read('/v1/models/gpt-4o-mini?collection=acme&details=true')).toMatchObject(known)
+    const facts = (id: string) => {
+      const { calls, max_tokens_parameter: limit } = data.find((one: Body) => one.id === id)
+      return [calls, limit]
+    }
+    expect(facts('gpt-4o-mini')).toEqual([['chat'], 'max_tokens'])
+    expect(facts('gpt-5-mini')).toEqual([['chat'], 'max_completion_tokens'])
+    expect(facts('text-embedding-3-small')[0]).toEqual(['embeddings'])
     expect((await read('/v1/models/gpt-4o-mini?collection=acme')).context_tokens).toBeUndefined()
   })
 

@@ -24,6 +24,9 @@ export const CollectionsPage = () => {
       <div className="mx-auto max-w-240 px-4 py-6">
         <div className="mb-4 flex items-baseline gap-4">
           <h1 className="flex-1 font-semibold text-20">Collections</h1>
+          <Link to="/-/playground" className="text-accent">
+            Playground
+          </Link>
           <Link to="/-/approvals" className="text-accent">
             Approvals
           </Link>

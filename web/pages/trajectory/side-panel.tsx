@@ -1,10 +1,12 @@
 import { type Run, type RunAddress, stepsInOrder } from '../../data/run.ts'
+import { asksModel } from '../../parts/conversation/conversation.ts'
+import { PageLink } from '../../parts/page-link.tsx'
 import { StepPanel } from '../../parts/step-panel/panel.tsx'
 import type { PanelName } from '../../parts/step-panel/panel-tabs.ts'
 import { loopId } from '../../parts/timeline/rows.ts'
 import { loopsOf } from '../../parts/timeline/turns.ts'
 import { durationText } from '../../text/duration.ts'
-import { Button } from '../../ui/button.tsx'
+import { Button, buttonClass } from '../../ui/button.tsx'
 import { CopyLine } from '../../ui/copy.tsx'
 import { Icon } from '../../ui/icon.tsx'
 import { Popover } from '../../ui/popover.tsx'
@@ -55,7 +57,15 @@ const Chosen = (props: SidePanelProps) => {
       wanted={wanted}
       onSelect={onSelect}
       onChoose={onChoose}
-      actions={<StepActions run={run} step={chosen} mayWrite={mayWrite} onRerun={onRerun} />}
+      actions={
+        <StepActions
+          run={run}
+          step={chosen}
+          asked={asksModel(step) ? chosen : undefined}
+          mayWrite={mayWrite}
+          onRerun={onRerun}
+        />
+      }
       decision={waiting && <Decide key={waiting.step} run={run} place={place} waiting={waiting} mayWrite={mayWrite} />}
     />
   )
@@ -64,12 +74,27 @@ const Chosen = (props: SidePanelProps) => {
 interface StepActionsProps {
   run: Run
   step: string
+  /** The same step, where it asked a model. */
+  asked: string | undefined
   mayWrite: boolean
   onRerun: (choice: RerunWish) => void
 }
 
-const StepActions = ({ run, step, mayWrite, onRerun }: StepActionsProps) => (
+/** Address of the playground with what a step asked a model. */
+const playgroundHref = ({ collection, task, trajectory_id: id }: Run, step: string): string =>
+  `/-/playground?${new URLSearchParams({ from: [collection, task, id, step].join('/') })}`
+
+const StepActions = ({ run, step, asked, mayWrite, onRerun }: StepActionsProps) => (
   <span className="flex shrink-0 gap-1">
+    {asked !== undefined && (
+      <PageLink
+        href={playgroundHref(run, asked)}
+        className={buttonClass('plain')}
+        title="Ask the same in the playground"
+      >
+        Playground
+      </PageLink>
+    )}
     {mayWrite && run.ended !== null && (
       <Button icon="again" onClick={() => onRerun({ from: step })} title={`Run again from ${step}`}>
         From here

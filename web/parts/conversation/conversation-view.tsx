@@ -7,7 +7,7 @@ import { Media } from '../media/media.tsx'
 import { shownAs } from '../media/media-kind.ts'
 import { TextView } from '../text-view/text-view.tsx'
 import { withPlaces } from '../with-places.ts'
-import type { Conversation, Message, MessagePart } from './conversation.ts'
+import type { Conversation, Message, MessagePart, TokenCount } from './conversation.ts'
 
 /** A call of a model as what it was: a conversation, with what it took. */
 export const ConversationView = ({ conversation, collection }: { conversation: Conversation; collection: string }) => (
@@ -51,7 +51,8 @@ const Facts = ({ conversation }: { conversation: Conversation }) => {
   )
 }
 
-const tokensText = ({ sent, answered, cached, reasoned }: NonNullable<Conversation['tokens']>): string =>
+/** Counts of tokens: `12 in · 34 out`. */
+export const tokensText = ({ sent, answered, cached, reasoned }: TokenCount): string =>
   [
     `${countText(sent)} in${cached ? ` (${countText(cached)} cached)` : ''}`,
     `${countText(answered)} out${reasoned ? ` (${countText(reasoned)} thought)` : ''}`,
@@ -65,18 +66,40 @@ const roles: Record<string, string> = {
   tool: 'Tool',
 }
 
-const MessageBox = ({ message, isAnswer, collection }: { message: Message; isAnswer: boolean; collection: string }) => (
+/** A message with who said it. */
+export const MessageBox = ({
+  message,
+  isAnswer,
+  collection,
+}: {
+  message: Message
+  isAnswer: boolean
+  collection: string
+}) => (
   <li className={`flex flex-col gap-1 border-l-2 py-1.5 pl-3 ${isAnswer ? 'border-accent' : 'border-line'}`}>
     <span className="font-medium text-12 text-muted">
       {roles[message.role] ?? message.role}
       {message.name === undefined ? '' : ` · ${message.name}`}
     </span>
-    {withPlaces(message.parts).map(({ element: part, place: at }) => (
-      <Part key={at} part={part} isProse={message.role === 'assistant'} collection={collection} />
-    ))}
+    <MessageParts parts={message.parts} isProse={message.role === 'assistant'} collection={collection} />
     {message.parts.length === 0 && <span className="text-faint">nothing</span>}
   </li>
 )
+
+/** What was said in one message. None of it is ever executed or loaded from elsewhere. */
+export const MessageParts = ({
+  parts,
+  isProse,
+  collection,
+}: {
+  parts: readonly MessagePart[]
+  /** A model wrote it, which is shown as Markdown where it looks like it. */
+  isProse: boolean
+  collection: string
+}) =>
+  withPlaces(parts).map(({ element: part, place: at }) => (
+    <Part key={at} part={part} isProse={isProse} collection={collection} />
+  ))
 
 const Part = ({ part, isProse, collection }: { part: MessagePart; isProse: boolean; collection: string }) => {
   switch (part.kind) {

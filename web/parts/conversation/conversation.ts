@@ -183,6 +183,9 @@ const shownElsewhere: ReadonlySet<string> = new Set([
 /** Activities that ask a model once, and the recorded calls of the gateway. */
 const talking: ReadonlySet<string> = new Set(['litellm_chat', 'litellm_vision', 'gemini_prompt'])
 
+/** Whether a step asked a model something that can be asked again. */
+export const asksModel = ({ activity }: { activity: string }): boolean => talking.has(activity)
+
 /**
  * The conversation of a step that asked a model; undefined for any other step. `initParams` are those of the run: a
  * recorded gateway call has its request there.
@@ -193,7 +196,7 @@ export const conversationOf = (
 ): Conversation | undefined => {
   const isRecorded =
     step.key === 'completion' && ('messages' in initParams || 'input' in initParams) && 'response' in step.outputs
-  if (!isRecorded && !talking.has(step.activity)) return undefined
+  if (!isRecorded && !asksModel(step)) return undefined
   const request = isRecorded ? initParams : step.inputs
   const question = questionOf(request)
   const { outputs } = step

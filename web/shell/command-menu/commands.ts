@@ -45,6 +45,13 @@ export const useCommands = (typed: string, openHelp: () => void): Command[] => {
       run: () => void navigate({ to: '/-/approvals' }),
     },
     ...settingsCommands(collection, isAdmin, (href) => void navigate({ href })),
+    {
+      id: 'playground',
+      kind: 'Go to',
+      text: 'Playground: ask models by hand',
+      keys: 'g p',
+      run: () => void navigate({ to: '/-/playground', search: collection === undefined ? {} : { collection } }),
+    },
     ...themes.map((theme) => ({
       id: `theme ${theme}`,
       kind: 'Theme',
