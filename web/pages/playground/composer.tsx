@@ -8,7 +8,7 @@ import { mostPictures, type Picture, pictureTypes } from './draft/pictures.ts'
 interface ComposerProps {
   draft: Pick<PlaygroundDraft, 'text' | 'pictures'>
   isAnswering: boolean
-  /** Why nothing can be sent; undefined: it can. */
+  /** Why nothing can be sent, empty where that is plain to see; undefined: it can. */
   obstacle: string | undefined
   onChange: (part: Partial<Pick<PlaygroundDraft, 'text' | 'pictures'>>) => void
   onFiles: (files: readonly File[]) => void
@@ -45,7 +45,7 @@ export const Composer = ({ draft, isAnswering, obstacle, onChange, onFiles, onSe
         hidesLabel
         rows={2}
         placeholder="Ask something"
-        className="max-h-[40dvh]"
+        className="max-h-[40dvh] min-h-14"
         value={text}
         onChange={(event) => onChange({ text: event.target.value })}
         onPaste={onPaste}

@@ -1,3 +1,3 @@
 /** Address of the page where the keys of model providers are set for a collection. */
 export const environmentHref = (collection: string): string =>
-  `/settings/environment?collection=${encodeURIComponent(collection)}`
+  `/${encodeURIComponent(collection)}/-/settings/environment`

@@ -41,7 +41,7 @@ export const usePlayground = (
   const [draft, dispatch] = useDraft()
   const [opened, setOpened] = useState(0)
   const { data: details, error: listError } = useModels(collection)
-  const { ask, stop } = useAnswers(dispatch)
+  const { ask, stop } = useAnswers(draft.turns, dispatch)
   const first = useMemo(() => firstModel(details ?? []), [details])
   const models = search.model ?? (first === undefined ? [] : [first])
   const { faults } = readFields(draft.fields)
@@ -99,6 +99,7 @@ export const usePlayground = (
   }
 }
 
+/** Why nothing can be sent; empty where that is plain to see. */
 const obstacleOf = ({
   isLoading,
   models,
@@ -113,5 +114,5 @@ const obstacleOf = ({
   if (isLoading) return 'Loading the step…'
   if (models.length === 0) return 'Choose a model'
   if (faults > 0) return 'Correct the settings first'
-  return hasQuestion(draft) ? undefined : 'Write a question'
+  return hasQuestion(draft) ? undefined : ''
 }
