@@ -67,7 +67,7 @@ export const Composer = ({ draft, isAnswering, obstacle, onChange, onFiles, onSe
           </Button>
         ) : (
           <Button look="main" icon="play" disabled={obstacle !== undefined} onClick={onSend}>
-            Send <kbd className="font-sans text-11 opacity-80">{keysText('mod+enter')}</kbd>
+            Send <kbd className="font-sans text-11">{keysText('mod+enter')}</kbd>
           </Button>
         )}
       </div>
