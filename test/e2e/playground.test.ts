@@ -227,7 +227,7 @@ test('settings that cannot be sent are said where they stand', async () => {
   await begin('&model=gpt-4o-mini')
   await message().fill('Hello')
   await page.getByLabel('Top p').fill('7')
-  await page.getByText('Write a number from 0 to 1').waitFor()
+  await page.getByText('A number, 0 to 1').waitFor()
   await page.getByText('Correct the settings first').waitFor()
   expect(await page.getByRole('button', { name: 'Send' }).isDisabled()).toBe(true)
   await page.getByLabel('Top p').fill('')

@@ -27,7 +27,7 @@ export const AnswerBox = memo(({ answer, collection: current }: AnswerBoxProps) 
       aria-busy={state === 'streaming'}
       className="flex min-w-0 flex-col gap-2 border-accent border-l-2 py-1 pl-3"
     >
-      <h2 className="flex items-center gap-2 text-12 text-muted">
+      <h2 className="flex h-7 items-center gap-2 text-12 text-muted">
         <span className="min-w-0 truncate font-medium font-mono">{model}</span>
         <span className="flex-1">{states[state]}</span>
         {answer.text !== '' && <CopyButton text={answer.text} label="Copy the answer" />}

@@ -10,7 +10,6 @@ const needsKey = ({ code, providerStatus }: Refusal): boolean =>
 export const RefusalBox = ({ refusal, collection }: { refusal: Refusal; collection: string }) => (
   <div role="alert" className="flex flex-col gap-1">
     <p className="whitespace-pre-wrap text-bad [overflow-wrap:anywhere]">{refusal.message}</p>
-    {refusal.hint && <p className="text-muted [overflow-wrap:anywhere]">{refusal.hint}</p>}
     {needsKey(refusal) && (
       <p>
         <PageLink href={environmentHref(collection)} className="text-accent">
@@ -18,5 +17,6 @@ export const RefusalBox = ({ refusal, collection }: { refusal: Refusal; collecti
         </PageLink>
       </p>
     )}
+    {refusal.hint && <p className="text-muted [overflow-wrap:anywhere]">{refusal.hint}</p>}
   </div>
 )

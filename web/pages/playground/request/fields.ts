@@ -74,12 +74,12 @@ const objectIn = (text: string): Record<string, unknown> | undefined => {
 const ownMembers: ReadonlySet<string> = new Set(['model', 'messages', 'stream', 'stream_options', 'jetty'])
 
 const numberFaults = ({ temperature, maxTokens, topP, seed }: ParameterFields): FieldFaults => ({
-  ...(temperature !== '' && !within(temperature, 0, 2) ? { temperature: 'Write a number from 0 to 2' } : {}),
+  ...(temperature !== '' && !within(temperature, 0, 2) ? { temperature: 'A number, 0 to 2' } : {}),
   ...(maxTokens !== '' && !(isWhole(maxTokens) && Number(maxTokens) > 0)
-    ? { maxTokens: 'Write a whole number above 0' }
+    ? { maxTokens: 'A whole number above 0' }
     : {}),
-  ...(topP !== '' && !within(topP, 0, 1) ? { topP: 'Write a number from 0 to 1' } : {}),
-  ...(seed !== '' && !isWhole(seed) ? { seed: 'Write a whole number' } : {}),
+  ...(topP !== '' && !within(topP, 0, 1) ? { topP: 'A number, 0 to 1' } : {}),
+  ...(seed !== '' && !isWhole(seed) ? { seed: 'A whole number' } : {}),
 })
 
 const stopsIn = (stop: string): string[] => stop.split('\n').filter((line) => line !== '')
