@@ -1,5 +1,5 @@
 import type { Conversation, Message } from '../../../parts/conversation/conversation.ts'
-import { type AnswerFormat, answerFormats, noFields, type ParameterFields } from '../request/fields.ts'
+import { noFields, type ParameterFields, type WantedFormat, wantedFormats } from '../request/fields.ts'
 import { emptyDraft, type PlaygroundDraft } from './draft.ts'
 import type { Picture } from './pictures.ts'
 
@@ -25,7 +25,7 @@ const stopText = (value: unknown): string =>
   (Array.isArray(value) ? value : [value]).filter((one) => typeof one === 'string').join('\n')
 
 const formatFields = (format: unknown): Partial<ParameterFields> => {
-  if (!isMembers(format) || !answerFormats.includes(format.type as AnswerFormat)) return {}
+  if (!isMembers(format) || !wantedFormats.includes(format.type as WantedFormat)) return {}
   const of = isMembers(format.json_schema) ? format.json_schema : undefined
   if (format.type !== 'json_schema' || !of) return { format: format.type === 'json_object' ? 'json_object' : 'text' }
   return {

@@ -1,8 +1,8 @@
 import { schemaFaults } from './schema-faults.ts'
 
 /** What of an answer is wanted: a text, JSON of any form, or JSON that fits a schema. */
-export const answerFormats = ['text', 'json_object', 'json_schema'] as const
-export type AnswerFormat = (typeof answerFormats)[number]
+export const wantedFormats = ['text', 'json_object', 'json_schema'] as const
+export type WantedFormat = (typeof wantedFormats)[number]
 
 /** The parameters of a call as somebody wrote them; an empty one is left to the model. */
 export interface ParameterFields {
@@ -12,7 +12,7 @@ export interface ParameterFields {
   seed: string
   /** One a line. */
   stop: string
-  format: AnswerFormat
+  format: WantedFormat
   schemaName: string
   isStrict: boolean
   schema: string

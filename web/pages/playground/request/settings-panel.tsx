@@ -2,7 +2,7 @@ import { lazy, type ReactNode, Suspense, useMemo } from 'react'
 import { parsedObject } from '../../../../src/lib/json/json-object.ts'
 import { Checkbox, SelectField, TextArea, TextField } from '../../../ui/field.tsx'
 import type { PlaygroundDraft } from '../draft/draft.ts'
-import { answerFormats, type FieldFaults, type ParameterFields } from './fields.ts'
+import { type FieldFaults, type ParameterFields, wantedFormats } from './fields.ts'
 import { schemaFaults } from './schema-faults.ts'
 
 const JsonEditor = lazy(() => import('../../../parts/editor/json-editor.tsx'))
@@ -67,9 +67,9 @@ export const SettingsPanel = ({
       />
       <SelectField
         label="Answer"
-        options={answerFormats.map((format) => [format, formatTexts[format]] as const)}
+        options={wantedFormats.map((format) => [format, formatTexts[format]] as const)}
         value={fields.format}
-        onChange={(event) => set({ format: answerFormats.find((one) => one === event.target.value) ?? 'text' })}
+        onChange={(event) => set({ format: wantedFormats.find((one) => one === event.target.value) ?? 'text' })}
       />
       {fields.format === 'json_schema' && <SchemaField key={opened} fields={fields} faults={faults} onChange={set} />}
       <details open={fields.more.trim() !== '' || faults.more !== undefined}>
