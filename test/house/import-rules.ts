@@ -94,6 +94,7 @@ export const importRules: ImportRule[] = [
       'mcp/transport/answer-http.ts',
       'routines/',
       'runbooks/format/validate.ts',
+      'runbooks/format/templates.ts',
       'providers/provider.ts',
       'activities/activity.ts',
       'http/',

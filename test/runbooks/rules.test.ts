@@ -9,7 +9,7 @@ const but = (part: string | RegExp, instead = '') => changed(strict, part, inste
 
 type Found = [rule: string, line: number, column: number]
 const foundIn = (text: string, level: 'loose' | 'strict') => {
-  const { errors, warnings, ...verdict } = validateRunbook(text, level)
+  const { errors, warnings, parameters: _, ...verdict } = validateRunbook(text, level)
   const short = ({ rule, line, column }: (typeof errors)[number]): Found => [rule, line, column]
   return { ...verdict, errors: errors.map(short), warnings: warnings.map(short) }
 }

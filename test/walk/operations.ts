@@ -111,6 +111,7 @@ export const operations: Record<string, Operation> = {
     }),
     stranger: unknown,
   },
+  getRunbookTemplate: { needs: 'read', ask: () => ({ path: '/api/v1/runbooks/template?title=Floods' }) },
   validateRunbook: {
     needs: 'read',
     ask: () => ({ path: '/api/v1/runbooks/validate', body: { content: 'Write a poem.' } }),

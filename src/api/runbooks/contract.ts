@@ -1,12 +1,39 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
+import { textSchema } from '../../model/names.ts'
 import { conformanceLevels, runbookVerdictSchema } from '../../model/runbooks/runbook.ts'
+import { evaluationKinds } from '../../model/runbooks/runbook-evaluation.ts'
 import { preflightSchema, runbookRequestSchema } from '../../model/runbooks/runbook-request.ts'
+import { workflowSchema } from '../../model/workflows/task.ts'
 
 /** Maximum characters of a runbook; published ones have at most 40,000. */
 const longestRunbook = 512 * 1024
 
 export const runbooksContract = {
+  getRunbookTemplate: endpoint({
+    method: 'GET',
+    path: '/api/v1/runbooks/template',
+    summary: 'A runbook to start from, and a task that carries it out',
+    tag: 'Runbooks',
+    access: 'read',
+    query: z.object({
+      title: textSchema.trim().min(1).max(200).default('New Task').describe('Heading of the runbook.'),
+      evaluation: z
+        .enum(evaluationKinds)
+        .default('programmatic')
+        .describe('How it judges its results: `programmatic` by statuses that can be checked, `rubric` by scores.'),
+    }),
+    response: z
+      .object({
+        content: z.string().describe('Complete and valid, and meant to be edited.'),
+        task: z
+          .object({ workflow: workflowSchema, has_file_uploads: z.boolean(), is_chat_flow: z.boolean() })
+          .describe(
+            'Body of `POST /tasks/{collection}`, but for the name. Its `init_params.instruction` is the runbook.',
+          ),
+      })
+      .meta({ id: 'RunbookTemplate' }),
+  }),
   validateRunbook: endpoint({
     method: 'POST',
     path: '/api/v1/runbooks/validate',

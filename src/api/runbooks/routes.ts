@@ -5,6 +5,7 @@ import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
 import type { PreflightRunbook, RunbookPlace } from '../../model/runbooks/runbook-run.ts'
+import { standardRunbookTask, standardRunbookWorkflow } from '../../model/runbooks/standard-runbook.ts'
 import { currentEnvironment } from '../../store/collections/environments.ts'
 import type { Lending } from '../../store/collections/lending.ts'
 import { resolveFiles } from '../../store/files/uploads.ts'
@@ -39,6 +40,13 @@ export const runbooksRoutes = ({ database, lending, ...deps }: RunbooksDeps): Ro
   }
 
   return implement(runbooksContract, {
+    getRunbookTemplate: async ({ query: { title, evaluation } }) => {
+      const { runbookTemplate } = await import('../../runbooks/format/templates.ts')
+      const content = runbookTemplate(title.replace(/\s+/g, ' '), evaluation)
+      const params = { agent: null, model: null, model_provider: null, instruction: content, vars: {} }
+      return { content, task: { workflow: standardRunbookWorkflow(params), ...standardRunbookTask } }
+    },
+
     validateRunbook: async ({ body }) => {
       // its parser is large, and few calls need it
       const { validateRunbook } = await import('../../runbooks/format/validate.ts')

@@ -83,6 +83,19 @@ const runbookFindingSchema = z
   .meta({ id: 'RunbookFinding' })
 export type RunbookFinding = z.output<typeof runbookFindingSchema>
 
+const runbookParameterSchema = z
+  .object({
+    name: z.string().describe('Name in `{{name}}`, and in `template_variables`.'),
+    description: z.string(),
+    default: z.string().nullable().describe('Applies when no value is given; null without one.'),
+    required: z.boolean().describe('Whether a run without a value is refused.'),
+  })
+  .meta({ id: 'RunbookParameter' })
+export type RunbookParameter = z.output<typeof runbookParameterSchema>
+
+/** Maximum parameters that a verdict lists. */
+export const mostListedParameters = 200
+
 export const runbookVerdictSchema = z
   .object({
     valid: z.boolean().describe('Whether the runbook has no errors.'),
@@ -92,6 +105,11 @@ export const runbookVerdictSchema = z
       .describe('How closely the runbook follows the format; null if it is invalid.'),
     errors: z.array(runbookFindingSchema),
     warnings: z.array(runbookFindingSchema),
+    parameters: z
+      .array(runbookParameterSchema)
+      .describe(
+        `What a run fills in: the rows of the parameter table, then variables of the text that it lacks; at most ${mostListedParameters}.`,
+      ),
   })
   .meta({ id: 'RunbookVerdict' })
 export type RunbookVerdict = z.output<typeof runbookVerdictSchema>

@@ -1,5 +1,6 @@
 import type { ConformanceLevel, RunbookVerdict } from '../../model/runbooks/runbook.ts'
 import { formatRules } from './format-rules.ts'
+import { listParameters } from './list-parameters.ts'
 import { ownRules } from './own-rules.ts'
 import type { Finding } from './rule.ts'
 import { readRunbook } from './runbook.ts'
@@ -29,6 +30,7 @@ export const validateRunbook = (text: string, wanted: ConformanceLevel = 'loose'
     level: isWrong ? null : lacks ? 'loose' : 'strict',
     errors,
     warnings: findings.filter((finding) => !isError(finding)).map(shown),
+    parameters: listParameters(runbook),
   }
 }
 

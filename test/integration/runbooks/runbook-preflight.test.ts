@@ -106,3 +106,17 @@ test('validate needs no collection, and says where something is wrong', async ()
   const large = await jetty.call('POST', '/api/v1/runbooks/validate', { content: 'x'.repeat(600_000) })
   expect(large.status).toBe(422)
 })
+
+test('the template is a valid runbook, and its task carries it out', async () => {
+  const { status, body } = await jetty.call('GET', '/api/v1/runbooks/template?title=Flood%20%20walls&evaluation=rubric')
+  expect([status, body.content.includes('# Flood walls — Agent Runbook')]).toEqual([200, true])
+  const verdict = await jetty.call('POST', '/api/v1/runbooks/validate', { content: body.content, level: 'strict' })
+  expect(verdict.body).toMatchObject({ valid: true, level: 'strict', errors: [], warnings: [] })
+  expect(verdict.body.parameters).toEqual([
+    { name: 'subject', description: 'What the report is about', default: null, required: true },
+  ])
+  const { content, task } = body
+  expect(task.workflow.init_params.instruction).toBe(content)
+  const made = await jetty.call('POST', '/api/v1/tasks/acme', { name: 'floods', ...task })
+  expect([made.status, made.body.warnings]).toEqual([201, undefined])
+})
