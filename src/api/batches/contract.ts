@@ -35,6 +35,7 @@ export const batchesContract = {
     summary: 'The batches of a collection, newest first',
     tag,
     query: z.object({
+      task: z.string().max(128).optional().describe('Only batches of this task.'),
       limit: z.coerce.number().int().min(1).max(100).default(20),
       cursor: z.string().max(100).optional().describe('`next_cursor` of the previous response.'),
     }),

@@ -43,7 +43,7 @@ export const batchesRoutes = (deps: BatchesDeps): Route[] => {
       const taskId = await findListedTask(database, collection.id, batchTask)
       if (taskId === undefined) return { batches: [], next_cursor: null }
       const after = readCursor(query.cursor ?? '')
-      const rows = await listBatches(database, { taskId, after, limit: query.limit + 1 })
+      const rows = await listBatches(database, { taskId, task: query.task, after, limit: query.limit + 1 })
       const page = rows.slice(0, query.limit)
       const last = rows.length > page.length ? page.at(-1) : undefined
       const batches = page.flatMap((run) => batchOf(run) ?? [])

@@ -35,19 +35,23 @@ export const findBatch = async (
 /** SQL condition: the run is a batch. Inside a user's string the quotes would be escaped. */
 const saysSo = `position('"batch":{"task":' in r.params) > 0`
 
-/** Lists the batches among the runs of the server's own task, newest first. */
+/** SQL condition: the batch is one of this task, if one is given. Names of tasks differ not only in case. */
+const isOfTask = `($5::text is null
+  or position(lower('"batch":{"task":' || to_json($5::text)::text) in lower(r.params)) > 0)`
+
+/** Lists the batches of one task or all among the runs of the server's own task, newest first. */
 export const listBatches = (
   queries: Queries,
-  at: { taskId: number; after: RunCursor | undefined; limit: number },
+  at: { taskId: number; task: string | undefined; after: RunCursor | undefined; limit: number },
 ): Promise<(BatchRow & { created_micros: string })[]> =>
   queries.rows(
     'list_batches',
     `select ${summaryColumns}, (extract(epoch from r.created_at) * 1000000)::bigint::text as created_micros
-     from runs r where r.task_id = $1 and not r.ingested and ${saysSo}
+     from runs r where r.task_id = $1 and not r.ingested and ${saysSo} and ${isOfTask}
        and (r.created_at, r.number) < (coalesce(to_timestamp(0) + $2::bigint * interval '1 microsecond', 'infinity'),
          coalesce($3::bigint, 0))
      order by r.created_at desc, r.number desc limit $4`,
-    [at.taskId, at.after?.createdMicros ?? null, at.after?.number ?? null, at.limit],
+    [at.taskId, at.after?.createdMicros ?? null, at.after?.number ?? null, at.limit, at.task ?? null],
   )
 
 const open = 'r.ended_at is null'

@@ -249,6 +249,8 @@ test('batches of a collection are listed, newest first, and no run of another ta
   expect(first.batches[0]).toMatchObject({ task: 'job', total: 1, name: null })
   const second = await list(`?limit=3&cursor=${first.next_cursor}`)
   expect([second.batches.map((one: Body) => one.batch_id), second.next_cursor]).toEqual([ids.slice(3), null])
+  const ofTask = async (task: string) => (await list(`?task=${task}`)).batches.map((one: Body) => one.batch_id)
+  expect([await ofTask('job'), await ofTask('jo'), await ofTask('other')]).toEqual([ids, [], []])
   expect((await list('?cursor=nonsense')).detail[0].loc).toEqual(['query', 'cursor'])
 
   const [child] = (await jetty.call('GET', '/api/v1/db/trajectories/listed/job')).body.trajectories
