@@ -1,8 +1,4 @@
-/** A part of a text. */
-export interface TextSpan {
-  from: number
-  to: number
-}
+import type { TextSpan } from './text-span.ts'
 
 const isSpace = (code: number): boolean => code === 32 || code === 10 || code === 13 || code === 9
 

@@ -5,6 +5,9 @@ import { tags } from '@lezer/highlight'
 const colours = HighlightStyle.define([
   { tag: tags.propertyName, color: 'var(--color-accent)' },
   { tag: tags.string, color: 'var(--color-ok)' },
+  { tag: tags.heading, fontWeight: '600' },
+  { tag: tags.variableName, color: 'var(--color-accent)' },
+  { tag: [tags.meta, tags.monospace, tags.list], color: 'var(--color-muted)' },
   { tag: [tags.number, tags.bool, tags.null], color: 'var(--color-muted)' },
 ])
 
