@@ -77,6 +77,12 @@ const settings = createRoute({
   component: lazyRouteComponent(() => import('./pages/settings/server.tsx'), 'ServerSettingsPage'),
 })
 
+const newRunbook = createRoute({
+  getParentRoute: () => shell,
+  path: '/$collection/-/new-runbook',
+  component: lazyRouteComponent(() => import('./pages/task/runbook/new-page.tsx'), 'NewRunbookPage'),
+})
+
 /** Which approvals are listed, the one that is looked at, and whether for people who do not know the workflow. */
 const approvalsSearch = (search: Record<string, unknown>) => {
   const [tab, approval] = [firstOf(search.tab), firstOf(search.approval)]
@@ -133,6 +139,7 @@ export const router = createRouter({
       collection,
       collectionRuns,
       collectionSettings,
+      newRunbook,
       task,
       run,
     ]),

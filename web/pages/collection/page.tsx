@@ -1,8 +1,11 @@
-import { useParams } from '@tanstack/react-router'
+import { Link, useParams } from '@tanstack/react-router'
 import { useTitle } from '../../data/title.ts'
+import { useMayWrite } from '../../data/whoami.ts'
 import { CollectionTabs } from '../../parts/collection-tabs.tsx'
 import { Problem } from '../../parts/problem.tsx'
+import { buttonClass } from '../../ui/button.tsx'
 import { Empty } from '../../ui/empty.tsx'
+import { Icon } from '../../ui/icon.tsx'
 import { LatestFailures, OpenApprovals } from './attention.tsx'
 import { DayActivity } from './day-activity.tsx'
 import { useActivity, useLatestFailures, useLiveOverview, useOpenApprovals, useTaskSummaries } from './query.ts'
@@ -16,6 +19,7 @@ export const CollectionPage = () => {
   const failures = useLatestFailures(collection)
   const approvals = useOpenApprovals(collection)
   useLiveOverview(collection)
+  const mayWrite = useMayWrite()
   useTitle(collection)
   return (
     <main className="min-h-0 flex-1 overflow-auto">
@@ -28,15 +32,22 @@ export const CollectionPage = () => {
         )}
         {activity.data && activity.data.rows.length > 0 && <DayActivity stats={activity.data} />}
         {tasks.data?.length === 0 && (
-          <Empty title="No task yet" command={`jetty deploy my-task.json ${collection}/my-task`}>
-            A task is a named workflow. Deploy one from a file, or create it over the API.
+          <Empty
+            title="No task yet"
+            command={`jetty deploy my-task.json ${collection}/my-task`}
+            actions={mayWrite && <NewRunbookLink collection={collection} />}
+          >
+            A task is a named workflow. Deploy one from a file, write a runbook, or create it over the API.
           </Empty>
         )}
         {tasks.data && tasks.data.length > 0 && (
           <section aria-labelledby="tasks">
-            <h2 id="tasks" className="mb-2 font-semibold text-15">
-              Tasks
-            </h2>
+            <div className="mb-2 flex items-center">
+              <h2 id="tasks" className="mr-auto font-semibold text-15">
+                Tasks
+              </h2>
+              {mayWrite && <NewRunbookLink collection={collection} />}
+            </div>
             <TaskTable collection={collection} tasks={tasks.data} />
           </section>
         )}
@@ -47,3 +58,10 @@ export const CollectionPage = () => {
     </main>
   )
 }
+
+const NewRunbookLink = ({ collection }: { collection: string }) => (
+  <Link to="/$collection/-/new-runbook" params={{ collection }} className={buttonClass()}>
+    <Icon name="plus" />
+    New runbook
+  </Link>
+)

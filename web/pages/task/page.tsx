@@ -1,14 +1,19 @@
 import { Link, useParams, useSearch } from '@tanstack/react-router'
-import { lazy, type ReactNode, Suspense } from 'react'
+import { lazy, type ReactNode, Suspense, useMemo } from 'react'
 import { tabClass } from '../../ui/tabs.tsx'
 import type { TaskPlaceProps } from './place.ts'
+import { runbookPlaces } from './runbook/runbook-places.ts'
 import { readTaskTab, type TaskTab, taskTabs } from './tabs.ts'
+import { useTask } from './use-task.ts'
 
 const pages: Record<Exclude<TaskTab, 'runs'>, React.ComponentType<TaskPlaceProps>> = {
   run: lazy(() => import('./run/page.tsx')),
+  runbook: lazy(() => import('./runbook/page.tsx')),
   definition: lazy(() => import('./definition/page.tsx')),
   versions: lazy(() => import('./versions/page.tsx')),
   routines: lazy(() => import('./routines/page.tsx')),
+  batches: lazy(() => import('./batches/page.tsx')),
+  evaluations: lazy(() => import('./evaluations/page.tsx')),
   stats: lazy(() => import('./stats/page.tsx')),
 }
 
@@ -17,10 +22,14 @@ export const TaskPage = ({ runs }: { runs: ReactNode }) => {
   const { collection = '', task = '' } = useParams({ strict: false })
   const tab = readTaskTab(useSearch({ strict: false }).tab)
   const Page = tab === 'runs' ? undefined : pages[tab]
+  // Tasks of the server itself, such as `_chat`, have no definition to read.
+  const { data } = useTask(collection, task, !task.startsWith('_'))
+  const hasRunbook = useMemo(() => data !== undefined && runbookPlaces(data.task.workflow) !== undefined, [data])
+  const isShown = ([name]: readonly [TaskTab, string]) => name !== 'runbook' || hasRunbook || tab === 'runbook'
   return (
     <>
       <nav aria-label={`Task ${task}`} className="flex shrink-0 gap-4 overflow-x-auto border-line border-b px-4">
-        {taskTabs.map(([name, text]) => (
+        {taskTabs.filter(isShown).map(([name, text]) => (
           <Link
             key={name}
             to="/$collection/$task"

@@ -19,6 +19,10 @@ test.each([
   ],
   [{ tab: 'versions', version: 'x' }, { tab: 'versions' }],
   [
+    { tab: 'batches', batch: '3a87272f', routine: 'x' },
+    { tab: 'batches', batch: '3a87272f' },
+  ],
+  [
     { tab: 'routines', routine: 'nightly' },
     { tab: 'routines', routine: 'nightly' },
   ],

@@ -2,9 +2,12 @@
 export const taskTabs = [
   ['runs', 'Runs'],
   ['run', 'Run'],
+  ['runbook', 'Runbook'],
   ['definition', 'Definition'],
   ['versions', 'Versions'],
   ['routines', 'Routines'],
+  ['batches', 'Batches'],
+  ['evaluations', 'Evaluations'],
   ['stats', 'Statistics'],
 ] as const
 
@@ -13,14 +16,24 @@ export type TaskTab = (typeof taskTabs)[number][0]
 /** Reads the tab from the parameters of the page. */
 export const readTaskTab = (value: unknown): TaskTab => taskTabs.find(([name]) => name === value)?.[0] ?? 'runs'
 
+interface TaskSearch {
+  tab?: TaskTab
+  version?: number
+  routine?: string
+  batch?: string
+  evaluation?: string
+}
+
 /** Parameters of a task's page beside those of its runs. */
-export const taskSearch = (search: Record<string, unknown>): { tab?: TaskTab; version?: number; routine?: string } => {
+export const taskSearch = (search: Record<string, unknown>): TaskSearch => {
   const tab = readTaskTab(search.tab)
   const version = Number(search.version)
-  const { routine } = search
+  const { routine, batch, evaluation } = search
   return {
     ...(tab === 'runs' ? {} : { tab }),
     ...(tab === 'versions' && Number.isInteger(version) && search.version !== undefined ? { version } : {}),
     ...(tab === 'routines' && typeof routine === 'string' && routine !== '' ? { routine } : {}),
+    ...(tab === 'batches' && typeof batch === 'string' && batch !== '' ? { batch } : {}),
+    ...(tab === 'evaluations' && typeof evaluation === 'string' && evaluation !== '' ? { evaluation } : {}),
   }
 }

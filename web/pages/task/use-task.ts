@@ -29,5 +29,9 @@ export const readTask = async (collection: string, task: string, signal?: AbortS
 }
 
 /** The task of a page. */
-export const useTask = (collection: string, task: string) =>
-  useQuery({ queryKey: keys.task(collection, task), queryFn: ({ signal }) => readTask(collection, task, signal) })
+export const useTask = (collection: string, task: string, isAsked = true) =>
+  useQuery({
+    queryKey: keys.task(collection, task),
+    queryFn: ({ signal }) => readTask(collection, task, signal),
+    enabled: isAsked,
+  })

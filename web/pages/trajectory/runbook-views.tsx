@@ -1,9 +1,12 @@
+import { Link } from '@tanstack/react-router'
 import type { Run, RunAddress, RunStep } from '../../data/run.ts'
 import { useWholeStep } from '../../data/step.ts'
 import { Problem } from '../../parts/problem.tsx'
 import type { RunbookOutputs } from '../../parts/transcript/outcome.ts'
 import { OutcomeBox } from '../../parts/transcript/outcome-box.tsx'
 import { TranscriptView } from '../../parts/transcript/transcript.tsx'
+import { buttonClass } from '../../ui/button.tsx'
+import { Icon } from '../../ui/icon.tsx'
 
 interface RunbookViewProps {
   run: Run
@@ -30,6 +33,17 @@ const RunbookResult = ({ place, step }: RunbookViewProps) => {
       outputs={data.outputs as RunbookOutputs}
       collection={place.collection}
       seconds={step.duration_seconds}
+      actions={
+        <Link
+          to="/$collection/$task"
+          params={{ collection: place.collection, task: place.task }}
+          search={{ tab: 'runbook' }}
+          className={buttonClass()}
+        >
+          <Icon name="edit" />
+          Edit the runbook
+        </Link>
+      }
     />
   )
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { headlineOf, type RunbookOutputs, resultChecks } from './outcome.ts'
+import { headlineOf, type RunbookOutputs, reportStages, resultChecks } from './outcome.ts'
 
 const verification = { passed: true, kind: 'command' as const, output: '', exit_code: 0, score: null, repair_rounds: 0 }
 const file = { path: 'a', relative_path: 'a' } as never
@@ -49,4 +49,25 @@ describe('whether it can be believed', () => {
   ])('%j', (outputs, texts) =>
     expect(resultChecks(outputs).map(({ state, text }) => `${state} ${text}`)).toEqual(texts),
   )
+})
+
+describe('what the agent reports of its stages', () => {
+  it('lists those with a name, and says whether each passed', () => {
+    const stages = [
+      { name: 'totals', passed: true, message: '8 of 8' },
+      { name: 'check', passed: false },
+      { name: 'note' },
+      { passed: true },
+      'nonsense',
+    ]
+    expect(reportStages({ validation_report: { stages } })).toEqual([
+      { name: 'totals', state: 'passed', text: '8 of 8' },
+      { name: 'check', state: 'failed', text: '' },
+      { name: 'note', state: 'none', text: '' },
+    ])
+  })
+
+  it.each([{}, { validation_report: null }, { validation_report: { stages: 'all' } }])('%j has none', (outputs) => {
+    expect(reportStages(outputs)).toEqual([])
+  })
 })

@@ -87,3 +87,18 @@ export const headlineOf = (outputs: RunbookOutputs): string => {
   const { kind, repair_rounds: repairs } = verification
   return `Verified by ${kind}${repairs > 0 ? ` after ${repairs} ${repairs === 1 ? 'repair' : 'repairs'}` : ''}`
 }
+
+const mostStages = 50
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** The stages of the report that an agent wrote about its own work; what has no name is left out. */
+export const reportStages = ({ validation_report: report }: RunbookOutputs): ResultCheck[] => {
+  const stages = Array.isArray(report?.stages) ? report.stages.slice(0, mostStages) : []
+  return stages.filter(isRecord).flatMap(({ name, passed, message }): ResultCheck[] => {
+    if (typeof name !== 'string' || name === '') return []
+    const state = passed === true ? 'passed' : passed === false ? 'failed' : 'none'
+    return [{ name, state, text: typeof message === 'string' ? message : '' }]
+  })
+}

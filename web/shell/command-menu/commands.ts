@@ -52,6 +52,16 @@ export const useCommands = (typed: string, openHelp: () => void): Command[] => {
       keys: 'g p',
       run: () => void navigate({ to: '/-/playground', search: collection === undefined ? {} : { collection } }),
     },
+    ...(collection === undefined
+      ? []
+      : [
+          {
+            id: 'new-runbook',
+            kind: 'Create',
+            text: `Runbook in ${collection}`,
+            run: () => void navigate({ to: '/$collection/-/new-runbook', params: { collection } }),
+          },
+        ]),
     ...themes.map((theme) => ({
       id: `theme ${theme}`,
       kind: 'Theme',

@@ -1,6 +1,5 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { useBlocker } from '@tanstack/react-router'
-import { lazy, Suspense, useEffect, useRef, useState } from 'react'
+import { lazy, Suspense, useRef, useState } from 'react'
 import { prettyJson } from '../../../../src/lib/json/pretty-json.ts'
 import { keys } from '../../../data/keys.ts'
 import { readStored, writeStored } from '../../../data/stored.ts'
@@ -12,6 +11,7 @@ import { Button, IconButton } from '../../../ui/button.tsx'
 import { Split } from '../../../ui/split.tsx'
 import { Tabs } from '../../../ui/tabs.tsx'
 import type { TaskPlaceProps } from '../place.ts'
+import { useDraft } from '../use-draft.ts'
 import { type ReadTask, useTask } from '../use-task.ts'
 import { useCompletion } from './completion.ts'
 import { ProblemList } from './problem-list.tsx'
@@ -39,21 +39,12 @@ const isNarrow = (): boolean => window.matchMedia('(max-width: 767px)').matches
 const Definition = ({ collection, task, read }: TaskPlaceProps & { read: ReadTask }) => {
   const queries = useQueryClient()
   const mayWrite = useMayWrite()
-  // The state that is edited: what others save meanwhile is not taken over under the hands of this person.
-  const [base, setBase] = useState(read)
-  const [text, setText] = useState(() => prettyJson(base.workflowText))
-  const [opened, setOpened] = useState(0)
-  const isChanged = text !== prettyJson(base.workflowText)
-  useEffect(() => {
-    if (isChanged || read.etag === base.etag) return
-    setBase(read)
-    setText(prettyJson(read.workflowText))
-    setOpened((were) => were + 1)
-  }, [read, base, isChanged])
-  useBlocker({
-    shouldBlockFn: () => isChanged && !window.confirm('Leave without saving the workflow?'),
-    enableBeforeUnload: isChanged,
-  })
+  const draft = useDraft(
+    read,
+    ({ workflowText }) => prettyJson(workflowText),
+    ({ workflowText }, edited) => edited !== prettyJson(workflowText),
+  )
+  const { base, edited: text, isChanged } = draft
 
   const { check, error, isBroken } = useWorkflowCheck(collection, task, text)
   const editor = useRef<EditorHandle>(null)
@@ -84,14 +75,10 @@ const Definition = ({ collection, task, read }: TaskPlaceProps & { read: ReadTas
         isBroken={isBroken}
         mayWrite={mayWrite}
         onSaved={(saved) => {
-          setBase(saved)
+          draft.saved(saved)
           queries.setQueryData(keys.task(collection, task), saved)
         }}
-        onReset={(latest) => {
-          setBase(latest)
-          setText(prettyJson(latest.workflowText))
-          setOpened((were) => were + 1)
-        }}
+        onReset={draft.reset}
       />
       <Split
         label="steps and problems"
@@ -143,10 +130,10 @@ const Definition = ({ collection, task, read }: TaskPlaceProps & { read: ReadTas
       >
         <Suspense>
           <JsonEditor
-            key={`${base.task.id} ${opened}`}
+            key={`${base.task.id} ${draft.opened}`}
             label={`Workflow of ${task}`}
             text={text}
-            onChange={setText}
+            onChange={draft.setEdited}
             problems={problems}
             isReadOnly={!mayWrite}
             complete={complete}

@@ -20,6 +20,9 @@ interface SaveBarProps {
   mayWrite: boolean
   onSaved: (saved: ReadTask) => void
   onReset: (latest: ReadTask) => void
+  /** Starts a run of what is saved. */
+  onRun?: () => void
+  isStarting?: boolean
 }
 
 const save = async ({ collection, task }: TaskPlaceProps, text: string, note: string, etag: string | null) => {
@@ -32,7 +35,8 @@ const save = async ({ collection, task }: TaskPlaceProps, text: string, note: st
 }
 
 /** Saves the workflow with a note, and says so when somebody else was faster. */
-export const SaveBar = ({ place, base, text, isChanged, isBroken, mayWrite, onSaved, onReset }: SaveBarProps) => {
+export const SaveBar = (props: SaveBarProps) => {
+  const { place, base, text, isChanged, isBroken, mayWrite, onSaved, onReset, onRun, isStarting = false } = props
   const [note, setNote] = useState('')
   const [isLate, setLate] = useState(false)
   const saving = useMutation({
@@ -67,13 +71,25 @@ export const SaveBar = ({ place, base, text, isChanged, isBroken, mayWrite, onSa
       </Button>
       <Button
         id="save-workflow"
-        look="main"
+        look={onRun ? 'plain' : 'main'}
         title={`Save ${keysText('mod+s')}`}
         disabled={mayNotSave}
         onClick={() => saving.mutate(base.etag)}
       >
         Save
       </Button>
+      {onRun && (
+        <Button
+          id="run-workflow"
+          look="main"
+          icon="play"
+          title={`${isChanged ? 'Save and run' : 'Run'} ${keysText('mod+enter')}`}
+          disabled={isBroken || saving.isPending || isStarting}
+          onClick={() => (isChanged ? saving.mutate(base.etag, { onSuccess: onRun }) : onRun())}
+        >
+          {isStarting ? 'Starting …' : isChanged ? 'Save and run' : 'Run'}
+        </Button>
+      )}
       <Dialog
         title="Somebody else has saved this task meanwhile"
         isOpen={isLate}

@@ -1,19 +1,7 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
-import { useEffect, useState } from 'react'
 import type { WorkflowCheck } from '../../../../src/model/workflows/workflow-check.ts'
 import { apiCall } from '../../../data/api.ts'
-
-const afterMs = 300
-
-/** A value that follows another one when that has not changed for a moment. */
-const useSettled = (value: string): string => {
-  const [settled, setSettled] = useState(value)
-  useEffect(() => {
-    const timer = setTimeout(() => setSettled(value), afterMs)
-    return () => clearTimeout(timer)
-  }, [value])
-  return settled
-}
+import { useSettled } from '../../../data/settled.ts'
 
 const isJson = (text: string): boolean => {
   try {
