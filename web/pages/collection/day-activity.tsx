@@ -2,17 +2,9 @@ import type { DailyStats } from '../../../src/model/runs/daily-stats.ts'
 import { type DayBar, DayBars } from '../../parts/chart/day-bars.tsx'
 import { usdText } from '../../text/cost.ts'
 import { countText } from '../../text/count.ts'
+import { everyDay } from '../../text/days.ts'
 import { durationText } from '../../text/duration.ts'
 import { shareText } from '../../text/share.ts'
-
-const dayMs = 86_400_000
-
-/** Each day from the first to the last: the statistics leave out days on which nothing happened. */
-const everyDay = (from: string, to: string): string[] => {
-  const days: string[] = []
-  for (let at = Date.parse(from); at <= Date.parse(to); at += dayMs) days.push(new Date(at).toISOString().slice(0, 10))
-  return days
-}
 
 const barsOf = ({ from, to, rows }: DailyStats): DayBar[] => {
   const byDay = new Map(rows.map((row) => [row.key, row]))

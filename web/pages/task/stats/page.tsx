@@ -2,15 +2,19 @@ import { useQuery } from '@tanstack/react-query'
 import { api } from '../../../data/api.ts'
 import { useNow } from '../../../data/clock.ts'
 import { useTitle } from '../../../data/title.ts'
-import { Bars } from '../../../parts/chart/bars.tsx'
+import { ShareBar } from '../../../parts/chart/share-bar.tsx'
 import { Problem } from '../../../parts/problem.tsx'
 import { agoText } from '../../../text/ago.ts'
 import { countText } from '../../../text/count.ts'
 import { durationText } from '../../../text/duration.ts'
 import { Empty } from '../../../ui/empty.tsx'
+import { StatusMark } from '../../../ui/status.tsx'
 import type { TaskPlaceProps } from '../place.ts'
-import { rateText, statusBars } from './status-bars.ts'
+import { Days } from './days.tsx'
+import { Figure } from './figure.tsx'
+import { rateText, statusParts } from './status-parts.ts'
 import { StepTable } from './step-table.tsx'
+import { VersionTable } from './version-table.tsx'
 
 /** How a task has run. */
 const StatsTab = ({ collection, task }: TaskPlaceProps) => {
@@ -35,23 +39,24 @@ const StatsTab = ({ collection, task }: TaskPlaceProps) => {
           <Figure name="95 % within" value={durationText(p95)} />
           <Figure name="Last run" value={agoText(last_run, now)} />
         </dl>
-        <Bars
-          title="Runs by status"
-          series={[{ name: 'runs', fill: 'fill-run' }]}
-          bars={statusBars(by_status)}
-          text={countText}
-        />
+        <section aria-label="Runs by status">
+          <p className="mb-1 flex flex-wrap gap-x-4 text-12 text-muted">
+            Runs by status
+            {statusParts(by_status).map(({ name, count }) => (
+              <span key={name} className="inline-flex items-center gap-1">
+                <StatusMark of={name} />
+                {countText(count)} {name}
+              </span>
+            ))}
+          </p>
+          <ShareBar label="Runs by status" total={total} parts={statusParts(by_status)} />
+        </section>
+        <Days collection={collection} task={task} />
+        <VersionTable collection={collection} task={task} />
         <StepTable steps={steps} />
       </div>
     </main>
   )
 }
-
-const Figure = ({ name, value }: { name: string; value: string }) => (
-  <div>
-    <dt className="text-12 text-muted">{name}</dt>
-    <dd className="font-semibold text-15">{value}</dd>
-  </div>
-)
 
 export default StatsTab

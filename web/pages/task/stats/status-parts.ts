@@ -1,10 +1,12 @@
-import type { ChartBar } from '../../../parts/chart/bars.tsx'
+import type { BarPart } from '../../../parts/chart/share-bar.tsx'
 
-/** One bar for each status that runs have. */
-export const statusBars = (byStatus: Readonly<Record<string, number>>): ChartBar[] =>
+const fills: Partial<Record<string, string>> = { completed: 'fill-ok', failed: 'fill-bad', running: 'fill-run' }
+
+/** One part of a bar for each status that runs have. */
+export const statusParts = (byStatus: Readonly<Record<string, number>>): BarPart[] =>
   Object.entries(byStatus)
     .filter(([, count]) => count > 0)
-    .map(([label, count]) => ({ label, values: [count] }))
+    .map(([name, count]) => ({ name, count, fill: fills[name] ?? 'fill-idle' }))
 
 /** The share of completed runs among those that completed or failed. */
 export const rateText = ({ completed = 0, failed = 0 }: Readonly<Record<string, number>>): string => {

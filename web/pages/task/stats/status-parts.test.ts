@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { rateText, statusBars } from './status-bars.ts'
+import { rateText, statusParts } from './status-parts.ts'
 
 test.each([
   [{}, '–'],
@@ -11,6 +11,6 @@ test.each([
   expect(rateText(counts)).toBe(text)
 })
 
-test('statuses without runs have no bar', () => {
-  expect(statusBars({ completed: 2, failed: 0 })).toEqual([{ label: 'completed', values: [2] }])
+test('statuses without runs have no part', () => {
+  expect(statusParts({ completed: 2, failed: 0 })).toEqual([{ name: 'completed', count: 2, fill: 'fill-ok' }])
 })

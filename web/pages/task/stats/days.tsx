@@ -1,0 +1,86 @@
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import { api } from '../../../data/api.ts'
+import { Bars } from '../../../parts/chart/bars.tsx'
+import { Problem } from '../../../parts/problem.tsx'
+import { usdText } from '../../../text/cost.ts'
+import { countText } from '../../../text/count.ts'
+import { firstDay } from '../../../text/days.ts'
+import { durationText } from '../../../text/duration.ts'
+import { SelectField } from '../../../ui/field.tsx'
+import type { TaskPlaceProps } from '../place.ts'
+import { costBars, durationBars, durationSeries, runBars, runSeries } from './day-bars.ts'
+import { Figure } from './figure.tsx'
+import { ModelTable } from './model-table.tsx'
+import { rateText } from './status-parts.ts'
+
+const ranges = [
+  ['7', 'last 7 days'],
+  ['30', 'last 30 days'],
+  ['90', 'last 90 days'],
+] as const
+
+/** How the runs of a task went, day by day, and what which model cost. */
+export const Days = ({ collection, task }: TaskPlaceProps) => {
+  const [days, setDays] = useState('30')
+  const [now] = useState(Date.now)
+  const from = firstDay(Number(days), now)
+  const ask = (by: 'day' | 'model') => ({
+    queryKey: ['stats', collection, task, by, from],
+    queryFn: ({ signal }: { signal: AbortSignal }) =>
+      api.getCollectionStats({ params: { collection }, query: { task: [task], by, from }, signal }),
+  })
+  const byDay = useQuery(ask('day'))
+  const byModel = useQuery(ask('model'))
+  const error = byDay.error ?? byModel.error
+  return (
+    <section aria-labelledby="days" className="flex flex-col gap-6">
+      <div className="flex flex-wrap items-center gap-3">
+        <h2 id="days" className="mr-auto font-semibold text-15">
+          Day by day
+        </h2>
+        <SelectField
+          label="Days"
+          hidesLabel
+          value={days}
+          onChange={(event) => setDays(event.target.value)}
+          options={ranges}
+        />
+      </div>
+      {error && <Problem error={error} onRetry={() => void byDay.refetch()} />}
+      {byDay.data && <DayCharts stats={byDay.data} />}
+      {byModel.data && byModel.data.rows.length > 0 && <ModelTable rows={byModel.data.rows} />}
+    </section>
+  )
+}
+
+type Stats = Awaited<ReturnType<typeof api.getCollectionStats>>
+
+const DayCharts = ({ stats }: { stats: Stats }) => {
+  const { runs, cost_usd: cost, tokens, calls, p50_duration_seconds: p50, p95_duration_seconds: p95 } = stats.totals
+  if ((runs?.total ?? 0) === 0 && calls === 0) return <p className="text-muted">Nothing ended on these days.</p>
+  return (
+    <>
+      <dl className="grid grid-cols-2 gap-4 sm:grid-cols-6">
+        <Figure name="Ended runs" value={countText(runs?.total ?? 0)} />
+        <Figure name="Completed" value={rateText(runs?.by_status ?? {})} />
+        <Figure name="Half within" value={durationText(p50)} />
+        <Figure name="95 % within" value={durationText(p95)} />
+        <Figure name="Cost" value={calls === 0 ? '–' : usdText(cost)} />
+        <Figure name="Tokens" value={countText(tokens)} />
+      </dl>
+      <div className="grid gap-6 lg:grid-cols-2">
+        <Bars
+          title={`Ended runs, ${stats.from} to ${stats.to} (UTC)`}
+          series={runSeries}
+          bars={runBars(stats)}
+          text={countText}
+        />
+        <Bars title="Duration" series={durationSeries} bars={durationBars(stats)} text={durationText} />
+        {calls > 0 && (
+          <Bars title="Cost" series={[{ name: 'cost', fill: 'fill-run' }]} bars={costBars(stats)} text={usdText} />
+        )}
+      </div>
+    </>
+  )
+}
