@@ -1,90 +1,140 @@
-import { useInfiniteQuery } from '@tanstack/react-query'
-import { Link } from '@tanstack/react-router'
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
+import type { CollectionRun } from '../../../src/model/runs/collection-run.ts'
 import { api } from '../../data/api.ts'
+import { useNow } from '../../data/clock.ts'
 import { isOpen, type RunAddress, type RunStep } from '../../data/run.ts'
-import { agoText } from '../../text/ago.ts'
-import { durationText } from '../../text/duration.ts'
+import { countText } from '../../text/count.ts'
 import { Button } from '../../ui/button.tsx'
-import { Checkbox } from '../../ui/field.tsx'
-import { StatusMark, statusWord } from '../../ui/status.tsx'
+import { SelectField } from '../../ui/field.tsx'
+import { ShareBar } from '../chart/share-bar.tsx'
 import { Problem } from '../problem.tsx'
+import { makeTimeScale } from '../timeline/time-scale.ts'
+import { ChildLine } from './child-line.tsx'
+import { type ChildOrder, childOrders, inOrder, spanOfRuns } from './child-runs.ts'
 
 const pageSize = 50
+const mostFailed = 50
 
 /** Whether a run was started by that step: the list has those of all steps of the parent. */
 const isOf = ({ parent }: Record<string, unknown>, step: string): boolean =>
   typeof parent !== 'object' || parent === null || !('step' in parent) || parent.step === step
 
-/** The runs that a step started. */
-export const RunsOfStep = ({ place, step }: { place: RunAddress; step: RunStep }) => {
-  const { progress } = step
-  const [isFailedOnly, setFailedOnly] = useState(false)
-  const { data, error, hasNextPage, fetchNextPage, isFetchingNextPage } = useInfiniteQuery({
-    queryKey: ['children', place.collection, place.id, step.status, progress?.ended, isFailedOnly],
+const failedIn = (runs: readonly CollectionRun[]): number => runs.filter(({ status }) => status === 'failed').length
+
+/** Loads the runs of a step page by page, and the failed ones where the pages lack some of them. */
+const useChildRuns = (place: RunAddress, { key, status, progress }: RunStep, order: ChildOrder) => {
+  const base = ['children', place.collection, place.id, status, progress?.ended]
+  const params = { collection: place.collection }
+  const pages = useInfiniteQuery({
+    queryKey: base,
     queryFn: ({ pageParam, signal }) =>
-      api.listCollectionRuns({
-        params: { collection: place.collection },
-        query: {
-          parent_id: place.id,
-          limit: pageSize,
-          cursor: pageParam,
-          ...(isFailedOnly ? { status: ['failed'] } : {}),
-        },
-        signal,
-      }),
+      api.listCollectionRuns({ params, query: { parent_id: place.id, limit: pageSize, cursor: pageParam }, signal }),
     initialPageParam: '',
     getNextPageParam: (last) => last.next_cursor ?? undefined,
   })
-  if (error) return <Problem error={error} />
-  if (!data) return <p className="text-muted">Loading…</p>
-  const runs = data.pages.flatMap((page) => page.runs).filter(({ params }) => isOf(params, step.key))
+  const loaded = (pages.data?.pages.flatMap((page) => page.runs) ?? []).filter(({ params }) => isOf(params, key))
+  const failed = useQuery({
+    queryKey: [...base, 'failed'],
+    queryFn: ({ signal }) =>
+      api.listCollectionRuns({
+        params,
+        query: { parent_id: place.id, status: ['failed'], limit: mostFailed },
+        signal,
+      }),
+    enabled: order === 'failed' && pages.hasNextPage && (progress?.failed ?? mostFailed) > failedIn(loaded),
+  })
+  const known = new Set(loaded.map(({ trajectory_id: id }) => id))
+  const others = (failed.data?.runs ?? []).filter((run) => !known.has(run.trajectory_id) && isOf(run.params, key))
+  return { pages, runs: order === 'failed' ? [...others, ...loaded] : loaded }
+}
+
+/** The runs that a step started, on one time scale. */
+export const RunsOfStep = ({ place, step }: { place: RunAddress; step: RunStep }) =>
+  isOpen(step) ? (
+    <TickingRuns place={place} step={step} />
+  ) : (
+    <RunsAt place={place} step={step} now={Date.parse(step.ended ?? step.created)} />
+  )
+
+const TickingRuns = (props: { place: RunAddress; step: RunStep }) => <RunsAt {...props} now={useNow()} />
+
+const RunsAt = ({ place, step, now }: { place: RunAddress; step: RunStep; now: number }) => {
+  const [order, setOrder] = useState<ChildOrder>('failed')
+  const [opened, setOpened] = useState<ReadonlySet<string>>(new Set())
+  const { pages, runs } = useChildRuns(place, step, order)
+  if (pages.error) return <Problem error={pages.error} />
+  if (!pages.data) return <p className="text-muted">Loading…</p>
+  const span = spanOfRuns(runs, now)
+  const scale = makeTimeScale(span, [span])
+  const toggle = (id: string) =>
+    setOpened((was) => {
+      const next = new Set(was)
+      if (!next.delete(id)) next.add(id)
+      return next
+    })
   return (
     <div className="flex flex-col gap-2">
-      {progress && (
-        <p>
-          {progress.ended} of {progress.total ?? 'an unknown number of'} runs ended: {progress.completed} completed,{' '}
-          {progress.failed} failed, {progress.cancelled} cancelled.
-        </p>
-      )}
-      <Checkbox
-        label="only failed runs"
-        checked={isFailedOnly}
-        onChange={(event) => setFailedOnly(event.target.checked)}
+      <Progress progress={step.progress ?? (pages.hasNextPage ? undefined : progressOf(runs))} />
+      <SelectField
+        label="Order"
+        hidesLabel
+        value={order}
+        options={childOrders}
+        className="max-w-40"
+        onChange={(event) => setOrder(event.target.value as ChildOrder)}
       />
       {runs.length === 0 && (
-        <p className="text-muted">
-          {isFailedOnly
-            ? 'None of them failed.'
-            : isOpen(step)
-              ? 'No run has begun yet.'
-              : 'There are no runs any more.'}
-        </p>
+        <p className="text-muted">{isOpen(step) ? 'No run has begun yet.' : 'There are no runs any more.'}</p>
       )}
-      <ul>
-        {runs.map((run) => (
-          <li key={run.trajectory_id}>
-            <Link
-              to="/$collection/$task/$id"
-              params={{ collection: place.collection, task: run.task, id: run.trajectory_id }}
-              className="grid grid-cols-[1rem_5.5rem_minmax(0,1fr)_5rem_4rem] items-center gap-2 rounded-s px-1 py-1 hover:bg-sunk"
-            >
-              <StatusMark of={run.waiting ? 'waiting' : run.status} label={statusWord(run.status)} />
-              <span className="truncate font-mono text-12">{run.trajectory_id}</span>
-              <span className="truncate text-12 text-bad">{run.error ?? ''}</span>
-              <span className="truncate text-12 text-muted">{agoText(run.created, Date.now())}</span>
-              <span className="text-right text-12 text-muted">{durationText(run.duration_seconds)}</span>
-            </Link>
-          </li>
+      <ul aria-label="Runs">
+        {inOrder(runs, order, now).map((run) => (
+          <ChildLine
+            key={run.trajectory_id}
+            run={run}
+            scale={scale}
+            now={now}
+            isOpen={opened.has(run.trajectory_id)}
+            onToggle={() => toggle(run.trajectory_id)}
+          />
         ))}
       </ul>
-      {hasNextPage && (
+      {pages.hasNextPage && (
         <span>
-          <Button disabled={isFetchingNextPage} onClick={() => void fetchNextPage()}>
+          <Button disabled={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>
             Show more
           </Button>
         </span>
       )}
     </div>
+  )
+}
+
+type RunProgress = Omit<NonNullable<RunStep['progress']>, 'begun'>
+
+/** What an ended step no longer says of its runs, where all of them are loaded. */
+const progressOf = (runs: readonly CollectionRun[]): RunProgress => {
+  const count = (wanted: string) => runs.filter(({ status }) => status === wanted).length
+  const [completed, failed, cancelled] = [count('completed'), count('failed'), count('cancelled')]
+  return { total: runs.length, ended: completed + failed + cancelled, completed, failed, cancelled }
+}
+
+const Progress = ({ progress }: { progress: RunProgress | undefined }) => {
+  if (!progress) return null
+  const { ended, total, completed, failed, cancelled } = progress
+  const text = `${countText(ended)} of ${total === null ? 'an unknown number of' : countText(total)} runs ended: ${countText(completed)} completed, ${countText(failed)} failed, ${countText(cancelled)} cancelled.`
+  return (
+    <>
+      <ShareBar
+        label={text}
+        total={total ?? ended}
+        parts={[
+          { name: 'completed', count: completed, fill: 'fill-ok' },
+          { name: 'failed', count: failed, fill: 'fill-bad' },
+          { name: 'cancelled', count: cancelled, fill: 'fill-idle' },
+        ]}
+      />
+      <p>{text}</p>
+    </>
   )
 }

@@ -1,0 +1,46 @@
+import { expect, test } from 'vitest'
+import { inOrder, spanOfRuns, stretchesOfRun } from './child-runs.ts'
+
+const start = Date.parse('2026-11-28T12:00:00Z')
+const at = (seconds: number) => new Date(start + seconds * 1000).toISOString()
+const run = (
+  name: string,
+  status: 'failed' | 'completed' | 'running' | 'pending',
+  begun: number | null,
+  end: number | null,
+) => ({
+  name,
+  status,
+  created: at(0),
+  started: begun === null ? null : at(begun),
+  ended: end === null ? null : at(end),
+})
+const now = start + 10_000
+const runs = [
+  run('newest', 'completed', 1, 2),
+  run('slow', 'completed', 1, 9),
+  run('bad', 'failed', 1, 3),
+  run('open', 'running', 4, null),
+]
+
+test.each([
+  ['newest', ['newest', 'slow', 'bad', 'open']],
+  ['slowest', ['slow', 'open', 'bad', 'newest']],
+  ['failed', ['bad', 'open', 'slow', 'newest']],
+] as const)('%s first', (order, names) => {
+  expect(inOrder(runs, order, now).map(({ name }) => name)).toEqual(names)
+})
+
+test('a run waits, then works; one without a turn only waits', () => {
+  expect(stretchesOfRun(run('a', 'completed', 1, 3), now)).toEqual([
+    { kind: 'wait', from: start, to: start + 1_000 },
+    { kind: 'execute', from: start + 1_000, to: start + 3_000 },
+  ])
+  expect(stretchesOfRun(run('a', 'pending', null, null), now)).toEqual([{ kind: 'wait', from: start, to: now }])
+})
+
+test('the span of runs ends with the last one, or now', () => {
+  expect(spanOfRuns(runs.slice(0, 3), now)).toEqual({ from: start, to: start + 9_000 })
+  expect(spanOfRuns(runs, now)).toEqual({ from: start, to: now })
+  expect(spanOfRuns([], now)).toEqual({ from: now, to: now })
+})
