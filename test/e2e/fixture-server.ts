@@ -5,6 +5,7 @@ import { extname, join } from 'node:path'
 import { answerKey, type Fixture, type FixtureAnswer } from '../../web/fixtures/fixture.ts'
 import { playgroundFixtures } from '../../web/fixtures/playground.ts'
 import { fixtureShapes } from '../../web/fixtures/shapes.ts'
+import { tabFixtures } from './tab-fixtures.ts'
 
 const root = join(import.meta.dirname, '../..')
 const types: Record<string, string> = {
@@ -69,7 +70,7 @@ export const startFixtureServer = async (
   names: readonly string[] = fixtureShapes.map(({ name }) => name),
   { pages = join(root, 'dist/web'), port = 0 } = {},
 ): Promise<FixtureServer> => {
-  const fixtures = names.map(readFixture)
+  const fixtures = [...names.map(readFixture), ...tabFixtures]
   const answers = new Map(Object.entries(shellAnswers))
   for (const fixture of [...playgroundFixtures, ...fixtures])
     for (const [key, answer] of Object.entries(fixture.answers)) answers.set(key, answer)

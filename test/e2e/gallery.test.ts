@@ -6,6 +6,7 @@ import { fixtureShapes } from '../../web/fixtures/shapes.ts'
 import { builtProgram } from '../shared.ts'
 import { type FixtureServer, readFixture, startFixtureServer } from './fixture-server.ts'
 import { evaluate, expectSound, newVisitor, takeShots, type Visitor } from './pages.ts'
+import { tabFixtures } from './tab-fixtures.ts'
 
 /** Shortly after the recorded runs: it decides how long ago they were. */
 const now = new Date('2026-11-28T12:00:00Z')
@@ -94,6 +95,15 @@ describe.each(isWhole ? playgroundFixtures : playgroundFixtures.slice(-2))('the 
     await page.waitForLoadState('load')
     await takeShots(visitor, fixture.name)
     await expectSound(visitor, fixture.name)
+  })
+})
+
+describe.each(tabFixtures.map(({ name, page }) => [name, page] as const))('the tab %s', (name, page) => {
+  it('is sound', async () => {
+    await visit(page)
+    await visitor.page.waitForLoadState('networkidle')
+    await takeShots(visitor, `tab-${name}`)
+    await expectSound(visitor, name)
   })
 })
 
