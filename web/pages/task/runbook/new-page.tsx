@@ -65,6 +65,7 @@ const NewRunbook = ({ collection, template, templateName, onTemplate }: NewRunbo
   const [model, setModel] = useState('')
   const [view, setView] = useState<RunbookView>('checks')
   const isCreated = useRef(false)
+  const nameField = useRef<HTMLInputElement>(null)
   const check = useRunbookCheck({ collection, content: text, agent, model, vars: {} })
   const create = useMutation({
     mutationFn: () =>
@@ -88,7 +89,7 @@ const NewRunbook = ({ collection, template, templateName, onTemplate }: NewRunbo
   const mayCreate = mayWrite && task.trim() !== '' && !create.isPending
   const submit = () => {
     if (mayCreate) create.mutate()
-    else document.getElementById('new-task')?.focus()
+    else nameField.current?.focus()
   }
   useKeys('New runbook', [{ keys: 'mod+s', does: 'Create the task', run: submit }])
   return (
@@ -111,7 +112,7 @@ const NewRunbook = ({ collection, template, templateName, onTemplate }: NewRunbo
           }}
         />
         <TextField
-          id="new-task"
+          ref={nameField}
           label="Name of the task"
           placeholder="weekly-report"
           value={task}
