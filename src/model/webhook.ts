@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { timestampSchema } from './names.ts'
+import { isWebAddress } from './web-address.ts'
 
 /** One attempt to notify a receiver of a run's end. */
 const deliverySchema = z
@@ -50,13 +51,6 @@ export const deliveryPageSchema = z
 
 const longestUrl = 4096
 const longestSecret = 1000
-
-/** Whether a text is an http or https URL without credentials. */
-const isWebAddress = (text: string): boolean => {
-  if (!URL.canParse(text)) return false
-  const { protocol, username, password } = new URL(text)
-  return (protocol === 'http:' || protocol === 'https:') && username === '' && password === ''
-}
 
 /** URL to notify when a run has ended; empty for none. */
 export const webhookUrlSchema = z

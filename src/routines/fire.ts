@@ -92,7 +92,7 @@ const start = async (deps: FireDeps, routine: RunnableRoutine, fireMs: number): 
   try {
     const key = fireKey(routine.id, fireMs)
     await deps.engine.start({
-      ...runOfRoutine(deps.sealer, routine, { author: `routine:${routine.name}`, fireMs }),
+      ...(await runOfRoutine(deps, routine, { author: `routine:${routine.name}`, fireMs })),
       key,
       unservable: 'record',
     })

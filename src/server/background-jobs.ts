@@ -52,7 +52,7 @@ export const startBackgroundJobs = ({ core, documentOf, clock }: BackgroundDeps)
     engine,
     labels: makeLabelChanges(database, { most: settings.maxLabelsPerRun }),
     mostLabels: settings.maxLabelsPerRun,
-    rerunOf: makeRerunOf({ database, engine }),
+    rerunOf: makeRerunOf({ database, engine, sealer }),
     clock,
     log,
   })

@@ -37,6 +37,8 @@ export interface ListedRoutine extends RoutineRow {
 
 /** A routine with what its run needs from task and collection. */
 export interface RunnableRoutine extends RoutineRow {
+  /** JSON text of the collection's settings; null when there are none. */
+  settings: string | null
   definition: string
   environment_id: number | null
   /** JSON text of the workflow; null when the routine overrides none of its parameters. */
@@ -68,7 +70,7 @@ const lastRun = `left join lateral (
   select created_at as last_run_at, trajectory_id as last_trajectory_id from runs where routine_id = r.id
   order by created_at desc, number desc limit 1) l on true`
 const listed = `select ${columns}, l.last_run_at, l.last_trajectory_id from routines r ${joins} ${lastRun}`
-const runnable = `select ${columns}, t.definition, c.environment_id,
+const runnable = `select ${columns}, t.definition, c.environment_id, c.settings,
     case when r.init_params_overrides <> '{}' then d.workflow end as workflow
   from routines r ${joins} join definitions d on d.hash = t.definition`
 

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { startTestServer, type TestServer } from '../server.ts'
 import { builtProgram } from '../shared.ts'
 import { startReceiver } from '../webhook-receiver.ts'
-import { expectSound, newVisitor, takeShots, type Visitor } from './pages.ts'
+import { expectSound, newVisitor, takeShots, type Visitor, withoutAnswers } from './pages.ts'
 
 /** Each page is looked at in three widths and two schemes. */
 vi.setConfig({ testTimeout: 180_000 })
@@ -179,7 +179,16 @@ test('a receiver is tested, and a failed delivery is made again', async () => {
   await expectSound(visitor, 'a tested receiver')
   await page.getByRole('button', { name: 'Close' }).last().click()
 
-  const { trajectory_id: id } = await jetty.start('report', { webhook_url: `${receiver.url}/done` })
+  await page.getByRole('button', { name: 'Set a receiver' }).click()
+  await page.getByLabel('Address').fill(`${receiver.url}/done`)
+  await page.getByRole('button', { name: 'Save' }).click()
+  const secret = (await page.getByLabel('The secret', { exact: true }).textContent()) ?? ''
+  expect(secret).toMatch(/^[0-9a-f]{64}$/)
+  jetty.leaks.remember('the secret of the receiver', secret)
+  await page.getByRole('button', { name: 'I have saved it' }).click()
+  await page.getByText('signed with env.WEBHOOK_SECRET', { exact: false }).waitFor()
+
+  const { trajectory_id: id } = await jetty.start('report')
   await expect.poll(() => receiver.of(id).length, { timeout: 20_000 }).toBe(1)
   await page.getByRole('tab', { name: 'Failed' }).click()
   await page.getByRole('button', { name: `Deliver again: report/${id}` }).click()
@@ -220,6 +229,19 @@ test('the audit says who changed what, and is filtered', async () => {
   await page.getByRole('heading', { name: 'Audit of the server' }).waitFor()
   await list.getByText('Signed in').first().waitFor()
   await expectSound(visitor, 'audit of the server')
+})
+
+test('a key that may only read changes nothing', async () => {
+  const made = await jetty.call('POST', '/api/v1/api-keys', { name: 'r', collection_name: 'acme', access_level: 'READ' })
+  const reader = await signedIn(made.body.api_key)
+  await reader.page.goto('/acme/-/settings/keys')
+  await reader.page.getByRole('heading', { name: 'Environment of acme' }).waitFor()
+  await reader.page.getByRole('button', { name: 'Set a variable', disabled: true }).waitFor()
+  expect(await reader.page.getByRole('link', { name: 'Audit' }).count()).toBe(0)
+  await reader.page.goto('/acme/-/settings/budgets')
+  await reader.page.getByText('Your key may read only.').waitFor()
+  expect(withoutAnswers(reader.faults)).toEqual([])
+  await reader.close()
 })
 
 test('signing out everywhere ends another browser, too', async () => {

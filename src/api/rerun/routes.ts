@@ -5,6 +5,7 @@ import { AppError } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { authorOf } from '../../model/collections/identity.ts'
 import { refusesUnservable } from '../../model/runs/preflight.ts'
+import { collectionWebhook } from '../../store/collections/collection-webhook.ts'
 import { findRun } from '../../store/runs/runs.ts'
 import { acceptedReply } from '../runs/accepted.ts'
 import { withResolvedFiles } from '../runs/file-paths.ts'
@@ -34,7 +35,7 @@ export const rerunRoutes = (deps: RerunDeps): Route[] =>
   })
 
 /** Makes a new run of a recorded one. Throws when it cannot be run again in this way. */
-const prepare = async ({ database, engine, settings }: RerunDeps, call: RerunCall): Promise<RunRequest> => {
+const prepare = async ({ database, engine, sealer, settings }: RerunDeps, call: RerunCall): Promise<RunRequest> => {
   const { collection, task, params, body, identity } = call
   const at = { collectionId: collection.id, task: params.task, trajectoryId: params.trajectory_id }
   const source = await findRun(database, at)
@@ -47,5 +48,11 @@ const prepare = async ({ database, engine, settings }: RerunDeps, call: RerunCal
     { ...body, init_params: await withResolvedFiles(database, collection, body.init_params) },
     { author: authorOf(identity), take: (bytes) => call.memory.take(copiesOfDocument * bytes) },
   )
-  return { ...request, secrets: body.secret_params, unservable: refusesUnservable(call) ? 'refuse' : 'record' }
+  const webhook = await collectionWebhook(database, sealer, collection)
+  return {
+    ...request,
+    ...(webhook && { webhook }),
+    secrets: body.secret_params,
+    unservable: refusesUnservable(call) ? 'refuse' : 'record',
+  }
 }

@@ -215,7 +215,8 @@ export const routinesRoutes = (deps: RoutinesDeps): Route[] => {
         const routine = await findRunnableRoutine(database, id)
         if (!routine) throw missing(name, taskOf(call))
         const unservable = refusesUnservable(call) ? 'refuse' : 'record'
-        return { ...runOfRoutine(sealer, routine, { author: authorOf(call.identity) }), unservable } as const
+        const made = await runOfRoutine({ database, sealer }, routine, { author: authorOf(call.identity) })
+        return { ...made, unservable } as const
       }
       const run = await startRunOnce(deps, { call, sent: [], prepare: request })
       return acceptedReply(deps, run, call.memory)

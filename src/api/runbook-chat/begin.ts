@@ -68,7 +68,7 @@ const planned = async (deps: BeginDeps, asked: AdmittedChat, task: ChatTask, tex
   const workflow = (parsedObject(task.workflow) ?? {}) as Workflow
   if (!hasRunbookStep(workflow) && !isUnknown(deps.engine, task.workflow)) throw noRunbookStep(task.name)
   if (texts.runbook === undefined && !hasInstruction(workflow)) throw noRunbook()
-  const webhook = webhookOf(jetty, deps.settings.allowPrivateNetwork, collection)
+  const webhook = await webhookOf(deps, jetty, collection)
   const initParams = await parametersOf(deps.database, collection, workflow, chat, texts)
   const secrets = jetty.secret_params ?? {}
   checkParameters(

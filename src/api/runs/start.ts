@@ -39,14 +39,15 @@ export const startTaskRun = (deps: TaskRunDeps, call: RunCall): Promise<RunRow> 
   })
 }
 
-const requestOf = async ({ database, settings }: TaskRunDeps, call: RunCall): Promise<RunRequest> => {
+const requestOf = async (deps: TaskRunDeps, call: RunCall): Promise<RunRequest> => {
+  const { database, settings } = deps
   const { collection, task, params, body, files, identity } = call
   if (!task) throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
   // Files may take long to arrive: the environment may have a new version by now, and the collection may be gone.
   const environmentId = files.length > 0 ? await currentEnvironment(database, collection.id) : task.environment_id
   if (environmentId === undefined) throw new AppError('not_found', 'Collection not found')
   checkParameters(body, files.length > 0, settings.maxInitParamsBytes)
-  const webhook = webhookOf(body, settings.allowPrivateNetwork, collection)
+  const webhook = await webhookOf(deps, body, collection)
   return {
     collection: { id: collection.id, name: collection.name, environmentId },
     task,

@@ -7,10 +7,12 @@ import { type CollectionSettings, shownSettings } from '../../model/collections/
 import { makeSpentToday } from '../../store/calls/budget.ts'
 import { changeCollectionSettings } from '../../store/collections/collections.ts'
 import type { Quota } from '../../store/collections/quota.ts'
+import { requireWebhookTarget } from '../webhooks/check-url.ts'
 import { settingsContract } from './contract.ts'
 
 export interface SettingsDeps {
   database: Database
+  settings: { allowPrivateNetwork: string[] }
   quota: Pick<Quota, 'of'>
 }
 
@@ -19,7 +21,7 @@ const quotaIsTheAdmins = () =>
     hint: 'Omit quota, or ask the operator of the server.',
   })
 
-export const settingsRoutes = ({ database, quota }: SettingsDeps): Route[] => {
+export const settingsRoutes = ({ database, quota, settings }: SettingsDeps): Route[] => {
   const spentToday = makeSpentToday(database)
   return implement(settingsContract, {
     getCollectionSettings: async ({ collection, addHeaders }) => {
@@ -31,6 +33,12 @@ export const settingsRoutes = ({ database, quota }: SettingsDeps): Route[] => {
     updateCollectionSettings: async (call) => {
       const { collection, identity, body, note } = call
       if (body.quota !== undefined && identity.access !== 'ADMIN') throw quotaIsTheAdmins()
+      const receiver = body.webhook?.url
+      if (receiver) {
+        const allowedHosts = body.allowed_hosts ?? collection.settings?.allowed_hosts ?? undefined
+        const { allowPrivateNetwork } = settings
+        requireWebhookTarget(receiver, { allowPrivateNetwork, allowedHosts, field: ['body', 'webhook', 'url'] })
+      }
       const check = (before: Partial<CollectionSettings>) =>
         requireMatch(call, entityTag(shownSettings(before)), 'The settings of the collection')
       const set = await changeCollectionSettings(database, collection.id, body, check)

@@ -1,8 +1,11 @@
 import { isIP } from 'node:net'
+import type { Database } from '../../database/database.ts'
 import { invalidField, messageOf } from '../../lib/errors.ts'
 import { mayConnect, parseAllowRules } from '../../lib/net/addresses.ts'
 import { requireAllowedHost } from '../../lib/net/hosts.ts'
+import type { Sealer } from '../../lib/secrets/crypto.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
+import { collectionWebhook } from '../../store/collections/collection-webhook.ts'
 
 /** Address in a URL that names one literally, without a DNS lookup. */
 const literalAddress = (hostname: string): string | undefined => {
@@ -13,14 +16,14 @@ const literalAddress = (hostname: string): string | undefined => {
 
 /**
  * Refuses a webhook that could never be delivered: to a literal private address, or to a host the collection does not
- * allow. What a name resolves to is checked at each delivery. Throws a 422 for `webhook_url`.
+ * allow. What a name resolves to is checked at each delivery. Throws a 422 for `webhook_url`, or for the given field.
  */
 export const requireWebhookTarget = (
   text: string,
-  at: { allowPrivateNetwork: string[]; allowedHosts: readonly string[] | undefined },
+  at: { allowPrivateNetwork: string[]; allowedHosts: readonly string[] | undefined; field?: string[] },
 ): void => {
   const url = new URL(text)
-  const field = ['body', 'webhook_url']
+  const field = at.field ?? ['body', 'webhook_url']
   const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80))
   const address = literalAddress(url.hostname)
   if (address && !mayConnect(address, url.hostname, port, parseAllowRules(at.allowPrivateNetwork))) {
@@ -36,13 +39,14 @@ export const requireWebhookTarget = (
   }
 }
 
-/** Validated webhook of a request; undefined without one. */
-export const webhookOf = (
+/** Validated webhook of a request, or that of its collection; undefined without one. */
+export const webhookOf = async (
+  { database, sealer, settings }: { database: Database; sealer: Sealer; settings: { allowPrivateNetwork: string[] } },
   { webhook_url: url, webhook_secret: secret }: { webhook_url: string | null; webhook_secret: string | null },
-  allowPrivateNetwork: string[],
   collection: FoundCollection,
-): { url: string; secret: string | null } | undefined => {
-  if (url === null) return undefined
-  requireWebhookTarget(url, { allowPrivateNetwork, allowedHosts: collection.settings?.allowed_hosts ?? undefined })
+): Promise<{ url: string; secret: string | null } | undefined> => {
+  if (url === null) return collectionWebhook(database, sealer, collection)
+  const allowedHosts = collection.settings?.allowed_hosts ?? undefined
+  requireWebhookTarget(url, { allowPrivateNetwork: settings.allowPrivateNetwork, allowedHosts })
   return { url, secret }
 }

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { isWebAddress } from '../web-address.ts'
+import { maxVariableNameLength, variableNamePattern } from './variable-name.ts'
 
 /** A host as in a URL, `*.example.com` for all its subdomains, with an optional port. */
 const hostPattern = /^(\*\.)?([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(:\d{1,5})?$/i
@@ -13,6 +15,13 @@ const host = z
 
 /** Quotes names from a request, shortened. */
 const quoted = (names: readonly string[]): string => `'${names.map((name) => name.slice(0, 100)).join("', '")}'`
+
+/** A receiver's address, without a user name, a password or surrounding spaces. */
+const webAddress = z
+  .string()
+  .trim()
+  .max(4096)
+  .refine(isWebAddress, { error: 'Must be an http or https URL, without a user name or password in it' })
 
 const usd = z.number().positive().max(1_000_000_000)
 const strict: z.core.$ZodObjectParams = {
@@ -74,6 +83,24 @@ const settings = {
     .partial()
     .nullable()
     .describe("Storage quota of the collection; only the admin token can change it. null: the server's defaults."),
+  webhook: z
+    .strictObject(
+      {
+        url: webAddress.nullable().describe('Address of the receiver.'),
+        secret_variable: z
+          .string()
+          .max(maxVariableNameLength)
+          .regex(variableNamePattern, 'Must be the name of an environment variable of the collection')
+          .nullable()
+          .describe('Environment variable of the collection whose value signs the deliveries. null: not signed.'),
+      },
+      strict,
+    )
+    .partial()
+    .nullable()
+    .describe(
+      'Receiver that is told of the end of every run that a request or a routine starts without a webhook of its own. null: none.',
+    ),
   allowed_hosts: z
     .array(host)
     .max(200)
@@ -131,6 +158,7 @@ export const shownSettings = (set: Partial<CollectionSettings>): CollectionSetti
   ...(Object.fromEntries(collectionSettingNames.map((name) => [name, null])) as CollectionSettings),
   ...set,
   budget: set.budget ? { usd_per_day: null, tokens_per_day: null, ...set.budget } : null,
+  webhook: set.webhook ? { url: null, secret_variable: null, ...set.webhook } : null,
   quota: set.quota ? { stored_bytes: null, runs: null, ...set.quota } : null,
   run_budget: set.run_budget ? { usd: null, ...set.run_budget } : null,
 })

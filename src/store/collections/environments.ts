@@ -6,7 +6,7 @@ import { noteVariables, variablesChanged } from './variable-changes.ts'
 /** Variables in the order they were set. A map, since names such as `__proto__` are legal. */
 export type EnvironmentVariables = Map<string, string>
 
-const open = (sealer: Sealer, collectionId: number, sealed: string | undefined): EnvironmentVariables =>
+const open = (sealer: Pick<Sealer, 'open'>, collectionId: number, sealed: string | undefined): EnvironmentVariables =>
   new Map(
     sealed === undefined ? [] : (JSON.parse(sealer.open(sealed, environmentSeal(collectionId))) as [string, string][]),
   )
@@ -14,7 +14,7 @@ const open = (sealer: Sealer, collectionId: number, sealed: string | undefined):
 /** Reads the variables that a run starting now receives. */
 export const readEnvironment = async (
   database: Database,
-  sealer: Sealer,
+  sealer: Pick<Sealer, 'open'>,
   collectionId: number,
 ): Promise<EnvironmentVariables> => {
   const [row] = await database.rows<{ sealed: string }>(

@@ -76,3 +76,35 @@ test('a test says why it was not delivered; private addresses and hosts that are
   expect((await test(bad.url)).error).toContain('not among the allowed hosts')
   await jetty.call('PATCH', '/api/v1/collections/acme/settings', { allowed_hosts: null })
 })
+
+test('the receiver of a collection hears of every run that names none, signed with a variable', async () => {
+  const [own, other] = [await hooks.receive(), await hooks.receive()]
+  const set = (webhook: unknown) => jetty.call('PATCH', '/api/v1/collections/acme/settings', { webhook })
+  await jetty.call('PATCH', '/api/v1/collections/acme/environment', { environment_variables: { HOOK_SECRET: secret } })
+  expect((await set({ url: `${own.url}/all`, secret_variable: 'HOOK_SECRET' })).status).toBe(200)
+  for (const url of ['http://10.0.0.1/', 'ftp://example.com', 'https://a:b@example.com']) {
+    expect((await set({ url })).body.detail[0].loc).toEqual(['body', 'webhook', 'url'])
+  }
+  expect((await set({ secret_variable: 'not a name' })).status).toBe(422)
+
+  const plain = await hooks.start({})
+  await expect.poll(() => own.of(plain).length, { timeout: 20_000 }).toBe(1)
+  const [got] = own.of(plain)
+  const signed = createHmac('sha256', secret).update(`${got?.headers['x-jetty-timestamp']}.`).update(got?.body ?? '')
+  expect(got?.headers['x-jetty-signature']).toBe(signed.digest('hex'))
+  expect((await hooks.deliveries(plain)).webhook_url).toBe(`${own.url}/all`)
+
+  const again = (await jetty.call('POST', `/api/v1/trajectory/acme/${hooks.task}/${plain}/rerun`, {})).body.trajectory_id
+  await jetty.call('POST', `/api/v1/routines/acme/${hooks.task}`, { name: 'by-hand', cadence: { type: 'manual' } })
+  const routine = await jetty.call('POST', `/api/v1/routines/acme/${hooks.task}/by-hand/run-now`)
+  for (const id of [again, routine.body.trajectory_id]) {
+    await expect.poll(() => own.of(id).length, { timeout: 20_000 }).toBe(1)
+  }
+  const special = await hooks.start({ webhook_url: other.url })
+  await expect.poll(() => other.of(special).length, { timeout: 20_000 }).toBe(1)
+  expect(own.of(special)).toEqual([])
+
+  await set(null)
+  const quiet = await hooks.start({})
+  expect((await hooks.deliveries(quiet)).state).toBe('none')
+})

@@ -1,6 +1,7 @@
 import { useParams } from '@tanstack/react-router'
 import { type ComponentType, lazy } from 'react'
 import { useTitle } from '../../data/title.ts'
+import { useMayWrite } from '../../data/whoami.ts'
 import { CollectionTabs } from '../../parts/collection-tabs.tsx'
 import { SettingsFrame } from './frame.tsx'
 import type { CollectionPlace } from './place.ts'
@@ -18,13 +19,18 @@ const pages: Record<CollectionSection, ComponentType<CollectionPlace>> = {
   audit: lazy(() => import('./audit/page.tsx')),
 }
 
+/** What the server tells only to keys that may write. */
+const needsWrite: readonly CollectionSection[] = ['keys', 'audit']
+
 /** The settings of a collection. */
 export const CollectionSettingsPage = () => {
   const { collection = '', section } = useParams({ strict: false }) as { collection?: string; section?: string }
-  const current = readSection(collectionSections, section)
+  const mayWrite = useMayWrite()
+  const shown = collectionSections.filter(([name]) => mayWrite || !needsWrite.includes(name))
+  const current = readSection(shown, section)
   const Page = pages[current]
-  useTitle(collectionSections.find(([name]) => name === current)?.[1], collection)
-  const sections = collectionSections.map(([name, text]) => ({
+  useTitle(shown.find(([name]) => name === current)?.[1], collection)
+  const sections = shown.map(([name, text]) => ({
     href: `/${encodeURIComponent(collection)}/-/settings/${name}`,
     text,
     isCurrent: name === current,

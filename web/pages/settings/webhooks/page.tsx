@@ -5,6 +5,7 @@ import { CommandLines } from '../command-lines.tsx'
 import { SettingsHeading } from '../heading.tsx'
 import type { CollectionPlace } from '../place.ts'
 import { DeliveryList } from './delivery-list.tsx'
+import { Receiver } from './receiver.tsx'
 import { SendTest } from './send-test.tsx'
 
 /** Whom runs of a collection have told of their end, and a test of a receiver. */
@@ -21,9 +22,10 @@ const WebhooksPage = ({ collection }: CollectionPlace) => {
           </Button>
         }
       >
-        A run tells a receiver when it has ended, if it or its routine names one. A failed delivery is tried eight times
-        within about a day.
+        A run tells a receiver when it has ended: the one that it or its routine names, else that of the collection. A
+        failed delivery is tried eight times within about a day.
       </SettingsHeading>
+      <Receiver collection={collection} mayWrite={mayWrite} />
       <DeliveryList collection={collection} mayWrite={mayWrite} />
       <CommandLines
         lines={[

@@ -1,0 +1,71 @@
+import { useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+import { api } from '../../../data/api.ts'
+import { Problem } from '../../../parts/problem.tsx'
+import { Button } from '../../../ui/button.tsx'
+import { Confirm } from '../confirm.tsx'
+import { settingsKey, useSettings } from '../limits/settings-query.ts'
+import { SecretOnce } from '../secret-once.tsx'
+import { SetReceiver } from './set-receiver.tsx'
+
+interface ReceiverProps {
+  collection: string
+  mayWrite: boolean
+}
+
+type Open = { kind: 'set' } | { kind: 'remove' } | { kind: 'secret'; secret: string }
+
+/** The receiver that hears of every run of a collection that names none of its own. */
+export const Receiver = ({ collection, mayWrite }: ReceiverProps) => {
+  const queries = useQueryClient()
+  const settings = useSettings(collection)
+  const [open, setOpen] = useState<Open>()
+  const close = () => setOpen(undefined)
+  const changed = () => queries.invalidateQueries({ queryKey: settingsKey(collection) })
+  const { url = null, secret_variable: variable = null } = settings.data?.settings.webhook ?? {}
+  return (
+    <section aria-label="Receiver" className="flex flex-wrap items-center gap-x-4 gap-y-2 rounded-l border border-line p-3">
+      {settings.error && <Problem error={settings.error} onRetry={() => void settings.refetch()} />}
+      <div className="min-w-60 flex-1">
+        <p className="font-medium">Receiver of all runs</p>
+        <p className="break-all text-muted">
+          {url ?? 'None: only runs and routines that name a receiver notify one.'}
+          {url !== null && (variable === null ? ' · not signed' : ` · signed with env.${variable}`)}
+        </p>
+      </div>
+      <Button disabled={!mayWrite || !settings.data} onClick={() => setOpen({ kind: 'set' })}>
+        {url === null ? 'Set a receiver' : 'Change'}
+      </Button>
+      {url !== null && (
+        <Button look="quiet" icon="bin" disabled={!mayWrite} onClick={() => setOpen({ kind: 'remove' })}>
+          Remove
+        </Button>
+      )}
+      {open?.kind === 'set' && (
+        <SetReceiver
+          collection={collection}
+          url={url ?? ''}
+          variable={variable}
+          onClose={close}
+          onSet={(secret) => {
+            void changed()
+            setOpen(secret === undefined ? undefined : { kind: 'secret', secret })
+          }}
+        />
+      )}
+      {open?.kind === 'secret' && <SecretOnce title="The secret of the receiver" secret={open.secret} onClose={close} />}
+      {open?.kind === 'remove' && (
+        <Confirm
+          title="Remove the receiver?"
+          action="Remove"
+          work={() => api.updateCollectionSettings({ params: { collection }, body: { webhook: null } })}
+          onDone={() => void changed()}
+          onClose={close}
+          command={`jetty api updateCollectionSettings collection=${collection} webhook=null`}
+        >
+          <p>Runs that start later notify nobody, unless they name a receiver. Runs that have begun still notify it.</p>
+        </Confirm>
+      )}
+    </section>
+  )
+}
