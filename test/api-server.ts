@@ -137,6 +137,7 @@ const defaults = {
   maxFilesPerRun: 3,
   maxInitParamsBytes: 64 * 1024,
   exposeEnvValues: false,
+  allowPrivateNetwork: [],
 }
 
 /** The routes over a database of their own and a real port, without an engine. */

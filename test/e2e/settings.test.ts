@@ -78,7 +78,7 @@ test('a key is made, shown once, renamed and revoked', async () => {
   await row.getByRole('button', { name: 'Change ci-2027' }).click()
   await page.getByRole('menuitem', { name: 'Change its expiry' }).click()
   await page.getByLabel('Valid for').selectOption('until it is revoked')
-  await page.keyboard.press('Enter')
+  await page.getByRole('button', { name: 'Save' }).click()
   await expect.poll(() => row.textContent()).toContain('Expiresnever')
   await row.getByRole('button', { name: 'Change ci-2027' }).click()
   await page.getByRole('menuitem', { name: 'Revoke' }).click()
@@ -232,7 +232,11 @@ test('the audit says who changed what, and is filtered', async () => {
 })
 
 test('a key that may only read changes nothing', async () => {
-  const made = await jetty.call('POST', '/api/v1/api-keys', { name: 'r', collection_name: 'acme', access_level: 'READ' })
+  const made = await jetty.call('POST', '/api/v1/api-keys', {
+    name: 'r',
+    collection_name: 'acme',
+    access_level: 'READ',
+  })
   const reader = await signedIn(made.body.api_key)
   await reader.page.goto('/acme/-/settings/keys')
   await reader.page.getByRole('heading', { name: 'Environment of acme' }).waitFor()

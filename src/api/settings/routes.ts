@@ -35,7 +35,8 @@ export const settingsRoutes = ({ database, quota, settings }: SettingsDeps): Rou
       if (body.quota !== undefined && identity.access !== 'ADMIN') throw quotaIsTheAdmins()
       const receiver = body.webhook?.url
       if (receiver) {
-        const allowedHosts = body.allowed_hosts ?? collection.settings?.allowed_hosts ?? undefined
+        const { allowed_hosts: hosts = collection.settings?.allowed_hosts } = body
+        const allowedHosts = hosts ?? undefined
         const { allowPrivateNetwork } = settings
         requireWebhookTarget(receiver, { allowPrivateNetwork, allowedHosts, field: ['body', 'webhook', 'url'] })
       }

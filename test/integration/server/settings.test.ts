@@ -44,7 +44,7 @@ test('all of them together are kept as they were given', async () => {
     rate_limit_per_minute: 60,
     retention_days: 30,
     quota: { stored_bytes: 1_000_000, runs: 500 },
-    webhook: { url: 'https://example.com/done', secret_variable: 'HOOK_SECRET' },
+    webhook: { url: 'https://api.openai.com/done', secret_variable: 'HOOK_SECRET' },
     allowed_hosts: ['api.openai.com', '*.example.com:8443', '[::1]:8080', '127.0.0.1', 'localhost'],
   }
   expect((await set(all)).body).toEqual(all)

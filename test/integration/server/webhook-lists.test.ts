@@ -90,11 +90,14 @@ test('the receiver of a collection hears of every run that names none, signed wi
   const plain = await hooks.start({})
   await expect.poll(() => own.of(plain).length, { timeout: 20_000 }).toBe(1)
   const [got] = own.of(plain)
-  const signed = createHmac('sha256', secret).update(`${got?.headers['x-jetty-timestamp']}.`).update(got?.body ?? '')
+  const signed = createHmac('sha256', secret)
+    .update(`${got?.headers['x-jetty-timestamp']}.`)
+    .update(got?.body ?? '')
   expect(got?.headers['x-jetty-signature']).toBe(signed.digest('hex'))
   expect((await hooks.deliveries(plain)).webhook_url).toBe(`${own.url}/all`)
 
-  const again = (await jetty.call('POST', `/api/v1/trajectory/acme/${hooks.task}/${plain}/rerun`, {})).body.trajectory_id
+  const again = (await jetty.call('POST', `/api/v1/trajectory/acme/${hooks.task}/${plain}/rerun`, {})).body
+    .trajectory_id
   await jetty.call('POST', `/api/v1/routines/acme/${hooks.task}`, { name: 'by-hand', cadence: { type: 'manual' } })
   const routine = await jetty.call('POST', `/api/v1/routines/acme/${hooks.task}/by-hand/run-now`)
   for (const id of [again, routine.body.trajectory_id]) {

@@ -4,8 +4,9 @@ import { api } from '../../../data/api.ts'
 import { Problem } from '../../../parts/problem.tsx'
 import { momentText } from '../../../text/moment.ts'
 import { Button } from '../../../ui/button.tsx'
-import { AuditFilters, auditQuery, noAuditFilters } from './audit-filters.tsx'
+import { AuditFilters } from './audit-filters.tsx'
 import { AuditLine } from './audit-line.tsx'
+import { auditQuery, noAuditFilters } from './audit-query.ts'
 
 const pageSize = 50
 

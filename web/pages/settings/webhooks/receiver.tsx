@@ -24,7 +24,10 @@ export const Receiver = ({ collection, mayWrite }: ReceiverProps) => {
   const changed = () => queries.invalidateQueries({ queryKey: settingsKey(collection) })
   const { url = null, secret_variable: variable = null } = settings.data?.settings.webhook ?? {}
   return (
-    <section aria-label="Receiver" className="flex flex-wrap items-center gap-x-4 gap-y-2 rounded-l border border-line p-3">
+    <section
+      aria-label="Receiver"
+      className="flex flex-wrap items-center gap-x-4 gap-y-2 rounded-l border border-line p-3"
+    >
       {settings.error && <Problem error={settings.error} onRetry={() => void settings.refetch()} />}
       <div className="min-w-60 flex-1">
         <p className="font-medium">Receiver of all runs</p>
@@ -53,7 +56,9 @@ export const Receiver = ({ collection, mayWrite }: ReceiverProps) => {
           }}
         />
       )}
-      {open?.kind === 'secret' && <SecretOnce title="The secret of the receiver" secret={open.secret} onClose={close} />}
+      {open?.kind === 'secret' && (
+        <SecretOnce title="The secret of the receiver" secret={open.secret} onClose={close} />
+      )}
       {open?.kind === 'remove' && (
         <Confirm
           title="Remove the receiver?"
