@@ -186,7 +186,7 @@ test('a receiver is tested, and a failed delivery is made again', async () => {
   expect(secret).toMatch(/^[0-9a-f]{64}$/)
   jetty.leaks.remember('the secret of the receiver', secret)
   await page.getByRole('button', { name: 'I have saved it' }).click()
-  await page.getByText('signed with env.WEBHOOK_SECRET', { exact: false }).waitFor()
+  await page.getByText('Signed with env.WEBHOOK_SECRET', { exact: false }).waitFor()
 
   const { trajectory_id: id } = await jetty.start('report')
   await expect.poll(() => receiver.of(id).length, { timeout: 20_000 }).toBe(1)

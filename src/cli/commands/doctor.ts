@@ -21,7 +21,8 @@ export const registerDoctor = (program: Command): void => {
     .addHelpText(
       'after',
       `
-Each failed check says how to fix it. With the admin token the server tells its own checks, too. The exit code is 1 if a check failed; warnings do not count.
+Each failed check says how to fix it. With the admin token the server tells its own checks, too.
+The exit code is 1 if a check failed; warnings do not count.
 
 Examples:
   jetty doctor

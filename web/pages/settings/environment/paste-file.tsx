@@ -55,6 +55,7 @@ export const PasteFile = ({ known, onSet, onClose }: PasteFileProps) => {
           label="Lines of NAME=value"
           isCode
           rows={8}
+          className="min-h-40"
           autoComplete="off"
           value={text}
           error={'line' in file ? `Line ${file.line} ${file.reason}` : undefined}

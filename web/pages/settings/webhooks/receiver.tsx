@@ -31,10 +31,16 @@ export const Receiver = ({ collection, mayWrite }: ReceiverProps) => {
       {settings.error && <Problem error={settings.error} onRetry={() => void settings.refetch()} />}
       <div className="min-w-60 flex-1">
         <p className="font-medium">Receiver of all runs</p>
-        <p className="break-all text-muted">
-          {url ?? 'None: only runs and routines that name a receiver notify one.'}
-          {url !== null && (variable === null ? ' · not signed' : ` · signed with env.${variable}`)}
-        </p>
+        {url === null ? (
+          <p className="text-muted">None: only runs and routines that name a receiver notify one.</p>
+        ) : (
+          <>
+            <p className="break-all">{url}</p>
+            <p className="break-words text-12 text-muted">
+              {variable === null ? 'Not signed' : `Signed with env.${variable}`}
+            </p>
+          </>
+        )}
       </div>
       <Button disabled={!mayWrite || !settings.data} onClick={() => setOpen({ kind: 'set' })}>
         {url === null ? 'Set a receiver' : 'Change'}
