@@ -15,26 +15,26 @@ import {
   isInstalled,
 } from './install-agent.ts'
 
-/** What there is of an agent. */
+/** The installed versions of an agent. */
 export interface AgentState {
   id: RunbookAgent
   package: string
-  /** The one that is used. */
+  /** The version that runs use. */
   version: string
   installed: boolean
-  /** Of all its versions. */
+  /** Size of all its versions. */
   bytes: number
-  /** Other versions that are still there. */
+  /** Other versions that are still installed. */
   former_versions: string[]
 }
 
 export interface AgentStore {
-  /** Gives an agent, fetching it first where it is not there; undefined for one that is fetched from nowhere. */
+  /** Returns an agent, and installs it first if it is missing; undefined for the one that is part of the program. */
   ensure(id: RunbookAgent, signal: AbortSignal, tell?: (message: string) => void): Promise<InstalledAgent | undefined>
-  /** Whether its current version is on this machine; true for one that is part of the program. */
+  /** Whether its current version is installed; true for the one that is part of the program. */
   isHere(id: RunbookAgent): boolean
   list(): Promise<AgentState[]>
-  /** Removes versions of an agent, all or those that are no longer used, and says which. */
+  /** Removes all versions of an agent, or those that are no longer used. Returns the removed ones. */
   remove(id: RunbookAgent, which: 'all' | 'former'): Promise<string[]>
 }
 
@@ -168,7 +168,7 @@ const packages = (): [RunbookAgent, AgentPackage][] =>
     wanted ? [[id, wanted] as [RunbookAgent, AgentPackage]] : [],
   )
 
-/** The version that a folder of an agent is named for; undefined for every other name. */
+/** Reads the version from the name of an agent's folder; undefined for other names. */
 const versionOf = (name: string, id: RunbookAgent): string | undefined => {
   const version = name.startsWith(`${id}-`) ? name.slice(id.length + 1) : ''
   return /^\d+(\.\d+)+[\w-]*$/.test(version) ? version : undefined

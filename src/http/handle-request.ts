@@ -62,106 +62,131 @@ const callOn = (exchange: Exchange, memory: CallMemory, stopping: AbortSignal): 
 const asReply = (answer: unknown): Reply =>
   answer instanceof Reply ? answer : new Reply(JSON.stringify(answer) ?? null, jsonHeaders)
 
+interface HandlerDeps {
+  options: HttpOptions
+  admissions: AdmissionCache
+  stopping: AbortSignal
+  publicOrigin: string | undefined
+  limits: FormLimits
+}
+
+const readBody = async (
+  { options, limits }: HandlerDeps,
+  { endpoint, parts }: ServedRoute,
+  { incoming }: Exchange,
+  room: Room,
+): Promise<ReadBody> => {
+  if (!endpoint.body) return noBody
+  if (endpoint.form) {
+    const { fields, ...rest } = await readForm(incoming, incoming.headers, parts, limits, options.files, room)
+    return { input: fields, ...rest }
+  }
+  const { text, value } = await readJsonBody(incoming, incoming.headers, options.settings.maxBodyBytes, room)
+  return { input: value, text, files: [], skipped: [] }
+}
+
+/** Calls the handler, with an entry in the audit trail where the endpoint has one. */
+const callHandler = (
+  { audit, log }: HttpOptions,
+  route: ServedRoute,
+  call: Call,
+  note: AuditNote,
+): Promise<unknown> => {
+  const work = () => route.handle(call)
+  if (!route.endpoint.audited || !audit) return work()
+  const { identity, collection } = call
+  const lost = (error: unknown) => log.warn({ err: error }, 'how a change ended is not in the audit trail')
+  return recorded(audit, { ...entryOf(route, call), collection, identity }, note, work, lost)
+}
+
+/** Carries out a call whose path names the collection, or that names none. */
+const carryOut = async (
+  deps: HandlerDeps,
+  route: ServedRoute,
+  params: Record<string, string>,
+  exchange: Exchange,
+): Promise<Reply> => {
+  const { options, admissions, stopping, publicOrigin } = deps
+  const { endpoint, operation } = route
+  const { incoming, outgoing } = exchange
+  const address = incoming.socket.remoteAddress
+  const credentials = credentialsOf(exchange, endpoint, publicOrigin)
+  const admission = await admit(options, endpoint, params, credentials, address)
+  const { identity, collection } = admission
+  const memory = exchange.memory.of(
+    collection?.id ?? memoryOwner(identity, address),
+    () => void closed(outgoing).then(exchange.memory.end),
+  )
+  const call = callOn(exchange, memory, stopping)
+  const query = route.readQuery(exchange.target, call.warn)
+  const key = incoming.headers['idempotency-key']
+  const idempotencyKey = endpoint.idempotent ? idempotencyScope(operation, admission, params, key) : undefined
+  const sent = await readBody(deps, route, exchange, memory.take)
+  const { files } = sent
+  let kept = files.length === 0
+  const note: AuditNote = {}
+  try {
+    route.checkMembers?.(sent, call.warn)
+    const made = Object.assign(call, {
+      ...admission,
+      params,
+      query,
+      body: endpoint.body && checkBody(endpoint.body, sent.input),
+      bodyText: sent.text,
+      files,
+      keepFiles: () => {
+        kept = true
+      },
+      idempotencyScope: idempotencyKey,
+      note: (details: AuditNote) => void Object.assign(note, details),
+    })
+    const answer = await callHandler(options, route, made as unknown as Call, note)
+    if (options.checkAnswers) checkAnswer(route, answer)
+    return asReply(answer)
+  } finally {
+    if (endpoint.audited) admissions.doubt()
+    if (!kept) await options.files?.remove(files.map((file) => file.object)).catch(() => {})
+  }
+}
+
+/** Carries out a call whose body names the collection: the body is read before the call is admitted. */
+const carryOutScoped = async (
+  { options, admissions, stopping, publicOrigin }: HandlerDeps,
+  route: ServedRoute,
+  readScoped: ReadScopedBody<ScopedBody>,
+  exchange: Exchange,
+): Promise<Reply> => {
+  const { endpoint } = route
+  const credentials = credentialsOf(exchange, endpoint, publicOrigin)
+  const address = exchange.incoming.socket.remoteAddress
+  const memoryOf = (identity: Identity | undefined) => exchange.memory.of(memoryOwner(identity, address))
+  const body = await readScopedBody(options, {
+    exchange,
+    credentials,
+    maxBytes: options.settings.maxBodyBytes,
+    readBody: readScoped,
+    roomFor: (identity) => memoryOf(identity).take,
+  })
+  const admission = await admissions.admit({ endpoint, name: body.collection, credentials, address })
+  const { identity, collection, databaseAway } = admission
+  const call = callOn(exchange, memoryOf(identity), stopping)
+  const answer = await route.handle(
+    Object.assign(call, { body, identity, collection, databaseAway }) as unknown as Call,
+  )
+  return asReply(answer)
+}
+
 /** Makes the function that authorises a request, reads its body and calls its handler. Throws the error to answer. */
 export const makeRequestHandler = (options: HttpOptions, admissions: AdmissionCache, stopping: AbortSignal) => {
-  const { settings, log, files: sink } = options
-  const publicOrigin = originOf(settings.publicUrl)
+  const { settings } = options
   const limits: FormLimits = {
     maxFileBytes: settings.maxUploadBytes,
     maxFiles: settings.maxFilesPerRun,
     maxFieldBytes: settings.maxInitParamsBytes,
   }
-  const auditLost = (error: unknown) => log.warn({ err: error }, 'how a change ended is not in the audit trail')
-
-  const readBody = async ({ endpoint, parts }: ServedRoute, { incoming }: Exchange, room: Room): Promise<ReadBody> => {
-    if (!endpoint.body) return noBody
-    if (endpoint.form) {
-      const { fields, ...rest } = await readForm(incoming, incoming.headers, parts, limits, sink, room)
-      return { input: fields, ...rest }
-    }
-    const { text, value } = await readJsonBody(incoming, incoming.headers, settings.maxBodyBytes, room)
-    return { input: value, text, files: [], skipped: [] }
-  }
-
-  /** Calls the handler, with an entry in the audit trail where the endpoint has one. */
-  const handle = (route: ServedRoute, call: Call, note: AuditNote): Promise<unknown> => {
-    const work = () => route.handle(call)
-    if (!route.endpoint.audited || !options.audit) return work()
-    const { identity, collection } = call
-    return recorded(options.audit, { ...entryOf(route, call), collection, identity }, note, work, auditLost)
-  }
-
-  const carryOut = async (route: ServedRoute, params: Record<string, string>, exchange: Exchange): Promise<Reply> => {
-    const { endpoint, operation } = route
-    const { incoming, outgoing } = exchange
-    const address = incoming.socket.remoteAddress
-    const credentials = credentialsOf(exchange, endpoint, publicOrigin)
-    const admission = await admit(options, endpoint, params, credentials, address)
-    const { identity, collection } = admission
-    const memory = exchange.memory.of(
-      collection?.id ?? memoryOwner(identity, address),
-      () => void closed(outgoing).then(exchange.memory.end),
-    )
-    const call = callOn(exchange, memory, stopping)
-    const query = route.readQuery(exchange.target, call.warn)
-    const key = incoming.headers['idempotency-key']
-    const idempotencyKey = endpoint.idempotent ? idempotencyScope(operation, admission, params, key) : undefined
-    const sent = await readBody(route, exchange, memory.take)
-    const { files } = sent
-    let kept = files.length === 0
-    const note: AuditNote = {}
-    try {
-      route.checkMembers?.(sent, call.warn)
-      const made = Object.assign(call, {
-        ...admission,
-        params,
-        query,
-        body: endpoint.body && checkBody(endpoint.body, sent.input),
-        bodyText: sent.text,
-        files,
-        keepFiles: () => {
-          kept = true
-        },
-        idempotencyScope: idempotencyKey,
-        note: (details: AuditNote) => void Object.assign(note, details),
-      })
-      const answer = await handle(route, made as unknown as Call, note)
-      if (options.checkAnswers) checkAnswer(route, answer)
-      return asReply(answer)
-    } finally {
-      if (endpoint.audited) admissions.doubt()
-      if (!kept) await sink?.remove(files.map((file) => file.object)).catch(() => {})
-    }
-  }
-
-  /** The same for a call whose body names the collection: it is read before the call is admitted. */
-  const carryOutScoped = async (
-    route: ServedRoute,
-    readScoped: ReadScopedBody<ScopedBody>,
-    exchange: Exchange,
-  ): Promise<Reply> => {
-    const { endpoint } = route
-    const credentials = credentialsOf(exchange, endpoint, publicOrigin)
-    const address = exchange.incoming.socket.remoteAddress
-    const memoryOf = (identity: Identity | undefined) => exchange.memory.of(memoryOwner(identity, address))
-    const body = await readScopedBody(options, {
-      exchange,
-      credentials,
-      maxBytes: settings.maxBodyBytes,
-      readBody: readScoped,
-      roomFor: (identity) => memoryOf(identity).take,
-    })
-    const admission = await admissions.admit({ endpoint, name: body.collection, credentials, address })
-    const { identity, collection, databaseAway } = admission
-    const call = callOn(exchange, memoryOf(identity), stopping)
-    const answer = await route.handle(
-      Object.assign(call, { body, identity, collection, databaseAway }) as unknown as Call,
-    )
-    return asReply(answer)
-  }
-
+  const deps: HandlerDeps = { options, admissions, stopping, limits, publicOrigin: originOf(settings.publicUrl) }
   return (route: ServedRoute, params: Record<string, string>, exchange: Exchange): Promise<Reply> =>
-    route.readBody ? carryOutScoped(route, route.readBody, exchange) : carryOut(route, params, exchange)
+    route.readBody ? carryOutScoped(deps, route, route.readBody, exchange) : carryOut(deps, route, params, exchange)
 }
 
 /** The entry of a call in the audit trail, before the call is carried out. */

@@ -71,118 +71,153 @@ const openAnywhere = async ([path = '', ...others]: string[]): Promise<FileHandl
   }
 }
 
-/**
- * An object store in one folder: `objects/ab/cd/<uuid>`, `tmp` for writes in progress (same file system), and
- * `unnamed/ab/<uuid>` for objects that no row seems to refer to. `identify` reads the database's identity.
- */
-export const openDiskObjects = async (
-  folder: string,
-  identify: () => Promise<DatabaseIdentity>,
-): Promise<ObjectStore> => {
+/** Folders and paths of a store. Paths of ids that are none throw `not_found`. */
+interface DiskFolders extends StorePlaces {
+  /** The folder of the store. */
+  folder: string
+  /** Writes in progress, on the same file system. */
+  temporary: string
+}
+
+const isId = (name: string) => idPattern.test(name)
+
+const checked = (id: string) => {
+  if (!isId(id)) throw new AppError('not_found', `No stored object has the id '${id}'`)
+  return id
+}
+
+const foldersIn = (folder: string): DiskFolders => {
   const root = join(folder, 'objects')
   const aside = join(folder, 'unnamed')
-  const temporary = join(folder, 'tmp')
-  await mkdir(root, { recursive: true, mode: 0o700 })
-  await mkdir(temporary, { recursive: true, mode: 0o700 })
-  let identity = await identify()
-  const look = (): Promise<Ownership> =>
-    lookAtOwner(folder, identity).catch((error) => Promise.reject(diskError(error, folder)))
-  await look()
-  await syncFolder(folder)
-
-  const isId = (name: string) => idPattern.test(name)
-  const checked = (id: string) => {
-    if (!isId(id)) throw new AppError('not_found', `No stored object has the id '${id}'`)
-    return id
+  return {
+    folder,
+    root,
+    aside,
+    temporary: join(folder, 'tmp'),
+    isId,
+    pathOf: (id) => join(root, checked(id).slice(0, 2), id.slice(2, 4), id),
+    asideOf: (id) => join(aside, checked(id).slice(0, 2), id),
   }
-  const pathOf = (id: string) => join(root, checked(id).slice(0, 2), id.slice(2, 4), id)
-  const asideOf = (id: string) => join(aside, checked(id).slice(0, 2), id)
-  const places: StorePlaces = { root, aside, isId, pathOf, asideOf }
+}
 
+/** Makes the function that moves a written file to its place, so that it survives a power cut. */
+const makeMoveInPlace = (root: string): ((from: string, target: string) => Promise<void>) => {
   // A new folder survives a power cut only after its parents are synced; its creator may not have done that yet.
   const settled = new Set<string>()
-  const moveInPlace = async (from: string, target: string) => {
+  return async (from, target) => {
     const leaf = dirname(target)
     await mkdir(leaf, { recursive: true, mode: 0o700 })
     await rename(from, target)
     await Promise.all([leaf, ...(settled.has(leaf) ? [] : [dirname(leaf), root])].map(syncFolder))
     settled.add(leaf)
   }
+}
 
+const putObject = async (
+  { folder, temporary, pathOf }: DiskFolders,
+  moveInPlace: (from: string, target: string) => Promise<void>,
+  body: Uint8Array | AsyncIterable<Uint8Array>,
+  maxBytes: number,
+): Promise<StoredObject> => {
+  const id = randomUUID()
+  const file = join(temporary, id)
+  const handle = await open(file, 'wx', 0o600).catch((error) => Promise.reject(diskError(error, folder)))
+  try {
+    let written: { size: number; sha256: string }
+    try {
+      written = await writeBody(handle, body instanceof Uint8Array ? [body] : body, maxBytes)
+    } finally {
+      await handle.close()
+    }
+    await moveInPlace(file, pathOf(id))
+    return { id, ...written }
+  } catch (error) {
+    await Promise.all([file, pathOf(id)].map((path) => rm(path, { force: true })))
+    throw diskError(error, folder)
+  }
+}
+
+const openObject = async (
+  { pathOf, asideOf }: DiskFolders,
+  ...[id, range]: Parameters<ObjectStore['open']>
+): ReturnType<ObjectStore['open']> => {
+  const handle = await openAnywhere([pathOf(id), asideOf(id), pathOf(id)]).catch((error) => {
+    if (codeOf(error) !== 'ENOENT') throw error
+    throw new AppError('not_found', `No stored object has the id '${id}'`, { cause: error })
+  })
+  const { size } = await handle.stat()
+  const start = range?.start ?? 0
+  const end = Math.min(range?.end ?? size - 1, size - 1)
+  if (start > end) {
+    await handle.close()
+    return { stream: Readable.from([]), size }
+  }
+  // The stream closes the handle when it ends or is destroyed.
+  const stream = handle.createReadStream({ start, end })
+  return { stream, size }
+}
+
+const removeObjects = async ({ pathOf, asideOf }: DiskFolders, ids: readonly string[]): Promise<void> => {
+  const failed: { id: string; error: unknown }[] = []
+  for (const id of ids) {
+    await Promise.all([pathOf(id), asideOf(id)].map((path) => rm(path, { force: true }))).catch((error) =>
+      failed.push({ id, error }),
+    )
+  }
+  throwFailed(failed)
+}
+
+/** Removes writes in progress whose process must have died. */
+const sweepTemporary = async ({ temporary }: DiskFolders): Promise<number> => {
+  const before = Date.now() - leftoverHours * 3_600_000
+  let removed = 0
+  const failed: { id: string; error: unknown }[] = []
+  for (const name of await readdir(temporary)) {
+    const file = join(temporary, name)
+    const found = await stat(file).catch(() => undefined)
+    if (!found || found.mtimeMs > before) continue
+    await rm(file, { force: true }).then(
+      () => removed++,
+      (error) => failed.push({ id: name, error }),
+    )
+  }
+  throwFailed(failed)
+  return removed
+}
+
+/**
+ * An object store in one folder: `objects/ab/cd/<uuid>`, `tmp` for writes in progress, and `unnamed/ab/<uuid>` for
+ * objects that no row seems to refer to. `identify` reads the database's identity.
+ */
+export const openDiskObjects = async (
+  folder: string,
+  identify: () => Promise<DatabaseIdentity>,
+): Promise<ObjectStore> => {
+  const folders = foldersIn(folder)
+  await mkdir(folders.root, { recursive: true, mode: 0o700 })
+  await mkdir(folders.temporary, { recursive: true, mode: 0o700 })
+  let identity = await identify()
+  const look = (): Promise<Ownership> =>
+    lookAtOwner(folder, identity).catch((error) => Promise.reject(diskError(error, folder)))
+  await look()
+  await syncFolder(folder)
+  const moveInPlace = makeMoveInPlace(folders.root)
   return {
-    async put(body, { maxBytes }): Promise<StoredObject> {
-      const id = randomUUID()
-      const file = join(temporary, id)
-      const handle = await open(file, 'wx', 0o600).catch((error) => Promise.reject(diskError(error, folder)))
-      try {
-        let written: { size: number; sha256: string }
-        try {
-          written = await writeBody(handle, body instanceof Uint8Array ? [body] : body, maxBytes)
-        } finally {
-          await handle.close()
-        }
-        await moveInPlace(file, pathOf(id))
-        return { id, ...written }
-      } catch (error) {
-        await Promise.all([file, pathOf(id)].map((path) => rm(path, { force: true })))
-        throw diskError(error, folder)
-      }
-    },
-
-    async open(id, range) {
-      const handle = await openAnywhere([pathOf(id), asideOf(id), pathOf(id)]).catch((error) => {
-        if (codeOf(error) !== 'ENOENT') throw error
-        throw new AppError('not_found', `No stored object has the id '${id}'`, { cause: error })
-      })
-      const { size } = await handle.stat()
-      const start = range?.start ?? 0
-      const end = Math.min(range?.end ?? size - 1, size - 1)
-      if (start > end) {
-        await handle.close()
-        return { stream: Readable.from([]), size }
-      }
-      // The stream closes the handle when it ends or is destroyed.
-      const stream = handle.createReadStream({ start, end })
-      return { stream, size }
-    },
-
+    put: (body, { maxBytes }) => putObject(folders, moveInPlace, body, maxBytes),
+    open: (id, range) => openObject(folders, id, range),
     async remove(ids) {
       if ((await look()).state === 'copied') return // the database that this one was copied from may refer to them
-      const failed: { id: string; error: unknown }[] = []
-      for (const id of ids) {
-        await Promise.all([pathOf(id), asideOf(id)].map((path) => rm(path, { force: true }))).catch((error) =>
-          failed.push({ id, error }),
-        )
-      }
-      throwFailed(failed)
+      await removeObjects(folders, ids)
     },
-
     async owner() {
       identity = await identify() // a database may be promoted while this process runs
       return look()
     },
-
     async sweepUnnamed(sweep) {
       identity = await identify()
       const owner = await look()
-      return owner.state === 'alone' ? sweepUnnamed(places, owner.sinceMs, sweep) : undefined
+      return owner.state === 'alone' ? sweepUnnamed(folders, owner.sinceMs, sweep) : undefined
     },
-
-    async sweepTemporary() {
-      const before = Date.now() - leftoverHours * 3_600_000
-      let removed = 0
-      const failed: { id: string; error: unknown }[] = []
-      for (const name of await readdir(temporary)) {
-        const file = join(temporary, name)
-        const found = await stat(file).catch(() => undefined)
-        if (!found || found.mtimeMs > before) continue
-        await rm(file, { force: true }).then(
-          () => removed++,
-          (error) => failed.push({ id: name, error }),
-        )
-      }
-      throwFailed(failed)
-      return removed
-    },
+    sweepTemporary: () => sweepTemporary(folders),
   }
 }
