@@ -32,21 +32,21 @@ export type StepModels = {
   ) => ReturnType<ModelCalls[Kind]>
 }
 
-/** What a step gets from the outside. Everything that waits, costs or touches the world goes through it. */
+/** The context of a step. Everything that waits, costs money or has outside effects goes through it. */
 export interface ActivityContext {
   run: { key: string; trajectory_id: string; collection: string; task: string; author: string }
   step: {
     name: string
     seq: number
-    /** 1-based turn of the loop that it stands in; 1 outside of loops. */
+    /** 1-based iteration of its loop; 1 outside of loops. */
     turn: number
     attempt: number
     /** First start of this step, a crash in between included. */
     started: Date
-    /** How long it may take; then `signal` fires. */
+    /** Time limit in seconds; then `signal` fires. */
     timeLimitSeconds: number
   }
-  /** The same for every attempt of this step: pass it on to whoever must not do a thing twice. */
+  /** The same for every attempt of this step: pass it to systems that must not act twice. */
   idempotencyKey: string
   /** Fires when the run is cancelled, the step's time is over, or the server stops. */
   signal: AbortSignal
@@ -60,36 +60,39 @@ export interface ActivityContext {
     save(file: { name: string; content_type: string; body: Uint8Array | string }): Promise<MediaObject>
   }
   labels: {
-    /** Sets a label of a run of the run's collection, in the place of the one with the same key and author. */
+    /** Sets a label of a run in the run's collection. It replaces the label with the same key and author. */
     set(label: { trajectory_id: string; key: string; value: string; author: string }): Promise<void>
   }
-  /** What is recorded of other runs of the same collection. */
+  /** Reads records of other runs of the same collection. */
   runs: {
     /**
-     * What each path leads to in each run, in the order of both. Paths begin with a step or `init_params`. Throws
-     * `output_too_large` where all of it is more than one step may put out.
+     * Reads paths in runs; the result is in the order of both. Paths begin with a step or `init_params`. Throws
+     * `output_too_large` if the result is larger than the outputs of one step may be.
      */
     read(asked: { trajectory_ids: string[]; paths: string[] }): Promise<ReadValue[][]>
     /**
-     * The steps of one run in the order of execution; none where there is no such run. Their outputs, or only those of the
-     * last completed one. Throws as `read` does.
+     * Lists the steps of one run in order of execution; none if there is no such run. With all their outputs, or only
+     * those of the last completed one. Throws as `read` does.
      */
     steps(
       trajectoryId: string,
       outputs: 'all' | 'last',
     ): Promise<{ name: string; status: string; outputs: Record<string, Json> | null }[]>
   }
-  /** The guarded way out (lib/net): public http(s) only, size and time bounded, redirects re-checked. */
+  /**
+   * Sends a guarded request (lib/net): public http(s) addresses only, bounded in size and time, redirects checked
+   * again.
+   */
   fetch(url: string, options?: OutgoingRequest): Promise<OutgoingResponse>
-  /** What was decided about this step; undefined while it may still wait. With `expiry` over, it is decided so. */
+  /** Reads the decision about this step; undefined while it may still wait. An `expiry` in the past decides it. */
   decision(expiry: Expiry | null): Promise<Decision | undefined>
   /** Calls to models, with the keys of the run's environment; `options` override what that and the model's name say. */
   models: StepModels
   /** Lets a coding agent carry a runbook out in a sandbox; what happens meanwhile is seen on the trajectory. */
   carryOutRunbook(request: RunbookRequest): Promise<RunbookOutcome>
   /**
-   * Takes memory for something large that the activity is about to make, until its step is recorded; undefined where there
-   * is room at once. Throws, or rejects, with `too_large` for what can never be had.
+   * Reserves memory for something large that the activity is about to make, until its step is recorded. Undefined if it
+   * is available at once. Throws or rejects with `too_large` for more than there can ever be.
    */
   room(bytes: number): Promise<void> | undefined
   /** The server's settings for all steps. */
@@ -98,7 +101,7 @@ export interface ActivityContext {
   warn(message: string, attributes?: Record<string, Json>): void
 }
 
-/** Returned instead of outputs: leave memory if it is long, come back at `until`, and record `outputs` then. */
+/** Returned instead of outputs: wait until `until`, out of memory if that is long, then record `outputs`. */
 export class WaitUntil<Outputs = Record<string, Json>> {
   readonly until: Date
   readonly outputs: Outputs
@@ -124,21 +127,24 @@ export interface ChildRuns {
   /** Name of the task. */
   task: string
   count: number
-  /** What is merged over the task's own `init_params`. */
+  /** Parameters that are merged over the task's own `init_params`. */
   initParams(index: number): Record<string, Json>
-  /** How many execute at once, over all processes. */
+  /** Maximum child runs that execute at once, over all processes. */
   maxConcurrency: number
-  /** That is so many of all steps of the run together that say so. */
+  /** Whether that limit is shared with all steps of the run that say so. */
   sharesConcurrency: boolean
-  /** Without it the first failure stops what has not begun, and fails the step. */
+  /** Whether the others continue after a failure. Otherwise the first one stops what has not begun, and fails the step. */
   continueOnError: boolean
-  /** When what is still open is cancelled; null: never. */
+  /** Time at which open child runs are cancelled; null: never. */
   until: Date | null
   /** Labels that each of them has from its start, by its author. */
   labels: Record<string, string>
 }
 
-/** Returned instead of outputs: start these runs, wait for them holding no slot, then record what `outputs` gives. */
+/**
+ * Returned instead of outputs: start these child runs, wait for them without a slot, then record the result of
+ * `outputs`.
+ */
 export class WaitForRuns<Outputs = Record<string, Json>> {
   readonly runs: ChildRuns
   readonly outputs: (ended: ChildRun[]) => Outputs | Promise<Outputs>
@@ -158,22 +164,22 @@ export class FailedWith<Outputs = Record<string, Json>> {
   }
 }
 
-/** What was decided about a step that waits for it. */
+/** The decision about a step that waits for one. */
 export interface Decision {
   decision: 'approve' | 'reject' | 'fail'
   comment: string | null
-  /** null: nobody did in time. */
+  /** Null if nobody decided in time. */
   decided_by: string | null
   decided_at: Date
 }
 
-/** When a decision is due, and what it is when nobody has decided by then. */
+/** When a decision expires, and the default decision. */
 export interface Expiry {
   at: Date
   decision: Decision['decision']
 }
 
-/** What somebody is asked to decide. */
+/** A decision that a person is asked for. */
 export interface AskedDecision {
   message: string
   assignees: string[]
@@ -182,7 +188,7 @@ export interface AskedDecision {
   expiry: Expiry | null
 }
 
-/** Returned instead of outputs: leave memory until that is decided, or has expired; then the activity runs again. */
+/** Returned instead of outputs: wait for a decision or its expiry, out of memory; then the activity runs again. */
 export class WaitForDecision {
   readonly asked: AskedDecision
   constructor(asked: AskedDecision) {
@@ -190,7 +196,7 @@ export class WaitForDecision {
   }
 }
 
-/** What an activity may return: its outputs, what to wait for, or a failure that has outputs. */
+/** The results of an activity: outputs, something to wait for, or a failure with outputs. */
 export type ActivityResult<Outputs = Record<string, Json>> =
   | Outputs
   | WaitUntil<Outputs>
@@ -209,13 +215,15 @@ type OutputsIn<Result> = Result extends WaitForDecision
 type UndeclaredOutputs<Outputs, Result> =
   OutputsIn<Result> extends infer Given ? (Given extends unknown ? Exclude<keyof Given, keyof Outputs> : never) : never
 
-/** What a path leads to in another run, or why it leads nowhere. */
+/** The value of a path in another run, or why there is none. */
 export type ReadValue = { found: true; value: Json } | { found: false; reason: string }
 
-/** Old spellings of a parameter, taken with a warning when the right one is absent: `.meta({ aliases: [...] })`. */
+/**
+ * Deprecated names of a parameter, accepted with a warning if the current one is absent: `.meta({ aliases: [...] })`.
+ */
 export interface ParameterMeta {
   aliases?: string[]
-  /** What is given where a path leads to nothing or to null. */
+  /** Value if a path has no value or null. */
   missing?: Json
 }
 
@@ -223,7 +231,7 @@ export interface Activity {
   name: string
   category: Category
   description: string
-  /** One zod object: runtime names of the parameters, each with `.describe()`; absent and null count as not given. */
+  /** One zod object: the parameters by name, each with `.describe()`. Absent and null count as not set. */
   parameters: z.ZodObject
   outputs: z.ZodObject
   /** A step config that works. */
@@ -231,7 +239,7 @@ export interface Activity {
   gotchas: string[]
   /** Parameters that are objects in which keys ending `_path` are resolved too (nested objects). */
   nested: string[]
-  /** Parameters whose value is taken as written: neither templates nor paths inside. */
+  /** Parameters that are used as written, without templates and paths. */
   literal: string[]
   /** Static arrays in which elements that parse as a path with a known root are resolved. */
   pathsInArrays: string[]
@@ -240,17 +248,17 @@ export interface Activity {
   /** Parameters that hold a credential: recorded as `***`, wherever their value came from. */
   secret: string[]
   /**
-   * What it asks the model for that its parameter `model` names, and whom, where `model_provider` cannot say it. A run
-   * with a model that nobody serves is refused before its first step.
+   * The kind of call to the model that its parameter `model` names, and the provider if `model_provider` cannot name
+   * it. A run with a model that no provider serves is refused before its first step.
    */
   asks: { kind: ModelKind; provider?: string } | undefined
-  /** Its outputs follow from its parameters alone: it touches nothing else, and a replay executes it. */
+  /** Whether outputs depend on parameters alone. Such an activity has no effects, and a replay executes it. */
   pure: boolean
-  /** Its outputs say which step comes next: `branch` of a branch, `done` of a loop's counter. */
+  /** Which output selects the next step: `branch` of a branch, `done` of a loop's counter. */
   steers: 'branch' | 'loop' | undefined
   /**
-   * It carries a runbook out, and its parameters are those of one: it is looked at before the run begins. It keeps its own
-   * time, and when its run is to end it is waited for, so that what it has made is kept.
+   * Whether it runs a runbook; its parameters are then those of one. The runbook is checked before the run begins. It
+   * keeps its own time limit, and when its run ends early it may finish storing its results.
    */
   carriesOut: 'runbook' | undefined
   /** The parameter that names the task whose runs it starts. */

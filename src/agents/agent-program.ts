@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { AgentPackage } from './agent.ts'
 
-/** What an agent is to run on. */
+/** The system that an agent runs on. */
 export interface System {
   os: string
   cpu: string
@@ -17,7 +17,7 @@ const triples: Readonly<Record<string, string>> = {
   'darwin-arm64': 'aarch64-apple-darwin',
 }
 
-/** Programs for processors of the last ten years end at once on older ones; their makers have others for those. */
+/** Whether the processor is too old for programs built for the last ten years; agents have other builds for those. */
 const isOldProcessor = (): boolean => {
   try {
     return process.arch === 'x64' && !/\bavx2\b/.test(readFileSync('/proc/cpuinfo', 'utf8'))
@@ -28,7 +28,7 @@ const isOldProcessor = (): boolean => {
 
 const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0
 
-/** The program of a package below the folder that it was put into; undefined where there is none for this system. */
+/** Finds the program of a package in its folder; undefined if there is none for this system. */
 export const findAgentProgram = (
   { programs }: AgentPackage,
   folder: string,

@@ -5,7 +5,7 @@
 export const eventTextLength = 64 * 1024
 const deepest = 32
 
-/** NUL, and lone surrogates, which a cut may leave. */
+/** Characters that cannot be stored: NUL, and lone surrogates, which cutting a text may leave. */
 const notStorable = /\0|\p{Surrogate}/gu
 
 /** Cuts a text for an event, and removes what Postgres and JSON cannot store. */

@@ -20,7 +20,7 @@ export interface BulkPartDeps extends LabelDeps, RerunRunsDeps {
   engine: Pick<Engine, 'start' | 'requestEnd'>
 }
 
-/** How long a part waits for runs to end: rows that the journal is writing are asked again meanwhile. */
+/** How long a part waits for runs to end. Rows that the journal is writing are asked again meanwhile. */
 const waitSeconds = 1
 /** Milliseconds after which reruns for which the server had no room are tried again. */
 const putOffMs = 1_000
@@ -42,7 +42,7 @@ const undoRuns = async (deps: BulkPartDeps, action: BulkActionRow, runs: readonl
   return restoreLabels(deps, undone, runs)
 }
 
-/** What each kind of action does with the runs of a part. Repeated, it does nothing twice. */
+/** The work of each kind of action on the runs of a part. Repeating it changes nothing more. */
 const kinds: Record<
   BulkActionRow['action'],
   (deps: BulkPartDeps, action: BulkActionRow, runs: readonly BulkRun[]) => Promise<BulkResult[]>
@@ -54,7 +54,7 @@ const kinds: Record<
   undo: undoRuns,
 }
 
-/** Labels of the key that an action changes, by run; an undo takes those that the undone action noted. */
+/** Labels of the key that an action changes, by run; an undo uses those that the undone action noted. */
 const labelsBefore = async (
   { database }: BulkPartDeps,
   action: BulkActionRow,

@@ -30,7 +30,7 @@ export const labelRuns = (
     }),
   )
 
-/** Removes a key from runs, whoever has set it. */
+/** Removes a key from runs, by whomever it was set. */
 export const unlabelRuns = (
   { labels }: LabelDeps,
   { key }: UnlabelChange,

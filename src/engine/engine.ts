@@ -11,11 +11,11 @@ import type { WorkflowFault } from '../model/workflows/workflow-fault.ts'
  * disk and runs to its end, whichever process dies in between.
  */
 export interface Engine {
-  /** Resolves when the run is on disk. Throws `RunExists` where its key is taken. */
+  /** Resolves when the run is on disk. Throws `RunExists` if its key is in use. */
   start(request: RunRequest): Promise<StartedRun>
   /**
-   * Checks whether a run can be served, before anything is stored for it. Throws what is wrong; returns it instead where
-   * the request asks to record it: pass it to `start` as `refusal`.
+   * Checks whether a run can be served, before anything is stored for it. Throws the fault, or returns it if the
+   * request wants it recorded: pass it to `start` as `refusal`.
    */
   checkStart(request: RunRequest): Promise<AppError | undefined>
   /** Plans which recorded steps a rerun begins with. Throws a 422 that says why the run cannot be repeated. */
@@ -49,8 +49,8 @@ export interface Engine {
   /** Lints a workflow, and looks up the child tasks that it names. */
   check(workflow: Workflow, home: WorkflowHome): Promise<CheckedWorkflow>
   /**
-   * Cuts a workflow down to one step and those that it depends on, some of them with pinned outputs in the place of
-   * their execution. Throws a 422 that says why it cannot be executed.
+   * Cuts a workflow down to one step and its dependencies, some of them replaced by pinned outputs. Throws a 422 that
+   * says why it cannot be executed.
    */
   planTry(workflow: Workflow, wanted: { step: string; outputs: PinnedOutputs }): Workflow
   /** Adds a question to every heartbeat from now on. A process that executes no runs has no heartbeat, and never asks. */
@@ -59,7 +59,7 @@ export interface Engine {
   settled(): Promise<void>
   /** Gauges and counters for metrics and benchmarks. */
   statistics(): EngineStatistics
-  /** Takes no more steps, gives running ones `seconds`, and hands the other runs over. */
+  /** Starts no more steps, gives running ones `seconds`, and hands the other runs over. */
   stop(seconds: number): Promise<void>
   /** Stops recording calls. Call it after the last `record`. */
   closeRecords(): Promise<void>
@@ -76,7 +76,7 @@ export interface Upload {
   size: number
 }
 
-/** What a run that cannot be served does: the request fails, or the run is recorded as failed. */
+/** What happens to a run that cannot be served: the request fails, or the run is recorded as failed. */
 export type Unservable = 'refuse' | 'record'
 
 export interface RunRequest {
@@ -103,7 +103,7 @@ export interface RunRequest {
   isChecked?: boolean
   /** By default a run that cannot be served is refused. */
   unservable?: Unservable
-  /** What `checkStart` returned: the run is recorded, and fails with it before its first step. */
+  /** The fault that `checkStart` returned. The run is recorded, and fails with it before its first step. */
   refusal?: AppError | undefined
 }
 
@@ -112,7 +112,7 @@ export type StartedRun = Omit<NewRun, 'sealedSecrets'>
 
 /** How a run repeats another one. */
 export interface Rerun {
-  /** Results that it begins with instead of executing those steps. */
+  /** Results to begin with, instead of executing those steps. */
   carry?: Carry
   /** Key of the run whose recorded results a replay takes: it calls no model and needs no keys. */
   replayOf?: string
@@ -120,7 +120,7 @@ export interface Rerun {
 
 /** Steps of a run that another run takes over as they were recorded, instead of executing them. */
 export interface Carry {
-  /** The run they are taken from, and its ids for the origin of each step. */
+  /** The run that the results come from, and its ids for the origin of each step. */
   source: { key: string; trajectoryId: string; name: string }
   steps: { seq: number; name: string }[]
 }
@@ -165,7 +165,7 @@ export interface Look {
   onSeen(): void
 }
 
-/** What the journal wrote since the process started. */
+/** Writes of the journal since the process started. */
 export interface JournalStatistics {
   commits: number
   entries: number

@@ -14,13 +14,13 @@ import { adoptFolder, folderId, lookAtOwner, type Ownership } from '../store/obj
 
 export interface AdoptedStorage {
   folder: string
-  /** Whose the folder was before. */
+  /** The former owner of the folder. */
   before: Ownership['state']
   /** The databases that used it. */
   others: string[]
 }
 
-/** Whoever may run commands on the server's machine has no key. */
+/** The identity of an operator: whoever runs commands on the server's machine has no key. */
 const byOperator = {
   collection_id: null,
   collection_name: null,
@@ -30,7 +30,7 @@ const byOperator = {
   key_prefix: null,
 } as const
 
-/** Where the database of these settings answers; an embedded one is started where it does not run. */
+/** Finds the database of these settings; starts an embedded one that does not run. */
 const reach = async (settings: Settings, dataDir: string): Promise<{ url: string; stop(): Promise<void> }> => {
   const stop = async () => {}
   if (settings.databaseUrl) return { url: settings.databaseUrl, stop }

@@ -30,7 +30,7 @@ type Refusal = { reason: string } | 'later'
 
 interface Settled {
   waiting: number[]
-  /** What became of the other fires, oldest first. */
+  /** Outcomes of the other fires, oldest first. */
   outcomes: FireOutcome[]
 }
 
@@ -106,7 +106,7 @@ const start = async (deps: FireDeps, routine: RunnableRoutine, fireMs: number): 
   }
 }
 
-/** What became of a fire, unless it is tried again. */
+/** The outcome of a fire, unless it is retried. */
 const settledBy = (fireMs: number, refusal: Refusal | undefined): FireOutcome[] => {
   if (refusal === 'later') return []
   return [refusal ? outcomeOf(fireMs, 'skipped', refusal.reason) : outcomeOf(fireMs, 'started')]

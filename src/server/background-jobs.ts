@@ -13,11 +13,11 @@ export interface BackgroundDeps {
   clock(): number
 }
 
-/** Work that starts when its time has come, not with a request. */
+/** Work that starts at a time, not with a request. */
 export interface BackgroundJobs {
   webhooks: Webhooks
   bulkActions: BulkActions
-  /** Starts no new work; resolves when what is under way has ended, or after the drain time. */
+  /** Starts no new work. Resolves when work under way has ended, or after the drain time. */
   stop(): Promise<unknown>
 }
 

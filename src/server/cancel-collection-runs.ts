@@ -2,7 +2,7 @@ import type { Queries } from '../database/database.ts'
 import type { Engine } from '../engine/engine.ts'
 import { activeRunsOf } from '../store/runs/runs.ts'
 
-/** Cancels every active run of a collection; gives how many there were. */
+/** Cancels every active run of a collection. Returns their number. */
 export type CancelCollectionRuns = (collectionId: number) => Promise<number>
 
 export const makeCancelCollectionRuns =

@@ -22,7 +22,7 @@ export interface ServerDatabase extends Omit<Pools, 'close'> {
   watch: DatabaseWatch
   /** Connections of the library that hands leases out. */
   libraryConnections: number
-  /** Who this process is in the database: `local` where no other process can use it. */
+  /** Name of this process in the database: `local` if no other process can use it. */
   executor: string
 }
 

@@ -17,7 +17,7 @@ import type { RunbookRunner } from './lazy-runbook-runner.ts'
 import { checkWith } from './lazy-runbook-runner.ts'
 import type { OutboundNetwork } from './outbound-network.ts'
 
-/** What the engine of a process is made of: its database, files, models and keys. */
+/** The parts that the engine of a process is made of: database, files, models and keys. */
 export interface CoreParts {
   settings: Settings
   log: Logger
@@ -38,7 +38,7 @@ export interface CoreParts {
   openEnvironment(environmentId: number): Promise<Record<string, string>>
 }
 
-/** How long, and how many, results of cached steps are kept. */
+/** Limits of the cached step results: age and number. */
 export const stepResultLimits = (settings: Settings): ResultLimits => ({
   days: settings.stepCacheDays,
   entries: settings.stepCacheEntries,

@@ -115,7 +115,7 @@ const makeChores = (deps: HousekeepingDeps, stop: AbortSignal, onOwner: (isAlone
     definitions: logged(definitions, 'workflows that nothing has were removed'),
     unnamed_files: makeUnnamedSweep(deps),
     usage: () => measureUsage(database),
-    // Of a process that shares the data folder, died, and was never started again.
+    // Sandboxes of a process that shares the data folder, died, and was not started again.
     sandboxes: hourly(deps.reapSandboxes),
   } satisfies Record<string, Chore>
 }

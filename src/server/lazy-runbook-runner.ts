@@ -11,9 +11,9 @@ export interface RunbookRunner {
   preflight: PreflightRunbook
   /** Tries the sandbox of this machine; missing where tests replace it. */
   probe?: (() => Promise<SandboxProbe>) | undefined
-  /** Removes the sandboxes that dead processes have left behind; gives their number. */
+  /** Removes sandboxes of dead processes. Returns their number. */
   reap(): Promise<number>
-  /** Kills running agents, and resolves when nothing of them is left. */
+  /** Kills running agents. Resolves when nothing of them is left. */
   close(): Promise<void>
 }
 
@@ -49,7 +49,7 @@ export const lazyRunbookRunner = (load: () => Promise<RealRunner>, isElsewhere: 
   }
 }
 
-/** Turns a preflight into a check that throws what is not ready, apart from `unknown` checks. */
+/** Turns a preflight into a check that throws what is not ready. `unknown` results pass. */
 export const checkWith =
   (preflightOf: PreflightRunbook): CheckRunbook =>
   async (request, place, unknown) => {

@@ -40,7 +40,7 @@ const callBytes = 64 * 1024 ** 2
 /** Default number of sandboxes for one collection: of five or more, a fifth stays free for others. */
 const shareOf = (sandboxes: number): number => sandboxes - Math.floor(sandboxes / 5)
 
-/** What a plan of a runbook is made from: the sandboxes, agents and models of this machine. */
+/** Dependencies of planning a runbook: the sandboxes, agents and models of this machine. */
 const planDeps = (
   { settings, models }: RunbookRunnerOptions,
   provider: SandboxProvider,

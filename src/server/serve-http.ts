@@ -33,18 +33,18 @@ export interface HttpDeps extends Pick<ApiDeps, 'cancelRunsOf' | 'clock' | 'keyR
   readiness: Readiness
   metrics: Metrics
   beatMs: number | undefined
-  /** What browsers are shown; undefined: this server has no pages. */
+  /** The pages for browsers; undefined if this server has none. */
   pages: Pages | undefined
 }
 
 export interface ServedHttp {
   url: string
   hasPages: boolean
-  /** Ends what is under way within the drain time, the records of model calls last. */
+  /** Ends calls under way within the drain time; the records of model calls end last. */
   stop(): Promise<void>
 }
 
-/** What decides whether a call is admitted: its key, its rate, its collection and its task. */
+/** Dependencies of the authorisation of a call. */
 const admission = ({ settings, installation, database: { database, urgent } }: ServerCore) => ({
   authenticate: makeAuthenticate({
     adminToken: installation.adminToken,
@@ -126,7 +126,7 @@ export const serveHttp = async (deps: HttpDeps): Promise<ServedHttp> => {
     hasPages: deps.pages !== undefined,
     async stop() {
       await server.close(settings.drainSeconds, gateway.end)
-      await gateway.end() // calls whose client has left are still being recorded
+      await gateway.end() // calls of disconnected clients are still being recorded
     },
   }
 }

@@ -13,7 +13,7 @@ import { openObjectStore } from './object-store.ts'
 import { makeOutboundNetwork } from './outbound-network.ts'
 import type { RunbookRunnerOptions } from './runbook-runner.ts'
 
-/** What a process of every role has: its parts and the engine. */
+/** The parts of a process of every role, and its engine. */
 export interface ServerCore extends CoreParts {
   engine: Engine
 }

@@ -9,7 +9,7 @@ import type { Lending } from '../store/collections/lending.ts'
 import { makeFreeIds } from '../store/runs/free-ids.ts'
 import type { ServerCore } from './server-core.ts'
 
-/** How many answers of models are cached, and for how long. */
+/** Limits of the cached model answers: number and age. */
 export const answerCacheLimits = (settings: Settings): CacheLimits => ({
   seconds: settings.cacheSeconds,
   entryBytes: settings.cacheEntryBytes,

@@ -32,7 +32,7 @@ import { openPages } from './web-pages.ts'
 export interface ServerOptions {
   settings: Settings
   log: Logger
-  /** What steps can do; tests add activities of their own. */
+  /** The activities of steps; tests add their own. */
   activities?: ActivityRegistry
   /** Carries runbooks out; tests replace sandboxes by it. */
   runbooks?: RunbookRunner
@@ -53,9 +53,9 @@ export interface ServerOptions {
 }
 
 export interface Server {
-  /** Where the API answers; undefined for a worker, which serves nothing. */
+  /** URL of the API; undefined for a worker, which serves nothing. */
   url: string | undefined
-  /** Where /metrics is open, if it is. */
+  /** URL of /metrics, if it is open. */
   metricsUrl: string | undefined
   publicUrl: string
   dataDir: string
@@ -67,7 +67,7 @@ export interface Server {
   engine: Engine
   sealer: Sealer
   objects: ObjectStore
-  /** What the first start has made; undefined at every later one. */
+  /** The result of the first start; undefined at every later one. */
   demo: FirstStart | undefined
   /** Whether it shows pages to browsers. */
   hasPages: boolean
@@ -154,7 +154,7 @@ const welcome = async (
   return { demo, signInUrl }
 }
 
-/** What of the parts a server shows to its process and to tests. */
+/** The parts that a server shows to its process and to tests. */
 const shown = ({ installation, lentKeys, database, engine, objects }: ServerCore) => ({
   dataDir: installation.dataDir,
   adminToken: installation.adminToken,

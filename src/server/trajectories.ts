@@ -4,7 +4,7 @@ import { makeLending } from '../store/collections/lending.ts'
 import type { RunRow } from '../store/runs/runs.ts'
 import type { ServerCore } from './server-core.ts'
 
-/** What the trajectory document of a run is made from; shared by routes, runbook chats and webhooks. */
+/** Dependencies of the trajectory document of a run; shared by routes, runbook chats and webhooks. */
 export interface Trajectories extends Omit<DocumentDeps, 'database' | 'lending'> {
   /** The base URL in links; empty until the server listens, unless it is set. */
   links: { publicUrl: string }

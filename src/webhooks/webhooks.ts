@@ -40,7 +40,7 @@ export interface Webhooks {
 }
 
 const longestNapMs = 60_000
-/** How long after its timeout an attempt counts as lost, with its process. */
+/** How long after its timeout an attempt counts as lost together with its process. */
 const lostAfterMs = 20_000
 /** Larger documents are in memory one at a time. */
 const largeBytes = 4 * 1024 * 1024

@@ -1,4 +1,4 @@
-/** A number on the scale, the words it was read from, and what is to be said about it; or why there is none. */
+/** A score on the scale, the words that it was read from, and a warning; or why there is none. */
 export type ScoreReading = { score: number; from: string; warning?: string } | { problem: string }
 
 interface Scale {
@@ -10,18 +10,18 @@ interface FoundNumber {
   at: number
   value: number
   from: string
-  /** How clearly the words before it call it the score: 2 the overall one, 1 a score, 0 not at all. */
+  /** How clearly the preceding words call it the score: 2 the overall one, 1 a score, 0 not at all. */
   rank: number
 }
 
-/** More than any answer has; it bounds the time of a text that is all numbers. */
+/** More than any answer has. Bounds the time for a text that consists of numbers. */
 const mostNumbers = 1000
 const wordsBefore = 40
 
 // Not inside a word, a version or a name such as GPT-4; a decimal comma is a point, and 1,000 is a thousand.
 const numbers =
   /(?<![A-Za-z\d_]|[A-Za-z\d_][-−.,])([-−]?(?:\d{1,15}(?:[.,]\d{1,9})?|\.\d{1,9}))(?![A-Za-z\d_]|[.,]\d)(?:\s{0,3}(%)|\s{0,3}(?:\/|out of|of|von|sur|de|из|av)\s{0,3}(\d{1,9}(?:\.\d{1,9})?))?/giu
-// Two numbers joined as a range say how far the scale goes, or that no one was chosen.
+// Two numbers joined as a range describe the scale, or leave the score open.
 const ranges = /\d[\d.]{0,15}\s{0,2}(?:[-–—−~〜至到]|to|through|bis|till|à|a)\s{0,2}\d[\d.]{0,15}(?![A-Za-z\d])/gu
 const between = /(?:between|zwischen|entre)\s{1,3}\d[\d.]{0,15}\s{1,3}(?:and|und|et|y)\s{1,3}\d[\d.]{0,15}/giu
 const listMarkers = /^[ \t]{0,8}\d{1,2}[.)][ \t]/gm
@@ -40,7 +40,7 @@ const toNumber = (written: string): number =>
 
 const blank = (text: string): string => ' '.repeat(text.length)
 
-/** Digits of other scripts as ours, and ranges left out. */
+/** Converts digits of other scripts, and blanks out ranges. */
 const prepared = (text: string): string =>
   text
     .replace(ranges, blank)
@@ -79,7 +79,7 @@ const noNumber = (otherScale: string | undefined, { min, max }: Scale): ScoreRea
     ? { problem: 'it has no number' }
     : { problem: `'${otherScale}' is on another scale than ${min} to ${max}` }
 
-/** The score that a value of a JSON answer stands for: a number, or a text that begins with one. */
+/** Reads the score from a value of a JSON answer: a number, or a text that begins with one. */
 export const scoreOf = (value: unknown, scale: Scale): ScoreReading => {
   if (typeof value === 'number' && Number.isFinite(value)) return onScale(value, String(value), scale)
   if (typeof value !== 'string') return { problem: `${JSON.stringify(value)} is not a number`.slice(0, 200) }
@@ -91,8 +91,8 @@ export const scoreOf = (value: unknown, scale: Scale): ScoreReading => {
 }
 
 /**
- * The score that a text in prose gives: a number called the score before one that is not, of those the first in
- * range, and one out of range is drawn to the nearest end.
+ * Reads the score from prose. A number that is called the score goes before others; of those the first in range counts.
+ * A score out of range moves to the nearest end.
  */
 export const scoreInText = (text: string, scale: Scale): ScoreReading => {
   const isList = /^[ \t]{0,8}1[.)][ \t]/m.test(text) && /^[ \t]{0,8}2[.)][ \t]/m.test(text)

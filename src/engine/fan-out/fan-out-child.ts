@@ -16,7 +16,7 @@ import { checkRunbooks, type RunbookCheckDeps } from '../start/check-runbooks.ts
 import type { StepPlace, StepRun } from '../steps/step-run.ts'
 import type { Parent } from './fan-out-sql.ts'
 
-/** What all child runs of one step share. */
+/** The properties that all child runs of one step share. */
 export interface ChildKind {
   taskId: number
   /** `collection/task`. */
@@ -46,7 +46,7 @@ export interface ChildLimits {
   maxFanOut: number
   /** Maximum depth of runs that start runs. */
   maxRunDepth: number
-  /** How often a task may appear among the ancestors of its run. */
+  /** Maximum number of times that a task may appear among the ancestors of its run. */
   maxRunRecursion: number
 }
 

@@ -7,7 +7,7 @@ import type { LeaseRef } from '../journal/journal-entry.ts'
 import { countNewRuns, newRunColumns, newRunRows, newRunValues } from '../journal/journal-sql.ts'
 import { enqueueLease } from '../leases/dbos.ts'
 
-/** The step that has started runs: a run's key, and the step's place in it. */
+/** A step that starts child runs: the key of its run, and its `seq`. */
 export interface Parent {
   runKey: string
   seq: number
@@ -44,21 +44,23 @@ queued as (
 select exists (select from fence) held, exists (select from stopped) stopped, array(select id from new_runs) made,
   (select count from queued) queued`
 
-/** What is written down at once. */
+/** Child runs and leases that one statement writes. */
 export interface Emission {
   parent: LeaseRef
   shard: number
   leases: { id: string; share: number }[]
   /** The columns of `runInput`. */
   runs: unknown[][]
-  /** Of each of the runs, by its author. */
+  /** Labels of each run, set by its author. */
   labels: Record<string, string>
   /** Keys of the parent and of all runs above it. */
   above: string[]
   collectionId: number
 }
 
-/** What was written: the keys that are new; nothing where the lease is lost, or where a run above was asked to end. */
+/**
+ * The result of writing child runs: whether the lease was held, whether a run above was asked to end, and the new keys.
+ */
 export interface Emitted {
   held: boolean
   stopped: boolean
@@ -92,16 +94,16 @@ export interface LeaseOut {
   open: number
 }
 
-/** Where a fan-out stands. */
+/** The progress of a fan-out. */
 export interface Progress {
-  /** Indices below `next` have runs, but for those that are `missing`. */
+  /** Indices below `next` have runs, except the `missing` ones. */
   next: number
   missing: number[]
   /** The leases in which something is open. */
   out: LeaseOut[]
-  /** Those of other steps of the run. */
+  /** Leases of other steps of the run. */
   beside: LeaseOut[]
-  /** One of the runs has failed, or was cancelled. */
+  /** Whether a run has failed or was cancelled. */
   failed: boolean
 }
 
@@ -135,7 +137,7 @@ export const readProgress = async (database: Queries, { runKey, seq }: Parent): 
 
 const mostDue = 1_000
 
-/** How many parked runs of a step could go on now; no more are counted than go out for a while. */
+/** Counts parked runs of a step that are due, up to the number that can start soon. */
 export const countDue = async (database: Queries, { runKey, seq }: Parent): Promise<number> => {
   const [row] = await database.rows<{ due: number }>(
     'children_due',
@@ -147,7 +149,7 @@ export const countDue = async (database: Queries, { runKey, seq }: Parent): Prom
   return row?.due ?? 0
 }
 
-/** Queues parked runs of a step whose time has come, under a lease of its bound. Gives how many there were. */
+/** Queues due parked runs of a step, under a lease with its concurrency limit. Returns their number. */
 export const wakeChildren = async (
   database: Queries,
   { runKey, seq }: Parent,
@@ -171,7 +173,7 @@ export const wakeChildren = async (
   return row ?? { held: false, woken: 0 }
 }
 
-/** What is not begun under these leases is not begun any more; their owners are told. */
+/** Stops leases: their runs that have not begun do not begin, and the owners are notified. */
 export const haltLeases = async (database: Queries, leases: string[]): Promise<void> => {
   await database.rows(
     'halt_leases',

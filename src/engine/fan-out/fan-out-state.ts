@@ -16,11 +16,13 @@ export interface FanOut {
   isAskedAbove: boolean | undefined
   /** When (`performance.now()`) its child runs were first asked to end. */
   endingSinceMs: number | undefined
-  /** Since when (`performance.now()`) there is no room for more runs; undefined when the last check found some. */
+  /**
+   * Since when (`performance.now()`) the limits leave no room for more runs; undefined if the last check found some.
+   */
   fullSinceMs: number | undefined
 }
 
-/** Indices of runs still to start: first those an earlier attempt left out, then all others. */
+/** Indices of runs still to start: first those that an earlier attempt skipped, then all others. */
 export interface Ahead {
   missing: number[]
   next: number

@@ -44,7 +44,7 @@ export interface FanOutDeps extends ChildDeps {
   quota: Pick<Quota, 'add' | 'require'>
   limits: ChildLimits & OpenRunLimits
   endBelow: EndBelow
-  /** Tells a run in this process to end. */
+  /** Ends a run in this process. */
   deliver: EndRequests['deliver']
   /** A run of the lease waits for child runs and executes nothing (1), or does again (-1). */
   onWaiting(lease: LeaseRef, by: 1 | -1): void
@@ -52,7 +52,7 @@ export interface FanOutDeps extends ChildDeps {
   stopping: AbortSignal
 }
 
-/** What the fan-outs of a process share. */
+/** State shared by the fan-outs of a process. */
 interface Shared extends FanOutDeps {
   watch: FanOutWatch
   children: StartChildren
@@ -94,7 +94,7 @@ const begin = async (shared: Shared, work: StepAtWork, wanted: WaitForRuns): Pro
   const parent: Parent = { runKey: run.key, seq: place.seq }
   const kind = await prepare(shared, work, parent, wanted)
   work.hasRuns = true
-  row.wakeMs = runs.until?.getTime() ?? now() // it only waits, so no death is counted for it
+  row.wakeMs = runs.until?.getTime() ?? now() // it only waits, so a crash does not count as its death
   await startRow.write()
   const { missing, next, out, beside, failed } = await readProgress(shared.database, parent)
   const bell = makeBell()

@@ -6,7 +6,7 @@ import type { StepRun } from '../steps/step-run.ts'
 /** Runs that may still be started below one root or in one collection, as far as this process knows. */
 interface Room {
   left: number
-  /** Whether the last count found no room; otherwise `left` may only be used up earlier than the room. */
+  /** Whether the last count found no room. Otherwise `left` is a lower bound. */
   isFull: boolean
   /** `performance.now()` from which on the database is counted again. */
   untilMs: number
@@ -26,7 +26,7 @@ export interface OpenRunLimits {
 export interface OpenRuns {
   /** Counts open runs in the database if the cached count has expired. */
   look(run: Starting): Promise<void>
-  /** How many runs may start now. Read it right before `take`: others may have taken some since. */
+  /** Number of runs that may start now. Call it right before `take`: others may take some in between. */
   left(run: Starting): number
   /** Reserves room for runs about to be written. Returns the function to call when they are, or when writing failed. */
   take(run: Starting, count: number): () => void

@@ -23,7 +23,7 @@ export interface StartChildrenDeps extends ChildDeps {
   quota: Pick<Quota, 'add' | 'require'>
   watch: FanOutWatch
   openRuns: OpenRuns
-  /** Tells a run in this process to end. */
+  /** Ends a run in this process. */
   deliver: EndRequests['deliver']
 }
 
@@ -110,7 +110,7 @@ const nextBatch = (deps: StartChildrenDeps, fanOut: FanOut, room: number): Batch
   return batch
 }
 
-/** Adds a lease with so many runs to a batch, or fewer where their text is long; returns the length of their text. */
+/** Adds a lease with that many runs to a batch, fewer if their text is long. Returns the length of their text. */
 const fillLease = (
   deps: StartChildrenDeps,
   { work, wanted, kind, ahead }: FanOut,

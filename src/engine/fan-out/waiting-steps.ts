@@ -22,7 +22,7 @@ export const newLeased = (share: number, open: number, isWritten: boolean): Leas
 
 /** A step that waits for its child runs. */
 export interface Waiting extends Parent {
-  /** Its leases that may have open runs. */
+  /** Leases of the step that may have open runs. */
   out: Map<string, Leased>
   /** Milliseconds between two ends in the last lease that ran here. */
   paceMs: number | undefined
@@ -36,9 +36,9 @@ export interface Waiting extends Parent {
   settled: boolean
   /** Parked child runs are due, and wait for room. */
   due: boolean
-  /** Its concurrency is shared with other steps of the run. */
+  /** Whether it shares its concurrency limit with other steps of the run. */
   isSharing: boolean
-  /** Shares by lease that a former owner of the run left open for other steps not waiting here yet. */
+  /** Shares by lease that a former owner of the run left open for steps that do not wait here yet. */
   beside: Map<string, number>
   /** Called when any of this changes. */
   news(): void
@@ -54,13 +54,13 @@ export interface WaitingSteps {
   ofLease(lease: string): Waiting | undefined
   /** Ids of the open leases whose absence from the database means that they are done. */
   writtenLeases(): string[]
-  /** The step and those that share its concurrency limit. */
+  /** The step and the steps that share its concurrency limit. */
   sharing(waiting: Waiting): Waiting[]
   add(waiting: Waiting): void
   remove(waiting: Waiting): void
   /** Registers an open lease of a step. */
   leased(waiting: Waiting, lease: string, leased: Leased): void
-  /** Forgets a lease without open runs, and tells the steps that may now start more. */
+  /** Removes a lease without open runs, and wakes the steps that may now start more. */
   leaseIsDone(lease: string): void
 }
 

@@ -76,7 +76,7 @@ export const endInput = [
   ['ended', 'float8'],
 ] as const satisfies readonly Column[]
 
-/** A run that leaves memory. */
+/** Columns of a run that leaves memory. */
 export const parkInput = [
   ['id', 'text'],
   ['lease', 'text'],

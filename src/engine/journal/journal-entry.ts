@@ -16,7 +16,7 @@ import type { CommitParts } from './journal-sql.ts'
 export interface LeaseRef {
   id: string
   epoch: number
-  /** It was seen that somebody else has it now. */
+  /** Whether another process is known to have it now. */
   lost?: boolean
 }
 
@@ -35,7 +35,7 @@ export interface StepRow {
   outputsPayload: string | null
   error: string | null
   warnings: string | null
-  /** JSON text: where a result that was not executed here was taken from. */
+  /** JSON text: the origin of a result that was not executed here. */
   origin: string | null
   /** JSON text: what its model calls used; null if it made none. */
   usage: string | null
@@ -49,7 +49,7 @@ export interface StepRow {
   begins?: boolean
 }
 
-/** What an agent did, as it is kept. */
+/** An event of an agent, as stored. */
 export interface EventRow {
   /** 0-based in its step, over all attempts. */
   n: number
@@ -58,17 +58,17 @@ export interface EventRow {
   event: string
 }
 
-/** What one run has to say at once: it is written whole or not at all. Files come with the run or the step beside them. */
+/** Everything that a run writes at once: all of it or nothing. Files come with the run or the step. */
 export interface Entry {
   lease: LeaseRef
   /** The collection of the run: collections take turns, and files belong to it. */
   collectionId: number
-  /** It need not be written any more. */
+  /** Whether it need not be written any more. */
   isWithdrawn?: boolean
   run?: NewRun
   step?: StepRow
   end?: { runKey: string; status: RunStatus; error: string | null; endedMs: number }
-  /** It leaves memory at the step `seq`; without `wakeMs` until that step is decided. */
+  /** The run leaves memory at the step `seq`; without `wakeMs` until that step is decided. */
   park?: { runKey: string; seq: number; wakeMs: number | null }
   events?: { runKey: string; seq: number; rows: EventRow[] }
   files?: NewFile[]

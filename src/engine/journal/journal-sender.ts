@@ -19,7 +19,7 @@ export interface SenderOptions {
   closing: AbortSignal
 }
 
-/** What a commit has written. */
+/** The result of a commit. */
 interface Committed {
   /** Epochs of leases that were found unchanged. */
   epochs: ReadonlyMap<string, number>

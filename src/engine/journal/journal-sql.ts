@@ -10,7 +10,7 @@ import {
   stepInput,
 } from './journal-columns.ts'
 
-/** Columns of a new run that its row takes as they come in. */
+/** Columns of a new run that are copied unchanged. */
 const runColumns = runInput
   .map(([name]) => name)
   .filter((name) => name !== 'epoch' && name !== 'more' && name !== 'created')
@@ -70,14 +70,14 @@ const newRuns = (from: number): string[] => [
   countNewRuns(shard),
 ]
 
-/** Columns of `steps` whose values come in as milliseconds. */
+/** Columns of `steps` whose values arrive in milliseconds. */
 const stepTimes: Readonly<Record<string, string>> = { started: 'started_at', wake: 'wake_at', ended: 'ended_at' }
 const stepNames = stepInput.map(([name]) => name).filter((name) => name !== 'lease')
 const stepColumns = stepNames.map((name) => stepTimes[name] ?? name)
 const stepValues = stepNames.map((name) => (name in stepTimes ? `to_timestamp(u.${name} / 1000)` : `u.${name}`))
 /** The completion of a step keeps these of its start row. */
 const keptOfStart = new Set(['run_id', 'seq', 'name', 'turn', 'started_at'])
-/** The completion of a step that resumed after a wait may have no inputs: those of its start row stay. */
+/** A step that resumed after a wait may be completed without inputs: those of its start row stay. */
 const keptIfAbsent = new Set(['inputs', 'inputs_payload'])
 const completedColumns = stepColumns
   .filter((name) => !keptOfStart.has(name))
@@ -148,7 +148,7 @@ export const commitStatement = (parts: CommitParts): string => {
     next += columns.length
     return next - columns.length
   }
-  // Totals stand in the order that everybody keeps them in.
+  // In the order in which every statement writes totals, so that none deadlock.
   const written = [
     ...(runs ? newRuns(from(runInput)) : []),
     ...(steps ? [writtenSteps(from(stepInput)), 'ended_steps as (select * from written where counts)'] : []),

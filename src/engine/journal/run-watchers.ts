@@ -1,4 +1,4 @@
-/** Tells who watches a run that this process has written something of it. */
+/** Notifies watchers of a run when this process has written for it. */
 export interface RunWatchers {
   /** Returns the function that stops the watch. */
   watch(runKey: string, onChange: () => void): () => void

@@ -4,7 +4,7 @@ import { parsedMemory, textMemory } from '../../lib/memory/json-memory.ts'
 import { payloadText } from '../../store/runs/payloads.ts'
 import type { Transfer } from './transfers.ts'
 
-/** The record of a step in the database. Large values are payloads: their ids and sizes in bytes stand here. */
+/** The record of a step in the database. For large values it has the ids and sizes of their payloads. */
 export interface StoredResult {
   /** JSON texts. */
   inputs: string | null
@@ -51,7 +51,7 @@ export const loadPayload = async (
   into: LoadedInto,
 ): Promise<string | null> => {
   if (payload === null) return null
-  await into.room(2 * bytes) // as text, and in the buffer of the connection
+  await into.room(2 * bytes) // once as text, once in the buffer of the connection
   const text = await transfer(bytes, () => payloadText(database, payload))
   if (text === null) return null
   await into.room(parsedMemory(text))

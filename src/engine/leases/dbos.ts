@@ -47,9 +47,9 @@ export const engineMigrations = (url: string): ForeignMigration[] => [
 ]
 
 export interface Dispatcher {
-  /** Registers a lease that this process has already taken, so that somebody else gets it if we die. */
+  /** Registers a lease that this process has taken, so that another process gets it if this one dies. */
   announce(leaseId: string): Promise<void>
-  /** Takes at most `budget` queued leases; each arrives at `onLease`. Gives how many there were. */
+  /** Takes at most `budget` queued leases; each is passed to `onLease`. Returns their number. */
   poll(budget: number): Promise<number>
   /** Cuts its connections, which may lead nowhere any more; it makes new ones. */
   reconnect(): void
@@ -94,9 +94,9 @@ interface QueuePoller {
 /** Starts the library. `onLease` is called for each lease that is ours now, and resolves when nothing in it is open. */
 export const launchDispatcher = async (options: {
   database: Database
-  /** Of the library's tables; read from the database where it is left out. */
+  /** Schema of the library's tables; read from the database if absent. */
   schema?: string
-  /** How many the library may have; it listens on one of them. */
+  /** Maximum connections of the library; it listens on one of them. */
   connections: number
   executor: string
   log: Logger
@@ -147,7 +147,7 @@ export const launchDispatcher = async (options: {
   }
 }
 
-/** SQL condition: the library has given the lease to somebody else since this process was told to take it. */
+/** SQL condition: the library has given the lease to another process since this one was notified of it. */
 export const isGivenToAnother = (id: string, executor: string): string =>
   `exists (select from lease_status where workflow_uuid = ${id} and executor_id <> ${executor})`
 

@@ -24,8 +24,8 @@ export interface EndBelow {
    */
   ask(below: Below): Promise<'none' | 'asked' | 'more'>
   /**
-   * Finds out whether a run above was asked to end. The owner of that run asks all runs below it, so no other process
-   * has to: a cancel would not come to an end if a thousand parents all asked the same runs.
+   * Whether a run above was asked to end. Only the owner of that run asks the runs below it: a cancel would not finish
+   * if a thousand parents all asked the same runs.
    */
   isAskedAbove(run: Readonly<RunUnderLease>): Promise<boolean>
   /**
@@ -42,8 +42,8 @@ const longestPauseMs = 500
 const hearsWithinMs = 2_000
 
 /**
- * Which runs below a run are to be asked to end, `sinceMs` after the first look. When the whole tree ends, every process
- * tells its own runs, so only those are left that no worker owns.
+ * Which runs below a run to ask to end, `sinceMs` after the first look. When a whole tree ends, every process ends its
+ * own runs, so only runs without a worker remain.
  */
 export const whomToAsk = ({ depth, requested }: Readonly<RunUnderLease>, sinceMs: number): 'all' | 'idle' =>
   depth === 0 && requested !== undefined && performance.now() - sinceMs < hearsWithinMs ? 'idle' : 'all'

@@ -17,11 +17,11 @@ export interface EndRequestDeps {
 
 /** Delivers requests to end a run to the process that works on it. */
 export interface EndRequests {
-  /** Tells a run in this process, if it is here. */
+  /** Passes the request to a run in this process, if it is here. */
   deliver(runKey: string, status: RunStatus): void
   /** Calls back when a run that is not live yet is asked to end. Returns the function that stops it. */
   onRequest(run: { key: string; depth: number }, ask: (status: RunStatus) => void): () => void
-  /** Reads what was asked of the runs and leases that are open here. Makes up for lost notifications. */
+  /** Reads the requests for open runs and leases of this process. Makes up for lost notifications. */
   collect(leases: ReadonlyMap<string, LocalLease>): Promise<void>
   /**
    * Asks runs to end, and waits until all have ended or the time is over. Each run is marked first, by short statements
@@ -38,7 +38,7 @@ type WaitForEnd = (runKey: string, signal: AbortSignal) => Promise<boolean>
 const askedAtOnce = 500
 const askAgainMs = 500
 
-/** Which of these runs, each at the top of a tree, were asked to end. */
+/** Finds which of these root runs were asked to end. */
 export const endingTrees = async (database: Queries, rootKeys: string[]): Promise<string[]> => {
   const rows = await database.rows<{ id: string }>(
     'ending_trees',
@@ -75,8 +75,8 @@ export const makeEndRequests = ({ urgent, urgentRequests, live, log }: EndReques
   }
 
   /**
-   * Tells all runs here whose tree is to end. One row says so. The sweep of the tree marks thousands of rows, and a run
-   * that has not heard of it starts others meanwhile.
+   * Ends all runs here whose tree is to end. One row in the database says so; the sweep that marks the tree's runs
+   * takes longer, and unmarked runs would start others meanwhile.
    */
   const endTrees = async (): Promise<void> => {
     const trees = runsByRoot()

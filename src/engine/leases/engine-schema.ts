@@ -104,11 +104,11 @@ const taken = (message: string): AppError =>
       'or a schema of its own by a role with `alter role … set search_path = other`.',
   })
 
-/** Those that are used, and no more: a view holds on to the types of its columns when the library changes its tables. */
+/** Only the columns in use: a view depends on the types of its columns, and the library may change its tables. */
 const statusColumns =
   'workflow_uuid, name, status, queue_name, executor_id, owner_xid, started_at_epoch_ms, created_at, updated_at'
 
-/** Makes the functions and views by which statements reach what is named after the schema. */
+/** Creates the functions and views by which statements reach objects that are named after the schema. */
 export const engineNamesMigration = (names: EngineNames): ForeignMigration => ({
   name: 'engine-names@2',
   async run(client) {

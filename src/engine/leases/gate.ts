@@ -1,8 +1,10 @@
 /** Lets at most `size` runs of a lease execute at once; the others wait here, in the order in which they came. */
 export interface Gate {
-  /** Resolves when there is a permit, or when the run is let pass without one. Gives the function that gives it back. */
+  /**
+   * Resolves when a permit is free, or when the run may pass without one. Returns the function that returns the permit.
+   */
   enter(runKey: string): Promise<() => void>
-  /** Lets one of those that wait pass, or all of them: what they have to do is only to end. */
+  /** Lets one waiting run pass, or all of them: they only have to end. */
   pass(runKey?: string): void
   readonly waiting: number
 }
@@ -21,7 +23,7 @@ export const makeGate = (size: number): Gate => {
     next[1](true)
   }
 
-  /** Gives the permit back once, however often it is called. */
+  /** Returns the permit once, however often it is called. */
   const permit = (): (() => void) => {
     let held = true
     return () => {

@@ -10,7 +10,7 @@ import { isDue } from './parked-runs.ts'
 export const beatMs = 1_000
 const deadMs = 5_000
 
-/** What a heartbeat saw in the database. An idle process asks for nothing else. */
+/** What a heartbeat found in the database. An idle process queries nothing else. */
 export interface Sights {
   /** Leases wait on the queue. */
   queued: boolean
@@ -54,7 +54,9 @@ const isDead = `beat_at < now() - interval '${deadMs} milliseconds'`
 export const makeHeartbeat = (deps: HeartbeatDeps): Heartbeat => {
   const { executor, database, urgent, stopping, log } = deps
   const looks: Look[] = []
-  /** When (`performance.now()`) the last beat that arrived was sent: no peer had taken a lease of ours by then. */
+  /**
+   * When (`performance.now()`) the last successful beat was sent: until then no peer had taken a lease of this process.
+   */
   let beatenMs = performance.now()
 
   const beat = async (): Promise<Sights> => {
@@ -74,7 +76,7 @@ export const makeHeartbeat = (deps: HeartbeatDeps): Heartbeat => {
     return sights ?? { queued: false, due: false, dead: false }
   }
 
-  /** Whether this process was frozen or cut off for so long that peers may have taken its leases. */
+  /** Whether this process was paused or disconnected for so long that peers may have taken its leases. */
   const mayBeThoughtDead = (): boolean => performance.now() - beatenMs > deadMs - beatMs
 
   const askForLease = async (lease: LeaseRef): Promise<void> => {

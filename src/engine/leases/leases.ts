@@ -83,7 +83,7 @@ export const makeLeases = (deps: LeaseDeps): Leases => {
   }
   const current = makeCurrentLease(open, settle)
 
-  /** Nothing begins or finishes under it here any more; it may come back as a new lease. */
+  /** Drops a lease: nothing begins or finishes under it here any more. It may come back as a new lease. */
   const forget = (lease: LocalLease) => {
     lease.lost = true
     current.leave(lease)

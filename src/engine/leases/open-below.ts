@@ -8,10 +8,7 @@ export interface Below {
   seq?: number | undefined
   /** The lease of the run above. Once it is lost, nothing is found. */
   lease?: LeaseRef
-  /**
-   * Which of them are found, to be asked to end: `all`, those that no worker owns (`idle`), or `none`, to check only
-   * whether some are open.
-   */
+  /** Which runs to find: `all`, those without a worker (`idle`), or `none`, to check only whether some are open. */
   asks?: 'all' | 'idle' | 'none'
 }
 
@@ -24,7 +21,7 @@ export interface OpenBelow {
   open: boolean
   /** Keys of the runs to ask to end: at most `mostFound`. */
   keys: string[]
-  /** Whether more may be left to ask. */
+  /** Whether more may remain to be asked. */
   more: boolean
 }
 

@@ -13,7 +13,7 @@ const spareEveryMs = 20
 const leasesAtOnce = 3
 
 export interface QueuePollDeps {
-  /** Takes at most so many queued leases. Returns how many there were. */
+  /** Takes at most that many queued leases. Returns their number. */
   poll(most: number): Promise<number>
   /** Leases of this process that are not waiting for anything. */
   busy(): number

@@ -3,7 +3,7 @@ import type { RunStatus } from '../../model/workflows/workflow.ts'
 /** What a lease knows of a run in memory: its place in the tree of runs, and whether it was asked to end. */
 export interface RunUnderLease {
   readonly key: string
-  /** How many runs are above it. */
+  /** Number of its ancestors. */
   readonly depth: number
   /** The status that the run was asked to end with. */
   requested: RunStatus | undefined

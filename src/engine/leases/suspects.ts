@@ -12,7 +12,7 @@ const aloneFrom = 5
 export const deathsToFail = 10
 
 export interface SuspectGates {
-  /** Waits for a suspect's turn; gives the function that ends it, which may be called twice. */
+  /** Waits for a suspect's turn. Returns the function that ends the turn, which may be called twice. */
   enter(deaths: number): Promise<() => void>
 }
 

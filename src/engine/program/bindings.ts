@@ -14,7 +14,7 @@ import {
   staticValue,
 } from './source.ts'
 
-/** Where one parameter of a step gets its value: `source` first, `fallback` when that leads to nothing. */
+/** The origin of a parameter's value: `source`, or `fallback` if the source has none. */
 export interface Binding {
   parameter: string
   /** Member of the step's config. */

@@ -18,7 +18,7 @@ export interface Targets {
   false: string | undefined
 }
 
-/** How the steps of a workflow follow one another. */
+/** The order of a workflow's steps. */
 export interface Flow {
   /** Steps in order of execution: an unlisted target comes right after its branch. */
   steps: WrittenStep[]

@@ -13,7 +13,7 @@ const annotations = new Set([
 
 const mostVisited = 1_000
 
-/** Finds what of an input schema has no effect, and defaults that violate it. */
+/** Finds keywords of an input schema that have no effect, and defaults that violate it. */
 export const schemaRemarks = (workflow: Workflow, { inputSchema, initParams }: Program): Remark[] => {
   if (workflow.input_schema === undefined) return []
   if (!inputSchema) return [{ message: 'input_schema is not used: it must be an object', key: 'input_schema' }]

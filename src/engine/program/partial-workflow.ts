@@ -5,7 +5,7 @@ import type { Program, ProgramStep } from './program.ts'
 
 type Pinned = Readonly<Record<string, Record<string, unknown>>>
 
-/** Replaces steps by their pinned outputs. They stand first, so that every other step may refer to them. */
+/** Replaces steps by their pinned outputs. They come first, so that every other step may refer to them. */
 export const withPinned = (workflow: Workflow, pinned: Pinned): Workflow => {
   const isPinned = (name: unknown) => typeof name === 'string' && Object.hasOwn(pinned, name)
   const others = Object.entries(workflow.step_configs ?? {}).map(([name, config]) => [

@@ -22,7 +22,7 @@ const nameAt = (text: string, start: number): string => {
   return text.slice(start, end)
 }
 
-/** Longer texts are no paths; this bounds the recursion of nested wildcards. */
+/** Longer texts are not paths; this bounds the recursion of nested wildcards. */
 const longestPath = 4096
 
 /** Parses a path; undefined when the text is none. Surrounding whitespace is ignored. */

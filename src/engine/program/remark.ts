@@ -1,4 +1,4 @@
-/** Place of a finding in a workflow, and the probable intention. */
+/** The location of a finding in a workflow, and the probable intention. */
 export interface Site {
   step?: string | undefined
   /** Member of the step's config, or of the workflow when no step is named; a list for a nested one. */
@@ -18,7 +18,7 @@ export interface Remark extends Site {
 
 export type Report = (message: string, site?: Site) => void
 
-/** Makes a report for a value that stands at `segment` inside the reported one. */
+/** Makes a report for a value at `segment` inside the reported one. */
 export const reportInside =
   (report: Report, segment: string | number): Report =>
   (message, site) =>

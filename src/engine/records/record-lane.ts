@@ -28,7 +28,7 @@ interface Waiting {
   reject: (reason: unknown) => void
 }
 
-/** Timeout of a statement, after which its calls go to the file; what it wrote after all is not written twice. */
+/** Timeout of a statement. Its calls then go to the file; what it wrote after all is not written twice. */
 const usualPatienceMs = 2_000
 /** Maximum bytes waiting for Postgres or the disk before new calls are refused; started ones are still accepted. */
 const mostWaitingBytes = 32 * 1024 * 1024
@@ -38,7 +38,7 @@ const probeEveryMs = 250
 /** Interval of checks for files of dead processes. */
 const lookEveryMs = 30_000
 
-/** No sequential scans and merge joins: a generic plan does not know how many rows come. */
+/** No sequential scans and merge joins: a generic plan does not know the number of rows. */
 const session = {
   enable_seqscan: 'off',
   enable_mergejoin: 'off',

@@ -25,9 +25,9 @@ const flushMs = 200
 /** A batch of this size is written without the delay. */
 const batchEvents = 100
 const batchBytes = 256 * 1024
-/** Above this much that waits, as while Postgres is away, only phases, errors and the end are taken. */
+/** Above this size of waiting events, as during an outage of Postgres, only phases, errors and the end are accepted. */
 const waitingBytes = 4 * 1024 * 1024
-/** Phases and errors that are taken beyond the limit of events. */
+/** Phases and errors that are accepted beyond the limit of events. */
 const mostEssential = 1_000
 
 const isEssential = ({ type }: NewAgentEvent): boolean => type === 'phase' || type === 'error' || type === 'end'
@@ -49,7 +49,7 @@ export const openEventLog = async (
   let timer: NodeJS.Timeout | undefined
 
   const send = async (): Promise<void> => {
-    await null // what is told in the same tick goes with it
+    await null // events of the same tick share the first write
     while (waiting.length > 0 && !failure) {
       const rows = waiting
       waiting = []

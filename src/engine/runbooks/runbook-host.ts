@@ -40,7 +40,7 @@ export interface RunbookDeps extends EventLogDeps {
   stopping: AbortSignal
 }
 
-/** How often the lease is checked: an agent must not go on once another process has the run. */
+/** How often the lease is checked: an agent must stop once another process has the run. */
 const checkLeaseMs = 500
 
 /** Makes the function that carries out a runbook as one step of a run, with the keys, files, time and budget of the run. */
@@ -64,7 +64,7 @@ const carryOut = async (
   const events = await openEventLog(deps, work, stop.for)
   const watch = watchLease(deps, work.lease, stop.for)
   const clock = runClock(deps, work, held, () => stop.for(new RunOutOfTime()))
-  // A server that stops begins nothing new: a runbook that only waits is left to the next owner of the run.
+  // A stopping server begins nothing new: a runbook that only waits is left to the next owner of the run.
   const leave = () => clock.isWaiting && stop.for(new Interrupted(work.place.name))
   const tell = (event: NewAgentEvent) => {
     if (work.isOver || stop.isLeft) return // the next owner of the run records how it ends
@@ -112,11 +112,11 @@ const makeStop = () => {
     get reason() {
       return reason
     },
-    /** The run is left to its next owner. */
+    /** Whether the run is left to its next owner. */
     get isLeft() {
       return reason !== undefined && !(reason instanceof RunOutOfTime)
     },
-    /** The outcome of the runbook. Throws the reason where the run is left to its next owner. */
+    /** Returns the outcome of the runbook. Throws the reason if the run is left to its next owner. */
     concluded(outcome: RunbookOutcome): RunbookOutcome {
       if (reason instanceof RunOutOfTime) return outOfTime(outcome, reason)
       if (reason) throw reason

@@ -17,7 +17,7 @@ export interface DrainDeps {
   log: Logger
 }
 
-/** Steps that were interrupted may take so much longer to be recorded. */
+/** Extra time to record interrupted steps. */
 const recordMs = 1_000
 
 /**
@@ -39,7 +39,10 @@ export const drain = async (deps: DrainDeps, seconds: number, isWorker: boolean)
   log.debug({ leases: leases.local.size }, 'leases handed over')
 }
 
-/** Waits for the journal until a time: while Postgres is away it has no end, and the next owner of the runs goes on. */
+/**
+ * Waits for the journal until a time. During an outage of Postgres it does not finish, and the next owner of the runs
+ * continues.
+ */
 const idleUntil = async (journal: DrainDeps['journal'], deadlineMs: number): Promise<void> => {
   const idle = new AbortController()
   const late = pause(Math.max(0, deadlineMs - performance.now()), idle.signal)

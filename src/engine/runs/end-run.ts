@@ -6,7 +6,7 @@ import type { StepPlace } from '../steps/step-run.ts'
 import type { LiveRun } from './live-run.ts'
 import type { RunDeps } from './run-deps.ts'
 
-/** Records the end of a run that comes without a step. */
+/** Records the end of a run that ends without a step. */
 export const endRun = async (
   deps: RunDeps,
   lease: LeaseRef,

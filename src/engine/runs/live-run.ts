@@ -4,7 +4,7 @@ import type { Course } from '../program/course.ts'
 import { forget } from '../steps/remembered.ts'
 import type { StepFailure, StepRun } from '../steps/step-run.ts'
 
-/** A run in memory, and where it stands. */
+/** A run in memory, and its progress. */
 export interface LiveRun extends Omit<StepRun, keyof RunUnderLease>, RunUnderLease {
   /** Error message of a run that cannot be served: it fails with it before its first step. */
   readonly refusal: string | null
@@ -24,7 +24,7 @@ export interface LiveRun extends Omit<StepRun, keyof RunUnderLease>, RunUnderLea
   failure: StepFailure | undefined
 }
 
-/** Gives back the memory that a run holds. */
+/** Returns the memory that a run holds. */
 export const forgetAll = (memory: ByteBudget, run: LiveRun): void => {
   memory.give(run.heldBytes)
   run.heldBytes = 0

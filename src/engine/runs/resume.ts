@@ -64,7 +64,7 @@ const initParamsOf = async ({ database }: ResumeDeps, { id }: OpenRun): Promise<
   return row?.init_params ?? '{}'
 }
 
-/** Makes the run in memory, where its records leave it. */
+/** Makes a run in memory that continues after its records. */
 export const toLiveRun = async (deps: ResumeDeps, open: OpenRun): Promise<LiveRun> => {
   const [collection = '', task = ''] = open.name.split('/')
   const program = await deps.programs.of(open.definition)

@@ -5,7 +5,7 @@ import type { EndBelow } from '../leases/end-below.ts'
 import type { StepDeps } from '../steps/step-at-work.ts'
 import type { LiveRun } from './live-run.ts'
 
-/** What runs are carried on with. */
+/** Dependencies of executing runs. */
 export interface RunDeps {
   steps: StepDeps
   journal: Pick<Journal, 'add'>
@@ -14,7 +14,7 @@ export interface RunDeps {
   live: Map<string, LiveRun>
   limits: { /** Steps of one run that execute side by side. */ parallelSteps: number }
   endAllBelow: EndBelow['all']
-  /** Tells who waits for a run that it has ended here. */
+  /** Wakes callers that wait for a run that has ended here. */
   onEnd(runKey: string): void
   /** Fires when the process stops taking steps. */
   stopping: AbortSignal

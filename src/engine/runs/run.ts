@@ -16,7 +16,7 @@ import { placeInOrder } from './place.ts'
 import type { RunDeps } from './run-deps.ts'
 import { runSideBySide } from './side-by-side.ts'
 
-/** Executes a run from where it stands until it ends or has to be left to another process. Never throws. */
+/** Executes a run until it ends or must be left to another process. Never throws. */
 const carryOn = async (deps: RunDeps, lease: LeaseRef, run: LiveRun): Promise<RunLeft> => {
   deps.live.set(run.key, run)
   try {
@@ -38,7 +38,7 @@ const carryOn = async (deps: RunDeps, lease: LeaseRef, run: LiveRun): Promise<Ru
   }
 }
 
-/** Works on a run under a lease until it ends or leaves. */
+/** Executes a run under a lease until it ends or leaves this process. */
 export const workOn = async (deps: RunDeps, leases: Leases, lease: LocalLease, run: LiveRun): Promise<void> =>
   leases.leave(lease, await carryOn(deps, lease, run))
 

@@ -26,7 +26,7 @@ interface SideBySide {
   thrown: unknown
 }
 
-/** How a step ended here. */
+/** The end of a step in this process. */
 interface Done {
   step: ProgramStep
   recorded?: Recorded | StepLeft | 'skipped' | undefined

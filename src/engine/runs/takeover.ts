@@ -23,9 +23,9 @@ export interface TakeoverDeps extends ResumeDeps, ClaimDeps {
 export interface Takeover {
   /** Resolves once the process holds the lease. Its runs resume in the background. */
   take(leaseId: string): Promise<LocalLease>
-  /** Loads the runs of a lease again, after a pause, that an unexpected error has left in the middle. */
+  /** Loads the runs of a lease again after a pause, when an unexpected error has stopped them. */
   retake(lease: LocalLease): Promise<void>
-  /** Takes the leases that an earlier life of this process has left behind. Call it before the dispatcher is launched. */
+  /** Takes the leases of an earlier process of the same name. Call it before the dispatcher is launched. */
   takeOwn(): Promise<void>
 }
 

@@ -10,7 +10,7 @@ import { wakeAllDue, wakeOrphans } from '../leases/parked-runs.ts'
 import type { QueuePoll } from '../leases/queue-poll.ts'
 import type { Takeover } from './takeover.ts'
 
-/** How often requests are looked for whose notification was lost. */
+/** Interval of looking for requests whose notification was lost. */
 const fallbackPollMs = 1_000
 const pruneEveryMs = 10_000
 /** Leases that one statement prunes. */
@@ -18,7 +18,7 @@ const prunedAtOnce = 500
 
 export interface WorkerDeps {
   database: Database
-  /** How many connections the dispatcher may have. */
+  /** Maximum connections of the dispatcher. */
   dispatcherConnections: number
   /** `local`: only this process uses the database, and takes its own runs back at once. */
   executor: string

@@ -45,8 +45,8 @@ const refusalOf = (where: string, { code, message, hint }: AppError): AppError =
   new AppError(code, `${where}: ${message}`, hint === undefined ? {} : { hint })
 
 /**
- * Refuses a run before its first step when a step would call a model that nobody serves, as far as that is known then:
- * otherwise it would fail after earlier steps were paid for. Throws `model_unavailable` naming the step.
+ * Refuses a run whose steps would call a model that no provider serves, as far as that is known before the first step.
+ * Otherwise it would fail after earlier steps were paid for. Throws `model_unavailable` naming the step.
  */
 export const checkModels = (deps: ModelCheckDeps, run: NewRunOfProgram): Promise<void> =>
   checkAll(deps, run, [run.initParams], ({ name }) => `Step '${name}'`)

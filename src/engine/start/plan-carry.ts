@@ -57,7 +57,7 @@ const unknownStep = (name: string, steps: string[]): AppError => {
 
 const hasResult = ({ status }: Recorded): boolean => status === 'completed' || status === 'skipped'
 
-/** Records in order of execution: all before the step, or before the place where it would have come next. */
+/** Records in order of execution: all before the step, or before the point where it would have come next. */
 const stepsBefore = (request: CarryRequest, recorded: Recorded[]): Recorded[] => {
   const { source, fromStep, programs } = request
   const at = recorded.findIndex(({ name }) => name === fromStep)

@@ -259,7 +259,7 @@ const extrasOf = (
 ): RunExtras | null => {
   if (!params && routineId === undefined && !webhook && !rerun?.replayOf && !refusal) return null
   const shownUrl = webhook && scrub.text(webhook.url)
-  // Where the URL holds a secret of the environment it is sealed, and shown without.
+  // A URL that contains a secret of the environment is sealed, and shown without it.
   const hidden = webhook && { secret: webhook.secret, url: shownUrl === webhook.url ? null : webhook.url }
   return {
     ...(params && { params: scrub.json(params) }),
@@ -279,7 +279,7 @@ const withFilePaths = (
   return { ...params, file_paths: [...given, ...files.map((file) => file.path)] }
 }
 
-/** The acknowledgement is the journal's: once it is there, the run goes on without the caller. */
+/** Once the journal has stored the run, it continues without the caller. */
 const begin = async (
   { runs, leases }: Pick<Starter, 'runs' | 'leases'>,
   attempt: AwaitedWork,
@@ -292,7 +292,7 @@ const begin = async (
     const lease = await leases.current()
     if (attempt.isOver) {
       leases.leave(lease)
-      throw databaseAway() // the client was told so, and may have sent it again
+      throw databaseAway() // the client got this answer, and may have repeated the request
     }
     const entry = { lease: { id: lease.id, epoch: lease.epoch }, run, files, collectionId: run.collectionId }
     try {

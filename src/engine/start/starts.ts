@@ -17,7 +17,7 @@ export interface StartsDeps extends Starter {
   watch: Pick<DatabaseWatch, 'whileUp'>
 }
 
-/** The part of the engine that starts runs, and checks what is to be started. */
+/** The part of the engine that starts runs, and checks them before. */
 export interface Starts
   extends Pick<
     Engine,

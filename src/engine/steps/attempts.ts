@@ -10,7 +10,7 @@ import type { HeldSlot } from './held-slot.ts'
 import type { StepAtWork } from './step-at-work.ts'
 import { errorRecord } from './step-record.ts'
 
-/** A pause of this length or more gives the slot back, and is recorded; for a shorter one that is not worth it. */
+/** A pause of at least this length releases the slot, and is recorded; a shorter one is not worth it. */
 const restFromMs = 1_000
 /** Recorded attempts of one step; of more the last ones. */
 const mostAttempts = 50
@@ -37,9 +37,9 @@ const startOf = ({ place, row, side }: StepAtWork): string =>
   attemptsAmong(side.warnings).at(-1)?.next_started ?? timestamp(place.started ?? new Date(row.startedMs))
 
 /**
- * Makes the pause between two attempts. It records the attempt that failed. A long pause holds no slot; it is long enough
- * for another process to have taken the run if this one was frozen. Rejects when the signal fires, and when the run has
- * used up its time for work.
+ * Makes the pause between two attempts. It records the failed attempt. A long pause holds no slot. If this process was
+ * paused meanwhile, another one may have taken the run. Rejects when the signal fires, and when the run has used up its
+ * working time.
  */
 export const pauseIn =
   (work: StepAtWork, held: HeldSlot) =>

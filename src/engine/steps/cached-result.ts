@@ -10,8 +10,8 @@ import type { StepRun } from './step-run.ts'
 import { warningEvent } from './step-side.ts'
 
 /**
- * What a result is made from, as a hash; undefined, with a warning, where that cannot be told: a secret that only this
- * run has is struck out of the inputs, and two of them would look the same.
+ * Hashes everything that a result depends on. Undefined, with a warning, if the inputs contain a secret that only this
+ * run has: it is scrubbed from them, and two different secrets would look the same.
  */
 const hashOf = async ({ engine, run, place, side }: StepAtWork, shown: string): Promise<string | undefined> => {
   const { step } = place
@@ -33,10 +33,10 @@ const hashOf = async ({ engine, run, place, side }: StepAtWork, shown: string): 
 /** Inputs once more as a value, and as the text that is hashed. */
 const copiesToHash = 2
 
-/** Deeper than inputs are as a rule, and more paths than a step reads; what is beyond is told apart by its path alone. */
+/** Maximum paths that are read; beyond, files differ by their path alone. More than a step usually has. */
 const mostPaths = 1_000
 
-/** A storage path may lead to another file later: its object tells which one it is. */
+/** A storage path may name another file later, so the object's id is hashed too. */
 const filesIn = async (engine: StepDeps, run: StepRun, inputs: Json): Promise<Json> => {
   const paths = new Set<string>()
   const look = (value: Json): void => {
@@ -50,8 +50,8 @@ const filesIn = async (engine: StepDeps, run: StepRun, inputs: Json): Promise<Js
 }
 
 /**
- * The outputs of a completed step that was made from the same, in this collection; undefined where there is none. Twins
- * that execute at the same time do not know of one another.
+ * Finds the outputs of a completed step with the same hash in this collection. Equal steps that execute at the same
+ * time do not find each other.
  */
 export const reuseResult = async (work: StepAtWork, shown: string): Promise<Record<string, Json> | undefined> => {
   const { engine, run, row, side } = work

@@ -37,7 +37,7 @@ const isSame = (left: unknown, right: unknown): boolean =>
 /** Characters of a value that are shown, a third of them before the first that differs. */
 const shownCharacters = 240
 const diffCharacters = 4_000
-/** Lines that may differ before no difference is looked for: it takes the square of them. */
+/** Maximum differing lines that are compared: the time grows with their square. */
 const mostEdits = 400
 
 const differsAt = (left: string, right: string): number => {
@@ -55,13 +55,13 @@ const excerpt = (text: string, around: number): string => {
   return `${from > 0 ? '…' : ''}${text.slice(from, to)}${to < text.length ? '…' : ''}`
 }
 
-/** The lines around the first difference; what is far from it is left out. Undefined where they have little in common. */
+/** The lines around the first difference. Undefined if the texts have little in common. */
 const linesThatDiffer = async (recorded: string, replayed: string): Promise<string | undefined> => {
   const { createTwoFilesPatch } = await import('diff')
   const around = differsAt(recorded, replayed)
   const from = recorded.lastIndexOf('\n', Math.max(0, around - diffCharacters / 8)) + 1
   const parts = [recorded, replayed].map((text) => text.slice(from, from + diffCharacters))
-  // Where neither ends with a line break, that it is missing is no news.
+  // If neither text ends with a line break, its absence is not worth a note.
   const [before = '', after = ''] = parts.some((text) => text.endsWith('\n')) ? parts : parts.map((text) => `${text}\n`)
   const options = { context: 2, maxEditLength: mostEdits }
   const patch = createTwoFilesPatch('recorded', 'replayed', before, after, '', '', options)
@@ -69,8 +69,8 @@ const linesThatDiffer = async (recorded: string, replayed: string): Promise<stri
 }
 
 /**
- * How what went in or came out of a step differs from the recording; undefined where it does not. Both are JSON texts as
- * they are shown, without secrets.
+ * Describes how inputs or outputs of a step differ from the recording; undefined if they do not. Both are JSON texts as
+ * shown, without secrets.
  */
 export const divergenceOf = async (
   at: { step: string; in: 'inputs' | 'outputs'; of: string },

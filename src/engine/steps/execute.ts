@@ -20,7 +20,7 @@ const mostTries = 3
 const firstBackoffMs = 500
 const longestBackoffMs = 60_000
 
-/** How long an activity that carries a runbook out is waited for when it is to end: files may be large. */
+/** How long an interrupted runbook may take to end: storing its files takes time. */
 const windUpMs = 120_000
 
 export interface Execution {
@@ -33,7 +33,7 @@ export interface Execution {
   context(attempt: number, signal: () => AbortSignal): ActivityContext
 }
 
-/** Reaching it fails the step: all its tries and the pauses between them, what is left to the run, or one try. */
+/** A time limit of a step: for all attempts with their pauses, for the rest of the run, or for one attempt. */
 export interface TimeLimit {
   seconds: number
   of: 'step' | 'run' | 'try'
@@ -84,20 +84,20 @@ export class RunOutOfTime extends AppError {
 }
 
 /**
- * Runs one step's activity until it gives outputs, asks to wait, or fails for good. Failures that may pass are tried
- * again here, with the same idempotency key. Interrupting the run or reaching the time limit fires the signal and
- * ends this at once, whether or not the activity listens.
+ * Executes a step's activity until it returns outputs, asks to wait, or fails for good. Temporary failures are retried
+ * here, with the same idempotency key. An interrupted run and a time limit fire the signal and end this at once, even
+ * if the activity ignores the signal.
  */
 export const executeActivity = (execution: Execution): Promise<ActivityResult> => {
   const { place, timeLimit } = execution
   const parameters = checkParameters(place.step, execution.parameters)
   const attempts = (over: LazyAbort) => tryAgain(execution, parameters, over)
-  // A runbook may wait long for its place: it watches the time of its run by itself.
+  // A runbook may wait long for a sandbox, so it watches the time of its run itself.
   if (timeLimit.of === 'try' || place.step.activity.carriesOut) return interruptible(execution, undefined, attempts)
   return interruptible(execution, timeLimit, attempts)
 }
 
-/** Ends something that goes on for the step when its run is interrupted, or its time is over. */
+/** Ends work for the step when its run is interrupted, or its time is over. */
 const interruptible = async (
   { run, place }: Execution,
   limit: TimeLimit | undefined,
@@ -140,7 +140,7 @@ interface LazyAbort {
   abort(): void
 }
 
-/** Most activities never look at their signal: it is made for the first that does. */
+/** Most activities never use their signal, so it is made on first use. */
 const lazyAbort = (): LazyAbort => {
   let controller: AbortController | undefined
   let aborted = false
@@ -215,7 +215,7 @@ const isWorthATry = ({ options, activity }: ProgramStep, error: AppError, tries:
   return retry.on === undefined ? error.retryable : retry.on === 'all' || retry.on.has(error.code)
 }
 
-/** In ms; a little more or less, so that those who failed together do not come back together. */
+/** Milliseconds, with jitter, so that steps that failed together are not retried together. */
 const pauseBefore = (retry: Retry | undefined, tries: number, error: AppError): number => {
   const longest = retry ? retry.maxSeconds * 1000 : longestBackoffMs
   const first = retry ? retry.initialSeconds * 1000 : firstBackoffMs
@@ -227,6 +227,6 @@ const pauseBefore = (retry: Retry | undefined, tries: number, error: AppError): 
 export const isWait = (result: ActivityResult): result is WaitUntil | WaitForRuns | WaitForDecision =>
   result instanceof WaitUntil || result instanceof WaitForRuns || result instanceof WaitForDecision
 
-/** Whatever an activity threw, as a failure of the step: its own sentence is kept. */
+/** Converts anything thrown by an activity to the failure of the step, with its message. */
 export const asStepError = (thrown: unknown): AppError =>
   thrown instanceof AppError ? thrown : new AppError('activity_failed', messageOf(thrown), { cause: thrown })

@@ -2,11 +2,11 @@ import type { Slots } from '../../lib/slots.ts'
 import type { StepRun } from './step-run.ts'
 import { beginWork, endWork } from './work-time.ts'
 
-/** A slot to execute in. While it is held, the run's working time counts. Pauses between tries give it back. */
+/** A slot to execute in. While it is held, the run's working time counts. Pauses between attempts release it. */
 export interface HeldSlot {
   take(): Promise<void> | void
   give(): void
-  /** Gives it back for good. */
+  /** Releases it for good. */
   end(): void
 }
 

@@ -9,7 +9,7 @@ import { makeSettingsReader } from '../../store/collections/collections.ts'
 import type { StepRun } from './step-run.ts'
 import type { StepSide } from './step-side.ts'
 
-/** The rules of collections for calls of their steps to models and hosts, and what those calls have cost. */
+/** The rules of collections for calls to models and hosts, and the cost of those calls. */
 export interface ModelRules {
   settingsOf: ReturnType<typeof makeSettingsReader>
   guard: CallGuard

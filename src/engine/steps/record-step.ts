@@ -12,14 +12,14 @@ import { placeLarge } from './step-outputs.ts'
 import { errorRecord, failureText, requestedError, type StepOutcome, usageText, warningsText } from './step-record.ts'
 import type { StepPlace, StepRun } from './step-run.ts'
 
-/** What becomes of the run when a step has gone so: the status it ends with, or undefined where it goes on. */
+/** Decides about the run after a step: returns the status that it ends with, or undefined if it continues. */
 export type Conclude = (place: StepPlace, outcome: StepOutcome) => RunStatus | undefined
 
 /** A step that is on disk. */
 export interface Recorded {
   status: StepOutcome['status']
   goesOn: boolean | undefined
-  /** As its row has them: null where they are large. The run goes on, and must not hold what nobody counts any more. */
+  /** The outputs in its row: null if they are large. The run must not hold memory that is no longer counted. */
   outputs: string | null
   /** The end of the run, which was written with it. */
   end: RunStatus | undefined
@@ -63,7 +63,7 @@ export const recordStep = async (work: StepAtWork, outcome: StepOutcome, conclud
   return { status: outcome.status, goesOn: outcome.goesOn, outputs: row.outputs, end: entry.end?.status }
 }
 
-/** What the record of a step adds to what its collection stores; its inputs are counted where they stand in its row. */
+/** The storage that the record of a step adds to its collection. Inputs count only if its row holds them. */
 const usageOf = ({ row, side }: StepAtWork, { outputs }: StepOutcome): Partial<Usage> => ({
   databaseBytes: Buffer.byteLength(row.inputs ?? '') + Buffer.byteLength(outputs ?? ''),
   fileBytes: side.files.reduce((sum, { size }) => sum + size, 0),

@@ -21,7 +21,7 @@ export interface RecordedStep {
   warnings: string | null
 }
 
-/** What that run has recorded for a step of the replay. */
+/** The recording of a step that is replayed. */
 export interface StepRecording {
   trajectoryId: string
   /** `collection/task`. */

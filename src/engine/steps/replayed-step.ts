@@ -13,8 +13,8 @@ import type { StepRun } from './step-run.ts'
 import { warningEvent } from './step-side.ts'
 
 /**
- * The parameters of a step that is replayed. Secrets of the recorded run are gone, and nobody is asked who would need
- * them: where resolving as always does not give what was recorded, variables that are missing count as struck out.
+ * Resolves the parameters of a replayed step. Secrets of the recorded run are deleted, and no call needs them. If the
+ * result differs from the recording, missing variables count as scrubbed ones.
  */
 export const resolveAsRecorded = (
   run: StepRun,
@@ -93,7 +93,7 @@ const divergenceEvent = (divergence: Divergence): StepLog => ({
   type: 'divergence',
 })
 
-/** Notes on the step where it, or the order of the steps, differs from the recording. */
+/** Notes on a step how it, or the order of steps, differs from the recording. */
 export const noteDivergence = async (
   work: StepAtWork,
   replay: StepReplay,
@@ -113,7 +113,7 @@ const differenceOf = async (
 ): Promise<Divergence | undefined> => {
   const { name: step } = place
   const { step: recorded, trajectoryId, nameHere } = recording
-  if (error?.code === 'replay_diverged') return undefined // it says so itself
+  if (error?.code === 'replay_diverged') return undefined // the error says so itself
   if (nameHere !== undefined && nameHere !== step) {
     return { step, in: 'step', message: `run ${trajectoryId} has step '${nameHere}' in the place of '${step}'` }
   }

@@ -8,7 +8,7 @@ import type { Source } from '../program/source.ts'
 import { absenceOf, type Loaded, sectionsOf } from './step-results.ts'
 import type { StepRun } from './step-run.ts'
 
-/** What the roots of paths stand for while one step is resolved. */
+/** The values of path roots while one step is resolved. */
 export interface Scope {
   initParams: Record<string, unknown>
   /** `{inputs, outputs, config, status, error}` of an earlier step. */
@@ -16,7 +16,7 @@ export interface Scope {
   env(name: string): string | undefined
   /** Why a step that may be named has nothing to read: it was skipped, or has not run yet. */
   absence?(name: string): string | undefined
-  /** Longest text that references inside of one parameter's text may make. */
+  /** Maximum length of the text that references in one parameter produce. */
   mostText?: number
 }
 
@@ -36,7 +36,9 @@ const resolveStep = (step: ProgramStep, scope: Scope): Resolved => {
   return { parameters: Object.fromEntries(parameters), warnings }
 }
 
-/** What a step is given, and what makes the JSON text of it that may be shown: of large parameters it is large too. */
+/**
+ * The parameters of a step, and a function that makes their JSON text to show. With large parameters it is large too.
+ */
 export interface ShownParameters extends Resolved {
   shown(): string
 }
@@ -105,7 +107,7 @@ const resolveBinding = (step: ProgramStep, binding: Binding, scope: Scope, warni
   return undefined
 }
 
-/** What a parameter would get; undefined where its source leads to nothing. */
+/** The value of a parameter; undefined if its source has none. */
 export const givenBy = ({ source, fallback }: Binding, scope: Scope): unknown => {
   for (const one of fallback ? [source, fallback] : [source]) {
     const outcome = resolveSource(one, scope)
@@ -119,7 +121,7 @@ const insideList = (source: Source): boolean => source.kind === 'list'
 
 type Outcome = { found: true; value: unknown } | { found: false; path: Path; reason: string; isAbsent: boolean }
 
-/** The step was skipped or has not run yet, as the workflow wants it: nobody need be warned. */
+/** Whether the step was skipped or has not run yet, as the workflow intends: no warning is needed. */
 const isAbsent = (outcome: Outcome): boolean => !outcome.found && outcome.isAbsent
 
 const why = (outcome: Outcome, source: Source): string => {
@@ -139,7 +141,7 @@ const resolveSource = (source: Source, scope: Scope): Outcome => {
       const items: unknown[] = []
       for (const item of source.items) {
         const outcome = resolveSource(item, scope)
-        if (!outcome.found && isAbsent(outcome)) continue // of branches, those that were taken
+        if (!outcome.found && isAbsent(outcome)) continue // the branches that were not taken
         if (!outcome.found) return outcome
         items.push(outcome.value)
       }

@@ -34,7 +34,7 @@ import type { StepMemory } from './step-memory.ts'
 import type { StepPlace, StepRun } from './step-run.ts'
 import type { StepSide } from './step-side.ts'
 
-/** What steps are carried out with. */
+/** Dependencies of executing steps. */
 export interface StepDeps {
   /** Waits for Postgres while it is away: a run never fails for that. */
   database: Queries
@@ -60,11 +60,11 @@ export interface StepDeps {
   results: ReadStoredResult
   /** Finds a completed result that was made from the same, for steps with `options.cache`. */
   findResult(key: ResultKey): Promise<FoundResult | undefined>
-  /** Tells who waits for a run that it has ended here. */
+  /** Wakes callers that wait for a run that has ended here. */
   onEnd(runKey: string): void
   /** Waits, without a slot, for what an activity asks to wait for. */
   waitOut(work: StepAtWork, wanted: WaitUntil | WaitForRuns | WaitForDecision): Promise<Waited>
-  /** Reads what was decided about a step; undefined while it may still wait. */
+  /** Reads the decision about a step; undefined while it may still wait. */
   readDecision(step: DecidedStep, expiry: Expiry | null): Promise<Decision | undefined>
   /** Lets the step carry out a runbook. */
   carryOutFor(
@@ -109,8 +109,8 @@ export interface StepAtWork {
   replay: StepReplay | undefined
   /** Hash of what its result is made from, with `options.cache`. */
   resultHash: string | undefined
-  /** It has started runs, or an earlier owner of the run may have. */
+  /** Whether it has started runs, here or under an earlier owner of the run. */
   hasRuns: boolean
-  /** It is recorded, or left to another process. */
+  /** Whether it is recorded, or left to another process. */
   isOver: boolean
 }

@@ -22,7 +22,7 @@ export class StepMemory {
   #share: Share | undefined
   #controller: AbortController | undefined
   #forgetSignal: (() => void) | undefined
-  /** Taken before it was clear what for. */
+  /** Bytes reserved before their purpose was known. */
   #ahead = 0
   #waits = 0
 
@@ -32,7 +32,7 @@ export class StepMemory {
     this.#name = name
   }
 
-  /** Takes room for so many bytes more; undefined where there is room at once, or where they are few. */
+  /** Reserves more bytes; undefined if they are available at once, or few. */
   room(bytes: number): Promise<void> | undefined {
     if (bytes <= uncountedBytes) return undefined
     const more = bytes - this.#ahead
@@ -44,13 +44,13 @@ export class StepMemory {
     return wait && this.#withoutSlot(wait)
   }
 
-  /** Takes room ahead of what will be asked for: that comes out of it first. */
+  /** Reserves bytes in advance; later reservations use them first. */
   async takeAhead(bytes: number): Promise<void> {
     await this.room(bytes)
     this.#ahead = bytes
   }
 
-  /** Gives back room that was taken. */
+  /** Returns reserved bytes. */
   giveBack(bytes: number): void {
     if (bytes > uncountedBytes) this.#share?.giveBack(bytes)
   }

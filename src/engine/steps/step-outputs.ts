@@ -33,8 +33,8 @@ export const suspectMemory = ({
 }): number => Math.min(copiesOfOutputs * limits.maxOutputBytes, memory.largest)
 
 /**
- * The outputs of a step as JSON text without secrets, once there is room for it. Throws `output_too_large` before it is
- * written out, where that can be told from the value.
+ * Writes the outputs of a step as JSON text without secrets, once there is memory for it. Throws `output_too_large`
+ * before that if the value is clearly too large.
  */
 export const outputsText = (work: StepAtWork, outputs: Record<string, Json>): string | Promise<string> => {
   const { engine, run, place } = work

@@ -7,12 +7,12 @@ import type { StepRow } from '../journal/journal-entry.ts'
 import type { StepPlace, StepRun } from './step-run.ts'
 import type { StepSide } from './step-side.ts'
 
-/** How one step went. */
+/** The outcome of a step. */
 export interface StepOutcome {
   status: Extract<StepStatus, 'completed' | 'failed' | 'cancelled'>
   outputs: string | null
   error: AppError | undefined
-  /** It failed, and the run goes on: `continue_on_error`. */
+  /** Whether it failed and the run continues: `continue_on_error`. */
   goesOn?: boolean
 }
 
@@ -46,19 +46,19 @@ export const skippedRow = (run: StepRun, place: StepPlace): StepRow => {
   return { ...rowOf(run, place), status: 'skipped', startedMs: at, endedMs: at }
 }
 
-/** What the error of a run says that ended because somebody asked for it. */
+/** The error of a run that was asked to end. */
 export const requestedError = (status: RunStatus): string | null =>
   status === 'cancelled' ? 'Cancelled on request' : status === 'failed' ? 'Marked as failed on request' : null
 
-/** What the error of a run says whose step failed. */
+/** The error of a run whose step failed. */
 export const failureText = (run: StepRun, { name, message }: { name: string; message: string }): string =>
   run.environment.scrub.text(stepFailed(name, message))
 
-/** Warnings as they stand in the step's row. */
+/** Warnings as stored in the step's row. */
 export const warningsText = (run: StepRun, side: StepSide): string | null =>
   side.warnings.length === 0 ? null : run.environment.scrub.json(side.warnings)
 
-/** What its model calls used, as it stands in the step's row. */
+/** The usage of its model calls as stored in the step's row. */
 export const usageText = ({ usage }: StepSide): string | null => (usage === undefined ? null : JSON.stringify(usage))
 
 /** Outputs above the limit fail their step with a clear text; they never fail the batch. */
@@ -71,7 +71,7 @@ export const outputsTooLarge = (bytes: number, limit: number, step: string): App
 
 const megabytes = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(1)} MiB`
 
-/** The record of a failure as it stands in the step's row. */
+/** A failure as stored in the step's row. */
 export const errorRecord = (error: AppError, scrub: (text: string) => string): string =>
   JSON.stringify({
     code: error.code,

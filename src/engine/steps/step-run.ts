@@ -3,7 +3,7 @@ import type { RunUnderLease } from '../leases/run-under-lease.ts'
 import type { Course } from '../program/course.ts'
 import type { Program, ProgramStep } from '../program/program.ts'
 
-/** A run as its steps see it. Steps change only what is not `readonly` here. */
+/** A run as its steps see it. Steps change only members that are not `readonly`. */
 export interface StepRun extends Readonly<RunUnderLease> {
   readonly trajectoryId: string
   readonly collectionId: number
@@ -18,14 +18,14 @@ export interface StepRun extends Readonly<RunUnderLease> {
   readonly replayOf: string | null
   /** Deaths of the process at the step that the run is at. */
   readonly deaths: number
-  /** What branches and loops have decided, or which of the steps that run side by side have ended. */
+  /** The decisions of branches and loops, or in parallel execution the steps that have ended. */
   readonly course: Course | undefined
-  /** How many steps of a run whose steps run side by side are under way. */
+  /** Number of steps under way in parallel execution. */
   readonly underWay: number
   /** The first step that failed while others were executing. */
   readonly failure: StepFailure | undefined
 
-  /** Its row still says `pending`: its first record changes that. */
+  /** Whether its row still says `pending`: its first record changes that. */
   pending: boolean
   /** Results that later steps read, by the index of their step in the program. */
   readonly results: Map<number, StepResult>
@@ -42,10 +42,10 @@ export interface StepFailure {
   message: string
 }
 
-/** One execution of a step: its place in the order of execution, and its attempt. */
+/** One execution of a step: its position in the order of execution, and its attempt. */
 export interface StepPlace {
   readonly step: ProgramStep
-  /** 0-based place in the order of execution, where it is recorded. */
+  /** 0-based index in the order of execution, where it is recorded. */
   readonly seq: number
   /** The name that it is recorded under: from the second turn of a loop on `<step>__<turn>`. */
   readonly name: string
@@ -56,7 +56,7 @@ export interface StepPlace {
   started: Date | undefined
 }
 
-/** What a recorded step offers to later ones: JSON texts, parsed when they are first read. */
+/** The values of a recorded step for later ones: JSON texts, parsed on first use. */
 export interface StepResult {
   inputs: string | null
   outputs: string | null

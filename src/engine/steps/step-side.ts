@@ -7,7 +7,7 @@ import type { StepUsage } from '../../model/runs/step-usage.ts'
 export interface StepSide {
   files: NewFile[]
   warnings: StepLog[]
-  /** What the model calls of all its attempts used. */
+  /** The usage of the model calls of all its attempts. */
   usage?: StepUsage | undefined
 }
 

@@ -25,8 +25,8 @@ import type { StepPlace, StepRun } from './step-run.ts'
 import { type StepSide, warningEvent } from './step-side.ts'
 
 /**
- * Resolve → execute → record, in this order; resolves when the record is on disk. `conclude` says what becomes of the
- * run with it. Throws Fenced when somebody else has the run by now.
+ * Resolves, executes and records a step; resolves when the record is on disk. `conclude` decides about the run. Throws
+ * Fenced if another process has the run.
  */
 export const carryOut = async (
   engine: StepDeps,
@@ -57,7 +57,7 @@ export const carryOut = async (
   try {
     const outcome = await outcomeOf(work, leaveGate)
     work.isOver = true
-    if (outcome === 'released') discardFiles(engine, side) // made again by whoever has the run next
+    if (outcome === 'released') discardFiles(engine, side) // the next owner of the run makes them again
     if (typeof outcome === 'string') return outcome
     startRow.withdraw()
     return await recordStep(work, outcome, conclude)
@@ -68,7 +68,7 @@ export const carryOut = async (
   }
 }
 
-/** How the step goes: never throws but for Fenced. */
+/** The outcome of a step. Throws only Fenced. */
 const outcomeOf = async (work: StepAtWork, leaveGate: (() => void) | undefined): Promise<StepOutcome | StepLeft> => {
   const { place, row, side, startRow } = work
   try {
@@ -86,13 +86,13 @@ const outcomeOf = async (work: StepAtWork, leaveGate: (() => void) | undefined):
   }
 }
 
-/** What the calls of a runbook used, from its outputs: the gateway of its sandbox has counted them. */
+/** The usage of a runbook, from its outputs: the gateway of its sandbox has counted it. */
 const usageIn = ({ usage }: Record<string, Json | unknown>): StepUsage | undefined => {
   const stated = usage as StepUsage | undefined
   return stated && addCallUsage(undefined, stated, stated.cost_usd)
 }
 
-/** What becomes of a step that has failed, or was interrupted; `made` are the outputs that it has all the same. */
+/** The outcome of a step that failed or was interrupted; `made` are outputs that it has nevertheless. */
 const failureOf = async (
   work: StepAtWork,
   thrown: unknown,
@@ -100,7 +100,7 @@ const failureOf = async (
 ): Promise<StepOutcome | StepLeft> => {
   const { engine, run, place, side } = work
   if (thrown instanceof Fenced) {
-    discardFiles(engine, side) // of a step that nothing was recorded of
+    discardFiles(engine, side) // of a step without a record
     throw thrown
   }
   const isStopped = run.requested !== undefined || run.failure !== undefined
@@ -127,7 +127,7 @@ const outputsBeside = async (work: StepAtWork, outputs: Record<string, Json>): P
   }
 }
 
-/** Executes it, and waits for what it asks to wait for; a wait holds nothing. */
+/** Executes the activity, and waits if it asks to wait; a wait holds neither a slot nor memory. */
 const outputsOf = async (
   work: StepAtWork,
   leaveGate: (() => void) | undefined,
@@ -198,7 +198,7 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
     timeLimit,
     pause: pauseIn(work, held),
     context(attempt, signal) {
-      discardFiles(engine, side) // of a try that failed
+      discardFiles(engine, side) // of a failed attempt
       work.memory.giveBack(ofThisTry)
       ofThisTry = 0
       if (attempt > row.attempt) startRow.tryAgain(attempt)
@@ -209,8 +209,8 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
 }
 
 /**
- * Notes the inputs in the step's row, or beside it. Gives their JSON text where it is still needed: it may be large.
- * Small inputs make no promise: the hooks of the engine's library see each one, which costs 1 µs.
+ * Notes the inputs in the step's row, or beside it. Returns their JSON text if it is still needed, as it may be large.
+ * Small inputs make no promise: the async hooks of the engine's library see each one, which costs 1 µs.
  */
 const keepInputs = (work: StepAtWork, { parameters, shown }: ShownParameters): string | Promise<string> => {
   const bytes = inputsMemory(parameters)

@@ -20,8 +20,8 @@ export interface ApprovalDeps extends ParkDeps {
 const farAwayMs = Date.UTC(9999, 0)
 
 /**
- * Reads what was decided about a step; undefined while it may still wait. An expiry is a decision like any other, so
- * that a person who decides at that moment comes before it or after it. Adds what has happened to the step's log.
+ * Reads the decision about a step; undefined while it may still wait. An expiry is a decision too, so a person who
+ * decides at that moment comes either before or after it. Adds the event to the step's log.
  */
 export const readDecision = async (
   { database }: Pick<ApprovalDeps, 'database'>,
@@ -42,7 +42,7 @@ const expire = async (database: Queries, runKey: string, seq: number, { decision
   (await decideApproval(database, { runKey, seq, decision, comment: null, decidedBy: null })) ??
   (await findApproval(database, runKey, seq)) // a person was quicker
 
-/** Asks for a decision, and waits for it. The run leaves memory if it can, however short the wait may be. */
+/** Asks for a decision, and waits for it. The run leaves memory if possible, however short the wait may be. */
 export const waitForDecision = async (
   deps: ApprovalDeps,
   work: StepAtWork,
@@ -99,7 +99,7 @@ const waitHere = async (
   throw new Interrupted(row.name)
 }
 
-/** Adds what has happened to the step's log, unless it is there already. */
+/** Adds an event to the step's log, unless it is there already. */
 const tell = (side: StepSide, approval: ApprovalRow): void => {
   for (const event of decisionEvents(approval)) {
     if (!side.warnings.some(({ type }) => type === event.type)) side.warnings.push(event)

@@ -11,7 +11,7 @@ export interface ParkDeps {
   stopping: AbortSignal
 }
 
-/** A run that waits this long or longer leaves memory: it is parked, and queued again when it is due. */
+/** A run that waits at least this long leaves memory: it is parked, and queued again when it is due. */
 const parkFromMs = 60_000
 
 /** Waits until a time, without a slot. `over`: record the outputs. Otherwise the run has left this process. */
@@ -49,7 +49,7 @@ export const waitUntil = async (
 /** Whether the run can leave memory: no other step of it executes or waits here. */
 export const mayPark = (run: StepRun): boolean => run.underWay <= 1
 
-/** Records what the step waits for. The run leaves memory until it is woken. */
+/** Records the wait of a step. The run leaves memory until it is woken. */
 export const park = async ({ journal }: ParkDeps, work: StepAtWork, wakeMs: number | null): Promise<'parked'> => {
   const { lease, run, row, side } = work
   row.warnings = warningsText(run, side)
