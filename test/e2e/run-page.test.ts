@@ -1,21 +1,14 @@
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { startTestServer, type TestServer } from '../server.ts'
-import { builtProgram } from '../shared.ts'
-import { newVisitor, type Visitor, withoutAnswers } from './pages.ts'
+import type { TestServer } from '../server.ts'
+import { type Visitor, withoutAnswers } from './pages.ts'
+import { newAdmin, startServerWithPages } from './person.ts'
 
 let server: TestServer
 let visitor: Visitor
 
 beforeAll(async () => {
-  await builtProgram()
-  server = await startTestServer({ webFolder: join(import.meta.dirname, '../../dist/web') })
-  visitor = await newVisitor(server.url)
-  const { page } = visitor
-  await page.goto('/sign-in')
-  await page.getByLabel('Key').fill(server.server.adminToken)
-  await page.getByRole('button', { name: 'Sign in' }).click()
-  await page.getByRole('heading', { name: 'Collections' }).waitFor()
+  server = await startServerWithPages()
+  visitor = await newAdmin(server)
 })
 
 afterAll(async () => {
@@ -82,6 +75,42 @@ it('says what failed and what to do, and runs it again with another parameter', 
   await page.waitForURL((url) => url.pathname.startsWith(`/acme/${task}/`) && !url.pathname.endsWith(id))
   await page.getByText(`re-run of ${id}`).waitFor()
   await page.getByRole('alert').getByText('file.txt').first().waitFor()
+})
+
+it('leads from a failure to its fix, runs again from the failed step, and compares with the run before', async () => {
+  const { page } = visitor
+  const workflow = {
+    step_configs: {
+      greet: { activity: 'text_template', template: 'Good morning, {{name}}', name: 'moon' },
+      say: { activity: 'text_echo', text_path: 'greet.outputs.greeting' },
+    },
+    steps: ['greet', 'say'],
+  }
+  const task = await server.task(workflow)
+  const { trajectory_id: id } = await server.start(task)
+  await server.until(task, id, ({ ended }) => ended)
+  await open(task, id)
+  await page.getByText("leads to nothing: no 'greeting'", { exact: false }).first().waitFor()
+  await page.getByRole('link', { name: 'Open the definition' }).click()
+
+  const editor = page.getByLabel(`Workflow of ${task}`)
+  await editor.click()
+  await page.keyboard.press('ControlOrMeta+a')
+  await page.keyboard.insertText(JSON.stringify(workflow, null, 2).replace('outputs.greeting', 'outputs.text'))
+  await page.getByText('No problems: a run can begin.').waitFor()
+  await page.getByRole('button', { name: 'Save', exact: true }).click()
+  await page.getByText('Saved as a new version').waitFor()
+
+  await open(task, id)
+  await page.getByRole('heading', { name: 'Failed' }).waitFor()
+  await page.getByRole('heading', { name: 'say', exact: true }).waitFor()
+  await page.keyboard.press('r')
+  await page.getByRole('menuitem', { name: 'Current version, from say' }).click()
+  await page.getByRole('heading', { name: 'Completed' }).waitFor()
+  await page.getByText(`re-run of ${id}`).waitFor()
+  await page.keyboard.press('c')
+  await page.waitForURL(/compare/)
+  await page.getByText('1 of 2 steps differ.').waitFor()
 })
 
 it('labels by keyboard', async () => {

@@ -13,6 +13,12 @@ export const signOut = async (): Promise<void> => {
   forgetSession()
 }
 
+/** Ends all sessions of the key that this browser has signed in with; throws when the server does not answer. */
+export const signOutEverywhere = async (): Promise<void> => {
+  await api.endSessions()
+  forgetSession()
+}
+
 /** Where a sign-in leads back to: a path of this server, and nothing else. */
 export const pathAfter = (next: string | undefined): string =>
   next !== undefined && /^\/(?![/\\])/.test(next) && !next.startsWith('/sign-in') ? next : '/'

@@ -2,11 +2,15 @@ import { useEffect, useEffectEvent, useRef, useSyncExternalStore } from 'react'
 import { type FollowedEvent, follow } from '../../src/client/follow.ts'
 import { useVisible } from './visible.ts'
 
-/** `off`: this page follows nothing. `paused`: nobody sees the tab. `broken`: the connection is being made again. */
-export type StreamState = 'off' | 'connecting' | 'live' | 'broken' | 'paused'
+/**
+ * `off`: this page follows nothing. `paused`: nobody sees the tab. `stopped`: somebody wants to read without changes.
+ * `broken`: the connection is being made again.
+ */
+export type StreamState = 'off' | 'connecting' | 'live' | 'broken' | 'paused' | 'stopped'
 
 const listeners = new Set<() => void>()
 let state: StreamState = 'off'
+let isStopped = false
 
 const set = (next: StreamState): void => {
   if (next === state) return
@@ -17,6 +21,16 @@ const set = (next: StreamState): void => {
 const watch = (tell: () => void): (() => void) => {
   listeners.add(tell)
   return () => listeners.delete(tell)
+}
+
+const setStopped = (stopped: boolean): void => {
+  isStopped = stopped
+  for (const tell of listeners) tell()
+}
+
+/** Stops following, or goes on after the last event. The next page follows anew. */
+export const toggleFollowing = (): void => {
+  if (state !== 'off') setStopped(!isStopped)
 }
 
 /** How the stream of this tab is, for the header. */
@@ -43,15 +57,19 @@ export interface LiveStreamOptions<Event extends StreamEvent> {
 export const useStream = <Event extends StreamEvent = StreamEvent>(options: LiveStreamOptions<Event>): void => {
   const { of, isOn = true } = options
   const isVisible = useVisible()
+  const isPaused = useSyncExternalStore(watch, () => isStopped)
   const last = useRef<{ of: string; id: string | undefined }>({ of: '', id: undefined })
   const open = useEffectEvent(options.open)
   const apply = useEffectEvent(options.onEvents)
   const refuse = useEffectEvent((error: unknown) => options.onRefused?.(error))
 
+  // biome-ignore lint/correctness/useExhaustiveDependencies: leaving what is followed ends the stop
+  useEffect(() => () => setStopped(false), [of])
+
   useEffect(() => {
     if (!isOn) return
-    if (!isVisible) {
-      set('paused')
+    if (!isVisible || isPaused) {
+      set(isPaused ? 'stopped' : 'paused')
       return () => set('off')
     }
     if (last.current.of !== of) last.current = { of, id: undefined }
@@ -98,5 +116,5 @@ export const useStream = <Event extends StreamEvent = StreamEvent>(options: Live
       if (waiting.length > 0) flush() // its id is noted already, and the server does not send it again
       set('off')
     }
-  }, [of, isOn, isVisible])
+  }, [of, isOn, isVisible, isPaused])
 }

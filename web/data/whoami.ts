@@ -11,3 +11,9 @@ export const useMayWrite = (): boolean => {
   const access = useWhoami()?.access_level
   return access === undefined || access !== 'READ'
 }
+
+/** The author of what this person starts, as runs name it; undefined until the server has said who they are. */
+export const useAuthor = (): string | undefined => {
+  const who = useWhoami()
+  return who && (who.auth_type === 'admin' ? 'admin' : `api-key:${who.name ?? ''}`)
+}

@@ -6,6 +6,7 @@ const looks: Record<Exclude<StreamState, 'off'>, { text: string; dot: string; mo
   connecting: { text: 'connecting', dot: 'bg-idle', more: 'The page asks the server for changes.' },
   live: { text: 'live', dot: 'bg-ok', more: 'What changes appears by itself.' },
   broken: { text: 'reconnecting', dot: 'bg-wait', more: 'The connection broke off; it goes on where it was.' },
+  stopped: { text: 'stopped', dot: 'bg-idle', more: 'The page does not change. Press . to follow again.' },
   paused: { text: 'paused', dot: 'bg-idle', more: 'A tab that nobody sees does not follow.' },
 }
 
@@ -14,7 +15,7 @@ export const LiveMark = () => {
   const state = useStreamState()
   const isAway = useServerAway()
   if (state === 'off') return null
-  const { text, dot, more } = looks[isAway ? 'broken' : state]
+  const { text, dot, more } = looks[isAway && state !== 'stopped' ? 'broken' : state]
   return (
     <Tooltip text={more}>
       <span className="inline-flex items-center gap-1.5 px-1 text-12 text-muted">

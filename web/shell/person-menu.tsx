@@ -1,11 +1,13 @@
 import { useNavigate } from '@tanstack/react-router'
-import { signOut } from '../data/sign-in.ts'
+import { signOut, signOutEverywhere } from '../data/sign-in.ts'
 import { useStored } from '../data/stored.ts'
 import { setTheme, themes } from '../data/theme.ts'
 import { useWhoami } from '../data/whoami.ts'
+import { errorText } from '../parts/problem.tsx'
 import { buttonClass } from '../ui/button.tsx'
 import { Icon } from '../ui/icon.tsx'
 import { Menu } from '../ui/menu.tsx'
+import { showToast } from '../ui/toast.tsx'
 
 const themeTexts = { system: 'Theme of the device', light: 'Light', dark: 'Dark' } as const
 const themeIcons = { system: 'screen', light: 'sun', dark: 'moon' } as const
@@ -15,6 +17,11 @@ export const PersonMenu = ({ onHelp }: { onHelp: () => void }) => {
   const who = useWhoami()
   const navigate = useNavigate()
   const theme = useStored('theme') ?? 'system'
+  const leave = (end: Promise<void>) =>
+    void end.then(
+      () => navigate({ to: '/sign-in' }),
+      (error) => showToast({ text: errorText(error), isBad: true }),
+    )
   const name = who ? (who.auth_type === 'admin' ? 'admin' : (who.name ?? who.key_prefix ?? '')) : ''
   return (
     <Menu
@@ -43,7 +50,8 @@ export const PersonMenu = ({ onHelp }: { onHelp: () => void }) => {
           onSelect: () => void navigate({ to: '/settings/{-$section}', params: {} }),
         },
         { text: 'Keys and help', icon: 'help', note: '?', onSelect: onHelp },
-        { text: 'Sign out', icon: 'leave', onSelect: () => void signOut().then(() => navigate({ to: '/sign-in' })) },
+        { text: 'Sign out', icon: 'leave', onSelect: () => leave(signOut()) },
+        { text: 'Sign out everywhere', icon: 'leave', onSelect: () => leave(signOutEverywhere()) },
       ]}
     />
   )

@@ -2,6 +2,7 @@ import { Link, Outlet, useNavigate, useParams } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import { useServerAway } from '../data/server-away.ts'
 import { useStored } from '../data/stored.ts'
+import { toggleFollowing } from '../data/stream.ts'
 import { IconButton } from '../ui/button.tsx'
 import { keysText, setSingleKeys, useKeys } from '../ui/keys.ts'
 import { Toasts } from '../ui/toast.tsx'
@@ -24,6 +25,7 @@ export const AppShell = () => {
   useKeys('Everywhere', [
     { keys: 'mod+k', does: 'Commands', run: () => setOpen('menu') },
     { keys: '?', does: 'Keys and help', run: () => setOpen('help') },
+    { keys: '.', does: 'Stop following, or follow again', run: toggleFollowing },
     { keys: 'g c', does: 'Collections', run: () => void navigate({ to: '/' }) },
     { keys: 'g a', does: 'Approvals', run: () => void navigate({ to: '/-/approvals' }) },
     { keys: 'g s', does: 'Settings', run: () => void navigate({ href: settingsHref }) },

@@ -116,6 +116,7 @@ export const filterOf = (query: FilterQuery): Omit<RunFilter, 'labels' | 'labels
   statusesNot: [...new Set(query.status_not)],
   topLevel: query.top_level,
   triggers: [...new Set(query.trigger)],
+  authors: [...new Set(query.author)],
   version: query.version,
   routineId: query.routine_id,
   text: query.q === '' ? undefined : query.q,

@@ -62,6 +62,11 @@ export const runFilterFields = {
     .max(20)
     .default([])
     .describe(`What started the run. Repeat to allow several. ${runTriggerMeaning}`),
+  author: z
+    .array(textSchema.min(1).max(300))
+    .max(20)
+    .default([])
+    .describe('Author of the run, as its `author` says: `admin` or `api-key:<name>`. Repeat to allow several.'),
   version: versionFilterSchema
     .optional()
     .describe(

@@ -166,6 +166,9 @@ const filters: [string, Fits][] = [
   ['trigger=ingest', (run) => run.trigger === 'ingest'],
   ['trigger=gateway&trigger=api', (run) => ['_chat', 't1'].includes(run.task)],
   ['trigger=gateway&q=say', (run) => run.task === '_chat'],
+  ['author=admin', (run) => run.author === 'admin'],
+  ['author=admin&author=nobody&top_level=true', (run) => run.author === 'admin' && !child(run)],
+  ['author=nobody', () => false],
   ['version=0&trigger=api', (run) => run.task === 't1'],
   ['min_cost_usd=0.5', (run) => run.cost_usd !== null && run.cost_usd >= 0.5],
   [

@@ -65,6 +65,8 @@ test.each([
   [run('1'), { task: ['other'] }, false],
   [run('1'), { task_not: ['hello'] }, false],
   [run('1'), { trigger: ['routine'] }, false],
+  [run('1', { author: 'admin' }), { author: ['admin'] }, true],
+  [run('1', { author: 'admin' }), { author: ['api-key:ci'] }, false],
   [run('1', { trigger: 'parent' }), {}, false],
   [run('1', { trigger: 'parent' }), { children: 'shown' as const }, true],
   [run('1'), { label: ['grade'] }, false],

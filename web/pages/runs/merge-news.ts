@@ -48,6 +48,7 @@ export const mayBelong = (run: CollectionRun, list: ListLimits): boolean => {
     isOneOf(list.status, run.status) &&
     isOneOf(list.task, run.task) &&
     isOneOf(list.trigger, run.trigger) &&
+    isOneOf(list.author, run.author) &&
     !list.status_not.includes(run.status) &&
     !list.task_not.includes(run.task) &&
     list.label.every(isLabelled) &&
@@ -62,6 +63,7 @@ interface ListLimits {
   task: string[]
   task_not: string[]
   trigger: string[]
+  author: string[]
   label: string[]
   label_not: string[]
   top_level?: boolean

@@ -22,7 +22,7 @@ import { runKey } from './merge-news.ts'
 import { NoRuns } from './nothing.tsx'
 import { Peek } from './peek/peek.tsx'
 import { useRuns } from './query.ts'
-import { allOrNone, noSelection, toggled, withRange } from './selection.ts'
+import { allOrNone, noSelection, toggled, without, withRange } from './selection.ts'
 import { RunTable } from './table/table.tsx'
 import { Toolbar } from './toolbar.tsx'
 import { Views } from './views/views.tsx'
@@ -150,7 +150,7 @@ const Runs = ({ collection, task }: { collection: string; task: string | undefin
                 ? (filterQuery(limits, Date.now()) as never)
                 : undefined
             }
-            onDone={() => setSelection(noSelection)}
+            onDone={(done) => setSelection((was) => without(was, done.map(runKey)))}
           />
         )}
       </Split>

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { allOrNone, noSelection, toggled, withRange } from './selection.ts'
+import { allOrNone, noSelection, toggled, without, withRange } from './selection.ts'
 
 const order = ['a', 'b', 'c', 'd', 'e']
 const of = (...keys: string[]) => keys.reduce(toggled, noSelection)
@@ -25,4 +25,8 @@ test('a range without a beginning, or with one that has left the list, is its en
 test('all rows are selected, and none when all were', () => {
   expect([...allOrNone(of('a'), order).keys]).toEqual(order)
   expect(allOrNone(of(...order), order)).toBe(noSelection)
+})
+
+test('rows are taken out, the others stay', () => {
+  expect([...without(of('a', 'b', 'c'), ['b', 'x']).keys]).toEqual(['a', 'c'])
 })

@@ -22,6 +22,12 @@ export const withRange = (selection: Selection, order: readonly string[], key: s
   return { keys: new Set([...selection.keys, ...range]), from: key }
 }
 
+/** Takes rows out of the selection. */
+export const without = ({ keys, from }: Selection, gone: readonly string[]): Selection => ({
+  keys: new Set([...keys].filter((key) => !gone.includes(key))),
+  from,
+})
+
 /** Selects all rows, or none where all are selected. */
 export const allOrNone = ({ keys }: Selection, order: readonly string[]): Selection =>
   order.every((key) => keys.has(key)) ? noSelection : { keys: new Set(order), from: undefined }

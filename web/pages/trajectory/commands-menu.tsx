@@ -2,12 +2,12 @@ import { useState } from 'react'
 import { api } from '../../data/api.ts'
 import type { Run, RunAddress } from '../../data/run.ts'
 import { saveAnswer } from '../../data/save-answer.ts'
+import { commandsFor } from '../../parts/run-commands.ts'
 import { Button } from '../../ui/button.tsx'
 import { CopyLine, copyText } from '../../ui/copy.tsx'
 import { Icon } from '../../ui/icon.tsx'
 import { Popover } from '../../ui/popover.tsx'
 import { showToast } from '../../ui/toast.tsx'
-import { commandsFor } from './commands.ts'
 
 interface CommandsMenuProps {
   run: Run

@@ -1,6 +1,8 @@
 import { type Run, type RunAddress, stepsInOrder } from '../../data/run.ts'
 import { asksModel } from '../../parts/conversation/conversation.ts'
+import { Decide } from '../../parts/decide.tsx'
 import { PageLink } from '../../parts/page-link.tsx'
+import { type RerunWish, rerunCommand, stepCommand } from '../../parts/run-commands.ts'
 import { StepPanel } from '../../parts/step-panel/panel.tsx'
 import type { PanelName } from '../../parts/step-panel/panel-tabs.ts'
 import { loopId } from '../../parts/timeline/rows.ts'
@@ -11,8 +13,6 @@ import { CopyLine } from '../../ui/copy.tsx'
 import { Icon } from '../../ui/icon.tsx'
 import { Popover } from '../../ui/popover.tsx'
 import { StatusMark, statusWord } from '../../ui/status.tsx'
-import { type RerunWish, rerunCommand, stepCommand } from './commands.ts'
-import { Decide } from './decide.tsx'
 
 interface SidePanelProps {
   run: Run
@@ -66,7 +66,13 @@ const Chosen = (props: SidePanelProps) => {
           onRerun={onRerun}
         />
       }
-      decision={waiting && <Decide key={waiting.step} run={run} place={place} waiting={waiting} mayWrite={mayWrite} />}
+      decision={
+        waiting && (
+          <div className="mx-4 mt-2">
+            <Decide key={waiting.step} run={run} waiting={waiting} mayWrite={mayWrite} />
+          </div>
+        )
+      }
     />
   )
 }

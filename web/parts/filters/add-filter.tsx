@@ -19,6 +19,7 @@ const triggers = [
 
 const textFields = [
   ['label', 'Label'],
+  ['author', 'Person or key'],
   ['version', 'Version'],
   ['model', 'Model'],
   ['error', 'Error contains'],
@@ -27,6 +28,7 @@ const textFields = [
 
 const placeholders: Record<string, string> = {
   label: 'key or key:value',
+  author: 'admin or api-key:name',
   version: '7',
   model: 'provider/model',
   error: 'text of the error',

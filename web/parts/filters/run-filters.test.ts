@@ -27,6 +27,7 @@ const anyFilters: fc.Arbitrary<RunFilters> = fc
     task: values,
     task_not: values,
     trigger: values,
+    author: values,
     q: optional,
     error: optional,
     model: optional,

@@ -1,6 +1,6 @@
 import { allOf, firstOf } from '../../data/search-text.ts'
 
-const lists = ['status', 'status_not', 'label', 'label_not', 'task', 'task_not', 'trigger'] as const
+const lists = ['status', 'status_not', 'label', 'label_not', 'task', 'task_not', 'trigger', 'author'] as const
 const single = ['q', 'error', 'model', 'version', 'parent_id', 'since'] as const
 
 type ListName = (typeof lists)[number]
@@ -74,6 +74,7 @@ const fields: Record<FilterChip['name'], string> = {
   task: 'task',
   task_not: 'task',
   trigger: 'started by',
+  author: 'of',
   error: 'error',
   model: 'model',
   version: 'version',

@@ -22,6 +22,8 @@ export interface RunFilter {
   topLevel: boolean
   /** What started the run must be one of these. */
   triggers: readonly RunTrigger[]
+  /** The run's author must be one of these. */
+  authors: readonly string[]
   /** The run executes the workflow of this version: an index in the task's history, or the hash of a definition. */
   version: number | string | undefined
   routineId: number | undefined
@@ -38,6 +40,7 @@ export const noFilter: RunFilter = {
   labelsNot: [],
   topLevel: false,
   triggers: [],
+  authors: [],
   version: undefined,
   routineId: undefined,
   text: undefined,
@@ -86,12 +89,13 @@ export const triggerOf = `case when r.ingested then 'ingest' when r.parent_id is
 
 /** Conditions on a row `r` of runs that cost one look into an index each, so that many runs can be checked. */
 export const checksOf = ({ put }: Parameters, filter: RunFilter): string[] => {
-  const { topLevel, triggers, version, statusesNot } = filter
+  const { topLevel, triggers, authors, version, statusesNot } = filter
   const isContradiction = statusesNot.length > 0 && indexedStatuses(filter).length === 0
   return [
     ...(isContradiction ? ['false'] : []),
     ...(topLevel ? ['r.parent_id is null'] : []),
     ...(triggers.length > 0 ? [`${triggerOf} = any(${put(triggers, 'text[]')})`] : []),
+    ...(authors.length > 0 ? [`r.author = any(${put(authors, 'text[]')})`] : []),
     ...(version === undefined ? [] : [`r.definition = ${definitionOf(put, version)}`]),
     ...filter.labelsNot.map((label) => `not ${hasLabel(put, label)}`),
   ]

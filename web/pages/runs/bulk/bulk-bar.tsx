@@ -28,7 +28,8 @@ interface BulkBarProps {
   runs: CollectionRun[]
   /** The filter of the list, where all its rows are selected and it has more than these. */
   filter: BulkFilter | undefined
-  onDone: () => void
+  /** These are to be selected no longer. */
+  onDone: (runs: readonly CollectionRun[]) => void
 }
 
 type BulkFilter = Extract<BulkRuns, { filter: unknown }>['filter']
@@ -62,7 +63,8 @@ export const BulkBar = ({ collection, runs, filter, onDone }: BulkBarProps) => {
         isBad: action.failed > 0,
         ...(isUndone && action.done > 0 ? { action: undo } : {}),
       })
-      onDone()
+      // Whoever has selected other rows meanwhile keeps them.
+      onDone(whole ? runs : chosen)
     } catch (error) {
       showProblem(error)
     } finally {
@@ -102,7 +104,7 @@ export const BulkBar = ({ collection, runs, filter, onDone }: BulkBarProps) => {
         </PageLink>
       )}
       <span className="flex-1" />
-      <Button look="quiet" onClick={onDone}>
+      <Button look="quiet" onClick={() => onDone(runs)}>
         Select none
       </Button>
       <Dialog title={`Label ${count(runs, whole)}`} isOpen={asks === 'label'} onClose={close}>

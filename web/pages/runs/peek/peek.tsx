@@ -4,9 +4,11 @@ import type { RunSummary } from '../../../../src/model/runs/trajectory.ts'
 import { api } from '../../../data/api.ts'
 import { useNow } from '../../../data/clock.ts'
 import { keys } from '../../../data/keys.ts'
+import { useMayWrite } from '../../../data/whoami.ts'
+import { Decide } from '../../../parts/decide.tsx'
 import { PageLink, runHref } from '../../../parts/page-link.tsx'
 import { Problem } from '../../../parts/problem.tsx'
-import { personText, statusOfRun } from '../../../parts/status-of-run.ts'
+import { hasEnded, personText, statusOfRun } from '../../../parts/status-of-run.ts'
 import { agoText } from '../../../text/ago.ts'
 import { durationText } from '../../../text/duration.ts'
 import { momentText } from '../../../text/moment.ts'
@@ -26,6 +28,7 @@ interface PeekProps {
 export const Peek = ({ run, onClose }: PeekProps) => {
   const { collection, task, trajectory_id: id } = run
   const now = useNow()
+  const mayWrite = useMayWrite()
   // The row says when the run has changed; its steps are asked for again then.
   const changed = `${run.status} ${run.steps.done}`
   const whole = useQuery({
@@ -60,11 +63,10 @@ export const Peek = ({ run, onClose }: PeekProps) => {
             {hintOf(whole.data) && <p className="mt-1 break-words text-muted">{hintOf(whole.data)}</p>}
           </div>
         )}
-        {run.waiting?.map(({ step, message }) => (
-          <p key={step} className="rounded-l border border-line p-3">
-            <span className="font-medium">{step} waits for a decision.</span> {message}
-          </p>
-        ))}
+        {!hasEnded(run) &&
+          run.waiting?.map((waiting) => (
+            <Decide key={`${id} ${waiting.step}`} run={run} waiting={waiting} mayWrite={mayWrite} />
+          ))}
         <dl className="grid grid-cols-[5rem_minmax(0,1fr)] gap-x-4 gap-y-1">
           {facts.map(([name, value]) => (
             <div key={name} className="contents">

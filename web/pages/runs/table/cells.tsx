@@ -4,6 +4,7 @@ import { usdText } from '../../../text/cost.ts'
 import { countText } from '../../../text/count.ts'
 import { Badge } from '../../../ui/badge.tsx'
 import { Icon } from '../../../ui/icon.tsx'
+import { StatusMark, statusWord } from '../../../ui/status.tsx'
 
 interface Cell {
   run: CollectionRun
@@ -59,10 +60,10 @@ export const Children = ({ run, onShow }: Cell & { onShow: (run: CollectionRun) 
   const { total, by_status: by } = run.children
   const open = by.running + by.pending
   const parts = [
-    by.completed > 0 && { text: `${countText(by.completed)} ✓`, colour: 'text-ok' },
-    by.failed > 0 && { text: `${countText(by.failed)} ✕`, colour: 'text-bad' },
-    open > 0 && { text: `${countText(open)} ◔`, colour: 'text-run' },
-  ].filter((part) => part !== false)
+    { of: 'completed', count: by.completed },
+    { of: 'failed', count: by.failed },
+    { of: 'running', count: open },
+  ].filter(({ count }) => count > 0)
   const all = Object.entries(by).filter(([, count]) => count > 0)
   return (
     <button
@@ -73,9 +74,10 @@ export const Children = ({ run, onShow }: Cell & { onShow: (run: CollectionRun) 
       className="inline-flex h-5 shrink-0 items-center gap-1.5 rounded-s border border-line px-1.5 text-12 hover:bg-raised"
     >
       ×{countText(total)}
-      {parts.map(({ text, colour }) => (
-        <span key={text} className={colour}>
-          {text}
+      {parts.map(({ of, count }) => (
+        <span key={of} className="inline-flex items-center gap-0.5">
+          {countText(count)}
+          <StatusMark of={of} label={statusWord(of)} className="size-3" />
         </span>
       ))}
     </button>

@@ -1,5 +1,5 @@
 import { type FormEvent, useState } from 'react'
-import { useMayWrite } from '../../../data/whoami.ts'
+import { useAuthor, useMayWrite } from '../../../data/whoami.ts'
 import { noFilters, type RunFilters } from '../../../parts/filters/run-filters.ts'
 import { personText } from '../../../parts/status-of-run.ts'
 import { Button, buttonClass } from '../../../ui/button.tsx'
@@ -27,8 +27,10 @@ const builtIn: { name: string; text: string; filters: RunFilters }[] = [
 export const Views = ({ collection, task, filters, onChange }: ViewsProps) => {
   const { views, save, remove } = useSavedViews(collection, task)
   const mayWrite = useMayWrite()
+  const author = useAuthor()
+  const mine = author === undefined ? [] : [{ name: 'mine', text: 'Mine', filters: { ...noFilters, author: [author] } }]
   const saved = views.map((view) => ({ ...view, text: view.name, name: `saved ${view.name}` }))
-  const all = [...builtIn, ...saved]
+  const all = [...builtIn, ...mine, ...saved]
   const current = all.find((view) => isSameList(view.filters, filters))
   const currentSaved = saved.find((view) => view === current)
   return (

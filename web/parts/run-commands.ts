@@ -1,4 +1,4 @@
-import { isOpen, type Run } from '../../data/run.ts'
+import { isOpen, type Run } from '../data/run.ts'
 
 /** A command that does the same as the page. */
 export interface RunCommand {
@@ -23,12 +23,10 @@ export const shellWord = (text: string): string => (safeWord.test(text) ? text :
 
 const line = (...words: string[]): string => ['jetty', ...words.map(shellWord)].join(' ')
 
+type NamedRun = Pick<Run, 'collection' | 'task' | 'trajectory_id'>
+
 /** `collection/task/id`: how the command line names a run. */
-export const runName = ({
-  collection,
-  task,
-  trajectory_id: id,
-}: Pick<Run, 'collection' | 'task' | 'trajectory_id'>): string => `${collection}/${task}/${id}`
+export const runName = ({ collection, task, trajectory_id: id }: NamedRun): string => `${collection}/${task}/${id}`
 
 /** A value after `-p name=`: JSON is sent as JSON, and a text as it is where it cannot be taken for JSON or a file. */
 const paramWord = (name: string, value: unknown): string => {
@@ -56,7 +54,7 @@ export const rerunCommand = (run: Run, { from, current, replay, params = {} }: R
     ...Object.entries(params).flatMap(([name, value]) => ['-p', paramWord(name, value)]),
   )
 
-export const approveCommand = (run: Run, step: string, decision: 'approve' | 'reject', comment: string): string =>
+export const approveCommand = (run: NamedRun, step: string, decision: 'approve' | 'reject', comment: string): string =>
   line(
     'approve',
     runName(run),

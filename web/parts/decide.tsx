@@ -1,43 +1,43 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { AppError } from '../../../src/lib/errors.ts'
-import { api } from '../../data/api.ts'
-import { keys } from '../../data/keys.ts'
-import type { Run, RunAddress } from '../../data/run.ts'
-import { TextView } from '../../parts/text-view/text-view.tsx'
-import { agoText } from '../../text/ago.ts'
-import { Button } from '../../ui/button.tsx'
-import { CopyLine } from '../../ui/copy.tsx'
-import { TextArea } from '../../ui/field.tsx'
-import { showToast } from '../../ui/toast.tsx'
-import { approveCommand } from './commands.ts'
+import { AppError } from '../../src/lib/errors.ts'
+import { api } from '../data/api.ts'
+import { keys } from '../data/keys.ts'
+import type { Run } from '../data/run.ts'
+import { agoText } from '../text/ago.ts'
+import { Button } from '../ui/button.tsx'
+import { CopyLine } from '../ui/copy.tsx'
+import { TextArea } from '../ui/field.tsx'
+import { showToast } from '../ui/toast.tsx'
+import { approveCommand } from './run-commands.ts'
+import { TextView } from './text-view/text-view.tsx'
 
 type Decision = 'approve' | 'reject'
 
 interface DecideProps {
-  run: Run
-  place: RunAddress
+  run: Pick<Run, 'collection' | 'task' | 'trajectory_id'>
   waiting: NonNullable<Run['waiting']>[number]
   mayWrite: boolean
 }
 
 /** Approves or rejects a step in its place. */
-export const Decide = ({ run, place, waiting, mayWrite }: DecideProps) => {
+export const Decide = ({ run, waiting, mayWrite }: DecideProps) => {
+  const { collection, task, trajectory_id: id } = run
   const [comment, setComment] = useState('')
   const client = useQueryClient()
   const { mutate, isPending, error } = useMutation({
     mutationFn: (decision: Decision) =>
       api.decideApproval({
-        params: { collection: place.collection, task: place.task, trajectory_id: place.id, step: waiting.step },
+        params: { collection, task, trajectory_id: id, step: waiting.step },
         body: { decision, ...(comment === '' ? {} : { comment }) },
       }),
     onSuccess: ({ decision }) =>
       showToast({ text: decision === 'approve' ? `Approved ${waiting.step}` : `Rejected ${waiting.step}` }),
     // Also after a refusal: somebody else was first.
-    onSettled: () => client.invalidateQueries({ queryKey: keys.run(place.collection, place.task, place.id) }),
+    onSettled: () => client.invalidateQueries({ queryKey: keys.run(collection, task, id) }),
   })
   return (
-    <div className="mx-4 mt-2 flex flex-col gap-2 rounded-m border border-wait p-3">
+    <div className="flex flex-col gap-2 rounded-m border border-wait p-3">
       <div className="max-h-[40dvh] overflow-y-auto">
         <TextView text={waiting.message} isProse />
       </div>

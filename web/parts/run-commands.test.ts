@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { at, runOf, step } from '../../parts/test-steps.ts'
-import { approveCommand, commandsFor, labelCommand, rerunCommand, shellWord } from './commands.ts'
+import { approveCommand, commandsFor, labelCommand, rerunCommand, shellWord } from './run-commands.ts'
 
 const run = runOf([step('a')])
 
