@@ -1,8 +1,13 @@
 import { Link } from '@tanstack/react-router'
 import { tabClass } from '../ui/tabs.tsx'
 
+interface TabsProps {
+  collection: string
+  current: 'overview' | 'runs' | 'settings'
+}
+
 /** The tabs of a collection, each a page of its own. */
-export const CollectionTabs = ({ collection, current }: { collection: string; current: 'overview' | 'settings' }) => (
+export const CollectionTabs = ({ collection, current }: TabsProps) => (
   <nav aria-label="Parts of the collection" className="flex shrink-0 gap-4 overflow-x-auto border-line border-b px-4">
     <Link
       to="/$collection"
@@ -12,7 +17,12 @@ export const CollectionTabs = ({ collection, current }: { collection: string; cu
     >
       Overview
     </Link>
-    <Link to="/$collection/-/runs" params={{ collection }} className={tabClass(false)}>
+    <Link
+      to="/$collection/-/runs"
+      params={{ collection }}
+      aria-current={current === 'runs' ? 'page' : undefined}
+      className={tabClass(current === 'runs')}
+    >
       Runs
     </Link>
     <Link to="/-/playground" search={{ collection }} className={tabClass(false)}>

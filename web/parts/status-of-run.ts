@@ -11,3 +11,7 @@ export const hasEnded = ({ status }: Pick<CollectionRun, 'status'>): boolean =>
 
 /** The name of whoever started or labelled something, without the kind of its key. */
 export const personText = (author: string): string => author.replace(/^api-key:/, '')
+
+/** Colour of the error of a run: that somebody cancelled it is no failure. */
+export const errorColour = ({ status }: Pick<CollectionRun, 'status'>): string =>
+  status === 'failed' ? 'text-bad' : 'text-muted'

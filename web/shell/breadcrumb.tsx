@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
-import { Link, useParams } from '@tanstack/react-router'
+import { Link, useLocation, useParams } from '@tanstack/react-router'
 import { useState } from 'react'
 import { api } from '../data/api.ts'
 import { keys } from '../data/keys.ts'
@@ -11,10 +11,22 @@ import { Popover } from '../ui/popover.tsx'
 
 const linkClass = 'truncate rounded-s px-1 hover:bg-sunk'
 
+/** Pages that belong to no collection. */
+const titles: Record<string, string> = {
+  '/-/approvals': 'Approvals',
+  '/-/compare': 'Compare',
+  '/-/playground': 'Playground',
+  '/settings': 'Settings',
+}
+
 /** Where this page stands: collection, task, run; each level leads to the others of its kind. */
 export const Breadcrumb = () => {
   const { collection, task, id } = useParams({ strict: false }) as Partial<Record<'collection' | 'task' | 'id', string>>
-  if (collection === undefined) return null
+  const { pathname } = useLocation()
+  if (collection === undefined) {
+    const title = titles[pathname]
+    return title === undefined ? null : <span className="truncate px-1 font-semibold">{title}</span>
+  }
   return (
     <nav aria-label="Where you are" className="flex min-w-0 items-center">
       <Link

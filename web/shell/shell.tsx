@@ -16,6 +16,7 @@ import { SessionEnded } from './session-ended.tsx'
 /** What stands around every page: the header, the command menu, help, and what happens to session and server. */
 export const AppShell = () => {
   const navigate = useNavigate()
+  const { collection } = useParams({ strict: false }) as { collection?: string }
   const [open, setOpen] = useState<'menu' | 'help'>()
   const isAway = useServerAway()
   const { collection } = useParams({ strict: false }) as { collection?: string }
@@ -27,6 +28,15 @@ export const AppShell = () => {
     { keys: '?', does: 'Keys and help', run: () => setOpen('help') },
     { keys: '.', does: 'Stop following, or follow again', run: toggleFollowing },
     { keys: 'g c', does: 'Collections', run: () => void navigate({ to: '/' }) },
+    ...(collection === undefined
+      ? []
+      : [
+          {
+            keys: 'g r',
+            does: `Runs of ${collection}`,
+            run: () => void navigate({ to: '/$collection/-/runs', params: { collection } }),
+          },
+        ]),
     { keys: 'g a', does: 'Approvals', run: () => void navigate({ to: '/-/approvals' }) },
     { keys: 'g s', does: 'Settings', run: () => void navigate({ href: settingsHref }) },
     { keys: 'g p', does: 'Playground', run: () => void navigate({ to: '/-/playground' }) },

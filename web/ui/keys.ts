@@ -73,7 +73,12 @@ const onKeyDown = (event: KeyboardEvent): void => {
 }
 
 const changed = (): void => {
-  shown = groups.map(({ name, bindings }) => ({ name, bindings: bindings.filter(({ isHidden }) => !isHidden) }))
+  const byName = new Map<string, KeyBinding[]>()
+  for (const { name, bindings } of groups) {
+    const listed = bindings.filter(({ isHidden }) => !isHidden)
+    byName.set(name, [...(byName.get(name) ?? []), ...listed])
+  }
+  shown = [...byName].map(([name, bindings]) => ({ name, bindings }))
   for (const tell of listeners) tell()
 }
 

@@ -1,8 +1,10 @@
 import type { ReactNode } from 'react'
 import type { ListedApproval } from '../../../src/model/runs/approval.ts'
 import { useNow } from '../../data/clock.ts'
+import { TextView } from '../../parts/text-view/text-view.tsx'
 import { agoText } from '../../text/ago.ts'
 import { CopyLine } from '../../ui/copy.tsx'
+import { questionOf } from './question.ts'
 
 const valueText = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value, null, 2))
 
@@ -10,9 +12,10 @@ const valueText = (value: unknown): string => (typeof value === 'string' ? value
 export const ApprovalDetails = ({ approval, children }: { approval: ListedApproval; children: ReactNode }) => {
   const now = useNow()
   const { collection, task, trajectory_id: id, step, message, assignees, metadata } = approval
+  const { title, rest } = questionOf(message)
   return (
     <article className="mx-auto flex max-w-180 flex-col gap-4 p-6">
-      <h2 className="whitespace-pre-wrap break-words font-semibold text-15">{message}</h2>
+      <h2 className="break-words font-semibold text-15">{title}</h2>
       <p className="text-12 text-muted">
         asked by step <span className="font-mono">{step}</span> of{' '}
         <a href={`/${collection}/${task}/${id}`} className="text-accent underline">
@@ -21,6 +24,7 @@ export const ApprovalDetails = ({ approval, children }: { approval: ListedApprov
         {agoText(approval.requested_at, now)}
         {assignees.length > 0 && ` · meant for ${assignees.join(', ')}`}
       </p>
+      {rest !== '' && <TextView text={rest} isProse />}
       <MetadataOf metadata={metadata} />
       {children}
       {approval.state === 'waiting' && (

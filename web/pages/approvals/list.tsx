@@ -1,5 +1,6 @@
 import type { ListedApproval } from '../../../src/model/runs/approval.ts'
 import { useNow } from '../../data/clock.ts'
+import { plainText } from '../../parts/log/plain-text.ts'
 import { personText } from '../../parts/status-of-run.ts'
 import { agoText } from '../../text/ago.ts'
 import { StatusMark } from '../../ui/status.tsx'
@@ -44,7 +45,7 @@ export const ApprovalList = ({ approvals, selected, onSelect }: ListProps) => {
                 </span>
                 <span className="shrink-0 text-12 text-muted">{sinceText(one, now)}</span>
               </span>
-              <span className="w-full truncate text-12 text-muted">{one.message}</span>
+              <span className="w-full truncate text-12 text-muted">{plainText(one.message)}</span>
               <span className="w-full truncate text-11 text-muted">
                 {one.decided_by ? `by ${personText(one.decided_by)}` : one.assignees.join(', ')}
               </span>

@@ -2,6 +2,7 @@ import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
 import type { ListedApproval } from '../../../src/model/runs/approval.ts'
 import { useLiveCollection } from '../../data/live-collection.ts'
+import { useNarrow } from '../../data/narrow.ts'
 import { readStored, writeStored } from '../../data/stored.ts'
 import { useTitle } from '../../data/title.ts'
 import { useWhoami } from '../../data/whoami.ts'
@@ -35,9 +36,11 @@ export const ApprovalsPage = () => {
   const refresh = useRefreshApprovals()
   const [percent, setPercent] = useState(Number(readStored('approvals-panel') ?? 60))
   useTitle('Approvals')
+  // Beside the list there is room for one; on a phone it would cover the list.
+  const isFirstShown = !useNarrow() || skin === 'plain'
   const all = list.data?.pages.flatMap((page) => page.approvals) ?? []
   const shown = tab === 'mine' ? all.filter((one) => isFor(one, whoami?.name)) : all
-  const selected = shown.find((one) => approvalKey(one) === approval) ?? (skin === 'plain' ? shown[0] : undefined)
+  const selected = shown.find((one) => approvalKey(one) === approval) ?? (isFirstShown ? shown[0] : undefined)
   const kept = { ...(tab === 'waiting' ? {} : { tab }), ...(skin && { skin }) }
   const select = (key: string | undefined) =>
     void navigate({

@@ -1,10 +1,12 @@
 import { useState } from 'react'
 import type { ListedApproval } from '../../../src/model/runs/approval.ts'
+import { TextView } from '../../parts/text-view/text-view.tsx'
 import { showToast } from '../../ui/toast.tsx'
 import { DecisionForm } from './decision-form.tsx'
 import { MetadataOf } from './details.tsx'
 import { approvalKey } from './list.tsx'
 import { useDecide } from './query.ts'
+import { questionOf } from './question.ts'
 
 interface PlainProps {
   approval: ListedApproval | undefined
@@ -32,9 +34,11 @@ export const PlainApproval = ({ approval, rest, onDecided }: PlainProps) => (
 const Question = ({ approval, onDecided }: { approval: ListedApproval; onDecided: () => void }) => {
   const [comment, setComment] = useState('')
   const decide = useDecide(onDecided)
+  const { title, rest } = questionOf(approval.message)
   return (
     <>
-      <h1 className="whitespace-pre-wrap break-words font-semibold text-20">{approval.message}</h1>
+      <h1 className="break-words font-semibold text-20">{title}</h1>
+      {rest !== '' && <TextView text={rest} isProse />}
       <MetadataOf metadata={approval.metadata} />
       <DecisionForm
         approval={approval}

@@ -2,6 +2,7 @@ import { Link } from '@tanstack/react-router'
 import type { ShownApproval } from '../../../src/model/runs/approval.ts'
 import type { CollectionRun } from '../../../src/model/runs/collection-run.ts'
 import { useNow } from '../../data/clock.ts'
+import { plainText } from '../../parts/log/plain-text.ts'
 import { agoText } from '../../text/ago.ts'
 import { StatusMark } from '../../ui/status.tsx'
 
@@ -21,7 +22,7 @@ const Line = ({ collection, task, id, mark, text, since }: LineProps) => {
       <a href={`/${collection}/${task}/${id}`} className="flex items-center gap-2 rounded-s px-2 py-1.5 hover:bg-sunk">
         <StatusMark of={mark} label={mark} />
         <span className="shrink-0 font-medium">{task}</span>
-        <span className="min-w-0 flex-1 truncate text-muted">{text}</span>
+        <span className="min-w-0 flex-1 truncate text-muted">{plainText(text)}</span>
         <span className="shrink-0 text-12 text-faint">{agoText(since, now)}</span>
       </a>
     </li>

@@ -8,8 +8,8 @@ import { durationText } from '../../text/duration.ts'
 import { IconButton } from '../../ui/button.tsx'
 import { Icon } from '../../ui/icon.tsx'
 import { Status } from '../../ui/status.tsx'
-import { type ComparedCell, type ComparedStep, cellText, changeText, comparedParts, stepRows } from './comparison.ts'
-import { Differences } from './differences.tsx'
+import { type ComparedCell, type ComparedStep, cellText, changeText, comparedParts, stepRows, valueAtPath } from './comparison.ts'
+import { Differences, textOf } from './differences.tsx'
 import { writeRunName } from './run-names.ts'
 
 interface TableProps {
@@ -23,8 +23,8 @@ interface TableProps {
   onRemove: (place: RunAddress) => void
 }
 
-const name = 'sticky left-0 z-10 w-44 min-w-32 bg-bg py-1.5 pr-3 text-left align-top font-normal'
-const cell = 'min-w-56 border-line border-l px-3 py-1.5 align-top'
+const name = 'sticky left-0 z-10 w-44 min-w-32 max-md:min-w-24 bg-bg py-1.5 pr-3 text-left align-top font-normal'
+const cell = 'min-w-56 max-md:min-w-44 border-line border-l px-3 py-1.5 align-top'
 
 /** One column a run, one row a step. */
 export const ComparisonTable = ({ places, runs, differences, isOnlyDifferent, onBase, onRemove }: TableProps) => {
@@ -143,13 +143,31 @@ const ParamsRow = ({ differences }: Pick<TableProps, 'differences'>) => {
   if (!differences.some((one) => one?.run.init_params)) return null
   return (
     <Line title="init_params">
-      <td className={`${cell} text-muted`}>base</td>
+      <td className={cell}>
+        <BaseParams differences={differences} />
+      </td>
       {withPlaces(differences).map(({ element: one, place: at }) => (
         <td key={at} className={cell}>
           {one?.run.init_params ? <Differences difference={one.run.init_params} name="init_params" /> : '='}
         </td>
       ))}
     </Line>
+  )
+}
+
+/** What the base has where others differ. */
+const BaseParams = ({ differences }: Pick<TableProps, 'differences'>) => {
+  const all = differences.flatMap((one) => one?.run.init_params ?? [])
+  const paths = [...new Set(all.flatMap((one) => one.paths))].slice(0, 20)
+  return (
+    <dl className="flex flex-col gap-1.5">
+      {paths.map((path) => (
+        <div key={path}>
+          <dt className="font-mono text-11 text-faint">{`init_params.${path}`.replace('.[', '[')}</dt>
+          <dd className="whitespace-pre-wrap [overflow-wrap:anywhere]">{textOf(valueAtPath(all[0]?.left, path))}</dd>
+        </div>
+      ))}
+    </dl>
   )
 }
 

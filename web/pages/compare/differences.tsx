@@ -39,7 +39,9 @@ export const Differences = ({ difference, name }: { difference: ValueDifference;
   )
 }
 
-const textOf = (value: unknown): string => (typeof value === 'string' ? value : (JSON.stringify(value, null, 1) ?? ''))
+/** A value as text: a text as it is, anything else as JSON. */
+export const textOf = (value: unknown): string =>
+  typeof value === 'string' ? value : (JSON.stringify(value, null, 1) ?? '')
 
 const OneDifference = ({ left, right }: { left: unknown; right: unknown }) => {
   if (left === undefined)

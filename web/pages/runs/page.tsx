@@ -3,6 +3,7 @@ import { useCallback, useEffect, useState } from 'react'
 import type { CollectionRun } from '../../../src/model/runs/collection-run.ts'
 import { useStored, writeStored } from '../../data/stored.ts'
 import { useTitle } from '../../data/title.ts'
+import { CollectionTabs } from '../../parts/collection-tabs.tsx'
 import {
   filterQuery,
   filterSearch,
@@ -87,7 +88,8 @@ const Runs = ({ collection, task }: { collection: string; task: string | undefin
   useEffect(() => {
     if (peek === search.peek) return
     const timer = setTimeout(
-      () => void navigate({ to: '.', search: { ...filterSearch(filters), peek } as never, replace: true }),
+      // The filters may have changed while the timer ran.
+      () => void navigate({ to: '.', search: ((was: object) => ({ ...was, peek })) as never, replace: true }),
       addressWaitMs,
     )
     return () => clearTimeout(timer)
@@ -98,6 +100,7 @@ const Runs = ({ collection, task }: { collection: string; task: string | undefin
   return (
     <main className="flex min-h-0 flex-1 flex-col">
       <h1 className="sr-only">Runs of {task ?? collection}</h1>
+      {task === undefined && <CollectionTabs collection={collection} current="runs" />}
       <Views collection={collection} task={task} filters={filters} onChange={setFilters} />
       <Toolbar
         filters={filters}

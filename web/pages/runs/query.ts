@@ -2,6 +2,7 @@ import { type InfiniteData, useInfiniteQuery, useQueryClient } from '@tanstack/r
 import { useMemo, useState } from 'react'
 import type { contract } from '../../../src/api/contract.ts'
 import type { EndpointOutput } from '../../../src/client/client.ts'
+import type { CollectionRun } from '../../../src/model/runs/collection-run.ts'
 import { api } from '../../data/api.ts'
 import { keys } from '../../data/keys.ts'
 import { useLiveCollection } from '../../data/live-collection.ts'
@@ -71,13 +72,17 @@ export const useRuns = (collection: string, filters: RunFilters) => {
     /** A page that found little is a long search: it goes on when somebody asks for it. */
     goesOn: last !== undefined && last.runs.length >= fullEnough,
     lookedUntil: last?.looked_until ?? null,
-    newRuns: unseen.of === of ? unseen.keys.size : 0,
+    newRuns: unseen.of === of ? countUnlisted(unseen.keys, runs) : 0,
     more: () => void list.fetchNextPage(),
     reload: () => void reload(),
   }
 }
 
 export type RunList = ReturnType<typeof useRuns>
+
+/** News may come while a reload is under way that has their runs already. */
+const countUnlisted = (keys: ReadonlySet<string>, runs: readonly CollectionRun[]): number =>
+  keys.size === 0 ? 0 : new Set([...keys].filter((key) => !runs.some((run) => runKey(run) === key))).size
 
 const firstPage = <Page, Param>({ pages, pageParams }: InfiniteData<Page, Param>): InfiniteData<Page, Param> => ({
   pages: pages.slice(0, 1),

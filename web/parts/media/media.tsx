@@ -128,7 +128,7 @@ const FileText = ({
   if (kind === 'markdown') {
     return (
       <div className="p-3">
-        <Suspense>
+        <Suspense fallback={<p className="text-muted">Loading…</p>}>
           <Markdown text={text} />
         </Suspense>
       </div>
@@ -143,6 +143,8 @@ const FileText = ({
 
 const mostRows = 200
 
+const isNumber = (cell: string): boolean => /^-?[\d.,]+$/.test(cell)
+
 const CsvTable = ({ text, isWhole }: { text: string; isWhole: boolean }) => {
   const rows = csvRows(text, mostRows + 2)
   // The last row of a part may be half a row.
@@ -152,7 +154,10 @@ const CsvTable = ({ text, isWhole }: { text: string; isWhole: boolean }) => {
       <thead>
         <tr className="sticky top-0 bg-sunk">
           {withPlaces(head).map(({ element: cell, place: at }) => (
-            <th key={at} className="whitespace-nowrap border-line border-b px-3 py-1 text-left font-medium">
+            <th
+              key={at}
+              className={`whitespace-nowrap border-line border-b px-3 py-1 font-medium ${isNumber(body[0]?.[Number(at)] ?? '') ? 'text-right' : 'text-left'}`}
+            >
               {cell}
             </th>
           ))}
@@ -164,7 +169,7 @@ const CsvTable = ({ text, isWhole }: { text: string; isWhole: boolean }) => {
             {withPlaces(row).map(({ element: cell, place: column }) => (
               <td
                 key={column}
-                className={`max-w-60 truncate px-3 py-1 ${/^-?[\d.,]+$/.test(cell) ? 'text-right' : ''}`}
+                className={`max-w-60 truncate px-3 py-1 ${isNumber(cell) ? 'text-right' : ''}`}
                 title={cell.length > 30 ? cell : undefined}
               >
                 {cell}

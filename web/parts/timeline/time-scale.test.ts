@@ -53,8 +53,8 @@ describe('a time scale', () => {
 
 it.each([
   [{ from: 0, to: 31 }, [0, 10, 20, 30]],
-  [{ from: 0, to: 1000 }, [0, 200, 400, 600, 800, 1000]],
-  [{ from: 0, to: 3_600_000 }, [0, 600_000, 1_200_000, 1_800_000, 2_400_000, 3_000_000, 3_600_000]],
+  [{ from: 0, to: 1000 }, [0, 200, 400, 600, 800]],
+  [{ from: 0, to: 3_600_000 }, [0, 600_000, 1_200_000, 1_800_000, 2_400_000, 3_000_000]],
 ])('ticks of %j are round', (span, ticks) => {
   expect(ticksOf(makeTimeScale(span, [span]))).toEqual(ticks)
 })
@@ -64,7 +64,7 @@ it('ticks leave folds out, and stand apart', () => {
     { from: 0, to: 1000 },
     { from: 500_000, to: 501_000 },
   ]
-  expect(ticksOf(makeTimeScale({ from: 0, to: 501_000 }, busy))).toEqual([0, 500, 1000, 500_500, 501_000])
+  expect(ticksOf(makeTimeScale({ from: 0, to: 501_000 }, busy))).toEqual([0, 500, 1000, 500_500])
 })
 
 it('joins spans that overlap or touch', () => {

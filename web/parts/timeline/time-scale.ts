@@ -116,8 +116,11 @@ const niceMs = [1, 2, 5, 10, 20, 50, 100, 200, 500].concat(
   [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400].map((seconds) => seconds * 1000),
 )
 
-/** Round moments of a scale for its labels, at most `most`, none within a fold. The first is the beginning. */
-export const ticksOf = (scale: TimeScale, most = 6): number[] => {
+/**
+ * Round moments of a scale for its labels, at most `most`, none within a fold. The first is the beginning. `leastApart` is
+ * a part of the width.
+ */
+export const ticksOf = (scale: TimeScale, most = 6, leastApart = 0.13): number[] => {
   const shown = scale.to - scale.from - scale.folds.reduce((sum, fold) => sum + fold.to - fold.from, 0)
   const step = niceMs.find((ms) => shown / ms <= most) ?? Math.ceil(shown / most / 86_400_000) * 86_400_000
   const ticks: number[] = [scale.from]
@@ -130,7 +133,14 @@ export const ticksOf = (scale: TimeScale, most = 6): number[] => {
       moment += step
     }
   }
-  return ticks.filter((tick, at) => at === 0 || scale.at(tick) - scale.at(ticks[at - 1]!) >= 0.08)
+  // The label of a tick at the right edge stands to the left of it.
+  const left = (tick: number) => (scale.at(tick) > 0.9 ? scale.at(tick) - leastApart : scale.at(tick))
+  const kept: number[] = []
+  for (const tick of ticks) {
+    const last = kept.at(-1)
+    if (last === undefined || left(tick) - left(last) >= leastApart) kept.push(tick)
+  }
+  return kept
 }
 
 /** How long after `start` a tick is; after a fold, where that would say the same each time, how long after the fold. */

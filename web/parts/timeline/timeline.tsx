@@ -1,5 +1,6 @@
 import { useMemo, useState } from 'react'
 import { useNow } from '../../data/clock.ts'
+import { useNarrow } from '../../data/narrow.ts'
 import { useRows } from '../../data/rows.ts'
 import { isOpen, type Run } from '../../data/run.ts'
 import { durationText } from '../../text/duration.ts'
@@ -81,6 +82,7 @@ const Head = ({ lanes, scale, range, setRange }: HeadProps) => {
   const { busy, scale: whole } = lanes
   const columns = useMemo(() => densityOf(busy, (moment) => whole.at(moment), stripColumns), [busy, whole])
   const isWhole = range.from === 0 && range.to === 1
+  const isNarrow = useNarrow()
   return (
     <div className="border-line border-b">
       <div className={`${rowGrid} items-center px-4 pt-2`}>
@@ -94,7 +96,7 @@ const Head = ({ lanes, scale, range, setRange }: HeadProps) => {
       <div className={`${rowGrid} h-6 px-4 text-11 text-faint`}>
         <span />
         <span className="relative">
-          {ticksOf(scale).map((tick) => (
+          {(isNarrow ? ticksOf(scale, 3, 0.3) : ticksOf(scale)).map((tick) => (
             <span
               key={tick}
               className={`absolute top-1 whitespace-nowrap ${scale.at(tick) > 0.9 ? '-translate-x-full' : ''}`}

@@ -6,9 +6,10 @@ import { useNow } from '../../../data/clock.ts'
 import { keys } from '../../../data/keys.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
 import { Decide } from '../../../parts/decide.tsx'
+import { plainText } from '../../../parts/log/plain-text.ts'
 import { PageLink, runHref } from '../../../parts/page-link.tsx'
 import { Problem } from '../../../parts/problem.tsx'
-import { hasEnded, personText, statusOfRun } from '../../../parts/status-of-run.ts'
+import { errorColour, hasEnded, personText, statusOfRun } from '../../../parts/status-of-run.ts'
 import { agoText } from '../../../text/ago.ts'
 import { durationText } from '../../../text/duration.ts'
 import { momentText } from '../../../text/moment.ts'
@@ -59,7 +60,7 @@ export const Peek = ({ run, onClose }: PeekProps) => {
       <div className="flex flex-col gap-4 p-4">
         {run.error !== null && (
           <div className="rounded-l border border-line p-3">
-            <p className="break-words text-bad">{run.error}</p>
+            <p className={`break-words ${errorColour(run)}`}>{plainText(run.error)}</p>
             {hintOf(whole.data) && <p className="mt-1 break-words text-muted">{hintOf(whole.data)}</p>}
           </div>
         )}

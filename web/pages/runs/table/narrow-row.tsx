@@ -1,5 +1,6 @@
 import { memo } from 'react'
-import { statusOfRun } from '../../../parts/status-of-run.ts'
+import { plainText } from '../../../parts/log/plain-text.ts'
+import { errorColour, statusOfRun } from '../../../parts/status-of-run.ts'
 import { agoText } from '../../../text/ago.ts'
 import { durationText } from '../../../text/duration.ts'
 import { StatusMark, statusWord } from '../../../ui/status.tsx'
@@ -36,10 +37,10 @@ export const NarrowRow = memo((props: RowProps) => {
                 <Steps run={run} /> steps
               </span>
               <span>{durationText(secondsOf(run, now))}</span>
-              <Cost run={run} />
+              {run.cost_usd !== null && <Cost run={run} />}
             </p>
           ) : (
-            <p className="truncate text-12 text-bad">{run.error}</p>
+            <p className={`truncate text-12 ${errorColour(run)}`}>{plainText(run.error)}</p>
           )}
         </div>
       </div>

@@ -1,7 +1,8 @@
 import { memo } from 'react'
 import type { CollectionRun } from '../../../../src/model/runs/collection-run.ts'
+import { plainText } from '../../../parts/log/plain-text.ts'
 import { PageLink, runHref } from '../../../parts/page-link.tsx'
-import { hasEnded, statusOfRun } from '../../../parts/status-of-run.ts'
+import { errorColour, hasEnded, statusOfRun } from '../../../parts/status-of-run.ts'
 import { agoText } from '../../../text/ago.ts'
 import { durationText } from '../../../text/duration.ts'
 import { momentText } from '../../../text/moment.ts'
@@ -102,8 +103,8 @@ export const Row = memo((props: RowProps) => {
         </span>
       </div>
       {showsError && (
-        <p className="-mt-1.5 truncate pr-3 pl-10 text-12 text-bad" title={run.error ?? ''}>
-          {run.error}
+        <p className={`-mt-1.5 truncate pr-3 pl-10 text-12 ${errorColour(run)}`} title={plainText(run.error ?? '')}>
+          {plainText(run.error ?? '')}
         </p>
       )}
     </div>
