@@ -3,6 +3,9 @@ import type { Workflow } from '../src/model/workflows/workflow.ts'
 /** A run to record: what is started, and when it is looked at. */
 export interface FixtureRun {
   name: string
+  /** Name and description of its task. */
+  task: string
+  description: string
   workflow: Workflow
   params?: Record<string, unknown>
   files?: Record<string, Uint8Array>
@@ -10,6 +13,8 @@ export interface FixtureRun {
   until?: { begun: string } | 'ended'
   /** Cancels it then. */
   cancels?: true
+  /** Approves this step once it waits. */
+  approves?: string
   /** Another task that the workflow starts. */
   child?: { name: string; workflow: Workflow }
   /** Runs it again from there, and records the second run. */
@@ -30,7 +35,7 @@ const steps = (configs: Record<string, Config>, more: Partial<Workflow> = {}): W
 const numbered = (length: number, make: (at: number) => Config): Record<string, Config> =>
   Object.fromEntries(Array.from({ length }, (_, at) => [`step_${at + 1}`, make(at)]))
 
-const answer = `## Harbours
+export const answer = `## Harbours
 
 A **jetty** is a structure that reaches into the water:
 
@@ -43,6 +48,8 @@ A **jetty** is a structure that reaches into the water:
 | Hamburg | 640 |
 
 Read [more](https://example.com/jetties).`
+
+const topic = 'init_params.topic'
 
 const nasty = [
   '<script>alert(1)</script><img src=x onerror=alert(2)>',
@@ -87,15 +94,57 @@ const chatMessages = [
   { role: 'tool', tool_call_id: 'call_1', content: '{"name":"North jetty","metres":1200}' },
 ]
 
+/** What an everyday task looks like: its pages are shown in the README. */
+export const weeklyReport: FixtureRun = {
+  name: 'weekly-report',
+  task: 'weekly-report',
+  description: 'Collects news, numbers and voices, and sends a report that somebody has read',
+  params: { topic: 'harbours of the north', words: 120, tone: 'plain' },
+  workflow: {
+    ...steps({
+      plan: { activity: 'text_template', template: 'News, numbers and voices about {{topic}}', topic_path: topic },
+      news: { activity: 'litellm_chat', model: 'openai/gpt-4o-mini', prompt_path: 'plan.outputs.text' },
+      numbers: nap(0.9, { depends_on: ['plan'] }),
+      voices: nap(0.6, { depends_on: ['plan'] }),
+      draft: {
+        activity: 'litellm_chat',
+        model: 'openai/gpt-4o',
+        system_prompt: 'Write for people who have two minutes.',
+        prompt: 'Write a report of {{init_params.words}} words: {{news.outputs.text}}',
+        temperature: 0.2,
+        depends_on: ['news', 'numbers', 'voices'],
+      },
+      review: {
+        activity: 'wait_for_approval',
+        message: 'Send this report to the list?\n\n{{draft.outputs.text}}',
+        assignees: ['editors'],
+      },
+      send: {
+        activity: 'save_text_file',
+        text_path: 'draft.outputs.text',
+        filename: 'report.md',
+        depends_on: ['review'],
+      },
+    }),
+    execution: 'parallel',
+  },
+  approves: 'review',
+}
+
 /** The runs that fixtures are recorded from, in the order in which they are started. */
 export const fixtureRuns = (media: Record<string, Uint8Array>): FixtureRun[] => [
+  weeklyReport,
   {
     name: 'one-step',
+    task: 'hello',
+    description: 'Says good morning',
     workflow: steps({ say: { activity: 'text_echo', text_path: 'init_params.text' } }),
     params: { text: 'Good morning' },
   },
   {
     name: 'chain',
+    task: 'import-catalogue',
+    description: 'Reads a catalogue, page after page',
     workflow: steps(
       numbered(1000, (at) =>
         at === 0 ? echo('start') : { activity: 'text_echo', text_path: `step_${at}.outputs.text` },
@@ -104,6 +153,8 @@ export const fixtureRuns = (media: Record<string, Uint8Array>): FixtureRun[] => 
   },
   {
     name: 'parallel',
+    task: 'ask-three-people',
+    description: 'Asks three people at once',
     workflow: {
       ...steps({
         plan: echo('Ask three people'),
@@ -122,6 +173,8 @@ export const fixtureRuns = (media: Record<string, Uint8Array>): FixtureRun[] => 
   },
   {
     name: 'branch',
+    task: 'judge-drafts',
+    description: 'Publishes what is good enough',
     workflow: steps({
       judge: {
         activity: 'simple_judge',
@@ -144,6 +197,8 @@ export const fixtureRuns = (media: Record<string, Uint8Array>): FixtureRun[] => 
   },
   {
     name: 'loop',
+    task: 'polish-draft',
+    description: 'Polishes a draft until it shines',
     workflow: steps({
       topic: echo('harbours'),
       draft: { activity: 'text_template', template: 'Draft about {{topic}}', topic_path: 'topic.outputs.text' },
@@ -154,6 +209,8 @@ export const fixtureRuns = (media: Record<string, Uint8Array>): FixtureRun[] => 
   },
   {
     name: 'fan-out',
+    task: 'read-archive',
+    description: 'Summarises every document of the archive',
     child: {
       name: 'one-document',
       workflow: steps({
@@ -166,7 +223,7 @@ export const fixtureRuns = (media: Record<string, Uint8Array>): FixtureRun[] => 
           false_step: 'lost',
         },
         summary: { activity: 'text_template', template: 'Summary of {{n}}', n_path: 'init_params.item' },
-        lost: { activity: 'read_text_file', file_path: 'fixtures/nothing/0000/here.txt' },
+        lost: { activity: 'read_text_file', file_path: 'acme/nothing/0000/here.txt' },
       }),
     },
     workflow: steps({
@@ -188,14 +245,18 @@ export const fixtureRuns = (media: Record<string, Uint8Array>): FixtureRun[] => 
   },
   {
     name: 'failed-first',
+    task: 'read-inbox',
+    description: 'Splits what came in',
     workflow: steps({
-      read: { activity: 'read_text_file', file_path: 'fixtures/nothing/0000/here.txt' },
+      read: { activity: 'read_text_file', file_path: 'acme/nothing/0000/here.txt' },
       split: { activity: 'text_split', text_path: 'read.outputs.content' },
       report: { activity: 'text_template', template: '{{count}} parts', count_path: 'split.outputs.count' },
     }),
   },
   {
     name: 'failed-retry',
+    task: 'send-letters',
+    description: 'Sends letters to the webhook of the printers',
     workflow: steps({
       draft: echo('A letter'),
       send: {
@@ -209,10 +270,14 @@ export const fixtureRuns = (media: Record<string, Uint8Array>): FixtureRun[] => 
   },
   {
     name: 'refused',
-    workflow: steps({ ask: { activity: 'litellm_chat', model: 'gpt-4o-mini', prompt: 'What is a jetty?' } }),
+    task: 'ask-anything',
+    description: 'Asks a model',
+    workflow: steps({ ask: { activity: 'litellm_chat', model: 'claude-haiku-4-5', prompt: 'What is a jetty?' } }),
   },
   {
     name: 'waiting',
+    task: 'publish-post',
+    description: 'Publishes a post once an editor has agreed',
     workflow: steps({
       draft: echo(answer),
       gate: {
@@ -226,12 +291,16 @@ export const fixtureRuns = (media: Record<string, Uint8Array>): FixtureRun[] => 
   },
   {
     name: 'cancelled',
+    task: 'nightly-sync',
+    description: 'Copies everything, every night',
     workflow: steps({ first: echo('one'), nap: nap(600), last: echo('two') }),
     until: { begun: 'nap' },
     cancels: true,
   },
   {
     name: 'running',
+    task: 'transcribe-calls',
+    description: 'Writes down what was said on the phone',
     workflow: steps({
       first: echo('one'),
       second: echo('two'),
@@ -243,6 +312,8 @@ export const fixtureRuns = (media: Record<string, Uint8Array>): FixtureRun[] => 
   },
   {
     name: 'large-values',
+    task: 'collect-pages',
+    description: 'Collects long texts',
     workflow: steps({
       text: { activity: 'text_template', template: '{{text}}', text_path: 'init_params.long' },
       parts: { activity: 'text_split', text_path: 'text.outputs.text', chunk_size: 200 },
@@ -255,6 +326,8 @@ export const fixtureRuns = (media: Record<string, Uint8Array>): FixtureRun[] => 
   },
   {
     name: 'hostile',
+    task: 'hostile',
+    description: 'Shows what others have written',
     workflow: steps({
       show: { activity: 'text_echo', text_path: 'init_params.text' },
       tell: { activity: 'litellm_chat', model: 'scripted/echo', prompt_path: 'init_params.text' },
@@ -269,6 +342,8 @@ export const fixtureRuns = (media: Record<string, Uint8Array>): FixtureRun[] => 
   },
   {
     name: 'media',
+    task: 'harbour-album',
+    description: 'Chooses pictures, sounds and films',
     workflow: steps({
       choose: { activity: 'select_files', files_path: 'init_params.file_paths', patterns: '*' },
       table: {
@@ -287,6 +362,8 @@ export const fixtureRuns = (media: Record<string, Uint8Array>): FixtureRun[] => 
   },
   {
     name: 'long-gap',
+    task: 'over-night',
+    description: 'Rests until the morning',
     workflow: steps({
       evening: echo('lamps'),
       write: echo(answer),
@@ -298,6 +375,8 @@ export const fixtureRuns = (media: Record<string, Uint8Array>): FixtureRun[] => 
   },
   {
     name: 'unicode',
+    task: 'greetings',
+    description: 'Greets in many languages',
     workflow: steps({
       greet: {
         activity: 'text_template',
@@ -308,22 +387,31 @@ export const fixtureRuns = (media: Record<string, Uint8Array>): FixtureRun[] => 
     }),
     params: { имя: 'Zoë Ångström-Łukasiewicz', 'odd key': { "it's": '…' } },
   },
-  { name: 'runbook', workflow: steps({ run: { activity: 'runbook', agent: 'scripted', instruction: runbook } }) },
+  {
+    name: 'runbook',
+    task: 'order-totals',
+    description: 'Adds orders up, and proves it',
+    workflow: steps({ run: { activity: 'runbook', agent: 'scripted', instruction: runbook } }),
+  },
   {
     name: 'chat',
+    task: 'look-up-jetties',
+    description: 'Looks things up before it answers',
     workflow: steps({
       ask: {
         activity: 'litellm_chat',
-        model: 'scripted/echo',
+        model: 'openai/gpt-4o-mini',
         system_prompt: 'Answer in Markdown.',
         prompt: answer,
         temperature: 0.2,
       },
-      look: { activity: 'litellm_chat', model: 'scripted/echo', messages: chatMessages, max_tokens: 200 },
+      look: { activity: 'litellm_chat', model: 'openai/gpt-4o', messages: chatMessages, max_tokens: 200 },
     }),
   },
   {
     name: 'rerun',
+    task: 'topic-lines',
+    description: 'Writes a line about a topic',
     workflow: steps({
       read: { activity: 'text_echo', text_path: 'init_params.topic' },
       draft: {

@@ -1,23 +1,33 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
+import { type BrowserContext, chromium } from 'playwright-core'
 import { type Client, makeCaller, makeClient } from '../src/client/client.ts'
 import { loadOperations } from '../src/client/load-operations.ts'
 import { pause } from '../src/lib/time.ts'
+import { startChromium } from '../test/e2e/chromium.ts'
 import { agentEventTypes } from '../web/data/agent-event-types.ts'
 import { answerKey, type Fixture, type FixtureAnswer } from '../web/fixtures/fixture.ts'
+import { fixturePages } from '../web/fixtures/pages.ts'
 import { rewriteAnswer, stableId, withDurations } from '../web/fixtures/rewrite.ts'
 import { fixtureShapes } from '../web/fixtures/shapes.ts'
+import { prepareCollection } from './fixture-collection.ts'
 import { fixtureMedia } from './fixture-media.ts'
-import { type FixtureRun, fixtureRuns } from './fixture-runs.ts'
+import { startFixtureModel } from './fixture-model.ts'
+import { filmOf, recordPage, signedInContext } from './fixture-pages.ts'
+import { type FixtureRun, fixtureRuns, weeklyReport } from './fixture-runs.ts'
 
 const { values } = parseArgs({
-  options: { url: { type: 'string' }, only: { type: 'string' }, help: { type: 'boolean' } },
+  options: { url: { type: 'string' }, help: { type: 'boolean' } },
 })
 const token = process.env.JETTY_API_TOKEN
-const folder = new URL('../web/fixtures/runs/', import.meta.url)
-const collection = 'fixtures'
+const folder = new URL('../web/fixtures/', import.meta.url)
+const collection = 'acme'
 /** When every recorded run began. */
-const noon = Date.parse('2026-11-28T11:36:24.000Z')
+const begun = Date.parse('2026-11-28T11:36:24.000Z')
+/** When their pages are looked at. */
+const runsNow = '2026-11-28T12:00:00.000Z'
+/** Real ids of runs, and what stands for them. */
+const ids = new Map<string, string>()
 /** Where answers have durations. */
 const documents = '/api/v1/db/trajectory/'
 /** Steps whose values are recorded: the first and the last of a long run. */
@@ -41,37 +51,44 @@ const makeGet =
       : { status: response.status, type, body: bytes.toString('base64'), isBase64: true }
   }
 
-const put = async (api: Client, name: string, workflow: FixtureRun['workflow']) => {
-  const body = { name, workflow: { ...workflow }, has_file_uploads: true }
+const put = async (api: Client, name: string, workflow: FixtureRun['workflow'], description: string) => {
+  const body = { name, description, workflow: { ...workflow }, has_file_uploads: true }
   await api.createTask({ params: { collection }, body }).catch(async () => {
     await api.updateTask({ params: { collection, task: name }, body: { workflow: { ...workflow } } })
   })
 }
 
 const start = async (api: Client, run: FixtureRun): Promise<Started> => {
-  if (run.child) await put(api, run.child.name, run.child.workflow)
-  await put(api, run.name, run.workflow)
+  if (run.child) await put(api, run.child.name, run.child.workflow, 'Summarises one document')
+  if (run !== weeklyReport) await put(api, run.task, run.workflow, run.description)
   const files = Object.entries(run.files ?? {}).map(([name, bytes]) => ({
     field: 'files',
     name,
     content: new Blob([bytes as Uint8Array<ArrayBuffer>]),
   }))
   const { trajectory_id: id } = await api.runTask({
-    params: { collection, task: run.name },
+    params: { collection, task: run.task },
     body: { init_params: run.params ?? {} },
     files,
   })
-  return { task: run.name, id }
+  return { task: run.task, id }
 }
 
 const statusOf = (api: Client, { task, id }: Started) =>
   api.getTrajectory({ params: { collection, task, trajectory_id: id }, query: { view: 'summary' } })
 
+const approve = async (api: Client, { task, id }: Started, step: string): Promise<void> => {
+  await pause(400)
+  const params = { collection, task, trajectory_id: id, step }
+  await api.decideApproval({ params, body: { decision: 'approve', comment: 'Good. Mind the third number.' } })
+}
+
 const settle = async (api: Client, run: FixtureRun, at: Started): Promise<Started> => {
   const wanted = run.until ?? 'ended'
   for (;;) {
-    const { ended, steps } = await statusOf(api, at)
+    const { ended, steps, waiting } = await statusOf(api, at)
     if (wanted !== 'ended' && steps[wanted.begun]) break
+    if (waiting?.some(({ step }) => step === run.approves)) await approve(api, at, run.approves ?? '')
     if (ended !== null) break
     await pause(100)
   }
@@ -82,6 +99,7 @@ const settle = async (api: Client, run: FixtureRun, at: Started): Promise<Starte
   }
   if (!run.rerun) return at
   const { rerun, ...once } = run
+  ids.set(at.id, stableId(`${run.name}-before`))
   const { trajectory_id: id } = await api.rerunTrajectory({ params, body: rerun })
   return settle(api, once, { task: at.task, id })
 }
@@ -130,13 +148,13 @@ const record = async (api: Client, url: string, run: FixtureRun): Promise<void> 
   const at = await settle(api, run, await start(api, run))
   const summary = await statusOf(api, at)
   const get = makeGet(url)
-  const ids = new Map([[at.id, stableId(run.name)]])
+  ids.set(at.id, stableId(run.name))
   const children = (await api.listCollectionRuns({ params: { collection }, query: { parent_id: at.id, limit: 500 } }))
     .runs
   for (const [index, child] of children.entries()) ids.set(child.trajectory_id, stableId(`${run.name} ${index}`))
   const stretched = run.stretch && summary.steps[run.stretch.after]?.created
   const rewriting = {
-    shiftMs: noon - Date.parse(summary.created) - (run.stretch?.byMs ?? 0),
+    shiftMs: begun - Date.parse(summary.created) - (run.stretch?.byMs ?? 0),
     ids,
     origin: new URL(summary.url).origin,
     ...(run.stretch && stretched ? { stretch: { after: stretched, byMs: run.stretch.byMs } } : {}),
@@ -148,26 +166,53 @@ const record = async (api: Client, url: string, run: FixtureRun): Promise<void> 
     const body = run.stretch && path.startsWith(documents) ? JSON.stringify(withDurations(JSON.parse(moved))) : moved
     answers[answerKey('GET', rewriteAnswer(path, rewriting))] = { ...answer, body }
   }
-  const fixture: Fixture = { name: run.name, page: `/${collection}/${at.task}/${stableId(run.name)}`, answers }
-  await writeFile(new URL(`${run.name}.json`, folder), `${JSON.stringify(fixture)}\n`)
-  process.stdout.write(`${run.name}: ${Object.keys(answers).length} answers\n`)
+  const fixture: Fixture = {
+    name: run.name,
+    page: `/${collection}/${at.task}/${stableId(run.name)}`,
+    now: runsNow,
+    answers,
+  }
+  await write('runs', fixture)
 }
 
-const main = async (): Promise<void> => {
-  if (values.help || !values.url || token === undefined) {
-    process.stdout.write(
-      'JETTY_API_TOKEN=… npm run fixtures -- --url http://127.0.0.1:7070 [--only name]\nRecords the runs of web/fixtures from a server that nobody needs.\n',
-    )
-    return
+const write = async (kind: 'runs' | 'pages', fixture: Fixture): Promise<void> => {
+  await writeFile(new URL(`${kind}/${fixture.name}.json`, folder), `${JSON.stringify(fixture)}\n`)
+  process.stdout.write(`${fixture.name}: ${Object.keys(fixture.answers).length} answers\n`)
+}
+
+/** Records the pages that are no runs, as a browser sees them. */
+const recordPages = async (context: BrowserContext, url: string): Promise<void> => {
+  const real = new Map([...ids].map(([id, stable]) => [stable, id]))
+  for (const { name, address } of fixturePages) {
+    const rewriting = { shiftMs: 0, ids, origin: url }
+    const now = new Date().toISOString()
+    const at = address((run) => real.get(stableId(run)) ?? 'missing')
+    const answers = await recordPage(context, at, (text) => rewriteAnswer(text, rewriting))
+    await write('pages', { name, page: address(stableId), now, answers })
   }
+}
+
+const usage = `JETTY_API_TOKEN=… npm run fixtures -- --url http://127.0.0.1:7070
+Records web/fixtures from a fresh server that nobody needs. JETTY_API_TOKEN is its admin token, and it must run with
+JETTY_ALLOW_PRIVATE_NETWORK=127.0.0.1, so that it reaches the model of the recording.
+`
+
+const main = async (): Promise<void> => {
+  if (values.help || !values.url || token === undefined) return void process.stdout.write(usage)
   const operations = await loadOperations()
   const api = makeClient(operations, makeCaller(operations, { url: values.url, token }))
-  await mkdir(folder, { recursive: true })
-  await api.createCollection({ body: { name: collection } }).catch(() => undefined)
-  const runs = fixtureRuns(fixtureMedia())
+  for (const kind of ['runs/', 'pages/']) await mkdir(new URL(kind, folder), { recursive: true })
+  const model = await startFixtureModel()
+  await prepareCollection(api, collection, model.url)
+  const server = await startChromium()
+  const context = await signedInContext(await chromium.connect(server.wsEndpoint()), values.url, token)
+  const runs = fixtureRuns({ ...fixtureMedia(), 'harbour.webm': await filmOf(context) })
   const missing = fixtureShapes.filter(({ name }) => !runs.some((run) => run.name === name))
   if (missing.length > 0) throw new Error(`No run makes ${missing.map(({ name }) => name).join(', ')}`)
-  for (const run of runs) if (values.only === undefined || values.only === run.name) await record(api, values.url, run)
+  for (const run of runs) await record(api, values.url, run)
+  await recordPages(context, values.url)
+  await server.close()
+  await model.close()
 }
 
 await main()

@@ -1,19 +1,13 @@
+// Every page in every state, from recorded answers: within its window at every width, accessible, and without faults.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { playgroundFixtures } from '../../web/fixtures/playground.ts'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { fixturePages } from '../../web/fixtures/pages.ts'
 import { fixtureShapes } from '../../web/fixtures/shapes.ts'
 import { builtProgram } from '../shared.ts'
-import { type FixtureServer, readFixture, startFixtureServer } from './fixture-server.ts'
-import { evaluate, expectSound, newVisitor, takeShots, type Visitor } from './pages.ts'
-import { tabFixtures } from './tab-fixtures.ts'
-
-/** Shortly after the recorded runs: it decides how long ago they were. */
-const now = new Date('2026-11-28T12:00:00Z')
-
-/** All pages take minutes: without pictures to take, those are looked at that have the most in them. */
-const isWhole = process.env.TEST_SHOTS !== undefined
-const shown = isWhole ? fixtureShapes.map(({ name }) => name) : ['hostile', 'waiting']
+import { type FixtureServer, startFixtureServer } from './fixture-server.ts'
+import { galleryPages, showGalleryPage } from './gallery-pages.ts'
+import { expectSound, newVisitor, type Visitor } from './pages.ts'
 
 let server: FixtureServer
 let visitor: Visitor
@@ -21,92 +15,52 @@ let visitor: Visitor
 beforeAll(async () => {
   await builtProgram()
   server = await startFixtureServer()
-  visitor = await newVisitor(server.url)
-  await visitor.context.addInitScript({
-    content: "try { localStorage.setItem('jetty.session', 'fixture') } catch {} // a PDF has no storage",
-  })
-  await visitor.page.clock.setFixedTime(now)
+  visitor = await newFixtureVisitor()
 })
-
 afterAll(async () => {
   await visitor?.close()
   await server?.close()
 })
 
-const visit = async (path: string): Promise<void> => {
-  visitor.faults.length = 0
-  await visitor.page.goto(path)
-  await visitor.page.getByRole('heading', { level: 1 }).waitFor()
+/** Somebody who has signed in, shortly after everything was recorded. */
+const newFixtureVisitor = async (): Promise<Visitor> => {
+  const one = await newVisitor(server.url)
+  await one.context.addInitScript({
+    content: "try { localStorage.setItem('jetty.session', 'fixture') } catch {} // a PDF has no storage",
+  })
+  return one
 }
 
-it('has a file for every shape', () => {
-  const folder = join(import.meta.dirname, '../../web/fixtures/runs')
-  expect(fixtureShapes.filter(({ name }) => !existsSync(join(folder, `${name}.json`)))).toEqual([])
+test('every page has its file', () => {
+  const folder = join(import.meta.dirname, '../../web/fixtures')
+  const files = [
+    ...fixtureShapes.map(({ name }) => `runs/${name}.json`),
+    ...fixturePages.map(({ name }) => `pages/${name}.json`),
+  ]
+  expect(files.filter((file) => !existsSync(join(folder, file)))).toEqual([])
 })
 
-describe.each(shown)('the page of %s', (name) => {
-  it('is sound', async () => {
-    await visit(readFixture(name).page)
-    await takeShots(visitor, `run-${name}`)
-    await expectSound(visitor, name)
-  })
+test.each(galleryPages.map((page) => [page.name, page] as const))('%s is sound', async (name, page) => {
+  visitor.faults.length = 0
+  await showGalleryPage(visitor.page, page)
+  await expectSound(visitor, name)
 })
 
-const views: [string, string, string][] = [
-  ['hostile conversation', 'hostile', '?step=tell&panel=output'],
-  ['graph', 'parallel', '?tab=graph'],
-  ['files', 'media', '?tab=files'],
-  ['graph of a thousand steps', 'chain', '?tab=graph'],
-  ['log', 'failed-retry', '?tab=log'],
-  ['transcript', 'runbook', '?tab=transcript'],
-  ['input', 'media', '?tab=input'],
-  ['conversation', 'chat', '?step=look&panel=output'],
-  ['inputs and where they came from', 'rerun', '?step=draft&panel=input'],
-  ['child runs', 'fan-out', '?step=analyses&panel=runs'],
-  ['hostile log', 'hostile', '?tab=log'],
-  ['large value', 'large-values', '?step=text&panel=output'],
-  ['config', 'branch', '?step=check&panel=config'],
-  ['attempts', 'failed-retry', '?step=send&panel=attempts'],
-]
-
-describe.each(isWhole ? views : views.slice(0, 2))('the view %s', (view, name, search) => {
-  it('is sound', async () => {
-    visitor.faults.length = 0
-    await visitor.page.goto(readFixture(name).page + search)
-    await visitor.page.getByRole('tabpanel').first().waitFor()
-    await visitor.page.waitForLoadState('networkidle')
-    await takeShots(visitor, `view-${view.replaceAll(' ', '-')}`)
-    await expectSound(visitor, view)
-  })
-})
-
-describe.each(isWhole ? playgroundFixtures : playgroundFixtures.slice(-2))('the page of $name', (fixture) => {
-  it('is sound', async () => {
-    const { page } = visitor
-    await page.goto('/-/gallery') // a playground that is left would store its own draft
-    const stored = JSON.stringify(JSON.stringify(fixture.draft))
-    await evaluate(page, `sessionStorage.setItem('jetty.playground', ${stored})`)
-    await visit(fixture.page)
-    if (fixture.isSent) {
-      await page.getByRole('button', { name: 'Send' }).click()
-      await page.getByText('that reaches').first().waitFor()
-    }
-    await page.getByText('gpt-4o-mini').first().waitFor()
-    await page.waitForLoadState('load')
-    await takeShots(visitor, fixture.name)
-    await expectSound(visitor, fixture.name)
-  })
-})
-
-describe.each(tabFixtures.map(({ name, page }) => [name, page] as const))('the tab %s', (name, page) => {
-  it('is sound', async () => {
-    await visit(page)
-    await visitor.page.waitForLoadState('networkidle')
-    await takeShots(visitor, `tab-${name}`)
-    await expectSound(visitor, name)
-  })
-})
-
-it('asked for nothing that was not recorded', () => {
+test('nothing was asked for that is not recorded', () => {
   expect([...new Set(server.missed)]).toEqual([])
+})
+
+test('an idle tab asks nothing', async () => {
+  const idle = await newVisitor(server.url)
+  await idle.context.addInitScript({ content: "localStorage.setItem('jetty.session', 'fixture')" })
+  await idle.page.clock.install()
+  for (const name of ['run-one-step', 'run-running', 'runs', 'overview', 'collections', 'approvals', 'task-stats']) {
+    const page = galleryPages.find((one) => one.name === name)
+    if (!page) throw new Error(`no page ${name}`)
+    await showGalleryPage(idle.page, page)
+    server.asked.length = 0
+    await idle.page.clock.runFor(60_000)
+    expect(server.asked, name).toEqual([])
+  }
+  await idle.close()
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { at, runOf, step } from '../../parts/test-steps.ts'
+import { at, runOf, step } from './test-steps.ts'
 import { approveCommand, commandsFor, labelCommand, rerunCommand, shellWord } from './run-commands.ts'
 
 const run = runOf([step('a')])

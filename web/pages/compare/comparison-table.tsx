@@ -8,7 +8,15 @@ import { durationText } from '../../text/duration.ts'
 import { IconButton } from '../../ui/button.tsx'
 import { Icon } from '../../ui/icon.tsx'
 import { Status } from '../../ui/status.tsx'
-import { type ComparedCell, type ComparedStep, cellText, changeText, comparedParts, stepRows, valueAtPath } from './comparison.ts'
+import {
+  type ComparedCell,
+  type ComparedStep,
+  cellText,
+  changeText,
+  comparedParts,
+  stepRows,
+  valueAtPath,
+} from './comparison.ts'
 import { Differences, textOf } from './differences.tsx'
 import { writeRunName } from './run-names.ts'
 

@@ -1,0 +1,78 @@
+import { writeFile } from 'node:fs/promises'
+import { parseArgs } from 'node:util'
+import { chromium, type Page } from 'playwright-core'
+import { makeCaller, makeClient } from '../src/client/client.ts'
+import { loadOperations } from '../src/client/load-operations.ts'
+import { pause } from '../src/lib/time.ts'
+import { startChromium } from '../test/e2e/chromium.ts'
+import { readPng, writeAnimatedPng } from './animated-png.ts'
+import { startFixtureModel } from './fixture-model.ts'
+import { signedInContext } from './fixture-pages.ts'
+import { weeklyReport } from './fixture-runs.ts'
+
+const { values } = parseArgs({
+  options: {
+    url: { type: 'string' },
+    out: { type: 'string', default: 'docs/images/run-live.png' },
+    help: { type: 'boolean' },
+  },
+})
+const token = process.env.JETTY_API_TOKEN
+const usage = `JETTY_API_TOKEN=… npm run film -- --url http://127.0.0.1:7070 [--out file]
+Films a run of the everyday task on a server that nobody needs, from its start to its end. The server must run with
+JETTY_ALLOW_PRIVATE_NETWORK=127.0.0.1.
+`
+const collection = 'newsroom'
+const everyMs = 150
+const lastMs = 2_500
+
+type Frames = Parameters<typeof writeAnimatedPng>[0][number][]
+
+/** Takes pictures until the page says that the run has ended. A person approves after a moment. */
+const filmPage = async (page: Page): Promise<Frames> => {
+  const frames: Frames = []
+  let approvesAt = Number.POSITIVE_INFINITY
+  const approve = page.getByRole('button', { name: 'Approve' })
+  for (let isLast = false; !isLast; ) {
+    isLast = (await page.getByRole('heading', { name: 'Completed' }).count()) > 0
+    const begun = performance.now()
+    const picture = readPng(await page.screenshot())
+    if (approvesAt === Number.POSITIVE_INFINITY && (await approve.count()) > 0) approvesAt = performance.now() + 1_800
+    if (performance.now() > approvesAt) {
+      approvesAt = Number.MAX_VALUE
+      await approve.first().click()
+    }
+    await pause(Math.max(0, everyMs - (performance.now() - begun)))
+    frames.push({ picture, ms: isLast ? lastMs : performance.now() - begun })
+  }
+  return frames
+}
+
+const main = async (): Promise<void> => {
+  if (values.help || !values.url || token === undefined) return void process.stdout.write(usage)
+  const operations = await loadOperations()
+  const api = makeClient(operations, makeCaller(operations, { url: values.url, token }))
+  const { task, workflow, params: init_params = {} } = weeklyReport
+  const model = await startFixtureModel()
+  await api.createCollection({ body: { name: collection } }).catch(() => undefined)
+  const variables = { OPENAI_API_KEY: 'sk-of-the-film', OPENAI_BASE_URL: model.url }
+  await api.setEnvironment({ params: { collection }, body: { environment_variables: variables } })
+  await api
+    .createTask({ params: { collection }, body: { name: task, workflow: { ...workflow } } })
+    .catch(() => undefined)
+  const server = await startChromium()
+  const context = await signedInContext(await chromium.connect(server.wsEndpoint()), values.url, token)
+  const page = await context.newPage()
+  await page.setViewportSize({ width: 1000, height: 560 })
+  await page.goto('/')
+  const { trajectory_id: id } = await api.runTask({ params: { collection, task }, body: { init_params } })
+  await page.goto(`/${collection}/${task}/${id}`)
+  await page.getByRole('heading', { level: 1 }).waitFor()
+  const picture = writeAnimatedPng(await filmPage(page))
+  await writeFile(values.out, picture)
+  await server.close()
+  await model.close()
+  process.stdout.write(`${values.out}: ${Math.round(picture.length / 1024)} KB\n`)
+}
+
+await main()

@@ -1,0 +1,126 @@
+import type { Page } from 'playwright-core'
+import { pause } from '../../src/lib/time.ts'
+import { fixturePages } from '../../web/fixtures/pages.ts'
+import { fixtureShapes } from '../../web/fixtures/shapes.ts'
+import { readFixture } from './fixture-server.ts'
+
+/** A page in one of its states. */
+export interface GalleryPage {
+  name: string
+  address: string
+  /** When it is looked at. */
+  now: string
+  /** Brings the loaded page into the state. */
+  act?: Act
+}
+
+const views: [name: string, run: string, search: string][] = [
+  ['hostile-conversation', 'hostile', '?step=tell&panel=output'],
+  ['hostile-log', 'hostile', '?tab=log'],
+  ['graph', 'parallel', '?tab=graph'],
+  ['graph-thousand', 'chain', '?tab=graph'],
+  ['log', 'failed-retry', '?tab=log'],
+  ['files', 'media', '?tab=files'],
+  ['input', 'media', '?tab=input'],
+  ['transcript', 'runbook', '?tab=transcript'],
+  ['conversation', 'chat', '?step=look&panel=output'],
+  ['inputs', 'rerun', '?step=draft&panel=input'],
+  ['child-runs', 'fan-out', '?step=analyses&panel=runs'],
+  ['large-value', 'large-values', '?step=text&panel=output'],
+  ['config', 'branch', '?step=check&panel=config'],
+  ['attempts', 'failed-retry', '?step=send&panel=attempts'],
+]
+
+const quietMs = 200
+
+type Act = (page: Page) => Promise<unknown>
+
+const inTurn =
+  (...acts: Act[]): Act =>
+  async (page) => {
+    for (const act of acts) await act(page)
+  }
+const press =
+  (...keys: string[]) =>
+  async (page: Page): Promise<void> => {
+    for (const key of keys) await page.keyboard.press(key)
+  }
+const click =
+  (...names: (string | RegExp)[]) =>
+  async (page: Page): Promise<void> => {
+    for (const name of names) await page.getByRole('button', { name }).first().click()
+  }
+
+/** What opens over a page. */
+const opened: [name: string, page: string, act: Act][] = [
+  ['commands', 'overview', press('Control+k')],
+  ['help', 'runs', press('?')],
+  ['filters', 'runs', click('Filter')],
+  ['save-view', 'runs-not-found', click('Save view')],
+  ['selected', 'runs', press('j', 'x', 'j', 'x', 'j', 'x')],
+  ['label-many', 'runs', press('j', 'x', 'j', 'x', 'l')],
+  ['rerun-many', 'runs', inTurn(press('j', 'x'), click('Re-run…'))],
+  ['person', 'collections', click('You and this browser')],
+  ['try-step', 'task-definition', inTurn((page) => page.getByRole('tab', { name: 'Graph' }).click(), click(/draft/))],
+  ['new-routine', 'task-routines', click('New routine')],
+  ['add-run', 'compare', click(/Add a run/)],
+]
+
+/** What opens over the page of a run. */
+const openedRuns: [name: string, run: string, act: Act][] = [
+  ['rerun-menu', 'failed-retry', press('r')],
+  [
+    'rerun-edit',
+    'rerun',
+    inTurn(press('r'), (page) => page.getByRole('menuitem', { name: 'With other parameters' }).click()),
+  ],
+  ['more', 'failed-retry', click('More, and the command line')],
+  ['label', 'one-step', press('l')],
+  ['cancel', 'running', click('Cancel')],
+]
+
+const byName = new Map(
+  [
+    ...fixtureShapes.map(({ name }) => ['runs', name] as const),
+    ...fixturePages.map(({ name }) => ['pages', name] as const),
+  ].map(([kind, name]) => [name, readFixture(kind, name)]),
+)
+const at = (fixture: string, search = '') => {
+  const found = byName.get(fixture)
+  if (!found) throw new Error(`There is no fixture ${fixture}`)
+  return { address: found.page + search, now: found.now }
+}
+
+/** Every page in every state that a picture is taken of, and that is checked. */
+export const galleryPages: readonly GalleryPage[] = [
+  { name: 'sign-in', ...at('collections'), address: '/sign-in' },
+  { name: 'not-found', ...at('collections'), address: '/-/nowhere' },
+  ...fixturePages.map(({ name }) => ({ name, ...at(name) })),
+  ...opened.map(([name, page, act]) => ({ name: `open-${name}`, ...at(page), act })),
+  ...fixtureShapes.map(({ name }) => ({ name: `run-${name}`, ...at(name) })),
+  ...views.map(([name, run, search]) => ({ name: `run-view-${name}`, ...at(run, search) })),
+  ...openedRuns.map(([name, run, act]) => ({ name: `run-open-${name}`, ...at(run), act })),
+]
+
+/** Opens a page of the gallery in its state, once it has everything that it asks for. */
+export const showGalleryPage = async (page: Page, { address, now, act }: GalleryPage): Promise<void> => {
+  await page.clock.setFixedTime(new Date(now))
+  await page.goto(address)
+  await page.locator('main').first().waitFor({ state: 'attached' })
+  await settle(page)
+  if (!act) return
+  await act(page)
+  await settle(page)
+}
+
+/** Waits until nothing has been asked or answered for a moment: streams stay open, so the network is never idle. */
+const settle = async (page: Page): Promise<void> => {
+  let last = performance.now()
+  const note = () => {
+    last = performance.now()
+  }
+  page.on('request', note).on('requestfinished', note)
+  while (performance.now() - last < quietMs) await pause(20)
+  await page.getByText('Loading…').first().waitFor({ state: 'hidden' })
+  page.off('request', note).off('requestfinished', note)
+}
