@@ -8,7 +8,7 @@ const pictures: Record<string, string> = {
   runs: 'runs-peek',
   run: 'run-failed-retry',
   definition: 'task-definition-problem',
-  compare: 'compare',
+  compare: 'open-differences',
 }
 const folder = 'docs/images'
 

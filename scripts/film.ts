@@ -23,29 +23,34 @@ Films a run of the everyday task on a server that nobody needs, from its start t
 JETTY_ALLOW_PRIVATE_NETWORK=127.0.0.1.
 `
 const collection = 'newsroom'
+/** A run for the film takes so many times as long as the recorded one: there is something to see. */
+const slower = 3
 const everyMs = 150
 const lastMs = 2_500
 
-type Frames = Parameters<typeof writeAnimatedPng>[0][number][]
+interface Shot {
+  png: Buffer
+  ms: number
+}
 
 /** Takes pictures until the page says that the run has ended. A person approves after a moment. */
-const filmPage = async (page: Page): Promise<Frames> => {
-  const frames: Frames = []
+const filmPage = async (page: Page): Promise<Shot[]> => {
+  const shots: Shot[] = []
   let approvesAt = Number.POSITIVE_INFINITY
   const approve = page.getByRole('button', { name: 'Approve' })
   for (let isLast = false; !isLast; ) {
     isLast = (await page.getByRole('heading', { name: 'Completed' }).count()) > 0
     const begun = performance.now()
-    const picture = readPng(await page.screenshot())
-    if (approvesAt === Number.POSITIVE_INFINITY && (await approve.count()) > 0) approvesAt = performance.now() + 1_800
+    const png = await page.screenshot()
+    if (approvesAt === Number.POSITIVE_INFINITY && (await approve.count()) > 0) approvesAt = performance.now() + 2_500
     if (performance.now() > approvesAt) {
       approvesAt = Number.MAX_VALUE
       await approve.first().click()
     }
     await pause(Math.max(0, everyMs - (performance.now() - begun)))
-    frames.push({ picture, ms: isLast ? lastMs : performance.now() - begun })
+    shots.push({ png, ms: isLast ? lastMs : performance.now() - begun })
   }
-  return frames
+  return shots
 }
 
 const main = async (): Promise<void> => {
@@ -53,13 +58,15 @@ const main = async (): Promise<void> => {
   const operations = await loadOperations()
   const api = makeClient(operations, makeCaller(operations, { url: values.url, token }))
   const { task, workflow, params: init_params = {} } = weeklyReport
-  const model = await startFixtureModel()
+  const model = await startFixtureModel(slower)
   await api.createCollection({ body: { name: collection } }).catch(() => undefined)
   const variables = { OPENAI_API_KEY: 'sk-of-the-film', OPENAI_BASE_URL: model.url }
   await api.setEnvironment({ params: { collection }, body: { environment_variables: variables } })
-  await api
-    .createTask({ params: { collection }, body: { name: task, workflow: { ...workflow } } })
-    .catch(() => undefined)
+  const slow = structuredClone(workflow)
+  for (const step of Object.values(slow.step_configs ?? {})) {
+    if (step?.seconds) step.seconds = Number(step.seconds) * slower
+  }
+  await api.createTask({ params: { collection }, body: { name: task, workflow: { ...slow } } })
   const server = await startChromium()
   const context = await signedInContext(await chromium.connect(server.wsEndpoint()), values.url, token)
   const page = await context.newPage()
@@ -68,7 +75,8 @@ const main = async (): Promise<void> => {
   const { trajectory_id: id } = await api.runTask({ params: { collection, task }, body: { init_params } })
   await page.goto(`/${collection}/${task}/${id}`)
   await page.getByRole('heading', { level: 1 }).waitFor()
-  const picture = writeAnimatedPng(await filmPage(page))
+  const shots = await filmPage(page)
+  const picture = writeAnimatedPng(shots.map(({ png, ms }) => ({ picture: readPng(png), ms })))
   await writeFile(values.out, picture)
   await server.close()
   await model.close()

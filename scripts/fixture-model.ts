@@ -8,7 +8,7 @@ const replies: [pattern: RegExp, text: string, ms: number][] = [
 ]
 
 /** A model that answers like a model: with something to read, after a moment, and for money. */
-export const startFixtureModel = async (): Promise<FakeOpenAi> => {
+export const startFixtureModel = async (slower = 1): Promise<FakeOpenAi> => {
   const model = await startFakeOpenAi()
   model.choose((body) => {
     const last = String(body.messages?.at(-1)?.content ?? '')
@@ -16,7 +16,7 @@ export const startFixtureModel = async (): Promise<FakeOpenAi> => {
     const tokens = (characters: number) => Math.ceil(characters / 4)
     const [prompt_tokens, completion_tokens] = [tokens(JSON.stringify(body.messages).length), tokens(text.length)]
     const usage = { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens }
-    return { delayMs, body: completion(String(body.model), text, { usage }) }
+    return { delayMs: delayMs * slower, body: completion(String(body.model), text, { usage }) }
   })
   return model
 }

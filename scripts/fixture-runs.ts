@@ -72,7 +72,7 @@ Add the orders up, for each customer.
 \`\`\`sh
 mkdir -p /app/results
 test -s /app/results/totals.csv || echo customer,total >> /app/results/totals.csv
-echo "ada,220" >> /app/results/totals.csv
+grep -q ada /app/results/totals.csv && echo "grace,1200" >> /app/results/totals.csv || echo "ada,220" >> /app/results/totals.csv
 \`\`\`
 
 \`\`\`sh

@@ -183,11 +183,16 @@ const write = async (kind: 'runs' | 'pages', fixture: Fixture): Promise<void> =>
 /** Records the pages that are no runs, as a browser sees them. */
 const recordPages = async (context: BrowserContext, url: string): Promise<void> => {
   const real = new Map([...ids].map(([id, stable]) => [stable, id]))
-  for (const { name, address } of fixturePages) {
+  const get = makeGet(url)
+  for (const { name, address, also = [] } of fixturePages) {
     const rewriting = { shiftMs: 0, ids, origin: url }
     const now = new Date().toISOString()
     const at = address((run) => real.get(stableId(run)) ?? 'missing')
     const answers = await recordPage(context, at, (text) => rewriteAnswer(text, rewriting))
+    for (const path of also) {
+      const answer = await get(path)
+      answers[answerKey('GET', path)] = { ...answer, body: rewriteAnswer(answer.body, rewriting) }
+    }
     await write('pages', { name, page: address(stableId), now, answers })
   }
 }

@@ -49,9 +49,10 @@ const policy =
 
 /** Serves the built pages, and answers the API from recorded answers: each page shows the same on every machine. */
 export const startFixtureServer = async ({ pages = join(root, 'dist/web'), port = 0 } = {}): Promise<FixtureServer> => {
+  // Where both have an answer, that of the run counts: its times are those of its page.
   const fixtures = [
-    ...fixtureShapes.map(({ name }) => readFixture('runs', name)),
     ...fixturePages.map(({ name }) => readFixture('pages', name)),
+    ...fixtureShapes.map(({ name }) => readFixture('runs', name)),
   ]
   const answers = new Map<string, FixtureAnswer>([['GET /api/v1/health', health]])
   for (const fixture of fixtures) for (const [key, answer] of Object.entries(fixture.answers)) answers.set(key, answer)

@@ -51,6 +51,12 @@ const click =
     for (const name of names) await page.getByRole('button', { name }).first().click()
   }
 
+/** On a phone the panel beside the text is behind a button. */
+const openPanel: Act = async (page) => {
+  const button = page.getByRole('button', { name: 'Steps and problems' })
+  if (await button.isVisible()) await button.click()
+}
+
 /** What opens over a page. */
 const opened: [name: string, page: string, act: Act][] = [
   ['commands', 'overview', press('Control+k')],
@@ -61,9 +67,10 @@ const opened: [name: string, page: string, act: Act][] = [
   ['label-many', 'runs', press('j', 'x', 'j', 'x', 'l')],
   ['rerun-many', 'runs', inTurn(press('j', 'x'), click('Re-run…'))],
   ['person', 'collections', click('You and this browser')],
-  ['try-step', 'task-definition', inTurn((page) => page.getByRole('tab', { name: 'Graph' }).click(), click(/draft/))],
+  ['try-step', 'task-definition', inTurn(openPanel, (page) => page.getByRole('tab', { name: 'Graph' }).click(), click(/draft/))],
   ['new-routine', 'task-routines', click('New routine')],
   ['add-run', 'compare', click(/Add a run/)],
+  ['differences', 'compare', click('draft', 'save')],
 ]
 
 /** What opens over the page of a run. */

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { pause } from '../../src/lib/time.ts'
 import { fixturePages } from '../../web/fixtures/pages.ts'
 import { fixtureShapes } from '../../web/fixtures/shapes.ts'
 import { builtProgram } from '../shared.ts'
@@ -10,15 +11,18 @@ import { galleryPages, showGalleryPage } from './gallery-pages.ts'
 import { expectSound, newVisitor, type Visitor } from './pages.ts'
 
 let server: FixtureServer
-let visitor: Visitor
+/** Several pages are looked at at once: each waits for much of its time. */
+const free: Visitor[] = []
+const visitors: Visitor[] = []
 
 beforeAll(async () => {
   await builtProgram()
   server = await startFixtureServer()
-  visitor = await newFixtureVisitor()
+  for (let count = 0; count < 3; count++) visitors.push(await newFixtureVisitor())
+  free.push(...visitors)
 })
 afterAll(async () => {
-  await visitor?.close()
+  for (const visitor of visitors) await visitor.close()
   await server?.close()
 })
 
@@ -40,10 +44,17 @@ test('every page has its file', () => {
   expect(files.filter((file) => !existsSync(join(folder, file)))).toEqual([])
 })
 
-test.each(galleryPages.map((page) => [page.name, page] as const))('%s is sound', async (name, page) => {
-  visitor.faults.length = 0
-  await showGalleryPage(visitor.page, page)
-  await expectSound(visitor, name)
+test.concurrent.each(galleryPages.map((page) => [page.name, page] as const))('%s is sound', async (name, page) => {
+  while (free.length === 0) await pause(20)
+  const visitor = free.pop() as Visitor
+  try {
+    visitor.faults.length = 0
+    await showGalleryPage(visitor.page, page)
+    await expectSound(visitor, name)
+  } finally {
+    await visitor.page.setViewportSize({ width: 1280, height: 800 })
+    free.push(visitor)
+  }
 })
 
 test('nothing was asked for that is not recorded', () => {

@@ -46,6 +46,8 @@ export interface LiveStreamOptions<Event extends StreamEvent> {
   /** Takes the events of one frame together. */
   onEvents: (events: Event[]) => void
   isOn?: boolean
+  /** It was interrupted before its first event, so nobody knows what happened meanwhile. */
+  onGap?: () => void
   /** The server refused: the stream does not come back by itself. */
   onRefused?: (error: unknown) => void
 }
@@ -58,9 +60,10 @@ export const useStream = <Event extends StreamEvent = StreamEvent>(options: Live
   const { of, isOn = true } = options
   const isVisible = useVisible()
   const isPaused = useSyncExternalStore(watch, () => isStopped)
-  const last = useRef<{ of: string; id: string | undefined }>({ of: '', id: undefined })
+  const last = useRef<{ of: string; id: string | undefined; isResumed: boolean }>({ of: '', id: undefined, isResumed: false })
   const open = useEffectEvent(options.open)
   const apply = useEffectEvent(options.onEvents)
+  const miss = useEffectEvent(() => options.onGap?.())
   const refuse = useEffectEvent((error: unknown) => options.onRefused?.(error))
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: leaving what is followed ends the stop
@@ -72,8 +75,10 @@ export const useStream = <Event extends StreamEvent = StreamEvent>(options: Live
       set(isPaused ? 'stopped' : 'paused')
       return () => set('off')
     }
-    if (last.current.of !== of) last.current = { of, id: undefined }
+    if (last.current.of !== of) last.current = { of, id: undefined, isResumed: false }
     const place = last.current
+    if (place.isResumed && place.id === undefined) miss()
+    place.isResumed = true
     const stop = new AbortController()
     let waiting: Event[] = []
     let frame = 0

@@ -9,6 +9,7 @@ export const NotFound = () => {
   useTitle('Not found')
   return (
     <main>
+      <h1 className="sr-only">Not found</h1>
       <Empty
         title="There is no page at this address"
         actions={

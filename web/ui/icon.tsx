@@ -45,7 +45,7 @@ export type IconName = keyof typeof paths
 export const Icon = ({ name, label, className = '' }: { name: IconName; label?: string; className?: string }) => (
   <svg
     viewBox="0 0 16 16"
-    className={`size-4 shrink-0 fill-none stroke-current ${className}`}
+    className={`${/\bsize-/.test(className) ? '' : 'size-4'} shrink-0 fill-none stroke-current ${className}`}
     strokeWidth={1.5}
     strokeLinecap="round"
     strokeLinejoin="round"

@@ -25,7 +25,7 @@ export const StatusMark = ({ of, label, className = '' }: { of: string; label?: 
   return (
     <svg
       viewBox="0 0 16 16"
-      className={`size-3.5 shrink-0 fill-none stroke-current ${look.colour} ${className}`}
+      className={`${/\bsize-/.test(className) ? '' : 'size-3.5'} shrink-0 fill-none stroke-current ${look.colour} ${className}`}
       strokeWidth={2}
       strokeLinecap="round"
       strokeLinejoin="round"

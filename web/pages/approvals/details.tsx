@@ -1,10 +1,10 @@
 import type { ReactNode } from 'react'
 import type { ListedApproval } from '../../../src/model/runs/approval.ts'
 import { useNow } from '../../data/clock.ts'
+import { questionOf } from '../../parts/question.ts'
 import { TextView } from '../../parts/text-view/text-view.tsx'
 import { agoText } from '../../text/ago.ts'
 import { CopyLine } from '../../ui/copy.tsx'
-import { questionOf } from './question.ts'
 
 const valueText = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value, null, 2))
 

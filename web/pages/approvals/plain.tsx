@@ -1,12 +1,12 @@
 import { useState } from 'react'
 import type { ListedApproval } from '../../../src/model/runs/approval.ts'
+import { questionOf } from '../../parts/question.ts'
 import { TextView } from '../../parts/text-view/text-view.tsx'
 import { showToast } from '../../ui/toast.tsx'
 import { DecisionForm } from './decision-form.tsx'
 import { MetadataOf } from './details.tsx'
 import { approvalKey } from './list.tsx'
 import { useDecide } from './query.ts'
-import { questionOf } from './question.ts'
 
 interface PlainProps {
   approval: ListedApproval | undefined

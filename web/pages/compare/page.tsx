@@ -27,7 +27,7 @@ export const ComparePage = () => {
   return (
     <main className="flex min-h-0 flex-1 flex-col">
       <header className="flex flex-wrap items-center gap-3 px-4 py-2">
-        <h1 className="font-semibold text-15">Compare</h1>
+        <h1 className="sr-only">Compare</h1>
         {places.length < mostCompared && <AddRun near={base} onAdd={(place) => set([...places, place])} />}
         <span className="flex-1" />
         <Checkbox

@@ -30,7 +30,7 @@ export const Toolbar = ({ filters, onChange, hasTasks, isDense, onDense }: Toolb
   const { since = '' } = filters
   const options = spans.some(([span]) => span === since) ? spans : [...spans, [since, `Last ${since}`] as const]
   return (
-    <div className="flex shrink-0 flex-wrap items-center gap-2 border-line border-b px-3 py-2">
+    <div className="flex shrink-0 flex-wrap items-center gap-2 border-line border-b px-4 py-2">
       <SearchField text={filters.q ?? ''} onChange={(q) => onChange(withText(filters, q))} />
       <FilterChips filters={filters} onChange={onChange} />
       <AddFilter filters={filters} onChange={onChange} hasTasks={hasTasks} />

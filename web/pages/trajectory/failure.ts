@@ -1,5 +1,6 @@
 import type { ErrorRecord } from '../../../src/model/runs/error-record.ts'
 import { isOpen, type Run, type RunStep, stepsInOrder, type WholeStep } from '../../data/run.ts'
+import { questionOf } from '../../parts/question.ts'
 
 /** What a person can do first about a run that needs somebody. */
 export type FirstAction =
@@ -100,7 +101,7 @@ const calm = { cause: undefined, hint: undefined, others: 0 }
 
 const waitOf = (waiting: NonNullable<Run['waiting']>): Trouble => {
   const { step, message } = waiting[0]!
-  return { ...calm, tone: 'wait', step, message, others: waiting.length - 1, action: { kind: 'show', step } }
+  return { ...calm, tone: 'wait', step, message: questionOf(message).title, others: waiting.length - 1, action: { kind: 'show', step } }
 }
 
 const cancelledOf = (run: Run): Trouble => {

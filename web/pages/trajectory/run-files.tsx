@@ -22,7 +22,7 @@ export const RunFiles = ({ place, run }: { place: RunAddress; run: Run }) => {
     return <Empty title="No files">Neither was a file sent with this run, nor has a step stored one.</Empty>
   }
   return (
-    <div className="grid min-h-0 flex-1 auto-rows-max grid-cols-1 content-start gap-3 overflow-auto p-4 lg:grid-cols-2">
+    <div className="grid min-h-0 flex-1 auto-rows-max grid-cols-1 content-start items-start gap-3 overflow-auto p-4 lg:grid-cols-2">
       {data.files.map((file) => (
         <Media
           key={file.path}

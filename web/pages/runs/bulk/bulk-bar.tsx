@@ -74,7 +74,7 @@ export const BulkBar = ({ collection, runs, filter, onDone }: BulkBarProps) => {
   useKeys('Selected runs', [{ keys: 'l', does: 'Label', run: () => setAsks('label') }])
   const close = () => setAsks(undefined)
   return (
-    <div className="flex shrink-0 flex-wrap items-center gap-2 border-line border-t bg-raised px-3 py-2">
+    <div className="flex shrink-0 flex-wrap items-center gap-2 border-line border-t bg-raised px-4 py-2">
       <span aria-live="polite" className="mr-2 font-medium">
         {progress ?? (whole ? 'All that fit, at most 10,000' : `${runs.length} selected`)}
       </span>

@@ -1,8 +1,8 @@
 /** Widths of the columns, from narrow to wide boxes; a column that has no room is left out with its cells. */
 export const gridClass = (hasTask: boolean): string =>
   hasTask
-    ? 'grid items-center gap-x-3 px-3 grid-cols-[1rem_6.5rem_5rem_minmax(6rem,1fr)_5.5rem_5rem] @3xl:grid-cols-[1rem_6.5rem_5rem_minmax(6rem,1fr)_5.5rem_5rem_4rem_4.5rem] @4xl:grid-cols-[1rem_6.5rem_5rem_minmax(6rem,1.2fr)_5.5rem_5rem_4rem_4.5rem_minmax(8rem,1fr)] @5xl:grid-cols-[1rem_6.5rem_5rem_minmax(6rem,1.2fr)_5.5rem_5rem_4rem_4.5rem_3.5rem_3rem_8rem_minmax(4rem,1fr)]'
-    : 'grid items-center gap-x-3 px-3 grid-cols-[1rem_6.5rem_5rem_5.5rem_5rem] @3xl:grid-cols-[1rem_6.5rem_5rem_5.5rem_5rem_4rem_4.5rem] @4xl:grid-cols-[1rem_6.5rem_5rem_5.5rem_5rem_4rem_4.5rem_minmax(8rem,1fr)] @5xl:grid-cols-[1rem_6.5rem_5rem_5.5rem_5rem_4rem_4.5rem_3.5rem_3rem_8rem_minmax(4rem,1fr)]'
+    ? 'grid items-center gap-x-3 px-4 grid-cols-[1rem_6.5rem_5rem_minmax(6rem,1fr)_5.5rem_5rem] @3xl:grid-cols-[1rem_6.5rem_5rem_minmax(6rem,1fr)_5.5rem_5rem_4rem_4.5rem] @4xl:grid-cols-[1rem_6.5rem_5rem_minmax(6rem,1.2fr)_5.5rem_5rem_4rem_4.5rem_minmax(8rem,1fr)] @5xl:grid-cols-[1rem_6.5rem_5rem_minmax(6rem,1.2fr)_5.5rem_5rem_4rem_4.5rem_3.5rem_3rem_8rem_minmax(4rem,1fr)]'
+    : 'grid items-center gap-x-3 px-4 grid-cols-[1rem_6.5rem_5rem_5.5rem_5rem] @3xl:grid-cols-[1rem_6.5rem_5rem_5.5rem_5rem_4rem_4.5rem] @4xl:grid-cols-[1rem_6.5rem_5rem_5.5rem_5rem_4rem_4.5rem_minmax(8rem,1fr)] @5xl:grid-cols-[1rem_6.5rem_5rem_5.5rem_5rem_4rem_4.5rem_3.5rem_3rem_8rem_minmax(4rem,1fr)]'
 
 /** From which width of the box a column is shown. */
 export const middleClass = 'hidden @3xl:block'

@@ -23,7 +23,7 @@ export const NarrowRow = memo((props: RowProps) => {
       style={{ transform: `translateY(${top}px)`, height }}
       onClick={() => props.onPick(run)}
     >
-      <div role="gridcell" className="flex h-full items-center gap-3 px-3">
+      <div role="gridcell" className="flex h-full items-center gap-3 px-4">
         <StatusMark of={status} label={statusWord(status)} />
         <div className="min-w-0 flex-1">
           <p className="flex items-baseline gap-2">

@@ -103,7 +103,7 @@ export const Row = memo((props: RowProps) => {
         </span>
       </div>
       {showsError && (
-        <p className={`-mt-1.5 truncate pr-3 pl-10 text-12 ${errorColour(run)}`} title={plainText(run.error ?? '')}>
+        <p className={`-mt-1.5 truncate pr-4 pl-11 text-12 ${errorColour(run)}`} title={plainText(run.error ?? '')}>
           {plainText(run.error ?? '')}
         </p>
       )}

@@ -62,16 +62,16 @@ export const RunTable = ({ list, hasTask, isDense, active, selection, foot, ...a
   const OneRow = isNarrow ? NarrowRow : Row
   const isAll = runs.length > 0 && runs.every((run) => selection.keys.has(runKey(run)))
   return (
-    <div
-      ref={box}
+    <div ref={box} className="@container min-h-0 flex-1 overflow-x-hidden overflow-y-auto">
+     <div
       role="grid"
       tabIndex={0}
       aria-label="Runs"
       aria-multiselectable="true"
       aria-rowcount={hasMore ? -1 : runs.length + 1}
       aria-activedescendant={activeRow >= first && activeRow < last ? rowId(active ?? '') : undefined}
-      className="@container min-h-0 flex-1 overflow-x-hidden overflow-y-auto outline-none"
-    >
+      className="outline-none"
+     >
       {!isNarrow && (
         <div role="rowgroup" className="sticky top-0 z-10">
           <div
@@ -122,6 +122,7 @@ export const RunTable = ({ list, hasTask, isDense, active, selection, foot, ...a
           )
         })}
       </div>
+     </div>
       {foot}
     </div>
   )

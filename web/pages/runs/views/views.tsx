@@ -34,7 +34,7 @@ export const Views = ({ collection, task, filters, onChange }: ViewsProps) => {
   const current = all.find((view) => isSameList(view.filters, filters))
   const currentSaved = saved.find((view) => view === current)
   return (
-    <div className="flex shrink-0 items-center border-line border-b px-3">
+    <div className="flex shrink-0 items-center border-line border-b px-4">
       <Tabs
         label="Views"
         tabs={all.map(({ name, text }) => ({ name, text }))}

@@ -49,7 +49,7 @@ const Definition = ({ collection, task, read }: TaskPlaceProps & { read: ReadTas
   const { check, error, isBroken } = useWorkflowCheck(collection, task, text)
   const editor = useRef<EditorHandle>(null)
   const complete = useCompletion()
-  const [view, setView] = useState<View>('steps')
+  const [chosenView, setView] = useState<View>()
   const [step, setStep] = useState<string>()
   const [isOpen, setOpen] = useState(() => !isNarrow())
   const [percent, setPercent] = useState(() => Number(readStored('definition-panel') ?? 40))
@@ -63,6 +63,7 @@ const Definition = ({ collection, task, read }: TaskPlaceProps & { read: ReadTas
     editor.current?.show(pointer)
   }
   const problems = check?.problems ?? []
+  const view = chosenView ?? (problems.length > 0 ? 'problems' : 'steps')
   const known = check?.steps.some(({ name }) => name === step) ? step : undefined
   return (
     <main className="flex min-h-0 flex-1 flex-col">
