@@ -67,7 +67,11 @@ const opened: [name: string, page: string, act: Act][] = [
   ['label-many', 'runs', press('j', 'x', 'j', 'x', 'l')],
   ['rerun-many', 'runs', inTurn(press('j', 'x'), click('Re-run…'))],
   ['person', 'collections', click('You and this browser')],
-  ['try-step', 'task-definition', inTurn(openPanel, (page) => page.getByRole('tab', { name: 'Graph' }).click(), click(/draft/))],
+  [
+    'try-step',
+    'task-definition',
+    inTurn(openPanel, (page) => page.getByRole('tab', { name: 'Graph' }).click(), click(/draft/)),
+  ],
   ['new-routine', 'task-routines', click('New routine')],
   ['add-run', 'compare', click(/Add a run/)],
   ['differences', 'compare', click('draft', 'save')],

@@ -60,7 +60,11 @@ export const useStream = <Event extends StreamEvent = StreamEvent>(options: Live
   const { of, isOn = true } = options
   const isVisible = useVisible()
   const isPaused = useSyncExternalStore(watch, () => isStopped)
-  const last = useRef<{ of: string; id: string | undefined; isResumed: boolean }>({ of: '', id: undefined, isResumed: false })
+  const last = useRef<{ of: string; id: string | undefined; isResumed: boolean }>({
+    of: '',
+    id: undefined,
+    isResumed: false,
+  })
   const open = useEffectEvent(options.open)
   const apply = useEffectEvent(options.onEvents)
   const miss = useEffectEvent(() => options.onGap?.())

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { at, runOf, step } from './test-steps.ts'
 import { approveCommand, commandsFor, labelCommand, rerunCommand, shellWord } from './run-commands.ts'
+import { at, runOf, step } from './test-steps.ts'
 
 const run = runOf([step('a')])
 

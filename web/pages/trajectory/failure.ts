@@ -101,7 +101,14 @@ const calm = { cause: undefined, hint: undefined, others: 0 }
 
 const waitOf = (waiting: NonNullable<Run['waiting']>): Trouble => {
   const { step, message } = waiting[0]!
-  return { ...calm, tone: 'wait', step, message: questionOf(message).title, others: waiting.length - 1, action: { kind: 'show', step } }
+  return {
+    ...calm,
+    tone: 'wait',
+    step,
+    message: questionOf(message).title,
+    others: waiting.length - 1,
+    action: { kind: 'show', step },
+  }
 }
 
 const cancelledOf = (run: Run): Trouble => {

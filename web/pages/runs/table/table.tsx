@@ -63,66 +63,66 @@ export const RunTable = ({ list, hasTask, isDense, active, selection, foot, ...a
   const isAll = runs.length > 0 && runs.every((run) => selection.keys.has(runKey(run)))
   return (
     <div ref={box} className="@container min-h-0 flex-1 overflow-x-hidden overflow-y-auto">
-     <div
-      role="grid"
-      tabIndex={0}
-      aria-label="Runs"
-      aria-multiselectable="true"
-      aria-rowcount={hasMore ? -1 : runs.length + 1}
-      aria-activedescendant={activeRow >= first && activeRow < last ? rowId(active ?? '') : undefined}
-      className="outline-none"
-     >
-      {!isNarrow && (
-        <div role="rowgroup" className="sticky top-0 z-10">
-          <div
-            role="row"
-            className={`${gridClass(hasTask)} h-7 border-line border-b bg-bg font-medium text-11 text-muted`}
-          >
-            <span role="columnheader" className="flex">
-              <input
-                type="checkbox"
-                aria-label="Select all rows"
-                checked={isAll}
-                ref={(node) => {
-                  if (node) node.indeterminate = !isAll && selection.keys.size > 0
-                }}
-                onChange={actions.onToggleAll}
-                className="size-3.5 accent-accent"
-              />
-            </span>
-            {tableColumns(hasTask).map(({ name, className = '', isNumber }) => (
-              <span key={name} role="columnheader" className={`${className} ${isNumber ? 'text-right' : ''}`}>
-                {name}
+      <div
+        role="grid"
+        tabIndex={0}
+        aria-label="Runs"
+        aria-multiselectable="true"
+        aria-rowcount={hasMore ? -1 : runs.length + 1}
+        aria-activedescendant={activeRow >= first && activeRow < last ? rowId(active ?? '') : undefined}
+        className="outline-none"
+      >
+        {!isNarrow && (
+          <div role="rowgroup" className="sticky top-0 z-10">
+            <div
+              role="row"
+              className={`${gridClass(hasTask)} h-7 border-line border-b bg-bg font-medium text-11 text-muted`}
+            >
+              <span role="columnheader" className="flex">
+                <input
+                  type="checkbox"
+                  aria-label="Select all rows"
+                  checked={isAll}
+                  ref={(node) => {
+                    if (node) node.indeterminate = !isAll && selection.keys.size > 0
+                  }}
+                  onChange={actions.onToggleAll}
+                  className="size-3.5 accent-accent"
+                />
               </span>
-            ))}
+              {tableColumns(hasTask).map(({ name, className = '', isNumber }) => (
+                <span key={name} role="columnheader" className={`${className} ${isNumber ? 'text-right' : ''}`}>
+                  {name}
+                </span>
+              ))}
+            </div>
           </div>
+        )}
+        <div role="rowgroup" className="relative" style={{ height: total }}>
+          {runs.slice(first, last).map((run, offset) => {
+            const index = first + offset
+            const key = runKey(run)
+            return (
+              <OneRow
+                key={key}
+                id={rowId(key)}
+                run={run}
+                index={index}
+                top={places.topOf(index)}
+                height={places.topOf(index + 1) - places.topOf(index)}
+                hasTask={hasTask}
+                showsError={hasErrorLine(run)}
+                isActive={key === active}
+                isSelected={selection.keys.has(key)}
+                now={now}
+                onPick={actions.onPick}
+                onToggle={actions.onToggle}
+                onChildren={actions.onChildren}
+              />
+            )
+          })}
         </div>
-      )}
-      <div role="rowgroup" className="relative" style={{ height: total }}>
-        {runs.slice(first, last).map((run, offset) => {
-          const index = first + offset
-          const key = runKey(run)
-          return (
-            <OneRow
-              key={key}
-              id={rowId(key)}
-              run={run}
-              index={index}
-              top={places.topOf(index)}
-              height={places.topOf(index + 1) - places.topOf(index)}
-              hasTask={hasTask}
-              showsError={hasErrorLine(run)}
-              isActive={key === active}
-              isSelected={selection.keys.has(key)}
-              now={now}
-              onPick={actions.onPick}
-              onToggle={actions.onToggle}
-              onChildren={actions.onChildren}
-            />
-          )
-        })}
       </div>
-     </div>
       {foot}
     </div>
   )
