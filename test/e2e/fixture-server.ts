@@ -5,6 +5,7 @@ import { extname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { answerKey, type Fixture, type FixtureAnswer } from '../../web/fixtures/fixture.ts'
 import { fixturePages } from '../../web/fixtures/pages.ts'
+import { playgroundFixtures } from '../../web/fixtures/playground.ts'
 import { fixtureShapes } from '../../web/fixtures/shapes.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -32,8 +33,13 @@ export interface FixtureServer {
 
 const health: FixtureAnswer = { status: 200, type: 'application/json', body: '{"status":"healthy"}' }
 
-const send = (response: ServerResponse, { status, type, body, isBase64 }: FixtureAnswer): void => {
+const send = (response: ServerResponse, { status, type, body, isBase64, staysOpen }: FixtureAnswer): void => {
   const bytes = isBase64 ? Buffer.from(body, 'base64') : Buffer.from(body)
+  if (staysOpen) {
+    response.writeHead(status, { 'content-type': type })
+    response.write(bytes)
+    return
+  }
   response.writeHead(status, {
     'content-type': type,
     'content-length': bytes.length,
@@ -55,14 +61,16 @@ export const startFixtureServer = async ({ pages = join(root, 'dist/web'), port 
     ...fixtureShapes.map(({ name }) => readFixture('runs', name)),
   ]
   const answers = new Map<string, FixtureAnswer>([['GET /api/v1/health', health]])
-  for (const fixture of fixtures) for (const [key, answer] of Object.entries(fixture.answers)) answers.set(key, answer)
+  for (const fixture of [...playgroundFixtures, ...fixtures])
+    for (const [key, answer] of Object.entries(fixture.answers)) answers.set(key, answer)
   const asked: string[] = []
   const missed: string[] = []
 
   const answerApi = async (request: IncomingMessage, response: ServerResponse, path: string): Promise<void> => {
-    const key = answerKey(request.method ?? 'GET', path, await text(request))
+    const method = request.method ?? 'GET'
+    const key = answerKey(method, path, await text(request))
     asked.push(`${request.method} ${path}`)
-    const answer = answers.get(key)
+    const answer = answers.get(key) ?? answers.get(answerKey(method, path))
     if (answer) return send(response, answer)
     if (path.includes('/events')) {
       // Nothing happens any more in what was recorded: the stream stays open and silent.
@@ -76,7 +84,7 @@ export const startFixtureServer = async ({ pages = join(root, 'dist/web'), port 
 
   const server = createServer((request, response) => {
     const path = request.url ?? '/'
-    if (path.startsWith('/api/')) return void answerApi(request, response, path)
+    if (/^\/(api|v1)\//.test(path)) return void answerApi(request, response, path)
     const [name = ''] = path.split('?')
     const file = join(pages, name)
     if (extname(name) !== '' && file.startsWith(pages) && existsSync(file)) {
@@ -109,5 +117,14 @@ const gallery = (fixtures: readonly Fixture[]): string => {
     const shows = fixtureShapes.find((shape) => shape.name === name)?.shows ?? ''
     return `<li><a href="${page}">${name}</a> ${shows}</li>`
   })
-  return `<!doctype html><title>Gallery</title><script>localStorage.setItem('jetty.session', 'fixture')</script><ul>${items.join('')}</ul>`
+  const playgrounds = playgroundFixtures.map(({ name, page, shows, draft }) => {
+    const stored = JSON.stringify(draft).replaceAll('&', '&amp;').replaceAll('"', '&quot;')
+    return `<li><a href="${page}" data-draft="${stored}">${name}</a> ${shows}</li>`
+  })
+  return `<!doctype html><title>Gallery</title><script>
+    localStorage.setItem('jetty.session', 'fixture')
+    addEventListener('click', ({ target: { dataset } }) => {
+      if (dataset.draft) sessionStorage.setItem('jetty.playground', dataset.draft)
+    })
+  </script><ul>${items.join('')}${playgrounds.join('')}</ul>`
 }

@@ -1,6 +1,8 @@
-import type { Page } from 'playwright-core'
+import type { Page, Request, Route } from 'playwright-core'
 import { pause } from '../../src/lib/time.ts'
 import { fixturePages } from '../../web/fixtures/pages.ts'
+import { playgroundFixtures } from '../../web/fixtures/playground.ts'
+import { settingsFixtures } from '../../web/fixtures/settings.ts'
 import { fixtureShapes } from '../../web/fixtures/shapes.ts'
 import { readFixture } from './fixture-server.ts'
 
@@ -10,9 +12,21 @@ export interface GalleryPage {
   address: string
   /** When it is looked at. */
   now: string
+  /** The draft of the playground that the tab holds. */
+  draft?: unknown
+  /** What the API answers in the place of what was recorded, by `GET /path`. */
+  answers?: Readonly<Record<string, unknown>>
   /** Brings the loaded page into the state. */
   act?: Act
 }
+
+const admin = {
+  ...{ auth_type: 'admin', name: 'admin', key_prefix: null, key_id: null, collections: ['acme'] },
+  ...{ home_collection: null, access_level: 'ADMIN' },
+}
+const shell = { 'GET /api/v1/auth/whoami': admin, 'GET /api/v1/collections': [{ id: 1, name: 'acme' }] }
+/** When what was written by hand is looked at. */
+const writtenNow = '2026-11-28T12:00:00Z'
 
 const views: [name: string, run: string, search: string][] = [
   ['hostile-conversation', 'hostile', '?step=tell&panel=output'],
@@ -50,6 +64,15 @@ const click =
   async (page: Page): Promise<void> => {
     for (const name of names) await page.getByRole('button', { name }).first().click()
   }
+
+const clickExactly =
+  (name: string): Act =>
+  (page) =>
+    page.getByRole('button', { name, exact: true }).first().click()
+const send: Act = async (page) => {
+  await clickExactly('Send')(page)
+  await page.getByText('that reaches').first().waitFor()
+}
 
 /** On a phone the panel beside the text is behind a button. */
 const openPanel: Act = async (page) => {
@@ -111,11 +134,34 @@ export const galleryPages: readonly GalleryPage[] = [
   ...fixtureShapes.map(({ name }) => ({ name: `run-${name}`, ...at(name) })),
   ...views.map(([name, run, search]) => ({ name: `run-view-${name}`, ...at(run, search) })),
   ...openedRuns.map(([name, run, act]) => ({ name: `run-open-${name}`, ...at(run), act })),
+  ...playgroundFixtures.map(({ name, page, draft, isSent }) => ({
+    ...{ name, address: page, now: writtenNow, draft },
+    ...(isSent && { act: send }),
+  })),
+  ...settingsFixtures.map(({ name, page, answers, press: pressed }) => ({
+    ...{ name: `settings-${name}`, address: page, now: writtenNow, answers: { ...shell, ...answers } },
+    ...(pressed !== undefined && { act: clickExactly(pressed) }),
+  })),
 ]
 
+const answerBy = (answers: Readonly<Record<string, unknown>>, route: Route, request: Request): Promise<void> => {
+  const asked = `${request.method()} ${new URL(request.url()).pathname}`
+  return Object.hasOwn(answers, asked) ? route.fulfill({ json: answers[asked] }) : route.fallback()
+}
+
 /** Opens a page of the gallery in its state, once it has everything that it asks for. */
-export const showGalleryPage = async (page: Page, { address, now, act }: GalleryPage): Promise<void> => {
+export const showGalleryPage = async (page: Page, shown: GalleryPage): Promise<void> => {
+  const { address, now, draft, answers, act } = shown
   await page.clock.setFixedTime(new Date(now))
+  await page.unrouteAll()
+  if (answers) await page.route('**/api/**', (route, request) => answerBy(answers, route, request))
+  if (draft) {
+    await page.goto('/-/gallery') // a playground that is left would store its own draft
+    const session = await page.context().newCDPSession(page)
+    const stored = JSON.stringify(JSON.stringify(draft))
+    await session.send('Runtime.evaluate', { expression: `sessionStorage.setItem('jetty.playground', ${stored})` })
+    await session.detach()
+  }
   await page.goto(address)
   await page.locator('main').first().waitFor({ state: 'attached' })
   await settle(page)

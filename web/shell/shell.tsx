@@ -16,7 +16,6 @@ import { SessionEnded } from './session-ended.tsx'
 /** What stands around every page: the header, the command menu, help, and what happens to session and server. */
 export const AppShell = () => {
   const navigate = useNavigate()
-  const { collection } = useParams({ strict: false }) as { collection?: string }
   const [open, setOpen] = useState<'menu' | 'help'>()
   const isAway = useServerAway()
   const { collection } = useParams({ strict: false }) as { collection?: string }
