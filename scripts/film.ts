@@ -8,7 +8,7 @@ import { startChromium } from '../test/e2e/chromium.ts'
 import { readPng, writeAnimatedPng } from './animated-png.ts'
 import { startFixtureModel } from './fixture-model.ts'
 import { signedInContext } from './fixture-pages.ts'
-import { weeklyReport } from './fixture-runs.ts'
+import { weeklyReport } from './fixture-run.ts'
 
 const { values } = parseArgs({
   options: {

@@ -1,5 +1,5 @@
 import type { Client } from '../src/client/client.ts'
-import { weeklyReport } from './fixture-runs.ts'
+import { weeklyReport } from './fixture-run.ts'
 
 const dayMs = 86_400_000
 

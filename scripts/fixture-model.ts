@@ -1,5 +1,5 @@
 import { completion, type FakeOpenAi, startFakeOpenAi } from '../test/fakes/openai.ts'
-import { answer } from './fixture-runs.ts'
+import { answer } from './fixture-run.ts'
 
 const news = 'Hamburg opens its longest jetty. Busan counts more ships than ever. In Oslo, the boats are electric now.'
 const replies: [pattern: RegExp, text: string, ms: number][] = [

@@ -14,7 +14,8 @@ import { prepareCollection } from './fixture-collection.ts'
 import { fixtureMedia } from './fixture-media.ts'
 import { startFixtureModel } from './fixture-model.ts'
 import { filmOf, recordPage, signedInContext } from './fixture-pages.ts'
-import { type FixtureRun, fixtureRuns, weeklyReport } from './fixture-runs.ts'
+import { type FixtureRun, weeklyReport } from './fixture-run.ts'
+import { fixtureRuns } from './fixture-runs.ts'
 
 const { values } = parseArgs({
   options: { url: { type: 'string' }, help: { type: 'boolean' } },

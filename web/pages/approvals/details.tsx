@@ -1,7 +1,7 @@
 import type { ReactNode } from 'react'
 import type { ListedApproval } from '../../../src/model/runs/approval.ts'
 import { useNow } from '../../data/clock.ts'
-import { questionOf } from '../../parts/question.ts'
+import { splitQuestion } from '../../parts/question.ts'
 import { TextView } from '../../parts/text-view/text-view.tsx'
 import { agoText } from '../../text/ago.ts'
 import { CopyLine } from '../../ui/copy.tsx'
@@ -12,7 +12,7 @@ const valueText = (value: unknown): string => (typeof value === 'string' ? value
 export const ApprovalDetails = ({ approval, children }: { approval: ListedApproval; children: ReactNode }) => {
   const now = useNow()
   const { collection, task, trajectory_id: id, step, message, assignees, metadata } = approval
-  const { title, rest } = questionOf(message)
+  const { title, rest } = splitQuestion(message)
   return (
     <article className="mx-auto flex max-w-180 flex-col gap-4 p-6">
       <h2 className="break-words font-semibold text-15">{title}</h2>

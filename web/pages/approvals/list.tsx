@@ -1,7 +1,7 @@
 import type { ListedApproval } from '../../../src/model/runs/approval.ts'
 import { useNow } from '../../data/clock.ts'
 import { plainText } from '../../parts/log/plain-text.ts'
-import { questionOf } from '../../parts/question.ts'
+import { splitQuestion } from '../../parts/question.ts'
 import { personText } from '../../parts/status-of-run.ts'
 import { agoText } from '../../text/ago.ts'
 import { StatusMark } from '../../ui/status.tsx'
@@ -46,7 +46,7 @@ export const ApprovalList = ({ approvals, selected, onSelect }: ListProps) => {
                 </span>
                 <span className="shrink-0 text-12 text-muted">{sinceText(one, now)}</span>
               </span>
-              <span className="w-full truncate text-12 text-muted">{plainText(questionOf(one.message).title)}</span>
+              <span className="w-full truncate text-12 text-muted">{plainText(splitQuestion(one.message).title)}</span>
               <span className="w-full truncate text-11 text-muted">
                 {one.decided_by ? `by ${personText(one.decided_by)}` : one.assignees.join(', ')}
               </span>

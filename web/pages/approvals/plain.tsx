@@ -1,6 +1,6 @@
 import { useState } from 'react'
 import type { ListedApproval } from '../../../src/model/runs/approval.ts'
-import { questionOf } from '../../parts/question.ts'
+import { splitQuestion } from '../../parts/question.ts'
 import { TextView } from '../../parts/text-view/text-view.tsx'
 import { showToast } from '../../ui/toast.tsx'
 import { DecisionForm } from './decision-form.tsx'
@@ -34,7 +34,7 @@ export const PlainApproval = ({ approval, rest, onDecided }: PlainProps) => (
 const Question = ({ approval, onDecided }: { approval: ListedApproval; onDecided: () => void }) => {
   const [comment, setComment] = useState('')
   const decide = useDecide(onDecided)
-  const { title, rest } = questionOf(approval.message)
+  const { title, rest } = splitQuestion(approval.message)
   return (
     <>
       <h1 className="break-words font-semibold text-20">{title}</h1>

@@ -3,7 +3,7 @@ import type { ShownApproval } from '../../../src/model/runs/approval.ts'
 import type { CollectionRun } from '../../../src/model/runs/collection-run.ts'
 import { useNow } from '../../data/clock.ts'
 import { plainText } from '../../parts/log/plain-text.ts'
-import { questionOf } from '../../parts/question.ts'
+import { splitQuestion } from '../../parts/question.ts'
 import { agoText } from '../../text/ago.ts'
 import { StatusMark } from '../../ui/status.tsx'
 
@@ -77,7 +77,7 @@ export const OpenApprovals = ({ collection, approvals }: { collection: string; a
           task={one.task}
           id={one.trajectory_id}
           mark="waiting"
-          text={questionOf(one.message).title}
+          text={splitQuestion(one.message).title}
           since={one.requested_at}
         />
       ))}

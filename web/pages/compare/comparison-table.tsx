@@ -17,7 +17,7 @@ import {
   stepRows,
   valueAtPath,
 } from './comparison.ts'
-import { Differences, textOf } from './differences.tsx'
+import { comparedText, Differences } from './differences.tsx'
 import { writeRunName } from './run-names.ts'
 
 interface TableProps {
@@ -172,7 +172,9 @@ const BaseParams = ({ differences }: Pick<TableProps, 'differences'>) => {
       {paths.map((path) => (
         <div key={path}>
           <dt className="font-mono text-11 text-faint">{`init_params.${path}`.replace('.[', '[')}</dt>
-          <dd className="whitespace-pre-wrap [overflow-wrap:anywhere]">{textOf(valueAtPath(all[0]?.left, path))}</dd>
+          <dd className="whitespace-pre-wrap [overflow-wrap:anywhere]">
+            {comparedText(valueAtPath(all[0]?.left, path))}
+          </dd>
         </div>
       ))}
     </dl>

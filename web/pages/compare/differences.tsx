@@ -40,25 +40,25 @@ export const Differences = ({ difference, name }: { difference: ValueDifference;
 }
 
 /** A value as text: a text as it is, anything else as JSON. */
-export const textOf = (value: unknown): string =>
+export const comparedText = (value: unknown): string =>
   typeof value === 'string' ? value : (JSON.stringify(value, null, 1) ?? '')
 
 const OneDifference = ({ left, right }: { left: unknown; right: unknown }) => {
   if (left === undefined)
     return (
       <p className="whitespace-pre-wrap [overflow-wrap:anywhere]">
-        {textOf(right)} <em className="text-12 text-muted">only here</em>
+        {comparedText(right)} <em className="text-12 text-muted">only here</em>
       </p>
     )
   if (right === undefined)
     return (
       <p className="whitespace-pre-wrap text-muted [overflow-wrap:anywhere]">
-        <del>{textOf(left)}</del> <em className="text-12">only in the base</em>
+        <del>{comparedText(left)}</del> <em className="text-12">only in the base</em>
       </p>
     )
   return (
-    <Suspense fallback={<p className="whitespace-pre-wrap [overflow-wrap:anywhere]">{textOf(right)}</p>}>
-      <TextDiff left={textOf(left)} right={textOf(right)} />
+    <Suspense fallback={<p className="whitespace-pre-wrap [overflow-wrap:anywhere]">{comparedText(right)}</p>}>
+      <TextDiff left={comparedText(left)} right={comparedText(right)} />
     </Suspense>
   )
 }

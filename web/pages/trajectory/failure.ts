@@ -1,6 +1,6 @@
 import type { ErrorRecord } from '../../../src/model/runs/error-record.ts'
 import { isOpen, type Run, type RunStep, stepsInOrder, type WholeStep } from '../../data/run.ts'
-import { questionOf } from '../../parts/question.ts'
+import { splitQuestion } from '../../parts/question.ts'
 
 /** What a person can do first about a run that needs somebody. */
 export type FirstAction =
@@ -105,7 +105,7 @@ const waitOf = (waiting: NonNullable<Run['waiting']>): Trouble => {
     ...calm,
     tone: 'wait',
     step,
-    message: questionOf(message).title,
+    message: splitQuestion(message).title,
     others: waiting.length - 1,
     action: { kind: 'show', step },
   }
