@@ -7,6 +7,7 @@ import { answerKey, type Fixture, type FixtureAnswer } from '../../web/fixtures/
 import { fixturePages } from '../../web/fixtures/pages.ts'
 import { playgroundFixtures } from '../../web/fixtures/playground.ts'
 import { fixtureShapes } from '../../web/fixtures/shapes.ts'
+import { tabFixtures } from './tab-fixtures.ts'
 
 const root = join(import.meta.dirname, '../..')
 const types: Record<string, string> = {
@@ -61,7 +62,7 @@ export const startFixtureServer = async ({ pages = join(root, 'dist/web'), port 
     ...fixtureShapes.map(({ name }) => readFixture('runs', name)),
   ]
   const answers = new Map<string, FixtureAnswer>([['GET /api/v1/health', health]])
-  for (const fixture of [...playgroundFixtures, ...fixtures])
+  for (const fixture of [...tabFixtures, ...playgroundFixtures, ...fixtures])
     for (const [key, answer] of Object.entries(fixture.answers)) answers.set(key, answer)
   const asked: string[] = []
   const missed: string[] = []

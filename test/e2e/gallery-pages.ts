@@ -5,6 +5,7 @@ import { playgroundFixtures } from '../../web/fixtures/playground.ts'
 import { settingsFixtures } from '../../web/fixtures/settings.ts'
 import { fixtureShapes } from '../../web/fixtures/shapes.ts'
 import { readFixture } from './fixture-server.ts'
+import { tabFixtures } from './tab-fixtures.ts'
 
 /** A page in one of its states. */
 export interface GalleryPage {
@@ -134,6 +135,7 @@ export const galleryPages: readonly GalleryPage[] = [
   ...fixtureShapes.map(({ name }) => ({ name: `run-${name}`, ...at(name) })),
   ...views.map(([name, run, search]) => ({ name: `run-view-${name}`, ...at(run, search) })),
   ...openedRuns.map(([name, run, act]) => ({ name: `run-open-${name}`, ...at(run), act })),
+  ...tabFixtures.map(({ name, page, now }) => ({ name: `tab-${name}`, address: page, now })),
   ...playgroundFixtures.map(({ name, page, draft, isSent }) => ({
     ...{ name, address: page, now: writtenNow, draft },
     ...(isSent && { act: send }),

@@ -25,6 +25,7 @@ const taskOf = (name: string, workflow: Record<string, unknown>) => ({
 const pageOf = (task: string, search: string, answers: Record<string, unknown>, workflow = {}): Fixture => ({
   name: task,
   page: `/${collection}/${task}${search}`,
+  now: '2026-11-28T12:00:00Z',
   answers: Object.fromEntries(
     Object.entries({ [`GET /api/v1/tasks/${collection}/${task}`]: taskOf(task, workflow), ...answers }).map(
       ([key, body]) => [key, { status: 200, type: 'application/json', body: JSON.stringify(body) }],
