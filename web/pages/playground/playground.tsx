@@ -1,7 +1,6 @@
 import { type DragEvent, type KeyboardEvent, useState } from 'react'
 import { Problem } from '../../parts/problem.tsx'
 import { useKeys } from '../../ui/keys.ts'
-import { showToast } from '../../ui/toast.tsx'
 import { Composer } from './composer.tsx'
 import { PlaygroundTalk } from './conversation.tsx'
 import { isAnswering as answers } from './draft/draft.ts'
@@ -9,6 +8,7 @@ import { mostPictures } from './draft/pictures.ts'
 import { readPictures } from './draft/read-pictures.ts'
 import { PlaygroundHeader } from './header.tsx'
 import { ChosenModels } from './models/chosen-models.tsx'
+import { NoticeBar } from './notice-bar.tsx'
 import { CodeDialog } from './request/code-dialog.tsx'
 import { SettingsPanel } from './request/settings-panel.tsx'
 import type { PlaygroundSearch } from './search.ts'
@@ -41,7 +41,7 @@ export const Playground = ({ collection, names, search, onSearch }: PlaygroundPr
   }
   const addFiles = async (files: readonly File[]) => {
     const { pictures, faults: refused } = await readPictures(files)
-    for (const text of refused) showToast({ text, isBad: true })
+    page.setNotice(refused.length > 0 ? { text: refused.join('\n'), isBad: true } : undefined)
     dispatch({ kind: 'set', part: { pictures: [...draft.pictures, ...pictures].slice(0, mostPictures) } })
   }
   const onDrop = (event: DragEvent) => {
@@ -95,6 +95,7 @@ export const Playground = ({ collection, names, search, onSearch }: PlaygroundPr
             onEdit={(turn) => dispatch({ kind: 'edit', turn })}
             onAgain={page.again}
           />
+          {page.notice && <NoticeBar notice={page.notice} onClose={() => page.setNotice(undefined)} />}
           <Composer
             draft={draft}
             isAnswering={isAnswering}

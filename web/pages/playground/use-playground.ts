@@ -1,10 +1,10 @@
 import { useEffect, useEffectEvent, useMemo, useReducer, useState } from 'react'
-import { showToast } from '../../ui/toast.tsx'
 import { useAnswers } from './answers/use-answers.ts'
 import { changedDraft, hasQuestion, nextTurn, type PlaygroundDraft } from './draft/draft.ts'
 import { readDraft, storeDraft } from './draft/stored-draft.ts'
 import { firstModel } from './models/model-list.ts'
 import { useModels } from './models/use-models.ts'
+import type { PlaygroundNotice } from './notice-bar.tsx'
 import { chatMessages } from './request/chat-body.ts'
 import { readFields } from './request/fields.ts'
 import type { PlaygroundSearch } from './search.ts'
@@ -40,6 +40,7 @@ export const usePlayground = (
 ) => {
   const [draft, dispatch] = useDraft()
   const [opened, setOpened] = useState(0)
+  const [notice, setNotice] = useState<PlaygroundNotice>()
   const { data: details, error: listError } = useModels(collection)
   const { ask, stop } = useAnswers(draft.turns, dispatch)
   const first = useMemo(() => firstModel(details ?? []), [details])
@@ -54,7 +55,7 @@ export const usePlayground = (
       setOpened((were) => were + 1)
     }
     put(next)
-    if (text !== undefined) showToast({ text, action: { text: 'Undo', run: () => put(before) } })
+    setNotice(text === undefined ? undefined : { text, undo: () => put(before) })
   }
   const step = useOpenedStep(search.from, ({ draft: next, model, collection: of }) => {
     const isLost = hasQuestion(draft) || draft.turns.length > 0
@@ -75,6 +76,7 @@ export const usePlayground = (
   }
   const send = () => {
     const turn = nextTurn(draft)
+    setNotice(undefined)
     dispatch({ kind: 'ask', turn, models })
     askAll(draft, turn)
   }
@@ -94,6 +96,7 @@ export const usePlayground = (
   const obstacle = obstacleOf({ isLoading: step.isLoading, models, draft, faults: Object.keys(faults).length })
   return {
     ...{ draft, dispatch, replace, opened, models, details, faults, obstacle, send, again, stop, bodyNow },
+    ...{ notice, setNotice },
     isLoading: step.isLoading,
     error: step.error ?? listError,
   }

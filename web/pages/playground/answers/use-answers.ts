@@ -35,7 +35,7 @@ export const useAnswers = (turns: readonly AskedTurn[], dispatch: Dispatch<Draft
   const complete = useEffectEvent((signal: AbortSignal) => {
     for (const { id: turn, answers } of turns) {
       for (const [column, answer] of answers.entries()) {
-        if (answer.costUsd !== undefined) continue
+        if (answer.costUsd !== undefined || answer.state === 'failed') continue
         void recordedFacts(answer, signal).then((part) => part && dispatch({ kind: 'answer', turn, column, part }))
       }
     }
