@@ -118,5 +118,5 @@ test('the template is a valid runbook, and its task carries it out', async () =>
   const { content, task } = body
   expect(task.workflow.init_params.instruction).toBe(content)
   const made = await jetty.call('POST', '/api/v1/tasks/acme', { name: 'floods', ...task })
-  expect([made.status, made.body.warnings]).toEqual([201, undefined])
+  expect([made.status, made.body.warnings]).toEqual([201, []])
 })

@@ -6,6 +6,7 @@ import { highlightSelectionMatches, search, searchKeymap } from '@codemirror/sea
 import { EditorState, type Extension, StateEffect } from '@codemirror/state'
 import { EditorView, highlightActiveLine, keymap, lineNumbers } from '@codemirror/view'
 import { type RefObject, useEffect, useRef } from 'react'
+import { flushSync } from 'react-dom'
 import { useShadowPlace } from './shadow-place.ts'
 import type { TextSpan } from './text-span.ts'
 import { editorTheme } from './theme.ts'
@@ -89,7 +90,8 @@ export const useTextEditor = (
         EditorView.contentAttributes.of({ 'aria-label': label, tabindex: '0' }),
         EditorState.readOnly.of(isReadOnly),
         EditorView.updateListener.of(({ docChanged, state }) => {
-          if (docChanged) latest.current.props.onChange(state.doc.toString())
+          // A key that saves may follow at once. Within a shadow root React would take the change for less urgent than that.
+          if (docChanged) flushSync(() => latest.current.props.onChange(state.doc.toString()))
         }),
         linter((opened) => latest.current.diagnose(opened), {
           delay: 150,

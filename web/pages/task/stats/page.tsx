@@ -12,7 +12,7 @@ import { StatusMark } from '../../../ui/status.tsx'
 import type { TaskPlaceProps } from '../place.ts'
 import { Days } from './days.tsx'
 import { Figure } from './figure.tsx'
-import { rateText, statusParts } from './status-parts.ts'
+import { rateText, statusParts, statusesInWords } from './status-parts.ts'
 import { StepTable } from './step-table.tsx'
 import { VersionTable } from './version-table.tsx'
 
@@ -49,7 +49,7 @@ const StatsTab = ({ collection, task }: TaskPlaceProps) => {
               </span>
             ))}
           </p>
-          <ShareBar label="Runs by status" total={total} parts={statusParts(by_status)} />
+          <ShareBar label={statusesInWords(by_status)} total={total} parts={statusParts(by_status)} />
         </section>
         <Days collection={collection} task={task} />
         <VersionTable collection={collection} task={task} />

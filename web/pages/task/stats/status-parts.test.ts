@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { rateText, statusParts } from './status-parts.ts'
+import { rateText, statusParts, statusesInWords } from './status-parts.ts'
 
 test.each([
   [{}, '–'],
@@ -13,4 +13,5 @@ test.each([
 
 test('statuses without runs have no part', () => {
   expect(statusParts({ completed: 2, failed: 0 })).toEqual([{ name: 'completed', count: 2, fill: 'fill-ok' }])
+  expect(statusesInWords({ completed: 2, failed: 1, running: 0 })).toBe('2 completed, 1 failed')
 })

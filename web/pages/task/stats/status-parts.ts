@@ -8,6 +8,12 @@ export const statusParts = (byStatus: Readonly<Record<string, number>>): BarPart
     .filter(([, count]) => count > 0)
     .map(([name, count]) => ({ name, count, fill: fills[name] ?? 'fill-idle' }))
 
+/** The numbers in words: `2 completed, 1 failed`. */
+export const statusesInWords = (byStatus: Readonly<Record<string, number>>): string =>
+  statusParts(byStatus)
+    .map(({ name, count }) => `${count} ${name}`)
+    .join(', ')
+
 /** The share of completed runs among those that completed or failed. */
 export const rateText = ({ completed = 0, failed = 0 }: Readonly<Record<string, number>>): string => {
   if (completed + failed === 0) return '–'
