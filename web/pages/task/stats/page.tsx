@@ -12,7 +12,7 @@ import { StatusMark } from '../../../ui/status.tsx'
 import type { TaskPlaceProps } from '../place.ts'
 import { Days } from './days.tsx'
 import { Figure } from './figure.tsx'
-import { rateText, statusParts, statusesInWords } from './status-parts.ts'
+import { rateText, statusesInWords, statusParts } from './status-parts.ts'
 import { StepTable } from './step-table.tsx'
 import { VersionTable } from './version-table.tsx'
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { rateText, statusParts, statusesInWords } from './status-parts.ts'
+import { rateText, statusesInWords, statusParts } from './status-parts.ts'
 
 test.each([
   [{}, '–'],
