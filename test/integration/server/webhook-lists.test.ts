@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { listAttempts } from '../../../src/store/webhook-lists.ts'
 import type { Body, TestServer } from '../../server.ts'
 import { type Delivering, startDelivering } from './delivering.ts'
 
@@ -110,4 +111,29 @@ test('the receiver of a collection hears of every run that names none, signed wi
   await set(null)
   const quiet = await hooks.start({})
   expect((await hooks.deliveries(quiet)).state).toBe('none')
+})
+
+test('a page is read by an index, also of the few that failed among many', async () => {
+  const { database } = jetty.server
+  await database.query(
+    `insert into webhook_attempts (run_id, collection_id, by_hand, delivered, started_at, duration_ms)
+     select 'none-' || i, 900 + i % 500, false, i % 1009 <> 0, now(), 5 from generate_series(1, 40000) i`,
+  )
+  await database.query('analyze webhook_attempts')
+  const planOf = async (isFailed: boolean) => {
+    let asked = ''
+    const explaining = {
+      query: database.query,
+      rows: async <Row>(_: string, text: string, values?: unknown[]) => {
+        const rows = await database.query<{ 'QUERY PLAN': string }>(`explain ${text}`, values)
+        asked = rows.map((row) => row['QUERY PLAN']).join('\n')
+        return [] as Row[]
+      },
+    }
+    await listAttempts(explaining, { collectionId: 901, before: 1_000_000, limit: 51, isFailed })
+    return asked
+  }
+  expect(await planOf(false)).toContain('using webhook_attempts_collection')
+  expect(await planOf(true)).toContain('using webhook_attempts_failed')
+  await database.query(`delete from webhook_attempts where run_id like 'none-%'`)
 })
