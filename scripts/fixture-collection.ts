@@ -2,6 +2,7 @@ import type { Client } from '../src/client/client.ts'
 import { weeklyReport } from './fixture-run.ts'
 
 const dayMs = 86_400_000
+const atOnce = 20
 
 /** Numbers between 0 and 1 that are the same at every recording. */
 const makeRandom = (): (() => number) => {
@@ -26,21 +27,22 @@ const sendHistory = async (api: Client, collection: string): Promise<void> => {
       params: { collection },
       body: { name: task, description, workflow: { step_configs: { read: step }, steps: ['read'] } },
     })
-    for (let run = 0; run < runs; run++) {
+    const bodies = Array.from({ length: runs }, (_, run) => {
       const created = Date.now() - 0.02 * dayMs - random() ** 1.4 * 29 * dayMs
       const seconds = 0.4 + random() ** 3 * 40
-      await api.ingestTrajectory({
-        params: { collection, task },
-        body: {
-          status: random() < 0.07 ? 'failed' : 'completed',
-          input: { ticket: 4_000 + run },
-          output: { topic: ['delivery', 'invoice', 'praise'][run % 3] },
-          labels: random() < 0.2 ? { reviewed: 'yes' } : {},
-          author: 'triage-worker',
-          created: new Date(created).toISOString(),
-          completed: new Date(created + seconds * 1_000).toISOString(),
-        },
-      })
+      return {
+        status: random() < 0.07 ? ('failed' as const) : ('completed' as const),
+        input: { ticket: 4_000 + run },
+        output: { topic: ['delivery', 'invoice', 'praise'][run % 3] },
+        labels: random() < 0.2 ? { reviewed: 'yes' } : {},
+        author: 'triage-worker',
+        created: new Date(created).toISOString(),
+        completed: new Date(created + seconds * 1_000).toISOString(),
+      }
+    })
+    for (let from = 0; from < runs; from += atOnce) {
+      const part = bodies.slice(from, from + atOnce)
+      await Promise.all(part.map((body) => api.ingestTrajectory({ params: { collection, task }, body })))
     }
   }
 }

@@ -191,8 +191,9 @@ const recordPages = async (context: BrowserContext, url: string): Promise<void> 
     const at = address((run) => real.get(stableId(run)) ?? 'missing')
     const answers = await recordPage(context, at, (text) => rewriteAnswer(text, rewriting))
     for (const path of also) {
-      const answer = await get(path)
-      answers[answerKey('GET', path)] = { ...answer, body: rewriteAnswer(answer.body, rewriting) }
+      const pathWith = (idOf: (run: string) => string) => path.replace(/\{(.+)\}/, (_, run: string) => idOf(run))
+      const answer = await get(pathWith((run) => real.get(stableId(run)) ?? 'missing'))
+      answers[answerKey('GET', pathWith(stableId))] = { ...answer, body: rewriteAnswer(answer.body, rewriting) }
     }
     await write('pages', { name, page: address(stableId), now, answers })
   }

@@ -54,6 +54,12 @@ const policy =
   "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; " +
   "connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 
+/** What was written by hand has parameters that do not count, or in another order. */
+const sameKey = (key: string): string => {
+  const [method = '', address = '', sent = ''] = key.split(' ')
+  return `${answerKey(method, address)}${sent === '' ? '' : ` ${sent}`}`
+}
+
 /** Serves the built pages, and answers the API from recorded answers: each page shows the same on every machine. */
 export const startFixtureServer = async ({ pages = join(root, 'dist/web'), port = 0 } = {}): Promise<FixtureServer> => {
   // Where both have an answer, that of the run counts: its times are those of its page.
@@ -63,7 +69,7 @@ export const startFixtureServer = async ({ pages = join(root, 'dist/web'), port 
   ]
   const answers = new Map<string, FixtureAnswer>([['GET /api/v1/health', health]])
   for (const fixture of [...tabFixtures, ...playgroundFixtures, ...fixtures])
-    for (const [key, answer] of Object.entries(fixture.answers)) answers.set(key, answer)
+    for (const [key, answer] of Object.entries(fixture.answers)) answers.set(sameKey(key), answer)
   const asked: string[] = []
   const missed: string[] = []
 

@@ -71,7 +71,7 @@ const clickExactly =
   (page) =>
     page.getByRole('button', { name, exact: true }).first().click()
 const send: Act = async (page) => {
-  await clickExactly('Send')(page)
+  await page.getByRole('button', { name: 'Send' }).click()
   await page.getByText('that reaches').first().waitFor()
 }
 

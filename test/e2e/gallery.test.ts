@@ -1,8 +1,7 @@
 // Every page in every state, from recorded answers: within its window at every width, accessible, and without faults.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { pause } from '../../src/lib/time.ts'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { fixturePages } from '../../web/fixtures/pages.ts'
 import { fixtureShapes } from '../../web/fixtures/shapes.ts'
 import { builtProgram } from '../shared.ts'
@@ -10,15 +9,20 @@ import { type FixtureServer, startFixtureServer } from './fixture-server.ts'
 import { galleryPages, showGalleryPage } from './gallery-pages.ts'
 import { expectSound, newVisitor, type Visitor } from './pages.ts'
 
+/** A test also waits for one of the visitors. */
+vi.setConfig({ testTimeout: 120_000 })
+const atOnce = 3
+
 let server: FixtureServer
 /** Several pages are looked at at once: each waits for much of its time. */
 const free: Visitor[] = []
+const waiting: ((visitor: Visitor) => void)[] = []
 const visitors: Visitor[] = []
 
 beforeAll(async () => {
   await builtProgram()
   server = await startFixtureServer()
-  for (let count = 0; count < 3; count++) visitors.push(await newFixtureVisitor())
+  for (let count = 0; count < atOnce; count++) visitors.push(await newFixtureVisitor())
   free.push(...visitors)
 })
 afterAll(async () => {
@@ -48,15 +52,16 @@ test('every page has its file', () => {
 const pages = galleryPages.filter(({ answers }) => answers === undefined)
 
 test.concurrent.each(pages.map((page) => [page.name, page] as const))('%s is sound', async (name, page) => {
-  while (free.length === 0) await pause(20)
-  const visitor = free.pop() as Visitor
+  const visitor = free.pop() ?? (await new Promise<Visitor>((resolve) => waiting.push(resolve)))
   try {
     visitor.faults.length = 0
     await showGalleryPage(visitor.page, page)
     await expectSound(visitor, name)
   } finally {
     await visitor.page.setViewportSize({ width: 1280, height: 800 })
-    free.push(visitor)
+    const next = waiting.shift()
+    if (next) next(visitor)
+    else free.push(visitor)
   }
 })
 

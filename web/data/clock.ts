@@ -5,6 +5,8 @@ let timer: ReturnType<typeof setInterval> | undefined
 let seen = Date.now()
 
 const watch = (tell: () => void): (() => void) => {
+  // Nobody has asked for a while: the time of then would be wrong.
+  if (listeners.size === 0) seen = Date.now()
   listeners.add(tell)
   timer ??= setInterval(() => {
     if (document.visibilityState !== 'visible') return

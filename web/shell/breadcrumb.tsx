@@ -15,8 +15,6 @@ const linkClass = 'truncate rounded-s px-1 hover:bg-sunk'
 const titles: Record<string, string> = {
   '/-/approvals': 'Approvals',
   '/-/compare': 'Compare',
-  '/-/playground': 'Playground',
-  '/settings': 'Settings',
 }
 
 /** Where this page stands: collection, task, run; each level leads to the others of its kind. */

@@ -95,8 +95,12 @@ const RunHead = ({ place, run, isBase, onBase, onRemove }: HeadProps) => (
       {isBase ? (
         <span className="text-12 text-muted">base</span>
       ) : (
-        <button type="button" onClick={() => onBase(place)} className="rounded-s px-1 text-12 text-muted hover:bg-sunk">
-          make it the base
+        <button
+          type="button"
+          onClick={() => onBase(place)}
+          className="shrink-0 rounded-s px-1 text-12 text-muted hover:bg-sunk"
+        >
+          use as base
         </button>
       )}
       <IconButton icon="cross" label={`Leave ${place.id} out`} onClick={() => onRemove(place)} />

@@ -24,7 +24,7 @@ const TextDiff = ({ left, right }: { left: string; right: string }) => {
       {withPlaces(parts).map(({ element: { value, added, removed }, place: at }) => {
         if (added)
           return (
-            <ins key={at} className="bg-ok/15 decoration-ok underline-offset-2">
+            <ins key={at} className="bg-ok/15 decoration-ok underline-offset-2 [del+&]:ml-1">
               {value}
             </ins>
           )

@@ -21,11 +21,14 @@ interface BarsProps {
   text: (value: number) => string
 }
 
-const width = 640
+/** About as wide as it is shown, so that its texts have their size. */
+const width = 480
 const height = 132
 const left = 44
 const bottom = 18
 const mostLabels = 8
+/** Half of the width of a label. */
+const labelHalf = 18
 /** A few bars stand side by side at the left, they do not fill the width. */
 const widestSlot = 72
 
@@ -52,7 +55,7 @@ export const Bars = ({ title, series, bars, text }: BarsProps) => {
       </figcaption>
       <svg
         viewBox={`0 0 ${width} ${height}`}
-        className="w-full"
+        className="w-full max-w-160"
         role="img"
         aria-label={`${title}, ${bars.length} bars`}
       >
@@ -69,7 +72,7 @@ export const Bars = ({ title, series, bars, text }: BarsProps) => {
               x={left - 6}
               y={height - bottom - part * top * scale + 4}
               textAnchor="end"
-              className="fill-faint text-[10px]"
+              className="fill-faint text-[11px]"
             >
               {text(part * top)}
             </text>
@@ -96,6 +99,8 @@ interface BarAtProps extends Pick<BarsProps, 'series' | 'text'> {
 const BarAt = ({ bar, series, x, slot, scale, text, children }: BarAtProps) => {
   const gap = Math.min(3, slot / 5)
   let y = height - bottom
+  // The middle of a label at the right edge would stand outside.
+  const isLast = x + slot / 2 > width - labelHalf
   const said = series.map(({ name }, at) => `${name} ${bar.values[at] === null ? '–' : text(bar.values[at] ?? 0)}`)
   return (
     <g>
@@ -119,7 +124,12 @@ const BarAt = ({ bar, series, x, slot, scale, text, children }: BarAtProps) => {
         )
       })}
       {children !== undefined && (
-        <text x={x + slot / 2} y={height - 4} textAnchor="middle" className="fill-faint text-[10px]">
+        <text
+          x={isLast ? width : x + slot / 2}
+          y={height - 4}
+          textAnchor={isLast ? 'end' : 'middle'}
+          className="fill-faint text-[11px]"
+        >
           {children}
         </text>
       )}

@@ -22,7 +22,9 @@ export const ItemList = ({ place, evaluation, filter, onFilter, onPage }: ItemLi
   return (
     <section aria-label="Items">
       <div className="mb-1 flex flex-wrap items-center gap-3">
-        <h3 className="mr-auto font-medium text-12 text-muted">{countText(total)} items</h3>
+        <h3 className="mr-auto font-medium text-12 text-muted">
+          {total === 1 ? '1 item' : `${countText(total)} items`}
+        </h3>
         <SelectField
           label="Items"
           hidesLabel

@@ -49,7 +49,7 @@ export const VersionTable = ({ collection, task }: TaskPlaceProps) => {
               <tr key={version ?? 'gone'}>
                 <td className="py-1">
                   {version === null ? (
-                    <span className="text-muted">deleted</span>
+                    <span className="text-muted">unknown</span>
                   ) : (
                     <Link
                       to="/$collection/$task"
