@@ -167,6 +167,7 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
       engine: { isFull: false },
       role: 'all',
       dataDir: folder,
+      objects,
     }),
     settings,
     sealer,

@@ -74,6 +74,8 @@ export interface Upload {
   name: string
   contentType: string
   size: number
+  /** Of the bytes, in hex. */
+  sha256: string
 }
 
 /** What happens to a run that cannot be served: the request fails, or the run is recorded as failed. */

@@ -30,9 +30,10 @@ const oneText = (problem: string | FieldIssue[]): string =>
 export const errorReply = (thrown: unknown, shape: ErrorBody = 'detail'): Reply => {
   const error = toAppError(thrown)
   const status = error.status
+  const isBug = status === 500 && error.code !== 'object_missing'
   const body = {
-    ...described[shape](status === 500 ? 'Internal Server Error' : (error.issues ?? error.message), error),
-    ...(error.hint && status !== 500 ? { hint: error.hint } : {}),
+    ...described[shape](isBug ? 'Internal Server Error' : (error.issues ?? error.message), error),
+    ...(error.hint && !isBug ? { hint: error.hint } : {}),
     ...error.extra,
   }
   return new Reply(JSON.stringify(body), headersOf(error, status), status)

@@ -4,6 +4,8 @@ import type { Route } from './implement.ts'
 import type { HttpLog } from './options.ts'
 import type { Reply } from './reply.ts'
 
+const isDataLoss = (thrown: unknown): boolean => thrown instanceof AppError && thrown.code === 'object_missing'
+
 /** Makes the answer to a failed call, in its endpoint's error format. Logs bugs with their stack and a 503 with its reason. */
 export const failureReply = (
   log: Pick<HttpLog, 'warn' | 'error'>,
@@ -14,7 +16,7 @@ export const failureReply = (
   const reply = errorReply(thrown, endpoint.errorBody)
   const cause = thrown instanceof AppError && thrown.cause ? thrown.cause : thrown
   const fields = { operation, method, request_id: requestId }
-  if (reply.status === 500) log.error({ err: cause, ...fields }, 'a request failed with a bug')
+  if (reply.status === 500 && !isDataLoss(thrown)) log.error({ err: cause, ...fields }, 'a request failed with a bug')
   else if (reply.status === 503) log.warn({ reason: String(cause), ...fields }, 'a request was turned away')
   return reply
 }

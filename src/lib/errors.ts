@@ -117,6 +117,18 @@ export const errorCodes = {
     meaning: 'The disk that holds the files is full.',
     remedy: 'Free some space, then send the file again.',
   },
+  storage_unavailable: {
+    status: 503,
+    retryable: true,
+    meaning: 'The object storage with the files does not answer right now; nothing was lost.',
+    remedy: 'Try again in a moment. Steps wait by themselves.',
+  },
+  object_missing: {
+    status: 500,
+    retryable: false,
+    meaning: 'The database lists the file, but its bytes are not in the storage: data was lost.',
+    remedy: 'Restore the bytes from a backup. The log of the server names the object.',
+  },
   still_running: {
     status: 524,
     retryable: false,

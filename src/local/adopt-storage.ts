@@ -1,26 +1,28 @@
-/** Gives the folder of files to the database of these settings, with or without a running server. */
+/** Gives the storage of files to the database of these settings, with or without a running server. */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { prepareDataFolder } from '../database/data-folder.ts'
 import { openDatabase } from '../database/database.ts'
-import { startOrAdoptPostgres } from '../database/embedded.ts'
-import { postgresPassword, serverUrl } from '../database/postgres-folder.ts'
-import { findPostgres } from '../database/postgres-process.ts'
-import { createLogger } from '../lib/log.ts'
 import type { Settings } from '../lib/settings/config.ts'
+import type { StorageLocation } from '../lib/settings/storage-location.ts'
+import { openBucket } from '../server/bucket.ts'
 import { noteChange } from '../store/collections/audit.ts'
 import { identifyDatabase, moveClaim } from '../store/installation.ts'
-import { adoptFolder, folderId, lookAtOwner, type Ownership } from '../store/objects/owner.ts'
+import { forgetMove } from '../store/objects/moving.ts'
+import { adoptFolder, type DatabaseIdentity, folderId, lookAtOwner, type Ownership } from '../store/objects/owner.ts'
+import { adoptBucket, bucketId, lookAtBucketOwner } from '../store/objects/s3/notes.ts'
+import { reachDatabase } from './reach-database.ts'
 
 export interface AdoptedStorage {
+  /** The folder, or `s3://bucket/prefix`. */
   folder: string
-  /** The former owner of the folder. */
+  /** The former owner of the storage. */
   before: Ownership['state']
   /** The databases that used it. */
   others: string[]
 }
 
-/** The identity of an operator: whoever runs commands on the server's machine has no key. */
+/** Whoever may run commands on the server's machine has no key. */
 const byOperator = {
   collection_id: null,
   collection_name: null,
@@ -30,35 +32,52 @@ const byOperator = {
   key_prefix: null,
 } as const
 
-/** Finds the database of these settings; starts an embedded one that does not run. */
-const reach = async (settings: Settings, dataDir: string): Promise<{ url: string; stop(): Promise<void> }> => {
-  const stop = async () => {}
-  if (settings.databaseUrl) return { url: settings.databaseUrl, stop }
-  const running = findPostgres(dataDir)
-  if (running) return { url: serverUrl(running.port, postgresPassword(dataDir)), stop }
-  return startOrAdoptPostgres({ dataDir, logger: createLogger({ level: 'error' }) })
+interface Adoptable {
+  name: string
+  id(): Promise<string>
+  owner(identity: DatabaseIdentity): Promise<Ownership>
+  adopt(identity: DatabaseIdentity): Promise<void>
 }
 
-/** Makes the folder of files and the database of these settings each other's, whatever they were used with before. */
-export const adoptStorage = async (settings: Settings): Promise<AdoptedStorage> => {
-  const dataDir = prepareDataFolder(settings.dataDir)
+const adoptableOf = (location: StorageLocation, settings: Settings, dataDir: string): Adoptable => {
+  if (location.kind === 's3') {
+    const client = openBucket(location, { settings, variables: process.env })
+    return {
+      name: client.where,
+      id: () => bucketId(client),
+      owner: (identity) => lookAtBucketOwner(client, identity),
+      adopt: (identity) => adoptBucket(client, identity),
+    }
+  }
   const folder = join(dataDir, 'files')
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const { url, stop } = await reach(settings, dataDir)
+  return {
+    name: folder,
+    id: async () => folderId(folder),
+    owner: (identity) => lookAtOwner(folder, identity),
+    adopt: (identity) => adoptFolder(folder, identity),
+  }
+}
+
+/** Makes the storage and the database of these settings each other's, whatever they were used with before. */
+export const adoptStorage = async (settings: Settings): Promise<AdoptedStorage> => {
+  const dataDir = prepareDataFolder(settings.dataDir)
+  const storage = adoptableOf(settings.storage, settings, dataDir)
+  const { url, stop } = await reachDatabase(settings, dataDir)
   const database = openDatabase(url, { connections: 1 })
   try {
     const identity = await identifyDatabase(database)
-    const owner = await lookAtOwner(folder, identity)
-    await adoptFolder(folder, identity)
-    await moveClaim(database, folderId(folder))
-    const adopted = { folder, before: owner.state, others: owner.state === 'alone' ? [] : owner.others }
-    const { before, others } = adopted
+    const owner = await storage.owner(identity)
+    await storage.adopt(identity)
+    await moveClaim(database, await storage.id())
+    await forgetMove(database)
+    const [before, others] = [owner.state, owner.state === 'alone' ? [] : owner.others]
     await noteChange(
       database,
-      { ...byOperator, operation: 'adoptStorage', target: folder, changes: '' },
+      { ...byOperator, operation: 'adoptStorage', target: storage.name, changes: '' },
       { before, others },
     )
-    return adopted
+    return { folder: storage.name, before, others }
   } finally {
     await database.close()
     await stop()

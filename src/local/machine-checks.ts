@@ -12,9 +12,12 @@ import { AppError, messageOf } from '../lib/errors.ts'
 import { createLogger } from '../lib/log.ts'
 import { byteSize } from '../lib/settings/byte-size.ts'
 import { loadSettings, type Settings } from '../lib/settings/config.ts'
+import type { BucketLocation } from '../lib/settings/storage-location.ts'
 import { unknownText, unknownVariables } from '../lib/settings/unknown-variables.ts'
 import { sandboxKinds } from '../model/runbooks/sandbox.ts'
 import { readLentKeys } from '../providers/lent-keys.ts'
+import { openBucket } from '../server/bucket.ts'
+import { checkBucket } from '../store/objects/s3/check-bucket.ts'
 
 export interface MachineCheck {
   name: string
@@ -102,6 +105,21 @@ const databaseCheck = async (url: string): Promise<MachineCheck> => {
     return failed('postgres', cause, 'Check address, name and password in DATABASE_URL.')
   } finally {
     await database.close().catch(() => {})
+  }
+}
+
+const storageCheck = async (
+  location: BucketLocation,
+  settings: Settings,
+  variables: NodeJS.ProcessEnv,
+): Promise<MachineCheck> => {
+  const name = 'storage'
+  try {
+    const client = openBucket(location, { settings, variables })
+    await checkBucket(client)
+    return ok(name, `${client.where}: an object was written, read and removed`)
+  } catch (error) {
+    return failed(name, error, 'Correct JETTY_STORAGE and its credentials.')
   }
 }
 
@@ -193,6 +211,7 @@ export const checkMachine = async (env: NodeJS.ProcessEnv, servedPorts: readonly
     await folderCheck(dataDir),
     await spaceCheck(dataDir),
     databaseUrl ? await databaseCheck(databaseUrl) : embeddedCheck(dataDir),
+    ...(settings.storage.kind === 's3' ? [await storageCheck(settings.storage, settings, env)] : []),
     await portCheck(settings, servedPorts),
     ...(settings.role === 'api' ? [] : [await checkSandbox(settings)]),
   ]

@@ -1,15 +1,83 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Database } from '../database/database.ts'
-import { claimFolder, identifyDatabase } from '../store/installation.ts'
+import type { Queries } from '../database/database.ts'
+import { AppError } from '../lib/errors.ts'
+import type { Logger } from '../lib/log.ts'
+import type { Settings } from '../lib/settings/config.ts'
+import type { StorageLocation } from '../lib/settings/storage-location.ts'
+import { namedObjects } from '../store/files/files.ts'
+import { identifyDatabase } from '../store/installation.ts'
 import { openDiskObjects } from '../store/objects/disk.ts'
+import { reportingLosses } from '../store/objects/lost-objects.ts'
+import { claimStorage, type StoragePlace } from '../store/objects/moving.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
+import { joinStores } from '../store/objects/overlay.ts'
 import { folderId } from '../store/objects/owner.ts'
+import { bucketId } from '../store/objects/s3/notes.ts'
+import { makeS3Objects } from '../store/objects/s3/s3-objects.ts'
+import { type BucketOptions, openBucket } from './bucket.ts'
 
-/** Opens the folder of files. Throws where the database was used with another folder before. */
-export const openObjectStore = async (database: Database, dataDir: string): Promise<ObjectStore> => {
-  const folder = join(dataDir, 'files')
+export interface StorageOptions extends BucketOptions {
+  database: Queries
+  dataDir: string
+}
+
+/** A storage that is not yet bound to the database. */
+export interface OpenedStorage {
+  /** Reads which storage it is: for a bucket, a request. */
+  place(): Promise<StoragePlace>
+  /** Opens its objects. `claim` completes before anything is written or removed. */
+  open(claim: () => Promise<void>): Promise<ObjectStore>
+}
+
+/** Prepares the folder of files, or a bucket. */
+export const prepareStorage = (location: StorageLocation, options: StorageOptions): OpenedStorage => {
+  const identify = () => identifyDatabase(options.database)
+  if (location.kind === 's3') {
+    const client = openBucket(location, options)
+    return {
+      place: async () => ({ id: await bucketId(client), name: `storage ${client.where}` }),
+      open: async (claim) => makeS3Objects({ client, identify, claim }),
+    }
+  }
+  const folder = join(options.dataDir, 'files')
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  await claimFolder(database, { id: folderId(folder), path: folder })
-  return openDiskObjects(folder, () => identifyDatabase(database))
+  return {
+    place: async () => ({ id: folderId(folder), name: `folder ${folder}` }),
+    async open(claim) {
+      await claim()
+      return openDiskObjects(folder, identify)
+    },
+  }
+}
+
+export interface ObjectStoreOptions extends StorageOptions {
+  settings: BucketOptions['settings'] & Pick<Settings, 'storage' | 'storageFrom'>
+  log: Logger
+}
+
+/** Opens where the bytes of files are. Throws where the database was used with another storage before. */
+export const openObjectStore = async (options: ObjectStoreOptions): Promise<ObjectStore> => {
+  const { database, log, settings } = options
+  const current = prepareStorage(settings.storage, options)
+  const former = settings.storageFrom && prepareStorage(settings.storageFrom, options)
+  const claim = async () => claimStorage(database, await current.place(), await former?.place())
+  const objects = await current.open(claim)
+  if (settings.storage.kind === 's3') await checkAtStart(objects, log)
+  const joined = former ? joinStores(objects, await former.open(async () => {})) : objects
+  return reportingLosses(joined, { named: (ids) => namedObjects(database, ids), log })
+}
+
+/**
+ * A bucket that does not answer does not keep the server from starting: runs without files go on. One that refuses the
+ * credentials, or does not exist, does.
+ */
+const checkAtStart = async (objects: ObjectStore, log: Logger): Promise<void> => {
+  try {
+    await objects.check()
+  } catch (error) {
+    const isAway = error instanceof AppError && error.code === 'storage_unavailable' && error.retryable
+    if (!isAway) throw error
+    log.warn({ err: error }, 'the storage of files does not answer; the server starts, and files wait for it')
+  }
 }

@@ -21,6 +21,8 @@ export interface ServerCore extends CoreParts {
 export interface CoreOptions
   extends Pick<ServerCore, 'settings' | 'log' | 'installation' | 'lentKeys' | 'activities'>,
     Pick<ConnectOptions, 'machineClock'> {
+  /** Environment variables, for the credentials of a bucket. */
+  variables: Record<string, string | undefined>
   /** Replaces sandboxes in tests. */
   runbooks?: RunbookRunner | undefined
   beatMs?: number | undefined
@@ -34,10 +36,10 @@ const loadedWhenUsed = (options: RunbookRunnerOptions): RunbookRunner =>
 
 /** Opens the parts in the order in which they need each other, the engine last. */
 export const openCore = async (options: CoreOptions, closers: Closers): Promise<ServerCore> => {
-  const { settings, log, installation, lentKeys, activities, machineClock } = options
+  const { settings, log, installation, lentKeys, activities, machineClock, variables } = options
   const { dataDir, sealer } = installation
   const database = await connectDatabase({ settings, installation, log, machineClock }, closers)
-  const objects = await openObjectStore(database.database, dataDir)
+  const objects = await openObjectStore({ database: database.database, dataDir, settings, variables, log })
   const guardedPorts = [database.postgres?.port, settings.metricsPort].filter((port) => port !== undefined)
   const models = modelsFromSettings(settings, lentKeys, guardedPorts)
   const runbooks = options.runbooks ?? loadedWhenUsed({ settings, dataDir, models, log })

@@ -36,7 +36,7 @@ export interface ServerOptions {
   activities?: ActivityRegistry
   /** Carries runbooks out; tests replace sandboxes by it. */
   runbooks?: RunbookRunner
-  /** Environment variables, for the values of keys that are lent to trials. */
+  /** Environment variables, for the values of keys that are lent to trials, and the credentials of a bucket. */
   variables?: Record<string, string | undefined>
   /** See `KeyRotationOptions`; tests shorten it. */
   keySettleMs?: number
@@ -94,8 +94,9 @@ export const startServer = async (options: ServerOptions): Promise<Server> => {
 const openServer = async (options: ServerOptions, closers: Closers): Promise<Server> => {
   const { settings, clock = now, beatMs, houseMs, keySettleMs } = options
   const core = await openCore(await coreOptions(options), closers)
-  const { engine, database } = core
-  const readiness = makeReadiness({ ...database, engine, role: settings.role, dataDir: core.installation.dataDir })
+  const { engine, database, objects } = core
+  const { dataDir } = core.installation
+  const readiness = makeReadiness({ ...database, engine, objects, role: settings.role, dataDir })
   const metricsPort = reserveMetricsPort(core, readiness, closers)
   const trajectories = makeTrajectories(core)
   const jobs = startBackgroundJobs({ core, documentOf: trajectories.documentOf, clock })
@@ -137,7 +138,7 @@ const coreOptions = async (options: ServerOptions): Promise<CoreOptions> => {
   const { settings, variables = process.env, machineClock = Date.now, activities = builtinActivities } = options
   const lentKeys = readLentKeys(settings.trialKeys, (name) => variables[name])
   await checkPreconditions(settings)
-  return { ...options, installation: openInstallation(settings), lentKeys, activities, machineClock }
+  return { ...options, installation: openInstallation(settings), lentKeys, activities, machineClock, variables }
 }
 
 /** Makes the demo collection at the first start, and notes the address for clients at every later one. */

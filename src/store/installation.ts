@@ -1,5 +1,4 @@
 import type { Queries } from '../database/database.ts'
-import { AppError } from '../lib/errors.ts'
 import type { DatabaseIdentity } from './objects/owner.ts'
 
 /** Postgres's own identity. The name of the current WAL file begins with the timeline, which a promotion changes. */
@@ -29,22 +28,8 @@ export const identifyDatabase = async (queries: Queries): Promise<DatabaseIdenti
   }
 }
 
-/**
- * Refuses a file folder other than the one this database has used: runs would refer to files that are not there. The
- * first process decides which folder it is.
- */
-export const claimFolder = async (queries: Queries, folder: { id: string; path: string }): Promise<void> => {
-  const claimed = await readClaim(queries, folder.id)
-  if (claimed === folder.id) return
-  throw new AppError('conflict', `The folder ${folder.path} does not contain the files of this database`, {
-    hint:
-      'All processes with the same DATABASE_URL need the same folder of files: set JETTY_DATA_DIR to the folder of the others, ' +
-      'or mount it at files/. If this folder is the right one, as after a restore, stop the others and run ' +
-      '`jetty storage adopt`.',
-  })
-}
-
-const readClaim = async (queries: Queries, id: string): Promise<string | undefined> => {
+/** Returns the id of the storage that this database is bound to; the first process binds it to its own. */
+export const claimedStorage = async (queries: Queries, id: string): Promise<string | undefined> => {
   const read = async () =>
     (
       await queries.rows<{ value: string }>('read_files_folder', `select value from server where key = 'files-folder'`)
@@ -59,7 +44,7 @@ const readClaim = async (queries: Queries, id: string): Promise<string | undefin
   return read()
 }
 
-/** Binds this database to a folder. */
+/** Binds this database to a storage. */
 export const moveClaim = async (queries: Queries, id: string): Promise<void> => {
   await queries.rows(
     'move_files_folder',

@@ -190,6 +190,7 @@ export const onlyImporters: Record<string, readonly string[]> = {
     'sandboxes/containers/engine-images.ts',
     'sandboxes/containers/started-container.ts',
   ],
+  aws4fetch: ['store/objects/s3/sign-request.ts'],
   yauzl: ['sandboxes/files/unzip.ts'],
 }
 

@@ -19,7 +19,10 @@ const readySchema = z
     }),
     storage: z
       .object({ ok: z.boolean(), reason: z.string().nullable() })
-      .describe('Whether files can be written to the data folder.'),
+      .describe(
+        'Whether files can be written: to the data folder, and with JETTY_STORAGE=s3://… to the bucket when it was last ' +
+          'used. A bucket that is away does not make the process unready.',
+      ),
     queue: z.object({ ok: z.boolean() }).describe('Whether new runs and calls can be stored as fast as they arrive.'),
   })
   .meta({ id: 'Ready' })

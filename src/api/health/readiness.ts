@@ -3,6 +3,7 @@ import { access, statfs } from 'node:fs/promises'
 import type { DatabaseWatch } from '../../database/watch.ts'
 import type { Engine } from '../../engine/engine.ts'
 import { messageOf } from '../../lib/errors.ts'
+import type { ObjectStore } from '../../store/objects/objects.ts'
 import type { Ready } from './contract.ts'
 
 /** Whether this process should receive requests, as load balancers ask. */
@@ -48,8 +49,9 @@ export const makeReadiness = (deps: {
   engine: Pick<Engine, 'isFull'>
   role: Ready['role']
   dataDir: string
+  objects: Pick<ObjectStore, 'state'>
 }): Readiness => {
-  const { watch, engine, role, dataDir } = deps
+  const { watch, engine, role, dataDir, objects } = deps
   const storage = keeping(() => storageOf(dataDir))
   let isDraining = false
   let askedMs = Number.NEGATIVE_INFINITY
@@ -67,7 +69,8 @@ export const makeReadiness = (deps: {
         database: watch.state,
         writable: isUp,
         clock,
-        storage: stored,
+        // A bucket that is away is no reason to send requests elsewhere: runs without files go on.
+        storage: stored.ok ? objects.state : stored,
         queue,
       }
     },

@@ -2,6 +2,7 @@ import { implement, type Route } from '../../http/implement.ts'
 import { invalidField } from '../../lib/errors.ts'
 import { coveredIds, covers, type Identity } from '../../model/collections/identity.ts'
 import { deleteUpload, findUpload, listUploads, type UploadRow } from '../../store/files/uploads.ts'
+import { removeNow } from '../../store/objects/removal.ts'
 import { fileNotFound, type ReadableObjects, serveFile } from '../files/serve.ts'
 import { uploadsContract } from './contract.ts'
 import { collectionNamed, type StoreUploadDeps, storeUpload } from './store-upload.ts'
@@ -90,7 +91,7 @@ export const uploadsRoutes = (deps: UploadsDeps): Route[] => {
       const row = await get(params.id, identity)
       const [name = ''] = row.path.split('/', 1)
       note({ target: row.path, collections: [{ id: row.collection_id, name }] })
-      await objects.remove([row.object]) // before the row: what fails here can be asked for again
+      await removeNow(objects, row.object) // before the row: what fails here can be asked for again
       if (!(await deleteUpload(database, row.path))) throw fileNotFound()
       return { id: row.id, object: 'file', deleted: true }
     },

@@ -84,8 +84,8 @@ export const storeUpload = async (deps: StoreUploadDeps, call: UploadCall, field
   const uploads = files.map((file, index): NewUpload => {
     const name = names[index] as string
     const path = sandboxUploadPath({ collection: collection.name, uploadId, name })
-    const { object, size, content_type: contentType } = file
-    return { id: `file-${hexId()}`, path, object, name, contentType, size }
+    const { object, size, sha256, content_type: contentType } = file
+    return { id: `file-${hexId()}`, path, object, name, contentType, size, sha256 }
   })
   let created: Date | undefined
   try {

@@ -1,5 +1,8 @@
 import type { Command } from 'commander'
+import { AppError } from '../../lib/errors.ts'
+import { exitCodes } from '../exit.ts'
 import { type Session, withSession } from '../session.ts'
+import { copiedText, copyProgress } from '../show/copied-storage.ts'
 import { safe } from '../show/output.ts'
 
 /** `jetty storage …`. */
@@ -22,6 +25,23 @@ Examples:
   DATABASE_URL=postgres://jetty:password@db/jetty JETTY_DATA_DIR=/var/lib/jetty jetty storage adopt`,
     )
     .action(withSession<object, []>(adopt))
+  storage
+    .command('copy')
+    .description('Copy the files of the server from one storage to another, while it runs')
+    .option('--from <location>', 'where they are: disk or s3://bucket/prefix (default: JETTY_STORAGE_FROM)')
+    .option('--to <location>', 'where they go: disk or s3://bucket/prefix (default: JETTY_STORAGE)')
+    .addHelpText(
+      'after',
+      `
+Run it where the server runs, with its settings. It copies what the database lists and the target lacks, verifies size
+and hash, and remembers how far it has come: run it again to go on. Files that are deleted meanwhile are left out. It
+removes nothing from the source.
+
+Examples:
+  JETTY_STORAGE=s3://acme-jetty/files JETTY_STORAGE_FROM=disk jetty storage copy
+  jetty storage copy --from disk --to 's3://acme-jetty/files?endpoint=https://minio.example.com'`,
+    )
+    .action(withSession<CopyOptions, []>(copy))
 }
 
 const adopt = async ({ out }: Session): Promise<void> => {
@@ -32,4 +52,40 @@ const adopt = async ({ out }: Session): Promise<void> => {
   const adopted = await adoptStorage(loadSettings(process.env))
   const given = adopted.others.length > 0 ? `, and no more to ${adopted.others.map(safe).join(', ')}` : ''
   out.answer(adopted, () => `${safe(adopted.folder)} belongs to this database${given}`)
+}
+
+interface CopyOptions {
+  from?: string
+  to?: string
+}
+
+const copy = async ({ out }: Session, _args: [], { from, to }: CopyOptions): Promise<void> => {
+  const [{ loadSettings }, { parseStorageLocation }, { copyStorage }] = await Promise.all([
+    import('../../lib/settings/config.ts'),
+    import('../../lib/settings/storage-location.ts'),
+    import('../../local/copy-storage.ts'),
+  ])
+  const settings = loadSettings(process.env)
+  const located = (option: string, text: string) => {
+    const location = parseStorageLocation(text)
+    if (location) return location
+    throw new AppError('invalid', `${option} must be disk or s3://bucket/prefix`, {
+      hint: 'Options of a bucket follow as ?endpoint=https://host&region=name.',
+    })
+  }
+  const source = from === undefined ? settings.storageFrom : located('--from', from)
+  if (!source) {
+    throw new AppError('invalid', '--from is missing, and so is JETTY_STORAGE_FROM', {
+      hint: 'Name the storage in which the files are, for example: jetty storage copy --from disk --to s3://bucket',
+    })
+  }
+  const copied = await copyStorage({
+    settings,
+    variables: process.env,
+    from: source,
+    to: to === undefined ? settings.storage : located('--to', to),
+    onProgress: copyProgress(out.note),
+  })
+  out.answer(copied, () => copiedText(copied))
+  if (copied.missing.length + copied.damaged.length > 0) process.exitCode = exitCodes.failed
 }

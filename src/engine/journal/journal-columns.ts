@@ -106,6 +106,7 @@ export const fileInput = [
   ['name', 'text'],
   ['content_type', 'text'],
   ['size', 'bigint'],
+  ['sha256', 'text'],
 ] as const satisfies readonly Column[]
 
 /** SQL: the parameters from `from` on, one array a column, as rows `u`. */

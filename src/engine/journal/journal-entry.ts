@@ -133,6 +133,7 @@ export const fileValues = (
   file.name,
   file.contentType,
   file.size,
+  file.sha256,
 ]
 
 /** A step as a row of the statement's parameters. */

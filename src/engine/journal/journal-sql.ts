@@ -124,13 +124,14 @@ const toldEvents = (from: number): string => `told as (
 
 /** Files come with the run or the step beside them. */
 const keptFiles = (from: number, { runs, steps }: CommitParts): string => `kept as (
-  insert into files (path, collection_id, run_id, object, name, content_type, size)
-  select u.path, u.collection_id, u.run_id, u.object, u.name, u.content_type, u.size
+  insert into files (path, collection_id, run_id, object, name, content_type, size, sha256)
+  select u.path, u.collection_id, u.run_id, u.object, u.name, u.content_type, u.size, u.sha256
   from ${inputRows(from, fileInput)}
   where case when u.seq is null then ${runs ? 'exists (select from new_runs n where n.id = u.run_id)' : 'false'}
         else ${steps ? 'exists (select from written w where w.run_id = u.run_id and w.seq = u.seq)' : 'false'} end
   on conflict (path) do update set object = excluded.object, name = excluded.name,
-      content_type = excluded.content_type, size = excluded.size, run_id = excluded.run_id)`
+      content_type = excluded.content_type, size = excluded.size, sha256 = excluded.sha256,
+      run_id = excluded.run_id)`
 
 /**
  * One statement, one fsync. `l` locks the leases (FOR SHARE: an owner change has to wait for us, and we for it), and

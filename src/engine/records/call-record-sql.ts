@@ -59,8 +59,8 @@ const rowsOf = (calls: number): string =>
 
 const keepFiles = (from: number): string => `,
 kept as (
-  insert into files (path, collection_id, run_id, object, name, content_type, size)
-  select u.path, u.collection_id, u.run_id, u.object, u.name, u.content_type, u.size
+  insert into files (path, collection_id, run_id, object, name, content_type, size, sha256)
+  select u.path, u.collection_id, u.run_id, u.object, u.name, u.content_type, u.size, u.sha256
   from ${inputRows(from, fileInput)}
   where exists (select from new_runs n where n.id = u.run_id)
   on conflict (path) do nothing)`

@@ -36,6 +36,14 @@ export const runClock = (
 ): RunClock => {
   let timer: NodeJS.Timeout | undefined
   let isWaiting = false
+  /** Time passes without work while the storage of files is away: then it is not over yet. */
+  const over = () => {
+    timer = undefined
+    const working = run.working > 0 ? performance.now() - run.workedUntilMs : 0
+    const left = limits.runTimeoutSeconds * 1000 - run.workMs - working
+    if (left > 1) timer = setTimeout(over, left)
+    else onOver()
+  }
   /** Records whether the step only waits: then no death and no attempt is counted for it. */
   const show = () => {
     row.wakeMs = isWaiting ? now() : null
@@ -59,7 +67,7 @@ export const runClock = (
         show()
       }
       const left = Math.max(0, limits.runTimeoutSeconds * 1000 - run.workMs)
-      if (left <= longestTimerMs) timer ??= setTimeout(onOver, left)
+      if (left <= longestTimerMs) timer ??= setTimeout(over, left)
     },
     end: () => clearTimeout(timer),
   }

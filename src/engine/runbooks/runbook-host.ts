@@ -22,6 +22,7 @@ import type { HeldSlot } from '../steps/held-slot.ts'
 import { callerOf, type ModelRules, stepModels } from '../steps/model-rules.ts'
 import type { StepAtWork, StepDeps } from '../steps/step-at-work.ts'
 import { warningEvent } from '../steps/step-side.ts'
+import { makeStorageWait, type StorageWait } from '../steps/storage-wait.ts'
 import { type EventLogDeps, openEventLog } from './event-log.ts'
 import { countEnd, type RunbooksHere, runClock } from './runbook-clock.ts'
 import { scrubbedFile } from './scrubbed-file.ts'
@@ -76,9 +77,11 @@ const carryOut = async (
   deps.runbooks.underWay.add(clock)
   deps.stopping.addEventListener('abort', leave)
   try {
+    const over = AbortSignal.any([signal(), stop.signal])
     const host = await hostOf(deps, work, {
       attempt,
-      signal: AbortSignal.any([signal(), stop.signal]),
+      signal: over,
+      onceStored: makeStorageWait(work, held, () => over),
       confirm: watch.confirm,
       tell,
     })
@@ -161,9 +164,10 @@ const hostOf = async (
   {
     attempt,
     signal,
+    onceStored,
     confirm,
     tell,
-  }: { attempt: number; confirm(): Promise<void> } & Pick<RunbookHost, 'signal' | 'tell'>,
+  }: { attempt: number; confirm(): Promise<void>; onceStored: StorageWait } & Pick<RunbookHost, 'signal' | 'tell'>,
 ): Promise<RunbookHost> => {
   const { run, place, side } = work
   const { collectionId, taskId, key: runKey, environment } = run
@@ -186,8 +190,8 @@ const hostOf = async (
       if (usd !== null || tokens > 0) await deps.rules.spend({ collectionId, taskId, model, runKey, usd, tokens })
     },
     chat: stepModels(deps, run, () => signal, side, warn).chat,
-    openFile: (path) => openInput(deps, work, path),
-    keep: (file, keepAs, kind) => keepResult(deps, work, attempt, file, keepAs, kind),
+    openFile: (path) => openInput(deps, work, path, onceStored),
+    keep: (file, keepAs, kind) => keepResult(deps, work, { attempt, onceStored }, file, keepAs, kind),
     tell,
     scrub: environment.scrub.text,
     scrubFile: (file) => scrubbedFile(file, environment.scrub),
@@ -200,6 +204,7 @@ const openInput = async (
   deps: Pick<RunbookDeps, 'database' | 'objects'>,
   { run }: StepAtWork,
   path: string,
+  onceStored: StorageWait,
 ): Promise<FileSource> => {
   const { object, name, content_type, size } = await fileOf(deps.database, run, path)
   return {
@@ -207,7 +212,7 @@ const openInput = async (
     content_type,
     size,
     async *open() {
-      yield* (await deps.objects.open(object)).stream
+      yield* (await onceStored(() => deps.objects.open(object))).stream
     },
   }
 }
@@ -216,13 +221,13 @@ const openInput = async (
 const keepResult = async (
   { objects }: Pick<RunbookDeps, 'objects'>,
   work: StepAtWork,
-  attempt: number,
+  { attempt, onceStored }: { attempt: number; onceStored: StorageWait },
   file: FileSource,
   keepAs: string,
   kind?: 'log',
 ): Promise<ResultFile> => {
   const { run, place, side } = work
-  const stored = await objects.put(file.open(), { maxBytes: Number.MAX_SAFE_INTEGER })
+  const stored = await onceStored(() => objects.put(file.open(), { maxBytes: Number.MAX_SAFE_INTEGER }))
   if (work.isOver || place.attempt !== attempt) {
     await objects.remove([stored.id]).catch(() => {})
     throw new AppError('cancelled', `Step '${place.name}' is over`)
@@ -231,6 +236,7 @@ const keepResult = async (
   const where = kind === 'log' ? keepAs : `${inside.results}/${keepAs}`
   const path = stepFilePath({ ...run, step: place.name, index: side.files.length, name: where })
   const { content_type: contentType } = file
-  side.files.push({ path, object: stored.id, name, contentType, size: stored.size })
+  const { id: object, size, sha256 } = stored
+  side.files.push({ path, object, name, contentType, size, sha256 })
   return { ...mediaObject(path, name, contentType, stored.size), relative_path: keepAs }
 }

@@ -1,3 +1,4 @@
+import { buffer } from 'node:stream/consumers'
 import type { ActivityContext, FileContent, MediaObject } from '../../activities/activity.ts'
 import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
@@ -9,6 +10,7 @@ import { stepModels } from './model-rules.ts'
 import type { StepDeps } from './step-at-work.ts'
 import type { StepPlace, StepRun } from './step-run.ts'
 import { type StepSide, warningEvent } from './step-side.ts'
+import type { StorageWait } from './storage-wait.ts'
 
 /** Everything an activity may touch, bound to one step of one run. */
 export const activityContext = (
@@ -21,6 +23,7 @@ export const activityContext = (
   signal: () => AbortSignal,
   carryOutRunbook: ActivityContext['carryOutRunbook'],
   room: ActivityContext['room'],
+  onceStored: StorageWait,
 ): ActivityContext => {
   const warn: ActivityContext['warn'] = (message, attributes) => side.warnings.push(warningEvent(message, attributes))
   return new StepContext(signal, {
@@ -43,14 +46,15 @@ export const activityContext = (
     initParams: run.initParams,
     env: (name) => run.environment.get(name),
     files: {
-      open: (path) => openFile(engine, run, path, room),
+      open: (path) => openFile(engine, run, path, room, onceStored),
       async save(file) {
         const bytes = typeof file.body === 'string' ? Buffer.from(run.environment.scrub.text(file.body)) : file.body
-        const stored = await engine.objects.put(bytes, { maxBytes: Number.MAX_SAFE_INTEGER })
+        const stored = await onceStored(() => engine.objects.put(bytes, { maxBytes: Number.MAX_SAFE_INTEGER }))
         const index = side.files.length
         const path = stepFilePath({ ...run, step: place.name, index, name: file.name })
-        side.files.push({ path, object: stored.id, name: file.name, contentType: file.content_type, size: stored.size })
-        return mediaObject(path, file.name, file.content_type, stored.size)
+        const { id: object, size, sha256 } = stored
+        side.files.push({ path, object, name: file.name, contentType: file.content_type, size, sha256 })
+        return mediaObject(path, file.name, file.content_type, size)
       },
     },
     labels: {
@@ -153,6 +157,7 @@ const openFile = async (
   run: StepRun,
   path: string,
   room: ActivityContext['room'],
+  onceStored: StorageWait,
 ): Promise<FileContent> => {
   const file = await fileOf(engine.database, run, path)
   return {
@@ -162,10 +167,7 @@ const openFile = async (
     size: file.size,
     async bytes() {
       await room(copiesOfFile * file.size)
-      const { stream } = await engine.objects.open(file.object)
-      const parts: Uint8Array[] = []
-      for await (const part of stream) parts.push(part as Uint8Array)
-      return Buffer.concat(parts)
+      return onceStored(async () => buffer((await engine.objects.open(file.object)).stream))
     },
   }
 }

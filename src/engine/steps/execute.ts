@@ -13,6 +13,7 @@ import { issueText } from '../../lib/text/issue-text.ts'
 import { Fenced } from '../journal/journal-sender.ts'
 import type { ProgramStep } from '../program/program.ts'
 import type { Retry } from '../program/step-options.ts'
+import type { StepClock } from './step-clock.ts'
 import type { StepPlace, StepRun } from './step-run.ts'
 
 /** Tries of one step while its failures are of the kind that trying again can help. */
@@ -28,6 +29,8 @@ export interface Execution {
   place: StepPlace
   parameters: Record<string, unknown>
   timeLimit: TimeLimit
+  /** Counts the time limit down. */
+  clock: StepClock
   /** Records the attempt that failed, and waits for the next one; rejects when that cannot begin. */
   pause(failed: AppError, milliseconds: number, signal: AbortSignal): Promise<void>
   context(attempt: number, signal: () => AbortSignal): ActivityContext
@@ -99,12 +102,12 @@ export const executeActivity = (execution: Execution): Promise<ActivityResult> =
 
 /** Ends work for the step when its run is interrupted, or its time is over. */
 const interruptible = async (
-  { run, place }: Execution,
+  { run, place, clock }: Execution,
   limit: TimeLimit | undefined,
   work: (over: LazyAbort) => Promise<ActivityResult>,
 ): Promise<ActivityResult> => {
   const over = lazyAbort()
-  let timer: NodeJS.Timeout | undefined
+  let endLimit = () => {}
   let windUp: NodeJS.Timeout | undefined
   let stopped: AppError | undefined
   let interrupt = () => {}
@@ -116,7 +119,7 @@ const interruptible = async (
       else reject(reason)
       over.abort()
     }
-    if (limit) timer = setTimeout(() => stop(timedOut(place.name, limit)), limit.seconds * 1000)
+    if (limit) endLimit = clock.begin(limit.seconds * 1000, () => stop(timedOut(place.name, limit)))
     interrupt = () => stop(new Interrupted(place.name))
     run.interrupts.add(interrupt)
     if (run.requested || run.failure) interrupt()
@@ -128,7 +131,7 @@ const interruptible = async (
   try {
     return await outcome
   } finally {
-    clearTimeout(timer)
+    endLimit()
     clearTimeout(windUp)
     run.interrupts.delete(interrupt)
   }

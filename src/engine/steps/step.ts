@@ -17,12 +17,14 @@ import { resolveAsRecorded, takeRecorded } from './replayed-step.ts'
 import { resolveParameters, type ShownParameters } from './resolve.ts'
 import { startRowOf } from './start-row.ts'
 import type { StepAtWork, StepDeps, StepLeft } from './step-at-work.ts'
+import { makeStepClock } from './step-clock.ts'
 import { StepMemory } from './step-memory.ts'
 import { inputsMemory, outputsText, placeLarge, suspectMemory } from './step-outputs.ts'
 import { rowOf, type StepOutcome } from './step-record.ts'
 import { loadResults, missingResults } from './step-results.ts'
 import type { StepPlace, StepRun } from './step-run.ts'
 import { type StepSide, warningEvent } from './step-side.ts'
+import { makeStorageWait } from './storage-wait.ts'
 
 /**
  * Resolves, executes and records a step; resolves when the record is on disk. `conclude` decides about the run. Throws
@@ -191,11 +193,13 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
     if (bytes > uncountedBytes) ofThisTry += bytes
     return work.memory.room(bytes)
   }
+  const clock = makeStepClock()
   return executeActivity({
     run,
     place,
     parameters: resolved.parameters,
     timeLimit,
+    clock,
     pause: pauseIn(work, held),
     context(attempt, signal) {
       discardFiles(engine, side) // of a failed attempt
@@ -203,7 +207,9 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
       ofThisTry = 0
       if (attempt > row.attempt) startRow.tryAgain(attempt)
       const carryOutRunbook = engine.carryOutFor(work, held, attempt, signal)
-      return activityContext(engine, run, place, side, attempt, timeLimit.seconds, signal, carryOutRunbook, room)
+      const onceStored = makeStorageWait(work, held, signal, clock)
+      const { seconds } = timeLimit
+      return activityContext(engine, run, place, side, attempt, seconds, signal, carryOutRunbook, room, onceStored)
     },
   })
 }

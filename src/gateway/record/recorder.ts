@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Queries } from '../../database/database.ts'
 import type { Engine } from '../../engine/engine.ts'
+import { AppError } from '../../lib/errors.ts'
 import { mediaFileOf } from '../../lib/files/media-file.ts'
 import { inTime } from '../../lib/in-time.ts'
 import { makeTurns } from '../../lib/turns.ts'
@@ -48,6 +49,18 @@ interface Request {
   files: NewFile[]
 }
 
+/** The client waits for the record: bytes that the storage does not take in time stay in it. */
+const storageWaitMs = 10_000
+
+const unlessAway = async <Stored>(put: Promise<Stored>): Promise<Stored | undefined> => {
+  try {
+    return await put
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'storage_unavailable') return undefined
+    throw error
+  }
+}
+
 /** Making a record takes several times its size in memory, so only some large ones are made at once. */
 const largeBytes = 256 * 1024
 const largeAtOnce = 4
@@ -72,10 +85,12 @@ export const makeRecorder = ({ engine, quota, database, objects, mediaFiles }: R
     async (bytes, type) => {
       if (files.length >= mediaFiles) return undefined
       const { name, content_type: contentType, body } = await mediaFileOf(bytes, type)
-      const { id, size } = await objects.put(body, { maxBytes: Number.MAX_SAFE_INTEGER })
+      const stored = await inTime(unlessAway(objects.put(body, { maxBytes: Number.MAX_SAFE_INTEGER })), storageWaitMs)
+      if (!stored) return undefined
+      const { id, size, sha256 } = stored
       const at = { collection: place.collection, task: place.taskName, trajectoryId, step: stepName }
       const path = stepFilePath({ ...at, index: before() + files.length, name })
-      files.push({ path, object: id, name, contentType, size })
+      files.push({ path, object: id, name, contentType, size, sha256 })
       return path
     }
 

@@ -19,6 +19,7 @@ import {
   webAddress,
   wholeNumber,
 } from './setting.ts'
+import { storageSettings } from './storage-settings.ts'
 import { timedSettings } from './timed-settings.ts'
 
 const declared = {
@@ -58,6 +59,7 @@ const declared = {
     secret: true,
     schema: webAddress('be a PostgreSQL address', ['postgres:', 'postgresql:']),
   }),
+  ...storageSettings,
   adminToken: setting({
     variable: 'JETTY_ADMIN_TOKEN',
     description: 'Token with full access. Default: generated into the data folder (admin-token).',

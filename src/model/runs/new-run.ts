@@ -48,4 +48,6 @@ export interface NewFile {
   contentType: string
   /** Bytes. */
   size: number
+  /** Of the bytes, in hex. */
+  sha256: string
 }

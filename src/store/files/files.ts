@@ -10,10 +10,12 @@ export interface FileRow {
   content_type: string
   /** Size in bytes. */
   size: number
+  /** Of the bytes, in hex; null for files of older versions. */
+  sha256: string | null
   created_at: Date
 }
 
-const columns = 'path, collection_id, run_id, object, name, content_type, size, created_at'
+const columns = 'path, collection_id, run_id, object, name, content_type, size, sha256, created_at'
 
 /**
  * Finds the file at exactly this storage path. Callers must compare its collection: a name may have been used before.
@@ -37,6 +39,18 @@ export const filesOfRunAfter = (
     'files_of_run_after',
     `select ${columns} from files where run_id = $1 and path collate "C" > $2 order by path collate "C" limit $3`,
     [runKey, after, limit],
+  )
+
+/** What the database says about the bytes of an object. */
+export interface StoredBytes extends Pick<FileRow, 'object' | 'size' | 'sha256'> {}
+
+/** Lists objects whose id comes after another one, by id. */
+export const storedBytesAfter = (queries: Queries, after: string, limit: number): Promise<StoredBytes[]> =>
+  queries.rows<StoredBytes>(
+    'stored_bytes_after',
+    `select object, max(size)::bigint size, max(sha256) sha256 from files where object > $1
+     group by object order by object limit $2`,
+    [after, limit],
   )
 
 /** Which of these objects the database refers to. */

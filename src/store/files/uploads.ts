@@ -19,10 +19,11 @@ export interface NewUpload {
   name: string
   contentType: string
   size: number
+  sha256: string
 }
 
 const columns = `u.id, u.purpose, u.number, f.path, f.collection_id, f.run_id, f.object, f.name, f.content_type, f.size,
-  f.created_at`
+  f.sha256, f.created_at`
 
 /**
  * Inserts uploads, all or none, and returns the time; undefined when the collection is gone. Locks the collection's
@@ -37,10 +38,10 @@ export const insertUploads = async (
     'insert_uploads',
     `with collection as materialized (select id from collections where id = $1 for key share),
      kept as (
-       insert into files (path, collection_id, object, name, content_type, size)
-       select n.path, c.id, n.object, n.name, n.content_type, n.size
-       from collection c, unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[])
-         n(path, object, name, content_type, size)
+       insert into files (path, collection_id, object, name, content_type, size, sha256)
+       select n.path, c.id, n.object, n.name, n.content_type, n.size, n.sha256
+       from collection c, unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[],
+         $9::text[]) n(path, object, name, content_type, size, sha256)
        returning path, collection_id, created_at),
      listed as (
        insert into uploads (id, path, collection_id, purpose)
@@ -56,6 +57,7 @@ export const insertUploads = async (
       uploads.map((upload) => upload.name),
       uploads.map((upload) => upload.contentType),
       uploads.map((upload) => upload.size),
+      uploads.map((upload) => upload.sha256),
     ],
   )
   return row?.created_at

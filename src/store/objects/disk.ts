@@ -1,16 +1,16 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { AppError } from '../../lib/errors.ts'
-import { byteSize } from '../../lib/settings/byte-size.ts'
-import type { ObjectStore, StoredObject } from './objects.ts'
+import { checkedId, isObjectId, objectNotFound } from './object-id.ts'
+import type { ObjectStore, PutOptions, StoredObject } from './objects.ts'
 import { type DatabaseIdentity, lookAtOwner, type Ownership } from './owner.ts'
 import { throwFailed } from './removal.ts'
+import { fileTooLarge } from './too-large.ts'
 import { type StorePlaces, sweepUnnamed } from './unnamed.ts'
 
 const leftoverHours = 24
-const idPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | undefined)?.code
 
@@ -26,11 +26,6 @@ export const diskError = (error: unknown, folder: string): unknown => {
   }
   return error
 }
-
-const tooLarge = (maxBytes: number): AppError =>
-  new AppError('too_large', `File too large. Maximum allowed size is ${byteSize(maxBytes)}`, {
-    hint: 'Send a smaller file, or raise JETTY_MAX_UPLOAD_BYTES.',
-  })
 
 const syncFolder = async (folder: string): Promise<void> => {
   const handle = await open(folder, 'r')
@@ -53,7 +48,7 @@ const writeBody = async (handle: FileHandle, body: AsyncIterable<Uint8Array> | U
   let size = 0
   for await (const chunk of body) {
     size += chunk.length
-    if (size > maxBytes) throw tooLarge(maxBytes)
+    if (size > maxBytes) throw fileTooLarge(maxBytes)
     hash.update(chunk)
     await writeWhole(handle, chunk)
   }
@@ -79,13 +74,6 @@ interface DiskFolders extends StorePlaces {
   temporary: string
 }
 
-const isId = (name: string) => idPattern.test(name)
-
-const checked = (id: string) => {
-  if (!isId(id)) throw new AppError('not_found', `No stored object has the id '${id}'`)
-  return id
-}
-
 const foldersIn = (folder: string): DiskFolders => {
   const root = join(folder, 'objects')
   const aside = join(folder, 'unnamed')
@@ -94,9 +82,9 @@ const foldersIn = (folder: string): DiskFolders => {
     root,
     aside,
     temporary: join(folder, 'tmp'),
-    isId,
-    pathOf: (id) => join(root, checked(id).slice(0, 2), id.slice(2, 4), id),
-    asideOf: (id) => join(aside, checked(id).slice(0, 2), id),
+    isId: isObjectId,
+    pathOf: (id) => join(root, checkedId(id).slice(0, 2), id.slice(2, 4), id),
+    asideOf: (id) => join(aside, checkedId(id).slice(0, 2), id),
   }
 }
 
@@ -117,9 +105,9 @@ const putObject = async (
   { folder, temporary, pathOf }: DiskFolders,
   moveInPlace: (from: string, target: string) => Promise<void>,
   body: Uint8Array | AsyncIterable<Uint8Array>,
-  maxBytes: number,
+  { maxBytes, id = randomUUID() }: PutOptions,
 ): Promise<StoredObject> => {
-  const id = randomUUID()
+  const target = pathOf(id)
   const file = join(temporary, id)
   const handle = await open(file, 'wx', 0o600).catch((error) => Promise.reject(diskError(error, folder)))
   try {
@@ -129,10 +117,10 @@ const putObject = async (
     } finally {
       await handle.close()
     }
-    await moveInPlace(file, pathOf(id))
+    await moveInPlace(file, target)
     return { id, ...written }
   } catch (error) {
-    await Promise.all([file, pathOf(id)].map((path) => rm(path, { force: true })))
+    await Promise.all([file, target].map((path) => rm(path, { force: true })))
     throw diskError(error, folder)
   }
 }
@@ -143,7 +131,7 @@ const openObject = async (
 ): ReturnType<ObjectStore['open']> => {
   const handle = await openAnywhere([pathOf(id), asideOf(id), pathOf(id)]).catch((error) => {
     if (codeOf(error) !== 'ENOENT') throw error
-    throw new AppError('not_found', `No stored object has the id '${id}'`, { cause: error })
+    throw objectNotFound(id, error)
   })
   const { size } = await handle.stat()
   const start = range?.start ?? 0
@@ -155,6 +143,21 @@ const openObject = async (
   // The stream closes the handle when it ends or is destroyed.
   const stream = handle.createReadStream({ start, end })
   return { stream, size }
+}
+
+const orMissing = (error: unknown): undefined => {
+  if (codeOf(error) !== 'ENOENT') throw error
+  return undefined
+}
+
+const sizeOfObject = async ({ pathOf, asideOf }: DiskFolders, id: string): Promise<number | undefined> =>
+  ((await stat(pathOf(id)).catch(orMissing)) ?? (await stat(asideOf(id)).catch(orMissing)))?.size
+
+/** Writes a small file and removes it. */
+const checkFolder = async ({ folder, temporary }: DiskFolders): Promise<void> => {
+  const file = join(temporary, randomUUID())
+  await writeFile(file, 'check').catch((error) => Promise.reject(diskError(error, folder)))
+  await rm(file, { force: true })
 }
 
 const removeObjects = async ({ pathOf, asideOf }: DiskFolders, ids: readonly string[]): Promise<void> => {
@@ -203,8 +206,13 @@ export const openDiskObjects = async (
   await syncFolder(folder)
   const moveInPlace = makeMoveInPlace(folders.root)
   return {
-    put: (body, { maxBytes }) => putObject(folders, moveInPlace, body, maxBytes),
+    where: folder,
+    isRemote: false,
+    state: { ok: true, reason: null },
+    put: (body, options) => putObject(folders, moveInPlace, body, options),
     open: (id, range) => openObject(folders, id, range),
+    sizeOf: (id) => sizeOfObject(folders, id),
+    check: () => checkFolder(folders),
     async remove(ids) {
       if ((await look()).state === 'copied') return // the database that this one was copied from may refer to them
       await removeObjects(folders, ids)

@@ -18,7 +18,8 @@ export type Ownership =
   | { state: 'alone'; sinceMs: number }
   | { state: 'copied' | 'shared'; sinceMs?: undefined; others: string[] }
 
-interface Note extends Partial<DatabaseIdentity> {
+/** A note that a database uses a store, since a time; old notes have no origin. */
+export interface DatabaseNote extends Partial<DatabaseIdentity> {
   installation: string
   sinceMs: number
 }
@@ -31,7 +32,7 @@ export const folderId = (folder: string): string => readOrCreate(join(folder, 'i
 /**
  * Reads one line for each database that has used the folder: installation, since when, origin (missing in old lines).
  */
-const readNotes = async (folder: string): Promise<Note[]> => {
+const readNotes = async (folder: string): Promise<DatabaseNote[]> => {
   const text = await readFile(notesOf(folder), 'utf8').catch((error) => {
     if (error.code === 'ENOENT') return ''
     throw error
@@ -47,14 +48,14 @@ const readNotes = async (folder: string): Promise<Note[]> => {
     }))
 }
 
-const isOf = (note: Note, { installation, origin }: DatabaseIdentity): boolean =>
+const isOf = (note: DatabaseNote, { installation, origin }: DatabaseIdentity): boolean =>
   note.installation === installation && note.origin === origin
 
 const lineOf = ({ installation, origin }: DatabaseIdentity, sinceMs: number): string =>
   `${installation} ${new Date(sinceMs).toISOString()} ${origin}\n`
 
 /** Appends a note that this database uses the folder. Safe from several processes. */
-const noteDatabase = async (folder: string, identity: DatabaseIdentity): Promise<Note[]> => {
+const noteDatabase = async (folder: string, identity: DatabaseIdentity): Promise<DatabaseNote[]> => {
   const notes = await readNotes(folder)
   if (notes.some((note) => isOf(note, identity))) return notes
   await appendFile(notesOf(folder), lineOf(identity, Date.now()), { mode: 0o600, flush: true })
@@ -62,8 +63,11 @@ const noteDatabase = async (folder: string, identity: DatabaseIdentity): Promise
 }
 
 /** Notes that this database uses the folder, and returns which others have. */
-export const lookAtOwner = async (folder: string, identity: DatabaseIdentity): Promise<Ownership> => {
-  const notes = await noteDatabase(folder, identity)
+export const lookAtOwner = async (folder: string, identity: DatabaseIdentity): Promise<Ownership> =>
+  ownershipOf(await noteDatabase(folder, identity), identity)
+
+/** Decides from the notes of a store who uses it. */
+export const ownershipOf = (notes: readonly DatabaseNote[], identity: DatabaseIdentity): Ownership => {
   const foreign = notes.filter(({ installation }) => installation !== identity.installation)
   if (foreign.length > 0) return { state: 'shared', others: foreign.map(({ installation }) => installation) }
   const copies = notes.filter(({ origin }) => origin !== undefined && origin !== identity.origin)

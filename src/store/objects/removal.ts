@@ -1,4 +1,4 @@
-import { messageOf } from '../../lib/errors.ts'
+import { AppError, messageOf } from '../../lib/errors.ts'
 
 /** Some objects could not be removed; all others are gone. */
 export class RemovalFailed extends Error {
@@ -19,6 +19,15 @@ export const throwFailed = (failed: readonly { id: string; error: unknown }[]): 
     failed.map(({ id }) => id),
     first.error,
   )
+}
+
+/** Removes an object for a caller who waits. A storage that is away is named as such. */
+export const removeNow = async (objects: { remove(ids: string[]): Promise<void> }, id: string): Promise<void> => {
+  try {
+    await objects.remove([id])
+  } catch (error) {
+    throw error instanceof RemovalFailed && error.cause instanceof AppError ? error.cause : error
+  }
 }
 
 /** Removes what can be removed and returns the failures. */

@@ -125,7 +125,14 @@ describe('recording calls', () => {
 
   it('puts large values beside, once however often they are sent, and files', async () => {
     const text = JSON.stringify({ text: 'x'.repeat(100_000) })
-    const file = { path: `p${Math.random()}`, object: 'o', name: 'a.png', contentType: 'image/png', size: 3 }
+    const file = {
+      path: `p${Math.random()}`,
+      object: 'o',
+      name: 'a.png',
+      contentType: 'image/png',
+      size: 3,
+      sha256: 'a',
+    }
     const call = callOf({ initParams: { text, payload: null }, files: [file] })
     call.step.outputs = text
     await Promise.all([lane.record(call), lane.record(callOf())])

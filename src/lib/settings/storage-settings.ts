@@ -1,0 +1,44 @@
+import { reading, setting, text } from './setting.ts'
+import { parseStorageLocation } from './storage-location.ts'
+
+const storageLocation = () =>
+  reading(
+    'be disk, or s3://bucket/prefix with the options ?endpoint=https://host&region=name&path_style=true and no password',
+    parseStorageLocation,
+  )
+
+/** Settings of the storage for the bytes of files. */
+export const storageSettings = {
+  storage: setting({
+    variable: 'JETTY_STORAGE',
+    description:
+      'Where the bytes of files are stored: disk, the folder files/ in the data folder; or s3://bucket/prefix, with ' +
+      '?endpoint=, &region= and &path_style= for a storage other than AWS.',
+    default: 'disk',
+    example: 's3://acme-jetty/files?endpoint=https://minio.example.com&region=eu-west-1',
+    schema: storageLocation(),
+  }),
+  storageFrom: setting({
+    variable: 'JETTY_STORAGE_FROM',
+    description:
+      'Storage that files are still read from while `jetty storage copy` moves them to JETTY_STORAGE: disk, or ' +
+      's3://bucket/prefix. Both buckets use the same credentials.',
+    example: 'disk',
+    schema: storageLocation(),
+  }),
+  storageAccessKeyId: setting({
+    variable: 'JETTY_STORAGE_ACCESS_KEY_ID',
+    description:
+      'Access key of the bucket. Without it the server uses the credentials of the machine, as the AWS CLI does: ' +
+      'AWS_ACCESS_KEY_ID, a profile, a web identity, the container or the instance.',
+    example: 'AKIAIOSFODNN7EXAMPLE',
+    schema: text('be an access key without spaces', /^[\x21-\x7e]+$/),
+  }),
+  storageSecretAccessKey: setting({
+    variable: 'JETTY_STORAGE_SECRET_ACCESS_KEY',
+    description: 'Secret of JETTY_STORAGE_ACCESS_KEY_ID.',
+    example: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
+    secret: true,
+    schema: text('be a secret without spaces', /^[\x21-\x7e]+$/),
+  }),
+}

@@ -1,0 +1,159 @@
+import { createHash } from 'node:crypto'
+import { AppError } from '../../../lib/errors.ts'
+import type { Open, OpenAnswer } from '../../../lib/net/open.ts'
+import { retryAfterSeconds } from '../../../lib/net/retry-after.ts'
+import { type BucketLocation, shownLocation } from '../../../lib/settings/storage-location.ts'
+import { pause } from '../../../lib/time.ts'
+import type { StorageState } from '../objects.ts'
+import { isExpired, isPassing, isSkewed, readFault, type S3Answer, type S3Fault } from './answer.ts'
+import { storageFailure, storageSilent } from './failures.ts'
+import { type S3Credentials, signRequest } from './sign-request.ts'
+
+/** Where credentials come from: they may expire. */
+export interface CredentialSource {
+  get(): Promise<S3Credentials>
+  /** Forgets what `get` keeps: the server refused it as expired. */
+  forget(): void
+}
+
+export interface S3Request {
+  method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE'
+  /** Below the prefix; undefined: the bucket itself. */
+  key?: string
+  query?: Record<string, string>
+  headers?: Record<string, string>
+  body?: Uint8Array
+  /** Statuses beside 2xx that are an answer, not a failure. */
+  accept?: readonly number[]
+  /** Time to the first byte of the answer beyond what sending the body takes; default: 15. */
+  firstByteSeconds?: number
+  signal?: AbortSignal | undefined
+}
+
+export interface S3Client {
+  /** `s3://bucket/prefix`, for messages. */
+  readonly where: string
+  readonly state: StorageState
+  /** Key of an object with the prefix of the location. */
+  keyOf(name: string): string
+  /** Sends a request, again when that can help. Throws `storage_unavailable`, `storage_full` or `cancelled`. */
+  send(request: S3Request): Promise<S3Answer>
+}
+
+export interface S3ClientOptions {
+  location: BucketLocation
+  region: string
+  credentials: CredentialSource
+  open: Open
+  /** Pause before the second try; further ones are four times as long each. Tests shorten it. */
+  firstPauseMs?: number
+  firstByteSeconds?: number
+  idleSeconds?: number
+}
+
+const tries = 4
+const longestPauseMs = 5_000
+const emptyHash = createHash('sha256').digest('hex')
+/** A connection slower than this is as good as none. */
+const slowestBytesPerSecond = 256 * 1024
+/** A large object may take hours to a slow reader. */
+const longestAnswerSeconds = 86_400
+
+/** Returns the URL of a bucket, without a slash at its end. */
+export const bucketUrl = ({ bucket, endpoint, isPathStyle }: BucketLocation, region: string): string => {
+  const url = new URL(endpoint ?? `https://s3.${region}.amazonaws.com`)
+  if (isPathStyle) url.pathname = `/${bucket}`
+  else url.hostname = `${bucket}.${url.hostname}`
+  return url.href.replace(/\/$/, '')
+}
+
+type Outcome = { answer: S3Answer } | { fault: S3Fault; headers: Record<string, string> } | { silent: unknown }
+
+/** Makes a client for one bucket. It signs the content of every request, so that damaged bytes are refused. */
+export const makeS3Client = (options: S3ClientOptions): S3Client => {
+  const { location, region, credentials, open, firstPauseMs = 200, idleSeconds = 30 } = options
+  const root = bucketUrl(location, region)
+  const where = shownLocation(location)
+  const keyOf = (name: string): string => (location.prefix === '' ? name : `${location.prefix}/${name}`)
+  let skewMs = 0
+  let state: StorageState = { ok: true, reason: null }
+
+  const sendOnce = async (request: S3Request, bodyHash: string): Promise<OpenAnswer> => {
+    const { method, key, query = {}, body, signal, firstByteSeconds = options.firstByteSeconds ?? 15 } = request
+    const search = new URLSearchParams(query).toString()
+    const url = `${root}${key === undefined ? '' : `/${keyOf(key)}`}${search && `?${search}`}`
+    const unsigned = { method, url, headers: request.headers ?? {}, bodyHash, region, atMs: Date.now() + skewMs }
+    const headers = await signRequest(unsigned, await credentials.get())
+    return open(url, {
+      method,
+      headers: { ...headers, 'accept-encoding': 'identity' },
+      ...(body && { body }),
+      ...(signal && { signal }),
+      firstByteSeconds: firstByteSeconds + (body?.length ?? 0) / slowestBytesPerSecond,
+      idleSeconds,
+      timeoutSeconds: longestAnswerSeconds,
+      maxBytes: Number.MAX_SAFE_INTEGER,
+    })
+  }
+
+  const tryOnce = async (request: S3Request, bodyHash: string): Promise<Outcome> => {
+    try {
+      const opened = await sendOnce(request, bodyHash)
+      if (opened.status >= 200 && opened.status < 300) return { answer: Object.assign(opened, { code: undefined }) }
+      const fault = await readFault(opened)
+      const isAccepted = request.accept?.includes(fault.status) && fault.code !== 'NoSuchBucket'
+      if (!isAccepted) return { fault, headers: opened.headers }
+      return { answer: Object.assign(opened, { code: fault.code }) }
+    } catch (error) {
+      if (error instanceof AppError && ['network_failed', 'timed_out'].includes(error.code)) return { silent: error }
+      throw error
+    }
+  }
+
+  /** Corrects what one answer says is wrong on this side; whether there was something. */
+  const correct = ({ fault, headers }: Extract<Outcome, { fault: S3Fault }>): boolean => {
+    if (isExpired(fault)) {
+      credentials.forget()
+      return true
+    }
+    const serverMs = isSkewed(fault) ? Date.parse(headers.date ?? '') : Number.NaN
+    if (Number.isNaN(serverMs)) return false
+    skewMs = serverMs - Date.now()
+    return true
+  }
+
+  const send = async (request: S3Request): Promise<S3Answer> => {
+    const bodyHash = request.body ? createHash('sha256').update(request.body).digest('hex') : emptyHash
+    let isCorrected = false
+    for (let tried = 1; ; tried++) {
+      const outcome = await tryOnce(request, bodyHash)
+      if ('answer' in outcome) {
+        state = { ok: true, reason: null }
+        return outcome.answer
+      }
+      if ('fault' in outcome && !isCorrected && correct(outcome)) {
+        isCorrected = true
+        continue
+      }
+      const again = 'silent' in outcome || isPassing(outcome.fault)
+      const error = 'silent' in outcome ? storageSilent(where, outcome.silent) : storageFailure(where, outcome.fault)
+      if (!again || tried >= tries) {
+        state = { ok: false, reason: error.message }
+        throw error
+      }
+      const asked = 'fault' in outcome ? retryAfterSeconds(outcome.headers) : undefined
+      const waitMs = asked === undefined ? firstPauseMs * 4 ** (tried - 1) * (0.5 + Math.random() / 2) : asked * 1000
+      const isWaited = await pause(Math.min(waitMs, longestPauseMs), request.signal)
+      if (!isWaited) throw new AppError('cancelled', `A request to ${where} was interrupted`)
+    }
+  }
+
+  return {
+    where,
+    get state() {
+      return state
+    },
+    keyOf,
+    send,
+  }
+}

@@ -1,0 +1,112 @@
+import { randomUUID } from 'node:crypto'
+import { makeByteBudget } from '../../../lib/memory/byte-budget.ts'
+import { checkedId, isObjectId, objectNotFound } from '../object-id.ts'
+import type { ObjectStore } from '../objects.ts'
+import type { DatabaseIdentity, Ownership } from '../owner.ts'
+import { checkBucket } from './check-bucket.ts'
+import type { S3Client } from './client.ts'
+import { openDownload } from './download.ts'
+import { lookAtBucketOwner } from './notes.ts'
+import { cutBody } from './parts.ts'
+import { removeKeys } from './remove.ts'
+import { abortOldUploads, sweepBucketPart } from './sweep.ts'
+import { objectSize, uploadBody } from './upload.ts'
+
+/** Memory of all uploads of a process: two parts in flight and one being filled, for several large ones. */
+const uploadMemoryBytes = 256 * 1024 * 1024
+/** How long what the notes of a bucket say is trusted: reading them is a request. */
+const ownerKeptMs = 60_000
+
+export interface S3ObjectsOptions {
+  client: S3Client
+  identify(): Promise<DatabaseIdentity>
+  /** Completes before the first object is written or removed, and is tried again while it fails. */
+  claim(): Promise<void>
+  /** For tests. */
+  partBytes?: (number: number) => number
+}
+
+/** Makes `work` run until it succeeds once; calls meanwhile share the attempt. */
+const untilDone = (work: () => Promise<void>): (() => Promise<void>) => {
+  let done: Promise<void> | undefined
+  return () => {
+    done ??= work().catch((error) => {
+      done = undefined
+      throw error
+    })
+    return done
+  }
+}
+
+/**
+ * An object store in a bucket: `objects/ab/<uuid>`, `unnamed/ab/<uuid>` for marks of objects that no row seems to refer
+ * to, `id` and `databases/` for whose it is.
+ */
+export const makeS3Objects = ({ client, identify, claim, partBytes }: S3ObjectsOptions): ObjectStore => {
+  const memory = makeByteBudget(uploadMemoryBytes)
+  const keyOf = (id: string) => `objects/${checkedId(id).slice(0, 2)}/${id}`
+  const markOf = (id: string) => `unnamed/${checkedId(id).slice(0, 2)}/${id}`
+  const places = { isId: isObjectId, keyOf, markOf }
+  let owner: { state: Ownership; atMs: number } | undefined
+  const look = async (): Promise<Ownership> => {
+    const state = await lookAtBucketOwner(client, await identify())
+    owner = { state, atMs: performance.now() }
+    return state
+  }
+  const lookSometimes = async () => (owner && performance.now() - owner.atMs < ownerKeptMs ? owner.state : await look())
+  const ready = untilDone(async () => {
+    await claim()
+    await look()
+  })
+
+  return {
+    where: client.where,
+    isRemote: true,
+    get state() {
+      return client.state
+    },
+
+    async put(body, { maxBytes, id = randomUUID() }) {
+      await ready()
+      const share = memory.open(id)
+      try {
+        const isHere = body instanceof Uint8Array
+        const options = { maxBytes, share: isHere ? undefined : share, sizeOf: partBytes }
+        const measured = cutBody(isHere ? [body] : body, options)
+        await uploadBody(client, keyOf(id), measured, share)
+        return { id, ...measured.measured() }
+      } finally {
+        share.end()
+      }
+    },
+
+    async open(id, range) {
+      const opened = await openDownload(client, keyOf(id), range)
+      if (!opened) throw objectNotFound(id)
+      return opened
+    },
+
+    sizeOf: async (id) => objectSize(client, keyOf(id)),
+
+    async remove(ids) {
+      const keys = ids.map(keyOf)
+      await ready()
+      if ((await lookSometimes()).state === 'copied') return // the database that this one was copied from may refer to them
+      await removeKeys(client, new Map(keys.map((key, at) => [key, ids[at] as string])))
+    },
+
+    async check() {
+      await ready()
+      await checkBucket(client)
+    },
+
+    owner: look,
+
+    async sweepUnnamed(sweep) {
+      const found = await look()
+      return found.state === 'alone' ? sweepBucketPart(client, places, found.sinceMs, sweep) : undefined
+    },
+
+    sweepTemporary: () => abortOldUploads(client),
+  }
+}
