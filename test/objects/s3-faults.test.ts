@@ -14,7 +14,7 @@ let fake: FakeS3
 let store: ObjectStore
 const open = (more: Parameters<typeof openS3>[2] = {}) => openS3(fake, identity, { partBytes: () => partSize, ...more })
 beforeEach(async () => {
-  fake = await startFakeS3({ leastPartBytes: partSize, pageSize: 50 })
+  fake = await startFakeS3({ leastPartBytes: partSize, pageSize: 20 })
   store = open().store
 })
 afterEach(() => fake.close())
@@ -226,10 +226,10 @@ describe('sweeps', () => {
   })
 
   it('goes through more than a page', async () => {
-    for (let n = 0; n < 130; n++) {
+    for (let n = 0; n < 45; n++) {
       const id = `ab${randomUUID().slice(2)}`
       fake.objects.set(keyOf(id), { bytes: Buffer.alloc(0), etag: '""', atMs: Date.now() - 2 * dayMs })
     }
-    expect(await sweep('ab')).toEqual({ setAside: 130, restored: 0, removed: 0 })
+    expect(await sweep('ab')).toEqual({ setAside: 45, restored: 0, removed: 0 })
   })
 })

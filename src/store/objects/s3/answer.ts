@@ -17,7 +17,7 @@ export interface S3Fault {
 const mostErrorBytes = 64 * 1024
 
 /** Reads a short answer as text. */
-export const answerText = async (body: AsyncIterable<Uint8Array>, mostBytes: number): Promise<string> => {
+export const s3AnswerText = async (body: AsyncIterable<Uint8Array>, mostBytes: number): Promise<string> => {
   const parts: Uint8Array[] = []
   let size = 0
   for await (const part of body) {
@@ -30,7 +30,7 @@ export const answerText = async (body: AsyncIterable<Uint8Array>, mostBytes: num
 
 /** Reads why a request failed. */
 export const readFault = async ({ status, body }: OpenAnswer): Promise<S3Fault> => {
-  const text = await answerText(body, mostErrorBytes).catch(() => '')
+  const text = await s3AnswerText(body, mostErrorBytes).catch(() => '')
   const code = elementText(text, 'Code')
   return { status, code, message: elementText(text, 'Message') ?? `HTTP status ${status}` }
 }

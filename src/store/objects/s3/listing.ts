@@ -1,4 +1,4 @@
-import { answerText } from './answer.ts'
+import { s3AnswerText } from './answer.ts'
 import type { S3Client } from './client.ts'
 import { elements, elementText } from './xml-text.ts'
 
@@ -32,7 +32,7 @@ export async function* listObjects(client: S3Client, folder: string): AsyncGener
     const query = { 'list-type': '2', prefix, 'max-keys': String(pageSize) }
     const more = token === undefined ? {} : { 'continuation-token': token }
     const answer = await client.send({ method: 'GET', query: { ...query, ...more } })
-    const text = await answerText(answer.body, mostListBytes)
+    const text = await s3AnswerText(answer.body, mostListBytes)
     const objects = elements(text, 'Contents').map((item) => ({
       name: (elementText(item, 'Key') ?? '').slice(own),
       writtenMs: Date.parse(elementText(item, 'LastModified') ?? ''),
@@ -53,7 +53,7 @@ export const listUploadsInParts = async (client: S3Client): Promise<{ uploads: L
   const query = { uploads: '', prefix: client.keyOf('objects/'), 'max-uploads': String(pageSize) }
   const answer = await client.send({ method: 'GET', query })
   const own = client.keyOf('').length
-  const uploads = elements(await answerText(answer.body, mostListBytes), 'Upload').map((item) => ({
+  const uploads = elements(await s3AnswerText(answer.body, mostListBytes), 'Upload').map((item) => ({
     key: (elementText(item, 'Key') ?? '').slice(own),
     uploadId: elementText(item, 'UploadId') ?? '',
     begunMs: Date.parse(elementText(item, 'Initiated') ?? ''),

@@ -1,7 +1,7 @@
 /** What says whose a bucket is: the id of the store, and a note of each database that has used it. */
 import { randomUUID } from 'node:crypto'
 import { type DatabaseIdentity, type DatabaseNote, type Ownership, ownershipOf } from '../owner.ts'
-import { answerText } from './answer.ts'
+import { s3AnswerText } from './answer.ts'
 import type { S3Client } from './client.ts'
 import { listObjects } from './listing.ts'
 import { putOnce } from './upload.ts'
@@ -13,7 +13,7 @@ const notesFolder = 'databases/'
 export const bucketId = async (client: S3Client): Promise<string> => {
   const read = async (): Promise<string | undefined> => {
     const answer = await client.send({ method: 'GET', key: idKey, accept: [404] })
-    return answer.status === 404 ? undefined : (await answerText(answer.body, 1000)).trim()
+    return answer.status === 404 ? undefined : (await s3AnswerText(answer.body, 1000)).trim()
   }
   const found = await read()
   if (found !== undefined) return found

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { AppError } from '../../../lib/errors.ts'
 import { throwFailed } from '../removal.ts'
-import { answerText } from './answer.ts'
+import { s3AnswerText } from './answer.ts'
 import type { S3Client } from './client.ts'
 import { elements, elementText, escapeXml } from './xml-text.ts'
 
@@ -36,7 +36,7 @@ const removeSome = async (client: S3Client, some: [key: string, id: string][]): 
   const headers = { 'content-md5': createHash('md5').update(body).digest('base64') }
   try {
     const answer = await client.send({ method: 'POST', query: { delete: '' }, body, headers, accept: [501] })
-    if (answer.status !== 501) return failedOf(await answerText(answer.body, mostAnswerBytes), client, new Map(some))
+    if (answer.status !== 501) return failedOf(await s3AnswerText(answer.body, mostAnswerBytes), client, new Map(some))
   } catch (error) {
     return some.map(([, id]) => ({ id, error }))
   }

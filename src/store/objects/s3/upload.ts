@@ -1,6 +1,6 @@
 import { AppError } from '../../../lib/errors.ts'
 import type { Share } from '../../../lib/memory/byte-budget.ts'
-import { answerText, type S3Fault } from './answer.ts'
+import { type S3Fault, s3AnswerText } from './answer.ts'
 import type { S3Client } from './client.ts'
 import { isStorageUnavailable, storageFailure } from './failures.ts'
 import type { BodyPart, MeasuredBody } from './parts.ts'
@@ -51,7 +51,7 @@ const damaged = ({ where }: S3Client, key: string): AppError =>
 
 const beginParts = async (client: S3Client, key: string): Promise<string> => {
   const answer = await client.send({ method: 'POST', key, query: { uploads: '' } })
-  const uploadId = elementText(await answerText(answer.body, mostAnswerBytes), 'UploadId')
+  const uploadId = elementText(await s3AnswerText(answer.body, mostAnswerBytes), 'UploadId')
   if (uploadId) return uploadId
   throw damaged(client, key)
 }
@@ -130,7 +130,7 @@ const complete = async (client: S3Client, key: string, { uploadId, tags, size }:
   try {
     const answer = await client.send(request)
     if (answer.status === 404) throw storageFailure(client.where, { ...lostUpload, code: answer.code })
-    const text = await answerText(answer.body, mostAnswerBytes)
+    const text = await s3AnswerText(answer.body, mostAnswerBytes)
     const code = text.includes('<Error>') ? elementText(text, 'Code') : undefined // also with status 200
     if (code === undefined) return
     throw storageFailure(client.where, { status: 500, code, message: elementText(text, 'Message') ?? '' })

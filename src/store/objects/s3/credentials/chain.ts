@@ -1,31 +1,11 @@
 /** Where the keys of a bucket come from: the settings, or what the AWS CLI would use on this machine, in its order. */
 import { AppError } from '../../../../lib/errors.ts'
-import type { Fetch } from '../../../../lib/net/net.ts'
 import type { CredentialSource } from '../client.ts'
-import type { S3Credentials } from '../sign-request.ts'
 import { fromContainer } from './from-container.ts'
 import { fromInstance } from './from-instance.ts'
 import { fromProfile } from './from-profile.ts'
 import { fromWebIdentity } from './from-web-identity.ts'
-
-/** Keys with the time at which they expire, in milliseconds since 1970; undefined: never. */
-export interface FoundCredentials extends S3Credentials {
-  expiresMs?: number | undefined
-}
-
-export interface CredentialPlaces {
-  /** Keys of the settings. */
-  accessKeyId: string | undefined
-  secretAccessKey: string | undefined
-  /** Environment variables. */
-  variables: Record<string, string | undefined>
-  region: string
-  /** Reaches AWS, and the local addresses that give credentials to containers and instances. */
-  fetch: Fetch
-}
-
-/** Looks in one place: undefined when nothing is configured there. Throws when what is configured fails. */
-export type FindCredentials = (places: CredentialPlaces) => Promise<FoundCredentials | undefined>
+import type { CredentialPlaces, FindCredentials, FoundCredentials } from './places.ts'
 
 const fromSettings: FindCredentials = async ({ accessKeyId, secretAccessKey }) => {
   if (accessKeyId === undefined && secretAccessKey === undefined) return undefined

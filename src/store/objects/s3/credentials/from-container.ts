@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { AppError } from '../../../../lib/errors.ts'
-import type { FindCredentials } from './chain.ts'
 import { parseCredentials } from './json-credentials.ts'
+import type { FindCredentials } from './places.ts'
 
 /** Hosts that may get the token of a container without encryption: its own machine, and those of ECS and EKS. */
 const localHosts = new Set(['localhost', '127.0.0.1', '[::1]', '169.254.170.2', '169.254.170.23', '[fd00:ec2::23]'])

@@ -1,6 +1,6 @@
 import { AppError } from '../../../../lib/errors.ts'
-import type { CredentialPlaces, FindCredentials } from './chain.ts'
 import { parseCredentials } from './json-credentials.ts'
+import type { CredentialPlaces, FindCredentials } from './places.ts'
 
 const metadataUrl = 'http://169.254.169.254/latest'
 const rolePath = '/meta-data/iam/security-credentials/'

@@ -4,8 +4,8 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { AppError } from '../../../../lib/errors.ts'
-import type { FindCredentials, FoundCredentials } from './chain.ts'
 import { parseCredentials } from './json-credentials.ts'
+import type { FindCredentials, FoundCredentials } from './places.ts'
 
 type Section = Record<string, string>
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { AppError } from '../../../../lib/errors.ts'
 import { elementText } from '../xml-text.ts'
-import type { FindCredentials } from './chain.ts'
+import type { FindCredentials } from './places.ts'
 
 /** Exchanges the token of a Kubernetes service account for credentials of its role (IRSA). */
 export const fromWebIdentity: FindCredentials = async ({ variables, region, fetch }) => {

@@ -1,5 +1,5 @@
 import { AppError } from '../../../../lib/errors.ts'
-import type { FoundCredentials } from './chain.ts'
+import type { FoundCredentials } from './places.ts'
 
 const textOf = (document: Record<string, unknown>, name: string): string | undefined =>
   typeof document[name] === 'string' && document[name] !== '' ? (document[name] as string) : undefined
