@@ -7,7 +7,7 @@ import type { Batch, BatchSummary } from '../../src/model/runs/batch.ts'
 import type { CollectionRun } from '../../src/model/runs/collection-run.ts'
 import type { DailyStats } from '../../src/model/runs/daily-stats.ts'
 import type { Evaluation } from '../../src/model/runs/evaluation.ts'
-import type { Fixture } from '../../web/fixtures/fixture.ts'
+import { answerKey, type Fixture } from '../../web/fixtures/fixture.ts'
 
 const collection = 'fixtures'
 const at = (minutes: number): string => new Date(Date.parse('2026-11-28T11:00:00Z') + minutes * 60_000).toISOString()
@@ -21,6 +21,12 @@ const taskOf = (name: string, workflow: Record<string, unknown>) => ({
   ...{ workflow, input_schema: {} },
 })
 
+/** Written as a request, found under the key of its answer. */
+const keyOf = (request: string): string => {
+  const [method = 'GET', address = ''] = request.split(' ')
+  return answerKey(method, address)
+}
+
 /** A page of a task, with answers by method and path. */
 const pageOf = (task: string, search: string, answers: Record<string, unknown>, workflow = {}): Fixture => ({
   name: task,
@@ -28,7 +34,7 @@ const pageOf = (task: string, search: string, answers: Record<string, unknown>, 
   now: '2026-11-28T12:00:00Z',
   answers: Object.fromEntries(
     Object.entries({ [`GET /api/v1/tasks/${collection}/${task}`]: taskOf(task, workflow), ...answers }).map(
-      ([key, body]) => [key, { status: 200, type: 'application/json', body: JSON.stringify(body) }],
+      ([key, body]) => [keyOf(key), { status: 200, type: 'application/json', body: JSON.stringify(body) }],
     ),
   ),
 })
