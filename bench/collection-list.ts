@@ -6,18 +6,16 @@ import { Agent, request } from 'undici'
 import { type Database, openDatabase } from '../src/database/database.ts'
 import { type CollectionRunFilter, collectionRunsAfter } from '../src/store/runs/collection-runs.ts'
 import { noFilter } from '../src/store/runs/lists/run-filter.ts'
+import { fillCollection } from './lib/filled-collection.ts'
 import { explaining, walk } from './lib/lists.ts'
 import { percentile } from './lib/numbers.ts'
 import { residentMb } from './lib/processes.ts'
 import { stage } from './lib/stage.ts'
 
 const sizes = { small: 1_000, large: 1_000_000 }
-const tasks = 50
 const rounds = 5
 const requestsARound = 20
 const limit = 50
-/** Every this many runs one has failed. */
-const failedEvery = 50
 const exported = 100_000
 
 type Size = keyof typeof sizes
@@ -32,37 +30,6 @@ const filters = [
   '&model=scripted/echo',
   '&min_cost_usd=0.5',
 ]
-
-/** A collection with so many ended runs of one step, a second apart, the tasks in turn. */
-const fill = async (database: Database, name: Size): Promise<number> => {
-  const [row] = await database.query<{ id: number }>('insert into collections (name) values ($1) returning id', [name])
-  const id = row?.id ?? 0
-  await database.query(`insert into definitions (hash, workflow) values ('none', '{}') on conflict do nothing`)
-  await database.query(
-    `insert into tasks (collection_id, name, definition) select $1, 't' || n, 'none' from generate_series(0, $2::int - 1) n`,
-    [id, tasks],
-  )
-  const part = 100_000
-  for (let from = 0; from < sizes[name]; from += part) {
-    await database.query(
-      `with made as (
-         insert into runs (id, trajectory_id, workflow_id, collection_id, task_id, name, definition, init_params, author,
-           status, error, created_at, started_at, ended_at)
-         select $2 || n, $2 || lpad(to_hex(n), 7, '0'), $2 || n, $1, t.id, $2 || '/' || t.name, 'none', '{"text":"hello"}',
-           'bench', case when n % $5 = 0 then 'failed' else 'completed' end, case when n % $5 = 0 then 'a needle' end,
-           now() - n * interval '1 second', now() - n * interval '1 second', now() - n * interval '1 second'
-         from generate_series($3::int + 1, $4::int) n
-         join tasks t on t.collection_id = $1 and t.name = 't' || n % ${tasks}
-         returning id, task_id, created_at),
-       spent as (insert into run_spending (run_id, usd) select id, (task_id % 100) / 100.0 from made)
-       insert into steps (run_id, task_id, seq, name, status, attempt, inputs, outputs, epoch, started_at, ended_at)
-       select id, task_id, 0, 'ask', 'completed', 1, '{"model":"scripted/echo","prompt":"hello"}', '{"text":"hello"}', 1,
-         created_at, created_at from made`,
-      [id, name, from, Math.min(from + part, sizes[name]), failedEvery],
-    )
-  }
-  return id
-}
 
 const everyRun: CollectionRunFilter = {
   ...noFilter,
@@ -91,8 +58,8 @@ await stage('collection-list', async ({ report, jetty, child, createDatabase }) 
   const url = await createDatabase('list')
   const server = await jetty({ environment: { DATABASE_URL: url } })
   const database = openDatabase(url)
-  await fill(database, 'small')
-  const large = await fill(database, 'large')
+  await fillCollection(database, 'small', sizes.small)
+  const large = await fillCollection(database, 'large', sizes.large)
   for (const table of ['runs', 'steps', 'run_spending']) await database.query(`vacuum analyze ${table}`)
   report.note(['plans at 1,000,000 runs', ...(await plans(database, large))].join('\n'))
   await database.close()

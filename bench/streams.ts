@@ -1,11 +1,11 @@
 /** What open event streams cost a server in which nothing happens, against the same server without any. */
 
-import { type ClientRequest, request } from 'node:http'
 import { openDatabase } from '../src/database/database.ts'
 import type { WorkflowResponse } from '../src/model/runs/trajectory.ts'
 import type { JettyServer } from './lib/server.ts'
 import { stage } from './lib/stage.ts'
 import { idleUsage, type UsageRate } from './lib/usage.ts'
+import { watchStream } from './lib/watch-stream.ts'
 
 const streams = 500
 const rounds = 3
@@ -23,31 +23,14 @@ const sleepers = async (server: JettyServer): Promise<string[]> => {
   return ids
 }
 
-/** Opens a stream and reads its snapshot. */
-const watch = (server: JettyServer, path: string): Promise<ClientRequest> =>
-  new Promise((resolve, reject) => {
-    const outgoing = request(`${server.url}/api/v1/${path}`, {
-      headers: { authorization: `Bearer ${server.adminToken}` },
-    })
-    outgoing.on('error', reject)
-    outgoing.on('response', (answer) => {
-      if (answer.statusCode !== 200) reject(new Error(`${path}: ${answer.statusCode}`))
-      answer.on('error', () => {}) // the server ends before its streams
-      answer.on('data', (chunk) => {
-        if (String(chunk).includes('event: ')) resolve(outgoing)
-      })
-    })
-    outgoing.end()
-  })
-
 await stage('streams', async ({ report, jetty, createDatabase, postgres }) => {
   const watched = await jetty({ environment: { DATABASE_URL: await createDatabase('watched') } })
   const alone = await jetty({ environment: { DATABASE_URL: await createDatabase('alone') } })
   const monitor = openDatabase((await postgres()).url, { connections: 1 })
   const ids = await sleepers(watched)
   await sleepers(alone)
-  const open = await Promise.all(ids.map((id) => watch(watched, `trajectory/demo/sleeper/${id}/events`)))
-  open.push(await watch(watched, 'collections/demo/events'))
+  const open = await Promise.all(ids.map((id) => watchStream(watched, `trajectory/demo/sleeper/${id}/events`)))
+  open.push(await watchStream(watched, 'collections/demo/events'))
   const lines = await idleUsage(
     monitor,
     [

@@ -61,11 +61,21 @@ const sameKey = (key: string): string => {
 }
 
 /** Serves the built pages, and answers the API from recorded answers: each page shows the same on every machine. */
-export const startFixtureServer = async ({ pages = join(root, 'dist/web'), port = 0 } = {}): Promise<FixtureServer> => {
+export const startFixtureServer = async ({
+  pages = join(root, 'dist/web'),
+  port = 0,
+  more = [],
+}: {
+  pages?: string
+  port?: number
+  /** Answers beside those of the gallery. */
+  more?: readonly Fixture[]
+} = {}): Promise<FixtureServer> => {
   // Where both have an answer, that of the run counts: its times are those of its page.
   const fixtures = [
     ...fixturePages.map(({ name }) => readFixture('pages', name)),
     ...fixtureShapes.map(({ name }) => readFixture('runs', name)),
+    ...more,
   ]
   const answers = new Map<string, FixtureAnswer>([['GET /api/v1/health', health]])
   for (const fixture of [...tabFixtures, ...playgroundFixtures, ...fixtures])

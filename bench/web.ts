@@ -1,0 +1,38 @@
+/**
+ * The pages in a browser: bytes of their files, CPU a frame, the first rows of a list, and what open tabs cost a server.
+ * Arguments choose parts (`bytes`, `frames`, `first-rows`, `tabs`); `--quick` measures less, and 20,000 runs instead of a
+ * million.
+ */
+import { stage } from './lib/stage.ts'
+import { openBrowser } from './web/browser.ts'
+import { measureBytes } from './web/bytes.ts'
+import { measureFirstRows } from './web/first-rows.ts'
+import { measureFrames } from './web/frames.ts'
+import { measureTabs } from './web/tabs.ts'
+
+const parts = ['bytes', 'frames', 'first-rows', 'tabs']
+const isQuick = process.argv.includes('--quick')
+const named = parts.filter((part) => process.argv.includes(part))
+const isWanted = (part: string) => named.length === 0 || named.includes(part)
+
+const measure = (browserOf: () => ReturnType<typeof openBrowser>) =>
+  stage(
+    'web',
+    async (made) => {
+      if (isWanted('bytes')) measureBytes(made.report)
+      if (isWanted('frames')) await measureFrames(made, await browserOf(), isQuick)
+      if (isWanted('tabs')) await measureTabs(made, await browserOf(), isQuick)
+      if (isWanted('first-rows')) await measureFirstRows(made, await browserOf(), isQuick)
+    },
+    { longestSeconds: isQuick ? 290 : 1500 },
+  )
+
+let browser: ReturnType<typeof openBrowser> | undefined
+try {
+  await measure(() => {
+    browser ??= openBrowser()
+    return browser
+  })
+} finally {
+  await (await browser)?.close()
+}
