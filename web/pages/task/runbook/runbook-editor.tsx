@@ -1,5 +1,5 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { useMemo, useState } from 'react'
+import { type DragEvent, useMemo, useState } from 'react'
 import { isObject } from '../../../../src/lib/json/json-object.ts'
 import { keys } from '../../../data/keys.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
@@ -60,8 +60,19 @@ export const RunbookEditor = ({ collection, task, read, places }: RunbookEditorP
     { keys: 'mod+enter', does: 'Save and run it', run: saveAndRun },
   ])
   const given = Object.fromEntries(Object.entries(form.params).map(([name, value]) => [`${varsName}.${name}`, value]))
+  const onDrop = (event: DragEvent) => {
+    if (event.dataTransfer.files.length === 0) return
+    event.preventDefault()
+    event.stopPropagation() // the editor would insert the text of a file
+    form.setFiles([...form.files, ...event.dataTransfer.files])
+    setView('form')
+  }
   return (
-    <main className="flex min-h-0 flex-1 flex-col">
+    <main
+      className="flex min-h-0 flex-1 flex-col"
+      onDragOver={(event) => event.preventDefault()}
+      onDropCapture={onDrop}
+    >
       <h1 className="sr-only">Runbook of {task}</h1>
       <SaveBar
         place={place}
