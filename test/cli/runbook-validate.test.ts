@@ -99,9 +99,10 @@ describe('init', () => {
       expect(publishedMarks.filter(([, mark]) => !mark.test(text))).toEqual([])
       expect(text).toContain(`evaluation: ${kind}`)
       const { code, stdout } = await validate(file, '--strict', '--json')
+      const parameters = [expect.objectContaining({ name: 'subject', required: true })]
       expect([code, JSON.parse(stdout)]).toEqual([
         0,
-        [{ file, valid: true, level: 'strict', errors: [], warnings: [] }],
+        [{ file, valid: true, level: 'strict', errors: [], warnings: [], parameters }],
       ])
       const again = await shell.jetty(['runbook', 'init', file])
       expect([again.code === 0, again.stderr]).toEqual([false, expect.stringContaining('already exists')])

@@ -116,7 +116,7 @@ test('an evaluation judges rows, and is compared with an earlier one', async () 
   await takeShots(visitor, 'evaluations')
   await expectSound(visitor, 'an evaluation with its baseline')
   await compared.getByRole('combobox', { name: 'Items' }).selectOption('worse')
-  await compared.getByText('1 items').waitFor()
+  await compared.getByText('1 item', { exact: true }).waitFor()
 })
 
 test('statistics say how the task went day by day', async () => {

@@ -90,7 +90,7 @@ it('leads from a failure to its fix, runs again from the failed step, and compar
   const { trajectory_id: id } = await server.start(task)
   await server.until(task, id, ({ ended }) => ended)
   await open(task, id)
-  await page.getByText("leads to nothing: no 'greeting'", { exact: false }).first().waitFor()
+  await page.getByText("has no 'greeting'", { exact: false }).first().waitFor()
   await page.getByRole('link', { name: 'Open the definition' }).click()
 
   const editor = page.getByLabel(`Workflow of ${task}`)

@@ -13,12 +13,12 @@ const pngText = testMedia.png.toString('base64')
 /** What a model says to a question of the examples: a verdict in the form that is asked for, JSON, or words. */
 const saidTo = ({ messages, response_format: format }: Body): string => {
   const prompt = JSON.stringify(messages)
-  if (format) return '{"summary": "All of it, in short.", "keywords": ["rope", "boat"], "entities": ["Ada", "Whitby"]}'
   const [, label] = /exactly one of these labels: \\+"([^"\\]+)/.exec(prompt) ?? []
   if (label) return `{"label": "${label}"}`
   if (prompt.includes('Answer yes or no')) return '{"label": "yes", "explanation": "It is there."}'
   const dimensions = '"dimensions": {"correctness": 4, "clarity": 4, "brevity": 4}'
   if (prompt.includes('Give a score')) return `{"score": 4, "explanation": "Good.", ${dimensions}}`
+  if (format) return '{"summary": "All of it, in short.", "keywords": ["rope", "boat"], "entities": ["Ada", "Whitby"]}'
   return 'The words of a model.'
 }
 

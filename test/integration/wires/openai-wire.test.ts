@@ -119,7 +119,7 @@ describe('a stream of OpenAI', () => {
       { body: sse([said[1], { error: { message: `no ${key}`, code: 503 } }]) },
       /503: no \*\*\*/,
     ],
-    ['a chunk that is no JSON', { body: `${sse([said[1]], '')}data: {"half\n\n` }, /no chunk/],
+    ['a chunk that is no JSON', { body: `${sse([said[1]], '')}data: {"half\n\n` }, /something other than a chunk/],
     ['a page', { body: '<html><h1>Sign in</h1></html>', headers: { 'content-type': 'text/html' } }, /Sign in/],
     ['a refusal', { status: 401, body: `{"error":{"message":"bad key ${key}"}}` }, /401: bad key \*\*\*/],
     ['no reason', { body: sse([said[0], said[1]], '') }, /ended its answer early/],
