@@ -269,20 +269,12 @@ describe('a provider that does not answer well', () => {
   })
 
   it.each([
-    [
-      'cut JSON',
-      { body: '{"choices": [{' },
-      'something other than a chat completion (application/json): {"choices": [{',
-    ],
-    [
-      'JSON that is something else',
-      { body: { hello: 1 } },
-      'something other than a chat completion (application/json): {"hello":1}',
-    ],
+    ['cut JSON', { body: '{"choices": [{' }, 'a chat completion (application/json): {"choices": [{'],
+    ['JSON that is something else', { body: { hello: 1 } }, 'a chat completion (application/json): {"hello":1}'],
     [
       'a page',
       { body: '<html><body>Sign in</body></html>', headers: { 'content-type': 'text/html' } },
-      'something other than a chat completion (text/html): <html><body>Sign in',
+      'a chat completion (text/html): <html><body>Sign in',
     ],
     [
       'a page with a 403',
