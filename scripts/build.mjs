@@ -48,6 +48,16 @@ const copyOf = (name) => {
 
 const isOfWeb = (name) => name === 'web' || name === 'web-before' || name === stamps.web
 
+/** Replaces the operations of the client by their values: in a browser the contract would bring every schema, and node:fs. */
+const freezeWireOperations = async () => {
+  const path = join(draft, 'client/wire-operations.js')
+  if (!existsSync(path)) return
+  const { wireOperations, clientVersion } = await import(path)
+  const text = JSON.stringify(JSON.stringify(wireOperations))
+  const version = JSON.stringify(clientVersion)
+  writeFileSync(path, `export const wireOperations = JSON.parse(${text})\nexport const clientVersion = ${version}\n`)
+}
+
 /**
  * Compiles src and adds what is not TypeScript. `npm run types` and the tests check the types: a check takes fifteen times as
  * long as a build without one.
@@ -70,6 +80,7 @@ const buildSource = async () => {
   const { contract } = await import(join(draft, 'api/contract.js'))
   const { describeOperations } = await import(join(draft, 'client/operations.js'))
   writeFileSync(join(draft, 'client/operations.json'), JSON.stringify(describeOperations(contract)))
+  await freezeWireOperations()
   const bin = join(draft, 'bin.js')
   if (existsSync(bin)) chmodSync(bin, 0o755)
   writeFileSync(join(draft, stamps.source), wanted.source)

@@ -1,6 +1,6 @@
 declare module '*.css'
 
 declare module 'virtual:operations' {
-  const operations: import('../src/client/operations.ts').Operations
+  const operations: Readonly<Record<string, import('../src/client/operations.ts').WireOperation>>
   export default operations
 }

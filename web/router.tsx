@@ -28,7 +28,26 @@ const signIn = createRoute({
   component: lazyRouteComponent(() => import('./pages/sign-in/page.tsx'), 'SignInPage'),
 })
 
-/** Everything but the sign-in needs a session. */
+/** The documentation is for everybody. */
+const docs = createRoute({
+  getParentRoute: () => root,
+  path: '/docs/{-$page}',
+  component: lazyRouteComponent(() => import('./pages/docs/page.tsx'), 'DocsPage'),
+})
+
+const docsBelow = createRoute({
+  getParentRoute: () => root,
+  path: '/docs/$folder/$page',
+  component: lazyRouteComponent(() => import('./pages/docs/page.tsx'), 'DocsPage'),
+})
+
+const docsApi = createRoute({
+  getParentRoute: () => root,
+  path: '/docs/api',
+  component: lazyRouteComponent(() => import('./pages/docs/api/page.tsx'), 'ApiPage'),
+})
+
+/** Everything but the sign-in and the documentation needs a session. */
 const shell = createRoute({
   getParentRoute: () => root,
   id: 'shell',
@@ -129,6 +148,9 @@ const compare = createRoute({
 export const router = createRouter({
   routeTree: root.addChildren([
     signIn,
+    docsApi,
+    docs,
+    docsBelow,
     shell.addChildren([
       collections,
       approvals,

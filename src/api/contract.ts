@@ -8,6 +8,7 @@ import { connectedAccountsContract } from './connected-accounts/contract.ts'
 import { datasetsContract } from './datasets/contract.ts'
 import { demoContract } from './demo/contract.ts'
 import { diffContract } from './diff/contract.ts'
+import { docsContract } from './docs/contract.ts'
 import { environmentContract } from './environment/contract.ts'
 import { evaluationsContract } from './evaluations/contract.ts'
 import { eventsContract } from './events/contract.ts'
@@ -47,6 +48,7 @@ import { workflowsContract } from './workflows/contract.ts'
 /** All operations of the server by name. To add a resource: one line here. */
 export const contract = {
   ...healthContract,
+  ...docsContract,
   ...collectionsContract,
   ...settingsContract,
   ...environmentContract,

@@ -9,6 +9,7 @@ import { connectedAccountsRoutes } from './connected-accounts/routes.ts'
 import { datasetsRoutes } from './datasets/routes.ts'
 import { demoRoutes } from './demo/routes.ts'
 import { type DiffDeps, diffRoutes } from './diff/routes.ts'
+import { docsRoutes } from './docs/routes.ts'
 import { type EnvironmentDeps, environmentRoutes } from './environment/routes.ts'
 import { type EvaluationsDeps, evaluationsRoutes } from './evaluations/routes.ts'
 import { type EventsDeps, eventsRoutes } from './events/routes.ts'
@@ -87,6 +88,7 @@ export type ApiDeps = HealthDeps &
 /** Routes of all operations. To add a resource: one line here. */
 export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...healthRoutes(deps),
+  ...docsRoutes(),
   ...collectionsRoutes(deps),
   ...settingsRoutes(deps),
   ...environmentRoutes(deps),

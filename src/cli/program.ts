@@ -30,6 +30,7 @@ import { registerStorage } from './commands/storage.ts'
 import { registerTasks } from './commands/tasks.ts'
 import { registerTemplates } from './commands/templates.ts'
 import { registerTrial } from './commands/trial.ts'
+import { registerTypes } from './commands/types.ts'
 import { registerWebhooks } from './commands/webhooks.ts'
 import { exitCodes, reportError } from './exit.ts'
 import { addGlobals } from './globals.ts'
@@ -44,6 +45,35 @@ Examples:
 
 Exit codes: 0 done · 1 the run failed · 2 wrong use · 3 the server failed or does not answer`
 
+/** Commands by what people want to do, in the order of `--help`: the shortest names of a group come first. */
+const groups: readonly (readonly [heading: string, registers: readonly ((program: Command) => void)[]])[] = [
+  ['Start:', [registerServe, registerStop, registerLogin, registerStatus, registerTrial, registerSignIn]],
+  [
+    'Run and look:',
+    [registerRun, registerRuns, registerChat, registerBatch, registerFiles, registerRerun, registerApprovals],
+  ],
+  [
+    'Build:',
+    [
+      ...[registerApi, registerEnv, registerMcp, registerTasks, registerTypes, registerAgents, registerRunbook],
+      ...[registerRoutines, registerTemplates],
+    ],
+  ],
+  ['Improve:', [registerDiff, registerEval, registerLabels, registerReplay]],
+  [
+    'Operate:',
+    [
+      registerKeys,
+      registerDoctor,
+      registerImport,
+      registerStorage,
+      registerWebhooks,
+      registerCompletion,
+      registerCollections,
+    ],
+  ],
+]
+
 /** Builds the command line. With `isJson` commander prints no errors: they are reported as JSON. */
 export const buildProgram = (isJson = false): Command => {
   const program = new Command('jetty')
@@ -54,40 +84,11 @@ export const buildProgram = (isJson = false): Command => {
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('(see the usage with --help)')
   addGlobals(program).addHelpText('after', examples)
-  for (const register of [
-    registerServe,
-    registerStatus,
-    registerStop,
-    registerLogin,
-    registerSignIn,
-    registerRun,
-    registerRuns,
-    registerWebhooks,
-    registerRerun,
-    registerReplay,
-    registerRoutines,
-    registerApprovals,
-    registerDiff,
-    registerBatch,
-    registerEval,
-    registerChat,
-    registerTasks,
-    registerCollections,
-    registerEnv,
-    registerLabels,
-    registerFiles,
-    registerKeys,
-    registerTrial,
-    registerTemplates,
-    registerMcp,
-    registerRunbook,
-    registerAgents,
-    registerApi,
-    registerDoctor,
-    registerStorage,
-    registerCompletion,
-  ])
-    register(program)
+  for (const [heading, registers] of groups) {
+    program.commandsGroup(heading)
+    if (heading === 'Start:') program.helpCommand(true)
+    for (const register of registers) register(program)
+  }
   return program
 }
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import pc from 'picocolors'
-import { type Caller, type Client, makeCaller, makeClient } from '../client/client.ts'
+import { makeCaller } from '../client/caller.ts'
+import { type Caller, type Client, makeClient } from '../client/client.ts'
 import { loadOperations } from '../client/load-operations.ts'
 import type { Operations } from '../client/operations.ts'
 import { version } from '../lib/version.ts'

@@ -1,9 +1,6 @@
 import type { z } from 'zod'
 import type { contract } from '../api/contract.ts'
 import type { Endpoint, Params } from '../http/endpoint.ts'
-import { pause } from '../lib/time.ts'
-import { answerError, unreachable } from './errors.ts'
-import type { Operation, Operations } from './operations.ts'
 
 type ApiContract = typeof contract
 
@@ -11,6 +8,8 @@ type ApiContract = typeof contract
 export interface CallOptions {
   headers?: Record<string, string>
   signal?: AbortSignal
+  /** Receives the bytes of the files that were sent, and of all of them, while a form with `files` is sent. */
+  onProgress?: (sentBytes: number, totalBytes: number) => void
 }
 
 /** A file of a form: its bytes and name. */
@@ -66,105 +65,11 @@ export interface AnyInput extends CallOptions {
   asResponse?: boolean
 }
 
-export interface Connection {
-  /** Origin of the server, without a path. */
-  url: string
-  token: string | undefined
-  /** User-Agent header. */
-  agent?: string
-  /** Receives the server's warnings about parts of a request that it ignored. */
-  onWarning?: (text: string) => void
-}
-
-/** Encodes each path parameter as one segment; `{name...}` keeps its slashes. */
-const pathOf = (operation: Operation, params: Record<string, string>): string =>
-  operation.path.replace(/\{(\w+)(\.\.\.)?\}/g, (_, name: string, rest: string | undefined) => {
-    const value = params[name] ?? ''
-    return rest ? value.split('/').map(encodeURIComponent).join('/') : encodeURIComponent(value)
-  })
-
-const queryText = (query: Record<string, unknown>): string => {
-  const search = new URLSearchParams()
-  for (const [name, value] of Object.entries(query)) {
-    for (const one of Array.isArray(value) ? value : [value]) {
-      if (one !== undefined && one !== null) search.append(name, String(one))
-    }
-  }
-  const text = search.toString()
-  return text === '' ? '' : `?${text}`
-}
-
-const formOf = (body: unknown, files: FilePart[]): FormData => {
-  const form = new FormData()
-  for (const [name, value] of Object.entries((body ?? {}) as Record<string, unknown>)) {
-    if (value !== undefined) form.append(name, typeof value === 'string' ? value : JSON.stringify(value))
-  }
-  for (const { field, name, content } of files) form.append(field, content, name)
-  return form
-}
-
-/** Retries of reads on a busy server; a refused connection is reported at once. */
-const waitsMs = [200, 800]
-const longestRetryAfterSeconds = 10
-
-const waitBefore = (response: Response, tries: number): number | undefined => {
-  const passes = response.status === 429 || (response.status >= 500 && response.status !== 524)
-  const asked = Number(response.headers.get('retry-after'))
-  if (!passes || tries >= waitsMs.length || asked > longestRetryAfterSeconds) return undefined
-  return asked > 0 ? asked * 1000 : waitsMs[tries]
-}
-
 /** Calls an operation whose name is only known at run time. */
 export type Caller = (name: string, input?: AnyInput) => Promise<unknown>
 
-/** Makes a caller; it throws an AppError for every answer that is no success. */
-export const makeCaller = (operations: Operations, { url, token, agent, onWarning }: Connection): Caller => {
-  const send = async (operation: Operation, input: AnyInput): Promise<Response> => {
-    const target = `${url}${pathOf(operation, input.params ?? {})}${queryText(input.query ?? {})}`
-    const isJson = operation.body === 'json'
-    const headers = {
-      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-      ...(agent === undefined ? {} : { 'user-agent': agent }),
-      ...(isJson ? { 'content-type': 'application/json' } : {}),
-      ...input.headers,
-    }
-    const body =
-      operation.body === 'none'
-        ? null
-        : isJson
-          ? (input.bodyText ?? JSON.stringify(input.body ?? {}))
-          : formOf(input.body, input.files ?? [])
-    try {
-      return await fetch(target, { method: operation.method, headers, body, signal: input.signal ?? null })
-    } catch (error) {
-      throw input.signal?.aborted ? error : unreachable(url, error)
-    }
-  }
-
-  return async (name, input = {}) => {
-    const operation = operations[name]
-    if (!operation) throw new TypeError(`There is no operation ${name}`)
-    for (let tries = 0; ; tries++) {
-      const response = await send(operation, input)
-      const warnings = response.headers.get('x-jetty-warnings')
-      if (warnings) onWarning?.(warnings)
-      if (response.ok && input.asResponse) return response
-      if (response.ok) return input.asText ? response.text() : read(operation, response)
-      const wait = operation.method === 'GET' ? waitBefore(response, tries) : undefined
-      if (wait === undefined) throw await answerError(response)
-      await response.body?.cancel()
-      await pause(wait, input.signal)
-    }
-  }
-}
-
-const read = async (operation: Operation, response: Response): Promise<unknown> => {
-  if (operation.answer === 'json') return response.json()
-  return operation.answer === 'empty' ? undefined : response
-}
-
 /** Wraps a caller in the typed client. */
-export const makeClient = (operations: Operations, call: Caller): Client =>
+export const makeClient = (operations: Readonly<Record<string, unknown>>, call: Caller): Client =>
   Object.fromEntries(
     Object.keys(operations).map((name) => [name, (input?: AnyInput) => call(name, input)]),
   ) as unknown as Client

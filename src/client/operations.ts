@@ -18,7 +18,12 @@ export interface Operation {
   texts: string[]
   files: readonly string[]
   answer: 'json' | SpecialAnswer
+  /** Takes an Idempotency-Key. */
+  idempotent?: true
 }
+
+/** What a request needs of an operation, without texts for people. */
+export type WireOperation = Pick<Operation, 'method' | 'path' | 'body' | 'answer' | 'idempotent'>
 
 /** All operations of `contract` by name. */
 export type Operations = Readonly<Record<string, Operation>>
@@ -54,7 +59,17 @@ const describe = (endpoint: Endpoint): Operation => ({
   texts: textsOf(endpoint.body),
   files: endpoint.files,
   answer: typeof endpoint.response === 'string' ? endpoint.response : 'json',
+  ...(endpoint.idempotent ? { idempotent: true as const } : {}),
 })
 
 export const describeOperations = (contract: Contract): Operations =>
   Object.fromEntries(Object.entries(contract).map(([name, endpoint]) => [name, describe(endpoint)]))
+
+/** What requests need of all operations of `contract`, by name. */
+export const describeWireOperations = (contract: Contract): Readonly<Record<string, WireOperation>> =>
+  Object.fromEntries(
+    Object.entries(describeOperations(contract)).map(([name, { method, path, body, answer, idempotent }]) => [
+      name,
+      { method, path, body, answer, ...(idempotent && { idempotent }) },
+    ]),
+  )

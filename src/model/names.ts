@@ -15,7 +15,7 @@ const grammar =
 const reservedCollectionNames = new Set([
   ...['search', 'data', 'mlcroissant-validation', 'collection'],
   ...['settings', 'sign-up', 'sign-in', 'api', 'docs', 'trajectory', 'assets'],
-  ...['health', 'metrics', 'mcp', 'v1', 'openapi.json'],
+  ...['health', 'metrics', 'mcp', 'v1', 'openapi.json', 'llms.txt', 'llms-full.txt'],
 ])
 
 const reservedTaskNames = new Set(['search'])

@@ -35,6 +35,7 @@ export const uploadedFileSchema = z
     id: z.string(),
   })
   .meta({ id: 'UploadedFile' })
+export type UploadedFile = z.output<typeof uploadedFileSchema>
 
 export const uploadedFilesSchema = z
   .object({ upload_id: z.string(), file_paths: z.array(z.string()), count: z.int() })

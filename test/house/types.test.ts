@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { activity, FailedWith, type MediaObject, WaitUntil } from '../../src/activities/activity.ts'
 import type { contract } from '../../src/api/contract.ts'
 import type { Client, EndpointOutput, Input } from '../../src/client/client.ts'
+import { createClient, isJettyError, type JettyClient } from '../../src/client/create-client.ts'
 import { endpoint, type Params } from '../../src/http/endpoint.ts'
 import type { Answer, Call } from '../../src/http/implement.ts'
 import { AppError } from '../../src/lib/errors.ts'
@@ -110,6 +111,56 @@ describe('the client', () => {
     expectTypeOf<RunEvent['event']>().toEqualTypeOf<
       'snapshot' | 'step' | 'status' | 'log' | 'label' | 'progress' | 'end'
     >()
+  })
+})
+
+/** Types as `jetty types` writes them. */
+interface Tasks {
+  'acme/greet': {
+    params: { name?: string; times: number }
+    steps: { say: { text: string } }
+    outputs: { text: string }
+  }
+}
+
+describe('the client with the types of tasks', () => {
+  const typed = (jetty: JettyClient<Tasks>) => jetty.runAndWait('acme/greet', { times: 2 })
+
+  test('types the outputs of a completed run and of its steps', () => {
+    type Run = Awaited<ReturnType<typeof typed>>
+    expectTypeOf<Extract<Run, { status: 'completed' }>['outputs']>().toEqualTypeOf<{ text: string }>()
+    expectTypeOf<Exclude<Run, { status: 'completed' }>['outputs']>().toEqualTypeOf<null>()
+    expectTypeOf<NonNullable<Run['steps']['say']>['outputs']>().toEqualTypeOf<{ text: string }>()
+  })
+
+  test('refuses another task, and wrong parameters', () => {
+    const calls = (jetty: JettyClient<Tasks>) => [
+      jetty.run('acme/greet', { times: 1, name: 'moon' }),
+      // @ts-expect-error there is no such task
+      jetty.run('acme/great', { times: 1 }),
+      // @ts-expect-error a parameter is missing
+      jetty.run('acme/greet', {}),
+      // @ts-expect-error a parameter has another type
+      jetty.run('acme/greet', { times: '1' }),
+      // @ts-expect-error there is no such parameter
+      jetty.run('acme/greet', { times: 1, nmae: 'moon' }),
+    ]
+    expectTypeOf(calls).returns.toExtend<Promise<unknown>[]>()
+  })
+
+  test('takes any task and parameters without them', () => {
+    const jetty = createClient({ url: 'http://localhost:1', token: undefined })
+    const untyped = () => jetty.runAndWait('any/task', { some: 1 })
+    expectTypeOf<Extract<Awaited<ReturnType<typeof untyped>>, { status: 'completed' }>['outputs']>().toEqualTypeOf<
+      Record<string, unknown>
+    >()
+  })
+
+  test('tells errors apart by their codes', () => {
+    const codeOf = (error: unknown) => (isJettyError(error, 'busy', 'not_found') ? error.code : undefined)
+    expectTypeOf(codeOf).returns.toEqualTypeOf<'busy' | 'not_found' | undefined>()
+    // @ts-expect-error there is no such code
+    isJettyError(undefined, 'no_such_code')
   })
 })
 

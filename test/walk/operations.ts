@@ -103,6 +103,11 @@ export const operations: Record<string, Operation> = {
   getReady: open('/ready'),
   getOpenApi: open('/openapi.json'),
   getDocs: open('/docs'),
+  getDocsPage: open('/docs/workflows.md'),
+  listDocs: open('/api/v1/docs'),
+  searchDocs: open('/api/v1/docs/search?q=retry'),
+  getLlmsText: open('/llms.txt'),
+  getLlmsFullText: open('/llms-full.txt'),
   preflightRunbook: {
     needs: 'read',
     ask: (place) => ({

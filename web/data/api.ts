@@ -1,5 +1,6 @@
 import operations from 'virtual:operations'
-import { type Caller, type Client, makeCaller, makeClient } from '../../src/client/client.ts'
+import { makeCaller } from '../../src/client/caller.ts'
+import { type Caller, type Client, makeClient } from '../../src/client/client.ts'
 import { AppError } from '../../src/lib/errors.ts'
 import { noteAnswer, noteSilence } from './server-away.ts'
 import { noteRefused, sessionHalf } from './session.ts'

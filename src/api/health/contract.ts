@@ -56,14 +56,6 @@ export const healthContract = {
     access: 'none',
     response: z.record(z.string(), z.unknown()),
   }),
-  getDocs: endpoint({
-    method: 'GET',
-    path: '/docs',
-    summary: 'This API as a readable page',
-    tag: 'Server',
-    access: 'none',
-    response: 'html',
-  }),
   whoAmI: endpoint({
     method: 'GET',
     path: '/api/v1/auth/whoami',

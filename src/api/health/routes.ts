@@ -9,9 +9,8 @@ export interface HealthDeps {
   database: Database
   readiness: Readiness
   version: string
-  /** The OpenAPI document as text, and the reference page. They describe all contracts, which this resource does not know. */
+  /** The OpenAPI document as text. It describes all contracts, which this resource does not know. */
   openApi(): string
-  docsPage(): Reply
   welcomePage(): Reply
 }
 
@@ -19,7 +18,7 @@ export interface HealthDeps {
 const isBrowserAtRoot = ({ target, headers }: Pick<AnyCall, 'target' | 'headers'>): boolean =>
   target.split('?', 1)[0] === '/' && (headers.accept ?? '').includes('text/html')
 
-export const healthRoutes = ({ database, readiness, version, openApi, docsPage, welcomePage }: HealthDeps): Route[] => {
+export const healthRoutes = ({ database, readiness, version, openApi, welcomePage }: HealthDeps): Route[] => {
   const started = performance.now()
   return implement(healthContract, {
     getHealth: async (call) =>
@@ -36,7 +35,6 @@ export const healthRoutes = ({ database, readiness, version, openApi, docsPage, 
       return rawJson(JSON.stringify(state), { status: 503, headers: { 'retry-after': '1' } })
     },
     getOpenApi: async () => rawJson(openApi()),
-    getDocs: async () => docsPage(),
     whoAmI: async ({ identity }) => whoami(database, identity),
   })
 }

@@ -29,7 +29,7 @@ const propertiesOf = (schema: z.ZodObject, io: 'input' | 'output') => {
 /** Describes an activity from the declaration that also validates it. */
 export const describeActivity = (activity: Activity): StepTemplate => {
   const { properties, required } = propertiesOf(activity.parameters, 'input')
-  const outputs = propertiesOf(activity.outputs, 'output').properties
+  const outputs = propertiesOf(activity.outputs, 'output')
   return {
     activity_name: activity.name,
     name: activity.name,
@@ -46,10 +46,11 @@ export const describeActivity = (activity: Activity): StepTemplate => {
       accepts_path: !(activity.steers && activity.literal.includes(name)),
       aliases: property.aliases ?? [],
     })),
-    outputs: outputs.map(([name, property]) => ({
+    outputs: outputs.properties.map(([name, property]) => ({
       path: `outputs.${name}`,
       type: typeOf(property),
       description: property.description ?? '',
+      ...(outputs.required.includes(name) ? {} : { optional: true as const }),
     })),
     example: activity.example,
     gotchas: activity.gotchas,

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import pc from 'picocolors'
-import { makeCaller, makeClient } from '../../client/client.ts'
+import { makeCaller } from '../../client/caller.ts'
+import { makeClient } from '../../client/client.ts'
 import { AppError } from '../../lib/errors.ts'
 import { redactToken } from '../../lib/ids.ts'
 import { findLegacyToken, removeLegacyToken, saveLogin, tokenPath } from '../config-files.ts'

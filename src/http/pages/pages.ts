@@ -21,6 +21,9 @@ const acceptsHtml = ({ incoming }: PageRequest): boolean => incoming.headers.acc
 
 const isRead = ({ method }: PageRequest): boolean => method === 'GET' || method === 'HEAD'
 
+/** The documentation: its pages for browsers. Names with an ending are Markdown and drawings, which a route answers. */
+const isDocsPage = (segments: readonly string[]): boolean => segments[0] === 'docs' && !segments.at(-1)?.includes('.')
+
 const noAsset = new Reply('{"detail":"Not Found"}', jsonHeaders, 404)
 
 const fileReply = (file: WebFile, { incoming }: PageRequest, vary: string): Reply => {
@@ -51,6 +54,7 @@ export const makePages = (files: WebFiles): Pages => {
       const path = segments.join('/')
       const file = path === 'index.html' ? undefined : files.get(path)
       if (file) return fileReply(file, request, 'Accept-Encoding')
+      if (isDocsPage(segments) && acceptsHtml(request)) return page(request)
       return segments[0] === 'assets' ? noAsset : undefined
     },
     fallback(request, segments) {

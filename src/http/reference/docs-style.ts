@@ -1,4 +1,4 @@
-/** Style of the reference page; the page has no script and loads nothing. */
+/** Style of pages without scripts; they load nothing. */
 export const docsStyle = `
 :root { color-scheme: light dark; --line: #d9dde3; --soft: #f5f6f8; --faint: #5c6673; --accent: #0b6bcb; }
 @media (prefers-color-scheme: dark) {
@@ -13,12 +13,8 @@ nav a { display: block; color: inherit; text-decoration: none; font-size: .86rem
 nav a:hover, nav a:focus { color: var(--accent); }
 main { padding: 1.5rem 2rem 5rem; max-width: 62rem; }
 h1 { font-size: 1.6rem; margin: 0 0 .3rem; } h2 { margin: 2.4rem 0 .6rem; font-size: 1.2rem; }
-details { border: 1px solid var(--line); border-radius: .5rem; margin: .5rem 0; }
-summary { padding: .55rem .8rem; cursor: pointer; overflow-wrap: anywhere; }
-details > div { padding: .2rem .9rem .9rem; border-top: 1px solid var(--line); }
 code { font: .86em ui-monospace, SFMono-Regular, Menlo, monospace; }
-summary .about, .faint { color: var(--faint); }
-.method { display: inline-block; min-width: 4.2em; font-weight: 700; }
+.faint { color: var(--faint); }
 table { border-collapse: collapse; width: 100%; margin: .3rem 0 .8rem; font-size: .88rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); }
 th { color: var(--faint); font-weight: 600; } h4 { margin: 1rem 0 .2rem; font-size: .9rem; }

@@ -2,8 +2,8 @@ import type { Reply } from '../reply.ts'
 import { html, htmlPage } from './html-page.ts'
 
 const places: readonly (readonly [path: string, meaning: string])[] = [
-  ['/docs', 'The reference of the API, to read'],
-  ['/openapi.json', 'The same for programs, as OpenAPI 3.1'],
+  ['/docs', 'The documentation, to read'],
+  ['/openapi.json', 'The API for programs, as OpenAPI 3.1'],
   ['/health', 'Whether the server answers, as JSON'],
   ['/ready', 'Whether it can take work: database, storage, queue'],
 ]

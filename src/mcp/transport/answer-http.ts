@@ -6,7 +6,7 @@ import {
   type RequestId,
   SUPPORTED_PROTOCOL_VERSIONS,
 } from '@modelcontextprotocol/sdk/types.js'
-import { type Connection, makeCaller } from '../../client/client.ts'
+import { type Connection, makeCaller } from '../../client/caller.ts'
 import type { Operations } from '../../client/operations.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { AccessLevelName } from '../../model/collections/identity.ts'

@@ -19,7 +19,14 @@ export const stepTemplateSchema = z
     description: z.string(),
     category: z.string(),
     parameters: z.array(parameterSchema),
-    outputs: z.array(z.object({ path: z.string(), type: z.string(), description: z.string() })),
+    outputs: z.array(
+      z.object({
+        path: z.string(),
+        type: z.string(),
+        description: z.string(),
+        optional: z.literal(true).optional().describe('A step may leave it out.'),
+      }),
+    ),
     example: jsonObjectSchema,
     gotchas: z.array(z.string()),
   })

@@ -2,7 +2,7 @@ import Md, { type Components } from 'react-markdown'
 import gfm from 'remark-gfm'
 
 /** A link says where it leads, and opens elsewhere without telling from where. */
-const components: Components = {
+const ownComponents: Components = {
   a: ({ href, children }) => (
     <a href={href} target="_blank" rel="noreferrer noopener nofollow" title={href} className="text-accent underline">
       {children}
@@ -32,13 +32,27 @@ const components: Components = {
   hr: () => <hr className="border-line" />,
 }
 
+const disallowed = { always: ['input'], withoutImages: ['input', 'img'] }
+
+interface MarkdownProps {
+  text: string
+  /** Shows some elements in another way. With one for `img` images are shown, and it decides from where. */
+  components?: Components
+}
+
 /**
- * Markdown that does nothing: no HTML, no images, since they would call somebody, and links only to http and mail, which
- * is what react-markdown lets through.
+ * Markdown that does nothing: no HTML, no images of its own, since they would call somebody, and links only to http and
+ * mail, which is what react-markdown lets through.
  */
-const Markdown = ({ text }: { text: string }) => (
+const Markdown = ({ text, components }: MarkdownProps) => (
   <div className="flex flex-col gap-2 break-words">
-    <Md remarkPlugins={[gfm]} disallowedElements={['img', 'input']} unwrapDisallowed skipHtml components={components}>
+    <Md
+      remarkPlugins={[gfm]}
+      disallowedElements={components?.img ? disallowed.always : disallowed.withoutImages}
+      unwrapDisallowed
+      skipHtml
+      components={components ? { ...ownComponents, ...components } : ownComponents}
+    >
       {text}
     </Md>
   </div>

@@ -72,7 +72,7 @@ export const useCommands = (typed: string, openHelp: () => void): Command[] => {
     {
       id: 'docs',
       kind: 'Help',
-      text: 'Reference of the API',
+      text: 'Documentation',
       run: () => void window.open('/docs', '_blank', 'noopener'),
     },
     {

@@ -1,0 +1,88 @@
+import { pause } from '../lib/time.ts'
+import type { AnyInput, Caller } from './client.ts'
+import { answerError, unreachable } from './errors.ts'
+import type { WireOperation } from './operations.ts'
+import { sendRequest } from './request.ts'
+
+export interface Connection {
+  /** Origin of the server, without a path. Empty in a page of that server. */
+  url: string
+  token: string | undefined
+  /** User-Agent header. */
+  agent?: string
+  /** Receives the server's warnings about parts of a request that it ignored. */
+  onWarning?: (text: string) => void
+  /**
+   * `reads` (default): repeats reads on a busy server. `all`: also calls that take an Idempotency-Key, and both after a
+   * lost connection. Such a call gets a random key if it has none, so that it never acts twice.
+   */
+  retries?: 'reads' | 'all'
+}
+
+/** Pauses before the retries; a connection that is refused is reported at once with `reads`. */
+const waitsMs = { reads: [200, 800], all: [200, 800, 2_000, 4_000] } as const
+const longestRetryAfterSeconds = 10
+
+/** Pause before the next try, where another try can help. */
+const waitAfter = (response: Response, wait: number | undefined): number | undefined => {
+  const passes = response.status === 429 || (response.status >= 500 && response.status !== 524)
+  const asked = Number(response.headers.get('retry-after'))
+  if (!passes || wait === undefined || asked > longestRetryAfterSeconds) return undefined
+  return asked > 0 ? asked * 1000 : wait
+}
+
+const keyHeader = 'idempotency-key'
+
+const withKey = (input: AnyInput): AnyInput => {
+  const names = Object.keys(input.headers ?? {}).map((name) => name.toLowerCase())
+  return names.includes(keyHeader)
+    ? input
+    : { ...input, headers: { ...input.headers, [keyHeader]: crypto.randomUUID() } }
+}
+
+const read = async (operation: WireOperation, response: Response): Promise<unknown> => {
+  if (operation.answer === 'json') return response.json()
+  return operation.answer === 'empty' ? undefined : response
+}
+
+/** Sends a request until it is answered or no further try is left. */
+const makeSender = ({ url, token, agent, retries = 'reads' }: Connection) => {
+  const ownHeaders = {
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    ...(agent === undefined ? {} : { 'user-agent': agent }),
+  }
+  return async (operation: WireOperation, given: AnyInput): Promise<Response> => {
+    const isKeyed = retries === 'all' && operation.idempotent === true
+    const input = isKeyed ? withKey(given) : given
+    const waits = isKeyed || operation.method === 'GET' ? waitsMs[retries] : []
+    for (let tries = 0; ; tries++) {
+      let wait: number | undefined = waits[tries]
+      try {
+        const response = await sendRequest(url, operation, input, ownHeaders)
+        wait = waitAfter(response, wait)
+        if (wait === undefined) return response
+        await response.body?.cancel()
+      } catch (error) {
+        if (input.signal?.aborted) throw error
+        if (retries === 'reads' || wait === undefined) throw unreachable(url, error)
+      }
+      await pause(wait, input.signal)
+      input.signal?.throwIfAborted()
+    }
+  }
+}
+
+/** Makes a caller; it throws an AppError for every answer that is no success. */
+export const makeCaller = (operations: Readonly<Record<string, WireOperation>>, connection: Connection): Caller => {
+  const send = makeSender(connection)
+  return async (name, input = {}) => {
+    const operation = operations[name]
+    if (!operation) throw new TypeError(`There is no operation ${name}`)
+    const response = await send(operation, input)
+    const warnings = response.headers.get('x-jetty-warnings')
+    if (warnings) connection.onWarning?.(warnings)
+    if (!response.ok) throw await answerError(response)
+    if (input.asResponse) return response
+    return input.asText ? response.text() : read(operation, response)
+  }
+}

@@ -1,0 +1,57 @@
+import type { AnyInput, FilePart } from './client.ts'
+import type { WireOperation } from './operations.ts'
+import { postWithProgress } from './upload-progress.ts'
+
+/** Encodes each path parameter as one segment; `{name...}` keeps its slashes. */
+const pathOf = (operation: WireOperation, params: Record<string, string>): string =>
+  operation.path.replace(/\{(\w+)(\.\.\.)?\}/g, (_, name: string, rest: string | undefined) => {
+    const value = params[name] ?? ''
+    return rest ? value.split('/').map(encodeURIComponent).join('/') : encodeURIComponent(value)
+  })
+
+const queryText = (query: Record<string, unknown>): string => {
+  const search = new URLSearchParams()
+  for (const [name, value] of Object.entries(query)) {
+    for (const one of Array.isArray(value) ? value : [value]) {
+      if (one !== undefined && one !== null) search.append(name, String(one))
+    }
+  }
+  const text = search.toString()
+  return text === '' ? '' : `?${text}`
+}
+
+const formOf = (body: unknown, files: FilePart[]): FormData => {
+  const form = new FormData()
+  for (const [name, value] of Object.entries((body ?? {}) as Record<string, unknown>)) {
+    if (value !== undefined) form.append(name, typeof value === 'string' ? value : JSON.stringify(value))
+  }
+  for (const { field, name, content } of files) form.append(field, content, name)
+  return form
+}
+
+const bodyOf = (operation: WireOperation, input: AnyInput): string | FormData | null => {
+  if (operation.body === 'none') return null
+  if (operation.body === 'form') return formOf(input.body, input.files ?? [])
+  return input.bodyText ?? JSON.stringify(input.body ?? {})
+}
+
+/** Sends one request of an operation to the server at `url`. Rejects when no answer comes. */
+export const sendRequest = (
+  url: string,
+  operation: WireOperation,
+  input: AnyInput,
+  ownHeaders: Record<string, string>,
+): Promise<Response> => {
+  const target = `${url}${pathOf(operation, input.params ?? {})}${queryText(input.query ?? {})}`
+  const headers = {
+    ...ownHeaders,
+    ...(operation.body === 'json' ? { 'content-type': 'application/json' } : {}),
+    ...input.headers,
+  }
+  const body = bodyOf(operation, input)
+  const request = { method: operation.method, headers, signal: input.signal ?? null }
+  const { files = [], onProgress } = input
+  if (!onProgress || !(body instanceof FormData) || files.length === 0) return fetch(target, { ...request, body })
+  const total = files.reduce((sum, { content }) => sum + content.size, 0)
+  return postWithProgress(target, request, body, (sent) => onProgress(Math.min(sent, total), total))
+}
