@@ -8,7 +8,7 @@ import { root } from './lib/built.ts'
 import { stage } from './lib/stage.ts'
 
 const entries = {
-  'createClient': "import { createClient } from 'CLIENT'\nglobalThis.jetty = createClient({ url: '', token: undefined })",
+  createClient: "import { createClient } from 'CLIENT'\nglobalThis.jetty = createClient({ url: '', token: undefined })",
   'isJettyError alone': "import { isJettyError } from 'CLIENT'\nglobalThis.isJettyError = isJettyError",
 }
 

@@ -4,10 +4,7 @@ import type { Reply } from '../http/reply.ts'
 import { contract } from './contract.ts'
 
 /** The OpenAPI document of the whole API, generated on first use, and the start page of a server without web pages. */
-export const makeReference = (info: {
-  version: string
-  url?: string
-}): { openApi(): string; welcomePage(): Reply } => {
+export const makeReference = (info: { version: string; url?: string }): { openApi(): string; welcomePage(): Reply } => {
   const named = { title: 'Jetty', ...info }
   let text: string | undefined
   return {

@@ -65,7 +65,6 @@ const groups: readonly (readonly [heading: string, registers: readonly ((program
     [
       registerKeys,
       registerDoctor,
-      registerImport,
       registerStorage,
       registerWebhooks,
       registerCompletion,
