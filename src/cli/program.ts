@@ -62,14 +62,7 @@ const groups: readonly (readonly [heading: string, registers: readonly ((program
   ['Improve:', [registerDiff, registerEval, registerLabels, registerReplay]],
   [
     'Operate:',
-    [
-      registerKeys,
-      registerDoctor,
-      registerStorage,
-      registerWebhooks,
-      registerCompletion,
-      registerCollections,
-    ],
+    [registerKeys, registerDoctor, registerStorage, registerWebhooks, registerCompletion, registerCollections],
   ],
 ]
 

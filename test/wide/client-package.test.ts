@@ -37,7 +37,10 @@ beforeAll(async () => {
   jetty = await startTestServer()
   key = (await jetty.call('POST', '/api/v1/api-keys', { name: 'app', collection_name: 'acme' })).body.api_key
   const step_configs = { say: { activity: 'text_template', template: 'Hi {{name}}', name_path: 'init_params.name' } }
-  await jetty.call('POST', '/api/v1/tasks/acme', { name: 'greet', workflow: { init_params: { name: 'you' }, step_configs, steps: ['say'] } })
+  await jetty.call('POST', '/api/v1/tasks/acme', {
+    name: 'greet',
+    workflow: { init_params: { name: 'you' }, step_configs, steps: ['say'] },
+  })
 })
 afterAll(async () => {
   await jetty?.close()
@@ -65,7 +68,14 @@ export const wrong = () => jetty.run('acme/greet', { nmae: 'moon' })
 export const unknown = () => jetty.run('acme/great', {})
 `,
     )
-    const compilerOptions = { module: 'nodenext', target: 'es2023', lib: ['es2023', 'dom'], types: [], strict: true, outDir: 'out' }
+    const compilerOptions = {
+      module: 'nodenext',
+      target: 'es2023',
+      lib: ['es2023', 'dom'],
+      types: [],
+      strict: true,
+      outDir: 'out',
+    }
     writeFileSync(join(place, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['use.ts'] }))
     await program(join(root, 'node_modules/typescript/bin/tsc'), ['-p', place], place)
     const { stdout } = await program('out/use.js', [], place, { JETTY_API_URL: jetty.url, JETTY_API_TOKEN: key })
@@ -86,10 +96,14 @@ const servePage = async (pageFolder: string): Promise<{ url: string; server: Ser
       outgoing.setHeader('content-type', file.endsWith('.html') ? 'text/html' : 'text/javascript')
       return outgoing.end(readFileSync(file))
     }
-    const onward = request(jetty.url + incoming.url, { method: incoming.method, headers: incoming.headers }, (reply) => {
-      outgoing.writeHead(reply.statusCode ?? 500, reply.headers)
-      reply.pipe(outgoing)
-    })
+    const onward = request(
+      jetty.url + incoming.url,
+      { method: incoming.method, headers: incoming.headers },
+      (reply) => {
+        outgoing.writeHead(reply.statusCode ?? 500, reply.headers)
+        reply.pipe(outgoing)
+      },
+    )
     incoming.pipe(onward)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -100,7 +114,10 @@ describe('a page that Vite builds', () => {
   it('runs a task, follows it and uploads a file', async () => {
     const page = join(place, 'page')
     mkdirSync(page)
-    writeFileSync(join(page, 'index.html'), '<!doctype html><title>t</title><script type="module" src="./main.js"></script>')
+    writeFileSync(
+      join(page, 'index.html'),
+      '<!doctype html><title>t</title><script type="module" src="./main.js"></script>',
+    )
     writeFileSync(
       join(page, 'main.js'),
       `import { createClient, isJettyError } from 'jetty-server/client'
@@ -113,7 +130,11 @@ const error = await jetty.getTask({ params: { collection: 'acme', task: 'none' }
 document.title = JSON.stringify({ text: run.outputs.text, last: events.at(-1), size: file.size, told: told.at(-1), code: isJettyError(error) && error.code })
 `,
     )
-    await program(join(root, 'node_modules/vite/bin/vite.js'), ['build', page, '--outDir', join(folder, 'built')], place)
+    await program(
+      join(root, 'node_modules/vite/bin/vite.js'),
+      ['build', page, '--outDir', join(folder, 'built')],
+      place,
+    )
     const served = await servePage(join(folder, 'built'))
     const visitor = await newVisitor(served.url)
     try {
@@ -133,7 +154,12 @@ document.title = JSON.stringify({ text: run.outputs.text, last: events.at(-1), s
 describe('openapi.json', () => {
   it.each([
     ['openapi-typescript', '7.13.0', 'bin/cli.js', (file: string) => [file, '-o', 'generated.ts']],
-    ['swagger-typescript-api', '13.13.0', '', (file: string) => ['generate', '-p', file, '-n', 'generated.ts', '-o', '.']],
+    [
+      'swagger-typescript-api',
+      '13.13.0',
+      '',
+      (file: string) => ['generate', '-p', file, '-n', 'generated.ts', '-o', '.'],
+    ],
   ] as const)('generates cleanly with %s', async (name, version, bin, argsOf) => {
     const tools = join(folder, name)
     mkdirSync(tools)
@@ -145,7 +171,14 @@ describe('openapi.json', () => {
     const { bin: bins } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'))
     const { stderr } = await program(join(installed, bin || Object.values<string>(bins)[0] || ''), argsOf(file), tools)
     expect(stderr).not.toMatch(/error|warn/i)
-    const compilerOptions = { module: 'nodenext', target: 'es2023', lib: ['es2023', 'dom'], types: [], strict: true, noEmit: true }
+    const compilerOptions = {
+      module: 'nodenext',
+      target: 'es2023',
+      lib: ['es2023', 'dom'],
+      types: [],
+      strict: true,
+      noEmit: true,
+    }
     writeFileSync(join(tools, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['generated.ts'] }))
     await program(join(tools, 'node_modules/typescript/bin/tsc'), ['-p', tools], tools)
     expect(readFileSync(join(tools, 'generated.ts'), 'utf8')).toContain('init_params')
