@@ -9,7 +9,7 @@ export { AppError as JettyError, type ErrorCode } from '../lib/errors.ts'
 export type { Connection } from './caller.ts'
 export type { CallOptions, Client, FilePart } from './client.ts'
 export { isJettyError } from './is-jetty-error.ts'
-export type { FollowOptions, RunCalls, RunEvent, StartOptions } from './run-tasks.ts'
+export type { FollowRunOptions, RunCalls, RunEvent, StartOptions } from './run-tasks.ts'
 export type { AnyTasks, FinishedRun, RunReference, TaskType, TaskTypes } from './task-types.ts'
 
 /** Options of an upload. */

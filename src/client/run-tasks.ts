@@ -53,10 +53,10 @@ export interface RunCalls<Tasks extends TaskTypes<Tasks>> {
    *   if (event.event === 'step') console.log(event.data.key, event.data.status)
    * }
    */
-  followRun(run: RunReference, options?: FollowOptions): AsyncGenerator<RunEvent & { id: string | undefined }>
+  followRun(run: RunReference, options?: FollowRunOptions): AsyncGenerator<RunEvent & { id: string | undefined }>
 }
 
-export interface FollowOptions {
+export interface FollowRunOptions {
   signal?: AbortSignal
   /** Starts after this event id. Default: with a snapshot of the run. */
   after?: string

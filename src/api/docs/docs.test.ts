@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { llmsFullText, llmsText } from './language-model-texts.ts'
 import { docLibrary } from './library.ts'
 import { searchDocs } from './search.ts'
-import { sectionsOf, titleOf } from './sections.ts'
+import { docSectionsOf, titleOf } from './sections.ts'
 
 const library = docLibrary()
 
@@ -10,12 +10,12 @@ describe('a page', () => {
   it('is split at its headings, with the fragments of GitHub', () => {
     const text = '# Title `x`\nBegin\n## One *two*: a/b\nText\n```sh\n## no heading\n```\n## One *two*: a/b\n'
     expect(titleOf(text)).toBe('Title x')
-    expect(sectionsOf(text)).toEqual([
+    expect(docSectionsOf(text)).toEqual([
       { heading: null, anchor: null, text: 'Begin' },
       { heading: 'One two: a/b', anchor: 'one-two-ab', text: 'Text\n```sh\n## no heading\n```' },
       { heading: 'One two: a/b', anchor: 'one-two-ab-1', text: '' },
     ])
-    expect(sectionsOf('## `JETTY_X` and [a link](y.md)').at(1)?.anchor).toBe('jetty_x-and-a-link')
+    expect(docSectionsOf('## `JETTY_X` and [a link](y.md)').at(1)?.anchor).toBe('jetty_x-and-a-link')
   })
 })
 

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import type { DocGroup } from './contract.ts'
-import { type DocSection, sectionsOf, titleOf } from './sections.ts'
+import { type DocSection, docSectionsOf, titleOf } from './sections.ts'
 
 /** A page of the documentation. */
 export interface DocPage {
@@ -39,7 +39,7 @@ const readPages = (): Map<string, DocPage> => {
   for (const folder of folders) {
     for (const [name, markdown] of filesIn(new URL(folder, docsFolder), '.md')) {
       const page = `${folder}${name.slice(0, -3)}`
-      pages.set(page, { page, title: titleOf(markdown) ?? page, markdown, sections: sectionsOf(markdown) })
+      pages.set(page, { page, title: titleOf(markdown) ?? page, markdown, sections: docSectionsOf(markdown) })
     }
   }
   return pages

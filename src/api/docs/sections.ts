@@ -13,7 +13,7 @@ export const titleOf = (markdown: string): string | undefined =>
   markdownHeadings(markdown).find(({ level }) => level === 1)?.text
 
 /** Splits a page at its headings below the title. */
-export const sectionsOf = (markdown: string): DocSection[] => {
+export const docSectionsOf = (markdown: string): DocSection[] => {
   const lines = markdown.split('\n')
   const headings = markdownHeadings(markdown)
   const title = headings.find(({ level }) => level === 1)?.line ?? 0

@@ -1,6 +1,6 @@
 import type { StepTemplate } from '../../model/workflows/step-template.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
-import { docOf, keyOf, namedType } from './schema-type.ts'
+import { docOf, memberName, namedType } from './schema-type.ts'
 import { type ParameterType, type Templates, taskParams } from './task-params.ts'
 
 /** A task as lists have it. */
@@ -14,7 +14,8 @@ export interface TypedTask {
 const outputsType = (template: StepTemplate | undefined): string => {
   if (!template) return 'Record<string, unknown>'
   const members = template.outputs.map(
-    ({ path, type, optional }) => `${keyOf(path.replace(/^outputs\./, ''))}${optional ? '?' : ''}: ${namedType(type)}`,
+    ({ path, type, optional }) =>
+      `${memberName(path.replace(/^outputs\./, ''))}${optional ? '?' : ''}: ${namedType(type)}`,
   )
   return members.length === 0 ? 'Record<string, unknown>' : `{ ${members.join('; ')} }`
 }
@@ -23,7 +24,7 @@ const outputsType = (template: StepTemplate | undefined): string => {
 const steering = /^(conditional_|loop_counter$)/
 
 const paramLine = ({ name, type, isRequired, about }: ParameterType): string =>
-  `${docOf(about, '      ')}      ${keyOf(name)}${isRequired ? '' : '?'}: ${type}\n`
+  `${docOf(about, '      ')}      ${memberName(name)}${isRequired ? '' : '?'}: ${type}\n`
 
 const taskText = ({ collection_name, name, description, workflow }: TypedTask, templates: Templates): string => {
   const steps = Object.entries(workflow.step_configs ?? {}).map(([step, config]) => ({
@@ -43,7 +44,7 @@ const taskText = ({ collection_name, name, description, workflow }: TypedTask, t
     ...params.map(paramLine),
     isOpen ? '      [name: string]: unknown\n' : '',
     '    }\n    steps: {\n',
-    ...steps.map(({ step, activity }) => `      ${keyOf(step)}: ${typeOf(activity)}\n`),
+    ...steps.map(({ step, activity }) => `      ${memberName(step)}: ${typeOf(activity)}\n`),
     `    }\n    outputs: ${outputs || 'Record<string, unknown>'}\n  }\n`,
   ].join('')
 }

@@ -20,7 +20,7 @@ export const unionOf = (types: readonly string[]): string => {
 }
 
 /** Formats a name as the key of a type. */
-export const keyOf = (name: string): string => (/^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name))
+export const memberName = (name: string): string => (/^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name))
 
 /** Formats a text as a doc comment; it cannot end the comment early. */
 export const docOf = (text: string, indent: string): string => {
@@ -45,7 +45,7 @@ const objectType = (schema: Record<string, unknown>, depth: number): string => {
   }
   const required = Array.isArray(schema.required) ? schema.required : []
   const members = properties.map(
-    ([name, one]) => `${keyOf(name)}${required.includes(name) ? '' : '?'}: ${schemaType(one, depth + 1)}`,
+    ([name, one]) => `${memberName(name)}${required.includes(name) ? '' : '?'}: ${schemaType(one, depth + 1)}`,
   )
   return `{ ${members.join('; ')} }`
 }

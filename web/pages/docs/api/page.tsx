@@ -7,7 +7,7 @@ import { CopyLine } from '../../../ui/copy.tsx'
 import { TextField } from '../../../ui/field.tsx'
 import { DocsFrame } from '../frame.tsx'
 import { type ApiDocument, type ApiOperation, operationsOf } from './document.ts'
-import { Operation } from './operation.tsx'
+import { OperationForm } from './operation-form.tsx'
 
 const documentQuery = {
   queryKey: ['docs', 'openapi'],
@@ -83,7 +83,7 @@ const Entry = ({ operation, document }: { operation: ApiOperation; document: Api
         </code>
         <span className="text-12 text-muted">{operation.summary}</span>
       </summary>
-      {isOpen && <Operation operation={operation} document={document} />}
+      {isOpen && <OperationForm operation={operation} document={document} />}
     </details>
   )
 }

@@ -40,7 +40,7 @@ const Parameters = ({
 )
 
 /** An operation to fill in, to try, and to copy as code. */
-export const Operation = ({ operation, document }: OperationProps) => {
+export const OperationForm = ({ operation, document }: OperationProps) => {
   const { name, method, path, needsToken, body, answer, errors } = operation
   const [call, setCall] = useState<FilledCall>(() => ({
     ...{ name, method, path, needsToken, params: {}, query: {} },
