@@ -31,14 +31,6 @@ const startPostgres = async (dataDir: string, onEnd: (end: () => Promise<void>) 
   return { url, template }
 }
 
-/** A browser that all files of this run share, each with contexts of its own. */
-const startBrowser = async (onEnd: (end: () => Promise<void>) => void): Promise<{ endpoint: string }> => {
-  const { startChromium } = await import('./e2e/chromium.ts')
-  const browser = await startChromium()
-  onEnd(() => browser.close())
-  return { endpoint: browser.wsEndpoint() }
-}
-
 /** Builds `dist` in a process of its own where it is not up to date. */
 const build = async (): Promise<{ bin: string }> => {
   const root = join(import.meta.dirname, '..')
@@ -57,7 +49,6 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const things: { [Name in keyof SharedThings]: () => Promise<SharedThings[Name]> } = {
     postgres: once(() => startPostgres(join(folder, 'server'), (end) => ends.push(end))),
     built: once(build),
-    browser: once(() => startBrowser((end) => ends.push(end))),
   }
   const server = createServer((request, response) => {
     const make =

@@ -12,8 +12,6 @@ export interface TestPostgres {
 export interface SharedThings {
   postgres: TestPostgres
   built: { bin: string }
-  /** Endpoint of the browser for tests of the pages. */
-  browser: { endpoint: string }
 }
 
 const ask = <Name extends keyof SharedThings>(name: Name): Promise<SharedThings[Name]> =>
@@ -30,6 +28,3 @@ export const testPostgres = (): Promise<TestPostgres> => ask('postgres')
 
 /** The built command line (`dist/bin.js`), built for the first file that needs it where it is not up to date. */
 export const builtProgram = async (): Promise<string> => (await ask('built')).bin
-
-/** The browser of this test run, started by the first file that needs one. */
-export const testBrowser = async (): Promise<string> => (await ask('browser')).endpoint

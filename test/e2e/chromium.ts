@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { type BrowserServer, chromium } from 'playwright-core'
+import { type Browser, type BrowserServer, chromium } from 'playwright-core'
 
 const usual = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
 
@@ -15,19 +15,25 @@ const findChromium = (): string => {
   )
 }
 
-/** Starts the browser that all test files share. It asks nothing of any server but the one under test. */
-export const startChromium = (): Promise<BrowserServer> =>
-  chromium.launchServer({
-    executablePath: findChromium(),
-    args: [
-      ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      '--force-device-scale-factor=1',
-      '--font-render-hinting=none',
-    ],
-  })
+/** It asks nothing of any server but the one under test. */
+const options = () => ({
+  executablePath: findChromium(),
+  args: [
+    ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    '--force-device-scale-factor=1',
+    '--font-render-hinting=none',
+  ],
+})
+
+/** Starts a browser that answers at an address. */
+export const startChromium = (): Promise<BrowserServer> => chromium.launchServer(options())
+
+/** Starts a browser that ends with this process, whose signals stay its own. */
+export const openChromium = (): Promise<Browser> =>
+  chromium.launch({ ...options(), handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false })

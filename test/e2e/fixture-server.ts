@@ -106,7 +106,11 @@ export const startFixtureServer = async ({
     const file = join(pages, name)
     if (extname(name) !== '' && file.startsWith(pages) && existsSync(file)) {
       const type = types[extname(name)] ?? 'application/octet-stream'
-      response.writeHead(200, { 'content-type': type })
+      const isNamedByContent = name.startsWith('/assets/') // as the server says of them: a browser compiles them once
+      response.writeHead(200, {
+        'content-type': type,
+        ...(isNamedByContent && { 'cache-control': 'public, max-age=31536000, immutable' }),
+      })
       return response.end(readFileSync(file))
     }
     if (name === '/-/gallery')

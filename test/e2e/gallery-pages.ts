@@ -5,6 +5,7 @@ import { playgroundFixtures } from '../../web/fixtures/playground.ts'
 import { settingsFixtures } from '../../web/fixtures/settings.ts'
 import { fixtureShapes } from '../../web/fixtures/shapes.ts'
 import { readFixture } from './fixture-server.ts'
+import { evaluate } from './pages.ts'
 import { tabFixtures } from './tab-fixtures.ts'
 
 /** A page in one of its states. */
@@ -159,10 +160,8 @@ export const showGalleryPage = async (page: Page, shown: GalleryPage): Promise<v
   if (answers) await page.route('**/api/**', (route, request) => answerBy(answers, route, request))
   if (draft) {
     await page.goto('/-/gallery') // a playground that is left would store its own draft
-    const session = await page.context().newCDPSession(page)
     const stored = JSON.stringify(JSON.stringify(draft))
-    await session.send('Runtime.evaluate', { expression: `sessionStorage.setItem('jetty.playground', ${stored})` })
-    await session.detach()
+    await evaluate(page, `sessionStorage.setItem('jetty.playground', ${stored})`)
   }
   await page.goto(address)
   await page.locator('main').first().waitFor({ state: 'attached' })

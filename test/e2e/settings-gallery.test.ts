@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { settingsFixtures } from '../../web/fixtures/settings.ts'
 import { builtProgram } from '../shared.ts'
 import { type FixtureServer, startFixtureServer } from './fixture-server.ts'
-import { expectSound, newVisitor, takeShots, type Visitor } from './pages.ts'
+import { expectSound, isWhole, newVisitor, takeShots, type Visitor } from './pages.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
@@ -36,9 +36,11 @@ afterAll(async () => {
   await server?.close()
 })
 
-/** All states take minutes: without pictures to take, those are looked at that have the most in them. */
+/** All states take minutes: in `npm test` those are looked at that have the most in them. */
 const few = ['keys', 'environment-paste', 'webhooks', 'server-health', 'server-providers']
-const shown = settingsFixtures.filter(({ name }) => process.env.TEST_SHOTS !== undefined || few.includes(name))
+const shown = settingsFixtures.filter(
+  ({ name }) => isWhole || process.env.TEST_SHOTS !== undefined || few.includes(name),
+)
 
 test.each(shown)('$name', async ({ name, page: address, answers: given, press }) => {
   const { page, faults } = visitor
