@@ -4,18 +4,21 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { builtinActivities } from '../src/activities/registry.ts'
+import { agentsRoutes } from '../src/api/agents/routes.ts'
 import { type AuditDeps, auditRoutes } from '../src/api/audit/routes.ts'
 import { makeAuditTrail } from '../src/api/audit/trail.ts'
 import { makeAuthenticate } from '../src/api/authenticate.ts'
 import { makeCallLimit } from '../src/api/call-limit.ts'
 import { type CollectionsDeps, collectionsRoutes } from '../src/api/collections/routes.ts'
 import { connectedAccountsRoutes } from '../src/api/connected-accounts/routes.ts'
-import { datasetsRoutes } from '../src/api/datasets/routes.ts'
+import { type DatasetsDeps, datasetsRoutes } from '../src/api/datasets/routes.ts'
 import { demoRoutes } from '../src/api/demo/routes.ts'
+import { entityRelationshipsRoutes } from '../src/api/entity-relationships/routes.ts'
 import { type EnvironmentDeps, environmentRoutes } from '../src/api/environment/routes.ts'
 import { type FilesDeps, filesRoutes } from '../src/api/files/routes.ts'
 import { makeReadiness } from '../src/api/health/readiness.ts'
 import { type HealthDeps, healthRoutes } from '../src/api/health/routes.ts'
+import { type ItemsDeps, itemsRoutes } from '../src/api/items/routes.ts'
 import { type KeysDeps, keysRoutes } from '../src/api/keys/routes.ts'
 import { modelsRoutes } from '../src/api/models/routes.ts'
 import { makeReference } from '../src/api/reference.ts'
@@ -92,7 +95,9 @@ type ApiDeps = HealthDeps &
   KeysDeps &
   AuditDeps &
   StepTemplatesDeps &
-  TrialDeps
+  TrialDeps &
+  DatasetsDeps &
+  ItemsDeps
 
 export const routesWithoutEngine = (deps: ApiDeps): Route[] => [
   ...healthRoutes(deps),
@@ -108,8 +113,11 @@ export const routesWithoutEngine = (deps: ApiDeps): Route[] => [
   ...auditRoutes(deps),
   ...stepTemplatesRoutes(deps),
   ...trialRoutes(deps),
-  ...datasetsRoutes(),
-  ...modelsRoutes(),
+  ...datasetsRoutes(deps),
+  ...itemsRoutes(deps),
+  ...modelsRoutes(deps),
+  ...agentsRoutes(deps),
+  ...entityRelationshipsRoutes(deps),
   ...connectedAccountsRoutes(),
   ...demoRoutes(),
 ]
@@ -136,6 +144,8 @@ const defaults = {
   maxUploadBytes: 1024 * 1024,
   maxFilesPerRun: 3,
   maxInitParamsBytes: 64 * 1024,
+  maxBatchBytes: 1024 * 1024,
+  maxDatasetItems: 1000,
   exposeEnvValues: false,
   allowPrivateNetwork: [],
 }
@@ -188,6 +198,7 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
     objects,
     findCollection,
     activities: builtinActivities,
+    links: { publicUrl: settings.publicUrl },
     definitions: makeShownDefinitions(makeProgramCache(builtinActivities).readThrough(database)),
     ...options.deps,
   }

@@ -1,3 +1,4 @@
+import { agentsContract } from './agents/contract.ts'
 import { approvalsContract } from './approvals/contract.ts'
 import { auditContract } from './audit/contract.ts'
 import { batchesContract } from './batches/contract.ts'
@@ -5,10 +6,12 @@ import { bulkActionsContract } from './bulk-actions/contract.ts'
 import { collectionRunsContract } from './collection-runs/contract.ts'
 import { collectionsContract } from './collections/contract.ts'
 import { connectedAccountsContract } from './connected-accounts/contract.ts'
+import { datasetResultsContract } from './dataset-results/contract.ts'
 import { datasetsContract } from './datasets/contract.ts'
 import { demoContract } from './demo/contract.ts'
 import { diffContract } from './diff/contract.ts'
 import { docsContract } from './docs/contract.ts'
+import { entityRelationshipsContract } from './entity-relationships/contract.ts'
 import { environmentContract } from './environment/contract.ts'
 import { evaluationsContract } from './evaluations/contract.ts'
 import { eventsContract } from './events/contract.ts'
@@ -16,8 +19,10 @@ import { filesContract } from './files/contract.ts'
 import { gatewayContract } from './gateway/contract.ts'
 import { healthContract } from './health/contract.ts'
 import { ingestContract } from './ingest/contract.ts'
+import { itemsContract } from './items/contract.ts'
 import { keysContract } from './keys/contract.ts'
 import { labelsContract } from './labels/contract.ts'
+import { lineageContract } from './lineage/contract.ts'
 import { logsContract } from './logs/contract.ts'
 import { mcpContract } from './mcp/contract.ts'
 import { metricsContract } from './metrics/contract.ts'
@@ -87,7 +92,12 @@ export const contract = {
   ...systemContract,
   ...trialContract,
   ...datasetsContract,
+  ...itemsContract,
+  ...datasetResultsContract,
+  ...lineageContract,
   ...modelsContract,
+  ...agentsContract,
+  ...entityRelationshipsContract,
   ...routableModelsContract,
   ...gatewayContract,
   ...mcpContract,

@@ -1,4 +1,5 @@
 import type { Route } from '../http/implement.ts'
+import { type AgentsDeps, agentsRoutes } from './agents/routes.ts'
 import { type ApprovalsDeps, approvalsRoutes } from './approvals/routes.ts'
 import { type AuditDeps, auditRoutes } from './audit/routes.ts'
 import { type BatchesDeps, batchesRoutes } from './batches/routes.ts'
@@ -6,22 +7,26 @@ import { type BulkActionsDeps, bulkActionsRoutes } from './bulk-actions/routes.t
 import { type CollectionRunsDeps, collectionRunsRoutes } from './collection-runs/routes.ts'
 import { type CollectionsDeps, collectionsRoutes } from './collections/routes.ts'
 import { connectedAccountsRoutes } from './connected-accounts/routes.ts'
-import { datasetsRoutes } from './datasets/routes.ts'
+import { type DatasetResultsDeps, datasetResultsRoutes } from './dataset-results/routes.ts'
+import { type DatasetsDeps, datasetsRoutes } from './datasets/routes.ts'
 import { demoRoutes } from './demo/routes.ts'
 import { type DiffDeps, diffRoutes } from './diff/routes.ts'
 import { docsRoutes } from './docs/routes.ts'
+import { type EntityRelationshipsDeps, entityRelationshipsRoutes } from './entity-relationships/routes.ts'
 import { type EnvironmentDeps, environmentRoutes } from './environment/routes.ts'
 import { type EvaluationsDeps, evaluationsRoutes } from './evaluations/routes.ts'
 import { type EventsDeps, eventsRoutes } from './events/routes.ts'
 import { type FilesDeps, filesRoutes } from './files/routes.ts'
 import { type HealthDeps, healthRoutes } from './health/routes.ts'
 import { type IngestDeps, ingestRoutes } from './ingest/routes.ts'
+import { type ItemsDeps, itemsRoutes } from './items/routes.ts'
 import { type KeysDeps, keysRoutes } from './keys/routes.ts'
 import { type LabelsDeps, labelsRoutes } from './labels/routes.ts'
+import { type LineageDeps, lineageRoutes } from './lineage/routes.ts'
 import { logsRoutes } from './logs/routes.ts'
 import { type McpDeps, mcpRoutes } from './mcp/routes.ts'
 import { type MetricsDeps, metricsRoutes } from './metrics/routes.ts'
-import { modelsRoutes } from './models/routes.ts'
+import { type ModelsDeps, modelsRoutes } from './models/routes.ts'
 import { type RerunDeps, rerunRoutes } from './rerun/routes.ts'
 import { type RoutableModelsDeps, routableModelsRoutes } from './routable-models/routes.ts'
 import { type RoutinesDeps, routinesRoutes } from './routines/routes.ts'
@@ -82,6 +87,13 @@ export type ApiDeps = HealthDeps &
   SystemDeps &
   TrialDeps &
   RunbooksDeps &
+  DatasetsDeps &
+  ItemsDeps &
+  DatasetResultsDeps &
+  LineageDeps &
+  ModelsDeps &
+  AgentsDeps &
+  EntityRelationshipsDeps &
   RoutableModelsDeps &
   McpDeps
 
@@ -126,8 +138,13 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...secretKeyRoutes(deps),
   ...systemRoutes(deps),
   ...trialRoutes(deps),
-  ...datasetsRoutes(),
-  ...modelsRoutes(),
+  ...datasetsRoutes(deps),
+  ...itemsRoutes(deps),
+  ...datasetResultsRoutes(deps),
+  ...lineageRoutes(deps),
+  ...modelsRoutes(deps),
+  ...agentsRoutes(deps),
+  ...entityRelationshipsRoutes(deps),
   ...routableModelsRoutes(deps),
   ...mcpRoutes(deps),
   ...connectedAccountsRoutes(),

@@ -7,6 +7,7 @@ import { registerBatch } from './commands/batch.ts'
 import { registerChat } from './commands/chat.ts'
 import { registerCollections } from './commands/collections.ts'
 import { registerCompletion } from './commands/completion.ts'
+import { registerDatasets } from './commands/datasets.ts'
 import { registerDiff } from './commands/diff.ts'
 import { registerDoctor } from './commands/doctor.ts'
 import { registerEnv } from './commands/env.ts'
@@ -59,7 +60,7 @@ const groups: readonly (readonly [heading: string, registers: readonly ((program
       ...[registerRoutines, registerTemplates],
     ],
   ],
-  ['Improve:', [registerDiff, registerEval, registerLabels, registerReplay]],
+  ['Improve:', [registerDiff, registerEval, registerLabels, registerReplay, registerDatasets]],
   [
     'Operate:',
     [registerKeys, registerDoctor, registerStorage, registerWebhooks, registerCompletion, registerCollections],

@@ -2,6 +2,8 @@
 export const argumentMeanings: Readonly<Record<string, string>> = {
   collection: 'Collection name; list-collections shows them.',
   task: 'Task name; list-tasks shows them.',
+  dataset: 'Dataset name; list-datasets shows them.',
+  q: 'Text to look for.',
   trajectory_id: 'Id of the run (trajectory), such as 1f2e3d4c.',
   step: 'Name of the step, as in `steps` of the run.',
   name: 'Name, unique in its task or collection.',

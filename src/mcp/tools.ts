@@ -3,6 +3,7 @@ import type { AccessLevelName } from '../model/collections/identity.ts'
 import type { OperationName, Tool } from './tool.ts'
 import { approvalTools } from './tools/approvals.ts'
 import { collectionTools } from './tools/collections.ts'
+import { datasetTools } from './tools/datasets.ts'
 import { fileTools } from './tools/files.ts'
 import { routineTools } from './tools/routines.ts'
 import { runTools } from './tools/runs.ts'
@@ -18,6 +19,7 @@ const allTools: readonly Tool[] = [
   ...runTools,
   ...stepTools,
   ...fileTools,
+  ...datasetTools,
   ...approvalTools,
   ...routineTools,
 ]

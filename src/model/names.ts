@@ -30,6 +30,9 @@ export const collectionNameSchema = nameOutside(reservedCollectionNames)
 export const taskNameSchema = nameOutside(reservedTaskNames)
 export const routineNameSchema = nameOutside(new Set())
 
+/** Name of a dataset, a trained model or an agent. */
+export const entityNameSchema = nameOutside(new Set())
+
 /** Storable text: Postgres allows no NUL. */
 export const textSchema = z
   .string()

@@ -16,6 +16,7 @@ import { namedObjects } from '../store/files/files.ts'
 import { sweepIdempotencyKeys } from '../store/idempotency.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import { partsOfStore } from '../store/objects/unnamed.ts'
+import { sweepDatasetBatches } from '../store/items/dataset-runs.ts'
 import { sweepRequestPayloads } from '../store/runs/payloads.ts'
 import { type ResultLimits, sweepStepResults } from '../store/runs/step-results.ts'
 import { makeDefinitionSweep } from '../store/tasks/definitions.ts'
@@ -110,6 +111,7 @@ const makeChores = (deps: HousekeepingDeps, stop: AbortSignal, onOwner: (isAlone
     request_payloads: hourly(() => sweepRequestPayloads(database)),
     retention: () => removeOldRuns(database, { objects }, stop),
     answer_cache: () => sweepAnswerCache(database, deps.answers),
+    dataset_batches: hourly(() => sweepDatasetBatches(database)),
     step_results: hourly(() => sweepStepResults(database, deps.stepResults)),
     audit: hourly(logged(audit, 'old entries of the audit trail were removed')),
     definitions: logged(definitions, 'workflows that nothing has were removed'),

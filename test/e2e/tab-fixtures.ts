@@ -43,7 +43,7 @@ const batch = (task: string, more: Partial<BatchSummary>): BatchSummary => ({
   ...{ batch_id: 'ba7c0001', name: 'november invoices', task, total: 400, status: 'running', workflow_id: 'w', url },
   counts: { ...none, completed: 212, failed: 3, running: 20, pending: 165 },
   ...{ progress: 0.54, cost_usd: 1.2345, max_concurrency: 20, labels: {}, author: 'mara', created: at(30) },
-  ...{ ended: null, duration_seconds: null, error: null },
+  ...{ ended: null, duration_seconds: null, error: null, dataset: null },
   ...more,
 })
 
@@ -86,7 +86,7 @@ const evaluations = (): Fixture => {
   const task = 'evaluation-running'
   const facts = {
     ...{ evaluation_id: 'e7a10001', name: 'tone, second try', task, status: 'running' as const, total: 80 },
-    ...{ baseline: null, author: 'admin', created: at(30), ended: null, duration_seconds: null, error: null, url },
+    ...{ dataset: null, baseline: null, author: 'admin', created: at(30), ended: null, duration_seconds: null, error: null, url },
   }
   const evaluation: Evaluation = {
     ...{ ...facts, output_path: 'answer.outputs.text', progress: 0.41, cost_usd: null, comparison: null, passed: null },
@@ -115,7 +115,7 @@ const evaluations = (): Fixture => {
     items: [
       {
         ...{ key: 'q12', index: 12, status: 'failed', trajectory_id: 'fa11ed01', error: 'openai answered 500' },
-        ...{ init_params: { question: 'How long is the jetty of Busan?' }, verdicts: {} },
+        ...{ init_params: { question: 'How long is the jetty of Busan?' }, verdicts: {}, reused_from: null },
       },
     ],
   }

@@ -38,6 +38,17 @@ const run = (place: Place) => `${task(place)}/${place.trajectory}`
 const routine = (place: Place) => `/api/v1/routines/${task(place)}/${place.routine}`
 const batch = (place: Place) => `/api/v1/batches/${place.collection}/${place.batch}`
 const bulk = (place: Place) => `/api/v1/runs/${place.collection}/bulk`
+const dataset = (place: Place) => `/api/v1/datasets/${place.collection}/${place.dataset}`
+const model = (place: Place) => `/api/v1/models/${place.collection}/${place.model}`
+const agent = (place: Place) => `/api/v1/agents/${place.collection}/${encodeURIComponent(place.agent)}`
+const linked = (place: Place, source = place) => ({
+  path: '/api/v1/entity-relationships',
+  body: {
+    source_entity_str: `trained_model/${source.collection}/${source.model}`,
+    target_entity_str: `dataset/${place.collection}/${place.dataset}`,
+    activity_name: 'labelling',
+  },
+})
 const file = new File(['bytes'], 'bytes.txt')
 const workflow = { step_configs: { a: { activity: 'text_echo', text: 'hello' } }, steps: ['a'] }
 
@@ -164,7 +175,77 @@ export const operations: Record<string, Operation> = {
   }),
   listModels: read((place) => `/api/v1/models/${place.collection}`),
   searchModels: read(() => '/api/v1/models/search?q=job'),
+  createModel: write((place) => ({
+    path: `/api/v1/models/${place.collection}`,
+    body: { name: 'new', model_path: 'hf://new' },
+  })),
+  getModel: read(model),
+  updateModel: write((place) => ({ path: model(place), body: { description: 'changed' } })),
+  listModelVersions: read((place) => `${model(place)}/history`),
+  getModelVersion: read((place) => `${model(place)}/versions/~0`),
   listDatasets: read((place) => `/api/v1/datasets/${place.collection}`),
+  createDataset: write((place) => ({ path: `/api/v1/datasets/${place.collection}`, body: { name: 'new' } })),
+  getDataset: read(dataset),
+  updateDataset: write((place) => ({ path: dataset(place), body: { format: 'csv' } })),
+  setDatasetMetadata: write((place) => ({ path: `${dataset(place)}/metadata`, body: { name: 'changed' } })),
+  listDatasetVersions: read((place) => `${dataset(place)}/history?include_changeset=true`),
+  getDatasetVersion: read((place) => `${dataset(place)}/versions/~0`),
+  getDatasetCroissant: read((place) => `${dataset(place)}/mlcroissant`),
+  setDatasetPreview: write((place) => ({ path: `${dataset(place)}/preview`, form: { preview_update: file } })),
+  getDatasetPreview: read((place) => `${dataset(place)}/preview`),
+  uploadDatasetData: write((place) => ({ path: `${dataset(place)}/data`, form: { data_file: file } })),
+  listDatasetData: read((place) => `${dataset(place)}/data`),
+  getDatasetData: read((place) => `${dataset(place)}/data/0`),
+  downloadLatestDatasetData: read((place) => `/api/v1/datasets/data/latest/${place.collection}/${place.dataset}`),
+  getDatasetUpstream: read((place) => `${dataset(place)}/upstream`),
+  writeItems: write((place) => ({ path: `${dataset(place)}/items`, body: { items: [{ id: 'b', data: { a: 1 } }] } })),
+  listItems: read((place) => `${dataset(place)}/items`),
+  getItem: read((place) => `${dataset(place)}/items/a`),
+  listItemRevisions: read((place) => `${dataset(place)}/items/a/history`),
+  putItem: write((place) => ({ path: `${dataset(place)}/items/c`, body: { a: 2 } })),
+  importItems: write(
+    (place) => ({ path: `${dataset(place)}/items/import`, form: { file: new File(['{"a":1}'], 'a.jsonl') } }),
+    {
+      reaching: (mine, theirs) =>
+        [theirs.upload, theirs.path, theirs.uploadPath].map((file_path): [Ask, number] => [
+          { path: `${dataset(mine)}/items/import`, body: { file_path } },
+          422,
+        ]),
+    },
+  ),
+  exportItems: read((place) => `${dataset(place)}/items/export`),
+  diffItems: read((place) => `${dataset(place)}/items/diff?from=~0`),
+  listDatasetResults: read((place) => `${dataset(place)}/results?task=${place.task}`),
+  getLineage: read((place) => `/api/v1/lineage/${place.collection}?trajectory_id=${place.trajectory}`, {
+    reaching: (mine, theirs) => [
+      [{ path: `/api/v1/lineage/${mine.collection}?trajectory_id=${theirs.trajectory}` }, 404],
+      [{ path: `/api/v1/lineage/${mine.collection}?file=${theirs.path}` }, 404],
+      [{ path: `/api/v1/lineage/${mine.collection}?dataset=${theirs.dataset}&item=a` }, 404],
+    ],
+  }),
+  addItemFromRun: write(
+    (place) => ({ path: `${dataset(place)}/items/from-run`, body: { trajectory_id: place.trajectory } }),
+    { mixed: { trajectory: [404] } },
+  ),
+  setDatasetTag: write((place) => ({ path: `${dataset(place)}/tags/gold`, body: { version: '~0' } })),
+  deleteDatasetTag: write((place) => ({ path: `${dataset(place)}/tags/silver` })),
+  deleteItem: write((place) => ({ path: `${dataset(place)}/items/a` })),
+  getEntityUpstream: read(
+    (place) => `/api/v1/entity-relationships/dataset/${place.collection}/${place.dataset}/upstream`,
+  ),
+  createEntityRelationship: write((place) => linked(place), {
+    stranger: [404],
+    mixed: { collection: [404], dataset: [404], model: [404] },
+    reaching: (mine, theirs) => [
+      [linked(mine, theirs), 404],
+      [linked(theirs, mine), 404],
+    ],
+  }),
+  deleteEntityRelationship: write((place) => linked(place), { stranger: [404] }),
+  createAgent: write((place) => ({ path: `/api/v1/agents/${place.collection}`, body: { name: 'new' } })),
+  listAgents: read((place) => `/api/v1/agents/${place.collection}`),
+  getAgent: read(agent),
+  updateAgent: write((place) => ({ path: agent(place), body: { type: 'owner' } })),
   getTrial: read((place) => `/api/v1/trial/${place.collection}`),
   activateTrial: write((place) => ({ path: `/api/v1/trial/${place.collection}/activate` }), { status: 400 }),
 
@@ -474,6 +555,9 @@ export const operations: Record<string, Operation> = {
   getSecretKeyRotation: { needs: 'admin', ask: () => ({ path: '/api/v1/secret-key/rotate' }) },
   rotateSecretKey: { needs: 'admin', ask: () => ({ path: '/api/v1/secret-key/rotate' }) },
 
+  deleteAgent: write((place) => ({ path: agent(place) })),
+  deleteModel: write((place) => ({ path: model(place) })),
+  deleteDataset: write((place) => ({ path: dataset(place) })),
   deleteRoutine: write((place) => ({ path: routine(place) })),
   deleteTask: write((place) => ({ path: `/api/v1/tasks/${task(place)}` })),
   deleteCollection: { needs: 'admin', ask: (place) => ({ path: at(place) }) },

@@ -23,6 +23,9 @@ export interface Place {
   evaluation: string
   bulk: string
   view: string
+  dataset: string
+  model: string
+  agent: string
   version: string
   keyId: number
   spareKeyId: number
@@ -123,6 +126,24 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
   while ((await call('GET', `${actions}/${bulk}`, undefined, key)).ended === null) await pause(20)
   const view = name('view')
   await call('PUT', `/api/v1/views/${collection}/${view}`, { query: `q=${name('x')}` }, key)
+  const [dataset, model, agent] = [name('rows'), name('ranker'), name('labeller')]
+  const described = { description: name('rows'), dataset_metadata: { name: name('rows') } }
+  await call('POST', `/api/v1/datasets/${collection}`, { name: dataset, ...described }, key)
+  const item = { id: 'a', data: { text: name('row') } }
+  await call('POST', `/api/v1/datasets/${collection}/${dataset}/items`, { items: [item] }, key)
+  await call('PUT', `/api/v1/datasets/${collection}/${dataset}/tags/silver`, { version: '~1' }, key)
+  await call('POST', `/api/v1/models/${collection}`, { name: model, model_path: name('hf://model') }, key)
+  await call('POST', `/api/v1/agents/${collection}`, { name: agent }, key)
+  const link = { source_entity_str: `task/${collection}/${task}`, target_entity_str: `dataset/${collection}/${dataset}` }
+  await call('POST', '/api/v1/entity-relationships', { ...link, activity_name: name('making') }, key)
+  for (const [method, path, field] of [
+    ['POST', 'data', 'data_file'],
+    ['PUT', 'preview', 'preview_update'],
+  ] as const) {
+    const form = new FormData()
+    form.append(field, new Blob([name('stored')]), `${name('stored')}.txt`)
+    await call(method, `/api/v1/datasets/${collection}/${dataset}/${path}`, form, key)
+  }
   const upload = new FormData()
   upload.append('collection', collection)
   upload.append('file', new Blob([name('uploaded')]), `${name('uploaded')}.txt`)
@@ -147,6 +168,9 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
     evaluation: evaluated.evaluation_id,
     bulk,
     view,
+    dataset,
+    model,
+    agent,
     version: history.versions[0].content_hash,
     keyId: writer.id,
     spareKeyId: spare.id,
@@ -185,7 +209,8 @@ export const unknownLike = (theirs: Side): Place => {
     ...{ workflow: digits(renamed(workflow)), path: renamed(path), upload: digits(upload) },
     ...{ uploadPath: renamed(uploadPath), label: renamed(label), routine: renamed(routine), gate: renamed(gate) },
     ...{ waiting: digits(theirs.waiting), batch: digits(theirs.batch), evaluation: digits(theirs.evaluation) },
-    ...{ bulk: digits(theirs.bulk), view: renamed(theirs.view) },
+    ...{ bulk: digits(theirs.bulk), view: renamed(theirs.view), agent: renamed(theirs.agent) },
+    ...{ dataset: renamed(theirs.dataset), model: renamed(theirs.model) },
     ...{ version: digits(theirs.version), keyId: 7_999_991, spareKeyId: 7_999_992, audit: 7_999_993 },
     session: 7_999_994,
   }

@@ -1,5 +1,5 @@
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
-import type { BatchSummary } from '../../model/runs/batch.ts'
+import type { BatchDataset, BatchSummary } from '../../model/runs/batch.ts'
 import { type RunStatus, runStatuses } from '../../model/workflows/workflow.ts'
 import type { RunSummaryRow } from '../../store/runs/run-lists.ts'
 import type { BatchProgress } from '../../store/tasks/batches.ts'
@@ -12,6 +12,8 @@ export interface BatchFacts {
   total: number
   max_concurrency: number | null
   labels: Record<string, string>
+  /** Absent where the items are no dataset. */
+  dataset?: BatchDataset
 }
 
 /** A batch: its run and its facts. */
@@ -40,11 +42,12 @@ const sumOf = (counts: Record<string, number>): number => Object.values(counts).
 export const absentStatus = ({ ended_at }: Pick<RunSummaryRow, 'ended_at'>): RunStatus =>
   ended_at === null ? 'pending' : 'cancelled'
 
-export const startedBatch = ({ run, facts: { name, task, total } }: FoundBatch, publicUrl: string) => ({
+export const startedBatch = ({ run, facts: { name, task, total, dataset } }: FoundBatch, publicUrl: string) => ({
   batch_id: run.trajectory_id,
   name,
   task,
   total,
+  dataset: dataset ?? null,
   status: run.status,
   workflow_id: run.workflow_id,
   url: trajectoryUrl(run, publicUrl),

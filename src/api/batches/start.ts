@@ -4,12 +4,14 @@ import { AppError } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { authorOf } from '../../model/collections/identity.ts'
 import { refusesUnservable } from '../../model/runs/preflight.ts'
+import { type DatasetBatch, writeDatasetBatch } from '../../store/items/dataset-runs.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
 import { checkSecretNames } from '../runs/parameters.ts'
 import { startRunOnce } from '../runs/start-once.ts'
 import type { batchesContract } from './contract.ts'
 import type { BatchFacts } from './facts.ts'
-import { type ItemDeps, readBatchItems } from './items.ts'
+import { readDatasetItems } from './dataset-items.ts'
+import { type Item, type ItemDeps, readBatchItems } from './items.ts'
 import { batchTaskOf } from './own-task.ts'
 
 export interface BatchStartDeps extends ItemDeps {
@@ -23,20 +25,43 @@ export type BatchCall = Call<(typeof batchesContract)['runBatch']>
  * Starts the batch that a call asks for, or finds the one that its Idempotency-Key has started already. Whatever can be
  * known to go wrong with any of its runs is refused before the first of them.
  */
-export const startBatch = (deps: BatchStartDeps, call: BatchCall): Promise<RunRow> =>
-  startRunOnce(deps, { call, sent: call.body, prepare: () => requestOf(deps, call) })
+export const startBatch = (deps: BatchStartDeps, call: BatchCall): Promise<RunRow> => {
+  let lineage: DatasetBatch | undefined
+  return startRunOnce(deps, {
+    call,
+    sent: call.body,
+    prepare: async () => {
+      const { request, batch } = await requestOf(deps, call)
+      lineage = batch
+      return request
+    },
+    before: async (runKey) => {
+      if (lineage) await writeDatasetBatch(deps.database, runKey, lineage)
+    },
+  })
+}
 
-const requestOf = async (deps: BatchStartDeps, call: BatchCall): Promise<RunRequest> => {
+/** The expected result is for judges: a run must not see it. */
+const withoutExpected = ({ expected: _, ...item }: Item): Item => item
+
+const requestOf = async (
+  deps: BatchStartDeps,
+  call: BatchCall,
+): Promise<{ request: RunRequest; batch?: DatasetBatch | undefined }> => {
   const { collection, task, params, body, identity } = call
   if (!task) throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
   const { secret_params: secrets, labels, max_concurrency } = body
   checkSecretNames(secrets)
-  const items = await readBatchItems(deps, collection, body)
+  const source = body.dataset === undefined ? undefined : await readDatasetItems(deps, call, task, body.dataset)
+  const items = await readBatchItems(deps, collection, source ? { items: source.items.map(withoutExpected) } : body)
   const place = { id: collection.id, name: collection.name, environmentId: task.environment_id }
   const unservable = refusesUnservable(call) ? 'refuse' : 'record'
   const refusal = await deps.engine.preflight({ collection: place, task, secrets, runs: items, unservable })
-  const facts: BatchFacts = { task: task.name, name: body.name ?? null, total: items.length, max_concurrency, labels }
-  return {
+  const facts: BatchFacts = {
+    ...{ task: task.name, name: body.name ?? null, total: items.length, max_concurrency, labels },
+    ...(source ? { dataset: source.facts } : {}),
+  }
+  const request = {
     collection: place,
     task: await batchTaskOf(deps.database, collection.id),
     initParams: { task: task.name, items, max_concurrency, labels },
@@ -46,4 +71,5 @@ const requestOf = async (deps: BatchStartDeps, call: BatchCall): Promise<RunRequ
     params: { batch: facts },
     refusal,
   }
+  return { request, batch: source?.batch }
 }

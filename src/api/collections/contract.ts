@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
+import { agentSchema } from '../../model/collections/agent.ts'
 import {
-  agentSchema,
   collectionSchema,
   collectionSummarySchema,
   collectionWithEnvironmentSchema,
@@ -10,7 +10,7 @@ import {
   setOwnerSchema,
   setStorageSchema,
 } from '../../model/collections/collection.ts'
-import { listedDatasetSchema } from '../../model/dataset.ts'
+import { listedDatasetSchema } from '../../model/data/dataset.ts'
 import { limitSchema, skipSchema } from '../../model/names.ts'
 
 const tag = 'Collections'

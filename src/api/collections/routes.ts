@@ -18,6 +18,8 @@ import {
 import { type DeletionDeps, deleteCollection } from '../../store/collections/deletion.ts'
 import { type EnvironmentVariables, readEnvironment, writeEnvironment } from '../../store/collections/environments.ts'
 import { noteVariables } from '../../store/collections/variable-changes.ts'
+import { listEntities } from '../../store/entities/entities.ts'
+import { listedEntityText } from '../entities/shown.ts'
 import { changedVariables } from '../environment/change.ts'
 import { collectionsContract } from './contract.ts'
 import { maskedPlace, shownAgent, shownCollection, shownStorage } from './shown.ts'
@@ -124,7 +126,10 @@ export const collectionsRoutes = (deps: CollectionsDeps): Route[] => {
       return shownStorage(sealer, found(await setStorage(database, sealer, collection.id, { info, provider })))
     },
 
-    listCollectionDatasets: async () => [],
+    listCollectionDatasets: async ({ collection, query }) => {
+      const rows = await listEntities(database, { kind: 'dataset', collectionIds: [collection.id] }, query)
+      return rawJson(`[${rows.map(listedEntityText).join(',')}]`)
+    },
 
     listCollectionAgents: async ({ collection, query }) =>
       (await listAgents(database, collection.id, query)).map(shownAgent),

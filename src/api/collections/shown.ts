@@ -1,6 +1,7 @@
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { timestamp } from '../../lib/time.ts'
-import type { Collection, CollectionAgent } from '../../model/collections/collection.ts'
+import type { CollectionAgent } from '../../model/collections/agent.ts'
+import type { Collection } from '../../model/collections/collection.ts'
 import { mask } from '../../model/collections/environment.ts'
 import type { AgentRow } from '../../store/agents.ts'
 import { openStorageInfo } from '../../store/collections/collection-storage.ts'

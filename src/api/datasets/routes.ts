@@ -1,15 +1,165 @@
+import { entityText, listedEntityText, stateTag } from '../entities/shown.ts'
+import type { Queries } from '../../database/database.ts'
+import { requireMatch } from '../../http/entity-tag.ts'
 import { implement, type Route } from '../../http/implement.ts'
+import { rawJson } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
+import { authorOf, coveredIds, type FoundCollection } from '../../model/collections/identity.ts'
+import { findDatasetFile, findPreviewFile, listDatasetFiles, newestDatasetFile } from '../../store/entities/dataset-files.ts'
+import { type EntityRow, listEntities, searchEntities } from '../../store/entities/entities.ts'
+import { createEntity, updateEntity } from '../../store/entities/write-entity.ts'
+import { emptyFields, storedFields } from '../entities/fields.ts'
+import { getEntity, getVisibleEntity } from '../entities/find.ts'
+import { noteEntity } from '../entities/noted.ts'
+import { entityHit } from '../entities/search-hits.ts'
+import { entityHistoryText, entityVersionText, getEntityVersion } from '../entities/versions.ts'
+import { serveFile } from '../files/serve.ts'
+import { requireItemsFit, requireUsableSchema } from '../items/item-schema.ts'
 import { datasetsContract } from './contract.ts'
+import { shownDataFile, storeDataFile } from './data-files.ts'
+import { removeDataset } from './remove.ts'
+import { type PreviewDeps, previewText, storePreview } from './previews.ts'
 
-/** Empty lists in the shape that clients read: this server stores no datasets. */
-export const datasetsRoutes = (): Route[] =>
-  implement(datasetsContract, {
-    listDatasets: async ({ query }) => {
+export type DatasetsDeps = PreviewDeps
+
+const kind = 'dataset'
+const mostListed = 1000
+const missing = (message: string) => new AppError('not_found', message)
+const tagged = (row: EntityRow) => ({ headers: { etag: stateTag(row) } })
+const shown = (row: EntityRow) => rawJson(entityText(row), tagged(row))
+
+export const datasetsRoutes = (deps: DatasetsDeps): Route[] => {
+  const { database, objects, links } = deps
+  const get = (collection: FoundCollection, name: string) => getEntity(database, { kind, name }, collection)
+
+  return implement(datasetsContract, {
+    listDatasets: async ({ collection, query }) => {
       if (query.skip < 0 || query.limit < 0) {
         throw new AppError('bad_request', 'Offset and limit must be non-negative')
       }
-      return []
+      const page = { skip: query.skip, limit: Math.min(query.limit, mostListed) }
+      const rows = await listEntities(database, { kind, collectionIds: [collection.id] }, page)
+      return rawJson(`[${rows.map(listedEntityText).join(',')}]`)
     },
-    searchDatasets: async () => ({ hits: [] }),
+
+    searchDatasets: async ({ identity, query }) => {
+      const collectionIds = identity ? coveredIds(identity) : []
+      const rows = await searchEntities(database, { kind, collectionIds }, { text: query.q, limit: query.limit })
+      return { hits: rows.map(entityHit) }
+    },
+
+    createDataset: async (call) => {
+      const { collection, identity, body, bodyText } = call
+      requireUsableSchema(body.item_schema)
+      const fields = { ...emptyFields(body.name), ...storedFields(body, bodyText) }
+      const row = await createEntity(database, { kind, collectionId: collection.id, author: authorOf(identity) }, fields)
+      if (row === 'taken') throw new AppError('already_exists', 'Dataset already exists')
+      if (row === 'gone') throw missing(`Collection with name '${collection.name}' not found`)
+      noteEntity(call, row, body)
+      return shown(row)
+    },
+
+    getDataset: async ({ collection, params, identity }) =>
+      shown(
+        await getVisibleEntity(
+          database,
+          { kind, name: params.dataset },
+          { collection, identity, asked: params.collection },
+        ),
+      ),
+
+    updateDataset: async (call) => {
+      const { collection, params, identity, body, bodyText } = call
+      const { id } = await get(collection, params.dataset)
+      requireUsableSchema(body.item_schema)
+      const fields = storedFields(body, bodyText)
+      const check = async (before: EntityRow, queries: Queries) => {
+        requireMatch(call, stateTag(before), `Dataset '${before.name}'`)
+        await requireItemsFit(queries, before, fields.item_schema)
+      }
+      const row = await updateEntity(database, id, fields, { author: authorOf(identity), check })
+      if (row === 'taken') throw new AppError('already_exists', 'Dataset already exists')
+      if (!row) throw missing('Dataset not found')
+      noteEntity(call, row, body)
+      return shown(row)
+    },
+
+    setDatasetMetadata: async (call) => {
+      const { collection, params, identity, bodyText } = call
+      const { id } = await get(collection, params.dataset)
+      const check = (before: EntityRow) => requireMatch(call, stateTag(before), `Dataset '${before.name}'`)
+      const fields = { metadata: bodyText.trim() }
+      const row = await updateEntity(database, id, fields, { author: authorOf(identity), check })
+      if (!row || row === 'taken') throw missing('Dataset not found')
+      noteEntity(call, row, { dataset_metadata: call.body })
+      return shown(row)
+    },
+
+    deleteDataset: async ({ collection, params }) => {
+      await removeDataset(deps, await get(collection, params.dataset))
+      return { message: 'Dataset deleted successfully' }
+    },
+
+    listDatasetVersions: async ({ collection, params, query }) =>
+      rawJson(await entityHistoryText(database, await get(collection, params.dataset), query)),
+
+    getDatasetVersion: async ({ collection, params }) => {
+      const version = await getEntityVersion(database, await get(collection, params.dataset), params.ref)
+      return rawJson(entityVersionText(version))
+    },
+
+    getDatasetCroissant: async ({ collection, params, identity }) => {
+      const at = { collection, identity, asked: params.collection }
+      const { metadata } = await getVisibleEntity(database, { kind, name: params.dataset }, at)
+      if (metadata === null) throw missing('Dataset has no Croissant metadata')
+      return rawJson(metadata)
+    },
+
+    setDatasetPreview: async (call) => {
+      const row = await storePreview(deps, call, await get(call.collection, call.params.dataset))
+      call.note({ changes: { preview_type: row.preview_type } })
+      return rawJson(entityText(row, { preview: await previewText(deps, row) }), tagged(row))
+    },
+
+    getDatasetPreview: async ({ collection, params, identity, headers }) => {
+      const at = { collection, identity, asked: params.collection }
+      const dataset = await getVisibleEntity(database, { kind, name: params.dataset }, at)
+      const file = await findPreviewFile(database, dataset.id)
+      if (!file) throw missing('Dataset preview not found or incomplete')
+      return serveFile(objects, file, headers, true)
+    },
+
+    uploadDatasetData: async (call) => {
+      const { collection, params } = call
+      const found = await get(collection, params.dataset).catch((error: unknown) => {
+        if (!(error instanceof AppError && error.code === 'not_found')) throw error
+        throw missing(`Dataset '${params.dataset}' not found in collection '${collection.name}'`)
+      })
+      const { path, number, dataset } = await storeDataFile(deps, call, found)
+      call.note({ changes: { file_path: path } })
+      const names = { collection_name: dataset.collection_name, dataset_name: dataset.name }
+      return { success: true as const, file_path: path, ...names, file_number: number }
+    },
+
+    listDatasetData: async ({ collection, params, query }) => {
+      const dataset = await get(collection, params.dataset)
+      const rows = await listDatasetFiles(database, dataset.id, { after: query.after, limit: query.limit + 1 })
+      const files = rows.slice(0, query.limit).map((row) => shownDataFile(row, dataset, links.publicUrl))
+      return { files, has_more: rows.length > query.limit }
+    },
+
+    getDatasetData: async ({ collection, params }) => {
+      const dataset = await get(collection, params.dataset)
+      const number = /^\d{1,9}$/.test(params.number) ? Number(params.number) : undefined
+      const file = number === undefined ? undefined : await findDatasetFile(database, dataset.id, number)
+      if (!file) throw missing(`Data file ${params.number} not found for this dataset`)
+      return shownDataFile(file, dataset, links.publicUrl)
+    },
+
+    downloadLatestDatasetData: async ({ collection, params, headers }) => {
+      const file = await newestDatasetFile(database, (await get(collection, params.dataset)).id)
+      if (!file) throw missing('No data files found for this dataset')
+      return serveFile(objects, file, headers, false)
+    },
   })
+}

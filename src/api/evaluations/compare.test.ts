@@ -24,6 +24,7 @@ const itemOf = (index: number, key: string, values?: (string | null)[]): ItemRes
   key,
   status: values ? 'completed' : 'failed',
   trajectoryId: `run-${index}`,
+  reusedFrom: null,
   runKey: `key-${index}`,
   error: null,
   verdicts: (values ?? []).map((value) => ({

@@ -28,15 +28,16 @@ const idOf = ({ id }: Item, at: number): string | undefined => {
 
 /**
  * Separates items. An item is matched across evaluations by its `id`, or by the hash of its parameters; a repeated key
- * becomes `…#2`. `expected` is for the judges only: the run must not see the answer.
+ * becomes `…#2`. `expected` is for the judges only: the run must not see the answer. Items of a dataset have their ids
+ * beside them.
  */
-export const takeApart = (items: readonly Item[]): EvaluatedItems => {
+export const takeApart = (items: readonly Item[], known?: readonly string[]): EvaluatedItems => {
   const seen = new Map<string, number>()
   const ids = new Map<string, number>()
   const runs: Item[] = []
   const keys: string[] = []
   for (const [at, { expected: _, ...run }] of items.entries()) {
-    const id = idOf(run, at)
+    const id = known ? known[at] : idOf(run, at)
     const earlier = id === undefined ? undefined : ids.get(id)
     if (earlier !== undefined) {
       throw invalidField(['body', 'items', at, 'id'], `Items ${earlier} and ${at} have the same id '${id}'`)

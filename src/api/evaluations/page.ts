@@ -99,6 +99,7 @@ const shownItems = async (
       status: item.status,
       trajectory_id: item.trajectoryId,
       error: item.error,
+      reused_from: item.reusedFrom,
       init_params: given === undefined ? null : (JSON.parse(given) as Record<string, unknown>),
       verdicts: Object.fromEntries(verdicts),
     }

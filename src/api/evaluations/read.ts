@@ -3,9 +3,11 @@ import type { Queries } from '../../database/database.ts'
 import { isObject, parsedJson } from '../../lib/json/json-object.ts'
 import { type EvaluationFacts, evaluationFactsSchema } from '../../model/runs/evaluation.ts'
 import {
+  carriedOf,
   type EvaluationRow,
   evaluatedRuns,
   evaluationKeys,
+  findEvaluation,
   type JudgementRow,
   judgementsOf,
 } from '../../store/tasks/evaluations.ts'
@@ -53,10 +55,33 @@ export const makeResultReader = (queries: Queries): ReadResults => {
   }
 }
 
-const readEvaluation = async (
+/** Reads an evaluation with the results that it takes over from others. These come after its own. */
+const readEvaluation = async (queries: Queries, run: EvaluationRow, facts: EvaluationFacts): Promise<ReadEvaluation> => {
+  const own = await readOwnResults(queries, run, facts)
+  if (!facts.dataset?.reused) return own
+  const items = [...own.table.items]
+  for (const { evaluation, keys } of await carriedOf(queries, run.id)) {
+    const row = await findEvaluation(queries, run.collection_id, evaluation)
+    const before = row && factsOf(row)
+    const results = row && before ? (await readOwnResults(queries, row, before)).table.items : []
+    const byKey = new Map(results.map((item) => [item.key, item]))
+    for (const key of keys) items.push(carriedItem(key, items.length, evaluation, byKey.get(key)))
+  }
+  return { ...own, table: { ...own.table, items } }
+}
+
+/** A result that was taken over; without its run, which is gone, it has no verdicts. */
+const carriedItem = (key: string, index: number, evaluation: string, item: ItemResult | undefined): ItemResult => ({
+  ...(item ?? { key, status: 'completed', trajectoryId: null, runKey: null, error: null, verdicts: [] }),
+  index,
+  reusedFrom: evaluation,
+})
+
+/** Reads the results that an evaluation has executed itself. */
+export const readOwnResults = async (
   queries: Queries,
   run: EvaluationRow,
-  { judges, total }: EvaluationFacts,
+  { judges, total, dataset }: EvaluationFacts,
 ): Promise<ReadEvaluation> => {
   const [keys, runs, judgements] = await Promise.all([
     evaluationKeys(queries, run.id),
@@ -66,7 +91,7 @@ const readEvaluation = async (
   const verdicts = verdictsOf(judgements, judges.length)
   const byIndex = new Map(runs.map((row) => [row.child_index, row]))
   const none = judges.map(() => undefined)
-  const items = Array.from({ length: total }, (_, index): ItemResult => {
+  const items = Array.from({ length: total - (dataset?.reused ?? 0) }, (_, index): ItemResult => {
     const row = byIndex.get(index)
     return {
       index,
@@ -76,6 +101,7 @@ const readEvaluation = async (
       runKey: row?.id ?? null,
       error: row?.error ?? null,
       verdicts: (row && verdicts.get(row.trajectory_id)) ?? none,
+      reusedFrom: null,
     }
   })
   return { table: { evaluationId: run.trajectory_id, judges, items }, judgements: countByStatus(judgements) }

@@ -40,6 +40,7 @@ export const evaluationsRoutes = (deps: EvaluationsDeps): Route[] => {
         name: facts.name,
         task: facts.task,
         total: facts.total,
+        dataset: facts.dataset ?? null,
         baseline: facts.baseline,
         status: run.status,
         workflow_id: run.workflow_id,

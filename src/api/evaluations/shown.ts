@@ -20,6 +20,7 @@ export const summaryOf = (run: EvaluationRow, facts: EvaluationFacts, publicUrl:
   task: facts.task,
   status: run.status,
   total: facts.total,
+  dataset: facts.dataset ?? null,
   baseline: facts.baseline,
   author: run.author,
   created: timestamp(run.created_at),
@@ -51,15 +52,16 @@ const active = new Set(['pending', 'running'])
 /** Progress as a fraction. Failed runs are not judged, which reduces the remaining work. */
 const progressOf = (run: EvaluationRow, { table, judgements }: ReadEvaluation): number => {
   if (run.ended_at !== null) return 1
-  const open = table.items.filter(({ status }) => active.has(status)).length
-  const completed = table.items.filter(({ status }) => status === 'completed').length
-  const all = table.items.length + (open + completed) * table.judges.length
+  const own = table.items.filter(({ reusedFrom }) => reusedFrom === null)
+  const open = own.filter(({ status }) => active.has(status)).length
+  const completed = own.filter(({ status }) => status === 'completed').length
+  const all = own.length + (open + completed) * table.judges.length
   const judged = Object.entries(judgements).reduce(
     (sum, [status, count]) => (active.has(status) ? sum : sum + count),
     0,
   )
-  const done = table.items.length - open + judged
-  return Math.round((done / all) * 1000) / 1000
+  const done = own.length - open + judged
+  return all === 0 ? 1 : Math.round((done / all) * 1000) / 1000
 }
 
 const judgedBy = (table: EvaluationTable, pairing: Pairing | undefined): Evaluation['judges'] =>

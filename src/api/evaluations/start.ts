@@ -7,6 +7,7 @@ import { authorOf, type FoundTask } from '../../model/collections/identity.ts'
 import { type EvaluationFacts, evaluationTask, type Judge, judgementTask } from '../../model/runs/evaluation.ts'
 import { refusesUnservable } from '../../model/runs/preflight.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
+import { type DatasetBatch, writeDatasetBatch } from '../../store/items/dataset-runs.ts'
 import { definitionText, type RunRow } from '../../store/runs/runs.ts'
 import { findEvaluation, latestEvaluation } from '../../store/tasks/evaluations.ts'
 import { taskForRecords } from '../../store/tasks/own-tasks.ts'
@@ -16,6 +17,7 @@ import { checkSecretNames } from '../runs/parameters.ts'
 import { startRunOnce } from '../runs/start-once.ts'
 import type { evaluationsContract } from './contract.ts'
 import { takeApart } from './items.ts'
+import { sourceOf } from './dataset-source.ts'
 import { evaluationWorkflow, judgementWorkflow, judgeParams } from './workflows.ts'
 
 export interface EvaluationStartDeps extends ItemDeps {
@@ -26,15 +28,35 @@ export interface EvaluationStartDeps extends ItemDeps {
 export type StartCall = Call<(typeof evaluationsContract)['startEvaluation']>
 
 /** Starts the evaluation that a call asks for, or finds the one that its Idempotency-Key has started already. */
-export const startEvaluation = (deps: EvaluationStartDeps, call: StartCall): Promise<RunRow> =>
-  startRunOnce(deps, { call, sent: call.body, prepare: () => requestOf(deps, call) })
+export const startEvaluation = (deps: EvaluationStartDeps, call: StartCall): Promise<RunRow> => {
+  let lineage: DatasetBatch | undefined
+  return startRunOnce(deps, {
+    call,
+    sent: call.body,
+    prepare: async () => {
+      const { request, batch } = await requestOf(deps, call)
+      lineage = batch
+      return request
+    },
+    before: async (runKey) => {
+      if (lineage) await writeDatasetBatch(deps.database, runKey, lineage)
+    },
+  })
+}
 
-const requestOf = async (deps: EvaluationStartDeps, call: StartCall): Promise<RunRequest> => {
+const requestOf = async (
+  deps: EvaluationStartDeps,
+  call: StartCall,
+): Promise<{ request: RunRequest; batch?: DatasetBatch | undefined }> => {
   const { collection, task, params, body, identity } = call
   if (!task) throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
   checkSecretNames(body.secret_params)
   const outputPath = await outputPathOf(deps, task, body.output_path)
-  const items = takeApart(await readBatchItems(deps, collection, body))
+  const evaluation = await ownTask(deps, collection.id, evaluationTask, evaluationWorkflow(body.judges))
+  const baseline = await baselineOf(deps, call, evaluation.id, task.name)
+  const { source, carried } = await sourceOf(deps, call, task, { taskId: evaluation.id, baseline, outputPath })
+  const given = await readBatchItems(deps, collection, source ? { items: source.items } : body)
+  const items = takeApart(given, source?.ids)
   const at = { collection: { ...collection, environmentId: task.environment_id }, secrets: body.secret_params }
   const unservable = refusesUnservable(call) ? 'refuse' : 'record'
   let refusal = await deps.engine.preflight({ ...at, task, runs: items.runs, unservable })
@@ -44,21 +66,22 @@ const requestOf = async (deps: EvaluationStartDeps, call: StartCall): Promise<Ru
     const found = await checkJudge(deps, { ...at, task: judgement, unservable }, judge, outputPath)
     refusal ??= found
   }
-  const evaluation = await ownTask(deps, collection.id, evaluationTask, evaluationWorkflow(body.judges))
   const facts: EvaluationFacts = {
     name: body.name ?? null,
     task: task.name,
-    total: items.runs.length,
+    total: items.runs.length + (source?.facts.reused ?? 0),
     output_path: outputPath,
     judges: body.judges,
-    baseline: await baselineOf(deps, call, evaluation.id, task.name),
+    baseline,
     thresholds: body.thresholds,
+    ...(source ? { dataset: source.facts } : {}),
   }
-  return {
+  const request = {
     ...at,
     task: evaluation,
     initParams: {
       keys: items.keys, // first, and then the task: so they are found without reading the items
+      ...(carried.length > 0 ? { carried } : {}),
       task: task.name,
       items: items.runs,
       ...(items.expected ? { expected: items.expected } : {}),
@@ -70,6 +93,7 @@ const requestOf = async (deps: EvaluationStartDeps, call: StartCall): Promise<Ru
     files: [],
     author: authorOf(identity),
   }
+  return { request, batch: source?.batch }
 }
 
 /** What is judged: a path into a run; null: the outputs of its last step. */

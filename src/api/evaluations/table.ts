@@ -20,6 +20,8 @@ export interface ItemResult {
   trajectoryId: string | null
   runKey: string | null
   error: string | null
+  /** Trajectory id of the evaluation that executed it, if another one did. */
+  reusedFrom: string | null
   /** In judge order; undefined when the judge has not started with it, or never will. */
   verdicts: (VerdictState | undefined)[]
 }

@@ -1,17 +1,22 @@
 import { z } from 'zod'
-import { endpoint } from '../../http/endpoint.ts'
+import { endpoint, ifMatchHeader } from '../../http/endpoint.ts'
+import { deletedEntitySchema } from '../../model/data/entity.ts'
+import { entityHistorySchema, entityVersionSchema, historyQuerySchema } from '../../model/data/entity-version.ts'
+import { createModelSchema, listedModelSchema, trainedModelSchema, updateModelSchema } from '../../model/data/trained-model.ts'
 import { limitSchema, skipSchema } from '../../model/names.ts'
 import { searchHitSchema, searchQuerySchema } from '../../model/search.ts'
-import { listedModelSchema } from '../../model/trained-model.ts'
 
 const tag = 'Models'
 const query = z.object({ skip: skipSchema, limit: limitSchema })
+const one = '/api/v1/models/{collection}/{model}'
+const unknownCollection = "Collection with name '{collection}' not found"
+const collectionMissing = "Trained model '{model}' in collection '{collection}' not found"
 
 export const modelsContract = {
   listAllModels: endpoint({
     method: 'GET',
     path: '/api/v1/models',
-    summary: 'The trained models of all collections that the token covers; always empty on this server',
+    summary: 'The trained models of all collections that the token covers',
     tag,
     query,
     response: z.array(listedModelSchema),
@@ -19,18 +24,75 @@ export const modelsContract = {
   listModels: endpoint({
     method: 'GET',
     path: '/api/v1/models/{collection}',
-    summary: 'The trained models of a collection',
+    summary: 'The trained models of a collection, oldest first',
     tag,
-    collectionMissing: "Collection with name '{collection}' not found",
+    collectionMissing: unknownCollection,
     query,
     response: z.array(listedModelSchema),
   }),
   searchModels: endpoint({
     method: 'GET',
     path: '/api/v1/models/search',
-    summary: 'Search trained models by a text in their names',
+    summary: 'Search trained models by a text in their names, descriptions or metadata',
     tag,
     query: searchQuerySchema,
     response: z.object({ hits: z.array(searchHitSchema) }),
+  }),
+  createModel: endpoint({
+    method: 'POST',
+    path: '/api/v1/models/{collection}',
+    summary: 'Register a trained model',
+    tag,
+    collectionMissing: unknownCollection,
+    body: createModelSchema,
+    response: trainedModelSchema,
+    status: 201,
+    errors: ['already_exists'],
+  }),
+  getModel: endpoint({
+    method: 'GET',
+    path: one,
+    summary: 'One trained model; public ones need no token. Its `ETag` is for `If-Match`',
+    tag,
+    access: 'optional',
+    collectionMissing,
+    response: trainedModelSchema,
+  }),
+  updateModel: endpoint({
+    method: 'PUT',
+    path: one,
+    summary: 'Change the given fields of a trained model',
+    tag,
+    collectionMissing,
+    headers: ifMatchHeader,
+    body: updateModelSchema,
+    response: trainedModelSchema,
+    errors: ['already_exists', 'precondition_failed'],
+  }),
+  deleteModel: endpoint({
+    method: 'DELETE',
+    path: one,
+    summary: 'Delete a trained model with its versions; what is at its path stays',
+    tag,
+    collectionMissing: 'Trained model not found',
+    response: deletedEntitySchema,
+  }),
+  listModelVersions: endpoint({
+    method: 'GET',
+    path: `${one}/history`,
+    summary: 'The versions of a trained model, newest first; each change of its fields creates a version',
+    tag,
+    collectionMissing,
+    query: historyQuerySchema,
+    response: entityHistorySchema,
+  }),
+  getModelVersion: endpoint({
+    method: 'GET',
+    path: `${one}/versions/{ref}`,
+    summary: 'One version of a trained model: by content hash, by tag, or by index (~0 the oldest, ~-1 the newest)',
+    tag,
+    collectionMissing,
+    response: entityVersionSchema,
+    errors: ['bad_request'],
   }),
 }

@@ -1,10 +1,85 @@
+import type { Database } from '../../database/database.ts'
+import { requireMatch } from '../../http/entity-tag.ts'
 import { implement, type Route } from '../../http/implement.ts'
+import { rawJson } from '../../http/reply.ts'
+import { AppError } from '../../lib/errors.ts'
+import { authorOf, coveredIds, type FoundCollection } from '../../model/collections/identity.ts'
+import { type EntityRow, findEntity, listEntities, searchEntities } from '../../store/entities/entities.ts'
+import { createEntity, deleteEntity, updateEntity } from '../../store/entities/write-entity.ts'
+import { emptyFields, storedFields } from '../entities/fields.ts'
+import { getEntity, getVisibleEntity } from '../entities/find.ts'
+import { noteEntity } from '../entities/noted.ts'
+import { entityHit } from '../entities/search-hits.ts'
+import { entityText, listedEntityText, stateTag } from '../entities/shown.ts'
+import { entityHistoryText, entityVersionText, getEntityVersion } from '../entities/versions.ts'
 import { modelsContract } from './contract.ts'
 
-/** Empty lists in the shape that clients read: this server stores no trained models. */
-export const modelsRoutes = (): Route[] =>
-  implement(modelsContract, {
-    listAllModels: async () => [],
-    listModels: async () => [],
-    searchModels: async () => ({ hits: [] }),
+export interface ModelsDeps {
+  database: Database
+}
+
+const kind = 'trained_model'
+
+const taken = (name: string, collection: FoundCollection) =>
+  new AppError('already_exists', `Trained model with name '${name}' already exists in collection '${collection.name}'`)
+
+const shown = (row: EntityRow) => rawJson(entityText(row), { headers: { etag: stateTag(row) } })
+
+export const modelsRoutes = ({ database }: ModelsDeps): Route[] => {
+  const get = (collection: FoundCollection, name: string) => getEntity(database, { kind, name }, collection)
+  const list = async (collectionIds: readonly number[] | undefined, page: { skip: number; limit: number }) => {
+    const rows = await listEntities(database, { kind, collectionIds }, page)
+    return rawJson(`[${rows.map(listedEntityText).join(',')}]`)
+  }
+
+  return implement(modelsContract, {
+    listAllModels: ({ identity, query }) => list(coveredIds(identity), query),
+    listModels: ({ collection, query }) => list([collection.id], query),
+
+    searchModels: async ({ identity, query }) => {
+      const at = { kind, collectionIds: coveredIds(identity) } as const
+      return { hits: (await searchEntities(database, at, { text: query.q, limit: query.limit })).map(entityHit) }
+    },
+
+    createModel: async (call) => {
+      const { collection, identity, body, bodyText } = call
+      const fields = { ...emptyFields(body.name), ...storedFields(body, bodyText) }
+      const row = await createEntity(database, { kind, collectionId: collection.id, author: authorOf(identity) }, fields)
+      if (row === 'taken') throw taken(body.name, collection)
+      if (row === 'gone') throw new AppError('not_found', `Collection with name '${collection.name}' not found`)
+      noteEntity(call, row, body)
+      return rawJson(entityText(row), { headers: { etag: stateTag(row) } })
+    },
+
+    getModel: async ({ collection, params, identity }) => {
+      const at = { collection, identity, asked: params.collection }
+      return shown(await getVisibleEntity(database, { kind, name: params.model }, at))
+    },
+
+    updateModel: async (call) => {
+      const { collection, params, identity, body, bodyText } = call
+      const found = await get(collection, params.model)
+      const fields = storedFields(body, bodyText)
+      const check = (before: EntityRow) => requireMatch(call, stateTag(before), `Trained model '${before.name}'`)
+      const row = await updateEntity(database, found.id, fields, { author: authorOf(identity), check })
+      if (row === 'taken') throw taken(body.name ?? found.name, collection)
+      if (!row) throw new AppError('not_found', 'Trained model not found')
+      noteEntity(call, row, body)
+      return shown(row)
+    },
+
+    deleteModel: async ({ collection, params }) => {
+      const row = await findEntity(database, { kind, collectionId: collection.id, name: params.model })
+      if (!row || !(await deleteEntity(database, row.id))) throw new AppError('not_found', 'Trained model not found')
+      return { message: 'Trained model deleted successfully' }
+    },
+
+    listModelVersions: async ({ collection, params, query }) =>
+      rawJson(await entityHistoryText(database, await get(collection, params.model), query)),
+
+    getModelVersion: async ({ collection, params }) => {
+      const version = await getEntityVersion(database, await get(collection, params.model), params.ref)
+      return rawJson(entityVersionText(version))
+    },
   })
+}

@@ -6,6 +6,7 @@ import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { authorOf } from '../../model/collections/identity.ts'
 import { refusesUnservable } from '../../model/runs/preflight.ts'
 import { collectionWebhook } from '../../store/collections/collection-webhook.ts'
+import { copyDatasetBatch } from '../../store/items/dataset-runs.ts'
 import { findRun } from '../../store/runs/runs.ts'
 import { acceptedReply } from '../runs/accepted.ts'
 import { withResolvedFiles } from '../runs/file-paths.ts'
@@ -26,16 +27,29 @@ type RerunCall = Call<(typeof rerunContract)['rerunTrajectory']>
 
 export const rerunRoutes = (deps: RerunDeps): Route[] =>
   implement(rerunContract, {
-    rerunTrajectory: async (call) =>
-      acceptedReply(
-        deps,
-        await startRunOnce(deps, { call, sent: call.body, prepare: () => prepare(deps, call) }),
-        call.memory,
-      ),
+    rerunTrajectory: async (call) => {
+      let repeated: string | undefined
+      const run = await startRunOnce(deps, {
+        call,
+        sent: call.body,
+        prepare: async () => {
+          const { source, request } = await prepare(deps, call)
+          if (request.params?.batch || request.params?.evaluation) repeated = source
+          return request
+        },
+        before: async (runKey) => {
+          if (repeated) await copyDatasetBatch(deps.database, { from: repeated, to: runKey })
+        },
+      })
+      return acceptedReply(deps, run, call.memory)
+    },
   })
 
 /** Makes a new run of a recorded one. Throws when it cannot be run again in this way. */
-const prepare = async ({ database, engine, sealer, settings }: RerunDeps, call: RerunCall): Promise<RunRequest> => {
+const prepare = async (
+  { database, engine, sealer, settings }: RerunDeps,
+  call: RerunCall,
+): Promise<{ source: string; request: RunRequest }> => {
   const { collection, task, params, body, identity } = call
   const at = { collectionId: collection.id, task: params.task, trajectoryId: params.trajectory_id }
   const source = await findRun(database, at)
@@ -49,10 +63,9 @@ const prepare = async ({ database, engine, sealer, settings }: RerunDeps, call: 
     { author: authorOf(identity), take: (bytes) => call.memory.take(copiesOfDocument * bytes) },
   )
   const webhook = await collectionWebhook(database, sealer, collection)
+  const unservable = refusesUnservable(call) ? 'refuse' : 'record'
   return {
-    ...request,
-    ...(webhook && { webhook }),
-    secrets: body.secret_params,
-    unservable: refusesUnservable(call) ? 'refuse' : 'record',
+    source: source.id,
+    request: { ...request, ...(webhook && { webhook }), secrets: body.secret_params, unservable },
   }
 }

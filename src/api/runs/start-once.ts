@@ -23,6 +23,8 @@ export interface RunToStart {
   sent: unknown
   /** Makes the request for the run. Throws what refuses it. */
   prepare(): Promise<RunRequest>
+  /** Called with the key of the run right before it is stored, maybe again when the request is repeated. */
+  before?(runKey: string): Promise<void>
   /** Present when the server may lend its keys to the run. */
   trial?: RunTrial
   /** Called when the run is on disk, or may be. */
@@ -92,11 +94,12 @@ const startOrFind = async (
 
 const start = async (
   { engine }: StartOnceDeps,
-  { call, trial, started }: RunToStart,
+  { call, trial, started, before }: RunToStart,
   request: KeyedRequest,
 ): Promise<RunRow> => {
   const loan = await trial?.reserve(request)
   try {
+    await before?.(request.key)
     const run = await engine.start({ ...request, lent: loan?.lent ?? [] })
     started?.()
     const isRefused = run.more?.refusal !== undefined

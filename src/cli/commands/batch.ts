@@ -5,7 +5,7 @@ import pc from 'picocolors'
 import type { Batch, BatchResult, BatchSummary } from '../../model/runs/batch.ts'
 import { exitCodes } from '../exit.ts'
 import { collect, parseChoice, positive } from '../input/inputs.ts'
-import { itemsMeaning, readItemSource } from '../input/item-source.ts'
+import { type DatasetOptions, datasetFields, itemsMeaning, readItemSource } from '../input/item-source.ts'
 import { type BatchPlace, batchText, parseBatch, parseTask } from '../input/places.ts'
 import { refusing } from '../refusing.ts'
 import { type Session, withSession } from '../session.ts'
@@ -28,6 +28,8 @@ export const registerBatch = (program: Command): void => {
     .option('-l, --label <key[=value]>', 'label for every run; repeat for several', collect)
     .option('--name <name>', 'name of the batch')
     .option('--secret <NAME>', 'secret for these runs only, read from the environment variable NAME', collect)
+    .option('--split <name>', 'with a dataset: only the items of this split')
+    .option('--changed-only', 'with a dataset: take over results that still hold, and run only the others')
     .option('--no-wait', 'start it and return')
     .option('-o, --out <path>', 'save the results to this .csv or .jsonl file at the end; - is stdout')
     .option('--force', 'overwrite an existing file')
@@ -39,6 +41,7 @@ ${itemsMeaning}
 Examples:
   jetty batch run acme/summarize articles.csv --out summaries.csv
   jetty batch run acme/summarize articles.jsonl -c 50 -l experiment=7 --no-wait
+  jetty batch run acme/summarize dataset:articles@gold --split test --changed-only
   cat articles.jsonl | jetty batch run acme/summarize - --json`,
     )
     .action(
@@ -97,7 +100,7 @@ Examples:
     )
 }
 
-interface RunOptions {
+interface RunOptions extends DatasetOptions {
   maxConcurrency?: number
   label?: string[]
   name?: string
@@ -124,6 +127,7 @@ const run = async (session: Session, task: string, items: string, options: RunOp
     query: refusing,
     body: {
       ...(await readItemSource(session, params.collection, items)),
+      ...datasetFields(options),
       ...(options.maxConcurrency === undefined ? {} : { max_concurrency: options.maxConcurrency }),
       ...(options.name === undefined ? {} : { name: options.name }),
       ...(options.secret ? { secret_params: secretsOf(options.secret) } : {}),
@@ -136,7 +140,8 @@ const run = async (session: Session, task: string, items: string, options: RunOp
     out.note(pc.dim(`Watch it with: jetty batch watch ${batchText(place)}`))
     return
   }
-  out.note(pc.dim(`${batchText(place)}: ${started.total} ${started.total === 1 ? 'item' : 'items'}`))
+  const reused = started.dataset?.reused ? `, ${started.dataset.reused} results taken over` : ''
+  out.note(pc.dim(`${batchText(place)}: ${started.total} ${started.total === 1 ? 'item' : 'items'}${reused}`))
   const batch = await followBatch(session, place)
   if (target !== undefined) await results(session, place, { out: target, force: options.force ?? false })
   if (target !== '-') showEnd(session, batch)

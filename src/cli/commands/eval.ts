@@ -5,7 +5,7 @@ import { pause } from '../../lib/time.ts'
 import type { Evaluation } from '../../model/runs/evaluation.ts'
 import { exitCodes, interruption } from '../exit.ts'
 import { collect, positive, readJson } from '../input/inputs.ts'
-import { itemsMeaning, readItemSource } from '../input/item-source.ts'
+import { type DatasetOptions, datasetFields, itemsMeaning, readItemSource } from '../input/item-source.ts'
 import { parseTask } from '../input/places.ts'
 import { refusing } from '../refusing.ts'
 import { type Session, withSession } from '../session.ts'
@@ -14,7 +14,7 @@ import { duration, moment, paintStatus, table } from '../show/output.ts'
 import { makeProgressLine } from '../show/progress-line.ts'
 import { secretsOf } from './run.ts'
 
-interface EvalOptions {
+interface EvalOptions extends DatasetOptions {
   judges: string
   baseline?: string
   threshold?: string[]
@@ -44,6 +44,8 @@ export const registerEval = (program: Command): void => {
     .option('--name <name>', 'name of the evaluation')
     .option('--max-concurrency <n>', 'runs or judgements that execute at once', positive)
     .option('--secret <NAME>', 'secret for these runs only, read from the environment variable NAME', collect)
+    .option('--split <name>', 'with a dataset: only the items of this split')
+    .option('--changed-only', 'with a dataset: take over results that still hold, and run only the others')
     .option('--no-wait', 'start the evaluation and exit')
     .addHelpText(
       'after',
@@ -125,6 +127,7 @@ const run = async (session: Session, [task, items]: [string, string], options: E
   const thresholds = thresholdsOf(options)
   const body = {
     ...(await readItemSource(session, params.collection, items)),
+    ...datasetFields(options),
     judges: judges as never,
     thresholds,
     ...(options.baseline === undefined ? {} : { baseline: options.baseline }),

@@ -7,10 +7,25 @@ import { filePart, readInputText, readJson } from './inputs.ts'
 
 /** Help text of commands that take items. */
 export const itemsMeaning = `Items: a .csv file with a header (a column name:json holds JSON), a .jsonl file with one JSON object per line, a .json
-file with a list of objects, or - for any of these from stdin. The members of an item are the parameters of its run.`
+file with a list of objects, or - for any of these from stdin. The members of an item are the parameters of its run.
+dataset:name, dataset:name@version or dataset:collection/name runs over the items of a dataset.`
 
 /** Items as batches and evaluations take them. */
-export type ItemSource = { items: Record<string, unknown>[] } | { file_path: string }
+export type ItemSource = { items: Record<string, unknown>[] } | { file_path: string } | { dataset: string }
+
+const datasetPrefix = 'dataset:'
+
+/** Options of commands that run over a dataset. */
+export interface DatasetOptions {
+  split?: string
+  changedOnly?: boolean
+}
+
+/** The members of a request for these options. */
+export const datasetFields = ({ split, changedOnly }: DatasetOptions) => ({
+  ...(split === undefined ? {} : { split }),
+  ...(changedOnly ? { changed_only: true } : {}),
+})
 
 const listed = (path: string, value: unknown): ItemSource => {
   if (Array.isArray(value) && value.every(isObject)) return { items: value }
@@ -29,6 +44,7 @@ const uploaded = async ({ client }: Session, collection: string, file: FilePart)
  * them. `-` is stdin, whose format its first character shows.
  */
 export const readItemSource = async (session: Session, collection: string, path: string): Promise<ItemSource> => {
+  if (path.startsWith(datasetPrefix)) return { dataset: path.slice(datasetPrefix.length) }
   if (path !== '-') {
     return extname(path).toLowerCase() === '.json'
       ? listed(path, readJson(path))

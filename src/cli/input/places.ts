@@ -69,3 +69,16 @@ export const parseRoutine = (text: string): RoutinePlace => {
 }
 
 export const routineText = ({ collection, task, name }: RoutinePlace): string => `${collection}/${task}/${name}`
+
+/** A dataset by the names of its collection and its own. */
+export interface DatasetPlace {
+  collection: string
+  dataset: string
+}
+
+/** Parses `collection/dataset`. */
+export const parseDataset = (text: string): DatasetPlace => {
+  const [collection, dataset, ...rest] = segmentsOf(text)
+  if (!collection || !dataset || rest.length > 0) throw wrong('<collection>/<dataset>', 'acme/questions', text)
+  return { collection, dataset }
+}

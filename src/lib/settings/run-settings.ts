@@ -37,6 +37,13 @@ export const runSettings = {
     example: '100000',
     schema: wholeNumber(1, 1_000_000),
   }),
+  maxDatasetItems: setting({
+    variable: 'JETTY_MAX_DATASET_ITEMS',
+    description: 'Maximum number of items of one dataset.',
+    default: '100000',
+    example: '1000000',
+    schema: wholeNumber(1, 10_000_000),
+  }),
   maxRunDepth: setting({
     variable: 'JETTY_MAX_RUN_DEPTH',
     description: 'Levels of child runs below a run.',

@@ -52,15 +52,4 @@ export const setStorageSchema = z
   .partial()
   .meta({ id: 'SetStorage' })
 
-export const agentSchema = z
-  .object({
-    id: z.int(),
-    name: z.string(),
-    type: z.string().nullable(),
-    collection_id: z.int(),
-    created_at: timestampSchema,
-  })
-  .meta({ id: 'Agent' })
-
 export type Collection = z.infer<typeof collectionSchema>
-export type CollectionAgent = z.infer<typeof agentSchema>

@@ -12,7 +12,7 @@ export const batchTask = '_batch'
 const mostBatchLabels = 20
 const mostAtOnce = 10_000
 
-/** Source of the items of a batch or evaluation: exactly one of the two. */
+/** Source of the items of a batch or evaluation: exactly one of items, file_path and dataset. */
 export const itemSource = {
   items: z
     .array(jsonObjectSchema)
@@ -26,13 +26,20 @@ export const itemSource = {
       'Instead of items: storage path or upload id of a file of the collection. CSV with a header (`.csv`; values are text, those of a column `name:json` are JSON) or one JSON object per line (`.jsonl`).',
     ),
   dataset: z
-    .unknown()
-    .optional()
-    .refine(
-      (given) => given === undefined || given === null,
-      'This server has no datasets; upload the items as a file and give its file_path',
+    .string()
+    .regex(
+      /^[^/@\s]+(?:\/[^/@\s]+)?(?:@\S{1,200})?$/,
+      'Expected the name of a dataset with an optional version, such as acme/jobs, jobs@~3 or jobs@gold',
     )
-    .meta({ description: 'Refused: this server has no datasets.' }),
+    .max(500)
+    .optional()
+    .describe(
+      'Instead of items: a dataset, as `name`, `collection/name` or with a version: `name@~3`, `name@tag`, `name@hash`. Each item is a run; `expected` is left out of its parameters.',
+    ),
+  split: z.string().min(1).max(50).optional().describe('With dataset: only the items of this split.'),
+  changed_only: flagSchema.describe(
+    'With dataset: run only items without a result for their content and the present workflow of the task. The other results are taken over.',
+  ),
 } as const
 
 /** Options of every run of a batch. */
@@ -56,13 +63,31 @@ export const itemRuns = {
 
 /** Reports an issue unless exactly one source is given. */
 export const requireOneSource = (
-  { items, file_path }: { items?: unknown; file_path?: unknown },
+  given: { items?: unknown; file_path?: unknown; dataset?: unknown; split?: unknown; changed_only?: boolean },
   context: z.RefinementCtx,
 ): void => {
-  if ((items === undefined) !== (file_path === undefined)) return
-  const message = items === undefined ? 'Give items or file_path' : 'Give items or file_path, not both'
-  context.addIssue({ code: 'custom', path: ['items'], message })
+  const { items, file_path: path, dataset } = given
+  const sources = [items, path, dataset].filter((one) => one !== undefined).length
+  const problem = (at: string, message: string) => context.addIssue({ code: 'custom', path: [at], message })
+  if (sources === 0) problem('items', 'Give items, file_path or dataset')
+  if (sources > 1) problem('items', 'Give one of items, file_path and dataset, not several')
+  if (dataset !== undefined) return
+  if (given.split !== undefined) problem('split', 'A split needs a dataset')
+  if (given.changed_only) problem('changed_only', 'changed_only needs a dataset')
 }
+
+/** The version of a dataset that a batch or evaluation runs over. */
+export const batchDatasetSchema = z
+  .object({
+    collection: z.string(),
+    name: z.string(),
+    version: z.int().describe('Index of the version.'),
+    content_hash: z.string().describe('Content hash of the version.'),
+    split: z.string().nullable(),
+    reused: z.int().describe('Items that are not run again, because they have a result already.'),
+  })
+  .meta({ id: 'BatchDataset' })
+export type BatchDataset = z.output<typeof batchDatasetSchema>
 
 export const batchRequestSchema = z
   .object({
@@ -87,6 +112,7 @@ export const startedBatchSchema = z
     name: z.string().nullable(),
     task: z.string(),
     total: z.int().describe('Number of runs.'),
+    dataset: batchDatasetSchema.nullable().describe('The dataset that it runs over; null for other items.'),
     status: z.enum(runStatuses),
     workflow_id: z.string(),
     url: z.string(),

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { jsonObjectSchema, labelTextSchema, textSchema, timestampSchema } from '../names.ts'
 import { runStatuses } from '../workflows/workflow.ts'
-import { itemRuns, itemSource, requireOneSource } from './batch.ts'
+import { batchDatasetSchema, itemRuns, itemSource, requireOneSource } from './batch.ts'
 
 /** The server's own tasks: runs of the first are evaluations, runs of the second are one judge's verdict each. */
 export const evaluationTask = '_evaluation'
@@ -127,6 +127,7 @@ export const evaluationFactsSchema = z.object({
   judges: z.array(judgeSchema),
   baseline: z.string().nullable(),
   thresholds: z.record(z.string(), thresholdSchema),
+  dataset: batchDatasetSchema.optional(),
 })
 export type EvaluationFacts = z.output<typeof evaluationFactsSchema>
 
@@ -138,6 +139,9 @@ const summaryMembers = {
   task: z.string(),
   status,
   total: z.int().describe('Number of items.'),
+  dataset: batchDatasetSchema
+    .nullable()
+    .describe('The dataset that it runs over; null for other items. `reused` results are taken over from other evaluations.'),
   baseline: z.string().nullable().describe('Id of the baseline evaluation.'),
   author: z.string().describe('Who started it, as authenticated.'),
   created: timestampSchema,
@@ -251,6 +255,7 @@ const evaluatedItemSchema = z
     status: status.describe('Status of its run; `pending` before it has one.'),
     trajectory_id: z.string().nullable(),
     error: z.string().nullable(),
+    reused_from: z.string().nullable().describe('Evaluation that executed it, if its result was taken over.'),
     init_params: jsonObjectSchema.nullable(),
     verdicts: z.record(z.string(), verdictSchema).describe('Verdicts by judge.'),
   })
@@ -289,6 +294,7 @@ export const startedEvaluationSchema = z
     name: z.string().nullable(),
     task: z.string(),
     total: z.int(),
+    dataset: batchDatasetSchema.nullable(),
     baseline: z.string().nullable(),
     status,
     workflow_id: z.string(),

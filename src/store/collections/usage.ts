@@ -91,7 +91,11 @@ export const measureNextUsage = async (database: Database): Promise<number | und
     `insert into collection_usage as u (collection_id, runs, database_bytes, file_bytes, measured_at)
      select c.id,
        (select count(*) from runs r where r.collection_id = c.id),
-       (select coalesce(sum(${databaseBytes}), 0) from runs r where r.collection_id = c.id),
+       (select coalesce(sum(${databaseBytes}), 0) from runs r where r.collection_id = c.id)
+         + (select coalesce(sum(octet_length(i.data)), 0) from entities e join dataset_items i on i.dataset_id = e.id
+            where e.collection_id = c.id)
+         + (select coalesce(sum(octet_length(v.data)), 0) from entities e join entity_versions v on v.entity_id = e.id
+            where e.collection_id = c.id),
        (select coalesce(sum(size), 0) from files f where f.collection_id = c.id), now()
      from collections c where c.id = $1
      on conflict (collection_id) do update set runs = excluded.runs, database_bytes = excluded.database_bytes,

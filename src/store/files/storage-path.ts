@@ -39,6 +39,20 @@ export const runUploadPath = (upload: RunPlace & { index: number; name: string }
 export const sandboxUploadPath = (upload: { collection: string; uploadId: string; name: string }): string =>
   checkStoragePath(`${upload.collection}/_sandbox_uploads/${upload.uploadId}/${sanitizeFileName(upload.name)}`)
 
+/** Path of a data file: `{collection}/_datasets/{dataset}/data.{NNNNNN}.tar.gz`, or with the extension of its name. */
+export const datasetFilePath = (file: { collection: string; dataset: string; number: number; name: string }): string => {
+  const base = sanitizeFileName(file.name)
+  const extension = /\.(tar\.gz|tgz)$/i.test(base) ? '.tar.gz' : splitName(base)[1].toLowerCase() || '.tar.gz'
+  const number = String(file.number).padStart(6, '0')
+  return checkStoragePath(`${file.collection}/_datasets/${file.dataset}/data.${number}${extension}`)
+}
+
+/** Path of a stored preview. Each has a path of its own, because a replaced one is removed after the new one is stored. */
+export const previewPath = (file: { collection: string; dataset: string; object: string; name: string }): string =>
+  checkStoragePath(
+    `${file.collection}/_datasets/${file.dataset}/preview.${file.object.slice(0, 8)}${splitName(sanitizeFileName(file.name))[1]}`,
+  )
+
 /**
  * Path of a file made by a step: `{collection}/{task}/0000/{trajectory_id}.{step}.{NNNN}.{flat}`. It always ends with
  * the file's base name, dots included, because clients select files by it; its folders are flattened.

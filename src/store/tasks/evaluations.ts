@@ -62,16 +62,30 @@ export const latestEvaluation = async (
     )
   )[0]?.trajectory_id
 
-/** Reads the item keys in order; the parameters have them first, before `task`. */
-export const evaluationKeys = async (queries: Queries, runKey: string): Promise<string[]> => {
-  const [row] = await queries.rows<{ keys: string }>(
+/** Items of an evaluation whose results another one has: it is named by its trajectory id. */
+export interface Carried {
+  evaluation: string
+  keys: string[]
+}
+
+/** Reads the item keys in order, and what is taken over; the parameters have them first, before `task`. */
+const headOf = async (queries: Queries, runKey: string): Promise<{ keys: string[]; carried?: Carried[] }> => {
+  const [row] = await queries.rows<{ head: string }>(
     'evaluation_keys',
-    `select left(p.text, position('],"task":' in p.text)) as keys
+    `select left(p.text, position('],"task":' in p.text)) as head
      from runs r cross join lateral (select ${initParamsText} as text) p where r.id = $1`,
     [runKey],
   )
-  return row?.keys.startsWith('{"keys":[') ? (JSON.parse(`${row.keys}}`) as { keys: string[] }).keys : []
+  return row?.head.startsWith('{"keys":[') ? JSON.parse(`${row.head}}`) : { keys: [] }
 }
+
+/** Reads the keys of the items that an evaluation runs itself, in order. */
+export const evaluationKeys = async (queries: Queries, runKey: string): Promise<string[]> =>
+  (await headOf(queries, runKey)).keys
+
+/** Reads which results an evaluation takes over from others. */
+export const carriedOf = async (queries: Queries, runKey: string): Promise<Carried[]> =>
+  (await headOf(queries, runKey)).carried ?? []
 
 /** The run of an item; `child_index` is the item's position. */
 export interface ItemRunRow {

@@ -39,9 +39,9 @@ test('a file that is none is refused with its line, and starts nothing', async (
 describe('what cannot be run is refused before anything is', () => {
   const large = { text: 'x'.repeat(21_000) }
   test.each<[string, object, string, number?]>([
-    ['neither items nor a file', {}, 'Give items or file_path'],
-    ['both', { items: [{}], file_path: 'a' }, 'not both'],
-    ['a dataset', { dataset: 'acme/d' }, 'This server has no datasets'],
+    ['neither items nor a file', {}, 'Give items, file_path or dataset'],
+    ['both', { items: [{}], file_path: 'a' }, 'not several'],
+    ['a dataset', { dataset: 'acme/d' }, "There is no dataset 'd'"],
     ['no items', { items: [] }, 'items'],
     ['an item that is no object', { items: [{}, 5] }, 'expected'],
     ['too many', { items: Array.from({ length: 601 }, () => ({})) }, 'At most 600 items'],

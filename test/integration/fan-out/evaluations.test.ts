@@ -238,7 +238,7 @@ describe('is refused before anything was paid for', () => {
     ['a name that is none', { items, judges: [{ ...clarity, name: 'a__b' }] }, 'single hyphens'],
     ['neither scale nor categories', { items, judges: [{ ...clarity, scale: undefined }] }, 'Give one of scale'],
     ['a scale upside down', { items, judges: [{ ...clarity, scale: [5, 1] }] }, 'lowest score first'],
-    ['no items', { judges }, 'Give items or file_path'],
+    ['no items', { judges }, 'Give items, file_path or dataset'],
     ['an id twice', { items: [{ id: 'a' }, { id: 'a' }], judges }, "have the same id 'a'"],
     ['a threshold of nobody', { items, judges, thresholds: { none: {} } }, "There is no judge 'none'"],
     ['worse than what', { items, judges, thresholds: { polite: { max_worse: 0 } } }, 'Name the baseline'],

@@ -80,6 +80,7 @@ const at = ({ task }: World) => ({ collection: 'acme', task })
 const ofRun = (world: World) => ({ ...at(world), trajectory_id: world.run })
 const ofFailed = (world: World) => ({ ...at(world), trajectory_id: world.failed })
 const ofRoutine = (world: World) => ({ ...at(world), name: 'daily' })
+const ofDataset = ({ task }: World) => ({ collection: 'acme', dataset: `${task}-rows` })
 const daily = { type: 'daily', hour_utc: 3 }
 
 const completed = (answer: Body) => expect(answer).toMatchObject({ status: 'completed', last_step: 'say' })
@@ -268,6 +269,35 @@ const rows: Row[] = [
   ['update-routine', (world) => ({ ...ofRoutine(world), paused: true }), (answer) => expect(answer.paused).toBe(true)],
   ['run-routine-now', ofRoutine, (answer) => expect(answer.workflow_id).toBeTypeOf('string')],
   ['list-routine-runs', ofRoutine, (answer) => expect(answer.trajectories).toHaveLength(1)],
+  [
+    'create-dataset',
+    ({ task }) => ({ collection: 'acme', name: `${task}-rows`, splits: { train: 1 } }),
+    (answer) => expect(answer).toMatchObject({ version: 0, splits: { train: 1 } }),
+  ],
+  ['list-datasets', () => ({ collection: 'acme' }), (answer, { task }) => expect(JSON.stringify(answer)).toContain(task)],
+  ['get-dataset', ofDataset, (answer) => expect(answer.entity_type).toBe('dataset')],
+  ['search-datasets', ({ task }) => ({ q: `${task}-rows` }), (answer) => expect(answer.hits).toHaveLength(1)],
+  [
+    'write-dataset-items',
+    (world) => ({ ...ofDataset(world), items: [{ id: 'a', data: { text: 'row' } }] }),
+    (answer) => expect(answer).toMatchObject({ version: 1, added: 1 }),
+  ],
+  [
+    'add-run-to-dataset',
+    (world) => ({ ...ofDataset(world), trajectory_id: world.run }),
+    (answer, { run }) => expect(answer.item.source.trajectory_id).toBe(run),
+  ],
+  ['list-dataset-items', ofDataset, (answer) => expect(answer).toMatchObject({ version: 2, total: 2 })],
+  [
+    'run-over-dataset',
+    (world) => ({ ...at(world), dataset: ofDataset(world).dataset, changed_only: true }),
+    (answer) => expect(answer).toMatchObject({ total: 2, dataset: { reused: 0 } }),
+  ],
+  [
+    'list-dataset-results',
+    (world) => ({ ...ofDataset(world), task: world.task }),
+    (answer) => expect(answer.items).toHaveLength(2),
+  ],
   ['delete-routine', ofRoutine, (answer) => expect(answer.ok).toBe(true)],
 ]
 

@@ -1,0 +1,103 @@
+import type { Queries } from '../../database/database.ts'
+import { AppError, invalidField } from '../../lib/errors.ts'
+import { covers, type FoundCollection, type FoundTask, type Identity } from '../../model/collections/identity.ts'
+import type { BatchDataset } from '../../model/runs/batch.ts'
+import { type EntityRow, findEntityInCollection } from '../../store/entities/entities.ts'
+import { type DatasetBatch, listItemResults } from '../../store/items/dataset-runs.ts'
+import { countItems, eachItem, type ItemRow, type ItemsAt } from '../../store/items/items.ts'
+import { getEntityVersion } from '../entities/versions.ts'
+import { bucketsOf } from '../items/splits.ts'
+import type { Item } from './items.ts'
+
+interface DatasetCall {
+  collection: FoundCollection
+  identity: Identity
+  body: { split?: string | undefined; changed_only?: boolean }
+}
+
+/** Items of a dataset for a batch or an evaluation. */
+export interface DatasetItems {
+  items: Item[]
+  /** Ids of the items, in their order. */
+  ids: string[]
+  batch: DatasetBatch
+  facts: BatchDataset
+}
+
+const loc = ['body', 'dataset']
+
+/** Finds the dataset that a text names, with the version. Unknown and foreign ones get the same error. */
+export const getNamedDataset = async (
+  queries: Queries,
+  { collection, identity }: Pick<DatasetCall, 'collection' | 'identity'>,
+  text: string,
+): Promise<{ dataset: EntityRow; ref: string }> => {
+  const [, first = '', second, ref = '~-1'] = /^([^/@]+)(?:\/([^/@]+))?(?:@(.+))?$/.exec(text) ?? []
+  const name = second ?? first
+  const at = { kind: 'dataset' as const, collection: second === undefined ? collection.name : first, name }
+  const dataset = await findEntityInCollection(queries, at)
+  if (dataset && (!dataset.is_private || covers(identity, dataset.collection_id))) return { dataset, ref }
+  throw invalidField(loc, `There is no dataset '${name}' in collection '${at.collection}'`, 'unknown_dataset')
+}
+
+const versionOf = async (queries: Queries, dataset: EntityRow, ref: string) => {
+  try {
+    return await getEntityVersion(queries, dataset, ref)
+  } catch (error) {
+    throw error instanceof AppError && error.code !== 'internal' ? invalidField(loc, error.message, 'version') : error
+  }
+}
+
+const staleStates = ['item_changed', 'task_changed', 'failed', 'missing'] as const
+
+/** The items to run: all of them, or those without a result for their content and the workflow. */
+const itemsToRun = async (
+  queries: Queries,
+  at: ItemsAt,
+  task: FoundTask,
+  { most, changedOnly }: { most: number; changedOnly: boolean },
+): Promise<ItemRow[]> => {
+  if (changedOnly) {
+    const where = { ...at, taskId: task.id, definition: task.definition }
+    return listItemResults(queries, where, { after: 0, limit: most + 1, states: staleStates })
+  }
+  const rows: ItemRow[] = []
+  for await (const row of eachItem(queries, at)) {
+    rows.push(row)
+    if (rows.length > most) break
+  }
+  return rows
+}
+
+/** Reads the items of the dataset that a request names, and notes which version and items they are. */
+export const readDatasetItems = async (
+  { database, settings }: { database: Queries; settings: { maxFanOut: number } },
+  call: DatasetCall,
+  task: FoundTask,
+  text: string,
+): Promise<DatasetItems> => {
+  const { split, changed_only: changedOnly = false } = call.body
+  const { dataset, ref } = await getNamedDataset(database, call, text)
+  const version = await versionOf(database, dataset, ref)
+  const buckets = bucketsOf(dataset.splits, split, ['body', 'split'])
+  const at = { datasetId: dataset.id, seq: version.seq, buckets }
+  const rows = await itemsToRun(database, at, task, { most: settings.maxFanOut, changedOnly })
+  if (rows.length > settings.maxFanOut) {
+    throw invalidField(loc, `At most ${settings.maxFanOut} items are allowed; JETTY_MAX_FANOUT sets the limit`, 'too_many')
+  }
+  const all = changedOnly ? await countItems(database, at) : rows.length
+  if (all === 0) throw invalidField(loc, `Version ~${version.seq} of dataset '${dataset.name}' has no such items`, 'too_few')
+  return {
+    items: rows.map(({ data }) => JSON.parse(data) as Item),
+    ids: rows.map(({ item_id }) => item_id),
+    batch: { datasetId: dataset.id, seq: version.seq, split: split ?? null, taskId: task.id, items: rows },
+    facts: {
+      collection: dataset.collection_name,
+      name: dataset.name,
+      version: version.seq,
+      content_hash: version.content_hash,
+      split: split ?? null,
+      reused: all - rows.length,
+    },
+  }
+}

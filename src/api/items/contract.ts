@@ -1,0 +1,162 @@
+import { z } from 'zod'
+import { endpoint } from '../../http/endpoint.ts'
+import { flagSchema } from '../../model/flag.ts'
+import {
+  itemDifferencesSchema,
+  itemPageSchema,
+  itemSchema,
+  versionRefSchema,
+  writeItemsSchema,
+  writtenItemsSchema,
+} from '../../model/data/item.ts'
+import { jsonObjectSchema, labelTextSchema, textSchema } from '../../model/names.ts'
+
+const tag = 'Dataset items'
+const one = '/api/v1/datasets/{collection}/{dataset}'
+const collectionMissing = 'Dataset not found'
+
+const splitSchema = z.string().min(1).max(50).optional().describe('Only items of this split.')
+const cursorSchema = z
+  .string()
+  .regex(/^\d{1,15}$/, 'Expected the next_cursor of an earlier response')
+  .optional()
+  .describe('`next_cursor` of the previous response.')
+const limitSchema = z.coerce.number().int().min(1).max(1000).default(100)
+
+const openly = { method: 'GET', tag, access: 'optional', collectionMissing, errors: ['bad_request'] } as const
+const writing = { tag, collectionMissing, response: writtenItemsSchema } as const
+
+export const itemsContract = {
+  listItems: endpoint({
+    ...openly,
+    path: `${one}/items`,
+    summary: 'The items of a version of a dataset in the order in which they were added',
+    query: z.object({ version: versionRefSchema, split: splitSchema, cursor: cursorSchema, limit: limitSchema }),
+    response: itemPageSchema,
+  }),
+  writeItems: endpoint({
+    ...writing,
+    method: 'POST',
+    path: `${one}/items`,
+    summary: 'Add, change and remove items; all of it is one new version. Items that do not fit the schema are refused',
+    body: writeItemsSchema,
+    errors: ['too_large', 'quota_exceeded'],
+  }),
+  importItems: endpoint({
+    ...writing,
+    method: 'POST',
+    path: `${one}/items/import`,
+    summary: 'Write the items of a file as one new version: CSV with a header, JSON lines, or a JSON list of objects',
+    form: true,
+    files: ['file'],
+    body: z.object({
+      file_path: textSchema.max(2000).optional().describe('Instead of a file: a storage path or an upload id.'),
+      mode: writeItemsSchema.shape.mode,
+      id_column: labelTextSchema
+        .default('id')
+        .describe('Member that is the id of an item; it is no part of the data. Rows without it get an id from their data.'),
+    }),
+    errors: ['too_large', 'quota_exceeded', 'storage_full'],
+  }),
+  exportItems: endpoint({
+    ...openly,
+    path: `${one}/items/export`,
+    summary: 'All items of a version as a file that can be imported again; the member `id` is the id of the item',
+    query: z.object({
+      version: versionRefSchema,
+      split: splitSchema,
+      format: z.enum(['jsonl', 'csv', 'json']).default('jsonl').describe('Columns of CSV that are not text are `name:json`.'),
+    }),
+    cookieReads: true,
+    response: 'bytes',
+  }),
+  diffItems: endpoint({
+    ...openly,
+    path: `${one}/items/diff`,
+    summary: 'The items that differ between two versions of a dataset',
+    query: z.object({
+      from: versionRefSchema.removeDefault(),
+      to: versionRefSchema,
+      cursor: cursorSchema,
+      limit: limitSchema,
+    }),
+    response: itemDifferencesSchema,
+  }),
+  addItemFromRun: endpoint({
+    method: 'POST',
+    path: `${one}/items/from-run`,
+    summary: 'Make an item of a run: its parameters, and as expected result its output or a correction',
+    tag,
+    collectionMissing,
+    body: z
+      .object({
+        trajectory_id: z.string().min(1).max(200),
+        task: z.string().max(128).optional().describe('Task of the run, if it was recorded elsewhere under an id of its own.'),
+        output_path: textSchema
+          .min(1)
+          .max(1000)
+          .optional()
+          .describe('Path to the expected result, such as `answer.outputs.text`. Default: the outputs of the last step.'),
+        correction: z.unknown().optional().describe('The right result, if the run was wrong. It becomes `expected`.'),
+        without_expected: flagSchema.describe('Take only the parameters.'),
+        id: writeItemsSchema.shape.items.unwrap().element.shape.id,
+      })
+      .meta({ id: 'ItemFromRun' }),
+    response: z.object({ item: itemSchema, written: writtenItemsSchema }),
+    errors: ['not_found', 'too_large', 'quota_exceeded'],
+  }),
+  getItem: endpoint({
+    ...openly,
+    path: `${one}/items/{item}`,
+    summary: 'One item of a version of a dataset',
+    query: z.object({ version: versionRefSchema }),
+    response: itemSchema,
+  }),
+  putItem: endpoint({
+    ...writing,
+    method: 'PUT',
+    path: `${one}/items/{item}`,
+    summary: 'Add an item or replace its data; the body is the data',
+    body: jsonObjectSchema,
+    errors: ['too_large', 'quota_exceeded'],
+  }),
+  deleteItem: endpoint({
+    ...writing,
+    method: 'DELETE',
+    path: `${one}/items/{item}`,
+    summary: 'Remove an item; versions that have it keep it',
+  }),
+  listItemRevisions: endpoint({
+    ...openly,
+    path: `${one}/items/{item}/history`,
+    summary: 'What an item has been, newest first, and which versions have each content',
+    query: z.object({
+      cursor: cursorSchema,
+      limit: z.coerce.number().int().min(1).max(100).default(50),
+    }),
+    response: z.object({
+      revisions: z.array(
+        itemSchema.extend({ until_version: z.int().nullable().describe('First version without it; null: still there.') }),
+      ),
+      next_cursor: z.string().nullable(),
+    }),
+  }),
+  setDatasetTag: endpoint({
+    method: 'PUT',
+    path: `${one}/tags/{tag}`,
+    summary: 'Give a version of a dataset a name; a tag that exists moves to it',
+    tag,
+    collectionMissing,
+    body: z.object({ version: versionRefSchema }).meta({ id: 'SetTag' }),
+    response: z.object({ tag: z.string(), version: z.int(), content_hash: z.string() }),
+    errors: ['bad_request'],
+  }),
+  deleteDatasetTag: endpoint({
+    method: 'DELETE',
+    path: `${one}/tags/{tag}`,
+    summary: 'Remove a tag; its version stays',
+    tag,
+    collectionMissing,
+    response: z.object({ message: z.string() }),
+  }),
+}

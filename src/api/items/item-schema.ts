@@ -1,0 +1,58 @@
+import type { Queries } from '../../database/database.ts'
+import { AppError, invalidField } from '../../lib/errors.ts'
+import { isObject, type JsonObject, parsedObject } from '../../lib/json/json-object.ts'
+import { schemaIssues } from '../../lib/json/json-schema.ts'
+import type { EntityRow } from '../../store/entities/entities.ts'
+import { eachItem } from '../../store/items/items.ts'
+
+/** A JSON pointer (RFC 6901). */
+const pointerOf = (path: readonly (string | number)[]): string =>
+  path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
+
+const mostNamed = 20
+
+/** Throws a 422 that points at what does not fit the schema of the dataset; names up to twenty places. */
+export const requireSchema = (
+  schemaText: string | null,
+  items: readonly { id: string; data: JsonObject }[],
+  loc: (at: number) => (string | number)[],
+): void => {
+  const schema = schemaText === null ? undefined : parsedObject(schemaText)
+  if (!schema) return
+  const found: { loc: (string | number)[]; msg: string; type: string }[] = []
+  for (const [at, { id, data }] of items.entries()) {
+    for (const { path, message } of schemaIssues(schema, data)) {
+      const msg = `Item '${id}': ${pointerOf(path) || 'the data'} ${message}`
+      found.push({ loc: [...loc(at), ...path], msg, type: 'item_schema' })
+    }
+    if (found.length >= mostNamed) break
+  }
+  const [first] = found
+  if (!first) return
+  const more = found.length > 1 ? ` (and ${found.length - 1} more)` : ''
+  throw new AppError('invalid', `${first.msg}${more}`, {
+    hint: "Correct the items; the dataset's item_schema says what they may be.",
+    issues: found.slice(0, mostNamed),
+  })
+}
+
+/** Throws a 422 where a value given as the schema of items cannot be one. */
+export const requireUsableSchema = (schema: unknown): void => {
+  if (schema === null || schema === undefined) return
+  const type = isObject(schema) ? schema.type : undefined
+  if (type === undefined || type === 'object') return
+  throw invalidField(
+    ['body', 'item_schema', 'type'],
+    `Items are objects: expected {"type": "object", …}, but the type is ${JSON.stringify(type)}`,
+    'item_schema',
+  )
+}
+
+/** Throws a 422 if items of a dataset do not fit a schema that it is about to get. */
+export const requireItemsFit = async (queries: Queries, dataset: EntityRow, schemaText: string | null | undefined) => {
+  if (!schemaText || schemaText === dataset.item_schema) return
+  const loc = () => ['body', 'item_schema']
+  for await (const row of eachItem(queries, { datasetId: dataset.id, seq: dataset.version })) {
+    requireSchema(schemaText, [{ id: row.item_id, data: JSON.parse(row.data) as JsonObject }], loc)
+  }
+}

@@ -1,0 +1,105 @@
+import type { Readable } from 'node:stream'
+import type { Database } from '../../database/database.ts'
+import { AppError, invalidField } from '../../lib/errors.ts'
+import { isObject, type JsonObject, parsedJson } from '../../lib/json/json-object.ts'
+import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
+import type { FoundCollection } from '../../model/collections/identity.ts'
+import { itemIdSchema } from '../../model/data/item.ts'
+import { findFile } from '../../store/files/files.ts'
+import { resolveFiles } from '../../store/files/uploads.ts'
+import { itemFormatOf, type ReadItem, readItems } from '../batches/item-file.ts'
+import type { GivenItem } from './prepare.ts'
+import type { StoreItemsDeps } from './store-items.ts'
+
+/** A stored file of items. */
+export interface ItemFile {
+  object: string
+  name: string
+  content_type: string
+}
+
+export interface ReadFileDeps extends StoreItemsDeps {
+  objects: { open(id: string): Promise<{ stream: Readable }> }
+}
+
+/** Finds a file of a collection by its storage path or upload id. Throws the 422. */
+export const namedItemFile = async (
+  database: Database,
+  collection: FoundCollection,
+  given: string,
+): Promise<ItemFile> => {
+  const path = (await resolveFiles(database, collection.id, [given])).get(given)
+  const file = path === undefined ? undefined : await findFile(database, path)
+  if (file) return file
+  const message = `There is no file '${given}' in collection '${collection.name}'; use a path or an id from the response of an upload`
+  throw invalidField(['body', 'file_path'], message, 'file_missing')
+}
+
+const tooLarge = (maxBytes: number) =>
+  new AppError('too_large', `The items are too large. Maximum allowed size is ${byteSize(maxBytes)}`, {
+    hint: 'Import the items in several files, or raise JETTY_MAX_BATCH_BYTES.',
+  })
+
+/** Reads a JSON document that is a list of objects. */
+async function* readJsonList(stream: Readable, maxBytes: number): AsyncGenerator<ReadItem> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > maxBytes) throw tooLarge(maxBytes)
+    chunks.push(chunk)
+  }
+  const text = Buffer.concat(chunks).toString('utf8')
+  const list = isDeeperThan(text, maxJsonDepth) ? undefined : parsedJson(text)
+  if (!Array.isArray(list)) throw invalidField(['body', 'file'], 'The file is not a JSON list of objects', 'file_invalid')
+  for (const [at, item] of list.entries()) {
+    if (!isObject(item)) throw invalidField(['body', 'file', at], `Entry ${at} is not a JSON object`, 'file_invalid')
+    yield { item, line: at + 1 }
+  }
+}
+
+const isJson = ({ name, content_type: type }: ItemFile) => /\.json$/i.test(name) || type.startsWith('application/json')
+
+const idOf = (item: JsonObject, column: string, line: number): string | undefined => {
+  const id = item[column]
+  if (id === undefined || id === null || id === '') return undefined
+  const text = typeof id === 'number' ? String(id) : id
+  if (itemIdSchema.safeParse(text).success) return text as string
+  throw invalidField(
+    ['body', 'file', line, column],
+    `Line ${line} needs a text of at most 200 characters or a number as its ${column}`,
+    'item_id',
+  )
+}
+
+/** Reads all items of a file, with the line of each for errors. Throws a 422 that names the line. */
+export const itemsOfFile = async (
+  { objects, settings }: ReadFileDeps,
+  file: ItemFile,
+  idColumn: string,
+): Promise<{ given: GivenItem[]; lines: number[] }> => {
+  const format = itemFormatOf(file)
+  if (!format && !isJson(file)) {
+    const message = `'${file.name}' is neither CSV (.csv) nor JSON lines (.jsonl) nor JSON (.json)`
+    throw invalidField(['body', 'file'], message, 'file_invalid')
+  }
+  const { stream } = await objects.open(file.object)
+  const rows = format
+    ? readItems(stream, { format, maxBytes: settings.maxInitParamsBytes })
+    : readJsonList(stream, settings.maxBatchBytes)
+  const [given, lines]: [GivenItem[], number[]] = [[], []]
+  let size = 0
+  for await (const { item, line } of rows) {
+    const id = idOf(item, idColumn, line)
+    const { [idColumn]: _, ...data } = item
+    size += JSON.stringify(data).length
+    if (size > settings.maxBatchBytes) throw tooLarge(settings.maxBatchBytes)
+    if (given.length === settings.maxDatasetItems) {
+      throw new AppError('too_large', `A dataset has at most ${settings.maxDatasetItems} items`)
+    }
+    given.push(id === undefined ? { data } : { id, data })
+    lines.push(line)
+  }
+  return { given, lines }
+}

@@ -1,0 +1,177 @@
+import type { Call } from '../../http/implement.ts'
+import { implement, type Route } from '../../http/implement.ts'
+import { AppError, invalidField } from '../../lib/errors.ts'
+import { authorOf, type FoundCollection, type Identity } from '../../model/collections/identity.ts'
+import type { EntityRow } from '../../store/entities/entities.ts'
+import { removeEntityTag, setEntityTag } from '../../store/entities/entity-versions.ts'
+import { countItems, findItem, itemDifferences, itemRevisions, listItems } from '../../store/items/items.ts'
+import { getEntity, getVisibleEntity } from '../entities/find.ts'
+import { getEntityVersion } from '../entities/versions.ts'
+import { itemsContract } from './contract.ts'
+import { exportReply } from './export.ts'
+import { type FromRunDeps, itemFromRun } from './from-run.ts'
+import { itemsOfFile, namedItemFile, type ReadFileDeps } from './read-file.ts'
+import { makeShownItem } from './shown.ts'
+import { bucketsOf } from './splits.ts'
+import { type ItemWrite, storeItems } from './store-items.ts'
+
+export type ItemsDeps = ReadFileDeps & FromRunDeps
+
+const tagPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
+const itemMissing = (id: string) => new AppError('not_found', `Item '${id}' not found`)
+const parsed = (text: string | null) => (text === null ? null : (JSON.parse(text) as Record<string, unknown>))
+
+interface OpenCall {
+  collection: FoundCollection
+  identity: Identity | undefined
+  params: { collection: string; dataset: string }
+}
+
+export const itemsRoutes = (deps: ItemsDeps): Route[] => {
+  const { database } = deps
+  const get = (collection: FoundCollection, name: string) => getEntity(database, { kind: 'dataset', name }, collection)
+  const see = ({ collection, identity, params }: OpenCall) =>
+    getVisibleEntity(
+      database,
+      { kind: 'dataset', name: params.dataset },
+      { collection, identity, asked: params.collection },
+    )
+  const seqOf = async (dataset: EntityRow, ref: string) => (await getEntityVersion(database, dataset, ref)).seq
+
+  const write = async (
+    { note, identity }: Pick<Call, 'note'> & { identity: Identity },
+    dataset: EntityRow,
+    what: Omit<ItemWrite, 'author'>,
+  ) => {
+    const written = await storeItems(deps, dataset, { ...what, author: authorOf(identity) })
+    note({ target: `${dataset.collection_name}/${dataset.name}`, changes: { ...written } })
+    return written
+  }
+
+  return implement(itemsContract, {
+    listItems: async (call) => {
+      const { query } = call
+      const dataset = await see(call)
+      const seq = await seqOf(dataset, query.version)
+      const at = { datasetId: dataset.id, seq, buckets: bucketsOf(dataset.splits, query.split) }
+      const [total, rows] = await Promise.all([
+        countItems(database, at),
+        listItems(database, at, { after: Number(query.cursor ?? 0), limit: query.limit + 1 }),
+      ])
+      const page = rows.slice(0, query.limit)
+      const next = rows.length > page.length ? String(page.at(-1)?.position) : null
+      return { version: seq, total, items: page.map(makeShownItem(dataset)), next_cursor: next }
+    },
+
+    writeItems: async (call) => {
+      const { items, remove, mode } = call.body
+      const loc = (at: number) => ['body', 'items', at, 'data']
+      return write(call, await get(call.collection, call.params.dataset), { given: items, remove, mode, loc })
+    },
+
+    importItems: async (call) => {
+      const { collection, body, files } = call
+      const dataset = await get(collection, call.params.dataset)
+      const [file, second] = files
+      if (second) throw invalidField(['body', 'file'], 'Only one file is allowed', 'too_many')
+      if ((file === undefined) === (body.file_path === undefined)) {
+        throw invalidField(['body', 'file'], 'Send a file, or name one with file_path', 'missing')
+      }
+      const named = file ?? (await namedItemFile(database, collection, body.file_path ?? ''))
+      const { given, lines } = await itemsOfFile(deps, named, body.id_column)
+      return write(call, dataset, { given, mode: body.mode, loc: (at) => ['body', 'file', lines[at] ?? 0] })
+    },
+
+    exportItems: async (call) => {
+      const dataset = await see(call)
+      const { version, split, format } = call.query
+      const seq = await seqOf(dataset, version)
+      const at = { datasetId: dataset.id, seq, buckets: bucketsOf(dataset.splits, split) }
+      return exportReply(database, at, { name: `${dataset.name}-${seq}${split ? `-${split}` : ''}`, format })
+    },
+
+    diffItems: async (call) => {
+      const { query } = call
+      const dataset = await see(call)
+      const [from, to] = [await seqOf(dataset, query.from), await seqOf(dataset, query.to)]
+      const page = { after: Number(query.cursor ?? 0), limit: query.limit + 1 }
+      const rows = await itemDifferences(database, { datasetId: dataset.id, from, to, ...page })
+      const some = rows.slice(0, query.limit)
+      return {
+        from,
+        to,
+        items: some.map(({ item_id: id, before, after }) => ({
+          id,
+          change: before === null ? ('added' as const) : after === null ? ('removed' as const) : ('changed' as const),
+          before: parsed(before),
+          after: parsed(after),
+        })),
+        next_cursor: rows.length > some.length ? String(some.at(-1)?.position) : null,
+      }
+    },
+
+    addItemFromRun: async (call) => {
+      const dataset = await get(call.collection, call.params.dataset)
+      const made = await itemFromRun(deps, call.collection, call.body)
+      const written = await write(call, dataset, { given: [made], loc: () => ['body'] })
+      const itemId = made.id ?? ''
+      const row = await findItem(database, { datasetId: dataset.id, seq: written.version, itemId })
+      if (!row) throw itemMissing(itemId)
+      return { item: makeShownItem(dataset)(row), written }
+    },
+
+    getItem: async (call) => {
+      const dataset = await see(call)
+      const seq = await seqOf(dataset, call.query.version)
+      const row = await findItem(database, { datasetId: dataset.id, seq, itemId: call.params.item })
+      if (!row) throw itemMissing(call.params.item)
+      return makeShownItem(dataset)(row)
+    },
+
+    putItem: async (call) => {
+      const given = [{ id: call.params.item, data: call.body }]
+      return write(call, await get(call.collection, call.params.dataset), { given, loc: () => ['body'] })
+    },
+
+    deleteItem: async (call) => {
+      const dataset = await get(call.collection, call.params.dataset)
+      const { item } = call.params
+      const written = await write(call, dataset, { given: [], remove: [item], loc: () => [] })
+      if (written.removed === 0) throw itemMissing(item)
+      return written
+    },
+
+    listItemRevisions: async (call) => {
+      const { query, params } = call
+      const dataset = await see(call)
+      const below = query.cursor === undefined ? 2_147_483_647 : Number(query.cursor)
+      const at = { datasetId: dataset.id, itemId: params.item, below, limit: query.limit + 1 }
+      const rows = await itemRevisions(database, at)
+      if (rows.length === 0 && query.cursor === undefined) throw itemMissing(params.item)
+      const page = rows.slice(0, query.limit)
+      const shown = makeShownItem(dataset)
+      return {
+        revisions: page.map((row) => ({ ...shown(row), until_version: row.to_seq })),
+        next_cursor: rows.length > page.length ? String(page.at(-1)?.from_seq) : null,
+      }
+    },
+
+    setDatasetTag: async ({ collection, params, body, identity, note }) => {
+      if (!tagPattern.test(params.tag) || /^[0-9a-f]{64}$/i.test(params.tag)) {
+        const message = 'A tag starts with a letter or digit, then up to 99 letters, digits, dots, underscores or hyphens'
+        throw new AppError('bad_request', message)
+      }
+      const dataset = await get(collection, params.dataset)
+      const version = await getEntityVersion(database, dataset, body.version)
+      await setEntityTag(database, dataset.id, { tag: params.tag, seq: version.seq, author: authorOf(identity) })
+      note({ changes: { version: version.seq } })
+      return { tag: params.tag, version: version.seq, content_hash: version.content_hash }
+    },
+
+    deleteDatasetTag: async ({ collection, params }) => {
+      const dataset = await get(collection, params.dataset)
+      if (await removeEntityTag(database, dataset.id, params.tag)) return { message: 'Tag deleted successfully' }
+      throw new AppError('not_found', `Version tag '${params.tag}' not found`)
+    },
+  })
+}

@@ -1,0 +1,67 @@
+import type { Database } from '../../database/database.ts'
+import { AppError } from '../../lib/errors.ts'
+import type { WrittenItems } from '../../model/data/item.ts'
+import type { Quota } from '../../store/collections/quota.ts'
+import type { EntityRow } from '../../store/entities/entities.ts'
+import { lockEntity, newestItems, writeEntity } from '../../store/entities/write-entity.ts'
+import { type ItemWriteMode, type NewItem, summarizeItems, writeItems } from '../../store/items/write-items.ts'
+import { requireSchema } from './item-schema.ts'
+import { type GivenItem, preparedItems } from './prepare.ts'
+
+export interface StoreItemsDeps {
+  database: Database
+  quota: Pick<Quota, 'add' | 'require'>
+  settings: { maxDatasetItems: number; maxBatchBytes: number; maxInitParamsBytes: number }
+}
+
+/** What is written to a dataset. */
+export interface ItemWrite {
+  given: readonly GivenItem[]
+  remove?: readonly string[]
+  mode?: ItemWriteMode
+  author: string
+  /** Names an item in an error. */
+  loc(at: number): (string | number)[]
+}
+
+const tooMany = (most: number) =>
+  new AppError('too_large', `A dataset has at most ${most} items; JETTY_MAX_DATASET_ITEMS sets the limit`, {
+    hint: 'Split the items into several datasets, or raise JETTY_MAX_DATASET_ITEMS.',
+  })
+
+/**
+ * Writes items as one new version. Throws a 422 that points at the first item which does not fit the schema. A write
+ * that changes nothing makes no version.
+ */
+export const storeItems = async (deps: StoreItemsDeps, dataset: EntityRow, write: ItemWrite): Promise<WrittenItems> => {
+  const { database, quota, settings } = deps
+  const items = preparedItems(write.given, write.loc)
+  if (items.length > settings.maxDatasetItems) throw tooMany(settings.maxDatasetItems)
+  await quota.require(dataset.collection_id, 0)
+  const checked = (row: EntityRow) =>
+    requireSchema(
+      row.item_schema,
+      write.given.map(({ id, data }, at) => ({ id: id ?? String(at), data })),
+      write.loc,
+    )
+  checked(dataset)
+  const written = await database.transaction(async (queries) => {
+    const row = await lockEntity(queries, dataset.id)
+    if (!row) throw new AppError('not_found', 'Dataset not found')
+    if (row.item_schema !== dataset.item_schema) checked(row) // it was changed meanwhile
+    const at = { datasetId: row.id, seq: row.version + 1, author: write.author }
+    const remove = write.remove ?? []
+    const changes = await writeItems(queries, at, items, { mode: write.mode ?? 'upsert', remove })
+    const unchanged = items.length - changes.added - changes.changed
+    const isSame = changes.added + changes.changed + changes.removed === 0
+    if (isSame) return { ...changes, unchanged, version: row.version, count: (await newestItems(queries, row))?.count ?? 0 }
+    const summary = await summarizeItems(queries, row.id)
+    if (summary.count > settings.maxDatasetItems) throw tooMany(settings.maxDatasetItems)
+    const next = await writeEntity(queries, row, { isNewVersion: true, author: write.author, items: summary })
+    return { ...changes, unchanged, version: next.version, count: summary.count }
+  })
+  quota.add(dataset.collection_id, { databaseBytes: sizeOf(items) })
+  return written
+}
+
+const sizeOf = (items: readonly NewItem[]): number => items.reduce((sum, { data }) => sum + Buffer.byteLength(data), 0)

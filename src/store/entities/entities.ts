@@ -1,0 +1,124 @@
+import type { Queries } from '../../database/database.ts'
+import type { EntityKind } from '../../model/data/entity.ts'
+
+/** Settable fields of a dataset or a trained model. JSON values are text, as they were sent. */
+export interface EntityFields {
+  name: string
+  /** `data_path` or `model_path`. */
+  path: string | null
+  format: string | null
+  metadata_version: string | null
+  /** `dataset_metadata` or `model_metadata`. */
+  metadata: string | null
+  /** `model_attributes`. */
+  attributes: string | null
+  asset_origin: string | null
+  long_description: string | null
+  is_private: boolean
+  croissant_metadata: string | null
+  preview_type: string | null
+  /** JSON Schema of the items of a dataset. */
+  item_schema: string | null
+  /** Weights of the splits of a dataset, by name. */
+  splits: string | null
+}
+
+export interface EntityRow extends EntityFields {
+  id: number
+  kind: EntityKind
+  collection_id: number
+  collection_name: string
+  /** Sequence number of the newest version. */
+  version: number
+  created_at: Date
+  updated_at: Date
+}
+
+/** The columns that `EntityFields` names, in the order in which they are written. */
+export const fieldNames = [
+  ...['name', 'path', 'format', 'metadata_version', 'metadata', 'attributes', 'asset_origin', 'long_description'],
+  ...['is_private', 'croissant_metadata', 'preview_type', 'item_schema', 'splits'],
+] as (keyof EntityFields)[]
+
+export const entityColumns = `e.id, e.kind, e.collection_id, c.name as collection_name, e.version, e.created_at, e.updated_at,
+  ${fieldNames.map((name) => `e.${name}`).join(', ')}`
+
+export const entityJoin = 'join collections c on c.id = e.collection_id'
+
+export const findEntity = async (
+  queries: Queries,
+  at: { kind: EntityKind; collectionId: number; name: string },
+): Promise<EntityRow | undefined> =>
+  (
+    await queries.rows<EntityRow>(
+      'find_entity',
+      `select ${entityColumns} from entities e ${entityJoin}
+       where e.collection_id = $1 and e.kind = $2 and lower(e.name) = lower($3)`,
+      [at.collectionId, at.kind, at.name],
+    )
+  )[0]
+
+export const findEntityById = async (queries: Queries, id: number): Promise<EntityRow | undefined> =>
+  (
+    await queries.rows<EntityRow>(
+      'find_entity_by_id',
+      `select ${entityColumns} from entities e ${entityJoin} where e.id = $1`,
+      [id],
+    )
+  )[0]
+
+/** Lists one page of the entities of some collections in order of creation; undefined means all collections. */
+export const listEntities = (
+  queries: Queries,
+  at: { kind: EntityKind; collectionIds: readonly number[] | undefined },
+  page: { skip: number; limit: number },
+): Promise<EntityRow[]> => {
+  const ids = at.collectionIds
+  const where = ids ? 'kind = $1 and collection_id = any($4)' : 'kind = $1'
+  return queries.rows<EntityRow>(
+    ids ? 'list_entities_of' : 'list_entities',
+    `select ${entityColumns} from (select * from entities where ${where} order by id offset $2 limit $3) e ${entityJoin}
+     order by e.id`,
+    [at.kind, page.skip, page.limit, ...(ids ? [ids] : [])],
+  )
+}
+
+/** Builds a LIKE pattern that matches a text anywhere, with `%`, `_` and `\` escaped. */
+const containing = (text: string): string => `%${text.replace(/[\\%_]/g, '\\$&')}%`
+
+/**
+ * Searches for a text in names, descriptions, metadata and full names, such as `dataset/acme/jobs`. Finds public
+ * entities, and those of the given collections; undefined means all. Any substring may match, so each entity is read.
+ */
+export const searchEntities = (
+  queries: Queries,
+  at: { kind: EntityKind; collectionIds: readonly number[] | undefined },
+  wanted: { text: string; limit: number },
+): Promise<EntityRow[]> =>
+  queries.rows<EntityRow>(
+    'search_entities',
+    `select * from (
+       select ${entityColumns}, case
+         when e.name ilike $2 or e.kind || '/' || c.name || '/' || e.name ilike $2 then 0
+         when e.long_description ilike $2 then 1
+         when e.metadata ilike $2 then 2
+       end as rank
+       from entities e ${entityJoin}
+       where e.kind = $1 and (not e.is_private or $3::bigint[] is null or e.collection_id = any($3))) found
+     where rank is not null order by rank, id limit $4`,
+    [at.kind, containing(wanted.text), at.collectionIds ?? null, wanted.limit],
+  )
+
+/** Finds an entity by the names of its collection and its own, in any case. */
+export const findEntityInCollection = async (
+  queries: Queries,
+  at: { kind: EntityKind; collection: string; name: string },
+): Promise<EntityRow | undefined> =>
+  (
+    await queries.rows<EntityRow>(
+      'find_entity_in_collection',
+      `select ${entityColumns} from entities e ${entityJoin}
+       where lower(c.name) = lower($1) and e.kind = $2 and lower(e.name) = lower($3)`,
+      [at.collection, at.kind, at.name],
+    )
+  )[0]

@@ -1,0 +1,170 @@
+import { createHash } from 'node:crypto'
+import type { Queries } from '../../database/database.ts'
+import { canonicalJson } from '../../lib/json/json-text.ts'
+import type { EntityRow } from './entities.ts'
+
+/** Content of an entity at some time. */
+export interface EntityVersionRow {
+  transaction_id: number
+  entity_id: number
+  /** 0 is the oldest. */
+  seq: number
+  operation_type: 'INSERT' | 'UPDATE'
+  content_hash: string
+  /** JSON text of the content. */
+  data: string
+  /** `metadata_version` when it was saved. */
+  tag: string | null
+  /** Tags that were set afterwards. */
+  tags: string[]
+  author: string | null
+  created_at: Date
+}
+
+/** What the version says about the items of a dataset; undefined for entities without items. */
+export interface VersionItems {
+  count: number
+  /** SHA-256 over ids and hashes of all items. */
+  hash: string
+}
+
+const parsed = (text: string | null): unknown => (text === null ? null : JSON.parse(text))
+
+/** Versioned content in the form that clients know. The preview is no part of it. */
+export const contentOf = (row: EntityRow, items?: VersionItems): Record<string, unknown> => {
+  const shared = {
+    name: row.name,
+    entity_type: row.kind,
+    is_private: row.is_private,
+    croissant_metadata: parsed(row.croissant_metadata),
+    metadata_version: row.metadata_version,
+    asset_origin: row.asset_origin,
+    long_description: row.long_description,
+  }
+  return row.kind === 'dataset'
+    ? {
+        ...shared,
+        data_path: row.path,
+        format: row.format,
+        dataset_metadata: parsed(row.metadata),
+        ...(row.item_schema === null ? {} : { item_schema: parsed(row.item_schema) }),
+        ...(row.splits === null ? {} : { splits: parsed(row.splits) }),
+        ...(items === undefined ? {} : { items }),
+      }
+    : {
+        ...shared,
+        model_path: row.path,
+        model_metadata: parsed(row.metadata),
+        model_attributes: parsed(row.attributes),
+      }
+}
+
+/**
+ * Appends a version with the content of a row. The row must be new or locked by this transaction, because versions are
+ * numbered without gaps.
+ */
+export const appendEntityVersion = async (
+  queries: Queries,
+  row: EntityRow,
+  saved: { operation: 'INSERT' | 'UPDATE'; author: string; items?: VersionItems | undefined },
+): Promise<void> => {
+  const content = contentOf(row, saved.items)
+  const hash = createHash('sha256').update(canonicalJson(content)).digest('hex')
+  await queries.rows(
+    'append_entity_version',
+    `insert into entity_versions (entity_id, seq, operation_type, content_hash, data, tag, author, created_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+    [
+      ...[row.id, row.version, saved.operation, hash, JSON.stringify(content), row.metadata_version],
+      ...[saved.author, row.updated_at],
+    ],
+  )
+}
+
+const select = `select v.id as transaction_id, v.entity_id, v.seq, v.operation_type, v.content_hash, v.data, v.tag, v.author,
+    v.created_at,
+    array(select t.tag from entity_tags t where t.entity_id = v.entity_id and t.seq = v.seq order by t.tag) as tags
+  from entity_versions v`
+
+/** Lists versions from a sequence number downwards, newest first. */
+export const listEntityVersions = (
+  queries: Queries,
+  entityId: number,
+  page: { from: number; limit: number },
+): Promise<EntityVersionRow[]> =>
+  queries.rows<EntityVersionRow>(
+    'list_entity_versions',
+    `${select} where v.entity_id = $1 and v.seq <= $2 order by v.seq desc limit $3`,
+    [entityId, page.from, page.limit],
+  )
+
+export const findEntityVersionAt = async (
+  queries: Queries,
+  entityId: number,
+  seq: number,
+): Promise<EntityVersionRow | undefined> =>
+  (
+    await queries.rows<EntityVersionRow>(
+      'find_entity_version_at',
+      `${select} where v.entity_id = $1 and v.seq = $2`,
+      [entityId, seq],
+    )
+  )[0]
+
+/** Finds the newest version with that content. */
+export const findEntityVersionByHash = async (
+  queries: Queries,
+  entityId: number,
+  hash: string,
+): Promise<EntityVersionRow | undefined> =>
+  (
+    await queries.rows<EntityVersionRow>(
+      'find_entity_version_by_hash',
+      `${select} where v.entity_id = $1 and v.content_hash = $2 order by v.seq desc limit 1`,
+      [entityId, hash],
+    )
+  )[0]
+
+/** Finds the version that the tag was set on, or else the newest one that was saved under it. */
+export const findEntityVersionByTag = async (
+  queries: Queries,
+  entityId: number,
+  tag: string,
+): Promise<EntityVersionRow | undefined> =>
+  (
+    await queries.rows<EntityVersionRow>(
+      'find_entity_version_by_tag',
+      `select * from (
+         (select 0 as rank, v.* from (${select}) v join entity_tags t on t.entity_id = v.entity_id and t.seq = v.seq
+          where t.entity_id = $1 and t.tag = $2)
+         union all
+         (select 1 as rank, v.* from (${select}
+            where v.entity_id = $1 and left(v.tag, 200) = left($2, 200) and v.tag = $2 order by v.seq desc limit 1) v)
+       ) found order by rank limit 1`,
+      [entityId, tag],
+    )
+  )[0]
+
+/** Sets a tag on a version; a tag that exists moves. */
+export const setEntityTag = async (
+  queries: Queries,
+  entityId: number,
+  { tag, seq, author }: { tag: string; seq: number; author: string },
+): Promise<void> => {
+  await queries.rows(
+    'set_entity_tag',
+    `insert into entity_tags (entity_id, tag, seq, author) values ($1, $2, $3, $4)
+     on conflict (entity_id, tag) do update set seq = excluded.seq, author = excluded.author, created_at = now()`,
+    [entityId, tag, seq, author],
+  )
+}
+
+/** Removes a tag; false when there was none. */
+export const removeEntityTag = async (queries: Queries, entityId: number, tag: string): Promise<boolean> =>
+  (
+    await queries.rows(
+      'remove_entity_tag',
+      'delete from entity_tags where entity_id = $1 and tag = $2 returning tag',
+      [entityId, tag],
+    )
+  ).length > 0

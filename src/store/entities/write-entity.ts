@@ -1,0 +1,130 @@
+import type { Database, Queries } from '../../database/database.ts'
+import type { EntityKind } from '../../model/data/entity.ts'
+import { type EntityFields, type EntityRow, entityColumns, entityJoin, fieldNames, findEntityById } from './entities.ts'
+import { appendEntityVersion, findEntityVersionAt, type VersionItems } from './entity-versions.ts'
+
+const isUniqueViolation = (error: unknown): boolean => (error as { code?: string }).code === '23505'
+const isForeignKeyViolation = (error: unknown): boolean => (error as { code?: string }).code === '23503'
+
+/** Creates an entity and its version 0. `taken`: the name is in use. `gone`: the collection was deleted meanwhile. */
+export const createEntity = async (
+  database: Database,
+  at: { kind: EntityKind; collectionId: number; author: string },
+  fields: EntityFields,
+): Promise<EntityRow | 'taken' | 'gone'> => {
+  try {
+    return await database.transaction(async (queries) => {
+      const [row] = await queries.rows<EntityRow>(
+        'create_entity',
+        `with e as (
+           insert into entities (collection_id, kind, ${fieldNames.join(', ')})
+           values ($1, $2, ${fieldNames.map((_, index) => `$${index + 3}`).join(', ')})
+           on conflict (collection_id, kind, lower(name)) do nothing returning *)
+         select ${entityColumns} from e ${entityJoin}`,
+        [at.collectionId, at.kind, ...fieldNames.map((name) => fields[name])],
+      )
+      if (!row) return 'taken'
+      await appendEntityVersion(queries, row, { operation: 'INSERT', author: at.author })
+      return row
+    })
+  } catch (error) {
+    if (isForeignKeyViolation(error)) return 'gone'
+    throw error
+  }
+}
+
+/** Locks an entity until the transaction ends, and reads it; undefined when it is gone. */
+export const lockEntity = async (queries: Queries, id: number): Promise<EntityRow | undefined> => {
+  await queries.rows('lock_entity', 'select from entities where id = $1 for no key update', [id])
+  return findEntityById(queries, id) // a later statement: it sees what the lock waited for
+}
+
+/** Reads what the newest version says about the items. */
+export const newestItems = async (queries: Queries, row: EntityRow): Promise<VersionItems | undefined> => {
+  const version = await findEntityVersionAt(queries, row.id, row.version)
+  return version && (JSON.parse(version.data) as { items?: VersionItems }).items
+}
+
+/** Writes all fields of a locked entity; a new version is appended if its content changes. */
+export const writeEntity = async (
+  queries: Queries,
+  row: EntityRow,
+  { isNewVersion, author, items }: { isNewVersion: boolean; author: string; items?: VersionItems | undefined },
+): Promise<EntityRow> => {
+  const [written] = await queries.rows<EntityRow>(
+    'write_entity',
+    `with e as (
+       update entities set updated_at = clock_timestamp(), version = version + $2,
+         ${fieldNames.map((name, index) => `${name} = $${index + 3}`).join(', ')}
+       where id = $1 returning *)
+     select ${entityColumns} from e ${entityJoin}`,
+    [row.id, isNewVersion ? 1 : 0, ...fieldNames.map((name) => row[name])],
+  )
+  if (!written) throw new Error('a locked entity is gone')
+  if (isNewVersion) await appendEntityVersion(queries, written, { operation: 'UPDATE', author, items })
+  return written
+}
+
+export interface EntityUpdate {
+  author: string
+  /** Called with the locked entity before anything is written; throws to refuse the update. */
+  check?(before: EntityRow, queries: Queries): void | Promise<void>
+}
+
+/** The preview is not versioned. */
+const isVersioned = (name: keyof EntityFields): boolean => name !== 'preview_type'
+
+/**
+ * Updates the given fields, and appends a version when the content changes. Undefined when the entity is gone, `taken`
+ * when the new name is in use. Writes nothing when nothing changes.
+ */
+export const updateEntity = async (
+  database: Database,
+  id: number,
+  fields: Partial<EntityFields>,
+  { author, check }: EntityUpdate,
+): Promise<EntityRow | 'taken' | undefined> => {
+  try {
+    return await database.transaction(async (queries) => {
+      const before = await lockEntity(queries, id)
+      if (!before) return undefined
+      await check?.(before, queries)
+      const changed = (Object.keys(fields) as (keyof EntityFields)[]).filter((name) => fields[name] !== before[name])
+      if (changed.length === 0) return before
+      if (fields.name !== undefined && (await isNameTaken(queries, before, fields.name))) return 'taken'
+      if (changed.includes('name')) await moveFiles(queries, before, fields.name ?? before.name)
+      return writeEntity(
+        queries,
+        { ...before, ...fields },
+        { isNewVersion: changed.some(isVersioned), author, items: await newestItems(queries, before) },
+      )
+    })
+  } catch (error) {
+    if (isUniqueViolation(error)) return 'taken'
+    throw error
+  }
+}
+
+/** Checked before the unique index: two entities that swap names would deadlock on it. */
+const isNameTaken = async (queries: Queries, { id, kind, collection_id }: EntityRow, name: string): Promise<boolean> =>
+  (
+    await queries.rows(
+      'is_entity_name_taken',
+      'select from entities where collection_id = $1 and kind = $2 and lower(name) = lower($3) and id <> $4',
+      [collection_id, kind, name, id],
+    )
+  ).length > 0
+
+/** Renames the storage paths of a dataset's files with it, so that another dataset can have the name and its paths. */
+const moveFiles = async (queries: Queries, row: EntityRow, name: string): Promise<void> => {
+  await queries.rows(
+    'move_dataset_files',
+    `update files f set path = regexp_replace(f.path, '/_datasets/[^/]+/', '/_datasets/' || $2::text || '/')
+     from dataset_files d where d.dataset_id = $1 and f.path = d.path`,
+    [row.id, name],
+  )
+}
+
+/** Deletes an entity with its versions; false when there was none. */
+export const deleteEntity = async (queries: Queries, id: number): Promise<boolean> =>
+  (await queries.rows('delete_entity', 'delete from entities where id = $1 returning id', [id])).length > 0

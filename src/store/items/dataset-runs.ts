@@ -1,0 +1,172 @@
+import type { Database, Queries } from '../../database/database.ts'
+import type { RunStatus } from '../../model/workflows/workflow.ts'
+import type { ItemRow, ItemsAt } from './items.ts'
+
+/** The items that the runs of a batch or evaluation execute, in the order of its runs. */
+export interface DatasetBatch {
+  datasetId: number
+  /** Version of the dataset. */
+  seq: number
+  split: string | null
+  taskId: number
+  items: readonly Pick<ItemRow, 'item_id' | 'hash'>[]
+}
+
+/** Writes which items a batch is about to run, under the key of its run. Does nothing if the same was written before. */
+export const writeDatasetBatch = async (queries: Queries, runKey: string, batch: DatasetBatch): Promise<void> => {
+  await queries.rows(
+    'write_dataset_batch',
+    `with b as (
+       insert into dataset_batches (run_id, dataset_id, seq, split, task_id) values ($1, $2, $3, $4, $5)
+       on conflict do nothing returning run_id)
+     insert into dataset_runs (run_id, child_index, dataset_id, task_id, item_id, hash)
+     select b.run_id, i.at - 1, $2, $5, i.item_id, i.hash
+     from b, unnest($6::text[], $7::text[]) with ordinality i(item_id, hash, at) order by i.at`,
+    [
+      ...[runKey, batch.datasetId, batch.seq, batch.split, batch.taskId],
+      batch.items.map((item) => item.item_id),
+      batch.items.map((item) => item.hash),
+    ],
+  )
+}
+
+/** Notes for the repetition of a batch that it runs the same items. Does nothing for batches of other items. */
+export const copyDatasetBatch = async (queries: Queries, { from, to }: { from: string; to: string }): Promise<void> => {
+  await queries.rows(
+    'copy_dataset_batch',
+    `with b as (
+       insert into dataset_batches (run_id, dataset_id, seq, split, task_id)
+       select $2, dataset_id, seq, split, task_id from dataset_batches where run_id = $1
+       on conflict do nothing returning run_id)
+     insert into dataset_runs (run_id, child_index, dataset_id, task_id, item_id, hash)
+     select b.run_id, d.child_index, d.dataset_id, d.task_id, d.item_id, d.hash
+     from b, dataset_runs d where d.run_id = $1 order by d.child_index`,
+    [from, to],
+  )
+}
+
+/**
+ * How the newest result of an item stands. `fresh`: its content and the task's workflow are the same now. `item_changed`
+ * and `task_changed`: the newest completed run had another content, or another workflow. `running`: a run of the same
+ * content and workflow is under way. `failed`: the only runs of the same content and workflow did not complete.
+ */
+export type ResultState = 'fresh' | 'item_changed' | 'task_changed' | 'running' | 'failed' | 'missing'
+
+/** An item of a dataset with the run that counts for it. */
+export interface ItemResultRow extends ItemRow {
+  state: ResultState
+  run: ResultRun | null
+}
+
+/** A run of an item of a dataset. */
+export interface ResultRun {
+  trajectory_id: string
+  status: RunStatus
+  error: string | null
+  ended_at: Date | null
+  /** Hash of the workflow that it executed. */
+  definition: string
+  /** Version of the dataset that it was started for, and hash of the item's data then. */
+  seq: number
+  hash: string
+  /** Trajectory id of its batch or evaluation. */
+  batch_id: string
+}
+
+type StoredResultRow = ItemRow & { state: ResultState } & { [Name in keyof ResultRun as `run_${Name}`]: ResultRun[Name] | null }
+
+export interface ResultsAt extends ItemsAt {
+  taskId: number
+  /** Hash of the task's workflow now. */
+  definition: string
+}
+
+const runMembers = ['trajectory_id', 'status', 'error', 'ended_at', 'definition', 'seq', 'hash', 'batch_id'] as const
+
+const isSame = 'r.hash = i.hash and r.definition = $6'
+
+/** Items of a version with the run that counts for each: the newest with a result for the same content and workflow. */
+const results = `select i.item_id, i.position, i.bucket, i.hash, i.data, i.source, i.from_seq, i.to_seq, i.author, i.created_at,
+    ${runMembers.map((name) => `r.${name} as run_${name}`).join(', ')},
+    case when r.trajectory_id is null then 'missing'
+      when ${isSame} then case when r.status = 'completed' then 'fresh' when r.ended_at is null then 'running' else 'failed' end
+      when r.hash <> i.hash then 'item_changed' else 'task_changed' end as state
+  from dataset_items i
+  left join lateral (
+    select c.trajectory_id, c.status, left(c.error, 1000) as error, c.ended_at, c.definition, b.seq,
+      d.hash, p.trajectory_id as batch_id
+    from dataset_runs d join dataset_batches b on b.run_id = d.run_id
+    join runs c on c.parent_id = d.run_id and c.parent_seq = 0 and c.child_index = d.child_index
+    join runs p on p.id = d.run_id
+    where d.dataset_id = i.dataset_id and d.item_id = i.item_id and d.task_id = $5
+      and (c.status = 'completed' or (d.hash = i.hash and c.definition = $6))
+    order by d.hash = i.hash and c.definition = $6 and c.status = 'completed' desc,
+      d.hash = i.hash and c.definition = $6 and c.ended_at is null desc, c.status = 'completed' desc, d.number desc
+    limit 1) r on true
+  where i.dataset_id = $1 and i.from_seq <= $2 and (i.to_seq is null or i.to_seq > $2) and i.bucket >= $3 and i.bucket < $4`
+
+const values = ({ datasetId, seq, buckets, taskId, definition }: ResultsAt) => [
+  ...[datasetId, seq, buckets?.[0] ?? 0, buckets?.[1] ?? 32_767, taskId, definition],
+]
+
+/** Lists items with their results after a position, in order; only those in some states if any are given. */
+export const listItemResults = async (
+  queries: Queries,
+  at: ResultsAt,
+  page: { after: number; limit: number; states: readonly ResultState[] | undefined },
+): Promise<ItemResultRow[]> =>
+  (
+    await queries.rows<StoredResultRow>(
+      'list_item_results',
+      `select * from (${results} and i.position > $7) found where $9::text[] is null or state = any($9)
+       order by position limit $8`,
+      [...values(at), page.after, page.limit, page.states ?? null],
+    )
+  ).map(resultOf)
+
+/** Gathers the columns of the run, which are null together. */
+const resultOf = ({ run_trajectory_id: id, ...row }: StoredResultRow): ItemResultRow => ({
+  ...row,
+  run:
+    id === null
+      ? null
+      : ({
+          trajectory_id: id,
+          ...Object.fromEntries(runMembers.slice(1).map((name) => [name, (row as StoredResultRow)[`run_${name}`]])),
+        } as ResultRun),
+})
+
+/** Counts the items of a version or split by the state of their results. */
+export const countItemResults = async (queries: Queries, at: ResultsAt): Promise<Partial<Record<ResultState, number>>> => {
+  const rows = await queries.rows<{ state: ResultState; total: number }>(
+    'count_item_results',
+    `select state, count(*)::int as total from (${results}) found group by state`,
+    values(at),
+  )
+  return Object.fromEntries(rows.map(({ state, total }) => [state, total]))
+}
+
+/** Lists the items that a batch or evaluation has run to completion, with their content then and their workflow. */
+export const ranItems = (
+  queries: Queries,
+  at: { runKey: string; datasetId: number },
+): Promise<{ child_index: number; item_id: string; hash: string; definition: string }[]> =>
+  queries.rows(
+    'ran_dataset_items',
+    `select d.child_index, d.item_id, d.hash, r.definition from dataset_runs d
+     join runs r on r.parent_id = d.run_id and r.parent_seq = 0 and r.child_index = d.child_index
+     where d.run_id = $1 and d.dataset_id = $2 and r.status = 'completed'`,
+    [at.runKey, at.datasetId],
+  )
+
+/** Deletes notes of batches whose runs are gone for a day, some in each call. Returns their number. */
+export const sweepDatasetBatches = async (database: Database): Promise<number> => {
+  const rows = await database.rows(
+    'sweep_dataset_batches',
+    `delete from dataset_batches where run_id in (
+       select run_id from dataset_batches b where created_at < now() - interval '1 day'
+         and not exists (select from runs r where r.id = b.run_id)
+       order by created_at limit 100) returning run_id`,
+  )
+  return rows.length
+}

@@ -1,0 +1,122 @@
+import type { Queries } from '../../database/database.ts'
+
+/** Content of an item of a dataset. */
+export interface ItemRow {
+  item_id: string
+  position: number
+  bucket: number
+  /** SHA-256 of the canonical JSON of the data. */
+  hash: string
+  /** JSON text. */
+  data: string
+  /** JSON text; null when it was not made from a run. */
+  source: string | null
+  /** First version with this content. */
+  from_seq: number
+  /** First version without it; null: the newest version has it. */
+  to_seq: number | null
+  author: string
+  created_at: Date
+}
+
+/** The items of one version, and of one split if buckets are given. */
+export interface ItemsAt {
+  datasetId: number
+  seq: number
+  /** First bucket, and the one after the last. */
+  buckets?: readonly [number, number] | undefined
+}
+
+const columns = 'item_id, position, bucket, hash, data, source, from_seq, to_seq, author, created_at'
+
+/** SQL condition: the row is of version `$2`, and its bucket between `$3` and `$4`. */
+const isAt = `dataset_id = $1 and from_seq <= $2 and (to_seq is null or to_seq > $2) and bucket >= $3 and bucket < $4`
+
+const values = ({ datasetId, seq, buckets }: ItemsAt) => [datasetId, seq, buckets?.[0] ?? 0, buckets?.[1] ?? 32_767]
+
+/** Lists items after a position, in order. */
+export const listItems = (
+  queries: Queries,
+  at: ItemsAt,
+  page: { after: number; limit: number },
+): Promise<ItemRow[]> =>
+  queries.rows<ItemRow>(
+    'list_dataset_items',
+    `select ${columns} from dataset_items where ${isAt} and position > $5 order by position limit $6`,
+    [...values(at), page.after, page.limit],
+  )
+
+/** Reads all items of a version or split, a page at a time. */
+export async function* eachItem(queries: Queries, at: ItemsAt): AsyncGenerator<ItemRow> {
+  for (let after = 0; ; ) {
+    const rows = await listItems(queries, at, { after, limit: itemsAtOnce })
+    yield* rows
+    if (rows.length < itemsAtOnce) return
+    after = rows.at(-1)?.position ?? after
+  }
+}
+
+const itemsAtOnce = 500
+
+export const countItems = async (queries: Queries, at: ItemsAt): Promise<number> =>
+  (
+    await queries.rows<{ total: number }>(
+      'count_dataset_items',
+      `select count(*)::int as total from dataset_items where ${isAt}`,
+      values(at),
+    )
+  )[0]?.total ?? 0
+
+/** Finds an item as it was in a version. */
+export const findItem = async (
+  queries: Queries,
+  at: { datasetId: number; seq: number; itemId: string },
+): Promise<ItemRow | undefined> =>
+  (
+    await queries.rows<ItemRow>(
+      'find_dataset_item',
+      `select ${columns} from dataset_items
+       where dataset_id = $1 and item_id = $3 and from_seq <= $2 and (to_seq is null or to_seq > $2)`,
+      [at.datasetId, at.seq, at.itemId],
+    )
+  )[0]
+
+/** Lists what an item has been, newest first. */
+export const itemRevisions = (
+  queries: Queries,
+  at: { datasetId: number; itemId: string; below: number; limit: number },
+): Promise<ItemRow[]> =>
+  queries.rows<ItemRow>(
+    'dataset_item_revisions',
+    `select ${columns} from dataset_items where dataset_id = $1 and item_id = $2 and from_seq < $3
+     order by from_seq desc limit $4`,
+    [at.datasetId, at.itemId, at.below, at.limit],
+  )
+
+/** An item that differs between two versions; null where a version does not have it. */
+export interface ItemDifference {
+  item_id: string
+  position: number
+  before: string | null
+  after: string | null
+}
+
+/** Lists the items that differ between two versions, after a position, in order. */
+export const itemDifferences = (
+  queries: Queries,
+  at: { datasetId: number; from: number; to: number; after: number; limit: number },
+): Promise<ItemDifference[]> =>
+  queries.rows<ItemDifference>(
+    'dataset_item_differences',
+    `with o as (select item_id, position, hash, data from dataset_items
+         where dataset_id = $1 and from_seq <= $2 and (to_seq is null or to_seq > $2)
+           and (from_seq > $3 or (to_seq is not null and to_seq <= $3)) and position > $4),
+       n as (select item_id, position, hash, data from dataset_items
+         where dataset_id = $1 and from_seq <= $3 and (to_seq is null or to_seq > $3)
+           and (from_seq > $2 or (to_seq is not null and to_seq <= $2)) and position > $4)
+     select coalesce(o.item_id, n.item_id) as item_id, coalesce(o.position, n.position) as position,
+       o.data as before, n.data as after
+     from o full join n on n.item_id = o.item_id
+     where o.hash is distinct from n.hash order by 2 limit $5`,
+    [at.datasetId, at.from, at.to, at.after, at.limit],
+  )

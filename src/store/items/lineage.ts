@@ -1,0 +1,126 @@
+import type { Queries } from '../../database/database.ts'
+import type { RunStatus } from '../../model/workflows/workflow.ts'
+import { versionNumberOf } from '../runs/version-numbers.ts'
+
+/** A run, and the item of a dataset that it was started for, if it was. */
+export interface LineageRun {
+  id: string
+  trajectory_id: string
+  name: string
+  status: RunStatus
+  definition: string
+  /** Version of its task; null when it is gone. */
+  task_version: number | null
+  ended_at: Date | null
+  /** Trajectory id of its batch or evaluation. */
+  batch_id: string | null
+  dataset_id: number | null
+  seq: number | null
+  item_id: string | null
+  hash: string | null
+}
+
+const columns = `r.id, r.trajectory_id, r.name, r.status, r.definition, ${versionNumberOf} as task_version, r.ended_at,
+  p.trajectory_id as batch_id, d.dataset_id, b.seq, d.item_id, d.hash`
+const joins = `left join dataset_runs d on d.run_id = r.parent_id and d.child_index = r.child_index and r.parent_seq = 0
+  left join dataset_batches b on b.run_id = d.run_id left join runs p on p.id = d.run_id`
+
+/** Reads runs of a collection by their trajectory ids. */
+export const lineageRuns = (
+  queries: Queries,
+  at: { collectionId: number; trajectoryIds: string[] },
+): Promise<LineageRun[]> =>
+  queries.rows<LineageRun>(
+    'lineage_runs',
+    `select ${columns} from runs r ${joins} where r.trajectory_id = any($1) and r.collection_id = $2 order by r.number`,
+    [at.trajectoryIds, at.collectionId],
+  )
+
+/** Lists the runs of an item of a dataset in a collection, newest first. */
+export const runsOfItem = (
+  queries: Queries,
+  at: { collectionId: number; datasetId: number; itemId: string; limit: number },
+): Promise<LineageRun[]> =>
+  queries.rows<LineageRun>(
+    'runs_of_dataset_item',
+    `select ${columns} from dataset_runs d join dataset_batches b on b.run_id = d.run_id
+     join runs r on r.parent_id = d.run_id and r.parent_seq = 0 and r.child_index = d.child_index
+     join runs p on p.id = d.run_id
+     where d.dataset_id = $1 and d.item_id = $2 and r.collection_id = $3 order by d.number desc limit $4`,
+    [at.datasetId, at.itemId, at.collectionId, at.limit],
+  )
+
+/** A dataset's item in a chain of runs. */
+export interface LineageItem {
+  dataset_id: number
+  item_id: string
+  dataset: string
+  collection_id: number
+  collection: string
+  is_private: boolean
+  /** Hash of the data now; null when the item was removed. */
+  current_hash: string | null
+  /** The run that its present content was made from. */
+  source_trajectory: string | null
+}
+
+const itemColumns = `e.id as dataset_id, w.item_id, e.name as dataset, e.collection_id, c.name as collection, e.is_private,
+  i.hash as current_hash, i.source_trajectory`
+
+/** Reads items with their datasets. */
+export const lineageItems = (
+  queries: Queries,
+  wanted: readonly { dataset_id: number; item_id: string }[],
+): Promise<LineageItem[]> =>
+  queries.rows<LineageItem>(
+    'lineage_items',
+    `select ${itemColumns} from (select distinct * from unnest($1::bigint[], $2::text[]) w(dataset_id, item_id)) w
+     join entities e on e.id = w.dataset_id join collections c on c.id = e.collection_id
+     left join dataset_items i on i.dataset_id = w.dataset_id and i.item_id = w.item_id and i.to_seq is null`,
+    [wanted.map((one) => one.dataset_id), wanted.map((one) => one.item_id)],
+  )
+
+/** Lists the items of a collection's datasets whose present content was made from these runs. */
+export const itemsMadeFrom = (
+  queries: Queries,
+  at: { collectionId: number; trajectoryIds: string[]; limit: number },
+): Promise<LineageItem[]> =>
+  queries.rows<LineageItem>(
+    'items_made_from',
+    `select ${itemColumns.replaceAll('w.', 'i.')} from dataset_items i join entities e on e.id = i.dataset_id
+     join collections c on c.id = e.collection_id
+     where i.source_trajectory = any($1) and i.to_seq is null and e.collection_id = $2
+     order by i.dataset_id, i.position limit $3`,
+    [at.trajectoryIds, at.collectionId, at.limit],
+  )
+
+/** Something that a run has produced. */
+export interface LineageProduct {
+  run_id: string
+  /** Storage path of a file, or key of a label. */
+  name: string
+  value: string
+  author: string | null
+}
+
+/** Lists the files that steps of these runs made, with their hashes, and the labels on them. */
+export const productsOf = async (
+  queries: Queries,
+  runKeys: string[],
+  limit: number,
+): Promise<{ files: LineageProduct[]; labels: LineageProduct[] }> => {
+  const [files, labels] = await Promise.all([
+    queries.rows<LineageProduct>(
+      'lineage_files',
+      `select run_id, path as name, coalesce(sha256, '') as value, null as author from files
+       where run_id = any($1) order by path limit $2`,
+      [runKeys, limit],
+    ),
+    queries.rows<LineageProduct>(
+      'lineage_labels',
+      'select run_id, key as name, value, author from labels where run_id = any($1) order by key, author limit $2',
+      [runKeys, limit],
+    ),
+  ])
+  return { files, labels }
+}

@@ -1,0 +1,184 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type ApiServer, startApiServer } from '../../api-server.ts'
+
+let server: ApiServer
+let key: string
+beforeAll(async () => {
+  server = await startApiServer()
+  await server.call('POST', '/api/v1/collections/', { body: { name: 'acme' } })
+  key = await server.makeKey(['acme'])
+})
+afterAll(() => server?.close())
+
+const call = (method: string, path: string, body?: unknown) =>
+  server.call(method, `/api/v1/datasets/acme${path}`, { token: key, body })
+const importFile = async (path: string, content: string, filename: string, fields: Record<string, string> = {}) => {
+  const form = new FormData()
+  form.append('file', new File([content], filename))
+  for (const [name, value] of Object.entries(fields)) form.append(name, value)
+  const headers = { authorization: `Bearer ${key}` }
+  const response = await fetch(`${server.url}/api/v1/datasets/acme${path}`, { method: 'POST', headers, body: form })
+  return { status: response.status, body: JSON.parse(await response.text()) }
+}
+const ids = async (path: string) =>
+  (await call('GET', path)).body.items.map(({ id }: { id: string }) => id) as string[]
+
+test('each write of items is a new version, and old versions stay', async () => {
+  await call('POST', '', { name: 'qa' })
+  const items = [1, 2, 3].map((n) => ({ id: `q${n}`, data: { question: `Q${n}?`, expected: `A${n}` } }))
+  const first = await call('POST', '/qa/items', { items })
+  expect([first.status, first.body]).toEqual([
+    200,
+    { version: 1, added: 3, changed: 0, removed: 0, unchanged: 0, count: 3 },
+  ])
+  const again = await call('POST', '/qa/items', { items })
+  expect(again.body).toEqual({ version: 1, added: 0, changed: 0, removed: 0, unchanged: 3, count: 3 })
+  const fixed = await call('PUT', '/qa/items/q2', { question: 'Q2?', expected: 'better' })
+  expect(fixed.body).toMatchObject({ version: 2, changed: 1, count: 3 })
+  expect((await call('DELETE', '/qa/items/q1')).body).toMatchObject({ version: 3, removed: 1, count: 2 })
+  expect((await call('DELETE', '/qa/items/q1')).status).toBe(404)
+
+  expect(await ids('/qa/items')).toEqual(['q2', 'q3'])
+  expect(await ids('/qa/items?version=~1')).toEqual(['q1', 'q2', 'q3'])
+  expect((await call('GET', '/qa/items/q2?version=~1')).body.data.expected).toBe('A2')
+  expect((await call('GET', '/qa/items/q2')).body).toMatchObject({
+    ...{ data: { question: 'Q2?', expected: 'better' }, version: 2, split: null, source: null },
+  })
+  expect((await call('GET', '/qa/items/q1')).body.detail).toBe("Item 'q1' not found")
+  const { items: revisions } = (await call('GET', '/qa/items?version=~2&limit=1')).body
+  expect(revisions).toHaveLength(1)
+  const history = (await call('GET', '/qa/items/q2/history')).body.revisions
+  expect(history.map((one: { version: number; until_version: number | null }) => [one.version, one.until_version])).toEqual(
+    [
+      [2, null],
+      [1, 2],
+    ],
+  )
+  const diff = (await call('GET', '/qa/items/diff?from=~1&to=~-1')).body
+  expect(diff).toEqual({
+    from: 1,
+    to: 3,
+    items: [
+      { id: 'q1', change: 'removed', before: items[0]?.data, after: null },
+      { id: 'q2', change: 'changed', before: items[1]?.data, after: { question: 'Q2?', expected: 'better' } },
+    ],
+    next_cursor: null,
+  })
+  const versions = (await call('GET', '/qa/history')).body
+  expect(versions.total_versions).toBe(4)
+  const hash = async (ref: string) => (await call('GET', `/qa/versions/${ref}`)).body.data.items?.hash
+  expect(await hash('~1')).not.toBe(await hash('~2'))
+  await call('PUT', '/qa', { format: 'chat' })
+  expect(await hash('~4')).toBe(await hash('~3'))
+})
+
+test('lists are read page by page', async () => {
+  await call('POST', '', { name: 'pages' })
+  const items = Array.from({ length: 25 }, (_, at) => ({ id: `i${at}`, data: { at } }))
+  await call('POST', '/pages/items', { items })
+  const seen: string[] = []
+  let cursor = ''
+  do {
+    const { body } = await call('GET', `/pages/items?limit=10${cursor && `&cursor=${cursor}`}`)
+    expect(body.total).toBe(25)
+    seen.push(...body.items.map(({ id }: { id: string }) => id))
+    cursor = body.next_cursor ?? ''
+  } while (cursor)
+  expect(seen).toEqual(items.map(({ id }) => id))
+})
+
+test('items that do not fit the schema are refused with a pointer', async () => {
+  const schema = {
+    ...{ type: 'object', required: ['question'] },
+    properties: { question: { type: 'string' }, tags: { type: 'array', items: { type: 'string' } } },
+  }
+  await call('POST', '', { name: 'typed', item_schema: schema })
+  const bad = await call('POST', '/typed/items', {
+    items: [
+      { id: 'good', data: { question: 'Q' } },
+      { id: 'bad', data: { question: 'Q', tags: ['a', 7] } },
+    ],
+  })
+  expect(bad.status).toBe(422)
+  expect(bad.body.detail[0].loc).toEqual(['body', 'items', 1, 'data', 'tags', 1])
+  expect(bad.body.detail[0].msg).toContain("Item 'bad': /tags/1 ")
+  expect((await call('GET', '/typed/items')).body.total).toBe(0)
+  const line = await importFile('/typed/items/import', '{"id":"a","question":"Q"}\n{"id":"b"}\n', 'a.jsonl')
+  expect([line.status, line.body.detail[0].loc]).toEqual([422, ['body', 'file', 2, 'question']])
+  await call('POST', '/typed/items', { items: [{ id: 'good', data: { question: 'Q' } }] })
+  const stricter = { ...schema, required: ['question', 'tags'] }
+  const refused = await call('PUT', '/typed', { item_schema: stricter })
+  expect([refused.status, refused.body.detail[0].msg]).toEqual([422, expect.stringContaining("Item 'good': /tags")])
+  expect((await call('PUT', '/typed', { item_schema: { type: 'array' } })).status).toBe(422)
+})
+
+test('splits are by the id, and stay when items come', async () => {
+  await call('POST', '', { name: 'parts', splits: { train: 80, test: 20 } })
+  const some = (from: number, to: number) =>
+    Array.from({ length: to - from }, (_, at) => ({ id: `i${from + at}`, data: { at: from + at } }))
+  await call('POST', '/parts/items', { items: some(0, 50) })
+  const before = await ids('/parts/items?split=test')
+  await call('POST', '/parts/items', { items: some(50, 100) })
+  const [train, held] = [await ids('/parts/items?split=train'), await ids('/parts/items?split=test')]
+  expect(train.length + held.length).toBe(100)
+  expect(held.filter((id) => before.includes(id))).toEqual(before)
+  const item = (await call('GET', `/parts/items/${held[0]}`)).body
+  expect(item.split).toBe('test')
+  const unknown = await call('GET', '/parts/items?split=dev')
+  expect(unknown.body.detail[0].msg).toBe("There is no split 'dev'; the splits are train, test")
+})
+
+test('what is exported can be imported again', async () => {
+  await call('POST', '', { name: 'from' })
+  const items = [
+    { id: 'a', data: { text: 'plain, "quoted"\nline', n: 1, formula: '=1+2', expected: null } },
+    { id: 'b', data: { text: 'ä', nested: { deep: [1, '2'] }, formula: 'x' } },
+    { id: '3', data: { text: '' } },
+  ]
+  await call('POST', '/from/items', { items })
+  for (const format of ['csv', 'jsonl', 'json']) {
+    const file = await call('GET', `/from/items/export?format=${format}`)
+    expect(file.headers.get('content-disposition')).toBe(`attachment; filename="from-1.${format}"`)
+    await call('POST', '', { name: format })
+    const made = await importFile(`/${format}/items/import`, file.text, `items.${format}`)
+    expect([format, made.body]).toMatchObject([format, { added: 3, count: 3 }])
+    const read = (await call('GET', `/${format}/items`)).body.items
+    const shown = read.map(({ id, data }: { id: string; data: object }) => ({ id, data }))
+    expect([format, shown]).toEqual([format, items])
+    const hash = async (name: string) => (await call('GET', `/${name}/versions/~1`)).body.data.items.hash
+    expect(await hash(format)).toBe(await hash('from'))
+  }
+  const replaced = await importFile('/csv/items/import', 'key,text\nb,new\nc,other\n', 'b.csv', {
+    ...{ mode: 'replace', id_column: 'key' },
+  })
+  expect(replaced.body).toMatchObject({ added: 1, changed: 1, removed: 2, count: 2 })
+  const again = await importFile('/jsonl/items/import', '{"text":"same"}\n{"text":"same"}\n', 'c.jsonl')
+  expect(again.body).toMatchObject({ added: 1 })
+})
+
+test('files and items that cannot be used are refused', async () => {
+  await call('POST', '', { name: 'refusing' })
+  const cases = [
+    [await importFile('/refusing/items/import', 'x', 'a.txt'), 'neither CSV'],
+    [await importFile('/refusing/items/import', '{}', 'a.json'), 'not a JSON list of objects'],
+    [await importFile('/refusing/items/import', '{"id":{}}', 'a.jsonl'), 'Line 1 needs a text'],
+    [await call('POST', '/refusing/items', { items: [{ id: 'a', data: {} }, { id: 'a', data: { b: 1 } }] }), "the same id 'a'"],
+  ] as const
+  for (const [answer, text] of cases) expect([answer.status, answer.body.detail[0].msg]).toEqual([422, expect.stringContaining(text)])
+  const many = Array.from({ length: 1001 }, (_, at) => ({ data: { at } }))
+  expect((await call('POST', '/refusing/items', { items: many })).status).toBe(413)
+})
+
+test('tags name versions', async () => {
+  await call('POST', '', { name: 'tagged' })
+  await call('POST', '/tagged/items', { items: [{ id: 'a', data: { n: 1 } }] })
+  expect((await call('PUT', '/tagged/tags/gold', { version: '~1' })).body).toMatchObject({ tag: 'gold', version: 1 })
+  await call('PUT', '/tagged/items/a', { n: 2 })
+  expect((await call('GET', '/tagged/items/a?version=gold')).body.data).toEqual({ n: 1 })
+  expect((await call('GET', '/tagged/history')).body.versions[1].tags).toEqual(['gold'])
+  await call('PUT', '/tagged/tags/gold', {})
+  expect((await call('GET', '/tagged/items/a?version=gold')).body.data).toEqual({ n: 2 })
+  expect((await call('PUT', '/tagged/tags/~1', {})).status).toBe(400)
+  expect((await call('DELETE', '/tagged/tags/gold')).status).toBe(200)
+  expect((await call('GET', '/tagged/items?version=gold')).body.detail).toBe("Version tag 'gold' not found")
+})
