@@ -31,7 +31,16 @@ it('items come from a file and from a run, and a batch runs what changed', async
     'Version ~1 has 2 items: 2 added, 0 changed, 0 removed, 0 unchanged',
   )
   const { body } = await jetty.call('POST', '/api/v1/run-sync/acme/answer', { init_params: { question: 'Who?' } })
-  const added = await said('datasets', 'add', 'acme/qa', `acme/answer/${body.trajectory_id}`, '--correction', 'me', '--id', 'c')
+  const added = await said(
+    'datasets',
+    'add',
+    'acme/qa',
+    `acme/answer/${body.trajectory_id}`,
+    '--correction',
+    'me',
+    '--id',
+    'c',
+  )
   expect(added).toBe('c\nVersion ~2 has 3 items: 1 added, 0 changed, 0 removed, 0 unchanged')
   expect(await said('datasets', 'items', 'acme/qa')).toContain('{"question":"Who?","expected":"me"}')
   expect(await said('datasets', 'tag', 'acme/qa', 'gold', '--at', '~1')).toBe('gold is version ~1')

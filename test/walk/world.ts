@@ -134,7 +134,10 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
   await call('PUT', `/api/v1/datasets/${collection}/${dataset}/tags/silver`, { version: '~1' }, key)
   await call('POST', `/api/v1/models/${collection}`, { name: model, model_path: name('hf://model') }, key)
   await call('POST', `/api/v1/agents/${collection}`, { name: agent }, key)
-  const link = { source_entity_str: `task/${collection}/${task}`, target_entity_str: `dataset/${collection}/${dataset}` }
+  const link = {
+    source_entity_str: `task/${collection}/${task}`,
+    target_entity_str: `dataset/${collection}/${dataset}`,
+  }
   await call('POST', '/api/v1/entity-relationships', { ...link, activity_name: name('making') }, key)
   for (const [method, path, field] of [
     ['POST', 'data', 'data_file'],

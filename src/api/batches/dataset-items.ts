@@ -1,9 +1,9 @@
-import type { Queries } from '../../database/database.ts'
+import type { Database, Queries } from '../../database/database.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { covers, type FoundCollection, type FoundTask, type Identity } from '../../model/collections/identity.ts'
 import type { BatchDataset } from '../../model/runs/batch.ts'
 import { type EntityRow, findEntityInCollection } from '../../store/entities/entities.ts'
-import { type DatasetBatch, listItemResults } from '../../store/items/dataset-runs.ts'
+import { type DatasetBatch, listItemResults, writeDatasetBatch } from '../../store/items/dataset-runs.ts'
 import { countItems, eachItem, type ItemRow, type ItemsAt } from '../../store/items/items.ts'
 import { getEntityVersion } from '../entities/versions.ts'
 import { bucketsOf } from '../items/splits.ts'
@@ -83,10 +83,15 @@ export const readDatasetItems = async (
   const at = { datasetId: dataset.id, seq: version.seq, buckets }
   const rows = await itemsToRun(database, at, task, { most: settings.maxFanOut, changedOnly })
   if (rows.length > settings.maxFanOut) {
-    throw invalidField(loc, `At most ${settings.maxFanOut} items are allowed; JETTY_MAX_FANOUT sets the limit`, 'too_many')
+    throw invalidField(
+      loc,
+      `At most ${settings.maxFanOut} items are allowed; JETTY_MAX_FANOUT sets the limit`,
+      'too_many',
+    )
   }
   const all = changedOnly ? await countItems(database, at) : rows.length
-  if (all === 0) throw invalidField(loc, `Version ~${version.seq} of dataset '${dataset.name}' has no such items`, 'too_few')
+  if (all === 0)
+    throw invalidField(loc, `Version ~${version.seq} of dataset '${dataset.name}' has no such items`, 'too_few')
   return {
     items: rows.map(({ data }) => JSON.parse(data) as Item),
     ids: rows.map(({ item_id }) => item_id),
@@ -100,4 +105,21 @@ export const readDatasetItems = async (
       reused: all - rows.length,
     },
   }
+}
+
+/** Writes which items the run of a key executes, if a dataset was named. Throws `busy` when the same key has others. */
+export const noteDatasetBatch = async (
+  database: Database,
+  runKey: string,
+  batch: DatasetBatch | undefined,
+): Promise<void> => {
+  if (!batch || (await writeDatasetBatch(database, runKey, batch))) return
+  throw new AppError(
+    'busy',
+    'The dataset has changed while another request with this Idempotency-Key was starting its runs',
+    {
+      hint: 'Repeat the request in a minute.',
+      retryAfterSeconds: 60,
+    },
+  )
 }

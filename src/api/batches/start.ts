@@ -4,13 +4,13 @@ import { AppError } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { authorOf } from '../../model/collections/identity.ts'
 import { refusesUnservable } from '../../model/runs/preflight.ts'
-import { type DatasetBatch, writeDatasetBatch } from '../../store/items/dataset-runs.ts'
+import type { DatasetBatch } from '../../store/items/dataset-runs.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
 import { checkSecretNames } from '../runs/parameters.ts'
 import { startRunOnce } from '../runs/start-once.ts'
 import type { batchesContract } from './contract.ts'
+import { noteDatasetBatch, readDatasetItems } from './dataset-items.ts'
 import type { BatchFacts } from './facts.ts'
-import { readDatasetItems } from './dataset-items.ts'
 import { type Item, type ItemDeps, readBatchItems } from './items.ts'
 import { batchTaskOf } from './own-task.ts'
 
@@ -35,9 +35,7 @@ export const startBatch = (deps: BatchStartDeps, call: BatchCall): Promise<RunRo
       lineage = batch
       return request
     },
-    before: async (runKey) => {
-      if (lineage) await writeDatasetBatch(deps.database, runKey, lineage)
-    },
+    before: (runKey) => noteDatasetBatch(deps.database, runKey, lineage),
   })
 }
 

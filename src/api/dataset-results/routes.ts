@@ -2,7 +2,12 @@ import type { Database } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import { timestampOrNull } from '../../lib/time.ts'
-import { countItemResults, type ItemResultRow, listItemResults, type ResultState } from '../../store/items/dataset-runs.ts'
+import {
+  countItemResults,
+  type ItemResultRow,
+  listItemResults,
+  type ResultState,
+} from '../../store/items/dataset-runs.ts'
 import { findTask } from '../../store/tasks/tasks.ts'
 import { getEntity } from '../entities/find.ts'
 import { getEntityVersion } from '../entities/versions.ts'

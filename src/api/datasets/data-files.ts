@@ -18,7 +18,8 @@ export interface DataFileDeps {
 
 type UploadCall = Call<(typeof datasetsContract)['uploadDatasetData']>
 
-const one = (call: Pick<UploadCall, 'files'>, field: string) => {
+/** The only file of a form. Throws a 422 when there is none, or several. */
+export const onlyFile = (call: Pick<UploadCall, 'files'>, field: string) => {
   const [file, second] = call.files
   if (second) throw invalidField(['body', field], 'Only one file is allowed', 'too_many')
   if (file) return file
@@ -26,15 +27,13 @@ const one = (call: Pick<UploadCall, 'files'>, field: string) => {
   throw invalidField(['body', field], message, 'missing')
 }
 
-export { one as onlyFile }
-
 /** Stores the file of a call under the next number. Sets `data_path` of a dataset that has none. */
 export const storeDataFile = async (
   { database, quota }: DataFileDeps,
   call: UploadCall,
   dataset: EntityRow,
 ): Promise<{ path: string; number: number; dataset: EntityRow }> => {
-  const file = one(call, 'data_file')
+  const file = onlyFile(call, 'data_file')
   if (file.size === 0) throw new AppError('bad_request', 'Uploaded file is empty')
   await quota.require(dataset.collection_id, 0)
   const stored = await kept(call, () =>

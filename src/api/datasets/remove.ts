@@ -1,7 +1,7 @@
-import { removeAll } from '../../store/objects/removal.ts'
 import { deleteFileRows, objectsOfDataset } from '../../store/entities/dataset-files.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'
 import { deleteEntity } from '../../store/entities/write-entity.ts'
+import { removeAll } from '../../store/objects/removal.ts'
 import type { PreviewDeps } from './previews.ts'
 
 /** Deletes a dataset with its files, bytes before rows: what fails here can be asked for again. */

@@ -1,24 +1,29 @@
-import { entityText, listedEntityText, stateTag } from '../entities/shown.ts'
 import type { Queries } from '../../database/database.ts'
 import { requireMatch } from '../../http/entity-tag.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { rawJson } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
 import { authorOf, coveredIds, type FoundCollection } from '../../model/collections/identity.ts'
-import { findDatasetFile, findPreviewFile, listDatasetFiles, newestDatasetFile } from '../../store/entities/dataset-files.ts'
+import {
+  findDatasetFile,
+  findPreviewFile,
+  listDatasetFiles,
+  newestDatasetFile,
+} from '../../store/entities/dataset-files.ts'
 import { type EntityRow, listEntities, searchEntities } from '../../store/entities/entities.ts'
 import { createEntity, updateEntity } from '../../store/entities/write-entity.ts'
 import { emptyFields, storedFields } from '../entities/fields.ts'
 import { getEntity, getVisibleEntity } from '../entities/find.ts'
 import { noteEntity } from '../entities/noted.ts'
 import { entityHit } from '../entities/search-hits.ts'
+import { entityText, listedEntityText, stateTag } from '../entities/shown.ts'
 import { entityHistoryText, entityVersionText, getEntityVersion } from '../entities/versions.ts'
 import { serveFile } from '../files/serve.ts'
 import { requireItemsFit, requireUsableSchema } from '../items/item-schema.ts'
 import { datasetsContract } from './contract.ts'
 import { shownDataFile, storeDataFile } from './data-files.ts'
-import { removeDataset } from './remove.ts'
 import { type PreviewDeps, previewText, storePreview } from './previews.ts'
+import { removeDataset } from './remove.ts'
 
 export type DatasetsDeps = PreviewDeps
 
@@ -50,9 +55,13 @@ export const datasetsRoutes = (deps: DatasetsDeps): Route[] => {
 
     createDataset: async (call) => {
       const { collection, identity, body, bodyText } = call
-      requireUsableSchema(body.item_schema)
+      requireUsableSchema(body.item_schema, call.warn)
       const fields = { ...emptyFields(body.name), ...storedFields(body, bodyText) }
-      const row = await createEntity(database, { kind, collectionId: collection.id, author: authorOf(identity) }, fields)
+      const row = await createEntity(
+        database,
+        { kind, collectionId: collection.id, author: authorOf(identity) },
+        fields,
+      )
       if (row === 'taken') throw new AppError('already_exists', 'Dataset already exists')
       if (row === 'gone') throw missing(`Collection with name '${collection.name}' not found`)
       noteEntity(call, row, body)
@@ -71,7 +80,7 @@ export const datasetsRoutes = (deps: DatasetsDeps): Route[] => {
     updateDataset: async (call) => {
       const { collection, params, identity, body, bodyText } = call
       const { id } = await get(collection, params.dataset)
-      requireUsableSchema(body.item_schema)
+      requireUsableSchema(body.item_schema, call.warn)
       const fields = storedFields(body, bodyText)
       const check = async (before: EntityRow, queries: Queries) => {
         requireMatch(call, stateTag(before), `Dataset '${before.name}'`)

@@ -3,7 +3,12 @@ import { implement, type Route } from '../../http/implement.ts'
 import { empty } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
 import { authorOf, covers, type Identity } from '../../model/collections/identity.ts'
-import { type EntityNode, deleteRelationship, ensureRelationship, findNode } from '../../store/entities/relationships.ts'
+import {
+  deleteRelationship,
+  type EntityNode,
+  ensureRelationship,
+  findNode,
+} from '../../store/entities/relationships.ts'
 import { getVisibleEntity } from '../entities/find.ts'
 import { entityRelationshipsContract } from './contract.ts'
 import { provenanceTree } from './tree.ts'
@@ -80,10 +85,7 @@ export const entityRelationshipsRoutes = ({ database }: EntityRelationshipsDeps)
       const link = await linkOf(identity, body)
       note(noted(link))
       if (await deleteRelationship(database, link)) return empty()
-      throw new AppError(
-        'not_found',
-        'Entity relationship not found for the specified source, target, and activity.',
-      )
+      throw new AppError('not_found', 'Entity relationship not found for the specified source, target, and activity.')
     },
 
     getEntityUpstream: async ({ params, identity }) => {

@@ -1,6 +1,11 @@
 import type { Queries } from '../../database/database.ts'
 import type { ProvenanceNode } from '../../model/data/relationship.ts'
-import { type EntityNode, type RelationshipRow, readNodes, relationshipsOf } from '../../store/entities/relationships.ts'
+import {
+  type EntityNode,
+  type RelationshipRow,
+  readNodes,
+  relationshipsOf,
+} from '../../store/entities/relationships.ts'
 
 const mostNodes = 1000
 const mostLinksAtOnce = 5000
@@ -44,7 +49,10 @@ export const provenanceTree = async (
   let level = new Set([nodeKey(start)])
   while (level.size > 0 && seen.size < mostNodes) {
     const at = { entityIds: idsOf(level, 'entity'), taskIds: idsOf(level, 'task'), limit: mostLinksAtOnce }
-    const links = (await relationshipsOf(queries, at)).map((link) => ({ ...endsOf(link), activity: link.activity_name }))
+    const links = (await relationshipsOf(queries, at)).map((link) => ({
+      ...endsOf(link),
+      activity: link.activity_name,
+    }))
     const unknown = new Set(links.flatMap(({ source, target }) => [source ?? '', target ?? '']))
     for (const key of seen.keys()) unknown.delete(key)
     const found = await readNodes(queries, idsOf(unknown, 'entity'), idsOf(unknown, 'task'))

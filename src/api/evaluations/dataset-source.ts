@@ -14,7 +14,7 @@ interface DatasetCall {
  * The items of the dataset that a call names. With `changed_only`, results that still hold are taken over from the
  * baseline, or else from the newest completed evaluation of the task.
  */
-export const sourceOf = async (
+export const datasetSource = async (
   { database, settings }: Parameters<typeof readDatasetItems>[0],
   call: DatasetCall,
   task: FoundTask,

@@ -56,7 +56,11 @@ export const makeResultReader = (queries: Queries): ReadResults => {
 }
 
 /** Reads an evaluation with the results that it takes over from others. These come after its own. */
-const readEvaluation = async (queries: Queries, run: EvaluationRow, facts: EvaluationFacts): Promise<ReadEvaluation> => {
+const readEvaluation = async (
+  queries: Queries,
+  run: EvaluationRow,
+  facts: EvaluationFacts,
+): Promise<ReadEvaluation> => {
   const own = await readOwnResults(queries, run, facts)
   if (!facts.dataset?.reused) return own
   const items = [...own.table.items]

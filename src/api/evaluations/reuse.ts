@@ -35,7 +35,9 @@ const holdingIn = async (
   const { table } = await readOwnResults(queries, run, facts)
   const holding = table.items.filter(
     ({ index, status, verdicts }) =>
-      same.has(index) && status === 'completed' && verdicts.every((one) => one?.status === 'completed' && one.value !== null),
+      same.has(index) &&
+      status === 'completed' &&
+      verdicts.every((one) => one?.status === 'completed' && one.value !== null),
   )
   return new Set(holding.map(({ key }) => key))
 }

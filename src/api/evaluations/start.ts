@@ -7,17 +7,18 @@ import { authorOf, type FoundTask } from '../../model/collections/identity.ts'
 import { type EvaluationFacts, evaluationTask, type Judge, judgementTask } from '../../model/runs/evaluation.ts'
 import { refusesUnservable } from '../../model/runs/preflight.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
-import { type DatasetBatch, writeDatasetBatch } from '../../store/items/dataset-runs.ts'
+import type { DatasetBatch } from '../../store/items/dataset-runs.ts'
 import { definitionText, type RunRow } from '../../store/runs/runs.ts'
 import { findEvaluation, latestEvaluation } from '../../store/tasks/evaluations.ts'
 import { taskForRecords } from '../../store/tasks/own-tasks.ts'
 import { definitionHash, findTask, updateTask } from '../../store/tasks/tasks.ts'
+import { noteDatasetBatch } from '../batches/dataset-items.ts'
 import { type ItemDeps, readBatchItems } from '../batches/items.ts'
 import { checkSecretNames } from '../runs/parameters.ts'
 import { startRunOnce } from '../runs/start-once.ts'
 import type { evaluationsContract } from './contract.ts'
+import { datasetSource } from './dataset-source.ts'
 import { takeApart } from './items.ts'
-import { sourceOf } from './dataset-source.ts'
 import { evaluationWorkflow, judgementWorkflow, judgeParams } from './workflows.ts'
 
 export interface EvaluationStartDeps extends ItemDeps {
@@ -38,9 +39,7 @@ export const startEvaluation = (deps: EvaluationStartDeps, call: StartCall): Pro
       lineage = batch
       return request
     },
-    before: async (runKey) => {
-      if (lineage) await writeDatasetBatch(deps.database, runKey, lineage)
-    },
+    before: (runKey) => noteDatasetBatch(deps.database, runKey, lineage),
   })
 }
 
@@ -54,7 +53,7 @@ const requestOf = async (
   const outputPath = await outputPathOf(deps, task, body.output_path)
   const evaluation = await ownTask(deps, collection.id, evaluationTask, evaluationWorkflow(body.judges))
   const baseline = await baselineOf(deps, call, evaluation.id, task.name)
-  const { source, carried } = await sourceOf(deps, call, task, { taskId: evaluation.id, baseline, outputPath })
+  const { source, carried } = await datasetSource(deps, call, task, { taskId: evaluation.id, baseline, outputPath })
   const given = await readBatchItems(deps, collection, source ? { items: source.items } : body)
   const items = takeApart(given, source?.ids)
   const at = { collection: { ...collection, environmentId: task.environment_id }, secrets: body.secret_params }

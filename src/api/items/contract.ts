@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
-import { flagSchema } from '../../model/flag.ts'
 import {
   itemDifferencesSchema,
   itemPageSchema,
@@ -9,6 +8,7 @@ import {
   writeItemsSchema,
   writtenItemsSchema,
 } from '../../model/data/item.ts'
+import { flagSchema } from '../../model/flag.ts'
 import { jsonObjectSchema, labelTextSchema, textSchema } from '../../model/names.ts'
 
 const tag = 'Dataset items'
@@ -54,7 +54,9 @@ export const itemsContract = {
       mode: writeItemsSchema.shape.mode,
       id_column: labelTextSchema
         .default('id')
-        .describe('Member that is the id of an item; it is no part of the data. Rows without it get an id from their data.'),
+        .describe(
+          'Member that is the id of an item; it is no part of the data. Rows without it get an id from their data.',
+        ),
     }),
     errors: ['too_large', 'quota_exceeded', 'storage_full'],
   }),
@@ -65,7 +67,13 @@ export const itemsContract = {
     query: z.object({
       version: versionRefSchema,
       split: splitSchema,
-      format: z.enum(['jsonl', 'csv', 'json']).default('jsonl').describe('Columns of CSV that are not text are `name:json`.'),
+      id_column: labelTextSchema
+        .default('id')
+        .describe('Member that is the id of an item. A member of the data with this name is left out.'),
+      format: z
+        .enum(['jsonl', 'csv', 'json'])
+        .default('jsonl')
+        .describe('Columns of CSV that are not text are `name:json`.'),
     }),
     cookieReads: true,
     response: 'bytes',
@@ -75,7 +83,7 @@ export const itemsContract = {
     path: `${one}/items/diff`,
     summary: 'The items that differ between two versions of a dataset',
     query: z.object({
-      from: versionRefSchema.removeDefault(),
+      from: versionRefSchema.removeDefault().describe('Version to compare with: `~n`, a content hash or a tag.'),
       to: versionRefSchema,
       cursor: cursorSchema,
       limit: limitSchema,
@@ -91,12 +99,18 @@ export const itemsContract = {
     body: z
       .object({
         trajectory_id: z.string().min(1).max(200),
-        task: z.string().max(128).optional().describe('Task of the run, if it was recorded elsewhere under an id of its own.'),
+        task: z
+          .string()
+          .max(128)
+          .optional()
+          .describe('Task of the run, if it was recorded elsewhere under an id of its own.'),
         output_path: textSchema
           .min(1)
           .max(1000)
           .optional()
-          .describe('Path to the expected result, such as `answer.outputs.text`. Default: the outputs of the last step.'),
+          .describe(
+            'Path to the expected result, such as `answer.outputs.text`. Default: the outputs of the last step.',
+          ),
         correction: z.unknown().optional().describe('The right result, if the run was wrong. It becomes `expected`.'),
         without_expected: flagSchema.describe('Take only the parameters.'),
         id: writeItemsSchema.shape.items.unwrap().element.shape.id,
@@ -136,7 +150,9 @@ export const itemsContract = {
     }),
     response: z.object({
       revisions: z.array(
-        itemSchema.extend({ until_version: z.int().nullable().describe('First version without it; null: still there.') }),
+        itemSchema.extend({
+          until_version: z.int().nullable().describe('First version without it; null: still there.'),
+        }),
       ),
       next_cursor: z.string().nullable(),
     }),

@@ -8,8 +8,11 @@ type Data = Record<string, unknown>
 
 const dataOf = (row: ItemRow): Data => JSON.parse(row.data) as Data
 
-/** The id first, and then the data. A member `id` of the data itself would be read as the id: it is left out. */
-const record = (row: ItemRow): Data => ({ ...{ id: row.item_id }, ...dataOf(row), ...{ id: row.item_id } })
+/** The id first, and then the data. A member of the data with the name of the id would be read as the id. */
+const record = (row: ItemRow, idColumn: string): Data => {
+  const id = { [idColumn]: row.item_id }
+  return { ...id, ...dataOf(row), ...id }
+}
 
 interface Column {
   name: string
@@ -20,7 +23,7 @@ interface Column {
 const isPlain = (value: unknown): boolean => typeof value === 'string' && !/^[=+\-@\t\r]/.test(value)
 
 /** Columns for all members of the items, in the order of their first appearance. */
-const columnsOf = async (rows: AsyncIterable<ItemRow>): Promise<Column[]> => {
+const columnsOf = async (rows: AsyncIterable<ItemRow>, idColumn: string): Promise<Column[]> => {
   const columns = new Map<string, { seen: number; plain: boolean }>()
   let total = 0
   for await (const row of rows) {
@@ -30,7 +33,7 @@ const columnsOf = async (rows: AsyncIterable<ItemRow>): Promise<Column[]> => {
       columns.set(name, { seen: column.seen + 1, plain: column.plain && isPlain(value) })
     }
   }
-  columns.delete('id')
+  columns.delete(idColumn)
   return [...columns].map(([name, { seen, plain }]) => ({ name, isJson: !plain || seen < total }))
 }
 
@@ -42,29 +45,30 @@ const cellOf = (data: Data, { name, isJson }: Column): unknown => {
 /** A cell that is JSON is written as it is: a leading `'` would make it unreadable. */
 const csvCells = (data: Data, columns: readonly Column[]): unknown[] => columns.map((column) => cellOf(data, column))
 
-async function* csvText(read: () => AsyncGenerator<ItemRow>): AsyncGenerator<string> {
-  const columns = await columnsOf(read())
-  yield csvRow(['id', ...columns.map(({ name, isJson }) => (isJson ? `${name}:json` : name))])
+async function* csvText(read: () => AsyncGenerator<ItemRow>, idColumn: string): AsyncGenerator<string> {
+  const columns = await columnsOf(read(), idColumn)
+  yield csvRow([idColumn, ...columns.map(({ name, isJson }) => (isJson ? `${name}:json` : name))])
   for await (const row of read()) yield csvRow([row.item_id, ...csvCells(dataOf(row), columns)])
 }
 
-async function* linesText(rows: AsyncIterable<ItemRow>): AsyncGenerator<string> {
-  for await (const row of rows) yield `${JSON.stringify(record(row))}\n`
+async function* linesText(rows: AsyncIterable<Data>): AsyncGenerator<string> {
+  for await (const row of rows) yield `${JSON.stringify(row)}\n`
 }
 
-async function* records(rows: AsyncIterable<ItemRow>): AsyncGenerator<Data> {
-  for await (const row of rows) yield record(row)
+async function* records(rows: AsyncIterable<ItemRow>, idColumn: string): AsyncGenerator<Data> {
+  for await (const row of rows) yield record(row, idColumn)
 }
 
 /** Streams all items of a version or split as a file. */
 export const exportReply = (
   queries: Queries,
   at: ItemsAt,
-  { name, format }: { name: string; format: 'jsonl' | 'csv' | 'json' },
+  { name, format, idColumn }: { name: string; format: 'jsonl' | 'csv' | 'json'; idColumn: string },
 ): Reply => {
   const read = () => eachItem(queries, at)
+  const all = () => records(read(), idColumn)
   const text =
-    format === 'csv' ? csvText(read) : format === 'jsonl' ? linesText(read()) : listText('', records(read()), '\n')
+    format === 'csv' ? csvText(read, idColumn) : format === 'jsonl' ? linesText(all()) : listText('', all(), '\n')
   return bytes(textStream(text), {
     'content-type': format === 'json' ? 'application/json' : tableTypes[format],
     'content-disposition': `attachment; filename="${name}.${format}"`,

@@ -6,7 +6,7 @@ import { AppError, invalidField } from '../../lib/errors.ts'
 import { isObject, type JsonObject, parsedObject } from '../../lib/json/json-object.ts'
 import { canonicalJson } from '../../lib/json/json-text.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
-import type { ItemSource } from '../../model/data/item.ts'
+import type { ItemOrigin } from '../../model/data/item.ts'
 import { uncounted, withInitParams, withLargeValues } from '../../store/runs/large-values.ts'
 import { findRun, findRunByWorkflowId, type RunRow } from '../../store/runs/runs.ts'
 import { allSteps, findStep } from '../../store/runs/step-records.ts'
@@ -63,7 +63,10 @@ const valueAt = async (database: Queries, run: RunRow, params: JsonObject, text:
 
 /** A stable id for the item of a run: the same run again is the same item. */
 const idOf = (run: RunRow): string =>
-  `run-${createHash('sha256').update(canonicalJson([run.name, run.trajectory_id])).digest('hex').slice(0, 16)}`
+  `run-${createHash('sha256')
+    .update(canonicalJson([run.name, run.trajectory_id]))
+    .digest('hex')
+    .slice(0, 16)}`
 
 /** Makes an item of the parameters of a run and its expected result. Throws a 422 that says what is missing. */
 export const itemFromRun = async (
@@ -83,7 +86,7 @@ export const itemFromRun = async (
         ? await lastOutputs(database, run)
         : await valueAt(database, run, params, asked.output_path)
   const [, task = ''] = run.name.split('/')
-  const source: ItemSource = {
+  const source: ItemOrigin = {
     collection: collection.name,
     task,
     trajectory_id: run.trajectory_id,

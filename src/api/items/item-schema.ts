@@ -1,7 +1,9 @@
 import type { Queries } from '../../database/database.ts'
+import type { AnyCall } from '../../http/implement.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { isObject, type JsonObject, parsedObject } from '../../lib/json/json-object.ts'
 import { schemaIssues } from '../../lib/json/json-schema.ts'
+import { uncheckedKeywords } from '../../lib/json/unchecked-keywords.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'
 import { eachItem } from '../../store/items/items.ts'
 
@@ -36,16 +38,20 @@ export const requireSchema = (
   })
 }
 
-/** Throws a 422 where a value given as the schema of items cannot be one. */
-export const requireUsableSchema = (schema: unknown): void => {
-  if (schema === null || schema === undefined) return
-  const type = isObject(schema) ? schema.type : undefined
-  if (type === undefined || type === 'object') return
-  throw invalidField(
-    ['body', 'item_schema', 'type'],
-    `Items are objects: expected {"type": "object", …}, but the type is ${JSON.stringify(type)}`,
-    'item_schema',
-  )
+/** Throws a 422 where a value given as the schema of items cannot be one; warns of keywords that are not checked. */
+export const requireUsableSchema = (schema: unknown, warn: AnyCall['warn']): void => {
+  if (!isObject(schema)) return
+  if (schema.type !== undefined && schema.type !== 'object') {
+    throw invalidField(
+      ['body', 'item_schema', 'type'],
+      `Items are objects: expected {"type": "object", …}, but the type is ${JSON.stringify(schema.type)}`,
+      'item_schema',
+    )
+  }
+  for (const { keyword, inside } of uncheckedKeywords(schema).slice(0, mostNamed)) {
+    const field = ['item_schema', ...inside].join('.')
+    warn({ field, message: `'${keyword}' is not checked: items that violate it are accepted`, did_you_mean: null })
+  }
 }
 
 /** Throws a 422 if items of a dataset do not fit a schema that it is about to get. */

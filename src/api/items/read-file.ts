@@ -52,7 +52,8 @@ async function* readJsonList(stream: Readable, maxBytes: number): AsyncGenerator
   }
   const text = Buffer.concat(chunks).toString('utf8')
   const list = isDeeperThan(text, maxJsonDepth) ? undefined : parsedJson(text)
-  if (!Array.isArray(list)) throw invalidField(['body', 'file'], 'The file is not a JSON list of objects', 'file_invalid')
+  if (!Array.isArray(list))
+    throw invalidField(['body', 'file'], 'The file is not a JSON list of objects', 'file_invalid')
   for (const [at, item] of list.entries()) {
     if (!isObject(item)) throw invalidField(['body', 'file', at], `Entry ${at} is not a JSON object`, 'file_invalid')
     yield { item, line: at + 1 }

@@ -84,10 +84,11 @@ export const itemsRoutes = (deps: ItemsDeps): Route[] => {
 
     exportItems: async (call) => {
       const dataset = await see(call)
-      const { version, split, format } = call.query
+      const { version, split, format, id_column: idColumn } = call.query
       const seq = await seqOf(dataset, version)
       const at = { datasetId: dataset.id, seq, buckets: bucketsOf(dataset.splits, split) }
-      return exportReply(database, at, { name: `${dataset.name}-${seq}${split ? `-${split}` : ''}`, format })
+      const name = `${dataset.name}-${seq}${split ? `-${split}` : ''}`
+      return exportReply(database, at, { name, format, idColumn })
     },
 
     diffItems: async (call) => {
@@ -158,7 +159,8 @@ export const itemsRoutes = (deps: ItemsDeps): Route[] => {
 
     setDatasetTag: async ({ collection, params, body, identity, note }) => {
       if (!tagPattern.test(params.tag) || /^[0-9a-f]{64}$/i.test(params.tag)) {
-        const message = 'A tag starts with a letter or digit, then up to 99 letters, digits, dots, underscores or hyphens'
+        const message =
+          'A tag starts with a letter or digit, then up to 99 letters, digits, dots, underscores or hyphens'
         throw new AppError('bad_request', message)
       }
       const dataset = await get(collection, params.dataset)

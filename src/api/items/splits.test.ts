@@ -4,9 +4,13 @@ import { splitBuckets } from '../../model/data/splits.ts'
 import { bucketOf } from './prepare.ts'
 import { bucketsOf, makeSplitOf, splitRanges } from './splits.ts'
 
-const splitsArbitrary = fc.dictionary(fc.constantFrom('train', 'test', 'dev', 'a', 'b'), fc.integer({ min: 1, max: 1000 }), {
-  minKeys: 1,
-})
+const splitsArbitrary = fc.dictionary(
+  fc.constantFrom('train', 'test', 'dev', 'a', 'b'),
+  fc.integer({ min: 1, max: 1000 }),
+  {
+    minKeys: 1,
+  },
+)
 
 test('splits cover all buckets without a gap, in proportion', () => {
   fc.assert(

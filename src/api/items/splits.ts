@@ -43,7 +43,9 @@ export const bucketsOf = (
   const known = ranges.map((one) => one.name).join(', ')
   throw invalidField(
     loc,
-    known === '' ? `The dataset has no splits; set them with {"splits": {"train": 80, "test": 20}}` : `There is no split '${name}'; the splits are ${known}`,
+    known === ''
+      ? `The dataset has no splits; set them with {"splits": {"train": 80, "test": 20}}`
+      : `There is no split '${name}'; the splits are ${known}`,
     'unknown_split',
   )
 }

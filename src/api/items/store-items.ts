@@ -54,7 +54,8 @@ export const storeItems = async (deps: StoreItemsDeps, dataset: EntityRow, write
     const changes = await writeItems(queries, at, items, { mode: write.mode ?? 'upsert', remove })
     const unchanged = items.length - changes.added - changes.changed
     const isSame = changes.added + changes.changed + changes.removed === 0
-    if (isSame) return { ...changes, unchanged, version: row.version, count: (await newestItems(queries, row))?.count ?? 0 }
+    if (isSame)
+      return { ...changes, unchanged, version: row.version, count: (await newestItems(queries, row))?.count ?? 0 }
     const summary = await summarizeItems(queries, row.id)
     if (summary.count > settings.maxDatasetItems) throw tooMany(settings.maxDatasetItems)
     const next = await writeEntity(queries, row, { isNewVersion: true, author: write.author, items: summary })

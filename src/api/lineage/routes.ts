@@ -26,7 +26,12 @@ const mostProducts = 500
 /** How many runs an item may go back through: an item made from a run, whose item was made from a run, … */
 const mostGenerations = 10
 
-type Query = { file?: string | undefined; trajectory_id?: string | undefined; dataset?: string | undefined; item?: string | undefined }
+type Query = {
+  file?: string | undefined
+  trajectory_id?: string | undefined
+  dataset?: string | undefined
+  item?: string | undefined
+}
 
 const nothing = (message: string) => new AppError('not_found', message)
 
@@ -92,7 +97,11 @@ export const lineageRoutes = ({ database }: LineageDeps): Route[] => {
       for (const file of files) graph.addFile(byKey.get(file.run_id) as LineageRun, file)
       for (const label of labels) graph.addScore(byKey.get(label.run_id) as LineageRun, label)
       const ids = first.map((run) => run.trajectory_id)
-      const made = await itemsMadeFrom(database, { collectionId: collection.id, trajectoryIds: ids, limit: mostProducts })
+      const made = await itemsMadeFrom(database, {
+        collectionId: collection.id,
+        trajectoryIds: ids,
+        limit: mostProducts,
+      })
       for (const item of made) {
         graph.addItem(item)
         graph.addMade({ trajectory_id: item.source_trajectory ?? '' }, item)

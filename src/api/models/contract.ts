@@ -2,7 +2,12 @@ import { z } from 'zod'
 import { endpoint, ifMatchHeader } from '../../http/endpoint.ts'
 import { deletedEntitySchema } from '../../model/data/entity.ts'
 import { entityHistorySchema, entityVersionSchema, historyQuerySchema } from '../../model/data/entity-version.ts'
-import { createModelSchema, listedModelSchema, trainedModelSchema, updateModelSchema } from '../../model/data/trained-model.ts'
+import {
+  createModelSchema,
+  listedModelSchema,
+  trainedModelSchema,
+  updateModelSchema,
+} from '../../model/data/trained-model.ts'
 import { limitSchema, skipSchema } from '../../model/names.ts'
 import { searchHitSchema, searchQuerySchema } from '../../model/search.ts'
 

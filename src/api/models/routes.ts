@@ -44,7 +44,11 @@ export const modelsRoutes = ({ database }: ModelsDeps): Route[] => {
     createModel: async (call) => {
       const { collection, identity, body, bodyText } = call
       const fields = { ...emptyFields(body.name), ...storedFields(body, bodyText) }
-      const row = await createEntity(database, { kind, collectionId: collection.id, author: authorOf(identity) }, fields)
+      const row = await createEntity(
+        database,
+        { kind, collectionId: collection.id, author: authorOf(identity) },
+        fields,
+      )
       if (row === 'taken') throw taken(body.name, collection)
       if (row === 'gone') throw new AppError('not_found', `Collection with name '${collection.name}' not found`)
       noteEntity(call, row, body)

@@ -18,7 +18,10 @@ export const registerDatasetItems = (datasets: Command): void => {
     .option('--at <version>', 'version: ~n, a tag or a content hash (default: the newest)')
     .option('--split <name>', 'only items of this split')
     .option('-n, --limit <n>', 'maximum number to list', positive, 20)
-    .addHelpText('after', '\nExamples:\n  jetty datasets items acme/questions\n  jetty datasets items acme/questions --at gold --json')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  jetty datasets items acme/questions\n  jetty datasets items acme/questions --at gold --json',
+    )
     .action(withSession<ListOptions, [string]>(list))
   datasets
     .command('import <collection/dataset> <file>')
@@ -64,7 +67,10 @@ Examples:
     .command('tag <collection/dataset> <tag>')
     .description('Give a version a name; a tag that exists moves')
     .option('--at <version>', 'version: ~n, a tag or a content hash (default: the newest)')
-    .addHelpText('after', '\nExamples:\n  jetty datasets tag acme/questions gold\n  jetty datasets tag acme/questions gold --at ~3')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  jetty datasets tag acme/questions gold\n  jetty datasets tag acme/questions gold --at ~3',
+    )
     .action(withSession<{ at?: string }, [string, string]>(tag))
 }
 
@@ -169,7 +175,11 @@ const add = async ({ client, out }: Session, [place, run]: [string, string], opt
   out.answer(answer, () => `${answer.item.id}\n${writtenText(answer.written)}`)
 }
 
-const tag = async ({ client, out }: Session, [place, name]: [string, string], { at }: { at?: string }): Promise<void> => {
+const tag = async (
+  { client, out }: Session,
+  [place, name]: [string, string],
+  { at }: { at?: string },
+): Promise<void> => {
   const params = { ...parseDataset(place), tag: name }
   const answer = await client.setDatasetTag({ params, body: versionOf(at) })
   out.answer(answer, () => `${answer.tag} is version ~${answer.version}`)

@@ -21,7 +21,10 @@ export const registerDatasets = (program: Command): void => {
   datasets
     .command('get <collection/dataset>')
     .description('Show a dataset: its newest version, items and data files')
-    .addHelpText('after', '\nExamples:\n  jetty datasets get acme/questions\n  jetty datasets get acme/questions --json')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  jetty datasets get acme/questions\n  jetty datasets get acme/questions --json',
+    )
     .action(withSession<object, [string]>(show))
   datasets
     .command('create <collection/dataset>')
@@ -78,7 +81,8 @@ const list = async ({ client, out }: Session, [collection]: [string]): Promise<v
           ]),
         ),
   )
-  if (datasets.length === 0) out.note(`No datasets in ${collection} yet. Add one with: jetty datasets create ${collection}/<name>`)
+  if (datasets.length === 0)
+    out.note(`No datasets in ${collection} yet. Add one with: jetty datasets create ${collection}/<name>`)
 }
 
 const show = async ({ client, out }: Session, [place]: [string]): Promise<void> => {
@@ -103,7 +107,9 @@ const show = async ({ client, out }: Session, [place]: [string]): Promise<void> 
       ['FILE', 'SIZE', 'PATH'],
       files.map((file) => [file.file_number, byteSize(file.size), file.file_path]),
     )
-  out.answer({ ...dataset, items: items.total, files }, () => (files.length === 0 ? head() : `${head()}\n\n${listed()}`))
+  out.answer({ ...dataset, items: items.total, files }, () =>
+    files.length === 0 ? head() : `${head()}\n\n${listed()}`,
+  )
 }
 
 interface CreateOptions {

@@ -6,6 +6,7 @@ create table dataset_batches (
   seq int not null,                                -- version of the dataset
   split text,
   task_id bigint not null,
+  digest text not null,                            -- SHA-256 of the items in their order
   created_at timestamptz not null default now()
 );
 create index dataset_batches_dataset on dataset_batches (dataset_id, created_at desc);

@@ -1,17 +1,9 @@
 import { AppError } from '../../lib/errors.ts'
-import { isObject } from '../../lib/json/json-object.ts'
-import { checkedKeywords, type SchemaIssue, schemaIssues } from '../../lib/json/json-schema.ts'
+import { type SchemaIssue, schemaIssues } from '../../lib/json/json-schema.ts'
+import { uncheckedKeywords } from '../../lib/json/unchecked-keywords.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
 import type { Program } from './program.ts'
 import type { Remark } from './remark.ts'
-
-/** Keywords that describe a value to people and forms. */
-const annotations = new Set([
-  ...['$schema', '$id', '$comment', 'title', 'description', 'default', 'examples', 'format', 'deprecated'],
-  ...['readOnly', 'writeOnly', 'contentMediaType'],
-])
-
-const mostVisited = 1_000
 
 /** Finds keywords of an input schema that have no effect, and defaults that violate it. */
 export const schemaRemarks = (workflow: Workflow, { inputSchema, initParams }: Program): Remark[] => {
@@ -31,28 +23,12 @@ export const schemaRemarks = (workflow: Workflow, { inputSchema, initParams }: P
 
 const sentence = ({ path, message }: SchemaIssue): string => `${path.join('.') || 'init_params'} ${message}`
 
-/** Lists the keywords that the server does not check. */
-const unchecked = (schema: Record<string, unknown>): Remark[] => {
-  const remarks: Remark[] = []
-  const open: { schema: unknown; inside: (string | number)[] }[] = [{ schema, inside: [] }]
-  for (let visited = 0; visited < mostVisited; visited++) {
-    const next = open.pop()
-    if (!next) break
-    if (!isObject(next.schema)) continue
-    for (const [keyword, value] of Object.entries(next.schema)) {
-      const inside = [...next.inside, keyword]
-      if (!checkedKeywords.has(keyword) && !annotations.has(keyword) && !keyword.startsWith('x-')) {
-        remarks.push({ message: `input_schema: '${keyword}' is not checked`, key: 'input_schema', inside })
-      }
-      if (keyword === 'properties' && isObject(value)) {
-        for (const [name, one] of Object.entries(value)) open.push({ schema: one, inside: [...inside, name] })
-      } else if (Array.isArray(value) && /^(any|one|all)Of$/.test(keyword)) {
-        for (const [index, one] of value.entries()) open.push({ schema: one, inside: [...inside, index] })
-      } else if (keyword === 'items' || keyword === 'additionalProperties') open.push({ schema: value, inside })
-    }
-  }
-  return remarks
-}
+const unchecked = (schema: Record<string, unknown>): Remark[] =>
+  uncheckedKeywords(schema).map(({ keyword, inside }) => ({
+    message: `input_schema: '${keyword}' is not checked`,
+    key: 'input_schema',
+    inside,
+  }))
 
 /** Throws a 422 that names each parameter which violates the input schema of a workflow. */
 export const requireInputs = (

@@ -36,6 +36,8 @@ export const entityHistorySchema = z
 export const entityVersionSchema = z
   .object({
     ...version,
-    data: jsonObjectSchema.describe('The fields of that version. A dataset with items has their number and hash in `items`.'),
+    data: jsonObjectSchema.describe(
+      'The fields of that version. A dataset with items has their number and hash in `items`.',
+    ),
   })
   .meta({ id: 'EntityVersion' })

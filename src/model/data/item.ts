@@ -6,20 +6,22 @@ export const itemIdSchema = z
   .string()
   .min(1)
   .max(200)
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point
-  .regex(/^[^\u0000-\u001f\u007f]*$/, 'Control characters are not allowed')
+  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'Control characters are not allowed')
 
 /** The run that an item was made from. */
-export const itemSourceSchema = z
+export const itemOriginSchema = z
   .object({
     collection: z.string(),
     task: z.string(),
     trajectory_id: z.string(),
-    output_path: z.string().nullable().describe('Path to the output that was taken; null: the outputs of the last step.'),
+    output_path: z
+      .string()
+      .nullable()
+      .describe('Path to the output that was taken; null: the outputs of the last step.'),
     corrected: z.boolean().describe('Whether `expected` is a correction by a person instead of the output.'),
   })
-  .meta({ id: 'ItemSource' })
-export type ItemSource = z.output<typeof itemSourceSchema>
+  .meta({ id: 'ItemOrigin' })
+export type ItemOrigin = z.output<typeof itemOriginSchema>
 
 const givenItemSchema = z
   .object({
@@ -64,7 +66,7 @@ export const itemSchema = z
     data: jsonObjectSchema,
     split: z.string().nullable().describe('Split of the item; null without splits.'),
     hash: z.string().describe('SHA-256 of the data as JSON with sorted keys and no spaces.'),
-    source: itemSourceSchema.nullable().describe('The run that it was made from.'),
+    source: itemOriginSchema.nullable().describe('The run that it was made from.'),
     version: z.int().describe('Index of the version that brought this content.'),
     author: z.string(),
     created_at: timestampSchema,

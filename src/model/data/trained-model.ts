@@ -30,7 +30,10 @@ const settable = {
   model_metadata: jsonObjectSchema.nullable().optional(),
   asset_origin: textSchema.max(2000).nullable().optional(),
   long_description: textSchema.nullable().optional(),
-  description: textSchema.nullable().optional().describe('Another name of `long_description`, which wins if both are given.'),
+  description: textSchema
+    .nullable()
+    .optional()
+    .describe('Another name of `long_description`, which wins if both are given.'),
   model_attributes: jsonObjectSchema.nullable().optional(),
   is_private: z.boolean().optional().describe('Default when it is created: true.'),
   croissant_metadata: jsonObjectSchema.nullable().optional(),

@@ -141,7 +141,9 @@ const summaryMembers = {
   total: z.int().describe('Number of items.'),
   dataset: batchDatasetSchema
     .nullable()
-    .describe('The dataset that it runs over; null for other items. `reused` results are taken over from other evaluations.'),
+    .describe(
+      'The dataset that it runs over; null for other items. `reused` results are taken over from other evaluations.',
+    ),
   baseline: z.string().nullable().describe('Id of the baseline evaluation.'),
   author: z.string().describe('Who started it, as authenticated.'),
   created: timestampSchema,

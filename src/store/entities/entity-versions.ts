@@ -31,7 +31,7 @@ export interface VersionItems {
 const parsed = (text: string | null): unknown => (text === null ? null : JSON.parse(text))
 
 /** Versioned content in the form that clients know. The preview is no part of it. */
-export const contentOf = (row: EntityRow, items?: VersionItems): Record<string, unknown> => {
+export const versionedContent = (row: EntityRow, items?: VersionItems): Record<string, unknown> => {
   const shared = {
     name: row.name,
     entity_type: row.kind,
@@ -68,7 +68,7 @@ export const appendEntityVersion = async (
   row: EntityRow,
   saved: { operation: 'INSERT' | 'UPDATE'; author: string; items?: VersionItems | undefined },
 ): Promise<void> => {
-  const content = contentOf(row, saved.items)
+  const content = versionedContent(row, saved.items)
   const hash = createHash('sha256').update(canonicalJson(content)).digest('hex')
   await queries.rows(
     'append_entity_version',
@@ -104,11 +104,10 @@ export const findEntityVersionAt = async (
   seq: number,
 ): Promise<EntityVersionRow | undefined> =>
   (
-    await queries.rows<EntityVersionRow>(
-      'find_entity_version_at',
-      `${select} where v.entity_id = $1 and v.seq = $2`,
-      [entityId, seq],
-    )
+    await queries.rows<EntityVersionRow>('find_entity_version_at', `${select} where v.entity_id = $1 and v.seq = $2`, [
+      entityId,
+      seq,
+    ])
   )[0]
 
 /** Finds the newest version with that content. */
@@ -162,9 +161,8 @@ export const setEntityTag = async (
 /** Removes a tag; false when there was none. */
 export const removeEntityTag = async (queries: Queries, entityId: number, tag: string): Promise<boolean> =>
   (
-    await queries.rows(
-      'remove_entity_tag',
-      'delete from entity_tags where entity_id = $1 and tag = $2 returning tag',
-      [entityId, tag],
-    )
+    await queries.rows('remove_entity_tag', 'delete from entity_tags where entity_id = $1 and tag = $2 returning tag', [
+      entityId,
+      tag,
+    ])
   ).length > 0

@@ -49,11 +49,10 @@ export const findNode = async (
 
 /** Reads nodes by their ids, in no order. */
 export const readNodes = (queries: Queries, entityIds: number[], taskIds: number[]): Promise<EntityNode[]> =>
-  queries.rows<EntityNode>(
-    'read_nodes',
-    `${nodes('e.id = any($1)')} union all ${taskNodes('e.id = any($2)')}`,
-    [entityIds, taskIds],
-  )
+  queries.rows<EntityNode>('read_nodes', `${nodes('e.id = any($1)')} union all ${taskNodes('e.id = any($2)')}`, [
+    entityIds,
+    taskIds,
+  ])
 
 const ids = (node: EntityNode | null): [number | null, number | null] =>
   node === null ? [null, null] : node.type === 'task' ? [null, node.id] : [node.id, null]

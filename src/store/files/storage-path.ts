@@ -40,7 +40,12 @@ export const sandboxUploadPath = (upload: { collection: string; uploadId: string
   checkStoragePath(`${upload.collection}/_sandbox_uploads/${upload.uploadId}/${sanitizeFileName(upload.name)}`)
 
 /** Path of a data file: `{collection}/_datasets/{dataset}/data.{NNNNNN}.tar.gz`, or with the extension of its name. */
-export const datasetFilePath = (file: { collection: string; dataset: string; number: number; name: string }): string => {
+export const datasetFilePath = (file: {
+  collection: string
+  dataset: string
+  number: number
+  name: string
+}): string => {
   const base = sanitizeFileName(file.name)
   const extension = /\.(tar\.gz|tgz)$/i.test(base) ? '.tar.gz' : splitName(base)[1].toLowerCase() || '.tar.gz'
   const number = String(file.number).padStart(6, '0')

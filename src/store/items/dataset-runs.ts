@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Database, Queries } from '../../database/database.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { ItemRow, ItemsAt } from './items.ts'
@@ -12,31 +13,57 @@ export interface DatasetBatch {
   items: readonly Pick<ItemRow, 'item_id' | 'hash'>[]
 }
 
-/** Writes which items a batch is about to run, under the key of its run. Does nothing if the same was written before. */
-export const writeDatasetBatch = async (queries: Queries, runKey: string, batch: DatasetBatch): Promise<void> => {
-  await queries.rows(
-    'write_dataset_batch',
-    `with b as (
-       insert into dataset_batches (run_id, dataset_id, seq, split, task_id) values ($1, $2, $3, $4, $5)
-       on conflict do nothing returning run_id)
-     insert into dataset_runs (run_id, child_index, dataset_id, task_id, item_id, hash)
-     select b.run_id, i.at - 1, $2, $5, i.item_id, i.hash
-     from b, unnest($6::text[], $7::text[]) with ordinality i(item_id, hash, at) order by i.at`,
-    [
-      ...[runKey, batch.datasetId, batch.seq, batch.split, batch.taskId],
-      batch.items.map((item) => item.item_id),
-      batch.items.map((item) => item.hash),
-    ],
-  )
-}
+const digestOf = (batch: DatasetBatch): string =>
+  createHash('sha256')
+    .update(JSON.stringify([batch.datasetId, batch.seq, batch.items.map((item) => [item.item_id, item.hash])]))
+    .digest('hex')
+
+/** After so long no other call can be about to store the run of a key. */
+const abandoned = "interval '1 minute'"
+
+/**
+ * Writes which items a batch is about to run, under the key of its run. Returns false if another call with the same
+ * Idempotency-Key has just written other items, because the dataset changed in between. Notes of a call that died are
+ * replaced.
+ */
+export const writeDatasetBatch = (database: Database, runKey: string, batch: DatasetBatch): Promise<boolean> =>
+  database.transaction(async (queries) => {
+    const digest = digestOf(batch)
+    await queries.rows(
+      'remove_abandoned_dataset_batch',
+      `delete from dataset_batches where run_id = $1 and created_at < now() - ${abandoned}
+         and not exists (select from runs where id = $1)`,
+      [runKey],
+    )
+    await queries.rows(
+      'write_dataset_batch',
+      `with b as (
+         insert into dataset_batches (run_id, dataset_id, seq, split, task_id, digest) values ($1, $2, $3, $4, $5, $6)
+         on conflict do nothing returning run_id)
+       insert into dataset_runs (run_id, child_index, dataset_id, task_id, item_id, hash)
+       select b.run_id, i.at - 1, $2, $5, i.item_id, i.hash
+       from b, unnest($7::text[], $8::text[]) with ordinality i(item_id, hash, at) order by i.at`,
+      [
+        ...[runKey, batch.datasetId, batch.seq, batch.split, batch.taskId, digest],
+        batch.items.map((item) => item.item_id),
+        batch.items.map((item) => item.hash),
+      ],
+    )
+    const [written] = await queries.rows<{ digest: string }>(
+      'read_dataset_batch_digest',
+      'select digest from dataset_batches where run_id = $1',
+      [runKey],
+    )
+    return written?.digest === digest
+  })
 
 /** Notes for the repetition of a batch that it runs the same items. Does nothing for batches of other items. */
 export const copyDatasetBatch = async (queries: Queries, { from, to }: { from: string; to: string }): Promise<void> => {
   await queries.rows(
     'copy_dataset_batch',
     `with b as (
-       insert into dataset_batches (run_id, dataset_id, seq, split, task_id)
-       select $2, dataset_id, seq, split, task_id from dataset_batches where run_id = $1
+       insert into dataset_batches (run_id, dataset_id, seq, split, task_id, digest)
+       select $2, dataset_id, seq, split, task_id, digest from dataset_batches where run_id = $1
        on conflict do nothing returning run_id)
      insert into dataset_runs (run_id, child_index, dataset_id, task_id, item_id, hash)
      select b.run_id, d.child_index, d.dataset_id, d.task_id, d.item_id, d.hash
@@ -73,7 +100,9 @@ export interface ResultRun {
   batch_id: string
 }
 
-type StoredResultRow = ItemRow & { state: ResultState } & { [Name in keyof ResultRun as `run_${Name}`]: ResultRun[Name] | null }
+type StoredResultRow = ItemRow & { state: ResultState } & {
+  [Name in keyof ResultRun as `run_${Name}`]: ResultRun[Name] | null
+}
 
 export interface ResultsAt extends ItemsAt {
   taskId: number
@@ -137,7 +166,10 @@ const resultOf = ({ run_trajectory_id: id, ...row }: StoredResultRow): ItemResul
 })
 
 /** Counts the items of a version or split by the state of their results. */
-export const countItemResults = async (queries: Queries, at: ResultsAt): Promise<Partial<Record<ResultState, number>>> => {
+export const countItemResults = async (
+  queries: Queries,
+  at: ResultsAt,
+): Promise<Partial<Record<ResultState, number>>> => {
   const rows = await queries.rows<{ state: ResultState; total: number }>(
     'count_item_results',
     `select state, count(*)::int as total from (${results}) found group by state`,

@@ -35,11 +35,7 @@ const isAt = `dataset_id = $1 and from_seq <= $2 and (to_seq is null or to_seq >
 const values = ({ datasetId, seq, buckets }: ItemsAt) => [datasetId, seq, buckets?.[0] ?? 0, buckets?.[1] ?? 32_767]
 
 /** Lists items after a position, in order. */
-export const listItems = (
-  queries: Queries,
-  at: ItemsAt,
-  page: { after: number; limit: number },
-): Promise<ItemRow[]> =>
+export const listItems = (queries: Queries, at: ItemsAt, page: { after: number; limit: number }): Promise<ItemRow[]> =>
   queries.rows<ItemRow>(
     'list_dataset_items',
     `select ${columns} from dataset_items where ${isAt} and position > $5 order by position limit $6`,

@@ -33,11 +33,17 @@ const evaluate = async (more: object): Promise<Body> => {
   }
 }
 const sources = ({ items }: Body) => Object.fromEntries(items.map(({ key, reused_from }: Body) => [key, reused_from]))
-const scores = ({ items }: Body) => Object.fromEntries(items.map(({ key, verdicts }: Body) => [key, verdicts.right?.score]))
+const scores = ({ items }: Body) =>
+  Object.fromEntries(items.map(({ key, verdicts }: Body) => [key, verdicts.right?.score]))
 const runs = async (): Promise<number> => (await call('GET', '/db/trajectories/acme/answer')).total
 
 test('an evaluation takes over what still holds, and the next one too', async () => {
-  await write([item('a', 'yes a', 'yes'), item('b', 'yes b', 'yes'), item('c', 'no c', 'yes'), item('d', 'yes d', 'yes')])
+  await write([
+    item('a', 'yes a', 'yes'),
+    item('b', 'yes b', 'yes'),
+    item('c', 'no c', 'yes'),
+    item('d', 'yes d', 'yes'),
+  ])
   const first = await evaluate({})
   expect(first).toMatchObject({ total: 4, passed: null, dataset: { name: 'qa', version: 1, reused: 0 } })
   expect(first.items[0].init_params).toEqual({ question: 'yes a' })
@@ -73,7 +79,12 @@ test('lineage leads from a run to its item, its scores, and what was made of it'
   await call('POST', '/datasets/acme/mined/items/from-run', { trajectory_id: id, id: 'm' })
   const graph = await call('GET', `/lineage/acme?trajectory_id=${id}`)
   const labels = new Map(graph.nodes.map((node: Body) => [node.id, node.label]))
-  const edges = graph.edges.map(({ from, to, kind, is_stale: stale }: Body) => [labels.get(from), kind, labels.get(to), stale])
+  const edges = graph.edges.map(({ from, to, kind, is_stale: stale }: Body) => [
+    labels.get(from),
+    kind,
+    labels.get(to),
+    stale,
+  ])
   expect(edges).toEqual(
     expect.arrayContaining([
       ['acme/qa a', 'input', `acme/answer/${id}`, false],
@@ -85,7 +96,9 @@ test('lineage leads from a run to its item, its scores, and what was made of it'
   expect(run).toMatchObject({ task: 'answer', task_version: 0, status: 'completed' })
   await write([item('a', 'another', 'yes')])
   const after = await call('GET', '/lineage/acme?dataset=qa&item=a')
-  expect(after.edges.filter(({ kind }: Body) => kind === 'input').map(({ is_stale: stale }: Body) => stale)).toContain(true)
+  expect(after.edges.filter(({ kind }: Body) => kind === 'input').map(({ is_stale: stale }: Body) => stale)).toContain(
+    true,
+  )
   for (const query of ['trajectory_id=ffffffff', 'file=acme/none', 'dataset=nope&item=a']) {
     expect([query, (await jetty.call('GET', `/api/v1/lineage/acme?${query}`)).status]).toEqual([query, 404])
   }

@@ -34,7 +34,10 @@ const results = (query: string) => call('GET', `/datasets/acme/qa/results?task=a
 
 test('a batch runs over a version, and the next one only what changed', async () => {
   await call('POST', '/datasets/acme', { name: 'qa', splits: { train: 1, test: 1 } })
-  const items = Array.from({ length: 12 }, (_, at) => ({ id: `q${at}`, data: { question: `Q${at}`, expected: `A${at}` } }))
+  const items = Array.from({ length: 12 }, (_, at) => ({
+    id: `q${at}`,
+    data: { question: `Q${at}`, expected: `A${at}` },
+  }))
   await call('POST', '/datasets/acme/qa/items', { items })
   expect((await results('')).counts).toEqual({ missing: 12 })
 
@@ -72,7 +75,10 @@ test('a batch runs over a version, and the next one only what changed', async ()
   expect(third).toMatchObject({ total: 0, status: 'completed', dataset: { reused: 12 } })
 
   const split = (await call('GET', '/datasets/acme/qa/items?split=test')).total
-  expect(await run({ dataset: 'qa', split: 'test' })).toMatchObject({ total: split, dataset: { split: 'test', reused: 0 } })
+  expect(await run({ dataset: 'qa', split: 'test' })).toMatchObject({
+    total: split,
+    dataset: { split: 'test', reused: 0 },
+  })
   await call('PUT', '/tasks/acme/answer', { workflow: workflow('!') })
   expect((await results('')).counts).toEqual({ task_changed: 12 })
   expect((await results('&version=~1')).counts).toEqual({ task_changed: 11, item_changed: 1 })
@@ -110,7 +116,10 @@ test('an item is made of a run, once', async () => {
   expect((await add({ output_path: 'again.outputs.text' })).item.data.expected).toBe('done!')
   const corrected = await add({ correction: 'right' })
   expect(corrected.item).toMatchObject({ id: made.item.id, data: { expected: 'right' }, source: { corrected: true } })
-  expect((await add({ without_expected: true, id: 'own' })).item).toMatchObject({ id: 'own', data: { question: 'from a run' } })
+  expect((await add({ without_expected: true, id: 'own' })).item).toMatchObject({
+    id: 'own',
+    data: { question: 'from a run' },
+  })
   const missing = await jetty.call('POST', '/api/v1/datasets/acme/found/items/from-run', { trajectory_id: 'ffffffff' })
   expect([missing.status, missing.body.detail]).toEqual([404, "Trajectory 'ffffffff' not found in collection 'acme'"])
   const wrong = await jetty.call('POST', '/api/v1/datasets/acme/found/items/from-run', {

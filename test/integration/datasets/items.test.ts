@@ -20,8 +20,7 @@ const importFile = async (path: string, content: string, filename: string, field
   const response = await fetch(`${server.url}/api/v1/datasets/acme${path}`, { method: 'POST', headers, body: form })
   return { status: response.status, body: JSON.parse(await response.text()) }
 }
-const ids = async (path: string) =>
-  (await call('GET', path)).body.items.map(({ id }: { id: string }) => id) as string[]
+const ids = async (path: string) => (await call('GET', path)).body.items.map(({ id }: { id: string }) => id) as string[]
 
 test('each write of items is a new version, and old versions stay', async () => {
   await call('POST', '', { name: 'qa' })
@@ -48,12 +47,12 @@ test('each write of items is a new version, and old versions stay', async () => 
   const { items: revisions } = (await call('GET', '/qa/items?version=~2&limit=1')).body
   expect(revisions).toHaveLength(1)
   const history = (await call('GET', '/qa/items/q2/history')).body.revisions
-  expect(history.map((one: { version: number; until_version: number | null }) => [one.version, one.until_version])).toEqual(
-    [
-      [2, null],
-      [1, 2],
-    ],
-  )
+  expect(
+    history.map((one: { version: number; until_version: number | null }) => [one.version, one.until_version]),
+  ).toEqual([
+    [2, null],
+    [1, 2],
+  ])
   const diff = (await call('GET', '/qa/items/diff?from=~1&to=~-1')).body
   expect(diff).toEqual({
     from: 1,
@@ -110,6 +109,8 @@ test('items that do not fit the schema are refused with a pointer', async () => 
   const refused = await call('PUT', '/typed', { item_schema: stricter })
   expect([refused.status, refused.body.detail[0].msg]).toEqual([422, expect.stringContaining("Item 'good': /tags")])
   expect((await call('PUT', '/typed', { item_schema: { type: 'array' } })).status).toBe(422)
+  const loose = await call('PUT', '/typed', { item_schema: { properties: { question: { pattern: '^Q' } } } })
+  expect(loose.body.warnings).toMatchObject([{ field: 'item_schema.properties.question.pattern' }])
 })
 
 test('splits are by the id, and stay when items come', async () => {
@@ -162,9 +163,18 @@ test('files and items that cannot be used are refused', async () => {
     [await importFile('/refusing/items/import', 'x', 'a.txt'), 'neither CSV'],
     [await importFile('/refusing/items/import', '{}', 'a.json'), 'not a JSON list of objects'],
     [await importFile('/refusing/items/import', '{"id":{}}', 'a.jsonl'), 'Line 1 needs a text'],
-    [await call('POST', '/refusing/items', { items: [{ id: 'a', data: {} }, { id: 'a', data: { b: 1 } }] }), "the same id 'a'"],
+    [
+      await call('POST', '/refusing/items', {
+        items: [
+          { id: 'a', data: {} },
+          { id: 'a', data: { b: 1 } },
+        ],
+      }),
+      "the same id 'a'",
+    ],
   ] as const
-  for (const [answer, text] of cases) expect([answer.status, answer.body.detail[0].msg]).toEqual([422, expect.stringContaining(text)])
+  for (const [answer, text] of cases)
+    expect([answer.status, answer.body.detail[0].msg]).toEqual([422, expect.stringContaining(text)])
   const many = Array.from({ length: 1001 }, (_, at) => ({ data: { at } }))
   expect((await call('POST', '/refusing/items', { items: many })).status).toBe(413)
 })

@@ -22,7 +22,12 @@ afterAll(() => server?.close())
 const call = (method: string, path: string, body?: unknown, token: string | null = key) =>
   server.call(method, `/api/v1${path}`, { token, body })
 const link = (source: string | null, target: string, token = key, method = 'POST') =>
-  call(method, '/entity-relationships/', { source_entity_str: source, target_entity_str: target, activity_name: 'made' }, token)
+  call(
+    method,
+    '/entity-relationships/',
+    { source_entity_str: source, target_entity_str: target, activity_name: 'made' },
+    token,
+  )
 
 interface Node {
   name: string

@@ -274,7 +274,11 @@ const rows: Row[] = [
     ({ task }) => ({ collection: 'acme', name: `${task}-rows`, splits: { train: 1 } }),
     (answer) => expect(answer).toMatchObject({ version: 0, splits: { train: 1 } }),
   ],
-  ['list-datasets', () => ({ collection: 'acme' }), (answer, { task }) => expect(JSON.stringify(answer)).toContain(task)],
+  [
+    'list-datasets',
+    () => ({ collection: 'acme' }),
+    (answer, { task }) => expect(JSON.stringify(answer)).toContain(task),
+  ],
   ['get-dataset', ofDataset, (answer) => expect(answer.entity_type).toBe('dataset')],
   ['search-datasets', ({ task }) => ({ q: `${task}-rows` }), (answer) => expect(answer.hits).toHaveLength(1)],
   [
