@@ -23,16 +23,14 @@ export const itemOriginSchema = z
   .meta({ id: 'ItemOrigin' })
 export type ItemOrigin = z.output<typeof itemOriginSchema>
 
-const givenItemSchema = z
-  .object({
-    id: itemIdSchema
-      .optional()
-      .describe('Stable id. Without one it is made from the hash of the data, so the same data is the same item.'),
-    data: jsonObjectSchema.describe(
-      'Parameters of a run by name. `expected` is the expected result: judges see it, runs do not.',
-    ),
-  })
-  .meta({ id: 'GivenItem' })
+const givenItemSchema = z.object({
+  id: itemIdSchema
+    .optional()
+    .describe('Stable id. Without one it is made from the hash of the data, so the same data is the same item.'),
+  data: jsonObjectSchema.describe(
+    'Parameters of a run by name. `expected` is the expected result: judges see it, runs do not.',
+  ),
+})
 
 const mostItemsAtOnce = 10_000
 

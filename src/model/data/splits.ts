@@ -14,10 +14,8 @@ export const splitsSchema = z
   .refine((splits) => Object.keys(splits).length >= 1 && Object.keys(splits).length <= mostSplits, {
     message: `Expected 1 to ${mostSplits} splits, such as {"train": 80, "test": 20}`,
   })
-  .meta({
-    id: 'Splits',
-    description:
-      'Shares of the splits by name, such as {"train": 80, "test": 20}. The hash of its id assigns an item, so it stays in its split when others come.',
-  })
+  .describe(
+    'Shares of the splits by name, such as {"train": 80, "test": 20}. The hash of its id assigns an item, so it stays in its split when others come.',
+  )
 
 export type Splits = z.output<typeof splitsSchema>
