@@ -80,7 +80,9 @@ it('a batch over 10,000 items is killed, goes on, and the next one runs ten', { 
     expect(stale.counts).toEqual({ fresh: items - changed, item_changed: changed })
     expect(stale.items.map(({ id }: Body) => id)).toEqual(other.map(({ id }) => id))
     const again = { dataset: 'qa', changed_only: true }
-    const second = await timed('starting the batch of what changed', () => call('POST', '/run-batch/acme/answer', again))
+    const second = await timed('starting the batch of what changed', () =>
+      call('POST', '/run-batch/acme/answer', again),
+    )
     expect(second).toMatchObject({ total: changed, dataset: { reused: items - changed } })
     await ended(second.batch_id)
     expect((await call('GET', '/datasets/acme/qa/results?task=answer')).counts).toEqual({ fresh: items })

@@ -86,7 +86,16 @@ const evaluations = (): Fixture => {
   const task = 'evaluation-running'
   const facts = {
     ...{ evaluation_id: 'e7a10001', name: 'tone, second try', task, status: 'running' as const, total: 80 },
-    ...{ dataset: null, baseline: null, author: 'admin', created: at(30), ended: null, duration_seconds: null, error: null, url },
+    ...{
+      dataset: null,
+      baseline: null,
+      author: 'admin',
+      created: at(30),
+      ended: null,
+      duration_seconds: null,
+      error: null,
+      url,
+    },
   }
   const evaluation: Evaluation = {
     ...{ ...facts, output_path: 'answer.outputs.text', progress: 0.41, cost_usd: null, comparison: null, passed: null },
