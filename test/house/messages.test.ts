@@ -25,7 +25,14 @@ const found = (pattern: RegExp): Found[] =>
 const lowerCase = /^(?:bubblewrap|multipart\/form-data|parameter '\w+') /
 
 /** The contract quotes these with their full stop. */
-const withStop = ['Access level WRITE required.']
+const withStop = [
+  'Access level WRITE required.',
+  // biome-ignore-start lint/suspicious/noTemplateCurlyInString: texts of templates, as they stand in the code
+  "Invalid ${role} entity string format: '${text}'. Expected '{entity_type}/{collection_name}/{entity_name}'.",
+  "${upper(role)} entity '${name}' of type '${type}' not found in collection '${collection}'.",
+  // biome-ignore-end lint/suspicious/noTemplateCurlyInString: see above
+  'Entity relationship not found for the specified source, target, and activity.',
+]
 
 /** Begins with a capital, a quote, a placeholder, an option, or the name of a setting, field or activity. */
 const beginsWell = (text: string): boolean =>
