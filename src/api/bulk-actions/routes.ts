@@ -3,7 +3,6 @@ import type { Database, Queries } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
-import { now } from '../../lib/time.ts'
 import { authorOf, type FoundCollection, type Identity, recordedBy } from '../../model/collections/identity.ts'
 import { type BulkAction, mostActionErrors, type NewBulkAction } from '../../model/runs/bulk-action.ts'
 import { answerOnce, fingerprintOf } from '../../store/idempotency.ts'
@@ -17,11 +16,8 @@ import {
 } from '../../store/runs/bulk/bulk-actions.ts'
 import { bulkErrors } from '../../store/runs/bulk/bulk-parts.ts'
 import { labelKeysOf } from '../../store/runs/bulk/label-keys.ts'
-import { chosenById } from '../../store/runs/collection-runs.ts'
-import { collectionFilter } from '../collection-runs/filter.ts'
-import { withResolvedFiles } from '../runs/file-paths.ts'
-import { checkParameters } from '../runs/parameters.ts'
 import { bulkActionsContract } from './contract.ts'
+import { changeOf, chosenBy } from './new-action.ts'
 import { listedAction, shownAction } from './shown.ts'
 
 export interface BulkActionsDeps {
@@ -30,9 +26,6 @@ export interface BulkActionsDeps {
   settings: { maxInitParamsBytes: number }
   bulkActions: { wake(): void }
 }
-
-/** How runs are repeated where nothing is said. */
-const noChange = { version: 'same' as const, init_params: {} }
 
 const newBulkId = (): string => `bulk-${randomBytes(8).toString('hex')}`
 
@@ -45,7 +38,7 @@ const tooMany = () =>
   })
 
 export const bulkActionsRoutes = (deps: BulkActionsDeps): Route[] => {
-  const { database, sealer, settings, bulkActions } = deps
+  const { database, sealer, bulkActions } = deps
 
   const get = async (collection: FoundCollection, id: string): Promise<BulkActionRow> => {
     const row = await findBulkAction(database, collection.id, id)
@@ -54,39 +47,6 @@ export const bulkActionsRoutes = (deps: BulkActionsDeps): Route[] => {
   }
   const shown = async (row: BulkActionRow): Promise<BulkAction> =>
     shownAction(row, row.failed === 0 ? [] : await bulkErrors(database, row.id, mostActionErrors))
-
-  /** Keys of the named runs, in the order of the ids. Throws a 404 that lists the unknown ones. */
-  const keysOf = async (collection: FoundCollection, ids: readonly string[]): Promise<string[]> => {
-    const wanted = [...new Set(ids)]
-    const found = new Map((await chosenById(database, collection.id, wanted)).map((run) => [run.trajectory_id, run.id]))
-    const unknown = wanted.filter((id) => !found.has(id))
-    if (unknown.length === 0) return wanted.flatMap((id) => found.get(id) ?? [])
-    const named = unknown.slice(0, 10).join("', '")
-    throw new AppError(
-      'not_found',
-      `Trajectory '${named}' not found${unknown.length > 10 ? `, nor ${unknown.length - 10} others` : ''}`,
-    )
-  }
-
-  /** Which runs an action is about. A filter means the runs that exist now: reruns would fit it for ever. */
-  const chosenBy = async (collection: FoundCollection, { ids, filter }: NewBulkAction) => {
-    if (ids) {
-      const keys = await keysOf(collection, ids)
-      return { chosen: JSON.stringify(keys), filter: null, total: keys.length }
-    }
-    if (!filter) throw new Error('a bulk action without ids has a filter')
-    const wanted = await collectionFilter(database, collection, filter)
-    const createdBeforeMs = Math.min(wanted.createdBeforeMs ?? Number.POSITIVE_INFINITY, now() + 1)
-    return { chosen: null, filter: JSON.stringify({ ...wanted, createdBeforeMs }), total: null }
-  }
-
-  const changeOf = async (collection: FoundCollection, body: NewBulkAction): Promise<Record<string, unknown>> => {
-    if (body.action === 'cancel') return {}
-    if (body.action !== 'rerun') return body[body.action] ?? {}
-    const { init_params: given } = body.rerun ?? noChange
-    checkParameters({ init_params: given, secret_params: {} }, false, settings.maxInitParamsBytes)
-    return { ...noChange, ...body.rerun, init_params: await withResolvedFiles(database, collection, given) }
-  }
 
   const create = async (
     queries: Queries,
@@ -117,8 +77,8 @@ export const bulkActionsRoutes = (deps: BulkActionsDeps): Route[] => {
     startBulkAction: async (call) => {
       const { collection, body, idempotencyScope, note } = call
       const answer = await once(idempotencyScope, body, async (queries) => {
-        const change = JSON.stringify(await changeOf(collection, body))
-        const choice = await chosenBy(collection, body)
+        const change = JSON.stringify(await changeOf(deps, collection, body))
+        const choice = await chosenBy(database, collection, body)
         const row = await create(queries, call, { action: body.action, change, undo_of: null, ...choice })
         note({ target: `${collection.name}/${row.id}`, changes: noted(body, choice.total) })
         return shownAction(row, [])

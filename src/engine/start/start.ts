@@ -5,29 +5,25 @@ import { newRunKey, newTrajectoryId } from '../../lib/ids.ts'
 import type { ByteBudget } from '../../lib/memory/byte-budget.ts'
 import { parsedMemory } from '../../lib/memory/json-memory.ts'
 import type { Scrubber } from '../../lib/secrets/scrub.ts'
-import { now } from '../../lib/time.ts'
 import type { NewFile, NewRun, RunExtras } from '../../model/runs/new-run.ts'
 import type { SealedWebhook } from '../../model/webhook.ts'
 import type { Quota } from '../../store/collections/quota.ts'
-import type { Usage } from '../../store/collections/usage.ts'
-import { runUploadPath } from '../../store/files/storage-path.ts'
 import { type Carry, RunExists, type RunRequest, type StartedRun } from '../engine.ts'
-import type { Environment } from '../environment/environment.ts'
 import type { Environments } from '../environment/environments.ts'
 import type { RunSecrets } from '../environment/run-secrets.ts'
 import { Fenced, TrajectoryIdTaken } from '../journal/journal-sender.ts'
 import type { Leases } from '../leases/leases.ts'
-import { newCourse } from '../program/course.ts'
 import { requireInputs } from '../program/input-schema.ts'
-import type { Program, ProgramStep } from '../program/program.ts'
+import type { ProgramStep } from '../program/program.ts'
 import type { Programs } from '../program/programs.ts'
 import type { LiveRun } from '../runs/live-run.ts'
-import { refusalOf, refusalRecord, refusalSentence } from '../runs/refusal.ts'
+import { refusalOf, refusalRecord } from '../runs/refusal.ts'
 import { workOn } from '../runs/run.ts'
 import type { RunDeps } from '../runs/run-deps.ts'
 import { checkModels, type ModelCheckDeps } from './check-models.ts'
 import { checkRunbooks, type RunbookCheckDeps } from './check-runbooks.ts'
 import type { QueuedRun } from './enqueue.ts'
+import { type Beginning, liveRunOf, newRunOf, type PreparedRun, usageOfRun, withFilePaths } from './prepared-run.ts'
 import { checkSecretsGiven, stillToCome } from './rerun.ts'
 
 /** Dependencies of the checks before a start. */
@@ -78,94 +74,53 @@ const writeDown = async (
 ): Promise<StartedRun> => {
   const isThereRoom = starter.quota.require(request.collection.id)
   if (isThereRoom) await isThereRoom
+  const prepared = await prepare(starter, request, key)
+  for (;;) {
+    const queued = newRunOf(prepared, (starter.drawTrajectoryId ?? newTrajectoryId)())
+    const { run, files } = queued
+    try {
+      await beginOrQueue(starter, prepared, queued, attempt)
+      starter.quota.add(run.collectionId, usageOfRun(run.initParams, files))
+      const { sealedSecrets: _, ...started } = run
+      return started
+    } catch (error) {
+      if (!(error instanceof TrajectoryIdTaken)) throw error
+    }
+  }
+}
+
+/** Makes everything of a run that does not depend on its trajectory id. */
+const prepare = async (starter: Starter, request: RunRequest, key: string): Promise<PreparedRun> => {
   const beginning = await beginningOf(starter, request, key)
-  const { program, sealedSecrets, environment, merged } = beginning
+  const { environment } = beginning
   if (!request.isChecked) requireInputsOf(request, beginning)
   const shownDefinition = environment.isEmpty
     ? null
     : await starter.shownDefinition(request.task.definition, environment.scrub.jsonText)
-  const { carry, replayOf } = request.rerun ?? {}
   const mayBeRefused = !request.isChecked && needsCheck(request, beginning)
-  const refusal = request.refusal ?? (mayBeRefused ? await refusalTo(starter, request, beginning) : undefined)
-  const refused = refusal ? refusalRecord(refusal, environment.scrub) : undefined
-  const more = extrasOf(starter, request, key, environment.scrub, refused)
-  for (;;) {
-    const trajectoryId = (starter.drawTrajectoryId ?? newTrajectoryId)()
-    const place = { collection: request.collection.name, task: request.task.name, trajectoryId }
-    const files = request.files.map(
-      (file, index): NewFile => ({ ...file, path: runUploadPath({ ...place, index, name: file.name }) }),
-    )
-    const initParams = environment.scrub.json(files.length > 0 ? withFilePaths(merged, files) : merged)
-    const name = `${place.collection}/${place.task}`
-    const run: NewRun = {
-      key,
-      trajectoryId,
-      workflowId: `${name.replaceAll('/', '-')}--${trajectoryId}`,
-      collectionId: request.collection.id,
-      taskId: request.task.id,
-      name,
-      definition: request.task.definition,
-      shownDefinition,
-      initParams,
-      author: request.author,
-      environmentId: request.collection.environmentId,
-      sealedSecrets,
-      more,
-      createdMs: now(),
-    }
-    const heldBytes = initParamsMemory(initParams)
-    let isHeld = false
-    try {
-      if (carry && !refused) await starter.enqueueCarrying({ run, files }, carry)
-      else if (starter.hasRoom(run.collectionId) && starter.memory.tryTake(heldBytes)) {
-        isHeld = true
-        await begin(
-          starter,
-          attempt,
-          run,
-          files,
-          (): LiveRun => ({
-            // Written out: with a spread V8 creates the object ten times as slowly.
-            collection: place.collection,
-            task: place.task,
-            trajectoryId,
-            key,
-            collectionId: run.collectionId,
-            taskId: run.taskId,
-            author: run.author,
-            program,
-            initParams: JSON.parse(initParams),
-            heldBytes,
-            environment,
-            depth: 0,
-            replayOf: replayOf ?? null,
-            refusal: refused === undefined ? null : refusalSentence(refused),
-            pending: false,
-            next: 0,
-            seq: 0,
-            course: program.isSteered || program.isParallel ? newCourse() : undefined,
-            begun: undefined,
-            underWay: 0,
-            attempt: 1,
-            started: undefined,
-            workMs: 0,
-            working: 0,
-            workedUntilMs: 0,
-            deaths: 0,
-            results: new Map(),
-            requested: undefined,
-            failure: undefined,
-            interrupts: new Set(),
-          }),
-        )
-      } else await starter.enqueue({ run, files })
-      starter.quota.add(run.collectionId, usageOfRun(initParams, files))
-      const { sealedSecrets: _, ...started } = run
-      return started
-    } catch (error) {
-      if (isHeld) starter.memory.give(heldBytes)
-      if (!(error instanceof TrajectoryIdTaken)) throw error
-    }
+  const found = request.refusal ?? (mayBeRefused ? await refusalTo(starter, request, beginning) : undefined)
+  const refusal = found ? refusalRecord(found, environment.scrub) : undefined
+  const more = extrasOf(starter, request, key, environment.scrub, refusal)
+  return { ...beginning, request, key, shownDefinition, refusal, more }
+}
+
+/** Begins a run here if there is room, otherwise queues it. */
+const beginOrQueue = async (
+  starter: Starter,
+  prepared: PreparedRun,
+  { run, files }: QueuedRun,
+  attempt: AwaitedWork,
+): Promise<void> => {
+  const { request, refusal } = prepared
+  const carry = request.rerun?.carry
+  if (carry && refusal === undefined) return starter.enqueueCarrying({ run, files }, carry)
+  const heldBytes = initParamsMemory(run.initParams)
+  if (!starter.hasRoom(run.collectionId) || !starter.memory.tryTake(heldBytes)) return starter.enqueue({ run, files })
+  try {
+    await begin(starter, attempt, run, files, () => liveRunOf(prepared, run, heldBytes))
+  } catch (error) {
+    starter.memory.give(heldBytes)
+    throw error
   }
 }
 
@@ -174,20 +129,6 @@ const smallInitParams = 4 * 1024
 
 /** Memory of a run's parameters: text for the record, and parsed for the steps. */
 const initParamsMemory = (text: string): number => (text.length <= smallInitParams ? 0 : 2 * parsedMemory(text))
-
-const usageOfRun = (initParams: string, files: readonly NewFile[]): Usage => ({
-  runs: 1,
-  databaseBytes: Buffer.byteLength(initParams),
-  fileBytes: files.reduce((sum, { size }) => sum + size, 0),
-})
-
-/** State of a run at its start. */
-interface Beginning {
-  program: Program
-  sealedSecrets: string | null
-  environment: Environment
-  merged: Record<string, unknown>
-}
 
 const beginningOf = async (
   { programs, environments, sealSecrets }: CheckDeps,
@@ -269,14 +210,6 @@ const extrasOf = (
     ...(shownUrl !== undefined && { webhook_url: shownUrl }),
     ...(hidden && (hidden.secret ?? hidden.url) !== null && { sealed_webhook_secret: sealWebhook(hidden, key) }),
   }
-}
-
-const withFilePaths = (
-  params: Record<string, unknown>,
-  files: readonly Pick<NewFile, 'path'>[],
-): Record<string, unknown> => {
-  const given = Array.isArray(params.file_paths) ? params.file_paths : []
-  return { ...params, file_paths: [...given, ...files.map((file) => file.path)] }
 }
 
 /** Once the journal has stored the run, it continues without the caller. */

@@ -1,0 +1,50 @@
+import type { Database } from '../../database/database.ts'
+import { AppError } from '../../lib/errors.ts'
+import { now } from '../../lib/time.ts'
+import type { FoundCollection } from '../../model/collections/identity.ts'
+import type { NewBulkAction } from '../../model/runs/bulk-action.ts'
+import { chosenById } from '../../store/runs/collection-runs.ts'
+import { collectionFilter } from '../collection-runs/filter.ts'
+import { withResolvedFiles } from '../runs/file-paths.ts'
+import { checkParameters } from '../runs/parameters.ts'
+
+/** How runs are repeated by default. */
+const noChange = { version: 'same' as const, init_params: {} }
+
+/** Finds the keys of runs, in the order of their ids. Throws a 404 that lists the unknown ones. */
+const keysOf = async (database: Database, collection: FoundCollection, ids: readonly string[]): Promise<string[]> => {
+  const wanted = [...new Set(ids)]
+  const found = new Map((await chosenById(database, collection.id, wanted)).map((run) => [run.trajectory_id, run.id]))
+  const unknown = wanted.filter((id) => !found.has(id))
+  if (unknown.length === 0) return wanted.flatMap((id) => found.get(id) ?? [])
+  const named = unknown.slice(0, 10).join("', '")
+  throw new AppError(
+    'not_found',
+    `Trajectory '${named}' not found${unknown.length > 10 ? `, nor ${unknown.length - 10} others` : ''}`,
+  )
+}
+
+/** Selects the runs of an action. A filter selects the runs that exist now: reruns would match it for ever. */
+export const chosenBy = async (database: Database, collection: FoundCollection, { ids, filter }: NewBulkAction) => {
+  if (ids) {
+    const keys = await keysOf(database, collection, ids)
+    return { chosen: JSON.stringify(keys), filter: null, total: keys.length }
+  }
+  if (!filter) throw new Error('a bulk action without ids has a filter')
+  const wanted = await collectionFilter(database, collection, filter)
+  const createdBeforeMs = Math.min(wanted.createdBeforeMs ?? Number.POSITIVE_INFINITY, now() + 1)
+  return { chosen: null, filter: JSON.stringify({ ...wanted, createdBeforeMs }), total: null }
+}
+
+/** Reads what an action does with each run. */
+export const changeOf = async (
+  { database, settings }: { database: Database; settings: { maxInitParamsBytes: number } },
+  collection: FoundCollection,
+  body: NewBulkAction,
+): Promise<Record<string, unknown>> => {
+  if (body.action === 'cancel') return {}
+  if (body.action !== 'rerun') return body[body.action] ?? {}
+  const { init_params: given } = body.rerun ?? noChange
+  checkParameters({ init_params: given, secret_params: {} }, false, settings.maxInitParamsBytes)
+  return { ...noChange, ...body.rerun, init_params: await withResolvedFiles(database, collection, given) }
+}
