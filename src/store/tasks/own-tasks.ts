@@ -2,7 +2,7 @@ import type { Queries } from '../../database/database.ts'
 import { keepDefinition } from './definitions.ts'
 import { createTask, definitionHash } from './tasks.ts'
 
-/** The task under which something is recorded. */
+/** Identifies the task that records go to. */
 export interface RecordTask {
   id: number
   name: string
