@@ -37,7 +37,7 @@ export const chosenBy = async (database: Database, collection: FoundCollection, 
 }
 
 /** Reads what an action does with each run. */
-export const changeOf = async (
+export const runChangeOf = async (
   { database, settings }: { database: Database; settings: { maxInitParamsBytes: number } },
   collection: FoundCollection,
   body: NewBulkAction,

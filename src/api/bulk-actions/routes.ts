@@ -17,7 +17,7 @@ import {
 import { bulkErrors } from '../../store/runs/bulk/bulk-parts.ts'
 import { labelKeysOf } from '../../store/runs/bulk/label-keys.ts'
 import { bulkActionsContract } from './contract.ts'
-import { changeOf, chosenBy } from './new-action.ts'
+import { runChangeOf, chosenBy } from './new-action.ts'
 import { listedAction, shownAction } from './shown.ts'
 
 export interface BulkActionsDeps {
@@ -77,7 +77,7 @@ export const bulkActionsRoutes = (deps: BulkActionsDeps): Route[] => {
     startBulkAction: async (call) => {
       const { collection, body, idempotencyScope, note } = call
       const answer = await once(idempotencyScope, body, async (queries) => {
-        const change = JSON.stringify(await changeOf(deps, collection, body))
+        const change = JSON.stringify(await runChangeOf(deps, collection, body))
         const choice = await chosenBy(database, collection, body)
         const row = await create(queries, call, { action: body.action, change, undo_of: null, ...choice })
         note({ target: `${collection.name}/${row.id}`, changes: noted(body, choice.total) })

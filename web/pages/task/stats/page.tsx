@@ -10,7 +10,7 @@ import { durationText } from '../../../text/duration.ts'
 import { Empty } from '../../../ui/empty.tsx'
 import { StatusMark } from '../../../ui/status.tsx'
 import type { TaskPlaceProps } from '../place.ts'
-import { Days } from './days.tsx'
+import { DailyCharts } from './daily-charts.tsx'
 import { Figure } from './figure.tsx'
 import { rateText, statusesInWords, statusParts } from './status-parts.ts'
 import { StepTable } from './step-table.tsx'
@@ -51,7 +51,7 @@ const StatsTab = ({ collection, task }: TaskPlaceProps) => {
           </p>
           <ShareBar label={statusesInWords(by_status)} total={total} parts={statusParts(by_status)} />
         </section>
-        <Days collection={collection} task={task} />
+        <DailyCharts collection={collection} task={task} />
         <VersionTable collection={collection} task={task} />
         <StepTable steps={steps} />
       </div>

@@ -21,7 +21,7 @@ const ranges = [
 ] as const
 
 /** How the runs of a task went, day by day, and what which model cost. */
-export const Days = ({ collection, task }: TaskPlaceProps) => {
+export const DailyCharts = ({ collection, task }: TaskPlaceProps) => {
   const [days, setDays] = useState('30')
   const [now] = useState(Date.now)
   const from = firstDay(Number(days), now)
