@@ -14,7 +14,7 @@ export interface AuthenticateDeps {
   touchKey(key: KnownKey): void
   findSession(cookieHash: string): Promise<KnownSession | undefined>
   touchSession(session: KnownSession): void
-  /** Takes the code of a sign-in link, which is gone then. */
+  /** Consumes the code of a sign-in link, so that it works only once. */
   takeCode(hashes: readonly string[]): Promise<{ hash: string; endsAt: Date; key: KnownKey | undefined } | undefined>
   /** Refused tokens allowed from one address in a minute; 0 or absent: unlimited. */
   failuresPerMinute?: number

@@ -7,10 +7,10 @@ import { runningServers } from './serve/server-notes.ts'
 /** The server that a command talks to, and the token that it sends. */
 export interface ServerLogin {
   url: string
-  /** What named the server. */
+  /** The option, variable or file that named the server. */
   urlSource: string
   token: string | undefined
-  /** Where the token was found; undefined: there is none, and only open operations work. */
+  /** The source of the token; undefined if there is none, and only public operations work. */
   tokenSource: string | undefined
   /** A stored token for another server, which is not sent. */
   withheld: WithheldToken | undefined

@@ -33,7 +33,7 @@ export const saveLogin = (token: string, url: string): void => {
 
 const legacyToken = /\bmlc_[a-z0-9]{32}\b/
 
-/** Finds a token that an older client left in this folder's CLAUDE.md, a file people share. */
+/** Finds a token that an older client wrote into this folder's CLAUDE.md, a file that people share. */
 export const findLegacyToken = (folder: string): string | undefined => {
   const path = join(folder, 'CLAUDE.md')
   return existsSync(path) ? legacyToken.exec(readFileSync(path, 'utf8'))?.[0] : undefined

@@ -94,8 +94,8 @@ const tell = (error: unknown): void => {
 }
 
 /**
- * Reports the error that ended a command (message, hint) and returns the exit code; the only place that does. With
- * `isJson` it prints one line of JSON on stderr.
+ * Reports the error that ended a command, with its hint, and returns the exit code. No other code does. With `isJson`
+ * it prints one line of JSON on stderr.
  */
 export const reportError = (thrown: unknown, isJson = false): number => {
   const error = thrown instanceof AppError ? thrown : fileProblem(thrown)

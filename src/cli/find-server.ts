@@ -7,7 +7,7 @@ import { runningServers } from './serve/server-notes.ts'
 export interface FoundServer {
   /** Origin, without a path. */
   url: string
-  /** What named the server, for messages. */
+  /** The option, variable or file that named the server, for messages. */
   source: string
   /** Data folder on this machine of the server running there. */
   dataDir: string | undefined
@@ -55,7 +55,7 @@ const parsed = (text: string): string => {
   }
 }
 
-/** Whether two URLs mean the same server: the loopback interface has several names. */
+/** Tells whether two URLs mean the same server: the loopback interface has several names. */
 export const isSameServer = (one: string, other: string): boolean => comparable(one) === comparable(other)
 
 const comparable = (text: string): string => {
@@ -63,7 +63,7 @@ const comparable = (text: string): string => {
   return `${url.protocol}//${isLoopback(text) ? 'loopback' : url.hostname}:${url.port}${url.pathname}`
 }
 
-/** Whether a URL is on this machine; wildcard addresses are reached through loopback. */
+/** Tells whether a URL is on this machine. Clients reach wildcard addresses through loopback. */
 export const isLoopback = (text: string): boolean =>
   /^(localhost|127(\.\d+){3}|0\.0\.0\.0|\[::1?\])$/.test(new URL(parsed(text)).hostname)
 

@@ -18,8 +18,8 @@ export interface WithheldToken {
 
 /**
  * Chooses the token: from `--token-file`, JETTY_API_TOKEN, or the saved one. The saved token is sent only to the server
- * that `api_base` names beside it, or to any when it names none. The server of this user's data folder may have moved
- * to another port, and may have left a token of its own.
+ * that `api_base` names beside it, or to any server if it names none. For a server of this user's data folder, a token
+ * that it left there comes next, and the saved one also counts if the port has changed.
  */
 export const findToken = (
   file: string | undefined,
@@ -47,7 +47,7 @@ export const findToken = (
   return { withheld: { source: kept.source, madeFor } }
 }
 
-/** Token that the first start leaves in the data folder when `~/.config/jetty/token` existed. */
+/** Reads the token that the first start leaves in the data folder if `~/.config/jetty/token` already existed. */
 const leftBy = (dataDir: string): FoundToken | undefined => {
   const source = join(dataDir, 'demo-token')
   const token = readTrimmed(source)

@@ -53,7 +53,7 @@ const openSession = async (globals: Globals): Promise<Session> => {
   }
 }
 
-/** Wraps an action that receives a session before its arguments; the command's options come last. */
+/** Wraps an action that receives a session before its arguments. The command's options come last. */
 export const withSession =
   <Options extends object, Args extends unknown[] = string[]>(
     act: (session: Session, args: Args, options: Options & Globals) => Promise<void>,

@@ -13,7 +13,7 @@ export const mayUseTrial = async (
   given: readonly string[],
 ): Promise<boolean> => {
   const trial = (await call('getTrial', { params: { collection } }).catch((error) => {
-    // the call to come reports it better
+    // the following request reports the error better
     if (error instanceof AppError && error.status === 404) return { active: false }
     throw error
   })) as { active: boolean }
@@ -22,7 +22,7 @@ export const mayUseTrial = async (
   return !providerKeyNames.some((name) => given.includes(name) || Object.hasOwn(variables, name))
 }
 
-/** What a run has used of the trial, with a warning when it is about to end. */
+/** Describes the used part of the trial, with a warning when it is nearly used up. */
 export const trialText = (trial: TrialLeft): string => {
   const line = `Trial run ${trial.runs_used}/${trial.runs_limit} -- ${trial.minutes_remaining} minutes remaining`
   return trial.runs_remaining <= 2

@@ -39,7 +39,7 @@ const makeGathering = ({ maxFanOut, maxBatchBytes, maxInitParamsBytes }: ItemDep
   let size = 0
   return {
     items,
-    /** `place` names the item in an error. */
+    /** Adds an item. Errors name the item with `place`. */
     add(item: Item, loc: (string | number)[], place: string) {
       if (items.length === maxFanOut) {
         throw invalidField(

@@ -10,7 +10,7 @@ const mostColumns = 500
 export interface Columns {
   params: string[]
   outputs: string[]
-  /** Whether a last column holds, as JSON, members without a column. */
+  /** True if a last column has the other members, as JSON. */
   hasRest: boolean
 }
 

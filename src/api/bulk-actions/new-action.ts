@@ -8,7 +8,7 @@ import { collectionFilter } from '../collection-runs/filter.ts'
 import { withResolvedFiles } from '../runs/file-paths.ts'
 import { checkParameters } from '../runs/parameters.ts'
 
-/** How runs are repeated by default. */
+/** Default of a rerun: the same version, and no overrides. */
 const noChange = { version: 'same' as const, init_params: {} }
 
 /** Finds the keys of runs, in the order of their ids. Throws a 404 that lists the unknown ones. */

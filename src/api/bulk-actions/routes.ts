@@ -17,7 +17,7 @@ import {
 import { bulkErrors } from '../../store/runs/bulk/bulk-parts.ts'
 import { labelKeysOf } from '../../store/runs/bulk/label-keys.ts'
 import { bulkActionsContract } from './contract.ts'
-import { runChangeOf, chosenBy } from './new-action.ts'
+import { chosenBy, runChangeOf } from './new-action.ts'
 import { listedAction, shownAction } from './shown.ts'
 
 export interface BulkActionsDeps {
@@ -135,7 +135,7 @@ export const bulkActionsRoutes = (deps: BulkActionsDeps): Route[] => {
   })
 }
 
-/** What the audit trail keeps of an action. */
+/** Selects the facts of an action for the audit trail. */
 const noted = (body: NewBulkAction, total: number | null): Record<string, unknown> => ({
   action: body.action,
   ...(body.filter ? { filter: body.filter } : { runs: total }),

@@ -6,7 +6,7 @@ import { type CollectionRunFilter, runKeyOf } from '../../store/runs/collection-
 import { findListedTask } from '../../store/runs/runs.ts'
 import { filterOf } from '../trajectories/list.ts'
 
-/** Ids of the named tasks; undefined where none is named. */
+/** Looks up the ids of the named tasks; undefined if the filter names no task. */
 export const listedTaskIds = async (
   database: Queries,
   { id, name }: FoundCollection,

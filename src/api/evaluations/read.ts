@@ -42,7 +42,7 @@ export const makeResultReader = (queries: Queries): ReadResults => {
 
   return async (run, facts) => {
     const verdicts = facts.total * facts.judges.length
-    kept.purgeStale() // what nobody asks for again would stay in memory
+    kept.purgeStale() // frees expired tables, which no request may touch again
     const known = kept.get(run.id)
     if (known) return known
     const read = readEvaluation(queries, run, facts)

@@ -36,7 +36,7 @@ export interface ShownDeps {
   links: { readonly publicUrl: string }
 }
 
-/** Table of the baseline; undefined when there is none or it is gone. */
+/** Reads the table of the baseline; undefined if there is no baseline, or it was deleted. */
 const baselineOf = async (
   { database, readResults }: ShownDeps,
   collectionId: number,

@@ -95,7 +95,7 @@ const requestOf = async (
   return { request, batch: source?.batch }
 }
 
-/** What is judged: a path into a run; null: the outputs of its last step. */
+/** Resolves the path of the judged value. Null stands for the outputs of the run's last step. */
 const outputPathOf = async (
   { database }: EvaluationStartDeps,
   task: FoundTask,
@@ -113,7 +113,7 @@ const outputPathOf = async (
 
 const description = 'Evaluations, recorded by the server'
 
-/** One of the server's own tasks, with the workflow that its runs are to have. */
+/** Finds or creates a task that belongs to the server, with the workflow that its runs will have. */
 const ownTask = async (deps: EvaluationStartDeps, collectionId: number, name: string, workflow: Workflow) => {
   const text = JSON.stringify(workflow)
   const task = await taskForRecords(deps.database, { collectionId, name, workflow: text, description })
@@ -121,7 +121,7 @@ const ownTask = async (deps: EvaluationStartDeps, collectionId: number, name: st
   return { id: task.id, name: task.name, definition: definitionHash(text) }
 }
 
-/** Children have the workflow that their task has now: one that another version of the server made is brought up to date. */
+/** Updates the workflow of the children's task, which an older version of the server may have created. */
 const keepWorkflow = async (
   { database }: EvaluationStartDeps,
   collectionId: number,
@@ -133,7 +133,7 @@ const keepWorkflow = async (
   }
 }
 
-/** Where a judge's model is asked for, as the engine says it: the judge is named in its place. */
+/** Prefix of an engine error about a model. The error of a judge has the judge's name instead. */
 const whereAsked = /^Item \d+: step '[^']+': /
 
 const checkJudge = async (

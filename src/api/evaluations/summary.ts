@@ -14,7 +14,7 @@ export const shownInterval = (
   method: ShownInterval['method'],
 ): ShownInterval | null => interval && { low: rounded(interval.low), high: rounded(interval.high), level: 0.95, method }
 
-/** Whether a judge's mean is the share of good items. */
+/** Tells whether a judge's mean is the share of good items. */
 export const isShare = ({ scale }: Judge): boolean => scale === undefined
 
 const countsOf = (values: string[]): Record<string, number> => {
@@ -46,7 +46,7 @@ export const judgeSummary = (judge: Judge, at: number, items: readonly ItemResul
   }
 }
 
-/** Whether an item will never get a verdict of this judge: its run or the judgement failed. */
+/** Tells whether an item will never get a verdict of this judge, because its run or the judgement failed. */
 export const isUnjudged = (item: ItemResult, at: number): boolean => {
   const verdict = item.verdicts[at]
   return hasFailed(item) || (verdict !== undefined && hasFailed(verdict))

@@ -13,7 +13,10 @@ const minMean = ({ name, mean, n }: JudgedBy, limit: number): CheckedThreshold =
   return { judge: name, rule: 'min_mean', limit, value: mean, passed, reason }
 }
 
-/** Without a baseline nothing got worse; a named one that is gone fails the check. */
+/**
+ * Checks the number of items that got worse. Without a baseline it is 0; a named baseline that is missing fails the
+ * check.
+ */
 const maxWorse = ({ name, comparison }: JudgedBy, limit: number, baseline: string | null): CheckedThreshold => {
   const rule = { judge: name, rule: 'max_worse', limit } as const
   if (baseline === null) return { ...rule, value: 0, passed: true, reason: 'there is no baseline yet' }

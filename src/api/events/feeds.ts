@@ -38,7 +38,7 @@ const mostOpen = 500
 /** Events held for streams that lag a little, and their characters. */
 const mostRecent = 2_000
 const mostRecentCharacters = 8 * 1024 * 1024
-/** After a look the feed rests so many times as long as the look took, so that watching costs a share of a core only. */
+/** Pause after a query, as a multiple of the query's time, so that watching costs only a share of a core. */
 const restFactor = 3
 const longestRestMs = 1_000
 /** Runs read in one query. */

@@ -2,8 +2,8 @@ import type { Queries } from '../../database/database.ts'
 import { lastDrawn } from '../../store/runs/changes.ts'
 
 /**
- * The id of the last event a client has had, if it sent one of ours. One that was never given out is none: it comes from
- * before a backup was put back, and whoever went on after it would miss all until the numbers have caught up.
+ * Reads the id of the last event that a client has received. Ignores an id that this database has not issued: it comes
+ * from before a restore of a backup, and a client that resumed from it would miss events until the numbers catch up.
  */
 export const lastEventId = async (queries: Queries, header: string | undefined): Promise<number | undefined> => {
   if (header === undefined || !/^\d{1,15}$/.test(header)) return undefined

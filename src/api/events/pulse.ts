@@ -4,8 +4,8 @@ import { pause } from '../../lib/time.ts'
 import { type DrawnNumbers, drawnSoFar, lastDrawn, newestChanges } from '../../store/runs/changes.ts'
 
 /**
- * Tells all streams of this process about news. However many they are, an idle server makes one small query twice a
- * second, and none without watchers.
+ * Notifies all streams of this process of changes. The process makes two small queries a second, whatever the number of
+ * streams, and none without streams.
  */
 export interface Pulse {
   /** Calls back when this process wrote something of a run, or with the newest change number when any process did. */
@@ -14,13 +14,13 @@ export interface Pulse {
   tell(runKey: string): void
   /**
    * Calls back with the number up to which all changes of the database are settled: at once, then whenever it rises.
-   * The next call comes after the previous one has finished.
+   * Calls do not overlap.
    */
   follow(onSettled: (settled: number) => Promise<void>): () => void
 }
 
 const idleMs = 500
-/** Interval while change numbers are being drawn and somebody follows them. */
+/** Interval while changes are being written and a stream follows them. */
 const busyMs = 50
 const momentMs = 1_000
 const mostPending = 64

@@ -25,8 +25,8 @@ export interface RunNews {
 const rowsAtOnce = 50
 
 /**
- * Generates events of changed runs, each with the run's row as it is now, in the order of the changes. A run that is
- * gone has none: its removal is an event of its own.
+ * Generates an event for each changed run, with the run's current row, in the order of the changes. Deleted runs are
+ * left out: their removal is an event of its own.
  */
 export async function* runNews(deps: NewsDeps, changes: readonly FollowedChange[]): AsyncGenerator<RunNews> {
   for (let at = 0; at < changes.length; at += rowsAtOnce) {

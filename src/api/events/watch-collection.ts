@@ -5,10 +5,10 @@ import { type Feed, runsAtOnce } from './feeds.ts'
 import { allChanges, merged, type NewsDeps, type RunNews, removalNews, runNews } from './run-news.ts'
 
 /**
- * Streams every run of a collection as server-sent events: its row of the list and its newest started step, whenever one
- * of them changed, with intermediate transitions merged. Runs that were removed are events too. Ids are rising change numbers; only settled ones are sent, so that
- * nothing smaller can follow. Without `after` an `open` event marks the start; `end` comes when the collection is
- * deleted.
+ * Streams the runs of a collection as server-sent events. An event has the run's row of the list and its newest started
+ * step; transitions between two events are merged. Removed runs are events too. Ids are rising change numbers, and only
+ * settled numbers are sent, so no smaller one can follow. Without `after` the stream begins with an `open` event. It
+ * ends with `end` when the collection is deleted.
  */
 export async function* watchCollection(
   deps: NewsDeps,

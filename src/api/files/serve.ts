@@ -25,7 +25,7 @@ const openObject = async (objects: ReadableObjects, id: string, range: ByteRange
   }
 }
 
-/** Whether an If-None-Match names the tag. It may list several, weak ones included, or `*` for all. */
+/** Tells whether an If-None-Match names the tag. It may list several tags, weak ones included, or `*` for all. */
 const matches = (header: string | undefined, etag: string): boolean =>
   header?.split(',').some((one) => ['*', etag, `W/${etag}`].includes(one.trim())) ?? false
 

@@ -31,7 +31,7 @@ const call = {
   },
 } as const
 
-/** Further paths for clients whose base URL is the origin, or that put everything below /api. */
+/** Further paths for clients whose base URL is the origin, or which prefix every path with /api. */
 const aliases = (path: string) => [path, `/api/v1${path}`]
 
 export const gatewayContract = {

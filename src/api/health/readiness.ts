@@ -6,12 +6,12 @@ import { messageOf } from '../../lib/errors.ts'
 import type { ObjectStore } from '../../store/objects/objects.ts'
 import type { Ready } from './contract.ts'
 
-/** Whether this process should receive requests, as load balancers ask. */
+/** Readiness of this process to receive requests, as load balancers poll it. */
 export interface Readiness {
   look(): Promise<Ready>
   /** Makes it unready, whatever its other state. */
   drain(): void
-  /** Whether a load balancer polls it and must be told before the listener closes. */
+  /** True if a load balancer polls this process. It must see `not ready` before the listener closes. */
   isWatched(): boolean
 }
 

@@ -23,7 +23,7 @@ export interface IngestDeps {
   settings: { maxLabelsPerRun: number }
 }
 
-/** Task for evaluations sent to a task that nobody created: without steps. */
+/** A task without steps, for evaluations of a task that does not exist yet. */
 const stubOf = (name: string): TaskFields => ({
   name,
   workflow: '{"init_params":{},"step_configs":{},"steps":[]}',

@@ -30,7 +30,7 @@ const notFound = () => new AppError('not_found', 'API key not found')
 const taken = (name: string, collection: string) =>
   new AppError('already_exists', `API key with name '${name}' already exists in collection '${collection}'`)
 
-/** A key for display, with only those of its collections that the caller covers too. */
+/** Shows a key, with only those of its collections that the caller covers as well. */
 const shown = (row: KeyRow, identity: Identity): Key => {
   const all = row.collection_ids.map((id, index) => ({ id, name: row.collections[index] as string }))
   const seen = all.filter(({ id }) => covers(identity, id))
@@ -107,8 +107,8 @@ export const keysRoutes = ({ database, findCollection }: KeysDeps): Route[] => {
   }
 
   /**
-   * Finds a key to change. The caller must cover all of its collections: nobody may enable what reaches further than
-   * they do.
+   * Finds a key to change. The caller must cover all collections of the key, since a key with a wider scope is not
+   * theirs to enable.
    */
   const getOwn = async (id: string, identity: Identity): Promise<KeyRow> => {
     const row = await get(id, identity)

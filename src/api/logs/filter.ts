@@ -2,13 +2,13 @@ import type { NewAgentEvent } from '../../model/runbooks/runbook-run.ts'
 import type { LogEvent } from '../../model/runs/run-events.ts'
 import { agentLogTypes } from '../trajectories/agent-events.ts'
 
-/** What is wanted of a log; an omitted member does not restrict it. */
+/** Filter of a log. An omitted member does not restrict it. */
 export interface EventFilter {
   level?: LogEvent['level'] | undefined
   /** Milliseconds since 1970. */
   after?: number | undefined
   step?: string | undefined
-  /** Number of an attempt; leaves out what belongs to no step. */
+  /** Number of an attempt. It excludes events that belong to no step. */
   attempt?: number | undefined
   /** Types of which an event must have one; empty for any. */
   types: readonly string[]
@@ -16,7 +16,7 @@ export interface EventFilter {
   text?: string | undefined
 }
 
-/** A text as it stands within JSON. */
+/** Escapes a text as it appears inside JSON. */
 const inJson = (text: string): string => JSON.stringify(text).slice(1, -1)
 
 /** Makes the test of an event. */
@@ -50,7 +50,10 @@ const typesOfLevel: Record<LogEvent['level'], readonly NewAgentEvent['type'][]> 
   error: ['error', 'end'],
 }
 
-/** Conditions on stored events that leave no wanted one out. Undefined: no stored event can be wanted. */
+/**
+ * Converts a filter to conditions on stored events. They may match too much, never too little. Undefined if no stored
+ * event can match.
+ */
 export const storedConditions = (filter: EventFilter): { pattern: string | null; like: string | null } | undefined => {
   const all = Object.keys(agentLogTypes) as NewAgentEvent['type'][]
   const types = all.filter(

@@ -20,7 +20,7 @@ import { deliveryEvents } from '../webhooks/log-events.ts'
 import { type EventFilter, storedConditions } from './filter.ts'
 import { afterSteps, comparePositions, type LogPosition } from './position.ts'
 
-/** An event and its place in the log; without an event a place up to which nothing was found. */
+/** An event and its position in the log. Without an event: a position up to which no event matched. */
 export interface LocatedEvent {
   at: LogPosition
   event?: LogEvent
@@ -36,7 +36,7 @@ export interface LogReading {
   definition: ShownDefinition
   filter: EventFilter
   order: 'asc' | 'desc'
-  /** Only what comes after this place, in the order of reading; undefined from the beginning. */
+  /** Position after which the reading begins, in its order; undefined for the whole log. */
   from: LogPosition | undefined
 }
 
@@ -59,7 +59,7 @@ export async function* locatedEvents(reading: LogReading): AsyncGenerator<Locate
   }
 }
 
-/** The place of a step in a position; the first or the last one for what is before or after all steps. */
+/** Number of the step at a position. Positions before and after all steps give the first and the last number. */
 const seqOf = (unit: number): number => Math.min(Math.max(0, unit - 1), 2_147_483_646)
 
 const closing = async (reading: LogReading): Promise<Iterable<LocatedEvent>> => {
@@ -109,7 +109,7 @@ const attemptFinder = (step: StepRecord): AttemptOf => {
   }
 }
 
-/** Events that are known at once, without those that were read before. */
+/** Yields events that need no query, from the start position on. */
 function* listed(
   { order, from }: LogReading,
   unit: number,
@@ -137,10 +137,10 @@ const isAhead = (at: LogPosition, from: LogPosition | undefined, order: LogReadi
 /** Numbers of events that one query looks through, and rows that it returns at most. */
 const numbersAtOnce = 1_000
 const rowsAtOnce = 200
-/** Reading past a row costs about as much as reading so many characters. */
+/** Cost of skipping one row, in characters. */
 const costOfNumber = 400
 
-/** What the agent of a step did. Its events are numbered without gaps, so that each query looks at a bounded part. */
+/** Yields the events of a step's agent. Their numbers have no gaps, so each query reads a bounded range. */
 async function* agentEvents(reading: LogReading, step: StepRecord, attemptOf: AttemptOf): AsyncGenerator<LocatedEvent> {
   const { database, definition, filter, order, from } = reading
   const unit = step.seq + 1

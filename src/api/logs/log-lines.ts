@@ -19,7 +19,7 @@ const unprintable =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is removed
   /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|.)?|[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g
 
-/** One event as text with a line break; further lines of a message are indented. */
+/** Writes an event as text. Further lines of its message are indented. */
 const eventLine = ({ timestamp, level, type, step, message, attributes }: LogEvent): string => {
   const text = agentTypes.has(type) ? agentLine(attributes as unknown as NewAgentEvent) : message
   const printable = text.replaceAll('\r\n', '\n').replace(unprintable, '').replaceAll('\n', '\n    ')

@@ -5,7 +5,7 @@ export interface LogPosition {
   /** 0 for the beginning of the run, the step's number plus one, or `afterSteps`. */
   unit: number
   phase: 0 | 1 | 2
-  /** Place within the phase. */
+  /** Index within the phase. */
   n: number
 }
 
@@ -21,6 +21,6 @@ export const readPosition = (cursor: string): LogPosition => {
   return { unit: Number(unit), phase: Number(phase) as LogPosition['phase'], n: Number(n) }
 }
 
-/** Negative if `one` comes first. */
+/** Compares two positions. Negative if `one` comes first. */
 export const comparePositions = (one: LogPosition, other: LogPosition): number =>
   one.unit - other.unit || one.phase - other.phase || one.n - other.n

@@ -76,7 +76,7 @@ const readingOf = async ({ database, definitions }: DocumentDeps, run: RunRow, q
   from: query.cursor === undefined ? undefined : readPosition(query.cursor),
 })
 
-/** Characters that are read for one response, those of events that do not match included. */
+/** Maximum characters read for one response, events that do not match included. */
 const mostRead = 4 * 1024 * 1024
 
 /** A part of the log: as many matching events as asked for, or as are found within what one response may read. */

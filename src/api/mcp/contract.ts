@@ -8,7 +8,7 @@ const headers = {
   'MCP-Protocol-Version': 'Version of the protocol that client and server have agreed on.',
 } as const
 
-/** The limits of JSON-RPC are checked with the messages: their errors name what is wrong. */
+/** The messages are validated later, with their limits, because JSON-RPC errors must name the faulty message. */
 const messagesSchema = z
   .union([z.record(z.string(), z.unknown()), z.array(z.unknown())])
   .meta({ id: 'McpMessages' })

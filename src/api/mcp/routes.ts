@@ -27,7 +27,7 @@ const ownerOf = ({ kind, keyId }: Identity): string => `${kind} ${keyId ?? ''}`
 
 const header = ({ headers }: AnyCall, name: string): string | undefined => headers[name]?.toString()
 
-/** Sends answers as JSON where they come soon, and as a stream where something is said before them. */
+/** Sends the answers as JSON if they come soon, and as a stream if a notification precedes them. */
 const replyTo = async (call: AnyCall, { queue, sessionId, end }: McpResponse): Promise<Reply> => {
   const headers = sessionId === undefined ? {} : { 'mcp-session-id': sessionId }
   if (!queue) return empty(202)

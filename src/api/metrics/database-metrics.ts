@@ -18,7 +18,9 @@ interface Watched {
   watch: Pick<DatabaseWatch, 'state' | 'clock'>
 }
 
-/** Makes a reader of the database's figures, one query at a time; during an outage the last figures stand. */
+/**
+ * Makes a reader of the database's figures. It makes one query at a time, and during an outage keeps the last figures.
+ */
 const makeLook = ({ database, watch }: Watched): (() => Promise<Look>) => {
   const last: Look = { up: 0, queued: 0, bytes: 0 }
   let measuredMs = Number.NEGATIVE_INFINITY
@@ -78,7 +80,7 @@ export const registerDatabase = ({ Gauge }: Prometheus, registry: Registry, watc
     labelNames: ['state'],
     registers,
     async collect() {
-      await look() // its own connection must not count
+      await look() // opens its own connection now, so that the figures do not count it
       for (const [state, total] of Object.entries(database.statistics())) this.set({ state }, total)
     },
   })

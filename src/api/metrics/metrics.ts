@@ -52,7 +52,7 @@ const registerHouse = (
   })
 }
 
-/** The library takes 40 ms to load, which a start would feel; nobody asks for metrics in the first moment. */
+/** The library takes 40 ms to load, so it is loaded after the start. No scraper polls in the first second. */
 const loadAfterMs = 1_000
 /** A timer of the event loop's own, which an idle server should not wake up for a hundred times a second. */
 const eventLoopResolutionMs = 200
@@ -87,7 +87,7 @@ export const makeMetrics = (source: MetricsSource): Metrics => {
     async read() {
       const register = await loaded()
       if (!sampled) {
-        sampled = true // what is never scraped pays for no samples
+        sampled = true // a server that is never scraped keeps no samples
         const { default: prometheus } = await import('prom-client')
         prometheus.collectDefaultMetrics({ register, eventLoopMonitoringPrecision: eventLoopResolutionMs })
       }

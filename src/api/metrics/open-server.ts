@@ -7,7 +7,9 @@ import { type MetricsDeps, openMetricsRoutes } from './routes.ts'
 /** For scrapers and load balancers. */
 const openConnections = 64
 
-/** A server of its own for /metrics and health, without tokens: whoever reaches its port may read them. */
+/**
+ * Serves /metrics and health on a port of their own, without tokens. Every client that reaches the port may read them.
+ */
 export const makeOpenMetricsServer = (
   deps: MetricsDeps & { health: Route[]; settings: HttpSettings; log: HttpLog },
 ): HttpServer =>

@@ -7,12 +7,12 @@ import { evaluationTask } from '../../model/runs/evaluation.ts'
 import { type TakeMemory, withInitParams } from '../../store/runs/large-values.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
 
-/** How a run is repeated. */
+/** Options of a rerun. */
 export interface RerunOptions {
   mode: 'run' | 'replay'
   version: 'same' | 'current'
   from_step?: string | undefined
-  /** Parameters that override those of the recorded run; files are resolved. */
+  /** Overrides of the recorded run's parameters, with resolved file paths. */
   init_params: Record<string, unknown>
 }
 
@@ -67,7 +67,7 @@ const checkAskable = (source: RunRow, { mode, from_step: fromStep }: RerunOption
   }
 }
 
-/** `attributes.params` of the new run: what it comes of. */
+/** Makes `attributes.params` of the new run, which names the run that it repeats. */
 const paramsOf = (
   source: RunRow,
   { mode, from_step, version }: RerunOptions,
@@ -86,7 +86,10 @@ const paramsOf = (
   }
 }
 
-/** A batch or an evaluation that is run again from its beginning, as it was, is one again: what it says of itself holds. */
+/**
+ * Copies the facts of a batch or an evaluation, if it is repeated unchanged from its beginning: the new run is then one
+ * as well.
+ */
 const kindKept = ({ name, params }: RunRow, { mode, version, init_params: given }: RerunOptions) => {
   const kind = kinds[name.slice(name.indexOf('/') + 1)]
   if (kind === undefined || mode !== 'run' || version !== 'same' || Object.keys(given).length > 0) return {}
@@ -94,10 +97,10 @@ const kindKept = ({ name, params }: RunRow, { mode, version, init_params: given 
   return facts === undefined ? {} : { [kind]: facts }
 }
 
-/** By the server's own task, where in `params` its runs say what they are. */
+/** Key in `params` under which the runs of a server's own task describe themselves, by task. */
 const kinds: Record<string, string> = { [batchTask]: 'batch', [evaluationTask]: 'evaluation' }
 
 const mostNamed = 50
 
-/** Whether a secret may have been struck out of a value when it was recorded. */
+/** Tells whether a recorded value may contain a secret that was struck out. */
 const holdsMask = (value: unknown): boolean => JSON.stringify(value)?.includes('***') ?? false

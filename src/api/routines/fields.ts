@@ -64,7 +64,7 @@ export const changed = (
     catch_up: given.catch_up ?? before.catch_up,
     updated_at: now,
   }
-  // A change that leaves the times alone must not lose a fire that is due right now.
+  // A change that does not touch the schedule must not skip a fire that is due now.
   if (fields.cadence === before.cadence && fields.paused === before.paused) return fields
   const next = fields.paused ? null : fireAfter(readCadence(fields.cadence), now.getTime())
   return { ...fields, next_run_at: next === null ? null : new Date(next), waiting: [] }

@@ -91,7 +91,7 @@ const tagged = ({ addHeaders }: AnyCall, row: ListedRoutine): Routine => {
   return shown(row)
 }
 
-/** Routines that are in memory at once: each may have parameters as large as those of a run. */
+/** Maximum routines in memory: each may have parameters as large as those of a run. */
 const readAtOnce = 20
 
 type ReadPart = (part: { skip: number; after: number; limit: number }) => Promise<ListedRoutine[]>
@@ -130,7 +130,7 @@ export const routinesRoutes = (deps: RoutinesDeps): Route[] => {
   }
   const get = (call: RoutineCall) => find(taskOf(call), call.params.name)
 
-  /** What was given, checked against the task and the limits. */
+  /** Checks the fields of a request against the task and the limits. */
   const checked = async ({ collection, ...call }: TaskCall, { cadence, ...given }: UpdateRoutine) => {
     const overrides = given.init_params_overrides
     const parameters = { init_params: overrides ?? {}, secret_params: given.secret_params ?? {} }

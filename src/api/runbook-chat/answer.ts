@@ -31,7 +31,7 @@ export interface RunbookChatDeps extends BeginDeps, Pick<DocumentDeps, 'definiti
   settings: BeginDeps['settings'] & { maxLabelsPerRun: number }
 }
 
-/** Members of a chat that change its answer, and not what is run. */
+/** Members of a chat that change its answer, but not the run. */
 const ofTheAnswer = ['stream', 'stream_options']
 
 /** The part of a chat that must be the same when its Idempotency-Key is sent again. Whether it streams may change. */
@@ -52,8 +52,8 @@ const databaseDoesNotAnswer = () =>
 const clientLeft = () => new AppError('cancelled', 'The client left before the run ended; the run goes on')
 
 /**
- * Makes the function that answers a chat which asks for a runbook. It starts a run and reports on it until the run ends.
- * The run goes on when the client leaves.
+ * Makes the function that answers a chat with a runbook. It starts a run, and reports on it until it ends. The run
+ * continues when the client disconnects.
  */
 export const makeRunbookChat = (deps: RunbookChatDeps): ((call: ChatCall) => Promise<Reply>) => {
   const { database, engine, lending, settings, links } = deps
@@ -98,7 +98,7 @@ export const makeRunbookChat = (deps: RunbookChatDeps): ((call: ChatCall) => Pro
     }
   }
 
-  /** Waits for the run to end, but no longer than the client asks for, and not after it left or the server stops. */
+  /** Waits for the run to end. Stops earlier at the client's timeout, at its disconnect, and when the server stops. */
   const answerWhole = async (call: ChatCall, of: ChatRun, { chat, signal }: AdmittedChat): Promise<Reply> => {
     const time = AbortSignal.timeout(chat.jetty.timeout_hint * 1000)
     const isOver = await engine.wait(of.run.id, AbortSignal.any([time, signal, call.stopping]))

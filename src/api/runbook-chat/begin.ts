@@ -25,13 +25,13 @@ export interface BeginDeps extends TaskRunDeps {
   audit: AuditTrail
 }
 
-/** A chat that was admitted, and where it stops to be waited for. */
+/** An admitted chat, with the signal that ends waiting for it. */
 export interface AdmittedChat extends PlacedAdmission {
   chat: RunbookChat
   signal: AbortSignal
 }
 
-/** What of a task its run needs, whether it is there or yet to be made. */
+/** The fields of a task that a run needs. The task may not exist yet. */
 type ChatTask = Pick<TaskRow, 'id' | 'name' | 'workflow'>
 
 const noRunbook = () =>
@@ -61,7 +61,7 @@ const noRunbookStep = (task: string) =>
     hint: 'Name a task that does not exist yet; it is created with a runbook step. Or run this task with POST /api/v1/run.',
   })
 
-/** What is to be run for a chat, without a place for it: everything about it is checked, and nothing written. */
+/** Plans the run of a chat: checks all of it, and writes nothing. The trajectory id is assigned later. */
 const planned = async (deps: BeginDeps, asked: AdmittedChat, task: ChatTask, texts: ChatTexts) => {
   const { chat, collection, identity } = asked
   const { jetty } = chat
@@ -101,8 +101,8 @@ const isUnknown = (engine: BeginDeps['engine'], workflow: string): boolean =>
     .some((problem) => problem.includes('No step registered for'))
 
 /**
- * The run that a chat asks for. Everything that can be refused is refused before its task is made, which happens where
- * there is none. Throws what is to be answered.
+ * Makes the request for the run of a chat. Creates the task if it does not exist, after all checks have passed. Throws
+ * the error to answer with.
  */
 export const requestOfChat = (deps: BeginDeps, asked: AdmittedChat): Promise<RunRequest> =>
   checkedRequest(deps, asked).catch((error: unknown) => {

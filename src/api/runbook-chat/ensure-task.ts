@@ -8,7 +8,7 @@ import { createTask, type TaskRow } from '../../store/tasks/tasks.ts'
 /** Workflow of a task created by a chat. */
 export const standardText = JSON.stringify(standardRunbookWorkflow())
 
-/** Creates the task that a chat names, with an audit entry; undefined when somebody else created it meanwhile. */
+/** Creates the task that a chat names, with an audit entry; undefined if another request has created it meanwhile. */
 export const makeChatTask = async (
   { database, audit }: { database: Database; audit: AuditTrail },
   identity: Identity,
@@ -44,7 +44,7 @@ export const makeChatTask = async (
   }
 }
 
-/** Somebody else was first: rolls back, so that the audit trail has one entry. */
+/** Rolls the transaction back when another request was first, so that the audit trail has one entry. */
 class Taken extends AppError {
   constructor() {
     super('already_exists', 'The task already exists')

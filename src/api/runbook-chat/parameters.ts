@@ -11,8 +11,8 @@ export interface ChatTexts {
 }
 
 /**
- * Builds the parameters of a chat's run. What the chat omits comes from the task, or is null: the paths of the standard
- * workflow refer to all of them.
+ * Builds the parameters of a chat's run. Values that the chat omits come from the task, or are null: the paths of the
+ * standard workflow refer to all of them.
  */
 export const parametersOf = async (
   database: Queries,

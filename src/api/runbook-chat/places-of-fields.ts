@@ -1,7 +1,7 @@
 import { AppError, type FieldIssue } from '../../lib/errors.ts'
 import { runbookBlockSchema } from '../../model/runbooks/runbook-chat.ts'
 
-/** Where a chat has the fields of runs, steps and preflight. */
+/** Paths of fields in a chat, by their names in runs, steps and preflight. */
 const elsewhere: Readonly<Record<string, readonly string[]>> = {
   instruction: ['messages'],
   runbook: ['messages'],

@@ -34,14 +34,17 @@ const knownRoles = new Set([...runbookRoles, 'user', 'assistant'])
 const joined = (messages: RunbookChatMessage[]): string | undefined =>
   messages.map(contentText).filter(Boolean).join('\n\n') || undefined
 
-/** What is added to the runbook: what the user says, or the whole conversation where there has been one. */
+/** Makes the text that follows the runbook: the user's message, or the whole conversation if there are several. */
 const promptOf = (messages: RunbookChatMessage[]): string | undefined => {
   const said = messages.filter(({ role }) => !runbookRoles.has(role))
   if (said.every(({ role }) => role === 'user')) return joined(said)
   return said.map((message) => `${message.role}: ${contentText(message)}`).join('\n\n')
 }
 
-/** The runbook and what is added to it; undefined where there is none. Throws the 422 for a message of neither. */
+/**
+ * Reads the runbook, and the text that follows it; undefined if there is none. Throws a 422 for a message that is
+ * neither.
+ */
 export const readMessages = ({
   messages,
 }: RunbookChat): { runbook: string | undefined; prompt: string | undefined } => {

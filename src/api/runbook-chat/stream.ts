@@ -27,8 +27,8 @@ export interface StreamOptions {
 }
 
 /**
- * Streams a run as chat completion chunks: first its ids, then its events, last its status. Event ids equal those of
- * the run's own stream, so that either can resume the other.
+ * Streams a run as chat completion chunks: its ids, its events, then its status. Event ids equal those of the run's own
+ * stream, so that a client can resume one with the other.
  */
 export async function* chatEvents(
   deps: StreamDeps,
@@ -63,7 +63,7 @@ export async function* chatEvents(
   yield failure(options.stopping.aborted ? serverStops() : runGone(), metadata)
 }
 
-/** Yields the events of a run until it has ended, the client is gone, or the server stops. */
+/** Yields the events of a run until it ends, the client disconnects, or the server stops. */
 async function* watchedUntil(
   deps: StreamDeps,
   run: RunRow,
@@ -81,7 +81,7 @@ async function* watchedUntil(
   }
 }
 
-/** What the client has received so far. */
+/** The part of a stream that the client has received. */
 interface Told {
   /** Last message of the agent. */
   message: string | undefined
@@ -129,7 +129,7 @@ function* lastChunks(
   yield { data: '[DONE]' }
 }
 
-/** Whether the step's text is the agent's last message. */
+/** Tells whether the step's text is the agent's last message. */
 const isOfAgent = ({ outputs }: StepRecord): boolean => 'results_dir' in (parsedObject(outputs ?? '') ?? {})
 
 const serverStops = () =>

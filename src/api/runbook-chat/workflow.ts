@@ -32,7 +32,7 @@ export const overridden = (workflow: Workflow, block: RunbookBlock): Workflow | 
   return { ...workflow, step_configs: { ...workflow.step_configs, ...Object.fromEntries(changed) } }
 }
 
-/** Whether a run can reach a runbook step: it is listed, or a branch of another step names it. */
+/** Tells whether a run can reach a runbook step: the step is listed, or a branch of another step names it. */
 export const hasRunbookStep = (workflow: Workflow): boolean => {
   const configs = Object.entries(workflow.step_configs ?? {})
   const isNamedBesides = (name: string): boolean =>
@@ -42,6 +42,6 @@ export const hasRunbookStep = (workflow: Workflow): boolean => {
 
 const isText = (value: unknown): boolean => typeof value === 'string' && value.trim() !== ''
 
-/** Whether the workflow contains a runbook of its own. */
+/** Tells whether the workflow contains a runbook of its own. */
 export const hasInstruction = (workflow: Workflow): boolean =>
   isText(workflow.init_params?.instruction) || runbookSteps(workflow).some(([, { instruction }]) => isText(instruction))

@@ -33,7 +33,8 @@ export const runbooksRoutes = ({ database, lending, ...deps }: RunbooksDeps): Ro
     const isLent = trial?.active || trial?.status === 'inactive'
     const environment = await deps.environmentOf(version, isLent ? trial.providers : [])
     return {
-      env: (name) => (secrets.includes(name) ? name : environment.get(name)), // only the existence of a secret matters
+      // the check needs only the name of a secret
+      env: (name) => (secrets.includes(name) ? name : environment.get(name)),
       lent: (name) => !secrets.includes(name) && environment.lent(name),
       secretParams: secrets,
     }
@@ -48,7 +49,7 @@ export const runbooksRoutes = ({ database, lending, ...deps }: RunbooksDeps): Ro
     },
 
     validateRunbook: async ({ body }) => {
-      // its parser is large, and few calls need it
+      // loaded on demand: the parser is large, and few requests need it
       const { validateRunbook } = await import('../../runbooks/format/validate.ts')
       return validateRunbook(body.content, body.level)
     },

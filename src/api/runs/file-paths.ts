@@ -5,7 +5,7 @@ import { resolveFiles } from '../../store/files/uploads.ts'
 /** Maximum number of listed issues. */
 const listedIssues = 50
 
-/** File paths as the caller wrote them, with their place in the request. */
+/** File paths as the caller wrote them, with the field that has them. */
 export interface GivenFiles {
   given: unknown[]
   loc: (string | number)[]

@@ -24,7 +24,7 @@ export interface RunsDeps extends DocumentDeps {
   settings: { syncWaitSeconds: number; maxInitParamsBytes: number; allowPrivateNetwork: string[] }
 }
 
-/** The document stands in the answer twice, and the outputs of the last step once more. */
+/** The answer contains the document twice, and the outputs of the last step once more. */
 const copiesOfAnswer = 2 * copiesOfDocument
 
 export const runsRoutes = (deps: RunsDeps): Route[] => {

@@ -13,7 +13,7 @@ export interface RunTrial {
   reserve(request: KeyedRequest): Promise<Loan | undefined>
   /** Takes the count back. */
   release(runKey: string): Promise<unknown>
-  /** What is left after a run that was counted. */
+  /** Tells how much of the trial is left after a counted run. */
   leftAfter(runId: string): Promise<TrialLeft | undefined>
 }
 

@@ -52,7 +52,7 @@ export const startRunOnce = async (deps: StartOnceDeps, asked: RunToStart): Prom
   const scope = asked.call.idempotencyScope
   if (scope === undefined) return startOrFind(deps, asked, { ...(await asked.prepare()), key }, true)
   const claim = { scope, fingerprint: fingerprintOf(asked.sent), runKey: key }
-  // Before anything is prepared: what the request names may be gone by now.
+  // Looked up before the preparation: files that the request names may have been deleted since the first attempt.
   const earlier = (await findClaim(database, sealer, claim))?.runKey
   const run = earlier ? await findRunByKey(database, earlier) : undefined
   if (run) return firstAnswer(asked, run)
@@ -108,7 +108,7 @@ const start = async (
   } catch (error) {
     // Postgres went away with the answer: the run may be there, and then it needs its files and its loan.
     if (isDatabaseUnavailable(error)) started?.()
-    // A loan of a request with an Idempotency-Key waits for the repetition; the sweep takes what is left.
+    // The loan of a request with an Idempotency-Key stays for its repetition. The sweep returns loans that remain.
     else if (loan && call.idempotencyScope === undefined) await trial?.release(request.key).catch(() => {})
     throw error
   }

@@ -43,7 +43,8 @@ const requestOf = async (deps: TaskRunDeps, call: RunCall): Promise<RunRequest> 
   const { database, settings } = deps
   const { collection, task, params, body, files, identity } = call
   if (!task) throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
-  // Files may take long to arrive: the environment may have a new version by now, and the collection may be gone.
+  // Read again after an upload, which may take long: the environment may have a new version, and the collection may be
+  // deleted.
   const environmentId = files.length > 0 ? await currentEnvironment(database, collection.id) : task.environment_id
   if (environmentId === undefined) throw new AppError('not_found', 'Collection not found')
   checkParameters(body, files.length > 0, settings.maxInitParamsBytes)

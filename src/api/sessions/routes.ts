@@ -87,7 +87,7 @@ export const sessionsRoutes = (deps: SessionsDeps): Route[] => {
   const publicOrigin = originOf(settings.publicUrl)
   const isSecure = settings.publicUrl?.startsWith('https:') ?? false
   const openSession = makeOpenSession(deps)
-  /** Collections whose audit trail tells of a session: those of its key. The admin token is of none. */
+  /** Names the collections whose audit trail records a session: those of its key. The admin token has none. */
   const concernedBy = async (keyId: number | null) => (keyId === null ? [] : collectionsOfKey(database, keyId))
 
   return implement(sessionsContract, {

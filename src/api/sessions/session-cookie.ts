@@ -3,7 +3,7 @@ import { sessionCookieName } from '../../http/credentials.ts'
 interface CookieOptions {
   /** Host header of the request. */
   host: string | undefined
-  /** Whether people reach the server over HTTPS. */
+  /** True if browsers reach the server over HTTPS. */
   isSecure: boolean
 }
 

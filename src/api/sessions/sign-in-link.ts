@@ -4,7 +4,7 @@ import { hashWithToken, newSessionSecret } from '../../lib/secrets/session-secre
 import { now } from '../../lib/time.ts'
 import { createSignInCode } from '../../store/collections/sign-in-codes.ts'
 
-/** How long a sign-in link is good. */
+/** Lifetime of a sign-in link. */
 const goodForMs = 10 * 60_000
 
 /**

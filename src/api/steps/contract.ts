@@ -12,7 +12,7 @@ const member = textSchema
   .optional()
   .describe('Name of one member; left out, the whole object is returned.')
 
-/** What a value may be a part of. */
+/** Parts of a step that contain values. */
 export const stepSections = ['inputs', 'outputs', 'config'] as const
 
 export const stepsContract = {

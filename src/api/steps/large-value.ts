@@ -4,7 +4,7 @@ import type { LargeValue } from '../../model/runs/step.ts'
 /** Characters of a preview. */
 export const previewCharacters = 1_000
 
-/** Writes what stands in the place of a large value: `beginning` is the start of its JSON text. */
+/** Writes the reference that replaces a large value: `beginning` is the start of its JSON text. */
 export const referenceText = ({ beginning, bytes, href }: { beginning: string; bytes: number; href: string }): string =>
   JSON.stringify({ $large: { bytes, ...previewOf(beginning.trimStart()), href } } satisfies LargeValue)
 
@@ -25,5 +25,5 @@ const stringBeginning = (text: string): string => {
   return withoutHalf(JSON.parse(`${cut}"`) as string)
 }
 
-/** A character above U+FFFF takes two places: without the first of them when the second was cut off. */
+/** Removes the first half of a surrogate pair (a character above U+FFFF) whose second half was cut off. */
 const withoutHalf = (text: string): string => (/[\uD800-\uDBFF]$/.test(text) ? text.slice(0, -1) : text)

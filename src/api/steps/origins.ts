@@ -3,9 +3,9 @@ import { nameInWorkflow } from '../../engine/program/program.ts'
 import { pathsOf, type Source } from '../../engine/program/source.ts'
 import { canonicalJson } from '../../lib/json/json-text.ts'
 
-/** What a step's record says about the values of its parameters. */
+/** Facts of a step's record about the values of its parameters. */
 export interface RecordedInputs {
-  /** The recorded value of a parameter; undefined where it is not known or too large to compare. */
+  /** Reads the recorded value of a parameter; undefined if it is unknown or too large to compare. */
   value(parameter: string): unknown
   /** Messages of the step's warnings. */
   warnings: readonly string[]
@@ -16,7 +16,7 @@ export interface RecordedInputs {
 /** Characters of an expression; a longer one is cut off. */
 const longestExpression = 2_000
 
-/** The expression that each parameter of a step was read from. Parameters with literal values are left out. */
+/** Finds the expression behind each parameter of a step. Leaves out parameters with literal values. */
 export const originsOf = (bindings: readonly Binding[], recorded: RecordedInputs): Record<string, string> => {
   const origins: [string, string][] = []
   for (const binding of bindings) {
@@ -26,11 +26,14 @@ export const originsOf = (bindings: readonly Binding[], recorded: RecordedInputs
   return Object.fromEntries(origins)
 }
 
-/** Whether any parameter has a second expression, so that the steps before decide which one was used. */
+/** Tells whether a parameter has a second expression. Earlier steps then decide which of the two was used. */
 export const hasAlternatives = (bindings: readonly Binding[]): boolean =>
   bindings.some(({ fallback }) => fallback !== undefined && fallback.kind !== 'value')
 
-/** A path that led to nothing leaves the parameter to its static value; a warning says so unless the step was skipped. */
+/**
+ * Finds the source that was used. If a path had no value, it is the static value; a warning says so, unless the step
+ * was skipped.
+ */
 const usedSource = ({ parameter, source, fallback }: Binding, { value, warnings, before }: RecordedInputs): Source => {
   if (!fallback) return source
   const warning = `parameter '${parameter}': `

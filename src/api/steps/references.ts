@@ -10,7 +10,7 @@ export interface Referenced {
   pointers: string[]
 }
 
-/** An object with more members comes by reference as a whole. */
+/** An object with more members is shown as one reference. */
 const mostMembers = 1_000
 
 /**

@@ -58,7 +58,7 @@ export const systemChecks = (
   queueCheck(ready, facts.queued, facts.isWorked),
 ]
 
-/** Whether runbooks can be carried out. Only they need a sandbox, so a missing one is a warning. */
+/** Checks whether this process can execute runbooks. Only they need a sandbox, so a missing one is a warning. */
 export const sandboxCheck = ({ works, found, remedy }: SandboxFindings, isolates: boolean): SystemCheck => {
   if (!works) {
     return warning(

@@ -4,7 +4,7 @@ import { now, timestamp } from '../../lib/time.ts'
 import type { SystemState } from '../../model/system.ts'
 import { databaseSizes, storedTotals } from '../../store/system/sizes.ts'
 
-/** Sizes are asked of the file system, file by file: once a minute at most, whoever asks. */
+/** Sizes come from the file system, file by file, so they are cached for a minute. */
 const keptMs = 60_000
 
 const diskOf = async (folder: string): Promise<{ free: number | null; total: number | null }> => {

@@ -1,14 +1,14 @@
-/** What the routes about the server need of its parts, which the API does not know. */
+/** Facts about the parts of a server that the API shows and cannot read itself. */
 export interface SystemPort {
   role: 'all' | 'api' | 'worker'
-  /** Most steps that this process executes at once. */
+  /** Maximum steps that this process executes at a time. */
   slots: number
   dataDir: string
   /** Names of the keys that are lent to trials. */
   lentKeys: readonly string[]
   /** Providers that are known by name, with the variables of their keys. */
   providers: readonly { name: string; keys: readonly string[] }[]
-  /** What became of this process's calls to providers. */
+  /** Outcomes of this process's calls to providers. */
   health(): readonly ProviderCalls[]
   /** The kind of sandbox in use; `probe` tries it, and is missing where this process executes no runbooks. */
   sandbox: { kind: string; isolates: boolean; probe: (() => Promise<SandboxFindings>) | undefined }

@@ -40,5 +40,5 @@ export const listedVersionText = (row: VersionRow & { workflow: string | null },
     changeset: withChangeset ? dataText(row as WholeVersionRow, (value) => value !== null) : 'null',
   })
 
-/** One version as JSON text. */
+/** Writes a version as JSON. */
 export const versionText = (row: WholeVersionRow): string => withRaw(members(row), { data: dataText(row, () => true) })

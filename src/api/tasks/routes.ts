@@ -56,7 +56,7 @@ const stored = (
     : { croissant_metadata: croissant === null ? null : (memberText(text, 'croissant_metadata') ?? null) }),
 })
 
-/** Entity tag of what a PUT can change. */
+/** Makes the entity tag of the fields that a PUT can change. */
 const taskTag = (row: TaskRow): string => {
   const { collection_name: _, workflow: __, ...state } = row
   return entityTag(state)

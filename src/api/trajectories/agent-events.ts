@@ -7,7 +7,7 @@ import { newestStepEvents, type StepEventRow } from '../../store/runs/step-event
 import type { StepRecord } from '../../store/runs/step-row.ts'
 import type { ShownDefinition } from './definitions.ts'
 
-/** What an event of an agent is called among all that is told of a run. */
+/** Types of log events, by type of agent event. */
 export const agentLogTypes = {
   phase: 'agent_phase',
   message: 'agent_message',
@@ -42,7 +42,7 @@ const levelOf = (event: NewAgentEvent): LogEvent['level'] => {
   return event.type === 'warning' ? 'warning' : 'info'
 }
 
-/** What an agent did, as text for people. */
+/** Describes an event of an agent in one line of text. */
 export const agentLine = (event: NewAgentEvent): string => {
   switch (event.type) {
     case 'message':
@@ -62,9 +62,9 @@ export const agentLine = (event: NewAgentEvent): string => {
 
 const clip = (text: string): string => (text.length > longestLine ? `${text.slice(0, longestLine - 1)}…` : text)
 
-/** Of each runbook so many events stand in the document of its run, a line each; the log has all, whole. */
+/** Maximum events of a runbook in the document of its run, one line each. The log has all of them in full. */
 const mostInDocument = 50
-/** Of a run with many, as in a loop, the newest ones. */
+/** Maximum runbooks with events in a document: the newest ones. A loop may execute many. */
 const mostRunbooks = 20
 
 /** The steps with what agents did last in them beside their warnings. */

@@ -2,20 +2,20 @@ import type { Binding } from '../../engine/program/bindings.ts'
 import { nameInWorkflow, type Program } from '../../engine/program/program.ts'
 import type { Programs } from '../../engine/program/programs.ts'
 
-/** What a trajectory shows of its workflow; the same for all runs of one definition. */
+/** The parts of a workflow that a trajectory shows. Runs of one definition share them. */
 export interface ShownDefinition {
   totalSteps: string
   stepCount: number
   stepConfigs: string
   /** Steps may run in parallel, so an earlier step may change after a later one. */
   isParallel: boolean
-  /** Whether steps may have agents. */
+  /** True if a step may run an agent. */
   hasRunbooks: boolean
   /** Looks a step up by its recorded name. */
   step(recorded: string): ShownStep
 }
 
-/** What a trajectory shows of a step of its workflow. The activity, config and dependencies are JSON texts. */
+/** The parts of a workflow step that a trajectory shows. Activity, config and dependencies are JSON texts. */
 export interface ShownStep {
   activity: string
   config: string

@@ -42,7 +42,7 @@ export const summaryText = (
     outline(run, steps, definition, publicUrl, (step, readyAt) => stepSummaryText(step, definition, { readyAt })),
   )
 
-/** What is shown of a step and stands in other rows. */
+/** Facts of a step that come from other rows. */
 export interface BesideStep {
   readyAt: Date | null
   progress?: StepProgress | undefined
@@ -108,7 +108,7 @@ const callTokens = ({ prompt_tokens, completion_tokens, total_tokens }: StepUsag
   total_tokens,
 })
 
-/** What the model calls of a run used; undefined when none is recorded. */
+/** Sums the usage of a run's model calls; undefined if none is recorded. */
 const usageOfRun = (steps: StepSummaryRow[]): StepUsage | undefined => {
   let sum: StepUsage | undefined
   for (const step of steps) {
@@ -199,10 +199,10 @@ export const identityOf = (run: Pick<RunRow, 'name' | 'trajectory_id' | 'workflo
   }
 }
 
-/** The one page of the web UI that shows this run. */
+/** Makes the address of the run's page in the web UI. */
 export const trajectoryUrl = (run: { name: string; trajectory_id: string }, publicUrl: string): string =>
   `${publicUrl}/${run.name}/${run.trajectory_id}`
 
-/** Never less than none. */
+/** Seconds from one time to the other, at least 0. */
 export const secondsBetween = (from: Date | null, to: Date | null): number | null =>
   from && to ? Math.max(0, (to.getTime() - from.getTime()) / 1000) : null

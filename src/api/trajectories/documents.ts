@@ -63,13 +63,13 @@ export const documentOf = async (
   return wholeText(deps, run, steps, definition)
 }
 
-/** Adds what is left of the run's trial. */
+/** Adds the rest of the run's trial. */
 const withTrial = async <Run extends RunSummaryRow>({ lending }: DocumentDeps, run: Run): Promise<Run> => {
   const trial = run.on_trial ? await lending.leftAfter(run.id) : undefined
   return trial ? { ...run, trial } : run
 }
 
-/** Adds the version of the task, and what is left of the run's trial. */
+/** Adds the version of the task, and the rest of the run's trial. */
 export const withFacts = async <Run extends RunSummaryRow>(deps: DocumentDeps, run: Run): Promise<Run> => {
   const [numbered = run] = await withVersionNumbers(deps.database, [run])
   return withTrial(deps, numbered)

@@ -5,21 +5,21 @@ import { childProgress } from '../../store/runs/child-progress.ts'
 import type { StepRecord } from '../../store/runs/step-row.ts'
 import type { ShownDefinition } from './definitions.ts'
 
-/** As the JSON text that a definition shows. */
+/** The activity as the JSON text that a definition shows. */
 const fanOut = JSON.stringify('list_emit_await')
 
-/** Whether a step has started runs and waits for them. */
+/** Tells whether a step waits for child runs. */
 export const isFanningOut = (step: Pick<StepRecord, 'name' | 'status'>, definition: ShownDefinition): boolean =>
   step.status === 'running' && definition.step(step.name).activity === fanOut
 
-/** How many items a step was given; null where its inputs do not say. */
+/** Counts the items of a step; null if its inputs do not contain them. */
 export const itemsOf = ({ inputs }: StepRecord): number | null => {
   const given = inputs === null ? undefined : parsedObject(inputs)
   const lists = isObject(given) ? [given.items_path, given.items] : []
   return lists.find((list) => Array.isArray(list))?.length ?? null
 }
 
-/** How far the runs are that a step has started. */
+/** Counts the child runs of a step by status. */
 export const progressOf = async (
   database: Queries,
   step: Pick<StepRecord, 'run_id' | 'seq'>,
@@ -30,7 +30,7 @@ export const progressOf = async (
   return { total, begun, ended: begun - pending - running, completed, failed, cancelled }
 }
 
-/** The steps of a run that wait for runs they have started, by their numbers, with how far those are. */
+/** Counts the child runs of each step that waits for some, by the step's number. */
 export const progressOfSteps = async (
   database: Queries,
   steps: StepRecord[],

@@ -107,7 +107,7 @@ const readPage = async <View extends RunView>(
 
 type FilterQuery = Omit<
   Pick<ListCall['query'], keyof typeof runFilterFields>,
-  'label' | 'label_not' // which label leads the search is found out by the caller
+  'label' | 'label_not' // the caller chooses the label that leads the search
 >
 
 /** The filter that the query of a list states, without labels. */

@@ -17,7 +17,7 @@ const plain = (at: Date, level: LogEvent['level'], type: string, message: string
   attributes: {},
 })
 
-/** What happened to a run before its first step, oldest first. */
+/** Lists the events of a run before its first step, oldest first. */
 export const openingEvents = (run: RunRow): LogEvent[] => {
   if (run.ingested) {
     const message = `Run ${run.trajectory_id} of ${run.name} was ingested from elsewhere as ${run.status}`
@@ -27,11 +27,11 @@ export const openingEvents = (run: RunRow): LogEvent[] => {
   return [created, ...struckOutEvents(run)]
 }
 
-/** That a run began to execute. */
+/** Makes the event of a run's first execution. */
 export const startedEvents = (run: RunRow): LogEvent[] =>
   run.started_at && !run.ingested ? [plain(run.started_at, 'info', 'run_started', 'Run started')] : []
 
-/** How a run ended. */
+/** Makes the events of a run's end. */
 export const closingEvents = (run: RunRow): LogEvent[] => {
   if (!run.ended_at || run.ingested) return []
   const level = run.status === 'failed' ? 'error' : 'info'
@@ -39,8 +39,8 @@ export const closingEvents = (run: RunRow): LogEvent[] => {
 }
 
 /**
- * What happened in a run, oldest first. All of it follows from the run and its steps; only warnings are stored, and what
- * agents did (`told`).
+ * Lists the events of a run, oldest first. They follow from the run and its steps; only warnings and events of agents
+ * (`told`) are stored.
  */
 export const logEvents = (
   run: RunRow,
@@ -71,7 +71,7 @@ export const logEvents = (
 export const isCarried = ({ origin }: StepRecord): boolean =>
   origin !== null && (JSON.parse(origin) as { kind: string }).kind === 'rerun'
 
-/** It was executed in another run, at another time; here it was there from the beginning. */
+/** Makes the event of a step that was copied from another run. The copy exists from the run's beginning. */
 export const carriedEvent = (run: RunRow, step: StepRecord, definition: ShownDefinition): LogEvent => {
   const origin = JSON.parse(step.origin ?? '{}') as { trajectory_id: string }
   const message = `Step '${step.name}' was carried over from run ${origin.trajectory_id}`
@@ -99,7 +99,7 @@ export const stepEvents = (step: StepRecord, definition: ShownDefinition, during
   return [...start, ...during, ...end]
 }
 
-/** The events of a step before and after those of its agent. */
+/** Splits the events of a step into those before and those after its agent's. */
 export const stepEventParts = (
   step: StepRecord,
   definition: ShownDefinition,

@@ -43,7 +43,7 @@ export const runSummaryText = async (
   })
 }
 
-/** Where the `init_params` of a run are returned whole. */
+/** Address that returns the complete `init_params` of a run. */
 const initParamsHref = ({ name, trajectory_id }: RunRow): string =>
   `/api/v1/trajectory/${name.split('/').map(encodeURIComponent).join('/')}/${encodeURIComponent(trajectory_id)}/init_params`
 

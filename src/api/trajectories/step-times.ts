@@ -10,7 +10,7 @@ import type { ShownDefinition } from './definitions.ts'
 
 type TimedStep = Omit<StepRecord, 'inputs' | 'outputs' | 'changed'>
 
-/** Tells when a step could have begun; null for one that was skipped or carried over. */
+/** Computes the time at which a step could have begun; null for a skipped or copied step. */
 export type ReadyTimes = (step: TimedStep) => Date | null
 
 const later = (one: Date, other: Date | undefined): Date => (other && other > one ? other : one)
@@ -49,7 +49,8 @@ const originKind = ({ origin }: TimedStep): string | undefined =>
   origin === null ? undefined : (JSON.parse(origin) as { kind?: string }).kind
 
 const recordedAttempts = (step: TimedStep): AttemptAttributes[] => {
-  const isCopied = step.origin !== null && originKind(step) !== 'rerun' // what was copied tells of other attempts
+  // the warnings of a copy describe attempts of another run
+  const isCopied = step.origin !== null && originKind(step) !== 'rerun'
   return isCopied || step.warnings === null ? [] : attemptsAmong(JSON.parse(step.warnings) as StepLog[])
 }
 
@@ -77,7 +78,7 @@ const waitsOf = new Map([
 /** A wait without an end is due that late. */
 const farAway = Date.UTC(9000, 0)
 
-/** What a step waits for; undefined when it does not. */
+/** Describes the wait of a step; undefined if it does not wait. */
 export const waitOf = (step: TimedStep, definition: ShownDefinition): Step['wait'] => {
   if (step.wake_at === null || step.ended_at !== null || step.status !== 'running') return undefined
   const due = timestamp(step.wake_at)

@@ -20,26 +20,26 @@ import { runSummaryText } from './run-summary.ts'
 import { type ReadyTimes, readyTimesOf } from './step-times.ts'
 import { waitingOf } from './waiting.ts'
 
-/** As the JSON text that a definition shows. */
+/** The activity as the JSON text that a definition shows. */
 const waitsForPerson = JSON.stringify(approvalActivity)
 const stepsAtOnce = 200
 const eventsAtOnce = 500
-/** How often a stream tells how far the runs of a fan-out are. */
+/** Interval of progress events of a fan-out. */
 const progressMs = 1_000
 
 export interface RunWatch {
   /** Id of the last event that the client has; undefined for none. */
   after: number | undefined
-  /** `summary`: steps come without their values. */
+  /** `summary`: events of steps omit their values. */
   view: 'full' | 'summary'
   signal: AbortSignal
   memory?: AnswerMemory
 }
 
 /**
- * One run as server-sent events. Everything is read from storage, so that any process can serve it: the id of an
- * event is the number of the change it reports. Without `after` a snapshot comes first; then what changes, transitions
- * in between merged; last `end`, once the run has ended.
+ * Streams a run as server-sent events. It reads everything from the database, so any process can serve it. The id of an
+ * event is the number of the change that it reports. Without `after` the stream begins with a snapshot. Changes follow,
+ * with intermediate transitions merged, and `end` once the run has ended.
  */
 export async function* watchRun(
   deps: DocumentDeps & { pulse: Pulse },
@@ -98,7 +98,7 @@ export async function* watchRun(
   }
 }
 
-/** Steps that wait for runs they have started, with what was told last of how far those are. */
+/** Steps that wait for child runs, with the progress that was sent last. */
 type FanOuts = Map<number, { step: StoredStep; total?: number | null; told: string }>
 
 const noteFanOuts = (fanOuts: FanOuts, steps: StoredStep[], definition: ShownDefinition): void => {
@@ -108,7 +108,10 @@ const noteFanOuts = (fanOuts: FanOuts, steps: StoredStep[], definition: ShownDef
   }
 }
 
-/** The ends of children change no step of their parent: how far they are is asked for once a second, where it is told. */
+/**
+ * Yields the progress of fan-outs. A child that ends does not change its parent's row, so a query counts the children
+ * once a second.
+ */
 async function* progressEvents(database: Queries, fanOuts: FanOuts, memory: AnswerMemory): AsyncGenerator<ServerEvent> {
   for (const one of fanOuts.values()) {
     if (one.total === undefined) one.total = await countItems(database, one.step, memory)
@@ -137,7 +140,7 @@ interface News {
   until: number
 }
 
-/** What has changed in a run since `after`: its steps, and what agents did in them; a bounded part of it where it is much. */
+/** Reads the changes of a run after `after`: its steps and the events of their agents, up to a limit. */
 const newsOf = async (
   database: Queries,
   run: RunAtOnce,
@@ -159,7 +162,7 @@ interface Change {
   of: StoredStep | StepEventRow | 'status' | 'labels'
 }
 
-/** What changed, by its numbers; the end of the run after everything else, for after it nobody listens. */
+/** Sorts changes by number. The end of the run comes last, because clients disconnect after it. */
 const inOrder = (
   run: RunAtOnce,
   steps: StoredStep[],
@@ -174,17 +177,17 @@ const inOrder = (
   if (!isOver && isDue(run.changed)) changes.push({ number: run.changed, of: 'status' })
   changes.sort((left, right) => (left.number ?? 0) - (right.number ?? 0))
   if (isOver && until === run.newest && run.changed > seen) {
-    // The end and the last step are written together, in any order; labels may have come later.
+    // The end and the last step are written together, in any order, and labels may have changed later.
     const isBehind = run.changed < (changes.at(-1)?.number ?? 0)
     changes.push({ number: isBehind ? undefined : run.changed, of: 'status' })
   }
   return changes
 }
 
-/** How many events of a step that still runs were told: what was told with its start is not told again with its end. */
+/** Number of events sent for each running step, so that the end of the step does not send them again. */
 type Told = Map<number, number>
 
-/** What the state of a step does not say by itself. */
+/** Selects the events that the state of a step does not imply. */
 const toldOf = (step: StepRecord, definition: ShownDefinition): LogEvent[] =>
   stepEvents(step, definition).filter(({ level, type }) => level !== 'info' || !type.startsWith('step_'))
 
@@ -212,7 +215,7 @@ async function* eventsOf(
       if (step) yield { ...id, event: 'step', data: stepText(run, step, definition, { readyAt: readyAt(of) }) }
       end()
     }
-    // The status stays `running` while a person is waited for: so it is told again when that begins and ends.
+    // The status stays `running` while a step waits for a decision, so it is sent again when the wait begins and ends.
     if (definition.step(of.name).activity === waitsForPerson) yield { event: 'status', data: statusText(run) }
   }
 }
@@ -232,6 +235,6 @@ const statusText = (run: RunRow): string =>
     error: run.error,
   } satisfies EventData['status'])
 
-/** All labels, not only the one that changed: so the event tells of removed labels too, and may be sent twice. */
+/** Lists all labels, so that the event also reports removed ones and may be sent twice. */
 const labelsEventText = (run: RunRow): string =>
   objectText<EventData['label']>({ trajectory_id: run.trajectory_id, labels: new WrittenJson(run.labels) })

@@ -2,7 +2,7 @@ import { timestamp } from '../../lib/time.ts'
 import type { LogEvent } from '../../model/runs/run-events.ts'
 import type { AttemptRow } from '../../store/webhooks.ts'
 
-/** What became of the webhook of a run, as events of its log. */
+/** Makes log events of the deliveries of a run's webhook. */
 export const deliveryEvents = (attempts: AttemptRow[]): LogEvent[] =>
   attempts.map(({ n, delivered, status_code, error, started_at, duration_ms, by_hand }) => ({
     timestamp: timestamp(started_at),

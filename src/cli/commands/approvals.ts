@@ -62,7 +62,7 @@ const approve = async (
   )
 }
 
-/** The one step of a run that waits for a decision. */
+/** Finds the one step of a run that waits for a decision. */
 const waitingStep = async ({ client }: Session, place: RunPlace): Promise<string> => {
   const run = await client.getTrajectory({ params: place })
   const waiting = Object.values(run.steps).filter(

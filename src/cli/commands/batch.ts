@@ -147,7 +147,7 @@ const run = async (session: Session, task: string, items: string, options: RunOp
   if (target !== '-') showEnd(session, batch)
 }
 
-/** Prints the result; the exit code tells whether every run completed. */
+/** Prints the result. The exit code says whether every run completed. */
 const showEnd = ({ out }: Session, batch: Batch): void => {
   out.answer(batch, () => errorsText(batch))
   if (batch.error) out.note(`${pc.red('error:')} ${safe(batch.error)}`)

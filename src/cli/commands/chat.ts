@@ -84,14 +84,14 @@ const homeCollection = async ({ client }: Session): Promise<string> => {
   )
 }
 
-/** What is left of the trial, if the call belonged to one. */
+/** Describes the rest of the trial, if the call belonged to one. */
 const trialLeft = ({ headers }: Response): string[] => {
   const runs = headers.get('x-jetty-trial-runs-remaining')
   const minutes = headers.get('x-jetty-trial-minutes-remaining')
   return runs === null ? [] : [`trial: ${runs} runs, ${minutes} minutes remaining`]
 }
 
-/** Where the call is recorded, or that it is not. */
+/** Describes where the call is recorded, if it is. */
 const placeOf = ({ headers }: Response, collection: string): string => {
   const id = headers.get('x-jetty-trajectory-id')
   return id === null || headers.get('x-jetty-record') === 'off'

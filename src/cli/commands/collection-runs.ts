@@ -24,7 +24,7 @@ export interface RunListOptions {
 type Query = NonNullable<Parameters<Session['client']['listCollectionRuns']>[0]['query']>
 type Run = Awaited<ReturnType<Session['client']['listCollectionRuns']>>['runs'][number]
 
-/** Whether a filter needs the list over the whole collection. */
+/** Tells whether a filter needs the list of the whole collection. */
 export const needsCollectionList = (options: RunListOptions): boolean =>
   [options.model, options.minCost, options.maxCost, options.error, options.parent, options.format].some(
     (one) => one !== undefined,

@@ -116,7 +116,7 @@ const modelCheck = async ({ client }: Session): Promise<MachineCheck[]> => {
   return [{ name: 'models', state: 'ok', found }]
 }
 
-/** What the server finds about itself; it tells only the admin token. */
+/** Asks the server for its own checks, which need the admin token. */
 const ownChecks = async ({ client }: Session): Promise<MachineCheck[]> => {
   const found = await client.getSystem().catch(() => undefined)
   return (found?.checks ?? []).map(({ name, remedy, ...rest }) => ({

@@ -31,7 +31,7 @@ interface ChangeOptions extends CadenceOptions {
   catchUp?: CatchUp
 }
 
-/** What `create` and `update` both take. */
+/** Adds the options that `create` and `update` share. */
 const addFields = (command: Command): Command =>
   addCadenceOptions(command)
     .option('-p, --param <name=value>', 'a parameter of its runs, instead of the default of the task', collect)
@@ -175,7 +175,7 @@ const show = async ({ client, out }: Session, [place]: [string]): Promise<void> 
   out.answer(routine, () => overview(routine))
 }
 
-/** What the options of `create` and `update` say in the words of the API. */
+/** Converts the options of `create` and `update` to fields of the API. */
 const fieldsOf = (options: ChangeOptions) => ({
   ...(options.param && { init_params_overrides: assembled(options.param.map(parseAssignment)) }),
   ...(options.secret && { secret_params: secretsOf(options.secret) }),
@@ -244,7 +244,7 @@ const runs = async ({ client, out }: Session, [place]: [string], { limit }: { li
 
 const remove = async ({ client, out }: Session, [place]: [string], { yes }: { yes?: boolean }): Promise<void> => {
   const at: RoutinePlace = parseRoutine(place)
-  await client.getRoutine({ params: at }) // what is not there needs no question
+  await client.getRoutine({ params: at }) // fails before the question if the routine does not exist
   await confirm(`This deletes the routine ${routineText(at)}.`, yes)
   const answer = await client.deleteRoutine({ params: at })
   out.answer(answer, () => `Deleted ${routineText(at)}`)

@@ -96,7 +96,7 @@ export const warnAboutParameters = async (
   for (const sentence of aboutParameters(known, given, `${place.collection}/${place.task}`)) out.warn(sentence)
 }
 
-/** Prints what came out; a run that did not complete decides the exit code. */
+/** Prints the outputs. The exit code says whether the run completed. */
 export const showEnd = ({ out }: Session, trajectory: Trajectory): void => {
   out.answer(trajectory, () =>
     trajectory.status === 'completed' ? JSON.stringify(lastOutputs(trajectory), null, 2) : '',
@@ -111,7 +111,7 @@ const webhookSecretOf = (name: string | undefined): { webhook_secret?: string } 
   return secret === undefined ? {} : { webhook_secret: secret }
 }
 
-/** Secrets come from the environment: an argument could be read by everybody on the machine. */
+/** Reads secrets from the environment: every user of the machine can read arguments. */
 export const secretsOf = (names: string[], option = '--secret'): Record<string, string> =>
   Object.fromEntries(
     names.map((name) => {

@@ -97,7 +97,7 @@ const keepSecret = ({ client }: Session, { collection }: TaskPlace, name: string
 const howToKeep = (names: readonly string[]): string =>
   `Save ${names.length > 1 ? 'them' : 'it'} in the collection: ${names.map((name) => `--set-secret ${name}`).join(' ')}`
 
-/** Fails when something is missing that runs do not bring; variables come with each run. */
+/** Throws if a secret is missing that runs do not bring. Variables come with each run. */
 const requireReady = async (session: Session, place: TaskPlace, request: RunbookRequest): Promise<void> => {
   const look = async (): Promise<RunbookPreflight> => {
     const found = await lookRemotely(session, place.collection, request, [])

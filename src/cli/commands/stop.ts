@@ -31,7 +31,7 @@ const askToStop = ({ pid }: ServerNote): void => {
     process.kill(pid, 'SIGTERM')
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (code === 'ESRCH') return // it has ended by itself
+    if (code === 'ESRCH') return // it has ended already
     throw new AppError('forbidden', `The server (process ${pid}) belongs to another user`, {
       hint: 'Stop it as that user, or as root.',
       cause: error,

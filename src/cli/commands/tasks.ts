@@ -124,7 +124,7 @@ const search = async (
 
 const remove = async ({ client, out }: Session, [place]: [string], options: { yes?: boolean }): Promise<void> => {
   const params = parseTask(place)
-  await client.getTask({ params }) // what is not there needs no question
+  await client.getTask({ params }) // fails before the question if the task does not exist
   await confirm(`This deletes the task ${placeText(params)} with its versions.`, options.yes)
   const answer = await client.deleteTask({ params })
   out.answer(answer, () => `Deleted ${placeText(params)}`)

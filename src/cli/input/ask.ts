@@ -2,7 +2,7 @@ import { AppError } from '../../lib/errors.ts'
 import { safe } from '../show/output.ts'
 import { readInputText } from './inputs.ts'
 
-/** Whether a person can be asked. */
+/** Tells whether a person can answer questions. */
 export const isAnswered = (): boolean => process.stdin.isTTY === true
 
 const interrupted = () => new DOMException('cancelled', 'AbortError')
@@ -20,7 +20,7 @@ export const askSecret = async (message: string): Promise<string> => {
 export const askText = async (message: string, preset?: string): Promise<string> => {
   const { isCancel, text } = await import('@clack/prompts')
   const answer = await text({
-    message: safe(message), // it may contain text of an untrusted file
+    message: safe(message), // the text may come from an untrusted file
     output: process.stderr,
     ...(preset === undefined ? {} : { initialValue: preset }),
     validate: (value) => (value?.trim() ? undefined : 'It cannot be empty.'),

@@ -70,7 +70,7 @@ export const readTaskFile = (path: string): TaskFile => {
   })
 }
 
-/** Whether a member resembles one of a workflow, so that the server can suggest the right name. */
+/** Tells whether a member resembles one of a workflow, so that the server can suggest the right name. */
 const looksLikeWorkflow = (value: object): boolean =>
   Object.keys(value).some((key) => nearest(key, sections) !== undefined)
 

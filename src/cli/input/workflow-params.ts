@@ -13,8 +13,8 @@ const reference = /\binit_params\b(?:\.([\w-]+)|\[(?:'([^']+)'|"([^"]+)")\])?/g
 const always = ['file_paths']
 
 /**
- * Parameters of a workflow: those with defaults and those its steps refer to. Undefined when a step reads all of
- * `init_params`, since any name may then be used.
+ * Lists the parameters of a workflow: those with defaults, and those to which its steps refer. Undefined if a step
+ * reads all of `init_params`, since any name may then be used.
  */
 export const workflowParameters = ({
   init_params: presets,

@@ -27,7 +27,7 @@ const spellings = (name: string): string[] => [name, `${name}_path`, `${name}_pa
 
 /**
  * Finds members of a JSON or YAML text by dotted path. A path that leads beyond the text gives its deepest existing
- * member. Names that contain dots are found too.
+ * member. Names may contain dots.
  */
 export const documentPlaces = (text: string): ((path: string) => TextPlace) => {
   const lines = new LineCounter()
@@ -66,7 +66,7 @@ export const jsonOfYaml = (path: string, text: string): string => {
   return jsonText(document.toJS({ mapAsMap: true }))
 }
 
-/** Objects arrive as maps: a JavaScript object would put numeric keys first. */
+/** Objects are read as maps, because a JavaScript object would move numeric keys to the front. */
 const jsonText = (value: unknown): string => {
   if (value instanceof Map) {
     return `{${[...value].map(([key, item]) => `${JSON.stringify(String(key))}:${jsonText(item)}`).join(',')}}`

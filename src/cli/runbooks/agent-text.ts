@@ -3,11 +3,11 @@ import { isObject } from '../../lib/json/json-object.ts'
 import type { NewAgentEvent } from '../../model/runbooks/runbook-run.ts'
 import { hanging, safe } from '../show/output.ts'
 
-/** How much of an agent's messages and results is shown; its log has everything. */
+/** Limits of an agent's messages and results on the terminal. The log has all of them. */
 const mostShown = { message: 2000, line: 140, resultLines: 3 }
 
 const cut = (text: string, most: number): string => (text.length > most ? `${text.slice(0, most - 1)}…` : text)
-/** Cuts a text to one terminal line, of which `before` columns are taken. */
+/** Cuts a text to one terminal line whose first `before` columns are occupied. */
 const oneLine = (text: string, before: number): string =>
   cut(
     text.trim().replace(/\s+/g, ' '),

@@ -5,8 +5,8 @@ import type { CommandOutput } from '../show/output.ts'
 import { preflightText } from './preflight-text.ts'
 
 /**
- * Asks on a terminal for missing variables and secrets of a runbook. Returns the same request when there is no
- * terminal, nothing is missing, or no answer would make it ready.
+ * Asks on a terminal for missing variables and secrets of a runbook. Returns the request unchanged if there is no
+ * terminal, nothing is missing, or answers would not suffice.
  */
 export const askMissing = async (
   request: RunbookRequest,

@@ -30,7 +30,7 @@ const placeholdersIn = (text: string): string[] =>
 
 const howToGive = (names: readonly string[]): string => shortened(names.map((name) => `-p ${name}=…`))
 
-/** How to set a secret: on this machine, or in the server's collection. */
+/** Explains how to set a secret: on this machine, or in the server's collection. */
 const howToSet = (names: readonly string[], collection: string | undefined): string => {
   if (collection === undefined) {
     const exports = shortened(names.map((name) => `${name}=…`))

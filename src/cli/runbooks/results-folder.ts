@@ -8,7 +8,7 @@ import { fileReason, unwritableFile } from '../input/file-problems.ts'
 
 export interface ResultsFolder {
   path: string
-  /** Where previous results were moved. */
+  /** Path to which previous results were moved. */
   movedTo: string | undefined
   /** Writes one file and returns its path; refuses a path that leaves the folder. */
   write(relativePath: string, body: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<string>
@@ -30,8 +30,8 @@ const freeName = (folder: string): string => {
 }
 
 /**
- * Opens an empty folder for results. A non-empty one is moved aside, so that old results are never taken for new ones;
- * with `isForced` it is kept and files are overwritten.
+ * Opens an empty folder for results. Moves a non-empty folder aside, so that nobody mistakes old results for new ones.
+ * With `isForced` it keeps the folder and overwrites files.
  */
 export const openResultsFolder = (given: string, isForced: boolean): ResultsFolder => {
   const path = resolve(given)

@@ -8,7 +8,7 @@ import { type CommandOutput, duration, hanging, paintStatus, quantity, safe, tab
 
 /** Result of a runbook, local or remote. */
 export interface ShownOutcome {
-  /** Where it is recorded, or the runbook's file. */
+  /** Path of the recorded run, or of the runbook's file. */
   name: string
   status: string
   failure: { reason: string | null; message: string; hint?: string | null } | null

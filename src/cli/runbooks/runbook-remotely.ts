@@ -31,7 +31,7 @@ export interface RemoteOptions extends RunbookOptions {
   detach?: boolean
 }
 
-/** What a server finds when it looks at a runbook. `secrets` are names; values are never sent for a look. */
+/** Asks a server to check a runbook. `secrets` are names: the check never sends values. */
 export const lookRemotely = async (
   session: Session,
   collection: string,
@@ -60,7 +60,7 @@ export const checkRemotely = async (
 ): Promise<RunbookPreflight> =>
   lookRemotely(session, collection, await runbookRequest(readInputText(file), options), options.secret ?? [])
 
-/** Carries a runbook out on a server, as a run of a task, and fetches what it has made. */
+/** Executes a runbook on a server, as a run of a task, and downloads the results. */
 export const runRemotely = async (session: Session, file: string, options: RemoteOptions): Promise<void> => {
   const { out } = session
   const text = readInputText(file)
@@ -68,7 +68,7 @@ export const runRemotely = async (session: Session, file: string, options: Remot
   const secrets = secretsOf(options.secret ?? [])
   const { request, isScripted } = await prepare(session, place, await runbookRequest(text, options), secrets)
   const paths = await upload(session, place, options.file ?? [])
-  // What asks no model is not to be counted as a run of the trial.
+  // A runbook that calls no model must not use up a run of the trial.
   const borrows = !isScripted && (await mayUseTrial(session, place.collection, Object.keys(secrets)))
   const at = await start(
     session,
@@ -94,7 +94,9 @@ export const runRemotely = async (session: Session, file: string, options: Remot
   await tellEnd(session, at, results, trajectory, options.events ?? false)
 }
 
-/** Where it runs: what the options say, else the home collection of the key; a terminal is asked for the rest. */
+/**
+ * Chooses the collection: from the options, or the home collection of the key. Asks on a terminal for missing parts.
+ */
 const findPlace = async ({ client }: Session, options: RemoteOptions, text: string): Promise<TaskPlace> => {
   const who = options.collection === undefined ? await client.whoAmI() : undefined
   const collections = who?.collections ?? []

@@ -72,7 +72,7 @@ const makeStopLines = ({ drainSeconds }: Settings, log: Logger) => {
   }
 }
 
-/** How long a ready server waits for the sandbox probe before it reports without it. */
+/** Maximum wait of a ready server for the sandbox probe, before it reports without the probe. */
 const longestLookMs = 2_000
 
 /** Timeout for asking whether the process on the port is a Jetty server: a busy one is slow, others never answer. */

@@ -28,7 +28,9 @@ const isNote = (value: unknown): value is ServerNote =>
   (value.url === null || typeof value.url === 'string') &&
   ['startedAt', 'world', 'publicUrl', 'role', 'version', 'since'].every((name) => typeof value[name] === 'string')
 
-/** Whether the process of a note runs. One in another container cannot be looked up and counts as gone. */
+/**
+ * Tells whether the process of a note runs. A process in another container cannot be looked up, and counts as ended.
+ */
 export const isRunning = ({ pid, startedAt, world }: ServerNote): boolean =>
   world === processWorld() && isAlive(pid) && startTimeOf(pid) === startedAt
 

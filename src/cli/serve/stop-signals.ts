@@ -1,6 +1,6 @@
 /**
  * One Ctrl-C under `npm start` arrives twice: the terminal signals the whole process group, and npm forwards its own
- * copy. SIGINTs within this time of the first stop signal are the same key press.
+ * copy. A SIGINT within this time after the first belongs to the same key press.
  */
 const sameKeyPressMs = 1_000
 

@@ -4,7 +4,7 @@ import { safe } from './output.ts'
 
 const everyMs = 5_000
 
-/** Makes a function that notes how far a copy has come, every few seconds. */
+/** Makes a function that reports the progress of a copy every few seconds. */
 export const copyProgress = (note: (text: string) => void): ((counts: CopyProgress) => void) => {
   let saidMs = performance.now()
   return ({ objects, copied, bytes }) => {
@@ -17,7 +17,7 @@ export const copyProgress = (note: (text: string) => void): ((counts: CopyProgre
 const restart = `New files still go to the old storage. Restart all processes with JETTY_STORAGE set to the new one and
 JETTY_STORAGE_FROM to the old one, then run this command again.`
 
-/** Says what a copy has done, and what is to be done next. */
+/** Describes the result of a copy, and the next step. */
 export const copiedText = (copied: CopiedStorage): string => {
   const { objects, present, bytes, missing, damaged, is_complete } = copied
   const lines = [

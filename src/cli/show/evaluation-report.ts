@@ -50,7 +50,7 @@ const regressionsOf = ({ comparison }: Evaluation): string => {
   return `${heading}\n${table(['ITEM', 'JUDGE', 'BEFORE', 'NOW', 'RUN'], rows)}${more}`
 }
 
-/** Lists some items without a verdict (those the evaluation was read with), and why. */
+/** Lists the items that were read without a verdict, with the reason. */
 const failuresOf = ({ items, items_total: total }: Evaluation): string => {
   if (items.length === 0) return ''
   const rows = items.flatMap(({ key, trajectory_id: run, error, verdicts }) =>
@@ -100,7 +100,7 @@ const headOf = (evaluation: Evaluation): string => {
   ])
 }
 
-/** Items to read for the report: those without a verdict, as many as a person reads. */
+/** Query for the items of a report: the first five without a verdict. */
 export const reportedItems = { items: 'failed', limit: 5 } as const
 
 /**

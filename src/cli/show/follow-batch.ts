@@ -8,7 +8,7 @@ import { duration, paintStatus } from './output.ts'
 import { makeProgressLine } from './progress-line.ts'
 
 const lookAgainMs = 1_000
-/** First polls come sooner: a small batch may be done. */
+/** The first polls come sooner: a small batch may already have ended. */
 const firstLooksMs = [100, 200, 400]
 
 /** Formats dollars with significant digits; empty when unknown. */

@@ -15,7 +15,7 @@ import { makeProgressLine } from './progress-line.ts'
 
 const levelColours: Record<string, (text: string) => string> = { info: pc.cyan, error: pc.red }
 
-/** A step that has ended, in a line; what went wrong stands below. */
+/** Describes an ended step in a line. The error of a failed one follows below. */
 export const stepLine = (step: Step, place: string, isBrief: boolean): string => {
   const mark = step.status === 'completed' ? pc.green('✓') : step.status === 'failed' ? pc.red('✗') : pc.yellow('-')
   const tries = step.attempt > 1 ? `, attempt ${step.attempt}` : ''
@@ -35,7 +35,7 @@ export const fanOutText = ({ total, begun, ended, failed, cancelled }: StepProgr
   return [`${count(ended)} of ${count(total ?? begun)} runs ended`, ...others].filter((text) => text !== '').join(', ')
 }
 
-/** How many steps of the workflow have been met, of how many. All turns of a step in a loop are one. */
+/** Makes a counter of the workflow's steps that have begun. All iterations of a looped step count as one. */
 const makeProgress = () => {
   const met = new Set<string>()
   let all: string[] = []
@@ -51,17 +51,17 @@ const makeProgress = () => {
 export interface FollowOptions {
   /** Shows what the steps log, and what agents do. */
   isDetailed?: boolean
-  /** Is told what agents do as well. */
+  /** Receives the events of agents. */
   onAgent?: (event: NewAgentEvent) => void
-  /** Nothing is left out that was before the first connection. */
+  /** True to show what happened before the first connection. */
   isFromBeginning?: boolean
-  /** How it ended is said by the caller. */
+  /** True if the caller prints how the run ended. */
   isEndLeftOut?: boolean
 }
 
 /**
- * Watches a run to its end and gives its document. Progress goes to stderr: a line for each step that ended, what waits
- * for a person, and in a terminal a line that moves. Breaks of the connection are bridged.
+ * Watches a run to its end and returns its document. Prints progress to stderr: a line for each ended step and for each
+ * wait for a decision, and on a terminal a line that moves. Reconnects after a lost connection.
  */
 export const followRun = async (
   session: Session,

@@ -9,12 +9,12 @@ export interface ProgressLine {
   stop(): void
 }
 
-/** Turns line wrapping off: a second line would be left behind by the next drawing. */
+/** Turns line wrapping off, since a redraw would not clear a second line. */
 const unwrapped = (text: string): string => `\u001b[?7l${text}\u001b[?7h`
 
 /**
- * A line at the bottom of the terminal that is redrawn in place. Without a terminal it is silent, or with
- * `spokenSeconds` printed again at that interval.
+ * Makes a line at the bottom of the terminal that is redrawn in place. Without a terminal it prints nothing, or with
+ * `spokenSeconds` a new line at that interval.
  */
 export const makeProgressLine = (text: () => string, spokenSeconds?: number): ProgressLine => {
   let at = 0

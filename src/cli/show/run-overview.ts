@@ -16,7 +16,7 @@ const shortened = (text: string): string =>
 const valueText = (value: unknown): string =>
   shortened(typeof value === 'string' && !value.includes('\n') ? value : JSON.stringify(value))
 
-/** Each member of an object on a line of its own; nothing where there is none. */
+/** Prints each member of an object on its own line; nothing for an empty object. */
 const memberLines = (name: string, members: Record<string, unknown>): Pair[] =>
   Object.entries(members).map(([key, value], at) => [at === 0 ? name : '', `${key} = ${valueText(value)}`])
 
@@ -29,7 +29,7 @@ const modelsOf = (steps: Step[]): string[] => [
 const costOf = (step: Step): unknown =>
   step.outputs.cost_usd ?? (step.outputs.usage as { cost_usd?: unknown })?.cost_usd
 
-/** The cost of the model calls of the run's own steps: what is known of it, and whether something is not. */
+/** Sums the cost of the run's own model calls, and says if a part of it is unknown. */
 const costText = (steps: Step[]): string => {
   const costs = steps.filter(({ outputs }) => typeof outputs.model === 'string').map(costOf)
   const known = costs.filter((one): one is number => typeof one === 'number')
@@ -38,7 +38,7 @@ const costText = (steps: Step[]): string => {
   return known.length === 0 ? 'unknown' : `${sum}, plus calls of unknown cost`
 }
 
-/** What a run waits for, and how to decide it. */
+/** Lists the open decisions of a run, with the commands that decide them. */
 const waitingLines = ({ waiting }: Trajectory, place: string): Pair[] =>
   (waiting ?? []).flatMap(({ step, message, since, expires_at: until }): Pair[] => [
     [
@@ -63,7 +63,7 @@ const stepTable = (steps: Step[]): string =>
     (text, column) => (column === 1 ? paintStatus(text) : text),
   )
 
-/** One run for a person: what it was given, what came out, what it cost, and its steps. */
+/** Describes a run for a person: its inputs, outputs, cost and steps. */
 export const runOverview = (run: Trajectory): string => {
   const [collection = '', task = ''] = run.name.split('/')
   const place = placeText({ collection, task, trajectory_id: run.trajectory_id })
@@ -95,6 +95,6 @@ export const runOverview = (run: Trajectory): string => {
 export const shortStatus = ({ status, waiting }: { status: string; waiting?: readonly unknown[] | null }): string =>
   waiting ? 'waiting' : status
 
-/** `running (waiting for a person)` where it is so, else the status alone. */
+/** Names the status of a run; adds `(waiting for a person)` if it waits for a decision. */
 export const statusText = ({ status, waiting }: Pick<Trajectory, 'status' | 'waiting'>): string =>
   waiting ? `${status} (waiting for a person)` : status
