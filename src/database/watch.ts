@@ -43,6 +43,30 @@ interface Seen {
   read_only: boolean
 }
 
+/** Work that callers wait for. An outage ends their waiting, not the work. */
+const makeAwaited = () => {
+  const waiting = new Set<(reason: AppError) => void>()
+  return {
+    run<T>(work: (attempt: AwaitedWork) => Promise<T>): Promise<T> {
+      return new Promise((resolve, reject) => {
+        const attempt = { isOver: false }
+        const giveUp = (reason: AppError) => {
+          attempt.isOver = true
+          reject(reason)
+        }
+        waiting.add(giveUp)
+        work(attempt)
+          .finally(() => waiting.delete(giveUp))
+          .then(resolve, reject)
+      })
+    },
+    giveUp(reason: AppError): void {
+      for (const one of waiting) one(reason)
+      waiting.clear()
+    },
+  }
+}
+
 /** Starts the watch; rejects when the database accepts no writes. */
 export const watchDatabase = async (options: {
   database: Database
@@ -56,7 +80,7 @@ export const watchDatabase = async (options: {
   const own = makeOwnConnection({ url: database.url, name: 'jetty watch', session: {}, timeoutMs: lookMs })
   const clock = makeDatabaseClock({ ...options, machineClock: options.machineClock ?? Date.now })
   const stop = new AbortController()
-  const underWay = new Set<(reason: AppError) => void>()
+  const awaited = makeAwaited()
   const reactions: ((reason: AppError) => void)[] = []
   let state: DatabaseState = 'up'
   let seenMs = performance.now()
@@ -76,8 +100,7 @@ export const watchDatabase = async (options: {
     log.error({ state, reason: messageOf(cause) }, reason.message)
     if (next === 'away') database.refuse(reason)
     for (const react of reactions) react(reason)
-    for (const giveUp of underWay) giveUp(reason)
-    underWay.clear()
+    awaited.giveUp(reason)
   }
 
   const comeBack = () => {
@@ -113,27 +136,8 @@ export const watchDatabase = async (options: {
       return state
     },
     clock,
-    whileUp(work) {
-      if (state !== 'up') return Promise.reject(state === 'away' ? databaseAway() : databaseReadOnly())
-      return new Promise((resolve, reject) => {
-        const attempt = { isOver: false }
-        const giveUp = (reason: AppError) => {
-          attempt.isOver = true
-          reject(reason)
-        }
-        underWay.add(giveUp)
-        work(attempt).then(
-          (value) => {
-            underWay.delete(giveUp)
-            resolve(value)
-          },
-          (error) => {
-            underWay.delete(giveUp)
-            reject(error)
-          },
-        )
-      })
-    },
+    whileUp: (work) =>
+      state === 'up' ? awaited.run(work) : Promise.reject(state === 'away' ? databaseAway() : databaseReadOnly()),
     onOutage: (react) => void reactions.push(react),
     async stop() {
       stop.abort()

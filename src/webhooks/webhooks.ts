@@ -14,6 +14,7 @@ import {
   settleAttempt,
 } from '../store/webhooks.ts'
 import { type AttemptDeps, attemptDelivery } from './attempt.ts'
+import { makeDeliverySlots } from './delivery-slots.ts'
 import { retryAt } from './schedule.ts'
 import { deliverTest, type TestDelivery, type TestedDelivery } from './test-delivery.ts'
 
@@ -46,19 +47,17 @@ const lostAfterMs = 20_000
 const largeBytes = 4 * 1024 * 1024
 const putOffMs = 1_000
 
-export const makeWebhooks = (deps: WebhookSenderDeps): Webhooks => {
-  const { database, clock, concurrency, timeoutSeconds, mostBytes, log } = deps
-  const stopping = new AbortController()
-  const cutOff = new AbortController()
-  setMaxListeners(concurrency + 1, cutOff.signal)
-  const underWay = new Map<Promise<void>, number>()
-  const each = Math.max(1, Math.floor(concurrency / 4))
+/** Makes the function that attempts a delivery and stores the result. `due` is its entry in the queue. */
+const makeAttempt = (deps: WebhookSenderDeps, cutOff: AbortSignal) => {
+  const { database, clock, mostBytes } = deps
   let isLargeUnderWay = false
-  let looking: Promise<void> | undefined
-  /** Sleep between two passes: ends when something is due, or a slot is free again. */
-  let nap = new AbortController()
 
-  const attempt = async (runKey: string, due?: DueDelivery): Promise<void> => {
+  const attemptOf = async (runKey: string, webhook: RunWebhook) =>
+    webhook.bytes > mostBytes
+      ? tooLarge(webhook.bytes, mostBytes, clock())
+      : attemptDelivery(deps, runKey, webhook, cutOff)
+
+  return async (runKey: string, due?: DueDelivery): Promise<void> => {
     const webhook = await findWebhook(database, runKey)
     const isLarge = webhook !== undefined && webhook.bytes > largeBytes
     if (isLarge && isLargeUnderWay) {
@@ -68,7 +67,7 @@ export const makeWebhooks = (deps: WebhookSenderDeps): Webhooks => {
     isLargeUnderWay ||= isLarge
     try {
       const made = webhook && (await attemptOf(runKey, webhook))
-      if (cutOff.signal.aborted) return // result unknown: it is repeated
+      if (cutOff.aborted) return // result unknown: it is repeated
       if (!made) return dropDelivery(database, runKey)
       const retryMs = made.isFinal ? null : retryAt((due?.tries ?? 0) + 1, clock())
       await settleAttempt(database, { runKey, due, attempt: made, retryMs })
@@ -76,48 +75,38 @@ export const makeWebhooks = (deps: WebhookSenderDeps): Webhooks => {
       if (isLarge) isLargeUnderWay = false
     }
   }
+}
 
-  const attemptOf = async (runKey: string, webhook: RunWebhook) =>
-    webhook.bytes > mostBytes
-      ? tooLarge(webhook.bytes, mostBytes, clock())
-      : attemptDelivery(deps, runKey, webhook, cutOff.signal)
-
-  const track = (work: Promise<void>, collectionId: number): Promise<void> => {
-    const settled = work.finally(() => {
-      underWay.delete(settled)
-      nap.abort()
-    })
-    underWay.set(settled, collectionId)
-    return settled
-  }
-
-  /** Collections with their maximum of concurrent deliveries. */
-  const fullCollections = (): number[] => {
-    const counts = new Map<number, number>()
-    for (const id of underWay.values()) counts.set(id, (counts.get(id) ?? 0) + 1)
-    return [...counts].filter(([, count]) => count >= each).map(([id]) => id)
-  }
+export const makeWebhooks = (deps: WebhookSenderDeps): Webhooks => {
+  const { database, clock, concurrency, timeoutSeconds, log } = deps
+  const stopping = new AbortController()
+  const cutOff = new AbortController()
+  setMaxListeners(concurrency + 1, cutOff.signal)
+  /** Sleep between two passes: ends when something is due, or a slot is free again. */
+  let nap = new AbortController()
+  const slots = makeDeliverySlots(concurrency, () => nap.abort())
+  const attempt = makeAttempt(deps, cutOff.signal)
+  let looking: Promise<void> | undefined
 
   /** Claimed deliveries are claimed again later. */
   const complain = (err: unknown): void =>
     log[isDatabaseUnavailable(err) ? 'debug' : 'error']({ err }, 'webhooks put off')
 
-  const look = async (): Promise<boolean> => {
-    const limit = concurrency - underWay.size
-    if (limit <= 0) return false
+  /** Begins the deliveries that are due. Returns false if there are none, or no slot is free. */
+  const deliverDue = async (): Promise<boolean> => {
+    const { free: limit, ofCollection: each } = slots
+    if (limit === 0) return false
     const nowMs = clock()
     const lostMs = nowMs + timeoutSeconds * 1000 + lostAfterMs
-    const found = await claimDeliveries(database, { nowMs, lostMs, limit, each, full: fullCollections() })
-    for (const due of found) {
-      track(attempt(due.runKey, due), due.collectionId).catch(complain)
-    }
+    const found = await claimDeliveries(database, { nowMs, lostMs, limit, each, full: slots.fullCollections() })
+    for (const due of found) slots.track(attempt(due.runKey, due), due.collectionId).catch(complain)
     return found.length > 0
   }
 
-  const lookOn = async () => {
+  const deliverUntilStopped = async () => {
     while (!stopping.signal.aborted) {
       nap = new AbortController()
-      const hasFound = await look().catch(complain)
+      const hasFound = await deliverDue().catch(complain)
       if (!hasFound && !stopping.signal.aborted) await pause(longestNapMs, nap.signal)
     }
   }
@@ -125,20 +114,18 @@ export const makeWebhooks = (deps: WebhookSenderDeps): Webhooks => {
   return {
     start() {
       if (looking) return
-      looking = lookOn()
+      looking = deliverUntilStopped()
       deps.lookFor({ condition: isAnyDeliveryDue, now: () => new Date(clock()), onSeen: () => nap.abort() })
     },
     async redeliver({ id, collection_id: collectionId }) {
-      if (underWay.size >= concurrency || fullCollections().includes(collectionId)) throw busy()
-      await track(attempt(id), collectionId)
+      if (!slots.hasRoom(collectionId)) throw busy()
+      await slots.track(attempt(id), collectionId)
     },
     async sendTest(test) {
-      if (underWay.size >= concurrency || fullCollections().includes(test.collection.id)) throw busy()
+      if (!slots.hasRoom(test.collection.id)) throw busy()
       const sending = deliverTest(deps, test, cutOff.signal)
-      await track(
-        sending.then(() => undefined),
-        test.collection.id,
-      )
+      const sent = sending.then(() => undefined)
+      await slots.track(sent, test.collection.id)
       return sending
     },
     async stop(seconds) {
@@ -146,7 +133,7 @@ export const makeWebhooks = (deps: WebhookSenderDeps): Webhooks => {
       nap.abort()
       await looking
       const done = new AbortController()
-      const ended = Promise.allSettled(underWay.keys()).finally(() => done.abort())
+      const ended = slots.settled().finally(() => done.abort())
       if (await pause(seconds * 1000, done.signal)) cutOff.abort()
       await ended
     },

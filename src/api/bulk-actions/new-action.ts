@@ -1,8 +1,12 @@
-import type { Database } from '../../database/database.ts'
+import { randomBytes } from 'node:crypto'
+import type { Database, Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
+import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { now } from '../../lib/time.ts'
-import type { FoundCollection } from '../../model/collections/identity.ts'
-import type { NewBulkAction } from '../../model/runs/bulk-action.ts'
+import { authorOf, type FoundCollection, type Identity, recordedBy } from '../../model/collections/identity.ts'
+import type { BulkAction, NewBulkAction } from '../../model/runs/bulk-action.ts'
+import { answerOnce, fingerprintOf } from '../../store/idempotency.ts'
+import { type BulkActionRow, createBulkAction, type NewBulkActionRow } from '../../store/runs/bulk/bulk-actions.ts'
 import { chosenById } from '../../store/runs/collection-runs.ts'
 import { collectionFilter } from '../collection-runs/filter.ts'
 import { withResolvedFiles } from '../runs/file-paths.ts'
@@ -47,4 +51,39 @@ export const runChangeOf = async (
   const { init_params: given } = body.rerun ?? noChange
   checkParameters({ init_params: given, secret_params: {} }, false, settings.maxInitParamsBytes)
   return { ...noChange, ...body.rerun, init_params: await withResolvedFiles(database, collection, given) }
+}
+
+const newBulkId = (): string => `bulk-${randomBytes(8).toString('hex')}`
+
+const tooMany = () =>
+  new AppError('busy', 'This collection already runs as many bulk actions as it may', {
+    hint: 'Wait until one of them has ended, or stop one.',
+    retryAfterSeconds: 5,
+  })
+
+/** Stores an action. Throws `busy` if the collection has as many running ones as it may have. */
+export const newAction = async (
+  queries: Queries,
+  { collection, identity }: { collection: FoundCollection; identity: Identity },
+  row: Omit<NewBulkActionRow, 'id' | 'collection_id' | 'author' | 'recorded_by' | 'key_id'>,
+): Promise<BulkActionRow> => {
+  const who = { author: authorOf(identity), recorded_by: recordedBy(identity), key_id: identity.keyId }
+  const made = await createBulkAction(queries, { ...row, ...who, id: newBulkId(), collection_id: collection.id })
+  if (!made) throw tooMany()
+  return made
+}
+
+/** Makes an action in one transaction. A repeated Idempotency-Key gets the first answer. */
+export const answeredOnce = async (
+  { database, sealer }: { database: Database; sealer: Sealer },
+  scope: string | undefined,
+  sent: unknown,
+  work: (queries: Queries) => Promise<BulkAction>,
+): Promise<BulkAction> => {
+  if (scope === undefined) return work(database)
+  const claim = { scope, fingerprint: fingerprintOf(sent) }
+  const answer = await database.transaction((queries) =>
+    answerOnce(queries, sealer, claim, async () => JSON.stringify(await work(queries))),
+  )
+  return JSON.parse(answer) as BulkAction
 }

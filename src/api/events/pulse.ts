@@ -1,7 +1,8 @@
 import type { Queries } from '../../database/database.ts'
 import type { Engine } from '../../engine/engine.ts'
 import { pause } from '../../lib/time.ts'
-import { type DrawnNumbers, drawnSoFar, lastDrawn, newestChanges } from '../../store/runs/changes.ts'
+import { type DrawnNumbers, drawnSoFar, lastDrawn } from '../../store/runs/changes.ts'
+import { makeFollowers, makeRunListeners } from './pulse-listeners.ts'
 
 /**
  * Notifies all streams of this process of changes. The process makes two small queries a second, whatever the number of
@@ -25,9 +26,25 @@ const busyMs = 50
 const momentMs = 1_000
 const mostPending = 64
 
+/** Tracks up to which number nothing new can appear: numbers of concurrent transactions become visible in any order. */
+const makeSettling = () => {
+  const pending: DrawnNumbers[] = []
+  let settled: number | undefined
+  return {
+    get settled() {
+      return settled
+    },
+    add(seen: DrawnNumbers) {
+      if (pending.length >= mostPending) pending.pop() // settled together with the newer one
+      pending.push(seen)
+      while (pending[0] && seen.from >= pending[0].before) settled = pending.shift()?.drawn
+    },
+  }
+}
+
 export const makePulse = ({ database, engine }: { database: Queries; engine: Pick<Engine, 'watch'> }): Pulse => {
-  const watchers = new Map<string, Set<(newest?: number) => void>>()
-  const followers = new Map<(settled: number) => Promise<void>, { heard: number; busy: boolean }>()
+  const watchers = makeRunListeners()
+  const followers = makeFollowers()
   let settling = makeSettling()
   let known = 0
   let runsBehind = false
@@ -35,37 +52,6 @@ export const makePulse = ({ database, engine }: { database: Queries; engine: Pic
   let drawnMs = 0
   let beating = false
   let hurry = new AbortController()
-
-  const lookAtRuns = async () => {
-    runsSeenMs = performance.now()
-    if (watchers.size > 0) {
-      const rows = await newestChanges(database, [...watchers.keys()])
-      const newest = new Map(rows.map((row) => [row.id, row.newest]))
-      // A deleted run is news for its watchers too.
-      for (const [runKey, tell] of watchers) for (const one of tell) one(newest.get(runKey) ?? Number.MAX_VALUE)
-    }
-    runsBehind = false
-  }
-
-  /** Does not wait for them: a follower with much to read must not hold the others up. */
-  const callFollowers = () => {
-    const { settled } = settling
-    if (settled === undefined) return
-    for (const [follow, state] of followers) {
-      if (state.busy || state.heard >= settled) continue
-      state.busy = true
-      void follow(settled)
-        .then(
-          () => {
-            state.heard = settled
-          },
-          () => {}, // retried with the next beat
-        )
-        .finally(() => {
-          state.busy = false
-        })
-    }
-  }
 
   const beat = async (): Promise<void> => {
     const isQuiet = (settling.settled ?? -1) >= known && (await lastDrawn(database)) === known
@@ -76,11 +62,15 @@ export const makePulse = ({ database, engine }: { database: Queries; engine: Pic
       drawnMs = performance.now()
       runsBehind = true // runs not visible yet are found once everything is settled
     }
-    if (runsBehind && performance.now() - runsSeenMs >= idleMs - busyMs) await lookAtRuns()
-    callFollowers()
+    if (runsBehind && performance.now() - runsSeenMs >= idleMs - busyMs) {
+      runsSeenMs = performance.now()
+      await watchers.tellAll(database)
+      runsBehind = false
+    }
+    if (settling.settled !== undefined) followers.tell(settling.settled)
   }
 
-  const beatOn = async () => {
+  const beatWhileWatched = async () => {
     if (beating) return
     beating = true
     settling = makeSettling()
@@ -95,42 +85,20 @@ export const makePulse = ({ database, engine }: { database: Queries; engine: Pic
 
   return {
     watch(runKey, onNews) {
-      const tell = watchers.get(runKey) ?? new Set()
-      watchers.set(runKey, tell.add(onNews))
+      const remove = watchers.add(runKey, onNews)
       const unwatch = engine.watch(runKey, onNews)
-      void beatOn()
+      void beatWhileWatched()
       return () => {
         unwatch()
-        tell.delete(onNews)
-        if (tell.size === 0 && watchers.get(runKey) === tell) watchers.delete(runKey)
+        remove()
       }
     },
-    tell(runKey) {
-      for (const tell of watchers.get(runKey) ?? []) tell()
-    },
+    tell: watchers.tell,
     follow(onSettled) {
-      followers.set(onSettled, { heard: -1, busy: false })
+      const remove = followers.add(onSettled)
       hurry.abort()
-      void beatOn()
-      return () => {
-        followers.delete(onSettled)
-      }
-    },
-  }
-}
-
-/** Tracks up to which number nothing new can appear: numbers of concurrent transactions become visible in any order. */
-const makeSettling = () => {
-  const pending: DrawnNumbers[] = []
-  let settled: number | undefined
-  return {
-    get settled() {
-      return settled
-    },
-    add(seen: DrawnNumbers) {
-      if (pending.length >= mostPending) pending.pop() // settled together with the newer one
-      pending.push(seen)
-      while (pending[0] && seen.from >= pending[0].before) settled = pending.shift()?.drawn
+      void beatWhileWatched()
+      return remove
     },
   }
 }

@@ -1,30 +1,19 @@
 import type { Database } from '../../database/database.ts'
 import type { Engine } from '../../engine/engine.ts'
-import { changesOf } from '../../http/audit.ts'
 import { collectionNotFound, coveredOnly } from '../../http/authorise.ts'
-import { entityTag, requireMatch } from '../../http/entity-tag.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { rawJson } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
-import { memberText } from '../../lib/json/json-text.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { mask } from '../../model/collections/environment.ts'
-import { authorOf, coveredIds, type FoundCollection, type Identity } from '../../model/collections/identity.ts'
-import type { UpdateTask } from '../../model/workflows/task.ts'
+import { coveredIds, type FoundCollection } from '../../model/collections/identity.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
 import { findCollectionRow } from '../../store/collections/collections.ts'
 import { readEnvironment } from '../../store/collections/environments.ts'
-import {
-  createTask,
-  deleteTask,
-  findTask,
-  listTasks,
-  type TaskFields,
-  type TaskRow,
-  updateTask,
-} from '../../store/tasks/tasks.ts'
+import { deleteTask, findTask, listTasks, type TaskRow } from '../../store/tasks/tasks.ts'
 import { shownStorageInfo } from '../collections/shown.ts'
 import type { ShownDefinition } from '../trajectories/definitions.ts'
+import { addTask, changeTask, missingTask, taskTag } from './change.ts'
 import { tasksContract } from './contract.ts'
 import { requireSteps } from './require-steps.ts'
 import { listedTaskText, taskText } from './shown.ts'
@@ -38,47 +27,12 @@ export interface TasksDeps {
   checkWorkflow: Engine['check']
 }
 
-const missing = (task: string, collection: string) =>
-  new AppError('not_found', `Task '${task}' in collection '${collection}' not found`)
-
-const taken = (name: string, collection: FoundCollection) =>
-  new AppError('already_exists', `Task with name '${name}' already exists in collection '${collection.name}'`)
-
-/** Fields of a body for storage: objects keep their original text. */
-const stored = (
-  { workflow, croissant_metadata: croissant, note: _, ...plain }: UpdateTask,
-  text: string,
-): Partial<TaskFields> => ({
-  ...(Object.fromEntries(Object.entries(plain).filter(([, value]) => value !== undefined)) as Partial<TaskFields>),
-  ...(workflow === undefined ? {} : { workflow: memberText(text, 'workflow') ?? '{}' }),
-  ...(croissant === undefined
-    ? {}
-    : { croissant_metadata: croissant === null ? null : (memberText(text, 'croissant_metadata') ?? null) }),
-})
-
-/** Makes the entity tag of the fields that a PUT can change. */
-const taskTag = (row: TaskRow): string => {
-  const { collection_name: _, workflow: __, ...state } = row
-  return entityTag(state)
-}
-
 const tagged = (row: TaskRow) => ({ etag: taskTag(row) })
-
-const savedBy = (identity: Identity, { note }: UpdateTask) => ({ author: authorOf(identity), note: note || null })
-
-const noteLost = {
-  field: 'note',
-  message: 'The note was not kept: the request changes nothing, so there is no new version',
-  did_you_mean: null,
-}
-
-/** Audit description of a task change: given fields, and the current name. */
-const noted = (body: UpdateTask, { name, version }: TaskRow) => ({ ...changesOf(body), name, version })
 
 export const tasksRoutes = ({ database, sealer, definitions, checkWorkflow }: TasksDeps): Route[] => {
   const get = async (collection: FoundCollection, task: string) => {
     const row = await findTask(database, collection.id, task)
-    if (!row) throw missing(task, collection.name)
+    if (!row) throw missingTask(task, collection.name)
     return row
   }
   const faultsOf = async (workflow: object, { id, name }: FoundCollection, task?: string) =>
@@ -103,50 +57,26 @@ export const tasksRoutes = ({ database, sealer, definitions, checkWorkflow }: Ta
       const row = await findTask(database, collection.id, params.task)
       const isCovered = coveredOnly(identity, collection) !== undefined
       if (row && (!row.is_private || isCovered)) return rawJson(taskText(row), { headers: tagged(row) })
-      if (isCovered) throw missing(params.task, collection.name)
+      if (isCovered) throw missingTask(params.task, collection.name)
       // An unknown collection gets the same answer, so that private tasks are not revealed.
       if (!identity) throw new AppError('unauthenticated', 'Not authenticated')
-      throw collectionNotFound(missing(params.task, params.collection).message)
+      throw collectionNotFound(missingTask(params.task, params.collection).message)
     },
 
-    createTask: async ({ collection, identity, body: { entity_type: _, ...body }, bodyText, note, addHeaders }) => {
+    createTask: async (call) => {
+      const { collection, body } = call
       requireSteps(body.workflow)
-      const row = await createTask(
-        database,
-        collection.id,
-        {
-          description: null,
-          version: null,
-          has_file_uploads: false,
-          is_private: true,
-          is_chat_flow: false,
-          croissant_metadata: null,
-          workflow: '{}',
-          name: body.name,
-          ...stored(body, bodyText),
-        },
-        savedBy(identity, body),
-      )
-      if (row === 'taken') throw taken(body.name, collection)
-      if (row === 'gone') throw new AppError('not_found', `Collection with name '${collection.name}' not found`)
-      note({ target: `${collection.name}/${row.name}`, changes: noted(body, row) })
-      addHeaders(tagged(row))
+      const row = await addTask(database, call)
+      call.addHeaders(tagged(row))
       return rawJson(taskText(row, { warnings: await faultsOf(body.workflow, collection, row.name) }))
     },
 
     updateTask: async (call) => {
-      const { collection, params, body, bodyText, note } = call
+      const { collection, params, body } = call
       if (body.workflow) requireSteps(body.workflow)
       const row = await get(collection, params.task)
-      const fields = stored(body, bodyText)
       const warnings = body.workflow ? await faultsOf(body.workflow, collection, row.name) : []
-      const saved = savedBy(call.identity, body)
-      const check = (before: TaskRow) => requireMatch(call, taskTag(before), `Task '${before.name}'`)
-      const changed = await updateTask(database, row.id, fields, { saved, check })
-      if (changed === 'taken') throw taken(body.name ?? row.name, collection)
-      if (changed === undefined) throw missing(params.task, collection.name)
-      if (saved.note !== null && changed.updated_at <= row.updated_at) call.warn(noteLost)
-      if (Object.keys(fields).length > 0) note({ changes: noted(body, changed) })
+      const changed = await changeTask(database, call, row)
       call.addHeaders(tagged(changed))
       return rawJson(taskText(changed, { warnings }))
     },
@@ -157,21 +87,26 @@ export const tasksRoutes = ({ database, sealer, definitions, checkWorkflow }: Ta
       return { message: 'Task deleted successfully' }
     },
 
-    getTaskDetails: async ({ collection, params }) => {
-      const [row, owner, variables] = await Promise.all([
-        findTask(database, collection.id, params.task),
-        findCollectionRow(database, collection.id),
-        readEnvironment(database, sealer, collection.id),
-      ])
-      if (!row || !owner) {
-        throw new AppError('not_found', `Task '${params.task}' not found in collection '${collection.name}'`)
-      }
-      const extras = {
-        environment_variables: Object.fromEntries([...variables.keys()].map((name) => [name, mask])),
-        storage_info: shownStorageInfo(sealer, owner),
-        storage_provider: owner.storage_provider,
-      }
-      return rawJson(taskText(row, extras))
-    },
+    getTaskDetails: async ({ collection, params }) =>
+      rawJson(await taskWithDetails({ database, sealer }, collection, params.task)),
+  })
+}
+
+/** Writes a task with the variables of its collection, masked, and the collection's storage. */
+const taskWithDetails = async (
+  { database, sealer }: Pick<TasksDeps, 'database' | 'sealer'>,
+  collection: FoundCollection,
+  name: string,
+): Promise<string> => {
+  const [row, owner, variables] = await Promise.all([
+    findTask(database, collection.id, name),
+    findCollectionRow(database, collection.id),
+    readEnvironment(database, sealer, collection.id),
+  ])
+  if (!row || !owner) throw new AppError('not_found', `Task '${name}' not found in collection '${collection.name}'`)
+  return taskText(row, {
+    environment_variables: Object.fromEntries([...variables.keys()].map((variable) => [variable, mask])),
+    storage_info: shownStorageInfo(sealer, owner),
+    storage_provider: owner.storage_provider,
   })
 }

@@ -6,10 +6,12 @@ import { pause } from '../../lib/time.ts'
 import type { RecordDestination, RecordedCall } from '../../model/gateway/recorded-call.ts'
 import { diskError } from '../../store/objects/disk.ts'
 import type { RecordStatistics } from '../engine.ts'
-import { makeCallWriter } from './call-writer.ts'
-import { openSpill } from './spill.ts'
+import { type CallWriter, makeCallWriter } from './call-writer.ts'
+import { makeRecordOutage, type RecordOutage } from './record-outage.ts'
+import { openSpill, type Spill } from './spill.ts'
 import { spillLine } from './spill-line.ts'
 import { makeReplay } from './spill-replay.ts'
+import { makeWaitingCalls, type WaitingCall } from './waiting-calls.ts'
 
 /** Records ended calls: in Postgres, or in a file while that does not answer. Independent of the journal. */
 export interface RecordLane {
@@ -21,20 +23,10 @@ export interface RecordLane {
   close(): Promise<void>
 }
 
-interface Waiting {
-  call: RecordedCall
-  size: number
-  resolve: (recording: RecordDestination) => void
-  reject: (reason: unknown) => void
-}
-
 /** Timeout of a statement. Its calls then go to the file; what it wrote after all is not written twice. */
 const usualPatienceMs = 2_000
 /** Maximum bytes waiting for Postgres or the disk before new calls are refused; started ones are still accepted. */
 const mostWaitingBytes = 32 * 1024 * 1024
-/** Maximum bytes of one statement after its first call, so that it is answered in time. */
-const mostBatchBytes = 4 * 1024 * 1024
-const probeEveryMs = 250
 /** Interval of checks for files of dead processes. */
 const lookEveryMs = 30_000
 
@@ -48,57 +40,29 @@ const session = {
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-const sizeOf = ({ initParams, step }: RecordedCall): number =>
-  1_000 + (initParams.text?.length ?? 0) + step.inputs.length + (step.outputs?.length ?? 0) + (step.error?.length ?? 0)
+/** Sends ended calls to the database; during an outage, and if that fails, to the file. */
+const makeCallSender = (deps: {
+  writer: CallWriter
+  spill: Spill
+  folder: string
+  outage: RecordOutage
+  statistics: { recorded: number; spilled: number }
+}) => {
+  const { writer, spill, outage, statistics } = deps
 
-/** Number of waiting calls that go together. */
-const roomFor = (queue: Waiting[]): number => {
-  let bytes = 0
-  const end = queue.findIndex(({ size }) => {
-    bytes += size
-    return bytes > mostBatchBytes
-  })
-  return end === -1 ? queue.length : Math.max(1, end)
-}
-
-export const openRecordLane = (options: {
-  database: Database
-  shard: number
-  spill: { folder: string; maxBytes: number }
-  log: Logger
-  patienceMs?: number
-}): RecordLane => {
-  const { database, shard, log, patienceMs = usualPatienceMs } = options
-  const spill = openSpill(options.spill.folder)
-  const own = makeOwnConnection({
-    url: database.url,
-    name: 'jetty records',
-    session,
-    timeoutMs: patienceMs,
-    noteTime: database.noteTime,
-  })
-  const writer = makeCallWriter({ own, queries: database, shard, log })
-  const replay = makeReplay({ spill, writer: makeCallWriter({ own: database, queries: database, shard, log }), log })
-  const closing = new AbortController()
-  const statistics = { recorded: 0, spilled: 0 }
-  const queue: Waiting[] = []
-  let waitingBytes = 0
-  let isAway = false
-  let sending: Promise<void> | undefined
-
-  const toFile = async ({ call, resolve, reject }: Waiting): Promise<void> => {
+  const toFile = async ({ call, resolve, reject }: WaitingCall): Promise<void> => {
     try {
       await spill.append(spillLine(call))
       statistics.spilled++
       resolve('spilled')
     } catch (error) {
-      reject(diskError(error, options.spill.folder))
+      reject(diskError(error, deps.folder))
     }
   }
 
-  const send = async (batch: Waiting[]): Promise<void> => {
+  const send = async (batch: WaitingCall[]): Promise<void> => {
     try {
-      if (isAway) throw new AppError('database_unavailable', 'The database does not answer right now')
+      if (outage.isAway) throw new AppError('database_unavailable', 'The database does not answer right now')
       await writer.write(batch.map(({ call }) => call))
       statistics.recorded += batch.length
       for (const { resolve } of batch) resolve('committed')
@@ -108,45 +72,49 @@ export const openRecordLane = (options: {
         else for (const one of batch) await send([one])
         return
       }
-      lose(error)
+      outage.begin(error)
       await Promise.all(batch.map(toFile))
     }
   }
+  return send
+}
 
-  const drain = async (): Promise<void> => {
+interface RecordLaneOptions {
+  database: Database
+  shard: number
+  spill: { folder: string; maxBytes: number }
+  log: Logger
+  patienceMs?: number
+}
+
+export const openRecordLane = (options: RecordLaneOptions): RecordLane => {
+  const { database, shard, log, patienceMs: timeoutMs = usualPatienceMs } = options
+  const { folder, maxBytes } = options.spill
+  const spill = openSpill(folder)
+  const { url, noteTime } = database
+  const own = makeOwnConnection({ url, name: 'jetty records', session, timeoutMs, noteTime })
+  const writer = makeCallWriter({ own, queries: database, shard, log })
+  const replay = makeReplay({ spill, writer: makeCallWriter({ own: database, queries: database, shard, log }), log })
+  const closing = new AbortController()
+  const outage = makeRecordOutage({ own, log, signal: closing.signal, onEnd: replay.run })
+  const statistics = { recorded: 0, spilled: 0 }
+  const send = makeCallSender({ writer, spill, folder, outage, statistics })
+  const waiting = makeWaitingCalls()
+  let sending: Promise<void> | undefined
+
+  const sendAll = async (): Promise<void> => {
     await nextTurn() // calls that end in the same turn of the event loop share the first statement
-    while (queue.length > 0) {
-      const batch = queue.splice(0, isAway ? queue.length : writer.batchOf(roomFor(queue)))
+    while (waiting.length > 0) {
+      const batch = waiting.next(outage.isAway ? waiting.length : writer.batchOf(waiting.inOneStatement()))
       await send(batch)
-      for (const { size } of batch) waitingBytes -= size
+      waiting.written(batch)
     }
     sending = undefined
   }
 
-  const lose = (error: unknown): void => {
-    own.drop()
-    if (isAway) return
-    isAway = true
-    log.warn({ err: error }, 'calls are recorded in a file until the database answers')
-    void comeBack()
-  }
-
-  const comeBack = async (): Promise<void> => {
-    while (await pause(probeEveryMs, closing.signal)) {
-      try {
-        await own.rows('probe', 'select 1')
-        isAway = false
-        log.info('calls are recorded in the database again')
-        return replay.run()
-      } catch {
-        own.drop()
-      }
-    }
-  }
-
   /** Replays files of earlier processes, now and periodically. */
   const looking = (async () => {
-    do if (!isAway) await replay.run()
+    do if (!outage.isAway) await replay.run()
     while (await pause(lookEveryMs, closing.signal))
   })()
 
@@ -155,16 +123,13 @@ export const openRecordLane = (options: {
       return { ...statistics, replayed: replay.replayed, spillBytes: spill.bytes }
     },
     get now() {
-      if (!isAway) return waitingBytes <= mostWaitingBytes ? 'committed' : 'full'
-      return spill.bytes < options.spill.maxBytes && spill.waitingBytes <= mostWaitingBytes ? 'spilled' : 'full'
+      if (!outage.isAway) return waiting.bytes <= mostWaitingBytes ? 'committed' : 'full'
+      return spill.bytes < maxBytes && spill.waitingBytes <= mostWaitingBytes ? 'spilled' : 'full'
     },
     record(call) {
-      const size = sizeOf(call)
-      return new Promise((resolve, reject) => {
-        waitingBytes += size
-        queue.push({ call, size, resolve, reject })
-        sending ??= drain()
-      })
+      const recorded = waiting.add(call)
+      sending ??= sendAll()
+      return recorded
     },
     async close() {
       closing.abort()

@@ -1,24 +1,17 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Queries } from '../../database/database.ts'
 import type { Engine } from '../../engine/engine.ts'
-import { AppError } from '../../lib/errors.ts'
-import { mediaFileOf } from '../../lib/files/media-file.ts'
-import { inTime } from '../../lib/in-time.ts'
 import { makeTurns } from '../../lib/turns.ts'
 import type { RecordDestination } from '../../model/gateway/recorded-call.ts'
 import type { NewFile } from '../../model/runs/new-run.ts'
 import { stepFailed } from '../../model/runs/step-failed.ts'
 import type { Quota } from '../../store/collections/quota.ts'
-import { stepFilePath } from '../../store/files/storage-path.ts'
-import type { ObjectStore } from '../../store/objects/objects.ts'
-import { keepPayload, type Placed, requestPayload, rowLimit } from '../../store/runs/payloads.ts'
+import { rowLimit } from '../../store/runs/payloads.ts'
 import { stepName, workflows } from '../own-workflows.ts'
 import type { FinishedCall } from './finished-call.ts'
-import type { KeepBytes } from './inline-files.ts'
 import { makeRecordTasks } from './record-tasks.ts'
 import { recordedAnswer } from './recorded-answer.ts'
-import { recordedRequest } from './recorded-request.ts'
 import { calledModel } from './spent.ts'
+import { type BegunCall, keeperOf, type RequestStorage, type StoredRequest, storeRequest } from './stored-request.ts'
 
 /** Turns ended calls into trajectories. */
 export interface Recorder {
@@ -33,32 +26,9 @@ export interface Recorder {
   readonly full: boolean
 }
 
-export type BegunCall = Pick<FinishedCall, 'key' | 'trajectoryId' | 'place' | 'scrub' | 'request'>
-
-export interface RecorderDeps {
+export interface RecorderDeps extends RequestStorage {
   engine: Pick<Engine, 'record' | 'recording'>
   quota: Pick<Quota, 'add'>
-  database: Queries
-  objects: Pick<ObjectStore, 'put'>
-  /** Maximum files stored from base64 in one request or answer; further ones stay inline. */
-  mediaFiles: number
-}
-
-interface Request {
-  initParams: Placed
-  files: NewFile[]
-}
-
-/** The client waits for the record: bytes that the storage does not take in time stay in it. */
-const storageWaitMs = 10_000
-
-const unlessAway = async <Stored>(put: Promise<Stored>): Promise<Stored | undefined> => {
-  try {
-    return await put
-  } catch (error) {
-    if (error instanceof AppError && error.code === 'storage_unavailable') return undefined
-    throw error
-  }
 }
 
 /** Making a record takes several times its size in memory, so only some large ones are made at once. */
@@ -70,42 +40,19 @@ const bytesOf = ({ request, answer }: FinishedCall): number => {
   return answer.data.reduce((sum, { length }) => sum + length, request.length)
 }
 
-export const makeRecorder = ({ engine, quota, database, objects, mediaFiles }: RecorderDeps): Recorder => {
+export const makeRecorder = (deps: RecorderDeps): Recorder => {
+  const { engine, quota, database } = deps
   const tasks = makeRecordTasks(database)
   const inTurn = makeTurns(largeAtOnce)
   /**
    * Large requests that are being stored. Entries of calls that are never recorded are garbage-collected with their
    * bodies.
    */
-  const begun = new WeakMap<Buffer, { key: string; request: Promise<Request> }>()
+  const begun = new WeakMap<Buffer, { key: string; request: Promise<StoredRequest> }>()
 
-  /** Stores bytes as files of the call's step, and lists them in `files`. */
-  const keeperOf =
-    ({ place, trajectoryId }: BegunCall, files: NewFile[], before: () => number): KeepBytes =>
-    async (bytes, type) => {
-      if (files.length >= mediaFiles) return undefined
-      const { name, content_type: contentType, body } = await mediaFileOf(bytes, type)
-      const stored = await inTime(unlessAway(objects.put(body, { maxBytes: Number.MAX_SAFE_INTEGER })), storageWaitMs)
-      if (!stored) return undefined
-      const { id, size, sha256 } = stored
-      const at = { collection: place.collection, task: place.taskName, trajectoryId, step: stepName }
-      const path = stepFilePath({ ...at, index: before() + files.length, name })
-      files.push({ path, object: id, name, contentType, size, sha256 })
-      return path
-    }
-
-  const readAndPlace = async (call: BegunCall): Promise<Request> => {
-    const files: NewFile[] = []
-    const keep = keeperOf(call, files, () => 0)
-    const text = await recordedRequest(call, keep)
-    const placed =
-      text.length > rowLimit ? await inTime(keepPayload(database, call.key, text, requestPayload(call.key))) : undefined
-    return { initParams: placed ?? { text: text.toString(), payload: null }, files }
-  }
-
-  const requestOf = (call: FinishedCall): Promise<Request> => {
+  const requestOf = (call: FinishedCall): Promise<StoredRequest> => {
     const known = begun.get(call.request)
-    return known?.key === call.key ? known.request : readAndPlace(call)
+    return known?.key === call.key ? known.request : storeRequest(deps, call)
   }
 
   const keep = async (call: FinishedCall): Promise<RecordDestination> => {
@@ -113,7 +60,7 @@ export const makeRecorder = ({ engine, quota, database, objects, mediaFiles }: R
     const task = await tasks.of(call.place, workflow)
     const { initParams, files: sent } = await requestOf(call)
     const made: NewFile[] = []
-    const files = { keep: keeperOf(call, made, () => sent.length), made: () => made.map(mediaObject) }
+    const files = { keep: keeperOf(deps, call, made, () => sent.length), made: () => made.map(mediaObject) }
     const answer = call.answer && (await recordedAnswer(call, call.answer, files))
     const { stepError, runError } = errorsOf(call)
     quota.add(call.place.collectionId, {
@@ -157,7 +104,7 @@ export const makeRecorder = ({ engine, quota, database, objects, mediaFiles }: R
     begin(call) {
       if (call.request.length <= rowLimit) return
       // The request is sent to the model first: searching a megabyte takes some milliseconds.
-      const request = nextTurn().then(() => readAndPlace(call))
+      const request = nextTurn().then(() => storeRequest(deps, call))
       request.catch(() => {}) // reported when the call is recorded
       begun.set(call.request, { key: call.key, request })
     },

@@ -5,15 +5,8 @@ import { invalidField } from '../../lib/errors.ts'
 import type { Endpoint } from '../endpoint.ts'
 import { decodeText, parseJson, readBytes } from './body.ts'
 import type { Room } from './memory.ts'
-import {
-  badEncoding,
-  type FileSink,
-  type FormLimits,
-  fieldTooLarge,
-  type PartNames,
-  type ReceivedFile,
-  readMultipart,
-} from './multipart.ts'
+import { type FileSink, type FormLimits, type PartNames, type ReceivedFile, readMultipart } from './multipart.ts'
+import { badEncoding, fieldTooLarge } from './multipart-errors.ts'
 
 export interface ReceivedForm {
   fields: Record<string, unknown>

@@ -67,3 +67,5 @@ export const belowSchema = z
   .describe('Also revokes the keys created with it, and those created with them, and so on.')
 
 export type Key = z.infer<typeof keySchema>
+export type CreateKey = z.output<typeof createKeySchema>
+export type UpdateKey = z.output<typeof updateKeySchema>

@@ -1,0 +1,103 @@
+import type { Database } from '../../database/database.ts'
+import { AppError, invalidField } from '../../lib/errors.ts'
+import { newApiKey } from '../../lib/ids.ts'
+import { hashToken } from '../../lib/secrets/crypto.ts'
+import { timestamp } from '../../lib/time.ts'
+import { covers, type FoundCollection, type Identity, recordedBy } from '../../model/collections/identity.ts'
+import type { CreateKey, UpdateKey } from '../../model/collections/key.ts'
+import { createKey, findKeyRow, type KeyRow, updateKey } from '../../store/collections/keys.ts'
+
+export const keyNotFound = () => new AppError('not_found', 'API key not found')
+
+const taken = (name: string, collection: string) =>
+  new AppError('already_exists', `API key with name '${name}' already exists in collection '${collection}'`)
+
+/** The error for `below=true` in a request that does not disable the key. */
+export const onlyForDisabling = () =>
+  invalidField(['query', 'below'], 'below=true is only for disabling keys: send {"is_active": false} with it')
+
+/** Refuses an expiry later than the caller's own. */
+const requireNotLonger = (identity: Identity, expiresAt: Date | null): void => {
+  if (identity.expiresAt === null || (expiresAt !== null && expiresAt <= identity.expiresAt)) return
+  throw new AppError('forbidden', 'A key that expires cannot create or enable a key that is valid for longer', {
+    hint: `Your key expires at ${timestamp(identity.expiresAt)}. Choose an earlier expires_at, or use another token.`,
+  })
+}
+
+const dateOrNull = (text: string | null): Date | null => (text === null ? null : new Date(text))
+
+const nameOf = (row: KeyRow, collectionId: number | null): string =>
+  row.collections[row.collection_ids.indexOf(collectionId ?? -1)] ?? ''
+
+/** Id of the new home collection. Unknown names and collections the key does not cover are refused alike. */
+const newHome = (row: KeyRow, name: string): number => {
+  const index = row.collections.findIndex((one) => one.toLowerCase() === name.toLowerCase())
+  const id = row.collection_ids[index]
+  if (id !== undefined) return id
+  const message = `The key does not cover the collection '${name}'; it covers ${row.collections.join(', ')}`
+  throw invalidField(['body', 'home_collection'], message)
+}
+
+/** Finds a key if the caller covers one of its collections; otherwise its existence is not revealed. */
+export const getKey = async (database: Database, id: string, identity: Identity): Promise<KeyRow> => {
+  const row = /^[1-9]\d{0,14}$/.test(id) ? await findKeyRow(database, Number(id)) : undefined
+  if (!row?.collection_ids.some((collectionId) => covers(identity, collectionId))) throw keyNotFound()
+  return row
+}
+
+/**
+ * Finds a key to change. The caller must cover all collections of the key, since a key with a wider scope is not
+ * theirs to enable.
+ */
+export const getOwnKey = async (database: Database, id: string, identity: Identity): Promise<KeyRow> => {
+  const row = await getKey(database, id, identity)
+  if (!row.collection_ids.every((id) => covers(identity, id))) {
+    throw new AppError('forbidden', 'The key covers collections that your token does not cover')
+  }
+  return row
+}
+
+/** Creates a key for collections that the caller covers. Returns its row and the key itself, which is not stored. */
+export const makeKey = async (
+  database: Database,
+  identity: Identity,
+  body: CreateKey,
+  collections: readonly FoundCollection[],
+): Promise<{ row: KeyRow; key: string }> => {
+  const until = body.expires_at === undefined ? identity.expiresAt : dateOrNull(body.expires_at)
+  requireNotLonger(identity, until)
+  const key = newApiKey()
+  const id = await createKey(database, {
+    name: body.name,
+    hash: hashToken(key),
+    prefix: key.slice(0, 8),
+    access: body.access_level,
+    expiresAt: until,
+    madeBy: identity.keyId,
+    createdBy: recordedBy(identity),
+    collectionIds: collections.map((collection) => collection.id),
+  })
+  if (id === 'taken') throw taken(body.name, collections[0]?.name ?? body.collection_name)
+  if (id === 'refused') throw new AppError('unauthenticated', 'Invalid or inactive API key')
+  if (id === 'gone') throw new AppError('not_found', 'Collection not found')
+  const row = await findKeyRow(database, id)
+  if (!row) throw keyNotFound()
+  return { row, key }
+}
+
+/** Changes the given fields of a key. */
+export const changeKey = async (
+  database: Database,
+  identity: Identity,
+  row: KeyRow,
+  body: UpdateKey,
+): Promise<void> => {
+  const expiresAt = body.expires_at === undefined ? row.expires_at : dateOrNull(body.expires_at)
+  if (body.is_active || body.expires_at !== undefined) requireNotLonger(identity, expiresAt)
+  const homeId = body.home_collection === undefined ? undefined : newHome(row, body.home_collection)
+  const { name, is_active } = body
+  const changes = { name, is_active, homeId, ...(body.expires_at !== undefined && { expiresAt }) }
+  const outcome = await updateKey(database, row.id, changes)
+  if (outcome === 'taken') throw taken(name ?? row.name, nameOf(row, homeId ?? row.home_collection_id))
+  if (outcome === undefined) throw keyNotFound()
+}

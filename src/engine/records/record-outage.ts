@@ -1,0 +1,48 @@
+import type { Logger } from '../../lib/log.ts'
+import { pause } from '../../lib/time.ts'
+
+/** Knows whether the database answers, from the calls that were sent to it. */
+export interface RecordOutage {
+  readonly isAway: boolean
+  /** Notes a failed statement. From then on the outage probes the database until it answers. */
+  begin(error: unknown): void
+}
+
+const probeEveryMs = 250
+
+export const makeRecordOutage = (options: {
+  own: { rows(name: string, text: string): Promise<unknown>; drop(): void }
+  log: Logger
+  signal: AbortSignal
+  /** Called when the database answers again. */
+  onEnd(): Promise<void>
+}): RecordOutage => {
+  const { own, log, signal, onEnd } = options
+  let isAway = false
+
+  const waitForDatabase = async (): Promise<void> => {
+    while (await pause(probeEveryMs, signal)) {
+      try {
+        await own.rows('probe', 'select 1')
+        isAway = false
+        log.info('calls are recorded in the database again')
+        return onEnd()
+      } catch {
+        own.drop()
+      }
+    }
+  }
+
+  return {
+    get isAway() {
+      return isAway
+    },
+    begin(error) {
+      own.drop()
+      if (isAway) return
+      isAway = true
+      log.warn({ err: error }, 'calls are recorded in a file until the database answers')
+      void waitForDatabase()
+    },
+  }
+}

@@ -1,0 +1,59 @@
+import type { RecordDestination, RecordedCall } from '../../model/gateway/recorded-call.ts'
+
+/** An ended call that waits to be recorded. */
+export interface WaitingCall {
+  call: RecordedCall
+  size: number
+  resolve: (destination: RecordDestination) => void
+  reject: (reason: unknown) => void
+}
+
+/** Ended calls in the order of their ends. */
+export interface WaitingCalls {
+  readonly length: number
+  /** Approximate bytes of the calls that wait or are being written. */
+  readonly bytes: number
+  /** Adds a call. Resolves or rejects together with its `WaitingCall`. */
+  add(call: RecordedCall): Promise<RecordDestination>
+  /** Number of calls that fit into one statement, at least 1. */
+  inOneStatement(): number
+  /** Removes the first calls. Their bytes count until `written`. */
+  next(count: number): WaitingCall[]
+  written(calls: WaitingCall[]): void
+}
+
+/** Maximum bytes of one statement after its first call, so that it is answered in time. */
+const mostBatchBytes = 4 * 1024 * 1024
+
+const sizeOf = ({ initParams, step }: RecordedCall): number =>
+  1_000 + (initParams.text?.length ?? 0) + step.inputs.length + (step.outputs?.length ?? 0) + (step.error?.length ?? 0)
+
+export const makeWaitingCalls = (): WaitingCalls => {
+  const queue: WaitingCall[] = []
+  let bytes = 0
+  return {
+    get length() {
+      return queue.length
+    },
+    get bytes() {
+      return bytes
+    },
+    add(call) {
+      const size = sizeOf(call)
+      bytes += size
+      return new Promise((resolve, reject) => queue.push({ call, size, resolve, reject }))
+    },
+    inOneStatement() {
+      let sum = 0
+      const end = queue.findIndex(({ size }) => {
+        sum += size
+        return sum > mostBatchBytes
+      })
+      return end === -1 ? queue.length : Math.max(1, end)
+    },
+    next: (count) => queue.splice(0, count),
+    written(calls) {
+      for (const { size } of calls) bytes -= size
+    },
+  }
+}
