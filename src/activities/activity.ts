@@ -131,9 +131,12 @@ export interface ChildRuns {
   initParams(index: number): Record<string, Json>
   /** Maximum child runs that execute at once, over all processes. */
   maxConcurrency: number
-  /** Whether that limit is shared with all steps of the run that say so. */
+  /** True if all steps of the run with this option share the limit. */
   sharesConcurrency: boolean
-  /** Whether the others continue after a failure. Otherwise the first one stops what has not begun, and fails the step. */
+  /**
+   * True if the other runs continue after a failure. Otherwise the first failure fails the step, and runs that have not
+   * begun are cancelled.
+   */
   continueOnError: boolean
   /** Time at which open child runs are cancelled; null: never. */
   until: Date | null

@@ -42,7 +42,7 @@ const progressMs = 5_000
 
 const isForeign = ({ os, cpu }: System): boolean => os !== thisSystem.os || cpu !== thisSystem.cpu
 
-/** End of the names of folders whose agents run in another system than this one. */
+/** Suffix of the folders whose agents run on another system than this one. */
 export const folderSuffix = (system: System): string => (isForeign(system) ? `-${system.os}-${system.cpu}` : '')
 
 /** The folder of a version of an agent. */

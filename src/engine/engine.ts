@@ -200,7 +200,7 @@ export interface EngineStatistics extends JournalStatistics {
   slots: number
   runbooks: RunbookStatistics
   leases: number
-  /** Bytes of memory that large values use and may use, and how many steps wait for some. */
+  /** Bytes of memory that large values use, their limit, and the number of steps that wait for memory. */
   memory: { used: number; total: number; waiting: number }
   /** Runs accepted since the process started. */
   started: number

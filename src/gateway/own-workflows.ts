@@ -21,7 +21,7 @@ export const workflows: Record<Shape, { text: string; hash: string }> = Object.f
   shapes.map((shape) => [shape, { text: textOf(shape), hash: definitionHash(textOf(shape)) }]),
 ) as Record<Shape, { text: string; hash: string }>
 
-/** The task of the server's own that calls of a shape are recorded under. */
+/** The server's own task under which calls of a shape are recorded. */
 export const ownTask = (shape: Shape): string => `_${shape}`
 
 export const isOwnTask = (name: string): boolean => shapes.some((shape) => ownTask(shape) === name)

@@ -29,7 +29,7 @@ export type Ticket = Pick<
   /** False: nothing is written down of it. */
   recorded: boolean
   databaseAway: boolean
-  /** The settings of its collection that are set. */
+  /** Settings of its collection; those that were never set are missing. */
   settings: Partial<CollectionSettings>
   /** Models that failed before. */
   attempts: FailedAttempt[]

@@ -111,7 +111,7 @@ export type Declared<D extends Definition> = Omit<
   views: Given<D, 'views', Record<never, never>>
 }
 
-/** Declares `If-Match` for an operation that refuses to change another state than the named one. */
+/** Declares `If-Match`: the operation changes a resource only if its ETag is the given one. */
 export const ifMatchHeader = {
   'If-Match':
     'The `ETag` of the state that the change is meant for. If the state has changed since, the answer is 412 and nothing is changed.',

@@ -47,7 +47,10 @@ export const splitTarget = (target: string): string[] | undefined => {
   return parts
 }
 
-/** Finds the route of a path. Fixed segments win over parameters. A wrong method differs from a wrong path. */
+/**
+ * Finds the route of a path. Fixed segments win over parameters. A path without a route for the method gets another
+ * answer than an unknown path.
+ */
 export const makeRouter = <T>() => {
   const root = newNode<T>()
 

@@ -37,7 +37,8 @@ const isOwed = ({ req, writableFinished, destroyed }: ServerResponse): boolean =
 
 /**
  * Answers bytes that Node's parser cannot read as HTTP. There is no request object, so the answer is written by hand.
- * It is sent after the answers to earlier requests (`open`); within one of them it would look like its body.
+ * The socket gets it after the answers to earlier requests (`open`). Sent in the middle of one of them, it would look
+ * like a part of that answer's body.
  */
 const refuse = (error: Error & { code?: string }, socket: Socket, open: readonly ServerResponse[] = []): void => {
   const last = open.findLast(isOwed)

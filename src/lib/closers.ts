@@ -3,8 +3,8 @@ export interface Closers {
   /** Registers a function that closes what was just opened; it runs before those registered earlier. */
   add(close: () => unknown): void
   /**
-   * Runs every function in turn, even after a failure. Rejects with the first failure at the end. A second call returns
-   * the same promise.
+   * Runs every function in turn, even after a failure. Then rejects with the first failure, if there was one. A second
+   * call returns the same promise.
    */
   closeAll(): Promise<void>
 }

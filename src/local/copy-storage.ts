@@ -15,7 +15,7 @@ export type CopyProgress = CopyCounts
 export interface CopiedStorage extends CopyCounts {
   from: string
   to: string
-  /** The object after which it went on; empty: from the beginning. */
+  /** The object after which the copy continued; empty if it began with the first one. */
   resumed_after: string
   /** Everything is in the new storage, and new files go there: JETTY_STORAGE_FROM can be removed. */
   is_complete: boolean

@@ -46,7 +46,7 @@ interface EndpointRow {
   title: string
   description: string
   operation: OperationName
-  /** Arguments: the names of the API, or `argument=name` where the tool calls it otherwise. */
+  /** Arguments of the tool: names of the API, or `argument=name` for an argument that the tool renames. */
   takes: readonly string[]
   /** Schemas that are simpler for a model than those of the API. */
   simpler?: Record<string, z.ZodType>

@@ -113,7 +113,8 @@ export interface Target {
   url: string
   base_url: string
   /**
-   * Whether the URL was set for the whole server. Then it may be private; all others go through the guarded network.
+   * True if the operator set the URL for the whole server. It may then be a private address; calls to other URLs go
+   * through the guarded client, which refuses those.
    */
   trusted: boolean
   /** The header with the key, and the headers of the provider's row. */

@@ -34,7 +34,7 @@ export interface ServerOptions {
   log: Logger
   /** The activities of steps; tests add their own. */
   activities?: ActivityRegistry
-  /** Carries runbooks out; tests replace sandboxes by it. */
+  /** Executes runbooks. Tests replace it, so that they need no sandbox. */
   runbooks?: RunbookRunner
   /** Environment variables, for the values of keys that are lent to trials, and the credentials of a bucket. */
   variables?: Record<string, string | undefined>

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { AppError } from '../lib/errors.ts'
 
 const firstBackoffMs = 500
-/** A provider that asks for a longer wait is not waited for. */
+/** If a provider asks for a longer wait, the call fails at once. */
 const longestWaitMs = 60_000
 
 const backoffMs = (tries: number): number => firstBackoffMs * 4 ** (tries - 1) * (0.8 + Math.random() * 0.4)

@@ -36,7 +36,7 @@ export const textTemplate = activity({
   async run({ template, variables, extra }, context) {
     const values = { ...variables, ...extra }
     const unknown = new Set<string>()
-    const texts = new Map<string, string>() // an object that stands in many places is written out once
+    const texts = new Map<string, string>() // an object that the template uses many times is serialized once
     const pieces = filledPieces(template, (name) => {
       if (!Object.hasOwn(values, name) || values[name] === undefined) {
         unknown.add(name)

@@ -55,7 +55,7 @@ const textsOf = async ({ fetch }: BeginDeps, { chat, collection, signal }: Admit
   return { ...texts, runbook: await fetchRunbook(fetch, url, { allowedHosts, signal }) }
 }
 
-/** Without this the answer would be the output of some other step, and say `completed`. */
+/** Without this check, the answer would be the output of another step, with the status `completed`. */
 const noRunbookStep = (task: string) =>
   new AppError('invalid', `Task '${task}' has no runbook step`, {
     hint: 'Name a task that does not exist yet; it is created with a runbook step. Or run this task with POST /api/v1/run.',

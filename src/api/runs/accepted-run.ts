@@ -11,7 +11,9 @@ export const asFirstAnswered = (run: RunRow): RunRow => ({
   ended_at: null,
 })
 
-/** The row of a run at the moment it was accepted. The database is not asked: it may be away by now. */
+/**
+ * The row of a run at the moment it was accepted. It makes no query, since the database may have become unavailable.
+ */
 export const asAccepted = (started: StartedRun): RunRow => ({
   id: started.key,
   number: 0,

@@ -136,8 +136,8 @@ const keptFiles = (from: number, { runs, steps }: CommitParts): string => `kept 
 /**
  * One statement, one fsync. `l` locks the leases (FOR SHARE: an owner change has to wait for us, and we for it), and
  * every part writes only for leases that still have the epoch the entry was made under. It is idempotent: sent twice it
- * writes once. The answer is the leases with their epochs, then the new runs with epoch -1. What a commit has no rows of
- * is left out: Postgres takes as long to make a part ready as to write a row.
+ * writes once. It returns the leases with their epochs, then the new runs with epoch -1. Parts without rows are left
+ * out, because Postgres takes as long to prepare a part as to write a row.
  *
  * The guard for "not ended yet" is `ended_at is null`, never the status: a partial index on the status would match it,
  * and after an ANALYZE every open run would be scanned for every entry.

@@ -1,7 +1,7 @@
 import { smallShareBytes } from '../../lib/memory/owner-caps.ts'
 import { makeTurns } from '../../lib/turns.ts'
 
-/** Runs `work`, which moves that many bytes to or from the database. Small values start at once, without a promise. */
+/** Runs `work`, which moves that many bytes to or from the database. Small values do not wait for their turn. */
 export type Transfer = <Result>(bytes: number, work: () => Promise<Result> | Result) => Promise<Result> | Result
 
 /** Large values in transit at the same time: other queries find a free connection. */

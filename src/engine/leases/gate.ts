@@ -1,10 +1,10 @@
 /** Lets at most `size` runs of a lease execute at once; the others wait here, in the order in which they came. */
 export interface Gate {
   /**
-   * Resolves when a permit is free, or when the run may pass without one. Returns the function that returns the permit.
+   * Waits until a permit is free, or the run may pass without one. Resolves with the function that releases the permit.
    */
   enter(runKey: string): Promise<() => void>
-  /** Lets one waiting run pass, or all of them: they only have to end. */
+  /** Lets one waiting run pass, or all of them, because they only have to end. */
   pass(runKey?: string): void
   readonly waiting: number
 }

@@ -24,7 +24,7 @@ export const wakeOrphans = async (database: Queries): Promise<void> => {
   while ((await wakeSome(database, 'wake_orphans', isOrphan)) > 0) {}
 }
 
-/** Queues a bounded number of runs of one collection under one lease. Returns how many there were. */
+/** Queues a bounded number of runs of one collection under one lease. Returns their number. */
 const wakeSome = async (database: Queries, name: string, condition: string): Promise<number> => {
   const leaseId = randomUUID()
   const [row] = await database.rows<{ woken: number }>(

@@ -1,6 +1,9 @@
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 
-/** What a lease knows of a run in memory: its place in the tree of runs, and whether it was asked to end. */
+/**
+ * The facts about a run in memory that its lease needs: its position in the tree of runs, and whether a client or the
+ * server has asked it to end.
+ */
 export interface RunUnderLease {
   readonly key: string
   /** Number of its ancestors. */

@@ -1,7 +1,7 @@
 import type { Logger } from '../../lib/log.ts'
 import { pause } from '../../lib/time.ts'
 
-/** Knows whether the database answers, from the calls that were sent to it. */
+/** Tracks whether the database answers the statements that record calls. */
 export interface RecordOutage {
   readonly isAway: boolean
   /** Notes a failed statement. From then on the outage probes the database until it answers. */

@@ -99,7 +99,7 @@ const carryOut = async (
   }
 }
 
-/** Why a runbook ends that no client has asked to end. */
+/** Reason why the server itself ends a runbook. */
 type StopReason = Fenced | RunOutOfTime | Interrupted
 
 /** Stops a runbook, once, and remembers why. */

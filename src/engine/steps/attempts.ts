@@ -37,8 +37,8 @@ const startOf = ({ place, row, side }: StepAtWork): string =>
   attemptsAmong(side.warnings).at(-1)?.next_started ?? timestamp(place.started ?? new Date(row.startedMs))
 
 /**
- * Makes the pause between two attempts. It records the failed attempt. A long pause holds no slot. If this process was
- * paused meanwhile, another one may have taken the run. Rejects when the signal fires, and when the run has used up its
+ * Waits between two attempts, after recording the failed one. A long wait holds no slot. If this process was paused
+ * meanwhile, another one may have taken the run. Rejects when the signal fires, and when the run has used up its
  * working time.
  */
 export const pauseIn =

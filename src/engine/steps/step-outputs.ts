@@ -9,7 +9,7 @@ import { outputsTooLarge } from './step-record.ts'
 
 /** A value as JSON text, and in the buffer that carries it to the database. */
 const copiesAtOnce = 2
-/** Beside them the value itself. */
+/** Copies of the outputs in memory: those two, and the value itself. */
 const copiesOfOutputs = copiesAtOnce + 1
 
 /** Memory to serialize the inputs of a step and to store them. */

@@ -40,7 +40,7 @@ export const rowOf = (run: StepRun, place: StepPlace): StepRow => ({
   begins: run.pending,
 })
 
-/** The row of a step that is not carried out: a branch leads past it. */
+/** The row of a step that a branch skipped. */
 export const skippedRow = (run: StepRun, place: StepPlace): StepRow => {
   const at = now()
   return { ...rowOf(run, place), status: 'skipped', startedMs: at, endedMs: at }

@@ -14,7 +14,10 @@ export interface ParkDeps {
 /** A run that waits at least this long leaves memory: it is parked, and queued again when it is due. */
 const parkFromMs = 60_000
 
-/** Waits until a time, without a slot. `over`: record the outputs. Otherwise the run has left this process. */
+/**
+ * Waits until a time, without a slot. `over`: record the outputs. The other results mean that the run has left this
+ * process.
+ */
 export const waitUntil = async (
   deps: ParkDeps,
   work: StepAtWork,

@@ -16,7 +16,7 @@ const withoutDrive = (name: string): string => name.replace(/^([a-z]):/i, '$1_')
  * the stream, and destroying the stream closes the file that is open.
  */
 export const zipArchive = async (entries: Iterable<ZipEntry>): Promise<Readable> => {
-  const { ZipFile } = await import('yazl') // 20 ms that no start of a server has to wait for
+  const { ZipFile } = await import('yazl') // loaded on first use: it takes 20 ms
   const zip = new ZipFile()
   const output = new PassThrough()
   let source: Readable | undefined

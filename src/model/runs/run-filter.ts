@@ -83,7 +83,7 @@ export const runFilterFields = {
 
 const usd = z.coerce.number().min(0).max(1_000_000_000)
 
-/** What a list of runs over a collection can be limited to, as members of its query. */
+/** Filters of a collection's run list, as members of its query. */
 export const collectionRunFilterFields = {
   task: z.array(textSchema.max(200)).max(20).default([]).describe('Name of a task; repeat to include several.'),
   task_not: z.array(textSchema.max(200)).max(20).default([]).describe('Name of a task to leave out; may be repeated.'),

@@ -18,7 +18,7 @@ const listedPrice = (list: PriceList, provider: string, model: string, tokens: P
   try {
     return list.calcPrice({ ...tokens }, model, { providerId: provider })?.total_price
   } catch {
-    return undefined // the model has another unit than tokens
+    return undefined // the model is not priced by tokens
   }
 }
 

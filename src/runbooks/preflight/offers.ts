@@ -1,6 +1,6 @@
 // Remedy sentences that the command line words differently.
 
-/** End of a fix when `scripted` would run. */
+/** Appended to the fix of a missing agent whose runbook `scripted` could execute. */
 export const scriptedOffer = 'Or let agent scripted run its sh and bash blocks, which needs no key.'
 
 /** Added to the fix of a parameter that an input file can replace. */

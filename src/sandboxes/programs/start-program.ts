@@ -8,8 +8,8 @@ const ofAChild = 3
 
 /**
  * Throws when too few descriptors are free to start a child with so many pipes. Node 20.20 leaks the parent's ends of
- * the pipes when descriptors suffice for them but not for the rest, so a server at its limit would stay there. Start
- * the child right after this call, before anything else takes the descriptors.
+ * the pipes when descriptors suffice for them but not for the rest, so a server at its descriptor limit would never
+ * recover. Start the child right after this call, before anything else takes the descriptors.
  */
 export const needRoomForChild = (pipes: number): void => {
   const taken: number[] = []

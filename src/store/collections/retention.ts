@@ -117,8 +117,8 @@ const removeRuns = (database: Database, collectionId: number, runs: string[]): P
   })
 
 /**
- * Deletes expired runs of collections with a retention setting. The server calls it periodically. Runs whose files
- * cannot be removed stay, all others go; then it throws the reason.
+ * Deletes expired runs of collections with a retention setting. The server calls it periodically. Keeps runs whose
+ * files cannot be removed, deletes all others, then throws the reason.
  */
 export const removeOldRuns = async (
   database: Database,

@@ -4,7 +4,7 @@ import { pause } from '../../lib/time.ts'
 import { isObjectId } from './object-id.ts'
 import type { ObjectStore } from './objects.ts'
 
-/** A deletion removes bytes before rows: for so long a row may name what is gone. */
+/** A deletion removes bytes before rows, so a row may name deleted bytes for this long. */
 const deletionMs = 3_000
 
 /**

@@ -34,7 +34,7 @@ export interface StorageState {
 export interface ObjectStore {
   /** The folder, or `s3://bucket/prefix`. */
   readonly where: string
-  /** Whether it is on another machine, and bounds the time of each request by itself. */
+  /** True if the store is on another machine. It then limits the time of each request itself. */
   readonly isRemote: boolean
   /** What the last use of a remote store has shown; the folder of a disk store is checked elsewhere. */
   readonly state: StorageState

@@ -15,10 +15,10 @@ export interface DrawnNumbers {
 }
 
 /**
- * Reads what is needed to tell when change numbers are settled: visible, or never to be. A transaction that draws a
- * number has its transaction id by then, so an id taken after reading the last number is an upper bound for theirs.
- * (The xmax of a snapshot is no such bound: it stands at the oldest running transaction.) Uses up a transaction id, so
- * call it only when needed.
+ * Reads the numbers that decide when changes are settled: visible, or rolled back. A transaction that draws a number
+ * has its transaction id by then, so an id taken after reading the last number is an upper bound for theirs. (The xmax
+ * of a snapshot is no such bound: it stands at the oldest running transaction.) Uses up a transaction id, so call it
+ * only when needed.
  */
 export const drawnSoFar = async (queries: Queries): Promise<DrawnNumbers> => {
   const [row] = await queries.rows<DrawnNumbers>(

@@ -34,7 +34,7 @@ const stepsLookedAt = 50
 /** Characters read of a value stored outside its row. */
 const lookedAt = 8192
 
-/** Inputs and outputs of a step, in which models are named. */
+/** Inputs and outputs of a step, which name its models. */
 export const stepTexts = `(
   select coalesce(s.inputs, (select left(body, ${lookedAt}) from payloads where id = s.inputs_payload)) as inputs,
     coalesce(s.outputs, (select left(body, ${lookedAt}) from payloads where id = s.outputs_payload)) as outputs
