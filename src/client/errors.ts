@@ -32,7 +32,7 @@ const statedCode = ({ error }: ErrorBody, status: number): ErrorCode | undefined
     : undefined
 }
 
-/** What the headers say of a refused call to a model: who refused it, and where it is recorded. */
+/** Reads the headers of a refused call to a model: who refused it, and where it is recorded. */
 const refusedCall = ({ headers, status }: Response): Record<string, unknown> => {
   const [provider, id] = ['x-jetty-provider', 'x-jetty-trajectory-id'].map((name) => headers.get(name))
   return {

@@ -1,8 +1,8 @@
 import type pg from 'pg'
 
 /**
- * What every connection has: a dead server is noticed, and nothing waits for ever. A request that waits for a connection
- * has to get its 503 within five seconds.
+ * Options of every connection, so that it notices a dead server and never waits for ever. A request that waits for a
+ * connection must get its 503 within five seconds.
  */
 export const connectionDefaults = { keepAlive: true, connectionTimeoutMillis: 4_000, query_timeout: 30_000 }
 

@@ -74,11 +74,11 @@ export interface Upload {
   name: string
   contentType: string
   size: number
-  /** Of the bytes, in hex. */
+  /** SHA-256 of the bytes, in hex. */
   sha256: string
 }
 
-/** What happens to a run that cannot be served: the request fails, or the run is recorded as failed. */
+/** Treatment of a run that cannot be served: the request fails, or the run is recorded as failed. */
 export type Unservable = 'refuse' | 'record'
 
 export interface RunRequest {

@@ -2,8 +2,9 @@ import { z } from 'zod'
 import type { ErrorCode } from '../lib/errors.ts'
 
 /**
- * Who may call. `none`: anybody. `read`: any key with access to the collection. `write`: a key that may write there.
- * `admin`: the admin token. `optional`: no token is required; the route decides what the caller may see (public tasks).
+ * The caller that an operation requires. `none`: any client, without a token. `read`: any key with access to the
+ * collection. `write`: a key that may write there. `admin`: the admin token. `optional`: no token is required; the
+ * route decides what the caller may see (public tasks).
  */
 export type AccessLevel = 'none' | 'optional' | 'read' | 'write' | 'admin'
 

@@ -8,7 +8,7 @@ import type { CallMemory } from './input/memory.ts'
 import type { ReceivedFile } from './input/multipart.ts'
 import type { Reply } from './reply.ts'
 
-/** What every handler gets, whatever its endpoint. */
+/** The members of a call that do not depend on its endpoint. */
 export interface AnyCall {
   /** The headers of the request, by their lower-case names. */
   headers: IncomingHttpHeaders

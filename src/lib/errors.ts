@@ -265,7 +265,7 @@ export interface FieldIssue {
 }
 
 export interface ErrorOptions {
-  /** What to do next, for a person. */
+  /** The next thing that a person should do. */
   hint?: string
   cause?: unknown
   /** Overrides the code's own answer to "can trying again help?". */

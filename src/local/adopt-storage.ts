@@ -22,7 +22,7 @@ export interface AdoptedStorage {
   others: string[]
 }
 
-/** Whoever may run commands on the server's machine has no key. */
+/** A person who runs commands on the server's machine needs no key. */
 const byOperator = {
   collection_id: null,
   collection_name: null,

@@ -12,7 +12,7 @@ import { readLentKeys } from '../providers/lent-keys.ts'
 import { modelsFromSettings } from '../server/models-from-settings.ts'
 import { makeRunbookRunner } from '../server/runbook-runner.ts'
 
-/** What the command provides; models, keys and redaction are added here. */
+/** The parts that the command provides. Models, keys and redaction are added here. */
 export interface LocalHost extends Pick<RunbookHost, 'id' | 'secretParams' | 'openFile' | 'keep' | 'tell' | 'signal'> {
   /** Values of variables by their names. */
   env(name: string): string | undefined

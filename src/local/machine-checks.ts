@@ -23,7 +23,7 @@ export interface MachineCheck {
   name: string
   state: 'ok' | 'warning' | 'failed'
   found: string
-  /** What to do; missing if the state is `ok`. */
+  /** The remedy; missing if the state is `ok`. */
   remedy?: string
 }
 

@@ -1,4 +1,4 @@
-/** What the names in paths mean, for arguments that the API does not describe itself. */
+/** Descriptions of path parameters that the API does not describe itself. */
 export const argumentMeanings: Readonly<Record<string, string>> = {
   collection: 'Collection name; list-collections shows them.',
   task: 'Task name; list-tasks shows them.',

@@ -55,7 +55,7 @@ interface EndpointRow {
   /** Values that are always sent, by place. */
   always?: { query?: Record<string, unknown> }
   isDestructive?: boolean
-  /** What of the answer a model needs; left out, all of it. */
+  /** Selects the part of the answer that a model needs; the whole answer if missing. */
   show?: (answer: never, args: Record<string, unknown>) => unknown
   /** The call that returns what did not fit. */
   rest?: (args: Record<string, unknown>) => { tool: string; args: Record<string, unknown> }

@@ -50,7 +50,7 @@ const failureOf = async (context: ToolContext, run: RunName, summary: RunSummary
 /** Codes of failures that lie in the workflow, not in the world around it. */
 const ofTheWorkflow = new Set(['reference_missing', 'parameter_invalid', 'output_too_large', 'timed_out'])
 
-/** What to do about a failure, as calls in their order. */
+/** The calls that remedy a failure, in their order. */
 const repairs = (run: RunName, code: string | undefined, step: string | undefined): string[] => {
   const task = { collection: run.collection, task: run.task }
   const again = callText('rerun-run', { ...run, ...(step && { from_step: step }) })

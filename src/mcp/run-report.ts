@@ -31,7 +31,7 @@ const filesOf = async ({ call }: ToolContext, run: RunName) => {
   return files.length === 0 ? {} : { files: files.map(({ path, size }) => ({ path, size })) }
 }
 
-/** What a run came to, for a model: its state, its result, its files, and the next call. */
+/** Describes a run for a model: its status, its result, its files, and the next call. */
 export const runReport = async (context: ToolContext, run: RunName) => {
   const summary = await runSummary(context, run)
   const { status, error, waiting, duration_seconds, cost_usd, url } = summary

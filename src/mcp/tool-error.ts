@@ -23,7 +23,7 @@ const listOf = (tool: Tool, args: Args): string => {
 const waitText = ({ retryAfterSeconds = 5 }: AppError): string =>
   `wait ${Math.ceil(retryAfterSeconds)} seconds, then repeat the same call`
 
-/** What to do after an error, as a call of a tool where one helps. */
+/** Suggests the next step after an error, as a call of a tool if one helps. */
 const nextCall = (tool: Tool, args: Args, error: AppError): string | undefined => {
   switch (error.code) {
     case 'not_found':

@@ -14,7 +14,7 @@ export interface PersonAnswer {
 /** Asks the person in front of the client. `fields` are the properties of a flat JSON Schema. */
 export type AskPerson = (message: string, fields: Record<string, object>, required: string[]) => Promise<PersonAnswer>
 
-/** What a tool works with: the API under the caller's key, and the client that called. */
+/** The context of a tool call: the API under the caller's key, and the client that called. */
 export interface ToolContext {
   /** Calls an operation and returns its JSON. Throws the server's error, and `too_large` for an answer of over 4 MiB. */
   call(operation: OperationName, input: AnyInput): Promise<unknown>
@@ -36,7 +36,7 @@ export interface ShownImage {
   base64: string
 }
 
-/** What a tool answers. */
+/** The answer of a tool. */
 export interface ToolOutcome {
   /** JSON; shortened where it is too long for a model. */
   value: unknown
@@ -49,7 +49,7 @@ export interface ToolOutcome {
 export interface Tool {
   name: string
   title: string
-  /** What it does and when to use it, for a model. */
+  /** Description for a model: the purpose of the tool, and when to use it. */
   description: string
   /** Every operation that it calls. They decide which keys see it. */
   operations: readonly OperationName[]

@@ -3,7 +3,7 @@
 export const cadenceTypes = ['manual', 'hourly', 'daily', 'weekdays', 'weekly', 'cron'] as const
 export const daysOfWeek = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const
 
-/** What happens to a fire while a run of the routine is active. */
+/** Treatment of a fire while a run of the routine is active. */
 export const overlaps = ['skip', 'queue', 'allow'] as const
 export type Overlap = (typeof overlaps)[number]
 

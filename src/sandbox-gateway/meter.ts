@@ -53,7 +53,7 @@ export const meterFailure = ({ code, message, extra }: AppError): Failure => {
   return { status: typeof status === 'number' ? status : null, code, message }
 }
 
-/** What the calls of a gateway have used, against its budgets. Includes estimates. */
+/** Usage of a gateway's calls that counts against its budgets. Includes estimates. */
 interface Spending {
   tokens: number
   usd: number

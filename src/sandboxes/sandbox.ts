@@ -21,7 +21,7 @@ export interface SandboxProbe {
   works: boolean
   /** One line for people: versions and mechanisms, or what went wrong. */
   found: string
-  /** What to do about a failed probe. */
+  /** The remedy of a failed probe. */
   remedy?: string
   mechanisms: LimitMechanisms
   /** Versions of the tools that runbooks expect (`python3`, `uv`, `node`, `git`, …); undefined for a missing one. */

@@ -4,7 +4,7 @@ import { catalogue } from '../providers/catalogue.ts'
 import { providerHealth } from '../upstream/provider-health.ts'
 import type { ServerCore } from './server-core.ts'
 
-/** What the page about the server is made from. */
+/** Sources of the facts about the server that the API shows. */
 export const makeSystemPort = ({
   settings,
   installation,

@@ -1,6 +1,6 @@
 import { now } from '../lib/time.ts'
 
-/** What became of the calls to a provider since the process started. */
+/** Outcomes of the calls to a provider since the process started. */
 export interface ProviderHealth {
   /** The name of the provider. */
   name: string

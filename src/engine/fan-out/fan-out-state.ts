@@ -17,7 +17,8 @@ export interface FanOut {
   /** When (`performance.now()`) its child runs were first asked to end. */
   endingSinceMs: number | undefined
   /**
-   * Since when (`performance.now()`) the limits leave no room for more runs; undefined if the last check found some.
+   * Time (`performance.now()`) from which the limits have left no room for more runs; undefined if the last check found
+   * room.
    */
   fullSinceMs: number | undefined
 }

@@ -10,7 +10,7 @@ import { isDue } from './parked-runs.ts'
 export const beatMs = 1_000
 const deadMs = 5_000
 
-/** What a heartbeat found in the database. An idle process queries nothing else. */
+/** Findings of a heartbeat in the database. An idle process makes no other query. */
 export interface Sights {
   /** Leases wait on the queue. */
   queued: boolean

@@ -7,7 +7,7 @@ export interface Site {
   inside?: readonly (string | number)[] | undefined
   /** Known name nearest to an unknown one. */
   meant?: string | undefined
-  /** What to do about it. */
+  /** The remedy. */
   hint?: string | undefined
 }
 

@@ -60,7 +60,7 @@ const ofRecord = (member: Look | undefined): Look | undefined =>
     if (isObject(value)) for (const [name, one] of Object.entries(value)) member(one, `${path}.${name}`, report)
   })
 
-/** Of a union, the first alternative that the value fits decides which members are known. */
+/** The known members of a union are those of the first alternative that the value fits. */
 const ofUnion = (options: readonly z.ZodType[]): Look | undefined => {
   const looks = options.map((option) => ({ option, look: lookOf(option) }))
   if (looks.every(({ look }) => look === undefined)) return undefined

@@ -6,7 +6,7 @@ type Issue = z.core.$ZodIssue
 const wordless = 'Invalid input'
 const intro = `${wordless}: `
 
-/** What one alternative of a union expected, and at which path. */
+/** The expectation of one alternative of a union, with its path. */
 const ofForm = (issue: Issue): string => {
   const text = issueText(issue).replace(intro, '')
   return issue.path.length > 0 ? `at ${issue.path.map(String).join('.')} ${text}` : text

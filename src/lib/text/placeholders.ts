@@ -6,7 +6,7 @@ export const filledPieces = (template: string, lookUp: (name: string) => string 
     const opening = template.indexOf('{{', done)
     const closing = opening < 0 ? -1 : template.indexOf('}}', opening + 2)
     if (closing < 0) break
-    // Of several openings before a closing the last one counts: `{{ {{name}}` has one placeholder.
+    // The last opening before a closing counts: `{{ {{name}}` has one placeholder.
     const start = template.lastIndexOf('{{', closing - 2)
     const value = lookUp(template.slice(start + 2, closing).trim())
     parts.push(template.slice(done, start), value ?? template.slice(start, closing + 2))

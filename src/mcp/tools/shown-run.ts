@@ -1,7 +1,7 @@
 import type { CollectionRun } from '../../model/runs/collection-run.ts'
 import type { TrajectorySummary } from '../../model/runs/trajectory.ts'
 
-/** What of a run stands in a list for a model. */
+/** The members of a run in a list for a model. */
 interface RunLine {
   trajectory_id: string
   task?: string

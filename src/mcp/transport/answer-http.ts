@@ -30,7 +30,7 @@ export interface McpRequest {
   protocolVersion: string | undefined
 }
 
-/** What is answered: nothing, or the queue of the answers. */
+/** The answer to a request: nothing, or the queue of its messages. */
 export interface McpResponse {
   /** For the client to send with every later request; only after `initialize`. */
   sessionId: string | undefined

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { timestampSchema } from '../names.ts'
 
-/** What a run on lent keys leaves of the trial: in the answers that start it and that report its end. */
+/** The rest of the trial after a run on lent keys, in the answers that start the run and report its end. */
 export const trialLeftSchema = z
   .object({
     runs_used: z.int(),

@@ -6,7 +6,7 @@ export const imageRequestSchema = z.looseObject({
   model: z.string().min(1),
   prompt: z.string().min(1),
   n: z.number().int().positive().nullish(),
-  /** Such as `1024x1024`, or `auto`. */
+  /** Width and height such as `1024x1024`, or `auto`. */
   size: z.string().nullish(),
   response_format: z.enum(['b64_json', 'url']).nullish(),
 })
@@ -18,7 +18,7 @@ export interface ImageBytes {
 }
 
 export type ImageRequest = z.infer<typeof imageRequestSchema> & {
-  /** Such as `16:9`, for models without sizes; a given size is converted where needed. */
+  /** A ratio such as `16:9`, for models without sizes. A given size is converted if the model needs a ratio. */
   aspect_ratio?: string | null | undefined
   /** Input images, for models that accept some. */
   images?: ImageBytes[]

@@ -104,7 +104,7 @@ export const runbookChatSchema = z.object({
 export type RunbookChat = z.output<typeof runbookChatSchema>
 export type RunbookChatMessage = RunbookChat['messages'][number]
 
-/** What an answer says about its run, beside OpenAI's members. */
+/** The members of an answer about its run, in addition to OpenAI's. */
 export const runbookChatMetadataSchema = z
   .object({
     mode: z.literal('runbook'),

@@ -124,7 +124,7 @@ export interface ScrubbedFile {
   struck(): { names: string[]; isText: boolean } | undefined
 }
 
-/** What differs between a step on a server and a local runbook. */
+/** The parts that differ between a step on a server and a local runbook. */
 export interface RunbookHost {
   /** Names the sandbox and the copies of inputs; the run's trajectory id. Letters, digits, `-` and `_`. */
   id: string

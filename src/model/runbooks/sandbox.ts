@@ -1,4 +1,4 @@
-/** What is known of a kind of sandbox without loading it. */
+/** Facts about a kind of sandbox that need no loading of its code. */
 interface SandboxKind {
   /** Whether the agent is kept apart from this machine. */
   isolates: boolean

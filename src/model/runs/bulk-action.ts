@@ -20,7 +20,7 @@ const rerunChange = z
   })
   .prefault({})
 
-/** What an action does with each of its runs. */
+/** The change that an action makes to each of its runs. */
 export type LabelChange = z.output<typeof labelChange>
 export type UnlabelChange = z.output<typeof unlabelChange>
 export type RerunChange = z.output<typeof rerunChange>

@@ -6,7 +6,7 @@ import { trajectorySchema } from './trajectory.ts'
 
 const { shape } = trajectorySchema
 
-/** What an open run waits for. */
+/** The reason why an open run waits. */
 const runWaits = ['turn', 'approval', 'children', 'time'] as const
 
 /** A run in a list over a collection: identity, end and cost, without steps. */

@@ -48,6 +48,6 @@ export interface NewFile {
   contentType: string
   /** Bytes. */
   size: number
-  /** Of the bytes, in hex. */
+  /** SHA-256 of the bytes, in hex. */
   sha256: string
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** What becomes of a run that cannot be served. */
+/** Treatment of a run that cannot be served. */
 export const preflightModeSchema = z
   .enum(['record', 'refuse'], 'Expected record or refuse')
   .optional()

@@ -41,7 +41,7 @@ const sideSchema = z.object({
   url: z.string(),
 })
 
-/** What is not the same in two runs; each part stands there only where it differs. */
+/** The differences of two runs. Equal parts are missing. */
 export const runDifferenceSchema = z
   .object({
     left: sideSchema,

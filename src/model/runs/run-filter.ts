@@ -15,7 +15,7 @@ const labelFilterSchema = z
     return z.NEVER
   })
 
-/** What starts runs. */
+/** The kinds of starters of runs. */
 export const runTriggers = ['api', 'routine', 'parent', 'rerun', 'gateway', 'ingest'] as const
 export type RunTrigger = (typeof runTriggers)[number]
 
@@ -38,7 +38,7 @@ const versionFilterSchema = z.string().transform((text, context): number | strin
   return z.NEVER
 })
 
-/** What a list of runs can be limited to, as members of its query. */
+/** Filters of a run list, as members of its query. */
 export const runFilterFields = {
   status: z.array(z.enum(runStatuses)).max(20).default([]).describe('Status to match. Repeat to allow several.'),
   label: z

@@ -7,7 +7,7 @@ export const runCountsSchema = z.object(
   Object.fromEntries(runStatuses.map((status) => [status, z.int()])) as Record<(typeof runStatuses)[number], z.ZodInt>,
 )
 
-/** What the runs of a task or a collection came to. */
+/** Totals of the runs of a task or a collection. */
 export const runTotalsSchema = z
   .object({
     total: z.int(),

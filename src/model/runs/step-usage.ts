@@ -9,7 +9,7 @@ export const callTokensSchema = z
   .meta({ id: 'CallTokens' })
 export type CallTokens = z.infer<typeof callTokensSchema>
 
-/** What model calls used; the cost is in US dollars, null when a price is unknown. */
+/** Usage of model calls. The cost is in US dollars; null when a price is unknown. */
 export interface StepUsage extends CallTokens {
   cost_usd: number | null
 }

@@ -44,7 +44,7 @@ const stepOriginSchema = z
   })
   .meta({ id: 'StepOrigin' })
 
-/** What a step waits for. */
+/** The reason why a step waits. */
 const stepWaitSchema = z
   .object({
     for: z
@@ -123,7 +123,7 @@ export const stepSummarySchema = stepSchema
   .meta({ id: 'StepSummary' })
 export type StepSummary = z.infer<typeof stepSummarySchema>
 
-/** What stands in the place of a value of more than 64 KiB. */
+/** The reference that replaces a value above 64 KiB. */
 export const largeValueSchema = z
   .object({
     $large: z.object({

@@ -32,7 +32,7 @@ const shared = {
 
 export const listedTaskSchema = z.object(shared).meta({ id: 'ListedTask' })
 
-/** What a workflow is: a runbook where it has a step that carries one out, a chat where the task is marked as one. */
+/** The kind of a workflow: `runbook` if a step executes one, `chat` if the task is marked as one. */
 const taskKinds = ['workflow', 'runbook', 'chat'] as const
 
 /** A task in a list for people: without its workflow, with what its runs came to. */

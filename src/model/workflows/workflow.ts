@@ -19,7 +19,7 @@ export const reservedStepNames = ['init_params', 'env']
 export const runStatuses = ['pending', 'running', 'completed', 'failed', 'cancelled', 'archived'] as const
 export type RunStatus = (typeof runStatuses)[number]
 
-/** What the statuses endpoint may set. */
+/** The statuses that a client may set. */
 export const settableStatuses = ['pending', 'completed', 'failed', 'cancelled', 'archived'] as const
 export type SettableStatus = (typeof settableStatuses)[number]
 

@@ -9,11 +9,11 @@ import { type Candidate, named, namedWithProvider } from './names.ts'
 export interface Unroutable {
   variables: string[]
   problem: string | undefined
-  /** What to do about the problem. */
+  /** The remedy of the problem. */
   hint?: string
 }
 
-/** What a model's name is resolved with: variables of the run, lent keys, and base URLs of the server. */
+/** Sources for resolving a model's name: variables of the run, lent keys, and base URLs of the server. */
 export interface Surroundings {
   env: LookUpVariable
   /** Whether the server lends a key for this variable, which the caller may use but not see. */

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ModelDetails, RoutableModel } from '../provider.ts'
 import { type PriceList, priceList, ratesNow } from './prices.ts'
 
-/** What the price list says of a model. */
+/** Facts of the price list about a model. */
 type ListedDetails = Pick<ModelDetails, 'context_tokens' | 'usd_per_million'>
 
 const unknown: ListedDetails = { context_tokens: null, usd_per_million: null }

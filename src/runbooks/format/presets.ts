@@ -1,5 +1,5 @@
 /**
- * What the parameter table says about an omitted parameter. `value`: its default applies. `empty`: it may be omitted
+ * Treatment of an omitted parameter by the parameter table. `value`: its default applies. `empty`: it may be omitted
  * and becomes an empty text. `required`: it must be given. `open`: the table does not say.
  */
 export type PresetKind = 'value' | 'empty' | 'required' | 'open'

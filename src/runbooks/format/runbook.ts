@@ -27,7 +27,7 @@ export interface Parameter extends ListedItem {
   variable: string | undefined
   /** Default or value from the row; empty without one. */
   preset: string
-  /** What its row in the table says about omitting it. */
+  /** Treatment when it is omitted, from its row in the table. */
   says: PresetKind
   /** The row contains `{{name}}`, so that the value appears there. */
   isPlaced: boolean

@@ -10,7 +10,7 @@ import { runTool } from '../programs/run-tool.ts'
 import { seccompProgram } from '../seccomp.ts'
 import type { MountSources } from './arguments.ts'
 
-/** What this host offers for building sandboxes. */
+/** Features of this host for building sandboxes. */
 export interface BubblewrapHost {
   /** Path of the bubblewrap executable. */
   bwrap: string

@@ -61,7 +61,7 @@ export interface Lending {
   renew(calls: readonly { collectionId: number; runKey: string }[]): Promise<void>
   /** Records the duration of a call that may leave no run. */
   settle(call: { collectionId: number; runKey: string }, seconds: number): Promise<void>
-  /** What is left of the trial after a run; undefined when the run uses no lent keys. */
+  /** Reads the rest of the trial after a run; undefined if the run uses no lent keys. */
   leftAfter(runKey: string): Promise<TrialLeft | undefined>
 }
 

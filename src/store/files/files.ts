@@ -10,7 +10,7 @@ export interface FileRow {
   content_type: string
   /** Size in bytes. */
   size: number
-  /** Of the bytes, in hex; null for files of older versions. */
+  /** SHA-256 of the bytes, in hex; null for files of older versions. */
   sha256: string | null
   created_at: Date
 }
@@ -41,7 +41,7 @@ export const filesOfRunAfter = (
     [runKey, after, limit],
   )
 
-/** What the database says about the bytes of an object. */
+/** Facts of the database about the bytes of an object. */
 export interface StoredBytes extends Pick<FileRow, 'object' | 'size' | 'sha256'> {}
 
 /** Lists objects whose id comes after another one, by id. */

@@ -1,4 +1,4 @@
-/** What the database remembers of files that move from one storage to another. */
+/** State of the move of files from one storage to another, in the database. */
 import { z } from 'zod'
 import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'

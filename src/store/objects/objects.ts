@@ -36,7 +36,7 @@ export interface ObjectStore {
   readonly where: string
   /** True if the store is on another machine. It then limits the time of each request itself. */
   readonly isRemote: boolean
-  /** What the last use of a remote store has shown; the folder of a disk store is checked elsewhere. */
+  /** Outcome of the last use of a remote store. The folder of a disk store is checked elsewhere. */
   readonly state: StorageState
   /**
    * Stores bytes; resolves once they would survive a power cut and every process can read them. Streams are never

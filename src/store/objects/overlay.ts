@@ -13,7 +13,7 @@ const eitherOf = async <Found>(first: () => Promise<Found>, second: () => Promis
     try {
       return await second()
     } catch (other) {
-      // What may still be in the first one is not missing.
+      // An object that may still be in the first store does not count as missing.
       throw isOneOf(other, ['not_found']) ? error : other
     }
   }

@@ -6,7 +6,7 @@ import { now } from '../../lib/time.ts'
 /** JSON with more characters than this is stored outside the step's row. */
 export const rowLimit = 64 * 1024
 
-/** What a step's row stores of a value: its text, or a reference. */
+/** A value as a step's row stores it: its text, or a reference. */
 export interface Placed {
   text: string | null
   payload: string | null

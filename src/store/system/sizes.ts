@@ -30,7 +30,7 @@ export interface StoredTotals {
   fileBytes: number
 }
 
-/** What all collections store together, as it is counted for their quotas. */
+/** Sizes of all collections together, as their quotas count them. */
 export const storedTotals = async (queries: Queries): Promise<StoredTotals> => {
   const [totals] = await queries.rows<StoredTotals>(
     'stored_totals',

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Queries } from '../../database/database.ts'
 import { canonicalJson } from '../../lib/json/json-text.ts'
 
-/** Who saves a version, and why. */
+/** Author of a version, and the note about it. */
 export interface SavedBy {
   author: string | null
   note: string | null
@@ -64,7 +64,7 @@ export interface VersionRow extends Omit<TaskContent, 'workflow'> {
   content_hash: string
   operation_type: string
   created_at: Date
-  /** Who saved it; null for the server itself, and for versions saved before authors were kept. */
+  /** Author; null for the server itself, and for versions from before authors were stored. */
   author: string | null
   note: string | null
 }

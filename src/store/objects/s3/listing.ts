@@ -11,7 +11,7 @@ export interface ListedObject {
 
 export interface ListedPage {
   objects: ListedObject[]
-  /** What the clock of the storage says. */
+  /** Time of the storage's clock. */
   nowMs: number
 }
 

@@ -1,4 +1,4 @@
-/** What says whose a bucket is: the id of the store, and a note of each database that has used it. */
+/** Owner of a bucket: the id of the store, and a note of each database that has used it. */
 import { randomUUID } from 'node:crypto'
 import { type DatabaseIdentity, type DatabaseNote, type Ownership, ownershipOf } from '../owner.ts'
 import { s3AnswerText } from './answer.ts'

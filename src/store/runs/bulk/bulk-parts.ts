@@ -13,7 +13,7 @@ export interface BulkRun {
 
 export type BulkOutcome = 'done' | 'skipped' | 'failed'
 
-/** What an action did with a run. */
+/** Outcome of an action for a run. */
 export interface BulkResult {
   n: number
   outcome: BulkOutcome

@@ -20,7 +20,7 @@ export interface RunFilter {
   labelsNot: readonly LabelMatch[]
   /** Leaves out runs that other runs started. */
   topLevel: boolean
-  /** What started the run must be one of these. */
+  /** The run must have one of these starters. */
   triggers: readonly RunTrigger[]
   /** The run's author must be one of these. */
   authors: readonly string[]

@@ -46,7 +46,7 @@ const models = `(
   select '[' || coalesce(string_agg(distinct m.model, ','), '') || ']'
   from ${stepTexts} t cross join lateral (values (${modelIn('t.inputs')}), (${modelIn('t.outputs')})) m(model))`
 
-/** What a gateway call, the only step of its run, states in its record. */
+/** Facts in the record of a gateway call, which is the only step of its run. */
 const inRecord = (pattern: string): string => `(
   select substring(coalesce(s.outputs, (select body from payloads where id = s.outputs_payload)) from '${pattern}')
   from steps s where s.run_id = r.id and s.seq = 0 and s.epoch = 0 and s.name = 'completion' and not r.ingested)`
