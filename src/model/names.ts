@@ -52,6 +52,13 @@ export const labelTextSchema = z
 export const skipSchema = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0)
 export const limitSchema = z.coerce.number().int().min(1).max(500).default(100)
 
+/** Cursor of a list whose rows are ordered by a number. */
+export const numberCursorSchema = z
+  .string()
+  .regex(/^\d{1,15}$/, 'Expected the next_cursor of an earlier response, unchanged')
+  .optional()
+  .describe('`next_cursor` of the previous response.')
+
 /** A time on the wire: ISO 8601, UTC, microseconds. */
 export const timestampSchema = z.string().meta({ format: 'date-time', example: '2026-11-25T08:30:00.123000Z' })
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
-import { limitSchema } from '../../model/names.ts'
+import { limitSchema, numberCursorSchema } from '../../model/names.ts'
 import { allApprovalsSchema, approvalPageSchema, decidedSchema, decisionSchema } from '../../model/runs/approval.ts'
 
 const tag = 'Approvals'
@@ -24,11 +24,7 @@ export const approvalsContract = {
     tag,
     query: z.object({
       limit: limitSchema,
-      cursor: z
-        .string()
-        .regex(/^\d{1,15}$/, 'Expected the next_cursor of an earlier response, unchanged')
-        .optional()
-        .describe('`next_cursor` of the previous response.'),
+      cursor: numberCursorSchema,
     }),
     response: approvalPageSchema,
   }),

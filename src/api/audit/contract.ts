@@ -1,19 +1,15 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import { auditPageSchema } from '../../model/collections/audit.ts'
-import { limitSchema, momentSchema, textSchema } from '../../model/names.ts'
+import { limitSchema, momentSchema, numberCursorSchema, textSchema } from '../../model/names.ts'
 
 const tag = 'Server'
 const query = z.object({
   limit: limitSchema,
-  cursor: z
-    .string()
-    .regex(/^\d{1,15}$/, 'Expected the next_cursor of an earlier response, unchanged')
-    .optional()
-    .describe(
-      '`next_cursor` of the previous response. With a filter a page looks at 5,000 entries: it may be short or empty ' +
-        'while `has_more` is true. `looked_until` says how far it looked.',
-    ),
+  cursor: numberCursorSchema.describe(
+    '`next_cursor` of the previous response. With a filter a page looks at 5,000 entries: it may be short or empty ' +
+      'while `has_more` is true. `looked_until` says how far it looked.',
+  ),
   operation: z
     .array(textSchema.max(100))
     .max(50)

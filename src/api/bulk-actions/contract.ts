@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
-import { textSchema } from '../../model/names.ts'
+import { numberCursorSchema, textSchema } from '../../model/names.ts'
 import { bulkActionPageSchema, bulkActionSchema, newBulkActionSchema } from '../../model/runs/bulk-action.ts'
 
 const tag = 'Runs'
@@ -28,11 +28,7 @@ export const bulkActionsContract = {
     tag,
     query: z.object({
       limit: z.coerce.number().int().min(1).max(100).default(20),
-      cursor: z
-        .string()
-        .regex(/^\d{1,15}$/, 'Expected the next_cursor of an earlier response, unchanged')
-        .optional()
-        .describe('`next_cursor` of the previous response.'),
+      cursor: numberCursorSchema,
     }),
     response: bulkActionPageSchema,
   }),

@@ -1,9 +1,9 @@
 import type { Queries } from '../../database/database.ts'
-import { AppError } from '../../lib/errors.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
 import type { CollectionRunQuery } from '../../model/runs/run-filter.ts'
 import { type CollectionRunFilter, runKeyOf } from '../../store/runs/collection-runs.ts'
 import { findListedTask } from '../../store/runs/runs.ts'
+import { missingTask } from '../tasks/missing-task.ts'
 import { filterOf } from '../trajectories/list.ts'
 
 /** Looks up the ids of the named tasks; undefined if the filter names no task. */
@@ -15,7 +15,7 @@ export const listedTaskIds = async (
   if (tasks.length === 0) return undefined
   const ids = tasks.map(async (task) => {
     const found = await findListedTask(database, id, task)
-    if (found === undefined) throw new AppError('not_found', `Task '${task}' in collection '${name}' not found`)
+    if (found === undefined) throw missingTask(task, name)
     return found
   })
   return [...new Set(await Promise.all(ids))]

@@ -3,6 +3,7 @@ import { AppError } from '../../lib/errors.ts'
 import type { FoundCollection, FoundTask } from '../../model/collections/identity.ts'
 import { isName } from '../../model/names.ts'
 import { findRoutine, type ListedRoutine } from '../../store/routines.ts'
+import { missingTask } from '../tasks/missing-task.ts'
 
 /** The members of a call that name a task. */
 export interface TaskCall {
@@ -19,7 +20,7 @@ export interface RoutineCall extends TaskCall {
 /** The task of a call. Throws a 404 if it does not exist. */
 export const taskOf = ({ collection, task, params }: TaskCall): FoundTask => {
   if (task) return task
-  throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
+  throw missingTask(params.task, collection.name)
 }
 
 export const missingRoutine = (name: string, task: FoundTask) =>

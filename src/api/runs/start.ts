@@ -9,6 +9,7 @@ import { currentEnvironment } from '../../store/collections/environments.ts'
 import type { Lending } from '../../store/collections/lending.ts'
 import { filesOfRun } from '../../store/files/files.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
+import { missingTask } from '../tasks/missing-task.ts'
 import { webhookOf } from '../webhooks/check-url.ts'
 import type { runsContract } from './contract.ts'
 import { withResolvedFiles } from './file-paths.ts'
@@ -42,7 +43,7 @@ export const startTaskRun = (deps: TaskRunDeps, call: RunCall): Promise<RunRow> 
 const requestOf = async (deps: TaskRunDeps, call: RunCall): Promise<RunRequest> => {
   const { database, settings } = deps
   const { collection, task, params, body, files, identity } = call
-  if (!task) throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
+  if (!task) throw missingTask(params.task, collection.name)
   // Read again after an upload, which may take long: the environment may have a new version, and the collection may be
   // deleted.
   const environmentId = files.length > 0 ? await currentEnvironment(database, collection.id) : task.environment_id

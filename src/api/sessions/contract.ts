@@ -7,7 +7,7 @@ import {
   signInLinkSchema,
   signInSchema,
 } from '../../model/collections/session.ts'
-import { limitSchema } from '../../model/names.ts'
+import { limitSchema, numberCursorSchema } from '../../model/names.ts'
 
 const tag = 'Sessions'
 
@@ -56,11 +56,7 @@ export const sessionsContract = {
     tag,
     query: z.object({
       limit: limitSchema,
-      cursor: z
-        .string()
-        .regex(/^\d{1,15}$/, 'Expected the next_cursor of an earlier response, unchanged')
-        .optional()
-        .describe('`next_cursor` of the previous response.'),
+      cursor: numberCursorSchema,
     }),
     response: sessionPageSchema,
   }),

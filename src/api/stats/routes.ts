@@ -1,10 +1,10 @@
 import type { Queries } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
-import { AppError } from '../../lib/errors.ts'
 import { timestampOrNull } from '../../lib/time.ts'
 import { runStatuses } from '../../model/workflows/workflow.ts'
 import { findListedTask } from '../../store/runs/runs.ts'
 import { labelTotals, type StepTotals, stepTotals, taskTotals } from '../../store/runs/stats.ts'
+import { missingTask } from '../tasks/missing-task.ts'
 import { statsContract } from './contract.ts'
 import { dailyStats } from './daily.ts'
 
@@ -19,7 +19,7 @@ export const statsRoutes = ({ database }: StatsDeps): Route[] =>
     getStats: async ({ collection, params }) => {
       const taskId = await findListedTask(database, collection.id, params.task)
       if (taskId === undefined) {
-        throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
+        throw missingTask(params.task, collection.name)
       }
       const [totals, steps, labels] = await Promise.all([
         taskTotals(database, taskId),

@@ -7,15 +7,13 @@ import { memberText } from '../../lib/json/json-text.ts'
 import { authorOf, type FoundCollection, type Identity } from '../../model/collections/identity.ts'
 import type { CreateTask, UpdateTask } from '../../model/workflows/task.ts'
 import { createTask, type TaskFields, type TaskRow, updateTask } from '../../store/tasks/tasks.ts'
+import { missingTask } from './missing-task.ts'
 
 interface WriteCall<Body> extends AnyCall {
   collection: FoundCollection
   identity: Identity
   body: Body
 }
-
-export const missingTask = (task: string, collection: string) =>
-  new AppError('not_found', `Task '${task}' in collection '${collection}' not found`)
 
 const taken = (name: string, collection: FoundCollection) =>
   new AppError('already_exists', `Task with name '${name}' already exists in collection '${collection.name}'`)

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import type { z } from 'zod'
 import { jsonHeaders, Reply, rawJson } from '../../http/reply.ts'
 import { textStream } from '../../http/text-stream.ts'
-import { AppError, invalidField } from '../../lib/errors.ts'
+import { invalidField } from '../../lib/errors.ts'
 import { nearest } from '../../lib/text/nearest.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
 import { taskNameSchema } from '../../model/names.ts'
@@ -19,6 +19,7 @@ import { rarestFirst } from '../../store/runs/lists/run-sources.ts'
 import { type ListedRuns, pageOfRuns, type RunOf, type RunView, runsAfter } from '../../store/runs/run-lists.ts'
 import { findListedTask } from '../../store/runs/runs.ts'
 import { taskNames } from '../../store/tasks/tasks.ts'
+import { missingTask } from '../tasks/missing-task.ts'
 import type { trajectoriesContract } from './contract.ts'
 import { type AnswerMemory, type DocumentDeps, documentsOf, summariesOf } from './documents.ts'
 
@@ -46,7 +47,7 @@ export const listTrajectories = async (
   const taskId = await findListedTask(deps.database, collection.id, params.task)
   if (taskId === undefined) {
     if (!taskNameSchema.safeParse(params.task).success) {
-      throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
+      throw missingTask(params.task, collection.name)
     }
     warn(await noRunsYet(deps, collection, params.task))
     const { limit, page } = query

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
-import { limitSchema } from '../../model/names.ts'
+import { limitSchema, numberCursorSchema } from '../../model/names.ts'
 import { deliveriesSchema, deliveryPageSchema, testedWebhookSchema, testWebhookSchema } from '../../model/webhook.ts'
 
 const tag = 'Webhooks'
@@ -23,11 +23,7 @@ export const webhooksContract = {
     tag,
     query: z.object({
       limit: limitSchema,
-      cursor: z
-        .string()
-        .regex(/^\d{1,15}$/, 'Expected the next_cursor of an earlier response, unchanged')
-        .optional()
-        .describe('`next_cursor` of the previous response.'),
+      cursor: numberCursorSchema,
       status: z.enum(['all', 'failed']).default('all').describe('`failed`: only attempts that failed.'),
     }),
     response: deliveryPageSchema,

@@ -1,12 +1,10 @@
 import type { Command } from 'commander'
-import pc from 'picocolors'
 import { findRunPlace, runMeaning } from '../input/find-run.ts'
 import { assembled, collect, parseAssignment } from '../input/inputs.ts'
-import { placeText, type RunPlace } from '../input/places.ts'
+import type { RunPlace } from '../input/places.ts'
 import { refusing } from '../refusing.ts'
 import { type Session, withSession } from '../session.ts'
-import { followRun } from '../show/follow-run.ts'
-import { secretsOf, showEnd, warnAboutParameters } from './run.ts'
+import { secretsOf, showStarted, showToItsEnd, warnAboutParameters } from './run.ts'
 
 interface RerunOptions {
   from?: string
@@ -42,7 +40,7 @@ Examples:
 }
 
 const rerun = async (session: Session, [run]: [string], options: RerunOptions): Promise<void> => {
-  const { client, out } = session
+  const { client } = session
   const place = await findRunPlace(session, run)
   const started = await client.rerunTrajectory({
     params: place,
@@ -55,13 +53,8 @@ const rerun = async (session: Session, [run]: [string], options: RerunOptions): 
     },
   })
   const at = { ...place, trajectory_id: started.trajectory_id }
-  if (!options.wait && !options.follow) {
-    out.answer(started, () => placeText(at))
-    out.note(pc.dim(`Watch it with: jetty runs watch ${placeText(at)}`))
-    return
-  }
-  out.note(pc.dim(placeText(at)))
-  showEnd(session, await followRun(session, at, { isDetailed: options.follow === true }))
+  if (options.wait || options.follow) return showToItsEnd(session, at, options.follow === true)
+  showStarted(session, at, started)
 }
 
 /** Parameters of `-p`; a nested assignment changes the recorded run's value. */

@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import pc from 'picocolors'
 import { type CatchUp, catchUps, keptCadence, type Overlap, overlaps } from '../../model/cadence.ts'
 import type { Routine } from '../../model/routine.ts'
 import { allPages } from '../all-pages.ts'
@@ -12,12 +11,11 @@ import {
   requireCadence,
 } from '../input/cadence-options.ts'
 import { assembled, collect, parseAssignment, parseChoice, positive } from '../input/inputs.ts'
-import { parseRoutine, parseTask, placeText, type RoutinePlace, routineText } from '../input/places.ts'
+import { parseRoutine, parseTask, type RoutinePlace, routineText } from '../input/places.ts'
 import { refusing } from '../refusing.ts'
 import { type Session, withSession } from '../session.ts'
-import { followRun } from '../show/follow-run.ts'
 import { fields, moment, table } from '../show/output.ts'
-import { secretsOf, showEnd } from './run.ts'
+import { secretsOf, showStarted, showToItsEnd } from './run.ts'
 import { runTable } from './runs.ts'
 
 const one = '<collection/task/name>'
@@ -223,16 +221,12 @@ const run = async (
   [place]: [string],
   options: { wait?: boolean; follow?: boolean },
 ): Promise<void> => {
-  const { client, out } = session
+  const { client } = session
   const { name, ...task } = parseRoutine(place)
   const started = await client.runRoutineNow({ params: { ...task, name }, query: refusing })
   const at = { ...task, trajectory_id: started.trajectory_id }
-  if (options.wait || options.follow) {
-    out.note(pc.dim(placeText(at)))
-    return showEnd(session, await followRun(session, at, { isDetailed: options.follow === true }))
-  }
-  out.answer(started, () => placeText(at))
-  out.note(pc.dim(`Watch it with: jetty runs watch ${placeText(at)}`))
+  if (options.wait || options.follow) return showToItsEnd(session, at, options.follow === true)
+  showStarted(session, at, started)
 }
 
 const runs = async ({ client, out }: Session, [place]: [string], { limit }: { limit: number }): Promise<void> => {

@@ -4,7 +4,7 @@ import { AppError } from '../../lib/errors.ts'
 import type { Trajectory } from '../../model/runs/trajectory.ts'
 import { exitCodes } from '../exit.ts'
 import { type Assignment, assembled, collect, filePart, parseAssignment } from '../input/inputs.ts'
-import { parseTask, placeText, type TaskPlace } from '../input/places.ts'
+import { parseTask, placeText, type RunPlace, type TaskPlace } from '../input/places.ts'
 import { aboutParameters } from '../input/workflow-params.ts'
 import { refusing } from '../refusing.ts'
 import { type Session, withSession } from '../session.ts'
@@ -74,13 +74,8 @@ const run = async (session: Session, place: TaskPlace, options: RunOptions): Pro
   const at = { ...place, trajectory_id: started.trajectory_id }
   await warnAboutParameters(session, place, assignments, workflow)
   if (started.trial) out.note(trialText(started.trial))
-  if (!options.wait && !options.follow) {
-    out.answer(started, () => placeText(at))
-    out.note(pc.dim(`Watch it with: jetty runs watch ${placeText(at)}`))
-    return
-  }
-  out.note(pc.dim(placeText(at)))
-  showEnd(session, await followRun(session, at, { isDetailed: options.follow === true }))
+  if (options.wait || options.follow) return showToItsEnd(session, at, options.follow === true)
+  showStarted(session, at, started)
 }
 
 /** Warns of parameters that the workflow does not have: a misspelt name would be dropped in silence. */
@@ -94,6 +89,18 @@ export const warnAboutParameters = async (
   if (known === undefined) return
   const given = assignments.flatMap(({ keys: [first] }) => (first === undefined ? [] : [first]))
   for (const sentence of aboutParameters(known, given, `${place.collection}/${place.task}`)) out.warn(sentence)
+}
+
+/** Prints the answer to a start, and how to watch the run. */
+export const showStarted = ({ out }: Session, at: RunPlace, started: unknown): void => {
+  out.answer(started, () => placeText(at))
+  out.note(pc.dim(`Watch it with: jetty runs watch ${placeText(at)}`))
+}
+
+/** Follows a run until it has ended, and prints its outputs. */
+export const showToItsEnd = async (session: Session, at: RunPlace, isDetailed: boolean): Promise<void> => {
+  session.out.note(pc.dim(placeText(at)))
+  showEnd(session, await followRun(session, at, { isDetailed }))
 }
 
 /** Prints the outputs. The exit code says whether the run completed. */

@@ -6,7 +6,7 @@ import type { RunbookPreflight, RunbookRequest } from '../../model/runbooks/runb
 import type { RunbookUsage, Verification } from '../../model/runbooks/runbook-run.ts'
 import type { Step } from '../../model/runs/step.ts'
 import type { Trajectory } from '../../model/runs/trajectory.ts'
-import { secretsOf } from '../commands/run.ts'
+import { secretsOf, showStarted } from '../commands/run.ts'
 import { exitCodes } from '../exit.ts'
 import { askChoice, askText, isAnswered } from '../input/ask.ts'
 import { filePart, readInputText } from '../input/inputs.ts'
@@ -76,11 +76,7 @@ export const runRemotely = async (session: Session, file: string, options: Remot
     { ...request, files: paths },
     { secret_params: secrets, use_trial_keys: borrows },
   )
-  if (options.detach) {
-    out.answer(at, () => placeText(at))
-    out.note(pc.dim(`Watch it with: jetty runs watch ${placeText(at)}`))
-    return
-  }
+  if (options.detach) return showStarted(session, at, at)
   const results = openResultsFolder(options.results, options.force ?? false)
   if (results.movedTo !== undefined)
     out.note(`The earlier contents of ${options.results} were moved to ${shownPath(results.movedTo)}`)

@@ -38,7 +38,7 @@ export interface RunbookPlan extends Pick<ChosenLimits, 'limits' | 'timeoutSecon
   network: SandboxNetwork
   snapshot: string | null
   image: string | undefined
-  /** The tools of the snapshot, with versions. */
+  /** Description of the sandbox that the runbook will get. */
   surroundings: string
   /** Deviations from the request that are no reason to refuse. */
   warnings: string[]

@@ -56,13 +56,17 @@ export const countRunsOf = async (
   )
   if (!row) throw new Error('a statement without a from answers with a row')
   const { started, pending, statuses, ...more } = row
+  return { total: started, byStatus: withOpenRuns({ started, pending, statuses }), ...more }
+}
+
+/** Adds open runs to the numbers of ended ones: `pending` of them wait in the queue, and the others execute. */
+export const withOpenRuns = ({ started, pending, statuses }: Pick<CountsRow, 'started' | 'pending' | 'statuses'>) => {
   const ended = Object.values(statuses).reduce((sum, total) => sum + total, 0)
   const open = Math.max(0, started - ended)
   const waiting = Math.min(open, pending)
-  const byStatus = {
+  return {
     ...statuses,
     pending: (statuses.pending ?? 0) + waiting,
     running: (statuses.running ?? 0) + open - waiting,
   }
-  return { total: started, byStatus, ...more }
 }

@@ -1,5 +1,6 @@
 import type { Queries } from '../../../database/database.ts'
 import type { RunStatus } from '../../../model/workflows/workflow.ts'
+import { withOpenRuns } from './run-counts.ts'
 
 /** Totals of the runs of some tasks. */
 export interface GroupTotals {
@@ -72,17 +73,7 @@ export const groupTotals = async (
      from unnest($1::bigint[]) with ordinality i(id, at) order by i.at`,
     [ids],
   )
-  return rows.map(({ id, started, pending, statuses, approvals, last }) => {
-    const ended = Object.values(statuses).reduce((sum, total) => sum + total, 0)
-    const open = Math.max(0, started - ended)
-    const waiting = Math.min(open, pending)
-    const byStatus = {
-      ...statuses,
-      pending: (statuses.pending ?? 0) + waiting,
-      running: (statuses.running ?? 0) + open - waiting,
-    }
-    return { id, byStatus, approvals, last }
-  })
+  return rows.map(({ id, approvals, last, ...counts }) => ({ id, byStatus: withOpenRuns(counts), approvals, last }))
 }
 
 /** Reads what collections spent on models in the last `days` days (UTC), today included. */
