@@ -91,7 +91,6 @@ export const importRules: ImportRule[] = [
       'store/',
       'database/',
       'gateway/gateway.ts',
-      'mcp/transport/answer-http.ts',
       'routines/',
       'runbooks/format/validate.ts',
       'runbooks/format/templates.ts',

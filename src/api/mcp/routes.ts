@@ -4,8 +4,8 @@ import { events } from '../../http/events.ts'
 import { type AnyCall, implement, type Route } from '../../http/implement.ts'
 import { empty, Reply, rawJson } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
-import type { McpEndpoint, McpResponse } from '../../mcp/transport/answer-http.ts'
 import type { Identity } from '../../model/collections/identity.ts'
+import type { McpEndpoint, McpResponse } from '../../model/mcp-endpoint.ts'
 import { mcpContract } from './contract.ts'
 
 export interface McpDeps {

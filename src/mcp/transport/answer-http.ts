@@ -9,41 +9,13 @@ import {
 import { type Connection, makeCaller } from '../../client/caller.ts'
 import type { Operations } from '../../client/operations.ts'
 import { AppError } from '../../lib/errors.ts'
-import type { AccessLevelName } from '../../model/collections/identity.ts'
+import type { McpEndpoint, McpRequest } from '../../model/mcp-endpoint.ts'
 import { makeMcpServer } from '../mcp-server.ts'
 import { type ClientSession, openClientSession } from './client-session.ts'
-import type { AnswerQueue } from './exchange.ts'
 
 /** Requests in flight: of this process, and of one key. */
 const mostInFlight = { process: 256, key: 32 } as const
 const mostMessages = 50
-
-/** One HTTP request of a client. */
-export interface McpRequest {
-  body: unknown
-  /** The key of the caller, as it came. */
-  token: string
-  /** Identifies the key; two keys never share a session. */
-  owner: string
-  access: AccessLevelName
-  sessionId: string | undefined
-  protocolVersion: string | undefined
-}
-
-/** The answer to a request: nothing, or the queue of its messages. */
-export interface McpResponse {
-  /** For the client to send with every later request; only after `initialize`. */
-  sessionId: string | undefined
-  queue: AnswerQueue | undefined
-  /** The client has left, or has everything. */
-  end(): void
-}
-
-export interface McpEndpoint {
-  post(request: McpRequest): Promise<McpResponse>
-  /** Cancels what a session has in flight. */
-  end(request: Pick<McpRequest, 'owner' | 'sessionId'>): void
-}
 
 /**
  * A session id says all that has to be known of a client between its requests: whether it can show forms. So nothing is
@@ -98,30 +70,35 @@ const checkHeaders = ({ sessionId, protocolVersion }: McpRequest): void => {
   if (sessionId !== undefined && !sessionPattern.test(sessionId)) throw new AppError('not_found', 'No such session')
 }
 
+/** Counts the requests in flight. `enter` refuses one too many; each request that entered leaves once. */
+const makeInFlight = () => {
+  const byOwner = new Map<string, number>()
+  let total = 0
+  return {
+    enter(owner: string): void {
+      const own = byOwner.get(owner) ?? 0
+      if (total >= mostInFlight.process || own >= mostInFlight.key) {
+        const [whose, most] = own >= mostInFlight.key ? ['this key', mostInFlight.key] : ['all', mostInFlight.process]
+        throw new AppError('busy', `${most} MCP calls of ${whose} are under way; no more are accepted at once`, {
+          retryAfterSeconds: 2,
+        })
+      }
+      total++
+      byOwner.set(owner, own + 1)
+    },
+    leave(owner: string): void {
+      total--
+      const left = (byOwner.get(owner) ?? 1) - 1
+      if (left > 0) byOwner.set(owner, left)
+      else byOwner.delete(owner)
+    },
+  }
+}
+
 /** Makes the endpoint of MCP clients. Tools call the API of this server at `origin`, with the key of their caller. */
 export const makeMcpEndpoint = (operations: Operations, origin: () => string, agent: string): McpEndpoint => {
+  const inFlight = makeInFlight()
   const sessions = new Map<string, { users: number; opened: Promise<ClientSession> }>()
-  const inFlight = new Map<string, number>()
-  let total = 0
-
-  const enter = (owner: string) => {
-    const own = inFlight.get(owner) ?? 0
-    if (total >= mostInFlight.process || own >= mostInFlight.key) {
-      const [whose, most] = own >= mostInFlight.key ? ['this key', mostInFlight.key] : ['all', mostInFlight.process]
-      throw new AppError('busy', `${most} MCP calls of ${whose} are under way; no more are accepted at once`, {
-        retryAfterSeconds: 2,
-      })
-    }
-    total++
-    inFlight.set(owner, own + 1)
-  }
-  const leave = (owner: string) => {
-    total--
-    const left = (inFlight.get(owner) ?? 1) - 1
-    if (left > 0) inFlight.set(owner, left)
-    else inFlight.delete(owner)
-  }
-
   const open = ({ token, access, sessionId }: McpRequest): Promise<ClientSession> => {
     const connection: Connection = { url: origin(), token, agent }
     const server = makeMcpServer({
@@ -163,9 +140,9 @@ export const makeMcpEndpoint = (operations: Operations, origin: () => string, ag
         session?.tell(messages)
         return { sessionId, queue: undefined, end: () => {} }
       }
-      enter(request.owner)
+      inFlight.enter(request.owner)
       const exit = () => {
-        leave(request.owner)
+        inFlight.leave(request.owner)
         release(name)
       }
       try {

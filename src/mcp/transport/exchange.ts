@@ -7,13 +7,16 @@ export interface AnswerQueue {
   push(message: JSONRPCMessage): void
   /** A request gets no answer any more: it was cancelled. */
   drop(id: RequestId): void
-  /** Resolves with the answers when they are complete and nothing else was said; with undefined when a stream is needed. */
+  /**
+   * Resolves with the answers if they are complete in time and no notification precedes them; otherwise with undefined,
+   * and a stream is needed.
+   */
   whole(patienceMs: number): Promise<JSONRPCMessage[] | undefined>
-  /** Yields what is said, until every request is answered or `signal` fires. */
+  /** Yields the messages until every request has its answer, or `signal` fires. */
   messages(signal: AbortSignal): AsyncGenerator<JSONRPCMessage>
 }
 
-/** Messages that wait for a slow reader; what is beside answers is dropped above. */
+/** Maximum messages that wait for a slow reader; further notifications are dropped. */
 const mostWaiting = 100
 
 const isAnswer = (message: JSONRPCMessage): boolean => !('method' in message)
