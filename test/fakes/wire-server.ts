@@ -110,7 +110,7 @@ export interface Said {
 
 /** A fake provider: what it says is set by `say`, in the words of its own wire. */
 export interface FakeProvider extends WireServer {
-  say(said: Said): void
+  say(said: Said | ((asked: WireAsked) => Said)): void
 }
 
 export const json = (body: unknown, status = 200): WireReply => ({
@@ -134,8 +134,8 @@ export const pieces = (text: string): string[] => text.match(/[\s\S]{1,7}/g) ?? 
 
 /** A fake that answers with `reply` whatever was last set to be said. */
 export const startFakeProvider = async (reply: (asked: WireAsked, said: Said) => WireReply): Promise<FakeProvider> => {
-  let said: Said = { text: 'Grüße aus dem Süden 🌞' }
-  const server = await startWireServer((asked) => reply(asked, said))
+  let said: Said | ((asked: WireAsked) => Said) = { text: 'Grüße aus dem Süden 🌞' }
+  const server = await startWireServer((asked) => reply(asked, typeof said === 'function' ? said(asked) : said))
   return {
     ...server,
     say: (next) => {
