@@ -1,4 +1,4 @@
-// `npm run docs`: writes docs/reference from the declarations in src. test/house/reference.test.ts fails when it is stale.
+// `npm run docs`: writes docs/reference and the references of skills from the declarations in src. test/house/reference.test.ts fails when it is stale.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -12,6 +12,8 @@ import { apiPage } from './api-page.ts'
 import { cliPage } from './cli-page.ts'
 import { code, page, table } from './markdown.ts'
 import { providersPage } from './providers-page.ts'
+import { skillManifests } from './skill-manifests.ts'
+import { skillPages } from './skill-pages.ts'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
@@ -103,6 +105,8 @@ export const referencePages = (): Record<string, string> => ({
   'docs/reference/providers.md': providersPage(),
   'docs/reference/api.md': apiPage(),
   'docs/reference/cli.md': cliPage(),
+  ...skillPages(),
+  ...skillManifests(),
 })
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -1,5 +1,5 @@
 /** Markdown as the pages of the reference need it. */
-const note = '<!-- Written by `npm run docs` from src; changes here are lost. -->'
+export const note = '<!-- Written by `npm run docs` from src; changes here are lost. -->'
 
 export const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ')
 export const code = (text: string): string => `\`${text}\``

@@ -25,6 +25,7 @@ import { registerRunbook } from './commands/runbook.ts'
 import { registerRuns } from './commands/runs.ts'
 import { registerServe } from './commands/serve.ts'
 import { registerSignIn } from './commands/sign-in.ts'
+import { registerSkills } from './commands/skills.ts'
 import { registerStatus } from './commands/status.ts'
 import { registerStop } from './commands/stop.ts'
 import { registerStorage } from './commands/storage.ts'
@@ -56,8 +57,8 @@ const groups: readonly (readonly [heading: string, registers: readonly ((program
   [
     'Build:',
     [
-      ...[registerApi, registerEnv, registerMcp, registerTasks, registerTypes, registerAgents, registerRunbook],
-      ...[registerRoutines, registerTemplates],
+      ...[registerApi, registerEnv, registerMcp, registerTasks, registerTypes, registerAgents, registerSkills],
+      ...[registerRunbook, registerRoutines, registerTemplates],
     ],
   ],
   ['Improve:', [registerDiff, registerEval, registerLabels, registerReplay, registerDatasets]],

@@ -7,6 +7,8 @@ import { text } from 'node:stream/consumers'
 import pino from 'pino'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { makeAgentStore } from '../../src/agents/agent-store.ts'
+import { carryOutPlan, planSkill } from '../../src/cli/skills/install-skill.ts'
+import { readPackagedSkills } from '../../src/cli/skills/packaged-skills.ts'
 import { agentsFolder } from '../agents/agents-folder.ts'
 import { startFakeAnthropic } from '../fakes/anthropic.ts'
 import type { FakeProvider, Said, WireAsked } from '../fakes/wire-server.ts'
@@ -89,6 +91,8 @@ it('finds out why the run failed, mends the workflow, and runs it again from the
   model.say(answer)
   const store = makeAgentStore({ folder: agentsFolder(), log: pino({ level: 'silent' }) })
   const agent = await store.ensure('claude-code', AbortSignal.timeout(240_000))
+  const skills = readPackagedSkills()
+  for (const skill of skills) carryOutPlan(planSkill(skill, join(home, '.claude/skills')))
   const config = { type: 'http', url: `${jetty.url}/mcp`, headers: { Authorization: `Bearer ${key}` } }
   writeFileSync(join(home, 'mcp.json'), JSON.stringify({ mcpServers: { jetty: config } }))
   const options = [
@@ -112,6 +116,7 @@ it('finds out why the run failed, mends the workflow, and runs it again from the
   const transcript = process.env.TEST_TRANSCRIPT
   if (transcript) writeFileSync(transcript, lines.flatMap(transcribed).join('\n\n'))
   expect(lines.at(-1), wrong).toMatchObject({ is_error: false, result: 'The run is completed.' })
+  expect(lines[0].skills).toEqual(expect.arrayContaining(skills.map(({ name }) => name)))
   const used = lines.flatMap(({ message }) => message?.content ?? []).filter(({ type }: Body) => type === 'tool_use')
   expect(used.map(({ name }: Body) => name)).toEqual(calls.map(([tool]) => `mcp__jetty__${tool}`))
 
