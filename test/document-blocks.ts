@@ -41,9 +41,7 @@ export const shellBlocksOf = (page: string): ShellBlock[] => {
 const mark = (text: string) => `printf '\\n\\001%s\\n' "${text}"`
 
 const scriptOf = (blocks: readonly ShellBlock[]): string =>
-  blocks
-    .map(({ text }, at) => `${mark(`begin ${at}`)}\nset -e\n${text}\nset +e\n${mark(`end ${at} 0`)}`)
-    .join('\n')
+  blocks.map(({ text }, at) => `${mark(`begin ${at}`)}\nset -e\n${text}\nset +e\n${mark(`end ${at} 0`)}`).join('\n')
 
 export interface BlockShell {
   /** The current folder, which is also where the blocks write. */
@@ -83,4 +81,6 @@ export const runBlocks = async (
 export const failuresOf = (outcomes: readonly BlockOutcome[]): string[] =>
   outcomes
     .filter(({ code }) => code !== 0)
-    .map(({ block, printed, code }) => `line ${block.line} ended with ${code}:\n${block.text}\n${printed.slice(-2_000)}`)
+    .map(
+      ({ block, printed, code }) => `line ${block.line} ended with ${code}:\n${block.text}\n${printed.slice(-2_000)}`,
+    )

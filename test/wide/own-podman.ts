@@ -13,6 +13,8 @@ export interface OwnPodman {
   socket: string
   /** A Debian with Python, git and jq; no registry has it. */
   image: string
+  /** A program that is this Podman, for who starts it by itself. */
+  script: string
   /** Runs `podman` over the same storage, and gives what it prints. */
   podman(...argv: string[]): Promise<string>
   /** Removes containers, images and storage. */
@@ -52,6 +54,9 @@ export const startPodman = async (): Promise<OwnPodman> => {
   const env = { ...process.env, CONTAINERS_REGISTRIES_CONF: registries, PODMAN_IGNORE_CGROUPSV1_WARNING: '1' }
   const podman = async (...argv: string[]): Promise<string> =>
     (await run('podman', [...global, ...argv], { env, maxBuffer: 64 * 1024 ** 2 })).stdout
+  const variables = Object.entries({ CONTAINERS_REGISTRIES_CONF: registries, PODMAN_IGNORE_CGROUPSV1_WARNING: '1' })
+  const exported = variables.map(([name, value]) => `export ${name}='${value}'`).join('\n')
+  const script = `#!/bin/sh\n${exported}\nexec podman ${global.map((word) => `'${word}'`).join(' ')} "$@"\n`
   const image = 'localhost/jetty-test:latest'
   await podman('import', '--quiet', await rootArchive(), image)
   const socket = join(folder, 'podman.sock')
@@ -65,6 +70,7 @@ export const startPodman = async (): Promise<OwnPodman> => {
   return {
     socket,
     image,
+    script,
     podman,
     async stop() {
       await podman('rm', '--all', '--force', '--time=0')

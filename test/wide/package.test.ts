@@ -133,7 +133,9 @@ describe.each(nodes)('on Node %s (empty: this one)', (wanted) => {
       await client.close()
       const { stdout: version } = await run(node, ['--version'])
       const tourMs = Math.round(performance.now() - started - readyMs)
-      console.log(`Node ${version.trim()}: ready after ${readyMs} ms, ${blocks.length} blocks of the tour in ${tourMs} ms`)
+      console.log(
+        `Node ${version.trim()}: ready after ${readyMs} ms, ${blocks.length} blocks of the tour in ${tourMs} ms`,
+      )
     } finally {
       const ended = new Promise((resolve) => server.once('exit', resolve))
       if (server.exitCode === null) server.kill('SIGTERM')
