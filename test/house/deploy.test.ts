@@ -22,7 +22,7 @@ describe('deploy/compose.yaml', () => {
   })
 
   it('has no secret of its own', () => {
-    const values = Object.values(services).flatMap(({ environment = {} }: { environment?: object }) =>
+    const values = Object.values<{ environment?: object }>(services).flatMap(({ environment = {} }) =>
       Object.entries(environment).filter(([name]) => /PASSWORD|SECRET|ACCESS_KEY/.test(name)),
     )
     expect(values.length).toBeGreaterThan(3)
