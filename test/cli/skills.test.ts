@@ -84,7 +84,7 @@ describe('jetty skills install', () => {
     Object.assign(record.files, { 'references/old.md': hash, 'SKILL.md': hash })
     writeFileSync(join(skill, '.jetty-skill.json'), JSON.stringify(record))
     const [updated] = (await install('claude-code', '--json')).json().filter((one: Body) => one.skill === 'jetty')
-    expect(updated).toMatchObject({ add: [], update: ['SKILL.md'], remove: ['references/old.md'], changed: [] })
+    expect(updated).toMatchObject({ added: [], updated: ['SKILL.md'], removed: ['references/old.md'], changed: [] })
     expect(existsSync(join(skill, 'references/old.md'))).toBe(false)
 
     writeFileSync(join(skill, 'SKILL.md'), 'mine')

@@ -79,7 +79,7 @@ const refuseChanged = (plans: SkillPlan[]): void => {
   })
 }
 
-const actions: readonly SkillFileAction[] = ['add', 'update', 'remove', 'changed', 'keep']
+const actions: readonly SkillFileAction[] = ['added', 'updated', 'removed', 'changed', 'unchanged']
 
 const planData = ({ skill, parent, files }: SkillPlan) => ({
   skill: skill.name,
@@ -109,9 +109,9 @@ const install = async ({ out }: Session, [agents]: [CodingAgent[]], options: Ins
 }
 
 const stateOf = ({ files }: SkillPlan): 'none' | 'current' | 'outdated' | 'changed' => {
-  if (files.every(({ action }) => action === 'add')) return 'none'
+  if (files.every(({ action }) => action === 'added')) return 'none'
   if (files.some(({ action }) => action === 'changed')) return 'changed'
-  return files.every(({ action }) => action === 'keep') ? 'current' : 'outdated'
+  return files.every(({ action }) => action === 'unchanged') ? 'current' : 'outdated'
 }
 
 const list = async ({ out }: Session): Promise<void> => {

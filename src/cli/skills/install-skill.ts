@@ -6,7 +6,7 @@ import { version } from '../../lib/version.ts'
 import type { PackagedSkill } from './packaged-skills.ts'
 
 /** What becomes of a file. `changed`: somebody else wrote or edited it since the last installation. */
-export type SkillFileAction = 'add' | 'update' | 'keep' | 'remove' | 'changed'
+export type SkillFileAction = 'added' | 'updated' | 'unchanged' | 'removed' | 'changed'
 
 /** What an installation of a skill does to each file of its folder. */
 export interface SkillPlan {
@@ -48,10 +48,10 @@ const recordedHashes = (parent: string, name: string): Map<string, unknown> => {
 }
 
 const actionOf = (there: Buffer | undefined, wanted: Buffer | undefined, written: unknown): SkillFileAction => {
-  if (there === undefined) return wanted ? 'add' : 'keep'
-  if (wanted?.equals(there)) return 'keep'
+  if (there === undefined) return wanted ? 'added' : 'unchanged'
+  if (wanted?.equals(there)) return 'unchanged'
   if (hashOf(there) !== written) return 'changed'
-  return wanted ? 'update' : 'remove'
+  return wanted ? 'updated' : 'removed'
 }
 
 /** Plans the installation of a skill below `parent`, and touches nothing. */
@@ -64,7 +64,7 @@ export const planSkill = (skill: PackagedSkill, parent: string): SkillPlan => {
       : actionOf(bytesAt(join(parent, full)), skill.files.get(path), written.get(path))
     return { path, action }
   })
-  return { skill, parent, files: files.filter(({ path, action }) => skill.files.has(path) || action !== 'keep') }
+  return { skill, parent, files: files.filter(({ path, action }) => skill.files.has(path) || action !== 'unchanged') }
 }
 
 /** Writes a file beside its place and moves it there, so that no reader sees half of it. */
@@ -78,7 +78,7 @@ const replaceFile = (path: string, bytes: Buffer | string, mode = 0o644): void =
 /** Carries a plan out and records what it wrote. Replaces changed files too: the caller has decided that. */
 export const carryOutPlan = ({ skill, parent, files }: SkillPlan): void => {
   for (const { path, action } of files) {
-    if (action === 'keep') continue
+    if (action === 'unchanged') continue
     const full = `${skill.name}/${path}`
     const inTheWay = obstacle(parent, full)
     if (inTheWay) rmSync(inTheWay, { force: true }) // the link itself, never what it leads to
