@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { npm, root } from './prepare.mjs'
 
@@ -72,7 +72,7 @@ const packed = (folder) => {
 const fillContext = (context, { arch, package: given }) => {
   const draft = join(context, 'draft')
   mkdirSync(draft)
-  const tarball = given ?? packed(draft)
+  const tarball = given ? resolve(given) : packed(draft)
   installInto(join(draft, 'server'), arch, [tarball])
   installInto(join(draft, 'tools'), arch, [`node-linux-${arch}@${nodeVersion}`, `npm@${npmVersion}`])
   const local = join(context, 'usr/local')
