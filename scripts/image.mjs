@@ -30,7 +30,7 @@ const usage = `npm run image -- [options]
 const packages = 'bubblewrap,ca-certificates,catatonit,curl,git,jq,python3-minimal,python3-venv'
 const release = 'trixie'
 /** Node and npm of the image. Agents are installed with this npm. */
-const nodeVersion = '24.22.0'
+const nodeVersion = '24.21.0'
 const npmVersion = '11.19.1'
 
 const fail = (message) => {

@@ -11,10 +11,10 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { openShell, type Shell } from '../cli/shell.ts'
 import { failuresOf, runBlocks, shellBlocksOf } from '../document-blocks.ts'
 import { startTestServer, type TestServer } from '../server.ts'
 import { builtProgram } from '../shared.ts'
-import { openShell, type Shell } from './shell.ts'
 
 let server: TestServer
 let shell: Shell
