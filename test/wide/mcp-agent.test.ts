@@ -67,7 +67,7 @@ const resultsOf = ({ body }: WireAsked): Body[] =>
 
 /** The model: a call after each result, and then a summary. */
 const answer = (asked: WireAsked): Said => {
-  const offered = (asked.body.tools ?? []).map(({ name }: Body) => name)
+  const offered = (asked.body?.tools ?? []).map(({ name }: Body) => name)
   if (!offered.includes('mcp__jetty__explain-run')) return { text: 'A title' } // something beside the conversation
   const results = resultsOf(asked)
   const next = calls[results.length]
@@ -104,6 +104,8 @@ it('finds out why the run failed, mends the workflow, and runs it again from the
     cwd: home,
     env: {
       ...{ PATH: process.env.PATH, HOME: home, IS_SANDBOX: '1', ENABLE_TOOL_SEARCH: 'false', DISABLE_AUTOUPDATER: '1' },
+      // Otherwise it asks the model before it knows the tools of the server.
+      ...{ MCP_CONNECTION_NONBLOCKING: 'false', MCP_CONNECT_TIMEOUT_MS: '120000' },
       ...{ CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1', ANTHROPIC_BASE_URL: model.url, ANTHROPIC_API_KEY: 'sk-fake' },
     },
   })
