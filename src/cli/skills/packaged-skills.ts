@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parse } from 'yaml'
+import { parsedJson } from '../../lib/json/json-object.ts'
 
 /** A skill of this package: a folder with SKILL.md, references and examples. */
 export interface PackagedSkill {
@@ -20,10 +20,9 @@ const filesBelow = (folder: string): Map<string, Buffer> => {
   return new Map(paths.map((path) => [path.slice(folder.length + 1).replaceAll(sep, '/'), readFileSync(path)]))
 }
 
-const descriptionOf = (text: string): string => {
-  const matter = /^---\n([\s\S]*?)\n---\n/.exec(text)?.[1] ?? ''
-  return String(parse(matter)?.description ?? '')
-}
+/** The description of the front matter, which all our skills write as a quoted text. */
+const descriptionOf = (text: string): string =>
+  String(parsedJson(/^---\n[\s\S]*?^description: (".*")$/m.exec(text)?.[1] ?? '') ?? '')
 
 /** Reads the skills that came with this package. */
 export const readPackagedSkills = (): PackagedSkill[] =>
