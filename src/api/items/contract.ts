@@ -23,12 +23,12 @@ const cursorSchema = z
   .describe('`next_cursor` of the previous response.')
 const limitSchema = z.coerce.number().int().min(1).max(1000).default(100)
 
-const openly = { method: 'GET', tag, access: 'optional', collectionMissing, errors: ['bad_request'] } as const
+const reading = { method: 'GET', tag, collectionMissing, errors: ['bad_request'] } as const
 const writing = { tag, collectionMissing, response: writtenItemsSchema } as const
 
 export const itemsContract = {
   listItems: endpoint({
-    ...openly,
+    ...reading,
     path: `${one}/items`,
     summary: 'The items of a version of a dataset in the order in which they were added',
     query: z.object({ version: versionRefSchema, split: splitSchema, cursor: cursorSchema, limit: limitSchema }),
@@ -61,7 +61,7 @@ export const itemsContract = {
     errors: ['too_large', 'quota_exceeded', 'storage_full'],
   }),
   exportItems: endpoint({
-    ...openly,
+    ...reading,
     path: `${one}/items/export`,
     summary: 'All items of a version as a file that can be imported again; the member `id` is the id of the item',
     query: z.object({
@@ -79,7 +79,7 @@ export const itemsContract = {
     response: 'bytes',
   }),
   diffItems: endpoint({
-    ...openly,
+    ...reading,
     path: `${one}/items/diff`,
     summary: 'The items that differ between two versions of a dataset',
     query: z.object({
@@ -120,7 +120,7 @@ export const itemsContract = {
     errors: ['not_found', 'too_large', 'quota_exceeded'],
   }),
   getItem: endpoint({
-    ...openly,
+    ...reading,
     path: `${one}/items/{item}`,
     summary: 'One item of a version of a dataset',
     query: z.object({ version: versionRefSchema }),
@@ -141,7 +141,7 @@ export const itemsContract = {
     summary: 'Remove an item; versions that have it keep it',
   }),
   listItemRevisions: endpoint({
-    ...openly,
+    ...reading,
     path: `${one}/items/{item}/history`,
     summary: 'What an item has been, newest first, and which versions have each content',
     query: z.object({

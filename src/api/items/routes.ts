@@ -5,7 +5,7 @@ import { authorOf, type FoundCollection, type Identity } from '../../model/colle
 import type { EntityRow } from '../../store/entities/entities.ts'
 import { removeEntityTag, setEntityTag } from '../../store/entities/entity-versions.ts'
 import { countItems, findItem, itemDifferences, itemRevisions, listItems } from '../../store/items/items.ts'
-import { getEntity, getVisibleEntity } from '../entities/find.ts'
+import { getEntity } from '../entities/find.ts'
 import { getEntityVersion } from '../entities/versions.ts'
 import { itemsContract } from './contract.ts'
 import { exportReply } from './export.ts'
@@ -21,21 +21,9 @@ const tagPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
 const itemMissing = (id: string) => new AppError('not_found', `Item '${id}' not found`)
 const parsed = (text: string | null) => (text === null ? null : (JSON.parse(text) as Record<string, unknown>))
 
-interface OpenCall {
-  collection: FoundCollection
-  identity: Identity | undefined
-  params: { collection: string; dataset: string }
-}
-
 export const itemsRoutes = (deps: ItemsDeps): Route[] => {
   const { database } = deps
   const get = (collection: FoundCollection, name: string) => getEntity(database, { kind: 'dataset', name }, collection)
-  const see = ({ collection, identity, params }: OpenCall) =>
-    getVisibleEntity(
-      database,
-      { kind: 'dataset', name: params.dataset },
-      { collection, identity, asked: params.collection },
-    )
   const seqOf = async (dataset: EntityRow, ref: string) => (await getEntityVersion(database, dataset, ref)).seq
 
   const write = async (
@@ -51,7 +39,7 @@ export const itemsRoutes = (deps: ItemsDeps): Route[] => {
   return implement(itemsContract, {
     listItems: async (call) => {
       const { query } = call
-      const dataset = await see(call)
+      const dataset = await get(call.collection, call.params.dataset)
       const seq = await seqOf(dataset, query.version)
       const at = { datasetId: dataset.id, seq, buckets: bucketsOf(dataset.splits, query.split) }
       const [total, rows] = await Promise.all([
@@ -83,7 +71,7 @@ export const itemsRoutes = (deps: ItemsDeps): Route[] => {
     },
 
     exportItems: async (call) => {
-      const dataset = await see(call)
+      const dataset = await get(call.collection, call.params.dataset)
       const { version, split, format, id_column: idColumn } = call.query
       const seq = await seqOf(dataset, version)
       const at = { datasetId: dataset.id, seq, buckets: bucketsOf(dataset.splits, split) }
@@ -93,7 +81,7 @@ export const itemsRoutes = (deps: ItemsDeps): Route[] => {
 
     diffItems: async (call) => {
       const { query } = call
-      const dataset = await see(call)
+      const dataset = await get(call.collection, call.params.dataset)
       const [from, to] = [await seqOf(dataset, query.from), await seqOf(dataset, query.to)]
       const page = { after: Number(query.cursor ?? 0), limit: query.limit + 1 }
       const rows = await itemDifferences(database, { datasetId: dataset.id, from, to, ...page })
@@ -122,7 +110,7 @@ export const itemsRoutes = (deps: ItemsDeps): Route[] => {
     },
 
     getItem: async (call) => {
-      const dataset = await see(call)
+      const dataset = await get(call.collection, call.params.dataset)
       const seq = await seqOf(dataset, call.query.version)
       const row = await findItem(database, { datasetId: dataset.id, seq, itemId: call.params.item })
       if (!row) throw itemMissing(call.params.item)
@@ -144,7 +132,7 @@ export const itemsRoutes = (deps: ItemsDeps): Route[] => {
 
     listItemRevisions: async (call) => {
       const { query, params } = call
-      const dataset = await see(call)
+      const dataset = await get(call.collection, call.params.dataset)
       const below = query.cursor === undefined ? 2_147_483_647 : Number(query.cursor)
       const at = { datasetId: dataset.id, itemId: params.item, below, limit: query.limit + 1 }
       const rows = await itemRevisions(database, at)

@@ -351,6 +351,9 @@ describe('the document', () => {
     const optional = Object.keys(contract).filter(
       (name) => contract[name as keyof typeof contract].access === 'optional',
     )
-    expect(optional.sort()).toEqual(['getTask', 'searchDatasets'])
+    expect(optional.sort()).toEqual([
+      ...['getDataset', 'getDatasetCroissant', 'getDatasetPreview', 'getDatasetUpstream', 'getModel', 'getTask'],
+      'searchDatasets',
+    ])
   })
 })
