@@ -3,6 +3,7 @@ import { version } from '../lib/version.ts'
 import { registerAgents } from './commands/agents.ts'
 import { registerApi } from './commands/api.ts'
 import { registerApprovals } from './commands/approvals.ts'
+import { registerBackup } from './commands/backup.ts'
 import { registerBatch } from './commands/batch.ts'
 import { registerChat } from './commands/chat.ts'
 import { registerCollections } from './commands/collections.ts'
@@ -19,6 +20,7 @@ import { registerLogin } from './commands/login.ts'
 import { registerMcp } from './commands/mcp.ts'
 import { registerReplay } from './commands/replay.ts'
 import { registerRerun } from './commands/rerun.ts'
+import { registerRestore } from './commands/restore.ts'
 import { registerRoutines } from './commands/routines.ts'
 import { registerRun } from './commands/run.ts'
 import { registerRunbook } from './commands/runbook.ts'
@@ -64,7 +66,10 @@ const groups: readonly (readonly [heading: string, registers: readonly ((program
   ['Improve:', [registerDiff, registerEval, registerLabels, registerReplay, registerDatasets]],
   [
     'Operate:',
-    [registerKeys, registerDoctor, registerStorage, registerWebhooks, registerCompletion, registerCollections],
+    [
+      ...[registerKeys, registerDoctor, registerBackup, registerRestore, registerStorage, registerWebhooks],
+      ...[registerCompletion, registerCollections],
+    ],
   ],
 ]
 

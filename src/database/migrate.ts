@@ -22,10 +22,15 @@ const longestStatementMilliseconds = 86_400_000 // migrating big tables may take
  * Brings the schema up to date, once, however many processes start together. One query when there is nothing to do.
  * Refuses a database that a newer version of the program has changed.
  */
-export const migrate = async (database: Database, extra: ForeignMigration[] = []): Promise<void> => {
+export const migrate = async (
+  database: Database,
+  extra: ForeignMigration[] = [],
+  /** Names of the migrations of ours to apply; default: all. */
+  only?: readonly string[],
+): Promise<void> => {
   const files = await migrationNames()
   const missing = (applied: Set<string>) => ({
-    own: files.filter((name) => !applied.has(name)),
+    own: files.filter((name) => !applied.has(name) && (only?.includes(name) ?? true)),
     foreign: extra.filter(({ name }) => !applied.has(name)),
   })
   const applied = await appliedNames(async (text) => database.query<{ name: string }>(text))
@@ -62,8 +67,23 @@ const appliedNames = async (query: (text: string) => Promise<{ name: string }[]>
   }
 }
 
+const unknownNames = (names: Iterable<string>, files: string[]): string[] =>
+  [...names].filter((name) => /^\d{4}_/.test(name) && !files.includes(name)).sort()
+
+/** Throws `conflict` where a backup has migrations that this version does not know. */
+export const refuseNewerBackup = async (names: readonly string[]): Promise<void> => {
+  const files = await migrationNames()
+  const unknown = unknownNames(names, files)
+  if (unknown.length === 0) return
+  throw new AppError(
+    'conflict',
+    `The backup was written by a newer Jetty: it has ${unknown.join(', ')}, this version ends with ${files.at(-1)}`,
+    { hint: 'Restore it with the version that wrote it, or a newer one.' },
+  )
+}
+
 const refuseNewer = (applied: Set<string>, files: string[]): void => {
-  const unknown = [...applied].filter((name) => /^\d{4}_/.test(name) && !files.includes(name)).sort()
+  const unknown = unknownNames(applied, files)
   if (unknown.length === 0) return
   throw new AppError(
     'conflict',

@@ -11,6 +11,7 @@ import { identifyDatabase, moveClaim } from '../store/installation.ts'
 import { forgetMove } from '../store/objects/moving.ts'
 import { adoptFolder, type DatabaseIdentity, folderId, lookAtOwner, type Ownership } from '../store/objects/owner.ts'
 import { adoptBucket, bucketId, lookAtBucketOwner } from '../store/objects/s3/notes.ts'
+import { byOperator } from './by-operator.ts'
 import { reachDatabase } from './reach-database.ts'
 
 export interface AdoptedStorage {
@@ -21,16 +22,6 @@ export interface AdoptedStorage {
   /** The databases that used it. */
   others: string[]
 }
-
-/** A person who runs commands on the server's machine needs no key. */
-const byOperator = {
-  collection_id: null,
-  collection_name: null,
-  actor_kind: 'admin',
-  key_id: null,
-  key_name: null,
-  key_prefix: null,
-} as const
 
 interface Adoptable {
   name: string

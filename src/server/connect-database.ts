@@ -1,18 +1,21 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { shareConnections } from '../database/connection-shares.ts'
+import type { Queries } from '../database/database.ts'
 import { type EmbeddedPostgres, startOrAdoptPostgres } from '../database/embedded.ts'
 import { migrate } from '../database/migrate.ts'
 import { requireSessions } from '../database/pooler.ts'
 import { openPools, type Pools } from '../database/pools.ts'
 import { type DatabaseWatch, watchDatabase } from '../database/watch.ts'
 import { engineMigrations } from '../engine/leases/dbos.ts'
+import { countHeldRuns } from '../engine/leases/held-runs.ts'
 import type { Closers } from '../lib/closers.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Settings } from '../lib/settings/config.ts'
 import { setClock } from '../lib/time.ts'
 import { sealOldStorageInfo } from '../store/collections/collection-storage.ts'
 import { checkSealingKey } from '../store/secrets/sealing-key.ts'
+import { readRestoreState, refuseUnfinishedRestore } from '../store/system/restore-state.ts'
 import type { Installation } from './installation.ts'
 
 /** The database of a server: migrated, watched, and readable with the keys of the installation. */
@@ -48,6 +51,7 @@ export const connectDatabase = async (options: ConnectOptions, closers: Closers)
   const { database } = pools
   if (settings.databaseUrl) await requireSessions(database)
   await migrate(database, engineMigrations(database.url))
+  await lookAtRestore(database, log)
   const watch = await watchDatabase({ database, log, mostSkewMs: settings.clockSkewSeconds * 1000, machineClock })
   closers.add(() => watch.stop())
   setClock(watch.clock.now)
@@ -55,4 +59,15 @@ export const connectDatabase = async (options: ConnectOptions, closers: Closers)
   await sealOldStorageInfo(database, sealer)
   const executor = postgres ? 'local' : `${hostname()}-${randomUUID()}`
   return { ...pools, postgres, watch, libraryConnections: shares.library, executor }
+}
+
+/** Refuses a database whose restore was interrupted, and says what waits in one that was restored. */
+const lookAtRestore = async (database: Queries, log: Logger): Promise<void> => {
+  const restore = await readRestoreState(database)
+  refuseUnfinishedRestore(restore)
+  if (!restore) return
+  log.warn(
+    { backup: restore.backup, taken_at: restore.taken_at, runs: await countHeldRuns(database) },
+    'this server was restored from a backup: its open runs, routines, webhooks and retention wait for `jetty restore --go`',
+  )
 }

@@ -19,6 +19,7 @@ import type { ObjectStore } from '../store/objects/objects.ts'
 import { partsOfStore } from '../store/objects/unnamed.ts'
 import { sweepRequestPayloads } from '../store/runs/payloads.ts'
 import { type ResultLimits, sweepStepResults } from '../store/runs/step-results.ts'
+import { readRestoreState } from '../store/system/restore-state.ts'
 import { makeDefinitionSweep } from '../store/tasks/definitions.ts'
 import type { CancelCollectionRuns } from './cancel-collection-runs.ts'
 
@@ -97,6 +98,10 @@ const makeChores = (deps: HousekeepingDeps, stop: AbortSignal, onOwner: (isAlone
     const count = await sweep()
     if (count > 0) log.info({ count }, what)
   }
+  /** A restored server removes nothing before an operator has looked at it. */
+  const unlessHeld = (chore: Chore) => async () => {
+    if (!(await readRestoreState(database))) await chore()
+  }
   const definitions = makeDefinitionSweep(database, { days: deps.orphanDays })
   const audit = () => sweepAudit(database, deps.auditDays)
   return {
@@ -109,11 +114,11 @@ const makeChores = (deps: HousekeepingDeps, stop: AbortSignal, onOwner: (isAlone
     sessions: () => sweepSessions(database),
     trial_runs: () => sweepTrialRuns(database),
     request_payloads: hourly(() => sweepRequestPayloads(database)),
-    retention: () => removeOldRuns(database, { objects }, stop),
+    retention: unlessHeld(() => removeOldRuns(database, { objects }, stop)),
     answer_cache: () => sweepAnswerCache(database, deps.answers),
     dataset_batches: hourly(() => sweepDatasetBatches(database)),
     step_results: hourly(() => sweepStepResults(database, deps.stepResults)),
-    audit: hourly(logged(audit, 'old entries of the audit trail were removed')),
+    audit: hourly(unlessHeld(logged(audit, 'old entries of the audit trail were removed'))),
     definitions: logged(definitions, 'workflows that nothing has were removed'),
     unnamed_files: makeUnnamedSweep(deps),
     usage: () => measureUsage(database),

@@ -8,6 +8,7 @@ import type { StorageLocation } from '../lib/settings/storage-location.ts'
 import { namedObjects } from '../store/files/files.ts'
 import { identifyDatabase } from '../store/installation.ts'
 import { openDiskObjects } from '../store/objects/disk.ts'
+import { heldByBackups } from '../store/objects/held-removals.ts'
 import { reportingLosses } from '../store/objects/lost-objects.ts'
 import { claimStorage, type StoragePlace } from '../store/objects/moving.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
@@ -65,7 +66,7 @@ export const openObjectStore = async (options: ObjectStoreOptions): Promise<Obje
   const objects = await current.open(claim)
   if (settings.storage.kind === 's3') await checkAtStart(objects, log)
   const joined = former ? joinStores(objects, await former.open(async () => {})) : objects
-  return reportingLosses(joined, { named: (ids) => namedObjects(database, ids), log })
+  return reportingLosses(heldByBackups(joined, database), { named: (ids) => namedObjects(database, ids), log })
 }
 
 /**

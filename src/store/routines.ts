@@ -1,6 +1,7 @@
 import type { Database, Queries } from '../database/database.ts'
 import type { CatchUp, Overlap } from '../model/cadence.ts'
 import { type FireOutcome, keepFires } from './routine-fires.ts'
+import { isRestoreHeld } from './system/restore-state.ts'
 
 /** A routine's row, joined with its task and collection. */
 export interface RoutineRow {
@@ -194,9 +195,9 @@ const waitingIds = `select id from routines w where waiting <> '{}' and (overlap
  * SQL condition: some routine is due. It examines only the first one in index order: asked whether any is due before an
  * unknown time, Postgres estimates a third of the rows and scans them all to find none.
  */
-export const isAnyRoutineDue = (now: string): string => `(coalesce(
+export const isAnyRoutineDue = (now: string): string => `((coalesce(
     (select next_run_at <= ${now} from routines where next_run_at is not null order by next_run_at limit 1), false)
-  or exists (${waitingIds}))`
+  or exists (${waitingIds})) and not ${isRestoreHeld})`
 
 /** Locks due routines for the rest of the transaction, skipping those that others hold. */
 export const takeDueRoutines = (queries: Queries, now: Date, most: number): Promise<RunnableRoutine[]> =>
@@ -204,7 +205,7 @@ export const takeDueRoutines = (queries: Queries, now: Date, most: number): Prom
     'take_due_routines',
     `${runnable} where r.id in (
          (select id from routines where next_run_at <= $1 order by next_run_at limit $2) union all (${waitingIds} limit $2) limit $2)
-       and (r.next_run_at <= $1 or r.waiting <> '{}')
+       and (r.next_run_at <= $1 or r.waiting <> '{}') and not ${isRestoreHeld}
      for no key update of r skip locked`,
     [now, most],
   )

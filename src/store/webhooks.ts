@@ -1,4 +1,5 @@
 import type { Queries } from '../database/database.ts'
+import { isRestoreHeld } from './system/restore-state.ts'
 
 /**
  * A delivery claimed by this process until its claim expires. The claim number rises: odd while an attempt is under
@@ -14,7 +15,7 @@ export interface DueDelivery {
 
 /** SQL condition: some delivery is due. Examines only the first row in index order; see `isAnyRoutineDue`. */
 export const isAnyDeliveryDue = (at: string): string =>
-  `coalesce((select due_at <= ${at} from webhook_queue order by due_at limit 1), false)`
+  `(coalesce((select due_at <= ${at} from webhook_queue order by due_at limit 1), false) and not ${isRestoreHeld})`
 
 /** Maximum due rows examined; those of collections at their limit are skipped before. */
 const mostLookedAt = 1000
@@ -32,7 +33,7 @@ export const claimDeliveries = async (
     'claim_deliveries',
     `with looked_at as (
        select run_id, collection_id, due_at from webhook_queue
-       where due_at <= to_timestamp($1::float8 / 1000) and collection_id <> all($5::bigint[])
+       where due_at <= to_timestamp($1::float8 / 1000) and collection_id <> all($5::bigint[]) and not ${isRestoreHeld}
        order by due_at limit ${mostLookedAt}),
      placed as (
        select run_id, due_at, row_number() over (partition by collection_id order by due_at) place from looked_at),

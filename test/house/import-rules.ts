@@ -38,6 +38,7 @@ export const importRules: ImportRule[] = [
   { of: 'model/', may: ['model/'], packages: ['zod'] },
   { of: 'database/', may: ['database/', 'lib/', 'model/'] },
   { of: 'store/', may: ['store/', 'database/', 'lib/', 'model/'] },
+  { of: 'backup/', may: ['own/', 'store/', 'database/', 'lib/', 'model/'] },
   { of: 'upstream/', may: ['upstream/', 'lib/', 'model/'] },
   { of: 'providers/', may: ['providers/', 'upstream/', 'lib/', 'model/'] },
   { of: 'activities/registry.ts', may: ['activities/'] },
@@ -145,6 +146,9 @@ export const importRules: ImportRule[] = [
     may: [
       'local/',
       'server/',
+      'backup/',
+      'engine/leases/dbos.ts',
+      'engine/leases/held-runs.ts',
       'engine/runbooks/scrubbed-file.ts',
       'http/server.ts',
       'providers/',

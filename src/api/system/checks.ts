@@ -40,7 +40,13 @@ const queueCheck = (ready: Ready, queued: number, isWorked: boolean): SystemChec
 /** The checks of a running server. The machine that it runs on has more: `jetty doctor`. */
 export const systemChecks = (
   ready: Ready,
-  facts: { freeBytes: number | null; queued: number; isWorked: boolean },
+  facts: {
+    freeBytes: number | null
+    queued: number
+    isWorked: boolean
+    /** The moment of the backup that this server was restored from and holds back. */
+    restoredFrom?: string | undefined
+  },
 ): SystemCheck[] => [
   check(
     'database',
@@ -56,7 +62,15 @@ export const systemChecks = (
   ),
   diskCheck(ready.storage, facts.freeBytes),
   queueCheck(ready, facts.queued, facts.isWorked),
+  ...(facts.restoredFrom === undefined ? [] : [restoreCheck(facts.restoredFrom)]),
 ]
+
+const restoreCheck = (takenAt: string): SystemCheck =>
+  warning(
+    'restore',
+    `restored from a backup of ${takenAt}; its open runs, routines, webhooks and retention wait`,
+    'Look at the server, then let them go on: jetty restore --go',
+  )
 
 /** Checks whether this process can execute runbooks. Only they need a sandbox, so a missing one is a warning. */
 export const sandboxCheck = ({ works, found, remedy }: SandboxFindings, isolates: boolean): SystemCheck => {

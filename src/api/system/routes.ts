@@ -6,6 +6,7 @@ import { timestamp, timestampOrNull } from '../../lib/time.ts'
 import type { SandboxState, SystemState } from '../../model/system.ts'
 import { variableHolders } from '../../store/system/key-holders.ts'
 import { listWorkers, type QueueLengths, queueLengths, type WorkerRow } from '../../store/system/queue.ts'
+import { readRestoreState } from '../../store/system/restore-state.ts'
 import type { Readiness } from '../health/readiness.ts'
 import { sandboxCheck, systemChecks } from './checks.ts'
 import { systemContract } from './contract.ts'
@@ -64,17 +65,19 @@ export const systemRoutes = (deps: SystemDeps): Route[] => {
   })
   return implement(systemContract, {
     getSystem: async () => {
-      const [ready, sizes, waiting, workers, holders] = await Promise.all([
+      const [ready, sizes, waiting, workers, holders, restored] = await Promise.all([
         readiness.look(),
         measuredSizes(),
         queueLengths(database),
         listWorkers(database),
         variableHolders(database, sealer),
+        readRestoreState(database),
       ])
       const facts = {
         freeBytes: sizes.disk_free_bytes,
         queued: waiting.queued,
         isWorked: workers.some((one) => one.is_alive),
+        restoredFrom: restored?.taken_at,
       }
       return {
         checks: systemChecks(ready, facts),

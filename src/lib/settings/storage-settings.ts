@@ -41,4 +41,11 @@ export const storageSettings = {
     secret: true,
     schema: text('be a secret without spaces', /^[\x21-\x7e]+$/),
   }),
+  backupPassphrase: setting({
+    variable: 'JETTY_BACKUP_PASSPHRASE',
+    description: 'Passphrase of `jetty backup` and `jetty restore`. With it, backups are encrypted.',
+    example: 'correct horse battery staple',
+    secret: true,
+    schema: text('have at least 8 characters', /^.{8,}$/s),
+  }),
 }

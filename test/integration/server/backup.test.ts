@@ -1,17 +1,13 @@
 // Backs up and restores with the very commands of docs/backup.md.
-import { execFile, spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { execFile } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { openDatabase } from '../../../src/database/database.ts'
 import { createLogger } from '../../../src/lib/log.ts'
 import { loadSettings } from '../../../src/lib/settings/config.ts'
-import { pause } from '../../../src/lib/time.ts'
 import { type Server, startServer } from '../../../src/server/start-server.ts'
 import { compiledProgram } from '../../compiled.ts'
 import type { Body } from '../../server.ts'
@@ -21,7 +17,7 @@ const page = readFileSync(fileURLToPath(new URL('../../../docs/backup.md', impor
 
 /** The shell commands below a heading of the page, in order. */
 const commandsOf = (heading: string): string[] => {
-  const section = page.split(`\n## ${heading}\n`)[1]?.split(/\n##/)[0] ?? ''
+  const section = (heading ? page.split(`\n## ${heading}\n`)[1] : page)?.split(/\n##/)[0] ?? ''
   return [...section.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, text = '']) => text)
 }
 
@@ -30,7 +26,6 @@ let dataDir: string
 let env: Record<string, string>
 let server: Server | undefined
 let receiver: WebhookReceiver
-const cleanUp: (() => unknown)[] = []
 
 beforeEach(async () => {
   home = mkdtempSync(join(tmpdir(), 'jetty-backup-'))
@@ -42,7 +37,6 @@ afterEach(async () => {
   await server?.close()
   server = undefined
   receiver.close()
-  for (const end of cleanUp.splice(0).reverse()) await end()
   rmSync(home, { recursive: true, force: true })
 })
 
@@ -146,7 +140,7 @@ const expectRestored = async ({ file, done, open }: { file: string; done: string
 }
 
 test('a copy of the data folder brings the embedded Postgres back', async () => {
-  const [backup, restore] = commandsOf('With the embedded PostgreSQL')
+  const [backup, restore] = commandsOf('Copies by other programs')
   await start()
   const before = await fill()
   await stop()
@@ -159,75 +153,20 @@ test('a copy of the data folder brings the embedded Postgres back', async () => 
   await expectRestored(before, later)
 })
 
-/** Where Debian has the programs of a whole PostgreSQL; the embedded one comes without pg_dump. */
-const programs = ['18', '17', '16', '15']
-  .map((major) => `/usr/lib/postgresql/${major}/bin`)
-  .find((folder) => ['initdb', 'postgres', 'pg_dump', 'pg_restore'].every((name) => existsSync(join(folder, name))))
-
-const freePort = async (): Promise<number> => {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as { port: number }
-  probe.close()
-  return port
-}
-
-/** A PostgreSQL of the operator's own, as an unprivileged user. */
-const startPostgres = async (folder: string): Promise<string> => {
-  const cluster = join(home, 'cluster')
-  const ids = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
-  chmodSync(home, 0o711)
-  mkdirSync(cluster, { mode: 0o700 })
-  if (ids.uid) chownSync(cluster, ids.uid, ids.gid)
-  const options = { ...ids, cwd: '/', env: { PATH: process.env.PATH, LANG: 'C' } }
-  spawnSync(join(folder, 'initdb'), ['-D', cluster, '-U', 'me', '--auth=trust', '--no-sync'], options)
-  const port = await freePort()
-  const settings = ['-c', 'unix_socket_directories=', '-c', 'listen_addresses=127.0.0.1', '-c', 'fsync=off']
-  const postgres = spawn(join(folder, 'postgres'), ['-D', cluster, '-p', String(port), ...settings], options)
-  cleanUp.push(async () => {
-    postgres.kill('SIGINT')
-    if (postgres.exitCode === null) await once(postgres, 'exit')
-  })
-  return `postgres://me@127.0.0.1:${port}`
-}
-
-const query = async (url: string, text: string): Promise<void> => {
-  const database = openDatabase(url, { connections: 1 })
-  try {
-    await database.query(text)
-  } finally {
-    await database.close()
-  }
-}
-
-const why = programs ? '' : ' (skipped: no PostgreSQL with pg_dump below /usr/lib/postgresql)'
-test.skipIf(!programs)(`a dump and the files bring a database of one’s own back${why}`, async () => {
-  const url = await startPostgres(programs ?? '')
-  const giveUpAt = performance.now() + 60_000
-  while (
-    !(await query(`${url}/postgres`, 'create database jetty').then(
-      () => true,
-      () => false,
-    ))
-  )
-    if (performance.now() > giveUpAt || !(await pause(50))) throw new Error('Postgres does not answer')
-  env.DATABASE_URL = `${url}/jetty`
-  const more = { BACKUP: join(home, 'backup'), PATH: `${programs}:${join(home, 'bin')}:${process.env.PATH}` }
-  const [backup, restore] = commandsOf('With your own PostgreSQL')
-
+test('jetty backup and jetty restore bring a running server back', { timeout: 180_000 }, async () => {
+  const here = (commands = '') => commands.replaceAll(/\/backups\/jetty-.+?\.backup/g, '"$HOME/jetty.backup"')
+  const [backup] = commandsOf('') // the first one of the page
+  const [restore = ''] = commandsOf('Restore')
+  const lines = restore.trim().split('\n')
+  expect(lines.at(-2)).toMatch(/^jetty serve /)
   await start()
   const before = await fill()
-  await type(backup, more) // while the server runs
+  await type(here(backup)) // while the server runs
   const later = await goOn(before)
   await stop()
-  await query(`${url}/postgres`, 'create database restored')
-  const admin = readFileSync(join(dataDir, 'admin-token'), 'utf8').trim()
-  Object.assign(env, {
-    DATABASE_URL: `${url}/restored`,
-    JETTY_DATA_DIR: join(home, 'elsewhere'),
-    JETTY_ADMIN_TOKEN: admin,
-  })
-  await type(restore, more)
+  await type(here(lines.slice(0, -2).join('\n')))
+  env.JETTY_DATA_DIR = join(home, '.jetty-restored')
   await start()
+  await type(lines.at(-1))
   await expectRestored(before, later)
 })

@@ -1,5 +1,6 @@
 import type { Queries } from '../../../database/database.ts'
 import type { BulkAction, BulkActionKind } from '../../../model/runs/bulk-action.ts'
+import { isRestoreHeld } from '../../system/restore-state.ts'
 
 /** Row of an action; members with `JSON` hold JSON text. */
 export interface BulkActionRow {
@@ -125,7 +126,8 @@ export const stopBulkAction = async (queries: Queries, id: string, reason: strin
 
 /** SQL condition: a part of some action is due. Examines only the first row in index order. */
 export const isAnyBulkActionDue = (at: string): string =>
-  `coalesce((select due_at <= ${at} from bulk_actions where state = 'running' order by due_at limit 1), false)`
+  `(coalesce((select due_at <= ${at} from bulk_actions where state = 'running' order by due_at limit 1), false)
+    and not ${isRestoreHeld})`
 
 /** After this time without news the process of a part counts as dead, and another one repeats the part. */
 const lostAfterSeconds = 30
@@ -136,7 +138,8 @@ export const claimBulkAction = async (queries: Queries, at: Date): Promise<BulkA
     await queries.rows<BulkActionRow>(
       'claim_bulk_action',
       `with due as (
-         select id from bulk_actions where state = 'running' and due_at <= $1 order by due_at limit 1
+         select id from bulk_actions where state = 'running' and due_at <= $1 and not ${isRestoreHeld}
+         order by due_at limit 1
          for no key update skip locked)
        update bulk_actions b set claim = claim + 1, due_at = $1::timestamptz + interval '${lostAfterSeconds} seconds'
        from due where b.id = due.id returning ${columns

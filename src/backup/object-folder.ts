@@ -1,0 +1,145 @@
+import { randomBytes } from 'node:crypto'
+import { createReadStream, createWriteStream } from 'node:fs'
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { z } from 'zod'
+import { atATime } from '../lib/at-a-time.ts'
+import { AppError } from '../lib/errors.ts'
+import { decryptStream, encryptStream } from '../lib/secrets/encrypted-stream.ts'
+import { checkedId, isObjectId } from '../store/objects/object-id.ts'
+import { hashed, listedIn, type NamedBytes, type ObjectCounts, type ObjectDump, openListed } from './dump-objects.ts'
+
+/**
+ * A folder for many backups of a server: each is one file `<time>-<id>.backup`, and they share the bytes of files in
+ * `objects/`. An object never changes, so the next backup copies only new ones.
+ */
+export interface ObjectFolder {
+  has(id: string): Promise<boolean>
+  /** Stores an object; it appears whole or not at all. */
+  put(id: string, body: AsyncIterable<Uint8Array>): Promise<void>
+  open(id: string): AsyncIterable<Uint8Array>
+  remove(id: string): Promise<void>
+  /** Ids of all objects. */
+  ids(): AsyncIterable<string>
+}
+
+/** `salt`: of the passphrase; null: objects are not encrypted. */
+const noteSchema = z.object({ format: z.literal(1), salt: z.string().nullable() })
+const noteName = 'jetty-backups.json'
+
+const readNote = async (path: string) => {
+  const text = await readFile(join(path, noteName), 'utf8').catch((error) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
+  return text === undefined ? undefined : noteSchema.parse(JSON.parse(text))
+}
+
+/** Whether a folder has backups that share their objects. */
+export const isObjectFolder = async (path: string): Promise<boolean> => (await readNote(path)) !== undefined
+
+const passphraseFault = (path: string, isEncrypted: boolean): AppError =>
+  new AppError('invalid', `The backups in ${path} are ${isEncrypted ? '' : 'not '}encrypted`, {
+    hint: isEncrypted ? 'Give their passphrase.' : 'Leave the passphrase out, or use another folder.',
+  })
+
+const isThere = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  )
+
+/** Opens the folder of backups, and makes it where `isNew` allows that. */
+export const openObjectFolder = async (
+  path: string,
+  passphrase: string | undefined,
+  isNew: boolean,
+): Promise<ObjectFolder> => {
+  const found = await readNote(path)
+  if (!found && !isNew)
+    throw new AppError('invalid', `${path} is no folder of backups`, {
+      hint: 'Name a file that `jetty backup` has written.',
+    })
+  const note = found ?? { format: 1, salt: passphrase === undefined ? null : randomBytes(16).toString('base64url') }
+  if ((note.salt !== null) !== (passphrase !== undefined)) throw passphraseFault(path, note.salt !== null)
+  if (!found) {
+    await mkdir(path, { recursive: true, mode: 0o700 })
+    await writeFile(join(path, noteName), `${JSON.stringify(note)}\n`, { flag: 'wx', mode: 0o600, flush: true })
+  }
+  const salt = note.salt === null ? undefined : Buffer.from(note.salt, 'base64url')
+  const pathOf = (id: string) => join(path, 'objects', checkedId(id).slice(0, 2), id)
+  return {
+    has: (id) => isThere(pathOf(id)),
+    async put(id, body) {
+      const target = pathOf(id)
+      const draft = `${target}.${process.pid}.part`
+      await mkdir(dirname(target), { recursive: true, mode: 0o700 })
+      const bytes = salt && passphrase !== undefined ? encryptStream(body, passphrase, { salt }) : body
+      try {
+        await pipeline(bytes, createWriteStream(draft, { mode: 0o600, flush: true }))
+        await rename(draft, target)
+      } finally {
+        await rm(draft, { force: true })
+      }
+    },
+    open(id) {
+      const bytes = createReadStream(pathOf(id))
+      return passphrase === undefined ? bytes : decryptStream(bytes, passphrase)
+    },
+    remove: (id) => rm(pathOf(id), { force: true }),
+    async *ids() {
+      for (const part of await readdir(join(path, 'objects')).catch(() => [])) {
+        for (const name of await readdir(join(path, 'objects', part))) if (isObjectId(name)) yield name
+      }
+    },
+  }
+}
+
+const pageSize = 256
+const atOnce = 8
+
+/** Stores one listed object unless it is there; returns its line, or undefined where its bytes are gone. */
+const storeOne = async (dump: ObjectDump, folder: ObjectFolder, listed: NamedBytes, counts: ObjectCounts) => {
+  const { id } = listed
+  let { size } = listed
+  if (!(await folder.has(id))) {
+    const opened = await openListed(dump, id, false)
+    if (opened.body === 'missing') {
+      counts[(await dump.isNamed(id)) ? 'lost' : 'deleted'].push(id)
+      return undefined
+    }
+    let sha256 = ''
+    await folder.put(
+      id,
+      hashed(opened.body, (hash) => {
+        sha256 = hash
+      }),
+    )
+    size = opened.size
+    if (size !== listed.size || (listed.sha256 !== null && sha256 !== listed.sha256)) counts.damaged.push(id)
+    counts.copied += 1
+  }
+  counts.objects += 1
+  counts.bytes += size
+  return Buffer.from(`${id}\t${size}\t${counts.damaged.includes(id) ? '\\N' : (listed.sha256 ?? '\\N')}\n`)
+}
+
+/** Stores the objects that a folder does not have yet, and yields a line for each that it has then. */
+export async function* storeInFolder(
+  dump: ObjectDump,
+  folder: ObjectFolder,
+  counts: ObjectCounts,
+): AsyncGenerator<Buffer> {
+  let page: NamedBytes[] = []
+  const storePage = () => atATime(atOnce, page, (listed) => storeOne(dump, folder, listed, counts))
+  for await (const listed of listedIn(dump.list)) {
+    dump.signal.throwIfAborted()
+    page.push(listed)
+    if (page.length < pageSize) continue
+    for (const line of await storePage()) if (line) yield line
+    dump.onProgress()
+    page = []
+  }
+  for (const line of await storePage()) if (line) yield line
+}

@@ -1,0 +1,94 @@
+import type pg from 'pg'
+import { copyIn } from '../database/copy.ts'
+import { copyTarget, readTables, type SequenceState, setSequences, type TableShape } from '../database/tables.ts'
+import { AppError } from '../lib/errors.ts'
+import { writeRestoreState } from '../store/system/restore-state.ts'
+import type { BackupManifest } from './manifest.ts'
+
+/** Rows of `server` that the new database keeps: who it is, and where the tables of the engine's library are. */
+const ownRows = ['installation', 'engine-schema']
+/** Rows of `server` that say where the files of the former database are. */
+const formerRows = ['files-folder', 'files-former', 'files-copy']
+
+/** Throws `conflict` unless the database is empty, or has only what a server made at its first start. */
+export const requireEmpty = async (client: pg.Client): Promise<void> => {
+  const { rows: tables } = await client.query<{ there: boolean }>(
+    `select to_regclass('collections') is not null and to_regclass('runs') is not null as there`,
+  )
+  if (!tables[0]?.there) return
+  const { rows } = await client.query<{ used: boolean }>(
+    'select exists (select from collections) or exists (select from runs) as used',
+  )
+  if (!rows[0]?.used) return
+  throw new AppError('conflict', 'The database is not empty', {
+    hint: 'Restore into a new data folder (JETTY_DATA_DIR), or into a new database (DATABASE_URL).',
+  })
+}
+
+/** Loads the tables of a backup in one transaction: all of them, or none. */
+export interface TableLoad {
+  table(name: string, rows: AsyncIterable<Uint8Array>): Promise<number>
+  /** Makes the loaded rows those of a new installation, and commits. */
+  commit(statements: readonly string[]): Promise<void>
+}
+
+/** Begins a load. The database was migrated to what the backup has. */
+export const beginLoad = async (client: pg.Client, manifest: BackupManifest): Promise<TableLoad> => {
+  const shapes = new Map(manifest.tables.map((table) => [table.name, table]))
+  const present = new Set((await readTables(client)).map(({ name }) => name))
+  await client.query('begin')
+  const { rows: own } = await client.query<{ key: string; value: string }>(
+    'select key, value from server where key = any($1)',
+    [ownRows],
+  )
+  const loaded = manifest.tables.filter(({ name }) => present.has(name))
+  // Emptied in the same transaction: Postgres writes less log for such a load. Migrations have written some rows.
+  await client.query(`truncate ${loaded.map(({ name }) => `"${name}"`).join(', ')} cascade`)
+  return {
+    async table(name, rows) {
+      const shape = shapes.get(name)
+      if (!shape || !present.has(name)) throw unknownTable(name)
+      return loadTable(client, shape, rows)
+    },
+    async commit(statements) {
+      await client.query('delete from server where key = any($1)', [[...ownRows, ...formerRows]])
+      for (const { key, value } of own)
+        await client.query('insert into server (key, value) values ($1, $2)', [key, value])
+      for (const statement of statements) await client.query(statement)
+      const state = { state: 'loading', backup: manifest.id, taken_at: manifest.begun_at }
+      await client.query(writeRestoreState, [JSON.stringify(state)])
+      await client.query('commit')
+    },
+  }
+}
+
+const unknownTable = (name: string): AppError =>
+  new AppError('conflict', `The backup has a table that this version does not have: ${name}`, {
+    hint: 'Restore it with the version that wrote it, or move the table out of the schema of Jetty and back up again.',
+  })
+
+const loadTable = async (client: pg.Client, shape: TableShape, rows: AsyncIterable<Uint8Array>): Promise<number> => {
+  try {
+    return await copyIn(client, `copy ${copyTarget(shape)} from stdin`, rows)
+  } catch (error) {
+    if (error instanceof AppError) throw error
+    throw new AppError('invalid', `The table ${shape.name} cannot be loaded: ${(error as Error).message}`, {
+      hint: 'Check the backup with --dry-run. Nothing was written to the database.',
+      cause: error,
+    })
+  }
+}
+
+/** Completes a loaded database: counters, rows of objects that were deleted meanwhile, and the hold. */
+export const completeLoad = async (
+  client: pg.Client,
+  given: { sequences: readonly SequenceState[]; deleted: readonly string[]; backup: string; takenAt: string },
+): Promise<void> => {
+  await client.query('begin')
+  await setSequences(client, given.sequences)
+  if (given.deleted.length > 0) await client.query('delete from files where object = any($1)', [given.deleted])
+  const state = { state: 'held', backup: given.backup, taken_at: given.takenAt }
+  await client.query(writeRestoreState, [JSON.stringify(state)])
+  await client.query('commit')
+  await client.query('analyze')
+}

@@ -1,0 +1,78 @@
+import type pg from 'pg'
+
+/** A table and its columns that take values, in their order. */
+export interface TableShape {
+  name: string
+  columns: string[]
+}
+
+const here = '(select oid from pg_namespace where nspname = current_schema())'
+
+const tablesText = `
+  select c.relname::text as name, array_agg(a.attname::text order by a.attnum) as columns
+  from pg_class c join pg_attribute a on a.attrelid = c.oid
+  where c.relnamespace = ${here} and c.relkind = 'r' and c.relpersistence = 'p'
+    and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+  group by c.oid, c.relname order by c.relname`
+
+const referencesText = `
+  select child.relname::text as child, parent.relname::text as parent
+  from pg_constraint f join pg_class child on child.oid = f.conrelid join pg_class parent on parent.oid = f.confrelid
+  where f.contype = 'f' and child.relnamespace = ${here} and f.conrelid <> f.confrelid`
+
+/** Lists the logged tables of the current schema; a table comes after those that its foreign keys refer to. */
+export const readTables = async (client: pg.ClientBase): Promise<TableShape[]> => {
+  const { rows: tables } = await client.query<TableShape>(tablesText)
+  const { rows: references } = await client.query<{ child: string; parent: string }>(referencesText)
+  return parentsFirst(tables, references)
+}
+
+const parentsFirst = (tables: TableShape[], references: { child: string; parent: string }[]): TableShape[] => {
+  const byName = new Map(tables.map((table) => [table.name, table]))
+  const sorted = new Set<TableShape>()
+  const visit = (table: TableShape, below: readonly string[]): void => {
+    if (sorted.has(table)) return
+    if (below.includes(table.name)) throw new Error(`Foreign keys form a circle: ${[...below, table.name].join(' → ')}`)
+    for (const { child, parent } of references) {
+      const above = child === table.name ? byName.get(parent) : undefined
+      if (above) visit(above, [...below, table.name])
+    }
+    sorted.add(table)
+  }
+  for (const table of tables) visit(table, [])
+  return [...sorted]
+}
+
+/** The next value of a sequence. */
+export interface SequenceState {
+  name: string
+  /** As text: it may be larger than a number holds. */
+  last_value: string
+  is_called: boolean
+}
+
+/** Reads the sequences of the current schema, those of identity columns included. */
+export const readSequences = async (client: pg.ClientBase): Promise<SequenceState[]> => {
+  const { rows } = await client.query<SequenceState>(
+    `select sequencename::text as name, coalesce(last_value, start_value)::text as last_value,
+       last_value is not null as is_called
+     from pg_sequences where schemaname = current_schema() order by sequencename`,
+  )
+  return rows
+}
+
+/** Sets sequences; those that this schema does not have are left out. */
+export const setSequences = async (client: pg.ClientBase, sequences: readonly SequenceState[]): Promise<void> => {
+  for (const { name, last_value, is_called } of sequences) {
+    await client.query(
+      `select setval(c.oid::regclass, $2::bigint, $3) from pg_class c
+       where c.relkind = 'S' and c.relname = $1 and c.relnamespace = ${here}`,
+      [name, last_value, is_called],
+    )
+  }
+}
+
+const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`
+
+/** A table with its columns, as COPY names them. */
+export const copyTarget = ({ name, columns }: TableShape): string => `${quote(name)} (${columns.map(quote).join(', ')})`

@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto'
+import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { readTar, tarEnd, tarEntry } from './tar.ts'
+
+const archive = async function* (entries: readonly (readonly [string, Uint8Array])[]) {
+  for (const [name, bytes] of entries) yield* tarEntry(name, bytes.length, [bytes])
+  yield tarEnd()
+}
+const packed = (entries: readonly (readonly [string, Uint8Array])[]) => buffer(Readable.from(archive(entries)))
+const unpacked = async (bytes: Buffer, chunk = bytes.length) => {
+  const chunks = Array.from({ length: Math.ceil(bytes.length / chunk) }, (_, n) =>
+    bytes.subarray(n * chunk, (n + 1) * chunk),
+  )
+  const found: [string, Buffer, string | undefined][] = []
+  for await (const { name, body, sha256Before } of readTar(Readable.from(chunks), 'last')) {
+    found.push([name, await buffer(Readable.from(body, { objectMode: false })), sha256Before])
+  }
+  return found
+}
+
+describe('an archive', () => {
+  it('gives back every entry, whatever the chunks it arrives in', async () => {
+    const entry = fc.tuple(fc.stringMatching(/^[a-z]{1,20}$/), fc.uint8Array({ maxLength: 2000 }))
+    await fc.assert(
+      fc.asyncProperty(fc.array(entry, { maxLength: 5 }), fc.integer({ min: 1, max: 3000 }), async (entries, chunk) => {
+        const found = await unpacked(await packed(entries), chunk)
+        expect(found.map(([name, bytes]) => [name, bytes.toString('hex')])).toEqual(
+          entries.map(([name, bytes]) => [name, Buffer.from(bytes).toString('hex')]),
+        )
+      }),
+      { numRuns: 50 },
+    )
+  })
+
+  it('knows the hash of what comes before an entry', async () => {
+    const bytes = await packed([
+      ['first', Buffer.from('one')],
+      ['last', Buffer.from('two')],
+    ])
+    const before = createHash('sha256').update(bytes.subarray(0, 1024)).digest('hex')
+    expect((await unpacked(bytes)).map(([, , hash]) => hash)).toEqual([undefined, before])
+  })
+
+  it('skips what of an entry was not read', async () => {
+    const bytes = await packed([
+      ['first', Buffer.alloc(5000, 1)],
+      ['second', Buffer.from('two')],
+    ])
+    const names: string[] = []
+    for await (const { name } of readTar(Readable.from([bytes]), '')) names.push(name)
+    expect(names).toEqual(['first', 'second'])
+  })
+
+  it('is refused where it was cut off or changed, or is none', async () => {
+    const bytes = await packed([['first', Buffer.alloc(600, 1)]])
+    for (const cut of [0, 100, 512, 900, 1100, 1536]) {
+      await expect(unpacked(bytes.subarray(0, cut), 512)).rejects.toMatchObject({ code: 'invalid' })
+    }
+    const changed = Buffer.from(bytes)
+    changed[0] = 0x7a
+    await expect(unpacked(changed)).rejects.toThrow('no archive')
+  })
+
+  it('cannot be written with another size than announced', async () => {
+    const write = (size: number) => buffer(Readable.from(tarEntry('x', size, [Buffer.from('four')])))
+    await expect(write(3)).rejects.toThrow('and not 3')
+    await expect(write(5)).rejects.toThrow('and not 5')
+  })
+})
