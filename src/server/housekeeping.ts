@@ -8,7 +8,7 @@ import { sweepCallWindows } from '../store/calls/call-windows.ts'
 import { sweepAudit } from '../store/collections/audit.ts'
 import { finishDeletions } from '../store/collections/deletion.ts'
 import { removeUnusedEnvironments } from '../store/collections/environments.ts'
-import { removeOldRuns } from '../store/collections/retention.ts'
+import { makeRetentionLooks, removeOldRuns } from '../store/collections/retention.ts'
 import { sweepSessions } from '../store/collections/sessions.ts'
 import { sweepTrialRuns } from '../store/collections/trials.ts'
 import { measureNextUsage } from '../store/collections/usage.ts'
@@ -103,6 +103,7 @@ const makeChores = (deps: HousekeepingDeps, stop: AbortSignal, onOwner: (isAlone
     if (!(await readRestoreState(database))) await chore()
   }
   const definitions = makeDefinitionSweep(database, { days: deps.orphanDays })
+  const retentionLooks = makeRetentionLooks()
   const audit = () => sweepAudit(database, deps.auditDays)
   return {
     file_owner: makeOwnerCheck(deps, onOwner),
@@ -114,7 +115,7 @@ const makeChores = (deps: HousekeepingDeps, stop: AbortSignal, onOwner: (isAlone
     sessions: () => sweepSessions(database),
     trial_runs: () => sweepTrialRuns(database),
     request_payloads: hourly(() => sweepRequestPayloads(database)),
-    retention: unlessHeld(() => removeOldRuns(database, { objects }, stop)),
+    retention: unlessHeld(() => removeOldRuns(database, { objects }, stop, retentionLooks)),
     answer_cache: () => sweepAnswerCache(database, deps.answers),
     dataset_batches: hourly(() => sweepDatasetBatches(database)),
     step_results: hourly(() => sweepStepResults(database, deps.stepResults)),

@@ -265,6 +265,10 @@ export const operations: Record<string, Operation> = {
   listCollectionAgents: read((place) => `${at(place)}/agents`),
   getCollectionSettings: read((place) => `${at(place)}/settings`),
   getCollectionUsage: read((place) => `${at(place)}/usage`),
+  previewRetention: {
+    needs: 'read',
+    ask: (place) => ({ path: `${at(place)}/retention/preview`, body: { retention_days: 30 } }),
+  },
   updateCollectionSettings: write((place) => ({
     path: `${at(place)}/settings`,
     body: { rate_limit_per_minute: 1_000_000 },

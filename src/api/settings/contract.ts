@@ -1,6 +1,7 @@
 import { endpoint, ifMatchHeader } from '../../http/endpoint.ts'
 import { collectionSettingsSchema, setCollectionSettingsSchema } from '../../model/collections/collection-settings.ts'
 import { collectionUsageSchema } from '../../model/collections/collection-usage.ts'
+import { retentionPreviewSchema, retentionTrialSchema } from '../../model/collections/retention-preview.ts'
 
 export const settingsContract = {
   getCollectionSettings: endpoint({
@@ -16,6 +17,17 @@ export const settingsContract = {
     summary: 'How much a collection stores, its quota, and what it has spent today',
     tag: 'Collections',
     response: collectionUsageSchema,
+  }),
+  previewRetention: endpoint({
+    method: 'POST',
+    path: '/api/v1/collections/{collection}/retention/preview',
+    summary:
+      'What retention would delete now, under the settings of the collection or under others; nothing is deleted',
+    tag: 'Collections',
+    access: 'read',
+    audited: false,
+    body: retentionTrialSchema,
+    response: retentionPreviewSchema,
   }),
   updateCollectionSettings: endpoint({
     method: 'PATCH',

@@ -3,10 +3,11 @@ import { entityTag, requireMatch } from '../../http/entity-tag.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import { timestamp } from '../../lib/time.ts'
-import { type CollectionSettings, shownSettings } from '../../model/collections/collection-settings.ts'
+import { type CollectionSettings, changedSettings, shownSettings } from '../../model/collections/collection-settings.ts'
 import { makeSpentToday } from '../../store/calls/budget.ts'
 import { changeCollectionSettings } from '../../store/collections/collections.ts'
 import type { Quota } from '../../store/collections/quota.ts'
+import { type ExpiredOfTask, previewRetention } from '../../store/collections/retention-preview.ts'
 import { requireWebhookTarget } from '../webhooks/check-url.ts'
 import { settingsContract } from './contract.ts'
 
@@ -20,6 +21,19 @@ const quotaIsTheAdmins = () =>
   new AppError('forbidden', 'Only the admin token can change the quota of a collection', {
     hint: 'Omit quota, or ask the operator of the server.',
   })
+
+/** Runs that a preview counts. */
+const mostPreviewed = 10_000
+
+const shownExpired = ({ task, runs, bytes, reasons, oldest, newest }: ExpiredOfTask) => ({
+  ...{ task, runs, bytes },
+  by_days: reasons.days,
+  by_runs: reasons.runs,
+  by_bytes: reasons.bytes,
+  by_label: reasons.label,
+  oldest: timestamp(oldest),
+  newest: timestamp(newest),
+})
 
 export const settingsRoutes = ({ database, quota, settings }: SettingsDeps): Route[] => {
   const spentToday = makeSpentToday(database)
@@ -48,6 +62,17 @@ export const settingsRoutes = ({ database, quota, settings }: SettingsDeps): Rou
       const shown = shownSettings(set)
       call.addHeaders({ etag: entityTag(shown) })
       return shown
+    },
+
+    previewRetention: async ({ collection, body }) => {
+      const tried = changedSettings(collection.settings ?? {}, body)
+      const { tasks, isComplete } = await previewRetention(database, collection.id, tried, mostPreviewed)
+      return {
+        runs: tasks.reduce((sum, { runs }) => sum + runs, 0),
+        bytes: tasks.reduce((sum, { bytes }) => sum + bytes, 0),
+        is_complete: isComplete,
+        tasks: tasks.map(shownExpired),
+      }
     },
 
     getCollectionUsage: async ({ collection }) => {

@@ -5,6 +5,7 @@ import { allPages } from '../all-pages.ts'
 import { confirmByName } from '../input/ask.ts'
 import { type Session, withSession } from '../session.ts'
 import { fields, moment, table } from '../show/output.ts'
+import { registerRetention } from './retention.ts'
 
 /** `jetty collections …`. */
 export const registerCollections = (program: Command): void => {
@@ -44,6 +45,7 @@ export const registerCollections = (program: Command): void => {
       '\nExamples:\n  jetty collections rm acme\n  jetty collections rm acme --yes --token-file ~/.jetty/admin-token',
     )
     .action(withSession<{ yes?: boolean }, [string]>(remove))
+  registerRetention(collections)
 }
 
 const list = async ({ client, out }: Session): Promise<void> => {

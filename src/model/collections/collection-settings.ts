@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { isWebAddress } from '../web-address.ts'
+import { retentionSchema } from './retention.ts'
 import { maxVariableNameLength, variableNamePattern } from './variable-name.ts'
 
 /** A host as in a URL, `*.example.com` for all its subdomains, with an optional port. */
@@ -72,6 +73,9 @@ const settings = {
     .max(36_500)
     .nullable()
     .describe('Retention: days after its end until a run is deleted, with its steps and files. null: forever.'),
+  retention: retentionSchema
+    .nullable()
+    .describe('Retention by number, size, label and task, beside `retention_days`. null: by age alone.'),
   quota: z
     .strictObject(
       {
@@ -159,6 +163,9 @@ export const shownSettings = (set: Partial<CollectionSettings>): CollectionSetti
   ...set,
   budget: set.budget ? { usd_per_day: null, tokens_per_day: null, ...set.budget } : null,
   webhook: set.webhook ? { url: null, secret_variable: null, ...set.webhook } : null,
+  retention: set.retention
+    ? { runs: null, bytes: null, keep_labels: null, labels: null, tasks: null, ...set.retention }
+    : null,
   quota: set.quota ? { stored_bytes: null, runs: null, ...set.quota } : null,
   run_budget: set.run_budget ? { usd: null, ...set.run_budget } : null,
 })

@@ -58,6 +58,10 @@ const databaseBytes = `coalesce(octet_length(r.init_params), 0)
   + (select coalesce(sum(octet_length(p.body)), 0) from payloads p where p.run_id = r.id)
   + (select coalesce(sum(octet_length(e.event)), 0) from step_events e where e.run_id = r.id)`
 
+/** SQL expression: bytes that the run `r` takes, its files included. */
+export const runBytes = `(${databaseBytes}
+  + (select coalesce(sum(f.size), 0) from files f where f.run_id = r.id))::bigint`
+
 /** CTE with the usage that collections lose when the runs `$1` are deleted; part of the deleting statement. */
 export const lostUsage = `lost as (
   update collection_usage u set runs = u.runs - l.runs, database_bytes = u.database_bytes - l.bytes

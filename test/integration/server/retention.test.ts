@@ -101,3 +101,83 @@ test('more runs than go in one piece are removed, of deleted tasks too', async (
   expect(await count("runs where id like 'old-%'")).toBe(0)
   await keep(null)
 })
+
+/** Puts runs of a task into the database, the nth of them so many days old. */
+const past = async (count: number) => {
+  const task = await jetty.task(workflow([]))
+  await jetty.server.database.query(
+    `insert into runs (id, trajectory_id, workflow_id, collection_id, task_id, name, definition, init_params, author,
+       status, created_at, ended_at)
+     select t.name || '-' || n, lpad(to_hex(t.id * 1000 + n), 8, '0'), 'w', t.collection_id, t.id, 'acme/' || t.name, t.definition,
+       repeat('x', 1000), 'me', 'completed', now() - n * interval '1 day', now() - n * interval '1 day'
+     from tasks t, generate_series(1, $2) n where t.name = $1`,
+    [task, count],
+  )
+  return task
+}
+const left = async (task: string) =>
+  (
+    await jetty.server.database.query<{ n: string }>(
+      `select split_part(id, '-', 2) as n from runs where name = $1 order by created_at desc`,
+      [`acme/${task}`],
+    )
+  ).map(({ n }) => Number(n))
+const rules = (retention: unknown, retention_days: number | null = null) =>
+  jetty.call('PATCH', '/api/v1/collections/acme/settings', { retention, retention_days })
+const label = (task: string, n: number, key: string, value: string) =>
+  jetty.server.database.query(
+    `insert into labels (run_id, task_id, collection_id, key, author, value, run_created_at, run_number)
+     select id, task_id, collection_id, $2, 'me', $3, created_at, number from runs where id = $1`,
+    [`${task}-${n}`, key, value],
+  )
+
+test('runs go by age, number, size and label, and a preview says which before', async () => {
+  const [nightly, other] = [await past(10), await past(10)]
+  await label(nightly, 9, 'golden', 'yes')
+  await label(other, 2, 'env', 'test')
+  await label(other, 3, 'env', 'live')
+  await rules(
+    {
+      runs: 8,
+      keep_labels: ['golden'],
+      labels: { 'env:test': { days: 1 } },
+      tasks: { [nightly]: { days: 5, runs: 4 } },
+    },
+    7,
+  )
+  const seen = (await jetty.call('POST', '/api/v1/collections/acme/retention/preview', {})).body
+  const of = (task: string) => seen.tasks.find((one: { task: string }) => one.task === task)
+  expect(of(nightly)).toMatchObject({ runs: 5, by_days: 5, by_runs: 0, by_label: 0 }) // 5, 6, 7, 8, 10
+  expect(of(other)).toMatchObject({ runs: 5, by_days: 4, by_runs: 0, by_label: 1, bytes: 5000 })
+  expect(seen).toMatchObject({ runs: 10, is_complete: true })
+  const tried = { retention_days: null, retention: { runs: 9, labels: null, tasks: { [nightly]: null } } }
+  const other9 = (await jetty.call('POST', '/api/v1/collections/acme/retention/preview', tried)).body
+  expect(other9.tasks.map((one: { task: string; runs: number; by_runs: number }) => [one.task, one.by_runs])).toEqual([
+    [nightly, 1],
+    [other, 1],
+  ])
+  expect([(await left(nightly)).length, (await left(other)).length]).toEqual([10, 10])
+
+  await clean()
+  expect([await left(nightly), await left(other)]).toEqual([
+    [1, 2, 3, 4, 9],
+    [1, 3, 4, 5, 6],
+  ])
+  await rules({ runs: null, labels: null, tasks: { [nightly]: null, [other]: { bytes: 2500 } } })
+  await clean()
+  expect([await left(nightly), await left(other)]).toEqual([
+    [1, 2, 3, 4, 9],
+    [1, 3],
+  ])
+  await rules(null)
+})
+
+test.each([
+  [{ runs: 0 }, 'runs'],
+  [{ labels: { ':x': { days: 1 } } }, 'labels'],
+  [{ tasks: { 'a/b': { days: 1 } } }, 'tasks'],
+  [{ keep: ['x'] }, 'retention'],
+])('the rules %j are refused', async (retention, field) => {
+  const { status, body } = await rules(retention)
+  expect([status, JSON.stringify(body)]).toMatchObject([422, expect.stringContaining(field)])
+})

@@ -1,0 +1,165 @@
+import type { Queries } from '../../database/database.ts'
+import type { RetentionLabel } from '../../model/collections/retention.ts'
+import type { TaskRetention } from './retention-rules.ts'
+import { runBytes } from './usage.ts'
+
+/** The place of a run in the list of its task. `createdAt` is text, which keeps microseconds. */
+interface RunPlace {
+  createdAt: string
+  number: number
+}
+
+/** Up to which run, oldest first, the runs of a task are too many, or too large. */
+export interface RetentionCutoffs {
+  runs: RunPlace | undefined
+  bytes: RunPlace | undefined
+}
+
+export interface ExpiredRun extends RunPlace {
+  id: string
+  reason: 'days' | 'runs' | 'bytes' | 'label'
+}
+
+const place = `created_at::text as "createdAt", number`
+const newestFirst = 'order by created_at desc, number desc'
+
+/** Runs whose sizes one query adds up. */
+const sizedAtOnce = 1_000
+
+const cutoffOfRuns = async (queries: Queries, { taskId, runs }: TaskRetention): Promise<RunPlace | undefined> => {
+  if (runs === null) return undefined
+  const [first] = await queries.rows<RunPlace>(
+    'retention_cutoff_runs',
+    `select ${place} from runs where task_id = $1 ${newestFirst} offset $2 limit 1`,
+    [taskId, runs],
+  )
+  return first
+}
+
+interface SizedRun extends RunPlace {
+  bytes: number
+}
+
+const cutoffOfBytes = async (
+  queries: Queries,
+  { taskId, bytes }: TaskRetention,
+  signal: AbortSignal | undefined,
+): Promise<RunPlace | undefined> => {
+  if (bytes === null) return undefined
+  let total = 0
+  for (let before: RunPlace | undefined; !signal?.aborted; ) {
+    const page: SizedRun[] = await queries.rows<SizedRun>(
+      'retention_sizes',
+      `select r.created_at::text as "createdAt", r.number, ${runBytes} as bytes from (
+         select * from runs where task_id = $1 and ($2::timestamptz is null or (created_at, number) < ($2, $3))
+         ${newestFirst} limit ${sizedAtOnce}) r order by r.created_at desc, r.number desc`,
+      [taskId, before?.createdAt ?? null, before?.number ?? null],
+    )
+    for (const run of page) {
+      total += run.bytes
+      if (total > bytes) return run
+    }
+    before = page.at(-1)
+    if (page.length < sizedAtOnce) return undefined
+  }
+  return undefined
+}
+
+/** Finds where a task has too many runs. Each query looks at a bounded number of them, or at an index alone. */
+export const retentionCutoffs = async (
+  queries: Queries,
+  rule: TaskRetention,
+  signal?: AbortSignal,
+): Promise<RetentionCutoffs> => ({
+  runs: await cutoffOfRuns(queries, rule),
+  bytes: await cutoffOfBytes(queries, rule, signal),
+})
+
+const isEnded = `r.ended_at is not null and not exists (select from runs p where p.id = r.parent_id and p.ended_at is null)`
+
+const hasLabelOf = (keys: string, values: string): string => `exists (
+  select from labels k join unnest(${keys}::text[], ${values}::text[]) wanted(key, value)
+    on k.key = wanted.key and (wanted.value is null or k.value = wanted.value) where k.run_id = r.id)`
+
+const columnsOf = (labels: readonly RetentionLabel[]): [string[], (string | null)[]] => [
+  labels.map(({ key }) => key),
+  labels.map(({ value }) => value),
+]
+
+/** Reads the runs of a task that are too old, too many or too large, oldest first, after a place. */
+export const expiredRuns = async (
+  queries: Queries,
+  rule: TaskRetention,
+  { runs, bytes }: RetentionCutoffs,
+  { after, limit }: { after: RunPlace | undefined; limit: number },
+): Promise<ExpiredRun[]> => {
+  if (rule.days === null && !runs && !bytes) return []
+  const [keys, values] = columnsOf(rule.keep)
+  return queries.rows<ExpiredRun>(
+    'expired_runs',
+    `select r.id, r.created_at::text as "createdAt", r.number,
+       case when r.ended_at < now() - $2 * interval '1 day' then 'days'
+         when (r.created_at, r.number) <= ($3::timestamptz, $4::bigint) then 'runs' else 'bytes' end as reason
+     from runs r
+     where r.task_id = $1 and ($7::timestamptz is null or (r.created_at, r.number) > ($7, $8))
+       and r.created_at <= greatest($3, $5::timestamptz, now() - $2 * interval '1 day')
+       and (r.ended_at < now() - $2 * interval '1 day' or (r.created_at, r.number) <= ($3, $4)
+         or (r.created_at, r.number) <= ($5, $6::bigint))
+       and ${isEnded} and not ${hasLabelOf('$9', '$10')}
+     order by r.created_at, r.number limit $11`,
+    [
+      ...[rule.taskId, rule.days, runs?.createdAt ?? null, runs?.number ?? null],
+      ...[bytes?.createdAt ?? null, bytes?.number ?? null],
+      ...[after?.createdAt ?? null, after?.number ?? null, keys, values, limit],
+    ],
+  )
+}
+
+/** Reads the runs of a task that have a label and are older than it allows, oldest first, after a place. */
+export const expiredLabelledRuns = async (
+  queries: Queries,
+  rule: TaskRetention,
+  { label, days }: TaskRetention['labels'][number],
+  { after, limit }: { after: RunPlace | undefined; limit: number },
+): Promise<ExpiredRun[]> => {
+  const [keys, values] = columnsOf(rule.keep)
+  return queries.rows<ExpiredRun>(
+    label.value === null ? 'expired_labelled_runs' : 'expired_runs_of_value',
+    `select r.id, r.created_at::text as "createdAt", r.number, 'label' as reason
+     from labels l join runs r on r.id = l.run_id
+     where l.task_id = $1 and l.key = $2
+       and ${label.value === null ? '$3::text is null' : 'left(l.value, 200) = left($3, 200) and l.value = $3'}
+       and ($5::timestamptz is null or (l.run_created_at, l.run_number) > ($5, $6::bigint))
+       and l.run_created_at < now() - $4 * interval '1 day' and r.ended_at < now() - $4 * interval '1 day'
+       and ${isEnded} and not ${hasLabelOf('$7', '$8')}
+     order by l.run_created_at, l.run_number limit $9`,
+    [
+      ...[rule.taskId, label.key, label.value, days],
+      ...[after?.createdAt ?? null, after?.number ?? null, keys, values, limit],
+    ],
+  )
+}
+
+/** Yields the expired runs of a task in batches. What is not deleted meanwhile is not yielded again. */
+export async function* expiredBatches(
+  queries: Queries,
+  rule: TaskRetention,
+  limit: number,
+  signal?: AbortSignal,
+): AsyncGenerator<ExpiredRun[]> {
+  const cutoffs = await retentionCutoffs(queries, rule, signal)
+  const finds = [
+    (after: RunPlace | undefined) => expiredRuns(queries, rule, cutoffs, { after, limit }),
+    ...rule.labels.map(
+      (label) => (after: RunPlace | undefined) => expiredLabelledRuns(queries, rule, label, { after, limit }),
+    ),
+  ]
+  for (const find of finds) {
+    for (let after: RunPlace | undefined; !signal?.aborted; ) {
+      const batch: ExpiredRun[] = await find(after)
+      if (batch.length > 0) yield [...new Map(batch.map((run) => [run.id, run])).values()]
+      if (batch.length < limit) break
+      after = batch.at(-1)
+    }
+  }
+}
