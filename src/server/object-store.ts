@@ -53,7 +53,7 @@ export const prepareStorage = (location: StorageLocation, options: StorageOption
 }
 
 export interface ObjectStoreOptions extends StorageOptions {
-  settings: BucketOptions['settings'] & Pick<Settings, 'storage' | 'storageFrom'>
+  settings: BucketOptions['settings'] & Pick<Settings, 'storage' | 'storageFrom' | 'storageLinks'>
   log: Logger
 }
 
@@ -66,6 +66,7 @@ export const openObjectStore = async (options: ObjectStoreOptions): Promise<Obje
   const objects = await current.open(claim)
   if (settings.storage.kind === 's3') await checkAtStart(objects, log)
   const joined = former ? joinStores(objects, await former.open(async () => {})) : objects
+  if (!settings.storageLinks) Object.assign(joined, { link: async () => undefined })
   return reportingLosses(heldByBackups(joined, database), { named: (ids) => namedObjects(database, ids), log })
 }
 

@@ -48,7 +48,14 @@ export const makeBucket = (rules: BucketRules): FakeBucket => {
   const stored = (bytes: Buffer): Stored => ({ bytes, etag: `"${md5(bytes).digest('hex')}"`, atMs: rules.now() })
   const iso = (ms: number) => new Date(ms).toISOString()
 
-  const read = ({ method, key, headers }: BucketRequest): S3Reply => {
+  const read = (request: BucketRequest): S3Reply => {
+    const reply = readObject(request)
+    const asked = [...request.query].filter(([name]) => name.startsWith('response-'))
+    const replaced = Object.fromEntries(asked.map(([name, value]) => [name.slice('response-'.length), value]))
+    return reply.code === undefined ? { ...reply, headers: { ...reply.headers, ...replaced } } : reply
+  }
+
+  const readObject = ({ method, key, headers }: BucketRequest): S3Reply => {
     const found = objects.get(key)
     if (!found) return refuse(404, 'NoSuchKey')
     const { bytes, etag } = found

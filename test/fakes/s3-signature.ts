@@ -19,6 +19,44 @@ const parseDate = (text: string): number =>
 
 const mostSkewMs = 15 * 60_000
 
+const keyOf = (secret: string, day: string, region: string): Buffer =>
+  [region, 's3', 'aws4_request'].reduce(hmac, hmac(`AWS4${secret}`, day))
+
+const canonicalQuery = (search: string, but?: string): string =>
+  [...new URLSearchParams(search)]
+    .filter(([name]) => name !== but)
+    .map(([name, value]) => `${encode(name)}=${encode(value)}`)
+    .sort()
+    .join('&')
+
+const canonicalPath = (path: string): string => decodeURIComponent(path).split('/').map(encode).join('/')
+
+/** Returns S3's code of the fault of a link, whose signature is in its query; undefined when it is good. */
+export const linkFault = (request: IncomingMessage, rules: SignatureRules): string | undefined => {
+  const [path = '', search = ''] = (request.url ?? '').split('?')
+  const given = (name: string) => new URLSearchParams(search).get(`X-Amz-${name}`) ?? ''
+  const [keyId = '', day = '', region = '', service] = given('Credential').split('/')
+  const secret = rules.secrets[keyId]
+  if (secret === undefined) return 'InvalidAccessKeyId'
+  if (region !== rules.region || service !== 's3' || given('SignedHeaders') !== 'host') return 'AccessDenied'
+  const seconds = Number(given('Expires'))
+  if (!(seconds > 0 && seconds <= 604_800) || parseDate(given('Date')) + seconds * 1000 < rules.nowMs)
+    return 'AccessDenied'
+  const canonical = [
+    request.method,
+    canonicalPath(path),
+    canonicalQuery(search, 'X-Amz-Signature'),
+    `host:${request.headers.host}`,
+    '',
+    'host',
+    'UNSIGNED-PAYLOAD',
+  ].join('\n')
+  const text = `AWS4-HMAC-SHA256\n${given('Date')}\n${day}/${region}/s3/aws4_request\n${sha256(canonical)}`
+  return hmac(keyOf(secret, day, region), text).toString('hex') === given('Signature')
+    ? undefined
+    : 'SignatureDoesNotMatch'
+}
+
 /** Returns S3's code of the fault of a request; undefined when its signature and date are right. */
 export const signatureFault = (request: IncomingMessage, rules: SignatureRules): string | undefined => {
   const header = request.headers.authorization ?? ''
@@ -36,18 +74,18 @@ export const signatureFault = (request: IncomingMessage, rules: SignatureRules):
   const mustBeSigned = ['host', ...Object.keys(request.headers).filter((name) => name.startsWith('x-amz-'))]
   if (!mustBeSigned.every((name) => signed.includes(name))) return 'AccessDenied'
   const [path = '', search = ''] = (request.url ?? '').split('?')
-  const query = [...new URLSearchParams(search)].map(([name, value]) => `${encode(name)}=${encode(value)}`).sort()
   const canonical = [
     request.method,
-    decodeURIComponent(path).split('/').map(encode).join('/'),
-    query.join('&'),
+    canonicalPath(path),
+    canonicalQuery(search),
     ...signed.map((name) => `${name}:${String(request.headers[name] ?? '').trim()}`),
     '',
     names,
     request.headers['x-amz-content-sha256'],
   ].join('\n')
   const scope = `${day}/${region}/s3/aws4_request`
-  const key = [region, 's3', 'aws4_request'].reduce(hmac, hmac(`AWS4${secret}`, day))
-  const wanted = hmac(key, `AWS4-HMAC-SHA256\n${date}\n${scope}\n${sha256(canonical)}`).toString('hex')
+  const wanted = hmac(keyOf(secret, day, region), `AWS4-HMAC-SHA256\n${date}\n${scope}\n${sha256(canonical)}`).toString(
+    'hex',
+  )
   return wanted === signature ? undefined : 'SignatureDoesNotMatch'
 }

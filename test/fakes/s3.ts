@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { type FakeBucket, makeBucket, type S3Reply } from './s3-bucket.ts'
-import { sha256, signatureFault } from './s3-signature.ts'
+import { linkFault, sha256, signatureFault } from './s3-signature.ts'
 
 /**
  * How a request goes wrong: `slow_down` answers 503; `hang` never answers; `cut` closes the connection before anything is
@@ -50,6 +50,10 @@ export const startFakeS3 = async ({ leastPartBytes = 5 * 1024 * 1024, pageSize =
   const bucket = makeBucket({ leastPartBytes, pageSize, now })
 
   const faultOf = (request: IncomingMessage, body: Buffer): S3Reply | undefined => {
+    if (request.method === 'GET' && request.url?.includes('X-Amz-Signature=')) {
+      const fault = linkFault(request, { secrets: { [accessKeyId]: secretAccessKey }, region, nowMs: now() })
+      return fault === undefined ? undefined : { status: 403, code: fault }
+    }
     const code = signatureFault(request, { secrets: { [accessKeyId]: secretAccessKey }, region, nowMs: now() })
     if (code !== undefined) return { status: code === 'AuthorizationHeaderMalformed' ? 400 : 403, code }
     const isWhole = request.headers['x-amz-content-sha256'] === sha256(body)

@@ -108,6 +108,24 @@ export const testObjectStore = ({ name, start, largeBytes }: Conformance): void 
       await expect(store.put(broken, { maxBytes })).rejects.toThrow('connection lost')
     })
 
+    it('gives a link to a bucket that reads one object for a while, and to no other', async () => {
+      const { id } = await store.put(Buffer.from('linked'), { maxBytes })
+      const link = async (seconds: number) =>
+        store.link(id, { seconds, disposition: 'attachment; filename="a b.txt"', contentType: 'text/x-test' })
+      const url = await link(60)
+      if (!store.isRemote) return expect(url).toBeUndefined()
+      const read = (address = '', headers = {}) => fetch(address, { headers })
+      const whole = await read(url)
+      expect([whole.status, await whole.text()]).toEqual([200, 'linked'])
+      expect(whole.headers.get('content-disposition')).toBe('attachment; filename="a b.txt"')
+      expect(whole.headers.get('content-type')).toBe('text/x-test')
+      expect(await (await read(url, { range: 'bytes=1-2' })).text()).toBe('in')
+      expect((await read(url?.replace(id, randomUUID()))).status).toBe(403)
+      const brief = await link(1)
+      await expect.poll(async () => (await read(brief)).status).toBe(403)
+      await store.remove([id])
+    })
+
     it('removes objects, those already gone included, one and many', async () => {
       const stored = await Promise.all(['a', 'b', 'c'].map((text) => store.put(Buffer.from(text), { maxBytes })))
       const ids = stored.map(({ id }) => id)

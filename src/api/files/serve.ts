@@ -3,14 +3,29 @@ import type { Readable } from 'node:stream'
 import { bytes, type Reply, rawJson } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { FileRow } from '../../store/files/files.ts'
-import type { ByteRange } from '../../store/objects/objects.ts'
+import type { ByteRange, ObjectStore } from '../../store/objects/objects.ts'
 import { disposition } from './disposition.ts'
 import { parseRange } from './range.ts'
 
 /** Reads from the object store. */
 export interface ReadableObjects {
   open(id: string, range?: ByteRange): Promise<{ stream: Readable; size: number }>
+  link: ObjectStore['link']
 }
+
+/** Smaller files are sent sooner than a client follows a link. */
+const leastLinkedBytes = 8 * 1024 * 1024
+const linkSeconds = 3_600
+
+/** A link for a download. Never for what a page shows: the bucket sends no policy that keeps it from running. */
+const linkTo = async (
+  objects: ReadableObjects,
+  { object, size }: FileRow,
+  { type, disposition: shown }: { type: string; disposition: string },
+): Promise<string | undefined> =>
+  size < leastLinkedBytes
+    ? undefined
+    : objects.link(object, { seconds: linkSeconds, disposition: shown, contentType: type })
 
 export const fileNotFound = () => new AppError('not_found', 'File not found')
 
@@ -46,6 +61,9 @@ export const serveFile = async (
     'content-disposition': disposition(file.name, type, inline),
   }
   if (matches(headers['if-none-match'], etag)) return bytes(null, common, 304)
+
+  const link = inline ? undefined : await linkTo(objects, file, { type, disposition: common['content-disposition'] })
+  if (link) return bytes(null, { location: link, 'cache-control': 'private, no-store' }, 302)
 
   const condition = headers['if-range']?.toString()
   const wanted = condition === undefined || condition === etag ? headers.range : undefined

@@ -1,4 +1,4 @@
-import { reading, setting, text } from './setting.ts'
+import { reading, setting, text, trueOrFalse } from './setting.ts'
 import { parseStorageLocation } from './storage-location.ts'
 
 const storageLocation = () =>
@@ -40,6 +40,15 @@ export const storageSettings = {
     example: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
     secret: true,
     schema: text('be a secret without spaces', /^[\x21-\x7e]+$/),
+  }),
+  storageLinks: setting({
+    variable: 'JETTY_STORAGE_LINKS',
+    description:
+      'Whether downloads of files of 8 MiB and more are redirected to the bucket, by a link that is good for an hour. ' +
+      'Clients must reach the endpoint of JETTY_STORAGE.',
+    default: 'false',
+    example: 'true',
+    schema: trueOrFalse(),
   }),
   backupPassphrase: setting({
     variable: 'JETTY_BACKUP_PASSPHRASE',

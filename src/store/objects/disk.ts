@@ -211,6 +211,7 @@ export const openDiskObjects = async (
     state: { ok: true, reason: null },
     put: (body, options) => putObject(folders, moveInPlace, body, options),
     open: (id, range) => openObject(folders, id, range),
+    link: async () => undefined,
     sizeOf: (id) => sizeOfObject(folders, id),
     check: () => checkFolder(folders),
     async remove(ids) {

@@ -27,6 +27,15 @@ export interface StorageState {
   reason: string | null
 }
 
+/** A link that reads an object without a key of this server. */
+export interface LinkOptions {
+  /** How long it is good. */
+  seconds: number
+  /** `Content-Disposition` and `Content-Type` of the answer. */
+  disposition: string
+  contentType: string
+}
+
 /**
  * Stores bytes under opaque ids, each written once. The user-visible paths are rows in `files`. A store that is not on
  * this machine throws `storage_unavailable` while it does not answer.
@@ -45,6 +54,8 @@ export interface ObjectStore {
   put(body: Uint8Array | AsyncIterable<Uint8Array>, options: PutOptions): Promise<StoredObject>
   /** Opens an object; `size` is that of the whole object, whatever the range. Throws `not_found`. */
   open(id: string, range?: ByteRange): Promise<{ stream: Readable; size: number }>
+  /** Makes a link to an object; undefined where its bytes have to pass through this server. */
+  link(id: string, options: LinkOptions): Promise<string | undefined>
   /** Returns the size of an object; undefined when there is none. */
   sizeOf(id: string): Promise<number | undefined>
   /**

@@ -32,6 +32,10 @@ export const joinStores = (current: ObjectStore, former: ObjectStore): ObjectSto
       () => current.open(id, range),
       () => former.open(id, range),
     ),
+  async link(id, options) {
+    const store = (await current.sizeOf(id)) === undefined ? former : current
+    return store.link(id, options)
+  },
   sizeOf: async (id) => (await current.sizeOf(id)) ?? former.sizeOf(id),
   async remove(ids) {
     await former.remove(ids) // first, so that the copy cannot bring back what is already gone from the other

@@ -128,6 +128,28 @@ describe('a server with its files in a bucket', { timeout: 180_000 }, () => {
   })
 })
 
+describe('JETTY_STORAGE_LINKS', () => {
+  it('redirects large downloads to the bucket, and nothing that a page shows', async () => {
+    const bytes = randomBytes(8 * 1024 * 1024)
+    const [large, small] = [(await upload(bytes)).body, (await upload(Buffer.from('small'))).body]
+    const second = await startTestServer({
+      env: { ...fake.env, JETTY_ROLE: 'api', JETTY_STORAGE_LINKS: 'true' },
+      beside: jetty,
+    })
+    const ask = (path: string, redirect: 'manual' | 'follow' = 'manual') =>
+      fetch(`${second.url}/api/v1/file/${path}`, {
+        redirect,
+        headers: { authorization: `Bearer ${second.server.adminToken}` },
+      })
+    const linked = await ask(large.path)
+    expect([linked.status, linked.headers.get('location')]).toMatchObject([302, expect.stringContaining(fake.url)])
+    expect(Buffer.from(await (await ask(large.path, 'follow')).arrayBuffer()).equals(bytes)).toBe(true)
+    expect((await ask(`${large.path}?inline=1`)).status).toBe(200)
+    expect(await (await ask(small.path)).text()).toBe('small')
+    await second.close()
+  })
+})
+
 describe('the start of a server', () => {
   it('is refused with wrong credentials or without the bucket', async () => {
     const wrong = { ...fake.env, JETTY_STORAGE_SECRET_ACCESS_KEY: 'wrong' }

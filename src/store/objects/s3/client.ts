@@ -7,7 +7,7 @@ import { pause } from '../../../lib/time.ts'
 import type { StorageState } from '../objects.ts'
 import { isExpired, isPassing, isSkewed, readFault, type S3Answer, type S3Fault } from './answer.ts'
 import { storageFailure, storageSilent } from './failures.ts'
-import { type S3Credentials, signRequest } from './sign-request.ts'
+import { type S3Credentials, signLink, signRequest } from './sign-request.ts'
 
 /** Where credentials come from: they may expire. */
 export interface CredentialSource {
@@ -36,6 +36,8 @@ export interface S3Client {
   readonly state: StorageState
   /** Key of an object with the prefix of the location. */
   keyOf(name: string): string
+  /** Makes a link that reads an object until it expires. `query` replaces headers of the answer. */
+  link(key: string, query: Record<string, string>, seconds: number): Promise<string>
   /** Sends a request, again when that can help. Throws `storage_unavailable`, `storage_full` or `cancelled`. */
   send(request: S3Request): Promise<S3Answer>
 }
@@ -155,5 +157,9 @@ export const makeS3Client = (options: S3ClientOptions): S3Client => {
     },
     keyOf,
     send,
+    async link(key, query, seconds) {
+      const url = `${root}/${keyOf(key)}?${new URLSearchParams(query)}`
+      return signLink({ url, region, atMs: Date.now() + skewMs, seconds }, await credentials.get())
+    },
   }
 }

@@ -86,6 +86,11 @@ export const makeS3Objects = ({ client, identify, claim, partBytes }: S3ObjectsO
       return opened
     },
 
+    async link(id, { seconds, disposition, contentType }) {
+      const query = { 'response-content-disposition': disposition, 'response-content-type': contentType }
+      return client.link(keyOf(id), query, seconds)
+    },
+
     sizeOf: async (id) => objectSize(client, keyOf(id)),
 
     async remove(ids) {

@@ -44,3 +44,33 @@ export const signRequest = async (
   })
   return Object.fromEntries((await signer.sign()).headers)
 }
+
+export interface LinkToSign {
+  url: string
+  region: string
+  atMs: number
+  /** How long the link is good; S3: at most a week. */
+  seconds: number
+}
+
+/** Signs a URL for GET, so that whoever has it may read what it names until it expires. */
+export const signLink = async (
+  { url, region, atMs, seconds }: LinkToSign,
+  { accessKeyId, secretAccessKey, sessionToken }: S3Credentials,
+): Promise<string> => {
+  const expiring = new URL(url)
+  expiring.searchParams.set('X-Amz-Expires', String(seconds))
+  const signer = new AwsV4Signer({
+    method: 'GET',
+    url: expiring.href,
+    accessKeyId,
+    secretAccessKey,
+    ...(sessionToken !== undefined && { sessionToken }),
+    service: 's3',
+    region,
+    datetime: new Date(atMs).toISOString().replace(/[:-]|\.\d{3}/g, ''),
+    signQuery: true,
+    cache: derivedKeys,
+  })
+  return (await signer.sign()).url.href
+}
