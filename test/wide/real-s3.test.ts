@@ -25,9 +25,11 @@ const startBucket = async (): Promise<StartedBucket> => {
 }
 
 let bucket: StartedBucket
+/** The first time its packages are fetched and unpacked, which takes minutes on a busy machine. */
+const longestStartMs = 900_000
 beforeAll(async () => {
   bucket = await startBucket()
-})
+}, longestStartMs)
 afterAll(() => bucket?.stop())
 
 const fiveMebibytes = 5 * 1024 * 1024
