@@ -25,9 +25,9 @@ export const registerBackup = (program: Command): void => {
     .addHelpText(
       'after',
       `
-Run it where the server runs, with its settings. The backup has the state of one moment: the tables of one snapshot of the
-database, and the files that it names. Files that are deleted meanwhile stay in the storage until the backup is complete.
-The file appears when it is whole.
+Run it where the server runs, with its settings. The backup has the state of one moment: the tables of one snapshot of
+the database, and the files that it names. Files that are deleted meanwhile stay in the storage until the backup is
+complete. The file appears when it is whole.
 
 A folder may have many backups, which share the bytes of files: each copies only new ones.
 

@@ -25,9 +25,9 @@ export const registerRestore = (program: Command): void => {
 Run it where the server will run, with its settings, before the server is started: JETTY_DATA_DIR is a new folder, or
 DATABASE_URL an empty database. An interrupted restore continues when you run it again.
 
-The restored server answers requests and executes new runs. What the backup had to do is held, because the former server may
-have done it already: open runs, routines, webhooks, bulk actions, and the removal of old runs. Look at the server, then
-run --go.
+The restored server answers requests and executes new runs. What the backup had to do is held, because the former server
+may have done it already: open runs, routines, webhooks, bulk actions, and the removal of old runs. Look at the server,
+then run --go.
 
 Examples:
   jetty restore --dry-run /backups/jetty.backup

@@ -32,8 +32,8 @@ export const registerRetention = (collections: Command): void => {
     .addHelpText(
       'after',
       `
-Without options it shows the settings. The word none removes a limit. Runs are deleted with their steps, labels and files,
-in small batches, within a quarter of an hour.
+Without options it shows the settings. The word none removes a limit. Runs are deleted with their steps, labels and
+files, in small batches, within a quarter of an hour.
 
 Examples:
   jetty collections retention acme
