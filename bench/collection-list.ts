@@ -6,7 +6,7 @@ import { Agent, request } from 'undici'
 import { type Database, openDatabase } from '../src/database/database.ts'
 import { type CollectionRunFilter, collectionRunsAfter } from '../src/store/runs/collection-runs.ts'
 import { noFilter } from '../src/store/runs/lists/run-filter.ts'
-import { fillCollection } from './lib/filled-collection.ts'
+import { fillCollection, vacuumFilled } from './lib/filled-collection.ts'
 import { explaining, walk } from './lib/lists.ts'
 import { percentile } from './lib/numbers.ts'
 import { residentMb } from './lib/processes.ts'
@@ -60,7 +60,7 @@ await stage('collection-list', async ({ report, jetty, child, createDatabase }) 
   const database = openDatabase(url)
   await fillCollection(database, 'small', sizes.small)
   const large = await fillCollection(database, 'large', sizes.large)
-  for (const table of ['runs', 'steps', 'run_spending']) await database.query(`vacuum analyze ${table}`)
+  await vacuumFilled(url)
   report.note(['plans at 1,000,000 runs', ...(await plans(database, large))].join('\n'))
   await database.close()
 

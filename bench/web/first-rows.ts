@@ -1,5 +1,5 @@
 import { openDatabase } from '../../src/database/database.ts'
-import { fillCollection } from '../lib/filled-collection.ts'
+import { fillCollection, vacuumFilled } from '../lib/filled-collection.ts'
 import { median, percentile } from '../lib/numbers.ts'
 import type { Stage } from '../lib/stage.ts'
 import { type MeasuredBrowser, openSignedInTab } from './browser.ts'
@@ -29,7 +29,7 @@ export const measureFirstRows = async (
   const server = await jetty({ environment: { DATABASE_URL: url } })
   const database = openDatabase(url)
   for (const [name, count] of Object.entries(sizes)) await fillCollection(database, name, count)
-  for (const table of ['runs', 'steps', 'run_spending']) await database.query(`vacuum analyze ${table}`)
+  await vacuumFilled(url)
   await database.close()
 
   const tab = await openSignedInTab(browser, server, noteFirstRow)

@@ -1,7 +1,7 @@
 import type { MeasuredBrowser, Tab } from './browser.ts'
 import { traceFrames } from './trace.ts'
 
-/** A list in a page: its scrolling box, its rows, and what stands still above them, in px. */
+/** A list in a page: what scrolls, its rows, and the height of what sticks above them, in px. */
 export interface ScrolledList {
   box: string
   row: string
@@ -10,23 +10,33 @@ export interface ScrolledList {
 
 export interface Movement {
   cpu: number[]
-  /** Frames in which a part of the list that should have rows had none, of so many. */
+  /** Frames in which a pixel of the list had no row, of so many. */
   blank: number
   looked: number
 }
 
-/** Looks at the list in each frame, just before it is painted. */
+/**
+ * Looks at the list in each frame, just before it is painted. Rows lie without gaps in an element that is as high as all
+ * of them together: where that element is in view, the first and the last of the drawn rows must reach around it. Only
+ * these two are asked for their places, so that looking costs the same in a list of any length.
+ */
 const lookout = ({ box, row, head }: ScrolledList): string => `(() => {
   const box = document.querySelector(${JSON.stringify(box)})
+  const all = box.querySelector(${JSON.stringify(row)}).parentElement
+  const isRow = (node) => node.matches(${JSON.stringify(row)})
+  const rowFrom = (node, next) => {
+    while (node && !isRow(node)) node = node[next]
+    return node?.getBoundingClientRect()
+  }
   const seen = (globalThis.seen = { blank: 0, looked: 0, isOn: true })
   const look = () => {
     if (!seen.isOn) return
-    const view = box.getBoundingClientRect()
-    const rows = box.querySelectorAll(${JSON.stringify(row)})
-    const from = rows[0]?.getBoundingClientRect().top ?? Infinity
-    const to = rows[rows.length - 1]?.getBoundingClientRect().bottom ?? -Infinity
+    const [view, rows] = [box.getBoundingClientRect(), all.getBoundingClientRect()]
+    const [from, to] = [Math.max(view.top + ${head}, rows.top), Math.min(view.bottom, rows.bottom)]
+    const first = rowFrom(all.firstElementChild, 'nextElementSibling')
+    const last = rowFrom(all.lastElementChild, 'previousElementSibling')
     seen.looked++
-    if (from > view.top + ${head} + 1 || to < view.bottom - 1) seen.blank++
+    if (to - from > 1 && !(first?.top < from + 1 && last?.bottom > to - 1)) seen.blank++
     requestAnimationFrame(look)
   }
   requestAnimationFrame(look)
