@@ -1,7 +1,6 @@
 import type { Queries } from '../../database/database.ts'
 import {
   anywhere,
-  checksOf,
   makeParameters,
   type Parameters,
   type RunCursor,
@@ -9,7 +8,7 @@ import {
   restrictsNothing,
 } from './lists/run-filter.ts'
 import { type ListRow, listColumns, runCost, stepTexts } from './lists/run-row.ts'
-import { newestFirst, type RunSource, sourceAmong, sourceFrom, sourceOf } from './lists/run-sources.ts'
+import { hasChecks, newestFirst, type RunSource, sourceAmong, sourceFrom, sourceOf } from './lists/run-sources.ts'
 import { type ListedRuns, runsOfSource } from './run-lists.ts'
 
 /** Filter of a list of runs over a collection; an omitted member does not restrict it. */
@@ -59,7 +58,7 @@ const tasksOf = ({ put }: Parameters, collectionId: number, { taskIds, taskIdsNo
 
 /** Counts the tasks among which a list divides the runs it may check; 1 where it checks none. */
 const countLists = async (queries: Queries, collectionId: number, filter: CollectionRunFilter): Promise<number> => {
-  if (checksOf(makeParameters(), filter).length === 0) return 1
+  if (!hasChecks(filter)) return 1
   const parameters = makeParameters()
   const counting = `select count(*) as total from (${tasksOf(parameters, collectionId, filter)}) t`
   const [row] = await queries.query<{ total: number }>(counting, parameters.values)

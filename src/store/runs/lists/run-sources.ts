@@ -4,6 +4,7 @@ import {
   hasLabel,
   hasText,
   indexedStatuses,
+  makeParameters,
   type Parameters,
   type RunCursor,
   type RunFilter,
@@ -63,6 +64,20 @@ export const rarestFirst = async (
   return rows.flatMap(({ at }) => labels[at - 1] ?? [])
 }
 
+/** Whether the index of top-level runs leads the search: where no rarer label, routine or status does. */
+const leadsTopLevel = (filter: RunFilter): boolean =>
+  filter.topLevel &&
+  filter.labels.length === 0 &&
+  filter.routineId === undefined &&
+  indexedStatuses(filter).length === 0
+
+/** The conditions of `checksOf` that the index does not decide. */
+const checksBeside = (parameters: Parameters, filter: RunFilter): string[] =>
+  checksOf(parameters, leadsTopLevel(filter) ? { ...filter, topLevel: false } : filter)
+
+/** Whether every page of a list examines runs one by one. */
+export const hasChecks = (filter: RunFilter): boolean => checksBeside(makeParameters(), filter).length > 0
+
 const runsWhere = (where: string[]): string =>
   `select r.id, r.created_at, r.number from runs r where ${where.join(' and ')}`
 
@@ -78,7 +93,7 @@ export const sourceOf = (
 ): IndexedRuns => {
   const { put } = parameters
   const between = inOrder(put, filter, after)
-  const checks = checksOf(parameters, filter)
+  const checks = checksBeside(parameters, filter)
   const [leading, ...others] = filter.labels
   const labels = others.map((label) => hasLabel(put, label))
   const routine = filter.routineId === undefined ? [] : [`r.routine_id = ${put(filter.routineId, 'bigint')}`]
@@ -121,7 +136,8 @@ export const sourceOf = (
       select: (conditions, most) => statuses.map((status) => branch(status, conditions, most)).join(' union all '),
     }
   }
-  return { checks, rest: text, select: (conditions) => runs([`r.task_id = ${task}`, ...conditions]) }
+  const where = [`r.task_id = ${task}`, ...(leadsTopLevel(filter) ? ['r.parent_id is null'] : [])]
+  return { checks, rest: text, select: (conditions) => runs([...where, ...conditions]) }
 }
 
 /** Runs found by other conditions than the filter, which is then checked run by run. */
