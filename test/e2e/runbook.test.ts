@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { startTestServer, type TestServer } from '../server.ts'
 import { builtProgram } from '../shared.ts'
-import { expectSound, newVisitor, takeShots, type Visitor, withoutAnswers } from './pages.ts'
+import { evaluate, expectSound, newVisitor, takeShots, type Visitor, withoutAnswers } from './pages.ts'
 
 /** Each page is looked at in three widths and two schemes. */
 vi.setConfig({ testTimeout: 180_000 })
@@ -73,6 +73,18 @@ test('it is changed, saved with a note, and run with a parameter', async () => {
   await page.getByText('jetty run acme/totals -p vars.batch=6').waitFor()
   await takeShots(visitor, 'runbook-form')
   await expectSound(visitor, 'what a runbook is run with')
+  await page.getByRole('tab', { name: 'Checks' }).click()
+  await evaluate(
+    page,
+    `(() => {
+      const data = new DataTransfer()
+      data.items.add(new File(['more orders'], 'more.csv', { type: 'text/csv' }))
+      const drop = new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer: data })
+      document.querySelector('main h1').dispatchEvent(drop)
+    })()`,
+  )
+  await page.getByRole('tab', { name: 'Run with', selected: true }).waitFor()
+  await page.getByText('more.csv').first().waitFor()
   await page.getByPlaceholder('What is different, and why').fill('Says it in German')
   await write('Runbook of totals', sound.replace('- Amounts are whole numbers.', '- Beträge sind ganze Zahlen.'))
   await page.keyboard.press('ControlOrMeta+s')
@@ -107,5 +119,6 @@ test('the run is watched while it works, and shows what it made and whether that
   await expectSound(visitor, 'a transcript with a repair')
   const [run] = (await jetty.call('GET', '/api/v1/db/trajectories/acme/totals')).body.trajectories
   expect(run.init_params.vars).toEqual({ batch: '6' })
+  expect(run.init_params.file_paths).toEqual([expect.stringMatching(/more\.csv$/)])
   expect(withoutAnswers(faults)).toEqual([])
 })
