@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers'
 import { answerKey, type Fixture, type FixtureAnswer } from '../../web/fixtures/fixture.ts'
 import { fixturePages } from '../../web/fixtures/pages.ts'
 import { playgroundFixtures } from '../../web/fixtures/playground.ts'
+import { settingsFixtures, settingsShell } from '../../web/fixtures/settings.ts'
 import { fixtureShapes } from '../../web/fixtures/shapes.ts'
 import { tabFixtures } from './tab-fixtures.ts'
 
@@ -30,6 +31,16 @@ export interface FixtureServer {
   /** Those of them that no fixture answers. */
   missed: string[]
   close: () => Promise<void>
+}
+
+/** Pages of one address in many states: the gallery names the state in a cookie, and its answers go before all others. */
+const states = new Map(settingsFixtures.map(({ name, answers }) => [name, { ...settingsShell, ...answers }]))
+
+const answerInState = (cookies: string | undefined, asked: string): FixtureAnswer | undefined => {
+  const name = /(?:^|; )gallery=([^;]+)/.exec(cookies ?? '')?.[1]
+  const answers: Readonly<Record<string, unknown>> | undefined = name === undefined ? undefined : states.get(name)
+  if (!answers || !Object.hasOwn(answers, asked)) return undefined
+  return { status: 200, type: 'application/json', body: JSON.stringify(answers[asked]) }
 }
 
 const health: FixtureAnswer = { status: 200, type: 'application/json', body: '{"status":"healthy"}' }
@@ -87,7 +98,8 @@ export const startFixtureServer = async ({
     const method = request.method ?? 'GET'
     const key = answerKey(method, path, await text(request))
     asked.push(`${request.method} ${path}`)
-    const answer = answers.get(key) ?? answers.get(answerKey(method, path))
+    const inState = answerInState(request.headers.cookie, `${method} ${path.split('?')[0]}`)
+    const answer = inState ?? answers.get(key) ?? answers.get(answerKey(method, path))
     if (answer) return send(response, answer)
     if (path.includes('/events')) {
       // Nothing happens any more in what was recorded: the stream stays open and silent.
@@ -142,10 +154,15 @@ const gallery = (fixtures: readonly Fixture[]): string => {
     const stored = JSON.stringify(draft).replaceAll('&', '&amp;').replaceAll('"', '&quot;')
     return `<li><a href="${page}" data-draft="${stored}">${name}</a> ${shows}</li>`
   })
+  const settings = settingsFixtures.map(({ name, page, press }) => {
+    const hint = press === undefined ? '' : `: press ${press}`
+    return `<li><a href="${page}" data-state="${name}">settings-${name}</a>${hint}</li>`
+  })
   return `<!doctype html><title>Gallery</title><script>
     localStorage.setItem('jetty.session', 'fixture')
     addEventListener('click', ({ target: { dataset } }) => {
+      document.cookie = 'gallery=' + (dataset.state ?? '') + '; path=/'
       if (dataset.draft) sessionStorage.setItem('jetty.playground', dataset.draft)
     })
-  </script><ul>${items.join('')}${playgrounds.join('')}</ul>`
+  </script><ul>${items.join('')}${playgrounds.join('')}${settings.join('')}</ul>`
 }

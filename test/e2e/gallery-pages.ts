@@ -2,7 +2,7 @@ import type { Page, Request, Route } from 'playwright-core'
 import { pause } from '../../src/lib/time.ts'
 import { fixturePages } from '../../web/fixtures/pages.ts'
 import { playgroundFixtures } from '../../web/fixtures/playground.ts'
-import { settingsFixtures } from '../../web/fixtures/settings.ts'
+import { settingsFixtures, settingsShell } from '../../web/fixtures/settings.ts'
 import { fixtureShapes } from '../../web/fixtures/shapes.ts'
 import { readFixture } from './fixture-server.ts'
 import { evaluate } from './pages.ts'
@@ -22,11 +22,6 @@ export interface GalleryPage {
   act?: Act
 }
 
-const admin = {
-  ...{ auth_type: 'admin', name: 'admin', key_prefix: null, key_id: null, collections: ['acme'] },
-  ...{ home_collection: null, access_level: 'ADMIN' },
-}
-const shell = { 'GET /api/v1/auth/whoami': admin, 'GET /api/v1/collections': [{ id: 1, name: 'acme' }] }
 /** When what was written by hand is looked at. */
 const writtenNow = '2026-11-28T12:00:00Z'
 
@@ -142,7 +137,7 @@ export const galleryPages: readonly GalleryPage[] = [
     ...(isSent && { act: send }),
   })),
   ...settingsFixtures.map(({ name, page, answers, press: pressed }) => ({
-    ...{ name: `settings-${name}`, address: page, now: writtenNow, answers: { ...shell, ...answers } },
+    ...{ name: `settings-${name}`, address: page, now: writtenNow, answers: { ...settingsShell, ...answers } },
     ...(pressed !== undefined && { act: clickExactly(pressed) }),
   })),
 ]

@@ -1,17 +1,11 @@
 // Each page of the settings in each of its states: readable at every width, accessible in both schemes, without faults.
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { settingsFixtures } from '../../web/fixtures/settings.ts'
+import { settingsFixtures, settingsShell } from '../../web/fixtures/settings.ts'
 import { builtProgram } from '../shared.ts'
 import { type FixtureServer, startFixtureServer } from './fixture-server.ts'
 import { expectSound, isWhole, newVisitor, takeShots, type Visitor } from './pages.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
-
-const whoami = {
-  ...{ auth_type: 'admin', name: 'admin', key_prefix: null, key_id: null, collections: ['acme'] },
-  ...{ home_collection: null, access_level: 'ADMIN' },
-}
-const shell = { 'GET /api/v1/auth/whoami': whoami, 'GET /api/v1/collections': [{ id: 1, name: 'acme' }] }
 
 let server: FixtureServer
 let visitor: Visitor
@@ -26,7 +20,7 @@ beforeAll(async () => {
   await visitor.page.clock.setFixedTime(new Date('2026-11-28T12:00:00Z'))
   await visitor.context.route('**/api/**', (route, request) => {
     const asked = `${request.method()} ${new URL(request.url()).pathname}`
-    const known: Readonly<Record<string, unknown>> = { ...shell, ...answers }
+    const known: Readonly<Record<string, unknown>> = { ...settingsShell, ...answers }
     if (!Object.hasOwn(known, asked)) missed.add(asked)
     return route.fulfill({ json: known[asked] ?? { detail: 'Not recorded' }, status: asked in known ? 200 : 404 })
   })
