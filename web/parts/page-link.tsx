@@ -38,3 +38,7 @@ interface RunPlace {
 /** Address of the page of a run, or of one step there. */
 export const runHref = ({ collection, task, trajectory_id: id }: RunPlace, step?: string): string =>
   `/${[collection, task, id].map(encodeURIComponent).join('/')}${step === undefined ? '' : `?step=${encodeURIComponent(step)}`}`
+
+/** Address of the page where the keys of model providers are set for a collection. */
+export const environmentHref = (collection: string): string =>
+  `/${encodeURIComponent(collection)}/-/settings/environment`

@@ -1,6 +1,7 @@
 import type { ReactNode } from 'react'
 import type { ListedApproval } from '../../../src/model/runs/approval.ts'
 import { useNow } from '../../data/clock.ts'
+import { PageLink, runHref } from '../../parts/page-link.tsx'
 import { splitQuestion } from '../../parts/question.ts'
 import { TextView } from '../../parts/text-view/text-view.tsx'
 import { agoText } from '../../text/ago.ts'
@@ -18,9 +19,9 @@ export const ApprovalDetails = ({ approval, children }: { approval: ListedApprov
       <h2 className="break-words font-semibold text-15">{title}</h2>
       <p className="text-12 text-muted">
         asked by step <span className="font-mono">{step}</span> of{' '}
-        <a href={`/${collection}/${task}/${id}`} className="text-accent underline">
+        <PageLink href={runHref({ collection, task, trajectory_id: id })} className="text-accent underline">
           {collection}/{task}/<span className="font-mono">{id}</span>
-        </a>{' '}
+        </PageLink>{' '}
         {agoText(approval.requested_at, now)}
         {assignees.length > 0 && ` · meant for ${assignees.join(', ')}`}
       </p>

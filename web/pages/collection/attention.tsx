@@ -3,6 +3,7 @@ import type { ShownApproval } from '../../../src/model/runs/approval.ts'
 import type { CollectionRun } from '../../../src/model/runs/collection-run.ts'
 import { useNow } from '../../data/clock.ts'
 import { plainText } from '../../parts/log/plain-text.ts'
+import { PageLink, runHref } from '../../parts/page-link.tsx'
 import { splitQuestion } from '../../parts/question.ts'
 import { agoText } from '../../text/ago.ts'
 import { StatusMark } from '../../ui/status.tsx'
@@ -20,12 +21,15 @@ const Line = ({ collection, task, id, mark, text, since }: LineProps) => {
   const now = useNow()
   return (
     <li>
-      <a href={`/${collection}/${task}/${id}`} className="flex items-center gap-2 rounded-s px-2 py-1.5 hover:bg-sunk">
+      <PageLink
+        href={runHref({ collection, task, trajectory_id: id })}
+        className="flex items-center gap-2 rounded-s px-2 py-1.5 hover:bg-sunk"
+      >
         <StatusMark of={mark} label={mark} />
         <span className="shrink-0 font-medium">{task}</span>
         <span className="min-w-0 flex-1 truncate text-muted">{plainText(text)}</span>
         <span className="shrink-0 text-12 text-faint">{agoText(since, now)}</span>
-      </a>
+      </PageLink>
     </li>
   )
 }

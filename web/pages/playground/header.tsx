@@ -19,7 +19,7 @@ export const PlaygroundHeader = (props: PlaygroundHeaderProps) => {
   const options = names.includes(collection) ? names : [collection, ...names]
   return (
     <header className="flex flex-wrap items-center gap-2 border-line border-b px-4 py-2">
-      <h1 className="font-semibold text-15">Playground</h1>
+      <h1 className="sr-only">Playground</h1>
       <SelectField
         label="Collection"
         hidesLabel

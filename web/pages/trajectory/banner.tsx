@@ -2,6 +2,7 @@ import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import type { Run } from '../../data/run.ts'
 import { plainText } from '../../parts/log/plain-text.ts'
+import { environmentHref, PageLink } from '../../parts/page-link.tsx'
 import { Button, buttonClass } from '../../ui/button.tsx'
 import { StatusMark } from '../../ui/status.tsx'
 import type { FirstAction, Trouble } from './failure.ts'
@@ -75,18 +76,15 @@ const ActionButton = ({ run, action, onShow, onRerun }: ActionProps) => {
       )
     case 'environment':
       return (
-        <a
-          href={`/settings?collection=${encodeURIComponent(action.collection)}&tab=environment`}
-          className={buttonClass()}
-        >
+        <PageLink href={environmentHref(action.collection)} className={buttonClass()}>
           Set a key
-        </a>
+        </PageLink>
       )
     case 'definition':
       return (
-        <a href={`/${collection}/${task}?tab=definition`} className={buttonClass()}>
+        <PageLink href={`/${collection}/${task}?tab=definition`} className={buttonClass()}>
           Open the definition
-        </a>
+        </PageLink>
       )
     default:
       return null

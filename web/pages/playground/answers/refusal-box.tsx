@@ -1,5 +1,4 @@
-import { PageLink } from '../../../parts/page-link.tsx'
-import { environmentHref } from '../environment-href.ts'
+import { environmentHref, PageLink } from '../../../parts/page-link.tsx'
 import type { Refusal } from './answer.ts'
 
 /** Whether another key would help: there is none, or the provider refused it. */

@@ -1,10 +1,9 @@
 import { type KeyboardEvent, useEffect, useId, useLayoutEffect, useRef, useState } from 'react'
 import type { RoutableModelEntry } from '../../../../src/model/gateway/routable-model.ts'
-import { PageLink } from '../../../parts/page-link.tsx'
+import { environmentHref, PageLink } from '../../../parts/page-link.tsx'
 import { buttonClass } from '../../../ui/button.tsx'
 import { Icon } from '../../../ui/icon.tsx'
 import { Popover } from '../../../ui/popover.tsx'
-import { environmentHref } from '../environment-href.ts'
 import { modelFacts, modelsWith, mostShown } from './model-list.ts'
 
 interface ModelPickerProps {
