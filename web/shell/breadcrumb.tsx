@@ -11,18 +11,20 @@ import { Popover } from '../ui/popover.tsx'
 
 const linkClass = 'truncate rounded-s px-1 hover:bg-sunk'
 
-/** Pages that belong to no collection. */
-const titles: Record<string, string> = {
-  '/-/approvals': 'Approvals',
-  '/-/compare': 'Compare',
-}
+/** Pages that belong to no collection, by how their address begins. */
+const titles = [
+  ['/-/approvals', 'Approvals'],
+  ['/-/compare', 'Compare'],
+  ['/-/playground', 'Playground'],
+  ['/settings', 'Settings'],
+] as const
 
 /** Where this page stands: collection, task, run; each level leads to the others of its kind. */
 export const Breadcrumb = () => {
   const { collection, task, id } = useParams({ strict: false }) as Partial<Record<'collection' | 'task' | 'id', string>>
   const { pathname } = useLocation()
   if (collection === undefined) {
-    const title = titles[pathname]
+    const title = titles.find(([begin]) => pathname === begin || pathname.startsWith(`${begin}/`))?.[1]
     return title === undefined ? null : <span className="truncate px-1 font-semibold">{title}</span>
   }
   return (

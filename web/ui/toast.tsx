@@ -38,14 +38,14 @@ const watch = (tell: () => void): (() => void) => {
   return () => listeners.delete(tell)
 }
 
-/** The place of all short messages; a page has one. */
+/** The place of all short messages; a page has one. They cover the middle of the header, where no page has a button. */
 export const Toasts = () => {
   const shown = useSyncExternalStore(watch, () => toasts)
   return (
     <div
       aria-live="polite"
       role="status"
-      className="pointer-events-none fixed right-4 bottom-4 left-4 z-50 flex flex-col items-end gap-2"
+      className="pointer-events-none fixed inset-x-4 top-1.5 z-50 flex flex-col items-center gap-2"
     >
       {shown.map(({ id, text, isBad, action }) => (
         <div
