@@ -1,4 +1,5 @@
-import { useLayoutEffect, useState } from 'react'
+import { useLayoutEffect, useRef, useState } from 'react'
+import { flushSync } from 'react-dom'
 
 /** The part of a long list that is in view: the rows from `first` to `last` are to be drawn. */
 export interface RowWindow {
@@ -62,6 +63,7 @@ export const useRowsAt = (
 ): RowWindow => {
   const [node, box] = useState<HTMLElement | null>(null)
   const [view, setView] = useState({ from: 0, to: 1200 })
+  const drawn = useRef({ from: 0, to: 0 })
   useLayoutEffect(() => {
     if (!node) return
     const read = () => {
@@ -70,13 +72,20 @@ export const useRowsAt = (
       const to = from + node.clientHeight + 24
       setView((was) => (was.from === from && was.to === to ? was : { from, to }))
     }
+    // Left to itself, React draws the rows of a far jump after the frame, which would be blank.
+    const onScroll = () => {
+      const top = Math.max(0, node.scrollTop - above)
+      const isFar = top < drawn.current.from || top > drawn.current.to - node.clientHeight
+      if (isFar) flushSync(read)
+      else read()
+    }
     const watch = new ResizeObserver(read)
     watch.observe(node)
-    node.addEventListener('scroll', read, { passive: true })
+    node.addEventListener('scroll', onScroll, { passive: true })
     read()
     return () => {
       watch.disconnect()
-      node.removeEventListener('scroll', read)
+      node.removeEventListener('scroll', onScroll)
     }
   }, [node, above])
 
@@ -90,6 +99,9 @@ export const useRowsAt = (
   }
   const first = Math.max(0, rowAt(view.from) - overscan)
   const last = count === 0 ? 0 : Math.min(count, rowAt(view.to) + 1 + overscan)
+  useLayoutEffect(() => {
+    drawn.current = { from: topOf(first), to: topOf(last) }
+  })
   return { box, node, first, last, total: topOf(count), topOf, show }
 }
 

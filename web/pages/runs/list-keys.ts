@@ -5,8 +5,8 @@ import { noSelection, type Selection } from './selection.ts'
 
 interface ListKeys {
   runs: CollectionRun[]
-  active: string | undefined
-  selection: Selection
+  /** Place of the active one; below 0 where none is. */
+  at: number
   isPeeking: boolean
   setActive: (key: string) => void
   setPeeking: (isPeeking: boolean) => void
@@ -21,8 +21,7 @@ export const movedTo = (count: number, at: number, step: number): number =>
 
 /** The keys of a list of runs. */
 export const useListKeys = (list: ListKeys): void => {
-  const { runs, active, isPeeking } = list
-  const at = runs.findIndex((run) => runKey(run) === active)
+  const { runs, at, isPeeking } = list
   const here = runs[at]
   const move = (step: number) => {
     const next = runs[movedTo(runs.length, at, step)]

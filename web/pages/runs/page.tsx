@@ -1,5 +1,5 @@
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { useCallback, useEffect, useState } from 'react'
+import { useCallback, useEffect, useMemo, useState } from 'react'
 import type { CollectionRun } from '../../../src/model/runs/collection-run.ts'
 import { useStored, writeStored } from '../../data/stored.ts'
 import { useTitle } from '../../data/title.ts'
@@ -31,6 +31,8 @@ import { Views } from './views/views.tsx'
 /** The address follows a moment after the last move through the list: telling the router at each would be slow. */
 const addressWaitMs = 150
 
+const writeDense = (isDense: boolean) => writeStored('rows', isDense ? 'dense' : undefined)
+
 /** The runs of a collection, or of one of its tasks. */
 export const RunsPage = () => {
   const { collection, task } = useParams({ strict: false })
@@ -40,7 +42,7 @@ export const RunsPage = () => {
 const Runs = ({ collection, task }: { collection: string; task: string | undefined }) => {
   const navigate = useNavigate()
   const search = useSearch({ strict: false }) as Record<string, unknown>
-  const filters = readFilters(search)
+  const filters = useMemo(() => readFilters(search), [search])
   const limits = task === undefined ? filters : { ...filters, task: [task] }
   const list = useRuns(collection, limits)
   const [selection, setSelection] = useState(noSelection)
@@ -50,31 +52,42 @@ const Runs = ({ collection, task }: { collection: string; task: string | undefin
   const width = Number(useStored('peek-width') ?? 40)
   useTitle(task, collection, 'Runs')
 
-  const order = list.runs.map(runKey)
+  const { runs } = list
+  const order = useMemo(() => runs.map(runKey), [runs])
   const shown = active ?? (typeof search.peek === 'string' ? search.peek : undefined)
-  const peeked = isPeeking ? list.runs.find((run) => runKey(run) === shown) : undefined
-  const setFilters = (next: RunFilters) => {
-    setSelection(noSelection)
-    void navigate({ to: '.', search: filterSearch(next) as never, replace: true })
-  }
+  const at = useMemo(() => (shown === undefined ? -1 : order.indexOf(shown)), [order, shown])
+  const peeked = isPeeking ? runs[at] : undefined
+  // Stable functions: a key through the list renders the two rows that change, not every row and the bars above.
+  const setFilters = useCallback(
+    (next: RunFilters) => {
+      setSelection(noSelection)
+      void navigate({ to: '.', search: filterSearch(next) as never, replace: true })
+    },
+    [navigate],
+  )
   const open = (run: CollectionRun) => void navigate({ href: runHref(run) })
   const pick = useCallback((run: CollectionRun) => {
     setActive(runKey(run))
     setPeeking(true)
   }, [])
-  const toggle = (run: CollectionRun, isRange: boolean) =>
-    setSelection((was) => (isRange ? withRange(was, order, runKey(run)) : toggled(was, runKey(run))))
-  const showChildren = (run: CollectionRun) =>
-    void navigate({
-      to: '/$collection/-/runs',
-      params: { collection },
-      search: { parent_id: run.trajectory_id } as never,
-    })
+  const toggle = useCallback(
+    (run: CollectionRun, isRange: boolean) =>
+      setSelection((was) => (isRange ? withRange(was, order, runKey(run)) : toggled(was, runKey(run)))),
+    [order],
+  )
+  const showChildren = useCallback(
+    (run: CollectionRun) =>
+      void navigate({
+        to: '/$collection/-/runs',
+        params: { collection },
+        search: { parent_id: run.trajectory_id } as never,
+      }),
+    [navigate, collection],
+  )
 
   useListKeys({
-    runs: list.runs,
-    active: shown,
-    selection,
+    runs,
+    at,
     isPeeking,
     setActive,
     setPeeking,
@@ -95,8 +108,8 @@ const Runs = ({ collection, task }: { collection: string; task: string | undefin
     return () => clearTimeout(timer)
   }, [peek])
 
-  const selected = list.runs.filter((run) => selection.keys.has(runKey(run)))
-  const isEmpty = !list.isLoading && list.error === null && list.runs.length === 0 && !list.hasMore
+  const selected = useMemo(() => runs.filter((run) => selection.keys.has(runKey(run))), [runs, selection])
+  const isEmpty = !list.isLoading && list.error === null && runs.length === 0 && !list.hasMore
   return (
     <main className="flex min-h-0 flex-1 flex-col">
       <h1 className="sr-only">Runs of {task ?? collection}</h1>
@@ -107,7 +120,7 @@ const Runs = ({ collection, task }: { collection: string; task: string | undefin
         onChange={setFilters}
         hasTasks={task === undefined}
         isDense={isDense}
-        onDense={(dense) => writeStored('rows', dense ? 'dense' : undefined)}
+        onDense={writeDense}
       />
       <Split
         label="the run"
@@ -130,12 +143,13 @@ const Runs = ({ collection, task }: { collection: string; task: string | undefin
             isLimited={isFiltered(filters)}
             onClear={() => setFilters(noFilters)}
           />
-        ) : list.error && list.runs.length === 0 ? null : (
+        ) : list.error && runs.length === 0 ? null : (
           <RunTable
             list={list}
             hasTask={task === undefined}
             isDense={isDense}
             active={shown}
+            activeRow={at}
             selection={selection}
             onPick={pick}
             onToggle={toggle}
@@ -149,7 +163,7 @@ const Runs = ({ collection, task }: { collection: string; task: string | undefin
             collection={collection}
             runs={selected}
             filter={
-              list.hasMore && selected.length === list.runs.length
+              list.hasMore && selected.length === runs.length
                 ? (filterQuery(limits, Date.now()) as never)
                 : undefined
             }

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'react'
+import { memo, useEffect, useRef, useState } from 'react'
 import { AddFilter } from '../../parts/filters/add-filter.tsx'
 import { FilterChips } from '../../parts/filters/filter-chips.tsx'
 import { isFiltered, noFilters, type RunFilters } from '../../parts/filters/run-filters.ts'
@@ -26,7 +26,7 @@ interface ToolbarProps {
 }
 
 /** What the list is limited to, and how it looks. */
-export const Toolbar = ({ filters, onChange, hasTasks, isDense, onDense }: ToolbarProps) => {
+export const Toolbar = memo(({ filters, onChange, hasTasks, isDense, onDense }: ToolbarProps) => {
   const { since = '' } = filters
   const options = spans.some(([span]) => span === since) ? spans : [...spans, [since, `Last ${since}`] as const]
   return (
@@ -56,7 +56,7 @@ export const Toolbar = ({ filters, onChange, hasTasks, isDense, onDense }: Toolb
       />
     </div>
   )
-}
+})
 
 const withText = ({ q: _, ...rest }: RunFilters, q: string): RunFilters => (q === '' ? rest : { ...rest, q })
 const withSince = ({ since: _, ...rest }: RunFilters, since: string): RunFilters =>

@@ -1,4 +1,4 @@
-import { useMemo, useState } from 'react'
+import { memo, useMemo, useState } from 'react'
 import { useNow } from '../../data/clock.ts'
 import { useNarrow } from '../../data/narrow.ts'
 import { useRows } from '../../data/rows.ts'
@@ -34,37 +34,55 @@ const TimelineAt = ({ run, rows, chosen, onChoose, onOpen, scroller, now }: Time
   const [range, setRange] = useState<ShownPart>(wholeRange)
   const lanes = useMemo(() => lanesOf(run, now), [run, now])
   const scale = useMemo(() => scaleOfPart(lanes, range), [lanes, range])
-  const { box, first, last, total, show } = useRows(rows.length, rowHeight)
-  scroller.show = show
-  const at = rows.findIndex(({ id }) => id === chosen)
   return (
     <div className="flex min-h-0 flex-1 flex-col">
       <Head lanes={lanes} scale={scale} range={range} setRange={setRange} />
-      <div
-        ref={box}
-        role="tree"
-        tabIndex={0}
-        aria-label="Steps"
-        aria-activedescendant={at >= first && at < last ? `row-${chosen}` : undefined}
-        className="min-h-0 flex-1 overflow-y-auto overflow-x-hidden outline-offset-[-2px]"
-      >
-        <div className="relative" style={{ height: total }}>
-          <Folds scale={scale} />
-          {rows.slice(first, last).map((row, index) => (
-            <TimelineLine
-              key={row.id}
-              row={row}
-              place={first + index}
-              count={rows.length}
-              lanes={lanes}
-              scale={scale}
-              isChosen={row.id === chosen}
-              isEnded={!isOpen(run)}
-              onChoose={onChoose}
-              onOpen={onOpen}
-            />
-          ))}
-        </div>
+      <Lines
+        rows={rows}
+        chosen={chosen}
+        lanes={lanes}
+        scale={scale}
+        isEnded={!isOpen(run)}
+        onChoose={onChoose}
+        onOpen={onOpen}
+        scroller={scroller}
+      />
+    </div>
+  )
+}
+
+type LinesProps = Omit<TimelineProps, 'run'> & { lanes: Lanes; scale: TimeScale; isEnded: boolean }
+
+/** The rows in view. A scroll renders these alone: the strip above them has about a hundred elements. */
+const Lines = ({ rows, chosen, lanes, scale, isEnded, onChoose, onOpen, scroller }: LinesProps) => {
+  const { box, first, last, total, show } = useRows(rows.length, rowHeight)
+  scroller.show = show
+  const at = useMemo(() => rows.findIndex(({ id }) => id === chosen), [rows, chosen])
+  return (
+    <div
+      ref={box}
+      role="tree"
+      tabIndex={0}
+      aria-label="Steps"
+      aria-activedescendant={at >= first && at < last ? `row-${chosen}` : undefined}
+      className="min-h-0 flex-1 overflow-y-auto overflow-x-hidden outline-offset-[-2px]"
+    >
+      <div className="relative" style={{ height: total }}>
+        <Folds scale={scale} />
+        {rows.slice(first, last).map((row, index) => (
+          <TimelineLine
+            key={row.id}
+            row={row}
+            place={first + index}
+            count={rows.length}
+            lanes={lanes}
+            scale={scale}
+            isChosen={row.id === chosen}
+            isEnded={isEnded}
+            onChoose={onChoose}
+            onOpen={onOpen}
+          />
+        ))}
       </div>
     </div>
   )
@@ -78,7 +96,7 @@ interface HeadProps {
 }
 
 /** The strip of the whole run, and the times of the part that is shown. */
-const Head = ({ lanes, scale, range, setRange }: HeadProps) => {
+const Head = memo(({ lanes, scale, range, setRange }: HeadProps) => {
   const { busy, scale: whole } = lanes
   const columns = useMemo(() => densityOf(busy, (moment) => whole.at(moment), stripColumns), [busy, whole])
   const isWhole = range.from === 0 && range.to === 1
@@ -110,7 +128,7 @@ const Head = ({ lanes, scale, range, setRange }: HeadProps) => {
       </div>
     </div>
   )
-}
+})
 
 /** Where nothing happened for long: a narrow band in the place of the time that it took. */
 const Folds = ({ scale }: { scale: TimeScale }) =>

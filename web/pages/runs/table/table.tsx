@@ -18,6 +18,8 @@ interface TableProps {
   hasTask: boolean
   isDense: boolean
   active: string | undefined
+  /** Place of the active run; below 0 where none is. */
+  activeRow: number
   selection: Selection
   onPick: (run: CollectionRun) => void
   onToggle: (run: CollectionRun, isRange: boolean) => void
@@ -28,7 +30,7 @@ interface TableProps {
 }
 
 /** The runs as a table of which only the rows in view exist. */
-export const RunTable = ({ list, hasTask, isDense, active, selection, foot, ...actions }: TableProps) => {
+export const RunTable = ({ list, hasTask, isDense, active, activeRow, selection, foot, ...actions }: TableProps) => {
   const { runs } = list
   const now = useNow()
   const isNarrow = useNarrow()
@@ -53,14 +55,16 @@ export const RunTable = ({ list, hasTask, isDense, active, selection, foot, ...a
     if (isNearEnd && hasMore && goesOn && !isLoadingMore) more()
   }, [isNearEnd, hasMore, goesOn, isLoadingMore])
 
-  const activeRow = active === undefined ? -1 : runs.findIndex((run) => runKey(run) === active)
   // biome-ignore lint/correctness/useExhaustiveDependencies: only another row is scrolled to, not every change of the list
   useEffect(() => {
     if (activeRow >= 0) show(activeRow)
   }, [active])
 
   const OneRow = isNarrow ? NarrowRow : Row
-  const isAll = runs.length > 0 && runs.every((run) => selection.keys.has(runKey(run)))
+  const isAll = useMemo(
+    () => runs.length > 0 && runs.every((run) => selection.keys.has(runKey(run))),
+    [runs, selection],
+  )
   return (
     <div ref={box} className="@container min-h-0 flex-1 overflow-x-hidden overflow-y-auto">
       <div

@@ -1,4 +1,4 @@
-import { type FormEvent, useState } from 'react'
+import { type FormEvent, memo, useState } from 'react'
 import { useAuthor, useMayWrite } from '../../../data/whoami.ts'
 import { noFilters, type RunFilters } from '../../../parts/filters/run-filters.ts'
 import { personText } from '../../../parts/status-of-run.ts'
@@ -24,7 +24,7 @@ const builtIn: { name: string; text: string; filters: RunFilters }[] = [
 ]
 
 /** Lists that somebody asks for again and again, as tabs; the filters of now can become another one. */
-export const Views = ({ collection, task, filters, onChange }: ViewsProps) => {
+export const Views = memo(({ collection, task, filters, onChange }: ViewsProps) => {
   const { views, save, remove } = useSavedViews(collection, task)
   const mayWrite = useMayWrite()
   const author = useAuthor()
@@ -80,7 +80,7 @@ export const Views = ({ collection, task, filters, onChange }: ViewsProps) => {
       )}
     </div>
   )
-}
+})
 
 const SaveView = ({ onSave }: { onSave: (name: string) => void }) => {
   const [name, setName] = useState('')
