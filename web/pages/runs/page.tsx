@@ -163,9 +163,7 @@ const Runs = ({ collection, task }: { collection: string; task: string | undefin
             collection={collection}
             runs={selected}
             filter={
-              list.hasMore && selected.length === runs.length
-                ? (filterQuery(limits, Date.now()) as never)
-                : undefined
+              list.hasMore && selected.length === runs.length ? (filterQuery(limits, Date.now()) as never) : undefined
             }
             onDone={(done) => setSelection((was) => without(was, done.map(runKey)))}
           />

@@ -10,13 +10,14 @@ import { keys } from '../../../data/keys.ts'
 import { useTitle } from '../../../data/title.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
 import { errorText, Problem } from '../../../parts/problem.tsx'
+import { VersionList } from '../../../parts/versions/version-list.tsx'
+import { versionMeta } from '../../../parts/versions/version-meta.ts'
 import { Button } from '../../../ui/button.tsx'
 import { Empty } from '../../../ui/empty.tsx'
 import { showToast } from '../../../ui/toast.tsx'
 import type { TaskPlaceProps } from '../place.ts'
 import { restoreVersion } from './restore.ts'
-import { changedMembers, versionMeta } from './version-facts.ts'
-import { VersionList } from './version-list.tsx'
+import { changedMembers } from './version-facts.ts'
 
 const JsonDiff = lazy(() => import('../../../parts/diff/json-diff.tsx'))
 

@@ -1,5 +1,4 @@
 import { memberText } from '../../../../src/lib/json/json-text.ts'
-import { agoText } from '../../../text/ago.ts'
 
 const members = [
   ['name', 'the name'],
@@ -15,12 +14,3 @@ export const changedMembers = (before: string, after: string): string[] =>
   before === '{}'
     ? []
     : members.filter(([name]) => memberText(before, name) !== memberText(after, name)).map(([, words]) => words)
-
-interface Saved {
-  author: string | null
-  created_at: string | null
-}
-
-/** Who saved a version, and when. */
-export const versionMeta = ({ author, created_at }: Saved, now: number): string =>
-  [author ?? 'the server', agoText(created_at, now)].join(' · ')

@@ -1,17 +1,22 @@
-import type { TaskHistory } from '../../../../src/model/workflows/task-version.ts'
-import { useNow } from '../../../data/clock.ts'
-import { Button } from '../../../ui/button.tsx'
-import { useKeys } from '../../../ui/keys.ts'
-import { versionMeta } from './version-facts.ts'
+import { useNow } from '../../data/clock.ts'
+import { Button } from '../../ui/button.tsx'
+import { useKeys } from '../../ui/keys.ts'
+import { type Saved, versionMeta } from './version-meta.ts'
+
+interface ListedVersion extends Saved {
+  index: number
+  tags: readonly string[]
+  note?: string | null
+}
 
 interface VersionListProps {
-  versions: TaskHistory['versions']
+  versions: readonly ListedVersion[]
   chosen: number
   onChoose: (index: number) => void
   onMore: (() => void) | undefined
 }
 
-/** The versions of a task, newest first. */
+/** The versions of a task or dataset, newest first. */
 export const VersionList = ({ versions, chosen, onChoose, onMore }: VersionListProps) => {
   const now = useNow()
   const move = (by: number) => {
