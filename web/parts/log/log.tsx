@@ -1,4 +1,4 @@
-import { useMemo, useState } from 'react'
+import { memo, useCallback, useMemo, useState } from 'react'
 import type { LogEvent } from '../../../src/model/runs/run-events.ts'
 import { useRows } from '../../data/rows.ts'
 import { clockText, momentText } from '../../text/moment.ts'
@@ -27,7 +27,15 @@ export const Log = ({ events, step, onChoose, note }: LogProps) => {
   const filter: LogFilter = { level, text, step: isOne ? step : undefined }
   // biome-ignore lint/correctness/useExhaustiveDependencies: the members of the filter stand for it
   const lines = useMemo(() => logLines(events, filter), [events, level, text, filter.step])
+  const copied = useMemo(() => logText(lines), [lines])
   const line = lines.find(({ id }) => id === chosen)
+  const choose = useCallback(
+    (one: LogLine) => {
+      setChosen((was) => (one.id === was ? undefined : one.id))
+      if (one.step !== undefined) onChoose?.(one.step)
+    },
+    [onChoose],
+  )
   return (
     <div className="flex h-full min-h-0 flex-1 flex-col">
       <div className="flex flex-wrap items-center gap-2 border-line border-b px-4 py-1.5">
@@ -50,16 +58,9 @@ export const Log = ({ events, step, onChoose, note }: LogProps) => {
           <Checkbox label={`only ${step}`} checked={isOne} onChange={(event) => setOne(event.target.checked)} />
         )}
         <span className="ml-auto text-12 text-muted">{note ?? `${lines.length} of ${events.length} lines`}</span>
-        <CopyButton text={logText(lines)} label="Copy the lines" />
+        <CopyButton text={copied} label="Copy the lines" />
       </div>
-      <Lines
-        lines={lines}
-        chosen={chosen}
-        onChoose={(one) => {
-          setChosen(one.id === chosen ? undefined : one.id)
-          if (one.step !== undefined) onChoose?.(one.step)
-        }}
-      />
+      <Lines lines={lines} chosen={chosen} onChoose={choose} />
       {line && <LineDetail line={line} />}
     </div>
   )
@@ -82,25 +83,42 @@ const Lines = ({ lines, chosen, onChoose }: LinesProps) => {
     >
       <div className="relative" style={{ height: total }}>
         {lines.slice(first, last).map((line, index) => (
-          <button
+          <Line
             key={line.id}
-            type="button"
-            onClick={() => onChoose(line)}
-            className={`absolute inset-x-0 flex items-center gap-3 px-4 text-left font-mono text-12 ${line.id === chosen ? 'bg-selection' : 'hover:bg-sunk'}`}
-            style={{ top: (first + index) * lineHeight, height: lineHeight }}
-          >
-            <time className="shrink-0 text-faint" title={momentText(line.at)}>
-              {clockText(line.at)}.{String(line.at % 1000).padStart(3, '0')}
-            </time>
-            <Mark level={line.level} />
-            <span className="w-24 shrink-0 truncate text-muted max-sm:hidden">{line.step ?? ''}</span>
-            <span className={`min-w-0 flex-1 truncate ${line.level === 'error' ? 'text-bad' : ''}`}>{line.text}</span>
-          </button>
+            line={line}
+            top={(first + index) * lineHeight}
+            isChosen={line.id === chosen}
+            onChoose={onChoose}
+          />
         ))}
       </div>
     </div>
   )
 }
+
+interface LineProps {
+  line: LogLine
+  top: number
+  isChosen: boolean
+  onChoose: (line: LogLine) => void
+}
+
+/** One line. A scroll draws those that come into view, and leaves the others alone. */
+const Line = memo(({ line, top, isChosen, onChoose }: LineProps) => (
+  <button
+    type="button"
+    onClick={() => onChoose(line)}
+    className={`absolute inset-x-0 flex items-center gap-3 px-4 text-left contain-strict font-mono text-12 ${isChosen ? 'bg-selection' : 'hover:bg-sunk'}`}
+    style={{ top, height: lineHeight }}
+  >
+    <time className="shrink-0 text-faint" title={momentText(line.at)}>
+      {clockText(line.at)}.{String(line.at % 1000).padStart(3, '0')}
+    </time>
+    <Mark level={line.level} />
+    <span className="w-24 shrink-0 truncate text-muted max-sm:hidden">{line.step ?? ''}</span>
+    <span className={`min-w-0 flex-1 truncate ${line.level === 'error' ? 'text-bad' : ''}`}>{line.text}</span>
+  </button>
+))
 
 const Mark = ({ level }: { level: LogLevel }) => {
   if (level === 'error') return <Icon name="cross" label="error" className="size-3 text-bad" />

@@ -54,7 +54,7 @@ export const TimelineLine = memo(
           onChoose(row.id)
           if (row.kind === 'loop') onOpen(row.id)
         }}
-        className={`${rowGrid} absolute inset-x-0 cursor-default items-center px-4 ${isChosen ? 'bg-selection' : 'hover:bg-sunk'}`}
+        className={`${rowGrid} contain-strict absolute inset-x-0 cursor-default items-center px-4 ${isChosen ? 'bg-selection' : 'hover:bg-sunk'}`}
         style={{ top: place * rowHeight, height: rowHeight }}
       >
         <span className="flex min-w-0 items-center gap-2" style={{ paddingLeft: depth * 16 }}>

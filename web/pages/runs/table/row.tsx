@@ -31,7 +31,7 @@ export const secondsOf = (run: CollectionRun, now: number): number | null =>
   hasEnded(run) || run.started === null ? run.duration_seconds : Math.max(0, (now - Date.parse(run.started)) / 1000)
 
 export const rowClass = (isActive: boolean, isSelected: boolean): string =>
-  `absolute inset-x-0 border-line border-b ${isSelected ? 'bg-selection' : isActive ? 'bg-sunk' : 'hover:bg-sunk'} ${isActive ? 'shadow-[inset_2px_0_0_var(--color-accent)]' : ''}`
+  `contain-strict absolute inset-x-0 border-line border-b ${isSelected ? 'bg-selection' : isActive ? 'bg-sunk' : 'hover:bg-sunk'} ${isActive ? 'shadow-[inset_2px_0_0_var(--color-accent)]' : ''}`
 
 /** One run as a row of columns; below it its error, where it has one. */
 export const Row = memo((props: RowProps) => {
