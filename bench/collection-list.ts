@@ -6,7 +6,7 @@ import { Agent, request } from 'undici'
 import { type Database, openDatabase } from '../src/database/database.ts'
 import { type CollectionRunFilter, collectionRunsAfter } from '../src/store/runs/collection-runs.ts'
 import { noFilter } from '../src/store/runs/lists/run-filter.ts'
-import { fillCollection, vacuumFilled } from './lib/filled-collection.ts'
+import { fillCollections } from './lib/filled-collection.ts'
 import { explaining, walk } from './lib/lists.ts'
 import { percentile } from './lib/numbers.ts'
 import { residentMb } from './lib/processes.ts'
@@ -57,10 +57,8 @@ const plans = async (database: Database, collectionId: number): Promise<string[]
 await stage('collection-list', async ({ report, jetty, child, createDatabase }) => {
   const url = await createDatabase('list')
   const server = await jetty({ environment: { DATABASE_URL: url } })
+  const { large } = await fillCollections(url, sizes)
   const database = openDatabase(url)
-  await fillCollection(database, 'small', sizes.small)
-  const large = await fillCollection(database, 'large', sizes.large)
-  await vacuumFilled(url)
   report.note(['plans at 1,000,000 runs', ...(await plans(database, large))].join('\n'))
   await database.close()
 

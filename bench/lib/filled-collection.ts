@@ -1,22 +1,37 @@
 import pg from 'pg'
-import type { Database } from '../../src/database/database.ts'
 
 const tasks = 50
 /** Every this many runs one has failed. */
 const failedEvery = 50
 
-/** A collection with so many ended runs of one step, a second apart, the tasks in turn. */
-export const fillCollection = async (database: Database, name: string, count: number): Promise<number> => {
-  const [row] = await database.query<{ id: number }>('insert into collections (name) values ($1) returning id', [name])
-  const id = row?.id ?? 0
-  await database.query(`insert into definitions (hash, workflow) values ('none', '{}') on conflict do nothing`)
-  await database.query(
+/**
+ * Makes collections with so many ended runs of one step, a second apart, the tasks in turn. Returns their ids. Works over
+ * a connection of its own: a statement may take longer than the pool waits.
+ */
+export const fillCollections = async <Name extends string>(
+  url: string,
+  sizes: Readonly<Record<Name, number>>,
+): Promise<Record<Name, number>> => {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  const ids: Partial<Record<Name, number>> = {}
+  for (const name of Object.keys(sizes) as Name[]) ids[name] = await fillOne(client, name, sizes[name])
+  for (const table of ['runs', 'steps', 'run_spending']) await client.query(`vacuum analyze ${table}`)
+  await client.end()
+  return ids as Record<Name, number>
+}
+
+const fillOne = async (client: pg.Client, name: string, count: number): Promise<number> => {
+  const { rows } = await client.query('insert into collections (name) values ($1) returning id', [name])
+  const id = Number(rows[0].id)
+  await client.query(`insert into definitions (hash, workflow) values ('none', '{}') on conflict do nothing`)
+  await client.query(
     `insert into tasks (collection_id, name, definition) select $1, 't' || n, 'none' from generate_series(0, $2::int - 1) n`,
     [id, tasks],
   )
-  const part = 20_000 // a statement of 100,000 has taken longer than the timeout of the pool, 30 s
+  const part = 100_000
   for (let from = 0; from < count; from += part) {
-    await database.query(
+    await client.query(
       `with made as (
          insert into runs (id, trajectory_id, workflow_id, collection_id, task_id, name, definition, init_params, author,
            status, error, created_at, started_at, ended_at)
@@ -34,12 +49,4 @@ export const fillCollection = async (database: Database, name: string, count: nu
     )
   }
   return id
-}
-
-/** Vacuums what `fillCollection` has filled, over a connection of its own: a million rows may take minutes. */
-export const vacuumFilled = async (url: string): Promise<void> => {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  for (const table of ['runs', 'steps', 'run_spending']) await client.query(`vacuum analyze ${table}`)
-  await client.end()
 }

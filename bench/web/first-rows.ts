@@ -1,5 +1,4 @@
-import { openDatabase } from '../../src/database/database.ts'
-import { fillCollection, vacuumFilled } from '../lib/filled-collection.ts'
+import { fillCollections } from '../lib/filled-collection.ts'
 import { median, percentile } from '../lib/numbers.ts'
 import type { Stage } from '../lib/stage.ts'
 import { type MeasuredBrowser, openSignedInTab } from './browser.ts'
@@ -27,10 +26,7 @@ export const measureFirstRows = async (
   const sizes = { small: 1_000, large: isQuick ? 20_000 : 1_000_000 }
   const url = await createDatabase('rows')
   const server = await jetty({ environment: { DATABASE_URL: url } })
-  const database = openDatabase(url)
-  for (const [name, count] of Object.entries(sizes)) await fillCollection(database, name, count)
-  await vacuumFilled(url)
-  await database.close()
+  await fillCollections(url, sizes)
 
   const tab = await openSignedInTab(browser, server, noteFirstRow)
   const names = Object.keys(sizes) as (keyof typeof sizes)[]
