@@ -1,4 +1,5 @@
 import type { KeyboardEvent } from 'react'
+import { useCurrentInView } from './current-in-view.ts'
 
 export interface Tab<Name extends string> {
   name: Name
@@ -21,6 +22,7 @@ interface TabsProps<Name extends string> {
 
 /** Tabs of one page. The content that belongs to them stands elsewhere, with `role="tabpanel"`. */
 export const Tabs = <Name extends string>({ label, tabs, current, onSelect, className = '' }: TabsProps<Name>) => {
+  const row = useCurrentInView<HTMLDivElement>(current)
   const onKeyDown = (event: KeyboardEvent<HTMLElement>) => {
     const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0
     const at = tabs.findIndex(({ name }) => name === current)
@@ -33,6 +35,7 @@ export const Tabs = <Name extends string>({ label, tabs, current, onSelect, clas
   }
   return (
     <div
+      ref={row}
       role="tablist"
       tabIndex={-1}
       aria-label={label}

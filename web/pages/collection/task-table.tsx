@@ -48,7 +48,7 @@ const TaskRow = ({ collection, task }: { collection: string; task: TaskSummary }
         </span>
         <RunNumbers runs={runs} />
         <span
-          className="w-16 text-right text-12 tabular-nums max-md:w-auto"
+          className="w-16 text-right text-12 tabular-nums max-md:w-auto max-sm:hidden"
           title="Completed among completed and failed runs"
         >
           {shareText(completed, completed + failed)}

@@ -31,13 +31,13 @@ export const PlaygroundHeader = (props: PlaygroundHeaderProps) => {
       />
       <span className="flex-1" />
       <Button className="md:hidden" aria-expanded={isSettingsOpen} onClick={props.onSettings}>
-        Model and settings
+        Settings
       </Button>
       <Button icon="copy" onClick={props.onCode}>
         Code
       </Button>
-      <Button disabled={isEmpty} onClick={props.onNew}>
-        New conversation
+      <Button disabled={isEmpty} onClick={props.onNew} aria-label="New conversation">
+        New<span className="max-sm:hidden"> conversation</span>
       </Button>
     </header>
   )

@@ -1,5 +1,6 @@
-import { type ReactNode, Suspense, useEffect, useRef } from 'react'
+import { type ReactNode, Suspense } from 'react'
 import { PageLink } from '../../parts/page-link.tsx'
+import { useCurrentInView } from '../../ui/current-in-view.ts'
 
 interface FrameProps {
   label: string
@@ -9,12 +10,7 @@ interface FrameProps {
 
 /** The parts of settings beside the one that is shown; on a phone they stand in a row above it. */
 export const SettingsFrame = ({ label, sections, children }: FrameProps) => {
-  const nav = useRef<HTMLElement>(null)
-  const current = sections.find(({ isCurrent }) => isCurrent)?.href
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the row on a phone shows the part that is open
-  useEffect(() => {
-    nav.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' })
-  }, [current])
+  const nav = useCurrentInView<HTMLElement>(sections.find(({ isCurrent }) => isCurrent)?.href)
   return (
     <div className="flex min-h-0 flex-1 max-md:flex-col">
       <nav

@@ -1,5 +1,6 @@
 import { Link, useParams, useSearch } from '@tanstack/react-router'
 import { lazy, type ReactNode, Suspense, useMemo } from 'react'
+import { useCurrentInView } from '../../ui/current-in-view.ts'
 import { tabClass } from '../../ui/tabs.tsx'
 import type { TaskPlaceProps } from './place.ts'
 import { runbookPlaces } from './runbook/runbook-places.ts'
@@ -25,10 +26,15 @@ export const TaskPage = ({ runs }: { runs: ReactNode }) => {
   // Tasks of the server itself, such as `_chat`, have no definition to read.
   const { data } = useTask(collection, task, !task.startsWith('_'))
   const hasRunbook = useMemo(() => data !== undefined && runbookPlaces(data.task.workflow) !== undefined, [data])
+  const nav = useCurrentInView<HTMLElement>(`${tab} ${hasRunbook}`)
   const isShown = ([name]: readonly [TaskTab, string]) => name !== 'runbook' || hasRunbook || tab === 'runbook'
   return (
     <>
-      <nav aria-label={`Task ${task}`} className="flex shrink-0 gap-4 overflow-x-auto border-line border-b px-4">
+      <nav
+        ref={nav}
+        aria-label={`Task ${task}`}
+        className="flex shrink-0 gap-4 overflow-x-auto border-line border-b px-4"
+      >
         {taskTabs.filter(isShown).map(([name, text]) => (
           <Link
             key={name}

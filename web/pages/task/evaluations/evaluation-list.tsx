@@ -34,7 +34,7 @@ export const EvaluationList = ({ evaluations, chosen, onChoose, onMore }: Evalua
                 <Status of={status} />
               </span>
               <span className="min-w-0 flex-1 truncate font-medium">{name ?? id}</span>
-              <span className="min-w-0 truncate text-12 text-muted">{judges.join(', ')}</span>
+              <span className="min-w-0 truncate text-12 text-muted max-sm:hidden">{judges.join(', ')}</span>
               <span className="w-20 shrink-0 text-right tabular-nums">{countText(total)} rows</span>
               <span className="w-20 shrink-0 text-right text-12 text-muted">{agoText(created, now)}</span>
             </button>

@@ -22,12 +22,12 @@ export const JudgeTable = ({ judges, comparison }: JudgeTableProps) => {
       )}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls by keyboard */}
       <div className="overflow-x-auto" tabIndex={0} role="group" aria-label="Table of judges">
-        <table className="w-full min-w-120">
+        <table className={`w-full ${isCompared ? 'min-w-120' : 'sm:min-w-120'}`}>
           <thead className="text-left text-11 text-muted">
             <tr>
               <th className="py-1 font-medium">Judge</th>
               <th className={`${right} font-medium`}>Mean</th>
-              <th className={`${right} font-medium`}>95 %</th>
+              <th className={`${right} font-medium max-sm:hidden`}>95 %</th>
               <th className={`${right} font-medium`}>Verdicts</th>
               <th className={`${right} font-medium`}>Failed</th>
               {isCompared && <th className={`${right} font-medium`}>Change</th>}
@@ -48,7 +48,7 @@ export const JudgeTable = ({ judges, comparison }: JudgeTableProps) => {
                   </span>
                 </td>
                 <td className={`${right} font-semibold`}>{meanText(judge, judge.mean)}</td>
-                <td className={`${right} whitespace-nowrap text-12 text-muted`}>
+                <td className={`${right} whitespace-nowrap text-12 text-muted max-sm:hidden`}>
                   {intervalText(judge, judge.interval)}
                 </td>
                 <td className={right}>{countText(judge.n)}</td>
