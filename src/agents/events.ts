@@ -122,7 +122,10 @@ export const makeReader = (
   }
 }
 
-/** Characters kept of a text in parts: beyond an event's limit, so that a secret at its end is complete. */
+/**
+ * Maximum characters kept of a text that arrives in parts. It exceeds an event's limit, so that a secret at the cut is
+ * complete and found.
+ */
 const mostOfParts = 2 * eventTextLength
 
 /** Collects a text that arrives in parts, in bounded memory and linear time. */

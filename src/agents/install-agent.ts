@@ -163,7 +163,7 @@ const installHolding = async (
   const { id, wanted, signal, tell } = installing
   const place = agentFolder(options, id, wanted)
   const installed = { folder: place, version: wanted.version }
-  if (isInstalled(options, id, wanted)) return installed // another process was faster
+  if (isInstalled(options, id, wanted)) return installed // another process has installed it meanwhile
   const cache = `${place}.cache`
   await removeDrafts(folder, `${place}.draft`)
   const started = performance.now()
@@ -173,7 +173,7 @@ const installHolding = async (
     if (signal.aborted || isHeld()) throw error
   }
   if (!isHeld()) return undefined
-  await rm(place, { recursive: true, force: true }) // what is there is not complete
+  await rm(place, { recursive: true, force: true }) // the folder is incomplete
   await rename(draft, place)
   await rm(cache, { recursive: true, force: true })
   const seconds = Math.round((performance.now() - started) / 100) / 10

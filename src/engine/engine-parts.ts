@@ -119,7 +119,7 @@ export const makeLeasing = (
 
 export type Leasing = ReturnType<typeof makeLeasing>
 
-/** Makes what executes runs and their steps. */
+/** Makes the parts that execute runs and their steps. */
 export const makeRunning = (options: EngineOptions, storage: Storage, leasing: Leasing) => {
   const { database, live, stopping } = storage
   const { leases, endRequests, endBelow, heartbeat } = leasing

@@ -22,12 +22,15 @@ export interface Engine {
   planRerun(wanted: RerunOf): Promise<Carry | undefined>
   /** Waits for the end of a run. Returns false when the signal fires first. */
   wait(runKey: string, signal: AbortSignal): Promise<boolean>
-  /** Decides what a step waits for, once, and resumes the run. Returns undefined if it was decided or the run has ended. */
+  /**
+   * Stores the decision that a step waits for, at most once, and resumes the run. Returns undefined if it was decided
+   * or the run has ended.
+   */
   decide(decision: NewDecision): Promise<ApprovalRow | undefined>
   /** Asks active runs to end with a status. Resolves when all have ended, or after `seconds`. */
   requestEnd(runKeys: string[], status: RunStatus, seconds?: number): Promise<void>
   /**
-   * Records a gateway call that has ended. Resolves when it is on disk. Rejects where the disk is full, or Postgres
+   * Records a gateway call that has ended. Resolves when it is on disk. Rejects if the disk is full, or Postgres
    * refuses the call.
    */
   record(call: RecordedCall): Promise<RecordDestination>
@@ -112,7 +115,7 @@ export interface RunRequest {
 /** A run as it was stored. */
 export type StartedRun = Omit<NewRun, 'sealedSecrets'>
 
-/** How a run repeats another one. */
+/** The relation of a rerun to the run that it repeats. */
 export interface Rerun {
   /** Results to begin with, instead of executing those steps. */
   carry?: Carry

@@ -189,7 +189,7 @@ export const makeRequestHandler = (options: HttpOptions, admissions: AdmissionCa
     route.readBody ? carryOutScoped(deps, route, route.readBody, exchange) : carryOut(deps, route, params, exchange)
 }
 
-/** The entry of a call in the audit trail, before the call is carried out. */
+/** The audit entry of a call as far as it is known before the call executes. */
 const entryOf = ({ operation }: Route, call: Call) => ({
   operation,
   target: Object.values(call.params as Record<string, string>).join('/'),

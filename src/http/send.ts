@@ -18,7 +18,10 @@ const stream = (body: Readable, { outgoing, requestId }: Exchange, log: HttpOpti
     })
   })
 
-/** Makes the function that sends an answer. Resolves when nothing is left to write; rejects if a writer does. */
+/**
+ * Makes the function that sends an answer. Resolves when the whole answer is written. Rejects if the producer of its
+ * body fails.
+ */
 export const makeSend = ({ log, observer }: Pick<HttpOptions, 'log' | 'observer'>) => {
   const send = async (exchange: Exchange, { body, headers: own }: Reply, status: number): Promise<void> => {
     const { incoming, outgoing, method, requestId } = exchange

@@ -31,7 +31,7 @@ const plainAnswer = (status: number, reason: string, detail: string): string => 
   )
 }
 
-/** Whether a request was read completely and its answer is not sent yet. */
+/** Tells whether a request was read completely while its answer is not sent yet. */
 const isOwed = ({ req, writableFinished, destroyed }: ServerResponse): boolean =>
   req.complete && !writableFinished && !destroyed
 

@@ -53,8 +53,8 @@ const streamWith = (stream: Readable, warnings: readonly Warning[]): Readable =>
 }
 
 /**
- * Whether the answers of an endpoint have a member `warnings`: JSON objects in our own format do. Lists and files have no
- * room for it, in a map it would look like an entry, and bodies in the format of OpenAI or Anthropic are theirs.
+ * Whether the answers of an endpoint have a member `warnings`: JSON objects in our own format do. Lists and files have
+ * no place for it, in a map it would look like an entry, and the formats of OpenAI and Anthropic do not have it.
  */
 export const hasWarningsMember = ({ response, errorBody }: Endpoint): boolean => {
   if (errorBody === 'openai' || errorBody === 'anthropic' || !(response instanceof z.ZodObject)) return false

@@ -3,7 +3,7 @@ import { timestampSchema } from './names.ts'
 
 const count = z.int().min(0)
 
-/** One check of a server, with a remedy where it is not well. */
+/** One check of a server, with a remedy if it failed. */
 export const systemCheckSchema = z
   .object({
     name: z.string(),

@@ -7,7 +7,7 @@ import type { SandboxNetwork } from './sandbox-gateway.ts'
 export interface Destination {
   host: string
   port: number
-  /** Shown in messages, and matched with lists of hosts. */
+  /** The host for messages, and for comparing it with lists of hosts. */
   url: URL
 }
 

@@ -12,7 +12,7 @@ export interface CommandTurn {
   /** Number of the command in its sandbox, from 0. */
   number: number
   group: ControlGroup | undefined
-  /** Whether to kill the command without SIGTERM, because the sandbox is being destroyed. */
+  /** True to kill the command without SIGTERM, because the sandbox is being destroyed. */
   isAtOnce(): boolean
 }
 

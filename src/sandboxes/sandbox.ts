@@ -50,7 +50,7 @@ export interface SandboxCommand {
   cwd?: string
   /** Written to standard input, which is then closed. */
   stdin?: string
-  /** `gateway`: only through the bridge to the gateway's socket. `none`: no network. */
+  /** `gateway`: the command reaches only the socket of its gateway. `none`: no network. */
   network: 'gateway' | 'none'
   /** Timeout from the command's start; then everything in the sandbox is killed. */
   wallMs: number

@@ -57,7 +57,7 @@ const removeDrafts = (folder: string): void => {
   }
 }
 
-/** Whether a living process other than ours claims an id. Claims of dead processes are removed. */
+/** Tells whether a living process other than ours has claimed an id. Claims of dead processes are removed. */
 const isClaimed = async (folder: string, uid: number, ours: string): Promise<boolean> => {
   const isOfThis = new RegExp(`^${uid}\\.\\d+-[0-9a-f]+\\.json$`)
   for (const name of readdirSync(folder).filter((entry) => isOfThis.test(entry) && entry !== ours)) {

@@ -49,7 +49,7 @@ export const lazyRunbookRunner = (load: () => Promise<RealRunner>, isElsewhere: 
   }
 }
 
-/** Turns a preflight into a check that throws what is not ready. `unknown` results pass. */
+/** Turns a preflight into a check that throws the reason why a runbook is not ready. `unknown` results pass. */
 export const checkWith =
   (preflightOf: PreflightRunbook): CheckRunbook =>
   async (request, place, unknown) => {

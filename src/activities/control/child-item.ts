@@ -10,7 +10,7 @@ export interface ItemShape {
   shared: Record<string, Json>
   /** Name of the parameter that holds the item; undefined for none. */
   itemName: string | undefined
-  /** Whether the item's members become parameters. */
+  /** True if the item's members become parameters. */
   spread: boolean
   /**
    * Parameters derived from the item in the syntax of older workflows: `{{ $item }}`, `{{ $item.name }}`, `{{ $index

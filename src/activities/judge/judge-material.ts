@@ -19,7 +19,9 @@ const parameters = z.object({
 
 const isGiven = (value: Json): boolean => value !== undefined && value !== null
 
-/** Reduces outputs to what is judged: the text if there is one, and for a runbook its declared files. */
+/**
+ * Selects the part of the outputs that a judge reads: the text if there is one, and for a runbook its declared files.
+ */
 const judgedValue = (value: Json, collection: string): Json => {
   if (!isObject(value)) return value
   const { primary_files: made } = value

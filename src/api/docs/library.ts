@@ -23,7 +23,10 @@ export interface DocLibrary {
 /** Folder of the documentation; a package has it beside `dist`. */
 const docsFolder = new URL('../../../docs/', import.meta.url)
 
-/** Folders below it that are served; the empty one is itself. Pictures are left out: packages come without them. */
+/**
+ * Served folders below it; the empty name stands for the folder itself. Pictures are not served, because packages do
+ * not contain them.
+ */
 const folders = ['', 'reference/', 'decisions/'] as const
 
 const filesIn = (folder: URL, ending: string): [name: string, text: string][] =>

@@ -25,7 +25,7 @@ const shapes: Record<keyof typeof gatewayContract, Shape> = {
   createMessage: 'messages',
 }
 
-/** A chat that asks for a runbook has `sent`, every other call `asked`. */
+/** Tells whether a call is a chat with a runbook: its body has `sent`, that of every other call `asked`. */
 const isForRunbook = (call: ScopedCall<ScopedBody>): call is ScopedCall<SentChat> => 'sent' in call.body
 
 export const gatewayRoutes = ({ gateway, runbookChat }: GatewayRoutesDeps): Route[] =>

@@ -29,7 +29,7 @@ export interface LocalOptions extends RunbookOptions {
   events?: boolean
 }
 
-/** Loads what executes runbooks on this machine, only when needed. */
+/** Loads the code that executes runbooks on this machine, only when needed. */
 export const openHere = async (sandbox: string | undefined): Promise<LocalRunbooks> => {
   const [{ loadSettings }, { createLogger }, { openLocalRunbooks }] = await Promise.all([
     import('../../lib/settings/config.ts'),

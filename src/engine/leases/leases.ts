@@ -33,7 +33,7 @@ export interface Leases {
   findLost(): Promise<void>
   /** Counts an open run as idle (1), or as executing again (-1). */
   idle(lease: LeaseRef, by: 1 | -1): void
-  /** Leases in which something executes or waits for its time. */
+  /** Leases with runs that execute or wait for a time. */
   busy(): number
 }
 

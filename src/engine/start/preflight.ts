@@ -9,7 +9,7 @@ import { checkModelsOfAll } from './check-models.ts'
 import { checkRunbooks } from './check-runbooks.ts'
 import type { CheckDeps } from './start.ts'
 
-/** Whether a step can call a model: itself, as a runbook, or in a run it starts. */
+/** Tells whether a step can call a model: itself, in a runbook, or in a child run. */
 export const mayAskModels = ({ activity }: ProgramStep): boolean =>
   activity.asks !== undefined || activity.carriesOut !== undefined || activity.startsTask !== undefined
 

@@ -77,7 +77,7 @@ const endOf = (run: StepRun, end: RunStatus, place: StepPlace, outcome: StepOutc
   return { status, error: failureText(run, failure) }
 }
 
-/** Keeps what later steps read; a large value they read back. */
+/** Keeps the outputs that later steps read. Large values stay in the database, and later steps load them. */
 const keepAtHand = ({ engine, run, place, row }: StepAtWork, { status, outputs }: StepOutcome): void => {
   const { index } = place.step
   if (!run.program.lastReader.has(index)) return

@@ -19,7 +19,7 @@ const options = new Set(['endpoint', 'region', 'path_style'])
 const bucketPattern = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/
 const prefixPattern = /^[\w.-]+(\/[\w.-]+)*$/
 
-/** Returns the origin of an endpoint; undefined when it is more or less than an origin. */
+/** Returns the origin of an endpoint; undefined if the text is not exactly an origin. */
 const originOf = (text: string): string | undefined => {
   if (!URL.canParse(text)) return undefined
   const url = new URL(text)

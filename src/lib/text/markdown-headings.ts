@@ -21,7 +21,7 @@ const anchorOf = (text: string): string =>
     .replace(/[^\p{L}\p{N}\s_-]/gu, '')
     .replaceAll(' ', '-')
 
-/** Lists the headings of a text; lines in blocks of code are none. */
+/** Lists the headings of a text, without lines in blocks of code. */
 export const markdownHeadings = (markdown: string): MarkdownHeading[] => {
   const headings: MarkdownHeading[] = []
   const seen = new Map<string, number>()

@@ -5,7 +5,7 @@ export interface PredictionRequest {
   /** `owner/name`, or `owner/name:version`. */
   model: string
   input: Record<string, unknown>
-  /** The provider cancels the prediction after so many seconds, even if no caller is left. */
+  /** Seconds after which the provider cancels the prediction, even if no caller is left. */
   lifetimeSeconds: number
 }
 

@@ -6,8 +6,8 @@ import type { RunbookPreflight, RunbookRequest } from './runbook-request.ts'
 import type { SandboxName } from './sandbox.ts'
 
 /**
- * Reasons for the failure of a runbook, in the order in which they are checked: the first that applies is reported. It
- * succeeded when none does.
+ * Reasons for the failure of a runbook, in the order in which they are checked: the first that applies is reported. If
+ * none applies, the runbook succeeded.
  */
 export const runbookFailures = {
   cancelled: 'Somebody cancelled the run, or the server stopped.',

@@ -6,7 +6,7 @@ import { geminiFromChat, makeGeminiEvents } from '../../upstream/convert/chat-to
 import type { Frame } from '../../upstream/frames/sse.ts'
 import { streamItems } from '../../upstream/push-stream.ts'
 
-/** An answer of more cannot be converted. */
+/** A larger answer cannot be converted. */
 const convertedBytes = 16 * 1024 * 1024
 
 /** The bytes of an answer for the sandbox, in pieces as they can be written. */

@@ -50,9 +50,9 @@ export interface Lending {
   /** Names of the keys that `reserve` would lend; throws `forbidden` when it would. Changes nothing. */
   check(borrower: Borrower): Promise<readonly string[]>
   /**
-   * Counts a run that is about to start and returns what is lent to it; undefined when it needs nothing. The first run
-   * of a collection without a key starts its trial. Idempotent for the same run. Throws `forbidden` when the collection
-   * has neither a key of its own nor anything left of a trial.
+   * Counts a run that is about to start, and returns the keys lent to it; undefined if it needs none. The first run of
+   * a collection without a key starts its trial. Idempotent for the same run. Throws `forbidden` if the collection has
+   * no key of its own, and its trial is used up or absent.
    */
   reserve(borrower: Borrower): Promise<Loan | undefined>
   /** Releases the reservation of a run that was not stored after all. */

@@ -11,7 +11,7 @@ export interface CopyCounts {
   copied: number
   /** Bytes of the copied ones. */
   bytes: number
-  /** Objects that were there already. */
+  /** Objects that the destination had already. */
   present: number
   /** Ids of objects that are in neither store. */
   missing: string[]

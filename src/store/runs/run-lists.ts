@@ -104,8 +104,8 @@ export const runsAfter = async <View extends RunView>(
 
 /**
  * Reads the first runs of a source. When its index does not cover all conditions, a bounded number of runs is examined:
- * the page may then have fewer than `limit` runs, or none, and the list continues after the last one examined. `name` is
- * for a text that never varies.
+ * the page may then have fewer than `limit` runs, or none, and the list continues after the last one examined. `name`
+ * is the name of a prepared statement whose text never varies.
  */
 export const runsOfSource = async <Row>(
   queries: Queries,

@@ -6,7 +6,7 @@ export interface StopListener {
   readonly reason: AppError | undefined
   /** Aborted with the same reason. */
   readonly signal: AbortSignal
-  /** Calls back when the call is stopped, at once if it already is. Returns the function that unsubscribes. */
+  /** Calls back when the call is stopped, at once if it already is. Returns the function that removes the callback. */
   onStop(callback: (reason: AppError) => void): () => void
 }
 

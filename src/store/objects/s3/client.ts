@@ -112,7 +112,9 @@ export const makeS3Client = (options: S3ClientOptions): S3Client => {
     }
   }
 
-  /** Corrects what one answer says is wrong on this side; whether there was something. */
+  /**
+   * Drops expired credentials, or corrects this client's clock, as an answer demands. Returns false if it demands neither.
+   */
   const correct = ({ fault, headers }: Extract<Outcome, { fault: S3Fault }>): boolean => {
     if (isExpired(fault)) {
       credentials.forget()

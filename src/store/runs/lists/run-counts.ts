@@ -30,8 +30,8 @@ const tasks = `t as materialized (
   where $2::bigint[] is null or id = any($2))`
 
 /**
- * Counts the runs of a collection, or of some of its tasks, in one snapshot. Only runs that wait in the queue and open
- * approvals are counted one by one, each in an index; the number of running ones follows.
+ * Counts the runs of a collection, or of some of its tasks, in one snapshot. It counts only queued runs and open
+ * approvals row by row, each in an index. The number of running runs follows.
  */
 export const countRunsOf = async (
   queries: Queries,
