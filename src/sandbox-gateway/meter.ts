@@ -94,53 +94,79 @@ const countComing = (coming: Spending['coming'], usdPerToken: number): ((tokens:
   }
 }
 
-export const makeMeter = ({ budget, paid, tell }: Pick<GatewayOptions, 'budget' | 'paid' | 'tell'>): Meter => {
-  let begun = 0
+/** Collects what a gateway reports about its calls. */
+const makeUsageReport = (tell: GatewayOptions['tell']) => {
   let answered = 0
   let failed = 0
-  let reported = noTokens
-  const spending: Spending = { tokens: 0, usd: 0, coming: { tokens: 0, usd: 0 } }
+  let tokens = noTokens
   let isPriceKnown = true
   let lastFailure: Failure | undefined
-  let exceeded: GatewayUsage['exceeded']
-  let isBroken = false
   const hosts = new Set<string>()
-  const settling = new Set<Promise<void>>()
 
-  const noteEnd = ({ target, usage, failure }: MeteredCall, cost: number | null): void => {
-    if (failure === undefined) {
-      answered++
-      lastFailure = undefined
-      const { prompt_tokens, completion_tokens } = usage ?? noTokens
-      tell({ type: 'usage', model: target.model, prompt_tokens, completion_tokens, cost_usd: cost })
-      return
-    }
+  const fail = (failure: Failure | 'left'): void => {
     failed++
     if (failure !== 'left') lastFailure = failure
   }
 
+  return {
+    fail,
+    /** Adds the usage of a call. An answer that broke off before its count is reported as far as it came. */
+    addUsage({ usage, failure, estimate }: MeteredCall, cost: number | null): void {
+      const had = usage ?? (failure === undefined ? noTokens : estimate)
+      const { prompt_tokens, completion_tokens } = tokens
+      tokens = tokenUsage(prompt_tokens + had.prompt_tokens, completion_tokens + had.completion_tokens)
+      // A refused call costs nothing; an answered one costs something, known or not.
+      if (cost === null && (failure === undefined || (usage ?? estimate).total_tokens > 0)) isPriceKnown = false
+    },
+    /** Adds the end of a call, once it is paid. */
+    addEnd({ target, usage, failure }: MeteredCall, cost: number | null): void {
+      if (failure !== undefined) fail(failure)
+      else {
+        answered++
+        lastFailure = undefined
+        const { prompt_tokens, completion_tokens } = usage ?? noTokens
+        tell({ type: 'usage', model: target.model, prompt_tokens, completion_tokens, cost_usd: cost })
+      }
+    },
+    refuseHost(host: string): void {
+      if (hosts.has(host) || hosts.size >= mostHosts) return
+      hosts.add(host)
+      tell({ type: 'warning', message: `Access to the host '${host}' was refused` })
+    },
+    read: (usd: number, exceeded: GatewayUsage['exceeded']): GatewayUsage => ({
+      answered,
+      failed,
+      prompt_tokens: tokens.prompt_tokens,
+      completion_tokens: tokens.completion_tokens,
+      cost_usd: isPriceKnown ? Number(usd.toPrecision(12)) : null,
+      lastFailure,
+      exceeded,
+      refusedHosts: [...hosts],
+    }),
+  }
+}
+
+export const makeMeter = ({ budget, paid, tell }: Pick<GatewayOptions, 'budget' | 'paid' | 'tell'>): Meter => {
+  const report = makeUsageReport(tell)
+  const spending: Spending = { tokens: 0, usd: 0, coming: { tokens: 0, usd: 0 } }
+  const settling = new Set<Promise<void>>()
+  let begun = 0
+  let exceeded: GatewayUsage['exceeded']
+  let isBroken = false
+
   const settle = async (call: MeteredCall): Promise<void> => {
-    const { target, usage, estimate, failure } = call
-    const { total_tokens: tokens } = usage ?? estimate
+    const { target, usage, estimate } = call
     const costs = await costsOf(call)
-    // An answer that broke off before its count is reported as far as it came.
-    const had = usage ?? (failure === undefined ? noTokens : estimate)
-    reported = tokenUsage(
-      reported.prompt_tokens + had.prompt_tokens,
-      reported.completion_tokens + had.completion_tokens,
-    )
-    spending.tokens += tokens
+    report.addUsage(call, costs.known)
+    spending.tokens += (usage ?? estimate).total_tokens
     spending.usd += costs.estimated ?? 0
-    // A refused call costs nothing; an answered one costs something, known or not.
-    if (costs.known === null && (failure === undefined || tokens > 0)) isPriceKnown = false
     await paid({ model: `${target.provider.id}/${target.model}`, ...costs.paid })
-    noteEnd(call, costs.known)
+    report.addEnd(call, costs.known)
   }
 
   /** A cost that is not on record is not paid: no further call is sent. */
   const refuseFromNowOn = (error: unknown): never => {
-    failed++
-    lastFailure = { status: null, code: 'internal', message: `A call could not be counted: ${messageOf(error)}` }
+    report.fail({ status: null, code: 'internal', message: `A call could not be counted: ${messageOf(error)}` })
     isBroken = true
     throw error
   }
@@ -174,25 +200,9 @@ export const makeMeter = ({ budget, paid, tell }: Pick<GatewayOptions, 'budget' 
       exceeded ??= begun >= budget.calls ? 'calls' : exceededBudget(budget, spending)
       return exceeded && budgetFailure(exceeded)
     },
-    refuse(failure) {
-      failed++
-      lastFailure = failure
-    },
-    refuseHost(host) {
-      if (hosts.has(host) || hosts.size >= mostHosts) return
-      hosts.add(host)
-      tell({ type: 'warning', message: `Access to the host '${host}' was refused` })
-    },
-    usage: () => ({
-      answered,
-      failed,
-      prompt_tokens: reported.prompt_tokens,
-      completion_tokens: reported.completion_tokens,
-      cost_usd: isPriceKnown ? Number(spending.usd.toPrecision(12)) : null,
-      lastFailure,
-      exceeded,
-      refusedHosts: [...hosts],
-    }),
+    refuse: report.fail,
+    refuseHost: report.refuseHost,
+    usage: () => report.read(spending.usd, exceeded),
     async settled() {
       while (settling.size > 0) await Promise.all(settling)
     },

@@ -60,12 +60,38 @@ export const makeCollectionFeeds = (deps: FeedDeps) => {
   }
 }
 
+/** Keeps the newest events of a collection, so that a stream that begins again needs no query for them. */
+const makeRecentNews = () => {
+  let recent: RunNews[] = []
+  /** All events with higher change numbers are here. */
+  let from = 0
+  return {
+    beginAt(changed: number): void {
+      from = changed
+    },
+    add(news: RunNews[]): void {
+      recent.push(...news)
+      let characters = 0
+      const newest = recent.findLastIndex(({ data }) => {
+        characters += data.length
+        return characters > mostRecentCharacters
+      })
+      const first = Math.max(newest + 1, recent.length - mostRecent)
+      if (first === 0) return
+      from = recent[first - 1]?.changed ?? from
+      recent = recent.slice(first)
+    },
+    /** The events after a change number; undefined if some of them are no longer here. */
+    after: (changed: number): RunNews[] | undefined =>
+      changed < from ? undefined : recent.filter((change) => change.changed > changed),
+  }
+}
+
 const makeFeed = (deps: FeedDeps, collectionId: number, onEmpty: () => void): Feed => {
   const { database, pulse } = deps
   const listeners = new Set<() => void>()
   const open = new Set<string>()
-  let recent: RunNews[] = []
-  let recentFrom = 0
+  const recent = makeRecentNews()
   let settled: number | undefined
   let isOver = false
   let unfollow = () => {}
@@ -76,19 +102,6 @@ const makeFeed = (deps: FeedDeps, collectionId: number, onEmpty: () => void): Fe
       if (open.size <= mostOpen) break
       open.delete(oldest)
     }
-  }
-
-  const keep = (news: RunNews[]) => {
-    recent.push(...news)
-    let characters = 0
-    const newest = recent.findLastIndex(({ data }) => {
-      characters += data.length
-      return characters > mostRecentCharacters
-    })
-    const first = Math.max(newest + 1, recent.length - mostRecent)
-    if (first === 0) return
-    recentFrom = recent[first - 1]?.changed ?? recentFrom
-    recent = recent.slice(first)
   }
 
   const changesUntil = async (from: number, until: number): Promise<FollowedChange[]> => {
@@ -115,13 +128,13 @@ const makeFeed = (deps: FeedDeps, collectionId: number, onEmpty: () => void): Fe
     const isGone = !(await isThere(database, collectionId))
     if (settled === undefined) {
       for (const id of await openRunsOf(database, collectionId, mostOpen)) open.add(id)
-      recentFrom = until
+      recent.beginAt(until)
     } else {
       const changes = await changesUntil(settled, until)
       const removals = await removedRuns(database, { collectionId, after: settled, until })
       const news: RunNews[] = []
       for await (const one of merged(runNews(deps, changes), removals.map(removalNews))) news.push(one)
-      keep(news)
+      recent.add(news)
     }
     settled = until
     isOver = isGone
@@ -137,7 +150,7 @@ const makeFeed = (deps: FeedDeps, collectionId: number, onEmpty: () => void): Fe
     get isOver() {
       return isOver
     },
-    recent: (after) => (after < recentFrom ? undefined : recent.filter((change) => change.changed > after)),
+    recent: recent.after,
     listen(onLook) {
       if (listeners.size === 0) unfollow = pulse.follow(look)
       listeners.add(onLook)
