@@ -9,7 +9,7 @@ export interface Exchange {
   readonly incoming: IncomingMessage
   readonly outgoing: ServerResponse
   readonly method: string
-  /** Path and query as they were sent. */
+  /** Path and query of the request, exactly as the client sent them. */
   readonly target: string
   /** Identifies the request in its answer and in the log. */
   readonly requestId: string

@@ -36,7 +36,7 @@ export const workflowParameters = ({
   return takesAll ? undefined : [...names]
 }
 
-/** A warning for each given name that is no parameter of the workflow, with the probably intended one. */
+/** Warns of each given name that is not a parameter of the workflow, and suggests the probable one. */
 export const aboutParameters = (workflow: Parameterized, given: readonly string[], task: string): string[] => {
   const known = workflowParameters(workflow)
   if (known === undefined) return []

@@ -46,7 +46,7 @@ const refusalOf = (where: string, { code, message, hint }: AppError): AppError =
 
 /**
  * Refuses a run whose steps would call a model that no provider serves, as far as that is known before the first step.
- * Otherwise it would fail after earlier steps were paid for. Throws `model_unavailable` naming the step.
+ * Otherwise it would fail after earlier steps were paid for. Throws `model_unavailable` with the name of the step.
  */
 export const checkModels = (deps: ModelCheckDeps, run: NewRunOfProgram): Promise<void> =>
   checkAll(deps, run, [run.initParams], ({ name }) => `Step '${name}'`)

@@ -85,7 +85,7 @@ export interface ItemResultRow extends ItemRow {
   run: ResultRun | null
 }
 
-/** A run of an item of a dataset. */
+/** A run that was started for an item of a dataset. */
 export interface ResultRun {
   trajectory_id: string
   status: RunStatus

@@ -31,7 +31,7 @@ export interface StatedUsage {
   cost: number | undefined
 }
 
-/** The format in which an API writes answers. Everything that depends on the API is a member. */
+/** The format in which an API writes answers. Its members are the only place for what differs between the APIs. */
 export interface AnswerFormat {
   makeReader(): EventReader
   /** A quick test, true for every event that may state usage. */

@@ -8,7 +8,7 @@ export interface KeyRedactor {
   find: SecretFinder['find']
   /** Index of the ending of a text that may become a key with the next characters; its length if there is none. */
   begun(text: string): number
-  /** A fast check for every event: whether the text may contain a key, or end with the beginning of one. */
+  /** Tells quickly, for every event, whether its text may contain a key or end with the beginning of one. */
   mayBegin(text: string): boolean
 }
 

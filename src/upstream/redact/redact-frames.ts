@@ -74,8 +74,8 @@ interface Held {
 }
 
 /**
- * Removes a key that is split over several events. Events whose words may be the beginning of a key wait for the next ones;
- * all others pass at once.
+ * Removes a key that is split over several events. An event that may end with the beginning of a key waits for the
+ * following events; all others pass at once.
  */
 const makeJoin = (redactor: KeyRedactor) => {
   /** The last characters that were sent: too few to recognise a key. */

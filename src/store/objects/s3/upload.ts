@@ -47,7 +47,7 @@ const putWhole = async (client: S3Client, key: string, bytes: Uint8Array): Promi
 }
 
 const damaged = ({ where }: S3Client, key: string): AppError =>
-  new AppError('storage_unavailable', `The storage ${where} did not store ${key} whole`, { retryAfterSeconds: 5 })
+  new AppError('storage_unavailable', `The storage ${where} stored ${key} incompletely`, { retryAfterSeconds: 5 })
 
 const beginParts = async (client: S3Client, key: string): Promise<string> => {
   const answer = await client.send({ method: 'POST', key, query: { uploads: '' } })

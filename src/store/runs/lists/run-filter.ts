@@ -20,7 +20,7 @@ export interface RunFilter {
   labelsNot: readonly LabelMatch[]
   /** Leaves out runs that other runs started. */
   topLevel: boolean
-  /** The run must have one of these starters. */
+  /** The run must have been started by a starter of one of these kinds. */
   triggers: readonly RunTrigger[]
   /** The run's author must be one of these. */
   authors: readonly string[]
