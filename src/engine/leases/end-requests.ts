@@ -48,9 +48,25 @@ export const endingTrees = async (database: Queries, rootKeys: string[]): Promis
   return rows.map(({ id }) => id)
 }
 
+/** Runs that wait for a permit of their lease, or for memory, by key. */
+type WaitingRuns = Map<string, { depth: number; ask(status: RunStatus): void }>
+
+/** Groups the child runs of this process by the run at the top of their tree, which may be in another process. */
+const runsByRoot = (waiting: WaitingRuns, live: EndRequestDeps['live']): Map<string, string[]> => {
+  const trees = new Map<string, string[]>()
+  const add = (key: string, depth: number) => {
+    const root = rootKey({ key, depth })
+    const keys = trees.get(root)
+    if (keys) keys.push(key)
+    else trees.set(root, [key])
+  }
+  for (const [key, { depth }] of waiting) if (depth > 0) add(key, depth)
+  for (const [key, { depth, requested }] of live) if (depth > 0 && !requested) add(key, depth)
+  return trees
+}
+
 export const makeEndRequests = ({ urgent, urgentRequests, live, log }: EndRequestDeps): EndRequests => {
-  /** Runs that wait for a permit of their lease, or for memory, by key. */
-  const waiting = new Map<string, { depth: number; ask(status: RunStatus): void }>()
+  const waiting: WaitingRuns = new Map()
 
   const deliver = (runKey: string, status: RunStatus): void => {
     waiting.get(runKey)?.ask(status)
@@ -60,26 +76,12 @@ export const makeEndRequests = ({ urgent, urgentRequests, live, log }: EndReques
     interruptAll(run)
   }
 
-  /** Runs here by the run at the top of their tree, which may be in another process. */
-  const runsByRoot = (): Map<string, string[]> => {
-    const trees = new Map<string, string[]>()
-    const add = (key: string, depth: number) => {
-      const root = rootKey({ key, depth })
-      const keys = trees.get(root)
-      if (keys) keys.push(key)
-      else trees.set(root, [key])
-    }
-    for (const [key, { depth }] of waiting) if (depth > 0) add(key, depth)
-    for (const [key, { depth, requested }] of live) if (depth > 0 && !requested) add(key, depth)
-    return trees
-  }
-
   /**
    * Ends all runs here whose tree is to end. One row in the database says so; the sweep that marks the tree's runs
    * takes longer, and unmarked runs would start others meanwhile.
    */
   const endTrees = async (): Promise<void> => {
-    const trees = runsByRoot()
+    const trees = runsByRoot(waiting, live)
     if (trees.size === 0) return
     for (const id of await endingTrees(urgent, [...trees.keys()])) {
       for (const key of trees.get(id) ?? []) {
