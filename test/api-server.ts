@@ -11,6 +11,7 @@ import { makeAuthenticate } from '../src/api/authenticate.ts'
 import { makeCallLimit } from '../src/api/call-limit.ts'
 import { type CollectionsDeps, collectionsRoutes } from '../src/api/collections/routes.ts'
 import { connectedAccountsRoutes } from '../src/api/connected-accounts/routes.ts'
+import { croissantRoutes } from '../src/api/croissant/routes.ts'
 import { type DatasetsDeps, datasetsRoutes } from '../src/api/datasets/routes.ts'
 import { demoRoutes } from '../src/api/demo/routes.ts'
 import { entityRelationshipsRoutes } from '../src/api/entity-relationships/routes.ts'
@@ -113,6 +114,7 @@ export const routesWithoutEngine = (deps: ApiDeps): Route[] => [
   ...auditRoutes(deps),
   ...stepTemplatesRoutes(deps),
   ...trialRoutes(deps),
+  ...croissantRoutes(),
   ...datasetsRoutes(deps),
   ...itemsRoutes(deps),
   ...modelsRoutes(deps),

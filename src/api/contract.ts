@@ -6,6 +6,7 @@ import { bulkActionsContract } from './bulk-actions/contract.ts'
 import { collectionRunsContract } from './collection-runs/contract.ts'
 import { collectionsContract } from './collections/contract.ts'
 import { connectedAccountsContract } from './connected-accounts/contract.ts'
+import { croissantContract } from './croissant/contract.ts'
 import { datasetResultsContract } from './dataset-results/contract.ts'
 import { datasetsContract } from './datasets/contract.ts'
 import { demoContract } from './demo/contract.ts'
@@ -91,6 +92,7 @@ export const contract = {
   ...secretKeyContract,
   ...systemContract,
   ...trialContract,
+  ...croissantContract,
   ...datasetsContract,
   ...itemsContract,
   ...datasetResultsContract,

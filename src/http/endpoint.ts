@@ -50,6 +50,8 @@ export interface Endpoint {
   wraps: string | undefined
   /** Names of file parts that may come with the form. They are streamed to the object store before the route is called. */
   files: readonly string[]
+  /** Holds file parts in memory, up to this size, instead of storing them: for calls that only read them. */
+  heldFileBytes: number | undefined
   /** Headers beside that which say something to this call, and what. */
   headers: Readonly<Record<string, string>>
   /** May it carry an Idempotency-Key? The same key then leads to the first answer, for 24 hours. */
@@ -84,6 +86,7 @@ type Filled =
   | 'form'
   | 'wraps'
   | 'files'
+  | 'heldFileBytes'
   | 'headers'
   | 'idempotent'
   | 'views'
@@ -141,6 +144,7 @@ export const endpoint = <const D extends Definition>(definition: D): Declared<D>
     form: false,
     wraps: undefined,
     files: [],
+    heldFileBytes: undefined,
     headers: {},
     idempotent: false,
     views: {},

@@ -9,6 +9,7 @@ import { closed, type Exchange, onGone } from './exchange.ts'
 import { idempotencyScope } from './idempotency.ts'
 import type { AnyCall, Call, ReadScopedBody, Route, ScopedBody } from './implement.ts'
 import { readForm } from './input/form.ts'
+import { readHeldForm } from './input/held-form.ts'
 import { type CallMemory, memoryOwner, type Room } from './input/memory.ts'
 import type { FormLimits, ReceivedFile } from './input/multipart.ts'
 import { checkBody, readJsonBody } from './input/parse.ts'
@@ -78,7 +79,12 @@ const readBody = async (
 ): Promise<ReadBody> => {
   if (!endpoint.body) return noBody
   if (endpoint.form) {
-    const { fields, ...rest } = await readForm(incoming, incoming.headers, parts, limits, options.files, room)
+    const { heldFileBytes } = endpoint
+    const form =
+      heldFileBytes === undefined
+        ? await readForm(incoming, incoming.headers, parts, limits, options.files, room)
+        : await readHeldForm(incoming, parts, { ...limits, maxFileBytes: heldFileBytes }, room)
+    const { fields, ...rest } = form
     return { input: fields, ...rest }
   }
   const { text, value } = await readJsonBody(incoming, incoming.headers, options.settings.maxBodyBytes, room)
@@ -145,7 +151,8 @@ const carryOut = async (
     return asReply(answer)
   } finally {
     if (endpoint.audited) admissions.doubt()
-    if (!kept) await options.files?.remove(files.map((file) => file.object)).catch(() => {})
+    if (!kept && endpoint.heldFileBytes === undefined)
+      await options.files?.remove(files.map((file) => file.object)).catch(() => {})
   }
 }
 

@@ -81,6 +81,7 @@ export const importRules: ImportRule[] = [
       'model/',
     ],
   },
+  { of: 'croissant/', may: ['croissant/', 'lib/', 'model/'], packages: [] },
   { of: 'demo/', may: ['demo/', 'engine/engine.ts', 'store/', 'database/', 'lib/', 'model/'] },
   // The browser loads contracts: nothing of the server may come with them.
   { of: 'api/*/contract.ts', may: ['model/', 'http/endpoint.ts'], packages: ['zod'] },
@@ -97,6 +98,8 @@ export const importRules: ImportRule[] = [
       'runbooks/format/templates.ts',
       'providers/provider.ts',
       'activities/activity.ts',
+      'croissant/export.ts',
+      'croissant/report.ts',
       'http/',
       'lib/',
       'model/',

@@ -147,6 +147,10 @@ export const operations: Record<string, Operation> = {
   getDemoStatus: open('/api/demo/status/some-run', 404),
   getDemoReport: open('/api/demo/report/some-run', 404),
   signUpByEmail: open('/api/onboarding/email-signup', 404),
+  validateCroissant: {
+    needs: 'none',
+    ask: () => ({ path: '/api/v1/datasets/mlcroissant-validation', form: { file } }),
+  },
   searchDatasets: { needs: 'optional', ask: () => ({ path: '/api/v1/datasets/search?q=job' }) },
 
   whoAmI: read(() => '/api/v1/auth/whoami'),

@@ -23,6 +23,8 @@ export interface ReceivedFile {
   content_type: string
   size: number
   sha256: string
+  /** The content, where the endpoint holds its files in memory. */
+  bytes?: Uint8Array
 }
 
 /** Stores file parts; the object store implements it. `put` must clean up when the stream fails. */

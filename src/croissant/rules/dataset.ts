@@ -1,0 +1,129 @@
+import type { LinkedNode } from '../json-ld/linked-graph.ts'
+import { type Check, firstText, labelOf, reportError, reportWarning, type Subject } from './check.ts'
+import { readFileObject, readFileSet } from './distribution.ts'
+import { checkName, idOf, subjectIn } from './field.ts'
+import { isIsoDate } from './iso-date.ts'
+import type { DatasetModel, FileModel } from './model.ts'
+import { type PropertyRule, readProperty, targetOf } from './property.ts'
+import { readRecordSet } from './record-set.ts'
+
+const responsibleAi = [
+  ['annotationsPerItem', 'dataCollection', 'dataCollectionMissingData', 'dataCollectionRawData'],
+  ['dataImputationProtocol', 'dataManipulationProtocol', 'dataSocialImpact', 'dataReleaseMaintenancePlan'],
+].flat()
+const responsibleAiLists = [
+  ['annotatorDemographics', 'dataAnnotationAnalysis', 'dataAnnotationPlatform', 'dataAnnotationProtocol'],
+  ['dataBiases', 'dataCollectionType', 'dataLimitations', 'dataPreprocessingProtocol', 'dataUseCases'],
+  ['machineAnnotationTools', 'personalSensitiveInformation'],
+].flat()
+
+/** Properties of a dataset that need nothing but a type. */
+const plainRules = ({ vocabulary: { cr, sc, version } }: Check): PropertyRule[] => [
+  version === '0.8'
+    ? { iri: sc('citation'), key: 'citation', literals: ['Text'] }
+    : { iri: cr('citeAs'), key: 'citeAs', literals: ['Text'] },
+  { iri: sc('url'), key: 'url', literals: ['URL'] },
+  { iri: sc('version'), key: 'version', literals: ['Integer', 'Number', 'Text'] },
+  { iri: sc('keywords'), key: 'keywords', literals: ['Text', 'URL'], many: true },
+  { iri: sc('sameAs'), key: 'sameAs', literals: ['URL'], many: true },
+  { iri: sc('inLanguage'), key: 'inLanguage', literals: ['Language', 'Text'], many: true },
+  ...responsibleAi.map((key) => ({ iri: cr(`RAI/${key}`), key: `rai:${key}`, literals: ['Text'] })),
+  ...responsibleAiLists.map((key) => ({ iri: cr(`RAI/${key}`), key: `rai:${key}`, literals: ['Text'], many: true })),
+]
+
+/** Reads a dataset with everything in it, and checks each node on its own. */
+export const readDataset = (check: Check, subject: Subject): DatasetModel => {
+  checkType(check, subject)
+  checkName(check, subject)
+  for (const rule of plainRules(check)) readProperty(check, subject, rule)
+  for (const key of ['dateCreated', 'dateModified', 'datePublished']) checkDate(check, subject, key)
+  for (const key of ['license', 'sdLicense']) checkWork(check, subject, key)
+  for (const key of ['creator', 'publisher']) checkPeople(check, subject, key)
+  adviseVersion(check, subject)
+  const files = readFiles(check, subject)
+  return { ...subject, id: idOf(check, subject.node), files, recordSets: readRecordSets(check, subject) }
+}
+
+const checkType = (check: Check, subject: Subject): void => {
+  const [type] = subject.node.types
+  const expected = check.vocabulary.sc('Dataset')
+  if (type === expected) return
+  reportError(check, subject, {
+    rule: 'node-type',
+    pointer: subject.node.typePointer,
+    message: `"${labelOf(check, subject.node)}" should have an attribute "@type": "${expected}". Got ${type} instead.`,
+    fix: 'Put "sc:Dataset" first in the list of types.',
+  })
+}
+
+const checkDate = (check: Check, subject: Subject, key: string): void => {
+  const rule = { iri: check.vocabulary.sc(key), key, literals: ['Date', 'DateTime'] }
+  const [value] = readProperty(check, subject, rule)
+  if (value?.kind !== 'literal' || typeof value.value !== 'string' || isIsoDate(value.value)) return
+  reportError(check, subject, {
+    rule: 'date',
+    pointer: value.pointer,
+    message: `Dates or DateTimes should follow the [ISO 8601 format](https://en.wikipedia.org/wiki/ISO_8601). Got ${value.value}`,
+    fix: `Write "${key}" as in 2024-05-31 or 2024-05-31T12:00:00Z.`,
+  })
+}
+
+const checkDescribed = (check: Check, subject: Subject, node: LinkedNode, type: string): void => {
+  const described = subjectIn(check, subject.path, type, node)
+  for (const key of ['name', 'description', 'email', 'url']) {
+    if (type === 'CreativeWork' && key === 'email') continue
+    readProperty(check, described, { iri: check.vocabulary.sc(key), key, literals: ['Text'], many: key !== 'url' })
+  }
+}
+
+const checkWork = (check: Check, subject: Subject, key: string): void => {
+  const { sc } = check.vocabulary
+  const rule = { iri: sc(key), key, literals: ['Text', 'URL'], nodes: [sc('CreativeWork')], many: true }
+  for (const value of readProperty(check, subject, rule)) {
+    const node = targetOf(check, value)
+    if (node) checkDescribed(check, subject, node, 'CreativeWork')
+  }
+}
+
+const checkPeople = (check: Check, subject: Subject, key: string): void => {
+  const { sc } = check.vocabulary
+  const rule = { iri: sc(key), key, nodes: [sc('Organization'), sc('Person')], many: true }
+  for (const value of readProperty(check, subject, rule)) {
+    const node = targetOf(check, value)
+    if (node) checkDescribed(check, subject, node, node.types[0] === sc('Person') ? 'Person' : 'Organization')
+  }
+}
+
+const semanticVersion = /^\d+(\.\d+(\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?)?)?$/
+
+const adviseVersion = (check: Check, subject: Subject): void => {
+  const version = firstText(subject.node, check.vocabulary.sc('version'))
+  if (version === '' || semanticVersion.test(version)) return
+  reportWarning(check, subject, {
+    rule: 'version',
+    pointer: subject.node.properties.get(check.vocabulary.sc('version'))?.[0]?.pointer,
+    message: `Version doesn't follow MAJOR.MINOR.PATCH: ${version}. For more information refer to: https://semver.org/spec/v2.0.0.html`,
+    fix: 'Write the version as three numbers, such as "1.0.0".',
+  })
+}
+
+const readFiles = (check: Check, subject: Subject): FileModel[] => {
+  const { sc, moved } = check.vocabulary
+  const [fileObject, fileSet] = [moved('FileObject'), moved('FileSet')]
+  const rule = { iri: sc('distribution'), key: 'distribution', nodes: [fileObject, fileSet], many: true }
+  return readProperty(check, subject, rule).flatMap((value): FileModel[] => {
+    const node = targetOf(check, value)
+    if (!node) return []
+    if (node.types[0] === fileObject) return [readFileObject(check, subjectIn(check, subject.path, 'FileObject', node))]
+    return [readFileSet(check, subjectIn(check, subject.path, 'FileSet', node))]
+  })
+}
+
+const readRecordSets = (check: Check, subject: Subject) => {
+  const { cr } = check.vocabulary
+  const rule = { iri: cr('recordSet'), key: 'recordSet', nodes: [cr('RecordSet')], many: true }
+  return readProperty(check, subject, rule).flatMap((value) => {
+    const node = targetOf(check, value)
+    return node ? [readRecordSet(check, subjectIn(check, subject.path, 'RecordSet', node))] : []
+  })
+}

@@ -1,0 +1,40 @@
+import { createHash } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
+import { type ReceivedForm, readForm } from './form.ts'
+import type { Room } from './memory.ts'
+import type { FileSink, FormLimits, PartNames } from './multipart.ts'
+
+/** A file is held as bytes, as text and as its parsed value. */
+const copiesOfFile = 3
+
+/** A sink that holds files in memory under invented ids. */
+const memorySink = (held: Map<string, Uint8Array>): FileSink => ({
+  put: async (stream: Readable) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk)
+    const bytes = Buffer.concat(chunks)
+    const id = `held-${held.size}`
+    held.set(id, bytes)
+    return { id, size: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') }
+  },
+  remove: async (ids) => {
+    for (const id of ids) held.delete(id)
+  },
+})
+
+/** Reads a form whose one file stays in memory and is stored nowhere. The parser ends files above the limit. */
+export const readHeldForm = async (
+  body: IncomingMessage,
+  names: PartNames,
+  limits: FormLimits,
+  room: Room,
+): Promise<ReceivedForm> => {
+  const held = new Map<string, Uint8Array>()
+  const declared = Number(body.headers['content-length'])
+  const bytes = declared >= 0 ? Math.min(declared, limits.maxFileBytes) : limits.maxFileBytes
+  await room(copiesOfFile * bytes)
+  const form = await readForm(body, body.headers, names, { ...limits, maxFiles: 1 }, memorySink(held), room)
+  const files = form.files.map((file) => ({ ...file, bytes: held.get(file.object) ?? new Uint8Array() }))
+  return { ...form, files }
+}
