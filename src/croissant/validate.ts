@@ -2,7 +2,7 @@ import type { JsonObject } from '../lib/json/json-object.ts'
 import { type CroissantFinding, collectFindings } from './finding.ts'
 import { expandDocument } from './json-ld/expand.ts'
 import type { LinkedGraph, LinkedNode } from './json-ld/linked-graph.ts'
-import type { Check } from './rules/check.ts'
+import type { CroissantCheck } from './rules/check.ts'
 import { checkCycles } from './rules/cycles.ts'
 import { checkDataTypes } from './rules/data-type.ts'
 import { readDataset } from './rules/dataset.ts'
@@ -45,7 +45,7 @@ export const validateCroissant = (document: JsonObject): CroissantFinding[] => {
   return sorted()
 }
 
-const checkNodes = (check: Check, node: LinkedNode): void => {
+const checkNodes = (check: CroissantCheck, node: LinkedNode): void => {
   checkWalk(check, node)
   const name = node.properties.get(check.vocabulary.sc('name'))?.[0]
   const dataset = readDataset(check, { node, path: `Metadata(${name?.kind === 'literal' ? name.value : ''})` })

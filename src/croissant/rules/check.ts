@@ -4,7 +4,7 @@ import type { LinkedGraph, LinkedNode } from '../json-ld/linked-graph.ts'
 import type { Vocabulary } from '../vocabulary.ts'
 
 /** What every rule needs: the document as nodes, the terms of its version, and where findings go. */
-export interface Check {
+export interface CroissantCheck {
   graph: LinkedGraph
   vocabulary: Vocabulary
   report: ReportFinding
@@ -20,24 +20,29 @@ export interface Subject {
 }
 
 /** The id of a node as its author wrote it; undefined for a node without one. */
-export const authorId = (check: Check, id: string): string | undefined =>
+export const authorId = (check: CroissantCheck, id: string): string | undefined =>
   id.startsWith('_:') ? undefined : shortId(check.graph.base, id)
 
 /** What a message calls a node: its id, else its place. */
-export const labelOf = (check: Check, node: LinkedNode): string => authorId(check, node.id) ?? `#${node.pointer}`
+export const nodeLabel = (check: CroissantCheck, node: LinkedNode): string =>
+  authorId(check, node.id) ?? `#${node.pointer}`
 
 /** A finding without its node. Without a pointer, it is about the whole node. */
 type Fault = Pick<CroissantFinding, 'rule' | 'message' | 'fix'> & { pointer?: string | undefined }
 
-const report = (check: Check, { node, path }: Subject, severity: CroissantFinding['severity'], fault: Fault): void =>
-  check.report({ ...fault, severity, node: path, pointer: fault.pointer ?? node.pointer })
+const report = (
+  check: CroissantCheck,
+  { node, path }: Subject,
+  severity: CroissantFinding['severity'],
+  fault: Fault,
+): void => check.report({ ...fault, severity, node: path, pointer: fault.pointer ?? node.pointer })
 
 /** Reports an error of a node. */
-export const reportError = (check: Check, subject: Subject, fault: Fault): void =>
+export const addError = (check: CroissantCheck, subject: Subject, fault: Fault): void =>
   report(check, subject, 'error', fault)
 
 /** Reports advice about a node. */
-export const reportWarning = (check: Check, subject: Subject, fault: Fault): void =>
+export const addWarning = (check: CroissantCheck, subject: Subject, fault: Fault): void =>
   report(check, subject, 'warning', fault)
 
 /** The text of the first value of a property, if it is one. */

@@ -1,5 +1,5 @@
-import { type Check, reportError } from './check.ts'
-import { type Linked, originsOf } from './links.ts'
+import { addError, type CroissantCheck } from './check.ts'
+import { type Linked, recordOrigins } from './links.ts'
 import type { DatasetModel } from './model.ts'
 
 /** Which nodes need which others first: contained files, fields of record sets, and record sets of origins. */
@@ -7,7 +7,7 @@ const edgesOf = (dataset: DatasetModel, index: ReadonlyMap<string, Linked>): [fr
   [
     ...dataset.files.flatMap(({ id, containedIn }) => containedIn.map((one): [string, string] => [one.id, id])),
     ...dataset.recordSets.flatMap(({ id, fields }) => fields.map((field): [string, string] => [id, field.id])),
-    ...dataset.recordSets.flatMap((one) => originsOf(one).map((origin): [string, string] => [origin.id, one.id])),
+    ...dataset.recordSets.flatMap((one) => recordOrigins(one).map((origin): [string, string] => [origin.id, one.id])),
   ].filter(([from]) => index.has(from))
 
 /** Takes away nodes that no other of them leads to, until each is in a circle or behind one. */
@@ -34,16 +34,16 @@ const withoutStarts = (ids: ReadonlySet<string>, edges: readonly [from: string, 
 }
 
 /** Reports nodes that, over references, need themselves first. */
-export const checkCycles = (check: Check, dataset: DatasetModel, index: ReadonlyMap<string, Linked>): void => {
+export const checkCycles = (check: CroissantCheck, dataset: DatasetModel, index: ReadonlyMap<string, Linked>): void => {
   const edges = edgesOf(dataset, index)
   const behind = withoutStarts(new Set(index.keys()), edges)
   const reversed = edges.map(([from, to]): [string, string] => [to, from])
   for (const id of withoutStarts(behind, reversed)) reportCycle(check, index.get(id))
 }
 
-const reportCycle = (check: Check, node: Linked | undefined): void => {
+const reportCycle = (check: CroissantCheck, node: Linked | undefined): void => {
   if (!node || node.kind === 'field') return
-  reportError(check, node.subject, {
+  addError(check, node.subject, {
     rule: 'cycle',
     message: `"${node.id}" refers to itself over "containedIn", "source" or "references"`,
     fix: 'Break the circle: a file is contained in another one, and a field takes its values from another record set.',

@@ -1,5 +1,5 @@
 import { readableTypes } from '../vocabulary.ts'
-import { type Check, reportError } from './check.ts'
+import { addError, type CroissantCheck } from './check.ts'
 import type { Linked } from './links.ts'
 import type { FieldModel } from './model.ts'
 
@@ -16,13 +16,17 @@ const hasReadableType = (field: FieldModel, index: ReadonlyMap<string, Linked>):
 }
 
 /** Reports fields without a data type. Fields with sub-fields need none. */
-export const checkDataTypes = (check: Check, nodes: readonly Linked[], index: ReadonlyMap<string, Linked>): void => {
+export const checkDataTypes = (
+  check: CroissantCheck,
+  nodes: readonly Linked[],
+  index: ReadonlyMap<string, Linked>,
+): void => {
   for (const node of nodes) {
     if (node.kind !== 'field' || hasReadableType(node.field, index)) continue
     const property = check.vocabulary.cr('dataType')
     const { types } = node.field
     const isPlainText = types.some((type) => /^(sc|cr):/.test(type))
-    reportError(check, node.subject, {
+    addError(check, node.subject, {
       rule: 'data-type',
       pointer: isPlainText ? '/@context/dataType' : node.field.node.properties.get(property)?.[0]?.pointer,
       message: `The field does not specify a valid ${property}, neither does any of its predecessor. Got: [${types.join(', ')}]`,

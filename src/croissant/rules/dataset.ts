@@ -1,5 +1,5 @@
 import type { LinkedNode } from '../json-ld/linked-graph.ts'
-import { type Check, firstText, labelOf, reportError, reportWarning, type Subject } from './check.ts'
+import { addError, addWarning, type CroissantCheck, firstText, nodeLabel, type Subject } from './check.ts'
 import { readFileObject, readFileSet } from './distribution.ts'
 import { checkName, idOf, subjectIn } from './field.ts'
 import { isIsoDate } from './iso-date.ts'
@@ -18,7 +18,7 @@ const responsibleAiLists = [
 ].flat()
 
 /** Properties of a dataset that need nothing but a type. */
-const plainRules = ({ vocabulary: { cr, sc, version } }: Check): PropertyRule[] => [
+const plainRules = ({ vocabulary: { cr, sc, version } }: CroissantCheck): PropertyRule[] => [
   version === '0.8'
     ? { iri: sc('citation'), key: 'citation', literals: ['Text'] }
     : { iri: cr('citeAs'), key: 'citeAs', literals: ['Text'] },
@@ -32,7 +32,7 @@ const plainRules = ({ vocabulary: { cr, sc, version } }: Check): PropertyRule[] 
 ]
 
 /** Reads a dataset with everything in it, and checks each node on its own. */
-export const readDataset = (check: Check, subject: Subject): DatasetModel => {
+export const readDataset = (check: CroissantCheck, subject: Subject): DatasetModel => {
   checkType(check, subject)
   checkName(check, subject)
   for (const rule of plainRules(check)) readProperty(check, subject, rule)
@@ -44,23 +44,23 @@ export const readDataset = (check: Check, subject: Subject): DatasetModel => {
   return { ...subject, id: idOf(check, subject.node), files, recordSets: readRecordSets(check, subject) }
 }
 
-const checkType = (check: Check, subject: Subject): void => {
+const checkType = (check: CroissantCheck, subject: Subject): void => {
   const [type] = subject.node.types
   const expected = check.vocabulary.sc('Dataset')
   if (type === expected) return
-  reportError(check, subject, {
+  addError(check, subject, {
     rule: 'node-type',
     pointer: subject.node.typePointer,
-    message: `"${labelOf(check, subject.node)}" should have an attribute "@type": "${expected}". Got ${type} instead.`,
+    message: `"${nodeLabel(check, subject.node)}" should have an attribute "@type": "${expected}". Got ${type} instead.`,
     fix: 'Put "sc:Dataset" first in the list of types.',
   })
 }
 
-const checkDate = (check: Check, subject: Subject, key: string): void => {
+const checkDate = (check: CroissantCheck, subject: Subject, key: string): void => {
   const rule = { iri: check.vocabulary.sc(key), key, literals: ['Date', 'DateTime'] }
   const [value] = readProperty(check, subject, rule)
   if (value?.kind !== 'literal' || typeof value.value !== 'string' || isIsoDate(value.value)) return
-  reportError(check, subject, {
+  addError(check, subject, {
     rule: 'date',
     pointer: value.pointer,
     message: `Dates or DateTimes should follow the [ISO 8601 format](https://en.wikipedia.org/wiki/ISO_8601). Got ${value.value}`,
@@ -68,7 +68,7 @@ const checkDate = (check: Check, subject: Subject, key: string): void => {
   })
 }
 
-const checkDescribed = (check: Check, subject: Subject, node: LinkedNode, type: string): void => {
+const checkDescribed = (check: CroissantCheck, subject: Subject, node: LinkedNode, type: string): void => {
   const described = subjectIn(check, subject.path, type, node)
   for (const key of ['name', 'description', 'email', 'url']) {
     if (type === 'CreativeWork' && key === 'email') continue
@@ -76,7 +76,7 @@ const checkDescribed = (check: Check, subject: Subject, node: LinkedNode, type: 
   }
 }
 
-const checkWork = (check: Check, subject: Subject, key: string): void => {
+const checkWork = (check: CroissantCheck, subject: Subject, key: string): void => {
   const { sc } = check.vocabulary
   const rule = { iri: sc(key), key, literals: ['Text', 'URL'], nodes: [sc('CreativeWork')], many: true }
   for (const value of readProperty(check, subject, rule)) {
@@ -85,7 +85,7 @@ const checkWork = (check: Check, subject: Subject, key: string): void => {
   }
 }
 
-const checkPeople = (check: Check, subject: Subject, key: string): void => {
+const checkPeople = (check: CroissantCheck, subject: Subject, key: string): void => {
   const { sc } = check.vocabulary
   const rule = { iri: sc(key), key, nodes: [sc('Organization'), sc('Person')], many: true }
   for (const value of readProperty(check, subject, rule)) {
@@ -96,10 +96,10 @@ const checkPeople = (check: Check, subject: Subject, key: string): void => {
 
 const semanticVersion = /^\d+(\.\d+(\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?)?)?$/
 
-const adviseVersion = (check: Check, subject: Subject): void => {
+const adviseVersion = (check: CroissantCheck, subject: Subject): void => {
   const version = firstText(subject.node, check.vocabulary.sc('version'))
   if (version === '' || semanticVersion.test(version)) return
-  reportWarning(check, subject, {
+  addWarning(check, subject, {
     rule: 'version',
     pointer: subject.node.properties.get(check.vocabulary.sc('version'))?.[0]?.pointer,
     message: `Version doesn't follow MAJOR.MINOR.PATCH: ${version}. For more information refer to: https://semver.org/spec/v2.0.0.html`,
@@ -107,7 +107,7 @@ const adviseVersion = (check: Check, subject: Subject): void => {
   })
 }
 
-const readFiles = (check: Check, subject: Subject): FileModel[] => {
+const readFiles = (check: CroissantCheck, subject: Subject): FileModel[] => {
   const { sc, moved } = check.vocabulary
   const [fileObject, fileSet] = [moved('FileObject'), moved('FileSet')]
   const rule = { iri: sc('distribution'), key: 'distribution', nodes: [fileObject, fileSet], many: true }
@@ -119,7 +119,7 @@ const readFiles = (check: Check, subject: Subject): FileModel[] => {
   })
 }
 
-const readRecordSets = (check: Check, subject: Subject) => {
+const readRecordSets = (check: CroissantCheck, subject: Subject) => {
   const { cr } = check.vocabulary
   const rule = { iri: cr('recordSet'), key: 'recordSet', nodes: [cr('RecordSet')], many: true }
   return readProperty(check, subject, rule).flatMap((value) => {

@@ -1,4 +1,4 @@
-import { type Check, reportError, type Subject } from './check.ts'
+import { addError, type CroissantCheck, type Subject } from './check.ts'
 import { checkName, idOf } from './field.ts'
 import type { FileModel } from './model.ts'
 import { type PropertyRule, readProperty } from './property.ts'
@@ -6,10 +6,10 @@ import { referencesUnder } from './references.ts'
 import { readSource } from './source.ts'
 
 /** Whether a property has a first value that is accepted and is not empty. */
-const requireText = (check: Check, subject: Subject, rule: PropertyRule, fix: string): void => {
+const requireText = (check: CroissantCheck, subject: Subject, rule: PropertyRule, fix: string): void => {
   const [value, second] = readProperty(check, subject, rule)
   if (value?.kind === 'literal' && (value.value !== '' || second)) return
-  reportError(check, subject, {
+  addError(check, subject, {
     rule: 'required',
     pointer: subject.node.properties.get(rule.iri)?.[0]?.pointer,
     message: `Property "${rule.iri}" is mandatory, but does not exist.`,
@@ -20,7 +20,7 @@ const requireText = (check: Check, subject: Subject, rule: PropertyRule, fix: st
 const encodingFix = 'Add "encodingFormat", the media type of the file, such as "text/csv".'
 
 /** Reads a file object: a file that can be downloaded, or that is in another one. */
-export const readFileObject = (check: Check, subject: Subject): FileModel => {
+export const readFileObject = (check: CroissantCheck, subject: Subject): FileModel => {
   const { cr, sc, moved } = check.vocabulary
   checkName(check, subject)
   const containedIn = referencesUnder(check, subject, sc('containedIn'))
@@ -39,15 +39,15 @@ export const readFileObject = (check: Check, subject: Subject): FileModel => {
   return { ...subject, id: idOf(check, subject.node), containedIn }
 }
 
-const reportNoChecksum = (check: Check, subject: Subject): void =>
-  reportError(check, subject, {
+const reportNoChecksum = (check: CroissantCheck, subject: Subject): void =>
+  addError(check, subject, {
     rule: 'checksum',
     message: "At least one of these properties should be defined: ['md5', 'sha256'].",
     fix: 'Add "sha256" with the hash of the file, or "isLiveDataset": true to a dataset whose files change.',
   })
 
 /** Reads a file set: files of one kind in an archive or a folder. */
-export const readFileSet = (check: Check, subject: Subject): FileModel => {
+export const readFileSet = (check: CroissantCheck, subject: Subject): FileModel => {
   const { cr, sc } = check.vocabulary
   checkName(check, subject)
   requireText(

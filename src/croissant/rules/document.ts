@@ -4,7 +4,7 @@ import type { ReportFinding } from '../finding.ts'
 import type { LinkedNode } from '../json-ld/linked-graph.ts'
 import { isLanguageTag } from '../json-ld/literal.ts'
 import { walkReferences } from '../json-ld/reader-walk.ts'
-import { type Check, labelOf, reportError } from './check.ts'
+import { addError, type CroissantCheck, nodeLabel } from './check.ts'
 
 const maxDepth = 100
 
@@ -108,7 +108,7 @@ const walkFaults = {
 }
 
 /** Reports what stops readers that follow all references, such as the reference implementation. */
-export const checkWalk = (check: Check, dataset: LinkedNode): void => {
+export const checkWalk = (check: CroissantCheck, dataset: LinkedNode): void => {
   const { cr, sc } = check.vocabulary
   const listed = new Set([
     `${cr('field')} ${cr('RecordSet')}`,
@@ -118,7 +118,7 @@ export const checkWalk = (check: Check, dataset: LinkedNode): void => {
   ])
   const problems = walkReferences(check.graph, dataset, (property, type) => listed.has(`${property} ${type ?? ''}`))
   for (const { kind, node, property, pointer } of problems) {
-    const subject = { node, path: labelOf(check, node) }
-    reportError(check, subject, { ...walkFaults[kind](labelOf(check, node), property), pointer })
+    const subject = { node, path: nodeLabel(check, node) }
+    addError(check, subject, { ...walkFaults[kind](nodeLabel(check, node), property), pointer })
   }
 }

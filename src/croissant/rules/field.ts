@@ -1,5 +1,5 @@
 import type { LinkedNode, LinkedValue } from '../json-ld/linked-graph.ts'
-import { authorId, type Check, firstText, labelOf, reportError, type Subject } from './check.ts'
+import { addError, authorId, type CroissantCheck, firstText, nodeLabel, type Subject } from './check.ts'
 import type { FieldModel } from './model.ts'
 import { type PropertyRule, readProperty, targetOf } from './property.ts'
 import { readSource } from './source.ts'
@@ -7,20 +7,20 @@ import { readSource } from './source.ts'
 const maxSubFields = 20
 
 /** The id of a node: what its author wrote, else that of its blank node. In 0.8 it is a path of names. */
-export const idOf = (check: Check, node: LinkedNode, parent?: { id: string }): string => {
+export const idOf = (check: CroissantCheck, node: LinkedNode, parent?: { id: string }): string => {
   if (check.vocabulary.version !== '0.8') return authorId(check, node.id) ?? node.id
   const name = firstText(node, check.vocabulary.sc('name'))
   return parent ? `${parent.id}/${name}` : name
 }
 
 /** The path of a node below another, with the name or the id of the node. */
-export const subjectIn = (check: Check, outer: string, type: string, node: LinkedNode): Subject => ({
+export const subjectIn = (check: CroissantCheck, outer: string, type: string, node: LinkedNode): Subject => ({
   node,
   path: `${outer} > ${type}(${firstText(node, check.vocabulary.sc('name')) || (authorId(check, node.id) ?? '')})`,
 })
 
 /** Checks that a name is there, which 0.8 needs as an id. */
-export const checkName = (check: Check, subject: Subject): void => {
+export const checkName = (check: CroissantCheck, subject: Subject): void => {
   const { sc, version } = check.vocabulary
   const rule: PropertyRule = { iri: sc('name'), key: 'name', literals: ['Text'], many: version === '1.1' }
   readProperty(check, subject, rule)
@@ -33,7 +33,7 @@ export const checkName = (check: Check, subject: Subject): void => {
   if (version !== '0.8') return
   const name = firstText(subject.node, sc('name'))
   if (/^[a-zA-Z0-9\-_.]{1,255}$/.test(name)) return
-  reportError(check, subject, {
+  addError(check, subject, {
     rule: 'name',
     message: name
       ? `The name "${name}" contains forbidden characters.`
@@ -44,7 +44,7 @@ export const checkName = (check: Check, subject: Subject): void => {
 
 /** Reads a field and those in it. */
 export const readField = (
-  check: Check,
+  check: CroissantCheck,
   subject: Subject,
   parent: { id: string },
   outer: readonly LinkedNode[] = [],
@@ -68,7 +68,7 @@ export const readField = (
   }
 }
 
-const fieldRules = (check: Check): PropertyRule[] => {
+const fieldRules = (check: CroissantCheck): PropertyRule[] => {
   const { cr } = check.vocabulary
   return [
     { iri: cr('arrayShape'), key: 'arrayShape', literals: ['Text'] },
@@ -83,7 +83,7 @@ const typeOfValue = (value: LinkedValue): string[] => {
   return value.kind === 'literal' && typeof value.value === 'string' ? [value.value] : []
 }
 
-const readParentField = (check: Check, subject: Subject): void => {
+const readParentField = (check: CroissantCheck, subject: Subject): void => {
   const rule = { iri: check.vocabulary.cr('parentField'), key: 'parentField', nodes: [null] }
   for (const value of readProperty(check, subject, rule)) {
     const node = targetOf(check, value)
@@ -93,7 +93,12 @@ const readParentField = (check: Check, subject: Subject): void => {
   }
 }
 
-const readSubFields = (check: Check, subject: Subject, id: string, outer: readonly LinkedNode[]): FieldModel[] => {
+const readSubFields = (
+  check: CroissantCheck,
+  subject: Subject,
+  id: string,
+  outer: readonly LinkedNode[],
+): FieldModel[] => {
   const { cr } = check.vocabulary
   const rule = { iri: cr('subField'), key: 'subField', nodes: [cr('Field')], many: true }
   const inside = [...outer, subject.node]
@@ -103,25 +108,25 @@ const readSubFields = (check: Check, subject: Subject, id: string, outer: readon
     if (!inside.includes(node) && inside.length <= maxSubFields) {
       return [readField(check, subjectIn(check, subject.path, 'Field', node), { id }, inside)]
     }
-    reportError(check, subject, {
+    addError(check, subject, {
       rule: 'sub-field-cycle',
       pointer: value.pointer,
-      message: `"${labelOf(check, node)}" is nested in itself, or in more than ${maxSubFields} fields`,
+      message: `"${nodeLabel(check, node)}" is nested in itself, or in more than ${maxSubFields} fields`,
       fix: 'Give the nested field an id of its own.',
     })
     return []
   })
 }
 
-const checkArrayShape = (check: Check, subject: Subject): void => {
+const checkArrayShape = (check: CroissantCheck, subject: Subject): void => {
   const { cr } = check.vocabulary
   const shape = firstText(subject.node, cr('arrayShape'))
   if (shape === '') return
   const pointer = subject.node.properties.get(cr('arrayShape'))?.[0]?.pointer
   const [isArray] = subject.node.properties.get(cr('isArray')) ?? []
-  const label = labelOf(check, subject.node)
+  const label = nodeLabel(check, subject.node)
   if (isArray?.kind !== 'literal' || isArray.value !== true) {
-    reportError(check, subject, {
+    addError(check, subject, {
       rule: 'array-shape',
       pointer,
       message: `Field ${label} defines \`array_shape\`, but \`is_array\` is False.`,
@@ -129,7 +134,7 @@ const checkArrayShape = (check: Check, subject: Subject): void => {
     })
   }
   if (!shape.split(',').every((one) => /^\s*[+-]?\d+(_\d+)*\s*$/.test(one))) {
-    reportError(check, subject, {
+    addError(check, subject, {
       rule: 'array-shape',
       pointer,
       message: `Field ${label}'s attribute array_shape \`${shape}\` cannot be parsed as a tuple of comma-separated values.`,

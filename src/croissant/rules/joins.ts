@@ -1,4 +1,4 @@
-import { type Check, reportError } from './check.ts'
+import { addError, type CroissantCheck } from './check.ts'
 import type { Linked } from './links.ts'
 import type { DatasetModel, RecordSetModel, Reference } from './model.ts'
 
@@ -11,11 +11,11 @@ const holderOf = (index: ReadonlyMap<string, Linked>, origin: Reference | undefi
 }
 
 /** Reports record sets that take values from two places and do not say how their rows belong together. */
-export const checkJoins = (check: Check, dataset: DatasetModel, index: ReadonlyMap<string, Linked>): void => {
+export const checkJoins = (check: CroissantCheck, dataset: DatasetModel, index: ReadonlyMap<string, Linked>): void => {
   for (const recordSet of dataset.recordSets) checkJoinsOf(check, recordSet, index)
 }
 
-const checkJoinsOf = (check: Check, recordSet: RecordSetModel, index: ReadonlyMap<string, Linked>): void => {
+const checkJoinsOf = (check: CroissantCheck, recordSet: RecordSetModel, index: ReadonlyMap<string, Linked>): void => {
   const holders = new Set<string>()
   const joined = new Set<string>()
   for (const { source, references } of recordSet.fields) {
@@ -30,7 +30,7 @@ const checkJoinsOf = (check: Check, recordSet: RecordSetModel, index: ReadonlyMa
     for (const other of sorted.slice(at + 1)) {
       if (joined.has(`${one}\n${other}`)) continue
       if (++reported > maxReported) return
-      reportError(check, recordSet, {
+      addError(check, recordSet, {
         rule: 'join',
         message: `You try to use the sources with names ('${one}', '${other}') as sources, but you didn't declare a join between them. Use \`ml:references\` to declare a join. Please, refer to the documentation for more information.`,
         fix: `Add "references" to a field with a source in "${one}" that names a field or column of "${other}".`,

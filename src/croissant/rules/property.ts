@@ -1,5 +1,5 @@
 import type { LinkedNode, LinkedValue } from '../json-ld/linked-graph.ts'
-import { type Check, firstText, labelOf, reportError, reportWarning, type Subject } from './check.ts'
+import { addError, addWarning, type CroissantCheck, nodeLabel, type Subject } from './check.ts'
 
 /** What values a property may have. */
 export interface PropertyRule {
@@ -34,17 +34,17 @@ const fitsLiteral = (type: string, literals: readonly string[]): boolean => {
 const snakeCase = (key: string): string => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
 /** The node that a value leads to, and whether its first type is one of those expected. */
-export const targetOf = (check: Check, value: LinkedValue): LinkedNode | undefined =>
+export const targetOf = (check: CroissantCheck, value: LinkedValue): LinkedNode | undefined =>
   value.kind === 'node' ? check.graph.nodes.get(value.id) : undefined
 
 /**
  * Reads the values of a property and reports those of a wrong type. Returns the others: literals and nodes that the
  * rule accepts. A second value where one is expected is only advice against it, since readers take the first.
  */
-export const readProperty = (check: Check, subject: Subject, rule: PropertyRule): LinkedValue[] => {
+export const readProperty = (check: CroissantCheck, subject: Subject, rule: PropertyRule): LinkedValue[] => {
   const values = subject.node.properties.get(rule.iri) ?? []
   if (values.length > 1 && !rule.many) {
-    reportWarning(check, subject, {
+    addWarning(check, subject, {
       rule: 'cardinality',
       pointer: values[1]?.pointer,
       message: `\`${snakeCase(rule.key)}\` has cardinality \`ONE\`, but got a list`,
@@ -54,7 +54,7 @@ export const readProperty = (check: Check, subject: Subject, rule: PropertyRule)
   return values.filter((value) => isAccepted(check, subject, rule, value))
 }
 
-const isAccepted = (check: Check, subject: Subject, rule: PropertyRule, value: LinkedValue): boolean => {
+const isAccepted = (check: CroissantCheck, subject: Subject, rule: PropertyRule, value: LinkedValue): boolean => {
   const type = jsonTypeOf(value)
   if (type !== 'dict') {
     if (fitsLiteral(type, rule.literals ?? [])) return true
@@ -74,13 +74,13 @@ const expectedTypes = (rule: PropertyRule): string[] => [
 ]
 
 const reportWrongLiteral = (
-  check: Check,
+  check: CroissantCheck,
   subject: Subject,
   rule: PropertyRule,
   value: LinkedValue,
   type: string,
 ): void =>
-  reportError(check, subject, {
+  addError(check, subject, {
     rule: 'value-type',
     pointer: value.pointer,
     message: `\`${snakeCase(rule.key)}\` should have type ${expectedTypes(rule).join(' or ')}, but got ${type}`,
@@ -96,16 +96,16 @@ const fixOfLiteral = (rule: PropertyRule, type: string): string => {
 }
 
 const reportWrongNode = (
-  check: Check,
+  check: CroissantCheck,
   subject: Subject,
   rule: PropertyRule,
   value: LinkedValue,
   nodeType: string | null,
 ): void => {
   const target = targetOf(check, value)
-  const label = value.kind === 'node' ? (target ? labelOf(check, target) : (value.id ?? '')) : rule.key
+  const label = value.kind === 'node' ? (target ? nodeLabel(check, target) : (value.id ?? '')) : rule.key
   const expected = expectedTypes(rule).map((type) => `"@type": "${type}"`)
-  reportError(check, subject, {
+  addError(check, subject, {
     rule: 'node-type',
     pointer: target?.typePointer ?? value.pointer,
     message: `"${label}" should have an attribute ${expected.join(' or ')}. Got ${nodeType ?? 'None'} instead.`,
@@ -122,9 +122,3 @@ const fixOfNode = (rule: PropertyRule): string => {
 
 const compactType = (iri: string): string =>
   iri.replace('http://mlcommons.org/croissant/', 'cr:').replace('https://schema.org/', 'sc:')
-
-/** The text of a property that may have one, for rules that go on with it. */
-export const textOf = (check: Check, subject: Subject, rule: PropertyRule): string => {
-  readProperty(check, subject, rule)
-  return firstText(subject.node, rule.iri)
-}

@@ -1,12 +1,12 @@
 import { isObject } from '../../lib/json/json-object.ts'
 import type { LinkedNode } from '../json-ld/linked-graph.ts'
-import { type Check, reportError, type Subject } from './check.ts'
+import { addError, type CroissantCheck, type Subject } from './check.ts'
 import { checkName, idOf, readField, subjectIn } from './field.ts'
 import type { FieldModel, RecordSetModel } from './model.ts'
 import { readProperty, targetOf } from './property.ts'
 
 /** Reads a record set with its fields, and checks the records that stand in it. */
-export const readRecordSet = (check: Check, subject: Subject): RecordSetModel => {
+export const readRecordSet = (check: CroissantCheck, subject: Subject): RecordSetModel => {
   const { cr } = check.vocabulary
   const id = idOf(check, subject.node)
   checkName(check, subject)
@@ -18,7 +18,11 @@ export const readRecordSet = (check: Check, subject: Subject): RecordSetModel =>
 }
 
 /** The value of `data` or `examples` as it was written; undefined when there is none. */
-const jsonOf = (check: Check, subject: Subject, key: string): { value: unknown; pointer: string } | undefined => {
+const jsonOf = (
+  check: CroissantCheck,
+  subject: Subject,
+  key: string,
+): { value: unknown; pointer: string } | undefined => {
   const values = subject.node.properties.get(check.vocabulary.cr(key)) ?? []
   const [first] = values
   if (!first) return undefined
@@ -38,10 +42,10 @@ const parsedText = (text: string): unknown => {
   }
 }
 
-const checkJsonText = (check: Check, subject: Subject, key: string): void => {
+const checkJsonText = (check: CroissantCheck, subject: Subject, key: string): void => {
   const found = jsonOf(check, subject, key)
   if (typeof found?.value !== 'string' || found.value === '') return
-  reportError(check, subject, {
+  addError(check, subject, {
     rule: 'data-json',
     pointer: found.pointer,
     message: `${check.vocabulary.cr(key)} is not a proper list of JSON: ${found.value.slice(0, 100)}`,
@@ -50,7 +54,7 @@ const checkJsonText = (check: Check, subject: Subject, key: string): void => {
 }
 
 /** Checks the records of a record set, and tells whether it has any. */
-const checkData = (check: Check, subject: Subject, fields: readonly FieldModel[]): boolean => {
+const checkData = (check: CroissantCheck, subject: Subject, fields: readonly FieldModel[]): boolean => {
   const found = jsonOf(check, subject, 'data')
   if (!found || found.value === null || typeof found.value === 'string') return false
   const { value, pointer } = found
@@ -64,8 +68,8 @@ const checkData = (check: Check, subject: Subject, fields: readonly FieldModel[]
   return true
 }
 
-const reportData = (check: Check, subject: Subject, pointer: string, message: string): void =>
-  reportError(check, subject, {
+const reportData = (check: CroissantCheck, subject: Subject, pointer: string, message: string): void =>
+  addError(check, subject, {
     rule: 'data',
     pointer,
     message,
@@ -73,7 +77,7 @@ const reportData = (check: Check, subject: Subject, pointer: string, message: st
   })
 
 const checkRecords = (
-  check: Check,
+  check: CroissantCheck,
   subject: Subject,
   fields: readonly FieldModel[],
   records: readonly unknown[],
@@ -93,7 +97,7 @@ const checkRecords = (
         .slice(0, 20)
         .map((name) => `'${name}'`)
         .join(', ')}}`
-    reportError(check, subject, {
+    addError(check, subject, {
       rule: 'data-columns',
       pointer: `${pointer}/${index}`,
       message: `Line #${index} doesn't have the expected columns. Expected: ${listed(expected)}. Got: ${listed(keys)}.`,

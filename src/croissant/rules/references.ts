@@ -1,8 +1,8 @@
-import { authorId, type Check, type Subject } from './check.ts'
+import { authorId, type CroissantCheck, type Subject } from './check.ts'
 import type { Reference } from './model.ts'
 
 /** The ids that the values of a property name. A value that names none gets an id that no node has. */
-export const referencesUnder = (check: Check, subject: Subject, property: string): Reference[] =>
+export const referencesUnder = (check: CroissantCheck, subject: Subject, property: string): Reference[] =>
   (subject.node.properties.get(property) ?? []).map((value) => {
     const { pointer } = value
     if (value.kind === 'node') return { id: authorId(check, value.id) ?? value.id, pointer }

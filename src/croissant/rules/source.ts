@@ -1,5 +1,5 @@
 import type { LinkedNode, LinkedValue } from '../json-ld/linked-graph.ts'
-import { type Check, firstText, reportError, type Subject } from './check.ts'
+import { addError, type CroissantCheck, firstText, type Subject } from './check.ts'
 import { isJsonPath } from './json-path.ts'
 import type { Reference, SourceModel } from './model.ts'
 import { readProperty } from './property.ts'
@@ -8,7 +8,11 @@ import { referencesUnder } from './references.ts'
 const fileProperties = ['content', 'filename', 'filepath', 'fullpath', 'lines', 'lineNumbers']
 
 /** Runs a rule for each node that a property may have, and returns the first result. */
-const eachNode = <T>(check: Check, values: readonly LinkedValue[], read: (node: LinkedNode) => T): T | undefined => {
+const eachNode = <T>(
+  check: CroissantCheck,
+  values: readonly LinkedValue[],
+  read: (node: LinkedNode) => T,
+): T | undefined => {
   const results = values.flatMap((value) => {
     const node = value.kind === 'node' ? check.graph.nodes.get(value.id) : undefined
     return node ? [read(node)] : []
@@ -17,12 +21,16 @@ const eachNode = <T>(check: Check, values: readonly LinkedValue[], read: (node: 
 }
 
 /** Reads a `source` or `references`; undefined where there is none. Only the JSONPath of a source is parsed. */
-export const readSource = (check: Check, subject: Subject, key: 'source' | 'references'): SourceModel | undefined => {
+export const readSource = (
+  check: CroissantCheck,
+  subject: Subject,
+  key: 'source' | 'references',
+): SourceModel | undefined => {
   const values = readProperty(check, subject, { iri: check.vocabulary.cr(key), key, nodes: [null] })
   return eachNode(check, values, (node) => readSourceNode(check, { node, path: subject.path }, key))
 }
 
-const readSourceNode = (check: Check, subject: Subject, key: 'source' | 'references'): SourceModel => {
+const readSourceNode = (check: CroissantCheck, subject: Subject, key: 'source' | 'references'): SourceModel => {
   const { cr, sc, version } = check.vocabulary
   const keys =
     version === '0.8'
@@ -43,7 +51,7 @@ const readSourceNode = (check: Check, subject: Subject, key: 'source' | 'referen
 }
 
 const readOrigin = (
-  check: Check,
+  check: CroissantCheck,
   subject: Subject,
   named: Reference[][],
   keys: readonly { key: string; iri: string }[],
@@ -51,7 +59,7 @@ const readOrigin = (
   const [only] = named
   if (named.length === 1 && only?.length === 1) return only[0]
   const names = keys.map(({ key }) => `"${key}"`).join(', ')
-  reportError(check, subject, {
+  addError(check, subject, {
     rule: 'source-origin',
     message: `Source should have one of the following properties ${keys.map(({ iri }) => iri).join(' or ')}.`,
     fix: `Name the origin of the values once, under one of ${names}, such as {"fileObject": {"@id": "table"}}.`,
@@ -59,13 +67,13 @@ const readOrigin = (
   return undefined
 }
 
-const checkExtract = (check: Check, subject: Subject, isSource: boolean): void => {
+const checkExtract = (check: CroissantCheck, subject: Subject, isSource: boolean): void => {
   const { cr } = check.vocabulary
   const keys = ['column', 'fileProperty', 'jsonPath']
   for (const key of keys) readProperty(check, subject, { iri: cr(key), key, literals: ['Text'] })
   const texts = keys.map((key) => firstText(subject.node, cr(key)))
   if (texts.filter((text) => text !== '').length !== 1) {
-    reportError(check, subject, {
+    addError(check, subject, {
       rule: 'extract-one',
       message: `Extract should have one of the following properties ${keys.map(cr).join(' or ')}.`,
       fix: 'Keep exactly one of "column", "fileProperty" and "jsonPath".',
@@ -75,14 +83,14 @@ const checkExtract = (check: Check, subject: Subject, isSource: boolean): void =
 }
 
 const checkExtractTexts = (
-  check: Check,
+  check: CroissantCheck,
   subject: Subject,
   { fileProperty, jsonPath }: { fileProperty: string; jsonPath: string },
 ): void => {
   const pointerOf = (key: string) => subject.node.properties.get(check.vocabulary.cr(key))?.[0]?.pointer
   const hasProperty = (subject.node.properties.get(check.vocabulary.cr('fileProperty'))?.length ?? 0) > 0
   if (hasProperty && !fileProperties.includes(fileProperty)) {
-    reportError(check, subject, {
+    addError(check, subject, {
       rule: 'file-property',
       pointer: pointerOf('fileProperty'),
       message: `Property fileProperty can only have values in \`${fileProperties.join('`, `')}\`. Got: ${fileProperty}`,
@@ -90,7 +98,7 @@ const checkExtractTexts = (
     })
   }
   if (jsonPath !== '' && !isJsonPath(jsonPath)) {
-    reportError(check, subject, {
+    addError(check, subject, {
       rule: 'json-path',
       pointer: pointerOf('jsonPath'),
       message: `Wrong JSONPath (https://goessner.net/articles/JsonPath/): ${jsonPath}`,
@@ -99,7 +107,7 @@ const checkExtractTexts = (
   }
 }
 
-const checkTransform = (check: Check, subject: Subject): void => {
+const checkTransform = (check: CroissantCheck, subject: Subject): void => {
   const { cr } = check.vocabulary
   const texts = ['format', 'jsonPath', 'regex', 'replace', 'separator']
   const flags = ['readLines', 'unArchive']
@@ -112,13 +120,13 @@ const checkTransform = (check: Check, subject: Subject): void => {
     return value?.kind === 'literal' && value.value === true
   })
   if (given > 1) {
-    reportError(check, subject, {
+    addError(check, subject, {
       rule: 'transform-one',
       message: `Too many string transforms. Exactly one of these properties should be defined: ${texts.join(', ')}.`,
       fix: 'Split the transform: "transform" may be a list, applied in order.',
     })
   } else if (given === 0 && !isFlagged) {
-    reportError(check, subject, {
+    addError(check, subject, {
       rule: 'transform-empty',
       message: `At least one transform must be defined. Choose among: ${[...texts, ...flags].join(', ')}.`,
       fix: 'Define one of them, or remove the transform.',
