@@ -102,7 +102,7 @@ const makeOpencodeReader = (scrub: Scrub): AgentReader => {
       }
     },
     (reading) => {
-      // Interrupted after tool results, it has no error and is not done.
+      // If opencode is interrupted after tool results, it reports no error and is not done.
       if (stopped === undefined || stopped === 'tool-calls') return
       reading.fail(`the model stopped in its last step: ${stopped}`)
       reading.end(false, stopped)

@@ -9,7 +9,7 @@ export interface DatabaseClock {
   now(): number
   /** How far this host's clock is ahead of the database's, in milliseconds. */
   readonly skewMs: number
-  /** Whether the skew exceeds JETTY_CLOCK_SKEW_SECONDS. */
+  /** True if the skew exceeds JETTY_CLOCK_SKEW_SECONDS. */
   readonly isSkewed: boolean
   /** Records a measurement: the database's time at some moment between two values of `performance.now()`. */
   heard(databaseMs: number, sentMs: number, answeredMs: number): void

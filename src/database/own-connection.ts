@@ -19,7 +19,7 @@ export interface OwnConnection {
 const answered = <T>(asked: Promise<T>, timeoutMs: number): Promise<T> =>
   new Promise((resolve, reject) => {
     const takeBack = afterAwake(timeoutMs, () => reject(new Error('Query read timeout')))
-    // Both handlers in one `then`: every further promise is seen by the async hooks of the engine's library.
+    // Both handlers share one `then`, because the async hooks of the engine's library run for every further promise.
     asked.then(
       (answer) => {
         takeBack()

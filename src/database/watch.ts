@@ -15,10 +15,10 @@ export interface DatabaseWatch {
   readonly clock: DatabaseClock
   /**
    * Runs work that may wait while the database is away. Fails with `database_unavailable` at once when the database
-   * accepts no writes, and as soon as it stops to.
+   * accepts no writes, and as soon as it stops accepting them.
    */
   whileUp<T>(work: (attempt: AwaitedWork) => Promise<T>): Promise<T>
-  /** Calls back each time the database stops to accept writes. */
+  /** Calls back each time the database stops accepting writes. */
   onOutage(react: (reason: AppError) => void): void
   stop(): Promise<void>
 }

@@ -16,7 +16,7 @@ export interface BeginCallDeps {
   /** The variables of one version of an environment, with lent keys under these names. */
   environmentOf(id: number | null, lent: readonly string[]): Environment | Promise<Environment>
   lending: Lending
-  /** Refuses a call that is to be recorded when its collection has no room. */
+  /** Refuses a call that must be recorded if its collection has used up its quota. */
   quota: Pick<Quota, 'require'>
   recorder: Recorder
   /** Draws an unused trajectory id: the client gets it before the call is recorded. */

@@ -7,7 +7,7 @@ import { clientLeft, type Stop } from '../upstream/transport/stop.ts'
 /** A call that has not ended yet. */
 export interface OpenModelCall {
   stop: Stop
-  /** Whether the client has disconnected. */
+  /** True if the client has disconnected. */
   isGone(): boolean
   /** The reservation of the call in a trial. */
   trial?: { collectionId: number; runKey: string }

@@ -44,7 +44,7 @@ Begin with list-collections. To run: run-and-wait. When a run failed: explain-ru
 To change a workflow: get-task, validate-workflow until it is valid, update-task, then rerun-run with version=current.
 Results are shortened when they are long, and say which call returns the rest.`
 
-/** A person may take so long to answer a form. */
+/** Maximum time in which a person may answer a form. */
 const formMs = 10 * 60_000
 const progressMs = 200
 

@@ -39,7 +39,7 @@ export const keepFires = async (
   )
 }
 
-/** Lists what became of the fires of a routine, newest first. */
+/** Lists the fires of a routine with their outcomes, newest first. */
 export const firesOf = (queries: Queries, routineId: number, limit: number): Promise<FireOutcome[]> =>
   queries.rows(
     'fires_of_routine',

@@ -5,7 +5,7 @@ import { type Carried, carriedOf, type EvaluationRow, findEvaluation } from '../
 import type { DatasetItems } from '../batches/dataset-items.ts'
 import { factsOf, readOwnResults } from './read.ts'
 
-/** What decides whether an earlier verdict still holds. */
+/** The facts that decide whether an earlier verdict is still valid. */
 interface Wanted {
   collectionId: number
   /** Hash of the task's workflow now. */

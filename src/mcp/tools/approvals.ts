@@ -10,7 +10,7 @@ type Decision = 'approve' | 'reject'
 
 const decisions: readonly Decision[] = ['approve', 'reject']
 
-/** The waiting step of a run that is meant. */
+/** Finds the waiting step of a run that a call means. */
 const meant = (waiting: WaitingStep[] | null, step: string | undefined, run: Record<string, string>): WaitingStep => {
   const found = step === undefined ? waiting?.[0] : waiting?.find((one) => one.step === step)
   if (found) return found

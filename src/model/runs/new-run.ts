@@ -27,7 +27,7 @@ export interface NewRun {
   name: string
   /** Hash of the workflow's text. */
   definition: string
-  /** Hash of that text without secrets; null where it holds none. */
+  /** Hash of that text without its secrets; null if it has none. */
   shownDefinition: string | null
   /** JSON text without secrets. */
   initParams: string

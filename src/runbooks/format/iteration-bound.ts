@@ -1,6 +1,6 @@
 import type { Position } from './positions.ts'
 
-/** How many attempts a runbook allows its agent, and where it says so. */
+/** Number of attempts that a runbook allows its agent, and the place in the text that states it. */
 export interface IterationBound extends Position {
   rounds: number
 }

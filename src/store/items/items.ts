@@ -13,7 +13,7 @@ export interface ItemRow {
   source: string | null
   /** First version with this content. */
   from_seq: number
-  /** First version without it; null: the newest version has it. */
+  /** First version without the item; null if the newest version still has it. */
   to_seq: number | null
   author: string
   created_at: Date

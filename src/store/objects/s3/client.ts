@@ -12,7 +12,7 @@ import { type S3Credentials, signLink, signRequest } from './sign-request.ts'
 /** Where credentials come from: they may expire. */
 export interface CredentialSource {
   get(): Promise<S3Credentials>
-  /** Forgets what `get` keeps: the server refused it as expired. */
+  /** Drops the cached credentials, because the server refused them as expired. */
   forget(): void
 }
 

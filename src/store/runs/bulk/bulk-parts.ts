@@ -25,7 +25,7 @@ export interface BulkResult {
 export interface BulkPart {
   /** Numbers that it uses up: runs that are gone by now count too. */
   taken: number
-  /** JSON text: where the part after it begins; null when there is none. */
+  /** JSON text of the position where the next part begins; null if there is no next part. */
   position: string | null
 }
 

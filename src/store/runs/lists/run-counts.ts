@@ -31,7 +31,7 @@ const tasks = `t as materialized (
 
 /**
  * Counts the runs of a collection, or of some of its tasks, in one snapshot. It counts only queued runs and open
- * approvals row by row, each in an index. The number of running runs follows.
+ * approvals row by row, each in an index. The rest of the open runs are running.
  */
 export const countRunsOf = async (
   queries: Queries,
