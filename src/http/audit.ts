@@ -2,7 +2,9 @@ import { toAppError } from '../lib/errors.ts'
 import type { FoundCollection, Identity } from '../model/collections/identity.ts'
 import { Reply } from './reply.ts'
 
-/** Details that only the handler knows. Each one replaces what the request suggested. Never a secret. */
+/**
+ * Details that only the handler knows. Each member replaces the value that follows from the request. Never a secret.
+ */
 export interface AuditNote {
   target?: string
   changes?: Record<string, unknown>

@@ -63,7 +63,7 @@ export const streamItems = async function* <Item>(stream: PushStream<Item>): Asy
 /** The first items of a stream, and the others if there are more. */
 export interface StreamStart<Item> {
   items: Item[]
-  /** Undefined: the items are all there is. */
+  /** Undefined if `items` has all items of the stream. */
   rest: PushStream<Item> | undefined
 }
 

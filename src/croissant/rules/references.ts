@@ -1,7 +1,7 @@
 import { authorId, type CroissantCheck, type Subject } from './check.ts'
 import type { Reference } from './model.ts'
 
-/** The ids that the values of a property name. A value that names none gets an id that no node has. */
+/** Reads the ids to which the values of a property refer. A value without an id gets one that no node has. */
 export const referencesUnder = (check: CroissantCheck, subject: Subject, property: string): Reference[] =>
   (subject.node.properties.get(property) ?? []).map((value) => {
     const { pointer } = value

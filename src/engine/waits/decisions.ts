@@ -4,7 +4,7 @@ import type { Queries } from '../../database/database.ts'
 export interface WatchedDecision {
   runKey: string
   seq: number
-  /** Whether no other step of the run executes or waits here, so that the run can leave memory. */
+  /** True if no other step of the run executes or waits here, so that the run can leave memory. */
   mayPark(): boolean
   /** Called once, when it was decided or may park. */
   tell(): void

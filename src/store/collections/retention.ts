@@ -58,7 +58,7 @@ const removeByAge = async (
   return failure
 }
 
-/** Deletes runs of a collection that its rules do not keep, task by task. `isDone`: none is left for now. */
+/** Deletes runs of a collection that its rules do not keep, task by task. `isDone`: no further run is due now. */
 const removeByRules = async (
   database: Database,
   { id, rules, objects, signal }: { id: number; rules: TaskRetention[] } & Deps,

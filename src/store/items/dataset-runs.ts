@@ -23,8 +23,8 @@ const abandoned = "interval '1 minute'"
 
 /**
  * Writes which items a batch is about to run, under the key of its run. Returns false if another call with the same
- * Idempotency-Key has just written other items, because the dataset changed in between. Notes of a call that died are
- * replaced.
+ * Idempotency-Key has just written other items, because the dataset changed in between. Items that a call left behind
+ * when its process died are replaced.
  */
 export const writeDatasetBatch = (database: Database, runKey: string, batch: DatasetBatch): Promise<boolean> =>
   database.transaction(async (queries) => {

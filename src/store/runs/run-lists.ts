@@ -148,7 +148,9 @@ export const runsOfSource = async <Row>(
   return { runs, next: last && { createdMicros: last.created_micros, number: last.place } }
 }
 
-/** The rows of a source with marks up to the newest mark, where the search in some task stopped. */
+/**
+ * SQL for the rows of a source up to its newest mark: a mark is the place at which the search in a task has stopped.
+ */
 const upToMark = (source: string): { before: string; rows: string; ends: string[] } => ({
   before: `searched as materialized (${source}),
      stop as materialized (select created_at, number from searched where id is null ${newestFirst} limit 1),`,

@@ -34,7 +34,7 @@ const isIdle = (data: string | undefined): boolean =>
 
 const mask = '***'
 
-/** Bytes of an event beside its data, if it has nothing else. */
+/** Bytes of an event that has one line of data, without the data. */
 const dataLine = 'data: \n\n'.length
 
 /** The same event with other data. */
