@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import { datasetResultsSchema, resultStateFilterSchema } from '../../model/data/dataset-result.ts'
 import { versionRefSchema } from '../../model/data/item.ts'
+import { numberCursorSchema } from '../../model/names.ts'
 
 export const datasetResultsContract = {
   listDatasetResults: endpoint({
@@ -15,11 +16,7 @@ export const datasetResultsContract = {
       version: versionRefSchema,
       split: z.string().min(1).max(50).optional().describe('Only items of this split.'),
       state: resultStateFilterSchema,
-      cursor: z
-        .string()
-        .regex(/^\d{1,15}$/, 'Expected the next_cursor of an earlier response')
-        .optional()
-        .describe('`next_cursor` of the previous response.'),
+      cursor: numberCursorSchema,
       limit: z.coerce.number().int().min(1).max(1000).default(100),
     }),
     response: datasetResultsSchema,

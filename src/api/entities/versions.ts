@@ -54,7 +54,7 @@ export const entityHistoryText = async (
   { skip, limit, include_changeset: whole }: { skip: number; limit: number; include_changeset: boolean },
 ): Promise<string> => {
   const from = Math.max(entity.version - skip, -1) // versions have no gaps, so skipped ones need not be read
-  const rows = await listEntityVersions(queries, entity.id, { from, limit })
+  const rows = await listEntityVersions(queries, entity.id, { from, limit, whole })
   const head = {
     entity_name: entity.name,
     entity_type: entity.kind,

@@ -9,18 +9,13 @@ import {
   writtenItemsSchema,
 } from '../../model/data/item.ts'
 import { flagSchema } from '../../model/flag.ts'
-import { jsonObjectSchema, labelTextSchema, textSchema } from '../../model/names.ts'
+import { jsonObjectSchema, labelTextSchema, numberCursorSchema, textSchema } from '../../model/names.ts'
 
 const tag = 'Dataset items'
 const one = '/api/v1/datasets/{collection}/{dataset}'
 const collectionMissing = 'Dataset not found'
 
 const splitSchema = z.string().min(1).max(50).optional().describe('Only items of this split.')
-const cursorSchema = z
-  .string()
-  .regex(/^\d{1,15}$/, 'Expected the next_cursor of an earlier response')
-  .optional()
-  .describe('`next_cursor` of the previous response.')
 const limitSchema = z.coerce.number().int().min(1).max(1000).default(100)
 
 const reading = { method: 'GET', tag, collectionMissing, errors: ['bad_request'] } as const
@@ -31,7 +26,7 @@ export const itemsContract = {
     ...reading,
     path: `${one}/items`,
     summary: 'The items of a version of a dataset in the order in which they were added',
-    query: z.object({ version: versionRefSchema, split: splitSchema, cursor: cursorSchema, limit: limitSchema }),
+    query: z.object({ version: versionRefSchema, split: splitSchema, cursor: numberCursorSchema, limit: limitSchema }),
     response: itemPageSchema,
   }),
   writeItems: endpoint({
@@ -85,7 +80,7 @@ export const itemsContract = {
     query: z.object({
       from: versionRefSchema.removeDefault().describe('Version to compare with: `~n`, a content hash or a tag.'),
       to: versionRefSchema,
-      cursor: cursorSchema,
+      cursor: numberCursorSchema,
       limit: limitSchema,
     }),
     response: itemDifferencesSchema,
@@ -145,7 +140,7 @@ export const itemsContract = {
     path: `${one}/items/{item}/history`,
     summary: 'What an item has been, newest first, and which versions have each content',
     query: z.object({
-      cursor: cursorSchema,
+      cursor: numberCursorSchema,
       limit: z.coerce.number().int().min(1).max(100).default(50),
     }),
     response: z.object({

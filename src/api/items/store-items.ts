@@ -58,10 +58,12 @@ export const storeItems = async (deps: StoreItemsDeps, dataset: EntityRow, write
       return { ...changes, unchanged, version: row.version, count: (await newestItems(queries, row))?.count ?? 0 }
     const summary = await summarizeItems(queries, row.id)
     if (summary.count > settings.maxDatasetItems) throw tooMany(settings.maxDatasetItems)
-    const next = await writeEntity(queries, row, { isNewVersion: true, author: write.author, items: summary })
+    const next = await writeEntity(queries, row, {
+      ...{ isNewVersion: true, sameFields: true, author: write.author, items: summary },
+    })
     return { ...changes, unchanged, version: next.version, count: summary.count }
   })
-  quota.add(dataset.collection_id, { databaseBytes: sizeOf(items) })
+  if (written.added + written.changed > 0) quota.add(dataset.collection_id, { databaseBytes: sizeOf(items) })
   return written
 }
 

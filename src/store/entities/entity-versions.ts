@@ -61,54 +61,74 @@ export const versionedContent = (row: EntityRow, items?: VersionItems): Record<s
 
 /**
  * Appends a version with the content of a row. The row must be new or locked by this transaction, because versions are
- * numbered without gaps.
+ * numbered without gaps. With `sameFields` only items have changed: the fields of the version before are not stored again.
  */
 export const appendEntityVersion = async (
   queries: Queries,
   row: EntityRow,
-  saved: { operation: 'INSERT' | 'UPDATE'; author: string; items?: VersionItems | undefined },
+  saved: { operation: 'INSERT' | 'UPDATE'; author: string; items?: VersionItems | undefined; sameFields?: boolean },
 ): Promise<void> => {
   const content = versionedContent(row, saved.items)
   const hash = createHash('sha256').update(canonicalJson(content)).digest('hex')
+  const { items: _, ...fields } = content
   await queries.rows(
     'append_entity_version',
-    `insert into entity_versions (entity_id, seq, operation_type, content_hash, data, tag, author, created_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+    `insert into entity_versions (entity_id, seq, operation_type, content_hash, data, fields_seq, items, tag, author, created_at)
+     values ($1, $2, $3, $4, $5,
+       case when $5::text is null then (select coalesce(fields_seq, seq) from entity_versions where entity_id = $1 and seq = $2 - 1) end,
+       $6, $7, $8, $9)`,
     [
-      ...[row.id, row.version, saved.operation, hash, JSON.stringify(content), row.metadata_version],
-      ...[saved.author, row.updated_at],
+      ...[row.id, row.version, saved.operation, hash, saved.sameFields ? null : JSON.stringify(fields)],
+      ...[saved.items ? JSON.stringify(saved.items) : null, row.metadata_version, saved.author, row.updated_at],
     ],
   )
 }
 
-const select = `select v.id as transaction_id, v.entity_id, v.seq, v.operation_type, v.content_hash, v.data, v.tag, v.author,
-    v.created_at,
+/** Selects versions; `isWhole` says when their fields are read, which may be large. */
+const select = (
+  isWhole = 'true',
+) => `select v.id as transaction_id, v.entity_id, v.seq, v.operation_type, v.content_hash, v.tag, v.author,
+    v.created_at, v.items,
+    case when ${isWhole} then coalesce(v.data,
+      (select f.data from entity_versions f where f.entity_id = v.entity_id and f.seq = v.fields_seq)) else '{}' end as fields,
     array(select t.tag from entity_tags t where t.entity_id = v.entity_id and t.seq = v.seq order by t.tag) as tags
   from entity_versions v`
 
-/** Lists versions from a sequence number downwards, newest first. */
-export const listEntityVersions = (
+type StoredVersion = Omit<EntityVersionRow, 'data'> & { fields: string; items: string | null }
+
+/** Puts the items of a version to its fields. */
+const composed = ({ fields, items, ...row }: StoredVersion): EntityVersionRow => ({
+  ...row,
+  data: items === null ? fields : JSON.stringify({ ...JSON.parse(fields), items: JSON.parse(items) }),
+})
+
+const first = (rows: StoredVersion[]): EntityVersionRow | undefined => rows.map(composed)[0]
+
+/** Lists versions from a sequence number downwards, newest first; with their content when `whole`. */
+export const listEntityVersions = async (
   queries: Queries,
   entityId: number,
-  page: { from: number; limit: number },
+  page: { from: number; limit: number; whole: boolean },
 ): Promise<EntityVersionRow[]> =>
-  queries.rows<EntityVersionRow>(
-    'list_entity_versions',
-    `${select} where v.entity_id = $1 and v.seq <= $2 order by v.seq desc limit $3`,
-    [entityId, page.from, page.limit],
-  )
+  (
+    await queries.rows<StoredVersion>(
+      'list_entity_versions',
+      `${select('$4')} where v.entity_id = $1 and v.seq <= $2 order by v.seq desc limit $3`,
+      [entityId, page.from, page.limit, page.whole],
+    )
+  ).map(composed)
 
 export const findEntityVersionAt = async (
   queries: Queries,
   entityId: number,
   seq: number,
 ): Promise<EntityVersionRow | undefined> =>
-  (
-    await queries.rows<EntityVersionRow>('find_entity_version_at', `${select} where v.entity_id = $1 and v.seq = $2`, [
+  first(
+    await queries.rows<StoredVersion>('find_entity_version_at', `${select()} where v.entity_id = $1 and v.seq = $2`, [
       entityId,
       seq,
-    ])
-  )[0]
+    ]),
+  )
 
 /** Finds the newest version with that content. */
 export const findEntityVersionByHash = async (
@@ -116,13 +136,13 @@ export const findEntityVersionByHash = async (
   entityId: number,
   hash: string,
 ): Promise<EntityVersionRow | undefined> =>
-  (
-    await queries.rows<EntityVersionRow>(
+  first(
+    await queries.rows<StoredVersion>(
       'find_entity_version_by_hash',
-      `${select} where v.entity_id = $1 and v.content_hash = $2 order by v.seq desc limit 1`,
+      `${select()} where v.entity_id = $1 and v.content_hash = $2 order by v.seq desc limit 1`,
       [entityId, hash],
-    )
-  )[0]
+    ),
+  )
 
 /** Finds the version that the tag was set on, or else the newest one that was saved under it. */
 export const findEntityVersionByTag = async (
@@ -130,19 +150,19 @@ export const findEntityVersionByTag = async (
   entityId: number,
   tag: string,
 ): Promise<EntityVersionRow | undefined> =>
-  (
-    await queries.rows<EntityVersionRow>(
+  first(
+    await queries.rows<StoredVersion>(
       'find_entity_version_by_tag',
       `select * from (
-         (select 0 as rank, v.* from (${select}) v join entity_tags t on t.entity_id = v.entity_id and t.seq = v.seq
+         (select 0 as rank, v.* from (${select()}) v join entity_tags t on t.entity_id = v.entity_id and t.seq = v.seq
           where t.entity_id = $1 and t.tag = $2)
          union all
-         (select 1 as rank, v.* from (${select}
+         (select 1 as rank, v.* from (${select()}
             where v.entity_id = $1 and left(v.tag, 200) = left($2, 200) and v.tag = $2 order by v.seq desc limit 1) v)
        ) found order by rank limit 1`,
       [entityId, tag],
-    )
-  )[0]
+    ),
+  )
 
 /** Sets a tag on a version; a tag that exists moves. */
 export const setEntityTag = async (

@@ -45,11 +45,16 @@ export const newestItems = async (queries: Queries, row: EntityRow): Promise<Ver
   return version && (JSON.parse(version.data) as { items?: VersionItems }).items
 }
 
-/** Writes all fields of a locked entity; a new version is appended if its content changes. */
+/** Writes all fields of a locked entity, and appends a version if asked to; `sameFields`: only items have changed. */
 export const writeEntity = async (
   queries: Queries,
   row: EntityRow,
-  { isNewVersion, author, items }: { isNewVersion: boolean; author: string; items?: VersionItems | undefined },
+  {
+    isNewVersion,
+    author,
+    items,
+    sameFields = false,
+  }: { isNewVersion: boolean; author: string; items?: VersionItems | undefined; sameFields?: boolean },
 ): Promise<EntityRow> => {
   const [written] = await queries.rows<EntityRow>(
     'write_entity',
@@ -61,7 +66,7 @@ export const writeEntity = async (
     [row.id, isNewVersion ? 1 : 0, ...fieldNames.map((name) => row[name])],
   )
   if (!written) throw new Error('a locked entity is gone')
-  if (isNewVersion) await appendEntityVersion(queries, written, { operation: 'UPDATE', author, items })
+  if (isNewVersion) await appendEntityVersion(queries, written, { operation: 'UPDATE', author, items, sameFields })
   return written
 }
 

@@ -1,0 +1,110 @@
+// Items of datasets and their results, among many others: read by an index, a page at a time.
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Database, openDatabase, type Queries } from '../../../src/database/database.ts'
+import { listItemResults } from '../../../src/store/items/dataset-runs.ts'
+import { findItem, itemDifferences, listItems } from '../../../src/store/items/items.ts'
+import { lineageRuns, runsOfItem } from '../../../src/store/items/lineage.ts'
+import { createTestDatabase, type TestDatabase } from '../../database.ts'
+
+const datasets = 10
+const itemsOfEach = 5_000
+const limit = 50
+
+let own: TestDatabase
+let database: Database
+let datasetId: number
+beforeAll(async () => {
+  own = await createTestDatabase()
+  database = openDatabase(own.url, { connections: 2 })
+  await database.query(`insert into collections (name) values ('acme')`)
+  await database.query(
+    `insert into entities (collection_id, kind, name, is_private, version)
+     select c.id, 'dataset', 'd' || n, true, 2 from collections c, generate_series(1, ${datasets}) n`,
+  )
+  await database.query(
+    `insert into dataset_items (dataset_id, item_id, from_seq, to_seq, bucket, hash, data, author)
+     select e.id, 'i' || n, 1, case when n % 100 = 0 then 2 end, n % 10000, 'h' || n, '{}', 'admin'
+     from entities e, generate_series(1, ${itemsOfEach}) n`,
+  )
+  await database.query(
+    `insert into dataset_items (dataset_id, item_id, from_seq, position, bucket, hash, data, author)
+     select dataset_id, item_id, 2, position, bucket, 'new', '{}', 'admin' from dataset_items where to_seq = 2`,
+  )
+  await database.query(
+    `insert into dataset_batches (run_id, dataset_id, seq, task_id, digest) select 'b' || id, id, 1, 1, '' from entities`,
+  )
+  await database.query(
+    `insert into dataset_runs (run_id, child_index, dataset_id, task_id, item_id, hash)
+     select 'b' || e.id, n - 1, e.id, 1, 'i' || n, 'h' || n from entities e, generate_series(1, ${itemsOfEach}) n`,
+  )
+  await database.query(
+    `insert into runs (id, trajectory_id, workflow_id, collection_id, task_id, name, definition, init_params, author, status,
+       parent_id, parent_seq, child_index, ended_at)
+     select 'b' || e.id || '/0/' || n, e.id || 'x' || n, '', e.collection_id, 1, 'acme/answer', 'w', '{}', 'admin', 'completed',
+       'b' || e.id, 0, n - 1, now() from entities e, generate_series(1, ${itemsOfEach}) n`,
+  )
+  await database.query(
+    `insert into runs (id, trajectory_id, workflow_id, collection_id, task_id, name, definition, init_params, author, status)
+     select 'b' || id, id || 'batch', '', collection_id, 2, 'acme/_batch', 'w', '{}', 'admin', 'completed' from entities`,
+  )
+  await database.query('analyze')
+  const [row] = await database.query<{ id: number }>('select id from entities order by id offset 5 limit 1')
+  datasetId = row?.id ?? 0
+}, 120_000)
+afterAll(async () => {
+  await database?.close()
+  await own?.drop()
+})
+
+interface Plan {
+  'Relation Name'?: string
+  'Actual Rows': number
+  'Actual Loops': number
+  Plans?: Plan[]
+}
+
+const nodesOf = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(nodesOf)]
+
+/** How many rows of tables a query reads. */
+const rowsRead = async (ask: (queries: Queries) => Promise<unknown>): Promise<number> => {
+  let read = 0
+  const queries: Queries = {
+    ...database,
+    async rows<Row>(name: string, text: string, values: unknown[] = []) {
+      const [row] = await database.query<{ 'QUERY PLAN': { Plan: Plan }[] }>(
+        `explain (analyze, format json) ${text}`,
+        values,
+      )
+      const nodes = (row?.['QUERY PLAN'] ?? []).flatMap(({ Plan: plan }) => nodesOf(plan))
+      for (const node of nodes) if (node['Relation Name']) read += node['Actual Rows'] * node['Actual Loops']
+      return database.rows<Row>(name, text, values)
+    },
+  }
+  await ask(queries)
+  return read
+}
+
+test('a page of items reads about as many rows', async () => {
+  const page = { after: 0, limit }
+  for (const seq of [1, 2]) {
+    expect(await rowsRead((queries) => listItems(queries, { datasetId, seq }, page))).toBeLessThanOrEqual(2 * limit)
+  }
+  expect(await rowsRead((queries) => findItem(queries, { datasetId, seq: 2, itemId: 'i100' }))).toBeLessThanOrEqual(2)
+})
+
+test('a page of results reads a few rows for each item', async () => {
+  const at = { datasetId, seq: 2, taskId: 1, definition: 'w' }
+  const page = { after: 0, limit, states: undefined }
+  expect(await rowsRead((queries) => listItemResults(queries, at, page))).toBeLessThanOrEqual(7 * limit)
+  const stale = await listItemResults(database, at, { after: 0, limit: itemsOfEach, states: ['item_changed'] })
+  expect(stale).toHaveLength(itemsOfEach / 100)
+})
+
+test('differences of two versions, and lineage, are read by indexes', async () => {
+  const differences = { datasetId, from: 1, to: 2, after: 0, limit }
+  expect(await itemDifferences(database, differences)).toHaveLength(itemsOfEach / 100)
+  const at = { collectionId: 1, datasetId, itemId: 'i7', limit }
+  expect(await rowsRead((queries) => runsOfItem(queries, at))).toBeLessThanOrEqual(10)
+  const ids = { collectionId: 1, trajectoryIds: [`${datasetId}x7`] }
+  expect(await rowsRead((queries) => lineageRuns(queries, ids))).toBeLessThanOrEqual(10)
+})
