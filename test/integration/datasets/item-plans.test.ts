@@ -6,8 +6,8 @@ import { findItem, itemDifferences, listItems } from '../../../src/store/items/i
 import { lineageRuns, runsOfItem } from '../../../src/store/items/lineage.ts'
 import { createTestDatabase, type TestDatabase } from '../../database.ts'
 
-const datasets = 10
-const itemsOfEach = 5_000
+const datasets = 6
+const itemsOfEach = 3_000
 const limit = 50
 
 let own: TestDatabase
@@ -48,7 +48,7 @@ beforeAll(async () => {
      select 'b' || id, id || 'batch', '', collection_id, 2, 'acme/_batch', 'w', '{}', 'admin', 'completed' from entities`,
   )
   await database.query('analyze')
-  const [row] = await database.query<{ id: number }>('select id from entities order by id offset 5 limit 1')
+  const [row] = await database.query<{ id: number }>('select id from entities order by id offset 3 limit 1')
   datasetId = row?.id ?? 0
 }, 120_000)
 afterAll(async () => {
