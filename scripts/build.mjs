@@ -16,6 +16,7 @@ import {
 } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { gzipSync } from 'node:zlib'
+import { bundle } from './bundle.mjs'
 import { fingerprints, install, root, stamps, upToDate } from './prepare.mjs'
 
 install()
@@ -59,8 +60,8 @@ const freezeWireOperations = async () => {
 }
 
 /**
- * Compiles src and adds what is not TypeScript. `npm run types` and the tests check the types: a check takes fifteen times as
- * long as a build without one.
+ * Compiles src, adds what is not TypeScript, and puts the program together. `npm run types` and the tests check the types: a
+ * check takes fifteen times as long as a build without one.
  */
 const buildSource = async () => {
   if (!isForced && upToDate('source', wanted)) {
@@ -82,7 +83,9 @@ const buildSource = async () => {
   writeFileSync(join(draft, 'client/operations.json'), JSON.stringify(describeOperations(contract)))
   await freezeWireOperations()
   const bin = join(draft, 'bin.js')
-  if (existsSync(bin)) chmodSync(bin, 0o755)
+  await bundle([bin], join(draft, 'program'), draft)
+  writeFileSync(bin, "#!/usr/bin/env node\nimport './program/bin.js'\n")
+  chmodSync(bin, 0o755)
   writeFileSync(join(draft, stamps.source), wanted.source)
 }
 

@@ -2,4 +2,5 @@
 /** The one executable: the server, and every command that talks to one. */
 import { runProgram } from './cli/program.ts'
 
-process.exit(await runProgram(process.argv)) // not just an exit code: what a failed start has left open must not keep it
+// Not awaited: what a command loads later may stand in files that import this one, and would wait for its end.
+void runProgram(process.argv).then((code) => process.exit(code)) // what a failed start has left open must not keep it

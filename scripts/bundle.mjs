@@ -1,0 +1,30 @@
+// Puts programs of many modules together into few files: loading a thousand files takes longer than running them.
+import { relative, sep } from 'node:path'
+import { rolldown } from 'rolldown'
+
+/** Packages stay where npm has put them. */
+const isPackage = (id) => !id.startsWith('.') && !id.startsWith('/') && !/^[A-Z]:/i.test(id)
+
+/** A module that finds a file by its own place finds it as from where it stood. */
+const keepPlaces = (base) => ({
+  name: 'keep-places',
+  transform(code, id) {
+    if (!code.includes('import.meta.url')) return null
+    const place = `../${relative(base, id).split(sep).join('/')}`
+    return { code: code.replaceAll('import.meta.url', `new URL(${JSON.stringify(place)}, import.meta.url).href`) }
+  },
+})
+
+/** Writes programs, and what they load of ours, into a folder that stands in `base` or in a copy of it. */
+export const bundle = async (entries, folder, base) => {
+  const input = await rolldown({
+    cwd: base,
+    input: entries,
+    platform: 'node',
+    external: isPackage,
+    plugins: [keepPlaces(base)],
+    logLevel: 'warn',
+  })
+  await input.write({ dir: folder, format: 'esm', entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' })
+  await input.close()
+}
