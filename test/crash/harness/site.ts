@@ -7,6 +7,7 @@ import { postgresPassword, postgresUrl } from '../../../src/database/postgres-fo
 import { findPostgres, stopPostgres } from '../../../src/database/postgres-process.ts'
 import { AppError } from '../../../src/lib/errors.ts'
 import { pause } from '../../../src/lib/time.ts'
+import { fillDataFolder } from './data-folder.ts'
 import { type ServerProcess, spawnServer } from './server-process.ts'
 
 export const adminToken = 'crash-tests-admin-token'
@@ -43,6 +44,7 @@ export const makeSite = (databaseUrl?: string): Site => {
   const folder = mkdtempSync(join(tmpdir(), 'crash-site-'))
   chmodSync(folder, 0o711) // the embedded Postgres may be another user
   const dataDir = join(folder, 'data')
+  if (!databaseUrl) fillDataFolder(dataDir)
   const servers: ServerProcess[] = []
 
   const urlNow = (): string | undefined => {
