@@ -1,5 +1,4 @@
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,6 +7,7 @@ import { stopPostgres } from '../../../src/database/postgres-process.ts'
 import { pause } from '../../../src/lib/time.ts'
 import { createTestDatabase } from '../../database.ts'
 import { callJetty, killJetties, postgresOf, startJetty, takePort } from '../../jetty-process.ts'
+import { builtProgram } from '../../shared.ts'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 const longTestMs = 240_000
@@ -288,14 +288,12 @@ describe('what is not right is said in words', () => {
   )
 })
 
-test.skipIf(!existsSync(join(root, '.git')))(
+test(
   'npm start: SIGTERM to npm leaves nothing behind',
   async () => {
-    const clone = join(parent, 'clone')
-    expect(spawnSync('git', ['clone', '--quiet', '--depth', '1', `file://${root}`, clone]).status).toBe(0)
-    symlinkSync(join(root, 'node_modules'), join(clone, 'node_modules'))
+    await builtProgram() // else it would build for minutes at times
     const home = makeHome('npm')
-    const jetty = startJetty({ HOME: home }, ['npm', '--prefix', clone, 'start', '--silent'])
+    const jetty = startJetty({ HOME: home }, ['npm', '--prefix', root, 'start', '--silent'])
     const line = await jetty.ready
     const postgres = postgresOf(join(home, '.jetty'))
     expect(line.pid).not.toBe(jetty.child.pid)
