@@ -28,6 +28,15 @@ const served = (route: Route): ServedRoute => ({
   parts: partNames(route.endpoint),
 })
 
+/** Works it out with the first request: few servers see all of their two hundred routes. */
+const servedLater = (route: Route): (() => ServedRoute) => {
+  let known: ServedRoute | undefined
+  return () => {
+    known ??= served(route)
+    return known
+  }
+}
+
 const notFound = new Reply('{"detail":"Not Found"}', jsonHeaders, 404)
 const badTarget = new Reply('{"detail":"The request target or Host header is not valid"}', jsonHeaders, 400)
 
@@ -49,10 +58,11 @@ const otherMethod = ({ method }: Exchange, allow: string[]): Reply => {
 
 /** Makes the function that finds the route of a request, or the answer to one that has none. */
 export const makeRouteTable = (routes: readonly Route[], pages?: Pages) => {
-  const router = makeRouter<ServedRoute>()
-  for (const route of routes.map(served)) {
+  const router = makeRouter<() => ServedRoute>()
+  for (const route of routes) {
     const { method, path, aliases } = route.endpoint
-    for (const one of [path, ...aliases]) router.add(method, one, route)
+    const value = servedLater(route)
+    for (const one of [path, ...aliases]) router.add(method, one, value)
   }
   return (exchange: Exchange): Match<ServedRoute> | Reply => {
     if (!hasValidTarget(exchange.incoming)) return badTarget
@@ -61,7 +71,7 @@ export const makeRouteTable = (routes: readonly Route[], pages?: Pages) => {
     const page = pages?.find(exchange, segments)
     if (page) return page
     const found = router.find(exchange.method, segments)
-    if (found && !('allow' in found)) return found
+    if (found && !('allow' in found)) return { value: found.value(), params: found.params }
     return pages?.fallback(exchange, segments) ?? (found ? otherMethod(exchange, found.allow) : unknownPath(exchange))
   }
 }
