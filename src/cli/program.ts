@@ -14,6 +14,7 @@ import { registerDoctor } from './commands/doctor.ts'
 import { registerEnv } from './commands/env.ts'
 import { registerEval } from './commands/eval.ts'
 import { registerFiles } from './commands/files.ts'
+import { registerImport } from './commands/import.ts'
 import { registerKeys } from './commands/keys.ts'
 import { registerLabels } from './commands/labels.ts'
 import { registerLogin } from './commands/login.ts'
@@ -67,7 +68,7 @@ const groups: readonly (readonly [heading: string, registers: readonly ((program
   [
     'Operate:',
     [
-      ...[registerKeys, registerDoctor, registerBackup, registerRestore, registerStorage, registerWebhooks],
+      ...[registerKeys, registerDoctor, registerBackup, registerImport, registerRestore, registerStorage, registerWebhooks],
       ...[registerCompletion, registerCollections],
     ],
   ],

@@ -33,11 +33,15 @@ const waitAfter = (response: Response, wait: number | undefined): number | undef
 
 const keyHeader = 'idempotency-key'
 
+/** A random key; `crypto.randomUUID` is missing in pages that came over plain HTTP. */
+const randomKey = (): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
+
 const withKey = (input: AnyInput): AnyInput => {
   const names = Object.keys(input.headers ?? {}).map((name) => name.toLowerCase())
   return names.includes(keyHeader)
     ? input
-    : { ...input, headers: { ...input.headers, [keyHeader]: crypto.randomUUID() } }
+    : { ...input, headers: { ...input.headers, [keyHeader]: randomKey() } }
 }
 
 const read = async (operation: WireOperation, response: Response): Promise<unknown> => {

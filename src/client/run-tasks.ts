@@ -1,7 +1,7 @@
 import type { LogEvent, RunEvent } from '../model/runs/run-events.ts'
 import type { Trajectory, WorkflowResponse } from '../model/runs/trajectory.ts'
 import type { CallOptions, Client, FilePart } from './client.ts'
-import { follow } from './follow.ts'
+import { type FollowedEvent, follow } from './follow.ts'
 import type { FinishedRun, RunReference, TaskType, TaskTypes } from './task-types.ts'
 
 export type { LogEvent, RunEvent }
@@ -54,6 +54,14 @@ export interface RunCalls<Tasks extends TaskTypes<Tasks>> {
    * }
    */
   followRun(run: RunReference, options?: FollowRunOptions): AsyncGenerator<RunEvent & { id: string | undefined }>
+  /**
+   * Yields the events of a collection until `signal` fires: `run` for each change of a run, `approval`, `removed`. It
+   * reconnects like `followRun`.
+   *
+   * @example
+   * for await (const { event, data } of jetty.followCollection('demo', { signal })) console.log(event, data)
+   */
+  followCollection(collection: string, options?: FollowRunOptions): AsyncGenerator<FollowedEvent>
 }
 
 export interface FollowRunOptions {
@@ -99,6 +107,13 @@ export const makeRunCalls = <Tasks extends TaskTypes<Tasks>>(client: Client): Ru
     return follow<RunEvent & { id: string | undefined }>(open, { signal, ...others })
   }
 
+  const followCollection: RunCalls<Tasks>['followCollection'] = (collection, options = {}) => {
+    const { signal = new AbortController().signal, ...others } = options
+    const open = (headers: Record<string, string>, aborted: AbortSignal) =>
+      client.watchCollection({ params: { collection }, headers, signal: aborted })
+    return follow(open, { signal, ...others })
+  }
+
   const runAndWait = async <Name extends keyof Tasks & string>(
     task: Name,
     given: Tasks[Name]['params'],
@@ -113,5 +128,5 @@ export const makeRunCalls = <Tasks extends TaskTypes<Tasks>>(client: Client): Ru
     return { ...ended, outputs: outputsOf(ended) } as unknown as FinishedRun<Tasks[Name] & TaskType>
   }
 
-  return { run, runAndWait, followRun }
+  return { run, runAndWait, followRun, followCollection }
 }

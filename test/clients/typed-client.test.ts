@@ -111,6 +111,22 @@ describe('a run', () => {
     expect(new Set(ids).size).toBe(ids.length)
   })
 
+  it('is told of in the events of its collection', async () => {
+    const control = new AbortController()
+    const events = client().followCollection('acme', { signal: control.signal })
+    let told: unknown
+    void events.next().then(({ value }) => {
+      told = value
+    })
+    // What happens before the stream is open is not told: runs are started until one is.
+    const startOne = async () => {
+      await client().run('acme/greet', {})
+      return told
+    }
+    await expect.poll(startOne).toMatchObject({ event: 'run', data: { task: 'greet' } })
+    control.abort()
+  })
+
   it('is not waited for any longer when its signal fires', async () => {
     const control = new AbortController()
     const waiting = client().runAndWait('acme/nap', {}, { signal: control.signal, onEvent: () => control.abort() })

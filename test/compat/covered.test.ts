@@ -38,6 +38,12 @@ test.each(sources)('$name counts what its tests ask of the server', ({ text }) =
   expect(text).toMatch(/^import \{ test \} from '\.\/promise\.ts'$/m)
 })
 
+test('the page of compatibility lists every promise: `npm run compat` writes it', () => {
+  const page = readFileSync(new URL('../../docs/reference/compatibility.md', import.meta.url), 'utf8')
+  const listed = titles.filter((title) => !title.includes('${'))
+  expect(listed.filter((title) => !page.includes(title.replaceAll('|', '\\|').replace(/\\(['"`])/g, '$1')))).toEqual([])
+})
+
 describe('a test', () => {
   test('that asks for nothing keeps no promise', () => {
     expect(notAsked('row 30: the list is an object', new Set())).toEqual(['any operation'])

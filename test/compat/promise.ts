@@ -1,6 +1,7 @@
 // A promise of the contract is kept only by a test that asks the server for what was promised.
 import { subscribe } from 'node:diagnostics_channel'
-import type { IncomingMessage } from 'node:http'
+import { appendFileSync } from 'node:fs'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { test as run } from 'vitest'
 import { contract } from '../../src/api/contract.ts'
 import type { Endpoint } from '../../src/http/endpoint.ts'
@@ -137,6 +138,24 @@ subscribe('http.server.request.start', (message) => {
   if (found && 'value' in found) asked.add(found.value)
 })
 
+/** Requests of a test and their statuses, as the page of compatibility shows them: ids are left out, each once. */
+let answered = new Set<string>()
+subscribe('http.server.response.finish', (message) => {
+  const { request, response } = message as { request: IncomingMessage; response: ServerResponse }
+  if (!ports.has(request.socket.localPort ?? 0)) return
+  const target = (request.url ?? '').split('?', 1)[0]?.replace(/\b(?=[0-9a-f-]*\d)[0-9a-f-]{8,36}\b/g, '…')
+  answered.add(`${request.method} ${target} → ${response.statusCode}`)
+})
+
+/** File that `npm run compat` collects the outcomes in, one JSON object a line. */
+const outcomes = process.env.COMPAT_OUTCOMES
+
+const note = (title: string, failure?: unknown): void => {
+  if (outcomes === undefined) return
+  const reason = failure === undefined ? null : String(failure instanceof Error ? failure.message : failure)
+  appendFileSync(outcomes, `${JSON.stringify({ title, asked: [...answered], reason })}\n`)
+}
+
 /** Counts the requests that a server of this process gets, whoever sends them. */
 export const countRequests = (url: string): void => {
   ports.add(Number(new URL(url).port))
@@ -151,9 +170,16 @@ export const test = (title: string, keep: () => Promise<void>, timeout?: number)
     title,
     async () => {
       asked = new Set()
-      await keep()
-      const missing = onThisMachine.test(title) ? [] : notAsked(title, asked)
-      if (missing.length > 0) throw new Error(`This test never asked the server for ${missing.join(', ')}`)
+      answered = new Set()
+      try {
+        await keep()
+        const missing = onThisMachine.test(title) ? [] : notAsked(title, asked)
+        if (missing.length > 0) throw new Error(`This test never asked the server for ${missing.join(', ')}`)
+      } catch (error) {
+        note(title, error)
+        throw error
+      }
+      note(title)
     },
     timeout,
   )

@@ -34,7 +34,7 @@ export const Help = ({ onClose }: { onClose: () => void }) => {
       />
       <div className="mt-4 flex flex-col gap-2 border-line border-t pt-4">
         <a href="/docs" target="_blank" rel="noopener" className="text-accent">
-          Reference of the API
+          Documentation
         </a>
         <p className="text-muted">The command line does all of this too:</p>
         <CopyLine text="jetty --help" />

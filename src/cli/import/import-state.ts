@@ -1,0 +1,77 @@
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { AppError } from '../../lib/errors.ts'
+import { isObject, parsedObject } from '../../lib/json/json-object.ts'
+
+/** Problems that a report lists; more are only counted. */
+const mostProblems = 1_000
+
+/** How far the runs of a task are copied. */
+export interface TaskProgress {
+  /** Page to read next: a cursor, or a number for servers without cursors. Absent before the first page. */
+  next?: string
+  /** Set when all runs of the source were copied: creation time of the newest of them. */
+  completeUpTo?: string
+}
+
+/** What was copied and what was not. It is written after each page, and a later import continues from it. */
+export interface ImportState {
+  from: string
+  to: string
+  started: string
+  finished: string | null
+  counts: Record<string, number>
+  /** Variables whose values the source does not show, by collection: set them by hand. */
+  variables_to_set: Record<string, string[]>
+  problems: { at: string; problem: string }[]
+  problems_total: number
+  tasks: Record<string, TaskProgress>
+  /** Paths of copied files by their paths at the source. */
+  files: Record<string, string>
+}
+
+const newState = (from: string, to: string): ImportState => ({
+  ...{ from, to, started: new Date().toISOString(), finished: null, counts: {}, variables_to_set: {} },
+  ...{ problems: [], problems_total: 0, tasks: {}, files: {} },
+})
+
+/** An import in progress. */
+export interface ImportLog {
+  state: ImportState
+  count(what: string): void
+  problem(at: string, problem: string): void
+  save(): void
+}
+
+const readState = (path: string, from: string, to: string): ImportState => {
+  if (!existsSync(path)) return newState(from, to)
+  const found = parsedObject(readFileSync(path, 'utf8'))
+  if (!found || !isObject(found.tasks) || !isObject(found.files)) {
+    throw new AppError('invalid', `${path} is no report of an import`, { hint: 'Name another file with --report.' })
+  }
+  if (found.from !== from || found.to !== to) {
+    throw new AppError('conflict', `${path} is the report of an import from ${found.from} to ${found.to}`, {
+      hint: 'Name another file with --report, or move this one away.',
+    })
+  }
+  const fresh = newState(from, to)
+  return { ...fresh, ...(found as unknown as ImportState), finished: null, problems: [], problems_total: 0 }
+}
+
+/** Opens the report at `path`, and continues the import that it is about. Problems are listed anew each time. */
+export const openImportLog = (path: string, from: string, to: string): ImportLog => {
+  const state = readState(path, from, to)
+  return {
+    state,
+    count: (what) => {
+      state.counts[what] = (state.counts[what] ?? 0) + 1
+    },
+    problem: (at, problem) => {
+      state.problems_total++
+      if (state.problems.length < mostProblems) state.problems.push({ at, problem })
+    },
+    save: () => {
+      writeFileSync(`${path}.new`, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 })
+      renameSync(`${path}.new`, path)
+    },
+  }
+}

@@ -1,0 +1,145 @@
+// Copies a collection from one server of ours to another.
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Body, startTestServer, type TestServer } from '../server.ts'
+import { openShell, type Shell } from './shell.ts'
+
+let old: TestServer
+let fresh: TestServer
+let shell: Shell
+let file: string
+const ids: string[] = []
+
+const run = async (task: string, initParams: object): Promise<string> => {
+  const { body } = await old.call('POST', `/api/v1/run-sync/acme/${task}`, { init_params: initParams })
+  return body.trajectory_id
+}
+
+beforeAll(async () => {
+  old = await startTestServer()
+  // One process executes runs for one server only.
+  fresh = await startTestServer({ env: { JETTY_ROLE: 'api' } })
+  shell = openShell(fresh.url, fresh.server.adminToken)
+  const workflows = {
+    echo: { step_configs: { say: { activity: 'text_echo', text_path: 'init_params.text' } }, steps: ['say'] },
+    read: { step_configs: { read: { activity: 'read_uploaded_file' } }, steps: ['read'] },
+  }
+  for (const [name, workflow] of Object.entries(workflows))
+    await old.call('POST', '/api/v1/tasks/acme', { name, workflow, description: `The task ${name}` })
+  await old.call('PATCH', '/api/v1/collections/acme/environment', {
+    environment_variables: { OLD_KEY: 'kept-at-the-source' },
+  })
+  const form = new FormData()
+  form.append('collection', 'acme')
+  form.append('file', new File(['from the old server'], 'note.txt', { type: 'text/plain' }))
+  file = (await old.call('POST', '/api/v1/files/upload', form)).body.path
+  for (let at = 0; at < 23; at++) ids.push(await run('echo', { text: `run ${at}` }))
+  ids.push(await run('echo', {})) // fails: the parameter is missing
+  ids.push(await run('read', { file_paths: [file] }))
+  await old.call('POST', `/api/v1/trajectory/acme/echo/${ids[0]}/labels`, {
+    key: 'grade',
+    value: 'good',
+    author: 'ann',
+  })
+})
+afterAll(async () => {
+  shell?.close()
+  await Promise.all([old?.close(), fresh?.close()])
+})
+
+const importNow = (...args: string[]) =>
+  shell.jetty(['import', 'acme', '--from', old.url, ...args], {
+    env: { JETTY_IMPORT_TOKEN: old.server.adminToken },
+  })
+const report = (): Body => JSON.parse(readFileSync(join(shell.home, 'jetty-import.json'), 'utf8'))
+const at = async (server: TestServer, path: string): Promise<Body> => (await server.call('GET', `/api/v1/${path}`)).body
+const copied = async (task: string, id = ''): Promise<Body> => at(fresh, `db/trajectory/acme/${task}/${id}`)
+
+describe('an import', () => {
+  it('first copies as many runs of each task as it may', async () => {
+    const ended = await importNow('--runs', '2')
+    expect(ended).toMatchObject({ code: 0 })
+    expect(report()).toMatchObject({ finished: expect.any(String), counts: { 'tasks created': 2, runs: 3, files: 1 } })
+    expect(ended.stdout).toContain('Set the values of OLD_KEY: jetty env set acme <NAME>')
+  })
+
+  it('goes on with the rest, and copies nothing twice', async () => {
+    expect(await importNow()).toMatchObject({ code: 0 })
+    const { total } = await at(fresh, 'db/trajectories/acme/echo')
+    expect(total).toBe(24)
+    expect(Object.keys(report().files)).toEqual([file])
+  })
+
+  it('copies tasks as they are', async () => {
+    const [theirs, ours] = await Promise.all([at(old, 'tasks/acme/echo'), at(fresh, 'tasks/acme/echo')])
+    expect([ours.workflow, ours.description]).toEqual([theirs.workflow, theirs.description])
+  })
+
+  it('copies runs with ids, times, errors and labels of their authors', async () => {
+    const theirs = await at(old, `db/trajectory/acme/echo/${ids[0]}`)
+    const ours = await copied('echo', ids[0])
+    expect(ours).toMatchObject({
+      trajectory_id: ids[0],
+      status: 'completed',
+      created: theirs.created,
+      ended: theirs.ended,
+    })
+    expect(ours.steps.eval.inputs.input).toEqual({ text: 'run 0' })
+    expect(ours.steps.eval.outputs.output).toEqual({ say: { text: 'run 0' } })
+    expect(ours.labels).toEqual([expect.objectContaining({ key: 'grade', value: 'good', author: 'ann' })])
+    const failed = await copied('echo', ids[23])
+    expect([failed.status, failed.attributes.params.error]).toEqual(['failed', expect.stringContaining('text')])
+  })
+
+  it('copies the files that runs name, and leads to the copies', async () => {
+    const ours = await copied('read', ids[24])
+    const [path] = ours.steps.eval.inputs.input.file_paths
+    expect(path).not.toBe(file)
+    expect((await fresh.call('GET', `/api/v1/file/${path}`)).body).toBe('from the old server')
+  })
+
+  it('copies no value of a variable, and keeps no token', async () => {
+    expect((await at(fresh, 'collections/acme')).environment_variables).toEqual({})
+    const text = readFileSync(join(shell.home, 'jetty-import.json'), 'utf8')
+    for (const secret of ['kept-at-the-source', old.server.adminToken]) expect(text).not.toContain(secret)
+  })
+
+  it('later copies only what is new, and says which tasks differ', async () => {
+    const id = await run('echo', { text: 'later' })
+    const workflow = { step_configs: { say: { activity: 'text_echo', text: 'other' } }, steps: ['say'] }
+    await fresh.call('PUT', '/api/v1/tasks/acme/read', { workflow })
+    const before = report().counts.runs
+    expect(await importNow()).toMatchObject({ code: 0 })
+    expect(report().counts.runs).toBe(before + 1)
+    expect((await copied('echo', id)).steps.eval.outputs.output).toEqual({ say: { text: 'later' } })
+    expect(report().problems).toEqual([{ at: 'acme/read', problem: expect.stringContaining('--overwrite') }])
+    await importNow('--overwrite')
+    expect((await at(fresh, 'tasks/acme/read')).workflow).toEqual((await at(old, 'tasks/acme/read')).workflow)
+  })
+})
+
+describe('it refuses', () => {
+  it.each([
+    [
+      'a report of another import',
+      ['import', '--from', 'http://127.0.0.1:1', '--report', 'jetty-import.json'],
+      'is the report of an import from',
+    ],
+    ['an address that is none', ['import', '--from', 'old'], '--from must be the address of a server'],
+    [
+      'a number that is none',
+      ['import', '--from', 'http://127.0.0.1:1', '--runs', 'all'],
+      '--runs must be a whole number',
+    ],
+  ])('%s', async (_, args, message) => {
+    const ended = await shell.jetty(args, { env: { JETTY_IMPORT_TOKEN: 'x' } })
+    expect([ended.code, ended.stderr]).toEqual([2, expect.stringContaining(message)])
+  })
+
+  it('an import without a token of the source', async () => {
+    const ended = await shell.jetty(['import', '--from', 'http://127.0.0.1:1', '--report', 'other.json'])
+    expect([ended.code, ended.stderr]).toEqual([2, expect.stringContaining('--from-token-file')])
+    expect(existsSync(join(shell.home, 'other.json'))).toBe(false)
+  })
+})
