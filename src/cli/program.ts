@@ -68,7 +68,15 @@ const groups: readonly (readonly [heading: string, registers: readonly ((program
   [
     'Operate:',
     [
-      ...[registerKeys, registerDoctor, registerBackup, registerImport, registerRestore, registerStorage, registerWebhooks],
+      ...[
+        registerKeys,
+        registerDoctor,
+        registerBackup,
+        registerImport,
+        registerRestore,
+        registerStorage,
+        registerWebhooks,
+      ],
       ...[registerCompletion, registerCollections],
     ],
   ],

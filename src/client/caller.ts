@@ -39,9 +39,7 @@ const randomKey = (): string =>
 
 const withKey = (input: AnyInput): AnyInput => {
   const names = Object.keys(input.headers ?? {}).map((name) => name.toLowerCase())
-  return names.includes(keyHeader)
-    ? input
-    : { ...input, headers: { ...input.headers, [keyHeader]: randomKey() } }
+  return names.includes(keyHeader) ? input : { ...input, headers: { ...input.headers, [keyHeader]: randomKey() } }
 }
 
 const read = async (operation: WireOperation, response: Response): Promise<unknown> => {
