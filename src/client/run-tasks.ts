@@ -55,8 +55,8 @@ export interface RunCalls<Tasks extends TaskTypes<Tasks>> {
    */
   followRun(run: RunReference, options?: FollowRunOptions): AsyncGenerator<RunEvent & { id: string | undefined }>
   /**
-   * Yields the events of a collection until `signal` fires: `run` for each change of a run, `approval`, `removed`. It
-   * reconnects like `followRun`.
+   * Yields the events of a collection until it is deleted or `signal` fires: `open` at first, then `run` for each change
+   * of a run, `approval`, `removed`. It reconnects like `followRun`.
    *
    * @example
    * for await (const { event, data } of jetty.followCollection('demo', { signal })) console.log(event, data)

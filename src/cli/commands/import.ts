@@ -54,14 +54,14 @@ const sourceToken = ({ fromTokenFile: file }: ImportOptions): string => {
   const token = file === undefined ? process.env.JETTY_IMPORT_TOKEN?.trim() : readTrimmed(file)
   if (token) return token
   throw new AppError('invalid', file === undefined ? 'No token for the source' : `${file} contains no token`, {
-    hint: 'Name a file that contains only the token: --from-token-file hosted.txt',
+    hint: 'Name a file that contains only the token with --from-token-file.',
   })
 }
 
 const sourceUrl = (from: string): string => {
   if (!URL.canParse(from) || !/^https?:$/.test(new URL(from).protocol)) {
     throw new AppError('invalid', `--from must be the address of a server, got ${JSON.stringify(from)}`, {
-      hint: 'For example: --from https://jetty.example.com',
+      hint: 'Write it like https://jetty.example.com.',
     })
   }
   return from.replace(/\/+$/, '')
