@@ -230,7 +230,7 @@ describe('jetty restore', { timeout: 180_000 }, () => {
     isReceiving = true
     const told = receiver.of(done).length
     await restored.database.query(`update webhook_queue set due_at = '-infinity'`)
-    await restored.database.query(`update routines set next_run_at = now() - interval '1 minute', catch_up = 'last'`)
+    await restored.database.query(`update routines set next_run_at = date_trunc('hour', now()), catch_up = 'last'`)
     const decision = { decision: 'approve' }
     await ask(restored, 'POST', `/api/v1/trajectory/acme/${asks}/${open}/steps/gate/approval`, decision)
     const run = await ask(restored, 'POST', `/api/v1/run-sync/acme/${says}`, {})

@@ -139,7 +139,7 @@ const expectRestored = async ({ file, done, open }: { file: string; done: string
   expect((await server?.objects.owner())?.state).toBe('alone')
 }
 
-test('a copy of the data folder brings the embedded Postgres back', async () => {
+test('a copy of the data folder brings the embedded Postgres back', { timeout: 180_000 }, async () => {
   const [backup, restore] = commandsOf('Copies by other programs')
   await start()
   const before = await fill()
