@@ -51,9 +51,9 @@ const cutoffOfBytes = async (
     const page: SizedRun[] = await queries.rows<SizedRun>(
       'retention_sizes',
       `select r.created_at::text as "createdAt", r.number, ${runBytes} as bytes from (
-         select * from runs where task_id = $1 and ($2::timestamptz is null or (created_at, number) < ($2, $3))
+         select * from runs where task_id = $1 and (created_at, number) < ($2::timestamptz, $3::bigint)
          ${newestFirst} limit ${sizedAtOnce}) r order by r.created_at desc, r.number desc`,
-      [taskId, before?.createdAt ?? null, before?.number ?? null],
+      [taskId, before?.createdAt ?? 'infinity', before?.number ?? 0],
     )
     for (const run of page) {
       total += run.bytes
@@ -101,7 +101,7 @@ export const expiredRuns = async (
        case when r.ended_at < now() - $2 * interval '1 day' then 'days'
          when (r.created_at, r.number) <= ($3::timestamptz, $4::bigint) then 'runs' else 'bytes' end as reason
      from runs r
-     where r.task_id = $1 and ($7::timestamptz is null or (r.created_at, r.number) > ($7, $8))
+     where r.task_id = $1 and (r.created_at, r.number) > ($7::timestamptz, $8::bigint)
        and r.created_at <= greatest($3, $5::timestamptz, now() - $2 * interval '1 day')
        and (r.ended_at < now() - $2 * interval '1 day' or (r.created_at, r.number) <= ($3, $4)
          or (r.created_at, r.number) <= ($5, $6::bigint))
@@ -110,7 +110,7 @@ export const expiredRuns = async (
     [
       ...[rule.taskId, rule.days, runs?.createdAt ?? null, runs?.number ?? null],
       ...[bytes?.createdAt ?? null, bytes?.number ?? null],
-      ...[after?.createdAt ?? null, after?.number ?? null, keys, values, limit],
+      ...[after?.createdAt ?? '-infinity', after?.number ?? 0, keys, values, limit],
     ],
   )
 }
@@ -129,13 +129,13 @@ export const expiredLabelledRuns = async (
      from labels l join runs r on r.id = l.run_id
      where l.task_id = $1 and l.key = $2
        and ${label.value === null ? '$3::text is null' : 'left(l.value, 200) = left($3, 200) and l.value = $3'}
-       and ($5::timestamptz is null or (l.run_created_at, l.run_number) > ($5, $6::bigint))
+       and (l.run_created_at, l.run_number) > ($5::timestamptz, $6::bigint)
        and l.run_created_at < now() - $4 * interval '1 day' and r.ended_at < now() - $4 * interval '1 day'
        and ${isEnded} and not ${hasLabelOf('$7', '$8')}
      order by l.run_created_at, l.run_number limit $9`,
     [
       ...[rule.taskId, label.key, label.value, days],
-      ...[after?.createdAt ?? null, after?.number ?? null, keys, values, limit],
+      ...[after?.createdAt ?? '-infinity', after?.number ?? 0, keys, values, limit],
     ],
   )
 }
