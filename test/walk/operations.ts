@@ -195,6 +195,7 @@ export const operations: Record<string, Operation> = {
   listDatasetVersions: read((place) => `${dataset(place)}/history?include_changeset=true`),
   getDatasetVersion: read((place) => `${dataset(place)}/versions/~0`),
   getDatasetCroissant: read((place) => `${dataset(place)}/mlcroissant`),
+  exportDatasetCroissant: read((place) => `${dataset(place)}/croissant`),
   setDatasetPreview: write((place) => ({ path: `${dataset(place)}/preview`, form: { preview_update: file } })),
   getDatasetPreview: read((place) => `${dataset(place)}/preview`),
   uploadDatasetData: write((place) => ({ path: `${dataset(place)}/data`, form: { data_file: file } })),

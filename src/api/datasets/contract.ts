@@ -114,6 +114,13 @@ export const datasetsContract = {
     summary: 'The stored Croissant metadata of a dataset',
     response: jsonObjectSchema,
   }),
+  exportDatasetCroissant: endpoint({
+    ...reading,
+    path: `${one}/croissant`,
+    summary:
+      'The newest version of a dataset described as a Croissant 1.1 document: data files with hashes, and items as JSON lines',
+    response: jsonObjectSchema,
+  }),
   setDatasetPreview: endpoint({
     method: 'PUT',
     path: `${one}/preview`,

@@ -21,6 +21,7 @@ import { entityHistoryText, entityVersionText, getEntityVersion } from '../entit
 import { serveFile } from '../files/serve.ts'
 import { requireItemsFit, requireUsableSchema } from '../items/item-schema.ts'
 import { datasetsContract } from './contract.ts'
+import { croissantOf } from './croissant.ts'
 import { shownDataFile, storeDataFile } from './data-files.ts'
 import { type PreviewDeps, previewText, storePreview } from './previews.ts'
 import { removeDataset } from './remove.ts'
@@ -123,6 +124,8 @@ export const datasetsRoutes = (deps: DatasetsDeps): Route[] => {
       if (metadata === null) throw missing('Dataset has no Croissant metadata')
       return rawJson(metadata)
     },
+
+    exportDatasetCroissant: async ({ collection, params }) => croissantOf(deps, await get(collection, params.dataset)),
 
     setDatasetPreview: async (call) => {
       const row = await storePreview(deps, call, await get(call.collection, call.params.dataset))

@@ -51,12 +51,14 @@ async function* csvText(read: () => AsyncGenerator<ItemRow>, idColumn: string): 
   for await (const row of read()) yield csvRow([row.item_id, ...csvCells(dataOf(row), columns)])
 }
 
-async function* linesText(rows: AsyncIterable<Data>): AsyncGenerator<string> {
+/** Writes one JSON object a line. */
+export async function* exportedLines(rows: AsyncIterable<Data>): AsyncGenerator<string> {
   for await (const row of rows) yield `${JSON.stringify(row)}\n`
 }
 
-async function* records(rows: AsyncIterable<ItemRow>, idColumn: string): AsyncGenerator<Data> {
-  for await (const row of rows) yield record(row, idColumn)
+/** Reads all items of a version or split as they are exported. */
+export async function* exportedRecords(queries: Queries, at: ItemsAt, idColumn: string): AsyncGenerator<Data> {
+  for await (const row of eachItem(queries, at)) yield record(row, idColumn)
 }
 
 /** Streams all items of a version or split as a file. */
@@ -66,9 +68,9 @@ export const exportReply = (
   { name, format, idColumn }: { name: string; format: 'jsonl' | 'csv' | 'json'; idColumn: string },
 ): Reply => {
   const read = () => eachItem(queries, at)
-  const all = () => records(read(), idColumn)
+  const all = () => exportedRecords(queries, at, idColumn)
   const text =
-    format === 'csv' ? csvText(read, idColumn) : format === 'jsonl' ? linesText(all()) : listText('', all(), '\n')
+    format === 'csv' ? csvText(read, idColumn) : format === 'jsonl' ? exportedLines(all()) : listText('', all(), '\n')
   return bytes(textStream(text), {
     'content-type': format === 'json' ? 'application/json' : tableTypes[format],
     'content-disposition': `attachment; filename="${name}.${format}"`,

@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { reportCroissant } from '../../../src/croissant/report.ts'
 import { type ApiServer, startApiServer } from '../../api-server.ts'
 
 let server: ApiServer
@@ -191,4 +193,35 @@ test('tags name versions', async () => {
   expect((await call('PUT', '/tagged/tags/~1', {})).status).toBe(400)
   expect((await call('DELETE', '/tagged/tags/gold')).status).toBe(200)
   expect((await call('GET', '/tagged/items?version=gold')).body.detail).toBe("Version tag 'gold' not found")
+})
+
+test('a dataset is described as a valid Croissant document', async () => {
+  await call('POST', '', { name: 'described', description: 'Questions', dataset_metadata: { license: 'CC-BY-4.0' } })
+  const empty = await call('GET', '/described/croissant')
+  expect([empty.status, empty.body.distribution]).toEqual([200, []])
+  await call('POST', '/described/items', {
+    items: [
+      { id: 'a', data: { question: 'Ä?', n: 1, deep: { x: 1 } } },
+      { id: 'b', data: { question: 'B?', n: 1.5 } },
+    ],
+  })
+  const { body, text } = await call('GET', '/described/croissant')
+  const [file] = body.distribution
+  const target = new URL(file.contentUrl)
+  const exported = await server.call('GET', `${target.pathname}${target.search}`, { token: key })
+  expect(file).toMatchObject({
+    contentSize: `${Buffer.byteLength(exported.text)} B`,
+    sha256: createHash('sha256').update(exported.text).digest('hex'),
+  })
+  const fields = body.recordSet[0].field.map(({ name, dataType }: { name: string; dataType: string }) => [
+    name,
+    dataType,
+  ])
+  expect(fields).toEqual([
+    ['id', 'sc:Text'],
+    ['question', 'sc:Text'],
+    ['n', 'sc:Float'],
+  ])
+  const report = reportCroissant('described.json', Buffer.from(text))
+  expect([report.overall_passed, report.errors]).toEqual([true, []])
 })

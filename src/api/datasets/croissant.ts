@@ -1,0 +1,47 @@
+import { exportCroissant } from '../../croissant/export.ts'
+import type { Database } from '../../database/database.ts'
+import { type JsonObject, parsedObject } from '../../lib/json/json-object.ts'
+import { listDatasetFiles } from '../../store/entities/dataset-files.ts'
+import type { EntityRow } from '../../store/entities/entities.ts'
+import { newestItems } from '../../store/entities/write-entity.ts'
+import { describeExport } from '../items/exported-file.ts'
+import { shownDataFile } from './data-files.ts'
+
+const mostFiles = 1000
+const wholeVersion = /^\d+\.\d+\.\d+$/
+
+const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
+
+/** Describes the newest version of a dataset as a Croissant document: its data files, and its items as JSON lines. */
+export const croissantOf = async (
+  { database, links }: { database: Database; links: { readonly publicUrl: string } },
+  dataset: EntityRow,
+): Promise<JsonObject> => {
+  const url = `${links.publicUrl}/api/v1/datasets/${dataset.collection_name}/${dataset.name}`
+  const rows = await listDatasetFiles(database, dataset.id, { after: -1, limit: mostFiles })
+  const files = rows.flatMap((row) => {
+    const { download_url, size, sha256, content_type } = shownDataFile(row, dataset, links.publicUrl)
+    return sha256 === null ? [] : [{ name: row.name, url: download_url, mediaType: content_type, bytes: size, sha256 }]
+  })
+  const at = { datasetId: dataset.id, seq: dataset.version }
+  const hasItems = ((await newestItems(database, dataset))?.count ?? 0) > 0
+  const items = hasItems
+    ? {
+        ...{ name: 'items.jsonl', mediaType: 'application/jsonlines' },
+        url: `${url}/items/export?version=~${dataset.version}&format=jsonl`,
+        ...(await describeExport(database, at)),
+      }
+    : undefined
+  const metadata = dataset.metadata === null ? {} : (parsedObject(dataset.metadata) ?? {})
+  const version = dataset.metadata_version ?? ''
+  return exportCroissant({
+    name: dataset.name,
+    url: text(metadata.url) ?? url,
+    description: dataset.long_description ?? text(metadata.description) ?? dataset.name,
+    license: text(metadata.license),
+    citeAs: text(metadata.citeAs),
+    version: wholeVersion.test(version) ? version : `0.0.${dataset.version}`,
+    published: dataset.created_at,
+    files: [...files, ...(items ? [items] : [])],
+  })
+}

@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto'
+import type { Queries } from '../../database/database.ts'
+import type { ItemsAt } from '../../store/items/items.ts'
+import { exportedLines, exportedRecords } from './export.ts'
+
+type ColumnKind = 'text' | 'integer' | 'number' | 'boolean'
+
+/** The items of a version as the JSON lines file that an export of them is. */
+export interface ExportedFile {
+  bytes: number
+  sha256: string
+  /** Members of the items whose values are of one plain type. */
+  columns: { name: string; type: ColumnKind }[]
+}
+
+const kindOf = (value: unknown): ColumnKind | undefined => {
+  if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'number'
+  if (typeof value === 'boolean') return 'boolean'
+  return typeof value === 'string' ? 'text' : undefined
+}
+
+/** The type of a column with values of two types; undefined where they have none in common. */
+const joined = (one: ColumnKind | undefined, other: ColumnKind | undefined): ColumnKind | undefined => {
+  if (one === other) return one
+  const both = [one, other]
+  return both.includes('integer') && both.includes('number') ? 'number' : undefined
+}
+
+const idColumn = 'id'
+
+/** Describes the export of a version: its size, its hash, and its columns. Reads all items. */
+export const describeExport = async (queries: Queries, at: ItemsAt): Promise<ExportedFile> => {
+  const hash = createHash('sha256')
+  const kinds = new Map<string, ColumnKind | undefined>()
+  let bytes = 0
+  const noting = async function* () {
+    for await (const record of exportedRecords(queries, at, idColumn)) {
+      for (const [name, value] of Object.entries(record)) {
+        if (value === null) continue
+        const kind = kindOf(value)
+        kinds.set(name, kinds.has(name) ? joined(kinds.get(name), kind) : kind)
+      }
+      yield record
+    }
+  }
+  for await (const line of exportedLines(noting())) {
+    hash.update(line)
+    bytes += Buffer.byteLength(line)
+  }
+  const columns = [...kinds].flatMap(([name, type]) => (type === undefined ? [] : [{ name, type }]))
+  return { bytes, sha256: hash.digest('hex'), columns }
+}
