@@ -9,6 +9,7 @@ import {
 import { firstOf, parseSearch, searchText } from './data/search-text.ts'
 import { sessionState } from './data/session.ts'
 import { CollectionsPage } from './pages/collections/page.tsx'
+import { datasetSearch } from './pages/datasets/dataset-tabs.ts'
 import { playgroundSearch } from './pages/playground/search.ts'
 import { RunsPage } from './pages/runs/page.tsx'
 import { TaskPage } from './pages/task/page.tsx'
@@ -81,6 +82,19 @@ const collectionRuns = createRoute({
   path: '/$collection/-/runs',
   validateSearch: runsSearch,
   component: RunsPage,
+})
+
+const datasets = createRoute({
+  getParentRoute: () => shell,
+  path: '/$collection/-/datasets',
+  component: lazyRouteComponent(() => import('./pages/datasets/list-page.tsx'), 'DatasetsPage'),
+})
+
+const dataset = createRoute({
+  getParentRoute: () => shell,
+  path: '/$collection/-/datasets/$dataset',
+  validateSearch: datasetSearch,
+  component: lazyRouteComponent(() => import('./pages/datasets/dataset-page.tsx'), 'DatasetPage'),
 })
 
 const collectionSettings = createRoute({
@@ -160,6 +174,8 @@ export const router = createRouter({
       noPage,
       collection,
       collectionRuns,
+      datasets,
+      dataset,
       collectionSettings,
       newRunbook,
       task,

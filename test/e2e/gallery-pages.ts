@@ -4,6 +4,7 @@ import { fixturePages } from '../../web/fixtures/pages.ts'
 import { playgroundFixtures } from '../../web/fixtures/playground.ts'
 import { settingsFixtures, settingsShell } from '../../web/fixtures/settings.ts'
 import { fixtureShapes } from '../../web/fixtures/shapes.ts'
+import { datasetFixtures } from './dataset-fixtures.ts'
 import { readFixture } from './fixture-server.ts'
 import { evaluate } from './pages.ts'
 import { tabFixtures } from './tab-fixtures.ts'
@@ -132,6 +133,7 @@ export const galleryPages: readonly GalleryPage[] = [
   ...views.map(([name, run, search]) => ({ name: `run-view-${name}`, ...at(run, search) })),
   ...openedRuns.map(([name, run, act]) => ({ name: `run-open-${name}`, ...at(run), act })),
   ...tabFixtures.map(({ name, page, now }) => ({ name: `tab-${name}`, address: page, now })),
+  ...datasetFixtures.map(({ name, page, now }) => ({ name, address: page, now })),
   ...playgroundFixtures.map(({ name, page, draft, isSent }) => ({
     ...{ name, address: page, now: writtenNow, draft },
     ...(isSent && { act: send }),

@@ -9,5 +9,7 @@ export const keys = {
     query === undefined ? ['runs', collection] : ['runs', collection, task ?? '', query],
   run: (collection: string, task: string, id: string) => ['run', collection, task, id],
   labels: (collection: string) => ['labels', collection],
+  datasets: (collection: string) => ['datasets', collection],
+  dataset: (collection: string, dataset: string) => ['dataset', collection, dataset],
   views: (collection: string) => ['views', collection],
 } as const

@@ -3,7 +3,7 @@ import { tabClass } from '../ui/tabs.tsx'
 
 interface TabsProps {
   collection: string
-  current: 'overview' | 'runs' | 'settings'
+  current: 'overview' | 'runs' | 'datasets' | 'settings'
 }
 
 /** The tabs of a collection, each a page of its own. */
@@ -24,6 +24,14 @@ export const CollectionTabs = ({ collection, current }: TabsProps) => (
       className={tabClass(current === 'runs')}
     >
       Runs
+    </Link>
+    <Link
+      to="/$collection/-/datasets"
+      params={{ collection }}
+      aria-current={current === 'datasets' ? 'page' : undefined}
+      className={tabClass(current === 'datasets')}
+    >
+      Datasets
     </Link>
     <Link to="/-/playground" search={{ collection }} className={tabClass(false)}>
       Playground

@@ -39,6 +39,10 @@ interface RunPlace {
 export const runHref = ({ collection, task, trajectory_id: id }: RunPlace, step?: string): string =>
   `/${[collection, task, id].map(encodeURIComponent).join('/')}${step === undefined ? '' : `?step=${encodeURIComponent(step)}`}`
 
+/** Address of the page of a dataset. */
+export const datasetHref = (collection: string, dataset: string): string =>
+  `/${encodeURIComponent(collection)}/-/datasets/${encodeURIComponent(dataset)}`
+
 /** Address of the page where the keys of model providers are set for a collection. */
 export const environmentHref = (collection: string): string =>
   `/${encodeURIComponent(collection)}/-/settings/environment`

@@ -21,7 +21,9 @@ const titles = [
 
 /** Where this page stands: collection, task, run; each level leads to the others of its kind. */
 export const Breadcrumb = () => {
-  const { collection, task, id } = useParams({ strict: false }) as Partial<Record<'collection' | 'task' | 'id', string>>
+  const { collection, task, id, dataset } = useParams({ strict: false }) as Partial<
+    Record<'collection' | 'task' | 'id' | 'dataset', string>
+  >
   const { pathname } = useLocation()
   if (collection === undefined) {
     const title = titles.find(([begin]) => pathname === begin || pathname.startsWith(`${begin}/`))?.[1]
@@ -32,11 +34,11 @@ export const Breadcrumb = () => {
       <Link
         to="/$collection"
         params={{ collection }}
-        className={`${linkClass} ${task ? 'text-muted max-sm:hidden' : 'font-semibold'}`}
+        className={`${linkClass} ${task || dataset ? 'text-muted max-sm:hidden' : 'font-semibold'}`}
       >
         {collection}
       </Link>
-      {task === undefined && (
+      {task === undefined && dataset === undefined && (
         <Popover
           label="Other collections"
           button={<Icon name="down" />}
@@ -64,6 +66,20 @@ export const Breadcrumb = () => {
           >
             {(close) => <Tasks collection={collection} onPick={close} />}
           </Popover>
+        </>
+      )}
+      {dataset !== undefined && (
+        <>
+          <span className="text-faint max-sm:hidden">/</span>
+          <Link
+            to="/$collection/-/datasets"
+            params={{ collection }}
+            className={`${linkClass} text-muted max-sm:hidden`}
+          >
+            Datasets
+          </Link>
+          <span className="text-faint">/</span>
+          <span className="truncate px-1 font-semibold">{dataset}</span>
         </>
       )}
       {id !== undefined && (

@@ -2,12 +2,14 @@ import { useState } from 'react'
 import { api } from '../../data/api.ts'
 import type { Run, RunAddress } from '../../data/run.ts'
 import { saveAnswer } from '../../data/save-answer.ts'
+import { useMayWrite } from '../../data/whoami.ts'
 import { commandsFor } from '../../parts/run-commands.ts'
 import { Button } from '../../ui/button.tsx'
 import { CopyLine, copyText } from '../../ui/copy.tsx'
 import { Icon } from '../../ui/icon.tsx'
 import { Popover } from '../../ui/popover.tsx'
 import { showToast } from '../../ui/toast.tsx'
+import { AddToDataset } from './add-to-dataset.tsx'
 
 interface CommandsMenuProps {
   run: Run
@@ -18,6 +20,8 @@ interface CommandsMenuProps {
 /** The command line that does the same, and what else can be done with a run. */
 export const CommandsMenu = ({ run, place, failedStep }: CommandsMenuProps) => {
   const [isSaving, setSaving] = useState(false)
+  const [isAdding, setAdding] = useState(false)
+  const mayWrite = useMayWrite()
   const download = async () => {
     setSaving(true)
     try {
@@ -30,33 +34,47 @@ export const CommandsMenu = ({ run, place, failedStep }: CommandsMenuProps) => {
     }
   }
   return (
-    <Popover
-      label="More, and the command line"
-      button={<Icon name="dots" />}
-      side="left"
-      className="inline-flex size-7 items-center justify-center rounded-m border border-line hover:bg-sunk"
-    >
-      {() => (
-        <div className="flex w-120 max-w-full flex-col gap-3">
-          <div className="flex flex-wrap gap-2">
-            <Button
-              icon="link"
-              onClick={async () => (await copyText(location.href)) && showToast({ text: 'Copied the link' })}
-            >
-              Copy the link
-            </Button>
-            <Button icon="download" disabled={isSaving} onClick={() => void download()}>
-              {isSaving ? 'Loading…' : 'Download with files'}
-            </Button>
-          </div>
-          {commandsFor(run, failedStep).map(({ title, line }) => (
-            <div key={title} className="flex flex-col gap-1">
-              <p className="text-12 text-muted">{title}</p>
-              <CopyLine text={line} />
+    <>
+      {isAdding && <AddToDataset place={place} onClose={() => setAdding(false)} />}
+      <Popover
+        label="More, and the command line"
+        button={<Icon name="dots" />}
+        side="left"
+        className="inline-flex size-7 items-center justify-center rounded-m border border-line hover:bg-sunk"
+      >
+        {(close) => (
+          <div className="flex w-120 max-w-full flex-col gap-3">
+            <div className="flex flex-wrap gap-2">
+              <Button
+                icon="link"
+                onClick={async () => (await copyText(location.href)) && showToast({ text: 'Copied the link' })}
+              >
+                Copy the link
+              </Button>
+              <Button icon="download" disabled={isSaving} onClick={() => void download()}>
+                {isSaving ? 'Loading…' : 'Download with files'}
+              </Button>
+              {mayWrite && (
+                <Button
+                  icon="plus"
+                  onClick={() => {
+                    close()
+                    setAdding(true)
+                  }}
+                >
+                  Add to a dataset
+                </Button>
+              )}
             </div>
-          ))}
-        </div>
-      )}
-    </Popover>
+            {commandsFor(run, failedStep).map(({ title, line }) => (
+              <div key={title} className="flex flex-col gap-1">
+                <p className="text-12 text-muted">{title}</p>
+                <CopyLine text={line} />
+              </div>
+            ))}
+          </div>
+        )}
+      </Popover>
+    </>
   )
 }

@@ -56,6 +56,12 @@ export const useCommands = (typed: string, openHelp: () => void): Command[] => {
       ? []
       : [
           {
+            id: 'datasets',
+            kind: 'Go to',
+            text: `Datasets of ${collection}`,
+            run: () => void navigate({ to: '/$collection/-/datasets', params: { collection } }),
+          },
+          {
             id: 'new-runbook',
             kind: 'Create',
             text: `Runbook in ${collection}`,

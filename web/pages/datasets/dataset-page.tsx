@@ -1,0 +1,70 @@
+import { useQuery } from '@tanstack/react-query'
+import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
+import { type ComponentType, lazy, Suspense } from 'react'
+import type { Dataset } from '../../../src/model/data/dataset.ts'
+import { api } from '../../data/api.ts'
+import { keys } from '../../data/keys.ts'
+import { useTitle } from '../../data/title.ts'
+import { Problem } from '../../parts/problem.tsx'
+import { Badge } from '../../ui/badge.tsx'
+import { Tabs } from '../../ui/tabs.tsx'
+import { type DatasetTab, datasetTabs, readDatasetTab } from './dataset-tabs.ts'
+
+export interface DatasetProps {
+  collection: string
+  dataset: Dataset
+}
+
+const pages: Record<DatasetTab, ComponentType<DatasetProps>> = {
+  items: lazy(() => import('./items/items-tab.tsx')),
+  files: lazy(() => import('./files-tab.tsx')),
+  results: lazy(() => import('./results/results-tab.tsx')),
+  versions: lazy(() => import('./versions/versions-tab.tsx')),
+  metadata: lazy(() => import('./metadata-tab.tsx')),
+}
+
+/** One dataset: what is in it, what it was, and what describes it. */
+export const DatasetPage = () => {
+  const { collection = '', dataset: name = '' } = useParams({ strict: false }) as Record<string, string>
+  const navigate = useNavigate()
+  const tab = readDatasetTab(useSearch({ strict: false }).tab)
+  useTitle(name, collection)
+  const read = useQuery({
+    queryKey: keys.dataset(collection, name),
+    queryFn: ({ signal }) => api.getDataset({ params: { collection, dataset: name }, signal }),
+  })
+  if (read.error) return <Problem error={read.error} onRetry={() => void read.refetch()} />
+  if (!read.data) return <main aria-busy className="flex-1" />
+  const dataset = read.data
+  const Page = pages[tab]
+  return (
+    <main className="flex min-h-0 flex-1 flex-col">
+      <header className="flex flex-wrap items-baseline gap-x-3 gap-y-1 px-4 pt-3">
+        <h1 className="font-semibold text-15 [overflow-wrap:anywhere]">{dataset.name}</h1>
+        <Badge>{dataset.is_private ? 'private' : 'public'}</Badge>
+        <span className="text-12 text-muted">
+          version {dataset.version}
+          {dataset.metadata_version ? ` · ${dataset.metadata_version}` : ''}
+          {dataset.format ? ` · ${dataset.format}` : ''}
+        </span>
+        {dataset.long_description && (
+          <p className="w-full text-muted [overflow-wrap:anywhere]">{dataset.long_description}</p>
+        )}
+      </header>
+      <Tabs
+        label="Parts of the dataset"
+        tabs={datasetTabs.map(([one, text]) => ({ name: one, text }))}
+        current={tab}
+        onSelect={(next) =>
+          void navigate({ to: '.', search: (next === 'items' ? {} : { tab: next }) as never, replace: true })
+        }
+        className="shrink-0 border-line border-b px-4"
+      />
+      <div role="tabpanel" aria-label={tab} className="flex min-h-0 flex-1 flex-col">
+        <Suspense>
+          <Page collection={collection} dataset={dataset} />
+        </Suspense>
+      </div>
+    </main>
+  )
+}

@@ -1,0 +1,127 @@
+import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query'
+import { type DragEvent, useRef, useState } from 'react'
+import { api } from '../../data/api.ts'
+import { keys } from '../../data/keys.ts'
+import { useMayWrite } from '../../data/whoami.ts'
+import { Media } from '../../parts/media/media.tsx'
+import { shownAs } from '../../parts/media/media-kind.ts'
+import { errorText, Problem } from '../../parts/problem.tsx'
+import { bytesText } from '../../text/bytes.ts'
+import { Button } from '../../ui/button.tsx'
+import { Empty } from '../../ui/empty.tsx'
+import { showToast } from '../../ui/toast.tsx'
+import type { DatasetProps } from './dataset-page.tsx'
+
+/** The files of a dataset; the chosen one is shown beside them, as far as its kind allows. */
+const FilesTab = ({ collection, dataset: { name } }: DatasetProps) => {
+  const [chosen, choose] = useState<number>()
+  const params = { collection, dataset: name }
+  const list = useInfiniteQuery({
+    queryKey: [...keys.dataset(collection, name), 'files'],
+    initialPageParam: -1,
+    queryFn: ({ pageParam, signal }) => api.listDatasetData({ params, query: { after: pageParam }, signal }),
+    getNextPageParam: ({ files, has_more: hasMore }) => (hasMore ? files.at(-1)?.file_number : undefined),
+  })
+  const upload = useUpload(collection, name)
+  const mayWrite = useMayWrite()
+  if (list.error) return <Problem error={list.error} onRetry={() => void list.refetch()} />
+  if (!list.data) return null
+  const files = list.data.pages.flatMap((page) => page.files)
+  const shown = files.find(({ file_number: number }) => number === chosen) ?? files[0]
+  const onDrop = (event: DragEvent) => {
+    event.preventDefault()
+    if (mayWrite && event.dataTransfer.files.length > 0) upload.mutate([...event.dataTransfer.files])
+  }
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: files can be chosen by a button, too
+    <div
+      className="flex min-h-0 flex-1 flex-col gap-3 overflow-auto p-4"
+      onDragOver={(event) => event.preventDefault()}
+      onDrop={onDrop}
+    >
+      {mayWrite && <ChooseFiles isBusy={upload.isPending} onChoose={(chosenFiles) => upload.mutate(chosenFiles)} />}
+      {files.length === 0 && <Empty title="No files yet">Files are numbered in the order in which they come.</Empty>}
+      {files.length > 0 && (
+        <ul aria-label="Files" className="max-h-60 shrink-0 divide-y divide-line overflow-auto border-line border-y">
+          {files.map((file) => (
+            <li key={file.file_number}>
+              <button
+                type="button"
+                aria-current={file === shown}
+                onClick={() => choose(file.file_number)}
+                className={`flex w-full items-baseline gap-3 px-2 py-1 text-left ${file === shown ? 'bg-selection' : 'hover:bg-sunk'}`}
+              >
+                <span className="w-10 shrink-0 text-right text-muted">{file.file_number}</span>
+                <span className="min-w-0 flex-1 truncate">{nameOf(file.file_path)}</span>
+                <span className="shrink-0 text-12 text-muted">{bytesText(file.size)}</span>
+              </button>
+            </li>
+          ))}
+        </ul>
+      )}
+      {list.hasNextPage && (
+        <Button look="quiet" className="self-start" onClick={() => void list.fetchNextPage()}>
+          More files
+        </Button>
+      )}
+      {shown && (
+        <Media
+          key={shown.file_path}
+          file={{
+            path: shown.file_path,
+            name: nameOf(shown.file_path),
+            contentType: shown.content_type,
+            size: shown.size,
+            kind: shownAs(nameOf(shown.file_path), shown.content_type),
+          }}
+        />
+      )}
+    </div>
+  )
+}
+
+const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
+
+/** Uploads one file after another, so that they are numbered in their order. */
+const useUpload = (collection: string, dataset: string) => {
+  const queries = useQueryClient()
+  return useMutation({
+    mutationFn: async (files: readonly File[]) => {
+      for (const file of files) {
+        await api.uploadDatasetData({
+          params: { collection, dataset },
+          body: {},
+          files: [{ field: 'data_file', name: file.name, content: file }],
+        })
+      }
+    },
+    onError: (error) => showToast({ text: errorText(error), isBad: true }),
+    onSettled: () => queries.invalidateQueries({ queryKey: keys.dataset(collection, dataset) }),
+  })
+}
+
+const ChooseFiles = ({ isBusy, onChoose }: { isBusy: boolean; onChoose: (files: File[]) => void }) => {
+  const chooser = useRef<HTMLInputElement>(null)
+  return (
+    <div className="flex flex-wrap items-center gap-3">
+      <Button disabled={isBusy} onClick={() => chooser.current?.click()}>
+        {isBusy ? 'Uploading…' : 'Add files'}
+      </Button>
+      <span className="text-muted">or drop them on this page</span>
+      <input
+        ref={chooser}
+        type="file"
+        multiple
+        aria-label="Add files"
+        className="sr-only"
+        tabIndex={-1}
+        onChange={(event) => {
+          onChoose([...(event.target.files ?? [])])
+          event.target.value = ''
+        }}
+      />
+    </div>
+  )
+}
+
+export default FilesTab

@@ -1,0 +1,74 @@
+import { useQuery } from '@tanstack/react-query'
+import { api } from '../../../data/api.ts'
+import { useNow } from '../../../data/clock.ts'
+import { keys } from '../../../data/keys.ts'
+import { JsonTree } from '../../../parts/json-tree/json-tree.tsx'
+import { PageLink, runHref } from '../../../parts/page-link.tsx'
+import { Problem } from '../../../parts/problem.tsx'
+import { agoText } from '../../../text/ago.ts'
+import { IconButton } from '../../../ui/button.tsx'
+import { ItemRuns } from './item-runs.tsx'
+
+interface ItemPanelProps {
+  collection: string
+  dataset: string
+  item: string
+  onClose: () => void
+}
+
+/** One item: its data, where it is from, what came of it, and what it has been. */
+export const ItemPanel = ({ collection, dataset, item, onClose }: ItemPanelProps) => {
+  const now = useNow()
+  const params = { collection, dataset, item }
+  const read = useQuery({
+    queryKey: [...keys.dataset(collection, dataset), 'item', item],
+    queryFn: ({ signal }) => api.getItem({ params, signal }),
+  })
+  const revisions = useQuery({
+    queryKey: [...keys.dataset(collection, dataset), 'revisions', item],
+    queryFn: ({ signal }) => api.listItemRevisions({ params, signal }),
+  })
+  if (read.error) return <Problem error={read.error} onRetry={() => void read.refetch()} />
+  if (!read.data) return <p className="p-4 text-muted">Loading…</p>
+  const { data, split, source, author, created_at: created, version } = read.data
+  return (
+    <div className="flex h-full flex-col gap-4 overflow-auto p-4">
+      <div className="flex items-start gap-2">
+        <div className="min-w-0 flex-1">
+          <h2 className="font-semibold text-15 [overflow-wrap:anywhere]">{item}</h2>
+          <p className="text-12 text-muted">
+            since version {version} · {author} · {agoText(created, now)}
+            {split === null ? '' : ` · split ${split}`}
+          </p>
+          {source && (
+            <p className="text-12 text-muted">
+              {source.corrected ? 'corrected by a person, from' : 'from'}{' '}
+              <PageLink href={runHref(source)} className="text-accent">
+                {source.task}/<span className="font-mono">{source.trajectory_id}</span>
+              </PageLink>
+            </p>
+          )}
+        </div>
+        <IconButton icon="cross" label="Close the item" onClick={onClose} />
+      </div>
+      <JsonTree value={data} path="" label="data" />
+      <ItemRuns collection={collection} dataset={dataset} item={item} />
+      {(revisions.data?.revisions.length ?? 0) > 1 && (
+        <section aria-label="What it has been">
+          <h3 className="mb-1 font-medium text-12 text-muted">What it has been</h3>
+          <ul className="flex flex-col gap-2">
+            {revisions.data?.revisions.slice(1).map((one) => (
+              <li key={one.version}>
+                <p className="text-12 text-muted">
+                  versions {one.version} to {(one.until_version ?? one.version + 1) - 1} · {one.author} ·{' '}
+                  {agoText(one.created_at, now)}
+                </p>
+                <JsonTree value={one.data} path="" label={`data in version ${one.version}`} />
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
+    </div>
+  )
+}

@@ -1,0 +1,44 @@
+import type { z } from 'zod'
+import type { LineageNode, lineageSchema } from '../../../../src/model/data/lineage.ts'
+
+type Lineage = z.output<typeof lineageSchema>
+type NodeOf<Type extends LineageNode['type']> = Extract<LineageNode, { type: Type }>
+
+/** A run over an item, with what came of it. */
+export interface ItemRun {
+  id: string
+  task: string
+  trajectoryId: string
+  status: string
+  taskVersion: number | null
+  datasetVersion: number | null
+  /** Whether the item has other data now than then. */
+  isStale: boolean
+  scores: NodeOf<'score'>[]
+  files: NodeOf<'file'>[]
+}
+
+/** The runs of a lineage in its order, each with its scores and files. */
+export const runsOfItem = ({ nodes, edges }: Lineage): ItemRun[] => {
+  const byId = new Map(nodes.map((node) => [node.id, node]))
+  const below = (id: string) => edges.filter(({ from }) => from === id).flatMap(({ to }) => byId.get(to) ?? [])
+  return nodes.flatMap((node) => {
+    if (node.type !== 'run') return []
+    const input = edges.find(({ to, kind }) => to === node.id && kind === 'input')
+    if (!input) return []
+    const made = below(node.id)
+    return [
+      {
+        id: node.id,
+        task: node.task,
+        trajectoryId: node.trajectory_id,
+        status: node.status,
+        taskVersion: node.task_version,
+        datasetVersion: input.dataset_version,
+        isStale: input.is_stale === true,
+        scores: made.flatMap((one) => (one.type === 'score' ? [one] : [])),
+        files: made.flatMap((one) => (one.type === 'file' ? [one] : [])),
+      },
+    ]
+  })
+}

@@ -1,0 +1,40 @@
+import type { z } from 'zod'
+import type { datasetResultsSchema } from '../../../../src/model/data/dataset-result.ts'
+import { plainText } from '../../../parts/log/plain-text.ts'
+import { PageLink, runHref } from '../../../parts/page-link.tsx'
+import { StatusMark } from '../../../ui/status.tsx'
+import { resultStates } from './result-states.ts'
+
+interface ResultListProps {
+  collection: string
+  task: string
+  items: z.output<typeof datasetResultsSchema>['items']
+}
+
+/** Each item with the state of its result, and the run that it is from. */
+export const ResultList = ({ collection, task, items }: ResultListProps) => (
+  <ul aria-label="Results" className="divide-y divide-line border-line border-y empty:hidden">
+    {items.map(({ id, state, run }) => {
+      const shown = resultStates.find(({ name }) => name === state)
+      return (
+        <li key={id} className="flex flex-wrap items-center gap-x-3 gap-y-1 px-2 py-1.5">
+          <span className="min-w-32 flex-1 truncate font-mono text-12">{id}</span>
+          <span className="flex w-44 items-center gap-1.5">
+            <StatusMark of={shown?.mark ?? 'skipped'} />
+            {shown?.text ?? state}
+          </span>
+          {run?.error && <span className="min-w-0 flex-1 truncate text-12 text-bad">{plainText(run.error)}</span>}
+          {run && (
+            <PageLink
+              href={runHref({ collection, task, trajectory_id: run.trajectory_id })}
+              className="font-mono text-12 text-accent"
+            >
+              {run.trajectory_id}
+            </PageLink>
+          )}
+          {run && <span className="text-12 text-muted">dataset v{run.dataset_version}</span>}
+        </li>
+      )
+    })}
+  </ul>
+)

@@ -1,0 +1,119 @@
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
+import { lazy, Suspense, useState } from 'react'
+import { memberText } from '../../../../src/lib/json/json-text.ts'
+import { prettyJson } from '../../../../src/lib/json/pretty-json.ts'
+import { api, apiCall } from '../../../data/api.ts'
+import { useNow } from '../../../data/clock.ts'
+import { keys } from '../../../data/keys.ts'
+import { Problem } from '../../../parts/problem.tsx'
+import { VersionList } from '../../../parts/versions/version-list.tsx'
+import { versionMeta } from '../../../parts/versions/version-meta.ts'
+import { SelectField } from '../../../ui/field.tsx'
+import type { DatasetProps } from '../dataset-page.tsx'
+import { ItemDifferences } from './item-differences.tsx'
+
+const JsonDiff = lazy(() => import('../../../parts/diff/json-diff.tsx'))
+
+const pageSize = 50
+
+/** What a dataset has been, and how two of its versions differ. */
+const VersionsTab = ({ collection, dataset: { name, version: newest } }: DatasetProps) => {
+  const [chosen, choose] = useState(newest)
+  const [base, setBase] = useState<number>()
+  const params = { collection, dataset: name }
+  const list = useInfiniteQuery({
+    queryKey: [...keys.dataset(collection, name), 'versions'],
+    initialPageParam: 0,
+    queryFn: ({ pageParam, signal }) =>
+      api.listDatasetVersions({ params, query: { skip: pageParam, limit: pageSize }, signal }),
+    getNextPageParam: (last, pages) =>
+      pages.length * pageSize < last.total_versions ? pages.length * pageSize : undefined,
+  })
+  if (list.error) return <Problem error={list.error} onRetry={() => void list.refetch()} />
+  if (!list.data) return null
+  const versions = list.data.pages.flatMap((page) => page.versions)
+  const before = base ?? chosen - 1
+  const others = versions
+    .filter(({ index }) => index !== chosen)
+    .map(({ index }) => [String(index), `v${index}`] as const)
+  return (
+    <div className="flex min-h-0 flex-1 max-md:flex-col">
+      <VersionList
+        versions={versions}
+        chosen={chosen}
+        onChoose={choose}
+        onMore={list.hasNextPage ? () => void list.fetchNextPage() : undefined}
+      />
+      <VersionView key={`${chosen} ${before}`} collection={collection} name={name} index={chosen} before={before}>
+        {others.length > 0 && (
+          <SelectField
+            label="Compared with"
+            hidesLabel
+            value={String(before)}
+            options={before < 0 ? [['-1', 'nothing'], ...others] : others}
+            onChange={(event) => setBase(Number(event.target.value))}
+          />
+        )}
+      </VersionView>
+    </div>
+  )
+}
+
+interface VersionViewProps {
+  collection: string
+  name: string
+  index: number
+  /** The version that it is compared with; below 0: none. */
+  before: number
+  children: React.ReactNode
+}
+
+type Version = Awaited<ReturnType<typeof api.getDatasetVersion>>
+
+/** The fields of a version as text, as they were stored. */
+const readVersion = async (params: { collection: string; dataset: string }, index: number, signal: AbortSignal) => {
+  const asked = { params: { ...params, ref: `~${index}` }, asText: true, signal } as const
+  const text = (await apiCall('getDatasetVersion', asked)) as string
+  return { version: JSON.parse(text) as Version, data: prettyJson(memberText(text, 'data') ?? '{}') }
+}
+
+const VersionView = ({ collection, name, index, before, children }: VersionViewProps) => {
+  const now = useNow()
+  const params = { collection, dataset: name }
+  const read = useQuery({
+    queryKey: [...keys.dataset(collection, name), 'version', index, before],
+    staleTime: Number.POSITIVE_INFINITY,
+    queryFn: async ({ signal }) => ({
+      after: await readVersion(params, index, signal),
+      before: before < 0 ? undefined : await readVersion(params, before, signal),
+    }),
+  })
+  if (read.error) return <Problem error={read.error} onRetry={() => void read.refetch()} />
+  if (!read.data) return <div className="flex-1" />
+  const { after, before: earlier } = read.data
+  return (
+    <section aria-label={`Version ${index}`} className="flex min-h-0 min-w-0 flex-1 flex-col gap-3 overflow-auto p-4">
+      <div className="flex flex-wrap items-center gap-2">
+        <h2 className="mr-auto font-semibold text-15">
+          Version {index}
+          <span className="ml-2 font-normal text-13 text-muted">{versionMeta(after.version, now)}</span>
+        </h2>
+        <span className="text-muted">compared with</span>
+        {children}
+      </div>
+      <p className="truncate font-mono text-12 text-muted" title="Hash of its content">
+        {after.version.content_hash}
+      </p>
+      {earlier?.data === after.data ? (
+        <p className="text-muted">The fields are the same.</p>
+      ) : (
+        <Suspense>
+          <JsonDiff label={`Fields of version ${index}`} before={earlier?.data ?? '{}'} after={after.data} />
+        </Suspense>
+      )}
+      {before >= 0 && <ItemDifferences collection={collection} dataset={name} from={before} to={index} />}
+    </section>
+  )
+}
+
+export default VersionsTab
