@@ -1,7 +1,8 @@
 // Whatever a run was given or has made is shown, and nothing of it is executed or asks another server.
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { standardRunbookTask, standardRunbookWorkflow } from '../../src/model/runbooks/standard-runbook.ts'
 import type { Body, TestServer } from '../server.ts'
 import { evaluate, type Visitor, withoutAnswers } from './pages.ts'
 import { newAdmin, startServerWithPages } from './person.ts'
@@ -57,6 +58,38 @@ const create = async (name: string, flow: unknown, more: Body = {}): Promise<voi
   expect(status, JSON.stringify(body)).toBe(201)
 }
 
+/** A runbook whose every part that a page shows is an attack. */
+const runbook = (text: string): string =>
+  [
+    `---\nversion: 1.0.0\nevaluation: programmatic\nagent: scripted\nprimary_outputs:\n  - ${JSON.stringify(text.slice(0, 80))}\n---`,
+    `# ${text.slice(0, 80)}`,
+    text,
+    `## Parameters\n\n| Parameter | Template Variable | Default |\n| --- | --- | --- |\n| ${text} | \`{{name}}\` | ${text} |`,
+    '## Step 1\n\n{{name}}',
+  ].join('\n\n')
+
+/** What the settings list: a key, a session, variables, limits, a refused receiver, and who changed all this. */
+const fillSettings = async (line: string): Promise<void> => {
+  const named = { name: line.slice(0, 100), collection_name: 'acme' }
+  const { body } = await jetty.call('POST', '/api/v1/api-keys', named)
+  expect(body.api_key, JSON.stringify(body)).toMatch(/^mlc_/)
+  const asThem = (method: string, path: string, sent: unknown) => jetty.call(method, path, sent, body.api_key)
+  const environment = { environment_variables: { CANARY: 'not-shown-4Zk-7Qp' } }
+  expect((await asThem('PATCH', '/api/v1/collections/acme/environment', environment)).status).toBe(200)
+  const limits = { fallback_models: [line.slice(0, 300)] }
+  expect((await asThem('PATCH', '/api/v1/collections/acme/settings', limits)).status).toBe(200)
+  const signIn = await fetch(`${jetty.url}/api/v1/session`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'user-agent': line.replace(/[^\x20-\x7e]/g, '').slice(0, 300) },
+    body: JSON.stringify({ token: body.api_key }),
+  })
+  expect(signIn.ok).toBe(true)
+  await jetty.start('show', { webhook_url: 'https://nowhere.invalid/<script>canary</script>' })
+  const deliveries = async () =>
+    (await jetty.call('GET', '/api/v1/collections/acme/webhooks/deliveries')).body.deliveries
+  await vi.waitFor(async () => expect(await deliveries()).toHaveLength(1), { timeout: 20_000, interval: 200 })
+}
+
 beforeAll(async () => {
   attack = attackTo(await listen())
   const line = attack.replace(/\p{Cc}+/gu, ' ')
@@ -92,6 +125,9 @@ beforeAll(async () => {
     note: line.slice(0, 190),
   })
   await jetty.call('PUT', `/api/v1/views/acme/${encodeURIComponent(line.slice(0, 150))}`, { query: 'status=failed' })
+  await create('show', { steps: ['show'], step_configs: { show: { activity: 'text_echo', text: attack } } })
+  await create('book', standardRunbookWorkflow({ instruction: runbook(line) }), standardRunbookTask)
+  await fillSettings(line)
 
   visitor = await newAdmin(jetty)
   visitor.context.on('request', (request) => {
@@ -145,6 +181,15 @@ const pages: [name: string, address: () => string, shows?: string][] = [
   ['an ingested run', () => '/acme/sent/run-1'],
   ['a question in a run', () => `/acme/gate/${waiting}`],
   ['a comparison', () => `/-/compare?run=acme/hostile/${id}&run=acme/sent/run-1`],
+  ['the editor of a runbook', () => '/acme/book?tab=runbook'],
+  ['the form of a runbook', () => '/acme/book?tab=run'],
+  ['what a step asked, in the playground', () => `/-/playground?from=acme/hostile/${id}/tell`],
+  ['keys', () => '/acme/-/settings/keys'],
+  ['variables', () => '/acme/-/settings/environment', 'CANARY'],
+  ['limits of calls', () => '/acme/-/settings/calls'],
+  ['deliveries', () => '/acme/-/settings/webhooks'],
+  ['changes', () => '/acme/-/settings/audit'],
+  ['sessions', () => '/settings/sessions'],
   ['questions', () => '/-/approvals'],
   ['a question for outsiders', () => '/-/approvals?skin=plain'],
 ]
@@ -158,6 +203,19 @@ test.each(pages)('%s shows it and executes nothing', async (name, address) => {
     .waitFor({ state: 'attached' })
   for (const button of await page.getByRole('button', { name: 'Show as Markdown' }).all()) await button.click()
   await expectHarmless(name)
+})
+
+test('an answer in the playground is shown and executes nothing', async () => {
+  const { page } = visitor
+  await page.goto('/-/playground?collection=acme&model=scripted/echo')
+  await page.getByLabel('Message').fill(attack)
+  await page.keyboard.press('ControlOrMeta+Enter')
+  const answer = page.getByRole('article', { name: 'Answer of scripted/echo' })
+  await answer.getByText('Recorded as').waitFor()
+  await expectHarmless('an answer')
+  await page.getByRole('button', { name: 'Code' }).click()
+  await page.getByRole('dialog').getByText('canary').first().waitFor()
+  await expectHarmless('the code of a request')
 })
 
 test('files that a browser would execute come as downloads', async () => {
