@@ -61,7 +61,7 @@ export const AddToDataset = ({ place, onClose }: AddToDatasetProps) => {
         {list.data && names.length === 0 ? (
           <p>
             This collection has no dataset yet.{' '}
-            <PageLink href={`/${encodeURIComponent(collection)}/-/datasets`} className="text-accent">
+            <PageLink href={`/${encodeURIComponent(collection)}/-/datasets`} className="text-accent underline">
               Datasets
             </PageLink>
           </p>

@@ -43,7 +43,7 @@ export const ItemPanel = ({ collection, dataset, item, onClose }: ItemPanelProps
           {source && (
             <p className="text-12 text-muted">
               {source.corrected ? 'corrected by a person, from' : 'from'}{' '}
-              <PageLink href={runHref(source)} className="text-accent">
+              <PageLink href={runHref(source)} className="text-accent underline">
                 {source.task}/<span className="font-mono">{source.trajectory_id}</span>
               </PageLink>
             </p>
