@@ -1,19 +1,14 @@
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { type ComponentType, lazy, Suspense } from 'react'
-import type { Dataset } from '../../../src/model/data/dataset.ts'
 import { api } from '../../data/api.ts'
 import { keys } from '../../data/keys.ts'
 import { useTitle } from '../../data/title.ts'
 import { Problem } from '../../parts/problem.tsx'
 import { Badge } from '../../ui/badge.tsx'
 import { Tabs } from '../../ui/tabs.tsx'
+import type { DatasetProps } from './dataset-props.ts'
 import { type DatasetTab, datasetTabs, readDatasetTab } from './dataset-tabs.ts'
-
-export interface DatasetProps {
-  collection: string
-  dataset: Dataset
-}
 
 const pages: Record<DatasetTab, ComponentType<DatasetProps>> = {
   items: lazy(() => import('./items/items-tab.tsx')),

@@ -10,7 +10,7 @@ import { bytesText } from '../../text/bytes.ts'
 import { Button } from '../../ui/button.tsx'
 import { Empty } from '../../ui/empty.tsx'
 import { showToast } from '../../ui/toast.tsx'
-import type { DatasetProps } from './dataset-page.tsx'
+import type { DatasetProps } from './dataset-props.ts'
 
 /** The files of a dataset; the chosen one is shown beside them, as far as its kind allows. */
 const FilesTab = ({ collection, dataset: { name } }: DatasetProps) => {

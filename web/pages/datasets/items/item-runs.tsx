@@ -6,7 +6,7 @@ import { PageLink, runHref } from '../../../parts/page-link.tsx'
 import { Problem } from '../../../parts/problem.tsx'
 import { Badge } from '../../../ui/badge.tsx'
 import { StatusMark, statusWord } from '../../../ui/status.tsx'
-import { type ItemRun, runsOfItem } from './runs-of-item.ts'
+import { type ItemRun, runsOverItem } from './runs-over-item.ts'
 
 interface ItemRunsProps {
   collection: string
@@ -22,7 +22,7 @@ export const ItemRuns = ({ collection, dataset, item }: ItemRunsProps) => {
   })
   if (error) return <Problem error={error} onRetry={() => void refetch()} />
   if (!data) return null
-  const runs = runsOfItem(data)
+  const runs = runsOverItem(data)
   return (
     <section aria-label="Runs over this item">
       <h3 className="mb-1 font-medium text-12 text-muted">Runs over this item</h3>

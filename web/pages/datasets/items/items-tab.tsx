@@ -9,7 +9,7 @@ import { CopyLine } from '../../../ui/copy.tsx'
 import { Empty } from '../../../ui/empty.tsx'
 import { SelectField } from '../../../ui/field.tsx'
 import { Split } from '../../../ui/split.tsx'
-import type { DatasetProps } from '../dataset-page.tsx'
+import type { DatasetProps } from '../dataset-props.ts'
 import { ItemPanel } from './item-panel.tsx'
 import { ItemTable } from './item-table.tsx'
 

@@ -8,8 +8,8 @@ export const resultStates = [
   { name: 'missing', text: 'never run', mark: 'skipped' },
 ] as const
 
-export type ResultState = (typeof resultStates)[number]['name']
+type StateName = (typeof resultStates)[number]['name']
 
 /** Items for which the task is to be run again. */
-export const staleCount = (counts: Partial<Record<ResultState, number>>): number =>
+export const staleCount = (counts: Partial<Record<StateName, number>>): number =>
   (['item_changed', 'task_changed', 'failed', 'missing'] as const).reduce((sum, name) => sum + (counts[name] ?? 0), 0)

@@ -9,7 +9,7 @@ import { CopyLine } from '../../../ui/copy.tsx'
 import { Empty } from '../../../ui/empty.tsx'
 import { SelectField } from '../../../ui/field.tsx'
 import { showToast } from '../../../ui/toast.tsx'
-import type { DatasetProps } from '../dataset-page.tsx'
+import type { DatasetProps } from '../dataset-props.ts'
 import { ResultList } from './result-list.tsx'
 import { resultStates, staleCount } from './result-states.ts'
 

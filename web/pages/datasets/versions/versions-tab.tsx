@@ -9,7 +9,7 @@ import { Problem } from '../../../parts/problem.tsx'
 import { VersionList } from '../../../parts/versions/version-list.tsx'
 import { versionMeta } from '../../../parts/versions/version-meta.ts'
 import { SelectField } from '../../../ui/field.tsx'
-import type { DatasetProps } from '../dataset-page.tsx'
+import type { DatasetProps } from '../dataset-props.ts'
 import { ItemDifferences } from './item-differences.tsx'
 
 const JsonDiff = lazy(() => import('../../../parts/diff/json-diff.tsx'))

@@ -19,7 +19,7 @@ export interface ItemRun {
 }
 
 /** The runs of a lineage in its order, each with its scores and files. */
-export const runsOfItem = ({ nodes, edges }: Lineage): ItemRun[] => {
+export const runsOverItem = ({ nodes, edges }: Lineage): ItemRun[] => {
   const byId = new Map(nodes.map((node) => [node.id, node]))
   const below = (id: string) => edges.filter(({ from }) => from === id).flatMap(({ to }) => byId.get(to) ?? [])
   return nodes.flatMap((node) => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { runsOfItem } from './runs-of-item.ts'
+import { runsOverItem } from './runs-over-item.ts'
 
 const edge = { dataset_version: null, item_hash: null, is_stale: null }
 const run = {
@@ -20,7 +20,7 @@ test('a run has the scores and files that came of it, and says whether its item 
     ],
     is_complete: true,
   }
-  expect(runsOfItem(lineage)).toEqual([
+  expect(runsOverItem(lineage)).toEqual([
     {
       ...{ id: 'r', task: 'classify', trajectoryId: '1a', status: 'completed', taskVersion: 2 },
       ...{ datasetVersion: 7, isStale: true, scores: [score], files: [file] },
