@@ -1,11 +1,10 @@
 import type { ReactNode } from 'react'
-import type { z } from 'zod'
-import type { itemSchema } from '../../../../src/model/data/item.ts'
+import type { api } from '../../../data/api.ts'
 import { useRows } from '../../../data/rows.ts'
 import { useKeys } from '../../../ui/keys.ts'
 import { itemText } from './item-text.ts'
 
-type Item = z.output<typeof itemSchema>
+type Item = Awaited<ReturnType<typeof api.getItem>>
 
 const rowHeight = 32
 const rowGrid =

@@ -1,7 +1,7 @@
-import type { z } from 'zod'
-import type { LineageNode, lineageSchema } from '../../../../src/model/data/lineage.ts'
+import type { LineageNode } from '../../../../src/model/data/lineage.ts'
+import type { api } from '../../../data/api.ts'
 
-type Lineage = z.output<typeof lineageSchema>
+type Lineage = Awaited<ReturnType<typeof api.getLineage>>
 type NodeOf<Type extends LineageNode['type']> = Extract<LineageNode, { type: Type }>
 
 /** A run over an item, with what came of it. */

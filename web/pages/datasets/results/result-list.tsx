@@ -1,5 +1,4 @@
-import type { z } from 'zod'
-import type { datasetResultsSchema } from '../../../../src/model/data/dataset-result.ts'
+import type { api } from '../../../data/api.ts'
 import { plainText } from '../../../parts/log/plain-text.ts'
 import { PageLink, runHref } from '../../../parts/page-link.tsx'
 import { StatusMark } from '../../../ui/status.tsx'
@@ -8,7 +7,7 @@ import { resultStates } from './result-states.ts'
 interface ResultListProps {
   collection: string
   task: string
-  items: z.output<typeof datasetResultsSchema>['items']
+  items: Awaited<ReturnType<typeof api.listDatasetResults>>['items']
 }
 
 /** Each item with the state of its result, and the run that it is from. */
