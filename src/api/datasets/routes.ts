@@ -1,9 +1,7 @@
-import type { Queries } from '../../database/database.ts'
-import { requireMatch } from '../../http/entity-tag.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { rawJson } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
-import { authorOf, coveredIds, type FoundCollection } from '../../model/collections/identity.ts'
+import { coveredIds, type FoundCollection } from '../../model/collections/identity.ts'
 import {
   findDatasetFile,
   findPreviewFile,
@@ -11,15 +9,14 @@ import {
   newestDatasetFile,
 } from '../../store/entities/dataset-files.ts'
 import { type EntityRow, listEntities, searchEntities } from '../../store/entities/entities.ts'
-import { createEntity, updateEntity } from '../../store/entities/write-entity.ts'
-import { emptyFields, storedFields } from '../entities/fields.ts'
+import { storedFields } from '../entities/fields.ts'
 import { getEntity, getVisibleEntity } from '../entities/find.ts'
-import { noteEntity } from '../entities/noted.ts'
 import { entityHit } from '../entities/search-hits.ts'
 import { entityText, listedEntityText, stateTag } from '../entities/shown.ts'
 import { entityHistoryText, entityVersionText, getEntityVersion } from '../entities/versions.ts'
 import { serveFile } from '../files/serve.ts'
-import { requireItemsFit, requireUsableSchema } from '../items/item-schema.ts'
+import { requireUsableSchema } from '../items/item-schema.ts'
+import { addDataset, changeDataset } from './change.ts'
 import { datasetsContract } from './contract.ts'
 import { croissantOf } from './croissant.ts'
 import { shownDataFile, storeDataFile } from './data-files.ts'
@@ -54,20 +51,7 @@ export const datasetsRoutes = (deps: DatasetsDeps): Route[] => {
       return { hits: rows.map(entityHit) }
     },
 
-    createDataset: async (call) => {
-      const { collection, identity, body, bodyText } = call
-      requireUsableSchema(body.item_schema, call.warn)
-      const fields = { ...emptyFields(body.name), ...storedFields(body, bodyText) }
-      const row = await createEntity(
-        database,
-        { kind, collectionId: collection.id, author: authorOf(identity) },
-        fields,
-      )
-      if (row === 'taken') throw new AppError('already_exists', 'Dataset already exists')
-      if (row === 'gone') throw missing(`Collection with name '${collection.name}' not found`)
-      noteEntity(call, row, body)
-      return shown(row)
-    },
+    createDataset: async (call) => shown(await addDataset(database, call)),
 
     getDataset: async ({ collection, params, identity }) =>
       shown(
@@ -79,30 +63,16 @@ export const datasetsRoutes = (deps: DatasetsDeps): Route[] => {
       ),
 
     updateDataset: async (call) => {
-      const { collection, params, identity, body, bodyText } = call
-      const { id } = await get(collection, params.dataset)
-      requireUsableSchema(body.item_schema, call.warn)
-      const fields = storedFields(body, bodyText)
-      const check = async (before: EntityRow, queries: Queries) => {
-        requireMatch(call, stateTag(before), `Dataset '${before.name}'`)
-        await requireItemsFit(queries, before, fields.item_schema)
-      }
-      const row = await updateEntity(database, id, fields, { author: authorOf(identity), check })
-      if (row === 'taken') throw new AppError('already_exists', 'Dataset already exists')
-      if (!row) throw missing('Dataset not found')
-      noteEntity(call, row, body)
-      return shown(row)
+      const row = await get(call.collection, call.params.dataset)
+      requireUsableSchema(call.body.item_schema, call.warn)
+      const fields = storedFields(call.body, call.bodyText)
+      return shown(await changeDataset(database, call, row, { fields, noted: call.body }))
     },
 
     setDatasetMetadata: async (call) => {
-      const { collection, params, identity, bodyText } = call
-      const { id } = await get(collection, params.dataset)
-      const check = (before: EntityRow) => requireMatch(call, stateTag(before), `Dataset '${before.name}'`)
-      const fields = { metadata: bodyText.trim() }
-      const row = await updateEntity(database, id, fields, { author: authorOf(identity), check })
-      if (!row || row === 'taken') throw missing('Dataset not found')
-      noteEntity(call, row, { dataset_metadata: call.body })
-      return shown(row)
+      const fields = { metadata: call.bodyText.trim() }
+      const row = await get(call.collection, call.params.dataset)
+      return shown(await changeDataset(database, call, row, { fields, noted: { dataset_metadata: call.body } }))
     },
 
     deleteDataset: async ({ collection, params }) => {

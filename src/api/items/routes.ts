@@ -4,12 +4,13 @@ import { AppError, invalidField } from '../../lib/errors.ts'
 import { authorOf, type FoundCollection, type Identity } from '../../model/collections/identity.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'
 import { removeEntityTag, setEntityTag } from '../../store/entities/entity-versions.ts'
-import { countItems, findItem, itemDifferences, itemRevisions, listItems } from '../../store/items/items.ts'
+import { findItem } from '../../store/items/items.ts'
 import { getEntity } from '../entities/find.ts'
 import { getEntityVersion } from '../entities/versions.ts'
 import { itemsContract } from './contract.ts'
 import { exportReply } from './export.ts'
 import { type FromRunDeps, itemFromRun } from './from-run.ts'
+import { differencePage, itemPage, revisionPage } from './pages.ts'
 import { itemsOfFile, namedItemFile, type ReadFileDeps } from './read-file.ts'
 import { makeShownItem } from './shown.ts'
 import { bucketsOf } from './splits.ts'
@@ -19,7 +20,6 @@ export type ItemsDeps = ReadFileDeps & FromRunDeps
 
 const tagPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
 const itemMissing = (id: string) => new AppError('not_found', `Item '${id}' not found`)
-const parsed = (text: string | null) => (text === null ? null : (JSON.parse(text) as Record<string, unknown>))
 
 export const itemsRoutes = (deps: ItemsDeps): Route[] => {
   const { database } = deps
@@ -37,19 +37,8 @@ export const itemsRoutes = (deps: ItemsDeps): Route[] => {
   }
 
   return implement(itemsContract, {
-    listItems: async (call) => {
-      const { query } = call
-      const dataset = await get(call.collection, call.params.dataset)
-      const seq = await seqOf(dataset, query.version)
-      const at = { datasetId: dataset.id, seq, buckets: bucketsOf(dataset.splits, query.split) }
-      const [total, rows] = await Promise.all([
-        countItems(database, at),
-        listItems(database, at, { after: Number(query.cursor ?? 0), limit: query.limit + 1 }),
-      ])
-      const page = rows.slice(0, query.limit)
-      const next = rows.length > page.length ? String(page.at(-1)?.position) : null
-      return { version: seq, total, items: page.map(makeShownItem(dataset)), next_cursor: next }
-    },
+    listItems: async ({ collection, params, query }) =>
+      itemPage(database, await get(collection, params.dataset), query),
 
     writeItems: async (call) => {
       const { items, remove, mode } = call.body
@@ -79,25 +68,8 @@ export const itemsRoutes = (deps: ItemsDeps): Route[] => {
       return exportReply(database, at, { name, format, idColumn })
     },
 
-    diffItems: async (call) => {
-      const { query } = call
-      const dataset = await get(call.collection, call.params.dataset)
-      const [from, to] = [await seqOf(dataset, query.from), await seqOf(dataset, query.to)]
-      const page = { after: Number(query.cursor ?? 0), limit: query.limit + 1 }
-      const rows = await itemDifferences(database, { datasetId: dataset.id, from, to, ...page })
-      const some = rows.slice(0, query.limit)
-      return {
-        from,
-        to,
-        items: some.map(({ item_id: id, before, after }) => ({
-          id,
-          change: before === null ? ('added' as const) : after === null ? ('removed' as const) : ('changed' as const),
-          before: parsed(before),
-          after: parsed(after),
-        })),
-        next_cursor: rows.length > some.length ? String(some.at(-1)?.position) : null,
-      }
-    },
+    diffItems: async ({ collection, params, query }) =>
+      differencePage(database, await get(collection, params.dataset), query),
 
     addItemFromRun: async (call) => {
       const dataset = await get(call.collection, call.params.dataset)
@@ -130,19 +102,10 @@ export const itemsRoutes = (deps: ItemsDeps): Route[] => {
       return written
     },
 
-    listItemRevisions: async (call) => {
-      const { query, params } = call
-      const dataset = await get(call.collection, call.params.dataset)
-      const below = query.cursor === undefined ? 2_147_483_647 : Number(query.cursor)
-      const at = { datasetId: dataset.id, itemId: params.item, below, limit: query.limit + 1 }
-      const rows = await itemRevisions(database, at)
-      if (rows.length === 0 && query.cursor === undefined) throw itemMissing(params.item)
-      const page = rows.slice(0, query.limit)
-      const shown = makeShownItem(dataset)
-      return {
-        revisions: page.map((row) => ({ ...shown(row), until_version: row.to_seq })),
-        next_cursor: rows.length > page.length ? String(page.at(-1)?.from_seq) : null,
-      }
+    listItemRevisions: async ({ collection, params, query }) => {
+      const page = await revisionPage(database, await get(collection, params.dataset), params.item, query)
+      if (page.revisions.length === 0 && query.cursor === undefined) throw itemMissing(params.item)
+      return page
     },
 
     setDatasetTag: async ({ collection, params, body, identity, note }) => {
