@@ -67,7 +67,8 @@ export const makeRunFolder = async (options: RunFolderOptions): Promise<RunFolde
   }
 }
 
-const furnished = async ({ parent, id, uid, etc = {} }: RunFolderOptions, path: string): Promise<RunFolder> => {
+/** Makes the folder itself, with the file that names this process as its owner. */
+const claimFolder = async ({ parent, id, uid }: RunFolderOptions, path: string): Promise<void> => {
   if (!/^[a-z0-9][a-z0-9-]{0,99}$/.test(id)) throw new TypeError(`a sandbox cannot be called ${id}`)
   await mkdir(parent, { recursive: true, mode: 0o700 })
   try {
@@ -81,10 +82,14 @@ const furnished = async ({ parent, id, uid, etc = {} }: RunFolderOptions, path: 
   }
   keepTouched(join(path, ownerFile))
   if (uid !== undefined) await chmod(path, 0o711) // independent of the umask
+}
 
-  const own = async (target: string): Promise<void> => {
-    if (uid !== undefined) await lchown(target, uid, uid)
-  }
+/** Makes the folders of a sandbox that the commands see. */
+const makeFolders = async (
+  path: string,
+  { uid, etc = {} }: Pick<RunFolderOptions, 'uid' | 'etc'>,
+  own: RunFolder['own'],
+): Promise<RunFolder['folders']> => {
   const folders = { app: join(path, 'app'), home: join(path, 'home'), gateway: join(path, 'gateway') }
   for (const folder of [folders.app, folders.home]) {
     await mkdir(folder, { mode: 0o700 })
@@ -100,6 +105,16 @@ const furnished = async ({ parent, id, uid, etc = {} }: RunFolderOptions, path: 
   await mkdir(join(path, 'etc'), { mode: 0o755 })
   if (uid !== undefined) await Promise.all([chmod(folders.gateway, 0o711), chmod(join(path, 'etc'), 0o755)])
   await writeEtc(path, etc)
+  return folders
+}
+
+const furnished = async (options: RunFolderOptions, path: string): Promise<RunFolder> => {
+  const { uid } = options
+  await claimFolder(options, path)
+  const own = async (target: string): Promise<void> => {
+    if (uid !== undefined) await lchown(target, uid, uid)
+  }
+  const folders = await makeFolders(path, options, own)
   // Socket paths are limited to 107 bytes: a folder's descriptor gives a shorter path.
   const isLong = Buffer.byteLength(folders.gateway + socketName) > longestSocketPath
   const handle = isLong ? await open(folders.gateway, 'r') : undefined
