@@ -103,6 +103,7 @@ const debianBase = (engine, context, arch) => {
   return tag
 }
 
+process.umask(0o022) // another user reads these files in the image
 const options = readOptions()
 if (options.help) {
   console.log(usage)
