@@ -353,6 +353,7 @@ describe('the document', () => {
       [
         ...['getHealth', 'getReady', 'getOpenApi', 'getDocs', 'listStepTemplates', 'getStepTemplate'],
         ...['runDemo', 'getDemoStatus', 'getDemoReport', 'signUpByEmail', 'signIn'],
+        ...['listDocs', 'searchDocs', 'getDocsPage', 'getLlmsText', 'getLlmsFullText', 'validateCroissant'],
       ].sort(),
     )
     expect(
