@@ -30,6 +30,12 @@ beforeAll(async () => {
   await old.call('PATCH', '/api/v1/collections/acme/environment', {
     environment_variables: { OLD_KEY: 'kept-at-the-source' },
   })
+  await old.call('POST', '/api/v1/datasets/acme', { name: 'letters', dataset_metadata: { name: 'Letters' } })
+  for (const text of ['first', 'second']) {
+    const data = new FormData()
+    data.append('data_file', new File([text], `${text}.txt`, { type: 'text/plain' }))
+    await old.call('POST', '/api/v1/datasets/acme/letters/data', data)
+  }
   const form = new FormData()
   form.append('collection', 'acme')
   form.append('file', new File(['from the old server'], 'note.txt', { type: 'text/plain' }))
@@ -60,7 +66,10 @@ describe('an import', () => {
   it('first copies as many runs of each task as it may', async () => {
     const ended = await importNow('--runs', '2')
     expect(ended).toMatchObject({ code: 0 })
-    expect(report()).toMatchObject({ finished: expect.any(String), counts: { 'tasks created': 2, runs: 3, files: 1 } })
+    expect(report()).toMatchObject({
+      finished: expect.any(String),
+      counts: { 'tasks created': 2, 'datasets created': 1, 'data files': 2, runs: 3, files: 1 },
+    })
     expect(ended.stdout).toContain('Set the values of OLD_KEY: jetty env set acme <NAME>')
   })
 
@@ -97,6 +106,13 @@ describe('an import', () => {
     const [path] = ours.steps.eval.inputs.input.file_paths
     expect(path).not.toBe(file)
     expect((await fresh.call('GET', `/api/v1/file/${path}`)).body).toBe('from the old server')
+  })
+
+  it('copies datasets with their data files, once', async () => {
+    expect((await at(fresh, 'datasets/acme/letters')).dataset_metadata).toEqual({ name: 'Letters' })
+    const { files } = await at(fresh, 'datasets/acme/letters/data')
+    const texts = files.map(({ file_path }: Body) => at(fresh, `file/${file_path}`))
+    expect(await Promise.all(texts)).toEqual(['first', 'second'])
   })
 
   it('copies no value of a variable, and keeps no token', async () => {

@@ -26,7 +26,7 @@ interface ImportOptions {
 export const registerImport = (program: Command): void => {
   program
     .command('import [collection...]')
-    .description('Copy collections, tasks, runs and files from a hosted account or another server')
+    .description('Copy collections, tasks, datasets, runs and files from a hosted account or another server')
     .requiredOption('--from <url>', 'server to copy from')
     .option('--from-token-file <path>', 'file with a token of that server (default: JETTY_IMPORT_TOKEN)')
     .option(

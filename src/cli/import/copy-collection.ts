@@ -1,4 +1,5 @@
 import { attempt, type CopyContext, orMissing } from './copy-context.ts'
+import { copyDatasets } from './copy-datasets.ts'
 import { copyRuns } from './copy-runs.ts'
 import { copyTasks } from './copy-tasks.ts'
 
@@ -18,14 +19,7 @@ const copyFrame = async ({ source, target, log }: CopyContext, collection: strin
   else delete log.state.variables_to_set[collection]
 }
 
-/** Datasets have no place in an import yet that keeps their versions: the report names them. */
-const noteDatasets = async (context: CopyContext, collection: string): Promise<void> => {
-  const datasets = await orMissing(context.source.listCollectionDatasets({ params: { collection } }))
-  for (const dataset of datasets ?? [])
-    context.log.problem(`${collection}: dataset ${dataset.name}`, 'Datasets are not copied')
-}
-
-/** Copies a collection: its frame, its tasks, then the runs of each task with their files. */
+/** Copies a collection: its frame, its tasks and datasets, then the runs of each task with their files. */
 export const copyCollection = async (
   context: CopyContext,
   collection: string,
@@ -37,7 +31,7 @@ export const copyCollection = async (
   })
   if (!isThere) return
   const tasks = (await attempt(context, collection, () => copyTasks(context, collection))) ?? []
-  await attempt(context, collection, () => noteDatasets(context, collection))
+  await attempt(context, collection, () => copyDatasets(context, collection))
   context.log.save()
   for (const { name } of tasks) {
     await attempt(context, `${collection}/${name}`, () => copyRuns(context, collection, name, mostRuns))
