@@ -47,7 +47,7 @@ export const storePreview = async (
 }
 
 /** The preview as text; null when there is none, or it is not a short UTF-8 text. */
-export const previewText = async (
+export const storedPreviewText = async (
   { database, objects }: Pick<PreviewDeps, 'database' | 'objects'>,
   dataset: EntityRow,
 ): Promise<string | null> => {

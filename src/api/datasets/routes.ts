@@ -20,7 +20,7 @@ import { addDataset, changeDataset } from './change.ts'
 import { datasetsContract } from './contract.ts'
 import { croissantOf } from './croissant.ts'
 import { shownDataFile, storeDataFile } from './data-files.ts'
-import { type PreviewDeps, previewText, storePreview } from './previews.ts'
+import { type PreviewDeps, storedPreviewText, storePreview } from './previews.ts'
 import { removeDataset } from './remove.ts'
 
 export type DatasetsDeps = PreviewDeps
@@ -100,7 +100,7 @@ export const datasetsRoutes = (deps: DatasetsDeps): Route[] => {
     setDatasetPreview: async (call) => {
       const row = await storePreview(deps, call, await get(call.collection, call.params.dataset))
       call.note({ changes: { preview_type: row.preview_type } })
-      return rawJson(entityText(row, { preview: await previewText(deps, row) }), tagged(row))
+      return rawJson(entityText(row, { preview: await storedPreviewText(deps, row) }), tagged(row))
     },
 
     getDatasetPreview: async ({ collection, params, identity, headers }) => {
