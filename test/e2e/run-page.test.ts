@@ -99,6 +99,9 @@ it('leads from a failure to its fix, runs again from the failed step, and compar
   await page.keyboard.insertText(JSON.stringify(workflow, null, 2).replace('outputs.greeting', 'outputs.text'))
   await page.getByRole('button', { name: 'Save', exact: true }).click()
   await page.getByText('Saved as a new version').waitFor()
+  await page.getByRole('button', { name: `Run ${id} again` }).click()
+  await page.getByText(`re-run of ${id}`).waitFor()
+  await page.getByRole('heading', { name: 'Completed' }).waitFor()
 
   await open(task, id)
   await page.getByRole('heading', { name: 'Failed' }).waitFor()

@@ -1,4 +1,5 @@
-import { Button } from '../../ui/button.tsx'
+import { PageLink } from '../../parts/page-link.tsx'
+import { Button, buttonClass } from '../../ui/button.tsx'
 import { Empty } from '../../ui/empty.tsx'
 
 interface NothingProps {
@@ -22,7 +23,18 @@ export const NoRuns = ({ collection, task, isLimited, onClear }: NothingProps) =
       Runs of all tasks of this collection appear here by themselves. Deploy a task, then run it.
     </Empty>
   ) : (
-    <Empty title={`${task} has not run yet`} command={`jetty run ${collection}/${task}`}>
+    <Empty
+      title={`${task} has not run yet`}
+      command={`jetty run ${collection}/${task}`}
+      actions={
+        <PageLink
+          href={`/${encodeURIComponent(collection)}/${encodeURIComponent(task)}?tab=run`}
+          className={buttonClass('main')}
+        >
+          Run it
+        </PageLink>
+      }
+    >
       Its runs appear here by themselves.
     </Empty>
   )

@@ -23,6 +23,11 @@ test.each([
     { tab: 'batches', batch: '3a87272f' },
   ],
   [
+    { tab: 'definition', mends: '3a87272f', from: 'say' },
+    { tab: 'definition', mends: '3a87272f', from: 'say' },
+  ],
+  [{ tab: 'run', mends: '3a87272f', from: 'say' }, { tab: 'run' }],
+  [
     { tab: 'routines', routine: 'nightly' },
     { tab: 'routines', routine: 'nightly' },
   ],

@@ -22,18 +22,23 @@ interface TaskSearch {
   routine?: string
   batch?: string
   evaluation?: string
+  /** With the definition: the failed run that is to be mended, and its step. */
+  mends?: string
+  from?: string
 }
 
 /** Parameters of a task's page beside those of its runs. */
 export const taskSearch = (search: Record<string, unknown>): TaskSearch => {
   const tab = readTaskTab(search.tab)
   const version = Number(search.version)
-  const { routine, batch, evaluation } = search
+  const { routine, batch, evaluation, mends, from } = search
   return {
     ...(tab === 'runs' ? {} : { tab }),
     ...(tab === 'versions' && Number.isInteger(version) && search.version !== undefined ? { version } : {}),
     ...(tab === 'routines' && typeof routine === 'string' && routine !== '' ? { routine } : {}),
     ...(tab === 'batches' && typeof batch === 'string' && batch !== '' ? { batch } : {}),
+    ...(tab === 'definition' && typeof mends === 'string' && mends !== '' ? { mends } : {}),
+    ...(tab === 'definition' && typeof from === 'string' && from !== '' ? { from } : {}),
     ...(tab === 'evaluations' && typeof evaluation === 'string' && evaluation !== '' ? { evaluation } : {}),
   }
 }

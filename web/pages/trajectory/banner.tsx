@@ -45,20 +45,25 @@ export const Banner = ({ run, trouble, onShow, onRerun, decision }: BannerProps)
         {cause && <p className="text-12 text-muted [overflow-wrap:anywhere]">{plainText(cause)}</p>}
         {hint && <p className="text-muted [overflow-wrap:anywhere]">→ {plainText(hint)}</p>}
       </div>
-      {decision ?? <ActionButton run={run} action={action} onShow={onShow} onRerun={onRerun} />}
+      {decision ?? <ActionButton run={run} step={step} action={action} onShow={onShow} onRerun={onRerun} />}
     </div>
   )
 }
 
 interface ActionProps {
   run: Run
+  step: string | undefined
   action: FirstAction
   onShow: (step: string) => void
   onRerun: (from: string) => void
 }
 
-const ActionButton = ({ run, action, onShow, onRerun }: ActionProps) => {
-  const { collection, task } = run
+/** Address of the definition, which offers to run this run again once it is saved. */
+const definitionHref = ({ collection, task, trajectory_id: mends }: Run, from: string | undefined): string =>
+  `/${[collection, task].map(encodeURIComponent).join('/')}?${new URLSearchParams({ tab: 'definition', mends, ...(from === undefined ? {} : { from }) })}`
+
+const ActionButton = ({ run, step, action, onShow, onRerun }: ActionProps) => {
+  const { collection } = run
   switch (action.kind) {
     case 'show':
       return <Button onClick={() => onShow(action.step)}>Go to {action.step}</Button>
@@ -82,7 +87,7 @@ const ActionButton = ({ run, action, onShow, onRerun }: ActionProps) => {
       )
     case 'definition':
       return (
-        <PageLink href={`/${collection}/${task}?tab=definition`} className={buttonClass()}>
+        <PageLink href={definitionHref(run, step)} className={buttonClass()}>
           Open the definition
         </PageLink>
       )

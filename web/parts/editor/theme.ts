@@ -34,6 +34,16 @@ const look = EditorView.theme({
     color: 'var(--color-text)',
   },
   '.cm-panels': { backgroundColor: 'var(--color-sunk)', color: 'var(--color-text)', borderColor: 'var(--color-line)' },
+  '.cm-panel.cm-search': {
+    ...{ display: 'flex', flexWrap: 'wrap', alignItems: 'center', gap: '4px 8px', padding: '6px 28px 6px 8px' },
+    ...{ fontFamily: 'var(--font-sans)', fontSize: '12px' },
+  },
+  '.cm-panel.cm-search br': { display: 'none' },
+  '.cm-panel.cm-search .cm-textfield, .cm-panel.cm-search .cm-button': {
+    ...{ margin: '0', padding: '2px 8px', fontSize: '12px', color: 'inherit' },
+    ...{ backgroundColor: 'var(--color-raised)', backgroundImage: 'none' },
+    ...{ border: '1px solid var(--color-line)', borderRadius: '4px' },
+  },
   '.cm-diagnostic-error': { borderLeftColor: 'var(--color-bad)' },
   '.cm-diagnostic-warning': { borderLeftColor: 'var(--color-wait)' },
   '.cm-lintRange-error': {

@@ -15,6 +15,7 @@ import { useDraft } from '../use-draft.ts'
 import { type ReadTask, useTask } from '../use-task.ts'
 import { useCompletion } from './completion.ts'
 import { ProblemList } from './problem-list.tsx'
+import { RunAgain } from './run-again.tsx'
 import { SaveBar } from './save-bar.tsx'
 import { StepList } from './step-list.tsx'
 import { TryPanel } from './try-panel.tsx'
@@ -80,6 +81,7 @@ const Definition = ({ collection, task, read }: TaskPlaceProps & { read: ReadTas
           queries.setQueryData(keys.task(collection, task), saved)
         }}
         onReset={draft.reset}
+        next={<RunAgain place={{ collection, task }} />}
       />
       <Split
         label="steps and problems"

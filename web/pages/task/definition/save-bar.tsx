@@ -1,5 +1,5 @@
 import { useMutation } from '@tanstack/react-query'
-import { useState } from 'react'
+import { type ReactNode, useState } from 'react'
 import { AppError } from '../../../../src/lib/errors.ts'
 import { apiCall } from '../../../data/api.ts'
 import { errorText } from '../../../parts/problem.tsx'
@@ -23,6 +23,8 @@ interface SaveBarProps {
   /** Starts a run of what is saved. */
   onRun?: () => void
   isStarting?: boolean
+  /** Stands beside the buttons once something was saved. */
+  next?: ReactNode
 }
 
 const save = async ({ collection, task }: TaskPlaceProps, text: string, note: string, etag: string | null) => {
@@ -36,14 +38,16 @@ const save = async ({ collection, task }: TaskPlaceProps, text: string, note: st
 
 /** Saves the workflow with a note, and says so when somebody else was faster. */
 export const SaveBar = (props: SaveBarProps) => {
-  const { place, base, text, isChanged, isBroken, mayWrite, onSaved, onReset, onRun, isStarting = false } = props
+  const { place, base, text, isChanged, isBroken, mayWrite, onSaved, onReset, onRun, isStarting = false, next } = props
   const [note, setNote] = useState('')
   const [isLate, setLate] = useState(false)
+  const [hasSaved, setSaved] = useState(false)
   const saving = useMutation({
     mutationFn: (etag: string | null) => save(place, text, note.trim(), etag),
     onSuccess: (saved) => {
       setNote('')
       setLate(false)
+      setSaved(true)
       onSaved(saved)
       showToast({ text: 'Saved as a new version' })
     },
@@ -78,6 +82,7 @@ export const SaveBar = (props: SaveBarProps) => {
       >
         Save
       </Button>
+      {hasSaved && !isChanged && next}
       {onRun && (
         <Button
           id="run-workflow"
