@@ -24,7 +24,7 @@ const measure = (browserOf: () => ReturnType<typeof openBrowser>) =>
       if (isWanted('tabs')) await measureTabs(made, await browserOf(), isQuick)
       if (isWanted('first-rows')) await measureFirstRows(made, await browserOf(), isQuick)
     },
-    { longestSeconds: isQuick ? 290 : 1500 },
+    { longestSeconds: isQuick ? 600 : 3600 },
   )
 
 let browser: ReturnType<typeof openBrowser> | undefined
