@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-const programs = ['src/bin', ...['server', 'sweeper', 'migrated'].map((name) => `test/crash/harness/${name}`)]
+const ofCrashes = ['server', 'sweeper', 'migrated', 'object-writer', 'object-sweeper']
+const programs = ['src/bin', ...ofCrashes.map((name) => `test/crash/harness/${name}`)]
 
 /**
  * A program of ours (`src/bin`) as JavaScript in few files, as the build makes it. All of them are put together once a test

@@ -38,19 +38,23 @@ const hashOf = async (store: ObjectStore, id: string): Promise<string> => {
   return hash.digest('hex')
 }
 
-/** Runs a program until it is killed after a while; returns the whole lines that it printed. */
-const untilKilled = async (args: string[], env: Record<string, string>, [least, most]: [number, number]) => {
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...env } })
+/** Runs a program until it has printed so many lines, and kills it some time after that; returns its whole lines. */
+const untilKilled = async (args: string[], least: number, ms: [number, number]): Promise<string[]> => {
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   let text = ''
-  child.stdout.setEncoding('utf8').on('data', (chunk) => {
-    text += chunk
-  })
+  const lines = () => text.split('\n').slice(0, -1)
   const ended = once(child, 'close')
-  await Promise.race([once(child.stdout, 'data'), ended])
-  const isKilled = await Promise.race([delay(random.between(least, most)).then(() => true), ended.then(() => false)])
+  const isEnough = new Promise<void>((resolve) => {
+    child.stdout.setEncoding('utf8').on('data', (chunk) => {
+      text += chunk
+      if (lines().length >= least) resolve()
+    })
+  })
+  await Promise.race([isEnough, ended])
+  await Promise.race([delay(random.between(...ms)), ended])
   child.kill('SIGKILL')
   await ended
-  return { isKilled, lines: text.split('\n').slice(0, -1) }
+  return lines()
 }
 
 describe.each(['disk', 's3'] as const)('a writer that is killed: %s', (kind) => {
@@ -66,7 +70,7 @@ describe.each(['disk', 's3'] as const)('a writer that is killed: %s', (kind) => 
     const args = kind === 's3' ? [fake.location, fake.accessKeyId, fake.secretAccessKey] : [place]
     const stored = new Map<string, string>()
     for (let kill = 0; kill < kills; kill++) {
-      const { lines } = await untilKilled([program, ...args], {}, [20, 800])
+      const lines = await untilKilled([program, ...args], random.between(2, 12), [0, 200])
       for (const [id = '', , sha256 = ''] of lines.slice(1).map((line) => line.split(' '))) stored.set(id, sha256)
     }
     expect(stored.size).toBeGreaterThan(kills)
@@ -98,7 +102,7 @@ it('no object of a bucket is lost, however often those who look for orphans are 
   const program = compiledProgram('test/crash/harness/object-sweeper')
   const args = [program, fake.location, fake.accessKeyId, fake.secretAccessKey, ...parts]
   for (let kill = 0; kill < kills; kill++) {
-    await Promise.all([1, 2].map(() => untilKilled(args, {}, [50, 500])))
+    await Promise.all([1, 2].map(() => untilKilled(args, 1, [50, 500])))
     for (const [n, id] of ids.entries())
       expect(fake.objects.get(`jetty/objects/${id.slice(0, 2)}/${id}`)?.bytes.toString()).toBe(`object ${n}`)
   }
