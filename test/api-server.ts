@@ -22,6 +22,7 @@ import { type HealthDeps, healthRoutes } from '../src/api/health/routes.ts'
 import { type ItemsDeps, itemsRoutes } from '../src/api/items/routes.ts'
 import { type KeysDeps, keysRoutes } from '../src/api/keys/routes.ts'
 import { modelsRoutes } from '../src/api/models/routes.ts'
+import { type PreviewRouteDeps, previewRoutes } from '../src/api/previews/routes.ts'
 import { makeReference } from '../src/api/reference.ts'
 import { type SettingsDeps, settingsRoutes } from '../src/api/settings/routes.ts'
 import { type StepTemplatesDeps, stepTemplatesRoutes } from '../src/api/step-templates/routes.ts'
@@ -98,6 +99,7 @@ type ApiDeps = HealthDeps &
   StepTemplatesDeps &
   TrialDeps &
   DatasetsDeps &
+  PreviewRouteDeps &
   ItemsDeps
 
 export const routesWithoutEngine = (deps: ApiDeps): Route[] => [
@@ -115,6 +117,7 @@ export const routesWithoutEngine = (deps: ApiDeps): Route[] => [
   ...stepTemplatesRoutes(deps),
   ...trialRoutes(deps),
   ...croissantRoutes(),
+  ...previewRoutes(deps),
   ...datasetsRoutes(deps),
   ...itemsRoutes(deps),
   ...modelsRoutes(deps),
@@ -145,6 +148,8 @@ const defaults = {
   maxBodyBytes: 1024 * 1024,
   maxUploadBytes: 1024 * 1024,
   maxFilesPerRun: 3,
+  previewSeconds: 30,
+  previewMemoryBytes: 512 * 1024 * 1024,
   maxInitParamsBytes: 64 * 1024,
   maxBatchBytes: 1024 * 1024,
   maxDatasetItems: 1000,

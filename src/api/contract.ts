@@ -28,6 +28,7 @@ import { logsContract } from './logs/contract.ts'
 import { mcpContract } from './mcp/contract.ts'
 import { metricsContract } from './metrics/contract.ts'
 import { modelsContract } from './models/contract.ts'
+import { previewContract } from './previews/contract.ts'
 import { rerunContract } from './rerun/contract.ts'
 import { routableModelsContract } from './routable-models/contract.ts'
 import { routinesContract } from './routines/contract.ts'
@@ -93,6 +94,7 @@ export const contract = {
   ...systemContract,
   ...trialContract,
   ...croissantContract,
+  ...previewContract,
   ...datasetsContract,
   ...itemsContract,
   ...datasetResultsContract,

@@ -28,6 +28,7 @@ import { logsRoutes } from './logs/routes.ts'
 import { type McpDeps, mcpRoutes } from './mcp/routes.ts'
 import { type MetricsDeps, metricsRoutes } from './metrics/routes.ts'
 import { type ModelsDeps, modelsRoutes } from './models/routes.ts'
+import { type PreviewRouteDeps, previewRoutes } from './previews/routes.ts'
 import { type RerunDeps, rerunRoutes } from './rerun/routes.ts'
 import { type RoutableModelsDeps, routableModelsRoutes } from './routable-models/routes.ts'
 import { type RoutinesDeps, routinesRoutes } from './routines/routes.ts'
@@ -89,6 +90,7 @@ export type ApiDeps = HealthDeps &
   TrialDeps &
   RunbooksDeps &
   DatasetsDeps &
+  PreviewRouteDeps &
   ItemsDeps &
   DatasetResultsDeps &
   LineageDeps &
@@ -140,6 +142,7 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...systemRoutes(deps),
   ...trialRoutes(deps),
   ...croissantRoutes(),
+  ...previewRoutes(deps),
   ...datasetsRoutes(deps),
   ...itemsRoutes(deps),
   ...datasetResultsRoutes(deps),

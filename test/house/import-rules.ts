@@ -82,6 +82,7 @@ export const importRules: ImportRule[] = [
     ],
   },
   { of: 'croissant/', may: ['croissant/', 'lib/', 'model/'], packages: [] },
+  { of: 'preview/', may: ['preview/', 'lib/', 'model/'] },
   { of: 'demo/', may: ['demo/', 'engine/engine.ts', 'store/', 'database/', 'lib/', 'model/'] },
   // The browser loads contracts: nothing of the server may come with them.
   { of: 'api/*/contract.ts', may: ['model/', 'http/endpoint.ts'], packages: ['zod'] },
@@ -100,6 +101,8 @@ export const importRules: ImportRule[] = [
       'activities/activity.ts',
       'croissant/export.ts',
       'croissant/report.ts',
+      'preview/preview.ts',
+      'preview/run-preview.ts',
       'http/',
       'lib/',
       'model/',
@@ -197,7 +200,9 @@ export const onlyImporters: Record<string, readonly string[]> = {
     'sandboxes/containers/started-container.ts',
   ],
   aws4fetch: ['store/objects/s3/sign-request.ts'],
-  yauzl: ['sandboxes/files/unzip.ts'],
+  yauzl: ['sandboxes/files/unzip.ts', 'preview/zip.ts'],
+  hyparquet: ['preview/parquet.ts'],
+  'hyparquet-compressors': ['preview/parquet.ts'],
 }
 
 /** Whether a path from src fits a pattern: a file, a folder with everything in it (`lib/`), either with `*` in it. */

@@ -201,6 +201,7 @@ export const operations: Record<string, Operation> = {
   uploadDatasetData: write((place) => ({ path: `${dataset(place)}/data`, form: { data_file: file } })),
   listDatasetData: read((place) => `${dataset(place)}/data`),
   getDatasetData: read((place) => `${dataset(place)}/data/0`),
+  previewDatasetData: read((place) => `${dataset(place)}/data/0/preview`, { status: 400 }),
   downloadLatestDatasetData: read((place) => `/api/v1/datasets/data/latest/${place.collection}/${place.dataset}`),
   getDatasetUpstream: read((place) => `${dataset(place)}/upstream`),
   writeItems: write((place) => ({ path: `${dataset(place)}/items`, body: { items: [{ id: 'b', data: { a: 1 } }] } })),

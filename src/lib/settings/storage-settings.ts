@@ -1,4 +1,4 @@
-import { reading, setting, text, trueOrFalse } from './setting.ts'
+import { byteCount, reading, seconds, setting, text, trueOrFalse } from './setting.ts'
 import { parseStorageLocation } from './storage-location.ts'
 
 const storageLocation = () =>
@@ -56,5 +56,19 @@ export const storageSettings = {
     example: 'correct horse battery staple',
     secret: true,
     schema: text('have at least 8 characters', /^.{8,}$/s),
+  }),
+  previewSeconds: setting({
+    variable: 'JETTY_PREVIEW_SECONDS',
+    description: 'Longest time that showing the first rows of a data file may take.',
+    default: '10',
+    example: '30',
+    schema: seconds(1),
+  }),
+  previewMemoryBytes: setting({
+    variable: 'JETTY_PREVIEW_MEMORY_BYTES',
+    description: 'Memory of the process that shows the first rows of a data file; it is ended above that.',
+    default: '512MiB',
+    example: '1GiB',
+    schema: byteCount(),
   }),
 }
