@@ -10,7 +10,7 @@ import { callJetty, type JettyProcess, killJetties, startJetty } from '../jetty-
 import type { Body } from '../server.ts'
 
 const adminToken = 'dataset-batches-admin-token-5f1c9a7e'
-const items = 10_000
+const items = Number(process.env.DATASET_ITEMS ?? 10_000)
 const changed = 10
 
 afterAll(killJetties)
@@ -50,7 +50,7 @@ it('a batch over 10,000 items is killed, goes on, and the next one runs ten', { 
     await call('POST', '/tasks/acme', { name: 'answer', workflow })
     await call('POST', '/datasets/acme', { name: 'qa', splits: { train: 60, test: 40 } })
     const rows = Array.from({ length: items }, (_, at) => ({ id: `q${at}`, data: { question: `Question ${at}?` } }))
-    await timed('writing 10,000 items', () => call('POST', '/datasets/acme/qa/items', { items: rows }))
+    await timed('writing all items', () => call('POST', '/datasets/acme/qa/items', { items: rows }))
     const train = (await call('GET', '/datasets/acme/qa/items?split=train&limit=1')).total
 
     const first = await call('POST', '/run-batch/acme/answer', { dataset: 'qa', split: 'train', max_concurrency: 100 })

@@ -114,6 +114,9 @@ const runMembers = ['trajectory_id', 'status', 'error', 'ended_at', 'definition'
 
 const isSame = 'r.hash = i.hash and r.definition = $6'
 
+/** Runs of an item that are looked at, newest first. Without the limit the planner may read a whole batch for each item. */
+const mostRunsOfItem = 100
+
 /** Items of a version with the run that counts for each: the newest with a result for the same content and workflow. */
 const results = `select i.item_id, i.position, i.bucket, i.hash, i.data, i.source, i.from_seq, i.to_seq, i.author, i.created_at,
     ${runMembers.map((name) => `r.${name} as run_${name}`).join(', ')},
@@ -124,11 +127,13 @@ const results = `select i.item_id, i.position, i.bucket, i.hash, i.data, i.sourc
   left join lateral (
     select c.trajectory_id, c.status, left(c.error, 1000) as error, c.ended_at, c.definition, b.seq,
       d.hash, p.trajectory_id as batch_id
-    from dataset_runs d join dataset_batches b on b.run_id = d.run_id
+    from (
+      select * from dataset_runs n where n.dataset_id = i.dataset_id and n.item_id = i.item_id and n.task_id = $5
+      order by n.number desc limit ${mostRunsOfItem}) d
+    join dataset_batches b on b.run_id = d.run_id
     join runs c on c.parent_id = d.run_id and c.parent_seq = 0 and c.child_index = d.child_index
     join runs p on p.id = d.run_id
-    where d.dataset_id = i.dataset_id and d.item_id = i.item_id and d.task_id = $5
-      and (c.status = 'completed' or (d.hash = i.hash and c.definition = $6))
+    where (c.status = 'completed' or (d.hash = i.hash and c.definition = $6))
     order by d.hash = i.hash and c.definition = $6 and c.status = 'completed' desc,
       d.hash = i.hash and c.definition = $6 and c.ended_at is null desc, c.status = 'completed' desc, d.number desc
     limit 1) r on true

@@ -43,10 +43,12 @@ export const runsOfItem = (
 ): Promise<LineageRun[]> =>
   queries.rows<LineageRun>(
     'runs_of_dataset_item',
-    `select ${columns} from dataset_runs d join dataset_batches b on b.run_id = d.run_id
+    `select ${columns} from (
+       select * from dataset_runs n where n.dataset_id = $1 and n.item_id = $2 order by n.number desc limit 1000) d
+     join dataset_batches b on b.run_id = d.run_id
      join runs r on r.parent_id = d.run_id and r.parent_seq = 0 and r.child_index = d.child_index
      join runs p on p.id = d.run_id
-     where d.dataset_id = $1 and d.item_id = $2 and r.collection_id = $3 order by d.number desc limit $4`,
+     where r.collection_id = $3 order by d.number desc limit $4`,
     [at.datasetId, at.itemId, at.collectionId, at.limit],
   )
 
