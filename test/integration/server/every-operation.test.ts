@@ -333,9 +333,9 @@ describe('valid calls, one after the other', () => {
       if (operation.needs !== 'admin') expectNothingForeign(name, answer, ask)
       expectDeclared(name, answer)
     }
-    const after = await foreignRows()
-    if (name !== 'rotateSecretKey') expect(difference(before, after)).toEqual([])
-    knownForeign = after
+    if (name === 'rotateSecretKey') return // it goes on to change what is sealed
+    knownForeign = await foreignRows()
+    expect(difference(before, knownForeign)).toEqual([])
   })
 })
 
