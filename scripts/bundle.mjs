@@ -24,6 +24,7 @@ export const bundle = async (entries, folder, base) => {
     external: isPackage,
     plugins: [keepPlaces(base)],
     logLevel: 'warn',
+    checks: { ineffectiveDynamicImport: false }, // modules of the server are loaded late, and it loads some of them at once
   })
   await input.write({ dir: folder, format: 'esm', entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' })
   await input.close()
