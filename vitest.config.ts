@@ -50,6 +50,8 @@ export default defineConfig({
           hookTimeout: 120_000,
           retry,
           isolate: false,
+          // Whoever runs tests again and again transforms a file only when it has changed.
+          experimental: { fsModuleCache: !process.env.CI },
         },
       },
       {
