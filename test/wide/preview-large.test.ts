@@ -14,9 +14,9 @@ beforeAll(async () => {
   const lines = Buffer.from('1,abc,2.5\n'.repeat(100_000))
   const file = createWriteStream(join(folder, 'big.csv'))
   for (let written = 0; written < gibibyte; written += lines.length) {
-    if (!file.write(lines)) await new Promise((resolve) => file.once('drain', resolve))
+    if (!file.write(lines)) await new Promise<void>((resolve) => file.once('drain', () => resolve()))
   }
-  await new Promise((resolve) => file.end(resolve))
+  await new Promise<void>((resolve) => file.end(() => resolve()))
   const zip = new ZipFile()
   zip.addFile(join(folder, 'big.csv'), 'data/big.csv', { compress: false })
   zip.end()
