@@ -3,16 +3,21 @@ import { AppError, invalidField } from '../../lib/errors.ts'
 import { covers, type FoundCollection, type FoundTask, type Identity } from '../../model/collections/identity.ts'
 import type { BatchDataset } from '../../model/runs/batch.ts'
 import { type EntityRow, findEntityInCollection } from '../../store/entities/entities.ts'
-import { type DatasetBatch, listItemResults, writeDatasetBatch } from '../../store/items/dataset-runs.ts'
+import { type DatasetBatch, eachItemResult, writeDatasetBatch } from '../../store/items/dataset-runs.ts'
 import { countItems, eachItem, type ItemRow, type ItemsAt } from '../../store/items/items.ts'
 import { getEntityVersion } from '../entities/versions.ts'
 import { bucketsOf } from '../items/splits.ts'
-import type { Item } from './items.ts'
+import { type Item, itemsTooLarge } from './items.ts'
 
 interface DatasetCall {
   collection: FoundCollection
   identity: Identity
   body: { split?: string | undefined; changed_only?: boolean }
+}
+
+interface DatasetItemsDeps {
+  database: Queries
+  settings: { maxFanOut: number; maxBatchBytes: number }
 }
 
 /** Items of a dataset for a batch or an evaluation. */
@@ -50,45 +55,43 @@ const versionOf = async (queries: Queries, dataset: EntityRow, ref: string) => {
 
 const staleStates = ['item_changed', 'task_changed', 'failed', 'missing'] as const
 
-/** The items to run: all of them, or those without a result for their content and the workflow. */
+/**
+ * The items to run: all of them, or those without a result for their content and the workflow. Throws for more than a
+ * batch may have as soon as they are read, since all of them are in memory.
+ */
 const itemsToRun = async (
-  queries: Queries,
+  { database, settings: { maxFanOut, maxBatchBytes } }: DatasetItemsDeps,
   at: ItemsAt,
   task: FoundTask,
-  { most, changedOnly }: { most: number; changedOnly: boolean },
+  changedOnly: boolean,
 ): Promise<ItemRow[]> => {
-  if (changedOnly) {
-    const where = { ...at, taskId: task.id, definition: task.definition }
-    return listItemResults(queries, where, { after: 0, limit: most + 1, states: staleStates })
-  }
+  const where = { ...at, taskId: task.id, definition: task.definition }
   const rows: ItemRow[] = []
-  for await (const row of eachItem(queries, at)) {
-    rows.push(row)
-    if (rows.length > most) break
+  let bytes = 0
+  for await (const row of changedOnly ? eachItemResult(database, where, staleStates) : eachItem(database, at)) {
+    if (rows.push(row) > maxFanOut) {
+      throw invalidField(loc, `At most ${maxFanOut} items are allowed; JETTY_MAX_FANOUT sets the limit`, 'too_many')
+    }
+    bytes += Buffer.byteLength(row.data)
+    if (bytes > maxBatchBytes) throw itemsTooLarge(maxBatchBytes)
   }
   return rows
 }
 
 /** Reads the items of the dataset that a request names, and notes which version and items they are. */
 export const readDatasetItems = async (
-  { database, settings }: { database: Queries; settings: { maxFanOut: number } },
+  deps: DatasetItemsDeps,
   call: DatasetCall,
   task: FoundTask,
   text: string,
 ): Promise<DatasetItems> => {
+  const { database } = deps
   const { split, changed_only: changedOnly = false } = call.body
   const { dataset, ref } = await getNamedDataset(database, call, text)
   const version = await versionOf(database, dataset, ref)
   const buckets = bucketsOf(dataset.splits, split, ['body', 'split'])
   const at = { datasetId: dataset.id, seq: version.seq, buckets }
-  const rows = await itemsToRun(database, at, task, { most: settings.maxFanOut, changedOnly })
-  if (rows.length > settings.maxFanOut) {
-    throw invalidField(
-      loc,
-      `At most ${settings.maxFanOut} items are allowed; JETTY_MAX_FANOUT sets the limit`,
-      'too_many',
-    )
-  }
+  const rows = await itemsToRun(deps, at, task, changedOnly)
   const all = changedOnly ? await countItems(database, at) : rows.length
   if (all === 0)
     throw invalidField(loc, `Version ~${version.seq} of dataset '${dataset.name}' has no such items`, 'too_few')

@@ -33,6 +33,12 @@ export const readBatchItems = async (
   return withFiles(deps.database, collection, items)
 }
 
+/** The error for items that are too large together. */
+export const itemsTooLarge = (maxBytes: number): AppError =>
+  new AppError('too_large', `The items are too large. Maximum allowed size is ${byteSize(maxBytes)}`, {
+    hint: 'Split the items into two batches, or raise JETTY_MAX_BATCH_BYTES.',
+  })
+
 /** Collects items and refuses the first one above a limit. */
 const makeGathering = ({ maxFanOut, maxBatchBytes, maxInitParamsBytes }: ItemDeps['settings'], field: string) => {
   const items: Item[] = []
@@ -62,9 +68,7 @@ const makeGathering = ({ maxFanOut, maxBatchBytes, maxInitParamsBytes }: ItemDep
       }
       size += bytes
       if (size > maxBatchBytes) {
-        throw new AppError('too_large', `The items are too large. Maximum allowed size is ${byteSize(maxBatchBytes)}`, {
-          hint: 'Split the items into two batches, or raise JETTY_MAX_BATCH_BYTES.',
-        })
+        throw itemsTooLarge(maxBatchBytes)
       }
       items.push(item)
     },

@@ -51,18 +51,17 @@ export const datasetResultsRoutes = ({ database }: DatasetResultsDeps): Route[] 
       const { seq } = await getEntityVersion(database, dataset, query.version)
       const buckets = bucketsOf(dataset.splits, query.split)
       const at = { datasetId: dataset.id, seq, buckets, taskId: task.id, definition: task.definition }
-      const page = { after: Number(query.cursor ?? 0), limit: query.limit + 1, states: statesOf(query.state) }
-      const [counts, rows] = await Promise.all([
+      const page = { after: Number(query.cursor ?? 0), limit: query.limit, states: statesOf(query.state) }
+      const [counts, { rows, hasMore }] = await Promise.all([
         query.cursor === undefined ? countItemResults(database, at) : null,
         listItemResults(database, at, page),
       ])
-      const some = rows.slice(0, query.limit)
       return {
         version: seq,
         task: task.name,
         counts,
-        items: some.map(shown),
-        next_cursor: rows.length > some.length ? String(some.at(-1)?.position) : null,
+        items: rows.map(shown),
+        next_cursor: hasMore ? String(rows.at(-1)?.position) : null,
       }
     },
   })

@@ -1,5 +1,6 @@
 import type { Queries } from '../../database/database.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'
+import type { ItemPage } from '../../store/items/item-page.ts'
 import { countItems, itemDifferences, itemRevisions, listItems } from '../../store/items/items.ts'
 import { getEntityVersion } from '../entities/versions.ts'
 import { makeShownItem } from './shown.ts'
@@ -12,11 +13,9 @@ interface PageQuery {
 
 const parsed = (text: string | null) => (text === null ? null : (JSON.parse(text) as Record<string, unknown>))
 
-/** Cuts a page from rows that were read with one more than its limit. */
-const cut = <Row>(rows: Row[], limit: number, cursorOf: (row: Row) => number) => {
-  const page = rows.slice(0, limit)
-  const last = page.at(-1)
-  return { page, next_cursor: last && rows.length > limit ? String(cursorOf(last)) : null }
+const cursorAfter = <Row>({ rows, hasMore }: ItemPage<Row>, placeOf: (row: Row) => number): string | null => {
+  const last = rows.at(-1)
+  return last && hasMore ? String(placeOf(last)) : null
 }
 
 /** Reads one page of the items of a version, or of one of its splits. */
@@ -27,12 +26,12 @@ export const itemPage = async (
 ) => {
   const { seq } = await getEntityVersion(database, dataset, query.version)
   const at = { datasetId: dataset.id, seq, buckets: bucketsOf(dataset.splits, query.split) }
-  const [total, rows] = await Promise.all([
+  const [total, page] = await Promise.all([
     countItems(database, at),
-    listItems(database, at, { after: Number(query.cursor ?? 0), limit: query.limit + 1 }),
+    listItems(database, at, { after: Number(query.cursor ?? 0), limit: query.limit }),
   ])
-  const { page, next_cursor } = cut(rows, query.limit, ({ position }) => position)
-  return { version: seq, total, items: page.map(makeShownItem(dataset)), next_cursor }
+  const items = page.rows.map(makeShownItem(dataset))
+  return { version: seq, total, items, next_cursor: cursorAfter(page, ({ position }) => position) }
 }
 
 /** Reads one page of the differences between two versions. */
@@ -43,23 +42,22 @@ export const differencePage = async (
 ) => {
   const { seq: from } = await getEntityVersion(database, dataset, query.from)
   const { seq: to } = await getEntityVersion(database, dataset, query.to)
-  const limits = { after: Number(query.cursor ?? 0), limit: query.limit + 1 }
-  const rows = await itemDifferences(database, { datasetId: dataset.id, from, to, ...limits })
-  const { page, next_cursor } = cut(rows, query.limit, ({ position }) => position)
-  const items = page.map(({ item_id: id, before, after }) => ({
+  const limits = { after: Number(query.cursor ?? 0), limit: query.limit }
+  const page = await itemDifferences(database, { datasetId: dataset.id, from, to, ...limits })
+  const items = page.rows.map(({ item_id: id, before, after }) => ({
     id,
     change: before === null ? ('added' as const) : after === null ? ('removed' as const) : ('changed' as const),
     before: parsed(before),
     after: parsed(after),
   }))
-  return { from, to, items, next_cursor }
+  return { from, to, items, next_cursor: cursorAfter(page, ({ position }) => position) }
 }
 
 /** Reads one page of the revisions of an item, newest first. */
 export const revisionPage = async (database: Queries, dataset: EntityRow, itemId: string, query: PageQuery) => {
   const below = query.cursor === undefined ? 2_147_483_647 : Number(query.cursor)
-  const rows = await itemRevisions(database, { datasetId: dataset.id, itemId, below, limit: query.limit + 1 })
-  const { page, next_cursor } = cut(rows, query.limit, ({ from_seq }) => from_seq)
+  const page = await itemRevisions(database, { datasetId: dataset.id, itemId, below, limit: query.limit })
   const shown = makeShownItem(dataset)
-  return { revisions: page.map((row) => ({ ...shown(row), until_version: row.to_seq })), next_cursor }
+  const revisions = page.rows.map((row) => ({ ...shown(row), until_version: row.to_seq }))
+  return { revisions, next_cursor: cursorAfter(page, ({ from_seq }) => from_seq) }
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Database, Queries } from '../../database/database.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
+import { type ItemPage, pageOf, pageQuery } from './item-page.ts'
 import type { ItemRow, ItemsAt } from './items.ts'
 
 /** The items that the runs of a batch or evaluation execute, in the order of its runs. */
@@ -148,15 +149,34 @@ export const listItemResults = async (
   queries: Queries,
   at: ResultsAt,
   page: { after: number; limit: number; states: readonly ResultState[] | undefined },
-): Promise<ItemResultRow[]> =>
-  (
+): Promise<ItemPage<ItemResultRow>> => {
+  const { rows, hasMore } = pageOf(
     await queries.rows<StoredResultRow>(
       'list_item_results',
-      `select * from (${results} and i.position > $7) found where $9::text[] is null or state = any($9)
-       order by position limit $8`,
+      pageQuery(
+        `select * from (${results} and i.position > $7) found where $9::text[] is null or state = any($9)
+         order by position limit $8::int + 1`,
+        { limit: '$8', size: 'octet_length(data)', order: 'position' },
+      ),
       [...values(at), page.after, page.limit, page.states ?? null],
-    )
-  ).map(resultOf)
+    ),
+  )
+  return { rows: rows.map(resultOf), hasMore }
+}
+
+/** Reads all items whose results are in some states, a page at a time. */
+export async function* eachItemResult(
+  queries: Queries,
+  at: ResultsAt,
+  states: readonly ResultState[],
+): AsyncGenerator<ItemResultRow> {
+  for (let after = 0; ; ) {
+    const { rows, hasMore } = await listItemResults(queries, at, { after, limit: 500, states })
+    yield* rows
+    if (!hasMore) return
+    after = rows.at(-1)?.position ?? after
+  }
+}
 
 /** Gathers the columns of the run, which are null together. */
 const resultOf = ({ run_trajectory_id: id, ...row }: StoredResultRow): ItemResultRow => ({

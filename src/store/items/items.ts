@@ -1,4 +1,5 @@
 import type { Queries } from '../../database/database.ts'
+import { type ItemPage, pageOf, pageQuery } from './item-page.ts'
 
 /** Content of an item of a dataset. */
 export interface ItemRow {
@@ -35,19 +36,28 @@ const isAt = `dataset_id = $1 and from_seq <= $2 and (to_seq is null or to_seq >
 const values = ({ datasetId, seq, buckets }: ItemsAt) => [datasetId, seq, buckets?.[0] ?? 0, buckets?.[1] ?? 32_767]
 
 /** Lists items after a position, in order. */
-export const listItems = (queries: Queries, at: ItemsAt, page: { after: number; limit: number }): Promise<ItemRow[]> =>
-  queries.rows<ItemRow>(
-    'list_dataset_items',
-    `select ${columns} from dataset_items where ${isAt} and position > $5 order by position limit $6`,
-    [...values(at), page.after, page.limit],
+export const listItems = async (
+  queries: Queries,
+  at: ItemsAt,
+  page: { after: number; limit: number },
+): Promise<ItemPage<ItemRow>> =>
+  pageOf(
+    await queries.rows<ItemRow>(
+      'list_dataset_items',
+      pageQuery(
+        `select ${columns} from dataset_items where ${isAt} and position > $5 order by position limit $6::int + 1`,
+        { limit: '$6', size: 'octet_length(data)', order: 'position' },
+      ),
+      [...values(at), page.after, page.limit],
+    ),
   )
 
 /** Reads all items of a version or split, a page at a time. */
 export async function* eachItem(queries: Queries, at: ItemsAt): AsyncGenerator<ItemRow> {
   for (let after = 0; ; ) {
-    const rows = await listItems(queries, at, { after, limit: itemsAtOnce })
+    const { rows, hasMore } = await listItems(queries, at, { after, limit: itemsAtOnce })
     yield* rows
-    if (rows.length < itemsAtOnce) return
+    if (!hasMore) return
     after = rows.at(-1)?.position ?? after
   }
 }
@@ -78,15 +88,20 @@ export const findItem = async (
   )[0]
 
 /** Lists what an item has been, newest first. */
-export const itemRevisions = (
+export const itemRevisions = async (
   queries: Queries,
   at: { datasetId: number; itemId: string; below: number; limit: number },
-): Promise<ItemRow[]> =>
-  queries.rows<ItemRow>(
-    'dataset_item_revisions',
-    `select ${columns} from dataset_items where dataset_id = $1 and item_id = $2 and from_seq < $3
-     order by from_seq desc limit $4`,
-    [at.datasetId, at.itemId, at.below, at.limit],
+): Promise<ItemPage<ItemRow>> =>
+  pageOf(
+    await queries.rows<ItemRow>(
+      'dataset_item_revisions',
+      pageQuery(
+        `select ${columns} from dataset_items where dataset_id = $1 and item_id = $2 and from_seq < $3
+         order by from_seq desc limit $4::int + 1`,
+        { limit: '$4', size: 'octet_length(data)', order: 'from_seq desc' },
+      ),
+      [at.datasetId, at.itemId, at.below, at.limit],
+    ),
   )
 
 /** An item that differs between two versions; null where a version does not have it. */
@@ -98,13 +113,22 @@ export interface ItemDifference {
 }
 
 /** Lists the items that differ between two versions, after a position, in order. */
-export const itemDifferences = (
+export const itemDifferences = async (
   queries: Queries,
   at: { datasetId: number; from: number; to: number; after: number; limit: number },
-): Promise<ItemDifference[]> =>
-  queries.rows<ItemDifference>(
-    'dataset_item_differences',
-    `with o as (select item_id, position, hash, data from dataset_items
+): Promise<ItemPage<ItemDifference>> =>
+  pageOf(
+    await queries.rows<ItemDifference>(
+      'dataset_item_differences',
+      pageQuery(differences, {
+        ...{ limit: '$5', size: "octet_length(coalesce(before, '')) + octet_length(coalesce(after, ''))" },
+        order: 'position',
+      }),
+      [at.datasetId, at.from, at.to, at.after, at.limit],
+    ),
+  )
+
+const differences = `with o as (select item_id, position, hash, data from dataset_items
          where dataset_id = $1 and from_seq <= $2 and (to_seq is null or to_seq > $2)
            and (from_seq > $3 or (to_seq is not null and to_seq <= $3)) and position > $4),
        n as (select item_id, position, hash, data from dataset_items
@@ -113,6 +137,4 @@ export const itemDifferences = (
      select coalesce(o.item_id, n.item_id) as item_id, coalesce(o.position, n.position) as position,
        o.data as before, n.data as after
      from o full join n on n.item_id = o.item_id
-     where o.hash is distinct from n.hash order by 2 limit $5`,
-    [at.datasetId, at.from, at.to, at.after, at.limit],
-  )
+     where o.hash is distinct from n.hash order by 2 limit $5::int + 1`

@@ -97,14 +97,37 @@ test('a page of results reads a few rows for each item', async () => {
   const page = { after: 0, limit, states: undefined }
   expect(await rowsRead((queries) => listItemResults(queries, at, page))).toBeLessThanOrEqual(7 * limit)
   const stale = await listItemResults(database, at, { after: 0, limit: itemsOfEach, states: ['item_changed'] })
-  expect(stale).toHaveLength(itemsOfEach / 100)
+  expect(stale.rows).toHaveLength(itemsOfEach / 100)
 })
 
 test('differences of two versions, and lineage, are read by indexes', async () => {
   const differences = { datasetId, from: 1, to: 2, after: 0, limit }
-  expect(await itemDifferences(database, differences)).toHaveLength(itemsOfEach / 100)
+  expect((await itemDifferences(database, differences)).rows).toHaveLength(itemsOfEach / 100)
   const at = { collectionId: 1, datasetId, itemId: 'i7', limit }
   expect(await rowsRead((queries) => runsOfItem(queries, at))).toBeLessThanOrEqual(10)
   const ids = { collectionId: 1, trajectoryIds: [`${datasetId}x7`] }
   expect(await rowsRead((queries) => lineageRuns(queries, ids))).toBeLessThanOrEqual(10)
+})
+
+test('a page of large items ends early, and the next one goes on', async () => {
+  const [{ id } = { id: 0 }] = await database.query<{ id: number }>(
+    `insert into entities (collection_id, kind, name, is_private, version)
+     select id, 'dataset', 'large', true, 1 from collections returning id`,
+  )
+  await database.query(
+    `insert into dataset_items (dataset_id, item_id, from_seq, bucket, hash, data, author)
+     select $1, 'i' || n, 1, n, 'h', repeat('x', 3000000), 'admin' from generate_series(1, 5) n`,
+    [id],
+  )
+  const at = { datasetId: id, seq: 1 }
+  const first = await listItems(database, at, { after: 0, limit })
+  expect([first.rows.length, first.hasMore]).toEqual([3, true])
+  const rest = await listItems(database, at, { after: first.rows.at(-1)?.position ?? 0, limit })
+  expect([rest.rows.length, rest.hasMore]).toEqual([2, false])
+  const results = { ...at, taskId: 1, definition: 'w' }
+  expect(await listItemResults(database, results, { after: 0, limit, states: undefined })).toMatchObject({
+    hasMore: true,
+  })
+  const differences = await itemDifferences(database, { datasetId: id, from: 0, to: 1, after: 0, limit })
+  expect([differences.rows.length, differences.hasMore]).toEqual([3, true])
 })
