@@ -56,7 +56,7 @@ export const datasetsContract = {
     collectionMissing: unknownCollection,
     body: createDatasetSchema,
     response: datasetSchema,
-    errors: ['already_exists'],
+    errors: ['already_exists', 'quota_exceeded'],
   }),
   getDataset: endpoint({
     ...openly,
@@ -73,7 +73,7 @@ export const datasetsContract = {
     headers: ifMatchHeader,
     body: updateDatasetSchema,
     response: datasetSchema,
-    errors: ['already_exists', 'precondition_failed'],
+    errors: ['already_exists', 'precondition_failed', 'quota_exceeded'],
   }),
   setDatasetMetadata: endpoint({
     method: 'PATCH',
@@ -84,7 +84,7 @@ export const datasetsContract = {
     headers: ifMatchHeader,
     body: jsonObjectSchema,
     response: datasetSchema,
-    errors: ['precondition_failed'],
+    errors: ['precondition_failed', 'quota_exceeded'],
   }),
   deleteDataset: endpoint({
     method: 'DELETE',
@@ -131,7 +131,7 @@ export const datasetsContract = {
     body: z.object({}),
     files: ['preview_update'],
     response: datasetPreviewSchema,
-    errors: ['storage_full'],
+    errors: ['quota_exceeded', 'storage_full'],
   }),
   getDatasetPreview: endpoint({
     ...openly,
@@ -145,12 +145,12 @@ export const datasetsContract = {
     path: `${one}/data`,
     summary: 'Upload a data file; files are numbered from 0, also when several come at once',
     tag,
-    collectionMissing: unknownCollection,
+    collectionMissing: "Collection '{collection}' not found",
     form: true,
     body: z.object({}),
     files: ['data_file'],
     response: uploadedDataSchema,
-    errors: ['bad_request', 'storage_full'],
+    errors: ['bad_request', 'quota_exceeded', 'storage_full'],
   }),
   listDatasetData: endpoint({
     ...reading,

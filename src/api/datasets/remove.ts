@@ -1,8 +1,18 @@
+import type { Database } from '../../database/database.ts'
 import { deleteFileRows, objectsOfDataset } from '../../store/entities/dataset-files.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'
-import { deleteEntity } from '../../store/entities/write-entity.ts'
+import { deleteEntity, lockEntity } from '../../store/entities/write-entity.ts'
 import { removeAll } from '../../store/objects/removal.ts'
 import type { PreviewDeps } from './previews.ts'
+
+/** Deletes a dataset without files; false when it has some. An upload under way is waited for: its file would stay. */
+const deleteWithoutFiles = (database: Database, id: number): Promise<boolean> =>
+  database.transaction(async (queries) => {
+    await lockEntity(queries, id)
+    if ((await objectsOfDataset(queries, id)).length > 0) return false
+    await deleteEntity(queries, id)
+    return true
+  })
 
 /** Deletes a dataset with its files, bytes before rows: what fails here can be asked for again. */
 export const removeDataset = async (
@@ -11,7 +21,7 @@ export const removeDataset = async (
 ): Promise<void> => {
   for (;;) {
     const rows = await objectsOfDataset(database, dataset.id)
-    if (rows.length === 0) break
+    if (rows.length === 0 && (await deleteWithoutFiles(database, dataset.id))) return
     const failed = await removeAll(
       objects,
       rows.map(({ object }) => object),
@@ -23,5 +33,4 @@ export const removeDataset = async (
     )
     if (failed) throw failed.cause ?? failed
   }
-  await deleteEntity(database, dataset.id)
 }

@@ -51,7 +51,7 @@ export const datasetsRoutes = (deps: DatasetsDeps): Route[] => {
       return { hits: rows.map(entityHit) }
     },
 
-    createDataset: async (call) => shown(await addDataset(database, call)),
+    createDataset: async (call) => shown(await addDataset(deps, call)),
 
     getDataset: async ({ collection, params, identity }) =>
       shown(
@@ -66,13 +66,13 @@ export const datasetsRoutes = (deps: DatasetsDeps): Route[] => {
       const row = await get(call.collection, call.params.dataset)
       requireUsableSchema(call.body.item_schema, call.warn)
       const fields = storedFields(call.body, call.bodyText)
-      return shown(await changeDataset(database, call, row, { fields, noted: call.body }))
+      return shown(await changeDataset(deps, call, row, { fields, noted: call.body }))
     },
 
     setDatasetMetadata: async (call) => {
       const fields = { metadata: call.bodyText.trim() }
       const row = await get(call.collection, call.params.dataset)
-      return shown(await changeDataset(database, call, row, { fields, noted: { dataset_metadata: call.body } }))
+      return shown(await changeDataset(deps, call, row, { fields, noted: { dataset_metadata: call.body } }))
     },
 
     deleteDataset: async ({ collection, params }) => {

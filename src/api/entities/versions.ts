@@ -13,7 +13,7 @@ import { withRaw } from '../tasks/shown.ts'
 
 const missing = (message: string) => new AppError('not_found', message)
 
-/** Finds a version by `~n`, by its hash, or by a tag; `newest` and `latest` name the newest one. */
+/** Finds a version by `~n`, by its hash, or by a tag. Throws the 400 or 404. */
 export const getEntityVersion = async (queries: Queries, entity: EntityRow, ref: string): Promise<EntityVersionRow> => {
   const { id, version: newest } = entity
   if (ref.startsWith('~')) {

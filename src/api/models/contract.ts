@@ -52,7 +52,7 @@ export const modelsContract = {
     body: createModelSchema,
     response: trainedModelSchema,
     status: 201,
-    errors: ['already_exists'],
+    errors: ['already_exists', 'quota_exceeded'],
   }),
   getModel: endpoint({
     method: 'GET',
@@ -72,7 +72,7 @@ export const modelsContract = {
     headers: ifMatchHeader,
     body: updateModelSchema,
     response: trainedModelSchema,
-    errors: ['already_exists', 'precondition_failed'],
+    errors: ['already_exists', 'precondition_failed', 'quota_exceeded'],
   }),
   deleteModel: endpoint({
     method: 'DELETE',

@@ -1,4 +1,3 @@
-import type { Database } from '../../database/database.ts'
 import { requireMatch } from '../../http/entity-tag.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { rawJson } from '../../http/reply.ts'
@@ -11,12 +10,11 @@ import { getEntity, getVisibleEntity } from '../entities/find.ts'
 import { noteEntity } from '../entities/noted.ts'
 import { entityHit } from '../entities/search-hits.ts'
 import { entityText, listedEntityText, stateTag } from '../entities/shown.ts'
+import { type StoreEntityDeps, storeWithin } from '../entities/stored-within.ts'
 import { entityHistoryText, entityVersionText, getEntityVersion } from '../entities/versions.ts'
 import { modelsContract } from './contract.ts'
 
-export interface ModelsDeps {
-  database: Database
-}
+export type ModelsDeps = StoreEntityDeps
 
 const kind = 'trained_model'
 
@@ -25,7 +23,8 @@ const taken = (name: string, collection: FoundCollection) =>
 
 const shown = (row: EntityRow) => rawJson(entityText(row), { headers: { etag: stateTag(row) } })
 
-export const modelsRoutes = ({ database }: ModelsDeps): Route[] => {
+export const modelsRoutes = (deps: ModelsDeps): Route[] => {
+  const { database } = deps
   const get = (collection: FoundCollection, name: string) => getEntity(database, { kind, name }, collection)
   const list = async (collectionIds: readonly number[] | undefined, page: { skip: number; limit: number }) => {
     const rows = await listEntities(database, { kind, collectionIds }, page)
@@ -44,11 +43,8 @@ export const modelsRoutes = ({ database }: ModelsDeps): Route[] => {
     createModel: async (call) => {
       const { collection, identity, body, bodyText } = call
       const fields = { ...emptyFields(body.name), ...storedFields(body, bodyText) }
-      const row = await createEntity(
-        database,
-        { kind, collectionId: collection.id, author: authorOf(identity) },
-        fields,
-      )
+      const at = { kind, collectionId: collection.id, author: authorOf(identity) } as const
+      const row = await storeWithin(deps, call, collection.id, () => createEntity(database, at, fields))
       if (row === 'taken') throw taken(body.name, collection)
       if (row === 'gone') throw new AppError('not_found', `Collection with name '${collection.name}' not found`)
       noteEntity(call, row, body)
@@ -65,7 +61,9 @@ export const modelsRoutes = ({ database }: ModelsDeps): Route[] => {
       const found = await get(collection, params.model)
       const fields = storedFields(body, bodyText)
       const check = (before: EntityRow) => requireMatch(call, stateTag(before), `Trained model '${before.name}'`)
-      const row = await updateEntity(database, found.id, fields, { author: authorOf(identity), check })
+      const row = await storeWithin(deps, call, collection.id, () =>
+        updateEntity(database, found.id, fields, { author: authorOf(identity), check }),
+      )
       if (row === 'taken') throw taken(body.name ?? found.name, collection)
       if (!row) throw new AppError('not_found', 'Trained model not found')
       noteEntity(call, row, body)

@@ -74,6 +74,16 @@ export const lostFilesUsage = `lost as (
   update collection_usage u set file_bytes = u.file_bytes - l.bytes
   from (select collection_id, sum(size) bytes from gone group by collection_id) l where u.collection_id = l.collection_id)`
 
+/** SQL expression: bytes of the items and versions of the entity `e`. */
+const entityBytes = `((select coalesce(sum(octet_length(i.data)), 0) from dataset_items i where i.dataset_id = e.id)
+  + (select coalesce(sum(octet_length(v.data)), 0) from entity_versions v where v.entity_id = e.id))`
+
+/** CTE that subtracts the bytes of the entity `$1`, which is deleted; part of the deleting statement. */
+export const lostEntityUsage = `lost as (
+  update collection_usage u set database_bytes = u.database_bytes - l.bytes
+  from (select e.collection_id, ${entityBytes} bytes from entities e where e.id = $1) l
+  where u.collection_id = l.collection_id)`
+
 const measureAgain = "interval '1 day'"
 /** A process adds its usage up to a second after storing: measured in that second, it would count twice. */
 const quiet = `u.added_at is null or u.added_at < now() - interval '5 seconds' or u.measured_at < now() - 2 * ${measureAgain}`
@@ -96,10 +106,7 @@ export const measureNextUsage = async (database: Database): Promise<number | und
      select c.id,
        (select count(*) from runs r where r.collection_id = c.id),
        (select coalesce(sum(${databaseBytes}), 0) from runs r where r.collection_id = c.id)
-         + (select coalesce(sum(octet_length(i.data)), 0) from entities e join dataset_items i on i.dataset_id = e.id
-            where e.collection_id = c.id)
-         + (select coalesce(sum(coalesce(octet_length(v.data), 0)), 0) from entities e join entity_versions v on v.entity_id = e.id
-            where e.collection_id = c.id),
+         + (select coalesce(sum(${entityBytes}), 0) from entities e where e.collection_id = c.id),
        (select coalesce(sum(size), 0) from files f where f.collection_id = c.id), now()
      from collections c where c.id = $1
      on conflict (collection_id) do update set runs = excluded.runs, database_bytes = excluded.database_bytes,

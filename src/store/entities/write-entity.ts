@@ -1,5 +1,6 @@
 import type { Database, Queries } from '../../database/database.ts'
 import type { EntityKind } from '../../model/data/entity.ts'
+import { lostEntityUsage } from '../collections/usage.ts'
 import { type EntityFields, type EntityRow, entityColumns, entityJoin, fieldNames, findEntityById } from './entities.ts'
 import { appendEntityVersion, findEntityVersionAt, type VersionItems } from './entity-versions.ts'
 
@@ -97,10 +98,10 @@ export const updateEntity = async (
       const changed = (Object.keys(fields) as (keyof EntityFields)[]).filter((name) => fields[name] !== before[name])
       if (changed.length === 0) return before
       if (fields.name !== undefined && (await isNameTaken(queries, before, fields.name))) return 'taken'
-      if (changed.includes('name')) await moveFiles(queries, before, fields.name ?? before.name)
+      const moved = changed.includes('name') ? await moveFiles(queries, before, fields.name ?? before.name) : {}
       return writeEntity(
         queries,
-        { ...before, ...fields },
+        { ...before, ...moved, ...fields },
         { isNewVersion: changed.some(isVersioned), author, items: await newestItems(queries, before) },
       )
     })
@@ -120,16 +121,24 @@ const isNameTaken = async (queries: Queries, { id, kind, collection_id }: Entity
     )
   ).length > 0
 
-/** Renames the storage paths of a dataset's files with it, so that another dataset can have the name and its paths. */
-const moveFiles = async (queries: Queries, row: EntityRow, name: string): Promise<void> => {
+/**
+ * Renames the storage paths of a dataset's files with it, so that another dataset can have the name and its paths.
+ * Returns the `data_path` that leads to such a file.
+ */
+const moveFiles = async (queries: Queries, row: EntityRow, name: string): Promise<Pick<EntityRow, 'path'>> => {
   await queries.rows(
     'move_dataset_files',
     `update files f set path = regexp_replace(f.path, '/_datasets/[^/]+/', '/_datasets/' || $2::text || '/')
      from dataset_files d where d.dataset_id = $1 and f.path = d.path`,
     [row.id, name],
   )
+  const folder = `${row.collection_name}/_datasets/`
+  const own = `${folder}${row.name}/`
+  const isOwn = row.kind === 'dataset' && row.path?.startsWith(own)
+  return { path: isOwn ? `${folder}${name}/${row.path?.slice(own.length)}` : row.path }
 }
 
-/** Deletes an entity with its versions; false when there was none. */
+/** Deletes an entity with its versions and items, and their bytes from the usage; false when there was none. */
 export const deleteEntity = async (queries: Queries, id: number): Promise<boolean> =>
-  (await queries.rows('delete_entity', 'delete from entities where id = $1 returning id', [id])).length > 0
+  (await queries.rows('delete_entity', `with ${lostEntityUsage} delete from entities where id = $1 returning id`, [id]))
+    .length > 0

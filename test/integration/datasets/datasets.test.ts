@@ -1,5 +1,7 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { insertDatasetFile } from '../../../src/store/entities/dataset-files.ts'
+import { lockEntity } from '../../../src/store/entities/write-entity.ts'
 import { type ApiServer, startApiServer } from '../../api-server.ts'
 
 let server: ApiServer
@@ -143,7 +145,7 @@ test('data files are numbered, also when several come at once', async () => {
   expect([page.files.map((file: { file_number: number }) => file.file_number), page.has_more]).toEqual([[1, 2], true])
 
   const renamed = await call('PUT', '/datasets/acme/files', { name: 'kept' })
-  expect(renamed.body.name).toBe('kept')
+  expect(renamed.body).toMatchObject({ name: 'kept', data_path: 'acme/_datasets/kept/data.000000.tar.gz' })
   await call('POST', '/datasets/acme', { name: 'files' })
   expect((await upload('/datasets/acme/files/data', 'data_file', 'new')).body.file_number).toBe(0)
   expect((await call('GET', '/datasets/acme/kept/data/0')).body.file_path).toBe(
@@ -155,13 +157,55 @@ test('data files are numbered, also when several come at once', async () => {
   expect(await server.objectCount()).toBe(before - 6)
 })
 
+test('a dataset that is deleted while a file is uploaded leaves no file', async () => {
+  const { id } = (await call('POST', '/datasets/acme', { name: 'raced' })).body
+  const { database } = server
+  const blocked = () =>
+    database.rows(
+      'test_blocked',
+      "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()",
+    )
+  let deleted: ReturnType<typeof call> | undefined
+  await database.transaction(async (queries) => {
+    const row = await lockEntity(queries, id)
+    deleted = call('DELETE', '/datasets/acme/raced')
+    await expect.poll(async () => (await blocked()).length).toBe(1)
+    const at = { datasetId: id, collectionId: row?.collection_id ?? 0, number: 0 }
+    const file = { path: 'acme/_datasets/raced/data.000000.tar.gz', object: randomUUID(), name: 'data.000000.tar.gz' }
+    await insertDatasetFile(queries, at, { ...file, contentType: 'application/gzip', size: 1, sha256: '' })
+  })
+  expect((await deleted)?.body).toEqual({ message: 'Dataset deleted successfully' })
+  await call('POST', '/datasets/acme', { name: 'raced' })
+  expect((await upload('/datasets/acme/raced/data', 'data_file', 'new')).body.file_number).toBe(0)
+})
+
+test('what datasets and models store counts for the quota, until they are deleted', async () => {
+  await server.call('POST', '/api/v1/collections/', { body: { name: 'small' } })
+  const token = await server.makeKey(['small'])
+  const settings = { quota: { stored_bytes: 100_000 } }
+  await server.call('PATCH', '/api/v1/collections/small/settings', { body: settings })
+  const put = (path: string, body: object) => call('PUT', path, body, token)
+  await call('POST', '/datasets/small', { name: 'd' }, token)
+  await call('POST', '/models/small', { name: 'm', model_path: 'x' }, token)
+  const large = 'x'.repeat(60_000)
+  expect((await put('/datasets/small/d', { dataset_metadata: { large } })).status).toBe(200)
+  expect((await put('/models/small/m', { model_metadata: { large } })).status).toBe(200)
+  const refused = await put('/datasets/small/d', { format: 'csv' })
+  expect([refused.status, refused.body.detail]).toEqual([429, expect.stringContaining('its quota is 97.7 KiB')])
+  expect((await put('/models/small/m', { asset_origin: 'a' })).status).toBe(429)
+  await call('DELETE', '/datasets/small/d', undefined, token)
+  await call('DELETE', '/models/small/m', undefined, token)
+  const again = async () => (await call('POST', '/datasets/small', { name: 'd' }, token)).status
+  await expect.poll(again, { interval: 300 }).toBe(200)
+})
+
 test('uploads that cannot be stored leave nothing', async () => {
   await call('POST', '/datasets/acme', { name: 'empty' })
   const before = await server.objectCount()
   const cases = [
     [await upload('/datasets/acme/empty/data', 'data_file', ''), 400, 'Uploaded file is empty'],
     [await upload('/datasets/acme/nope/data', 'data_file', 'x'), 404, "Dataset 'nope' not found in collection 'acme'"],
-    [await upload('/datasets/nope/empty/data', 'data_file', 'x'), 404, "Collection with name 'nope' not found"],
+    [await upload('/datasets/nope/empty/data', 'data_file', 'x'), 404, "Collection 'nope' not found"],
     [
       await upload('/datasets/acme/empty/data', 'data_file', 'x'.repeat(1024 * 1024 + 1)),
       413,
