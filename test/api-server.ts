@@ -118,7 +118,7 @@ export const routesWithoutEngine = (deps: ApiDeps): Route[] => [
   ...auditRoutes(deps),
   ...stepTemplatesRoutes(deps),
   ...trialRoutes(deps),
-  ...croissantRoutes(),
+  ...croissantRoutes(deps),
   ...previewRoutes(deps),
   ...datasetsRoutes(deps),
   ...itemsRoutes(deps),

@@ -7,7 +7,7 @@ import { type BulkActionsDeps, bulkActionsRoutes } from './bulk-actions/routes.t
 import { type CollectionRunsDeps, collectionRunsRoutes } from './collection-runs/routes.ts'
 import { type CollectionsDeps, collectionsRoutes } from './collections/routes.ts'
 import { connectedAccountsRoutes } from './connected-accounts/routes.ts'
-import { croissantRoutes } from './croissant/routes.ts'
+import { type CroissantDeps, croissantRoutes } from './croissant/routes.ts'
 import { type DatasetResultsDeps, datasetResultsRoutes } from './dataset-results/routes.ts'
 import { type DatasetsDeps, datasetsRoutes } from './datasets/routes.ts'
 import { demoRoutes } from './demo/routes.ts'
@@ -90,6 +90,7 @@ export type ApiDeps = HealthDeps &
   TrialDeps &
   RunbooksDeps &
   DatasetsDeps &
+  CroissantDeps &
   PreviewRouteDeps &
   ItemsDeps &
   DatasetResultsDeps &
@@ -141,7 +142,7 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...secretKeyRoutes(deps),
   ...systemRoutes(deps),
   ...trialRoutes(deps),
-  ...croissantRoutes(),
+  ...croissantRoutes(deps),
   ...previewRoutes(deps),
   ...datasetsRoutes(deps),
   ...itemsRoutes(deps),

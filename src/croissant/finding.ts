@@ -15,8 +15,12 @@ export interface CroissantFinding {
 export type ReportFinding = (finding: CroissantFinding) => void
 
 export const maxFindings = 500
+const maxMessageCharacters = 2_000
 
-/** Collects findings: each once, errors before warnings, in the order of the document, and no more than `maxFindings`. */
+/**
+ * Collects findings: each once, errors before warnings, in the order of the document, and no more than `maxFindings`.
+ * Long messages are cut: names in the document may be of any length.
+ */
 export const collectFindings = (): {
   report: ReportFinding
   sorted: () => CroissantFinding[]
@@ -25,9 +29,11 @@ export const collectFindings = (): {
   const found = new Map<string, CroissantFinding>()
   const isFull = () => found.size >= maxFindings
   return {
-    report: (finding) => {
-      const key = `${finding.rule} ${finding.pointer} ${finding.message}`
-      if (!isFull()) found.set(key, finding)
+    report: (given) => {
+      if (isFull()) return
+      const node = given.node?.slice(0, maxMessageCharacters) ?? null
+      const finding = { ...given, node, message: given.message.slice(0, maxMessageCharacters) }
+      found.set(`${finding.rule} ${finding.pointer} ${finding.message}`, finding)
     },
     sorted: () => [...found.values()].sort((a, b) => a.severity.localeCompare(b.severity)),
     isFull,

@@ -64,3 +64,14 @@ it.each(['', '{', '[]', '5', 'null', '"text"', '{"a":1,}', '\ufeff'])('refuses %
 it('refuses what is not UTF-8', () => {
   expect(reportCroissant('x', new Uint8Array([0xff, 0xfe, 0x7b]))).toMatchObject({ overall_passed: false })
 })
+
+it('refuses what is nested so deeply that no report could show it', () => {
+  const deep = `${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}`
+  expect(JSON.stringify(report(deep))).toContain('Invalid JSON format: objects and lists are nested more than')
+})
+
+it('cuts names of any length in its messages', () => {
+  const { errors } = report({ ...exampleDocument(), '@id': `a b${'c'.repeat(100_000)}` })
+  expect(errors.map(({ rule }) => rule)).toContain('id')
+  expect(Math.max(...errors.map(({ message, node }) => message.length + (node?.length ?? 0)))).toBeLessThan(5_000)
+})

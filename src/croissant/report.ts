@@ -1,4 +1,5 @@
 import { parsedObject } from '../lib/json/json-object.ts'
+import { isDeeperThan, maxJsonDepth } from '../lib/json/json-text.ts'
 import { type CroissantFinding, maxFindings } from './finding.ts'
 import { validateCroissant } from './validate.ts'
 
@@ -45,6 +46,26 @@ const notJson = (filename: string, reason: string): CroissantReport => ({
   warnings: [],
 })
 
+/** The report about a file whose validation did not end within what it may use. */
+export const tooLongReport = (filename: string, allowed: string): CroissantReport => {
+  const finding: CroissantFinding = {
+    pointer: '',
+    node: null,
+    rule: 'limit',
+    severity: 'error',
+    message: `The file cannot be validated within ${allowed}`,
+    fix: 'Make the document smaller: fewer references, fewer nodes, and no nested "@context".',
+  }
+  return {
+    filename,
+    overall_passed: false,
+    steps: [schemaStep([finding], [])],
+    json_reference: 'The validation did not end, reference omitted',
+    errors: [finding],
+    warnings: [],
+  }
+}
+
 const parse = (text: string): { reason: string } | undefined => {
   try {
     JSON.parse(text)
@@ -61,6 +82,9 @@ export const reportCroissant = (filename: string, bytes: Uint8Array): CroissantR
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch {
     return notJson(filename, 'the file is not UTF-8 text')
+  }
+  if (isDeeperThan(text, maxJsonDepth)) {
+    return notJson(filename, `objects and lists are nested more than ${maxJsonDepth} deep`)
   }
   const document = parsedObject(text)
   if (!document) return notJson(filename, parse(text)?.reason ?? 'the file is not a JSON object')

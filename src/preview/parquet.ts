@@ -7,25 +7,27 @@ import { makeTable } from './table.ts'
 const maxFooterBytes = 16 * 1024 * 1024
 const headerBytes = 512
 
-const invalid = (source: PreviewSource, why: string) =>
+export const invalidParquet = (source: PreviewSource, why: string) =>
   new PreviewFailed('invalid', `${source.name} is not a valid parquet file: ${why}`)
 
-/** Reads the footer. A length that lies leads outside of the file, or to more than a footer can be. */
-const readFooter = async (source: PreviewSource): Promise<FileMetaData> => {
-  if (source.size < 12) throw invalid(source, 'it is too short')
+/** Reads the footer of a parquet file. A length that lies leads outside of the file, or to more than a footer can be. */
+export const readFooter = async (source: PreviewSource): Promise<FileMetaData> => {
+  if (source.size < 12) throw invalidParquet(source, 'it is too short')
   const end = Buffer.from(await source.read(source.size - 8, source.size))
-  if (end.toString('latin1', 4) !== 'PAR1') throw invalid(source, 'it does not end with PAR1')
+  if (end.toString('latin1', 4) !== 'PAR1') throw invalidParquet(source, 'it does not end with PAR1')
   const length = end.readUInt32LE(0)
-  if (length > source.size - 12) throw invalid(source, `its footer of ${length} bytes would be longer than the file`)
+  if (length > source.size - 12)
+    throw invalidParquet(source, `its footer of ${length} bytes would be longer than the file`)
   if (length > maxFooterBytes) throw new PreviewFailed('too_large', `The footer of ${source.name} has ${length} bytes`)
   try {
-    return await parquetMetadataAsync(asBuffer(source), { initialFetchSize: length + 8 })
+    return await parquetMetadataAsync(parquetBuffer(source), { initialFetchSize: length + 8 })
   } catch (error) {
-    throw invalid(source, error instanceof Error ? error.message : 'its footer cannot be read')
+    throw invalidParquet(source, error instanceof Error ? error.message : 'its footer cannot be read')
   }
 }
 
-const asBuffer = (source: PreviewSource) => ({
+/** A file as hyparquet reads it. */
+export const parquetBuffer = (source: PreviewSource) => ({
   byteLength: source.size,
   slice: async (start: number, end = source.size): Promise<ArrayBuffer> => {
     const bytes = await source.read(start < 0 ? source.size + start : start, end)
@@ -43,14 +45,15 @@ const readPage = async (source: PreviewSource, offset: number) => {
 
 /** Cuts a column chunk after its first data page, and returns how much that page unpacks to. */
 const cutToFirstPage = async (source: PreviewSource, { meta_data: meta }: ColumnChunk): Promise<number> => {
-  if (!meta) throw invalid(source, 'a column chunk has no description')
+  if (!meta) throw invalidParquet(source, 'a column chunk has no description')
   const data = Number(meta.data_page_offset)
   const start = Number(meta.dictionary_page_offset ?? 0n) || data
   const dictionary = start < data ? await readPage(source, start) : undefined
   const page = await readPage(source, data)
   const packed = data - start + page.header + page.packed
   const isSound = start >= 0 && page.packed >= 0 && page.unpacked >= 0 && start + packed <= source.size
-  if (!isSound) throw invalid(source, `the pages of column ${meta.path_in_schema.join('.')} lie outside of the file`)
+  if (!isSound)
+    throw invalidParquet(source, `the pages of column ${meta.path_in_schema.join('.')} lie outside of the file`)
   meta.total_compressed_size = BigInt(Math.min(packed, Number(meta.total_compressed_size)))
   return page.unpacked + Math.max(0, dictionary?.unpacked ?? 0) + packed
 }
@@ -61,7 +64,7 @@ export const previewParquet = async (source: PreviewSource, limits: PreviewLimit
     return await showParquet(source, limits)
   } catch (error) {
     if (error instanceof PreviewFailed) throw error
-    throw invalid(source, error instanceof Error ? error.message : 'its pages cannot be read')
+    throw invalidParquet(source, error instanceof Error ? error.message : 'its pages cannot be read')
   }
 }
 
@@ -83,7 +86,7 @@ const showParquet = async (source: PreviewSource, limits: PreviewLimits): Promis
   const shown = names.slice(0, limits.columns).filter((name) => !skipped.has(name))
   const rowEnd = Math.min(limits.rows, Number(group.num_rows))
   const first = { ...metadata, row_groups: [group], num_rows: group.num_rows }
-  const reading = { file: asBuffer(source), metadata: first, rowStart: 0, compressors }
+  const reading = { file: parquetBuffer(source), metadata: first, rowStart: 0, compressors }
   const rows = shown.length === 0 ? [] : await parquetReadObjects({ ...reading, columns: shown, rowEnd })
   const cells = rows.map((row) => names.map((name) => row[name] ?? null))
   return makeTable('parquet', names, cells, limits, { rowCount, truncated: rowCount > rows.length, skipped })

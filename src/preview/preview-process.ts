@@ -1,4 +1,5 @@
 import type { FromPreviewProcess, ToPreviewProcess } from './messages.ts'
+import { parquetLines } from './parquet-lines.ts'
 import { PreviewFailed } from './preview.ts'
 import { previewFile } from './preview-file.ts'
 
@@ -25,9 +26,21 @@ const read = (start: number, end: number): Promise<Uint8Array> => {
   })
 }
 
-const run = async ({ name, size, limits }: Extract<ToPreviewProcess, { kind: 'start' }>): Promise<void> => {
+type Order = Extract<ToPreviewProcess, { kind: 'preview' | 'lines' }>
+
+const carryOut = async (order: Order): Promise<void> => {
+  const source = { name: order.name, size: order.size, read }
+  if (order.kind === 'preview') {
+    send({ kind: 'previewed', preview: await previewFile(source, order.limits) })
+    return
+  }
+  for await (const text of parquetLines(source, order.limits)) send({ kind: 'text', text })
+  send({ kind: 'ended' })
+}
+
+const run = async (order: Order): Promise<void> => {
   try {
-    send({ kind: 'done', preview: await previewFile({ name, size, read }, limits) })
+    await carryOut(order)
   } catch (error) {
     const reason = error instanceof PreviewFailed ? error.reason : 'invalid'
     send({ kind: 'failed', reason, message: error instanceof Error ? error.message : String(error) })
@@ -35,7 +48,7 @@ const run = async ({ name, size, limits }: Extract<ToPreviewProcess, { kind: 'st
 }
 
 process.on('message', (message: ToPreviewProcess) => {
-  if (message.kind === 'start') {
+  if (message.kind === 'preview' || message.kind === 'lines') {
     void run(message)
     return
   }

@@ -1,81 +1,75 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
+import { type LimitedProcess, type ProcessLimits, runLimitedProcess } from '../lib/processes/limited-process.ts'
 import type { FromPreviewProcess, ToPreviewProcess } from './messages.ts'
 import { type Preview, PreviewFailed, type PreviewSource, previewLimits } from './preview.ts'
 
-/** What the process of a preview may use. */
-export interface ProcessLimits {
-  seconds: number
-  memoryBytes: number
-}
+type Answer = Exclude<FromPreviewProcess, { kind: 'read' | 'failed' }>
 
-const isSource = import.meta.url.endsWith('.ts')
-const program = fileURLToPath(new URL(`./preview-process.${isSource ? 'ts' : 'js'}`, import.meta.url))
-const memoryCheckMs = 50
+/** Lets a process read a file. Rejects with `PreviewFailed`, and with what reading the file throws. */
+const run = <Result>(
+  source: PreviewSource,
+  limits: ProcessLimits,
+  { first, receive }: { first: ToPreviewProcess; receive(answer: Answer, resolve: (result: Result) => void): void },
+): Promise<Result> =>
+  runLimitedProcess<ToPreviewProcess, FromPreviewProcess, Result>(
+    { module: import.meta.url, program: 'preview-process', limits },
+    {
+      first,
+      receive: (message, process) => {
+        if (message.kind === 'read') void answer(process, source, message).catch(process.reject)
+        else if (message.kind === 'failed') process.reject(new PreviewFailed(message.reason, message.message))
+        else receive(message, process.resolve)
+      },
+      ended: (end, process) => {
+        const { name } = source
+        const messages = {
+          timeout: `${name} cannot be read within ${limits.seconds} s`,
+          memory: `${name} needs more than ${limits.memoryBytes} bytes of memory to be read`,
+          exit: `Reading ${name} ended early: it probably needs too much memory`,
+        }
+        process.reject(new PreviewFailed(end === 'exit' ? 'memory' : end, messages[end]))
+      },
+    },
+  )
 
-/** Starts the process: with an empty environment, since it reads files that strangers have sent. */
-const start = (memoryBytes: number): ChildProcess =>
-  fork(program, {
-    execArgv: [`--max-old-space-size=${Math.ceil(memoryBytes / 2 ** 20)}`, ...(isSource ? ['--import', 'tsx'] : [])],
-    env: {},
-    serialization: 'advanced',
-    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-  })
-
-/** The memory of a process, where the system tells it: Linux. Elsewhere only the heap of JavaScript is limited. */
-const residentBytes = async (pid: number): Promise<number> => {
-  const text = await readFile(`/proc/${pid}/statm`, 'latin1').catch(() => '')
-  return Number(text.split(' ')[1] ?? 0) * 4096
+const answer = async <Result>(
+  process: LimitedProcess<ToPreviewProcess, Result>,
+  source: PreviewSource,
+  { id, start, end }: Extract<FromPreviewProcess, { kind: 'read' }>,
+): Promise<void> => {
+  try {
+    process.send({ kind: 'bytes', id, bytes: await source.read(start, end) })
+  } catch (error) {
+    process.send({ kind: 'unreadable', id })
+    throw error
+  }
 }
 
 /**
  * Shows the first rows of a file in a process of its own, which is killed when it takes too long or too much memory.
  * Throws `PreviewFailed`, and what reading the file throws.
  */
-export const runPreview = (source: PreviewSource, { seconds, memoryBytes }: ProcessLimits): Promise<Preview> => {
-  const child = start(memoryBytes)
-  return new Promise<Preview>((resolve, reject) => {
-    const fail = (reason: PreviewFailed['reason'], message: string) => reject(new PreviewFailed(reason, message))
-    const timer = setTimeout(
-      () => fail('timeout', `${source.name} cannot be shown within ${seconds} s`),
-      seconds * 1000,
-    )
-    const watch = setInterval(async () => {
-      const used = await residentBytes(child.pid ?? 0)
-      if (used > memoryBytes)
-        fail('memory', `${source.name} needs more than ${memoryBytes} bytes of memory to be shown`)
-    }, memoryCheckMs)
-    child.on('error', reject)
-    child.on('exit', () =>
-      fail('memory', `The preview of ${source.name} ended early: it probably needs too much memory`),
-    )
-    child.on('message', (message: FromPreviewProcess) => {
-      if (message.kind === 'done') resolve(message.preview)
-      else if (message.kind === 'failed') fail(message.reason, message.message)
-      else void answer(child, source, message).catch(reject)
-    })
-    child.once('close', () => {
-      clearTimeout(timer)
-      clearInterval(watch)
-    })
-    tell(child, { kind: 'start', name: source.name, size: source.size, limits: previewLimits })
-  }).finally(() => child.kill('SIGKILL'))
-}
+export const runPreview = (source: PreviewSource, limits: ProcessLimits): Promise<Preview> =>
+  run<Preview>(source, limits, {
+    first: { kind: 'preview', name: source.name, size: source.size, limits: previewLimits },
+    receive: (message, resolve) => {
+      if (message.kind === 'previewed') resolve(message.preview)
+    },
+  })
 
-const tell = (child: ChildProcess, message: ToPreviewProcess): void => {
-  if (child.connected) child.send(message)
-}
+const unpackedBytes = 256 * 1024 * 1024
 
-const answer = async (
-  child: ChildProcess,
+/** Reads all rows of a parquet file as JSON lines, in the same way. */
+export const readParquetLines = (
   source: PreviewSource,
-  { id, start: from, end }: Extract<FromPreviewProcess, { kind: 'read' }>,
-): Promise<void> => {
-  try {
-    tell(child, { kind: 'bytes', id, bytes: await source.read(from, end) })
-  } catch (error) {
-    tell(child, { kind: 'unreadable', id })
-    throw error
-  }
+  limits: ProcessLimits & { characters: number },
+): Promise<string[]> => {
+  const texts: string[] = []
+  const { characters } = limits
+  return run<string[]>(source, limits, {
+    first: { kind: 'lines', name: source.name, size: source.size, limits: { unpackedBytes, characters } },
+    receive: (message, resolve) => {
+      if (message.kind === 'text') texts.push(message.text)
+      if (message.kind === 'ended') resolve(texts)
+    },
+  })
 }

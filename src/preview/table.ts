@@ -2,17 +2,24 @@ import type { Preview, PreviewCell, PreviewColumn, PreviewLimits } from './previ
 
 const maxDepth = 20
 
-/** Turns a value into a cell: texts are cut, bytes become base64, and large integers become texts. */
-export const toCell = (value: unknown, limits: PreviewLimits, depth = 0): PreviewCell => {
+/** The JSON value of what is no text, bytes, list or object; undefined for those. Large integers become texts. */
+export const toScalar = (value: unknown): string | number | boolean | null | undefined => {
   if (value === null || value === undefined) return null
-  if (typeof value === 'string') return cut(value, limits)
   if (typeof value === 'boolean') return value
   if (typeof value === 'number') return Number.isFinite(value) ? value : String(value)
   if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : String(value)
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString()
+  return undefined
+}
+
+/** Turns a value into a cell: texts are cut, and bytes become base64. */
+export const toCell = (value: unknown, limits: PreviewLimits, depth = 0): PreviewCell => {
+  const scalar = toScalar(value)
+  if (scalar !== undefined) return scalar
+  if (typeof value === 'string') return cut(value, limits)
   if (value instanceof Uint8Array)
     return cut(Buffer.from(value.subarray(0, limits.cellCharacters)).toString('base64'), limits)
-  if (typeof value !== 'object' || depth >= maxDepth) return '…'
+  if (typeof value !== 'object' || value === null || depth >= maxDepth) return '…'
   if (Array.isArray(value) || ArrayBuffer.isView(value)) {
     return Array.from(value as ArrayLike<unknown>)
       .slice(0, limits.rows)

@@ -100,7 +100,7 @@ export const importRules: ImportRule[] = [
       'providers/provider.ts',
       'activities/activity.ts',
       'croissant/export.ts',
-      'croissant/report.ts',
+      'croissant/run-report.ts',
       'preview/preview.ts',
       'preview/run-preview.ts',
       'http/',

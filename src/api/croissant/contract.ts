@@ -15,5 +15,6 @@ export const croissantContract = {
     heldFileBytes: 4 * 1024 * 1024,
     audited: false,
     response: croissantReportSchema,
+    errors: ['busy'],
   }),
 }

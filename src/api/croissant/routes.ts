@@ -1,17 +1,30 @@
-import { reportCroissant } from '../../croissant/report.ts'
+import { runReport } from '../../croissant/run-report.ts'
 import { implement, type Route } from '../../http/implement.ts'
+import { rawJson } from '../../http/reply.ts'
 import { invalidField } from '../../lib/errors.ts'
+import { makeProcessQueue } from '../../lib/processes/process-queue.ts'
 import { croissantContract } from './contract.ts'
 
+export interface CroissantDeps {
+  settings: { previewSeconds: number; previewMemoryBytes: number }
+}
+
+/** Anybody may validate: with one process at once, others keep the processor, and previews keep their processes. */
+const processes = { atOnce: 1, mostWaiting: 20 }
+
 /** Validates Croissant files; nothing is stored, and nothing is fetched. */
-export const croissantRoutes = (): Route[] =>
-  implement(croissantContract, {
+export const croissantRoutes = ({ settings }: CroissantDeps): Route[] => {
+  const inQueue = makeProcessQueue(processes)
+  return implement(croissantContract, {
     validateCroissant: async ({ files }) => {
       const [file] = files
       if (!file?.bytes) {
         const message = "The request has no file; send it as multipart/form-data, with curl: -F 'file=@metadata.json'"
         throw invalidField(['body', 'file'], message, 'missing')
       }
-      return reportCroissant(file.name, file.bytes)
+      const sent = { filename: file.name, bytes: file.bytes }
+      const limits = { seconds: settings.previewSeconds, memoryBytes: settings.previewMemoryBytes }
+      return rawJson(await inQueue(0, () => runReport(sent, limits)))
     },
   })
+}

@@ -41,7 +41,8 @@ export const itemsContract = {
     ...writing,
     method: 'POST',
     path: `${one}/items/import`,
-    summary: 'Write the items of a file as one new version: CSV with a header, JSON lines, or a JSON list of objects',
+    summary:
+      'Write the items of a file as one new version: CSV with a header, JSON lines, a JSON list of objects, or parquet',
     form: true,
     files: ['file'],
     body: z.object({
@@ -53,7 +54,7 @@ export const itemsContract = {
           'Member that is the id of an item; it is no part of the data. Rows without it get an id from their data.',
         ),
     }),
-    errors: ['too_large', 'quota_exceeded', 'storage_full'],
+    errors: ['too_large', 'quota_exceeded', 'storage_full', 'busy'],
   }),
   exportItems: endpoint({
     ...reading,

@@ -2,14 +2,11 @@ import type { Queries } from '../../database/database.ts'
 import type { AnyCall } from '../../http/implement.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { isObject, type JsonObject, parsedObject } from '../../lib/json/json-object.ts'
+import { jsonPointer } from '../../lib/json/json-pointer.ts'
 import { schemaIssues } from '../../lib/json/json-schema.ts'
 import { uncheckedKeywords } from '../../lib/json/unchecked-keywords.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'
 import { eachItem } from '../../store/items/items.ts'
-
-/** A JSON pointer (RFC 6901). */
-const pointerOf = (path: readonly (string | number)[]): string =>
-  path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
 
 const mostNamed = 20
 
@@ -24,7 +21,7 @@ export const requireSchema = (
   const found: { loc: (string | number)[]; msg: string; type: string }[] = []
   for (const [at, { id, data }] of items.entries()) {
     for (const { path, message } of schemaIssues(schema, data)) {
-      const msg = `Item '${id}': ${pointerOf(path) || 'the data'} ${message}`
+      const msg = `Item '${id}': ${jsonPointer(path) || 'the data'} ${message}`
       found.push({ loc: [...loc(at), ...path], msg, type: 'item_schema' })
     }
     if (found.length >= mostNamed) break

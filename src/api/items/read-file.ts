@@ -3,6 +3,7 @@ import type { Database } from '../../database/database.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { isObject, type JsonObject, parsedJson } from '../../lib/json/json-object.ts'
 import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
+import type { ProcessQueue } from '../../lib/processes/process-queue.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
 import { itemIdSchema } from '../../model/data/item.ts'
@@ -10,6 +11,7 @@ import { findFile } from '../../store/files/files.ts'
 import { resolveFiles } from '../../store/files/uploads.ts'
 import { itemFormatOf, type ReadItem, readItems } from '../batches/item-file.ts'
 import type { GivenItem } from './prepare.ts'
+import { parquetStream, type ReadParquetDeps } from './read-parquet.ts'
 import type { StoreItemsDeps } from './store-items.ts'
 
 /** A stored file of items. */
@@ -17,11 +19,10 @@ export interface ItemFile {
   object: string
   name: string
   content_type: string
+  size: number
 }
 
-export interface ReadFileDeps extends StoreItemsDeps {
-  objects: { open(id: string): Promise<{ stream: Readable }> }
-}
+export type ReadFileDeps = StoreItemsDeps & ReadParquetDeps
 
 /** Finds a file of a collection by its storage path or upload id. Throws the 422. */
 export const namedItemFile = async (
@@ -60,6 +61,7 @@ async function* readJsonList(stream: Readable, maxBytes: number): AsyncGenerator
   }
 }
 
+const isParquet = ({ name }: ItemFile) => /\.parquet$/i.test(name)
 const isJson = ({ name, content_type: type }: ItemFile) => /\.json$/i.test(name) || type.startsWith('application/json')
 
 const idOf = (item: JsonObject, column: string, line: number): string | undefined => {
@@ -76,16 +78,17 @@ const idOf = (item: JsonObject, column: string, line: number): string | undefine
 
 /** Reads all items of a file, with the line of each for errors. Throws a 422 that names the line. */
 export const itemsOfFile = async (
-  { objects, settings }: ReadFileDeps,
+  deps: ReadFileDeps & { inQueue: ProcessQueue },
   file: ItemFile,
   idColumn: string,
 ): Promise<{ given: GivenItem[]; lines: number[] }> => {
-  const format = itemFormatOf(file)
+  const { objects, settings, inQueue } = deps
+  const format = isParquet(file) ? 'jsonl' : itemFormatOf(file)
   if (!format && !isJson(file)) {
-    const message = `'${file.name}' is neither CSV (.csv) nor JSON lines (.jsonl) nor JSON (.json)`
+    const message = `'${file.name}' is neither CSV (.csv) nor JSON lines (.jsonl) nor JSON (.json) nor parquet (.parquet)`
     throw invalidField(['body', 'file'], message, 'file_invalid')
   }
-  const { stream } = await objects.open(file.object)
+  const stream = isParquet(file) ? await parquetStream(deps, inQueue, file) : (await objects.open(file.object)).stream
   const rows = format
     ? readItems(stream, { format, maxBytes: settings.maxInitParamsBytes })
     : readJsonList(stream, settings.maxBatchBytes)

@@ -1,7 +1,9 @@
 import type { Call } from '../../http/implement.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
+import { makeProcessQueue } from '../../lib/processes/process-queue.ts'
 import { authorOf, type FoundCollection, type Identity } from '../../model/collections/identity.ts'
+import { itemIdSchema } from '../../model/data/item.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'
 import { removeEntityTag, setEntityTag } from '../../store/entities/entity-versions.ts'
 import { findItem } from '../../store/items/items.ts'
@@ -18,11 +20,15 @@ import { type ItemWrite, storeItems } from './store-items.ts'
 
 export type ItemsDeps = ReadFileDeps & FromRunDeps
 
+/** Reading a parquet file may take the memory of several previews. */
+const parquetProcesses = { atOnce: 1, mostWaiting: 20 }
+
 const tagPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
 const itemMissing = (id: string) => new AppError('not_found', `Item '${id}' not found`)
 
 export const itemsRoutes = (deps: ItemsDeps): Route[] => {
   const { database } = deps
+  const inQueue = makeProcessQueue(parquetProcesses)
   const get = (collection: FoundCollection, name: string) => getEntity(database, { kind: 'dataset', name }, collection)
   const seqOf = async (dataset: EntityRow, ref: string) => (await getEntityVersion(database, dataset, ref)).seq
 
@@ -55,7 +61,7 @@ export const itemsRoutes = (deps: ItemsDeps): Route[] => {
         throw invalidField(['body', 'file'], 'Send a file, or name one with file_path', 'missing')
       }
       const named = file ?? (await namedItemFile(database, collection, body.file_path ?? ''))
-      const { given, lines } = await itemsOfFile(deps, named, body.id_column)
+      const { given, lines } = await itemsOfFile({ ...deps, inQueue }, named, body.id_column)
       return write(call, dataset, { given, mode: body.mode, loc: (at) => ['body', 'file', lines[at] ?? 0] })
     },
 
@@ -90,7 +96,11 @@ export const itemsRoutes = (deps: ItemsDeps): Route[] => {
     },
 
     putItem: async (call) => {
-      const given = [{ id: call.params.item, data: call.body }]
+      const { item: id } = call.params
+      if (!itemIdSchema.safeParse(id).success) {
+        throw invalidField(['path', 'item'], 'The id of an item is one line of at most 200 characters', 'item_id')
+      }
+      const given = [{ id, data: call.body }]
       return write(call, await get(call.collection, call.params.dataset), { given, loc: () => ['body'] })
     },
 

@@ -10,6 +10,6 @@ export const previewContract = {
     tag: 'Datasets',
     collectionMissing: "Collection with name '{collection}' not found",
     response: filePreviewSchema,
-    errors: ['bad_request', 'storage_unavailable'],
+    errors: ['bad_request', 'storage_unavailable', 'busy'],
   }),
 }

@@ -59,14 +59,15 @@ export const storageSettings = {
   }),
   previewSeconds: setting({
     variable: 'JETTY_PREVIEW_SECONDS',
-    description: 'Longest time that showing the first rows of a data file may take.',
+    description:
+      'Longest time to show the first rows of a data file, to import a parquet file, or to validate a Croissant file.',
     default: '10',
     example: '30',
     schema: seconds(1),
   }),
   previewMemoryBytes: setting({
     variable: 'JETTY_PREVIEW_MEMORY_BYTES',
-    description: 'Memory of the process that shows the first rows of a data file; it is ended above that.',
+    description: 'Memory of the process that does one of these; it is ended above that.',
     default: '512MiB',
     example: '1GiB',
     schema: byteCount(),

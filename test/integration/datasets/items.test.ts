@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { reportCroissant } from '../../../src/croissant/report.ts'
 import { type ApiServer, startApiServer } from '../../api-server.ts'
+import { flatParquet } from '../../preview/parquet-files.ts'
 
 let server: ApiServer
 let key: string
@@ -14,7 +15,12 @@ afterAll(() => server?.close())
 
 const call = (method: string, path: string, body?: unknown) =>
   server.call(method, `/api/v1/datasets/acme${path}`, { token: key, body })
-const importFile = async (path: string, content: string, filename: string, fields: Record<string, string> = {}) => {
+const importFile = async (
+  path: string,
+  content: string | Uint8Array<ArrayBuffer>,
+  filename: string,
+  fields: Record<string, string> = {},
+) => {
   const form = new FormData()
   form.append('file', new File([content], filename))
   for (const [name, value] of Object.entries(fields)) form.append(name, value)
@@ -159,6 +165,21 @@ test('what is exported can be imported again', async () => {
   expect(again.body).toMatchObject({ added: 1 })
 })
 
+test('parquet files are imported', async () => {
+  await call('POST', '', { name: 'columns' })
+  const flat = await importFile('/columns/items/import', new Uint8Array(flatParquet), 'a.parquet')
+  expect([flat.status, flat.body]).toEqual([200, expect.objectContaining({ added: 3, count: 3 })])
+  expect(
+    (await call('GET', '/columns/items')).body.items.map((one: { id: string; data: object }) => [one.id, one.data]),
+  ).toEqual([
+    ['1', { name: 'a', day: expect.stringMatching(/^2024-/) }],
+    ['2', { day: expect.stringMatching(/^2024-/) }],
+    ['3', { name: 'c' }],
+  ])
+  const broken = await importFile('/columns/items/import', new Uint8Array(flatParquet).slice(0, 300), 'b.parquet')
+  expect([broken.status, broken.body.detail[0].msg]).toEqual([422, expect.stringContaining('not a valid parquet file')])
+})
+
 test('files and items that cannot be used are refused', async () => {
   await call('POST', '', { name: 'refusing' })
   const cases = [
@@ -177,6 +198,10 @@ test('files and items that cannot be used are refused', async () => {
   ] as const
   for (const [answer, text] of cases)
     expect([answer.status, answer.body.detail[0].msg]).toEqual([422, expect.stringContaining(text)])
+  for (const id of ['x'.repeat(3_000), 'a%0Ab']) {
+    const answer = await call('PUT', `/refusing/items/${id}`, { a: 1 })
+    expect([answer.status, answer.body.detail[0]?.loc]).toEqual([422, ['path', 'item']])
+  }
   const many = Array.from({ length: 1001 }, (_, at) => ({ data: { at } }))
   expect((await call('POST', '/refusing/items', { items: many })).status).toBe(413)
 })

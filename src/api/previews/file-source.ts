@@ -1,0 +1,19 @@
+import type { PreviewSource } from '../../preview/preview.ts'
+import type { ObjectStore } from '../../store/objects/objects.ts'
+
+/** A stored file that is read by ranges. */
+export const fileSource = (
+  objects: Pick<ObjectStore, 'open'>,
+  file: { name: string; size: number; object: string },
+): PreviewSource => ({
+  name: file.name,
+  size: file.size,
+  read: async (start, end) => {
+    const last = Math.min(end, file.size) - 1
+    if (last < start) return new Uint8Array()
+    const { stream } = await objects.open(file.object, { start, end: last })
+    const chunks: Buffer[] = []
+    for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk)
+    return Buffer.concat(chunks)
+  },
+})
