@@ -1,11 +1,14 @@
 import { expect, it } from 'vitest'
 import { exampleDocument } from '../../test/croissant/example-document.ts'
-import { runReport } from './run-report.ts'
+import { runCroissantReport } from './run-report.ts'
 
 const memoryBytes = 512 * 1024 * 1024
 const report = async (document: unknown, seconds: number) =>
   JSON.parse(
-    await runReport({ filename: 'a.json', bytes: Buffer.from(JSON.stringify(document)) }, { seconds, memoryBytes }),
+    await runCroissantReport(
+      { filename: 'a.json', bytes: Buffer.from(JSON.stringify(document)) },
+      { seconds, memoryBytes },
+    ),
   )
 
 /** Fields in levels, each with all fields of the next level in it: every path through them is another field to check. */

@@ -7,7 +7,7 @@ import type { SentFile } from './report-process.ts'
  * Validates a Croissant file in a process of its own, and returns the report as JSON. A small document may refer to
  * itself so often that following it takes hours: then the process is killed, and the report says so.
  */
-export const runReport = (file: SentFile, limits: ProcessLimits): Promise<string> =>
+export const runCroissantReport = (file: SentFile, limits: ProcessLimits): Promise<string> =>
   runLimitedProcess<SentFile, string, string>(
     { module: import.meta.url, program: 'report-process', limits },
     {

@@ -201,8 +201,8 @@ export const onlyImporters: Record<string, readonly string[]> = {
   ],
   aws4fetch: ['store/objects/s3/sign-request.ts'],
   yauzl: ['sandboxes/files/unzip.ts', 'preview/zip.ts'],
-  hyparquet: ['preview/parquet.ts'],
-  'hyparquet-compressors': ['preview/parquet.ts'],
+  hyparquet: ['preview/parquet.ts', 'preview/parquet-lines.ts'],
+  'hyparquet-compressors': ['preview/parquet.ts', 'preview/parquet-lines.ts'],
 }
 
 /** Whether a path from src fits a pattern: a file, a folder with everything in it (`lib/`), either with `*` in it. */

@@ -1,4 +1,4 @@
-import { runReport } from '../../croissant/run-report.ts'
+import { runCroissantReport } from '../../croissant/run-report.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { rawJson } from '../../http/reply.ts'
 import { invalidField } from '../../lib/errors.ts'
@@ -24,7 +24,7 @@ export const croissantRoutes = ({ settings }: CroissantDeps): Route[] => {
       }
       const sent = { filename: file.name, bytes: file.bytes }
       const limits = { seconds: settings.previewSeconds, memoryBytes: settings.previewMemoryBytes }
-      return rawJson(await inQueue(0, () => runReport(sent, limits)))
+      return rawJson(await inQueue(0, () => runCroissantReport(sent, limits)))
     },
   })
 }

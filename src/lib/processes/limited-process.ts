@@ -10,7 +10,7 @@ export interface ProcessLimits {
 }
 
 /** What ended a process before its result: a limit, or the process itself, mostly for lack of memory. */
-export type EarlyEnd = 'timeout' | 'memory' | 'exit'
+export type ProcessEnd = 'timeout' | 'memory' | 'exit'
 
 /** The server's side of a limited process. */
 export interface LimitedProcess<Sent, Result> {
@@ -57,7 +57,7 @@ export const runLimitedProcess = <Sent, Received, Result>(
   handlers: {
     first: Sent
     receive(message: Received, process: LimitedProcess<Sent, Result>): void
-    ended(end: EarlyEnd, process: LimitedProcess<Sent, Result>): void
+    ended(end: ProcessEnd, process: LimitedProcess<Sent, Result>): void
   },
 ): Promise<Result> => {
   const child = start(module, program, limits.memoryBytes)

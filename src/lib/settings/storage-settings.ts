@@ -67,7 +67,7 @@ export const storageSettings = {
   }),
   previewMemoryBytes: setting({
     variable: 'JETTY_PREVIEW_MEMORY_BYTES',
-    description: 'Memory of the process that does one of these; it is ended above that.',
+    description: 'Memory of the process that reads data files and Croissant files; it is ended above that.',
     default: '512MiB',
     example: '1GiB',
     schema: byteCount(),

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Database, Queries } from '../../database/database.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
-import { type ItemPage, pageOf, pageQuery } from './item-page.ts'
+import { type ItemPage, itemPageOf, pageQuery } from './item-page.ts'
 import type { ItemRow, ItemsAt } from './items.ts'
 
 /** The items that the runs of a batch or evaluation execute, in the order of its runs. */
@@ -150,7 +150,7 @@ export const listItemResults = async (
   at: ResultsAt,
   page: { after: number; limit: number; states: readonly ResultState[] | undefined },
 ): Promise<ItemPage<ItemResultRow>> => {
-  const { rows, hasMore } = pageOf(
+  const { rows, hasMore } = itemPageOf(
     await queries.rows<StoredResultRow>(
       'list_item_results',
       pageQuery(

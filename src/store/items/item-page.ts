@@ -19,7 +19,7 @@ export const pageQuery = (query: string, { limit, size, order }: { limit: string
    where page_row <= ${limit} and bytes_before < ${pageBytes} order by page_row`
 
 /** Reads the rows of a page query. */
-export const pageOf = <Row extends object>(found: (Row & { page_rows?: number })[]): ItemPage<Row> => ({
+export const itemPageOf = <Row extends object>(found: (Row & { page_rows?: number })[]): ItemPage<Row> => ({
   rows: found,
   hasMore: (found[0]?.page_rows ?? 0) > found.length,
 })

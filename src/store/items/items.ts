@@ -1,5 +1,5 @@
 import type { Queries } from '../../database/database.ts'
-import { type ItemPage, pageOf, pageQuery } from './item-page.ts'
+import { type ItemPage, itemPageOf, pageQuery } from './item-page.ts'
 
 /** Content of an item of a dataset. */
 export interface ItemRow {
@@ -41,7 +41,7 @@ export const listItems = async (
   at: ItemsAt,
   page: { after: number; limit: number },
 ): Promise<ItemPage<ItemRow>> =>
-  pageOf(
+  itemPageOf(
     await queries.rows<ItemRow>(
       'list_dataset_items',
       pageQuery(
@@ -92,7 +92,7 @@ export const itemRevisions = async (
   queries: Queries,
   at: { datasetId: number; itemId: string; below: number; limit: number },
 ): Promise<ItemPage<ItemRow>> =>
-  pageOf(
+  itemPageOf(
     await queries.rows<ItemRow>(
       'dataset_item_revisions',
       pageQuery(
@@ -117,7 +117,7 @@ export const itemDifferences = async (
   queries: Queries,
   at: { datasetId: number; from: number; to: number; after: number; limit: number },
 ): Promise<ItemPage<ItemDifference>> =>
-  pageOf(
+  itemPageOf(
     await queries.rows<ItemDifference>(
       'dataset_item_differences',
       pageQuery(differences, {
