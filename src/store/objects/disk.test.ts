@@ -121,3 +121,10 @@ it('says what to do about a full disk', () => {
   const other = new Error('other')
   expect(diskError(other, '/data')).toBe(other)
 })
+
+it('stores an object under an id whose earlier copy was killed while it was written', async () => {
+  const id = '0e2d2b2c-6c5e-4d1c-9b57-0a3c9d1f2e11'
+  await writeFile(join(folder, 'tmp', id), 'half')
+  expect(await objects.put(Buffer.from('whole'), { maxBytes, id })).toMatchObject({ id, size: 5 })
+  expect((await read(id)).toString()).toBe('whole')
+})

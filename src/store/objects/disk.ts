@@ -108,7 +108,7 @@ const putObject = async (
   { maxBytes, id = randomUUID() }: PutOptions,
 ): Promise<StoredObject> => {
   const target = pathOf(id)
-  const file = join(temporary, id)
+  const file = join(temporary, randomUUID()) // not the id: a copy that was killed may have left that behind
   const handle = await open(file, 'wx', 0o600).catch((error) => Promise.reject(diskError(error, folder)))
   try {
     let written: { size: number; sha256: string }
