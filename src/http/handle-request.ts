@@ -30,11 +30,12 @@ const noBody: ReadBody = { input: undefined, text: '', files: [], skipped: [] }
 
 /** Makes the part of a call that follows from its connection. More is assigned to it: a spread would fire its getters. */
 const callOn = (exchange: Exchange, memory: CallMemory, stopping: AbortSignal): AnyCall => {
-  const { incoming, outgoing, target } = exchange
+  const { incoming, outgoing, method, target } = exchange
   let gone: AbortController | undefined
   return {
     headers: incoming.headers,
     address: incoming.socket.remoteAddress,
+    method,
     target,
     task: undefined,
     bodyText: '',

@@ -14,6 +14,8 @@ export interface AnyCall {
   headers: IncomingHttpHeaders
   /** IP address of the client, or of the proxy before it. */
   address: string | undefined
+  /** HEAD where only the headers of the answer are asked for. */
+  method: string
   /** Path and query of the request as they were sent. */
   target: string
   /** The task of the path, where the endpoint asks for it; undefined when the collection has no such task. */

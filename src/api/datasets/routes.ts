@@ -103,12 +103,12 @@ export const datasetsRoutes = (deps: DatasetsDeps): Route[] => {
       return rawJson(entityText(row, { preview: await storedPreviewText(deps, row) }), tagged(row))
     },
 
-    getDatasetPreview: async ({ collection, params, identity, headers }) => {
+    getDatasetPreview: async ({ collection, params, identity, method, headers }) => {
       const at = { collection, identity, asked: params.collection }
       const dataset = await getVisibleEntity(database, { kind, name: params.dataset }, at)
       const file = await findPreviewFile(database, dataset.id)
       if (!file) throw missing('Dataset preview not found or incomplete')
-      return serveFile(objects, file, headers, true)
+      return serveFile(objects, file, { method, headers }, true)
     },
 
     uploadDatasetData: async (call) => {
@@ -138,10 +138,10 @@ export const datasetsRoutes = (deps: DatasetsDeps): Route[] => {
       return shownDataFile(file, dataset, links.publicUrl)
     },
 
-    downloadLatestDatasetData: async ({ collection, params, headers }) => {
+    downloadLatestDatasetData: async ({ collection, params, method, headers }) => {
       const file = await newestDatasetFile(database, (await get(collection, params.dataset)).id)
       if (!file) throw missing('No data files found for this dataset')
-      return serveFile(objects, file, headers, false)
+      return serveFile(objects, file, { method, headers }, false)
     },
   })
 }

@@ -16,11 +16,11 @@ export interface FilesDeps {
 
 export const filesRoutes = ({ database, objects, findCollection }: FilesDeps): Route[] =>
   implement(filesContract, {
-    downloadFile: async ({ params, collection, query, headers }) => {
+    downloadFile: async ({ params, collection, query, method, headers }) => {
       const [, ...rest] = params.path.split('/')
       const file = await findFile(database, [collection.name, ...rest].join('/')) // however the caller writes the name
       if (!file || file.collection_id !== collection.id) throw fileNotFound()
-      return serveFile(objects, file, headers, query.inline === '1')
+      return serveFile(objects, file, { method, headers }, query.inline === '1')
     },
 
     listFiles: async ({ query, identity }) => {

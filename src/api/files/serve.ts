@@ -48,7 +48,7 @@ const matches = (header: string | undefined, etag: string): boolean =>
 export const serveFile = async (
   objects: ReadableObjects,
   file: FileRow,
-  headers: IncomingHttpHeaders,
+  { method, headers }: { method: string; headers: IncomingHttpHeaders },
   inline: boolean,
 ): Promise<Reply> => {
   const etag = `"${file.object}"`
@@ -62,7 +62,11 @@ export const serveFile = async (
   }
   if (matches(headers['if-none-match'], etag)) return bytes(null, common, 304)
 
-  const link = inline ? undefined : await linkTo(objects, file, { type, disposition: common['content-disposition'] })
+  // A link is signed for GET alone.
+  const link =
+    inline || method === 'HEAD'
+      ? undefined
+      : await linkTo(objects, file, { type, disposition: common['content-disposition'] })
   if (link) return bytes(null, { location: link, 'cache-control': 'private, no-store' }, 302)
 
   const condition = headers['if-range']?.toString()

@@ -84,8 +84,8 @@ export const uploadsRoutes = (deps: UploadsDeps): Route[] => {
 
     getUpload: async ({ params, identity }) => shown(await get(params.id, identity)),
 
-    downloadUpload: async ({ params, identity, headers }) =>
-      serveFile(objects, await get(params.id, identity), headers, false),
+    downloadUpload: async ({ params, identity, method, headers }) =>
+      serveFile(objects, await get(params.id, identity), { method, headers }, false),
 
     deleteUpload: async ({ params, identity, note }) => {
       const row = await get(params.id, identity)

@@ -136,15 +136,19 @@ describe('JETTY_STORAGE_LINKS', () => {
       env: { ...fake.env, JETTY_ROLE: 'api', JETTY_STORAGE_LINKS: 'true' },
       beside: jetty,
     })
-    const ask = (path: string, redirect: 'manual' | 'follow' = 'manual') =>
+    const ask = (path: string, redirect: 'manual' | 'follow' = 'manual', method = 'GET') =>
       fetch(`${second.url}/api/v1/file/${path}`, {
+        method,
         redirect,
         headers: { authorization: `Bearer ${second.server.adminToken}` },
       })
     const linked = await ask(large.path)
     expect([linked.status, linked.headers.get('location')]).toMatchObject([302, expect.stringContaining(fake.url)])
     expect(Buffer.from(await (await ask(large.path, 'follow')).arrayBuffer()).equals(bytes)).toBe(true)
+    expect(linked.headers.get('location')).not.toContain('+') // not every storage reads it as a space
     expect((await ask(`${large.path}?inline=1`)).status).toBe(200)
+    const head = await ask(large.path, 'manual', 'HEAD')
+    expect([head.status, head.headers.get('content-length')]).toEqual([200, String(bytes.length)])
     expect(await (await ask(small.path)).text()).toBe('small')
     await second.close()
   })

@@ -72,5 +72,5 @@ export const signLink = async (
     signQuery: true,
     cache: derivedKeys,
   })
-  return (await signer.sign()).url.href
+  return (await signer.sign()).url.href.replaceAll('+', '%20') // not every storage reads + as a space
 }
