@@ -25,6 +25,9 @@ interface CopyQuery extends pg.Submittable {
   handleError(error: Error): void
 }
 
+/** How values become text, as pg_dump sets it: a database may have its own way, and another one may read that wrongly. */
+const textFormat = { datestyle: 'ISO, YMD', intervalstyle: 'postgres', extra_float_digits: 1 }
+
 /** Connects for statements that may take hours: without a time limit. */
 export const connectForCopy = async (url: string, name: string): Promise<pg.Client> => {
   const client = new pg.Client({
@@ -36,6 +39,7 @@ export const connectForCopy = async (url: string, name: string): Promise<pg.Clie
   client.on('error', () => {}) // the statement under way fails with it
   await client.connect()
   await setSession(client, { statement_timeout: 0, lock_timeout: 0, idle_in_transaction_session_timeout: 0 })
+  await setSession(client, textFormat)
   return client
 }
 

@@ -35,6 +35,7 @@ export const migrate = async (
   })
   const applied = await appliedNames(async (text) => database.query<{ name: string }>(text))
   refuseNewer(applied, files)
+  if (only) refuseBeyond(applied, only)
   const todo = missing(applied)
   if (todo.own.length + todo.foreign.length === 0) return
 
@@ -90,6 +91,15 @@ const refuseNewer = (applied: Set<string>, files: string[]): void => {
     `The database was changed by a newer Jetty: it has ${unknown.join(', ')}, this version ends with ${files.at(-1)}`,
     { hint: 'Start the newer version again, or restore a backup that this version wrote.' },
   )
+}
+
+/** Rows of a backup need the changes that later migrations make to rows. */
+const refuseBeyond = (applied: Set<string>, only: readonly string[]): void => {
+  const beyond = [...applied].filter((name) => /^\d{4}_/.test(name) && !only.includes(name)).sort()
+  if (beyond.length === 0) return
+  throw new AppError('conflict', `The schema of the database is newer than the backup: it has ${beyond.join(', ')}`, {
+    hint: 'Restore into a new data folder (JETTY_DATA_DIR), or into a new database (DATABASE_URL).',
+  })
 }
 
 const refuseOldServer = async (client: pg.Client): Promise<void> => {

@@ -26,6 +26,14 @@ describe('migrate', () => {
     expect(await names()).toEqual(before)
   })
 
+  it('refuses to make the schema of a backup where later migrations were applied', async () => {
+    const older = (await names()).filter((name) => /^\d{4}_/.test(name)).slice(0, -1)
+    await expect(migrate(database, [], older)).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringContaining('newer than the backup'),
+    })
+  })
+
   it('runs a foreign migration once, however many processes start together', async () => {
     let runs = 0
     const foreign = {
