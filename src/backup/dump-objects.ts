@@ -45,7 +45,7 @@ const longestOutageMs = 10 * 60_000
 const longestPauseMs = 5_000
 
 /** Tries again while the storage is away, up to ten minutes. */
-const whileAway = async <T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> => {
+export const whileAway = async <T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> => {
   const giveUpAt = performance.now() + longestOutageMs
   for (let wait = 200; ; wait = Math.min(wait * 2, longestPauseMs)) {
     try {

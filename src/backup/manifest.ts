@@ -1,5 +1,6 @@
 /** What a backup says about itself: `backup.json` is its first entry, `end.json` its last one. */
 import { z } from 'zod'
+import { isObjectId } from '../store/objects/object-id.ts'
 
 export const manifestName = 'backup.json'
 export const endName = 'end.json'
@@ -20,7 +21,7 @@ export const manifestSchema = z.object({
   /** Whether it contains the bytes of files, or names them in its folder. */
   has_files: z.boolean(),
   /** Parents before children. */
-  tables: z.array(tableShape),
+  tables: z.array(tableShape).min(1),
 })
 
 export type BackupManifest = z.output<typeof manifestSchema>
@@ -67,9 +68,9 @@ export const entryKind = (
   if (name === endName) return { kind: 'end' }
   if (name === secretKeyName) return { kind: 'secret-key' }
   if (/^listed\/objects\/\d+\.gz$/.test(name)) return { kind: 'listed' }
-  const [, folder, of] = /^(tables|objects|spill)\/([\w.-]+)(?:\/\d+\.gz)?$/.exec(name) ?? []
-  if (folder === 'tables' && of) return { kind: 'table', of }
-  if (folder === 'objects' && of) return { kind: 'object', of }
-  if (folder === 'spill' && of) return { kind: 'spill', of }
+  const [folder = '', of = '', ...more] = name.split('/')
+  if (folder === 'tables' && of !== '' && /^\d+\.gz$/.test(more.join('/'))) return { kind: 'table', of }
+  if (folder === 'objects' && isObjectId(of) && more.length === 0) return { kind: 'object', of }
+  if (folder === 'spill' && /^[\w-]+\.calls$/.test(of) && more.length === 0) return { kind: 'spill', of }
   return { kind: 'unknown' }
 }

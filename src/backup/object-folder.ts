@@ -83,9 +83,10 @@ export const openObjectFolder = async (
         await rm(draft, { force: true })
       }
     },
-    open(id) {
+    // Opens the file with the first byte that is read: an object that is there already is not read.
+    async *open(id) {
       const bytes = createReadStream(pathOf(id))
-      return passphrase === undefined ? bytes : decryptStream(bytes, passphrase)
+      yield* passphrase === undefined ? bytes : decryptStream(bytes, passphrase)
     },
     remove: (id) => rm(pathOf(id), { force: true }),
     async *ids() {
@@ -99,30 +100,41 @@ export const openObjectFolder = async (
 const pageSize = 256
 const atOnce = 8
 
-/** Stores one listed object unless it is there; returns its line, or undefined where its bytes are gone. */
+const isWrong = new Error('other bytes than the database says')
+
+/** Reads an object, and throws at its end unless size and hash are right: what a folder has once is not read again. */
+async function* verified(body: Parameters<typeof hashed>[0], { size, sha256 }: NamedBytes): AsyncGenerator<Uint8Array> {
+  const found = { size: 0, sha256: '' }
+  for await (const chunk of hashed(body, (hash) => {
+    found.sha256 = hash
+  })) {
+    found.size += chunk.length
+    yield chunk
+  }
+  if (found.size !== size || (sha256 !== null && found.sha256 !== sha256)) throw isWrong
+}
+
+/** Stores one listed object unless it is there; returns its line, or undefined where its bytes are gone or damaged. */
 const storeOne = async (dump: ObjectDump, folder: ObjectFolder, listed: NamedBytes, counts: ObjectCounts) => {
-  const { id } = listed
-  let { size } = listed
+  const { id, size } = listed
   if (!(await folder.has(id))) {
     const opened = await openListed(dump, id, false)
     if (opened.body === 'missing') {
       counts[(await dump.isNamed(id)) ? 'lost' : 'deleted'].push(id)
       return undefined
     }
-    let sha256 = ''
-    await folder.put(
-      id,
-      hashed(opened.body, (hash) => {
-        sha256 = hash
-      }),
-    )
-    size = opened.size
-    if (size !== listed.size || (listed.sha256 !== null && sha256 !== listed.sha256)) counts.damaged.push(id)
+    try {
+      await folder.put(id, verified(opened.body, listed))
+    } catch (error) {
+      if (error !== isWrong) throw error
+      counts.damaged.push(id)
+      return undefined
+    }
     counts.copied += 1
   }
   counts.objects += 1
   counts.bytes += size
-  return Buffer.from(`${id}\t${size}\t${counts.damaged.includes(id) ? '\\N' : (listed.sha256 ?? '\\N')}\n`)
+  return Buffer.from(`${id}\t${size}\t${listed.sha256 ?? '\\N'}\n`)
 }
 
 /** Stores the objects that a folder does not have yet, and yields a line for each that it has then. */

@@ -28,12 +28,15 @@ export interface RestoredCounts {
   end: BackupEnd
   rows: number
   objects: { stored: number; present: number; bytes: number }
+  /** Tables that Jetty does not have. */
+  foreignTables: readonly string[]
 }
 
 const writeSpill = async (dataDir: string, file: string, body: AsyncIterable<Buffer>): Promise<void> => {
   const folder = join(dataDir, 'spill')
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  await writeFile(join(folder, basename(file)), body, { mode: 0o600, flush: true })
+  // A server leaves the files of living processes alone, and the one that wrote this may be alive.
+  await writeFile(join(folder, `restored-nobody-${basename(file)}`), body, { mode: 0o600, flush: true })
 }
 
 /**
@@ -74,5 +77,6 @@ export const restoreBackup = async (backup: OpenedBackup, target: RestoreTarget)
     settled: async () => objects?.settled(),
   })
   await completeLoad(client, { ...end, backup: manifest.id, takenAt: end.taken_at })
-  return { end, rows: progress.rows, objects: objects?.counts ?? { stored: 0, present: 0, bytes: 0 } }
+  const counts = objects?.counts ?? { stored: 0, present: 0, bytes: 0 }
+  return { end, rows: progress.rows, objects: counts, foreignTables: load?.foreign ?? [] }
 }

@@ -2,13 +2,25 @@ import type pg from 'pg'
 import { copyIn } from '../database/copy.ts'
 import { copyTarget, readTables, type SequenceState, setSequences, type TableShape } from '../database/tables.ts'
 import { AppError } from '../lib/errors.ts'
-import { writeRestoreState } from '../store/system/restore-state.ts'
-import type { BackupManifest } from './manifest.ts'
+import { isRestoreHeld, writeRestoreState } from '../store/system/restore-state.ts'
+import { countRows } from './check-backup.ts'
+import { type BackupManifest, leftOutTables } from './manifest.ts'
 
 /** Rows of `server` that the new database keeps: who it is, and where the tables of the engine's library are. */
 const ownRows = ['installation', 'engine-schema']
 /** Rows of `server` that say where the files of the former database are. */
 const formerRows = ['files-folder', 'files-former', 'files-copy']
+
+const lockKey = 7_070_107_108 // beside that of migrations
+
+/** Makes this connection the only one that restores into its database. Throws `conflict` where another one does. */
+export const lockRestores = async (client: pg.Client): Promise<void> => {
+  const { rows } = await client.query<{ locked: boolean }>('select pg_try_advisory_lock($1) as locked', [lockKey])
+  if (rows[0]?.locked) return
+  throw new AppError('conflict', 'Another restore into this database is under way', {
+    hint: "Wait until it has ended. It has the application_name 'jetty restore' in pg_stat_activity.",
+  })
+}
 
 /** Throws `conflict` unless the database is empty, or has only what a server made at its first start. */
 export const requireEmpty = async (client: pg.Client): Promise<void> => {
@@ -17,7 +29,7 @@ export const requireEmpty = async (client: pg.Client): Promise<void> => {
   )
   if (!tables[0]?.there) return
   const { rows } = await client.query<{ used: boolean }>(
-    'select exists (select from collections) or exists (select from runs) as used',
+    `select exists (select from collections) or exists (select from runs) or ${isRestoreHeld} as used`,
   )
   if (!rows[0]?.used) return
   throw new AppError('conflict', 'The database is not empty', {
@@ -27,7 +39,9 @@ export const requireEmpty = async (client: pg.Client): Promise<void> => {
 
 /** Loads the tables of a backup in one transaction: all of them, or none. */
 export interface TableLoad {
-  table(name: string, rows: AsyncIterable<Uint8Array>): Promise<number>
+  table(name: string, rows: AsyncIterable<Buffer>): Promise<number>
+  /** Tables of the backup that Jetty does not have: their rows are not loaded. */
+  foreign: readonly string[]
   /** Makes the loaded rows those of a new installation, and commits. */
   commit(statements: readonly string[]): Promise<void>
 }
@@ -35,7 +49,8 @@ export interface TableLoad {
 /** Begins a load. The database was migrated to what the backup has. */
 export const beginLoad = async (client: pg.Client, manifest: BackupManifest): Promise<TableLoad> => {
   const shapes = new Map(manifest.tables.map((table) => [table.name, table]))
-  const present = new Set((await readTables(client)).map(({ name }) => name))
+  const present = new Set((await readTables(client)).map(({ name }) => name).filter((name) => !leftOutTables.has(name)))
+  const foreign: string[] = []
   await client.query('begin')
   const { rows: own } = await client.query<{ key: string; value: string }>(
     'select key, value from server where key = any($1)',
@@ -47,9 +62,11 @@ export const beginLoad = async (client: pg.Client, manifest: BackupManifest): Pr
   return {
     async table(name, rows) {
       const shape = shapes.get(name)
-      if (!shape || !present.has(name)) throw unknownTable(name)
-      return loadTable(client, shape, rows)
+      if (shape && present.has(name)) return loadTable(client, shape, rows)
+      foreign.push(name) // the schema has what the migrations of the backup made: this was not ours
+      return countRows(rows)
     },
+    foreign,
     async commit(statements) {
       await client.query('delete from server where key = any($1)', [[...ownRows, ...formerRows]])
       for (const { key, value } of own)
@@ -61,11 +78,6 @@ export const beginLoad = async (client: pg.Client, manifest: BackupManifest): Pr
     },
   }
 }
-
-const unknownTable = (name: string): AppError =>
-  new AppError('conflict', `The backup has a table that this version does not have: ${name}`, {
-    hint: 'Restore it with the version that wrote it, or move the table out of the schema of Jetty and back up again.',
-  })
 
 const loadTable = async (client: pg.Client, shape: TableShape, rows: AsyncIterable<Uint8Array>): Promise<number> => {
   try {

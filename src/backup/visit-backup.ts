@@ -1,14 +1,14 @@
 import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
-import { text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { AppError } from '../lib/errors.ts'
 import type { TarEntry } from '../lib/files/tar.ts'
+import { isObjectId } from '../store/objects/object-id.ts'
 import { hashed, type NamedBytes, parseListed } from './dump-objects.ts'
 import { type BackupEnd, endSchema, entryKind } from './manifest.ts'
 import type { ObjectFolder } from './object-folder.ts'
-import type { OpenedBackup } from './open-backup.ts'
+import { type OpenedBackup, readJson, readText } from './open-backup.ts'
 
 /** Receives the contents of a backup in their order. */
 export interface BackupVisitor {
@@ -43,29 +43,39 @@ async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
 
 /** Reads an object of the folder of a backup, and verifies it. */
 const visitListed = async (folder: ObjectFolder | undefined, object: NamedBytes, visitor: BackupVisitor) => {
-  const { id, size, sha256 } = object
   if (!folder) throw damagedBackup('its files are in its folder: name the backup there')
-  const found = { size: 0, sha256: '' }
-  await visitor.object(
-    id,
-    size,
-    measured(folder.open(id), (is) => Object.assign(found, is)),
-  )
-  if (found.sha256 === '') return // nobody needed its bytes
-  if (found.size !== size || (sha256 !== null && found.sha256 !== sha256))
-    throw damagedBackup(`object ${id} has other bytes`)
+  if (!isObjectId(object.id)) throw damagedBackup('its list of files has a line that names none')
+  await visitor.object(object.id, object.size, verifiedObject(folder.open(object.id), object))
 }
 
-async function* measured(body: AsyncIterable<Uint8Array>, onEnd: (is: { size: number; sha256: string }) => void) {
-  let size = 0
-  for await (const chunk of hashed(body, (sha256) => onEnd({ size, sha256 }))) {
-    size += chunk.length
-    yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+const wrongObject = (id: string, how: string, cause?: unknown): AppError =>
+  new AppError('invalid', `The folder of the backup is damaged: object ${id} ${how}`, {
+    hint: 'Remove the file of that name below objects/: the next backup copies the object again.',
+    cause,
+  })
+
+/** Passes the bytes of an object on, and throws where they are not those that the backup lists. */
+async function* verifiedObject(body: AsyncIterable<Uint8Array>, { id, size, sha256 }: NamedBytes) {
+  let read = 0
+  let hash = ''
+  const bytes = hashed(body, (found) => {
+    hash = found
+  })
+  try {
+    for await (const chunk of bytes) {
+      read += chunk.length
+      if (read > size) break
+      yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw wrongObject(id, 'is missing', error)
+    throw error
   }
+  if (read !== size || (sha256 !== null && hash !== sha256)) throw wrongObject(id, 'has other bytes')
 }
 
 const parseEnd = async (entry: TarEntry): Promise<BackupEnd> => {
-  const parsed = endSchema.safeParse(JSON.parse(await text(entry.body)))
+  const parsed = endSchema.safeParse(await readJson(entry))
   if (parsed.success) return parsed.data
   throw damagedBackup('its end cannot be read', parsed.error)
 }
@@ -125,7 +135,8 @@ const visitTable = async (cursor: Cursor, table: string, visitor: BackupVisitor,
 /** Passes on an entry that comes after the tables, or before them. */
 const visitEntry = async (entry: TarEntry, { folder }: OpenedBackup, visitor: BackupVisitor, found: Found) => {
   const kind = entryKind(entry.name)
-  if (kind.kind === 'secret-key') return visitor.secretKey(await text(entry.body))
+  if (found.end) throw damagedBackup(`${entry.name} comes after its end`)
+  if (kind.kind === 'secret-key') return visitor.secretKey(await readText(entry))
   if (kind.kind === 'spill') return visitor.spill(kind.of, entry.body)
   if (kind.kind === 'unknown' || kind.kind === 'table') throw damagedBackup(`${entry.name} is unknown`)
   if (!found.isAfterTables) await visitor.tablesEnd()

@@ -1,15 +1,15 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type pg from 'pg'
 import { connectForCopy } from '../database/copy.ts'
 import { readSequences, readTables } from '../database/tables.ts'
 import { AppError } from '../lib/errors.ts'
 import { tarEnd, tarEntry } from '../lib/files/tar.ts'
+import { pause } from '../lib/time.ts'
 import { version } from '../lib/version.ts'
 import { holdRemovals } from '../store/objects/held-removals.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import { dumpObjects, type ObjectCounts, type ObjectDump } from './dump-objects.ts'
+import { dumpSpill } from './dump-spill.ts'
 import { dumpTable, dumpTexts, listObjects } from './dump-tables.ts'
 import {
   type BackupEnd,
@@ -19,7 +19,6 @@ import {
   listEntry,
   manifestName,
   secretKeyName,
-  spillEntry,
 } from './manifest.ts'
 import { type ObjectFolder, storeInFolder } from './object-folder.ts'
 
@@ -32,8 +31,8 @@ export interface BackupSource {
   folder: ObjectFolder | undefined
   /** Folder of the calls that wait for the database. */
   spillFolder: string
-  /** Text of the encryption keys, to be put in. */
-  secretKeys: string | undefined
+  /** Text of the encryption keys, to be put in, and their ids. */
+  secretKeys: { text: string; ids: readonly string[] } | undefined
   onProgress(progress: BackupProgress): void
   signal: AbortSignal
 }
@@ -60,18 +59,25 @@ const readManifest = async (client: pg.Client, source: BackupSource): Promise<Ba
   const { rows: keys } = await client.query<{ id: string }>(
     `select split_part(value, '.', 2) as id from server where key = 'sealing-key'`,
   )
+  const keyId = keys[0]?.id ?? null
+  if (keyId !== null && source.secretKeys && !source.secretKeys.ids.includes(keyId)) throw otherKey(keyId)
   return {
     format: 1,
     id: randomUUID(),
     version,
     begun_at: new Date().toISOString(),
     migrations: migrations.map(({ name }) => name),
-    secret_key_id: keys[0]?.id ?? null,
+    secret_key_id: keyId,
     has_secret_key: source.secretKeys !== undefined,
     has_files: source.objects !== undefined,
     tables: (await readTables(client)).filter(({ name }) => !leftOutTables.has(name)),
   }
 }
+
+const otherKey = (id: string): AppError =>
+  new AppError('invalid', `The encryption key of these settings is not the one of the database, ${id}`, {
+    hint: 'Run the command with the JETTY_SECRET_KEY or the JETTY_DATA_DIR of the server, or leave --with-secret-key out.',
+  })
 
 const jsonEntry = (name: string, value: unknown) => {
   const text = Buffer.from(`${JSON.stringify(value, null, 2)}\n`)
@@ -79,15 +85,6 @@ const jsonEntry = (name: string, value: unknown) => {
 }
 
 const textEntry = (name: string, text: Buffer) => tarEntry(name, text.length, [text])
-
-/** Read before the tables: a call that moves to the database meanwhile is in one of them, or in both. */
-async function* dumpSpill(folder: string): AsyncGenerator<Uint8Array> {
-  const names = await readdir(folder).catch(() => [])
-  for (const name of names.filter((one) => one.endsWith('.calls'))) {
-    const text = await readFile(join(folder, name)).catch(() => undefined) // it was taken over in the meantime
-    if (text) yield* textEntry(spillEntry(name), text)
-  }
-}
 
 const begin = async (client: pg.Client, manifest: BackupManifest): Promise<string> => {
   await client.query('begin isolation level repeatable read read only')
@@ -106,6 +103,16 @@ const newCounts = (): ObjectCounts => ({ objects: 0, bytes: 0, copied: 0, delete
 const dumpFiles = (dump: ObjectDump, folder: ObjectFolder | undefined, counts: ObjectCounts) =>
   folder ? dumpTexts(storeInFolder(dump, folder, counts), listEntry) : dumpObjects(dump, counts)
 
+/** A deletion removes bytes before rows: what it was about to finish is not lost. */
+const deletionPauseMs = 3_000
+
+const sortLost = async (counts: ObjectCounts, isNamed: (id: string) => Promise<boolean>, signal: AbortSignal) => {
+  const missing = counts.lost.splice(0)
+  if (missing.length === 0) return
+  await pause(deletionPauseMs, signal)
+  for (const id of missing) counts[(await isNamed(id)) ? 'lost' : 'deleted'].push(id)
+}
+
 interface Dumped {
   end: Omit<BackupEnd, 'sha256'>
   copied: number
@@ -119,7 +126,7 @@ async function* body(
 ): AsyncGenerator<Uint8Array, Dumped> {
   const { onProgress, objects, signal } = source
   yield* jsonEntry(manifestName, manifest)
-  if (source.secretKeys) yield* textEntry(secretKeyName, Buffer.from(source.secretKeys))
+  if (source.secretKeys) yield* textEntry(secretKeyName, Buffer.from(source.secretKeys.text))
   yield* dumpSpill(source.spillFolder)
   const taken_at = await begin(client, manifest)
   const rows: Record<string, number> = {}
@@ -141,6 +148,7 @@ async function* body(
     const say = () => onProgress({ table: undefined, rows: sum, objects: counts.objects, bytes: counts.bytes })
     const dump = objects && { objects, list: list.path, isNamed, onProgress: say, signal }
     if (dump) yield* dumpFiles(dump, source.folder, counts)
+    await sortLost(counts, isNamed, signal)
   } finally {
     await list.remove()
   }

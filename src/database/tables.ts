@@ -13,6 +13,7 @@ const tablesText = `
   from pg_class c join pg_attribute a on a.attrelid = c.oid
   where c.relnamespace = ${here} and c.relkind = 'r' and c.relpersistence = 'p'
     and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+    and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
   group by c.oid, c.relname order by c.relname`
 
 const referencesText = `
@@ -20,7 +21,7 @@ const referencesText = `
   from pg_constraint f join pg_class child on child.oid = f.conrelid join pg_class parent on parent.oid = f.confrelid
   where f.contype = 'f' and child.relnamespace = ${here} and f.conrelid <> f.confrelid`
 
-/** Lists the logged tables of the current schema; a table comes after those that its foreign keys refer to. */
+/** Lists the logged tables of the current schema but for those of extensions; a table comes after those that its foreign keys refer to. */
 export const readTables = async (client: pg.ClientBase): Promise<TableShape[]> => {
   const { rows: tables } = await client.query<TableShape>(tablesText)
   const { rows: references } = await client.query<{ child: string; parent: string }>(referencesText)

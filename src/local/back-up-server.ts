@@ -5,17 +5,16 @@ import { join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { lockBackups, meansFolder, nextBackup, pruneBackups } from '../backup/backup-files.ts'
+import { whileAway } from '../backup/dump-objects.ts'
 import { type ObjectFolder, openObjectFolder } from '../backup/object-folder.ts'
 import type { BackupContents, BackupProgress } from '../backup/write-backup.ts'
 import { writeBackup } from '../backup/write-backup.ts'
-import { prepareDataFolder, secretKeysOf } from '../database/data-folder.ts'
+import { prepareDataFolder } from '../database/data-folder.ts'
 import { openDatabase } from '../database/database.ts'
 import { AppError } from '../lib/errors.ts'
 import { encryptStream } from '../lib/secrets/encrypted-stream.ts'
 import type { Settings } from '../lib/settings/config.ts'
-import { prepareStorage, type StorageOptions } from '../server/object-store.ts'
-import type { ObjectStore } from '../store/objects/objects.ts'
-import { joinStores } from '../store/objects/overlay.ts'
+import { keysToBackUp, openToRead, requireServer } from './backup-source.ts'
 import { reachDatabase } from './reach-database.ts'
 
 export interface BackUpOptions {
@@ -60,14 +59,6 @@ export interface BackedUp {
 
 const sum = (counts: Record<string, number>): number => Object.values(counts).reduce((left, right) => left + right, 0)
 
-const unclaimed = async (): Promise<void> => {} // the servers bind the database to a storage, not this command
-
-const openToRead = async (settings: Settings, options: StorageOptions): Promise<ObjectStore> => {
-  const current = await prepareStorage(settings.storage, options).open(unclaimed)
-  if (!settings.storageFrom) return current
-  return joinStores(current, await prepareStorage(settings.storageFrom, options).open(unclaimed))
-}
-
 /** Backs up to a file, which appears whole or not at all. */
 export const backUpServer = async (options: BackUpOptions): Promise<BackedUp> => {
   const { settings, to, passphrase, keep } = options
@@ -95,11 +86,12 @@ const writeOne = async (options: BackUpOptions, to: string, folder: ObjectFolder
   const database = openDatabase(url, { connections: 1 })
   let contents: BackupContents | undefined
   try {
+    await requireServer(database)
     const objects = options.withFiles
-      ? await openToRead(settings, { settings, variables, database, dataDir })
+      ? await whileAway(() => openToRead(settings, { settings, variables, database, dataDir }), signal)
       : undefined
     const spillFolder = join(dataDir, 'spill')
-    const secretKeys = options.withSecretKey ? keyText(settings.secretKeys ?? secretKeysOf(dataDir)) : undefined
+    const secretKeys = options.withSecretKey ? keysToBackUp(settings, dataDir) : undefined
     const whole = async function* () {
       contents = yield* writeBackup({ url, objects, folder, spillFolder, secretKeys, onProgress, signal })
     }
@@ -120,8 +112,6 @@ const noServer = (dataDir: string): AppError =>
   new AppError('invalid', `There is no server in ${dataDir}`, {
     hint: 'Set JETTY_DATA_DIR to the data folder of the server, or DATABASE_URL to its database.',
   })
-
-const keyText = (keys: readonly Buffer[]): string => keys.map((key) => key.toString('base64')).join(',')
 
 const keyInPlainText = (): AppError =>
   new AppError('invalid', 'A backup with the encryption key must be encrypted', {

@@ -6,7 +6,7 @@ import { checkBackup, type ReadProgress } from '../backup/check-backup.ts'
 import type { BackupManifest } from '../backup/manifest.ts'
 import type { OpenedBackup } from '../backup/open-backup.ts'
 import { restoreBackup } from '../backup/restore-backup.ts'
-import { requireEmpty } from '../backup/restore-database.ts'
+import { lockRestores, requireEmpty } from '../backup/restore-database.ts'
 import { connectForCopy } from '../database/copy.ts'
 import { prepareDataFolder } from '../database/data-folder.ts'
 import { type Database, openDatabase } from '../database/database.ts'
@@ -58,6 +58,8 @@ export interface RestoredServer extends CheckedBackup {
   storage: string
   objects_stored: number
   objects_present: number
+  /** Tables of the backup that are not Jetty's, and were left out. */
+  foreign_tables: readonly string[]
 }
 
 const open = async ({ from, passphrase }: RestoreOptions): Promise<OpenedBackup> => {
@@ -111,6 +113,11 @@ const requireKey = (manifest: BackupManifest, settings: Settings, dataDir: strin
   )
 }
 
+const wrongKeyInside = (): AppError =>
+  new AppError('invalid', 'The backup is damaged: the encryption key in it is not the one of its secrets', {
+    hint: 'Set JETTY_SECRET_KEY to the key of the former server.',
+  })
+
 const reach = async (settings: Settings, dataDir: string) => {
   if (settings.databaseUrl) return { url: settings.databaseUrl, stop: async () => {} }
   // Throws where a server uses the folder.
@@ -142,6 +149,7 @@ export const restoreServer = async (options: RestoreOptions): Promise<RestoredSe
   const database = openDatabase(url, { connections: 4 })
   const client = await connectForCopy(url, 'jetty restore')
   try {
+    await lockRestores(client)
     const before = await lookAtTarget(client, database, backup.manifest.id)
     const extra = engineMigrations(url)
     if (!before) await migrate(database, extra, backup.manifest.migrations)
@@ -152,7 +160,11 @@ export const restoreServer = async (options: RestoreOptions): Promise<RestoredSe
       dataDir,
       holdStatements: holdRunsStatements,
       keepSecretKeys(keys) {
-        if (!settings.secretKeys && !readIfThere(keyFileOf(dataDir))) replaceFile(keyFileOf(dataDir), `${keys}\n`)
+        if (settings.secretKeys || readIfThere(keyFileOf(dataDir))) return
+        const read = encryptionKeys().safeParse(keys).data
+        const id = backup.manifest.secret_key_id
+        if (!read || (id !== null && !makeSealer(read).keyIds.includes(id))) throw wrongKeyInside()
+        replaceFile(keyFileOf(dataDir), `${keys}\n`)
       },
       async openObjects() {
         await migrate(database, extra)
@@ -164,7 +176,8 @@ export const restoreServer = async (options: RestoreOptions): Promise<RestoredSe
     const facts = { backup: backup.manifest.id, taken_at: restored.end.taken_at, rows: restored.rows }
     await noteChange(database, { ...byOperator, operation: 'restoreBackup', target: name, changes: '' }, facts)
     const { stored, present } = restored.objects
-    return { ...describe(backup, restored.end), storage: name, objects_stored: stored, objects_present: present }
+    const objects = { objects_stored: stored, objects_present: present }
+    return { ...describe(backup, restored.end), storage: name, ...objects, foreign_tables: restored.foreignTables }
   } finally {
     await client.end().catch(() => {})
     await database.close()

@@ -47,6 +47,19 @@ export const claimStorage = async (
   if (pending !== undefined && pending !== current.id && pending !== former?.id) throw notCopied()
 }
 
+/** Throws `conflict` unless the database is bound to this storage, or to the former one. Binds nothing. */
+export const requireClaimed = async (
+  queries: Queries,
+  current: StoragePlace,
+  former: StoragePlace | undefined,
+): Promise<void> => {
+  const known = [current.id, former?.id]
+  const claimed = await readValue(queries, 'files-folder')
+  if (claimed !== undefined && !known.includes(claimed)) throw notOfDatabase(current)
+  const pending = await readValue(queries, formerKey)
+  if (pending !== undefined && !known.includes(pending)) throw notCopied()
+}
+
 const notOfDatabase = ({ name }: StoragePlace): AppError =>
   new AppError('conflict', `The ${name} does not contain the files of this database`, {
     hint:
