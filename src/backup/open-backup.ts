@@ -43,14 +43,14 @@ async function* again(head: Buffer, rest: { next(most: number): Promise<Buffer |
 const longestText = 256 * 1024 * 1024
 
 /** Reads an entry that is held in memory. */
-export const readText = async ({ name, size, body }: TarEntry): Promise<string> => {
+export const readEntryText = async ({ name, size, body }: TarEntry): Promise<string> => {
   if (size <= longestText) return text(body)
   throw new AppError('invalid', `The backup is damaged: ${name} has ${size} bytes`, { hint: 'Use another one.' })
 }
 
 /** Reads an entry as JSON; undefined where it is none. */
-export const readJson = async (entry: TarEntry): Promise<unknown> => {
-  const read = await readText(entry)
+export const readEntryJson = async (entry: TarEntry): Promise<unknown> => {
+  const read = await readEntryText(entry)
   try {
     return JSON.parse(read)
   } catch {
@@ -60,7 +60,7 @@ export const readJson = async (entry: TarEntry): Promise<unknown> => {
 
 const parseManifest = async (first: TarEntry | undefined): Promise<BackupManifest> => {
   if (first?.name !== manifestName) throw noBackup()
-  const parsed = manifestSchema.safeParse(await readJson(first))
+  const parsed = manifestSchema.safeParse(await readEntryJson(first))
   if (parsed.success) return parsed.data
   throw new AppError('invalid', 'The backup has a format that this version does not know', {
     hint: 'A newer version wrote it. Restore it with that version or a newer one.',

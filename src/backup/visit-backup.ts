@@ -8,7 +8,7 @@ import { isObjectId } from '../store/objects/object-id.ts'
 import { hashed, type NamedBytes, parseListed } from './dump-objects.ts'
 import { type BackupEnd, endSchema, entryKind } from './manifest.ts'
 import type { ObjectFolder } from './object-folder.ts'
-import { type OpenedBackup, readJson, readText } from './open-backup.ts'
+import { type OpenedBackup, readEntryJson, readEntryText } from './open-backup.ts'
 
 /** Receives the contents of a backup in their order. */
 export interface BackupVisitor {
@@ -75,7 +75,7 @@ async function* verifiedObject(body: AsyncIterable<Uint8Array>, { id, size, sha2
 }
 
 const parseEnd = async (entry: TarEntry): Promise<BackupEnd> => {
-  const parsed = endSchema.safeParse(await readJson(entry))
+  const parsed = endSchema.safeParse(await readEntryJson(entry))
   if (parsed.success) return parsed.data
   throw damagedBackup('its end cannot be read', parsed.error)
 }
@@ -136,7 +136,7 @@ const visitTable = async (cursor: Cursor, table: string, visitor: BackupVisitor,
 const visitEntry = async (entry: TarEntry, { folder }: OpenedBackup, visitor: BackupVisitor, found: Found) => {
   const kind = entryKind(entry.name)
   if (found.end) throw damagedBackup(`${entry.name} comes after its end`)
-  if (kind.kind === 'secret-key') return visitor.secretKey(await readText(entry))
+  if (kind.kind === 'secret-key') return visitor.secretKey(await readEntryText(entry))
   if (kind.kind === 'spill') return visitor.spill(kind.of, entry.body)
   if (kind.kind === 'unknown' || kind.kind === 'table') throw damagedBackup(`${entry.name} is unknown`)
   if (!found.isAfterTables) await visitor.tablesEnd()
