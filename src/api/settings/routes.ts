@@ -64,9 +64,9 @@ export const settingsRoutes = ({ database, quota, settings }: SettingsDeps): Rou
       return shown
     },
 
-    previewRetention: async ({ collection, body }) => {
+    previewRetention: async ({ collection, body, signal }) => {
       const tried = changedSettings(collection.settings ?? {}, body)
-      const { tasks, isComplete } = await previewRetention(database, collection.id, tried, mostPreviewed)
+      const { tasks, isComplete } = await previewRetention(database, collection.id, tried, mostPreviewed, signal)
       return {
         runs: tasks.reduce((sum, { runs }) => sum + runs, 0),
         bytes: tasks.reduce((sum, { bytes }) => sum + bytes, 0),

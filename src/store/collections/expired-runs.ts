@@ -20,6 +20,10 @@ export interface ExpiredRun extends RunPlace {
   reason: 'days' | 'runs' | 'bytes' | 'label'
 }
 
+/** SQL condition: no open run reads this one any more, neither its parent nor a child. */
+export const isWithoutOpen = `not exists (select from runs p where p.id = r.parent_id and p.ended_at is null)
+  and not exists (select from runs c where c.parent_id = r.id and c.ended_at is null)`
+
 const place = `created_at::text as "createdAt", number`
 const newestFirst = 'order by created_at desc, number desc'
 
@@ -75,7 +79,7 @@ export const retentionCutoffs = async (
   bytes: await cutoffOfBytes(queries, rule, signal),
 })
 
-const isEnded = `r.ended_at is not null and not exists (select from runs p where p.id = r.parent_id and p.ended_at is null)`
+const isEnded = `r.ended_at is not null and ${isWithoutOpen}`
 
 const hasLabelOf = (keys: string, values: string): string => `exists (
   select from labels k join unnest(${keys}::text[], ${values}::text[]) wanted(key, value)

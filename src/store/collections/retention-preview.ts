@@ -47,6 +47,8 @@ export const previewRetention = async (
   collectionId: number,
   settings: Partial<CollectionSettings>,
   most: number,
+  /** Aborts when nobody waits any more: adding up the sizes of many runs takes long. */
+  signal?: AbortSignal,
 ): Promise<RetentionPreview> => {
   const tasks: ExpiredOfTask[] = []
   let left = most
@@ -54,7 +56,7 @@ export const previewRetention = async (
     const seen = new Set<string>()
     const reasons = noReasons()
     const sizes: Sizes[] = []
-    for await (const batch of expiredBatches(queries, rule, atOnce)) {
+    for await (const batch of expiredBatches(queries, rule, atOnce, signal)) {
       const fresh = batch.filter(({ id }) => !seen.has(id)).slice(0, left)
       for (const { id, reason } of fresh) {
         seen.add(id)
@@ -72,7 +74,7 @@ export const previewRetention = async (
       if (left === 0) break
     }
     if (seen.size > 0) tasks.push({ task: rule.task, runs: seen.size, reasons, ...sum(sizes) })
-    if (left === 0) return { tasks, isComplete: false }
+    if (left === 0 || signal?.aborted) return { tasks, isComplete: false }
   }
   return { tasks, isComplete: true }
 }

@@ -2,7 +2,7 @@ import type { Database } from '../../database/database.ts'
 import { pause } from '../../lib/time.ts'
 import { type CollectionSettings, readCollectionSettings } from '../../model/collections/collection-settings.ts'
 import type { RemovalFailed } from '../objects/removal.ts'
-import { expiredBatches } from './expired-runs.ts'
+import { expiredBatches, isWithoutOpen } from './expired-runs.ts'
 import { type RetentionDeps, removeEndedRuns } from './remove-runs.ts'
 import { hasRules, retentionOfTasks, type TaskRetention, tasksEverOf } from './retention-rules.ts'
 
@@ -16,7 +16,7 @@ const betweenBatchesMs = 20
 const mostPerLook = 20_000
 
 /**
- * Finds runs that ended more than `days` ago and whose parent is not open (it still reads them). A run never ends
+ * Finds runs that ended more than `days` ago and have no open parent or child (these still read them). A run never ends
  * before it is created, so the list index finds them by `created_at`.
  */
 const oldRuns = async (
@@ -32,7 +32,7 @@ const oldRuns = async (
          union select task_id from former_tasks where collection_id = $1) t
        cross join lateral (select id from runs r where task_id = t.id and created_at < now() - $2 * interval '1 day'
          and ended_at < now() - $2 * interval '1 day'
-         and not exists (select from runs p where p.id = r.parent_id and p.ended_at is null)
+         and ${isWithoutOpen}
          and r.id <> all($4::text[])
          order by created_at limit $3) r
      limit $3`,

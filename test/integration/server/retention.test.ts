@@ -85,6 +85,24 @@ test('a run that is still open stays, however old, and so do those of collection
   await keep(null)
 })
 
+test('a run stays while one of its children is open', async () => {
+  const [parent, child] = [await past(2), await past(1)]
+  await jetty.server.database.query(
+    `update runs set parent_id = $1, parent_seq = 0, child_index = 0, ended_at = null, status = 'running' where id = $2`,
+    [`${parent}-2`, `${child}-1`],
+  )
+  for (const [retention, days] of [
+    [null, 1],
+    [{ runs: 1, bytes: 1 }, null],
+  ] as const) {
+    await rules(retention, days)
+    await clean()
+    expect(await left(parent)).toContain(2)
+  }
+  await rules(null)
+  await jetty.server.database.query('delete from runs where id = $1', [`${child}-1`])
+})
+
 test('more runs than go in one piece are removed, of deleted tasks too', async () => {
   const task = await jetty.task(workflow([]))
   await jetty.server.database.query(
