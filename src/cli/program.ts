@@ -82,6 +82,9 @@ const groups: readonly (readonly [heading: string, registers: readonly ((program
   ],
 ]
 
+const helpCommand = (): Command =>
+  new Command('help').argument('[command]').description('Show the help of a command')
+
 /** Builds the command line. With `isJson` commander prints no errors: they are reported as JSON. */
 export const buildProgram = (isJson = false): Command => {
   const program = new Command('jetty')
@@ -94,9 +97,11 @@ export const buildProgram = (isJson = false): Command => {
   addGlobals(program).addHelpText('after', examples)
   for (const [heading, registers] of groups) {
     program.commandsGroup(heading)
-    if (heading === 'Start:') program.helpCommand(true)
+    if (heading === 'Start:') program.addHelpCommand(helpCommand().helpGroup(heading))
     for (const register of registers) register(program)
   }
+  // A command inherits the help command of the program, with its group.
+  for (const command of program.commands) if (command.commands.length > 0) command.addHelpCommand(helpCommand())
   return program
 }
 
