@@ -30,6 +30,9 @@ export const CollectionsPage = () => {
           <Link to="/-/approvals" className="text-accent">
             Approvals
           </Link>
+          <a href="/docs" className="text-accent">
+            Documentation
+          </a>
         </div>
         {list.error && <Problem error={list.error} onRetry={() => void list.refetch()} />}
         {list.data?.length === 0 && (
