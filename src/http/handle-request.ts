@@ -48,7 +48,7 @@ const callOn = (exchange: Exchange, memory: CallMemory, stopping: AbortSignal): 
     memory,
     onGone: (left) => onGone(outgoing, left),
     get isGone() {
-      return outgoing.destroyed
+      return outgoing.destroyed || incoming.socket.destroyed // a socket is destroyed a moment before its answer
     },
     get signal() {
       if (gone) return gone.signal
