@@ -110,6 +110,12 @@ const settings = createRoute({
   component: lazyRouteComponent(() => import('./pages/settings/server.tsx'), 'ServerSettingsPage'),
 })
 
+const newTask = createRoute({
+  getParentRoute: () => shell,
+  path: '/$collection/-/new-task',
+  component: lazyRouteComponent(() => import('./pages/task/definition/new-page.tsx'), 'NewTaskPage'),
+})
+
 const newRunbook = createRoute({
   getParentRoute: () => shell,
   path: '/$collection/-/new-runbook',
@@ -177,6 +183,7 @@ export const router = createRouter({
       datasets,
       dataset,
       collectionSettings,
+      newTask,
       newRunbook,
       task,
       run,

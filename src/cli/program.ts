@@ -82,8 +82,7 @@ const groups: readonly (readonly [heading: string, registers: readonly ((program
   ],
 ]
 
-const helpCommand = (): Command =>
-  new Command('help').argument('[command]').description('Show the help of a command')
+const helpCommand = (): Command => new Command('help').argument('[command]').description('Show the help of a command')
 
 /** Builds the command line. With `isJson` commander prints no errors: they are reported as JSON. */
 export const buildProgram = (isJson = false): Command => {

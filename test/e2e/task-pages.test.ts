@@ -169,3 +169,22 @@ test('statistics count the runs', async () => {
   await expectSound(visitor, 'statistics')
   await takeShots(visitor, 'task-stats')
 })
+
+test('a task is written, checked while it is typed, created and run', async () => {
+  const { page } = visitor
+  await page.goto('/acme')
+  await page.getByRole('link', { name: 'New task' }).click()
+  await page.getByText('No problems: a run can begin.').waitFor()
+  await expectSound(visitor, 'a new task')
+  const editor = page.getByRole('textbox', { name: 'Workflow of the new task' })
+  await editor.fill(JSON.stringify({ ...workflow, steps: ['draft', 'polished'] }))
+  await page.getByText("'polished'", { exact: false }).first().waitFor()
+  await editor.fill(JSON.stringify(workflow))
+  await page.getByText('No problems: a run can begin.').waitFor()
+  await page.getByLabel('Name of the task').fill('essay')
+  await page.keyboard.press('Control+s')
+  await page.getByRole('navigation', { name: 'Task essay' }).waitFor()
+  await page.getByRole('button', { name: 'Run', exact: true }).click()
+  await page.waitForURL(/\/acme\/essay\/[0-9a-f]{8}/)
+  expect((await jetty.call('GET', '/api/v1/tasks/acme/essay')).body.workflow.steps).toEqual(['draft', 'polish'])
+})

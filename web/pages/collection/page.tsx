@@ -34,10 +34,10 @@ export const CollectionPage = () => {
         {tasks.data?.length === 0 && (
           <Empty
             title="No task yet"
-            command={`jetty deploy my-task.json ${collection}/my-task`}
-            actions={mayWrite && <NewRunbookLink collection={collection} />}
+            command={`jetty tasks deploy my-task.json ${collection}/my-task`}
+            actions={mayWrite && <NewLinks collection={collection} />}
           >
-            A task is a named workflow. Deploy one from a file, write a runbook, or create it over the API.
+            A task is a named workflow. Write one here, deploy it from a file, or let a coding agent work by a runbook.
           </Empty>
         )}
         {tasks.data && tasks.data.length > 0 && (
@@ -46,7 +46,7 @@ export const CollectionPage = () => {
               <h2 id="tasks" className="mr-auto font-semibold text-15">
                 Tasks
               </h2>
-              {mayWrite && <NewRunbookLink collection={collection} />}
+              {mayWrite && <NewLinks collection={collection} />}
             </div>
             <TaskTable collection={collection} tasks={tasks.data} />
           </section>
@@ -59,9 +59,16 @@ export const CollectionPage = () => {
   )
 }
 
-const NewRunbookLink = ({ collection }: { collection: string }) => (
-  <Link to="/$collection/-/new-runbook" params={{ collection }} className={buttonClass()}>
-    <Icon name="plus" />
-    New runbook
-  </Link>
+/** Ways to a new task: as a workflow, or as a runbook. */
+const NewLinks = ({ collection }: { collection: string }) => (
+  <div className="flex gap-2">
+    <Link to="/$collection/-/new-task" params={{ collection }} className={buttonClass()}>
+      <Icon name="plus" />
+      New task
+    </Link>
+    <Link to="/$collection/-/new-runbook" params={{ collection }} className={buttonClass()}>
+      <Icon name="plus" />
+      New runbook
+    </Link>
+  </div>
 )

@@ -19,7 +19,10 @@ export const NoRuns = ({ collection, task, isLimited, onClear }: NothingProps) =
     )
   }
   return task === undefined ? (
-    <Empty title={`Nothing has run in ${collection} yet`} command={`jetty deploy workflow.json ${collection}/my-task`}>
+    <Empty
+      title={`Nothing has run in ${collection} yet`}
+      command={`jetty tasks deploy workflow.json ${collection}/my-task`}
+    >
       Runs of all tasks of this collection appear here by themselves. Deploy a task, then run it.
     </Empty>
   ) : (

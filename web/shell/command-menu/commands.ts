@@ -62,6 +62,12 @@ export const useCommands = (typed: string, openHelp: () => void): Command[] => {
             run: () => void navigate({ to: '/$collection/-/datasets', params: { collection } }),
           },
           {
+            id: 'new-task',
+            kind: 'Create',
+            text: `Task in ${collection}`,
+            run: () => void navigate({ to: '/$collection/-/new-task', params: { collection } }),
+          },
+          {
             id: 'new-runbook',
             kind: 'Create',
             text: `Runbook in ${collection}`,

@@ -1,0 +1,126 @@
+import { useMutation } from '@tanstack/react-query'
+import { useBlocker, useNavigate, useParams } from '@tanstack/react-router'
+import { lazy, Suspense, useRef, useState } from 'react'
+import { api } from '../../../data/api.ts'
+import { useNarrow } from '../../../data/narrow.ts'
+import { readStored, writeStored } from '../../../data/stored.ts'
+import { useTitle } from '../../../data/title.ts'
+import { useMayWrite } from '../../../data/whoami.ts'
+import type { EditorHandle } from '../../../parts/editor/json-editor.tsx'
+import { Problem } from '../../../parts/problem.tsx'
+import { Button } from '../../../ui/button.tsx'
+import { TextField } from '../../../ui/field.tsx'
+import { keysText, useKeys } from '../../../ui/keys.ts'
+import { Split } from '../../../ui/split.tsx'
+import { useCompletion } from './completion.ts'
+import { ProblemList } from './problem-list.tsx'
+import { StepList } from './step-list.tsx'
+import { useWorkflowCheck } from './use-check.ts'
+
+const JsonEditor = lazy(() => import('../../../parts/editor/json-editor.tsx'))
+
+/** A workflow that runs as it stands: its model needs no key. */
+const firstWorkflow = `${JSON.stringify(
+  {
+    init_params: { model: 'scripted/echo', question: 'What is a jetty?' },
+    step_configs: {
+      ask: { activity: 'litellm_chat', model_path: 'init_params.model', prompt_path: 'init_params.question' },
+    },
+    steps: ['ask'],
+  },
+  null,
+  2,
+)}\n`
+
+/** A workflow to be written, and the task that it becomes. */
+export const NewTaskPage = () => {
+  const { collection = '' } = useParams({ strict: false })
+  useTitle('New task', collection)
+  const navigate = useNavigate()
+  const mayWrite = useMayWrite()
+  const [name, setName] = useState('')
+  const [text, setText] = useState(firstWorkflow)
+  const isCreated = useRef(false)
+  const nameField = useRef<HTMLInputElement>(null)
+  const editor = useRef<EditorHandle>(null)
+  const complete = useCompletion()
+  const { check, error, isBroken } = useWorkflowCheck(collection, name.trim() || 'new-task', text)
+  const create = useMutation({
+    mutationFn: () =>
+      api.createTask({ params: { collection }, body: { name: name.trim(), workflow: JSON.parse(text) } }),
+    onSuccess: (made) => {
+      isCreated.current = true
+      return navigate({ to: '/$collection/$task', params: { collection, task: made.name }, search: { tab: 'run' } })
+    },
+  })
+  const isChanged = text !== firstWorkflow
+  useBlocker({
+    shouldBlockFn: () => isChanged && !isCreated.current && !window.confirm('Leave without creating the task?'),
+    enableBeforeUnload: () => isChanged && !isCreated.current,
+  })
+  const mayCreate = mayWrite && !isBroken && name.trim() !== '' && !create.isPending
+  const submit = () => {
+    if (mayCreate) create.mutate()
+    else nameField.current?.focus()
+  }
+  useKeys('New task', [{ keys: 'mod+s', does: 'Create the task', run: submit }])
+  const show = (pointer: string) => editor.current?.show(pointer)
+  const isNarrow = useNarrow()
+  const [percent, setPercent] = useState(() => Number(readStored('definition-panel') ?? 40))
+  const findings = (
+    <>
+      {error && <Problem error={error} />}
+      <ProblemList problems={check?.problems ?? []} isBroken={isBroken} onShow={show} />
+      {check && <StepList check={check} onChoose={(step) => show(`/step_configs/${step}`)} />}
+    </>
+  )
+  return (
+    <main className="flex min-h-0 flex-1 flex-col">
+      <form
+        onSubmit={(event) => {
+          event.preventDefault()
+          submit()
+        }}
+        className="flex shrink-0 flex-wrap items-end gap-3 border-line border-b px-4 py-2"
+      >
+        <h1 className="mr-auto self-center font-semibold text-15">New task</h1>
+        <TextField
+          ref={nameField}
+          label="Name of the task"
+          placeholder="answer-a-question"
+          value={name}
+          onChange={(event) => setName(event.target.value)}
+          isCode
+          autoFocus
+        />
+        <Button type="submit" look="main" title={`Create ${keysText('mod+s')}`} disabled={!mayCreate}>
+          {create.isPending ? 'Creating …' : 'Create'}
+        </Button>
+      </form>
+      {create.error && <Problem error={create.error} />}
+      <Split
+        label="problems and steps"
+        percent={percent}
+        onResize={(next) => {
+          setPercent(next)
+          writeStored('definition-panel', String(next))
+        }}
+        panel={!isNarrow && <div className="h-full overflow-auto">{findings}</div>}
+      >
+        <Suspense>
+          <JsonEditor
+            label="Workflow of the new task"
+            text={text}
+            onChange={setText}
+            problems={check?.problems ?? []}
+            isReadOnly={!mayWrite}
+            complete={complete}
+            onSave={submit}
+            handle={editor}
+          />
+        </Suspense>
+      </Split>
+      {isNarrow && <div className="max-h-48 shrink-0 overflow-auto border-line border-t">{findings}</div>}
+    </main>
+  )
+}
