@@ -1,5 +1,5 @@
 import { Link, Outlet, useNavigate, useParams } from '@tanstack/react-router'
-import { useEffect, useState } from 'react'
+import { lazy, Suspense, useEffect, useState } from 'react'
 import { useServerAway } from '../data/server-away.ts'
 import { useStored } from '../data/stored.ts'
 import { toggleFollowing } from '../data/stream.ts'
@@ -7,11 +7,18 @@ import { IconButton } from '../ui/button.tsx'
 import { keysText, setSingleKeys, useKeys } from '../ui/keys.ts'
 import { Toasts } from '../ui/toast.tsx'
 import { Breadcrumb } from './breadcrumb.tsx'
-import { CommandMenu } from './command-menu/command-menu.tsx'
-import { Help } from './help.tsx'
 import { LiveMark } from './live-mark.tsx'
 import { PersonMenu } from './person-menu.tsx'
 import { SessionEnded } from './session-ended.tsx'
+
+const loadMenu = async () => ({ default: (await import('./command-menu/command-menu.tsx')).CommandMenu })
+const loadHelp = async () => ({ default: (await import('./help.tsx')).Help })
+const CommandMenu = lazy(loadMenu)
+const Help = lazy(loadHelp)
+
+/** Both come after the first page, and are there when the server is away. */
+const loadLater = () => void Promise.all([loadMenu(), loadHelp()]).catch(() => {})
+const loadLaterMs = 2_000
 
 /** What stands around every page: the header, the command menu, help, and what happens to session and server. */
 export const AppShell = () => {
@@ -22,6 +29,10 @@ export const AppShell = () => {
   const settingsHref = collection === undefined ? '/settings' : `/${encodeURIComponent(collection)}/-/settings/keys`
   const singleKeys = useStored('single-keys') !== 'off'
   useEffect(() => setSingleKeys(singleKeys), [singleKeys])
+  useEffect(() => {
+    const timer = setTimeout(loadLater, loadLaterMs)
+    return () => clearTimeout(timer)
+  }, [])
   useKeys('Everywhere', [
     { keys: 'mod+k', does: 'Commands', run: () => setOpen('menu') },
     { keys: '?', does: 'Keys and help', run: () => setOpen('help') },
@@ -70,8 +81,10 @@ export const AppShell = () => {
       <div id="page" className="flex min-h-0 flex-1 flex-col">
         <Outlet />
       </div>
-      {open === 'menu' && <CommandMenu onClose={() => setOpen(undefined)} onHelp={() => setOpen('help')} />}
-      {open === 'help' && <Help onClose={() => setOpen(undefined)} />}
+      <Suspense>
+        {open === 'menu' && <CommandMenu onClose={() => setOpen(undefined)} onHelp={() => setOpen('help')} />}
+        {open === 'help' && <Help onClose={() => setOpen(undefined)} />}
+      </Suspense>
       <SessionEnded />
       <Toasts />
     </div>
