@@ -1,3 +1,4 @@
+import { AppError } from '../lib/errors.ts'
 import { pause } from '../lib/time.ts'
 import type { AnyInput, Caller } from './client.ts'
 import { answerError, unreachable } from './errors.ts'
@@ -17,6 +18,8 @@ export interface Connection {
    * lost connection. Such a call gets a random key if it has none, so that it never acts twice.
    */
   retries?: 'reads' | 'all'
+  /** Sends the requests instead of `fetch`. An `AppError` that it throws is not retried. */
+  fetch?: typeof fetch
 }
 
 /** Pauses before the retries; a connection that is refused is reported at once with `reads`. */
@@ -48,7 +51,7 @@ const read = async (operation: WireOperation, response: Response): Promise<unkno
 }
 
 /** Sends a request until it is answered or no further try is left. */
-const makeSender = ({ url, token, agent, retries = 'reads' }: Connection) => {
+const makeSender = ({ url, token, agent, retries = 'reads', fetch: send }: Connection) => {
   const ownHeaders = {
     ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     ...(agent === undefined ? {} : { 'user-agent': agent }),
@@ -60,12 +63,12 @@ const makeSender = ({ url, token, agent, retries = 'reads' }: Connection) => {
     for (let tries = 0; ; tries++) {
       let wait: number | undefined = waits[tries]
       try {
-        const response = await sendRequest(url, operation, input, ownHeaders)
+        const response = await sendRequest(url, operation, input, ownHeaders, send)
         wait = waitAfter(response, wait)
         if (wait === undefined) return response
         await response.body?.cancel()
       } catch (error) {
-        if (input.signal?.aborted) throw error
+        if (input.signal?.aborted || error instanceof AppError) throw error
         if (retries === 'reads' || wait === undefined) throw unreachable(url, error)
       }
       await pause(wait, input.signal)

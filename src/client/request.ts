@@ -1,12 +1,19 @@
+import { AppError } from '../lib/errors.ts'
 import type { AnyInput, FilePart } from './client.ts'
 import type { WireOperation } from './operations.ts'
 import { postWithProgress } from './upload-progress.ts'
+
+/** Encodes a segment. URLs resolve `.` and `..` even if they are encoded, so such a name would lead to another call. */
+const segment = (text: string, name: string): string => {
+  if (text !== '.' && text !== '..') return encodeURIComponent(text)
+  throw new AppError('invalid', `'${text}' cannot be a part of ${name}`)
+}
 
 /** Encodes each path parameter as one segment; `{name...}` keeps its slashes. */
 const pathOf = (operation: WireOperation, params: Record<string, string>): string =>
   operation.path.replace(/\{(\w+)(\.\.\.)?\}/g, (_, name: string, rest: string | undefined) => {
     const value = params[name] ?? ''
-    return rest ? value.split('/').map(encodeURIComponent).join('/') : encodeURIComponent(value)
+    return (rest ? value.split('/') : [value]).map((part) => segment(part, name)).join('/')
   })
 
 const queryText = (query: Record<string, unknown>): string => {
@@ -36,11 +43,12 @@ const bodyOf = (operation: WireOperation, input: AnyInput): string | FormData | 
 }
 
 /** Sends one request of an operation to the server at `url`. Rejects when no answer comes. */
-export const sendRequest = (
+export const sendRequest = async (
   url: string,
   operation: WireOperation,
   input: AnyInput,
   ownHeaders: Record<string, string>,
+  send = fetch,
 ): Promise<Response> => {
   const target = `${url}${pathOf(operation, input.params ?? {})}${queryText(input.query ?? {})}`
   const headers = {
@@ -51,7 +59,7 @@ export const sendRequest = (
   const body = bodyOf(operation, input)
   const request = { method: operation.method, headers, signal: input.signal ?? null }
   const { files = [], onProgress } = input
-  if (!onProgress || !(body instanceof FormData) || files.length === 0) return fetch(target, { ...request, body })
+  if (!onProgress || !(body instanceof FormData) || files.length === 0) return send(target, { ...request, body })
   const total = files.reduce((sum, { content }) => sum + content.size, 0)
   return postWithProgress(target, request, body, (sent) => onProgress(Math.min(sent, total), total))
 }
