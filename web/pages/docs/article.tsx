@@ -2,7 +2,7 @@ import { type ComponentProps, lazy, type ReactNode, Suspense, useEffect, useMemo
 import { type MarkdownHeading, markdownHeadings } from '../../../src/lib/text/markdown-headings.ts'
 import { PageLink } from '../../parts/page-link.tsx'
 import { CopyButton } from '../../ui/copy.tsx'
-import { docHref, drawingHref } from './doc-href.ts'
+import { docHref, drawingHref, fragmentOf } from './doc-href.ts'
 
 const Markdown = lazy(() => import('../../parts/text-view/markdown.tsx'))
 type Components = NonNullable<ComponentProps<typeof Markdown>['components']>
@@ -107,7 +107,7 @@ export const Article = ({ page, markdown }: { page: string; markdown: string }) 
 const ScrollToFragment = ({ page }: { page: string }) => {
   // biome-ignore lint/correctness/useExhaustiveDependencies: again for each page
   useEffect(() => {
-    document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView()
+    document.getElementById(fragmentOf(location.hash))?.scrollIntoView()
   }, [page])
   return null
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { docHref, drawingHref } from './doc-href.ts'
+import { docHref, drawingHref, fragmentOf } from './doc-href.ts'
 
 it.each<[string, string, string | undefined]>([
   ['workflows', 'paths.md', '/docs/paths'],
@@ -26,4 +26,12 @@ it.each<[string, string | undefined]>([
   ['../drawings/concepts.svg', undefined],
 ])('the image %s is at %s', (source, expected) => {
   expect(drawingHref('concepts', source)).toBe(expected)
+})
+
+it.each([
+  ['#retries%2Dand%20more', 'retries-and more'],
+  ['#50%-off', '50%-off'],
+  ['', ''],
+])('the fragment %s names %s', (hash, id) => {
+  expect(fragmentOf(hash)).toBe(id)
 })

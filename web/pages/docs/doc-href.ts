@@ -30,3 +30,13 @@ export const drawingHref = (page: string, source: string): string | undefined =>
   const target = folded(`${page.slice(0, page.lastIndexOf('/') + 1)}${source}`)
   return target !== undefined && /^drawings\/[\w-]+\.svg$/.test(target) ? `/docs/${target}` : undefined
 }
+
+/** The id that the fragment of an address names; a fragment that is wrongly encoded names itself. */
+export const fragmentOf = (hash: string): string => {
+  const text = hash.slice(1)
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}

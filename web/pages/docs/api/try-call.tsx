@@ -55,7 +55,7 @@ export const TryCall = ({ call }: { call: FilledCall }) => {
         <TextField
           label="API key"
           type="password"
-          autoComplete="off"
+          autoComplete="new-password"
           hint="It stays in this page and is sent to this server only. Signed in, you need none."
           value={key}
           onChange={(event) => setKey(event.target.value)}
