@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
+import { startHostileSource } from './hostile-source.ts'
 import { openShell, type Shell } from './shell.ts'
 
 let old: TestServer
@@ -36,6 +37,12 @@ beforeAll(async () => {
     data.append('data_file', new File([text], `${text}.txt`, { type: 'text/plain' }))
     await old.call('POST', '/api/v1/datasets/acme/letters/data', data)
   }
+  const items = [{ id: 'a', data: { text: 'one', id: 7 } }, { data: { text: 'two' } }]
+  await old.call('POST', '/api/v1/datasets/acme/letters/items', { items })
+  await old.call('POST', '/api/v1/routines/acme/echo', {
+    ...{ name: 'morning', cadence: { type: 'manual' }, init_params_overrides: {} },
+    secret_params: { DAILY_KEY: 'kept-at-the-source-too' },
+  })
   const form = new FormData()
   form.append('collection', 'acme')
   form.append('file', new File(['from the old server'], 'note.txt', { type: 'text/plain' }))
@@ -68,7 +75,7 @@ describe('an import', () => {
     expect(ended).toMatchObject({ code: 0 })
     expect(report()).toMatchObject({
       finished: expect.any(String),
-      counts: { 'tasks created': 2, 'datasets created': 1, 'data files': 2, runs: 3, files: 1 },
+      counts: { 'tasks created': 2, 'datasets created': 1, items: 2, 'data files': 2, runs: 3, files: 1 },
     })
     expect(ended.stdout).toContain('Set the values of OLD_KEY: jetty env set acme <NAME>')
   })
@@ -115,10 +122,37 @@ describe('an import', () => {
     expect(await Promise.all(texts)).toEqual(['first', 'second'])
   })
 
+  it('copies items with their ids, and leaves alone what was changed here', async () => {
+    const shown = async () =>
+      (await at(fresh, 'datasets/acme/letters/items')).items.map(({ id, data }: Body) => [id === 'a', data])
+    const copiedItems = [
+      [true, { text: 'one', id: 7 }],
+      [false, { text: 'two' }],
+    ]
+    expect(await shown()).toEqual(copiedItems)
+    expect(report().counts['lists of items unchanged']).toBe(1)
+    await fresh.call('PUT', '/api/v1/datasets/acme/letters/items/a', { text: 'ours' })
+    await importNow()
+    expect((await shown())[0]).toEqual([true, { text: 'ours' }])
+    expect(report().problems).toEqual([
+      { at: 'acme: dataset letters', problem: expect.stringContaining('--overwrite') },
+    ])
+    await importNow('--overwrite')
+    expect(await shown()).toEqual(copiedItems)
+  })
+
+  it('creates routines paused, and names their secrets', async () => {
+    const { routines } = await at(fresh, 'routines/acme')
+    expect(routines).toEqual([expect.objectContaining({ name: 'morning', task: 'echo', paused: true })])
+    expect(routines[0]).toMatchObject({ cadence: { type: 'manual' }, init_params_overrides: {} })
+    expect(report().counts['routines created, paused']).toBe(1)
+  })
+
   it('copies no value of a variable, and keeps no token', async () => {
     expect((await at(fresh, 'collections/acme')).environment_variables).toEqual({})
     const text = readFileSync(join(shell.home, 'jetty-import.json'), 'utf8')
-    for (const secret of ['kept-at-the-source', old.server.adminToken]) expect(text).not.toContain(secret)
+    for (const secret of ['kept-at-the-source', 'kept-at-the-source-too', old.server.adminToken])
+      expect(text).not.toContain(secret)
   })
 
   it('later copies only what is new, and says which tasks differ', async () => {
@@ -135,6 +169,27 @@ describe('an import', () => {
   })
 })
 
+it('trusts no source: no file of this network, no page twice, no control characters', async () => {
+  const source = await startHostileSource(`${old.url}/api/v1/health`)
+  const ended = await shell.jetty(['import', 'trap', '--from', source.url, '--report', 'trap.json'], {
+    env: { JETTY_IMPORT_TOKEN: 'x' },
+  })
+  source.close()
+  expect(ended.code).toBe(0)
+  const { counts, problems, variables_to_set } = JSON.parse(readFileSync(join(shell.home, 'trap.json'), 'utf8'))
+  expect(counts).toMatchObject({ 'tasks created': 1 })
+  expect(problems).toEqual(
+    expect.arrayContaining([
+      { at: 'trap/one/redirected.txt', problem: expect.stringContaining('private') },
+      { at: 'trap/../../keys', problem: expect.stringContaining("'..'") },
+      { at: 'trap/one', problem: expect.stringContaining('back to another') },
+    ]),
+  )
+  expect(source.asked.filter((path) => path.includes('keys'))).toEqual([])
+  expect(Object.keys(variables_to_set)).toEqual(['trap'])
+  for (const text of ['\u001b[31m', 'secret-of-the-source']) expect(ended.stdout).not.toContain(text)
+})
+
 describe('it refuses', () => {
   it.each([
     [
@@ -142,6 +197,7 @@ describe('it refuses', () => {
       ['import', '--from', 'http://127.0.0.1:1', '--report', 'jetty-import.json'],
       'is the report of an import from',
     ],
+    ['an address with a password', ['import', '--from', 'http://a:b@old.example.com'], 'without a password'],
     ['an address that is none', ['import', '--from', 'old'], '--from must be the address of a server'],
     [
       'a number that is none',

@@ -9,6 +9,7 @@ import { readTrimmed } from '../config-files.ts'
 import { copyCollection } from '../import/copy-collection.ts'
 import type { CopyContext } from '../import/copy-context.ts'
 import { type ImportState, openImportLog } from '../import/import-state.ts'
+import { fetchFromSource } from '../import/source-fetch.ts'
 import { type Session, withSession } from '../session.ts'
 import { safe } from '../show/output.ts'
 import { makeProgressLine } from '../show/progress-line.ts'
@@ -26,7 +27,7 @@ interface ImportOptions {
 export const registerImport = (program: Command): void => {
   program
     .command('import [collection...]')
-    .description('Copy collections, tasks, datasets, runs and files from a hosted account or another server')
+    .description('Copy collections, tasks, datasets, routines, runs and files from a hosted account or another server')
     .requiredOption('--from <url>', 'server to copy from')
     .option('--from-token-file <path>', 'file with a token of that server (default: JETTY_IMPORT_TOKEN)')
     .option(
@@ -36,12 +37,12 @@ export const registerImport = (program: Command): void => {
     )
     .option('--runs <number>', 'copy at most so many runs of each task, the newest first; 0 copies none')
     .option('--no-files', 'leave files out')
-    .option('--overwrite', 'replace tasks that differ here')
+    .option('--overwrite', 'replace tasks and items of datasets that differ here')
     .addHelpText(
       'after',
       `
 Runs are copied as ingested runs with the same ids; they cannot be rerun. Values of variables are never copied: the
-report lists their names. Without collections, all that the token covers are copied.
+report lists their names. Routines are created paused. Without collections, all that the token covers are copied.
 
 Examples:
   jetty import --from https://flows-api.jetty.io --from-token-file hosted.txt
@@ -59,10 +60,14 @@ const sourceToken = ({ fromTokenFile: file }: ImportOptions): string => {
 }
 
 const sourceUrl = (from: string): string => {
-  if (!URL.canParse(from) || !/^https?:$/.test(new URL(from).protocol)) {
-    throw new AppError('invalid', `--from must be the address of a server, got ${JSON.stringify(from)}`, {
-      hint: 'Write it like https://jetty.example.com.',
-    })
+  const url = URL.canParse(from) ? new URL(from) : undefined
+  const hint = 'Write it like https://jetty.example.com.'
+  if (!url || !/^https?:$/.test(url.protocol)) {
+    throw new AppError('invalid', `--from must be the address of a server, got ${JSON.stringify(from)}`, { hint })
+  }
+  // The report and every copied run name the source.
+  if (url.username || url.password || url.search || url.hash) {
+    throw new AppError('invalid', '--from must be an address without a password, a query or a fragment', { hint })
   }
   return from.replace(/\/+$/, '')
 }
@@ -87,6 +92,7 @@ const importAll = async (session: Session, [named]: [string[]], options: ImportO
     token: sourceToken(options),
     agent: `jetty-import/${version}`,
     retries: 'all' as const,
+    fetch: fetchFromSource,
   }
   const fetchSource = makeCaller(operations, connection)
   const source = makeClient(operations, fetchSource)
@@ -121,7 +127,7 @@ const reportText = (
     ...Object.entries(counts).map(([what, count]) => `${String(count).padStart(8)} ${what}`),
     ...Object.entries(variables).map(
       ([collection, names]) =>
-        `Set the values of ${names.join(', ')}: ${pc.bold(`jetty env set ${collection} <NAME>`)}`,
+        `Set the values of ${safe(names.join(', '))}: ${pc.bold(`jetty env set ${safe(collection)} <NAME>`)}`,
     ),
     ...(total === 0 ? [] : [pc.yellow(`${total} not copied:`)]),
     ...problems.slice(0, 20).map(({ at, problem }) => `  ${safe(at)}: ${safe(problem)}`),

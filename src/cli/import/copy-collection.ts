@@ -1,5 +1,6 @@
 import { attempt, type CopyContext, orMissing } from './copy-context.ts'
 import { copyDatasets } from './copy-datasets.ts'
+import { copyRoutines } from './copy-routines.ts'
 import { copyRuns } from './copy-runs.ts'
 import { copyTasks } from './copy-tasks.ts'
 
@@ -19,7 +20,7 @@ const copyFrame = async ({ source, target, log }: CopyContext, collection: strin
   else delete log.state.variables_to_set[collection]
 }
 
-/** Copies a collection: its frame, its tasks and datasets, then the runs of each task with their files. */
+/** Copies a collection: its frame, its tasks, datasets and routines, then the runs of each task with their files. */
 export const copyCollection = async (
   context: CopyContext,
   collection: string,
@@ -32,6 +33,7 @@ export const copyCollection = async (
   if (!isThere) return
   const tasks = (await attempt(context, collection, () => copyTasks(context, collection))) ?? []
   await attempt(context, collection, () => copyDatasets(context, collection))
+  await attempt(context, collection, () => copyRoutines(context, collection))
   context.log.save()
   for (const { name } of tasks) {
     await attempt(context, `${collection}/${name}`, () => copyRuns(context, collection, name, mostRuns))

@@ -17,12 +17,34 @@ export interface CopyContext {
   show(text: string): void
 }
 
+/** Names a dataset. */
+export interface DatasetPlace {
+  collection: string
+  dataset: string
+}
+
 /** Errors that concern one thing, so that the import goes on with the next one. */
 const oneThing: readonly string[] = [
-  ...['already_exists', 'bad_request', 'conflict', 'forbidden', 'invalid', 'not_found', 'not_supported', 'too_large'],
+  ...[
+    'address_refused',
+    'already_exists',
+    'bad_request',
+    'conflict',
+    'forbidden',
+    'invalid',
+    'not_found',
+    'not_supported',
+    'too_large',
+  ],
 ]
 
-/** Does one part of an import. A part that the source or the target refuses is noted, and undefined is returned. */
+/** Whether the source answered in a shape that nobody expects, such as a list where an object belongs. */
+const isMisshapen = (error: unknown): boolean => error instanceof TypeError || error instanceof RangeError
+
+/**
+ * Does one part of an import. A part that the source or the target refuses, or that has an unknown shape, is noted, and
+ * undefined is returned.
+ */
 export const attempt = async <Result>(
   { log }: CopyContext,
   at: string,
@@ -31,7 +53,7 @@ export const attempt = async <Result>(
   try {
     return await act()
   } catch (error) {
-    if (!(error instanceof AppError) || !oneThing.includes(error.code)) throw error
+    if (!isMisshapen(error) && !(error instanceof AppError && oneThing.includes(error.code))) throw error
     log.problem(at, messageOf(error))
     return undefined
   }

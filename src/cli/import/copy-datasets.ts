@@ -1,10 +1,7 @@
+import { AppError } from '../../lib/errors.ts'
 import { allPages } from '../all-pages.ts'
-import { attempt, type CopyContext, orMissing } from './copy-context.ts'
-
-interface DatasetPlace {
-  collection: string
-  dataset: string
-}
+import { attempt, type CopyContext, type DatasetPlace, orMissing } from './copy-context.ts'
+import { copyItems } from './copy-items.ts'
 
 /** Number of the last data file that the target has; -1: none. */
 const lastAtTarget = async ({ target }: CopyContext, params: DatasetPlace): Promise<number> => {
@@ -22,6 +19,7 @@ const copyData = async (context: CopyContext, params: DatasetPlace): Promise<voi
     const { files, has_more } = await source.listDatasetData({ params, query: { after, limit: 100 } })
     for (const { file_path: path, file_number, content_type: type } of files) {
       signal.throwIfAborted()
+      if (file_number <= after) throw new AppError('conflict', 'The source lists its data files out of order')
       const answer = (await fetchSource('downloadFile', { params: { path }, asResponse: true })) as Response
       const content = new Blob([await answer.arrayBuffer()], { type })
       const name = path.slice(path.lastIndexOf('/') + 1)
@@ -29,7 +27,7 @@ const copyData = async (context: CopyContext, params: DatasetPlace): Promise<voi
       log.count('data files')
       after = file_number
     }
-    if (!has_more) return
+    if (!has_more || files.length === 0) return
   }
 }
 
@@ -39,16 +37,19 @@ const copyDataset = async (context: CopyContext, params: DatasetPlace): Promise<
   if (await orMissing(target.getDataset({ params }))) log.count('datasets that were there')
   else {
     const { name, long_description, format, metadata_version, dataset_metadata, asset_origin, is_private } = theirs
+    const { item_schema = null, splits = null } = theirs
+    const body = { name, long_description, format, metadata_version, dataset_metadata, asset_origin, is_private }
     await target.createDataset({
       params: { collection: params.collection },
-      body: { name, long_description, format, metadata_version, dataset_metadata, asset_origin, is_private },
+      body: { ...body, item_schema, splits },
     })
     log.count('datasets created')
   }
+  await copyItems(context, params)
   if (copiesFiles) await copyData(context, params)
 }
 
-/** Copies the datasets of a collection with their metadata and data files. A server without datasets has none. */
+/** Copies the datasets of a collection with their metadata, items and data files. A server without datasets has none. */
 export const copyDatasets = async (context: CopyContext, collection: string): Promise<void> => {
   const listed = await orMissing(
     allPages(100, (query) => context.source.listDatasets({ params: { collection }, query })),

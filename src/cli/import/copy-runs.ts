@@ -85,6 +85,7 @@ export const copyRuns = async (context: CopyContext, collection: string, task: s
   const known = progress.completeUpTo
   let at = progress.next ?? ''
   let newest = known
+  const seen = new Set<string>()
   for (let copied = 0; copied < most; ) {
     signal.throwIfAborted()
     const { runs, next } = await readPage(context, { collection, task }, at)
@@ -101,6 +102,8 @@ export const copyRuns = async (context: CopyContext, collection: string, task: s
       log.state.tasks[name] = newest === undefined ? {} : { completeUpTo: newest }
       return log.save()
     }
+    if (seen.has(next)) return log.problem(name, 'The source leads from one page of runs back to another')
+    seen.add(next)
     at = next
     progress.next = at
     log.save()
