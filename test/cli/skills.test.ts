@@ -106,5 +106,12 @@ describe('jetty skills install', () => {
     expect(await install('--dir', 'linked', '--force')).toMatchObject({ code: 0 })
     expect(existsSync(at('elsewhere/SKILL.md'))).toBe(false)
     expect(existsSync(at('linked/jetty/SKILL.md'))).toBe(true)
+    rmSync(at('.gemini'), { recursive: true })
+    symlinkSync(at('elsewhere'), at('.gemini'))
+    expect(await install('gemini-cli', '--project')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('.gemini is a link'),
+    })
+    expect(existsSync(at('elsewhere/skills'))).toBe(false)
   })
 })

@@ -5,7 +5,7 @@ import { AppError, invalidField } from '../../lib/errors.ts'
 import { type CodingAgent, codingAgents } from '../../model/runbooks/runbook-agents.ts'
 import { type Session, withSession } from '../session.ts'
 import { safe, table } from '../show/output.ts'
-import { carryOutPlan, planSkill, type SkillFileAction, type SkillPlan } from '../skills/install-skill.ts'
+import { carryOutPlan, linkOnTheWay, planSkill, type SkillFileAction, type SkillPlan } from '../skills/install-skill.ts'
 import { readPackagedSkills } from '../skills/packaged-skills.ts'
 import { agentsOfUser, skillFolders } from '../skills/skill-folders.ts'
 
@@ -59,11 +59,21 @@ const chosenAgents = (agents: CodingAgent[]): CodingAgent[] => {
   )
 }
 
+const refuseLink = (folder: string): void => {
+  const link = linkOnTheWay(folder)
+  if (link === undefined) return
+  throw new AppError('conflict', `Nothing was installed: ${link} is a link`, {
+    hint: 'A link of a project can lead anywhere. Name the folder that you mean with --dir.',
+  })
+}
+
 /** Folders to install into. Agents that share a folder get it once. */
 const targetsOf = (agents: CodingAgent[], { project, dir }: InstallOptions): string[] => {
   if (dir !== undefined) return [resolve(dir)]
   const folders = skillFolders()
-  return [...new Set(chosenAgents(agents).map((agent) => resolve(folders[agent][project ? 'project' : 'user'])))]
+  const chosen = chosenAgents(agents).map((agent) => folders[agent][project ? 'project' : 'user'])
+  if (project) for (const folder of chosen) refuseLink(folder)
+  return [...new Set(chosen.map((folder) => resolve(folder)))]
 }
 
 const changedFiles = (plans: SkillPlan[]): string[] =>

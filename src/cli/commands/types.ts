@@ -28,7 +28,7 @@ const types = async ({ client, out }: Session, [collections]: [string[]], { out:
   const { templates } = await client.listStepTemplates()
   const byName = new Map(templates.map((template) => [template.activity_name, template]))
   const tasks: TypedTask[] = []
-  for (const collection of collections) {
+  for (const collection of new Set(collections)) {
     const listed = await allPages(100, (query) => client.listTasks({ params: { collection }, query }))
     tasks.push(...listed)
   }

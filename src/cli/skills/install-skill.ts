@@ -34,6 +34,14 @@ const obstacle = (parent: string, path: string): string | undefined => {
   return undefined
 }
 
+/** A link on the way from the current folder to `folder` below it: a repository may have one that leads out of it. */
+export const linkOnTheWay = (folder: string): string | undefined => {
+  const parts = folder.split('/')
+  return parts
+    .map((_, at) => parts.slice(0, at + 1).join('/'))
+    .find((place) => lstatSync(place, { throwIfNoEntry: false })?.isSymbolicLink())
+}
+
 const bytesAt = (path: string): Buffer | undefined =>
   lstatSync(path, { throwIfNoEntry: false }) ? readFileSync(path) : undefined
 

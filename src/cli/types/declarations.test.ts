@@ -81,6 +81,7 @@ it.each<[unknown, string]>([
   [{ const: 3 }, '3'],
   [{ enum: ['a', { b: 1 }] }, 'unknown'],
   [{ type: 'date' }, 'unknown'],
+  [{ type: 'constructor' }, 'unknown'],
   [true, 'unknown'],
 ])('the schema %j is the type %s', (schema, type) => {
   expect(schemaType(schema)).toBe(type)

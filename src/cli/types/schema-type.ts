@@ -3,15 +3,16 @@ import { isObject } from '../../lib/json/json-object.ts'
 /** Nested schemas below this depth become `unknown`. */
 const deepest = 10
 
-const simpleTypes: Record<string, string> = {
-  string: 'string',
-  number: 'number',
-  integer: 'number',
-  boolean: 'boolean',
-  null: 'null',
-  object: 'Record<string, unknown>',
-  array: 'unknown[]',
-}
+/** A map: names come from schemas of others, and an object would also answer to `constructor`. */
+const simpleTypes = new Map([
+  ['string', 'string'],
+  ['number', 'number'],
+  ['integer', 'number'],
+  ['boolean', 'boolean'],
+  ['null', 'null'],
+  ['object', 'Record<string, unknown>'],
+  ['array', 'unknown[]'],
+])
 
 /** Joins types with `|`, each once. */
 export const unionOf = (types: readonly string[]): string => {
@@ -30,7 +31,7 @@ export const docOf = (text: string, indent: string): string => {
 
 /** Type of a JSON type name such as `string|null`, as step templates write it. */
 export const namedType = (names: string): string =>
-  unionOf(names.split('|').map((name) => simpleTypes[name] ?? 'unknown'))
+  unionOf(names.split('|').map((name) => simpleTypes.get(name) ?? 'unknown'))
 
 const literal = (value: unknown): string =>
   value === null || ['string', 'number', 'boolean'].includes(typeof value) ? JSON.stringify(value) : 'unknown'
@@ -53,7 +54,7 @@ const objectType = (schema: Record<string, unknown>, depth: number): string => {
 const typeNamed = (name: unknown, schema: Record<string, unknown>, depth: number): string => {
   if (name === 'object') return objectType(schema, depth)
   if (name === 'array' && isObject(schema.items)) return listOf(schemaType(schema.items, depth + 1))
-  return simpleTypes[String(name)] ?? 'unknown'
+  return simpleTypes.get(String(name)) ?? 'unknown'
 }
 
 /** TypeScript type of the values that fit a JSON Schema; `unknown` where it does not say. */
