@@ -11,6 +11,8 @@ set -eu
 method=$1
 path=$2
 shift 2
+# Whatever else follows the address could make another host of it, which would get the token.
+case $path in /*) ;; *) echo "PATH must begin with /, got: $path" >&2; exit 2 ;; esac
 folder=$HOME/.config/jetty
 base=$(cat "$folder/api_base" 2> /dev/null || echo http://127.0.0.1:7070)
 url=${JETTY_API_URL:-$base}
@@ -22,6 +24,6 @@ else
   echo "There is no token for $url. Set JETTY_API_TOKEN, or run: jetty login --url $url" >&2
   exit 2
 fi
-exec curl --silent --show-error --fail-with-body --request "$method" --config /dev/fd/3 "$@" "${url%/}$path" 3<<END
+exec curl --globoff --silent --show-error --fail-with-body --request "$method" --config /dev/fd/3 "$@" "${url%/}$path" 3<<END
 header = "Authorization: Bearer $token"
 END
