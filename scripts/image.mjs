@@ -115,14 +115,11 @@ if (!engine) fail('no container engine was found: apt install podman')
 const arch = options.arch ?? process.arch
 const tag = options.tag ?? `localhost/jetty-server:${version}`
 const context = mkdtempSync(join(tmpdir(), 'jetty-image-'))
-try {
-  fillContext(context, { ...options, arch })
-  const base = options.base ?? debianBase(engine, context, arch)
-  const file = join(root, 'deploy/Containerfile')
-  // Docker's format has health checks, which that of the OCI lacks. Docker itself writes no other.
-  const format = engine.endsWith('docker') ? [] : ['--format', 'docker']
-  runOrExit(engine, ['build', ...format, '--build-arg', `BASE=${base}`, '--file', file, '--tag', tag, context])
-  console.log(tag)
-} finally {
-  rmSync(context, { recursive: true, force: true })
-}
+process.on('exit', () => rmSync(context, { recursive: true, force: true })) // also after `fail`, which skips `finally`
+fillContext(context, { ...options, arch })
+const base = options.base ?? debianBase(engine, context, arch)
+const file = join(root, 'deploy/Containerfile')
+// Docker's format has health checks, which that of the OCI lacks. Docker itself writes no other.
+const format = engine.endsWith('docker') ? [] : ['--format', 'docker']
+runOrExit(engine, ['build', ...format, '--build-arg', `BASE=${base}`, '--file', file, '--tag', tag, context])
+console.log(tag)
