@@ -43,6 +43,7 @@ afterAll(async () => {
 const follow = async (name: string): Promise<string[]> => {
   const folder = join(shell.home, name)
   mkdirSync(folder)
+  symlinkSync(join(root, 'examples'), join(folder, 'examples'))
   const outcomes = await runBlocks(shellBlocksOf(guide(name)), { folder, env })
   expect(failuresOf(outcomes)).toEqual([])
   return outcomes.map(({ printed }) => printed)
@@ -68,9 +69,20 @@ it.each(['sizing', 'incidents'])(
   120_000,
 )
 
+it('a judge without a key', async () => {
+  const [printed] = await follow('judging')
+  for (const score of [2, 4]) expect(printed).toMatch(new RegExp(`"score": ${score}\\b`))
+}, 120_000)
+
+it('an evaluation, and another one against it', async () => {
+  const [first, second] = await follow('evaluations')
+  expect(first).toContain('right')
+  expect(second).toContain('baseline')
+}, 120_000)
+
 it('the same job as elsewhere', async () => {
   const printed = (await follow('same-job')).join('\n')
-  for (const text of ['Hello', 'Dear moon', 'score.correct:1']) expect(printed).toContain(text)
+  for (const text of ['Hello', 'Dear moon', '"ended_by": "condition"', 'score.correct:1']) expect(printed).toContain(text)
 }, 120_000)
 
 it('the typed client', async () => {
@@ -85,4 +97,9 @@ it('the typed client', async () => {
   const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { cwd: folder, env })
   expect(stdout).toContain("{ text: 'Hello, moon!' }")
   expect(stderr).toContain("Task 'none' in collection 'demo' not found")
+}, 120_000)
+
+it('a server is secured', async () => {
+  const [printed] = await follow('secure')
+  expect(printed).toContain('dashboard')
 }, 120_000)
