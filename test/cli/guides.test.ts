@@ -82,7 +82,8 @@ it('an evaluation, and another one against it', async () => {
 
 it('the same job as elsewhere', async () => {
   const printed = (await follow('same-job')).join('\n')
-  for (const text of ['Hello', 'Dear moon', '"ended_by": "condition"', 'score.correct:1']) expect(printed).toContain(text)
+  for (const text of ['Hello', 'Dear moon', '"ended_by": "condition"', 'score.correct:1'])
+    expect(printed).toContain(text)
 }, 120_000)
 
 it('the typed client', async () => {

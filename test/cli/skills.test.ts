@@ -1,5 +1,7 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { readPackagedSkills } from '../../src/cli/skills/packaged-skills.ts'
@@ -39,6 +41,15 @@ describe('the skills', () => {
       )
       const broken = links.filter(({ path, link }) => !files.has(join(path, '..', link)))
       expect([name, broken]).toEqual([name, []])
+    }
+  })
+
+  it('send the token to no host that a path makes of the address', () => {
+    const script = fileURLToPath(new URL('../../skills/jetty/scripts/call.sh', import.meta.url))
+    const env = { PATH: process.env.PATH, HOME: shell.home, JETTY_API_URL: 'http://jetty', JETTY_API_TOKEN: 'mlc_none' }
+    for (const path of ['@127.0.0.1:9/', '.example.com/', ':9/']) {
+      const { status, stderr } = spawnSync('sh', [script, 'GET', path], { env, encoding: 'utf8' })
+      expect([status, stderr]).toEqual([2, `PATH must begin with /, got: ${path}\n`])
     }
   })
 
