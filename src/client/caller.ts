@@ -45,9 +45,9 @@ const withKey = (input: AnyInput): AnyInput => {
   return names.includes(keyHeader) ? input : { ...input, headers: { ...input.headers, [keyHeader]: randomKey() } }
 }
 
-const read = async (operation: WireOperation, response: Response): Promise<unknown> => {
-  if (operation.answer === 'json') return response.json()
-  return operation.answer === 'empty' ? undefined : response
+const read = async ({ answer = 'json' }: WireOperation, response: Response): Promise<unknown> => {
+  if (answer === 'json') return response.json()
+  return answer === 'empty' ? undefined : response
 }
 
 /** Sends a request until it is answered or no further try is left. */

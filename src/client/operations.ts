@@ -22,8 +22,12 @@ export interface Operation {
   idempotent?: true
 }
 
-/** What a request needs of an operation, without texts for people. */
-export type WireOperation = Pick<Operation, 'method' | 'path' | 'body' | 'answer' | 'idempotent'>
+/**
+ * What a request needs of an operation, without texts for people. Pages load all of them, so that what most have is left
+ * out: no body, and JSON as the answer.
+ */
+export type WireOperation = Pick<Operation, 'method' | 'path' | 'idempotent'> &
+  Partial<Pick<Operation, 'body' | 'answer'>>
 
 /** All operations of `contract` by name. */
 export type Operations = Readonly<Record<string, Operation>>
@@ -70,6 +74,12 @@ export const describeWireOperations = (contract: Contract): Readonly<Record<stri
   Object.fromEntries(
     Object.entries(describeOperations(contract)).map(([name, { method, path, body, answer, idempotent }]) => [
       name,
-      { method, path, body, answer, ...(idempotent && { idempotent }) },
+      {
+        method,
+        path,
+        ...(body !== 'none' && { body }),
+        ...(answer !== 'json' && { answer }),
+        ...(idempotent && { idempotent }),
+      },
     ]),
   )

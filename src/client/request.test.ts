@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { sendRequest } from './request.ts'
 
-const operation = { method: 'GET', path: '/api/v1/file/{path...}', body: 'none', answer: 'bytes' } as const
+const operation = { method: 'GET', path: '/api/v1/file/{path...}', answer: 'bytes' } as const
 
 const targetOf = async (path: string): Promise<string> => {
   let target = ''

@@ -4,16 +4,16 @@ import type { WireOperation } from './operations.ts'
 import { postWithProgress } from './upload-progress.ts'
 
 /** Encodes a segment. URLs resolve `.` and `..` even if they are encoded, so such a name would lead to another call. */
-const segment = (text: string, name: string): string => {
-  if (text !== '.' && text !== '..') return encodeURIComponent(text)
-  throw new AppError('invalid', `'${text}' cannot be a part of ${name}`)
+const segment = (text: string): string => {
+  if (text === '.' || text === '..') throw new AppError('invalid', `'${text}' is not a name`)
+  return encodeURIComponent(text)
 }
 
 /** Encodes each path parameter as one segment; `{name...}` keeps its slashes. */
 const pathOf = (operation: WireOperation, params: Record<string, string>): string =>
   operation.path.replace(/\{(\w+)(\.\.\.)?\}/g, (_, name: string, rest: string | undefined) => {
     const value = params[name] ?? ''
-    return (rest ? value.split('/') : [value]).map((part) => segment(part, name)).join('/')
+    return rest ? value.split('/').map(segment).join('/') : segment(value)
   })
 
 const queryText = (query: Record<string, unknown>): string => {
@@ -37,7 +37,7 @@ const formOf = (body: unknown, files: FilePart[]): FormData => {
 }
 
 const bodyOf = (operation: WireOperation, input: AnyInput): string | FormData | null => {
-  if (operation.body === 'none') return null
+  if ((operation.body ?? 'none') === 'none') return null
   if (operation.body === 'form') return formOf(input.body, input.files ?? [])
   return input.bodyText ?? JSON.stringify(input.body ?? {})
 }

@@ -17,12 +17,6 @@ export interface CopyContext {
   show(text: string): void
 }
 
-/** Names a dataset. */
-export interface DatasetPlace {
-  collection: string
-  dataset: string
-}
-
 /** Errors that concern one thing, so that the import goes on with the next one. */
 const oneThing: readonly string[] = [
   ...[

@@ -1,6 +1,7 @@
 import { AppError } from '../../lib/errors.ts'
 import { allPages } from '../all-pages.ts'
-import { attempt, type CopyContext, type DatasetPlace, orMissing } from './copy-context.ts'
+import type { DatasetPlace } from '../input/places.ts'
+import { attempt, type CopyContext, orMissing } from './copy-context.ts'
 import { copyItems } from './copy-items.ts'
 
 /** Number of the last data file that the target has; -1: none. */

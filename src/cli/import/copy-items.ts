@@ -1,4 +1,5 @@
-import { type CopyContext, type DatasetPlace, orMissing } from './copy-context.ts'
+import type { DatasetPlace } from '../input/places.ts'
+import { type CopyContext, orMissing } from './copy-context.ts'
 
 /** Member with the id of an item in an export; data with a member of this name would lose it. */
 const idColumn = '__jetty_item_id'
