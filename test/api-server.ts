@@ -14,6 +14,7 @@ import { connectedAccountsRoutes } from '../src/api/connected-accounts/routes.ts
 import { croissantRoutes } from '../src/api/croissant/routes.ts'
 import { type DatasetsDeps, datasetsRoutes } from '../src/api/datasets/routes.ts'
 import { demoRoutes } from '../src/api/demo/routes.ts'
+import { docsRoutes } from '../src/api/docs/routes.ts'
 import { entityRelationshipsRoutes } from '../src/api/entity-relationships/routes.ts'
 import { type EnvironmentDeps, environmentRoutes } from '../src/api/environment/routes.ts'
 import { type FilesDeps, filesRoutes } from '../src/api/files/routes.ts'
@@ -104,6 +105,7 @@ type ApiDeps = HealthDeps &
 
 export const routesWithoutEngine = (deps: ApiDeps): Route[] => [
   ...healthRoutes(deps),
+  ...docsRoutes(),
   ...collectionsRoutes(deps),
   ...settingsRoutes(deps),
   ...environmentRoutes(deps),

@@ -130,9 +130,12 @@ for (const [name, { method, path, aliases }] of Object.entries(contract) as [str
 
 const ports = new Set<number>()
 let asked = new Set<string>()
+/** A request whose connection has gone has no port any more when its answer ends. */
+const counted = new WeakSet<IncomingMessage>()
 subscribe('http.server.request.start', (message) => {
   const { request } = message as { request: IncomingMessage }
   if (!ports.has(request.socket.localPort ?? 0)) return
+  counted.add(request)
   const segments = splitTarget(request.url ?? '')
   const found = segments && router.find(request.method ?? '', segments)
   if (found && 'value' in found) asked.add(found.value)
@@ -142,7 +145,7 @@ subscribe('http.server.request.start', (message) => {
 let answered = new Set<string>()
 subscribe('http.server.response.finish', (message) => {
   const { request, response } = message as { request: IncomingMessage; response: ServerResponse }
-  if (!ports.has(request.socket.localPort ?? 0)) return
+  if (!counted.has(request)) return
   const target = (request.url ?? '').split('?', 1)[0]?.replace(/\b(?=[0-9a-f-]*\d)[0-9a-f-]{8,36}\b/g, '…')
   answered.add(`${request.method} ${target} → ${response.statusCode}`)
 })

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander'
-import { byteCount } from '../../lib/settings/setting.ts'
+import { parsedBytes } from '../../lib/settings/byte-size.ts'
 import type { RetentionTrial } from '../../model/collections/retention-preview.ts'
 
 /** Options of `jetty collections retention`; null removes a limit. */
@@ -22,9 +22,9 @@ export const numberOrNone = (text: string): number | null => {
 /** Parses a size such as `10GiB`, or `none`. */
 export const bytesOrNone = (text: string): number | null => {
   if (text === 'none') return null
-  const read = byteCount().safeParse(text)
-  if (!read.success) throw new InvalidArgumentError('Expected a size such as 500MiB or 10GiB, or none.')
-  return read.data
+  const bytes = parsedBytes(text)
+  if (bytes === undefined) throw new InvalidArgumentError('Expected a size such as 500MiB or 10GiB, or none.')
+  return bytes
 }
 
 /** Parses `label=days`; repeatable. */

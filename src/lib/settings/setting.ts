@@ -1,5 +1,6 @@
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
+import { parsedBytes } from './byte-size.ts'
 import { homePath } from './home-path.ts'
 
 /** Declares a setting, for `--help`, the reference page, validation and its error. */
@@ -58,16 +59,8 @@ export const seconds = (minimum = 0) =>
     return /^\d+(\.\d+)?$/.test(value) && number >= minimum && number <= longestTimerSeconds ? number : undefined
   })
 
-const units = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 }
-
-/** Bytes such as `1048576`, `1MiB`, `1 MB`, `1m`: always powers of 1024. */
-export const byteCount = () =>
-  reading('be a number of bytes, or one with a unit (KiB, MiB, GiB)', (value) => {
-    const [, digits, unit = ''] = /^(\d+)\s*(?:([kmgt])?(?:i?b)?)$/i.exec(value) ?? []
-    if (!digits) return undefined
-    const number = Number(digits) * units[unit.toLowerCase() as keyof typeof units]
-    return number > 0 && Number.isSafeInteger(number) ? number : undefined
-  })
+/** Bytes, as `parsedBytes` reads them. */
+export const byteCount = () => reading('be a number of bytes, or one with a unit (KiB, MiB, GiB)', parsedBytes)
 
 export const trueOrFalse = () =>
   reading('be true or false', (value) =>
