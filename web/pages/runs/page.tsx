@@ -1,5 +1,5 @@
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { useCallback, useEffect, useMemo, useState } from 'react'
+import { lazy, Suspense, useCallback, useEffect, useMemo, useState } from 'react'
 import type { CollectionRun } from '../../../src/model/runs/collection-run.ts'
 import { useStored, writeStored } from '../../data/stored.ts'
 import { useTitle } from '../../data/title.ts'
@@ -21,12 +21,14 @@ import { ListFoot } from './foot.tsx'
 import { useListKeys } from './list-keys.ts'
 import { runKey } from './merge-news.ts'
 import { NoRuns } from './nothing.tsx'
-import { Peek } from './peek/peek.tsx'
 import { useRuns } from './query.ts'
 import { allOrNone, noSelection, toggled, without, withRange } from './selection.ts'
 import { RunTable } from './table/table.tsx'
 import { Toolbar } from './toolbar.tsx'
 import { Views } from './views/views.tsx'
+
+/** It comes when a run is first looked at. */
+const Peek = lazy(async () => ({ default: (await import('./peek/peek.tsx')).Peek }))
 
 /** The address follows a moment after the last move through the list: telling the router at each would be slow. */
 const addressWaitMs = 150
@@ -126,7 +128,13 @@ const Runs = ({ collection, task }: { collection: string; task: string | undefin
         label="the run"
         percent={width}
         onResize={(percent) => writeStored('peek-width', String(Math.round(percent)))}
-        panel={peeked && <Peek run={peeked} onClose={() => setPeeking(false)} />}
+        panel={
+          peeked && (
+            <Suspense>
+              <Peek run={peeked} onClose={() => setPeeking(false)} />
+            </Suspense>
+          )
+        }
       >
         {list.newRuns > 0 && (
           <div className="flex justify-center border-line border-b bg-sunk py-1">
