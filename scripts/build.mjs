@@ -3,6 +3,7 @@
 // sources have not changed since it was built is taken over from the old folder; --all builds both.
 import { spawn } from 'node:child_process'
 import {
+  appendFileSync,
   chmodSync,
   cpSync,
   existsSync,
@@ -109,6 +110,15 @@ const keepBefore = () => {
   cpSync(join(dist, 'web/assets'), join(draft, 'web-before/assets'), { recursive: true })
 }
 
+/** Adds the licences of fonts to those of scripts, which Vite has written: it does not see what styles name. */
+const addFontLicenses = (folder) => {
+  const packages = join(root, 'node_modules/@fontsource-variable')
+  for (const name of readdirSync(packages)) {
+    const license = readFileSync(join(packages, name, 'LICENSE'), 'utf8')
+    appendFileSync(join(folder, 'licenses.md'), `\n## @fontsource-variable/${name}\n\n${license}`)
+  }
+}
+
 /** Builds the web. */
 const buildWeb = async () => {
   if (!isForced && upToDate('web', wanted)) {
@@ -118,6 +128,7 @@ const buildWeb = async () => {
   const folder = join(draft, 'web')
   const options = ['--config', 'web/vite.config.ts', '--outDir', folder, '--emptyOutDir', '--logLevel', 'error']
   await run('vite/bin/vite.js', 'build', ...options)
+  addFontLicenses(folder)
   pack(folder)
   keepBefore()
   writeFileSync(join(draft, stamps.web), wanted.web)

@@ -51,6 +51,7 @@ describe('the tarball', () => {
     for (const path of [
       'dist/bin.js',
       'dist/web/index.html',
+      'dist/web/licenses.md',
       'dist/client/operations.json',
       'docs/mcp.md',
       'LICENSE',

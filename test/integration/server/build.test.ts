@@ -61,6 +61,7 @@ describe('a build', { timeout: 240_000 }, () => {
     build()
     expect(readFileSync(join(clone, 'dist/client/operations.json'), 'utf8')).toBe('{}')
     expect(assets('web')).toHaveLength(1)
+    expect(stamp('web/licenses.md')).toContain('The Geist Project Authors')
     expect(marked('bin.js')).toBe(true)
     expect(assets('web-before')).toEqual([])
   })
