@@ -23,6 +23,19 @@ export const nextBackup = (folder: string): string => {
   return join(folder, `${time}-${randomBytes(2).toString('hex')}${ending}`)
 }
 
+const draftOfBackup = /^\d{8}T\d{6}Z-[0-9a-f]{4}\.backup\.\d+\.part$/
+const draftOfObject = /^[0-9a-f-]{36}\.\d+\.part$/
+
+/** Removes what killed backups into a folder have left half written. Call it under the lock. */
+export const removeDrafts = async (folder: string): Promise<void> => {
+  const remove = async (path: string, pattern: RegExp) => {
+    for (const name of await readdir(path)) if (pattern.test(name)) await rm(join(path, name), { force: true })
+  }
+  await remove(folder, draftOfBackup)
+  const objects = join(folder, 'objects')
+  for (const part of await readdir(objects).catch(() => [])) await remove(join(objects, part), draftOfObject)
+}
+
 const backupsIn = async (folder: string): Promise<string[]> =>
   (await readdir(folder)).filter((name) => name.endsWith(ending)).sort()
 
@@ -59,6 +72,7 @@ const namedBy = async (file: string, passphrase: string | undefined): Promise<Se
     put: async () => {},
     async *open() {},
     remove: async () => {},
+    sync: async () => {},
     async *ids() {},
   }
   await visitBackup(await openBackup(createReadStream(file), passphrase, nothing), {

@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import { z } from 'zod'
 import { atATime } from '../lib/at-a-time.ts'
 import { AppError } from '../lib/errors.ts'
+import { syncFolder } from '../lib/files/sync-folder.ts'
 import { decryptStream, encryptStream } from '../lib/secrets/encrypted-stream.ts'
 import { checkedId, isObjectId } from '../store/objects/object-id.ts'
 import { hashed, listedIn, type NamedBytes, type ObjectCounts, type ObjectDump, openListed } from './dump-objects.ts'
@@ -20,6 +21,8 @@ export interface ObjectFolder {
   put(id: string, body: AsyncIterable<Uint8Array>): Promise<void>
   open(id: string): AsyncIterable<Uint8Array>
   remove(id: string): Promise<void>
+  /** Makes what was stored survive a power cut. */
+  sync(): Promise<void>
   /** Ids of all objects. */
   ids(): AsyncIterable<string>
 }
@@ -68,6 +71,7 @@ export const openObjectFolder = async (
     await writeFile(join(path, noteName), `${JSON.stringify(note)}\n`, { flag: 'wx', mode: 0o600, flush: true })
   }
   const salt = note.salt === null ? undefined : Buffer.from(note.salt, 'base64url')
+  const written = new Set<string>()
   const pathOf = (id: string) => join(path, 'objects', checkedId(id).slice(0, 2), id)
   return {
     has: (id) => isThere(pathOf(id)),
@@ -79,6 +83,7 @@ export const openObjectFolder = async (
       try {
         await pipeline(bytes, createWriteStream(draft, { mode: 0o600, flush: true }))
         await rename(draft, target)
+        written.add(dirname(target))
       } finally {
         await rm(draft, { force: true })
       }
@@ -87,6 +92,11 @@ export const openObjectFolder = async (
     async *open(id) {
       const bytes = createReadStream(pathOf(id))
       yield* passphrase === undefined ? bytes : decryptStream(bytes, passphrase)
+    },
+    async sync() {
+      for (const folder of written) await syncFolder(folder)
+      if (written.size > 0) await syncFolder(join(path, 'objects'))
+      await syncFolder(path)
     },
     remove: (id) => rm(pathOf(id), { force: true }),
     async *ids() {

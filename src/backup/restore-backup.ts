@@ -28,6 +28,8 @@ export interface RestoredCounts {
   end: BackupEnd
   rows: number
   objects: { stored: number; present: number; bytes: number }
+  /** Objects that the folder of the backup does not have whole. */
+  unreadable: readonly string[]
   /** Tables that Jetty does not have. */
   foreignTables: readonly string[]
 }
@@ -47,6 +49,7 @@ export const restoreBackup = async (backup: OpenedBackup, target: RestoreTarget)
   const { client, before, onProgress } = target
   const { manifest } = backup
   const progress: ReadProgress = { table: undefined, rows: 0, objects: 0, bytes: 0 }
+  const unreadable: string[] = []
   let load: TableLoad | undefined
   let objects: ReturnType<typeof makeObjectRestore> | undefined
   const loading = async () => {
@@ -74,9 +77,10 @@ export const restoreBackup = async (backup: OpenedBackup, target: RestoreTarget)
       progress.bytes += size
       onProgress(progress)
     },
+    unreadable: (id) => void unreadable.push(id), // one rotten file must not keep a million others
     settled: async () => objects?.settled(),
   })
   await completeLoad(client, { ...end, backup: manifest.id, takenAt: end.taken_at })
   const counts = objects?.counts ?? { stored: 0, present: 0, bytes: 0 }
-  return { end, rows: progress.rows, objects: counts, foreignTables: load?.foreign ?? [] }
+  return { end, rows: progress.rows, objects: counts, unreadable, foreignTables: load?.foreign ?? [] }
 }

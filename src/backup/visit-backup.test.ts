@@ -1,11 +1,14 @@
 import { createHash, randomUUID } from 'node:crypto'
+import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
 import { tarEnd, tarEntry } from '../lib/files/tar.ts'
-import { checkBackup } from './check-backup.ts'
+import { checkBackup, countRows } from './check-backup.ts'
 import { endName, listEntry, manifestName, objectEntry, tableEntry } from './manifest.ts'
 import type { ObjectFolder } from './object-folder.ts'
 import { openBackup } from './open-backup.ts'
+import { visitBackup } from './visit-backup.ts'
 
 type Entry = [name: string, body: string | Buffer]
 
@@ -59,20 +62,12 @@ const folderWith = (body: string): ObjectFolder => ({
     yield Buffer.from(body)
   },
   remove: async () => {},
+  sync: async () => {},
   async *ids() {},
 })
 
 const check = async (bytes: Buffer, folder?: ObjectFolder) =>
-  checkBackup(
-    await openBackup(
-      (async function* () {
-        yield bytes
-      })(),
-      undefined,
-      folder,
-    ),
-    () => {},
-  )
+  checkBackup(await openBackup(Readable.from([bytes], { objectMode: false }), undefined, folder), () => {})
 
 it('verifies rows, objects and the hash', async () => {
   expect(await check(await backupOf([head, rows, object]))).toMatchObject({ objects: 1, rows: { runs: 2 } })
@@ -113,6 +108,22 @@ it.each([
     code: 'invalid',
     message: expect.stringContaining(said),
   })
+})
+
+it('goes on without an object that the folder does not have whole, for a visitor who wants the others', async () => {
+  const bytes = await backupOf([head, rows, listed(`${id}\t5\t\\N\n`)])
+  const unreadable: string[] = []
+  const source = Readable.from([bytes], { objectMode: false })
+  const end = await visitBackup(await openBackup(source, undefined, folderWith('byte')), {
+    secretKey: async () => {},
+    spill: async () => {},
+    table: async (_, chunks) => countRows(chunks),
+    tablesEnd: async () => {},
+    object: async (_, __, body) => void (await text(body)),
+    unreadable: (one) => void unreadable.push(one),
+    settled: async () => {},
+  })
+  expect([end.objects, unreadable]).toEqual([1, [id]])
 })
 
 it('refuses a backup that ends early, and one whose end is no JSON', async () => {

@@ -19,6 +19,8 @@ export interface BackupVisitor {
   /** No table comes after this. */
   tablesEnd(): Promise<void>
   object(id: string, size: number, body: AsyncIterable<Buffer>): Promise<void>
+  /** Receives objects that the folder of the backup does not have whole. Without it they end the visit. */
+  unreadable?(id: string): void
   /** Everything before the end was passed on; called before the end is compared with it. */
   settled(): Promise<void>
 }
@@ -44,8 +46,19 @@ async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
 /** Reads an object of the folder of a backup, and verifies it. */
 const visitListed = async (folder: ObjectFolder | undefined, object: NamedBytes, visitor: BackupVisitor) => {
   if (!folder) throw damagedBackup('its files are in its folder: name the backup there')
-  if (!isObjectId(object.id)) throw damagedBackup('its list of files has a line that names none')
-  await visitor.object(object.id, object.size, verifiedObject(folder.open(object.id), object))
+  if (!isObjectId(object.id) || !Number.isSafeInteger(object.size))
+    throw damagedBackup('its list of files has a line that names none')
+  let problem: unknown
+  const body = verifiedObject(folder.open(object.id), object, (error) => {
+    problem = error
+    return error
+  })
+  try {
+    await visitor.object(object.id, object.size, body)
+  } catch (error) {
+    if (problem === undefined || !visitor.unreadable) throw problem ?? error
+    visitor.unreadable(object.id)
+  }
 }
 
 const wrongObject = (id: string, how: string, cause?: unknown): AppError =>
@@ -54,8 +67,11 @@ const wrongObject = (id: string, how: string, cause?: unknown): AppError =>
     cause,
   })
 
+type OnProblem = (error: AppError) => AppError
+
 /** Passes the bytes of an object on, and throws where they are not those that the backup lists. */
-async function* verifiedObject(body: AsyncIterable<Uint8Array>, { id, size, sha256 }: NamedBytes) {
+async function* verifiedObject(body: AsyncIterable<Uint8Array>, listed: NamedBytes, onProblem: OnProblem) {
+  const { id, size, sha256 } = listed
   let read = 0
   let hash = ''
   const bytes = hashed(body, (found) => {
@@ -68,10 +84,11 @@ async function* verifiedObject(body: AsyncIterable<Uint8Array>, { id, size, sha2
       yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
     }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw wrongObject(id, 'is missing', error)
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw onProblem(wrongObject(id, 'is missing', error))
+    if (error instanceof AppError) throw onProblem(wrongObject(id, 'cannot be decrypted', error))
     throw error
   }
-  if (read !== size || (sha256 !== null && hash !== sha256)) throw wrongObject(id, 'has other bytes')
+  if (read !== size || (sha256 !== null && hash !== sha256)) throw onProblem(wrongObject(id, 'has other bytes'))
 }
 
 const parseEnd = async (entry: TarEntry): Promise<BackupEnd> => {

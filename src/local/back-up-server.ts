@@ -1,10 +1,11 @@
 /** Backs up the server of these settings, with or without a running server. */
 import { createWriteStream, existsSync } from 'node:fs'
 import { rename, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { lockBackups, meansFolder, nextBackup, pruneBackups } from '../backup/backup-files.ts'
+import { lockBackups, meansFolder, nextBackup, pruneBackups, removeDrafts } from '../backup/backup-files.ts'
 import { whileAway } from '../backup/dump-objects.ts'
 import { type ObjectFolder, openObjectFolder } from '../backup/object-folder.ts'
 import type { BackupContents, BackupProgress } from '../backup/write-backup.ts'
@@ -12,6 +13,7 @@ import { writeBackup } from '../backup/write-backup.ts'
 import { prepareDataFolder } from '../database/data-folder.ts'
 import { openDatabase } from '../database/database.ts'
 import { AppError } from '../lib/errors.ts'
+import { syncFolder } from '../lib/files/sync-folder.ts'
 import { encryptStream } from '../lib/secrets/encrypted-stream.ts'
 import type { Settings } from '../lib/settings/config.ts'
 import { keysToBackUp, openToRead, requireServer } from './backup-source.ts'
@@ -71,7 +73,9 @@ export const backUpServer = async (options: BackUpOptions): Promise<BackedUp> =>
   const folder = await openObjectFolder(to, passphrase, true)
   const unlock = await lockBackups(to)
   try {
+    await removeDrafts(to)
     const made = await writeOne(options, nextBackup(to), folder)
+    await folder.sync()
     const pruned = keep === undefined ? undefined : await pruneBackups(to, passphrase, keep)
     return { ...made, removed_backups: pruned?.backups ?? 0, removed_objects: pruned?.objects ?? 0 }
   } finally {
@@ -172,10 +176,22 @@ const writeFileWhole = async (path: string, stream: AsyncIterable<Uint8Array>, s
       },
     )
     await rename(draft, path)
+    await syncFolder(dirname(path))
+  } catch (error) {
+    throw isFull(error) ? diskFull(path, error) : error
   } finally {
     await rm(draft, { force: true })
   }
 }
+
+const isFull = (error: unknown): boolean => ['ENOSPC', 'EDQUOT'].includes(String((error as { code?: string }).code))
+
+/** The object folder and the list of objects may be on other disks: the system does not say which one is full. */
+const diskFull = (path: string, cause: unknown): AppError =>
+  new AppError('storage_full', `No space left to write the backup ${path}`, {
+    hint: `Free space on its disk and in ${tmpdir()}, or write to another disk. The half-written file was removed.`,
+    cause,
+  })
 
 const alreadyThere = (path: string, isFolder: boolean): AppError =>
   new AppError('invalid', isFolder ? `${path} is a folder` : `${path} exists already`, {

@@ -58,6 +58,8 @@ export interface RestoredServer extends CheckedBackup {
   storage: string
   objects_stored: number
   objects_present: number
+  /** Objects that the folder of the backup does not have whole: their files have no bytes now. */
+  unreadable: readonly string[]
   /** Tables of the backup that are not Jetty's, and were left out. */
   foreign_tables: readonly string[]
 }
@@ -177,7 +179,8 @@ export const restoreServer = async (options: RestoreOptions): Promise<RestoredSe
     await noteChange(database, { ...byOperator, operation: 'restoreBackup', target: name, changes: '' }, facts)
     const { stored, present } = restored.objects
     const objects = { objects_stored: stored, objects_present: present }
-    return { ...describe(backup, restored.end), storage: name, ...objects, foreign_tables: restored.foreignTables }
+    const { unreadable, foreignTables: foreign_tables } = restored
+    return { ...describe(backup, restored.end), storage: name, ...objects, unreadable, foreign_tables }
   } finally {
     await client.end().catch(() => {})
     await database.close()

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { AppError } from '../../lib/errors.ts'
+import { exitCodes } from '../exit.ts'
 import { readPassphrase } from '../input/passphrase.ts'
 import { type Session, withSession } from '../session.ts'
 import { backupProgress, checkedText, heldText, restoredText } from '../show/backup-text.ts'
@@ -71,6 +72,7 @@ const restore = async (
     return out.answer(found, () => checkedText(found))
   }
   const made = await restoreServer(given)
+  if (made.unreadable.length > 0) process.exitCode = exitCodes.failed
   out.answer(made, () => restoredText(made))
 }
 

@@ -64,6 +64,7 @@ export const restoredText = (made: RestoredServer): string =>
   [
     `Restored ${contents(made)} as of ${moment(made.taken_at)}; the files are in ${safe(made.storage)}`,
     ...faults(made),
+    ...made.unreadable.map((id) => `lost: the folder of the backup does not have object ${id} whole`),
     ...made.foreign_tables.map((table) => `left out: the table ${safe(table)} is not one of Jetty`),
     'Start the server and look at it: runs, routines, webhooks and retention of the backup wait.',
     'To let them go on: jetty restore --go',

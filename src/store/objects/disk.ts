@@ -3,6 +3,7 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, stat, writeFile } fr
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { AppError } from '../../lib/errors.ts'
+import { syncFolder } from '../../lib/files/sync-folder.ts'
 import { checkedId, isObjectId, objectNotFound } from './object-id.ts'
 import type { ObjectStore, PutOptions, StoredObject } from './objects.ts'
 import { type DatabaseIdentity, lookAtOwner, type Ownership } from './owner.ts'
@@ -25,15 +26,6 @@ export const diskError = (error: unknown, folder: string): unknown => {
     })
   }
   return error
-}
-
-const syncFolder = async (folder: string): Promise<void> => {
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }
 
 const writeWhole = async (handle: FileHandle, bytes: Uint8Array): Promise<void> => {

@@ -1,13 +1,13 @@
 // Backs up a server whose files are in a bucket, and restores it into another part of that.
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { connectForCopy } from '../../../src/database/copy.ts'
 import { loadSettings } from '../../../src/lib/settings/config.ts'
 import { type BackedUp, backUpServer } from '../../../src/local/back-up-server.ts'
-import { restoreServer } from '../../../src/local/restore-server.ts'
+import { checkBackupFile, restoreServer } from '../../../src/local/restore-server.ts'
 import { createDatabase, dropDatabase } from '../../database-server.ts'
 import { type FakeS3, startFakeS3 } from '../../fakes/s3.ts'
 import { startTestServer, type TestServer } from '../../server.ts'
@@ -89,11 +89,14 @@ it('reads the bucket on where it has cut the connection, and a second time copie
     jetty.database.url,
     'create table "of another; program" (id int); insert into "of another; program" values (1)',
   )
+  const half = join(backups(), '20260101T000000Z-0a1b.backup.1.part') // of a backup that was killed
+  writeFileSync(half, 'half')
   let cuts = 0
   fake.misbehave = ({ method, key }) =>
     method === 'GET' && key.includes('/objects/') && cuts++ === 0 ? 'half' : undefined
   const made: BackedUp[] = [await backUp(), await backUp(fake.env, { keep: 1 })]
   expect(cuts).toBeGreaterThan(1)
+  expect(existsSync(half)).toBe(false)
   expect(made).toMatchObject([
     { objects: 2, object_bytes: 300_005, objects_copied: 2, has_secret_key: true, lost: [], damaged: [] },
     { objects: 2, objects_copied: 0, removed_backups: 1, removed_objects: 0 },
@@ -109,6 +112,13 @@ it('restores rows, bytes, calls and the key into another part of the bucket, and
     JETTY_DATA_DIR: join(folder, 'data'),
   }
   const given = { settings: loadSettings(env), variables: env, from: backups(), passphrase, onProgress: () => {} }
+  const [rotten = ''] = readdirSync(join(backups(), 'objects'), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.includes('-'))
+    .map((path) => join(backups(), 'objects', path))
+  const whole = readFileSync(rotten)
+  writeFileSync(rotten, whole.subarray(1))
+  await expect(checkBackupFile(given)).rejects.toThrow(/object [0-9a-f-]{36} cannot be decrypted/)
+  writeFileSync(rotten, whole)
   const two = await Promise.allSettled([restoreServer(given), restoreServer(given)])
   const made = two.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
   expect(made).toMatchObject([{ objects: 2, objects_stored: 2, foreign_tables: ['of another; program'] }])
