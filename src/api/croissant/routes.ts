@@ -1,4 +1,4 @@
-import { runCroissantReport } from '../../croissant/run-report.ts'
+import { makeCroissantReporter } from '../../croissant/run-report.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { rawJson } from '../../http/reply.ts'
 import { invalidField } from '../../lib/errors.ts'
@@ -9,12 +9,14 @@ export interface CroissantDeps {
   settings: { previewSeconds: number; previewMemoryBytes: number }
 }
 
-/** Anybody may validate: with one process at once, others keep the processor, and previews keep their processes. */
-const processes = { atOnce: 1, mostWaiting: 20 }
+/** Anybody may validate: with one process, others keep the processor, and previews keep their processes. */
+const processes = { atOnce: 1, mostWaiting: 100 }
 
 /** Validates Croissant files; nothing is stored, and nothing is fetched. */
 export const croissantRoutes = ({ settings }: CroissantDeps): Route[] => {
   const inQueue = makeProcessQueue(processes)
+  const limits = { seconds: settings.previewSeconds, memoryBytes: settings.previewMemoryBytes }
+  const report = makeCroissantReporter(limits)
   return implement(croissantContract, {
     validateCroissant: async ({ files }) => {
       const [file] = files
@@ -23,8 +25,7 @@ export const croissantRoutes = ({ settings }: CroissantDeps): Route[] => {
         throw invalidField(['body', 'file'], message, 'missing')
       }
       const sent = { filename: file.name, bytes: file.bytes }
-      const limits = { seconds: settings.previewSeconds, memoryBytes: settings.previewMemoryBytes }
-      return rawJson(await inQueue(0, () => runCroissantReport(sent, limits)))
+      return rawJson(await inQueue(0, () => report(sent)))
     },
   })
 }

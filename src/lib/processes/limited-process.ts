@@ -9,6 +9,13 @@ export interface ProcessLimits {
   memoryBytes: number
 }
 
+/** A program beside a module (`import.meta.url`), and what it may use. */
+export interface LimitedProgram {
+  module: string
+  program: string
+  limits: ProcessLimits
+}
+
 /** What ended a process before its result: a limit, or the process itself, mostly for lack of memory. */
 export type ProcessEnd = 'timeout' | 'memory' | 'exit'
 
@@ -24,16 +31,21 @@ const memoryCheckMs = 50
 /** Requests of others go before what strangers make this process compute. */
 const priority = 10
 
-/** Starts the process with an empty environment, since it reads what strangers have sent. */
-const start = (module: string, program: string, memoryBytes: number): ChildProcess => {
+/** Starts a process with an empty environment, since it reads what strangers have sent. */
+export const startProcess = ({ module, program, limits }: LimitedProgram): ChildProcess => {
   const isSource = module.endsWith('.ts')
   const path = fileURLToPath(new URL(`./${program}.${isSource ? 'ts' : 'js'}`, module))
+  const heap = `--max-old-space-size=${Math.ceil(limits.memoryBytes / 2 ** 20)}`
   const child = fork(path, {
-    execArgv: [`--max-old-space-size=${Math.ceil(memoryBytes / 2 ** 20)}`, ...(isSource ? ['--import', 'tsx'] : [])],
+    execArgv: [heap, ...(isSource ? ['--import', 'tsx'] : [])],
     env: {},
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   })
+  // A busy process does not notice that the server has gone.
+  const kill = () => void child.kill('SIGKILL')
+  process.once('exit', kill)
+  child.once('exit', () => process.off('exit', kill))
   try {
     if (child.pid !== undefined) setPriority(child.pid, priority)
   } catch {
@@ -43,40 +55,55 @@ const start = (module: string, program: string, memoryBytes: number): ChildProce
 }
 
 /** The memory of a process, where the system tells it: Linux. Elsewhere only the heap of JavaScript is limited. */
-const residentBytes = async (pid: number): Promise<number> => {
+export const residentBytes = async (pid: number): Promise<number> => {
   const text = await readFile(`/proc/${pid}/statm`, 'latin1').catch(() => '')
   return Number(text.split(' ')[1] ?? 0) * 4096
 }
 
+/** Calls back when a process reaches a limit or ends. Returns a function that stops watching. */
+export const watchLimits = (
+  child: ChildProcess,
+  limits: ProcessLimits,
+  ended: (end: ProcessEnd) => void,
+): (() => void) => {
+  const timer = setTimeout(() => ended('timeout'), limits.seconds * 1000)
+  const watch = setInterval(async () => {
+    if ((await residentBytes(child.pid ?? 0)) > limits.memoryBytes) ended('memory')
+  }, memoryCheckMs)
+  const exited = () => ended('exit')
+  child.on('exit', exited)
+  return () => {
+    clearTimeout(timer)
+    clearInterval(watch)
+    child.off('exit', exited)
+  }
+}
+
 /**
- * Runs a program beside a module (`import.meta.url`) in a process of its own. The process is killed when it has given a
- * result, or takes too long or too much memory: then `ended` gives the result or the error.
+ * Runs a program in a process of its own. The process is killed when it has given a result, or takes too long or too
+ * much memory: then `ended` gives the result or the error.
  */
 export const runLimitedProcess = <Sent, Received, Result>(
-  { module, program, limits }: { module: string; program: string; limits: ProcessLimits },
+  program: LimitedProgram,
   handlers: {
     first: Sent
     receive(message: Received, process: LimitedProcess<Sent, Result>): void
     ended(end: ProcessEnd, process: LimitedProcess<Sent, Result>): void
   },
 ): Promise<Result> => {
-  const child = start(module, program, limits.memoryBytes)
+  const child = startProcess(program)
+  let stopWatching = () => {}
   return new Promise<Result>((resolve, reject) => {
     const send = (message: Sent) => {
       if (child.connected) child.send(message as object)
     }
     const process = { send, resolve, reject }
-    const timer = setTimeout(() => handlers.ended('timeout', process), limits.seconds * 1000)
-    const watch = setInterval(async () => {
-      if ((await residentBytes(child.pid ?? 0)) > limits.memoryBytes) handlers.ended('memory', process)
-    }, memoryCheckMs)
+    stopWatching = watchLimits(child, program.limits, (end) => handlers.ended(end, process))
     child.on('error', reject)
-    child.on('exit', () => handlers.ended('exit', process))
     child.on('message', (message) => handlers.receive(message as Received, process))
-    child.once('close', () => {
-      clearTimeout(timer)
-      clearInterval(watch)
-    })
     send(handlers.first)
-  }).finally(() => child.kill('SIGKILL'))
+  }).finally(() => {
+    stopWatching()
+    child.kill('SIGKILL')
+  })
 }

@@ -1,0 +1,69 @@
+import type { ChildProcess } from 'node:child_process'
+import { type LimitedProgram, type ProcessEnd, residentBytes, startProcess, watchLimits } from './limited-process.ts'
+
+/** The answer of a process, or what ended it before. */
+export type KeptAnswer<Received> = { answer: Received } | { end: ProcessEnd }
+
+/** A process that answers one message after another. */
+export interface KeptProcess<Sent, Received> {
+  /** Sends a message, and resolves with the answer. The next one may be sent afterwards. */
+  ask(message: Sent): Promise<KeptAnswer<Received>>
+}
+
+const idleMs = 30_000
+
+/**
+ * Makes a process that starts with the first message and is kept for the next ones, because starting takes longer than
+ * most answers. It is killed when an answer takes too long or too much memory, and when nobody has asked for a while.
+ */
+export const makeKeptProcess = <Sent extends object, Received>(
+  program: LimitedProgram,
+): KeptProcess<Sent, Received> => {
+  let kept: ChildProcess | undefined
+  let idle: NodeJS.Timeout | undefined
+
+  const end = () => {
+    kept?.kill('SIGKILL')
+    kept = undefined
+  }
+  const begin = (): ChildProcess => {
+    const child = startProcess(program)
+    child.once('exit', () => {
+      if (kept === child) kept = undefined
+    })
+    child.on('error', end) // it could not start, or no message reaches it: the limits tell the caller
+    child.unref() // the server may stop while the process waits; it ends with the server
+    child.channel?.unref()
+    kept = child
+    return child
+  }
+  /** Memory that an answer left behind would count for the next one. */
+  const keepSmall = async (child: ChildProcess) => {
+    const used = await residentBytes(child.pid ?? 0)
+    if (used > program.limits.memoryBytes / 2 && kept === child) end()
+    idle = setTimeout(end, idleMs).unref()
+  }
+  const exchange = (child: ChildProcess, message: Sent): Promise<KeptAnswer<Received>> =>
+    new Promise((resolve) => {
+      const settle = (answer: KeptAnswer<Received>) => {
+        stopWatching()
+        child.off('message', received)
+        resolve(answer)
+      }
+      const received = (answer: unknown) => settle({ answer: answer as Received })
+      const stopWatching = watchLimits(child, program.limits, (reached) => settle({ end: reached }))
+      child.on('message', received)
+      if (child.connected) child.send(message, () => {}) // an error ends the process, which is watched
+    })
+
+  return {
+    ask: async (message) => {
+      clearTimeout(idle)
+      const child = kept ?? begin()
+      const answer = await exchange(child, message)
+      if ('end' in answer) end()
+      else await keepSmall(child)
+      return answer
+    },
+  }
+}
