@@ -18,8 +18,7 @@ import {
 import { type DeletionDeps, deleteCollection } from '../../store/collections/deletion.ts'
 import { type EnvironmentVariables, readEnvironment, writeEnvironment } from '../../store/collections/environments.ts'
 import { noteVariables } from '../../store/collections/variable-changes.ts'
-import { listEntities } from '../../store/entities/entities.ts'
-import { listedEntityText } from '../entities/shown.ts'
+import { entityListText } from '../entities/list.ts'
 import { changedVariables } from '../environment/change.ts'
 import { collectionsContract } from './contract.ts'
 import { maskedPlace, shownAgent, shownCollection, shownStorage } from './shown.ts'
@@ -126,9 +125,9 @@ export const collectionsRoutes = (deps: CollectionsDeps): Route[] => {
       return shownStorage(sealer, found(await setStorage(database, sealer, collection.id, { info, provider })))
     },
 
-    listCollectionDatasets: async ({ collection, query }) => {
-      const rows = await listEntities(database, { kind: 'dataset', collectionIds: [collection.id] }, query)
-      return rawJson(`[${rows.map(listedEntityText).join(',')}]`)
+    listCollectionDatasets: async ({ collection, query, memory }) => {
+      const at = { kind: 'dataset' as const, collectionIds: [collection.id] }
+      return rawJson(await entityListText(database, memory, at, query))
     },
 
     listCollectionAgents: async ({ collection, query }) =>

@@ -8,11 +8,12 @@ import {
   listDatasetFiles,
   newestDatasetFile,
 } from '../../store/entities/dataset-files.ts'
-import { type EntityRow, listEntities, searchEntities } from '../../store/entities/entities.ts'
+import { type EntityRow, searchEntities } from '../../store/entities/entities.ts'
 import { storedFields } from '../entities/fields.ts'
 import { getEntity, getVisibleEntity } from '../entities/find.ts'
+import { entityListText } from '../entities/list.ts'
 import { entityHit } from '../entities/search-hits.ts'
-import { entityText, listedEntityText, stateTag } from '../entities/shown.ts'
+import { entityText, stateTag } from '../entities/shown.ts'
 import { entityHistoryText, entityVersionText, getEntityVersion } from '../entities/versions.ts'
 import { serveFile } from '../files/serve.ts'
 import { requireUsableSchema } from '../items/item-schema.ts'
@@ -36,13 +37,12 @@ export const datasetsRoutes = (deps: DatasetsDeps): Route[] => {
   const get = (collection: FoundCollection, name: string) => getEntity(database, { kind, name }, collection)
 
   return implement(datasetsContract, {
-    listDatasets: async ({ collection, query }) => {
+    listDatasets: async ({ collection, query, memory }) => {
       if (query.skip < 0 || query.limit < 0) {
         throw new AppError('bad_request', 'Offset and limit must be non-negative')
       }
       const page = { skip: query.skip, limit: Math.min(query.limit, mostListed) }
-      const rows = await listEntities(database, { kind, collectionIds: [collection.id] }, page)
-      return rawJson(`[${rows.map(listedEntityText).join(',')}]`)
+      return rawJson(await entityListText(database, memory, { kind, collectionIds: [collection.id] }, page))
     },
 
     searchDatasets: async ({ identity, query }) => {

@@ -1,5 +1,5 @@
 import { parsedObject } from '../../lib/json/json-object.ts'
-import type { EntityRow } from '../../store/entities/entities.ts'
+import type { FoundEntity } from '../../store/entities/entities.ts'
 
 /** Top-level scalars of metadata, with `@` in names written as `__`, as search clients expect them. */
 const scalarsOf = (text: string | null): Record<string, unknown> | null => {
@@ -13,7 +13,7 @@ const scalarsOf = (text: string | null): Record<string, unknown> | null => {
 }
 
 /** An entity as a hit of a search. */
-export const entityHit = (row: EntityRow) => ({
+export const entityHit = (row: FoundEntity) => ({
   document: {
     collection_name: row.collection_name,
     entity_name: row.name,

@@ -1,15 +1,17 @@
 import { requireMatch } from '../../http/entity-tag.ts'
 import { implement, type Route } from '../../http/implement.ts'
+import type { CallMemory } from '../../http/input/memory.ts'
 import { rawJson } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
 import { authorOf, coveredIds, type FoundCollection } from '../../model/collections/identity.ts'
-import { type EntityRow, findEntity, listEntities, searchEntities } from '../../store/entities/entities.ts'
+import { type EntityRow, findEntity, searchEntities } from '../../store/entities/entities.ts'
 import { createEntity, deleteEntity, updateEntity } from '../../store/entities/write-entity.ts'
 import { emptyFields, storedFields } from '../entities/fields.ts'
 import { getEntity, getVisibleEntity } from '../entities/find.ts'
+import { entityListText } from '../entities/list.ts'
 import { noteEntity } from '../entities/noted.ts'
 import { entityHit } from '../entities/search-hits.ts'
-import { entityText, listedEntityText, stateTag } from '../entities/shown.ts'
+import { entityText, stateTag } from '../entities/shown.ts'
 import { type StoreEntityDeps, storeWithin } from '../entities/stored-within.ts'
 import { entityHistoryText, entityVersionText, getEntityVersion } from '../entities/versions.ts'
 import { modelsContract } from './contract.ts'
@@ -26,14 +28,14 @@ const shown = (row: EntityRow) => rawJson(entityText(row), { headers: { etag: st
 export const modelsRoutes = (deps: ModelsDeps): Route[] => {
   const { database } = deps
   const get = (collection: FoundCollection, name: string) => getEntity(database, { kind, name }, collection)
-  const list = async (collectionIds: readonly number[] | undefined, page: { skip: number; limit: number }) => {
-    const rows = await listEntities(database, { kind, collectionIds }, page)
-    return rawJson(`[${rows.map(listedEntityText).join(',')}]`)
-  }
+  const list = async (
+    collectionIds: readonly number[] | undefined,
+    { query, memory }: { query: { skip: number; limit: number }; memory: CallMemory },
+  ) => rawJson(await entityListText(database, memory, { kind, collectionIds }, query))
 
   return implement(modelsContract, {
-    listAllModels: ({ identity, query }) => list(coveredIds(identity), query),
-    listModels: ({ collection, query }) => list([collection.id], query),
+    listAllModels: (call) => list(coveredIds(call.identity), call),
+    listModels: (call) => list([call.collection.id], call),
 
     searchModels: async ({ identity, query }) => {
       const at = { kind, collectionIds: coveredIds(identity) } as const

@@ -67,24 +67,68 @@ export const findEntityById = async (queries: Queries, id: number): Promise<Enti
     )
   )[0]
 
-/** Lists one page of the entities of some collections in order of creation; undefined means all collections. */
+/** Entities of a kind in some collections; undefined means all collections. */
+export interface EntitiesAt {
+  kind: EntityKind
+  collectionIds: readonly number[] | undefined
+}
+
+/** Selects from one page of entities in order of creation. */
+const fromPage = <Row>(
+  queries: Queries,
+  name: string,
+  select: (page: string) => string,
+  { kind, collectionIds: ids }: EntitiesAt,
+  { skip, limit }: { skip: number; limit: number },
+): Promise<Row[]> => {
+  const where = ids ? 'kind = $1 and collection_id = any($4)' : 'kind = $1'
+  return queries.rows<Row>(
+    ids ? `${name}_of` : name,
+    select(`(select * from entities where ${where} order by id offset $2 limit $3) e`),
+    [kind, skip, limit, ...(ids ? [ids] : [])],
+  )
+}
+
+/** Lists one page of entities in order of creation. */
 export const listEntities = (
   queries: Queries,
-  at: { kind: EntityKind; collectionIds: readonly number[] | undefined },
+  at: EntitiesAt,
   page: { skip: number; limit: number },
-): Promise<EntityRow[]> => {
-  const ids = at.collectionIds
-  const where = ids ? 'kind = $1 and collection_id = any($4)' : 'kind = $1'
-  return queries.rows<EntityRow>(
-    ids ? 'list_entities_of' : 'list_entities',
-    `select ${entityColumns} from (select * from entities where ${where} order by id offset $2 limit $3) e ${entityJoin}
-     order by e.id`,
-    [at.kind, page.skip, page.limit, ...(ids ? [ids] : [])],
+): Promise<EntityRow[]> =>
+  fromPage(
+    queries,
+    'list_entities',
+    (from) => `select ${entityColumns} from ${from} ${entityJoin} order by e.id`,
+    at,
+    page,
   )
+
+/** The fields that may be large. */
+const largeFields = ['metadata', 'attributes', 'croissant_metadata', 'item_schema', 'long_description']
+
+/** Bytes of the large fields of one page of entities. They are not read: the database stores their length beside them. */
+export const entityPageBytes = async (
+  queries: Queries,
+  at: EntitiesAt,
+  page: { skip: number; limit: number },
+): Promise<number> => {
+  const bytes = largeFields.map((field) => `coalesce(octet_length(e.${field}), 0)`).join(' + ')
+  const select = (from: string) => `select coalesce(sum(${bytes}), 0)::bigint as bytes from ${from}`
+  const [row] = await fromPage<{ bytes: number }>(queries, 'size_entities', select, at, page)
+  return row?.bytes ?? 0
 }
 
 /** Builds a LIKE pattern that matches a text anywhere, with `%`, `_` and `\` escaped. */
 const containing = (text: string): string => `%${text.replace(/[\\%_]/g, '\\$&')}%`
+
+/** What a search shows of an entity. */
+export type FoundEntity = Pick<
+  EntityRow,
+  'kind' | 'name' | 'collection_name' | 'is_private' | 'long_description' | 'metadata'
+>
+
+/** Larger metadata is searched, but left out of hits: a hundred of them are read at once. */
+const largestFoundMetadata = 1024 * 1024
 
 /**
  * Searches for a text in names, descriptions, metadata and full names, such as `dataset/acme/jobs`. Finds public
@@ -92,12 +136,14 @@ const containing = (text: string): string => `%${text.replace(/[\\%_]/g, '\\$&')
  */
 export const searchEntities = (
   queries: Queries,
-  at: { kind: EntityKind; collectionIds: readonly number[] | undefined },
+  at: EntitiesAt,
   wanted: { text: string; limit: number },
-): Promise<EntityRow[]> =>
-  queries.rows<EntityRow>(
+): Promise<FoundEntity[]> =>
+  queries.rows<FoundEntity>(
     'search_entities',
-    `select * from (
+    `select kind, name, collection_name, is_private, left(long_description, 10000) as long_description,
+       case when octet_length(metadata) <= ${largestFoundMetadata} then metadata end as metadata
+     from (
        select ${entityColumns}, case
          when e.name ilike $2 or e.kind || '/' || c.name || '/' || e.name ilike $2 then 0
          when e.long_description ilike $2 then 1

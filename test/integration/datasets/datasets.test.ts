@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { entityListText } from '../../../src/api/entities/list.ts'
 import { insertDatasetFile } from '../../../src/store/entities/dataset-files.ts'
 import { lockEntity } from '../../../src/store/entities/write-entity.ts'
 import { type ApiServer, startApiServer } from '../../api-server.ts'
@@ -197,6 +198,23 @@ test('what datasets and models store counts for the quota, until they are delete
   await call('DELETE', '/models/small/m', undefined, token)
   const again = async () => (await call('POST', '/datasets/small', { name: 'd' }, token)).status
   await expect.poll(again, { interval: 300 }).toBe(200)
+})
+
+test('a list waits for the memory that its metadata take, and a search leaves large metadata out', async () => {
+  await call('POST', '/models/acme', { name: 'heavy', model_path: 'x' })
+  const grow = `update entities set metadata = '{"large":"' || repeat('x', 1100000) || '"}' where name = 'heavy'`
+  await server.database.rows('test_grow', grow)
+  let taken = 0
+  const take = (bytes: number) => {
+    taken += bytes
+    return undefined
+  }
+  const { collection_id: id } = (await call('GET', '/models/acme/heavy')).body
+  const at = { kind: 'trained_model' as const, collectionIds: [id] }
+  const text = await entityListText(server.database, { take, giveBack: () => {} }, at, { skip: 0, limit: 10 })
+  expect([JSON.parse(text).length, taken > 3_300_000]).toEqual([1, true])
+  const { hits } = (await call('GET', '/models/search?q=heavy')).body
+  expect(hits).toEqual([{ document: expect.objectContaining({ entity_name: 'heavy', metadata: null }) }])
 })
 
 test('uploads that cannot be stored leave nothing', async () => {
