@@ -202,6 +202,7 @@ export const onlyImporters: Record<string, readonly string[]> = {
   aws4fetch: ['store/objects/s3/sign-request.ts'],
   yauzl: ['sandboxes/files/unzip.ts', 'preview/zip.ts'],
   hyparquet: ['preview/parquet.ts', 'preview/parquet-lines.ts'],
+  'hyparquet-writer': ['api/items/parquet-export.ts'],
   'hyparquet-compressors': ['preview/parquet.ts', 'preview/parquet-lines.ts'],
 }
 

@@ -67,9 +67,11 @@ export const itemsContract = {
         .default('id')
         .describe('Member that is the id of an item. A member of the data with this name is left out.'),
       format: z
-        .enum(['jsonl', 'csv', 'json'])
+        .enum(['jsonl', 'csv', 'json', 'parquet'])
         .default('jsonl')
-        .describe('Columns of CSV that are not text are `name:json`.'),
+        .describe(
+          'Columns of CSV that are not text are `name:json`. Parquet has no value where a member is null or missing.',
+        ),
     }),
     cookieReads: true,
     response: 'bytes',

@@ -3,7 +3,8 @@ import type { Queries } from '../../database/database.ts'
 import type { ItemsAt } from '../../store/items/items.ts'
 import { exportedLines, exportedRecords } from './export.ts'
 
-type ColumnKind = 'text' | 'integer' | 'number' | 'boolean'
+/** The plain type of the values of a column. */
+export type ColumnKind = 'text' | 'integer' | 'number' | 'boolean'
 
 /** The items of a version as the JSON lines file that an export of them is. */
 export interface ExportedFile {
@@ -14,7 +15,7 @@ export interface ExportedFile {
 }
 
 const kindOf = (value: unknown): ColumnKind | undefined => {
-  if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'number'
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? 'integer' : 'number'
   if (typeof value === 'boolean') return 'boolean'
   return typeof value === 'string' ? 'text' : undefined
 }
@@ -26,20 +27,27 @@ const joined = (one: ColumnKind | undefined, other: ColumnKind | undefined): Col
   return both.includes('integer') && both.includes('number') ? 'number' : undefined
 }
 
+/** Collects the kinds of columns by their name; undefined where the values have none in common. */
+export const makeKinds = () => {
+  const kinds = new Map<string, ColumnKind | undefined>()
+  const note = (name: string, value: unknown): void => {
+    if (value === null) return
+    const kind = kindOf(value)
+    kinds.set(name, kinds.has(name) ? joined(kinds.get(name), kind) : kind)
+  }
+  return { kinds, note }
+}
+
 const idColumn = 'id'
 
 /** Describes the export of a version: its size, its hash, and its columns. Reads all items. */
 export const describeExport = async (queries: Queries, at: ItemsAt): Promise<ExportedFile> => {
   const hash = createHash('sha256')
-  const kinds = new Map<string, ColumnKind | undefined>()
+  const { kinds, note } = makeKinds()
   let bytes = 0
   const noting = async function* () {
     for await (const record of exportedRecords(queries, at, idColumn)) {
-      for (const [name, value] of Object.entries(record)) {
-        if (value === null) continue
-        const kind = kindOf(value)
-        kinds.set(name, kinds.has(name) ? joined(kinds.get(name), kind) : kind)
-      }
+      for (const [name, value] of Object.entries(record)) note(name, value)
       yield record
     }
   }

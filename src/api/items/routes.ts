@@ -1,5 +1,6 @@
 import type { Call } from '../../http/implement.ts'
 import { implement, type Route } from '../../http/implement.ts'
+import { bytes } from '../../http/reply.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { makeProcessQueue } from '../../lib/processes/process-queue.ts'
 import { authorOf, type FoundCollection, type Identity } from '../../model/collections/identity.ts'
@@ -13,6 +14,7 @@ import { itemsContract } from './contract.ts'
 import { exportReply } from './export.ts'
 import { type FromRunDeps, itemFromRun } from './from-run.ts'
 import { differencePage, itemPage, revisionPage } from './pages.ts'
+import { parquetExport } from './parquet-export.ts'
 import { itemsOfFile, namedItemFile, type ReadFileDeps } from './read-file.ts'
 import { makeShownItem } from './shown.ts'
 import { bucketsOf } from './splits.ts'
@@ -71,7 +73,12 @@ export const itemsRoutes = (deps: ItemsDeps): Route[] => {
       const seq = await seqOf(dataset, version)
       const at = { datasetId: dataset.id, seq, buckets: bucketsOf(dataset.splits, split) }
       const name = `${dataset.name}-${seq}${split ? `-${split}` : ''}`
-      return exportReply(database, at, { name, format, idColumn })
+      if (format !== 'parquet') return exportReply(database, at, { name, format, idColumn })
+      return bytes(parquetExport(database, at, idColumn), {
+        'content-type': 'application/vnd.apache.parquet',
+        'content-disposition': `attachment; filename="${name}.parquet"`,
+        'cache-control': 'no-store',
+      })
     },
 
     diffItems: async ({ collection, params, query }) =>

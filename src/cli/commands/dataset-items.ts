@@ -8,7 +8,7 @@ import { type Session, withSession } from '../session.ts'
 import { table } from '../show/output.ts'
 import { requireFree, saveResponse } from '../show/save-response.ts'
 
-const formats = parseChoice(['jsonl', 'csv', 'json'])
+const formats = parseChoice(['jsonl', 'csv', 'json', 'parquet'])
 
 /** The commands of `jetty datasets` for items. */
 export const registerDatasetItems = (datasets: Command): void => {
@@ -43,7 +43,7 @@ Examples:
     .description('Write all items to a file that can be imported again')
     .option('--at <version>', 'version: ~n, a tag or a content hash (default: the newest)')
     .option('--split <name>', 'only items of this split')
-    .option('-f, --format <format>', 'jsonl, csv or json (default: jsonl)', formats.once)
+    .option('-f, --format <format>', 'jsonl, csv, json or parquet (default: jsonl)', formats.once)
     .option('-o, --out <path>', 'output file (default: stdout)', '-')
     .option('--force', 'overwrite an existing file')
     .addHelpText('after', '\nExamples:\n  jetty datasets export acme/questions -f csv -o questions.csv')

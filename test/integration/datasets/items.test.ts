@@ -165,7 +165,7 @@ test('what is exported can be imported again', async () => {
   expect(again.body).toMatchObject({ added: 1 })
 })
 
-test('parquet files are imported', async () => {
+test('parquet files are imported and exported', async () => {
   await call('POST', '', { name: 'columns' })
   const flat = await importFile('/columns/items/import', new Uint8Array(flatParquet), 'a.parquet')
   expect([flat.status, flat.body]).toEqual([200, expect.objectContaining({ added: 3, count: 3 })])
@@ -176,6 +176,17 @@ test('parquet files are imported', async () => {
     ['2', { day: expect.stringMatching(/^2024-/) }],
     ['3', { name: 'c' }],
   ])
+  const mixed = { n: 1, f: 1.5, big: 1e300, ok: true, tags: ['a', { b: 1 }], any: 'x', constructor: 'c' }
+  const items = [
+    { id: 'a', data: mixed },
+    { id: 'b', data: { n: -2, f: 2, any: 5, place: { lat: 1.5 } } },
+  ]
+  await call('POST', '/columns/items', { items, mode: 'replace' })
+  const headers = { authorization: `Bearer ${key}` }
+  const file = await fetch(`${server.url}/api/v1/datasets/acme/columns/items/export?format=parquet`, { headers })
+  expect(file.headers.get('content-disposition')).toMatch(/\.parquet"$/)
+  const again = await importFile('/columns/items/import', new Uint8Array(await file.arrayBuffer()), 'a.parquet')
+  expect(again.body).toMatchObject({ added: 0, changed: 0, unchanged: 2 })
   const broken = await importFile('/columns/items/import', new Uint8Array(flatParquet).slice(0, 300), 'b.parquet')
   expect([broken.status, broken.body.detail[0].msg]).toEqual([422, expect.stringContaining('not a valid parquet file')])
 })
