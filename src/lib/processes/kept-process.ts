@@ -2,12 +2,12 @@ import type { ChildProcess } from 'node:child_process'
 import { type LimitedProgram, type ProcessEnd, residentBytes, startProcess, watchLimits } from './limited-process.ts'
 
 /** The answer of a process, or what ended it before. */
-export type KeptAnswer<Received> = { answer: Received } | { end: ProcessEnd }
+export type AnswerOrEnd<Received> = { answer: Received } | { end: ProcessEnd }
 
 /** A process that answers one message after another. */
 export interface KeptProcess<Sent, Received> {
   /** Sends a message, and resolves with the answer. The next one may be sent afterwards. */
-  ask(message: Sent): Promise<KeptAnswer<Received>>
+  ask(message: Sent): Promise<AnswerOrEnd<Received>>
 }
 
 const idleMs = 30_000
@@ -43,9 +43,9 @@ export const makeKeptProcess = <Sent extends object, Received>(
     if (used > program.limits.memoryBytes / 2 && kept === child) end()
     idle = setTimeout(end, idleMs).unref()
   }
-  const exchange = (child: ChildProcess, message: Sent): Promise<KeptAnswer<Received>> =>
+  const exchange = (child: ChildProcess, message: Sent): Promise<AnswerOrEnd<Received>> =>
     new Promise((resolve) => {
-      const settle = (answer: KeptAnswer<Received>) => {
+      const settle = (answer: AnswerOrEnd<Received>) => {
         stopWatching()
         child.off('message', received)
         resolve(answer)
