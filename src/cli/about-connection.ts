@@ -20,7 +20,9 @@ export interface ServerLogin {
 export const aboutConnection = (session: ServerLogin, error: unknown): unknown => {
   if (!(error instanceof AppError)) return error
   if (error.code === 'unauthenticated') return aboutToken(session, error)
-  return error.code === 'network_failed' ? aboutServer(session, error) : error
+  // The client names the address that did not answer; an error of npm or of a download is about another one.
+  const isAboutServer = error.code === 'network_failed' && error.message.includes(session.url)
+  return isAboutServer ? aboutServer(session, error) : error
 }
 
 const aboutToken = ({ url, token, tokenSource, withheld }: ServerLogin, error: AppError): AppError => {

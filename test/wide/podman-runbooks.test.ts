@@ -122,7 +122,7 @@ describe('a runbook', () => {
 
   it('is refused where its image is nowhere, before anything starts', async () => {
     const task = await jetty.task(workflow('true', { image: 'localhost/nowhere:1' }))
-    const answer = await jetty.call('POST', `/api/v1/run/acme/${task}`, new FormData())
+    const answer = await jetty.call('POST', `/api/v1/run/acme/${task}?preflight=refuse`, new FormData())
     expect(answer.status).toBe(422)
     expect(JSON.stringify(answer.body)).toContain(
       'The image localhost/nowhere:1 is not on this machine and cannot be pulled',
