@@ -1,4 +1,5 @@
 // The list of runs, on a real server, as somebody uses it who looks after the runs of a collection.
+import type { Locator, Request } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Workflow } from '../../src/model/workflows/workflow.ts'
 import type { TestServer } from '../server.ts'
@@ -35,6 +36,7 @@ beforeAll(async () => {
     expect(status, JSON.stringify(body)).toBe(201)
   }
   visitor = await newAdmin(jetty)
+  countLists(visitor)
 })
 afterAll(async () => {
   await visitor?.close()
@@ -44,21 +46,57 @@ afterAll(async () => {
 const rows = (text: string) => visitor.page.getByRole('row').filter({ hasText: text })
 const button = (name: string) => visitor.page.getByRole('button', { name, exact: true })
 const addressHas = (text: string) => expect.poll(() => visitor.page.url()).toContain(text)
-const showNew = async (text: string) => {
-  await button(text).click()
-  await expect.poll(() => button(text).count()).toBe(0)
+/** Lists that the page asks for just now: until it is 0, a new run may still be part of one of them. */
+let listsUnderWay = 0
+const countLists = ({ page }: Visitor) => {
+  const isList = (request: Request) => new URL(request.url()).pathname === '/api/v1/runs/acme'
+  page.on('request', (request) => isList(request) && listsUnderWay++)
+  for (const end of ['requestfinished', 'requestfailed'] as const) {
+    page.on(end as 'requestfinished', (request) => isList(request) && listsUnderWay--)
+  }
 }
+const lists = () => expect.poll(() => listsUnderWay).toBe(0)
+const news = (text: string | RegExp) => visitor.page.getByRole('button', { name: text })
+/** Waits for so many rows, and shows what the page announces meanwhile. */
+const found = (found: Locator, count: number) =>
+  expect
+    .poll(async () => {
+      if ((await news(/^\d+ new runs?$/).count()) > 0)
+        await news(/^\d+ new runs?$/)
+          .click({ timeout: 2_000 })
+          .catch(() => {})
+      return found.count()
+    })
+    .toBe(count)
 
-test('an empty list says what to type; a first run appears by itself, later ones are announced', async () => {
+test('a run that came between the reading of the list and the first event appears all the same', async () => {
   const { page } = visitor
+  let follow = () => {}
+  const held = new Promise<void>((resolve) => {
+    follow = resolve
+  })
+  await page.route('**/collections/acme/events', async (route) => {
+    await held
+    await route.continue()
+  })
   await page.goto('/acme/-/runs')
   await page.getByText('Nothing has run in acme yet').waitFor()
-  await page.getByText('live', { exact: true }).waitFor()
+  await lists()
   await jetty.start('quick')
+  const completed = async () => (await jetty.call('GET', '/api/v1/runs/acme?status=completed')).body.runs.length
+  await expect.poll(completed).toBe(1)
+  follow()
   await rows('Completed').waitFor()
+  await page.unroute('**/collections/acme/events')
+})
+
+test('later runs are announced', async () => {
+  const { page } = visitor
+  await page.getByText('live', { exact: true }).waitFor()
+  await lists()
   await jetty.start('broken')
   await jetty.start('gate')
-  await showNew('2 new runs')
+  await news('2 new runs').click()
   await rows("There is no file 'acme/nothing/here.txt'").waitFor()
   await rows('Waiting').waitFor()
 })
@@ -137,13 +175,7 @@ test('a question is answered beside the list; a list that was stopped follows ag
   const before = await rows('gate').count()
   await jetty.start('gate')
   await page.keyboard.press('.')
-  // A list that was stopped before its first event is read anew; else the run is offered.
-  await expect
-    .poll(async () => {
-      if ((await button('1 new run').count()) > 0) await button('1 new run').click()
-      return rows('gate').count()
-    })
-    .toBe(before + 1)
+  await found(rows('gate'), before + 1)
   await rows('Waiting').first().click()
   const panel = page.getByRole('region', { name: 'the run' })
   await panel.getByLabel('Comment').fill('go ahead')
@@ -158,8 +190,7 @@ test('a question is answered beside the list; a list that was stopped follows ag
 test('several runs are cancelled, run again and compared at once', async () => {
   const { page } = visitor
   await jetty.start('gate')
-  await showNew('1 new run')
-  await expect.poll(() => rows('Waiting').count()).toBe(2)
+  await found(rows('Waiting'), 2)
   for (const row of await rows('Waiting').all()) await row.getByRole('checkbox').click()
   await button('Cancel 2').click()
   await button('Cancel 2 runs').click()
@@ -169,8 +200,7 @@ test('several runs are cancelled, run again and compared at once', async () => {
   await button('Re-run…').click()
   await button('With the current version').click()
   await expect.poll(() => button('Re-run…').count()).toBe(0) // the bar goes with the selection
-  await showNew('1 new run')
-  await expect.poll(() => rows('quick').filter({ hasText: 'Completed' }).count()).toBe(2)
+  await found(rows('quick').filter({ hasText: 'Completed' }), 2)
   for (const row of await rows('quick').all()) await row.getByRole('checkbox').check()
   await page.getByRole('link', { name: 'Compare' }).click()
   await page.getByRole('heading', { name: 'Compare' }).waitFor()

@@ -1,7 +1,5 @@
-import { useQueryClient } from '@tanstack/react-query'
 import type { CollectionRun } from '../../src/model/runs/collection-run.ts'
 import { api } from './api.ts'
-import { keys } from './keys.ts'
 import { useStream } from './stream.ts'
 
 /** What happened in a collection: a run changed, and its row in lists with it; or retention removed runs. */
@@ -9,15 +7,19 @@ export type CollectionNews =
   | { kind: 'run'; run: CollectionRun }
   | { kind: 'removed'; runs: Pick<CollectionRun, 'task' | 'trajectory_id'>[] }
 
-/** Follows all runs of a collection; `onNews` takes what came within one frame, in order. */
-export const useLiveCollection = (collection: string, onNews: (news: CollectionNews[]) => void, isOn = true): void => {
-  const client = useQueryClient()
+interface LiveCollection {
+  /** Takes what came within one frame, in order. */
+  onNews: (news: CollectionNews[]) => void
+  /** Reads again what was read before the stream began. */
+  onGap: () => void
+  isOn?: boolean
+}
+
+/** Follows all runs of a collection. */
+export const useLiveCollection = (collection: string, { onNews, onGap, isOn = true }: LiveCollection): void => {
   useStream({
     of: `collection ${collection}`,
-    onGap: () => {
-      void client.invalidateQueries({ queryKey: keys.runs(collection) })
-      void client.invalidateQueries({ queryKey: keys.tasks(collection) })
-    },
+    onGap,
     open: (headers, signal) => api.watchCollection({ params: { collection }, headers, signal }),
     onEvents: (events) => {
       const news = events.flatMap(({ event, data }): CollectionNews[] => {

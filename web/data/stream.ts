@@ -46,7 +46,7 @@ export interface LiveStreamOptions<Event extends StreamEvent> {
   /** Takes the events of one frame together. */
   onEvents: (events: Event[]) => void
   isOn?: boolean
-  /** It was interrupted before its first event, so nobody knows what happened meanwhile. */
+  /** It begins now: nobody has told what changed between the reading of a page and this. */
   onGap?: () => void
   /** The server refused: the stream does not come back by itself. */
   onRefused?: (error: unknown) => void
@@ -60,11 +60,7 @@ export const useStream = <Event extends StreamEvent = StreamEvent>(options: Live
   const { of, isOn = true } = options
   const isVisible = useVisible()
   const isPaused = useSyncExternalStore(watch, () => isStopped)
-  const last = useRef<{ of: string; id: string | undefined; isResumed: boolean }>({
-    of: '',
-    id: undefined,
-    isResumed: false,
-  })
+  const last = useRef<{ of: string; id: string | undefined }>({ of: '', id: undefined })
   const open = useEffectEvent(options.open)
   const apply = useEffectEvent(options.onEvents)
   const miss = useEffectEvent(() => options.onGap?.())
@@ -79,10 +75,8 @@ export const useStream = <Event extends StreamEvent = StreamEvent>(options: Live
       set(isPaused ? 'stopped' : 'paused')
       return () => set('off')
     }
-    if (last.current.of !== of) last.current = { of, id: undefined, isResumed: false }
+    if (last.current.of !== of) last.current = { of, id: undefined }
     const place = last.current
-    if (place.isResumed && place.id === undefined) miss()
-    place.isResumed = true
     const stop = new AbortController()
     let waiting: Event[] = []
     let frame = 0
@@ -96,7 +90,8 @@ export const useStream = <Event extends StreamEvent = StreamEvent>(options: Live
       const events = follow<Event>(
         async (headers, signal) => {
           const answer = await open(headers, signal)
-          set('live')
+          // A stream that goes on misses nothing from here; a new one says by its first event where it begins.
+          if (headers['last-event-id'] !== undefined) set('live')
           return answer
         },
         {
@@ -108,6 +103,8 @@ export const useStream = <Event extends StreamEvent = StreamEvent>(options: Live
       )
       for await (const event of events) {
         place.id = event.id ?? place.id
+        if (event.event === 'open') miss()
+        set('live')
         waiting.push(event)
         frame ||= requestAnimationFrame(flush)
       }

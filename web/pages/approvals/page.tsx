@@ -55,7 +55,11 @@ export const ApprovalsPage = () => {
     const other = shown[at + 1] ?? shown[at - 1]
     select(other && approvalKey(other))
   }
-  useLiveCollection(selected?.collection ?? '', refresh, selected !== undefined)
+  useLiveCollection(selected?.collection ?? '', {
+    onNews: refresh,
+    onGap: refresh,
+    isOn: selected !== undefined,
+  })
   useApprovalKeys(shown.map(approvalKey), selected && approvalKey(selected), select)
   if (skin === 'plain')
     return <PlainApproval approval={selected} rest={Math.max(0, shown.length - 1)} onDecided={next} />

@@ -51,11 +51,15 @@ const refreshMs = 2_000
 export const useLiveOverview = (collection: string): void => {
   const client = useQueryClient()
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined)
-  useLiveCollection(collection, () => {
-    timer.current ??= setTimeout(() => {
-      timer.current = undefined
-      void client.invalidateQueries({ queryKey: keys.tasks(collection) })
-      void client.invalidateQueries({ queryKey: keys.runs(collection) })
-    }, refreshMs)
+  const refresh = () => {
+    timer.current = undefined
+    void client.invalidateQueries({ queryKey: keys.tasks(collection) })
+    void client.invalidateQueries({ queryKey: keys.runs(collection) })
+  }
+  useLiveCollection(collection, {
+    onNews: () => {
+      timer.current ??= setTimeout(refresh, refreshMs)
+    },
+    onGap: refresh,
   })
 }

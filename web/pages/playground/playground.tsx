@@ -3,7 +3,6 @@ import { Problem } from '../../parts/problem.tsx'
 import { useKeys } from '../../ui/keys.ts'
 import { Composer } from './composer.tsx'
 import { isAnswering as answers } from './draft/draft.ts'
-import { mostPictures } from './draft/pictures.ts'
 import { readPictures } from './draft/read-pictures.ts'
 import { PlaygroundHeader } from './header.tsx'
 import { ChosenModels } from './models/chosen-models.tsx'
@@ -42,7 +41,7 @@ export const Playground = ({ collection, names, search, onSearch }: PlaygroundPr
   const addFiles = async (files: readonly File[]) => {
     const { pictures, faults: refused } = await readPictures(files)
     page.setNotice(refused.length > 0 ? { text: refused.join('\n'), isBad: true } : undefined)
-    dispatch({ kind: 'set', part: { pictures: [...draft.pictures, ...pictures].slice(0, mostPictures) } })
+    dispatch({ kind: 'show', pictures })
   }
   const onDrop = (event: DragEvent) => {
     if (event.dataTransfer.files.length === 0) return

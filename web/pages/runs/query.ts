@@ -42,9 +42,8 @@ export const useRuns = (collection: string, filters: RunFilters) => {
     return client.invalidateQueries({ queryKey })
   }
 
-  useLiveCollection(
-    collection,
-    (news) => {
+  useLiveCollection(collection, {
+    onNews: (news) => {
       const was = client.getQueryData<InfiniteData<RunPage>>(queryKey)
       if (!was) return
       const merged = mergeNews(was.pages, news)
@@ -57,8 +56,9 @@ export const useRuns = (collection: string, filters: RunFilters) => {
       if (was.pages.every(({ runs }) => runs.length === 0)) return void reload()
       setUnseen((before) => ({ of, keys: new Set([...(before.of === of ? before.keys : []), ...found]) }))
     },
-    list.isSuccess,
-  )
+    onGap: () => void reload(),
+    isOn: list.isSuccess,
+  })
 
   const pages = list.data?.pages
   const runs = useMemo(() => pages?.flatMap((page) => page.runs) ?? [], [pages])

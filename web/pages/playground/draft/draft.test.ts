@@ -33,6 +33,13 @@ describe('a draft', () => {
     expect(draft.turns).toMatchObject([{ id: 3, text: 'one', answers: [{ model: 'c', text: '' }] }])
   })
 
+  it('keeps all images, however many are being read at once, up to the most that are sent', () => {
+    const show = (name: string): DraftChange => ({ kind: 'show', pictures: [{ name, url: 'data:' }] })
+    const draft = after(show('a'), write('What?'), show('b'))
+    expect([draft.text, draft.pictures.map(({ name }) => name)]).toEqual(['What?', ['a', 'b']])
+    expect(after(...Array.from({ length: 9 }, (_, at) => show(`${at}`))).pictures).toHaveLength(8)
+  })
+
   it('stays as it is where a turn is gone', () => {
     const draft = after(...two)
     expect(changedDraft(draft, { kind: 'edit', turn: 9 })).toBe(draft)

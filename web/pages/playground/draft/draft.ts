@@ -1,7 +1,7 @@
 import type { Message } from '../../../parts/conversation/conversation.ts'
 import { beginAnswer, type PlaygroundAnswer } from '../answers/answer.ts'
 import { noFields, type ParameterFields } from '../request/fields.ts'
-import type { Picture } from './pictures.ts'
+import { mostPictures, type Picture } from './pictures.ts'
 
 /** A question, and what each model answered. */
 export interface AskedTurn {
@@ -34,6 +34,8 @@ export const emptyDraft: PlaygroundDraft = {
 
 export type DraftChange =
   | { kind: 'set'; part: Partial<PlaygroundDraft> }
+  /** Images were read. They come in their own time, so each is added to what is there by then. */
+  | { kind: 'show'; pictures: readonly Picture[] }
   /** The written question becomes a turn that the models answer. */
   | { kind: 'ask'; turn: number; models: readonly string[] }
   /** A turn is answered anew, under a new number; what came after it is gone. */
@@ -48,6 +50,7 @@ const upTo = ({ turns }: PlaygroundDraft, id: number): AskedTurn[] => turns.filt
 export const changedDraft = (draft: PlaygroundDraft, change: DraftChange): PlaygroundDraft => {
   const { turns, text, pictures } = draft
   if (change.kind === 'set') return { ...draft, ...change.part }
+  if (change.kind === 'show') return { ...draft, pictures: [...pictures, ...change.pictures].slice(0, mostPictures) }
   const { turn: id } = change
   const turn = turns.find((one) => one.id === id)
   switch (change.kind) {
