@@ -7,9 +7,6 @@ const patient = { expect: { poll: { timeout: 20_000 } } }
 const unitTests = ['src/**/*.test.ts', 'web/**/*.test.ts']
 const slowUnitTests = ['src/**/*.slow.test.ts']
 
-/** In CI a failure counts when it comes twice; what passed only at the second try is named at the end. */
-const retry = process.env.CI ? 1 : 0
-
 /**
  * `unit` has the tests beside the code, which start no server and no database, without those that take seconds
  * (`*.slow.test.ts`): `npm run test:unit`. `default` has all others: with `unit` it is what `npm test` runs; of the crash
@@ -18,7 +15,7 @@ const retry = process.env.CI ? 1 : 0
  */
 export default defineConfig({
   test: {
-    reporters: ['default', './test/closing-line-reporter.ts'],
+    reporters: ['default', './test/counts-reporter.ts'],
     // On two cores three workers are faster than two: tests of servers wait half of their time.
     maxWorkers: 3,
     projects: [
@@ -32,7 +29,6 @@ export default defineConfig({
           exclude: slowUnitTests,
           setupFiles: './test/property-seed.ts',
           testTimeout: 60_000,
-          retry,
           // Files of one worker share their modules: loading those takes as long as the tests.
           pool: 'threads',
           isolate: false,
@@ -48,7 +44,6 @@ export default defineConfig({
           setupFiles: './test/property-seed.ts',
           testTimeout: 60_000,
           hookTimeout: 120_000,
-          retry,
           isolate: false,
           // Whoever runs tests again and again transforms a file only when it has changed.
           experimental: { fsModuleCache: !process.env.CI },

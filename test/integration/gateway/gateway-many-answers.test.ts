@@ -10,8 +10,11 @@ const largeCalls = 12
 const chunksOfLarge = 8
 const word = 'word '.repeat(13_000)
 
-/** Answers that have said all but their end. */
-const waiting: ServerResponse[] = []
+/** Answers that have said all but their end, with that end. */
+const waiting: { response: ServerResponse; rest: string }[] = []
+const finish = () => {
+  for (const { response, rest } of waiting.splice(0)) response.end(rest)
+}
 const upstream = createServer(async (request, response) => {
   const chunks: Buffer[] = []
   for await (const chunk of request) chunks.push(chunk as Buffer)
@@ -25,7 +28,7 @@ const upstream = createServer(async (request, response) => {
     for (let at = 0; at < (isLarge ? chunksOfLarge : 1); at++)
       response.write(event({ content: isLarge ? word : 'short' }))
   }
-  if (isLarge) waiting.push(response)
+  if (isLarge) waiting.push({ response, rest: asked.stream ? end : '"},"finish_reason":"stop"}]}' })
   else response.end(end)
 })
 
@@ -66,8 +69,7 @@ test('many long answers at once are passed on whole and keep no more than their 
   await expect.poll(() => waiting.length, { timeout: 40_000 }).toBe(largeCalls)
   const short = await ask('short')
   expect([short.outputs.text, short.outputs.truncated]).toEqual(['short', undefined])
-  waiting.shift()?.end('"},"finish_reason":"stop"}]}')
-  for (const one of waiting.splice(0)) one.end(end)
+  finish()
   const answers = await Promise.all(large)
   expect(
     answers.filter(
@@ -86,6 +88,6 @@ test('many long answers at once are passed on whole and keep no more than their 
   // Their room is free again.
   const next = ask('large')
   await expect.poll(() => waiting.length, { timeout: 40_000 }).toBe(1)
-  waiting.shift()?.end(end)
+  finish()
   expect((await next).outputs).not.toHaveProperty('truncated')
 }, 120_000)
