@@ -11,7 +11,7 @@ import type { RunStatus } from '../model/workflows/workflow.ts'
 export type { OutgoingRequest, OutgoingResponse } from '../lib/net/outgoing.ts'
 
 export type Json = unknown
-export type Category = 'text' | 'files' | 'data' | 'control' | 'models' | 'judge' | 'image' | 'video' | 'agent'
+type Category = 'text' | 'files' | 'data' | 'control' | 'models' | 'judge' | 'image' | 'video' | 'agent'
 
 /** A file that a step can read, or has made. `extension` has no dot; `size` is in bytes. */
 export type MediaObject = z.infer<typeof mediaObjectSchema>

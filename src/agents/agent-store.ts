@@ -16,7 +16,7 @@ import {
 } from './install-agent.ts'
 
 /** The installed versions of an agent. */
-export interface AgentState {
+interface AgentState {
   id: RunbookAgent
   package: string
   /** The version that runs use. */
@@ -115,7 +115,7 @@ const removeVersion = async (folder: string, name: string): Promise<void> => {
   await rm(gone, { recursive: true, force: true })
 }
 
-export interface AgentStoreOptions {
+interface AgentStoreOptions {
   /** The folder of all agents. */
   folder: string
   log: Pick<Logger, 'info'>

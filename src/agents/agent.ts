@@ -4,7 +4,7 @@ import type { NewAgentEvent } from '../model/runbooks/runbook-run.ts'
 import { inside } from '../model/runbooks/sandbox.ts'
 
 /** Paths as the agent's process sees them: the same in every isolating sandbox. */
-export type AgentPlaces = { readonly [place in 'app' | 'runbook' | 'home' | 'agent' | 'tools']: string }
+type AgentPlaces = { readonly [place in 'app' | 'runbook' | 'home' | 'agent' | 'tools']: string }
 
 /** Input for starting an agent. */
 export interface AgentTask {
@@ -21,7 +21,7 @@ export interface AgentTask {
 }
 
 /** How to start an agent inside a sandbox. */
-export interface AgentLaunch {
+interface AgentLaunch {
   argv: string[]
   env: Record<string, string>
   /** Files to write before the start, by path inside. */

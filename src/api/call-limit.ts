@@ -2,7 +2,7 @@ import { AppError } from '../lib/errors.ts'
 import { covers, type FoundCollection, type Identity } from '../model/collections/identity.ts'
 import type { CountedCall } from '../store/calls/call-windows.ts'
 
-export interface CallLimitDeps {
+interface CallLimitDeps {
   /** Default calls a minute for each key; 0: unlimited. */
   callsPerMinute: number
   count(call: CountedCall): Promise<{ calls: number; secondsLeft: number }>

@@ -51,7 +51,7 @@ export async function* dumpTable(client: pg.Client, table: TableShape): AsyncGen
 }
 
 /** A list of objects in a file: there may be millions, and the transaction that saw them must not stay open. */
-export interface ObjectList {
+interface ObjectList {
   path: string
   remove(): Promise<void>
 }

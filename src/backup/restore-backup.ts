@@ -10,7 +10,7 @@ import { beginLoad, completeLoad, type TableLoad } from './restore-database.ts'
 import { makeObjectRestore } from './restore-objects.ts'
 import { visitBackup } from './visit-backup.ts'
 
-export interface RestoreTarget {
+interface RestoreTarget {
   client: pg.Client
   /** What the database says of an earlier attempt with the same backup. */
   before: RestoreState | undefined
@@ -24,7 +24,7 @@ export interface RestoreTarget {
   onProgress(progress: ReadProgress): void
 }
 
-export interface RestoredCounts {
+interface RestoredCounts {
   end: BackupEnd
   rows: number
   objects: { stored: number; present: number; bytes: number }

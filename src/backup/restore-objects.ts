@@ -1,7 +1,7 @@
 import type { ObjectStore } from '../store/objects/objects.ts'
 
 /** Stores the objects of a backup under their own ids; several small ones at once. */
-export interface ObjectRestore {
+interface ObjectRestore {
   object(id: string, size: number, body: AsyncIterable<Buffer>): Promise<void>
   /** Resolves when all of them are stored. */
   settled(): Promise<void>

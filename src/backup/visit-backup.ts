@@ -11,7 +11,7 @@ import type { ObjectFolder } from './object-folder.ts'
 import { type OpenedBackup, readEntryJson, readEntryText } from './open-backup.ts'
 
 /** Receives the contents of a backup in their order. */
-export interface BackupVisitor {
+interface BackupVisitor {
   secretKey(keys: string): Promise<void>
   spill(file: string, body: AsyncIterable<Buffer>): Promise<void>
   /** Receives all rows of a table, and returns their number. */

@@ -22,7 +22,7 @@ import {
 } from './manifest.ts'
 import { type ObjectFolder, storeInFolder } from './object-folder.ts'
 
-export interface BackupSource {
+interface BackupSource {
   /** URL of the database. */
   url: string
   /** Undefined: the bytes of files are left out. */

@@ -11,7 +11,7 @@ import {
 import { noFilter, type RunCursor } from '../store/runs/lists/run-filter.ts'
 
 /** The next part of an action, with its runs. */
-export interface ChosenPart extends BulkPart {
+interface ChosenPart extends BulkPart {
   runs: Omit<BulkRun, 'labels'>[]
 }
 

@@ -4,7 +4,7 @@ import type { Logger } from '../lib/log.ts'
 import { claimBulkAction, isAnyBulkActionDue } from '../store/runs/bulk/bulk-actions.ts'
 import { type BulkPartDeps, carryOutPart } from './carry-out.ts'
 
-export interface BulkActionDeps extends BulkPartDeps {
+interface BulkActionDeps extends BulkPartDeps {
   engine: Pick<Engine, 'start' | 'requestEnd' | 'lookFor'>
   /** Milliseconds since 1970. */
   clock(): number

@@ -3,7 +3,7 @@ import { AppError } from '../lib/errors.ts'
 import { apiBasePath, readTrimmed, tokenPath } from './config-files.ts'
 import { type FoundServer, isLoopback, isSameServer } from './find-server.ts'
 
-export interface FoundToken {
+interface FoundToken {
   token: string
   /** Source of the token, for messages. */
   source: string

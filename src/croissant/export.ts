@@ -4,7 +4,7 @@ import { recommendedContext } from './recommended-context.ts'
 export type ColumnType = 'text' | 'integer' | 'number' | 'boolean' | 'date' | 'datetime'
 
 /** A file of a dataset, to be described. */
-export interface DescribedFile {
+interface DescribedFile {
   /** Name of the file, unique in the dataset. */
   name: string
   url: string
@@ -18,7 +18,7 @@ export interface DescribedFile {
 }
 
 /** A dataset to be described. */
-export interface DescribedDataset {
+interface DescribedDataset {
   name: string
   url: string
   description?: string | undefined

@@ -4,7 +4,7 @@ import { type CroissantFinding, maxFindings } from './finding.ts'
 import { validateCroissant } from './validate.ts'
 
 /** A step of a validation, in the form that clients of the reference service read. */
-export interface ValidationStep {
+interface ValidationStep {
   name: string
   passed: boolean
   message: string

@@ -48,7 +48,7 @@ const rowsOf = (message: { text: string }): number => Number(/\d+$/.exec(message
 const nothing = (): void => {}
 
 /** The rows of a table in the text format of COPY. */
-export interface CopiedRows extends AsyncIterable<Buffer> {
+interface CopiedRows extends AsyncIterable<Buffer> {
   /** Number of rows, once all were read. */
   readonly count: number
 }

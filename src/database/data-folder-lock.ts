@@ -8,7 +8,7 @@ import { createExclusively, readIfThere, takeAway } from '../lib/files/exclusive
 import { isAlive, isTouched, processWorld, startTimeOf } from '../lib/living-process.ts'
 import { pause } from '../lib/time.ts'
 
-export interface DataFolderLock {
+interface DataFolderLock {
   /**
    * Resolves when another server has taken the lock: this one must stop at once, without another statement to Postgres.
    */

@@ -42,7 +42,7 @@ export interface EmbeddedPostgres {
   stop(): Promise<void>
 }
 
-export interface EmbeddedOptions {
+interface EmbeddedOptions {
   dataDir: string
   logger: Logger
   /** Overrides of the Postgres settings; tests turn fsync off with it. */

@@ -88,7 +88,7 @@ const whenGone = (pid: number): Promise<string> =>
     poll.unref()
   })
 
-export interface LaunchOptions {
+interface LaunchOptions {
   dataDir: string
   binaries: PostgresBinaries
   account: PostgresAccount

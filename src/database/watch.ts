@@ -7,7 +7,7 @@ import type { Database } from './database.ts'
 import { makeOwnConnection } from './own-connection.ts'
 
 /** `read_only`: it answers but accepts no writes, as a standby or a demoted primary does. */
-export type DatabaseState = 'up' | 'read_only' | 'away'
+type DatabaseState = 'up' | 'read_only' | 'away'
 
 /** Checks once a second whether the database answers and accepts writes, and reads its time. */
 export interface DatabaseWatch {

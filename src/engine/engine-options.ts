@@ -16,7 +16,7 @@ import type { ProgramCache } from './program/programs.ts'
 import type { StepLimits } from './steps/step-at-work.ts'
 
 /** Limits of the engine and of its parts. */
-export interface EngineLimits extends StepLimits, ChildLimits, OpenRunLimits {
+interface EngineLimits extends StepLimits, ChildLimits, OpenRunLimits {
   /** Maximum concurrent steps of this process. */
   concurrency: number
   /** Maximum concurrent steps of one run. */

@@ -196,7 +196,7 @@ export interface RunbookStatistics {
   ended: Readonly<Record<string, number>>
 }
 
-export interface EngineStatistics extends JournalStatistics {
+interface EngineStatistics extends JournalStatistics {
   /** Runs in memory. */
   live: number
   /** Steps that are executing. */

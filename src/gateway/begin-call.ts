@@ -26,7 +26,7 @@ export interface BeginCallDeps {
 }
 
 /** A call that may be sent to a model. */
-export interface BegunModelCall {
+interface BegunModelCall {
   ticket: Ticket
   environment: Environment
 }

@@ -13,7 +13,7 @@ export interface OpenModelCall {
   trial?: { collectionId: number; runKey: string }
 }
 
-export interface OpenModelCalls {
+interface OpenModelCalls {
   /** Keeps a call in the list until its answer has ended, the part that the reply still has to write included. */
   track(call: OpenModelCall, answer: () => Promise<Reply>): Promise<Reply>
   /** Breaks off every call, and resolves once all are on record, or after some seconds. */

@@ -9,12 +9,12 @@ import { type Credentials, credentialText } from './credentials.ts'
 import type { Endpoint } from './endpoint.ts'
 
 /** A cached admission, with what the database knew when it was asked (up to a minute ago during an outage). */
-export interface CheckedAdmission extends PlacedAdmission {
+interface CheckedAdmission extends PlacedAdmission {
   databaseAway: boolean
 }
 
 /** The facts that decide about an admission. */
-export interface AdmissionRequest {
+interface AdmissionRequest {
   endpoint: Endpoint
   /** Name of the collection; undefined: the home of the key. */
   name: string | undefined

@@ -9,7 +9,7 @@ const mostByDefault = 16_384
 export const connectionsFor = (descriptors: number): number =>
   Math.max(16, Math.min(mostByDefault, Math.floor((descriptors - keptBack) / 2)))
 
-export interface ConnectionLimit {
+interface ConnectionLimit {
   /** Notes that a request arrived on this connection. */
   used(socket: Socket): void
 }

@@ -12,7 +12,7 @@ export type AccessLevel = 'none' | 'optional' | 'read' | 'write' | 'admin'
  * Where a request names the collection that the key must cover. `path`: the `{collection}` parameter. `storage_path`:
  * the first segment of `{path...}`. `any`: nowhere; the route limits itself to the collections of the key.
  */
-export type CollectionSource = 'path' | 'storage_path' | 'any'
+type CollectionSource = 'path' | 'storage_path' | 'any'
 
 /** The kind of an answer that is not JSON. */
 export type SpecialAnswer = 'bytes' | 'events' | 'html' | 'text' | 'empty'

@@ -63,7 +63,7 @@ export interface Call<E extends Endpoint = Endpoint> extends AnyCall {
 /** A value is sent as JSON with the endpoint's status; a `Reply` is sent as it is. */
 export type Answer<E extends Endpoint> = E['response'] extends z.ZodType ? z.input<E['response']> | Reply : Reply
 
-export type Handlers<C extends Contract> = {
+type Handlers<C extends Contract> = {
   [Operation in keyof C]: (call: Call<C[Operation]>) => Promise<Answer<C[Operation]>>
 }
 

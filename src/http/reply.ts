@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 
 /** Writes a body after the headers were sent, and ends it. Resolves when nothing is left to write. */
-export type BodyWriter = (outgoing: ServerResponse) => Promise<void>
+type BodyWriter = (outgoing: ServerResponse) => Promise<void>
 
 /**
  * A finished answer, for routes whose answer is not just a value to send as JSON. A stream is sent as fast as the client

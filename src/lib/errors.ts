@@ -264,7 +264,7 @@ export interface FieldIssue {
   type: string
 }
 
-export interface ErrorOptions {
+interface ErrorOptions {
   /** The next thing that a person should do. */
   hint?: string
   cause?: unknown

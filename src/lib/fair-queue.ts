@@ -1,5 +1,5 @@
 /** A queue that takes one item of each owner in turn. The items of one owner stay in order. */
-export interface FairQueue<Item> {
+interface FairQueue<Item> {
   add(owner: number, item: Item): void
   /** The next item in turn. */
   next(): Item | undefined

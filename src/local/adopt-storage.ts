@@ -14,7 +14,7 @@ import { adoptBucket, bucketId, lookAtBucketOwner } from '../store/objects/s3/no
 import { byOperator } from './by-operator.ts'
 import { reachDatabase } from './reach-database.ts'
 
-export interface AdoptedStorage {
+interface AdoptedStorage {
   /** The folder, or `s3://bucket/prefix`. */
   folder: string
   /** The former owner of the storage. */

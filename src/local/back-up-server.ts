@@ -19,7 +19,7 @@ import type { Settings } from '../lib/settings/config.ts'
 import { keysToBackUp, openToRead, requireServer } from './backup-source.ts'
 import { reachDatabase } from './reach-database.ts'
 
-export interface BackUpOptions {
+interface BackUpOptions {
   settings: Settings
   variables: Record<string, string | undefined>
   /** Path of the file, or of a folder for many; `-`: standard output. */

@@ -21,7 +21,7 @@ export interface CopiedStorage extends CopyCounts {
   is_complete: boolean
 }
 
-export interface CopyStorageOptions {
+interface CopyStorageOptions {
   settings: Settings
   variables: Record<string, string | undefined>
   from: StorageLocation

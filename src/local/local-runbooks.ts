@@ -13,7 +13,7 @@ import { modelsFromSettings } from '../server/models-from-settings.ts'
 import { makeRunbookRunner } from '../server/runbook-runner.ts'
 
 /** The parts that the command provides. Models, keys and redaction are added here. */
-export interface LocalHost extends Pick<RunbookHost, 'id' | 'secretParams' | 'openFile' | 'keep' | 'tell' | 'signal'> {
+interface LocalHost extends Pick<RunbookHost, 'id' | 'secretParams' | 'openFile' | 'keep' | 'tell' | 'signal'> {
   /** Values of variables by their names. */
   env(name: string): string | undefined
   /** Values that are struck out of all events and results. */

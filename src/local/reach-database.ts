@@ -4,7 +4,7 @@ import { findPostgres } from '../database/postgres-process.ts'
 import { createLogger } from '../lib/log.ts'
 import type { Settings } from '../lib/settings/config.ts'
 
-export interface ReachedDatabase {
+interface ReachedDatabase {
   url: string
   /** Stops an embedded database that was started for this command. */
   stop(): Promise<void>

@@ -26,7 +26,7 @@ import { moveClaim } from '../store/installation.ts'
 import { type RestoreState, readRestoreState } from '../store/system/restore-state.ts'
 import { byOperator } from './by-operator.ts'
 
-export interface RestoreOptions {
+interface RestoreOptions {
   settings: Settings
   variables: Record<string, string | undefined>
   /** Path of the backup, or of a folder with some; `-`: standard input. */

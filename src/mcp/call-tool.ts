@@ -7,7 +7,7 @@ import type { Tool, ToolContext, ToolOutcome } from './tool.ts'
 import { toolErrorText, wrongArguments } from './tool-error.ts'
 
 /** Characters of a result: about 8,000 tokens. Common clients warn above 10,000 tokens and cut above 25,000. */
-export const longestResult = 30_000
+const longestResult = 30_000
 
 const failed = (text: string): CallToolResult => ({ isError: true, content: [{ type: 'text', text }] })
 

@@ -25,7 +25,7 @@ import { listResources, readResource, resourceTemplates } from './resources.ts'
 import type { AskPerson, Tool, ToolContext } from './tool.ts'
 import { readsOnly, toolsFor } from './tools.ts'
 
-export interface McpServerOptions {
+interface McpServerOptions {
   /** Calls the API as the caller. */
   caller: Caller
   /** Access level of the caller; undefined when it is not known. */

@@ -6,7 +6,7 @@ import type { AnyInput } from '../client/client.ts'
 export type OperationName = keyof typeof contract & string
 
 /** The person's answer to a question of a tool. */
-export interface PersonAnswer {
+interface PersonAnswer {
   action: 'accept' | 'decline' | 'cancel'
   content?: Record<string, unknown> | undefined
 }
@@ -31,7 +31,7 @@ export interface ToolContext {
 }
 
 /** A picture that a model can look at, in the place of JSON. */
-export interface ShownImage {
+interface ShownImage {
   mimeType: string
   base64: string
 }

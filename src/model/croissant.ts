@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 /** A fault in a Croissant document, or advice about it. */
-export const croissantFindingSchema = z
+const croissantFindingSchema = z
   .object({
     pointer: z.string().describe('JSON Pointer of the place in the document; empty for the document itself.'),
     node: z

@@ -13,7 +13,7 @@ export interface McpRequest {
 }
 
 /** Messages of JSON-RPC that answer one request. */
-export interface McpAnswers {
+interface McpAnswers {
   /**
    * Resolves with the answers if they are complete in time and no notification precedes them; otherwise with undefined.
    */

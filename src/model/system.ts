@@ -4,7 +4,7 @@ import { timestampSchema } from './names.ts'
 const count = z.int().min(0)
 
 /** One check of a server, with a remedy if it failed. */
-export const systemCheckSchema = z
+const systemCheckSchema = z
   .object({
     name: z.string(),
     state: z.enum(['ok', 'warning', 'failed']),

@@ -33,7 +33,7 @@ export const deliveriesSchema = z
   .meta({ id: 'Deliveries' })
 
 /** An attempt in the list of a collection, with its run. */
-export const listedDeliverySchema = deliverySchema
+const listedDeliverySchema = deliverySchema
   .extend({
     task: z.string(),
     trajectory_id: z.string(),

@@ -5,7 +5,7 @@ import { previewDelimited, previewJson, previewJsonLines } from './texts.ts'
 import { previewZip } from './zip.ts'
 
 /** The format of a file by its name, without the ending of a compression. */
-export const textFormatOf = (name: string): 'csv' | 'tsv' | 'json' | 'jsonl' | undefined => {
+const textFormatOf = (name: string): 'csv' | 'tsv' | 'json' | 'jsonl' | undefined => {
   const ending = name.toLowerCase().replace(/\.gz$/, '').split('.').at(-1)
   if (ending === 'csv' || ending === 'tsv' || ending === 'json') return ending
   if (ending === 'tab') return 'tsv'
@@ -13,7 +13,7 @@ export const textFormatOf = (name: string): 'csv' | 'tsv' | 'json' | 'jsonl' | u
 }
 
 /** Shows a text by the format that its name says. */
-export const showText = (source: PreviewSource, limits: PreviewLimits): Promise<Preview> => {
+const showText = (source: PreviewSource, limits: PreviewLimits): Promise<Preview> => {
   const format = textFormatOf(source.name)
   if (format === 'json') return previewJson(source, limits)
   if (format === 'jsonl') return previewJsonLines(source, limits)

@@ -13,7 +13,7 @@ export const toScalar = (value: unknown): string | number | boolean | null | und
 }
 
 /** Turns a value into a cell: texts are cut, and bytes become base64. */
-export const toCell = (value: unknown, limits: PreviewLimits, depth = 0): PreviewCell => {
+const toCell = (value: unknown, limits: PreviewLimits, depth = 0): PreviewCell => {
   const scalar = toScalar(value)
   if (scalar !== undefined) return scalar
   if (typeof value === 'string') return cut(value, limits)

@@ -7,7 +7,7 @@ export interface Address {
 }
 
 /** Why a provider has no usable address: a variable is missing, or its value cannot be part of a URL. */
-export interface NoAddress {
+interface NoAddress {
   variable: string
   problem: string | undefined
 }

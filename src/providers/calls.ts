@@ -36,7 +36,7 @@ export interface Ways {
 }
 
 /** Resolves a model. Throws `model_unavailable`. */
-export type FindTarget = (asked: Asked, caller: ModelCaller, shape: Shape) => Promise<Target>
+type FindTarget = (asked: Asked, caller: ModelCaller, shape: Shape) => Promise<Target>
 
 const textOf = (completion: ChatCompletion): string => {
   const content = completion.choices[0]?.message.content

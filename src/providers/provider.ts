@@ -196,7 +196,7 @@ export interface Completed extends Warned {
 }
 
 /** `chunks` throws if the answer breaks off: if it ends by itself, the answer is complete. */
-export interface Streaming extends Warned {
+interface Streaming extends Warned {
   chunks: AsyncIterable<ChatChunk>
 }
 

@@ -10,7 +10,7 @@ export interface Places {
   readonly taken: number
 }
 
-export interface PlaceLimits {
+interface PlaceLimits {
   /** Number of slots in total. */
   total: number
   /** Maximum slots of one owner. */

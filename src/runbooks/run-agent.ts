@@ -20,7 +20,7 @@ const keptOfStderr = 4000
 /** Interval of the silence check. */
 const lookMs = 500
 
-export interface AgentRunOptions {
+interface AgentRunOptions {
   sandbox: Pick<Sandbox, 'run' | 'places'>
   agent: Agent
   argv: readonly string[]

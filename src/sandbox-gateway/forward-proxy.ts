@@ -5,7 +5,7 @@ import { AppError, messageOf, toAppError } from '../lib/errors.ts'
 import { type Destination, readDestination } from './destination.ts'
 import { type HostConnectionOptions, type HostConnections, makeHostConnections } from './host-connections.ts'
 
-export interface ForwardOptions extends HostConnectionOptions {
+interface ForwardOptions extends HostConnectionOptions {
   refuseHost(host: string): void
 }
 

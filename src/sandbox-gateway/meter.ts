@@ -21,7 +21,7 @@ export interface MeteredCall {
 }
 
 /** A call that has been sent. */
-export interface CallUnderWay {
+interface CallUnderWay {
   /** At least `tokens` of its answer have arrived. Returns the reason to abort it if that exceeds a budget. */
   came(tokens: number): Failure | undefined
   /** Settles the call. Counts once, however often it is called. */

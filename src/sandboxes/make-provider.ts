@@ -6,7 +6,7 @@ import type { ContainerEngineName } from './containers/socket.ts'
 import type { SandboxProvider } from './sandbox.ts'
 import { defaultImage } from './snapshots.ts'
 
-export interface SandboxProviderOptions {
+interface SandboxProviderOptions {
   settings: Pick<Settings, 'sandbox' | 'sandboxDir' | 'sandboxSocket' | 'sandboxUid' | 'snapshots'>
   dataDir: string
   log: Logger

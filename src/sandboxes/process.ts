@@ -20,7 +20,7 @@ import { makeRunFolder } from './run-folder.ts'
 import type { LimitMechanisms, SandboxExit, SandboxPlaces, SandboxProvider } from './sandbox.ts'
 import { type CommandTurn, liveSandbox, reapFolders, type SandboxLife } from './sandbox-life.ts'
 
-export interface ProcessProviderOptions {
+interface ProcessProviderOptions {
   /** Folder in which run folders are created. */
   parent: string
   log: Logger

@@ -18,7 +18,7 @@ export interface RunFolder extends Pick<Sandbox, 'folders' | 'put' | 'own'> {
   remove(): Promise<void>
 }
 
-export interface RunFolderOptions {
+interface RunFolderOptions {
   /** Parent folder of all run folders. */
   parent: string
   id: string

@@ -6,7 +6,7 @@ import { makeRerunOf } from './rerun-of-run.ts'
 import type { ServerCore } from './server-core.ts'
 import type { Trajectories } from './trajectories.ts'
 
-export interface BackgroundDeps {
+interface BackgroundDeps {
   core: Pick<ServerCore, 'settings' | 'installation' | 'database' | 'network' | 'engine' | 'log'>
   documentOf: Trajectories['documentOf']
   /** Milliseconds since 1970, for what is due at a time. */
@@ -14,7 +14,7 @@ export interface BackgroundDeps {
 }
 
 /** Work that starts at a time, not with a request. */
-export interface BackgroundJobs {
+interface BackgroundJobs {
   webhooks: Webhooks
   bulkActions: BulkActions
   /** Starts no new work. Resolves when work under way has ended, or after the drain time. */

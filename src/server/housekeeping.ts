@@ -35,7 +35,7 @@ const hourly = (chore: () => Promise<unknown>): (() => Promise<void>) => {
   }
 }
 
-export interface HousekeepingDeps {
+interface HousekeepingDeps {
   database: Database
   objects: ObjectStore
   cancelRunsOf: CancelCollectionRuns

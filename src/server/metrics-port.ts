@@ -8,7 +8,7 @@ import { version } from '../lib/version.ts'
 import type { Housekeeping } from './housekeeping.ts'
 import type { ServerCore } from './server-core.ts'
 
-export interface MetricsPort {
+interface MetricsPort {
   /** Begins to count, and to listen where `JETTY_METRICS_PORT` is set. */
   open(housekeeping: Housekeeping): Promise<{ metrics: Metrics; metricsUrl: string | undefined }>
 }

@@ -24,7 +24,7 @@ export interface StorageOptions extends BucketOptions {
 }
 
 /** A storage that is not yet bound to the database. */
-export interface OpenedStorage {
+interface OpenedStorage {
   /** Reads which storage it is: for a bucket, a request. */
   place(): Promise<StoragePlace>
   /** Opens its objects. `claim` completes before anything is written or removed. */
@@ -52,7 +52,7 @@ export const prepareStorage = (location: StorageLocation, options: StorageOption
   }
 }
 
-export interface ObjectStoreOptions extends StorageOptions {
+interface ObjectStoreOptions extends StorageOptions {
   settings: BucketOptions['settings'] & Pick<Settings, 'storage' | 'storageFrom' | 'storageLinks'>
   log: Logger
 }

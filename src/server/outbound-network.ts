@@ -12,7 +12,7 @@ export interface OutboundNetwork {
   agent(): Promise<Dispatcher>
 }
 
-export type OutboundOptions = Omit<FetcherOptions, 'allowPrivateNetwork' | 'agent'> & { allowPrivateNetwork: string[] }
+type OutboundOptions = Omit<FetcherOptions, 'allowPrivateNetwork' | 'agent'> & { allowPrivateNetwork: string[] }
 
 /** Makes the guarded client. It loads undici with the first request: that takes 100 ms, which recovery would wait for. */
 export const makeOutboundNetwork = (options: OutboundOptions): OutboundNetwork => {

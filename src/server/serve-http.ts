@@ -27,7 +27,7 @@ import { makeServerGateway } from './server-gateway.ts'
 import { makeSystemPort } from './system-port.ts'
 import type { Trajectories } from './trajectories.ts'
 
-export interface HttpDeps extends Pick<ApiDeps, 'cancelRunsOf' | 'clock' | 'keyRotation' | 'webhooks' | 'bulkActions'> {
+interface HttpDeps extends Pick<ApiDeps, 'cancelRunsOf' | 'clock' | 'keyRotation' | 'webhooks' | 'bulkActions'> {
   core: ServerCore
   trajectories: Trajectories
   readiness: Readiness

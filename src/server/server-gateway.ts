@@ -27,7 +27,7 @@ const gatewayLimits = (settings: Settings): GatewayDeps['limits'] => ({
   stalledSeconds: settings.clientStallSeconds,
 })
 
-export interface ServerGatewayDeps {
+interface ServerGatewayDeps {
   core: Pick<ServerCore, 'settings' | 'database' | 'objects' | 'models' | 'quota' | 'engine'>
   lending: Lending
   environmentOf: Environments['lending']

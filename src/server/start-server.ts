@@ -29,7 +29,7 @@ import { makeTrajectories, type Trajectories } from './trajectories.ts'
 import { startUpkeep } from './upkeep.ts'
 import { openPages } from './web-pages.ts'
 
-export interface ServerOptions {
+interface ServerOptions {
   settings: Settings
   log: Logger
   /** The activities of steps; tests add their own. */

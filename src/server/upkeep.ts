@@ -7,7 +7,7 @@ import { mayHaveSandboxes } from './lazy-runbook-runner.ts'
 import type { ServerCore } from './server-core.ts'
 import { answerCacheLimits } from './server-gateway.ts'
 
-export interface UpkeepDeps {
+interface UpkeepDeps {
   core: Pick<ServerCore, 'settings' | 'installation' | 'database' | 'objects' | 'runbooks' | 'engine' | 'log'>
   cancelRunsOf: CancelCollectionRuns
   /** See `KeyRotationOptions`; tests shorten it. */

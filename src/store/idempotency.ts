@@ -5,7 +5,7 @@ import { canonicalJson } from '../lib/json/json-text.ts'
 import { type Sealer, sameText } from '../lib/secrets/crypto.ts'
 
 /** A claim of an idempotency key. */
-export interface Claim {
+interface Claim {
   /** Hash of the caller, the operation and the Idempotency-Key header. */
   scope: string
   /** Hash of the request. */

@@ -49,7 +49,7 @@ export const firesOf = (queries: Queries, routineId: number, limit: number): Pro
   )
 
 /** A run that a fire started. */
-export interface FiredRun {
+interface FiredRun {
   id: string
   trajectory_id: string
   status: RunStatus

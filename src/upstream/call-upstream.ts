@@ -21,7 +21,7 @@ export interface UpstreamLimits {
 }
 
 /** A call whose body is already in the provider's own format. */
-export interface UpstreamCall extends Pick<UpstreamRequest, 'method' | 'url' | 'body'> {
+interface UpstreamCall extends Pick<UpstreamRequest, 'method' | 'url' | 'body'> {
   route: Upstream & { agent: Dispatcher; headers: Readonly<Record<string, string>> }
   account: Account
   clientHeaders: Parameters<typeof headersToProvider>[0]

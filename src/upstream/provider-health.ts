@@ -1,7 +1,7 @@
 import { now } from '../lib/time.ts'
 
 /** Outcomes of the calls to a provider since the process started. */
-export interface ProviderHealth {
+interface ProviderHealth {
   /** The name of the provider. */
   name: string
   calls: number

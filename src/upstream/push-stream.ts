@@ -1,7 +1,7 @@
 import type { AppError } from '../lib/errors.ts'
 
 /** Receives the items of a stream in order. `end` is called once, with the error if the stream broke off. */
-export interface Sink<Item> {
+interface Sink<Item> {
   take(item: Item): void
   end(problem?: AppError): void
 }
@@ -61,7 +61,7 @@ export const streamItems = async function* <Item>(stream: PushStream<Item>): Asy
 }
 
 /** The first items of a stream, and the others if there are more. */
-export interface StreamStart<Item> {
+interface StreamStart<Item> {
   items: Item[]
   /** Undefined if `items` has all items of the stream. */
   rest: PushStream<Item> | undefined

@@ -1,5 +1,5 @@
 /** Deliveries of this process that are under way, limited in total and for each collection. */
-export interface DeliverySlots {
+interface DeliverySlots {
   /** Number of deliveries that may begin now. */
   readonly free: number
   /** Maximum concurrent deliveries of one collection. */

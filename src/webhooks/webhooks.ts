@@ -18,7 +18,7 @@ import { makeDeliverySlots } from './delivery-slots.ts'
 import { retryAt } from './schedule.ts'
 import { deliverTest, type TestDelivery, type TestedDelivery } from './test-delivery.ts'
 
-export interface WebhookSenderDeps extends AttemptDeps {
+interface WebhookSenderDeps extends AttemptDeps {
   /** Maximum concurrent deliveries of this process. */
   concurrency: number
   /** Maximum size of a delivered trajectory: the inputs and outputs of its steps. */

@@ -2,7 +2,7 @@ import { useLayoutEffect, useRef, useState } from 'react'
 import { flushSync } from 'react-dom'
 
 /** The part of a long list that is in view: the rows from `first` to `last` are to be drawn. */
-export interface RowWindow {
+interface RowWindow {
   /** Ref of the scrolling element. It is a state: the element may come later than the component that asks. */
   box: (node: HTMLElement | null) => void
   node: HTMLElement | null
@@ -17,7 +17,7 @@ export interface RowWindow {
 }
 
 /** Where the rows of a list begin, in px from the first one; the row after the last one begins at the end. */
-export interface RowPlaces {
+interface RowPlaces {
   count: number
   topOf: (row: number) => number
   /** The row at a place. */

@@ -26,7 +26,7 @@ export const isOpen = ({ status }: { status: string }): boolean => openStatuses.
 export const stepsInOrder = (run: Pick<Run, 'steps'>): RunStep[] => Object.values(run.steps)
 
 /** Whether a run took results of another one over: its `attributes` say so. */
-export const isRerun = (run: Pick<Run, 'attributes'>): boolean => 'rerun' in run.attributes.params
+const isRerun = (run: Pick<Run, 'attributes'>): boolean => 'rerun' in run.attributes.params
 
 /** Whether a step was executed in an earlier run: its times are of that run, before this one was created. */
 export const isCarriedOver = (run: Pick<Run, 'attributes' | 'created'>, step: Pick<RunStep, 'created'>): boolean =>

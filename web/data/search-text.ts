@@ -1,5 +1,5 @@
 /** Search parameters of a page: a name that occurs more than once is a list. */
-export type SearchParameters = Record<string, string | string[]>
+type SearchParameters = Record<string, string | string[]>
 
 /** Reads `?status=failed&label=a&label=b`. */
 export const parseSearch = (text: string): SearchParameters => {

@@ -8,7 +8,7 @@ import { readStored, writeStored } from './stored.ts'
 const storedName = 'session'
 
 /** `none`: nobody has signed in. `ended`: the server refused the session, and the page stands as it was. */
-export type SessionState = 'none' | 'open' | 'ended'
+type SessionState = 'none' | 'open' | 'ended'
 
 const listeners = new Set<() => void>()
 let refused: string | undefined

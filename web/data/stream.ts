@@ -39,7 +39,7 @@ export const useStreamState = (): StreamState => useSyncExternalStore(watch, () 
 type StreamEvent = Pick<FollowedEvent, 'id' | 'event' | 'data'>
 type Opener = (headers: Record<string, string>, signal: AbortSignal) => Promise<Response>
 
-export interface LiveStreamOptions<Event extends StreamEvent> {
+interface LiveStreamOptions<Event extends StreamEvent> {
   /** What is followed; another text closes the stream and opens one from the beginning. */
   of: string
   open: Opener

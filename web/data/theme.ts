@@ -6,7 +6,7 @@ export type Theme = (typeof themes)[number]
 const isTheme = (text: string | undefined): text is Theme => themes.some((theme) => theme === text)
 
 /** The theme of this browser; `system` follows the device. */
-export const readTheme = (): Theme => {
+const readTheme = (): Theme => {
   const stored = readStored('theme')
   return isTheme(stored) ? stored : 'system'
 }

@@ -26,7 +26,7 @@ const line = (...words: string[]): string => ['jetty', ...words.map(shellWord)].
 type NamedRun = Pick<Run, 'collection' | 'task' | 'trajectory_id'>
 
 /** `collection/task/id`: how the command line names a run. */
-export const runName = ({ collection, task, trajectory_id: id }: NamedRun): string => `${collection}/${task}/${id}`
+const runName = ({ collection, task, trajectory_id: id }: NamedRun): string => `${collection}/${task}/${id}`
 
 /** A value after `-p name=`: JSON is sent as JSON, and a text as it is where it cannot be taken for JSON or a file. */
 const paramWord = (name: string, value: unknown): string => {
@@ -66,8 +66,6 @@ export const approveCommand = (run: NamedRun, step: string, decision: 'approve' 
 export const cancelCommand = (run: Run): string => line('runs', 'cancel', runName(run))
 
 export const stepCommand = (run: Run, step: string): string => line('runs', 'get', runName(run), '--step', step)
-
-export const compareCommand = (run: Run, other: string): string => line('diff', runName(run), other)
 
 export const labelCommand = (run: Run, key: string, value: string): string =>
   line('labels', 'add', runName(run), value === '' ? key : `${key}=${value}`)

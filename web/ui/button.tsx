@@ -1,7 +1,7 @@
 import type { ButtonHTMLAttributes, Ref } from 'react'
 import { Icon, type IconName } from './icon.tsx'
 
-export type ButtonLook = 'main' | 'plain' | 'quiet' | 'bad'
+type ButtonLook = 'main' | 'plain' | 'quiet' | 'bad'
 
 const looks: Record<ButtonLook, string> = {
   main: 'border-accent bg-accent text-on-accent hover:bg-[color-mix(in_oklab,var(--color-accent),var(--color-text)_15%)]',

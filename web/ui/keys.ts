@@ -1,6 +1,6 @@
 import { useEffect, useEffectEvent, useSyncExternalStore } from 'react'
 
-export interface KeyBinding {
+interface KeyBinding {
   /** Such as `j`, `shift+x`, `mod+k` (⌘ or Ctrl), `enter`, `space`, `esc`, or a sequence: `g c`. */
   keys: string
   /** What it does, for the list of keys. */
@@ -10,7 +10,7 @@ export interface KeyBinding {
   isHidden?: boolean
 }
 
-export interface KeyGroup {
+interface KeyGroup {
   name: string
   bindings: KeyBinding[]
 }

@@ -11,13 +11,10 @@ const looks = {
 
 export type StatusName = keyof typeof looks
 
-export const isStatusName = (text: string): text is StatusName => Object.hasOwn(looks, text)
+const isStatusName = (text: string): text is StatusName => Object.hasOwn(looks, text)
 
 /** The word for a state. */
 export const statusWord = (of: string): string => (isStatusName(of) ? looks[of].text : of)
-
-/** Class with the colour of a state. */
-export const statusColour = (of: string): string => (isStatusName(of) ? looks[of].colour : 'text-idle')
 
 /** The shape and the colour of a state: either says it alone. The shape of a running one is filled by a quarter. */
 export const StatusMark = ({ of, label, className = '' }: { of: string; label?: string; className?: string }) => {

@@ -1,7 +1,7 @@
 import { useSyncExternalStore } from 'react'
 import { Button, IconButton } from './button.tsx'
 
-export interface ToastText {
+interface ToastText {
   text: string
   isBad?: boolean
   /** Such as "Undo". */

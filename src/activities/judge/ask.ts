@@ -21,7 +21,7 @@ export interface Judged {
 }
 
 /** Dependencies of asking, provided by a step and by the verification of a runbook. */
-export interface JudgeContext {
+interface JudgeContext {
   models: Pick<StepModels, 'chat'>
   warn: ActivityContext['warn']
 }

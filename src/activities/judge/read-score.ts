@@ -1,5 +1,5 @@
 /** A score on the scale, the words that it was read from, and a warning; or why there is none. */
-export type ScoreReading = { score: number; from: string; warning?: string } | { problem: string }
+type ScoreReading = { score: number; from: string; warning?: string } | { problem: string }
 
 interface Scale {
   min: number

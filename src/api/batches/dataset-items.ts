@@ -32,7 +32,7 @@ export interface DatasetItems {
 const loc = ['body', 'dataset']
 
 /** Finds the dataset that a text names, with the version. Unknown and foreign ones get the same error. */
-export const getNamedDataset = async (
+const getNamedDataset = async (
   queries: Queries,
   { collection, identity }: Pick<DatasetCall, 'collection' | 'identity'>,
   text: string,

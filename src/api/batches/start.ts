@@ -19,7 +19,7 @@ export interface BatchStartDeps extends ItemDeps {
   sealer: Sealer
 }
 
-export type BatchCall = Call<(typeof batchesContract)['runBatch']>
+type BatchCall = Call<(typeof batchesContract)['runBatch']>
 
 /**
  * Starts the batch that a call asks for, or finds the one that its Idempotency-Key has started already. Whatever can be

@@ -31,7 +31,7 @@ export interface Pair<Of> {
   right: Of
 }
 
-export interface StepDifferences {
+interface StepDifferences {
   steps: StepDifference[]
   total: number
   different: number

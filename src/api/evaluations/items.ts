@@ -4,7 +4,7 @@ import { canonicalJson } from '../../lib/json/json-text.ts'
 import type { Item } from '../batches/items.ts'
 
 /** Items of an evaluation, separated: parameters of the runs, expected results for the judges, and item keys. */
-export interface EvaluatedItems {
+interface EvaluatedItems {
   runs: Item[]
   /** Undefined when no item states an expected result. */
   expected: unknown[] | undefined

@@ -30,7 +30,7 @@ export const summaryOf = (run: EvaluationRow, facts: EvaluationFacts, publicUrl:
   url: trajectoryUrl(run, publicUrl),
 })
 
-export interface ShownDeps {
+interface ShownDeps {
   database: Queries
   readResults: ReadResults
   links: { readonly publicUrl: string }

@@ -26,7 +26,7 @@ export interface EvaluationStartDeps extends ItemDeps {
   sealer: Sealer
 }
 
-export type StartCall = Call<(typeof evaluationsContract)['startEvaluation']>
+type StartCall = Call<(typeof evaluationsContract)['startEvaluation']>
 
 /** Starts the evaluation that a call asks for, or finds the one that its Idempotency-Key has started already. */
 export const startEvaluation = (deps: EvaluationStartDeps, call: StartCall): Promise<RunRow> => {

@@ -2,7 +2,7 @@ import type { Queries } from '../../database/database.ts'
 import { newestChanges } from '../../store/runs/changes.ts'
 
 /** The streams of single runs, by the key of their run. */
-export interface RunListeners {
+interface RunListeners {
   readonly size: number
   /** Adds a stream. Returns the function that removes it. */
   add(runKey: string, onNews: (newest?: number) => void): () => void
@@ -39,7 +39,7 @@ export const makeRunListeners = (): RunListeners => {
 }
 
 /** The streams of collections, which follow all changes up to the settled number. */
-export interface Followers {
+interface Followers {
   readonly size: number
   /** Adds a stream. Returns the function that removes it. */
   add(onSettled: (settled: number) => Promise<void>): () => void

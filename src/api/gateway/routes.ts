@@ -11,7 +11,7 @@ import type { Shape } from '../../model/gateway/shape.ts'
 import { readSent, type SentChat } from '../runbook-chat/read.ts'
 import { gatewayContract } from './contract.ts'
 
-export interface GatewayRoutesDeps {
+interface GatewayRoutesDeps {
   gateway: Gateway
   /** Answers a chat that asks for a runbook. */
   runbookChat(call: ScopedCall<SentChat>): Promise<Reply>

@@ -7,7 +7,7 @@ import { exportedLines, exportedRecords } from './export.ts'
 export type ColumnKind = 'text' | 'integer' | 'number' | 'boolean'
 
 /** The items of a version as the JSON lines file that an export of them is. */
-export interface ExportedFile {
+interface ExportedFile {
   bytes: number
   sha256: string
   /** Members of the items whose values are of one plain type. */

@@ -15,7 +15,7 @@ import { parquetStream, type ReadParquetDeps } from './read-parquet.ts'
 import type { StoreItemsDeps } from './store-items.ts'
 
 /** A stored file of items. */
-export interface ItemFile {
+interface ItemFile {
   object: string
   name: string
   content_type: string

@@ -21,7 +21,7 @@ import { type EventFilter, storedConditions } from './filter.ts'
 import { afterSteps, comparePositions, type LogPosition } from './position.ts'
 
 /** An event and its position in the log. Without an event: a position up to which no event matched. */
-export interface LocatedEvent {
+interface LocatedEvent {
   at: LogPosition
   event?: LogEvent
   /** The attempt of the step in which it happened. */

@@ -15,7 +15,7 @@ export interface Metrics {
   stop(): void
 }
 
-export interface MetricsSource {
+interface MetricsSource {
   database: Database
   watch: Pick<DatabaseWatch, 'state' | 'clock'>
   /** Number of failures of each housekeeping chore. */

@@ -17,7 +17,7 @@ export interface RerunOptions {
 }
 
 /** The run to repeat, in the collection and task that it belongs to now. */
-export interface RerunSource {
+interface RerunSource {
   collection: { id: number; name: string }
   task: FoundTask
   source: RunRow

@@ -25,7 +25,7 @@ import { chatEvents } from './stream.ts'
 
 type ChatCall = ScopedCall<SentChat>
 
-export interface RunbookChatDeps extends BeginDeps, Pick<DocumentDeps, 'definitions' | 'links'> {
+interface RunbookChatDeps extends BeginDeps, Pick<DocumentDeps, 'definitions' | 'links'> {
   engine: Engine
   pulse: Pulse
   settings: BeginDeps['settings'] & { maxLabelsPerRun: number }

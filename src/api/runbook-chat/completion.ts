@@ -7,7 +7,7 @@ import type { StepRecord } from '../../store/runs/step-row.ts'
 import { identityOf, trajectoryUrl } from '../trajectories/document.ts'
 
 /** Token counts as in OpenAI's answers. */
-export interface ChatUsage {
+interface ChatUsage {
   prompt_tokens: number
   completion_tokens: number
   total_tokens: number

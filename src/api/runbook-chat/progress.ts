@@ -3,7 +3,7 @@ import { isObject, parsedObject } from '../../lib/json/json-object.ts'
 import { agentLogTypes } from '../trajectories/agent-events.ts'
 
 /** An event of a run for a chat: text for people, and data for programs. */
-export interface ChatProgress {
+interface ChatProgress {
   /** Text for `delta.content`; null for data only. */
   content: string | null
   /** Data for `jetty_event`. */

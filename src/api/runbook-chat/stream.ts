@@ -13,12 +13,12 @@ import { watchRun } from '../trajectories/watch.ts'
 import { type ChatRun, chunkId, createdSeconds, finalText, metadataOf, usageOf } from './completion.ts'
 import { chatProgress } from './progress.ts'
 
-export interface StreamDeps extends DocumentDeps {
+interface StreamDeps extends DocumentDeps {
   database: Queries
   pulse: Pulse
 }
 
-export interface StreamOptions {
+interface StreamOptions {
   includeUsage: boolean
   /** Id of the last event the client received. */
   after: number | undefined

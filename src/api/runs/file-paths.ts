@@ -6,7 +6,7 @@ import { resolveFiles } from '../../store/files/uploads.ts'
 const listedIssues = 50
 
 /** File paths as the caller wrote them, with the field that has them. */
-export interface GivenFiles {
+interface GivenFiles {
   given: unknown[]
   loc: (string | number)[]
 }

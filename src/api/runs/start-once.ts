@@ -10,14 +10,14 @@ import { findRunByKey, type RunRow } from '../../store/runs/runs.ts'
 import { asAccepted, asFirstAnswered } from './accepted-run.ts'
 import type { KeyedRequest, RunTrial } from './run-trial.ts'
 
-export interface StartOnceDeps {
+interface StartOnceDeps {
   database: Database
   engine: Pick<Engine, 'start' | 'checkStart'>
   sealer: Sealer
 }
 
 /** A run that a call asks for. */
-export interface RunToStart {
+interface RunToStart {
   call: Pick<AnyCall, 'idempotencyScope' | 'signal'>
   /** Everything that must be the same when the Idempotency-Key is sent again. */
   sent: unknown

@@ -3,7 +3,7 @@ import { rowLimit } from '../../store/runs/payloads.ts'
 import { previewCharacters, referenceText } from './large-value.ts'
 
 /** An object whose large values are references. */
-export interface Referenced {
+interface Referenced {
   /** JSON text. */
   text: string
   /** JSON pointers to the references, from the object; empty for the object itself. */

@@ -33,7 +33,7 @@ const raw = (row: TaskRow) => ({ workflow: row.workflow, croissant_metadata: row
 export const listedTaskText = (row: TaskRow): string => withRaw(taskMembers(row), raw(row))
 
 /** Members that `task-details` adds, and `warnings` after a write. */
-export interface TaskExtras {
+interface TaskExtras {
   environment_variables?: Record<string, string>
   storage_info?: Record<string, unknown> | null
   storage_provider?: string | null

@@ -16,7 +16,7 @@ export interface ShownDefinition {
 }
 
 /** The parts of a workflow step that a trajectory shows. Activity, config and dependencies are JSON texts. */
-export interface ShownStep {
+interface ShownStep {
   activity: string
   config: string
   dependsOn: string

@@ -43,7 +43,7 @@ export const summaryText = (
   )
 
 /** Facts of a step that come from other rows. */
-export interface BesideStep {
+interface BesideStep {
   readyAt: Date | null
   progress?: StepProgress | undefined
 }

@@ -27,7 +27,7 @@ const eventsAtOnce = 500
 /** Interval of progress events of a fan-out. */
 const progressMs = 1_000
 
-export interface RunWatch {
+interface RunWatch {
   /** Id of the last event that the client has; undefined for none. */
   after: number | undefined
   /** `summary`: events of steps omit their values. */

@@ -21,7 +21,7 @@ type UploadCall = Call<(typeof uploadsContract)['uploadFile' | 'uploadSandboxFil
 type UploadCollection = Pick<FoundCollection, 'id' | 'name'>
 
 /** The files of one form, stored under one upload id. */
-export interface StoredUpload {
+interface StoredUpload {
   collection: UploadCollection
   uploadId: string
   uploads: NewUpload[]

@@ -5,7 +5,7 @@ import { copyRuns } from './copy-runs.ts'
 import { copyTasks } from './copy-tasks.ts'
 
 /** What of a collection is copied. */
-export interface CopyChoice {
+interface CopyChoice {
   /** Most runs of each task. */
   mostRuns: number
 }

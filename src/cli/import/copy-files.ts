@@ -16,7 +16,7 @@ export const pathsIn = (value: unknown, collection: string): string[] => {
 }
 
 /** Replaces texts of a value by others, whole texts only. */
-export const withPaths = (value: unknown, paths: Readonly<Record<string, string>>): unknown => {
+const withPaths = (value: unknown, paths: Readonly<Record<string, string>>): unknown => {
   if (typeof value === 'string') return Object.hasOwn(paths, value) ? paths[value] : value
   if (Array.isArray(value)) return value.map((one) => withPaths(one, paths))
   if (typeof value !== 'object' || value === null) return value

@@ -3,7 +3,7 @@ import { allPages } from '../all-pages.ts'
 import { attempt, type CopyContext, orMissing } from './copy-context.ts'
 
 /** A task of the source. Older servers leave members out. */
-export interface SourceTask {
+interface SourceTask {
   name: string
   workflow: Record<string, unknown>
   description?: string | null

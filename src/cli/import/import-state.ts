@@ -6,7 +6,7 @@ import { isObject, parsedObject } from '../../lib/json/json-object.ts'
 const mostProblems = 1_000
 
 /** How far the runs of a task are copied. */
-export interface TaskProgress {
+interface TaskProgress {
   /** Page to read next: a cursor, or a number for servers without cursors. Absent before the first page. */
   next?: string
   /** Set when all runs of the source were copied: creation time of the newest of them. */

@@ -11,7 +11,7 @@ file with a list of objects, or - for any of these from stdin. The members of an
 dataset:name, dataset:name@version or dataset:collection/name runs over the items of a dataset.`
 
 /** Items as batches and evaluations take them. */
-export type ItemSource = { items: Record<string, unknown>[] } | { file_path: string } | { dataset: string }
+type ItemSource = { items: Record<string, unknown>[] } | { file_path: string } | { dataset: string }
 
 const datasetPrefix = 'dataset:'
 

@@ -1,7 +1,7 @@
 import type { NewAgentEvent } from '../../model/runbooks/runbook-run.ts'
 import { quantity, safe } from '../show/output.ts'
 
-export interface AgentProgress {
+interface AgentProgress {
   tell(event: NewAgentEvent): void
   /** Current state of a runbook in a few words. */
   text(): string

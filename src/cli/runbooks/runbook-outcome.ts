@@ -7,7 +7,7 @@ import { cliWords } from '../show/cli-words.ts'
 import { type CommandOutput, duration, hanging, paintStatus, quantity, safe, table } from '../show/output.ts'
 
 /** Result of a runbook, local or remote. */
-export interface ShownOutcome {
+interface ShownOutcome {
   /** Path of the recorded run, or of the runbook's file. */
   name: string
   status: string

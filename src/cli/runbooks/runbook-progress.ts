@@ -5,7 +5,7 @@ import { makeProgressLine } from '../show/progress-line.ts'
 import { makeAgentState } from './agent-state.ts'
 import { agentEventText } from './agent-text.ts'
 
-export interface RunbookProgress {
+interface RunbookProgress {
   tell(event: NewAgentEvent): void
   /** Removes the progress line. */
   stop(): void

@@ -48,7 +48,7 @@ const makeProgress = () => {
   }
 }
 
-export interface FollowOptions {
+interface FollowOptions {
   /** Shows what the steps log, and what agents do. */
   isDetailed?: boolean
   /** Receives the events of agents. */

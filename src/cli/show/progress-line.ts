@@ -3,7 +3,7 @@ import pc from 'picocolors'
 const isTerminal = () => process.stderr.isTTY === true
 const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
 
-export interface ProgressLine {
+interface ProgressLine {
   /** Clears the line for other output. */
   clear(): void
   stop(): void

@@ -9,7 +9,7 @@ import { makeProgressLine } from './progress-line.ts'
 
 const shownFromBytes = 4 * 1024 * 1024
 
-export interface SaveOptions {
+interface SaveOptions {
   /** Target path; `-` is stdout. */
   path: string
   isForced: boolean

@@ -1,7 +1,7 @@
 import type { LinkedValue } from './linked-graph.ts'
 
 const xsd = 'http://www.w3.org/2001/XMLSchema#'
-export const jsonDatatype = 'http://www.w3.org/1999/02/22-rdf-syntax-ns#JSON'
+const jsonDatatype = 'http://www.w3.org/1999/02/22-rdf-syntax-ns#JSON'
 
 /** The value of a literal with a datatype; its text where the datatype is none of JSON's, or does not fit. */
 const typedValue = (value: unknown, datatype: string): string | number | boolean => {

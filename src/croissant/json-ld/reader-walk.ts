@@ -1,7 +1,7 @@
 import type { LinkedGraph, LinkedNode, LinkedValue } from './linked-graph.ts'
 
 /** What stops a reader that follows every reference in place, as the reference implementation does. */
-export interface WalkProblem {
+interface WalkProblem {
   kind: 'empty' | 'repeated' | 'deep' | 'large'
   node: LinkedNode
   property: string | undefined

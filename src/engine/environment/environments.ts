@@ -16,7 +16,7 @@ export interface Environments {
 }
 
 /** Sources of environments. */
-export interface EnvironmentSources {
+interface EnvironmentSources {
   /** Decrypts a version of a collection's variables. */
   openEnvironment(environmentId: number): Promise<Record<string, string>>
   /** Decrypts the secrets of a run. */

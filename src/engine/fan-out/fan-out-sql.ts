@@ -45,7 +45,7 @@ select exists (select from fence) held, exists (select from stopped) stopped, ar
   (select count from queued) queued`
 
 /** Child runs and leases that one statement writes. */
-export interface Emission {
+interface Emission {
   parent: LeaseRef
   shard: number
   leases: { id: string; share: number }[]
@@ -61,7 +61,7 @@ export interface Emission {
 /**
  * The result of writing child runs: whether the lease was held, whether a run above was asked to end, and the new keys.
  */
-export interface Emitted {
+interface Emitted {
   held: boolean
   stopped: boolean
   made: string[]
@@ -88,7 +88,7 @@ export const emitRuns = async (
 }
 
 /** Runs of a step in one lease that is out. */
-export interface LeaseOut {
+interface LeaseOut {
   id: string
   share: number
   open: number

@@ -24,7 +24,7 @@ export interface FanOut {
 }
 
 /** Indices of runs still to start: first those that an earlier attempt skipped, then all others. */
-export interface Ahead {
+interface Ahead {
   missing: number[]
   next: number
   count: number

@@ -38,7 +38,7 @@ type Outcome = Record<string, unknown> | FailedWith | 'released'
 const preparedAtOnce = 3
 const readAtOnce = 5_000
 
-export interface FanOutDeps extends ChildDeps {
+interface FanOutDeps extends ChildDeps {
   database: Queries
   shard: number
   quota: Pick<Quota, 'add' | 'require'>

@@ -17,7 +17,7 @@ import type { FanOutWatch } from './fan-out-watch.ts'
 import type { OpenRuns } from './open-runs.ts'
 import { type Leased, newLeased } from './waiting-steps.ts'
 
-export interface StartChildrenDeps extends ChildDeps {
+interface StartChildrenDeps extends ChildDeps {
   database: Queries
   shard: number
   quota: Pick<Quota, 'add' | 'require'>

@@ -10,7 +10,7 @@ export interface WaitingEntry {
 }
 
 /** Entries that wait, with collections in turn, and the bytes that they hold. */
-export interface JournalQueue {
+interface JournalQueue {
   /** Adds an entry. The promise settles when a commit has settled the entry. */
   add(entry: Entry): Promise<void>
   /** Takes at most `most` entries for one commit. They count until `settled`. */

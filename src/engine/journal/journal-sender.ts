@@ -10,7 +10,7 @@ export class Fenced extends Error {}
 /** Another run has this trajectory id: draw a new one and retry. */
 export class TrajectoryIdTaken extends Error {}
 
-export interface SenderOptions {
+interface SenderOptions {
   connection: OwnConnection
   shard: number
   statistics: JournalStatistics

@@ -49,7 +49,7 @@ const plannerOptions = {
   plan_cache_mode: 'force_generic_plan',
 }
 
-export interface JournalOptions {
+interface JournalOptions {
   url: string
   shard: number
   onCommit: (runKey: string) => void

@@ -50,7 +50,7 @@ const readStatement = `
         'error', s.error) order by s.seq) ${askedSteps}), '[]') end steps
   from placed r`
 
-export interface RunReaderDeps {
+interface RunReaderDeps {
   database: Queries
   limits: { maxOutputBytes: number }
 }

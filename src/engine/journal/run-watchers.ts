@@ -1,5 +1,5 @@
 /** Notifies watchers of a run when this process has written for it. */
-export interface RunWatchers {
+interface RunWatchers {
   /** Returns the function that stops the watch. */
   watch(runKey: string, onChange: () => void): () => void
   changed(runKey: string): void

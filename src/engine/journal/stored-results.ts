@@ -5,7 +5,7 @@ import { payloadText } from '../../store/runs/payloads.ts'
 import type { Transfer } from './transfers.ts'
 
 /** The record of a step in the database. For large values it has the ids and sizes of their payloads. */
-export interface StoredResult {
+interface StoredResult {
   /** JSON texts. */
   inputs: string | null
   outputs: string | null

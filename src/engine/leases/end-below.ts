@@ -8,7 +8,7 @@ import { requestEnd } from './request-end.ts'
 import { keysAbove } from './run-keys.ts'
 import type { RunUnderLease } from './run-under-lease.ts'
 
-export interface EndBelowDeps {
+interface EndBelowDeps {
   database: Queries
   /** Connections that no other statement can block. */
   urgent: Queries

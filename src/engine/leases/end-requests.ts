@@ -6,7 +6,7 @@ import { requestEnd } from './request-end.ts'
 import { rootKey } from './run-keys.ts'
 import { interruptAll, type RunsUnderLease } from './run-under-lease.ts'
 
-export interface EndRequestDeps {
+interface EndRequestDeps {
   /** Connections that no other statement can block. These queries wait for Postgres while it is away. */
   urgent: Queries
   /** The same connections for requests of clients: these queries fail while Postgres is away. */

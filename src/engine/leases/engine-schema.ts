@@ -9,7 +9,7 @@ import { AppError } from '../../lib/errors.ts'
  * for an installation of before, the names are the plain ones. Statements use the functions and views made here, so
  * that their text is the same everywhere; Postgres puts the bodies in the place of the calls when it plans.
  */
-export interface EngineNames {
+interface EngineNames {
   workflow: string
   queue: string
   application: string

@@ -11,7 +11,7 @@ export const beatMs = 1_000
 const deadMs = 5_000
 
 /** Findings of a heartbeat in the database. An idle process makes no other query. */
-export interface Sights {
+interface Sights {
   /** Leases wait on the queue. */
   queued: boolean
   /** Parked runs are due. */
@@ -20,7 +20,7 @@ export interface Sights {
   dead: boolean
 }
 
-export interface HeartbeatDeps {
+interface HeartbeatDeps {
   executor: string
   database: Queries
   /** Connections that no other statement can block. */

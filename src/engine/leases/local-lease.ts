@@ -47,7 +47,7 @@ const rotateAfterRuns = 5_000
 const rotateAfterMs = 2_000
 
 /** The lease that new runs go under. After some runs or seconds a new one takes its place. */
-export interface CurrentLease {
+interface CurrentLease {
   /** Returns the lease, and counts one more run as open under it. */
   enter(): Promise<LocalLease>
   /** Takes no more runs under this lease. */

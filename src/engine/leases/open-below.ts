@@ -16,7 +16,7 @@ export interface Below {
 const mostFound = 1_000
 
 /** Open runs below others. */
-export interface OpenBelow {
+interface OpenBelow {
   /** Whether there are any. */
   open: boolean
   /** Keys of the runs to ask to end: at most `mostFound`. */

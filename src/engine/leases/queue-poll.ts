@@ -12,7 +12,7 @@ const spareEveryMs = 20
 /** Leases asked for in one poll: of what arrives at once, other notified processes get their share as well. */
 const leasesAtOnce = 3
 
-export interface QueuePollDeps {
+interface QueuePollDeps {
   /** Takes at most that many queued leases. Returns their number. */
   poll(most: number): Promise<number>
   /** Leases of this process that are not waiting for anything. */

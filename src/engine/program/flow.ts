@@ -13,7 +13,7 @@ export interface WrittenStep {
 }
 
 /** Names of the steps that a branch chooses from. */
-export interface Targets {
+interface Targets {
   true: string | undefined
   false: string | undefined
 }

@@ -23,7 +23,7 @@ const knownMembers = new Set([
 ])
 
 /** A child task that a step names literally. */
-export interface NamedTask {
+interface NamedTask {
   step: string
   key: string
   task: string

@@ -62,7 +62,7 @@ const bracketed = (source: string, at: number): { segment: Segment; end: number 
 }
 
 /** Result of reading a path; on failure, the index of the segment that failed, and the value that it was looked up in. */
-export type PathResult = { found: true; value: unknown } | { found: false; at: number; within: unknown }
+type PathResult = { found: true; value: unknown } | { found: false; at: number; within: unknown }
 
 const mostShownKeys = 12
 /** Maximum keys that are compared with a name; longer keys are not. */

@@ -1,7 +1,7 @@
 import { type FileHandle, open, stat } from 'node:fs/promises'
 
 /** Appends lines to files of this process. A line is durable once `append` resolves. */
-export interface SpillWriter {
+interface SpillWriter {
   append(line: Buffer): Promise<void>
   /** Bytes that wait for the disk. */
   readonly waitingBytes: number

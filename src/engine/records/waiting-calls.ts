@@ -9,7 +9,7 @@ export interface WaitingCall {
 }
 
 /** Ended calls in the order of their ends. */
-export interface WaitingCalls {
+interface WaitingCalls {
   readonly length: number
   /** Approximate bytes of the calls that wait or are being written. */
   readonly bytes: number

@@ -14,7 +14,7 @@ export interface EventLogDeps {
 }
 
 /** Records the events of an agent while it works. */
-export interface EventLog {
+interface EventLog {
   add(event: NewAgentEvent): void
   /** Takes no more events. Resolves when all are on disk. Throws Fenced. */
   close(): Promise<void>

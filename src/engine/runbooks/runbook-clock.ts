@@ -21,7 +21,7 @@ export const countEnd = ({ ended }: RunbooksHere, reason: string): void => {
 }
 
 /** Counts the working time of the run. While a runbook waits for a sandbox it holds no slot, and no time counts. */
-export interface RunClock {
+interface RunClock {
   readonly isWaiting: boolean
   rest(): void
   goOn(): void

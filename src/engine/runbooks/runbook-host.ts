@@ -27,7 +27,7 @@ import { type EventLogDeps, openEventLog } from './event-log.ts'
 import { countEnd, type RunbooksHere, runClock } from './runbook-clock.ts'
 import { scrubbedFile } from './scrubbed-file.ts'
 
-export interface RunbookDeps extends EventLogDeps {
+interface RunbookDeps extends EventLogDeps {
   database: Queries
   objects: ObjectStore
   models: ModelCalls

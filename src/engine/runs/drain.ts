@@ -7,7 +7,7 @@ import { handOver } from '../leases/dbos.ts'
 import type { Leases } from '../leases/leases.ts'
 import { interruptAll, type RunsUnderLease } from '../leases/run-under-lease.ts'
 
-export interface DrainDeps {
+interface DrainDeps {
   executor: string
   database: Queries
   journal: Pick<Journal, 'idle'>

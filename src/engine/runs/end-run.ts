@@ -24,7 +24,7 @@ export const endRun = async (
 }
 
 /** How a run ends before its last step: on request, or with a failure. */
-export interface EarlyEnd {
+interface EarlyEnd {
   status: RunStatus
   error: string | null
 }

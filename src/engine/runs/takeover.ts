@@ -14,7 +14,7 @@ import type { RunDeps } from './run-deps.ts'
 
 const resumedAtOnce = 200
 
-export interface TakeoverDeps extends ResumeDeps, ClaimDeps {
+interface TakeoverDeps extends ResumeDeps, ClaimDeps {
   leases: Leases
   onRequest: EndRequests['onRequest']
 }

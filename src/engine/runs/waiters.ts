@@ -2,7 +2,7 @@ import type { Queries } from '../../database/database.ts'
 import { pause } from '../../lib/time.ts'
 
 /** Waits for the ends of runs. Local ends are reported at once; others are polled, all in one query. */
-export interface Waiters {
+interface Waiters {
   /** True when the run ended, false when the signal fired first. */
   wait(runKey: string, signal: AbortSignal): Promise<boolean>
   ended(runKey: string): void

@@ -16,7 +16,7 @@ const pruneEveryMs = 10_000
 /** Leases that one statement prunes. */
 const prunedAtOnce = 500
 
-export interface WorkerDeps {
+interface WorkerDeps {
   database: Database
   /** Maximum connections of the dispatcher. */
   dispatcherConnections: number

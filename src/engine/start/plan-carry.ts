@@ -6,7 +6,7 @@ import { courseAfter, indexOfRecorded, type Settled, steeringPattern, turnOf } f
 import type { Program, ProgramStep } from '../program/program.ts'
 
 /** A rerun request: from a step on, with the run's own workflow or another version. */
-export interface CarryRequest {
+interface CarryRequest {
   source: Carry['source']
   fromStep: string
   /** Programs of the old and the new run. */

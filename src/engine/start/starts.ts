@@ -9,7 +9,7 @@ import { mayAskModels, preflight } from './preflight.ts'
 import { planRerun } from './rerun.ts'
 import { checkStart, type Starter, startRun } from './start.ts'
 
-export interface StartsDeps extends Starter {
+interface StartsDeps extends Starter {
   programs: Programs
   /** Connections of requests: their queries fail while Postgres is away. */
   requestDatabase: Queries

@@ -24,7 +24,7 @@ const longestBackoffMs = 60_000
 /** How long an interrupted runbook may take to end: storing its files takes time. */
 const windUpMs = 120_000
 
-export interface Execution {
+interface Execution {
   run: StepRun
   place: StepPlace
   parameters: Record<string, unknown>

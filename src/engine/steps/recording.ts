@@ -11,7 +11,7 @@ interface RecordingDeps {
 }
 
 /** A step of the run that a replay takes its results from. */
-export interface RecordedStep {
+interface RecordedStep {
   name: string
   status: StepStatus
   /** JSON texts. */

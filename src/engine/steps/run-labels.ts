@@ -3,7 +3,7 @@ import { AppError } from '../../lib/errors.ts'
 import { makeLabelChanges } from '../../store/runs/label-changes.ts'
 
 /** A label as a step sets it, of a run of its own collection. */
-export interface StepLabel {
+interface StepLabel {
   trajectory_id: string
   key: string
   value: string

@@ -93,7 +93,7 @@ export interface DecidedStep {
 export type StepLeft = 'parked' | 'released'
 
 /** The result of a wait: outputs or a failure to record, `again` to run the activity once more, or the run has left. */
-export type Waited = Record<string, Json> | FailedWith | 'again' | StepLeft
+type Waited = Record<string, Json> | FailedWith | 'again' | StepLeft
 
 /** A step that is being carried out, and what will be recorded of it. */
 export interface StepAtWork {

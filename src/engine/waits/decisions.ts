@@ -1,7 +1,7 @@
 import type { Queries } from '../../database/database.ts'
 
 /** A step that waits in memory for a decision, since other steps of its run execute. */
-export interface WatchedDecision {
+interface WatchedDecision {
   runKey: string
   seq: number
   /** True if no other step of the run executes or waits here, so that the run can leave memory. */

@@ -6,7 +6,7 @@ import { waitUntil } from './park.ts'
 /** The ways in which a step waits. */
 export type Waits = Pick<StepDeps, 'waitOut' | 'readDecision'>
 
-export interface WaitDeps extends ApprovalDeps {
+interface WaitDeps extends ApprovalDeps {
   /** Starts child runs and waits for them. */
   waitForRuns(work: StepAtWork, wanted: WaitForRuns): Promise<Record<string, unknown> | FailedWith | 'released'>
 }

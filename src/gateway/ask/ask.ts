@@ -27,7 +27,7 @@ export interface AskDeps {
 }
 
 /** A call to answer, and what its client sent beside the body. */
-export interface ToAsk {
+interface ToAsk {
   ticket: Ticket
   asked: AskedCall
   environment: Environment

@@ -8,7 +8,7 @@ type Place = FinishedCall['place']
 type RecordWorkflow = { text: string; hash: string }
 
 /** A cache of the tasks that calls are recorded under. A task deleted meanwhile is created again with the record. */
-export interface RecordTasks {
+interface RecordTasks {
   of(place: Place, workflow: RecordWorkflow): RecordTask | Promise<RecordTask>
 }
 

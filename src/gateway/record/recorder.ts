@@ -26,7 +26,7 @@ export interface Recorder {
   readonly full: boolean
 }
 
-export interface RecorderDeps extends RequestStorage {
+interface RecorderDeps extends RequestStorage {
   engine: Pick<Engine, 'record' | 'recording'>
   quota: Pick<Quota, 'add'>
 }

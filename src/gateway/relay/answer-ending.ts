@@ -7,7 +7,7 @@ import type { Keep, Outcome, Ticket } from '../ticket.ts'
 import type { KeptEvents } from './kept-events.ts'
 
 /** Ends a relayed answer, once: records it, then sends its last event. */
-export interface AnswerEnding {
+interface AnswerEnding {
   readonly isOver: boolean
   /** The failure that the record will have. */
   readonly failure: Outcome['error']

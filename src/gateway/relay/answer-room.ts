@@ -1,5 +1,5 @@
 /** The memory that one open answer uses for its record. */
-export interface KeptAnswer {
+interface KeptAnswer {
   /** Whether `size` more bytes are kept. Once refused, nothing further is kept. */
   add(size: number): boolean
   /** Whether more has arrived than is kept. */

@@ -8,7 +8,7 @@ import type { AnswerRoom } from './answer-room.ts'
 import { keepEvents } from './kept-events.ts'
 import { makePace } from './pace.ts'
 
-export interface EventsAnswer {
+interface EventsAnswer {
   status: number
   headers: Record<string, string>
   source: FrameStream

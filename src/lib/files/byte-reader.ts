@@ -1,5 +1,5 @@
 /** Reads counted bytes from a stream whose chunks have any size. */
-export interface ByteReader {
+interface ByteReader {
   /** Returns so many bytes; fewer, or none, only at the end of the stream. */
   take(count: number): Promise<Buffer>
   /** Returns what comes next, at most so many bytes; undefined at the end. */

@@ -4,7 +4,7 @@ import { essenceOf, extensionFor, isTextType } from './media-type.ts'
 export type MediaKind = 'image' | 'video' | 'audio' | 'file'
 
 /** Bytes with their type and file name. */
-export interface MediaFile {
+interface MediaFile {
   kind: MediaKind
   name: string
   content_type: string

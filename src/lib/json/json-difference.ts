@@ -1,5 +1,5 @@
 /** The paths at which two JSON values differ, as a workflow writes them, and whether there are more. */
-export interface JsonDifference {
+interface JsonDifference {
   paths: string[]
   more: boolean
 }

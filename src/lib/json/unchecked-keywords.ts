@@ -10,7 +10,7 @@ const annotations = new Set([
 const mostVisited = 1_000
 
 /** A keyword of a schema that the server does not check, and its path in the schema. */
-export interface UncheckedKeyword {
+interface UncheckedKeyword {
   keyword: string
   inside: (string | number)[]
 }

@@ -17,7 +17,7 @@ import {
 import { makeOwnerCaps, type ShareKind, type ShareOwner } from './owner-caps.ts'
 
 /** How long to wait for memory, and what for, as error messages name it. */
-export interface ShareWait {
+interface ShareWait {
   /** Completes "… needs 120 MiB of memory". */
   what: string
   signal?: AbortSignal | undefined

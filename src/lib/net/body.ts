@@ -37,7 +37,7 @@ export const decodersFor = (contentEncoding: string, from: string): Transform[] 
   return names.reverse().map((name) => decoders[name]!())
 }
 
-export interface BodyLimits {
+interface BodyLimits {
   contentEncoding: string
   maxBytes: number
   /** Source of the body, for messages. */

@@ -2,10 +2,10 @@ import type { ChildProcess } from 'node:child_process'
 import { type LimitedProgram, type ProcessEnd, residentBytes, startProcess, watchLimits } from './limited-process.ts'
 
 /** The answer of a process, or what ended it before. */
-export type AnswerOrEnd<Received> = { answer: Received } | { end: ProcessEnd }
+type AnswerOrEnd<Received> = { answer: Received } | { end: ProcessEnd }
 
 /** A process that answers one message after another. */
-export interface KeptProcess<Sent, Received> {
+interface KeptProcess<Sent, Received> {
   /** Sends a message, and resolves with the answer. The next one may be sent afterwards. */
   ask(message: Sent): Promise<AnswerOrEnd<Received>>
 }

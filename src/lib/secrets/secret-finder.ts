@@ -1,7 +1,7 @@
 /** Name and value of a secret. */
 export type Secret = readonly [name: string, value: string]
 
-export interface FoundSecret {
+interface FoundSecret {
   start: number
   end: number
   name: string

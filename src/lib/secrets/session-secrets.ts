@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 /** Prefixes of the secrets of a session. They differ from each other and from those of keys. */
 const starts = { cookie: 'jsc_', header: 'jsh_', code: 'jso_' } as const
 
-export type SessionSecretKind = keyof typeof starts
+type SessionSecretKind = keyof typeof starts
 
 /** Makes one half of a session, or the code of a sign-in link: 256 random bits. */
 export const newSessionSecret = (kind: SessionSecretKind): string =>

@@ -1,7 +1,7 @@
 import type { SecretFinder } from './secret-finder.ts'
 
 /** Removes secrets from a text stream, even when split between chunks. */
-export interface TextScrubber {
+interface TextScrubber {
   /** Takes a chunk and returns what is safe to pass on; a possible beginning of a secret waits. */
   push(text: string): string
   /** Returns the buffered rest at the end. */

@@ -14,7 +14,7 @@ const ofOthers = [
   'JETTY_SANDBOX_SOCKET',
 ]
 
-export interface UnknownVariable {
+interface UnknownVariable {
   name: string
   /** The probably intended setting. */
   meant: string | undefined

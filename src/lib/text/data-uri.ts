@@ -3,7 +3,7 @@ const dataUris =
   /data:([\w.+-]{1,100}\/[\w.+-]{1,100})(?:;[\w.+-]{1,60}=[\w.+-]{1,100}){0,4};base64,([A-Za-z0-9+/_-]+={0,2})/g
 
 /** Content of a data URI. */
-export interface InlineBytes {
+interface InlineBytes {
   type: string
   bytes: Buffer
 }

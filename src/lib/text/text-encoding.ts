@@ -3,14 +3,14 @@ import { fileFormatOf } from '../files/file-format.ts'
 import { contentTypeOf, extensionOf, isTextType } from '../files/media-type.ts'
 
 /** `guessed` is true when neither the bytes nor a charset determined the encoding. */
-export interface DecodedText {
+interface DecodedText {
   text: string
   encoding: string
   guessed: boolean
 }
 
 /** Name and declared content type of some bytes. */
-export interface TextSource {
+interface TextSource {
   name: string
   contentType?: string
 }

@@ -95,4 +95,3 @@ export const dataFileSchema = z
 
 export type Dataset = z.output<typeof datasetSchema>
 export type CreateDataset = z.output<typeof createDatasetSchema>
-export type UpdateDataset = z.output<typeof updateDatasetSchema>

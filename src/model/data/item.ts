@@ -9,7 +9,7 @@ export const itemIdSchema = z
   .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'Control characters are not allowed')
 
 /** The run that an item was made from. */
-export const itemOriginSchema = z
+const itemOriginSchema = z
   .object({
     collection: z.string(),
     task: z.string(),

@@ -60,6 +60,3 @@ export const updateModelSchema = z
     ...settable,
   })
   .meta({ id: 'UpdateModel' })
-
-export type CreateModel = z.output<typeof createModelSchema>
-export type UpdateModel = z.output<typeof updateModelSchema>

@@ -92,7 +92,7 @@ export interface ModelAnswer {
 }
 
 /** A model's streamed answer. */
-export interface ModelStream {
+interface ModelStream {
   /** Provider that answers, and its name of the model. */
   provider: string
   model: string

@@ -11,7 +11,7 @@ export const imageRequestSchema = z.looseObject({
   response_format: z.enum(['b64_json', 'url']).nullish(),
 })
 
-export interface ImageBytes {
+interface ImageBytes {
   bytes: Uint8Array
   /** Content type detected from the bytes, such as `image/png`. */
   type: string

@@ -46,7 +46,7 @@ export const mayPass: ReadonlySet<RunbookFailure> = new Set([
 ])
 
 /** Events of a runbook, in order. All texts are bounded and scrubbed. */
-export type AgentEvent = { at: string } & (
+type AgentEvent = { at: string } & (
   | { type: 'phase'; phase: RunbookPhase; message: string }
   /** A message of the agent; `delta` parts are joined before. */
   | { type: 'message'; role: 'assistant' | 'user' | 'system'; text: string }

@@ -1,4 +1,4 @@
-export type DecisionName = 'approve' | 'reject' | 'fail'
+type DecisionName = 'approve' | 'reject' | 'fail'
 
 /** Row of an approval: the request and its decision. */
 export interface ApprovalRow {

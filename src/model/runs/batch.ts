@@ -173,7 +173,6 @@ export const batchResultsSchema = z
   })
   .meta({ id: 'BatchResults' })
 
-export type BatchRequest = z.output<typeof batchRequestSchema>
 export type Batch = z.output<typeof batchSchema>
 export type BatchSummary = z.output<typeof batchSummarySchema>
 export type BatchResult = z.output<typeof batchResultSchema>

@@ -27,7 +27,7 @@ export const summaryEventSchemas = { ...runEventSchemas, snapshot: runSummarySch
 export type EventData = { [Name in keyof typeof runEventSchemas]: z.infer<(typeof runEventSchemas)[Name]> }
 export type RunEvent = { [Name in keyof EventData]: { event: Name; data: EventData[Name] } }[keyof EventData]
 
-export type SummaryEventData = {
+type SummaryEventData = {
   [Name in keyof typeof summaryEventSchemas]: z.infer<(typeof summaryEventSchemas)[Name]>
 }
 export type RunSummaryEvent = {

@@ -53,7 +53,6 @@ const stepWaitSchema = z
     until: timestampSchema.nullable().describe('When it goes on at the latest; null where that is not known.'),
   })
   .meta({ id: 'StepWait' })
-export type StepWait = z.infer<typeof stepWaitSchema>
 
 /** One step of a run, as recorded. */
 export const stepSchema = z

@@ -1,5 +1,5 @@
 /** A JSON Schema of the parameters of a run. */
-export type InputSchema = Record<string, unknown>
+type InputSchema = Record<string, unknown>
 
 const longestDefault = 1_000
 

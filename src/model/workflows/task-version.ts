@@ -47,4 +47,3 @@ export const taskHistorySchema = z
   .meta({ id: 'TaskHistory' })
 
 export type TaskVersion = z.output<typeof taskVersionSchema>
-export type TaskHistory = z.output<typeof taskHistorySchema>

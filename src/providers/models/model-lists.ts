@@ -7,7 +7,7 @@ import { joined } from '../address.ts'
 import type { Provider, Target } from '../provider.ts'
 import { answersCalls } from './model-kinds.ts'
 
-export interface ModelListsOptions {
+interface ModelListsOptions {
   fetch: Fetch
   trustedFetch: Fetch
   /** Seconds for which a list is cached. 0: no list is requested. */

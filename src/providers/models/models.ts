@@ -14,7 +14,7 @@ import { resolveModel } from './resolve.ts'
 import { makeRoutable } from './routable.ts'
 import { unroutable } from './unroutable.ts'
 
-export interface ModelsOptions {
+interface ModelsOptions {
   /** The guarded network. */
   fetch: Fetch
   /** Reaches the base URLs that the server was started with, which may be private. */

@@ -14,7 +14,7 @@ export interface Unroutable {
 }
 
 /** Sources for resolving a model's name: variables of the run, lent keys, and base URLs of the server. */
-export interface Surroundings {
+interface Surroundings {
   env: LookUpVariable
   /** Whether the server lends a key for this variable, which the caller may use but not see. */
   lent?: ((name: string) => boolean) | undefined

@@ -9,7 +9,7 @@ import { callsAnswered } from './model-kinds.ts'
 import type { ModelLists } from './model-lists.ts'
 import { resolveModel, resolveProvider, servedProviders } from './resolve.ts'
 
-export interface RoutableOptions {
+interface RoutableOptions {
   lists: ModelLists
   /** The server's own base URLs, by the variable that sets them. */
   serverUrl: LookUpVariable

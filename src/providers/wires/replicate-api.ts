@@ -14,7 +14,7 @@ export interface ReplicateAccount {
   limits: CallLimits
 }
 
-export interface ReplicateRequest {
+interface ReplicateRequest {
   method: 'GET' | 'POST'
   /** Relative to the base URL. */
   path: string

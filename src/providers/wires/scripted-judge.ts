@@ -3,7 +3,7 @@ import type { ChatRequest } from '../../model/gateway/chat.ts'
 import { messageText, schemaOf } from './scripted-texts.ts'
 
 /** The verdict when no rule of the instruction applies. */
-export type Leaning = 'best' | 'worst'
+type Leaning = 'best' | 'worst'
 
 /** A verdict before it is known in which form it is asked for: an end of the scale, or a score or label by name. */
 interface Ruling {

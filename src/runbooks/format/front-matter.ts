@@ -1,7 +1,7 @@
 import { isMap, isNode, isPair, isScalar, isSeq, Lexer, type Pair, parseDocument } from 'yaml'
 import { type Position, positionsIn } from './positions.ts'
 
-export interface FrontMatterProblem extends Position {
+interface FrontMatterProblem extends Position {
   message: string
 }
 
@@ -17,7 +17,7 @@ export interface FrontMatter {
   positionOf(...path: string[]): Position
 }
 
-export interface SplitRunbook {
+interface SplitRunbook {
   /** Undefined without front matter. */
   frontMatter: FrontMatter | undefined
   /** Text with the front matter blanked out, so that its positions equal those in the file. */

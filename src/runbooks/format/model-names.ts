@@ -19,7 +19,7 @@ const formOf: Readonly<Record<ModelProvider, NameForm>> = {
   },
 }
 
-export interface ModelFault {
+interface ModelFault {
   field: 'model' | 'model_provider'
   message: string
   fix: string

@@ -5,7 +5,7 @@
 export type PresetKind = 'value' | 'empty' | 'required' | 'open'
 
 /** Cells of a parameter's row, as text without markup. */
-export interface PresetCells {
+interface PresetCells {
   name: string
   description: string
   /** From the column Default or Value. */

@@ -12,7 +12,7 @@ import { type PresetKind, presetKindOf } from './presets.ts'
 import { readSections, type Section, type SectionTable } from './sections.ts'
 
 /** A row of a runbook's table. */
-export interface ListedItem extends Position {
+interface ListedItem extends Position {
   name: string
   description: string
 }
@@ -40,7 +40,7 @@ export interface DeclaredSecret extends Position {
   required: boolean
 }
 
-export interface FieldProblem extends Position {
+interface FieldProblem extends Position {
   field: string
   message: string
 }

@@ -7,7 +7,7 @@ export interface SectionTable extends Position {
   rows: (Position & { cells: string[]; written: string[] })[]
 }
 
-export interface CodeBlock extends Position {
+interface CodeBlock extends Position {
   language: string
   text: string
 }

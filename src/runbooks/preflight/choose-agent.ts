@@ -8,7 +8,7 @@ import type { RunbookPlace } from '../../model/runbooks/runbook-run.ts'
 import { hasModelForm, modelFault } from '../format/model-names.ts'
 import { failed, ok, warned } from './checks.ts'
 
-export type AskedProvider = ModelProvider | 'scripted'
+type AskedProvider = ModelProvider | 'scripted'
 
 /** Variables that may hold a provider's key; the first is named in messages. */
 export const keysOfProvider: Readonly<Record<ModelProvider, readonly [string, ...string[]]>> = {

@@ -45,7 +45,7 @@ export interface RunbookPlan extends Pick<ChosenLimits, 'limits' | 'timeoutSecon
 }
 
 /** Result of planning; `plan` is undefined when the runbook is not ready. */
-export interface Planned {
+interface Planned {
   preflight: RunbookPreflight
   plan: RunbookPlan | undefined
 }

@@ -1,5 +1,5 @@
 /** Programs that a runbook's text uses. */
-export interface ToolsUsed {
+interface ToolsUsed {
   /** Whether it mentions or runs the program; true for programs without known signs. */
   has(tool: string): boolean
   /** The `12` of "Python 3.12"; the lowest of several. Undefined when no version is named. */

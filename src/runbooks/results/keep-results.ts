@@ -10,7 +10,7 @@ import type { Tell } from '../tell.ts'
 import type { Results } from './look-at-results.ts'
 import type { FoundFile } from './success.ts'
 
-export type StoredResults = Pick<RunbookOutcome, 'results_files' | 'files' | 'primary_files' | 'agent_log'>
+type StoredResults = Pick<RunbookOutcome, 'results_files' | 'files' | 'primary_files' | 'agent_log'>
 
 export interface KeptResults {
   kept: StoredResults

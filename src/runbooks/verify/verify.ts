@@ -32,7 +32,7 @@ export const checkOf = ({ verify }: RunbookFrontMatter, variables: Variables): C
   return { by: { command: { ...filled, timeoutSeconds } }, repairRounds: given.repair_rounds }
 }
 
-export interface VerifyOptions {
+interface VerifyOptions {
   files: readonly WalkedFile[]
   declared: DeclaredFiles
   provider: Pick<SandboxProvider, 'create'>

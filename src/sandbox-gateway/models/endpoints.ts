@@ -26,7 +26,7 @@ export interface ModelEndpoint {
   mayRunInBackground?: true
 }
 
-export type GeminiMethod = 'generateContent' | 'streamGenerateContent' | 'countTokens'
+type GeminiMethod = 'generateContent' | 'streamGenerateContent' | 'countTokens'
 
 interface Row {
   method: 'GET' | 'POST'

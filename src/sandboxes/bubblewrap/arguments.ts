@@ -13,7 +13,7 @@ export interface MountSources {
   agent: string | undefined
 }
 
-export interface BubblewrapOptions {
+interface BubblewrapOptions {
   sources: MountSources
   env: Readonly<Record<string, string>>
   cwd: string

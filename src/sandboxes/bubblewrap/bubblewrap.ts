@@ -11,7 +11,7 @@ import { type BubblewrapHost, closedOnTheWay, lookAtHost, machineFolder } from '
 import { probeBubblewrap } from './probe.ts'
 import { runInBubblewrap } from './run.ts'
 
-export interface BubblewrapProviderOptions {
+interface BubblewrapProviderOptions {
   /** Folder in which run folders are created. */
   parent: string
   /** First user id for sandboxes when the server runs as root. */

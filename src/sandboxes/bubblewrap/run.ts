@@ -19,7 +19,7 @@ import { bubblewrapArguments } from './arguments.ts'
 import { type BubblewrapHost, sourcesOn } from './host.ts'
 import { remedyFor } from './remedies.ts'
 
-export interface BubblewrapRun extends CommandTurn {
+interface BubblewrapRun extends CommandTurn {
   host: BubblewrapHost
   folder: RunFolder
   /** Host user id of the sandbox; undefined when it is the server's own user. */

@@ -16,7 +16,7 @@ import { containerSeccomp } from './seccomp.ts'
 import { type ContainerEngineName, findSocket } from './socket.ts'
 import { findOrPull, makeTryImage, type TryImage } from './tried-images.ts'
 
-export interface ContainerProviderOptions {
+interface ContainerProviderOptions {
   name: ContainerEngineName
   /** Socket of the engine from the settings; undefined to search the usual places. */
   socket: string | undefined

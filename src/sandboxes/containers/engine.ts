@@ -26,7 +26,7 @@ export interface EngineFacts {
   cgroups: string
 }
 
-export interface FoundContainer {
+interface FoundContainer {
   id: string
   labels: Readonly<Record<string, string>>
 }

@@ -25,7 +25,7 @@ export interface ContainerUser {
   usernsMode?: string
 }
 
-export interface ContainerRun extends CommandTurn {
+interface ContainerRun extends CommandTurn {
   id: string
   engine: ContainerEngine
   facts: EngineFacts

@@ -6,7 +6,7 @@ import { AppError } from '../../lib/errors.ts'
 /** Kinds of sandboxes that are containers of an engine. */
 export type ContainerEngineName = 'docker' | 'podman'
 
-export interface SocketPlace {
+interface SocketPlace {
   name: ContainerEngineName
   /** Path from the settings; undefined to search the usual places. */
   socket: string | undefined

@@ -3,7 +3,7 @@ import { counted, numberIn, ownGroups, pidsIn, read } from '../limits/control-gr
 import type { StartedContainer } from './started-container.ts'
 
 /** Usage as counted by the control group of a container. */
-export interface GroupUsage {
+interface GroupUsage {
   peakMemoryBytes: number | null
   oomKills: number
   refusedProcesses: number | null

@@ -17,7 +17,7 @@ export interface InputLimits {
 }
 
 /** Path of an input inside the sandbox. */
-export interface PutInput {
+interface PutInput {
   asset: string
   upload: string
   /** For an archive: the number of unpacked files and their folder. */

@@ -12,7 +12,7 @@ export interface UnzipLimits {
 }
 
 /** A file of an archive. Read its bytes before asking for the next member. */
-export interface ZipMember {
+interface ZipMember {
   /** Relative path with forward slashes; never leads above the archive's root. */
   path: string
   /** Unpacked size in bytes; reading never gives more. */

@@ -42,10 +42,10 @@ const skipReasons = {
   total: 'beyond what is kept of one runbook',
   changed: 'changed while it was read',
 } as const
-export type SkipReason = keyof typeof skipReasons
+type SkipReason = keyof typeof skipReasons
 
 /** Reports a skipped file, or (`more`) the number of further ones that are not named. */
-export type WalkNotice =
+type WalkNotice =
   | { kind: 'skipped'; path: string; reason: SkipReason; message: string }
   | { kind: 'more'; message: string }
 

@@ -7,14 +7,14 @@ import type { SandboxLimits } from '../sandbox.ts'
 import type { Watch } from './supervise.ts'
 import { measureUnnamed } from './unnamed-files.ts'
 
-export interface DiskWatchOptions {
+interface DiskWatchOptions {
   folders: readonly string[]
   limits: Pick<SandboxLimits, 'diskBytes' | 'diskFiles'>
   /** Process ids alive inside; they may hold deleted files open. */
   pids?: () => readonly number[]
 }
 
-export interface DiskUse {
+interface DiskUse {
   bytes: number
   files: number
 }

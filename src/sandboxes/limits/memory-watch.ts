@@ -6,7 +6,7 @@ const everyMs = 100
 /** Share of the process limit above which forks were probably refused. */
 const fullShare = 0.9
 
-export interface MemoryWatch extends Watch {
+interface MemoryWatch extends Watch {
   peakBytes(): number | null
   /** 1 when the number of processes came close to the limit, which is all that can be observed. */
   refusedProcesses(): number

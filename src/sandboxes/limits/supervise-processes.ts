@@ -8,7 +8,7 @@ import { watchMemory } from './memory-watch.ts'
 import { signalAll } from './process-tree.ts'
 import { type StartedCommand, supervise } from './supervise.ts'
 
-export interface SupervisedProcesses extends CommandTurn, Omit<StartedCommand, 'terminate'> {
+interface SupervisedProcesses extends CommandTurn, Omit<StartedCommand, 'terminate'> {
   folder: RunFolder
   limits: SandboxLimits
   groups: ControlGroups | undefined

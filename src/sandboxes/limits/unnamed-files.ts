@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
 /** Deleted files that processes still keep on disk. */
-export interface UnnamedFiles {
+interface UnnamedFiles {
   /** Allocated bytes of files that a process has open, mapped or executing, each file once. */
   bytes: number
   /** Whether a process keeps files that cannot be measured: descriptors in transit over a unix socket, or maps that this user may not follow. */

@@ -12,7 +12,7 @@ import { runTool } from './run-tool.ts'
 import { startProgram } from './start-program.ts'
 
 /** Standard input and outputs of a command: descriptors for the command, streams for the server. */
-export interface CommandPipes {
+interface CommandPipes {
   /** Passed to `start`, which closes them. */
   descriptors: [stdin: number | 'ignore', stdout: number, stderr: number]
   stdout: Readable

@@ -8,7 +8,7 @@ export interface StagedMount {
   to: string
 }
 
-export interface LaunchScriptOptions {
+interface LaunchScriptOptions {
   limits: SandboxLimits
   /** Control group files into which the process writes its id. */
   joins: readonly string[]

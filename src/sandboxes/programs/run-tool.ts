@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { needRoomForChild } from './start-program.ts'
 
-export interface ToolResult {
+interface ToolResult {
   /** Exit code; null when the program could not be started, was killed, or timed out. */
   code: number | null
   stdout: string

@@ -6,7 +6,7 @@ import type { Budget, CollectionSettings } from '../../model/collections/collect
 import { otherShard } from '../runs/totals.ts'
 
 /** Usage of model calls: US dollars (of calls with a known price) and tokens. */
-export interface UsageToday {
+interface UsageToday {
   usd: number
   tokens: number
 }

@@ -6,7 +6,7 @@ import type { OutgoingCall } from '../../model/gateway/chat.ts'
 import { makeSpentOnRun, makeSpentToday, needsPrice, requireBudget, requireRunBudget } from './budget.ts'
 
 /** The caller of a model. */
-export interface Spender {
+interface Spender {
   collectionId: number
   settings: Partial<CollectionSettings>
   /** Set when a step of a run makes the call. */

@@ -24,7 +24,7 @@ const columns = `id, collection_id, collection_name, at, actor_kind, key_id, key
   changes, outcome`
 
 /** Entries that one page looks at where a filter decides: no index knows all of them. */
-export const auditEntriesLookedAt = 5_000
+const auditEntriesLookedAt = 5_000
 
 const conditions = `(cardinality($3::text[]) = 0 or operation = any($3)) and ($4::text is null or actor_kind = $4)
   and ($5::bigint is null or key_id = $5) and ($6::text is null or position(lower($6) in lower(target)) > 0)

@@ -20,7 +20,7 @@ export interface AuditRow {
 export type NewAuditRow = Omit<AuditRow, 'id' | 'at' | 'outcome'>
 
 /** Facts known after the change; undefined keeps the stored value. */
-export interface AuditEnd {
+interface AuditEnd {
   outcome: 'done' | 'failed'
   target: string | undefined
   changes: string | undefined

@@ -20,7 +20,7 @@ export interface CollectionRow {
   created_at: Date
 }
 
-export interface NewCollection {
+interface NewCollection {
   name: string
   description: string | null
   owner_identifier: string | null

@@ -10,7 +10,7 @@ interface RunPlace {
 }
 
 /** Up to which run, oldest first, the runs of a task are too many, or too large. */
-export interface RetentionCutoffs {
+interface RetentionCutoffs {
   runs: RunPlace | undefined
   bytes: RunPlace | undefined
 }
@@ -70,7 +70,7 @@ const cutoffOfBytes = async (
 }
 
 /** Finds where a task has too many runs. Each query looks at a bounded number of them, or at an index alone. */
-export const retentionCutoffs = async (
+const retentionCutoffs = async (
   queries: Queries,
   rule: TaskRetention,
   signal?: AbortSignal,
@@ -91,7 +91,7 @@ const columnsOf = (labels: readonly RetentionLabel[]): [string[], (string | null
 ]
 
 /** Reads the runs of a task that are too old, too many or too large, oldest first, after a place. */
-export const expiredRuns = async (
+const expiredRuns = async (
   queries: Queries,
   rule: TaskRetention,
   { runs, bytes }: RetentionCutoffs,
@@ -120,7 +120,7 @@ export const expiredRuns = async (
 }
 
 /** Reads the runs of a task that have a label and are older than it allows, oldest first, after a place. */
-export const expiredLabelledRuns = async (
+const expiredLabelledRuns = async (
   queries: Queries,
   rule: TaskRetention,
   { label, days }: TaskRetention['labels'][number],

@@ -80,7 +80,7 @@ const keyColumns = `k.id, k.home_collection_id, ${scope},
         where s.key_id = k.id order by n.id) as collections,
   k.name, k.key_prefix, k.access_level, k.is_active, k.expires_at, k.last_used_at, k.created_at, k.made_by, k.created_by`
 
-export interface NewKey {
+interface NewKey {
   name: string
   hash: string
   prefix: string

@@ -18,7 +18,7 @@ import {
 } from './trials.ts'
 
 /** Terms of a trial; see the settings of these names. */
-export interface TrialTerms {
+interface TrialTerms {
   trialRuns: number
   trialMinutes: number
   trialDays: number

@@ -7,7 +7,7 @@ import { readCollectionSettings } from '../../model/collections/collection-setti
 import { addUsage, readUsage, type Usage, type UsageRow } from './usage.ts'
 
 /** Default limits of a collection without a quota of its own. */
-export interface QuotaLimits {
+interface QuotaLimits {
   bytes: number
   runs: number
 }

@@ -79,7 +79,7 @@ const removeByRules = async (
 }
 
 /** Says which collections with more rules than an age are to be looked at: such a look reads much. */
-export interface RetentionLooks {
+interface RetentionLooks {
   isDue(collectionId: number, settings: string): boolean
   done(collectionId: number, settings: string): void
 }

@@ -51,7 +51,7 @@ export const makeSessionToucher = (database: Database): ((session: KnownSession)
   }
 }
 
-export interface NewSession {
+interface NewSession {
   cookieHash: string
   headerHash: string
   keyId: number | null

@@ -1,7 +1,7 @@
 import type { Queries } from '../../database/database.ts'
 
 /** Names of changed and removed variables. */
-export interface ChangedVariables {
+interface ChangedVariables {
   set: string[]
   removed: string[]
 }
@@ -31,7 +31,7 @@ export const noteVariables = async (
   )
 }
 
-export interface VariableChange {
+interface VariableChange {
   name: string
   set_at: Date
   set_by: string

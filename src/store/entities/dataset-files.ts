@@ -8,7 +8,7 @@ export interface DatasetFileRow extends FileRow {
 }
 
 /** A file whose object is already stored. */
-export interface NewDatasetFile {
+interface NewDatasetFile {
   path: string
   object: string
   name: string

@@ -31,7 +31,7 @@ export interface VersionItems {
 const parsed = (text: string | null): unknown => (text === null ? null : JSON.parse(text))
 
 /** Versioned content in the form that clients know. The preview is no part of it. */
-export const versionedContent = (row: EntityRow, items?: VersionItems): Record<string, unknown> => {
+const versionedContent = (row: EntityRow, items?: VersionItems): Record<string, unknown> => {
   const shared = {
     name: row.name,
     entity_type: row.kind,

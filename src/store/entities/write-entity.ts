@@ -71,7 +71,7 @@ export const writeEntity = async (
   return written
 }
 
-export interface EntityUpdate {
+interface EntityUpdate {
   author: string
   /** Called with the locked entity before anything is written; throws to refuse the update. */
   check?(before: EntityRow, queries: Queries): void | Promise<void>

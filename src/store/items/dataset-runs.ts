@@ -87,7 +87,7 @@ export interface ItemResultRow extends ItemRow {
 }
 
 /** A run that was started for an item of a dataset. */
-export interface ResultRun {
+interface ResultRun {
   trajectory_id: string
   status: RunStatus
   error: string | null
@@ -105,7 +105,7 @@ type StoredResultRow = ItemRow & { state: ResultState } & {
   [Name in keyof ResultRun as `run_${Name}`]: ResultRun[Name] | null
 }
 
-export interface ResultsAt extends ItemsAt {
+interface ResultsAt extends ItemsAt {
   taskId: number
   /** Hash of the task's workflow now. */
   definition: string

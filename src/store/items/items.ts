@@ -105,7 +105,7 @@ export const itemRevisions = async (
   )
 
 /** An item that differs between two versions; null where a version does not have it. */
-export interface ItemDifference {
+interface ItemDifference {
   item_id: string
   position: number
   before: string | null

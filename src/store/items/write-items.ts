@@ -12,7 +12,7 @@ export interface NewItem {
   source: string | null
 }
 
-export interface ItemChanges {
+interface ItemChanges {
   /** Items that are new or differ from the stored ones, and removed ones. */
   added: number
   changed: number

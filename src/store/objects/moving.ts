@@ -76,7 +76,7 @@ const notCopied = (): AppError =>
 const copySchema = z.object({ from: z.string(), to: z.string(), after: z.string(), isFinal: z.boolean() })
 
 /** How far a copy has come. `isFinal`: since its beginning, new files go to the storage that it copies to. */
-export type CopyPlace = z.output<typeof copySchema>
+type CopyPlace = z.output<typeof copySchema>
 
 /** Reads where to go on with a copy: at its beginning, unless the same one was cut short. */
 export const readCopyPlace = async (queries: Queries, from: string, to: string): Promise<CopyPlace> => {

@@ -5,7 +5,7 @@ import { identified } from './changes.ts'
 export const approvalColumns = `a.run_id, a.seq, a.number, a.step, a.message, a.assignees, a.metadata, a.requested_at, a.expires_at,
   a.by_default, a.decision, a.comment, a.decided_by, a.decided_at`
 
-export type NewApproval = Pick<
+type NewApproval = Pick<
   ApprovalRow,
   'run_id' | 'seq' | 'step' | 'message' | 'assignees' | 'metadata' | 'expires_at' | 'by_default'
 >

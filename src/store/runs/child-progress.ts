@@ -2,7 +2,7 @@ import type { Queries } from '../../database/database.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 
 /** Progress of the child runs of a step. */
-export interface ChildProgress {
+interface ChildProgress {
   /** Number of child runs created, whatever their status. */
   begun: number
   /** Number of child runs by status, completed ones included. */

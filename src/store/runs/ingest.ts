@@ -33,7 +33,7 @@ export interface IngestedRun {
 }
 
 /** Where an ingested run is recorded. */
-export interface IngestPlace {
+interface IngestPlace {
   collection: { id: number; name: string }
   task: string
   /** Task to create when there is none; undefined when the name may not be given to one. */

@@ -2,7 +2,7 @@ import type { Queries } from '../../database/database.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 
 /** Totals over all runs of a task, read from counters. */
-export interface TaskTotals {
+interface TaskTotals {
   /** Current name of the task, or its last one. */
   name: string
   /** Number of runs ever started here or ingested. */

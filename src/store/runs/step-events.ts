@@ -59,7 +59,7 @@ export const newestStepEvents = async (
 }
 
 /** Selects events of one step by their numbers and their content. */
-export interface EventRange {
+interface EventRange {
   runKey: string
   seq: number
   /** First and last number. */

@@ -12,7 +12,7 @@ const stepColumns = `s.run_id, s.seq, s.name, s.status, s.attempt, s.inputs, s.o
 const payloads = 'left join payloads i on i.id = s.inputs_payload left join payloads o on o.id = s.outputs_payload'
 
 /** Columns of a run that are known only after its end. */
-export type RunOutcome = Pick<RunRow, 'status' | 'error' | 'labels' | 'started_at' | 'ended_at'> & {
+type RunOutcome = Pick<RunRow, 'status' | 'error' | 'labels' | 'started_at' | 'ended_at'> & {
   version_number: number | null
 }
 

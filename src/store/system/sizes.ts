@@ -1,6 +1,6 @@
 import type { Queries } from '../../database/database.ts'
 
-export interface TableSize {
+interface TableSize {
   name: string
   /** With indexes and large values. */
   bytes: number
@@ -24,7 +24,7 @@ export const databaseSizes = async (queries: Queries): Promise<{ bytes: number; 
   return { bytes: size?.bytes ?? 0, tables }
 }
 
-export interface StoredTotals {
+interface StoredTotals {
   collections: number
   runs: number
   fileBytes: number

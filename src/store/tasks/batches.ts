@@ -6,7 +6,7 @@ import type { RunSummaryRow } from '../runs/run-lists.ts'
 import { initParamsText, summaryColumns } from '../runs/runs.ts'
 
 /** The run of a batch. */
-export type BatchRow = RunSummaryRow
+type BatchRow = RunSummaryRow
 
 /** Progress of a batch's runs. */
 export interface BatchProgress {
@@ -82,7 +82,7 @@ export const batchProgress = async (queries: Queries, keys: string[]): Promise<B
   })
 }
 
-export interface BatchError {
+interface BatchError {
   index: number
   trajectory_id: string
   error: string

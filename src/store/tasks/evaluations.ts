@@ -88,7 +88,7 @@ export const carriedOf = async (queries: Queries, runKey: string): Promise<Carri
   (await headOf(queries, runKey)).carried ?? []
 
 /** The run of an item; `child_index` is the item's position. */
-export interface ItemRunRow {
+interface ItemRunRow {
   id: string
   child_index: number
   trajectory_id: string

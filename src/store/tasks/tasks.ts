@@ -146,7 +146,7 @@ const findTaskById = async (queries: Queries, id: number): Promise<TaskRow | und
     ])
   )[0]
 
-export interface TaskUpdate {
+interface TaskUpdate {
   saved?: SavedBy
   /** Called with the locked task before anything is written; throws to refuse the update. */
   check?(before: TaskRow): void

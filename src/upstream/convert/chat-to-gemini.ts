@@ -6,7 +6,7 @@ import { mergeDelta } from './merge-delta.ts'
 import { signatureOf } from './reasoning-signature.ts'
 
 /** Converts the events of a chat to those of Gemini as they arrive. */
-export interface GeminiEvents {
+interface GeminiEvents {
   take(data: string): Buffer
   /** Returns the events that depend on the complete answer. */
   rest(): Buffer

@@ -37,7 +37,7 @@ export const messagesRequestSchema = z.looseObject({
     .nullish(),
 })
 
-export type MessagesRequest = z.infer<typeof messagesRequestSchema>
+type MessagesRequest = z.infer<typeof messagesRequestSchema>
 
 const textIn = (content: string | Block[] | null | undefined): string => {
   if (typeof content === 'string') return content

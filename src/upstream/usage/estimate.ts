@@ -17,7 +17,7 @@ const withoutEncoded = (text: string): string => text.replace(runs, (run) => (ru
 export const estimatedPrompt = (body: Buffer): number => tokensIn(withoutEncoded(body.toString()).length)
 
 /** Estimates the tokens of an answer as it arrives. */
-export interface TokenEstimate {
+interface TokenEstimate {
   /** Takes an event, or a whole answer, as JSON text. */
   take(json: string): void
   readonly tokens: number

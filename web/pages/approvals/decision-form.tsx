@@ -14,7 +14,7 @@ const fallbacks = {
 } as const
 
 /** What happens when nobody decides. */
-export const expiryText = ({ expires_at: at, default_decision: then }: ListedApproval): string =>
+const expiryText = ({ expires_at: at, default_decision: then }: ListedApproval): string =>
   at === null ? 'Waits until somebody decides.' : `If nobody decides until ${momentText(at)}, it ${fallbacks[then]}.`
 
 interface DecisionFormProps {

@@ -18,7 +18,6 @@ export interface ComparedStep {
 
 /** Parts of a step that are compared, in the order in which they are shown. */
 export const comparedParts = ['outputs', 'inputs', 'config'] as const
-export type ComparedPart = (typeof comparedParts)[number]
 
 const cellOf = (difference: StepDifference | undefined): ComparedCell => {
   if (!difference || (difference.in === 'both' && difference.same)) return { kind: 'same' }

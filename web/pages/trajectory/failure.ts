@@ -57,7 +57,7 @@ export const firstStepToShow = (run: Run): string | undefined => {
 }
 
 /** The first child run of a fan-out or sub-run that failed, as its step's outputs name it. */
-export const failedChildOf = (step: Pick<WholeStep, 'outputs'>): { task: string; id: string } | undefined => {
+const failedChildOf = (step: Pick<WholeStep, 'outputs'>): { task: string; id: string } | undefined => {
   const { trajectory_references: references, trajectory_id: id, name, status } = step.outputs
   const child = Array.isArray(references)
     ? references.find((one) => one !== null && typeof one === 'object' && one.status !== 'completed')
@@ -77,7 +77,7 @@ const actionFor = (run: Run, step: RunStep | undefined, code: string, retryable:
 }
 
 /** The error behind an error, where its message does not repeat it. */
-export const causeOf = (detail: ErrorRecord | undefined): string | undefined =>
+const causeOf = (detail: ErrorRecord | undefined): string | undefined =>
   detail?.cause && !detail.message.includes(detail.cause) ? detail.cause : undefined
 
 const failureOf = (run: Run, whole: WholeStep | undefined): Trouble => {

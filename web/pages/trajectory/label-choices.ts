@@ -1,5 +1,5 @@
 /** A label that other runs of the task have. */
-export interface LabelChoice {
+interface LabelChoice {
   key: string
   value: string
   /** Runs that have it. */

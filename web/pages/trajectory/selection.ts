@@ -17,14 +17,14 @@ export interface RunSelection {
 const writeMs = 150
 
 /** Reads a selection from the search parameters of the address. */
-export const selectionOf = (search: Record<string, unknown>): RunSelection => ({
+const selectionOf = (search: Record<string, unknown>): RunSelection => ({
   view: viewNames.find((name) => name === search.tab),
   step: firstOf(search.step),
   panel: firstOf(search.panel),
 })
 
 /** The search parameters for a selection. */
-export const searchOf = ({ view, step, panel }: RunSelection) => ({
+const searchOf = ({ view, step, panel }: RunSelection) => ({
   tab: view,
   step,
   panel,

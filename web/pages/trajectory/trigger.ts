@@ -1,7 +1,7 @@
 import type { Run } from '../../data/run.ts'
 
 /** Why a run exists. */
-export interface Trigger {
+interface Trigger {
   kind: 'routine' | 'rerun' | 'replay' | 'parent' | 'person'
   text: string
   /** The run that it comes from. */

@@ -7,7 +7,7 @@ import { spanOfPointer } from './json-span.ts'
 import { type EditorProps, selectSpan, useTextEditor } from './use-text-editor.ts'
 
 /** A finding about the member that a JSON Pointer names. */
-export interface EditorProblem {
+interface EditorProblem {
   pointer: string
   severity: 'error' | 'warning'
   message: string

@@ -7,7 +7,7 @@ import { type LineColumn, spanAt } from './text-span.ts'
 import { type EditorProps, selectSpan, useTextEditor } from './use-text-editor.ts'
 
 /** A finding about a place in a text. */
-export interface TextProblem extends LineColumn {
+interface TextProblem extends LineColumn {
   severity: 'error' | 'warning'
   message: string
   /** What to write instead. */

@@ -1,5 +1,5 @@
 /** What a line of text is read with; `StringStream` of CodeMirror has it. */
-export interface LineReader {
+interface LineReader {
   sol: () => boolean
   eol: () => boolean
   match: (pattern: RegExp) => unknown
@@ -7,7 +7,7 @@ export interface LineReader {
   skipToEnd: () => void
 }
 
-export interface RunbookTokens {
+interface RunbookTokens {
   isFirstLine: boolean
   isFrontMatter: boolean
   /** The fence that ends the block of code. */

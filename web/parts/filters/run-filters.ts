@@ -13,7 +13,7 @@ export type RunFilters = { [Name in ListName]: string[] } & { [Name in SingleNam
 }
 
 /** Search parameters of a page with these filters: what is not restricted is not there. */
-export type FilterSearch = { [Name in ListName | SingleName | 'children']?: string | string[] }
+type FilterSearch = { [Name in ListName | SingleName | 'children']?: string | string[] }
 
 export const noFilters: RunFilters = Object.fromEntries(lists.map((name) => [name, []])) as unknown as RunFilters
 

@@ -94,7 +94,7 @@ const edgesOf = (run: Run, boxes: readonly GraphNode[], inOrder: boolean): Graph
 }
 
 /** Whether steps of a run were at work at the same time. */
-export const isSideBySide = (steps: readonly Pick<RunStep, 'created' | 'ended' | 'status'>[]): boolean => {
+const isSideBySide = (steps: readonly Pick<RunStep, 'created' | 'ended' | 'status'>[]): boolean => {
   let latest = Number.NEGATIVE_INFINITY
   for (const { created, ended, status } of steps) {
     if (status === 'skipped') continue

@@ -1,5 +1,5 @@
 /** How a file is shown. `file`: only as a download, since a browser would execute it or cannot show it. */
-export type ShownAs = 'image' | 'audio' | 'video' | 'pdf' | 'csv' | 'json' | 'markdown' | 'text' | 'file'
+type ShownAs = 'image' | 'audio' | 'video' | 'pdf' | 'csv' | 'json' | 'markdown' | 'text' | 'file'
 
 /** A stored file that a value names. */
 export interface NamedFile {

@@ -1,5 +1,5 @@
 /** How a parameter is entered. */
-export type FieldKind = 'line' | 'text' | 'number' | 'integer' | 'boolean' | 'choice' | 'json'
+type FieldKind = 'line' | 'text' | 'number' | 'integer' | 'boolean' | 'choice' | 'json'
 
 /** One parameter of a form. */
 export interface FormField {
@@ -75,7 +75,7 @@ export const entryOf = ({ kind }: Pick<FormField, 'kind'>, value: unknown): stri
 }
 
 /** What an entry means, or what is wrong with it. */
-export type Entered = { value: unknown } | { error: string }
+type Entered = { value: unknown } | { error: string }
 
 const number = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/
 

@@ -1,10 +1,10 @@
 import type { RunStep } from '../../data/run.ts'
 
-export const panelNames = ['error', 'input', 'output', 'log', 'config', 'attempts', 'runs'] as const
+const panelNames = ['error', 'input', 'output', 'log', 'config', 'attempts', 'runs'] as const
 export type PanelName = (typeof panelNames)[number]
 
 /** Activities that start runs of their own. */
-export const startsRuns = ({ activity }: Pick<RunStep, 'activity'>): boolean =>
+const startsRuns = ({ activity }: Pick<RunStep, 'activity'>): boolean =>
   activity === 'list_emit_await' || activity === 'run_workflow'
 
 const texts: Record<PanelName, string> = {

@@ -21,7 +21,7 @@ const resting: ReadonlySet<string> = new Set(['sleep', 'wait_for_approval'])
 const restsFor: ReadonlySet<string> = new Set(['time', 'approval', 'sandbox'])
 
 /** Whether nobody works on a step. */
-export const isResting = ({ activity, wait }: Pick<RunStep, 'activity' | 'wait'>): boolean =>
+const isResting = ({ activity, wait }: Pick<RunStep, 'activity' | 'wait'>): boolean =>
   resting.has(activity) || (wait !== undefined && restsFor.has(wait.for))
 
 /** Cuts a step into stretches, oldest first. A skipped step has none; an open one ends at `now`. */

@@ -7,7 +7,7 @@ export interface Span {
 }
 
 /** A stretch in which nothing happened, drawn narrower than it was. */
-export interface Fold extends Span {
+interface Fold extends Span {
   /** Where it is drawn, from 0 to 1. */
   left: number
   width: number

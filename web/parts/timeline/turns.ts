@@ -1,7 +1,7 @@
 import type { RunStep } from '../../data/run.ts'
 
 /** A recorded step name: the step's name in the workflow, and its turn in a loop. */
-export interface TurnName {
+interface TurnName {
   name: string
   /** Counted from 1. */
   turn: number

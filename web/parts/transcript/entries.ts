@@ -3,7 +3,7 @@ import type { LogEvent } from '../../../src/model/runs/run-events.ts'
 import { plainText } from '../log/plain-text.ts'
 
 /** The result of a tool call. */
-export interface ToolAnswer {
+interface ToolAnswer {
   output: string
   isError: boolean
   /** Milliseconds since 1970. */

@@ -11,7 +11,7 @@ import type { Dialect, SdkCall } from './dialect.ts'
  * Signed reasoning. Reasoning models sign it and need both back with the next turn. OpenAI's format has no member for
  * them, so they are where OpenRouter (`reasoning_details`) and Google (`extra_content.google`) put them.
  */
-export interface ReasoningDetail {
+interface ReasoningDetail {
   type: 'reasoning.text' | 'reasoning.encrypted'
   text?: string
   signature?: string

@@ -16,7 +16,7 @@ export interface CredentialSource {
   forget(): void
 }
 
-export interface S3Request {
+interface S3Request {
   method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE'
   /** Below the prefix; undefined: the bucket itself. */
   key?: string

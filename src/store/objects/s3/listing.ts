@@ -2,7 +2,7 @@ import { s3AnswerText } from './answer.ts'
 import type { S3Client } from './client.ts'
 import { elements, elementText } from './xml-text.ts'
 
-export interface ListedObject {
+interface ListedObject {
   /** Key without the prefix of the location. */
   name: string
   /** When it was written, by the clock of the storage. */
@@ -42,7 +42,7 @@ export async function* listObjects(client: S3Client, folder: string): AsyncGener
   } while (token !== undefined)
 }
 
-export interface ListedUpload {
+interface ListedUpload {
   key: string
   uploadId: string
   begunMs: number

@@ -37,7 +37,7 @@ export interface MeasuredBody {
   measured(): { size: number; sha256: string }
 }
 
-export interface CutOptions {
+interface CutOptions {
   maxBytes: number
   /** Where memory is taken from; undefined: the body is in memory already, and parts are views of it. */
   share: Share | undefined

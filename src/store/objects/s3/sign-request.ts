@@ -7,7 +7,7 @@ export interface S3Credentials {
   sessionToken?: string | undefined
 }
 
-export interface UnsignedRequest {
+interface UnsignedRequest {
   method: string
   url: string
   headers: Record<string, string>
@@ -45,7 +45,7 @@ export const signRequest = async (
   return Object.fromEntries((await signer.sign()).headers)
 }
 
-export interface LinkToSign {
+interface LinkToSign {
   url: string
   region: string
   atMs: number

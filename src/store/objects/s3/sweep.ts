@@ -6,7 +6,7 @@ import { putOnce } from './upload.ts'
 
 const dayMs = 86_400_000
 
-export interface BucketPlaces {
+interface BucketPlaces {
   isId(name: string): boolean
   keyOf(id: string): string
   /** Key of the mark that no row seems to refer to an object. */

@@ -11,7 +11,7 @@ export interface BulkRun {
   labels: string | null
 }
 
-export type BulkOutcome = 'done' | 'skipped' | 'failed'
+type BulkOutcome = 'done' | 'skipped' | 'failed'
 
 /** Outcome of an action for a run. */
 export interface BulkResult {

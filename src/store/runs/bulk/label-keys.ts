@@ -5,7 +5,7 @@ const mostValues = 20
 /** Values are cut to this many characters, and counted together. */
 const shownCharacters = 200
 
-export interface LabelKey {
+interface LabelKey {
   key: string
   values: { value: string; runs: number }[]
 }

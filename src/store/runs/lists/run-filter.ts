@@ -3,7 +3,7 @@ import type { RunStatus } from '../../../model/workflows/workflow.ts'
 import { initParamsText } from '../runs.ts'
 
 /** A label to match: a key with any value, or with one. */
-export interface LabelMatch {
+interface LabelMatch {
   key: string
   value: string | undefined
 }

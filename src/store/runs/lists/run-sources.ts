@@ -11,7 +11,7 @@ import {
 } from './run-filter.ts'
 
 /** Runs in index order, as rows (id, created_at, number), with the conditions that the index does not cover. */
-export interface IndexedRuns {
+interface IndexedRuns {
   /** SQL for the rows; `most` is an expression that limits their number. */
   select(conditions: string[], most?: string): string
   /** Further conditions on a row `r` of runs that cost one look into an index each. */

@@ -12,7 +12,7 @@ export interface GroupTotals {
   last: LastRun | null
 }
 
-export interface LastRun {
+interface LastRun {
   trajectory_id: string
   task: string
   status: RunStatus

@@ -1,5 +1,5 @@
 /** A fault of a JSON Schema, at the member that a JSON Pointer names. */
-export interface SchemaFault {
+interface SchemaFault {
   pointer: string
   severity: 'error' | 'warning'
   message: string

@@ -6,7 +6,7 @@ export const gridClass = (hasTask: boolean): string =>
 
 /** From which width of the box a column is shown. */
 export const middleClass = 'hidden @3xl:block'
-export const labelsClass = 'hidden @4xl:block'
+const labelsClass = 'hidden @4xl:block'
 export const wideClass = 'hidden @5xl:block'
 
 interface Column {

@@ -6,7 +6,7 @@ import { filterSearch, type RunFilters, readFilters } from '../../../parts/filte
 import { errorText } from '../../../parts/problem.tsx'
 import { showToast } from '../../../ui/toast.tsx'
 
-export interface SavedView {
+interface SavedView {
   name: string
   filters: RunFilters
   author: string

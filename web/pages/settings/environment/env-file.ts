@@ -1,5 +1,5 @@
 /** What a text of NAME=value lines sets, or the first line that is none. */
-export type EnvFile = { variables: Record<string, string> } | { line: number; reason: string }
+type EnvFile = { variables: Record<string, string> } | { line: number; reason: string }
 
 const assignment = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*/
 const escapes: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', '"': '"', '\\': '\\' }

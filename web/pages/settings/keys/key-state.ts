@@ -1,6 +1,6 @@
 import type { Key } from '../../../../src/model/collections/key.ts'
 
-export type KeyState = 'valid' | 'expired' | 'off'
+type KeyState = 'valid' | 'expired' | 'off'
 
 /** Whether the server takes a key now. */
 export const keyState = ({ is_active, expires_at }: Pick<Key, 'is_active' | 'expires_at'>, now: number): KeyState => {

@@ -1,6 +1,6 @@
 import type { StepTemplate } from '../../../../src/model/workflows/step-template.ts'
 
-export interface CompletionOption {
+interface CompletionOption {
   label: string
   detail?: string
   /** What is written, where that is more than the label. */

@@ -4,7 +4,7 @@ import type { Trajectory } from '../../../../src/model/runs/trajectory.ts'
 import { api, apiCall } from '../../../data/api.ts'
 
 /** What is to be tried: the workflow as text, and pinned outputs as JSON texts by step. */
-export interface WantedTry {
+interface WantedTry {
   workflowText: string
   step: string
   pinned: Readonly<Record<string, string>>

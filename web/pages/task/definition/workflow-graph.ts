@@ -1,7 +1,7 @@
 import type { CheckedStep, WorkflowCheck } from '../../../../src/model/workflows/workflow-check.ts'
 
 /** A connection between two steps. */
-export interface WorkflowEdge {
+interface WorkflowEdge {
   from: string
   to: string
   kind: 'reads' | 'after'
@@ -10,7 +10,7 @@ export interface WorkflowEdge {
 }
 
 /** Larger graphs are neither readable nor fast to lay out. */
-export const mostShownSteps = 200
+const mostShownSteps = 200
 
 /** Steps and edges of a workflow: what reads what, where branches lead, and otherwise what comes after what. */
 export const workflowGraph = (

@@ -2,7 +2,7 @@ import type { RunbookFrontMatter } from '../../../../src/model/runbooks/runbook.
 import type { RunbookAgent } from '../../../../src/model/runbooks/runbook-agents.ts'
 
 /** Something to complete a text with. */
-export interface RunbookCompletion {
+interface RunbookCompletion {
   label: string
   detail?: string
   /** What is written instead of the label. */
@@ -10,7 +10,7 @@ export interface RunbookCompletion {
 }
 
 /** What fits at a place, and where the word begins that it replaces. */
-export interface RunbookCompletions {
+interface RunbookCompletions {
   from: number
   options: RunbookCompletion[]
 }

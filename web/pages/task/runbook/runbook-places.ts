@@ -1,7 +1,7 @@
 import { isObject } from '../../../../src/lib/json/json-object.ts'
 
 /** Member names that lead to a value in a workflow. */
-export type MemberPath = readonly string[]
+type MemberPath = readonly string[]
 
 /** Where the parts of a runbook stand in the workflow that carries it out; undefined: no text of the task decides it. */
 export interface RunbookPlaces {

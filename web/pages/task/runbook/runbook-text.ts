@@ -3,7 +3,7 @@ import { type RunbookPlaces, textAt } from './runbook-places.ts'
 import { setMember } from './set-member.ts'
 
 /** What of a runbook is saved with its task. Without an agent or model, the runbook itself decides. */
-export interface RunbookText {
+interface RunbookText {
   instruction: string
   agent: string
   model: string

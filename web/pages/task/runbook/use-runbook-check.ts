@@ -5,7 +5,7 @@ import { useSettled } from '../../../data/settled.ts'
 import { findingsOf } from './findings.ts'
 
 /** What is checked: the text, and what a run of it would be given. */
-export interface CheckedRunbook {
+interface CheckedRunbook {
   collection: string
   content: string
   /** Empty: what the runbook says. */

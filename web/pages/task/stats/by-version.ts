@@ -6,7 +6,7 @@ type CountedRun = Pick<
 >
 
 /** What the runs of one version came to. */
-export interface VersionFigures {
+interface VersionFigures {
   /** Null: the version is gone. */
   version: number | null
   runs: number
