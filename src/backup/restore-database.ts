@@ -1,6 +1,14 @@
 import type pg from 'pg'
 import { copyIn } from '../database/copy.ts'
-import { copyTarget, readTables, type SequenceState, setSequences, type TableShape } from '../database/tables.ts'
+import {
+  copyTarget,
+  raiseSequences,
+  readTables,
+  type SequenceState,
+  setSequences,
+  type TableShape,
+} from '../database/tables.ts'
+import { watchConnectionName } from '../database/watch.ts'
 import { AppError } from '../lib/errors.ts'
 import { isRestoreHeld, writeRestoreState } from '../store/system/restore-state.ts'
 import { countRows } from './check-backup.ts'
@@ -37,6 +45,19 @@ export const requireEmpty = async (client: pg.Client): Promise<void> => {
   })
 }
 
+/** Throws `conflict` where a server runs on the database. Installations that share one have roles of their own. */
+export const requireNoServer = async (client: pg.Client): Promise<void> => {
+  const { rows } = await client.query(
+    `select from pg_stat_activity
+     where datname = current_database() and usename = current_user and application_name = $1 limit 1`,
+    [watchConnectionName],
+  )
+  if (rows.length === 0) return
+  throw new AppError('conflict', 'A server is running on the database of DATABASE_URL', {
+    hint: `Stop all servers of this database. Each has the application_name '${watchConnectionName}' in pg_stat_activity.`,
+  })
+}
+
 /** Loads the tables of a backup in one transaction: all of them, or none. */
 export interface TableLoad {
   table(name: string, rows: AsyncIterable<Buffer>): Promise<number>
@@ -59,6 +80,7 @@ export const beginLoad = async (client: pg.Client, manifest: BackupManifest): Pr
   const loaded = manifest.tables.filter(({ name }) => present.has(name))
   // Emptied in the same transaction: Postgres writes less log for such a load. Migrations have written some rows.
   await client.query(`truncate ${loaded.map(({ name }) => `"${name}"`).join(', ')} cascade`)
+  await requireNoServer(client) // those that start from here on wait for the lock of the truncated tables
   return {
     async table(name, rows) {
       const shape = shapes.get(name)
@@ -72,6 +94,7 @@ export const beginLoad = async (client: pg.Client, manifest: BackupManifest): Pr
       for (const { key, value } of own)
         await client.query('insert into server (key, value) values ($1, $2)', [key, value])
       for (const statement of statements) await client.query(statement)
+      await raiseSequences(client) // newer migrations may insert rows before the backup tells the counters
       const state = { state: 'loading', backup: manifest.id, taken_at: manifest.begun_at }
       await client.query(writeRestoreState, [JSON.stringify(state)])
       await client.query('commit')

@@ -44,6 +44,8 @@ const parentsFirst = (tables: TableShape[], references: { child: string; parent:
   return [...sorted]
 }
 
+const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`
+
 /** The next value of a sequence. */
 export interface SequenceState {
   name: string
@@ -62,18 +64,41 @@ export const readSequences = async (client: pg.ClientBase): Promise<SequenceStat
   return rows
 }
 
-/** Sets sequences; those that this schema does not have are left out. */
+/** Sets sequences, but never back; those that this schema does not have are left out. */
 export const setSequences = async (client: pg.ClientBase, sequences: readonly SequenceState[]): Promise<void> => {
   for (const { name, last_value, is_called } of sequences) {
     await client.query(
-      `select setval(c.oid::regclass, $2::bigint, $3) from pg_class c
+      `select setval(c.oid::regclass, greatest($2::bigint, s.last_value), $3 or s.last_value is not null)
+       from pg_class c join pg_sequences s on s.schemaname = current_schema() and s.sequencename = c.relname
        where c.relkind = 'S' and c.relname = $1 and c.relnamespace = ${here}`,
       [name, last_value, is_called],
     )
   }
 }
 
-const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`
+/** The columns of tables whose default is the next value of a sequence: identity columns and `nextval`. */
+const numberedText = `
+  select s.relname::text as sequence, t.relname::text as "table", a.attname::text as "column"
+  from pg_class s
+  join (select objid as sequence, refobjid as "table", refobjsubid as place from pg_depend
+          where classid = 'pg_class'::regclass and refclassid = 'pg_class'::regclass and deptype = 'i'
+        union select d.refobjid, f.adrelid, f.adnum from pg_depend d join pg_attrdef f on f.oid = d.objid
+          where d.classid = 'pg_attrdef'::regclass and d.refclassid = 'pg_class'::regclass) n on n.sequence = s.oid
+  join pg_class t on t.oid = n."table" join pg_attribute a on a.attrelid = t.oid and a.attnum = n.place
+  where s.relkind = 'S' and s.relnamespace = ${here}
+  order by 1, 2, 3`
+
+/** Sets every sequence to the largest value in the columns that it numbers. */
+export const raiseSequences = async (client: pg.ClientBase): Promise<void> => {
+  const { rows } = await client.query<{ sequence: string; table: string; column: string }>(numberedText)
+  for (const { sequence, table, column } of rows) {
+    const { rows: found } = await client.query<{ largest: string | null }>(
+      `select max(${quote(column)})::text as largest from ${quote(table)}`,
+    )
+    const largest = found[0]?.largest
+    if (largest) await setSequences(client, [{ name: sequence, last_value: largest, is_called: true }])
+  }
+}
 
 /** A table with its columns, as COPY names them. */
 export const copyTarget = ({ name, columns }: TableShape): string => `${quote(name)} (${columns.map(quote).join(', ')})`

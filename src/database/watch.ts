@@ -9,6 +9,9 @@ import { makeOwnConnection } from './own-connection.ts'
 /** `read_only`: it answers but accepts no writes, as a standby or a demoted primary does. */
 type DatabaseState = 'up' | 'read_only' | 'away'
 
+/** `application_name` of a connection that every server process keeps open while it runs. */
+export const watchConnectionName = 'jetty watch'
+
 /** Checks once a second whether the database answers and accepts writes, and reads its time. */
 export interface DatabaseWatch {
   readonly state: DatabaseState
@@ -77,7 +80,7 @@ export const watchDatabase = async (options: {
   machineClock?: () => number
 }): Promise<DatabaseWatch> => {
   const { database, log } = options
-  const own = makeOwnConnection({ url: database.url, name: 'jetty watch', session: {}, timeoutMs: lookMs })
+  const own = makeOwnConnection({ url: database.url, name: watchConnectionName, session: {}, timeoutMs: lookMs })
   const clock = makeDatabaseClock({ ...options, machineClock: options.machineClock ?? Date.now })
   const stop = new AbortController()
   const awaited = makeAwaited()

@@ -6,7 +6,7 @@ import { checkBackup, type ReadProgress } from '../backup/check-backup.ts'
 import type { BackupManifest } from '../backup/manifest.ts'
 import type { OpenedBackup } from '../backup/open-backup.ts'
 import { restoreBackup } from '../backup/restore-backup.ts'
-import { lockRestores, requireEmpty } from '../backup/restore-database.ts'
+import { lockRestores, requireEmpty, requireNoServer } from '../backup/restore-database.ts'
 import { connectForCopy } from '../database/copy.ts'
 import { prepareDataFolder } from '../database/data-folder.ts'
 import { type Database, openDatabase } from '../database/database.ts'
@@ -138,6 +138,7 @@ const lookAtTarget = async (
   })
   if (before?.state === 'loading' && before.backup === backup) return before
   await requireEmpty(client)
+  await requireNoServer(client)
   return undefined
 }
 

@@ -51,9 +51,10 @@ export const connectDatabase = async (options: ConnectOptions, closers: Closers)
   const { database } = pools
   if (settings.databaseUrl) await requireSessions(database)
   await migrate(database, engineMigrations(database.url))
-  await lookAtRestore(database, log)
+  // Before the look at restores: a restore that begins after that look finds the connection of the watch, and refuses.
   const watch = await watchDatabase({ database, log, mostSkewMs: settings.clockSkewSeconds * 1000, machineClock })
   closers.add(() => watch.stop())
+  await lookAtRestore(database, log)
   setClock(watch.clock.now)
   await checkSealingKey(database, sealer)
   await sealOldStorageInfo(database, sealer)

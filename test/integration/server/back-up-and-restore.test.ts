@@ -12,6 +12,7 @@ import { type Server, startServer } from '../../../src/server/start-server.ts'
 import { holdRemovals } from '../../../src/store/objects/held-removals.ts'
 import { openShell, type Shell } from '../../cli/shell.ts'
 import { createDatabase, dropDatabase } from '../../database-server.ts'
+import { killJetties, startJetty } from '../../jetty-process.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 import { testPostgres } from '../../shared.ts'
 import { startReceiver, type WebhookReceiver } from '../../webhook-receiver.ts'
@@ -112,6 +113,7 @@ beforeAll(async () => {
   }
 })
 afterAll(async () => {
+  await killJetties()
   await restored?.close()
   shell?.close()
   receiver?.close()
@@ -197,6 +199,15 @@ describe('jetty restore', { timeout: 180_000 }, () => {
     const env = { ...target, JETTY_BACKUP_PASSPHRASE: passphrase, JETTY_SECRET_KEY: randomBytes(32).toString('base64') }
     const other = await shell.jetty(['restore', file('one')], { env })
     expect([other.code, other.stderr]).toMatchObject([2, expect.stringContaining('need the encryption key')])
+  })
+
+  it('refuses an empty database on which a server runs', async () => {
+    const worker = startJetty({ ...target, JETTY_ROLE: 'worker' }) // it makes no collection
+    await worker.ready
+    const env = { ...target, JETTY_BACKUP_PASSPHRASE: passphrase }
+    const made = await shell.jetty(['restore', file('one')], { env })
+    await worker.stop()
+    expect([made.code, made.stderr]).toMatchObject([2, expect.stringContaining('A server is running on the database')])
   })
 
   it('brings back every row and every byte, as another installation', async () => {
