@@ -118,8 +118,9 @@ export const datasetsContract = {
     ...reading,
     path: `${one}/croissant`,
     summary:
-      'The newest version of a dataset described as a Croissant 1.1 document: data files with hashes, and items as JSON lines',
+      'The newest version of a dataset described as a Croissant 1.1 document: data files (20,000 at most) with hashes, and items as JSON lines',
     response: jsonObjectSchema,
+    errors: ['too_large'],
   }),
   setDatasetPreview: endpoint({
     method: 'PUT',
