@@ -15,7 +15,7 @@ import { entityListText } from '../entities/list.ts'
 import { entityHit } from '../entities/search-hits.ts'
 import { entityText, stateTag } from '../entities/shown.ts'
 import { entityHistoryText, entityVersionText, getEntityVersion } from '../entities/versions.ts'
-import { serveFile } from '../files/serve.ts'
+import { downloadLink, serveFile } from '../files/serve.ts'
 import { requireUsableSchema } from '../items/item-schema.ts'
 import { addDataset, changeDataset } from './change.ts'
 import { datasetsContract } from './contract.ts'
@@ -135,7 +135,8 @@ export const datasetsRoutes = (deps: DatasetsDeps): Route[] => {
       const number = /^\d{1,9}$/.test(params.number) ? Number(params.number) : undefined
       const file = number === undefined ? undefined : await findDatasetFile(database, dataset.id, number)
       if (!file) throw missing(`Data file ${params.number} not found for this dataset`)
-      return shownDataFile(file, dataset, links.publicUrl)
+      const link = await downloadLink(objects, file)
+      return { ...shownDataFile(file, dataset, links.publicUrl), ...(link && { download_url: link }) }
     },
 
     downloadLatestDatasetData: async ({ collection, params, method, headers }) => {

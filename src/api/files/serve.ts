@@ -17,15 +17,15 @@ export interface ReadableObjects {
 const leastLinkedBytes = 8 * 1024 * 1024
 const linkSeconds = 3_600
 
-/** A link for a download. Never for what a page shows: the bucket sends no policy that keeps it from running. */
-const linkTo = async (
-  objects: ReadableObjects,
-  { object, size }: FileRow,
-  { type, disposition: shown }: { type: string; disposition: string },
-): Promise<string | undefined> =>
-  size < leastLinkedBytes
-    ? undefined
-    : objects.link(object, { seconds: linkSeconds, disposition: shown, contentType: type })
+/**
+ * Makes a link to the bytes for a download, good for an hour; undefined where the bucket has none. Never for what a page
+ * shows: the bucket sends no policy that keeps it from running.
+ */
+export const downloadLink = (objects: Pick<ReadableObjects, 'link'>, file: FileRow): Promise<string | undefined> => {
+  const contentType = safeType(file.content_type)
+  const shown = disposition(file.name, contentType, false)
+  return objects.link(file.object, { seconds: linkSeconds, disposition: shown, contentType })
+}
 
 export const fileNotFound = () => new AppError('not_found', 'File not found')
 
@@ -63,10 +63,8 @@ export const serveFile = async (
   if (matches(headers['if-none-match'], etag)) return bytes(null, common, 304)
 
   // A link is signed for GET alone.
-  const link =
-    inline || method === 'HEAD'
-      ? undefined
-      : await linkTo(objects, file, { type, disposition: common['content-disposition'] })
+  const mayLink = !inline && method !== 'HEAD' && file.size >= leastLinkedBytes
+  const link = mayLink ? await downloadLink(objects, file) : undefined
   if (link) return bytes(null, { location: link, 'cache-control': 'private, no-store' }, 302)
 
   const condition = headers['if-range']?.toString()

@@ -44,7 +44,8 @@ export const storageSettings = {
   storageLinks: setting({
     variable: 'JETTY_STORAGE_LINKS',
     description:
-      'Whether downloads of files of 8 MiB and more are redirected to the bucket, by a link that is good for an hour. ' +
+      'Whether downloads of files of 8 MiB and more are redirected to the bucket, by a link that is good for an hour, and ' +
+      'data files of datasets have such a link. ' +
       'Clients must reach the endpoint of JETTY_STORAGE.',
     default: 'false',
     example: 'true',

@@ -84,7 +84,12 @@ export const uploadedDataSchema = z
 
 export const dataFileSchema = z
   .object({
-    download_url: z.string().describe('Address of the bytes. It needs the token of the caller.'),
+    download_url: z
+      .string()
+      .describe(
+        'Address of the bytes at this server, which needs the token of the caller. Where JETTY_STORAGE_LINKS is on, one data ' +
+          'file has a link to the bucket instead: it needs no token, and is good for an hour.',
+      ),
     ...dataFileMembers,
     size: z.int().describe('In bytes.'),
     sha256: z.string().nullable().describe('SHA-256 of the bytes in hex.'),

@@ -150,6 +150,19 @@ describe('JETTY_STORAGE_LINKS', () => {
     const head = await ask(large.path, 'manual', 'HEAD')
     expect([head.status, head.headers.get('content-length')]).toEqual([200, String(bytes.length)])
     expect(await (await ask(small.path)).text()).toBe('small')
+    const form = new FormData()
+    form.append('data_file', new File(['rows'], 'data.tar.gz'))
+    await second.call('POST', '/api/v1/datasets/acme', { name: 'linked' })
+    await second.call('POST', '/api/v1/datasets/acme/linked/data', form)
+    const { download_url: link } = (await second.call('GET', '/api/v1/datasets/acme/linked/data/0')).body
+    expect(link).toContain(fake.url)
+    const read = await fetch(link) // without a token
+    expect([await read.text(), read.headers.get('content-disposition')]).toMatchObject([
+      'rows',
+      expect.stringContaining('data.000000.tar.gz'),
+    ])
+    const { files } = (await second.call('GET', '/api/v1/datasets/acme/linked/data')).body
+    expect(files[0].download_url).toContain(`${second.url}/api/v1/file/`) // a list is kept for longer than an hour
     await second.close()
   })
 })
