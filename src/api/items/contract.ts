@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import {
   itemDifferencesSchema,
+  itemIdSchema,
   itemPageSchema,
   itemSchema,
   versionRefSchema,
@@ -26,7 +27,15 @@ export const itemsContract = {
     ...reading,
     path: `${one}/items`,
     summary: 'The items of a version of a dataset in the order in which they were added',
-    query: z.object({ version: versionRefSchema, split: splitSchema, cursor: numberCursorSchema, limit: limitSchema }),
+    query: z.object({
+      version: versionRefSchema,
+      split: splitSchema,
+      id: itemIdSchema
+        .optional()
+        .describe('Only the item with this id; also for ids that a path cannot name, such as `export` and `diff`.'),
+      cursor: numberCursorSchema,
+      limit: limitSchema,
+    }),
     response: itemPageSchema,
   }),
   writeItems: endpoint({
@@ -120,7 +129,8 @@ export const itemsContract = {
   getItem: endpoint({
     ...reading,
     path: `${one}/items/{item}`,
-    summary: 'One item of a version of a dataset',
+    summary:
+      'One item of a version of a dataset; `…/items?id=` reads one whose id is `export` or `diff`, which are paths of their own',
     query: z.object({ version: versionRefSchema }),
     response: itemSchema,
   }),

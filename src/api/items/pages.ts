@@ -1,7 +1,7 @@
 import type { Queries } from '../../database/database.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'
 import type { ItemPage } from '../../store/items/item-page.ts'
-import { countItems, itemDifferences, itemRevisions, listItems } from '../../store/items/items.ts'
+import { countItems, findItem, itemDifferences, itemRevisions, listItems } from '../../store/items/items.ts'
 import { getEntityVersion } from '../entities/versions.ts'
 import { makeShownItem } from './shown.ts'
 import { bucketsOf } from './splits.ts'
@@ -18,13 +18,12 @@ const cursorAfter = <Row>({ rows, hasMore }: ItemPage<Row>, placeOf: (row: Row) 
   return last && hasMore ? String(placeOf(last)) : null
 }
 
-/** Reads one page of the items of a version, or of one of its splits. */
-export const itemPage = async (
-  database: Queries,
-  dataset: EntityRow,
-  query: PageQuery & { version: string; split?: string | undefined },
-) => {
+type ItemsQuery = PageQuery & { version: string; split?: string | undefined; id?: string | undefined }
+
+/** Reads one page of the items of a version, or of one of its splits; or the only one with an id. */
+export const itemPage = async (database: Queries, dataset: EntityRow, query: ItemsQuery) => {
   const { seq } = await getEntityVersion(database, dataset, query.version)
+  if (query.id !== undefined) return onlyItem(database, dataset, { ...query, seq, id: query.id })
   const at = { datasetId: dataset.id, seq, buckets: bucketsOf(dataset.splits, query.split) }
   const [total, page] = await Promise.all([
     countItems(database, at),
@@ -32,6 +31,17 @@ export const itemPage = async (
   ])
   const items = page.rows.map(makeShownItem(dataset))
   return { version: seq, total, items, next_cursor: cursorAfter(page, ({ position }) => position) }
+}
+
+const onlyItem = async (
+  database: Queries,
+  dataset: EntityRow,
+  { seq, id, split }: { seq: number; id: string; split?: string | undefined },
+) => {
+  bucketsOf(dataset.splits, split) // throws for a split that the dataset does not have
+  const row = await findItem(database, { datasetId: dataset.id, seq, itemId: id })
+  const items = (row ? [row] : []).map(makeShownItem(dataset)).filter((item) => !split || item.split === split)
+  return { version: seq, total: items.length, items, next_cursor: null }
 }
 
 /** Reads one page of the differences between two versions. */

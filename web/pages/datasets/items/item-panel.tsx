@@ -9,6 +9,9 @@ import { agoText } from '../../../text/ago.ts'
 import { IconButton } from '../../../ui/button.tsx'
 import { ItemRuns } from './item-runs.tsx'
 
+/** Paths of their own beside those of items. */
+const otherPaths = new Set(['export', 'diff'])
+
 interface ItemPanelProps {
   collection: string
   dataset: string
@@ -22,7 +25,10 @@ export const ItemPanel = ({ collection, dataset, item, onClose }: ItemPanelProps
   const params = { collection, dataset, item }
   const read = useQuery({
     queryKey: [...keys.dataset(collection, dataset), 'item', item],
-    queryFn: ({ signal }) => api.getItem({ params, signal }),
+    queryFn: async ({ signal }) => {
+      const found = otherPaths.has(item) ? await api.listItems({ params, query: { id: item }, signal }) : undefined
+      return found?.items[0] ?? api.getItem({ params, signal })
+    },
   })
   const revisions = useQuery({
     queryKey: [...keys.dataset(collection, dataset), 'revisions', item],
