@@ -44,11 +44,11 @@ export const storeItems = async (deps: StoreItemsDeps, dataset: EntityRow, write
       write.given.map(({ id, data }, at) => ({ id: id ?? String(at), data })),
       write.loc,
     )
-  checked(dataset)
+  await checked(dataset)
   const written = await database.transaction(async (queries) => {
     const row = await lockEntity(queries, dataset.id)
     if (!row) throw new AppError('not_found', 'Dataset not found')
-    if (row.item_schema !== dataset.item_schema) checked(row) // it was changed meanwhile
+    if (row.item_schema !== dataset.item_schema) await checked(row) // it was changed meanwhile
     const at = { datasetId: row.id, seq: row.version + 1, author: write.author }
     const remove = write.remove ?? []
     const changes = await writeItems(queries, at, items, { mode: write.mode ?? 'upsert', remove })

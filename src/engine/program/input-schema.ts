@@ -1,6 +1,6 @@
 import { AppError } from '../../lib/errors.ts'
-import { type SchemaIssue, schemaIssues } from '../../lib/json/json-schema.ts'
-import { uncheckedKeywords } from '../../lib/json/unchecked-keywords.ts'
+import { type SchemaIssue, schemaIssues } from '../../lib/json-schema/json-schema.ts'
+import { uncheckedKeywords } from '../../lib/json-schema/schema-keywords.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
 import type { Program } from './program.ts'
 import type { Remark } from './remark.ts'

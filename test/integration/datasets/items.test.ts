@@ -117,8 +117,33 @@ test('items that do not fit the schema are refused with a pointer', async () => 
   const refused = await call('PUT', '/typed', { item_schema: stricter })
   expect([refused.status, refused.body.detail[0].msg]).toEqual([422, expect.stringContaining("Item 'good': /tags")])
   expect((await call('PUT', '/typed', { item_schema: { type: 'array' } })).status).toBe(422)
-  const loose = await call('PUT', '/typed', { item_schema: { properties: { question: { pattern: '^Q' } } } })
+  const loose = await call('PUT', '/typed', { item_schema: { properties: { question: { pattern: '^Q(?!x)' } } } })
   expect(loose.body.warnings).toMatchObject([{ field: 'item_schema.properties.question.pattern' }])
+})
+
+test('patterns and references of a schema are checked, in bounded time', async () => {
+  const item_schema = {
+    properties: { question: { pattern: '^Q(a+)+$' }, below: { $ref: '#/$defs/list' } },
+    $defs: { list: { type: 'array', items: { $ref: '#' } } },
+  }
+  const made = await call('POST', '', { name: 'patterned', item_schema })
+  expect(made.body.warnings).toBeUndefined()
+  const write = (data: object) => call('PUT', '/patterned/items/a', data)
+  expect((await write({ question: 'Qaa', below: [{ question: 'Qa' }] })).status).toBe(200)
+  const bad = await write({ below: [{ question: 'Q' }] })
+  expect([bad.status, bad.body.detail[0].loc]).toEqual([422, ['body', 'below', 0, 'question']])
+  const slow = await write({ question: `Q${'a'.repeat(50_000)}!` })
+  expect([slow.status, slow.body.detail[0].msg]).toMatchObject([422, expect.stringContaining('must match the pattern')])
+  for (const [wrong, at] of [
+    [{ properties: { a: { pattern: '(' } } }, ['properties', 'a', 'pattern']],
+    [{ $ref: '#/$defs/none' }, ['$ref']],
+  ] as const) {
+    const refused = await call('PUT', '/patterned', { item_schema: wrong })
+    expect([refused.status, refused.body.detail[0].loc]).toEqual([422, ['body', 'item_schema', ...at]])
+  }
+  const allOf = [{ $ref: '#' }, { $ref: '#' }]
+  const endless = await call('PUT', '/patterned', { item_schema: { allOf } })
+  expect([endless.status, endless.body.detail]).toMatchObject([413, expect.stringContaining("Item 'a' takes too much")])
 })
 
 test('splits are by the id, and stay when items come', async () => {
@@ -260,4 +285,45 @@ test('a dataset is described as a valid Croissant document', async () => {
   ])
   const report = reportCroissant('described.json', Buffer.from(text))
   expect([report.overall_passed, report.errors]).toEqual([true, []])
+})
+
+test('a Croissant document names every data file, or says that there are too many', async () => {
+  const { body: dataset } = await call('POST', '', { name: 'split-up' })
+  const addFiles = (from: number, to: number) =>
+    server.database.query(
+      `with numbers as (select n, gen_random_uuid() as object from generate_series(${from}, ${to}) n),
+         kept as (insert into files (path, collection_id, object, name, content_type, size, sha256)
+           select 'acme/_datasets/split-up/' || n, ${dataset.collection_id}, object, n || '.csv', 'text/csv', 1,
+             repeat('a', 64) from numbers)
+       insert into dataset_files (path, dataset_id, number)
+       select 'acme/_datasets/split-up/' || n, ${dataset.id}, n from numbers`,
+    )
+  await addFiles(0, 2_499)
+  const { body } = await call('GET', '/split-up/croissant')
+  expect(body.distribution.map(({ name }: { name: string }) => name)).toEqual(
+    Array.from({ length: 2_500 }, (_, at) => `${at}.csv`),
+  )
+  await addFiles(2_500, 20_000)
+  const refused = await call('GET', '/split-up/croissant')
+  expect([refused.status, refused.body.detail]).toEqual([413, "Dataset 'split-up' has more than 20000 data files"])
+})
+
+test('an item whose id is the path of something else is read, changed and removed', async () => {
+  await call('POST', '', { name: 'awkward', splits: { train: 1, test: 1 } })
+  const ids = ['export', 'diff', 'from-run', 'import', '..', 'a/b?c']
+  await call('POST', '/awkward/items', { items: ids.map((id) => ({ id, data: { id } })) })
+  for (const id of ids) {
+    const { body } = await call('GET', `/awkward/items?id=${encodeURIComponent(id)}`)
+    expect(body).toMatchObject({ version: 1, total: 1, items: [{ id, data: { id } }], next_cursor: null })
+    const [{ split }] = body.items
+    const inSplit = (name: string) => call('GET', `/awkward/items?id=${encodeURIComponent(id)}&split=${name}`)
+    expect((await inSplit(split)).body.total).toBe(1)
+    expect((await inSplit(split === 'train' ? 'test' : 'train')).body.total).toBe(0)
+  }
+  expect((await call('PUT', '/awkward/items/export', { id: 'new' })).body).toMatchObject({ changed: 1, version: 2 })
+  expect((await call('GET', '/awkward/items?id=export')).body.items[0].data).toEqual({ id: 'new' })
+  expect((await call('GET', '/awkward/items?id=export&version=~1')).body.items[0].data).toEqual({ id: 'export' })
+  expect((await call('DELETE', '/awkward/items/diff')).body.removed).toBe(1)
+  expect((await call('GET', '/awkward/items?id=diff')).body).toMatchObject({ total: 0, items: [] })
+  expect((await call('GET', '/awkward/items?id=a&split=none')).status).toBe(422)
 })

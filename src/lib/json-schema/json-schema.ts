@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { isObject, type JsonObject } from './json-object.ts'
+import { isObject, type JsonObject } from '../json/json-object.ts'
 
 /** A violation of a schema, and its path: member names and indices. */
 export interface SchemaIssue {
@@ -8,48 +8,63 @@ export interface SchemaIssue {
 }
 
 const mostIssues = 20
-const deepest = 32
 /** Maximum pairs of a schema and a value that are compared, whatever the sizes of both. */
 const mostComparisons = 100_000
 
-type Check = (schema: JsonObject, value: unknown, at: At) => void
+/** So many members of a list are looked at in the time of one comparison. */
+const membersOfComparison = 10
 
+/** Checks a value for a keyword of a schema. */
+export type Check = (schema: JsonObject, value: unknown, at: At) => void
+
+/** Where a check is, and what it may still do. */
 interface At {
   path: (string | number)[]
   budget: { left: number }
+  checks: readonly (readonly [keyword: string, check: Check])[]
+  /** Steps into the value below which nothing is checked. */
+  deepest: number
+  /** How many references led to this schema without a step into the value. */
+  references: number
   report(path: SchemaIssue['path'], message: string): void
 }
 
 /**
- * Checks a value against a JSON Schema, for the keywords in `checkedKeywords`. `pattern` and `$ref` are left out on
- * purpose: a hostile regular expression or a reference cycle could block the process.
+ * Checks a value against a JSON Schema, for the keywords in `checkedKeywords`: `pattern` and `$ref` are left out.
+ * `makeSchemaChecker` has them.
  */
-export const schemaIssues = (schema: unknown, value: unknown): SchemaIssue[] => {
+export const schemaIssues = (schema: unknown, value: unknown): SchemaIssue[] =>
+  issuesBy({ checks: basicChecks, budget: { left: mostComparisons }, deepest: 32 }, schema, value)
+
+/** Checks a value with some checks and a budget of comparisons. */
+export const issuesBy = (
+  given: Pick<At, 'checks' | 'budget' | 'deepest'>,
+  schema: unknown,
+  value: unknown,
+): SchemaIssue[] => {
   const issues: SchemaIssue[] = []
-  checkValue(schema, value, {
-    path: [],
-    budget: { left: mostComparisons },
-    report: (path, message) => {
-      if (issues.length < mostIssues) issues.push({ path, message })
-    },
-  })
+  const report: At['report'] = (path, message) => {
+    if (issues.length < mostIssues) issues.push({ path, message })
+  }
+  checkValue(schema, value, { ...given, path: [], references: 0, report })
   return issues
 }
 
-const checkValue = (schema: unknown, value: unknown, at: At): void => {
+export const checkValue = (schema: unknown, value: unknown, at: At): void => {
   if (schema === false) at.report(at.path, 'is not allowed')
-  if (!isObject(schema) || at.path.length > deepest || at.budget.left-- <= 0) return
-  for (const [keyword, check] of Object.entries(checks)) if (Object.hasOwn(schema, keyword)) check(schema, value, at)
+  if (!isObject(schema) || at.path.length > at.deepest || at.budget.left-- <= 0) return
+  for (const [keyword, check] of at.checks) if (Object.hasOwn(schema, keyword)) check(schema, value, at)
 }
 
-const below = (at: At, step: string | number): At => ({ ...at, path: [...at.path, step] })
+const below = (at: At, step: string | number): At => ({ ...at, path: [...at.path, step], references: 0 })
 
 const typeOf = (value: unknown): string => (value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value)
 
 const hasType = (value: unknown, type: unknown): boolean =>
   type === 'integer' ? Number.isInteger(value) : typeOf(value) === type
 
-const shown = (value: unknown): string => {
+/** A value as messages name it, cut to 60 characters. */
+export const shownValue = (value: unknown): string => {
   const text = JSON.stringify(value) ?? String(value)
   return text.length > 60 ? `${text.slice(0, 59)}…` : text
 }
@@ -91,23 +106,26 @@ const listOf = (schema: JsonObject, keyword: string): unknown[] => {
   return Array.isArray(written) ? written : []
 }
 
-const checks: Readonly<Record<string, Check>> = {
+export const checks: Readonly<Record<string, Check>> = {
   type: ({ type }, value, { path, report }) => {
     const types = (Array.isArray(type) ? type : [type]).filter((one) => jsonTypes.has(one as string))
     if (types.length === 0 || types.some((one) => hasType(value, one))) return
     report(path, `must be ${types.join(' or ')}, not ${typeOf(value)}`)
   },
-  enum: (schema, value, { path, report }) => {
+  enum: (schema, value, { path, report, budget }) => {
     const allowed = listOf(schema, 'enum')
+    budget.left -= Math.floor(allowed.length / membersOfComparison)
     if (allowed.length === 0 || allowed.some((one) => isDeepStrictEqual(one, value))) return
-    report(path, `must be one of ${allowed.slice(0, 10).map(shown).join(', ')}`)
+    report(path, `must be one of ${allowed.slice(0, 10).map(shownValue).join(', ')}`)
   },
   const: (schema, value, { path, report }) => {
-    if (!isDeepStrictEqual(schema.const, value)) report(path, `must be ${shown(schema.const)}`)
+    if (!isDeepStrictEqual(schema.const, value)) report(path, `must be ${shownValue(schema.const)}`)
   },
-  required: (schema, value, { path, report }) => {
+  required: (schema, value, { path, report, budget }) => {
     if (!isObject(value)) return
-    for (const name of listOf(schema, 'required')) {
+    const names = listOf(schema, 'required')
+    budget.left -= Math.floor(names.length / membersOfComparison)
+    for (const name of names) {
       if (typeof name === 'string' && !Object.hasOwn(value, name)) report([...path, name], 'is required')
     }
   },
@@ -151,6 +169,8 @@ const checks: Readonly<Record<string, Check>> = {
 }
 
 const jsonTypes = new Set(['string', 'number', 'integer', 'boolean', 'object', 'array', 'null'])
+
+const basicChecks = Object.entries(checks)
 
 /** Keywords that `schemaIssues` checks. */
 export const checkedKeywords: ReadonlySet<string> = new Set(Object.keys(checks))

@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest'
+import { makeSchemaChecker } from './schema-checker.ts'
+import { uncheckedByChecker } from './schema-keywords.ts'
+
+const much = 10_000_000
+const said = (schema: unknown, value: unknown) =>
+  makeSchemaChecker(schema, much)
+    .issues(value)
+    ?.map(({ path, message }) => `${path.join('.')} ${message}`.trim())
+
+const tree = {
+  $ref: '#/$defs/node',
+  $defs: { node: { properties: { name: { type: 'string' }, below: { items: { $ref: '#/$defs/node' } } } } },
+}
+
+describe('pattern and $ref', () => {
+  it.each([
+    [{ pattern: '^[A-Z]{2}$' }, 'AB', []],
+    [{ pattern: '^[A-Z]{2}$' }, 'A', ['must match the pattern "^[A-Z]{2}$", not be "A"']],
+    [{ pattern: '^[A-Z]{2}$' }, 5, []],
+    [{ properties: { a: { pattern: 'b' } } }, { a: 'c' }, ['a must match the pattern "b", not be "c"']],
+    [{ anyOf: [{ pattern: '^a' }, { pattern: '^b' }] }, 'ca', ['fits none of its forms']],
+    [{ pattern: '(?=a)b' }, 'c', []], // cannot be checked
+    [{ pattern: '(' }, 'c', []],
+    [tree, { name: 'a', below: [{ below: [{ name: 1 }] }] }, ['below.0.below.0.name must be string, not number']],
+    [{ properties: { a: { $ref: '#' } }, required: ['b'] }, { b: 1, a: {} }, ['a.b is required']],
+    [{ $ref: '#/$defs/a~1b%20c', $defs: { 'a/b c': { type: 'string' } } }, 1, ['must be string, not number']],
+    [{ $ref: '#/$defs/no', $defs: { no: false } }, 1, ['is not allowed']],
+    [{ $ref: '#/anyOf/1', anyOf: [{}, { type: 'string' }] }, 1, ['must be string, not number']],
+    [{ $ref: '#/nothing' }, 1, []],
+    [{ $ref: 'https://example.com/schema' }, 1, []],
+    [{ $ref: '#/__proto__' }, 1, []],
+  ])('%j on %j: %j', (schema, value, issues) => {
+    expect(said(schema, value)).toEqual(issues)
+  })
+})
+
+describe('a hostile schema ends', () => {
+  it('that refers to itself', () => {
+    expect(said({ $ref: '#' }, 1)).toEqual([])
+    expect(said({ $ref: '#/$defs/a', $defs: { a: { $ref: '#/$defs/b' }, b: { $ref: '#/$defs/a' } } }, 1)).toEqual([])
+    const twice = { allOf: [{ $ref: '#' }, { $ref: '#' }] }
+    expect(said(twice, 1)).toBeUndefined()
+  })
+
+  it('whose values are deep, or long', () => {
+    let value: Record<string, unknown> = { name: 1 }
+    for (let depth = 0; depth < 150; depth++) value = { below: [value] }
+    expect(said(tree, value)).toHaveLength(1)
+    for (let depth = 0; depth < 2_000; depth++) value = { below: [value] }
+    expect(said(tree, value) ?? 'the stack is full').toBeTruthy()
+    expect(said({ pattern: '^(a+)+$' }, `${'a'.repeat(100_000)}!`)).toHaveLength(1)
+    expect(said({ pattern: '^(.*a){100}$' }, 'a'.repeat(1_000_000))).toBeUndefined()
+    expect(said({ enum: Array(5_100_000).fill(0) }, 'x')).toBeUndefined()
+  })
+
+  it('when all values together took too much', () => {
+    const checker = makeSchemaChecker({ items: { type: 'number' } }, 100)
+    expect(checker.issues(Array(80).fill(1))).toEqual([])
+    expect(checker.issues(Array(80).fill(1))).toBeUndefined()
+    expect(checker.issues([])).toBeUndefined()
+  })
+})
+
+it('a schema tells which keywords are not checked, and which are wrong', () => {
+  const schema = {
+    $defs: { a: { pattern: '(?=a)' }, b: { multipleOf: 2 } },
+    properties: { a: { $ref: '#/$defs/a' }, b: { $ref: 'other.json' }, c: { $ref: '#/$defs/c' }, d: { pattern: '(' } },
+  }
+  const found = uncheckedByChecker(schema).map(({ inside, why, isWrong }) => [inside.join('.'), why, isWrong ?? false])
+  expect(found).toEqual(
+    expect.arrayContaining([
+      ['$defs.a.pattern', 'it has a lookahead, a lookbehind or a modifier', false],
+      ['$defs.b.multipleOf', undefined, false],
+      ['properties.b.$ref', 'it leads out of the schema', false],
+      ['properties.c.$ref', 'the schema has nothing at #/$defs/c', true],
+      ['properties.d.pattern', 'it is not a valid regular expression', true],
+    ]),
+  )
+  expect(found).toHaveLength(5)
+})

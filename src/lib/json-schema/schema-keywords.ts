@@ -1,0 +1,83 @@
+import { isObject } from '../json/json-object.ts'
+import { linearRegex } from '../regex/linear-regex.ts'
+import { checkedKeywords } from './json-schema.ts'
+import { findReferred, isLocalReference } from './schema-references.ts'
+
+/** Keywords that describe a value to people and forms. */
+const annotations = new Set([
+  ...['$schema', '$id', '$comment', 'title', 'description', 'default', 'examples', 'format', 'deprecated'],
+  ...['readOnly', 'writeOnly', 'contentMediaType'],
+])
+const definitions = new Set(['$defs', 'definitions'])
+
+const mostVisited = 1_000
+
+interface Keyword {
+  keyword: string
+  value: unknown
+  /** Its path in the schema. */
+  inside: (string | number)[]
+}
+
+/** A keyword of a schema that the server does not check, and its path in the schema. */
+interface UncheckedKeyword {
+  keyword: string
+  inside: (string | number)[]
+  /** Why, where the keyword itself could be checked. */
+  why?: string
+  /** Nothing could fit it, or it means nothing: the schema is wrong. */
+  isWrong?: boolean
+}
+
+/** Lists the keywords of a schema and of the schemas in it: at most those of a thousand. */
+const keywordsOf = (schema: Record<string, unknown>): Keyword[] => {
+  const found: Keyword[] = []
+  const open: { schema: unknown; inside: (string | number)[] }[] = [{ schema, inside: [] }]
+  for (let visited = 0; visited < mostVisited; visited++) {
+    const next = open.pop()
+    if (!next) break
+    if (!isObject(next.schema)) continue
+    for (const [keyword, value] of Object.entries(next.schema)) {
+      const inside = [...next.inside, keyword]
+      found.push({ keyword, value, inside })
+      if ((keyword === 'properties' || definitions.has(keyword)) && isObject(value)) {
+        for (const [name, one] of Object.entries(value)) open.push({ schema: one, inside: [...inside, name] })
+      } else if (Array.isArray(value) && /^(any|one|all)Of$/.test(keyword)) {
+        for (const [index, one] of value.entries()) open.push({ schema: one, inside: [...inside, index] })
+      } else if (keyword === 'items' || keyword === 'additionalProperties') open.push({ schema: value, inside })
+    }
+  }
+  return found
+}
+
+const isUnchecked = ({ keyword }: Keyword): boolean =>
+  !checkedKeywords.has(keyword) && !annotations.has(keyword) && !keyword.startsWith('x-')
+
+/** Lists the keywords of a schema that have no effect in `schemaIssues`. */
+export const uncheckedKeywords = (schema: Record<string, unknown>): UncheckedKeyword[] =>
+  keywordsOf(schema)
+    .filter(isUnchecked)
+    .map(({ keyword, inside }) => ({ keyword, inside }))
+
+const faultOf = ({ keyword, value }: Keyword, root: unknown): { why?: string; isWrong?: boolean } | undefined => {
+  if (keyword === 'pattern' && typeof value === 'string') {
+    const made = linearRegex(value)
+    if ('invalid' in made) return { why: made.invalid, isWrong: true }
+    return 'unsupported' in made ? { why: made.unsupported } : undefined
+  }
+  if (keyword === '$ref' && typeof value === 'string') {
+    if (findReferred(root, value)) return undefined
+    if (isLocalReference(value)) return { why: `the schema has nothing at ${value}`, isWrong: true }
+    return { why: 'it leads out of the schema' }
+  }
+  return definitions.has(keyword) ? undefined : {}
+}
+
+/** Lists the keywords of a schema that have no effect in a `SchemaChecker`, or make the schema wrong. */
+export const uncheckedByChecker = (schema: Record<string, unknown>): UncheckedKeyword[] =>
+  keywordsOf(schema)
+    .filter(isUnchecked)
+    .flatMap((one) => {
+      const fault = faultOf(one, schema)
+      return fault ? [{ keyword: one.keyword, inside: one.inside, ...fault }] : []
+    })
