@@ -1,4 +1,5 @@
-// A batch over a split of 10,000 items survives kill -9; a new version with ten changed items runs exactly ten.
+// A batch over a split of 10,000 items survives kill -9; a new version with ten changed items runs exactly ten. Each run
+// writes a file: lineage leads from one of them back to its item, and forward to its scores.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,6 +13,7 @@ import type { Body } from '../server.ts'
 const adminToken = 'dataset-batches-admin-token-5f1c9a7e'
 const items = Number(process.env.DATASET_ITEMS ?? 10_000)
 const changed = 10
+const inTurns = { max_concurrency: 100 }
 
 afterAll(killJetties)
 
@@ -33,27 +35,53 @@ it('a batch over 10,000 items is killed, goes on, and the next one runs ten', { 
     process.stderr.write(`dataset-batches: ${what} took ${Math.round(performance.now() - begun)} ms\n`)
     return done
   }
-  const ended = async (id: string): Promise<Body> => {
+  const ended = async (id: string, what = 'batches'): Promise<Body> => {
     for (;;) {
-      const batch = await call('GET', `/batches/acme/${id}`)
-      if (batch.ended !== null) return batch
+      const found = await call('GET', `/${what}/acme/${id}`)
+      if (found.ended !== null) return found
       await pause(200)
+    }
+  }
+  /** The file of one run of an evaluation leads to the run, its item, and the verdict on it; so does the item. */
+  const checkLineage = async (evaluation: string) => {
+    const { items: judged } = await call('GET', `/evaluations/acme/${evaluation}?limit=1`)
+    const { key, trajectory_id: id } = judged[0]
+    const [file] = await rowsOf.query<{ path: string; sha256: string }>(
+      `select path, sha256 from files where run_id in (select id from runs where trajectory_id = '${id}')`,
+    )
+    for (const query of [`file=${file?.path}`, `dataset=qa&item=${key}`]) {
+      const graph = await call('GET', `/lineage/acme?${query}`)
+      const labels = new Map(graph.nodes.map((node: Body) => [node.id, node.label]))
+      const edges = graph.edges.map(({ from, to, kind }: Body) => [labels.get(from), kind, labels.get(to)])
+      expect(edges).toEqual([
+        [`acme/qa ${key}`, 'input', `acme/answer/${id}`],
+        [`acme/answer/${id}`, 'produced', file?.path.split('/').at(-1)],
+        [`acme/answer/${id}`, 'scored', 'right: yes'],
+      ])
+      expect(graph.nodes).toContainEqual(expect.objectContaining({ type: 'file', ...file }))
+      expect(graph).toMatchObject({ is_complete: true, edges: [{ dataset_version: 1, is_stale: false }, {}, {}] })
     }
   }
   try {
     await call('POST', '/collections', { name: 'acme' })
     const workflow = {
       init_params: { question: '' },
-      step_configs: { say: { activity: 'text_echo', text_path: 'init_params.question' } },
-      steps: ['say'],
+      step_configs: {
+        say: { activity: 'text_echo', text_path: 'init_params.question' },
+        keep: { activity: 'save_text_file', text_path: 'say.outputs.text', filename: 'answer.txt' },
+      },
+      steps: ['say', 'keep'],
     }
     await call('POST', '/tasks/acme', { name: 'answer', workflow })
     await call('POST', '/datasets/acme', { name: 'qa', splits: { train: 60, test: 40 } })
-    const rows = Array.from({ length: items }, (_, at) => ({ id: `q${at}`, data: { question: `Question ${at}?` } }))
+    const rows = Array.from({ length: items }, (_, at) => ({
+      id: `q${at}`,
+      data: { question: `Question ${at}?`, expected: 'yes' },
+    }))
     await timed('writing all items', () => call('POST', '/datasets/acme/qa/items', { items: rows }))
     const train = (await call('GET', '/datasets/acme/qa/items?split=train&limit=1')).total
 
-    const first = await call('POST', '/run-batch/acme/answer', { dataset: 'qa', split: 'train', max_concurrency: 100 })
+    const first = await call('POST', '/run-batch/acme/answer', { ...inTurns, dataset: 'qa', split: 'train' })
     expect(first.total).toBe(train)
     for (const share of [0.2, 0.6]) {
       while ((await call('GET', `/batches/acme/${first.batch_id}`)).progress < share) await pause(50)
@@ -69,10 +97,16 @@ it('a batch over 10,000 items is killed, goes on, and the next one runs ten', { 
        join runs p on p.id = r.parent_id where p.trajectory_id = '${first.batch_id}'`,
     )
     expect(counted).toEqual({ runs: train, items: train })
-    const held = await call('POST', '/run-batch/acme/answer', { dataset: 'qa', split: 'test', max_concurrency: 100 })
-    await timed('a batch over the other split', () => ended(held.batch_id))
+    const judges = [{ name: 'right', instruction: 'Is it right?', model: 'scripted/judge', binary: true }]
+    const held = await call('POST', '/evaluations/acme/answer', { ...inTurns, dataset: 'qa', split: 'test', judges })
+    await timed(`an evaluation of the ${items - train} items of the other split`, () =>
+      ended(held.evaluation_id, 'evaluations'),
+    )
+    await timed('lineage of a file', () => checkLineage(held.evaluation_id))
 
-    const other = rows.slice(0, changed).map(({ id }) => ({ id, data: { question: `Changed ${id}?` } }))
+    const other = rows
+      .slice(0, changed)
+      .map(({ id }) => ({ id, data: { question: `Changed ${id}?`, expected: 'yes' } }))
     await timed('changing ten items', () => call('POST', '/datasets/acme/qa/items', { items: other }))
     const stale = await timed('asking which results are stale', () =>
       call('GET', '/datasets/acme/qa/results?task=answer&state=stale&limit=100'),
