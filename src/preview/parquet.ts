@@ -6,6 +6,8 @@ import { makeTable } from './table.ts'
 
 const maxFooterBytes = 16 * 1024 * 1024
 const headerBytes = 512
+/** Header of a page with its smallest and largest text, of up to 4 KiB each, which pyarrow writes twice. */
+const longHeaderBytes = 64 * 1024
 
 export const invalidParquet = (source: PreviewSource, why: string) =>
   new PreviewFailed('invalid', `${source.name} is not a valid parquet file: ${why}`)
@@ -35,12 +37,23 @@ export const parquetBuffer = (source: PreviewSource) => ({
   },
 })
 
-/** The size of the header of a page, and of the page before and after it is unpacked. */
-const readPage = async (source: PreviewSource, offset: number) => {
-  const bytes = await source.read(offset, Math.min(source.size, offset + headerBytes))
+interface PageSizes {
+  header: number
+  unpacked: number
+  packed: number
+}
+
+/** Reads the size of the header of a page, and of the page before and after it is unpacked. */
+const readPage = async (source: PreviewSource, offset: number, bytesAtOnce = headerBytes): Promise<PageSizes> => {
+  const bytes = await source.read(offset, Math.min(source.size, offset + bytesAtOnce))
   const reader = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: 0 }
-  const header = deserializeTCompactProtocol(reader)
-  return { header: reader.offset, unpacked: Number(header.field_2), packed: Number(header.field_3) }
+  try {
+    const header = deserializeTCompactProtocol(reader)
+    return { header: reader.offset, unpacked: Number(header.field_2), packed: Number(header.field_3) }
+  } catch (error) {
+    if (bytesAtOnce >= longHeaderBytes) throw error
+    return readPage(source, offset, longHeaderBytes)
+  }
 }
 
 /** Cuts a column chunk after its first data page, and returns how much that page unpacks to. */

@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { ZipFile } from 'yazl'
+import { longPageHeaderParquet } from '../../test/preview/long-page-header.ts'
 import { flatParquet, nestedParquet } from '../../test/preview/parquet-files.ts'
 import { type PreviewSource, previewLimits } from './preview.ts'
 import { previewFile } from './preview-file.ts'
@@ -75,6 +76,14 @@ describe('a file that can be shown', () => {
     ])
     expect(nested.rows[0]).toEqual([0, ['a', 'b'], { lat: 1.5, name: 'Kew' }])
     expect(nested.rows[4]?.[0]).toBe(String(2n ** 60n + 4n))
+  })
+
+  it('parquet whose page headers have long statistics', async () => {
+    const texts = ['a', 'b', 'c'].map((text) => text.repeat(4_000))
+    expect(await show('long.parquet', longPageHeaderParquet(texts))).toMatchObject({
+      rows: [[expect.stringMatching(/^aaa/)], [expect.stringMatching(/^b/)], [expect.stringMatching(/^c/)]],
+      row_count: 3,
+    })
   })
 
   it('the first member of an archive that can be shown', async () => {
