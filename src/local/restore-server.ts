@@ -44,6 +44,8 @@ export interface CheckedBackup {
   tables: Record<string, number>
   objects: number
   object_bytes: number
+  /** Objects that were deleted while the backup began: a restore leaves their files out. */
+  objects_deleted: number
   is_encrypted: boolean
   has_secret_key: boolean
   has_files: boolean
@@ -83,6 +85,7 @@ const describe = (
   tables: end.rows,
   objects: end.objects,
   object_bytes: end.object_bytes,
+  objects_deleted: end.deleted.length,
   is_encrypted: isEncrypted,
   has_secret_key: manifest.has_secret_key,
   has_files: manifest.has_files,

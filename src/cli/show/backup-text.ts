@@ -34,6 +34,9 @@ type Described = Pick<CheckedBackup, 'rows' | 'objects' | 'object_bytes' | 'has_
 const contents = ({ rows, objects, object_bytes, has_files }: Described): string =>
   `${quantity(rows, 'row')} and ${has_files ? `${quantity(objects, 'file')} (${byteSize(object_bytes)})` : 'no files'}`
 
+const left = ({ objects_deleted: count }: Pick<CheckedBackup, 'objects_deleted'>): string[] =>
+  count === 0 ? [] : [`left out: ${quantity(count, 'file')} deleted while the backup began`]
+
 export const backedUpText = (made: BackedUp): string =>
   [
     `${safe(made.to)}: ${contents(made)} as of ${moment(made.taken_at)}, ${byteSize(made.bytes)}${made.is_encrypted ? ', encrypted' : ''}`,
@@ -54,6 +57,7 @@ export const backedUpText = (made: BackedUp): string =>
 export const checkedText = (found: CheckedBackup): string =>
   [
     `The backup is whole: ${contents(found)} as of ${moment(found.taken_at)}, written by version ${safe(found.version)}`,
+    ...left(found),
     ...faults(found),
     found.has_secret_key
       ? 'It contains the encryption key.'
@@ -63,6 +67,7 @@ export const checkedText = (found: CheckedBackup): string =>
 export const restoredText = (made: RestoredServer): string =>
   [
     `Restored ${contents(made)} as of ${moment(made.taken_at)}; the files are in ${safe(made.storage)}`,
+    ...left(made),
     ...faults(made),
     ...made.unreadable.map((id) => `lost: the folder of the backup does not have object ${id} whole`),
     ...made.foreign_tables.map((table) => `left out: the table ${safe(table)} is not one of Jetty`),
