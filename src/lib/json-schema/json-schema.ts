@@ -15,13 +15,13 @@ const mostComparisons = 100_000
 const membersOfComparison = 10
 
 /** Checks a value for a keyword of a schema. */
-export type Check = (schema: JsonObject, value: unknown, at: At) => void
+export type KeywordCheck = (schema: JsonObject, value: unknown, at: At) => void
 
 /** Where a check is, and what it may still do. */
 interface At {
   path: (string | number)[]
   budget: { left: number }
-  checks: readonly (readonly [keyword: string, check: Check])[]
+  checks: readonly (readonly [keyword: string, check: KeywordCheck])[]
   /** Steps into the value below which nothing is checked. */
   deepest: number
   /** How many references led to this schema without a step into the value. */
@@ -64,7 +64,7 @@ const hasType = (value: unknown, type: unknown): boolean =>
   type === 'integer' ? Number.isInteger(value) : typeOf(value) === type
 
 /** A value as messages name it, cut to 60 characters. */
-export const shownValue = (value: unknown): string => {
+export const briefValue = (value: unknown): string => {
   const text = JSON.stringify(value) ?? String(value)
   return text.length > 60 ? `${text.slice(0, 59)}…` : text
 }
@@ -76,7 +76,7 @@ const limit =
     of: (value: unknown) => number | undefined,
     fits: (a: number, b: number) => boolean,
     said: string,
-  ): Check =>
+  ): KeywordCheck =>
   (schema, value, { path, report }) => {
     const [wanted, measured] = [schema[keyword], of(value)]
     if (typeof wanted !== 'number' || measured === undefined || fits(measured, wanted)) return
@@ -106,7 +106,7 @@ const listOf = (schema: JsonObject, keyword: string): unknown[] => {
   return Array.isArray(written) ? written : []
 }
 
-export const checks: Readonly<Record<string, Check>> = {
+export const checks: Readonly<Record<string, KeywordCheck>> = {
   type: ({ type }, value, { path, report }) => {
     const types = (Array.isArray(type) ? type : [type]).filter((one) => jsonTypes.has(one as string))
     if (types.length === 0 || types.some((one) => hasType(value, one))) return
@@ -116,10 +116,10 @@ export const checks: Readonly<Record<string, Check>> = {
     const allowed = listOf(schema, 'enum')
     budget.left -= Math.floor(allowed.length / membersOfComparison)
     if (allowed.length === 0 || allowed.some((one) => isDeepStrictEqual(one, value))) return
-    report(path, `must be one of ${allowed.slice(0, 10).map(shownValue).join(', ')}`)
+    report(path, `must be one of ${allowed.slice(0, 10).map(briefValue).join(', ')}`)
   },
   const: (schema, value, { path, report }) => {
-    if (!isDeepStrictEqual(schema.const, value)) report(path, `must be ${shownValue(schema.const)}`)
+    if (!isDeepStrictEqual(schema.const, value)) report(path, `must be ${briefValue(schema.const)}`)
   },
   required: (schema, value, { path, report, budget }) => {
     if (!isObject(value)) return

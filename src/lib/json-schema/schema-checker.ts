@@ -1,5 +1,5 @@
 import { type LinearRegex, linearRegex } from '../regex/linear-regex.ts'
-import { type Check, checks, checkValue, issuesBy, type SchemaIssue, shownValue } from './json-schema.ts'
+import { briefValue, checks, checkValue, issuesBy, type KeywordCheck, type SchemaIssue } from './json-schema.ts'
 import { findReferred } from './schema-references.ts'
 
 /** Checks values against one schema, `pattern` and `$ref` included. */
@@ -16,7 +16,7 @@ const stepsOfComparison = 10
 const comparisonsToCompile = 100
 
 /** A reference is followed within the schema; each pattern is compiled once, and matched in linear time. */
-const makeChecks = (root: unknown): Readonly<Record<string, Check>> => {
+const makeChecks = (root: unknown): Readonly<Record<string, KeywordCheck>> => {
   const compiled = new Map<string, LinearRegex | undefined>()
   const regexOf = (source: string): LinearRegex | undefined => {
     const made = linearRegex(source)
@@ -33,7 +33,7 @@ const makeChecks = (root: unknown): Readonly<Record<string, Check>> => {
       if (!regex) return
       const { found, steps } = regex.test(value, budget.left * stepsOfComparison)
       budget.left -= Math.ceil(steps / stepsOfComparison)
-      if (found === false) report(path, `must match the pattern ${shownValue(pattern)}, not be ${shownValue(value)}`)
+      if (found === false) report(path, `must match the pattern ${briefValue(pattern)}, not be ${briefValue(value)}`)
     },
     $ref: ({ $ref }, value, at) => {
       const found = typeof $ref === 'string' && at.references < mostReferences ? findReferred(root, $ref) : undefined
