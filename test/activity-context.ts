@@ -33,6 +33,8 @@ interface TestOptions {
   files?: Record<string, TestFile>
   env?: Record<string, string>
   started?: Date
+  /** Whether an attempt before this one was cut off. */
+  interrupted?: boolean
   turn?: number
   fetch?: ActivityContext['fetch']
   /** What answers in the place of every chat model. */
@@ -82,6 +84,7 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
       seq: 0,
       turn: options.turn ?? 1,
       attempt: 1,
+      interrupted: options.interrupted ?? false,
       started: options.started ?? new Date('2026-01-01T00:00:00Z'),
       timeLimitSeconds: 600,
     },
@@ -104,6 +107,7 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
         return { path, name, extension: extensionOf(name), content_type, size: bytes.length }
       },
     },
+    recordStart: async () => {},
     decision: async () => options.decision,
     carryOutRunbook:
       options.carryOutRunbook ?? (() => Promise.reject(new AppError('sandbox_unavailable', 'no sandbox in this test'))),

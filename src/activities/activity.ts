@@ -41,6 +41,8 @@ export interface ActivityContext {
     /** 1-based iteration of its loop; 1 outside of loops. */
     turn: number
     attempt: number
+    /** Whether the attempt before this one was cut off by the end of its process: it may have had its effect. */
+    interrupted: boolean
     /** First start of this step, a crash in between included. */
     started: Date
     /** Time limit in seconds; then `signal` fires. */
@@ -57,7 +59,13 @@ export interface ActivityContext {
     /** A file of the run's collection; anything else is not found. */
     open(path: string): Promise<FileContent>
     /** Keeps bytes under this run and step. The file exists for others once the step is recorded. */
-    save(file: { name: string; content_type: string; body: Uint8Array | string }): Promise<MediaObject>
+    save(file: {
+      name: string
+      content_type: string
+      body: Uint8Array | string
+      /** Strikes the secrets of the run out of the bytes, as is always done with a text. */
+      scrub?: boolean
+    }): Promise<MediaObject>
   }
   labels: {
     /** Sets a label of a run in the run's collection. It replaces the label with the same key and author. */
@@ -95,6 +103,11 @@ export interface ActivityContext {
    * is available at once. Throws or rejects with `too_large` for more than there can ever be.
    */
   room(bytes: number): Promise<void> | undefined
+  /**
+   * Records that this attempt has begun, before an effect that must not happen twice: after a crash from here on,
+   * the next attempt is `interrupted`.
+   */
+  recordStart(): Promise<void>
   /** The server's settings for all steps. */
   settings: ActivitySettings
   /** A warning event on the trajectory. */

@@ -20,6 +20,7 @@ import { readTextFile } from './files/read-text-file.ts'
 import { readUploadedFile } from './files/read-uploaded-file.ts'
 import { saveTextFile } from './files/save-text-file.ts'
 import { selectFiles } from './files/select-files.ts'
+import { httpRequest } from './http/http-request.ts'
 import { addImageMetadata } from './image/add-image-metadata.ts'
 import { evaluationSubjects } from './judge/evaluation-subjects.ts'
 import { judgeMaterial } from './judge/judge-material.ts'
@@ -43,6 +44,7 @@ const all: Activity[] = [
   extractFromTrajectories,
   geminiImageGenerator,
   geminiPrompt,
+  httpRequest,
   judgeMaterial,
   labelRun,
   listEmitAwait,

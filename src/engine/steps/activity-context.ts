@@ -2,7 +2,10 @@ import { buffer } from 'node:stream/consumers'
 import type { ActivityContext, FileContent, MediaObject } from '../../activities/activity.ts'
 import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
+import { isTextFile } from '../../lib/files/media-type.ts'
+import type { Scrubber } from '../../lib/secrets/scrub.ts'
 import { now } from '../../lib/time.ts'
+import { attemptsAmong } from '../../model/runs/step-attempts.ts'
 import { findFile, type FileRow as StoredFile } from '../../store/files/files.ts'
 import { stepFilePath } from '../../store/files/storage-path.ts'
 import { runReader } from '../journal/read-runs.ts'
@@ -21,7 +24,7 @@ export const activityContext = (
   attempt: number,
   timeLimitSeconds: number,
   signal: () => AbortSignal,
-  carryOutRunbook: ActivityContext['carryOutRunbook'],
+  { carryOutRunbook, recordStart }: Pick<ActivityContext, 'carryOutRunbook' | 'recordStart'>,
   room: ActivityContext['room'],
   onceStored: StorageWait,
 ): ActivityContext => {
@@ -39,6 +42,7 @@ export const activityContext = (
       seq: place.seq,
       turn: place.turn,
       attempt,
+      interrupted: isInterrupted(side, attempt - 1),
       started: place.started ?? new Date(now()),
       timeLimitSeconds,
     },
@@ -48,7 +52,7 @@ export const activityContext = (
     files: {
       open: (path) => openFile(engine, run, path, room, onceStored),
       async save(file) {
-        const bytes = typeof file.body === 'string' ? Buffer.from(run.environment.scrub.text(file.body)) : file.body
+        const bytes = scrubbedBody(run.environment.scrub, file)
         const stored = await onceStored(() => engine.objects.put(bytes, { maxBytes: Number.MAX_SAFE_INTEGER }))
         const index = side.files.length
         const path = stepFilePath({ ...run, step: place.name, index, name: file.name })
@@ -80,10 +84,24 @@ export const activityContext = (
     decision: (expiry) => engine.readDecision({ run, seq: place.seq, side }, expiry),
     models: stepModels(engine, run, signal, side, warn, room),
     carryOutRunbook,
+    recordStart,
     settings: engine.activitySettings,
     room,
     warn,
   })
+}
+
+/** Whether an attempt of the step was recorded as cut off. */
+const isInterrupted = ({ warnings }: StepSide, attempt: number): boolean =>
+  attempt > 0 && attemptsAmong(warnings).some((one) => one.attempt === attempt && one.ended === null)
+
+/** In text secrets become `***`, in other files asterisks of the same length. */
+const scrubbedBody = (scrub: Scrubber, file: Parameters<ActivityContext['files']['save']>[0]): Uint8Array => {
+  const { body, content_type } = file
+  if (typeof body === 'string') return Buffer.from(scrub.text(body))
+  if (!file.scrub || scrub.isEmpty) return body
+  const bytes = scrub.bytes({ keepsLength: !isTextFile(content_type, body.subarray(0, 8 * 1024)) })
+  return Buffer.concat([bytes.push(body), bytes.rest()])
 }
 
 /** A class for its getter: one in an object literal makes each such object anew, slowly. */
@@ -100,6 +118,7 @@ class StepContext implements ActivityContext {
   readonly decision: ActivityContext['decision']
   readonly models: ActivityContext['models']
   readonly carryOutRunbook: ActivityContext['carryOutRunbook']
+  readonly recordStart: ActivityContext['recordStart']
   readonly settings: ActivityContext['settings']
   readonly room: ActivityContext['room']
   readonly warn: ActivityContext['warn']
@@ -118,6 +137,7 @@ class StepContext implements ActivityContext {
     this.decision = given.decision
     this.models = given.models
     this.carryOutRunbook = given.carryOutRunbook
+    this.recordStart = given.recordStart
     this.settings = given.settings
     this.room = given.room
     this.warn = given.warn

@@ -191,7 +191,9 @@ const tryAgain = async (
       if (thrown instanceof Fenced || thrown instanceof Interrupted) throw thrown // to go on elsewhere
       const error = asStepError(thrown)
       if (over.isAborted() || !isWorthATry(step, error, tries, place.attempt)) throw error
-      await execution.pause(error, pauseBefore(step.options.retry, tries, error), over.signal())
+      const leftMs = execution.clock.leftMs()
+      if ((error.retryAfterSeconds ?? 0) * 1000 >= leftMs) throw error // the service asks for more than the step has
+      await execution.pause(error, pauseBefore(step.options.retry, tries, error, leftMs), over.signal())
       place.attempt++
     }
   }
@@ -218,12 +220,16 @@ const isWorthATry = ({ options, activity }: ProgramStep, error: AppError, tries:
   return retry.on === undefined ? error.retryable : retry.on === 'all' || retry.on.has(error.code)
 }
 
-/** Milliseconds, with jitter, so that steps that failed together are not retried together. */
-const pauseBefore = (retry: Retry | undefined, tries: number, error: AppError): number => {
+/**
+ * Milliseconds: as long as the service asks, or with jitter, so that steps that failed together are not retried
+ * together.
+ */
+const pauseBefore = (retry: Retry | undefined, tries: number, error: AppError, leftMs: number): number => {
   const longest = retry ? retry.maxSeconds * 1000 : longestBackoffMs
+  const askedMs = (error.retryAfterSeconds ?? 0) * 1000
+  if (askedMs > 0) return Number.isFinite(leftMs) ? askedMs : Math.min(askedMs, Math.max(longest, longestBackoffMs))
   const first = retry ? retry.initialSeconds * 1000 : firstBackoffMs
-  const backoff = Math.min(first * (retry?.factor ?? 4) ** (tries - 1), longest) * (0.8 + Math.random() * 0.4)
-  return Math.min((error.retryAfterSeconds ?? 0) * 1000, longestBackoffMs) || backoff
+  return Math.min(first * (retry?.factor ?? 4) ** (tries - 1), longest) * (0.8 + Math.random() * 0.4)
 }
 
 /** Does an activity ask to wait, instead of giving outputs? */

@@ -36,3 +36,16 @@ it('does not end a later limit with an earlier one, and calls nothing once it ha
   vi.advanceTimersByTime(5000)
   expect(second).toHaveBeenCalledOnce()
 })
+
+it('says how much time is left', () => {
+  const clock = makeStepClock()
+  expect(clock.leftMs()).toBe(Number.POSITIVE_INFINITY)
+  const end = clock.begin(1000, () => {})
+  vi.advanceTimersByTime(400)
+  expect(clock.leftMs()).toBe(600)
+  clock.rest()
+  vi.advanceTimersByTime(5000)
+  expect(clock.leftMs()).toBe(600)
+  end()
+  expect(clock.leftMs()).toBe(Number.POSITIVE_INFINITY)
+})

@@ -4,6 +4,8 @@ export interface StepClock {
   begin(milliseconds: number, onOver: () => void): () => void
   rest(): void
   goOn(): void
+  /** Milliseconds until the limit is reached; infinite without one. */
+  leftMs(): number
 }
 
 export const makeStepClock = (): StepClock => {
@@ -16,6 +18,7 @@ export const makeStepClock = (): StepClock => {
     sinceMs = performance.now()
     timer = setTimeout(current.onOver, current.leftMs)
   }
+  const left = (leftMs: number) => Math.max(0, leftMs - (performance.now() - sinceMs))
   return {
     begin(leftMs, onOver) {
       clearTimeout(timer)
@@ -32,7 +35,11 @@ export const makeStepClock = (): StepClock => {
       if (resting) return
       resting = true
       clearTimeout(timer)
-      if (current) current.leftMs = Math.max(0, current.leftMs - (performance.now() - sinceMs))
+      if (current) current.leftMs = left(current.leftMs)
+    },
+    leftMs() {
+      if (!current) return Number.POSITIVE_INFINITY
+      return resting ? current.leftMs : left(current.leftMs)
     },
     goOn() {
       if (!resting) return

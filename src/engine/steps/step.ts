@@ -206,10 +206,13 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
       work.memory.giveBack(ofThisTry)
       ofThisTry = 0
       if (attempt > row.attempt) startRow.tryAgain(attempt)
-      const carryOutRunbook = engine.carryOutFor(work, held, attempt, signal)
+      const more = {
+        carryOutRunbook: engine.carryOutFor(work, held, attempt, signal),
+        recordStart: startRow.write,
+      }
       const onceStored = makeStorageWait(work, held, signal, clock)
       const { seconds } = timeLimit
-      return activityContext(engine, run, place, side, attempt, seconds, signal, carryOutRunbook, room, onceStored)
+      return activityContext(engine, run, place, side, attempt, seconds, signal, more, room, onceStored)
     },
   })
 }

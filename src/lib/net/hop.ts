@@ -14,6 +14,8 @@ export interface Hop {
   method: string
   headers: Record<string, string>
   body: string | Uint8Array | undefined
+  /** Headers that hold a credential whatever their name is, in lower case. */
+  credentialHeaders: ReadonlySet<string>
 }
 
 const parseTarget = (text: string, base?: URL): URL => {
@@ -52,13 +54,15 @@ export const redirected = (hop: Hop, status: number, location: unknown): Hop | u
   const toGet = status === 303 ? hop.method !== 'HEAD' : status < 303 && hop.method === 'POST'
   const kept = Object.entries(hop.headers).filter(
     ([name]) =>
-      (url.origin === hop.url.origin || !credentialHeader.test(name)) && (!toGet || !name.startsWith('content-')),
+      (url.origin === hop.url.origin || !(credentialHeader.test(name) || hop.credentialHeaders.has(name))) &&
+      (!toGet || !name.startsWith('content-')),
   )
   return {
     url,
     method: toGet ? 'GET' : hop.method,
     headers: Object.fromEntries(kept),
     body: toGet ? undefined : hop.body,
+    credentialHeaders: hop.credentialHeaders,
   }
 }
 
@@ -75,6 +79,7 @@ export const firstHop = (url: string, request: OutgoingRequest): Hop => {
       ...Object.fromEntries(named.filter(([name]) => !ownHeaders.test(name))),
     },
     body: request.body,
+    credentialHeaders: new Set(request.credentialHeaders?.map((name) => name.toLowerCase())),
   }
 }
 

@@ -203,10 +203,13 @@ describe('redirects', () => {
       'X-Api-Key': 'k',
       'X-Goog-Api-Key': 'k',
       'X-Other': 'stays',
+      'X-Custom': 'k',
     }
-    const away = JSON.parse(await (await open(`${url}/away`, { headers })).text())
+    const credentialHeaders = ['X-Custom']
+    const away = JSON.parse(await (await open(`${url}/away`, { headers, credentialHeaders })).text())
     expect(away).toMatchObject({ 'x-other': 'stays' })
-    for (const name of ['authorization', 'cookie', 'x-api-key', 'x-goog-api-key']) expect(away).not.toHaveProperty(name)
+    for (const name of ['authorization', 'cookie', 'x-api-key', 'x-goog-api-key', 'x-custom'])
+      expect(away).not.toHaveProperty(name)
     const here = JSON.parse(await (await open(`${url}/here`, { headers })).text())
     expect(here).toMatchObject({ authorization: 'Bearer x', cookie: 'a=b' })
   })

@@ -4,6 +4,8 @@ import type { TakeRoom } from './taken-room.ts'
 export interface OutgoingRequest {
   method?: string
   headers?: Record<string, string>
+  /** Headers that a redirect to another origin loses, beside those that look like a credential by their name. */
+  credentialHeaders?: readonly string[]
   body?: string | Uint8Array
   /** Maximum decoded bytes of the answer. */
   maxBytes?: number
