@@ -34,7 +34,7 @@ const prepare = async (
   if (key) headers['idempotency-key'] = key
   const mayRepeat = isIdempotent(method) || headers['idempotency-key'] !== undefined
   if (given.pagination && method !== 'GET') {
-    throw new AppError('parameter_invalid', `pagination works with GET, not with ${method}`)
+    throw new AppError('parameter_invalid', `Pagination works with GET, not with ${method}`)
   }
   return {
     method,

@@ -1,11 +1,11 @@
 import { AppError } from '../../lib/errors.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import type { ActivityContext, Json, OutgoingResponse } from '../activity.ts'
-import { firstPage, itemsOf, nextPage, type Pagination } from './pagination.ts'
+import { firstPage, nextPage, type Pagination, pageItems } from './pagination.ts'
 import { readResponse } from './response.ts'
 import { type PreparedRequest, send, shownUrl } from './send.ts'
 
-export interface Pages {
+export interface ReadPages {
   items: Json[]
   pages: number
   /** The page that comes next, where a bound ended it before the last. */
@@ -19,7 +19,7 @@ export const readPages = async (
   request: PreparedRequest,
   { pagination, maxBytes }: { pagination: Pagination; maxBytes: number },
   context: ActivityContext,
-): Promise<Pages> => {
+): Promise<ReadPages> => {
   const items: Json[] = []
   const seen = new Set<string>()
   let bytes = 0
@@ -31,7 +31,7 @@ export const readPages = async (
     const last: OutgoingResponse = await send(at, request, maxBytes - bytes, context)
     bytes += (await last.bytes()).length
     const { body } = await readResponse(last, 'json', context)
-    const found = itemsOf(body, pagination, at)
+    const found = pageItems(body, pagination, at)
     const room = pagination.max_items - items.length
     items.push(...(found.length > room ? found.slice(0, room) : found))
     const next = nextPage(at, pagination, { answer: last, body, page: seen.size, count: found.length })

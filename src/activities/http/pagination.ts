@@ -39,7 +39,7 @@ const memberAt = (value: Json, path: string): Json =>
     )
 
 /** The items of a page. Throws if there is no list. */
-export const itemsOf = (body: Json, { items }: Pagination, url: string): Json[] => {
+export const pageItems = (body: Json, { items }: Pagination, url: string): Json[] => {
   const found = items === undefined ? body : memberAt(body, items)
   if (Array.isArray(found)) return found
   const where = items === undefined ? 'The response' : `'${items}' in the response`
