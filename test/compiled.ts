@@ -10,9 +10,9 @@ const ofCrashes = ['server', 'sweeper', 'migrated', 'object-writer', 'object-swe
 const programs = ['src/bin', ...ofCrashes.map((name) => `test/crash/harness/${name}`)]
 
 /**
- * A program of ours (`src/bin`) as JavaScript in few files, as the build makes it. All of them are put together once a test
- * run: they start in a tenth of the time that it takes from TypeScript, and every restart has the same program, whatever
- * happens to the sources meanwhile.
+ * A program of ours (`src/bin`) as JavaScript in few files, with the packages that it loads. All of them are put together
+ * once a test run: they start in a fraction of the time that it takes from TypeScript, and every restart has the same
+ * program, whatever happens to the sources meanwhile.
  */
 export const compiledProgram = (entry: string): string => {
   if (!programs.includes(entry)) throw new Error(`${entry} is not among the programs of test/compiled.ts`)
@@ -33,7 +33,7 @@ export const compiledProgram = (entry: string): string => {
 const compile = (draft: string): void => {
   const entries = programs.map((entry) => join(root, `${entry}.ts`))
   const given = [entries, join(draft, 'src/program'), join(root, 'src')].map((value) => JSON.stringify(value))
-  const script = `import('./scripts/bundle.mjs').then(({ bundle }) => bundle(${given.join()}))`
+  const script = `import('./scripts/bundle.mjs').then(({ bundle, isRooted }) => bundle(${given.join()}, isRooted))`
   execFileSync(process.execPath, ['-e', script], { cwd: root, stdio: 'inherit' })
   const isOther = (path: string) => statSync(path).isDirectory() || !/\.tsx?$/.test(path)
   cpSync(join(root, 'src'), join(draft, 'src'), { recursive: true, filter: isOther })

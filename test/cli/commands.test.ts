@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startTestServer, type TestServer } from '../server.ts'
+import { builtProgram } from '../shared.ts'
 import { openShell, type Shell } from './shell.ts'
 
 let test: TestServer
@@ -348,7 +349,9 @@ describe('every command', () => {
   })
 
   it('starts without loading a schema, which would take longer than all the rest', async () => {
-    const { code, stderr } = await shell.jetty(['tasks', '--help'], { env: { NODE_DEBUG: 'esm' } })
+    const installed = openShell(test.url, token, await builtProgram())
+    const { code, stderr } = await installed.jetty(['tasks', '--help'], { env: { NODE_DEBUG: 'esm' } })
+    installed.close()
     expect(code).toBe(0)
     expect(stderr).toContain('node_modules/commander/')
     expect(stderr.includes('node_modules/zod/')).toBe(false)

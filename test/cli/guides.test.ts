@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { demoTasks } from '../../src/demo/tasks.ts'
 import { failuresOf, runBlocks, shellBlocksOf } from '../document-blocks.ts'
 import { startTestServer, type TestServer } from '../server.ts'
-import { builtProgram } from '../shared.ts'
+import { bundledProgram } from '../shared.ts'
 import { openShell, type Shell } from './shell.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -27,7 +27,7 @@ beforeAll(async () => {
   shell = openShell(server.url, token)
   const folder = join(shell.home, 'bin')
   mkdirSync(folder)
-  writeFileSync(join(folder, 'jetty'), `#!/bin/sh\nexec "${process.execPath}" "${await builtProgram()}" "$@"\n`)
+  writeFileSync(join(folder, 'jetty'), `#!/bin/sh\nexec "${process.execPath}" "${await bundledProgram()}" "$@"\n`)
   chmodSync(join(folder, 'jetty'), 0o755)
   env = {
     ...{ PATH: `${folder}:${process.env.PATH}`, HOME: shell.home, NO_COLOR: '1' },

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { vi } from 'vitest'
 import type { Body } from '../server.ts'
-import { builtProgram } from '../shared.ts'
+import { bundledProgram } from '../shared.ts'
 
 vi.setConfig({ testTimeout: 180_000 }) // tests that type start a program for each line
 
-const bin = process.env.TEST_BIN ?? (await builtProgram())
+const usual = process.env.TEST_BIN ?? (await bundledProgram())
 
 export interface Ended {
   code: number | null
@@ -49,8 +49,11 @@ export interface Shell {
 /** A terminal of 80 columns for the command that follows. */
 const inTerminal = ['sh', '-c', 'exec script -qec "stty cols 80; exec $0 $*" /dev/null']
 
-/** A newcomer at a shell: a home of their own, a server to talk to, and a token in the usual place. */
-export const openShell = (url: string, token: string): Shell => {
+/**
+ * A newcomer at a shell: a home of their own, a server to talk to, and a token in the usual place. `bin` is the program in
+ * the place of the one that starts fast.
+ */
+export const openShell = (url: string, token: string, bin = usual): Shell => {
   const home = mkdtempSync(join(tmpdir(), 'jetty-home-'))
   mkdirSync(join(home, '.config/jetty'), { recursive: true })
   writeFileSync(join(home, '.config/jetty/token'), `${token}\n`, { mode: 0o600 })

@@ -10,7 +10,8 @@ let jetty: TestServer
 const logged: Record<string, unknown>[] = []
 beforeAll(async () => {
   fake = await startFakeS3()
-  jetty = await startTestServer({ env: fake.env, onLog: (line) => logged.push(line) })
+  const env = { ...fake.env, JETTY_DRAIN_SECONDS: '0' } // it is asked whether it is ready
+  jetty = await startTestServer({ env, onLog: (line) => logged.push(line) })
   jetty.leaks.remember('the secret key of the bucket', fake.secretAccessKey)
 })
 afterAll(async () => {
@@ -133,7 +134,8 @@ describe('JETTY_STORAGE_LINKS', () => {
     const bytes = randomBytes(8 * 1024 * 1024)
     const [large, small] = [(await upload(bytes)).body, (await upload(Buffer.from('small'))).body]
     const second = await startTestServer({
-      env: { ...fake.env, JETTY_ROLE: 'api', JETTY_STORAGE_LINKS: 'true' },
+      // It closes with an answer that nobody has read.
+      env: { ...fake.env, JETTY_ROLE: 'api', JETTY_STORAGE_LINKS: 'true', JETTY_DRAIN_SECONDS: '0' },
       beside: jetty,
     })
     const ask = (path: string, redirect: 'manual' | 'follow' = 'manual', method = 'GET') =>

@@ -9,8 +9,9 @@ afterEach(async () => {
   await (closing ?? jetty?.close())
   jetty = closing = undefined
 })
-const start = async (options: TestServerOptions = {}) => {
-  jetty = await startTestServer(options)
+/** A server that was asked whether it is ready waits for its drain time when it closes. */
+const start = async ({ env, ...options }: TestServerOptions = {}) => {
+  jetty = await startTestServer({ env: { JETTY_DRAIN_SECONDS: '0', ...env }, ...options })
   return jetty
 }
 const ready = async (url: string | undefined = jetty?.url) => {
