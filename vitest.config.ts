@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 import { operationsPlugin } from './web/operations-plugin.ts'
 
@@ -16,8 +17,8 @@ const slowUnitTests = ['src/**/*.slow.test.ts']
 export default defineConfig({
   test: {
     reporters: ['default', './test/counts-reporter.ts'],
-    // On two cores three workers are faster than two: tests of servers wait half of their time.
-    maxWorkers: 3,
+    // Tests of servers wait for a third of their time: more workers than cores keep these busy.
+    maxWorkers: Math.min(availableParallelism() + 2, 6),
     projects: [
       {
         plugins: [operationsPlugin()],
