@@ -118,6 +118,12 @@ const isSame = 'r.hash = i.hash and r.definition = $6'
 /** Runs of an item that are looked at, newest first. Without the limit the planner may read a whole batch for each item. */
 const mostRunsOfItem = 100
 
+/**
+ * Without statistics, as after a large batch, the planner reads all runs for each item instead of looking one up: 10,000
+ * items took longer than 30 s. A limit leaves it no other way than the index.
+ */
+const oneLookup = 'limit 1'
+
 /** Items of a version with the run that counts for each: the newest with a result for the same content and workflow. */
 const results = `select i.item_id, i.position, i.bucket, i.hash, i.data, i.source, i.from_seq, i.to_seq, i.author, i.created_at,
     ${runMembers.map((name) => `r.${name} as run_${name}`).join(', ')},
@@ -131,9 +137,10 @@ const results = `select i.item_id, i.position, i.bucket, i.hash, i.data, i.sourc
     from (
       select * from dataset_runs n where n.dataset_id = i.dataset_id and n.item_id = i.item_id and n.task_id = $5
       order by n.number desc limit ${mostRunsOfItem}) d
-    join dataset_batches b on b.run_id = d.run_id
-    join runs c on c.parent_id = d.run_id and c.parent_seq = 0 and c.child_index = d.child_index
-    join runs p on p.id = d.run_id
+    cross join lateral (select seq from dataset_batches where run_id = d.run_id ${oneLookup}) b
+    cross join lateral (
+      select * from runs where parent_id = d.run_id and parent_seq = 0 and child_index = d.child_index ${oneLookup}) c
+    cross join lateral (select trajectory_id from runs where id = d.run_id ${oneLookup}) p
     where (c.status = 'completed' or (d.hash = i.hash and c.definition = $6))
     order by d.hash = i.hash and c.definition = $6 and c.status = 'completed' desc,
       d.hash = i.hash and c.definition = $6 and c.ended_at is null desc, c.status = 'completed' desc, d.number desc
