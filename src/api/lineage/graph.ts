@@ -40,6 +40,11 @@ export const makeGraph = () => {
       addEdge({ ...edge, dataset_version: run.seq, item_hash: run.hash, is_stale: isStale })
     },
 
+    /** The run started the other one as its child. */
+    addStarted(run: LineageRun, child: LineageRun) {
+      addEdge({ from: runKey(run), to: runKey(child), kind: 'started', ...plain })
+    },
+
     /** The item was made from the run. */
     addMade(run: { trajectory_id: string }, item: LineageItem) {
       addEdge({ from: runKey(run), to: itemKey(item), kind: 'made_into', ...plain })

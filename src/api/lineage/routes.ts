@@ -10,6 +10,8 @@ import {
   lineageItems,
   lineageRuns,
   productsOf,
+  runsAbove,
+  runsBelow,
   runsOfItem,
 } from '../../store/items/lineage.ts'
 import { findRunByKey } from '../../store/runs/runs.ts'
@@ -63,6 +65,28 @@ export const lineageRoutes = ({ database }: LineageDeps): Route[] => {
     return runsBy(collection, [run.trajectory_id])
   }
 
+  /** The runs from the one that was started for an item down to these; none where no item leads to them. */
+  const runsFromItem = async (collection: FoundCollection, runs: readonly LineageRun[]): Promise<LineageRun[]> => {
+    const runKeys = runs.flatMap(({ id, parent_id, dataset_id }) => (parent_id && dataset_id === null ? [id] : []))
+    if (runKeys.length === 0) return []
+    const above = new Map(
+      (await runsAbove(database, { collectionId: collection.id, runKeys })).map((run) => [run.id, run]),
+    )
+    const found = new Set<LineageRun>()
+    for (const run of runs) {
+      const path = [run]
+      for (
+        let at = above.get(run.parent_id ?? '');
+        at;
+        at = at.dataset_id === null ? above.get(at.parent_id ?? '') : undefined
+      ) {
+        path.push(at)
+      }
+      if (path.at(-1)?.dataset_id != null) for (const one of path.slice(1)) found.add(one)
+    }
+    return [...found]
+  }
+
   const visibleItems = async (identity: Identity, runs: readonly LineageRun[]): Promise<LineageItem[]> => {
     const wanted = runs.flatMap(({ dataset_id, item_id }) =>
       dataset_id === null || item_id === null ? [] : [{ dataset_id, item_id }],
@@ -76,7 +100,10 @@ export const lineageRoutes = ({ database }: LineageDeps): Route[] => {
       const started = await startOf(collection, query)
       const graph = makeGraph()
       const first = started.slice(0, mostRuns)
-      let runs = first
+      const above = await runsFromItem(collection, first)
+      const firstKeys = first.map(({ id }) => id)
+      const below = await runsBelow(database, { collectionId: collection.id, runKeys: firstKeys, limit: mostProducts })
+      let runs = [...above, ...first]
       for (let generation = 0; generation < mostGenerations && runs.length > 0; generation++) {
         for (const run of runs) graph.addRun(run)
         const items = await visibleItems(identity, runs)
@@ -92,7 +119,13 @@ export const lineageRoutes = ({ database }: LineageDeps): Route[] => {
         )
         runs = sources.length === 0 ? [] : await runsBy(collection, [...new Set(sources)])
       }
-      const byKey = new Map(first.map((run) => [run.id, run]))
+      for (const run of below) graph.addRun(run)
+      const byKey = new Map([...first, ...below].map((run) => [run.id, run]))
+      const starters = new Map([...above, ...byKey.values()].map((run) => [run.id, run]))
+      for (const run of starters.values()) {
+        const starter = starters.get(run.parent_id ?? '')
+        if (starter) graph.addStarted(starter, run)
+      }
       const { files, labels } = await productsOf(database, [...byKey.keys()], mostProducts)
       for (const file of files) graph.addFile(byKey.get(file.run_id) as LineageRun, file)
       for (const label of labels) graph.addScore(byKey.get(label.run_id) as LineageRun, label)
@@ -106,7 +139,8 @@ export const lineageRoutes = ({ database }: LineageDeps): Route[] => {
         graph.addItem(item)
         graph.addMade({ trajectory_id: item.source_trajectory ?? '' }, item)
       }
-      const isComplete = started.length <= mostRuns && Math.max(files.length, labels.length, made.length) < mostProducts
+      const most = Math.max(files.length, labels.length, made.length, below.length)
+      const isComplete = started.length <= mostRuns && most < mostProducts
       const { nodes, edges } = graph.result()
       const known = new Set(nodes.map(({ id }) => id))
       return { nodes, edges: edges.filter(({ from, to }) => known.has(from) && known.has(to)), is_complete: isComplete }

@@ -39,7 +39,9 @@ const lineageEdgeSchema = z
   .object({
     from: z.string(),
     to: z.string(),
-    kind: z.enum(['input', 'produced', 'scored', 'made_into']),
+    kind: z
+      .enum(['input', 'started', 'produced', 'scored', 'made_into'])
+      .describe('`started`: a run started another one as its child.'),
     dataset_version: z.int().nullable().describe('For inputs: version of the dataset that the run was started for.'),
     item_hash: z.string().nullable().describe("For inputs: SHA-256 of the item's data then."),
     is_stale: z.boolean().nullable().describe('For inputs: whether the item has other data now, or is gone.'),

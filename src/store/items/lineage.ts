@@ -5,6 +5,8 @@ import { versionNumberOf } from '../runs/version-numbers.ts'
 /** A run, and the item of a dataset that it was started for, if it was. */
 export interface LineageRun {
   id: string
+  /** The run that started it as a child. */
+  parent_id: string | null
   trajectory_id: string
   name: string
   status: RunStatus
@@ -20,7 +22,7 @@ export interface LineageRun {
   hash: string | null
 }
 
-const columns = `r.id, r.trajectory_id, r.name, r.status, r.definition, ${versionNumberOf} as task_version, r.ended_at,
+const columns = `r.id, r.parent_id, r.trajectory_id, r.name, r.status, r.definition, ${versionNumberOf} as task_version, r.ended_at,
   p.trajectory_id as batch_id, d.dataset_id, b.seq, d.item_id, d.hash`
 const joins = `left join dataset_runs d on d.run_id = r.parent_id and d.child_index = r.child_index and r.parent_seq = 0
   left join dataset_batches b on b.run_id = d.run_id left join runs p on p.id = d.run_id`
@@ -34,6 +36,38 @@ export const lineageRuns = (
     'lineage_runs',
     `select ${columns} from runs r ${joins} where r.trajectory_id = any($1) and r.collection_id = $2 order by r.number`,
     [at.trajectoryIds, at.collectionId],
+  )
+
+const mostLevels = 20
+
+/** Lists the runs that started these as children, over several levels. */
+export const runsAbove = (
+  queries: Queries,
+  at: { collectionId: number; runKeys: readonly string[] },
+): Promise<LineageRun[]> =>
+  queries.rows<LineageRun>(
+    'lineage_runs_above',
+    `with recursive above as (
+       select parent_id as id, 1 as level from runs where id = any($1) and parent_id is not null
+       union select p.parent_id, level + 1 from above join runs p on p.id = above.id
+         where p.parent_id is not null and p.collection_id = $2 and level < ${mostLevels})
+     select ${columns} from (select distinct id from above) a join runs r on r.id = a.id ${joins} where r.collection_id = $2`,
+    [at.runKeys, at.collectionId],
+  )
+
+/** Lists the runs that these started as children, over several levels: those of the first level first. */
+export const runsBelow = (
+  queries: Queries,
+  at: { collectionId: number; runKeys: readonly string[]; limit: number },
+): Promise<LineageRun[]> =>
+  queries.rows<LineageRun>(
+    'lineage_runs_below',
+    `with recursive below as (
+       select id, 1 as level from runs where parent_id = any($1)
+       union all select c.id, level + 1 from below join runs c on c.parent_id = below.id where level < ${mostLevels})
+     select ${columns} from (select id from below limit $3) n join runs r on r.id = n.id ${joins}
+     where r.collection_id = $2 order by r.number`,
+    [at.runKeys, at.collectionId, at.limit],
   )
 
 /** Lists the runs of an item of a dataset in a collection, newest first. */

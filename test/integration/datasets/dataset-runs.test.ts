@@ -127,3 +127,32 @@ test('an item is made of a run, once', async () => {
   })
   expect([wrong.status, wrong.body.detail[0].loc]).toEqual([422, ['body', 'output_path']])
 })
+
+test('a file of a run that the run over an item started leads to the item, and back', async () => {
+  const keeps = {
+    init_params: { question: '' },
+    step_configs: { keep: { activity: 'save_text_file', text_path: 'init_params.question', filename: 'kept.txt' } },
+    steps: ['keep'],
+  }
+  const asks = (task: string) => ({
+    init_params: { question: '' },
+    step_configs: {
+      ask: { activity: 'run_workflow', workflow_name: task, init_params_path: 'init_params' },
+    },
+    steps: ['ask'],
+  })
+  await call('POST', '/tasks/acme', { name: 'keeps', workflow: keeps })
+  await call('POST', '/tasks/acme', { name: 'asks', workflow: asks('keeps') })
+  await call('POST', '/tasks/acme', { name: 'asks-on', workflow: asks('asks') })
+  await call('POST', '/datasets/acme', { name: 'nested' })
+  await call('POST', '/datasets/acme/nested/items', { items: [{ id: 'n', data: { question: 'Q' } }] })
+  const { batch_id: id } = await call('POST', '/run-batch/acme/asks-on', { dataset: 'nested' })
+  expect(await ended(id)).toMatchObject({ counts: { completed: 1 } })
+  const forward = await call('GET', '/lineage/acme?dataset=nested&item=n')
+  const file = forward.nodes.find(({ type }: Body) => type === 'file')
+  expect(file.path).toContain('kept.txt')
+  const backward = await call('GET', `/lineage/acme?file=${file.path}`)
+  expect(backward.edges).toEqual(expect.arrayContaining(forward.edges))
+  expect(backward.edges.map(({ kind }: Body) => kind).sort()).toEqual(['input', 'produced', 'started', 'started'])
+  expect(backward.is_complete).toBe(true)
+})

@@ -12,18 +12,20 @@ test('a run has the scores and files that came of it, and says whether its item 
   const file = { type: 'file' as const, id: 'f', label: 'a.txt', path: 'acme/a.txt', sha256: null }
   const item = { type: 'item' as const, id: 'i', label: 'i', collection: 'acme', dataset: 'd', item_id: 'i' }
   const lineage = {
-    nodes: [{ ...item, current_hash: 'x' }, run, score, file, { ...run, id: 'other' }],
+    nodes: [{ ...item, current_hash: 'x' }, run, score, file, { ...run, id: 'other' }, { ...file, id: 'g' }],
     edges: [
       { ...edge, from: 'i', to: 'r', kind: 'input' as const, dataset_version: 7, is_stale: true },
       { ...edge, from: 'r', to: 's', kind: 'scored' as const },
       { ...edge, from: 'r', to: 'f', kind: 'produced' as const },
+      { ...edge, from: 'r', to: 'other', kind: 'started' as const },
+      { ...edge, from: 'other', to: 'g', kind: 'produced' as const },
     ],
     is_complete: true,
   }
   expect(runsOverItem(lineage)).toEqual([
     {
       ...{ id: 'r', task: 'classify', trajectoryId: '1a', status: 'completed', taskVersion: 2 },
-      ...{ datasetVersion: 7, isStale: true, scores: [score], files: [file] },
+      ...{ datasetVersion: 7, isStale: true, scores: [score], files: [file, { ...file, id: 'g' }] },
     },
   ])
 })

@@ -21,7 +21,11 @@ export interface ItemRun {
 /** The runs of a lineage in its order, each with its scores and files. */
 export const runsOverItem = ({ nodes, edges }: Lineage): ItemRun[] => {
   const byId = new Map(nodes.map((node) => [node.id, node]))
-  const below = (id: string) => edges.filter(({ from }) => from === id).flatMap(({ to }) => byId.get(to) ?? [])
+  /** What came of a run, and of the runs that it started. */
+  const below = (id: string): LineageNode[] =>
+    edges
+      .filter(({ from }) => from === id)
+      .flatMap(({ to, kind }) => (kind === 'started' ? below(to) : (byId.get(to) ?? [])))
   return nodes.flatMap((node) => {
     if (node.type !== 'run') return []
     const input = edges.find(({ to, kind }) => to === node.id && kind === 'input')
