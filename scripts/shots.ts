@@ -13,7 +13,7 @@ const { values } = parseArgs({
     help: { type: 'boolean' },
   },
 })
-const usage = `npm run shots [-- --only text] [--out folder]
+const usage = `npm run shots [-- --only text,text] [--out folder]
 Takes a picture of every page from recorded answers, light and dark, for a desktop and a phone: shots/light/desktop/runs.png
 `
 const sizes = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } } as const
@@ -37,7 +37,7 @@ const take = async (page: Page, shown: GalleryPage, device: string): Promise<voi
 
 const main = async (): Promise<void> => {
   if (values.help) return void process.stdout.write(usage)
-  const chosen = galleryPages.filter(({ name }) => name.includes(values.only))
+  const chosen = galleryPages.filter(({ name }) => values.only.split(',').some((part) => name.includes(part)))
   if (values.only === '') await rm(values.out, { recursive: true, force: true })
   const [server, started] = await Promise.all([startFixtureServer(), startChromium()])
   const browser = await chromium.connect(started.wsEndpoint())

@@ -9,6 +9,7 @@ import { playgroundFixtures } from '../../web/fixtures/playground.ts'
 import { settingsFixtures, settingsShell } from '../../web/fixtures/settings.ts'
 import { fixtureShapes } from '../../web/fixtures/shapes.ts'
 import { datasetFixtures } from './dataset-fixtures.ts'
+import { docsAnswer } from './docs-fixtures.ts'
 import { tabFixtures } from './tab-fixtures.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -112,8 +113,10 @@ export const startFixtureServer = async ({
     send(response, { status: 404, type: 'application/json', body: JSON.stringify({ detail: 'Not recorded' }) })
   }
 
-  const server = createServer((request, response) => {
+  const server = createServer(async (request, response) => {
     const path = request.url ?? '/'
+    const documentation = await docsAnswer(path)
+    if (documentation) return send(response, documentation)
     if (/^\/(api|v1)\//.test(path)) return void answerApi(request, response, path)
     const [name = ''] = path.split('?')
     const file = join(pages, name)

@@ -111,6 +111,27 @@ const openedRuns: [name: string, run: string, act: Act][] = [
   ['cancel', 'running', click('Cancel')],
 ]
 
+const type =
+  (label: string, text: string): Act =>
+  (page) =>
+    page.getByLabel(label).fill(text)
+
+/** Pages of the documentation, with what opens on them. */
+const documentation: [name: string, address: string, act?: Act][] = [
+  ['', '/docs'],
+  ['-article', '/docs/concepts'],
+  ['-reference', '/docs/reference/settings'],
+  ['-not-found', '/docs/nothing'],
+  ['-search', '/docs/concepts', type('Search the documentation', 'retry')],
+  ['-search-none', '/docs', type('Search the documentation', 'zebra crossing')],
+  [
+    '-api',
+    '/docs/api',
+    inTurn(type('Find a call', 'runs'), (page) => page.locator('#listCollectionRuns > summary').click()),
+  ],
+  ['-api-none', '/docs/api', type('Find a call', 'zebra')],
+]
+
 const byName = new Map(
   [
     ...fixtureShapes.map(({ name }) => ['runs', name] as const),
@@ -134,6 +155,12 @@ export const galleryPages: readonly GalleryPage[] = [
   ...openedRuns.map(([name, run, act]) => ({ name: `run-open-${name}`, ...at(run), act })),
   ...tabFixtures.map(({ name, page, now }) => ({ name: `tab-${name}`, address: page, now })),
   ...datasetFixtures.map(({ name, page, now }) => ({ name, address: page, now })),
+  ...documentation.map(([name, address, act]) => ({
+    name: `docs${name}`,
+    address,
+    now: writtenNow,
+    ...(act && { act }),
+  })),
   ...playgroundFixtures.map(({ name, page, draft, isSent }) => ({
     ...{ name, address: page, now: writtenNow, draft },
     ...(isSent && { act: send }),
@@ -175,7 +202,13 @@ const settle = async (page: Page): Promise<void> => {
     last = performance.now()
   }
   page.on('request', note).on('requestfinished', note)
-  while (performance.now() - last < quietMs) await pause(20)
+  let seen: number
+  do {
+    while (performance.now() - last < quietMs) await pause(20)
+    seen = last
+    // A page that has just loaded a script is at work, and may ask for more after it.
+    await evaluate(page, 'new Promise((resolve) => requestIdleCallback(resolve, { timeout: 2000 }))')
+  } while (seen !== last)
   await page.getByText('Loading…').first().waitFor({ state: 'hidden' })
   page.off('request', note).off('requestfinished', note)
 }

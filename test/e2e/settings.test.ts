@@ -136,15 +136,31 @@ test('limits are set beside what is used, and a wrong entry is said at its field
   await expectSound(visitor, 'budgets')
   await takeShots(visitor, 'settings-budgets')
 
+  const another = await jetty.start('report')
+  await jetty.until('report', another.trajectory_id, ({ ended }) => ended)
   await open('retention', 'Retention of acme')
-  await page.getByLabel('Days that a run is kept after its end').fill('30')
+  await page.getByText('No run.').waitFor()
+  await page.getByLabel('Days after its end').fill('30')
+  await page.getByRole('button', { name: 'Add a label' }).click()
+  await page.getByLabel('Label', { exact: true }).fill('golden')
+  await page.getByRole('button', { name: 'Add a task' }).click()
+  await page.getByText('Correct the rules above first').waitFor()
+  const rule = page.getByRole('group', { name: /^Rule of (task|report)/ })
+  await rule.getByLabel('Task', { exact: true }).fill('report')
+  await rule.getByLabel('Newest runs kept').fill('1')
+  const deleted = page.getByRole('group', { name: 'Runs that would be deleted, by task' })
+  await deleted.getByRole('row', { name: /^report 1 .* too many/ }).waitFor()
   await page.getByRole('button', { name: 'Save' }).click()
-  await page.getByRole('dialog').getByText('This cannot be taken back', { exact: false }).waitFor()
-  await expectSound(visitor, 'a shorter retention')
+  await page.getByRole('dialog').getByText('1 run (', { exact: false }).waitFor()
+  await expectSound(visitor, 'retention that deletes')
   await page.getByRole('button', { name: 'Save and delete' }).click()
-  await page.getByText('have been deleted', { exact: false }).waitFor()
+  await page.getByRole('heading', { name: 'What the saved rules delete now' }).waitFor()
   const { body } = await jetty.call('GET', '/api/v1/collections/acme/settings')
-  expect(body).toMatchObject({ budget: { usd_per_day: 12.5 }, retention_days: 30 })
+  expect(body).toMatchObject({
+    budget: { usd_per_day: 12.5 },
+    retention_days: 30,
+    retention: { keep_labels: ['golden'], tasks: { report: { runs: 1 } } },
+  })
 
   await open('calls', 'Calls and network of acme')
   await page.getByLabel('Hosts that steps', { exact: false }).fill('not a host!')

@@ -71,11 +71,7 @@ export const Breadcrumb = () => {
       {dataset !== undefined && (
         <>
           <span className="text-faint max-sm:hidden">/</span>
-          <Link
-            to="/$collection/-/datasets"
-            params={{ collection }}
-            className={`${linkClass} text-muted max-sm:hidden`}
-          >
+          <Link to="/$collection/-/datasets" params={{ collection }} className={`${linkClass} text-muted`}>
             Datasets
           </Link>
           <span className="text-faint">/</span>

@@ -102,14 +102,26 @@ export const TextArea = ({ label, hidesLabel, hint, error, isCode, className = '
 }
 
 type SelectFieldProps = FieldText &
-  SelectHTMLAttributes<HTMLSelectElement> & { options: readonly (readonly [value: string, text: string])[] }
+  SelectHTMLAttributes<HTMLSelectElement> & {
+    options: readonly (readonly [value: string, text: string])[]
+    boxClass?: string
+  }
 
 /** One of a few values. */
-export const SelectField = ({ label, hidesLabel, hint, error, options, className = '', ...rest }: SelectFieldProps) => {
+export const SelectField = ({
+  label,
+  hidesLabel,
+  hint,
+  error,
+  options,
+  boxClass,
+  className = '',
+  ...rest
+}: SelectFieldProps) => {
   const id = useId()
   const text: FieldText = { label, hint, error, ...(hidesLabel ? { hidesLabel } : {}) }
   return (
-    <Frame id={id} {...text}>
+    <Frame id={id} {...text} {...(boxClass ? { className: boxClass } : {})}>
       <select id={id} {...rest} {...described(id, text)} className={`${inputClass} h-7 ${className}`}>
         {options.map(([value, shown]) => (
           <option key={value} value={value}>

@@ -31,7 +31,7 @@ export const DayActivity = ({ stats }: { stats: DailyStats }) => {
     ['Ended runs', countText(runs?.total ?? 0)],
     ['Success', shareText(completed, completed + failed)],
     ['Median', durationText(p50)],
-    ['95 of 100', durationText(p95)],
+    ['95th percentile', durationText(p95)],
     ['Cost', stats.totals.calls === 0 ? '–' : usdText(cost), 'Of model calls with a known price'],
     ['Tokens', countText(tokens)],
   ]

@@ -12,11 +12,19 @@ const byLastRun = (one: TaskSummary, other: TaskSummary): number =>
 
 /** The tasks of a collection, those that ran last first. */
 export const TaskTable = ({ collection, tasks }: { collection: string; tasks: TaskSummary[] }) => (
-  <ul className="divide-y divide-line border-line border-y">
-    {[...tasks].sort(byLastRun).map((task) => (
-      <TaskRow key={task.id} collection={collection} task={task} />
-    ))}
-  </ul>
+  <>
+    <p className="mb-1 flex gap-4 px-2 text-11 text-muted max-md:hidden" aria-hidden>
+      <span className="flex-1" />
+      <span>Runs</span>
+      <span className="w-16 text-right">Success</span>
+      <span className="w-24 text-right">Last run</span>
+    </p>
+    <ul className="divide-y divide-line border-line border-y">
+      {[...tasks].sort(byLastRun).map((task) => (
+        <TaskRow key={task.id} collection={collection} task={task} />
+      ))}
+    </ul>
+  </>
 )
 
 const TaskRow = ({ collection, task }: { collection: string; task: TaskSummary }) => {
@@ -54,7 +62,7 @@ const TaskRow = ({ collection, task }: { collection: string; task: TaskSummary }
           {shareText(completed, completed + failed)}
         </span>
         <span className="w-24 text-right text-12 text-faint max-md:w-auto">
-          {runs.last ? agoText(runs.last.created, now) : 'never ran'}
+          {runs.last && agoText(runs.last.created, now)}
         </span>
       </Link>
     </li>

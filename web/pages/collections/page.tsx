@@ -22,17 +22,13 @@ export const CollectionsPage = () => {
   return (
     <main className="min-h-0 flex-1 overflow-auto">
       <div className="mx-auto max-w-240 px-4 py-6">
-        <div className="mb-4 flex items-baseline gap-4">
+        <div className="mb-4 flex flex-wrap items-baseline gap-x-4 gap-y-1">
           <h1 className="flex-1 font-semibold text-20">Collections</h1>
-          <Link to="/-/playground" className="text-accent">
-            Playground
-          </Link>
-          <Link to="/-/approvals" className="text-accent">
-            Approvals
-          </Link>
-          <a href="/docs" className="text-accent">
-            Documentation
-          </a>
+          <span className="flex gap-4 text-accent">
+            <Link to="/-/playground">Playground</Link>
+            <Link to="/-/approvals">Approvals</Link>
+            <a href="/docs">Documentation</a>
+          </span>
         </div>
         {list.error && <Problem error={list.error} onRetry={() => void list.refetch()} />}
         {list.data?.length === 0 && (
@@ -41,6 +37,12 @@ export const CollectionsPage = () => {
             that covers yours.
           </Empty>
         )}
+        <p className="flex gap-6 px-2 text-11 text-muted max-md:hidden" aria-hidden>
+          <span className="flex-1" />
+          <span>Runs</span>
+          <span className="w-20 text-right">Cost, 7 days</span>
+          <span className="w-24 text-right">Last run</span>
+        </p>
         <ul className="divide-y divide-line">
           {list.data?.map((collection) => (
             <Row key={collection.id} collection={collection} />
@@ -61,8 +63,8 @@ const Row = ({ collection }: { collection: CollectionSummary }) => {
         params={{ collection: name }}
         className="flex flex-wrap items-center gap-x-6 gap-y-1 px-2 py-2.5 hover:bg-sunk"
       >
-        <span className="min-w-40 flex-1">
-          <span className="block font-medium">{name}</span>
+        <span className="min-w-40 flex-1 max-sm:basis-full">
+          <span className="block truncate font-medium">{name}</span>
           <span className="block truncate text-12 text-muted">
             {tasks === 1 ? '1 task' : `${countText(tasks)} tasks`}
             {description ? ` · ${description}` : ''}
@@ -75,8 +77,8 @@ const Row = ({ collection }: { collection: CollectionSummary }) => {
         >
           {cost > 0 ? usdText(cost) : '–'}
         </span>
-        <span className="w-24 text-right text-12 text-faint max-md:w-auto">
-          {runs.last ? agoText(runs.last.created, now) : 'no run'}
+        <span className="w-24 text-right text-12 text-faint max-sm:ml-auto max-md:w-auto">
+          {runs.last && agoText(runs.last.created, now)}
         </span>
       </Link>
     </li>

@@ -31,8 +31,9 @@ interface TableProps {
   onRemove: (place: RunAddress) => void
 }
 
-const name = 'sticky left-0 z-10 w-44 min-w-32 max-md:min-w-24 bg-bg py-1.5 pr-3 text-left align-top font-normal'
-const cell = 'min-w-56 max-md:min-w-44 border-line border-l px-3 py-1.5 align-top'
+const name =
+  'sticky left-0 z-10 w-44 min-w-32 max-md:min-w-24 max-sm:min-w-18 bg-bg py-1.5 pr-3 text-left align-top font-normal'
+const cell = 'min-w-56 max-md:min-w-44 max-sm:min-w-34 max-sm:px-2 border-line border-l px-3 py-1.5 align-top'
 
 /** One column a run, one row a step. */
 export const ComparisonTable = ({ places, runs, differences, isOnlyDifferent, onBase, onRemove }: TableProps) => {
@@ -83,7 +84,7 @@ interface HeadProps {
 
 const RunHead = ({ place, run, isBase, onBase, onRemove }: HeadProps) => (
   <div className="flex flex-col gap-0.5">
-    <span className="flex items-center gap-1">
+    <span className="flex flex-wrap items-center gap-1">
       <Link
         to="/$collection/$task/$id"
         params={{ collection: place.collection, task: place.task, id: place.id }}

@@ -88,7 +88,7 @@ export const Article = ({ page, markdown }: { page: string; markdown: string }) 
   return (
     <div className="flex gap-8">
       <article className="min-w-0 max-w-200 flex-1 text-13">
-        <Suspense fallback={<p className="text-muted">Loading …</p>}>
+        <Suspense fallback={<p className="text-muted">Loading…</p>}>
           <Markdown text={markdown} components={components} />
           <ScrollToFragment page={page} />
         </Suspense>

@@ -39,11 +39,12 @@ export const Toolbar = memo(({ filters, onChange, hasTasks, isDense, onDense }: 
           Clear
         </Button>
       )}
-      <span className="flex-1" />
+      <span className="flex-1 max-md:hidden" />
       <SelectField
         label="Time"
         hidesLabel
         value={since}
+        boxClass="max-md:ml-auto"
         options={options}
         onChange={(event) => onChange(withSince(filters, event.target.value))}
       />

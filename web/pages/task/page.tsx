@@ -41,6 +41,8 @@ export const TaskPage = ({ runs }: { runs: ReactNode }) => {
             to="/$collection/$task"
             params={{ collection, task }}
             search={name === 'runs' ? {} : { tab: name }}
+            // A link without a search would count as the current one on every tab.
+            activeOptions={{ exact: true }}
             aria-current={name === tab ? 'page' : undefined}
             className={tabClass(name === tab)}
           >

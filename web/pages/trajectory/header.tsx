@@ -55,7 +55,7 @@ export const RunHeader = ({ run, place, step, failedStep, mayWrite, isStarting, 
         <span data-run-action="compare" className="inline-flex">
           <Link to="/-/compare" search={{ run: compared(run) } as never} className={buttonClass()}>
             <Icon name="compare" />
-            Compare
+            <span className="max-sm:sr-only">Compare</span>
           </Link>
         </span>
         <CommandsMenu run={run} place={place} failedStep={failedStep} />

@@ -37,7 +37,7 @@ export const LabelBar = ({ run, place, mayWrite }: LabelsProps) => {
         <button
           type="button"
           onClick={() => setOpen(true)}
-          className="inline-flex h-5 items-center gap-1 rounded-s px-1 hover:bg-sunk hover:text-text"
+          className="-ml-1 inline-flex h-5 items-center gap-1 rounded-s px-1 hover:bg-sunk hover:text-text"
         >
           <Icon name="label" className="size-3.5" />
           Label

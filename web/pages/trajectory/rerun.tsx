@@ -135,7 +135,7 @@ const EditForm = ({
         onChange={(event) => setText(event.target.value)}
         className="max-h-80 min-h-40 overflow-auto"
       />
-      <div className="grid grid-cols-2 gap-3">
+      <div className="grid gap-3 sm:grid-cols-2">
         <SelectField
           label="Version"
           value={version}

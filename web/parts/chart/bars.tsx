@@ -32,6 +32,9 @@ const labelHalf = 18
 /** A few bars stand side by side at the left, they do not fill the width. */
 const widestSlot = 72
 
+/** A value beside the axis, where there is room for few characters: `$0.5` for `$0.5000`. */
+const axisText = (text: string): string => text.replace(/(\.\d*?)0+$/, '$1').replace(/\.$/, '')
+
 /** Stacked bars on one axis, each with its values as a tooltip. */
 export const Bars = ({ title, series, bars, text }: BarsProps) => {
   const sums = bars.map(({ values }) => values.reduce<number>((sum, value) => sum + (value ?? 0), 0))
@@ -74,7 +77,7 @@ export const Bars = ({ title, series, bars, text }: BarsProps) => {
               textAnchor="end"
               className="fill-faint text-[11px]"
             >
-              {text(part * top)}
+              {axisText(text(part * top))}
             </text>
           </g>
         ))}

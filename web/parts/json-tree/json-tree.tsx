@@ -67,7 +67,7 @@ export const JsonTree = ({ value, path, label, large = [], onLoad }: JsonTreePro
         tabIndex={0}
         aria-label={label}
         onKeyDown={onKeyDown}
-        className="overflow-auto font-mono text-12 outline-offset-[-2px]"
+        className="overflow-auto py-1 font-mono text-12 outline-offset-[-2px]"
         style={{ height: Math.min(mostHeight, Math.max(1, lines.length) * lineHeight + 8) }}
       >
         <div className="relative" style={{ height: total }}>

@@ -19,8 +19,9 @@ export const AuditFilters = ({ filters, onChange }: AuditFiltersProps) => {
   const enter = (name: keyof EnteredAuditFilter) => (event: { target: { value: string } }) =>
     onChange({ ...filters, [name]: event.target.value })
   const isFaulty = filters.actor.trim() !== '' && auditQuery(filters).actor === undefined
+  const isEmpty = Object.values(filters).every((text) => text === '')
   return (
-    <search className="grid gap-3 sm:grid-cols-[12rem_9rem_minmax(0,1fr)_9rem_auto] sm:items-start">
+    <search className="grid grid-cols-2 gap-3 sm:grid-cols-[12rem_9rem_minmax(0,1fr)_9rem_auto] sm:items-start">
       <SelectField
         label="What"
         value={filters.operation}
@@ -36,7 +37,11 @@ export const AuditFilters = ({ filters, onChange }: AuditFiltersProps) => {
       />
       <TextField label="Target contains" value={filters.target} onChange={enter('target')} />
       <TextField label="Since" type="date" value={filters.since} onChange={enter('since')} />
-      <Button className="sm:mt-5.5" look="quiet" onClick={() => onChange(noAuditFilters)}>
+      <Button
+        className={`max-sm:col-span-2 sm:mt-5.5 ${isEmpty ? 'invisible max-sm:hidden' : ''}`}
+        look="quiet"
+        onClick={() => onChange(noAuditFilters)}
+      >
         Clear
       </Button>
     </search>

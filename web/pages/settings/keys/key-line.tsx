@@ -50,7 +50,7 @@ export const KeyLine = ({ of: key, collection, mayWrite }: KeyLineProps) => {
       <Menu
         side="left"
         label={`Change ${key.name}`}
-        className={buttonClass('quiet', true)}
+        className={`${buttonClass('quiet', true)} max-sm:ml-auto`}
         button={<Icon name="dots" />}
         items={[
           { text: 'Rename', icon: 'edit', isDisabled: !mayWrite, onSelect: () => setAction('rename') },

@@ -47,7 +47,7 @@ export const SessionLine = ({ session, hasKey, onEnded }: SessionLineProps) => {
       {session.is_current ? (
         <span className="w-16 max-sm:hidden" />
       ) : (
-        <Button className="w-16" aria-label={`End it: ${browser}`} onClick={() => setAsked(true)}>
+        <Button className="w-16 max-sm:ml-auto" aria-label={`End it: ${browser}`} onClick={() => setAsked(true)}>
           End it
         </Button>
       )}

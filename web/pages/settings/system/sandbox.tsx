@@ -56,8 +56,8 @@ const SandboxPage = () => {
             </h2>
             <ul>
               {sandbox.kinds.map(({ name, isolates, runs_images: runsImages }) => (
-                <li key={name} className="flex flex-wrap gap-x-3 py-0.5">
-                  <span className={`w-24 ${name === sandbox.kind ? 'font-medium' : ''}`}>{name}</span>
+                <li key={name} className="flex gap-x-3 py-0.5">
+                  <span className={`w-24 shrink-0 ${name === sandbox.kind ? 'font-medium' : ''}`}>{name}</span>
                   <span className="text-muted">
                     {ability(isolates, runsImages)}
                     {name === sandbox.kind && ' · in use'}

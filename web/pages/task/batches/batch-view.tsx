@@ -13,8 +13,9 @@ import { Button } from '../../../ui/button.tsx'
 import { Menu } from '../../../ui/menu.tsx'
 import { Status } from '../../../ui/status.tsx'
 import { showToast } from '../../../ui/toast.tsx'
+import { whileOpen } from '../jobs/job.ts'
 import type { TaskPlaceProps } from '../place.ts'
-import { batchQueries, progressParts, whileOpen } from './batch-queries.ts'
+import { batchQueries, progressParts } from './batch-queries.ts'
 import { FailedRows } from './failed-rows.tsx'
 
 interface BatchViewProps {

@@ -38,14 +38,16 @@ export const FailedRows = ({ place, batch }: { place: TaskPlaceProps; batch: Bat
       <h3 className="mb-1 font-medium text-12 text-muted">Failed rows</h3>
       <ul className="divide-y divide-line">
         {runs.map((run) => (
-          <li key={run.trajectory_id} className="flex items-start gap-3 py-1">
+          <li key={run.trajectory_id} className="flex flex-wrap items-start gap-x-3 py-1">
             <StatusMark of="failed" className="mt-0.5" />
             <span className="w-16 shrink-0 text-muted tabular-nums">row {rowOf(run) ?? '?'}</span>
-            <span className="min-w-0 flex-1 break-words">{run.error}</span>
+            <span className="line-clamp-3 min-w-0 flex-1 break-words max-sm:order-last max-sm:basis-full">
+              {run.error}
+            </span>
             <Link
               to="/$collection/$task/$id"
               params={{ collection, task, id: run.trajectory_id }}
-              className="font-mono text-12 text-accent"
+              className="ml-auto font-mono text-12 text-accent"
             >
               {run.trajectory_id}
             </Link>

@@ -39,7 +39,10 @@ export const JudgeTable = ({ judges, comparison }: JudgeTableProps) => {
               <tr key={judge.name}>
                 <td className="py-1">
                   <span className="font-medium">{judge.name}</span>
-                  <span className="block max-w-80 truncate text-12 text-muted" title={judge.instruction}>
+                  <span
+                    className="block max-w-80 truncate text-12 text-muted max-sm:max-w-36 max-sm:whitespace-normal"
+                    title={judge.instruction}
+                  >
                     {judge.counts
                       ? Object.entries(judge.counts)
                           .map(([category, count]) => `${category} ${countText(count)}`)

@@ -7,15 +7,15 @@ import { Dialog } from '../../../ui/dialog.tsx'
 import { SelectField, TextField } from '../../../ui/field.tsx'
 import { RowSource } from '../batches/row-source.tsx'
 import { useRowChoice } from '../batches/use-row-choice.ts'
+import type { Job } from '../jobs/job.ts'
 import type { TaskPlaceProps } from '../place.ts'
-import type { ListedEvaluation } from './evaluation-list.tsx'
 import { emptyJudge, type JudgeEntry, judgeErrors, judgeOf, thresholdsOf } from './judge-entry.ts'
 import { JudgeFields } from './judge-fields.tsx'
 
 interface NewEvaluationProps {
   place: TaskPlaceProps
   /** Completed evaluations to compare with. */
-  earlier: readonly ListedEvaluation[]
+  earlier: readonly Job[]
   onClose: () => void
   onStarted: (id: string) => void
 }
@@ -102,7 +102,7 @@ export const NewEvaluation = ({ place, earlier, onClose, onStarted }: NewEvaluat
           options={[
             ['', 'nothing'],
             ['latest', 'the newest completed evaluation'],
-            ...earlier.map((one) => [one.evaluation_id, one.name ?? one.evaluation_id] as const),
+            ...earlier.map((one) => [one.id, one.name ?? one.id] as const),
           ]}
         />
         {start.error && <Problem error={start.error} />}

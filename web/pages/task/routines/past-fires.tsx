@@ -10,14 +10,14 @@ type Fire = RoutineFires['past'][number]
 const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
 
 /** What became of the last fires of a routine. */
-export const PastFires = ({ place, fires }: { place: TaskPlaceProps; fires: readonly Fire[] }) => (
+export const PastFires = ({ place, fires, zone }: { place: TaskPlaceProps; fires: readonly Fire[]; zone: string }) => (
   <section>
     <h3 className="mb-1 font-medium text-12 text-muted">Before</h3>
     {fires.length === 0 && <p className="text-muted">It has not fired yet.</p>}
     <ul className="divide-y divide-line">
       {fires.map((fire) => (
         <li key={fire.time} className="flex items-baseline gap-4 py-1">
-          <span className="w-36 shrink-0">{fireTime(fire.time)}</span>
+          <span className="w-36 shrink-0">{fireTime(fire.time, zone)}</span>
           <span className="min-w-0 flex-1">
             <Outcome fire={fire} />
           </span>

@@ -7,11 +7,12 @@ import { useNow } from '../../../data/clock.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
 import { errorText, Problem } from '../../../parts/problem.tsx'
 import { agoText } from '../../../text/ago.ts'
+import { momentText } from '../../../text/moment.ts'
 import { Button } from '../../../ui/button.tsx'
 import { Dialog } from '../../../ui/dialog.tsx'
 import { showToast } from '../../../ui/toast.tsx'
 import { cadenceWords } from './cadence-text.ts'
-import { fireTime } from './fire-time.ts'
+import { fireTime, zoneOf } from './fire-time.ts'
 import { PastFires } from './past-fires.tsx'
 import { routineKeys } from './routine-keys.ts'
 
@@ -32,6 +33,7 @@ export const RoutineView = ({ routine }: { routine: Routine }) => {
   const mayWrite = useMayWrite()
   const now = useNow()
   const cronWords = useCronWords()
+  const zone = zoneOf(routine.cadence)
   const [isLeaving, setLeaving] = useState(false)
   const fires = useQuery({
     queryKey: [...routineKeys(collection, task, name), 'fires'],
@@ -87,7 +89,7 @@ export const RoutineView = ({ routine }: { routine: Routine }) => {
       {fires.data && (
         <div className="grid gap-6 md:grid-cols-[16rem_1fr]">
           <section>
-            <h3 className="mb-1 font-medium text-12 text-muted">Next</h3>
+            <h3 className="mb-1 font-medium text-12 text-muted">Next, in {zone}</h3>
             {fires.data.next.length === 0 && (
               <p className="text-muted">
                 {routine.paused
@@ -98,13 +100,13 @@ export const RoutineView = ({ routine }: { routine: Routine }) => {
             <ul>
               {fires.data.next.map(({ time }) => (
                 <li key={time} className="flex justify-between gap-4 py-0.5">
-                  <span>{fireTime(time)}</span>
+                  <span title={`Here: ${momentText(time)}`}>{fireTime(time, zone)}</span>
                   <span className="text-muted">{agoText(time, now)}</span>
                 </li>
               ))}
             </ul>
           </section>
-          <PastFires place={{ collection, task }} fires={fires.data.past} />
+          <PastFires place={{ collection, task }} fires={fires.data.past} zone={zone} />
         </div>
       )}
       <Dialog

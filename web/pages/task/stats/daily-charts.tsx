@@ -38,6 +38,11 @@ export const DailyCharts = ({ collection, task }: TaskPlaceProps) => {
       <div className="flex flex-wrap items-center gap-3">
         <h2 id="days" className="mr-auto font-semibold text-15">
           Day by day
+          {byDay.data && (
+            <span className="ml-2 font-normal text-12 text-muted">
+              {byDay.data.from} to {byDay.data.to} (UTC)
+            </span>
+          )}
         </h2>
         <SelectField
           label="Days"
@@ -64,18 +69,13 @@ const DayCharts = ({ stats }: { stats: Stats }) => {
       <dl className="grid grid-cols-2 gap-4 sm:grid-cols-6">
         <Figure name="Ended runs" value={countText(runs?.total ?? 0)} />
         <Figure name="Completed" value={rateText(runs?.by_status ?? {})} />
-        <Figure name="Half within" value={durationText(p50)} />
-        <Figure name="95 % within" value={durationText(p95)} />
+        <Figure name="Median" value={durationText(p50)} />
+        <Figure name="95th percentile" value={durationText(p95)} />
         <Figure name="Cost" value={calls === 0 ? '–' : usdText(cost)} />
         <Figure name="Tokens" value={countText(tokens)} />
       </dl>
       <div className="grid gap-6 lg:grid-cols-2">
-        <Bars
-          title={`Ended runs, ${stats.from} to ${stats.to} (UTC)`}
-          series={runSeries}
-          bars={runBars(stats)}
-          text={countText}
-        />
+        <Bars title="Ended runs" series={runSeries} bars={runBars(stats)} text={countText} />
         <Bars title="Duration" series={durationSeries} bars={durationBars(stats)} text={durationText} />
         {calls > 0 && (
           <Bars title="Cost" series={[{ name: 'cost', fill: 'fill-run' }]} bars={costBars(stats)} text={usdText} />

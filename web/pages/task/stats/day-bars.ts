@@ -27,8 +27,8 @@ export const runBars = (stats: Window): ChartBar[] =>
   })
 
 export const durationSeries: BarSeries[] = [
-  { name: 'half within', fill: 'fill-run' },
-  { name: 'more, for 95 of 100', fill: 'fill-edge' },
+  { name: 'median', fill: 'fill-run' },
+  { name: 'up to the 95th percentile', fill: 'fill-edge' },
 ]
 
 /** How long the runs of each day took: half of them, and what 95 of 100 took beyond that. */

@@ -35,8 +35,8 @@ const StatsTab = ({ collection, task }: TaskPlaceProps) => {
         <dl className="grid grid-cols-2 gap-4 sm:grid-cols-5">
           <Figure name="Runs" value={countText(total)} />
           <Figure name="Completed" value={rateText(by_status)} />
-          <Figure name="Half within" value={durationText(p50)} />
-          <Figure name="95 % within" value={durationText(p95)} />
+          <Figure name="Median" value={durationText(p50)} />
+          <Figure name="95th percentile" value={durationText(p95)} />
           <Figure name="Last run" value={agoText(last_run, now)} />
         </dl>
         <section aria-label="Runs by status">

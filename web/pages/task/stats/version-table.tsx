@@ -38,8 +38,8 @@ export const VersionTable = ({ collection, task }: TaskPlaceProps) => {
               <th className="py-1 font-medium">Version</th>
               <th className={`${right} font-medium`}>Runs</th>
               <th className={`${right} font-medium`}>Completed</th>
-              <th className={`${right} font-medium`}>Half within</th>
-              <th className={`${right} font-medium`}>95 % within</th>
+              <th className={`${right} font-medium`}>Median</th>
+              <th className={`${right} font-medium`}>95th percentile</th>
               <th className={`${right} font-medium`}>Cost</th>
               <th className={`${right} font-medium`}>Tokens</th>
             </tr>

@@ -1,0 +1,92 @@
+import { useInfiniteQuery } from '@tanstack/react-query'
+import { useNavigate, useSearch } from '@tanstack/react-router'
+import { type ReactNode, useState } from 'react'
+import { useTitle } from '../../../data/title.ts'
+import { useMayWrite } from '../../../data/whoami.ts'
+import { Problem } from '../../../parts/problem.tsx'
+import { Button } from '../../../ui/button.tsx'
+import { Empty } from '../../../ui/empty.tsx'
+import type { TaskPlaceProps } from '../place.ts'
+import { type Job, whileAnyOpen } from './job.ts'
+import { JobList } from './job-list.tsx'
+
+/** Jobs of one page of the list. */
+export const jobsOfPage = 20
+
+interface JobForm<One> {
+  jobs: readonly One[]
+  onClose: () => void
+  onStarted: (id: string) => void
+}
+
+interface JobPageProps<One extends Job> {
+  place: TaskPlaceProps
+  /** Name of the chosen job in the address. */
+  noun: 'batch' | 'evaluation'
+  tab: 'batches' | 'evaluations'
+  title: string
+  queryKey: readonly unknown[]
+  load: (cursor: string, signal: AbortSignal) => Promise<{ jobs: One[]; next_cursor: string | null }>
+  /** A command that starts the first one, and what one is good for. */
+  empty: { command: string; about: string }
+  detail: (job: One) => ReactNode
+  view: (id: string, mayWrite: boolean) => ReactNode
+  form: (form: JobForm<One>) => ReactNode
+}
+
+/** Jobs of a task over many rows: the chosen one, all of them, and a form for a new one. */
+export const JobPage = <One extends Job>({ place, noun, tab, title, queryKey, ...rest }: JobPageProps<One>) => {
+  useTitle(title, place.task, place.collection)
+  const navigate = useNavigate()
+  const mayWrite = useMayWrite()
+  const [isNew, setNew] = useState(false)
+  const asked = useSearch({ strict: false })[noun]
+  const list = useInfiniteQuery({
+    queryKey,
+    initialPageParam: '',
+    queryFn: ({ pageParam, signal }) => rest.load(pageParam, signal),
+    getNextPageParam: ({ next_cursor: next }) => next,
+    refetchInterval: ({ state }) => whileAnyOpen(state.data?.pages.flatMap((page) => page.jobs) ?? []),
+  })
+  const jobs = list.data?.pages.flatMap((page) => page.jobs) ?? []
+  const chosen = asked ?? jobs[0]?.id
+  const choose = (id: string) =>
+    void navigate({ to: '/$collection/$task', params: place, search: { tab, [noun]: id }, replace: true })
+  const started = (id: string) => {
+    setNew(false)
+    void list.refetch()
+    choose(id)
+  }
+  if (list.error && !list.data) return <Problem error={list.error} onRetry={() => void list.refetch()} />
+  return (
+    <main className="min-h-0 flex-1 overflow-auto">
+      <div className="mx-auto flex max-w-240 flex-col gap-4 px-4 py-6">
+        <div className="flex flex-wrap items-center gap-2">
+          <h1 className="mr-auto font-semibold text-20">
+            {title} of {place.task}
+          </h1>
+          <Button icon="plus" disabled={!mayWrite} onClick={() => setNew(true)}>
+            New {noun}
+          </Button>
+        </div>
+        {list.isSuccess && jobs.length === 0 && asked === undefined && (
+          <Empty title={`No ${noun} yet`} command={rest.empty.command}>
+            {rest.empty.about}
+          </Empty>
+        )}
+        {chosen !== undefined && rest.view(chosen, mayWrite)}
+        {jobs.length > 0 && (
+          <JobList
+            noun={tab}
+            jobs={jobs}
+            chosen={chosen}
+            onChoose={choose}
+            onMore={list.hasNextPage ? () => void list.fetchNextPage() : undefined}
+            detail={rest.detail}
+          />
+        )}
+        {isNew && rest.form({ jobs, onClose: () => setNew(false), onStarted: started })}
+      </div>
+    </main>
+  )
+}
