@@ -6,6 +6,7 @@ import { settingsFixtures, settingsShell } from '../../web/fixtures/settings.ts'
 import { fixtureShapes } from '../../web/fixtures/shapes.ts'
 import { datasetFixtures } from './dataset-fixtures.ts'
 import { readFixture } from './fixture-server.ts'
+import { newPageFixtures } from './new-page-fixtures.ts'
 import { evaluate } from './pages.ts'
 import { tabFixtures } from './tab-fixtures.ts'
 
@@ -155,6 +156,7 @@ export const galleryPages: readonly GalleryPage[] = [
   ...openedRuns.map(([name, run, act]) => ({ name: `run-open-${name}`, ...at(run), act })),
   ...tabFixtures.map(({ name, page, now }) => ({ name: `tab-${name}`, address: page, now })),
   ...datasetFixtures.map(({ name, page, now }) => ({ name, address: page, now })),
+  ...newPageFixtures.map(({ name, page, answers }) => ({ name, address: page, now: writtenNow, answers })),
   ...documentation.map(([name, address, act]) => ({
     name: `docs${name}`,
     address,
@@ -181,7 +183,7 @@ export const showGalleryPage = async (page: Page, shown: GalleryPage): Promise<v
   const { address, now, draft, answers, act } = shown
   await page.clock.setFixedTime(new Date(now))
   await page.unrouteAll()
-  if (answers) await page.route('**/api/**', (route, request) => answerBy(answers, route, request))
+  if (answers) await page.route(/\/(api|v1)\//, (route, request) => answerBy(answers, route, request))
   if (draft) {
     await page.goto('/-/gallery') // a playground that is left would store its own draft
     const stored = JSON.stringify(JSON.stringify(draft))
