@@ -28,6 +28,7 @@ export const docsAnswer = async (address: string): Promise<FixtureAnswer | undef
   if (!page.endsWith('.md')) return undefined
   const found = docLibrary().pages.get(page.slice(0, -3))
   if (found) return { status: 200, type: 'text/markdown; charset=utf-8', body: found.markdown }
-  const body = JSON.stringify({ detail: `There is no page '${page}' in the documentation`, code: 'not_found' })
+  const said = { detail: `There is no page '${page}' in the documentation`, code: 'not_found' }
+  const body = JSON.stringify({ ...said, hint: '/llms.txt lists all pages.' })
   return { status: 404, type: 'application/json', body }
 }

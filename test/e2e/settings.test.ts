@@ -147,7 +147,7 @@ test('limits are set beside what is used, and a wrong entry is said at its field
   await page.getByText('Correct the rules above first').waitFor()
   const rule = page.getByRole('group', { name: /^Rule of (task|report)/ })
   await rule.getByLabel('Task', { exact: true }).fill('report')
-  await rule.getByLabel('Newest runs kept').fill('1')
+  await rule.getByLabel('Runs kept').fill('1')
   const deleted = page.getByRole('group', { name: 'Runs that would be deleted, by task' })
   await deleted.getByRole('row', { name: /^report 1 .* too many/ }).waitFor()
   await page.getByRole('button', { name: 'Save' }).click()

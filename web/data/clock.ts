@@ -1,4 +1,4 @@
-import { useSyncExternalStore } from 'react'
+import { useMemo, useSyncExternalStore } from 'react'
 
 const listeners = new Set<() => void>()
 let timer: ReturnType<typeof setInterval> | undefined
@@ -23,3 +23,10 @@ const watch = (tell: () => void): (() => void) => {
 
 /** The time in milliseconds, renewed once a second for all who ask, and never in a hidden tab. */
 export const useNow = (): number => useSyncExternalStore(watch, () => seen)
+
+/** The time as above, renewed with each change of `value` too: what has just arrived never lies in the future. */
+export const useNowWith = (value: unknown): number => {
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the value says when to look at the clock
+  const changed = useMemo(() => Date.now(), [value])
+  return Math.max(useNow(), changed)
+}

@@ -94,12 +94,12 @@ const RunHead = ({ place, run, isBase, onBase, onRemove }: HeadProps) => (
       </Link>
       <span className="flex-1" />
       {isBase ? (
-        <span className="text-12 text-muted">base</span>
+        <span className="text-12 text-muted max-sm:order-last max-sm:basis-full">base</span>
       ) : (
         <button
           type="button"
           onClick={() => onBase(place)}
-          className="shrink-0 rounded-s px-1 text-12 text-muted hover:bg-sunk"
+          className="shrink-0 rounded-s px-1 text-12 text-muted hover:bg-sunk max-sm:order-last max-sm:-ml-1"
         >
           use as base
         </button>

@@ -1,9 +1,11 @@
 import { useQuery } from '@tanstack/react-query'
 import { type ReactNode, useEffect, useRef } from 'react'
+import { useNarrow } from '../../data/narrow.ts'
 import { useStored } from '../../data/stored.ts'
 import { setTheme } from '../../data/theme.ts'
 import { PageLink } from '../../parts/page-link.tsx'
 import { IconButton } from '../../ui/button.tsx'
+import { useCurrentInView } from '../../ui/current-in-view.ts'
 import { docGroupsQuery } from './queries.ts'
 import { DocSearch } from './search-box.tsx'
 
@@ -33,9 +35,48 @@ const Entry = ({ href, text, isCurrent }: { href: string; text: string; isCurren
   </PageLink>
 )
 
+/** The list of pages. On a phone it is folded, so that the page has the screen. */
+const Pages = ({ current, isNarrow }: { current: string; isNarrow: boolean }) => {
+  const { data } = useQuery(docGroupsQuery)
+  const nav = useCurrentInView<HTMLElement>(data)
+  const entries = (
+    <>
+      <Entry href="/docs" text="All questions" isCurrent={current === 'README'} />
+      <Entry href="/docs/api" text="API: try each call" isCurrent={current === 'api'} />
+      {data?.groups.map(({ title, pages }) => (
+        <section key={title} className="mt-3 flex flex-col">
+          <h2 className="px-2 pb-0.5 font-medium text-12 text-faint">{title}</h2>
+          {pages.map(({ page, title: text }) => (
+            <Entry key={page} href={`/docs/${page}`} text={text} isCurrent={page === current} />
+          ))}
+        </section>
+      ))}
+    </>
+  )
+  if (!isNarrow) {
+    return (
+      <nav
+        ref={nav}
+        aria-label="Pages"
+        className="flex w-64 shrink-0 flex-col overflow-auto border-line border-r px-3 py-3"
+      >
+        {entries}
+      </nav>
+    )
+  }
+  return (
+    <details className="max-h-2/3 shrink-0 overflow-auto border-line border-b">
+      <summary className="px-4 py-2 text-muted">All pages</summary>
+      <nav aria-label="Pages" className="flex flex-col px-2 pb-3">
+        {entries}
+      </nav>
+    </details>
+  )
+}
+
 /** What stands around every page of the documentation: the search, the theme, and the list of pages. */
 export const DocsFrame = ({ current, children }: { current: string; children: ReactNode }) => {
-  const { data } = useQuery(docGroupsQuery)
+  const isNarrow = useNarrow()
   const main = useRef<HTMLElement>(null)
   // biome-ignore lint/correctness/useExhaustiveDependencies: another page begins at its top
   useEffect(() => {
@@ -51,28 +92,14 @@ export const DocsFrame = ({ current, children }: { current: string; children: Re
           Jetty documentation
         </PageLink>
         <span className="flex-1" />
-        <DocSearch />
+        <DocSearch className="max-md:order-last max-md:w-full" />
         <ThemeButton />
         <PageLink href="/" className="text-muted hover:text-text">
           To the server
         </PageLink>
       </header>
       <div className="flex min-h-0 flex-1 max-md:flex-col">
-        <nav
-          aria-label="Pages"
-          className="flex shrink-0 flex-col overflow-auto border-line px-3 py-3 max-md:max-h-40 max-md:border-b md:w-64 md:border-r"
-        >
-          <Entry href="/docs" text="All questions" isCurrent={current === 'README'} />
-          <Entry href="/docs/api" text="API: try each call" isCurrent={current === 'api'} />
-          {data?.groups.map(({ title, pages }) => (
-            <section key={title} className="mt-3 flex flex-col">
-              <h2 className="px-2 pb-0.5 font-medium text-12 text-faint">{title}</h2>
-              {pages.map(({ page, title: text }) => (
-                <Entry key={page} href={`/docs/${page}`} text={text} isCurrent={page === current} />
-              ))}
-            </section>
-          ))}
-        </nav>
+        <Pages key={`${isNarrow} ${current}`} current={current} isNarrow={isNarrow} />
         <main id="page" ref={main} tabIndex={-1} className="min-h-0 min-w-0 flex-1 overflow-auto px-4 py-6 md:px-10">
           {children}
         </main>

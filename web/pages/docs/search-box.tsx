@@ -14,7 +14,7 @@ const matchHref = ({ page, anchor }: Match): string =>
   `${page === 'README' ? '/docs' : `/docs/${page}`}${anchor === null ? '' : `#${anchor}`}`
 
 /** Searches all pages while somebody types; Enter opens the first match. */
-export const DocSearch = () => {
+export const DocSearch = ({ className = '' }: { className?: string }) => {
   const [q, setQ] = useState('')
   const router = useRouter()
   const id = useId()
@@ -28,7 +28,7 @@ export const DocSearch = () => {
     void router.navigate({ href: matchHref(first) })
   }
   return (
-    <div className="relative w-80 max-w-full">
+    <div className={`relative w-80 max-w-full ${className}`}>
       <TextField
         label="Search the documentation"
         hidesLabel
@@ -44,7 +44,7 @@ export const DocSearch = () => {
         role="region"
         aria-label="Found sections"
         aria-live="polite"
-        className={`absolute right-0 z-20 mt-1 max-h-[70vh] w-120 max-w-[90vw] overflow-auto rounded-l border border-line bg-raised p-1 shadow-float ${matches ? '' : 'hidden'}`}
+        className={`absolute right-0 z-20 mt-1 max-h-[70vh] overflow-auto max-md:left-0 md:w-120 rounded-l border border-line bg-raised p-1 shadow-float ${matches ? '' : 'hidden'}`}
       >
         {matches?.length === 0 && <p className="p-2 text-muted">No section has all of these words.</p>}
         {matches?.map((match) => (

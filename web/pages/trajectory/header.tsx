@@ -2,7 +2,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { api } from '../../data/api.ts'
-import { useNow } from '../../data/clock.ts'
+import { useNow, useNowWith } from '../../data/clock.ts'
 import { keys } from '../../data/keys.ts'
 import { isOpen, type Run, type RunAddress } from '../../data/run.ts'
 import { cancelCommand, type RerunWish } from '../../parts/run-commands.ts'
@@ -103,7 +103,7 @@ const Facts = ({ run }: { run: Run }) => {
       <span title={momentText(run.started ?? run.created)}>
         {run.started === null ? 'not started' : <Started at={run.started} />}
       </span>
-      <span>{isOpen(run) ? <Running since={run.started} /> : durationText(run.duration_seconds)}</span>
+      <span>{isOpen(run) ? <Running run={run} /> : durationText(run.duration_seconds)}</span>
       <span>
         {run.completed_steps.length} of {Math.max(run.total_steps.length, Object.keys(run.steps).length)} steps
       </span>
@@ -122,12 +122,12 @@ const Facts = ({ run }: { run: Run }) => {
 
 const Started = ({ at }: { at: string }) => <>started {agoText(at, Math.max(useNow(), Date.parse(at)))}</>
 
-const Running = ({ since }: { since: string | null }) => {
-  const now = useNow()
-  return since === null ? (
+const Running = ({ run }: { run: Run }) => {
+  const now = useNowWith(run)
+  return run.started === null ? (
     <>waits for a free worker</>
   ) : (
-    <>for {durationText(Math.max(0, now - Date.parse(since)) / 1000)}</>
+    <>for {durationText(Math.max(0, now - Date.parse(run.started)) / 1000)}</>
   )
 }
 

@@ -1,5 +1,5 @@
 import { memo, useMemo, useState } from 'react'
-import { useNow } from '../../data/clock.ts'
+import { useNowWith } from '../../data/clock.ts'
 import { useNarrow } from '../../data/narrow.ts'
 import { useRows } from '../../data/rows.ts'
 import { isOpen, type Run } from '../../data/run.ts'
@@ -26,7 +26,7 @@ interface TimelineProps {
 export const Timeline = (props: TimelineProps) =>
   isOpen(props.run) ? <TickingTimeline {...props} /> : <TimelineAt {...props} now={Date.parse(props.run.updated)} />
 
-const TickingTimeline = (props: TimelineProps) => <TimelineAt {...props} now={useNow()} />
+const TickingTimeline = (props: TimelineProps) => <TimelineAt {...props} now={useNowWith(props.run)} />
 
 const stripColumns = 80
 

@@ -81,7 +81,7 @@ const Entry = ({ operation, document }: { operation: ApiOperation; document: Api
           <span className="inline-block w-14 font-semibold">{operation.method}</span>
           {operation.path}
         </code>
-        <span className="text-12 text-muted">{operation.summary}</span>
+        <span className="text-12 text-muted">{operation.summary.replaceAll('`', '')}</span>
       </summary>
       {isOpen && <OperationForm operation={operation} document={document} />}
     </details>

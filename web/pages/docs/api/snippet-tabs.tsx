@@ -24,7 +24,7 @@ export const Snippets = ({ call }: { call: FilledCall }) => {
         >
           {text}
         </pre>
-        <div className="absolute top-1 right-1">
+        <div className="absolute top-1 right-1 bg-sunk">
           <CopyButton text={text} label={`Copy the call for ${kind}`} />
         </div>
       </div>

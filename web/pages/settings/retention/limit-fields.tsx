@@ -7,21 +7,23 @@ interface LimitFieldsProps {
   isDisabled: boolean
   /** What an empty limit means. */
   empty: string
+  /** There is little room. */
+  isShort?: boolean
   onChange: (limits: Partial<LimitsEntry>) => void
 }
 
 const fields = [
-  ['days', 'Days after its end'],
-  ['runs', 'Newest runs kept'],
-  ['gigabytes', 'Gigabytes kept'],
+  ['days', 'Days after its end', 'Days'],
+  ['runs', 'Newest runs kept', 'Runs kept'],
+  ['gigabytes', 'Gigabytes kept', 'GB kept'],
 ] as const
 
 /** Limits by age, number and size. */
-export const LimitFields = ({ entry, faults, isDisabled, empty, onChange }: LimitFieldsProps) =>
-  fields.map(([name, label]) => (
+export const LimitFields = ({ entry, faults, isDisabled, empty, isShort, onChange }: LimitFieldsProps) =>
+  fields.map(([name, label, short]) => (
     <TextField
       key={name}
-      label={label}
+      label={isShort ? short : label}
       inputMode="decimal"
       placeholder={empty}
       disabled={isDisabled}

@@ -47,7 +47,7 @@ export const TaskRules = ({ collection, tasks, isDisabled, onChange }: TaskRules
             key={at}
             role="group"
             aria-label={`Rule of ${name}`}
-            className="grid w-full grid-cols-[1fr_1fr_auto] items-start gap-3 max-sm:border-line max-sm:border-b max-sm:pb-3 sm:grid-cols-[14rem_10rem_8rem_8rem_auto]"
+            className="grid w-full grid-cols-3 items-start gap-3 max-sm:border-line max-sm:border-b max-sm:pb-3 sm:grid-cols-[14rem_8rem_8rem_8rem_auto]"
           >
             <TextField
               label="Task"
@@ -63,7 +63,7 @@ export const TaskRules = ({ collection, tasks, isDisabled, onChange }: TaskRules
               icon="cross"
               label={`Remove the rule of ${name}`}
               disabled={isDisabled}
-              className="mt-5.5 sm:order-last"
+              className="mt-5.5 max-sm:justify-self-end sm:order-last"
               onClick={() => onChange(tasks.filter((_, place) => place !== at))}
             />
             <LimitFields
@@ -71,6 +71,7 @@ export const TaskRules = ({ collection, tasks, isDisabled, onChange }: TaskRules
               faults={faults}
               isDisabled={isDisabled}
               empty="as all"
+              isShort
               onChange={(limits) => change(at, limits)}
             />
           </div>
