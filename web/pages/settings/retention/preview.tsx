@@ -4,10 +4,10 @@ import { countText } from '../../../text/count.ts'
 import { dayText } from '../../../text/moment.ts'
 
 /** What rules would delete now. */
-export type RetentionPreview = NonNullable<Awaited<ReturnType<typeof api.previewRetention>>>
+type Preview = NonNullable<Awaited<ReturnType<typeof api.previewRetention>>>
 
 /** `412 runs (1.2 GB)`; the count stops at some number. */
-export const runsText = ({ runs, bytes, is_complete: isComplete }: RetentionPreview): string =>
+export const runsText = ({ runs, bytes, is_complete: isComplete }: Preview): string =>
   `${isComplete ? '' : 'More than '}${runs === 1 ? '1 run' : `${runs.toLocaleString('en-US')} runs`} (${bytesText(bytes)})`
 
 const reasons = [
@@ -20,7 +20,7 @@ const reasons = [
 const right = 'py-1 pl-4 text-right'
 
 /** Which runs go, by task, and why. */
-export const PreviewTable = ({ preview }: { preview: RetentionPreview }) => (
+export const PreviewTable = ({ preview }: { preview: Preview }) => (
   // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls by keyboard
   <div className="overflow-x-auto" tabIndex={0} role="group" aria-label="Runs that would be deleted, by task">
     <table className="w-full sm:min-w-120">

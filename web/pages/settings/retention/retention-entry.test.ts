@@ -2,11 +2,11 @@ import { expect, test } from 'vitest'
 import { changedSettings, shownSettings } from '../../../../src/model/collections/collection-settings.ts'
 import { retentionTrialSchema } from '../../../../src/model/collections/retention-preview.ts'
 import {
+  changeOfRules,
   isFaulty,
   labelFaults,
   limitFaults,
   type RetentionEntry,
-  retentionChange,
   retentionEntry,
   taskFaults,
 } from './retention-entry.ts'
@@ -34,17 +34,17 @@ const entry: RetentionEntry = {
 
 test('entries show the saved rules, and change nothing by themselves', () => {
   expect(retentionEntry(saved)).toEqual(entry)
-  expect(retentionEntry(shownSettings(changedSettings(stored, retentionChange(entry, saved))))).toEqual(entry)
+  expect(retentionEntry(shownSettings(changedSettings(stored, changeOfRules(entry, saved))))).toEqual(entry)
 })
 
 test('a rule that is taken out is removed from what is saved', () => {
-  const change = retentionChange(
+  const change = changeOfRules(
     { all: none, labels: [{ label: ' grade:good ', isKept: true, days: '' }], tasks: [] },
     saved,
   )
   expect(retentionTrialSchema.safeParse(change).success).toBe(true)
   expect(changedSettings(stored, change)).toEqual({ retention: { keep_labels: ['grade:good'] } })
-  const empty = retentionChange({ all: none, labels: [], tasks: [] }, saved)
+  const empty = changeOfRules({ all: none, labels: [], tasks: [] }, saved)
   expect(changedSettings(stored, empty)).toEqual({})
 })
 

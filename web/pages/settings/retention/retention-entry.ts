@@ -60,7 +60,7 @@ const removed = (saved: Readonly<Record<string, unknown>> | null | undefined, en
   Object.fromEntries(Object.keys(saved ?? {}).flatMap((name) => (entered.includes(name) ? [] : [[name, null]])))
 
 /** The change of settings that turns the saved rules into the entered ones. */
-export const retentionChange = (entry: RetentionEntry, saved: SavedRetention): RetentionTrial => {
+export const changeOfRules = (entry: RetentionEntry, saved: SavedRetention): RetentionTrial => {
   const kept = entry.labels.filter(({ isKept }) => isKept).map(({ label }) => label.trim())
   const timed = entry.labels.filter(({ isKept }) => !isKept)
   return {

@@ -11,7 +11,7 @@ import { type ReadSettings, settingsKey } from '../limits/settings-query.ts'
 import { LabelRules } from './label-rules.tsx'
 import { LimitFields } from './limit-fields.tsx'
 import { PreviewTable, runsText } from './preview.tsx'
-import { isFaulty, limitFaults, type RetentionEntry, retentionChange, retentionEntry } from './retention-entry.ts'
+import { changeOfRules, isFaulty, limitFaults, type RetentionEntry, retentionEntry } from './retention-entry.ts'
 import { TaskRules } from './task-rules.tsx'
 import { usePreview } from './use-preview.ts'
 
@@ -23,7 +23,7 @@ export const RulesForm = ({ collection, read }: { collection: string; read: Read
   const [typed, setTyped] = useState<RetentionEntry>()
   const [isAsked, setAsked] = useState(false)
   const entry = typed ?? saved
-  const change = retentionChange(entry, read.settings)
+  const change = changeOfRules(entry, read.settings)
   const isWrong = isFaulty(entry)
   const isChanged = JSON.stringify(entry) !== JSON.stringify(saved)
   const preview = usePreview(collection, isWrong ? undefined : change)
