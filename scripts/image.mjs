@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import {
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -29,6 +30,13 @@ const usage = `npm run image -- [options]
 /** Programs of the image beside Node: what sandboxes, agents and their work need. */
 const packages = 'bubblewrap,ca-certificates,catatonit,curl,git,jq,python3-minimal,python3-venv'
 const release = 'trixie'
+/** Manuals and translations, which nothing in the image shows: 70 MB. Licences stay. */
+const leftOut = [
+  'path-exclude=/usr/share/man/*',
+  'path-exclude=/usr/share/locale/*',
+  'path-exclude=/usr/share/doc/*',
+  'path-include=/usr/share/doc/*/copyright',
+]
 /** Node and npm of the image. Agents are installed with this npm. */
 const nodeVersion = '24.21.0'
 const npmVersion = '11.19.1'
@@ -96,11 +104,27 @@ const debianBase = (engine, context, arch) => {
   if (!isThere('mmdebstrap')) fail('--base names no image, and mmdebstrap is missing: apt install mmdebstrap')
   const archive = join(context, 'base.tar')
   const foreign = arch === process.arch ? [] : [`--architectures=${arch === 'x64' ? 'amd64' : arch}`]
-  runOrExit('mmdebstrap', ['--quiet', '--variant=minbase', `--include=${packages}`, ...foreign, release, archive])
+  const apt = ['--aptopt=Acquire::Retries "5"', ...leftOut.map((option) => `--dpkgopt=${option}`)]
+  const options = ['--quiet', '--variant=minbase', `--include=${packages}`, ...foreign, ...apt]
+  runOrExit('mmdebstrap', [...options, release, archive])
   const tag = `localhost/jetty-base:${release}`
   runOrExit(engine, ['import', archive, tag])
   rmSync(archive)
   return tag
+}
+
+/**
+ * Podman gives each step of a build more open files and processes than an ordinary limit allows. Raising a limit needs a right
+ * that a container of a CI system may lack, so this names the limits that are there.
+ */
+const limitOptions = () => {
+  if (!existsSync('/proc/self/limits')) return []
+  const limits = readFileSync('/proc/self/limits', 'utf8')
+  const rows = { nofile: /^Max open files +\S+ +(\d+)/m, nproc: /^Max processes +\S+ +(\d+)/m }
+  return Object.entries(rows).flatMap(([name, row]) => {
+    const most = Math.min(Number(row.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY), 1_048_576)
+    return ['--ulimit', `${name}=${most}:${most}`]
+  })
 }
 
 process.umask(0o022) // another user reads these files in the image
@@ -120,6 +144,6 @@ fillContext(context, { ...options, arch })
 const base = options.base ?? debianBase(engine, context, arch)
 const file = join(root, 'deploy/Containerfile')
 // Docker's format has health checks, which that of the OCI lacks. Docker itself writes no other.
-const format = engine.endsWith('docker') ? [] : ['--format', 'docker']
-runOrExit(engine, ['build', ...format, '--build-arg', `BASE=${base}`, '--file', file, '--tag', tag, context])
+const forPodman = engine.endsWith('docker') ? [] : ['--format', 'docker', ...limitOptions()]
+runOrExit(engine, ['build', ...forPodman, '--build-arg', `BASE=${base}`, '--file', file, '--tag', tag, context])
 console.log(tag)

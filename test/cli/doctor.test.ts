@@ -69,6 +69,7 @@ describe.runIf(process.getuid?.() === 0 && process.platform === 'linux')('says w
     ['AppArmor keeps it from making namespaces', 'setting up uid map: Permission denied', '/etc/apparmor.d/bwrap'],
     ['it may not set up a network', 'loopback: Failed RTM_NEWADDR: Operation not permitted', '/etc/apparmor.d/bwrap'],
     ['a container hides /proc', "Can't mount proc on /newroot/proc: Operation not permitted", 'unmask=ALL'],
+    ['a container forbids a system call', "Can't set hostname to sandbox: Operation not permitted", 'unmask=ALL'],
     ['it says what nobody has heard of', 'something else', 'Sandboxes do not start'],
     ['namespaces are used up', 'Creating new namespace failed: No space left on device', 'max_user_namespaces'],
   ])('where %s', async (_what, said, remedy) => {

@@ -34,18 +34,41 @@ export interface FakeS3 extends Pick<FakeBucket, 'objects' | 'uploads'> {
   misbehave: (request: SeenRequest) => S3Misbehaviour | undefined
   /** How far its clock is ahead, in ms. */
   clockMs: number
+  /** The one bucket that there is. */
+  bucketName: string
   close(): Promise<void>
 }
 
-const bucketName = 'acme-files'
+export interface FakeS3Options {
+  leastPartBytes?: number
+  pageSize?: number
+  bucketName?: string
+  accessKeyId?: string
+  secretAccessKey?: string
+  region?: string
+  host?: string
+  port?: number
+}
+
+const defaults = {
+  leastPartBytes: 5 * 1024 * 1024,
+  pageSize: 1000,
+  bucketName: 'acme-files',
+  accessKeyId: 'AKIDFAKE',
+  secretAccessKey: 'fake/secret+key',
+  region: 'eu-test-1',
+  host: '127.0.0.1',
+  port: 0,
+}
+
 const statusOf = {
   slow_down: [503, 'SlowDown'],
   expired: [400, 'ExpiredToken'],
   denied: [403, 'AccessDenied'],
 } as const
 
-export const startFakeS3 = async ({ leastPartBytes = 5 * 1024 * 1024, pageSize = 1000 } = {}): Promise<FakeS3> => {
-  const [accessKeyId, secretAccessKey, region] = ['AKIDFAKE', 'fake/secret+key', 'eu-test-1']
+export const startFakeS3 = async (options: FakeS3Options = {}): Promise<FakeS3> => {
+  const { leastPartBytes, pageSize, accessKeyId, secretAccessKey, region, ...where } = { ...defaults, ...options }
   const now = () => Date.now() + fake.clockMs
   const bucket = makeBucket({ leastPartBytes, pageSize, now })
 
@@ -93,7 +116,8 @@ export const startFakeS3 = async ({ leastPartBytes = 5 * 1024 * 1024, pageSize =
         false,
       )
     }
-    const fault = faultOf(request, body) ?? (name === bucketName ? undefined : { status: 404, code: 'NoSuchBucket' })
+    const fault =
+      faultOf(request, body) ?? (name === fake.bucketName ? undefined : { status: 404, code: 'NoSuchBucket' })
     const reply = fault ?? bucket.answer({ ...seen, headers: headers as Record<string, string | undefined>, body })
     if (how === 'lose') return response.destroy()
     send(response, reply, method === 'HEAD', how === 'half')
@@ -102,9 +126,9 @@ export const startFakeS3 = async ({ leastPartBytes = 5 * 1024 * 1024, pageSize =
   const server = createServer((request, response) => {
     handle(request, response).catch(() => response.destroy())
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(where.port, where.host, resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const location = `s3://${bucketName}/jetty?endpoint=${url}&region=${region}`
+  const location = `s3://${where.bucketName}/jetty?endpoint=${url}&region=${region}`
   const fake: FakeS3 = {
     objects: bucket.objects,
     uploads: bucket.uploads,
@@ -120,6 +144,7 @@ export const startFakeS3 = async ({ leastPartBytes = 5 * 1024 * 1024, pageSize =
     seen: [],
     misbehave: () => undefined,
     clockMs: 0,
+    bucketName: where.bucketName,
     async close() {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))

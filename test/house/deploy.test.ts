@@ -26,7 +26,8 @@ describe('deploy/compose.yaml', () => {
       Object.entries(environment).filter(([name]) => /PASSWORD|SECRET|ACCESS_KEY/.test(name)),
     )
     expect(values.length).toBeGreaterThan(3)
-    for (const [name, value] of values) expect([name, value]).toEqual([name, expect.stringMatching(/^\$\{\w+:\?\}$/)])
+    for (const [name, value] of values)
+      expect([name, value]).toEqual([name, expect.stringMatching(/^\$\{\w+:\?[^}]+\}$/)])
   })
 })
 

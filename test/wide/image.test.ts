@@ -1,71 +1,38 @@
 // The image as somebody gets it: made by `npm run image`, started read-only as an ordinary user, walked through, restarted.
-import { execFile } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../database.ts'
 import { type ShellBlock, shellBlocksOf } from '../document-blocks.ts'
 import { textOf } from '../house/source-files.ts'
-import { type OwnPodman, startPodman } from './own-podman.ts'
+import { testComposeFile } from './compose-file.ts'
+import { freePort } from './free-port.ts'
+import { makeImage, type OwnImage, untilHealthy } from './own-image.ts'
+import type { OwnPodman } from './own-podman.ts'
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 1_200_000 })
 
-const run = promisify(execFile)
-const script = fileURLToPath(new URL('../../scripts/image.mjs', import.meta.url))
-const image = 'localhost/jetty-server:test'
-
+let made: OwnImage
 let engine: OwnPodman
-let folder: string
 
 beforeAll(async () => {
-  engine = await startPodman()
-  folder = mkdtempSync(join(tmpdir(), 'jetty-image-test-'))
-  const program = join(folder, 'podman')
-  writeFileSync(program, engine.script)
-  chmodSync(program, 0o755)
-  const { stdout } = await run(process.execPath, [script, '--engine', program, '--tag', image], {
-    maxBuffer: 64 * 1024 ** 2,
-  })
-  expect(stdout.trim()).toBe(image)
+  made = await makeImage()
+  engine = made.engine
 })
-afterAll(async () => {
-  await engine?.stop()
-  if (folder) rmSync(folder, { recursive: true, force: true })
-})
+afterAll(() => made?.stop())
 
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
-
-/** A container of the image with what the documentation says, on the network of this machine. */
-const start = async (name: string, options: string[] = []): Promise<string> => {
+/** A container of the image with the options that docs/containers.md names. */
+const start = async (name: string, options: string[] = [], isOnHost = false): Promise<string> => {
   const port = await freePort()
   const hardened = ['--read-only', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges']
-  const network = ['--network', 'host', '--env', `JETTY_PORT=${port}`, '--env', 'JETTY_HOST=127.0.0.1']
+  const network = isOnHost
+    ? ['--network', 'host', '--env', `JETTY_PORT=${port}`, '--env', 'JETTY_HOST=127.0.0.1']
+    : ['--publish', `127.0.0.1:${port}:7070`]
   const volume = ['--volume', `${name}:/data`]
-  await engine.podman('run', '--detach', '--name', name, ...hardened, ...network, ...volume, ...options, image)
-  for (let turn = 0; turn < 240; turn += 1) {
-    const isHealthy = await engine.podman('healthcheck', 'run', name).then(
-      () => true,
-      () => false,
-    )
-    if (isHealthy) return `http://127.0.0.1:${port}`
-    await pause(500)
-  }
-  throw new Error(`${name} did not become healthy: ${await logsOf(name)}`)
+  const started = performance.now()
+  await engine.podman('run', '--detach', '--name', name, ...hardened, ...network, ...volume, ...options, made.name)
+  await untilHealthy(engine, name)
+  console.log(`${name} was healthy after ${Math.round(performance.now() - started)} ms`)
+  return `http://127.0.0.1:${port}`
 }
-
-/** Both streams: podman keeps them apart. */
-const logsOf = async (name: string): Promise<string> => engine.podman('logs', '--tail', '60', name)
 
 const exec = (name: string, ...argv: string[]): Promise<string> => engine.podman('exec', name, ...argv)
 const shell = (name: string, text: string): Promise<string> => exec(name, 'bash', '-euc', text)
@@ -133,10 +100,12 @@ describe('a container of the image', () => {
     afterAll(() => database?.drop())
 
     it('has no database of its own', async () => {
-      await start('outside', ['--env', `DATABASE_URL=${database.url}`])
+      await start('outside', ['--env', `DATABASE_URL=${database.url}`], true)
       expect((await exec('outside', 'ls', '/data/jetty')).split('\n')).not.toContain('db')
       expect(await exec('outside', 'jetty', 'run', 'demo/hello', '-p', 'name=moon', '--wait')).toContain('moon')
       expect(await stop('outside')).toBe(0)
     })
   })
 })
+
+describe('deploy/compose.yaml', () => testComposeFile(() => made))

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { needPackages } from './debian-packages.ts'
 
 const run = promisify(execFile)
 
@@ -23,14 +24,22 @@ export interface OwnPodman {
 
 const packages = 'ca-certificates,git,curl,jq,python3-minimal,python3-venv'
 
-/** The files of a small Debian as an archive: made once, as long as `node_modules` stands. Needs mmdebstrap. */
-const rootArchive = async (): Promise<string> => {
+/** The files of a small Debian as an archive: made once for each name, as long as `node_modules` stands. */
+export const debianArchive = async (name: string, include: string): Promise<string> => {
   const folder = fileURLToPath(new URL('../../node_modules/.cache/jetty-images', import.meta.url))
-  const archive = join(folder, 'trixie.tar')
+  const archive = join(folder, `${name}.tar`)
   if (existsSync(archive)) return archive
+  await needPackages('mmdebstrap')
   mkdirSync(folder, { recursive: true })
   const partial = join(folder, `${process.pid}.tar`)
-  await run('mmdebstrap', ['--quiet', '--variant=minbase', `--include=${packages}`, 'trixie', partial])
+  await run('mmdebstrap', [
+    '--quiet',
+    '--variant=minbase',
+    '--aptopt=Acquire::Retries "5"',
+    `--include=${include}`,
+    'trixie',
+    partial,
+  ])
   renameSync(partial, archive)
   return archive
 }
@@ -44,11 +53,13 @@ const untilListening = async (service: ChildProcess, socket: string): Promise<vo
   throw new Error('podman system service does not listen')
 }
 
-/** Needs podman, runc and catatonit (Debian's packages), and root. Registries on this machine are spoken to without TLS. */
+/** Needs root and Debian. Registries on this machine are spoken to without TLS. */
 export const startPodman = async (): Promise<OwnPodman> => {
+  await needPackages('podman', 'runc', 'catatonit', 'nftables', 'aardvark-dns')
   const folder = mkdtempSync(join(tmpdir(), 'podman-'))
   const storage = ['--root', join(folder, 'root'), '--runroot', join(folder, 'run'), '--tmpdir', join(folder, 'tmp')]
-  const global = [...storage, '--runtime', 'runc', '--log-level', 'error']
+  const networks = ['--network-config-dir', join(folder, 'networks')]
+  const global = [...storage, ...networks, '--runtime', 'runc', '--log-level', 'error']
   const registries = join(folder, 'registries.conf')
   writeFileSync(registries, '[[registry]]\nlocation = "127.0.0.1"\ninsecure = true\n')
   const env = { ...process.env, CONTAINERS_REGISTRIES_CONF: registries, PODMAN_IGNORE_CGROUPSV1_WARNING: '1' }
@@ -58,7 +69,7 @@ export const startPodman = async (): Promise<OwnPodman> => {
   const exported = variables.map(([name, value]) => `export ${name}='${value}'`).join('\n')
   const script = `#!/bin/sh\n${exported}\nexec podman ${global.map((word) => `'${word}'`).join(' ')} "$@"\n`
   const image = 'localhost/jetty-test:latest'
-  await podman('import', '--quiet', await rootArchive(), image)
+  await podman('import', '--quiet', await debianArchive('trixie', packages), image)
   const socket = join(folder, 'podman.sock')
   const service = spawn('podman', [...global, 'system', 'service', '--time=0', `unix://${socket}`], {
     env,
