@@ -7,6 +7,7 @@ import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { newVisitor } from '../e2e/pages.ts'
 import { startTestServer, type TestServer } from '../server.ts'
@@ -110,6 +111,14 @@ const servePage = async (pageFolder: string): Promise<{ url: string; server: Ser
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, server }
 }
 
+/** Size of the scripts of a page as a server sends them. */
+const scriptBytes = (assets: string): number => {
+  const sizes = readdirSync(assets).map((name) => gzipSync(readFileSync(join(assets, name)), { level: 9 }).length)
+  const bytes = sizes.reduce((sum, size) => sum + size, 0)
+  console.log(`The page with the client has ${bytes} bytes of script (gzip)`)
+  return bytes
+}
+
 describe('a page that Vite builds', () => {
   it('runs a task, follows it and uploads a file', async () => {
     const page = join(place, 'page')
@@ -135,6 +144,7 @@ document.title = JSON.stringify({ text: run.outputs.text, last: events.at(-1), s
       ['build', page, '--outDir', join(folder, 'built')],
       place,
     )
+    expect(scriptBytes(join(folder, 'built/assets'))).toBeLessThan(13_000)
     const served = await servePage(join(folder, 'built'))
     const visitor = await newVisitor(served.url)
     try {
