@@ -12,6 +12,7 @@ import {
 } from '../src/activities/activity.ts'
 import { AppError } from '../src/lib/errors.ts'
 import { extensionOf } from '../src/lib/files/media-type.ts'
+import type { NewProduct } from '../src/model/data/product.ts'
 import type { ModelAnswer } from '../src/model/gateway/chat.ts'
 
 interface TestFile {
@@ -24,6 +25,8 @@ export interface TestContext extends ActivityContext {
   /** Every file that exists, the saved ones included, by storage path. */
   stored: Map<string, { name: string; content_type: string; bytes: Buffer }>
   warnings: string[]
+  /** Datasets and models that were registered, in order. */
+  registered: NewProduct[]
   /** Labels that were set, in order. */
   labelled: { trajectory_id: string; key: string; value: string; author: string }[]
 }
@@ -76,6 +79,7 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
   }
   const warnings: string[] = []
   const labelled: TestContext['labelled'] = []
+  const registered: NewProduct[] = []
   let saved = 0
   return {
     run: { key: 'run-key', trajectory_id: '1f2e3d4c', collection: 'acme', task: 'brief', author: 'test' },
@@ -123,6 +127,13 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
       ...options.calls,
     },
     labels: { set: async (label) => void labelled.push(label) },
+    products: {
+      async register(product) {
+        registered.push(product)
+        const counts = { added: 0, changed: 0, removed: 0, unchanged: 0, files: 0 }
+        return { ...counts, name: product.name, collection: 'acme', version: 0, created: true, count: 0 }
+      },
+    },
     runs: { read: async () => [], steps: async () => [], ...options.runs },
     settings: {
       modelFileBytes: 20 * 1024 * 1024,
@@ -138,6 +149,7 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
     warn: (message) => warnings.push(message),
     stored,
     warnings,
+    registered,
     labelled,
   }
 }

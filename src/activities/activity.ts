@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { AppError } from '../lib/errors.ts'
 import type { OutgoingRequest, OutgoingResponse } from '../lib/net/outgoing.ts'
+import type { NewProduct, RegisteredProduct } from '../model/data/product.ts'
 import type { mediaObjectSchema } from '../model/gateway/media-object.ts'
 import type { ModelCalls, ModelKind } from '../model/gateway/model-calls.ts'
 import type { RunbookRequest } from '../model/runbooks/runbook-request.ts'
@@ -70,6 +71,13 @@ export interface ActivityContext {
   labels: {
     /** Sets a label of a run in the run's collection. It replaces the label with the same key and author. */
     set(label: { trajectory_id: string; key: string; value: string; author: string }): Promise<void>
+  }
+  products: {
+    /**
+     * Registers a dataset or model of the run's collection as made by this run. The same again makes no new version.
+     * Throws what the API answers, such as `invalid` for items that do not fit the schema.
+     */
+    register(product: NewProduct): Promise<RegisteredProduct>
   }
   /** Reads records of other runs of the same collection. */
   runs: {

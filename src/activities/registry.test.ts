@@ -78,6 +78,8 @@ it('has every activity of the contract, sections 5.1 to 5.6, and more', () => {
     'pinned_outputs',
     'read_text_file',
     'read_uploaded_file',
+    'register_dataset',
+    'register_model',
     'replicate_run',
     'replicate_text2image',
     'replicate_text2video',

@@ -13,6 +13,8 @@ import { sleep } from './control/sleep.ts'
 import { waitForApproval } from './control/wait-for-approval.ts'
 import { labelRun } from './data/label-run.ts'
 import { pinnedOutputs } from './data/pinned-outputs.ts'
+import { registerDataset } from './data/register-dataset.ts'
+import { registerModel } from './data/register-model.ts'
 import { webhookNotify } from './data/webhook-notify.ts'
 import { litellmEmbeddings } from './embeddings/litellm-embeddings.ts'
 import { downloadImage } from './files/download-image.ts'
@@ -57,6 +59,8 @@ const all: Activity[] = [
   pinnedOutputs,
   readTextFile,
   readUploadedFile,
+  registerDataset,
+  registerModel,
   replicateRun,
   replicateText2Image,
   replicateText2Video,

@@ -4,6 +4,7 @@ import type { DatabaseWatch } from '../database/watch.ts'
 import type { Logger } from '../lib/log.ts'
 import type { ByteBudget } from '../lib/memory/byte-budget.ts'
 import type { LentKeys } from '../model/collections/trial.ts'
+import type { RegisterProduct } from '../model/data/product.ts'
 import type { ModelCalls } from '../model/gateway/model-calls.ts'
 import type { CarryOutRunbook, CheckRunbook } from '../model/runbooks/runbook-run.ts'
 import type { ActivitySettings } from '../model/workflows/activity-settings.ts'
@@ -47,6 +48,7 @@ export interface EngineOptions {
   models: ModelCalls
   carryOutRunbook: CarryOutRunbook
   checkRunbook: CheckRunbook
+  registerProduct: RegisterProduct
   activitySettings: ActivitySettings
   /** Decrypts a version of a collection's environment. */
   openEnvironment(environmentId: number): Promise<Record<string, string>>

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { ActivityRegistry } from '../activities/activity.ts'
+import { makeRegisterProduct } from '../api/entities/register.ts'
 import type { EngineOptions } from '../engine/engine-options.ts'
 import type { ProgramCache } from '../engine/program/programs.ts'
 import type { Logger } from '../lib/log.ts'
@@ -81,6 +82,7 @@ export const engineOptions = (core: CoreParts, beatMs: number | undefined): Engi
     models: { ...models, chat: callWithFallback(models.call, settings.modelFallbackSeconds) },
     carryOutRunbook: runbooks.carryOut,
     checkRunbook: checkWith(runbooks.preflight),
+    registerProduct: makeRegisterProduct({ ...core, database: database.database }),
     activitySettings: activitySettings(settings),
     openEnvironment: core.openEnvironment,
     lentKeys: core.lentKeys,

@@ -219,6 +219,16 @@ export const operations: Record<string, Operation> = {
         ]),
     },
   ),
+  checkItems: write(
+    (place) => ({ path: `${dataset(place)}/items/check`, form: { file: new File(['{"a":1}'], 'a.jsonl') } }),
+    {
+      reaching: (mine, theirs) =>
+        [theirs.upload, theirs.path, theirs.uploadPath].map((file_path): [Ask, number] => [
+          { path: `${dataset(mine)}/items/check`, body: { file_path } },
+          422,
+        ]),
+    },
+  ),
   exportItems: read((place) => `${dataset(place)}/items/export`),
   diffItems: read((place) => `${dataset(place)}/items/diff?from=~0`),
   listDatasetResults: read((place) => `${dataset(place)}/results?task=${place.task}`),
@@ -227,6 +237,8 @@ export const operations: Record<string, Operation> = {
       [{ path: `/api/v1/lineage/${mine.collection}?trajectory_id=${theirs.trajectory}` }, 404],
       [{ path: `/api/v1/lineage/${mine.collection}?file=${theirs.path}` }, 404],
       [{ path: `/api/v1/lineage/${mine.collection}?dataset=${theirs.dataset}&item=a` }, 404],
+      [{ path: `/api/v1/lineage/${mine.collection}?dataset=${theirs.dataset}` }, 404],
+      [{ path: `/api/v1/lineage/${mine.collection}?model=${theirs.model}` }, 404],
     ],
   }),
   addItemFromRun: write(

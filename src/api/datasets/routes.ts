@@ -8,7 +8,8 @@ import {
   listDatasetFiles,
   newestDatasetFile,
 } from '../../store/entities/dataset-files.ts'
-import { type EntityRow, searchEntities } from '../../store/entities/entities.ts'
+import type { EntityRow } from '../../store/entities/entities.ts'
+import { searchEntities } from '../../store/entities/search-entities.ts'
 import { storedFields } from '../entities/fields.ts'
 import { getEntity, getVisibleEntity } from '../entities/find.ts'
 import { entityListText } from '../entities/list.ts'

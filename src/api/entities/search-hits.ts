@@ -1,5 +1,5 @@
 import { parsedObject } from '../../lib/json/json-object.ts'
-import type { FoundEntity } from '../../store/entities/entities.ts'
+import type { FoundEntity } from '../../store/entities/search-entities.ts'
 
 /** Top-level scalars of metadata, with `@` in names written as `__`, as search clients expect them. */
 const scalarsOf = (text: string | null): Record<string, unknown> | null => {

@@ -9,6 +9,7 @@ import {
   writeItemsSchema,
   writtenItemsSchema,
 } from '../../model/data/item.ts'
+import { itemCheckSchema } from '../../model/data/item-check.ts'
 import { flagSchema } from '../../model/flag.ts'
 import { jsonObjectSchema, labelTextSchema, numberCursorSchema, textSchema } from '../../model/names.ts'
 
@@ -18,6 +19,16 @@ const collectionMissing = 'Dataset not found'
 
 const splitSchema = z.string().min(1).max(50).optional().describe('Only items of this split.')
 const limitSchema = z.coerce.number().int().min(1).max(1000).default(100)
+
+const importBodySchema = z.object({
+  file_path: textSchema.max(2000).optional().describe('Instead of a file: a storage path or an upload id.'),
+  mode: writeItemsSchema.shape.mode,
+  id_column: labelTextSchema
+    .default('id')
+    .describe(
+      'Member that is the id of an item; it is no part of the data. Rows without it get an id from their data.',
+    ),
+})
 
 const reading = { method: 'GET', tag, collectionMissing, errors: ['bad_request'] } as const
 const writing = { tag, collectionMissing, response: writtenItemsSchema } as const
@@ -54,16 +65,20 @@ export const itemsContract = {
       'Write the items of a file as one new version: CSV with a header, JSON lines, a JSON list of objects, or parquet',
     form: true,
     files: ['file'],
-    body: z.object({
-      file_path: textSchema.max(2000).optional().describe('Instead of a file: a storage path or an upload id.'),
-      mode: writeItemsSchema.shape.mode,
-      id_column: labelTextSchema
-        .default('id')
-        .describe(
-          'Member that is the id of an item; it is no part of the data. Rows without it get an id from their data.',
-        ),
-    }),
+    body: importBodySchema,
     errors: ['too_large', 'quota_exceeded', 'storage_full', 'busy'],
+  }),
+  checkItems: endpoint({
+    ...writing,
+    method: 'POST',
+    path: `${one}/items/check`,
+    summary: 'What an import of a file would add and change, and which rows would be refused; nothing is written',
+    form: true,
+    files: ['file'],
+    body: importBodySchema,
+    response: itemCheckSchema,
+    audited: false,
+    errors: ['too_large', 'busy'],
   }),
   exportItems: endpoint({
     ...reading,

@@ -23,7 +23,7 @@ interface CheckedItem {
 }
 
 /** Makes the check of items against the schema of a dataset; undefined without one. */
-const makeItemCheck = (schemaText: string | null, count: number) => {
+export const makeItemCheck = (schemaText: string | null, count: number) => {
   const schema = schemaText === null ? undefined : parsedObject(schemaText)
   if (!schema) return undefined
   const checker = makeSchemaChecker(schema, comparisons.ofAll + count * comparisons.ofEach)

@@ -10,6 +10,7 @@ import { removeEntityTag, setEntityTag } from '../../store/entities/entity-versi
 import { findItem } from '../../store/items/items.ts'
 import { getEntity } from '../entities/find.ts'
 import { getEntityVersion } from '../entities/versions.ts'
+import { checkItems } from './check-items.ts'
 import { itemsContract } from './contract.ts'
 import { exportReply } from './export.ts'
 import { type FromRunDeps, itemFromRun } from './from-run.ts'
@@ -44,6 +45,17 @@ export const itemsRoutes = (deps: ItemsDeps): Route[] => {
     return written
   }
 
+  /** Reads the items of the file that a call sends or names. */
+  const readGiven = async ({ collection, body, files }: Call<(typeof itemsContract)['importItems']>) => {
+    const [file, second] = files
+    if (second) throw invalidField(['body', 'file'], 'Only one file is allowed', 'too_many')
+    if ((file === undefined) === (body.file_path === undefined)) {
+      throw invalidField(['body', 'file'], 'Send a file, or name one with file_path', 'missing')
+    }
+    const named = file ?? (await namedItemFile(database, collection, body.file_path ?? ''))
+    return itemsOfFile({ ...deps, inQueue }, named, body.id_column)
+  }
+
   return implement(itemsContract, {
     listItems: async ({ collection, params, query }) =>
       itemPage(database, await get(collection, params.dataset), query),
@@ -55,16 +67,16 @@ export const itemsRoutes = (deps: ItemsDeps): Route[] => {
     },
 
     importItems: async (call) => {
-      const { collection, body, files } = call
-      const dataset = await get(collection, call.params.dataset)
-      const [file, second] = files
-      if (second) throw invalidField(['body', 'file'], 'Only one file is allowed', 'too_many')
-      if ((file === undefined) === (body.file_path === undefined)) {
-        throw invalidField(['body', 'file'], 'Send a file, or name one with file_path', 'missing')
-      }
-      const named = file ?? (await namedItemFile(database, collection, body.file_path ?? ''))
-      const { given, lines } = await itemsOfFile({ ...deps, inQueue }, named, body.id_column)
-      return write(call, dataset, { given, mode: body.mode, loc: (at) => ['body', 'file', lines[at] ?? 0] })
+      const dataset = await get(call.collection, call.params.dataset)
+      const { given, lines } = await readGiven(call)
+      return write(call, dataset, { given, mode: call.body.mode, loc: (at) => ['body', 'file', lines[at] ?? 0] })
+    },
+
+    checkItems: async (call) => {
+      const dataset = await get(call.collection, call.params.dataset)
+      const read = await readGiven(call)
+      const most = deps.settings.maxDatasetItems
+      return checkItems(database, dataset, { write: { ...read, mode: call.body.mode }, most })
     },
 
     exportItems: async (call) => {

@@ -1,7 +1,10 @@
 import type { LineageEdge, LineageNode } from '../../model/data/lineage.ts'
-import type { LineageItem, LineageProduct, LineageRun } from '../../store/items/lineage.ts'
+import type { EntityNode } from '../../store/entities/relationships.ts'
+import type { RunProduct } from '../../store/entities/run-products.ts'
+import type { LineageBatch, LineageItem, LineageProduct, LineageRun } from '../../store/items/lineage.ts'
 
 const itemKey = ({ dataset_id, item_id }: { dataset_id: number; item_id: string }) => `item:${dataset_id}:${item_id}`
+const entityKey = (type: 'task' | 'entity', id: number) => `${type}:${id}`
 const runKey = ({ trajectory_id }: { trajectory_id: string }) => `run:${trajectory_id}`
 
 const plain = { dataset_version: null, item_hash: null, is_stale: null }
@@ -55,6 +58,41 @@ export const makeGraph = () => {
       const label = path.slice(path.lastIndexOf('/') + 1)
       nodes.set(id, { id, type: 'file', label, path, sha256: value === '' ? null : value })
       addEdge({ from: runKey(run), to: id, kind: 'produced', ...plain })
+    },
+
+    /** A dataset, model or task with its newest version, if it has versions. */
+    addEntity({ id: key, type, name, collection_name: collection }: EntityNode, version: number) {
+      const id = entityKey(type === 'task' ? 'task' : 'entity', key)
+      const shared = { id, label: `${collection}/${name}`, collection }
+      if (type === 'dataset') nodes.set(id, { ...shared, type, dataset: name, version })
+      else if (type === 'task') nodes.set(id, { ...shared, type, task: name })
+      else nodes.set(id, { ...shared, type: 'model', model: name, version })
+    },
+
+    hasEntity: (type: 'task' | 'entity', id: number) => nodes.has(entityKey(type, id)),
+
+    /** The run registered a version of the dataset or model. */
+    addProduct(run: LineageRun, product: RunProduct) {
+      const { entity_id: id, kind: type, collection: collection_name } = product
+      this.addEntity({ ...product, id, type, collection_name }, product.version)
+      const to = entityKey('entity', id)
+      addEdge({ ...plain, from: runKey(run), to, kind: 'produced', dataset_version: product.seq })
+    },
+
+    /** The batch ran a task over a version of the dataset. */
+    addBatch(dataset: { id: number; version: number }, batch: LineageBatch) {
+      const { batch_id, task, status, split, total, seq } = batch
+      const id = `batch:${batch_id}`
+      nodes.set(id, { id, type: 'batch', label: `${task} ×${total}`, task, batch_id, status, split, total })
+      const isStale = seq !== dataset.version
+      const from = entityKey('entity', dataset.id)
+      addEdge({ ...plain, from, to: id, kind: 'input', dataset_version: seq, is_stale: isStale })
+    },
+
+    /** The source was declared to be what the target was made from. */
+    addDeclared(source: { type: 'task' | 'entity'; id: number }, target: { type: 'task' | 'entity'; id: number }) {
+      const [from, to] = [entityKey(source.type, source.id), entityKey(target.type, target.id)]
+      addEdge({ ...plain, from, to, kind: 'declared' })
     },
 
     addScore(run: LineageRun, { name: key, value, author }: LineageProduct) {

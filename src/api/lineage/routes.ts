@@ -1,8 +1,7 @@
 import type { Database } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
-import { AppError, invalidField } from '../../lib/errors.ts'
 import { covers, type FoundCollection, type Identity } from '../../model/collections/identity.ts'
-import { findFile } from '../../store/files/files.ts'
+import { productsOfRuns } from '../../store/entities/run-products.ts'
 import {
   itemsMadeFrom,
   type LineageItem,
@@ -10,14 +9,13 @@ import {
   lineageItems,
   lineageRuns,
   productsOf,
-  runsAbove,
   runsBelow,
-  runsOfItem,
 } from '../../store/items/lineage.ts'
-import { findRunByKey } from '../../store/runs/runs.ts'
-import { getEntity } from '../entities/find.ts'
+import { addAroundEntity } from './around-entity.ts'
 import { lineageContract } from './contract.ts'
 import { makeGraph } from './graph.ts'
+import { runsFromItem } from './runs-from-item.ts'
+import { lineageStart } from './start.ts'
 
 export interface LineageDeps {
   database: Database
@@ -28,64 +26,9 @@ const mostProducts = 500
 /** How many runs an item may go back through: an item made from a run, whose item was made from a run, … */
 const mostGenerations = 10
 
-type Query = {
-  file?: string | undefined
-  trajectory_id?: string | undefined
-  dataset?: string | undefined
-  item?: string | undefined
-}
-
-const nothing = (message: string) => new AppError('not_found', message)
-
 export const lineageRoutes = ({ database }: LineageDeps): Route[] => {
   const runsBy = (collection: FoundCollection, trajectoryIds: string[]) =>
     lineageRuns(database, { collectionId: collection.id, trajectoryIds })
-
-  /** The runs that a query begins with. */
-  const startOf = async (collection: FoundCollection, query: Query): Promise<LineageRun[]> => {
-    const { file: path, trajectory_id: id, dataset: name, item } = query
-    const given = [path, id, name].filter((one) => one !== undefined).length
-    if (given !== 1 || (name === undefined) !== (item === undefined)) {
-      throw invalidField(['query'], 'Give one of file, trajectory_id, and dataset with item', 'one_of')
-    }
-    if (name !== undefined && item !== undefined) {
-      const dataset = await getEntity(database, { kind: 'dataset', name }, collection)
-      const at = { collectionId: collection.id, datasetId: dataset.id, itemId: item, limit: mostRuns + 1 }
-      return runsOfItem(database, at)
-    }
-    if (path === undefined) {
-      const runs = await runsBy(collection, [id ?? ''])
-      if (runs.length === 0) throw nothing(`Trajectory '${id}' not found in collection '${collection.name}'`)
-      return runs
-    }
-    const file = await findFile(database, path)
-    const isHere = file?.collection_id === collection.id
-    const run = isHere && file.run_id !== null ? await findRunByKey(database, file.run_id) : undefined
-    if (!run) throw nothing(`There is no file '${path}' of a run in collection '${collection.name}'`)
-    return runsBy(collection, [run.trajectory_id])
-  }
-
-  /** The runs from the one that was started for an item down to these; none where no item leads to them. */
-  const runsFromItem = async (collection: FoundCollection, runs: readonly LineageRun[]): Promise<LineageRun[]> => {
-    const runKeys = runs.flatMap(({ id, parent_id, dataset_id }) => (parent_id && dataset_id === null ? [id] : []))
-    if (runKeys.length === 0) return []
-    const above = new Map(
-      (await runsAbove(database, { collectionId: collection.id, runKeys })).map((run) => [run.id, run]),
-    )
-    const found = new Set<LineageRun>()
-    for (const run of runs) {
-      const path = [run]
-      for (
-        let at = above.get(run.parent_id ?? '');
-        at;
-        at = at.dataset_id === null ? above.get(at.parent_id ?? '') : undefined
-      ) {
-        path.push(at)
-      }
-      if (path.at(-1)?.dataset_id != null) for (const one of path.slice(1)) found.add(one)
-    }
-    return [...found]
-  }
 
   const visibleItems = async (identity: Identity, runs: readonly LineageRun[]): Promise<LineageItem[]> => {
     const wanted = runs.flatMap(({ dataset_id, item_id }) =>
@@ -97,10 +40,10 @@ export const lineageRoutes = ({ database }: LineageDeps): Route[] => {
 
   return implement(lineageContract, {
     getLineage: async ({ collection, identity, query }) => {
-      const started = await startOf(collection, query)
+      const { runs: started, entity } = await lineageStart(database, collection, query, mostRuns)
       const graph = makeGraph()
       const first = started.slice(0, mostRuns)
-      const above = await runsFromItem(collection, first)
+      const above = await runsFromItem(database, collection, first)
       const firstKeys = first.map(({ id }) => id)
       const below = await runsBelow(database, { collectionId: collection.id, runKeys: firstKeys, limit: mostProducts })
       let runs = [...above, ...first]
@@ -139,9 +82,15 @@ export const lineageRoutes = ({ database }: LineageDeps): Route[] => {
         graph.addItem(item)
         graph.addMade({ trajectory_id: item.source_trajectory ?? '' }, item)
       }
-      const most = Math.max(files.length, labels.length, made.length, below.length)
-      const isComplete = started.length <= mostRuns && most < mostProducts
+      const products = await productsOfRuns(database, [...byKey.keys()], mostProducts)
+      for (const product of products) {
+        if (product.is_private && !covers(identity, product.collection_id)) continue
+        graph.addProduct(byKey.get(product.run_id) as LineageRun, product)
+      }
+      const isAround = entity ? await addAroundEntity(database, graph, { entity, collection, identity }) : true
       const { nodes, edges } = graph.result()
+      const most = Math.max(files.length, labels.length, made.length, below.length, products.length)
+      const isComplete = isAround && started.length <= mostRuns && most < mostProducts
       const known = new Set(nodes.map(({ id }) => id))
       return { nodes, edges: edges.filter(({ from, to }) => known.has(from) && known.has(to)), is_complete: isComplete }
     },

@@ -5,6 +5,7 @@ import { AppError } from '../../lib/errors.ts'
 import { isTextFile } from '../../lib/files/media-type.ts'
 import type { Scrubber } from '../../lib/secrets/scrub.ts'
 import { now } from '../../lib/time.ts'
+import type { NewProduct } from '../../model/data/product.ts'
 import { attemptsAmong } from '../../model/runs/step-attempts.ts'
 import { findFile, type FileRow as StoredFile } from '../../store/files/files.ts'
 import { stepFilePath } from '../../store/files/storage-path.ts'
@@ -73,6 +74,16 @@ export const activityContext = (
         })
       },
     },
+    products: {
+      register(product) {
+        const maker = {
+          ...{ runKey: run.key, trajectoryId: run.trajectoryId, task: run.task, taskId: run.taskId },
+          ...{ collectionId: run.collectionId, collection: run.collection, step: place.name },
+        }
+        const scrubbed = JSON.parse(run.environment.scrub.json(product)) as NewProduct
+        return onceStored(() => engine.registerProduct({ ...maker, signal: signal() }, scrubbed))
+      },
+    },
     runs: runReader(engine, run, room),
     fetch: async (url, options) =>
       engine.fetch(url, {
@@ -113,6 +124,7 @@ class StepContext implements ActivityContext {
   readonly env: ActivityContext['env']
   readonly files: ActivityContext['files']
   readonly labels: ActivityContext['labels']
+  readonly products: ActivityContext['products']
   readonly runs: ActivityContext['runs']
   readonly fetch: ActivityContext['fetch']
   readonly decision: ActivityContext['decision']
@@ -132,6 +144,7 @@ class StepContext implements ActivityContext {
     this.env = given.env
     this.files = given.files
     this.labels = given.labels
+    this.products = given.products
     this.runs = given.runs
     this.fetch = given.fetch
     this.decision = given.decision

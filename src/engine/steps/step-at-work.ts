@@ -13,6 +13,7 @@ import type {
 import type { Queries } from '../../database/database.ts'
 import type { ByteBudget } from '../../lib/memory/byte-budget.ts'
 import type { Slots } from '../../lib/slots.ts'
+import type { RegisterProduct } from '../../model/data/product.ts'
 import type { ModelCalls } from '../../model/gateway/model-calls.ts'
 import type { ActivitySettings } from '../../model/workflows/activity-settings.ts'
 import type { Quota } from '../../store/collections/quota.ts'
@@ -44,6 +45,7 @@ export interface StepDeps {
   models: ModelCalls
   rules: ModelRules
   labels: RunLabels
+  registerProduct: RegisterProduct
   activitySettings: ActivitySettings
   quota: Pick<Quota, 'add' | 'require'>
   limits: StepLimits

@@ -26,6 +26,30 @@ const lineageNodeSchema = z
     z.object({ ...node, type: z.literal('file'), path: z.string(), sha256: z.string().nullable() }),
     z.object({
       ...node,
+      type: z.literal('dataset'),
+      collection: z.string(),
+      dataset: z.string(),
+      version: z.int().describe('Index of the newest version.'),
+    }),
+    z.object({
+      ...node,
+      type: z.literal('model'),
+      collection: z.string(),
+      model: z.string(),
+      version: z.int().describe('Index of the newest version.'),
+    }),
+    z.object({ ...node, type: z.literal('task'), collection: z.string(), task: z.string() }),
+    z.object({
+      ...node,
+      type: z.literal('batch'),
+      task: z.string(),
+      batch_id: z.string(),
+      status: z.enum(runStatuses),
+      split: z.string().nullable(),
+      total: z.int().describe('Items that it runs the task over.'),
+    }),
+    z.object({
+      ...node,
       type: z.literal('score'),
       key: z.string(),
       value: z.string(),
@@ -40,11 +64,23 @@ const lineageEdgeSchema = z
     from: z.string(),
     to: z.string(),
     kind: z
-      .enum(['input', 'started', 'produced', 'scored', 'made_into'])
-      .describe('`started`: a run started another one as its child.'),
-    dataset_version: z.int().nullable().describe('For inputs: version of the dataset that the run was started for.'),
+      .enum(['input', 'started', 'produced', 'scored', 'made_into', 'declared'])
+      .describe(
+        '`started`: a run started another one as its child. `declared`: a relationship that a client or a step declared. The server wrote all others itself.',
+      ),
+    dataset_version: z
+      .int()
+      .nullable()
+      .describe(
+        'For inputs: version of the dataset that the run or batch was started for. For a dataset or model that was produced: the version that the run registered.',
+      ),
     item_hash: z.string().nullable().describe("For inputs: SHA-256 of the item's data then."),
-    is_stale: z.boolean().nullable().describe('For inputs: whether the item has other data now, or is gone.'),
+    is_stale: z
+      .boolean()
+      .nullable()
+      .describe(
+        'For inputs: whether the item has other data now, or is gone; for a batch, whether the dataset has a newer version.',
+      ),
   })
   .meta({ id: 'LineageEdge' })
 export type LineageEdge = z.output<typeof lineageEdgeSchema>

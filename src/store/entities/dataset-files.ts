@@ -30,6 +30,21 @@ export const nextFileNumber = async (queries: Queries, datasetId: number): Promi
   return row?.next ?? 0
 }
 
+/** Whether a data file of the dataset has these bytes. A file without a hash has none that are known. */
+export const datasetHasBytes = async (
+  queries: Queries,
+  datasetId: number,
+  { sha256 }: Pick<FileRow, 'sha256'>,
+): Promise<boolean> =>
+  sha256 !== null &&
+  (
+    await queries.rows(
+      'dataset_has_bytes',
+      `select from ${join} where d.dataset_id = $1 and d.number is not null and f.sha256 = $2 limit 1`,
+      [datasetId, sha256],
+    )
+  ).length > 0
+
 /** Inserts a data file, or the preview when the number is null. The dataset must be locked. */
 export const insertDatasetFile = async (
   queries: Queries,

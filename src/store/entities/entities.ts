@@ -118,43 +118,6 @@ export const entityPageBytes = async (
   return row?.bytes ?? 0
 }
 
-/** Builds a LIKE pattern that matches a text anywhere, with `%`, `_` and `\` escaped. */
-const containing = (text: string): string => `%${text.replace(/[\\%_]/g, '\\$&')}%`
-
-/** What a search shows of an entity. */
-export type FoundEntity = Pick<
-  EntityRow,
-  'kind' | 'name' | 'collection_name' | 'is_private' | 'long_description' | 'metadata'
->
-
-/** Larger metadata is searched, but left out of hits: a hundred of them are read at once. */
-const largestFoundMetadata = 1024 * 1024
-
-/**
- * Searches for a text in names, descriptions, metadata and full names, such as `dataset/acme/jobs`. Finds public
- * entities, and those of the given collections; undefined means all. Any substring may match, so each entity is read.
- */
-export const searchEntities = (
-  queries: Queries,
-  at: EntitiesAt,
-  wanted: { text: string; limit: number },
-): Promise<FoundEntity[]> =>
-  queries.rows<FoundEntity>(
-    'search_entities',
-    `select kind, name, collection_name, is_private, left(long_description, 10000) as long_description,
-       case when octet_length(metadata) <= ${largestFoundMetadata} then metadata end as metadata
-     from (
-       select ${entityColumns}, case
-         when e.name ilike $2 or e.kind || '/' || c.name || '/' || e.name ilike $2 then 0
-         when e.long_description ilike $2 then 1
-         when e.metadata ilike $2 then 2
-       end as rank
-       from entities e ${entityJoin}
-       where e.kind = $1 and (not e.is_private or $3::bigint[] is null or e.collection_id = any($3))) found
-     where rank is not null order by rank, id limit $4`,
-    [at.kind, containing(wanted.text), at.collectionIds ?? null, wanted.limit],
-  )
-
 /** Finds an entity by the names of its collection and its own, in any case. */
 export const findEntityInCollection = async (
   queries: Queries,

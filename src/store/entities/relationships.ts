@@ -54,6 +54,16 @@ export const readNodes = (queries: Queries, entityIds: number[], taskIds: number
     taskIds,
   ])
 
+/** Reads the newest version of entities, by their ids. */
+export const newestVersions = async (queries: Queries, entityIds: number[]): Promise<Map<number, number>> => {
+  const rows = await queries.rows<{ id: number; version: number }>(
+    'newest_versions',
+    'select id, version from entities where id = any($1)',
+    [entityIds],
+  )
+  return new Map(rows.map(({ id, version }) => [id, version]))
+}
+
 const ids = (node: EntityNode | null): [number | null, number | null] =>
   node === null ? [null, null] : node.type === 'task' ? [null, node.id] : [node.id, null]
 

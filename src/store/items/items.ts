@@ -73,6 +73,25 @@ export const countItems = async (queries: Queries, at: ItemsAt): Promise<number>
     )
   )[0]?.total ?? 0
 
+/** Reads the hashes of current items by their ids, and how many items there are. */
+export const currentHashes = async (
+  queries: Queries,
+  datasetId: number,
+  itemIds: string[],
+): Promise<{ hashes: Map<string, string>; count: number }> => {
+  const found = await queries.rows<{ item_id: string; hash: string }>(
+    'current_item_hashes',
+    'select item_id, hash from dataset_items where dataset_id = $1 and item_id = any($2) and to_seq is null',
+    [datasetId, itemIds],
+  )
+  const [row] = await queries.rows<{ count: number }>(
+    'count_current_items',
+    'select count(*)::int as count from dataset_items where dataset_id = $1 and to_seq is null',
+    [datasetId],
+  )
+  return { hashes: new Map(found.map(({ item_id: id, hash }) => [id, hash])), count: row?.count ?? 0 }
+}
+
 /** Finds an item as it was in a version. */
 export const findItem = async (
   queries: Queries,

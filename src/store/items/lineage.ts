@@ -86,6 +86,30 @@ export const runsOfItem = (
     [at.datasetId, at.itemId, at.collectionId, at.limit],
   )
 
+/** A batch or evaluation over a version of a dataset. */
+export interface LineageBatch {
+  batch_id: string
+  task: string
+  status: RunStatus
+  seq: number
+  split: string | null
+  total: number
+}
+
+/** Lists the batches and evaluations of a collection over a dataset, newest first. */
+export const batchesOfDataset = (
+  queries: Queries,
+  at: { collectionId: number; datasetId: number; limit: number },
+): Promise<LineageBatch[]> =>
+  queries.rows<LineageBatch>(
+    'batches_of_dataset',
+    `select p.trajectory_id as batch_id, t.name as task, p.status, b.seq, b.split,
+       (select coalesce(max(child_index) + 1, 0) from dataset_runs d where d.run_id = b.run_id)::int as total
+     from dataset_batches b join runs p on p.id = b.run_id join tasks t on t.id = b.task_id
+     where b.dataset_id = $1 and p.collection_id = $2 order by b.created_at desc limit $3`,
+    [at.datasetId, at.collectionId, at.limit],
+  )
+
 /** A dataset's item in a chain of runs. */
 export interface LineageItem {
   dataset_id: number

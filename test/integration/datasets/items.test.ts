@@ -327,3 +327,39 @@ test('an item whose id is the path of something else is read, changed and remove
   expect((await call('GET', '/awkward/items?id=diff')).body).toMatchObject({ total: 0, items: [] })
   expect((await call('GET', '/awkward/items?id=a&split=none')).status).toBe(422)
 })
+
+test('a check says what an import would come to, and writes nothing', async () => {
+  await call('POST', '', { name: 'checked', item_schema: { required: ['n'], properties: { n: { type: 'integer' } } } })
+  await call('POST', '/checked/items', { items: [1, 2, 3].map((n) => ({ id: `i${n}`, data: { n } })) })
+  const lines = [
+    { id: 'i1', n: 1 },
+    { id: 'i2', n: 20 },
+    { id: 'i4', n: 4 },
+    { id: 'i5', n: 'x' },
+    { id: 'i6' },
+    { id: 'i4', n: 5 },
+  ]
+  const file = lines.map((line) => JSON.stringify(line)).join('\n')
+  const check = (fields = {}) => importFile('/checked/items/check', file, 'a.jsonl', fields)
+  expect(await check()).toMatchObject({
+    status: 200,
+    body: {
+      ...{ added: 1, changed: 1, unchanged: 1, removed: 0, count: 4, refused_count: 3 },
+      refused: [
+        { line: 4, id: 'i5', pointer: '/n' },
+        { line: 5, id: 'i6', pointer: '/n' },
+        { line: 6, id: 'i4', pointer: '', message: 'has the id of line 3' },
+      ],
+      items: [
+        { line: 1, id: 'i1', change: 'unchanged', data: { n: 1 } },
+        { line: 2, id: 'i2', change: 'changed' },
+        { line: 3, id: 'i4', change: 'added' },
+      ],
+    },
+  })
+  expect((await check({ mode: 'replace' })).body).toMatchObject({ removed: 1, count: 3 })
+  expect((await importFile('/checked/items/check', 'a,b\n1', 'a.csv')).body.detail[0]).toMatchObject({
+    msg: 'Line 2 has 1 cells, but the header line has 2',
+  })
+  expect((await call('GET', '/checked')).body.version).toBe(1)
+})

@@ -1,0 +1,90 @@
+import { z } from 'zod'
+import { AppError } from '../../lib/errors.ts'
+import { itemIdSchema } from '../../model/data/item.ts'
+import { splitsSchema } from '../../model/data/splits.ts'
+import { activity, type Json } from '../activity.ts'
+import { givenFields, productOutputs, productParameters } from './product-parameters.ts'
+
+const object = z.record(z.string(), z.unknown())
+const mostItems = 10_000
+const mostFiles = 1000
+
+const fileSchema = z.union([z.string(), z.looseObject({ path: z.string() })])
+const pathOf = (file: z.output<typeof fileSchema>): string => (typeof file === 'string' ? file : file.path)
+
+/** An item is its data; the member `idColumn` is its id. */
+const itemOf = (data: Record<string, Json>, idColumn: string, at: number) => {
+  const { [idColumn]: given, ...rest } = data
+  if (given === undefined || given === null || given === '') return { data: rest }
+  const id = itemIdSchema.safeParse(typeof given === 'number' ? String(given) : given)
+  if (id.success) return { id: id.data, data: rest }
+  throw new AppError(
+    'parameter_invalid',
+    `Item ${at} needs a text of at most 200 characters or a number as its ${idColumn}`,
+  )
+}
+
+/** Writes items and files to a dataset, and records that this run made the version. */
+export const registerDataset = activity({
+  name: 'register_dataset',
+  category: 'data',
+  description: 'Registers a dataset that the run has made: creates it or adds a version, with items and files.',
+  parameters: z.object({
+    ...productParameters,
+    items: z
+      .array(object)
+      .max(mostItems)
+      .optional()
+      .describe('Items, each the object that is its data. The member that `id_column` names is its id.'),
+    id_column: z.string().min(1).max(200).default('id').describe('Member of an item that is its id.'),
+    mode: z
+      .enum(['upsert', 'replace'])
+      .default('upsert')
+      .describe('`upsert`: other items stay. `replace`: the dataset then has exactly these items.'),
+    files: z
+      .array(fileSchema)
+      .max(mostFiles)
+      .default([])
+      .describe('Files of the collection, by path or as an earlier step returned them; they are copied.'),
+    format: z.string().max(200).optional().describe('Format of the files, such as parquet.'),
+    metadata: object.optional().describe('Croissant metadata.'),
+    item_schema: object.optional().describe('JSON Schema of each item; items that do not fit fail the step.'),
+    splits: splitsSchema.optional().describe('Shares of the splits by name, such as {"train": 80, "test": 20}.'),
+  }),
+  outputs: z.object({
+    dataset: z.string().describe('Name of the dataset.'),
+    ...productOutputs,
+    added: z.int().describe('Items that are new.'),
+    changed: z.int().describe('Items with other data than before.'),
+    removed: z.int().describe('Items that the mode `replace` removed.'),
+    unchanged: z.int().describe('Items that it had already.'),
+    count: z.int().describe('Items of the newest version.'),
+    files_added: z.int().describe('Files that it did not have already.'),
+  }),
+  example: {
+    activity: 'register_dataset',
+    name: 'summaries',
+    items_path: 'init_params.items',
+    description: 'Summaries of the reports of a week',
+  },
+  gotchas: [
+    'The same content again makes no new version, so a step that is executed twice after a crash registers once.',
+    'A dataset of the collection with this name is extended; a new one is private.',
+  ],
+  async run({ name, items, id_column, mode, files, ...given }, context) {
+    const { description, metadata, metadata_version, format, item_schema, splits, made_from, activity_name } = given
+    const made = await context.products.register({
+      ...{ kind: 'dataset', name, mode, activityName: activity_name, madeFrom: made_from },
+      fields: givenFields({
+        ...{ long_description: description, dataset_metadata: metadata, metadata_version, format, item_schema, splits },
+      }),
+      ...(items && { items: items.map((item, at) => itemOf(item, id_column, at)) }),
+      files: files.map(pathOf),
+    })
+    const { collection, version, created, added, changed, removed, unchanged, count } = made
+    return {
+      ...{ dataset: made.name, collection, version, created, added, changed, removed, unchanged, count },
+      files_added: made.files,
+    }
+  },
+})

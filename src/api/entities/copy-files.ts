@@ -1,0 +1,68 @@
+import type { Database } from '../../database/database.ts'
+import { AppError } from '../../lib/errors.ts'
+import type { Quota } from '../../store/collections/quota.ts'
+import { datasetHasBytes, insertDatasetFile, nextFileNumber } from '../../store/entities/dataset-files.ts'
+import type { EntityRow } from '../../store/entities/entities.ts'
+import { lockEntity, newestItems, writeEntity } from '../../store/entities/write-entity.ts'
+import { findFile } from '../../store/files/files.ts'
+import { datasetFilePath } from '../../store/files/storage-path.ts'
+import type { ObjectStore } from '../../store/objects/objects.ts'
+
+export interface CopyFilesDeps {
+  database: Database
+  objects: Pick<ObjectStore, 'open' | 'put' | 'remove'>
+  quota: Pick<Quota, 'add' | 'require'>
+}
+
+const mostBytes = Number.MAX_SAFE_INTEGER
+
+/**
+ * Copies stored files of the dataset's collection into the dataset, so that they stay when their run is deleted. A file
+ * whose bytes the dataset has already is left out, so a repeated step adds nothing. Returns how many were added.
+ */
+export const copyFiles = async (
+  deps: CopyFilesDeps,
+  dataset: EntityRow,
+  { paths, author, signal }: { paths: readonly string[]; author: string; signal: AbortSignal },
+): Promise<number> => {
+  let added = 0
+  for (const path of paths) {
+    signal.throwIfAborted()
+    const file = await findFile(deps.database, path)
+    if (file?.collection_id !== dataset.collection_id) {
+      throw new AppError('not_found', `There is no file '${path}' in collection '${dataset.collection_name}'`, {
+        hint: 'Use a path from the outputs of an earlier step, or of the files sent with the run.',
+      })
+    }
+    if (await datasetHasBytes(deps.database, dataset.id, file)) continue
+    if (await copyFile(deps, dataset, { ...file, author })) added++
+  }
+  return added
+}
+
+const copyFile = async (
+  { database, objects, quota }: CopyFilesDeps,
+  dataset: EntityRow,
+  file: { object: string; name: string; content_type: string; author: string },
+): Promise<boolean> => {
+  await quota.require(dataset.collection_id, 0)
+  const { stream } = await objects.open(file.object)
+  const { id: object, size, sha256 } = await objects.put(stream, { maxBytes: mostBytes })
+  const isKept = await database.transaction(async (queries) => {
+    const row = await lockEntity(queries, dataset.id)
+    if (!row) throw new AppError('not_found', 'Dataset not found')
+    if (await datasetHasBytes(queries, row.id, { sha256 })) return false // files of old versions have no hash
+    const number = await nextFileNumber(queries, row.id)
+    const path = datasetFilePath({ collection: row.collection_name, dataset: row.name, number, name: file.name })
+    const at = { datasetId: row.id, collectionId: row.collection_id, number }
+    const name = path.slice(path.lastIndexOf('/') + 1)
+    await insertDatasetFile(queries, at, { path, object, name, contentType: file.content_type, size, sha256 })
+    if (row.path !== null && row.path !== '') return true
+    const items = await newestItems(queries, row)
+    await writeEntity(queries, { ...row, path }, { isNewVersion: true, author: file.author, items })
+    return true
+  })
+  if (isKept) quota.add(dataset.collection_id, { fileBytes: size })
+  else await objects.remove([object])
+  return isKept
+}
