@@ -97,6 +97,22 @@ const dataset = createRoute({
   component: lazyRouteComponent(() => import('./pages/datasets/dataset-page.tsx'), 'DatasetPage'),
 })
 
+/** What a lineage begins with. */
+const lineageSearch = (search: Record<string, unknown>): Record<string, string> =>
+  Object.fromEntries(
+    ['file', 'trajectory_id', 'dataset', 'item', 'model'].flatMap((name) => {
+      const value = firstOf(search[name])
+      return value === undefined ? [] : [[name, value]]
+    }),
+  )
+
+const lineage = createRoute({
+  getParentRoute: () => shell,
+  path: '/$collection/-/lineage',
+  validateSearch: lineageSearch,
+  component: lazyRouteComponent(() => import('./pages/lineage/page.tsx'), 'LineagePage'),
+})
+
 const collectionSettings = createRoute({
   getParentRoute: () => shell,
   path: '/$collection/-/settings/$section',
@@ -182,6 +198,7 @@ export const router = createRouter({
       collectionRuns,
       datasets,
       dataset,
+      lineage,
       collectionSettings,
       newTask,
       newRunbook,

@@ -76,6 +76,34 @@ const lineage: Answer<'getLineage'> = {
   ],
   is_complete: false,
 }
+const manyRuns = Array.from({ length: 40 }, (_, at) => run(`run-${at}`, at % 9 === 0 ? 'failed' : 'completed', 4))
+const itemLineage: Answer<'getLineage'> = {
+  nodes: [
+    ...lineage.nodes.map((node) => (node.id === 'f' ? { ...node, label: `${long}.md` } : node)),
+    ...manyRuns,
+    { id: 'made', label: `${collection}/summaries`, type: 'dataset', collection, dataset: 'summaries', version: 9 },
+    { id: 'router', label: `${collection}/router`, type: 'model', collection, model: 'router', version: 2 },
+  ],
+  edges: [
+    ...lineage.edges,
+    ...manyRuns.map(({ id }) => ({ ...input, to: id, dataset_version: 7, is_stale: false })),
+    { ...noInput, from: '3a87272f', to: 'made', kind: 'produced', dataset_version: 8 },
+    { ...noInput, from: 'made', to: 'router', kind: 'declared' },
+  ],
+  is_complete: false,
+}
+const itemCheck: Answer<'checkItems'> = {
+  ...{ added: 2, changed: 1, removed: 0, unchanged: 3, count: 42, refused_count: 2 },
+  refused: [
+    { line: 4, id: 'question-4', pointer: '', message: "must have required property 'question'" },
+    { line: 7, id: long, pointer: '/expected/count', message: 'must be integer' },
+  ],
+  items: [
+    { line: 1, id: 'harbours', change: 'changed', data: { question: 'How many harbours are there?' } },
+    { line: 2, id: long, change: 'added', data: { question: `<b>What</b> is ${'very '.repeat(60)}long?` } },
+    { line: 3, id: 'question-3', change: 'unchanged', data: { question: 'Where?' } },
+  ],
+}
 const states = ['fresh', 'item_changed', 'task_changed', 'running', 'failed', 'missing'] as const
 const results: Answer<'listDatasetResults'> = {
   ...{ version: 7, task: 'answer', next_cursor: null },
@@ -109,8 +137,29 @@ const differences: Answer<'diffItems'> = {
     { id: 'question-9', change: 'removed', before: { question: 'Where?' }, after: null },
   ],
 }
+const plainColumn = { nulls: 0, distinct: 60, min: null, max: null }
+const preview: Answer<'previewDatasetData'> = {
+  ...{ format: 'parquet', row_count: 1_250_000, truncated: true, member: 'part-0.parquet' },
+  columns: [
+    { ...plainColumn, name: 'id', type: 'integer', min: 1, max: 60 },
+    { ...plainColumn, name: 'question', type: 'text', min: 'How?', max: 'Why?' },
+    { ...plainColumn, name: 'where_it_was_asked_and_by_whom', type: 'object', nulls: 12 },
+    { ...plainColumn, name: 'score', type: 'number', min: 0.5, max: 30 },
+    { ...plainColumn, name: 'photo', type: 'skipped' },
+    ...Array.from({ length: 35 }, (_, at) => ({ ...plainColumn, name: `feature_${at}`, type: 'number' as const })),
+  ],
+  rows: Array.from({ length: 60 }, (_, at) => [
+    ...[at + 1, at === 1 ? `<b>Why</b> is it ${'so '.repeat(200)}long?` : `Question ${at}?`],
+    ...[at % 5 === 0 ? null : { port: 'Busan', tags: ['a', 'b'] }, at / 2, null],
+    ...Array.from({ length: 35 }, (_, feature) => feature * at),
+  ]),
+  members: Array.from({ length: 25 }, (_, at) => ({ name: `part-${at}.parquet`, size: 4_000_000 })),
+}
 const file = (number: number): Answer<'listDatasetData'>['files'][number] => ({
-  ...{ file_path: `${collection}/${name}/data/${number}-${number === 1 ? long : 'part'}.bin`, file_number: number },
+  ...{
+    file_path: `${collection}/${name}/data/${number}-${number === 1 ? `${long}.bin` : 'part.zip'}`,
+    file_number: number,
+  },
   ...{ collection_name: collection, dataset_name: name, size: 12_400_000 * (number + 1), sha256: hash },
   ...{ content_type: 'application/octet-stream', created_at: at(number), download_url: '' },
 })
@@ -122,12 +171,16 @@ const answers: Record<string, unknown> = {
   [`GET ${place}/items/harbours`]: item,
   [`GET ${place}/items/harbours/history`]: revisions,
   [`GET /api/v1/lineage/${collection}?dataset=${name}&item=harbours`]: lineage,
+  [`GET /api/v1/lineage/${collection}?dataset=${name}`]: itemLineage,
+  [`POST ${place}/items/check`]: itemCheck,
   [`GET /api/v1/tasks/${collection}?view=summary`]: [{ name: 'answer' }, { name: 'summarize' }],
   [`GET ${place}/results?task=answer`]: results,
   [`GET ${place}/history?skip=0`]: history,
+  [`GET ${place}/history`]: history,
   [`GET ${place}/versions/~7`]: { ...version(7), data: { splits: { train: 80, test: 20 }, items: { count: 40 } } },
   [`GET ${place}/versions/~6`]: { ...version(6), data: { splits: { train: 90, test: 10 }, items: { count: 40 } } },
   [`GET ${place}/items/diff`]: differences,
+  [`GET ${place}/data/0/preview`]: preview,
   [`GET ${place}/data?after=-1`]: { files: [file(0), file(1)], has_more: false },
 }
 
@@ -152,5 +205,6 @@ export const datasetFixtures: readonly Fixture[] = [
   page('dataset-results', `${own}/${name}?tab=results&task=answer`),
   page('dataset-versions', `${own}/${name}?tab=versions`),
   page('dataset-files', `${own}/${name}?tab=files`),
+  page('dataset-lineage', `${own}/${name}?tab=lineage`),
   page('dataset-metadata', `${own}/${name}?tab=metadata`),
 ]

@@ -133,6 +133,18 @@ const documentation: [name: string, address: string, act?: Act][] = [
   ['-api-none', '/docs/api', type('Find a call', 'zebra')],
 ]
 
+/** What opens over the page of a dataset. */
+const openedDatasets: [name: string, search: string, act: Act][] = [
+  ['cell', '?tab=files', (page) => page.getByRole('gridcell', { name: 'Why' }).click()],
+  ['box', '?tab=lineage', click(/40 runs|41 runs|42 runs|43 runs/)],
+  [
+    'add-many',
+    '',
+    inTurn(click('Add many'), (page) => page.getByLabel(/^Paste/).fill('id,question'), clickExactly('Check')),
+  ],
+  ['edit-item', '?item=harbours', click('Edit the item')],
+]
+
 const byName = new Map(
   [
     ...fixtureShapes.map(({ name }) => ['runs', name] as const),
@@ -162,6 +174,9 @@ export const galleryPages: readonly GalleryPage[] = [
     address,
     now: writtenNow,
     ...(act && { act }),
+  })),
+  ...openedDatasets.map(([name, search, act]) => ({
+    ...{ name: `dataset-open-${name}`, address: `/fixtures/-/datasets/questions${search}`, now: writtenNow, act },
   })),
   ...playgroundFixtures.map(({ name, page, draft, isSent }) => ({
     ...{ name, address: page, now: writtenNow, draft },

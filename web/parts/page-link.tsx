@@ -43,6 +43,12 @@ export const runHref = ({ collection, task, trajectory_id: id }: RunPlace, step?
 export const datasetHref = (collection: string, dataset: string): string =>
   `/${encodeURIComponent(collection)}/-/datasets/${encodeURIComponent(dataset)}`
 
+/** Address of the page that shows where something came from: a run, file, dataset, item of one, or model. */
+export const lineageHref = (collection: string, of: Readonly<Record<string, string>>): string =>
+  `/${encodeURIComponent(collection)}/-/lineage?${Object.entries(of)
+    .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
+    .join('&')}`
+
 /** Address of the page where the keys of model providers are set for a collection. */
 export const environmentHref = (collection: string): string =>
   `/${encodeURIComponent(collection)}/-/settings/environment`

@@ -12,9 +12,10 @@ import { type DatasetTab, datasetTabs, readDatasetTab } from './dataset-tabs.ts'
 
 const pages: Record<DatasetTab, ComponentType<DatasetProps>> = {
   items: lazy(() => import('./items/items-tab.tsx')),
-  files: lazy(() => import('./files-tab.tsx')),
+  files: lazy(() => import('./files/files-tab.tsx')),
   results: lazy(() => import('./results/results-tab.tsx')),
   versions: lazy(() => import('./versions/versions-tab.tsx')),
+  lineage: lazy(() => import('./lineage-tab.tsx')),
   metadata: lazy(() => import('./metadata-tab.tsx')),
 }
 

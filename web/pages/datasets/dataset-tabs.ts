@@ -4,6 +4,7 @@ export const datasetTabs = [
   ['files', 'Files'],
   ['results', 'Results'],
   ['versions', 'Versions'],
+  ['lineage', 'Lineage'],
   ['metadata', 'Metadata'],
 ] as const
 
@@ -13,6 +14,7 @@ interface DatasetSearch {
   tab?: DatasetTab
   item?: string
   split?: string
+  version?: string
   task?: string
   state?: string
 }
@@ -24,7 +26,7 @@ export const readDatasetTab = (value: unknown): DatasetTab =>
 /** The search parameters of the page of a dataset. */
 export const datasetSearch = (search: Record<string, unknown>): DatasetSearch => {
   const tab = readDatasetTab(search.tab)
-  const texts = ['item', 'split', 'task', 'state'].flatMap((name) => {
+  const texts = ['item', 'split', 'version', 'task', 'state'].flatMap((name) => {
     const value = search[name]
     return typeof value === 'string' && value !== '' ? [[name, value] as const] : []
   })

@@ -3,8 +3,9 @@ import { api } from '../../data/api.ts'
 import type { Run, RunAddress } from '../../data/run.ts'
 import { saveAnswer } from '../../data/save-answer.ts'
 import { useMayWrite } from '../../data/whoami.ts'
+import { lineageHref, PageLink } from '../../parts/page-link.tsx'
 import { commandsFor } from '../../parts/run-commands.ts'
-import { Button } from '../../ui/button.tsx'
+import { Button, buttonClass } from '../../ui/button.tsx'
 import { CopyLine, copyText } from '../../ui/copy.tsx'
 import { Icon } from '../../ui/icon.tsx'
 import { Popover } from '../../ui/popover.tsx'
@@ -54,6 +55,13 @@ export const CommandsMenu = ({ run, place, failedStep }: CommandsMenuProps) => {
               <Button icon="download" disabled={isSaving} onClick={() => void download()}>
                 {isSaving ? 'Loading…' : 'Download with files'}
               </Button>
+              <PageLink
+                href={lineageHref(place.collection, { trajectory_id: place.id })}
+                className={buttonClass()}
+                onClick={close}
+              >
+                <Icon name="branch" /> Lineage
+              </PageLink>
               {mayWrite && (
                 <Button
                   icon="plus"

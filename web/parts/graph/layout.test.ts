@@ -1,6 +1,6 @@
-import { expect, it } from 'vitest'
+import { expect, it, test } from 'vitest'
 import { runOf, step } from '../test-steps.ts'
-import { boxHeight, boxWidth, layoutOf, linePath } from './layout.ts'
+import { boxHeight, boxWidth, layoutOf, linePath, nextBox } from './layout.ts'
 import { runGraph } from './run-graph.ts'
 
 it('puts boxes below what they read, none over another', () => {
@@ -34,4 +34,20 @@ it.each([
   ],
 ])('the line through %j is %s', (points, path) => {
   expect(linePath(points)).toBe(path)
+})
+
+test.each([
+  ['a', 'ArrowDown', 'b'],
+  ['b', 'ArrowRight', 'c'],
+  ['c', 'ArrowUp', 'a'],
+  ['a', 'ArrowUp', undefined],
+  ['a', 'Enter', undefined],
+  ['none', 'ArrowDown', undefined],
+])('from %s, %s goes to %s', (from, key, to) => {
+  const boxes = new Map([
+    ['a', { x: 0, y: 0 }],
+    ['b', { x: -20, y: 80 }],
+    ['c', { x: 200, y: 80 }],
+  ])
+  expect(nextBox(boxes, from, key)).toBe(to)
 })

@@ -62,3 +62,29 @@ export const linePath = (points: readonly Place[]): string => {
   })
   return `M${first.x} ${first.y}${curves.join('')}`
 }
+
+/** Which way an arrow key goes. */
+const ways: Readonly<Record<string, Place>> = {
+  ArrowUp: { x: 0, y: -1 },
+  ArrowDown: { x: 0, y: 1 },
+  ArrowLeft: { x: -1, y: 0 },
+  ArrowRight: { x: 1, y: 0 },
+}
+
+/**
+ * The nearest box in the direction of an arrow key. What lies aside counts more, above all in another row. Undefined for
+ * other keys.
+ */
+export const nextBox = (boxes: GraphLayout['boxes'], id: string, key: string): string | undefined => {
+  const [from, way] = [boxes.get(id), ways[key]]
+  if (!from || !way) return undefined
+  let best: { id: string; distance: number } | undefined
+  for (const [other, place] of boxes) {
+    const [x, y] = [place.x - from.x, place.y - from.y]
+    const ahead = x * way.x + y * way.y
+    if (other === id || ahead <= 0) continue
+    const distance = ahead + (way.x === 0 ? 2 : 4) * Math.abs(x * way.y + y * way.x)
+    if (!best || distance < best.distance) best = { id: other, distance }
+  }
+  return best?.id
+}

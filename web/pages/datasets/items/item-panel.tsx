@@ -1,33 +1,49 @@
 import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import type { Dataset } from '../../../../src/model/data/dataset.ts'
 import { api } from '../../../data/api.ts'
 import { useNow } from '../../../data/clock.ts'
 import { keys } from '../../../data/keys.ts'
+import { useMayWrite } from '../../../data/whoami.ts'
 import { JsonTree } from '../../../parts/json-tree/json-tree.tsx'
 import { PageLink, runHref } from '../../../parts/page-link.tsx'
 import { Problem } from '../../../parts/problem.tsx'
 import { agoText } from '../../../text/ago.ts'
 import { IconButton } from '../../../ui/button.tsx'
+import { ItemForm } from './add/item-form.tsx'
 import { ItemRuns } from './item-runs.tsx'
+import { RemoveItem } from './remove-item.tsx'
 
 /** Paths of their own beside those of items. */
 const otherPaths = new Set(['export', 'diff'])
 
 interface ItemPanelProps {
   collection: string
-  dataset: string
+  dataset: Dataset
   item: string
+  /** Index of the version that is shown; empty: the newest one, which can be changed. */
+  version: string
   onClose: () => void
 }
 
 /** One item: its data, where it is from, what came of it, and what it has been. */
-export const ItemPanel = ({ collection, dataset, item, onClose }: ItemPanelProps) => {
+export const ItemPanel = ({
+  collection,
+  dataset: { name: dataset, item_schema: schema },
+  item,
+  version: shown,
+  onClose,
+}: ItemPanelProps) => {
   const now = useNow()
+  const mayWrite = useMayWrite() && shown === ''
+  const [opened, open] = useState<'edit' | 'remove'>()
   const params = { collection, dataset, item }
   const read = useQuery({
-    queryKey: [...keys.dataset(collection, dataset), 'item', item],
+    queryKey: [...keys.dataset(collection, dataset), 'item', item, shown],
     queryFn: async ({ signal }) => {
-      const found = otherPaths.has(item) ? await api.listItems({ params, query: { id: item }, signal }) : undefined
-      return found?.items[0] ?? api.getItem({ params, signal })
+      const at = shown === '' ? {} : { version: `~${shown}` }
+      const found = otherPaths.has(item) ? await api.listItems({ params, query: { id: item, ...at }, signal }) : undefined
+      return found?.items[0] ?? api.getItem({ params, query: at, signal })
     },
   })
   const revisions = useQuery({
@@ -55,8 +71,28 @@ export const ItemPanel = ({ collection, dataset, item, onClose }: ItemPanelProps
             </p>
           )}
         </div>
+        {mayWrite && <IconButton icon="edit" label="Edit the item" onClick={() => open('edit')} />}
+        {mayWrite && <IconButton icon="bin" label="Remove the item" onClick={() => open('remove')} />}
         <IconButton icon="cross" label="Close the item" onClick={onClose} />
       </div>
+      {opened === 'edit' && (
+        <ItemForm
+          collection={collection}
+          dataset={dataset}
+          schema={schema}
+          item={{ id: item, data }}
+          onClose={() => open(undefined)}
+        />
+      )}
+      {opened === 'remove' && (
+        <RemoveItem
+          collection={collection}
+          dataset={dataset}
+          item={item}
+          onClose={() => open(undefined)}
+          onRemoved={onClose}
+        />
+      )}
       <JsonTree value={data} path="" label="data" />
       <ItemRuns collection={collection} dataset={dataset} item={item} />
       {(revisions.data?.revisions.length ?? 0) > 1 && (

@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { api } from '../../../data/api.ts'
 import { keys } from '../../../data/keys.ts'
 import { fileAddress } from '../../../parts/media/media-kind.ts'
-import { PageLink, runHref } from '../../../parts/page-link.tsx'
+import { lineageHref, PageLink, runHref } from '../../../parts/page-link.tsx'
 import { Problem } from '../../../parts/problem.tsx'
 import { Badge } from '../../../ui/badge.tsx'
 import { StatusMark, statusWord } from '../../../ui/status.tsx'
@@ -25,7 +25,12 @@ export const ItemRuns = ({ collection, dataset, item }: ItemRunsProps) => {
   const runs = runsOverItem(data)
   return (
     <section aria-label="Runs over this item">
-      <h3 className="mb-1 font-medium text-12 text-muted">Runs over this item</h3>
+      <div className="mb-1 flex items-baseline gap-3">
+        <h3 className="flex-1 font-medium text-12 text-muted">Runs over this item</h3>
+        <PageLink href={lineageHref(collection, { dataset, item })} className="text-12 text-accent">
+          Lineage as a graph
+        </PageLink>
+      </div>
       {runs.length === 0 && <p className="text-muted">No task ran over it yet.</p>}
       <ul className="divide-y divide-line border-line border-y empty:hidden">
         {runs.map((run) => (

@@ -1,48 +1,45 @@
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
+import { type DragEvent, useState } from 'react'
 import { api } from '../../../data/api.ts'
 import { keys } from '../../../data/keys.ts'
 import { useStored, writeStored } from '../../../data/stored.ts'
+import { useMayWrite } from '../../../data/whoami.ts'
 import { Problem } from '../../../parts/problem.tsx'
-import { Button, buttonClass } from '../../../ui/button.tsx'
+import { Button } from '../../../ui/button.tsx'
 import { CopyLine } from '../../../ui/copy.tsx'
 import { Empty } from '../../../ui/empty.tsx'
-import { SelectField } from '../../../ui/field.tsx'
 import { Split } from '../../../ui/split.tsx'
 import type { DatasetProps } from '../dataset-props.ts'
+import { AddItems } from './add/add-items.tsx'
+import { ItemForm } from './add/item-form.tsx'
 import { ItemPanel } from './item-panel.tsx'
 import { ItemTable } from './item-table.tsx'
+import { type ItemsShown, ItemsToolbar } from './items-toolbar.tsx'
 
 const pageSize = 100
 
-/** The items of the newest version; the chosen one is shown beside them, with its runs. */
+/** The items of a version; the chosen one is shown beside them, with its runs. */
 const ItemsTab = ({ collection, dataset }: DatasetProps) => {
-  const { name, splits } = dataset
+  const { name } = dataset
   const navigate = useNavigate()
-  const { item, split = '' } = useSearch({ strict: false }) as { item?: string; split?: string }
+  const { item, split = '', version = '' } = useSearch({ strict: false }) as Partial<ItemsShown> & { item?: string }
   const width = Number(useStored('panel-width') ?? 42)
-  const list = useInfiniteQuery({
-    queryKey: [...keys.dataset(collection, name), 'items', split],
-    initialPageParam: '',
-    queryFn: ({ pageParam, signal }) =>
-      api.listItems({
-        params: { collection, dataset: name },
-        query: {
-          limit: pageSize,
-          ...(pageParam === '' ? {} : { cursor: pageParam }),
-          ...(split === '' ? {} : { split }),
-        },
-        signal,
-      }),
-    getNextPageParam: (last) => last.next_cursor ?? undefined,
-  })
-  const change = (next: { item?: string | undefined; split?: string | undefined }) =>
-    void navigate({ to: '.', search: ((was: object) => ({ ...was, ...next })) as never, replace: true })
+  const mayWrite = useMayWrite()
+  const [adding, add] = useState<'one' | 'many' | File>()
+  const list = useItems(collection, name, { split, version })
+  const change = (next: { item?: string | undefined } & Partial<ItemsShown>) => {
+    const given = Object.fromEntries(Object.entries(next).map(([key, value]) => [key, value || undefined]))
+    void navigate({ to: '.', search: ((was: object) => ({ ...was, ...given })) as never, replace: true })
+  }
   if (list.error) return <Problem error={list.error} onRetry={() => void list.refetch()} />
   if (!list.data) return null
   const items = list.data.pages.flatMap((page) => page.items)
-  const total = list.data.pages[0]?.total ?? 0
-  const exported = `/api/v1/datasets/${encodeURIComponent(collection)}/${encodeURIComponent(name)}/items/export`
+  const onDrop = (event: DragEvent) => {
+    event.preventDefault()
+    const [file] = event.dataTransfer.files
+    if (mayWrite && file) add(file)
+  }
   return (
     <Split
       label="the item"
@@ -53,54 +50,78 @@ const ItemsTab = ({ collection, dataset }: DatasetProps) => {
           <ItemPanel
             key={item}
             collection={collection}
-            dataset={name}
+            dataset={dataset}
             item={item}
+            version={version}
             onClose={() => change({ item: undefined })}
           />
         )
       }
     >
-      <div className="flex shrink-0 flex-wrap items-center gap-2 border-line border-b px-4 py-2">
-        <span className="text-muted">
-          {total.toLocaleString('en')} {total === 1 ? 'item' : 'items'}
-        </span>
-        {splits && (
-          <SelectField
-            label="Split"
-            hidesLabel
-            value={split}
-            options={[['', 'All splits'], ...Object.keys(splits).map((one) => [one, one] as const)]}
-            onChange={(event) => change({ split: event.target.value || undefined })}
-          />
-        )}
-        <span className="flex-1" />
-        {total > 0 && (
-          <a href={`${exported}?format=csv`} download className={buttonClass()}>
-            CSV
-          </a>
-        )}
-        {total > 0 && (
-          <a href={exported} download className={buttonClass()}>
-            JSON lines
-          </a>
+      {adding === 'one' && (
+        <ItemForm
+          collection={collection}
+          dataset={name}
+          schema={dataset.item_schema}
+          sample={items[0]?.data}
+          onClose={() => add(undefined)}
+          onSaved={(id) => change({ item: id })}
+        />
+      )}
+      {adding !== undefined && adding !== 'one' && (
+        <AddItems
+          collection={collection}
+          dataset={name}
+          dropped={adding === 'many' ? undefined : adding}
+          onClose={() => add(undefined)}
+        />
+      )}
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: items can be added by a button, too */}
+      <div className="flex min-h-0 flex-1 flex-col" onDragOver={(event) => event.preventDefault()} onDrop={onDrop}>
+        <ItemsToolbar
+          collection={collection}
+          dataset={dataset}
+          total={list.data.pages[0]?.total ?? 0}
+          shown={{ split, version }}
+          onShow={change}
+          onAdd={add}
+        />
+        {items.length === 0 ? (
+          <Empty title={split === '' ? 'No items yet' : `No items in ${split}`}>
+            <p className="mb-2">An item is the input of one run, with the result that you expect. Import a file:</p>
+            <CopyLine text={`jetty datasets import ${collection}/${name} items.csv`} />
+          </Empty>
+        ) : (
+          <ItemTable items={items} chosen={item} onChoose={(id) => change({ item: id })}>
+            {list.hasNextPage && (
+              <Button look="quiet" className="m-2 self-start" onClick={() => void list.fetchNextPage()}>
+                More items
+              </Button>
+            )}
+          </ItemTable>
         )}
       </div>
-      {items.length === 0 ? (
-        <Empty title={split === '' ? 'No items yet' : `No items in ${split}`}>
-          <p className="mb-2">An item is the input of one run, with the result that you expect. Import a file:</p>
-          <CopyLine text={`jetty datasets import ${collection}/${name} items.csv`} />
-        </Empty>
-      ) : (
-        <ItemTable items={items} chosen={item} onChoose={(id) => change({ item: id })}>
-          {list.hasNextPage && (
-            <Button look="quiet" className="m-2 self-start" onClick={() => void list.fetchNextPage()}>
-              More items
-            </Button>
-          )}
-        </ItemTable>
-      )}
     </Split>
   )
 }
+
+/** The items of a split and version, a page at a time. */
+const useItems = (collection: string, dataset: string, { split, version }: ItemsShown) =>
+  useInfiniteQuery({
+    queryKey: [...keys.dataset(collection, dataset), 'items', split, version],
+    initialPageParam: '',
+    queryFn: ({ pageParam, signal }) =>
+      api.listItems({
+        params: { collection, dataset },
+        query: {
+          limit: pageSize,
+          ...(pageParam === '' ? {} : { cursor: pageParam }),
+          ...(split === '' ? {} : { split }),
+          ...(version === '' ? {} : { version: `~${version}` }),
+        },
+        signal,
+      }),
+    getNextPageParam: (last) => last.next_cursor ?? undefined,
+  })
 
 export default ItemsTab

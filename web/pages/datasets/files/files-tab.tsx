@@ -1,16 +1,18 @@
 import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query'
 import { type DragEvent, useRef, useState } from 'react'
-import { api } from '../../data/api.ts'
-import { keys } from '../../data/keys.ts'
-import { useMayWrite } from '../../data/whoami.ts'
-import { Media } from '../../parts/media/media.tsx'
-import { shownAs } from '../../parts/media/media-kind.ts'
-import { errorText, Problem } from '../../parts/problem.tsx'
-import { bytesText } from '../../text/bytes.ts'
-import { Button } from '../../ui/button.tsx'
-import { Empty } from '../../ui/empty.tsx'
-import { showToast } from '../../ui/toast.tsx'
-import type { DatasetProps } from './dataset-props.ts'
+import { api } from '../../../data/api.ts'
+import { keys } from '../../../data/keys.ts'
+import { useMayWrite } from '../../../data/whoami.ts'
+import { Media } from '../../../parts/media/media.tsx'
+import { shownAs } from '../../../parts/media/media-kind.ts'
+import { errorText, Problem } from '../../../parts/problem.tsx'
+import { bytesText } from '../../../text/bytes.ts'
+import { Button } from '../../../ui/button.tsx'
+import { Empty } from '../../../ui/empty.tsx'
+import { showToast } from '../../../ui/toast.tsx'
+import type { DatasetProps } from '../dataset-props.ts'
+import { DataFilePreview } from './data-preview.tsx'
+import { isShownAsTable } from './preview-text.ts'
 
 /** The files of a dataset; the chosen one is shown beside them, as far as its kind allows. */
 const FilesTab = ({ collection, dataset: { name } }: DatasetProps) => {
@@ -28,6 +30,7 @@ const FilesTab = ({ collection, dataset: { name } }: DatasetProps) => {
   if (!list.data) return null
   const files = list.data.pages.flatMap((page) => page.files)
   const shown = files.find(({ file_number: number }) => number === chosen) ?? files[0]
+  const isTable = shown !== undefined && isShownAsTable(nameOf(shown.file_path))
   const onDrop = (event: DragEvent) => {
     event.preventDefault()
     if (mayWrite && event.dataTransfer.files.length > 0) upload.mutate([...event.dataTransfer.files])
@@ -72,9 +75,12 @@ const FilesTab = ({ collection, dataset: { name } }: DatasetProps) => {
             name: nameOf(shown.file_path),
             contentType: shown.content_type,
             size: shown.size,
-            kind: shownAs(nameOf(shown.file_path), shown.content_type),
+            kind: isTable ? 'file' : shownAs(nameOf(shown.file_path), shown.content_type),
           }}
         />
+      )}
+      {shown && isTable && (
+        <DataFilePreview key={shown.file_number} collection={collection} dataset={name} number={shown.file_number} />
       )}
     </div>
   )

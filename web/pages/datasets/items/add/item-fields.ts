@@ -1,0 +1,59 @@
+import { AppError } from '../../../../../src/lib/errors.ts'
+import { type FormField, formFields, formParams } from '../../../../parts/schema-form/form-fields.ts'
+
+type Data = Readonly<Record<string, unknown>>
+
+const typeOf = (value: unknown): string | undefined =>
+  ['string', 'number', 'boolean'].includes(typeof value) ? typeof value : undefined
+
+/** A schema with the members of another item, for a dataset that has none. */
+const schemaLike = (sample: Data): Data => ({
+  properties: Object.fromEntries(Object.entries(sample).map(([name, value]) => [name, { type: typeOf(value) }])),
+})
+
+/**
+ * The fields of an item: those that it has, then those of the schema. A new item of a dataset without a schema has the
+ * fields of a sample.
+ */
+export const itemFields = (schema: Data | null, data: Data | undefined, sample: Data | undefined): FormField[] =>
+  formFields(schema ?? schemaLike(data ?? sample ?? {}), data ?? {})
+
+/** The data that was entered: what the item has, with the changed fields. */
+export const enteredData = (
+  fields: readonly FormField[],
+  entries: Readonly<Record<string, string>>,
+  data: Data | undefined,
+): { data: Record<string, unknown>; errors: Record<string, string> } => {
+  const { params, errors } = formParams(fields, entries)
+  return { data: { ...data, ...params }, errors }
+}
+
+/** Reads data that was written as JSON, or says what is wrong with it. */
+export const parsedData = (text: string): { data: Record<string, unknown> } | { error: string } => {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+      return { data: value as Record<string, unknown> }
+    }
+    return { error: 'An item is a JSON object, such as {"question": "Why?"}' }
+  } catch (error) {
+    return { error: `This is not JSON: ${(error as Error).message}` }
+  }
+}
+
+/** What the server refused, by the name of the field; `rest` names none of them. */
+export const refusedFields = (
+  error: unknown,
+  names: readonly string[],
+): { at: Record<string, string>; rest: string | undefined } => {
+  if (error === null || error === undefined) return { at: {}, rest: undefined }
+  const issues = error instanceof AppError ? (error.issues ?? []) : []
+  const at: Record<string, string> = {}
+  const rest: string[] = issues.length === 0 ? [error instanceof Error ? error.message : String(error)] : []
+  for (const { loc, msg } of issues) {
+    const name = names.find((one) => loc.slice(1).includes(one))
+    if (name === undefined) rest.push(msg)
+    else at[name] ??= msg
+  }
+  return { at, rest: rest.length === 0 ? undefined : rest.join('. ') }
+}

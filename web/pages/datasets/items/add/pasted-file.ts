@@ -1,0 +1,36 @@
+/** What the server is sent for a text that was pasted: its name says the format. */
+export const pastedFileName = (text: string): string => {
+  const start = text.trimStart()
+  if (start.startsWith('[')) return 'pasted.json'
+  return start.startsWith('{') ? 'pasted.jsonl' : 'pasted.csv'
+}
+
+/**
+ * What is sent for a pasted text. One JSON object that is written over several lines becomes one line; cells of a
+ * spreadsheet are copied with tabs between them, and become CSV.
+ */
+export const pastedContent = (text: string): string => {
+  const name = pastedFileName(text)
+  if (name === 'pasted.jsonl') return oneLine(text)
+  return name === 'pasted.csv' && isTabbed(text) ? csvOfTabs(text) : text
+}
+
+const oneLine = (text: string): string => {
+  try {
+    return JSON.stringify(JSON.parse(text))
+  } catch {
+    return text
+  }
+}
+
+const isTabbed = (text: string): boolean => (text.trimStart().split('\n', 1)[0] ?? '').includes('\t')
+
+const csvOfTabs = (text: string): string =>
+  text
+    .replaceAll('\r\n', '\n')
+    .split('\n')
+    .map((line) => line.split('\t').map(csvCell).join(','))
+    .join('\n')
+
+const csvCell = (cell: string): string =>
+  /[",]/.test(cell) && !/^".*"$/s.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell
