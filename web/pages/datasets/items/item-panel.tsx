@@ -42,7 +42,9 @@ export const ItemPanel = ({
     queryKey: [...keys.dataset(collection, dataset), 'item', item, shown],
     queryFn: async ({ signal }) => {
       const at = shown === '' ? {} : { version: `~${shown}` }
-      const found = otherPaths.has(item) ? await api.listItems({ params, query: { id: item, ...at }, signal }) : undefined
+      const found = otherPaths.has(item)
+        ? await api.listItems({ params, query: { id: item, ...at }, signal })
+        : undefined
       return found?.items[0] ?? api.getItem({ params, query: at, signal })
     },
   })

@@ -11,6 +11,7 @@ import { versionMeta } from '../../../parts/versions/version-meta.ts'
 import { SelectField } from '../../../ui/field.tsx'
 import type { DatasetProps } from '../dataset-props.ts'
 import { ItemDifferences } from './item-differences.tsx'
+import { VersionTags } from './version-tags.tsx'
 
 const JsonDiff = lazy(() => import('../../../parts/diff/json-diff.tsx'))
 
@@ -101,6 +102,13 @@ const VersionView = ({ collection, name, index, before, children }: VersionViewP
         <span className="text-muted">compared with</span>
         {children}
       </div>
+      <VersionTags
+        collection={collection}
+        dataset={name}
+        index={index}
+        tags={after.version.tags}
+        saved={after.version.data.metadata_version}
+      />
       <p className="truncate font-mono text-12 text-muted" title="Hash of its content">
         {after.version.content_hash}
       </p>
