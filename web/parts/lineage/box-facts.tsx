@@ -1,7 +1,8 @@
+import type { LineageNode } from '../../../src/model/data/lineage.ts'
 import { IconButton } from '../../ui/button.tsx'
 import { fileAddress } from '../media/media-kind.ts'
 import { datasetHref, lineageHref, PageLink, runHref } from '../page-link.tsx'
-import type { Lineage, LineageBox, LineageNode } from './lineage-boxes.ts'
+import type { Lineage, LineageBox } from './lineage-boxes.ts'
 
 interface BoxFactsProps {
   collection: string

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
+import type { LineageNode } from '../../../src/model/data/lineage.ts'
 import { foldLineage } from './fold.ts'
-import { drawLineage, type Lineage, type LineageNode } from './lineage-boxes.ts'
+import { drawLineage, type Lineage } from './lineage-boxes.ts'
 
 const edge = { dataset_version: null, item_hash: null, is_stale: null }
 const item: LineageNode = {

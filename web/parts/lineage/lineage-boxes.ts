@@ -1,8 +1,8 @@
+import type { LineageNode } from '../../../src/model/data/lineage.ts'
 import type { api } from '../../data/api.ts'
 import type { GraphEdge } from '../graph/run-graph.ts'
 
 export type Lineage = Awaited<ReturnType<typeof api.getLineage>>
-export type LineageNode = Lineage['nodes'][number]
 
 /** A box of the graph: a node of the lineage, a version that an edge names, or several nodes that stand alike. */
 export interface LineageBox {

@@ -4,7 +4,7 @@ import { api } from '../../../data/api.ts'
 import { keys } from '../../../data/keys.ts'
 import { Problem } from '../../../parts/problem.tsx'
 import { bytesText } from '../../../text/bytes.ts'
-import { PreviewTable } from './preview-table.tsx'
+import { DataRows } from './preview-table.tsx'
 import { type DataPreview, rowsText } from './preview-text.ts'
 
 interface DataPreviewProps {
@@ -30,7 +30,7 @@ export const DataFilePreview = ({ collection, dataset, number }: DataPreviewProp
         {rowsText(data)} · {data.columns.length} {data.columns.length === 1 ? 'column' : 'columns'} · {data.format}
         {data.member === null ? '' : ` · from ${data.member}`}
       </p>
-      {data.columns.length === 0 ? <p className="text-muted">The file has no columns.</p> : <PreviewTable of={data} />}
+      {data.columns.length === 0 ? <p className="text-muted">The file has no columns.</p> : <DataRows of={data} />}
       {data.members.length > 0 && <Members of={data} />}
     </section>
   )

@@ -4,7 +4,7 @@ import { JsonTree } from '../../../parts/json-tree/json-tree.tsx'
 import { TextView } from '../../../parts/text-view/text-view.tsx'
 import { withPlaces } from '../../../parts/with-places.ts'
 import { Button, IconButton } from '../../../ui/button.tsx'
-import { cellText, columnText, type DataColumn, type DataPreview } from './preview-text.ts'
+import { columnText, type DataColumn, type DataPreview, dataCellText } from './preview-text.ts'
 
 const rowHeight = 26
 const headHeight = 42
@@ -28,7 +28,7 @@ const cellId = ({ row, column }: Cell): string => `cell-${row}-${column}`
 const within = (place: number, count: number): number => Math.max(0, Math.min(count - 1, place))
 
 /** Rows of which only those in view exist. A cell opens below the table; arrow keys go from cell to cell. */
-export const PreviewTable = ({ of: { columns, rows } }: { of: DataPreview }) => {
+export const DataRows = ({ of: { columns, rows } }: { of: DataPreview }) => {
   const [most, setMost] = useState(firstColumns)
   const [at, setAt] = useState<Cell>({ row: 0, column: 0 })
   const [isOpen, open] = useState(false)
@@ -149,7 +149,7 @@ const Row = ({ row, cells, columns, at, onOpen }: RowProps) => (
 const CellText = ({ type, value }: { type: DataColumn['type']; value: unknown }) => {
   if (type === 'skipped') return <span className="text-muted">too large</span>
   if (value === null || value === undefined) return <span className="text-muted">–</span>
-  return cellText(value)
+  return dataCellText(value)
 }
 
 interface OpenCellProps {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { cellText, columnText, isShownAsTable, rowsText } from './preview-text.ts'
+import { columnText, dataCellText, isShownAsTable, rowsText } from './preview-text.ts'
 
 test.each([
   ['a.parquet', true],
@@ -21,7 +21,7 @@ test.each([
   ['two\nlines', 'two lines'],
   [{ a: [1] }, '{"a":[1]}'],
 ])('the cell %j reads %j', (cell, text) => {
-  expect(cellText(cell)).toBe(text)
+  expect(dataCellText(cell)).toBe(text)
 })
 
 const column = { name: 'a', type: 'integer' as const, nulls: 2, distinct: 4, min: 1, max: 9 }

@@ -11,7 +11,7 @@ export const isShownAsTable = (name: string): boolean => shownAsTable.test(name)
 const mostCharacters = 200
 
 /** A cell in one line; empty for a value that is missing. */
-export const cellText = (cell: unknown): string => {
+export const dataCellText = (cell: unknown): string => {
   if (cell === null || cell === undefined) return ''
   const text = typeof cell === 'string' ? cell : JSON.stringify(cell)
   return text.slice(0, mostCharacters).replace(/\s+/g, ' ')
@@ -24,7 +24,7 @@ export const columnText = ({ type, nulls, distinct, min, max }: DataColumn): str
     type,
     nulls > 0 ? `${nulls} empty` : '',
     `${distinct} different`,
-    min === null || max === null ? '' : `${cellText(min)} to ${cellText(max)}`,
+    min === null || max === null ? '' : `${dataCellText(min)} to ${dataCellText(max)}`,
   ]
   return facts.filter((fact) => fact !== '').join(' · ')
 }
