@@ -8,32 +8,45 @@ const isPassing = (error: unknown): boolean =>
   ['55006', 'database_unavailable'].includes((error as { code?: string }).code ?? '')
 
 /** Does something in a database, again where it could not be reached: all of it must do no harm a second time. */
+const inReach = async (database: Database, work: (database: Database) => Promise<unknown>): Promise<void> => {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await work(database)
+      return
+    } catch (error) {
+      if (!isPassing(error) || attempt === attempts) throw error
+      await pause(100)
+    }
+  }
+}
+
+/** The same over a connection that is closed afterwards. */
 export const inDatabase = async (url: string, work: (database: Database) => Promise<unknown>): Promise<void> => {
   const database = openDatabase(url, { connections: 1 })
   try {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await work(database)
-        return
-      } catch (error) {
-        if (!isPassing(error) || attempt === attempts) throw error
-        await pause(100)
-      }
-    }
+    await inReach(database, work)
   } finally {
     await database.close()
   }
 }
 
-export const dropDatabase = (url: string, name: string): Promise<void> =>
-  inDatabase(url, (server) => server.query(`drop database if exists ${name} with (force)`))
+/** A server that databases are made on: its URL, or an open connection to it. */
+type DatabaseServer = string | Database
+
+const onServer = (server: DatabaseServer, work: (database: Database) => Promise<unknown>): Promise<void> =>
+  typeof server === 'string' ? inDatabase(server, work) : inReach(server, work)
+
+export const dropDatabase = (server: DatabaseServer, name: string): Promise<void> =>
+  onServer(server, (database) => database.query(`drop database if exists ${name} with (force)`))
 
 /** An empty one, or a copy of `template`. */
-export const createDatabase = (url: string, name: string, template?: string): Promise<void> => {
+export const createDatabase = (server: DatabaseServer, name: string, template?: string): Promise<void> => {
   let isAgain = false
-  return inDatabase(url, async (server) => {
-    if (isAgain) await server.query(`drop database if exists ${name} with (force)`) // it was made, and nobody was told
+  // The files are copied: to write all pages to the log takes twice as long.
+  const like = template ? ` template ${template} strategy file_copy` : ''
+  return onServer(server, async (database) => {
+    if (isAgain) await database.query(`drop database if exists ${name} with (force)`) // it was made, and nobody was told
     isAgain = true
-    await server.query(`create database ${name}${template ? ` template ${template}` : ''}`)
+    await database.query(`create database ${name}${like}`)
   })
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { vi } from 'vitest'
 import type { Body } from '../server.ts'
 import { bundledProgram } from '../shared.ts'
+import { isHosted, typeHosted } from './typing.ts'
 
 vi.setConfig({ testTimeout: 180_000 }) // tests that type start a program for each line
 
@@ -58,7 +59,10 @@ export const openShell = (url: string, token: string, bin = usual): Shell => {
   mkdirSync(join(home, '.config/jetty'), { recursive: true })
   writeFileSync(join(home, '.config/jetty/token'), `${token}\n`, { mode: 0o600 })
   let seen = ''
-  const jetty: Shell['jetty'] = (args, { stdin = '', env = {}, interruptAt, when, isUnread, under = [], typed } = {}) =>
+  const envOf = (env: Record<string, string> = {}) => ({
+    ...{ PATH: process.env.PATH ?? '', HOME: home, JETTY_API_URL: url, NO_COLOR: '1', ...env },
+  })
+  const started: Shell['jetty'] = (args, { stdin = '', env, interruptAt, when, isUnread, under = [], typed } = {}) =>
     new Promise((resolve, reject) => {
       const command = [process.execPath, bin, ...args]
       const [program = '', ...words] = typed ? [...inTerminal, ...command] : [...under, ...command]
@@ -66,7 +70,7 @@ export const openShell = (url: string, token: string, bin = usual): Shell => {
       let answered = 0
       const child = spawn(program, words, {
         cwd: home,
-        env: { PATH: process.env.PATH, HOME: home, JETTY_API_URL: url, NO_COLOR: '1', ...env },
+        env: envOf(env),
         timeout: 50_000,
       })
       let [due, act] = when ?? [interruptAt, () => child.kill('SIGINT')]
@@ -88,12 +92,20 @@ export const openShell = (url: string, token: string, bin = usual): Shell => {
       })
       child.on('error', reject)
       child.on('close', (code) => {
-        seen += stdout + stderr
         resolve({ code, stdout, stderr, json: () => JSON.parse(stdout) })
       })
       child.stdin.on('error', () => {}) // a command that reads nothing may have ended before
       if (!typed) child.stdin.end(stdin)
     })
+  const jetty: Shell['jetty'] = async (args, options = {}) => {
+    const { env, ...special } = options
+    const line = { args, env: envOf(env), cwd: home }
+    const isPlain = bin === usual && Object.keys(special).length === 0 && isHosted(line)
+    const printed = isPlain ? await typeHosted(line) : undefined
+    const ended = printed ? { ...printed, json: () => JSON.parse(printed.stdout) } : await started(args, options)
+    seen += ended.stdout + ended.stderr
+    return ended
+  }
   return {
     home,
     jetty,

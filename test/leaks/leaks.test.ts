@@ -3,12 +3,13 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { deflateRawSync } from 'node:zlib'
+import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Database, openDatabase } from '../../src/database/database.ts'
 import { makeSealer } from '../../src/lib/secrets/crypto.ts'
 import { startTestServer, type TestServer } from '../server.ts'
 import { sentSecrets } from './sent-secrets.ts'
-import { spellingsOf } from './spellings.ts'
+import { finderOf, spellingsOf } from './spellings.ts'
 import { makeLeakWatch } from './watch.ts'
 
 const secret = 'sëcret/Q7+"of the test"?4711'
@@ -28,6 +29,19 @@ describe('what a secret may look like', () => {
     const found = spellingsOf(secret).filter(([, spelling]) => text.includes(spelling))
     expect(found.map(([name]) => name)).toContain(kind)
   })
+})
+
+it('of many texts those are found that are there', () => {
+  const letters = (range: { minLength: number; maxLength: number }) =>
+    fc.string({ unit: fc.constantFrom('a', 'b', 'ë', '\ud83d'), ...range })
+  const texts = fc.array(letters({ minLength: 6, maxLength: 9 }), { maxLength: 20 })
+  fc.assert(
+    fc.property(texts, letters({ minLength: 0, maxLength: 300 }), (looked, haystack) => {
+      expect([...finderOf(looked)(haystack)].sort()).toEqual(
+        [...new Set(looked)].filter((one) => haystack.includes(one)).sort(),
+      )
+    }),
+  )
 })
 
 it.each([

@@ -4,7 +4,7 @@ import { inDatabase } from '../database-server.ts'
 import { type Exchange, tapPort } from './http-tap.ts'
 import { everyColumn, everyFile, type Place, unpacked } from './places.ts'
 import { sentSecrets } from './sent-secrets.ts'
-import { shortestSecret, spellingsOf } from './spellings.ts'
+import { finderOf, shortestSecret, spellingsOf } from './spellings.ts'
 
 /** Remembers the secrets that a test uses and looks for them wherever they must not be. */
 export interface LeakWatch {
@@ -64,10 +64,23 @@ export const makeLeakWatch = (): LeakWatch => {
     }
   }
 
-  const searchTogether = (places: readonly Place[], spelled: readonly Spelled[]): void => {
-    const all = places.map(({ text }) => text).join('\n')
+  let known: { count: number; spelled: Spelled[]; find: (text: string) => Set<string> } | undefined
+
+  /** All secrets as they may be written, and what finds them. */
+  const spellings = () => {
+    if (known?.count === secrets.size) return known
+    const spelled = [...secrets].flatMap(([value, secret]) =>
+      spellingsOf(value).map(([kind, spelling]) => ({ secret, kind, spelling })),
+    )
+    known = { count: secrets.size, spelled, find: finderOf(spelled.map(({ spelling }) => spelling)) }
+    return known
+  }
+
+  const searchTogether = (places: readonly Place[]): void => {
+    const { spelled, find } = spellings()
+    const found = find(places.map(({ text }) => text).join('\n'))
     for (const { secret, kind, spelling } of spelled) {
-      if (!all.includes(spelling)) continue
+      if (!found.has(spelling)) continue
       for (const { where, text } of places) {
         if (!text.includes(spelling) || (secret.inWorkflow && showsWorkflows.test(where))) continue
         finds.add(`${secret.name}, written as ${kind}, is in ${where}`)
@@ -75,30 +88,26 @@ export const makeLeakWatch = (): LeakWatch => {
     }
   }
 
-  /** Short texts are searched many at once, which is much faster than one by one. */
+  /** Short texts are searched many at once. */
   const search = (places: Iterable<Place>): void => {
-    const spelled = [...secrets].flatMap(([value, secret]) =>
-      spellingsOf(value).map(([kind, spelling]) => ({ secret, kind, spelling })),
-    )
     let some: Place[] = []
     let size = 0
     for (const place of places) {
       some.push(place)
       size += place.text.length
       if (size < togetherLength) continue
-      searchTogether(some, spelled)
+      searchTogether(some)
       some = []
       size = 0
     }
-    searchTogether(some, spelled)
+    searchTogether(some)
   }
 
   /** Looks through what was kept and lets it go. */
   const searchKept = (): void => {
     for (const { exchange } of exchanges) readRequest(exchange)
-    for (const [value, secret] of secrets) {
-      secret.inWorkflow ||= workflows.some((text) => spellingsOf(value).some(([, spelling]) => text.includes(spelling)))
-    }
+    const found = spellings().find(workflows.join('\n'))
+    for (const { secret, spelling } of spellings().spelled) secret.inWorkflow ||= found.has(spelling)
     const answers = exchanges
       .filter(({ exchange, showsVariables }) => !mayShow(exchange, showsVariables))
       .map(({ exchange }) => ({

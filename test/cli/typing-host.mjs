@@ -1,0 +1,32 @@
+// Runs the commands that tests type, one after the other, in one process: most of the time of a command is its start.
+const { runProgram } = await import(process.argv[2])
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
+
+/** Collects what is written to a stream until it is told to stop. */
+const collect = (stream) => {
+  const chunks = []
+  const write = stream.write
+  stream.write = (chunk, encoding, callback = encoding) => {
+    chunks.push(typeof chunk === 'string' ? Buffer.from(chunk) : chunk)
+    if (typeof callback === 'function') queueMicrotask(callback)
+    return true
+  }
+  return () => {
+    stream.write = write
+    return Buffer.concat(chunks).toString()
+  }
+}
+
+process.on('message', async ({ args, env, cwd }) => {
+  for (const name of Object.keys(process.env)) delete process.env[name]
+  Object.assign(process.env, env)
+  process.chdir(cwd)
+  process.exitCode = undefined
+  const [stdout, stderr] = [collect(process.stdout), collect(process.stderr)]
+  const code = await runProgram(['node', 'jetty', ...args])
+  for (const signal of signals) process.removeAllListeners(signal) // each command listens anew
+  process.send({ code, stdout: stdout(), stderr: stderr() })
+})
+process.once('disconnect', () => process.exit())
+process.send('ready')

@@ -1,0 +1,68 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { builtProgram } from '../shared.ts'
+
+/** A command that needs nothing of a process of its own: no input, no terminal, and no signal. */
+export interface Line {
+  args: string[]
+  env: Record<string, string>
+  cwd: string
+}
+
+export interface Printed {
+  code: number | null
+  stdout: string
+  stderr: string
+}
+
+const longestMs = 50_000
+
+/** What talks to a server and ends by itself; all others are started as they are installed. */
+const talking = new Set([
+  ...['approvals', 'approve', 'batch', 'collections', 'datasets', 'diff', 'env', 'eval', 'files', 'import', 'keys'],
+  ...['labels', 'reject', 'replay', 'rerun', 'routines', 'run', 'runs', 'status', 'tasks', 'templates', 'trial'],
+  ...['types', 'webhooks', 'whoami'],
+])
+
+/** Whether the host may run it in the place of a process. */
+export const isHosted = ({ args, env }: Line): boolean => {
+  const [command = '', act] = args
+  const isChosen = talking.has(command) || (command === 'runbook' && (act === 'check' || act === 'validate'))
+  return isChosen && !args.includes('-') && env.NO_COLOR === '1' && env.NODE_DEBUG === undefined
+}
+
+let host: Promise<ChildProcess> | undefined
+let isBusy = false
+
+const startHost = async (): Promise<ChildProcess> => {
+  const program = join(dirname(await builtProgram()), 'cli/program.js')
+  const child = fork(fileURLToPath(new URL('./typing-host.mjs', import.meta.url)), [program], {
+    env: { PATH: process.env.PATH, NO_COLOR: '1' },
+    execArgv: [],
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  })
+  child.once('exit', () => {
+    host = undefined
+  })
+  await once(child, 'message')
+  return child
+}
+
+/** Runs a command in the host of this worker; undefined while that runs another one. */
+export const typeHosted = async (line: Line): Promise<Printed | undefined> => {
+  if (isBusy) return undefined
+  isBusy = true
+  try {
+    host ??= startHost()
+    const child = await host
+    const late = setTimeout(() => child.kill('SIGKILL'), longestMs)
+    const ended = once(child, 'exit').then((): Printed => ({ code: null, stdout: '', stderr: 'the host has ended' }))
+    const printed = once(child, 'message').then(([message]): Printed => message)
+    child.send(line)
+    return await Promise.race([printed, ended]).finally(() => clearTimeout(late))
+  } finally {
+    isBusy = false
+  }
+}
