@@ -219,13 +219,21 @@ export const unknownLike = (theirs: Side): Place => {
   }
 }
 
+/** What `asUnknown` replaces, the longest names first. */
+const replaced = new WeakMap<Side, [from: string, to: string][]>()
+
+const replacementsOf = (theirs: Side): [from: string, to: string][] => {
+  const unknown = unknownLike(theirs)
+  return (Object.keys(unknown) as (keyof Place)[])
+    .map((field): [string, string] => [String(theirs[field]), String(unknown[field])])
+    .sort(([one], [other]) => other.length - one.length)
+}
+
 /** A text with the names and ids of the foreign side turned into those of `unknownLike`. */
 export const asUnknown = (theirs: Side, text: string): string => {
-  const unknown = unknownLike(theirs)
-  const fields = (Object.keys(unknown) as (keyof Place)[]).sort(
-    (one, other) => String(theirs[other]).length - String(theirs[one]).length,
-  )
-  return fields.reduce((told, field) => told.replaceAll(String(theirs[field]), String(unknown[field])), text)
+  const pairs = replaced.get(theirs) ?? replacementsOf(theirs)
+  replaced.set(theirs, pairs)
+  return pairs.reduce((told, [from, to]) => told.replaceAll(from, to), text)
 }
 
 /** Two sides that know nothing of each other. */
