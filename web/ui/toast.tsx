@@ -38,14 +38,15 @@ const watch = (tell: () => void): (() => void) => {
   return () => listeners.delete(tell)
 }
 
-/** The place of all short messages; a page has one. They cover the middle of the header, where no page has a button. */
+/** The place of all short messages; a page has one. They cover the middle of the header, where no page has a button; on a
+ * phone, whose header is full, the lower edge. */
 export const Toasts = () => {
   const shown = useSyncExternalStore(watch, () => toasts)
   return (
     <div
       aria-live="polite"
       role="status"
-      className="pointer-events-none fixed inset-x-4 top-1.5 z-50 flex flex-col items-center gap-2"
+      className="pointer-events-none fixed inset-x-4 top-1.5 z-50 max-md:top-auto max-md:bottom-3 flex flex-col items-center gap-2"
     >
       {shown.map(({ id, text, isBad, action }) => (
         <div

@@ -89,6 +89,9 @@ describe('a step has a fault for', () => {
         did_you_mean: 'text',
       },
     ])
+    expect(faultsOf(config('b.outputs.greeting'))).toMatchObject([
+      { message: "Step 'a': 'b.outputs.greeting' leads to nothing: text_echo has no output 'greeting'; it has text" },
+    ])
     expect(faultsOf(config('bb.outputs.text'))).toMatchObject([{ severity: 'error', did_you_mean: 'b' }])
   })
 

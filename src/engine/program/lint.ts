@@ -153,13 +153,19 @@ const unknownOutput = (
     return undefined
   const { outputs } = target.activity
   if (Object.hasOwn(outputs.shape, first.name)) return undefined
-  const meant = guess(first.name, Object.keys(outputs.shape))
+  const names = Object.keys(outputs.shape)
+  const meant = guess(first.name, names)
   if (meant === undefined && isOpen(outputs)) return undefined
+  const instead = meant === undefined ? `; it has ${listed(names)}` : question(meant)
   return {
-    message: `'${text}' leads to nothing: ${target.activity.name} has no output '${first.name}'${question(meant)}`,
+    message: `'${text}' leads to nothing: ${target.activity.name} has no output '${first.name}'${instead}`,
     meant,
   }
 }
+
+const mostNames = 8
+const listed = (names: readonly string[]): string =>
+  names.length === 0 ? 'none' : `${names.slice(0, mostNames).join(', ')}${names.length > mostNames ? ' and more' : ''}`
 
 /** Whether an activity may have outputs beside the declared ones. */
 const isOpen = ({ def }: z.ZodObject): boolean => def.catchall !== undefined && def.catchall._zod.def.type !== 'never'

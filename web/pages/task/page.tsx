@@ -1,6 +1,7 @@
 import { Link, useParams, useSearch } from '@tanstack/react-router'
 import { lazy, type ReactNode, Suspense, useMemo } from 'react'
 import { useCurrentInView } from '../../ui/current-in-view.ts'
+import { Icon } from '../../ui/icon.tsx'
 import { tabClass } from '../../ui/tabs.tsx'
 import type { TaskPlaceProps } from './place.ts'
 import { runbookPlaces } from './runbook/runbook-places.ts'
@@ -46,6 +47,7 @@ export const TaskPage = ({ runs }: { runs: ReactNode }) => {
             aria-current={name === tab ? 'page' : undefined}
             className={tabClass(name === tab)}
           >
+            {name === 'run' && <Icon name="play" className="size-3.5" />}
             {text}
           </Link>
         ))}

@@ -39,7 +39,7 @@ export const Banner = ({ run, trouble, onShow, onRerun, decision }: BannerProps)
               {step}:
             </button>
           )}{' '}
-          {plainText(message)}
+          {plainText(message.replace(`Step '${step}': `, ''))}
           {others > 0 && <span className="text-muted"> and {others} more</span>}
         </p>
         {cause && <p className="text-12 text-muted [overflow-wrap:anywhere]">{plainText(cause)}</p>}

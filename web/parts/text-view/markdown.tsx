@@ -24,9 +24,7 @@ const ownComponents: Components = {
   code: ({ children }) => <code className="font-mono text-12">{children}</code>,
   table: ({ children }) => (
     <div className="overflow-x-auto">
-      <table className="border-collapse text-12 [&_td:not(:first-child)_code]:md:[overflow-wrap:anywhere]">
-        {children}
-      </table>
+      <table className="border-collapse text-12">{children}</table>
     </div>
   ),
   th: ({ children }) => <th className="border border-line px-2 py-1 text-left font-medium">{children}</th>,

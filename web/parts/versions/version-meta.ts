@@ -1,4 +1,5 @@
 import { agoText } from '../../text/ago.ts'
+import { personText } from '../status-of-run.ts'
 
 export interface Saved {
   author: string | null
@@ -7,4 +8,4 @@ export interface Saved {
 
 /** Who saved a version, and when. */
 export const versionMeta = ({ author, created_at }: Saved, now: number): string =>
-  [author ?? 'the server', agoText(created_at, now)].join(' · ')
+  [author === null ? 'the server' : personText(author), agoText(created_at, now)].join(' · ')

@@ -1,4 +1,4 @@
-import { useQuery } from '@tanstack/react-query'
+import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams } from '@tanstack/react-router'
 import { api } from '../../data/api.ts'
 import { keys } from '../../data/keys.ts'
@@ -21,6 +21,14 @@ export const useCommands = (typed: string, openHelp: () => void): Command[] => {
     enabled: collection !== undefined,
   })
   const id = typed.trim()
+  // A page of no collection: the tasks of all of them, once somebody looks for some.
+  const everywhere = useQuery({
+    queryKey: [...keys.tasks(''), 'search', id],
+    queryFn: ({ signal }) => api.searchAllTasks({ query: { q: id, limit: 30 }, signal }),
+    enabled: collection === undefined && id.length > 1,
+    placeholderData: keepPreviousData,
+  })
+  const found = collection === undefined && id.length > 1 ? (everywhere.data?.hits ?? []) : []
   const isRunId = /^[0-9a-f]{8}$/.test(id) && collection !== undefined
   return [
     ...(isRunId ? [{ id: 'run', kind: 'Run', text: id, run: () => toRun(id) }] : []),
@@ -29,6 +37,12 @@ export const useCommands = (typed: string, openHelp: () => void): Command[] => {
       kind: 'Task',
       text: `${collection}/${name}`,
       run: () => void navigate({ to: '/$collection/$task', params: { collection: collection ?? '', task: name } }),
+    })),
+    ...found.map(({ document: { collection_name: place, entity_name: task } }) => ({
+      id: `task ${place}/${task}`,
+      kind: 'Task',
+      text: `${place}/${task}`,
+      run: () => void navigate({ to: '/$collection/$task', params: { collection: place, task } }),
     })),
     ...(collections.data ?? []).map(({ name }) => ({
       id: `collection ${name}`,

@@ -8,6 +8,7 @@ import { useMayWrite } from '../../../data/whoami.ts'
 import { JsonTree } from '../../../parts/json-tree/json-tree.tsx'
 import { PageLink, runHref } from '../../../parts/page-link.tsx'
 import { Problem } from '../../../parts/problem.tsx'
+import { personText } from '../../../parts/status-of-run.ts'
 import { agoText } from '../../../text/ago.ts'
 import { IconButton } from '../../../ui/button.tsx'
 import { ItemForm } from './add/item-form.tsx'
@@ -61,7 +62,7 @@ export const ItemPanel = ({
         <div className="min-w-0 flex-1">
           <h2 className="font-semibold text-15 [overflow-wrap:anywhere]">{item}</h2>
           <p className="text-12 text-muted">
-            since version {version} · {author} · {agoText(created, now)}
+            since version {version} · {personText(author)} · {agoText(created, now)}
             {split === null ? '' : ` · split ${split}`}
           </p>
           {source && (
@@ -104,7 +105,7 @@ export const ItemPanel = ({
             {revisions.data?.revisions.slice(1).map((one) => (
               <li key={one.version}>
                 <p className="text-12 text-muted">
-                  versions {one.version} to {(one.until_version ?? one.version + 1) - 1} · {one.author} ·{' '}
+                  versions {one.version} to {(one.until_version ?? one.version + 1) - 1} · {personText(one.author)} ·{' '}
                   {agoText(one.created_at, now)}
                 </p>
                 <JsonTree value={one.data} path="" label={`data in version ${one.version}`} />

@@ -116,13 +116,18 @@ const VersionView = ({ place, index, isNewest }: VersionViewProps) => {
       </div>
       {after.version.note && <p className="break-words">{after.version.note}</p>}
       {others.length > 0 && <p className="text-muted">Also changed: {others.join(', ')}</p>}
-      {before?.workflowText === after.workflowText ? (
+      {!before ? (
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls by keyboard
+        <pre tabIndex={0} className="overflow-x-auto rounded-m border border-line bg-sunk p-3 font-mono text-12">
+          {prettyJson(after.workflowText)}
+        </pre>
+      ) : before.workflowText === after.workflowText ? (
         <p className="text-muted">The workflow is that of the version before.</p>
       ) : (
         <Suspense>
           <JsonDiff
             label={`Workflow of version ${index}`}
-            before={prettyJson(before?.workflowText ?? '{}')}
+            before={prettyJson(before.workflowText)}
             after={prettyJson(after.workflowText)}
           />
         </Suspense>
