@@ -15,7 +15,12 @@ export const DocsPage = () => {
   useTitle(markdown === undefined ? undefined : markdownHeadings(markdown)[0]?.text, 'Documentation')
   return (
     <DocsFrame current={page}>
-      {error && <Problem error={error} />}
+      {error && (
+        <>
+          <h1 className="font-semibold text-20">This page cannot be shown</h1>
+          <Problem error={error} />
+        </>
+      )}
       {markdown !== undefined && <Article key={page} page={page} markdown={markdown} />}
     </DocsFrame>
   )
