@@ -1,10 +1,10 @@
 import { json, jsonParseLinter } from '@codemirror/lang-json'
 import type { Diagnostic } from '@codemirror/lint'
 import type { EditorView } from '@codemirror/view'
-import { type RefObject, useImperativeHandle } from 'react'
+import { type RefObject, useEffect, useImperativeHandle } from 'react'
 import { EditorBox } from './editor-box.tsx'
 import { spanOfPointer } from './json-span.ts'
-import { type EditorProps, selectSpan, useTextEditor } from './use-text-editor.ts'
+import { type EditorProps, selectSpan, showSpan, useTextEditor } from './use-text-editor.ts'
 
 /** A finding about the member that a JSON Pointer names. */
 interface EditorProblem {
@@ -23,6 +23,8 @@ export interface EditorHandle {
 interface JsonEditorProps extends EditorProps {
   problems: readonly EditorProblem[]
   handle?: RefObject<EditorHandle | null>
+  /** JSON Pointer of the member that is in view when the editor opens. */
+  first?: string | undefined
 }
 
 const language = json()
@@ -40,11 +42,15 @@ const diagnosticsOf = (view: EditorView, problems: readonly EditorProblem[]): Di
 }
 
 /** An editor of a JSON document, with problems underlined where they are. */
-const JsonEditor = ({ problems, handle, ...props }: JsonEditorProps) => {
+const JsonEditor = ({ problems, handle, first, ...props }: JsonEditorProps) => {
   const { box, view } = useTextEditor(props, language, (opened) => diagnosticsOf(opened, problems), problems)
   useImperativeHandle(handle, () => ({
     show: (pointer) => selectSpan(view.current, spanOfPointer(view.current?.state.doc.toString() ?? '', pointer)),
   }))
+  // biome-ignore lint/correctness/useExhaustiveDependencies: only when it opens
+  useEffect(() => {
+    if (first !== undefined && view.current) showSpan(view.current, spanOfPointer(props.text, first))
+  }, [])
   return <EditorBox box={box} />
 }
 

@@ -125,11 +125,15 @@ export const useTextEditor = (
   return { box, view }
 }
 
-/** Selects a part of the text, scrolls to it, and takes the focus there. */
-export const selectSpan = (view: EditorView | null, { from, to }: TextSpan): void => {
-  view?.dispatch({
+/** Selects a part of the text and scrolls to it. */
+export const showSpan = (view: EditorView, { from, to }: TextSpan): void =>
+  view.dispatch({
     selection: { anchor: from, head: to },
     effects: EditorView.scrollIntoView(from, { y: 'center' }),
   })
+
+/** Selects a part of the text, scrolls to it, and takes the focus there. */
+export const selectSpan = (view: EditorView | null, span: TextSpan): void => {
+  if (view) showSpan(view, span)
   view?.focus()
 }

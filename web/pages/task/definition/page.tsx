@@ -1,4 +1,5 @@
 import { useQueryClient } from '@tanstack/react-query'
+import { useSearch } from '@tanstack/react-router'
 import { lazy, Suspense, useRef, useState } from 'react'
 import { prettyJson } from '../../../../src/lib/json/pretty-json.ts'
 import { keys } from '../../../data/keys.ts'
@@ -49,6 +50,7 @@ const Definition = ({ collection, task, read }: TaskPlaceProps & { read: ReadTas
 
   const { check, error, isBroken } = useWorkflowCheck(collection, task, text)
   const editor = useRef<EditorHandle>(null)
+  const { from } = useSearch({ strict: false })
   const complete = useCompletion()
   const [chosenView, setView] = useState<View>()
   const [step, setStep] = useState<string>()
@@ -142,6 +144,7 @@ const Definition = ({ collection, task, read }: TaskPlaceProps & { read: ReadTas
             complete={complete}
             onSave={() => document.getElementById('save-workflow')?.click()}
             handle={editor}
+            first={from === undefined ? undefined : `/step_configs/${from}`}
           />
         </Suspense>
         {!isOpen && (
