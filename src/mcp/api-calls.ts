@@ -11,7 +11,7 @@ const tooLarge = (): AppError =>
   })
 
 /** Reads a body whole, up to the limit. */
-const boundedText = async (response: Response): Promise<string> => {
+export const boundedText = async (response: Response): Promise<string> => {
   if (!response.body) return ''
   const pieces: Uint8Array[] = []
   let size = 0

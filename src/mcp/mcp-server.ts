@@ -21,7 +21,8 @@ import { version } from '../lib/version.ts'
 import type { AccessLevelName } from '../model/collections/identity.ts'
 import { apiCalls } from './api-calls.ts'
 import { callTool } from './call-tool.ts'
-import { listResources, readResource, resourceTemplates } from './resources.ts'
+import { listResources } from './resources/list-resources.ts'
+import { readResource, resourceTemplates } from './resources/read-resource.ts'
 import type { AskPerson, Tool, ToolContext } from './tool.ts'
 import { readsOnly, toolsFor } from './tools.ts'
 
@@ -140,9 +141,9 @@ export const makeMcpServer = ({ caller, access, canAsk, folder }: McpServerOptio
     if (!tool) throw unknownTool(params.name, tools, level)
     return callTool(tool, params.arguments ?? {}, contextOf(extra))
   })
-  server.setRequestHandler(ListResourcesRequestSchema, async (_, extra) => ({
-    resources: await listResources(contextOf(extra)),
-  }))
+  server.setRequestHandler(ListResourcesRequestSchema, async ({ params }, extra) =>
+    listResources(contextOf(extra), params?.cursor),
+  )
   server.setRequestHandler(ListResourceTemplatesRequestSchema, async () => ({ resourceTemplates }))
   server.setRequestHandler(ReadResourceRequestSchema, async ({ params }, extra) =>
     readResource(contextOf(extra), params.uri),

@@ -170,14 +170,25 @@ describe.each(Object.entries(transports))('a client over %s', (_, connect) => {
 
   it('reads tasks, runs and the documentation as resources', () =>
     withClient(connect(jetty), async ({ client }) => {
-      const { resources } = await client.listResources()
+      const { resources, nextCursor } = await client.listResources()
       const uris = resources.map(({ uri }) => uri)
       expect(uris).toEqual(expect.arrayContaining(['jetty://docs/workflows', `jetty://tasks/acme/${task}`]))
+      const { groups } = (await jetty.call('GET', '/api/v1/docs')).body
+      const served = groups.flatMap(({ pages }: Body) => pages.map(({ page }: Body) => `jetty://docs/${page}`))
+      expect(uris.filter((uri) => uri.startsWith('jetty://docs/'))).toEqual(served)
       const read = async (uri: string) => ((await client.readResource({ uri })).contents[0] as Body).text as string
       expect(await read('jetty://docs/workflows')).toMatch(/^# /)
+      expect(await read('jetty://docs/reference/api')).toMatch(/Shortened from \d+ characters.*reference\/api\.md/)
+      const waiting = await startWaiting()
+      const uri = `jetty://runs/acme/${waiting.task}/${waiting.trajectory_id}`
+      const more = await client.listResources({ cursor: nextCursor })
+      expect(more.resources.map(({ uri }) => uri)).toContain(uri)
+      expect(await read(uri)).toContain('May it go?')
+      await expect(client.listResources({ cursor: 'elsewhere' })).rejects.toThrow('Unknown cursor')
       expect(await read(`jetty://tasks/acme/${task}`)).toContain('text_echo')
       for (const uri of [
         'jetty://docs/..%2fpackage',
+        'jetty://docs/../api/v1/collections',
         'jetty://docs/nothing',
         'jetty://tasks/acme/none',
         'file:///etc',
