@@ -113,7 +113,7 @@ const importAll = async (session: Session, [named]: [string[]], options: ImportO
     log.state.finished = new Date().toISOString()
   } finally {
     line?.stop()
-    log.save()
+    log.close()
   }
   out.answer(log.state, () => reportText(log.state, options.report))
 }

@@ -29,7 +29,7 @@ const copyFile = async ({ fetchSource, target, log }: CopyContext, collection: s
   const content = new Blob([await answer.arrayBuffer()], { type })
   const name = path.slice(path.lastIndexOf('/') + 1)
   const uploaded = await target.uploadFile({ body: { collection }, files: [{ field: 'file', name, content }] })
-  log.state.files[path] = uploaded.path
+  log.noteFile(path, uploaded.path)
   log.count('files')
 }
 

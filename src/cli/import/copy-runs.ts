@@ -81,10 +81,9 @@ export const copyRuns = async (context: CopyContext, collection: string, task: s
   const { log, signal, show } = context
   const name = `${collection}/${task}`
   const progress = log.state.tasks[name] ?? {}
-  log.state.tasks[name] = progress
   const known = progress.completeUpTo
   let at = progress.next ?? ''
-  let newest = known
+  let newest = progress.newest ?? known
   const seen = new Set<string>()
   for (let copied = 0; copied < most; ) {
     signal.throwIfAborted()
@@ -99,13 +98,13 @@ export const copyRuns = async (context: CopyContext, collection: string, task: s
     show(`${name}: ${copied} runs`)
     if (chosen.length < unseen.length) return log.save() // a later import reads this page again
     if (next === undefined || unseen.length < runs.length) {
-      log.state.tasks[name] = newest === undefined ? {} : { completeUpTo: newest }
+      log.noteTask(name, newest === undefined ? {} : { completeUpTo: newest })
       return log.save()
     }
     if (seen.has(next)) return log.problem(name, 'The source leads from one page of runs back to another')
     seen.add(next)
     at = next
-    progress.next = at
+    log.noteTask(name, { ...progress, next: at, ...(newest !== undefined && { newest }) })
     log.save()
   }
 }

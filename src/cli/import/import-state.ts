@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { AppError } from '../../lib/errors.ts'
 import { isObject, parsedObject } from '../../lib/json/json-object.ts'
 
@@ -9,11 +9,13 @@ const mostProblems = 1_000
 interface TaskProgress {
   /** Page to read next: a cursor, or a number for servers without cursors. Absent before the first page. */
   next?: string
+  /** Creation time of the newest run that was copied, while pages are left. */
+  newest?: string
   /** Set when all runs of the source were copied: creation time of the newest of them. */
   completeUpTo?: string
 }
 
-/** What was copied and what was not. It is written after each page, and a later import continues from it. */
+/** What was copied and what was not. A later import continues from it. */
 export interface ImportState {
   from: string
   to: string
@@ -36,10 +38,39 @@ const newState = (from: string, to: string): ImportState => ({
 
 /** An import in progress. */
 export interface ImportLog {
-  state: ImportState
+  readonly state: ImportState
   count(what: string): void
   problem(at: string, problem: string): void
+  /** Notes where the copy of a file is. */
+  noteFile(path: string, copy: string): void
+  noteTask(name: string, progress: TaskProgress): void
+  /** Appends what came since the last time to a file beside the report, in a time that does not grow with the import. */
   save(): void
+  /** Writes the whole report, and removes the file beside it. */
+  close(): void
+}
+
+/** What one call of `save` appends: new files and tasks, and the present totals. */
+type ImportChange = Pick<ImportState, 'files' | 'tasks' | 'counts' | 'variables_to_set'>
+
+const writeReport = (path: string, state: ImportState): void => {
+  writeFileSync(`${path}.new`, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 })
+  renameSync(`${path}.new`, path)
+}
+
+const progressFile = (path: string): string => `${path}.progress`
+
+/** Adds what an import appended that was killed. A line that it could not finish is left out. */
+const addProgress = (path: string, state: ImportState): void => {
+  if (!existsSync(progressFile(path))) return
+  for (const line of readFileSync(progressFile(path), 'utf8').split('\n')) {
+    const change = parsedObject(line) as ImportChange | undefined
+    if (!change || !isObject(change.files) || !isObject(change.tasks)) continue
+    Object.assign(state.files, change.files)
+    Object.assign(state.tasks, change.tasks)
+    state.counts = change.counts
+    state.variables_to_set = change.variables_to_set
+  }
 }
 
 const readState = (path: string, from: string, to: string): ImportState => {
@@ -60,6 +91,14 @@ const readState = (path: string, from: string, to: string): ImportState => {
 /** Opens the report at `path`, and continues the import that it is about. Problems are listed anew each time. */
 export const openImportLog = (path: string, from: string, to: string): ImportLog => {
   const state = readState(path, from, to)
+  addProgress(path, state)
+  const close = (): void => {
+    writeReport(path, state)
+    rmSync(progressFile(path), { force: true })
+  }
+  close()
+  let files: ImportState['files'] = {}
+  let tasks: ImportState['tasks'] = {}
   return {
     state,
     count: (what) => {
@@ -69,9 +108,21 @@ export const openImportLog = (path: string, from: string, to: string): ImportLog
       state.problems_total++
       if (state.problems.length < mostProblems) state.problems.push({ at, problem })
     },
-    save: () => {
-      writeFileSync(`${path}.new`, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 })
-      renameSync(`${path}.new`, path)
+    noteFile: (original, copy) => {
+      state.files[original] = copy
+      files[original] = copy
     },
+    noteTask: (name, progress) => {
+      state.tasks[name] = progress
+      tasks[name] = progress
+    },
+    save: () => {
+      const { counts, variables_to_set } = state
+      const change: ImportChange = { files, tasks, counts, variables_to_set }
+      appendFileSync(progressFile(path), `${JSON.stringify(change)}\n`, { mode: 0o600 })
+      files = {}
+      tasks = {}
+    },
+    close,
   }
 }
