@@ -1,11 +1,13 @@
-// `npm run compat`: runs the tests of the promises to existing clients, and writes docs/reference/compatibility.md from what they
-// asked and were answered. test/compat/covered.test.ts fails when the page lacks a promise.
+// `npm run compat`: runs the tests of the promises to existing clients and of the MCP tools, and writes
+// docs/reference/compatibility.md and mcp-tools.md from what they asked and were answered. test/compat/covered.test.ts fails when
+// a promise is missing there, and test/integration/mcp/every-tool.test.ts when a tool is. With `mcp` it writes only the tools.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { notedPage, table } from './markdown.ts'
+import { mcpPage } from './mcp-page.ts'
 
 interface Outcome {
   title: string
@@ -62,21 +64,28 @@ export const compatibilityPage = (all: Outcome[]): string => {
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
+const linesOf = <Line>(file: string): Line[] =>
+  existsSync(file)
+    ? readFileSync(file, 'utf8')
+        .trim()
+        .split('\n')
+        .map((line): Line => JSON.parse(line))
+    : []
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const folder = mkdtempSync(join(tmpdir(), 'jetty-compat-'))
-  const file = join(folder, 'outcomes.jsonl')
-  const { status } = spawnSync(process.execPath, ['scripts/test.mjs', '--project', 'default', 'test/compat'], {
+  const [promises, tools] = [join(folder, 'promises.jsonl'), join(folder, 'tools.jsonl')]
+  const tests = ['test/integration/mcp/every-tool.test.ts', ...(process.argv[2] === 'mcp' ? [] : ['test/compat'])]
+  const { status } = spawnSync(process.execPath, ['scripts/test.mjs', '--project', 'default', ...tests], {
     cwd: root,
     stdio: 'inherit',
-    env: { ...process.env, COMPAT_OUTCOMES: file },
+    env: { ...process.env, COMPAT_OUTCOMES: promises, MCP_OUTCOMES: tools },
   })
-  if (existsSync(file)) {
-    const outcomes = readFileSync(file, 'utf8')
-      .trim()
-      .split('\n')
-      .map((line): Outcome => JSON.parse(line))
-    writeFileSync(join(root, 'docs/reference/compatibility.md'), compatibilityPage(outcomes))
+  const pages = {
+    'compatibility.md': existsSync(promises) && compatibilityPage(linesOf(promises)),
+    'mcp-tools.md': existsSync(tools) && mcpPage(linesOf(tools)),
   }
+  for (const [name, text] of Object.entries(pages)) if (text) writeFileSync(join(root, 'docs/reference', name), text)
   rmSync(folder, { recursive: true, force: true })
   process.exitCode = status ?? 1
 }

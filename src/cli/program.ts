@@ -43,7 +43,7 @@ import { addGlobals } from './globals.ts'
 const examples = `
 Examples:
   jetty                                     start a server on this machine
-  jetty run demo/hello -p text=hi --wait    run a task and print its outputs
+  jetty run demo/hello -p name=moon --wait  run a task and print its outputs
   jetty runs ls demo/hello                  list its runs
   jetty chat -m scripted/echo "hi"          ask a model through the gateway
   jetty help <command>                      help for one command, with examples
@@ -87,7 +87,7 @@ const helpCommand = (): Command => new Command('help').argument('[command]').des
 /** Builds the command line. With `isJson` commander prints no errors: they are reported as JSON. */
 export const buildProgram = (isJson = false): Command => {
   const program = new Command('jetty')
-    .description('Runs AI work that must not be lost and must not be lied about.')
+    .description('A self-hosted server for AI work that must finish, and the commands that use it.')
     .version(version)
     .exitOverride()
     .configureOutput(isJson ? { writeErr: () => {} } : {})
@@ -104,12 +104,16 @@ export const buildProgram = (isJson = false): Command => {
   return program
 }
 
+/** The help of a command below another one: `help runs get`. Commander's own `help` takes one word. */
+const withNestedHelp = (given: string[]): string[] =>
+  given[0] === 'help' && given.length > 2 ? [...given.slice(1), '--help'] : given
+
 /** Runs one command line and returns the exit code. `jetty` alone is `jetty serve`. */
 export const runProgram = async (argv: string[]): Promise<number> => {
   const given = argv.slice(2)
   const isJson = given.includes('--json')
   try {
-    await buildProgram(isJson).parseAsync(given.length === 0 ? ['serve'] : given, { from: 'user' })
+    await buildProgram(isJson).parseAsync(given.length === 0 ? ['serve'] : withNestedHelp(given), { from: 'user' })
     return typeof process.exitCode === 'number' ? process.exitCode : exitCodes.ok
   } catch (error) {
     return reportError(error, isJson)

@@ -41,7 +41,7 @@ type Extra = RequestHandlerExtra<ServerRequest, ServerNotification>
 
 const instructions = `Jetty runs workflows and runbooks durably and records every step.
 A collection holds tasks; a task holds a workflow; a run of it is called a trajectory.
-Begin with list-collections. To run: run-and-wait. When a run failed: explain-run; its \`next\` says how to mend it.
+Begin with list-collections. To run: run-and-wait. When a run failed: explain-run; its \`next\` says how to fix it.
 To change a workflow: get-task, validate-workflow until it is valid, update-task, then rerun-run with version=current.
 Results are shortened when they are long, and say which call returns the rest.`
 

@@ -357,6 +357,15 @@ describe('every command', () => {
     expect(stderr.includes('node_modules/zod/')).toBe(false)
   })
 
+  it('shows the help of a command below another one', async () => {
+    const [one, other] = await Promise.all([
+      shell.jetty(['help', 'runs', 'get']),
+      shell.jetty(['runs', 'get', '--help']),
+    ])
+    expect(one).toMatchObject({ code: 0, stdout: other.stdout })
+    expect(one.stdout).toMatch(/^Usage: jetty runs get /)
+  })
+
   it('prints no colours where there is no terminal', async () => {
     const { stdout, stderr } = await shell.jetty(['tasks', 'ls', 'acme'], { env: { NO_COLOR: '' } })
     expect(stdout + stderr).not.toContain('\u001b')

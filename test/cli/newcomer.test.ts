@@ -200,6 +200,7 @@ describe('hints', () => {
     const ended = await shell.jetty(['run', 'acme/read', '--wait'])
     expect(ended).toMatchObject({ code: 1 })
     expect(ended.stderr).toContain('Send the file with the run: -f <path>')
+    expect(ended.stderr).toMatch(/^Run it again with: jetty rerun acme\/read\/\w+ --from read$/m)
     expect(ended.stderr).not.toMatch(/form field|\/api\/v1/)
   })
 })

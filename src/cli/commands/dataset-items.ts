@@ -2,8 +2,9 @@ import type { Command } from 'commander'
 import { AppError } from '../../lib/errors.ts'
 import { parsedJson } from '../../lib/json/json-object.ts'
 import type { WrittenItems } from '../../model/data/item.ts'
+import { findRunPlace, runMeaning } from '../input/find-run.ts'
 import { filePart, parseChoice, positive } from '../input/inputs.ts'
-import { parseDataset, parseRun } from '../input/places.ts'
+import { parseDataset } from '../input/places.ts'
 import { type Session, withSession } from '../session.ts'
 import { table } from '../show/output.ts'
 import { requireFree, saveResponse } from '../show/save-response.ts'
@@ -58,6 +59,8 @@ Examples:
     .addHelpText(
       'after',
       `
+${runMeaning}
+
 Examples:
   jetty datasets add acme/questions acme/answer/1f2e3d4c
   jetty datasets add acme/questions acme/answer/1f2e3d4c --correction 'The right answer'`,
@@ -155,9 +158,10 @@ interface AddOptions {
   id?: string
 }
 
-const add = async ({ client, out }: Session, [place, run]: [string, string], options: AddOptions): Promise<void> => {
+const add = async (session: Session, [place, run]: [string, string], options: AddOptions): Promise<void> => {
+  const { client, out } = session
   const params = parseDataset(place)
-  const { collection, task, trajectory_id } = parseRun(run)
+  const { collection, task, trajectory_id } = await findRunPlace(session, run)
   if (collection.toLowerCase() !== params.collection.toLowerCase()) {
     throw new AppError('invalid', `The run is in ${collection}, but the dataset is in ${params.collection}`, {
       hint: 'Both must be in one collection.',

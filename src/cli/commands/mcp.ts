@@ -23,7 +23,13 @@ Examples:
     .action(withSession<{ folder?: string }>(serve))
 }
 
-const serve = async ({ call, signal }: Session, _: string[], { folder = '.' }: { folder?: string }): Promise<void> => {
+const serve = async (
+  { call, out, signal }: Session,
+  _: string[],
+  { folder = '.' }: { folder?: string },
+): Promise<void> => {
+  if (process.stdin.isTTY)
+    out.note('Waits for a coding agent on stdin. `jetty mcp --help` says how to add it to one; Ctrl-C ends it.')
   const { serveStdio } = await import('../../mcp/serve-stdio.ts')
   await serveStdio(call, folder, signal)
 }

@@ -103,6 +103,17 @@ export const showToItsEnd = async (session: Session, at: RunPlace, isDetailed: b
   showEnd(session, await followRun(session, at, { isDetailed }))
 }
 
+/** Names the commands that show a failed step, and continue the run there once the cause is gone. */
+const nextCommands = ({ collection, task, trajectory_id, status, steps }: Trajectory): string[] => {
+  const step = Object.keys(steps).findLast((name) => steps[name]?.status === 'failed')
+  if (status !== 'failed' || step === undefined) return []
+  const place = placeText({ collection, task, trajectory_id })
+  return [
+    `Look at it with:   jetty runs get ${place} --step ${step}`,
+    `Run it again with: jetty rerun ${place} --from ${step}`,
+  ]
+}
+
 /** Prints the outputs. The exit code says whether the run completed. */
 export const showEnd = ({ out }: Session, trajectory: Trajectory): void => {
   out.answer(trajectory, () =>
@@ -110,6 +121,7 @@ export const showEnd = ({ out }: Session, trajectory: Trajectory): void => {
   )
   if (trajectory.status === 'completed') return
   if (trajectory.error) out.note(`${pc.red('error:')} ${hanging(cliWords(trajectory.error), 2)}`)
+  for (const line of nextCommands(trajectory)) out.note(pc.dim(line))
   process.exitCode = exitCodes.failed
 }
 

@@ -22,7 +22,8 @@ export const skillFolders = (env: Environment = process.env, home = homedir()): 
   const gemini = join(home, '.gemini')
   return {
     'claude-code': { settings: claude, user: join(claude, 'skills'), project: '.claude/skills' },
-    // Codex keeps its settings in ~/.codex, and reads skills from the folder that several agents share.
+    // Codex keeps its settings in ~/.codex, and reads skills from the folder that several agents share:
+    // https://developers.openai.com/codex/skills
     codex: {
       settings: env.CODEX_HOME || join(home, '.codex'),
       user: join(home, '.agents/skills'),

@@ -57,7 +57,7 @@ export const runTools = [
     name: 'explain-run',
     title: 'Explain a run',
     description:
-      'Explains why a run failed: the failed step, what it read and from where, its last log lines, failed child runs, and the next calls that mend it. Also tells what an open run waits for. Use this before get-trajectory.',
+      'Explains why a run failed: the failed step, what it read and from where, its last log lines, failed child runs, and the next calls that fix it. Also tells what an open run waits for. Use this before get-trajectory.',
     operations: ['getTrajectory', 'getStep', 'getWorkflowLogs', 'listCollectionRuns'],
     input: z.strictObject(runArguments),
     run: async (context, run) => ({

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 import { type McpClient, transports } from './client.ts'
+import { noteCall } from './note-call.ts'
 
 let jetty: TestServer
 
@@ -340,17 +341,28 @@ describe.each(Object.entries(transports))('over %s', (name, connect) => {
   })
 
   it.each(own)('%s works', async (tool, args, expected) => {
-    expected(await mcp.use(tool, args(world)), world)
+    const sent = args(world)
+    const answer = await mcp.use(tool, sent)
+    noteCall(tool, sent, answer, tool in known)
+    expected(answer, world)
   })
 
   it('says why a tool is refused', async () => {
-    expect(await mcp.text(refused.name, refused.args)).toMatch(refused.says)
+    const said = await mcp.text(refused.name, refused.args)
+    noteCall(refused.name, refused.args, said, refused.name in known)
+    expect(said).toMatch(refused.says)
   })
 
   it('has a row here for every tool that it lists', async () => {
     const { tools } = await mcp.client.listTools()
     const called = [...own.map(([tool]) => tool), refused.name]
     expect(tools.map((tool) => tool.name).sort()).toEqual([...new Set(called)].sort())
+  })
+
+  it('is listed in docs/reference/mcp-tools.md, which `npm run compat` writes', async () => {
+    const page = readFileSync(new URL('../../../docs/reference/mcp-tools.md', import.meta.url), 'utf8')
+    const { tools } = await mcp.client.listTools()
+    expect(tools.map((tool) => tool.name).filter((tool) => !page.includes(`| \`${tool}\` |`))).toEqual([])
   })
 
   it('takes the arguments that existing setups send', async () => {

@@ -1,0 +1,181 @@
+// Guides by task, as a reader follows them: each block of commands in turn, on one server with the collection of the first start.
+import { execFile } from 'node:child_process'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { eventStream, eventStreamType, type FakeOpenAi, startFakeOpenAi } from '../fakes/openai.ts'
+import { startReceiver, type WebhookReceiver } from '../webhook-receiver.ts'
+import { type GuideWorld, guide, openGuideWorld, type Values } from './world.ts'
+
+vi.setConfig({ testTimeout: 240_000 })
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const openAiKey = 'sk-guide-unmistakable-9d2c'
+
+let world: GuideWorld
+let openAi: FakeOpenAi
+let receiver: WebhookReceiver
+
+beforeAll(async () => {
+  openAi = await startFakeOpenAi()
+  openAi.choose((body) =>
+    body.stream ? { headers: eventStreamType, body: eventStream(body.model, 'A jetty. ') } : undefined,
+  )
+  receiver = await startReceiver()
+  world = await openGuideWorld({
+    env: { OPENAI_BASE_URL: openAi.url, JETTY_ALLOW_PRIVATE_NETWORK: '127.0.0.1' },
+  })
+  world.server.leaks.remember('the key of a guide', openAiKey)
+}, 120_000)
+afterAll(async () => {
+  await world?.close()
+  await openAi?.close()
+  receiver?.close()
+})
+
+const follow = (name: string, values?: Values) => world.follow(name, values)
+
+/** Without a terminal a command takes from a pipe what it would ask for. */
+const typedKey: Values = [
+  ['jetty env set demo OPENAI_API_KEY', `echo ${openAiKey} | jetty env set demo OPENAI_API_KEY`],
+]
+
+it('workflows', async () => {
+  const [run, problems] = await follow('workflows')
+  expect(run).toContain('report.md')
+  expect(problems).toBe('[]')
+})
+
+it('models in a workflow', async () => {
+  const [asked, models] = await follow('model-steps', typedKey)
+  expect(asked).toContain('You said: How long is a jetty?')
+  expect(models).toContain('scripted/echo')
+})
+
+it('secrets', async () => {
+  await follow('secrets', typedKey)
+})
+
+it('the gateway', async () => {
+  const [called, chatted] = await follow('gateway')
+  expect(JSON.parse(called ?? '').choices[0].message.content).toBe('Hello')
+  expect(chatted).toContain('A jetty.')
+})
+
+it('recorded calls', async () => {
+  const [records] = await follow('gateway-records')
+  expect(records).toMatch(/^model +gpt-4o-mini$/m)
+  expect(records).toMatch(/^cost +\$0\.00021$/m)
+})
+
+it('approvals', async () => {
+  const waits = 'until jetty approvals demo --json | grep -q gate; do sleep 0.2; done\njetty approvals demo   '
+  const [, decided] = await follow('approvals', [['jetty approvals demo   ', waits]])
+  expect(decided).toContain('May this be sent? Thank the harbour master.')
+  expect(decided).toMatch(/completed/)
+})
+
+it('routines', async () => {
+  const [made, paused] = await follow('routines')
+  expect(made).toContain('Hello, sun!')
+  expect(paused).toMatch(/^next +paused$[\s\S]*^next +\d{4}-/m)
+})
+
+it('webhooks', async () => {
+  const printed = (await follow('webhooks', [['https://example.com', receiver.url]])).join('\n')
+  expect(printed).toMatch(/delivered +204/)
+  expect(receiver.received.some(({ body }) => JSON.parse(body.toString()).is_test === true)).toBe(true)
+  for (const { path, headers } of receiver.received)
+    expect([path, headers['x-jetty-signature']]).toEqual(['/done', expect.stringMatching(/^[0-9a-f]{64}$/)])
+})
+
+it('batches', async () => {
+  const [, started] = await follow('batches')
+  expect(JSON.parse(started ?? '')).toMatchObject({ total: 2 })
+})
+
+it('datasets', async () => {
+  const [runs, written, versions, added] = await follow('datasets')
+  expect(runs).toMatch(/fresh/)
+  expect(JSON.parse(written ?? '')).toMatchObject({ version: 2, added: 1, count: 3 })
+  expect(versions).toContain('n3')
+  expect(added).toContain('Hello, comet!')
+})
+
+it('runs', async () => {
+  // The stream ends when its reader leaves.
+  const stream = 'curl -sN "$api/collections/demo/events" -H "$auth"'
+  const printed = await follow('runs', [[stream, `timeout 1 ${stream} || true`]])
+  expect(JSON.parse(printed[2] ?? '')).toMatchObject({ bulk_id: expect.any(String) })
+  expect(printed.at(-2)).toContain('Hello, sun!')
+})
+
+it('steps of a run, its log, and runs again', async () => {
+  expect((await follow('run-steps')).join()).toContain('"Hello, world!"')
+  expect((await follow('logs')).join()).toMatch(/step_completed/)
+  expect((await follow('rerun')).join()).toMatch(/Hello, sun![\s\S]*identical/)
+  expect((await follow('retries')).join()).toMatch(/cancelled/)
+})
+
+it('a runbook, here and on the server', async () => {
+  const [here, , remote, deployed] = await follow('runbooks')
+  expect(here).toContain('# ')
+  expect(remote).toContain('totals.csv')
+  expect(deployed).toMatch(/completed/)
+})
+
+it('a thousand items', async () => {
+  const [batch, , again] = await follow('thousand-items')
+  expect(batch).toMatch(/^1000$/m)
+  expect(again).toMatch(/^0$/m)
+})
+
+it('a failed run is understood, corrected and continued', async () => {
+  const [failed, read, corrected] = await follow('debug-run')
+  expect(failed).toMatch(/Run it again with: jetty rerun demo\/find-the-fault\/\w+ --from say/)
+  expect(read).toContain('greeting')
+  expect(corrected).toContain('greeting.txt')
+})
+
+it('a judge without a key', async () => {
+  const [printed] = await follow('judging')
+  for (const score of [2, 4]) expect(printed).toMatch(new RegExp(`"score": ${score}\\b`))
+})
+
+it('an evaluation, and another one against it', async () => {
+  const [first, second] = await follow('evaluations')
+  expect(first).toContain('right')
+  expect(second).toContain('baseline')
+})
+
+it('the same job as elsewhere', async () => {
+  const printed = (await follow('same-job')).join('\n')
+  for (const text of ['Hello', 'Dear moon', '"ended_by": "condition"', 'score.correct:1'])
+    expect(printed).toContain(text)
+})
+
+it('the typed client', async () => {
+  await follow('client')
+  const folder = join(world.shell.home, 'client')
+  mkdirSync(join(folder, 'node_modules'))
+  symlinkSync(root, join(folder, 'node_modules/jetty-server'))
+  const blocks = [...guide('client').matchAll(/^```ts\n([\s\S]*?)^```/gm)].map(([, text]) => text)
+  expect(blocks.length).toBe(3)
+  writeFileSync(join(folder, 'use.mts'), blocks.join('\n').replaceAll('http://localhost:7070', world.server.url))
+  const args = [join(root, 'node_modules/tsx/dist/cli.mjs'), 'use.mts']
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { cwd: folder, env: world.env })
+  expect(stdout).toContain("{ text: 'Hello, moon!' }")
+  expect(stderr).toContain("Task 'none' in collection 'demo' not found")
+})
+
+// These change the settings of the collection.
+it.each(['gateway-reliability', 'sizing', 'incidents'])('%s', async (name) => {
+  await follow(name)
+})
+
+it('a server is secured', async () => {
+  const [printed] = await follow('secure')
+  expect(printed).toContain('dashboard')
+})
