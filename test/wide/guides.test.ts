@@ -59,6 +59,13 @@ it.each(['api-keys', 'collection-settings', 'examples', 'metrics', 'runbook-form
   },
 )
 
+it('a runbook, here and on the server', async () => {
+  const [here, , remote, deployed] = await follow('runbooks')
+  expect(here).toContain('# ')
+  expect(remote).toContain('totals.csv')
+  expect(deployed).toMatch(/completed/)
+})
+
 it('a runbook over chat completions, and why it ended as it did', async () => {
   const [stream] = await follow('gateway-runbooks')
   expect(stream).toMatch(/"finish_reason":"stop"[\s\S]*data: \[DONE\]$/)
