@@ -28,7 +28,9 @@ beforeAll(async () => {
     env: { OPENAI_BASE_URL: openAi.url, JETTY_ALLOW_PRIVATE_NETWORK: '127.0.0.1' },
   })
   world.server.leaks.remember('the key of a guide', openAiKey)
-  await world.server.call('PATCH', '/api/v1/collections/demo/environment', { OPENAI_API_KEY: openAiKey })
+  await world.server.call('PATCH', '/api/v1/collections/demo/environment', {
+    environment_variables: { OPENAI_API_KEY: openAiKey },
+  })
 }, 120_000)
 afterAll(async () => {
   await world?.close()
