@@ -21,7 +21,7 @@ let receiver: WebhookReceiver
 beforeAll(async () => {
   openAi = await startFakeOpenAi()
   openAi.choose((body) =>
-    body.stream ? { headers: eventStreamType, body: eventStream(body.model, 'A jetty. ') } : undefined,
+    body?.stream ? { headers: eventStreamType, body: eventStream(body.model, 'A jetty. ') } : undefined,
   )
   receiver = await startReceiver()
   world = await openGuideWorld({

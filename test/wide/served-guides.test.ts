@@ -56,6 +56,10 @@ it('a crash, and the run that goes on', async () => {
   expect((await follow('crash-recovery', values)).join()).toContain('Awake again')
 })
 
+it('another encryption key', async () => {
+  expect((await follow('encryption-key')).join()).toMatch(/\d+ of \d+ encrypted with key/)
+})
+
 it('files in a bucket', async () => {
   const { location, accessKeyId, secretAccessKey } = s3
   await follow('storage', [
