@@ -23,7 +23,10 @@ beforeAll(async () => {
   openAi.choose((body) =>
     body?.stream ? { headers: eventStreamType, body: eventStream(body.model, 'A jetty. ') } : undefined,
   )
-  receiver = await startReceiver()
+  receiver = await startReceiver((answer, _, { url }) => {
+    if (url?.startsWith('/orders')) answer.setHeader('content-type', 'application/json').end('[{"number": 17}]')
+    else answer.writeHead(204).end()
+  })
   world = await openGuideWorld({
     env: { OPENAI_BASE_URL: openAi.url, JETTY_ALLOW_PRIVATE_NETWORK: '127.0.0.1' },
   })
@@ -61,6 +64,15 @@ it('secrets', async () => {
   await follow('secrets', typedKey)
 })
 
+it('an HTTP request', async () => {
+  const [fetched] = await follow('http-requests', [
+    ['https://api.example.com', receiver.url],
+    ['jetty env set demo API_TOKEN', 'echo token-of-orders-unmistakable | jetty env set demo API_TOKEN'],
+  ])
+  expect(fetched).toMatch(/"number": 17/)
+  expect(receiver.received.at(-1)?.headers.authorization).toBe('Bearer token-of-orders-unmistakable')
+})
+
 it('the gateway, and what it records', async () => {
   const [called, chatted] = await follow('gateway')
   expect(JSON.parse(called ?? '').choices[0].message.content).toBe('Hello')
@@ -86,9 +98,9 @@ it('routines', async () => {
 it('webhooks', async () => {
   const printed = (await follow('webhooks', [['https://example.com', receiver.url]])).join('\n')
   expect(printed).toMatch(/delivered +204/)
-  expect(receiver.received.some(({ body }) => JSON.parse(body.toString()).is_test === true)).toBe(true)
-  for (const { path, headers } of receiver.received)
-    expect([path, headers['x-jetty-signature']]).toEqual(['/done', expect.stringMatching(/^[0-9a-f]{64}$/)])
+  const delivered = receiver.received.filter(({ path }) => path === '/done')
+  for (const { headers } of delivered) expect(headers['x-jetty-signature']).toMatch(/^[0-9a-f]{64}$/)
+  expect(delivered.some(({ body }) => JSON.parse(body.toString()).is_test === true)).toBe(true)
 })
 
 it('batches', async () => {

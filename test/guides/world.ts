@@ -6,7 +6,7 @@ import { demoTasks } from '../../src/demo/tasks.ts'
 import { openShell, type Shell } from '../cli/shell.ts'
 import { failuresOf, runBlocks, type ShellBlock, shellBlocksOf } from '../document-blocks.ts'
 import { startTestServer, type TestServer, type TestServerOptions } from '../server.ts'
-import { builtProgram } from '../shared.ts'
+import { bundledProgram } from '../shared.ts'
 import { blocksLeftOut } from './blocks-left-out.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -44,10 +44,10 @@ const withValues = (blocks: readonly ShellBlock[], values: Values): ShellBlock[]
 }
 
 /** Makes the folder for the commands that the guides call, with `jetty` in it. */
-export const makeCommands = async (home: string): Promise<string> => {
+export const makeCommands = (home: string, program: string): string => {
   const folder = join(home, 'bin')
   mkdirSync(folder)
-  writeFileSync(join(folder, 'jetty'), `#!/bin/sh\nexec "${process.execPath}" "${await builtProgram()}" "$@"\n`)
+  writeFileSync(join(folder, 'jetty'), `#!/bin/sh\nexec "${process.execPath}" "${program}" "$@"\n`)
   chmodSync(join(folder, 'jetty'), 0o755)
   return folder
 }
@@ -76,7 +76,11 @@ export const openGuideWorld = async (options: TestServerOptions = {}): Promise<G
   const shell = openShell(server.url, made.body.api_key)
   symlinkSync(server.dataDir, join(shell.home, '.jetty'))
   const env = {
-    ...{ PATH: `${await makeCommands(shell.home)}:${process.env.PATH}`, HOME: shell.home, NO_COLOR: '1' },
+    ...{
+      PATH: `${makeCommands(shell.home, await bundledProgram())}:${process.env.PATH}`,
+      HOME: shell.home,
+      NO_COLOR: '1',
+    },
     ...{ JETTY_API_URL: server.url, JETTY_API_TOKEN: made.body.api_key as string },
   }
   const follow = makeFollow(shell.home, env)

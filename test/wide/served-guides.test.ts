@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type FakeS3, startFakeS3 } from '../fakes/s3.ts'
 import { type Follow, makeCommands, makeFollow, type Values } from '../guides/world.ts'
+import { builtProgram } from '../shared.ts'
 
 let home: string
 let env: Record<string, string>
@@ -30,7 +31,7 @@ const jetty = (args: string[], more: Record<string, string> = {}) =>
 beforeAll(async () => {
   home = mkdtempSync(join(tmpdir(), 'jetty-operator-'))
   chmodSync(home, 0o755) // the embedded PostgreSQL is another user where this one is root
-  const commands = await makeCommands(home)
+  const commands = makeCommands(home, await builtProgram())
   writeFileSync(join(commands, 'serve-in-background'), startsServer, { mode: 0o755 })
   env = { PATH: `${commands}:${process.env.PATH}`, HOME: home, NO_COLOR: '1' }
   follow = makeFollow(home, env)
