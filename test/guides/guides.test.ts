@@ -82,6 +82,11 @@ it('the gateway, and what it records', async () => {
   expect(records).toMatch(/^cost +\$0\.00021$/m)
 })
 
+it('a tool over MCP', async () => {
+  const [called] = await follow('mcp')
+  expect(JSON.parse(called ?? '').result.content[0].text).toContain('find-the-fault')
+})
+
 it('approvals', async () => {
   const waits = 'until jetty approvals demo --json | grep -q gate; do sleep 0.2; done\njetty approvals demo   '
   const [, decided] = await follow('approvals', [['jetty approvals demo   ', waits]])
