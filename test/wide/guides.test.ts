@@ -20,6 +20,7 @@ beforeAll(async () => {
       ...{ JETTY_TRIAL_KEYS: 'OPENAI_API_KEY', OPENAI_API_KEY: 'sk-lent-unmistakable-77aa' },
     },
   })
+  mkdirSync(join(world.shell.home, '.claude')) // as if Claude Code had been used
 })
 afterAll(async () => {
   await world?.close()
@@ -41,7 +42,6 @@ it('providers', async () => {
 })
 
 it('skills', async () => {
-  mkdirSync(join(world.shell.home, '.claude'))
   const [installed] = await follow('skills')
   expect(installed).toMatch(/\.claude\/skills\/jetty: \d+ added/)
   expect(installed).toMatch(/\.agents\/skills\/jetty: \d+ added/)

@@ -62,6 +62,9 @@ it('another encryption key', async () => {
 })
 
 it('files in a bucket', async () => {
+  writeFileSync(join(home, 'note.txt'), 'A file to copy.')
+  const stored = jetty(['run', 'demo/summarize-file', '-f', join(home, 'note.txt'), '--wait'])
+  expect(stored.status, stored.stderr).toBe(0)
   const { location, accessKeyId, secretAccessKey } = s3
   await follow('storage', [
     ['s3://acme-jetty/files?region=eu-west-1', location],
