@@ -11,7 +11,7 @@ const tooLarge = (): AppError =>
   })
 
 /** Reads a body whole, up to the limit. */
-export const boundedText = async (response: Response): Promise<string> => {
+export const responseText = async (response: Response): Promise<string> => {
   if (!response.body) return ''
   const pieces: Uint8Array[] = []
   let size = 0
@@ -30,7 +30,7 @@ export const apiCalls = (caller: Caller, signal: AbortSignal): Pick<ToolContext,
   return {
     open,
     call: async (operation, input) => {
-      const text = await boundedText(await open(operation, input))
+      const text = await responseText(await open(operation, input))
       return text === '' ? null : JSON.parse(text)
     },
   }

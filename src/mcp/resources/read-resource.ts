@@ -1,6 +1,6 @@
 import { ErrorCode, McpError, type ReadResourceResult } from '@modelcontextprotocol/sdk/types.js'
 import { toAppError } from '../../lib/errors.ts'
-import { boundedText } from '../api-calls.ts'
+import { responseText } from '../api-calls.ts'
 import { explainRun } from '../explain-run.ts'
 import { shortJson } from '../shorten.ts'
 import type { ToolContext } from '../tool.ts'
@@ -37,7 +37,7 @@ const unknown = (uri: string, message: string): McpError =>
 
 /** Reads a page of the documentation. A long one ends with where the rest is. */
 const pageText = async ({ open }: ToolContext, page: string): Promise<string> => {
-  const text = await boundedText(await open('getDocsPage', { params: { page } }))
+  const text = await responseText(await open('getDocsPage', { params: { page } }))
   if (text.length <= longestResource) return text
   return `${text.slice(0, longestResource)}\n\n(Shortened from ${text.length} characters: the server has all at /docs/${page}.md)\n`
 }
