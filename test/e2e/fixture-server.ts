@@ -106,7 +106,7 @@ export const startFixtureServer = async ({
     if (path.includes('/events')) {
       // Nothing happens any more in what was recorded: the stream stays open and silent.
       response.writeHead(200, { 'content-type': 'text/event-stream' })
-      response.write(': open\n\n')
+      response.write(path.includes('/trajectory/') ? ': open\n\n' : 'id: 1\nevent: open\ndata: {}\n\n')
       return
     }
     missed.push(`${request.method} ${path}`)

@@ -18,6 +18,7 @@ it('applies the events of a frame in order, and keeps what did not change', () =
   ])
   expect(next).toMatchObject({ status: 'completed', labels: [{ key: 'k' }], created: run.created })
   expect(Object.keys(next?.steps ?? {})).toEqual(['a', 'b'])
+  expect(next?.completed_steps).toEqual(['a'])
   expect(next?.steps.b).toMatchObject({ status: 'running', progress })
   expect(run.steps.a?.status).toBe('running')
 })

@@ -23,5 +23,11 @@ export const applyRunEvents = (run: Run | undefined, events: readonly RunSummary
       }
     } else if (one.event === 'status' || one.event === 'end' || one.event === 'label') next = { ...next, ...one.data }
   }
-  return next && steps ? { ...next, steps } : next
+  return next && steps ? { ...next, steps, completed_steps: completedOf(next, steps) } : next
+}
+
+/** The steps that have completed, as a document would list them: events tell of each step alone. */
+const completedOf = ({ completed_steps: listed }: Run, steps: Run['steps']): string[] => {
+  const done = Object.values(steps).flatMap(({ key, status }) => (status === 'completed' ? [key] : []))
+  return done.length > listed.length ? done : listed
 }

@@ -87,7 +87,7 @@ export const Article = ({ page, markdown }: { page: string; markdown: string }) 
   const components = useMemo(() => componentsOf(page, headings), [page, headings])
   return (
     <div className="flex gap-8">
-      <article className="min-w-0 max-w-200 flex-1 text-13 [&_td:last-child:has(code)]:md:min-w-44 [&_td:last-child_code]:md:[overflow-wrap:anywhere]">
+      <article className="min-w-0 max-w-200 flex-1 text-13 [&_td:last-child:has(code)]:md:min-w-36 [&_td:last-child_code]:md:[overflow-wrap:anywhere]">
         <Suspense fallback={<p className="text-muted">Loading…</p>}>
           <Markdown text={markdown} components={components} />
           <ScrollToFragment page={page} />

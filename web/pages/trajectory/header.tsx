@@ -78,6 +78,9 @@ const compared = (run: Run): string[] => {
     : [`${run.collection}/${name}`]
 }
 
+/** The event of its end comes before the document that says how long it took. */
+const lacksDuration = (run: Run): boolean => isOpen(run) || (run.duration_seconds === null && run.started !== null)
+
 const Facts = ({ run }: { run: Run }) => {
   const trigger = originOfRun(run)
   return (
@@ -103,7 +106,7 @@ const Facts = ({ run }: { run: Run }) => {
       <span title={momentText(run.started ?? run.created)}>
         {run.started === null ? 'not started' : <Started at={run.started} />}
       </span>
-      <span>{isOpen(run) ? <Running run={run} /> : durationText(run.duration_seconds)}</span>
+      <span>{lacksDuration(run) ? <Running run={run} /> : durationText(run.duration_seconds)}</span>
       <span>
         {run.completed_steps.length} of {Math.max(run.total_steps.length, Object.keys(run.steps).length)} steps
       </span>
