@@ -142,6 +142,7 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
       initParamsBytes: 1024 * 1024,
       loopTurns: 1_000,
       sequenceNumbers: 100_000,
+      transformLimits: { seconds: 20, memoryBytes: 512 * 1024 * 1024 },
       ...options.settings,
     },
     fetch: options.fetch ?? (() => Promise.reject(new AppError('network_failed', 'no network in this test'))),

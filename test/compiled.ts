@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, cpSync, existsSync, mkdtempSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdtempSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -35,8 +35,7 @@ const compile = (draft: string): void => {
   const given = [entries, join(draft, 'src/program'), join(root, 'src')].map((value) => JSON.stringify(value))
   const script = `import('./scripts/bundle.mjs').then(({ bundle, isRooted }) => bundle(${given.join()}, isRooted))`
   execFileSync(process.execPath, ['-e', script], { cwd: root, stdio: 'inherit' })
-  const isOther = (path: string) => statSync(path).isDirectory() || !/\.tsx?$/.test(path)
-  cpSync(join(root, 'src'), join(draft, 'src'), { recursive: true, filter: isOther })
+  cpSync(join(root, 'src'), join(draft, 'src'), { recursive: true }) // child processes start from their sources
   cpSync(join(root, 'package.json'), join(draft, 'package.json'))
   symlinkSync(join(root, 'node_modules'), join(draft, 'node_modules'))
 }

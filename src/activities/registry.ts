@@ -32,6 +32,10 @@ import { litellmImageGeneration } from './media/litellm-image-generation.ts'
 import { replicateRun } from './media/replicate-run.ts'
 import { replicateText2Image } from './media/replicate-text2image.ts'
 import { replicateText2Video } from './media/replicate-text2video.ts'
+import { filterItems, groupItems, joinItems, sortItems, uniqueItems } from './shaping/list-activities.ts'
+import { parseDocumentStep } from './shaping/parse.ts'
+import { renderDocument } from './shaping/render.ts'
+import { transform } from './shaping/transform.ts'
 import { textConcatenate } from './text/text-concatenate.ts'
 import { textEcho } from './text/text-echo.ts'
 import { textSplit } from './text/text-split.ts'
@@ -44,9 +48,12 @@ const all: Activity[] = [
   downloadImage,
   evaluationSubjects,
   extractFromTrajectories,
+  filterItems,
   geminiImageGenerator,
   geminiPrompt,
+  groupItems,
   httpRequest,
+  joinItems,
   judgeMaterial,
   labelRun,
   listEmitAwait,
@@ -56,11 +63,13 @@ const all: Activity[] = [
   litellmVision,
   loopCounter,
   numberSequenceGenerator,
+  parseDocumentStep,
   pinnedOutputs,
   readTextFile,
   readUploadedFile,
   registerDataset,
   registerModel,
+  renderDocument,
   replicateRun,
   replicateText2Image,
   replicateText2Video,
@@ -70,10 +79,13 @@ const all: Activity[] = [
   selectFiles,
   simpleJudge,
   sleep,
+  sortItems,
   textConcatenate,
   textEcho,
   textSplit,
   textTemplate,
+  transform,
+  uniqueItems,
   waitForApproval,
   webhookNotify,
 ]

@@ -67,6 +67,7 @@ const activitySettings = (settings: Settings): EngineOptions['activitySettings']
   initParamsBytes: settings.maxInitParamsBytes,
   loopTurns: settings.loopTurns,
   sequenceNumbers: settings.sequenceNumbers,
+  transformLimits: { seconds: settings.transformSeconds, memoryBytes: settings.transformMemoryBytes },
 })
 
 /** Everything the engine takes from a server. `beatMs` shortens its heartbeat in tests. */

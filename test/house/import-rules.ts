@@ -193,7 +193,11 @@ export const importRules: ImportRule[] = [
 export const onlyImporters: Record<string, readonly string[]> = {
   '@dbos-inc/dbos-sdk': ['engine/leases/dbos.ts'],
   croner: ['routines/cadence.ts'],
-  yaml: ['runbooks/format/front-matter.ts', 'cli/input/yaml-document.ts'],
+  yaml: ['runbooks/format/front-matter.ts', 'cli/input/yaml-document.ts', 'activities/shaping/read-document.ts'],
+  jsonata: ['activities/shaping/evaluate.ts'],
+  htmlparser2: ['activities/shaping/read-markup.ts'],
+  unpdf: ['activities/shaping/read-pdf.ts'],
+  micromark: ['activities/shaping/write-document.ts'],
   dockerode: [
     'sandboxes/containers/engine.ts',
     'sandboxes/containers/engine-images.ts',

@@ -2,12 +2,14 @@ import type { ChildProcess } from 'node:child_process'
 import { type LimitedProgram, type ProcessEnd, residentBytes, startProcess, watchLimits } from './limited-process.ts'
 
 /** The answer of a process, or what ended it before. */
-type AnswerOrEnd<Received> = { answer: Received } | { end: ProcessEnd }
+export type AnswerOrEnd<Received> = { answer: Received } | { end: ProcessEnd }
 
 /** A process that answers one message after another. */
-interface KeptProcess<Sent, Received> {
+export interface KeptProcess<Sent, Received> {
   /** Sends a message, and resolves with the answer. The next one may be sent afterwards. */
   ask(message: Sent): Promise<AnswerOrEnd<Received>>
+  /** Kills the process; the next message starts another. */
+  end(): void
 }
 
 const idleMs = 30_000
@@ -57,6 +59,7 @@ export const makeKeptProcess = <Sent extends object, Received>(
     })
 
   return {
+    end,
     ask: async (message) => {
       clearTimeout(idle)
       const child = kept ?? begin()

@@ -1,4 +1,4 @@
-import { setting, wholeNumber } from './setting.ts'
+import { byteCount, seconds, setting, wholeNumber } from './setting.ts'
 
 /** Limits of a run's steps and of its child runs. */
 export const runSettings = {
@@ -29,6 +29,20 @@ export const runSettings = {
     default: '100000',
     example: '10000',
     schema: wholeNumber(1, 10_000_000),
+  }),
+  transformSeconds: setting({
+    variable: 'JETTY_TRANSFORM_SECONDS',
+    description: 'Longest time of one transform, parse or render.',
+    default: '10',
+    example: '30',
+    schema: seconds(1),
+  }),
+  transformMemoryBytes: setting({
+    variable: 'JETTY_TRANSFORM_MEMORY_BYTES',
+    description: 'Memory of a process that transforms, parses or renders; it is ended above that. Two work at once.',
+    default: '512MiB',
+    example: '1GiB',
+    schema: byteCount(),
   }),
   maxFanOut: setting({
     variable: 'JETTY_MAX_FANOUT',

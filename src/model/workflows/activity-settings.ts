@@ -12,4 +12,6 @@ export interface ActivitySettings {
   loopTurns: number
   /** Maximum numbers of one sequence. */
   sequenceNumbers: number
+  /** Limits of the process that transforms, parses and renders: seconds, and bytes of memory. */
+  transformLimits: { seconds: number; memoryBytes: number }
 }

@@ -1,0 +1,125 @@
+import { z } from 'zod'
+import { AppError } from '../../lib/errors.ts'
+import { essenceOf, extensionOf } from '../../lib/files/media-type.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
+import { decodeFileText } from '../../lib/text/text-encoding.ts'
+import { type ActivityContext, activity } from '../activity.ts'
+import { type ReadFormat, readFormats, shape } from './shape.ts'
+
+const mostBytes = 32 * 1024 * 1024
+
+const byExtension: Record<string, ReadFormat> = {
+  ...Object.fromEntries(readFormats.map((format) => [format, format])),
+  ndjson: 'jsonl',
+  yml: 'yaml',
+  htm: 'html',
+}
+const byType: Record<string, ReadFormat> = {
+  'application/json': 'json',
+  'application/jsonl': 'jsonl',
+  'application/x-ndjson': 'jsonl',
+  'text/csv': 'csv',
+  'text/tab-separated-values': 'tsv',
+  'application/xml': 'xml',
+  'text/xml': 'xml',
+  'application/yaml': 'yaml',
+  'text/html': 'html',
+  'application/pdf': 'pdf',
+}
+
+/** What a text without a name is. */
+const formatOfText = (text: string): ReadFormat => {
+  const start = text.slice(0, 2_000).trimStart()
+  if (/^[[{]/.test(start)) return /^\{.*\}\s*\n\s*\{/.test(start) ? 'jsonl' : 'json'
+  if (/^<\?xml/i.test(start)) return 'xml'
+  return /^<(!doctype\s+html|html|head|body|div|p|h1|table|ul)\b/i.test(start)
+    ? 'html'
+    : start.startsWith('<')
+      ? 'xml'
+      : 'csv'
+}
+
+interface Source {
+  format: ReadFormat
+  content: string | Uint8Array
+}
+
+const sourceOf = async (
+  { text, file, format }: { text?: unknown; file?: string | undefined; format: ReadFormat | 'auto' },
+  context: ActivityContext,
+): Promise<Source> => {
+  if ((text === undefined) === (file === undefined)) {
+    throw new AppError('parameter_invalid', "Parameter 'text' or 'file' is missing: give one of the two")
+  }
+  if (file === undefined) {
+    const content = typeof text === 'string' ? text : JSON.stringify(text)
+    if (content.length > mostBytes) throw tooLarge('The text', content.length)
+    const found = format === 'auto' ? formatOfText(content) : format
+    if (found !== 'pdf') return { format: found, content }
+    throw new AppError('parameter_invalid', 'A PDF cannot be given as text: give the storage path as file')
+  }
+  const stored = await context.files.open(file)
+  if (stored.size > mostBytes) throw tooLarge(`'${stored.name}'`, stored.size)
+  const named = byExtension[extensionOf(stored.name)] ?? byType[essenceOf(stored.content_type)]
+  const bytes = await stored.bytes()
+  if ((format === 'auto' ? named : format) === 'pdf') return { format: 'pdf', content: bytes }
+  const decoded = await decodeFileText(bytes, { name: stored.name, contentType: stored.content_type })
+  return { format: format === 'auto' ? (named ?? formatOfText(decoded.text)) : format, content: decoded.text }
+}
+
+const tooLarge = (what: string, bytes: number): AppError =>
+  new AppError('too_large', `${what} has ${byteSize(bytes)}; parse reads at most ${byteSize(mostBytes)}`, {
+    hint: 'Split it, or request less of it.',
+  })
+
+/** Reads a document as data. */
+export const parseDocumentStep = activity({
+  name: 'parse',
+  category: 'data',
+  description: 'Reads JSON, JSON lines, CSV, TSV, XML or YAML as data, and HTML or PDF as text.',
+  parameters: z.object({
+    text: z
+      .unknown()
+      .optional()
+      .describe('The document as text.')
+      .meta({ aliases: ['content', 'data', 'input', 'body', 'html', 'csv', 'xml'] }),
+    file: z
+      .string()
+      .optional()
+      .describe('Storage path of the document, in place of text.')
+      .meta({ aliases: ['storage', 'file_name', 'document'] }),
+    format: z
+      .enum(['auto', ...readFormats])
+      .default('auto')
+      .describe('Format; auto: by the name and type of the file, or by how the text begins.')
+      .meta({ aliases: ['type'] }),
+    header: z
+      .boolean()
+      .default(true)
+      .describe('CSV: whether the first row names the columns. Without, rows are lists.'),
+    delimiter: z
+      .string()
+      .length(1)
+      .optional()
+      .describe('CSV: the character between cells; default: found in the first row.'),
+  }),
+  outputs: z.object({
+    value: z.unknown().describe('The data: rows of CSV and JSON lines as a list, HTML and PDF as text.'),
+    count: z.number().int().describe('Number of rows, elements or pages; 1 for another value.'),
+    format: z.enum(readFormats).describe('Format that was read.'),
+  }),
+  example: { activity: 'parse', text: 'name,age\nAda,36\n', format: 'csv' },
+  gotchas: [
+    'Cells of CSV are texts: "36", not 36.',
+    'An XML element is its text, or an object of attributes (@name), children and #text; several children of one name are a list.',
+    'Pages of a PDF are separated by form feeds. Scanned pages have no text: use litellm_vision.',
+    'XML with entities of its own, YAML with more than 100 aliases, rows above 1 MiB and deep nesting are refused.',
+  ],
+  async run({ text, file, format, header, delimiter }, context) {
+    const source = await sourceOf({ text, file, format }, context)
+    const work = { kind: 'parse' as const, ...source, header, delimiter }
+    const value = await shape(work, `Reading ${source.format.toUpperCase()}`, context)
+    const count = Array.isArray(value) ? value.length : 1
+    return { value: source.format === 'pdf' ? (value as string[]).join('\f') : value, count, format: source.format }
+  },
+})
