@@ -4,9 +4,11 @@ import { type Body, startTestServer, type TestServer } from '../../server.ts'
 
 let jetty: TestServer
 beforeAll(async () => {
-  jetty = await startTestServer({ env: { JETTY_TRANSFORM_SECONDS: '6', JETTY_TRANSFORM_MEMORY_BYTES: '256MiB' } })
+  jetty = await startTestServer({ env: { JETTY_TRANSFORM_SECONDS: '120' } })
 })
 afterAll(() => jetty?.close())
+
+const endless = { activity: 'transform', expression: '($f := function($x){ $f($x + 1) }; $f(0))' }
 
 const orders = [
   { id: 1, status: 'open', amount: 10, customer_id: 'x', customer: { id: 'x' } },
@@ -86,16 +88,6 @@ it('a list goes through a file and back, and Markdown becomes a page', async () 
 
 describe('what wants to do harm', () => {
   it.each([
-    [
-      'an endless loop',
-      { activity: 'transform', expression: '($f := function($x){ $f($x + 1) }; $f(0))' },
-      /took longer than 6 s/,
-    ],
-    [
-      'a memory bomb',
-      { activity: 'transform', expression: '($f := function($x){ $f($append($x, $x)) }; $f([1..1000]))' },
-      /needs more than 256 MiB|took longer/,
-    ],
     ['a function as the result', { activity: 'transform', expression: '$sum' }, /returns a function/],
     [
       'a fault at run time',
@@ -114,11 +106,14 @@ describe('what wants to do harm', () => {
     expect(done.error).toMatch(message)
   })
 
-  it('does not keep others from working', async () => {
-    const loop = run({ step: { activity: 'transform', expression: '($f := function($x){ $f($x + 1) }; $f(0))' } })
+  it('does not keep others from working, and can be cancelled', async () => {
+    const task = await jetty.task({ step_configs: { step: endless }, steps: ['step'] })
+    const { trajectory_id: id } = await jetty.start(task)
+    await jetty.until(task, id, (one) => one.steps.step?.status === 'running')
     const quick = await run({ step: { activity: 'transform', expression: '1 + 1' } })
     expect(quick.steps.step.outputs.result).toBe(2)
-    expect((await loop).status).toBe('failed')
+    await jetty.call('POST', `/api/v1/trajectory/acme/${task}/statuses`, { [id]: 'cancelled' })
+    await jetty.until(task, id, (one) => one.status === 'cancelled')
   })
 
   it('is found in a dry check', async () => {

@@ -1,0 +1,82 @@
+/** http_request and transform as steps of a run, against the same work without a server: fetch, and JSONata. */
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import jsonata from 'jsonata'
+import { request } from 'undici'
+import { openDatabase } from '../src/database/database.ts'
+import { percentile } from './lib/numbers.ts'
+import { stage } from './lib/stage.ts'
+
+const steps = 50
+const runs = 6
+const rows = Array.from({ length: 500 }, (_, id) => ({ id, status: id % 3 ? 'open' : 'closed', amount: id * 1.5 }))
+const body = JSON.stringify(rows)
+const expression = 'rows[status = "open"].{"id": id, "total": $round(amount * 1.1, 2)}'
+
+/** So many times the same step, each after the other. */
+const repeated = (config: object) => {
+  const names = Array.from({ length: steps }, (_, at) => `step_${at}`)
+  return { init_params: { rows }, step_configs: Object.fromEntries(names.map((name) => [name, config])), steps: names }
+}
+
+const timed = async (work: () => Promise<unknown>): Promise<number[]> => {
+  const samples: number[] = []
+  for (let at = 0; at < steps * runs; at++) {
+    const begun = performance.now()
+    await work()
+    samples.push(performance.now() - begun)
+  }
+  return samples
+}
+
+await stage('steps', async ({ report, jetty, createDatabase }) => {
+  const service = createServer((_, response) => response.setHeader('content-type', 'application/json').end(body))
+  await new Promise<void>((resolve) => service.listen(0, '127.0.0.1', resolve))
+  const { port } = service.address() as AddressInfo
+  const address = `http://127.0.0.1:${port}/rows`
+  const databaseUrl = await createDatabase('ours')
+  const server = await jetty({
+    environment: { DATABASE_URL: databaseUrl, JETTY_ALLOW_PRIVATE_NETWORK: `127.0.0.1:${port}` },
+  })
+  const workflows = {
+    echo: repeated({ activity: 'text_echo', text: 'x' }),
+    http_request: repeated({ activity: 'http_request', url: address }),
+    transform: repeated({ activity: 'transform', input: { rows_path: 'init_params.rows' }, expression }),
+  }
+  for (const [name, workflow] of Object.entries(workflows)) {
+    await server.call('POST', '/api/v1/tasks/demo', { name, workflow })
+    for (let at = 0; at < runs; at++) await server.call('POST', `/api/v1/run-sync/demo/${name}`, {})
+  }
+  const database = openDatabase(databaseUrl, { connections: 1 })
+  const stepMs = async (task: string): Promise<number[]> => {
+    const found = await database.query<{ ms: number }>(
+      `select extract(epoch from s.ended_at - s.started_at)::float8 * 1000 as ms
+       from runs r join tasks t on t.id = r.task_id join steps s on s.run_id = r.id
+       where t.name = $1 and s.status = 'completed' and s.seq > 0`,
+      [task],
+    )
+    return found.map(({ ms }) => ms)
+  }
+  const evaluated = jsonata(expression)
+  const samples = {
+    'text_echo, a step that does nothing': await stepMs('echo'),
+    http_request: await stepMs('http_request'),
+    'the same with undici': await timed(async () => (await request(address)).body.json()),
+    transform: await stepMs('transform'),
+    'the same with jsonata': await timed(() => evaluated.evaluate({ rows })),
+  }
+  await database.close()
+  service.close()
+  report.table(`one step over ${rows.length} rows (${body.length} bytes), ms`, [
+    ['', 'steps', 'p50', 'p99'],
+    ...Object.entries(samples).map(([name, all]) => [
+      name,
+      String(all.length),
+      percentile(all, 0.5),
+      percentile(all, 0.99),
+    ]),
+  ])
+  const p50 = (name: keyof typeof samples) => percentile(samples[name], 0.5)
+  report.figure('http_request over undici, ms', p50('http_request') - p50('the same with undici'))
+  report.figure('transform over jsonata, ms', p50('transform') - p50('the same with jsonata'))
+})

@@ -1,0 +1,50 @@
+// The limits of the process, with a process: what exceeds them is ended, and the next work starts another.
+import { describe, expect, it } from 'vitest'
+import { makeTestContext, runActivity } from '../../../test/activity-context.ts'
+import { renderDocument } from './render.ts'
+import { transform } from './transform.ts'
+
+const memoryBytes = 300 * 1024 * 1024
+const short = () => makeTestContext({ settings: { transformLimits: { seconds: 3, memoryBytes } } })
+const patient = () => makeTestContext({ settings: { transformLimits: { seconds: 120, memoryBytes } } })
+const endless = '($f := function($x){ $f($x + 1) }; $f(0))'
+
+describe('what takes too long or too much', () => {
+  it.each([
+    ['an endless loop', endless],
+    ['a regular expression that backtracks', `$contains("${'a'.repeat(60)}b", /^(a+)+$/)`],
+  ])('%s is ended', async (_, expression) => {
+    const error = await runActivity(transform, { expression }, short()).catch((thrown) => thrown)
+    expect(error).toMatchObject({ code: 'timed_out', message: 'The expression took longer than 3 s' })
+  })
+
+  it('a memory bomb is ended', async () => {
+    const expression = '($f := function($x){ $f($append($x, $x)) }; $f([1..1000]))'
+    const error = await runActivity(transform, { expression }, patient()).catch((thrown) => thrown)
+    expect(error).toMatchObject({ code: 'too_large', message: expect.stringContaining('300 MiB of memory') })
+    expect(await runActivity(transform, { expression: '1 + 1' }, patient())).toEqual({ result: 2, count: 1 })
+  })
+
+  it('nested lists of Markdown are ended', async () => {
+    const given = { format: 'html', markdown: '- '.repeat(30_000) }
+    const error = await runActivity(renderDocument, given, short()).catch((thrown) => thrown)
+    expect(error.message).toMatch(/^Rendering Markdown (took longer than 3 s|failed: )/)
+  })
+
+  it('a signal ends the work', async () => {
+    const stop = new AbortController()
+    const working = runActivity(transform, { expression: endless }, { ...patient(), signal: stop.signal })
+    stop.abort()
+    await expect(working).rejects.toThrow()
+  })
+})
+
+it('what one collection leaves behind never meets another', async () => {
+  const first = patient()
+  const other = { ...first, run: { ...first.run, collection: 'other' } }
+  const both = await Promise.all([
+    runActivity(transform, { expression: 'a', input: { a: 'first' } }, first),
+    runActivity(transform, { expression: 'a', input: { a: 'other' } }, other),
+  ])
+  expect(both).toMatchObject([{ result: 'first' }, { result: 'other' }])
+})
