@@ -195,6 +195,22 @@ const page = (state: string, address: string, given: Record<string, unknown> = a
 })
 
 const own = `/${collection}/-/datasets`
+const refused = 'part.parquet is no parquet file that can be read: its footer names a column twice'
+
+/** A page whose data file cannot be shown. */
+const withoutPreview = (state: string): Fixture => {
+  const shown = page(state, `${own}/broken?tab=files`, {
+    [`GET /api/v1/datasets/${collection}/broken`]: { ...dataset, name: 'broken' },
+    [`GET /api/v1/datasets/${collection}/broken/data?after=-1`]: {
+      files: [{ ...file(0), file_path: `${collection}/broken/data/part.parquet` }],
+      has_more: false,
+    },
+  })
+  const body = JSON.stringify({ detail: refused, hint: 'Download the file to look at it.' })
+  const asked = answerKey('GET', `/api/v1/datasets/${collection}/broken/data/0/preview`)
+  return { ...shown, answers: { ...shown.answers, [asked]: { status: 400, type: 'application/json', body } } }
+}
+
 /** The pages of datasets in states worth a look. */
 export const datasetFixtures: readonly Fixture[] = [
   page('datasets', own, {
@@ -205,6 +221,8 @@ export const datasetFixtures: readonly Fixture[] = [
   page('dataset-results', `${own}/${name}?tab=results&task=answer`),
   page('dataset-versions', `${own}/${name}?tab=versions`),
   page('dataset-files', `${own}/${name}?tab=files`),
+  withoutPreview('dataset-file-refused'),
+  page('lineage', `/${collection}/-/lineage?dataset=${name}&item=harbours`),
   page('dataset-lineage', `${own}/${name}?tab=lineage`),
   page('dataset-metadata', `${own}/${name}?tab=metadata`),
 ]

@@ -46,7 +46,7 @@ export const newestItems = async (queries: Queries, row: EntityRow): Promise<Ver
   return version && (JSON.parse(version.data) as { items?: VersionItems }).items
 }
 
-/** Writes all fields of a locked entity, and appends a version if asked to; `sameFields`: only items have changed. */
+/** Writes the fields of a locked entity, and appends a version if asked to; `sameFields`: only items have changed. */
 export const writeEntity = async (
   queries: Queries,
   row: EntityRow,
@@ -57,14 +57,16 @@ export const writeEntity = async (
     sameFields = false,
   }: { isNewVersion: boolean; author: string; items?: VersionItems | undefined; sameFields?: boolean },
 ): Promise<EntityRow> => {
+  // A write of items leaves the fields alone: large metadata would be stored and indexed anew each time.
+  const changed = sameFields ? [] : fieldNames
   const [written] = await queries.rows<EntityRow>(
-    'write_entity',
+    sameFields ? 'touch_entity' : 'write_entity',
     `with e as (
-       update entities set updated_at = clock_timestamp(), version = version + $2,
-         ${fieldNames.map((name, index) => `${name} = $${index + 3}`).join(', ')}
+       update entities set updated_at = clock_timestamp(), version = version + $2
+         ${changed.map((name, index) => `, ${name} = $${index + 3}`).join('')}
        where id = $1 returning *)
      select ${entityColumns} from e ${entityJoin}`,
-    [row.id, isNewVersion ? 1 : 0, ...fieldNames.map((name) => row[name])],
+    [row.id, isNewVersion ? 1 : 0, ...changed.map((name) => row[name])],
   )
   if (!written) throw new Error('a locked entity is gone')
   if (isNewVersion) await appendEntityVersion(queries, written, { operation: 'UPDATE', author, items, sameFields })

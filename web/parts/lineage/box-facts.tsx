@@ -101,7 +101,7 @@ const NodeLinks = ({ collection, node }: { collection: string; node: LineageNode
       )}
       {lineage && (
         <PageLink href={lineage} className="text-accent">
-          Begin here
+          Lineage from here
         </PageLink>
       )}
     </span>
