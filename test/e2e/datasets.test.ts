@@ -35,7 +35,11 @@ test('a dataset is found, and an item shows its data', async () => {
   const { page } = visitor
   await page.goto('/acme')
   await page.getByRole('link', { name: 'Datasets' }).click()
-  await page.getByRole('link', { name: /questions/ }).click()
+  await page.getByLabel('Search datasets').fill('customers ask')
+  await page
+    .getByRole('list', { name: 'Datasets that were found' })
+    .getByRole('link', { name: /questions/ })
+    .click()
   await page.getByText('3 items').waitFor()
   await page.keyboard.press('j')
   await page.getByRole('heading', { name: 'q1' }).waitFor()
@@ -106,6 +110,19 @@ test('items are checked before they are written, and one is edited by its form',
   await dialog.getByRole('textbox', { name: /^text/ }).fill('Again?')
   await page.getByRole('button', { name: 'Add', exact: true }).click()
   await page.getByText("There is an item 'q4' already").waitFor()
+})
+
+test('a dataset is created, and a name that is taken is refused', async () => {
+  const { page } = visitor
+  await page.goto('/acme/-/datasets')
+  await page.getByRole('button', { name: 'New dataset' }).click()
+  await page.getByRole('textbox', { name: 'Name' }).fill('questions')
+  await page.keyboard.press('Enter')
+  await page.getByText('Dataset already exists').waitFor()
+  await page.getByRole('textbox', { name: 'Name' }).fill('answers')
+  await page.getByRole('button', { name: 'Create' }).click()
+  await page.waitForURL(/datasets\/answers/)
+  await page.getByText('No items yet').waitFor()
 })
 
 test('lineage is a graph that leads from the dataset to its batches and from an item to its runs', async () => {

@@ -9,7 +9,10 @@ const version = {
   tags: z.array(z.string()).describe('Tags set on it, and the `metadata_version` that it was saved with.'),
   created_at: timestampSchema,
   operation_type: z.enum(['INSERT', 'UPDATE']),
-  author: z.string().nullable().describe('Who saved it: `admin` or `api-key:<name>`.'),
+  author: z
+    .string()
+    .nullable()
+    .describe('Who saved it: `admin`, `api-key:<name>`, or `run:<trajectory id>` for a step.'),
 }
 
 export const historyQuerySchema = z.object({
