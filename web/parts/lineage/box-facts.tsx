@@ -22,7 +22,7 @@ export const BoxFacts = ({ collection, box, edges, onClose }: BoxFactsProps) => 
       aria-label="The chosen box"
       className="flex shrink-0 flex-wrap items-baseline gap-x-4 gap-y-1 border-line border-t px-4 py-2"
     >
-      <h3 className="min-w-0 truncate font-medium">{label}</h3>
+      <h2 className="min-w-0 truncate font-medium">{label}</h2>
       <span className="text-12 text-muted">{detail}</span>
       {node && <NodeFacts node={node} />}
       {registered.length > 0 && (

@@ -44,8 +44,8 @@ const Members = ({ of: { members, member } }: { of: DataPreview }) => {
   const shown = showsAll ? members : members.slice(0, firstMembers)
   return (
     <section aria-label="In this archive">
-      <h3 className="mb-1 font-medium text-12 text-muted">In this archive</h3>
-      <ul className="max-h-60 divide-y divide-line overflow-auto border-line border-y text-12">
+      <h2 className="mb-1 font-medium text-12 text-muted">In this archive</h2>
+      <ul className="divide-y divide-line border-line border-y text-12">
         {shown.map(({ name, size }) => (
           <li key={name} className={`flex gap-3 px-2 py-1 ${name === member ? 'bg-selection' : ''}`}>
             <span className="min-w-0 flex-1 truncate font-mono">{name}</span>

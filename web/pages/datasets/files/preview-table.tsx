@@ -166,9 +166,9 @@ const OpenCell = ({ column, row, value, onClose }: OpenCellProps) => {
     <section ref={box} aria-label={`${column.name} of row ${row + 1}`} className="rounded-m border border-line p-3">
       <div className="mb-2 flex items-start gap-2">
         <div className="min-w-0 flex-1">
-          <h3 className="font-medium [overflow-wrap:anywhere]">
+          <h2 className="font-medium [overflow-wrap:anywhere]">
             {column.name} <span className="text-muted">of row {row + 1}</span>
-          </h3>
+          </h2>
           <p className="text-12 text-muted [overflow-wrap:anywhere]">In the rows shown: {columnText(column)}</p>
         </div>
         <IconButton icon="cross" label="Close the cell" onClick={onClose} />

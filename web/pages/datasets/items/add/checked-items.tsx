@@ -29,10 +29,7 @@ export const CheckedItems = ({ check }: { check: Check }) => (
       )}
     </p>
     {check.refused.length > 0 && <Refused check={check} />}
-    <ul
-      aria-label="Rows that fit"
-      className="max-h-60 divide-y divide-line overflow-auto border-line border-y empty:hidden"
-    >
+    <ul aria-label="Rows that fit" className="divide-y divide-line border-line border-y empty:hidden">
       {check.items.map(({ line, id, change, data }) => (
         <li key={line} className="flex items-baseline gap-3 px-2 py-1 text-12">
           <span className="w-10 shrink-0 text-right text-muted">{line}</span>
@@ -50,7 +47,7 @@ export const CheckedItems = ({ check }: { check: Check }) => (
 const Refused = ({ check: { refused, refused_count: count } }: { check: Check }) => (
   <div>
     <p className="mb-1">Correct these rows and check again: nothing is written while a row is refused.</p>
-    <ul aria-label="Refused rows" className="max-h-60 divide-y divide-line overflow-auto border-line border-y">
+    <ul aria-label="Refused rows" className="divide-y divide-line border-line border-y">
       {withPlaces(refused).map(({ element: { line, id, pointer, message }, place }) => (
         <li key={place} className="flex flex-wrap items-baseline gap-x-3 px-2 py-1 text-12">
           <span className="text-muted">line {line}</span>
