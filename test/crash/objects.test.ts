@@ -147,6 +147,7 @@ describe('jetty storage copy', () => {
     const args = [compiledProgram('src/bin'), 'storage', 'copy', '--from', 'disk', '--to', fake.location, '--json']
     const here = () => [...fake.objects.keys()].filter((key) => objects.has(key.split('/').at(-1) ?? ''))
     const seen: number[] = []
+    const begun = performance.now()
     for (let kill = 1; kill <= 3; kill++) {
       const child = spawn(process.execPath, args, { stdio: 'ignore', env: { ...process.env, ...env } })
       const ended = once(child, 'close')
@@ -167,6 +168,8 @@ describe('jetty storage copy', () => {
     })
     expect(await once(child, 'close')).toEqual([0, null])
     const result = JSON.parse(text)
+    const seconds = Math.round((performance.now() - begun) / 100) / 10
+    console.log('storage copy', JSON.stringify({ objects: copied, seen, seconds, ...result }))
     expect(result).toMatchObject({ missing: [], damaged: [] })
     expect(result.resumed_after).not.toBe('')
     expect(result.copied).toBeLessThan(copied - (seen[2] ?? 0) + 250) // at most a page again
