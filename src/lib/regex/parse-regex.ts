@@ -37,80 +37,88 @@ const atomOf = (source: string, flags: string): RegexNode => {
   return { kind: 'atom', matches }
 }
 
+/** A regular expression while it is read. */
+interface Reader {
+  source: string
+  flags: '' | 'u'
+  at: number
+}
+
+/** Takes what an expression with the flag `y` finds at the place of the reader. */
+const taken = (reader: Reader, expression: RegExp): RegExpExecArray | null => {
+  expression.lastIndex = reader.at
+  const found = expression.exec(reader.source)
+  if (found) reader.at += found[0].length
+  return found
+}
+
+const readEscape = (reader: Reader): RegexNode => {
+  const { source, flags, at } = reader
+  const two = source.slice(at, at + 2)
+  const assertion = assertions[two]
+  if (!assertion && /^\\(?:[1-9]|k|0\d)/.test(source.slice(at, at + 3))) {
+    throw new UnsupportedRegex('it has a backreference')
+  }
+  const long = assertion ? null : taken(reader, longEscapes[flags])
+  if (!long) reader.at += 2
+  return assertion ? { kind: 'assertion', at: assertion } : atomOf(long ? long[0] : two, flags)
+}
+
+const readGroup = (reader: Reader, depth: number): RegexNode => {
+  const { source, at } = reader
+  if (source.startsWith('(?', at) && !/^\(\?(?::|<(?![=!]))/.test(source.slice(at, at + 4))) {
+    throw new UnsupportedRegex('it has a lookahead, a lookbehind or a modifier')
+  }
+  if (depth === deepestGroup) throw new UnsupportedRegex(`its groups are nested more than ${deepestGroup} deep`)
+  taken(reader, groupStart)
+  const inside = readEither(reader, depth + 1)
+  reader.at += 1 // the closing parenthesis
+  return inside
+}
+
+const readSingle = (reader: Reader, depth: number): RegexNode => {
+  const { source, flags, at } = reader
+  const character = flags === 'u' ? String.fromCodePoint(source.codePointAt(at) ?? 0) : (source[at] ?? '')
+  if (character === '\\') return readEscape(reader)
+  if (character === '(') return readGroup(reader, depth)
+  const found = character === '[' ? taken(reader, characterClass) : null
+  if (found) return atomOf(found[0], flags)
+  reader.at += character.length
+  const assertion = assertions[character]
+  if (assertion) return { kind: 'assertion', at: assertion }
+  return character === '.' ? atomOf('.', flags) : { kind: 'atom', matches: (one) => one === character }
+}
+
+const readRepeated = (reader: Reader, of: RegexNode): RegexNode => {
+  const found = taken(reader, quantifier)
+  if (!found) return of
+  if (reader.source[reader.at] === '?') reader.at += 1 // lazy: the same texts match
+  const [sign, from, comma, to] = found
+  const endless = Number.POSITIVE_INFINITY
+  if (from === undefined) return { kind: 'repeat', of, least: sign === '+' ? 1 : 0, most: sign === '?' ? 1 : endless }
+  return { kind: 'repeat', of, least: Number(from), most: comma ? (to ? Number(to) : endless) : Number(from) }
+}
+
+const readSequence = (reader: Reader, depth: number): RegexNode => {
+  const parts: RegexNode[] = []
+  while (reader.at < reader.source.length && !'|)'.includes(reader.source[reader.at] ?? '')) {
+    parts.push(readRepeated(reader, readSingle(reader, depth)))
+  }
+  return { kind: 'sequence', parts }
+}
+
+const readEither = (reader: Reader, depth: number): RegexNode => {
+  const first = readSequence(reader, depth)
+  const forms = [first]
+  while (reader.source[reader.at] === '|') {
+    reader.at += 1
+    forms.push(readSequence(reader, depth))
+  }
+  return forms.length === 1 ? first : { kind: 'either', forms }
+}
+
 /**
  * Parses a valid regular expression. Throws `UnsupportedRegex` for lookaround, backreferences and other parts that a
  * match in linear time cannot have.
  */
-export const parseRegex = (source: string, flags: '' | 'u'): RegexNode => {
-  let at = 0
-  const taken = (expression: RegExp): RegExpExecArray | null => {
-    expression.lastIndex = at
-    const found = expression.exec(source)
-    if (found) at += found[0].length
-    return found
-  }
-
-  const escaped = (): RegexNode => {
-    const two = source.slice(at, at + 2)
-    const assertion = assertions[two]
-    if (assertion) {
-      at += 2
-      return { kind: 'assertion', at: assertion }
-    }
-    if (/^\\(?:[1-9]|k|0\d)/.test(source.slice(at, at + 3))) throw new UnsupportedRegex('it has a backreference')
-    const long = taken(longEscapes[flags])
-    if (long) return atomOf(long[0], flags)
-    at += 2
-    return atomOf(two, flags)
-  }
-
-  const group = (depth: number): RegexNode => {
-    if (source.startsWith('(?', at) && !/^\(\?(?::|<(?![=!]))/.test(source.slice(at, at + 4))) {
-      throw new UnsupportedRegex('it has a lookahead, a lookbehind or a modifier')
-    }
-    if (depth === deepestGroup) throw new UnsupportedRegex(`its groups are nested more than ${deepestGroup} deep`)
-    taken(groupStart)
-    const inside = either(depth + 1)
-    at += 1 // the closing parenthesis
-    return inside
-  }
-
-  const single = (depth: number): RegexNode => {
-    const character = flags === 'u' ? String.fromCodePoint(source.codePointAt(at) ?? 0) : (source[at] ?? '')
-    if (character === '\\') return escaped()
-    if (character === '(') return group(depth)
-    const found = character === '[' ? taken(characterClass) : null
-    if (found) return atomOf(found[0], flags)
-    at += character.length
-    const assertion = assertions[character]
-    if (assertion) return { kind: 'assertion', at: assertion }
-    return character === '.' ? atomOf('.', flags) : { kind: 'atom', matches: (one) => one === character }
-  }
-
-  const repeated = (of: RegexNode): RegexNode => {
-    const found = taken(quantifier)
-    if (!found) return of
-    if (source[at] === '?') at += 1 // lazy: the same texts match
-    const [sign, from, comma, to] = found
-    if (from === undefined)
-      return { kind: 'repeat', of, least: sign === '+' ? 1 : 0, most: sign === '?' ? 1 : Infinity }
-    return { kind: 'repeat', of, least: Number(from), most: comma ? (to ? Number(to) : Infinity) : Number(from) }
-  }
-
-  const sequence = (depth: number): RegexNode => {
-    const parts: RegexNode[] = []
-    while (at < source.length && source[at] !== '|' && source[at] !== ')') parts.push(repeated(single(depth)))
-    return { kind: 'sequence', parts }
-  }
-
-  const either = (depth: number): RegexNode => {
-    const forms = [sequence(depth)]
-    while (source[at] === '|') {
-      at += 1
-      forms.push(sequence(depth))
-    }
-    return forms.length === 1 && forms[0] ? forms[0] : { kind: 'either', forms }
-  }
-
-  return either(0)
-}
+export const parseRegex = (source: string, flags: '' | 'u'): RegexNode => readEither({ source, flags, at: 0 }, 0)
