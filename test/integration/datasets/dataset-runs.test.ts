@@ -148,11 +148,19 @@ test('a file of a run that the run over an item started leads to the item, and b
   await call('POST', '/datasets/acme/nested/items', { items: [{ id: 'n', data: { question: 'Q' } }] })
   const { batch_id: id } = await call('POST', '/run-batch/acme/asks-on', { dataset: 'nested' })
   expect(await ended(id)).toMatchObject({ counts: { completed: 1 } })
+  const [{ trajectory_id: run }] = (await call('GET', `/batches/acme/${id}/results`)).results
+  await call('POST', `/trajectory/acme/asks-on/${run}/labels`, { key: 'good', value: 'yes', author: 'me' })
   const forward = await call('GET', '/lineage/acme?dataset=nested&item=n')
   const file = forward.nodes.find(({ type }: Body) => type === 'file')
   expect(file.path).toContain('kept.txt')
   const backward = await call('GET', `/lineage/acme?file=${file.path}`)
   expect(backward.edges).toEqual(expect.arrayContaining(forward.edges))
-  expect(backward.edges.map(({ kind }: Body) => kind).sort()).toEqual(['input', 'produced', 'started', 'started'])
+  expect(backward.edges.map(({ kind }: Body) => kind).sort()).toEqual([
+    'input',
+    'produced',
+    'scored',
+    'started',
+    'started',
+  ])
   expect(backward.is_complete).toBe(true)
 })
