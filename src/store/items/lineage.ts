@@ -39,6 +39,7 @@ export const lineageRuns = (
   )
 
 const mostLevels = 20
+// Below, each `lateral` with a limit looks rows up by an index: without statistics the planner would read all runs.
 
 /** Lists the runs that started these as children, over several levels. */
 export const runsAbove = (
@@ -49,11 +50,17 @@ export const runsAbove = (
     'lineage_runs_above',
     `with recursive above as (
        select parent_id as id, 1 as level from runs where id = any($1) and parent_id is not null
-       union select p.parent_id, level + 1 from above join runs p on p.id = above.id
+       union select p.parent_id, level + 1 from above
+         cross join lateral (select parent_id, collection_id from runs where id = above.id limit 1) p
          where p.parent_id is not null and p.collection_id = $2 and level < ${mostLevels})
-     select ${columns} from (select distinct id from above) a join runs r on r.id = a.id ${joins} where r.collection_id = $2`,
+     select ${columns} from (select distinct id from above) a
+     cross join lateral (select * from runs where id = a.id limit 1) r ${joins} where r.collection_id = $2`,
     [at.runKeys, at.collectionId],
   )
+
+/** The order is that of the index. */
+const children = (parent: string): string =>
+  `select id from runs where parent_id = ${parent} order by parent_seq, child_index limit $3`
 
 /** Lists the runs that these started as children, over several levels: those of the first level first. */
 export const runsBelow = (
@@ -63,9 +70,11 @@ export const runsBelow = (
   queries.rows<LineageRun>(
     'lineage_runs_below',
     `with recursive below as (
-       select id, 1 as level from runs where parent_id = any($1)
-       union all select c.id, level + 1 from below join runs c on c.parent_id = below.id where level < ${mostLevels})
-     select ${columns} from (select id from below limit $3) n join runs r on r.id = n.id ${joins}
+       select c.id, 1 as level from unnest($1::text[]) given(id) cross join lateral (${children('given.id')}) c
+       union all select c.id, level + 1 from below
+         cross join lateral (${children('below.id')}) c where level < ${mostLevels})
+     select ${columns} from (select id from below limit $3) n
+     cross join lateral (select * from runs where id = n.id limit 1) r ${joins}
      where r.collection_id = $2 order by r.number`,
     [at.runKeys, at.collectionId, at.limit],
   )
