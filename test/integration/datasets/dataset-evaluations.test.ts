@@ -102,5 +102,5 @@ test('lineage leads from a run to its item, its scores, and what was made of it'
   for (const query of ['trajectory_id=ffffffff', 'file=acme/none', 'dataset=nope&item=a']) {
     expect([query, (await jetty.call('GET', `/api/v1/lineage/acme?${query}`)).status]).toEqual([query, 404])
   }
-  expect((await jetty.call('GET', '/api/v1/lineage/acme?dataset=qa')).status).toBe(422)
+  expect((await jetty.call('GET', '/api/v1/lineage/acme?item=a')).status).toBe(422)
 })
