@@ -25,6 +25,7 @@ import {
   type WireCall,
   type WireProtocol,
 } from './provider.ts'
+import { makeSchemaMode } from './schema-mode.ts'
 import { openAiWire } from './wires/openai/wire.ts'
 
 export interface Ways {
@@ -68,14 +69,17 @@ export const makeCalls = (
   }
   const asked = (model: string, { provider, key }: ChatOptions = {}): Asked => ({ model, provider, key })
   const inJsonMode = makeJsonMode()
+  const inSchemaMode = makeSchemaMode(inJsonMode)
 
   return {
     async call(request, caller, chosen) {
       const [wire, call] = await begin(asked(request.model, chosen), caller, 'chat')
       const complete = (sent: ChatRequest) => withRetries(() => wire.complete(sent, call), ways.limits, caller)
-      const { completion, warnings } = await (chosen?.prefersJson
-        ? inJsonMode(request, call, complete)
-        : complete(request))
+      const { completion, warnings } = await (chosen?.schema
+        ? inSchemaMode({ request, schema: chosen.schema }, call, complete)
+        : chosen?.prefersJson
+          ? inJsonMode(request, call, complete)
+          : complete(request))
       const usage = usageIn(completion.usage)
       return {
         completion,

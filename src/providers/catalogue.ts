@@ -18,6 +18,7 @@ export const scriptedProvider: Provider = {
   keys: [],
   auth: 'bearer',
   wire: scriptedWire,
+  schema_mode: true,
   source: 'this server',
 }
 

@@ -49,7 +49,8 @@ export const callWithFallback =
   (call: CallModel, seconds: number): CallModel =>
   (request, caller, options) => {
     const { fallbackModels = [], onFallback } = caller
-    const further = options?.prefersJson ? { prefersJson: true } : undefined
+    const { prefersJson, schema } = options ?? {}
+    const further = prefersJson || schema ? { prefersJson, schema } : undefined
     if (fallbackModels.length === 0) return call(request, caller, options)
     return withFallback(
       [request.model, ...fallbackModels],

@@ -8,7 +8,8 @@ const rememberedMs = 3_600_000
 /** Statuses of a provider whose model has no JSON mode, or has failed to keep to it. */
 const refusingStatuses = new Set([400, 422])
 
-const isRefusal = (error: unknown): boolean =>
+/** Whether a provider refused a mode of answering. */
+export const refusesMode = (error: unknown): boolean =>
   error instanceof AppError &&
   error.code === 'upstream_failed' &&
   refusingStatuses.has(Number(error.extra?.upstream_status))
@@ -29,7 +30,7 @@ export const makeJsonMode = () => {
     try {
       return await ask({ ...request, response_format: { type: 'json_object' } })
     } catch (error) {
-      if (!isRefusal(error)) throw error
+      if (!refusesMode(error)) throw error
       const answer = await ask(request)
       refused.set(name, true)
       return answer

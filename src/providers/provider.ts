@@ -59,6 +59,8 @@ export interface Provider {
   prices?: string
   /** Whether its chat accepts `response_format: {type: "json_object"}`, at least for most models. */
   json_mode?: true
+  /** Whether its chat accepts `response_format: {type: "json_schema"}`, at least for most models. */
+  schema_mode?: true
   /** Whether its answers state the cost in US dollars, in `usage.cost`. */
   states_cost?: boolean
   /** Models that take `max_completion_tokens` instead of `max_tokens`. */

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { activity } from '../activity.ts'
 import { answerOutputs, answerOutputsOf, askParameters, promptText, requestOf, systemMessages } from './ask.ts'
+import { askStructured, outputSchemaParameter, structuredOutputs } from './structured-answer.ts'
 
 /** Asks one of Google's Gemini models. */
 export const geminiPrompt = activity({
@@ -12,8 +13,9 @@ export const geminiPrompt = activity({
   parameters: z.object({
     model: z.string().min(1).default('gemini-2.0-flash').describe('The Gemini model.'),
     ...askParameters,
+    ...outputSchemaParameter,
   }),
-  outputs: z.object(answerOutputs),
+  outputs: z.looseObject({ ...answerOutputs, ...structuredOutputs }),
   example: {
     activity: 'gemini_prompt',
     model: 'gemini-2.0-flash',
@@ -23,6 +25,7 @@ export const geminiPrompt = activity({
     "The key always comes from GEMINI_API_KEY or GOOGLE_API_KEY in the run's environment.",
     'prompt must be one text; a list or an object is sent as JSON.',
   ],
+  literal: ['output_schema'],
   async run(given, context) {
     if (given.prompt === undefined) {
       throw new AppError('parameter_invalid', 'gemini_prompt needs the parameter prompt', {
@@ -31,6 +34,10 @@ export const geminiPrompt = activity({
     }
     const prompt = promptText(given.prompt, context)
     const messages = [...systemMessages(given.system_prompt), { role: 'user', content: prompt }]
-    return answerOutputsOf(await context.models.chat(requestOf(given, messages), { provider: 'gemini' }), context)
+    const request = requestOf(given, messages)
+    const options = { provider: 'gemini' }
+    const schema = given.output_schema
+    if (schema !== undefined) return askStructured({ request, options, schema }, context)
+    return answerOutputsOf(await context.models.chat(request, options), context)
   },
 })

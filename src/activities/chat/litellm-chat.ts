@@ -7,6 +7,7 @@ import { providerParameters } from '../../model/gateway/provider-parameters.ts'
 import { type ActivityContext, activity, type Json } from '../activity.ts'
 import { answerOutputs, answerOutputsOf, askParameters, promptText, requestOf, systemMessages } from './ask.ts'
 import { jsonAnswer } from './json-answer.ts'
+import { askStructured, memberOutputs, outputSchemaParameter } from './structured-answer.ts'
 
 interface Given {
   prompt?: Json
@@ -47,6 +48,11 @@ const messagesOf = (given: Given, context: ActivityContext): ChatMessage[] => {
   return [...systemMessages(system), ...messages, ...(asked === undefined ? [] : [{ role: 'user', content: asked }])]
 }
 
+const twoForms = (): AppError =>
+  new AppError('parameter_invalid', 'A step has output_schema or response_format, not both', {
+    hint: 'Leave response_format out: output_schema asks for JSON by itself.',
+  })
+
 const wantsJson = (format: { type: string } | undefined): boolean =>
   format?.type === 'json_object' || format?.type === 'json_schema'
 
@@ -57,9 +63,7 @@ const jsonOutputs = (outputs: Awaited<ReturnType<typeof answerOutputsOf>>, conte
     context.warn(`the answer is not the JSON that was requested; finish_reason is ${outputs.finish_reason}`)
     return { ...outputs, json: null }
   }
-  const members = typeof json === 'object' && json !== null && !Array.isArray(json) ? Object.entries(json) : []
-  const free = members.filter(([key]) => key !== 'json' && key !== '__proto__' && !Object.hasOwn(outputs, key))
-  return { ...Object.fromEntries(free), ...outputs, json }
+  return { ...memberOutputs(json, outputs), ...outputs, json }
 }
 
 /** Asks any model for text. */
@@ -85,6 +89,7 @@ export const litellmChat = activity({
       .describe(
         '{"type": "json_object"}, or {"type": "json_schema", "json_schema": {…}}: the answer is parsed into the output json.',
       ),
+    ...outputSchemaParameter,
     ...providerParameters,
     user_prompt_template: z
       .string()
@@ -101,7 +106,7 @@ export const litellmChat = activity({
       .unknown()
       .optional()
       .describe(
-        'With a response_format of JSON: the parsed answer. Its members are also outputs, unless an output has that name.',
+        'With output_schema, or a response_format of JSON: the parsed answer. Its members are also outputs, unless an output has that name.',
       ),
   }),
   example: {
@@ -119,7 +124,7 @@ export const litellmChat = activity({
     'scripted/echo, scripted/json and scripted/judge are not real models: they give fixed answers, for tests without a key.',
   ],
   nested: ['user_prompt_params'],
-  literal: ['response_format'],
+  literal: ['response_format', 'output_schema'],
   secret: ['api_key'],
   async run(given, context) {
     const format = given.response_format
@@ -127,7 +132,12 @@ export const litellmChat = activity({
       ...requestOf(given, messagesOf(given, context)),
       ...(format === undefined ? {} : { response_format: format }),
     }
-    const answer = await context.models.chat(request, { provider: given.model_provider, key: given.api_key })
+    const options = { provider: given.model_provider, key: given.api_key }
+    if (given.output_schema !== undefined) {
+      if (format !== undefined) throw twoForms()
+      return askStructured({ request, options, schema: given.output_schema }, context)
+    }
+    const answer = await context.models.chat(request, options)
     const outputs = await answerOutputsOf(answer, context)
     return wantsJson(format) ? jsonOutputs(outputs, context) : outputs
   },

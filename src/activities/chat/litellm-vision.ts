@@ -5,6 +5,7 @@ import type { ChatPart } from '../../model/gateway/chat.ts'
 import { providerParameters } from '../../model/gateway/provider-parameters.ts'
 import { type ActivityContext, activity } from '../activity.ts'
 import { answerOutputs, answerOutputsOf, askParameters, promptText, requestOf, systemMessages } from './ask.ts'
+import { askStructured, outputSchemaParameter, structuredOutputs } from './structured-answer.ts'
 
 type OneOrMany = string | string[] | undefined
 
@@ -49,11 +50,12 @@ export const litellmVision = activity({
   parameters: z.object({
     model: z.string().min(1).default('gpt-4o-mini').describe('Name of a model that accepts images.'),
     ...askParameters,
+    ...outputSchemaParameter,
     image_path: places.optional().describe('Storage path of an image of this collection, or a list of them.'),
     image_url: places.optional().describe('http(s) URL of an image that the provider fetches, or a list of them.'),
     ...providerParameters,
   }),
-  outputs: z.object(answerOutputs),
+  outputs: z.looseObject({ ...answerOutputs, ...structuredOutputs }),
   example: {
     activity: 'litellm_vision',
     model: 'gpt-4o-mini',
@@ -67,6 +69,7 @@ export const litellmVision = activity({
       'the content of the file, not its name: PNG, JPEG, WebP or GIF, at most 20 MiB (JETTY_MAX_MODEL_FILE_BYTES).',
     'Keys and errors work as in litellm_chat.',
   ],
+  literal: ['output_schema'],
   secret: ['api_key'],
   async run(given, context) {
     const paths = listOf(given.image_path)
@@ -86,6 +89,9 @@ export const litellmVision = activity({
     const content = [{ type: 'text', text: promptText(given.prompt, context) }, ...images]
     const messages = [...systemMessages(given.system_prompt), { role: 'user', content }]
     const options = { provider: given.model_provider, key: given.api_key }
-    return answerOutputsOf(await context.models.chat(requestOf(given, messages), options), context)
+    const request = requestOf(given, messages)
+    const schema = given.output_schema
+    if (schema !== undefined) return askStructured({ request, options, schema }, context)
+    return answerOutputsOf(await context.models.chat(request, options), context)
   },
 })

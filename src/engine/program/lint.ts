@@ -152,10 +152,11 @@ const unknownOutput = (
   if (target === undefined || section?.kind !== 'name' || section.name !== 'outputs' || first?.kind !== 'name')
     return undefined
   const { outputs } = target.activity
-  if (Object.hasOwn(outputs.shape, first.name)) return undefined
-  const names = Object.keys(outputs.shape)
+  const fromSchema = schemaOutputs(target)
+  const names = [...(fromSchema ?? []), ...Object.keys(outputs.shape)]
+  if (names.includes(first.name)) return undefined
   const meant = guess(first.name, names)
-  if (meant === undefined && isOpen(outputs)) return undefined
+  if (meant === undefined && fromSchema === undefined && isOpen(outputs)) return undefined
   const instead = meant === undefined ? `; it has ${listed(names)}` : question(meant)
   return {
     message: `'${text}' leads to nothing: ${target.activity.name} has no output '${first.name}'${instead}`,
@@ -166,6 +167,15 @@ const unknownOutput = (
 const mostNames = 8
 const listed = (names: readonly string[]): string =>
   names.length === 0 ? 'none' : `${names.slice(0, mostNames).join(', ')}${names.length > mostNames ? ' and more' : ''}`
+
+/** Outputs that the `output_schema` of a step names; undefined if it has none, or allows others. */
+const schemaOutputs = ({ bindings }: ProgramStep): string[] | undefined => {
+  const source = bindings.find(({ parameter }) => parameter === 'output_schema')?.source
+  const schema = source?.kind === 'value' && isObject(source.value) ? source.value : undefined
+  return schema?.additionalProperties === false && isObject(schema.properties)
+    ? Object.keys(schema.properties)
+    : undefined
+}
 
 /** Whether an activity may have outputs beside the declared ones. */
 const isOpen = ({ def }: z.ZodObject): boolean => def.catchall !== undefined && def.catchall._zod.def.type !== 'never'

@@ -110,6 +110,8 @@ export interface ChatOptions {
   key?: string | undefined
   /** Turns on the provider's JSON mode if it has one, so that the answer is a JSON object; prose is still possible. */
   prefersJson?: boolean | undefined
+  /** JSON Schema that the answer has to fit: asked for in the provider's own mode if it has one, otherwise in words. */
+  schema?: Readonly<Record<string, unknown>> | undefined
 }
 
 /** A model call about to be sent. */

@@ -14,6 +14,7 @@ export const clouds = [
     auth: 'api-key',
     prices: 'azure',
     json_mode: true,
+    schema_mode: true,
     source: 'npm @ai-sdk/azure 3.0.128; https://learn.microsoft.com/azure/foundry/openai/api-version-lifecycle',
   }),
   row({
@@ -24,6 +25,7 @@ export const clouds = [
     paths: {},
     keys: ['AWS_BEARER_TOKEN_BEDROCK'],
     wire: bedrockWire,
+    schema_mode: true,
     prices: 'aws',
     source: 'npm @ai-sdk/amazon-bedrock 4.0.186',
   }),
@@ -38,6 +40,7 @@ export const clouds = [
     wire: vertexWire,
     prices: 'google',
     json_mode: true,
+    schema_mode: true,
     source: 'npm @ai-sdk/google-vertex 4.0.208',
   }),
   row({

@@ -12,6 +12,7 @@ export const gateways = [
     prices: 'openrouter',
     states_cost: true,
     json_mode: true,
+    schema_mode: true,
     source: 'npm @openrouter/sdk 1.3.19; https://openrouter.ai/docs/use-cases/usage-accounting',
   }),
   row({

@@ -10,6 +10,7 @@ export const hosts = [
     keys: ['GROQ_API_KEY'],
     prices: 'groq',
     json_mode: true,
+    schema_mode: true,
     source: 'npm @ai-sdk/groq 3.0.71; https://www.developersdigest.tech/reference/api-compatibility/groq',
   }),
   row({
@@ -21,6 +22,7 @@ export const hosts = [
     keys: ['TOGETHER_API_KEY'],
     prices: 'together',
     json_mode: true,
+    schema_mode: true,
     source: 'npm @ai-sdk/togetherai 2.0.84',
   }),
   row({
@@ -32,6 +34,7 @@ export const hosts = [
     keys: ['FIREWORKS_API_KEY'],
     prices: 'fireworks',
     json_mode: true,
+    schema_mode: true,
     source: 'npm @ai-sdk/fireworks 2.0.90; https://docs.fireworks.ai/tools-sdks/anthropic-compatibility',
   }),
   row({

@@ -17,6 +17,7 @@ export const makers = [
     prices: 'openai',
     renamed_max_tokens: /^(o[1-9]|gpt-[5-9])/,
     json_mode: true,
+    schema_mode: true,
     source: 'npm @ai-sdk/openai 3.0.141',
   }),
   row({
@@ -29,6 +30,7 @@ export const makers = [
     auth: 'x-api-key',
     headers: { 'anthropic-version': '2023-06-01' },
     wire: anthropicWire,
+    schema_mode: true,
     model_names: /^claude-/,
     openrouter: 'anthropic',
     prices: 'anthropic',
@@ -48,6 +50,7 @@ export const makers = [
     openrouter: 'google',
     prices: 'google',
     json_mode: true,
+    schema_mode: true,
     source: 'npm @ai-sdk/google 3.0.141; https://www.developersdigest.tech/reference/api-compatibility/google',
   }),
   row({
@@ -61,6 +64,7 @@ export const makers = [
     openrouter: 'mistralai',
     prices: 'mistral',
     json_mode: true,
+    schema_mode: true,
     source: 'npm @ai-sdk/mistral 3.0.69',
   }),
   row({
@@ -86,6 +90,7 @@ export const makers = [
     openrouter: 'x-ai',
     prices: 'x-ai',
     json_mode: true,
+    schema_mode: true,
     source: 'npm @ai-sdk/xai 3.0.138',
   }),
   row({
@@ -99,6 +104,7 @@ export const makers = [
     openrouter: 'cohere',
     prices: 'cohere',
     json_mode: true,
+    schema_mode: true,
     source: 'npm @ai-sdk/cohere 3.0.63',
   }),
   row({
