@@ -21,12 +21,16 @@ beforeAll(async () => {
   jetty = await startTestServer({
     env: {
       OPENAI_BASE_URL: openai.url,
-      OLLAMA_BASE_URL: `${openai.url.replace('/v1', '')}/v1`,
+      JETTY_ALLOW_PRIVATE_NETWORK: new URL(openai.url).host,
       ANTHROPIC_BASE_URL: anthropic.url,
     },
   })
   await jetty.call('PATCH', '/api/v1/collections/acme/environment', {
-    environment_variables: { OPENAI_API_KEY: 'sk-of-structured-31c', ANTHROPIC_API_KEY: 'sk-ant-of-structured-31c' },
+    environment_variables: {
+      OPENAI_API_KEY: 'sk-of-structured-31c',
+      ANTHROPIC_API_KEY: 'sk-ant-of-structured-31c',
+      OLLAMA_BASE_URL: openai.url,
+    },
   })
 })
 afterEach(() => {
@@ -74,7 +78,7 @@ describe('an answer that fits', () => {
 
   it('is asked for in words where the provider has no mode', async () => {
     openai.say(`\`\`\`json\n${good}\n\`\`\``)
-    const run = await read({ model: 'ollama/llama3.2' })
+    const run = await read({ model: 'custom/ollama/llama3.2' })
     expect([run.status, run.error]).toEqual(['completed', null])
     expect(openai.asked[0]?.body).not.toHaveProperty('response_format')
     expect(openai.asked[0]?.body.messages[0]).toEqual({
