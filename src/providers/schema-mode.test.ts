@@ -30,14 +30,11 @@ const asking = (provider: string, ...failures: Error[]) => {
   }
 }
 
-it.each(['openai', 'anthropic', 'gemini', 'bedrock', 'openrouter'])(
-  'asks %s in its own mode',
-  async (id) => {
-    const { asked, call } = asking(id)
-    await call()
-    expect(asked).toEqual([{ ...request, response_format: format }])
-  },
-)
+it.each(['openai', 'anthropic', 'gemini', 'bedrock', 'openrouter'])('asks %s in its own mode', async (id) => {
+  const { asked, call } = asking(id)
+  await call()
+  expect(asked).toEqual([{ ...request, response_format: format }])
+})
 
 it('asks deepseek, which has no schemas, in words and JSON mode', async () => {
   const { asked, call } = asking('deepseek')
