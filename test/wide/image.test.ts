@@ -7,6 +7,7 @@ import { testComposeFile } from './compose-file.ts'
 import { freePort } from './free-port.ts'
 import { makeImage, type OwnImage, untilHealthy } from './own-image.ts'
 import type { OwnPodman } from './own-podman.ts'
+import { testUnit } from './systemd-unit.ts'
 
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 1_200_000 })
 
@@ -73,6 +74,7 @@ describe('a container of the image', () => {
     const runbook = '# Try\n\n```sh\necho made > {{results_dir}}/made.txt\n```\n'
     const command = `cat > /tmp/RUNBOOK.md <<'END'\n${runbook}END\ncd /tmp && jetty runbook run RUNBOOK.md --agent scripted 2>&1`
     await expect(shell('plain', command)).rejects.toMatchObject({ stdout: expect.stringMatching(/sandbox/i) })
+    expect(await shell('plain', 'jetty doctor 2>&1 || true')).toContain('unmask=ALL')
   })
 
   it('drains when it is stopped, and goes on with the same volume', async () => {
@@ -109,3 +111,5 @@ describe('a container of the image', () => {
 })
 
 describe('deploy/compose.yaml', () => testComposeFile(() => made))
+
+describe('deploy/jetty.service', () => testUnit(() => made))

@@ -10,6 +10,9 @@ import { type OwnPodman, startPodman } from './own-podman.ts'
 const run = promisify(execFile)
 const script = fileURLToPath(new URL('../../scripts/image.mjs', import.meta.url))
 
+/** Options of `podman build`: health checks, and limits that need no right to raise them. */
+export const buildOptions = ['--format', 'docker', '--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=4096:4096']
+
 /** The image that `npm run image` makes, in a Podman of its own. */
 export interface OwnImage {
   engine: OwnPodman

@@ -89,7 +89,7 @@ export const startPodman = async (): Promise<OwnPodman> => {
       await ended
       // Podman may have mounted the folder of its layers onto itself.
       await run('umount', [join(folder, 'root/overlay')]).catch(() => {})
-      rmSync(folder, { recursive: true, force: true })
+      rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 500 })
     },
   }
 }
