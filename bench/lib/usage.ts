@@ -47,11 +47,12 @@ export interface UsageRate {
 export const idleUsage = async (
   monitor: Database,
   servers: Watched[],
-  { rounds, seconds }: { rounds: number; seconds: number },
+  { rounds, seconds, onBegin }: { rounds: number; seconds: number; onBegin?: () => void },
 ): Promise<UsageRate[]> => {
   const spans: Usage[][] = servers.map(() => [])
   const now = () => Promise.all(servers.map((one) => usageOf(monitor, one.database, one.pid)))
   await pause(10_000) // what a start leaves to do
+  onBegin?.()
   for (let round = 0; round < rounds; round++) {
     const before = await now()
     await pause(seconds * 1000)
