@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { useState } from 'react'
+import { memo, useState } from 'react'
 import { api } from '../../data/api.ts'
 import { useNow, useNowWith } from '../../data/clock.ts'
 import { keys } from '../../data/keys.ts'
@@ -36,36 +36,38 @@ interface HeaderProps {
 }
 
 /** State, facts and actions of a run. */
-export const RunHeader = ({ run, place, step, failedStep, mayWrite, isStarting, onRerun, onEdit }: HeaderProps) => (
-  <header className="flex flex-col gap-1 px-4 py-2">
-    <div className="flex flex-wrap items-center gap-2">
-      <h1 className="flex min-w-0 items-center gap-2 font-semibold text-15">
-        <Status of={statusOfRun(run)} />
-        <span className="sr-only">run {run.trajectory_id}</span>
-        {failedStep !== undefined && <span className="min-w-0 truncate font-normal text-muted">at {failedStep}</span>}
-      </h1>
-      <span className="flex-1" />
-      <span className="flex flex-wrap items-center gap-1.5">
-        {mayWrite && isOpen(run) && <CancelButton run={run} place={place} />}
-        {mayWrite && (
-          <span data-run-action="rerun" className="inline-flex">
-            <RerunMenu run={run} step={step} onRerun={onRerun} onEdit={onEdit} isPending={isStarting} />
+export const RunHeader = memo(
+  ({ run, place, step, failedStep, mayWrite, isStarting, onRerun, onEdit }: HeaderProps) => (
+    <header className="flex flex-col gap-1 px-4 py-2">
+      <div className="flex flex-wrap items-center gap-2">
+        <h1 className="flex min-w-0 items-center gap-2 font-semibold text-15">
+          <Status of={statusOfRun(run)} />
+          <span className="sr-only">run {run.trajectory_id}</span>
+          {failedStep !== undefined && <span className="min-w-0 truncate font-normal text-muted">at {failedStep}</span>}
+        </h1>
+        <span className="flex-1" />
+        <span className="flex flex-wrap items-center gap-1.5">
+          {mayWrite && isOpen(run) && <CancelButton run={run} place={place} />}
+          {mayWrite && (
+            <span data-run-action="rerun" className="inline-flex">
+              <RerunMenu run={run} step={step} onRerun={onRerun} onEdit={onEdit} isPending={isStarting} />
+            </span>
+          )}
+          <span data-run-action="compare" className="inline-flex">
+            <Link to="/-/compare" search={{ run: compared(run) } as never} className={buttonClass()}>
+              <Icon name="compare" />
+              <span className="max-sm:sr-only">Compare</span>
+            </Link>
           </span>
-        )}
-        <span data-run-action="compare" className="inline-flex">
-          <Link to="/-/compare" search={{ run: compared(run) } as never} className={buttonClass()}>
-            <Icon name="compare" />
-            <span className="max-sm:sr-only">Compare</span>
-          </Link>
+          <CommandsMenu run={run} place={place} failedStep={failedStep} />
         </span>
-        <CommandsMenu run={run} place={place} failedStep={failedStep} />
-      </span>
-    </div>
-    <div className="flex flex-wrap items-center gap-x-3 gap-y-1 text-12 text-muted">
-      <Facts run={run} />
-      <LabelBar run={run} place={place} mayWrite={mayWrite} />
-    </div>
-  </header>
+      </div>
+      <div className="flex flex-wrap items-center gap-x-3 gap-y-1 text-12 text-muted">
+        <Facts run={run} />
+        <LabelBar run={run} place={place} mayWrite={mayWrite} />
+      </div>
+    </header>
+  ),
 )
 
 /** A re-run is compared with the run that it repeats. */

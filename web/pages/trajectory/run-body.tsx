@@ -1,4 +1,4 @@
-import { useCallback, useMemo, useRef, useState } from 'react'
+import { useCallback, useDeferredValue, useMemo, useRef, useState } from 'react'
 import { useNarrow } from '../../data/narrow.ts'
 import { isOpen, type Run, type RunAddress, stepsInOrder } from '../../data/run.ts'
 import { useWholeStep } from '../../data/step.ts'
@@ -28,9 +28,9 @@ export const RunBody = ({ place, run }: { place: RunAddress; run: Run }) => {
   const rerun = useRerun(place)
   const scroller = useRef<{ show?: (row: number) => void }>({})
 
-  const first = firstStepToShow(run)
-  const runbook = runbookStepOf(run, selection.step)
-  const view = selection.view ?? firstViewOf(run)
+  const first = useMemo(() => firstStepToShow(run), [run])
+  const runbook = useMemo(() => runbookStepOf(run, selection.step), [run, selection.step])
+  const view = useMemo(() => selection.view ?? firstViewOf(run), [run, selection.view])
   const isOfRunbook = view === 'result' || view === 'transcript'
   const chosen = selection.step ?? (isNarrow || isOfRunbook ? undefined : first)
   const failed = useWholeStep(
@@ -54,13 +54,34 @@ export const RunBody = ({ place, run }: { place: RunAddress; run: Run }) => {
       return next
     })
   }, [])
-  const start = (choice: RerunWish) => rerun.mutate(choice)
+  const { mutate } = rerun
+  const start = useCallback((choice: RerunWish) => mutate(choice), [mutate])
   const rerunFrom = (from: string) => start({ from })
+  const edit = useCallback(() => setEditing(true), [])
   useRunKeys({ run, rows, chosen, view, choose, change, scroller: scroller.current })
 
   // A decision stands in the panel already, with the same words.
   const isShown = trouble?.tone === 'wait' && !isNarrow && chosen === trouble.step
-  const canRerunFrom = chosen !== undefined && run.steps[chosen] !== undefined && !isOpen(run) ? chosen : undefined
+  // The mark moves at once, and what stands beside it a moment later: quick moves skip it.
+  const wanted = useMemo(() => ({ chosen, panel: selection.panel }), [chosen, selection.panel])
+  const shown = useDeferredValue(wanted)
+  const canRerunFrom =
+    shown.chosen !== undefined && run.steps[shown.chosen] !== undefined && !isOpen(run) ? shown.chosen : undefined
+  const panel = useMemo(
+    () =>
+      shown.chosen !== undefined && (
+        <SidePanel
+          {...{ run, place, mayWrite, isNarrow }}
+          chosen={shown.chosen}
+          wanted={shown.panel}
+          onSelect={(panel) => change({ panel })}
+          onChoose={choose}
+          onClose={() => change({ step: undefined, panel: undefined })}
+          onRerun={start}
+        />
+      ),
+    [run, place, mayWrite, isNarrow, shown, change, choose, start],
+  )
   return (
     <main className="flex min-h-0 flex-1 flex-col">
       <RunHeader
@@ -71,7 +92,7 @@ export const RunBody = ({ place, run }: { place: RunAddress; run: Run }) => {
         mayWrite={mayWrite}
         isStarting={rerun.isPending}
         onRerun={start}
-        onEdit={() => setEditing(true)}
+        onEdit={edit}
       />
       {trouble && !isShown && (
         <Banner run={run} trouble={trouble} onShow={(step) => change({ step, panel: undefined })} onRerun={rerunFrom} />
@@ -80,22 +101,7 @@ export const RunBody = ({ place, run }: { place: RunAddress; run: Run }) => {
         label="the step"
         percent={width}
         onResize={(percent) => writeStored('panel-width', String(Math.round(percent)))}
-        panel={
-          chosen !== undefined && (
-            <SidePanel
-              run={run}
-              place={place}
-              chosen={chosen}
-              wanted={selection.panel}
-              mayWrite={mayWrite}
-              isNarrow={isNarrow}
-              onSelect={(panel) => change({ panel })}
-              onChoose={choose}
-              onClose={() => change({ step: undefined, panel: undefined })}
-              onRerun={start}
-            />
-          )
-        }
+        panel={panel}
       >
         <RunViews
           run={run}

@@ -73,7 +73,7 @@ interface LinesProps {
 }
 
 const Lines = ({ lines, chosen, onChoose }: LinesProps) => {
-  const { box, first, last, total } = useRows(lines.length, lineHeight)
+  const { box, first, last, total, keyOf } = useRows(lines.length, lineHeight)
   return (
     <div
       ref={box}
@@ -84,7 +84,7 @@ const Lines = ({ lines, chosen, onChoose }: LinesProps) => {
       <div className="relative" style={{ height: total }}>
         {lines.slice(first, last).map((line, index) => (
           <Line
-            key={line.id}
+            key={keyOf(first + index)}
             line={line}
             top={(first + index) * lineHeight}
             isChosen={line.id === chosen}

@@ -55,7 +55,7 @@ type LinesProps = Omit<TimelineProps, 'run'> & { lanes: Lanes; scale: TimeScale;
 
 /** The rows in view. A scroll renders these alone: the strip above them has about a hundred elements. */
 const Lines = ({ rows, chosen, lanes, scale, isEnded, onChoose, onOpen, scroller }: LinesProps) => {
-  const { box, first, last, total, show } = useRows(rows.length, rowHeight)
+  const { box, first, last, total, keyOf, show } = useRows(rows.length, rowHeight)
   scroller.show = show
   const at = useMemo(() => rows.findIndex(({ id }) => id === chosen), [rows, chosen])
   return (
@@ -71,7 +71,7 @@ const Lines = ({ rows, chosen, lanes, scale, isEnded, onChoose, onOpen, scroller
         <Folds scale={scale} />
         {rows.slice(first, last).map((row, index) => (
           <TimelineLine
-            key={row.id}
+            key={keyOf(first + index)}
             row={row}
             place={first + index}
             count={rows.length}

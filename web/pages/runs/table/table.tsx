@@ -46,7 +46,7 @@ export const RunTable = ({ list, hasTask, isDense, active, activeRow, selection,
       ),
     [runs, isDense, isNarrow],
   )
-  const { box, first, last, total, show } = useRowsAt(places, { above: isNarrow ? 0 : headHeight })
+  const { box, first, last, total, keyOf, show } = useRowsAt(places, { above: isNarrow ? 0 : headHeight })
 
   const isNearEnd = last >= runs.length - 20
   const { hasMore, isLoadingMore, goesOn, more } = list
@@ -108,7 +108,7 @@ export const RunTable = ({ list, hasTask, isDense, active, activeRow, selection,
             const key = runKey(run)
             return (
               <OneRow
-                key={key}
+                key={keyOf(index)}
                 id={rowId(key)}
                 run={run}
                 index={index}
