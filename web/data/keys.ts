@@ -1,3 +1,5 @@
+import type { RunAddress } from './run.ts'
+
 /** The keys of everything that pages ask for, so that one place knows what a change makes stale. */
 export const keys = {
   whoami: ['whoami'],
@@ -8,6 +10,15 @@ export const keys = {
   runs: (collection: string, task?: string, query?: unknown) =>
     query === undefined ? ['runs', collection] : ['runs', collection, task ?? '', query],
   run: (collection: string, task: string, id: string) => ['run', collection, task, id],
+  /** The values of the steps of a run; with a step of that one. */
+  stepValues: ({ collection, task, id }: RunAddress, step?: string) =>
+    step === undefined ? ['step', collection, task, id] : ['step', collection, task, id, step],
+  /** The log of a run; with a step of that one. */
+  runLog: ({ collection, task, id }: RunAddress, step?: string) =>
+    step === undefined ? ['log', collection, task, id] : ['log', collection, task, id, step],
+  /** What the agents of a run did; with a step that of its agent. */
+  transcripts: ({ collection, task, id }: RunAddress, step?: string) =>
+    step === undefined ? ['transcript', collection, task, id] : ['transcript', collection, task, id, step],
   labels: (collection: string) => ['labels', collection],
   datasets: (collection: string) => ['datasets', collection],
   dataset: (collection: string, dataset: string) => ['dataset', collection, dataset],

@@ -45,3 +45,21 @@ it('stays the same where nothing changed', () => {
   }
   expect(applyRunEvents(run, [{ event: 'log', data: log }])).toBe(run)
 })
+
+it('counts completed steps, tokens and cost with each step', () => {
+  const usage = { prompt_tokens: 10, completion_tokens: 2, total_tokens: 12 }
+  const asked = { usage, cost_usd: 0.25 }
+  const next = applyRunEvents(run, [
+    { event: 'step', data: step('a', 0, 9, asked) },
+    { event: 'step', data: step('b', 9, 20, asked) },
+    { event: 'step', data: step('c', 20, null) },
+  ])
+  expect(next).toMatchObject({
+    completed_steps: ['a', 'b'],
+    usage: { prompt_tokens: 20, completion_tokens: 4, total_tokens: 24 },
+    cost_usd: 0.5,
+  })
+  const priceless = applyRunEvents(next, [{ event: 'step', data: step('c', 20, 30, { usage, cost_usd: null }) }])
+  expect(priceless).toMatchObject({ completed_steps: ['a', 'b', 'c'], usage: { total_tokens: 36 }, cost_usd: null })
+  expect(applyRunEvents(run, [{ event: 'step', data: step('a', 0, 9) }])).toMatchObject({ usage: null, cost_usd: null })
+})

@@ -1,5 +1,5 @@
 import type { RunSummaryEvent } from '../../src/model/runs/run-events.ts'
-import type { Run } from './run.ts'
+import type { Run, RunStep } from './run.ts'
 
 /** Applies the events of one frame to a run. Returns the same run where nothing of it changed. */
 export const applyRunEvents = (run: Run | undefined, events: readonly RunSummaryEvent[]): Run | undefined => {
@@ -23,11 +23,23 @@ export const applyRunEvents = (run: Run | undefined, events: readonly RunSummary
       }
     } else if (one.event === 'status' || one.event === 'end' || one.event === 'label') next = { ...next, ...one.data }
   }
-  return next && steps ? { ...next, steps, completed_steps: completedOf(next, steps) } : next
+  return next && steps ? { ...next, steps, ...totalsOf(Object.values(steps)) } : next
 }
 
-/** The steps that have completed, as a document would list them: events tell of each step alone. */
-const completedOf = ({ completed_steps: listed }: Run, steps: Run['steps']): string[] => {
-  const done = Object.values(steps).flatMap(({ key, status }) => (status === 'completed' ? [key] : []))
-  return done.length > listed.length ? done : listed
+/** What a run says of its steps together: only a snapshot has it, and each step changes it. */
+const totalsOf = (steps: readonly RunStep[]): Pick<Run, 'completed_steps' | 'usage' | 'cost_usd'> => {
+  const called = steps.flatMap(({ usage, cost_usd: cost = null }) => (usage ? [{ ...usage, cost }] : []))
+  const sum = (read: (one: (typeof called)[number]) => number) => called.reduce((total, one) => total + read(one), 0)
+  return {
+    completed_steps: steps.filter(({ status }) => status === 'completed').map(({ key }) => key),
+    usage:
+      called.length === 0
+        ? null
+        : {
+            prompt_tokens: sum((one) => one.prompt_tokens),
+            completion_tokens: sum((one) => one.completion_tokens),
+            total_tokens: sum((one) => one.total_tokens),
+          },
+    cost_usd: called.length === 0 || called.some(({ cost }) => cost === null) ? null : sum(({ cost }) => cost ?? 0),
+  }
 }

@@ -1,6 +1,6 @@
 import { queryOptions, useQuery } from '@tanstack/react-query'
 import { api } from './api.ts'
-import { stepKey } from './live-run.ts'
+import { keys } from './keys.ts'
 import type { RunAddress, WholeStep } from './run.ts'
 
 /** Parts of a step that may hold large values. */
@@ -11,7 +11,7 @@ const at = ({ collection, task, id }: RunAddress) => ({ collection, task, trajec
 /** Loads a step with its values. */
 export const useWholeStep = (place: RunAddress, step: string | undefined) =>
   useQuery({
-    queryKey: stepKey(place, step ?? ''),
+    queryKey: keys.stepValues(place, step ?? ''),
     queryFn: ({ signal }): Promise<WholeStep> => api.getStep({ params: { ...at(place), step: step ?? '' }, signal }),
     enabled: step !== undefined,
     staleTime: Number.POSITIVE_INFINITY,
@@ -20,7 +20,7 @@ export const useWholeStep = (place: RunAddress, step: string | undefined) =>
 /** Loads a value that the server left out; without `member` the whole part. */
 export const largeValueQuery = (place: RunAddress, step: string, of: StepSection, member: string | undefined) =>
   queryOptions({
-    queryKey: [...stepKey(place, step), of, member ?? null],
+    queryKey: [...keys.stepValues(place, step), of, member ?? null],
     queryFn: ({ signal }): Promise<unknown> =>
       api.getStepValue({
         params: { ...at(place), step },

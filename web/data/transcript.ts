@@ -2,6 +2,8 @@ import { type QueryClient, useInfiniteQuery } from '@tanstack/react-query'
 import type { LogEvent } from '../../src/model/runs/run-events.ts'
 import { agentEventTypes } from './agent-event-types.ts'
 import { api } from './api.ts'
+import { noteEvents, readAndCatchUp } from './catch-up.ts'
+import { keys } from './keys.ts'
 import type { RunAddress } from './run.ts'
 
 const partSize = 1_000
@@ -18,22 +20,20 @@ interface TranscriptPages {
   pageParams: unknown[]
 }
 
-const transcriptKey = ({ collection, task, id }: RunAddress, step: string) => ['transcript', collection, task, id, step]
-
 /** Loads what the agent of a step did, its end first; `fetchNextPage` loads what came before. */
 export const useTranscript = (place: RunAddress, workflowId: string, step: string) =>
   useInfiniteQuery({
-    queryKey: transcriptKey(place, step),
-    queryFn: async ({ pageParam, signal }): Promise<TranscriptPart> => {
-      const query = {
-        order: 'desc' as const,
-        step,
-        type: agentEventTypes,
-        limit: partSize,
-        ...(pageParam === '' ? {} : { cursor: pageParam }),
+    queryKey: keys.transcripts(place, step),
+    queryFn: ({ pageParam, queryKey, signal }): Promise<TranscriptPart> => {
+      const asked = { order: 'desc' as const, step, type: agentEventTypes, limit: partSize }
+      const params = { workflow_id: workflowId }
+      const read = async (query: typeof asked & { cursor?: string }): Promise<TranscriptPart> => {
+        const { events, next_cursor } = await api.getWorkflowLogs({ params, query, signal })
+        return { events: events.reverse(), before: next_cursor }
       }
-      const { events, next_cursor } = await api.getWorkflowLogs({ params: { workflow_id: workflowId }, query, signal })
-      return { events: events.reverse(), before: next_cursor }
+      return pageParam === ''
+        ? readAndCatchUp(queryKey, () => read(asked), withEvents)
+        : read({ ...asked, cursor: pageParam })
     },
     initialPageParam: '',
     getNextPageParam: ({ before }) => before,
@@ -50,16 +50,21 @@ export const addToTranscripts = (client: QueryClient, place: RunAddress, events:
     else bySteps.set(event.step, [event])
   }
   for (const [step, added] of bySteps) {
-    client.setQueryData<TranscriptPages>(transcriptKey(place, step), (known) => known && withAdded(known, added))
+    const queryKey = keys.transcripts(place, step)
+    noteEvents(queryKey, added)
+    client.setQueryData<TranscriptPages>(queryKey, (known) => known && withNewest(known, added))
   }
 }
 
-const withAdded = (known: TranscriptPages, added: LogEvent[]): TranscriptPages => {
+const withNewest = (known: TranscriptPages, added: readonly LogEvent[]): TranscriptPages => {
   const [newest, ...older] = known.pages
-  if (!newest) return known
-  const last = Number(newest.events.at(-1)?.attributes.n ?? -1)
+  const next = newest && withEvents(newest, added)
+  return next === undefined || next === newest ? known : { ...known, pages: [next, ...older] }
+}
+
+/** Adds events to the newest part of a transcript; it may have some of them. */
+const withEvents = (part: TranscriptPart, added: readonly LogEvent[]): TranscriptPart => {
+  const last = Number(part.events.at(-1)?.attributes.n ?? -1)
   const fresh = added.filter(({ attributes }) => Number(attributes.n) > last)
-  return fresh.length === 0
-    ? known
-    : { ...known, pages: [{ ...newest, events: [...newest.events, ...fresh] }, ...older] }
+  return fresh.length === 0 ? part : { ...part, events: [...part.events, ...fresh] }
 }

@@ -1,7 +1,6 @@
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
 import type { ListedApproval } from '../../../src/model/runs/approval.ts'
-import { useLiveCollection } from '../../data/live-collection.ts'
 import { useNarrow } from '../../data/narrow.ts'
 import { readStored, writeStored } from '../../data/stored.ts'
 import { useTitle } from '../../data/title.ts'
@@ -14,7 +13,7 @@ import { Tabs } from '../../ui/tabs.tsx'
 import { ApprovalPanel } from './approval-panel.tsx'
 import { ApprovalList, approvalKey } from './list.tsx'
 import { PlainApproval } from './plain.tsx'
-import { type ApprovalTab, useApprovals, useRefreshApprovals } from './query.ts'
+import { type ApprovalTab, useApprovals, useLiveApprovals } from './query.ts'
 import { useApprovalKeys } from './use-approval-keys.ts'
 
 const empty: Record<ApprovalTab, { title: string; text: string }> = {
@@ -33,7 +32,6 @@ export const ApprovalsPage = () => {
   const navigate = useNavigate()
   const whoami = useWhoami()
   const list = useApprovals(tab)
-  const refresh = useRefreshApprovals()
   const [percent, setPercent] = useState(Number(readStored('approvals-panel') ?? 60))
   useTitle('Approvals')
   // Beside the list there is room for one; on a phone it would cover the list.
@@ -55,11 +53,7 @@ export const ApprovalsPage = () => {
     const other = shown[at + 1] ?? shown[at - 1]
     select(other && approvalKey(other))
   }
-  useLiveCollection(selected?.collection ?? '', {
-    onNews: refresh,
-    onGap: refresh,
-    isOn: selected !== undefined,
-  })
+  useLiveApprovals(selected?.collection)
   useApprovalKeys(shown.map(approvalKey), selected && approvalKey(selected), select)
   if (skin === 'plain')
     return <PlainApproval approval={selected} rest={Math.max(0, shown.length - 1)} onDecided={next} />

@@ -1,6 +1,8 @@
 import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query'
 import type { ListedApproval } from '../../../src/model/runs/approval.ts'
 import { api } from '../../data/api.ts'
+import { useLiveCollection } from '../../data/live-collection.ts'
+import { refreshSoon } from '../../data/refresh-soon.ts'
 
 /** Which approvals are shown: those that name this person, all that wait, or those that were decided. */
 export type ApprovalTab = 'mine' | 'waiting' | 'decided'
@@ -22,9 +24,19 @@ export const useApprovals = (tab: ApprovalTab) => {
   })
 }
 
-export const useRefreshApprovals = (): (() => void) => {
+const useRefreshApprovals = (): (() => void) => {
   const client = useQueryClient()
   return () => void client.invalidateQueries({ queryKey: approvalsKey })
+}
+
+/** Follows the collection of the approval that is looked at. */
+export const useLiveApprovals = (collection: string | undefined): void => {
+  const client = useQueryClient()
+  useLiveCollection(collection ?? '', {
+    onNews: () => refreshSoon(client, approvalsKey),
+    onGap: useRefreshApprovals(),
+    isOn: collection !== undefined,
+  })
 }
 
 interface Decision {

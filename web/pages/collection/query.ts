@@ -1,8 +1,8 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { useRef } from 'react'
 import { api } from '../../data/api.ts'
 import { keys } from '../../data/keys.ts'
 import { useLiveCollection } from '../../data/live-collection.ts'
+import { refreshLater } from '../../data/refresh-soon.ts'
 
 /** Days of the chart of activity. */
 const shownDays = 30
@@ -44,22 +44,16 @@ export const useOpenApprovals = (collection: string) =>
     queryFn: ({ signal }) => api.listApprovals({ params: { collection }, query: { limit: 5 }, signal }),
   })
 
-/** Milliseconds between two looks at totals while runs change. */
-const refreshMs = 2_000
-
 /** Follows a collection, and asks again for its totals some time after something changed. */
 export const useLiveOverview = (collection: string): void => {
   const client = useQueryClient()
-  const timer = useRef<ReturnType<typeof setTimeout>>(undefined)
-  const refresh = () => {
-    timer.current = undefined
-    void client.invalidateQueries({ queryKey: keys.tasks(collection) })
-    void client.invalidateQueries({ queryKey: keys.runs(collection) })
-  }
+  const shown = [keys.tasks(collection), keys.runs(collection)]
   useLiveCollection(collection, {
     onNews: () => {
-      timer.current ??= setTimeout(refresh, refreshMs)
+      for (const queryKey of shown) refreshLater(client, queryKey)
     },
-    onGap: refresh,
+    onGap: () => {
+      for (const queryKey of shown) void client.invalidateQueries({ queryKey })
+    },
   })
 }

@@ -1,7 +1,7 @@
 import { useQueries } from '@tanstack/react-query'
 import { api } from '../../data/api.ts'
-import { runQuery } from '../../data/live-run.ts'
 import type { RunAddress } from '../../data/run.ts'
+import { runQuery } from '../../data/run-query.ts'
 import { writeRunName } from './run-names.ts'
 
 /** The runs, and how each but the first differs from the first. */

@@ -5,9 +5,10 @@ import type { EndpointOutput } from '../../../src/client/client.ts'
 import type { CollectionRun } from '../../../src/model/runs/collection-run.ts'
 import { api } from '../../data/api.ts'
 import { keys } from '../../data/keys.ts'
-import { useLiveCollection } from '../../data/live-collection.ts'
+import { type CollectionNews, useLiveCollection } from '../../data/live-collection.ts'
 import { filterQuery, type RunFilters } from '../../parts/filters/run-filters.ts'
 import { mayBelong, mergeNews, runKey } from './merge-news.ts'
+import { useMissedNews } from './missed-news.ts'
 
 type RunPage = EndpointOutput<(typeof contract)['listCollectionRuns']>
 
@@ -42,19 +43,25 @@ export const useRuns = (collection: string, filters: RunFilters) => {
     return client.invalidateQueries({ queryKey })
   }
 
+  const merge = (news: readonly CollectionNews[]): void => {
+    const was = client.getQueryData<InfiniteData<RunPage>>(queryKey)
+    if (!was) return
+    const merged = mergeNews(was.pages, news)
+    if (merged.pages.some((page, at) => page !== was.pages[at])) {
+      client.setQueryData<InfiniteData<RunPage>>(queryKey, { ...was, pages: merged.pages })
+    }
+    const query = filterQuery(filters, Date.now())
+    const found = merged.unseen.filter((run) => mayBelong(run, query)).map(runKey)
+    if (found.length === 0) return
+    if (was.pages.every(({ runs }) => runs.length === 0)) return void reload()
+    setUnseen((before) => ({ of, keys: new Set([...(before.of === of ? before.keys : []), ...found]) }))
+  }
+  const miss = useMissedNews(of, list, merge)
+
   useLiveCollection(collection, {
     onNews: (news) => {
-      const was = client.getQueryData<InfiniteData<RunPage>>(queryKey)
-      if (!was) return
-      const merged = mergeNews(was.pages, news)
-      if (merged.pages.some((page, at) => page !== was.pages[at])) {
-        client.setQueryData<InfiniteData<RunPage>>(queryKey, { ...was, pages: merged.pages })
-      }
-      const query = filterQuery(filters, Date.now())
-      const found = merged.unseen.filter((run) => mayBelong(run, query)).map(runKey)
-      if (found.length === 0) return
-      if (was.pages.every(({ runs }) => runs.length === 0)) return void reload()
-      setUnseen((before) => ({ of, keys: new Set([...(before.of === of ? before.keys : []), ...found]) }))
+      if (client.isFetching({ queryKey, exact: true }) > 0) miss(news)
+      merge(news)
     },
     onGap: () => void reload(),
     isOn: list.isSuccess,

@@ -26,14 +26,17 @@ export const useDraft = <Edited>(
   begin: (task: ReadTask) => Edited,
   differs: (base: ReadTask, edited: Edited) => boolean,
 ): Draft<Edited> => {
-  const [{ base, edited, opened }, setState] = useState(() => ({ base: read, edited: begin(read), opened: 0 }))
+  const [{ base, edited, opened, passed }, setState] = useState(() => ({
+    ...{ base: read, edited: begin(read), opened: 0 },
+    passed: undefined as ReadTask | undefined,
+  }))
   const isChanged = differs(base, edited)
   const reset = (latest: ReadTask) =>
-    setState((was) => ({ base: latest, edited: begin(latest), opened: was.opened + 1 }))
+    setState((was) => ({ base: latest, edited: begin(latest), opened: was.opened + 1, passed: undefined }))
   // biome-ignore lint/correctness/useExhaustiveDependencies: `reset` is new at each render
   useEffect(() => {
-    if (!isChanged && read.etag !== base.etag) reset(read)
-  }, [read, base, isChanged])
+    if (!isChanged && read !== passed && read.etag !== base.etag) reset(read)
+  }, [read, base, isChanged, passed])
   useBlocker({
     shouldBlockFn: () => isChanged && !window.confirm('Leave without saving your changes?'),
     enableBeforeUnload: isChanged,
@@ -41,6 +44,7 @@ export const useDraft = <Edited>(
   return {
     ...{ base, edited, isChanged, opened, reset },
     setEdited: (next) => setState((was) => ({ ...was, edited: next })),
-    saved: (saved) => setState((was) => ({ ...was, base: saved })),
+    // What was read before is older than what is saved: to begin again with it would take the editor away.
+    saved: (saved) => setState((was) => ({ ...was, base: saved, passed: read })),
   }
 }

@@ -13,19 +13,23 @@ export interface ReadTask {
   etag: string | null
 }
 
-/** Reads a task. Its workflow stays text: a long number would not survive being parsed. */
-export const readTask = async (collection: string, task: string, signal?: AbortSignal): Promise<ReadTask> => {
-  const response = (await apiCall('getTask', {
-    params: { collection, task },
-    asResponse: true,
-    ...(signal && { signal }),
-  })) as Response
+/** Reads a task from an answer. Its workflow stays text: a long number would not survive being parsed. */
+export const taskOfAnswer = async (response: Response): Promise<ReadTask> => {
   const text = await response.text()
   return {
     task: JSON.parse(text) as Task,
     workflowText: memberText(text, 'workflow') ?? '{}',
     etag: response.headers.get('etag'),
   }
+}
+
+export const readTask = async (collection: string, task: string, signal?: AbortSignal): Promise<ReadTask> => {
+  const response = (await apiCall('getTask', {
+    params: { collection, task },
+    asResponse: true,
+    ...(signal && { signal }),
+  })) as Response
+  return taskOfAnswer(response)
 }
 
 /** The task of a page. */

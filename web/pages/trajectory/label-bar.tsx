@@ -1,8 +1,8 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useEffect, useRef, useState } from 'react'
 import { api } from '../../data/api.ts'
-import { keys } from '../../data/keys.ts'
 import type { Run, RunAddress } from '../../data/run.ts'
+import { changeRun } from '../../data/run-query.ts'
 import { useWhoami } from '../../data/whoami.ts'
 import { labelCommand } from '../../parts/run-commands.ts'
 import { personText } from '../../parts/status-of-run.ts'
@@ -140,16 +140,19 @@ interface LabelChange {
   isRemoved: boolean
 }
 
-const useLabelChange = ({ collection, task, id }: RunAddress, author: string) => {
+const useLabelChange = (place: RunAddress, author: string) => {
   const client = useQueryClient()
+  const { collection, task, id } = place
   const params = { collection, task, trajectory_id: id }
   return useMutation({
+    // One after another: each answer lists all labels, and the last answer counts.
+    scope: { id: `labels of ${collection}/${task}/${id}` },
     mutationFn: async ({ key, value, isRemoved }: LabelChange) =>
       isRemoved
         ? api.deleteLabel({ params: { ...params, key }, query: { author: value } })
         : api.addLabel({ params, body: { key, value, author } }),
     onSuccess: ({ labels }) => {
-      client.setQueryData<Run>(keys.run(collection, task, id), (run) => run && { ...run, labels })
+      changeRun(client, place, [{ event: 'label', data: { trajectory_id: id, labels } }])
     },
     onError: (error) => showToast({ text: error.message, isBad: true }),
   })

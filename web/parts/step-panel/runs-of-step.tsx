@@ -1,5 +1,5 @@
-import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
-import { useState } from 'react'
+import { type QueryKey, useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useEffect, useRef, useState } from 'react'
 import type { CollectionRun } from '../../../src/model/runs/collection-run.ts'
 import { api } from '../../data/api.ts'
 import { useNow } from '../../data/clock.ts'
@@ -22,9 +22,21 @@ const isOf = ({ parent }: Record<string, unknown>, step: string): boolean =>
 
 const failedIn = (runs: readonly CollectionRun[]): number => runs.filter(({ status }) => status === 'failed').length
 
+/** Reads queries again when something has changed, once the read that is under way has ended: it may be of before. */
+const useReadAgain = (state: string, queryKey: QueryKey, isFetching: boolean): void => {
+  const client = useQueryClient()
+  const read = useRef(state)
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the key is new at each render
+  useEffect(() => {
+    if (isFetching || read.current === state) return
+    read.current = state
+    void client.invalidateQueries({ queryKey })
+  }, [state, isFetching])
+}
+
 /** Loads the runs of a step page by page, and the failed ones where the pages lack some of them. */
 const useChildRuns = (place: RunAddress, { key, status, progress }: RunStep, order: ChildOrder) => {
-  const base = ['children', place.collection, place.id, status, progress?.ended]
+  const base = ['children', place.collection, place.id, key]
   const params = { collection: place.collection }
   const pages = useInfiniteQuery({
     queryKey: base,
@@ -33,6 +45,7 @@ const useChildRuns = (place: RunAddress, { key, status, progress }: RunStep, ord
     initialPageParam: '',
     getNextPageParam: (last) => last.next_cursor ?? undefined,
   })
+  useReadAgain(`${status} ${progress?.begun} ${progress?.ended}`, base, pages.isFetching)
   const loaded = (pages.data?.pages.flatMap((page) => page.runs) ?? []).filter(({ params }) => isOf(params, key))
   const failed = useQuery({
     queryKey: [...base, 'failed'],

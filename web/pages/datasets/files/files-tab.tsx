@@ -92,6 +92,7 @@ const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
 const useUpload = (collection: string, dataset: string) => {
   const queries = useQueryClient()
   return useMutation({
+    scope: { id: `files of ${collection}/${dataset}` },
     mutationFn: async (files: readonly File[]) => {
       for (const file of files) {
         await api.uploadDatasetData({

@@ -31,7 +31,7 @@ export const Peek = ({ run, onClose }: PeekProps) => {
   const now = useNow()
   const mayWrite = useMayWrite()
   // The row says when the run has changed; its steps are asked for again then.
-  const changed = `${run.status} ${run.steps.done}`
+  const changed = `${run.status} ${run.steps.done} ${run.waiting?.map(({ step }) => step)}`
   const whole = useQuery({
     queryKey: [...keys.run(collection, task, id), 'peek', changed],
     queryFn: ({ signal }) =>

@@ -53,7 +53,10 @@ export const Views = memo(({ collection, task, filters, onChange }: ViewsProps) 
               text: 'Delete this view',
               icon: 'bin',
               isBad: true,
-              onSelect: () => remove(currentSaved.text, { onSuccess: () => onChange(noFilters) }),
+              onSelect: () => {
+                onChange(noFilters)
+                remove(currentSaved.text)
+              },
             },
           ]}
         />

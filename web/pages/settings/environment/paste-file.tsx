@@ -24,15 +24,16 @@ export const PasteFile = ({ known, onSet, onClose }: PasteFileProps) => {
   const replaced = names.filter((name) => known.includes(name))
   const save = useMutation({
     gcTime: 0, // nothing remembers the values
-    mutationFn: () => onSet(variables),
-    onSuccess: () => {
-      showToast({ text: names.length === 1 ? '1 variable is set' : `${names.length} variables are set` })
+    mutationFn: onSet,
+    onSuccess: (_, set) => {
+      const { length } = Object.keys(set)
+      showToast({ text: length === 1 ? '1 variable is set' : `${length} variables are set` })
       onClose()
     },
   })
   const submit = (event: FormEvent) => {
     event.preventDefault()
-    if (names.length > 0) save.mutate()
+    if (names.length > 0) save.mutate(variables)
   }
   const replaces = replaced.length > 0 ? `. It replaces ${replaced.join(', ')}` : ''
   return (

@@ -23,15 +23,15 @@ export const SetVariable = ({ name: given, isKnown, onSet, onClose }: SetVariabl
   const [isLong, setLong] = useState(false)
   const save = useMutation({
     gcTime: 0, // nothing remembers the value
-    mutationFn: () => onSet({ [name.trim()]: value }),
-    onSuccess: () => {
-      showToast({ text: `${name.trim()} is set. Runs that start from now on use it.` })
+    mutationFn: onSet,
+    onSuccess: (_, set) => {
+      showToast({ text: `${Object.keys(set)} is set. Runs that start from now on use it.` })
       onClose()
     },
   })
   const submit = (event: FormEvent) => {
     event.preventDefault()
-    if (name.trim() !== '' && value !== '') save.mutate()
+    if (name.trim() !== '' && value !== '') save.mutate({ [name.trim()]: value })
   }
   const { at, rest } = fieldErrors(save.error, [name.trim()])
   const error = at[name.trim()]

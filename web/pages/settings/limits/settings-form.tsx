@@ -31,15 +31,16 @@ export const SettingsForm = ({ collection, read, fields, confirm }: SettingsForm
   const faults = Object.fromEntries(fields.map((field) => [field.name, entryFault(field, entries[field.name] ?? '')]))
   const isFaulty = Object.values(faults).some((fault) => fault !== undefined)
   const save = useMutation({
-    mutationFn: () =>
+    mutationFn: (_sent: typeof entries) =>
       api.updateCollectionSettings({
         params: { collection },
         body: change,
         headers: read.etag === null ? {} : { 'if-match': read.etag },
       }),
-    onSuccess: async () => {
+    onSuccess: async (_, sent) => {
       await queries.invalidateQueries({ queryKey: settingsKey(collection) })
-      setEntries({})
+      // What was typed meanwhile stays.
+      setEntries((were) => Object.fromEntries(Object.entries(were).filter(([name, entry]) => sent[name] !== entry)))
       showToast({ text: 'Saved' })
     },
     onError: (error) => {
@@ -52,11 +53,11 @@ export const SettingsForm = ({ collection, read, fields, confirm }: SettingsForm
     if (!isChanged || isFaulty || save.isPending) return
     const question = confirm?.(
       change,
-      () => save.mutateAsync(),
+      () => save.mutateAsync(entries),
       () => setAsked(undefined),
     )
     if (question) setAsked(question)
-    else save.mutate()
+    else save.mutate(entries)
   }
   const names = fields.map(({ name }) => name.split('.').at(-1) ?? name)
   const { at, rest } = fieldErrors(save.error, names)

@@ -1,5 +1,6 @@
 import { useState } from 'react'
 import { api } from '../../../data/api.ts'
+import { makeLatest } from '../../../data/latest.ts'
 import { type EnteredRows, firstLines, rowsOf } from './rows-of.ts'
 
 /** How much of a file is read to show its beginning. */
@@ -27,10 +28,14 @@ export interface RowChoice {
   source: (collection: string) => Promise<{ file_path: string } | { items: Record<string, unknown>[] }>
 }
 
-const look = async (file: File): Promise<ChosenFile> => ({
-  file,
-  ...firstLines(await file.slice(0, previewBytes).text(), previewLines),
-})
+const look = async (file: File): Promise<ChosenFile> => {
+  // What cannot be read is refused when it is sent, and says why.
+  const beginning = await file
+    .slice(0, previewBytes)
+    .text()
+    .catch(() => '')
+  return { file, ...firstLines(beginning, previewLines) }
+}
 
 const uploaded = async (collection: string, file: File): Promise<string> => {
   const { path } = await api.uploadFile({
@@ -44,11 +49,15 @@ const uploaded = async (collection: string, file: File): Promise<string> => {
 export const useRowChoice = (): RowChoice => {
   const [text, setText] = useState('')
   const [chosen, setChosen] = useState<ChosenFile>()
+  const [latest] = useState(makeLatest)
   const entered = rowsOf(text)
   const rows = 'rows' in entered ? entered.rows : []
   return {
     ...{ chosen, text, setText, entered },
-    choose: (file) => void (file ? look(file).then(setChosen) : setChosen(undefined)),
+    choose: (file) => {
+      if (file === undefined) setChosen(undefined)
+      void latest(file && look(file)).then((found) => found && setChosen(found))
+    },
     count: rows.length,
     isReady: chosen !== undefined || rows.length > 0,
     source: async (collection) => (chosen ? { file_path: await uploaded(collection, chosen.file) } : { items: rows }),

@@ -1,8 +1,6 @@
-import { useQueryClient } from '@tanstack/react-query'
 import { useSearch } from '@tanstack/react-router'
 import { lazy, Suspense, useRef, useState } from 'react'
 import { prettyJson } from '../../../../src/lib/json/pretty-json.ts'
-import { keys } from '../../../data/keys.ts'
 import { readStored, writeStored } from '../../../data/stored.ts'
 import { useTitle } from '../../../data/title.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
@@ -39,7 +37,6 @@ type View = 'problems' | 'steps' | 'graph'
 const isNarrow = (): boolean => window.matchMedia('(max-width: 767px)').matches
 
 const Definition = ({ collection, task, read }: TaskPlaceProps & { read: ReadTask }) => {
-  const queries = useQueryClient()
   const mayWrite = useMayWrite()
   const draft = useDraft(
     read,
@@ -78,10 +75,7 @@ const Definition = ({ collection, task, read }: TaskPlaceProps & { read: ReadTas
         isChanged={isChanged}
         isBroken={isBroken}
         mayWrite={mayWrite}
-        onSaved={(saved) => {
-          draft.saved(saved)
-          queries.setQueryData(keys.task(collection, task), saved)
-        }}
+        onSaved={draft.saved}
         onReset={draft.reset}
         next={<RunAgain place={{ collection, task }} />}
       />

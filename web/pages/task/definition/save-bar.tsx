@@ -1,7 +1,8 @@
-import { useMutation } from '@tanstack/react-query'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { type ReactNode, useState } from 'react'
 import { AppError } from '../../../../src/lib/errors.ts'
 import { apiCall } from '../../../data/api.ts'
+import { keys } from '../../../data/keys.ts'
 import { errorText } from '../../../parts/problem.tsx'
 import { Button } from '../../../ui/button.tsx'
 import { Dialog } from '../../../ui/dialog.tsx'
@@ -9,7 +10,7 @@ import { TextField } from '../../../ui/field.tsx'
 import { keysText } from '../../../ui/keys.ts'
 import { showToast } from '../../../ui/toast.tsx'
 import type { TaskPlaceProps } from '../place.ts'
-import { type ReadTask, readTask } from '../use-task.ts'
+import { type ReadTask, readTask, taskOfAnswer } from '../use-task.ts'
 
 interface SaveBarProps {
   place: TaskPlaceProps
@@ -27,25 +28,31 @@ interface SaveBarProps {
   next?: ReactNode
 }
 
+/** The answer is the task as this save left it: a later read may already be of somebody else's. */
 const save = async ({ collection, task }: TaskPlaceProps, text: string, note: string, etag: string | null) => {
-  await apiCall('updateTask', {
+  const answer = await apiCall('updateTask', {
     params: { collection, task },
     headers: etag === null ? {} : { 'if-match': etag },
     bodyText: `{"workflow":${text}${note === '' ? '' : `,"note":${JSON.stringify(note)}`}}`,
+    asResponse: true,
   })
-  return readTask(collection, task)
+  return taskOfAnswer(answer as Response)
 }
 
 /** Saves the workflow with a note, and says so when somebody else was faster. */
 export const SaveBar = (props: SaveBarProps) => {
   const { place, base, text, isChanged, isBroken, mayWrite, onSaved, onReset, onRun, isStarting = false, next } = props
+  const queries = useQueryClient()
   const [note, setNote] = useState('')
   const [isLate, setLate] = useState(false)
   const [hasSaved, setSaved] = useState(false)
   const saving = useMutation({
-    mutationFn: (etag: string | null) => save(place, text, note.trim(), etag),
-    onSuccess: (saved) => {
-      setNote('')
+    mutationFn: ({ etag, note: sent }: { etag: string | null; note: string }) => save(place, text, sent.trim(), etag),
+    onSuccess: async (saved, { note: sent }) => {
+      const queryKey = keys.task(place.collection, place.task)
+      await queries.cancelQueries({ queryKey }) // a read that began before would bring the old text back
+      queries.setQueryData(queryKey, saved)
+      setNote((was) => (was === sent ? '' : was))
       setLate(false)
       setSaved(true)
       onSaved(saved)
@@ -78,7 +85,7 @@ export const SaveBar = (props: SaveBarProps) => {
         look={onRun ? 'plain' : 'main'}
         title={`Save ${keysText('mod+s')}`}
         disabled={mayNotSave}
-        onClick={() => saving.mutate(base.etag)}
+        onClick={() => saving.mutate({ etag: base.etag, note })}
       >
         Save
       </Button>
@@ -90,7 +97,7 @@ export const SaveBar = (props: SaveBarProps) => {
           icon="play"
           title={`${isChanged ? 'Save and run' : 'Run'} ${keysText('mod+enter')}`}
           disabled={isBroken || saving.isPending || isStarting}
-          onClick={() => (isChanged ? saving.mutate(base.etag, { onSuccess: onRun }) : onRun())}
+          onClick={() => (isChanged ? saving.mutate({ etag: base.etag, note }, { onSuccess: onRun }) : onRun())}
         >
           {isStarting ? 'Starting …' : isChanged ? 'Save and run' : 'Run'}
         </Button>
@@ -109,7 +116,7 @@ export const SaveBar = (props: SaveBarProps) => {
             >
               Drop mine, show theirs
             </Button>
-            <Button look="main" onClick={() => saving.mutate(null)}>
+            <Button look="main" onClick={() => saving.mutate({ etag: null, note })}>
               Save mine as the next version
             </Button>
           </>

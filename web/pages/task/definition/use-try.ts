@@ -1,5 +1,5 @@
-import { useQuery } from '@tanstack/react-query'
-import { useEffect, useRef, useState } from 'react'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useEffect, useEffectEvent, useRef, useState } from 'react'
 import type { Trajectory } from '../../../../src/model/runs/trajectory.ts'
 import { api, apiCall } from '../../../data/api.ts'
 
@@ -13,13 +13,16 @@ interface WantedTry {
 const task = '_try'
 const lookMs = 600
 
+const keyOf = (collection: string, id: string | undefined) => ['run', collection, task, id]
+
 /** Tries steps of a workflow, one at a time. The run is cancelled when the page is left. */
 export const useTry = (collection: string) => {
+  const client = useQueryClient()
   const [id, setId] = useState<string>()
   const [error, setError] = useState<unknown>()
   const [isStarting, setStarting] = useState(false)
   const run = useQuery({
-    queryKey: ['run', collection, task, id],
+    queryKey: keyOf(collection, id),
     enabled: id !== undefined,
     queryFn: ({ signal }) =>
       api.getTrajectory({ params: { collection, task, trajectory_id: id ?? '' }, signal }) as Promise<Trajectory>,
@@ -32,11 +35,21 @@ export const useTry = (collection: string) => {
       .setTrajectoryStatuses({ params: { collection, task }, body: { [which]: 'cancelled' } })
       .catch(() => {})
       .finally(() => void run.refetch())
-  const left = useRef<() => void>(() => {})
-  left.current = () => {
-    if (id !== undefined && isRunning) stop(id)
-  }
-  useEffect(() => () => left.current(), [])
+  // Not the state: a page that is about to be left is rendered no more.
+  const page = useRef<{ isLeft: boolean; id: string | undefined }>({ isLeft: false, id: undefined })
+  const leave = useEffectEvent(() => {
+    const { id: last } = page.current
+    const known = client.getQueryData<Trajectory>(keyOf(collection, last))
+    if (last !== undefined && !known?.ended) stop(last)
+  })
+  useEffect(() => {
+    const here = page.current
+    here.isLeft = false
+    return () => {
+      here.isLeft = true
+      leave()
+    }
+  }, [])
 
   const start = async ({ workflowText, step, pinned }: WantedTry) => {
     setError(undefined)
@@ -46,7 +59,9 @@ export const useTry = (collection: string) => {
     try {
       const body = `{"workflow":${workflowText},"step":${JSON.stringify(step)},"outputs":{${outputs.join(',')}},"preflight":"refuse"}`
       const answer = (await apiCall('tryStep', { params: { collection }, bodyText: body })) as { trajectory_id: string }
-      setId(answer.trajectory_id)
+      page.current.id = answer.trajectory_id
+      if (page.current.isLeft) stop(answer.trajectory_id)
+      else setId(answer.trajectory_id)
     } catch (thrown) {
       setError(thrown)
     } finally {

@@ -53,7 +53,10 @@ const RunForm = ({ collection, task, read }: TaskPlaceProps & { read: ReadTask }
     if (mayWrite && Object.keys(errors).length === 0 && !start.isPending) start.mutate()
   }
   useKeys('Run', [{ keys: 'mod+enter', does: 'Run the task', run: submit }])
-  const add = (more: Iterable<File>) => setFiles((were) => [...were, ...more])
+  const add = (more: Iterable<File>) => {
+    const added = [...more] // a dropped list is empty once its event is over
+    setFiles((were) => [...were, ...added])
+  }
   const onDrop = (event: DragEvent) => {
     if (event.dataTransfer.files.length === 0) return
     event.preventDefault()
@@ -79,7 +82,11 @@ const RunForm = ({ collection, task, read }: TaskPlaceProps & { read: ReadTask }
           errors={{ ...errorsByName(start.error), ...(wasSent ? errors : {}) }}
           onEnter={(name, entry) => setEntries((were) => ({ ...were, [name]: entry }))}
         />
-        <FileDrop files={files} onAdd={add} onRemove={(file) => setFiles(files.filter((one) => one !== file))} />
+        <FileDrop
+          files={files}
+          onAdd={add}
+          onRemove={(file) => setFiles((were) => were.filter((one) => one !== file))}
+        />
         {start.error && <Problem error={start.error} />}
         <div className="flex flex-wrap items-center gap-3">
           <Button type="submit" look="main" icon="play" disabled={!mayWrite || start.isPending}>

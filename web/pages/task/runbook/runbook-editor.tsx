@@ -1,7 +1,5 @@
-import { useQueryClient } from '@tanstack/react-query'
 import { type DragEvent, useMemo, useState } from 'react'
 import { isObject } from '../../../../src/lib/json/json-object.ts'
-import { keys } from '../../../data/keys.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
 import { Problem } from '../../../parts/problem.tsx'
 import { useKeys } from '../../../ui/keys.ts'
@@ -31,7 +29,6 @@ interface RunbookEditorProps extends TaskPlaceProps {
 /** Edits the runbook of a task, and runs it. */
 export const RunbookEditor = ({ collection, task, read, places }: RunbookEditorProps) => {
   const place = { collection, task }
-  const queries = useQueryClient()
   const mayWrite = useMayWrite()
   const [view, setView] = useState<RunbookView>('checks')
   const draft = useDraft(
@@ -64,7 +61,8 @@ export const RunbookEditor = ({ collection, task, read, places }: RunbookEditorP
     if (event.dataTransfer.files.length === 0) return
     event.preventDefault()
     event.stopPropagation() // the editor would insert the text of a file
-    form.setFiles([...form.files, ...event.dataTransfer.files])
+    const added = [...event.dataTransfer.files]
+    form.setFiles((were) => [...were, ...added])
     setView('form')
   }
   return (
@@ -81,10 +79,7 @@ export const RunbookEditor = ({ collection, task, read, places }: RunbookEditorP
         isChanged={draft.isChanged}
         isBroken={false}
         mayWrite={mayWrite}
-        onSaved={(saved) => {
-          draft.saved(saved)
-          queries.setQueryData(keys.task(collection, task), saved)
-        }}
+        onSaved={draft.saved}
         onReset={draft.reset}
         onRun={form.run}
         isStarting={form.isStarting}
