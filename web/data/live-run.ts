@@ -4,7 +4,7 @@ import { api } from './api.ts'
 import { keys } from './keys.ts'
 import { refreshSoon } from './refresh-soon.ts'
 import { isOpen, type Run, type RunAddress } from './run.ts'
-import { changeRun, runQuery, loadedPartsOf } from './run-query.ts'
+import { changeRun, loadedPartsOf, runQuery } from './run-query.ts'
 import { useStream } from './stream.ts'
 import { addToTranscripts } from './transcript.ts'
 
