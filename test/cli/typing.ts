@@ -1,5 +1,4 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { builtProgram } from '../shared.ts'
@@ -43,12 +42,26 @@ const startHost = async (): Promise<ChildProcess> => {
     execArgv: [],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
+  child.on('error', () => {}) // it has ended, and whoever waits for it hears of that
   child.once('exit', () => {
     host = undefined
   })
-  await once(child, 'message')
+  await answerOf(child)
+  if (!child.connected) throw new Error(`${program} cannot be loaded: see what it has printed`)
   return child
 }
+
+/** Its next message; that of a process that was ended where it ends before. */
+const answerOf = (child: ChildProcess): Promise<Printed> =>
+  new Promise((resolve) => {
+    const settle = (answer: Printed) => {
+      child.off('message', answered).off('exit', ended)
+      resolve(answer)
+    }
+    const answered = (message: unknown) => settle(message as Printed)
+    const ended = () => settle({ code: null, stdout: '', stderr: 'the process that runs typed commands has ended' })
+    child.once('message', answered).once('exit', ended)
+  })
 
 /** Runs a command in the host of this worker; undefined while that runs another one. */
 export const typeHosted = async (line: Line): Promise<Printed | undefined> => {
@@ -57,11 +70,11 @@ export const typeHosted = async (line: Line): Promise<Printed | undefined> => {
   try {
     host ??= startHost()
     const child = await host
+    if (!child.connected) return undefined
     const late = setTimeout(() => child.kill('SIGKILL'), longestMs)
-    const ended = once(child, 'exit').then((): Printed => ({ code: null, stdout: '', stderr: 'the host has ended' }))
-    const printed = once(child, 'message').then(([message]): Printed => message)
+    const answer = answerOf(child)
     child.send(line)
-    return await Promise.race([printed, ended]).finally(() => clearTimeout(late))
+    return await answer.finally(() => clearTimeout(late))
   } finally {
     isBusy = false
   }
