@@ -9,7 +9,8 @@ import { isHosted, typeHosted } from './typing.ts'
 
 vi.setConfig({ testTimeout: 180_000 }) // tests that type start a program for each line
 
-const usual = process.env.TEST_BIN ?? (await bundledProgram())
+const chosen = process.env.TEST_BIN
+const usual = chosen ?? (await bundledProgram())
 
 export interface Ended {
   code: number | null
@@ -100,7 +101,7 @@ export const openShell = (url: string, token: string, bin = usual): Shell => {
   const jetty: Shell['jetty'] = async (args, options = {}) => {
     const { env, ...special } = options
     const line = { args, env: envOf(env), cwd: home }
-    const isPlain = bin === usual && Object.keys(special).length === 0 && isHosted(line)
+    const isPlain = !chosen && bin === usual && Object.keys(special).length === 0 && isHosted(line)
     const printed = isPlain ? await typeHosted(line) : undefined
     const ended = printed ? { ...printed, json: () => JSON.parse(printed.stdout) } : await started(args, options)
     seen += ended.stdout + ended.stderr
