@@ -270,6 +270,12 @@ describe('pagination', () => {
     await expect(read(pagination, answers).outputs).rejects.toThrow(message)
   })
 
+  it('leaves a URL that is none to the request, which names it', async () => {
+    const { context, asked } = serving(() => json([]))
+    await runActivity(httpRequest, { url: 'nowhere', pagination: { type: 'page' } }, context).catch(() => {})
+    expect(asked[0]?.url).toBe('nowhere')
+  })
+
   it('holds max_bytes over all pages', async () => {
     const { context } = serving((_, count) => link(`${url}?p=${count}`, ['x'.repeat(100)]))
     const given = { pagination: { type: 'link', max_pages: 100 }, max_bytes: 250 }

@@ -64,9 +64,9 @@ const withParameter = (url: string, name: string, value: string): string => {
   return next.href
 }
 
-/** The first page's URL. */
+/** The first page's URL. The request names the fault of a URL that is none. */
 export const firstPage = (url: string, pagination: Pagination): string =>
-  pagination.type === 'page' ? withParameter(url, pagination.param, String(pagination.start)) : url
+  pagination.type === 'page' && URL.canParse(url) ? withParameter(url, pagination.param, String(pagination.start)) : url
 
 const cursorPage = (url: string, cursor: Json, param: string): string | undefined => {
   if (typeof cursor === 'number') return withParameter(url, param, String(cursor))
