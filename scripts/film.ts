@@ -41,6 +41,10 @@ const filmPage = async (page: Page): Promise<Shot[]> => {
   const approve = page.getByRole('button', { name: 'Approve' })
   for (let isLast = false; !isLast; ) {
     isLast = (await page.getByRole('heading', { name: 'Completed' }).count()) > 0
+    if (isLast) {
+      await page.mouse.move(0, 0)
+      await page.getByText('Loading…').first().waitFor({ state: 'hidden' })
+    }
     const begun = performance.now()
     const png = await page.screenshot()
     if (approvesAt === Number.POSITIVE_INFINITY && (await approve.count()) > 0) approvesAt = performance.now() + 2_500
