@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
 import { builtProgram } from '../shared.ts'
-import { expectSound, newVisitor, takeShots, type Visitor } from './pages.ts'
+import { evaluate, expectSound, newVisitor, takeShots, type Visitor } from './pages.ts'
 
 /** Each page is looked at in three widths and two schemes. */
 vi.setConfig({ testTimeout: 180_000 })
@@ -96,10 +96,12 @@ test('a mistake in the workflow is underlined where it is, and a corrected one i
   await replaceAll(JSON.stringify(faulty, null, 2))
   await page.getByText('No problems: a run can begin.').waitFor()
   await page.getByPlaceholder('What is different, and why').fill('Says all')
-  await page.getByRole('button', { name: 'Save', exact: true }).click()
+  await editor.click()
+  await page.keyboard.press('ControlOrMeta+s')
   await page.getByText('Saved as a new version').waitFor()
   const { body } = await jetty.call('GET', '/api/v1/tasks/acme/report/history')
   expect(body.versions[0]).toMatchObject({ index: 1, note: 'Says all', author: 'admin' })
+  expect(await evaluate(page, 'document.activeElement !== document.body'), 'the editor keeps the focus').toBe(true)
   expect(faults.filter((fault) => fault.startsWith('policy'))).toEqual([])
 })
 
