@@ -38,7 +38,7 @@ describe('the library', () => {
 
 describe('a search', () => {
   it.each([
-    ['idempotency key', 'reference/errors'],
+    ['idempotency key', 'retries'],
     ['cron schedule', 'routines'],
     ['bubblewrap', 'sandbox'],
     ['JETTY_STORAGE', 'storage'],
