@@ -1,7 +1,7 @@
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { type ImportLog, openImportLog } from './import-state.ts'
 
 let folder: string
@@ -34,6 +34,16 @@ it('continues after the last page that a killed import has saved, whatever it wa
     finished: null,
   })
   expect(existsSync(join(folder, 'killed.json.progress'))).toBe(false)
+})
+
+it('takes nothing from a killed import whose report was moved away', () => {
+  const path = join(folder, 'moved.json')
+  vi.setSystemTime('2026-01-01')
+  copyPage(openImportLog(path, 'http://older.test', 'http://new.test'), 1)
+  vi.useRealTimers()
+  renameSync(path, join(folder, 'older.json'))
+  const { files, tasks, counts } = open('moved.json').state
+  expect({ files, tasks, counts }).toEqual({ files: {}, tasks: {}, counts: {} })
 })
 
 it('writes as much for the last page as for the first, and the whole report at the end', () => {

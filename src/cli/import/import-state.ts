@@ -50,8 +50,8 @@ export interface ImportLog {
   close(): void
 }
 
-/** What one call of `save` appends: new files and tasks, and the present totals. */
-type ImportChange = Pick<ImportState, 'files' | 'tasks' | 'counts' | 'variables_to_set'>
+/** What one call of `save` appends: new files and tasks, and the present totals. `started` says of which import. */
+type ImportChange = Pick<ImportState, 'started' | 'files' | 'tasks' | 'counts' | 'variables_to_set'>
 
 const writeReport = (path: string, state: ImportState): void => {
   writeFileSync(`${path}.new`, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 })
@@ -60,12 +60,15 @@ const writeReport = (path: string, state: ImportState): void => {
 
 const progressFile = (path: string): string => `${path}.progress`
 
-/** Adds what an import appended that was killed. A line that it could not finish is left out. */
+/**
+ * Adds what an import appended that was killed. Left out are a line that it could not finish, and the progress of another
+ * import, whose report was moved away.
+ */
 const addProgress = (path: string, state: ImportState): void => {
   if (!existsSync(progressFile(path))) return
   for (const line of readFileSync(progressFile(path), 'utf8').split('\n')) {
     const change = parsedObject(line) as ImportChange | undefined
-    if (!change || !isObject(change.files) || !isObject(change.tasks)) continue
+    if (change?.started !== state.started || !isObject(change.files) || !isObject(change.tasks)) continue
     Object.assign(state.files, change.files)
     Object.assign(state.tasks, change.tasks)
     state.counts = change.counts
@@ -117,8 +120,8 @@ export const openImportLog = (path: string, from: string, to: string): ImportLog
       tasks[name] = progress
     },
     save: () => {
-      const { counts, variables_to_set } = state
-      const change: ImportChange = { files, tasks, counts, variables_to_set }
+      const { started, counts, variables_to_set } = state
+      const change: ImportChange = { started, files, tasks, counts, variables_to_set }
       appendFileSync(progressFile(path), `${JSON.stringify(change)}\n`, { mode: 0o600 })
       files = {}
       tasks = {}
