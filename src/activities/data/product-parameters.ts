@@ -24,7 +24,7 @@ export const productParameters = {
 
 export const productOutputs = {
   collection: z.string().describe('Collection that has it.'),
-  version: z.int().describe('Index of its newest version.'),
+  version: z.int().describe('Index of the version that the run made, or found to be the same.'),
   created: z.boolean().describe('Whether it did not exist before.'),
 }
 

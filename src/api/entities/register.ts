@@ -93,18 +93,18 @@ export const makeRegisterProduct =
     const { row, created } = await writeFields(deps, maker, product)
     const files = product.files?.length
       ? await copyFiles(deps, row, { paths: product.files, author, signal: maker.signal })
-      : 0
+      : undefined
     const given = product.items?.map((item) => ({ ...item, source: sourceOf(maker) }))
     const loc = (at: number) => ['items', at]
     const written = given && (await storeItems(deps, row, { given, mode: product.mode ?? 'upsert', author, loc }))
     const newest = await findEntityById(database, row.id)
     if (!newest) throw goneMeanwhile(product)
-    const version = newest.version
+    const version = written?.version ?? files?.version ?? row.version // others may have made newer ones meanwhile
     await noteRunProduct(database, { runKey: maker.runKey, entityId: row.id, seq: version, step: maker.step })
     await link(deps, maker, { row: newest, sources, activity: product.activityName })
     const count = written?.count ?? (await newestItems(database, newest))?.count ?? 0
     const { name, collection_name: collection } = newest
-    return { ...nothing, ...written, name, collection, version, created, count, files }
+    return { ...nothing, ...written, name, collection, version, created, count, files: files?.added ?? 0 }
   }
 
 const sourceOf = ({ collection, task, trajectoryId }: ProductMaker) => ({

@@ -34,7 +34,7 @@ export interface ProductMaker {
 export interface RegisteredProduct {
   name: string
   collection: string
-  /** Index of its newest version. */
+  /** Index of the version that the run made, or found to be the same. */
   version: number
   /** Whether it did not exist before. */
   created: boolean

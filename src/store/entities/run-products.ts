@@ -39,6 +39,9 @@ export const productsOfRuns = (queries: Queries, runKeys: string[], limit: numbe
     [runKeys, limit],
   )
 
+/** Rows of an entity that are looked at, newest first: a run each time, for years, must not make a look slow. */
+const mostLookedAt = 10_000
+
 /** Lists the runs of a collection that registered versions of an entity, newest first, by their trajectory ids. */
 export const runsThatMade = async (
   queries: Queries,
@@ -47,9 +50,12 @@ export const runsThatMade = async (
   const rows = await queries.rows<{ trajectory_id: string }>(
     'runs_that_made',
     `select r.trajectory_id from (
-       select run_id, max(created_at) as made_at from run_products where entity_id = $1
-       group by run_id order by made_at desc limit 1000) p
-     join runs r on r.id = p.run_id where r.collection_id = $2 order by p.made_at desc limit $3`,
+       select run_id, max(created_at) as made_at from (
+         select run_id, created_at from run_products where entity_id = $1
+         order by created_at desc, run_id limit ${mostLookedAt}) newest
+       group by run_id order by made_at desc) p
+     cross join lateral (select trajectory_id, collection_id from runs where id = p.run_id limit 1) r
+     where r.collection_id = $2 order by p.made_at desc limit $3`,
     [at.entityId, at.collectionId, at.limit],
   )
   return rows.map((row) => row.trajectory_id)

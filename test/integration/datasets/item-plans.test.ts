@@ -1,6 +1,8 @@
 // Items of datasets and their results, among many others: read by an index, a page at a time.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Database, openDatabase, type Queries } from '../../../src/database/database.ts'
+import { relationshipsOf } from '../../../src/store/entities/relationships.ts'
+import { runsThatMade } from '../../../src/store/entities/run-products.ts'
 import { listItemResults } from '../../../src/store/items/dataset-runs.ts'
 import { findItem, itemDifferences, listItems } from '../../../src/store/items/items.ts'
 import { lineageRuns, runsOfItem } from '../../../src/store/items/lineage.ts'
@@ -107,6 +109,26 @@ test('differences of two versions, and lineage, are read by indexes', async () =
   expect(await rowsRead((queries) => runsOfItem(queries, at))).toBeLessThanOrEqual(10)
   const ids = { collectionId: 1, trajectoryIds: [`${datasetId}x7`] }
   expect(await rowsRead((queries) => lineageRuns(queries, ids))).toBeLessThanOrEqual(10)
+})
+
+test('what made an entity is read by indexes, also where many runs register it again and again', async () => {
+  await database.query(
+    `insert into run_products (run_id, entity_id, seq, step, created_at)
+     select id, $1, 1, 'make', now() - number * interval '1 s' from runs`,
+    [datasetId],
+  )
+  await database.query(
+    `insert into entity_relationships (source_entity_id, target_entity_id, activity_name, author)
+     select e.id, e.id, 'a' || n, 'admin' from entities e,
+       lateral generate_series(1, case when e.id = $1 then 3 else ${itemsOfEach} end) n`,
+    [datasetId],
+  )
+  await database.query('analyze')
+  const at = { entityId: datasetId, collectionId: 1, limit }
+  expect(await runsThatMade(database, at)).toHaveLength(limit)
+  expect(await rowsRead((queries) => runsThatMade(queries, at))).toBeLessThanOrEqual(10_000 + 2 * limit)
+  const links = { entityIds: [datasetId], taskIds: [], limit }
+  expect(await rowsRead((queries) => relationshipsOf(queries, links))).toBeLessThanOrEqual(10)
 })
 
 test('a page of large items ends early, and the next one goes on', async () => {

@@ -1,5 +1,7 @@
 // Runs register the datasets and models that they make: versions name the run, and lineage leads there and back.
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { makeRegisterProduct } from '../../../src/api/entities/register.ts'
+import { openDatabase } from '../../../src/database/database.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 
 let jetty: TestServer
@@ -91,6 +93,50 @@ test.each([
   const run = await jetty.run(step('register_dataset', config))
   expect(run.steps.make).toMatchObject({ status: 'failed', error: expect.stringContaining(message) })
   expect((await get('/api/v1/datasets/acme/made')).version).toBe(version)
+})
+
+test('a run registers the version that it made, not one that somebody else makes meanwhile', async () => {
+  const run = await jetty.run(step('register_dataset', { name: 'shared', items }))
+  const real = openDatabase(jetty.database.url, { connections: 2 })
+  let transactions = 0
+  const database: typeof real = {
+    ...real,
+    async transaction(work) {
+      const done = await real.transaction(work)
+      if (++transactions === 2) await jetty.call('PUT', '/api/v1/datasets/acme/shared/items/z', { text: 'of others' })
+      return done
+    },
+  }
+  const [row] = await real.query<{ id: string; collection_id: number; task_id: number }>(
+    'select id, collection_id, task_id from runs where trajectory_id = $1',
+    [run.trajectory_id],
+  )
+  const register = makeRegisterProduct({
+    database,
+    objects: jetty.server.objects,
+    quota: { add: () => {}, require: async () => {} },
+    settings: { maxDatasetItems: 100, maxBatchBytes: 1e6, maxInitParamsBytes: 1e6 },
+  })
+  const made = await register(
+    {
+      ...{ runKey: row?.id ?? '', trajectoryId: run.trajectory_id, task: 'any', taskId: row?.task_id ?? 0 },
+      ...{
+        collectionId: row?.collection_id ?? 0,
+        collection: 'acme',
+        step: 'make',
+        signal: AbortSignal.timeout(60_000),
+      },
+    },
+    { kind: 'dataset', name: 'shared', fields: {}, activityName: 'run', items: [{ id: 'c', data: { text: 'three' } }] },
+  )
+  await real.close()
+  expect((await get('/api/v1/datasets/acme/shared')).version).toBe(made.version + 1)
+  const { edges } = await get(`/api/v1/lineage/acme?trajectory_id=${run.trajectory_id}`)
+  const versions = edges.flatMap(({ kind, dataset_version: one }: Body) =>
+    kind === 'produced' && one !== null ? [one] : [],
+  )
+  expect(versions).toContain(made.version)
+  expect(versions).not.toContain(made.version + 1)
 })
 
 test('a batch over the dataset is downstream of it, and stale once the dataset has changed', async () => {

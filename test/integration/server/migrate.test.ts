@@ -1,8 +1,12 @@
+import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Database, openDatabase } from '../../../src/database/database.ts'
 import { migrate } from '../../../src/database/migrate.ts'
 import { pause } from '../../../src/lib/time.ts'
+import { searchEntities } from '../../../src/store/entities/search-entities.ts'
 import { createTestDatabase, type TestDatabase } from '../../database.ts'
+import { createDatabase, dropDatabase } from '../../database-server.ts'
+import { testPostgres } from '../../shared.ts'
 
 describe('migrate', () => {
   let own: TestDatabase
@@ -64,6 +68,51 @@ describe('migrate', () => {
     await Promise.all(others.map((other) => other.close()))
     await empty.drop()
   })
+
+  it.each([
+    ['may', 2],
+    ['may not', 0],
+  ])(
+    'changes rows of an older version once, two servers at once, where the role %s create extensions',
+    async (may, indexes) => {
+      const before = (await names()).filter((name) => /^\d{4}_/.test(name) && name < '0093')
+      const { url: server } = await testPostgres()
+      const name = `older_${randomBytes(6).toString('hex')}`
+      const password = randomBytes(12).toString('hex')
+      await createDatabase(server, name)
+      const adminUrl = Object.assign(new URL(server), { pathname: `/${name}` }).href
+      const admin = openDatabase(adminUrl, { connections: 1 })
+      await admin.query(`create role ${name} login password '${password}'; create schema own authorization ${name};
+      alter role ${name} in database ${name} set search_path = own`)
+      if (may === 'may') await admin.query(`grant create on database ${name} to ${name}`)
+      const url = Object.assign(new URL(adminUrl), { username: name, password }).href
+      const [first, second] = [openDatabase(url, { connections: 2 }), openDatabase(url, { connections: 2 })]
+      try {
+        await migrate(first, [], before)
+        await first.query(`insert into collections (name) values ('acme')`)
+        await first.query(`insert into entities (collection_id, kind, name, is_private, long_description, metadata)
+        select id, 'dataset', 'd' || n, n = 1, 'harvest ' || n, '{}' from collections, generate_series(1, 2) n`)
+        await Promise.all([migrate(first), migrate(second)])
+        const found = await searchEntities(
+          second,
+          { kind: 'dataset', collectionIds: undefined },
+          { text: 'harvest', limit: 9 },
+        )
+        expect(found.map((one) => one.name).sort()).toEqual(['d1', 'd2'])
+        const made = await first.query(`select from pg_indexes where indexname ~ '^entities_(public|private)_text$'`)
+        expect(made).toHaveLength(indexes)
+        expect(await first.query('select * from run_products')).toEqual([])
+      } finally {
+        await first.close()
+        await second.close()
+        await admin.close()
+        await dropDatabase(server, name)
+        const last = openDatabase(server, { connections: 1 })
+        await last.query(`drop role ${name}`)
+        await last.close()
+      }
+    },
+  )
 
   it('refuses a database that a newer version has changed', async () => {
     await database.query("insert into schema_migrations (name) values ('9999_future')")
