@@ -42,7 +42,7 @@ export interface ActivityContext {
     /** 1-based iteration of its loop; 1 outside of loops. */
     turn: number
     attempt: number
-    /** Whether the attempt before this one was cut off by the end of its process: it may have had its effect. */
+    /** Whether an earlier attempt was cut off by the end of its process: it may have had its effect. */
     interrupted: boolean
     /** First start of this step, a crash in between included. */
     started: Date

@@ -163,6 +163,16 @@ describe('what comes back', () => {
   })
 })
 
+it('reads no value above 32 MiB, which would block the server, but keeps it as a file', async () => {
+  const { context } = serving(() => ({ body: Buffer.alloc(32 * 1024 * 1024 + 1, '1') }))
+  const given = { max_bytes: 64 * 1024 * 1024 }
+  for (const response of ['json', 'text']) {
+    expect(await failure({ ...given, response }, context)).toMatchObject({ code: 'too_large' })
+  }
+  const outputs = await runActivity(httpRequest, { url, ...given, response: 'file' }, context)
+  expect(outputs).toMatchObject({ file: { size: 32 * 1024 * 1024 + 1 } })
+})
+
 describe('failures', () => {
   it.each<[object, number, boolean]>([
     [{}, 404, false],

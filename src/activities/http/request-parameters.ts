@@ -78,7 +78,7 @@ export const requestParameters = z.object({
     .min(1)
     .max(256 * mebibyte)
     .default(32 * mebibyte)
-    .describe('Maximum size of the response, or of all pages together.'),
+    .describe('Maximum size of the response, or of all pages together. JSON and texts have at most 32 MiB each.'),
 })
 
 /** Outputs of `http_request`. */

@@ -11,6 +11,9 @@ export type ResponseKind = 'auto' | 'json' | 'text' | 'file'
 /** With `auto` a larger response becomes a file: outputs are read again by every later step. */
 export const inlineBytes = 1024 * 1024
 
+/** More than that in one value would keep the server from other work while it is read. */
+const mostValueBytes = 32 * 1024 * 1024
+
 export interface ReadResponse {
   body: Json
   file: MediaObject | null
@@ -67,6 +70,13 @@ export const readResponse = async (
   const from = answer.url.split('?', 1)[0] ?? ''
   if (bytes.length === 0 && kind !== 'file' && kind !== 'json') return { body: null, file: null }
   const isText = isTextFile(type || 'application/octet-stream', bytes.subarray(0, 8 * 1024))
+  if ((kind === 'json' || kind === 'text') && bytes.length > mostValueBytes) {
+    throw new AppError(
+      'too_large',
+      `The response of ${from} has ${byteSize(bytes.length)}; as ${kind === 'json' ? 'JSON' : 'a text'} it may have ${byteSize(mostValueBytes)}`,
+      { hint: 'Set response to file, or request less.' },
+    )
+  }
   const isTooLarge = kind === 'auto' && bytes.length > inlineBytes
   if (kind === 'json' || (kind === 'auto' && isJson(type) && !isTooLarge)) {
     return { body: await parseJson(await answer.text(), from, context), file: null }

@@ -20,6 +20,10 @@ it.each<[string | undefined, ItemOperator, unknown, number[]]>([
   ['status', 'starts_with', 'cl', [2]],
   ['status', 'ends_with', 'n', [1, 3]],
   ['id', 'in', [1, 3], [1, 3]],
+  ['customer', 'in', [{ id: 'y' }, null], [2, 3]],
+  ['missing', 'in', [null], []],
+  ['status', 'in', 'open or new', [1, 3]],
+  ['missing', 'in', 'undefined', []],
   ['customer.id', 'exists', undefined, [1, 2]],
   ['customer.id', 'exists', false, [3]],
   ['customer', '=', { id: 'x' }, [1]],
@@ -27,6 +31,16 @@ it.each<[string | undefined, ItemOperator, unknown, number[]]>([
   ['constructor', 'exists', true, []],
 ])('filters by %s %s %j', (field, operator, value, expected) => {
   expect(ids(shapeItems({ do: 'filter', items: orders, field, operator, value }))).toEqual(expected)
+})
+
+it('takes time in proportion to the lists, not to their product', () => {
+  const many = Array.from({ length: 40_000 }, () => ({}))
+  const others = Array.from({ length: 40_000 }, () => [])
+  expect(shapeItems({ do: 'filter', items: many, operator: 'in', value: others })).toEqual([])
+  const texts = Array(20_000).fill('x')
+  expect(shapeItems({ do: 'filter', items: texts, operator: 'starts_with', value: others })).toEqual([])
+  const names = Array.from({ length: 20 }, (_, at) => `${'a.'.repeat(240)}${at}`)
+  expect(shapeItems({ do: 'sort', items: many, by: names, descending: true })).toHaveLength(40_000)
 })
 
 it('filters items that are no objects', () => {

@@ -5,11 +5,16 @@ import { type ActivityContext, activity, type Json } from '../activity.ts'
 import { type ItemsWork, itemOperators, shapeItems } from './items.ts'
 import { jsonInput, shape } from './shape.ts'
 
-/** Longer lists would keep the server from other work, so they go to a process. */
-const inlineCharacters = 512 * 1024
+/**
+ * Longer lists would keep the server from other work, so they go to a process: a search of a long text in another takes
+ * the product of both lengths, and so does what a join makes.
+ */
+const inlineCharacters = 64 * 1024
+const inlineJoinCharacters = 16 * 1024
 
 const reshape = async (work: ItemsWork, context: ActivityContext): Promise<Json[]> => {
-  if (jsonSize(work, inlineCharacters) > inlineCharacters) {
+  const most = work.do === 'join' ? inlineJoinCharacters : inlineCharacters
+  if (jsonSize(work, most) > most) {
     return (await shape({ kind: 'items', input: await jsonInput(work, context) }, work.do, context)) as Json[]
   }
   try {

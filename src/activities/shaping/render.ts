@@ -27,12 +27,8 @@ const rendered = async (
     return (await shape({ kind: 'html', markdown, title }, 'Rendering Markdown', context)) as string
   }
   if (items === undefined) throw missing('items', format)
-  if (format === 'csv') {
-    const input = await jsonInput(items, context)
-    return (await shape({ kind: 'csv', input, columns }, 'Writing CSV', context)) as string
-  }
-  if (format === 'json') return `${JSON.stringify(items, null, 2)}\n`
-  return items.map((item) => `${JSON.stringify(item)}\n`).join('')
+  const input = await jsonInput(items, context)
+  return (await shape({ kind: format, input, columns }, `Writing ${format.toUpperCase()}`, context)) as string
 }
 
 /** Writes data as a document. */

@@ -16,6 +16,10 @@ const resultOf = async (work: ShapeWork): Promise<unknown> => {
       return (await import('./write-document.ts')).markdownToHtml(work.markdown, work.title)
     case 'csv':
       return (await import('./write-document.ts')).itemsToCsv(JSON.parse(work.input), work.columns)
+    case 'json':
+      return `${JSON.stringify(JSON.parse(work.input), null, 2)}\n`
+    case 'jsonl':
+      return (JSON.parse(work.input) as unknown[]).map((item) => `${JSON.stringify(item)}\n`).join('')
   }
 }
 

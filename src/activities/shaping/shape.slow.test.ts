@@ -1,6 +1,7 @@
 // The limits of the process, with a process: what exceeds them is ended, and the next work starts another.
 import { describe, expect, it } from 'vitest'
 import { makeTestContext, runActivity } from '../../../test/activity-context.ts'
+import { joinItems } from './list-activities.ts'
 import { renderDocument } from './render.ts'
 import { transform } from './transform.ts'
 
@@ -26,9 +27,19 @@ describe('what takes too long or too much', () => {
   })
 
   it('nested lists of Markdown are ended', async () => {
-    const given = { format: 'html', markdown: '- '.repeat(30_000) }
+    const given = { format: 'html', markdown: '- '.repeat(400_000) }
     const error = await runActivity(renderDocument, given, short()).catch((thrown) => thrown)
     expect(error.message).toMatch(/^Rendering Markdown (took longer than 1 s|failed: )/)
+  })
+
+  it('a join that multiplies wide items is ended, and so is JSON that indents deep ones', async () => {
+    const wide = Object.fromEntries(Array.from({ length: 2_000 }, (_, at) => [`m${at}`, at]))
+    const given = { left: [{ ...wide, k: 1 }], right: Array.from({ length: 20_000 }, () => ({ k: 1 })), on: 'k' }
+    const outcome = await runActivity(joinItems, given, patient()).catch((thrown) => thrown.code)
+    expect(outcome).toMatch(/^(too_large|activity_failed)$/)
+    let items: unknown[] = Array(50_000).fill(1)
+    for (let depth = 0; depth < 450; depth++) items = [items]
+    await expect(runActivity(renderDocument, { format: 'json', items }, patient())).rejects.toThrow(/Writing JSON/)
   })
 
   it('a signal ends the work', async () => {

@@ -15,7 +15,7 @@ export type ShapeWork =
   | { kind: 'items'; input: string }
   | { kind: 'parse'; format: ReadFormat; content: string | Uint8Array; delimiter: string | undefined; header: boolean }
   | { kind: 'html'; markdown: string; title: string | undefined }
-  | { kind: 'csv'; input: string; columns: string[] | undefined }
+  | { kind: 'csv' | 'json' | 'jsonl'; input: string; columns: string[] | undefined }
 
 /** The result as JSON text, or the problem with the data as a sentence. */
 export type Shaped = { text: string } | { problem: string }

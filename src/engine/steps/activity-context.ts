@@ -43,7 +43,7 @@ export const activityContext = (
       seq: place.seq,
       turn: place.turn,
       attempt,
-      interrupted: isInterrupted(side, attempt - 1),
+      interrupted: isInterrupted(side),
       started: place.started ?? new Date(now()),
       timeLimitSeconds,
     },
@@ -102,9 +102,8 @@ export const activityContext = (
   })
 }
 
-/** Whether an attempt of the step was recorded as cut off. */
-const isInterrupted = ({ warnings }: StepSide, attempt: number): boolean =>
-  attempt > 0 && attemptsAmong(warnings).some((one) => one.attempt === attempt && one.ended === null)
+/** Whether any attempt of the step was cut off: one that refused to go on and failed does not change that. */
+const isInterrupted = ({ warnings }: StepSide): boolean => attemptsAmong(warnings).some(({ ended }) => ended === null)
 
 /** In text secrets become `***`, in other files asterisks of the same length. */
 const scrubbedBody = (scrub: Scrubber, file: Parameters<ActivityContext['files']['save']>[0]): Uint8Array => {

@@ -1,5 +1,5 @@
-import { isDeepStrictEqual } from 'node:util'
 import { isObject, type JsonObject } from '../json/json-object.ts'
+import { type ComparisonBudget, countCharacters, countMembers, isSame, lengthOf } from './comparison-budget.ts'
 
 /** A violation of a schema, and its path: member names and indices. */
 export interface SchemaIssue {
@@ -11,22 +11,20 @@ const mostIssues = 20
 /** Maximum pairs of a schema and a value that are compared, whatever the sizes of both. */
 const mostComparisons = 100_000
 
-/** So many members of a list are looked at in the time of one comparison. */
-const membersOfComparison = 10
-
 /** Checks a value for a keyword of a schema. */
 export type KeywordCheck = (schema: JsonObject, value: unknown, at: At) => void
 
 /** Where a check is, and what it may still do. */
 interface At {
   path: (string | number)[]
-  budget: { left: number }
+  budget: ComparisonBudget
   checks: readonly (readonly [keyword: string, check: KeywordCheck])[]
   /** Steps into the value below which nothing is checked. */
   deepest: number
   /** How many references led to this schema without a step into the value. */
   references: number
-  report(path: SchemaIssue['path'], message: string): void
+  /** A message that shows a value is made where it is needed only: both may be large. */
+  report(path: SchemaIssue['path'], message: string | (() => string)): void
 }
 
 /**
@@ -44,7 +42,7 @@ export const issuesBy = (
 ): SchemaIssue[] => {
   const issues: SchemaIssue[] = []
   const report: At['report'] = (path, message) => {
-    if (issues.length < mostIssues) issues.push({ path, message })
+    if (issues.length < mostIssues) issues.push({ path, message: typeof message === 'string' ? message : message() })
   }
   checkValue(schema, value, { ...given, path: [], references: 0, report })
   return issues
@@ -77,14 +75,14 @@ const limit =
     fits: (a: number, b: number) => boolean,
     said: string,
   ): KeywordCheck =>
-  (schema, value, { path, report }) => {
+  (schema, value, { path, report, budget }) => {
+    if (typeof value === 'string') countCharacters(budget, value.length)
     const [wanted, measured] = [schema[keyword], of(value)]
     if (typeof wanted !== 'number' || measured === undefined || fits(measured, wanted)) return
     report(path, said.replace('%', String(wanted)))
   }
 
 const numberOf = (value: unknown) => (typeof value === 'number' ? value : undefined)
-const lengthOf = (value: unknown) => (typeof value === 'string' ? [...value].length : undefined)
 const itemsOf = (value: unknown) => (Array.isArray(value) ? value.length : undefined)
 const atLeast = (a: number, b: number) => a >= b
 const atMost = (a: number, b: number) => a <= b
@@ -106,44 +104,56 @@ const listOf = (schema: JsonObject, keyword: string): unknown[] => {
   return Array.isArray(written) ? written : []
 }
 
+const formsOf = (schema: JsonObject, keyword: string, { budget }: At): unknown[] => {
+  const forms = listOf(schema, keyword)
+  countMembers(budget, forms.length)
+  return forms
+}
+
 export const checks: Readonly<Record<string, KeywordCheck>> = {
-  type: ({ type }, value, { path, report }) => {
+  type: ({ type }, value, { path, report, budget }) => {
+    if (Array.isArray(type)) countMembers(budget, type.length)
     const types = (Array.isArray(type) ? type : [type]).filter((one) => jsonTypes.has(one as string))
     if (types.length === 0 || types.some((one) => hasType(value, one))) return
     report(path, `must be ${types.join(' or ')}, not ${typeOf(value)}`)
   },
   enum: (schema, value, { path, report, budget }) => {
     const allowed = listOf(schema, 'enum')
-    budget.left -= Math.floor(allowed.length / membersOfComparison)
-    if (allowed.length === 0 || allowed.some((one) => isDeepStrictEqual(one, value))) return
-    report(path, `must be one of ${allowed.slice(0, 10).map(briefValue).join(', ')}`)
+    countMembers(budget, allowed.length)
+    if (allowed.length === 0 || allowed.some((one) => isSame(one, value, budget))) return
+    report(path, () => `must be one of ${allowed.slice(0, 10).map(briefValue).join(', ')}`)
   },
-  const: (schema, value, { path, report }) => {
-    if (!isDeepStrictEqual(schema.const, value)) report(path, `must be ${briefValue(schema.const)}`)
+  const: (schema, value, { path, report, budget }) => {
+    if (!isSame(schema.const, value, budget)) report(path, () => `must be ${briefValue(schema.const)}`)
   },
   required: (schema, value, { path, report, budget }) => {
     if (!isObject(value)) return
     const names = listOf(schema, 'required')
-    budget.left -= Math.floor(names.length / membersOfComparison)
+    countMembers(budget, names.length)
     for (const name of names) {
       if (typeof name === 'string' && !Object.hasOwn(value, name)) report([...path, name], 'is required')
     }
   },
   properties: ({ properties }, value, at) => {
     if (!isObject(properties) || !isObject(value)) return
-    for (const [name, schema] of Object.entries(properties)) {
+    const named = Object.entries(properties)
+    countMembers(at.budget, named.length)
+    for (const [name, schema] of named) {
       if (Object.hasOwn(value, name)) checkValue(schema, value[name], below(at, name))
     }
   },
   additionalProperties: ({ properties, additionalProperties }, value, at) => {
     if (!isObject(value)) return
     const known = isObject(properties) ? properties : {}
-    for (const [name, item] of Object.entries(value)) {
+    const members = Object.entries(value)
+    countMembers(at.budget, members.length)
+    for (const [name, item] of members) {
       if (!Object.hasOwn(known, name)) checkValue(additionalProperties, item, below(at, name))
     }
   },
   items: ({ items }, value, at) => {
     if (!Array.isArray(value)) return
+    countMembers(at.budget, value.length)
     for (const [index, item] of value.entries()) checkValue(items, item, below(at, index))
   },
   minItems: limit('minItems', itemsOf, atLeast, 'must have at least % items'),
@@ -155,16 +165,17 @@ export const checks: Readonly<Record<string, KeywordCheck>> = {
   exclusiveMinimum: limit('exclusiveMinimum', numberOf, (a, b) => a > b, 'must be more than %'),
   exclusiveMaximum: limit('exclusiveMaximum', numberOf, (a, b) => a < b, 'must be less than %'),
   anyOf: (schema, value, at) => {
-    const forms = listOf(schema, 'anyOf')
+    const forms = formsOf(schema, 'anyOf', at)
     if (forms.length > 0 && !forms.some((form) => fitsSchema(form, value, at)))
       at.report(at.path, 'fits none of its forms')
   },
   oneOf: (schema, value, at) => {
-    const fitting = listOf(schema, 'oneOf').filter((form) => fitsSchema(form, value, at)).length
-    if (listOf(schema, 'oneOf').length > 0 && fitting !== 1) at.report(at.path, `fits ${fitting} of its forms, not one`)
+    const forms = formsOf(schema, 'oneOf', at)
+    const fitting = forms.filter((form) => fitsSchema(form, value, at)).length
+    if (forms.length > 0 && fitting !== 1) at.report(at.path, `fits ${fitting} of its forms, not one`)
   },
   allOf: (schema, value, at) => {
-    for (const form of listOf(schema, 'allOf')) checkValue(form, value, at)
+    for (const form of formsOf(schema, 'allOf', at)) checkValue(form, value, at)
   },
 }
 

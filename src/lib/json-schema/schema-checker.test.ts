@@ -35,6 +35,12 @@ describe('pattern and $ref', () => {
   })
 })
 
+/** A small schema that checks a value ten thousand times. */
+const repeatedly = (once: object) => {
+  const times = (name: string) => Array(100).fill({ $ref: `#/$defs/${name}` })
+  return { $defs: { once, often: { allOf: times('once') } }, allOf: times('often') }
+}
+
 describe('a hostile schema ends', () => {
   it('that refers to itself', () => {
     expect(said({ $ref: '#' }, 1)).toEqual([])
@@ -52,6 +58,41 @@ describe('a hostile schema ends', () => {
     expect(said({ pattern: '^(a+)+$' }, `${'a'.repeat(100_000)}!`)).toHaveLength(1)
     expect(said({ pattern: '^(.*a){100}$' }, 'a'.repeat(1_000_000))).toBeUndefined()
     expect(said({ enum: Array(5_100_000).fill(0) }, 'x')).toBeUndefined()
+  })
+
+  it.each<[string, object, unknown]>([
+    ['a long text that is measured', { minLength: 1 }, 'x'.repeat(1_000_000)],
+    ['a large constant', { const: Array(20_000).fill([]) }, Array(20_000).fill([])],
+    [
+      'many properties',
+      {
+        properties: Object.fromEntries(
+          Array(20_000)
+            .fill(0)
+            .map((_, at) => [at, true]),
+        ),
+      },
+      {},
+    ],
+    [
+      'many members',
+      { additionalProperties: true },
+      Object.fromEntries(
+        Array(20_000)
+          .fill(0)
+          .map((_, at) => [at, 0]),
+      ),
+    ],
+    ['a long list', { items: false }, Array(20_000).fill(0)],
+    ['many forms', { anyOf: Array(20_000).fill(false) }, 1],
+    ['many types', { type: Array(20_000).fill('string') }, 1],
+  ])('that repeats the check of %s', (_, once, value) => {
+    expect(makeSchemaChecker(repeatedly(once), 50_000).issues(value)).toBeUndefined()
+  })
+
+  it('that shows large constants in many messages', () => {
+    const constants = [Array(20_000).fill(0), Array(20_000).fill(1)]
+    expect(said(repeatedly({ enum: constants }), 1)).toHaveLength(20)
   })
 
   it('when all values together took too much', () => {

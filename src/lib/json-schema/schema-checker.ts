@@ -18,6 +18,11 @@ const comparisonsToCompile = 100
 /** A reference is followed within the schema; each pattern is compiled once, and matched in linear time. */
 const makeChecks = (root: unknown): Readonly<Record<string, KeywordCheck>> => {
   const compiled = new Map<string, LinearRegex | undefined>()
+  const referred = new Map<string, ReturnType<typeof findReferred>>()
+  const schemaAt = ($ref: string): ReturnType<typeof findReferred> => {
+    if (!referred.has($ref)) referred.set($ref, findReferred(root, $ref))
+    return referred.get($ref)
+  }
   const regexOf = (source: string): LinearRegex | undefined => {
     const made = linearRegex(source)
     const regex = 'test' in made ? made : undefined
@@ -33,10 +38,11 @@ const makeChecks = (root: unknown): Readonly<Record<string, KeywordCheck>> => {
       if (!regex) return
       const { found, steps } = regex.test(value, budget.left * stepsOfComparison)
       budget.left -= Math.ceil(steps / stepsOfComparison)
-      if (found === false) report(path, `must match the pattern ${briefValue(pattern)}, not be ${briefValue(value)}`)
+      if (found === false)
+        report(path, () => `must match the pattern ${briefValue(pattern)}, not be ${briefValue(value)}`)
     },
     $ref: ({ $ref }, value, at) => {
-      const found = typeof $ref === 'string' && at.references < mostReferences ? findReferred(root, $ref) : undefined
+      const found = typeof $ref === 'string' && at.references < mostReferences ? schemaAt($ref) : undefined
       if (found) checkValue(found.schema, value, { ...at, references: at.references + 1 })
     },
   }

@@ -117,6 +117,23 @@ const cases: {
     done: ['a 3'],
   },
   {
+    name: 'a POST that may have been sent, with retries for every error',
+    workflow: {
+      step_configs: {
+        a: {
+          activity: 'http_request',
+          url: 'http://127.0.0.1:9/',
+          body: 'x',
+          options: { retry: { max_attempts: 4, backoff: 0.01, retry_on: ['all'] } },
+        },
+      },
+      steps: ['a'],
+    },
+    records: [{ seq: 0, name: 'a' }],
+    ended: { status: 'failed', error: /The process ended during a POST, which may have been received/ },
+    done: [],
+  },
+  {
     name: 'a loop that took its process with it ten times',
     workflow: loop,
     records: [...turn(0, 1), { seq: 3, name: 'a__2', turn: 2 }],
