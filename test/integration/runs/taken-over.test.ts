@@ -124,7 +124,7 @@ const cases: {
           activity: 'http_request',
           url: 'http://127.0.0.1:9/',
           body: 'x',
-          options: { retry: { max_attempts: 4, backoff: 0.01, retry_on: ['all'] } },
+          options: { retry: { max_attempts: 4, backoff: 0.01, retry_on: 'all' } },
         },
       },
       steps: ['a'],
