@@ -25,6 +25,12 @@ type Refused = ItemCheck['refused'][number]
 const sorted = async (schemaText: string | null, { given, lines }: Given) => {
   const check = makeItemCheck(schemaText, given.length)
   const refused: Refused[] = []
+  let refusedCount = 0
+  // Only what is shown is kept: each of many rows may have many faults.
+  const refuse = (faults: Refused[]): void => {
+    refusedCount++
+    refused.push(...faults.slice(0, mostRefused - refused.length))
+  }
   const fitting: { item: NewItem; line: number; data: JsonObject }[] = []
   const places = new Map<string, { hash: string; line: number }>()
   for (const [at, one] of given.entries()) {
@@ -34,15 +40,16 @@ const sorted = async (schemaText: string | null, { given, lines }: Given) => {
     const issues = check ? await check({ id: item.id, data: one.data }) : []
     const earlier = places.get(item.id)
     if (earlier && earlier.hash === item.hash && one.id === undefined) continue
-    if (earlier) {
-      refused.push({ line, id: item.id, pointer: '', message: `has the id of line ${earlier.line}` })
+    const faults = issues.map(({ path, message }) => ({ pointer: jsonPointer(path), message }))
+    if (earlier) faults.unshift({ pointer: '', message: `has the id of line ${earlier.line}` })
+    if (faults.length > 0) {
+      refuse(faults.map((fault) => ({ line, id: item.id, ...fault })))
+      continue
     }
-    for (const { path, message } of issues) refused.push({ line, id: item.id, pointer: jsonPointer(path), message })
-    if (earlier || issues.length > 0) continue
     places.set(item.id, { hash: item.hash, line })
     fitting.push({ item, line, data: one.data })
   }
-  return { refused, fitting }
+  return { refused, refusedCount, fitting }
 }
 
 /** Says what a write of items would come to. Nothing is written. */
@@ -51,7 +58,7 @@ export const checkItems = async (
   dataset: EntityRow,
   { write, most }: { write: Given; most: number },
 ): Promise<ItemCheck> => {
-  const { refused, fitting } = await sorted(dataset.item_schema, write)
+  const { refused, refusedCount, fitting } = await sorted(dataset.item_schema, write)
   const { hashes, count } = await currentHashes(
     queries,
     dataset.id,
@@ -69,8 +76,8 @@ export const checkItems = async (
     ...counts,
     removed,
     count: total,
-    refused: refused.slice(0, mostRefused),
-    refused_count: new Set(refused.map(({ line }) => line)).size,
+    refused,
+    refused_count: refusedCount,
     items: fitting
       .slice(0, mostShown)
       .map(({ item, line, data }) => ({ line, id: item.id, change: changeOf(item), data })),

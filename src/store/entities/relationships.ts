@@ -115,15 +115,22 @@ export const deleteRelationship = async (queries: Queries, link: Link): Promise<
     )
   ).length > 0
 
-/** Lists the relationships of some entities and tasks, at either end, oldest first. */
+const touching = (end: string, ids: string): string =>
+  `select ${columns} from entity_relationships where ${end} = any(${ids})`
+
+/**
+ * Lists the relationships of some entities and tasks, at either end, oldest first. Each end is looked up by itself: one
+ * condition for all of them would lead the planner to read the whole table in its order.
+ */
 export const relationshipsOf = (
   queries: Queries,
   at: { entityIds: number[]; taskIds: number[]; limit: number },
 ): Promise<RelationshipRow[]> =>
   queries.rows<RelationshipRow>(
     'relationships_of',
-    `select ${columns} from entity_relationships
-     where target_entity_id = any($1) or source_entity_id = any($1) or target_task_id = any($2) or source_task_id = any($2)
+    `select * from (
+       ${touching('target_entity_id', '$1')} union ${touching('source_entity_id', '$1')}
+       union ${touching('target_task_id', '$2')} union ${touching('source_task_id', '$2')}) links
      order by id limit $3`,
     [at.entityIds, at.taskIds, at.limit],
   )

@@ -358,6 +358,10 @@ test('a check says what an import would come to, and writes nothing', async () =
     },
   })
   expect((await check({ mode: 'replace' })).body).toMatchObject({ removed: 1, count: 3 })
+  const wrong = JSON.stringify(Array.from({ length: 150 }, () => ({ n: null })))
+  const { body } = await importFile('/checked/items/check', wrong, 'a.json')
+  expect(body).toMatchObject({ refused_count: 150, added: 0, count: 3 })
+  expect(body.refused).toHaveLength(100)
   expect((await importFile('/checked/items/check', 'a,b\n1', 'a.csv')).body.detail[0]).toMatchObject({
     msg: 'Line 2 has 1 cells, but the header line has 2',
   })
