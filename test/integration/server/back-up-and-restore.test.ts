@@ -38,7 +38,7 @@ const here = () => ({
   JETTY_BACKUP_PASSPHRASE: passphrase,
 })
 
-/** A completed run with files, one that waits, a webhook that is not delivered, a routine, and an uploaded file. */
+/** A completed run with files, one that registered a dataset, one that waits, a webhook that is not delivered, a routine, and an uploaded file. */
 const fill = async () => {
   const note = { activity: 'text_echo', text_path: 'init_params.text' }
   const says = await source.task({ init_params: { text: 'kept\t\\N\n"é' }, step_configs: { note }, steps: ['note'] })
@@ -49,6 +49,8 @@ const fill = async () => {
   await expect.poll(() => receiver.of(done).length).toBeGreaterThan(0)
   const open = (await source.start(asks)).trajectory_id
   await expect.poll(async () => (await source.call('GET', '/api/v1/approvals/acme')).body.approvals.length).toBe(1)
+  const make = { activity: 'register_dataset', name: 'made', items: [{ id: 'a', text: 'one' }] }
+  expect((await source.run({ step_configs: { make }, steps: ['make'] })).status).toBe('completed')
   const routine = { name: 'hourly', cadence: { type: 'hourly', minute_utc: 0 } }
   expect((await source.call('POST', `/api/v1/routines/acme/${says}`, routine)).status).toBe(201)
   const form = new FormData()
@@ -226,6 +228,8 @@ describe('jetty restore', { timeout: 180_000 }, () => {
     isClosed = true
     restored = await startServer({ settings: loadSettings(target), log: createLogger({ level: 'silent' }) })
     const { url } = restored
+    const { edges } = await ask(restored, 'GET', '/api/v1/lineage/acme?dataset=made')
+    expect(edges).toContainEqual(expect.objectContaining({ kind: 'produced', dataset_version: 1 }))
     expect(await trajectory(restored, says, done)).toEqual(JSON.parse(document.replaceAll(source.url, url ?? '')))
     const content = Buffer.from(await ask(restored, 'GET', `/api/v1/files/${upload}/content`))
     expect(content.equals(Buffer.from(bytes))).toBe(true)
