@@ -23,11 +23,8 @@ export const blocksLeftOut: readonly LeftOut[] = [
   { page: 'containers', has: '--base docker.io', because: 'takes a base image from a registry' },
   { page: 'containers', has: 'docker compose up', because: 'takes two images from a registry' },
   { page: 'deploy', has: 'npm ci --include=dev', because: 'builds the clone in which the test runs; npm test does so' },
-  {
-    page: 'deploy',
-    has: 'systemctl enable',
-    because: 'changes the machine; test/house/deploy.test.ts checks the unit',
-  },
+  { page: 'deploy', has: 'systemctl enable', because: otherTest('image') },
+  { page: 'deploy', has: 'runuser -u jetty', because: otherTest('image') },
   { page: 'deploy', has: 'npm install -g', because: otherTest('package') },
   { page: 'limits', has: 'JETTY_MAX_OUTPUT_BYTES', because: 'starts a server that runs until it is stopped' },
   { page: 'mcp', has: 'claude mcp add --transport http', because: otherTest('mcp-agent') },
