@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { programFiles, textOf, webFiles } from './source-files.ts'
+import { ourFiles, programFiles, textOf, webFiles } from './source-files.ts'
 
 const exported = /^export (?:async function|const|function|interface|type|class|enum) (\w+)/gm
 
@@ -19,6 +19,18 @@ const sharedNames = (files: readonly [path: string, text: string][]): string[] =
 
 const owners = ownersOf([...programFiles, ...webFiles].map((path) => [path, textOf(path)]))
 
+/** The files in which each word stands, whatever it means there. */
+const filesWith = (): Map<string, Set<string>> => {
+  const found = new Map<string, Set<string>>()
+  for (const path of ourFiles.filter((path) => /\.(?:tsx?|mjs)$/.test(path))) {
+    for (const word of new Set(textOf(path).match(/[\w$]+/g))) found.set(word, (found.get(word) ?? new Set()).add(path))
+  }
+  return found
+}
+
+/** What others import from the package is not used here. */
+const isOfThePackage = (path: string) => path.startsWith('src/client/')
+
 describe('exported names', () => {
   it('are found at all', () => {
     expect(owners.size).toBeGreaterThan(1000)
@@ -27,6 +39,12 @@ describe('exported names', () => {
   it('have one owner each, so that a name means one thing', () => {
     const shared = [...owners].filter(([, files]) => files.size > 1)
     expect(shared.map(([name, files]) => `${name}: ${[...files].join(', ')}`)).toEqual([])
+  })
+
+  it('are used by another file than their own', () => {
+    const words = filesWith()
+    const unused = [...owners].filter(([name, [path = '']]) => words.get(name)?.size === 1 && !isOfThePackage(path))
+    expect(unused.map(([name, [path]]) => `${path}: do not export ${name}`)).toEqual([])
   })
 
   it.each([

@@ -9,7 +9,7 @@ import { useStream } from './stream.ts'
 import { addToTranscripts } from './transcript.ts'
 
 /** Keys of what an event makes stale. */
-export const staleAfter = (place: RunAddress, event: RunSummaryEvent, known: Run | undefined): QueryKey[] => {
+const staleAfter = (place: RunAddress, event: RunSummaryEvent, known: Run | undefined): QueryKey[] => {
   const run = runQuery(place).queryKey
   switch (event.event) {
     // What was read before the stream began may lack what happened in between.

@@ -5,7 +5,7 @@ import { firstPage, nextPage, type Pagination, pageItems } from './pagination.ts
 import { readResponse } from './response.ts'
 import { type PreparedRequest, send, shownUrl } from './send.ts'
 
-export interface ReadPages {
+interface ReadPages {
   items: Json[]
   pages: number
   /** The page that comes next, where a bound ended it before the last. */

@@ -5,7 +5,7 @@ import { asText } from '../../lib/text/as-text.ts'
 import type { ActivityContext } from '../activity.ts'
 
 /** The parameters that make up a body; at most one kind of it may be given. */
-export interface BodyParameters {
+interface BodyParameters {
   body?: unknown
   form?: Record<string, unknown> | undefined
   files?: Record<string, string> | undefined

@@ -6,15 +6,15 @@ import { parsedMemory } from '../../lib/memory/json-memory.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import type { ActivityContext, Json, MediaObject, OutgoingResponse } from '../activity.ts'
 
-export type ResponseKind = 'auto' | 'json' | 'text' | 'file'
+type ResponseKind = 'auto' | 'json' | 'text' | 'file'
 
 /** With `auto` a larger response becomes a file: outputs are read again by every later step. */
-export const inlineBytes = 1024 * 1024
+const inlineBytes = 1024 * 1024
 
 /** More than that in one value would keep the server from other work while it is read. */
 const mostValueBytes = 32 * 1024 * 1024
 
-export interface ReadResponse {
+interface ReadResponse {
   body: Json
   file: MediaObject | null
 }

@@ -9,7 +9,7 @@ import { type StoreItemsDeps, storeItems } from '../items/store-items.ts'
 import { type CopyFilesDeps, copyFiles } from './copy-files.ts'
 import { emptyFields, storedFields } from './fields.ts'
 
-export type RegisterDeps = StoreItemsDeps & CopyFilesDeps
+type RegisterDeps = StoreItemsDeps & CopyFilesDeps
 
 const words = { dataset: 'dataset', trained_model: 'model' } as const
 const nothing = { added: 0, changed: 0, removed: 0, unchanged: 0, count: 0 }

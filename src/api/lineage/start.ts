@@ -17,7 +17,7 @@ interface LineageQuery {
 }
 
 /** What a lineage begins with: runs, one more than are shown if there are more, and the entity that was asked for. */
-export interface LineageStart {
+interface LineageStart {
   runs: LineageRun[]
   entity?: EntityRow
 }

@@ -21,7 +21,7 @@ export interface GraphEdge {
   kind: 'reads' | 'after'
 }
 
-export interface RunGraph {
+interface RunGraph {
   nodes: GraphNode[]
   edges: GraphEdge[]
   /** Steps that the graph leaves out because it is too large. */

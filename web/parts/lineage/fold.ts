@@ -8,7 +8,7 @@ export const moreAlike = 8
 /** More boxes are neither readable nor fast to lay out. */
 const mostBoxes = 300
 
-export interface FoldedDrawing extends LineageDrawing {
+interface FoldedDrawing extends LineageDrawing {
   /** Boxes that are left out even so. */
   left: number
 }
