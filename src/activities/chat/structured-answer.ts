@@ -25,8 +25,8 @@ export const outputSchemaParameter = {
       'a schema has at most 100,000 characters',
     )
     .superRefine((schema, context) => {
-      for (const { keyword, inside, why, isWrong } of uncheckedByChecker(schema).filter(({ isWrong }) => isWrong)) {
-        if (isWrong) context.addIssue({ code: 'custom', message: `'${keyword}' at ${inside.join('.')}: ${why}` })
+      for (const { keyword, inside, why } of uncheckedByChecker(schema).filter(({ isWrong }) => isWrong)) {
+        context.addIssue({ code: 'custom', message: `'${keyword}' at ${inside.join('.')}: ${why}` })
       }
     })
     .optional()

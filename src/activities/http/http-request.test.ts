@@ -299,6 +299,7 @@ describe('pagination', () => {
     ['<a>; title="rel=next"', undefined],
     ['a; rel=next', undefined],
     [undefined, undefined],
+    ['<a<b>; rel=next', 'b'],
     [`<${'a'.repeat(20_000)}>; rel=next`, undefined],
   ])('reads %s', (header, next) => {
     expect(nextLink(header)).toBe(next)

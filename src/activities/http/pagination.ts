@@ -50,7 +50,7 @@ export const pageItems = (body: Json, { items }: Pagination, url: string): Json[
 
 /** The target of rel="next" in a Link header (RFC 8288); undefined without one. */
 export const nextLink = (header: string | undefined): string | undefined => {
-  const entry = /<([^>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"[^"]*"|[^\s";,]*))?)*)/g
+  const entry = /<([^<>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:"[^"]*"|[^\s";,]*))?)*)/g
   for (const [, target, parameters = ''] of (header ?? '').slice(0, 16_384).matchAll(entry)) {
     const rel = /;\s*rel\s*=\s*(?:"([^"]*)"|([^\s";,]+))/i.exec(parameters)
     if ((rel?.[1] ?? rel?.[2] ?? '').toLowerCase().split(/\s+/).includes('next')) return target

@@ -5,9 +5,28 @@ import { version } from '../../lib/version.ts'
 import type { StepLog } from '../../model/runs/step.ts'
 import { keepResult, objectsAt } from '../../store/runs/step-results.ts'
 import { loadPayload } from '../journal/stored-results.ts'
+import { readsOf } from '../program/bindings.ts'
+import type { Path } from '../program/paths.ts'
+import type { ProgramStep } from '../program/program.ts'
 import type { StepAtWork, StepDeps } from './step-at-work.ts'
 import type { StepRun } from './step-run.ts'
 import { warningEvent } from './step-side.ts'
+
+const isFromEnvironment = ({ root }: Path): boolean => root === 'env'
+
+/** Where the parameters come from that the inputs show as `***`: two secrets would look the same there. */
+const hiddenSources = ({ activity, bindings }: ProgramStep): Json[] =>
+  bindings
+    .filter((one) => activity.secret.includes(one.parameter) || readsOf(one).some(isFromEnvironment))
+    .map(({ parameter, source, fallback }) => ({ parameter, source, fallback }))
+
+/** Whether a parameter is shown as `***`, and has another value in another run. */
+const hasSecretOfRun = ({ activity, bindings }: ProgramStep, inputs: Record<string, Json>): boolean =>
+  bindings.some((one) => {
+    if (!activity.secret.includes(one.parameter) || inputs[one.parameter] === undefined) return false
+    const reads = readsOf(one)
+    return reads.length === 0 || !reads.every(isFromEnvironment)
+  })
 
 /**
  * Hashes everything that a result depends on. Undefined, with a warning, if the inputs contain a secret that only this
@@ -16,9 +35,8 @@ import { warningEvent } from './step-side.ts'
 const hashOf = async ({ engine, run, place, side }: StepAtWork, shown: string): Promise<string | undefined> => {
   const { step } = place
   const inputs = JSON.parse(shown) as Record<string, Json>
-  const isMasked = step.activity.secret.some((name) => inputs[name] !== undefined)
   const environment = step.usesEnvironment ? run.environment.version : ''
-  if (environment === undefined || (isMasked && !step.usesEnvironment)) {
+  if (environment === undefined || hasSecretOfRun(step, inputs)) {
     side.warnings.push(
       warningEvent(
         "options.cache is ignored: the step's inputs hold a secret that is not of the collection's environment",
@@ -26,7 +44,8 @@ const hashOf = async ({ engine, run, place, side }: StepAtWork, shown: string): 
     )
     return undefined
   }
-  const made = { activity: step.activity.name, version, environment, inputs, files: await filesIn(engine, run, inputs) }
+  const files = await filesIn(engine, run, inputs)
+  const made = { activity: step.activity.name, version, environment, inputs, hidden: hiddenSources(step), files }
   return createHash('sha256').update(canonicalJson(made)).digest('hex')
 }
 

@@ -127,6 +127,24 @@ describe('what a result was made from', () => {
     expect(made).toBe(2)
   })
 
+  it('is told apart by the variable that it comes from, and never reused where another step or the caller gives it', async () => {
+    const variables = { KEY_A: 'unmistakable-key-a', KEY_B: 'unmistakable-key-b' }
+    await jetty.call('PATCH', '/api/v1/collections/acme/environment', { environment_variables: variables })
+    await run({ of: 2, key_path: 'env.KEY_A' })
+    await run({ of: 2, key_path: 'env.KEY_A' })
+    expect(made).toBe(1)
+    await run({ of: 2, key_path: 'env.KEY_B' })
+    expect(made).toBe(2)
+    await run({ of: 2, secret_path: 'env.KEY_A' })
+    await run({ of: 2, secret_path: 'env.KEY_B' })
+    expect(made).toBe(4)
+    for (const times of [5, 6]) {
+      const mixed = await run({ of: 2, key: 'unmistakable-of-the-step', secret_path: 'env.KEY_A' })
+      expect(made).toBe(times)
+      expect((await warnings(mixed))[0]).toContain('options.cache is ignored')
+    }
+  })
+
   it('cannot be told where it is a secret of the run: nothing is reused or kept, and a warning says so', async () => {
     const form = { secret_params: { ONE_OFF: secret } }
     for (const times of [1, 2]) {
