@@ -101,6 +101,14 @@ test('items are checked before they are written, and one is edited by its form',
   await page.getByText(/: 1 added, 0 changed/).waitFor()
   await page.goto('/acme/-/datasets/questions?item=q4')
   await page.getByRole('button', { name: 'Edit the item' }).click()
+  await dialog.getByRole('textbox', { name: /^text/ }).fill('Written?')
+  await dialog.getByRole('button', { name: 'As JSON' }).click()
+  await dialog.getByRole('textbox', { name: 'Data' }).fill('{"text": ')
+  await dialog.getByRole('button', { name: 'As a form' }).click()
+  await dialog.getByText(/^This is not JSON/).waitFor()
+  await dialog.getByRole('textbox', { name: 'Data' }).fill('{"text": "In JSON?"}')
+  await dialog.getByRole('button', { name: 'As a form' }).click()
+  expect(await dialog.getByRole('textbox', { name: /^text/ }).inputValue()).toBe('In JSON?')
   await dialog.getByRole('textbox', { name: /^text/ }).fill('Edited?')
   await page.getByRole('button', { name: 'Save as a new version' }).click()
   await page.getByText(/^Saved as version/).waitFor()
@@ -110,6 +118,27 @@ test('items are checked before they are written, and one is edited by its form',
   await dialog.getByRole('textbox', { name: /^text/ }).fill('Again?')
   await page.getByRole('button', { name: 'Add', exact: true }).click()
   await page.getByText("There is an item 'q4' already").waitFor()
+})
+
+test('a list that cannot be read again stays, and an item that is gone can be closed', async () => {
+  const { page } = visitor
+  await page.goto('/acme/-/datasets/questions')
+  await page.getByRole('button', { name: 'Add an item' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByRole('textbox', { name: /^text/ }).fill('Sixth?')
+  await page.route('**/datasets/acme/questions/items?*', (route) =>
+    route.fulfill({ status: 500, json: { detail: 'The list is broken' } }),
+  )
+  const refused = page.waitForResponse((answer) => answer.status() === 500)
+  await dialog.getByRole('button', { name: 'Add', exact: true }).click()
+  await refused
+  await dialog.waitFor({ state: 'detached' })
+  await page.getByText('q1', { exact: true }).waitFor()
+  await page.unroute('**/datasets/acme/questions/items?*')
+  await page.goto('/acme/-/datasets/questions?item=gone')
+  await page.getByRole('alert').waitFor()
+  await page.getByRole('button', { name: 'Close the item' }).click()
+  await page.getByRole('alert').waitFor({ state: 'detached' })
 })
 
 test('a dataset is created, and a name that is taken is refused', async () => {

@@ -159,6 +159,22 @@ test('a setting that is typed while another is saved stays', async () => {
   expect(await tokens.inputValue()).toBe('99')
 })
 
+test('rules that are typed while somebody else saves theirs stay, and are not saved over them unseen', async () => {
+  const { page } = visitor
+  const settings = '/api/v1/collections/acme/settings'
+  await page.goto('/acme/-/settings/retention')
+  const days = page.getByLabel('Days after its end')
+  await days.fill('40')
+  await jetty.call('PATCH', settings, { retention: { keep_labels: ['golden'] } })
+  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByText('has been changed since it was read', { exact: false }).waitFor()
+  expect(await days.inputValue()).toBe('40')
+  await page.getByRole('button', { name: 'Undo' }).click()
+  await page.getByLabel('Label', { exact: true }).waitFor()
+  expect(await page.getByLabel('Label', { exact: true }).inputValue()).toBe('golden')
+  expect((await jetty.call('GET', settings)).body.retention_days).toBe(null)
+})
+
 test('labels are changed one after another, so that the last answer is the newest', async () => {
   const { page } = visitor
   const task = await jetty.task({ step_configs: { say: { activity: 'text_echo', text: 'hello' } }, steps: ['say'] })

@@ -1,5 +1,5 @@
 import { useEffect, useEffectEvent, useRef, useSyncExternalStore } from 'react'
-import { type FollowedEvent, follow } from '../../src/client/follow.ts'
+import type { FollowedEvent } from '../../src/client/follow.ts'
 import { useVisible } from './visible.ts'
 
 /**
@@ -52,6 +52,9 @@ interface LiveStreamOptions<Event extends StreamEvent> {
   onRefused?: (error: unknown) => void
 }
 
+/** It comes after the page: nothing is followed before something is shown. */
+const loadFollow = () => import('../../src/client/follow.ts')
+
 /**
  * Follows a stream of events while the tab is visible, and goes on after the last event when it is seen again. A page
  * has one stream at most.
@@ -65,7 +68,10 @@ export const useStream = <Event extends StreamEvent = StreamEvent>(options: Live
   const apply = useEffectEvent(options.onEvents)
   const miss = useEffectEvent(() => options.onGap?.())
   const refuse = useEffectEvent((error: unknown) => options.onRefused?.(error))
+  const isStill = useEffectEvent((one: string) => one === options.of)
 
+  // Also in a tab that nobody sees yet: the server may be away when somebody does.
+  useEffect(() => void loadFollow().catch(() => {}), [])
   // biome-ignore lint/correctness/useExhaustiveDependencies: leaving what is followed ends the stop
   useEffect(() => () => setStopped(false), [of])
 
@@ -87,6 +93,7 @@ export const useStream = <Event extends StreamEvent = StreamEvent>(options: Live
       apply(events)
     }
     const read = async () => {
+      const { follow } = await loadFollow()
       const events = follow<Event>(
         async (headers, signal) => {
           const answer = await open(headers, signal)
@@ -119,7 +126,8 @@ export const useStream = <Event extends StreamEvent = StreamEvent>(options: Live
     return () => {
       stop.abort()
       cancelAnimationFrame(frame)
-      if (waiting.length > 0) flush() // its id is noted already, and the server does not send it again
+      // Their ids are noted already, and the server does not send them again. Of what was left, nobody asks any more.
+      if (waiting.length > 0 && isStill(of)) flush()
       set('off')
     }
   }, [of, isOn, isVisible, isPaused])

@@ -53,7 +53,7 @@ export const Toasts = () => {
           key={id}
           className="pointer-events-auto flex max-w-110 items-center gap-2 rounded-l border border-line bg-raised py-1 pr-1 pl-3 shadow-float"
         >
-          <span className={`min-w-0 flex-1 ${isBad ? 'text-bad' : ''}`}>{text}</span>
+          <span className={`min-w-0 flex-1 [overflow-wrap:anywhere] ${isBad ? 'text-bad' : ''}`}>{text}</span>
           {action && (
             <Button
               look="quiet"

@@ -29,7 +29,7 @@ export const DatasetPage = () => {
     queryKey: keys.dataset(collection, name),
     queryFn: ({ signal }) => api.getDataset({ params: { collection, dataset: name }, signal }),
   })
-  if (read.error) return <Problem error={read.error} onRetry={() => void read.refetch()} />
+  if (read.error && !read.data) return <Problem error={read.error} onRetry={() => void read.refetch()} />
   if (!read.data) return <main aria-busy className="flex-1" />
   const dataset = read.data
   const Page = pages[tab]

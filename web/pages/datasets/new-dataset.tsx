@@ -29,7 +29,7 @@ export const NewDataset = ({ collection, onClose }: { collection: string; onClos
   })
   const onSubmit = (event: FormEvent) => {
     event.preventDefault()
-    if (name.trim() !== '') create.mutate()
+    if (name.trim() !== '' && !create.isPending) create.mutate()
   }
   return (
     <Dialog

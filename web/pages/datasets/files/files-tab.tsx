@@ -26,7 +26,7 @@ const FilesTab = ({ collection, dataset: { name } }: DatasetProps) => {
   })
   const upload = useUpload(collection, name)
   const mayWrite = useMayWrite()
-  if (list.error) return <Problem error={list.error} onRetry={() => void list.refetch()} />
+  if (list.error && !list.data) return <Problem error={list.error} onRetry={() => void list.refetch()} />
   if (!list.data) return null
   const files = list.data.pages.flatMap((page) => page.files)
   const shown = files.find(({ file_number: number }) => number === chosen) ?? files[0]
@@ -94,11 +94,11 @@ const useUpload = (collection: string, dataset: string) => {
   return useMutation({
     scope: { id: `files of ${collection}/${dataset}` },
     mutationFn: async (files: readonly File[]) => {
-      for (const file of files) {
-        await api.uploadDatasetData({
-          params: { collection, dataset },
-          body: {},
-          files: [{ field: 'data_file', name: file.name, content: file }],
+      for (const [at, file] of files.entries()) {
+        const sent = [{ field: 'data_file', name: file.name, content: file }]
+        await api.uploadDatasetData({ params: { collection, dataset }, body: {}, files: sent }).catch((error) => {
+          const before = at === 0 ? '' : `, the ${at} before it ${at === 1 ? 'was' : 'were'}`
+          throw new Error(`${file.name} was not added${before}: ${errorText(error)}`)
         })
       }
     },

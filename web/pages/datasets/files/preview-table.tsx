@@ -35,7 +35,11 @@ export const DataRows = ({ of: { columns, rows } }: { of: DataPreview }) => {
   const { box, node, first, last, total, show } = useRows(rows.length, rowHeight, { above: headHeight })
   const shown = columns.slice(0, most)
   const column = columns[at.column]
+  const grid = useRef<HTMLDivElement>(null)
+  // A cell that was clicked has the focus, and would take it along when it leaves the view.
+  const focusGrid = () => grid.current?.focus({ preventScroll: true })
   const onKeyDown = (event: KeyboardEvent) => {
+    if (event.altKey || event.ctrlKey || event.metaKey) return // keys of the browser
     const by = moves[event.key]
     if (!by && event.key !== 'Enter' && !(event.key === 'Escape' && isOpen)) return
     event.preventDefault()
@@ -50,6 +54,7 @@ export const DataRows = ({ of: { columns, rows } }: { of: DataPreview }) => {
     <div className="flex min-w-0 flex-col gap-2">
       <div ref={box} className="max-h-100 overflow-auto rounded-m border border-line">
         <div
+          ref={grid}
           role="grid"
           aria-label="Rows of the file"
           aria-rowcount={rows.length + 1}
@@ -71,6 +76,7 @@ export const DataRows = ({ of: { columns, rows } }: { of: DataPreview }) => {
                 onOpen={(cell) => {
                   setAt(cell)
                   open(true)
+                  focusGrid()
                 }}
               />
             ))}
@@ -83,7 +89,15 @@ export const DataRows = ({ of: { columns, rows } }: { of: DataPreview }) => {
         </Button>
       )}
       {isOpen && column && (
-        <OpenCell column={column} row={at.row} value={rows[at.row]?.[at.column]} onClose={() => open(false)} />
+        <OpenCell
+          column={column}
+          row={at.row}
+          value={rows[at.row]?.[at.column]}
+          onClose={() => {
+            open(false)
+            focusGrid()
+          }}
+        />
       )}
     </div>
   )

@@ -53,7 +53,16 @@ export const ItemPanel = ({
     queryKey: [...keys.dataset(collection, dataset), 'revisions', item],
     queryFn: ({ signal }) => api.listItemRevisions({ params, signal }),
   })
-  if (read.error) return <Problem error={read.error} onRetry={() => void read.refetch()} />
+  if (read.error && !read.data) {
+    return (
+      <div className="flex items-start pr-4 pt-3">
+        <div className="min-w-0 flex-1">
+          <Problem error={read.error} onRetry={() => void read.refetch()} />
+        </div>
+        <IconButton icon="cross" label="Close the item" onClick={onClose} />
+      </div>
+    )
+  }
   if (!read.data) return <p className="p-4 text-muted">Loading…</p>
   const { data, split, source, author, created_at: created, version } = read.data
   return (
@@ -98,6 +107,7 @@ export const ItemPanel = ({
       )}
       <JsonTree value={data} path="" label="data" />
       <ItemRuns collection={collection} dataset={dataset} item={item} />
+      {revisions.error && <Problem error={revisions.error} onRetry={() => void revisions.refetch()} />}
       {(revisions.data?.revisions.length ?? 0) > 1 && (
         <section aria-label="What it has been">
           <h3 className="mb-1 font-medium text-12 text-muted">What it has been</h3>

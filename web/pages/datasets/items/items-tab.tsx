@@ -32,13 +32,13 @@ const ItemsTab = ({ collection, dataset }: DatasetProps) => {
     const given = Object.fromEntries(Object.entries(next).map(([key, value]) => [key, value || undefined]))
     void navigate({ to: '.', search: ((was: object) => ({ ...was, ...given })) as never, replace: true })
   }
-  if (list.error) return <Problem error={list.error} onRetry={() => void list.refetch()} />
+  if (list.error && !list.data) return <Problem error={list.error} onRetry={() => void list.refetch()} />
   if (!list.data) return null
   const items = list.data.pages.flatMap((page) => page.items)
   const onDrop = (event: DragEvent) => {
     event.preventDefault()
     const [file] = event.dataTransfer.files
-    if (mayWrite && file) add(file)
+    if (mayWrite && version === '' && file) add(file)
   }
   return (
     <Split

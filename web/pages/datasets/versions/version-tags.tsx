@@ -29,8 +29,8 @@ export const VersionTags = ({ collection, dataset, index, tags, saved }: Version
       if (isGone) await api.deleteDatasetTag({ params })
       else await api.setDatasetTag({ params, body: { version: `~${index}` } })
     },
-    onSuccess: () => {
-      setName('')
+    onSuccess: (_, { tag }) => {
+      setName((was) => (was.trim() === tag ? '' : was))
       return queries.invalidateQueries({ queryKey: keys.dataset(collection, dataset) })
     },
     onError: (error) => showToast({ text: errorText(error), isBad: true }),

@@ -30,7 +30,7 @@ const VersionsTab = ({ collection, dataset: { name, version: newest } }: Dataset
     getNextPageParam: (last, pages) =>
       pages.length * pageSize < last.total_versions ? pages.length * pageSize : undefined,
   })
-  if (list.error) return <Problem error={list.error} onRetry={() => void list.refetch()} />
+  if (list.error && !list.data) return <Problem error={list.error} onRetry={() => void list.refetch()} />
   if (!list.data) return null
   const versions = list.data.pages.flatMap((page) => page.versions)
   const before = base ?? chosen - 1

@@ -15,7 +15,7 @@ const RetentionPage = ({ collection }: CollectionPlace) => {
         Open runs stay, and so do runs whose parent or child is open.
       </SettingsHeading>
       {settings.error && <Problem error={settings.error} onRetry={() => void settings.refetch()} />}
-      {settings.data && <RulesForm key={settings.data.etag ?? ''} collection={collection} read={settings.data} />}
+      {settings.data && <RulesForm key={collection} collection={collection} read={settings.data} />}
       <CommandLines
         lines={[
           `jetty collections retention ${collection} --days 90 --keep-label golden --dry-run`,

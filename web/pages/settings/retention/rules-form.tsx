@@ -11,30 +11,36 @@ import { runsText } from './preview.tsx'
 import { changeOfRules, isFaulty, limitFaults, type RetentionEntry, retentionEntry } from './retention-entry.ts'
 import { TaskRules } from './task-rules.tsx'
 import { usePreview } from './use-preview.ts'
-import { useSaveRules } from './use-save-rules.ts'
+import { type TypedRules, useSaveRules } from './use-save-rules.ts'
 
 /** The rules, what they would delete, and a question before they delete it. */
 export const RulesForm = ({ collection, read }: { collection: string; read: ReadSettings }) => {
   const mayWrite = useMayWrite()
   const saved = retentionEntry(read.settings)
-  const [typed, setTyped] = useState<RetentionEntry>()
+  const [typed, setTyped] = useState<TypedRules>()
   const [isAsked, setAsked] = useState(false)
-  const entry = typed ?? saved
-  const change = changeOfRules(entry, read.settings)
+  const of = typed?.of ?? read
+  const entry = typed?.entry ?? saved
+  const change = changeOfRules(entry, of.settings)
   const isWrong = isFaulty(entry)
   const isChanged = JSON.stringify(entry) !== JSON.stringify(saved)
   const preview = usePreview(collection, isWrong ? undefined : change)
-  const save = useSaveRules(collection, read.etag, change, () => setTyped(undefined))
+  const save = useSaveRules(collection, {
+    // What was typed meanwhile stays.
+    onSaved: (sent, now) => setTyped((was) => (was === sent ? undefined : was && { ...was, of: now })),
+    onLate: (now) => setTyped((was) => was && { ...was, of: now }),
+  })
   const maySave = mayWrite && isChanged && !isWrong && preview.isCurrent && !save.isPending
+  const onChange = (next: RetentionEntry) => setTyped((was) => ({ entry: next, of: was?.of ?? read }))
   const submit = (event: FormEvent) => {
     event.preventDefault()
     if (!maySave) return
     if (preview.data?.runs) setAsked(true)
-    else save.mutate()
+    else save.mutate({ change, of, typed })
   }
   return (
     <form onSubmit={submit} className="flex flex-col gap-8">
-      <RuleFields collection={collection} entry={entry} isDisabled={!mayWrite} onChange={setTyped} />
+      <RuleFields collection={collection} entry={entry} isDisabled={!mayWrite} onChange={onChange} />
       <Effect preview={preview} isChanged={isChanged} isWrong={isWrong} />
       {save.error && !isAsked && <Problem error={save.error} />}
       <div className="flex gap-2">
@@ -52,7 +58,7 @@ export const RulesForm = ({ collection, read }: { collection: string; read: Read
             preview.data.runs === 1 ? 'Delete 1 run?' : `Delete ${preview.data.runs.toLocaleString('en-US')} runs?`
           }
           action="Save and delete"
-          work={() => save.mutateAsync()}
+          work={() => save.mutateAsync({ change, of, typed })}
           onClose={() => setAsked(false)}
         >
           <p>

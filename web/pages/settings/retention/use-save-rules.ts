@@ -3,26 +3,47 @@ import { AppError } from '../../../../src/lib/errors.ts'
 import type { RetentionTrial } from '../../../../src/model/collections/retention-preview.ts'
 import { api } from '../../../data/api.ts'
 import { showToast } from '../../../ui/toast.tsx'
-import { settingsKey } from '../limits/settings-query.ts'
+import { type ReadSettings, settingsKey } from '../limits/settings-query.ts'
+import type { RetentionEntry } from './retention-entry.ts'
 
-/** Saves rules, and never over the change of somebody else. */
-export const useSaveRules = (collection: string, etag: string | null, change: RetentionTrial, onSaved: () => void) => {
+/** Rules as they are typed, and the settings that they change. */
+export interface TypedRules {
+  entry: RetentionEntry
+  of: ReadSettings
+}
+
+interface SentRules {
+  change: RetentionTrial
+  of: ReadSettings
+  typed: TypedRules | undefined
+}
+
+interface SaveRulesEnd {
+  onSaved: (typed: TypedRules | undefined, now: ReadSettings) => void
+  /** Somebody else was faster. */
+  onLate: (now: ReadSettings) => void
+}
+
+/** Saves rules, and never over a change of somebody else that this person was not told of. */
+export const useSaveRules = (collection: string, { onSaved, onLate }: SaveRulesEnd) => {
   const queries = useQueryClient()
+  const readAgain = async (before: ReadSettings): Promise<ReadSettings> => {
+    await queries.invalidateQueries({ queryKey: settingsKey(collection) })
+    return queries.getQueryData<ReadSettings>(settingsKey(collection)) ?? before
+  }
   return useMutation({
-    mutationFn: () =>
+    mutationFn: ({ change, of: { etag } }: SentRules) =>
       api.updateCollectionSettings({
         params: { collection },
         body: change,
         headers: etag === null ? {} : { 'if-match': etag },
       }),
-    onSuccess: async () => {
-      await queries.invalidateQueries({ queryKey: settingsKey(collection) })
-      onSaved()
+    onSuccess: async (_, { typed, of }) => {
+      onSaved(typed, await readAgain(of))
       showToast({ text: 'Saved' })
     },
-    onError: (error) => {
-      const isLate = error instanceof AppError && error.code === 'precondition_failed'
-      if (isLate) void queries.invalidateQueries({ queryKey: settingsKey(collection) })
+    onError: async (error, { of }) => {
+      if (error instanceof AppError && error.code === 'precondition_failed') onLate(await readAgain(of))
     },
   })
 }

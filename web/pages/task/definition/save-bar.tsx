@@ -109,14 +109,19 @@ export const SaveBar = (props: SaveBarProps) => {
         actions={
           <>
             <Button
-              onClick={async () => {
-                setLate(false)
-                onReset(await readTask(place.collection, place.task))
-              }}
+              onClick={() =>
+                void readTask(place.collection, place.task).then(
+                  (theirs) => {
+                    setLate(false)
+                    onReset(theirs)
+                  },
+                  (error: unknown) => showToast({ text: errorText(error), isBad: true }),
+                )
+              }
             >
               Drop mine, show theirs
             </Button>
-            <Button look="main" onClick={() => saving.mutate({ etag: null, note })}>
+            <Button look="main" disabled={saving.isPending} onClick={() => saving.mutate({ etag: null, note })}>
               Save mine as the next version
             </Button>
           </>

@@ -32,7 +32,7 @@ const RoutinesTab = ({ collection, task }: TaskPlaceProps) => {
       replace: true,
     })
   const chosen = routines.find(({ name }) => name === asked) ?? routines[0]
-  if (list.error) return <Problem error={list.error} onRetry={() => void list.refetch()} />
+  if (list.error && !list.data) return <Problem error={list.error} onRetry={() => void list.refetch()} />
   return (
     <main className="min-h-0 flex-1 overflow-auto">
       <div className="mx-auto flex max-w-240 flex-col gap-4 px-4 py-6">

@@ -21,7 +21,7 @@ import { FileDrop } from './file-drop.tsx'
 const RunTab = ({ collection, task }: TaskPlaceProps) => {
   useTitle('Run', task, collection)
   const read = useTask(collection, task)
-  if (read.error) return <Problem error={read.error} onRetry={() => void read.refetch()} />
+  if (read.error && !read.data) return <Problem error={read.error} onRetry={() => void read.refetch()} />
   return read.data ? <RunForm collection={collection} task={task} read={read.data} /> : <main className="flex-1" />
 }
 

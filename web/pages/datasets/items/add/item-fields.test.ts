@@ -17,6 +17,7 @@ test('an edited item keeps what was not touched', () => {
   const data = { n: 1, extra: { deep: true } }
   const fields = itemFields(schema, data, undefined)
   expect(enteredData(fields, { n: '2' }, data)).toEqual({ data: { n: 2, extra: { deep: true } }, errors: {} })
+  expect(enteredData(fields, { n: ' ', note: '' }, data).data).toEqual({ extra: { deep: true } })
   expect(enteredData(fields, { n: 'x' }, data).errors).toEqual({ n: 'Write a number, such as 12' })
 })
 

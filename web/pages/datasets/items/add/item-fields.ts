@@ -18,14 +18,18 @@ const schemaLike = (sample: Data): Data => ({
 export const itemFields = (schema: Data | null, data: Data | undefined, sample: Data | undefined): FormField[] =>
   formFields(schema ?? schemaLike(data ?? sample ?? {}), data ?? {})
 
-/** The data that was entered: what the item has, with the changed fields. */
+/** The data that was entered: what the item has, with the changed fields and without those that were emptied. */
 export const enteredData = (
   fields: readonly FormField[],
   entries: Readonly<Record<string, string>>,
   data: Data | undefined,
 ): { data: Record<string, unknown>; errors: Record<string, string> } => {
   const { params, errors } = formParams(fields, entries)
-  return { data: { ...data, ...params }, errors }
+  const isEmptied = ({ name, kind }: FormField) =>
+    entries[name]?.trim() === '' && kind !== 'line' && kind !== 'text' && !Object.hasOwn(params, name)
+  const emptied = new Set(fields.filter(isEmptied).map(({ name }) => name))
+  const kept = Object.entries(data ?? {}).filter(([name]) => !emptied.has(name))
+  return { data: Object.fromEntries([...kept, ...Object.entries(params)]), errors }
 }
 
 /** Reads data that was written as JSON, or says what is wrong with it. */

@@ -1,5 +1,5 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query'
-import { useMemo, useState } from 'react'
+import { useState } from 'react'
 import { api } from '../../../../data/api.ts'
 import { keys } from '../../../../data/keys.ts'
 import { SchemaForm } from '../../../../parts/schema-form/schema-form.tsx'
@@ -7,7 +7,8 @@ import { Button } from '../../../../ui/button.tsx'
 import { Dialog } from '../../../../ui/dialog.tsx'
 import { TextArea, TextField } from '../../../../ui/field.tsx'
 import { showToast } from '../../../../ui/toast.tsx'
-import { enteredData, itemFields, parsedData, refusedFields } from './item-fields.ts'
+import { refusedFields } from './item-fields.ts'
+import { useItemEntry } from './use-item-entry.ts'
 
 type Data = Record<string, unknown>
 
@@ -26,11 +27,12 @@ interface ItemFormProps {
 /** One item, field by field as the schema says, or as JSON. Saving makes a new version of the dataset. */
 export const ItemForm = ({ collection, dataset, schema, item, sample, onClose, onSaved }: ItemFormProps) => {
   const queries = useQueryClient()
-  const fields = useMemo(() => itemFields(schema, item?.data, sample), [schema, item, sample])
   const [id, setId] = useState('')
-  const [entries, setEntries] = useState<Record<string, string>>({})
-  const [json, setJson] = useState<string | undefined>(fields.length === 0 ? '{}' : undefined)
-  const [wrong, setWrong] = useState<Record<string, string>>({})
+  const { fields, entries, json, wrong, read, swap, enter, setJson } = useItemEntry({
+    schema,
+    data: item?.data,
+    sample,
+  })
   const save = useMutation({
     mutationFn: (data: Data) => saveItem({ collection, dataset }, item?.id, id.trim(), data),
     onSuccess: async (written) => {
@@ -46,13 +48,9 @@ export const ItemForm = ({ collection, dataset, schema, item, sample, onClose, o
     fields.map(({ name }) => name),
   )
   const submit = () => {
-    const read = json === undefined ? enteredData(fields, entries, item?.data) : parsedData(json)
-    const errors =
-      'error' in read ? { json: read.error } : 'errors' in read ? (read.errors as Record<string, string>) : {}
-    setWrong(errors)
-    if ('data' in read && Object.keys(errors).length === 0) save.mutate(read.data)
+    const data = read()
+    if (data !== undefined) save.mutate(data)
   }
-  const toJson = () => setJson(JSON.stringify(enteredData(fields, entries, item?.data).data, null, 2))
   return (
     <Dialog
       title={item ? `Edit ${item.id}` : 'Add an item'}
@@ -62,7 +60,7 @@ export const ItemForm = ({ collection, dataset, schema, item, sample, onClose, o
       actions={
         <>
           {fields.length > 0 && (
-            <Button look="quiet" onClick={() => (json === undefined ? toJson() : setJson(undefined))}>
+            <Button look="quiet" onClick={swap}>
               {json === undefined ? 'As JSON' : 'As a form'}
             </Button>
           )}
@@ -84,12 +82,7 @@ export const ItemForm = ({ collection, dataset, schema, item, sample, onClose, o
           />
         )}
         {json === undefined ? (
-          <SchemaForm
-            fields={fields}
-            entries={entries}
-            errors={{ ...refused.at, ...wrong }}
-            onEnter={(name, entry) => setEntries((was) => ({ ...was, [name]: entry }))}
-          />
+          <SchemaForm fields={fields} entries={entries} errors={{ ...refused.at, ...wrong }} onEnter={enter} />
         ) : (
           <TextArea
             label="Data"

@@ -25,12 +25,14 @@ const oneLine = (text: string): string => {
 
 const isTabbed = (text: string): boolean => (text.trimStart().split('\n', 1)[0] ?? '').includes('\t')
 
+/** A cell in quotes, which may go over several lines, or a plain one, or what stands between two. */
+const tabbedPart = /"(?:[^"]|"")*"(?=[\t\n]|$)|([^\t\n]+)|\t/g
+
 const csvOfTabs = (text: string): string =>
   text
     .replaceAll('\r\n', '\n')
-    .split('\n')
-    .map((line) => line.split('\t').map(csvCell).join(','))
-    .join('\n')
+    .replace(tabbedPart, (part, plain?: string) =>
+      plain === undefined ? (part === '\t' ? ',' : part) : csvCell(plain),
+    )
 
-const csvCell = (cell: string): string =>
-  /[",]/.test(cell) && !/^".*"$/s.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell
+const csvCell = (cell: string): string => (/[",]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell)
