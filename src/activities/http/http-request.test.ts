@@ -85,10 +85,13 @@ describe('what is sent', () => {
   })
 
   it('a credential in the query, which is not recorded', async () => {
-    const { context, asked } = serving(() => json({}))
-    const auth = { type: 'query', name: 'key', value: 'hidden' }
-    expect(await runActivity(httpRequest, { url, auth, query: { a: 1 } }, context)).toMatchObject({ url: `${url}?a=1` })
-    expect(asked[0]?.url).toBe(`${url}?a=1&key=hidden`)
+    const { context, asked } = serving((at) => ({ ...json({}), headers: { link: `<${at}&p=2>, <?key=hidden word>` } }))
+    const auth = { type: 'query', name: 'key', value: 'hidden word' }
+    expect(await runActivity(httpRequest, { url, auth, query: { a: 1 } }, context)).toMatchObject({
+      url: `${url}?a=1`,
+      headers: { link: `<${url}?a=1&key=***&p=2>, <?key=***>` },
+    })
+    expect(asked[0]?.url).toBe(`${url}?a=1&key=hidden+word`)
   })
 
   it.each([

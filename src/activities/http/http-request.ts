@@ -67,8 +67,19 @@ const withoutCredential = (url: string, auth: Auth | undefined): string => {
   return recorded.href
 }
 
-const about = ({ status, headers, url }: OutgoingResponse, auth: Auth | undefined) => {
+/** Headers to record: Link and Location often repeat the query, and the credential in it. */
+const shownHeaders = (headers: Record<string, string>, auth: Auth | undefined): Record<string, string> => {
   const { 'set-cookie': _, ...shown } = headers
+  if (auth?.type !== 'query') return shown
+  const name = encodeURIComponent(auth.name)
+  const written = [new URLSearchParams({ [auth.name]: auth.value }).toString(), `${name}=${auth.value}`]
+  const pairs = [...written, `${name}=${encodeURIComponent(auth.value)}`]
+  const struck = (text: string) => pairs.reduce((rest, pair) => rest.replaceAll(pair, `${name}=***`), text)
+  return Object.fromEntries(Object.entries(shown).map(([header, value]) => [header, struck(value)]))
+}
+
+const about = ({ status, headers, url }: OutgoingResponse, auth: Auth | undefined) => {
+  const shown = shownHeaders(headers, auth)
   return { status_code: status, headers: shown, url: withoutCredential(url, auth) }
 }
 

@@ -39,6 +39,16 @@ describe('a workflow', () => {
 })
 
 describe('a step has a fault for', () => {
+  it('a name in an object that is not allowed, with the reason', () => {
+    const request = (headers: object) => ({ activity: 'http_request', url: 'https://example.com', headers })
+    expect(oneStep(request({ Host: 'other' }))).toMatchObject([
+      { field: 'workflow.step_configs.a.headers.Host', message: expect.stringMatching(/written by Jetty/) },
+    ])
+    expect(oneStep(request({ 'a b': 'c' }))).toMatchObject([
+      { message: expect.stringMatching(/letters, digits and -/) },
+    ])
+  })
+
   it('an activity that is not there', () => {
     expect(oneStep({ activity: 'text_ehco' })[0]).toMatchObject({
       severity: 'error',

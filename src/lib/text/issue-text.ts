@@ -12,8 +12,9 @@ const ofForm = (issue: Issue): string => {
   return issue.path.length > 0 ? `at ${issue.path.map(String).join('.')} ${text}` : text
 }
 
-/** Describes a validation issue; for a union, what each alternative expected. */
+/** Describes a validation issue; for a union, what each alternative expected, and for a name, what is wrong with it. */
 export const issueText = (issue: Issue): string => {
+  if (issue.code === 'invalid_key') return issue.issues[0]?.message ?? issue.message
   if (issue.code !== 'invalid_union' || issue.message !== wordless) return issue.message
   const forms = issue.errors.flatMap(([first]) => (first ? [ofForm(first)] : []))
   return forms.length > 0 ? `${intro}${[...new Set(forms)].join('; or ')}` : issue.message
