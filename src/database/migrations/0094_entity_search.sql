@@ -10,7 +10,10 @@ begin
   create index entities_private_text on entities
     using gin (collection_id, name gin_trgm_ops, long_description gin_trgm_ops, left(metadata, 100000) gin_trgm_ops)
     where is_private;
-exception when others then
+exception
+when insufficient_resources or transaction_rollback then
+  raise; -- a full disk is no decision: the next start tries again
+when others then
   raise notice 'entities are searched without an index: %', sqlerrm;
 end
 $$;

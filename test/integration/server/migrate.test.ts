@@ -8,6 +8,20 @@ import { createTestDatabase, type TestDatabase } from '../../database.ts'
 import { createDatabase, dropDatabase } from '../../database-server.ts'
 import { testPostgres } from '../../shared.ts'
 
+/** The disk is full when the indexes of the search are made. */
+const whileDiskIsFull = async (admin: Database, tried: () => Promise<void>): Promise<void> => {
+  await admin.query(`create function full_disk() returns event_trigger language plpgsql
+    as $$ begin
+      if current_query() like '%entities_public_text%' then
+        raise exception 'the disk is full' using errcode = 'disk_full';
+      end if;
+    end $$`)
+  await admin.query(`create event trigger full_disk on ddl_command_start when tag in ('CREATE INDEX')
+    execute function full_disk()`)
+  await expect(tried()).rejects.toThrow('the disk is full')
+  await admin.query('drop event trigger full_disk')
+}
+
 describe('migrate', () => {
   let own: TestDatabase
   let database: Database
@@ -92,6 +106,7 @@ describe('migrate', () => {
         await first.query(`insert into collections (name) values ('acme')`)
         await first.query(`insert into entities (collection_id, kind, name, is_private, long_description, metadata)
         select id, 'dataset', 'd' || n, n = 1, 'harvest ' || n, '{}' from collections, generate_series(1, 2) n`)
+        if (may === 'may') await whileDiskIsFull(admin, () => migrate(first))
         await Promise.all([migrate(first), migrate(second)])
         const found = await searchEntities(
           second,
