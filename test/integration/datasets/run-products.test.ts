@@ -165,3 +165,44 @@ test('lineage needs exactly one beginning, and hides what is unknown', async () 
     expect((await jetty.call('GET', `/api/v1/lineage/acme${query}`)).status).toBe(404)
   }
 })
+
+test('a key sees through no link what belongs to a collection that it does not cover', async () => {
+  const keyOf = async (collection_name: string): Promise<string> =>
+    (await jetty.call('POST', '/api/v1/api-keys', { name: 'reader', collection_name, access_level: 'READ' })).body
+      .api_key
+  const [acme, other] = [await keyOf('acme'), await keyOf('other')]
+  await jetty.call('POST', '/api/v1/datasets/other/private/items', {
+    items: [{ id: 'hidden-item', data: { text: 'x' } }],
+  })
+  const task = await jetty.task({
+    ...{ steps: ['say'], step_configs: { say: { activity: 'text_echo', text_path: 'init_params.text' } } },
+  })
+  const batch = await jetty.call('POST', `/api/v1/run-batch/acme/${task}`, { dataset: 'other/private' })
+  expect(batch.status).toBe(200)
+  const child = async () =>
+    (
+      await jetty.server.database.query<{ trajectory_id: string }>(
+        'select trajectory_id from runs where name = $1 and parent_id is not null',
+        [`acme/${task}`],
+      )
+    )[0]?.trajectory_id
+  await expect.poll(child).toBeDefined()
+  const link = {
+    ...{ source_entity_str: 'dataset/other/private', target_entity_str: 'trained_model/acme/router' },
+    activity_name: 'training',
+  }
+  expect((await jetty.call('POST', '/api/v1/entity-relationships', link)).status).toBeLessThan(300)
+  const lineage = async (token: string | undefined, query: string) =>
+    JSON.stringify((await jetty.call('GET', `/api/v1/lineage/${query}`, undefined, token)).body)
+  const asked = [
+    ['acme', `acme?trajectory_id=${await child()}`, /hidden-item/],
+    ['acme', 'acme?model=router', /other\/private/],
+  ] as const
+  for (const [, query, hidden] of asked) {
+    expect(await lineage(undefined, query)).toMatch(hidden)
+    expect(await lineage(acme, query)).not.toMatch(/hidden-item|other.{0,3}private/)
+  }
+  for (const query of ['other?dataset=private', 'other?dataset=private&item=hidden-item'])
+    expect(await lineage(other, query)).not.toMatch(/acme/)
+  expect(JSON.parse(await lineage(other, 'acme?model=router'))).toMatchObject({ detail: expect.anything() })
+})
