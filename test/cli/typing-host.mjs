@@ -18,6 +18,16 @@ const collect = (stream) => {
   }
 }
 
+const connections = Symbol.for('undici.globalDispatcher.1')
+
+/** Ends the connections of `fetch`: a server that stopped since may have left one that the next command would use. */
+const disconnect = async () => {
+  const used = globalThis[connections]
+  if (!used) return
+  globalThis[connections] = new used.constructor()
+  await used.destroy()
+}
+
 process.on('message', async ({ args, env, cwd }) => {
   for (const name of Object.keys(process.env)) delete process.env[name]
   Object.assign(process.env, env)
@@ -26,6 +36,7 @@ process.on('message', async ({ args, env, cwd }) => {
   const [stdout, stderr] = [collect(process.stdout), collect(process.stderr)]
   const code = await runProgram(['node', 'jetty', ...args])
   for (const signal of signals) process.removeAllListeners(signal) // each command listens anew
+  await disconnect()
   process.send({ code, stdout: stdout(), stderr: stderr() })
 })
 process.once('disconnect', () => process.exit())

@@ -88,7 +88,8 @@ it('a tool over MCP', async () => {
 })
 
 it('approvals', async () => {
-  const waits = 'until jetty approvals demo --json | grep -q gate; do sleep 0.2; done\njetty approvals demo   '
+  const looks = 'for look in $(seq 200); do jetty approvals demo --json | grep -q gate && break; sleep 0.2; done'
+  const waits = `${looks}\njetty approvals demo   `
   const [, decided] = await follow('approvals', [['jetty approvals demo   ', waits]])
   expect(decided).toContain('May this be sent? Thank the harbour master.')
   expect(decided).toMatch(/completed/)
