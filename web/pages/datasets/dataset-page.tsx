@@ -47,6 +47,7 @@ export const DatasetPage = () => {
           <p className="w-full text-muted [overflow-wrap:anywhere]">{dataset.long_description}</p>
         )}
       </header>
+      {read.error && <Problem error={read.error} onRetry={() => void read.refetch()} />}
       <Tabs
         label="Parts of the dataset"
         tabs={datasetTabs.map(([one, text]) => ({ name: one, text }))}

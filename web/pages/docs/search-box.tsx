@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { useRouter } from '@tanstack/react-router'
 import { type KeyboardEvent, useId, useState } from 'react'
 import { PageLink } from '../../parts/page-link.tsx'
+import { errorText } from '../../parts/problem.tsx'
 import { TextField } from '../../ui/field.tsx'
 import { docSearchQuery } from './queries.ts'
 
@@ -18,7 +19,7 @@ export const DocSearch = ({ className = '' }: { className?: string }) => {
   const [q, setQ] = useState('')
   const router = useRouter()
   const id = useId()
-  const { data } = useQuery(docSearchQuery(q))
+  const { data, error } = useQuery(docSearchQuery(q))
   const matches = q.trim() === '' ? undefined : data?.matches
   const first = matches?.[0]
   const onKeyDown = (event: KeyboardEvent) => {
@@ -44,8 +45,9 @@ export const DocSearch = ({ className = '' }: { className?: string }) => {
         role="region"
         aria-label="Found sections"
         aria-live="polite"
-        className={`absolute right-0 z-20 mt-1 max-h-[70vh] overflow-auto max-md:left-0 md:w-120 rounded-l border border-line bg-raised p-1 shadow-float ${matches ? '' : 'hidden'}`}
+        className={`absolute right-0 z-20 mt-1 max-h-[70vh] overflow-auto max-md:left-0 md:w-120 rounded-l border border-line bg-raised p-1 shadow-float ${matches || error ? '' : 'hidden'}`}
       >
+        {error && <p className="p-2 text-bad [overflow-wrap:anywhere]">{errorText(error)}</p>}
         {matches?.length === 0 && <p className="p-2 text-muted">No section has all of these words.</p>}
         {matches?.map((match) => (
           <PageLink

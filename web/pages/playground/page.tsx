@@ -16,7 +16,7 @@ export const PlaygroundPage = () => {
     if (next.collection !== undefined) rememberCollection(next.collection)
     void navigate({ to: '/-/playground', search: next, replace: true })
   }
-  if (error) return <Problem error={error} />
+  if (error && !names) return <Problem error={error} />
   if (collection !== undefined) {
     return <Playground collection={collection} names={names ?? [collection]} search={search} onSearch={set} />
   }

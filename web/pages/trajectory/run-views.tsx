@@ -90,7 +90,7 @@ const View = ({ run, place, rows, view, chosen, runbook, onChoose, onOpen, scrol
 
 const RunLog = ({ run, place, chosen, onChoose }: Pick<RunViewsProps, 'run' | 'place' | 'chosen' | 'onChoose'>) => {
   const { data, error, refetch } = useRunLog(place, run)
-  if (error) return <Problem error={error} onRetry={() => void refetch()} />
+  if (error && !data) return <Problem error={error} onRetry={() => void refetch()} />
   if (!data) return <p className="p-4 text-muted">Loading…</p>
   return (
     <Log

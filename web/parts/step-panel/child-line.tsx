@@ -76,7 +76,7 @@ const StepsOfChild = ({ run, scale, now }: Pick<ChildLineProps, 'run' | 'scale' 
     gcTime: 60_000,
     refetchInterval: isRunOpen(run) ? readAgainMs : false,
   })
-  if (error) return <Problem error={error} onRetry={() => void refetch()} />
+  if (error && !data) return <Problem error={error} onRetry={() => void refetch()} />
   if (!data) return <p className="pl-13 text-12 text-muted">Loading…</p>
   const steps = stepsInOrder(data)
   return (

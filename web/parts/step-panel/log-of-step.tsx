@@ -6,7 +6,7 @@ import { Problem } from '../problem.tsx'
 /** The log of one step. */
 export const LogOfStep = ({ run, place, step }: { run: Run; place: RunAddress; step: string }) => {
   const { data, error, refetch } = useStepLog(place, run, step)
-  if (error) return <Problem error={error} onRetry={() => void refetch()} />
+  if (error && !data) return <Problem error={error} onRetry={() => void refetch()} />
   if (!data) return <p className="p-4 text-muted">Loading…</p>
   return <Log events={data.events} note={data.next_cursor === null ? undefined : 'the first 5,000 lines'} />
 }

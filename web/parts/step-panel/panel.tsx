@@ -79,7 +79,7 @@ const Body = ({ run, place, step, shown, onChoose }: BodyProps) => {
   if (shown === 'error') return <ErrorBox error={step.error_detail} message={step.error ?? ''} />
   if (shown === 'log') return <LogOfStep run={run} place={place} step={step.key} />
   if (shown === 'runs') return <RunsOfStep place={place} step={step} />
-  if (error) return <Problem error={error} onRetry={() => void refetch()} />
+  if (error && !whole) return <Problem error={error} onRetry={() => void refetch()} />
   if (!whole) return <p className="text-muted">Loading…</p>
   return <WholeBody run={run} place={place} whole={whole} shown={shown} onChoose={onChoose} />
 }

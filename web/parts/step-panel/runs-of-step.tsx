@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from 'react'
 import type { CollectionRun } from '../../../src/model/runs/collection-run.ts'
 import { api } from '../../data/api.ts'
 import { useNow } from '../../data/clock.ts'
+import { refreshSoon } from '../../data/refresh-soon.ts'
 import { isOpen, type RunAddress, type RunStep } from '../../data/run.ts'
 import { countText } from '../../text/count.ts'
 import { Button } from '../../ui/button.tsx'
@@ -22,16 +23,16 @@ const isOf = ({ parent }: Record<string, unknown>, step: string): boolean =>
 
 const failedIn = (runs: readonly CollectionRun[]): number => runs.filter(({ status }) => status === 'failed').length
 
-/** Reads queries again when something has changed, once the read that is under way has ended: it may be of before. */
-const useReadAgain = (state: string, queryKey: QueryKey, isFetching: boolean): void => {
+/** Reads queries again when something has changed, which in a busy run is often. */
+const useReadAgain = (state: string, queryKey: QueryKey): void => {
   const client = useQueryClient()
   const read = useRef(state)
   // biome-ignore lint/correctness/useExhaustiveDependencies: the key is new at each render
   useEffect(() => {
-    if (isFetching || read.current === state) return
+    if (read.current === state) return
     read.current = state
-    void client.invalidateQueries({ queryKey })
-  }, [state, isFetching])
+    refreshSoon(client, queryKey)
+  }, [state])
 }
 
 /** Loads the runs of a step page by page, and the failed ones where the pages lack some of them. */
@@ -45,7 +46,7 @@ const useChildRuns = (place: RunAddress, { key, status, progress }: RunStep, ord
     initialPageParam: '',
     getNextPageParam: (last) => last.next_cursor ?? undefined,
   })
-  useReadAgain(`${status} ${progress?.begun} ${progress?.ended}`, base, pages.isFetching)
+  useReadAgain(`${status} ${progress?.begun} ${progress?.ended}`, base)
   const loaded = (pages.data?.pages.flatMap((page) => page.runs) ?? []).filter(({ params }) => isOf(params, key))
   const failed = useQuery({
     queryKey: [...base, 'failed'],
@@ -76,7 +77,7 @@ const RunsAt = ({ place, step, now }: { place: RunAddress; step: RunStep; now: n
   const [order, setOrder] = useState<ChildOrder>('failed')
   const [opened, setOpened] = useState<ReadonlySet<string>>(new Set())
   const { pages, runs } = useChildRuns(place, step, order)
-  if (pages.error) return <Problem error={pages.error} />
+  if (pages.error && !pages.data) return <Problem error={pages.error} onRetry={() => void pages.refetch()} />
   if (!pages.data) return <p className="text-muted">Loading…</p>
   const span = spanOfRuns(runs, now)
   const scale = makeTimeScale(span, [span])

@@ -33,7 +33,7 @@ export const TranscriptView = ({ place, workflowId, step, ended }: TranscriptPro
     [data],
   )
   const shown = useMemo(() => shownEntries(transcript.entries, filter), [transcript, filter])
-  if (error) return <Problem error={error} onRetry={() => void refetch()} />
+  if (error && !data) return <Problem error={error} onRetry={() => void refetch()} />
   if (!data) return <p className="p-4 text-muted">Loading…</p>
   const older = () => {
     if (hasNextPage && !isFetchingNextPage) void fetchNextPage()

@@ -1,4 +1,5 @@
 import { type KeyboardEvent, useId, useLayoutEffect, useRef, useState } from 'react'
+import { errorText } from '../../parts/problem.tsx'
 import { Icon } from '../../ui/icon.tsx'
 import { keysText } from '../../ui/keys.ts'
 import { useCommands } from './commands.ts'
@@ -11,7 +12,8 @@ export const CommandMenu = ({ onClose, onHelp }: { onClose: () => void; onHelp: 
   const id = useId()
   const [typed, setTyped] = useState('')
   const [at, setAt] = useState(0)
-  const found = rankedCommands(useCommands(typed, onHelp), typed)
+  const { all, isSearching, error } = useCommands(typed, onHelp)
+  const found = rankedCommands(all, typed)
   const chosen = Math.min(at, found.length - 1)
 
   useLayoutEffect(() => {
@@ -91,7 +93,15 @@ export const CommandMenu = ({ onClose, onHelp }: { onClose: () => void; onHelp: 
           </div>
         ))}
       </div>
-      {found.length === 0 && <p className="px-3 pb-4 text-muted">Nothing fits. Try fewer letters.</p>}
+      {found.length === 0 && (
+        <p role="status" className="px-3 pb-4 text-muted">
+          {isSearching
+            ? 'Searching…'
+            : error
+              ? `Tasks cannot be searched: ${errorText(error)}`
+              : 'Nothing fits. Try fewer letters.'}
+        </p>
+      )}
     </dialog>
   )
 }

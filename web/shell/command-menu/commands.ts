@@ -8,8 +8,15 @@ import { useWhoami } from '../../data/whoami.ts'
 import type { Command } from './rank.ts'
 import { settingsCommands } from './settings-commands.ts'
 
+interface Commands {
+  all: Command[]
+  /** Tasks are looked for on the server just now. */
+  isSearching: boolean
+  error: unknown
+}
+
 /** Everything that the command menu offers on this page. */
-export const useCommands = (typed: string, openHelp: () => void): Command[] => {
+export const useCommands = (typed: string, openHelp: () => void): Commands => {
   const navigate = useNavigate()
   const { collection } = useParams({ strict: false })
   const isAdmin = useWhoami()?.auth_type === 'admin'
@@ -30,7 +37,9 @@ export const useCommands = (typed: string, openHelp: () => void): Command[] => {
   })
   const found = collection === undefined && id.length > 1 ? (everywhere.data?.hits ?? []) : []
   const isRunId = /^[0-9a-f]{8}$/.test(id) && collection !== undefined
-  return [
+  const isSearching = everywhere.isFetching || tasks.isLoading
+  const error = everywhere.error ?? tasks.error
+  const all = [
     ...(isRunId ? [{ id: 'run', kind: 'Run', text: id, run: () => toRun(id) }] : []),
     ...(tasks.data ?? []).map(({ name }) => ({
       id: `task ${name}`,
@@ -108,6 +117,7 @@ export const useCommands = (typed: string, openHelp: () => void): Command[] => {
       run: () => void signOut().then(() => navigate({ to: '/sign-in' })),
     },
   ]
+  return { all, isSearching, error }
 
   function toRun(trajectory: string) {
     void navigate({ to: '/$collection/-/runs', params: { collection: collection ?? '' }, search: { q: trajectory } })

@@ -62,6 +62,7 @@ const FilesTab = ({ collection, dataset: { name } }: DatasetProps) => {
           ))}
         </ul>
       )}
+      {list.error && <Problem error={list.error} onRetry={() => void list.refetch()} />}
       {list.hasNextPage && (
         <Button look="quiet" className="self-start" onClick={() => void list.fetchNextPage()}>
           More files

@@ -86,6 +86,7 @@ const ItemsTab = ({ collection, dataset }: DatasetProps) => {
           onShow={change}
           onAdd={add}
         />
+        {list.error && <Problem error={list.error} onRetry={() => void list.refetch()} />}
         {items.length === 0 ? (
           <Empty title={split === '' ? 'No items yet' : `No items in ${split}`}>
             <p className="mb-2">An item is the input of one run, with the result that you expect. Import a file:</p>

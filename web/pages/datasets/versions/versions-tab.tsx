@@ -45,6 +45,7 @@ const VersionsTab = ({ collection, dataset: { name, version: newest } }: Dataset
         onChoose={choose}
         onMore={list.hasNextPage ? () => void list.fetchNextPage() : undefined}
       />
+      {list.error && <Problem error={list.error} onRetry={() => void list.refetch()} />}
       <VersionView key={`${chosen} ${before}`} collection={collection} name={name} index={chosen} before={before}>
         {others.length > 0 && (
           <SelectField

@@ -42,6 +42,7 @@ const RoutinesTab = ({ collection, task }: TaskPlaceProps) => {
             New routine
           </Button>
         </div>
+        {list.error && <Problem error={list.error} onRetry={() => void list.refetch()} />}
         {list.isSuccess && routines.length === 0 && (
           <Empty
             title="Nothing runs by itself yet"
