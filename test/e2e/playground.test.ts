@@ -54,7 +54,8 @@ const begin = async (search: string) => {
   const clear = visitor.page.getByRole('button', { name: 'New conversation' })
   await message().waitFor()
   if (await clear.isEnabled()) await clear.click()
-  for (const left of await visitor.page.getByRole('button', { name: /^Remove / }).all()) await left.click()
+  const removals = visitor.page.getByRole('button', { name: /^Remove / })
+  for (let left = await removals.count(); left > 0; left--) await removals.first().click()
 }
 
 test('a model is chosen and its answer streams, with what it took, on the record of the person', async () => {
