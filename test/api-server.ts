@@ -205,6 +205,7 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
       return 0
     },
     objects,
+    buckets: { bucketOf: async () => undefined },
     findCollection,
     activities: builtinActivities,
     links: { publicUrl: settings.publicUrl },

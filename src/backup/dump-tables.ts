@@ -56,12 +56,12 @@ interface ObjectList {
   remove(): Promise<void>
 }
 
-/** Writes the objects that the database names, as lines of id, size and hash. */
+/** Writes the objects that the database names in the storage of the server, as lines of id, size and hash. */
 export const listObjects = async (client: pg.Client): Promise<ObjectList> => {
   const path = join(tmpdir(), `jetty-backup-${randomUUID()}`)
   const rows = copyOut(
     client,
-    `copy (select object, max(size), max(sha256) from files group by object order by object) to stdout`,
+    `copy (select object, max(size), max(sha256) from files where bucket is null group by object order by object) to stdout`,
   )
   await writeFile(path, rows, { mode: 0o600, flag: 'wx' })
   return { path, remove: () => rm(path, { force: true }) }

@@ -9,6 +9,7 @@ import type { Settings } from '../lib/settings/config.ts'
 import type { LentKeys } from '../model/collections/trial.ts'
 import { callWithFallback } from '../providers/fallback.ts'
 import type { Models } from '../providers/provider.ts'
+import type { CollectionBuckets } from '../store/buckets/collection-buckets.ts'
 import type { Quota } from '../store/collections/quota.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import type { ResultLimits } from '../store/runs/step-results.ts'
@@ -29,6 +30,8 @@ export interface CoreParts {
   programs: ProgramCache
   database: ServerDatabase
   objects: ObjectStore
+  /** Buckets in which collections keep their data files. */
+  buckets: CollectionBuckets
   network: OutboundNetwork
   models: Models
   runbooks: RunbookRunner

@@ -92,6 +92,7 @@ const makeRoutes = (
     quota,
     system: makeSystemPort(core),
     objects,
+    buckets: core.buckets,
     activities: core.activities,
     models: core.models,
     checkWorkflow: engine.check,

@@ -3,6 +3,8 @@ import { startEngine } from '../engine/make-engine.ts'
 import { makeProgramCache } from '../engine/program/programs.ts'
 import type { Closers } from '../lib/closers.ts'
 import { defaultInFlightBytes, makeByteBudget } from '../lib/memory/byte-budget.ts'
+import { makeCollectionBuckets } from '../store/buckets/collection-buckets.ts'
+import { withCollectionBuckets } from '../store/buckets/joined-buckets.ts'
 import { readEnvironmentVersion } from '../store/collections/environments.ts'
 import { makeQuota } from '../store/collections/quota.ts'
 import { type ConnectOptions, connectDatabase } from './connect-database.ts'
@@ -39,8 +41,16 @@ export const openCore = async (options: CoreOptions, closers: Closers): Promise<
   const { settings, log, installation, lentKeys, activities, machineClock, variables } = options
   const { dataDir, sealer } = installation
   const database = await connectDatabase({ settings, installation, log, machineClock }, closers)
-  const objects = await openObjectStore({ database: database.database, dataDir, settings, variables, log })
+  const ownObjects = await openObjectStore({ database: database.database, dataDir, settings, variables, log })
   const guardedPorts = [database.postgres?.port, settings.metricsPort].filter((port) => port !== undefined)
+  const network = makeOutboundNetwork({
+    allowPrivateNetwork: settings.allowPrivateNetwork,
+    maxBytes: settings.maxFetchBytes,
+    timeoutSeconds: settings.fetchTimeoutSeconds,
+    guardedPorts,
+  })
+  const buckets = makeCollectionBuckets({ database: database.database, sealer, open: network.open })
+  const objects = withCollectionBuckets(ownObjects, buckets, { mayLink: settings.storageLinks })
   const models = modelsFromSettings(settings, lentKeys, guardedPorts)
   const runbooks = options.runbooks ?? loadedWhenUsed({ settings, dataDir, models, log })
   closers.add(() => runbooks.close())
@@ -55,15 +65,11 @@ export const openCore = async (options: CoreOptions, closers: Closers): Promise<
     programs: makeProgramCache(activities, settings),
     database,
     objects,
+    buckets,
     models,
     runbooks,
     quota,
-    network: makeOutboundNetwork({
-      allowPrivateNetwork: settings.allowPrivateNetwork,
-      maxBytes: settings.maxFetchBytes,
-      timeoutSeconds: settings.fetchTimeoutSeconds,
-      guardedPorts,
-    }),
+    network,
     memory: makeByteBudget(settings.inFlightBytes ?? defaultInFlightBytes()),
     openEnvironment: async (id) => Object.fromEntries(await readEnvironmentVersion(database.database, sealer, id)),
   }

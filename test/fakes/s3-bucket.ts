@@ -12,6 +12,8 @@ interface Stored {
   bytes: Buffer
   etag: string
   atMs: number
+  /** `x-amz-meta-…` of the request that wrote it. */
+  metadata?: Record<string, string>
 }
 
 export interface BucketRequest {
@@ -24,7 +26,7 @@ export interface BucketRequest {
 
 export interface FakeBucket {
   objects: Map<string, Stored>
-  uploads: Map<string, { key: string; atMs: number; parts: Map<number, Stored> }>
+  uploads: Map<string, { key: string; atMs: number; parts: Map<number, Stored>; metadata?: Record<string, string> }>
   answer(request: BucketRequest): S3Reply
 }
 
@@ -40,6 +42,10 @@ export interface BucketRules {
 const md5 = (data: Uint8Array) => createHash('md5').update(data)
 const asText = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
 const tag = (name: string, text: string) => `<${name}>${asText(text)}</${name}>`
+const metadataOf = (headers: BucketRequest['headers']): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value = '']) => (name.startsWith('x-amz-meta-') ? [[name, value]] : [])),
+  )
 const refuse = (status: number, code: string): S3Reply => ({ status, code })
 
 export const makeBucket = (rules: BucketRules): FakeBucket => {
@@ -58,9 +64,10 @@ export const makeBucket = (rules: BucketRules): FakeBucket => {
   const readObject = ({ method, key, headers }: BucketRequest): S3Reply => {
     const found = objects.get(key)
     if (!found) return refuse(404, 'NoSuchKey')
-    const { bytes, etag } = found
+    const { bytes, etag, metadata } = found
     const [, from = '', to = ''] = /^bytes=(\d+)-(\d*)$/.exec(headers.range ?? '') ?? []
-    if (from === '') return { status: 200, headers: { etag, 'content-length': String(bytes.length) }, body: bytes }
+    if (from === '')
+      return { status: 200, headers: { ...metadata, etag, 'content-length': String(bytes.length) }, body: bytes }
     const [start, end] = [Number(from), Math.min(to === '' ? bytes.length : Number(to) + 1, bytes.length)]
     if (start >= bytes.length) return refuse(416, 'InvalidRange')
     const part = bytes.subarray(start, end)
@@ -74,7 +81,7 @@ export const makeBucket = (rules: BucketRules): FakeBucket => {
 
   const write = ({ key, headers, body }: BucketRequest): S3Reply => {
     if (headers['if-none-match'] === '*' && objects.has(key)) return refuse(412, 'PreconditionFailed')
-    const object = stored(body)
+    const object = { ...stored(body), metadata: metadataOf(headers) }
     objects.set(key, object)
     return { status: 200, headers: { etag: object.etag } }
   }
@@ -89,10 +96,11 @@ export const makeBucket = (rules: BucketRules): FakeBucket => {
     return { status: 200, headers: { etag: part.etag } }
   }
 
-  const complete = ({ key, query, body }: BucketRequest): S3Reply => {
+  const complete = ({ key, query, headers, body }: BucketRequest): S3Reply => {
     const id = query.get('uploadId') ?? ''
     const upload = uploads.get(id)
     if (upload?.key !== key) return refuse(404, 'NoSuchUpload')
+    if (headers['if-none-match'] === '*' && objects.has(key)) return refuse(412, 'PreconditionFailed')
     const listed = [...body.toString().matchAll(/<Part><PartNumber>(\d+)<\/PartNumber><ETag>([^<]*)<\/ETag><\/Part>/g)]
     const parts = listed.map(([, number, etag]) => ({
       number: Number(number),
@@ -107,7 +115,11 @@ export const makeBucket = (rules: BucketRules): FakeBucket => {
     if (small) return refuse(400, 'EntityTooSmall')
     const whole = stored(Buffer.concat(parts.map(({ part }) => part?.bytes ?? Buffer.alloc(0))))
     const digests = Buffer.concat(parts.map(({ etag = '' }) => Buffer.from(etag.replaceAll('"', ''), 'hex')))
-    objects.set(key, { ...whole, etag: `"${md5(digests).digest('hex')}-${parts.length}"` })
+    objects.set(key, {
+      ...whole,
+      metadata: upload.metadata ?? {},
+      etag: `"${md5(digests).digest('hex')}-${parts.length}"`,
+    })
     uploads.delete(id)
     return { status: 200, body: '<CompleteMultipartUploadResult></CompleteMultipartUploadResult>' }
   }
@@ -147,12 +159,12 @@ export const makeBucket = (rules: BucketRules): FakeBucket => {
   }
 
   const post = (request: BucketRequest): S3Reply => {
-    const { key, query } = request
+    const { key, query, headers } = request
     if (query.has('delete')) return removeMany(request)
     if (query.has('uploadId')) return complete(request)
     if (!query.has('uploads')) return refuse(405, 'MethodNotAllowed')
     const id = randomBytes(16).toString('base64') // with + and /, as real ones may have
-    uploads.set(id, { key, atMs: rules.now(), parts: new Map() })
+    uploads.set(id, { key, atMs: rules.now(), parts: new Map(), metadata: metadataOf(headers) })
     return {
       status: 200,
       body: `<InitiateMultipartUploadResult>${tag('UploadId', id)}</InitiateMultipartUploadResult>`,

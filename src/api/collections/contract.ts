@@ -76,7 +76,7 @@ export const collectionsContract = {
   setCollectionStorage: endpoint({
     method: 'PATCH',
     path: '/api/v1/collections/{collection}/storage',
-    summary: 'Set the storage location of a collection',
+    summary: 'Set where the data files of a collection are stored: on this server, or in a bucket of its own',
     tag,
     body: setStorageSchema,
     response: collectionWithStorageSchema,

@@ -7,7 +7,7 @@ import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { mask } from '../../model/collections/environment.ts'
 import { coveredIds, recordedBy } from '../../model/collections/identity.ts'
 import { listAgents } from '../../store/agents.ts'
-import { setStorage } from '../../store/collections/collection-storage.ts'
+import { openStorageInfo, setStorage } from '../../store/collections/collection-storage.ts'
 import {
   type CollectionRow,
   createCollection,
@@ -21,6 +21,7 @@ import { noteVariables } from '../../store/collections/variable-changes.ts'
 import { entityListText } from '../entities/list.ts'
 import { changedVariables } from '../environment/change.ts'
 import { collectionsContract } from './contract.ts'
+import { requireUsableStorage } from './require-usable-storage.ts'
 import { maskedPlace, shownAgent, shownCollection, shownStorage } from './shown.ts'
 import { collectionSummaries } from './summary.ts'
 
@@ -63,6 +64,8 @@ export const collectionsRoutes = (deps: CollectionsDeps): Route[] => {
 
     createCollection: async ({ identity, body, bodyText, note }) => {
       const variables = changedVariables(new Map(), body.environment_variables ?? {})
+      const info = body.storage_info ? memberText(bodyText, 'storage_info') : undefined
+      requireUsableStorage(body.storage_provider, info ?? null)
       const row = await database.transaction(async (queries) => {
         const made = await createCollection(queries, {
           name: body.name,
@@ -71,7 +74,6 @@ export const collectionsRoutes = (deps: CollectionsDeps): Route[] => {
           storage_provider: body.storage_provider,
           keyId: identity.keyId,
         })
-        const info = body.storage_info ? memberText(bodyText, 'storage_info') : undefined
         if (made && info) await setStorage(queries, sealer, made.id, { info })
         if (made && variables.size > 0) {
           await writeEnvironment(queries, sealer, made.id, variables)
@@ -122,6 +124,11 @@ export const collectionsRoutes = (deps: CollectionsDeps): Route[] => {
           ...(provider === undefined ? {} : { storage_provider: provider }),
         },
       })
+      if (provider !== undefined || info !== undefined) {
+        const row = found(await findCollectionRow(database, collection.id))
+        const text = info === undefined ? openStorageInfo(sealer, row) : info
+        requireUsableStorage(provider ?? row.storage_provider, text)
+      }
       return shownStorage(sealer, found(await setStorage(database, sealer, collection.id, { info, provider })))
     },
 

@@ -19,9 +19,12 @@ export const shownCollection = (row: CollectionRow): Collection => ({
 export const shownAgent = (row: AgentRow): CollectionAgent => ({ ...row, created_at: timestamp(row.created_at) })
 
 const credentialName = /secret|passw|token|credential|private|api_?key|access_?key|account_?key|connection_?string|sas/i
+/** A key file as text, such as the JSON of a service account. */
+const holdsKey = /PRIVATE KEY-----|"private_key"/
 
 const withoutCredentials = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(withoutCredentials)
+  if (typeof value === 'string') return holdsKey.test(value) ? mask : value
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(
     Object.entries(value).map(([name, inner]) => [

@@ -144,14 +144,15 @@ export const datasetsContract = {
   uploadDatasetData: endpoint({
     method: 'POST',
     path: `${one}/data`,
-    summary: 'Upload a data file; files are numbered from 0, also when several come at once',
+    summary:
+      'Upload a data file; files are numbered from 0, also when several come at once. With `storage_provider` `s3` it goes to the bucket of the collection',
     tag,
     collectionMissing: "Collection '{collection}' not found",
     form: true,
     body: z.object({}),
     files: ['data_file'],
     response: uploadedDataSchema,
-    errors: ['bad_request', 'quota_exceeded', 'storage_full'],
+    errors: ['bad_request', 'conflict', 'quota_exceeded', 'storage_full', 'storage_unavailable'],
   }),
   listDatasetData: endpoint({
     ...reading,

@@ -3,16 +3,18 @@ import type { Call } from '../../http/implement.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { timestamp } from '../../lib/time.ts'
 import { authorOf } from '../../model/collections/identity.ts'
+import type { CollectionBuckets } from '../../store/buckets/collection-buckets.ts'
 import type { Quota } from '../../store/collections/quota.ts'
-import { type DatasetFileRow, insertDatasetFile, nextFileNumber } from '../../store/entities/dataset-files.ts'
+import type { DatasetFileRow } from '../../store/entities/dataset-files.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'
-import { lockEntity, newestItems, writeEntity } from '../../store/entities/write-entity.ts'
-import { datasetFilePath } from '../../store/files/storage-path.ts'
+import type { ObjectStore } from '../../store/objects/objects.ts'
+import { type AddedDataFile, addDataFileInBucket, addNextDataFile } from '../entities/add-data-file.ts'
 import type { datasetsContract } from './contract.ts'
 
 export interface DataFileDeps {
   database: Database
   quota: Pick<Quota, 'add' | 'require'>
+  buckets: Pick<CollectionBuckets, 'bucketOf'>
   links: { readonly publicUrl: string }
 }
 
@@ -29,30 +31,19 @@ export const onlyFile = (call: Pick<UploadCall, 'files'>, field: string) => {
 
 /** Stores the file of a call under the next number. Sets `data_path` of a dataset that has none. */
 export const storeDataFile = async (
-  { database, quota }: DataFileDeps,
+  { database, quota, objects, buckets }: DataFileDeps & { objects: Pick<ObjectStore, 'open'> },
   call: UploadCall,
   dataset: EntityRow,
-): Promise<{ path: string; number: number; dataset: EntityRow }> => {
+): Promise<AddedDataFile> => {
   const file = onlyFile(call, 'data_file')
   if (file.size === 0) throw new AppError('bad_request', 'Uploaded file is empty')
+  const { object, name, content_type: contentType, size, sha256 } = file
+  const added = { object, name, contentType, size, sha256, author: authorOf(call.identity) }
+  const bucket = await buckets.bucketOf(dataset.collection_id)
+  if (bucket) return addDataFileInBucket({ database, objects }, bucket, dataset, added) // the copy here is not kept
   await quota.require(dataset.collection_id, 0)
-  const stored = await kept(call, () =>
-    database.transaction(async (queries) => {
-      const row = await lockEntity(queries, dataset.id)
-      if (!row) throw new AppError('not_found', 'Dataset not found')
-      const number = await nextFileNumber(queries, row.id)
-      const path = datasetFilePath({ collection: row.collection_name, dataset: row.name, number, name: file.name })
-      const name = path.slice(path.lastIndexOf('/') + 1)
-      const { object, content_type: contentType, size, sha256 } = file
-      const at = { datasetId: row.id, collectionId: row.collection_id, number }
-      await insertDatasetFile(queries, at, { path, object, name, contentType, size, sha256 })
-      if (row.path !== null && row.path !== '') return { path, number, dataset: row }
-      const items = await newestItems(queries, row)
-      const saved = { isNewVersion: true, author: authorOf(call.identity), items }
-      return { path, number, dataset: await writeEntity(queries, { ...row, path }, saved) }
-    }),
-  )
-  quota.add(dataset.collection_id, { fileBytes: file.size })
+  const stored = await kept(call, () => database.transaction((queries) => addNextDataFile(queries, dataset.id, added)))
+  quota.add(dataset.collection_id, { fileBytes: size })
   return stored
 }
 

@@ -1,17 +1,20 @@
 import type { Database } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
+import type { CollectionBucket } from '../../store/buckets/collection-bucket.ts'
+import type { CollectionBuckets } from '../../store/buckets/collection-buckets.ts'
 import type { Quota } from '../../store/collections/quota.ts'
-import { datasetHasBytes, insertDatasetFile, nextFileNumber } from '../../store/entities/dataset-files.ts'
+import { datasetHasBytes, nextFileNumber } from '../../store/entities/dataset-files.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'
-import { lockEntity, newestItems, writeEntity } from '../../store/entities/write-entity.ts'
+import { lockEntity } from '../../store/entities/write-entity.ts'
 import { findFile } from '../../store/files/files.ts'
-import { datasetFilePath } from '../../store/files/storage-path.ts'
 import type { ObjectStore } from '../../store/objects/objects.ts'
+import { type AddedDataFile, addDataFile, addDataFileInBucket, type NewDataFile } from './add-data-file.ts'
 
 export interface CopyFilesDeps {
   database: Database
   objects: Pick<ObjectStore, 'open' | 'put' | 'remove'>
   quota: Pick<Quota, 'add' | 'require'>
+  buckets: Pick<CollectionBuckets, 'bucketOf'>
 }
 
 const mostBytes = Number.MAX_SAFE_INTEGER
@@ -46,28 +49,38 @@ export const copyFiles = async (
 
 /** Copies one file; undefined where the dataset has its bytes already. */
 const copyFile = async (
-  { database, objects, quota }: CopyFilesDeps,
+  deps: CopyFilesDeps,
   dataset: EntityRow,
   file: { object: string; name: string; content_type: string; author: string },
-): Promise<{ version: number | undefined } | undefined> => {
-  await quota.require(dataset.collection_id, 0)
+): Promise<Pick<AddedDataFile, 'version'> | undefined> => {
+  const { database, objects, quota } = deps
+  const bucket = await deps.buckets.bucketOf(dataset.collection_id)
+  if (!bucket) await quota.require(dataset.collection_id, 0)
   const { stream } = await objects.open(file.object)
   const { id: object, size, sha256 } = await objects.put(stream, { maxBytes: mostBytes })
+  const added = { object, name: file.name, contentType: file.content_type, size, sha256, author: file.author }
+  if (bucket) return copyToBucket(deps, bucket, dataset, added)
   const copied = await database.transaction(async (queries) => {
     const row = await lockEntity(queries, dataset.id)
     if (!row) throw new AppError('not_found', 'Dataset not found')
     if (await datasetHasBytes(queries, row.id, { sha256 })) return undefined // files of old versions have no hash
-    const number = await nextFileNumber(queries, row.id)
-    const path = datasetFilePath({ collection: row.collection_name, dataset: row.name, number, name: file.name })
-    const at = { datasetId: row.id, collectionId: row.collection_id, number }
-    const name = path.slice(path.lastIndexOf('/') + 1)
-    await insertDatasetFile(queries, at, { path, object, name, contentType: file.content_type, size, sha256 })
-    if (row.path !== null && row.path !== '') return { version: undefined }
-    const items = await newestItems(queries, row)
-    const options = { isNewVersion: true, author: file.author, items }
-    return { version: (await writeEntity(queries, { ...row, path }, options)).version }
+    return addDataFile(queries, row, added, await nextFileNumber(queries, row.id))
   })
   if (copied) quota.add(dataset.collection_id, { fileBytes: size })
   else await objects.remove([object])
   return copied
+}
+
+const copyToBucket = async (
+  deps: CopyFilesDeps,
+  bucket: CollectionBucket,
+  dataset: EntityRow,
+  file: NewDataFile,
+): Promise<AddedDataFile | undefined> => {
+  try {
+    if (await datasetHasBytes(deps.database, dataset.id, file)) return undefined
+    return await addDataFileInBucket(deps, bucket, dataset, file)
+  } finally {
+    await deps.objects.remove([file.object]).catch(() => {}) // no row names it: the sweep removes what is left
+  }
 }

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream'
 import { bytes, type Reply, rawJson } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { FileRow } from '../../store/files/files.ts'
+import { isObjectId } from '../../store/objects/object-id.ts'
 import type { ByteRange, ObjectStore } from '../../store/objects/objects.ts'
 import { disposition } from './disposition.ts'
 import { parseRange } from './range.ts'
@@ -36,7 +37,7 @@ const openObject = async (objects: ReadableObjects, id: string, range: ByteRange
   try {
     return (await objects.open(id, range)).stream
   } catch (error) {
-    throw error instanceof AppError && error.code === 'not_found' ? fileNotFound() : error
+    throw error instanceof AppError && error.code === 'not_found' && isObjectId(id) ? fileNotFound() : error
   }
 }
 

@@ -34,12 +34,20 @@ export const collectionWithStorageSchema = collectionSchema
   .extend({ storage_info: jsonObjectSchema.nullable(), storage_provider: z.string().nullable() })
   .meta({ id: 'CollectionWithStorage' })
 
+const storageInfoSchema = jsonObjectSchema
+  .nullable()
+  .describe(
+    'With the provider `s3`: `bucket`, `access_key_id` and `secret_access_key`, and as needed `path_prefix`, `region` and `endpoint`. Answers mask credentials.',
+  )
+const providerText =
+  '`default`: data files of datasets are in the storage of the server; `s3`: in the bucket that `storage_info` names. With any other provider the upload of a data file answers 400.'
+
 export const createCollectionSchema = z
   .object({
     name: collectionNameSchema,
     description: textSchema.nullish(),
-    storage_info: jsonObjectSchema.nullish(),
-    storage_provider: textSchema.default('default'),
+    storage_info: storageInfoSchema.optional(),
+    storage_provider: textSchema.default('default').describe(providerText),
     environment_variables: z.record(z.string(), z.unknown()).nullish(),
     owner_identifier: textSchema.nullish().describe('Honoured for the admin token only.'),
   })
@@ -48,7 +56,7 @@ export const createCollectionSchema = z
 export const setOwnerSchema = z.object({ owner_identifier: textSchema }).meta({ id: 'SetOwner' })
 
 export const setStorageSchema = z
-  .object({ storage_info: jsonObjectSchema.nullable(), storage_provider: textSchema.nullable() })
+  .object({ storage_info: storageInfoSchema, storage_provider: textSchema.nullable().describe(providerText) })
   .partial()
   .meta({ id: 'SetStorage' })
 

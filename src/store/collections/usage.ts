@@ -107,7 +107,7 @@ export const measureNextUsage = async (database: Database): Promise<number | und
        (select count(*) from runs r where r.collection_id = c.id),
        (select coalesce(sum(${databaseBytes}), 0) from runs r where r.collection_id = c.id)
          + (select coalesce(sum(${entityBytes}), 0) from entities e where e.collection_id = c.id),
-       (select coalesce(sum(size), 0) from files f where f.collection_id = c.id), now()
+       (select coalesce(sum(size), 0) from files f where f.collection_id = c.id and f.bucket is null), now()
      from collections c where c.id = $1
      on conflict (collection_id) do update set runs = excluded.runs, database_bytes = excluded.database_bytes,
        file_bytes = excluded.file_bytes, measured_at = excluded.measured_at`,

@@ -1,4 +1,5 @@
 import type { Queries } from '../../database/database.ts'
+import type { BucketPlace } from '../buckets/bucket-place.ts'
 import { lostFilesUsage } from '../collections/usage.ts'
 import type { FileRow } from '../files/files.ts'
 
@@ -15,6 +16,8 @@ interface NewDatasetFile {
   contentType: string
   size: number
   sha256: string
+  /** Where the bytes are, if they are in the bucket of the collection. */
+  bucket?: BucketPlace | undefined
 }
 
 const columns = `d.number, f.path, f.collection_id, f.run_id, f.object, f.name, f.content_type, f.size, f.sha256, f.created_at`
@@ -54,12 +57,13 @@ export const insertDatasetFile = async (
   await queries.rows(
     'insert_dataset_file',
     `with kept as (
-       insert into files (path, collection_id, object, name, content_type, size, sha256)
-       values ($3, $2, $4, $5, $6, $7, $8) returning path)
+       insert into files (path, collection_id, object, name, content_type, size, sha256, bucket)
+       values ($3, $2, $4, $5, $6, $7, $8, $10) returning path)
      insert into dataset_files (path, dataset_id, number) select path, $1, $9 from kept`,
     [
       ...[at.datasetId, at.collectionId, file.path, file.object, file.name, file.contentType, file.size, file.sha256],
       at.number,
+      file.bucket ? JSON.stringify(file.bucket) : null,
     ],
   )
 }
@@ -116,7 +120,7 @@ export const objectsOfDataset = (queries: Queries, datasetId: number): Promise<{
 export const deleteFileRows = async (queries: Queries, paths: readonly string[]): Promise<void> => {
   await queries.rows(
     'delete_dataset_files', // cascades to dataset_files
-    `with gone as (delete from files where path = any($1) returning collection_id, size), ${lostFilesUsage} select from gone`,
+    `with gone as (delete from files where path = any($1) returning collection_id, case when bucket is null then size else 0 end size), ${lostFilesUsage} select from gone`,
     [paths],
   )
 }

@@ -44,11 +44,11 @@ export const filesOfRunAfter = (
 /** Facts of the database about the bytes of an object. */
 export interface StoredBytes extends Pick<FileRow, 'object' | 'size' | 'sha256'> {}
 
-/** Lists objects whose id comes after another one, by id. */
+/** Lists objects in the storage of the server whose id comes after another one, by id. */
 export const storedBytesAfter = (queries: Queries, after: string, limit: number): Promise<StoredBytes[]> =>
   queries.rows<StoredBytes>(
     'stored_bytes_after',
-    `select object, max(size)::bigint size, max(sha256) sha256 from files where object > $1
+    `select object, max(size)::bigint size, max(sha256) sha256 from files where object > $1 and bucket is null
      group by object order by object limit $2`,
     [after, limit],
   )

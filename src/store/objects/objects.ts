@@ -28,7 +28,7 @@ export interface StorageState {
 }
 
 /** A link that reads an object without a key of this server. */
-interface LinkOptions {
+export interface LinkOptions {
   /** How long it is good. */
   seconds: number
   /** `Content-Disposition` and `Content-Type` of the answer. */

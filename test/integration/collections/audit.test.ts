@@ -121,7 +121,7 @@ test('environment, storage, settings, owner and tasks: names, and no secret valu
   const patch = (path: string, body: unknown) => server.call('PATCH', `/api/v1/collections/acme${path}`, { body })
   await patch('/environment', { environment_variables: { OLD: secret, KEPT: secret } })
   await patch('/environment', { environment_variables: { NEW: secret, OLD: null, KEPT: '***', NEVER: null } })
-  await patch('/storage', { storage_info: { bucket: 'b', access_key: credential }, storage_provider: 's3' })
+  await patch('/storage', { storage_info: { bucket: 'b', access_key: credential }, storage_provider: 'gcp' })
   await patch('/settings', { rate_limit_per_minute: 500 })
   await patch('/settings', { rate_limit_per_minute: null })
   await patch('/owner', { owner_identifier: 'ann@example.com' })
@@ -133,7 +133,7 @@ test('environment, storage, settings, owner and tasks: names, and no secret valu
   expect(all.reverse().map(({ operation, target, changes }) => [operation, target, changes])).toEqual([
     ['setEnvironment', 'acme', { set: ['OLD', 'KEPT'], removed: [] }],
     ['setEnvironment', 'acme', { set: ['NEW'], removed: ['OLD'] }],
-    ['setCollectionStorage', 'acme', { storage_info: ['bucket', 'access_key'], storage_provider: 's3' }],
+    ['setCollectionStorage', 'acme', { storage_info: ['bucket', 'access_key'], storage_provider: 'gcp' }],
     ['updateCollectionSettings', 'acme', { rate_limit_per_minute: 500 }],
     ['updateCollectionSettings', 'acme', { rate_limit_per_minute: null }],
     ['setCollectionOwner', 'acme', { owner_identifier: 'ann@example.com' }],

@@ -123,8 +123,10 @@ describe('collections', () => {
       storage_info: { bucket: 'b', secret_access_key: '***', nested: { token: '***' } },
       storage_provider: 'default',
     })
-    const patched = await server.call('PATCH', '/api/v1/collections/kept/storage', { body: { storage_provider: 's3' } })
-    expect(patched.body).toMatchObject({ storage_provider: 's3', storage_info: { bucket: 'b' } })
+    const patched = await server.call('PATCH', '/api/v1/collections/kept/storage', {
+      body: { storage_provider: 'gcp' },
+    })
+    expect(patched.body).toMatchObject({ storage_provider: 'gcp', storage_info: { bucket: 'b' } })
     const back = await server.call('PATCH', '/api/v1/collections/kept/storage', {
       body: { storage_info: storage.body.storage_info },
     })
@@ -134,7 +136,7 @@ describe('collections', () => {
     )
     expect([stored?.sealed.slice(0, 3), stored?.plain]).toEqual(['v1.', null])
     const cleared = await server.call('PATCH', '/api/v1/collections/kept/storage', { body: { storage_info: null } })
-    expect(cleared.body).toMatchObject({ storage_provider: 's3', storage_info: null })
+    expect(cleared.body).toMatchObject({ storage_provider: 'gcp', storage_info: null })
   })
 
   test('storage that was written before it was sealed is sealed at a start, once, and stays what it was', async () => {

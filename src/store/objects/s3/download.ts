@@ -47,6 +47,8 @@ export const openDownload = async (
           if (answer.status >= 400) throw lost(client, key)
           for await (const chunk of answer.body) {
             sent += chunk.length
+            if (sent > wantedBytes)
+              throw storageSilent(client.where, new Error('It sent more bytes than the object has'))
             yield chunk
           }
           if (sent === wantedBytes) return
