@@ -261,6 +261,24 @@ describe('the bucket of a collection', { timeout: 180_000 }, () => {
     if (kept) theirs.objects.set(key, kept)
   })
 
+  it('takes what a step stores in a dataset; the files of the run stay with the server', async () => {
+    const acme = (body: Body) => jetty.call('PATCH', '/api/v1/collections/acme/storage', body)
+    await acme({ storage_provider: 's3', storage_info: info() })
+    const before = objectKeys().length
+    const { steps } = await jetty.run({
+      steps: ['save', 'make'],
+      step_configs: {
+        save: { activity: 'save_text_file', text: 'a,b\n1,2\n', filename: 'table.csv' },
+        make: { activity: 'register_dataset', name: 'made', files_path: 'save.outputs.files' },
+      },
+    })
+    await acme({ storage_provider: 'default' })
+    expect(steps.make.outputs).toMatchObject({ files_added: 1 })
+    expect(theirs.objects.get('ml/mlcbakery/acme/made/data.000000.csv')?.bytes.toString()).toBe('a,b\n1,2\n')
+    expect(objectKeys()).toHaveLength(before + 1)
+    expect(await (await get('acme/_datasets/made/data.000000.csv')).text()).toBe('a,b\n1,2\n')
+  })
+
   it('goes with its dataset, and stays when the collection goes', async () => {
     await make('brief')
     await send('brief', 'x')
