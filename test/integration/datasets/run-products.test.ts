@@ -114,6 +114,7 @@ test('a run registers the version that it made, not one that somebody else makes
   const register = makeRegisterProduct({
     database,
     objects: jetty.server.objects,
+    buckets: { bucketOf: async () => undefined },
     quota: { add: () => {}, require: async () => {} },
     settings: { maxDatasetItems: 100, maxBatchBytes: 1e6, maxInitParamsBytes: 1e6 },
   })
