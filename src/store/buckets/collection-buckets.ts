@@ -33,7 +33,7 @@ const settingsFor = (info: unknown, { bucket, endpoint }: BucketPlace): BucketSt
   return data?.bucket === bucket && (data.endpoint ?? null) === endpoint ? data : undefined
 }
 
-export interface CollectionBucketsOptions {
+interface CollectionBucketsOptions {
   database: Queries
   sealer: Sealer
   /** The guarded network: users name the endpoints. */
