@@ -16,7 +16,15 @@ const denied = 'Allow the keys of storage_info to read, write, list and delete o
 const saidBy = ({ status, code }: S3Fault): string =>
   code !== undefined && /^[A-Za-z]{1,64}$/.test(code) ? code : `HTTP status ${status}`
 
-const isFault = (cause: unknown): cause is S3Fault => typeof cause === 'object' && cause !== null && 'status' in cause
+const isFault = (cause: unknown): cause is S3Fault =>
+  typeof cause === 'object' && cause !== null && 'status' in cause && !(cause instanceof Error)
+
+const away = (where: string, why: string): AppError =>
+  new AppError('storage_unavailable', `The bucket ${where} of this collection does not answer: ${why}`, {
+    hint: 'Try again in a moment. If it lasts, look at the bucket.',
+    retryable: true,
+    retryAfterSeconds: 5,
+  })
 
 /**
  * Translates an error of the S3 client for a bucket that is named by `storage_info`. A passing failure stays
@@ -29,8 +37,9 @@ const bucketError = (where: string, error: unknown): unknown => {
       hint: 'Set storage_info.endpoint to a public address, or ask the operator to allow it in JETTY_ALLOW_PRIVATE_NETWORK.',
     })
   }
+  if (error.code !== 'storage_unavailable' && error.code !== 'storage_full') return error
   const fault = error.cause
-  if ((error.code !== 'storage_unavailable' && error.code !== 'storage_full') || !isFault(fault)) return error
+  if (!isFault(fault)) return fault instanceof AppError ? away(where, fault.message) : error
   const said = saidBy(fault)
   if (error.code === 'storage_full' || !error.retryable) {
     return new AppError('conflict', `The bucket ${where} of this collection refused a request: ${said}`, {
@@ -41,11 +50,7 @@ const bucketError = (where: string, error: unknown): unknown => {
       cause: { status: fault.status, code: said },
     })
   }
-  return new AppError('storage_unavailable', `The bucket ${where} of this collection does not answer: ${said}`, {
-    hint: 'Try again in a moment. If it lasts, look at the bucket.',
-    retryable: true,
-    retryAfterSeconds: 5,
-  })
+  return away(where, said)
 }
 
 /** Wraps a client so that its errors name `storage_info` instead of settings of the server. */
