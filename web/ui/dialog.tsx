@@ -41,6 +41,9 @@ const OpenDialog = ({ title, onClose, children, actions, width = 'narrow', isFir
       onClick={(event) => {
         if (event.target === box.current && !isFirm) onClose()
       }}
+      // A file that misses its place must not take the page away.
+      onDragOver={(event) => event.preventDefault()}
+      onDrop={(event) => event.preventDefault()}
       className={`m-auto max-h-[85dvh] w-[calc(100vw-2rem)] p-0 ${width === 'wide' ? 'max-w-180' : 'max-w-110'}`}
     >
       <div className="flex max-h-[85dvh] flex-col">

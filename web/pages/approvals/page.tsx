@@ -1,4 +1,4 @@
-import { useNavigate, useSearch } from '@tanstack/react-router'
+import { useNavigate, useRouter, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
 import type { ListedApproval } from '../../../src/model/runs/approval.ts'
 import { useNarrow } from '../../data/narrow.ts'
@@ -30,6 +30,7 @@ const isFor = ({ assignees }: ListedApproval, name: string | null | undefined): 
 export const ApprovalsPage = () => {
   const { tab = 'waiting', approval, skin } = useSearch({ from: '/shell/-/approvals' })
   const navigate = useNavigate()
+  const router = useRouter()
   const whoami = useWhoami()
   const list = useApprovals(tab)
   const [percent, setPercent] = useState(Number(readStored('approvals-panel') ?? 60))
@@ -49,6 +50,10 @@ export const ApprovalsPage = () => {
   const selectTab = (name: ApprovalTab) =>
     void navigate({ to: '/-/approvals', search: name === 'waiting' ? {} : { tab: name } })
   const next = () => {
+    // While a decision is sent, somebody may choose another approval or leave the page.
+    const { pathname, search } = router.state.location
+    const { approval: key = selected && approvalKey(selected) } = search as { approval?: string }
+    if (pathname !== '/-/approvals' || key !== (selected && approvalKey(selected))) return
     const at = selected === undefined ? -1 : shown.indexOf(selected)
     const other = shown[at + 1] ?? shown[at - 1]
     select(other && approvalKey(other))

@@ -1,8 +1,10 @@
 import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query'
+import { AppError } from '../../../src/lib/errors.ts'
 import type { ListedApproval } from '../../../src/model/runs/approval.ts'
 import { api } from '../../data/api.ts'
 import { useLiveCollection } from '../../data/live-collection.ts'
 import { refreshSoon } from '../../data/refresh-soon.ts'
+import { showToast } from '../../ui/toast.tsx'
 
 /** Which approvals are shown: those that name this person, all that wait, or those that were decided. */
 export type ApprovalTab = 'mine' | 'waiting' | 'decided'
@@ -57,6 +59,10 @@ export const useDecide = (onDecided: () => void) => {
       })
     },
     onSuccess: onDecided,
+    onError: (error) => {
+      // The list is read again without it, and its panel goes.
+      if (error instanceof AppError && error.status === 409) showToast({ text: error.message, isBad: true })
+    },
     onSettled: refresh,
   })
 }

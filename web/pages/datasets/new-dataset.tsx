@@ -22,14 +22,13 @@ export const NewDataset = ({ collection, onClose }: { collection: string; onClos
         params: { collection },
         body: { name: name.trim(), ...(description.trim() === '' ? {} : { long_description: description.trim() }) },
       }),
-    onSuccess: async (dataset) => {
-      await queries.invalidateQueries({ queryKey: keys.datasets(collection) })
-      void navigate({ to: '/$collection/-/datasets/$dataset', params: { collection, dataset: dataset.name } })
-    },
+    onSuccess: () => queries.invalidateQueries({ queryKey: keys.datasets(collection) }),
   })
+  const open = (dataset: string) =>
+    navigate({ to: '/$collection/-/datasets/$dataset', params: { collection, dataset } })
   const onSubmit = (event: FormEvent) => {
     event.preventDefault()
-    if (name.trim() !== '' && !create.isPending) create.mutate()
+    if (name.trim() !== '' && !create.isPending) create.mutate(undefined, { onSuccess: (made) => void open(made.name) }) // unless the dialog was closed
   }
   return (
     <Dialog

@@ -90,7 +90,7 @@ const VersionView = ({ collection, name, index, before, children }: VersionViewP
       before: before < 0 ? undefined : await readVersion(params, before, signal),
     }),
   })
-  if (read.error) return <Problem error={read.error} onRetry={() => void read.refetch()} />
+  if (read.error && !read.data) return <Problem error={read.error} onRetry={() => void read.refetch()} />
   if (!read.data) return <div className="flex-1" />
   const { after, before: earlier } = read.data
   return (

@@ -5,6 +5,7 @@ import { parsedObject } from '../../../../src/lib/json/json-object.ts'
 import { api } from '../../../data/api.ts'
 import { useTitle } from '../../../data/title.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
+import { runHref } from '../../../parts/page-link.tsx'
 import { Problem } from '../../../parts/problem.tsx'
 import { formFields, formParams } from '../../../parts/schema-form/form-fields.ts'
 import { SchemaForm } from '../../../parts/schema-form/schema-form.tsx'
@@ -45,12 +46,13 @@ const RunForm = ({ collection, task, read }: TaskPlaceProps & { read: ReadTask }
         body: { init_params: params },
         files: files.map((file) => ({ field: 'files', name: file.name, content: file })),
       }),
-    onSuccess: ({ trajectory_id }) =>
-      navigate({ href: `/${encodeURIComponent(collection)}/${encodeURIComponent(task)}/${trajectory_id}` }),
   })
+  // Only while the page is there: whoever left it during an upload stays elsewhere.
+  const open = ({ trajectory_id }: { trajectory_id: string }) =>
+    void navigate({ href: runHref({ collection, task, trajectory_id }) })
   const submit = () => {
     setSent(true)
-    if (mayWrite && Object.keys(errors).length === 0 && !start.isPending) start.mutate()
+    if (mayWrite && Object.keys(errors).length === 0 && !start.isPending) start.mutate(undefined, { onSuccess: open })
   }
   useKeys('Run', [{ keys: 'mod+enter', does: 'Run the task', run: submit }])
   const add = (more: Iterable<File>) => {

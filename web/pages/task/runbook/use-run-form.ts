@@ -31,12 +31,14 @@ export const useRunForm = ({ place, fields, entries, varsName, own, onMissing }:
         body: { init_params: varsName === undefined ? {} : { [varsName]: { ...own, ...params } } },
         files: files.map((file) => ({ field: 'files', name: file.name, content: file })),
       }),
-    onSuccess: ({ trajectory_id: id }) => navigate({ to: '/$collection/$task/$id', params: { ...place, id } }),
   })
+  // Only while the page is there: whoever left it during an upload stays elsewhere.
+  const open = ({ trajectory_id: id }: { trajectory_id: string }) =>
+    void navigate({ to: '/$collection/$task/$id', params: { ...place, id } })
   const run = () => {
     setSent(true)
     if (Object.keys(errors).length > 0) onMissing()
-    else if (!start.isPending) start.mutate()
+    else if (!start.isPending) start.mutate(undefined, { onSuccess: open })
   }
   return {
     ...{ params, files, setFiles, run },
