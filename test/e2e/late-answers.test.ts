@@ -175,6 +175,22 @@ test('rules that are typed while somebody else saves theirs stay, and are not sa
   expect((await jetty.call('GET', settings)).body.retention_days).toBe(null)
 })
 
+test('whoever goes to another tab while a decision is sent stays there', async () => {
+  const { page } = visitor
+  const task = await jetty.task({ step_configs: { ask: gate('Shall it go on?') }, steps: ['ask'] })
+  const { trajectory_id: id } = await jetty.start(task)
+  await jetty.until(task, id, isWaiting('ask'))
+  await page.goto('/-/approvals')
+  await page.getByRole('list', { name: 'Approvals' }).getByText('Shall it go on?').click()
+  const decision = await hold((request) => request.method() === 'POST', lateAnswer)
+  await page.getByRole('button', { name: 'Approve', exact: true }).click()
+  await decision.whenAsked
+  await page.getByRole('tab', { name: /Decided/ }).click()
+  await page.waitForURL(/tab=decided/)
+  await decision.release()
+  expect(page.url()).toMatch(/tab=decided/)
+})
+
 test('labels are changed one after another, so that the last answer is the newest', async () => {
   const { page } = visitor
   const task = await jetty.task({ step_configs: { say: { activity: 'text_echo', text: 'hello' } }, steps: ['say'] })

@@ -50,10 +50,12 @@ export const ApprovalsPage = () => {
   const selectTab = (name: ApprovalTab) =>
     void navigate({ to: '/-/approvals', search: name === 'waiting' ? {} : { tab: name } })
   const next = () => {
-    // While a decision is sent, somebody may choose another approval or leave the page.
+    // While a decision is sent, somebody may choose another approval or tab, or leave the page.
     const { pathname, search } = router.state.location
-    const { approval: key = selected && approvalKey(selected) } = search as { approval?: string }
-    if (pathname !== '/-/approvals' || key !== (selected && approvalKey(selected))) return
+    const now = search as { approval?: string; tab?: ApprovalTab }
+    const isElsewhere = pathname !== '/-/approvals' || (now.tab ?? 'waiting') !== tab
+    const decided = selected && approvalKey(selected)
+    if (isElsewhere || (now.approval ?? decided) !== decided) return
     const at = selected === undefined ? -1 : shown.indexOf(selected)
     const other = shown[at + 1] ?? shown[at - 1]
     select(other && approvalKey(other))
