@@ -10,7 +10,7 @@ const check: WorkflowCheck = {
   steps: [
     {
       ...{ name: 'ask', activity: 'litellm_chat', is_listed: true, depends_on: [], after: [], decided_by: [] },
-      ...{ branch: null, loop: null },
+      ...{ branch: null, loop: null, structured_outputs: [] },
     },
   ],
 }

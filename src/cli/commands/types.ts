@@ -19,7 +19,7 @@ export const registerTypes = (program: Command): void => {
       'after',
       '\nExamples:\n  jetty types acme > jetty.d.ts\n  jetty types acme demo --out src/jetty.d.ts\n\n' +
         'Parameters come from the input_schema of a task, else from its defaults and from what its steps read. Outputs are\n' +
-        'those that the activities declare.',
+        'those that the activities declare, and the members that an output_schema names.',
     )
     .action(withSession<TypesOptions, [string[]]>(types))
 }

@@ -52,6 +52,28 @@ it('takes parameters from the input schema where the workflow has one', () => {
   expect(text).toContain('      size?: "s" | "l"\n      "odd key": { a?: number }\n')
 })
 
+it('types the answer of a model by its output_schema', () => {
+  const ask = template(
+    'ask',
+    [['output_schema', 'object', false]],
+    [
+      ['text', 'string'],
+      ['json', 'any'],
+    ],
+  )
+  const schema = {
+    type: 'object',
+    properties: { text: {}, lines: { type: 'array', items: { $ref: '#/$defs/line' } } },
+    required: ['lines'],
+    $defs: { line: { type: 'object', properties: { price: { type: 'number' }, part: { $ref: '#/$defs/line' } } } },
+  }
+  const workflow = { step_configs: { read: { activity: 'ask', output_schema: schema } }, steps: ['read'] }
+  const tasks = [{ collection_name: 'acme', name: 'one', description: null, workflow }]
+  const text = typeDeclarations(tasks, new Map([['ask', ask]]), 'jetty types acme')
+  expect(text).toContain('    outputs: { text: string; json: { text?: unknown; lines: { price?: number; part?: { ')
+  expect(text).toMatch(/ }\[\] }; lines: { price\?: number; part\?: { .* }\[\] }\n/)
+})
+
 it('leaves open what it cannot know', () => {
   const step_configs = {
     all: { activity: 'text_echo', text_path: 'init_params' },

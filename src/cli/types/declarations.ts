@@ -1,6 +1,7 @@
+import { isObject } from '../../lib/json/json-object.ts'
 import type { StepTemplate } from '../../model/workflows/step-template.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
-import { docOf, memberName, namedType } from './schema-type.ts'
+import { docOf, memberName, mostReferences, namedType, schemaType } from './schema-type.ts'
 import { type ParameterType, type Templates, taskParams } from './task-params.ts'
 
 /** A task as lists have it. */
@@ -11,12 +12,34 @@ export interface TypedTask {
   workflow: Workflow
 }
 
-const outputsType = (template: StepTemplate | undefined): string => {
+type StepConfig = Record<string, unknown> | undefined
+
+const asMember = (name: string, type: string, isOptional: boolean): string =>
+  `${memberName(name)}${isOptional ? '?' : ''}: ${type}`
+
+/** Members of the outputs of a step that follow from its `output_schema`: `json`, and its members. */
+const structuredMembers = (schema: Record<string, unknown>, declared: ReadonlySet<string>): string[] => {
+  const required = Array.isArray(schema.required) ? schema.required : []
+  const own = isObject(schema.properties) ? Object.entries(schema.properties) : []
+  return [
+    asMember('json', schemaType(schema), false),
+    ...own
+      .filter(([name]) => name !== 'json' && !declared.has(name))
+      .map(([name, one]) =>
+        asMember(name, schemaType(one, 1, { root: schema, left: mostReferences }), !required.includes(name)),
+      ),
+  ]
+}
+
+const outputsType = (template: StepTemplate | undefined, config: StepConfig): string => {
   if (!template) return 'Record<string, unknown>'
-  const members = template.outputs.map(
-    ({ path, type, optional }) =>
-      `${memberName(path.replace(/^outputs\./, ''))}${optional ? '?' : ''}: ${namedType(type)}`,
-  )
+  const takesSchema = template.parameters.some(({ name }) => name === 'output_schema')
+  const schema = takesSchema && isObject(config?.output_schema) ? config.output_schema : undefined
+  const outputs = template.outputs.map((output) => ({ ...output, name: output.path.replace(/^outputs\./, '') }))
+  const members = outputs
+    .filter(({ name }) => schema === undefined || name !== 'json')
+    .map(({ name, type, optional }) => asMember(name, namedType(type), optional === true))
+  if (schema) members.push(...structuredMembers(schema, new Set(outputs.map(({ name }) => name))))
   return members.length === 0 ? 'Record<string, unknown>' : `{ ${members.join('; ')} }`
 }
 
@@ -27,16 +50,15 @@ const paramLine = ({ name, type, isRequired, about }: ParameterType): string =>
   `${docOf(about, '      ')}      ${memberName(name)}${isRequired ? '' : '?'}: ${type}\n`
 
 const taskText = ({ collection_name, name, description, workflow }: TypedTask, templates: Templates): string => {
-  const steps = Object.entries(workflow.step_configs ?? {}).map(([step, config]) => ({
-    step,
-    activity: String(config?.activity),
-  }))
+  const steps = Object.entries(workflow.step_configs ?? {}).map(([step, config]) => {
+    const activity = String(config?.activity)
+    return { step, activity, type: outputsType(templates.get(activity), config) }
+  })
   const last = workflow.steps?.at(-1)
   const isOpenEnded = workflow.execution === 'parallel' || steps.some(({ activity }) => steering.test(activity))
-  const typeOf = (activity: string | undefined) => outputsType(templates.get(activity ?? ''))
   const outputs = isOpenEnded
-    ? [...new Set(steps.map(({ activity }) => typeOf(activity)))].join(' | ')
-    : typeOf(steps.find(({ step }) => step === last)?.activity)
+    ? [...new Set(steps.map(({ type }) => type))].join(' | ')
+    : steps.find(({ step }) => step === last)?.type
   const { params, isOpen } = taskParams(workflow, templates)
   return [
     docOf(description ?? '', '  '),
@@ -44,7 +66,7 @@ const taskText = ({ collection_name, name, description, workflow }: TypedTask, t
     ...params.map(paramLine),
     isOpen ? '      [name: string]: unknown\n' : '',
     '    }\n    steps: {\n',
-    ...steps.map(({ step, activity }) => `      ${memberName(step)}: ${typeOf(activity)}\n`),
+    ...steps.map(({ step, type }) => `      ${memberName(step)}: ${type}\n`),
     `    }\n    outputs: ${outputs || 'Record<string, unknown>'}\n  }\n`,
   ].join('')
 }

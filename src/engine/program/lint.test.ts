@@ -118,3 +118,49 @@ describe('a step has a fault for', () => {
     ])
   })
 })
+
+describe('a path into a structured output', () => {
+  const line = { type: 'object', properties: { price: { type: 'number' } }, additionalProperties: false }
+  const schema = {
+    type: 'object',
+    properties: { vendor: { type: 'string' }, lines: { type: 'array', items: line }, text: { type: 'object' } },
+  }
+  const reading = (path: string, output_schema: object = schema) =>
+    faultsOf({
+      step_configs: {
+        read: { activity: 'litellm_chat', prompt: 'x', output_schema },
+        use: { activity: 'text_echo', text_path: path },
+      },
+      steps: ['read', 'use'],
+    })
+
+  it.each(['vendor', 'lines[0].price', 'lines[*].price', 'json.lines[*]', 'text', 'usage', 'anything.else'])(
+    'may lead to %s',
+    (path) => {
+      expect(reading(`read.outputs.${path}`)).toEqual([])
+    },
+  )
+
+  it.each([
+    [
+      'vender',
+      'warning',
+      /may lead to nothing: by the output_schema of 'read', 'read.outputs' has no 'vender'; did you mean 'vendor'/,
+    ],
+    ['lines[*].prize', 'error', /'read.outputs.lines\[\*\]' has no 'prize'; did you mean 'price'/],
+    ['lines.price', 'error', /'read.outputs.lines' is a list and has no 'price'; \[\*\] reads each/],
+    ['vendor.name', 'error', /'read.outputs.vendor' is no object and has no 'name'/],
+    ['json.lines[0].sum', 'error', /has no 'sum'; it has price/],
+    ['vendor[0]', 'error', /'read.outputs.vendor' is no list/],
+  ])('%s is a fault', (path, severity, message) => {
+    expect(reading(`read.outputs.${path}`)).toMatchObject([
+      { severity, field: 'workflow.step_configs.use.text_path', message: expect.stringMatching(message) },
+    ])
+  })
+
+  it('has to be named by a schema that is closed', () => {
+    expect(reading('read.outputs.amount', { ...schema, additionalProperties: false })).toMatchObject([
+      { severity: 'error', message: expect.stringContaining('it has vendor, lines, text') },
+    ])
+  })
+})

@@ -1,4 +1,3 @@
-import type { z } from 'zod'
 import { isObject } from '../../lib/json/json-object.ts'
 import { jsonPointer } from '../../lib/json/json-pointer.ts'
 import { type Guess, makeGuesses } from '../../lib/text/nearest.ts'
@@ -6,6 +5,7 @@ import type { Workflow } from '../../model/workflows/workflow.ts'
 import type { WorkflowFault } from '../../model/workflows/workflow-fault.ts'
 import { type Binding, readsOf, requiredOf } from './bindings.ts'
 import { schemaRemarks } from './input-schema.ts'
+import { type ReadBounds, type ReadRemark, unknownOutput } from './output-reads.ts'
 import { parameterIssues } from './parameter-issues.ts'
 import type { Path } from './paths.ts'
 import type { Program, ProgramStep } from './program.ts'
@@ -14,6 +14,8 @@ import { question, type Remark } from './remark.ts'
 /** Maximum number of reported faults. */
 const mostFaults = 200
 const mostGuesses = 100
+/** Maximum schemas that paths into structured outputs are compared with: some 100 ms. */
+const mostSchemaVisits = 1_000_000
 
 /** Members of a workflow that the server uses, and known ones for people and other tools. */
 const usedMembers = ['init_params', 'step_configs', 'steps', 'execution', 'input_schema']
@@ -35,6 +37,7 @@ interface NamedTask {
  */
 export const lintWorkflow = (workflow: Workflow, program: Program): WorkflowFault[] => {
   const guess = makeGuesses(mostGuesses)
+  const bounds = { guess, visits: { left: mostSchemaVisits } }
   const faults: WorkflowFault[] = []
   const add = (severity: WorkflowFault['severity'], remarks: readonly Remark[]) => {
     for (const remark of remarks) if (faults.length < mostFaults) faults.push(faultOf(severity, remark))
@@ -49,8 +52,8 @@ export const lintWorkflow = (workflow: Workflow, program: Program): WorkflowFaul
     const own = (remarks: readonly Remark[]) => remarks.map((remark) => inStep(step, remark))
     add('error', own([...missingParameters(step), ...wrongValues(step, guess)]))
     for (const binding of step.bindings) {
-      const remarks = own(unknownReads(binding, program, guess))
-      add(binding.required ? 'error' : 'warning', remarks)
+      const remarks = unknownReads(binding, program, bounds).map((remark) => ({ ...remark, ...inStep(step, remark) }))
+      for (const { isCertain, ...remark } of remarks) add(binding.required && isCertain ? 'error' : 'warning', [remark])
     }
     add('warning', own(step.warnings))
   }
@@ -136,58 +139,23 @@ const wrongValues = ({ activity, bindings }: ProgramStep, guess: Guess): Remark[
   })
 
 /** References to an undeclared output, or to a probably misspelt parameter. */
-const unknownReads = (binding: Binding, program: Program, guess: Guess): Remark[] =>
+const unknownReads = (binding: Binding, program: Program, bounds: ReadBounds): ReadRemark[] =>
   readsOf(binding).flatMap((path) => {
     const remark =
-      path.root === 'init_params' ? misspeltParameter(path, program, guess) : unknownOutput(path, program, guess)
+      path.root === 'init_params'
+        ? misspeltParameter(path, program, bounds.guess)
+        : unknownOutput(path, program, bounds)
     return remark === undefined ? [] : [{ key: binding.key, ...remark }]
   })
-
-const unknownOutput = (
-  { root, segments: [section, first], text }: Path,
-  program: Program,
-  guess: Guess,
-): Remark | undefined => {
-  const target = program.steps[program.indexOf.get(root) ?? -1]
-  if (target === undefined || section?.kind !== 'name' || section.name !== 'outputs' || first?.kind !== 'name')
-    return undefined
-  const { outputs } = target.activity
-  const fromSchema = schemaOutputs(target)
-  const names = [...(fromSchema ?? []), ...Object.keys(outputs.shape)]
-  if (names.includes(first.name)) return undefined
-  const meant = guess(first.name, names)
-  if (meant === undefined && fromSchema === undefined && isOpen(outputs)) return undefined
-  const instead = meant === undefined ? `; it has ${listed(names)}` : question(meant)
-  return {
-    message: `'${text}' leads to nothing: ${target.activity.name} has no output '${first.name}'${instead}`,
-    meant,
-  }
-}
-
-const mostNames = 8
-const listed = (names: readonly string[]): string =>
-  names.length === 0 ? 'none' : `${names.slice(0, mostNames).join(', ')}${names.length > mostNames ? ' and more' : ''}`
-
-/** Outputs that the `output_schema` of a step names; undefined if it has none, or allows others. */
-const schemaOutputs = ({ bindings }: ProgramStep): string[] | undefined => {
-  const source = bindings.find(({ parameter }) => parameter === 'output_schema')?.source
-  const schema = source?.kind === 'value' && isObject(source.value) ? source.value : undefined
-  return schema?.additionalProperties === false && isObject(schema.properties)
-    ? Object.keys(schema.properties)
-    : undefined
-}
-
-/** Whether an activity may have outputs beside the declared ones. */
-const isOpen = ({ def }: z.ZodObject): boolean => def.catchall !== undefined && def.catchall._zod.def.type !== 'never'
 
 /** Runs may have parameters that the workflow does not list: only a name that nearly matches one is a fault. */
 const misspeltParameter = (
   { segments: [first], text }: Path,
   { initParams }: Program,
   guess: Guess,
-): Remark | undefined => {
+): ReadRemark | undefined => {
   if (first?.kind !== 'name' || Object.hasOwn(initParams, first.name)) return undefined
   const meant = guess(first.name, Object.keys(initParams))
   if (meant === undefined || !isObject(initParams)) return undefined
-  return { message: `'${text}' is not in init_params${question(meant)}`, meant }
+  return { message: `'${text}' is not in init_params${question(meant)}`, meant, isCertain: true }
 }

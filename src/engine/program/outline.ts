@@ -1,11 +1,14 @@
+import { schemaPaths } from '../../lib/json-schema/schema-path.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
 import {
   type CheckedStep,
   mostCheckedSteps,
+  mostStructuredOutputs,
   type ParameterOrigin,
   type WorkflowOutline,
 } from '../../model/workflows/workflow-check.ts'
 import type { Binding } from './bindings.ts'
+import { outputSchemaOf } from './output-reads.ts'
 import type { Path } from './paths.ts'
 import type { Program, ProgramStep } from './program.ts'
 import type { Source } from './source.ts'
@@ -42,7 +45,22 @@ const checkedStep = (step: ProgramStep, { steps }: Program): CheckedStep => {
     decided_by: step.decidedBy.map(nameAt),
     branch: step.branch ? { true: targetAt(step.branch.true), false: targetAt(step.branch.false) } : null,
     loop: step.loop ? { first: nameAt(step.loop.first), counter: nameAt(step.loop.counter) } : null,
+    structured_outputs: structuredOutputs(step),
   }
+}
+
+/** Paths into the outputs that a step has by its `output_schema`. A member named like an output is read from `json`. */
+const structuredOutputs = (step: ProgramStep): CheckedStep['structured_outputs'] => {
+  const schema = outputSchemaOf(step)
+  if (schema === undefined) return []
+  const isHidden = (path: string) => {
+    const name = /^\.([\w-]+)/.exec(path)?.[1]
+    return name === undefined || Object.hasOwn(step.activity.outputs.shape, name)
+  }
+  return schemaPaths(schema, mostStructuredOutputs).map(({ path, type }) => ({
+    path: `outputs${isHidden(path) ? '.json' : ''}${path}`,
+    type,
+  }))
 }
 
 /** Listed steps that did not compile, so that an editor can still show them. */
@@ -60,6 +78,7 @@ const brokenSteps = ({ steps = [], step_configs: configs = {} }: Workflow, { ind
         decided_by: [],
         branch: null,
         loop: null,
+        structured_outputs: [],
       }
     })
 

@@ -73,7 +73,7 @@ const spell = (segment: Segment): string =>
   segment.kind === 'each' ? '[*]' : segment.kind === 'index' ? `[${segment.index}]` : segment.name
 
 /** The beginning of a path, before the segment at an index. */
-const pathBefore = ({ root, segments }: Path, at: number): string => {
+export const pathBefore = ({ root, segments }: Path, at: number): string => {
   const rest = segments.slice(0, at).map((segment) => (segment.kind === 'name' ? `.${segment.name}` : spell(segment)))
   return root + rest.join('')
 }

@@ -5,6 +5,9 @@ import { workflowFaultSchema } from './workflow-fault.ts'
 /** Maximum steps that a check describes. */
 export const mostCheckedSteps = 1_000
 
+/** Maximum paths that a check lists for the structured outputs of one step. */
+export const mostStructuredOutputs = 100
+
 const stepNames = z.array(z.string())
 
 const checkedStepSchema = z
@@ -23,6 +26,11 @@ const checkedStepSchema = z
       .object({ first: z.string(), counter: z.string() })
       .nullable()
       .describe('For a step that is repeated: the first step and the counter of its loop.'),
+    structured_outputs: z
+      .array(z.object({ path: z.string(), type: z.string() }))
+      .describe(
+        `Paths into the outputs that the \`output_schema\` of the step names, such as \`outputs.lines[*].price\`; at most ${mostStructuredOutputs}.`,
+      ),
   })
   .meta({ id: 'CheckedStep' })
 

@@ -9,7 +9,7 @@ const templates = [
     parameters: [
       { name: 'text', type: 'any', required: true, default: null, description: '', accepts_path: true, aliases: [] },
     ],
-    outputs: [{ path: 'text', type: 'any', description: '' }],
+    outputs: [{ path: 'outputs.text', type: 'any', description: '' }],
   },
   { activity_name: 'sleep', name: 'Sleep', parameters: [], outputs: [] },
 ]
@@ -20,12 +20,19 @@ const workflow = (rest: string) => `{
     "first": {"activity": "text_echo", "text": "a"},
     "second": {"activity": "text_echo"${rest}`
 
-const labelsAt = (text: string) => completionsAt(text, text.length, templates).options.map(({ label }) => label)
+const steps = [{ name: 'first', structured_outputs: [{ path: 'outputs.lines[*].price', type: 'number' }] }]
+
+const labelsAt = (text: string) =>
+  completionsAt(text, text.length, { templates, steps }).options.map(({ label }) => label)
+
+const paths = ['init_params.topic', 'init_params.n', 'first.outputs.lines[*].price', 'first.outputs.text']
 
 test.each([
   ['an activity', '{"step_configs": {"a": {"activity": "te', ['text_echo', 'sleep']],
   ['a parameter', workflow(', "te'), ['text', 'text_path', 'activity', 'depends_on', 'options']],
-  ['a path', workflow(', "text_path": "'), ['init_params.topic', 'init_params.n', 'first.outputs.text']],
+  ['a path', workflow(', "text_path": "'), paths],
+  ['a path in a text', workflow(', "text": "in {{x}} and {{'), paths],
+  ['nothing after a path in a text', workflow(', "text": "{{x}} '), []],
   ['a dependency', workflow(', "depends_on": ["'), ['first', 'second']],
   ['a listed step', `${workflow('}}, "steps": ["first", "s')}`, ['first', 'second']],
   ['nothing in a text', workflow(', "text": "in'), []],
@@ -45,7 +52,7 @@ test('no text makes it fail', () => {
   fc.assert(
     fc.property(fc.string(), fc.nat(60), (noise, cut) => {
       const text = workflow(', "text_path": "').slice(0, cut) + noise
-      completionsAt(text, text.length, templates)
+      completionsAt(text, text.length, { templates, steps })
     }),
   )
 })

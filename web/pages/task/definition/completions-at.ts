@@ -1,4 +1,5 @@
 import type { StepTemplate } from '../../../../src/model/workflows/step-template.ts'
+import type { CheckedStep } from '../../../../src/model/workflows/workflow-check.ts'
 
 interface CompletionOption {
   label: string
@@ -8,6 +9,12 @@ interface CompletionOption {
 }
 
 type Template = Pick<StepTemplate, 'activity_name' | 'name' | 'parameters' | 'outputs'>
+
+/** What is known besides the text: the activities, and the steps as the server understood them last. */
+export interface Known {
+  templates: readonly Template[]
+  steps: readonly Pick<CheckedStep, 'name' | 'structured_outputs'>[]
+}
 
 /** The last string before a place: whether it is open there, and the names that lead to it. */
 interface Place {
@@ -69,23 +76,31 @@ const parametersOf = (text: string): string[] => {
   return [...text.slice(at + 13, end < 0 ? undefined : end).matchAll(/"([\w-]+)"\s*:/g)].map(([, name = '']) => name)
 }
 
-const paths = (text: string, self: string, templates: readonly Template[]): CompletionOption[] => [
+const paths = (text: string, self: string, { templates, steps }: Known): CompletionOption[] => [
   ...parametersOf(text).map((name) => ({ label: `init_params.${name}`, detail: 'parameter' })),
   ...stepNames(text)
     .filter((name) => name !== self)
     .flatMap((name) => {
       const activity = activityOf(text, name)
-      const template = templates.find(({ activity_name }) => activity_name === activity)
-      return (template?.outputs ?? []).map(({ path, type }) => ({ label: `${name}.outputs.${path}`, detail: type }))
+      const declared = templates.find(({ activity_name }) => activity_name === activity)?.outputs ?? []
+      const structured = steps.find((step) => step.name === name)?.structured_outputs ?? []
+      return [...structured, ...declared].map(({ path, type }) => ({ label: `${name}.${path}`, detail: type }))
     }),
 ]
+
+/** Where the path begins that is being written between `{{` and `}}` in an open string. */
+const placeholderAt = (text: string, from: number, pos: number): number | undefined => {
+  const begin = text.lastIndexOf('{{', pos - 2)
+  return begin < from || text.slice(begin, pos).includes('}}') ? undefined : begin + 2
+}
 
 /** What may be written at a place of a workflow. */
 export const completionsAt = (
   text: string,
   pos: number,
-  templates: readonly Template[],
+  known: Known,
 ): { from: number; options: CompletionOption[] } => {
+  const { templates } = known
   const place = openStringAt(text, pos)
   if (!place) return { from: pos, options: [] }
   const [section, step = '', member = ''] = place.path
@@ -111,7 +126,9 @@ export const completionsAt = (
     }
   }
   if (member === 'depends_on') return { from: place.from, options: stepNames(text).map((label) => ({ label })) }
-  return member.endsWith('_path') || member.endsWith('_path_expr')
-    ? { from: place.from, options: paths(text, step, templates) }
-    : none
+  if (member.endsWith('_path') || member.endsWith('_path_expr')) {
+    return { from: place.from, options: paths(text, step, known) }
+  }
+  const begin = placeholderAt(text, place.from, pos)
+  return begin === undefined ? none : { from: begin, options: paths(text, step, known) }
 }

@@ -43,8 +43,8 @@ export const NewTaskPage = () => {
   const isCreated = useRef(false)
   const nameField = useRef<HTMLInputElement>(null)
   const editor = useRef<EditorHandle>(null)
-  const complete = useCompletion()
   const { check, error, isBroken } = useWorkflowCheck(collection, name.trim() || 'new-task', text)
+  const complete = useCompletion(check?.steps ?? [])
   const create = useMutation({
     mutationFn: () =>
       api.createTask({ params: { collection }, body: { name: name.trim(), workflow: JSON.parse(text) } }),

@@ -46,9 +46,9 @@ const Definition = ({ collection, task, read }: TaskPlaceProps & { read: ReadTas
   const { base, edited: text, isChanged } = draft
 
   const { check, error, isBroken } = useWorkflowCheck(collection, task, text)
+  const complete = useCompletion(check?.steps ?? [])
   const editor = useRef<EditorHandle>(null)
   const { from } = useSearch({ strict: false })
-  const complete = useCompletion()
   const [chosenView, setView] = useState<View>()
   const [step, setStep] = useState<string>()
   const [isOpen, setOpen] = useState(() => !isNarrow())
