@@ -1,6 +1,8 @@
-/** http_request and transform as steps of a run, against the same work without a server: fetch, and JSONata. */
+/** http_request, transform and script as steps of a run, against the same work without a server. */
+import { execFile } from 'node:child_process'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { promisify } from 'node:util'
 import jsonata from 'jsonata'
 import { request } from 'undici'
 import { openDatabase } from '../src/database/database.ts'
@@ -12,6 +14,10 @@ const runs = 6
 const rows = Array.from({ length: 500 }, (_, id) => ({ id, status: id % 3 ? 'open' : 'closed', amount: id * 1.5 }))
 const body = JSON.stringify(rows)
 const expression = 'rows[status = "open"].{"id": id, "total": $round(amount * 1.1, 2)}'
+
+const pythonCode = 'print(1 + 1)'
+const javascriptCode = 'console.log(1 + 1)'
+const bare = promisify(execFile)
 
 /** So many times the same step, each after the other. */
 const repeated = (config: object) => {
@@ -41,6 +47,9 @@ await stage('steps', async ({ report, jetty, createDatabase }) => {
   const workflows = {
     echo: repeated({ activity: 'text_echo', text: 'x' }),
     http_request: repeated({ activity: 'http_request', url: address }),
+    python: repeated({ activity: 'script', language: 'python', code: pythonCode }),
+    javascript: repeated({ activity: 'script', language: 'javascript', code: javascriptCode }),
+    shell: repeated({ activity: 'script', language: 'shell', code: 'echo 2' }),
     transform: repeated({ activity: 'transform', input: { rows_path: 'init_params.rows' }, expression }),
   }
   for (const [name, workflow] of Object.entries(workflows)) {
@@ -59,6 +68,12 @@ await stage('steps', async ({ report, jetty, createDatabase }) => {
   }
   const evaluated = jsonata(expression)
   const samples = {
+    'script in Python': await stepMs('python'),
+    'the same with python3': await timed(() => bare('/usr/bin/python3', ['-c', pythonCode])),
+    'script in JavaScript': await stepMs('javascript'),
+    'the same with node': await timed(() => bare(process.execPath, ['-e', javascriptCode])),
+    'script for the shell': await stepMs('shell'),
+    'the same with bash': await timed(() => bare('bash', ['-c', 'echo 2'])),
     'text_echo, a step that does nothing': await stepMs('echo'),
     http_request: await stepMs('http_request'),
     'the same with undici': await timed(async () => (await request(address)).body.json()),
@@ -78,5 +93,8 @@ await stage('steps', async ({ report, jetty, createDatabase }) => {
   ])
   const p50 = (name: keyof typeof samples) => percentile(samples[name], 0.5)
   report.figure('http_request over undici, ms', p50('http_request') - p50('the same with undici'))
+  report.figure('script over python3, ms', p50('script in Python') - p50('the same with python3'))
+  report.figure('script over node, ms', p50('script in JavaScript') - p50('the same with node'))
+  report.figure('script over bash, ms', p50('script for the shell') - p50('the same with bash'))
   report.figure('transform over jsonata, ms', p50('transform') - p50('the same with jsonata'))
 })

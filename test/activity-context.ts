@@ -50,6 +50,7 @@ interface TestOptions {
   /** What was decided about the step. */
   decision?: Decision
   carryOutRunbook?: ActivityContext['carryOutRunbook']
+  runScript?: ActivityContext['runScript']
 }
 
 /** An answer of a model that says this text. */
@@ -115,6 +116,8 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
     decision: async () => options.decision,
     carryOutRunbook:
       options.carryOutRunbook ?? (() => Promise.reject(new AppError('sandbox_unavailable', 'no sandbox in this test'))),
+    runScript:
+      options.runScript ?? (() => Promise.reject(new AppError('sandbox_unavailable', 'no sandbox in this test'))),
     models: {
       async chat(...asked) {
         if (!options.models) throw new AppError('network_failed', 'no model in this test')

@@ -6,6 +6,7 @@ import type { mediaObjectSchema } from '../model/gateway/media-object.ts'
 import type { ModelCalls, ModelKind } from '../model/gateway/model-calls.ts'
 import type { RunbookRequest } from '../model/runbooks/runbook-request.ts'
 import type { RunbookOutcome } from '../model/runbooks/runbook-run.ts'
+import type { ScriptOutcome, ScriptRequest } from '../model/scripts/script-run.ts'
 import type { ActivitySettings } from '../model/workflows/activity-settings.ts'
 import type { RunStatus } from '../model/workflows/workflow.ts'
 
@@ -106,6 +107,8 @@ export interface ActivityContext {
   models: StepModels
   /** Lets a coding agent carry a runbook out in a sandbox; what happens meanwhile is seen on the trajectory. */
   carryOutRunbook(request: RunbookRequest): Promise<RunbookOutcome>
+  /** Runs a script in a fresh sandbox, with the time and files of the step. */
+  runScript(request: ScriptRequest): Promise<ScriptOutcome>
   /**
    * Reserves memory for something large that the activity is about to make, until its step is recorded. Undefined if it
    * is available at once. Throws or rejects with `too_large` for more than there can ever be.
@@ -285,6 +288,13 @@ export interface Activity {
    * keeps its own time limit, and when its run ends early it may finish storing its results.
    */
   carriesOut: 'runbook' | undefined
+  /**
+   * Whether it runs a script in a sandbox, and reads the variables that its parameter `env` names. Before the run begins
+   * it is checked that there is a sandbox. When its run ends early it may finish storing its files.
+   */
+  inSandbox: boolean
+  /** Names that users of other systems look for: an unknown activity of such a name is answered with this one. */
+  alsoCalled: string[]
   /** The parameter that names the task whose runs it starts. */
   startsTask: string | undefined
   /** Default time limit; a declared `timeout_sec` parameter of the step config wins. */
@@ -303,6 +313,8 @@ type Optional =
   | 'pure'
   | 'steers'
   | 'carriesOut'
+  | 'inSandbox'
+  | 'alsoCalled'
   | 'startsTask'
   | 'timeoutSeconds'
 
@@ -336,6 +348,8 @@ export const activity = <
   pure: false,
   steers: undefined,
   carriesOut: undefined,
+  inSandbox: false,
+  alsoCalled: [],
   startsTask: undefined,
   timeoutSeconds: undefined,
   ...definition,

@@ -91,6 +91,7 @@ it('has every activity of the contract, sections 5.1 to 5.6, and more', () => {
     'run_workflow',
     'runbook',
     'save_text_file',
+    'script',
     'select_files',
     'simple_judge',
     'sleep',

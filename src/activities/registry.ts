@@ -32,6 +32,7 @@ import { litellmImageGeneration } from './media/litellm-image-generation.ts'
 import { replicateRun } from './media/replicate-run.ts'
 import { replicateText2Image } from './media/replicate-text2image.ts'
 import { replicateText2Video } from './media/replicate-text2video.ts'
+import { script } from './script/script.ts'
 import { filterItems, groupItems, joinItems, sortItems, uniqueItems } from './shaping/list-activities.ts'
 import { parseDocumentStep } from './shaping/parse.ts'
 import { renderDocument } from './shaping/render.ts'
@@ -76,6 +77,7 @@ const all: Activity[] = [
   runbook,
   runWorkflow,
   saveTextFile,
+  script,
   selectFiles,
   simpleJudge,
   sleep,

@@ -7,6 +7,7 @@ import type { LentKeys } from '../model/collections/trial.ts'
 import type { RegisterProduct } from '../model/data/product.ts'
 import type { ModelCalls } from '../model/gateway/model-calls.ts'
 import type { CarryOutRunbook, CheckRunbook } from '../model/runbooks/runbook-run.ts'
+import type { CheckScript, RunScript } from '../model/scripts/script-run.ts'
 import type { ActivitySettings } from '../model/workflows/activity-settings.ts'
 import type { Quota } from '../store/collections/quota.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
@@ -48,6 +49,8 @@ export interface EngineOptions {
   models: ModelCalls
   carryOutRunbook: CarryOutRunbook
   checkRunbook: CheckRunbook
+  runScript: RunScript
+  checkScript: CheckScript
   registerProduct: RegisterProduct
   activitySettings: ActivitySettings
   /** Decrypts a version of a collection's environment. */

@@ -23,6 +23,7 @@ import { shownDefinition } from './program/programs.ts'
 import { openRecordLane } from './records/record-lane.ts'
 import type { RunbooksHere } from './runbooks/runbook-clock.ts'
 import { makeCarryOutFor } from './runbooks/runbook-host.ts'
+import { makeRunScriptFor } from './runbooks/script-host.ts'
 import type { LiveRun } from './runs/live-run.ts'
 import { makeStandingReader } from './runs/standing.ts'
 import { makeTakeover } from './runs/takeover.ts'
@@ -149,6 +150,7 @@ export const makeRunning = (options: EngineOptions, storage: Storage, leasing: L
     findResult: makeResultFinder(database, options.stepResults),
     onEnd: waiters.ended,
     carryOutFor: makeCarryOutFor({ ...options, ...storage, confirmLease, runbooks }),
+    runScriptFor: makeRunScriptFor({ ...options, ...storage, confirmLease }),
   }
   const runs = { ...options, ...storage, steps, endAllBelow: endBelow.all, onEnd: waiters.ended, stopping }
   const standingRecords = makeStandingReader(database)

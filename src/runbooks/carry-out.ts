@@ -67,7 +67,7 @@ export const makeCarryOut =
   }
 
 /** Unique name of one sandbox: one left behind by a dead process may still exist. */
-const sandboxId = (id: string): string => {
+export const sandboxId = (id: string): string => {
   const name = id
     .toLowerCase()
     .replace(/[^a-z0-9-]/g, '-')

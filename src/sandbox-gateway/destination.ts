@@ -26,11 +26,11 @@ export const readDestination = (target: string): Destination | undefined => {
 const closed = (): AppError =>
   new AppError('address_refused', 'This runbook has no network access: it can reach only its models')
 const unlisted = (host: string): AppError =>
-  new AppError('address_refused', `'${host}' is not among the hosts that this runbook may reach`)
+  new AppError('address_refused', `'${host}' is not among the hosts that this sandbox may reach`)
 const isPrivate = (host: string): AppError =>
   new AppError(
     'address_refused',
-    `'${host}' has a private, local or reserved address, or one of this machine, which no runbook may reach`,
+    `'${host}' has a private, local or reserved address, or one of this machine, which no sandbox may reach`,
   )
 
 /** Whether an agent may use a port: of the reserved ones only those of the web, not mail, shells or file servers. */

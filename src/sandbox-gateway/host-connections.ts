@@ -32,7 +32,7 @@ export interface HostConnections {
 const mostAddresses = 4
 
 const usedUp = (): AppError =>
-  new AppError('address_refused', 'This runbook has used up its limit of transferred bytes')
+  new AppError('address_refused', 'This sandbox has used up its limit of transferred bytes')
 
 export const makeHostConnections = (options: HostConnectionOptions): HostConnections => {
   const { limits, moved, dial = (host, port) => connectTo({ host, port, noDelay: true }) } = options

@@ -40,18 +40,23 @@ export const providersFor = (main: GatewayProvider, declared: readonly string[])
 /** Addresses that are reached without a proxy. */
 const direct = '127.0.0.1,localhost,::1'
 
+/** The variables by which programs find the proxy of their sandbox. */
+export const proxyEnv = (): Record<string, string> => ({
+  HTTP_PROXY: inside.gatewayUrl,
+  HTTPS_PROXY: inside.gatewayUrl,
+  http_proxy: inside.gatewayUrl,
+  https_proxy: inside.gatewayUrl,
+  NO_PROXY: direct,
+  no_proxy: direct,
+})
+
 /** The variables of a sandbox: a key and a base URL for each provider, and the proxy. */
 export const insideEnv = (providers: readonly GatewayProvider[], token: string): Record<string, string> => {
   const url = inside.gatewayUrl
   const env: Record<string, string> = {
     JETTY_GATEWAY_URL: url,
     JETTY_GATEWAY_TOKEN: token,
-    HTTP_PROXY: url,
-    HTTPS_PROXY: url,
-    http_proxy: url,
-    https_proxy: url,
-    NO_PROXY: direct,
-    no_proxy: direct,
+    ...proxyEnv(),
   }
   for (const provider of providers) {
     if (provider === 'scripted') continue

@@ -3,6 +3,7 @@ import type { ActivityRegistry } from '../activities/activity.ts'
 import { makeRegisterProduct } from '../api/entities/register.ts'
 import type { EngineOptions } from '../engine/engine-options.ts'
 import type { ProgramCache } from '../engine/program/programs.ts'
+import { AppError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import type { ByteBudget } from '../lib/memory/byte-budget.ts'
 import type { Settings } from '../lib/settings/config.ts'
@@ -73,6 +74,9 @@ const activitySettings = (settings: Settings): EngineOptions['activitySettings']
   transformLimits: { seconds: settings.transformSeconds, memoryBytes: settings.transformMemoryBytes },
 })
 
+const noScripts = (): Promise<never> =>
+  Promise.reject(new AppError('sandbox_unavailable', 'This server runs no scripts'))
+
 /** Everything the engine takes from a server. `beatMs` shortens its heartbeat in tests. */
 export const engineOptions = (core: CoreParts, beatMs: number | undefined): EngineOptions => {
   const { settings, database, models, runbooks } = core
@@ -86,6 +90,8 @@ export const engineOptions = (core: CoreParts, beatMs: number | undefined): Engi
     models: { ...models, chat: callWithFallback(models.call, settings.modelFallbackSeconds) },
     carryOutRunbook: runbooks.carryOut,
     checkRunbook: checkWith(runbooks.preflight),
+    runScript: runbooks.runScript ?? noScripts,
+    checkScript: runbooks.checkScript ?? noScripts,
     registerProduct: makeRegisterProduct({ ...core, database: database.database }),
     activitySettings: activitySettings(settings),
     openEnvironment: core.openEnvironment,

@@ -3,12 +3,17 @@ import { join } from 'node:path'
 import type { Settings } from '../lib/settings/config.ts'
 import type { CarryOutRunbook, CheckRunbook, PreflightRunbook } from '../model/runbooks/runbook-run.ts'
 import { sandboxKinds } from '../model/runbooks/sandbox.ts'
+import type { CheckScript, RunScript } from '../model/scripts/script-run.ts'
 import type { SandboxProbe } from '../sandboxes/sandbox.ts'
 
-/** Carries runbooks out in this process. */
+/** Carries runbooks and scripts out in this process. */
 export interface RunbookRunner {
   carryOut: CarryOutRunbook
   preflight: PreflightRunbook
+  /** Runs scripts; missing where tests replace it. */
+  runScript?: RunScript
+  /** Checks that scripts can run; missing where tests replace it. */
+  checkScript?: CheckScript
   /** Tries the sandbox of this machine; missing where tests replace it. */
   probe?: (() => Promise<SandboxProbe>) | undefined
   /** Removes sandboxes of dead processes. Returns their number. */
@@ -17,7 +22,8 @@ export interface RunbookRunner {
   close(): Promise<void>
 }
 
-type RealRunner = RunbookRunner & { probe(): Promise<SandboxProbe> }
+/** A runner with real sandboxes. */
+export type RealRunner = Required<RunbookRunner> & { probe(): Promise<SandboxProbe> }
 
 /** Checks whose result depends on the machine that executes the run. */
 const ofTheMachine = new Set(['sandbox', 'snapshot', 'limits'])
@@ -43,6 +49,8 @@ export const lazyRunbookRunner = (load: () => Promise<RealRunner>, isElsewhere: 
       const checks = preflight.checks.filter(({ name }) => !ofTheMachine.has(name))
       return { ...preflight, checks, ready: checks.every(({ state }) => state !== 'failed') }
     },
+    runScript: async (request, host) => (await loaded()).runScript(request, host),
+    checkScript: async (wanted) => (isElsewhere ? undefined : (await loaded()).checkScript(wanted)),
     probe: async () => (await loaded()).probe(),
     reap: async () => (await loaded()).reap(),
     close: async () => (await loading?.catch(() => undefined))?.close(),

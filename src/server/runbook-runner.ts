@@ -3,7 +3,6 @@ import type { AgentStore } from '../agents/agent-store.ts'
 import { agents } from '../agents/agents.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Settings } from '../lib/settings/config.ts'
-import type { CarryOutRunbook } from '../model/runbooks/runbook-run.ts'
 import type { Models } from '../providers/provider.ts'
 import { type CarryOutDeps, makeCarryOut } from '../runbooks/carry-out.ts'
 import { makePlaces } from '../runbooks/places.ts'
@@ -14,13 +13,15 @@ import {
   type PreflightDeps,
 } from '../runbooks/preflight/preflight.ts'
 import { makeProbe } from '../runbooks/preflight/probe.ts'
+import type { GatewayLimits } from '../sandbox-gateway/limits.ts'
 import { makeOpenGateway } from '../sandbox-gateway/open-gateway.ts'
 import { makeSandboxProvider } from '../sandboxes/make-provider.ts'
-import type { SandboxProbe, SandboxProvider } from '../sandboxes/sandbox.ts'
+import type { SandboxProvider } from '../sandboxes/sandbox.ts'
 import { resolveSnapshot } from '../sandboxes/snapshots.ts'
 import { openAgentStore } from './agent-store.ts'
-import type { RunbookRunner } from './lazy-runbook-runner.ts'
+import type { RealRunner } from './lazy-runbook-runner.ts'
 import { providerUrls } from './models-from-settings.ts'
+import { makeScripts } from './scripts.ts'
 
 export interface RunbookRunnerOptions {
   settings: Settings
@@ -78,6 +79,16 @@ const planDeps = (
   }
 }
 
+const gatewayLimits = (settings: Settings): GatewayLimits => ({
+  bodyBytes: callBytes,
+  firstByteSeconds: settings.modelFirstByteSeconds,
+  idleSeconds: settings.modelIdleSeconds,
+  insideIdleSeconds,
+  connectSeconds: settings.modelConnectSeconds,
+  hostBytes,
+  connections: connectionsAtOnce,
+})
+
 const carryOutDeps = (
   { settings, models }: RunbookRunnerOptions,
   plan: PlanRunbook,
@@ -86,18 +97,7 @@ const carryOutDeps = (
 ): CarryOutDeps => ({
   plan,
   provider,
-  openGateway: makeOpenGateway({
-    models,
-    limits: {
-      bodyBytes: callBytes,
-      firstByteSeconds: settings.modelFirstByteSeconds,
-      idleSeconds: settings.modelIdleSeconds,
-      insideIdleSeconds,
-      connectSeconds: settings.modelConnectSeconds,
-      hostBytes,
-      connections: connectionsAtOnce,
-    },
-  }),
+  openGateway: makeOpenGateway({ models, limits: gatewayLimits(settings) }),
   agents,
   ensureAgent: async (agent, signal, tell) => (await store.ensure(agent, signal, tell))?.folder,
   places: makePlaces({
@@ -110,11 +110,13 @@ const carryOutDeps = (
   idleSeconds: settings.runbookIdleSeconds,
 })
 
-/** Keeps a list of the runbooks under way, so that `close` can stop them and wait for their end. */
-const stoppable = (carryOut: CarryOutRunbook) => {
+/** Keeps a list of the runbooks or scripts under way, so that `close` can stop them and wait for their end. */
+const stoppable = <Request, Host extends { signal: AbortSignal }, Outcome>(
+  carryOut: (request: Request, host: Host) => Promise<Outcome>,
+) => {
   const stop = new AbortController()
   const running = new Set<Promise<unknown>>()
-  const carryOutStoppable: CarryOutRunbook = (request, host) => {
+  const carryOutStoppable = (request: Request, host: Host): Promise<Outcome> => {
     const work = carryOut(request, { ...host, signal: AbortSignal.any([host.signal, stop.signal]) })
     running.add(work)
     const forget = () => running.delete(work)
@@ -134,21 +136,25 @@ const stoppable = (carryOut: CarryOutRunbook) => {
 /** Puts sandboxes, their gateway and the coding agents together, as the settings say. */
 export const makeRunbookRunner = async (
   options: RunbookRunnerOptions,
-): Promise<RunbookRunner & { probe(): Promise<SandboxProbe>; readonly running: number }> => {
+): Promise<RealRunner & { readonly running: number }> => {
   const { settings, dataDir, log } = options
   const provider = await makeSandboxProvider({ settings, dataDir, log })
   const store = openAgentStore(settings, dataDir, log)
   const deps = planDeps(options, provider, store)
   const plan = makePlanRunbook(deps)
   const { carryOut, running, close } = stoppable(makeCarryOut(carryOutDeps(options, plan, provider, store)))
+  const { runScript, checkScript } = makeScripts(settings, provider, gatewayLimits(settings))
+  const scripts = stoppable(runScript)
   return {
     carryOut,
+    runScript: scripts.carryOut,
+    checkScript,
     preflight: makePreflight(plan),
     probe: deps.probe,
     get running() {
       return running.size
     },
     reap: () => provider.reap(),
-    close,
+    close: async () => void (await Promise.all([close(), scripts.close()])),
   }
 }

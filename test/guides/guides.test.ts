@@ -73,6 +73,11 @@ it('an HTTP request', async () => {
   expect(receiver.received.at(-1)?.headers.authorization).toBe('Bearer token-of-orders-unmistakable')
 })
 
+it('a script', async () => {
+  const [ran] = await follow('scripts')
+  expect(ran).toMatch(/"total": 84/)
+})
+
 it('the gateway, and what it records', async () => {
   const [called, chatted] = await follow('gateway')
   expect(JSON.parse(called ?? '').choices[0].message.content).toBe('Hello')

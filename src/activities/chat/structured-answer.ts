@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
 import { makeSchemaChecker } from '../../lib/json-schema/schema-checker.ts'
-import { uncheckedByChecker } from '../../lib/json-schema/schema-keywords.ts'
+import { schemaParameter } from '../../lib/json-schema/schema-parameter.ts'
 import type { ChatMessage, ChatOptions, ChatRequest, ModelAnswer } from '../../model/gateway/chat.ts'
 import { totalCost, totalUsage } from '../../model/gateway/model-totals.ts'
 import { type ActivityContext, FailedWith, type Json } from '../activity.ts'
@@ -11,24 +11,13 @@ import { jsonAnswer } from './json-answer.ts'
 
 type Schema = Record<string, unknown>
 
-const mostSchemaCharacters = 100_000
 const mostComparisons = 500_000
 const shownCharacters = 4_000
 const shownIssues = 5
 
 /** The parameter that makes the answer JSON of a known form. */
 export const outputSchemaParameter = {
-  output_schema: z
-    .record(z.string(), z.unknown())
-    .refine(
-      (schema) => JSON.stringify(schema).length <= mostSchemaCharacters,
-      'a schema has at most 100,000 characters',
-    )
-    .superRefine((schema, context) => {
-      for (const { keyword, inside, why } of uncheckedByChecker(schema).filter(({ isWrong }) => isWrong)) {
-        context.addIssue({ code: 'custom', message: `'${keyword}' at ${inside.join('.')}: ${why}` })
-      }
-    })
+  output_schema: schemaParameter
     .optional()
     .describe(
       'JSON Schema that the answer has to fit. The answer is the output json, and its members are outputs. A model whose answer does not fit is asked once more; then the step fails.',

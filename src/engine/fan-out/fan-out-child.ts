@@ -172,12 +172,12 @@ const checkProgram = async (
     const problems = joinMessages(program.problems, 3)
     throw new AppError('bad_request', `The workflow of task '${task.name}' cannot run: ${problems}`)
   }
-  if (program.askingSteps.length + program.runbookSteps.length === 0) return
+  if (program.askingSteps.length + program.sandboxSteps.length === 0) return
   const initParams = { ...program.initParams, ...first }
   const { collectionId, environment } = run
   try {
     await checkModels(deps, { program, collectionId, initParams, environment })
-    await checkRunbooks(deps, run, program.runbookSteps, [initParams])
+    await checkRunbooks(deps, run, program.sandboxSteps, [initParams])
   } catch (error) {
     throw error instanceof AppError
       ? new AppError(error.code, `Task '${task.name}' cannot run: ${error.message}`, { cause: error })

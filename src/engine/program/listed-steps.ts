@@ -38,6 +38,10 @@ export const checkNames = (names: string[], report: Report): string[] => {
 const activityHint = 'GET /api/v1/step-templates lists the activities.'
 const configHint = 'Add its config to step_configs, or remove it from steps.'
 
+/** Finds the activity that users of other systems look for under this name. */
+const namedElsewhere = (activities: ActivityRegistry, name: string): string | undefined =>
+  [...activities.values()].find(({ alsoCalled }) => alsoCalled.includes(name.toLowerCase()))?.name
+
 /** Error for an unknown activity; clients match this sentence. */
 const noActivity = (activity: string): string => `No step registered for '${activity}'`
 
@@ -62,7 +66,7 @@ export const stepFinder = (
     if (typeof config.activity !== 'string') {
       report(`Step '${name}' names no activity`, { step: name, hint: activityHint })
     } else {
-      const meant = guess(config.activity, activities.keys())
+      const meant = namedElsewhere(activities, config.activity) ?? guess(config.activity, activities.keys())
       report(noActivity(config.activity), { step: name, key: 'activity', meant, hint: activityHint })
     }
     return undefined

@@ -45,8 +45,8 @@ export interface Program {
   steps: ProgramStep[]
   /** Steps that call a model on every path and whose failure fails the run. */
   askingSteps: ProgramStep[]
-  /** Steps that run a runbook on every path and whose failure fails the run. */
-  runbookSteps: ProgramStep[]
+  /** Steps that run a runbook or a script on every path and whose failure fails the run. */
+  sandboxSteps: ProgramStep[]
   initParams: Record<string, unknown>
   /** JSON Schema that the parameters of a run must fit. */
   inputSchema: Record<string, unknown> | undefined
@@ -115,7 +115,9 @@ export const compileWorkflow = (
     workflow,
     steps,
     askingSteps: steps.filter((step) => step.activity.asks !== undefined && isBoundToCome(step)),
-    runbookSteps: steps.filter((step) => step.activity.carriesOut !== undefined && isBoundToCome(step)),
+    sandboxSteps: steps.filter(
+      ({ activity: { carriesOut, inSandbox }, ...step }) => (carriesOut || inSandbox) && isBoundToCome(step),
+    ),
     initParams: workflow.init_params ?? {},
     inputSchema: isObject(workflow.input_schema) ? workflow.input_schema : undefined,
     problems,
@@ -142,7 +144,7 @@ const makeReport = (): { problems: Remark[]; report: Report } => {
   }
 }
 
-const isBoundToCome = ({ decidedBy, options }: ProgramStep): boolean =>
+const isBoundToCome = ({ decidedBy, options }: Pick<ProgramStep, 'decidedBy' | 'options'>): boolean =>
   decidedBy.length === 0 && !options.continueOnError
 
 type RootsOf = (index: number) => Roots
@@ -242,7 +244,9 @@ const compileStep = (
     timeoutSeconds: typeof timeout === 'number' && timeout > 0 ? timeout : undefined,
     options: compileOptions(config.options, limits, { report, warnings, guess }),
     warnings,
-    usesEnvironment: paths.some((path) => path.root === 'env'),
+    usesEnvironment:
+      paths.some((path) => path.root === 'env') ||
+      (activity.inSandbox && bindings.some(({ parameter }) => parameter === 'env')),
     isListed,
     decidedBy: [],
     branch: undefined,

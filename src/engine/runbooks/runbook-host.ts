@@ -1,22 +1,10 @@
 import type { ActivityContext } from '../../activities/activity.ts'
 import type { Queries } from '../../database/database.ts'
-import { AppError } from '../../lib/errors.ts'
-import type { FileSource } from '../../model/file-source.ts'
 import type { ModelCalls } from '../../model/gateway/model-calls.ts'
-import type {
-  CarryOutRunbook,
-  NewAgentEvent,
-  ResultFile,
-  RunbookHost,
-  RunbookOutcome,
-} from '../../model/runbooks/runbook-run.ts'
-import { inside } from '../../model/runbooks/sandbox.ts'
-import { stepFilePath } from '../../store/files/storage-path.ts'
+import type { CarryOutRunbook, NewAgentEvent, RunbookHost, RunbookOutcome } from '../../model/runbooks/runbook-run.ts'
 import type { ObjectStore } from '../../store/objects/objects.ts'
-import type { LeaseRef } from '../journal/journal-entry.ts'
-import { Fenced } from '../journal/journal-sender.ts'
+import type { Fenced } from '../journal/journal-sender.ts'
 import type { Heartbeat } from '../leases/heartbeat.ts'
-import { fileOf, mediaObject } from '../steps/activity-context.ts'
 import { Interrupted, RunOutOfTime } from '../steps/execute.ts'
 import type { HeldSlot } from '../steps/held-slot.ts'
 import { callerOf, type ModelRules, stepModels } from '../steps/model-rules.ts'
@@ -24,7 +12,9 @@ import type { StepAtWork, StepDeps } from '../steps/step-at-work.ts'
 import { warningEvent } from '../steps/step-side.ts'
 import { makeStorageWait, type StorageWait } from '../steps/storage-wait.ts'
 import { type EventLogDeps, openEventLog } from './event-log.ts'
+import { watchLease } from './lease-watch.ts'
 import { countEnd, type RunbooksHere, runClock } from './runbook-clock.ts'
+import { keepResult, openInput } from './sandbox-files.ts'
 import { scrubbedFile } from './scrubbed-file.ts'
 
 interface RunbookDeps extends EventLogDeps {
@@ -40,9 +30,6 @@ interface RunbookDeps extends EventLogDeps {
   /** Fires when the process stops taking steps. */
   stopping: AbortSignal
 }
-
-/** How often the lease is checked: an agent must stop once another process has the run. */
-const checkLeaseMs = 500
 
 /** Makes the function that carries out a runbook as one step of a run, with the keys, files, time and budget of the run. */
 export const makeCarryOutFor =
@@ -128,31 +115,6 @@ const makeStop = () => {
   }
 }
 
-/** Checks the lease from time to time: once another process has the run, its agent must stop, and ask no model. */
-const watchLease = (
-  { confirmLease }: Pick<RunbookDeps, 'confirmLease'>,
-  lease: LeaseRef,
-  onFenced: (fenced: Fenced) => void,
-) => {
-  const confirm = async (): Promise<void> => {
-    try {
-      await confirmLease(lease)
-    } catch (error) {
-      if (error instanceof Fenced) onFenced(error)
-      throw error
-    }
-  }
-  let isChecking = false
-  const check = async () => {
-    if (isChecking) return
-    isChecking = true
-    await confirm().catch(() => {}) // Postgres is away: asked again
-    isChecking = false
-  }
-  const timer = setInterval(() => void check(), checkLeaseMs)
-  return { confirm, end: () => clearInterval(timer) }
-}
-
 const outOfTime = (outcome: RunbookOutcome, { message, hint }: RunOutOfTime): RunbookOutcome =>
   outcome.failure
     ? { ...outcome, failure: { reason: 'timed_out', message, ...(hint !== undefined && { hint }) } }
@@ -198,45 +160,4 @@ const hostOf = async (
     isRepeated: attempt > 1,
     signal,
   }
-}
-
-const openInput = async (
-  deps: Pick<RunbookDeps, 'database' | 'objects'>,
-  { run }: StepAtWork,
-  path: string,
-  onceStored: StorageWait,
-): Promise<FileSource> => {
-  const { object, name, content_type, size } = await fileOf(deps.database, run, path)
-  return {
-    name,
-    content_type,
-    size,
-    async *open() {
-      yield* (await onceStored(() => deps.objects.open(object))).stream
-    },
-  }
-}
-
-/** Stores a file of the sandbox. Its storage path ends with its path in the sandbox. */
-const keepResult = async (
-  { objects }: Pick<RunbookDeps, 'objects'>,
-  work: StepAtWork,
-  { attempt, onceStored }: { attempt: number; onceStored: StorageWait },
-  file: FileSource,
-  keepAs: string,
-  kind?: 'log',
-): Promise<ResultFile> => {
-  const { run, place, side } = work
-  const stored = await onceStored(() => objects.put(file.open(), { maxBytes: Number.MAX_SAFE_INTEGER }))
-  if (work.isOver || place.attempt !== attempt) {
-    await objects.remove([stored.id]).catch(() => {})
-    throw new AppError('cancelled', `Step '${place.name}' is over`)
-  }
-  const name = keepAs.slice(keepAs.lastIndexOf('/') + 1)
-  const where = kind === 'log' ? keepAs : `${inside.results}/${keepAs}`
-  const path = stepFilePath({ ...run, step: place.name, index: side.files.length, name: where })
-  const { content_type: contentType } = file
-  const { id: object, size, sha256 } = stored
-  side.files.push({ path, object, name, contentType, size, sha256 })
-  return { ...mediaObject(path, name, contentType, stored.size), relative_path: keepAs }
 }

@@ -3,6 +3,7 @@ import { AppError } from '../../lib/errors.ts'
 import { issueText } from '../../lib/text/issue-text.ts'
 import { type RunbookRequest, requestOfRun, runbookRequestSchema } from '../../model/runbooks/runbook-request.ts'
 import type { CheckRunbook } from '../../model/runbooks/runbook-run.ts'
+import { type CheckScript, languageNames } from '../../model/scripts/script-run.ts'
 import { reservedStepNames } from '../../model/workflows/workflow.ts'
 import { findFile } from '../../store/files/files.ts'
 import type { Environment } from '../environment/environment.ts'
@@ -21,6 +22,7 @@ const looksWithout: Readonly<Record<string, string[]>> = {
 export interface RunbookCheckDeps {
   database: Queries
   checkRunbook: CheckRunbook
+  checkScript: CheckScript
 }
 
 /** Collection and task of the runs. */
@@ -30,7 +32,7 @@ interface RunHome {
 }
 
 /**
- * Refuses runs before their first step when one of their runbooks cannot be executed, as far as that is known then.
+ * Refuses runs before their first step when one of their runbooks or scripts cannot be executed, as far as that is known then.
  * Throws an error with all findings, naming the step.
  */
 export const checkRunbooks = async (
@@ -43,7 +45,8 @@ export const checkRunbooks = async (
   for (const [index, initParams] of runs.entries()) {
     for (const step of steps) {
       const where = `${runs.length > 1 ? `Item ${index}: step` : 'Step'} '${step.name}'`
-      await checkRunbook(deps, run, step, initParams, where).catch((error) => {
+      const check = step.activity.inSandbox ? checkScript : checkRunbook
+      await check(deps, run, step, initParams, where).catch((error) => {
         throw isOnlyOne ? error : namedIn(where, error)
       })
     }
@@ -73,11 +76,30 @@ const checkRunbook = async (
     hasFile: async (path: string) => (await findFile(deps.database, path))?.collection_id === collectionId,
   }
   await deps.checkRunbook(request, place, unknown).catch((error) => {
-    if (!(error instanceof AppError)) throw error
-    const { code, hint, issues } = error
-    throw new AppError(code, `${where}: ${error.message}`, { ...(hint && { hint }), ...(issues && { issues }) })
+    throw error instanceof AppError ? placed(where, error) : error
   })
 }
+
+/** Checks that there is a sandbox with the language of a script, as far as that is known before earlier steps have run. */
+const checkScript = async (
+  { checkScript: check }: RunbookCheckDeps,
+  { environment }: RunHome,
+  step: ProgramStep,
+  initParams: Record<string, unknown>,
+  where: string,
+): Promise<void> => {
+  const scope: Scope = { initParams, env: environment.get, step: () => undefined }
+  const binding = step.bindings.find(({ parameter }) => parameter === 'language')
+  const name = binding && isKnownBefore(binding) ? givenBy(binding, scope) : undefined
+  const isName = typeof name === 'string' && Object.hasOwn(languageNames, name)
+  await check(isName ? { language: languageNames[name as keyof typeof languageNames] } : {}).catch((error) => {
+    throw error instanceof AppError ? placed(where, error) : error
+  })
+}
+
+/** The error with the step that it is about. */
+const placed = (where: string, { code, message, hint, issues }: AppError): AppError =>
+  new AppError(code, `${where}: ${message}`, { ...(hint && { hint }), ...(issues && { issues }) })
 
 const missingText = ({ bindings }: ProgramStep, parameter: string): string => {
   const paths = bindings.filter((binding) => binding.parameter === parameter).flatMap(readsOf)
@@ -85,18 +107,19 @@ const missingText = ({ bindings }: ProgramStep, parameter: string): string => {
   return `${parameter} is required${from && `: ${from}, where it comes from, is not given`}`
 }
 
+const isKnownBefore = (binding: ProgramStep['bindings'][number]): boolean =>
+  readsOf(binding).every(({ root }) => reservedStepNames.includes(root))
+
 /** Request of a step and the checks that must be skipped; no request when too much is unknown. */
 const requestOf = (
   step: ProgramStep,
   scope: Scope,
   where: string,
 ): { request?: RunbookRequest; unknown: readonly string[] } => {
-  const isKnown = (binding: ProgramStep['bindings'][number]) =>
-    readsOf(binding).every(({ root }) => reservedStepNames.includes(root))
-  const later = step.bindings.filter((binding) => !isKnown(binding)).map(({ parameter }) => parameter)
+  const later = step.bindings.filter((binding) => !isKnownBefore(binding)).map(({ parameter }) => parameter)
   if (later.some((parameter) => !looksWithout[parameter])) return { unknown: [] }
   const given = step.bindings
-    .filter(isKnown)
+    .filter(isKnownBefore)
     .map((binding) => [binding.parameter, givenBy(binding, scope)])
     .filter(([, value]) => value !== undefined)
   const parsed = runbookRequestSchema.safeParse(Object.fromEntries(given))

@@ -34,7 +34,7 @@ export const preflight = async (
       runs.length > 1 ? ['body', 'items', index] : undefined,
     )
   }
-  if (program.askingSteps.length + program.runbookSteps.length === 0) return undefined
+  if (program.askingSteps.length + program.sandboxSteps.length === 0) return undefined
   const key = newRunKey()
   const environment = await deps.environments.of(
     collection.environmentId,
@@ -45,6 +45,6 @@ export const preflight = async (
   return refusalOf(unservable, async () => {
     await checkModelsOfAll(deps, run, runs)
     const merged = runs.map((initParams) => ({ ...program.initParams, ...initParams }))
-    await checkRunbooks(deps, run, program.runbookSteps, merged)
+    await checkRunbooks(deps, run, program.sandboxSteps, merged)
   })
 }

@@ -172,7 +172,7 @@ const requireInputsOf = ({ files, rerun }: RunRequest, { program, merged }: Begi
 
 /** Whether there is anything to check: most runs call no model and run no runbook. */
 const needsCheck = ({ rerun }: RunRequest, { program }: Beginning): boolean =>
-  rerun !== undefined || program.askingSteps.length + program.runbookSteps.length > 0
+  rerun !== undefined || program.askingSteps.length + program.sandboxSteps.length > 0
 
 /** Checks the models and runbooks that the steps of a run will need. */
 const checkBeginning = async (
@@ -186,8 +186,8 @@ const checkBeginning = async (
   const run = { collectionId: collection.id, environment }
   const askingSteps = toCome(program.askingSteps)
   if (askingSteps.length > 0) await checkModels(deps, { ...run, program: { ...program, askingSteps }, initParams })
-  const runbookSteps = toCome(program.runbookSteps)
-  if (runbookSteps.length > 0) await checkRunbooks(deps, run, runbookSteps, [initParams])
+  const sandboxSteps = toCome(program.sandboxSteps)
+  if (sandboxSteps.length > 0) await checkRunbooks(deps, run, sandboxSteps, [initParams])
 }
 
 /** Rarely used columns; null when all are empty. */

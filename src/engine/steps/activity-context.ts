@@ -25,7 +25,7 @@ export const activityContext = (
   attempt: number,
   timeLimitSeconds: number,
   signal: () => AbortSignal,
-  { carryOutRunbook, recordStart }: Pick<ActivityContext, 'carryOutRunbook' | 'recordStart'>,
+  { carryOutRunbook, runScript, recordStart }: Pick<ActivityContext, 'carryOutRunbook' | 'runScript' | 'recordStart'>,
   room: ActivityContext['room'],
   onceStored: StorageWait,
 ): ActivityContext => {
@@ -95,6 +95,7 @@ export const activityContext = (
     decision: (expiry) => engine.readDecision({ run, seq: place.seq, side }, expiry),
     models: stepModels(engine, run, signal, side, warn, room),
     carryOutRunbook,
+    runScript,
     recordStart,
     settings: engine.activitySettings,
     room,
@@ -129,6 +130,7 @@ class StepContext implements ActivityContext {
   readonly decision: ActivityContext['decision']
   readonly models: ActivityContext['models']
   readonly carryOutRunbook: ActivityContext['carryOutRunbook']
+  readonly runScript: ActivityContext['runScript']
   readonly recordStart: ActivityContext['recordStart']
   readonly settings: ActivityContext['settings']
   readonly room: ActivityContext['room']
@@ -149,6 +151,7 @@ class StepContext implements ActivityContext {
     this.decision = given.decision
     this.models = given.models
     this.carryOutRunbook = given.carryOutRunbook
+    this.runScript = given.runScript
     this.recordStart = given.recordStart
     this.settings = given.settings
     this.room = given.room

@@ -21,7 +21,7 @@ const mostTries = 3
 const firstBackoffMs = 500
 const longestBackoffMs = 60_000
 
-/** How long an interrupted runbook may take to end: storing its files takes time. */
+/** How long an interrupted runbook or script may take to end: storing its files takes time. */
 const windUpMs = 120_000
 
 interface Execution {
@@ -115,7 +115,8 @@ const interruptible = async (
     const stop = (reason: AppError) => {
       stopped ??= reason
       const isLeft = reason instanceof Interrupted && !run.requested && !run.failure
-      if (place.step.activity.carriesOut && !isLeft) windUp ??= setTimeout(() => reject(reason), windUpMs)
+      const { carriesOut, inSandbox } = place.step.activity
+      if ((carriesOut || inSandbox) && !isLeft) windUp ??= setTimeout(() => reject(reason), windUpMs)
       else reject(reason)
       over.abort()
     }

@@ -75,6 +75,13 @@ export interface StepDeps {
     attempt: number,
     signal: () => AbortSignal,
   ): ActivityContext['carryOutRunbook']
+  /** Lets the step run a script. */
+  runScriptFor(
+    work: StepAtWork,
+    held: HeldSlot,
+    attempt: number,
+    signal: () => AbortSignal,
+  ): ActivityContext['runScript']
 }
 
 export interface StepLimits {

@@ -208,6 +208,7 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
       if (attempt > row.attempt) startRow.tryAgain(attempt)
       const more = {
         carryOutRunbook: engine.carryOutFor(work, held, attempt, signal),
+        runScript: engine.runScriptFor(work, held, attempt, signal),
         recordStart: startRow.write,
       }
       const onceStored = makeStorageWait(work, held, signal, clock)

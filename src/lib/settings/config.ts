@@ -4,6 +4,7 @@ import { modelSettings } from './model-settings.ts'
 import { operationSettings } from './operation-settings.ts'
 import { runSettings } from './run-settings.ts'
 import { sandboxSettings } from './sandbox-settings.ts'
+import { scriptSettings } from './script-settings.ts'
 import {
   baseUrl,
   byteCount,
@@ -241,6 +242,7 @@ const declared = {
   ...operationSettings,
   ...timedSettings,
   ...sandboxSettings,
+  ...scriptSettings,
   stepCacheDays: setting({
     variable: 'JETTY_STEP_CACHE_DAYS',
     description: 'Days that the result of a step can be reused by steps with `options.cache`.',

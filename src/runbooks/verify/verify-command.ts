@@ -5,6 +5,7 @@ import type { WalkedFile } from '../../sandboxes/files/walk-results.ts'
 import type { SandboxProvider, SandboxSpec } from '../../sandboxes/sandbox.ts'
 import { baseEnvironment } from '../environment.ts'
 import { makeLines } from '../lines.ts'
+import { makeTail } from '../tail.ts'
 import type { FilledCommand } from './fill-command.ts'
 
 /** A verdict before repair rounds are counted. */
@@ -16,23 +17,6 @@ export interface CommandCheck extends FilledCommand {
 
 const keptOutput = 16 * 1024
 const longestLine = 8 * 1024
-
-/** Keeps the end of the output, in constant time for each line: a command may print a million. */
-const makeTail = (most: number) => {
-  let parts: string[] = []
-  let length = 0
-  const text = () => parts.join('').slice(-most)
-  return {
-    text,
-    add(line: string) {
-      parts.push(line)
-      length += line.length
-      if (length < 2 * most) return
-      parts = [text()]
-      length = most
-    },
-  }
-}
 
 /**
  * Runs a command in a fresh sandbox over a copy of the results, at the same path and without network, so that nothing

@@ -1,0 +1,69 @@
+import type { Queries } from '../../database/database.ts'
+import type { RunScript, ScriptHost } from '../../model/scripts/script-run.ts'
+import type { ObjectStore } from '../../store/objects/objects.ts'
+import type { Fenced } from '../journal/journal-sender.ts'
+import type { Heartbeat } from '../leases/heartbeat.ts'
+import type { HeldSlot } from '../steps/held-slot.ts'
+import type { ModelRules } from '../steps/model-rules.ts'
+import type { StepAtWork, StepDeps } from '../steps/step-at-work.ts'
+import { makeStorageWait } from '../steps/storage-wait.ts'
+import { watchLease } from './lease-watch.ts'
+import { keepResult, openInput } from './sandbox-files.ts'
+import { scrubbedFile } from './scrubbed-file.ts'
+
+interface ScriptDeps {
+  database: Queries
+  objects: ObjectStore
+  rules: Pick<ModelRules, 'allowedHosts'>
+  confirmLease: Heartbeat['confirm']
+  runScript: RunScript
+}
+
+/** Makes the function that runs a script as one step of a run. It is killed once another process has the run. */
+export const makeRunScriptFor =
+  (deps: ScriptDeps): StepDeps['runScriptFor'] =>
+  (work, held, attempt, signal) =>
+  async (request) => {
+    const stop = new AbortController()
+    let fenced: Fenced | undefined
+    const watch = watchLease(deps, work.lease, (error) => {
+      fenced ??= error
+      stop.abort()
+    })
+    try {
+      const over = AbortSignal.any([signal(), stop.signal])
+      const outcome = await deps.runScript(request, hostOf(deps, work, held, attempt, over))
+      if (fenced) throw fenced
+      return outcome
+    } catch (error) {
+      throw fenced ?? error
+    } finally {
+      watch.end()
+    }
+  }
+
+const hostOf = (
+  deps: ScriptDeps,
+  work: StepAtWork,
+  held: HeldSlot,
+  attempt: number,
+  signal: AbortSignal,
+): ScriptHost => {
+  const { run, place } = work
+  const { scrub } = run.environment
+  const onceStored = makeStorageWait(work, held, () => signal)
+  return {
+    id: `${run.trajectoryId}-${place.seq}`,
+    owner: String(run.collectionId),
+    allowedHosts: () => deps.rules.allowedHosts(run.collectionId),
+    openFile: (path) => openInput(deps, work, path, onceStored),
+    keep: (file, keepAs) => keepResult(deps, work, { attempt, onceStored }, file, keepAs),
+    scrub: scrub.text,
+    scrubFile: (file) => scrubbedFile(file, scrub),
+    waiting() {
+      held.give()
+      return async () => void (await held.take())
+    },
+    signal,
+  }
+}

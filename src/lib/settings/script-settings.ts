@@ -1,0 +1,75 @@
+import { byteCount, seconds, setting, wholeNumber } from './setting.ts'
+
+/** Settings of the activity `script`: how many run at once, and the limits of each. */
+export const scriptSettings = {
+  scripts: setting({
+    variable: 'JETTY_SCRIPTS',
+    description: 'Scripts that this process runs at once; further ones wait, and hold no slot meanwhile.',
+    default: '8',
+    example: '2',
+    schema: wholeNumber(1, 1_000),
+  }),
+  scriptsPerCollection: setting({
+    variable: 'JETTY_SCRIPTS_PER_COLLECTION',
+    description:
+      'Scripts of one collection that this process runs at once. Unset: four fifths of `JETTY_SCRIPTS`, rounded up.',
+    example: '2',
+    schema: wholeNumber(1, 1_000),
+  }),
+  scriptSeconds: setting({
+    variable: 'JETTY_SCRIPT_SECONDS',
+    description: 'Time limit of a script whose step has no `timeout_sec`.',
+    default: '60',
+    example: '300',
+    schema: seconds(1),
+  }),
+  scriptCpus: setting({
+    variable: 'JETTY_SCRIPT_CPUS',
+    description: 'Processors that one script may use.',
+    default: '1',
+    example: '2',
+    schema: wholeNumber(1, 1_000),
+  }),
+  scriptMemoryBytes: setting({
+    variable: 'JETTY_SCRIPT_MEMORY_BYTES',
+    description: 'Memory of a script with everything that it starts.',
+    default: '512MiB',
+    example: '2GiB',
+    schema: byteCount(),
+  }),
+  scriptPids: setting({
+    variable: 'JETTY_SCRIPT_PIDS',
+    description: 'Maximum number of processes and threads of a script.',
+    default: '128',
+    example: '512',
+    schema: wholeNumber(16, 100_000),
+  }),
+  scriptDiskBytes: setting({
+    variable: 'JETTY_SCRIPT_DISK_BYTES',
+    description: 'Bytes that a script may have in its folders, with the files that it is given.',
+    default: '1GiB',
+    example: '4GiB',
+    schema: byteCount(),
+  }),
+  scriptOutputBytes: setting({
+    variable: 'JETTY_SCRIPT_OUTPUT_BYTES',
+    description: 'Bytes that a script may print.',
+    default: '8MiB',
+    example: '64MiB',
+    schema: byteCount(),
+  }),
+  scriptFiles: setting({
+    variable: 'JETTY_SCRIPT_FILES',
+    description: 'Files that are kept of one script; a warning names the others.',
+    default: '100',
+    example: '1000',
+    schema: wholeNumber(1, 100_000),
+  }),
+  scriptFileBytes: setting({
+    variable: 'JETTY_SCRIPT_FILE_BYTES',
+    description: 'Size of all files that are kept of one script.',
+    default: '256MiB',
+    example: '1GiB',
+    schema: byteCount(),
+  }),
+}

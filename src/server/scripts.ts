@@ -1,0 +1,39 @@
+import type { Settings } from '../lib/settings/config.ts'
+import type { CheckScript, RunScript } from '../model/scripts/script-run.ts'
+import { makePlaces } from '../runbooks/places.ts'
+import type { GatewayLimits } from '../sandbox-gateway/limits.ts'
+import { makeOpenProxy } from '../sandbox-gateway/open-proxy.ts'
+import type { SandboxLimits, SandboxProvider } from '../sandboxes/sandbox.ts'
+import { makeCheckScript } from '../scripts/check-script.ts'
+import { makeRunScript } from '../scripts/run-script.ts'
+
+const limitsOf = (settings: Settings): SandboxLimits => ({
+  memoryBytes: settings.scriptMemoryBytes,
+  pids: settings.scriptPids,
+  cpus: settings.scriptCpus,
+  diskBytes: settings.scriptDiskBytes,
+  diskFiles: settings.sandboxFiles,
+  outputBytes: settings.scriptOutputBytes,
+})
+
+/** Default number of scripts of one collection: of five or more, a fifth stays free for others. */
+const shareOf = (scripts: number): number => scripts - Math.floor(scripts / 5)
+
+/** Puts together what runs scripts, over the sandboxes of this machine. */
+export const makeScripts = (
+  settings: Settings,
+  provider: SandboxProvider,
+  gateway: GatewayLimits,
+): { runScript: RunScript; checkScript: CheckScript } => {
+  const limits = limitsOf(settings)
+  const { scripts, scriptsPerCollection } = settings
+  return {
+    runScript: makeRunScript({
+      ...{ provider, limits, seconds: settings.scriptSeconds },
+      openProxy: makeOpenProxy({ limits: gateway }),
+      places: makePlaces({ total: scripts, share: scriptsPerCollection ?? shareOf(scripts) }),
+      results: { files: settings.scriptFiles, bytes: settings.scriptFileBytes },
+    }),
+    checkScript: makeCheckScript({ provider, limits }),
+  }
+}

@@ -1,0 +1,239 @@
+// Scripts through the front door, in real sandboxes: what they are given, what becomes of what they leave, and those that
+// want to do harm.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Body, startTestServer, type TestServer } from '../../server.ts'
+
+const secret = 'a-token-of-the-script-test-83b1'
+let jetty: TestServer
+beforeAll(async () => {
+  jetty = await startTestServer({
+    env: {
+      JETTY_SCRIPT_MEMORY_BYTES: '128MiB',
+      JETTY_SCRIPT_DISK_BYTES: '32MiB',
+      JETTY_SCRIPT_OUTPUT_BYTES: '256KiB',
+      JETTY_SCRIPT_PIDS: '64',
+      JETTY_SCRIPT_FILES: '4',
+    },
+  })
+  await jetty.call('PATCH', '/api/v1/collections/acme/environment', {
+    environment_variables: { API_TOKEN: secret, OTHER: 'other-value-7f' },
+  })
+})
+afterAll(() => jetty?.close())
+
+const run = (step: object, params: Record<string, unknown> = {}): Promise<Body> =>
+  jetty.run({ init_params: params, step_configs: { step: { activity: 'script', ...step } as Body }, steps: ['step'] })
+const python = (code: string, more: object = {}) => run({ language: 'python', code, ...more })
+const shell = (code: string, more: object = {}) => run({ language: 'shell', code, ...more })
+const outputsOf = (done: Body): Body => done.steps.step.outputs
+const result = async (done: Promise<Body>): Promise<unknown> => {
+  const { status, error, steps } = await done
+  expect([status, error]).toEqual(['completed', null])
+  return steps.step.outputs.result
+}
+const textOf = async (path: string) => (await jetty.call('GET', `/api/v1/file/${path}`)).body
+
+describe('languages', () => {
+  it('the example of the catalogue runs as it is', async () => {
+    const { body } = await jetty.call('GET', '/api/v1/step-templates/script')
+    expect(await result(run(body.example, { orders: [{ amount: 10 }, { amount: 5 }] }))).toEqual({ total: 16.5 })
+  })
+
+  const inputs = { a: 20, b: 22, word: "it's" }
+  it.each([
+    ['python', 'def main(a, b):\n    return a + b', 42],
+    ['py', 'def main(given):\n    return given["a"]', 20],
+    ['python3', 'if inputs["a"]:\n    return {"sum": inputs["a"] + inputs["b"]}', { sum: 42 }],
+    ['python', 'async def main(word, **rest):\n    return [word, sorted(rest)]', ["it's", ['a', 'b']]],
+    ['javascript', 'return inputs.a + inputs.b', 42],
+    ['js', 'const main = async ({ a, b }) => ({ sum: a + b })', { sum: 42 }],
+    ['node', 'import { basename } from "node:path"\nexport default ({ word }) => basename("/x/" + word)', "it's"],
+    ['bash', 'echo "[$INPUT_A, \\"$INPUT_WORD\\"]" > "$JETTY_OUTPUT"', [20, "it's"]],
+    ['sh', 'true', null],
+  ])('%s: %s', async (language, code, expected) => {
+    expect(await result(run({ language, code, inputs }))).toEqual(expected)
+  })
+
+  it('names inputs by paths, and uses the code as it is written', async () => {
+    const done = run(
+      { language: 'python', code: 'return ["{{init_params.x}}", inputs["x"]]', inputs: { x_path: 'init_params.x' } },
+      { x: 'é\u0000"' },
+    )
+    expect(await result(done)).toEqual(['{{init_params.x}}', 'é\u0000"'])
+  })
+})
+
+describe('files', () => {
+  it('reads files and a script by their storage paths, and keeps what it writes to results', async () => {
+    const done = await jetty.run({
+      step_configs: {
+        data: { activity: 'save_text_file', filename: '../../data.csv', text: 'a,b\n1,2\n' },
+        code: {
+          activity: 'save_text_file',
+          filename: 'count.py',
+          text: 'lines = open(files[0]["path"]).read().split()\nopen("results/" + files[0]["name"], "w").write(lines[1])\nreturn len(lines)',
+        },
+        step: {
+          activity: 'script',
+          language: 'python',
+          file_path: 'code.outputs.path',
+          files: ['data.outputs.path'],
+        },
+      },
+      steps: ['data', 'code', 'step'],
+    } as Body)
+    expect([done.status, done.error]).toEqual(['completed', null])
+    const { result: count, files } = outputsOf(done)
+    expect(count).toBe(2)
+    expect(files).toMatchObject([{ relative_path: expect.not.stringContaining('..') }])
+    expect(await textOf(files[0].path)).toBe('1,2')
+  })
+
+  it('keeps no links, pipes and paths that lead out, and no more files than the limit', async () => {
+    const done = await shell(`cd results
+      ln -s /etc/passwd passwd; ln -s / root; mkfifo pipe; mkdir -p a/b; echo deep > a/b/deep.txt
+      printf x > 'bad\u202ename.txt'; for n in 1 2 3 4 5 6; do echo $n > $n.txt; done`)
+    expect(done.status).toBe('completed')
+    const { files } = outputsOf(done)
+    expect(files.map(({ relative_path }: Body) => relative_path)).toEqual(['1.txt', '2.txt', '3.txt', '4.txt'])
+    const said = JSON.stringify(done.steps.step.logs)
+    for (const word of ['passwd', 'root', 'pipe']) expect(said).toContain(`${word} is not kept`)
+  })
+
+  it.each([
+    ['a link', 'ln -s /etc/passwd "$JETTY_OUTPUT"', 'not a readable file'],
+    ['a folder', 'mkdir "$JETTY_OUTPUT"', 'not a readable file'],
+    ['a pipe', 'mkfifo "$JETTY_OUTPUT"', 'not a readable file'],
+    [
+      'a sparse file of terabytes',
+      'truncate -s 40M "$JETTY_OUTPUT" || head -c 33M /dev/zero > "$JETTY_OUTPUT"',
+      'result|wrote more|exit code',
+    ],
+    ['no JSON', 'echo "{" > "$JETTY_OUTPUT"', 'cannot be used'],
+    ['depth', 'python3 -c "print(\'[\' * 200000 + \']\' * 200000)" > "$JETTY_OUTPUT"', 'nested deeper'],
+  ])('fails when the result is %s', async (_, code, message) => {
+    const done = await shell(code)
+    expect([done.status, done.error]).toEqual(['failed', expect.stringMatching(message)])
+  })
+})
+
+describe('what it may not', () => {
+  it('sees no variables, files and processes of the server, and no network', async () => {
+    const seen = (await result(
+      python(`import os, socket, glob
+names = sorted(name for name in os.environ)
+pids = [one for one in os.listdir('/proc') if one.isdigit()]
+try:
+    socket.create_connection(('127.0.0.1', ${new URL(jetty.url).port}), 2)
+    reached = True
+except OSError as error:
+    reached = type(error).__name__
+readable = [path for path in ('/etc/shadow', '/root', '${jetty.dataDir}', '/proc/1/environ') if os.access(path, os.R_OK)]
+return {'names': names, 'pids': len(pids), 'reached': reached, 'readable': readable, 'uid': os.getuid()}`),
+    )) as Body
+    expect(seen.names).not.toContain('API_TOKEN')
+    expect(seen.names.filter((name: string) => /DATABASE|ADMIN|KEY/.test(name))).toEqual([])
+    expect(seen).toMatchObject({ reached: 'ConnectionRefusedError', uid: 1000 })
+    expect(seen.pids).toBeLessThan(6)
+    expect(seen.readable.filter((path: string) => path !== '/proc/1/environ')).toEqual([])
+  })
+
+  it('sees the variables that it names, and they are struck out of everything it leaves', async () => {
+    const done = await python(
+      `import os, sys
+token = os.environ['API_TOKEN']
+print(token); print(token, file=sys.stderr); sys.stdout.write(token[:9]); sys.stdout.flush(); print(token[9:])
+open('results/' + token + '.txt', 'w').write('x' + token)
+return {token: [token], 'length': len(token), 'other': os.environ.get('OTHER')}`,
+      { env: ['API_TOKEN'] },
+    )
+    expect(done.status).toBe('completed')
+    const { result: made, stdout, stderr, files } = outputsOf(done)
+    expect(made).toEqual({ '***': ['***'], length: secret.length, other: null })
+    expect([stdout, stderr]).toEqual(['***\n***\n', '***\n'])
+    expect(files[0].relative_path).toBe('***.txt')
+    expect(await textOf(files[0].path)).toBe('x***')
+  })
+
+  it('names a variable that is not there', async () => {
+    const done = await shell('true', { env: ['API_TOKEN', 'NOT_THERE'] })
+    expect(done.error).toContain('env names NOT_THERE')
+  })
+
+  it('reaches no host that network does not name, nor a private one that it names', async () => {
+    const done = await python(
+      `import urllib.request
+def ask(url):
+    try:
+        return urllib.request.urlopen(url, timeout=20).status
+    except urllib.error.HTTPError as error:
+        return [error.code, error.read().decode()]
+return [ask('http://other.example.org/'), ask('http://127.0.0.1.nip.invalid/'), ask('http://10.0.0.1/')]`,
+      { network: ['127.0.0.1.nip.invalid', '10.0.0.1'] },
+    )
+    expect(done.status).toBe('completed')
+    const [unlisted, , reserved] = outputsOf(done).result
+    expect(unlisted).toEqual([403, expect.stringContaining('not among the hosts')])
+    expect(reserved).toEqual([403, expect.stringContaining('private')])
+  })
+})
+
+describe('limits', () => {
+  it.each([
+    ['time', 'while True: pass', { timeout_sec: 1 }, /timed out after 1 s/],
+    [
+      'a sleeper that ignores signals',
+      'import signal, time\nsignal.signal(15, signal.SIG_IGN)\ntime.sleep(600)',
+      { timeout_sec: 1 },
+      /timed out after 1 s/,
+    ],
+    ['memory', 'x = []\nwhile True: x.append(bytearray(10 ** 7))', {}, /more than 128 MiB of memory|MemoryError/],
+    ['output', 'while True: print("y" * 1000)', {}, /printed more than 256 KiB/],
+    [
+      'disk',
+      'with open("big", "wb") as f:\n    while True: f.write(bytes(10 ** 6))',
+      {},
+      /wrote more than 32 MiB|exit code/,
+    ],
+    ['processes', 'import os\nwhile True: os.fork()', { timeout_sec: 20 }, /limit of 64 processes|timed out|exit code|of memory/],
+  ])('of %s', async (_, code, more, message) => {
+    const done = await python(code, more)
+    expect([done.status, done.error]).toEqual(['failed', expect.stringMatching(message)])
+    expect(outputsOf(done)).toMatchObject({ result: null })
+  })
+
+  it('says what a script printed before it failed', async () => {
+    const done = await python('print("so far")\nraise ValueError("no such order: 7")')
+    expect(done.error).toContain('exit code 1: ValueError: no such order: 7')
+    expect(outputsOf(done)).toMatchObject({
+      stdout: 'so far\n',
+      exit_code: 1,
+      stderr: expect.stringContaining('line 2'),
+    })
+    expect(outputsOf(done).stderr).not.toContain('/opt/jetty')
+  })
+
+  it('checks the result by output_schema', async () => {
+    const schema = { type: 'object', required: ['n'], properties: { n: { type: 'integer' } } }
+    expect(await result(python('return {"n": 1}', { output_schema: schema }))).toEqual({ n: 1 })
+    const done = await python('return {"n": "1"}', { output_schema: schema })
+    expect([done.status, done.error]).toEqual([
+      'failed',
+      expect.stringMatching(/does not fit output_schema: n .*integer/),
+    ])
+  })
+})
+
+it('a replay takes the recorded result, and an unknown activity of another system is explained', async () => {
+  const first = await python('import random\nopen("results/x.txt", "w").write("x")\nreturn random.random()')
+  const again = await jetty.call('POST', `/api/v1/trajectory/acme/${first.task}/${first.trajectory_id}/rerun`, {
+    mode: 'replay',
+  })
+  expect(again.status, JSON.stringify(again.body)).toBe(200)
+  const second = await jetty.until(first.task, again.body.trajectory_id, (one) => one.ended !== null)
+  expect(second.steps.step.outputs.result).toBe(first.steps.step.outputs.result)
+  const answer = await jetty.call('POST', '/api/v1/tasks/acme', {
+    ...{ name: 'elsewhere', workflow: { step_configs: { one: { activity: 'python', code: 'x' } }, steps: ['one'] } },
+  })
+  expect(JSON.stringify(answer.body)).toContain('script')
+})
