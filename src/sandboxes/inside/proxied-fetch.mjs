@@ -13,10 +13,17 @@ const isOwn = (host) => host === 'localhost' || host === '127.0.0.1' || host ===
 /** A connection through the proxy to a host, encrypted on top. */
 const tunnel = (proxy, options, done) => {
   const authority = `${options.host.includes(':') ? `[${options.host}]` : options.host}:${options.port ?? 443}`
-  const asked = http.request({ ...proxy, method: 'CONNECT', path: authority, headers: { host: authority }, agent: false })
+  const asked = http.request({
+    ...proxy,
+    method: 'CONNECT',
+    path: authority,
+    headers: { host: authority },
+    agent: false,
+  })
   asked.once('error', done)
   asked.once('connect', (response, socket) => {
-    if (response.statusCode === 200) return done(null, secure({ ...options, socket, servername: options.servername || options.host }))
+    if (response.statusCode === 200)
+      return done(null, secure({ ...options, socket, servername: options.servername || options.host }))
     let said = ''
     socket.setEncoding('utf8').on('data', (text) => {
       said += text
@@ -41,13 +48,17 @@ const installAgents = (proxy) => {
     const target = typeof given[0] === 'string' || given[0] instanceof URL ? new URL(given[0]) : undefined
     const more = target ? (typeof given[1] === 'object' ? given[1] : {}) : (given[0] ?? {})
     const host = (target?.hostname ?? more.hostname ?? more.host ?? 'localhost').replace(/^\[|\]$/g, '')
-    if (isOwn(host) || more.socketPath || more.createConnection || (more.protocol ?? target?.protocol) === 'https:') return send(...given)
+    if (isOwn(host) || more.socketPath || more.createConnection || (more.protocol ?? target?.protocol) === 'https:')
+      return send(...given)
     const port = target?.port || more.port || 80
     const authority = `${host.includes(':') ? `[${host}]` : host}${String(port) === '80' ? '' : `:${port}`}`
     const path = more.path ?? (target ? target.pathname + target.search : '/')
     const onResponse = given.find((one) => typeof one === 'function')
     const headers = { host: authority, ...more.headers }
-    return send({ ...more, ...proxy, hostname: proxy.host, path: `http://${authority}${path}`, headers, agent: undefined }, onResponse)
+    return send(
+      { ...more, ...proxy, hostname: proxy.host, path: `http://${authority}${path}`, headers, agent: undefined },
+      onResponse,
+    )
   }
   http.get = (...given) => {
     const request = http.request(...given)
@@ -75,7 +86,10 @@ const redirected = (request, body, status, location) => {
   if (url.origin !== new URL(request.url).origin) for (const name of ['authorization', 'cookie']) headers.delete(name)
   if (isGet) for (const name of ['content-type', 'content-length']) headers.delete(name)
   const method = isGet && request.method !== 'HEAD' ? 'GET' : request.method
-  return [new Request(url, { method, headers, signal: request.signal, redirect: request.redirect }), isGet ? Buffer.alloc(0) : body]
+  return [
+    new Request(url, { method, headers, signal: request.signal, redirect: request.redirect }),
+    isGet ? Buffer.alloc(0) : body,
+  ]
 }
 
 const fetchThroughProxy = async (input, init) => {

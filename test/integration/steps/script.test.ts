@@ -25,6 +25,19 @@ const run = (step: object, params: Record<string, unknown> = {}): Promise<Body> 
   jetty.run({ init_params: params, step_configs: { step: { activity: 'script', ...step } as Body }, steps: ['step'] })
 const python = (code: string, more: object = {}) => run({ language: 'python', code, ...more })
 const shell = (code: string, more: object = {}) => run({ language: 'shell', code, ...more })
+/** Runs scripts one after the other, each whether or not the one before failed. */
+const runAll = async (steps: object[]): Promise<{ error: string | null; outputs: Body }[]> => {
+  const configs = steps.map((step, at) => [
+    `s${at}`,
+    { activity: 'script', ...step, options: { continue_on_error: true } },
+  ])
+  const done = await jetty.run({
+    step_configs: Object.fromEntries(configs),
+    steps: configs.map(([name]) => name),
+  } as Body)
+  expect(done.status, done.error).toBe('completed')
+  return configs.map(([name]) => done.steps[name as string])
+}
 const outputsOf = (done: Body): Body => done.steps.step.outputs
 const result = async (done: Promise<Body>): Promise<unknown> => {
   const { status, error, steps } = await done
@@ -39,19 +52,21 @@ describe('languages', () => {
     expect(await result(run(body.example, { orders: [{ amount: 10 }, { amount: 5 }] }))).toEqual({ total: 16.5 })
   })
 
-  const inputs = { a: 20, b: 22, word: "it's" }
-  it.each([
-    ['python', 'def main(a, b):\n    return a + b', 42],
-    ['py', 'def main(given):\n    return given["a"]', 20],
-    ['python3', 'if inputs["a"]:\n    return {"sum": inputs["a"] + inputs["b"]}', { sum: 42 }],
-    ['python', 'async def main(word, **rest):\n    return [word, sorted(rest)]', ["it's", ['a', 'b']]],
-    ['javascript', 'return inputs.a + inputs.b', 42],
-    ['js', 'const main = async ({ a, b }) => ({ sum: a + b })', { sum: 42 }],
-    ['node', 'import { basename } from "node:path"\nexport default ({ word }) => basename("/x/" + word)', "it's"],
-    ['bash', 'echo "[$INPUT_A, \\"$INPUT_WORD\\"]" > "$JETTY_OUTPUT"', [20, "it's"]],
-    ['sh', 'true', null],
-  ])('%s: %s', async (language, code, expected) => {
-    expect(await result(run({ language, code, inputs }))).toEqual(expected)
+  it('of every name, with inputs and a result in the way of each', async () => {
+    const inputs = { a: 20, b: 22, word: "it's" }
+    const cases: [language: string, code: string, expected: unknown][] = [
+      ['python', 'def main(a, b):\n    return a + b', 42],
+      ['py', 'def main(given):\n    return given["a"]', 20],
+      ['python3', 'if inputs["a"]:\n    return {"sum": inputs["a"] + inputs["b"]}', { sum: 42 }],
+      ['python', 'async def main(word, **rest):\n    return [word, sorted(rest)]', ["it's", ['a', 'b']]],
+      ['javascript', 'return inputs.a + inputs.b', 42],
+      ['js', 'const main = async ({ a, b }) => ({ sum: a + b })', { sum: 42 }],
+      ['node', 'import { basename } from "node:path"\nexport default ({ word }) => basename("/x/" + word)', "it's"],
+      ['bash', 'echo "[$INPUT_A, \\"$INPUT_WORD\\"]" > "$JETTY_OUTPUT"', [20, "it's"]],
+      ['sh', 'true', null],
+    ]
+    const done = await runAll(cases.map(([language, code]) => ({ language, code, inputs })))
+    expect(done.map(({ error, outputs }) => error ?? outputs.result)).toEqual(cases.map(([, , expected]) => expected))
   })
 
   it('names inputs by paths, and uses the code as it is written', async () => {
@@ -100,20 +115,17 @@ describe('files', () => {
     for (const word of ['passwd', 'root', 'pipe']) expect(said).toContain(`${word} is not kept`)
   })
 
-  it.each([
-    ['a link', 'ln -s /etc/passwd "$JETTY_OUTPUT"', 'not a readable file'],
-    ['a folder', 'mkdir "$JETTY_OUTPUT"', 'not a readable file'],
-    ['a pipe', 'mkfifo "$JETTY_OUTPUT"', 'not a readable file'],
-    [
-      'a sparse file of terabytes',
-      'truncate -s 40M "$JETTY_OUTPUT" || head -c 33M /dev/zero > "$JETTY_OUTPUT"',
-      'result|wrote more|exit code',
-    ],
-    ['no JSON', 'echo "{" > "$JETTY_OUTPUT"', 'cannot be used'],
-    ['depth', 'python3 -c "print(\'[\' * 200000 + \']\' * 200000)" > "$JETTY_OUTPUT"', 'nested deeper'],
-  ])('fails when the result is %s', async (_, code, message) => {
-    const done = await shell(code)
-    expect([done.status, done.error]).toEqual(['failed', expect.stringMatching(message)])
+  it('fails when the result is no file with JSON', async () => {
+    const cases: [code: string, message: RegExp][] = [
+      ['ln -s /etc/passwd "$JETTY_OUTPUT"', /not a readable file/],
+      ['mkdir "$JETTY_OUTPUT"', /not a readable file/],
+      ['mkfifo "$JETTY_OUTPUT"', /not a readable file/],
+      ['truncate -s 32M "$JETTY_OUTPUT"; echo >> "$JETTY_OUTPUT"', /32 MiB|wrote more|exit code/],
+      ['echo "{" > "$JETTY_OUTPUT"', /cannot be used/],
+      ['printf "%200000s" "" | tr " " "[" > "$JETTY_OUTPUT"', /nested deeper/],
+    ]
+    const done = await runAll(cases.map(([code]) => ({ language: 'shell', code })))
+    expect(done.map(({ error }) => error)).toEqual(cases.map(([, message]) => expect.stringMatching(message)))
   })
 })
 
@@ -179,27 +191,22 @@ return [ask('http://other.example.org/'), ask('http://127.0.0.1.nip.invalid/'), 
 })
 
 describe('limits', () => {
-  it.each([
-    ['time', 'while True: pass', { timeout_sec: 1 }, /timed out after 1 s/],
-    [
-      'a sleeper that ignores signals',
-      'import signal, time\nsignal.signal(15, signal.SIG_IGN)\ntime.sleep(600)',
-      { timeout_sec: 1 },
-      /timed out after 1 s/,
-    ],
-    ['memory', 'x = []\nwhile True: x.append(bytearray(10 ** 7))', {}, /more than 128 MiB of memory|MemoryError/],
-    ['output', 'while True: print("y" * 1000)', {}, /printed more than 256 KiB/],
-    [
-      'disk',
-      'with open("big", "wb") as f:\n    while True: f.write(bytes(10 ** 6))',
-      {},
-      /wrote more than 32 MiB|exit code/,
-    ],
-    ['processes', 'import os\nwhile True: os.fork()', { timeout_sec: 20 }, /limit of 64 processes|timed out|exit code|of memory/],
-  ])('of %s', async (_, code, more, message) => {
-    const done = await python(code, more)
-    expect([done.status, done.error]).toEqual(['failed', expect.stringMatching(message)])
-    expect(outputsOf(done)).toMatchObject({ result: null })
+  it('end a script with everything that it has started', async () => {
+    const cases: [code: string, more: object, message: RegExp][] = [
+      ['while True: pass', { timeout_sec: 1 }, /timed out after 1 s/],
+      [
+        'import signal, time\nsignal.signal(15, signal.SIG_IGN)\ntime.sleep(600)',
+        { timeout_sec: 1 },
+        /timed out after 1 s/,
+      ],
+      ['x = []\nwhile True: x.append(bytearray(10 ** 7))', {}, /more than 128 MiB of memory|MemoryError/],
+      ['while True: print("y" * 1000)', {}, /printed more than 256 KiB/],
+      ['with open("big", "wb") as f:\n    while True: f.write(bytes(10 ** 6))', {}, /wrote more than 32 MiB|exit code/],
+      ['import os\nwhile True: os.fork()', { timeout_sec: 20 }, /limit of 64 processes|timed out|exit code|of memory/],
+    ]
+    const done = await runAll(cases.map(([code, more]) => ({ language: 'python', code, ...more })))
+    expect(done.map(({ error }) => error)).toEqual(cases.map(([, , message]) => expect.stringMatching(message)))
+    expect(done.every(({ outputs }) => outputs.result === null)).toBe(true)
   })
 
   it('says what a script printed before it failed', async () => {
