@@ -13,7 +13,7 @@ interface ProxyDeps {
   own?: () => readonly string[]
 }
 
-export interface ProxyOptions {
+interface ProxyOptions {
   /** Path of the unix socket to listen on. */
   socket: string
   hosts: readonly string[]

@@ -29,7 +29,7 @@ const longestVariable = 128 * 1024
 const environmentOf = (names: readonly string[], context: ActivityContext): Record<string, string> => {
   const missing = names.filter((name) => context.env(name) === undefined)
   if (missing.length > 0) {
-    throw new AppError('parameter_invalid', `env names ${missing.join(', ')}, which the environment does not have`, {
+    throw new AppError('parameter_invalid', `The environment has no ${missing.join(', ')}, which env names`, {
       hint: 'Set it in the environment of the collection, or send it in secret_params.',
     })
   }

@@ -14,7 +14,7 @@ import { makeStorageWait, type StorageWait } from '../steps/storage-wait.ts'
 import { type EventLogDeps, openEventLog } from './event-log.ts'
 import { watchLease } from './lease-watch.ts'
 import { countEnd, type RunbooksHere, runClock } from './runbook-clock.ts'
-import { keepResult, openInput } from './sandbox-files.ts'
+import { keepSandboxFile, openInput } from './sandbox-files.ts'
 import { scrubbedFile } from './scrubbed-file.ts'
 
 interface RunbookDeps extends EventLogDeps {
@@ -153,7 +153,7 @@ const hostOf = async (
     },
     chat: stepModels(deps, run, () => signal, side, warn).chat,
     openFile: (path) => openInput(deps, work, path, onceStored),
-    keep: (file, keepAs, kind) => keepResult(deps, work, { attempt, onceStored }, file, keepAs, kind),
+    keep: (file, keepAs, kind) => keepSandboxFile(deps, work, { attempt, onceStored }, file, keepAs, kind),
     tell,
     scrub: environment.scrub.text,
     scrubFile: (file) => scrubbedFile(file, environment.scrub),

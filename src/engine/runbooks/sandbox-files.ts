@@ -28,7 +28,7 @@ export const openInput = async (
 }
 
 /** Stores a file of the sandbox. Its storage path ends with its path in the sandbox. */
-export const keepResult = async (
+export const keepSandboxFile = async (
   { objects }: { objects: ObjectStore },
   work: StepAtWork,
   { attempt, onceStored }: { attempt: number; onceStored: StorageWait },

@@ -8,7 +8,7 @@ import type { ModelRules } from '../steps/model-rules.ts'
 import type { StepAtWork, StepDeps } from '../steps/step-at-work.ts'
 import { makeStorageWait } from '../steps/storage-wait.ts'
 import { watchLease } from './lease-watch.ts'
-import { keepResult, openInput } from './sandbox-files.ts'
+import { keepSandboxFile, openInput } from './sandbox-files.ts'
 import { scrubbedFile } from './scrubbed-file.ts'
 
 interface ScriptDeps {
@@ -57,7 +57,7 @@ const hostOf = (
     owner: String(run.collectionId),
     allowedHosts: () => deps.rules.allowedHosts(run.collectionId),
     openFile: (path) => openInput(deps, work, path, onceStored),
-    keep: (file, keepAs) => keepResult(deps, work, { attempt, onceStored }, file, keepAs),
+    keep: (file, keepAs) => keepSandboxFile(deps, work, { attempt, onceStored }, file, keepAs),
     scrub: scrub.text,
     scrubFile: (file) => scrubbedFile(file, scrub),
     waiting() {

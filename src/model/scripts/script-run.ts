@@ -37,7 +37,7 @@ export interface ScriptRequest {
 }
 
 /** How a script ended: `exit`, or the limit that ended it. */
-export type ScriptEnd =
+type ScriptEnd =
   | 'exit'
   | 'cancelled'
   | 'timed_out'

@@ -169,7 +169,7 @@ return {token: [token], 'length': len(token), 'other': os.environ.get('OTHER')}`
 
   it('names a variable that is not there', async () => {
     const done = await shell('true', { env: ['API_TOKEN', 'NOT_THERE'] })
-    expect(done.error).toContain('env names NOT_THERE')
+    expect(done.error).toContain('The environment has no NOT_THERE')
   })
 
   it('reaches no host that network does not name, nor a private one that it names', async () => {
