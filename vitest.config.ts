@@ -5,6 +5,9 @@ import { operationsPlugin } from './web/operations-plugin.ts'
 /** Nothing is slower for a long limit; a machine that has much to do needs it. */
 const patient = { expect: { poll: { timeout: 20_000 } } }
 
+/** Modules that a server loads from a folder of its user come from Node itself, as in production. */
+const ownModules = { deps: { external: [/\/jetty-own-/, /\/examples\/activities\//] } }
+
 const unitTests = ['src/**/*.test.ts', 'web/**/*.test.ts']
 const slowUnitTests = ['src/**/*.slow.test.ts']
 
@@ -39,6 +42,7 @@ export default defineConfig({
         test: {
           ...patient,
           name: 'default',
+          server: ownModules,
           include: ['test/**/*.test.ts', ...slowUnitTests],
           exclude: ['test/wide/**', 'test/crash/**/!(*.fast).test.ts'],
           globalSetup: './test/global-setup.ts',

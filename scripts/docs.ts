@@ -3,11 +3,11 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { builtinActivities } from '../src/activities/registry.ts'
+import { activityMarkdown } from '../src/api/step-templates/activity-markdown.ts'
 import { describeActivity } from '../src/api/step-templates/describe.ts'
 import { errorCodes } from '../src/lib/errors.ts'
 import { settingList } from '../src/lib/settings/config.ts'
 import { runbookFailures } from '../src/model/runbooks/runbook-run.ts'
-import type { StepTemplate } from '../src/model/workflows/step-template.ts'
 import { apiPage } from './api-page.ts'
 import { cliPage } from './cli-page.ts'
 import { code, page, table } from './markdown.ts'
@@ -16,8 +16,6 @@ import { skillManifests } from './skill-manifests.ts'
 import { skillPages } from './skill-pages.ts'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
-
-const json = (value: unknown): string => code(JSON.stringify(value))
 
 const settingsPage = (): string =>
   page(
@@ -36,27 +34,6 @@ const settingsPage = (): string =>
     ),
   )
 
-const parameterRows = ({ parameters }: StepTemplate): string[][] =>
-  parameters.map(({ name, type, required, default: preset, description, aliases }) => [
-    code(name),
-    type,
-    required ? 'required' : preset === null ? 'optional' : json(preset),
-    `${description}${aliases.length > 0 ? ` Old names: ${aliases.map(code).join(', ')}.` : ''}`,
-  ])
-
-const activityPart = (activity: StepTemplate): string =>
-  [
-    `## ${activity.activity_name}`,
-    activity.description,
-    table(['Parameter', 'Type', 'Default', 'What it is'], parameterRows(activity)),
-    table(
-      ['Output', 'Type', 'What it is'],
-      activity.outputs.map(({ path, type, description }) => [code(path), type, description]),
-    ),
-    `\`\`\`json\n${JSON.stringify(activity.example, null, 2)}\n\`\`\``,
-    ...(activity.gotchas.length > 0 ? [activity.gotchas.map((gotcha) => `- ${gotcha}`).join('\n')] : []),
-  ].join('\n\n')
-
 const activitiesPage = (): string => {
   const all = [...builtinActivities.values()].map(describeActivity)
   const index = [...new Set(all.map(({ category }) => category))].sort().map((category) => {
@@ -68,7 +45,7 @@ const activitiesPage = (): string => {
     'What a step can do. `GET /api/v1/step-templates` answers the same as JSON. Each parameter `x` can also be written as ' +
       '`x_path`, whose value is a path expression: see [path expressions](../paths.md).',
     index.join('\n'),
-    ...all.map(activityPart),
+    ...all.map(activityMarkdown),
   )
 }
 

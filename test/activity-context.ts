@@ -151,6 +151,7 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
     fetch: options.fetch ?? (() => Promise.reject(new AppError('network_failed', 'no network in this test'))),
     room: () => undefined,
     warn: (message) => warnings.push(message),
+    log: (_, message) => warnings.push(message),
     stored,
     warnings,
     registered,

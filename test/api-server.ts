@@ -105,7 +105,7 @@ type ApiDeps = HealthDeps &
 
 export const routesWithoutEngine = (deps: ApiDeps): Route[] => [
   ...healthRoutes(deps),
-  ...docsRoutes(),
+  ...docsRoutes(deps),
   ...collectionsRoutes(deps),
   ...settingsRoutes(deps),
   ...environmentRoutes(deps),

@@ -13,7 +13,7 @@ import type { RunStatus } from '../model/workflows/workflow.ts'
 export type { OutgoingRequest, OutgoingResponse } from '../lib/net/outgoing.ts'
 
 export type Json = unknown
-type Category = 'text' | 'files' | 'data' | 'control' | 'models' | 'judge' | 'image' | 'video' | 'agent'
+type Category = 'text' | 'files' | 'data' | 'control' | 'models' | 'judge' | 'image' | 'video' | 'agent' | 'own'
 
 /** A file that a step can read, or has made. `extension` has no dot; `size` is in bytes. */
 export type MediaObject = z.infer<typeof mediaObjectSchema>
@@ -123,6 +123,8 @@ export interface ActivityContext {
   settings: ActivitySettings
   /** A warning event on the trajectory. */
   warn(message: string, attributes?: Record<string, Json>): void
+  /** A line in the log of the step. */
+  log(level: 'debug' | 'info' | 'warning' | 'error', message: string): void
 }
 
 /** Returned instead of outputs: wait until `until`, out of memory if that is long, then record `outputs`. */
@@ -299,6 +301,8 @@ export interface Activity {
   startsTask: string | undefined
   /** Default time limit; a declared `timeout_sec` parameter of the step config wins. */
   timeoutSeconds: number | undefined
+  /** File of JETTY_ACTIVITIES_DIR that declares it; undefined if it comes with the server. */
+  module: string | undefined
   run(parameters: Record<string, Json>, context: ActivityContext): Promise<ActivityResult>
 }
 
@@ -317,6 +321,7 @@ type Optional =
   | 'alsoCalled'
   | 'startsTask'
   | 'timeoutSeconds'
+  | 'module'
 
 /**
  * Declares an activity. Validation, `GET /step-templates`, forms and the reference page follow from it, and the schemas
@@ -352,6 +357,7 @@ export const activity = <
   alsoCalled: [],
   startsTask: undefined,
   timeoutSeconds: undefined,
+  module: undefined,
   ...definition,
   run: definition.run as unknown as Activity['run'],
 })

@@ -104,7 +104,7 @@ export type ApiDeps = HealthDeps &
 /** Routes of all operations. To add a resource: one line here. */
 export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...healthRoutes(deps),
-  ...docsRoutes(),
+  ...docsRoutes(deps),
   ...collectionsRoutes(deps),
   ...settingsRoutes(deps),
   ...environmentRoutes(deps),

@@ -1,5 +1,6 @@
 /** The composition of a server: settings in, a running server out. Every part receives here what it needs. */
 import type { ActivityRegistry } from '../activities/activity.ts'
+import { loadOwnActivities } from '../activities/own/load-own-activities.ts'
 import { builtinActivities } from '../activities/registry.ts'
 import { makeReadiness } from '../api/health/readiness.ts'
 import { makeSignInLink } from '../api/sessions/sign-in-link.ts'
@@ -135,9 +136,16 @@ const openServer = async (options: ServerOptions, closers: Closers): Promise<Ser
 
 /** Checks the settings before anything is opened, and opens the data folder. */
 const coreOptions = async (options: ServerOptions): Promise<CoreOptions> => {
-  const { settings, variables = process.env, machineClock = Date.now, activities = builtinActivities } = options
+  const {
+    settings,
+    variables = process.env,
+    machineClock = Date.now,
+    activities: builtin = builtinActivities,
+  } = options
   const lentKeys = readLentKeys(settings.trialKeys, (name) => variables[name])
   await checkPreconditions(settings)
+  const own = settings.activitiesDir === undefined ? [] : await loadOwnActivities(settings.activitiesDir, builtin)
+  const activities: ActivityRegistry = new Map([...builtin, ...own.map((one) => [one.name, one] as const)])
   return { ...options, installation: openInstallation(settings), lentKeys, activities, machineClock, variables }
 }
 

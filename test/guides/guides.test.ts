@@ -28,7 +28,10 @@ beforeAll(async () => {
     else answer.writeHead(204).end()
   })
   world = await openGuideWorld({
-    env: { OPENAI_BASE_URL: openAi.url, JETTY_ALLOW_PRIVATE_NETWORK: '127.0.0.1' },
+    env: {
+      ...{ OPENAI_BASE_URL: openAi.url, JETTY_ALLOW_PRIVATE_NETWORK: '127.0.0.1' },
+      JETTY_ACTIVITIES_DIR: join(root, 'examples/activities'),
+    },
   })
   world.server.leaks.remember('the key of a guide', openAiKey)
   await world.server.call('PATCH', '/api/v1/collections/demo/environment', {
@@ -76,6 +79,12 @@ it('an HTTP request', async () => {
 it('a script', async () => {
   const [ran] = await follow('scripts')
   expect(ran).toMatch(/"total": 84/)
+})
+
+it('an own activity', async () => {
+  const [shown] = await follow('own-activities')
+  expect(shown).toContain('Declared in count-words.mjs of JETTY_ACTIVITIES_DIR')
+  expect(shown).toMatch(/words["\s:]+4\b/)
 })
 
 it('the gateway, and what it records', async () => {

@@ -2,6 +2,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { loadOwnActivities } from '../../src/activities/own/load-own-activities.ts'
 import { builtinActivities } from '../../src/activities/registry.ts'
 import { lintWorkflow } from '../../src/engine/program/lint.ts'
 import { compileWorkflow } from '../../src/engine/program/program.ts'
@@ -50,10 +51,14 @@ const workflowOf = (value: unknown): { workflow: Workflow; isWhole: boolean } | 
 /** A part of a workflow may refer to the rest of it. */
 const ofTheRest = /has no entry in step_configs|there is no step|listed right before it/
 
+/** Those of the server, and those that a guide shows how to write. */
+const own = await loadOwnActivities(join(root, 'examples/activities'), builtinActivities)
+const activities = new Map([...builtinActivities, ...own.map((one) => [one.name, one] as const)])
+
 const faultsOf = (block: JsonBlock): string[] => {
   const shown = workflowOf(parsed(block))
   if (!shown) return []
-  return lintWorkflow(shown.workflow, compileWorkflow(shown.workflow, builtinActivities))
+  return lintWorkflow(shown.workflow, compileWorkflow(shown.workflow, activities))
     .filter(({ message }) => shown.isWhole || !ofTheRest.test(message))
     .map(({ field, message }) => `${block.place} ${field}: ${message}`)
 }

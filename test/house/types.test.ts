@@ -2,6 +2,12 @@
 import { describe, expectTypeOf, test } from 'vitest'
 import { z } from 'zod'
 import { activity, FailedWith, type MediaObject, WaitUntil } from '../../src/activities/activity.ts'
+import {
+  activity as declareOwn,
+  type OwnActivity,
+  type ServerContext,
+  type WorkContext,
+} from '../../src/activities/own/declare.ts'
 import type { contract } from '../../src/api/contract.ts'
 import type { Client, EndpointOutput, Input } from '../../src/client/client.ts'
 import { createClient, isJettyError, type JettyClient } from '../../src/client/create-client.ts'
@@ -206,4 +212,47 @@ describe('an activity', () => {
 
 test('the setting names exactly the kinds of sandboxes that there are', () => {
   expectTypeOf<Settings['sandbox']>().toEqualTypeOf<SandboxName>()
+})
+
+describe('an activity of a module', () => {
+  const parameters = z.object({ text: z.string(), times: z.int().default(1) })
+  const outputs = z.object({ words: z.int() })
+  const base = { name: 'own', description: 'Counts.', parameters, outputs }
+
+  test('gets its parameters as declared, and what every place offers', () => {
+    declareOwn({
+      ...base,
+      async run(given, context) {
+        expectTypeOf(given).toEqualTypeOf<{ text: string; times: number }>()
+        expectTypeOf(context).toEqualTypeOf<WorkContext>()
+        return { words: 1 }
+      },
+    })
+  })
+
+  test('may ask for the context of the server, which is then part of its type', () => {
+    const inServer = declareOwn({
+      ...base,
+      async run(_, { models }: ServerContext) {
+        expectTypeOf(models).toEqualTypeOf<ServerContext['models']>()
+        return { words: 1 }
+      },
+    })
+    expectTypeOf(inServer).toEqualTypeOf<OwnActivity<ServerContext>>()
+    expectTypeOf<OwnActivity<ServerContext>>().not.toExtend<OwnActivity>()
+    expectTypeOf<OwnActivity>().toExtend<OwnActivity<ServerContext>>()
+  })
+
+  test('returns every output of the declared type, and no other', () => {
+    declareOwn({
+      ...base,
+      // @ts-expect-error the output is of another type
+      run: async () => ({ words: 'many' }),
+    })
+    declareOwn({
+      ...base,
+      // @ts-expect-error there is no such output
+      run: async () => ({ words: 1, more: 2 }),
+    })
+  })
 })

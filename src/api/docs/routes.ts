@@ -3,9 +3,11 @@ import { docsIndexPage } from '../../http/reference/docs-index-page.ts'
 import { Reply } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
 import { nearest } from '../../lib/text/nearest.ts'
+import type { StepTemplatesDeps } from '../step-templates/routes.ts'
 import { docsContract } from './contract.ts'
 import { llmsFullText, llmsText } from './language-model-texts.ts'
-import { docLibrary } from './library.ts'
+import { type DocLibrary, docLibrary } from './library.ts'
+import { withOwnActivities } from './own-activities.ts'
 import { searchDocs } from './search.ts'
 
 /** Texts change only with the server. */
@@ -27,26 +29,32 @@ const drawing = (svg: string): Reply =>
     'cross-origin-resource-policy': 'same-origin',
   })
 
-const unknownPage = (page: string): AppError => {
-  const near = nearest(page.slice(0, 100), [...docLibrary().pages.keys()])
+const unknownPage = (page: string, { pages }: DocLibrary): AppError => {
+  const near = nearest(page.slice(0, 100), [...pages.keys()])
   return new AppError('not_found', `There is no page '${page.slice(0, 200)}' in the documentation`, {
     hint: near ? `Did you mean /docs/${near}.md? /llms.txt lists all pages.` : '/llms.txt lists all pages.',
   })
 }
 
-export const docsRoutes = (): Route[] =>
-  implement(docsContract, {
-    getDocs: async () => docsIndexPage(docLibrary().groups),
+export const docsRoutes = ({ activities }: StepTemplatesDeps): Route[] => {
+  let shown: DocLibrary | undefined
+  const library = (): DocLibrary => {
+    shown ??= withOwnActivities(docLibrary(), activities)
+    return shown
+  }
+  return implement(docsContract, {
+    getDocs: async () => docsIndexPage(library().groups),
     getDocsPage: async ({ params: { page }, headers }) => {
-      const { pages, drawings } = docLibrary()
+      const { pages, drawings } = library()
       const svg = drawings.get(page)
       if (svg !== undefined) return drawing(svg)
       const found = pages.get(page.replace(/\.md$/, ''))
-      if (!found) throw unknownPage(page)
+      if (!found) throw unknownPage(page, library())
       return text(found.markdown, headers.accept)
     },
-    listDocs: async () => ({ groups: docLibrary().groups }),
-    searchDocs: async ({ query: { q, limit } }) => ({ matches: searchDocs(docLibrary(), q, limit) }),
-    getLlmsText: async ({ headers }) => text(llmsText(docLibrary()), headers.accept),
-    getLlmsFullText: async ({ headers }) => text(llmsFullText(docLibrary()), headers.accept),
+    listDocs: async () => ({ groups: library().groups }),
+    searchDocs: async ({ query: { q, limit } }) => ({ matches: searchDocs(library(), q, limit) }),
+    getLlmsText: async ({ headers }) => text(llmsText(library()), headers.accept),
+    getLlmsFullText: async ({ headers }) => text(llmsFullText(library()), headers.accept),
   })
+}

@@ -54,5 +54,6 @@ export const describeActivity = (activity: Activity): StepTemplate => {
     })),
     example: activity.example,
     gotchas: activity.gotchas,
+    ...(activity.module === undefined ? {} : { module: activity.module }),
   }
 }

@@ -67,6 +67,7 @@ const aboutParameter = ({ description, accepts_path: path, name, aliases }: Para
 const templateText = (template: StepTemplate): string =>
   [
     `${pc.bold(safe(template.activity_name))} ${pc.dim(safe(template.category))}\n${safe(template.description)}`,
+    ...(template.module === undefined ? [] : [pc.dim(`Declared in ${safe(template.module)} of JETTY_ACTIVITIES_DIR`)]),
     template.parameters.length === 0
       ? 'No parameters.'
       : table(

@@ -13,7 +13,7 @@ import { runReader } from '../journal/read-runs.ts'
 import { stepModels } from './model-rules.ts'
 import type { StepDeps } from './step-at-work.ts'
 import type { StepPlace, StepRun } from './step-run.ts'
-import { type StepSide, warningEvent } from './step-side.ts'
+import { logLine, type StepSide, warningEvent } from './step-side.ts'
 import type { StorageWait } from './storage-wait.ts'
 
 /** Everything an activity may touch, bound to one step of one run. */
@@ -100,6 +100,7 @@ export const activityContext = (
     settings: engine.activitySettings,
     room,
     warn,
+    log: (level, message) => side.warnings.push(logLine(level, message)),
   })
 }
 
@@ -135,6 +136,7 @@ class StepContext implements ActivityContext {
   readonly settings: ActivityContext['settings']
   readonly room: ActivityContext['room']
   readonly warn: ActivityContext['warn']
+  readonly log: ActivityContext['log']
   readonly #signal: () => AbortSignal
 
   constructor(signal: () => AbortSignal, given: Omit<ActivityContext, 'signal'>) {
@@ -156,6 +158,7 @@ class StepContext implements ActivityContext {
     this.settings = given.settings
     this.room = given.room
     this.warn = given.warn
+    this.log = given.log
     this.#signal = signal
   }
 

@@ -18,3 +18,10 @@ export const warningEvent = (message: string, attributes: Record<string, unknown
   message,
   attributes,
 })
+
+/** A line that an activity writes into the log of its step. */
+export const logLine = (level: StepLog['level'], message: string): StepLog => ({
+  ...warningEvent(message),
+  level,
+  type: level === 'warning' ? 'warning' : 'log',
+})

@@ -1,7 +1,15 @@
-import { byteCount, seconds, setting, wholeNumber } from './setting.ts'
+import { byteCount, folder, seconds, setting, wholeNumber } from './setting.ts'
 
-/** Limits of a run's steps and of its child runs. */
+/** Activities of your own, and limits of a run's steps and of its child runs. */
 export const runSettings = {
+  activitiesDir: setting({
+    variable: 'JETTY_ACTIVITIES_DIR',
+    description:
+      'Folder of modules that declare activities of your own. They execute in the process of the server, with all that ' +
+      'it may do. Every process of an installation needs the same modules.',
+    example: '/etc/jetty/activities',
+    schema: folder(),
+  }),
   parallelSteps: setting({
     variable: 'JETTY_PARALLEL_STEPS',
     description: 'Steps of one run that execute in parallel, if its workflow says so.',

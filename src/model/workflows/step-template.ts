@@ -29,6 +29,10 @@ export const stepTemplateSchema = z
     ),
     example: jsonObjectSchema,
     gotchas: z.array(z.string()),
+    module: z
+      .string()
+      .optional()
+      .describe('File of JETTY_ACTIVITIES_DIR that declares it; absent if it comes with the server.'),
   })
   .meta({ id: 'StepTemplate' })
 
