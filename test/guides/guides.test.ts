@@ -82,9 +82,9 @@ it('a script', async () => {
 })
 
 it('an own activity', async () => {
-  const [shown] = await follow('own-activities')
-  expect(shown).toContain('Declared in count-words.mjs of JETTY_ACTIVITIES_DIR')
-  expect(shown).toMatch(/words["\s:]+4\b/)
+  const printed = (await follow('own-activities')).join()
+  expect(printed).toContain('Declared in count-words.mjs of JETTY_ACTIVITIES_DIR')
+  expect(printed).toMatch(/words["\s:]+4\b/)
 })
 
 it('the gateway, and what it records', async () => {

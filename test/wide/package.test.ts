@@ -53,6 +53,8 @@ describe('the tarball', () => {
       'dist/web/index.html',
       'dist/web/licenses.md',
       'dist/client/operations.json',
+      'dist/activities/own/declare.js',
+      'dist/activities/own/declare.d.ts',
       'docs/mcp.md',
       'LICENSE',
     ]) {
@@ -73,12 +75,22 @@ describe('the tarball', () => {
   it('is not private, and its types compile in another project', async () => {
     expect(manifest().private).toBeUndefined()
     const { name } = manifest()
-    const source = `import { createClient } from '${name}/client'
+    const source = `import { activity, z } from '${name}/activity'
+import { createClient } from '${name}/client'
 const jetty = await createClient({ url: 'http://localhost:1', token: undefined })
 const answer = jetty.getTask({ params: { collection: 'a', task: 'b' } })
 export const task: Promise<string> = answer.then((found) => found.name)
 // @ts-expect-error: a parameter is missing
 jetty.getTask({ params: { collection: 'a' } })
+export const shout = activity({
+  name: 'text.shout',
+  description: 'Shouts.',
+  parameters: z.object({ text: z.string().describe('Text.') }),
+  outputs: z.object({ text: z.string().describe('Loud text.') }),
+  run: async ({ text }) => ({ text: text.toUpperCase() }),
+})
+// @ts-expect-error: the output is missing
+activity({ ...shout, outputs: z.object({ text: z.string() }), run: async () => ({}) })
 `
     const place = join(folder, 'place')
     const compilerOptions = { module: 'nodenext', target: 'es2023', lib: ['es2023', 'dom'], types: [], strict: true }
@@ -105,12 +117,30 @@ const blocksOf = (page: string): ShellBlock[] =>
     // The page promises that this one misses its threshold.
     .map((block) => (block.text.includes('--threshold') ? { ...block, text: `! ${block.text}` } : block))
 
+/** Modules of the reader in a folder without packages; TypeScript where this Node strips its types. */
+const writeActivities = (home: string, isNew: boolean): string => {
+  const place = join(home, 'activities')
+  mkdirSync(place)
+  const source = (name: string, type: string) => `import { activity, z } from 'jetty-server/activity'
+export default activity({
+  name: '${name}',
+  description: 'Shouts.',
+  parameters: z.object({ text: z.string().describe('Text.') }),
+  outputs: z.object({ text: z.string().describe('Loud text.') }),
+  run: async ({ text }${type}) => ({ text: text.toUpperCase() }),
+})`
+  writeFileSync(join(place, 'shout.mjs'), source('text.shout', ''))
+  if (isNew) writeFileSync(join(place, 'typed.mts'), source('text.typed', ': { text: string }'))
+  return place
+}
+
 describe.each(nodes)('on Node %s (empty: this one)', (wanted) => {
   it('starts, signs in, walks the tour, answers an MCP client, and stops', async () => {
     const node = await nodeOf(wanted)
     const home = mkdtempSync(join(tmpdir(), 'jetty-empty-'))
     const env = { PATH: `${installed('.bin')}:${join(node, '..')}:${process.env.PATH}`, HOME: home, NO_COLOR: '1' }
-    const server = execFile(node, [installed('.bin/jetty')], { env: { ...env, JETTY_PORT: '0' }, cwd: home })
+    const own = { JETTY_ACTIVITIES_DIR: writeActivities(home, wanted !== '') }
+    const server = execFile(node, [installed('.bin/jetty')], { env: { ...env, ...own, JETTY_PORT: '0' }, cwd: home })
     try {
       const started = performance.now()
       const ready = await new Promise<Body>((resolve, reject) => {
@@ -132,6 +162,9 @@ describe.each(nodes)('on Node %s (empty: this one)', (wanted) => {
       const { content } = (await client.callTool({ name: 'list-tasks', arguments: { collection: 'demo' } })) as Body
       expect(content[0].text).toContain('find-the-fault')
       await client.close()
+      for (const name of ['text.shout', ...(wanted === '' ? [] : ['text.typed'])]) {
+        expect((await fetch(`${ready.url}/api/v1/step-templates/${name}`)).status).toBe(200)
+      }
       const { stdout: version } = await run(node, ['--version'])
       const tourMs = Math.round(performance.now() - started - readyMs)
       console.log(
