@@ -8,7 +8,7 @@ import { provideModule } from './provided-modules.ts'
 import { readActivityModule } from './read-module.ts'
 
 /** The activities of a file, or what is wrong with it. */
-export interface ImportedModule {
+interface ImportedModule {
   file: string
   activities: OwnActivity[]
   problems: string[]

@@ -1,9 +1,9 @@
+import type { ActivityRegistry } from '../../activities/activity.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { docsIndexPage } from '../../http/reference/docs-index-page.ts'
 import { Reply } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
 import { nearest } from '../../lib/text/nearest.ts'
-import type { StepTemplatesDeps } from '../step-templates/routes.ts'
 import { docsContract } from './contract.ts'
 import { llmsFullText, llmsText } from './language-model-texts.ts'
 import { type DocLibrary, docLibrary } from './library.ts'
@@ -36,7 +36,7 @@ const unknownPage = (page: string, { pages }: DocLibrary): AppError => {
   })
 }
 
-export const docsRoutes = ({ activities }: StepTemplatesDeps): Route[] => {
+export const docsRoutes = ({ activities }: { activities: ActivityRegistry }): Route[] => {
   let shown: DocLibrary | undefined
   const library = (): DocLibrary => {
     shown ??= withOwnActivities(docLibrary(), activities)

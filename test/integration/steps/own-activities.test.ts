@@ -101,10 +101,10 @@ describe('an activity of a module', () => {
       module: 'count-words.mjs',
       example: { activity: 'text.count_words' },
     })
-    const page = await jetty.call('GET', '/docs/reference/own-activities.md')
-    expect(page.body).toContain('## text.count_words')
     const found = await jetty.call('GET', '/api/v1/docs/search?q=text.count_words')
     expect(found.body.matches[0].page).toBe('reference/own-activities')
+    const page = await jetty.call('GET', `/docs/${found.body.matches[0].page}.md`)
+    expect(page.body).toContain('## text.count_words')
     expect((await jetty.call('GET', '/api/v1/step-templates/text_echo')).body.module).toBeUndefined()
   })
 })
