@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { makeTestContext, modelAnswer, runActivity } from '../../../test/activity-context.ts'
 import { testMedia } from '../../../test/media.ts'
+import { jsonAnswer } from '../../lib/json/json-answer.ts'
 import type { ChatOptions, ChatRequest } from '../../model/gateway/chat.ts'
 import { geminiPrompt } from './gemini-prompt.ts'
-import { jsonAnswer } from './json-answer.ts'
 import { litellmChat } from './litellm-chat.ts'
 import { litellmVision } from './litellm-vision.ts'
 

@@ -1,13 +1,14 @@
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
+import { jsonAnswer } from '../../lib/json/json-answer.ts'
+import { memberOutputs } from '../../lib/json-schema/structured-answer.ts'
 import { asText } from '../../lib/text/as-text.ts'
 import { fillPlaceholders } from '../../lib/text/placeholders.ts'
 import { type ChatMessage, chatMessageSchema } from '../../model/gateway/chat.ts'
 import { providerParameters } from '../../model/gateway/provider-parameters.ts'
 import { type ActivityContext, activity, type Json } from '../activity.ts'
 import { answerOutputs, answerOutputsOf, askParameters, promptText, requestOf, systemMessages } from './ask.ts'
-import { jsonAnswer } from './json-answer.ts'
-import { askStructured, memberOutputs, outputSchemaParameter } from './structured-answer.ts'
+import { askStructured, outputSchemaParameter } from './structured-answer.ts'
 
 interface Given {
   prompt?: Json

@@ -1,9 +1,10 @@
 import { AppError } from '../../lib/errors.ts'
-import type { ChatMessage, ModelAnswer } from '../../model/gateway/chat.ts'
+import { readStructured } from '../../lib/json-schema/structured-answer.ts'
+import type { ChatMessage, ChatOptions, ModelAnswer } from '../../model/gateway/chat.ts'
 import type { ActivityContext, StepModels } from '../activity.ts'
 import { type Brief, correction, promptFor } from './prompt.ts'
 import { readVerdict } from './read-verdict.ts'
-import type { Verdict } from './verdict.ts'
+import type { ParsedVerdict, Verdict } from './verdict.ts'
 
 /** A model call without its messages. */
 export interface JudgeCall {
@@ -17,6 +18,8 @@ export interface JudgeCall {
 export interface Judged {
   verdict: Verdict
   raw: string
+  /** The parsed answer, if it had to fit a schema. */
+  json?: unknown
   answers: ModelAnswer[]
 }
 
@@ -35,7 +38,7 @@ const chat = (
   call: JudgeCall,
   messages: ChatMessage[],
   context: JudgeContext,
-  options: { prefersJson?: true } = {},
+  options: Pick<ChatOptions, 'prefersJson' | 'schema'> = {},
 ): Promise<ModelAnswer> =>
   context.models.chat(
     {
@@ -68,19 +71,27 @@ export const askForVerdict = async (
   context: JudgeContext,
   where: string,
 ): Promise<Judged> => {
-  const names = brief.dimensions.map(({ name }) => name)
   const messages = promptFor(brief)
-  const first = await chat(call, messages, context, { prefersJson: true })
-  const reading = readVerdict(first.text, brief.question, names)
-  if ('verdict' in reading) return { verdict: reading.verdict, raw: first.text, answers: [first] }
+  const options = brief.schema === undefined ? {} : { schema: brief.schema }
+  const first = await chat(call, messages, context, { prefersJson: true, ...options })
+  const reading = readAnswer(first.text, brief)
+  if ('verdict' in reading) return { ...reading, raw: first.text, answers: [first] }
 
   context.warn(`${where}an answer could not be parsed (${reading.problem}); the model was asked once more`, {
     raw_result: shown(first.text),
   })
-  // In words alone: a model that cannot keep to JSON mode may answer with nothing (DeepSeek sends spaces).
+  // Not in JSON mode: a model that cannot keep to it may answer with nothing (DeepSeek sends spaces).
   const said: ChatMessage[] = first.text === '' ? [] : [{ role: 'assistant', content: first.text }]
-  const second = await chat(call, [...messages, ...said, correction(brief, reading.problem)], context)
-  const again = readVerdict(second.text, brief.question, names)
+  const second = await chat(call, [...messages, ...said, correction(brief, reading.problem)], context, options)
+  const again = readAnswer(second.text, brief)
   if ('problem' in again) throw unreadable(again.problem, second, where)
-  return { verdict: again.verdict, raw: second.text, answers: [first, second] }
+  return { ...again, raw: second.text, answers: [first, second] }
+}
+
+/** Reads the verdict of an answer; with a schema, only of one that fits it. */
+const readAnswer = (text: string, { question, dimensions, schema }: Brief): ParsedVerdict & { json?: unknown } => {
+  const structured = schema === undefined ? undefined : readStructured(text, schema)
+  if (structured && 'problem' in structured) return structured
+  const names = dimensions.map(({ name }) => name)
+  return { ...readVerdict(text, question, names), ...(structured ? { json: structured.value } : {}) }
 }

@@ -33,8 +33,21 @@ const texts = {
     'That answer could not be read: {{problem}}. Answer again, with one JSON object and nothing around it, such as {{format}}',
 }
 
+/** Texts in the place of `answer`, `ownFormat` and `again` when the answer has a schema. */
+const schemaTexts = {
+  answer: 'Answer with one JSON object and nothing else. Its member "{{member}}" is your verdict.\n',
+  again:
+    'That answer cannot be used: {{problem}}. Answer again, with the corrected JSON object only. Its member "{{member}}" is your verdict.',
+}
+
+const versionOf = (words: unknown): string =>
+  `${version}-${createHash('sha256').update(JSON.stringify(words)).digest('hex').slice(0, 12)}`
+
 /** Identifies the prompt: its version and the beginning of the SHA-256 of its texts. */
-export const promptVersion = `${version}-${createHash('sha256').update(JSON.stringify(texts)).digest('hex').slice(0, 12)}`
+export const promptVersion = versionOf(texts)
+
+/** Identifies the prompt for answers with a schema. */
+export const schemaPromptVersion = versionOf([texts, schemaTexts])
 
 /** Inputs of a prompt. Items are texts, or parts that represent an image. */
 export interface Brief {
@@ -44,6 +57,8 @@ export interface Brief {
   dimensions: { name: string; meaning: string | undefined }[]
   withExplanation: boolean
   systemPrompt: string | undefined
+  /** JSON Schema that the answer has to fit. */
+  schema?: Readonly<Record<string, unknown>> | undefined
 }
 
 const fill = (text: string, values: Record<string, string | number>): string =>
@@ -110,6 +125,13 @@ const contentOf = (parts: ChatPart[]): string | ChatPart[] => {
   return joined.length === 1 && only?.type === 'text' ? String(only.text) : joined
 }
 
+const answerText = (brief: Brief): string => {
+  const member = memberOf(brief.question)
+  return brief.schema === undefined
+    ? fill(texts.answer, { format: formatOf(brief) }) + fill(texts.ownFormat, { member })
+    : fill(schemaTexts.answer, { member })
+}
+
 /** Builds the messages that ask for a verdict. Several items are compared with each other. */
 export const promptFor = (brief: Brief): ChatMessage[] => {
   const { instruction, question, items, dimensions, systemPrompt } = brief
@@ -120,8 +142,7 @@ export const promptFor = (brief: Brief): ChatMessage[] => {
     (isJoint ? fill(texts.joint, { count: items.length }) : '') +
     questionText(question) +
     dimensionsText(dimensions) +
-    fill(texts.answer, { format: formatOf(brief) }) +
-    fill(texts.ownFormat, { member: memberOf(question) })
+    answerText(brief)
   const content = contentOf([
     { type: 'text', text: before },
     ...items.flatMap((item, at) => itemParts(item, isJoint ? at + 1 : undefined, mark)),
@@ -136,5 +157,8 @@ export const promptFor = (brief: Brief): ChatMessage[] => {
 /** Builds the message that asks again after an unreadable answer. */
 export const correction = (brief: Brief, problem: string): ChatMessage => ({
   role: 'user',
-  content: fill(texts.again, { problem, format: formatOf(brief) }),
+  content:
+    brief.schema === undefined
+      ? fill(texts.again, { problem, format: formatOf(brief) })
+      : fill(schemaTexts.again, { problem, member: memberOf(brief.question) }),
 })

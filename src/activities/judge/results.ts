@@ -1,8 +1,9 @@
 import { z } from 'zod'
+import { memberOutputs } from '../../lib/json-schema/structured-answer.ts'
 import { modelUsageSchema } from '../../model/gateway/chat.ts'
 import { totalCost, totalUsage } from '../../model/gateway/model-totals.ts'
 import type { Judged } from './ask.ts'
-import { promptVersion } from './prompt.ts'
+import { promptVersion, schemaPromptVersion } from './prompt.ts'
 
 const value = z.union([z.number(), z.string()])
 const dimensions = z.record(z.string(), value).nullable()
@@ -16,15 +17,16 @@ const result = z.object({
   dimensions,
   read_as: z.enum(['json', 'repaired_json', 'text']),
   read_from: z.string(),
+  json: z.unknown().optional(),
 })
 
 /** Outputs of `simple_judge`. */
-export const judgeOutputs = z.object({
+export const judgeOutputs = z.looseObject({
   results: z
     .array(result)
     .describe(
       'One entry for each verdict. raw_result is the unchanged answer of the model; read_as and read_from say how and from ' +
-        'which words the verdict was read. item_index is 0 for a comparison.',
+        'which words the verdict was read. item_index is 0 for a comparison. With output_schema, json is the parsed answer.',
     ),
   average_score: z.number().nullable().describe('Mean of the scores; null if there are only labels.'),
   score: z
@@ -40,6 +42,12 @@ export const judgeOutputs = z.object({
   model: z.string().describe('The model that judged, as its provider names it.'),
   usage: modelUsageSchema.nullable().describe('Tokens of all calls together; null if the provider reports none.'),
   cost_usd: z.number().nullable().describe('Cost of all calls together; null if the price of one is not known.'),
+  json: z
+    .unknown()
+    .optional()
+    .describe(
+      'With output_schema: the parsed answer of a single verdict. Its members are also outputs, unless an output has that name.',
+    ),
   prompt_version: z.string().describe('Version of the prompt, and the beginning of the SHA-256 of its texts.'),
 })
 
@@ -47,8 +55,8 @@ const mean = (scores: number[]): number | null =>
   scores.length === 0 ? null : Number((scores.reduce((sum, score) => sum + score, 0) / scores.length).toFixed(12))
 
 /** Derives the outputs from the verdicts, in item order. */
-export const judgementOutputsOf = (judged: Judged[]): z.infer<typeof judgeOutputs> => {
-  const results = judged.map(({ verdict, raw }, item_index) => ({
+export const judgementOutputsOf = (judged: Judged[], schema: object | undefined): z.infer<typeof judgeOutputs> => {
+  const results = judged.map(({ verdict, raw, json }, item_index) => ({
     score: verdict.score,
     label: verdict.label,
     explanation: verdict.explanation,
@@ -57,11 +65,12 @@ export const judgementOutputsOf = (judged: Judged[]): z.infer<typeof judgeOutput
     dimensions: verdict.dimensions,
     read_as: verdict.read_as,
     read_from: verdict.read_from,
+    ...(schema === undefined ? {} : { json }),
   }))
   const answers = judged.flatMap((one) => one.answers)
   const single = results.length === 1 ? results[0] : undefined
   const score = single?.score ?? null
-  return {
+  const outputs = {
     results,
     average_score: mean(results.map((one) => one.score).filter((one) => one !== null)),
     score,
@@ -74,6 +83,9 @@ export const judgementOutputsOf = (judged: Judged[]): z.infer<typeof judgeOutput
     model: answers[0]?.model ?? '',
     usage: totalUsage(answers.map((one) => one.usage)),
     cost_usd: totalCost(answers.map((one) => one.cost_usd)),
-    prompt_version: promptVersion,
+    prompt_version: schema === undefined ? promptVersion : schemaPromptVersion,
   }
+  if (schema === undefined) return outputs
+  const json = single?.json ?? null
+  return { ...memberOutputs(json, outputs), ...outputs, json }
 }

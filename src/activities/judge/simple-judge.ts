@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { atATime } from '../../lib/at-a-time.ts'
 import { AppError } from '../../lib/errors.ts'
+import { schemaParameter } from '../../lib/json-schema/schema-parameter.ts'
 import { type ActivityContext, activity, type Json } from '../activity.ts'
 import { askForVerdict, type JudgeCall, type Judged } from './ask.ts'
 import { checkImageCount, shownItem } from './item.ts'
@@ -65,6 +66,11 @@ const declared = z.object({
     .default(true)
     .describe('Whether the model explains its verdict.')
     .meta({ aliases: ['explanation_required'] }),
+  output_schema: schemaParameter
+    .optional()
+    .describe(
+      'JSON Schema that the answer has to fit, with score or label among its members. The answer is the output json, and its other members are outputs too.',
+    ),
   temperature: z.number().min(0).optional().describe("Sampling temperature; default: the provider's."),
   system_prompt: z.string().optional().describe('Replaces the system message of the judge.'),
   max_tokens: z.number().int().min(1).optional().describe('Maximum number of tokens of an answer.'),
@@ -119,6 +125,7 @@ const judgeAll = async (given: Parameters, context: ActivityContext): Promise<Ju
       dimensions: dimensionsOf(given),
       withExplanation: given.with_explanation,
       systemPrompt: given.system_prompt,
+      schema: given.output_schema,
     }
     const one = await askForVerdict(brief, call, context, where)
     for (const warning of one.verdict.warnings) context.warn(`${where}${warning}`)
@@ -162,12 +169,13 @@ export const simpleJudge = activity({
       'for 1 to 5), and a label that is not a category are not accepted.',
     'After an answer without a verdict the model is asked once more. If that fails too, the step fails, and its error ' +
       'shows the answer.',
-    'An instruction may ask for its own JSON format, if score or label is among its members; the rest is in raw_result.',
+    'An instruction may ask for its own JSON format, if score or label is among its members; the rest is in raw_result. With ' +
+      'output_schema the form is checked, and the rest are outputs.',
     'scripted/judge and scripted/judge-low are not real models and need no key: they give the best or the worst verdict, or ' +
       'the verdict in a line of the instruction, such as `scripted: 2 if "sorry"`.',
     'With dimensions the score is the overall score of the model, or, without one, the mean of the dimensions.',
   ],
-  literal: ['score_range', 'scale_range', 'categories'],
+  literal: ['score_range', 'scale_range', 'categories', 'output_schema'],
   pathsInArrays: ['items'],
-  run: async (given, context) => judgementOutputsOf(await judgeAll(given, context)),
+  run: async (given, context) => judgementOutputsOf(await judgeAll(given, context), given.output_schema),
 })

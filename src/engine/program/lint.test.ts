@@ -163,4 +163,16 @@ describe('a path into a structured output', () => {
       { severity: 'error', message: expect.stringContaining('it has vendor, lines, text') },
     ])
   })
+
+  it('has to be declared where a step asks for no JSON', () => {
+    const plain = (activity: Record<string, unknown>, path: string) =>
+      faultsOf({ step_configs: { ask: activity, use: { ...echo, text_path: path } }, steps: ['ask', 'use'] })
+    expect(plain({ activity: 'litellm_chat', prompt: 'x' }, 'ask.outputs.vendor')).toMatchObject([
+      { severity: 'error', message: expect.stringContaining("litellm_chat has no output 'vendor'; it has text") },
+    ])
+    const judge = { activity: 'simple_judge', item: 'x', instruction: 'Good?' }
+    expect(plain(judge, 'ask.outputs.flaws')).toHaveLength(1)
+    expect(plain({ ...judge, output_schema: schema }, 'ask.outputs.json.lines[0].price')).toEqual([])
+    expect(plain({ ...judge, output_schema: schema }, 'ask.outputs.lines[0].prise')).toHaveLength(1)
+  })
 })

@@ -1,4 +1,3 @@
-import type { z } from 'zod'
 import { isObject } from '../../lib/json/json-object.ts'
 import { type PathFault, pathFault, type VisitBudget } from '../../lib/json-schema/schema-path.ts'
 import type { Guess } from '../../lib/text/nearest.ts'
@@ -44,7 +43,7 @@ export const unknownOutput = (path: Path, program: Program, bounds: ReadBounds):
   if (isDeclared) return undefined
   const names = Object.keys(outputs.shape)
   const meant = bounds.guess(first.name, names)
-  if (meant === undefined && isOpen(outputs)) return undefined
+  if (meant === undefined && isOpen(target)) return undefined
   const instead = meant === undefined ? `; it has ${listed(names)}` : question(meant)
   return {
     message: `'${path.text}' leads to nothing: ${target.activity.name} has no output '${first.name}'${instead}`,
@@ -92,5 +91,15 @@ const lacking = (
     : `is no object and has no '${segment.name}'`
 }
 
-/** Whether an activity may have outputs beside the declared ones. */
-const isOpen = ({ def }: z.ZodObject): boolean => def.catchall !== undefined && def.catchall._zod.def.type !== 'never'
+/** Parameters that add the members of an answer to the outputs. */
+const addsMembers = new Set(['output_schema', 'response_format'])
+
+/** Whether a step may have outputs beside the declared ones. */
+const isOpen = ({ activity, bindings }: ProgramStep): boolean => {
+  const { catchall } = activity.outputs.def
+  if (catchall === undefined || catchall._zod.def.type === 'never') return false
+  return (
+    !Object.hasOwn(activity.parameters.shape, 'output_schema') ||
+    bindings.some(({ parameter }) => addsMembers.has(parameter))
+  )
+}

@@ -1,5 +1,4 @@
-import { parsedJson } from '../../lib/json/json-object.ts'
-import type { Json } from '../activity.ts'
+import { parsedJson } from './json-object.ts'
 
 /** Returns the content of a text that is one fenced block. */
 const unfenced = (text: string): string | undefined => {
@@ -8,10 +7,10 @@ const unfenced = (text: string): string | undefined => {
 }
 
 /** Parses an answer in JSON, also inside a fence; undefined when it is not JSON. */
-export const jsonAnswer = (text: string): Json | undefined => {
+export const jsonAnswer = (text: string): unknown => {
   const trimmed = text.trim()
-  const direct = parsedJson(trimmed) as Json | undefined
+  const direct = parsedJson(trimmed)
   if (direct !== undefined) return direct
   const inside = unfenced(trimmed)
-  return inside === undefined ? undefined : (parsedJson(inside) as Json | undefined)
+  return inside === undefined ? undefined : parsedJson(inside)
 }
