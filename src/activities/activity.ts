@@ -254,7 +254,15 @@ export interface ParameterMeta {
   aliases?: string[]
   /** Value if a path has no value or null. */
   missing?: Json
+  /** How a form asks for it, if that does not follow from its type: a text of several lines, code, a list of texts, JSON. */
+  input?: 'text' | 'code' | 'list' | 'json'
+  /** The language of the code, such as `jsonata`, or the parameter that names it. */
+  language?: string
 }
+
+/** Whether an activity may have outputs beside the declared ones. */
+export const hasOpenOutputs = ({ outputs: { def } }: Pick<Activity, 'outputs'>): boolean =>
+  def.catchall !== undefined && def.catchall._zod.def.type !== 'never'
 
 export interface Activity {
   name: string
@@ -281,6 +289,8 @@ export interface Activity {
    * it. A run with a model that no provider serves is refused before its first step.
    */
   asks: { kind: ModelKind; provider?: string } | undefined
+  /** The output that fits the parameter `output_schema`. If the outputs are open, its members are outputs too. */
+  structuredOutput: string | undefined
   /** Whether outputs depend on parameters alone. Such an activity has no effects, and a replay executes it. */
   pure: boolean
   /** Which output selects the next step: `branch` of a branch, `done` of a loop's counter. */
@@ -314,6 +324,7 @@ type Optional =
   | 'takesAnyParameter'
   | 'secret'
   | 'asks'
+  | 'structuredOutput'
   | 'pure'
   | 'steers'
   | 'carriesOut'
@@ -350,6 +361,7 @@ export const activity = <
   takesAnyParameter: false,
   secret: [],
   asks: undefined,
+  structuredOutput: undefined,
   pure: false,
   steers: undefined,
   carriesOut: undefined,

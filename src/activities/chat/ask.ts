@@ -11,8 +11,12 @@ export const askParameters = {
     .unknown()
     .optional()
     .describe('The prompt: one text. Any other value is sent as JSON, with a warning.')
-    .meta({ aliases: ['user_prompt'] }),
-  system_prompt: z.string().optional().describe('System prompt: instructions before all other messages.'),
+    .meta({ aliases: ['user_prompt'], input: 'text' }),
+  system_prompt: z
+    .string()
+    .optional()
+    .describe('System prompt: instructions before all other messages.')
+    .meta({ input: 'text' }),
   temperature: z.number().optional().describe('Sampling temperature; the default of the provider if absent.'),
   max_tokens: z.number().int().positive().optional().describe('Maximum number of tokens of the answer.'),
 }

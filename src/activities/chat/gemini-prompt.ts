@@ -9,6 +9,7 @@ export const geminiPrompt = activity({
   name: 'gemini_prompt',
   category: 'models',
   asks: { kind: 'chat', provider: 'gemini' },
+  structuredOutput: 'json',
   description: 'Calls a Gemini model at Google and returns its answer.',
   parameters: z.object({
     model: z.string().min(1).default('gemini-2.0-flash').describe('The Gemini model.'),

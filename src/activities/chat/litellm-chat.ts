@@ -72,6 +72,7 @@ export const litellmChat = activity({
   name: 'litellm_chat',
   category: 'models',
   asks: { kind: 'chat' },
+  structuredOutput: 'json',
   description: 'Calls a model of any provider and returns its answer.',
   parameters: z.object({
     model: z

@@ -46,6 +46,7 @@ export const litellmVision = activity({
   name: 'litellm_vision',
   category: 'models',
   asks: { kind: 'chat' },
+  structuredOutput: 'json',
   description: 'Asks a vision model about one or more images.',
   parameters: z.object({
     model: z.string().min(1).default('gpt-4o-mini').describe('Name of a model that accepts images.'),

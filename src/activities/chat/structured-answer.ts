@@ -18,7 +18,10 @@ export const outputSchemaParameter = {
     .describe(
       'JSON Schema that the answer has to fit. The answer is the output json, and its members are outputs. A model whose answer does not fit is asked once more; then the step fails.',
     )
-    .meta({ aliases: ['outputSchema', 'json_schema', 'response_schema', 'structured_output'] }),
+    .meta({
+      aliases: ['outputSchema', 'json_schema', 'response_schema', 'structured_output'],
+      ...{ input: 'json', language: 'json-schema' },
+    }),
 }
 
 /** Outputs of a step with an `output_schema`, beside those of the answer. */

@@ -16,7 +16,12 @@ export const waitForApproval = activity({
     'Waits until a person approves or rejects, over the API or with `jetty approve`. The wait survives restarts, uses no ' +
     'worker, and does not count towards the time limits of the step and the run.',
   parameters: z.object({
-    message: z.string().min(1).max(10_000).describe('The question to decide, shown to the person who decides.'),
+    message: z
+      .string()
+      .min(1)
+      .max(10_000)
+      .describe('The question to decide, shown to the person who decides.')
+      .meta({ input: 'text' }),
     expires_in_sec: z
       .number()
       .min(0)

@@ -55,7 +55,8 @@ export const requestParameters = z.object({
     .array(z.union([z.number().int().min(100).max(599), z.string().regex(/^[1-5](xx|\d\d)$/)]))
     .min(1)
     .default(['2xx'])
-    .describe('Statuses that do not fail the step: numbers, or classes such as "2xx".'),
+    .describe('Statuses that do not fail the step: numbers, or classes such as "2xx".')
+    .meta({ input: 'list' }),
   idempotency_key: z
     .union([z.boolean(), headerValue.min(1).max(255)])
     .optional()

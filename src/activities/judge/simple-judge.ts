@@ -32,7 +32,7 @@ const declared = z.object({
     .string()
     .min(1)
     .describe('Instruction for the judge: the criteria of the verdict.')
-    .meta({ aliases: ['criteria'] }),
+    .meta({ aliases: ['criteria'], input: 'text' }),
   model: z.string().min(1).default('gpt-4o').describe('The model that judges; for images a vision model.'),
   model_provider: z.string().min(1).optional().describe('Provider of the model, if its name does not include it.'),
   judge_type: z
@@ -70,9 +70,10 @@ const declared = z.object({
     .optional()
     .describe(
       'JSON Schema that the answer has to fit, with score or label among its members. The answer is the output json, and its other members are outputs too.',
-    ),
+    )
+    .meta({ input: 'json', language: 'json-schema' }),
   temperature: z.number().min(0).optional().describe("Sampling temperature; default: the provider's."),
-  system_prompt: z.string().optional().describe('Replaces the system message of the judge.'),
+  system_prompt: z.string().optional().describe('Replaces the system message of the judge.').meta({ input: 'text' }),
   max_tokens: z.number().int().min(1).optional().describe('Maximum number of tokens of an answer.'),
 })
 /** Also requires the instruction, so that both omissions are reported at once. */
@@ -142,6 +143,7 @@ export const simpleJudge = activity({
   name: 'simple_judge',
   category: 'judge',
   asks: { kind: 'chat' },
+  structuredOutput: 'json',
   description: 'Lets a model judge texts or images by an instruction, with a score, a label, or yes or no.',
   parameters,
   outputs: judgeOutputs,

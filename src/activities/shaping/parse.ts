@@ -82,7 +82,7 @@ export const parseDocumentStep = activity({
       .unknown()
       .optional()
       .describe('The document as text.')
-      .meta({ aliases: ['content', 'data', 'input', 'body', 'html', 'csv', 'xml'] }),
+      .meta({ aliases: ['content', 'data', 'input', 'body', 'html', 'csv', 'xml'], input: 'text' }),
     file: z
       .string()
       .optional()

@@ -46,7 +46,7 @@ export const renderDocument = activity({
       .max(1024 * 1024)
       .optional()
       .describe('Markdown for HTML. HTML in it is shown as text.')
-      .meta({ aliases: ['text', 'content'] }),
+      .meta({ aliases: ['text', 'content'], input: 'code', language: 'markdown' }),
     items: z
       .array(z.unknown())
       .max(1_000_000)

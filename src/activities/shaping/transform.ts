@@ -20,7 +20,7 @@ export const transform = activity({
   parameters: z.object({
     expression: expression
       .describe('JSONata expression over the input. It is used as written: no {{ path }} in it.')
-      .meta({ aliases: ['jsonata', 'code', 'expr', 'script'] }),
+      .meta({ aliases: ['jsonata', 'code', 'expr', 'script'], input: 'code', language: 'jsonata' }),
     input: z
       .unknown()
       .optional()

@@ -29,7 +29,7 @@ export const textSplit = activity({
   category: 'text',
   description: 'Splits a text into chunks of a fixed number of characters; neighbouring chunks can overlap.',
   parameters: z.object({
-    text: z.string().describe('The text to split.'),
+    text: z.string().describe('The text to split.').meta({ input: 'text' }),
     chunk_size: z
       .number()
       .int()

@@ -9,7 +9,10 @@ export const textTemplate = activity({
   category: 'text',
   description: 'Fills the {{name}} placeholders of a template. Every other parameter is a variable of that name.',
   parameters: z.object({
-    template: z.string().describe('Text with {{name}} placeholders; spaces inside the braces do not matter.'),
+    template: z
+      .string()
+      .describe('Text with {{name}} placeholders; spaces inside the braces do not matter.')
+      .meta({ input: 'text' }),
     variables: z
       .record(z.string(), z.unknown())
       .optional()

@@ -35,6 +35,35 @@ test('a template says what the declaration says', () => {
   expect(shown.outputs).toEqual([{ path: 'outputs.text', type: 'string', description: 'The text.' }])
 })
 
+test('a form knows how to ask for each parameter', () => {
+  const inputs = (name: string) => {
+    const { parameters } = describeActivity(builtinActivities.get(name)!)
+    return Object.fromEntries(
+      parameters.map((one) => [one.name, one.language ? `${one.input} ${one.language}` : one.input]),
+    )
+  }
+  expect(inputs('http_request')).toMatchObject({
+    ...{ url: 'line', headers: 'pairs', query: 'pairs', auth: 'json', body: 'value', response: 'choice' },
+    ...{ expect_status: 'list', follow_redirects: 'boolean', max_bytes: 'integer', pagination: 'json' },
+  })
+  expect(inputs('transform')).toEqual({ expression: 'code jsonata', input: 'value' })
+  expect(inputs('litellm_chat')).toMatchObject({
+    prompt: 'text',
+    temperature: 'number',
+    output_schema: 'json json-schema',
+  })
+  expect(describeActivity(builtinActivities.get('render')!).parameters[0]?.choices).toEqual([
+    'html',
+    'csv',
+    'json',
+    'jsonl',
+  ])
+  expect(describeActivity(builtinActivities.get('simple_judge')!).structured_output).toEqual({
+    path: 'outputs.json',
+    has_members: true,
+  })
+})
+
 test('every activity that comes with the server can be described', () => {
   for (const one of builtinActivities.values()) {
     const shown = describeActivity(one)

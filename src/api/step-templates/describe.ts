@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Activity } from '../../activities/activity.ts'
+import { type Activity, hasOpenOutputs } from '../../activities/activity.ts'
 import type { StepTemplate } from '../../model/workflows/step-template.ts'
 
 interface Property {
@@ -11,6 +11,11 @@ interface Property {
   anyOf?: Property[]
   oneOf?: Property[]
   aliases?: string[]
+  items?: Property | boolean
+  properties?: object
+  additionalProperties?: Property | boolean
+  input?: 'text' | 'code' | 'list' | 'json'
+  language?: string
 }
 
 const typeOf = (property: Property): string => {
@@ -19,6 +24,24 @@ const typeOf = (property: Property): string => {
   if (property.type) return [property.type].flat().join('|')
   if (property.enum) return [...new Set(property.enum.map((value) => typeof value))].join('|')
   return property.const === undefined ? 'any' : typeof property.const
+}
+
+type Input = StepTemplate['parameters'][number]['input']
+
+const isText = (property: Property | boolean | undefined): boolean =>
+  typeof property === 'object' && typeOf(property) === 'string'
+
+/** How a form asks for a parameter: as its declaration says, else as its type suggests. */
+const inputOf = (property: Property): Input => {
+  if (property.input) return property.input
+  if (property.enum) return 'choice'
+  const type = typeOf(property)
+  if (type === 'number' || type === 'integer' || type === 'boolean') return type
+  if (type === 'string') return 'line'
+  if (type === 'array' && isText(property.items)) return 'list'
+  const isMap = type === 'object' && property.properties === undefined && !property.anyOf && !property.oneOf
+  if (isMap && property.additionalProperties) return 'pairs'
+  return type.split('|').some((one) => one === 'any' || one === 'string') ? 'value' : 'json'
 }
 
 const propertiesOf = (schema: z.ZodObject, io: 'input' | 'output') => {
@@ -45,6 +68,9 @@ export const describeActivity = (activity: Activity): StepTemplate => {
       // before a run starts.
       accepts_path: !(activity.steers && activity.literal.includes(name)),
       aliases: property.aliases ?? [],
+      input: inputOf(property),
+      language: property.language ?? null,
+      choices: property.enum ?? [],
     })),
     outputs: outputs.properties.map(([name, property]) => ({
       path: `outputs.${name}`,
@@ -52,6 +78,10 @@ export const describeActivity = (activity: Activity): StepTemplate => {
       description: property.description ?? '',
       ...(outputs.required.includes(name) ? {} : { optional: true as const }),
     })),
+    structured_output:
+      activity.structuredOutput === undefined
+        ? null
+        : { path: `outputs.${activity.structuredOutput}`, has_members: hasOpenOutputs(activity) },
     example: activity.example,
     gotchas: activity.gotchas,
     ...(activity.module === undefined ? {} : { module: activity.module }),

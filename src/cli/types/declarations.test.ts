@@ -6,8 +6,10 @@ import { docOf, schemaType } from './schema-type.ts'
 const template = (activity_name: string, parameters: [string, string, boolean][], outputs: [string, string][]) =>
   ({
     ...{ activity_name, name: activity_name, description: '', category: 'text', example: {}, gotchas: [] },
+    structured_output: activity_name === 'ask' ? { path: 'outputs.json', has_members: true } : null,
     parameters: parameters.map(([name, type, required]) => ({
       ...{ name, type, required, default: null, description: '', accepts_path: true, aliases: [] },
+      ...{ input: 'value' as const, language: null, choices: [] },
     })),
     outputs: outputs.map(([name, type]) => ({ path: `outputs.${name}`, type, description: '' })),
   }) satisfies StepTemplate

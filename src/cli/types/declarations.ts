@@ -17,29 +17,34 @@ type StepConfig = Record<string, unknown> | undefined
 const asMember = (name: string, type: string, isOptional: boolean): string =>
   `${memberName(name)}${isOptional ? '?' : ''}: ${type}`
 
-/** Members of the outputs of a step that follow from its `output_schema`: `json`, and its members. */
-const structuredMembers = (schema: Record<string, unknown>, declared: ReadonlySet<string>): string[] => {
+/** Members of a schema as outputs, where no output has that name. */
+const schemaMembers = (schema: Record<string, unknown>, declared: readonly string[]): string[] => {
   const required = Array.isArray(schema.required) ? schema.required : []
   const own = isObject(schema.properties) ? Object.entries(schema.properties) : []
-  return [
-    asMember('json', schemaType(schema), false),
-    ...own
-      .filter(([name]) => name !== 'json' && !declared.has(name))
-      .map(([name, one]) =>
-        asMember(name, schemaType(one, 1, { root: schema, left: mostReferences }), !required.includes(name)),
-      ),
-  ]
+  return own
+    .filter(([name]) => !declared.includes(name))
+    .map(([name, one]) =>
+      asMember(name, schemaType(one, 1, { root: schema, left: mostReferences }), !required.includes(name)),
+    )
 }
 
 const outputsType = (template: StepTemplate | undefined, config: StepConfig): string => {
   if (!template) return 'Record<string, unknown>'
-  const takesSchema = template.parameters.some(({ name }) => name === 'output_schema')
-  const schema = takesSchema && isObject(config?.output_schema) ? config.output_schema : undefined
+  const structured = template.structured_output
+  const schema = structured && isObject(config?.output_schema) ? config.output_schema : undefined
   const outputs = template.outputs.map((output) => ({ ...output, name: output.path.replace(/^outputs\./, '') }))
-  const members = outputs
-    .filter(({ name }) => schema === undefined || name !== 'json')
-    .map(({ name, type, optional }) => asMember(name, namedType(type), optional === true))
-  if (schema) members.push(...structuredMembers(schema, new Set(outputs.map(({ name }) => name))))
+  const members = outputs.map(({ name, path, type, optional }) =>
+    schema && path === structured?.path
+      ? asMember(name, schemaType(schema), false)
+      : asMember(name, namedType(type), optional === true),
+  )
+  if (schema && structured?.has_members)
+    members.push(
+      ...schemaMembers(
+        schema,
+        outputs.map(({ name }) => name),
+      ),
+    )
   return members.length === 0 ? 'Record<string, unknown>' : `{ ${members.join('; ')} }`
 }
 

@@ -1,3 +1,4 @@
+import { hasOpenOutputs } from '../../activities/activity.ts'
 import { schemaPaths } from '../../lib/json-schema/schema-path.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
 import {
@@ -49,16 +50,20 @@ const checkedStep = (step: ProgramStep, { steps }: Program): CheckedStep => {
   }
 }
 
-/** Paths into the outputs that a step has by its `output_schema`. A member named like an output is read from `json`. */
+/**
+ * Paths into the outputs that a step has by its `output_schema`. A member that is no output of its own is read from the
+ * output that has the whole value.
+ */
 const structuredOutputs = (step: ProgramStep): CheckedStep['structured_outputs'] => {
   const schema = outputSchemaOf(step)
   if (schema === undefined) return []
-  const isHidden = (path: string) => {
+  const { activity } = step
+  const isOutput = (path: string) => {
     const name = /^\.([\w-]+)/.exec(path)?.[1]
-    return name === undefined || Object.hasOwn(step.activity.outputs.shape, name)
+    return name !== undefined && hasOpenOutputs(activity) && !Object.hasOwn(activity.outputs.shape, name)
   }
   return schemaPaths(schema, mostStructuredOutputs).map(({ path, type }) => ({
-    path: `outputs${isHidden(path) ? '.json' : ''}${path}`,
+    path: `outputs${isOutput(path) ? '' : `.${activity.structuredOutput}`}${path}`,
     type,
   }))
 }

@@ -1,3 +1,4 @@
+import { hasOpenOutputs } from '../../activities/activity.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import { type PathFault, pathFault, type VisitBudget } from '../../lib/json-schema/schema-path.ts'
 import type { Guess } from '../../lib/text/nearest.ts'
@@ -16,7 +17,7 @@ const listed = (names: readonly string[]): string =>
 
 /** The `output_schema` of a step, if the workflow itself has it. */
 export const outputSchemaOf = ({ activity, bindings }: ProgramStep): Record<string, unknown> | undefined => {
-  if (!Object.hasOwn(activity.parameters.shape, 'output_schema')) return undefined
+  if (activity.structuredOutput === undefined) return undefined
   const source = bindings.find(({ parameter }) => parameter === 'output_schema')?.source
   return source?.kind === 'value' && isObject(source.value) ? source.value : undefined
 }
@@ -35,10 +36,10 @@ export const unknownOutput = (path: Path, program: Program, bounds: ReadBounds):
   if (target === undefined || section?.kind !== 'name' || section.name !== 'outputs' || first?.kind !== 'name')
     return undefined
   const schema = outputSchemaOf(target)
-  const { outputs } = target.activity
+  const { outputs, structuredOutput } = target.activity
   const isDeclared = Object.hasOwn(outputs.shape, first.name)
-  if (schema !== undefined && (first.name === 'json' || !isDeclared)) {
-    return misfit(path, { schema, from: first.name === 'json' ? 2 : 1, target }, bounds)
+  if (schema !== undefined && (first.name === structuredOutput || (!isDeclared && hasOpenOutputs(target.activity)))) {
+    return misfit(path, { schema, from: first.name === structuredOutput ? 2 : 1, target }, bounds)
   }
   if (isDeclared) return undefined
   const names = Object.keys(outputs.shape)
@@ -95,11 +96,6 @@ const lacking = (
 const addsMembers = new Set(['output_schema', 'response_format'])
 
 /** Whether a step may have outputs beside the declared ones. */
-const isOpen = ({ activity, bindings }: ProgramStep): boolean => {
-  const { catchall } = activity.outputs.def
-  if (catchall === undefined || catchall._zod.def.type === 'never') return false
-  return (
-    !Object.hasOwn(activity.parameters.shape, 'output_schema') ||
-    bindings.some(({ parameter }) => addsMembers.has(parameter))
-  )
-}
+const isOpen = ({ activity, bindings }: ProgramStep): boolean =>
+  hasOpenOutputs(activity) &&
+  (activity.structuredOutput === undefined || bindings.some(({ parameter }) => addsMembers.has(parameter)))

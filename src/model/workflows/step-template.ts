@@ -9,6 +9,16 @@ const parameterSchema = z.object({
   description: z.string(),
   accepts_path: z.boolean().describe('Whether `<name>_path` may replace it.'),
   aliases: z.array(z.string()),
+  input: z
+    .enum(['line', 'text', 'code', 'value', 'number', 'integer', 'boolean', 'choice', 'list', 'pairs', 'json'])
+    .describe(
+      'How a form asks for it. `text` has several lines, `value` is a text or JSON, `list` has a text a line, `pairs` are names with texts or JSON.',
+    ),
+  language: z
+    .string()
+    .nullable()
+    .describe('For code: its language, such as `jsonata`, or the parameter that names it. `json-schema` for a schema.'),
+  choices: z.array(z.unknown()).describe('For a choice: the values, otherwise none.'),
 })
 
 /** Description of an activity for people and editors, from the same data as its validation. */
@@ -27,6 +37,10 @@ export const stepTemplateSchema = z
         optional: z.literal(true).optional().describe('A step may leave it out.'),
       }),
     ),
+    structured_output: z
+      .object({ path: z.string(), has_members: z.boolean().describe('Whether its members are outputs too.') })
+      .nullable()
+      .describe('The output that fits the parameter `output_schema`; null without such a parameter.'),
     example: jsonObjectSchema,
     gotchas: z.array(z.string()),
     module: z

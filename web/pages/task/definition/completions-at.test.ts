@@ -7,7 +7,18 @@ const templates = [
     activity_name: 'text_echo',
     name: 'Echo',
     parameters: [
-      { name: 'text', type: 'any', required: true, default: null, description: '', accepts_path: true, aliases: [] },
+      {
+        ...{
+          name: 'text',
+          type: 'any',
+          required: true,
+          default: null,
+          description: '',
+          accepts_path: true,
+          aliases: [],
+        },
+        ...{ input: 'value' as const, language: null, choices: [] },
+      },
     ],
     outputs: [{ path: 'outputs.text', type: 'any', description: '' }],
   },
