@@ -23,7 +23,7 @@ export const scriptParameters = z.object({
     .max(500_000)
     .optional()
     .describe('The script. It is used as written: no {{ path }} in it.')
-    .meta({ aliases: ['source', 'content', 'script', 'jsCode', 'pythonCode'] }),
+    .meta({ aliases: ['source', 'content', 'script', 'jsCode', 'pythonCode'], input: 'code', language: 'language' }),
   file: z
     .string()
     .optional()
@@ -55,7 +55,7 @@ export const scriptParameters = z.object({
   output_schema: schemaParameter
     .optional()
     .describe('JSON Schema that the result has to fit; otherwise the step fails.')
-    .meta({ aliases: ['outputSchema', 'json_schema', 'result_schema'] }),
+    .meta({ aliases: ['outputSchema', 'json_schema', 'result_schema'], input: 'json', language: 'json-schema' }),
   timeout_sec: z
     .number()
     .positive()

@@ -72,6 +72,7 @@ const outputsOf = (outcome: ScriptOutcome, result: Json): z.input<typeof scriptO
 export const script = activity({
   name: 'script',
   category: 'data',
+  structuredOutput: 'result',
   description:
     'Runs Python, JavaScript or a shell script in a sandbox, without network and secrets unless they are named.',
   parameters: scriptParameters,
@@ -84,7 +85,7 @@ export const script = activity({
     output_schema: { type: 'object', required: ['total'], properties: { total: { type: 'number' } } },
   },
   nested: ['inputs'],
-  literal: ['code'],
+  literal: ['code', 'output_schema'],
   pathsInArrays: ['files'],
   inSandbox: true,
   alsoCalled: [
