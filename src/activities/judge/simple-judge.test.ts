@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { makeTestContext, modelAnswer, runActivity, type TestContext } from '../../../test/activity-context.ts'
 import type { ChatMessage, ChatOptions, ChatPart, ChatRequest } from '../../model/gateway/chat.ts'
-import { promptVersion, schemaPromptVersion } from './prompt.ts'
+import { promptVersion } from './prompt.ts'
 import { simpleJudge } from './simple-judge.ts'
 
 const png = Buffer.from(
@@ -17,8 +17,6 @@ interface Asked {
   providers: (string | undefined)[]
   /** Whether each was asked for in JSON mode. */
   inJson: boolean[]
-  /** The schemas that were asked for. */
-  schemas: unknown[]
 }
 
 /** A context in which the model says these texts one after the other; by item where it is asked about several. */
@@ -26,17 +24,15 @@ const judging = (says: (string | Error)[] | ((prompt: string) => string)): Asked
   const requests: ChatRequest[] = []
   const providers: (string | undefined)[] = []
   const inJson: boolean[] = []
-  const schemas: unknown[] = []
   const models = (request: ChatRequest, options?: ChatOptions) => {
     inJson.push(options?.prefersJson === true)
-    if (options?.schema) schemas.push(options.schema)
     requests.push(structuredClone(request))
     providers.push(options?.provider)
     const said = typeof says === 'function' ? says(textOf(request.messages)) : says[requests.length - 1]
     if (said instanceof Error) throw said
     return modelAnswer(said ?? 'not asked for')
   }
-  return { context: makeTestContext({ files, models }), requests, providers, inJson, schemas }
+  return { context: makeTestContext({ files, models }), requests, providers, inJson }
 }
 
 const partsOf = ({ content }: ChatMessage): ChatPart[] =>
@@ -252,9 +248,7 @@ describe('an image', () => {
   it('is what it is, not what it is called', async () => {
     const path = 'acme/brief/0000/x.page.png'
     const context = makeTestContext({ files: { [path]: { content_type: 'image/png', body: '<html>' } } })
-    const error = await failure(
-      judge({ item: path }, { context, requests: [], providers: [], inJson: [], schemas: [] }),
-    )
+    const error = await failure(judge({ item: path }, { context, requests: [], providers: [], inJson: [] }))
     expect(error).toMatchObject({
       code: 'parameter_invalid',
       message: expect.stringContaining("'x.page.png' is not an image"),
@@ -370,7 +364,7 @@ describe('an answer that cannot be read', () => {
 
 it('says once what no provider of the model could be told', async () => {
   const models = () => modelAnswer('{"score": 3}', { warnings: ['seed is not sent'] })
-  const asked = { context: makeTestContext({ models }), requests: [], providers: [], inJson: [], schemas: [] }
+  const asked = { context: makeTestContext({ models }), requests: [], providers: [], inJson: [] }
   await judge({ items: ['a', 'b', 'c'] }, asked)
   expect(asked.context.warnings).toEqual(['simple_judge: seed is not sent'])
 })
@@ -400,46 +394,4 @@ describe('what cannot be asked', () => {
 
 it('names its prompt by the texts, so that a change of them is a new version', () => {
   expect(promptVersion).toBe('1-8e6bbb0295ce')
-})
-
-describe('with output_schema', () => {
-  const output_schema = {
-    type: 'object',
-    properties: { score: { type: 'number' }, flaws: { type: 'array', items: { type: 'string' } } },
-    required: ['score', 'flaws'],
-  }
-  const fits = '{"score": 2, "flaws": ["too long"]}'
-
-  it('the answer is json, and its other members are outputs', async () => {
-    const asked = judging([fits])
-    const outputs = await judge({ item: 'x', output_schema }, asked)
-    expect(outputs).toMatchObject({ score: 2, flaws: ['too long'], json: { score: 2, flaws: ['too long'] } })
-    expect(outputs.results[0]).toMatchObject({ json: { flaws: ['too long'] }, raw_result: fits })
-    expect(outputs.prompt_version).toBe(schemaPromptVersion)
-    expect(asked.schemas).toEqual([output_schema])
-    expect(textOf(asked.requests[0]?.messages ?? [])).toMatch(/Its member "score" is your verdict\.\n$/)
-  })
-
-  it('an answer that does not fit, or has no verdict, is asked for once more, and then fails', async () => {
-    const asked = judging(['{"score": 3}', fits])
-    expect(await judge({ item: 'x', output_schema }, asked)).toMatchObject({ score: 2 })
-    expect(textOf(asked.requests[1]?.messages ?? [])).toMatch(/That answer cannot be used: .*flaws/)
-    expect(await failure(judge({ item: 'x', output_schema }, judging(['{"score": 3}', '{"score": 3}'])))).toMatchObject(
-      {
-        message: expect.stringMatching(/two attempts: .*flaws/),
-      },
-    )
-    const none = '{"flaws": ["x"]}'
-    const open = { type: 'object', properties: { flaws: {} } }
-    expect(await failure(judge({ item: 'x', output_schema: open }, judging([none, none])))).toMatchObject({
-      message: expect.stringMatching(/no 'score'/),
-    })
-  })
-
-  it('each of several items has its own json', async () => {
-    const outputs = await judge({ items: ['a', 'b'], output_schema }, judging([fits, fits]))
-    expect(outputs.results.map(({ json }) => json)).toEqual([JSON.parse(fits), JSON.parse(fits)])
-    expect(outputs.json).toBeNull()
-    expect(outputs).not.toHaveProperty('flaws')
-  })
 })
