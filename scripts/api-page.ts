@@ -93,7 +93,8 @@ const accessText = ({ access, collection }: Endpoint): string => {
   if (access === 'optional') return 'Without a token it answers what is public.'
   if (access === 'admin') return 'Needs the admin token.'
   const covers = collection === 'any' ? [] : ['covers the collection']
-  const needs = [...covers, ...(access === 'write' ? ['may write'] : [])].join(' and ')
+  const may = access === 'write' ? ['may write'] : access === 'worker' ? ['may take jobs as a worker, or write'] : []
+  const needs = [...covers, ...may].join(' and ')
   return `Needs a token${needs ? ` that ${needs}` : ''}.`
 }
 

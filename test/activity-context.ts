@@ -97,6 +97,7 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
     signal: new AbortController().signal,
     initParams: options.initParams ?? {},
     env: (name) => options.env?.[name],
+    workerJob: noModel,
     files: {
       async open(path) {
         const file = stored.get(path)

@@ -13,7 +13,18 @@ import type { RunStatus } from '../model/workflows/workflow.ts'
 export type { OutgoingRequest, OutgoingResponse } from '../lib/net/outgoing.ts'
 
 export type Json = unknown
-type Category = 'text' | 'files' | 'data' | 'control' | 'models' | 'judge' | 'image' | 'video' | 'agent' | 'own'
+type Category =
+  | 'text'
+  | 'files'
+  | 'data'
+  | 'control'
+  | 'models'
+  | 'judge'
+  | 'image'
+  | 'video'
+  | 'agent'
+  | 'own'
+  | 'workers'
 
 /** A file that a step can read, or has made. `extension` has no dot; `size` is in bytes. */
 export type MediaObject = z.infer<typeof mediaObjectSchema>
@@ -103,6 +114,8 @@ export interface ActivityContext {
   fetch(url: string, options?: OutgoingRequest): Promise<OutgoingResponse>
   /** Reads the decision about this step; undefined while it may still wait. An `expiry` in the past decides it. */
   decision(expiry: Expiry | null): Promise<Decision | undefined>
+  /** Queues a job for a worker, or returns its outputs; undefined while it may still wait. Throws its failure. */
+  workerJob(request: WorkerJobRequest): Promise<Record<string, Json> | undefined>
   /** Calls to models, with the keys of the run's environment; `options` override what that and the model's name say. */
   models: StepModels
   /** Lets a coding agent carry a runbook out in a sandbox; what happens meanwhile is seen on the trajectory. */
@@ -225,16 +238,30 @@ export class WaitForDecision {
   }
 }
 
+/** An activity that a worker is asked to carry out. */
+export interface WorkerJobRequest {
+  activity: string
+  parameters: Record<string, Json>
+  /** What the worker must have. */
+  labels: string[]
+}
+
+/** Returned instead of outputs: wait until the job of this step is settled, out of memory; then the activity runs again. */
+export class WaitForJob {
+  readonly isWaitForJob = true
+}
+
 /** The results of an activity: outputs, something to wait for, or a failure with outputs. */
 export type ActivityResult<Outputs = Record<string, Json>> =
   | Outputs
   | WaitUntil<Outputs>
   | WaitForRuns<Outputs>
   | WaitForDecision
+  | WaitForJob
   | FailedWith<Outputs>
 
 /** The outputs that a result carries, once it has any. */
-type OutputsIn<Result> = Result extends WaitForDecision
+type OutputsIn<Result> = Result extends WaitForDecision | WaitForJob
   ? never
   : Result extends WaitUntil<infer Outputs> | WaitForRuns<infer Outputs> | FailedWith<infer Outputs>
     ? Outputs

@@ -50,6 +50,7 @@ import { tryContract } from './try/contract.ts'
 import { uploadsContract } from './uploads/contract.ts'
 import { viewsContract } from './views/contract.ts'
 import { webhooksContract } from './webhooks/contract.ts'
+import { workersContract } from './workers/contract.ts'
 import { workflowsContract } from './workflows/contract.ts'
 
 /** All operations of the server by name. To add a resource: one line here. */
@@ -88,6 +89,7 @@ export const contract = {
   ...sessionsContract,
   ...auditContract,
   ...stepTemplatesContract,
+  ...workersContract,
   ...runbooksContract,
   ...metricsContract,
   ...secretKeyContract,

@@ -50,6 +50,7 @@ import { type TryDeps, tryRoutes } from './try/routes.ts'
 import { type UploadsDeps, uploadsRoutes } from './uploads/routes.ts'
 import { type ViewsDeps, viewsRoutes } from './views/routes.ts'
 import { type WebhooksDeps, webhooksRoutes } from './webhooks/routes.ts'
+import { type WorkersDeps, workersRoutes } from './workers/routes.ts'
 import { type WorkflowsDeps, workflowsRoutes } from './workflows/routes.ts'
 
 /** Dependencies of all routes. */
@@ -84,6 +85,7 @@ export type ApiDeps = HealthDeps &
   LabelsDeps &
   EventsDeps &
   StepTemplatesDeps &
+  WorkersDeps &
   MetricsDeps &
   SecretKeyDeps &
   SystemDeps &
@@ -137,6 +139,7 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...sessionsRoutes(deps),
   ...auditRoutes(deps),
   ...stepTemplatesRoutes(deps),
+  ...workersRoutes(deps),
   ...runbooksRoutes(deps),
   ...metricsRoutes(deps),
   ...secretKeyRoutes(deps),

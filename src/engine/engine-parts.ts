@@ -5,7 +5,7 @@ import { makeResultFinder } from '../store/runs/step-results.ts'
 import { journalShard, recordShard } from '../store/runs/totals.ts'
 import { runSecretsSeal, webhookSecretSeal } from '../store/secrets/sealed-texts.ts'
 import type { EngineOptions } from './engine-options.ts'
-import { makeEnvironments } from './environment/environments.ts'
+import { makeEnvironments, scrubberOf } from './environment/environments.ts'
 import { type RunSecrets, readRunSecrets, runSecretsText } from './environment/run-secrets.ts'
 import { makeFanOuts } from './fan-out/fan-out.ts'
 import { openJournal } from './journal/journal.ts'
@@ -17,6 +17,7 @@ import { makeEndBelow } from './leases/end-below.ts'
 import { makeEndRequests } from './leases/end-requests.ts'
 import { makeHeartbeat } from './leases/heartbeat.ts'
 import { type LeaseDeps, makeLeases } from './leases/leases.ts'
+import { wakeAllDue } from './leases/parked-runs.ts'
 import { makeQueuePoll } from './leases/queue-poll.ts'
 import { makeSuspectGates } from './leases/suspects.ts'
 import { shownDefinition } from './program/programs.ts'
@@ -35,6 +36,11 @@ import { makeRunLabels } from './steps/run-labels.ts'
 import type { StepDeps } from './steps/step-at-work.ts'
 import { makeDecisions } from './waits/decisions.ts'
 import { makeWaits } from './waits/waits.ts'
+import { makeExpiry } from './workers/expiry.ts'
+import { makeJobWatches } from './workers/job-watches.ts'
+import { makeWorkerQueue } from './workers/make-worker-queue.ts'
+import { makeFindOffered } from './workers/offered.ts'
+import { makeAskWorkers } from './workers/step-jobs.ts'
 
 /** Runs in memory above which new ones are queued, for another process or for later. */
 const mostLive = 20_000
@@ -128,6 +134,7 @@ export const makeRunning = (options: EngineOptions, storage: Storage, leasing: L
   const runbooks: RunbooksHere = { underWay: new Set(), ended: {} }
   const waiters = makeWaiters(database, (runKey) => live.has(runKey))
   const decisions = makeDecisions(database)
+  const jobs = makeJobWatches(database)
   const { secrets } = storage
   const fanOuts = makeFanOuts({
     ...options,
@@ -141,7 +148,8 @@ export const makeRunning = (options: EngineOptions, storage: Storage, leasing: L
   const steps: StepDeps = {
     ...options,
     ...storage,
-    ...makeWaits({ ...storage, decisions, waitForRuns: fanOuts.waitForRuns }),
+    ...makeWaits({ ...storage, decisions, jobs, waitForRuns: fanOuts.waitForRuns }),
+    askWorkers: makeAskWorkers({ ...options, database, findOffered: makeFindOffered(database) }),
     labels: makeRunLabels(options.database, options.limits.maxLabelsPerRun),
     suspects: makeSuspectGates(),
     confirmLease,
@@ -155,10 +163,21 @@ export const makeRunning = (options: EngineOptions, storage: Storage, leasing: L
   const runs = { ...options, ...storage, steps, endAllBelow: endBelow.all, onEnd: waiters.ended, stopping }
   const standingRecords = makeStandingReader(database)
   const takeover = makeTakeover({ ...runs, leases, standingRecords, onRequest: endRequests.onRequest })
-  return { runs, takeover, fanOuts, decisions, waiters, runbooks }
+  const wakeParked = () => void wakeAllDue(database).catch(() => {}) // the next beat does it
+  const expireJobs = makeExpiry({ ...options, database, wakeParked })
+  return { runs, takeover, fanOuts, decisions, jobs, expireJobs, waiters, runbooks }
 }
 
 export type Running = ReturnType<typeof makeRunning>
+
+/** Makes the queue of jobs that workers of other programs take. */
+export const makeWorkers = (options: EngineOptions, storage: Storage) =>
+  makeWorkerQueue({
+    ...options,
+    stopping: storage.stopping,
+    scrubberOf: (runKey) => scrubberOf({ ...storage, database: options.database }, runKey),
+    wakeDue: wakeAllDue,
+  })
 
 /** Makes what starts runs. */
 export const makeStarting = (

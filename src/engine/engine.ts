@@ -2,6 +2,7 @@ import type { AppError } from '../lib/errors.ts'
 import type { RecordDestination, RecordedCall } from '../model/gateway/recorded-call.ts'
 import type { ApprovalRow, NewDecision } from '../model/runs/approval-row.ts'
 import type { NewRun } from '../model/runs/new-run.ts'
+import type { WorkerQueue } from '../model/workers/worker-queue.ts'
 import type { RunStatus, Workflow } from '../model/workflows/workflow.ts'
 import type { WorkflowOutline } from '../model/workflows/workflow-check.ts'
 import type { WorkflowFault } from '../model/workflows/workflow-fault.ts'
@@ -27,6 +28,8 @@ export interface Engine {
    * or the run has ended.
    */
   decide(decision: NewDecision): Promise<ApprovalRow | undefined>
+  /** Jobs of steps that workers carry out. */
+  workers: WorkerQueue
   /** Asks active runs to end with a status. Resolves when all have ended, or after `seconds`. */
   requestEnd(runKeys: string[], status: RunStatus, seconds?: number): Promise<void>
   /**

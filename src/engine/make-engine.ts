@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events'
+import type { WorkerQueue } from '../model/workers/worker-queue.ts'
 import { decideApproval } from '../store/runs/approvals.ts'
 import type { Engine } from './engine.ts'
 import type { EngineOptions } from './engine-options.ts'
@@ -7,11 +8,12 @@ import {
   makeLeasing,
   makeRunning,
   makeStarting,
+  makeWorkers,
   openStorage,
   type Running,
   type Storage,
 } from './engine-parts.ts'
-import { withoutSecrets } from './environment/environments.ts'
+import { scrubberOf } from './environment/environments.ts'
 import { wakeAllDue } from './leases/parked-runs.ts'
 import { countRunbooks } from './runbooks/runbook-clock.ts'
 import { drain } from './runs/drain.ts'
@@ -30,7 +32,11 @@ export const startEngine = async (options: EngineOptions): Promise<Engine> => {
     onEnded: (lease, status) => running.fanOuts.ended(lease.id, status),
   })
   const running = makeRunning(options, storage, leasing)
-  const parts: Parts = { storage, leasing, running, starts: makeStarting(options, storage, leasing, running) }
+  const parts: Parts = {
+    ...{ storage, leasing, running },
+    starts: makeStarting(options, storage, leasing, running),
+    workers: makeWorkers(options, storage),
+  }
   options.watch.onOutage((reason) => {
     storage.journal.outage(reason)
     leasing.dispatcher?.reconnect()
@@ -51,6 +57,7 @@ interface Parts {
   leasing: Leasing
   running: Running
   starts: Starts
+  workers: WorkerQueue
 }
 
 const workerOf = (options: EngineOptions, { storage, leasing, running }: Parts): Parameters<typeof startWorker>[0] => ({
@@ -60,6 +67,11 @@ const workerOf = (options: EngineOptions, { storage, leasing, running }: Parts):
   takeover: running.takeover,
   stopping: storage.stopping,
   collectRequests: () => leasing.endRequests.collect(leasing.leases.local),
+  lookForJobs: async () => {
+    await running.jobs.look()
+    await running.expireJobs()
+  },
+  onSettledJob: running.jobs.hear,
   onNews() {
     running.fanOuts.hurry()
     void running.decisions.look().catch(() => {})
@@ -88,6 +100,7 @@ const engineOf = (options: EngineOptions, parts: Parts, stop: Engine['stop']): E
     decide: (given) => decide(options, storage, given),
     requestEnd: (runKeys, status, seconds = endSeconds) =>
       watch.whileUp(() => leasing.endRequests.settle(runKeys, status, { seconds, wait: waiters.wait })),
+    workers: parts.workers,
     record: records.record,
     recording: () => records.now,
     get isFull() {
@@ -108,7 +121,7 @@ const decide = async (
   given: Parameters<Engine['decide']>[0],
 ): ReturnType<Engine['decide']> => {
   const { comment: said, runKey } = given
-  const comment = said === null ? null : await watch.whileUp(() => withoutSecrets(storage, runKey, said))
+  const comment = said === null ? null : await watch.whileUp(async () => (await scrubberOf(storage, runKey))(said))
   const decided = await decideApproval(database, { ...given, comment })
   if (decided) await wakeAllDue(database).catch((error) => log.debug({ err: error }, 'parked run not woken yet'))
   return decided

@@ -22,6 +22,7 @@ const callers: Record<string, Identity> = {
   writer: identity('WRITE', [1]),
   stranger: identity('WRITE', [2]),
   admin: identity('ADMIN', []),
+  machine: identity('WORKER', [1]),
 }
 const checks: AccessChecks = {
   authenticate: async (credentials) => callers[credentialText(credentials)]!,
@@ -43,17 +44,20 @@ const outcome = async (access: AccessLevel, caller: string | undefined, collecti
 }
 
 const [write, admin] = ['403 Access level WRITE required.', '403 Admin access required']
+const machine = '403 This key is for workers: it takes jobs, and nothing else'
+const worker = '403 Access level WORKER or WRITE required.'
 const [none, gone] = ['401 Not authenticated', '404 Collection not found']
 
 test.each<[AccessLevel, string[], string[]]>([
-  //          nobody  reader  writer  stranger  admin      the same where the collection is unknown
-  ['none', ['in', 'in', 'in', 'in', 'in'], [gone, gone, gone, gone, gone]],
-  ['optional', ['in', 'in', 'in', 'in', 'in'], [none, gone, gone, gone, gone]],
-  ['read', [none, 'in', 'in', gone, 'in'], [none, gone, gone, gone, gone]],
-  ['write', [none, write, 'in', gone, 'in'], [none, gone, gone, gone, gone]],
-  ['admin', [none, admin, admin, gone, 'in'], [none, gone, gone, gone, gone]],
+  //          nobody  reader  writer  stranger  admin  machine      the same where the collection is unknown
+  ['none', ['in', 'in', 'in', 'in', 'in', 'in'], [gone, gone, gone, gone, gone, gone]],
+  ['optional', ['in', 'in', 'in', 'in', 'in', machine], [none, gone, gone, gone, gone, gone]],
+  ['read', [none, 'in', 'in', gone, 'in', machine], [none, gone, gone, gone, gone, gone]],
+  ['write', [none, write, 'in', gone, 'in', machine], [none, gone, gone, gone, gone, gone]],
+  ['worker', [none, worker, 'in', gone, 'in', 'in'], [none, gone, gone, gone, gone, gone]],
+  ['admin', [none, admin, admin, gone, 'in', machine], [none, gone, gone, gone, gone, gone]],
 ])('%s', async (access, known, unknown) => {
-  const everybody = [undefined, 'reader', 'writer', 'stranger', 'admin']
+  const everybody = [undefined, 'reader', 'writer', 'stranger', 'admin', 'machine']
   expect(await Promise.all(everybody.map((who) => outcome(access, who, 'acme')))).toEqual(known)
   expect(await Promise.all(everybody.map((who) => outcome(access, who, 'nope')))).toEqual(unknown)
 })

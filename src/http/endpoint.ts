@@ -3,10 +3,10 @@ import type { ErrorCode } from '../lib/errors.ts'
 
 /**
  * The caller that an operation requires. `none`: any client, without a token. `read`: any key with access to the
- * collection. `write`: a key that may write there. `admin`: the admin token. `optional`: no token is required; the
- * route decides what the caller may see (public tasks).
+ * collection. `write`: a key that may write there. `worker`: a key of workers, or one that may write. `admin`: the admin
+ * token. `optional`: no token is required; the route decides what the caller may see (public tasks).
  */
-export type AccessLevel = 'none' | 'optional' | 'read' | 'write' | 'admin'
+export type AccessLevel = 'none' | 'optional' | 'read' | 'write' | 'worker' | 'admin'
 
 /**
  * Where a request names the collection that the key must cover. `path`: the `{collection}` parameter. `storage_path`:

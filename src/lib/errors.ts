@@ -208,6 +208,12 @@ export const errorCodes = {
     meaning: 'The server process crashed ten times while it executed this step.',
     remedy: "Look for the cause of the crashes in the server's log.",
   },
+  worker_lost: {
+    status: 500,
+    retryable: false,
+    meaning: 'Workers stopped sending heartbeats while they carried out the job of this step.',
+    remedy: 'Look into the log of the worker that the message names.',
+  },
   address_refused: {
     status: 403,
     retryable: false,

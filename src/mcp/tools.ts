@@ -24,7 +24,7 @@ const allTools: readonly Tool[] = [
   ...routineTools,
 ]
 
-const writes = (operation: OperationName): boolean => ['write', 'admin'].includes(contract[operation].access)
+const writes = (operation: OperationName): boolean => ['write', 'worker', 'admin'].includes(contract[operation].access)
 
 /** Whether a tool changes nothing: no operation that it calls does. */
 export const readsOnly = (tool: Tool): boolean => !tool.operations.some(writes)

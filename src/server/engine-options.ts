@@ -62,6 +62,10 @@ const engineLimits = (settings: Settings): EngineOptions['limits'] => ({
   maxOpenBelow: settings.maxOpenBelow,
   maxOpenStarted: settings.maxOpenStarted,
   runbookEvents: settings.runbookEvents,
+  leaseSeconds: settings.workerLeaseSeconds,
+  lostWorkers: settings.workerLosses,
+  queuedJobs: settings.workerQueue,
+  jobParametersBytes: settings.workerParametersBytes,
 })
 
 const activitySettings = (settings: Settings): EngineOptions['activitySettings'] => ({

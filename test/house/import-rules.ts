@@ -22,7 +22,7 @@ const engineUpTo = (layer: (typeof engineLayers)[number]): string[] => [
 ]
 
 /** What every closet of the engine may import from outside. */
-const belowEngine = ['store/', 'database/', 'activities/activity.ts', 'lib/', 'model/']
+const belowEngine = ['store/', 'database/', 'activities/activity.ts', 'activities/workers/', 'lib/', 'model/']
 
 /** What the browser loads of src, and what it knows only by type: schemas and zod are never loaded. */
 const browserMay = [
@@ -51,7 +51,8 @@ export const importRules: ImportRule[] = [
   { of: 'engine/records/', may: ['own/', ...engineUpTo('journal'), ...belowEngine] },
   { of: 'engine/leases/', may: ['own/', ...engineUpTo('journal'), ...belowEngine] },
   { of: 'engine/steps/', may: ['engine/steps/', ...engineUpTo('leases'), ...belowEngine] },
-  { of: 'engine/waits/', may: ['own/', ...engineUpTo('steps'), ...belowEngine] },
+  { of: 'engine/workers/', may: ['own/', ...engineUpTo('steps'), ...belowEngine] },
+  { of: 'engine/waits/', may: ['own/', 'engine/workers/', ...engineUpTo('steps'), ...belowEngine] },
   { of: 'engine/runbooks/', may: ['own/', ...engineUpTo('steps'), ...belowEngine] },
   { of: 'engine/runs/', may: ['own/', ...engineUpTo('steps'), ...belowEngine] },
   { of: 'engine/start/', may: ['own/', ...engineUpTo('runs'), ...belowEngine] },

@@ -8,7 +8,7 @@ export type Refusal = readonly [status: number, detail?: string]
 /** How an operation is called, and what it answers to those who may not. */
 export interface Operation {
   /** What a token must be for it; `none`: nobody looks at one. */
-  needs: 'none' | 'optional' | 'read' | 'write' | 'admin'
+  needs: 'none' | 'optional' | 'read' | 'write' | 'worker' | 'admin'
   /** A valid call of what is at a place. */
   ask(at: Place): Ask
   /** What a valid call answers; left out, any 2xx. */
@@ -65,6 +65,15 @@ const write = (ask: (place: Place) => Ask, more: Partial<Operation> = {}): Opera
   needs: 'write',
   ask,
   ...more,
+})
+
+/** A call of a worker about itself, or about a job that it does not have. */
+const worker = (path: string, body?: object, status = 200): Operation => ({
+  needs: 'worker',
+  status,
+  ask: (place) => ({ path: `/api/v1/workers/${place.worker}${path}`, ...(body && { body }) }),
+  stranger: [404, 'Worker not found'],
+  mixed: { worker: [404, 'Worker not found'] },
 })
 
 /** Ways out of one's own folder that a path might be fooled by. */
@@ -142,6 +151,16 @@ export const operations: Record<string, Operation> = {
   endMcpSession: read(() => '/mcp', { own: true }),
 
   listStepTemplates: open('/api/v1/step-templates'),
+  registerWorker: {
+    needs: 'worker',
+    ask: () => ({ path: '/api/v1/workers', body: { name: 'box', activities: [{ name: 'box.resize' }] } }),
+  },
+  listWorkers: read(() => '/api/v1/workers'),
+  pollJobs: worker('/poll', { wait_seconds: 0 }),
+  heartbeatJob: worker('/jobs/some-job/heartbeat', { epoch: 1 }, 409),
+  completeJob: worker('/jobs/some-job/complete', { epoch: 1, outputs: {} }, 409),
+  failJob: worker('/jobs/some-job/fail', { epoch: 1, error: 'no disk' }, 409),
+  stopWorker: worker(''),
   getStepTemplate: open('/api/v1/step-templates/text_echo'),
   runDemo: open('/api/demo/run', 404),
   getDemoStatus: open('/api/demo/status/some-run', 404),

@@ -32,12 +32,16 @@ export interface Place {
   audit: number
   /** A session of the key of this side. */
   session: number
+  /** A worker of the key of this side. */
+  worker: string
 }
 
 /** A place, and keys for it. */
 export interface Side extends Place {
   key: string
   reader: string
+  /** A key that only takes jobs as a worker. */
+  workerKey: string
   revoked: string
   expired: string
 }
@@ -67,10 +71,11 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
   })
   const makeKey = (text: string, more: object = {}) =>
     call('POST', '/api/v1/api-keys', { name: name(text), collection_name: collection, ...more })
-  const [writer, spare, reader, revoked, expired] = [
+  const [writer, spare, reader, worker, revoked, expired] = [
     await makeKey('writer'),
     await makeKey('spare'),
     await makeKey('reader', { access_level: 'READ' }),
+    await makeKey('worker', { access_level: 'WORKER' }),
     await makeKey('revoked'),
     await makeKey('expired', { expires_at: '2020-01-01T00:00:00Z' }),
   ]
@@ -153,6 +158,8 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
   const uploaded = await call('POST', '/api/v1/files/upload', upload, key)
   await call('POST', '/api/v1/session', { token: key })
   const { sessions } = await call('GET', '/api/v1/sessions', undefined, key)
+  const offers = { name: name('machine'), activities: [{ name: `${name('team')}.resize` }] }
+  const registered = await call('POST', '/api/v1/workers', offers, key)
   const trail = await call('GET', `/api/v1/collections/${collection}/audit`, undefined, key)
   return {
     collection,
@@ -180,7 +187,9 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
     audit: trail.entries[0].id,
     session: sessions[0].id,
     key,
+    worker: registered.worker_id,
     reader: reader.api_key,
+    workerKey: worker.api_key,
     revoked: revoked.api_key,
     expired: expired.api_key,
   }
@@ -216,6 +225,7 @@ export const unknownLike = (theirs: Side): Place => {
     ...{ dataset: renamed(theirs.dataset), model: renamed(theirs.model) },
     ...{ version: digits(theirs.version), keyId: 7_999_991, spareKeyId: 7_999_992, audit: 7_999_993 },
     session: 7_999_994,
+    worker: digits(theirs.worker),
   }
 }
 
@@ -247,8 +257,8 @@ export const makeWorld = async (jetty: TestServer): Promise<{ mine: Side; theirs
 
 /** What of a text belongs to the foreign side: its names, ids and keys. */
 export const foreignIn = (theirs: Side, text: string): string[] => {
-  const { trajectory, waiting, evaluation, batch, bulk, upload, version, key } = theirs
-  const ids = [trajectory, waiting, evaluation, batch, bulk, upload, version, key.slice(4), key.slice(0, 8)]
+  const { trajectory, waiting, evaluation, batch, bulk, upload, version, worker, key } = theirs
+  const ids = [trajectory, waiting, evaluation, batch, bulk, upload, version, worker, key.slice(4), key.slice(0, 8)]
   const pattern = new RegExp(`[\\w.-]*${foreignWord}[\\w.-]*|\\b777\\d{4}\\b|${ids.join('|')}`, 'gi')
   return [...new Set(text.match(pattern) ?? [])]
 }

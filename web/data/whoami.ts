@@ -9,7 +9,7 @@ export const useWhoami = () =>
 /** Whether this person may start and change things, as far as is known. */
 export const useMayWrite = (): boolean => {
   const access = useWhoami()?.access_level
-  return access === undefined || access !== 'READ'
+  return access === undefined || access === 'WRITE' || access === 'ADMIN'
 }
 
 /** The author of what this person starts, as runs name it; undefined until the server has said who they are. */

@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import pc from 'picocolors'
 import { AppError } from '../../lib/errors.ts'
 import { allPages } from '../all-pages.ts'
@@ -15,6 +15,7 @@ export const registerKeys = (program: Command): void => {
     .description('Create a key for one or more collections and print it; it is shown only once')
     .requiredOption('--name <name>', 'who or what the key is for')
     .option('--read-only', 'READ access: it can read everything, and run or change nothing')
+    .addOption(new Option('--worker', 'WORKER access: it can only take jobs as a worker').conflicts('readOnly'))
     .option(
       '--expires <when>',
       'how long it is valid: a time span such as 30d, 12h or 1y, or a date such as 2027-01-31',
@@ -25,7 +26,8 @@ export const registerKeys = (program: Command): void => {
       `
 Examples:
   jetty keys create acme --name ci > ci.token
-  jetty keys create acme demo --name dashboard --read-only --expires 90d`,
+  jetty keys create acme demo --name dashboard --read-only --expires 90d
+  jetty keys create acme --name gpu-box --worker > worker.token`,
     )
     .action(withSession<CreateOptions, [string[]]>(create))
   keys
@@ -75,6 +77,7 @@ Examples:
 interface CreateOptions {
   name: string
   readOnly?: boolean
+  worker?: boolean
   expires?: string
 }
 
@@ -85,17 +88,17 @@ const create = async ({ client, out }: Session, [given]: [string[]], options: Cr
       name: options.name,
       collection_name: first,
       ...(collections.length > 0 ? { collections } : {}),
-      access_level: options.readOnly ? 'READ' : 'WRITE',
+      access_level: options.worker ? 'WORKER' : options.readOnly ? 'READ' : 'WRITE',
       ...(options.expires === undefined ? {} : { expires_at: options.expires }),
     },
   })
   const until = key.expires_at === null ? '' : `, until ${moment(key.expires_at)}`
-  out.note(`Key ${key.id} (${options.name}) may ${mayDo(key.access_level)} ${key.collections.join(', ')}${until}.`)
+  out.note(`Key ${key.id} (${options.name}) may ${rights[key.access_level]} ${key.collections.join(', ')}${until}.`)
   out.note(pc.yellow('The key is shown only this once. Save it now.'))
   out.answer(key, () => key.api_key)
 }
 
-const mayDo = (access: 'READ' | 'WRITE'): string => (access === 'READ' ? 'read' : 'read, run and change')
+const rights = { READ: 'read', WRITE: 'read, run and change', WORKER: 'take jobs as a worker of' } as const
 
 const list = async ({ client, out }: Session, [collection]: [string]): Promise<void> => {
   const keys = await allPages(500, (query) => client.listKeys({ params: { collection }, query }))

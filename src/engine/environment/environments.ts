@@ -31,18 +31,17 @@ interface Version {
   alone: Environment
 }
 
-/** Removes a run's secrets from a text that is stored with it. */
-export const withoutSecrets = async (
+/** Makes the function that removes a run's secrets from texts that are stored with it. */
+export const scrubberOf = async (
   { database, environments }: { database: Queries; environments: Pick<Environments, 'of'> },
   runKey: string,
-  text: string,
-): Promise<string> => {
+): Promise<(text: string) => string> => {
   const [run] = await database.rows<{ environment_id: number | null; sealed_secrets: string | null }>(
     'environment_of_run',
     'select environment_id, sealed_secrets from runs where id = $1',
     [runKey],
   )
-  return run ? (await environments.of(run.environment_id, run.sealed_secrets, runKey)).scrub.text(text) : text
+  return run ? (await environments.of(run.environment_id, run.sealed_secrets, runKey)).scrub.text : (text) => text
 }
 
 /** Opens environments, and caches those of collections. */

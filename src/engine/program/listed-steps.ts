@@ -1,6 +1,8 @@
-import type { ActivityRegistry } from '../../activities/activity.ts'
+import type { Activity, ActivityRegistry } from '../../activities/activity.ts'
+import { workerActivity } from '../../activities/workers/worker-activity.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import type { Guess } from '../../lib/text/nearest.ts'
+import { isWorkerActivity } from '../../model/workers/worker.ts'
 import { reservedStepNames, stepNamePattern, type Workflow } from '../../model/workflows/workflow.ts'
 import type { WrittenStep } from './flow.ts'
 import { question, type Report } from './remark.ts'
@@ -45,6 +47,9 @@ const namedElsewhere = (activities: ActivityRegistry, name: string): string | un
 /** Error for an unknown activity; clients match this sentence. */
 const noActivity = (activity: string): string => `No step registered for '${activity}'`
 
+const findActivity = (activities: ActivityRegistry, name: string): Activity | undefined =>
+  activities.get(name) ?? (isWorkerActivity(name) ? workerActivity(name) : undefined)
+
 /** Makes the function that returns a step by its name, or reports why it cannot execute. */
 export const stepFinder = (
   { step_configs: configs = {}, steps = [] }: Workflow,
@@ -61,7 +66,7 @@ export const stepFinder = (
       report(`Step '${name}' has no entry in step_configs${question(meant)}`, { ...site, meant, hint: configHint })
       return undefined
     }
-    const activity = typeof config.activity === 'string' ? activities.get(config.activity) : undefined
+    const activity = typeof config.activity === 'string' ? findActivity(activities, config.activity) : undefined
     if (activity) return { name, config, activity }
     if (typeof config.activity !== 'string') {
       report(`Step '${name}' names no activity`, { step: name, hint: activityHint })

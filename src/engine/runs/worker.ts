@@ -32,6 +32,10 @@ interface WorkerDeps {
   onDispatcher(dispatcher: Dispatcher): void
   /** Collects requests to end runs. */
   collectRequests(): Promise<void>
+  /** Takes a notification of a settled job of a worker. */
+  onSettledJob(place: string): void
+  /** Looks for settled jobs, and for those whose worker was lost. */
+  lookForJobs(): Promise<void>
   /** Something may have changed in the database that steps wait for. */
   onNews(): void
   stopping: AbortSignal
@@ -46,13 +50,14 @@ export const startWorker = async (deps: WorkerDeps): Promise<() => void> => {
   deps.onDispatcher(await launch(deps))
   const stopBeating = keepBeating(deps)
   const onRequests = oneAtATime(deps.collectRequests)
-  const channels = { runs: queue.wake, requests: onRequests, decisions: deps.onNews }
+  const channels = { runs: queue.wake, requests: onRequests, decisions: deps.onNews, settled_jobs: deps.onSettledJob }
   void listen(deps.database, channels, stopping)
   const timers = [
     every(deps, fallbackPollMs, async () => {
       onRequests()
       deps.onNews()
     }),
+    every(deps, fallbackPollMs, deps.lookForJobs),
     every(deps, pruneEveryMs, () => prune(deps)),
   ]
   return () => {

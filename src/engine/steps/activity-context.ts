@@ -93,6 +93,7 @@ export const activityContext = (
         allowedHosts: await engine.rules.allowedHosts(run.collectionId),
       }),
     decision: (expiry) => engine.readDecision({ run, seq: place.seq, side }, expiry),
+    workerJob: (request) => engine.askWorkers({ run, place, side, attempt }, request),
     models: stepModels(engine, run, signal, side, warn, room),
     carryOutRunbook,
     runScript,
@@ -129,6 +130,7 @@ class StepContext implements ActivityContext {
   readonly runs: ActivityContext['runs']
   readonly fetch: ActivityContext['fetch']
   readonly decision: ActivityContext['decision']
+  readonly workerJob: ActivityContext['workerJob']
   readonly models: ActivityContext['models']
   readonly carryOutRunbook: ActivityContext['carryOutRunbook']
   readonly runScript: ActivityContext['runScript']
@@ -151,6 +153,7 @@ class StepContext implements ActivityContext {
     this.runs = given.runs
     this.fetch = given.fetch
     this.decision = given.decision
+    this.workerJob = given.workerJob
     this.models = given.models
     this.carryOutRunbook = given.carryOutRunbook
     this.runScript = given.runScript

@@ -4,6 +4,7 @@ import {
   type ActivityResult,
   FailedWith,
   WaitForDecision,
+  WaitForJob,
   WaitForRuns,
   WaitUntil,
 } from '../../activities/activity.ts'
@@ -234,8 +235,11 @@ const pauseBefore = (retry: Retry | undefined, tries: number, error: AppError, l
 }
 
 /** Does an activity ask to wait, instead of giving outputs? */
-export const isWait = (result: ActivityResult): result is WaitUntil | WaitForRuns | WaitForDecision =>
-  result instanceof WaitUntil || result instanceof WaitForRuns || result instanceof WaitForDecision
+export const isWait = (result: ActivityResult): result is WaitUntil | WaitForRuns | WaitForDecision | WaitForJob =>
+  result instanceof WaitUntil ||
+  result instanceof WaitForRuns ||
+  result instanceof WaitForDecision ||
+  result instanceof WaitForJob
 
 /** Converts anything thrown by an activity to the failure of the step, with its message. */
 export const asStepError = (thrown: unknown): AppError =>

@@ -7,8 +7,10 @@ import type {
   OutgoingRequest,
   OutgoingResponse,
   WaitForDecision,
+  WaitForJob,
   WaitForRuns,
   WaitUntil,
+  WorkerJobRequest,
 } from '../../activities/activity.ts'
 import type { Queries } from '../../database/database.ts'
 import type { ByteBudget } from '../../lib/memory/byte-budget.ts'
@@ -65,9 +67,11 @@ export interface StepDeps {
   /** Wakes callers that wait for a run that has ended here. */
   onEnd(runKey: string): void
   /** Waits, without a slot, for what an activity asks to wait for. */
-  waitOut(work: StepAtWork, wanted: WaitUntil | WaitForRuns | WaitForDecision): Promise<Waited>
+  waitOut(work: StepAtWork, wanted: WaitUntil | WaitForRuns | WaitForDecision | WaitForJob): Promise<Waited>
   /** Reads the decision about a step; undefined while it may still wait. */
   readDecision(step: DecidedStep, expiry: Expiry | null): Promise<Decision | undefined>
+  /** Queues the job of a step, or returns its outputs; undefined while it may still wait. Throws its failure. */
+  askWorkers(step: JobStep, request: WorkerJobRequest): Promise<Record<string, Json> | undefined>
   /** Lets the step carry out a runbook. */
   carryOutFor(
     work: StepAtWork,
@@ -96,6 +100,11 @@ export interface DecidedStep {
   run: StepRun
   seq: number
   side: StepSide
+}
+
+/** An attempt of a step that lets a worker carry out an activity. */
+export interface JobStep extends Pick<StepAtWork, 'run' | 'place' | 'side'> {
+  attempt: number
 }
 
 /** The step is not recorded: the next owner of the run carries it out again. */

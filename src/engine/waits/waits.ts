@@ -1,12 +1,13 @@
-import { type FailedWith, WaitForDecision, type WaitForRuns, WaitUntil } from '../../activities/activity.ts'
+import { type FailedWith, WaitForDecision, WaitForJob, type WaitForRuns, WaitUntil } from '../../activities/activity.ts'
 import type { StepAtWork, StepDeps } from '../steps/step-at-work.ts'
 import { type ApprovalDeps, readDecision, waitForDecision } from './approval.ts'
+import { type JobWaitDeps, waitForJob } from './job.ts'
 import { waitUntil } from './park.ts'
 
 /** The ways in which a step waits. */
 export type Waits = Pick<StepDeps, 'waitOut' | 'readDecision'>
 
-interface WaitDeps extends ApprovalDeps {
+interface WaitDeps extends ApprovalDeps, JobWaitDeps {
   /** Starts child runs and waits for them. */
   waitForRuns(work: StepAtWork, wanted: WaitForRuns): Promise<Record<string, unknown> | FailedWith | 'released'>
 }
@@ -18,6 +19,7 @@ export const makeWaits = (deps: WaitDeps): Waits => ({
       return waited === 'over' ? wanted.outputs : waited
     }
     if (wanted instanceof WaitForDecision) return waitForDecision(deps, work, wanted.asked)
+    if (wanted instanceof WaitForJob) return waitForJob(deps, work)
     return deps.waitForRuns(work, wanted)
   },
   readDecision: (step, expiry) => readDecision(deps, step, expiry),

@@ -22,6 +22,7 @@ import {
 } from './setting.ts'
 import { storageSettings } from './storage-settings.ts'
 import { timedSettings } from './timed-settings.ts'
+import { workerSettings } from './worker-settings.ts'
 
 const declared = {
   host: setting({
@@ -196,6 +197,7 @@ const declared = {
     schema: byteCount(),
   }),
   ...runSettings,
+  ...workerSettings,
   stepTimeoutSeconds: setting({
     variable: 'JETTY_STEP_TIMEOUT_SECONDS',
     description: 'Timeout of a step without one of its own.',

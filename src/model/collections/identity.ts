@@ -1,8 +1,11 @@
 import { z } from 'zod'
 import type { CollectionSettings } from './collection-settings.ts'
 
-/** Rights of a token. READ reads, WRITE also runs and changes, ADMIN is the server's single admin token. */
-const accessLevelSchema = z.enum(['READ', 'WRITE', 'ADMIN'])
+/**
+ * Rights of a token. READ reads, WRITE also runs and changes, ADMIN is the server's single admin token. WORKER does
+ * nothing but take jobs as a worker, which WRITE and ADMIN may as well.
+ */
+const accessLevelSchema = z.enum(['READ', 'WRITE', 'WORKER', 'ADMIN'])
 export type AccessLevelName = z.infer<typeof accessLevelSchema>
 
 /** An authenticated caller. */

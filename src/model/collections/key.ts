@@ -1,6 +1,9 @@
 import { z } from 'zod'
 import { labelTextSchema, timestampSchema } from '../names.ts'
 
+const keyAccessSchema = z.enum(['READ', 'WRITE', 'WORKER'])
+export type KeyAccess = z.infer<typeof keyAccessSchema>
+
 export const keySchema = z
   .object({
     id: z.int(),
@@ -15,7 +18,7 @@ export const keySchema = z
       ),
     name: z.string(),
     key_prefix: z.string().describe('First 8 characters of the key.'),
-    access_level: z.enum(['READ', 'WRITE']),
+    access_level: keyAccessSchema,
     is_active: z.boolean(),
     created_at: timestampSchema,
     created_by_agent_id: z.int().nullable(),
@@ -43,7 +46,9 @@ export const createKeySchema = z
     name: labelTextSchema,
     collection_name: z.string(),
     collections: z.array(z.string()).max(100).optional().describe('More collections that the key covers.'),
-    access_level: z.enum(['READ', 'WRITE']).default('WRITE'),
+    access_level: keyAccessSchema
+      .default('WRITE')
+      .describe('`READ` reads, `WRITE` also runs and changes, `WORKER` only takes jobs as a worker.'),
     expires_at: z.iso.datetime({ offset: true }).nullish(),
   })
   .meta({ id: 'CreateApiKey' })

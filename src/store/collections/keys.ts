@@ -1,6 +1,7 @@
 import type { Database, Queries } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
 import { now } from '../../lib/time.ts'
+import type { KeyAccess } from '../../model/collections/key.ts'
 
 export interface KeyRow {
   id: number
@@ -12,7 +13,7 @@ export interface KeyRow {
   collections: string[]
   name: string
   key_prefix: string
-  access_level: 'READ' | 'WRITE'
+  access_level: KeyAccess
   is_active: boolean
   expires_at: Date | null
   last_used_at: Date | null
@@ -84,7 +85,7 @@ interface NewKey {
   name: string
   hash: string
   prefix: string
-  access: 'READ' | 'WRITE'
+  access: KeyAccess
   expiresAt: Date | null
   /** The creating key; null for the admin. */
   madeBy: number | null

@@ -2,6 +2,7 @@ import type { Queries } from '../../database/database.ts'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { fingerprintSeal } from '../idempotency.ts'
+import { jobPlace, jobSeal } from '../workers/jobs.ts'
 
 /** A column of encrypted texts. */
 export interface SealedColumn {
@@ -10,7 +11,7 @@ export interface SealedColumn {
   key: string
   keyType: 'bigint' | 'text'
   sealed: string
-  /** Column whose value `boundTo` receives. */
+  /** Column, or SQL of one row, whose value `boundTo` receives. */
   bound: string
   boundTo(value: never): string
   /** Condition for rows that have a text, when not all do. */
@@ -93,6 +94,24 @@ export const sealedColumns: readonly SealedColumn[] = [
     bound: 'id',
     boundTo: routineWebhookSeal,
     where: 'sealed_webhook_secret is not null',
+  },
+  {
+    table: 'worker_jobs',
+    key: 'id',
+    keyType: 'text',
+    sealed: 'sealed_parameters',
+    bound: jobPlace,
+    boundTo: jobSeal,
+    where: 'sealed_parameters is not null',
+  },
+  {
+    table: 'worker_jobs',
+    key: 'id',
+    keyType: 'text',
+    sealed: 'sealed_result',
+    bound: jobPlace,
+    boundTo: jobSeal,
+    where: 'sealed_result is not null',
   },
   {
     table: 'idempotency_keys',

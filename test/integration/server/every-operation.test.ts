@@ -142,7 +142,7 @@ describe('no valid token', () => {
     if (theOne(name).method === 'GET') expect((await call(name, ask, headers, 'HEAD')).status).toBe(401)
   }
 
-  test.each(needing('optional', 'read', 'write', 'admin'))('%s', (name, operation) =>
+  test.each(needing('optional', 'read', 'write', 'worker', 'admin'))('%s', (name, operation) =>
     changingNothing(async () => {
       for (const ask of ownCalls(name, operation)) {
         for (const [headers, detail] of invalid()) await expectUnknown(name, ask, headers, detail)
@@ -150,18 +150,20 @@ describe('no valid token', () => {
     }),
   )
 
-  test.each(needing('read', 'write', 'admin'))('%s: none at all, or not where it belongs', (name, operation) =>
-    changingNothing(async () => {
-      for (const ask of ownCalls(name, operation)) {
-        const [target = '', query] = ask.path.split('?', 2)
-        const search = query === undefined ? '' : `?${query}`
-        const inQuery = `${target}?${query ?? ''}&access_token=${mine.key}&token=${mine.key}`
-        for (const path of [ask.path, `${target}/${search}`, inQuery]) {
-          for (const headers of misplaced(name))
-            await expectUnknown(name, { ...ask, path }, headers, 'Not authenticated')
+  test.each(needing('read', 'write', 'worker', 'admin'))(
+    '%s: none at all, or not where it belongs',
+    (name, operation) =>
+      changingNothing(async () => {
+        for (const ask of ownCalls(name, operation)) {
+          const [target = '', query] = ask.path.split('?', 2)
+          const search = query === undefined ? '' : `?${query}`
+          const inQuery = `${target}?${query ?? ''}&access_token=${mine.key}&token=${mine.key}`
+          for (const path of [ask.path, `${target}/${search}`, inQuery]) {
+            for (const headers of misplaced(name))
+              await expectUnknown(name, { ...ask, path }, headers, 'Not authenticated')
+          }
         }
-      }
-    }),
+      }),
   )
 })
 
@@ -184,7 +186,7 @@ const spoilt = (ask: Ask): Ask[] => {
 }
 
 describe('a token is looked at before body and query', () => {
-  test.each(needing('optional', 'read', 'write', 'admin'))('%s', (name, operation) =>
+  test.each(needing('optional', 'read', 'write', 'worker', 'admin'))('%s', (name, operation) =>
     changingNothing(async () => {
       const wrong: [Record<string, string>, string][] = [
         [bearer(`mlc_${'a'.repeat(32)}`), 'Invalid or inactive API key'],
@@ -214,6 +216,12 @@ describe('a key of too low a level', () => {
   test.each(needing('admin'))('%s', (name, operation) =>
     expectLevel(name, operation, [mine.reader, mine.key], 'Admin access required'),
   )
+  test.each(needing('worker'))('%s', (name, operation) =>
+    expectLevel(name, operation, [mine.reader], 'Access level WORKER or WRITE required.'),
+  )
+  test.each(needing('optional', 'read', 'write', 'admin'))('%s is not for a key of workers', (name, operation) =>
+    expectLevel(name, operation, [mine.workerKey], 'This key is for workers: it takes jobs, and nothing else'),
+  )
   test.each(needing('read').filter(([, { own }]) => own))('%s is for a read key too', async (name, operation) => {
     known = undefined
     const answer = await call(name, operation.ask(mine), bearer(mine.reader))
@@ -231,7 +239,7 @@ describe('a key of too low a level', () => {
 })
 
 describe('what is foreign is neither told of nor changed', () => {
-  test.each(needing('optional', 'read', 'write', 'admin'))('%s', (name, operation) =>
+  test.each(needing('optional', 'read', 'write', 'worker', 'admin'))('%s', (name, operation) =>
     changingNothing(async () => {
       const foreign = operation.ask(theirs)
       const tried = [operation.ask(mine), foreign].map(asText)
@@ -261,7 +269,7 @@ describe('what is foreign is answered like what does not exist', () => {
     expect(told(one), `${asText(foreign)} against ${asText(unknown)}`).toEqual(told(other))
   }
 
-  test.each(needing('optional', 'read', 'write', 'admin'))('%s', (name, operation) =>
+  test.each(needing('optional', 'read', 'write', 'worker', 'admin'))('%s', (name, operation) =>
     changingNothing(async () => {
       if (operation.tellsWhatExists) return
       const nothing = unknownLike(theirs)

@@ -160,7 +160,7 @@ export const mayStillWrite = async (
     await queries.rows(
       'key_may_still_write',
       `select from api_keys k join api_key_collections c on c.key_id = k.id and c.collection_id = $2
-       where k.id = $1 and k.is_active and k.access_level <> 'READ' and (k.expires_at is null or k.expires_at > now())`,
+       where k.id = $1 and k.is_active and k.access_level = 'WRITE' and (k.expires_at is null or k.expires_at > now())`,
       [key_id, collection_id],
     )
   ).length > 0

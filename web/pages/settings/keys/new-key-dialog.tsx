@@ -20,7 +20,7 @@ export const NewKeyDialog = ({ collection, onClose }: NewKeyDialogProps) => {
   const form = useId()
   const changed = useKeysChanged(collection)
   const [name, setName] = useState('')
-  const [access, setAccess] = useState<'READ' | 'WRITE'>('WRITE')
+  const [access, setAccess] = useState<'READ' | 'WRITE' | 'WORKER'>('WRITE')
   const expiry = useExpiry()
   const make = useMutation({
     gcTime: 0, // the key leaves with the dialog
@@ -76,6 +76,7 @@ export const NewKeyDialog = ({ collection, onClose }: NewKeyDialogProps) => {
           options={[
             ['WRITE', 'read, run and change (WRITE)'],
             ['READ', 'only read (READ)'],
+            ['WORKER', 'only take jobs as a worker (WORKER)'],
           ]}
         />
         <ExpiryFields expiry={expiry} error={at.expires_at} />

@@ -1,0 +1,26 @@
+import { z } from 'zod'
+import { workerLabelsSchema } from '../../model/workers/worker.ts'
+import { type Activity, activity, WaitForJob } from '../activity.ts'
+
+/**
+ * Makes the activity that lets a worker carry out what it offers under a name. Its parameters are those that the workers
+ * declare, so any are taken here; they are checked when the job is queued.
+ */
+export const workerActivity = (name: string): Activity =>
+  activity({
+    name,
+    category: 'workers',
+    description: `Lets a worker carry out ${name}, and waits for it.`,
+    parameters: z.object({
+      runs_on: workerLabelsSchema
+        .default([])
+        .describe('Labels that the worker must have, such as `gpu`. Without it any worker that offers the activity.'),
+    }),
+    outputs: z.object({}).catchall(z.unknown()),
+    takesAnyParameter: true,
+    example: { activity: name },
+    async run({ runs_on: labels, extra = {} }, context) {
+      const outputs = await context.workerJob({ activity: name, parameters: extra, labels })
+      return outputs ?? new WaitForJob()
+    },
+  })

@@ -1,0 +1,93 @@
+import { createHash, randomUUID } from 'node:crypto'
+import type { Database } from '../../database/database.ts'
+import type { Engine } from '../../engine/engine.ts'
+import { implement, type Route } from '../../http/implement.ts'
+import { AppError } from '../../lib/errors.ts'
+import { timestamp } from '../../lib/time.ts'
+import type { Identity } from '../../model/collections/identity.ts'
+import { longestPollSeconds } from '../../model/workers/worker-job.ts'
+import { drainWorker, findWorker, insertWorker, type WorkerRow } from '../../store/workers/workers.ts'
+import { workersContract } from './contract.ts'
+import { listWorkers } from './list.ts'
+import { offersFrom } from './offers.ts'
+
+export interface WorkersDeps {
+  database: Database
+  engine: Engine
+  settings: { workerLeaseSeconds: number; maxWorkers: number }
+}
+
+/** Heartbeats in the time of a lease: two may be lost. */
+const beatsInLease = 3
+
+export const workersRoutes = ({ database, engine, settings }: WorkersDeps): Route[] => {
+  const workerOf = async ({ worker_id: id }: { worker_id: string }, identity: Identity): Promise<WorkerRow> => {
+    const worker = await findWorker(database, id, identity.keyId)
+    if (worker) return worker
+    throw new AppError('not_found', 'Worker not found', {
+      hint: 'It was not seen for a day, or belongs to another key. Register again.',
+    })
+  }
+  const coveredBy = ({ kind, collectionIds }: Identity) => (kind === 'admin' ? null : collectionIds)
+
+  return implement(workersContract, {
+    registerWorker: async ({ body, identity }) => {
+      const id = randomUUID()
+      const { name, version = null, labels, concurrency } = body
+      const covered = coveredBy(identity)
+      const worker = { id, name, version, labels: [...new Set(labels)], concurrency, key_id: identity.keyId }
+      const collectionIds = covered && [...covered]
+      const row = { ...worker, collection_ids: collectionIds, offers: offersFrom(body, hashOf) }
+      if (!(await insertWorker(database, row, settings.maxWorkers))) throw tooMany(settings.maxWorkers)
+      return {
+        worker_id: id,
+        lease_seconds: settings.workerLeaseSeconds,
+        heartbeat_seconds: settings.workerLeaseSeconds / beatsInLease,
+        poll_seconds: longestPollSeconds,
+      }
+    },
+
+    listWorkers: ({ query, identity }) => listWorkers(database, identity, query),
+
+    pollJobs: async (call) => {
+      const { params, body, identity } = call
+      const worker = await workerOf(params, identity)
+      if (worker.drained_at) return { jobs: [], drain: true }
+      const { free, wait_seconds: seconds, holding } = body
+      const asks = { id: worker.id, labels: worker.labels, collectionIds: coveredBy(identity) }
+      const signal = AbortSignal.any([call.signal, call.stopping])
+      const jobs = await engine.workers.poll(asks, { free, waitMs: seconds * 1000, holding }, signal)
+      const isDrained = jobs.length === 0 && (await workerOf(params, identity)).drained_at !== null
+      return { jobs, drain: isDrained }
+    },
+
+    heartbeatJob: async ({ params, body, identity }) => {
+      const { id: workerId } = await workerOf(params, identity)
+      const hold = { id: params.job_id, workerId, epoch: body.epoch }
+      const { cancelled, leaseExpiresAt } = await engine.workers.heartbeat(hold, body)
+      return { cancelled, lease_expires_at: timestamp(leaseExpiresAt) }
+    },
+
+    completeJob: async ({ params, body, identity }) => {
+      const { id: workerId } = await workerOf(params, identity)
+      return { status: await engine.workers.complete({ id: params.job_id, workerId, epoch: body.epoch }, body) }
+    },
+
+    failJob: async ({ params, body, identity }) => {
+      const { id: workerId } = await workerOf(params, identity)
+      return { status: await engine.workers.fail({ id: params.job_id, workerId, epoch: body.epoch }, body) }
+    },
+
+    stopWorker: async ({ params, identity }) => {
+      const { id } = await workerOf(params, identity)
+      return { jobs: await drainWorker(database, id) }
+    },
+  })
+}
+
+const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex')
+
+const tooMany = (most: number): AppError =>
+  new AppError('conflict', `This key has ${most} workers, which is the limit`, {
+    hint: 'Stop workers that are not needed (DELETE /api/v1/workers/{worker_id}), or raise JETTY_MAX_WORKERS.',
+  })

@@ -1,0 +1,57 @@
+import type { Queries } from '../../database/database.ts'
+import { AppError } from '../../lib/errors.ts'
+import type { OfferedActivity } from '../../model/workers/worker.ts'
+import { type ExpiredJob, expiredJobs, requeueLostJob } from '../../store/workers/expired-jobs.ts'
+import { settleJob } from '../../store/workers/leased-jobs.ts'
+import { type JobSealer, sealOfJob, storedResult } from './job-result.ts'
+
+interface ExpiryDeps {
+  database: Queries
+  sealer: JobSealer
+  /** Lost workers after which a job fails. */
+  limits: { lostWorkers: number }
+  wakeParked(): void
+}
+
+const longestBackoffSeconds = 60
+
+/** Makes the look for jobs whose worker was lost, or whose time is over. Each process may look: each job is done once. */
+export const makeExpiry = (deps: ExpiryDeps) => async (): Promise<void> => {
+  for (const job of await expiredJobs(deps.database)) {
+    const failure = failureOf(job, deps.limits.lostWorkers)
+    if (failure) await fail(deps, job, failure)
+    else await requeueLostJob(deps.database, holdOf(job), { afterSeconds: backoff(job.deaths), logs: null })
+  }
+}
+
+/** The first loss may have been bad luck; after more the job rests, in case it is what kills its workers. */
+const backoff = (deaths: number): number => (deaths === 0 ? 0 : Math.min(2 ** (deaths - 1), longestBackoffSeconds))
+
+const holdOf = ({ id, worker_id: workerId, epoch }: ExpiredJob) => ({ id, workerId, epoch })
+
+const failureOf = (job: ExpiredJob, most: number): AppError | undefined => {
+  const worker = `worker '${job.worker ?? job.worker_id}'`
+  if (job.is_late) {
+    return new AppError('timed_out', `The ${worker} did not complete ${job.activity} within ${job.seconds} s`, {
+      hint: 'Raise timeout_sec of the step, or timeout_seconds of the activity.',
+    })
+  }
+  const lost = job.deaths + 1
+  if (lost >= most) {
+    return new AppError('worker_lost', `${lost} workers were lost while they carried out ${job.activity}`, {
+      hint: `Look into the log of the ${worker}. JETTY_WORKER_LOSSES sets how often a job is tried again.`,
+    })
+  }
+  const activity = job.definition === null ? undefined : (JSON.parse(job.definition) as OfferedActivity)
+  if (activity?.idempotent !== false) return undefined
+  return new AppError('worker_lost', `The ${worker} was lost while it carried out ${job.activity}`, {
+    hint: 'The activity is declared as not idempotent, so it is not tried again: it may have had its effect.',
+  })
+}
+
+const fail = async ({ database, sealer, wakeParked }: ExpiryDeps, job: ExpiredJob, failure: AppError) => {
+  const { seal } = sealOfJob(sealer, { runKey: job.run_id, seq: job.seq })
+  const sealedResult = seal(storedResult({ failure }))
+  const settled = await settleJob(database, holdOf(job), { state: 'failed', sealedResult, logs: null })
+  if (settled?.parked) wakeParked()
+}

@@ -1,0 +1,120 @@
+import type { Queries } from '../../database/database.ts'
+import { AppError } from '../../lib/errors.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
+import { now, timestamp } from '../../lib/time.ts'
+import type { StepLog } from '../../model/runs/step.ts'
+import type { OfferedActivity } from '../../model/workers/worker.ts'
+import type { JobLogLine } from '../../model/workers/worker-job.ts'
+import type { JobHold, WorkerQueue } from '../../model/workers/worker-queue.ts'
+import { findLeasedJob, type LeasedJob, renewJob, settleJob } from '../../store/workers/leased-jobs.ts'
+import { type JobResult, type JobSealer, sealOfJob, stateOf, storedResult } from './job-result.ts'
+import { violationOf } from './offered.ts'
+
+interface JobReportDeps {
+  database: Queries
+  sealer: JobSealer
+  limits: { leaseSeconds: number; maxOutputBytes: number }
+  /** Makes the function that strikes the secrets of a run out of a text. */
+  scrubberOf(runKey: string): Promise<(text: string) => string>
+  /** Queues the parked runs that are due. */
+  wakeParked(): void
+}
+
+/** Lines and characters of a job's log that are kept. */
+const mostLines = 200
+const mostLogCharacters = 200_000
+
+/** What workers tell of the jobs that they have. */
+export const makeJobReports = (deps: JobReportDeps): Omit<WorkerQueue, 'poll'> => {
+  const { database, limits } = deps
+
+  const settle = async (
+    hold: JobHold,
+    lines: JobLogLine[],
+    resultOf: (job: LeasedJob) => JobResult,
+  ): Promise<'completed' | 'failed'> => {
+    const job = await findLeasedJob(database, hold.id)
+    if (!job || !isHeld(job, hold)) throw noLonger(hold)
+    // Sent again, because its answer was lost: what was recorded stands.
+    if (job.state === 'completed' || job.state === 'failed') return job.state
+    if (job.state === 'withdrawn') throw noLonger(hold)
+    const result = resultOf(job)
+    const { seal } = sealOfJob(deps.sealer, { runKey: job.run_id, seq: job.seq })
+    const logs = await logsWith(deps, job, lines)
+    const state = stateOf(result)
+    const settled = await settleJob(database, hold, { state, sealedResult: seal(storedResult(result)), logs })
+    if (!settled) return settle(hold, lines, resultOf) // the same call overtook it, or another worker has the job
+    if (settled.parked) deps.wakeParked()
+    return state
+  }
+
+  return {
+    async heartbeat(hold, { progress = null, message, logs }) {
+      const job = await findLeasedJob(database, hold.id)
+      if (!job || !isHeld(job, hold)) throw noLonger(hold)
+      const shown = message ? (await deps.scrubberOf(job.run_id))(message) : null
+      const told = { progress, message: shown, logs: await logsWith(deps, job, logs) }
+      const leaseExpiresAt = await renewJob(database, hold, told, limits.leaseSeconds)
+      if (!leaseExpiresAt) throw noLonger(hold)
+      return { cancelled: job.cancelled, leaseExpiresAt }
+    },
+
+    async complete(hold, { outputs, logs }) {
+      let refused: AppError | undefined
+      const state = await settle(hold, logs, (job) => {
+        refused = refusalOf(job, outputs, limits.maxOutputBytes)
+        return refused ? { failure: asFailure(refused) } : { outputs }
+      })
+      if (refused) throw refused
+      return state
+    },
+
+    fail: (hold, { error, retryable, retry_after_seconds: seconds, logs }) =>
+      settle(hold, logs, () => {
+        const after = seconds ? { retryAfterSeconds: seconds } : {}
+        return { failure: new AppError('activity_failed', error, { retryable, ...after }) }
+      }),
+  }
+}
+
+const isHeld = (job: LeasedJob, { workerId, epoch }: JobHold): boolean =>
+  job.worker_id === workerId && job.epoch === epoch && job.state !== 'queued'
+
+/** Unknown, foreign and fenced jobs answer alike. */
+const noLonger = ({ id, epoch }: JobHold): AppError =>
+  new AppError('conflict', `This worker does not have job '${id}' with epoch ${epoch}`, {
+    hint: 'Its lease ran out and the job went to another worker, or the step was cancelled. Drop the job: nothing is recorded.',
+  })
+
+/** Why outputs cannot be recorded. */
+const refusalOf = ({ definition, activity }: LeasedJob, outputs: unknown, maxBytes: number): AppError | undefined => {
+  if (Buffer.byteLength(JSON.stringify(outputs)) > maxBytes) {
+    return new AppError('too_large', `The outputs of ${activity} take more than ${byteSize(maxBytes)} as JSON`, {
+      hint: 'Save large results as files and return their paths, or raise JETTY_MAX_OUTPUT_BYTES.',
+    })
+  }
+  const schema = definition === null ? undefined : (JSON.parse(definition) as OfferedActivity).outputs
+  const violation = schema && violationOf(schema, outputs, 'the outputs')
+  if (violation === undefined) return undefined
+  const message = `The outputs do not fit the schema of ${activity}: ${violation}`
+  return new AppError('invalid', message, {
+    hint: 'Correct the worker, or the schema of outputs that it registers.',
+    issues: [{ loc: ['body', 'outputs'], msg: message, type: 'outputs' }],
+  })
+}
+
+const asFailure = ({ code, message, hint }: AppError): AppError =>
+  new AppError(code === 'too_large' ? 'output_too_large' : 'activity_failed', message, { ...(hint && { hint }) })
+
+/** The log of a job with new lines, without secrets of its run; null if nothing is new. */
+const logsWith = async ({ scrubberOf }: JobReportDeps, job: LeasedJob, lines: JobLogLine[]): Promise<string | null> => {
+  if (lines.length === 0) return null
+  const at = timestamp(new Date(now()))
+  const scrub = await scrubberOf(job.run_id)
+  const added = lines.map(({ level, message }): StepLog => {
+    return { timestamp: at, level, type: 'worker', message: scrub(message), attributes: {} }
+  })
+  const all = [...(job.logs === null ? [] : (JSON.parse(job.logs) as StepLog[])), ...added].slice(-mostLines)
+  while (all.length > 1 && JSON.stringify(all).length > mostLogCharacters) all.splice(0, Math.ceil(all.length / 10))
+  return JSON.stringify(all)
+}

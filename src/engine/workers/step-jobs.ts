@@ -1,0 +1,85 @@
+import { randomUUID } from 'node:crypto'
+import type { WorkerJobRequest } from '../../activities/activity.ts'
+import type { Queries } from '../../database/database.ts'
+import { AppError } from '../../lib/errors.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
+import type { StepLog } from '../../model/runs/step.ts'
+import { findStepJob, queueJob, type StepJob } from '../../store/workers/jobs.ts'
+import type { JobStep, StepDeps } from '../steps/step-at-work.ts'
+import type { StepSide } from '../steps/step-side.ts'
+import { type JobSealer, outputsOfJob, sealOfJob } from './job-result.ts'
+import { type FindOffered, requireParameters } from './offered.ts'
+
+interface StepJobDeps {
+  database: Queries
+  sealer: JobSealer
+  limits: StepJobLimits
+  findOffered: FindOffered
+}
+
+/** Limits of the jobs of steps. */
+export interface StepJobLimits {
+  /** Most queued jobs of a collection. */
+  queuedJobs: number
+  /** Largest parameters of a job, as JSON. */
+  jobParametersBytes: number
+}
+
+/** Makes the function by which a step queues its job, and reads the result. */
+export const makeAskWorkers = (deps: StepJobDeps): StepDeps['askWorkers'] => {
+  const { database, sealer } = deps
+  return async (step, request) => {
+    const { run, place, side, attempt } = step
+    const { open } = sealOfJob(sealer, { runKey: run.key, seq: place.seq })
+    const job = await findStepJob(database, run.key, place.seq)
+    if (job?.logs) tellLogs(side, job.logs)
+    if (job && isUnderWay(job)) return undefined
+    // Outputs that were accepted are never asked for again, whatever the attempt.
+    if (job?.state === 'completed' || (job?.state === 'failed' && job.attempt >= attempt))
+      return outputsOfJob(job, open)
+    await queue(deps, step, request)
+    return undefined
+  }
+}
+
+const isUnderWay = ({ state }: StepJob): boolean => state === 'queued' || state === 'leased'
+
+const queue = async (
+  { database, sealer, limits, findOffered }: StepJobDeps,
+  { run, place, attempt }: JobStep,
+  { activity, parameters, labels }: WorkerJobRequest,
+): Promise<void> => {
+  requireParameters(await findOffered(activity, run.collectionId), place.name, parameters)
+  const { seal } = sealOfJob(sealer, { runKey: run.key, seq: place.seq })
+  if (Buffer.byteLength(JSON.stringify(parameters)) > limits.jobParametersBytes) throw tooLarge(place.name, limits)
+  const { options, timeoutSeconds } = place.step
+  const queued = await queueJob(database, {
+    id: randomUUID(),
+    runKey: run.key,
+    seq: place.seq,
+    step: place.name,
+    activity,
+    labels,
+    timeoutSeconds: options.timeoutSeconds ?? timeoutSeconds ?? null,
+    sealedParameters: seal(parameters),
+    attempt,
+    mostQueued: limits.queuedJobs,
+  })
+  if (queued !== 'full') return
+  const message = `The collection has ${limits.queuedJobs} jobs in the queue of its workers, which is the limit`
+  throw new AppError('busy', message, {
+    hint: 'Start more workers, start runs more slowly, or raise JETTY_WORKER_QUEUE.',
+    retryAfterSeconds: 10,
+  })
+}
+
+const tooLarge = (step: string, { jobParametersBytes }: StepJobLimits): AppError =>
+  new AppError('too_large', `Step '${step}': its parameters take more than ${byteSize(jobParametersBytes)} as JSON`, {
+    hint: 'Save large values as files and pass their paths, or raise JETTY_WORKER_PARAMETERS_BYTES.',
+  })
+
+/** Adds the lines that workers have logged to the log of the step, each once. */
+const tellLogs = ({ warnings }: StepSide, logs: string): void => {
+  const known = new Set(warnings.map((line) => JSON.stringify(line)))
+  for (const line of JSON.parse(logs) as StepLog[]) if (!known.has(JSON.stringify(line))) warnings.push(line)
+}

@@ -1,0 +1,74 @@
+import type { JobNeeds } from '../../store/workers/jobs.ts'
+
+/** A worker whose poll waits, and what it can do. */
+export interface PollAbility {
+  workerId: string
+  labels: ReadonlySet<string>
+  /** Collections whose jobs it takes; null: all. */
+  collectionIds: ReadonlySet<number> | null
+  /** Versions of what it offers, by the name of the activity. */
+  offers: ReadonlyMap<string, string | null>
+}
+
+/** A poll that waits for jobs. */
+export interface WaitingPoll extends PollAbility {
+  /** Jobs that were queued for it, and that it has not looked for yet. */
+  news: JobNeeds[]
+  /** Wakes it: to look for jobs, or to end. */
+  ring(): void
+}
+
+const canDo = (poll: PollAbility, { collection, labels, version, activity }: JobNeeds): boolean =>
+  (poll.collectionIds === null || poll.collectionIds.has(collection)) &&
+  (version === null || poll.offers.get(activity) === version) &&
+  labels.every((label) => poll.labels.has(label))
+
+/** The polls that wait in this process, by the activities that they can take. */
+export interface WaitingPolls {
+  readonly size: number
+  /** Names of the activities that some poll waits for. */
+  activities(): string[]
+  add(poll: WaitingPoll): void
+  remove(poll: WaitingPoll): void
+  /** Lets the poll look that has waited longest and can do a job; one that is about to look already takes no more. */
+  tell(job: JobNeeds): void
+  /** Lets all polls look. */
+  tellAll(): void
+}
+
+export const makeWaitingPolls = (): WaitingPolls => {
+  const all = new Set<WaitingPoll>()
+  const byActivity = new Map<string, Set<WaitingPoll>>()
+  return {
+    get size() {
+      return all.size
+    },
+    activities: () => [...byActivity.keys()],
+    add(poll) {
+      all.add(poll)
+      for (const name of poll.offers.keys()) {
+        const polls = byActivity.get(name) ?? new Set()
+        byActivity.set(name, polls.add(poll))
+      }
+    },
+    remove(poll) {
+      all.delete(poll)
+      for (const name of poll.offers.keys()) {
+        const polls = byActivity.get(name)
+        polls?.delete(poll)
+        if (polls?.size === 0) byActivity.delete(name)
+      }
+    },
+    tell(job) {
+      for (const poll of byActivity.get(job.activity) ?? []) {
+        if (poll.news.length > 0 || !canDo(poll, job)) continue
+        poll.news.push(job)
+        poll.ring()
+        return
+      }
+    },
+    tellAll() {
+      for (const poll of all) poll.ring()
+    },
+  }
+}

@@ -1,0 +1,34 @@
+import type { CompleteJob, FailJob, JobHeartbeat, WorkerJob } from './worker-job.ts'
+
+/** A worker that asks for jobs. */
+export interface PollingWorker {
+  id: string
+  labels: readonly string[]
+  /** Collections that its key covers now; null: all. */
+  collectionIds: readonly number[] | null
+}
+
+export interface AskedJobs {
+  /** Most jobs that it wants. */
+  free: number
+  waitMs: number
+  /** Ids of the jobs that it has; undefined if it does not say. */
+  holding: readonly string[] | undefined
+}
+
+/** A hand-over of a job: the worker and the epoch that its calls must have. */
+export interface JobHold {
+  id: string
+  workerId: string
+  epoch: number
+}
+
+/** The queue of steps that workers carry out. Calls about a job that the worker has no more throw `conflict`. */
+export interface WorkerQueue {
+  /** Gives jobs, or waits for some. Resolves with none when the time is over, the signal fires or the server stops. */
+  poll(worker: PollingWorker, asked: AskedJobs, signal: AbortSignal): Promise<WorkerJob[]>
+  heartbeat(hold: JobHold, told: JobHeartbeat): Promise<{ cancelled: boolean; leaseExpiresAt: Date }>
+  /** Throws `invalid` for outputs that do not fit their schema: the attempt has failed then. */
+  complete(hold: JobHold, result: CompleteJob): Promise<'completed' | 'failed'>
+  fail(hold: JobHold, failure: FailJob): Promise<'completed' | 'failed'>
+}

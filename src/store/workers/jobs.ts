@@ -1,0 +1,116 @@
+import type { Queries } from '../../database/database.ts'
+
+/** `withdrawn`: the step needs it no more. */
+export type JobState = 'queued' | 'leased' | 'completed' | 'failed' | 'withdrawn'
+
+/** Encryption context of the parameters and the result of a job. */
+export const jobSeal = (place: string): string => `worker-jobs/${place}`
+
+/** SQL of the place of a job, as `jobSeal` takes it. */
+export const jobPlace = `run_id || '/' || seq`
+
+/** A job as the step that waits for it sees it. */
+export interface StepJob {
+  id: string
+  state: JobState
+  attempt: number
+  logs: string | null
+  sealed_result: string | null
+}
+
+export const findStepJob = async (queries: Queries, runKey: string, seq: number): Promise<StepJob | undefined> =>
+  (
+    await queries.rows<StepJob>(
+      'find_step_job',
+      'select id, state, attempt, logs, sealed_result from worker_jobs where run_id = $1 and seq = $2',
+      [runKey, seq],
+    )
+  )[0]
+
+export interface NewJob {
+  id: string
+  runKey: string
+  seq: number
+  step: string
+  activity: string
+  labels: string[]
+  timeoutSeconds: number | null
+  sealedParameters: string
+  attempt: number
+  /** Most queued jobs of a collection. */
+  mostQueued: number
+}
+
+/**
+ * Queues the job of a step, or the next attempt of one that failed, and notifies the processes whose workers wait.
+ * Collections take turns: a job comes one turn after the last of its collection. Jobs of one run and activity keep the
+ * version that served the first. Returns `full` when the collection has too many queued jobs.
+ */
+export const queueJob = async (queries: Queries, job: NewJob): Promise<'queued' | 'full' | 'gone'> => {
+  const [row] = await queries.rows<{ queued: boolean; full: boolean }>(
+    'queue_job',
+    `with run as materialized (select id, collection_id from runs where id = $2 and ended_at is null),
+     room as materialized (select (select count(*) from worker_jobs j, run
+         where j.collection_id = run.collection_id and j.state = 'queued') < $10::int as is_there),
+     queued as (
+       insert into worker_jobs (id, run_id, seq, collection_id, step, activity, version, labels, timeout_seconds,
+         sealed_parameters, attempt, state, turn)
+       select $1, run.id, $3, run.collection_id, $4, $5,
+         (select served_version from worker_jobs s where s.run_id = run.id and s.activity = $5
+            and s.served_version is not null order by s.seq limit 1),
+         $6::text[], $7::float8, $8, $9, 'queued', greatest(
+           coalesce((select min(j.turn) from worker_jobs j where j.state = 'queued'), 0),
+           coalesce((select max(j.turn) + 1 from worker_jobs j
+             where j.state = 'queued' and j.collection_id = run.collection_id), 0))
+       from run, room where room.is_there
+       on conflict (run_id, seq) do update set state = 'queued', attempt = excluded.attempt, labels = excluded.labels,
+         sealed_parameters = excluded.sealed_parameters, sealed_result = null, settled_at = null, worker_id = null,
+         turn = excluded.turn, due_at = now(), queued_at = now(), progress = null, message = null
+         where worker_jobs.state in ('failed', 'withdrawn')
+       returning run_id, seq, collection_id, activity, labels, version),
+     -- Its former result must not wake the run again.
+     unwoken as (update runs r set decided_seq = null from queued q where r.id = q.run_id and r.decided_seq = q.seq)
+     select exists (select from queued) as queued, not (select is_there from room) as full,
+       (select ${toldOf('queued')} from queued)`,
+    [
+      ...[job.id, job.runKey, job.seq, job.step, job.activity, job.labels, job.timeoutSeconds, job.sealedParameters],
+      ...[job.attempt, job.mostQueued],
+    ],
+  )
+  return row?.queued ? 'queued' : row?.full ? 'full' : 'gone'
+}
+
+/** SQL that notifies of a queued job: what a worker must have to take it. */
+export const toldOf = (job: string): string =>
+  `pg_notify(channel('jobs'), json_build_object('collection', ${job}.collection_id, 'activity', ${job}.activity,
+     'labels', ${job}.labels, 'version', ${job}.version)::text)`
+
+/** What a queued job asks of a worker, as its notification says. */
+export interface JobNeeds {
+  collection: number
+  activity: string
+  labels: string[]
+  version: string | null
+}
+
+/** Withdraws the job of a step that has ended without it. Its worker learns it with the next heartbeat. */
+export const withdrawJob = async (queries: Queries, runKey: string, seq: number): Promise<void> => {
+  await queries.rows(
+    'withdraw_job',
+    `update worker_jobs set state = 'withdrawn', settled_at = now(), sealed_parameters = null
+     where run_id = $1 and seq = $2 and state in ('queued', 'leased')`,
+    [runKey, seq],
+  )
+}
+
+/** Which of the steps have a settled job. */
+export const settledSteps = (
+  queries: Queries,
+  steps: readonly { runKey: string; seq: number }[],
+): Promise<{ run_id: string; seq: number }[]> =>
+  queries.rows(
+    'settled_steps',
+    `select j.run_id, j.seq from unnest($1::text[], $2::int[]) w(run_id, seq)
+     join worker_jobs j on j.run_id = w.run_id and j.seq = w.seq where j.settled_at is not null`,
+    [steps.map(({ runKey }) => runKey), steps.map(({ seq }) => seq)],
+  )

@@ -1,0 +1,158 @@
+import type { Queries } from '../../database/database.ts'
+import type { JobHold } from '../../model/workers/worker-queue.ts'
+import type { JobState } from './jobs.ts'
+
+const handedColumns = `j.id, j.epoch, j.attempt, j.activity, j.served_version as version, j.sealed_parameters, j.step,
+  j.run_id, j.seq, j.deadline_at, j.lease_expires_at, r.name, r.trajectory_id`
+
+/** A job that is given to a worker. */
+export interface HandedJob {
+  id: string
+  epoch: number
+  attempt: number
+  activity: string
+  version: string | null
+  sealed_parameters: string
+  step: string
+  run_id: string
+  seq: number
+  deadline_at: Date
+  lease_expires_at: Date
+  /** `collection/task`. */
+  name: string
+  trajectory_id: string
+}
+
+export interface Claim {
+  workerId: string
+  most: number
+  /** Collections whose jobs it may take; null: all. */
+  collectionIds: readonly number[] | null
+  leaseSeconds: number
+  timeoutSeconds: number
+}
+
+/** Gives a worker queued jobs that it can do, at most as many as it has room for. */
+export const claimJobs = (queries: Queries, claim: Claim): Promise<HandedJob[]> =>
+  queries.rows<HandedJob>(
+    'claim_jobs',
+    `with held as materialized (
+       select activity, count(*)::int as jobs from worker_jobs where worker_id = $1 and state = 'leased' group by 1),
+     worker as materialized (
+       select id, labels, least($2, concurrency - coalesce((select sum(jobs) from held), 0))::int as room from workers
+       where id = $1 and drained_at is null),
+     found as materialized (
+       select q.id, o.version, o.definition, o.timeout_seconds
+       from worker w join worker_offers o on o.worker_id = w.id left join held h on h.activity = o.name
+       cross join lateral (
+         select j.id, j.turn from worker_jobs j join runs r on r.id = j.run_id
+         where j.state = 'queued' and j.activity = o.name and j.due_at <= now() and j.labels <@ w.labels
+           and ($3::bigint[] is null or j.collection_id = any($3))
+           and (j.version is null or j.version is not distinct from o.version)
+           and r.ended_at is null and r.requested_status is null
+         order by j.turn limit greatest(0, least(w.room, o.concurrency - coalesce(h.jobs, 0)))
+         for update of j skip locked) q
+       order by q.turn limit (select greatest(0, room) from worker)),
+     claimed as (
+       update worker_jobs j set state = 'leased', epoch = j.epoch + 1, worker_id = $1, served_version = f.version,
+         definition = f.definition, claimed_at = now(), lease_expires_at = now() + make_interval(secs => $4),
+         deadline_at = now() + make_interval(secs => coalesce(j.timeout_seconds, f.timeout_seconds, $5))
+       from found f where j.id = f.id returning j.*)
+     select ${handedColumns} from claimed j join runs r on r.id = j.run_id order by j.turn`,
+    [claim.workerId, claim.most, claim.collectionIds, claim.leaseSeconds, claim.timeoutSeconds],
+  )
+
+/** Jobs that a worker was given and does not have: the answer with them was lost. Their leases begin anew. */
+export const jobsLostOnTheWay = (
+  queries: Queries,
+  workerId: string,
+  holding: readonly string[],
+  leaseSeconds: number,
+): Promise<HandedJob[]> =>
+  queries.rows<HandedJob>(
+    'jobs_lost_on_the_way',
+    `with lost as (
+       update worker_jobs j set lease_expires_at = now() + make_interval(secs => $3)
+       where j.worker_id = $1 and j.state = 'leased' and j.id <> all($2::text[]) returning j.*)
+     select ${handedColumns} from lost j join runs r on r.id = j.run_id`,
+    [workerId, holding, leaseSeconds],
+  )
+
+/** A job in the hand of a worker, or what has become of it. */
+export interface LeasedJob {
+  id: string
+  run_id: string
+  seq: number
+  state: JobState
+  epoch: number
+  worker_id: string | null
+  activity: string
+  logs: string | null
+  /** JSON text of the activity as its worker offered it. */
+  definition: string | null
+  /** Whether nobody needs it any more. */
+  cancelled: boolean
+}
+
+export const findLeasedJob = async (queries: Queries, id: string): Promise<LeasedJob | undefined> =>
+  (
+    await queries.rows<LeasedJob>(
+      'find_leased_job',
+      `select j.id, j.run_id, j.seq, j.state, j.epoch, j.worker_id, j.activity, j.logs, d.definition,
+         j.state = 'withdrawn' or r.ended_at is not null or r.requested_status is not null as cancelled
+       from worker_jobs j join runs r on r.id = j.run_id left join activity_definitions d on d.hash = j.definition
+       where j.id = $1`,
+      [id],
+    )
+  )[0]
+
+/** Renews the lease of a job, and notes its progress. Undefined when the worker has it no more. */
+export const renewJob = async (
+  queries: Queries,
+  { id, workerId, epoch }: JobHold,
+  told: { progress: number | null; message: string | null; logs: string | null },
+  leaseSeconds: number,
+): Promise<Date | undefined> => {
+  const [row] = await queries.rows<{ lease_expires_at: Date }>(
+    'renew_job',
+    `update worker_jobs set lease_expires_at = now() + make_interval(secs => $7), progress = coalesce($4, progress),
+       message = coalesce($5, message), logs = coalesce($6, logs)
+     where id = $1 and worker_id = $2 and epoch = $3 and state in ('leased', 'withdrawn') returning lease_expires_at`,
+    [id, workerId, epoch, told.progress, told.message, told.logs, leaseSeconds],
+  )
+  return row?.lease_expires_at
+}
+
+export interface Settlement {
+  state: 'completed' | 'failed'
+  sealedResult: string
+  logs: string | null
+}
+
+/**
+ * Settles a job with its result, once, and wakes its run. The run's row notes which step was settled last: parking
+ * takes the same lock, so whichever comes second sees the other. Undefined when the worker has the job no more.
+ */
+export const settleJob = async (
+  queries: Queries,
+  { id, workerId, epoch }: JobHold,
+  { state, sealedResult, logs }: Settlement,
+): Promise<{ parked: boolean } | undefined> => {
+  const [row] = await queries.rows<{ parked: boolean | null }>(
+    'settle_job',
+    `with settled as (
+       update worker_jobs set state = $4, sealed_result = $5, logs = coalesce($6, logs), settled_at = now(),
+         sealed_parameters = null, lease_expires_at = null
+       where id = $1 and worker_id = $2 and epoch = $3 and state = 'leased' returning run_id, seq),
+     ${wakeRunsOf('settled')}
+     select bool_or(parked) as parked, count(*)::int as runs from woken having exists (select from settled)`,
+    [id, workerId, epoch, state, sealedResult, logs],
+  )
+  return row && { parked: row.parked ?? false }
+}
+
+/** SQL that wakes the runs of settled jobs, wherever they wait. */
+const wakeRunsOf = (settled: string): string => `woken as (
+  update runs r set decided_seq = s.seq, wake_at = case when r.lease is null then now() else r.wake_at end
+  from ${settled} s where r.id = s.run_id and r.ended_at is null
+  returning r.lease is null as parked, pg_notify(channel('settled_jobs'), r.id || ' ' || s.seq))`

@@ -1,0 +1,108 @@
+import type { Queries } from '../../database/database.ts'
+
+/** A worker without a poll or heartbeat for this long is offline: longer than its longest poll. */
+export const offlineSeconds = 75
+
+/** SQL condition: a worker `w` takes jobs now. */
+export const isOnline = `w.drained_at is null and w.seen_at > now() - interval '${offlineSeconds} seconds'`
+
+/** A registered worker, as its calls need it. */
+export interface WorkerRow {
+  id: string
+  key_id: number | null
+  collection_ids: number[] | null
+  name: string
+  version: string | null
+  labels: string[]
+  concurrency: number
+  seen_at: Date
+  drained_at: Date | null
+}
+
+/** Finds a worker of a key; null: of the admin token. Workers of other keys are not found. */
+export const findWorker = async (queries: Queries, id: string, keyId: number | null): Promise<WorkerRow | undefined> =>
+  (
+    await queries.rows<WorkerRow>(
+      'find_worker',
+      `select id, key_id, collection_ids, name, version, labels, concurrency, seen_at, drained_at from workers
+       where id = $1 and key_id is not distinct from $2`,
+      [id, keyId],
+    )
+  )[0]
+
+/** An activity of a worker that is being registered. */
+export interface NewOffer {
+  name: string
+  version: string | null
+  /** SHA-256 of the definition. */
+  hash: string
+  definition: string
+  concurrency: number | null
+  timeoutSeconds: number | null
+}
+
+export interface NewWorker extends Omit<WorkerRow, 'seen_at' | 'drained_at'> {
+  offers: NewOffer[]
+}
+
+/** Stores a worker with what it offers. Returns false when its key has `most` workers already. */
+export const insertWorker = async (queries: Queries, worker: NewWorker, most: number): Promise<boolean> => {
+  const { offers } = worker
+  const rows = await queries.rows(
+    'insert_worker',
+    `with kept as (
+       insert into activity_definitions (hash, definition) select * from unnest($9::text[], $10::text[])
+       on conflict do nothing),
+     worker as (
+       insert into workers (id, key_id, collection_ids, name, version, labels, concurrency)
+       select $1, $2::bigint, $3::bigint[], $4, $5, $6::text[], $7
+       where (select count(*) from (
+         select from workers where key_id is not distinct from $2::bigint and drained_at is null limit $8) mine) < $8
+       returning id),
+     offered as (
+       insert into worker_offers (worker_id, name, version, definition, concurrency, timeout_seconds)
+       select worker.id, o.* from worker,
+         unnest($11::text[], $12::text[], $9::text[], $13::int[], $14::float8[]) o)
+     select id from worker`,
+    [
+      ...[worker.id, worker.key_id, worker.collection_ids, worker.name, worker.version, worker.labels],
+      ...[worker.concurrency, most],
+      offers.map(({ hash }) => hash),
+      offers.map(({ definition }) => definition),
+      offers.map(({ name }) => name),
+      offers.map(({ version }) => version),
+      offers.map(({ concurrency }) => concurrency),
+      offers.map(({ timeoutSeconds }) => timeoutSeconds),
+    ],
+  )
+  return rows.length > 0
+}
+
+/** Names and versions of what a worker offers. */
+export const offersOf = (queries: Queries, workerId: string): Promise<{ name: string; version: string | null }[]> =>
+  queries.rows('offers_of_worker', 'select name, version from worker_offers where worker_id = $1', [workerId])
+
+/** Notes that workers were seen, and which collections their keys cover now. */
+export const touchWorkers = async (
+  queries: Queries,
+  seen: readonly { id: string; collectionIds: readonly number[] | null }[],
+): Promise<void> => {
+  await queries.rows(
+    'touch_workers',
+    `update workers w set seen_at = now(), collection_ids = case when s.ids is null then null
+       else (select array_agg(value::bigint) from jsonb_array_elements_text(s.ids::jsonb)) end
+     from unnest($1::text[], $2::text[]) s(id, ids) where w.id = s.id`,
+    [seen.map(({ id }) => id), seen.map(({ collectionIds: ids }) => (ids === null ? null : JSON.stringify(ids)))],
+  )
+}
+
+/** Gives a worker no more jobs. Returns the number that it still has. */
+export const drainWorker = async (queries: Queries, id: string): Promise<number> => {
+  const [row] = await queries.rows<{ jobs: number }>(
+    'drain_worker',
+    `with drained as (update workers set drained_at = coalesce(drained_at, now()) where id = $1)
+     select count(*)::int as jobs from worker_jobs where worker_id = $1 and state = 'leased'`,
+    [id],
+  )
+  return row?.jobs ?? 0
+}
