@@ -45,7 +45,7 @@ const outcome = async (access: AccessLevel, caller: string | undefined, collecti
 
 const [write, admin] = ['403 Access level WRITE required.', '403 Admin access required']
 const machine = '403 This key is for workers: it takes jobs, and nothing else'
-const worker = '403 Access level WORKER or WRITE required.'
+const worker = '403 Access level WORKER or WRITE required'
 const [none, gone] = ['401 Not authenticated', '404 Collection not found']
 
 test.each<[AccessLevel, string[], string[]]>([

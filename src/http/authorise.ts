@@ -57,7 +57,7 @@ export const requireLevel = (identity: Identity, needed: Endpoint['access']): vo
     throw new AppError('forbidden', 'Access level WRITE required.')
   }
   if (needed === 'worker' && identity.access === 'READ') {
-    throw new AppError('forbidden', 'Access level WORKER or WRITE required.')
+    throw new AppError('forbidden', 'Access level WORKER or WRITE required')
   }
 }
 

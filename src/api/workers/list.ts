@@ -12,7 +12,7 @@ interface Page {
 }
 
 /** A page of the workers that take jobs of collections of the caller. */
-export const listWorkers = async (database: Queries, identity: Identity, { state, limit, cursor }: Page) => {
+export const workersPage = async (database: Queries, identity: Identity, { state, limit, cursor }: Page) => {
   if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) {
     throw new AppError('bad_request', 'Expected the next_cursor of an earlier response, unchanged')
   }

@@ -6,9 +6,9 @@ import { AppError } from '../../lib/errors.ts'
 import { timestamp } from '../../lib/time.ts'
 import type { Identity } from '../../model/collections/identity.ts'
 import { longestPollSeconds } from '../../model/workers/worker-job.ts'
-import { drainWorker, findWorker, insertWorker, type WorkerRow } from '../../store/workers/workers.ts'
+import { drainWorker, findWorker, insertWorker, type RegisteredWorkerRow } from '../../store/workers/workers.ts'
 import { workersContract } from './contract.ts'
-import { listWorkers } from './list.ts'
+import { workersPage } from './list.ts'
 import { offersFrom } from './offers.ts'
 
 export interface WorkersDeps {
@@ -21,7 +21,10 @@ export interface WorkersDeps {
 const beatsInLease = 3
 
 export const workersRoutes = ({ database, engine, settings }: WorkersDeps): Route[] => {
-  const workerOf = async ({ worker_id: id }: { worker_id: string }, identity: Identity): Promise<WorkerRow> => {
+  const workerOf = async (
+    { worker_id: id }: { worker_id: string },
+    identity: Identity,
+  ): Promise<RegisteredWorkerRow> => {
     const worker = await findWorker(database, id, identity.keyId)
     if (worker) return worker
     throw new AppError('not_found', 'Worker not found', {
@@ -47,7 +50,7 @@ export const workersRoutes = ({ database, engine, settings }: WorkersDeps): Rout
       }
     },
 
-    listWorkers: ({ query, identity }) => listWorkers(database, identity, query),
+    listWorkers: ({ query, identity }) => workersPage(database, identity, query),
 
     pollJobs: async (call) => {
       const { params, body, identity } = call

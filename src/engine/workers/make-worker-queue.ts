@@ -10,7 +10,7 @@ import { makeJobReports } from './job-reports.ts'
 import type { JobSealer } from './job-result.ts'
 import { makeWaitingPolls } from './waiting-polls.ts'
 
-export interface WorkerQueueDeps {
+interface WorkerQueueDeps {
   database: Database
   sealer: JobSealer
   limits: JobPollLimits & { maxOutputBytes: number }

@@ -1,7 +1,7 @@
 import type { JobNeeds } from '../../store/workers/jobs.ts'
 
 /** A worker whose poll waits, and what it can do. */
-export interface PollAbility {
+interface PollAbility {
   workerId: string
   labels: ReadonlySet<string>
   /** Collections whose jobs it takes; null: all. */

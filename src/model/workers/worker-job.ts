@@ -27,7 +27,7 @@ export const pollSchema = z
   .meta({ id: 'PollForJobs' })
 
 /** A job as a worker gets it. */
-export const workerJobSchema = z
+const workerJobSchema = z
   .object({
     job_id: z.string(),
     epoch: z

@@ -23,7 +23,7 @@ const activityNameSchema = z
   )
 
 /** Name of a property that workers have and steps ask for, such as `gpu`. */
-export const workerLabelSchema = z
+const workerLabelSchema = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._/:=-]{0,62}$/, 'Labels have at most 63 letters, digits, or any of . _ / : = -')
 
@@ -32,7 +32,7 @@ export const workerLabelsSchema = z.array(workerLabelSchema).max(20)
 const versionSchema = labelTextSchema.max(100)
 
 /** An activity as a worker offers it. */
-export const offeredActivitySchema = z
+const offeredActivitySchema = z
   .object({
     name: activityNameSchema,
     version: versionSchema.nullish().describe("Version of the activity. Default: the worker's."),
@@ -86,7 +86,7 @@ const workerStateSchema = z
   )
 
 /** A worker in the list of workers. */
-export const listedWorkerSchema = z
+const listedWorkerSchema = z
   .object({
     worker_id: z.string(),
     name: z.string(),

@@ -27,7 +27,7 @@ export const findStepJob = async (queries: Queries, runKey: string, seq: number)
     )
   )[0]
 
-export interface NewJob {
+interface NewJob {
   id: string
   runKey: string
   seq: number

@@ -123,7 +123,7 @@ export const renewJob = async (
   return row?.lease_expires_at
 }
 
-export interface Settlement {
+interface Settlement {
   state: 'completed' | 'failed'
   sealedResult: string
   logs: string | null

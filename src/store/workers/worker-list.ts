@@ -1,8 +1,8 @@
 import type { Queries } from '../../database/database.ts'
-import { isOnline, type WorkerRow } from './workers.ts'
+import { isOnline, type RegisteredWorkerRow } from './workers.ts'
 
 /** A worker in a list. */
-export interface ListedWorkerRow extends WorkerRow {
+export interface ListedWorkerRow extends RegisteredWorkerRow {
   number: number
   is_online: boolean
   registered_at: Date

@@ -1,13 +1,13 @@
 import type { Queries } from '../../database/database.ts'
 
 /** A worker without a poll or heartbeat for this long is offline: longer than its longest poll. */
-export const offlineSeconds = 75
+const offlineSeconds = 75
 
 /** SQL condition: a worker `w` takes jobs now. */
 export const isOnline = `w.drained_at is null and w.seen_at > now() - interval '${offlineSeconds} seconds'`
 
 /** A registered worker, as its calls need it. */
-export interface WorkerRow {
+export interface RegisteredWorkerRow {
   id: string
   key_id: number | null
   collection_ids: number[] | null
@@ -20,9 +20,13 @@ export interface WorkerRow {
 }
 
 /** Finds a worker of a key; null: of the admin token. Workers of other keys are not found. */
-export const findWorker = async (queries: Queries, id: string, keyId: number | null): Promise<WorkerRow | undefined> =>
+export const findWorker = async (
+  queries: Queries,
+  id: string,
+  keyId: number | null,
+): Promise<RegisteredWorkerRow | undefined> =>
   (
-    await queries.rows<WorkerRow>(
+    await queries.rows<RegisteredWorkerRow>(
       'find_worker',
       `select id, key_id, collection_ids, name, version, labels, concurrency, seen_at, drained_at from workers
        where id = $1 and key_id is not distinct from $2`,
@@ -41,7 +45,7 @@ export interface NewOffer {
   timeoutSeconds: number | null
 }
 
-export interface NewWorker extends Omit<WorkerRow, 'seen_at' | 'drained_at'> {
+interface NewWorker extends Omit<RegisteredWorkerRow, 'seen_at' | 'drained_at'> {
   offers: NewOffer[]
 }
 

@@ -217,7 +217,7 @@ describe('a key of too low a level', () => {
     expectLevel(name, operation, [mine.reader, mine.key], 'Admin access required'),
   )
   test.each(needing('worker'))('%s', (name, operation) =>
-    expectLevel(name, operation, [mine.reader], 'Access level WORKER or WRITE required.'),
+    expectLevel(name, operation, [mine.reader], 'Access level WORKER or WRITE required'),
   )
   test.each(needing('optional', 'read', 'write', 'admin'))('%s is not for a key of workers', (name, operation) =>
     expectLevel(name, operation, [mine.workerKey], 'This key is for workers: it takes jobs, and nothing else'),
