@@ -7,6 +7,7 @@ import type { ModelCalls, ModelKind } from '../model/gateway/model-calls.ts'
 import type { RunbookRequest } from '../model/runbooks/runbook-request.ts'
 import type { RunbookOutcome } from '../model/runbooks/runbook-run.ts'
 import type { ScriptOutcome, ScriptRequest } from '../model/scripts/script-run.ts'
+import type { WaitForJob, WorkerJobRequest } from '../model/workers/worker-job-request.ts'
 import type { ActivitySettings } from '../model/workflows/activity-settings.ts'
 import type { RunStatus } from '../model/workflows/workflow.ts'
 
@@ -236,19 +237,6 @@ export class WaitForDecision {
   constructor(asked: AskedDecision) {
     this.asked = asked
   }
-}
-
-/** An activity that a worker is asked to carry out. */
-export interface WorkerJobRequest {
-  activity: string
-  parameters: Record<string, Json>
-  /** What the worker must have. */
-  labels: string[]
-}
-
-/** Returned instead of outputs: wait until the job of this step is settled, out of memory; then the activity runs again. */
-export class WaitForJob {
-  readonly isWaitForJob = true
 }
 
 /** The results of an activity: outputs, something to wait for, or a failure with outputs. */

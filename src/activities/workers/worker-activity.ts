@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { workerLabelsSchema } from '../../model/workers/worker.ts'
-import { type Activity, activity, WaitForJob } from '../activity.ts'
+import { WaitForJob } from '../../model/workers/worker-job-request.ts'
+import { type Activity, activity } from '../activity.ts'
 
 /**
  * Makes the activity that lets a worker carry out what it offers under a name. Its parameters are those that the workers

@@ -4,13 +4,13 @@ import {
   type ActivityResult,
   FailedWith,
   WaitForDecision,
-  WaitForJob,
   WaitForRuns,
   WaitUntil,
 } from '../../activities/activity.ts'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import { issueText } from '../../lib/text/issue-text.ts'
+import { WaitForJob } from '../../model/workers/worker-job-request.ts'
 import { Fenced } from '../journal/journal-sender.ts'
 import type { ProgramStep } from '../program/program.ts'
 import type { Retry } from '../program/step-options.ts'

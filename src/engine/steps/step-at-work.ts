@@ -7,16 +7,15 @@ import type {
   OutgoingRequest,
   OutgoingResponse,
   WaitForDecision,
-  WaitForJob,
   WaitForRuns,
   WaitUntil,
-  WorkerJobRequest,
 } from '../../activities/activity.ts'
 import type { Queries } from '../../database/database.ts'
 import type { ByteBudget } from '../../lib/memory/byte-budget.ts'
 import type { Slots } from '../../lib/slots.ts'
 import type { RegisterProduct } from '../../model/data/product.ts'
 import type { ModelCalls } from '../../model/gateway/model-calls.ts'
+import type { WaitForJob, WorkerJobRequest } from '../../model/workers/worker-job-request.ts'
 import type { ActivitySettings } from '../../model/workflows/activity-settings.ts'
 import type { Quota } from '../../store/collections/quota.ts'
 import type { ObjectStore } from '../../store/objects/objects.ts'

@@ -1,4 +1,5 @@
-import { type FailedWith, WaitForDecision, WaitForJob, type WaitForRuns, WaitUntil } from '../../activities/activity.ts'
+import { type FailedWith, WaitForDecision, type WaitForRuns, WaitUntil } from '../../activities/activity.ts'
+import { WaitForJob } from '../../model/workers/worker-job-request.ts'
 import type { StepAtWork, StepDeps } from '../steps/step-at-work.ts'
 import { type ApprovalDeps, readDecision, waitForDecision } from './approval.ts'
 import { type JobWaitDeps, waitForJob } from './job.ts'
