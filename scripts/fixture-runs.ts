@@ -202,6 +202,25 @@ export const fixtureRuns = (media: Record<string, Uint8Array>): FixtureRun[] => 
     until: { begun: 'gate' },
   },
   {
+    name: 'waiting-event',
+    task: 'track-parcel',
+    description: 'Thanks a customer once the parcel is on its way',
+    workflow: steps(
+      {
+        order: echo('Order 4711: a chair'),
+        shipped: {
+          activity: 'wait_for_event',
+          event: 'parcel.shipped',
+          key_path: 'init_params.order',
+          expires_in_sec: 1_209_600,
+        },
+        thank: echo('On its way'),
+      },
+      { init_params: { order: '4711' } },
+    ),
+    until: { begun: 'shipped' },
+  },
+  {
     name: 'cancelled',
     task: 'nightly-sync',
     description: 'Copies everything, every night',

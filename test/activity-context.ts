@@ -13,6 +13,7 @@ import {
 import { AppError } from '../src/lib/errors.ts'
 import { extensionOf } from '../src/lib/files/media-type.ts'
 import type { NewProduct } from '../src/model/data/product.ts'
+import { type AwaitedEvent, WaitForEvent } from '../src/model/events/awaited-event.ts'
 import type { ModelAnswer } from '../src/model/gateway/chat.ts'
 
 interface TestFile {
@@ -49,6 +50,8 @@ interface TestOptions {
   settings?: Partial<ActivityContext['settings']>
   /** What was decided about the step. */
   decision?: Decision
+  /** What came of its wait for an event. */
+  event?: AwaitedEvent
   carryOutRunbook?: ActivityContext['carryOutRunbook']
   runScript?: ActivityContext['runScript']
 }
@@ -115,6 +118,7 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
     },
     recordStart: async () => {},
     decision: async () => options.decision,
+    event: async () => options.event,
     carryOutRunbook:
       options.carryOutRunbook ?? (() => Promise.reject(new AppError('sandbox_unavailable', 'no sandbox in this test'))),
     runScript:
@@ -177,7 +181,8 @@ export const runActivity = async (
   )
   // What comes out is what was promised, and nothing beside it.
   const promised = activity.outputs.def.catchall ? activity.outputs : activity.outputs.strict()
-  if (result instanceof WaitForRuns || result instanceof WaitForDecision) return result
+  if (result instanceof WaitForRuns || result instanceof WaitForDecision || result instanceof WaitForEvent)
+    return result
   promised.parse(result instanceof WaitUntil || result instanceof FailedWith ? result.outputs : result)
   return result
 }

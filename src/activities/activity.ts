@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import type { AppError } from '../lib/errors.ts'
 import type { OutgoingRequest, OutgoingResponse } from '../lib/net/outgoing.ts'
 import type { NewProduct, RegisteredProduct } from '../model/data/product.ts'
+import type { AwaitedEvent, WaitForEvent } from '../model/events/awaited-event.ts'
 import type { mediaObjectSchema } from '../model/gateway/media-object.ts'
 import type { ModelCalls, ModelKind } from '../model/gateway/model-calls.ts'
 import type { RunbookRequest } from '../model/runbooks/runbook-request.ts'
@@ -117,6 +118,8 @@ export interface ActivityContext {
   decision(expiry: Expiry | null): Promise<Decision | undefined>
   /** Queues a job for a worker, or returns its outputs; undefined while it may still wait. Throws its failure. */
   workerJob(request: WorkerJobRequest): Promise<Record<string, Json> | undefined>
+  /** Reads what came of this step's wait for an event; undefined while it may still wait. A time in the past ends it. */
+  event(expiresAt: Date | null): Promise<AwaitedEvent | undefined>
   /** Calls to models, with the keys of the run's environment; `options` override what that and the model's name say. */
   models: StepModels
   /** Lets a coding agent carry a runbook out in a sandbox; what happens meanwhile is seen on the trajectory. */
@@ -246,10 +249,11 @@ export type ActivityResult<Outputs = Record<string, Json>> =
   | WaitForRuns<Outputs>
   | WaitForDecision
   | WaitForJob
+  | WaitForEvent
   | FailedWith<Outputs>
 
 /** The outputs that a result carries, once it has any. */
-type OutputsIn<Result> = Result extends WaitForDecision | WaitForJob
+type OutputsIn<Result> = Result extends WaitForDecision | WaitForJob | WaitForEvent
   ? never
   : Result extends WaitUntil<infer Outputs> | WaitForRuns<infer Outputs> | FailedWith<infer Outputs>
     ? Outputs

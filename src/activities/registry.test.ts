@@ -103,6 +103,7 @@ it('has every activity of the contract, sections 5.1 to 5.6, and more', () => {
     'transform',
     'unique_items',
     'wait_for_approval',
+    'wait_for_event',
     'webhook_notify',
   ])
 })

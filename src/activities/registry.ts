@@ -11,6 +11,7 @@ import { numberSequenceGenerator } from './control/number-sequence-generator.ts'
 import { runWorkflow } from './control/run-workflow.ts'
 import { sleep } from './control/sleep.ts'
 import { waitForApproval } from './control/wait-for-approval.ts'
+import { waitForEvent } from './control/wait-for-event.ts'
 import { labelRun } from './data/label-run.ts'
 import { pinnedOutputs } from './data/pinned-outputs.ts'
 import { registerDataset } from './data/register-dataset.ts'
@@ -89,6 +90,7 @@ const all: Activity[] = [
   transform,
   uniqueItems,
   waitForApproval,
+  waitForEvent,
   webhookNotify,
 ]
 

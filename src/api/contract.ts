@@ -29,6 +29,7 @@ import { mcpContract } from './mcp/contract.ts'
 import { metricsContract } from './metrics/contract.ts'
 import { modelsContract } from './models/contract.ts'
 import { previewContract } from './previews/contract.ts'
+import { receivedEventsContract } from './received-events/contract.ts'
 import { rerunContract } from './rerun/contract.ts'
 import { routableModelsContract } from './routable-models/contract.ts'
 import { routinesContract } from './routines/contract.ts'
@@ -78,6 +79,7 @@ export const contract = {
   ...routinesContract,
   ...diffContract,
   ...approvalsContract,
+  ...receivedEventsContract,
   ...webhooksContract,
   ...statsContract,
   ...ingestContract,

@@ -29,6 +29,7 @@ import { type McpDeps, mcpRoutes } from './mcp/routes.ts'
 import { type MetricsDeps, metricsRoutes } from './metrics/routes.ts'
 import { type ModelsDeps, modelsRoutes } from './models/routes.ts'
 import { type PreviewRouteDeps, previewRoutes } from './previews/routes.ts'
+import { type ReceivedEventsDeps, receivedEventsRoutes } from './received-events/routes.ts'
 import { type RerunDeps, rerunRoutes } from './rerun/routes.ts'
 import { type RoutableModelsDeps, routableModelsRoutes } from './routable-models/routes.ts'
 import { type RoutinesDeps, routinesRoutes } from './routines/routes.ts'
@@ -79,6 +80,7 @@ export type ApiDeps = HealthDeps &
   RoutinesDeps &
   DiffDeps &
   ApprovalsDeps &
+  ReceivedEventsDeps &
   WebhooksDeps &
   StatsDeps &
   IngestDeps &
@@ -128,6 +130,7 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...routinesRoutes(deps),
   ...diffRoutes(deps),
   ...approvalsRoutes(deps),
+  ...receivedEventsRoutes(deps),
   ...webhooksRoutes(deps),
   ...statsRoutes(deps),
   ...ingestRoutes(deps),

@@ -13,6 +13,7 @@ import { registerDiff } from './commands/diff.ts'
 import { registerDoctor } from './commands/doctor.ts'
 import { registerEnv } from './commands/env.ts'
 import { registerEval } from './commands/eval.ts'
+import { registerEvents } from './commands/events.ts'
 import { registerFiles } from './commands/files.ts'
 import { registerImport } from './commands/import.ts'
 import { registerKeys } from './commands/keys.ts'
@@ -55,7 +56,10 @@ const groups: readonly (readonly [heading: string, registers: readonly ((program
   ['Start:', [registerServe, registerStop, registerLogin, registerStatus, registerTrial, registerSignIn]],
   [
     'Run and look:',
-    [registerRun, registerRuns, registerChat, registerBatch, registerFiles, registerRerun, registerApprovals],
+    [
+      ...[registerRun, registerRuns, registerChat, registerBatch, registerFiles, registerRerun, registerEvents],
+      registerApprovals,
+    ],
   ],
   [
     'Build:',

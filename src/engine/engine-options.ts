@@ -12,6 +12,7 @@ import type { ActivitySettings } from '../model/workflows/activity-settings.ts'
 import type { Quota } from '../store/collections/quota.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import type { ResultLimits } from '../store/runs/step-results.ts'
+import type { CallbackUrls } from './environment/environments.ts'
 import type { ChildLimits } from './fan-out/fan-out-child.ts'
 import type { OpenRunLimits } from './fan-out/open-runs.ts'
 import type { ProgramCache } from './program/programs.ts'
@@ -62,6 +63,8 @@ export interface EngineOptions {
   openEnvironment(environmentId: number): Promise<Record<string, string>>
   lentKeys: LentKeys
   sealer: { seal(text: string, boundTo: string): string; open(sealed: string, boundTo: string): string }
+  /** Makes the URLs at which third parties continue a step. */
+  callbacks: CallbackUrls
   /** Storage use and limits of collections. */
   quota: Pick<Quota, 'add' | 'require'>
   limits: EngineLimits

@@ -1,4 +1,5 @@
 import type { AppError } from '../lib/errors.ts'
+import type { EventLimits, NewEvent, ReceivedEventRow } from '../model/events/event-row.ts'
 import type { RecordDestination, RecordedCall } from '../model/gateway/recorded-call.ts'
 import type { ApprovalRow, NewDecision } from '../model/runs/approval-row.ts'
 import type { NewRun } from '../model/runs/new-run.ts'
@@ -30,6 +31,11 @@ export interface Engine {
   decide(decision: NewDecision): Promise<ApprovalRow | undefined>
   /** Jobs of steps that workers carry out. */
   workers: WorkerQueue
+  /**
+   * Gives an event to the step that has waited longest for it, or keeps it. The same event is a duplicate, and changes
+   * nothing. Throws `invalid` for a payload that does not fit the step, and `quota_exceeded` if there is no room.
+   */
+  sendEvent(event: NewEvent, limits: EventLimits): Promise<{ event: ReceivedEventRow; duplicate: boolean }>
   /** Asks active runs to end with a status. Resolves when all have ended, or after `seconds`. */
   requestEnd(runKeys: string[], status: RunStatus, seconds?: number): Promise<void>
   /**

@@ -19,6 +19,7 @@ import { countRunbooks } from './runbooks/runbook-clock.ts'
 import { drain } from './runs/drain.ts'
 import { startWorker } from './runs/worker.ts'
 import type { Starts } from './start/starts.ts'
+import { sendEvent } from './waits/send-event.ts'
 
 /** Starts the engine: takes back the runs of this process, then launches the dispatcher that hands leases out. */
 export const startEngine = async (options: EngineOptions): Promise<Engine> => {
@@ -98,6 +99,11 @@ const engineOf = (options: EngineOptions, parts: Parts, stop: Engine['stop']): E
     planTry: starts.planTry,
     wait: waiters.wait,
     decide: (given) => decide(options, storage, given),
+    async sendEvent(event, limits) {
+      const sent = await watch.whileUp(() => sendEvent(options.database, event, limits))
+      if (sent.event.state === 'delivered' && !sent.duplicate) await wakeNow(options)
+      return sent
+    },
     requestEnd: (runKeys, status, seconds = endSeconds) =>
       watch.whileUp(() => leasing.endRequests.settle(runKeys, status, { seconds, wait: waiters.wait })),
     workers: parts.workers,
@@ -123,9 +129,13 @@ const decide = async (
   const { comment: said, runKey } = given
   const comment = said === null ? null : await watch.whileUp(async () => (await scrubberOf(storage, runKey))(said))
   const decided = await decideApproval(database, { ...given, comment })
-  if (decided) await wakeAllDue(database).catch((error) => log.debug({ err: error }, 'parked run not woken yet'))
+  if (decided) await wakeNow({ database, log })
   return decided
 }
+
+/** Queues runs that an answer has made due; if it fails, the heartbeat does it. */
+const wakeNow = ({ database, log }: Pick<EngineOptions, 'database' | 'log'>): Promise<void> =>
+  wakeAllDue(database).catch((error) => log.debug({ err: error }, 'parked run not woken yet'))
 
 const statisticsOf = (
   { memory }: EngineOptions,

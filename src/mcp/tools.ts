@@ -4,6 +4,7 @@ import type { OperationName, Tool } from './tool.ts'
 import { approvalTools } from './tools/approvals.ts'
 import { collectionTools } from './tools/collections.ts'
 import { datasetTools } from './tools/datasets.ts'
+import { eventTools } from './tools/events.ts'
 import { fileTools } from './tools/files.ts'
 import { routineTools } from './tools/routines.ts'
 import { runTools } from './tools/runs.ts'
@@ -21,6 +22,7 @@ const allTools: readonly Tool[] = [
   ...fileTools,
   ...datasetTools,
   ...approvalTools,
+  ...eventTools,
   ...routineTools,
 ]
 

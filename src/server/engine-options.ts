@@ -14,6 +14,7 @@ import type { CollectionBuckets } from '../store/buckets/collection-buckets.ts'
 import type { Quota } from '../store/collections/quota.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import type { ResultLimits } from '../store/runs/step-results.ts'
+import type { Callbacks } from './callbacks.ts'
 import type { ServerDatabase } from './connect-database.ts'
 import type { Installation } from './installation.ts'
 import type { RunbookRunner } from './lazy-runbook-runner.ts'
@@ -39,6 +40,9 @@ export interface CoreParts {
   quota: Quota
   /** Bytes that steps, requests and answers may hold together. */
   memory: ByteBudget
+  /** The base URL in links; empty until the server listens, unless it is set. */
+  links: { publicUrl: string }
+  callbacks: Callbacks
   /** Decrypts one version of a collection's environment. */
   openEnvironment(environmentId: number): Promise<Record<string, string>>
 }
@@ -101,6 +105,7 @@ export const engineOptions = (core: CoreParts, beatMs: number | undefined): Engi
     openEnvironment: core.openEnvironment,
     lentKeys: core.lentKeys,
     sealer: core.installation.sealer,
+    callbacks: core.callbacks,
     quota: core.quota,
     limits: engineLimits(settings),
     memory: core.memory,

@@ -12,6 +12,7 @@ import { makeRetentionLooks, removeOldRuns } from '../store/collections/retentio
 import { sweepSessions } from '../store/collections/sessions.ts'
 import { sweepTrialRuns } from '../store/collections/trials.ts'
 import { measureNextUsage } from '../store/collections/usage.ts'
+import { sweepEvents } from '../store/events/events.ts'
 import { namedObjects } from '../store/files/files.ts'
 import { sweepIdempotencyKeys } from '../store/idempotency.ts'
 import { sweepDatasetBatches } from '../store/items/dataset-runs.ts'
@@ -113,6 +114,7 @@ const makeChores = (deps: HousekeepingDeps, stop: AbortSignal, onOwner: (isAlone
     call_windows: () => sweepCallWindows(database),
     idempotency_keys: () => sweepIdempotencyKeys(database),
     sessions: () => sweepSessions(database),
+    events: unlessHeld(() => sweepEvents(database)),
     trial_runs: () => sweepTrialRuns(database),
     request_payloads: hourly(() => sweepRequestPayloads(database)),
     retention: unlessHeld(() => removeOldRuns(database, { objects }, stop, retentionLooks)),

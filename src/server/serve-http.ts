@@ -93,6 +93,7 @@ const makeRoutes = (
     system: makeSystemPort(core),
     objects,
     buckets: core.buckets,
+    callbacks: core.callbacks,
     activities: core.activities,
     models: core.models,
     checkWorkflow: engine.check,

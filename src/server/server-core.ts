@@ -7,6 +7,8 @@ import { makeCollectionBuckets } from '../store/buckets/collection-buckets.ts'
 import { withCollectionBuckets } from '../store/buckets/joined-buckets.ts'
 import { readEnvironmentVersion } from '../store/collections/environments.ts'
 import { makeQuota } from '../store/collections/quota.ts'
+import { readCallbackKey } from '../store/secrets/callback-key.ts'
+import { makeCallbacks } from './callbacks.ts'
 import { type ConnectOptions, connectDatabase } from './connect-database.ts'
 import { type CoreParts, engineOptions } from './engine-options.ts'
 import { lazyRunbookRunner, type RunbookRunner } from './lazy-runbook-runner.ts'
@@ -56,11 +58,14 @@ export const openCore = async (options: CoreOptions, closers: Closers): Promise<
   closers.add(() => runbooks.close())
   const quota = makeQuota(database.database, { bytes: settings.collectionBytes, runs: settings.collectionRuns }, log)
   closers.add(() => quota.stop())
+  const links = { publicUrl: settings.publicUrl ?? '' }
   const parts: Omit<ServerCore, 'engine'> = {
     settings,
     log,
     installation,
     lentKeys,
+    links,
+    callbacks: makeCallbacks(await readCallbackKey(database.database, sealer), links),
     activities,
     programs: makeProgramCache(activities, settings),
     database,

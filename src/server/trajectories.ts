@@ -6,18 +6,16 @@ import type { ServerCore } from './server-core.ts'
 
 /** Dependencies of the trajectory document of a run; shared by routes, runbook chats and webhooks. */
 export interface Trajectories extends Omit<DocumentDeps, 'database' | 'lending'> {
-  /** The base URL in links; empty until the server listens, unless it is set. */
-  links: { publicUrl: string }
+  links: ServerCore['links']
   lending: ReturnType<typeof makeLending>
   documentOf(run: RunRow): Promise<string>
 }
 
 export const makeTrajectories = (
-  core: Pick<ServerCore, 'settings' | 'installation' | 'lentKeys' | 'programs' | 'database'>,
+  core: Pick<ServerCore, 'settings' | 'installation' | 'lentKeys' | 'links' | 'programs' | 'database'>,
 ): Trajectories => {
-  const { settings, lentKeys } = core
+  const { settings, lentKeys, links } = core
   const { database } = core.database
-  const links = { publicUrl: settings.publicUrl ?? '' }
   const definitions = makeShownDefinitions(core.programs.readThrough(database))
   const lending = makeLending({ database, sealer: core.installation.sealer, lentKeys, terms: settings })
   return {

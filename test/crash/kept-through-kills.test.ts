@@ -7,6 +7,7 @@ import { evaluations } from './scenarios/evaluations.ts'
 import { fanOutFrozen } from './scenarios/fan-out-frozen.ts'
 import { repeated } from './scenarios/repeated.ts'
 import { reruns } from './scenarios/reruns.ts'
+import { sentEvents } from './scenarios/sent-events.ts'
 
 it('an evaluation goes on after kills: each run is judged once by each judge', async () => {
   expect(await evaluations({ kills: 3 })).toEqual([])
@@ -30,6 +31,10 @@ it('cancels of many runs that are just ending run into nobody', async () => {
 
 it('runs that wait for a person wait on through kills, and are decided once', async () => {
   expect(await approvals({ runs: 20, kills: 8 })).toEqual([])
+})
+
+it('runs that wait for an event wait on through kills, and each event continues one run once', async () => {
+  expect(await sentEvents({ runs: 20, kills: 6 })).toEqual([])
 })
 
 it('a batch of 2,000 goes on after kills without a duplicate', async () => {

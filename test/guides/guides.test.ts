@@ -109,6 +109,13 @@ it('approvals', async () => {
   expect(decided).toMatch(/completed/)
 })
 
+it('events', async () => {
+  const [, continued, listed] = await follow('events')
+  expect(continued).toMatch(/^state +(kept|delivered)$/m)
+  expect(continued).toMatch(/completed/)
+  expect(listed).toMatch(/payment\.received +4711/)
+})
+
 it('routines', async () => {
   const [made, paused] = await follow('routines')
   expect(made).toContain('Hello, sun!')

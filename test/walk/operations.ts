@@ -448,6 +448,18 @@ export const operations: Record<string, Operation> = {
     harmless: (mine) => [{ path: `/api/v1/approvals/${mine.collection}?cursor=7770001` }],
   }),
   listAllApprovals: read(() => '/api/v1/approvals'),
+  sendEvent: write((place) => ({
+    path: `/api/v1/events/${place.collection}`,
+    body: { event: 'paid', key: place.trajectory, keep_for_sec: 60 },
+  })),
+  listEvents: read((place) => `/api/v1/events/${place.collection}`, {
+    harmless: (mine) => [{ path: `/api/v1/events/${mine.collection}?cursor=7770001` }],
+  }),
+  sendCallback: { needs: 'none', status: 404, ask: () => ({ path: '/api/v1/callbacks/a.b.c', body: {} }) },
+  discardEvent: write((place) => ({ path: `/api/v1/events/${place.collection}/${place.event}` })),
+  listEventWaits: read((place) => `/api/v1/event-waits/${place.collection}`, {
+    harmless: (mine) => [{ path: `/api/v1/event-waits/${mine.collection}?cursor=0` }],
+  }),
   diffTrajectories: read((place) => `/api/v1/trajectory/${run(place)}/diff?with=${place.trajectory}`, {
     reaching: (mine, theirs) =>
       [theirs.trajectory, `${theirs.task}/${theirs.trajectory}`, `${mine.task}/${theirs.trajectory}`].map(

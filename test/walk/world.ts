@@ -23,6 +23,8 @@ export interface Place {
   evaluation: string
   bulk: string
   view: string
+  /** Number of an event that is kept. */
+  event: string
   dataset: string
   model: string
   agent: string
@@ -131,6 +133,8 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
   while ((await call('GET', `${actions}/${bulk}`, undefined, key)).ended === null) await pause(20)
   const view = name('view')
   await call('PUT', `/api/v1/views/${collection}/${view}`, { query: `q=${name('x')}` }, key)
+  const kept = { event: name('paid'), key: name('order') }
+  const { number } = await call('POST', `/api/v1/events/${collection}`, kept, key)
   const [dataset, model, agent] = [name('rows'), name('ranker'), name('labeller')]
   const described = { description: name('rows'), dataset_metadata: { name: name('rows') } }
   await call('POST', `/api/v1/datasets/${collection}`, { name: dataset, ...described }, key)
@@ -178,6 +182,7 @@ const makeSide = async (jetty: TestServer, word: string): Promise<Side> => {
     evaluation: evaluated.evaluation_id,
     bulk,
     view,
+    event: String(number),
     dataset,
     model,
     agent,
@@ -221,7 +226,7 @@ export const unknownLike = (theirs: Side): Place => {
     ...{ workflow: digits(renamed(workflow)), path: renamed(path), upload: digits(upload) },
     ...{ uploadPath: renamed(uploadPath), label: renamed(label), routine: renamed(routine), gate: renamed(gate) },
     ...{ waiting: digits(theirs.waiting), batch: digits(theirs.batch), evaluation: digits(theirs.evaluation) },
-    ...{ bulk: digits(theirs.bulk), view: renamed(theirs.view), agent: renamed(theirs.agent) },
+    ...{ bulk: digits(theirs.bulk), view: renamed(theirs.view), agent: renamed(theirs.agent), event: '7999995' },
     ...{ dataset: renamed(theirs.dataset), model: renamed(theirs.model) },
     ...{ version: digits(theirs.version), keyId: 7_999_991, spareKeyId: 7_999_992, audit: 7_999_993 },
     session: 7_999_994,

@@ -54,6 +54,23 @@ export const rerunCommand = (run: Run, { from, current, replay, params = {} }: R
     ...Object.entries(params).flatMap(([name, value]) => ['-p', paramWord(name, value)]),
   )
 
+interface NamedEvent {
+  collection: string
+  event: string
+  key: string
+}
+
+/** The command that sends an event; its payload is left to the reader. */
+export const sendEventCommand = ({ collection, event, key }: NamedEvent): string =>
+  line('events', 'send', collection, event, key, '-p', 'name=value')
+
+/** The same as a request of curl. */
+export const sendEventRequest = ({ collection, event, key }: NamedEvent, origin: string): string =>
+  [
+    ...['curl', shellWord(`${origin}/api/v1/events/${collection}`), '-H', '"Authorization: Bearer $JETTY_TOKEN"'],
+    ...['--json', shellWord(JSON.stringify({ event, key, payload: {} }))],
+  ].join(' ')
+
 export const approveCommand = (run: NamedRun, step: string, decision: 'approve' | 'reject', comment: string): string =>
   line(
     'approve',

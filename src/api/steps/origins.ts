@@ -45,6 +45,7 @@ const usedSource = ({ parameter, source, fallback }: Binding, { value, warnings,
   const isThere = (root: string) =>
     root === 'init_params' ||
     root === 'env' ||
+    root === 'callbacks' ||
     [...before].some((name) => nameInWorkflow(name, (one) => one === root) === root)
   return pathsOf(source).every(({ root }) => isThere(root)) ? source : fallback
 }

@@ -1,5 +1,6 @@
 import type { Queries } from '../../database/database.ts'
 import { now, timestamp, timestampOrNull } from '../../lib/time.ts'
+import { eventActivity } from '../../model/events/event.ts'
 import { approvalActivity } from '../../model/runs/approval.ts'
 import type { ErrorRecord } from '../../model/runs/error-record.ts'
 import type { Step, StepLog } from '../../model/runs/step.ts'
@@ -72,6 +73,7 @@ export const shownAttempts = (step: TimedStep): StepAttempt[] | undefined => {
 /** Step activities whose waits have a name of their own, as the JSON texts that a definition shows. */
 const waitsOf = new Map([
   [JSON.stringify(approvalActivity), 'approval'],
+  [JSON.stringify(eventActivity), 'event'],
   [JSON.stringify('list_emit_await'), 'runs'],
 ] as const)
 

@@ -110,8 +110,9 @@ export const followRun = async (
     const step = 'step' in log ? log.step : undefined
     const event = agentEventOf(log)
     if (event !== undefined) return onAgentEvent(event)
-    if ((!isDetailed || isEndLeftOut) && !type.startsWith('approval_')) return
+    if ((!isDetailed || isEndLeftOut) && !/^(approval|event)_/.test(type)) return
     say(`  ${(levelColours[level] ?? pc.yellow)(level)} ${step ? `${safe(step)}: ` : ''}${hanging(message, 4)}`)
+    if (type === 'event_awaited') say(pc.dim(`    continue with: ${eventCommand(place, log)}`))
     if (type === 'approval_requested') say(pc.dim(`    decide with: jetty approve ${placeText(place)}`))
   }
   const onEvent = (told: RunEvent) => {
@@ -144,6 +145,13 @@ export const followRun = async (
   if (!isEndLeftOut) out.note(`${paintStatus(trajectory.status)} ${placeText(place)} ${took}`)
   return trajectory
 }
+
+/** The command that sends the event of which a message says that a step waits for it. */
+const eventCommand = ({ collection }: RunPlace, { attributes }: Pick<StepLog, 'attributes'>): string =>
+  `jetty events send ${[collection, attributes.event, attributes.key].map((word) => quoted(String(word))).join(' ')}`
+
+/** A word as a shell takes it unchanged. */
+const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)
 
 const goesOn = (place: RunPlace): Error =>
   interruption(

@@ -11,6 +11,8 @@ export interface Environment {
    */
   lent(name: string): boolean
   scrub: Scrubber
+  /** URL that continues a step of the run; undefined unless the workflow refers to it. Its token is scrubbed. */
+  callback(step: string): string | undefined
   /** Names of the values given with this run only. */
   secretNames: readonly string[]
   isEmpty: boolean
@@ -21,6 +23,7 @@ export interface Environment {
 export const emptyEnvironment: Environment = {
   get: () => undefined,
   lent: () => false,
+  callback: () => undefined,
   scrub: makeScrubber([]),
   secretNames: [],
   isEmpty: true,
@@ -29,22 +32,25 @@ export const emptyEnvironment: Environment = {
 
 /**
  * Makes the environment: `secrets` of the run override `variables` of its collection; an overridden value is scrubbed
- * too. `lent` are keys of the server by name: they fill gaps, and only the scrubber sees their values.
+ * too. `lent` are keys of the server by name: they fill gaps, and only the scrubber sees their values. `tokens` are
+ * scrubbed as well.
  */
 export const makeEnvironment = (
   variables: Record<string, string>,
   secrets: Record<string, string>,
   lent: Record<string, string> = {},
   version?: string,
+  tokens: readonly Secret[] = [],
 ): Environment => {
   const values = new Map([...Object.entries(variables), ...Object.entries(secrets)])
   const isLent = new Set(Object.keys(lent).filter((name) => !values.get(name)?.trim()))
   const keys: Secret[] = isLent.size > 0 ? [...Object.entries(lent), ['a key that is lent', lentKeyPlaceholder]] : []
-  const scrub = makeScrubber([...Object.entries(variables), ...Object.entries(secrets), ...keys])
+  const scrub = makeScrubber([...Object.entries(variables), ...Object.entries(secrets), ...keys, ...tokens])
   return {
     get: (name) => (isLent.has(name) ? lentKeyPlaceholder : values.get(name)),
     lent: (name) => isLent.has(name),
     scrub,
+    callback: () => undefined,
     secretNames: Object.keys(secrets),
     isEmpty: values.size === 0 && isLent.size === 0,
     version,

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Queries } from '../../database/database.ts'
+import type { Secret } from '../../lib/secrets/secret-finder.ts'
 import type { LentKeys } from '../../model/collections/trial.ts'
 import { runSecretsSeal } from '../../store/secrets/sealed-texts.ts'
 import { type Environment, emptyEnvironment, makeEnvironment } from './environment.ts'
@@ -10,7 +11,13 @@ const mostKept = 200
 
 export interface Environments {
   /** Environment of a run: its collection's version at the start, its own secrets, and its lent keys. */
-  of(environmentId: number | null, sealedSecrets: string | null, runKey: string): Promise<Environment>
+  of(
+    environmentId: number | null,
+    sealedSecrets: string | null,
+    runKey: string,
+    /** Steps whose callback URLs the workflow refers to. */
+    callbackSteps?: readonly string[],
+  ): Promise<Environment>
   /** Environment of a call outside a run: a version, and lent keys by name. */
   lending(environmentId: number | null, lent: readonly string[]): Environment | Promise<Environment>
 }
@@ -23,6 +30,15 @@ interface EnvironmentSources {
   sealer: { open(sealed: string, boundTo: string): string }
   /** Provider keys of the server that a trial may use. */
   lentKeys: Pick<LentKeys, 'value'>
+  /** Makes callback URLs; without it there are none. */
+  callbacks?: CallbackUrls
+}
+
+/** Makes the URLs at which third parties continue a step. */
+export interface CallbackUrls {
+  /** The secret part of the URL. */
+  token(runKey: string, step: string): string
+  url(token: string): string
 }
 
 interface Version {
@@ -65,13 +81,36 @@ export const makeEnvironments = (options: EnvironmentSources): Environments => {
   const keysOf = (lent: readonly string[]): Record<string, string> =>
     Object.fromEntries(lent.map((name) => [name, options.lentKeys.value(name) ?? '']).filter(([, key]) => key !== ''))
 
+  const environmentOf = async (
+    environmentId: number | null,
+    sealedSecrets: string | null,
+    runKey: string,
+    tokens: readonly Secret[] = [],
+  ): Promise<Environment> => {
+    if (environmentId === null && sealedSecrets === null && tokens.length === 0) return emptyEnvironment
+    const version = environmentId === null ? undefined : await open(environmentId)
+    const variables = version?.variables ?? {}
+    if (sealedSecrets === null) {
+      if (tokens.length === 0) return version?.alone ?? emptyEnvironment
+      return makeEnvironment(variables, {}, {}, environmentId === null ? '' : String(environmentId), tokens)
+    }
+    const { secrets, lent } = readRunSecrets(options.sealer.open(sealedSecrets, runSecretsSeal(runKey)))
+    return makeEnvironment(variables, secrets, keysOf(lent), undefined, tokens)
+  }
+
   return {
-    async of(environmentId, sealedSecrets, runKey) {
-      if (environmentId === null && sealedSecrets === null) return emptyEnvironment
-      const version = environmentId === null ? undefined : await open(environmentId)
-      if (sealedSecrets === null) return version?.alone ?? emptyEnvironment
-      const { secrets, lent } = readRunSecrets(options.sealer.open(sealedSecrets, runSecretsSeal(runKey)))
-      return makeEnvironment(version?.variables ?? {}, secrets, keysOf(lent))
+    async of(environmentId, sealedSecrets, runKey, callbackSteps = []) {
+      const { callbacks } = options
+      if (callbacks && callbackSteps.length > 0) {
+        const tokens = new Map(callbackSteps.map((step) => [step, callbacks.token(runKey, step)]))
+        const secrets = [...tokens].map(([step, token]): Secret => [`the callback of step ${step}`, token])
+        const callback = (step: string) => {
+          const token = tokens.get(step)
+          return token && callbacks.url(token)
+        }
+        return { ...(await environmentOf(environmentId, sealedSecrets, runKey, secrets)), callback }
+      }
+      return environmentOf(environmentId, sealedSecrets, runKey)
     },
 
     lending(environmentId, lent) {

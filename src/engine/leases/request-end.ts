@@ -28,6 +28,8 @@ export const requestEnd = async (database: Queries, runKeys: string[], status: R
        returning ${endedStep('s', 'unowned.task_id')}),
      withdrawn as (
        delete from approvals a using unowned where a.run_id = unowned.id and a.decision is null),
+     unasked as (
+       delete from event_waits w using unowned where w.run_id = unowned.id and w.outcome is null),
      ended_runs as (select * from unowned),
      ended_steps as (select * from closed),
      ${keepTotals('$3::smallint')},

@@ -9,6 +9,7 @@ import {
   type WorkflowOutline,
 } from '../../model/workflows/workflow-check.ts'
 import type { Binding } from './bindings.ts'
+import { callbackIn } from './callback-paths.ts'
 import { outputSchemaOf } from './output-reads.ts'
 import type { Path } from './paths.ts'
 import type { Program, ProgramStep } from './program.ts'
@@ -108,10 +109,14 @@ const originsIn = (source: Source): ParameterOrigin[] => {
   }
 }
 
-const pathOrigin = ({ root, text }: Path): ParameterOrigin =>
-  root === 'init_params' || root === 'env'
-    ? { kind: root, text: clip(text), step: null }
-    : { kind: 'step', text: clip(text), step: root }
+const pathOrigin = (path: Path): ParameterOrigin => {
+  const text = clip(path.text)
+  if (callbackIn(path).length > 0) return { kind: 'env', text, step: null }
+  const { root } = path
+  return root === 'init_params' || root === 'env'
+    ? { kind: root, text, step: null }
+    : { kind: 'step', text, step: root }
+}
 
 const shownValue = (value: unknown): string => clip(typeof value === 'string' ? value : JSON.stringify(value))
 

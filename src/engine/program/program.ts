@@ -3,6 +3,7 @@ import { isObject } from '../../lib/json/json-object.ts'
 import { type Guess, makeGuesses } from '../../lib/text/nearest.ts'
 import { mostStepsSideBySide, reservedStepNames, type Workflow } from '../../model/workflows/workflow.ts'
 import { type Binding, bindParameters, readsOf } from './bindings.ts'
+import { callbackIn, callbacksRoot, withCallbacks } from './callback-paths.ts'
 import { type Flow, flowOf, isParallel, topological, type WrittenStep } from './flow.ts'
 import { checkNames, type GuessStep, stepFinder, stepGuess } from './listed-steps.ts'
 import type { Path } from './paths.ts'
@@ -27,6 +28,8 @@ export interface ProgramStep {
   options: StepOptions
   warnings: Remark[]
   usesEnvironment: boolean
+  /** Steps whose callback URLs its parameters contain. */
+  callbacks: string[]
   /** Whether it is listed in `steps`; otherwise it executes only when a branch chooses it. */
   isListed: boolean
   /** Indices of the branches that lead to it. */
@@ -47,6 +50,8 @@ export interface Program {
   askingSteps: ProgramStep[]
   /** Steps that run a runbook or a script on every path and whose failure fails the run. */
   sandboxSteps: ProgramStep[]
+  /** Steps whose callback URLs the workflow refers to. */
+  callbackSteps: readonly string[]
   initParams: Record<string, unknown>
   /** JSON Schema that the parameters of a run must fit. */
   inputSchema: Record<string, unknown> | undefined
@@ -103,7 +108,8 @@ export const compileWorkflow = (
   const position = new Map(written.map(({ name }, index) => [name, index]))
   const isListed = new Set(listed)
   const isThere = (name: string) => position.has(name) || isListed.has(name) // faults of these are reported elsewhere
-  const rootsOf = parallel ? anyOther(position, isThere, guessStep) : upTo(position, flow, isThere, guessStep)
+  const roots = parallel ? anyOther(position, isThere, guessStep) : upTo(position, flow, isThere, guessStep)
+  const rootsOf = position.has(callbacksRoot) ? roots : withCallbacks(roots, written, guessStep)
   const compiled = written.map((step, index) =>
     compileStep(step, index, rootsOf(index), { position, limits, report, guess }),
   )
@@ -118,6 +124,7 @@ export const compileWorkflow = (
     sandboxSteps: steps.filter(
       ({ activity: { carriesOut, inSandbox }, ...step }) => (carriesOut || inSandbox) && isBoundToCome(step),
     ),
+    callbackSteps: [...new Set(steps.flatMap(({ callbacks }) => callbacks))],
     initParams: workflow.init_params ?? {},
     inputSchema: isObject(workflow.input_schema) ? workflow.input_schema : undefined,
     problems,
@@ -247,6 +254,7 @@ const compileStep = (
     usesEnvironment:
       paths.some((path) => path.root === 'env') ||
       (activity.inSandbox && bindings.some(({ parameter }) => parameter === 'env')),
+    callbacks: position.has(callbacksRoot) ? [] : paths.flatMap(callbackIn),
     isListed,
     decidedBy: [],
     branch: undefined,

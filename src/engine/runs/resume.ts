@@ -79,7 +79,7 @@ export const toLiveRun = async (deps: ResumeDeps, open: OpenRun): Promise<LiveRu
     program,
     initParams: JSON.parse(open.init_params ?? (await initParamsOf(deps, open))),
     heldBytes: 0,
-    environment: await deps.environments.of(open.environment_id, open.sealed_secrets, open.id),
+    environment: await deps.environments.of(open.environment_id, open.sealed_secrets, open.id, program.callbackSteps),
     depth: open.depth,
     replayOf: open.replay_of,
     refusal: open.refusal === null ? null : refusalSentence(open.refusal),

@@ -137,7 +137,7 @@ const beginningOf = async (
 ): Promise<Beginning> => {
   const program = await programs.of(task.definition)
   const sealedSecrets = sealSecrets({ secrets, lent }, key)
-  const environment = await environments.of(collection.environmentId, sealedSecrets, key)
+  const environment = await environments.of(collection.environmentId, sealedSecrets, key, program.callbackSteps)
   return { program, sealedSecrets, environment, merged: { ...program.initParams, ...initParams } }
 }
 

@@ -94,6 +94,7 @@ export const activityContext = (
       }),
     decision: (expiry) => engine.readDecision({ run, seq: place.seq, side }, expiry),
     workerJob: (request) => engine.askWorkers({ run, place, side, attempt }, request),
+    event: (expiresAt) => engine.readEvent({ run, seq: place.seq, side }, expiresAt),
     models: stepModels(engine, run, signal, side, warn, room),
     carryOutRunbook,
     runScript,
@@ -131,6 +132,7 @@ class StepContext implements ActivityContext {
   readonly fetch: ActivityContext['fetch']
   readonly decision: ActivityContext['decision']
   readonly workerJob: ActivityContext['workerJob']
+  readonly event: ActivityContext['event']
   readonly models: ActivityContext['models']
   readonly carryOutRunbook: ActivityContext['carryOutRunbook']
   readonly runScript: ActivityContext['runScript']
@@ -154,6 +156,7 @@ class StepContext implements ActivityContext {
     this.fetch = given.fetch
     this.decision = given.decision
     this.workerJob = given.workerJob
+    this.event = given.event
     this.models = given.models
     this.carryOutRunbook = given.carryOutRunbook
     this.runScript = given.runScript

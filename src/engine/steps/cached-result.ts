@@ -36,7 +36,7 @@ const hashOf = async ({ engine, run, place, side }: StepAtWork, shown: string): 
   const { step } = place
   const inputs = JSON.parse(shown) as Record<string, Json>
   const environment = step.usesEnvironment ? run.environment.version : ''
-  if (environment === undefined || hasSecretOfRun(step, inputs)) {
+  if (environment === undefined || step.callbacks.length > 0 || hasSecretOfRun(step, inputs)) {
     side.warnings.push(
       warningEvent(
         "options.cache is ignored: the step's inputs hold a secret that is not of the collection's environment",

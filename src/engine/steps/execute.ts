@@ -10,6 +10,7 @@ import {
 import { AppError, messageOf } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import { issueText } from '../../lib/text/issue-text.ts'
+import { WaitForEvent } from '../../model/events/awaited-event.ts'
 import { WaitForJob } from '../../model/workers/worker-job-request.ts'
 import { Fenced } from '../journal/journal-sender.ts'
 import type { ProgramStep } from '../program/program.ts'
@@ -235,10 +236,13 @@ const pauseBefore = (retry: Retry | undefined, tries: number, error: AppError, l
 }
 
 /** Does an activity ask to wait, instead of giving outputs? */
-export const isWait = (result: ActivityResult): result is WaitUntil | WaitForRuns | WaitForDecision | WaitForJob =>
+export const isWait = (
+  result: ActivityResult,
+): result is WaitUntil | WaitForRuns | WaitForDecision | WaitForEvent | WaitForJob =>
   result instanceof WaitUntil ||
   result instanceof WaitForRuns ||
   result instanceof WaitForDecision ||
+  result instanceof WaitForEvent ||
   result instanceof WaitForJob
 
 /** Converts anything thrown by an activity to the failure of the step, with its message. */

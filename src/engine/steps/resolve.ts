@@ -2,6 +2,7 @@ import { AppError } from '../../lib/errors.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import { asText } from '../../lib/text/as-text.ts'
 import type { Binding } from '../program/bindings.ts'
+import { callbackIn } from '../program/callback-paths.ts'
 import { type Path, readPath, whyNotFound } from '../program/paths.ts'
 import type { ProgramStep } from '../program/program.ts'
 import type { Source } from '../program/source.ts'
@@ -14,6 +15,8 @@ export interface Scope {
   /** `{inputs, outputs, config, status, error}` of an earlier step. */
   step(name: string): unknown
   env(name: string): string | undefined
+  /** URL that continues a step; absent in a workflow that reads no callbacks. */
+  callback?: ((step: string) => string | undefined) | undefined
   /** Why a step that may be named has nothing to read: it was skipped, or has not run yet. */
   absence?(name: string): string | undefined
   /** Maximum length of the text that references in one parameter produce. */
@@ -60,6 +63,7 @@ export const resolveParameters = (
     initParams: run.initParams,
     step: (name) => sectionsOf(run, name, loaded),
     env,
+    callback: step.callbacks.length > 0 ? run.environment.callback : undefined,
     absence: (name) => absenceOf(run, name),
     mostText,
   }
@@ -181,6 +185,8 @@ const textTooLong = ({ text }: Path, most: number): AppError =>
 
 const follow = (path: Path, scope: Scope): Outcome => {
   if (path.root === 'env') return followEnv(path, scope)
+  const [callback] = scope.callback ? callbackIn(path) : []
+  if (callback !== undefined) return { found: true, value: scope.callback?.(callback) }
   const root = path.root === 'init_params' ? scope.initParams : scope.step(path.root)
   const reading = readPath(root, path.segments)
   if (reading.found) return reading

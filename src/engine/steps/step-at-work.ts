@@ -14,6 +14,7 @@ import type { Queries } from '../../database/database.ts'
 import type { ByteBudget } from '../../lib/memory/byte-budget.ts'
 import type { Slots } from '../../lib/slots.ts'
 import type { RegisterProduct } from '../../model/data/product.ts'
+import type { AwaitedEvent, WaitForEvent } from '../../model/events/awaited-event.ts'
 import type { ModelCalls } from '../../model/gateway/model-calls.ts'
 import type { WaitForJob, WorkerJobRequest } from '../../model/workers/worker-job-request.ts'
 import type { ActivitySettings } from '../../model/workflows/activity-settings.ts'
@@ -66,11 +67,16 @@ export interface StepDeps {
   /** Wakes callers that wait for a run that has ended here. */
   onEnd(runKey: string): void
   /** Waits, without a slot, for what an activity asks to wait for. */
-  waitOut(work: StepAtWork, wanted: WaitUntil | WaitForRuns | WaitForDecision | WaitForJob): Promise<Waited>
+  waitOut(
+    work: StepAtWork,
+    wanted: WaitUntil | WaitForRuns | WaitForDecision | WaitForEvent | WaitForJob,
+  ): Promise<Waited>
   /** Reads the decision about a step; undefined while it may still wait. */
   readDecision(step: DecidedStep, expiry: Expiry | null): Promise<Decision | undefined>
   /** Queues the job of a step, or returns its outputs; undefined while it may still wait. Throws its failure. */
   askWorkers(step: JobStep, request: WorkerJobRequest): Promise<Record<string, Json> | undefined>
+  /** Reads what came of a step's wait for an event; undefined while it may still wait. */
+  readEvent(step: DecidedStep, expiresAt: Date | null): Promise<AwaitedEvent | undefined>
   /** Lets the step carry out a runbook. */
   carryOutFor(
     work: StepAtWork,
@@ -94,7 +100,7 @@ export interface StepLimits {
   maxOutputBytes: number
 }
 
-/** A step that asks for a decision, and the log messages that go with it. */
+/** A step that waits for a decision or an event, and the log messages that go with it. */
 export interface DecidedStep {
   run: StepRun
   seq: number

@@ -1,30 +1,19 @@
 import type { AskedDecision, Decision, Expiry } from '../../activities/activity.ts'
 import type { Queries } from '../../database/database.ts'
-import { longestTimerMs, now, timestamp, timestampOrNull } from '../../lib/time.ts'
+import { now, timestamp, timestampOrNull } from '../../lib/time.ts'
 import type { ApprovalRow } from '../../model/runs/approval-row.ts'
 import type { StepLog } from '../../model/runs/step.ts'
 import { decideApproval, findApproval, requestApproval, withdrawApproval } from '../../store/runs/approvals.ts'
 import { storable } from '../journal/journal-entry.ts'
-import { Interrupted } from '../steps/execute.ts'
 import type { DecidedStep, StepAtWork } from '../steps/step-at-work.ts'
-import type { StepSide } from '../steps/step-side.ts'
-import type { Decisions } from './decisions.ts'
-import { mayPark, type ParkDeps, park } from './park.ts'
-
-export interface ApprovalDeps extends ParkDeps {
-  database: Queries
-  decisions: Decisions
-}
-
-/** Due time of a decision without expiry. A waiting step always has one, so that no death is counted for it. */
-const farAwayMs = Date.UTC(9999, 0)
+import { type AnswerDeps, tellOnce, waitForAnswer } from './answer.ts'
 
 /**
  * Reads the decision about a step; undefined while it may still wait. An expiry is a decision too, so a person who
  * decides at that moment comes either before or after it. Adds the event to the step's log.
  */
 export const readDecision = async (
-  { database }: Pick<ApprovalDeps, 'database'>,
+  { database }: Pick<AnswerDeps, 'database'>,
   { run, seq, side }: DecidedStep,
   expiry: Expiry | null,
 ): Promise<Decision | undefined> => {
@@ -32,7 +21,7 @@ export const readDecision = async (
   if (!asked) return undefined
   const isOver = asked.decision === null && expiry !== null && expiry.at.getTime() <= now()
   const decided = isOver ? await expire(database, run.key, seq, expiry) : asked
-  tell(side, decided ?? asked)
+  tellOnce(side, decisionEvents(decided ?? asked))
   if (!decided?.decision || !decided.decided_at) return undefined
   const { decision, comment, decided_by, decided_at } = decided
   return { decision, comment, decided_by, decided_at }
@@ -44,7 +33,7 @@ const expire = async (database: Queries, runKey: string, seq: number, { decision
 
 /** Asks for a decision, and waits for it. The run leaves memory if possible, however short the wait may be. */
 export const waitForDecision = async (
-  deps: ApprovalDeps,
+  deps: AnswerDeps,
   work: StepAtWork,
   asked: AskedDecision,
 ): Promise<'again' | 'parked' | 'released'> => {
@@ -62,48 +51,8 @@ export const waitForDecision = async (
     by_default: asked.expiry?.decision ?? 'fail',
   })
   const approval = await findApproval(deps.database, run.key, row.seq)
-  if (approval) tell(side, approval)
-  row.wakeMs = due ?? farAwayMs
-  return mayPark(run) ? park(deps, work, due ?? null) : waitHere(deps, work, due)
-}
-
-/** Waits in memory, since other steps of the run execute. */
-const waitHere = async (
-  { database, decisions, stopping }: ApprovalDeps,
-  work: StepAtWork,
-  due: number | undefined,
-): Promise<'again' | 'released'> => {
-  const { run, row, startRow } = work
-  await startRow.write()
-  let end = (_isOver: boolean) => {}
-  const over = new Promise<boolean>((resolve) => {
-    end = resolve
-  })
-  const interrupt = () => end(false)
-  const unwatch = decisions.watch({
-    runKey: run.key,
-    seq: row.seq,
-    mayPark: () => mayPark(run),
-    tell: () => end(true),
-  })
-  const timer = due === undefined ? undefined : setTimeout(() => end(true), Math.min(due - now(), longestTimerMs))
-  run.interrupts.add(interrupt)
-  if (run.requested || run.failure || stopping.aborted) end(false)
-  const isOver = await over
-  run.interrupts.delete(interrupt)
-  clearTimeout(timer)
-  unwatch()
-  if (isOver) return 'again'
-  if (!run.requested && !run.failure) return 'released'
-  await withdrawApproval(database, run.key, row.seq)
-  throw new Interrupted(row.name)
-}
-
-/** Adds an event to the step's log, unless it is there already. */
-const tell = (side: StepSide, approval: ApprovalRow): void => {
-  for (const event of decisionEvents(approval)) {
-    if (!side.warnings.some(({ type }) => type === event.type)) side.warnings.push(event)
-  }
+  if (approval) tellOnce(side, decisionEvents(approval))
+  return waitForAnswer(deps, work, { dueMs: due, withdraw: () => withdrawApproval(deps.database, run.key, row.seq) })
 }
 
 /** Log messages of a wait: that it began, and how it ended. */

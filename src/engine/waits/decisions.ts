@@ -1,16 +1,16 @@
 import type { Queries } from '../../database/database.ts'
 
-/** A step that waits in memory for a decision, since other steps of its run execute. */
+/** A step that waits in memory for a decision or an event, since other steps of its run execute. */
 interface WatchedDecision {
   runKey: string
   seq: number
   /** True if no other step of the run executes or waits here, so that the run can leave memory. */
   mayPark(): boolean
-  /** Called once, when it was decided or may park. */
+  /** Called once, when it has its answer or may park. */
   tell(): void
 }
 
-/** The steps of this process that wait for decisions. One query asks for all. */
+/** The steps of this process that wait for decisions and events. One query asks for all. */
 export interface Decisions {
   /** Returns the function that stops the watch. */
   watch(step: WatchedDecision): () => void
@@ -40,7 +40,10 @@ export const makeDecisions = (database: Queries): Decisions => {
       const decided = await database.rows<{ run_id: string; seq: number }>(
         'decided_steps',
         `select a.run_id, a.seq from unnest($1::text[], $2::int[]) w(run_id, seq)
-         join approvals a on a.run_id = w.run_id and a.seq = w.seq where a.decision is not null`,
+         join approvals a on a.run_id = w.run_id and a.seq = w.seq where a.decision is not null
+         union all
+         select a.run_id, a.seq from unnest($1::text[], $2::int[]) w(run_id, seq)
+         join event_waits a on a.run_id = w.run_id and a.seq = w.seq where a.outcome is not null`,
         [asked.map((one) => one.runKey), asked.map((one) => one.seq)],
       )
       for (const { run_id, seq } of decided) told(keyOf(run_id, seq))

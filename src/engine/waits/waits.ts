@@ -1,14 +1,17 @@
 import { type FailedWith, WaitForDecision, type WaitForRuns, WaitUntil } from '../../activities/activity.ts'
+import { WaitForEvent } from '../../model/events/awaited-event.ts'
 import { WaitForJob } from '../../model/workers/worker-job-request.ts'
 import type { StepAtWork, StepDeps } from '../steps/step-at-work.ts'
-import { type ApprovalDeps, readDecision, waitForDecision } from './approval.ts'
+import type { AnswerDeps } from './answer.ts'
+import { readDecision, waitForDecision } from './approval.ts'
+import { awaitEvent, readEvent } from './event.ts'
 import { type JobWaitDeps, waitForJob } from './job.ts'
 import { waitUntil } from './park.ts'
 
 /** The ways in which a step waits. */
-export type Waits = Pick<StepDeps, 'waitOut' | 'readDecision'>
+export type Waits = Pick<StepDeps, 'waitOut' | 'readDecision' | 'readEvent'>
 
-interface WaitDeps extends ApprovalDeps, JobWaitDeps {
+interface WaitDeps extends AnswerDeps, JobWaitDeps {
   /** Starts child runs and waits for them. */
   waitForRuns(work: StepAtWork, wanted: WaitForRuns): Promise<Record<string, unknown> | FailedWith | 'released'>
 }
@@ -21,7 +24,9 @@ export const makeWaits = (deps: WaitDeps): Waits => ({
     }
     if (wanted instanceof WaitForDecision) return waitForDecision(deps, work, wanted.asked)
     if (wanted instanceof WaitForJob) return waitForJob(deps, work)
+    if (wanted instanceof WaitForEvent) return awaitEvent(deps, work, wanted.asked)
     return deps.waitForRuns(work, wanted)
   },
   readDecision: (step, expiry) => readDecision(deps, step, expiry),
+  readEvent: (step, expiresAt) => readEvent(deps, step, expiresAt),
 })

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { AppError } from '../errors.ts'
+import { eventSettings } from './event-settings.ts'
 import { modelSettings } from './model-settings.ts'
 import { operationSettings } from './operation-settings.ts'
 import { runSettings } from './run-settings.ts'
@@ -198,6 +199,7 @@ const declared = {
   }),
   ...runSettings,
   ...workerSettings,
+  ...eventSettings,
   stepTimeoutSeconds: setting({
     variable: 'JETTY_STEP_TIMEOUT_SECONDS',
     description: 'Timeout of a step without one of its own.',

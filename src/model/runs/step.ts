@@ -48,8 +48,10 @@ const stepOriginSchema = z
 const stepWaitSchema = z
   .object({
     for: z
-      .enum(['time', 'retry', 'approval', 'runs', 'sandbox'])
-      .describe('A time; the pause before its next attempt; a person; the runs it has started; a place for a sandbox.'),
+      .enum(['time', 'retry', 'approval', 'event', 'runs', 'sandbox'])
+      .describe(
+        'A time; the pause before its next attempt; a person; an event; the runs it has started; a place for a sandbox.',
+      ),
     until: timestampSchema.nullable().describe('When it goes on at the latest; null where that is not known.'),
   })
   .meta({ id: 'StepWait' })

@@ -34,8 +34,11 @@ export const environmentSeal = (collectionId: number): string => `environments/$
 /** Encryption context of a collection's storage configuration: it opens only for its own collection. */
 export const storageInfoSeal = (collectionId: number): string => `collections/${collectionId}/storage`
 
+/** Encryption context of a secret of the server. */
+export const serverValueSeal = (key: string): string => `server/${key}`
+
 /** Encryption context of the text that verifies a server's key. */
-export const sealingKeySeal = 'server/sealing-key'
+export const sealingKeySeal = serverValueSeal('sealing-key')
 
 /**
  * All encrypted columns. A new column must be listed here, or a key rotation would leave it behind. The server's check
@@ -127,8 +130,8 @@ export const sealedColumns: readonly SealedColumn[] = [
     keyType: 'text',
     sealed: 'value',
     bound: 'key',
-    boundTo: () => sealingKeySeal,
-    where: `key = 'sealing-key'`,
+    boundTo: serverValueSeal,
+    where: `key in ('callback-key', 'sealing-key')`,
   },
 ]
 

@@ -224,6 +224,12 @@ const rows: Row[] = [
     }),
     (answer) => expect(answer).toMatchObject({ decision: 'approve', comment: 'Fine' }),
   ],
+  ['list-event-waits', () => ({ collection: 'acme' }), (answer) => expect(answer.waits).toEqual([])],
+  [
+    'send-event',
+    () => ({ collection: 'acme', event: 'paid', key: '4711', payload: { amount: 5 } }),
+    (answer) => expect(answer).toMatchObject({ state: 'kept', event: 'paid', key: '4711' }),
+  ],
   [
     'run-workflow',
     ({ task }) => ({ collection: 'acme', task: `${task}-gate` }),

@@ -1,4 +1,5 @@
 import { type Run, type RunAddress, stepsInOrder } from '../../data/run.ts'
+import { AwaitedEventBox } from '../../parts/awaited-event-box.tsx'
 import { asksModel } from '../../parts/conversation/conversation.ts'
 import { Decide } from '../../parts/decide.tsx'
 import { PageLink } from '../../parts/page-link.tsx'
@@ -67,9 +68,13 @@ const Chosen = (props: SidePanelProps) => {
         />
       }
       decision={
-        waiting && (
+        (waiting || step.wait?.for === 'event') && (
           <div className="mx-4 mt-2">
-            <Decide key={waiting.step} run={run} waiting={waiting} mayWrite={mayWrite} />
+            {waiting ? (
+              <Decide key={waiting.step} run={run} waiting={waiting} mayWrite={mayWrite} />
+            ) : (
+              <AwaitedEventBox key={step.key} place={place} step={step} />
+            )}
           </div>
         )
       }

@@ -56,7 +56,7 @@ const isLong = (origin: string | undefined): boolean =>
   origin !== undefined && (origin.includes('\n') || origin.length > 50)
 
 const firstName = /^\s*([A-Za-z_][A-Za-z0-9_-]*)/
-const notSteps = ['init_params', 'env']
+const notSteps = ['init_params', 'env', 'callbacks']
 
 /** The expression, with a way to the step that it reads first. */
 const Origin = ({ text, onChoose }: { text: string | undefined; onChoose: (step: string) => void }) => {

@@ -24,7 +24,7 @@ interface PanelProps {
   onChoose: (step: string) => void
   /** Stands at the right of the name: what can be done with the step. */
   actions: ReactNode
-  /** Stands above the tabs: a decision that the step waits for. */
+  /** Stands above the tabs: a decision or an event that the step waits for. */
   decision: ReactNode
 }
 

@@ -75,6 +75,7 @@ const waits: Record<NonNullable<RunStep['wait']>['for'], string> = {
   time: 'sleeps',
   retry: 'before its next attempt',
   approval: 'for a person',
+  event: 'for an event',
   runs: 'for its runs',
   sandbox: 'for a sandbox',
 }

@@ -16,9 +16,9 @@ export interface Stretch {
 type Timed = Pick<RunStep, 'activity' | 'status' | 'created' | 'ended' | 'attempt' | 'ready_at' | 'attempts' | 'wait'>
 
 /** Activities whose steps occupy nobody while they are open. */
-const resting: ReadonlySet<string> = new Set(['sleep', 'wait_for_approval'])
+const resting: ReadonlySet<string> = new Set(['sleep', 'wait_for_approval', 'wait_for_event'])
 
-const restsFor: ReadonlySet<string> = new Set(['time', 'approval', 'sandbox'])
+const restsFor: ReadonlySet<string> = new Set(['time', 'approval', 'event', 'sandbox'])
 
 /** Whether nobody works on a step. */
 const isResting = ({ activity, wait }: Pick<RunStep, 'activity' | 'wait'>): boolean =>

@@ -12,6 +12,7 @@ const verbs: Readonly<Record<string, string>> = {
   setCollectionOwner: 'Changed the owner',
   activateTrial: 'Began the trial',
   decideApproval: 'Decided an approval',
+  discardEvent: 'Discarded an event',
   rotateSecretKey: 'Changed the encryption key',
 }
 const firstWords: Readonly<Record<string, string>> = {

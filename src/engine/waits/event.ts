@@ -1,0 +1,133 @@
+import { AppError } from '../../lib/errors.ts'
+import { now, timestamp, timestampOrNull } from '../../lib/time.ts'
+import type { AskedEvent, AwaitedEvent } from '../../model/events/awaited-event.ts'
+import type { EventAddress, EventWaitRow } from '../../model/events/event-row.ts'
+import type { StepLog } from '../../model/runs/step.ts'
+import { expireEventWait, findEventWait, requestEvent, withdrawEventWait } from '../../store/events/event-waits.ts'
+import { keptEvents, refuseKeptEvent, takeKeptEvent } from '../../store/events/kept-events.ts'
+import type { DecidedStep, StepAtWork } from '../steps/step-at-work.ts'
+import { warningEvent } from '../steps/step-side.ts'
+import { type AnswerDeps, tellOnce, waitForAnswer } from './answer.ts'
+import { payloadProblem } from './event-payload.ts'
+
+/**
+ * Reads what came of a step's wait; undefined while it may still wait. The end of its time is written in the same row as
+ * an event would be, so an event of that moment comes either before or after it. Adds it to the step's log.
+ */
+export const readEvent = async (
+  { database }: Pick<AnswerDeps, 'database'>,
+  { run, seq, side }: DecidedStep,
+  expiresAt: Date | null,
+): Promise<AwaitedEvent | undefined> => {
+  const asked = await findEventWait(database, run.key, seq)
+  if (!asked) return undefined
+  const isOver = asked.outcome === null && expiresAt !== null && expiresAt.getTime() <= now()
+  const wait = isOver
+    ? ((await expireEventWait(database, run.key, seq)) ?? (await findEventWait(database, run.key, seq)))
+    : asked
+  tellOnce(side, waitMessages(wait ?? asked))
+  if (!wait?.outcome || !wait.ended_at) return undefined
+  const { event, key, event_id: id, payload, sent_by, received_at, ended_at } = wait
+  return { event, key, id, payload: payload === null ? null : JSON.parse(payload), sent_by, received_at, ended_at }
+}
+
+/**
+ * Waits for an event, or takes one that came earlier. The row of the wait is committed before kept events are looked up:
+ * a sender either sees the row, or has kept its event by then.
+ */
+export const awaitEvent = async (
+  deps: AnswerDeps,
+  work: StepAtWork,
+  asked: AskedEvent,
+): Promise<'again' | 'parked' | 'released'> => {
+  const { run, row, place, side } = work
+  const { address, ofCallback } = addressesOf(work, asked)
+  await requestEvent(deps.database, {
+    run_id: run.key,
+    seq: row.seq,
+    step: row.name,
+    callback: place.step.name,
+    event: address.event,
+    key: address.key,
+    payload_schema: asked.schema && JSON.stringify(asked.schema),
+    expires_at: asked.expiresAt,
+    address,
+    ofCallback,
+  })
+  for (const one of [ofCallback, address]) if (await takeKept(deps, work, one, asked.schema)) return 'again'
+  const wait = await findEventWait(deps.database, run.key, row.seq)
+  if (wait) tellOnce(side, waitMessages(wait))
+  return waitForAnswer(deps, work, {
+    dueMs: asked.expiresAt?.getTime(),
+    withdraw: () => withdrawEventWait(deps.database, run.key, row.seq),
+  })
+}
+
+const addressesOf = (
+  { run, place }: StepAtWork,
+  asked: AskedEvent,
+): { address: EventAddress; ofCallback: EventAddress } => {
+  const { collectionId, trajectoryId } = run
+  const event = asked.event ?? place.step.name
+  const key = asked.key ?? trajectoryId
+  for (const [name, text] of Object.entries({ event, key })) {
+    // Lists of events show both, and all scrubbed keys would be one.
+    if (run.environment.scrub.text(text) === text && !text.includes('***')) continue
+    throw new AppError('parameter_invalid', `Step '${place.name}': parameter '${name}' holds a secret`, {
+      hint: 'Events are listed with their names and keys. Use a number of the case, or a hash.',
+    })
+  }
+  return {
+    address: { collectionId, event, key, runKey: null },
+    ofCallback: { collectionId, event: place.step.name, key: trajectoryId, runKey: run.key },
+  }
+}
+
+/** Takes the oldest kept event that fits. Those that do not fit are refused, with a warning. */
+const takeKept = async (
+  { database }: AnswerDeps,
+  { run, row, side }: StepAtWork,
+  address: EventAddress,
+  schema: AskedEvent['schema'],
+): Promise<boolean> => {
+  const taker = { task: run.task, trajectory_id: run.trajectoryId, step: row.name }
+  for (;;) {
+    const kept = await keptEvents(database, address)
+    if (kept.length === 0) return false
+    for (const { number, event_id, payload } of kept) {
+      const reason = payloadProblem(schema, JSON.parse(payload))
+      if (reason === undefined) {
+        if (await takeKeptEvent(database, number, { runKey: run.key, seq: row.seq, taker })) return true
+        // Another step has taken the event, or a sender has just answered this one.
+        if ((await findEventWait(database, run.key, row.seq))?.outcome) return true
+      } else {
+        await refuseKeptEvent(database, number, { reason, taker })
+        side.warnings.push(warningEvent(`Event '${event_id}' was refused: ${reason}`))
+      }
+    }
+  }
+}
+
+/** Log messages of a wait: that it began, and how it ended. */
+const waitMessages = (wait: EventWaitRow): StepLog[] => {
+  const { step, event, key, outcome, ended_at } = wait
+  const begun: StepLog = {
+    timestamp: timestamp(wait.waits_since),
+    level: 'info',
+    type: 'event_awaited',
+    message: `Step '${step}' waits for event '${event}' with key '${key}'`,
+    attributes: { event, key, expires_at: timestampOrNull(wait.expires_at) },
+  }
+  if (!outcome || !ended_at) return [begun]
+  const isLate = outcome === 'timed_out'
+  const ended: StepLog = {
+    timestamp: timestamp(ended_at),
+    level: 'info',
+    type: isLate ? 'event_timed_out' : 'event_received',
+    message: isLate
+      ? `Step '${step}' received no event in time`
+      : `Step '${step}' received event '${wait.event_id}' from ${wait.sent_by}`,
+    attributes: { event_id: wait.event_id, sent_by: wait.sent_by },
+  }
+  return [begun, ended]
+}

@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto'
+import type { Database, Queries } from '../../database/database.ts'
+import { AppError, invalidField } from '../../lib/errors.ts'
+import { canonicalJson } from '../../lib/json/json-text.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
+import type { EventAddress, EventLimits, EventTaker, NewEvent, ReceivedEventRow } from '../../model/events/event-row.ts'
+import { callbacksOfRun } from '../../store/events/callbacks.ts'
+import { deliverEvent, firstEventWait } from '../../store/events/event-waits.ts'
+import { countKeptEvents, findEvent, insertEvent, lockEventAddress } from '../../store/events/events.ts'
+import { payloadProblem } from './event-payload.ts'
+
+interface SentEvent {
+  event: ReceivedEventRow
+  /** Whether the event was known already. */
+  duplicate: boolean
+}
+
+/**
+ * Gives an event to the step that has waited longest for it, or keeps it. The lock of the address makes senders and
+ * steps that begin to wait come one after the other. Throws `invalid` for a payload that does not fit the step, which
+ * then waits on.
+ */
+export const sendEvent = async (database: Database, given: NewEvent, limits: EventLimits): Promise<SentEvent> => {
+  const payload = JSON.stringify(given.payload)
+  const bytes = Buffer.byteLength(payload)
+  if (bytes > limits.bytes) throw payloadTooLarge(bytes, limits.bytes)
+  const payloadHash = createHash('sha256').update(canonicalJson(given.payload)).digest('hex')
+  const event = { ...given, eventId: given.eventId ?? `sha256:${payloadHash}`, payload, payloadHash, bytes }
+  return database.transaction(async (queries) => {
+    await lockEventAddress(queries, event)
+    const known = await findEvent(queries, event)
+    if (known) return { event: sameEvent(known, payloadHash), duplicate: true }
+    const taker = await giveToFirst(queries, event, given.payload)
+    if (!taker && event.runKey !== null) await requireOpenRun(queries, event.runKey)
+    if (!taker) await requireRoom(queries, event, limits)
+    const stored = await insertEvent(queries, {
+      ...event,
+      ...(taker ? { state: 'delivered', payload: null } : { state: 'kept' }),
+      taker: taker ?? null,
+    })
+    if (!stored) throw new AppError('not_found', 'Collection not found')
+    return { event: stored, duplicate: false }
+  })
+}
+
+const payloadTooLarge = (bytes: number, most: number): AppError =>
+  new AppError('too_large', `The payload has ${byteSize(bytes)}; at most ${byteSize(most)} are allowed`, {
+    hint: 'Send the path or URL of a file instead, or raise JETTY_EVENT_BYTES.',
+  })
+
+/** An event that was sent before. Throws `conflict` when its id came with another payload. */
+const sameEvent = (known: ReceivedEventRow, payloadHash: string): ReceivedEventRow => {
+  if (known.payload_hash === payloadHash) return known
+  throw new AppError('conflict', `Event id '${known.event_id}' was used for another payload`, {
+    hint: 'Use a new id for a new event, or send the first payload again.',
+  })
+}
+
+/** Waits that one sender tries at most: each can end at the moment in which it is chosen. */
+const mostTried = 100
+
+const giveToFirst = async (
+  queries: Queries,
+  event: EventAddress & { eventId: string; payload: string; sentBy: string },
+  payload: unknown,
+): Promise<EventTaker | undefined> => {
+  for (let tried = 0; tried < mostTried; tried++) {
+    const wait = await firstEventWait(queries, event)
+    if (!wait) return undefined
+    const problem = payloadProblem(wait.payload_schema && JSON.parse(wait.payload_schema), payload)
+    if (problem !== undefined) throw invalidField(['body', 'payload'], problem, 'payload_invalid')
+    if (await deliverEvent(queries, wait, event)) {
+      const task = wait.name.slice(wait.name.indexOf('/') + 1)
+      return { task, trajectory_id: wait.trajectory_id, step: wait.step }
+    }
+  }
+  throw new AppError('busy', 'The steps that wait for this event end faster than it can be delivered')
+}
+
+/** Callbacks that are kept for one run at most: whoever has its URL must not fill what the collection may keep. */
+const mostCallbacks = 100
+
+const requireOpenRun = async (queries: Queries, runKey: string): Promise<void> => {
+  const { open, kept } = await callbacksOfRun(queries, runKey)
+  if (!open) throw new AppError('conflict', 'The run of this callback has ended')
+  if (kept < mostCallbacks) return
+  throw new AppError('quota_exceeded', `${kept} callbacks are kept already for the run of this one`)
+}
+
+/** Throws when the collection has as many kept events as it may. */
+const requireRoom = async (
+  queries: Queries,
+  { collectionId, bytes }: { collectionId: number; bytes: number },
+  limits: EventLimits,
+): Promise<void> => {
+  const kept = await countKeptEvents(queries, collectionId)
+  const isFull = kept.total >= limits.keptEvents
+  if (!isFull && kept.bytes + bytes <= limits.keptBytes) return
+  const [what, setting] = isFull
+    ? [`${kept.total} events`, 'JETTY_KEPT_EVENTS']
+    : [byteSize(kept.bytes), 'JETTY_KEPT_EVENT_BYTES']
+  throw new AppError('quota_exceeded', `No run waits for this event, and the collection keeps ${what} already`, {
+    hint: `Send it once a run waits, discard kept events (jetty events discard), or raise ${setting}.`,
+  })
+}
