@@ -247,7 +247,7 @@ export const errorCodes = {
   sandbox_unavailable: {
     status: 503,
     retryable: false,
-    meaning: 'The server has no sandbox that isolates a coding agent from the rest of the machine.',
+    meaning: 'The server has no sandbox that isolates coding agents and scripts from the rest of the machine.',
     remedy: 'Follow the message; `jetty doctor` shows what is missing.',
   },
   upstream_failed: {

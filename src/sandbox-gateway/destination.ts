@@ -1,4 +1,5 @@
 import { AppError } from '../lib/errors.ts'
+import type { AllowRule } from '../lib/net/addresses.ts'
 import { checkedAddresses, type LookUp } from '../lib/net/agent.ts'
 import { requireAllowedHost } from '../lib/net/hosts.ts'
 import type { SandboxNetwork } from './sandbox-gateway.ts'
@@ -65,12 +66,13 @@ export const addressesOf = async (
   rules: {
     network: SandboxNetwork
     allowedHosts: readonly string[] | undefined
+    trusted?: AllowRule[]
     lookup?: LookUp
     /** Addresses of this machine. */
     own?: () => readonly string[]
   },
 ): Promise<string[]> => {
-  const { network, allowedHosts, lookup, own } = rules
+  const { network, allowedHosts, trusted = [], lookup, own } = rules
   if (network.mode === 'models') throw closed()
   if (network.mode === 'hosts') requireListed(destination, network.hosts)
   requireListed(destination, allowedHosts)
@@ -78,7 +80,7 @@ export const addressesOf = async (
   const { host, port } = destination
   try {
     const machine = { ...(lookup && { lookup }), ...(own && { ownAddresses: own }) }
-    return await checkedAddresses(host, port, { allowPrivateNetwork: [], ...machine })
+    return await checkedAddresses(host, port, { allowPrivateNetwork: trusted, ...machine })
   } catch (error) {
     throw error instanceof AppError && error.code === 'address_refused' ? isPrivate(host) : error
   }

@@ -1,5 +1,6 @@
 import { connect as connectTo, type Socket } from 'node:net'
 import { AppError, messageOf } from '../lib/errors.ts'
+import type { AllowRule } from '../lib/net/addresses.ts'
 import type { LookUp } from '../lib/net/agent.ts'
 import { addressesOf, type Destination } from './destination.ts'
 import type { GatewayLimits } from './limits.ts'
@@ -12,6 +13,8 @@ export interface HostConnectionOptions {
   network: SandboxNetwork
   /** Hosts that the collection may reach: both lists must allow a host. */
   allowedHosts: readonly string[] | undefined
+  /** Private addresses that may be reached all the same. */
+  trusted?: AllowRule[]
   limits: GatewayLimits
   moved(): void
   lookup?: LookUp

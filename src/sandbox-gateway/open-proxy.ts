@@ -1,3 +1,4 @@
+import type { AllowRule } from '../lib/net/addresses.ts'
 import type { LookUp } from '../lib/net/agent.ts'
 import { makeForwardProxy } from './forward-proxy.ts'
 import { makeGatewayServer } from './gateway-server.ts'
@@ -19,6 +20,8 @@ interface ProxyOptions {
   hosts: readonly string[]
   /** Hosts that the collection may reach: both lists must allow a host. */
   allowedHosts: readonly string[] | undefined
+  /** Private addresses that may be reached all the same, such as a registry that the operator has chosen. */
+  trusted?: AllowRule[]
   /** Aborts everything at once. */
   signal: AbortSignal
 }
@@ -39,11 +42,11 @@ const mostRefused = 50
 /** Makes the function that opens proxies: each sandbox gets its own, which nothing else can reach. */
 export const makeOpenProxy =
   ({ limits, lookup, dial, own }: ProxyDeps): OpenProxy =>
-  async ({ socket, hosts, allowedHosts, signal }) => {
+  async ({ socket, hosts, allowedHosts, trusted = [], signal }) => {
     signal.throwIfAborted()
     const refused = new Set<string>()
     const forward = makeForwardProxy({
-      ...{ network: { mode: 'hosts', hosts }, allowedHosts, limits },
+      ...{ network: { mode: 'hosts', hosts }, allowedHosts, trusted, limits },
       refuseHost: (host) => refused.size < mostRefused && refused.add(host),
       moved() {},
       ...(lookup && { lookup }),

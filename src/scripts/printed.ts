@@ -1,3 +1,4 @@
+import type { ScriptHost } from '../model/scripts/script-run.ts'
 import { makeLines } from '../runbooks/lines.ts'
 import { makeTail } from '../runbooks/tail.ts'
 
@@ -5,13 +6,14 @@ const keptCharacters = 64 * 1024
 const longestLine = 16 * 1024
 
 /** What a script prints: the last part of each output, without secrets. */
-export const makePrinted = (scrub: (text: string) => string) => {
-  const output = () => {
+export const makePrinted = ({ scrub, printed }: Pick<ScriptHost, 'scrub' | 'printed'>) => {
+  const output = (stream: 'stdout' | 'stderr') => {
     const tail = makeTail(keptCharacters)
     let total = 0
     const lines = makeLines(longestLine, scrub, (shown) => {
       total += shown.length
       tail.add(shown)
+      printed(stream, shown)
     })
     return {
       write: lines.write,
@@ -21,5 +23,5 @@ export const makePrinted = (scrub: (text: string) => string) => {
       },
     }
   }
-  return { stdout: output(), stderr: output() }
+  return { stdout: output('stdout'), stderr: output('stderr') }
 }

@@ -1,3 +1,4 @@
+import { symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../lib/errors.ts'
 import { sandboxKinds } from '../model/runbooks/sandbox.ts'
@@ -10,6 +11,9 @@ import type { OpenProxy, SandboxProxy } from '../sandbox-gateway/open-proxy.ts'
 import { type WalkLimits, walkResults } from '../sandboxes/files/walk-results.ts'
 import type { Sandbox, SandboxExit, SandboxLimits, SandboxProvider } from '../sandboxes/sandbox.ts'
 import { inputVariables, languages } from './languages.ts'
+import { packageFolder } from './packages/install-packages.ts'
+import { readPackages } from './packages/package-names.ts'
+import type { PackageStore } from './packages/package-store.ts'
 import { makePrinted } from './printed.ts'
 import { putFiles } from './put-files.ts'
 import { outputName, readScriptResult } from './script-result.ts'
@@ -18,6 +22,7 @@ export interface ScriptDeps {
   provider: Pick<SandboxProvider, 'name' | 'create'>
   openProxy: OpenProxy
   places: Places
+  packages: PackageStore
   limits: SandboxLimits
   /** Time limit of scripts that name none. */
   seconds: number
@@ -38,10 +43,14 @@ export const makeRunScript =
   (deps: ScriptDeps): RunScript =>
   async (request, host) => {
     requireIsolation(deps.provider)
+    const set = readPackages(request.language, request.packages)
     const give = await takePlace(deps.places, host)
     try {
-      const sandbox = await deps.provider.create({ id: sandboxId(host.id), limits: deps.limits, signal: host.signal })
+      const agentFolder = set && (await deps.packages.ensure(set, host.signal))
+      const spec = { id: sandboxId(host.id), limits: deps.limits, signal: host.signal }
+      const sandbox = await deps.provider.create({ ...spec, ...(agentFolder !== undefined && { agentFolder }) })
       try {
+        if (set) await showPackages(sandbox, packageFolder(set.language))
         return await inSandbox(deps, request, host, sandbox)
       } finally {
         await sandbox.destroy()
@@ -50,6 +59,10 @@ export const makeRunScript =
       give()
     }
   }
+
+/** Programs look for packages in the folder of the script and above. */
+const showPackages = ({ folders, places }: Sandbox, name: string): Promise<void> =>
+  symlink(`${places.agent}/${name}`, join(folders.app, name))
 
 /** Waits for a place without holding a slot of the engine. */
 const takePlace = async (places: Places, { owner, signal, waiting }: ScriptHost): Promise<() => void> => {
@@ -75,7 +88,7 @@ const inSandbox = async (
   await putFiles(sandbox, request, host, deps.limits.diskBytes)
   const proxy = request.network.length > 0 ? await openProxyOf(deps, request, host, sandbox) : undefined
   try {
-    const printed = makePrinted(host.scrub)
+    const printed = makePrinted(host)
     const exit = await sandbox.run({
       argv: languages[request.language].argv(sandbox.places),
       env: environmentOf(request, sandbox, proxy),
@@ -104,7 +117,7 @@ const openProxyOf = async (
 }
 
 const environmentOf = (
-  { language, inputs, env }: ScriptRequest,
+  { language, inputs, env, packages }: ScriptRequest,
   { places }: Sandbox,
   proxy: SandboxProxy | undefined,
 ): Record<string, string> => ({
@@ -115,6 +128,7 @@ const environmentOf = (
   JETTY_OUTPUT: `${places.app}/${outputName}`,
   JETTY_FILES: places.uploads,
   JETTY_RESULTS: places.results,
+  ...(language === 'python' && packages.length > 0 && { JETTY_PACKAGES: `${places.agent}/${packageFolder(language)}` }),
   ...proxy?.env,
 })
 

@@ -143,7 +143,7 @@ export const makeRunbookRunner = async (
   const deps = planDeps(options, provider, store)
   const plan = makePlanRunbook(deps)
   const { carryOut, running, close } = stoppable(makeCarryOut(carryOutDeps(options, plan, provider, store)))
-  const { runScript, checkScript } = makeScripts(settings, provider, gatewayLimits(settings))
+  const { runScript, checkScript } = makeScripts(options, provider, gatewayLimits(settings))
   const scripts = stoppable(runScript)
   return {
     carryOut,

@@ -1,3 +1,5 @@
+import { join } from 'node:path'
+import type { Logger } from '../lib/log.ts'
 import type { Settings } from '../lib/settings/config.ts'
 import type { CheckScript, RunScript } from '../model/scripts/script-run.ts'
 import { makePlaces } from '../runbooks/places.ts'
@@ -5,6 +7,7 @@ import type { GatewayLimits } from '../sandbox-gateway/limits.ts'
 import { makeOpenProxy } from '../sandbox-gateway/open-proxy.ts'
 import type { SandboxLimits, SandboxProvider } from '../sandboxes/sandbox.ts'
 import { makeCheckScript } from '../scripts/check-script.ts'
+import { makePackageStore } from '../scripts/packages/package-store.ts'
 import { makeRunScript } from '../scripts/run-script.ts'
 
 const limitsOf = (settings: Settings): SandboxLimits => ({
@@ -21,16 +24,22 @@ const shareOf = (scripts: number): number => scripts - Math.floor(scripts / 5)
 
 /** Puts together what runs scripts, over the sandboxes of this machine. */
 export const makeScripts = (
-  settings: Settings,
+  { settings, dataDir, log }: { settings: Settings; dataDir: string; log: Logger },
   provider: SandboxProvider,
   gateway: GatewayLimits,
 ): { runScript: RunScript; checkScript: CheckScript } => {
   const limits = limitsOf(settings)
   const { scripts, scriptsPerCollection } = settings
+  const openProxy = makeOpenProxy({ limits: gateway })
   return {
     runScript: makeRunScript({
       ...{ provider, limits, seconds: settings.scriptSeconds },
-      openProxy: makeOpenProxy({ limits: gateway }),
+      openProxy,
+      packages: makePackageStore({
+        ...{ provider, openProxy, log, mostBytes: settings.scriptPackageBytes },
+        folder: settings.scriptPackagesDir ?? join(dataDir, 'script-packages'),
+        registries: { javascript: settings.npmRegistry, python: settings.pypiIndex },
+      }),
       places: makePlaces({ total: scripts, share: scriptsPerCollection ?? shareOf(scripts) }),
       results: { files: settings.scriptFiles, bytes: settings.scriptFileBytes },
     }),

@@ -52,6 +52,12 @@ export const scriptParameters = z.object({
     .default([])
     .describe('Hosts that the script may reach over HTTP and HTTPS, such as ["api.example.com"]; none: no network.')
     .meta({ aliases: ['allowed_hosts', 'hosts', 'allow_hosts'] }),
+  packages: z
+    .array(z.string().max(300))
+    .max(100)
+    .default([])
+    .describe('Exact versions of packages: ["lodash@4.17.21"] of npm, ["requests==2.32.3"] of PyPI.')
+    .meta({ aliases: ['requirements', 'dependencies', 'libraries'] }),
   output_schema: schemaParameter
     .optional()
     .describe('JSON Schema that the result has to fit; otherwise the step fails.')

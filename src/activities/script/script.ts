@@ -108,13 +108,13 @@ export const script = activity({
     'It sees no variables, hosts and files except those that env, network and files name. It fails where the server has no sandbox.',
     'After a crash of the server it starts again in a fresh sandbox; a replay takes the recorded result.',
   ],
-  async run({ language, inputs, files, env, network, output_schema, timeout_sec, ...source }, context) {
+  async run({ language, inputs, files, env, network, packages, output_schema, timeout_sec, ...source }, context) {
     const code = await codeOf(source as { code?: string; file?: string }, context)
     const text = JSON.stringify(inputs ?? {})
     await context.room(textMemory(text))
     const outcome = await context.runScript({
       ...{ language: languageNames[language], code, inputs: text, files, network },
-      ...{ env: environmentOf(env, context), packages: [], seconds: timeout_sec },
+      ...{ env: environmentOf(env, context), packages, seconds: timeout_sec },
     })
     for (const message of outcome.warnings) context.warn(message)
     const failure = scriptFailure(outcome)

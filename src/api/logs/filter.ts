@@ -45,7 +45,7 @@ export const matcherOf = ({
 /** Types of agent events that can have a level. */
 const typesOfLevel: Record<LogEvent['level'], readonly NewAgentEvent['type'][]> = {
   debug: [],
-  info: ['phase', 'message', 'tool_call', 'tool_result', 'usage', 'end'],
+  info: ['phase', 'message', 'tool_call', 'tool_result', 'usage', 'output', 'end'],
   warning: ['warning'],
   error: ['error', 'end'],
 }

@@ -89,11 +89,11 @@ async function* eventsOfStep(reading: LogReading, step: StepRecord): AsyncGenera
   const unit = step.seq + 1
   if (isCarried(step)) return yield* listed(reading, unit, 0, [carriedEvent(run, step, definition)])
   const { start, end } = stepEventParts(step, definition)
-  const isRunbook = definition.step(step.name).isRunbook
+  const { hasEvents } = definition.step(step.name)
   const attemptOf = attemptFinder(step)
   const [first, last] = order === 'asc' ? ([0, 2] as const) : ([2, 0] as const)
   yield* listed(reading, unit, first, first === 0 ? start : end, attemptOf)
-  if (isRunbook) yield* agentEvents(reading, step, attemptOf)
+  if (hasEvents) yield* agentEvents(reading, step, attemptOf)
   yield* listed(reading, unit, last, last === 0 ? start : end, attemptOf)
 }
 

@@ -97,7 +97,7 @@ const wholeLog = async (deps: DocumentDeps, run: RunRow, query: Query): Promise<
   const { database } = deps
   const definition = await deps.definitions(run.definition)
   const range = { runKey: run.id, after: Number(query.cursor ?? 0), until: Number.MAX_SAFE_INTEGER, limit: query.limit }
-  const told = definition.hasRunbooks ? await stepEventsAfter(database, range) : { events: [], complete: true }
+  const told = definition.hasEvents ? await stepEventsAfter(database, range) : { events: [], complete: true }
   const whole = async () => {
     const [steps, attempts] = await Promise.all([
       allSteps(database, run.id, { view: 'summary' }),

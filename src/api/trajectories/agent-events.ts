@@ -14,6 +14,7 @@ export const agentLogTypes = {
   tool_call: 'agent_tool_call',
   tool_result: 'agent_tool_result',
   usage: 'model_call',
+  output: 'script_output',
   warning: 'agent_warning',
   error: 'agent_error',
   end: 'agent_end',
@@ -53,6 +54,8 @@ export const agentLine = (event: NewAgentEvent): string => {
       return event.is_error ? `failed: ${event.output}` : event.output
     case 'usage':
       return `${event.model}: ${event.prompt_tokens} + ${event.completion_tokens} tokens`
+    case 'output':
+      return event.text.replace(/\n$/, '')
     case 'end':
       return event.reason
     default:
@@ -74,7 +77,7 @@ export const withEvents = async (
   definition: ShownDefinition,
   until: number,
 ): Promise<StepRecord[]> => {
-  const runbooks = new Set(steps.filter(({ name }) => definition.step(name).isRunbook).slice(-mostRunbooks))
+  const runbooks = new Set(steps.filter(({ name }) => definition.step(name).hasEvents).slice(-mostRunbooks))
   const told = async (step: StepRecord): Promise<StepRecord> => {
     const at = { runKey: step.run_id, seq: step.seq, until, limit: mostInDocument }
     const lines = (await newestStepEvents(queries, at)).map((row): StepLog => {

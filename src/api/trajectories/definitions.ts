@@ -1,3 +1,4 @@
+import type { Activity } from '../../activities/activity.ts'
 import type { Binding } from '../../engine/program/bindings.ts'
 import { nameInWorkflow, type Program } from '../../engine/program/program.ts'
 import type { Programs } from '../../engine/program/programs.ts'
@@ -11,6 +12,8 @@ export interface ShownDefinition {
   isParallel: boolean
   /** True if a step may run an agent. */
   hasRunbooks: boolean
+  /** Whether steps of it record events while they work. */
+  hasEvents: boolean
   /** Looks a step up by its recorded name. */
   step(recorded: string): ShownStep
 }
@@ -21,6 +24,8 @@ interface ShownStep {
   config: string
   dependsOn: string
   isRunbook: boolean
+  /** Whether it records events while it works. */
+  hasEvents: boolean
   bindings: readonly Binding[]
   /** In parallel execution: indices of the steps that must end first. */
   after: readonly number[]
@@ -37,6 +42,8 @@ export const makeShownDefinitions = (programs: Pick<Programs, 'of'>): ((hash: st
   }
 }
 
+const recordsEvents = ({ carriesOut, inSandbox }: Activity): boolean => carriesOut !== undefined || inSandbox
+
 const shownOf = (program: Program): ShownDefinition => {
   const listed = program.workflow.steps
   const configs = program.workflow.step_configs ?? {}
@@ -47,6 +54,7 @@ const shownOf = (program: Program): ShownDefinition => {
     stepConfigs: JSON.stringify(configs),
     isParallel: program.isParallel,
     hasRunbooks: program.steps.some(({ activity }) => activity.carriesOut !== undefined),
+    hasEvents: program.steps.some(({ activity }) => recordsEvents(activity)),
     step(recorded) {
       const name = nameInWorkflow(recorded, (one) => Object.hasOwn(configs, one))
       const step = shown.get(name) ?? shownStep(program, name)
@@ -65,6 +73,7 @@ const shownStep = ({ workflow, steps, indexOf }: Program, name: string): ShownSt
     config: JSON.stringify(config ?? {}),
     dependsOn: JSON.stringify(step?.dependsOn ?? []),
     isRunbook: step?.activity.carriesOut !== undefined,
+    hasEvents: step !== undefined && recordsEvents(step.activity),
     bindings: step?.bindings ?? [],
     after: step?.after ?? [],
   }

@@ -83,7 +83,7 @@ export const wholeText = async (
   definition: ShownDefinition,
   until = Number.MAX_SAFE_INTEGER,
 ): Promise<string> => {
-  const shown = definition.hasRunbooks ? await withEvents(deps.database, steps, definition, until) : steps
+  const shown = definition.hasEvents ? await withEvents(deps.database, steps, definition, until) : steps
   const progress = run.ended_at ? undefined : await progressOfSteps(deps.database, shown, definition)
   return trajectoryText(await withFacts(deps, run), shown, definition, deps.links.publicUrl, progress)
 }

@@ -53,8 +53,8 @@ export const logEvents = (
   for (const step of steps.filter(isCarried)) events.push(carriedEvent(run, step, definition))
   events.push(...startedEvents(run))
   for (const step of steps) {
-    const isRunbook = told.length > 0 && definition.step(step.name).isRunbook
-    const during = isRunbook ? told.filter(({ seq }) => seq === step.seq) : []
+    const hasEvents = told.length > 0 && definition.step(step.name).hasEvents
+    const during = hasEvents ? told.filter(({ seq }) => seq === step.seq) : []
     if (!isCarried(step)) {
       events.push(
         ...stepEvents(

@@ -1,4 +1,3 @@
-import type { Queries } from '../../database/database.ts'
 import type { RunScript, ScriptHost } from '../../model/scripts/script-run.ts'
 import type { ObjectStore } from '../../store/objects/objects.ts'
 import type { Fenced } from '../journal/journal-sender.ts'
@@ -7,12 +6,13 @@ import type { HeldSlot } from '../steps/held-slot.ts'
 import type { ModelRules } from '../steps/model-rules.ts'
 import type { StepAtWork, StepDeps } from '../steps/step-at-work.ts'
 import { makeStorageWait } from '../steps/storage-wait.ts'
+import type { EventLogDeps } from './event-log.ts'
 import { watchLease } from './lease-watch.ts'
+import { makeOutputLog } from './output-log.ts'
 import { keepSandboxFile, openInput } from './sandbox-files.ts'
 import { scrubbedFile } from './scrubbed-file.ts'
 
-interface ScriptDeps {
-  database: Queries
+interface ScriptDeps extends EventLogDeps {
   objects: ObjectStore
   rules: Pick<ModelRules, 'allowedHosts'>
   confirmLease: Heartbeat['confirm']
@@ -26,19 +26,23 @@ export const makeRunScriptFor =
   async (request) => {
     const stop = new AbortController()
     let fenced: Fenced | undefined
-    const watch = watchLease(deps, work.lease, (error) => {
+    const leave = (error: Fenced) => {
       fenced ??= error
       stop.abort()
-    })
+    }
+    const watch = watchLease(deps, work.lease, leave)
+    const log = makeOutputLog(deps, work, leave)
     try {
       const over = AbortSignal.any([signal(), stop.signal])
-      const outcome = await deps.runScript(request, hostOf(deps, work, held, attempt, over))
+      const outcome = await deps.runScript(request, { ...hostOf(deps, work, held, attempt, over), printed: log.add })
+      await log.close() // before the step is recorded
       if (fenced) throw fenced
       return outcome
     } catch (error) {
       throw fenced ?? error
     } finally {
       watch.end()
+      await log.close().catch(() => {}) // its error, if any, is thrown already
     }
   }
 
@@ -48,7 +52,7 @@ const hostOf = (
   held: HeldSlot,
   attempt: number,
   signal: AbortSignal,
-): ScriptHost => {
+): Omit<ScriptHost, 'printed'> => {
   const { run, place } = work
   const { scrub } = run.environment
   const onceStored = makeStorageWait(work, held, () => signal)

@@ -22,8 +22,8 @@ export const sandboxSettings = {
   sandbox: setting({
     variable: 'JETTY_SANDBOX',
     description:
-      'What coding agents run in. With `process` nothing is isolated: the agent is an ordinary process with all ' +
-      'permissions of this user, and every run says so.',
+      'What coding agents and scripts run in. With `process` nothing is isolated: an agent is an ordinary process with ' +
+      'all permissions of this user, and every run says so; scripts do not run.',
     default: 'bubblewrap',
     example: 'podman',
     schema: oneOf(['bubblewrap', 'docker', 'podman', 'process']),

@@ -1,4 +1,4 @@
-import { byteCount, seconds, setting, wholeNumber } from './setting.ts'
+import { baseUrl, byteCount, folder, seconds, setting, wholeNumber } from './setting.ts'
 
 /** Settings of the activity `script`: how many run at once, and the limits of each. */
 export const scriptSettings = {
@@ -71,5 +71,33 @@ export const scriptSettings = {
     default: '256MiB',
     example: '1GiB',
     schema: byteCount(),
+  }),
+  scriptPackagesDir: setting({
+    variable: 'JETTY_SCRIPT_PACKAGES_DIR',
+    description: 'Folder for installed packages of scripts. Default: script-packages, in the data folder.',
+    example: '/var/cache/jetty-packages',
+    schema: folder(),
+  }),
+  scriptPackageBytes: setting({
+    variable: 'JETTY_SCRIPT_PACKAGE_BYTES',
+    description:
+      'Size of that folder; beyond, packages are removed that no script has used for a day, the oldest first.',
+    default: '5GiB',
+    example: '20GiB',
+    schema: byteCount(),
+  }),
+  npmRegistry: setting({
+    variable: 'JETTY_NPM_REGISTRY',
+    description: 'Registry of the npm packages of scripts. It may have a private address.',
+    default: 'https://registry.npmjs.org',
+    example: 'https://npm.example.com',
+    schema: baseUrl(),
+  }),
+  pypiIndex: setting({
+    variable: 'JETTY_PYPI_INDEX',
+    description: 'Index of the Python packages of scripts. It may have a private address.',
+    default: 'https://pypi.org/simple',
+    example: 'https://pypi.example.com/simple',
+    schema: baseUrl(),
   }),
 }

@@ -54,6 +54,8 @@ type AgentEvent = { at: string } & (
   | { type: 'tool_result'; id: string; output: string; is_error: boolean }
   /** One answered model call, as metered by the sandbox's gateway. */
   | { type: 'usage'; model: string; prompt_tokens: number; completion_tokens: number; cost_usd: number | null }
+  /** What a script printed, in lines. */
+  | { type: 'output'; stream: 'stdout' | 'stderr'; text: string }
   | { type: 'warning'; message: string }
   | { type: 'error'; message: string }
   | { type: 'end'; ok: boolean; reason: string }

@@ -77,6 +77,8 @@ export interface ScriptHost {
   openFile(path: string): Promise<FileSource>
   /** Stores a file; `keepAs` is its path below the results folder. */
   keep(file: FileSource, keepAs: string): Promise<ResultFile>
+  /** Receives what the script prints while it runs, in lines without secrets. */
+  printed(stream: 'stdout' | 'stderr', text: string): void
   scrub(text: string): string
   scrubFile(file: FileSource): ScrubbedFile
   /** Called when the script has to wait for a sandbox; resolves the returned function when it goes on. */

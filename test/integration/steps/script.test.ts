@@ -1,6 +1,7 @@
 // Scripts through the front door, in real sandboxes: what they are given, what becomes of what they leave, and those that
 // want to do harm.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { letGoOn, waitToGoOn } from '../../sandbox-gate.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 
 const secret = 'a-token-of-the-script-test-83b1'
@@ -229,6 +230,36 @@ describe('limits', () => {
       expect.stringMatching(/does not fit output_schema: n .*integer/),
     ])
   })
+})
+
+it('what a script prints is in the log of its step while it runs, without secrets', async () => {
+  const code = `echo "one $API_TOKEN"; echo two >&2; ${waitToGoOn}; echo three`
+  const step = { activity: 'script', language: 'shell', code, env: ['API_TOKEN'] }
+  const task = await jetty.task({ step_configs: { step }, steps: ['step'] })
+  const { trajectory_id: id } = await jetty.start(task)
+  const said = (run: Body): string[] =>
+    (run.steps.step?.logs ?? [])
+      .filter(({ type }: Body) => type === 'script_output')
+      .map(({ message }: Body) => message)
+  const during = await jetty.until(task, id, (run) => said(run).length >= 2)
+  expect(during.status).toBe('running')
+  expect(said(during).sort()).toEqual(['one ***', 'two'])
+  const done = await jetty.until(task, id, (run) => {
+    letGoOn(jetty.dataDir)
+    return run.ended !== null
+  })
+  expect([done.status, said(done).at(-1), outputsOf(done).stdout]).toEqual(['completed', 'three', 'one ***\nthree\n'])
+})
+
+it('a cancelled run kills its script, and keeps what it had printed', async () => {
+  const step = { activity: 'script', language: 'shell', code: 'echo begun; echo x > results/x.txt; sleep 600' }
+  const task = await jetty.task({ step_configs: { step }, steps: ['step'] })
+  const { trajectory_id: id } = await jetty.start(task)
+  await jetty.until(task, id, (run) => JSON.stringify(run.steps.step?.logs ?? []).includes('begun'))
+  await jetty.call('POST', `/api/v1/trajectory/acme/${task}/${id}/cancel`, {})
+  const done = await jetty.until(task, id, (run) => run.ended !== null)
+  expect([done.status, done.steps.step.status]).toEqual(['cancelled', 'cancelled'])
+  expect(outputsOf(done)).toMatchObject({ stdout: 'begun\n', exit_code: null, files: [{ relative_path: 'x.txt' }] })
 })
 
 it('a replay takes the recorded result, and an unknown activity of another system is explained', async () => {

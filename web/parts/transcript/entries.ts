@@ -91,6 +91,8 @@ const add = (
       return entries.push({ n, at, kind: 'phase', phase: event.phase, text: event.message })
     case 'message':
       return entries.push({ n, at, kind: 'message', role: event.role, text: event.text })
+    case 'output':
+      return entries.push({ n, at, kind: 'message', role: event.stream, text: event.text })
     case 'end':
       return entries.push({ n, at, kind: 'end', isOk: event.ok, text: event.reason })
     default:

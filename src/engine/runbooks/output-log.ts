@@ -1,0 +1,53 @@
+import type { Fenced } from '../journal/journal-sender.ts'
+import type { StepAtWork } from '../steps/step-at-work.ts'
+import { type EventLogDeps, openEventLog } from './event-log.ts'
+
+type Stream = 'stdout' | 'stderr'
+
+interface OutputLog {
+  add(stream: Stream, text: string): void
+  /** Resolves when all that was recorded is on disk. Throws Fenced. */
+  close(): Promise<void>
+}
+
+/** A script that ends sooner leaves no events: its outputs have what it printed, and most scripts are short. */
+const firstMs = 500
+const flushMs = 200
+/** Maximum characters of one event. */
+const longestText = 8 * 1024
+
+/** Records what a script prints while it works, as events of its step. */
+export const makeOutputLog = (deps: EventLogDeps, work: StepAtWork, onFenced: (fenced: Fenced) => void): OutputLog => {
+  let waiting: { stream: Stream; text: string }[] = []
+  let opening: ReturnType<typeof openEventLog> | undefined
+  let timer: NodeJS.Timeout | undefined
+  let isClosed = false
+
+  const flush = async (): Promise<void> => {
+    clearTimeout(timer)
+    timer = undefined
+    opening ??= openEventLog(deps, work, onFenced)
+    const log = await opening
+    const parts = waiting
+    waiting = []
+    for (const { stream, text } of parts) log.add({ type: 'output', stream, text })
+  }
+
+  return {
+    add(stream, text) {
+      if (isClosed) return
+      const last = waiting.at(-1)
+      if (last?.stream === stream && last.text.length + text.length <= longestText) last.text += text
+      else waiting.push({ stream, text })
+      // A failure is thrown by `close`.
+      timer ??= setTimeout(() => void flush().catch(() => {}), opening ? flushMs : firstMs)
+    },
+    async close() {
+      isClosed = true
+      clearTimeout(timer)
+      if (!opening) return
+      await flush()
+      await (await opening).close()
+    },
+  }
+}

@@ -1,0 +1,70 @@
+// What runs scripts in sandboxes of this machine, with a network that the test makes up.
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import type { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import type { ScriptHost, ScriptOutcome, ScriptRequest } from '../../src/model/scripts/script-run.ts'
+import { makePlaces } from '../../src/runbooks/places.ts'
+import { makeOpenProxy } from '../../src/sandbox-gateway/open-proxy.ts'
+import { bubblewrapProvider } from '../../src/sandboxes/bubblewrap/bubblewrap.ts'
+import { makePackageStore } from '../../src/scripts/packages/package-store.ts'
+import { makeRunScript } from '../../src/scripts/run-script.ts'
+import { limits as gatewayLimits } from '../sandbox-gateway/opened.ts'
+
+const limits = {
+  memoryBytes: 512 * 1024 ** 2,
+  pids: 128,
+  cpus: 1,
+  diskBytes: 1024 ** 3,
+  diskFiles: 1000,
+  outputBytes: 1e6,
+}
+
+const missing = () => Promise.reject(new Error('no files in this test'))
+
+interface Network {
+  /** Addresses of a name. */
+  lookup(host: string): Promise<string[]>
+  dial(address: string, port: number): Socket
+  registry?: string
+}
+
+export const openScripts = async ({ lookup, dial, registry = 'http://registry.test' }: Network) => {
+  const parent = await mkdtemp(join(tmpdir(), 'jetty-scripts-'))
+  await chmod(parent, 0o755)
+  const log = pino({ level: 'silent' })
+  const provider = bubblewrapProvider({ parent: join(parent, 'sandboxes'), firstUid: 64000, log })
+  const openProxy = makeOpenProxy({ limits: gatewayLimits, lookup, dial })
+  const packages = makePackageStore({
+    ...{ provider, openProxy, log, mostBytes: 1024 ** 3, folder: join(parent, 'packages') },
+    registries: { javascript: registry, python: registry },
+  })
+  const runScript = makeRunScript({
+    ...{ provider, openProxy, packages, limits, seconds: 60, results: { files: 10, bytes: 1e6 } },
+    places: makePlaces({ total: 8, share: 8 }),
+  })
+  return {
+    /** Runs a script of a collection that may reach these hosts, or every one. */
+    run(
+      request: Pick<ScriptRequest, 'language' | 'code'> & Partial<ScriptRequest>,
+      allowedHosts?: string[],
+    ): Promise<ScriptOutcome> {
+      const host: ScriptHost = {
+        ...{ id: 'script', owner: 'acme', openFile: missing, keep: missing, scrub: (text) => text, printed() {} },
+        scrubFile: (file) => ({ file, struck: () => undefined }),
+        allowedHosts: async () => allowedHosts,
+        waiting: () => async () => {},
+        signal: new AbortController().signal,
+      }
+      return runScript({ inputs: '{}', files: [], env: {}, network: [], packages: [], ...request }, host)
+    },
+    close: () => rm(parent, { recursive: true, force: true }),
+  }
+}
+
+/** The result of a script that wrote one. */
+export const resultOf = (outcome: ScriptOutcome): unknown => {
+  if (!('text' in outcome.result) || outcome.result.text === null) throw new Error(outcome.stderr)
+  return JSON.parse(outcome.result.text)
+}
