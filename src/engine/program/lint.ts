@@ -79,6 +79,12 @@ export const missingTaskFault = ({ step, key, task }: NamedTask, meant: string |
     meant,
   })
 
+/** Fault of a step whose script cannot run on this server. */
+export const sandboxFault = (
+  step: string,
+  { message, hint }: { message: string; hint?: string | undefined },
+): WorkflowFault => faultOf('error', { message: `Step '${step}': ${message}`, step, key: 'activity', hint })
+
 const faultOf = (
   severity: WorkflowFault['severity'],
   { message, step, key = [], inside = [], meant, hint }: Remark,

@@ -7,6 +7,7 @@ import { checkWorkflow } from './check-workflow.ts'
 import { planTry } from './plan-try.ts'
 import { mayAskModels, preflight } from './preflight.ts'
 import { planRerun } from './rerun.ts'
+import { scriptFaults } from './script-faults.ts'
 import { checkStart, type Starter, startRun } from './start.ts'
 
 interface StartsDeps extends Starter {
@@ -56,6 +57,7 @@ export const makeStarts = (deps: StartsDeps): Starts => {
     async check(workflow, home) {
       const program = programs.compile(JSON.stringify(workflow))
       const faults = await checkWorkflow(requestDatabase, workflow, program, home)
+      faults.push(...(await scriptFaults(deps.checkScript, program)))
       return { faults, outline: () => outlineOf(workflow, program) }
     },
   }

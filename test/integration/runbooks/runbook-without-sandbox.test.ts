@@ -26,6 +26,14 @@ it('refuses runbooks with what to do, begins nothing of them, and does everythin
   expect(JSON.stringify(body)).toMatch(/podman\.socket|podman system service/)
   expect((await jetty.call('GET', '/api/v1/db/trajectories/acme/do')).body.trajectories ?? []).toEqual([])
 
+  const script = { step_configs: { code: { activity: 'script', language: 'shell', code: 'true' } }, steps: ['code'] }
+  const validated = await jetty.call('POST', '/api/v1/tasks/acme/validate', { workflow: script })
+  expect(validated.body.faults).toMatchObject([
+    { severity: 'error', step: 'code', message: expect.stringContaining('/nowhere/podman.sock') },
+  ])
+  const refused = await jetty.call('POST', `/api/v1/run/acme/${await jetty.task(script)}`, {})
+  expect([refused.status, JSON.stringify(refused.body)]).toEqual([503, expect.stringContaining("Step 'code'")])
+
   const run = await jetty.run({ step_configs: { say: { activity: 'text_echo', text: 'works' } }, steps: ['say'] })
   expect(run.status).toBe('completed')
 }, 60_000)
@@ -51,4 +59,7 @@ it('marks each run that a plain process carried out, however it ended', async ()
     ['failed', 'timed_out'],
   ])
   expect(readdirSync(join(jetty.dataDir, 'sandboxes'))).toEqual([])
+  const script = { step_configs: { code: { activity: 'script', language: 'shell', code: 'true' } }, steps: ['code'] }
+  const refused = await jetty.call('POST', `/api/v1/run/acme/${await jetty.task(script)}`, {})
+  expect([refused.status, JSON.stringify(refused.body)]).toEqual([503, expect.stringContaining('isolates nothing')])
 }, 60_000)
