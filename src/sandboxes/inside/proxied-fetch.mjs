@@ -21,14 +21,14 @@ const tunnel = (proxy, options, done) => {
     agent: false,
   })
   asked.once('error', done)
-  asked.once('connect', (response, socket) => {
+  asked.once('connect', (response, socket, head) => {
     if (response.statusCode === 200)
       return done(null, secure({ ...options, socket, servername: options.servername || options.host }))
-    let said = ''
+    let said = head.toString()
     socket.setEncoding('utf8').on('data', (text) => {
       said += text
     })
-    socket.once('close', () => done(new Error(said.trim() || `the proxy answered ${response.statusCode}`)))
+    socket.on('error', () => {}).once('close', () => done(new Error(said.trim() || `the proxy answered ${response.statusCode}`)))
   })
   asked.end()
 }
