@@ -66,7 +66,9 @@ it('a GET, a POST with a key, a transform and a script are done again, a POST wi
   for (const [name, step] of Object.entries(steps)) {
     const workflow = { step_configs: { before: { activity: 'text_echo', text: 'x' }, step }, steps: ['before', 'step'] }
     await call('POST', '/tasks/acme', { name, workflow })
-    ids[name] = (await call('POST', `/run/acme/${name}`, {})).body.trajectory_id
+    const started = await call('POST', `/run/acme/${name}`, {})
+    expect(started.status, JSON.stringify(started.body)).toBe(200)
+    ids[name] = started.body.trajectory_id
   }
   const get = async (name: string): Promise<Body> =>
     (await call('GET', `/db/trajectory/acme/${name}/${ids[name]}`)).body

@@ -256,7 +256,7 @@ it('a cancelled run kills its script, and keeps what it had printed', async () =
   const task = await jetty.task({ step_configs: { step }, steps: ['step'] })
   const { trajectory_id: id } = await jetty.start(task)
   await jetty.until(task, id, (run) => JSON.stringify(run.steps.step?.logs ?? []).includes('begun'))
-  await jetty.call('POST', `/api/v1/trajectory/acme/${task}/${id}/cancel`, {})
+  await jetty.call('POST', `/api/v1/trajectory/acme/${task}/statuses`, { [id]: 'cancelled' })
   const done = await jetty.until(task, id, (run) => run.ended !== null)
   expect([done.status, done.steps.step.status]).toEqual(['cancelled', 'cancelled'])
   expect(outputsOf(done)).toMatchObject({ stdout: 'begun\n', exit_code: null, files: [{ relative_path: 'x.txt' }] })
