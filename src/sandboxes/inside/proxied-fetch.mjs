@@ -28,7 +28,9 @@ const tunnel = (proxy, options, done) => {
     socket.setEncoding('utf8').on('data', (text) => {
       said += text
     })
-    socket.on('error', () => {}).once('close', () => done(new Error(said.trim() || `the proxy answered ${response.statusCode}`)))
+    socket
+      .on('error', () => {})
+      .once('close', () => done(new Error(said.trim() || `the proxy answered ${response.statusCode}`)))
   })
   asked.end()
 }

@@ -32,7 +32,7 @@ it('refuses runbooks with what to do, begins nothing of them, and does everythin
     { severity: 'error', step: 'code', message: expect.stringContaining('/nowhere/podman.sock') },
   ])
   const refused = await jetty.call('POST', `/api/v1/run/acme/${await jetty.task(script)}`, {})
-  expect([refused.status, JSON.stringify(refused.body)]).toEqual([503, expect.stringContaining("Step 'code'")])
+  expect(refused.body.message).toMatch(/fails before its first step. Step 'code': /)
 
   const run = await jetty.run({ step_configs: { say: { activity: 'text_echo', text: 'works' } }, steps: ['say'] })
   expect(run.status).toBe('completed')
@@ -61,5 +61,5 @@ it('marks each run that a plain process carried out, however it ended', async ()
   expect(readdirSync(join(jetty.dataDir, 'sandboxes'))).toEqual([])
   const script = { step_configs: { code: { activity: 'script', language: 'shell', code: 'true' } }, steps: ['code'] }
   const refused = await jetty.call('POST', `/api/v1/run/acme/${await jetty.task(script)}`, {})
-  expect([refused.status, JSON.stringify(refused.body)]).toEqual([503, expect.stringContaining('isolates nothing')])
+  expect(refused.body.message).toMatch(/fails before its first step. Step 'code': .*isolates nothing/)
 }, 60_000)
