@@ -1,5 +1,5 @@
 // Steps that were under way when their process was killed: what is safe is done again, and what is not says so.
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { pause } from '../../src/lib/time.ts'
 import { createTestDatabase, type TestDatabase } from '../database.ts'
 import { callJetty, type JettyProcess, killJetties, startJetty } from '../jetty-process.ts'
+import { letGoOn, waitToGoOn } from '../sandbox-gate.ts'
 import type { Body } from '../server.ts'
 
 const token = 'admin-token-of-the-steps-test'
@@ -45,8 +46,8 @@ const start = (): JettyProcess =>
     HOME: folder,
   })
 
-it('a GET, a POST with a key and a transform are done again, a POST without a key is not', {
-  timeout: 120_000,
+it('a GET, a POST with a key, a transform and a script are done again, a POST without a key is not', {
+  timeout: 240_000,
 }, async () => {
   let jetty = start()
   let { url } = (await jetty.ready) as Body
@@ -59,17 +60,22 @@ it('a GET, a POST with a key and a transform are done again, a POST without a ke
     keyed: { activity: 'http_request', url: at('/keyed'), body: {}, idempotency_key: true },
     post: { activity: 'http_request', url: at('/post'), body: {} },
     transform: { activity: 'transform', expression: slow },
+    script: { activity: 'script', language: 'shell', code: `${waitToGoOn}; echo '"done"' > "$JETTY_OUTPUT"` },
   }
   const ids: Record<string, string> = {}
   for (const [name, step] of Object.entries(steps)) {
     const workflow = { step_configs: { before: { activity: 'text_echo', text: 'x' }, step }, steps: ['before', 'step'] }
     await call('POST', '/tasks/acme', { name, workflow })
-    ids[name] = (await call('POST', `/run/acme/${name}`, {})).body.trajectory_id
+    const started = await call('POST', `/run/acme/${name}`, {})
+    expect(started.status, JSON.stringify(started.body)).toBe(200)
+    ids[name] = started.body.trajectory_id
   }
   const get = async (name: string): Promise<Body> =>
     (await call('GET', `/db/trajectory/acme/${name}/${ids[name]}`)).body
   while (asked.length < 3) await pause(20)
   while ((await get('get')).steps.step?.status !== 'running') await pause(20)
+  const sandboxes = join(folder, 'sandboxes')
+  while (!existsSync(sandboxes) || readdirSync(sandboxes).length === 0) await pause(20)
   jetty.child.kill('SIGKILL')
   await jetty.exited
   isOpen = true
@@ -78,12 +84,16 @@ it('a GET, a POST with a key and a transform are done again, a POST without a ke
 
   const ended: Record<string, Body> = {}
   for (const name of Object.keys(steps)) {
-    while ((await get(name)).ended === null) await pause(50)
+    while ((await get(name)).ended === null) {
+      letGoOn(folder)
+      await pause(50)
+    }
     ended[name] = await get(name)
   }
   expect(ended.get).toMatchObject({ status: 'completed', steps: { step: { outputs: { body: { ok: true } } } } })
   expect(ended.keyed).toMatchObject({ status: 'completed' })
   expect(ended.transform).toMatchObject({ status: 'completed', steps: { step: { outputs: { result: 'done' } } } })
+  expect(ended.script).toMatchObject({ status: 'completed', steps: { step: { outputs: { result: 'done' } } } })
   expect(ended.post).toMatchObject({ status: 'failed', error: expect.stringContaining('may have been received') })
   const count = (path: string) => asked.filter((one) => one.path === path).length
   expect([count('/get'), count('/keyed'), count('/post')]).toEqual([2, 2, 1])

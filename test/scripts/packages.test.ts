@@ -52,7 +52,7 @@ return [greet(), require('inner'), written]`
 })
 
 it.each([
-  ['javascript', ['lodash'], /packages has 'lodash', which is no exact version/],
+  ['javascript', ['lodash'], /Package 'lodash' has no exact version/],
   ['javascript', ['x@^1.0.0'], /no exact version/],
   ['javascript', ['x@http://10.0.0.1/x.tgz'], /no exact version/],
   ['javascript', ['--registry=http://10.0.0.1'], /no exact version/],

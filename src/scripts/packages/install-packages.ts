@@ -79,7 +79,7 @@ const missing = (language: PackageLanguage): AppError =>
           hint: 'Install uv into /usr/local/bin, or with Docker or Podman into the image of the sandboxes.',
         },
       )
-    : new AppError('not_supported', 'npm packages are installed with npm, and the Node of this server has none', {
+    : new AppError('not_supported', 'The Node of this server has no npm, which installs npm packages', {
         hint: 'Run the server with a Node that comes with npm.',
       })
 

@@ -33,7 +33,7 @@ export const readPackages = (language: ScriptLanguage, packages: readonly string
   }
   const wrong = packages.find((one) => !patterns[language].test(one))
   if (wrong !== undefined) {
-    throw new AppError('parameter_invalid', `packages has '${wrong}', which is no exact version of a package`, {
+    throw new AppError('parameter_invalid', `Package '${wrong}' has no exact version`, {
       hint: `Write it like ${examples[language]}.`,
     })
   }
