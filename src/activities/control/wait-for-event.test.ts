@@ -19,7 +19,7 @@ describe('before an event came', () => {
       { event: 'payment.received', key: 'order 7' },
     ],
     [{ key: 4711 }, { key: '4711' }],
-    [{ payload_schema: { type: 'object' } }, { schema: { type: 'object' } }],
+    [{ output_schema: { type: 'object' } }, { schema: { type: 'object' } }],
     [{ expires_in_sec: 60 }, { expiresAt: new Date('2026-01-01T00:01:00Z') }],
     [{ expires_in_sec: 60, expires_at: '2026-01-01T00:00:30Z' }, { expiresAt: new Date('2026-01-01T00:00:30Z') }],
   ])('%j waits for %j', async (parameters, wanted) => {
@@ -34,8 +34,8 @@ describe('before an event came', () => {
     { key: 'one\ntwo' },
     { expires_in_sec: -1 },
     { on_timeout: 'approve' },
-    { payload_schema: { pattern: '(' } },
-    { payload_schema: { title: 'x'.repeat(20_000) } },
+    { output_schema: { pattern: '(' } },
+    { output_schema: { title: 'x'.repeat(100_000) } },
   ])('refuses %j', async (parameters) => {
     await expect(runActivity(waitForEvent, parameters)).rejects.toMatchObject({ code: 'parameter_invalid' })
   })

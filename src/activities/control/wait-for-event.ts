@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
-import { uncheckedByChecker } from '../../lib/json-schema/schema-keywords.ts'
+import { schemaParameter } from '../../lib/json-schema/schema-parameter.ts'
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
 import { type AwaitedEvent, WaitForEvent } from '../../model/events/awaited-event.ts'
 import { eventActivity, eventKeySchema, eventNameSchema } from '../../model/events/event.ts'
@@ -8,12 +8,13 @@ import { momentSchema } from '../../model/names.ts'
 import { activity } from '../activity.ts'
 
 const secondsInYear = 365 * 24 * 3600
-const longestSchema = 20_000
 
 /** Waits for an HTTP call from outside. The run leaves memory meanwhile. */
 export const waitForEvent = activity({
   name: eventActivity,
   category: 'control',
+  structuredOutput: 'payload',
+  alsoCalled: ['webhook', 'callback', 'wait_for_webhook', 'wait_for_signal', 'wait_for_callback', 'suspend'],
   description:
     'Waits until an event with a correlation key is sent, over the API or with `jetty events send`. An event that came ' +
     'before the step is kept for it, and the same event continues one run once. The wait survives restarts, uses no ' +
@@ -31,19 +32,10 @@ export const waitForEvent = activity({
         'Correlation key: what sender and run both know, such as an order number. Default: the trajectory id of the run.',
       )
       .meta({ aliases: ['correlation_key', 'correlation_id'] }),
-    payload_schema: z
-      .record(z.string(), z.unknown())
-      .refine(
-        (schema) => JSON.stringify(schema).length <= longestSchema,
-        `A schema has at most ${longestSchema} characters`,
-      )
-      .superRefine((schema, context) => {
-        for (const { keyword, inside, why } of uncheckedByChecker(schema).filter(({ isWrong }) => isWrong)) {
-          context.addIssue({ code: 'custom', message: `'${keyword}' at ${inside.join('.')}: ${why}` })
-        }
-      })
+    output_schema: schemaParameter
       .optional()
-      .describe('JSON Schema that the payload has to fit. Its sender gets a 422 otherwise, and the step waits on.'),
+      .describe('JSON Schema that the payload has to fit. Its sender gets a 422 otherwise, and the step waits on.')
+      .meta({ aliases: ['payload_schema', 'json_schema'], input: 'json', language: 'json-schema' }),
     expires_in_sec: z
       .number()
       .min(0)
@@ -71,7 +63,7 @@ export const waitForEvent = activity({
     activity: 'wait_for_event',
     event: 'payment.received',
     key_path: 'init_params.order_number',
-    payload_schema: { type: 'object', properties: { amount: { type: 'number' } }, required: ['amount'] },
+    output_schema: { type: 'object', properties: { amount: { type: 'number' } }, required: ['amount'] },
     expires_in_sec: 604_800,
   },
   gotchas: [
@@ -79,12 +71,12 @@ export const waitForEvent = activity({
     'Events without an `id` are told apart by their payload: a second event with an equal payload needs an `id`.',
     'The time until the wait expires counts from the first start of the step.',
   ],
-  literal: ['payload_schema'],
+  literal: ['output_schema'],
   async run(given, context) {
     const expiresAt = expiryOf(given, context.step.started)
     const awaited = await context.event(expiresAt)
     if (!awaited) {
-      const { event = null, key = null, payload_schema: schema = null } = given
+      const { event = null, key = null, output_schema: schema = null } = given
       return new WaitForEvent({ event, key, schema, expiresAt })
     }
     if (awaited.id === null && given.on_timeout === 'fail') throw timedOut(awaited)

@@ -25,7 +25,7 @@ export const shownEventWait = (row: EventWaitOfRun, publicUrl: string): ShownEve
   step: row.step,
   event: row.event,
   key: row.key,
-  payload_schema: row.payload_schema === null ? null : (JSON.parse(row.payload_schema) as Record<string, unknown>),
+  output_schema: row.payload_schema === null ? null : (JSON.parse(row.payload_schema) as Record<string, unknown>),
   waits_since: timestamp(row.waits_since),
   expires_at: timestampOrNull(row.expires_at),
   url: `${publicUrl}/${row.name}/${row.trajectory_id}`,

@@ -7,8 +7,8 @@ const shownIssues = 5
 export const payloadProblem = (schema: unknown, payload: unknown): string | undefined => {
   if (schema === null) return undefined
   const issues = makeSchemaChecker(schema, mostComparisons).issues(payload)
-  if (issues === undefined) return 'The payload takes too long to compare with payload_schema'
+  if (issues === undefined) return 'The payload takes too long to compare with output_schema'
   if (issues.length === 0) return undefined
   const shown = issues.slice(0, shownIssues).map(({ path, message }) => `${['payload', ...path].join('.')} ${message}`)
-  return `The payload does not fit payload_schema: ${shown.join('; ')}`
+  return `The payload does not fit output_schema: ${shown.join('; ')}`
 }

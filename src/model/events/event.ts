@@ -59,7 +59,7 @@ const receivedEventSchema = z
     state: z
       .enum(['kept', 'delivered', 'refused', 'expired'])
       .describe(
-        '`kept`: no run waits for it yet. `delivered`: a run has taken it. `refused`: its payload does not fit the payload_schema of the step that wanted it. `expired`: no run waited in time.',
+        '`kept`: no run waits for it yet. `delivered`: a run has taken it. `refused`: its payload does not fit the output_schema of the step that wanted it. `expired`: no run waited in time.',
       ),
     reason: z.string().nullable().describe('Why it was refused.'),
     taken_by: takerSchema.nullable().describe('The step that took or refused it.'),
@@ -100,7 +100,7 @@ const eventWaitSchema = z
     step: z.string(),
     event: z.string(),
     key: z.string(),
-    payload_schema: jsonObjectSchema.nullable().describe('What the payload has to fit; null: any.'),
+    output_schema: jsonObjectSchema.nullable().describe('What the payload has to fit; null: any.'),
     waits_since: timestampSchema,
     expires_at: timestampSchema.nullable().describe('null: never.'),
     url: z.string().describe("URL of the run's page."),

@@ -93,8 +93,8 @@ it('a call that comes before the step waits is kept for it', async () => {
 })
 
 it('a forged, foreign or broken URL is answered like an unknown one, and a bad body leaves the step waiting', async () => {
-  const payload_schema = { type: 'object', properties: { parcel: { type: 'number' } } }
-  const [mine, other] = [await order({ payload_schema }), await order({ payload_schema })]
+  const output_schema = { type: 'object', properties: { parcel: { type: 'number' } } }
+  const [mine, other] = [await order({ output_schema }), await order({ output_schema })]
   const parts = (url: string) => url.slice(url.lastIndexOf('/') + 1).split('.')
   const [run = '', step = '', mac = ''] = parts(mine.url)
   const [otherRun = '', , otherMac = ''] = parts(other.url)

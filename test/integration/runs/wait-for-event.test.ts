@@ -112,13 +112,13 @@ describe('a step that waits for an event', () => {
 
   it('refuses a payload that does not fit, and waits on', async () => {
     const key = newKey()
-    const payload_schema = { type: 'object', properties: { amount: { type: 'number' } }, required: ['amount'] }
-    const at = await startWaiting(key, { payload_schema })
+    const output_schema = { type: 'object', properties: { amount: { type: 'number' } }, required: ['amount'] }
+    const at = await startWaiting(key, { output_schema })
     const bad = await send(key, { payload: { amount: 'five' } })
     expect(bad.status).toBe(422)
     expect(bad.body.detail[0]).toMatchObject({ loc: ['body', 'payload'], type: 'payload_invalid' })
     expect(bad.body.detail[0].msg).toContain('payload.amount')
-    expect(await waitsOf(at)).toMatchObject([{ payload_schema }])
+    expect(await waitsOf(at)).toMatchObject([{ output_schema }])
     expect((await send(key)).body.state).toBe('delivered')
     expect((await ended(at)).status).toBe('completed')
   })
@@ -128,12 +128,12 @@ describe('a step that waits for an event', () => {
     const wrong = await send(key, { payload: { amount: 'five' } })
     await send(key, { payload: { amount: 6 } })
     const at = await start(
-      await jetty.task(waiting({ payload_schema: { properties: { amount: { type: 'number' } } } })),
+      await jetty.task(waiting({ output_schema: { properties: { amount: { type: 'number' } } } })),
       key,
     )
     const { paid } = (await ended(at)).steps
     expect(paid.outputs.payload).toEqual({ amount: 6 })
-    expect(paid.logs[0].message).toMatch(/^Event 'sha256:\w+' was refused: The payload does not fit payload_schema/)
+    expect(paid.logs[0].message).toMatch(/^Event 'sha256:\w+' was refused: The payload does not fit output_schema/)
     const { body } = await jetty.call('GET', '/api/v1/events/acme?state=refused')
     expect(body.events[0]).toMatchObject({ number: wrong.body.number, taken_by: { trajectory_id: at.id } })
   })
