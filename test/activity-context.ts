@@ -54,6 +54,7 @@ interface TestOptions {
   event?: AwaitedEvent
   carryOutRunbook?: ActivityContext['carryOutRunbook']
   runScript?: ActivityContext['runScript']
+  tools?: ActivityContext['tools']
 }
 
 /** An answer of a model that says this text. */
@@ -119,6 +120,7 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
     recordStart: async () => {},
     decision: async () => options.decision,
     event: async () => options.event,
+    tools: options.tools,
     carryOutRunbook:
       options.carryOutRunbook ?? (() => Promise.reject(new AppError('sandbox_unavailable', 'no sandbox in this test'))),
     runScript:
@@ -150,6 +152,7 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
       initParamsBytes: 1024 * 1024,
       loopTurns: 1_000,
       sequenceNumbers: 100_000,
+      toolLimits: { turns: 20, calls: 100, tokens: 2_000_000, costUsd: 5, resultCharacters: 65_536 },
       transformLimits: { seconds: 20, memoryBytes: 512 * 1024 * 1024 },
       ...options.settings,
     },

@@ -7,6 +7,7 @@ import type { mediaObjectSchema } from '../model/gateway/media-object.ts'
 import type { ModelCalls, ModelKind } from '../model/gateway/model-calls.ts'
 import type { RunbookRequest } from '../model/runbooks/runbook-request.ts'
 import type { RunbookOutcome } from '../model/runbooks/runbook-run.ts'
+import type { StepTools } from '../model/runs/step-tools.ts'
 import type { ScriptOutcome, ScriptRequest } from '../model/scripts/script-run.ts'
 import type { WaitForJob, WorkerJobRequest } from '../model/workers/worker-job-request.ts'
 import type { ActivitySettings } from '../model/workflows/activity-settings.ts'
@@ -122,6 +123,8 @@ export interface ActivityContext {
   event(expiresAt: Date | null): Promise<AwaitedEvent | undefined>
   /** Calls to models, with the keys of the run's environment; `options` override what that and the model's name say. */
   models: StepModels
+  /** Only for an activity with `offersTools`, in a step that has some. */
+  tools?: StepTools<WaitForRuns<never>> | undefined
   /** Lets a coding agent carry a runbook out in a sandbox; what happens meanwhile is seen on the trajectory. */
   carryOutRunbook(request: RunbookRequest): Promise<RunbookOutcome>
   /** Runs a script in a fresh sandbox, with the time and files of the step. */
@@ -170,6 +173,8 @@ export interface ChildRuns {
   /** Name of the task. */
   task: string
   count: number
+  /** Set if only the run of this index is started now: those before it were started by earlier waits of the step. */
+  onlyIndex?: number
   /** Parameters that are merged over the task's own `init_params`. */
   initParams(index: number): Record<string, Json>
   /** Maximum child runs that execute at once, over all processes. */
@@ -194,9 +199,12 @@ export interface ChildRuns {
 export class WaitForRuns<Outputs = Record<string, Json>> {
   readonly runs: ChildRuns
   readonly outputs: (ended: ChildRun[]) => Outputs | Promise<Outputs>
-  constructor(runs: ChildRuns, outputs: WaitForRuns<Outputs>['outputs']) {
+  /** True if the activity runs again after the wait, instead of ending with the outputs. */
+  readonly again: boolean
+  constructor(runs: ChildRuns, outputs: WaitForRuns<Outputs>['outputs'], again = false) {
     this.runs = runs
     this.outputs = outputs
+    this.again = again
   }
 }
 
@@ -328,6 +336,10 @@ export interface Activity {
   alsoCalled: string[]
   /** The parameter that names the task whose runs it starts. */
   startsTask: string | undefined
+  /** Whether its parameter `tools` lists activities and tasks that its model may call. */
+  offersTools: boolean
+  /** Whether it can wait without a slot, so that it is no tool of a model. */
+  waits: boolean
   /** Default time limit; a declared `timeout_sec` parameter of the step config wins. */
   timeoutSeconds: number | undefined
   /** File of JETTY_ACTIVITIES_DIR that declares it; undefined if it comes with the server. */
@@ -350,6 +362,8 @@ type Optional =
   | 'inSandbox'
   | 'alsoCalled'
   | 'startsTask'
+  | 'offersTools'
+  | 'waits'
   | 'timeoutSeconds'
   | 'module'
 
@@ -387,6 +401,8 @@ export const activity = <
   inSandbox: false,
   alsoCalled: [],
   startsTask: undefined,
+  offersTools: false,
+  waits: false,
   timeoutSeconds: undefined,
   module: undefined,
   ...definition,

@@ -8,6 +8,7 @@ import type { EngineOptions } from './engine-options.ts'
 import { makeEnvironments, scrubberOf } from './environment/environments.ts'
 import { type RunSecrets, readRunSecrets, runSecretsText } from './environment/run-secrets.ts'
 import { makeFanOuts } from './fan-out/fan-out.ts'
+import { taskInputs } from './fan-out/fan-out-child.ts'
 import { openJournal } from './journal/journal.ts'
 import { makeRunWatchers } from './journal/run-watchers.ts'
 import { makeStoredResults } from './journal/stored-results.ts'
@@ -150,6 +151,7 @@ export const makeRunning = (options: EngineOptions, storage: Storage, leasing: L
     ...storage,
     ...makeWaits({ ...storage, decisions, jobs, waitForRuns: fanOuts.waitForRuns }),
     askWorkers: makeAskWorkers({ ...options, database, findOffered: makeFindOffered(database) }),
+    taskInputs: (run, task) => taskInputs(storage, run, task),
     labels: makeRunLabels(options.database, options.limits.maxLabelsPerRun),
     suspects: makeSuspectGates(),
     confirmLease,

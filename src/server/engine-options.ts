@@ -79,6 +79,13 @@ const activitySettings = (settings: Settings): EngineOptions['activitySettings']
   initParamsBytes: settings.maxInitParamsBytes,
   loopTurns: settings.loopTurns,
   sequenceNumbers: settings.sequenceNumbers,
+  toolLimits: {
+    turns: settings.toolTurns,
+    calls: settings.toolCalls,
+    tokens: settings.toolTokens,
+    costUsd: settings.toolCostUsd,
+    resultCharacters: settings.toolResultCharacters,
+  },
   transformLimits: { seconds: settings.transformSeconds, memoryBytes: settings.transformMemoryBytes },
 })
 

@@ -9,6 +9,7 @@ import { readFixture } from './fixture-server.ts'
 import { newPageFixtures } from './new-page-fixtures.ts'
 import { evaluate } from './pages.ts'
 import { tabFixtures } from './tab-fixtures.ts'
+import { toolFixtures } from './tool-fixtures.ts'
 
 /** A page in one of its states. */
 export interface GalleryPage {
@@ -168,6 +169,7 @@ export const galleryPages: readonly GalleryPage[] = [
   ...openedRuns.map(([name, run, act]) => ({ name: `run-open-${name}`, ...at(run), act })),
   ...tabFixtures.map(({ name, page, now }) => ({ name: `tab-${name}`, address: page, now })),
   ...datasetFixtures.map(({ name, page, now }) => ({ name, address: page, now })),
+  ...toolFixtures.map(({ name, page, answers }) => ({ name, address: page, now: writtenNow, answers })),
   ...newPageFixtures.map(({ name, page, answers }) => ({ name, address: page, now: writtenNow, answers })),
   ...documentation.map(([name, address, act]) => ({
     name: `docs${name}`,

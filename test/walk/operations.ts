@@ -471,6 +471,7 @@ export const operations: Record<string, Operation> = {
     harmless: (mine) => [{ path: `/api/v1/db/trajectory/${run(mine)}?view=summary` }],
   }),
   getStep: read((place) => `/api/v1/trajectory/${run(place)}/steps/say`),
+  listStepCalls: read((place) => `/api/v1/trajectory/${run(place)}/steps/say/calls`),
   getStepValue: read((place) => `/api/v1/trajectory/${run(place)}/steps/say/value?of=inputs&member=text`),
   getInitParams: read((place) => `/api/v1/trajectory/${run(place)}/init_params`),
   getCollectionStats: read((place) => `/api/v1/stats/${place.collection}?task=${place.task}`, {

@@ -1,4 +1,5 @@
 import { queryOptions, useQuery } from '@tanstack/react-query'
+import type { StepCall, StepCallPage } from '../../src/model/runs/step-call.ts'
 import { api } from './api.ts'
 import { keys } from './keys.ts'
 import type { RunAddress, WholeStep } from './run.ts'
@@ -27,6 +28,26 @@ export const largeValueQuery = (place: RunAddress, step: string, of: StepSection
         query: { of, ...(member === undefined ? {} : { member }) },
         signal,
       }),
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: 60_000,
+  })
+
+/** Maximum records that are loaded of one step. */
+const mostCalls = 2_000
+
+/** Loads what a step with tools has done so far; events of its run make it stale. */
+export const stepCallsQuery = (place: RunAddress, step: string) =>
+  queryOptions({
+    queryKey: [...keys.stepValues(place, step), 'calls'],
+    queryFn: async ({ signal }): Promise<StepCall[]> => {
+      const calls: StepCall[] = []
+      for (let after: number | null = -1; after !== null && calls.length < mostCalls; ) {
+        const page: StepCallPage = await api.listStepCalls({ params: { ...at(place), step }, query: { after }, signal })
+        for (const { call } of page.calls) calls.push(call)
+        after = page.next_after
+      }
+      return calls
+    },
     staleTime: Number.POSITIVE_INFINITY,
     gcTime: 60_000,
   })

@@ -3,6 +3,9 @@ import { AppError } from '../../lib/errors.ts'
 import { activity } from '../activity.ts'
 import { answerOutputs, answerOutputsOf, askParameters, promptText, requestOf, systemMessages } from './ask.ts'
 import { askStructured, outputSchemaParameter, structuredOutputs } from './structured-answer.ts'
+import { boundsOf } from './tool-bounds.ts'
+import { askWithTools } from './tool-loop.ts'
+import { toolOutputs, toolParameters } from './tool-parameters.ts'
 
 /** Asks one of Google's Gemini models. */
 export const geminiPrompt = activity({
@@ -15,8 +18,9 @@ export const geminiPrompt = activity({
     model: z.string().min(1).default('gemini-2.0-flash').describe('The Gemini model.'),
     ...askParameters,
     ...outputSchemaParameter,
+    ...toolParameters,
   }),
-  outputs: z.looseObject({ ...answerOutputs, ...structuredOutputs }),
+  outputs: z.looseObject({ ...answerOutputs, ...toolOutputs, ...structuredOutputs }),
   example: {
     activity: 'gemini_prompt',
     model: 'gemini-2.0-flash',
@@ -27,6 +31,7 @@ export const geminiPrompt = activity({
     'prompt must be one text; a list or an object is sent as JSON.',
   ],
   literal: ['output_schema'],
+  offersTools: true,
   async run(given, context) {
     if (given.prompt === undefined) {
       throw new AppError('parameter_invalid', 'gemini_prompt needs the parameter prompt', {
@@ -38,6 +43,7 @@ export const geminiPrompt = activity({
     const request = requestOf(given, messages)
     const options = { provider: 'gemini' }
     const schema = given.output_schema
+    if (given.tools) return askWithTools({ request, options, schema, bounds: boundsOf(given, context) }, context)
     if (schema !== undefined) return askStructured({ request, options, schema }, context)
     return answerOutputsOf(await context.models.chat(request, options), context)
   },

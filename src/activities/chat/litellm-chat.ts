@@ -9,6 +9,9 @@ import { providerParameters } from '../../model/gateway/provider-parameters.ts'
 import { type ActivityContext, activity, type Json } from '../activity.ts'
 import { answerOutputs, answerOutputsOf, askParameters, promptText, requestOf, systemMessages } from './ask.ts'
 import { askStructured, outputSchemaParameter } from './structured-answer.ts'
+import { boundsOf } from './tool-bounds.ts'
+import { askWithTools } from './tool-loop.ts'
+import { toolOutputs, toolParameters } from './tool-parameters.ts'
 
 interface Given {
   prompt?: Json
@@ -92,6 +95,7 @@ export const litellmChat = activity({
         '{"type": "json_object"}, or {"type": "json_schema", "json_schema": {…}}: the answer is parsed into the output json.',
       ),
     ...outputSchemaParameter,
+    ...toolParameters,
     ...providerParameters,
     user_prompt_template: z
       .string()
@@ -104,6 +108,7 @@ export const litellmChat = activity({
   }),
   outputs: z.looseObject({
     ...answerOutputs,
+    ...toolOutputs,
     json: z
       .unknown()
       .optional()
@@ -123,11 +128,13 @@ export const litellmChat = activity({
       'before anything is sent if the key is missing, and names the variable.',
     'A key written into api_key is stored in the workflow, where others can read it: use api_key_path with env.NAME.',
     'A call that fails with a transient error (408, 409, 429, 5xx, no connection) is tried three times; then the step fails.',
-    'scripted/echo, scripted/json and scripted/judge are not real models: they give fixed answers, for tests without a key.',
+    'scripted/echo, scripted/json, scripted/tools and scripted/judge are not real models: they give fixed answers, for tests without a key.',
+    'tools lists what the model may call, such as {"activity": "http_request", "config": {"url": "https://…"}}: it sets the parameters that config does not.',
   ],
   nested: ['user_prompt_params'],
   literal: ['response_format', 'output_schema'],
   secret: ['api_key'],
+  offersTools: true,
   async run(given, context) {
     const format = given.response_format
     const request = {
@@ -135,8 +142,11 @@ export const litellmChat = activity({
       ...(format === undefined ? {} : { response_format: format }),
     }
     const options = { provider: given.model_provider, key: given.api_key }
+    if (given.output_schema !== undefined && format !== undefined) throw twoForms()
+    if (given.tools !== undefined) {
+      return askWithTools({ request, options, schema: given.output_schema, bounds: boundsOf(given, context) }, context)
+    }
     if (given.output_schema !== undefined) {
-      if (format !== undefined) throw twoForms()
       return askStructured({ request, options, schema: given.output_schema }, context)
     }
     const answer = await context.models.chat(request, options)

@@ -6,6 +6,9 @@ import { providerParameters } from '../../model/gateway/provider-parameters.ts'
 import { type ActivityContext, activity } from '../activity.ts'
 import { answerOutputs, answerOutputsOf, askParameters, promptText, requestOf, systemMessages } from './ask.ts'
 import { askStructured, outputSchemaParameter, structuredOutputs } from './structured-answer.ts'
+import { boundsOf } from './tool-bounds.ts'
+import { askWithTools } from './tool-loop.ts'
+import { toolOutputs, toolParameters } from './tool-parameters.ts'
 
 type OneOrMany = string | string[] | undefined
 
@@ -52,11 +55,12 @@ export const litellmVision = activity({
     model: z.string().min(1).default('gpt-4o-mini').describe('Name of a model that accepts images.'),
     ...askParameters,
     ...outputSchemaParameter,
+    ...toolParameters,
     image_path: places.optional().describe('Storage path of an image of this collection, or a list of them.'),
     image_url: places.optional().describe('http(s) URL of an image that the provider fetches, or a list of them.'),
     ...providerParameters,
   }),
-  outputs: z.looseObject({ ...answerOutputs, ...structuredOutputs }),
+  outputs: z.looseObject({ ...answerOutputs, ...toolOutputs, ...structuredOutputs }),
   example: {
     activity: 'litellm_vision',
     model: 'gpt-4o-mini',
@@ -71,6 +75,7 @@ export const litellmVision = activity({
     'Keys and errors work as in litellm_chat.',
   ],
   literal: ['output_schema'],
+  offersTools: true,
   secret: ['api_key'],
   async run(given, context) {
     const paths = listOf(given.image_path)
@@ -92,6 +97,7 @@ export const litellmVision = activity({
     const options = { provider: given.model_provider, key: given.api_key }
     const request = requestOf(given, messages)
     const schema = given.output_schema
+    if (given.tools) return askWithTools({ request, options, schema, bounds: boundsOf(given, context) }, context)
     if (schema !== undefined) return askStructured({ request, options, schema }, context)
     return answerOutputsOf(await context.models.chat(request, options), context)
   },

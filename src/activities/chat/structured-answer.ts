@@ -34,7 +34,8 @@ export const structuredOutputs = {
 
 const cut = (text: string): string => (text.length <= shownCharacters ? text : `${text.slice(0, shownCharacters)}…`)
 
-const correction = (problem: string): ChatMessage => ({
+/** Asks for the answer once more. */
+export const askAgain = (problem: string): ChatMessage => ({
   role: 'user',
   content: `That answer cannot be used: ${problem}. Answer again, with the corrected JSON value only.`,
 })
@@ -72,7 +73,7 @@ export const askStructured = async (
       raw_answer: cut(text),
     })
     const said: ChatMessage[] = text === '' ? [] : [{ role: 'assistant', content: text }]
-    const messages = [...request.messages, ...said, correction(reading.problem)]
+    const messages = [...request.messages, ...said, askAgain(reading.problem)]
     answers.push(await context.models.chat({ ...request, messages }, asked))
     reading = readStructured(last().text, schema)
   }

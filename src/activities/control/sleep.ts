@@ -16,6 +16,7 @@ export const sleep = activity({
       .describe('How long to wait, in seconds; fractions are allowed, at most one year.'),
   }),
   outputs: z.object({ seconds: z.number().describe('Seconds waited; the same number as the parameter.') }),
+  waits: true,
   example: { activity: 'sleep', seconds: 30 },
   gotchas: [
     'The time counts from the first start of the step, and does not count towards the time limits of the step and the run.',

@@ -59,6 +59,7 @@ export const waitForApproval = activity({
     decided_at: z.string().describe('Time of the decision, as ISO 8601 in UTC.'),
     expired: z.boolean().describe('Whether `default_decision` applied because no person decided in time.'),
   }),
+  waits: true,
   example: {
     activity: 'wait_for_approval',
     message: 'May this letter be sent? {{draft.outputs.text}}',

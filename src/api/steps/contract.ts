@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import { textSchema } from '../../model/names.ts'
 import { stepDetailSchema } from '../../model/runs/step.ts'
+import { stepCallsSchema } from '../../model/runs/step-call.ts'
 
 const tag = 'Trajectories'
 const path = '/api/v1/trajectory/{collection}/{task}/{trajectory_id}'
@@ -32,6 +33,18 @@ export const stepsContract = {
     collectionMissing,
     query: z.object({ of: z.enum(stepSections).default('outputs').describe('The part of the step.'), member }),
     response: z.unknown(),
+  }),
+  listStepCalls: endpoint({
+    method: 'GET',
+    path: `${path}/steps/{step}/calls`,
+    summary: 'What a chat step with tools did: answers of its model and tool calls, in order',
+    tag,
+    collectionMissing,
+    query: z.object({
+      after: z.coerce.number().int().min(-1).default(-1).describe('Number of the last record that is known.'),
+      limit: z.coerce.number().int().min(1).max(200).default(100),
+    }),
+    response: stepCallsSchema,
   }),
   getInitParams: endpoint({
     method: 'GET',

@@ -3,9 +3,11 @@ import { implement, type Route } from '../../http/implement.ts'
 import { type Reply, rawJson } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
 import { memberText } from '../../lib/json/json-text.ts'
+import { timestamp } from '../../lib/time.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
 import { withInitParams, withLargeValues } from '../../store/runs/large-values.ts'
 import { findRun, type RunRow } from '../../store/runs/runs.ts'
+import { stepCallsAfter } from '../../store/runs/step-calls.ts'
 import { findStep } from '../../store/runs/step-records.ts'
 import type { StoredStep } from '../../store/runs/step-row.ts'
 import { type AnswerMemory, type DocumentDeps, holdDocument } from '../trajectories/documents.ts'
@@ -45,6 +47,13 @@ export const stepsRoutes = (deps: DocumentDeps): Route[] => {
       const { run, step } = await stepOf(collection, params)
       const text = await sectionText(deps, run, step, query.of, memory)
       return valueReply(text, query.member, `${query.of} of step '${step.name}'`)
+    },
+
+    listStepCalls: async ({ collection, params, query: { after, limit } }) => {
+      const { run, step } = await stepOf(collection, params)
+      const { calls, hasMore } = await stepCallsAfter(database, { runKey: run.id, seq: step.seq, after, limit })
+      const shown = calls.map(({ n, at, call }) => `{"n":${n},"at":"${timestamp(at)}","call":${call}}`)
+      return rawJson(`{"calls":[${shown.join(',')}],"next_after":${hasMore ? (calls.at(-1)?.n ?? null) : null}}`)
     },
 
     getInitParams: async ({ collection, params, query, memory }) => {

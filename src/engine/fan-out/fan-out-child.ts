@@ -79,13 +79,26 @@ const findTask = async (database: Queries, run: StepRun, written: string): Promi
   })
 }
 
+/** What the runs of a task take: its input_schema, and its own init_params. Throws `not_found`. */
+export const taskInputs = async (
+  { database, programs }: Pick<ChildDeps, 'database' | 'programs'>,
+  run: StepRun,
+  written: string,
+): Promise<Pick<Program, 'inputSchema' | 'initParams'>> =>
+  programs.of((await findTask(database, run, written)).definition)
+
 /** Child runs that exist go on with the definition they began with, even if their task has changed since. */
-const begunTask = async (database: Queries, { runKey, seq }: Parent): Promise<TaskOfChildren | undefined> => {
+const begunTask = async (
+  database: Queries,
+  { runKey, seq }: Parent,
+  { onlyIndex }: Pick<ChildRuns, 'onlyIndex'>,
+): Promise<TaskOfChildren | undefined> => {
   const [first] = await database.rows<TaskOfChildren>(
     'begun_task_of_children',
     `select task_id as id, split_part(name, '/', 2) as name, definition
-     from runs where parent_id = $1 and parent_seq = $2 order by child_index limit 1`,
-    [runKey, seq],
+     from runs where parent_id = $1 and parent_seq = $2 and ($3::int is null or child_index = $3)
+     order by child_index limit 1`,
+    [runKey, seq, onlyIndex ?? null],
   )
   return first
 }
@@ -112,12 +125,13 @@ export const prepareChildren = async (
       hint: 'Split the items over several steps or runs, or raise JETTY_MAX_FANOUT.',
     })
   }
-  const begun = await begunTask(deps.database, parent)
+  const begun = await begunTask(deps.database, parent, runs)
   if (!begun) await deps.quota.require(run.collectionId, runs.count)
   const task = begun ?? (await findTask(deps.database, run, runs.task))
   const program = await deps.programs.of(task.definition)
   const { environment } = run
-  if (!begun) await checkProgram(deps, run, { task, program, first: runs.count > 0 ? runs.initParams(0) : {} })
+  if (!begun)
+    await checkProgram(deps, run, { task, program, first: runs.count > 0 ? runs.initParams(runs.onlyIndex ?? 0) : {} })
   const stored = await readParent(deps, run, task.id)
   if (!begun) checkRecursion(deps.limits, task, stored?.above ?? 0)
   return {

@@ -96,6 +96,17 @@ export const eventInput = [
   ['event', 'text'],
 ] as const satisfies readonly Column[]
 
+/** A record of a chat step with tools. */
+export const callInput = [
+  ['run_id', 'text'],
+  ['lease', 'text'],
+  ['epoch', 'int'],
+  ['seq', 'int'],
+  ['n', 'int'],
+  ['at', 'float8'],
+  ['call', 'text'],
+] as const satisfies readonly Column[]
+
 /** A file of a run, or of its step `seq`. */
 export const fileInput = [
   ['run_id', 'text'],

@@ -2,6 +2,7 @@ import type { NewFile, NewRun } from '../../model/runs/new-run.ts'
 import type { RunStatus, StepStatus } from '../../model/workflows/workflow.ts'
 import {
   beginInput,
+  callInput,
   endInput,
   eventInput,
   fileInput,
@@ -58,6 +59,15 @@ export interface EventRow {
   event: string
 }
 
+/** A record of a chat step with tools, as stored. */
+interface CallRow {
+  /** 0-based in its step, over all attempts. */
+  n: number
+  atMs: number
+  /** JSON text. */
+  call: string
+}
+
 /** Everything that a run writes at once: all of it or nothing. Files come with the run or the step. */
 export interface Entry {
   lease: LeaseRef
@@ -71,13 +81,14 @@ export interface Entry {
   /** The run leaves memory at the step `seq`; without `wakeMs` until that step is decided. */
   park?: { runKey: string; seq: number; wakeMs: number | null }
   events?: { runKey: string; seq: number; rows: EventRow[] }
+  calls?: { runKey: string; seq: number; rows: CallRow[] }
   files?: NewFile[]
 }
 
 const length = (text: string | null | undefined): number => text?.length ?? 0
 
 /** Rough bytes an entry keeps in memory while it waits. */
-export const sizeOf = ({ run, step, end, events, files }: Entry): number =>
+export const sizeOf = ({ run, step, end, events, calls, files }: Entry): number =>
   200 +
   (run
     ? length(run.initParams) + length(run.sealedSecrets) + length(run.more?.params) + length(run.more?.refusal) + 300
@@ -85,6 +96,7 @@ export const sizeOf = ({ run, step, end, events, files }: Entry): number =>
   (step ? length(step.inputs) + length(step.outputs) + length(step.error) + length(step.warnings) : 0) +
   (end ? length(end.error) : 0) +
   (events ? events.rows.reduce((size, row) => size + row.event.length + 100, 0) : 0) +
+  (calls ? calls.rows.reduce((size, row) => size + row.call.length + 100, 0) : 0) +
   (files ? files.length * 300 : 0)
 
 /** Postgres text cannot hold NUL; JSON never contains it raw, but an error sentence may. */
@@ -170,8 +182,9 @@ export const commitValues = (entries: Entry[], shard: number): { parts: CommitPa
   const ends = columns(endInput.length)
   const parks = columns(parkInput.length)
   const events = columns(eventInput.length)
+  const calls = columns(callInput.length)
   const files = columns(fileInput.length)
-  for (const { lease, run, step, end, park, events: told, files: fileRows, collectionId } of entries) {
+  for (const { lease, run, step, end, park, events: told, calls: made, files: fileRows, collectionId } of entries) {
     leases.add(lease.id)
     if (run) pushRow(runs, runValues(run, lease.id, lease.epoch))
     if (step) pushRow(steps, stepValues(step, lease))
@@ -184,12 +197,15 @@ export const commitValues = (entries: Entry[], shard: number): { parts: CommitPa
     for (const { n, atMs, event } of told?.rows ?? []) {
       pushRow(events, [told?.runKey, lease.id, lease.epoch, told?.seq, n, atMs, event])
     }
+    for (const { n, atMs, call } of made?.rows ?? []) {
+      pushRow(calls, [made?.runKey, lease.id, lease.epoch, made?.seq, n, atMs, call])
+    }
     for (const file of fileRows ?? []) {
       const key = run?.key ?? step?.runKey ?? ''
       pushRow(files, fileValues(key, step?.seq ?? null, collectionId, file))
     }
   }
-  const tables = { runs, steps, begins, ends, parks, events, files }
+  const tables = { runs, steps, begins, ends, parks, events, calls, files }
   const has = (rows: unknown[][]): boolean => (rows[0]?.length ?? 0) > 0
   const parts: CommitParts = {
     runs: has(runs),
@@ -198,6 +214,7 @@ export const commitValues = (entries: Entry[], shard: number): { parts: CommitPa
     ends: has(ends),
     parks: has(parks),
     events: has(events),
+    calls: has(calls),
     files: has(files),
   }
   return { parts, values: [[...leases].sort(), shard, ...Object.values(tables).filter(has).flat()] }

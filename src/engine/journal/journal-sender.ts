@@ -140,8 +140,8 @@ const statements = new Map<string, string>()
 
 /** Prepared once for each of the few sets of parts. */
 const statementOf = (parts: CommitParts): { name: string; text: string } => {
-  const { runs, steps, begins, ends, parks, events, files } = parts
-  const name = `commit_${[runs, steps, begins, ends, parks, events, files].map(Number).join('')}`
+  const { runs, steps, begins, ends, parks, events, calls, files } = parts
+  const name = `commit_${[runs, steps, begins, ends, parks, events, calls, files].map(Number).join('')}`
   const text = statements.get(name) ?? commitStatement(parts)
   statements.set(name, text)
   return { name, text }

@@ -1,6 +1,7 @@
 import { endedRun, endedStep, keepDurationTotals, keepRunTotals, keepStepTotals } from '../../store/runs/totals.ts'
 import {
   beginInput,
+  callInput,
   endInput,
   eventInput,
   fileInput,
@@ -54,6 +55,7 @@ export interface CommitParts {
   ends: boolean
   parks: boolean
   events: boolean
+  calls: boolean
   files: boolean
 }
 
@@ -122,6 +124,13 @@ const toldEvents = (from: number): string => `told as (
   where (m.epochs->>u.lease)::int = u.epoch
   on conflict do nothing)`
 
+const madeCalls = (from: number): string => `made as (
+  insert into step_calls (run_id, seq, n, at, call)
+  select u.run_id, u.seq, u.n, to_timestamp(u.at / 1000), u.call
+  from ${inputRows(from, callInput)}, m
+  where (m.epochs->>u.lease)::int = u.epoch
+  on conflict do nothing)`
+
 /** Files come with the run or the step beside them. */
 const keptFiles = (from: number, { runs, steps }: CommitParts): string => `kept as (
   insert into files (path, collection_id, run_id, object, name, content_type, size, sha256)
@@ -143,7 +152,7 @@ const keptFiles = (from: number, { runs, steps }: CommitParts): string => `kept 
  * and after an ANALYZE every open run would be scanned for every entry.
  */
 export const commitStatement = (parts: CommitParts): string => {
-  const { runs, steps, begins, ends, parks, events, files } = parts
+  const { runs, steps, begins, ends, parks, events, calls, files } = parts
   let next = 3
   const from = (columns: { length: number }): number => {
     next += columns.length
@@ -158,6 +167,7 @@ export const commitStatement = (parts: CommitParts): string => {
     ...(steps ? [keepStepTotals(shard)] : []),
     ...(parks ? [parkedRuns(from(parkInput))] : []),
     ...(events ? [toldEvents(from(eventInput))] : []),
+    ...(calls ? [madeCalls(from(callInput))] : []),
     ...(files ? [keptFiles(from(fileInput), parts)] : []),
   ]
   return `

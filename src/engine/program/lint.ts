@@ -62,13 +62,14 @@ export const lintWorkflow = (workflow: Workflow, program: Program): WorkflowFaul
 
 /** Tasks that steps start, as far as the workflow names them literally. */
 export const namedTasks = (program: Program): NamedTask[] =>
-  program.steps.flatMap(({ name: step, activity, bindings }) =>
-    bindings.flatMap(({ parameter, key, source, fallback }) =>
+  program.steps.flatMap(({ name: step, activity, bindings, tools }) => [
+    ...bindings.flatMap(({ parameter, key, source, fallback }) =>
       parameter === activity.startsTask && source.kind === 'value' && typeof source.value === 'string' && !fallback
         ? [{ step, key, task: source.value }]
         : [],
     ),
-  )
+    ...tools.flatMap(({ task }) => (task === undefined ? [] : [{ step, key: 'tools', task }])),
+  ])
 
 /** Fault of a step that starts a task its collection does not have. */
 export const missingTaskFault = ({ step, key, task }: NamedTask, meant: string | undefined): WorkflowFault =>

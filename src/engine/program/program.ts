@@ -10,6 +10,7 @@ import type { Path } from './paths.ts'
 import { question, type Remark, type Report } from './remark.ts'
 import type { Roots } from './source.ts'
 import { compileOptions, type StepOptions } from './step-options.ts'
+import { compileTools, type ProgramTool } from './tools.ts'
 
 export interface ProgramStep {
   /** Index in the program. */
@@ -19,6 +20,8 @@ export interface ProgramStep {
   config: Record<string, unknown>
   activity: Activity
   bindings: Binding[]
+  /** What its model may call. */
+  tools: ProgramTool[]
   /** Names of the steps it refers to, in order, with those of `depends_on`. */
   dependsOn: string[]
   /** Dependencies whose inputs it may read, beside their outputs. */
@@ -111,7 +114,7 @@ export const compileWorkflow = (
   const roots = parallel ? anyOther(position, isThere, guessStep) : upTo(position, flow, isThere, guessStep)
   const rootsOf = position.has(callbacksRoot) ? roots : withCallbacks(roots, written, guessStep)
   const compiled = written.map((step, index) =>
-    compileStep(step, index, rootsOf(index), { position, limits, report, guess }),
+    compileStep(step, index, rootsOf(index), { position, activities, limits, report, guess }),
   )
   if (!parallel) refuseWayBack(flow, position, report)
   const steps = parallel && compiled.length <= mostStepsSideBySide ? sideBySide(compiled, flow, report) : compiled
@@ -211,6 +214,7 @@ const wrongSection: Roots['problem'] = ({ segments: [first], text }) =>
 
 interface Compiling {
   position: Map<string, number>
+  activities: ActivityRegistry
   limits: ProgramLimits
   report: Report
   guess: Guess
@@ -219,15 +223,21 @@ interface Compiling {
 /** Whether a path to a step includes its whole record or its inputs. */
 const mayReadInputs = ({ segments: [first] }: Path): boolean => first?.kind !== 'name' || first.name === 'inputs'
 
+const noTools = { tools: [], binding: undefined }
+
 const compileStep = (
   { name, config, activity, isListed }: WrittenStep,
   index: number,
   roots: Roots,
-  { position, limits, report: reportOf, guess }: Compiling,
+  { position, activities, limits, report: reportOf, guess }: Compiling,
 ): ProgramStep => {
   const report: Report = (message, site) => reportOf(`Step '${name}': ${message}`, { step: name, ...site })
   const warnings: Remark[] = []
-  const bindings = bindParameters(config, activity, roots, { report, warnings, guess })
+  const notes = { report, warnings, guess }
+  const { tools, binding } = activity.offersTools ? compileTools(config, activities, roots, notes) : noTools
+  const { tools: _, tools_path: __, ...plain } = config
+  const bound = bindParameters(activity.offersTools ? plain : config, activity, roots, notes)
+  const bindings = binding ? [...bound, binding] : bound
   const paths = bindings.flatMap(readsOf)
   const listed = Array.isArray(config.depends_on) ? config.depends_on : []
   for (const [at, other] of listed.entries()) {
@@ -246,10 +256,11 @@ const compileStep = (
     config,
     activity,
     bindings,
+    tools,
     dependsOn: [...new Set(dependsOn)].filter((root) => position.has(root)),
     readsInputsOf: new Set(paths.filter(mayReadInputs).map((path) => path.root)),
     timeoutSeconds: typeof timeout === 'number' && timeout > 0 ? timeout : undefined,
-    options: compileOptions(config.options, limits, { report, warnings, guess }),
+    options: compileOptions(config.options, limits, notes),
     warnings,
     usesEnvironment:
       paths.some((path) => path.root === 'env') ||

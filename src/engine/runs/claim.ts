@@ -38,13 +38,15 @@ const claimStatement = `
 /**
  * Statement 2: counts a death of the process for the runs of leases that had an owner. From the second death at one step
  * on, only runs that had begun under the dead owner count it. A step that only waits counts none, nor does a run without
- * a permit. A step completed in between restarts the count. Rows are locked in the order of ids, as labels lock them.
+ * a permit. A step completed in between restarts the count, and so does a call that a chat step with tools has recorded. Rows are locked in the order of ids, as labels lock them.
  */
 const countDeathsStatement = `
   with at as materialized (
-    select id, coalesce((select max(seq) from steps where run_id = runs.id and ended_at is not null), -1) + 1 seq
+    select id, coalesce((select max(seq) from steps where run_id = runs.id and ended_at is not null), -1) + 1 seq,
+      (select count(*) from step_calls where run_id = runs.id) calls
     from runs where lease = any($1::text[]) and ended_at is null order by id for no key update)
-  update runs r set deaths = case when at.seq = r.death_seq then r.deaths + 1 else 1 end, death_seq = at.seq from at
+  update runs r set deaths = case when at.seq = r.death_seq and at.calls = r.death_calls then r.deaths + 1 else 1 end,
+    death_seq = at.seq, death_calls = at.calls from at
   where r.id = at.id
     and not exists (
       select from steps s where s.run_id = r.id and s.seq = at.seq and s.ended_at is null and s.wake_at is not null)
@@ -52,7 +54,7 @@ const countDeathsStatement = `
       select from leases l where l.id = r.lease and l.share <= (select count(*) from runs before
         where before.lease = r.lease and before.ended_at is null
           and (before.deaths, before.number) < (r.deaths, r.number)))
-    and (r.deaths < ${suspectedFrom} or r.death_seq <> at.seq or exists (
+    and (r.deaths < ${suspectedFrom} or r.death_seq <> at.seq or r.death_calls <> at.calls or exists (
     select from steps s where s.run_id = r.id and s.ended_at is null and s.wake_at is null
       and s.epoch = (select epoch - 1 from leases where id = r.lease)))`
 

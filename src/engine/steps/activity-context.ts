@@ -16,6 +16,13 @@ import type { StepPlace, StepRun } from './step-run.ts'
 import { logLine, type StepSide, warningEvent } from './step-side.ts'
 import type { StorageWait } from './storage-wait.ts'
 
+/** What differs in the context of a tool call, and of a step with tools. */
+export interface OwnContext {
+  tools?: ActivityContext['tools']
+  idempotencyKey?: string
+  interrupted?: boolean
+}
+
 /** Everything an activity may touch, bound to one step of one run. */
 export const activityContext = (
   engine: StepDeps,
@@ -28,6 +35,7 @@ export const activityContext = (
   { carryOutRunbook, runScript, recordStart }: Pick<ActivityContext, 'carryOutRunbook' | 'runScript' | 'recordStart'>,
   room: ActivityContext['room'],
   onceStored: StorageWait,
+  { tools, idempotencyKey, interrupted }: OwnContext = {},
 ): ActivityContext => {
   const warn: ActivityContext['warn'] = (message, attributes) => side.warnings.push(warningEvent(message, attributes))
   return new StepContext(signal, {
@@ -43,11 +51,11 @@ export const activityContext = (
       seq: place.seq,
       turn: place.turn,
       attempt,
-      interrupted: isInterrupted(side),
+      interrupted: interrupted ?? isInterrupted(side),
       started: place.started ?? new Date(now()),
       timeLimitSeconds,
     },
-    idempotencyKey: `${run.key}/${place.seq}`,
+    idempotencyKey: idempotencyKey ?? `${run.key}/${place.seq}`,
     initParams: run.initParams,
     env: (name) => run.environment.get(name),
     files: {
@@ -55,7 +63,7 @@ export const activityContext = (
       async save(file) {
         const bytes = scrubbedBody(run.environment.scrub, file)
         const stored = await onceStored(() => engine.objects.put(bytes, { maxBytes: Number.MAX_SAFE_INTEGER }))
-        const index = side.files.length
+        const index = side.numbering ? side.numbering.next++ : side.files.length
         const path = stepFilePath({ ...run, step: place.name, index, name: file.name })
         const { id: object, size, sha256 } = stored
         side.files.push({ path, object, name: file.name, contentType: file.content_type, size, sha256 })
@@ -96,6 +104,7 @@ export const activityContext = (
     workerJob: (request) => engine.askWorkers({ run, place, side, attempt }, request),
     event: (expiresAt) => engine.readEvent({ run, seq: place.seq, side }, expiresAt),
     models: stepModels(engine, run, signal, side, warn, room),
+    tools,
     carryOutRunbook,
     runScript,
     recordStart,
@@ -134,6 +143,7 @@ class StepContext implements ActivityContext {
   readonly workerJob: ActivityContext['workerJob']
   readonly event: ActivityContext['event']
   readonly models: ActivityContext['models']
+  readonly tools: ActivityContext['tools']
   readonly carryOutRunbook: ActivityContext['carryOutRunbook']
   readonly runScript: ActivityContext['runScript']
   readonly recordStart: ActivityContext['recordStart']
@@ -158,6 +168,7 @@ class StepContext implements ActivityContext {
     this.workerJob = given.workerJob
     this.event = given.event
     this.models = given.models
+    this.tools = given.tools
     this.carryOutRunbook = given.carryOutRunbook
     this.runScript = given.runScript
     this.recordStart = given.recordStart

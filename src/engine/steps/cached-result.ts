@@ -5,7 +5,7 @@ import { version } from '../../lib/version.ts'
 import type { StepLog } from '../../model/runs/step.ts'
 import { keepResult, objectsAt } from '../../store/runs/step-results.ts'
 import { loadPayload } from '../journal/stored-results.ts'
-import { readsOf } from '../program/bindings.ts'
+import { type Binding, readsOf } from '../program/bindings.ts'
 import type { Path } from '../program/paths.ts'
 import type { ProgramStep } from '../program/program.ts'
 import type { StepAtWork, StepDeps } from './step-at-work.ts'
@@ -21,12 +21,17 @@ const hiddenSources = ({ activity, bindings }: ProgramStep): Json[] =>
     .map(({ parameter, source, fallback }) => ({ parameter, source, fallback }))
 
 /** Whether a parameter is shown as `***`, and has another value in another run. */
-const hasSecretOfRun = ({ activity, bindings }: ProgramStep, inputs: Record<string, Json>): boolean =>
-  bindings.some((one) => {
-    if (!activity.secret.includes(one.parameter) || inputs[one.parameter] === undefined) return false
+const hasSecretOfRun = ({ activity, bindings, tools }: ProgramStep, inputs: Record<string, Json>): boolean => {
+  const isOfRun = (one: Binding): boolean => {
     const reads = readsOf(one)
     return reads.length === 0 || !reads.every(isFromEnvironment)
-  })
+  }
+  const ofTools = tools.flatMap((tool) =>
+    tool.bindings.filter(({ parameter }) => tool.activity?.secret.includes(parameter)),
+  )
+  const own = bindings.filter(({ parameter }) => activity.secret.includes(parameter) && inputs[parameter] !== undefined)
+  return [...own, ...ofTools].some(isOfRun)
+}
 
 /**
  * Hashes everything that a result depends on. Undefined, with a warning, if the inputs contain a secret that only this

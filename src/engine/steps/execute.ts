@@ -45,7 +45,10 @@ export interface TimeLimit {
 }
 
 /** The parameters as the activity declares them: defaults filled in, types checked. Errors name step and parameter. */
-const checkParameters = (step: ProgramStep, parameters: Record<string, unknown>): Record<string, unknown> => {
+export const checkedParameters = (
+  step: Pick<ProgramStep, 'name' | 'activity'>,
+  parameters: Record<string, unknown>,
+): Record<string, unknown> => {
   const given = Object.entries(parameters).filter(([, value]) => value !== null)
   const shape = step.activity.parameters.shape
   const declared = Object.fromEntries(given.filter(([name]) => Object.hasOwn(shape, name)))
@@ -60,7 +63,11 @@ const checkParameters = (step: ProgramStep, parameters: Record<string, unknown>)
   return { ...parsed.data, extra }
 }
 
-const explain = (step: ProgramStep, error: z.ZodError, given: Record<string, unknown>): string =>
+const explain = (
+  step: Pick<ProgramStep, 'name' | 'activity'>,
+  error: z.ZodError,
+  given: Record<string, unknown>,
+): string =>
   error.issues
     .map((issue) => {
       const name = issue.path.map(String).join('.')
@@ -95,7 +102,7 @@ export class RunOutOfTime extends AppError {
  */
 export const executeActivity = (execution: Execution): Promise<ActivityResult> => {
   const { place, timeLimit } = execution
-  const parameters = checkParameters(place.step, execution.parameters)
+  const parameters = checkedParameters(place.step, execution.parameters)
   const attempts = (over: LazyAbort) => tryAgain(execution, parameters, over)
   // A runbook may wait long for a sandbox, so it watches the time of its run itself.
   if (timeLimit.of === 'try' || place.step.activity.carriesOut) return interruptible(execution, undefined, attempts)

@@ -75,10 +75,19 @@ export const resolveParameters = (
   return {
     parameters,
     warnings,
-    shown: () =>
-      run.environment.scrub.json(masked.length > 0 ? { ...visible, ...Object.fromEntries(masked) } : visible),
+    shown: () => {
+      const plain = step.tools.length > 0 ? { ...visible, tools: maskedTools(step, visible.tools) } : visible
+      return run.environment.scrub.json(masked.length > 0 ? { ...plain, ...Object.fromEntries(masked) } : plain)
+    },
   }
 }
+
+/** The tools of a step, with the credentials that their config fixes struck out. */
+const maskedTools = ({ tools }: ProgramStep, shown: unknown): unknown =>
+  (shown as { config?: Record<string, unknown> }[]).map((tool, at) => {
+    const secret = (tools[at]?.activity?.secret ?? []).filter((name) => tool.config?.[name] !== undefined)
+    return { ...tool, config: { ...tool.config, ...Object.fromEntries(secret.map((name) => [name, '***'])) } }
+  })
 
 const resolveBinding = (step: ProgramStep, binding: Binding, scope: Scope, warnings: string[]): unknown => {
   const first = resolveSource(binding.source, scope)

@@ -14,6 +14,8 @@ export interface StartRow {
   tryAgain(attempt: number): void
   /** Records that nothing executes until an attempt is due: no death is counted meanwhile. */
   waitForAttempt(attempt: number, dueMs: number): void
+  /** Writes the row together with what the step has recorded meanwhile. */
+  writeWith(more: Pick<Entry, 'calls' | 'files'>): Promise<void>
   /** Writes the row if the step still runs in a moment. */
   writeSoon(): void
   cancel(): void
@@ -33,10 +35,10 @@ export const startRowOf = (
   const withdraw = () => {
     if (entry) journal.withdraw(entry)
   }
-  const write = (waiting: Partial<StepRow> = {}) => {
+  const write = (waiting: Partial<StepRow> = {}, more: Pick<Entry, 'calls' | 'files'> = {}) => {
     withdraw()
     const notes = { warnings: warningsText(run, side), usage: usageText(side) }
-    entry = { lease, collectionId: run.collectionId, step: { ...row, ...notes, ...waiting } }
+    entry = { lease, collectionId: run.collectionId, step: { ...row, ...notes, ...waiting }, ...more }
     return journal.add(entry)
   }
   return {
@@ -48,6 +50,10 @@ export const startRowOf = (
     waitForAttempt(attempt, dueMs) {
       clearTimeout(timer)
       void write({ attempt, wakeMs: dueMs }).catch(() => {})
+    },
+    writeWith(more) {
+      clearTimeout(timer)
+      return write({}, more)
     },
     writeSoon() {
       timer = setTimeout(() => void write().catch(() => {}), startRowAfterMs)

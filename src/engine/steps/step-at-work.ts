@@ -28,6 +28,7 @@ import type { Transfer } from '../journal/transfers.ts'
 import type { EndBelow } from '../leases/end-below.ts'
 import type { Heartbeat } from '../leases/heartbeat.ts'
 import type { SuspectGates } from '../leases/suspects.ts'
+import type { Program } from '../program/program.ts'
 import type { HeldSlot } from './held-slot.ts'
 import type { ModelRules } from './model-rules.ts'
 import type { StepReplay } from './recording.ts'
@@ -71,6 +72,8 @@ export interface StepDeps {
     work: StepAtWork,
     wanted: WaitUntil | WaitForRuns | WaitForDecision | WaitForEvent | WaitForJob,
   ): Promise<Waited>
+  /** Reads what the runs of a task of the collection take. Throws `not_found`. */
+  taskInputs(run: StepRun, task: string): Promise<Pick<Program, 'inputSchema' | 'initParams'>>
   /** Reads the decision about a step; undefined while it may still wait. */
   readDecision(step: DecidedStep, expiry: Expiry | null): Promise<Decision | undefined>
   /** Queues the job of a step, or returns its outputs; undefined while it may still wait. Throws its failure. */

@@ -9,6 +9,8 @@ export interface StepSide {
   warnings: StepLog[]
   /** The usage of the model calls of all its attempts. */
   usage?: StepUsage | undefined
+  /** Number of the next file, in a step whose files are recorded before it ends; else their place in `files` is. */
+  numbering?: { next: number }
 }
 
 export const warningEvent = (message: string, attributes: Record<string, unknown> = {}): StepLog => ({

@@ -1,4 +1,4 @@
-import { type ActivityResult, FailedWith, type Json } from '../../activities/activity.ts'
+import { type ActivityContext, type ActivityResult, FailedWith, type Json } from '../../activities/activity.ts'
 import { uncountedBytes } from '../../lib/memory/json-memory.ts'
 import { now } from '../../lib/time.ts'
 import { addCallUsage, type StepUsage } from '../../model/runs/step-usage.ts'
@@ -6,7 +6,7 @@ import type { Placed } from '../../store/runs/payloads.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import { Fenced } from '../journal/journal-sender.ts'
 import { suspectedFrom } from '../leases/suspects.ts'
-import { activityContext } from './activity-context.ts'
+import { activityContext, type OwnContext } from './activity-context.ts'
 import { pauseIn, restoreAttempts } from './attempts.ts'
 import { reuseResult } from './cached-result.ts'
 import { asStepError, executeActivity, Interrupted, isWait, RunOutOfTime, type TimeLimit } from './execute.ts'
@@ -25,6 +25,8 @@ import { loadResults, missingResults } from './step-results.ts'
 import type { StepPlace, StepRun } from './step-run.ts'
 import { type StepSide, warningEvent } from './step-side.ts'
 import { makeStorageWait } from './storage-wait.ts'
+import { openStepCalls } from './tools/step-calls.ts'
+import { makeStepTools } from './tools/step-tools.ts'
 
 /**
  * Resolves, executes and records a step; resolves when the record is on disk. `conclude` decides about the run. Throws
@@ -194,6 +196,7 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
     return work.memory.room(bytes)
   }
   const clock = makeStepClock()
+  const calls = place.step.tools.length > 0 ? await openStepCalls(work) : undefined
   return executeActivity({
     run,
     place,
@@ -213,7 +216,10 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
       }
       const onceStored = makeStorageWait(work, held, signal, clock)
       const { seconds } = timeLimit
-      return activityContext(engine, run, place, side, attempt, seconds, signal, more, room, onceStored)
+      const contextOf = (own: StepSide, other: OwnContext, until = signal): ActivityContext =>
+        activityContext(engine, run, place, own, attempt, seconds, until, more, room, onceStored, other)
+      const tools = calls && makeStepTools({ work, calls, parameters: resolved.parameters, signal, contextOf })
+      return contextOf(side, { tools })
     },
   })
 }

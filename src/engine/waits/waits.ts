@@ -1,4 +1,4 @@
-import { type FailedWith, WaitForDecision, type WaitForRuns, WaitUntil } from '../../activities/activity.ts'
+import { FailedWith, WaitForDecision, type WaitForRuns, WaitUntil } from '../../activities/activity.ts'
 import { WaitForEvent } from '../../model/events/awaited-event.ts'
 import { WaitForJob } from '../../model/workers/worker-job-request.ts'
 import type { StepAtWork, StepDeps } from '../steps/step-at-work.ts'
@@ -25,7 +25,10 @@ export const makeWaits = (deps: WaitDeps): Waits => ({
     if (wanted instanceof WaitForDecision) return waitForDecision(deps, work, wanted.asked)
     if (wanted instanceof WaitForJob) return waitForJob(deps, work)
     if (wanted instanceof WaitForEvent) return awaitEvent(deps, work, wanted.asked)
-    return deps.waitForRuns(work, wanted)
+    const waited = await deps.waitForRuns(work, wanted)
+    if (!wanted.again || waited === 'released' || waited instanceof FailedWith) return waited
+    work.row.wakeMs = null
+    return 'again'
   },
   readDecision: (step, expiry) => readDecision(deps, step, expiry),
   readEvent: (step, expiresAt) => readEvent(deps, step, expiresAt),

@@ -1,4 +1,4 @@
-import { baseUrl, byteCount, seconds, setting, text, variableNames, wholeNumber } from './setting.ts'
+import { baseUrl, byteCount, dollars, seconds, setting, text, variableNames, wholeNumber } from './setting.ts'
 
 /** Settings of model calls: limits, recording, base URLs, and lent keys. */
 export const modelSettings = {
@@ -45,6 +45,41 @@ export const modelSettings = {
     default: '32',
     example: '100',
     schema: wholeNumber(1, 1000),
+  }),
+  toolTurns: setting({
+    variable: 'JETTY_TOOL_TURNS',
+    description: 'Model calls of one chat step with tools, unless it sets max_turns.',
+    default: '20',
+    example: '50',
+    schema: wholeNumber(1, 1_000),
+  }),
+  toolCalls: setting({
+    variable: 'JETTY_TOOL_CALLS',
+    description: 'Tool calls of one chat step, unless it sets max_tool_calls.',
+    default: '100',
+    example: '20',
+    schema: wholeNumber(1, 1_000),
+  }),
+  toolTokens: setting({
+    variable: 'JETTY_TOOL_TOKENS',
+    description: 'Tokens of one chat step with tools, unless it sets max_total_tokens.',
+    default: '2000000',
+    example: '200000',
+    schema: wholeNumber(1, 1_000_000_000),
+  }),
+  toolCostUsd: setting({
+    variable: 'JETTY_TOOL_COST_USD',
+    description: 'US dollars that one chat step with tools may cost, unless it sets max_cost_usd.',
+    default: '5',
+    example: '0.5',
+    schema: dollars(),
+  }),
+  toolResultCharacters: setting({
+    variable: 'JETTY_TOOL_RESULT_CHARACTERS',
+    description: 'Characters of a tool result that a model gets; the rest is cut.',
+    default: '65536',
+    example: '20000',
+    schema: wholeNumber(1_000, 1_000_000),
   }),
   geminiImageModel: setting({
     variable: 'JETTY_GEMINI_IMAGE_MODEL',

@@ -51,6 +51,9 @@ export const wholeNumber = (minimum: number, maximum: number) =>
     return /^\d+$/.test(value) && number >= minimum && number <= maximum ? number : undefined
   })
 
+export const dollars = () =>
+  reading('be an amount in US dollars', (value) => (/^\d{1,9}(\.\d+)?$/.test(value) ? Number(value) : undefined))
+
 const longestTimerSeconds = 2_147_483 // the limit of setTimeout
 
 export const seconds = (minimum = 0) =>

@@ -12,6 +12,11 @@ export interface ActivitySettings {
   loopTurns: number
   /** Maximum numbers of one sequence. */
   sequenceNumbers: number
+  /**
+   * Limits of a chat step with tools, unless it says others: calls of its model and of tools, tokens, and dollars. A result above
+   * `resultCharacters` is cut before the model gets it.
+   */
+  toolLimits: { turns: number; calls: number; tokens: number; costUsd: number; resultCharacters: number }
   /** Limits of the process that transforms, parses and renders: seconds, and bytes of memory. */
   transformLimits: { seconds: number; memoryBytes: number }
 }

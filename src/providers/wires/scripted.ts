@@ -7,7 +7,7 @@ import { judgeScripted } from './scripted-judge.ts'
 import { messageText, schemaOf } from './scripted-texts.ts'
 
 /** The models of the built-in provider. None is a real model, and each says so. */
-export const scriptedModels = ['echo', 'json', 'judge', 'judge-low'] as const
+export const scriptedModels = ['echo', 'json', 'tools', 'judge', 'judge-low'] as const
 
 export type ScriptedModel = (typeof scriptedModels)[number]
 
@@ -46,18 +46,47 @@ const objectFor = (request: ChatRequest): unknown => {
   return schema ? valueFor(schema, text) : { text }
 }
 
+/** Results of the tool calls since the last message of the user, a line each. */
+const toolResults = ({ messages }: ChatRequest): string[] =>
+  messages
+    .slice(messages.findLastIndex(({ role }) => role === 'user') + 1)
+    .filter(({ role }) => role === 'tool')
+    .map(messageText)
+
+/** One call of each offered tool, with the simplest arguments that fit; none once there are results. */
+const toolCalls = (request: ChatRequest): unknown[] => {
+  const { tools, tool_choice: choice } = request
+  if (!Array.isArray(tools) || choice === 'none' || toolResults(request).length > 0) return []
+  return tools.flatMap((tool, at) => {
+    const offered = isObject(tool) && isObject(tool.function) ? tool.function : {}
+    if (typeof offered.name !== 'string') return []
+    const given = requiredOnly(offered.parameters, lastFromUser(request))
+    return [{ id: `call_${at}`, type: 'function', function: { name: offered.name, arguments: JSON.stringify(given) } }]
+  })
+}
+
+/** The simplest object that fits: with the members that it must have. */
+const requiredOnly = (schema: unknown, text: string): unknown => {
+  const { properties, required } = isObject(schema) ? schema : {}
+  const needed = Array.isArray(required) ? required.map(String) : []
+  const entries = needed.map((name) => [name, valueFor(isObject(properties) ? properties[name] : undefined, text)])
+  return Object.fromEntries(entries)
+}
+
 const words = (text: string): number => text.match(/\S+/g)?.length ?? 0
 
 const saidBy: Readonly<Record<ScriptedModel, (request: ChatRequest) => string>> = {
   echo: lastFromUser,
   json: (request) => JSON.stringify(objectFor(request)),
+  tools: (request) => toolResults(request).join('\n') || lastFromUser(request),
   judge: (request) => judgeScripted(request, 'best'),
   'judge-low': (request) => judgeScripted(request, 'worst'),
 }
 
 /** Answers as a scripted model: the same for the same request, with words as tokens. */
 const answerScripted = (model: ScriptedModel, request: ChatRequest): ChatCompletion => {
-  const text = saidBy[model](request)
+  const calls = model === 'tools' ? toolCalls(request) : []
+  const text = calls.length > 0 ? '' : saidBy[model](request)
   const prompt = request.messages.reduce((sum, message) => sum + words(messageText(message)), 0)
   const completion = words(text)
   return {
@@ -66,7 +95,11 @@ const answerScripted = (model: ScriptedModel, request: ChatRequest): ChatComplet
     created: 0,
     model: `scripted/${model}`,
     system_fingerprint: 'scripted: no real model',
-    choices: [{ index: 0, message: { role: 'assistant', content: text }, finish_reason: 'stop' }],
+    choices: [
+      calls.length > 0
+        ? { index: 0, message: { role: 'assistant', content: null, tool_calls: calls }, finish_reason: 'tool_calls' }
+        : { index: 0, message: { role: 'assistant', content: text }, finish_reason: 'stop' },
+    ],
     usage: { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion },
   }
 }

@@ -22,8 +22,16 @@ const saidTo = ({ messages, response_format: format }: Body): string => {
   return 'The words of a model.'
 }
 
+/** A call of the first tool, where one is offered and none was called. */
+const toolCallTo = ({ tools, messages }: Body): Record<string, unknown> | undefined => {
+  if (!tools || messages.some(({ role }: Body) => role === 'tool')) return undefined
+  const called = { name: tools[0].function.name, arguments: '{"expression": "$count(orders)"}' }
+  const message = { role: 'assistant', content: null, tool_calls: [{ id: 'c1', type: 'function', function: called }] }
+  return { choices: [{ index: 0, message, finish_reason: 'tool_calls' }] }
+}
+
 const asOpenAi = ({ path, body }: WireAsked) => {
-  if (path.endsWith('/chat/completions')) return json(completion(body.model, saidTo(body)))
+  if (path.endsWith('/chat/completions')) return json(completion(body.model, saidTo(body), toolCallTo(body)))
   if (path.endsWith('/images/generations')) return json({ data: [{ b64_json: pngText }] })
   const data = body.input.map((text: string, index: number) => ({ index, embedding: [text.length, 0.5] }))
   return json({ data, model: body.model, usage: { prompt_tokens: 9, total_tokens: 9 } })
@@ -116,6 +124,7 @@ const expected: Record<string, Expected> = {
   'image-check': { files: photo, outputs: { shows: { label: 'yes' }, quality: { score: 4 } } },
   'image-generation': { outputs: { make: { images: stored('image/webp') }, describe: { finish_reason: 'stop' } } },
   'model-comparison': { outputs: { compare: { label: 'first_better' } } },
+  'order-desk': { outputs: { ask: { turns: 2, tool_calls: [{ name: 'query_orders', status: 'completed' }] } } },
   'process-single-item': { outputs: { process: { text: 'The words of a model.' } } },
   'publish-or-revise': { outputs: { check: { branch: 'true' }, publish: { extension: 'md' } } },
   'quick-chat': { outputs: { answer: { text: 'The words of a model.' } } },

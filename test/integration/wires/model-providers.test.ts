@@ -227,7 +227,7 @@ describe('scripted models, which are none', () => {
   it('are refused by other names', async () => {
     await expect(call({ model: 'scripted/gpt' }, {})).rejects.toMatchObject({
       code: 'model_unavailable',
-      hint: 'There are scripted/echo, scripted/json, scripted/judge, scripted/judge-low.',
+      hint: 'There are scripted/echo, scripted/json, scripted/tools, scripted/judge, scripted/judge-low.',
     })
   })
 })

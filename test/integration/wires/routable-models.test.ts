@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type FakeOpenAi, startFakeOpenAi } from '../../fakes/openai.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 
-const scripted = ['scripted/echo', 'scripted/json', 'scripted/judge', 'scripted/judge-low']
+const scripted = ['scripted/echo', 'scripted/json', 'scripted/tools', 'scripted/judge', 'scripted/judge-low']
 
 let fake: FakeOpenAi
 let openrouter: FakeOpenAi

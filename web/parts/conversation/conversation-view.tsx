@@ -77,9 +77,12 @@ export const MessageBox = ({
   collection: string
 }) => (
   <li className={`flex flex-col gap-1 border-l-2 py-1.5 pl-3 ${isAnswer ? 'border-accent' : 'border-line'}`}>
-    <span className="font-medium text-12 text-muted">
-      {roles[message.role] ?? message.role}
-      {message.name === undefined ? '' : ` · ${message.name}`}
+    <span className="flex flex-wrap items-baseline gap-x-2 text-12 text-muted">
+      <span className="font-medium">
+        {roles[message.role] ?? message.role}
+        {message.name === undefined ? '' : ` · ${message.name}`}
+      </span>
+      {message.facts && <span className="min-w-0 truncate">{message.facts.text}</span>}
     </span>
     <MessageParts parts={message.parts} isProse={message.role === 'assistant'} collection={collection} />
     {message.parts.length === 0 && <span className="text-faint">nothing</span>}

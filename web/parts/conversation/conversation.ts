@@ -1,3 +1,5 @@
+import { factsOfMessages, type MessageFacts } from './tool-turns.ts'
+
 /** One part of a message. */
 export type MessagePart =
   | { kind: 'text'; text: string }
@@ -11,6 +13,8 @@ export interface Message {
   role: string
   /** Name of the speaker or tool, where it was sent. */
   name?: string
+  /** What it took, in a conversation with tools. */
+  facts?: MessageFacts
   parts: MessagePart[]
 }
 
@@ -122,6 +126,23 @@ const messageOf = (message: unknown): Message => {
   return { role, ...named, parts: [...thoughts, ...partsOf(message.content), ...callsOf(message.tool_calls)] }
 }
 
+/** The whole conversation of a step with tools, as its outputs have it. */
+const toldMessages = (outputs: Members, question: readonly Message[]): { messages: Message[]; asked: number } => {
+  const told = listOf(outputs.messages).map(messageOf)
+  // A system message is added that asks for the form of the answer.
+  const isAdded = told[0]?.role === 'system' && question[0]?.role !== 'system'
+  const asked = question.length + (isAdded ? 1 : 0)
+  const facts = factsOfMessages(outputs, asked)
+  const messages = told.map((message, at): Message => {
+    const own = facts[at]
+    const parts = message.parts.map((part) =>
+      part.kind === 'result' ? { ...part, failed: own?.failed === true } : part,
+    )
+    return own ? { ...message, parts, facts: own } : message
+  })
+  return { messages, asked }
+}
+
 const system = (text: unknown): Message[] =>
   text === undefined || text === null || text === '' ? [] : [{ role: 'system', parts: partsOf(text) }]
 
@@ -154,7 +175,7 @@ const answerOf = (outputs: Members): Message[] => {
   const parts: MessagePart[] = [
     ...partsOf(outputs.text ?? outputs.content),
     ...images.map((image): MessagePart => ({ kind: 'image', source: textOr(image.path, '') })),
-    ...callsOf(outputs.tool_calls),
+    ...(Array.isArray(outputs.model_calls) ? [] : callsOf(outputs.tool_calls)),
   ]
   return parts.length === 0 ? [] : [{ role: 'assistant', parts }]
 }
@@ -177,7 +198,7 @@ export const usedTokens = (usage: unknown): TokenCount | undefined => {
 
 const shownElsewhere: ReadonlySet<string> = new Set([
   ...['model', 'messages', 'input', 'prompt', 'system', 'system_prompt', 'instructions', 'image_path', 'image_url'],
-  ...['user_prompt_template', 'model_provider', 'provider', 'api_key'],
+  ...['user_prompt_template', 'model_provider', 'provider', 'api_key', 'tools'],
 ])
 
 /** Activities that ask a model once, and the recorded calls of the gateway. */
@@ -200,11 +221,12 @@ export const conversationOf = (
   const request = isRecorded ? initParams : step.inputs
   const question = questionOf(request)
   const { outputs } = step
+  const told = !isRecorded && Array.isArray(outputs.messages) ? toldMessages(outputs, question) : undefined
   return {
     model: textOr(outputs.model ?? request.model ?? step.inputs.model, ''),
     provider: textOr(outputs.provider ?? step.inputs.provider, undefined),
-    messages: [...question, ...answerOf(outputs)],
-    asked: question.length,
+    messages: told?.messages ?? [...question, ...answerOf(outputs)],
+    asked: told?.asked ?? question.length,
     tokens: usedTokens(outputs.usage),
     costUsd: outputs.cost_usd === null ? null : numberOf(outputs.cost_usd),
     finish: textOr(outputs.finish_reason, undefined),

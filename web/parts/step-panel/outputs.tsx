@@ -10,6 +10,7 @@ import { Media } from '../media/media.tsx'
 import { filesNamedIn } from '../media/media-kind.ts'
 import { TextView } from '../text-view/text-view.tsx'
 import { largeMembers } from './large-members.ts'
+import { hasTools, ToolConversation } from './tool-outputs.tsx'
 import { LargeValueBox } from './value-box.tsx'
 
 interface OutputsProps {
@@ -26,6 +27,7 @@ export const Outputs = ({ step, place, initParams }: OutputsProps) => {
     const reference = step.outputs as unknown as LargeValue
     return <LargeValueBox reference={reference} place={place} step={step.key} of="outputs" path={path} label="output" />
   }
+  if (step.ended === null && hasTools(step)) return <ToolConversation step={step} place={place} />
   if (Object.keys(step.outputs).length === 0) {
     return (
       <p className="text-muted">{step.ended === null ? 'This step has no output yet.' : 'This step has no output.'}</p>
@@ -47,7 +49,10 @@ const KnownOutputs = ({ step, place, initParams, large, path }: OutputsProps & {
   const texts = conversation ? [] : textsOf(outputs, left)
   return (
     <div className="flex flex-col gap-4">
-      {conversation && <ConversationView conversation={conversation} collection={place.collection} />}
+      {conversation && hasTools(step) && <ToolConversation step={step} place={place} />}
+      {conversation && !hasTools(step) && (
+        <ConversationView conversation={conversation} collection={place.collection} />
+      )}
       {files.length > 0 && !conversation && (
         <div className="grid grid-cols-1 gap-3 xl:grid-cols-2">
           {files.map((file) => (

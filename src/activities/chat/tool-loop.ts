@@ -1,0 +1,179 @@
+import { AppError } from '../../lib/errors.ts'
+import { memberOutputs, readStructured } from '../../lib/json-schema/structured-answer.ts'
+import type { ChatMessage, ChatOptions, ChatRequest } from '../../model/gateway/chat.ts'
+import { totalCost, totalUsage } from '../../model/gateway/model-totals.ts'
+import type { ModelTurn, StepCall } from '../../model/runs/step-call.ts'
+import { type ActivityContext, FailedWith, type Json, WaitForRuns } from '../activity.ts'
+import { callsIn, conversationMessages, endsIn, recordedMessage, toolCallKey, turnsIn } from './conversation.ts'
+import { keepImages } from './keep-images.ts'
+import { askAgain } from './structured-answer.ts'
+import { reachedBound, type ToolBounds } from './tool-bounds.ts'
+import { answerCalls } from './tool-calls.ts'
+
+interface AskedWithTools {
+  request: ChatRequest
+  options: ChatOptions
+  /** JSON Schema that the final answer has to fit. */
+  schema: Record<string, unknown> | undefined
+  bounds: ToolBounds
+}
+
+/** A conversation under way. */
+interface Talk extends AskedWithTools {
+  tools: NonNullable<ActivityContext['tools']>
+  context: ActivityContext
+}
+
+const instruction = (schema: Record<string, unknown>): string =>
+  `When you need no more tools, answer with one JSON value and nothing else: no other words and no code fence. It must fit this JSON Schema:\n${JSON.stringify(schema)}`
+
+/** The schema is asked for in words: not every provider combines tools with a mode for JSON. */
+const firstMessages = ({ request, schema }: AskedWithTools): ChatMessage[] => {
+  if (!schema) return request.messages
+  const [first, ...rest] = request.messages
+  const text = instruction(schema)
+  if (first?.role === 'system' && typeof first.content === 'string') {
+    return [{ ...first, content: `${first.content}\n\n${text}` }, ...rest]
+  }
+  return [{ role: 'system', content: text }, ...request.messages]
+}
+
+const textOf = ({ content }: ChatMessage): string =>
+  typeof content === 'string'
+    ? content
+    : (content ?? []).map((part) => (typeof part.text === 'string' ? part.text : '')).join('')
+
+/** Why the answer of a turn does not fit the schema; undefined if it does. */
+const problemOf = ({ schema }: AskedWithTools, turn: ModelTurn): string | undefined => {
+  const reading = schema ? readStructured(textOf(turn.message), schema) : undefined
+  return reading && 'problem' in reading ? reading.problem : undefined
+}
+
+/** In words: with `tool_choice` some providers leave out the tools, and with them all that was called before. */
+const lastCall: ChatMessage = {
+  role: 'user',
+  content: 'No more tools can be called. Answer now with what you know.',
+}
+
+const messagesOf = (talk: Talk, records: readonly StepCall[]): ChatMessage[] =>
+  conversationMessages(firstMessages(talk), records, {
+    correction: (turn) => askAgain(problemOf(talk, turn) ?? 'it is not complete'),
+    lastCall,
+  })
+
+/** Asks the model once more, and records its answer. */
+const askTurn = async (talk: Talk, records: readonly StepCall[]): Promise<void> => {
+  const { request, options, bounds, tools, context } = talk
+  const turn = turnsIn(records).length + 1
+  const isOver = turn >= bounds.turns || endsIn(records).size >= bounds.calls
+  const offered = await tools.offered()
+  const begunMs = performance.now()
+  const answer = await context.models.chat(
+    {
+      ...request,
+      messages: [...messagesOf(talk, records), ...(isOver ? [lastCall] : [])],
+      tools: offered.map((one) => ({ type: 'function', function: one })),
+    },
+    options,
+  )
+  for (const warning of answer.warnings ?? []) context.warn(warning)
+  const { text, images } = await keepImages(answer, context)
+  const [choice] = answer.completion.choices
+  const { message, leftOut } = recordedMessage({ ...choice?.message, content: text === '' ? null : text }, turn)
+  if (leftOut > 0) context.warn(`the model made ${leftOut} more tool calls in turn ${turn} than are carried out`)
+  await tools.recordTurn({
+    type: 'model',
+    turn,
+    message,
+    ...(isOver && { is_last_call: true }),
+    ...(images.length > 0 && { images }),
+    model: answer.model,
+    provider: answer.provider,
+    finish_reason: choice?.finish_reason ?? null,
+    usage: answer.usage,
+    cost_usd: answer.cost_usd,
+    duration_seconds: Number(((performance.now() - begunMs) / 1000).toFixed(3)),
+  })
+}
+
+const parsedArguments = (text: string): Json => {
+  try {
+    return JSON.parse(text === '' ? '{}' : text)
+  } catch {
+    return text.slice(0, 1_000)
+  }
+}
+
+const outputsOf = (talk: Talk, records: readonly StepCall[]) => {
+  const turns = turnsIn(records)
+  const ends = endsIn(records)
+  const last = turns.at(-1)
+  const text = last ? textOf(last.message) : ''
+  const all = [...turns.map(({ usage }) => usage), ...[...ends.values()].map(({ usage }) => usage ?? null)]
+  const paid = [...ends.values()].filter(({ usage }) => usage).map(({ cost_usd }) => cost_usd ?? null)
+  return {
+    text,
+    content: text,
+    ...(last?.images && { images: last.images }),
+    model: last?.model ?? talk.request.model,
+    provider: last?.provider ?? '',
+    finish_reason: last?.finish_reason ?? null,
+    usage: totalUsage(all),
+    cost_usd: totalCost([...turns.map(({ cost_usd }) => cost_usd), ...paid]),
+    turns: turns.length,
+    tool_calls: turns.flatMap(callsIn).flatMap((call) => {
+      const end = ends.get(toolCallKey(call))
+      if (!end) return []
+      const { status, cost_usd, duration_seconds, trajectory_id } = end
+      return [
+        {
+          ...{ turn: call.turn, id: call.id, name: call.tool, arguments: parsedArguments(call.arguments), status },
+          ...(cost_usd !== undefined && { cost_usd }),
+          ...(trajectory_id !== undefined && { trajectory_id }),
+          duration_seconds,
+        },
+      ]
+    }),
+    model_calls: turns.map(({ turn, model, provider, finish_reason, usage, cost_usd, duration_seconds }) => ({
+      ...{ turn, model, provider, finish_reason, usage, cost_usd, duration_seconds },
+    })),
+    messages: messagesOf(talk, records),
+  }
+}
+
+/** How the conversation ends with its last turn; undefined if the model is to be asked once more. */
+const conclusionOf = (talk: Talk, records: readonly StepCall[], last: ModelTurn) => {
+  const outputs = outputsOf(talk, records)
+  const { schema } = talk
+  if (!schema) return outputs
+  const reading = readStructured(textOf(last.message), schema)
+  if ('value' in reading) return { ...memberOutputs(reading.value, outputs), ...outputs, json: reading.value }
+  const answers = turnsIn(records).filter((turn) => callsIn(turn).length === 0)
+  if (answers.length < 2) return undefined
+  const message = `The answer of ${last.model} does not fit output_schema, in two attempts: ${reading.problem}`
+  return new FailedWith(new AppError('activity_failed', message), { ...outputs, json: null })
+}
+
+/**
+ * Lets a model call tools until it answers. Each answer and each tool call is recorded as it ends, and a repeated attempt goes
+ * on after the last record. A failure keeps the conversation as outputs.
+ */
+export const askWithTools = async (asked: AskedWithTools, context: ActivityContext) => {
+  const { tools } = context
+  if (!tools) throw new AppError('internal', 'The step has no tools')
+  const talk: Talk = { ...asked, tools, context }
+  for (;;) {
+    const records = await tools.records()
+    const last = turnsIn(records).at(-1)
+    const wait = last && (await answerCalls(last, records, { tools, bounds: asked.bounds }))
+    if (wait instanceof WaitForRuns) return wait
+    const now = await tools.records()
+    if (last && callsIn(last).length === 0) {
+      const conclusion = conclusionOf(talk, now, last)
+      if (conclusion) return conclusion
+    }
+    const bound = reachedBound(now, asked.bounds)
+    if (bound) return new FailedWith(bound, outputsOf(talk, now))
+    await askTurn(talk, now)
+  }
+}

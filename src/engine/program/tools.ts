@@ -1,0 +1,209 @@
+import type { Activity, ActivityRegistry } from '../../activities/activity.ts'
+import { isObject } from '../../lib/json/json-object.ts'
+import { isWorkerActivity } from '../../model/workers/worker.ts'
+import { mostTools, type StepTool, stepToolSchema, toolNamePattern } from '../../model/workflows/step-tool.ts'
+import { type Binding, bindParameters, requiredOf } from './bindings.ts'
+import { parameterIssues } from './parameter-issues.ts'
+import { question, type Remark, type Report } from './remark.ts'
+import { type Notes, type Roots, type Source, staticValue } from './source.ts'
+import { settable, toolSchema } from './tool-schema.ts'
+
+/** A tool that a step offers to its model. */
+export interface ProgramTool {
+  name: string
+  description: string
+  /** Undefined for a task. */
+  activity: Activity | undefined
+  /** The task whose run a call starts; undefined for an activity. */
+  task: string | undefined
+  /** Parameters that the workflow fixes. */
+  bindings: Binding[]
+  /** Parameters that the model may set; undefined for a task: all that its schema has. */
+  settable: ReadonlySet<string> | undefined
+  /** JSON Schema of those; undefined for a task that is asked for its own. */
+  schema: Record<string, unknown> | undefined
+  timeoutSeconds: number | undefined
+}
+
+/** The tools of a step, and the parameter that shows them in its inputs. */
+interface CompiledTools {
+  tools: ProgramTool[]
+  binding: Binding | undefined
+}
+
+const none: CompiledTools = { tools: [], binding: undefined }
+
+/** Says why an activity is no tool; undefined if it can be one. */
+const whyNoTool = ({ steers, carriesOut, inSandbox, startsTask, waits }: Activity): string | undefined => {
+  if (startsTask !== undefined) return 'it starts runs. Name the task instead: {"task": "…"}'
+  if (waits) return 'it waits'
+  if (steers !== undefined) return 'it decides which step is next'
+  const isApart = inSandbox || carriesOut !== undefined
+  return isApart ? 'it runs in a sandbox. Give it a task of its own: {"task": "…"}' : undefined
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
+
+/** Compiles the tools of a step. Reports an activity that does not exist or is no tool, and parameters that it refuses. */
+export const compileTools = (
+  { tools: written, tools_path: byPath }: Record<string, unknown>,
+  activities: ActivityRegistry,
+  roots: Roots,
+  notes: Notes,
+): CompiledTools => {
+  if (byPath !== undefined) {
+    notes.report('tools must be written in the workflow: no value may choose what a model can call', {
+      key: 'tools_path',
+    })
+  }
+  if (written === undefined || written === null) return none
+  if (!Array.isArray(written) || written.length === 0 || written.length > mostTools) {
+    notes.report(`tools must be a list of 1 to ${mostTools} tools, such as {"activity": "http_request"}`, {
+      key: 'tools',
+    })
+    return none
+  }
+  const seen = new Set<string>()
+  const tools: ProgramTool[] = []
+  const shown: Source[] = []
+  for (const [at, one] of written.entries()) {
+    const own = toolNotes(notes, at, isObject(one) ? one : {})
+    const parsed = stepToolSchema.safeParse(one)
+    if (!parsed.success) {
+      const [issue] = parsed.error.issues
+      own.report(`${issue?.path.map(String).join('.') || 'the tool'}: ${issue?.message}`)
+      continue
+    }
+    const tool = compileTool(parsed.data, { activities, roots, notes: own })
+    if (!tool) continue
+    if (seen.has(tool.name)) own.report(`another tool is called '${tool.name}': give one of them a name`)
+    seen.add(tool.name)
+    tools.push(tool)
+    shown.push(shownTool(parsed.data, tool))
+  }
+  const source: Source = { kind: 'list', items: shown }
+  return {
+    tools,
+    binding: { parameter: 'tools', key: 'tools', source, fallback: undefined, required: true, missing: undefined },
+  }
+}
+
+/** Notes that say which tool they are about. */
+const toolNotes = ({ report, warnings, guess }: Notes, at: number, written: Record<string, unknown>): Notes => {
+  const called = [written.name, written.activity, written.task].find(isText) ?? String(at)
+  const placed = ({ message, key, ...site }: Remark): Remark => {
+    const inside = typeof key === 'string' ? ['config', key] : key === undefined ? [] : ['config', ...key]
+    return { ...site, message: `tool '${called}': ${message}`, key: ['tools', String(at), ...inside] }
+  }
+  const ownReport: Report = (message, site) => {
+    const { message: text, ...at } = placed({ ...site, message })
+    report(text, at)
+  }
+  const own: Remark[] = []
+  own.push = (...remarks) => warnings.push(...remarks.map(placed))
+  return { report: ownReport, warnings: own, guess }
+}
+
+interface ToolScope {
+  activities: ActivityRegistry
+  roots: Roots
+  notes: Notes
+}
+
+const compileTool = (tool: StepTool, scope: ToolScope): ProgramTool | undefined => {
+  const { report, guess } = scope.notes
+  if (isText(tool.activity) === isText(tool.task)) {
+    report('expected either activity or task')
+    return undefined
+  }
+  if (isText(tool.task)) return compileTaskTool(tool, tool.task, scope)
+  const activity = scope.activities.get(tool.activity ?? '')
+  if (!activity && isWorkerActivity(tool.activity ?? '')) {
+    report(`${tool.activity} cannot be a tool: a worker carries it out. Give it a task of its own: {"task": "…"}`)
+    return undefined
+  }
+  if (!activity) {
+    const meant = guess(tool.activity ?? '', scope.activities.keys())
+    report(`there is no activity '${tool.activity}'${question(meant)}`, {
+      meant,
+      hint: 'GET /api/v1/step-templates lists the activities.',
+    })
+    return undefined
+  }
+  const why = whyNoTool(activity)
+  if (why) {
+    report(`${activity.name} cannot be a tool: ${why}`)
+    return undefined
+  }
+  return compileActivityTool(tool, activity, scope)
+}
+
+const compileActivityTool = (tool: StepTool, activity: Activity, { roots, notes }: ToolScope): ProgramTool => {
+  const { report, guess } = notes
+  const bindings = bindParameters(tool.config ?? {}, activity, roots, notes)
+  const fixed = new Set(bindings.map(({ parameter }) => parameter))
+  for (const { parameter, key, source, fallback } of bindings) {
+    if (fallback) report(`${parameter} is given twice: as a value and as a path`, { key })
+    if (source.kind !== 'value' || source.value === null || source.value === undefined) continue
+    const issues = parameterIssues(activity, { parameter, key, value: source.value }, guess)
+    for (const { message, ...site } of issues) report(message, site)
+  }
+  const free = settable(activity).filter((name) => !fixed.has(name))
+  const listed = Array.isArray(tool.parameters) ? tool.parameters : undefined
+  for (const name of listed ?? []) {
+    if (!free.includes(name))
+      report(`parameters names '${name}', which the model cannot set${question(guess(name, free))}`)
+  }
+  const names = new Set(listed ? free.filter((name) => listed.includes(name)) : free)
+  for (const name of requiredOf(activity)) {
+    if (fixed.has(name) || names.has(name)) continue
+    report(`parameter '${name}' of ${activity.name} is required: set it in config`)
+  }
+  return {
+    name: tool.name ?? activity.name,
+    description: tool.description ?? activity.description,
+    activity,
+    task: undefined,
+    bindings,
+    settable: names,
+    schema: toolSchema(activity, names),
+    timeoutSeconds: tool.timeout_sec,
+  }
+}
+
+const compileTaskTool = (tool: StepTool, task: string, { roots, notes }: ToolScope): ProgramTool | undefined => {
+  const name = tool.name ?? task
+  if (!toolNamePattern.test(name)) {
+    notes.report(`a model cannot call a tool '${name}': give it a name of letters, digits, '_' and '-'`)
+    return undefined
+  }
+  const config = Object.entries(tool.config ?? {})
+  const bindings = config.map(([parameter, value]): Binding => {
+    const source = staticValue(value, roots, notes.report)
+    return { parameter, key: parameter, source, fallback: undefined, required: false, missing: undefined }
+  })
+  return {
+    name,
+    description: tool.description ?? `Runs the task ${task} and returns its result.`,
+    activity: undefined,
+    task,
+    bindings,
+    settable: Array.isArray(tool.parameters) ? new Set(tool.parameters) : undefined,
+    schema: isObject(tool.parameters) ? tool.parameters : undefined,
+    timeoutSeconds: tool.timeout_sec,
+  }
+}
+
+/** A tool in the inputs of its step: as written, with the values of its config. */
+const shownTool = (written: StepTool, { name, bindings }: ProgramTool): Source => {
+  const { config: _, name: __, ...rest } = written
+  const entries = Object.entries(rest).filter(([, value]) => value !== undefined)
+  return {
+    kind: 'object',
+    entries: [
+      ['name', { kind: 'value', value: name }],
+      ...entries.map(([key, value]): [string, Source] => [key, { kind: 'value', value }]),
+      ['config', { kind: 'object', entries: bindings.map(({ parameter, source }) => [parameter, source]) }],
+    ],
+  }
+}

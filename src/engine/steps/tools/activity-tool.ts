@@ -1,0 +1,88 @@
+import { FailedWith } from '../../../activities/activity.ts'
+import { AppError } from '../../../lib/errors.ts'
+import { jsonSize, uncountedBytes } from '../../../lib/memory/json-memory.ts'
+import type { ToolRequest } from '../../../model/runs/step-call.ts'
+import type { ProgramTool } from '../../program/tools.ts'
+import type { OwnContext } from '../activity-context.ts'
+import { asStepError } from '../execute.ts'
+import type { StepAtWork } from '../step-at-work.ts'
+import type { StepSide } from '../step-side.ts'
+import { callActivity, isOfStep } from './call-activity.ts'
+import type { StepCalls } from './step-calls.ts'
+import { readArguments } from './tool-arguments.ts'
+import { activityResult, type CallOutcome, failureResult } from './tool-result.ts'
+import { fixedBy, type ToolScope } from './tool-scope.ts'
+
+interface Carried {
+  call: ToolRequest
+  ordinal: number
+  side: StepSide
+  /** Index of the tool in its step. */
+  at: number
+}
+
+/** Executes the activity of a tool. A failure of the call is an outcome; throws what is about the step. */
+export const outcomeOfActivity = async (
+  scope: ToolScope,
+  tool: ProgramTool,
+  carried: Carried,
+): Promise<CallOutcome> => {
+  const { work, signal } = scope
+  const { side } = carried
+  const read = readArguments(tool, carried.call.arguments)
+  if ('refusal' in read) return { status: 'refused', content: `Error: ${read.refusal}.` }
+  try {
+    return await resultOf(scope, tool, carried, read.given)
+  } catch (thrown) {
+    discard(work, side)
+    if (isOfStep(thrown, signal())) throw thrown
+    return failureResult(asStepError(thrown), work.run.environment.scrub)
+  }
+}
+
+/** Removes the files of a try that failed. */
+const discard = ({ engine }: StepAtWork, { files }: StepSide): void => {
+  const objects = files.splice(0).map(({ object }) => object)
+  if (objects.length > 0) void engine.objects.remove(objects).catch(() => {})
+}
+
+const hasBegun = (calls: StepCalls, { turn, id }: ToolRequest): boolean =>
+  calls.rows.some((row) => row.type === 'tool_started' && row.turn === turn && row.id === id)
+
+const resultOf = async (
+  scope: ToolScope,
+  tool: ProgramTool,
+  { call, ordinal, side, at }: Carried,
+  given: Record<string, unknown>,
+): Promise<CallOutcome> => {
+  const { work, calls, signal } = scope
+  const { engine, run, place, memory } = work
+  const { activity } = tool
+  if (!activity) throw new AppError('internal', `Tool '${tool.name}' has no activity`)
+  const fixed = fixedBy(scope, at)
+  const interrupted = hasBegun(calls, call)
+  const own: OwnContext = { idempotencyKey: `${run.key}/${place.seq}/${ordinal}`, interrupted }
+  let hasStarted = interrupted
+  const recordStart = async (): Promise<void> => {
+    if (hasStarted) return
+    hasStarted = true
+    await calls.add({ type: 'tool_started', turn: call.turn, id: call.id, tool: tool.name })
+  }
+  const result = await callActivity({
+    name: tool.name,
+    activity,
+    parameters: { ...given, ...fixed },
+    timeoutSeconds: tool.timeoutSeconds ?? activity.timeoutSeconds ?? engine.limits.stepTimeoutSeconds,
+    signal: signal(),
+    contextOf(until) {
+      discard(work, side) // of a failed try
+      const context = scope.contextOf(side, own, () => until)
+      // A spread leaves the signal out, which is a getter.
+      return { ...context, signal: until, recordStart }
+    },
+  })
+  const outputs = result instanceof FailedWith ? result.outputs : result
+  const size = jsonSize(outputs, engine.limits.maxOutputBytes)
+  if (size > uncountedBytes) await memory.room(2 * size)
+  return activityResult(result, run.environment.scrub)
+}

@@ -1,0 +1,70 @@
+import { AppError } from '../../../lib/errors.ts'
+import { now } from '../../../lib/time.ts'
+import type { StepCall } from '../../../model/runs/step-call.ts'
+import { addCallUsage } from '../../../model/runs/step-usage.ts'
+import { readStepCalls } from '../../../store/runs/step-calls.ts'
+import type { StepAtWork } from '../step-at-work.ts'
+import type { StepSide } from '../step-side.ts'
+
+/** The records of a step with tools: the checkpoint from which it is resumed. */
+export interface StepCalls {
+  readonly rows: readonly StepCall[]
+  /** Writes a record, with the files that were stored for it. Resolves when it is on disk. Throws Fenced. */
+  add(call: StepCall, files?: StepSide['files']): Promise<void>
+}
+
+/** Copies of the records in memory: as text, as values, and in the requests of the model. */
+const copiesOfRecords = 3
+/** Maximum size of the records of one step; bytes. A model gets all of them again with each turn. */
+const mostBytes = 32 * 1024 * 1024
+
+const tooMuch = (step: string): AppError =>
+  new AppError('output_too_large', `The conversation of step '${step}' is longer than ${mostBytes / 1024 / 1024} MiB`, {
+    hint: 'Lower max_turns or JETTY_TOOL_RESULT_CHARACTERS, or let tools return less.',
+  })
+
+/** Reads what the step has recorded under earlier owners of the run, and counts its usage. */
+export const openStepCalls = async (work: StepAtWork): Promise<StepCalls> => {
+  const { engine, lease, run, place, side, startRow } = work
+  const stored = await readStepCalls(engine.database, run.key, place.seq)
+  let bytes = stored.reduce((sum, { call }) => sum + call.length, 0)
+  await work.memory.room(copiesOfRecords * bytes)
+  const rows = stored.map(({ call }) => JSON.parse(call) as StepCall)
+  side.numbering = { next: rows.reduce((sum, row) => sum + filesOf(row), 0) }
+  if (rows.length > 0) side.usage = usageOf(rows)
+  let tail: Promise<unknown> = Promise.resolve()
+
+  const write = async (call: StepCall, files: StepSide['files']): Promise<void> => {
+    const text = run.environment.scrub.json(call)
+    bytes += text.length
+    if (bytes > mostBytes) throw tooMuch(place.name)
+    await work.memory.room(copiesOfRecords * text.length)
+    const calls = { runKey: run.key, seq: place.seq, rows: [{ n: rows.length, atMs: now(), call: text }] }
+    rows.push(JSON.parse(text) as StepCall)
+    await engine.confirmLease(lease)
+    await startRow.writeWith({ calls, ...(files.length > 0 && { files }) })
+    const fileBytes = files.reduce((sum, { size }) => sum + size, 0)
+    engine.quota.add(run.collectionId, { databaseBytes: Buffer.byteLength(text), fileBytes })
+  }
+  return {
+    rows,
+    add(call, files = []) {
+      // One after the other: a statement writes the row of a step once.
+      const written = tail.then(() => write(call, files))
+      tail = written.catch(() => {})
+      return written
+    },
+  }
+}
+
+const filesOf = (row: StepCall): number =>
+  row.type === 'tool' ? (row.files ?? 0) : row.type === 'model' ? (row.images?.length ?? 0) : 0
+
+const usageOf = (rows: readonly StepCall[]): StepSide['usage'] => {
+  let sum: StepSide['usage']
+  for (const row of rows) {
+    if (row.type === 'model') sum = addCallUsage(sum, row.usage, row.cost_usd)
+    else if (row.type === 'tool' && row.usage) sum = addCallUsage(sum, row.usage, row.cost_usd ?? null)
+  }
+  return sum
+}
