@@ -7,6 +7,7 @@ import type { mediaObjectSchema } from '../model/gateway/media-object.ts'
 import type { ModelCalls, ModelKind } from '../model/gateway/model-calls.ts'
 import type { RunbookRequest } from '../model/runbooks/runbook-request.ts'
 import type { RunbookOutcome } from '../model/runbooks/runbook-run.ts'
+import type { AskedDecision, Decision, Expiry } from '../model/runs/asked-decision.ts'
 import type { StepTools } from '../model/runs/step-tools.ts'
 import type { ScriptOutcome, ScriptRequest } from '../model/scripts/script-run.ts'
 import type { WaitForJob, WorkerJobRequest } from '../model/workers/worker-job-request.ts'
@@ -14,6 +15,7 @@ import type { ActivitySettings } from '../model/workflows/activity-settings.ts'
 import type { RunStatus } from '../model/workflows/workflow.ts'
 
 export type { OutgoingRequest, OutgoingResponse } from '../lib/net/outgoing.ts'
+export type { AskedDecision, Decision, Expiry } from '../model/runs/asked-decision.ts'
 
 export type Json = unknown
 type Category =
@@ -216,30 +218,6 @@ export class FailedWith<Outputs = Record<string, Json>> {
     this.error = error
     this.outputs = outputs
   }
-}
-
-/** The decision about a step that waits for one. */
-export interface Decision {
-  decision: 'approve' | 'reject' | 'fail'
-  comment: string | null
-  /** Null if nobody decided in time. */
-  decided_by: string | null
-  decided_at: Date
-}
-
-/** When a decision expires, and the default decision. */
-export interface Expiry {
-  at: Date
-  decision: Decision['decision']
-}
-
-/** A decision that a person is asked for. */
-export interface AskedDecision {
-  message: string
-  assignees: string[]
-  metadata: Record<string, Json>
-  /** null: it waits for ever. */
-  expiry: Expiry | null
 }
 
 /** Returned instead of outputs: wait for a decision or its expiry, out of memory; then the activity runs again. */

@@ -36,7 +36,7 @@ describe.each(foreign)('$name', ({ model, env, start }) => {
     const outputs = (await runActivity(litellmChat, given, context)) as Record<string, unknown>
     expect([outputs.text, outputs.turns]).toEqual(['Both found.', 3])
     expect((outputs.messages as { role: string }[]).map(({ role }) => role)).toEqual([
-      ...['user', 'assistant', 'tool', 'tool', 'assistant', 'tool', 'assistant'],
+      ...['user', 'assistant', 'tool', 'tool', 'assistant', 'tool', 'user', 'assistant'],
     ])
     const sent = fake.asked.map(({ body }) => JSON.stringify(body))
     expect(sent).toHaveLength(3)

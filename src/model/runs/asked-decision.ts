@@ -1,0 +1,23 @@
+/** The decision about a step that waits for one. */
+export interface Decision {
+  decision: 'approve' | 'reject' | 'fail'
+  comment: string | null
+  /** Null if nobody decided in time. */
+  decided_by: string | null
+  decided_at: Date
+}
+
+/** When a decision expires, and the default decision. */
+export interface Expiry {
+  at: Date
+  decision: Decision['decision']
+}
+
+/** A decision that a person is asked for. */
+export interface AskedDecision {
+  message: string
+  assignees: string[]
+  metadata: Record<string, unknown>
+  /** null: it waits for ever. */
+  expiry: Expiry | null
+}
