@@ -38,6 +38,7 @@ import { registerTemplates } from './commands/templates.ts'
 import { registerTrial } from './commands/trial.ts'
 import { registerTypes } from './commands/types.ts'
 import { registerWebhooks } from './commands/webhooks.ts'
+import { registerWorker } from './commands/worker.ts'
 import { exitCodes, reportError } from './exit.ts'
 import { addGlobals } from './globals.ts'
 
@@ -65,7 +66,7 @@ const groups: readonly (readonly [heading: string, registers: readonly ((program
     'Build:',
     [
       ...[registerApi, registerEnv, registerMcp, registerTasks, registerTypes, registerAgents, registerSkills],
-      ...[registerRunbook, registerRoutines, registerTemplates],
+      ...[registerWorker, registerRunbook, registerRoutines, registerTemplates],
     ],
   ],
   ['Improve:', [registerDiff, registerEval, registerLabels, registerReplay, registerDatasets]],

@@ -29,6 +29,7 @@ export const blocksLeftOut: readonly LeftOut[] = [
   { page: 'limits', has: 'JETTY_MAX_OUTPUT_BYTES', because: 'starts a server that runs until it is stopped' },
   { page: 'mcp', has: 'claude mcp add --transport http', because: otherTest('mcp-agent') },
   { page: 'mcp', has: 'codex mcp add', because: 'changes the settings of agents that are not part of Jetty' },
+  { page: 'own-activities', has: 'jetty worker run', because: 'waits for jobs; test/cli/worker.test.ts runs it' },
   { page: 'own-activities', has: 'jetty serve', because: 'the guide is read on a server that was started so' },
   {
     page: 'postgres',

@@ -127,13 +127,18 @@ export const importRules: ImportRule[] = [
   },
   { of: 'http/', may: ['http/', 'api/*.ts', 'api/*/contract.ts', 'api/*/routes.ts', 'lib/', 'model/'] },
   { of: 'client/', may: ['client/', 'api/contract.ts', 'api/*/contract.ts', 'http/endpoint.ts', 'lib/', 'model/'] },
+  // A worker is a client of the server, on another machine.
+  { of: 'worker/', may: ['own/', 'client/', 'activities/own/', 'lib/', 'model/'] },
   {
     of: 'mcp/',
     may: ['mcp/', 'client/', 'api/contract.ts', 'http/endpoint.ts', 'lib/', 'model/'],
   },
   {
     of: 'cli/',
-    may: ['cli/', 'client/', 'mcp/serve-stdio.ts', 'runbooks/', 'server/start-server.ts', 'local/', 'lib/', 'model/'],
+    may: [
+      ...['cli/', 'client/', 'mcp/serve-stdio.ts', 'runbooks/', 'server/start-server.ts', 'local/', 'lib/', 'model/'],
+      ...['worker/', 'activities/own/'],
+    ],
   },
   // The composition of a server: it puts all rooms together.
   {

@@ -1,0 +1,60 @@
+import type { Client } from '../client/client.ts'
+import { messageOf } from '../lib/errors.ts'
+import { pause } from '../lib/time.ts'
+import { isGone, isPassing, pauseAfter } from './answered.ts'
+import type { HeldJobs } from './held-jobs.ts'
+import type { WorkerLog } from './worker-options.ts'
+
+/** A poll that is this late has lost its connection. */
+const graceMs = 15_000
+/** How long a stopping worker asks for the answer that it gets no more jobs. */
+const longestGoodbyeMs = 10_000
+
+interface PollOptions {
+  client: Client
+  workerId: string
+  waitSeconds: number
+  held: HeldJobs
+  stopping: AbortSignal
+  log(entry: WorkerLog): void
+}
+
+/**
+ * Takes jobs until the server gives no more (`drained`), or does not know the worker (`unknown`). Throws when the server
+ * refuses its key.
+ */
+export const pollForJobs = async (options: PollOptions): Promise<'drained' | 'unknown'> => {
+  const { client, workerId, waitSeconds, held, stopping, log } = options
+  const params = { worker_id: workerId }
+  let leftAt = Number.POSITIVE_INFINITY
+  // The server answers the open poll then, with the jobs that it has just given: none is left without a worker.
+  const leave = () => {
+    leftAt = performance.now()
+    client.stopWorker({ params, signal: AbortSignal.timeout(longestGoodbyeMs) }).catch(() => {})
+  }
+  if (stopping.aborted) leave()
+  stopping.addEventListener('abort', leave, { once: true })
+  try {
+    for (let failures = 0; ; ) {
+      const free = await held.room(stopping)
+      if (free === 0 || performance.now() - leftAt > longestGoodbyeMs) return 'drained'
+      const seconds = stopping.aborted ? 0 : waitSeconds
+      try {
+        const body = { free, wait_seconds: seconds, holding: held.ids() }
+        const signal = AbortSignal.timeout(seconds * 1000 + graceMs)
+        const { jobs, drain } = await client.pollJobs({ params, body, signal })
+        if (failures > 0) log({ level: 'info', message: 'connected again' })
+        failures = 0
+        for (const job of jobs) held.begin(job)
+        if (drain) return 'drained'
+      } catch (error) {
+        if (isGone(error)) return 'unknown'
+        if (!isPassing(error)) throw error
+        if (failures === 0) log({ level: 'warning', message: `no answer, trying on: ${messageOf(error)}` })
+        await pause(pauseAfter(failures++, error), stopping.aborted ? undefined : stopping)
+      }
+    }
+  } finally {
+    stopping.removeEventListener('abort', leave)
+  }
+}
