@@ -55,6 +55,8 @@ describe('the tarball', () => {
       'dist/client/operations.json',
       'dist/activities/own/declare.js',
       'dist/activities/own/declare.d.ts',
+      'dist/worker/worker.js',
+      'dist/worker/worker.d.ts',
       'docs/mcp.md',
       'LICENSE',
     ]) {
@@ -77,6 +79,7 @@ describe('the tarball', () => {
     const { name } = manifest()
     const source = `import { activity, z } from '${name}/activity'
 import { createClient } from '${name}/client'
+import { worker } from '${name}/worker'
 const jetty = await createClient({ url: 'http://localhost:1', token: undefined })
 const answer = jetty.getTask({ params: { collection: 'a', task: 'b' } })
 export const task: Promise<string> = answer.then((found) => found.name)
@@ -89,6 +92,7 @@ export const shout = activity({
   outputs: z.object({ text: z.string().describe('Loud text.') }),
   run: async ({ text }) => ({ text: text.toUpperCase() }),
 })
+export const ended: Promise<void> = worker({ activities: [shout], labels: ['eu'], signal: AbortSignal.abort() })
 // @ts-expect-error: the output is missing
 activity({ ...shout, outputs: z.object({ text: z.string() }), run: async () => ({}) })
 `
@@ -117,10 +121,10 @@ const blocksOf = (page: string): ShellBlock[] =>
     // The page promises that this one misses its threshold.
     .map((block) => (block.text.includes('--threshold') ? { ...block, text: `! ${block.text}` } : block))
 
-/** Modules of the reader in a folder without packages; TypeScript where this Node strips its types. */
+/** Modules of the reader in folders without packages, for the server and for a worker; TypeScript where this Node strips its types. */
 const writeActivities = (home: string, isNew: boolean): string => {
   const place = join(home, 'activities')
-  mkdirSync(place)
+  for (const folder of [place, join(home, 'offered')]) mkdirSync(folder)
   const source = (name: string, type: string) => `import { activity, z } from 'jetty-server/activity'
 export default activity({
   name: '${name}',
@@ -130,8 +134,25 @@ export default activity({
   run: async ({ text }${type}) => ({ text: text.toUpperCase() }),
 })`
   writeFileSync(join(place, 'shout.mjs'), source('text.shout', ''))
+  writeFileSync(join(home, 'offered/loud.mjs'), source('text.loud', ''))
   if (isNew) writeFileSync(join(place, 'typed.mts'), source('text.typed', ': { text: string }'))
   return place
+}
+
+/** Runs a step on a worker of the package, which is stopped then. */
+const stepOnWorker = async (node: string, home: string, env: Record<string, string>): Promise<string> => {
+  const jetty = (...args: string[]) => run(node, [installed('.bin/jetty'), ...args], { env, cwd: home })
+  const worker = execFile(node, [installed('.bin/jetty'), 'worker', 'run', 'offered'], { env, cwd: home })
+  const ended = new Promise((resolve) => worker.once('exit', resolve))
+  const step = { activity: 'text.loud', text: 'quiet' }
+  writeFileSync(join(home, 'loud.json'), JSON.stringify({ step_configs: { loud: step }, steps: ['loud'] }))
+  try {
+    await jetty('tasks', 'deploy', 'loud.json', 'demo/loud')
+    return (await jetty('run', 'demo/loud', '--wait')).stdout
+  } finally {
+    worker.kill('SIGTERM')
+    expect(await ended).toBe(0)
+  }
 }
 
 describe.each(nodes)('on Node %s (empty: this one)', (wanted) => {
@@ -162,6 +183,7 @@ describe.each(nodes)('on Node %s (empty: this one)', (wanted) => {
       const { content } = (await client.callTool({ name: 'list-tasks', arguments: { collection: 'demo' } })) as Body
       expect(content[0].text).toContain('find-the-fault')
       await client.close()
+      expect(await stepOnWorker(node, home, env)).toContain('QUIET')
       for (const name of ['text.shout', ...(wanted === '' ? [] : ['text.typed'])]) {
         expect((await fetch(`${ready.url}/api/v1/step-templates/${name}`)).status).toBe(200)
       }
