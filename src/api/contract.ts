@@ -21,6 +21,7 @@ import { gatewayContract } from './gateway/contract.ts'
 import { healthContract } from './health/contract.ts'
 import { ingestContract } from './ingest/contract.ts'
 import { itemsContract } from './items/contract.ts'
+import { jobFilesContract } from './job-files/contract.ts'
 import { keysContract } from './keys/contract.ts'
 import { labelsContract } from './labels/contract.ts'
 import { lineageContract } from './lineage/contract.ts'
@@ -92,6 +93,7 @@ export const contract = {
   ...auditContract,
   ...stepTemplatesContract,
   ...workersContract,
+  ...jobFilesContract,
   ...runbooksContract,
   ...metricsContract,
   ...secretKeyContract,

@@ -21,6 +21,7 @@ import { type FilesDeps, filesRoutes } from './files/routes.ts'
 import { type HealthDeps, healthRoutes } from './health/routes.ts'
 import { type IngestDeps, ingestRoutes } from './ingest/routes.ts'
 import { type ItemsDeps, itemsRoutes } from './items/routes.ts'
+import { type JobFilesDeps, jobFilesRoutes } from './job-files/routes.ts'
 import { type KeysDeps, keysRoutes } from './keys/routes.ts'
 import { type LabelsDeps, labelsRoutes } from './labels/routes.ts'
 import { type LineageDeps, lineageRoutes } from './lineage/routes.ts'
@@ -88,6 +89,7 @@ export type ApiDeps = HealthDeps &
   EventsDeps &
   StepTemplatesDeps &
   WorkersDeps &
+  JobFilesDeps &
   MetricsDeps &
   SecretKeyDeps &
   SystemDeps &
@@ -143,6 +145,7 @@ export const apiRoutes = (deps: ApiDeps): Route[] => [
   ...auditRoutes(deps),
   ...stepTemplatesRoutes(deps),
   ...workersRoutes(deps),
+  ...jobFilesRoutes(deps),
   ...runbooksRoutes(deps),
   ...metricsRoutes(deps),
   ...secretKeyRoutes(deps),

@@ -52,7 +52,7 @@ export const startHeartbeats = ({ epoch, everyMs, send, onLoss }: HeartbeatOptio
 
   const keepOn = async (): Promise<void> => {
     while (!stopped.signal.aborted) {
-      await pause(newsMs, stopped.signal)
+      await pause(Math.min(newsMs, everyMs), stopped.signal)
       await pause(Math.max(everyMs - newsMs, 0), AbortSignal.any([stopped.signal, news.signal]))
       if (!stopped.signal.aborted) await beat()
     }

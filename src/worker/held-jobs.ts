@@ -26,11 +26,13 @@ export const makeHeldJobs = (most: number, run: (job: WorkerJob) => Promise<void
       )
     },
     async room(stopping) {
+      let stop = () => {}
       const stopped = new Promise<void>((resolve) => {
-        if (stopping.aborted) resolve()
-        else stopping.addEventListener('abort', () => resolve(), { once: true })
+        stop = resolve
       })
+      stopping.addEventListener('abort', stop)
       while (held.size >= most && !stopping.aborted) await Promise.race([...held.values(), stopped])
+      stopping.removeEventListener('abort', stop)
       return Math.max(most - held.size, 0)
     },
     async ended() {

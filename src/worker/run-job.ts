@@ -107,7 +107,7 @@ export const runJob = async (runner: JobRunner, job: WorkerJob): Promise<void> =
     signal: ending.signal,
     run: { collection: job.run.collection, task: job.run.task, trajectory_id: job.run.trajectory_id },
     step: { name: job.run.step, attempt: job.attempt },
-    files: jobFiles(client, job.run.collection, ending.signal),
+    files: jobFiles(client, workerId, job, ending.signal),
     progress: beats.progress,
     log: beats.log,
   }

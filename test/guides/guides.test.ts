@@ -1,6 +1,6 @@
 // Guides by task, as a reader follows them: each block of commands in turn, on one server with the collection of the first start.
 import { execFile } from 'node:child_process'
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -85,6 +85,13 @@ it('an own activity', async () => {
   const printed = (await follow('own-activities')).join()
   expect(printed).toContain('Declared in count-words.mjs of JETTY_ACTIVITIES_DIR')
   expect(printed).toMatch(/words["\s:]+4\b/)
+})
+
+it('a worker by hand', async () => {
+  const printed = (await follow('workers')).join()
+  expect(printed).toMatch(/"parameters":\s*\{\s*"a":\s*2/)
+  expect(printed).toMatch(/"sum":\s*5/)
+  expect(guide('workers')).toContain(readFileSync(join(root, 'examples/workers/reverse_words.py'), 'utf8'))
 })
 
 it('the gateway, and what it records', async () => {

@@ -67,6 +67,8 @@ const write = (ask: (place: Place) => Ask, more: Partial<Operation> = {}): Opera
   ...more,
 })
 
+const jobFiles = (place: Place) => `/api/v1/workers/${place.worker}/jobs/some-job/files`
+
 /** A call of a worker about itself, or about a job that it does not have. */
 const worker = (path: string, body?: object, status = 200): Operation => ({
   needs: 'worker',
@@ -160,6 +162,19 @@ export const operations: Record<string, Operation> = {
   heartbeatJob: worker('/jobs/some-job/heartbeat', { epoch: 1 }, 409),
   completeJob: worker('/jobs/some-job/complete', { epoch: 1, outputs: {} }, 409),
   failJob: worker('/jobs/some-job/fail', { epoch: 1, error: 'no disk' }, 409),
+  downloadJobFile: {
+    ...worker(''),
+    status: 409,
+    ask: (place) => ({ path: `${jobFiles(place)}/${place.path}?epoch=1` }),
+    stranger: noFile,
+    mixed: { worker: [404, 'Worker not found'], path: noFile },
+    reaching: (mine, theirs) => [[{ path: `${jobFiles(mine)}/${mine.collection}/${theirs.path}?epoch=1` }, 409]],
+  },
+  uploadJobFile: {
+    ...worker(''),
+    status: 409,
+    ask: (place) => ({ path: jobFiles(place), form: { epoch: '1', file } }),
+  },
   stopWorker: worker(''),
   getStepTemplate: open('/api/v1/step-templates/text_echo'),
   runDemo: open('/api/demo/run', 404),

@@ -72,11 +72,26 @@ const collectionOf = async (
   return collection
 }
 
-/** Stores the files of a form as one upload. The object store keeps them only if their rows are written. */
+/** Stores the files of a form as one upload, in the collection that it names. */
 export const storeUpload = async (deps: StoreUploadDeps, call: UploadCall, field: string): Promise<StoredUpload> => {
-  const { database, quota } = deps
-  const { body, files, identity, keepFiles } = call
-  const collection = await collectionOf(deps, body.collection, identity)
+  const { collection: named, purpose } = call.body
+  const collection = await collectionOf(deps, named, call.identity)
+  return storeFiles(deps, call, { collection, purpose, field })
+}
+
+interface UploadPlace {
+  collection: UploadCollection
+  purpose: string
+  /** Name of the file part of the form. */
+  field: string
+}
+
+/** Stores the files of a form in a collection. The object store keeps them only if their rows are written. */
+export const storeFiles = async (
+  { database, quota }: Omit<StoreUploadDeps, 'findCollection'>,
+  { files, keepFiles }: Pick<UploadCall, 'files' | 'keepFiles'>,
+  { collection, purpose, field }: UploadPlace,
+): Promise<StoredUpload> => {
   if (files.length === 0) throw fileMissing(field)
   await quota.require(collection.id, 0)
   const uploadId = hexId()
@@ -89,7 +104,7 @@ export const storeUpload = async (deps: StoreUploadDeps, call: UploadCall, field
   })
   let created: Date | undefined
   try {
-    created = await insertUploads(database, { collectionId: collection.id, purpose: body.purpose }, uploads)
+    created = await insertUploads(database, { collectionId: collection.id, purpose }, uploads)
   } catch (error) {
     // The connection broke before the answer came: the rows may be there, and then they need their objects.
     if (error instanceof AppError && error.code === 'database_unavailable') keepFiles()

@@ -71,7 +71,8 @@ const started: (() => unknown)[] = []
 
 beforeAll(async () => {
   jetty = await startTestServer({ env: { JETTY_WORKER_LEASE_SECONDS: '90' } })
-  key = (await jetty.call('POST', '/api/v1/api-keys', { name: 'w', collection_name: 'acme' })).body.api_key
+  key = (await jetty.call('POST', '/api/v1/api-keys', { name: 'w', collection_name: 'acme', access_level: 'WORKER' }))
+    .body.api_key
 })
 afterEach(async () => {
   open()
