@@ -45,7 +45,7 @@ export const registerWorker = (program: Command): void => {
       'after',
       `
 A module declares activities as those in JETTY_ACTIVITIES_DIR do: see docs/own-activities.md. Names have a dot, such as
-images.resize. The worker needs nothing but a way to the server: it asks for jobs, and reconnects for as long as it takes.
+images.resize. The worker needs no open port: it asks the server for jobs, and reconnects for as long as it takes.
 
 Examples:
   jetty worker run activities/*.mjs
