@@ -1,7 +1,7 @@
 import type { Client } from '../client/client.ts'
 import { messageOf } from '../lib/errors.ts'
 import { pause } from '../lib/time.ts'
-import { isGone, isPassing, pauseAfter } from './answered.ts'
+import { isGone, mayPass, pauseAfter } from './answered.ts'
 import type { HeldJobs } from './held-jobs.ts'
 import type { WorkerLog } from './worker-options.ts'
 
@@ -49,7 +49,7 @@ export const pollForJobs = async (options: PollOptions): Promise<'drained' | 'un
         if (drain) return 'drained'
       } catch (error) {
         if (isGone(error)) return 'unknown'
-        if (!isPassing(error)) throw error
+        if (!mayPass(error)) throw error
         if (failures === 0) log({ level: 'warning', message: `no answer, trying on: ${messageOf(error)}` })
         await pause(pauseAfter(failures++, error), stopping.aborted ? undefined : stopping)
       }

@@ -47,4 +47,4 @@ export const registration = (options: WorkerOptions): RegisterWorker => {
 }
 
 /** The message of a failure for the server, which limits its length. */
-export const failureText = (thrown: unknown): string => messageOf(thrown).slice(0, 10_000) || 'The activity failed'
+export const jobFailureText = (thrown: unknown): string => messageOf(thrown).slice(0, 10_000) || 'The activity failed'

@@ -7,7 +7,7 @@ import type { WorkerJob } from '../model/workers/worker-job.ts'
 import { isGone, untilAnswered } from './answered.ts'
 import { type Heartbeats, type JobLoss, startHeartbeats } from './heartbeats.ts'
 import { jobFiles } from './job-files.ts'
-import { failureText } from './registration.ts'
+import { jobFailureText } from './registration.ts'
 import type { WorkerLog } from './worker-options.ts'
 
 /** Longest wait for the answer of a call about a job. */
@@ -55,7 +55,7 @@ const settle = async (runner: JobRunner, job: WorkerJob, outcome: Outcome, beats
   const fail = (error: unknown) => {
     const known = error instanceof AppError ? error : undefined
     const body = {
-      ...{ epoch, logs, error: failureText(error), retryable: known?.retryable ?? false },
+      ...{ epoch, logs, error: jobFailureText(error), retryable: known?.retryable ?? false },
       ...(known?.retryAfterSeconds === undefined ? {} : { retry_after_seconds: known.retryAfterSeconds }),
     }
     return untilAnswered(() => client.failJob({ params, body, signal: signal() }), abandoned)
