@@ -7,6 +7,8 @@ import type { WorkerLog } from './worker-options.ts'
 
 /** A poll that is this late has lost its connection. */
 const graceMs = 15_000
+/** An empty answer that comes this soon is no wait: the next poll comes later. */
+const shortestWaitMs = 250
 /** How long a stopping worker asks for the answer that it gets no more jobs. */
 const longestGoodbyeMs = 10_000
 
@@ -41,12 +43,14 @@ export const pollForJobs = async (options: PollOptions): Promise<'drained' | 'un
       const seconds = stopping.aborted ? 0 : waitSeconds
       try {
         const body = { free, wait_seconds: seconds, holding: held.ids() }
+        const askedAt = performance.now()
         const signal = AbortSignal.timeout(seconds * 1000 + graceMs)
         const { jobs, drain } = await client.pollJobs({ params, body, signal })
         if (failures > 0) log({ level: 'info', message: 'connected again' })
         failures = 0
         for (const job of jobs) held.begin(job)
         if (drain) return 'drained'
+        if (jobs.length === 0 && performance.now() - askedAt < shortestWaitMs) await pause(shortestWaitMs)
       } catch (error) {
         if (isGone(error)) return 'unknown'
         if (!mayPass(error)) throw error
