@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { AppError } from '../lib/errors.ts'
-import { isGone, mayPass, pauseAfter, untilAnswered } from './answered.ts'
+import { isGone, isWorthRepeating, pauseAfter, untilAnswered } from './answered.ts'
 
 it.each<[string, unknown, passing: boolean, gone: boolean]>([
   ['no connection', new TypeError('fetch failed'), true, false],
@@ -14,7 +14,7 @@ it.each<[string, unknown, passing: boolean, gone: boolean]>([
   ['401', new AppError('unauthenticated', 'No key'), false, false],
   ['422', new AppError('invalid', 'No outputs'), false, false],
 ])('%s', (_name, error, passing, gone) => {
-  expect([mayPass(error), isGone(error)]).toEqual([passing, gone])
+  expect([isWorthRepeating(error), isGone(error)]).toEqual([passing, gone])
 })
 
 it('waits longer each time, up to 30 s, and at least as long as the server asks', () => {

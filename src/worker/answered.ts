@@ -4,7 +4,7 @@ import { pause } from '../lib/time.ts'
 const longestPauseMs = 30_000
 
 /** Whether the same call may succeed later: no answer came, or the server was busy, stopping or restarting. */
-export const mayPass = (error: unknown): boolean =>
+export const isWorthRepeating = (error: unknown): boolean =>
   !(error instanceof AppError) || error.code === 'network_failed' || error.retryable || error.status >= 500
 
 /** Whether the server no longer knows the worker or the job, or has given the job to another worker. */
@@ -31,7 +31,7 @@ export const untilAnswered = async <T>(
     try {
       return await call()
     } catch (error) {
-      if (!mayPass(error) || stopped.aborted) throw error
+      if (!isWorthRepeating(error) || stopped.aborted) throw error
       if (failures === 0) onBreak(error)
       await pause(pauseAfter(failures, error), stopped)
       if (stopped.aborted) throw error

@@ -1,7 +1,7 @@
 import type { Client } from '../client/client.ts'
 import { messageOf } from '../lib/errors.ts'
 import { pause } from '../lib/time.ts'
-import { isGone, mayPass, pauseAfter } from './answered.ts'
+import { isGone, isWorthRepeating, pauseAfter } from './answered.ts'
 import type { HeldJobs } from './held-jobs.ts'
 import type { WorkerLog } from './worker-options.ts'
 
@@ -53,7 +53,7 @@ export const pollForJobs = async (options: PollOptions): Promise<'drained' | 'un
         if (jobs.length === 0 && performance.now() - askedAt < shortestWaitMs) await pause(shortestWaitMs)
       } catch (error) {
         if (isGone(error)) return 'unknown'
-        if (!mayPass(error)) throw error
+        if (!isWorthRepeating(error)) throw error
         if (failures === 0) log({ level: 'warning', message: `no answer, trying on: ${messageOf(error)}` })
         await pause(pauseAfter(failures++, error), stopping.aborted ? undefined : stopping)
       }

@@ -1,6 +1,6 @@
 /** `jetty-server/worker`: a worker that carries out activities for a server, on any machine that reaches it. */
 import { createClient } from '../client/create-client.ts'
-import { mayPass, untilAnswered } from './answered.ts'
+import { isWorthRepeating, untilAnswered } from './answered.ts'
 import { makeHeldJobs } from './held-jobs.ts'
 import { pollForJobs } from './poll-loop.ts'
 import { registration, usualConcurrency } from './registration.ts'
@@ -57,7 +57,7 @@ const startWorker = async (options: WorkerOptions): Promise<void> => {
       const call = () => client.registerWorker({ body, signal: AbortSignal.timeout(registerMs) })
       const onBreak = () => log({ level: 'warning', message: `no answer from ${url}, trying on` })
       const registered = await untilAnswered(call, stopping, onBreak).catch((error) => {
-        if (stopping.aborted && mayPass(error)) return undefined
+        if (stopping.aborted && isWorthRepeating(error)) return undefined
         throw error
       })
       if (!registered) break

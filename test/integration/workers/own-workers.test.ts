@@ -193,14 +193,6 @@ describe('a worker', () => {
     const done = await jetty.until(task, trajectory_id, ({ status }) => status === 'completed')
     expect(done.steps.own.attempt).toBe(2)
   })
-
-  it('registers again when the server does not know it any more', async () => {
-    const { lines } = start()
-    await expect.poll(() => lines.length).toBe(1)
-    await jetty.server.database.rows('forget_workers', 'delete from workers', [])
-    expect((await own('test.shout', 'again')).outputs).toEqual({ text: 'AGAIN' })
-    expect(lines.map(({ message }) => message).join()).toContain('registering again')
-  })
 })
 
 describe('through a proxy that drops and delays', () => {
