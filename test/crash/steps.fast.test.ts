@@ -60,7 +60,12 @@ it('a GET, a POST with a key, a transform and a script are done again, a POST wi
     keyed: { activity: 'http_request', url: at('/keyed'), body: {}, idempotency_key: true },
     post: { activity: 'http_request', url: at('/post'), body: {} },
     transform: { activity: 'transform', expression: slow },
-    script: { activity: 'script', language: 'shell', code: `${waitToGoOn}; echo '"done"' > "$JETTY_OUTPUT"` },
+    script: {
+      activity: 'script',
+      language: 'shell',
+      timeout_sec: 600,
+      code: `${waitToGoOn}; echo '"done"' > "$JETTY_OUTPUT"`,
+    },
   }
   const ids: Record<string, string> = {}
   for (const [name, step] of Object.entries(steps)) {

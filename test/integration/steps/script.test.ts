@@ -234,7 +234,7 @@ describe('limits', () => {
 
 it('what a script prints is in the log of its step while it runs, without secrets', async () => {
   const code = `echo "one $API_TOKEN"; echo two >&2; ${waitToGoOn}; echo three`
-  const step = { activity: 'script', language: 'shell', code, env: ['API_TOKEN'] }
+  const step = { activity: 'script', language: 'shell', code, env: ['API_TOKEN'], timeout_sec: 600 }
   const task = await jetty.task({ step_configs: { step }, steps: ['step'] })
   const { trajectory_id: id } = await jetty.start(task)
   const said = (run: Body): string[] =>
@@ -252,7 +252,8 @@ it('what a script prints is in the log of its step while it runs, without secret
 })
 
 it('a cancelled run kills its script, and keeps what it had printed', async () => {
-  const step = { activity: 'script', language: 'shell', code: 'echo begun; echo x > results/x.txt; sleep 600' }
+  const code = 'echo begun; echo x > results/x.txt; sleep 600'
+  const step = { activity: 'script', language: 'shell', code, timeout_sec: 600 }
   const task = await jetty.task({ step_configs: { step }, steps: ['step'] })
   const { trajectory_id: id } = await jetty.start(task)
   await jetty.until(task, id, (run) => JSON.stringify(run.steps.step?.logs ?? []).includes('begun'))
