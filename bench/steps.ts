@@ -10,6 +10,8 @@ import { percentile } from './lib/numbers.ts'
 import { stage } from './lib/stage.ts'
 
 const steps = 50
+/** A script takes a process, so fewer of them say as much. */
+const scripts = 10
 const runs = 6
 const rows = Array.from({ length: 500 }, (_, id) => ({ id, status: id % 3 ? 'open' : 'closed', amount: id * 1.5 }))
 const body = JSON.stringify(rows)
@@ -20,14 +22,14 @@ const javascriptCode = 'console.log(1 + 1)'
 const bare = promisify(execFile)
 
 /** So many times the same step, each after the other. */
-const repeated = (config: object) => {
-  const names = Array.from({ length: steps }, (_, at) => `step_${at}`)
+const repeated = (config: object, count = steps) => {
+  const names = Array.from({ length: count }, (_, at) => `step_${at}`)
   return { init_params: { rows }, step_configs: Object.fromEntries(names.map((name) => [name, config])), steps: names }
 }
 
-const timed = async (work: () => Promise<unknown>): Promise<number[]> => {
+const timed = async (work: () => Promise<unknown>, count = steps * runs): Promise<number[]> => {
   const samples: number[] = []
-  for (let at = 0; at < steps * runs; at++) {
+  for (let at = 0; at < count; at++) {
     const begun = performance.now()
     await work()
     samples.push(performance.now() - begun)
@@ -47,9 +49,9 @@ await stage('steps', async ({ report, jetty, createDatabase }) => {
   const workflows = {
     echo: repeated({ activity: 'text_echo', text: 'x' }),
     http_request: repeated({ activity: 'http_request', url: address }),
-    python: repeated({ activity: 'script', language: 'python', code: pythonCode }),
-    javascript: repeated({ activity: 'script', language: 'javascript', code: javascriptCode }),
-    shell: repeated({ activity: 'script', language: 'shell', code: 'echo 2' }),
+    python: repeated({ activity: 'script', language: 'python', code: pythonCode }, scripts),
+    javascript: repeated({ activity: 'script', language: 'javascript', code: javascriptCode }, scripts),
+    shell: repeated({ activity: 'script', language: 'shell', code: 'echo 2' }, scripts),
     transform: repeated({ activity: 'transform', input: { rows_path: 'init_params.rows' }, expression }),
   }
   for (const [name, workflow] of Object.entries(workflows)) {
@@ -69,11 +71,11 @@ await stage('steps', async ({ report, jetty, createDatabase }) => {
   const evaluated = jsonata(expression)
   const samples = {
     'script in Python': await stepMs('python'),
-    'the same with python3': await timed(() => bare('/usr/bin/python3', ['-c', pythonCode])),
+    'the same with python3': await timed(() => bare('/usr/bin/python3', ['-c', pythonCode]), scripts * runs),
     'script in JavaScript': await stepMs('javascript'),
-    'the same with node': await timed(() => bare(process.execPath, ['-e', javascriptCode])),
+    'the same with node': await timed(() => bare(process.execPath, ['-e', javascriptCode]), scripts * runs),
     'script for the shell': await stepMs('shell'),
-    'the same with bash': await timed(() => bare('bash', ['-c', 'echo 2'])),
+    'the same with bash': await timed(() => bare('bash', ['-c', 'echo 2']), scripts * runs),
     'text_echo, a step that does nothing': await stepMs('echo'),
     http_request: await stepMs('http_request'),
     'the same with undici': await timed(async () => (await request(address)).body.json()),
