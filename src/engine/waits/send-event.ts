@@ -3,10 +3,11 @@ import type { Database, Queries } from '../../database/database.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { canonicalJson } from '../../lib/json/json-text.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
+import { now } from '../../lib/time.ts'
 import type { EventAddress, EventLimits, EventTaker, NewEvent, ReceivedEventRow } from '../../model/events/event-row.ts'
 import { callbacksOfRun } from '../../store/events/callbacks.ts'
 import { deliverEvent, firstEventWait } from '../../store/events/event-waits.ts'
-import { countKeptEvents, findEvent, insertEvent, lockEventAddress } from '../../store/events/events.ts'
+import { countKeptEvents, findEvent, forgetEvent, insertEvent, lockEventAddress } from '../../store/events/events.ts'
 import { payloadProblem } from './event-payload.ts'
 
 interface SentEvent {
@@ -29,19 +30,22 @@ export const sendEvent = async (database: Database, given: NewEvent, limits: Eve
   return database.transaction(async (queries) => {
     await lockEventAddress(queries, event)
     const known = await findEvent(queries, event)
-    if (known) return { event: sameEvent(known, payloadHash), duplicate: true }
+    const isNew = !known || (isInVain(known) && (await forgetEvent(queries, known.number)))
+    if (!isNew) return { event: sameEvent(known, payloadHash), duplicate: true }
     const taker = await giveToFirst(queries, event, given.payload)
     if (!taker && event.runKey !== null) await requireOpenRun(queries, event.runKey)
-    if (!taker) await requireRoom(queries, event, limits)
-    const stored = await insertEvent(queries, {
-      ...event,
-      ...(taker ? { state: 'delivered', payload: null } : { state: 'kept' }),
-      taker: taker ?? null,
-    })
+    const state = taker ? 'delivered' : event.keepSeconds === 0 ? 'expired' : 'kept'
+    if (state === 'kept') await requireRoom(queries, event, limits)
+    const kept = state === 'kept' ? payload : null
+    const stored = await insertEvent(queries, { ...event, state, payload: kept, taker: taker ?? null })
     if (!stored) throw new AppError('not_found', 'Collection not found')
     return { event: stored, duplicate: false }
   })
 }
+
+/** Whether no run has had the event, and none will: it may be sent again. */
+const isInVain = ({ state, expires_at }: ReceivedEventRow): boolean =>
+  state === 'expired' || state === 'refused' || (state === 'kept' && expires_at.getTime() <= now())
 
 const payloadTooLarge = (bytes: number, most: number): AppError =>
   new AppError('too_large', `The payload has ${byteSize(bytes)}; at most ${byteSize(most)} are allowed`, {

@@ -66,6 +66,14 @@ export const insertEvent = async (queries: Queries, event: StoredEvent): Promise
     )
   )[0]
 
+/** Removes an event; false when a run has taken it. */
+export const forgetEvent = async (queries: Queries, number: number): Promise<boolean> =>
+  (
+    await queries.rows('forget_event', `delete from events where number = $1 and state <> 'delivered' returning 1`, [
+      number,
+    ])
+  ).length > 0
+
 /** Counts the kept events of a collection and their bytes. */
 export const countKeptEvents = async (
   queries: Queries,

@@ -248,6 +248,18 @@ describe('an event', () => {
     expect(other).toMatchObject({ status: 409, body: { detail: "Event id 'same' was used for another payload" } })
   })
 
+  it('that no run had in time may be sent again, as it was or with another payload', async () => {
+    const key = newKey()
+    expect((await send(key, { id: 'again', keep_for_sec: 0 })).body).toMatchObject({
+      state: 'expired',
+      duplicate: false,
+    })
+    const again = await send(key, { id: 'again', payload: { amount: 7 } })
+    expect(again.body).toMatchObject({ state: 'kept', duplicate: false })
+    const at = await start(await jetty.task(waiting()), key)
+    expect((await ended(at)).steps.paid.outputs.payload).toEqual({ amount: 7 })
+  })
+
   it('is discarded while it is kept', async () => {
     const key = newKey()
     const { number } = (await send(key)).body
