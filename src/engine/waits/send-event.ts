@@ -28,7 +28,7 @@ export const sendEvent = async (database: Database, given: NewEvent, limits: Eve
   const payloadHash = createHash('sha256').update(canonicalJson(given.payload)).digest('hex')
   const event = { ...given, eventId: given.eventId ?? `sha256:${payloadHash}`, payload, payloadHash, bytes }
   return database.transaction(async (queries) => {
-    await lockEventAddress(queries, event)
+    if (!(await lockEventAddress(queries, event))) throw new AppError('not_found', 'Collection not found')
     const known = await findEvent(queries, event)
     const isNew = !known || (isInVain(known) && (await forgetEvent(queries, known.number)))
     if (!isNew) return { event: sameEvent(known, payloadHash), duplicate: true }
@@ -38,7 +38,6 @@ export const sendEvent = async (database: Database, given: NewEvent, limits: Eve
     if (state === 'kept') await requireRoom(queries, event, limits)
     const kept = state === 'kept' ? payload : null
     const stored = await insertEvent(queries, { ...event, state, payload: kept, taker: taker ?? null })
-    if (!stored) throw new AppError('not_found', 'Collection not found')
     return { event: stored, duplicate: false }
   })
 }

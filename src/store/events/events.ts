@@ -6,10 +6,19 @@ import { addressText } from './event-waits.ts'
 const columns = `e.number, e.event, e.key, e.run_id, e.event_id, e.payload_hash, e.bytes, e.state, e.reason, e.taken_by,
   e.sent_by, e.received_at, e.expires_at`
 
-/** Waits until no other statement sends to, or begins to wait for, an address; until the transaction ends. */
-export const lockEventAddress = async (queries: Queries, at: EventAddress): Promise<void> => {
-  await queries.rows('lock_event_address', `select ${lockAddress('$1')}`, [addressText(at)])
-}
+/**
+ * Waits until no other statement sends to, or begins to wait for, an address; until the transaction ends. Locks the
+ * collection before any run, as its deletion does; false when it is gone.
+ */
+export const lockEventAddress = async (queries: Queries, at: EventAddress): Promise<boolean> =>
+  (
+    await queries.rows(
+      'lock_event_address',
+      `with locked as materialized (select ${lockAddress('$1')})
+       select c.id from locked, collections c where c.id = $2 for key share of c`,
+      [addressText(at), at.collectionId],
+    )
+  ).length > 0
 
 /** Finds an event by its id at an address. */
 export const findEvent = async (
@@ -38,33 +47,32 @@ interface StoredEvent extends Omit<NewEvent, 'payload' | 'eventId'> {
   taker: EventTaker | null
 }
 
-/** Stores an event; undefined when the collection is gone. */
-export const insertEvent = async (queries: Queries, event: StoredEvent): Promise<ReceivedEventRow | undefined> =>
-  (
-    await queries.rows<ReceivedEventRow>(
-      'insert_event',
-      `with home as materialized (select id from collections where id = $1 for key share)
-       insert into events as e (collection_id, event, key, run_id, event_id, payload_hash, payload, bytes, state, taken_by,
-         sent_by, expires_at, forget_at)
-       select id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now() + $12::float8 * interval '1 second',
-         now() + greatest($12::float8, ${receiptSeconds}) * interval '1 second' from home
-       returning ${columns}`,
-      [
-        event.collectionId,
-        event.event,
-        event.key,
-        event.runKey,
-        event.eventId,
-        event.payloadHash,
-        event.payload,
-        event.bytes,
-        event.state,
-        event.taker && JSON.stringify(event.taker),
-        event.sentBy,
-        event.keepSeconds,
-      ],
-    )
-  )[0]
+/** Stores an event. */
+export const insertEvent = async (queries: Queries, event: StoredEvent): Promise<ReceivedEventRow> => {
+  const rows = await queries.rows<ReceivedEventRow>(
+    'insert_event',
+    `insert into events as e (collection_id, event, key, run_id, event_id, payload_hash, payload, bytes, state, taken_by,
+       sent_by, expires_at, forget_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now() + $12::float8 * interval '1 second',
+       now() + greatest($12::float8, ${receiptSeconds}) * interval '1 second')
+     returning ${columns}`,
+    [
+      event.collectionId,
+      event.event,
+      event.key,
+      event.runKey,
+      event.eventId,
+      event.payloadHash,
+      event.payload,
+      event.bytes,
+      event.state,
+      event.taker && JSON.stringify(event.taker),
+      event.sentBy,
+      event.keepSeconds,
+    ],
+  )
+  return rows[0] as ReceivedEventRow
+}
 
 /** Removes an event; false when a run has taken it. */
 export const forgetEvent = async (queries: Queries, number: number): Promise<boolean> =>
