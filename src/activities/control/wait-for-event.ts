@@ -59,6 +59,7 @@ export const waitForEvent = activity({
     received_at: z.string().nullable().describe('When the server received it, as ISO 8601 in UTC.'),
     timed_out: z.boolean().describe('Whether no event came in time.'),
   }),
+  waits: true,
   example: {
     activity: 'wait_for_event',
     event: 'payment.received',

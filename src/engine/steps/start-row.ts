@@ -33,7 +33,8 @@ export const startRowOf = (
   let entry: Entry | undefined
   let timer: NodeJS.Timeout | undefined
   const withdraw = () => {
-    if (entry) journal.withdraw(entry)
+    // What came with a row is written, even if a newer row follows.
+    if (entry && !entry.calls) journal.withdraw(entry)
   }
   const write = (waiting: Partial<StepRow> = {}, more: Pick<Entry, 'calls' | 'files'> = {}) => {
     withdraw()

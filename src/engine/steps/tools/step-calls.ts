@@ -32,6 +32,7 @@ export const openStepCalls = async (work: StepAtWork): Promise<StepCalls> => {
   const rows = stored.map(({ call }) => JSON.parse(call) as StepCall)
   side.numbering = { next: rows.reduce((sum, row) => sum + filesOf(row), 0) }
   if (rows.length > 0) side.usage = usageOf(rows)
+  let next = (stored.at(-1)?.n ?? -1) + 1
   let tail: Promise<unknown> = Promise.resolve()
 
   const write = async (call: StepCall, files: StepSide['files']): Promise<void> => {
@@ -39,7 +40,7 @@ export const openStepCalls = async (work: StepAtWork): Promise<StepCalls> => {
     bytes += text.length
     if (bytes > mostBytes) throw tooMuch(place.name)
     await work.memory.room(copiesOfRecords * text.length)
-    const calls = { runKey: run.key, seq: place.seq, rows: [{ n: rows.length, atMs: now(), call: text }] }
+    const calls = { runKey: run.key, seq: place.seq, rows: [{ n: next++, atMs: now(), call: text }] }
     rows.push(JSON.parse(text) as StepCall)
     await engine.confirmLease(lease)
     await startRow.writeWith({ calls, ...(files.length > 0 && { files }) })

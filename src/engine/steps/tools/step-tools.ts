@@ -1,4 +1,5 @@
 import type { WaitForRuns } from '../../../activities/activity.ts'
+import { AppError } from '../../../lib/errors.ts'
 import type { ToolEnd, ToolRequest } from '../../../model/runs/step-call.ts'
 import type { OfferedTool, StepTools } from '../../../model/runs/step-tools.ts'
 import { addCallUsage } from '../../../model/runs/step-usage.ts'
@@ -84,7 +85,13 @@ const carryOut = async (
 }
 
 /** Writes the result of a call, cut to what its model gets. */
-const record = async ({ work, calls }: ToolScope, end: ToolEnd, files: StepSide['files'] = []): Promise<ToolEnd> => {
+const record = async (
+  { work, calls, signal }: ToolScope,
+  end: ToolEnd,
+  files: StepSide['files'] = [],
+): Promise<ToolEnd> => {
+  // An attempt that was given up records nothing: the next one makes the call again.
+  if (signal().aborted) throw new AppError('cancelled', `The call of '${end.tool}' was given up`)
   const { resultCharacters } = work.engine.activitySettings.toolLimits
   const cut = { ...end, content: cutResult(end.content, resultCharacters) }
   await calls.add(cut, files)
