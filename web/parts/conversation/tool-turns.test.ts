@@ -24,10 +24,10 @@ describe('a conversation with tools', () => {
     const outputs = outputsSoFar([...records, turn(2, { content: 'Cool.' })])
     const told = conversationOf({ activity: 'litellm_chat', key: 'ask', inputs: {}, outputs }, {})
     expect(told?.messages.map(({ role, facts }) => [role, facts?.text, facts?.failed])).toEqual([
-      ['assistant', 'turn 1 · 1,200 in · 30 out · $0.0020 · 1.2 s', false],
-      ['tool', 'weather · 0.3 s', false],
-      ['tool', 'weather · failed · 0.3 s', true],
-      ['assistant', 'turn 2 · 1,200 in · 30 out · $0.0020 · 1.2 s', false],
+      ['assistant', 'turn 1 · 1.2k in · 30 out · $0.0020 · 1.20 s', false],
+      ['tool', 'weather · 300 ms', false],
+      ['tool', 'weather · failed · 300 ms', true],
+      ['assistant', 'turn 2 · 1.2k in · 30 out · $0.0020 · 1.20 s', false],
     ])
     expect(told?.messages[2]?.parts).toEqual([{ kind: 'result', id: 'b', content: 'Error: away', failed: true }])
   })
