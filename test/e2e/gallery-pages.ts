@@ -8,6 +8,7 @@ import { datasetFixtures } from './dataset-fixtures.ts'
 import { readFixture } from './fixture-server.ts'
 import { newPageFixtures } from './new-page-fixtures.ts'
 import { evaluate } from './pages.ts'
+import { stepFormFixtures } from './step-form-fixtures.ts'
 import { tabFixtures } from './tab-fixtures.ts'
 import { toolFixtures } from './tool-fixtures.ts'
 
@@ -171,6 +172,10 @@ export const galleryPages: readonly GalleryPage[] = [
   ...datasetFixtures.map(({ name, page, now }) => ({ name, address: page, now })),
   ...toolFixtures.map(({ name, page, answers }) => ({ name, address: page, now: writtenNow, answers })),
   ...newPageFixtures.map(({ name, page, answers }) => ({ name, address: page, now: writtenNow, answers })),
+  ...stepFormFixtures.map(({ name, page, answers, step }) => ({
+    ...{ name, address: page, now: writtenNow, answers },
+    act: inTurn(openPanel, (shown) => shown.getByRole('tab', { name: 'Steps' }).click(), click(new RegExp(`^${step}`))),
+  })),
   ...documentation.map(([name, address, act]) => ({
     name: `docs${name}`,
     address,

@@ -118,6 +118,25 @@ test('a step is tried with pinned outputs', async () => {
   await takeShots(visitor, 'task-definition-step')
 })
 
+test('a field of a step writes into the text, where it can be undone', async () => {
+  const { page } = visitor
+  await open('definition')
+  await page.getByRole('tab', { name: 'Graph' }).click()
+  await page.getByRole('button', { name: /draft/ }).click()
+  const editor = page.getByLabel('Workflow of report')
+  await page.getByLabel(/^text \(needed\)/).fill('Written in a form')
+  await expect.poll(() => editor.textContent()).toContain('"text": "Written in a form"')
+  await page.getByRole('button', { name: 'Take a path for text' }).click()
+  await page.getByLabel(/^text \(needed\)/).fill('init_params.topic')
+  await expect.poll(() => editor.textContent()).toContain('"text_path": "init_params.topic"')
+  await editor.click()
+  const undone = async () => {
+    await page.keyboard.press('ControlOrMeta+z')
+    return editor.textContent()
+  }
+  await expect.poll(undone).toContain('"text": "All about {{init_params.topic}}"')
+})
+
 test('somebody who saves over the change of another one is asked first', async () => {
   const { page } = visitor
   await open('definition')

@@ -3,6 +3,7 @@ import type { Diagnostic } from '@codemirror/lint'
 import type { EditorView } from '@codemirror/view'
 import { type RefObject, useEffect, useImperativeHandle } from 'react'
 import { EditorBox } from './editor-box.tsx'
+import { editOfMember } from './json-edit.ts'
 import { spanOfPointer } from './json-span.ts'
 import { type EditorProps, selectSpan, showSpan, useTextEditor } from './use-text-editor.ts'
 
@@ -18,6 +19,8 @@ interface EditorProblem {
 export interface EditorHandle {
   /** Selects the member that a JSON Pointer names, and scrolls to it. */
   show: (pointer: string) => void
+  /** Sets a member to a value, a JSON text, or removes it. The change can be undone like one that was typed. */
+  edit: (path: readonly string[], value: string | undefined) => void
 }
 
 interface JsonEditorProps extends EditorProps {
@@ -46,6 +49,10 @@ const JsonEditor = ({ problems, handle, first, ...props }: JsonEditorProps) => {
   const { box, view } = useTextEditor(props, language, (opened) => diagnosticsOf(opened, problems), problems)
   useImperativeHandle(handle, () => ({
     show: (pointer) => selectSpan(view.current, spanOfPointer(view.current?.state.doc.toString() ?? '', pointer)),
+    edit: (path, value) => {
+      const changes = editOfMember(view.current?.state.doc.toString() ?? '', path, value)
+      if (changes) view.current?.dispatch({ changes, userEvent: 'input.form' })
+    },
   }))
   // biome-ignore lint/correctness/useExhaustiveDependencies: only when it opens
   useEffect(() => {

@@ -18,7 +18,7 @@ const skipString = (text: string, at: number): number => {
 }
 
 /** The place after a value that begins at `at`. What is cut off ends with the text. */
-const skipValue = (text: string, at: number): number => {
+export const skipValue = (text: string, at: number): number => {
   let depth = 0
   for (let end = at; end < text.length; ) {
     const sign = text[end]!
@@ -50,7 +50,8 @@ const readName = (text: string, { from, to }: TextSpan): string => {
   }
 }
 
-function* membersAt(text: string, start: number): Generator<Member> {
+/** The members of an object, or the items of a list, that begins at `start`. */
+export function* membersAt(text: string, start: number): Generator<Member> {
   const isObject = text[start] === '{'
   if (!isObject && text[start] !== '[') return
   let at = start + 1
@@ -72,7 +73,7 @@ const lastNamed = (text: string, start: number, name: string): Member | undefine
 }
 
 /** Trims what stands after a number or a word: `12 ` ends after the 2. */
-const trimmedEnd = (text: string, from: number, to: number): number => {
+export const trimmedEnd = (text: string, from: number, to: number): number => {
   let end = to
   while (end > from && isSpace(text.charCodeAt(end - 1))) end--
   return end

@@ -10,6 +10,8 @@ import { Media } from '../media/media.tsx'
 import { filesNamedIn } from '../media/media-kind.ts'
 import { TextView } from '../text-view/text-view.tsx'
 import { largeMembers } from './large-members.ts'
+import { OutputTableView } from './output-table.tsx'
+import { outputTables } from './output-tables.ts'
 import { hasTools, ToolConversation } from './tool-outputs.tsx'
 import { LargeValueBox } from './value-box.tsx'
 
@@ -46,6 +48,7 @@ const KnownOutputs = ({ step, place, initParams, large, path }: OutputsProps & {
   const left = large.filter((member) => !known.some(([name]) => name === member))
   const conversation = useMemo(() => conversationOf(step, initParams), [step, initParams])
   const files = useMemo(() => filesNamedIn(step.outputs, place.collection), [step.outputs, place.collection])
+  const tables = outputTables(outputs, step.inputs)
   const texts = conversation ? [] : textsOf(outputs, left)
   return (
     <div className="flex flex-col gap-4">
@@ -62,6 +65,9 @@ const KnownOutputs = ({ step, place, initParams, large, path }: OutputsProps & {
           ))}
         </div>
       )}
+      {tables.map((table) => (
+        <OutputTableView key={table.name} table={table} />
+      ))}
       {texts.map(([name, text]) => (
         <section key={name} aria-label={name}>
           <h3 className="mb-1 font-medium text-12 text-muted">{name}</h3>

@@ -1,8 +1,7 @@
 import type { Completion, CompletionContext, CompletionResult, CompletionSource } from '@codemirror/autocomplete'
-import { useQuery } from '@tanstack/react-query'
 import { useCallback, useRef } from 'react'
-import { api } from '../../../data/api.ts'
 import { completionsAt, type Known } from './completions-at.ts'
+import { useStepTemplates } from './use-step-templates.ts'
 
 const asOption = ({ label, detail, apply }: ReturnType<typeof completionsAt>['options'][number]): Completion => ({
   label,
@@ -15,13 +14,9 @@ const asOption = ({ label, detail, apply }: ReturnType<typeof completionsAt>['op
  * the last check.
  */
 export const useCompletion = (steps: Known['steps']): CompletionSource => {
-  const templates = useQuery({
-    queryKey: ['step-templates'],
-    staleTime: Number.POSITIVE_INFINITY,
-    queryFn: ({ signal }) => api.listStepTemplates({ signal }),
-  })
+  const templates = useStepTemplates()
   const known = useRef<Known>({ templates: [], steps })
-  known.current = { templates: templates.data?.templates ?? [], steps }
+  known.current = { templates, steps }
   return useCallback(({ state, pos }: CompletionContext): CompletionResult | null => {
     const { from, options } = completionsAt(state.doc.toString(), pos, known.current)
     return options.length === 0 ? null : { from, options: options.map(asOption), validFor: /^[\w.-]*$/ }

@@ -76,7 +76,8 @@ const parametersOf = (text: string): string[] => {
   return [...text.slice(at + 13, end < 0 ? undefined : end).matchAll(/"([\w-]+)"\s*:/g)].map(([, name = '']) => name)
 }
 
-const paths = (text: string, self: string, { templates, steps }: Known): CompletionOption[] => [
+/** Paths that a step may read: parameters of the run, and outputs of other steps. */
+export const pathCompletions = (text: string, self: string, { templates, steps }: Known): CompletionOption[] => [
   ...parametersOf(text).map((name) => ({ label: `init_params.${name}`, detail: 'parameter' })),
   ...stepNames(text)
     .filter((name) => name !== self)
@@ -127,8 +128,8 @@ export const completionsAt = (
   }
   if (member === 'depends_on') return { from: place.from, options: stepNames(text).map((label) => ({ label })) }
   if (member.endsWith('_path') || member.endsWith('_path_expr')) {
-    return { from: place.from, options: paths(text, step, known) }
+    return { from: place.from, options: pathCompletions(text, step, known) }
   }
   const begin = placeholderAt(text, place.from, pos)
-  return begin === undefined ? none : { from: begin, options: paths(text, step, known) }
+  return begin === undefined ? none : { from: begin, options: pathCompletions(text, step, known) }
 }

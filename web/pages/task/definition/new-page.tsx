@@ -8,11 +8,12 @@ import { useTitle } from '../../../data/title.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
 import type { EditorHandle } from '../../../parts/editor/json-editor.tsx'
 import { Problem } from '../../../parts/problem.tsx'
-import { Button } from '../../../ui/button.tsx'
+import { Button, IconButton } from '../../../ui/button.tsx'
 import { TextField } from '../../../ui/field.tsx'
 import { keysText, useKeys } from '../../../ui/keys.ts'
 import { Split } from '../../../ui/split.tsx'
 import { useCompletion } from './completion.ts'
+import { StepEditor } from './form/step-editor.tsx'
 import { ProblemList } from './problem-list.tsx'
 import { StepList } from './step-list.tsx'
 import { useWorkflowCheck } from './use-check.ts'
@@ -64,6 +65,8 @@ export const NewTaskPage = () => {
     else nameField.current?.focus()
   }
   useKeys('New task', [{ keys: 'mod+s', does: 'Create the task', run: submit }])
+  const [step, setStep] = useState<string>()
+  const known = check?.steps.some(({ name: one }) => one === step) ? step : undefined
   const show = (pointer: string) => editor.current?.show(pointer)
   const isNarrow = useNarrow()
   const [percent, setPercent] = useState(() => Number(readStored('definition-panel') ?? 40))
@@ -71,7 +74,24 @@ export const NewTaskPage = () => {
     <>
       {error && <Problem error={error} />}
       <ProblemList problems={check?.problems ?? []} isBroken={isBroken} onShow={show} />
-      {check && <StepList check={check} onChoose={(step) => show(`/step_configs/${step}`)} />}
+      {check && known === undefined && (
+        <StepList
+          check={check}
+          onChoose={(name) => {
+            setStep(name)
+            show(`/step_configs/${name}`)
+          }}
+        />
+      )}
+      {check && known !== undefined && (
+        <div className="flex flex-col gap-4 p-4">
+          <div className="flex items-center gap-2">
+            <IconButton icon="left" label="All steps" onClick={() => setStep(undefined)} />
+            <h2 className="min-w-0 flex-1 truncate font-semibold text-15">{known}</h2>
+          </div>
+          <StepEditor key={known} {...{ check, editor }} workflowText={text} step={known} isReadOnly={!mayWrite} />
+        </div>
+      )}
     </>
   )
   return (
@@ -120,7 +140,7 @@ export const NewTaskPage = () => {
           />
         </Suspense>
       </Split>
-      {isNarrow && <div className="max-h-48 shrink-0 overflow-auto border-line border-t">{findings}</div>}
+      {isNarrow && <div className="max-h-1/2 shrink-0 overflow-auto border-line border-t">{findings}</div>}
     </main>
   )
 }

@@ -119,6 +119,7 @@ const Definition = ({ collection, task, read }: TaskPlaceProps & { read: ReadTas
                     workflowText={text}
                     step={known}
                     mayTry={mayWrite && !isBroken}
+                    {...{ mayWrite, editor }}
                     onClose={() => setStep(undefined)}
                   />
                 )}

@@ -1,14 +1,15 @@
 import { useQuery } from '@tanstack/react-query'
-import { useState } from 'react'
+import { type RefObject, useState } from 'react'
 import { isObject, parsedJson } from '../../../../src/lib/json/json-object.ts'
 import type { WorkflowCheck } from '../../../../src/model/workflows/workflow-check.ts'
 import { api } from '../../../data/api.ts'
+import type { EditorHandle } from '../../../parts/editor/json-editor.tsx'
 import { Problem } from '../../../parts/problem.tsx'
 import { durationText } from '../../../text/duration.ts'
 import { Button, IconButton } from '../../../ui/button.tsx'
 import { Checkbox, TextArea } from '../../../ui/field.tsx'
 import { Status } from '../../../ui/status.tsx'
-import { Origins } from './origins.tsx'
+import { StepEditor } from './form/step-editor.tsx'
 import { stepsToTry } from './steps-to-try.ts'
 import { useTry } from './use-try.ts'
 
@@ -19,6 +20,9 @@ interface TryPanelProps {
   workflowText: string
   step: string
   mayTry: boolean
+  mayWrite: boolean
+  /** The editor of the text, into which the form writes. */
+  editor: RefObject<EditorHandle | null>
   onClose: () => void
 }
 
@@ -38,13 +42,17 @@ const useLastOutputs = (collection: string, task: string): Record<string, unknow
   return last.data ?? {}
 }
 
-/** One step: where its parameters come from, and a run of it alone or up to it. */
-export const TryPanel = ({ collection, task, check, workflowText, step, mayTry, onClose }: TryPanelProps) => {
+/** One step: its parameters, and a run of it alone or up to it. */
+export const TryPanel = (props: TryPanelProps) => {
+  const { collection, task, check, workflowText, step, mayTry, mayWrite, editor, onClose } = props
   const [pinned, setPinned] = useState<Record<string, string>>({})
   const last = useLastOutputs(collection, task)
   const tried = useTry(collection)
   const names = stepsToTry(check.steps, step, new Set(Object.keys(pinned)))
   const before = names.filter((name) => name !== step)
+  const known = before
+    .filter((name) => last[name] !== undefined && pinned[name] === undefined)
+    .map((name) => [name, JSON.stringify(last[name], null, 2)] as const)
   const used = Object.fromEntries(Object.entries(pinned).filter(([name]) => before.includes(name)))
   const wrong = Object.entries(used).filter(([, text]) => !isObject(parsedJson(text)))
   const pin = (name: string, text: string | undefined) =>
@@ -69,10 +77,17 @@ export const TryPanel = ({ collection, task, check, workflowText, step, mayTry, 
           </Button>
         )}
       </div>
-      <Origins bindings={check.bindings[step] ?? {}} />
+      <StepEditor {...{ check, workflowText, step, editor }} isReadOnly={!mayWrite} />
       {before.length > 0 && (
         <section className="flex flex-col gap-2">
-          <h3 className="font-medium text-12 text-muted">Before it</h3>
+          <div className="flex items-center justify-between gap-2">
+            <h3 className="font-medium text-12 text-muted">Before it</h3>
+            {known.length > 0 && (
+              <Button look="quiet" onClick={() => setPinned({ ...pinned, ...Object.fromEntries(known) })}>
+                Pin all from the last run
+              </Button>
+            )}
+          </div>
           {before.map((name) => (
             <PinnedStep
               key={name}

@@ -1,0 +1,66 @@
+import { SelectField, TextArea, TextField } from '../../../../ui/field.tsx'
+import { type SetValue, useEntry } from './entry.ts'
+import type { StepField } from './step-fields.ts'
+
+/** What every field is given. */
+export interface ValueFieldProps {
+  field: StepField
+  label: string
+  hint: string
+  /** What the server found wrong with the value. */
+  problem: string | undefined
+  isReadOnly: boolean
+  onSet: SetValue
+}
+
+const codeRows = 5
+const textRows = 3
+
+/** Names of languages as people write them. */
+const languages: Readonly<Record<string, string>> = {
+  jsonata: 'JSONata',
+  javascript: 'JavaScript',
+  markdown: 'Markdown',
+  python: 'Python',
+  shell: 'Shell',
+  sql: 'SQL',
+}
+
+const standardText = (field: StepField): string => {
+  const { default: standard } = field.parameter
+  return standard === null || standard === undefined ? '–' : `Default: ${String(standard)}`
+}
+
+/** A field whose value is entered as one text. */
+export const EntryField = ({ field, label, hint, problem, isReadOnly, onSet }: ValueFieldProps) => {
+  const { entry, enter, error } = useEntry(field, onSet)
+  const { input, parameter, language } = field
+  const onChange = (event: { target: { value: string } }) => enter(event.target.value)
+  const common = { label, hint, error: error ?? problem, onChange, value: entry }
+  const whole = { ...common, readOnly: isReadOnly }
+  switch (input) {
+    case 'boolean':
+    case 'choice': {
+      const values = input === 'boolean' ? [true, false] : parameter.choices
+      const options = values.map((value) => [JSON.stringify(value), String(value)] as const)
+      const isOther = entry !== '' && !options.some(([value]) => value === entry)
+      const shown = [['', standardText(field)] as const, ...options, ...(isOther ? [[entry, entry] as const] : [])]
+      return <SelectField {...common} disabled={isReadOnly} options={shown} />
+    }
+    case 'number':
+    case 'integer':
+      return <TextField {...whole} inputMode="decimal" isCode placeholder={standardText(field)} />
+    case 'line':
+      return <TextField {...whole} placeholder={standardText(field)} />
+    case 'list':
+      return <TextArea {...whole} hint={`${hint} One a line.`} isCode />
+    case 'code': {
+      const named = language === undefined ? label : `${label} · ${languages[language] ?? language}`
+      return <TextArea {...whole} label={named} rows={codeRows} isCode />
+    }
+    case 'text':
+      return <TextArea {...whole} rows={textRows} />
+    default:
+      return <TextArea {...whole} isCode />
+  }
+}
