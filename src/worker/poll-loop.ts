@@ -28,10 +28,13 @@ interface PollOptions {
 export const pollForJobs = async (options: PollOptions): Promise<'drained' | 'unknown'> => {
   const { client, workerId, waitSeconds, held, stopping, log } = options
   const params = { worker_id: workerId }
+  const cut = new AbortController()
+  let cutting: NodeJS.Timeout | undefined
   let leftAt = Number.POSITIVE_INFINITY
   // The server answers the open poll then, with the jobs that it has just given: none is left without a worker.
   const leave = () => {
     leftAt = performance.now()
+    cutting = setTimeout(() => cut.abort(), longestGoodbyeMs)
     client.stopWorker({ params, signal: AbortSignal.timeout(longestGoodbyeMs) }).catch(() => {})
   }
   if (stopping.aborted) leave()
@@ -44,7 +47,7 @@ export const pollForJobs = async (options: PollOptions): Promise<'drained' | 'un
       try {
         const body = { free, wait_seconds: seconds, holding: held.ids() }
         const askedAt = performance.now()
-        const signal = AbortSignal.timeout(seconds * 1000 + graceMs)
+        const signal = AbortSignal.any([AbortSignal.timeout(seconds * 1000 + graceMs), cut.signal])
         const { jobs, drain } = await client.pollJobs({ params, body, signal })
         if (failures > 0) log({ level: 'info', message: 'connected again' })
         failures = 0
@@ -60,5 +63,6 @@ export const pollForJobs = async (options: PollOptions): Promise<'drained' | 'un
     }
   } finally {
     stopping.removeEventListener('abort', leave)
+    clearTimeout(cutting)
   }
 }

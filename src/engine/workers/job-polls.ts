@@ -59,7 +59,7 @@ export const makeJobPoll = (deps: JobPollDeps): WorkerQueue['poll'] => {
     const offers = new Map((await offersOf(database, worker.id)).map(({ name, version }) => [name, version]))
     const collectionIds = worker.collectionIds === null ? null : new Set(worker.collectionIds)
     const ability = { workerId: worker.id, labels: new Set(worker.labels), collectionIds, offers }
-    const poll: WaitingPoll = { ...ability, news: [], ring: bell.ring }
+    const poll: WaitingPoll = { ...ability, news: [], ring: bell.ring, end: bell.end }
     const timer = setTimeout(bell.end, waitMs)
     waiting.add(poll)
     try {

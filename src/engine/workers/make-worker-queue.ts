@@ -5,6 +5,7 @@ import { oneAtATime } from '../../lib/one-at-a-time.ts'
 import type { WorkerQueue } from '../../model/workers/worker-queue.ts'
 import { dueNeeds } from '../../store/workers/expired-jobs.ts'
 import type { JobNeeds } from '../../store/workers/jobs.ts'
+import type { DrainedWorker } from '../../store/workers/workers.ts'
 import { type JobPollLimits, makeJobPoll } from './job-polls.ts'
 import { makeJobReports } from './job-reports.ts'
 import type { JobSealer } from './job-result.ts'
@@ -38,8 +39,11 @@ export const makeWorkerQueue = (deps: WorkerQueueDeps): WorkerQueue => {
   const begin = () => {
     if (listens) return
     listens = true
-    const hear = (payload: string) =>
-      payload === '' ? waiting.tellAll() : waiting.tell(JSON.parse(payload) as JobNeeds)
+    const hear = (payload: string) => {
+      if (payload === '') return waiting.tellAll()
+      const told = JSON.parse(payload) as JobNeeds | DrainedWorker
+      return 'drained' in told ? waiting.end(told.drained) : waiting.tell(told)
+    }
     void listen(database, { jobs: hear }, stopping)
     const timer = setInterval(look, lookEveryMs)
     stopping.addEventListener('abort', () => clearInterval(timer), { once: true })

@@ -16,6 +16,8 @@ export interface WaitingPoll extends PollAbility {
   news: JobNeeds[]
   /** Wakes it: to look for jobs, or to end. */
   ring(): void
+  /** Ends it without jobs. */
+  end(): void
 }
 
 const canDo = (poll: PollAbility, { collection, labels, version, activity }: JobNeeds): boolean =>
@@ -34,6 +36,8 @@ export interface WaitingPolls {
   tell(job: JobNeeds): void
   /** Lets all polls look. */
   tellAll(): void
+  /** Ends the poll of a worker, which gets no more jobs. */
+  end(workerId: string): void
 }
 
 export const makeWaitingPolls = (): WaitingPolls => {
@@ -69,6 +73,9 @@ export const makeWaitingPolls = (): WaitingPolls => {
     },
     tellAll() {
       for (const poll of all) poll.ring()
+    },
+    end(workerId) {
+      for (const poll of all) if (poll.workerId === workerId) poll.end()
     },
   }
 }

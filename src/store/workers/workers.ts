@@ -100,12 +100,19 @@ export const touchWorkers = async (
   )
 }
 
+/** A worker whose open poll ends, in whichever process it waits. */
+export interface DrainedWorker {
+  drained: string
+}
+
 /** Gives a worker no more jobs. Returns the number that it still has. */
 export const drainWorker = async (queries: Queries, id: string): Promise<number> => {
   const [row] = await queries.rows<{ jobs: number }>(
     'drain_worker',
-    `with drained as (update workers set drained_at = coalesce(drained_at, now()) where id = $1)
-     select count(*)::int as jobs from worker_jobs where worker_id = $1 and state = 'leased'`,
+    `with drained as (update workers set drained_at = coalesce(drained_at, now()) where id = $1
+       returning pg_notify(channel('jobs'), json_build_object('drained', id)::text))
+     select count(*)::int as jobs, (select count(*) from drained) as told
+     from worker_jobs where worker_id = $1 and state = 'leased'`,
     [id],
   )
   return row?.jobs ?? 0

@@ -59,3 +59,9 @@ it('are open to its worker, with its epoch, until the job is settled', async () 
   const done = await jetty.until(task, trajectory_id, ({ status }) => status === 'completed')
   expect((await jetty.call('GET', `/api/v1/file/${done.steps.own.outputs.path}`)).body).toBe('made here')
 })
+
+it('ends the open poll of a worker that is stopped', { timeout: 45_000 }, async () => {
+  const open = worker.poll({ wait_seconds: 50 })
+  expect((await jetty.call('DELETE', `/api/v1/workers/${worker.id}`, undefined, keys.mine)).status).toBe(200)
+  expect((await open).body).toEqual({ jobs: [], drain: true })
+})
