@@ -7,15 +7,19 @@ let jetty: TestServer
 let worker: TestWorker
 let keys: Record<'mine' | 'beside' | 'other', string>
 
-const keyOf = async (collection: string): Promise<string> => {
-  const body = { name: 'w', collection_name: collection, access_level: 'WORKER' }
+const keyOf = async (name: string, collection: string): Promise<string> => {
+  const body = { name, collection_name: collection, access_level: 'WORKER' }
   return (await jetty.call('POST', '/api/v1/api-keys', body)).body.api_key
 }
 
 beforeAll(async () => {
   jetty = await startTestServer({ env: { JETTY_WORKER_LEASE_SECONDS: '120' } })
   await jetty.call('POST', '/api/v1/collections', { name: 'other' })
-  keys = { mine: await keyOf('acme'), beside: await keyOf('acme'), other: await keyOf('other') }
+  keys = {
+    mine: await keyOf('mine', 'acme'),
+    beside: await keyOf('beside', 'acme'),
+    other: await keyOf('other', 'other'),
+  }
   worker = await startTestWorker(jetty, ['test.files'], {}, keys.mine)
 })
 afterAll(() => jetty?.close())
