@@ -39,7 +39,7 @@ export const transform = activity({
   nested: ['input'],
   literal: ['expression'],
   gotchas: [
-    'A path that finds one element gives the element, not a list: write expression[] to always get a list.',
+    'A path that finds one element gives the element, and one that finds none gives null: write [expression] to always get a list.',
     'Inside of a path $$ is the whole input, as in orders.(amount * $$.rate).',
     'It is ended after JETTY_TRANSFORM_SECONDS, and above JETTY_TRANSFORM_MEMORY_BYTES.',
     'A replay takes the recorded result, also of $now() and $random().',

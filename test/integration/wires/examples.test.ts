@@ -10,6 +10,9 @@ import { type Body, startTestServer, type TestServer } from '../../server.ts'
 const folder = new URL('../../../examples/', import.meta.url)
 const pngText = testMedia.png.toString('base64')
 
+const invoice =
+  '{"is_invoice": true, "vendor": "Ada", "number": "7", "total": 80, "currency": "EUR", "due": "2026-12-03"}'
+
 /** What a model says to a question of the examples: a verdict in the form that is asked for, JSON, or words. */
 const saidTo = ({ messages, response_format: format }: Body): string => {
   const prompt = JSON.stringify(messages)
@@ -18,6 +21,8 @@ const saidTo = ({ messages, response_format: format }: Body): string => {
   if (prompt.includes('Answer yes or no')) return '{"label": "yes", "explanation": "It is there."}'
   const dimensions = '"dimensions": {"correctness": 4, "clarity": 4, "brevity": 4}'
   if (prompt.includes('Give a score')) return `{"score": 4, "explanation": "Good.", ${dimensions}}`
+  if (prompt.includes('support ticket')) return '{"topic": "delivery", "urgency": 3}'
+  if (prompt.includes('You read mails')) return invoice
   if (format) return '{"summary": "All of it, in short.", "keywords": ["rope", "boat"], "entities": ["Ada", "Whitby"]}'
   return 'The words of a model.'
 }
@@ -63,6 +68,7 @@ beforeAll(async () => {
       OPENAI_BASE_URL: `${openai.url}/v1`,
       GEMINI_BASE_URL: `${gemini.url}/v1beta`,
       REPLICATE_BASE_URL: replicate.url,
+      JETTY_TRANSFORM_SECONDS: '120',
     },
   })
   await jetty.call('PATCH', '/api/v1/collections/acme/environment', {
@@ -106,6 +112,15 @@ const expected: Record<string, Expected> = {
   'best-of-three': { outputs: { score: { average_score: 4, score: null }, pick: { label: 'first_best' } } },
   'cat-detector': { files: photo, outputs: { judge: { score: 4, label: null } } },
   'cat-maker': { outputs: { paint: { images: stored('image/png') }, sign: { images: stored('image/png') } } },
+  'classify-ticket': { outputs: { classify: { topic: 'delivery', urgency: 3 } } },
+  'classify-tickets': {
+    files: { 'tickets.jsonl': '{"id": "t-1", "text": "Where is it?"}\n{"id": "t-2", "text": "And mine?"}' },
+    child: 'classify-ticket',
+    outputs: {
+      counts: { result: [{ topic: 'delivery', tickets: 2, urgent: 2 }] },
+      table: { file: { extension: 'csv' } },
+    },
+  },
   conversation: { outputs: { reply: { provider: 'openai' }, title: { provider: 'gemini' } } },
   'document-qa': { files: text, outputs: { check: { label: 'yes', score: 1 } } },
   'document-summarizer': {
@@ -123,11 +138,17 @@ const expected: Record<string, Expected> = {
   'illustrated-text': { outputs: { draw: { images: stored('image/png') }, judge: { score: 4 } } },
   'image-check': { files: photo, outputs: { shows: { label: 'yes' }, quality: { score: 4 } } },
   'image-generation': { outputs: { make: { images: stored('image/webp') }, describe: { finish_reason: 'stop' } } },
+  'invoices-to-table': {
+    files: { 'mails.jsonl': '{"from": "a@example.com", "date": "2026-11-03", "subject": "Hello", "body": "80 EUR"}' },
+    child: 'read-invoice',
+    outputs: { invoices: { count: 1 }, table: { file: { extension: 'csv' } } },
+  },
   'model-comparison': { outputs: { compare: { label: 'first_better' } } },
   'order-desk': { outputs: { ask: { turns: 2, tool_calls: [{ name: 'query_orders', status: 'completed' }] } } },
   'process-single-item': { outputs: { process: { text: 'The words of a model.' } } },
   'publish-or-revise': { outputs: { check: { branch: 'true' }, publish: { extension: 'md' } } },
   'quick-chat': { outputs: { answer: { text: 'The words of a model.' } } },
+  'read-invoice': { outputs: { read: { vendor: 'Ada', total: 80 } } },
   refine: { outputs: { again: { turn: 1, ended_by: 'condition' }, save: { extension: 'md' } } },
   'runbook-then-judge': {
     params: { agent: 'scripted' },
