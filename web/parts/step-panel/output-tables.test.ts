@@ -46,6 +46,15 @@ test.each([
   [{ items: [{ id: 1 }, { id: { deep: 1 } }] }],
   [{ items: ['a', 'b'] }],
   [{ items: [{}, {}] }],
+  [
+    {
+      images: [
+        { path: 'a', content_type: 'image/png' },
+        { path: 'b', content_type: 'image/png' },
+      ],
+    },
+  ],
+  [{ runs: [{ trajectory_id: 'a' }, { trajectory_id: 'b' }] }],
   [{ json: { vendor: 'Ada' } }],
 ])('%j is no table', (outputs) => {
   expect(outputTables(outputs, {})).toEqual([])

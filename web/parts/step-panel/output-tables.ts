@@ -23,11 +23,15 @@ const cellText = (value: unknown): string => {
   return typeof value === 'string' ? value : String(value)
 }
 
+/** Files and child runs have views of their own. */
+const isShownElsewhere = (one: Record<string, unknown>): boolean => 'content_type' in one || 'trajectory_id' in one
+
 /** A list of two or more objects with simple members, as a table; undefined for any other value. */
 const tableOfList = (name: string, value: unknown): OutputTable | undefined => {
   if (!Array.isArray(value) || value.length < 2) return undefined
   const shown = value.slice(0, mostRows)
   if (!shown.every((one) => isRecord(one) && Object.values(one).every(isSimple))) return undefined
+  if (shown.every(isShownElsewhere)) return undefined
   const columns = [...new Set(shown.flatMap((one: Record<string, unknown>) => Object.keys(one)))]
   if (columns.length === 0 || columns.length > mostColumns) return undefined
   const rows = shown.map((one: Record<string, unknown>) => columns.map((column) => cellText(one[column])))
