@@ -63,7 +63,8 @@ export interface Call<E extends Endpoint = Endpoint> extends AnyCall {
 /** A value is sent as JSON with the endpoint's status; a `Reply` is sent as it is. */
 export type Answer<E extends Endpoint> = E['response'] extends z.ZodType ? z.input<E['response']> | Reply : Reply
 
-type Handlers<C extends Contract> = {
+/** The handlers of a contract; rooms with many operations write them in several functions. */
+export type Handlers<C extends Contract> = {
   [Operation in keyof C]: (call: Call<C[Operation]>) => Promise<Answer<C[Operation]>>
 }
 

@@ -9,9 +9,10 @@ import { cursorText, readCursor } from '../trajectories/list.ts'
 import { batchesContract } from './contract.ts'
 import { batchOf, batchSummary, type FoundBatch, startedBatch } from './facts.ts'
 import { resultsReply } from './result-formats.ts'
-import { type BatchStartDeps, startBatch } from './start.ts'
+import { startBatch } from './start.ts'
+import type { DatasetStartDeps } from './start-with-dataset.ts'
 
-export interface BatchesDeps extends BatchStartDeps {
+export interface BatchesDeps extends DatasetStartDeps {
   engine: Engine
   links: { readonly publicUrl: string }
 }

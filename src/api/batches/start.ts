@@ -1,23 +1,15 @@
-import type { Engine, RunRequest } from '../../engine/engine.ts'
 import type { Call } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
-import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { authorOf } from '../../model/collections/identity.ts'
 import { refusesUnservable } from '../../model/runs/preflight.ts'
-import type { DatasetBatch } from '../../store/items/dataset-runs.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
 import { checkSecretNames } from '../runs/parameters.ts'
-import { startRunOnce } from '../runs/start-once.ts'
 import type { batchesContract } from './contract.ts'
-import { noteDatasetBatch, readDatasetItems } from './dataset-items.ts'
+import { readDatasetItems } from './dataset-items.ts'
 import type { BatchFacts } from './facts.ts'
-import { type Item, type ItemDeps, readBatchItems } from './items.ts'
+import { type Item, readBatchItems } from './items.ts'
 import { batchTaskOf } from './own-task.ts'
-
-export interface BatchStartDeps extends ItemDeps {
-  engine: Engine
-  sealer: Sealer
-}
+import { type DatasetStart, type DatasetStartDeps, startWithDataset } from './start-with-dataset.ts'
 
 type BatchCall = Call<(typeof batchesContract)['runBatch']>
 
@@ -25,27 +17,13 @@ type BatchCall = Call<(typeof batchesContract)['runBatch']>
  * Starts the batch that a call asks for, or finds the one that its Idempotency-Key has started already. Whatever can be
  * known to go wrong with any of its runs is refused before the first of them.
  */
-export const startBatch = (deps: BatchStartDeps, call: BatchCall): Promise<RunRow> => {
-  let lineage: DatasetBatch | undefined
-  return startRunOnce(deps, {
-    call,
-    sent: call.body,
-    prepare: async () => {
-      const { request, batch } = await requestOf(deps, call)
-      lineage = batch
-      return request
-    },
-    before: (runKey) => noteDatasetBatch(deps.database, runKey, lineage),
-  })
-}
+export const startBatch = (deps: DatasetStartDeps, call: BatchCall): Promise<RunRow> =>
+  startWithDataset(deps, call, () => requestOf(deps, call))
 
 /** The expected result is for judges: a run must not see it. */
 const withoutExpected = ({ expected: _, ...item }: Item): Item => item
 
-const requestOf = async (
-  deps: BatchStartDeps,
-  call: BatchCall,
-): Promise<{ request: RunRequest; batch?: DatasetBatch | undefined }> => {
+const requestOf = async (deps: DatasetStartDeps, call: BatchCall): Promise<DatasetStart> => {
   const { collection, task, params, body, identity } = call
   if (!task) throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
   const { secret_params: secrets, labels, max_concurrency } = body

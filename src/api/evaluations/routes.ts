@@ -3,14 +3,15 @@ import { AppError } from '../../lib/errors.ts'
 import { type EvaluationFacts, evaluationTask } from '../../model/runs/evaluation.ts'
 import { findListedTask } from '../../store/runs/runs.ts'
 import { type EvaluationRow, findEvaluation, listEvaluations } from '../../store/tasks/evaluations.ts'
+import type { DatasetStartDeps } from '../batches/start-with-dataset.ts'
 import { trajectoryUrl } from '../trajectories/document.ts'
 import { cursorText, readCursor } from '../trajectories/list.ts'
 import { evaluationsContract } from './contract.ts'
 import { factsOf, makeResultReader } from './read.ts'
 import { shownEvaluation, summaryOf } from './shown.ts'
-import { type EvaluationStartDeps, startEvaluation } from './start.ts'
+import { startEvaluation } from './start.ts'
 
-export interface EvaluationsDeps extends EvaluationStartDeps {
+export interface EvaluationsDeps extends DatasetStartDeps {
   links: { readonly publicUrl: string }
 }
 

@@ -1,52 +1,30 @@
-import type { Engine, RunRequest } from '../../engine/engine.ts'
+import type { Engine } from '../../engine/engine.ts'
 import { parsePath } from '../../engine/program/paths.ts'
 import type { Call } from '../../http/implement.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
-import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { authorOf, type FoundTask } from '../../model/collections/identity.ts'
 import { type EvaluationFacts, evaluationTask, type Judge, judgementTask } from '../../model/runs/evaluation.ts'
 import { refusesUnservable } from '../../model/runs/preflight.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
-import type { DatasetBatch } from '../../store/items/dataset-runs.ts'
 import { definitionText, type RunRow } from '../../store/runs/runs.ts'
 import { findEvaluation, latestEvaluation } from '../../store/tasks/evaluations.ts'
 import { taskForRecords } from '../../store/tasks/own-tasks.ts'
 import { definitionHash, findTask, updateTask } from '../../store/tasks/tasks.ts'
-import { noteDatasetBatch } from '../batches/dataset-items.ts'
-import { type ItemDeps, readBatchItems } from '../batches/items.ts'
+import { readBatchItems } from '../batches/items.ts'
+import { type DatasetStart, type DatasetStartDeps, startWithDataset } from '../batches/start-with-dataset.ts'
 import { checkSecretNames } from '../runs/parameters.ts'
-import { startRunOnce } from '../runs/start-once.ts'
 import type { evaluationsContract } from './contract.ts'
 import { datasetSource } from './dataset-source.ts'
 import { takeApart } from './items.ts'
 import { evaluationWorkflow, judgementWorkflow, judgeParams } from './workflows.ts'
 
-export interface EvaluationStartDeps extends ItemDeps {
-  engine: Engine
-  sealer: Sealer
-}
-
 type StartCall = Call<(typeof evaluationsContract)['startEvaluation']>
 
 /** Starts the evaluation that a call asks for, or finds the one that its Idempotency-Key has started already. */
-export const startEvaluation = (deps: EvaluationStartDeps, call: StartCall): Promise<RunRow> => {
-  let lineage: DatasetBatch | undefined
-  return startRunOnce(deps, {
-    call,
-    sent: call.body,
-    prepare: async () => {
-      const { request, batch } = await requestOf(deps, call)
-      lineage = batch
-      return request
-    },
-    before: (runKey) => noteDatasetBatch(deps.database, runKey, lineage),
-  })
-}
+export const startEvaluation = (deps: DatasetStartDeps, call: StartCall): Promise<RunRow> =>
+  startWithDataset(deps, call, () => requestOf(deps, call))
 
-const requestOf = async (
-  deps: EvaluationStartDeps,
-  call: StartCall,
-): Promise<{ request: RunRequest; batch?: DatasetBatch | undefined }> => {
+const requestOf = async (deps: DatasetStartDeps, call: StartCall): Promise<DatasetStart> => {
   const { collection, task, params, body, identity } = call
   if (!task) throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
   checkSecretNames(body.secret_params)
@@ -97,7 +75,7 @@ const requestOf = async (
 
 /** Resolves the path of the judged value. Null stands for the outputs of the run's last step. */
 const outputPathOf = async (
-  { database }: EvaluationStartDeps,
+  { database }: DatasetStartDeps,
   task: FoundTask,
   asked: string | undefined,
 ): Promise<string | null> => {
@@ -114,7 +92,7 @@ const outputPathOf = async (
 const description = 'Evaluations, recorded by the server'
 
 /** Finds or creates a task that belongs to the server, with the workflow that its runs will have. */
-const ownTask = async (deps: EvaluationStartDeps, collectionId: number, name: string, workflow: Workflow) => {
+const ownTask = async (deps: DatasetStartDeps, collectionId: number, name: string, workflow: Workflow) => {
   const text = JSON.stringify(workflow)
   const task = await taskForRecords(deps.database, { collectionId, name, workflow: text, description })
   if (!task) throw new AppError('not_found', 'Collection not found')
@@ -123,7 +101,7 @@ const ownTask = async (deps: EvaluationStartDeps, collectionId: number, name: st
 
 /** Updates the workflow of the children's task, which an older version of the server may have created. */
 const keepWorkflow = async (
-  { database }: EvaluationStartDeps,
+  { database }: DatasetStartDeps,
   collectionId: number,
   definition: string,
 ): Promise<void> => {
@@ -137,7 +115,7 @@ const keepWorkflow = async (
 const whereAsked = /^Item \d+: step '[^']+': /
 
 const checkJudge = async (
-  { engine }: EvaluationStartDeps,
+  { engine }: DatasetStartDeps,
   at: Omit<Parameters<Engine['preflight']>[0], 'runs'>,
   judge: Judge,
   outputPath: string | null,
@@ -154,7 +132,7 @@ const ofJudge = ({ name }: Judge, { code, message, hint }: AppError): AppError =
   new AppError(code, `Judge '${name}': ${message.replace(whereAsked, '')}`, hint === undefined ? {} : { hint })
 
 const baselineOf = async (
-  { database }: EvaluationStartDeps,
+  { database }: DatasetStartDeps,
   { collection, body }: StartCall,
   taskId: number,
   task: string,

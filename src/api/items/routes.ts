@@ -1,12 +1,10 @@
-import type { Call } from '../../http/implement.ts'
-import { implement, type Route } from '../../http/implement.ts'
+import { type Call, implement, type Route } from '../../http/implement.ts'
 import { bytes } from '../../http/reply.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { makeProcessQueue } from '../../lib/processes/process-queue.ts'
 import { authorOf, type FoundCollection, type Identity } from '../../model/collections/identity.ts'
 import { itemIdSchema } from '../../model/data/item.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'
-import { removeEntityTag, setEntityTag } from '../../store/entities/entity-versions.ts'
 import { findItem } from '../../store/items/items.ts'
 import { getEntity } from '../entities/find.ts'
 import { getEntityVersion } from '../entities/versions.ts'
@@ -20,13 +18,13 @@ import { itemsOfFile, namedItemFile, type ReadFileDeps } from './read-file.ts'
 import { makeShownItem } from './shown.ts'
 import { bucketsOf } from './splits.ts'
 import { type ItemWrite, storeItems } from './store-items.ts'
+import { tagHandlers } from './tag-handlers.ts'
 
 export type ItemsDeps = ReadFileDeps & FromRunDeps
 
 /** Reading a parquet file may take the memory of several previews. */
 const parquetProcesses = { atOnce: 1, mostWaiting: 20 }
 
-const tagPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
 const itemMissing = (id: string) => new AppError('not_found', `Item '${id}' not found`)
 
 export const itemsRoutes = (deps: ItemsDeps): Route[] => {
@@ -137,23 +135,6 @@ export const itemsRoutes = (deps: ItemsDeps): Route[] => {
       return page
     },
 
-    setDatasetTag: async ({ collection, params, body, identity, note }) => {
-      if (!tagPattern.test(params.tag) || /^[0-9a-f]{64}$/i.test(params.tag)) {
-        const message =
-          'A tag starts with a letter or digit, then up to 99 letters, digits, dots, underscores or hyphens'
-        throw new AppError('bad_request', message)
-      }
-      const dataset = await get(collection, params.dataset)
-      const version = await getEntityVersion(database, dataset, body.version)
-      await setEntityTag(database, dataset.id, { tag: params.tag, seq: version.seq, author: authorOf(identity) })
-      note({ changes: { version: version.seq } })
-      return { tag: params.tag, version: version.seq, content_hash: version.content_hash }
-    },
-
-    deleteDatasetTag: async ({ collection, params }) => {
-      const dataset = await get(collection, params.dataset)
-      if (await removeEntityTag(database, dataset.id, params.tag)) return { message: 'Tag deleted successfully' }
-      throw new AppError('not_found', `Version tag '${params.tag}' not found`)
-    },
+    ...tagHandlers(deps),
   })
 }
