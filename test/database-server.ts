@@ -1,3 +1,4 @@
+import { connect, type Socket } from 'node:net'
 import { type Database, openDatabase } from '../src/database/database.ts'
 import { pause } from '../src/lib/time.ts'
 
@@ -28,6 +29,13 @@ export const inDatabase = async (url: string, work: (database: Database) => Prom
   } finally {
     await database.close()
   }
+}
+
+/** Opens a socket to the Postgres of a URL, whose host may be the folder of a Unix socket. */
+export const dialPostgres = (url: string): Socket => {
+  const { hostname, port } = new URL(url)
+  const host = decodeURIComponent(hostname)
+  return host.startsWith('/') ? connect(`${host}/.s.PGSQL.${port}`) : connect(Number(port), host)
 }
 
 /** A server that databases are made on: its URL, or an open connection to it. */

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { type AddressInfo, createServer, connect as dial, type Socket } from 'node:net'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { dialPostgres } from './database-server.ts'
 
 /** The way to a database that can be taken away and given back. */
 export interface FrailDatabase {
@@ -14,7 +15,6 @@ export interface FrailDatabase {
 
 /** A door in front of the database of `url`. */
 export const openFrailDatabase = async (url: string): Promise<FrailDatabase> => {
-  const behind = new URL(url)
   const sockets = new Set<Socket>()
   let isCut = false
   let isFrozen = false
@@ -26,7 +26,7 @@ export const openFrailDatabase = async (url: string): Promise<FrailDatabase> => 
   }
   const server = createServer((outer) => {
     if (isCut) return void outer.destroy()
-    const inner = dial(Number(behind.port), behind.hostname)
+    const inner = dialPostgres(url)
     for (const socket of [outer, inner]) hold(socket)
     for (const [from, to] of [
       [outer, inner],

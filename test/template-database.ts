@@ -1,22 +1,33 @@
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { startOrAdoptPostgres } from '../src/database/embedded.ts'
 import { migrate } from '../src/database/migrate.ts'
 import { engineMigrations } from '../src/engine/leases/dbos.ts'
 import { createLogger } from '../src/lib/log.ts'
 import { createDatabase, dropDatabase, inDatabase } from './database-server.ts'
 
-/** What a crash of the machine would lose is nothing that tests of one run need. */
+/** The socket is open to the user of the tests alone, so it asks for no password; TCP does. */
+const access = 'local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n'
+
+/**
+ * Starts a Postgres for tests, whose data a crash of the machine may destroy. Its URL leads through a Unix socket: a
+ * statement costs half as much CPU as over TCP, a connection two thirds.
+ */
 const startServer = async (dataDir: string) => {
-  const { adminUrl: url, stop } = await startOrAdoptPostgres({
+  const sockets = `${dataDir}-socket`
+  mkdirSync(sockets)
+  chmodSync(sockets, 0o1777) // Postgres runs as another user where this one is root
+  const accessFile = join(sockets, 'pg_hba.conf')
+  writeFileSync(accessFile, access, { mode: 0o644 })
+  const { adminUrl, stop } = await startOrAdoptPostgres({
     dataDir,
     logger: createLogger({ level: 'error', name: 'test-database' }),
-    postgresSettings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '200' },
+    postgresSettings: {
+      ...{ fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '200' },
+      ...{ unix_socket_directories: sockets, unix_socket_permissions: '0700', hba_file: accessFile },
+    },
   })
-  // Else each of the many connections of a test derives its key from the password in 4096 rounds: 2 ms.
-  const role = new URL(url)
-  await inDatabase(url, (database) =>
-    database.query(`set scram_iterations = 1; alter role ${role.username} password '${role.password}'`),
-  )
-  return { url, stop }
+  return { url: adminUrl.replace('@127.0.0.1:', `@${encodeURIComponent(sockets)}:`), stop }
 }
 
 /** Starts a Postgres, or takes that of TEST_DATABASE_URL, and migrates a database on it that others are cloned from. */

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { type AddressInfo, createServer, connect as dial, type Socket } from 'node:net'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { dialPostgres } from '../database-server.ts'
 
 /** What PgBouncer takes at a startup unless it is configured otherwise; it refuses every other parameter. */
 const accepted = [
@@ -62,8 +63,8 @@ const answerShared = (socket: Socket): void => {
 }
 
 /** Passes everything on to one server process, but for the key of the connection, which it makes up. */
-const passOn = (socket: Socket, startup: Buffer, behind: URL): void => {
-  const inner = dial(Number(behind.port), behind.hostname)
+const passOn = (socket: Socket, startup: Buffer, url: string): void => {
+  const inner = dialPostgres(url)
   inner.on('error', () => socket.destroy())
   inner.on('close', () => socket.destroy())
   socket.on('close', () => inner.destroy())
@@ -82,7 +83,6 @@ const passOn = (socket: Socket, startup: Buffer, behind: URL): void => {
 
 /** As PgBouncer in front of the database of `url`. */
 export const openFakePooler = async (url: string, mode: 'session' | 'transaction'): Promise<FakePooler> => {
-  const behind = new URL(url)
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
     sockets.add(socket)
@@ -92,7 +92,7 @@ export const openFakePooler = async (url: string, mode: 'session' | 'transaction
       const unknown = parametersOf(startup).find((name) => !accepted.includes(name))
       if (unknown) return void socket.end(refusal(unknown))
       if (mode === 'transaction') answerShared(socket)
-      else passOn(socket, startup, behind)
+      else passOn(socket, startup, url)
     })
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -1,12 +1,13 @@
 // What a server that nobody watches says in its log, when it starts, of the sandboxes that it can make.
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { pause } from '../../../src/lib/time.ts'
 import { createTestDatabase, type TestDatabase } from '../../database.ts'
+import { dialPostgres } from '../../database-server.ts'
 import { type JettyProcess, killJetties, startJetty } from '../../jetty-process.ts'
 import type { Body } from '../../server.ts'
 
@@ -28,14 +29,14 @@ const start = (env: Record<string, string>): JettyProcess =>
 /** A way to the database that tells of the first who goes there. */
 const openDoor = async (onFirst: () => void) => {
   const url = new URL(database.url)
-  const { hostname, port } = url
   const door = createServer((outer) => {
-    const inner = connect(Number(port), hostname)
+    const inner = dialPostgres(database.url)
     for (const socket of [outer, inner]) socket.on('error', () => {})
     outer.pipe(inner).pipe(outer)
   }).listen(0, '127.0.0.1')
   door.once('connection', onFirst)
   await once(door, 'listening')
+  url.hostname = '127.0.0.1'
   url.port = String((door.address() as AddressInfo).port)
   return { url: url.href, close: () => void door.close() }
 }
