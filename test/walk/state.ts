@@ -38,8 +38,14 @@ export const stateSum = async (jetty: TestServer): Promise<string> => {
   return [...rows.map(({ sum }) => sum), ...(await objectsOf(jetty))].sort().join('\n')
 }
 
-const sumOf = ({ name, row }: { name: string; row: string }): string =>
-  `select '${name} ' || count(*) || ' ' || coalesce(sum(hashtextextended(${row}, 0)), 0) as sum from "${name}" t`
+/**
+ * Whatever adds or changes a row leaves one of a newer transaction, and what removes one changes their number. Only where
+ * `last_used_at` may change are the rows themselves read: that takes twenty times as long.
+ */
+const sumOf = ({ name, row }: { name: string; row: string }): string => {
+  const sum = row === 't::text' ? 'max(xmin::text::bigint)' : `sum(hashtextextended(${row}, 0))`
+  return `select '${name} ' || count(*) || ' ' || coalesce(${sum}, 0) as sum from "${name}" t`
+}
 
 /** What is in one state and not in the other. */
 export const difference = (before: string[], after: string[]): string[] => {

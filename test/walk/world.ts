@@ -260,10 +260,23 @@ export const makeWorld = async (jetty: TestServer): Promise<{ mine: Side; theirs
   return { mine, theirs }
 }
 
-/** What of a text belongs to the foreign side: its names, ids and keys. */
-export const foreignIn = (theirs: Side, text: string): string[] => {
+/** Matches what belongs to the foreign side: `any` tells whether there is something, and `whole` finds whole names. */
+const foreignPatterns = new WeakMap<Side, { any: RegExp; whole: RegExp }>()
+
+const patternsOf = (theirs: Side): { any: RegExp; whole: RegExp } => {
   const { trajectory, waiting, evaluation, batch, bulk, upload, version, worker, key } = theirs
   const ids = [trajectory, waiting, evaluation, batch, bulk, upload, version, worker, key.slice(4), key.slice(0, 8)]
-  const pattern = new RegExp(`[\\w.-]*${foreignWord}[\\w.-]*|\\b777\\d{4}\\b|${ids.join('|')}`, 'gi')
-  return [...new Set(text.match(pattern) ?? [])]
+  const others = `\\b777\\d{4}\\b|${ids.join('|')}`
+  return {
+    any: new RegExp(`${foreignWord}|${others}`, 'i'),
+    whole: new RegExp(`[\\w.-]*${foreignWord}[\\w.-]*|${others}`, 'gi'),
+  }
+}
+
+/** What of a text belongs to the foreign side: its names, ids and keys. */
+export const foreignIn = (theirs: Side, text: string): string[] => {
+  const { any, whole } = foreignPatterns.get(theirs) ?? patternsOf(theirs)
+  foreignPatterns.set(theirs, { any, whole })
+  // Whole names are found in quadratic time, and most texts have none.
+  return any.test(text) ? [...new Set(text.match(whole))] : []
 }
