@@ -38,6 +38,12 @@ export const dialPostgres = (url: string): Socket => {
   return host.startsWith('/') ? connect(`${host}/.s.PGSQL.${port}`) : connect(Number(port), host)
 }
 
+/** The URL for whoever cannot open the Unix socket, such as a container. */
+export const overTcp = (url: string): string => {
+  const { hostname } = new URL(url)
+  return decodeURIComponent(hostname).startsWith('/') ? url.replace(`@${hostname}:`, '@127.0.0.1:') : url
+}
+
 /** A server that databases are made on: its URL, or an open connection to it. */
 type DatabaseServer = string | Database
 

@@ -1,6 +1,7 @@
 // The image as somebody gets it: made by `npm run image`, started read-only as an ordinary user, walked through, restarted.
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../database.ts'
+import { overTcp } from '../database-server.ts'
 import { type ShellBlock, shellBlocksOf } from '../document-blocks.ts'
 import { textOf } from '../house/source-files.ts'
 import { testComposeFile } from './compose-file.ts'
@@ -102,7 +103,7 @@ describe('a container of the image', () => {
     afterAll(() => database?.drop())
 
     it('has no database of its own', async () => {
-      await start('outside', ['--env', `DATABASE_URL=${database.url}`], true)
+      await start('outside', ['--env', `DATABASE_URL=${overTcp(database.url)}`], true)
       expect((await exec('outside', 'ls', '/data/jetty')).split('\n')).not.toContain('db')
       expect(await exec('outside', 'jetty', 'run', 'demo/hello', '-p', 'name=moon', '--wait')).toContain('moon')
       expect(await stop('outside')).toBe(0)
