@@ -39,6 +39,7 @@ import { registerTrial } from './commands/trial.ts'
 import { registerTypes } from './commands/types.ts'
 import { registerWebhooks } from './commands/webhooks.ts'
 import { registerWorker } from './commands/worker.ts'
+import { registerWorkers } from './commands/workers.ts'
 import { exitCodes, reportError } from './exit.ts'
 import { addGlobals } from './globals.ts'
 
@@ -81,6 +82,7 @@ const groups: readonly (readonly [heading: string, registers: readonly ((program
         registerRestore,
         registerStorage,
         registerWebhooks,
+        registerWorkers,
       ],
       ...[registerCompletion, registerCollections],
     ],

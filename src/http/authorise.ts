@@ -47,12 +47,12 @@ export const collectionNotFound = (message = 'Collection not found'): AppError =
 
 /** Throws a 403 when the access level of an identity is too low. */
 export const requireLevel = (identity: Identity, needed: Endpoint['access']): void => {
-  if (needed === 'admin' && identity.access !== 'ADMIN') throw new AppError('forbidden', 'Admin access required')
   if (identity.access === 'WORKER' && needed !== 'worker' && needed !== 'none') {
     throw new AppError('forbidden', 'This key is for workers: it takes jobs, and nothing else', {
       hint: 'Use a key with access level READ or WRITE for this call.',
     })
   }
+  if (needed === 'admin' && identity.access !== 'ADMIN') throw new AppError('forbidden', 'Admin access required')
   if (needed === 'write' && identity.access === 'READ') {
     throw new AppError('forbidden', 'Access level WRITE required.')
   }

@@ -167,9 +167,12 @@ const isKeyCreation = (path: string): boolean => /^\/api\/v1\/api-keys\/?$/.test
 const sizeOf = (exchanges: { exchange: Exchange }[]): number =>
   exchanges.reduce((sum, { exchange }) => sum + exchange.answered.reduce((size, chunk) => size + chunk.length, 0), 0)
 
+/** A worker gets the values that its step names. */
+const isPollOfWorker = (path: string): boolean => /^\/api\/v1\/workers\/[\w-]+\/poll$/.test(path)
+
 const isSignIn = (path: string): boolean => /^\/api\/v1\/session(\/links)?\/?$/.test(path)
 
 /** The answers that show a key or a half of a session, and those that show variables where the server is set to. */
 const mayShow = ({ method, path }: Exchange, showsVariables: boolean): boolean =>
-  (method === 'POST' && (isKeyCreation(path) || isSignIn(path))) ||
+  (method === 'POST' && (isKeyCreation(path) || isSignIn(path) || isPollOfWorker(path))) ||
   (showsVariables && path.startsWith('/api/v1/collections'))

@@ -152,7 +152,7 @@ export const operations: Record<string, Operation> = {
   },
   endMcpSession: read(() => '/mcp', { own: true }),
 
-  listStepTemplates: open('/api/v1/step-templates'),
+  listStepTemplates: { needs: 'optional', ask: () => ({ path: '/api/v1/step-templates' }) },
   registerWorker: {
     needs: 'worker',
     ask: () => ({ path: '/api/v1/workers', body: { name: 'box', activities: [{ name: 'box.resize' }] } }),
@@ -176,7 +176,7 @@ export const operations: Record<string, Operation> = {
     ask: (place) => ({ path: jobFiles(place), form: { epoch: '1', file } }),
   },
   stopWorker: worker(''),
-  getStepTemplate: open('/api/v1/step-templates/text_echo'),
+  getStepTemplate: { needs: 'optional', ask: () => ({ path: '/api/v1/step-templates/text_echo' }) },
   runDemo: open('/api/demo/run', 404),
   getDemoStatus: open('/api/demo/status/some-run', 404),
   getDemoReport: open('/api/demo/report/some-run', 404),

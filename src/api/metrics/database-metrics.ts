@@ -1,6 +1,7 @@
 import type { Registry } from 'prom-client'
 import type { Database } from '../../database/database.ts'
 import type { DatabaseWatch } from '../../database/watch.ts'
+import { workerFigures } from '../../store/workers/worker-figures.ts'
 
 type Prometheus = typeof import('prom-client')
 
@@ -10,6 +11,9 @@ const sizeKeptMs = 60_000
 interface Look {
   up: number
   queued: number
+  workers: number
+  jobsQueued: number
+  jobsLeased: number
   bytes: number
 }
 
@@ -22,7 +26,7 @@ interface Watched {
  * Makes a reader of the database's figures. It makes one query at a time, and during an outage keeps the last figures.
  */
 const makeLook = ({ database, watch }: Watched): (() => Promise<Look>) => {
-  const last: Look = { up: 0, queued: 0, bytes: 0 }
+  const last: Look = { up: 0, queued: 0, workers: 0, jobsQueued: 0, jobsLeased: 0, bytes: 0 }
   let measuredMs = Number.NEGATIVE_INFINITY
   let looking: Promise<Look> | undefined
 
@@ -30,6 +34,7 @@ const makeLook = ({ database, watch }: Watched): (() => Promise<Look>) => {
     try {
       const text = `select count(*) as queued from leases where owner = ''`
       last.queued = (await database.rows<{ queued: number }>('queued_leases', text))[0]?.queued ?? 0
+      Object.assign(last, await workerFigures(database))
       if (performance.now() - measuredMs > sizeKeptMs) {
         const sized = 'select pg_database_size(current_database()) as bytes'
         last.bytes = (await database.rows<{ bytes: number }>('database_size', sized))[0]?.bytes ?? 0
@@ -66,6 +71,9 @@ export const registerDatabase = ({ Gauge }: Prometheus, registry: Registry, watc
   gauge('jetty_database_up', '1 while the database answers and accepts writes.', ({ up }) => up)
   gauge('jetty_database_size_bytes', 'Size of the database, as of at most a minute ago.', ({ bytes }) => bytes)
   gauge('jetty_leases_queued', 'Queued batches of runs that wait for a worker process.', ({ queued }) => queued)
+  gauge('jetty_activity_workers', 'Workers of other programs that take jobs now.', ({ workers }) => workers)
+  gauge('jetty_worker_jobs_queued', 'Steps that wait for a worker of another program.', ({ jobsQueued }) => jobsQueued)
+  gauge('jetty_worker_jobs_leased', 'Steps that workers of other programs carry out.', ({ jobsLeased }) => jobsLeased)
   new Gauge({
     name: 'jetty_clock_skew_seconds',
     help: 'How far the clock of this machine is ahead of the database clock.',

@@ -8,9 +8,10 @@ export const stepTemplatesContract = {
   listStepTemplates: endpoint({
     method: 'GET',
     path: '/api/v1/step-templates',
-    summary: 'All activities that a step can use, with parameters, outputs and an example',
+    summary:
+      'All activities that a step can use, with parameters, outputs and an example; with a token also those that workers offer to its collections',
     tag,
-    access: 'none',
+    access: 'optional',
     query: z.object({ category: z.string().optional(), q: z.string().optional() }),
     response: stepTemplateListSchema,
   }),
@@ -19,7 +20,7 @@ export const stepTemplatesContract = {
     path: '/api/v1/step-templates/{activity}',
     summary: 'One activity',
     tag,
-    access: 'none',
+    access: 'optional',
     response: stepTemplateSchema,
     errors: ['not_found'],
   }),

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { type Activity, hasOpenOutputs } from '../../activities/activity.ts'
 import type { StepTemplate } from '../../model/workflows/step-template.ts'
 
-interface Property {
+export interface Property {
   type?: string | string[]
   description?: string
   default?: unknown
@@ -44,40 +44,55 @@ const inputOf = (property: Property): Input => {
   return type.split('|').some((one) => one === 'any' || one === 'string') ? 'value' : 'json'
 }
 
-const propertiesOf = (schema: z.ZodObject, io: 'input' | 'output') => {
-  const json = z.toJSONSchema(schema, { io, unrepresentable: 'any' })
-  return { properties: Object.entries(json.properties ?? {}) as [string, Property][], required: json.required ?? [] }
+interface ObjectSchema {
+  properties?: object | undefined
+  required?: string[] | undefined
 }
+
+const schemaOf = (schema: z.ZodObject, io: 'input' | 'output'): ObjectSchema =>
+  z.toJSONSchema(schema, { io, unrepresentable: 'any' })
+
+const propertiesOf = ({ properties, required = [] }: ObjectSchema) => ({
+  properties: Object.entries(properties ?? {}) as [string, Property][],
+  required,
+})
+
+type Properties = ReturnType<typeof propertiesOf>
+
+export const shownParameters = ({ properties, required }: Properties, acceptsPath: (name: string) => boolean) =>
+  properties.map(([name, property]) => ({
+    name,
+    type: typeOf(property),
+    required: required.includes(name),
+    default: property.default ?? null,
+    description: property.description ?? '',
+    accepts_path: acceptsPath(name),
+    aliases: property.aliases ?? [],
+    input: inputOf(property),
+    language: property.language ?? null,
+    choices: property.enum ?? [],
+  }))
+
+export const shownOutputs = ({ properties, required }: Properties) =>
+  properties.map(([name, property]) => ({
+    path: `outputs.${name}`,
+    type: typeOf(property),
+    description: property.description ?? '',
+    ...(required.includes(name) ? {} : { optional: true as const }),
+  }))
 
 /** Describes an activity from the declaration that also validates it. */
 export const describeActivity = (activity: Activity): StepTemplate => {
-  const { properties, required } = propertiesOf(activity.parameters, 'input')
-  const outputs = propertiesOf(activity.outputs, 'output')
+  const parameters = propertiesOf(schemaOf(activity.parameters, 'input'))
   return {
     activity_name: activity.name,
     name: activity.name,
     description: activity.description,
     category: activity.category,
-    parameters: properties.map(([name, property]) => ({
-      name,
-      type: typeOf(property),
-      required: required.includes(name),
-      default: property.default ?? null,
-      description: property.description ?? '',
-      // Also for literal values: a `_path` is always a reference. Except where the engine branches, which is decided
-      // before a run starts.
-      accepts_path: !(activity.steers && activity.literal.includes(name)),
-      aliases: property.aliases ?? [],
-      input: inputOf(property),
-      language: property.language ?? null,
-      choices: property.enum ?? [],
-    })),
-    outputs: outputs.properties.map(([name, property]) => ({
-      path: `outputs.${name}`,
-      type: typeOf(property),
-      description: property.description ?? '',
-      ...(outputs.required.includes(name) ? {} : { optional: true as const }),
-    })),
+    // Also for literal values: a `_path` is always a reference. Except where the engine branches, which is decided
+    // before a run starts.
+    parameters: shownParameters(parameters, (name) => !(activity.steers && activity.literal.includes(name))),
+    outputs: shownOutputs(propertiesOf(schemaOf(activity.outputs, 'output'))),
     structured_output:
       activity.structuredOutput === undefined
         ? null

@@ -1,15 +1,20 @@
 import type { ActivityRegistry } from '../../activities/activity.ts'
+import type { Queries } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
+import { coveredIds, type Identity } from '../../model/collections/identity.ts'
 import type { StepTemplate } from '../../model/workflows/step-template.ts'
+import { offeredActivities } from '../../store/workers/offered-activities.ts'
 import { stepTemplatesContract } from './contract.ts'
 import { describeActivity } from './describe.ts'
+import { describeOffered } from './describe-offered.ts'
 
 export interface StepTemplatesDeps {
   activities: ActivityRegistry
+  database: Queries
 }
 
-export const stepTemplatesRoutes = ({ activities }: StepTemplatesDeps): Route[] => {
+export const stepTemplatesRoutes = ({ activities, database }: StepTemplatesDeps): Route[] => {
   let known: StepTemplate[] | undefined
   /** Worked out with the first request, which takes it a tenth of what a whole start takes. */
   const allTemplates = (): StepTemplate[] => {
@@ -17,9 +22,13 @@ export const stepTemplatesRoutes = ({ activities }: StepTemplatesDeps): Route[] 
     return known
   }
 
+  /** What workers offer to the collections that the caller covers. */
+  const offeredTo = async (identity: Identity | undefined, name: string | null): Promise<StepTemplate[]> =>
+    identity ? (await offeredActivities(database, coveredIds(identity), name)).map(describeOffered) : []
+
   return implement(stepTemplatesContract, {
-    listStepTemplates: async ({ query: { category, q } }) => {
-      const all = allTemplates()
+    listStepTemplates: async ({ query: { category, q }, identity }) => {
+      const all = [...allTemplates(), ...(await offeredTo(identity, null))]
       const categories = [...new Set(all.map((template) => template.category))].sort()
       const words = q?.toLowerCase()
       const templates = all.filter(
@@ -30,9 +39,10 @@ export const stepTemplatesRoutes = ({ activities }: StepTemplatesDeps): Route[] 
       return { templates, categories, total_count: templates.length }
     },
 
-    getStepTemplate: async ({ params }) => {
-      const template = allTemplates().find((one) => one.name === params.activity)
-      if (!template) throw new AppError('not_found', `Step template '${params.activity}' not found`)
+    getStepTemplate: async ({ params: { activity }, identity }) => {
+      const own = allTemplates().find((one) => one.name === activity)
+      const template = own ?? (await offeredTo(identity, activity))[0]
+      if (!template) throw new AppError('not_found', `Step template '${activity}' not found`)
       return template
     },
   })

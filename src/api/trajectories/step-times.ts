@@ -5,6 +5,7 @@ import { approvalActivity } from '../../model/runs/approval.ts'
 import type { ErrorRecord } from '../../model/runs/error-record.ts'
 import type { Step, StepLog } from '../../model/runs/step.ts'
 import { type AttemptAttributes, attemptsAmong, type StepAttempt } from '../../model/runs/step-attempts.ts'
+import { isWorkerActivity } from '../../model/workers/worker.ts'
 import { endsOfSteps } from '../../store/runs/step-records.ts'
 import type { StepRecord } from '../../store/runs/step-row.ts'
 import type { ShownDefinition } from './definitions.ts'
@@ -88,6 +89,7 @@ export const waitOf = (step: TimedStep, definition: ShownDefinition): Step['wait
   if (last && last.next_at === due && last.next_started === null) return { for: 'retry', until: due }
   const { activity, isRunbook } = definition.step(step.name)
   if (isRunbook) return { for: 'sandbox', until: null }
+  if (isWorkerActivity(JSON.parse(activity))) return { for: 'worker', until: null }
   const kind = waitsOf.get(activity) ?? 'time'
   const isKnown = step.wake_at.getTime() < farAway && step.wake_at > step.started_at
   return { for: kind, until: isKnown && (kind !== 'runs' || step.wake_at.getTime() > now()) ? due : null }

@@ -6,7 +6,13 @@ import { AppError } from '../../lib/errors.ts'
 import { timestamp } from '../../lib/time.ts'
 import type { Identity } from '../../model/collections/identity.ts'
 import { longestPollSeconds } from '../../model/workers/worker-job.ts'
-import { drainWorker, findWorker, insertWorker, type RegisteredWorkerRow } from '../../store/workers/workers.ts'
+import {
+  drainWorker,
+  findWorker,
+  insertWorker,
+  noteWorkerPoll,
+  type RegisteredWorkerRow,
+} from '../../store/workers/workers.ts'
 import { workersContract } from './contract.ts'
 import { workersPage } from './list.ts'
 import { offersFrom } from './offers.ts'
@@ -24,12 +30,11 @@ export const workersRoutes = ({ database, engine, settings }: WorkersDeps): Rout
   const workerOf = async (
     { worker_id: id }: { worker_id: string },
     identity: Identity,
+    owner: number | null | 'any' = identity.keyId,
   ): Promise<RegisteredWorkerRow> => {
-    const worker = await findWorker(database, id, identity.keyId)
+    const worker = await findWorker(database, id, owner)
     if (worker) return worker
-    throw new AppError('not_found', 'Worker not found', {
-      hint: 'It was not seen for a day, or belongs to another key. Register again.',
-    })
+    throw noWorker()
   }
   const coveredBy = ({ kind, collectionIds }: Identity) => (kind === 'admin' ? null : collectionIds)
 
@@ -54,14 +59,16 @@ export const workersRoutes = ({ database, engine, settings }: WorkersDeps): Rout
 
     pollJobs: async (call) => {
       const { params, body, identity } = call
-      const worker = await workerOf(params, identity)
-      if (worker.drained_at) return { jobs: [], drain: true }
+      const { worker_id: id } = params
+      const collectionIds = coveredBy(identity)
+      const worker = await noteWorkerPoll(database, id, identity.keyId, collectionIds)
+      if (!worker) throw noWorker()
       const { free, wait_seconds: seconds, holding } = body
-      const asks = { id: worker.id, labels: worker.labels, collectionIds: coveredBy(identity) }
+      // A worker that drains still gets the jobs again whose answer was lost.
+      const waitMs = worker.drained_at ? 0 : seconds * 1000
       const signal = AbortSignal.any([call.signal, call.stopping])
-      const jobs = await engine.workers.poll(asks, { free, waitMs: seconds * 1000, holding }, signal)
-      const isDrained = jobs.length === 0 && (await workerOf(params, identity)).drained_at !== null
-      return { jobs, drain: isDrained }
+      const jobs = await engine.workers.poll({ id, ...worker, collectionIds }, { free, waitMs, holding }, signal)
+      return { jobs, drain: worker.drained_at !== null }
     },
 
     heartbeatJob: async ({ params, body, identity }) => {
@@ -82,13 +89,18 @@ export const workersRoutes = ({ database, engine, settings }: WorkersDeps): Rout
     },
 
     stopWorker: async ({ params, identity }) => {
-      const { id } = await workerOf(params, identity)
+      const { id } = await workerOf(params, identity, identity.kind === 'admin' ? 'any' : identity.keyId)
       return { jobs: await drainWorker(database, id) }
     },
   })
 }
 
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex')
+
+const noWorker = (): AppError =>
+  new AppError('not_found', 'Worker not found', {
+    hint: 'It was not seen for a day, or belongs to another key. Register again.',
+  })
 
 const tooMany = (most: number): AppError =>
   new AppError('conflict', `This key has ${most} workers, which is the limit`, {

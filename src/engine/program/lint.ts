@@ -86,6 +86,10 @@ export const sandboxFault = (
   { message, hint }: { message: string; hint?: string | undefined },
 ): WorkflowFault => faultOf('error', { message: `Step '${step}': ${message}`, step, key: 'activity', hint })
 
+/** Warning about a step that a worker carries out. */
+export const workerStepFault = (step: string, key: string, message: string): WorkflowFault =>
+  faultOf('warning', { message: `Step '${step}': ${message}`, step, key })
+
 const faultOf = (
   severity: WorkflowFault['severity'],
   { message, step, key = [], inside = [], meant, hint }: Remark,

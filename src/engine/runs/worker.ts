@@ -3,6 +3,7 @@ import { listen } from '../../database/listen.ts'
 import type { Logger } from '../../lib/log.ts'
 import { oneAtATime } from '../../lib/one-at-a-time.ts'
 import { pause } from '../../lib/time.ts'
+import { sweepWorkers } from '../../store/workers/old-workers.ts'
 import { type Dispatcher, launchDispatcher, pruneLeases } from '../leases/dbos.ts'
 import { beatMs, type Heartbeat } from '../leases/heartbeat.ts'
 import type { Leases } from '../leases/leases.ts'
@@ -92,6 +93,7 @@ const keepBeating = ({ heartbeat, leases, queue, database, log, ...deps }: Worke
 const prune = async ({ database, stopping }: WorkerDeps): Promise<void> => {
   while ((await pruneLeases(database)) === prunedAtOnce && !stopping.aborted) await pause(100, stopping)
   await wakeOrphans(database)
+  await sweepWorkers(database)
 }
 
 /** Repeats background work, never twice at the same time. */

@@ -5,6 +5,7 @@ import type { WorkflowFault } from '../../model/workflows/workflow-fault.ts'
 import type { WorkflowHome } from '../engine.ts'
 import { lintWorkflow, missingTaskFault, namedTasks } from '../program/lint.ts'
 import type { Program } from '../program/program.ts'
+import { checkOffers } from './check-offers.ts'
 
 /** Maximum task names compared with a misspelt one. */
 const mostTasksToGuess = 500
@@ -16,7 +17,7 @@ export const checkWorkflow = async (
   program: Program,
   home: WorkflowHome,
 ): Promise<WorkflowFault[]> => {
-  const faults = lintWorkflow(workflow, program)
+  const faults = [...lintWorkflow(workflow, program), ...(await checkOffers(database, program, home.id))]
   const plain = (task: string) => (task.startsWith(`${home.name}/`) ? task.slice(home.name.length + 1) : task)
   const named = namedTasks(program).map((one) => ({ ...one, task: plain(one.task) }))
   if (named.length === 0) return faults

@@ -1,5 +1,7 @@
 import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
+import { now, timestamp } from '../../lib/time.ts'
+import type { StepLog } from '../../model/runs/step.ts'
 import type { OfferedActivity } from '../../model/workers/worker.ts'
 import { type ExpiredJob, expiredJobs, requeueLostJob } from '../../store/workers/expired-jobs.ts'
 import { settleJob } from '../../store/workers/leased-jobs.ts'
@@ -20,7 +22,7 @@ export const makeExpiry = (deps: ExpiryDeps) => async (): Promise<void> => {
   for (const job of await expiredJobs(deps.database)) {
     const failure = failureOf(job, deps.limits.lostWorkers)
     if (failure) await fail(deps, job, failure)
-    else await requeueLostJob(deps.database, holdOf(job), { afterSeconds: backoff(job.deaths), logs: null })
+    else await requeueLostJob(deps.database, holdOf(job), { afterSeconds: backoff(job.deaths), logs: logsAfter(job) })
   }
 }
 
@@ -28,6 +30,17 @@ export const makeExpiry = (deps: ExpiryDeps) => async (): Promise<void> => {
 const backoff = (deaths: number): number => (deaths === 0 ? 0 : Math.min(2 ** (deaths - 1), longestBackoffSeconds))
 
 const holdOf = ({ id, worker_id: workerId, epoch }: ExpiredJob) => ({ id, workerId, epoch })
+
+const logsAfter = ({ logs, worker, worker_id, epoch }: ExpiredJob): string => {
+  const line: StepLog = {
+    timestamp: timestamp(new Date(now())),
+    level: 'warning',
+    type: 'worker',
+    message: `Worker '${worker ?? worker_id}' was lost: the job goes to another one`,
+    attributes: { worker_id, epoch },
+  }
+  return JSON.stringify([...(logs === null ? [] : (JSON.parse(logs) as StepLog[])), line])
+}
 
 const failureOf = (job: ExpiredJob, most: number): AppError | undefined => {
   const worker = `worker '${job.worker ?? job.worker_id}'`

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import type { Queries } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
 import { timestamp } from '../../lib/time.ts'
@@ -5,7 +6,7 @@ import type { WorkerJob } from '../../model/workers/worker-job.ts'
 import type { AskedJobs, PollingWorker, WorkerQueue } from '../../model/workers/worker-queue.ts'
 import type { HandedJob } from '../../store/workers/leased-jobs.ts'
 import { claimJobs, jobsLostOnTheWay } from '../../store/workers/leased-jobs.ts'
-import { offersOf, touchWorkers } from '../../store/workers/workers.ts'
+import { offersOf } from '../../store/workers/workers.ts'
 import { type JobSealer, sealOfJob } from './job-result.ts'
 import type { WaitingPoll, WaitingPolls } from './waiting-polls.ts'
 
@@ -28,10 +29,9 @@ export interface JobPollLimits {
 export const makeJobPoll = (deps: JobPollDeps): WorkerQueue['poll'] => {
   const { database, limits, waiting, stopping } = deps
   const latest = new Map<string, () => void>()
-  const touch = batched(async (seen: Parameters<typeof touchWorkers>[1][number][]) => {
-    await touchWorkers(database, seen)
-    return seen.map(() => undefined)
-  })
+  const offersOfWorker = makeOffers(database)
+  /** Where the news stood when a worker last found nothing: until there are more, it need not look again. */
+  const quiet = new LRUCache<string, number>({ max: mostQuiet })
   // One claim at a time, so that the workers of a process do not lock jobs from each other.
   const claim = batched(async ([first]: { worker: PollingWorker; most: number }[]): Promise<HandedJob[][]> => {
     if (!first) return []
@@ -44,31 +44,32 @@ export const makeJobPoll = (deps: JobPollDeps): WorkerQueue['poll'] => {
   const look = async (poll: WaitingPoll, worker: PollingWorker, most: number): Promise<HandedJob[]> => {
     const told = poll.news
     poll.news = []
+    const newsAt = waiting.news
     const jobs = await claim({ worker, most })
     // It has no room for what it was told of besides: another worker may have.
-    if (jobs.length >= most) for (const job of [...told, ...poll.news]) waiting.tell(job)
+    if (jobs.length >= most) poll.news.push(...told)
+    if (jobs.length === 0) quiet.set(worker.id, newsAt)
+    else quiet.delete(worker.id)
     return jobs
   }
 
-  const waitFor = async (
-    worker: PollingWorker,
-    { free, waitMs }: AskedJobs,
-    signal: AbortSignal,
-    bell: Bell,
-  ): Promise<HandedJob[]> => {
-    const offers = new Map((await offersOf(database, worker.id)).map(({ name, version }) => [name, version]))
+  const waitFor = async (worker: PollingWorker, asked: AskedJobs, bell: Bell): Promise<HandedJob[]> => {
     const collectionIds = worker.collectionIds === null ? null : new Set(worker.collectionIds)
+    const offers = await offersOfWorker(worker.id)
     const ability = { workerId: worker.id, labels: new Set(worker.labels), collectionIds, offers }
     const poll: WaitingPoll = { ...ability, news: [], ring: bell.ring, end: bell.end }
-    const timer = setTimeout(bell.end, waitMs)
+    const timer = setTimeout(bell.end, asked.waitMs)
     waiting.add(poll)
     try {
-      for (;;) {
-        if (bell.isOver || signal.aborted || stopping.aborted) return []
-        const jobs = await look(poll, worker, free)
+      const seen = quiet.get(worker.id)
+      let isQuiet = seen !== undefined && !waiting.hasNewsFor(offers.keys(), seen)
+      while (!bell.isOver) {
+        const jobs = isQuiet ? [] : await look(poll, worker, asked.free)
         if (jobs.length > 0) return jobs
+        isQuiet = false
         await bell.rung()
       }
+      return []
     } finally {
       clearTimeout(timer)
       waiting.remove(poll)
@@ -82,10 +83,10 @@ export const makeJobPoll = (deps: JobPollDeps): WorkerQueue['poll'] => {
     const bell = makeBell()
     latest.set(worker.id, bell.end)
     for (const one of [signal, stopping]) one.addEventListener('abort', bell.end)
+    if (signal.aborted || stopping.aborted) bell.end()
     try {
-      await touch({ id: worker.id, collectionIds: worker.collectionIds })
-      const lost = asked.holding ? await jobsLostOnTheWay(database, worker.id, asked.holding, limits.leaseSeconds) : []
-      const jobs = lost.length > 0 ? lost : await waitFor(worker, asked, signal, bell)
+      const lost = await lostOf(database, worker, asked, limits.leaseSeconds)
+      const jobs = lost.length > 0 ? lost : await waitFor(worker, asked, bell)
       return jobs.map((job) => handedJob(deps.sealer, job))
     } finally {
       for (const one of [signal, stopping]) one.removeEventListener('abort', bell.end)
@@ -93,6 +94,32 @@ export const makeJobPoll = (deps: JobPollDeps): WorkerQueue['poll'] => {
     }
   }
 }
+
+const mostQuiet = 20_000
+const mostOffers = 200_000
+
+/** What a worker offers never changes after its registration. */
+const makeOffers = (database: Queries): ((workerId: string) => Promise<ReadonlyMap<string, string | null>>) => {
+  const known = new LRUCache<string, ReadonlyMap<string, string | null>>({
+    maxSize: mostOffers,
+    sizeCalculation: (offers) => offers.size + 1,
+  })
+  return async (workerId) => {
+    const kept = known.get(workerId)
+    if (kept) return kept
+    const offers = new Map((await offersOf(database, workerId)).map(({ name, version }) => [name, version]))
+    known.set(workerId, offers)
+    return offers
+  }
+}
+
+/** Jobs that the worker was given in an answer that it did not get. */
+const lostOf = async (
+  database: Queries,
+  { id, jobs }: PollingWorker,
+  { holding }: AskedJobs,
+  leaseSeconds: number,
+): Promise<HandedJob[]> => (holding && jobs > 0 ? jobsLostOnTheWay(database, id, holding, leaseSeconds) : [])
 
 /** Wakes a poll that waits. A ring before it waits is not lost. */
 interface Bell {

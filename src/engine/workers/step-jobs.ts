@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
+import { now, timestamp } from '../../lib/time.ts'
 import type { StepLog } from '../../model/runs/step.ts'
 import type { WorkerJobRequest } from '../../model/workers/worker-job-request.ts'
 import { findStepJob, queueJob, type StepJob } from '../../store/workers/jobs.ts'
@@ -32,7 +33,7 @@ export const makeAskWorkers = (deps: StepJobDeps): StepDeps['askWorkers'] => {
     const { run, place, side, attempt } = step
     const { open } = sealOfJob(sealer, { runKey: run.key, seq: place.seq })
     const job = await findStepJob(database, run.key, place.seq)
-    if (job?.logs) tellLogs(side, job.logs)
+    for (const line of linesOf(job)) tell(side, line)
     if (job && isUnderWay(job)) return undefined
     // Outputs that were accepted are never asked for again, whatever the attempt.
     if (job?.state === 'completed' || (job?.state === 'failed' && job.attempt >= attempt))
@@ -46,10 +47,11 @@ const isUnderWay = ({ state }: StepJob): boolean => state === 'queued' || state 
 
 const queue = async (
   { database, sealer, limits, findOffered }: StepJobDeps,
-  { run, place, attempt }: JobStep,
+  { run, place, side, attempt }: JobStep,
   { activity, parameters, labels }: WorkerJobRequest,
 ): Promise<void> => {
-  requireParameters(await findOffered(activity, run.collectionId), place.name, parameters)
+  const offered = await findOffered(activity, run.collectionId)
+  requireParameters(offered, place.name, parameters)
   const { seal } = sealOfJob(sealer, { runKey: run.key, seq: place.seq })
   if (Buffer.byteLength(JSON.stringify(parameters)) > limits.jobParametersBytes) throw tooLarge(place.name, limits)
   const { options, timeoutSeconds } = place.step
@@ -65,6 +67,7 @@ const queue = async (
     attempt,
     mostQueued: limits.queuedJobs,
   })
+  if (queued === 'queued' && !offered?.isOnline) tell(side, nobodyOffers(activity))
   if (queued !== 'full') return
   const message = `The collection has ${limits.queuedJobs} jobs in the queue of its workers, which is the limit`
   throw new AppError('busy', message, {
@@ -78,8 +81,19 @@ const tooLarge = (step: string, { jobParametersBytes }: StepJobLimits): AppError
     hint: 'Save large values as files and pass their paths, or raise JETTY_WORKER_PARAMETERS_BYTES.',
   })
 
-/** Adds the lines that workers have logged to the log of the step, each once. */
-const tellLogs = ({ warnings }: StepSide, logs: string): void => {
-  const known = new Set(warnings.map((line) => JSON.stringify(line)))
-  for (const line of JSON.parse(logs) as StepLog[]) if (!known.has(JSON.stringify(line))) warnings.push(line)
+/** Lines that workers have logged. */
+const linesOf = (job: StepJob | undefined): StepLog[] => (job?.logs ? (JSON.parse(job.logs) as StepLog[]) : [])
+
+/** Adds a line to the log of the step, once. */
+const tell = ({ warnings }: StepSide, line: StepLog): void => {
+  const text = JSON.stringify(line)
+  if (!warnings.some((known) => JSON.stringify(known) === text)) warnings.push(line)
 }
+
+const nobodyOffers = (activity: string): StepLog => ({
+  timestamp: timestamp(new Date(now())),
+  level: 'warning',
+  type: 'worker',
+  message: `No worker offers ${activity} now: the step waits until one does`,
+  attributes: { activity },
+})

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import type { JobNeeds } from '../../store/workers/jobs.ts'
 
 /** A worker whose poll waits, and what it can do. */
@@ -28,6 +29,10 @@ const canDo = (poll: PollAbility, { collection, labels, version, activity }: Job
 /** The polls that wait in this process, by the activities that they can take. */
 export interface WaitingPolls {
   readonly size: number
+  /** Number of news so far. */
+  readonly news: number
+  /** Whether jobs of the activities were queued after that many news. */
+  hasNewsFor(activities: Iterable<string>, after: number): boolean
   /** Names of the activities that some poll waits for. */
   activities(): string[]
   add(poll: WaitingPoll): void
@@ -40,12 +45,26 @@ export interface WaitingPolls {
   end(workerId: string): void
 }
 
+/** Activities with news that are remembered. Of others a poll hears with the next look, within a second. */
+const mostRemembered = 10_000
+
 export const makeWaitingPolls = (): WaitingPolls => {
   const all = new Set<WaitingPoll>()
   const byActivity = new Map<string, Set<WaitingPoll>>()
+  const lastNews = new LRUCache<string, number>({ max: mostRemembered })
+  let news = 0
+  let newsForAll = 0
   return {
     get size() {
       return all.size
+    },
+    get news() {
+      return news
+    },
+    hasNewsFor(activities, after) {
+      if (newsForAll > after) return true
+      for (const name of activities) if ((lastNews.get(name) ?? 0) > after) return true
+      return false
     },
     activities: () => [...byActivity.keys()],
     add(poll) {
@@ -64,6 +83,7 @@ export const makeWaitingPolls = (): WaitingPolls => {
       }
     },
     tell(job) {
+      lastNews.set(job.activity, ++news)
       for (const poll of byActivity.get(job.activity) ?? []) {
         if (poll.news.length > 0 || !canDo(poll, job)) continue
         poll.news.push(job)
@@ -72,6 +92,7 @@ export const makeWaitingPolls = (): WaitingPolls => {
       }
     },
     tellAll() {
+      newsForAll = ++news
       for (const poll of all) poll.ring()
     },
     end(workerId) {

@@ -48,9 +48,9 @@ const stepOriginSchema = z
 const stepWaitSchema = z
   .object({
     for: z
-      .enum(['time', 'retry', 'approval', 'event', 'runs', 'sandbox'])
+      .enum(['time', 'retry', 'approval', 'event', 'runs', 'sandbox', 'worker'])
       .describe(
-        'A time; the pause before its next attempt; a person; an event; the runs it has started; a place for a sandbox.',
+        'A time; the pause before its next attempt; a person; an event; the runs it has started; a place for a sandbox; a worker.',
       ),
     until: timestampSchema.nullable().describe('When it goes on at the latest; null where that is not known.'),
   })

@@ -6,6 +6,8 @@ export interface PollingWorker {
   labels: readonly string[]
   /** Collections that its key covers now; null: all. */
   collectionIds: readonly number[] | null
+  /** Jobs that it has. */
+  jobs: number
 }
 
 export interface AskedJobs {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { jsonObjectSchema } from '../names.ts'
+import { jsonObjectSchema, timestampSchema } from '../names.ts'
 
 const parameterSchema = z.object({
   name: z.string(),
@@ -47,6 +47,16 @@ export const stepTemplateSchema = z
       .string()
       .optional()
       .describe('File of JETTY_ACTIVITIES_DIR that declares it; absent if it comes with the server.'),
+    offered_by: z
+      .object({
+        online: z.int().describe('Workers that take jobs of it now. With 0 a step waits for one.'),
+        workers: z.array(z.string()).describe('Names of workers that offer it; of many, some.'),
+        since: timestampSchema.describe('Since when a worker that is known offers it.'),
+        seen_at: timestampSchema.describe('When one of them was seen last.'),
+        version: z.string().nullable().describe('Version of the newest one.'),
+      })
+      .optional()
+      .describe('Only of activities that workers carry out: who offers it to the collections of the caller.'),
   })
   .meta({ id: 'StepTemplate' })
 

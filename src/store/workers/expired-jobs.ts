@@ -15,6 +15,7 @@ export interface ExpiredJob {
   is_late: boolean
   seconds: number
   worker: string | null
+  logs: string | null
   definition: string | null
 }
 
@@ -25,7 +26,7 @@ export const expiredJobs = (queries: Queries): Promise<ExpiredJob[]> =>
   queries.rows<ExpiredJob>(
     'expired_jobs',
     `select j.id, j.worker_id, j.epoch, j.run_id, j.seq, j.activity, j.deaths, j.deadline_at <= now() as is_late,
-       extract(epoch from j.deadline_at - j.claimed_at)::float8 as seconds, w.name as worker, d.definition
+       extract(epoch from j.deadline_at - j.claimed_at)::float8 as seconds, w.name as worker, j.logs, d.definition
      from worker_jobs j left join workers w on w.id = j.worker_id
        left join activity_definitions d on d.hash = j.definition
      where j.state = 'leased' and least(j.lease_expires_at, j.deadline_at) <= now()

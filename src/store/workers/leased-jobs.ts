@@ -115,7 +115,8 @@ export const renewJob = async (
 ): Promise<Date | undefined> => {
   const [row] = await queries.rows<{ lease_expires_at: Date }>(
     'renew_job',
-    `update worker_jobs set lease_expires_at = now() + make_interval(secs => $7), progress = coalesce($4, progress),
+    `with seen as (update workers set seen_at = now() where id = $2 and seen_at < now() - interval '15 seconds')
+     update worker_jobs set lease_expires_at = now() + make_interval(secs => $7), progress = coalesce($4, progress),
        message = coalesce($5, message), logs = coalesce($6, logs)
      where id = $1 and worker_id = $2 and epoch = $3 and state in ('leased', 'withdrawn') returning lease_expires_at`,
     [id, workerId, epoch, told.progress, told.message, told.logs, leaseSeconds],

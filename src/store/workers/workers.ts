@@ -19,18 +19,18 @@ export interface RegisteredWorkerRow {
   drained_at: Date | null
 }
 
-/** Finds a worker of a key; null: of the admin token. Workers of other keys are not found. */
+/** Finds a worker of a key; null: of the admin token, `any`: of any key. */
 export const findWorker = async (
   queries: Queries,
   id: string,
-  keyId: number | null,
+  keyId: number | null | 'any',
 ): Promise<RegisteredWorkerRow | undefined> =>
   (
     await queries.rows<RegisteredWorkerRow>(
       'find_worker',
       `select id, key_id, collection_ids, name, version, labels, concurrency, seen_at, drained_at from workers
-       where id = $1 and key_id is not distinct from $2`,
-      [id, keyId],
+       where id = $1 and ($3 or key_id is not distinct from $2::bigint)`,
+      [id, keyId === 'any' ? null : keyId, keyId === 'any'],
     )
   )[0]
 
@@ -86,19 +86,22 @@ export const insertWorker = async (queries: Queries, worker: NewWorker, most: nu
 export const offersOf = (queries: Queries, workerId: string): Promise<{ name: string; version: string | null }[]> =>
   queries.rows('offers_of_worker', 'select name, version from worker_offers where worker_id = $1', [workerId])
 
-/** Notes that workers were seen, and which collections their keys cover now. */
-export const touchWorkers = async (
+/** Notes that a worker of a key polls, with the collections that the key covers now. Undefined if there is none. */
+export const noteWorkerPoll = async (
   queries: Queries,
-  seen: readonly { id: string; collectionIds: readonly number[] | null }[],
-): Promise<void> => {
-  await queries.rows(
-    'touch_workers',
-    `update workers w set seen_at = now(), collection_ids = case when s.ids is null then null
-       else (select array_agg(value::bigint) from jsonb_array_elements_text(s.ids::jsonb)) end
-     from unnest($1::text[], $2::text[]) s(id, ids) where w.id = s.id`,
-    [seen.map(({ id }) => id), seen.map(({ collectionIds: ids }) => (ids === null ? null : JSON.stringify(ids)))],
-  )
-}
+  id: string,
+  keyId: number | null,
+  collectionIds: readonly number[] | null,
+): Promise<{ labels: string[]; drained_at: Date | null; jobs: number } | undefined> =>
+  (
+    await queries.rows<{ labels: string[]; drained_at: Date | null; jobs: number }>(
+      'note_worker_poll',
+      `update workers w set seen_at = now(), collection_ids = $3 where id = $1 and key_id is not distinct from $2::bigint
+       returning labels, drained_at,
+         (select count(*)::int from worker_jobs j where j.worker_id = w.id and j.state = 'leased') as jobs`,
+      [id, keyId, collectionIds],
+    )
+  )[0]
 
 /** A worker whose open poll ends, in whichever process it waits. */
 export interface DrainedWorker {

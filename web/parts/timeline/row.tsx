@@ -78,6 +78,7 @@ const waits: Record<NonNullable<RunStep['wait']>['for'], string> = {
   event: 'for an event',
   runs: 'for its runs',
   sandbox: 'for a sandbox',
+  worker: 'for a worker',
 }
 
 const noteText = ({ activity, progress, wait }: RunStep): string =>

@@ -1,0 +1,142 @@
+/** Workers in other programs: hand-over to one that waits, throughput over 1, 2 and 4, and what 1,000 idle ones cost. */
+import { type Database, openDatabase } from '../src/database/database.ts'
+import { pause } from '../src/lib/time.ts'
+import { median, percentile } from './lib/numbers.ts'
+import { cpuSecondsOf } from './lib/processes.ts'
+import { stage } from './lib/stage.ts'
+
+const handOvers = 200
+const steps = 1_000
+const stepMs = 50
+const idleWorkers = 1_000
+const idleSeconds = 50
+
+interface Job {
+  job_id: string
+  epoch: number
+}
+
+interface Api {
+  call(method: string, path: string, body?: unknown): Promise<unknown>
+}
+
+/** Takes jobs one at a time until it is told to stop. */
+const startWorker = async (api: Api, activity: string, work: (job: Job) => Promise<void>) => {
+  const register = { name: 'bench', activities: [{ name: activity }] }
+  const { worker_id: id } = (await api.call('POST', '/api/v1/workers', register)) as { worker_id: string }
+  let isOver = false
+  const loop = (async () => {
+    while (!isOver) {
+      const { jobs } = (await api.call('POST', `/api/v1/workers/${id}/poll`, { wait_seconds: 1 })) as { jobs: Job[] }
+      for (const job of jobs) {
+        await work(job)
+        await api.call('POST', `/api/v1/workers/${id}/jobs/${job.job_id}/complete`, { epoch: job.epoch })
+      }
+    }
+  })()
+  return {
+    stop: async () => {
+      isOver = true
+      await loop
+    },
+  }
+}
+
+/** Stores a task of one step, and returns what starts a run of it. */
+const makeTask = async (api: Api, name: string) => {
+  const workflow = { step_configs: { work: { activity: `bench.${name}` } }, steps: ['work'] }
+  await api.call('POST', '/api/v1/tasks/demo', { name, workflow })
+  return () => api.call('POST', `/api/v1/run/demo/${name}`, {})
+}
+
+/** Milliseconds from the queue to a worker that waits. */
+const handOverDelays = async (api: Api, database: Database): Promise<number[]> => {
+  const taken: [string, number][] = []
+  const waiting = await startWorker(api, 'bench.handover', async ({ job_id }) => {
+    taken.push([job_id, Date.now()])
+  })
+  const start = await makeTask(api, 'handover')
+  for (let at = 0; at < handOvers; at++) {
+    await start()
+    await pause(30 + (at % 11))
+  }
+  await waiting.stop()
+  const queued = await database.query<{ id: string; ms: number }>(
+    `select id, extract(epoch from queued_at)::float8 * 1000 as ms from worker_jobs where activity = 'bench.handover'`,
+  )
+  const queuedMs = new Map(queued.map(({ id, ms }) => [id, ms]))
+  return taken.slice(20).map(([id, ms]) => ms - (queuedMs.get(id) ?? ms))
+}
+
+/** Steps a second that so many workers carry out, one at a time each. */
+const stepsPerSecond = async (api: Api, database: Database, start: () => Promise<unknown>, count: number) => {
+  for (let at = 0; at < steps; at += 50) await Promise.all(Array.from({ length: 50 }, start))
+  const begun = performance.now()
+  const work = async () => void (await pause(stepMs))
+  const workers = await Promise.all(Array.from({ length: count }, () => startWorker(api, 'bench.work', work)))
+  const look = `select count(*)::int as open from worker_jobs where activity = 'bench.work' and settled_at is null`
+  while ((await database.query<{ open: number }>(look))[0]?.open !== 0) await pause(100)
+  const seconds = (performance.now() - begun) / 1000
+  await Promise.all(workers.map((worker) => worker.stop()))
+  return steps / seconds
+}
+
+/** What workers that wait cost a process, in percent of a core. */
+const idleCost = async (api: Api, pid: number): Promise<number> => {
+  let isOver = false
+  const poll = async (at: number) => {
+    const body = { name: `idle ${at}`, activities: [{ name: 'bench.idle' }] }
+    const { worker_id: id } = (await api.call('POST', '/api/v1/workers', body)) as { worker_id: string }
+    await pause((at * idleSeconds * 1000) / idleWorkers)
+    while (!isOver) await api.call('POST', `/api/v1/workers/${id}/poll`, { wait_seconds: idleSeconds }).catch(() => {})
+  }
+  for (let at = 0; at < idleWorkers; at++) void poll(at)
+  await pause(2 * idleSeconds * 1000) // each knows by then that nothing is queued
+  const [before, begun] = [cpuSecondsOf(pid), performance.now()]
+  await pause(idleSeconds * 1000)
+  isOver = true
+  return ((cpuSecondsOf(pid) - before) / ((performance.now() - begun) / 1000)) * 100
+}
+
+await stage(
+  'workers',
+  async ({ report, jetty, createDatabase }) => {
+    const databaseUrl = await createDatabase('ours')
+    const server = await jetty({ environment: { DATABASE_URL: databaseUrl } })
+    const database = openDatabase(databaseUrl, { connections: 1 })
+    const headers = { authorization: `Bearer ${await server.key('demo')}`, 'content-type': 'application/json' }
+    const api: Api = {
+      async call(method, path, body) {
+        const answer = await fetch(`${server.url}${path}`, { method, headers, body: JSON.stringify(body) })
+        if (!answer.ok) throw new Error(`${path} answered ${answer.status} ${await answer.text()}`)
+        return answer.json()
+      },
+    }
+
+    const delays = await handOverDelays(api, database)
+    report.table('from the queue to a worker that waits, ms', [
+      ['jobs', 'p50', 'p99'],
+      [String(delays.length), percentile(delays, 0.5), percentile(delays, 0.99)],
+    ])
+    report.aim('hand-over to a worker that waits, p50', median(delays), 'at most', 15, 'ms')
+
+    const rates: [count: number, rate: number][] = []
+    const start = await makeTask(api, 'work')
+    for (const count of [1, 2, 4]) rates.push([count, await stepsPerSecond(api, database, start, count)])
+    const alone = rates[0]?.[1] ?? 1
+    report.table(`${steps} steps of ${stepMs} ms`, [
+      ['workers', 'steps/s', 'to one worker'],
+      ...rates.map(([count, rate]) => [String(count), rate, rate / alone]),
+    ])
+    report.aim('four workers to one', (rates.at(-1)?.[1] ?? 0) / alone, 'at least', 3.2, '×')
+
+    const percent = await idleCost(api, server.pid)
+    report.table(`${idleWorkers} workers that wait, for ${idleSeconds} s`, [
+      ['', '% of a core'],
+      ['server', percent],
+    ])
+    report.aim(`${idleWorkers} idle workers`, percent, 'at most', 3, '% of a core')
+    await database.close()
+  },
+  { longestSeconds: 600 },
+)
