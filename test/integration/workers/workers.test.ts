@@ -6,7 +6,7 @@ let jetty: TestServer
 
 beforeAll(async () => {
   jetty = await startTestServer({ env: { JETTY_DRAIN_SECONDS: '0' } })
-}, 60_000)
+}, 240_000)
 afterAll(() => jetty?.close())
 
 const resize = (more: Record<string, unknown> = {}) => ({

@@ -18,6 +18,7 @@ export const serverSections = [
   ['sessions', 'Sessions'],
   ['health', 'Health and queue'],
   ['providers', 'Providers'],
+  ['workers', 'Workers'],
   ['sandbox', 'Sandbox'],
   ['storage', 'Storage'],
   ['audit', 'Audit'],

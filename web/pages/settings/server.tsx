@@ -9,6 +9,7 @@ const pages: Record<ServerSection, ComponentType> = {
   sessions: lazy(() => import('./sessions/page.tsx')),
   health: lazy(() => import('./system/status.tsx')),
   providers: lazy(() => import('./system/providers.tsx')),
+  workers: lazy(() => import('./workers/page.tsx')),
   sandbox: lazy(() => import('./system/sandbox.tsx')),
   storage: lazy(() => import('./system/sizes.tsx')),
   audit: lazy(() => import('./audit/server.tsx')),

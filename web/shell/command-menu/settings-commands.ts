@@ -16,6 +16,7 @@ const parts = [
 const serverParts = [
   ['health', 'Health and queue of the server'],
   ['providers', 'Model providers'],
+  ['workers', 'Workers: programs that carry out steps'],
   ['sandbox', 'Sandbox of runbooks'],
   ['storage', 'Storage of the server'],
   ['audit', 'Audit of the server'],
