@@ -150,7 +150,7 @@ export const makeRunning = (options: EngineOptions, storage: Storage, leasing: L
     ...options,
     ...storage,
     ...makeWaits({ ...storage, decisions, jobs, waitForRuns: fanOuts.waitForRuns }),
-    askWorkers: makeAskWorkers({ ...options, database, findOffered: makeFindOffered(database) }),
+    askWorkers: makeAskWorkers({ ...options, ...storage, findOffered: makeFindOffered(database) }),
     taskInputs: (run, task) => taskInputs(storage, run, task),
     labels: makeRunLabels(options.database, options.limits.maxLabelsPerRun),
     suspects: makeSuspectGates(),

@@ -6,6 +6,7 @@ import { now, timestamp } from '../../lib/time.ts'
 import type { StepLog } from '../../model/runs/step.ts'
 import type { WorkerJobRequest } from '../../model/workers/worker-job-request.ts'
 import { findStepJob, queueJob, type StepJob } from '../../store/workers/jobs.ts'
+import type { ModelRules } from '../steps/model-rules.ts'
 import type { JobStep, StepDeps } from '../steps/step-at-work.ts'
 import type { StepSide } from '../steps/step-side.ts'
 import { type JobSealer, outputsOfJob, sealOfJob } from './job-result.ts'
@@ -16,6 +17,7 @@ interface StepJobDeps {
   sealer: JobSealer
   limits: StepJobLimits
   findOffered: FindOffered
+  rules: Pick<ModelRules, 'settingsOf'>
 }
 
 /** Limits of the jobs of steps. */
@@ -46,7 +48,7 @@ export const makeAskWorkers = (deps: StepJobDeps): StepDeps['askWorkers'] => {
 const isUnderWay = ({ state }: StepJob): boolean => state === 'queued' || state === 'leased'
 
 const queue = async (
-  { database, sealer, limits, findOffered }: StepJobDeps,
+  { database, sealer, limits, findOffered, rules }: StepJobDeps,
   { run, place, side, attempt }: JobStep,
   { activity, parameters, labels }: WorkerJobRequest,
 ): Promise<void> => {
@@ -55,13 +57,14 @@ const queue = async (
   const { seal } = sealOfJob(sealer, { runKey: run.key, seq: place.seq })
   if (Buffer.byteLength(JSON.stringify(parameters)) > limits.jobParametersBytes) throw tooLarge(place.name, limits)
   const { options, timeoutSeconds } = place.step
+  const { worker_labels: ofCollection } = await rules.settingsOf(run.collectionId)
   const queued = await queueJob(database, {
     id: randomUUID(),
     runKey: run.key,
     seq: place.seq,
     step: place.name,
     activity,
-    labels,
+    labels: [...new Set([...labels, ...(ofCollection ?? [])])],
     timeoutSeconds: options.timeoutSeconds ?? timeoutSeconds ?? null,
     sealedParameters: seal(parameters),
     attempt,

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { isWebAddress } from '../web-address.ts'
+import { workerLabelsSchema } from '../workers/worker.ts'
 import { retentionSchema } from './retention.ts'
 import { maxVariableNameLength, variableNamePattern } from './variable-name.ts'
 
@@ -110,6 +111,11 @@ const settings = {
     .max(200)
     .nullable()
     .describe('Hosts that steps and model calls may reach; an empty list allows none. null: every public host.'),
+  worker_labels: workerLabelsSchema
+    .nullable()
+    .describe(
+      'Labels that a worker must have to take jobs of this collection, beside `runs_on` of a step. null: none.',
+    ),
 }
 
 /** Names of all collection settings. */

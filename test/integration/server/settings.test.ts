@@ -23,6 +23,7 @@ const nothing = {
   quota: null,
   webhook: null,
   allowed_hosts: null,
+  worker_labels: null,
 }
 
 test('every known setting is shown; a value sets, null unsets, what is absent stays', async () => {

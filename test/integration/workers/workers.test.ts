@@ -81,6 +81,15 @@ describe('which worker gets a job', () => {
     expect((await plain.poll({ wait_seconds: 0 })).body.jobs).toEqual([])
     await gpu.say(job, 'complete')
     expect((await ended(at)).status).toBe('completed')
+    // The same for all steps of a collection.
+    await jetty.call('PATCH', '/api/v1/collections/acme/settings', { worker_labels: ['eu'] })
+    const next = await started({ step_configs: { work: { activity: 'labels.work' } }, steps: ['work'] })
+    const other = await gpu.take()
+    await jetty.call('PATCH', '/api/v1/collections/acme/settings', { worker_labels: null })
+    expect(other.run.trajectory_id).toBe(next.id)
+    expect((await plain.poll({ wait_seconds: 0 })).body.jobs).toEqual([])
+    await gpu.say(other, 'complete')
+    expect((await ended(next)).status).toBe('completed')
   })
 
   it('is one of the version that began the run, as long as there is one', async () => {

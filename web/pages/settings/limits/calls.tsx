@@ -35,6 +35,13 @@ const fields: SettingField[] = [
     kind: 'lines',
     empty: 'every public host',
   },
+  {
+    name: 'worker_labels',
+    label: 'Labels that workers must have',
+    hint: 'A line each, such as gpu or eu: other workers get no jobs of this collection',
+    kind: 'lines',
+    empty: 'none',
+  },
 ]
 
 /** How model calls of a collection are answered, and where its steps may call. */
