@@ -67,8 +67,12 @@ export const workersRoutes = ({ database, engine, settings }: WorkersDeps): Rout
       // A worker that drains still gets the jobs again whose answer was lost.
       const waitMs = worker.drained_at ? 0 : seconds * 1000
       const signal = AbortSignal.any([call.signal, call.stopping])
+      const dueMs = performance.now() + waitMs
       const jobs = await engine.workers.poll({ id, ...worker, collectionIds }, { free, waitMs, holding }, signal)
-      return { jobs, drain: worker.drained_at !== null }
+      if (worker.drained_at || jobs.length > 0 || performance.now() >= dueMs)
+        return { jobs, drain: !!worker.drained_at }
+      // It ended before its time: perhaps because the worker gets no more jobs.
+      return { jobs, drain: (await workerOf(params, identity)).drained_at !== null }
     },
 
     heartbeatJob: async ({ params, body, identity }) => {
