@@ -36,7 +36,7 @@ it('refuses runbooks with what to do, begins nothing of them, and does everythin
 
   const run = await jetty.run({ step_configs: { say: { activity: 'text_echo', text: 'works' } }, steps: ['say'] })
   expect(run.status).toBe('completed')
-}, 60_000)
+}, 180_000)
 
 it('marks each run that a plain process carried out, however it ended', async () => {
   jetty = await startTestServer({ env: { JETTY_SANDBOX: 'process' } })
@@ -62,4 +62,4 @@ it('marks each run that a plain process carried out, however it ended', async ()
   const script = { step_configs: { code: { activity: 'script', language: 'shell', code: 'true' } }, steps: ['code'] }
   const refused = await jetty.call('POST', `/api/v1/run/acme/${await jetty.task(script)}`, {})
   expect(refused.body.message).toMatch(/fails before its first step. Step 'code': .*isolates nothing/)
-}, 60_000)
+}, 180_000)
