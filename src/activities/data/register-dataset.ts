@@ -48,8 +48,14 @@ export const registerDataset = activity({
       .describe('Files of the collection, by path or as an earlier step returned them; they are copied.'),
     format: z.string().max(200).optional().describe('Format of the files, such as parquet.'),
     metadata: object.optional().describe('Croissant metadata.'),
-    item_schema: object.optional().describe('JSON Schema of each item; items that do not fit fail the step.'),
-    splits: splitsSchema.optional().describe('Shares of the splits by name, such as {"train": 80, "test": 20}.'),
+    item_schema: object
+      .optional()
+      .describe('JSON Schema of each item; items that do not fit fail the step.')
+      .meta({ input: 'json', language: 'json-schema' }),
+    splits: splitsSchema
+      .optional()
+      .describe('Shares of the splits by name, such as {"train": 80, "test": 20}.')
+      .meta({ input: 'json' }),
   }),
   outputs: z.object({
     dataset: z.string().describe('Name of the dataset.'),

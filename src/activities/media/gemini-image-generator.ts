@@ -9,7 +9,7 @@ export const geminiImageGenerator = activity({
   asks: { kind: 'images', provider: 'gemini' },
   description: 'Generates images from a text with a Gemini model at Google, and stores them.',
   parameters: z.object({
-    prompt: z.string().min(1).describe('Description of the image.'),
+    prompt: z.string().min(1).describe('Description of the image.').meta({ input: 'text' }),
     model: z
       .string()
       .min(1)

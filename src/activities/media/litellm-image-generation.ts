@@ -15,7 +15,7 @@ export const litellmImageGeneration = activity({
   description: 'Generates images from a text with a model of any provider, and stores them.',
   parameters: z.object({
     model: z.string().min(1).default('dall-e-3').describe('Name of the model, such as dall-e-3 or gpt-image-1.'),
-    prompt: z.string().min(1).describe('Description of the image.'),
+    prompt: z.string().min(1).describe('Description of the image.').meta({ input: 'text' }),
     size: z.string().min(1).default('1024x1024').describe('Width and height in pixels, or auto.'),
     quality: z.string().min(1).default('standard').describe('Quality, as the model names it: standard, hd, low, high.'),
     n: z.number().int().positive().default(1).describe('Number of images.'),

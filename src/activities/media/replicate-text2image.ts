@@ -23,7 +23,7 @@ export const replicateText2Image = activity({
       .min(1)
       .default('black-forest-labs/flux-schnell')
       .describe('The model, as owner/name or owner/name:version.'),
-    prompt: z.string().min(1).describe('Description of the image.'),
+    prompt: z.string().min(1).describe('Description of the image.').meta({ input: 'text' }),
     width: z.number().int().positive().optional().describe('Size in pixels, for models that support it.'),
     height: z.number().int().positive().optional().describe('Size in pixels, for models that support it.'),
     num_outputs: z.number().int().positive().default(1).describe('Number of images.'),

@@ -18,7 +18,7 @@ export const replicateText2Video = activity({
   description: 'Generates a video from a text with a model at Replicate, and stores it.',
   parameters: z.object({
     ...replicateParameters,
-    prompt: z.string().min(1).describe('Description of the video.'),
+    prompt: z.string().min(1).describe('Description of the video.').meta({ input: 'text' }),
   }),
   outputs: z.object({
     videos: z.array(mediaObjectSchema).describe('The stored videos; other steps use videos[0].path.'),

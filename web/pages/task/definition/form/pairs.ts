@@ -12,15 +12,20 @@ export const pairsOf = (value: unknown): NamedEntry[] =>
     ? Object.entries(value).map(([name, one]) => ({ name, entry: entryOf(one) }))
     : []
 
-/** An entry as the value that it had, a list or an object in JSON, or a text. */
-const valueOfEntry = (entry: string, before: unknown): unknown => {
-  if (before !== undefined && entryOf(before) === entry) return before
-  if (!/^\s*[[{]/.test(entry)) return entry
+const parsed = (entry: string): unknown => {
   try {
     return JSON.parse(entry)
   } catch {
-    return entry
+    return undefined
   }
+}
+
+/** An entry as the value that it had, a value of the type that it had, a list or an object in JSON, or a text. */
+const valueOfEntry = (entry: string, before: unknown): unknown => {
+  if (before !== undefined && entryOf(before) === entry) return before
+  const value = parsed(entry)
+  const isOfType = ['number', 'boolean'].includes(typeof before) && typeof value === typeof before
+  return isOfType || (typeof value === 'object' && value !== null) ? value : entry
 }
 
 /** The object that rows write; undefined without a name. Values that were not touched keep their type. */

@@ -9,7 +9,8 @@ describe('pairs', () => {
   test('keep the types of what is not touched', () => {
     const before = { page: 2, tags: ['a'], name: 'x', yes: true }
     expect(objectOfPairs(pairsOf(before), before)).toEqual(before)
-    expect(objectOfPairs([{ name: 'page', entry: '3' }], before)).toEqual({ page: '3' })
+    expect(objectOfPairs([{ name: 'page', entry: '3' }], before)).toEqual({ page: 3 })
+    expect(objectOfPairs([{ name: 'size', entry: '3' }], before)).toEqual({ size: '3' })
     expect(objectOfPairs([{ name: 'tags', entry: '["b"]' }], before)).toEqual({ tags: ['b'] })
     expect(objectOfPairs([{ name: '', entry: 'x' }], before)).toBeUndefined()
   })
