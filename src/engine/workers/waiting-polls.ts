@@ -52,6 +52,7 @@ export const makeWaitingPolls = (): WaitingPolls => {
   const all = new Set<WaitingPoll>()
   const byActivity = new Map<string, Set<WaitingPoll>>()
   const lastNews = new LRUCache<string, number>({ max: mostRemembered })
+  const ended = new LRUCache<string, true>({ max: mostRemembered })
   let news = 0
   let newsForAll = 0
   return {
@@ -68,6 +69,7 @@ export const makeWaitingPolls = (): WaitingPolls => {
     },
     activities: () => [...byActivity.keys()],
     add(poll) {
+      if (ended.has(poll.workerId)) poll.end() // it was stopped while this poll began
       all.add(poll)
       for (const name of poll.offers.keys()) {
         const polls = byActivity.get(name) ?? new Set()
@@ -96,6 +98,7 @@ export const makeWaitingPolls = (): WaitingPolls => {
       for (const poll of all) poll.ring()
     },
     end(workerId) {
+      ended.set(workerId, true)
       for (const poll of all) if (poll.workerId === workerId) poll.end()
     },
   }
