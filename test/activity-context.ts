@@ -112,7 +112,11 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
       async save({ name, content_type, body }) {
         const path = `acme/brief/0000/1f2e3d4c.step.${String(saved).padStart(4, '0')}.${name}`
         saved += 1
-        const bytes = Buffer.from(body)
+        const parts: Buffer[] = []
+        if (typeof body === 'string') parts.push(Buffer.from(body))
+        else if (body instanceof Uint8Array) parts.push(Buffer.from(body))
+        else for await (const text of body) parts.push(Buffer.from(text))
+        const bytes = Buffer.concat(parts)
         stored.set(path, { name, content_type, bytes })
         return { path, name, extension: extensionOf(name), content_type, size: bytes.length }
       },
@@ -153,10 +157,12 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
       loopTurns: 1_000,
       sequenceNumbers: 100_000,
       toolLimits: { turns: 20, calls: 100, tokens: 2_000_000, costUsd: 5, resultCharacters: 65_536 },
-      transformLimits: { seconds: 20, memoryBytes: 512 * 1024 * 1024 },
+      sqlLimits: { seconds: 600, rows: 1_000_000, bytes: 256 * 1024 * 1024 },
+      transformLimits: { seconds: 20, memoryBytes: 512 * 1024 * 1024, inputBytes: 32 * 1024 * 1024 },
       ...options.settings,
     },
     fetch: options.fetch ?? (() => Promise.reject(new AppError('network_failed', 'no network in this test'))),
+    sql: () => Promise.reject(new AppError('network_failed', 'no database in this test')),
     room: () => undefined,
     warn: (message) => warnings.push(message),
     log: (_, message) => warnings.push(message),

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { AppError } from '../lib/errors.ts'
 import type { OutgoingRequest, OutgoingResponse } from '../lib/net/outgoing.ts'
+import type { OpenSql, OutgoingSql } from '../lib/sql/outgoing-sql.ts'
 import type { NewProduct, RegisteredProduct } from '../model/data/product.ts'
 import type { AwaitedEvent, WaitForEvent } from '../model/events/awaited-event.ts'
 import type { mediaObjectSchema } from '../model/gateway/media-object.ts'
@@ -76,11 +77,14 @@ export interface ActivityContext {
   files: {
     /** A file of the run's collection; anything else is not found. */
     open(path: string): Promise<FileContent>
-    /** Keeps bytes under this run and step. The file exists for others once the step is recorded. */
+    /**
+     * Keeps bytes under this run and step. The file exists for others once the step is recorded. A stream of texts is
+     * never held whole.
+     */
     save(file: {
       name: string
       content_type: string
-      body: Uint8Array | string
+      body: Uint8Array | string | AsyncIterable<string>
       /** Strikes the secrets of the run out of the bytes, as is always done with a text. */
       scrub?: boolean
     }): Promise<MediaObject>
@@ -117,6 +121,8 @@ export interface ActivityContext {
    * again.
    */
   fetch(url: string, options?: OutgoingRequest): Promise<OutgoingResponse>
+  /** Sends one statement to a database outside, guarded as `fetch` is. Close it in any case. */
+  sql(statement: Omit<OutgoingSql, 'signal' | 'allowedHosts'>): Promise<OpenSql>
   /** Reads the decision about this step; undefined while it may still wait. An `expiry` in the past decides it. */
   decision(expiry: Expiry | null): Promise<Decision | undefined>
   /** Queues a job for a worker, or returns its outputs; undefined while it may still wait. Throws its failure. */
@@ -269,6 +275,21 @@ export interface ParameterMeta {
 export const hasOpenOutputs = ({ outputs: { def } }: Pick<Activity, 'outputs'>): boolean =>
   def.catchall !== undefined && def.catchall._zod.def.type !== 'never'
 
+/** The parameters of a step as its config has them, before a run. */
+export interface WrittenParameters {
+  /** Values that are written out; defaults are not filled in. */
+  literal: Readonly<Record<string, Json>>
+  /** Whether a parameter is given, also by a path. */
+  has(name: string): boolean
+}
+
+/** A fault of a step's config at one of its parameters. */
+export interface ParameterFault {
+  parameter: string
+  message: string
+  hint?: string
+}
+
 export interface Activity {
   name: string
   category: Category
@@ -285,6 +306,8 @@ export interface Activity {
   literal: string[]
   /** Static arrays in which elements that parse as a path with a known root are resolved. */
   pathsInArrays: string[]
+  /** Parameters whose text is a reference if it is a path with a known root, such as `env.NAME`. */
+  references: string[]
   /** Takes parameters it does not declare (they are passed on under `extra`), instead of a warning each. */
   takesAnyParameter: boolean
   /** Parameters that hold a credential: recorded as `***`, wherever their value came from. */
@@ -318,6 +341,8 @@ export interface Activity {
   offersTools: boolean
   /** Whether it can wait without a slot, so that it is no tool of a model. */
   waits: boolean
+  /** Finds faults of several parameters together, for a dry check; `run` finds them too. */
+  findFaults: ((given: WrittenParameters) => ParameterFault[]) | undefined
   /** Default time limit; a declared `timeout_sec` parameter of the step config wins. */
   timeoutSeconds: number | undefined
   /** File of JETTY_ACTIVITIES_DIR that declares it; undefined if it comes with the server. */
@@ -330,6 +355,7 @@ type Optional =
   | 'nested'
   | 'literal'
   | 'pathsInArrays'
+  | 'references'
   | 'takesAnyParameter'
   | 'secret'
   | 'asks'
@@ -342,6 +368,7 @@ type Optional =
   | 'startsTask'
   | 'offersTools'
   | 'waits'
+  | 'findFaults'
   | 'timeoutSeconds'
   | 'module'
 
@@ -369,6 +396,7 @@ export const activity = <
   nested: [],
   literal: [],
   pathsInArrays: [],
+  references: [],
   takesAnyParameter: false,
   secret: [],
   asks: undefined,
@@ -381,6 +409,7 @@ export const activity = <
   startsTask: undefined,
   offersTools: false,
   waits: false,
+  findFaults: undefined,
   timeoutSeconds: undefined,
   module: undefined,
   ...definition,

@@ -50,7 +50,13 @@ describe.each([...builtinActivities.values()].map((each) => [each.name, each] as
   })
 
   it('speaks only of its own parameters in its lists', () => {
-    for (const parameter of [...each.nested, ...each.literal, ...each.pathsInArrays, ...each.secret])
+    for (const parameter of [
+      ...each.references,
+      ...each.nested,
+      ...each.literal,
+      ...each.pathsInArrays,
+      ...each.secret,
+    ])
       expect(declared).toContain(parameter)
   })
 })
@@ -96,6 +102,7 @@ it('has every activity of the contract, sections 5.1 to 5.6, and more', () => {
     'simple_judge',
     'sleep',
     'sort_items',
+    'sql',
     'text_concatenate',
     'text_echo',
     'text_split',

@@ -38,6 +38,7 @@ import { filterItems, groupItems, joinItems, sortItems, uniqueItems } from './sh
 import { parseDocumentStep } from './shaping/parse.ts'
 import { renderDocument } from './shaping/render.ts'
 import { transform } from './shaping/transform.ts'
+import { sql } from './sql/sql.ts'
 import { textConcatenate } from './text/text-concatenate.ts'
 import { textEcho } from './text/text-echo.ts'
 import { textSplit } from './text/text-split.ts'
@@ -83,6 +84,7 @@ const all: Activity[] = [
   simpleJudge,
   sleep,
   sortItems,
+  sql,
   textConcatenate,
   textEcho,
   textSplit,

@@ -3,6 +3,7 @@ import type { Database, Queries } from '../database/database.ts'
 import type { DatabaseWatch } from '../database/watch.ts'
 import type { Logger } from '../lib/log.ts'
 import type { ByteBudget } from '../lib/memory/byte-budget.ts'
+import type { RunSql } from '../lib/sql/outgoing-sql.ts'
 import type { LentKeys } from '../model/collections/trial.ts'
 import type { RegisterProduct } from '../model/data/product.ts'
 import type { ModelCalls } from '../model/gateway/model-calls.ts'
@@ -52,6 +53,7 @@ export interface EngineOptions {
   programs: ProgramCache
   objects: ObjectStore
   fetch(url: string, options?: OutgoingRequest): Promise<OutgoingResponse>
+  sql: RunSql
   models: ModelCalls
   carryOutRunbook: CarryOutRunbook
   checkRunbook: CheckRunbook

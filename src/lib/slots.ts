@@ -2,8 +2,11 @@ import { makeFairQueue } from './fair-queue.ts'
 
 /** A semaphore with at most `size` holders. Waiting owners get free slots in turn. */
 export interface Slots {
-  /** Acquires a slot: undefined when one is free, else a promise. Owners are collections. */
-  acquire(owner?: number): Promise<void> | undefined
+  /**
+   * Acquires a slot: undefined when one is free, else a promise. Owners are collections. The signal takes a waiter out of
+   * the queue, and rejects its promise.
+   */
+  acquire(owner?: number, signal?: AbortSignal): Promise<void> | undefined
   release(): void
   /** Whether the owner has a waiter. */
   isWaiting(owner: number): boolean
@@ -15,12 +18,24 @@ export const makeSlots = (size: number): Slots => {
   const waiting = makeFairQueue<() => void>()
   let used = 0
   return {
-    acquire(owner = 0) {
+    acquire(owner = 0, signal) {
       if (used < size) {
         used++
         return undefined
       }
-      return new Promise((resolve) => waiting.add(owner, resolve))
+      return new Promise((resolve, reject) => {
+        const leave = () => {
+          waiting.remove((one) => one === take)
+          reject(signal?.reason)
+        }
+        const take = () => {
+          signal?.removeEventListener('abort', leave)
+          resolve()
+        }
+        if (signal?.aborted) return reject(signal.reason)
+        signal?.addEventListener('abort', leave)
+        waiting.add(owner, take)
+      })
     },
     release() {
       const next = waiting.take()

@@ -24,9 +24,10 @@ const run = <Result>(
         const messages = {
           timeout: `${name} cannot be read within ${limits.seconds} s`,
           memory: `${name} needs more than ${limits.memoryBytes} bytes of memory to be read`,
-          exit: `Reading ${name} ended early: it probably needs too much memory`,
+          killed: `Reading ${name} ended early: it probably needs too much memory`,
+          crashed: `Reading ${name} ended early: it probably needs too much memory`,
         }
-        process.reject(new PreviewFailed(end === 'exit' ? 'memory' : end, messages[end]))
+        process.reject(new PreviewFailed(end === 'timeout' ? end : 'memory', messages[end]))
       },
     },
   )

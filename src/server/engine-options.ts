@@ -86,7 +86,12 @@ const activitySettings = (settings: Settings): EngineOptions['activitySettings']
     costUsd: settings.toolCostUsd,
     resultCharacters: settings.toolResultCharacters,
   },
-  transformLimits: { seconds: settings.transformSeconds, memoryBytes: settings.transformMemoryBytes },
+  sqlLimits: { seconds: settings.sqlSeconds, rows: settings.sqlRows, bytes: settings.sqlBytes },
+  transformLimits: {
+    seconds: settings.transformSeconds,
+    memoryBytes: settings.transformMemoryBytes,
+    inputBytes: settings.transformInputBytes,
+  },
 })
 
 const noScripts = (): Promise<never> =>
@@ -102,6 +107,7 @@ export const engineOptions = (core: CoreParts, beatMs: number | undefined): Engi
     programs: core.programs,
     objects: core.objects,
     fetch: core.network.fetch,
+    sql: core.network.sql,
     models: { ...models, chat: callWithFallback(models.call, settings.modelFallbackSeconds) },
     carryOutRunbook: runbooks.carryOut,
     checkRunbook: checkWith(runbooks.preflight),

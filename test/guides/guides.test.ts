@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { eventStream, eventStreamType, type FakeOpenAi, startFakeOpenAi } from '../fakes/openai.ts'
+import { openWarehouse } from '../warehouse.ts'
 import { startReceiver, type WebhookReceiver } from '../webhook-receiver.ts'
 import { type GuideWorld, guide, openGuideWorld, type Values } from './world.ts'
 
@@ -74,6 +75,19 @@ it('an HTTP request', async () => {
   ])
   expect(fetched).toMatch(/"number": 17/)
   expect(receiver.received.at(-1)?.headers.authorization).toBe('Bearer token-of-orders-unmistakable')
+})
+
+it('a query', async () => {
+  const warehouse = await openWarehouse()
+  try {
+    const url = warehouse.urlOf(warehouse.reader)
+    const [asked] = await follow('sql', [
+      ['jetty env set demo WAREHOUSE', `echo '${url}' | jetty env set demo WAREHOUSE`],
+    ])
+    expect(asked).toMatch(/"total": 19\.9/)
+  } finally {
+    await warehouse.close()
+  }
 })
 
 it('a script', async () => {

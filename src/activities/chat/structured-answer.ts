@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { schemaParameter } from '../../lib/json-schema/schema-parameter.ts'
 import { memberOutputs, readStructured } from '../../lib/json-schema/structured-answer.ts'
+import { pause } from '../../lib/time.ts'
 import type { ChatMessage, ChatOptions, ChatRequest, ModelAnswer } from '../../model/gateway/chat.ts'
 import { totalCost, totalUsage } from '../../model/gateway/model-totals.ts'
 import { type ActivityContext, FailedWith } from '../activity.ts'
@@ -55,6 +56,36 @@ const failed = (problem: string, { model, completion }: ModelAnswer): AppError =
   )
 }
 
+const repairAttempts = 3
+const firstPauseMs = 1_000
+
+/**
+ * Asks for the corrected answer. A failure that may pass is tried again here: an attempt of the whole step would pay for
+ * the first answer once more. Returns the last error if none is given.
+ */
+const repaired = async (ask: () => Promise<ModelAnswer>, context: ActivityContext): Promise<ModelAnswer | AppError> => {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (!(error instanceof AppError) || context.signal.aborted) throw error
+      if (!error.retryable || attempt === repairAttempts) return error
+      const pauseMs =
+        error.retryAfterSeconds === undefined ? firstPauseMs * 4 ** (attempt - 1) : error.retryAfterSeconds * 1000
+      if (pauseMs > context.step.timeLimitSeconds * 1000) return error
+      context.warn(`The correction of the answer failed, and is asked for again: ${error.message}`)
+      await pause(pauseMs, context.signal)
+    }
+  }
+}
+
+const unrepaired = (problem: string, cause: AppError): AppError =>
+  new AppError(
+    cause.code,
+    `The answer does not fit output_schema (${problem}), and the model could not be asked to correct it: ${cause.message}`,
+    { hint: 'The output text has the answer. Rerun from this step.', retryable: false, cause },
+  )
+
 /**
  * Asks for an answer that fits a schema, once more if it does not. Usage and cost are those of both calls. A failure
  * keeps the last answer as outputs.
@@ -66,6 +97,11 @@ export const askStructured = async (
   const asked = { ...options, schema }
   const answers = [await context.models.chat(request, asked)]
   const last = () => answers.at(-1) as ModelAnswer
+  const outputsOf = async () => ({
+    ...(await answerOutputsOf(last(), context)),
+    usage: totalUsage(answers.map(({ usage }) => usage)),
+    cost_usd: totalCost(answers.map(({ cost_usd }) => cost_usd)),
+  })
   let reading = readStructured(last().text, schema)
   if ('problem' in reading) {
     const { text } = last()
@@ -74,14 +110,14 @@ export const askStructured = async (
     })
     const said: ChatMessage[] = text === '' ? [] : [{ role: 'assistant', content: text }]
     const messages = [...request.messages, ...said, askAgain(reading.problem)]
-    answers.push(await context.models.chat({ ...request, messages }, asked))
+    const next = await repaired(() => context.models.chat({ ...request, messages }, asked), context)
+    if (next instanceof AppError) {
+      return new FailedWith(unrepaired(reading.problem, next), { ...(await outputsOf()), json: null })
+    }
+    answers.push(next)
     reading = readStructured(last().text, schema)
   }
-  const outputs = {
-    ...(await answerOutputsOf(last(), context)),
-    usage: totalUsage(answers.map(({ usage }) => usage)),
-    cost_usd: totalCost(answers.map(({ cost_usd }) => cost_usd)),
-  }
+  const outputs = await outputsOf()
   if ('problem' in reading) return new FailedWith(failed(reading.problem, last()), { ...outputs, json: null })
   return { ...memberOutputs(reading.value, outputs), ...outputs, json: reading.value }
 }

@@ -3,7 +3,7 @@ import { AppError } from '../../lib/errors.ts'
 import { type ActivityContext, activity, type OutgoingResponse } from '../activity.ts'
 import type { Auth } from './auth.ts'
 import { readPages } from './pages.ts'
-import { requestBody } from './request-body.ts'
+import { requestBody, requestFaults, requireGet } from './request-body.ts'
 import { requestParameters, responseOutputs } from './request-parameters.ts'
 import { readResponse } from './response.ts'
 import { isIdempotent, type PreparedRequest, send } from './send.ts'
@@ -33,9 +33,7 @@ const prepare = async (
   const key = given.idempotency_key === true ? context.idempotencyKey : given.idempotency_key
   if (key) headers['idempotency-key'] = key
   const mayRepeat = isIdempotent(method) || headers['idempotency-key'] !== undefined
-  if (given.pagination && method !== 'GET') {
-    throw new AppError('parameter_invalid', `Pagination works with GET, not with ${method}`)
-  }
+  if (given.pagination) requireGet(method)
   return {
     method,
     headers,
@@ -99,6 +97,7 @@ export const httpRequest = activity({
   },
   nested: ['query', 'headers', 'auth', 'body', 'form', 'files', 'pagination'],
   secret: ['auth'],
+  findFaults: requestFaults,
   gotchas: [
     'In body, headers, query, form and auth a name that ends in _path is a reference: "id_path": "make.outputs.id". To send such a name, build the body in a step before and use body_path.',
     'Statuses 408, 425, 429, 500, 502, 503 and 504 and network errors are retried, after the time in Retry-After. POST and PATCH are retried only with idempotency_key, also after a crash.',

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { AppError } from '../../lib/errors.ts'
 import { isObject, parsedJson } from '../../lib/json/json-object.ts'
 import { asText } from '../../lib/text/as-text.ts'
-import type { ActivityContext } from '../activity.ts'
+import type { ActivityContext, ParameterFault, WrittenParameters } from '../activity.ts'
 
 /** The parameters that make up a body; at most one kind of it may be given. */
 interface BodyParameters {
@@ -52,6 +52,25 @@ const multipart = async (
   return { body: Buffer.concat(parts), contentType: `multipart/form-data; boundary=${boundary}` }
 }
 
+const oneBody = 'A request has one body: give body, or form with files, or body_file'
+const onlyGet = (method: string): string => `Pagination works with GET, not with ${method}`
+
+/** Throws `parameter_invalid` for pages of a request that is no GET. */
+export const requireGet = (method: string): void => {
+  if (method !== 'GET') throw new AppError('parameter_invalid', onlyGet(method))
+}
+
+/** What is wrong with the written parameters of a request together. */
+export const requestFaults = ({ literal, has }: WrittenParameters): ParameterFault[] => {
+  const form = ['form', 'files'].find(has)
+  const bodies = ['body', form, 'body_file'].filter((name) => name !== undefined && has(name))
+  const faults: ParameterFault[] = []
+  if (bodies.length > 1) faults.push({ parameter: bodies[1] ?? 'body', message: oneBody })
+  if (!has('pagination') || (has('method') && typeof literal.method !== 'string')) return faults
+  const method = String(literal.method ?? (bodies.length > 0 ? 'POST' : 'GET')).toUpperCase()
+  return method === 'GET' ? faults : [...faults, { parameter: 'pagination', message: onlyGet(method) }]
+}
+
 /** The bytes of a request, and their type. Throws `parameter_invalid` if more than one kind of body is given. */
 export const requestBody = async (
   { body, form, files, body_file }: BodyParameters,
@@ -59,7 +78,7 @@ export const requestBody = async (
 ): Promise<RequestBody | undefined> => {
   const isForm = form !== undefined || files !== undefined
   if ([body !== undefined, isForm, body_file !== undefined].filter(Boolean).length > 1) {
-    throw new AppError('parameter_invalid', 'A request has one body: give body, or form with files, or body_file')
+    throw new AppError('parameter_invalid', oneBody)
   }
   if (files !== undefined) return multipart(form ?? {}, files, context)
   if (form !== undefined) {

@@ -11,10 +11,12 @@ const mostComparisons = 500_000
 const shownIssues = 5
 const mostCodeBytes = 500_000
 
+const oneSource = 'A script has one source: give code, or file with a storage path'
+
 /** The script as text. Throws `parameter_invalid` unless it is given in one way. */
 const codeOf = async ({ code, file }: { code?: string; file?: string }, context: ActivityContext): Promise<string> => {
   if ((code === undefined) === (file === undefined)) {
-    throw new AppError('parameter_invalid', 'A script has one source: give code, or file with a storage path')
+    throw new AppError('parameter_invalid', oneSource)
   }
   if (file === undefined) return code as string
   const { size, name, bytes } = await context.files.open(file)
@@ -88,6 +90,8 @@ export const script = activity({
   literal: ['code', 'output_schema'],
   pathsInArrays: ['files'],
   inSandbox: true,
+  findFaults: ({ has }) =>
+    has('code') === has('file') ? [{ parameter: has('code') ? 'file' : 'code', message: oneSource }] : [],
   alsoCalled: [
     'code',
     'python',

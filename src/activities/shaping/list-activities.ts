@@ -145,6 +145,8 @@ export const uniqueItems = activity({
   },
 })
 
+const noField = "Parameter 'on' is missing: name the field to compare, or left_on and right_on"
+
 /** Joins two lists of objects by a field. */
 export const joinItems = activity({
   name: 'join_items',
@@ -174,14 +176,13 @@ export const joinItems = activity({
   },
   gotchas: [paths, 'An item with several matches is repeated: at most 100,000 items come out. null matches nothing.'],
   pure: true,
+  findFaults: ({ has }) =>
+    has('on') || (has('left_on') && has('right_on')) ? [] : [{ parameter: 'on', message: noField }],
   async run({ left, right, on, left_on, right_on, keep }, context) {
     const leftField = left_on ?? on
     const rightField = right_on ?? on
     if (leftField === undefined || rightField === undefined) {
-      throw new AppError(
-        'parameter_invalid',
-        "Parameter 'on' is missing: name the field to compare, or left_on and right_on",
-      )
+      throw new AppError('parameter_invalid', noField)
     }
     const joined = await reshape({ do: 'join', left, right, on: [leftField, rightField], keep }, context)
     return { items: joined, count: joined.length }

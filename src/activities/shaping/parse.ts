@@ -3,10 +3,8 @@ import { AppError } from '../../lib/errors.ts'
 import { essenceOf, extensionOf } from '../../lib/files/media-type.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import { decodeFileText } from '../../lib/text/text-encoding.ts'
-import { type ActivityContext, activity } from '../activity.ts'
+import { type ActivityContext, activity, type ParameterFault, type WrittenParameters } from '../activity.ts'
 import { type ReadFormat, readFormats, shape } from './shape.ts'
-
-const mostBytes = 32 * 1024 * 1024
 
 const byExtension: Record<string, ReadFormat> = {
   ...Object.fromEntries(readFormats.map((format) => [format, format])),
@@ -39,6 +37,14 @@ const formatOfText = (text: string): ReadFormat => {
       : 'csv'
 }
 
+const oneSource = "Parameters 'text' and 'file': give one of the two"
+const noPdfText = 'A PDF cannot be given as text: give the storage path as file'
+
+const sourceFaults = ({ literal: { format }, has }: WrittenParameters): ParameterFault[] => {
+  if (has('text') === has('file')) return [{ parameter: has('text') ? 'file' : 'text', message: oneSource }]
+  return format === 'pdf' && has('text') ? [{ parameter: 'text', message: noPdfText }] : []
+}
+
 interface Source {
   format: ReadFormat
   content: string | Uint8Array
@@ -49,17 +55,18 @@ const sourceOf = async (
   context: ActivityContext,
 ): Promise<Source> => {
   if ((text === undefined) === (file === undefined)) {
-    throw new AppError('parameter_invalid', "Parameter 'text' or 'file' is missing: give one of the two")
+    throw new AppError('parameter_invalid', oneSource)
   }
+  const most = context.settings.transformLimits.inputBytes
   if (file === undefined) {
     const content = typeof text === 'string' ? text : JSON.stringify(text)
-    if (content.length > mostBytes) throw tooLarge('The text', content.length)
+    if (content.length > most) throw tooLarge('The text', content.length, most)
     const found = format === 'auto' ? formatOfText(content) : format
     if (found !== 'pdf') return { format: found, content }
-    throw new AppError('parameter_invalid', 'A PDF cannot be given as text: give the storage path as file')
+    throw new AppError('parameter_invalid', noPdfText)
   }
   const stored = await context.files.open(file)
-  if (stored.size > mostBytes) throw tooLarge(`'${stored.name}'`, stored.size)
+  if (stored.size > most) throw tooLarge(`'${stored.name}'`, stored.size, most)
   const named = byExtension[extensionOf(stored.name)] ?? byType[essenceOf(stored.content_type)]
   const bytes = await stored.bytes()
   if ((format === 'auto' ? named : format) === 'pdf') return { format: 'pdf', content: bytes }
@@ -67,9 +74,9 @@ const sourceOf = async (
   return { format: format === 'auto' ? (named ?? formatOfText(decoded.text)) : format, content: decoded.text }
 }
 
-const tooLarge = (what: string, bytes: number): AppError =>
-  new AppError('too_large', `${what} has ${byteSize(bytes)}; parse reads at most ${byteSize(mostBytes)}`, {
-    hint: 'Split it, or request less of it.',
+const tooLarge = (what: string, bytes: number, most: number): AppError =>
+  new AppError('too_large', `${what} has ${byteSize(bytes)}; parse reads at most ${byteSize(most)}`, {
+    hint: 'Split it, request less of it, or raise JETTY_TRANSFORM_INPUT_BYTES.',
   })
 
 /** Reads a document as data. */
@@ -115,6 +122,7 @@ export const parseDocumentStep = activity({
     'Pages of a PDF are separated by form feeds. Scanned pages have no text: use litellm_vision.',
     'XML with entities of its own, YAML with more than 100 aliases, rows above 1 MiB and deep nesting are refused.',
   ],
+  findFaults: sourceFaults,
   async run({ text, file, format, header, delimiter }, context) {
     const source = await sourceOf({ text, file, format }, context)
     const work = { kind: 'parse' as const, ...source, header, delimiter }

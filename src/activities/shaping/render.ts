@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { sanitizeFileName } from '../../lib/files/file-names.ts'
 import { mediaObjectSchema } from '../../model/gateway/media-object.ts'
-import { type ActivityContext, activity } from '../activity.ts'
+import { type ActivityContext, activity, type ParameterFault, type WrittenParameters } from '../activity.ts'
 import { jsonInput, shape } from './shape.ts'
 
 const types = { html: 'text/html', csv: 'text/csv', json: 'application/json', jsonl: 'application/jsonl' }
@@ -15,8 +15,15 @@ interface Given {
   title?: string | undefined
 }
 
-const missing = (name: string, format: string): AppError =>
-  new AppError('parameter_invalid', `Parameter '${name}' is missing: ${format} is made of it`)
+const missingText = (name: string, format: string): string => `Parameter '${name}' is missing: ${format} is made of it`
+
+const missing = (name: string, format: string): AppError => new AppError('parameter_invalid', missingText(name, format))
+
+const sourceFaults = ({ literal: { format }, has }: WrittenParameters): ParameterFault[] => {
+  if (typeof format !== 'string') return []
+  const parameter = format === 'html' ? 'markdown' : 'items'
+  return has(parameter) ? [] : [{ parameter, message: missingText(parameter, format) }]
+}
 
 const rendered = async (
   { format, markdown, items, columns, title }: Given,
@@ -82,6 +89,7 @@ export const renderDocument = activity({
     'Links in HTML lead to http, https and mailto addresses only; others lose their target.',
     'A cell that begins like a formula gets a leading apostrophe, so that a spreadsheet does not execute it.',
   ],
+  findFaults: sourceFaults,
   async run({ filename, ...given }, context) {
     const text = await rendered(given, context)
     if (filename === undefined) return { text, file: null }

@@ -2,12 +2,16 @@
 import { describe, expect, it } from 'vitest'
 import { makeTestContext, runActivity } from '../../../test/activity-context.ts'
 import { joinItems } from './list-activities.ts'
+import { parseDocumentStep } from './parse.ts'
 import { renderDocument } from './render.ts'
 import { transform } from './transform.ts'
 
 const memoryBytes = 160 * 1024 * 1024 // twice what the process has when it begins
-const short = () => makeTestContext({ settings: { transformLimits: { seconds: 1, memoryBytes } } })
-const patient = () => makeTestContext({ settings: { transformLimits: { seconds: 120, memoryBytes } } })
+const inputBytes = 32 * 1024 * 1024
+const short = () => makeTestContext({ settings: { transformLimits: { seconds: 1, memoryBytes, inputBytes } } })
+/** Long enough to reach the limit of memory on a machine that is not busy. */
+const bounded = () => makeTestContext({ settings: { transformLimits: { seconds: 15, memoryBytes, inputBytes } } })
+const patient = () => makeTestContext({ settings: { transformLimits: { seconds: 120, memoryBytes, inputBytes } } })
 const endless = '($f := function($x){ $f($x + 1) }; $f(0))'
 
 describe('what takes too long or too much', () => {
@@ -35,11 +39,39 @@ describe('what takes too long or too much', () => {
   it('a join that multiplies wide items is ended, and so is JSON that indents deep ones', async () => {
     const wide = Object.fromEntries(Array.from({ length: 2_000 }, (_, at) => [`m${at}`, at]))
     const given = { left: [{ ...wide, k: 1 }], right: Array.from({ length: 20_000 }, () => ({ k: 1 })), on: 'k' }
-    const outcome = await runActivity(joinItems, given, patient()).catch((thrown) => thrown.code)
-    expect(outcome).toMatch(/^(too_large|activity_failed)$/)
+    const outcome = await runActivity(joinItems, given, bounded()).catch((thrown) => thrown.code)
+    expect(outcome).toMatch(/^(too_large|activity_failed|timed_out)$/)
     let items: unknown[] = Array(50_000).fill(1)
     for (let depth = 0; depth < 450; depth++) items = [items]
-    await expect(runActivity(renderDocument, { format: 'json', items }, patient())).rejects.toThrow(/Writing JSON/)
+    await expect(runActivity(renderDocument, { format: 'json', items }, bounded())).rejects.toThrow(/Writing JSON/)
+  })
+
+  it('work that waits leaves the queue at once when its signal fires', async () => {
+    const [running, waiting] = [new AbortController(), new AbortController()]
+    const context = (stop: AbortController) => ({ ...patient(), signal: stop.signal })
+    const busy = [1, 2].map(() =>
+      runActivity(transform, { expression: endless }, context(running)).catch(() => 'ended'),
+    )
+    const last = runActivity(transform, { expression: '1' }, context(waiting))
+    waiting.abort()
+    await expect(last).rejects.toMatchObject({ code: 'cancelled' })
+    running.abort()
+    expect(await Promise.all(busy)).toEqual(['ended', 'ended'])
+  })
+
+  it('a larger input than the server allows is refused', async () => {
+    const context = makeTestContext({ settings: { transformLimits: { seconds: 20, memoryBytes, inputBytes: 100 } } })
+    for (const input of ['x'.repeat(99), [...Array(60).keys()]]) {
+      await expect(runActivity(transform, { expression: '$', input }, context)).rejects.toMatchObject({
+        code: 'too_large',
+        hint: expect.stringContaining('JETTY_TRANSFORM_INPUT_BYTES'),
+      })
+    }
+    const text = 'x'.repeat(101)
+    await expect(runActivity(parseDocumentStep, { text }, context)).rejects.toMatchObject({ code: 'too_large' })
+    expect(await runActivity(transform, { expression: '$', input: 'x'.repeat(90) }, context)).toMatchObject({
+      count: 1,
+    })
   })
 
   it('a signal ends the work', async () => {

@@ -1,6 +1,6 @@
 import { AppError } from '../../lib/errors.ts'
 import { parsedMemory, textMemory } from '../../lib/memory/json-memory.ts'
-import type { ProcessLimits } from '../../lib/processes/limited-process.ts'
+import type { ProcessEnd, ProcessLimits } from '../../lib/processes/limited-process.ts'
 import { makeProcessPool, type ProcessPool } from '../../lib/processes/process-pool.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import type { ActivityContext, Json } from '../activity.ts'
@@ -33,20 +33,48 @@ const poolFor = (limits: ProcessLimits): ProcessPool<ShapeWork, Shaped> => {
   return pool.ask
 }
 
-const exceeded = (end: 'timeout' | 'memory' | 'exit', what: string, limits: ProcessLimits): AppError =>
-  end === 'timeout'
-    ? new AppError('timed_out', `${what} took longer than ${limits.seconds} s`, {
+const endedEarly = (end: ProcessEnd | 'cancelled', what: string, limits: ProcessLimits): AppError => {
+  switch (end) {
+    case 'timeout':
+      return new AppError('timed_out', `${what} took longer than ${limits.seconds} s`, {
         hint: 'Use less data or a simpler expression, or raise JETTY_TRANSFORM_SECONDS.',
       })
-    : new AppError('too_large', `${what} needs more than ${byteSize(limits.memoryBytes)} of memory`, {
+    case 'memory':
+      return new AppError('too_large', `${what} needs more than ${byteSize(limits.memoryBytes)} of memory`, {
         hint: 'Use less data, or raise JETTY_TRANSFORM_MEMORY_BYTES.',
       })
+    case 'killed':
+      return new AppError(
+        'activity_failed',
+        `${what} was killed with its process, as happens when the machine has no memory left`,
+        {
+          hint: 'Look for the out-of-memory killer in the log of the system. A retry starts another process.',
+          retryable: true,
+        },
+      )
+    case 'crashed':
+      return new AppError('activity_failed', `${what} failed: its process crashed or could not start`, {
+        hint: 'A retry starts another process. If it happens again with the same data, report it.',
+        retryable: true,
+      })
+    case 'cancelled':
+      return new AppError('cancelled', `${what} was interrupted`)
+  }
+}
+
+const requireInputSize = (length: number, { settings }: ActivityContext): void => {
+  const most = settings.transformLimits.inputBytes
+  if (length <= most) return
+  throw new AppError('too_large', `The input has ${byteSize(length)} as JSON; this server allows ${byteSize(most)}`, {
+    hint: 'Pass less of it, or raise JETTY_TRANSFORM_INPUT_BYTES.',
+  })
+}
 
 /** Does the work in a process with limits of time and memory. `what` names it in errors. */
 export const shape = async (work: ShapeWork, what: string, context: ActivityContext): Promise<Json> => {
   const limits = context.settings.transformLimits
   const answer = await poolFor(limits)(context.run.collection, work, context.signal)
-  if ('end' in answer) throw exceeded(answer.end, what, limits)
+  if ('end' in answer) throw endedEarly(answer.end, what, limits)
   if ('problem' in answer.answer) {
     throw new AppError('activity_failed', `${what} failed: ${answer.answer.problem}`)
   }
@@ -55,9 +83,10 @@ export const shape = async (work: ShapeWork, what: string, context: ActivityCont
   return JSON.parse(text)
 }
 
-/** A value as JSON, with memory reserved for it. */
+/** A value as JSON, with memory reserved for it. Throws `too_large` above the limit for inputs. */
 export const jsonInput = async (value: Json, context: ActivityContext): Promise<string> => {
   const text = JSON.stringify(value) ?? 'null'
+  requireInputSize(text.length, context)
   await context.room(textMemory(text))
   return text
 }

@@ -92,6 +92,9 @@ const sourceOf = (key: string, value: unknown, activity: Activity, roots: Roots,
   if (activity.pathsInArrays.includes(key) && Array.isArray(value)) {
     return { target: key, byPath: false, source: literalUnlessPath(value, roots, report) }
   }
+  if (activity.references.includes(key)) {
+    return { target: key, byPath: false, source: literalUnlessPath(value, roots, report) }
+  }
   return { target: key, byPath: false, source: staticValue(value, roots, report) }
 }
 

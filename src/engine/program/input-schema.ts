@@ -1,6 +1,6 @@
 import { AppError } from '../../lib/errors.ts'
 import { type SchemaIssue, schemaIssues } from '../../lib/json-schema/json-schema.ts'
-import { uncheckedKeywords } from '../../lib/json-schema/schema-keywords.ts'
+import { misspeltTypes, uncheckedKeywords } from '../../lib/json-schema/schema-keywords.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
 import type { Program } from './program.ts'
 import type { Remark } from './remark.ts'
@@ -23,12 +23,18 @@ export const schemaRemarks = (workflow: Workflow, { inputSchema, initParams }: P
 
 const sentence = ({ path, message }: SchemaIssue): string => `${path.join('.') || 'init_params'} ${message}`
 
-const unchecked = (schema: Record<string, unknown>): Remark[] =>
-  uncheckedKeywords(schema).map(({ keyword, inside }) => ({
+const unchecked = (schema: Record<string, unknown>): Remark[] => [
+  ...uncheckedKeywords(schema).map(({ keyword, inside }) => ({
     message: `input_schema: '${keyword}' is not checked`,
     key: 'input_schema',
     inside,
-  }))
+  })),
+  ...misspeltTypes(schema).map(({ why, inside }) => ({
+    message: `input_schema: any value fits at ${inside.join('.')}: ${why}`,
+    key: 'input_schema',
+    inside,
+  })),
+]
 
 /** Throws a 422 that names each parameter which violates the input schema of a workflow. */
 export const requireInputs = (

@@ -49,6 +49,66 @@ describe('a step has a fault for', () => {
     ])
   })
 
+  it.each<[Record<string, unknown>, string, RegExp]>([
+    [{ activity: 'http_request', url: 'https://a.example', body: {}, body_file: 'x/y' }, 'body_file', /one body/],
+    [{ activity: 'http_request', url: 'https://a.example', form: {}, body_path: 'init_params.b' }, 'form', /one body/],
+    [
+      { activity: 'http_request', url: 'https://a.example', body: {}, pagination: { type: 'link' } },
+      'pagination',
+      /POST/,
+    ],
+    [
+      { activity: 'http_request', url: 'https://a.example', method: 'put', pagination: { type: 'link' } },
+      'pagination',
+      /PUT/,
+    ],
+    [{ activity: 'script', language: 'python' }, 'code', /one source/],
+    [{ activity: 'parse' }, 'text', /give one of the two/],
+    [{ activity: 'parse', text: 'a', file_path: 'init_params.f' }, 'file_path', /give one of the two/],
+    [{ activity: 'parse', text: 'a', format: 'pdf' }, 'text', /storage path/],
+    [{ activity: 'join_items', left: [], right: [] }, 'on', /'on' is missing/],
+    [{ activity: 'join_items', left: [], right: [], left_on: 'a' }, 'on', /'on' is missing/],
+    [{ activity: 'render', format: 'html', items: [] }, 'markdown', /'markdown' is missing/],
+    [{ activity: 'render', format: 'csv', items: null }, 'items', /'items' is missing/],
+    [{ activity: 'sql', connection: 'env.DB', sql: 'delete from t' }, 'sql', /set read_only to false/],
+  ])('parameters that do not go together: %j', (config, key, message) => {
+    expect(oneStep(config)).toContainEqual(
+      expect.objectContaining({
+        severity: 'error',
+        field: `workflow.step_configs.a.${key}`,
+        message: expect.stringMatching(message),
+      }),
+    )
+  })
+
+  it.each<Record<string, unknown>>([
+    { activity: 'http_request', url: 'https://a.example', form: {}, files: {} },
+    { activity: 'http_request', url: 'https://a.example', method_path: 'init_params.m', pagination: { type: 'link' } },
+    { activity: 'parse', file_path: 'init_params.f', format: 'pdf' },
+    { activity: 'join_items', left: [], right: [], left_on: 'a', right_on: 'b' },
+    { activity: 'render', format_path: 'init_params.f', items: [] },
+    {
+      activity: 'sql',
+      connection: 'env.DB',
+      sql: 'delete from t where a = :a',
+      read_only: false,
+      parameters: { a: 1 },
+    },
+    { activity: 'sql', connection_path: 'env.DB', sql_path: 'init_params.s', parameters: [1] },
+  ])('nothing in %j', (config) => {
+    expect(oneStep(config).filter(({ severity }) => severity === 'error')).toEqual([])
+  })
+
+  it('a type that is none, in the schema of an answer', () => {
+    const schema = { type: 'object', properties: { a: { type: 'strng' }, b: { type: ['null', 7] } } }
+    const ask = { activity: 'litellm_chat', model: 'm', prompt: 'p', output_schema: schema }
+    const messages = oneStep(ask)
+      .map(({ message }) => message)
+      .join()
+    expect(messages).toMatch(/at properties\.a\.type: 'strng' is no type, did you mean 'string'\?/)
+    expect(messages).toMatch(/at properties\.b\.type: this is no type; types are string, number/)
+  })
+
   it('an activity that is not there', () => {
     expect(oneStep({ activity: 'text_ehco' })[0]).toMatchObject({
       severity: 'error',

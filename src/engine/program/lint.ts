@@ -50,7 +50,9 @@ export const lintWorkflow = (workflow: Workflow, program: Program): WorkflowFaul
   add('warning', unusedSteps(workflow, program))
   for (const step of program.steps) {
     const own = (remarks: readonly Remark[]) => remarks.map((remark) => inStep(step, remark))
-    add('error', own([...missingParameters(step), ...wrongValues(step, guess)]))
+    const wrong = wrongValues(step, guess)
+    add('error', own([...missingParameters(step), ...wrong]))
+    if (wrong.length === 0) add('error', own(wrongTogether(step)))
     for (const binding of step.bindings) {
       const remarks = unknownReads(binding, program, bounds).map((remark) => ({ ...remark, ...inStep(step, remark) }))
       for (const { isCertain, ...remark } of remarks) add(binding.required && isCertain ? 'error' : 'warning', [remark])
@@ -148,6 +150,27 @@ const wrongValues = ({ activity, bindings }: ProgramStep, guess: Guess): Remark[
     if (source.kind !== 'value' || source.value === null || source.value === undefined || fallback) return []
     return parameterIssues(activity, { parameter, key, value: source.value }, guess)
   })
+
+/** Faults of several parameters together; their values are valid one by one. */
+const wrongTogether = ({ activity, bindings }: ProgramStep): Remark[] => {
+  const given = new Map(bindings.map((binding) => [binding.parameter, binding]))
+  const literal = bindings.flatMap(({ parameter, source, fallback }): [string, unknown][] =>
+    source.kind === 'value' && source.value !== null && source.value !== undefined && !fallback
+      ? [[parameter, source.value]]
+      : [],
+  )
+  const isNull = (name: string) => {
+    const source = given.get(name)?.source
+    return source?.kind === 'value' && (source.value === null || source.value === undefined)
+  }
+  const has = (name: string) => given.has(name) && !isNull(name)
+  const faults = activity.findFaults?.({ literal: Object.fromEntries(literal), has }) ?? []
+  return faults.map(({ parameter, message, hint }) => ({
+    message,
+    key: given.get(parameter)?.key ?? parameter,
+    ...(hint === undefined ? {} : { hint }),
+  }))
+}
 
 /** References to an undeclared output, or to a probably misspelt parameter. */
 const unknownReads = (binding: Binding, program: Program, bounds: ReadBounds): ReadRemark[] =>

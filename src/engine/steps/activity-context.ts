@@ -9,6 +9,7 @@ import type { NewProduct } from '../../model/data/product.ts'
 import { attemptsAmong } from '../../model/runs/step-attempts.ts'
 import { findFile, type FileRow as StoredFile } from '../../store/files/files.ts'
 import { stepFilePath } from '../../store/files/storage-path.ts'
+import type { StoredObject } from '../../store/objects/objects.ts'
 import { runReader } from '../journal/read-runs.ts'
 import { stepModels } from './model-rules.ts'
 import type { StepDeps } from './step-at-work.ts'
@@ -61,8 +62,7 @@ export const activityContext = (
     files: {
       open: (path) => openFile(engine, run, path, room, onceStored),
       async save(file) {
-        const bytes = scrubbedBody(run.environment.scrub, file)
-        const stored = await onceStored(() => engine.objects.put(bytes, { maxBytes: Number.MAX_SAFE_INTEGER }))
+        const stored = await storeBody(engine, run.environment.scrub, file, onceStored)
         const index = side.numbering ? side.numbering.next++ : side.files.length
         const path = stepFilePath({ ...run, step: place.name, index, name: file.name })
         const { id: object, size, sha256 } = stored
@@ -100,6 +100,12 @@ export const activityContext = (
         ...options,
         allowedHosts: await engine.rules.allowedHosts(run.collectionId),
       }),
+    sql: async (statement) =>
+      engine.sql({
+        ...statement,
+        signal: signal(),
+        allowedHosts: await engine.rules.allowedHosts(run.collectionId),
+      }),
     decision: (expiry) => engine.readDecision({ run, seq: place.seq, side }, expiry),
     workerJob: (request) => engine.askWorkers({ run, place, side, attempt }, request),
     event: (expiresAt) => engine.readEvent({ run, seq: place.seq, side }, expiresAt),
@@ -118,8 +124,32 @@ export const activityContext = (
 /** Whether any attempt of the step was cut off: one that refused to go on and failed does not change that. */
 const isInterrupted = ({ warnings }: StepSide): boolean => attemptsAmong(warnings).some(({ ended }) => ended === null)
 
+type SavedFile = Parameters<ActivityContext['files']['save']>[0]
+
+const noLimit = { maxBytes: Number.MAX_SAFE_INTEGER }
+
+/** Stores a body. Bytes wait for a store that is away; a stream cannot be sent again, and its attempt fails. */
+const storeBody = async (
+  engine: StepDeps,
+  scrub: Scrubber,
+  { body, ...file }: SavedFile,
+  onceStored: StorageWait,
+): Promise<StoredObject> => {
+  if (typeof body !== 'string' && !(body instanceof Uint8Array)) {
+    return engine.objects.put(scrubbedStream(scrub, body), noLimit)
+  }
+  const bytes = scrubbedBody(scrub, { body, ...file })
+  return onceStored(() => engine.objects.put(bytes, noLimit))
+}
+
+async function* scrubbedStream(scrub: Scrubber, texts: AsyncIterable<string>): AsyncGenerator<Uint8Array> {
+  const bytes = scrub.bytes()
+  for await (const text of texts) yield bytes.push(Buffer.from(text))
+  yield bytes.rest()
+}
+
 /** In text secrets become `***`, in other files asterisks of the same length. */
-const scrubbedBody = (scrub: Scrubber, file: Parameters<ActivityContext['files']['save']>[0]): Uint8Array => {
+const scrubbedBody = (scrub: Scrubber, file: SavedFile & { body: Uint8Array | string }): Uint8Array => {
   const { body, content_type } = file
   if (typeof body === 'string') return Buffer.from(scrub.text(body))
   if (!file.scrub || scrub.isEmpty) return body
@@ -139,6 +169,7 @@ class StepContext implements ActivityContext {
   readonly products: ActivityContext['products']
   readonly runs: ActivityContext['runs']
   readonly fetch: ActivityContext['fetch']
+  readonly sql: ActivityContext['sql']
   readonly decision: ActivityContext['decision']
   readonly workerJob: ActivityContext['workerJob']
   readonly event: ActivityContext['event']
@@ -164,6 +195,7 @@ class StepContext implements ActivityContext {
     this.products = given.products
     this.runs = given.runs
     this.fetch = given.fetch
+    this.sql = given.sql
     this.decision = given.decision
     this.workerJob = given.workerJob
     this.event = given.event

@@ -13,6 +13,7 @@ import type {
 import type { Queries } from '../../database/database.ts'
 import type { ByteBudget } from '../../lib/memory/byte-budget.ts'
 import type { Slots } from '../../lib/slots.ts'
+import type { RunSql } from '../../lib/sql/outgoing-sql.ts'
 import type { RegisterProduct } from '../../model/data/product.ts'
 import type { AwaitedEvent, WaitForEvent } from '../../model/events/awaited-event.ts'
 import type { ModelCalls } from '../../model/gateway/model-calls.ts'
@@ -45,6 +46,7 @@ export interface StepDeps {
   journal: Pick<Journal, 'add' | 'withdraw'>
   objects: ObjectStore
   fetch(url: string, options?: OutgoingRequest): Promise<OutgoingResponse>
+  sql: RunSql
   models: ModelCalls
   rules: ModelRules
   labels: RunLabels

@@ -179,7 +179,16 @@ export const checks: Readonly<Record<string, KeywordCheck>> = {
   },
 }
 
-const jsonTypes = new Set(['string', 'number', 'integer', 'boolean', 'object', 'array', 'null'])
+/** Words that `type` may be; others are ignored by the checks. */
+export const jsonTypes: ReadonlySet<string> = new Set([
+  'string',
+  'number',
+  'integer',
+  'boolean',
+  'object',
+  'array',
+  'null',
+])
 
 const basicChecks = Object.entries(checks)
 

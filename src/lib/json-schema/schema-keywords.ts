@@ -1,6 +1,7 @@
 import { isObject } from '../json/json-object.ts'
 import { linearRegex } from '../regex/linear-regex.ts'
-import { checkedKeywords } from './json-schema.ts'
+import { makeGuesses } from '../text/nearest.ts'
+import { checkedKeywords, jsonTypes } from './json-schema.ts'
 import { findReferred, isLocalReference } from './schema-references.ts'
 
 /** Keywords that describe a value to people and forms. */
@@ -59,6 +60,20 @@ export const uncheckedKeywords = (schema: Record<string, unknown>): UncheckedKey
     .filter(isUnchecked)
     .map(({ keyword, inside }) => ({ keyword, inside }))
 
+const mostWords = 20
+
+/** A type that is none: the checker takes it for no type, and anything would fit. */
+const typeFault = (value: unknown): { why: string } | undefined => {
+  const words = (Array.isArray(value) ? value : [value]).slice(0, mostWords)
+  const wrong = words.find((word) => !jsonTypes.has(word as string))
+  if (wrong === undefined) return undefined
+  const shown = typeof wrong === 'string' ? `'${wrong.slice(0, 40)}'` : 'this'
+  const meant = typeof wrong === 'string' ? makeGuesses(1)(wrong, [...jsonTypes]) : undefined
+  return {
+    why: `${shown} is no type${meant ? `, did you mean '${meant}'?` : `; types are ${[...jsonTypes].join(', ')}`}`,
+  }
+}
+
 const faultOf = ({ keyword, value }: Keyword, root: unknown): { why?: string; isWrong?: boolean } | undefined => {
   if (keyword === 'pattern' && typeof value === 'string') {
     const made = linearRegex(value)
@@ -72,6 +87,13 @@ const faultOf = ({ keyword, value }: Keyword, root: unknown): { why?: string; is
   }
   return definitions.has(keyword) ? undefined : {}
 }
+
+/** Lists the types of a schema that are none, with the reason. */
+export const misspeltTypes = (schema: Record<string, unknown>): (Pick<Keyword, 'inside'> & { why: string })[] =>
+  keywordsOf(schema).flatMap(({ keyword, value, inside }) => {
+    const fault = keyword === 'type' ? typeFault(value) : undefined
+    return fault ? [{ inside, why: fault.why }] : []
+  })
 
 /** Lists the keywords of a schema that have no effect in a `SchemaChecker`, or make the schema wrong. */
 export const uncheckedByChecker = (schema: Record<string, unknown>): UncheckedKeyword[] =>

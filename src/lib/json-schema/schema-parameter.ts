@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { uncheckedByChecker } from './schema-keywords.ts'
+import { misspeltTypes, uncheckedByChecker } from './schema-keywords.ts'
 
 const mostSchemaCharacters = 100_000
 
@@ -10,5 +10,8 @@ export const schemaParameter = z
   .superRefine((schema, context) => {
     for (const { keyword, inside, why } of uncheckedByChecker(schema).filter(({ isWrong }) => isWrong)) {
       context.addIssue({ code: 'custom', message: `'${keyword}' at ${inside.join('.')}: ${why}` })
+    }
+    for (const { inside, why } of misspeltTypes(schema)) {
+      context.addIssue({ code: 'custom', message: `at ${inside.join('.')}: ${why}` })
     }
   })

@@ -33,7 +33,7 @@ export const makeKeptProcess = <Sent extends object, Received>(
     child.once('exit', () => {
       if (kept === child) kept = undefined
     })
-    child.on('error', end) // it could not start, or no message reaches it: the limits tell the caller
+    child.on('error', end)
     child.unref() // the server may stop while the process waits; it ends with the server
     child.channel?.unref()
     kept = child

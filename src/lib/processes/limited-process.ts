@@ -16,8 +16,8 @@ export interface LimitedProgram {
   limits: ProcessLimits
 }
 
-/** What ended a process before its result: a limit, or the process itself, mostly for lack of memory. */
-export type ProcessEnd = 'timeout' | 'memory' | 'exit'
+/** What ended a process before its result: a limit, somebody else, or the process itself. */
+export type ProcessEnd = 'timeout' | 'memory' | 'killed' | 'crashed'
 
 /** The server's side of a limited process. */
 export interface LimitedProcess<Sent, Result> {
@@ -60,6 +60,12 @@ export const residentBytes = async (pid: number): Promise<number> => {
   return Number(text.split(' ')[1] ?? 0) * 4096
 }
 
+/** V8 aborts when its heap is full; the system kills with SIGKILL when its memory is. */
+const endOf = (code: number | null, signal: NodeJS.Signals | null): ProcessEnd => {
+  if (signal === 'SIGABRT' || code === 134) return 'memory'
+  return signal === 'SIGKILL' ? 'killed' : 'crashed'
+}
+
 /** Calls back when a process reaches a limit or ends. Returns a function that stops watching. */
 export const watchLimits = (
   child: ChildProcess,
@@ -70,12 +76,15 @@ export const watchLimits = (
   const watch = setInterval(async () => {
     if ((await residentBytes(child.pid ?? 0)) > limits.memoryBytes) ended('memory')
   }, memoryCheckMs)
-  const exited = () => ended('exit')
+  const exited = (code: number | null, signal: NodeJS.Signals | null) => ended(endOf(code, signal))
+  const failed = () => ended('crashed') // it could not start, or no message reaches it
   child.on('exit', exited)
+  child.on('error', failed)
   return () => {
     clearTimeout(timer)
     clearInterval(watch)
     child.off('exit', exited)
+    child.off('error', failed)
   }
 }
 

@@ -3,12 +3,15 @@ import { makeSlots } from '../slots.ts'
 import { type AnswerOrEnd, type KeptProcess, makeKeptProcess } from './kept-process.ts'
 import type { LimitedProgram } from './limited-process.ts'
 
-/** Asks a process of the owner, which is a collection, when one is free. The signal ends the process. */
+/**
+ * Asks a process of the owner, which is a collection, when one is free. The signal ends the process, and takes a message
+ * that still waits out of the queue.
+ */
 export type ProcessPool<Sent, Received> = (
   owner: string,
   message: Sent,
   signal: AbortSignal,
-) => Promise<AnswerOrEnd<Received>>
+) => Promise<AnswerOrEnd<Received> | { end: 'cancelled' }>
 
 const turnOf = (owner: string): number => createHash('sha256').update(owner).digest().readUInt32BE()
 
@@ -30,13 +33,17 @@ export const makeProcessPool = <Sent extends object, Received>(
     return makeKeptProcess<Sent, Received>(program)
   }
   return async (owner, message, signal) => {
-    await slots.acquire(turnOf(owner))
+    try {
+      await slots.acquire(turnOf(owner), signal)
+    } catch {
+      return { end: 'cancelled' }
+    }
     const process = take(owner)
     const end = () => process.end()
     signal.addEventListener('abort', end)
     try {
-      if (signal.aborted) return { end: 'exit' }
-      return await process.ask(message)
+      const answer = signal.aborted ? undefined : await process.ask(message)
+      return answer === undefined || (signal.aborted && 'end' in answer) ? { end: 'cancelled' } : answer
     } finally {
       signal.removeEventListener('abort', end)
       idle.push({ owner, process })

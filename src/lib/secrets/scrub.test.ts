@@ -4,6 +4,19 @@ import { makeScrubber } from './scrub.ts'
 
 const scrubberOf = (values: string[]) => makeScrubber(values.map((value, at) => [`SECRET_${at}`, value]))
 
+describe('the password of a connection URL', () => {
+  it.each([
+    ['postgres://me:p%40ss-w%2Frd@db/x', 'p@ss-w/rd or p%40ss-w%2Frd', '*** or ***'],
+    ['redis://:lonely-password@cache:6379', 'lonely-password', '***'],
+    ['postgres://postgres:postgres@localhost/x', 'postgres', 'postgres'],
+    ['postgres://me:warehouse@localhost/warehouse', 'warehouse', 'warehouse'],
+    ['https://example.com/a@b', 'example.com', 'example.com'],
+  ])('of %s', (url, said, scrubbed) => {
+    const { text } = scrubberOf([url])
+    expect(text(`it said ${said}`)).toBe(`it said ${scrubbed}`)
+  })
+})
+
 describe('striking secrets out', () => {
   const secret = 'pä"ss\\word/+1'
   const { json, text } = scrubberOf([secret, '1234567', 'short'])

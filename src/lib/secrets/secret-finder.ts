@@ -25,11 +25,28 @@ export const spellingsOf = (secrets: readonly Secret[]): ReadonlyMap<string, str
   const spellings = new Map<string, string>()
   for (const [name, value] of secrets) {
     if (!isLong(value)) continue
-    for (const one of new Set([value, value.trim()].filter(isLong).flatMap(formsOf))) {
+    const values = [value, value.trim(), ...passwordsIn(value)]
+    for (const one of new Set(values.filter(isLong).flatMap(formsOf))) {
       if (isLong(one) && !spellings.has(one)) spellings.set(one, name)
     }
   }
   return spellings
+}
+
+/**
+ * The password in a connection URL, as it is written and as it is sent. One that is also the user or the database, as in
+ * `postgres://postgres:postgres@localhost`, is an ordinary word.
+ */
+const passwordsIn = (value: string): string[] => {
+  const text = value.trim()
+  if (!/^[a-z][a-z\d+.-]*:\/\/[^/?#]*@/i.test(text) || !URL.canParse(text)) return []
+  const { username, password, pathname } = new URL(text)
+  if ([username, pathname.slice(1)].includes(password)) return []
+  try {
+    return [password, decodeURIComponent(password)]
+  } catch {
+    return [password]
+  }
 }
 
 /** Encodings as bytes, one character each, to search binary files as text. */

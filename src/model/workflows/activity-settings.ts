@@ -17,6 +17,8 @@ export interface ActivitySettings {
    * `resultCharacters` is cut before the model gets it.
    */
   toolLimits: { turns: number; calls: number; tokens: number; costUsd: number; resultCharacters: number }
-  /** Limits of the process that transforms, parses and renders: seconds, and bytes of memory. */
-  transformLimits: { seconds: number; memoryBytes: number }
+  /** Largest limits that a `sql` step may ask for. */
+  sqlLimits: { seconds: number; rows: number; bytes: number }
+  /** Limits of what transforms, parses and renders: seconds and bytes of memory of its process, and bytes of an input. */
+  transformLimits: { seconds: number; memoryBytes: number; inputBytes: number }
 }

@@ -1,0 +1,7 @@
+// A program for limited processes that ends as it is told.
+process.on('message', ({ how }: { how: string }) => {
+  if (how === 'kill') process.kill(process.pid, 'SIGKILL')
+  if (how === 'abort') process.abort()
+  if (how === 'exit') process.exit(3)
+  process.send?.(how)
+})
