@@ -14,6 +14,7 @@ import type { ScriptOutcome, ScriptRequest } from '../model/scripts/script-run.t
 import type { WaitForJob, WorkerJobRequest } from '../model/workers/worker-job-request.ts'
 import type { ActivitySettings } from '../model/workflows/activity-settings.ts'
 import type { RunStatus } from '../model/workflows/workflow.ts'
+import type { ParameterFault, WrittenParameters } from '../model/workflows/written-parameters.ts'
 
 export type { OutgoingRequest, OutgoingResponse } from '../lib/net/outgoing.ts'
 export type { AskedDecision, Decision, Expiry } from '../model/runs/asked-decision.ts'
@@ -258,37 +259,9 @@ type UndeclaredOutputs<Outputs, Result> =
 /** The value of a path in another run, or why there is none. */
 export type ReadValue = { found: true; value: Json } | { found: false; reason: string }
 
-/**
- * Deprecated names of a parameter, accepted with a warning if the current one is absent: `.meta({ aliases: [...] })`.
- */
-export interface ParameterMeta {
-  aliases?: string[]
-  /** Value if a path has no value or null. */
-  missing?: Json
-  /** How a form asks for it, if that does not follow from its type: a text of several lines, code, a list of texts, JSON. */
-  input?: 'text' | 'code' | 'list' | 'json'
-  /** The language of the code, such as `jsonata`, or the parameter that names it. */
-  language?: string
-}
-
 /** Whether an activity may have outputs beside the declared ones. */
 export const hasOpenOutputs = ({ outputs: { def } }: Pick<Activity, 'outputs'>): boolean =>
   def.catchall !== undefined && def.catchall._zod.def.type !== 'never'
-
-/** The parameters of a step as its config has them, before a run. */
-export interface WrittenParameters {
-  /** Values that are written out; defaults are not filled in. */
-  literal: Readonly<Record<string, Json>>
-  /** Whether a parameter is given, also by a path. */
-  has(name: string): boolean
-}
-
-/** A fault of a step's config at one of its parameters. */
-export interface ParameterFault {
-  parameter: string
-  message: string
-  hint?: string
-}
 
 export interface Activity {
   name: string

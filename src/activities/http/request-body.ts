@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { AppError } from '../../lib/errors.ts'
 import { isObject, parsedJson } from '../../lib/json/json-object.ts'
 import { asText } from '../../lib/text/as-text.ts'
-import type { ActivityContext, ParameterFault, WrittenParameters } from '../activity.ts'
+import type { ParameterFault, WrittenParameters } from '../../model/workflows/written-parameters.ts'
+import type { ActivityContext } from '../activity.ts'
 
 /** The parameters that make up a body; at most one kind of it may be given. */
 interface BodyParameters {

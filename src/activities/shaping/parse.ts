@@ -3,7 +3,8 @@ import { AppError } from '../../lib/errors.ts'
 import { essenceOf, extensionOf } from '../../lib/files/media-type.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import { decodeFileText } from '../../lib/text/text-encoding.ts'
-import { type ActivityContext, activity, type ParameterFault, type WrittenParameters } from '../activity.ts'
+import type { ParameterFault, WrittenParameters } from '../../model/workflows/written-parameters.ts'
+import { type ActivityContext, activity } from '../activity.ts'
 import { type ReadFormat, readFormats, shape } from './shape.ts'
 
 const byExtension: Record<string, ReadFormat> = {

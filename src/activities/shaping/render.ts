@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { sanitizeFileName } from '../../lib/files/file-names.ts'
 import { mediaObjectSchema } from '../../model/gateway/media-object.ts'
-import { type ActivityContext, activity, type ParameterFault, type WrittenParameters } from '../activity.ts'
+import type { ParameterFault, WrittenParameters } from '../../model/workflows/written-parameters.ts'
+import { type ActivityContext, activity } from '../activity.ts'
 import { jsonInput, shape } from './shape.ts'
 
 const types = { html: 'text/html', csv: 'text/csv', json: 'application/json', jsonl: 'application/jsonl' }

@@ -3,7 +3,7 @@ import { AppError } from '../../lib/errors.ts'
 import { compileStatement, statementFault } from '../../lib/sql/statement.ts'
 import { mediaObjectSchema } from '../../model/gateway/media-object.ts'
 import type { ActivitySettings } from '../../model/workflows/activity-settings.ts'
-import type { ParameterFault, WrittenParameters } from '../activity.ts'
+import type { ParameterFault, WrittenParameters } from '../../model/workflows/written-parameters.ts'
 
 const mebibyte = 1024 * 1024
 
@@ -124,14 +124,14 @@ export const sqlFaults = ({ literal, has }: WrittenParameters): ParameterFault[]
   if (template.test(sql)) add('{{ path }} is not replaced in it; write :name, and "name_path" in parameters')
   else if (fault !== undefined) add(fault)
   else if (parameters !== undefined || !has('parameters')) {
-    const compiled = compileStatement(sql, Array.isArray(parameters) ? parameters : named(parameters, ''))
+    const compiled = compileStatement(sql, Array.isArray(parameters) ? parameters : namedValues(parameters, ''))
     if ('problem' in compiled) add(compiled.problem)
   }
   return faults
 }
 
 /** Named values, with the key that a statement can write to recognize a repetition. */
-export const named = (parameters: unknown, idempotencyKey: string): Record<string, unknown> => ({
+export const namedValues = (parameters: unknown, idempotencyKey: string): Record<string, unknown> => ({
   idempotency_key: idempotencyKey,
   ...(parameters as Record<string, unknown> | undefined),
 })

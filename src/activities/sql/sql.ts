@@ -1,7 +1,14 @@
 import { AppError } from '../../lib/errors.ts'
 import { type CompiledStatement, compileStatement, statementFault, unusedParameters } from '../../lib/sql/statement.ts'
 import { type ActivityContext, activity } from '../activity.ts'
-import { named, requireBounds, type SqlParameters, sqlFaults, sqlOutputs, sqlParameters } from './sql-parameters.ts'
+import {
+  namedValues,
+  requireBounds,
+  type SqlParameters,
+  sqlFaults,
+  sqlOutputs,
+  sqlParameters,
+} from './sql-parameters.ts'
 import { readRows } from './sql-result.ts'
 
 const invalid = (problem: string): AppError => new AppError('parameter_invalid', `Parameter 'sql': ${problem}`)
@@ -14,7 +21,7 @@ const compile = ({ sql, parameters, read_only }: SqlParameters, context: Activit
     const unused = unusedParameters(sql, parameters)
     if (unused.length > 0) context.warn(`The statement does not use the parameters ${unused.join(', ')}`)
   }
-  const values = Array.isArray(parameters) ? parameters : named(parameters, context.idempotencyKey)
+  const values = Array.isArray(parameters) ? parameters : namedValues(parameters, context.idempotencyKey)
   const compiled = compileStatement(sql, values)
   if ('problem' in compiled) throw invalid(compiled.problem)
   return compiled.statement

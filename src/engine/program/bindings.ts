@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import type { Activity, ParameterMeta } from '../../activities/activity.ts'
+import type { Activity } from '../../activities/activity.ts'
 import { isObject } from '../../lib/json/json-object.ts'
+import type { ParameterMeta } from '../../model/workflows/parameter-meta.ts'
 import type { Path } from './paths.ts'
 import { question, type Report } from './remark.ts'
 import {

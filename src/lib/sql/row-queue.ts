@@ -1,5 +1,5 @@
 /** Rows on their way from a connection to a reader; the connection waits while the reader is behind. */
-export interface RowQueue {
+interface RowQueue {
   add(row: unknown[], bytes: number): void
   end(): void
   fail(error: unknown): void

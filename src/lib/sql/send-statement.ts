@@ -36,7 +36,7 @@ interface ProtocolQuery extends pg.Submittable {
 }
 
 /** A statement that the server has accepted. */
-export interface SentStatement {
+interface SentStatement {
   columns: SqlColumn[]
   rows: AsyncIterable<unknown[][]>
   /** How it ended, once all rows were read. */

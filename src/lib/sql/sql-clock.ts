@@ -1,7 +1,7 @@
 import { AppError } from '../errors.ts'
 
 /** The time limit of a statement and the signal of its caller, as one promise that only rejects. */
-export interface SqlClock {
+interface SqlClock {
   stopped: Promise<never>
   clear(): void
 }

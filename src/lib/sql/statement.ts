@@ -33,7 +33,7 @@ export interface CompiledStatement {
 }
 
 /** Compiles a statement with its values, or tells what is wrong with them. */
-export type Compilation = { statement: CompiledStatement } | { problem: string }
+type Compilation = { statement: CompiledStatement } | { problem: string }
 
 const namesIn = (tokens: readonly SqlToken[]): string[] => [
   ...new Set(tokens.flatMap(({ kind, text }) => (kind === 'named' ? [text.slice(1)] : []))),
