@@ -58,7 +58,7 @@ export const toolFixtures = [
     page: address,
     answers: {
       [key]: { ...shown, status: 'running', ended: null, duration_seconds: null, outputs: {} },
-      [`${key}/calls?after=-1`]: {
+      [`${key}/calls`]: {
         calls: [...calls, refused].map((one, n) => ({ n, at: '2026-11-28T12:00:00Z', call: one })),
         next_after: null,
       },
