@@ -360,7 +360,7 @@ describe('the document', () => {
     expect(open.sort()).toEqual(
       [
         ...['getHealth', 'getReady', 'getOpenApi', 'getDocs'],
-        ...['runDemo', 'getDemoStatus', 'getDemoReport', 'signUpByEmail', 'signIn'],
+        ...['runDemo', 'getDemoStatus', 'getDemoReport', 'signUpByEmail', 'signIn', 'sendCallback'],
         ...['listDocs', 'searchDocs', 'getDocsPage', 'getLlmsText', 'getLlmsFullText', 'validateCroissant'],
       ].sort(),
     )
