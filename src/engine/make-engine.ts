@@ -68,10 +68,8 @@ const workerOf = (options: EngineOptions, { storage, leasing, running }: Parts):
   takeover: running.takeover,
   stopping: storage.stopping,
   collectRequests: () => leasing.endRequests.collect(leasing.leases.local),
-  lookForJobs: async () => {
-    await running.jobs.look()
-    await running.expireJobs()
-  },
+  lookForJobs: running.jobs.look,
+  expireJobs: running.expireJobs,
   onSettledJob: running.jobs.hear,
   onNews() {
     running.fanOuts.hurry()

@@ -14,6 +14,8 @@ import type { Takeover } from './takeover.ts'
 /** Interval of looking for requests whose notification was lost. */
 const fallbackPollMs = 1_000
 const pruneEveryMs = 10_000
+/** A lease is so much longer that a look each second would find nothing sooner that matters. */
+const expireEveryMs = 5_000
 /** Leases that one statement prunes. */
 const prunedAtOnce = 500
 
@@ -35,8 +37,10 @@ interface WorkerDeps {
   collectRequests(): Promise<void>
   /** Takes a notification of a settled job of a worker. */
   onSettledJob(place: string): void
-  /** Looks for settled jobs, and for those whose worker was lost. */
+  /** Looks for settled jobs: notifications may have been lost. */
   lookForJobs(): Promise<void>
+  /** Looks for jobs whose worker was lost, or whose time is over. */
+  expireJobs(): Promise<void>
   /** Something may have changed in the database that steps wait for. */
   onNews(): void
   stopping: AbortSignal
@@ -59,6 +63,7 @@ export const startWorker = async (deps: WorkerDeps): Promise<() => void> => {
       deps.onNews()
     }),
     every(deps, fallbackPollMs, deps.lookForJobs),
+    every(deps, expireEveryMs, deps.expireJobs),
     every(deps, pruneEveryMs, () => prune(deps)),
   ]
   return () => {

@@ -46,8 +46,14 @@ const removeDefinitions = (queries: Queries): Promise<unknown> =>
          and not exists (select from worker_jobs j where j.definition = d.hash and j.state = 'leased') limit ${atOnce})`,
   )
 
+const hasAny = async (queries: Queries): Promise<boolean> => {
+  const text = `select exists (select from workers) or exists (select from worker_jobs) as found`
+  return (await queries.rows<{ found: boolean }>('has_workers_or_jobs', text))[0]?.found ?? false
+}
+
 /** Tidies up after workers and their jobs, a bounded number of rows at a time. */
 export const sweepWorkers = async (queries: Queries): Promise<void> => {
+  if (!(await hasAny(queries))) return // most installations have no workers
   await releaseVersions(queries)
   await removeJobs(queries)
   await removeWorkers(queries)
