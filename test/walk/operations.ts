@@ -465,7 +465,7 @@ export const operations: Record<string, Operation> = {
   listAllApprovals: read(() => '/api/v1/approvals'),
   sendEvent: write((place) => ({
     path: `/api/v1/events/${place.collection}`,
-    body: { event: 'paid', key: place.trajectory, keep_for_sec: 60 },
+    body: { event: 'paid', key: 'order-1' },
   })),
   listEvents: read((place) => `/api/v1/events/${place.collection}`, {
     harmless: (mine) => [{ path: `/api/v1/events/${mine.collection}?cursor=7770001` }],
