@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest'
 import { makeKeptProcess } from './kept-process.ts'
 
-it('tells what ended a process, and starts another', async () => {
+it('tells what ended a process, and starts another', { timeout: 300_000 }, async () => {
   const module = new URL('../../../test/fakes/any.ts', import.meta.url).href
-  const limits = { seconds: 60, memoryBytes: 512 * 1024 * 1024 }
+  const limits = { seconds: 240, memoryBytes: 512 * 1024 * 1024 }
   const kept = makeKeptProcess<{ how: string }, string>({ module, program: 'ending-process', limits })
   expect(await kept.ask({ how: 'kill' })).toEqual({ end: 'killed' })
   expect(await kept.ask({ how: 'abort' })).toEqual({ end: 'memory' })
