@@ -8,6 +8,10 @@ export interface TestDatabase {
   drop(): Promise<void>
 }
 
+/** The URL of a test database over TCP, which is how steps reach databases; tests themselves use the Unix socket. */
+export const overTcp = (url: string): string =>
+  url.replace(/@%2F[^:/]*:/i, '@127.0.0.1:').replace(/^postgresql:/, 'postgres:')
+
 /** All files of a worker make their databases over one connection. */
 let server: Database | undefined
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type Database, openDatabase } from '../src/database/database.ts'
-import { createTestDatabase } from './database.ts'
+import { createTestDatabase, overTcp } from './database.ts'
 
 /** A database outside of the server, with roles that are no superusers. */
 export interface Warehouse {
@@ -19,7 +19,8 @@ export interface Warehouse {
 
 /** Makes a database with the table `orders`, which both roles may read and write; a transaction decides whether they can. */
 export const openWarehouse = async (): Promise<Warehouse> => {
-  const { url, drop } = await createTestDatabase()
+  const { url: socketUrl, drop } = await createTestDatabase()
+  const url = overTcp(socketUrl)
   const admin = openDatabase(url, { connections: 2 })
   const suffix = randomBytes(4).toString('hex')
   const password = `pass word/${suffix}-unmistakable`
@@ -37,7 +38,7 @@ export const openWarehouse = async (): Promise<Warehouse> => {
   }
   return {
     ...{ admin, host, password, reader: roles[0], writer: roles[1] },
-    ownerUrl: url.replace(/^postgresql:/, 'postgres:'),
+    ownerUrl: url,
     urlOf: (role, secret = password) =>
       `postgres://${role}:${encodeURIComponent(secret)}@${host}${pathname}?sslmode=disable`,
     async close() {

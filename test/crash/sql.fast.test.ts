@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Database, openDatabase } from '../../src/database/database.ts'
 import { pause } from '../../src/lib/time.ts'
-import { createTestDatabase, type TestDatabase } from '../database.ts'
+import { createTestDatabase, overTcp, type TestDatabase } from '../database.ts'
 import { callJetty, type JettyProcess, killJetties, startJetty } from '../jetty-process.ts'
 import type { Body } from '../server.ts'
 
@@ -36,7 +36,7 @@ const start = (): JettyProcess =>
     DATABASE_URL: database.url,
     JETTY_DATA_DIR: folder,
     JETTY_ADMIN_TOKEN: token,
-    JETTY_ALLOW_PRIVATE_NETWORK: new URL(warehouse.url).host,
+    JETTY_ALLOW_PRIVATE_NETWORK: new URL(overTcp(warehouse.url)).host,
     HOME: folder,
   })
 
@@ -46,7 +46,7 @@ it('a statement that writes is not repeated after a crash, unless it is idempote
   let jetty = start()
   let { url } = (await jetty.ready) as Body
   const call = (method: string, path: string, body?: unknown) => callJetty(url, token, method, path, body)
-  const environment_variables = { WAREHOUSE: warehouse.url.replace(/^postgresql:/, 'postgres:') }
+  const environment_variables = { WAREHOUSE: overTcp(warehouse.url) }
   await call('POST', '/collections', { name: 'acme' })
   await call('PATCH', '/collections/acme/environment', { environment_variables })
   await holder.query('select pg_advisory_lock(7)')
