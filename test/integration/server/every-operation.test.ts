@@ -362,7 +362,6 @@ describe('the document', () => {
         ...['getHealth', 'getReady', 'getOpenApi', 'getDocs'],
         ...['runDemo', 'getDemoStatus', 'getDemoReport', 'signUpByEmail', 'signIn', 'sendCallback'],
         ...['listDocs', 'searchDocs', 'getDocsPage', 'getLlmsText', 'getLlmsFullText', 'validateCroissant'],
-        'sendCallback',
       ].sort(),
     )
     expect(
