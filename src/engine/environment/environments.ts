@@ -47,17 +47,25 @@ interface Version {
   alone: Environment
 }
 
-/** Makes the function that removes a run's secrets from texts that are stored with it. */
+/** Makes the function that removes a run's secrets and callback tokens from texts that are stored with it. */
 export const scrubberOf = async (
-  { database, environments }: { database: Queries; environments: Pick<Environments, 'of'> },
+  { database, environments, programs }: ScrubberSources,
   runKey: string,
 ): Promise<(text: string) => string> => {
-  const [run] = await database.rows<{ environment_id: number | null; sealed_secrets: string | null }>(
-    'environment_of_run',
-    'select environment_id, sealed_secrets from runs where id = $1',
-    [runKey],
-  )
-  return run ? (await environments.of(run.environment_id, run.sealed_secrets, runKey)).scrub.text : (text) => text
+  const [run] = await database.rows<{
+    environment_id: number | null
+    sealed_secrets: string | null
+    definition: string
+  }>('environment_of_run', 'select environment_id, sealed_secrets, definition from runs where id = $1', [runKey])
+  if (!run) return (text) => text
+  const { callbackSteps } = await programs.of(run.definition)
+  return (await environments.of(run.environment_id, run.sealed_secrets, runKey, callbackSteps)).scrub.text
+}
+
+interface ScrubberSources {
+  database: Queries
+  environments: Pick<Environments, 'of'>
+  programs: { of(definition: string): Promise<{ callbackSteps: readonly string[] }> }
 }
 
 /** Opens environments, and caches those of collections. */

@@ -185,6 +185,31 @@ describe('a secret', () => {
     expect(work).toMatchObject({ inputs: { token: '***' }, outputs: { said: 'it was ***' } })
     expect(work.logs).toMatchObject([{ message: 'sent ***' }])
   })
+
+  it('is the token of a callback URL too, also while the worker is at it', async () => {
+    const worker = await startTestWorker(jetty, ['callback.work'])
+    const at = await started({
+      step_configs: {
+        work: { activity: 'callback.work', notify_path: 'callbacks.paid' },
+        paid: { activity: 'wait_for_event' },
+      },
+      steps: ['work', 'paid'],
+    })
+    const job = await worker.take()
+    const { notify } = job.parameters
+    const said = { message: `calls ${notify}`, logs: [{ message: `called ${notify}` }] }
+    expect((await worker.say(job, 'heartbeat', said)).status).toBe(200)
+    const shown = `${jetty.url}/api/v1/callbacks/***`
+    const rows = await jetty.server.database.query<{ message: string; logs: string }>(
+      'select message, logs from worker_jobs where id = $1',
+      [job.job_id],
+    )
+    expect(rows[0]?.message).toBe(`calls ${shown}`)
+    expect(JSON.parse(rows[0]?.logs ?? '')).toMatchObject([{ message: `called ${shown}` }])
+    await worker.say(job, 'complete')
+    await jetty.call('POST', notify.slice(jetty.url.length), {})
+    expect((await ended(at)).status).toBe('completed')
+  })
 })
 
 describe('an activity that a worker offers', () => {
