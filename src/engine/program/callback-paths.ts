@@ -12,7 +12,10 @@ export const callbacksRoot = 'callbacks'
 export const callbackIn = ({ root, segments: [step, ...rest] }: Path): string[] =>
   root === callbacksRoot && step?.kind === 'name' && rest.length === 0 ? [step.name] : []
 
-/** Adds the callbacks of a workflow's steps to the roots that each step may name. */
+/**
+ * Adds the callbacks of a workflow's steps to the roots that each step may name. A text with `{{callbacks.…}}` stays as it
+ * is in a workflow without a step that waits for an event, as with every root that is not there.
+ */
 export const withCallbacks = (
   rootsOf: (index: number) => Roots,
   steps: readonly WrittenStep[],
@@ -32,7 +35,7 @@ export const withCallbacks = (
   return (index) => {
     const roots = rootsOf(index)
     return {
-      known: (root) => root === callbacksRoot || roots.known(root),
+      known: (root) => (root === callbacksRoot && waiting.size > 0) || roots.known(root),
       problem: (path) => (path.root === callbacksRoot ? problem(path) : roots.problem(path)),
     }
   }

@@ -17,6 +17,18 @@ describe('a workflow', () => {
     expect(oneStep({ activity: 'text_echo', text_path: 'init_params.given_by_the_run' }, { model: 'm' })).toEqual([])
   })
 
+  it('may write of callbacks in a text as long as none of its steps waits for an event', () => {
+    const text = { activity: 'text_echo', text: 'Vue calls {{callbacks.onClick}}' }
+    expect(oneStep(text)).toEqual([])
+    const paid = { activity: 'wait_for_event' }
+    expect(faultsOf({ step_configs: { a: text, paid }, steps: ['a', 'paid'] })).toMatchObject([
+      { severity: 'error', step: 'a', message: expect.stringContaining("'onClick' is no step of wait_for_event") },
+    ])
+    expect(oneStep({ activity: 'text_echo', text_path: 'callbacks.paid' })).toMatchObject([
+      { severity: 'error', message: expect.stringContaining("'paid' is no step of wait_for_event") },
+    ])
+  })
+
   it('has a fault for each member that nothing uses, with the nearest that something does', () => {
     const workflow = { step_configs: { a: echo }, step: ['a'], description: 'fine', nodes: [] }
     expect(faultsOf(workflow)).toMatchObject([
