@@ -98,8 +98,11 @@ const takeKept = async (
       const reason = payloadProblem(schema, JSON.parse(payload))
       if (reason === undefined) {
         if (await takeKeptEvent(database, number, { runKey: run.key, seq: row.seq, taker })) return true
-        // Another step has taken the event, or a sender has just answered this one.
-        if ((await findEventWait(database, run.key, row.seq))?.outcome) return true
+        const wait = await findEventWait(database, run.key, row.seq)
+        // Without a row the run has ended in another process: the kept event would be found again and again.
+        if (!wait) return false
+        // A sender has just answered this step; otherwise another step has taken the event.
+        if (wait.outcome) return true
       } else {
         await refuseKeptEvent(database, number, { reason, taker })
         side.warnings.push(warningEvent(`Event '${event_id}' was refused: ${reason}`))
