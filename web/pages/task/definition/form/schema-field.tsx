@@ -100,6 +100,8 @@ const SchemaRowFields = ({ row, at, isReadOnly, onChange, onRemove }: SchemaRowP
       {isReadOnly ? <span /> : <IconButton icon="cross" label={`Remove ${named}`} onClick={onRemove} />}
       {row.type === 'choice' && (
         <TextField
+          // What is typed stays in the field: that of a row that moves up must be made anew.
+          key={row.name}
           label={`Choices of ${named}`}
           hidesLabel
           boxClass="col-span-3"
