@@ -11,9 +11,8 @@ RUN = {"text.reverse": reverse}
 OFFER = {"name": "python", "activities": [
     {"name": "text.reverse", "description": "Reverses the order of words.", "parameters": TEXT, "outputs": TEXT}]}
 
-def call(method, path, body=None, timeout=30):
+def call(method, path, body=None, timeout=30, pause=0.25):
     """Repeats a call until it is answered. None: the worker is not known, or the job belongs to another one."""
-    pause = 0.25
     while True:
         try:
             data = None if body is None else json.dumps(body).encode()
@@ -28,21 +27,22 @@ def call(method, path, body=None, timeout=30):
         except (OSError, ValueError, http.client.HTTPException):
             pass  # no answer, or half of one
         time.sleep(pause)
-        pause = min(pause * 2, 30)
+        pause = min(pause * 2, 10)
 
 def carry_out(worker, job):
     path = f"/{worker['worker_id']}/jobs/{job['job_id']}/"
     lost, done = threading.Event(), threading.Event()
     def beat():
         while not done.wait(worker["heartbeat_seconds"]):
-            answer = call("POST", path + "heartbeat", {"epoch": job["epoch"]})
+            answer = call("POST", path + "heartbeat", {"epoch": job["epoch"]}, worker["heartbeat_seconds"])
             if answer is None or answer["cancelled"]:
                 return lost.set()
     threading.Thread(target=beat, daemon=True).start()
     try:
         verb, result = "complete", {"outputs": RUN[job["activity"]](job["parameters"], lost)}
+        json.dumps(result)  # what is no JSON fails the job, not the worker
     except Exception as error:
-        verb, result = "fail", {"error": repr(error)}
+        verb, result = "fail", {"error": repr(error)[:10_000]}
     try:
         if not lost.is_set():
             call("POST", path + verb, {"epoch": job["epoch"], **result})

@@ -45,6 +45,17 @@ it.each<[string, () => { cancelled: boolean }, JobLoss]>([
   expect(losses[0]).toBe(loss)
 })
 
+it('sends no NUL, and does not repeat lines that the server refuses', async () => {
+  const { sent, losses, beats } = start([failing(new AppError('invalid', 'logs: not valid'))])
+  beats.log('a\0b')
+  beats.progress(0.5, 'c\0d')
+  await vi.waitUntil(() => sent.length >= 2)
+  beats.stop()
+  expect(sent[0]).toMatchObject({ message: 'c\ufffdd', logs: [{ message: 'a\ufffdb' }] })
+  expect(sent[1]?.logs).toEqual([])
+  expect(losses).toEqual([])
+})
+
 it('keeps the last lines for the call that settles the job', () => {
   const { beats } = start([])
   for (let line = 0; line < 150; line++) beats.log(`line ${line}`, 'debug')

@@ -1,7 +1,7 @@
 import type { WorkContext } from '../activities/own/own-activity.ts'
 import { pause } from '../lib/time.ts'
 import type { JobHeartbeat, JobLogLine } from '../model/workers/worker-job.ts'
-import { isGone } from './answered.ts'
+import { isGone, isWorthRepeating } from './answered.ts'
 
 /** Lines of one call, as the protocol limits them. */
 const linesPerCall = 100
@@ -10,6 +10,9 @@ const mostLines = 1_000
 /** News are sent this soon, and not more often. */
 const newsMs = 1_000
 const longestText = { line: 10_000, message: 1_000 }
+
+/** A text that the server accepts: of a limited length, and without NUL, which it cannot store. */
+export const sendableText = (text: string, longest: number): string => text.replaceAll('\0', '\ufffd').slice(0, longest)
 
 /** Why a job ends before its activity has: someone cancelled it, or another worker has it. */
 export type JobLoss = 'cancelled' | 'lost'
@@ -44,7 +47,7 @@ export const startHeartbeats = ({ epoch, everyMs, send, onLoss }: HeartbeatOptio
       const { cancelled } = await send({ epoch, progress, message, logs })
       if (cancelled) onLoss('cancelled')
     } catch (error) {
-      lines.unshift(...logs)
+      if (isWorthRepeating(error)) lines.unshift(...logs) // lines that are refused must not cost the lease
       if (isGone(error)) onLoss('lost')
       // Anything else passes or shows when the job is settled: the next heartbeat tries again.
     }
@@ -62,11 +65,11 @@ export const startHeartbeats = ({ epoch, everyMs, send, onLoss }: HeartbeatOptio
   return {
     progress(done, text) {
       progress = Number.isFinite(done) ? Math.min(Math.max(done, 0), 1) : null
-      message = text?.slice(0, longestText.message) ?? null
+      message = text === undefined ? null : sendableText(text, longestText.message)
       hasNews()
     },
     log(text, level = 'info') {
-      lines.push({ level, message: text.slice(0, longestText.line) })
+      lines.push({ level, message: sendableText(text, longestText.line) })
       if (lines.length > mostLines) lines.shift()
       hasNews()
     },

@@ -4,6 +4,7 @@ import type { OwnActivity } from '../activities/own/own-activity.ts'
 import { readActivityModule } from '../activities/own/read-module.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import type { RegisterWorker } from '../model/workers/worker.ts'
+import { sendableText } from './heartbeats.ts'
 import type { WorkerOptions } from './worker-options.ts'
 
 export const usualConcurrency = 4
@@ -47,4 +48,5 @@ export const registration = (options: WorkerOptions): RegisterWorker => {
 }
 
 /** The message of a failure for the server, which limits its length. */
-export const jobFailureText = (thrown: unknown): string => messageOf(thrown).slice(0, 10_000) || 'The activity failed'
+export const jobFailureText = (thrown: unknown): string =>
+  sendableText(messageOf(thrown), 10_000) || 'The activity failed'

@@ -10,8 +10,10 @@ import { jobFiles } from './job-files.ts'
 import { jobFailureText } from './registration.ts'
 import type { WorkerLog } from './worker-options.ts'
 
-/** Longest wait for the answer of a call about a job. */
+/** Longest wait for the answer of a call that settles a job. */
 const callMs = 60_000
+/** Longest pause before the next attempt that the server accepts. */
+const mostRetryAfterSeconds = 86_400
 
 export interface JobRunner {
   client: Client
@@ -54,9 +56,10 @@ const settle = async (runner: JobRunner, job: WorkerJob, outcome: Outcome, beats
   const { epoch } = job
   const fail = (error: unknown) => {
     const known = error instanceof AppError ? error : undefined
+    const seconds = known?.retryAfterSeconds
     const body = {
       ...{ epoch, logs, error: jobFailureText(error), retryable: known?.retryable ?? false },
-      ...(known?.retryAfterSeconds === undefined ? {} : { retry_after_seconds: known.retryAfterSeconds }),
+      ...(seconds !== undefined && { retry_after_seconds: Math.min(Math.max(seconds, 0), mostRetryAfterSeconds) }),
     }
     return untilAnswered(() => client.failJob({ params, body, signal: signal() }), abandoned)
   }
@@ -86,11 +89,12 @@ export const runJob = async (runner: JobRunner, job: WorkerJob): Promise<void> =
   const beats = startHeartbeats({
     epoch: job.epoch,
     everyMs: runner.heartbeatMs,
+    // A heartbeat that hangs ends in time for the next one: the lease is no longer than three of them.
     send: (body) =>
       client.heartbeatJob({
         params: { worker_id: workerId, job_id: job.job_id },
         body,
-        signal: AbortSignal.timeout(callMs),
+        signal: AbortSignal.timeout(runner.heartbeatMs),
       }),
     onLoss(found) {
       loss ??= found
@@ -99,8 +103,11 @@ export const runJob = async (runner: JobRunner, job: WorkerJob): Promise<void> =
       )
     },
   })
-  const abandon = () =>
-    ending.abort(new AppError('stopping', 'The worker stopped before the activity ended', { retryable: true }))
+  const activity = activities.get(job.activity)
+  // One that must not be repeated may have had its effect.
+  const retryable = activity?.idempotent !== false
+  const cutOff = `The worker stopped before the activity ended${retryable ? '' : ', which must not be repeated'}`
+  const abandon = () => ending.abort(new AppError('stopping', cutOff, { retryable }))
   abandoned.addEventListener('abort', abandon, { once: true })
   const context: WorkContext = {
     idempotencyKey: job.idempotency_key,
@@ -112,7 +119,7 @@ export const runJob = async (runner: JobRunner, job: WorkerJob): Promise<void> =
     log: beats.log,
   }
   try {
-    const outcome = await Promise.race([carryOut(activities.get(job.activity), job, context), aborted(ending.signal)])
+    const outcome = await Promise.race([carryOut(activity, job, context), aborted(ending.signal)])
     if (loss)
       return log({ level: 'warning', message: loss === 'lost' ? 'lost to another worker' : 'cancelled', job: title })
     await settle(runner, job, outcome, beats)

@@ -1,15 +1,15 @@
 // The worker against a server that is made up, and answers as a real one does after restarts and lost answers.
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterEach, expect, it } from 'vitest'
-import { activity, z } from '../activities/own/declare.ts'
+import { afterEach, expect, it, vi } from 'vitest'
+import { ActivityError, activity, z } from '../activities/own/declare.ts'
 import { worker } from './worker.ts'
 
 interface Asked {
   call: string
   body: Record<string, unknown>
 }
-type Answer = { status?: number; body?: unknown } | 'lost'
+type Answer = { status?: number; body?: unknown } | 'lost' | 'hung'
 
 const closers: (() => void)[] = []
 afterEach(() => {
@@ -28,6 +28,7 @@ const startServer = async (answers: Record<string, Answer[]>) => {
       asked.push({ call, body: text === '' ? {} : JSON.parse(text) })
       const list = answers[call] ?? [{ body: {} }]
       const answer = (list.length > 1 ? list.shift() : list[0]) ?? {}
+      if (answer === 'hung') return
       if (answer === 'lost') return void incoming.socket.destroy()
       outgoing.writeHead(answer.status ?? 200, { 'content-type': 'application/json' })
       outgoing.end(JSON.stringify(answer.body ?? {}))
@@ -78,6 +79,24 @@ it('completes a job, and repeats the completion until it is answered', async () 
   expect(of('poll')[1]?.body).toMatchObject({ free: 3, holding: ['j1'] })
 })
 
+it('sends the next heartbeat when one is not answered', async () => {
+  const { url, asked } = await startServer({
+    register: [{ body: { ...registered.body, heartbeat_seconds: 0.05 } }],
+    poll: [polled(job('hi')), end],
+    heartbeat: ['hung', { body: { cancelled: false } }],
+  })
+  const beats = () => asked.filter(({ call }) => call === 'heartbeat').length
+  const slow: typeof shout = {
+    ...shout,
+    async run({ text }) {
+      await vi.waitUntil(() => beats() > 1, { timeout: 15_000 })
+      return { text: String(text) }
+    },
+  }
+  await worker({ url, token: 'key', activities: [slow], signal: new AbortController().signal, log: () => {} })
+  expect(asked.map(({ call }) => call)).toContain('complete')
+}, 20_000)
+
 it('carries a job out once that is given twice with the same epoch', async () => {
   const { of } = await work({
     poll: [polled(job('hi')), polled(job('hi'), job('ho', 'j2')), end],
@@ -124,6 +143,33 @@ it('asks to be stopped, and ends when the server gives it no more', async () => 
   const log = () => stopping.abort() // with the first line, which says that it is registered
   await worker({ url, token: 'key', activities: [shout], signal: stopping.signal, log })
   expect(asked.map(({ call }) => call)).toEqual(expect.arrayContaining(['stop', 'complete']))
+})
+
+it('tells of a failure in words that the server accepts', async () => {
+  const late: typeof shout = {
+    ...shout,
+    run: () => Promise.reject(new ActivityError('a\0b', { retryable: true, retryAfterSeconds: 1e9 })),
+  }
+  const { url, asked } = await startServer({ register: [registered], poll: [polled(job('hi')), end] })
+  await worker({ url, token: 'key', activities: [late], signal: new AbortController().signal, log: () => {} })
+  expect(asked.find(({ call }) => call === 'fail')?.body).toMatchObject({
+    ...{ error: 'a\ufffdb', retryable: true, retry_after_seconds: 86_400 },
+  })
+})
+
+it.each([true, false])('gives a job back that does not end in time; idempotent: %s', async (idempotent) => {
+  const stopping = new AbortController()
+  const endless: typeof shout = {
+    ...shout,
+    idempotent,
+    run() {
+      stopping.abort()
+      return new Promise(() => {})
+    },
+  }
+  const { url, asked } = await startServer({ register: [registered], poll: [polled(job('hi')), end] })
+  await worker({ url, token: 'key', activities: [endless], signal: stopping.signal, drainSeconds: 0, log: () => {} })
+  expect(asked.find(({ call }) => call === 'fail')?.body).toMatchObject({ retryable: idempotent })
 })
 
 it('ends when its key is refused', async () => {
