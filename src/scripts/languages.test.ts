@@ -7,6 +7,7 @@ it.each<[unknown, Record<string, string>]>([
     { INPUT_NAME: "it's\n$(x)", INPUT_COUNT: '3', INPUT_LIST: '[1]', INPUT_A_B_C: 'true' },
   ],
   [{ nul: 'a\0b', long: 'x'.repeat(30_001), kept: null }, { INPUT_KEPT: 'null' }],
+  [{ ['n'.repeat(200_000)]: '' }, {}],
   [['list'], {}],
   [null, {}],
   ['text', {}],

@@ -42,7 +42,7 @@ export const languages: Readonly<Record<ScriptLanguage, Language>> = {
 
 const variableName = (name: string): string => `INPUT_${name.replace(/[^A-Za-z0-9_]/g, '_').toUpperCase()}`
 
-/** Longest value of a variable in characters; Linux refuses more than 128 KiB. */
+/** Longest variable, name and value, in characters; Linux refuses more than 128 KiB. */
 const longestValue = 30_000
 
 /** Inputs as variables, for languages that cannot read JSON: texts as they are, other values as JSON. */
@@ -53,8 +53,9 @@ export const inputVariables = (inputs: string): Record<string, string> => {
   let left = longestValue * 10
   for (const [name, one] of Object.entries(value)) {
     const text = typeof one === 'string' ? one : JSON.stringify(one)
-    if (text.length > longestValue || text.length > left || text.includes('\0')) continue
-    left -= text.length + name.length
+    const length = name.length + text.length
+    if (length > longestValue || length > left || text.includes('\0')) continue
+    left -= length
     variables[variableName(name)] = text
   }
   return variables

@@ -13,7 +13,7 @@ const outcome: ScriptOutcome = {
 const run = async (parameters: object, ended: Partial<ScriptOutcome> = {}) => {
   const requests: ScriptRequest[] = []
   const context = makeTestContext({
-    env: { TOKEN: 'value' },
+    env: { TOKEN: 'value', LONG: '日'.repeat(60_000) },
     files: { 'acme/main.py': { content_type: 'text/x-python', body: 'return 2' } },
     runScript: async (request) => {
       requests.push(request)
@@ -44,6 +44,7 @@ it.each([
   [{ code: '1', file: 'acme/main.py' }, /one source/],
   [{ code: '1', env: ['TOKEN', 'NONE', 'NEITHER'] }, /no NONE, NEITHER/],
   [{ code: '1', env: ['a-b'] }, /API_TOKEN/],
+  [{ code: '1', env: ['LONG'] }, /LONG cannot be a variable/],
   [{ code: '1', network: ['https://a.example.com/x'] }, /api\.example\.com/],
   [{ code: '1', network: ['*'] }, /api\.example\.com/],
   [{ code: '1', language: 'ruby' }, /language/],

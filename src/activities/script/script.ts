@@ -25,7 +25,12 @@ const codeOf = async ({ code, file }: { code?: string; file?: string }, context:
   return Buffer.from(await bytes()).toString('utf8')
 }
 
+/** Bytes of a variable, with the sign between name and value and the end: Linux passes no more to a program. */
 const longestVariable = 128 * 1024
+/** Bytes of all variables together, for the same reason. */
+const mostVariables = 1024 * 1024
+
+const bytesOf = (name: string, value: string): number => Buffer.byteLength(name) + Buffer.byteLength(value) + 2
 
 /** The variables that the script sees. Throws `parameter_invalid` with all that are missing. */
 const environmentOf = (names: readonly string[], context: ActivityContext): Record<string, string> => {
@@ -36,8 +41,13 @@ const environmentOf = (names: readonly string[], context: ActivityContext): Reco
     })
   }
   const values = names.map((name) => [name, context.env(name) ?? ''] as const)
-  const unfit = values.find(([name, value]) => value.includes('\0') || name.length + value.length > longestVariable)
+  const unfit = values.find(([name, value]) => value.includes('\0') || bytesOf(name, value) > longestVariable)
   if (unfit) throw new AppError('parameter_invalid', `${unfit[0]} cannot be a variable: it is too long, or has a NUL`)
+  if (values.reduce((sum, [name, value]) => sum + bytesOf(name, value), 0) > mostVariables) {
+    throw new AppError('parameter_invalid', 'The variables that env names are longer than 1 MiB together', {
+      hint: 'Give long values as inputs, or as files.',
+    })
+  }
   return Object.fromEntries(values)
 }
 

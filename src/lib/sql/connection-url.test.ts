@@ -31,6 +31,7 @@ describe('a connection URL', () => {
     ['postgres://me:unmistakable@db/shop?sslmode=maybe', /sslmode/],
     ['postgres://me:unmistakable@db/shop?sslrootcert=/etc/passwd', /'sslrootcert' is not supported/],
     ['postgres://me:unmistakable@db/shop?hostaddr=127.0.0.1', /'hostaddr' is not supported/],
+    ['postgres://me:12?unmistakable@db/shop', /no option of a connection/],
     ['postgres://me:unmistakable@db/a%00b', /NUL/],
   ])('%s is refused, and not repeated', (url, message) => {
     const refused = () => readConnectionUrl(url)

@@ -55,11 +55,15 @@ const checkOptions = (options: URLSearchParams): void => {
   for (const [name, value] of options) {
     if (ignored.has(name) || name === 'sslmode' || name === 'options') continue
     if (name === 'sslrootcert' && value === 'system') continue
+    // A password with a question mark that is not encoded continues here.
+    const isName = /^[a-z_]{1,40}$/.test(name)
     throw invalid(
-      `the option '${name.slice(0, 40)}' is not supported`,
+      isName ? `the option '${name}' is not supported` : 'what follows its question mark is no option of a connection',
       /^ssl(cert|key|rootcert)$/.test(name)
         ? 'Files of the server are not read. Give the certificate as ca_certificate.'
-        : 'Remove it from the URL.',
+        : isName
+          ? 'Remove it from the URL.'
+          : 'Write ? in a password as %3F.',
     )
   }
 }

@@ -2,8 +2,10 @@ import { type SqlToken, sqlTokens } from './sql-tokens.ts'
 
 /** Statements that only read: everything else is refused in a read-only step before it is sent. */
 const reading = new Set(['select', 'with', 'values', 'table', 'show', 'explain'])
-/** Statements that would end or change the transaction around them. */
-const ofTransactions = new Set(['begin', 'start', 'commit', 'end', 'rollback', 'abort', 'savepoint', 'release'])
+/** Statements that would end or change the transaction around them, or keep it open when nobody is connected any more. */
+const ofTransactions = new Set([
+  ...['begin', 'start', 'commit', 'end', 'rollback', 'abort', 'savepoint', 'release', 'prepare'],
+])
 
 /** What is wrong with a statement before it is sent, as a sentence; undefined if nothing is. */
 export const statementFault = (text: string, readOnly: boolean): string | undefined => {
