@@ -7,6 +7,7 @@ import type { RunSql } from '../lib/sql/outgoing-sql.ts'
 import type { LentKeys } from '../model/collections/trial.ts'
 import type { RegisterProduct } from '../model/data/product.ts'
 import type { ModelCalls } from '../model/gateway/model-calls.ts'
+import type { CallLogMode } from '../model/gateway/recorded-call.ts'
 import type { CarryOutRunbook, CheckRunbook } from '../model/runbooks/runbook-run.ts'
 import type { CheckScript, RunScript } from '../model/scripts/script-run.ts'
 import type { ActivitySettings } from '../model/workflows/activity-settings.ts'
@@ -74,8 +75,8 @@ export interface EngineOptions {
   memory: ByteBudget
   /** Limits of results that steps with `options.cache` reuse. */
   stepResults: ResultLimits
-  /** Files for recorded calls while the database is away. */
-  spill: { folder: string; maxBytes: number }
+  /** The call log: its folder, what may wait in it while the database is away, and what a call waits for. */
+  calls: { folder: string; maxBytes: number; mode: CallLogMode }
   /** Interval of the heartbeat; tests beat more often. */
   beatMs?: number
   log: Logger

@@ -69,7 +69,7 @@ export const openStorage = (options: EngineOptions, stopping: AbortSignal) => {
     urgent: patient(options.urgent, stopping),
     watchers,
     journal: openJournal({ url: raw.url, shard, onCommit: watchers.changed, noteTime: raw.noteTime }),
-    records: openRecordLane({ database: raw, shard: recordShard(digest), spill: options.spill, log }),
+    records: openRecordLane({ database: raw, shard: recordShard(digest), calls: options.calls, log }),
     transfer: makeTransfers(),
     programs: options.programs.readThrough(database),
     environments: makeEnvironments(options),

@@ -1,6 +1,6 @@
 import type { AppError } from '../lib/errors.ts'
 import type { EventLimits, NewEvent, ReceivedEventRow } from '../model/events/event-row.ts'
-import type { RecordDestination, RecordedCall } from '../model/gateway/recorded-call.ts'
+import type { CallLogMode, RecordDestination, RecordedCall } from '../model/gateway/recorded-call.ts'
 import type { ApprovalRow, NewDecision } from '../model/runs/approval-row.ts'
 import type { NewRun } from '../model/runs/new-run.ts'
 import type { WorkerQueue } from '../model/workers/worker-queue.ts'
@@ -39,10 +39,12 @@ export interface Engine {
   /** Asks active runs to end with a status. Resolves when all have ended, or after `seconds`. */
   requestEnd(runKeys: string[], status: RunStatus, seconds?: number): Promise<void>
   /**
-   * Records a gateway call that has ended. Resolves when it is on disk. Rejects if the disk is full, or Postgres
-   * refuses the call.
+   * Records a gateway call that has ended. Resolves when it is as durable as the mode asks; the usual one is a setting.
+   * Rejects if the disk is full, or Postgres refuses the call.
    */
-  record(call: RecordedCall): Promise<RecordDestination>
+  record(call: RecordedCall, mode?: CallLogMode): Promise<RecordDestination>
+  /** Resolves once Postgres has every call recorded so far, or does not answer; undefined if it has them. */
+  recorded(): Promise<void> | undefined
   /** Where a call that ended now would be recorded. `full`: nowhere, so no call should begin. */
   recording(): RecordDestination | 'full'
   /** Whether the write queues are over their limits: new runs and calls are refused. */

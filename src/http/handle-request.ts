@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { inTime } from '../lib/in-time.ts'
 import type { Identity } from '../model/collections/identity.ts'
 import type { AdmissionCache } from './admission-cache.ts'
 import { type AuditNote, changesOf, recorded } from './audit.ts'
@@ -25,6 +26,9 @@ interface ReadBody {
   files: ReceivedFile[]
   skipped: readonly string[]
 }
+
+/** How long a request waits for the records of gateway calls that were answered before it. */
+const recordsWaitMs = 100
 
 const noBody: ReadBody = { input: undefined, text: '', files: [], skipped: [] }
 
@@ -119,6 +123,8 @@ const carryOut = async (
   const address = incoming.socket.remoteAddress
   const credentials = credentialsOf(exchange, endpoint, publicOrigin)
   const admission = await admit(options, endpoint, params, credentials, address)
+  const recorded = endpoint.access === 'none' ? undefined : options.recorded?.()
+  if (recorded) await inTime(recorded, recordsWaitMs)
   const { identity, collection } = admission
   const memory = exchange.memory.of(
     collection?.id ?? memoryOwner(identity, address),

@@ -123,7 +123,11 @@ export const engineOptions = (core: CoreParts, beatMs: number | undefined): Engi
     limits: engineLimits(settings),
     memory: core.memory,
     stepResults: stepResultLimits(settings),
-    spill: { folder: join(core.installation.dataDir, 'spill'), maxBytes: settings.spillBytes },
+    calls: {
+      folder: join(core.installation.dataDir, 'spill'),
+      maxBytes: settings.spillBytes,
+      mode: settings.callLog,
+    },
     ...(beatMs === undefined ? {} : { beatMs }),
     log: core.log,
   }

@@ -115,6 +115,7 @@ export const serveHttp = async (deps: HttpDeps): Promise<ServedHttp> => {
     ...routes,
     observer: deps.metrics.observer,
     files: objects,
+    recorded: deps.core.engine.recorded,
     connections: settings.maxConnections ?? connectionsFor(descriptorLimit()),
     memory,
     settings,

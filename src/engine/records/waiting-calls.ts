@@ -1,11 +1,14 @@
-import type { RecordDestination, RecordedCall } from '../../model/gateway/recorded-call.ts'
+import type { RecordedCall } from '../../model/gateway/recorded-call.ts'
+import type { LogPlace } from './call-log.ts'
 
-/** An ended call that waits to be recorded. */
+/** An ended call on its way to Postgres. */
 export interface WaitingCall {
   call: RecordedCall
   size: number
-  resolve: (destination: RecordDestination) => void
-  reject: (reason: unknown) => void
+  /** Its line in the call log; the error of the disk if it could not be appended. */
+  logged: LogPlace | { error: unknown }
+  /** Called once Postgres has it, with what Postgres says against it, or with `away` if it does not answer. */
+  settle: (outcome: 'committed' | 'away' | { refusal: unknown }) => void
 }
 
 /** Ended calls in the order of their ends. */
@@ -13,8 +16,7 @@ interface WaitingCalls {
   readonly length: number
   /** Approximate bytes of the calls that wait or are being written. */
   readonly bytes: number
-  /** Adds a call. Resolves or rejects together with its `WaitingCall`. */
-  add(call: RecordedCall): Promise<RecordDestination>
+  add(call: Omit<WaitingCall, 'size'>): void
   /** Number of calls that fit into one statement, at least 1. */
   inOneStatement(): number
   /** Removes the first calls. Their bytes count until `written`. */
@@ -38,10 +40,10 @@ export const makeWaitingCalls = (): WaitingCalls => {
     get bytes() {
       return bytes
     },
-    add(call) {
-      const size = sizeOf(call)
+    add(one) {
+      const size = sizeOf(one.call)
       bytes += size
-      return new Promise((resolve, reject) => queue.push({ call, size, resolve, reject }))
+      queue.push({ ...one, size })
     },
     inOneStatement() {
       let sum = 0

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Engine } from '../../engine/engine.ts'
 import { makeTurns } from '../../lib/turns.ts'
-import type { RecordDestination } from '../../model/gateway/recorded-call.ts'
+import type { RecordDestination, RecordedCall } from '../../model/gateway/recorded-call.ts'
 import type { NewFile } from '../../model/runs/new-run.ts'
 import { stepFailed } from '../../model/runs/step-failed.ts'
 import type { Quota } from '../../store/collections/quota.ts'
@@ -68,7 +68,7 @@ export const makeRecorder = (deps: RecorderDeps): Recorder => {
       databaseBytes: call.request.length + Buffer.byteLength(answer?.outputs ?? ''),
       fileBytes: [...sent, ...made].reduce((sum, { size }) => sum + size, 0),
     })
-    return engine.record({
+    const record: RecordedCall = {
       key: call.key,
       trajectoryId: call.trajectoryId,
       collectionId: call.place.collectionId,
@@ -94,7 +94,9 @@ export const makeRecorder = (deps: RecorderDeps): Recorder => {
       model: calledModel(call),
       startedMs: call.startedMs,
       endedMs: call.endedMs,
-    })
+    }
+    // The next call under a budget reads in Postgres what this one has cost.
+    return call.isBudgeted ? engine.record(record, 'commit') : engine.record(record)
   }
 
   return {

@@ -270,6 +270,16 @@ const declared = {
     example: '2GiB',
     schema: byteCount(),
   }),
+  callLog: setting({
+    variable: 'JETTY_CALL_LOG',
+    description:
+      'What the last byte of a gateway response waits for: `log`, the record in a file, which survives every kill of ' +
+      'server and database; `sync`, that file on the disk, which survives a power loss; `commit`, the row in the ' +
+      'database. Calls under a budget always wait for the row.',
+    default: 'log',
+    example: 'commit',
+    schema: oneOf(['log', 'sync', 'commit']),
+  }),
   recordingRequired: setting({
     variable: 'JETTY_RECORDING_REQUIRED',
     description:

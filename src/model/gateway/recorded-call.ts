@@ -43,5 +43,14 @@ export interface RecordedCall {
   endedMs: number
 }
 
-/** Where a call was recorded. `spilled`: in a file of this process, which moves it to Postgres once that answers. */
-export type RecordDestination = 'committed' | 'spilled'
+/**
+ * Where a call was recorded. `logged`: in the call log, whose lines are on their way to Postgres. `spilled`: in the call
+ * log, until Postgres answers again.
+ */
+export type RecordDestination = 'committed' | 'logged' | 'spilled'
+
+/**
+ * What a call waits for before the last byte of its answer is sent. `log`: its line in the call log, which survives the
+ * end of any process. `sync`: that line on the disk. `commit`: the row in Postgres.
+ */
+export type CallLogMode = 'log' | 'sync' | 'commit'

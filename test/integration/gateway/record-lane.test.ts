@@ -7,7 +7,7 @@ import { openRecordLane, type RecordLane } from '../../../src/engine/records/rec
 import { newRunKey, newTrajectoryId, runKeysSince } from '../../../src/lib/ids.ts'
 import { createLogger } from '../../../src/lib/log.ts'
 import { pause } from '../../../src/lib/time.ts'
-import type { RecordedCall } from '../../../src/model/gateway/recorded-call.ts'
+import type { CallLogMode, RecordedCall } from '../../../src/model/gateway/recorded-call.ts'
 import { keepPayload, requestPayload, sweepRequestPayloads } from '../../../src/store/runs/payloads.ts'
 import { taskForRecords } from '../../../src/store/tasks/own-tasks.ts'
 import { definitionHash } from '../../../src/store/tasks/tasks.ts'
@@ -40,8 +40,8 @@ afterAll(async () => {
 
 /** What a machine that stands still for seconds does not make it lose, unless a test is about that. */
 const patient = { patienceMs: 60_000 }
-const openLane = (maxBytes = 1e9, patience: { patienceMs?: number } = patient) =>
-  openRecordLane({ database: reached, shard: 80, spill: { folder, maxBytes }, log, ...patience })
+const openLane = (maxBytes = 1e9, patience: { patienceMs?: number } = patient, mode: CallLogMode = 'commit') =>
+  openRecordLane({ database: reached, shard: 80, calls: { folder, maxBytes, mode }, log, ...patience })
 
 beforeEach(async () => {
   const [made] = await asked.query<{ id: number }>(
@@ -273,5 +273,99 @@ describe('while the database is away', () => {
     expect(await rowsNow()).toHaveLength(180)
     expect(await spentNow()).toEqual({ usd: '45.00', tokens: 1800 })
     expect(await wrongTotals(asked.query)).toEqual([])
+  })
+})
+
+describe.each(['log', 'sync'] as const)('the mode %s', (mode) => {
+  beforeEach(async () => {
+    await lane.close()
+    lane = openLane(1e9, patient, mode)
+  })
+
+  it('answers before Postgres has the call, and tells readers when it has', async () => {
+    frail.freeze()
+    const call = callOf()
+    expect(await lane.record(call)).toBe('logged')
+    expect(new Set(await recordMany(130))).toEqual(new Set(['logged']))
+    expect(await rowsNow()).toEqual([])
+    const settled = lane.settled()
+    frail.heal()
+    await settled
+    expect(await rowsNow()).toHaveLength(131)
+    expect(await spentNow()).toEqual({ usd: '32.75', tokens: 1310 })
+    expect(lane.statistics).toEqual({ recorded: 131, spilled: 0, replayed: 0, spillBytes: 0 })
+    await until(async () => lane.settled() === undefined)
+  })
+
+  it('can wait for the commit of one call', async () => {
+    expect(await lane.record(callOf(), 'commit')).toBe('committed')
+    expect(await rowsNow()).toHaveLength(1)
+  })
+
+  it('brings what a killed process has logged, and nothing that was committed and deleted since', async () => {
+    const gone = callOf()
+    await lane.record(gone, 'commit')
+    await asked.query(`delete from runs where id = '${gone.key}'`)
+    frail.freeze()
+    await recordMany(20)
+    const copy = await mkdtemp(join(tmpdir(), 'jetty-killed-'))
+    const [file = ''] = await filesOf()
+    await writeFile(join(copy, file.replace(`-${process.pid}-`, '-nobody-')), await readFile(join(folder, file)))
+    frail.cut() // nothing of it reaches Postgres from here on
+    await lane.close()
+    await rm(folder, { recursive: true })
+    folder = copy
+    frail.heal()
+    lane = openLane(1e9, patient, mode)
+    await until(async () => (await rowsNow()).length === 20 && (await filesOf()).length === 0)
+    expect(await rowsNow()).toHaveLength(20)
+    expect(await filesOf()).toEqual([])
+  })
+
+  it('sets aside what Postgres refuses after the answer, and not its neighbours', async () => {
+    const bad = callOf({ collectionId: 2 ** 70 })
+    await Promise.all([lane.record(callOf()), lane.record(bad), lane.record(callOf())])
+    await lane.settled()
+    expect(await rowsNow()).toHaveLength(2)
+    await until(async () => (await readdir(folder)).includes('set-aside.lines'))
+    expect(await readFile(join(folder, 'set-aside.lines'), 'utf8')).toContain(bad.key)
+  })
+
+  it('goes on while the database is away, and leaves no file behind', async () => {
+    await lane.record(callOf())
+    frail.cut()
+    await recordMany(100)
+    await until(async () => lane.now === 'spilled')
+    expect(await lane.record(callOf())).toBe('spilled')
+    frail.heal()
+    await until(async () => (await rowsNow()).length === 102 && lane.statistics.spillBytes === 0)
+    expect(await rowsNow()).toHaveLength(102)
+    expect(lane.now).toBe('logged')
+    await lane.close()
+    expect(await filesOf()).toEqual([])
+    lane = openLane(1e9, patient, mode)
+  })
+
+  it('waits for the commit once much is on its way', async () => {
+    const outputs = JSON.stringify({ text: 'x'.repeat(2_000_000) })
+    const all = await recordMany(8, { step: { ...callOf().step, outputs } })
+    expect(all.filter((where) => where === 'committed').length).toBeGreaterThan(0)
+    expect(all.filter((where) => where === 'logged').length).toBeGreaterThan(0)
+  })
+
+  it('loses nothing when the database comes and goes', async () => {
+    for (let round = 0; round < 6; round++) {
+      for (let at = 0; at < 30; at++) {
+        await lane.record(callOf())
+        await pause(1)
+      }
+      round % 2 === 0 ? frail.cut() : frail.heal()
+    }
+    frail.heal()
+    await until(async () => (await rowsNow()).length === 180 && lane.statistics.spillBytes === 0)
+    expect(await rowsNow()).toHaveLength(180)
+    expect(await spentNow()).toEqual({ usd: '45.00', tokens: 1800 })
+    const wrong = await wrongTotals(asked.query) // a test above deletes a run behind the back of its totals
+    expect(wrong.filter((line) => line.startsWith(`task ${taskId},`))).toEqual([])
   })
 })

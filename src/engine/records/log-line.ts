@@ -4,8 +4,8 @@ import type { RecordedCall } from '../../model/gateway/recorded-call.ts'
 const checksum = (bytes: Uint8Array): string => crc32(bytes).toString(16).padStart(8, '0')
 const checksumLength = 8
 
-/** Formats a call as a line of a spill file: checksum, space, JSON. */
-export const spillLine = (call: RecordedCall): Buffer => {
+/** Formats a call as a line of the call log: checksum, space, JSON. */
+export const logLine = (call: RecordedCall): Buffer => {
   const json = Buffer.from(JSON.stringify(call))
   return Buffer.concat([Buffer.from(`${checksum(json)} `), json, Buffer.from('\n')])
 }

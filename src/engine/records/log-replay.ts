@@ -3,10 +3,10 @@ import { isDatabaseUnavailable } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { RecordedCall } from '../../model/gateway/recorded-call.ts'
 import type { CallWriter } from './call-writer.ts'
-import type { Spill } from './spill.ts'
-import { callOfLine } from './spill-line.ts'
+import type { CallLog } from './call-log.ts'
+import { callOfLine } from './log-line.ts'
 
-/** Moves spilled calls to Postgres. */
+/** Moves calls that are only in files of the call log to Postgres. */
 export interface Replay {
   /** Runs until no file is left, the database is away, or it is stopped; the rest waits for the next time. */
   run(): Promise<void>
@@ -20,7 +20,7 @@ export interface Replay {
 const batchCalls = 64
 const batchBytes = 4 * 1024 * 1024
 
-export const makeReplay = ({ spill, writer, log }: { spill: Spill; writer: CallWriter; log: Logger }): Replay => {
+export const makeReplay = ({ calls, writer, log }: { calls: CallLog; writer: CallWriter; log: Logger }): Replay => {
   let replayed = 0
   let stopped = false
   /** Requested during a replay, which may have missed new files. */
@@ -28,17 +28,17 @@ export const makeReplay = ({ spill, writer, log }: { spill: Spill; writer: CallW
   let running: Promise<void> | undefined
 
   const putAside = async (line: Buffer, file: string, error?: unknown): Promise<void> => {
-    const place = await spill.setAside(line)
+    const place = await calls.setAside(line)
     log.error({ err: error, file, place }, 'a recorded call could not be replayed and was set aside')
   }
 
-  const writeAll = async (calls: RecordedCall[]): Promise<void> => {
-    for (let at = 0; at < calls.length; ) {
-      const batch = calls.slice(at, at + writer.batchOf(calls.length - at))
+  const writeAll = async (all: RecordedCall[]): Promise<void> => {
+    for (let at = 0; at < all.length; ) {
+      const batch = all.slice(at, at + writer.batchOf(all.length - at))
       await writer.write(batch)
       at += batch.length
     }
-    replayed += calls.length
+    replayed += all.length
   }
 
   const bring = async (lines: { line: Buffer; call: RecordedCall }[], file: string): Promise<void> => {
@@ -55,7 +55,7 @@ export const makeReplay = ({ spill, writer, log }: { spill: Spill; writer: CallW
   const replayFile = async (file: string): Promise<void> => {
     let batch: { line: Buffer; call: RecordedCall }[] = []
     let bytes = 0
-    for await (const line of spill.lines(file)) {
+    for await (const line of calls.lines(file)) {
       const call = callOfLine(line)
       if (!call) {
         await putAside(line, file)
@@ -70,12 +70,12 @@ export const makeReplay = ({ spill, writer, log }: { spill: Spill; writer: CallW
       bytes = 0
     }
     await bring(batch, file)
-    await spill.remove(file)
+    await calls.remove(file)
   }
 
   const replayAll = async (): Promise<void> => {
     try {
-      for (const file of await spill.take()) {
+      for (const file of await calls.take()) {
         if (stopped) return
         await replayFile(file)
       }

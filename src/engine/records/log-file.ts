@@ -1,0 +1,137 @@
+import { closeSync, fdatasync, fsyncSync, ftruncateSync, openSync, statSync, unlinkSync, writeSync } from 'node:fs'
+
+/**
+ * A file of the call log: a first line that says up to where Postgres has the lines, then the lines. Writes go to the
+ * page cache of the operating system, so they survive the end of the process; `sync` makes them survive that of the
+ * machine.
+ */
+export interface LogFile {
+  readonly path: string
+  /** Bytes written, with the first line. */
+  readonly size: number
+  /** Whether Postgres has every line. */
+  readonly isDrained: boolean
+  /** Bytes of the lines that Postgres does not have. */
+  readonly leftBytes: number
+  /** Whether lines are only in the file, and have to be read from it. */
+  isLeft: boolean
+  /** Appends everything or nothing; returns the position behind it. Throws what the disk says. */
+  append(bytes: Buffer): number
+  /** Whether the file still has its name: a reader may have taken it over. */
+  isThere(): boolean
+  /** Notes that Postgres has the lines up to a position. */
+  drain(end: number): void
+  /** Resolves once everything appended before the call is on the disk. */
+  sync(): Promise<void>
+  close(): void
+  remove(): void
+}
+
+const digits = 15
+const headText = (drained: number): Buffer => Buffer.from(`drained ${String(drained).padStart(digits, '0')}\n`)
+export const headBytes = headText(0).length
+
+/** Reads the position from which the lines of a file have to be read, given its first bytes. */
+export const drainedOf = (head: string): number => {
+  const known = /^drained (\d{15})\n/.exec(head)?.[1]
+  return known === undefined ? 0 : Math.max(Number(known), headBytes) // files of former versions have no first line
+}
+
+const syncFolder = (folder: string): void => {
+  const directory = openSync(folder, 'r')
+  try {
+    fsyncSync(directory)
+  } finally {
+    closeSync(directory)
+  }
+}
+
+/** Writes the first line of a new file, or removes the file. */
+const writeHead = (handle: number, path: string): number => {
+  try {
+    return writeSync(handle, headText(headBytes))
+  } catch (error) {
+    closeSync(handle)
+    unlinkSync(path)
+    throw error
+  }
+}
+
+/** Creates a file whose name survives a crash of the machine. */
+export const createLogFile = (folder: string, path: string): LogFile => {
+  const handle = openSync(path, 'wx', 0o600)
+  let size = writeHead(handle, path)
+  syncFolder(folder)
+  let drained = size
+  let isOpen = true
+  let syncing: Promise<void> | undefined
+  let next: Promise<void> | undefined
+
+  const dataSync = (): Promise<void> =>
+    new Promise((resolve, reject) => fdatasync(handle, (error) => (error ? reject(error) : resolve())))
+
+  const begin = (): Promise<void> => {
+    syncing = dataSync().finally(() => {
+      syncing = undefined
+    })
+    return syncing
+  }
+
+  const sync = (): Promise<void> => {
+    if (!isOpen) return next ?? syncing ?? Promise.resolve() // whoever took the file over has its lines
+    if (!syncing) return begin()
+    // The one under way may have begun before the last line: all who ask meanwhile share the next one.
+    next ??= syncing
+      .catch(() => {})
+      .then(() => {
+        next = undefined
+        return begin()
+      })
+    return next
+  }
+
+  return {
+    path,
+    isLeft: false,
+    get size() {
+      return size
+    },
+    get isDrained() {
+      return drained === size
+    },
+    get leftBytes() {
+      return size - drained
+    },
+    append(bytes) {
+      try {
+        for (let at = 0; at < bytes.length; ) at += writeSync(handle, bytes, at, bytes.length - at, size + at)
+      } catch (error) {
+        ftruncateSync(handle, size)
+        throw error
+      }
+      size += bytes.length
+      return size
+    },
+    isThere: () => statSync(path, { throwIfNoEntry: false }) !== undefined,
+    drain(end) {
+      if (end <= drained) return
+      drained = end
+      if (isOpen) writeSync(handle, headText(drained), 0, headBytes, 0)
+    },
+    sync,
+    close() {
+      if (!isOpen) return
+      const settled = next ?? syncing
+      if (settled) void settled.catch(() => {}).finally(() => closeSync(handle))
+      else closeSync(handle)
+      isOpen = false
+    },
+    remove() {
+      try {
+        unlinkSync(path)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      }
+    },
+  }
+}
