@@ -28,7 +28,7 @@ interface ReadBody {
 }
 
 /** How long a request waits for the records of gateway calls that were answered before it. */
-const recordsWaitMs = 100
+const recordsWaitMs = 5_000
 
 const noBody: ReadBody = { input: undefined, text: '', files: [], skipped: [] }
 

@@ -181,7 +181,7 @@ describe('a body of odd values is passed on as it is, and on record', () => {
   ]
   it.each(odd)('%s', async (_, body) => {
     const { status, headers, run } = await post(body)
-    expect([status, headers['x-jetty-record'], fake.asked[0]?.text === body]).toEqual([200, 'committed', true])
+    expect([status, headers['x-jetty-record'], fake.asked[0]?.text === body]).toEqual([200, 'logged', true])
     const { init_params, status: ended } = await run()
     expect([ended, init_params.model]).toEqual(['completed', 'gpt-4o-mini'])
   })

@@ -237,7 +237,7 @@ it('an answer that is nested deeper than anybody writes is on record like any ot
   const inner = '"data:image/png;base64,AAAA"'
   fake.script({ body: `{"choices":[],"a":${'['.repeat(30_000)}${inner}${']'.repeat(30_000)}}` })
   const { status, headers } = await chat({ model: 'gpt-4o-mini', messages: user('Hi') })
-  expect([status, headers['x-jetty-record']]).toEqual([200, 'committed'])
+  expect([status, headers['x-jetty-record']]).toEqual([200, 'logged'])
 })
 
 describe('addresses of the own network', () => {
@@ -266,7 +266,7 @@ describe('characters that stand nowhere else', () => {
     )
     const answers = await Promise.all(asked)
     expect(answers.map(({ status, headers }) => [status, headers['x-jetty-record']])).toEqual(
-      answers.map(() => [200, 'committed']),
+      answers.map(() => [200, 'logged']),
     )
     const odd = await chat({ model: `custom/x/a${nul}\r\nset-cookie: a=b`, messages: user('Hi') })
     expect([odd.status < 500, odd.headers['set-cookie']]).toEqual([true, undefined])

@@ -49,7 +49,7 @@ const recorded = async (id: string, task = '_chat'): Promise<Body> => jetty.get(
 describe('a call that was answered whole', () => {
   it('is a trajectory with its request, its answer, tokens, cost and times', async () => {
     const { id, text, headers } = await post('/v1/chat/completions', { ...hello, jetty: { runbook: false }, seed: 7 })
-    expect(headers.get('x-jetty-record')).toBe('committed')
+    expect(headers.get('x-jetty-record')).toBe('logged')
     const run = await recorded(id)
     expect(run).toMatchObject({ status: 'completed', trajectory_id: id, task: '_chat', error: null })
     expect(run.init_params).toEqual({ ...hello, seed: 7 })

@@ -61,7 +61,7 @@ describe('a call', () => {
     expect(answer.headers).toMatchObject({
       'x-request-id': 'req-1',
       'openai-version': '1',
-      'x-jetty-record': 'committed',
+      'x-jetty-record': 'logged',
       'x-jetty-provider': 'openai',
       'x-jetty-model': 'gpt-4o-mini',
       'content-length': String(Buffer.byteLength(body)),
