@@ -5,9 +5,12 @@ import { gatewayOutage } from './scenarios/gateway-outage.ts'
 
 const seconds = Number(process.env.CRASH_OUTAGE_SECONDS ?? 20)
 
-it('every call that a client saw complete is on record over 20 kills under 100 clients', async () => {
-  expect(await gatewayKills({ rounds: 20, clients: 100 })).toEqual([])
-})
+it.each(['log', 'sync', 'commit'] as const)(
+  'every call that a client saw complete is on record over 20 kills under 100 clients (%s)',
+  async (mode) => {
+    expect(await gatewayKills({ rounds: 20, clients: 100, mode })).toEqual([])
+  },
+)
 
 it.each(['cut', 'freeze'] as const)(
   'a database that is away (%s) under load costs no record and no memory',

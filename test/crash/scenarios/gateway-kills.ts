@@ -1,4 +1,5 @@
 import { pause } from '../../../src/lib/time.ts'
+import type { CallLogMode } from '../../../src/model/gateway/recorded-call.ts'
 import { startFakeOpenAi } from '../../fakes/openai.ts'
 import { makeClient } from '../harness/client.ts'
 import { loadGateway } from '../harness/gateway-load.ts'
@@ -10,12 +11,17 @@ import { until } from '../harness/storm.ts'
 const collection = 'calls'
 
 /** Kills the server under calls, every second time Postgres too: whatever a client saw complete is on record. */
-export const gatewayKills = async ({ rounds, clients }: { rounds: number; clients: number }): Promise<string[]> => {
-  const name = 'gateway kills'
+export const gatewayKills = async (options: {
+  rounds: number
+  clients: number
+  mode: CallLogMode
+}): Promise<string[]> => {
+  const { rounds, clients, mode } = options
+  const name = `gateway kills (${mode})`
   const random = seeded(name)
   const fake = await startFakeOpenAi()
   const site = makeSite()
-  const env = { OPENAI_BASE_URL: fake.url }
+  const env = { OPENAI_BASE_URL: fake.url, JETTY_CALL_LOG: mode }
   const client = makeClient()
   try {
     let server = site.spawn(env)
