@@ -2,8 +2,8 @@ import { isRefused } from '../../database/own-connection.ts'
 import { isDatabaseUnavailable } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { RecordedCall } from '../../model/gateway/recorded-call.ts'
-import type { CallWriter } from './call-writer.ts'
 import type { CallLog } from './call-log.ts'
+import type { CallWriter } from './call-writer.ts'
 import { callOfLine } from './log-line.ts'
 
 /** Moves calls that are only in files of the call log to Postgres. */

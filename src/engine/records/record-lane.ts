@@ -153,7 +153,8 @@ export const openRecordLane = (options: RecordLaneOptions): RecordLane => {
         logged,
         settle(outcome) {
           if (outcome === 'committed') return resolve(outcome)
-          if (outcome === 'away') return isLogged ? resolve(spill(logged, mode)) : reject(diskError(logged.error, folder))
+          if (outcome === 'away')
+            return isLogged ? resolve(spill(logged, mode)) : reject(diskError(logged.error, folder))
           if (isLogged && !waits) return resolve(putAside(logged, line, outcome.refusal).then(() => 'logged'))
           if (isLogged) calls.drain(logged)
           reject(outcome.refusal)
