@@ -50,12 +50,13 @@ const post = async (path: string, body: object) => {
 const ask = (content: string, more: object = {}) =>
   post('/v1/chat/completions', { model: 'gpt-4o-mini', messages: [{ role: 'user', content }], ...more })
 
-/** Asks until the server has noticed that the database is away. */
-const untilSpilled = async (content: string, more: object = {}) => {
-  for (;;) {
+/** Asks until the server has noticed that the database is away: then the call is spilled, or refused. */
+const untilNoticed = async (content: string, more: object = {}) => {
+  for (let tries = 0; tries < 200; tries++) {
     const asked = await ask(content, more)
-    if (asked.record === 'spilled') return asked
+    if (asked.record === 'spilled' || asked.status !== 200) return asked
   }
+  throw new Error('The server does not notice that the database is away')
 }
 
 const recorded = async (task: string, id: string): Promise<Body> =>
@@ -66,7 +67,8 @@ it('calls go on, their answers say where they are recorded, and all are there af
   frail.cut()
   const plain = await ask('one')
   expect(plain).toMatchObject({ status: 200, record: 'logged' }) // nobody knows yet
-  const streamed = await untilSpilled('two', { stream: true })
+  await untilNoticed('again')
+  const streamed = await ask('two', { stream: true })
   expect(streamed.text.endsWith('data: [DONE]\n\n')).toBe(true)
   const large = await ask('three '.repeat(20_000))
   expect(large.record).toBe('spilled')
@@ -84,7 +86,8 @@ it('calls go on, their answers say where they are recorded, and all are there af
 it('no call begins once there is no room for its record', async () => {
   await start({ JETTY_SPILL_BYTES: '1KiB' })
   frail.cut()
-  await untilSpilled('one')
+  expect((await ask('one')).status).toBe(200)
+  await untilNoticed('again')
   const asked = fake.asked.length
   const refused = await ask('two')
   expect(refused.status).toBe(503)

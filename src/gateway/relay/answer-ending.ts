@@ -99,6 +99,7 @@ const breakOff = (outgoing: ServerResponse, last: Buffer | undefined, stalledSec
     outgoing.once('close', left)
     outgoing.setTimeout(stalledSeconds * 1000)
     if (last) outgoing.write(last, () => outgoing.destroy())
-    else if (outgoing.socket) outgoing.socket.write('', () => outgoing.destroy()) // after what was written before
+    else if (outgoing.socket)
+      outgoing.socket.write('', () => outgoing.destroy()) // after what was written before
     else outgoing.destroy()
   })
