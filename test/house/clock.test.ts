@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { programFiles, textOf } from './source-files.ts'
 
 /** What may ask the clock of the machine: ages of files, and whether that clock was moved. */
-const mayAskTheMachine = /^src\/(store\/objects\/|engine\/records\/spill\.ts$|engine\/leases\/heartbeat\.ts$)/
+const mayAskTheMachine = /^src\/(store\/objects\/|engine\/records\/call-log\.ts$|engine\/leases\/heartbeat\.ts$)/
 /** Rooms whose times are recorded, or due. */
 const rooms = /^src\/(engine|gateway|routines|webhooks|store|api|http|demo)\//
 

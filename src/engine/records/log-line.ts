@@ -5,7 +5,7 @@ const checksum = (bytes: Uint8Array): string => crc32(bytes).toString(16).padSta
 const checksumLength = 8
 
 /** Formats a call as a line of the call log: checksum, space, JSON. */
-export const logLine = (call: RecordedCall): Buffer => {
+export const callLine = (call: RecordedCall): Buffer => {
   const json = Buffer.from(JSON.stringify(call))
   return Buffer.concat([Buffer.from(`${checksum(json)} `), json, Buffer.from('\n')])
 }

@@ -8,7 +8,7 @@ import { diskError } from '../../store/objects/disk.ts'
 import type { RecordStatistics } from '../engine.ts'
 import { type CallLog, type LogPlace, openCallLog } from './call-log.ts'
 import { type CallWriter, makeCallWriter } from './call-writer.ts'
-import { logLine } from './log-line.ts'
+import { callLine } from './log-line.ts'
 import { makeReplay } from './log-replay.ts'
 import { makeRecordOutage, type RecordOutage } from './record-outage.ts'
 import { makeWaitingCalls, type WaitingCall } from './waiting-calls.ts'
@@ -142,7 +142,7 @@ export const openRecordLane = (options: RecordLaneOptions): RecordLane => {
   }
 
   const record = async (call: RecordedCall, mode: CallLogMode): Promise<RecordDestination> => {
-    const line = logLine(call)
+    const line = callLine(call)
     const logged = append(line)
     const isLogged = 'file' in logged
     if (isLogged && outage.isAway) return spill(logged, mode)
