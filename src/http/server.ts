@@ -23,6 +23,9 @@ const timeouts = {
   connectionsCheckingInterval: 5_000,
 }
 
+/** Time for answers that `lastWords` has brought about to leave. */
+const lastWordsMs = 500
+
 const plainAnswer = (status: number, reason: string, detail: string): string => {
   const body = JSON.stringify({ detail })
   return (
@@ -139,7 +142,10 @@ export const makeServer = (options: HttpOptions): HttpServer => {
         server.closeIdleConnections() // kept-alive ones, as they become idle
         if (inFlight === 0) server.closeAllConnections() // opened ahead by a browser, never used: not idle for node
       }, 50)
-      const cut = setTimeout(() => void lastWords().finally(() => server.closeAllConnections()), graceSeconds * 1000)
+      let cut = setTimeout(() => void lastWords().finally(cutOff), graceSeconds * 1000)
+      const cutOff = () => {
+        cut = setTimeout(() => server.closeAllConnections(), lastWordsMs) // the last words are still being sent
+      }
       await closed
       clearInterval(sweep)
       clearTimeout(cut)
