@@ -373,8 +373,8 @@ describe('the document', () => {
       (name) => contract[name as keyof typeof contract].access === 'optional',
     )
     expect(optional.sort()).toEqual([
-      ...['getDataset', 'getDatasetCroissant', 'getDatasetPreview', 'getDatasetUpstream', 'getModel', 'getTask'],
-      ...['getStepTemplate', 'listStepTemplates', 'searchDatasets'],
+      ...['getDataset', 'getDatasetCroissant', 'getDatasetPreview', 'getDatasetUpstream', 'getModel'],
+      ...['getStepTemplate', 'getTask', 'listStepTemplates', 'searchDatasets'],
     ])
   })
 })
