@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+import { longTests } from './scripts/long-tests.mjs'
 import { LongestFirst } from './test/longest-first.ts'
 import { operationsPlugin } from './web/operations-plugin.ts'
 
@@ -11,6 +12,15 @@ const ownModules = { deps: { external: [/\/jetty-own-/, /\/examples\/activities\
 
 const unitTests = ['src/**/*.test.ts', 'web/**/*.test.ts']
 const slowUnitTests = ['src/**/*.slow.test.ts']
+const left = ['test/wide/**', 'test/crash/**/!(*.fast).test.ts']
+
+/** What CI runs in two parts (`scripts/test.mjs`), and everybody else in one. */
+const defaultTests = {
+  core: { include: ['test/**/*.test.ts', ...slowUnitTests], exclude: [...left, ...longTests] },
+  long: { include: longTests, exclude: left },
+  all: { include: ['test/**/*.test.ts', ...slowUnitTests], exclude: left },
+}
+const part = (process.env.TEST_PART ?? 'all') as keyof typeof defaultTests
 
 /**
  * `unit` has the tests beside the code, which start no server and no database, without those that take seconds
@@ -45,8 +55,7 @@ export default defineConfig({
           ...patient,
           name: 'default',
           server: ownModules,
-          include: ['test/**/*.test.ts', ...slowUnitTests],
-          exclude: ['test/wide/**', 'test/crash/**/!(*.fast).test.ts'],
+          ...defaultTests[part],
           globalSetup: './test/global-setup.ts',
           setupFiles: './test/property-seed.ts',
           testTimeout: 60_000,

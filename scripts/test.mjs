@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { longTests } from './long-tests.mjs'
 import { become, install, root } from './prepare.mjs'
 
 const vitest = join(root, 'node_modules/vitest/vitest.mjs')
@@ -28,22 +29,38 @@ process.once('exit', () => {
 
 /** More failed files than these are no accident. */
 const mostAgain = 4
+/** CI has 20 minutes, of which the long tests take a third. */
+const coreMs = 10 * 60_000
+
+/** Runs a part of the tests, `core` or `long`; returns whether all passed. */
+const run = async (part, args) => {
+  rmSync(process.env.TEST_COUNTS, { force: true })
+  const env = { ...process.env, TEST_PART: part }
+  const [code] = await once(spawn(process.execPath, [vitest, 'run', ...args], { stdio: 'inherit', env }), 'exit')
+  return code === 0
+}
 
 /** In CI a failure counts when it comes twice. The tests of a file may tell one story, so it is tried again as a whole. */
-const runTwice = async (args) => {
-  const run = async (args) => {
-    rmSync(process.env.TEST_COUNTS, { force: true })
-    const [code] = await once(spawn(process.execPath, [vitest, ...args], { stdio: 'inherit' }), 'exit')
-    process.exitCode = code ?? 1
-  }
-  await run(args)
+const runTwice = async (part, args) => {
+  const isGood = await run(part, args)
   const files = counts()
   const failed = Object.keys(files).filter((file) => files[file].failed > 0)
-  if (process.exitCode === 0 || failed.length === 0 || failed.length > mostAgain || failed.includes('')) return
-  earlier = files
-  await run([...args, ...failed])
+  if (isGood || failed.length === 0 || failed.length > mostAgain || failed.includes('')) return isGood
+  earlier = { ...earlier, ...files }
+  const isGoodAgain = await run(part, [...args, ...failed])
   for (const file of failed)
     if (counts()[file]?.failed === 0) console.log(`Failed at first, passed when tried again: ${file}`)
+  return isGoodAgain
+}
+
+const runInCi = async () => {
+  const begun = performance.now()
+  const isGood = await runTwice('core', ['--project', 'unit', '--project', 'default'])
+  earlier = { ...earlier, ...counts() }
+  if (performance.now() - begun < coreMs) return (await runTwice('long', ['--project', 'default'])) && isGood
+  console.log(`Left out, since the others took more than ${coreMs / 60_000} minutes: ${longTests.join(', ')}`)
+  earlier.long = { passed: 0, failed: 0, skipped: longTests.length }
+  return isGood
 }
 
 install('all')
@@ -52,5 +69,5 @@ const isChosen = args.some((arg) => arg.startsWith('--project'))
 const project = isChosen ? [] : ['--project', 'unit', '--project', 'default']
 process.chdir(root)
 process.env.NODE_ENV = 'test' // a NODE_ENV=production of the shell is meant for servers
-if (process.env.CI && args.length === 0) await runTwice(['run', ...project])
+if (process.env.CI && args.length === 0) process.exitCode = (await runInCi()) ? 0 : 1
 else await become(vitest, ['run', ...project, ...args])

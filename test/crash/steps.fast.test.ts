@@ -42,7 +42,7 @@ const start = (): JettyProcess =>
     JETTY_DATA_DIR: folder,
     JETTY_ADMIN_TOKEN: token,
     JETTY_ALLOW_PRIVATE_NETWORK: `127.0.0.1:${(service.address() as AddressInfo).port}`,
-    JETTY_TRANSFORM_SECONDS: '60',
+    JETTY_TRANSFORM_SECONDS: '600',
     HOME: folder,
   })
 
@@ -54,7 +54,7 @@ it('a GET, a POST with a key, a transform and a script are done again, a POST wi
   const call = (method: string, path: string, body?: unknown) => callJetty(url, token, method, path, body)
   await call('POST', '/collections', { name: 'acme' })
   const at = (path: string) => `http://127.0.0.1:${(service.address() as AddressInfo).port}${path}`
-  const slow = '($f := function($x){ $x = 0 ? "done" : $f($x - 1) }; $f(200000))'
+  const slow = '($f := function($x){ $x = 0 ? "done" : $f($x - 1) }; $f(60000))'
   const steps: Record<string, object> = {
     get: { activity: 'http_request', url: at('/get') },
     keyed: { activity: 'http_request', url: at('/keyed'), body: {}, idempotency_key: true },

@@ -11,6 +11,11 @@ const otherTest = (file: string): string => `test/wide/${file}.test.ts does what
 
 /** The command blocks that are not executed as they stand, with the reason. */
 export const blocksLeftOut: readonly LeftOut[] = [
+  {
+    page: 'workers',
+    has: 'jetty workers stop',
+    because: 'names a worker of the reader; test/integration/workers stops one',
+  },
   { page: 'agents', has: 'jetty agents install', because: otherTest('agents-command') },
   { page: 'benchmarks', has: 'npm run bench -- engine', because: 'measures for minutes, and needs a quiet machine' },
   { page: 'benchmarks', has: 'npm run bench -- web', because: 'measures for minutes, and needs a quiet machine' },

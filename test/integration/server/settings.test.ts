@@ -49,6 +49,7 @@ test('all of them together are kept as they were given', async () => {
     quota: { stored_bytes: 1_000_000, runs: 500 },
     webhook: { url: 'https://api.openai.com/done', secret_variable: 'HOOK_SECRET' },
     allowed_hosts: ['api.openai.com', '*.example.com:8443', '[::1]:8080', '127.0.0.1', 'localhost'],
+    worker_labels: ['gpu'],
   }
   expect((await set(all)).body).toEqual(all)
   expect((await server.call('GET', path)).body).toEqual(all)

@@ -198,7 +198,7 @@ export const usedTokens = (usage: unknown): TokenCount | undefined => {
 
 const shownElsewhere: ReadonlySet<string> = new Set([
   ...['model', 'messages', 'input', 'prompt', 'system', 'system_prompt', 'instructions', 'image_path', 'image_url'],
-  ...['user_prompt_template', 'model_provider', 'provider', 'api_key', 'tools'],
+  ...['user_prompt_template', 'model_provider', 'provider', 'api_key'],
 ])
 
 /** Activities that ask a model once, and the recorded calls of the gateway. */
@@ -232,6 +232,8 @@ export const conversationOf = (
     finish: textOr(outputs.finish_reason, undefined),
     firstTokenMs: numberOf(outputs.first_token_ms),
     totalMs: numberOf(outputs.total_ms),
-    knobs: Object.entries(request).filter(([name, value]) => !shownElsewhere.has(name) && value !== undefined),
+    knobs: Object.entries(request).filter(
+      ([name, value]) => !shownElsewhere.has(name) && value !== undefined && !(told && name === 'tools'),
+    ),
   }
 }
