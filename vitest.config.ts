@@ -1,6 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
-import { longTests } from './scripts/long-tests.mjs'
 import { LongestFirst } from './test/longest-first.ts'
 import { operationsPlugin } from './web/operations-plugin.ts'
 
@@ -13,6 +13,8 @@ const ownModules = { deps: { external: [/\/jetty-own-/, /\/examples\/activities\
 const unitTests = ['src/**/*.test.ts', 'web/**/*.test.ts']
 const slowUnitTests = ['src/**/*.slow.test.ts']
 const left = ['test/wide/**', 'test/crash/**/!(*.fast).test.ts']
+
+const longTests: string[] = JSON.parse(readFileSync(new URL('scripts/long-tests.json', import.meta.url), 'utf8'))
 
 /** What CI runs in two parts (`scripts/test.mjs`), and everybody else in one. */
 const defaultTests = {
