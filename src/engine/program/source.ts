@@ -104,7 +104,8 @@ export const nestedObject = (written: unknown, roots: Roots, report: Report): So
   return simplify({ kind: 'object', entries })
 }
 
-const referenceTarget = (key: string): string | undefined =>
+/** The parameter that a key gives by path; undefined if the key gives a value. */
+export const referenceTarget = (key: string): string | undefined =>
   key.endsWith('_path_expr') ? key.slice(0, -10) : key.endsWith('_path') ? key.slice(0, -5) : undefined
 
 const inlineTemplate = (text: string, roots: Roots, report: Report): Source => {

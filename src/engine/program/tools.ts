@@ -5,7 +5,7 @@ import { mostTools, type StepTool, stepToolSchema, toolNamePattern } from '../..
 import { type Binding, bindParameters, requiredOf } from './bindings.ts'
 import { parameterIssues } from './parameter-issues.ts'
 import { question, type Remark, type Report } from './remark.ts'
-import { type Notes, type Roots, type Source, staticValue } from './source.ts'
+import { type Notes, type Roots, reference, referenceTarget, type Source, staticValue } from './source.ts'
 import { settable, toolSchema } from './tool-schema.ts'
 
 /** A tool that a step offers to its model. */
@@ -171,17 +171,25 @@ const compileActivityTool = (tool: StepTool, activity: Activity, { roots, notes 
   }
 }
 
+/** Binds a parameter of a task: a name that ends in `_path` is a reference, as in a step. */
+const bindInput = (key: string, value: unknown, roots: Roots, { report }: Notes): Binding => {
+  const parameter = referenceTarget(key)
+  const own: Report = (message, site) => report(message, { key, ...site })
+  const source = parameter === undefined ? staticValue(value, roots, own) : reference(value, roots, own)
+  return { parameter: parameter ?? key, key, source, fallback: undefined, required: false, missing: undefined }
+}
+
 const compileTaskTool = (tool: StepTool, task: string, { roots, notes }: ToolScope): ProgramTool | undefined => {
   const name = tool.name ?? task
   if (!toolNamePattern.test(name)) {
     notes.report(`a model cannot call a tool '${name}': give it a name of letters, digits, '_' and '-'`)
     return undefined
   }
-  const config = Object.entries(tool.config ?? {})
-  const bindings = config.map(([parameter, value]): Binding => {
-    const source = staticValue(value, roots, notes.report)
-    return { parameter, key: parameter, source, fallback: undefined, required: false, missing: undefined }
-  })
+  const bindings = Object.entries(tool.config ?? {}).map(([key, value]) => bindInput(key, value, roots, notes))
+  const fixed = bindings.map(({ parameter }) => parameter)
+  for (const { parameter, key } of bindings.filter((one, at) => fixed.indexOf(one.parameter) !== at)) {
+    notes.report(`${parameter} is given twice: as a value and as a path`, { key })
+  }
   return {
     name,
     description: tool.description ?? `Runs the task ${task} and returns its result.`,

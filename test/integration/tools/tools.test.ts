@@ -169,6 +169,25 @@ describe('tasks as tools', () => {
     expect([child.status, child.init_params]).toEqual(['completed', { city: 'Bern', unit: 'F' }])
   })
 
+  it('config fixes a parameter of a task by its path, and the model can neither see nor set it', async () => {
+    const task = await jetty.task({
+      init_params: { city: 'Rome', unit: 'C' },
+      step_configs: { say: { activity: 'text_template', template: '{{init_params.city}} in {{init_params.unit}}' } },
+      steps: ['say'],
+    })
+    openai.say('Done.')
+    openai.choose(inTurns(callsTools(model, ['weather', { city: 'Bern' }], ['weather', { unit: 'K' }, 'second'])))
+    const tools = [{ task, name: 'weather', config: { unit_path: 'init_params.scale' } }]
+    const ask = { activity: 'litellm_chat', model, prompt: 'How warm?', tools }
+    const run = await jetty.run({ init_params: { scale: 'F' }, step_configs: { ask }, steps: ['ask'] })
+    expect([run.status, run.error]).toEqual(['completed', null])
+    expect(openai.asked[0]?.body.tools[0].function.parameters.properties).toEqual({ city: { type: 'string' } })
+    expect(results()).toEqual([
+      expect.stringContaining('Bern in F'),
+      "Error: 'unit' is fixed by the workflow and cannot be set.",
+    ])
+  })
+
   it('a run that fails is told to the model', async () => {
     const task = await jetty.task({
       init_params: {},
