@@ -2,22 +2,28 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { completion } from '../../fakes/openai.ts'
+import { startPublicSite } from '../../fakes/public-site.ts'
 import { type FakeReplicate, startFakeReplicate } from '../../fakes/replicate.ts'
 import { json, startWireServer, type WireAsked, type WireServer } from '../../fakes/wire-server.ts'
 import { testMedia } from '../../media.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
+import { openWarehouse, type Warehouse } from '../../warehouse.ts'
 
 const folder = new URL('../../../examples/', import.meta.url)
 const pngText = testMedia.png.toString('base64')
 
 const invoice =
   '{"is_invoice": true, "vendor": "Ada", "number": "7", "total": 80, "currency": "EUR", "due": "2026-12-03"}'
+const researched =
+  '{"answer": "Jet.", "claims": [{"claim": "It is old.", "page": "Whitby", "quote": "a port"}], "is_answered": true}'
 
 /** What a model says to a question of the examples: a verdict in the form that is asked for, JSON, or words. */
 const saidTo = ({ messages, response_format: format }: Body): string => {
   const prompt = JSON.stringify(messages)
   const [, label] = /exactly one of these labels: \\+"([^"\\]+)/.exec(prompt) ?? []
   if (label) return `{"label": "${label}"}`
+  if (prompt.includes('pages that you have read')) return researched
+  if (prompt.includes('this job ad fit the wish')) return '{"score": 5, "missing": ["a salary"]}'
   if (prompt.includes('Answer yes or no')) return '{"label": "yes", "explanation": "It is there."}'
   const dimensions = '"dimensions": {"correctness": 4, "clarity": 4, "brevity": 4}'
   if (prompt.includes('Give a score')) return `{"score": 4, "explanation": "Good.", ${dimensions}}`
@@ -30,7 +36,12 @@ const saidTo = ({ messages, response_format: format }: Body): string => {
 /** A call of the first tool, where one is offered and none was called. */
 const toolCallTo = ({ tools, messages }: Body): Record<string, unknown> | undefined => {
   if (!tools || messages.some(({ role }: Body) => role === 'tool')) return undefined
-  const called = { name: tools[0].function.name, arguments: '{"expression": "$count(orders)"}' }
+  const given: Record<string, object> = {
+    query_orders: { expression: '$count(orders)' },
+    search_pages: { query: { q: 'jet', limit: 5 } },
+  }
+  const { name } = tools[0].function
+  const called = { name, arguments: JSON.stringify(given[name]) }
   const message = { role: 'assistant', content: null, tool_calls: [{ id: 'c1', type: 'function', function: called }] }
   return { choices: [{ index: 0, message, finish_reason: 'tool_calls' }] }
 }
@@ -52,12 +63,16 @@ const asGemini = (asked: WireAsked) => {
 let openai: WireServer
 let gemini: WireServer
 let replicate: FakeReplicate
+let site: WireServer
+let warehouse: Warehouse
 let jetty: TestServer
 beforeAll(async () => {
-  ;[openai, gemini, replicate] = await Promise.all([
+  ;[openai, gemini, replicate, site, warehouse] = await Promise.all([
     startWireServer(asOpenAi),
     startWireServer(asGemini),
     startFakeReplicate(),
+    startPublicSite(),
+    openWarehouse(),
   ])
   const image = replicate.file(testMedia.webp, 'image/webp')
   const video = replicate.file(testMedia.mp4, 'video/mp4')
@@ -68,6 +83,7 @@ beforeAll(async () => {
       OPENAI_BASE_URL: `${openai.url}/v1`,
       GEMINI_BASE_URL: `${gemini.url}/v1beta`,
       REPLICATE_BASE_URL: replicate.url,
+      JETTY_ALLOW_PRIVATE_NETWORK: `${new URL(site.url).host},${warehouse.host}`,
       JETTY_TRANSFORM_SECONDS: '120',
     },
   })
@@ -76,12 +92,14 @@ beforeAll(async () => {
       OPENAI_API_KEY: 'sk-unmistakable-examples-71c6',
       GEMINI_API_KEY: 'AIza-unmistakable-examples-02bd',
       REPLICATE_API_TOKEN: 'r8_unmistakable_examples_9e4f',
+      WAREHOUSE: warehouse.urlOf(warehouse.reader),
+      REPORT_WEBHOOK: `${site.url}/hook?token=unmistakable-examples-hook`,
     },
   })
 })
 afterAll(async () => {
   await jetty?.close()
-  await Promise.all([openai?.close(), gemini?.close(), replicate?.close()])
+  await Promise.all([openai?.close(), gemini?.close(), replicate?.close(), site?.close(), warehouse?.close()])
 })
 
 const text = { 'notes.md': 'Coil the rope. Then tie up the boat.' }
@@ -92,6 +110,8 @@ const stored = (type: string) => [{ path: expect.stringMatching(/^acme\//), cont
 interface Expected {
   /** In the place of its own `init_params` of these names. */
   params?: Record<string, unknown>
+  /** The parameter that is a URL, and its path at the public site. */
+  site?: [parameter: string, path: string]
   files?: Record<string, string | Buffer>
   /** The example that it runs for each item. */
   child?: string
@@ -135,6 +155,16 @@ const expected: Record<string, Expected> = {
       report: { text: 'The words of a model.' },
     },
   },
+  'find-jobs': {
+    site: ['board', '/jobs'],
+    child: 'judge-job',
+    outputs: {
+      ads: { pages: 3 },
+      jobs: { count: 4, dropped: 1 },
+      fitting: { count: 4 },
+      table: { file: { extension: 'csv' } },
+    },
+  },
   'illustrated-text': { outputs: { draw: { images: stored('image/png') }, judge: { score: 4 } } },
   'image-check': { files: photo, outputs: { shows: { label: 'yes' }, quality: { score: 4 } } },
   'image-generation': { outputs: { make: { images: stored('image/webp') }, describe: { finish_reason: 'stop' } } },
@@ -143,13 +173,23 @@ const expected: Record<string, Expected> = {
     child: 'read-invoice',
     outputs: { invoices: { count: 1 }, table: { file: { extension: 'csv' } } },
   },
+  'judge-job': { outputs: { judge: { score: 5, missing: ['a salary'] } } },
   'model-comparison': { outputs: { compare: { label: 'first_better' } } },
+  'nightly-report': {
+    outputs: { report: { result: { orders: 0, revenue: 0 } }, send: { status_code: 200, body: { ok: true } } },
+  },
   'order-desk': { outputs: { ask: { turns: 2, tool_calls: [{ name: 'query_orders', status: 'completed' }] } } },
   'process-single-item': { outputs: { process: { text: 'The words of a model.' } } },
   'publish-or-revise': { outputs: { check: { branch: 'true' }, publish: { extension: 'md' } } },
   'quick-chat': { outputs: { answer: { text: 'The words of a model.' } } },
   'read-invoice': { outputs: { read: { vendor: 'Ada', total: 80 } } },
+  'read-page': { site: ['site', ''], outputs: { beginning: { result: { title: 'Jet (gemstone)', is_cut: false } } } },
   refine: { outputs: { again: { turn: 1, ended_by: 'condition' }, save: { extension: 'md' } } },
+  'research-agent': {
+    site: ['site', ''],
+    child: 'read-page',
+    outputs: { research: { turns: 2, is_answered: true }, report: { file: { extension: 'html' } } },
+  },
   'runbook-then-judge': {
     params: { agent: 'scripted' },
     outputs: { run: { success: true, failure_reason: null }, judge: { score: 4 } },
@@ -192,10 +232,11 @@ test('each example is expected to do something', () => {
 
 const workflowOf = (name: string): Body => JSON.parse(readFileSync(new URL(`${name}.json`, folder), 'utf8'))
 
-test.each(Object.entries(expected))('%s', async (name, { params, files = {}, child, outputs }) => {
+test.each(Object.entries(expected))('%s', async (name, { site: at, files = {}, child, outputs, ...more }) => {
   if (child) await jetty.call('POST', '/api/v1/tasks/acme', { name: child, workflow: workflowOf(child) })
   const workflow = workflowOf(name)
   expect(workflow.name).toBe(name)
+  const params = at ? { [at[0]]: site.url + at[1] } : more.params
   const run = await jetty.run(workflow, params ? { init_params: params } : {}, files)
   expect([run.status, run.error]).toEqual(['completed', null])
   expect(Object.keys(run.steps)).toEqual(workflow.steps)
