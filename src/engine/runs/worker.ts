@@ -3,6 +3,7 @@ import { listen } from '../../database/listen.ts'
 import type { Logger } from '../../lib/log.ts'
 import { oneAtATime } from '../../lib/one-at-a-time.ts'
 import { pause } from '../../lib/time.ts'
+import { renewAllLeases } from '../../store/workers/expired-jobs.ts'
 import { sweepWorkers } from '../../store/workers/old-workers.ts'
 import { type Dispatcher, launchDispatcher, pruneLeases } from '../leases/dbos.ts'
 import { beatMs, type Heartbeat } from '../leases/heartbeat.ts'
@@ -23,6 +24,8 @@ interface WorkerDeps {
   database: Database
   /** Maximum connections of the dispatcher. */
   dispatcherConnections: number
+  /** `leaseSeconds`: lease of a job of another program. */
+  limits: { leaseSeconds: number }
   /** `local`: only this process uses the database, and takes its own runs back at once. */
   executor: string
   /** Interval of the heartbeat in milliseconds; the tests beat more often. */
@@ -57,6 +60,7 @@ export const startWorker = async (deps: WorkerDeps): Promise<() => void> => {
   const onRequests = oneAtATime(deps.collectRequests)
   const channels = { runs: queue.wake, requests: onRequests, decisions: deps.onNews, settled_jobs: deps.onSettledJob }
   void listen(deps.database, channels, stopping)
+  await renewAllLeases(deps.database, deps.limits.leaseSeconds)
   const timers = [
     every(deps, fallbackPollMs, async () => {
       onRequests()

@@ -24,7 +24,12 @@ export interface JobPollLimits {
   leaseSeconds: number
   /** Time limit of a job for which neither its step nor its activity has one. */
   stepTimeoutSeconds: number
+  /** Largest parameters of a job, as JSON. */
+  jobParametersBytes: number
 }
+
+/** Parameters in one answer, in multiples of the largest of one job: the server has all of them in memory. */
+const largestInAnswer = 4
 
 export const makeJobPoll = (deps: JobPollDeps): WorkerQueue['poll'] => {
   const { database, limits, waiting, stopping } = deps
@@ -36,9 +41,7 @@ export const makeJobPoll = (deps: JobPollDeps): WorkerQueue['poll'] => {
   const claim = batched(async ([first]: { worker: PollingWorker; most: number }[]): Promise<HandedJob[][]> => {
     if (!first) return []
     const { worker, most } = first
-    const { leaseSeconds, stepTimeoutSeconds: timeoutSeconds } = limits
-    const { id: workerId, collectionIds } = worker
-    return [await claimJobs(database, { workerId, most, collectionIds, leaseSeconds, timeoutSeconds })]
+    return [await claimJobs(database, { ...claimOf(worker, limits), most, timeoutSeconds: limits.stepTimeoutSeconds })]
   }, 1)
 
   const look = async (poll: WaitingPoll, worker: PollingWorker, most: number): Promise<HandedJob[]> => {
@@ -85,7 +88,7 @@ export const makeJobPoll = (deps: JobPollDeps): WorkerQueue['poll'] => {
     for (const one of [signal, stopping]) one.addEventListener('abort', bell.end)
     if (signal.aborted || stopping.aborted) bell.end()
     try {
-      const lost = await lostOf(database, worker, asked, limits.leaseSeconds)
+      const lost = await lostOf(database, worker, asked, limits)
       const jobs = lost.length > 0 ? lost : await waitFor(worker, asked, bell)
       return jobs.map((job) => handedJob(deps.sealer, job))
     } finally {
@@ -116,10 +119,18 @@ const makeOffers = (database: Queries): ((workerId: string) => Promise<ReadonlyM
 /** Jobs that the worker was given in an answer that it did not get. */
 const lostOf = async (
   database: Queries,
-  { id, jobs }: PollingWorker,
+  worker: PollingWorker,
   { holding }: AskedJobs,
-  leaseSeconds: number,
-): Promise<HandedJob[]> => (holding && jobs > 0 ? jobsLostOnTheWay(database, id, holding, leaseSeconds) : [])
+  limits: JobPollLimits,
+): Promise<HandedJob[]> =>
+  holding && worker.jobs > 0 ? jobsLostOnTheWay(database, holding, claimOf(worker, limits)) : []
+
+const claimOf = ({ id: workerId, collectionIds }: PollingWorker, limits: JobPollLimits) => ({
+  workerId,
+  collectionIds,
+  leaseSeconds: limits.leaseSeconds,
+  mostBytes: largestInAnswer * limits.jobParametersBytes,
+})
 
 /** Wakes a poll that waits. A ring before it waits is not lost. */
 interface Bell {

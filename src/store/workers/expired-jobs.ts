@@ -19,6 +19,15 @@ export interface ExpiredJob {
   definition: string | null
 }
 
+/** Lets the leases of all jobs begin anew: while no server answered, no worker could send a heartbeat. */
+export const renewAllLeases = async (queries: Queries, leaseSeconds: number): Promise<void> => {
+  await queries.rows(
+    'renew_all_leases',
+    `update worker_jobs set lease_expires_at = now() + make_interval(secs => $1) where state = 'leased'`,
+    [leaseSeconds],
+  )
+}
+
 const atOnce = 200
 
 /** Finds jobs whose lease has run out, or whose deadline has passed. */

@@ -30,7 +30,12 @@ export interface Claim {
   collectionIds: readonly number[] | null
   leaseSeconds: number
   timeoutSeconds: number
+  /** Most stored bytes of parameters in one answer; one job is given in any case. */
+  mostBytes: number
 }
+
+/** SQL of the bytes that the parameters of a job take, without reading them. */
+const bytesOf = (job: string): string => `coalesce(octet_length(${job}.sealed_parameters), 0)`
 
 /** Gives a worker queued jobs that it can do, at most as many as it has room for. */
 export const claimJobs = (queries: Queries, claim: Claim): Promise<HandedJob[]> =>
@@ -42,10 +47,10 @@ export const claimJobs = (queries: Queries, claim: Claim): Promise<HandedJob[]> 
        select id, labels, least($2, concurrency - coalesce((select sum(jobs) from held), 0))::int as room from workers
        where id = $1 and drained_at is null),
      found as materialized (
-       select q.id, o.version, o.definition, o.timeout_seconds
+       select q.id, q.turn, q.bytes, o.version, o.definition, o.timeout_seconds
        from worker w join worker_offers o on o.worker_id = w.id left join held h on h.activity = o.name
        cross join lateral (
-         select j.id, j.turn from worker_jobs j join runs r on r.id = j.run_id
+         select j.id, j.turn, ${bytesOf('j')} as bytes from worker_jobs j join runs r on r.id = j.run_id
          where j.state = 'queued' and j.activity = o.name and j.due_at <= now() and j.labels <@ w.labels
            and ($3::bigint[] is null or j.collection_id = any($3))
            and (j.version is null or j.version is not distinct from o.version)
@@ -53,29 +58,38 @@ export const claimJobs = (queries: Queries, claim: Claim): Promise<HandedJob[]> 
          order by j.turn limit greatest(0, least(w.room, o.concurrency - coalesce(h.jobs, 0)))
          for update of j skip locked) q
        order by q.turn limit (select greatest(0, room) from worker)),
+     fitting as (
+       select * from (select *, sum(bytes) over (order by turn, id) - bytes as before from found) f where before < $6),
      claimed as (
        update worker_jobs j set state = 'leased', epoch = j.epoch + 1, worker_id = $1, served_version = f.version,
          definition = f.definition, claimed_at = now(), lease_expires_at = now() + make_interval(secs => $4),
          deadline_at = now() + make_interval(secs => coalesce(j.timeout_seconds, f.timeout_seconds, $5))
-       from found f where j.id = f.id returning j.*)
+       from fitting f where j.id = f.id returning j.*)
      select ${handedColumns} from claimed j join runs r on r.id = j.run_id order by j.turn`,
-    [claim.workerId, claim.most, claim.collectionIds, claim.leaseSeconds, claim.timeoutSeconds],
+    [claim.workerId, claim.most, claim.collectionIds, claim.leaseSeconds, claim.timeoutSeconds, claim.mostBytes],
   )
 
-/** Jobs that a worker was given and does not have: the answer with them was lost. Their leases begin anew. */
+/**
+ * Jobs of some collections that a worker was given and does not have: the answer with them was lost. Their leases begin
+ * anew. Those that exceed `mostBytes` come with its next poll.
+ */
 export const jobsLostOnTheWay = (
   queries: Queries,
-  workerId: string,
   holding: readonly string[],
-  leaseSeconds: number,
+  { workerId, collectionIds, leaseSeconds, mostBytes }: Omit<Claim, 'most' | 'timeoutSeconds'>,
 ): Promise<HandedJob[]> =>
   queries.rows<HandedJob>(
     'jobs_lost_on_the_way',
     `with lost as (
        update worker_jobs j set lease_expires_at = now() + make_interval(secs => $3)
-       where j.worker_id = $1 and j.state = 'leased' and j.id <> all($2::text[]) returning j.*)
-     select ${handedColumns} from lost j join runs r on r.id = j.run_id`,
-    [workerId, holding, leaseSeconds],
+       where j.worker_id = $1 and j.state = 'leased' and j.id <> all($2::text[])
+         and ($4::bigint[] is null or j.collection_id = any($4)) returning j.*),
+     fitting as (
+       select id from (
+         select id, sum(${bytesOf('lost')}) over (order by turn, id) - ${bytesOf('lost')} as before from lost) f
+       where before < $5)
+     select ${handedColumns} from lost j join fitting f on f.id = j.id join runs r on r.id = j.run_id order by j.turn`,
+    [workerId, holding, leaseSeconds, collectionIds, mostBytes],
   )
 
 /** A job in the hand of a worker, or what has become of it. */

@@ -3,6 +3,9 @@ import type { Queries } from '../../database/database.ts'
 /** A worker without a poll or heartbeat for this long is offline: longer than its longest poll. */
 const offlineSeconds = 75
 
+/** A worker that was stopped this long ago has heard of it. */
+const goodbyeSeconds = 10
+
 /** SQL condition: a worker `w` takes jobs now. */
 export const isOnline = `w.drained_at is null and w.seen_at > now() - interval '${offlineSeconds} seconds'`
 
@@ -49,19 +52,31 @@ interface NewWorker extends Omit<RegisteredWorkerRow, 'seen_at' | 'drained_at'> 
   offers: NewOffer[]
 }
 
-/** Stores a worker with what it offers. Returns false when its key has `most` workers already. */
+/**
+ * Stores a worker with what it offers. When its key has `most` workers, one that is gone makes room: a program that
+ * keeps crashing registers anew each time. Returns false when all of them are there.
+ */
 export const insertWorker = async (queries: Queries, worker: NewWorker, most: number): Promise<boolean> => {
   const { offers } = worker
   const rows = await queries.rows(
     'insert_worker',
-    `with kept as (
+    `with mine as materialized (
+       select count(*) as workers from (select from workers where key_id is not distinct from $2::bigint limit $8) m),
+     gone as (
+       delete from workers where id = (
+         select w.id from workers w, mine where mine.workers >= $8 and w.key_id is not distinct from $2::bigint
+           and (w.seen_at < now() - interval '${offlineSeconds} seconds'
+             or w.drained_at < now() - interval '${goodbyeSeconds} seconds')
+           and not exists (select from worker_jobs j where j.worker_id = w.id and j.state = 'leased')
+         order by w.seen_at limit 1)
+       returning id),
+     kept as (
        insert into activity_definitions (hash, definition) select * from unnest($9::text[], $10::text[])
        on conflict do nothing),
      worker as (
        insert into workers (id, key_id, collection_ids, name, version, labels, concurrency)
        select $1, $2::bigint, $3::bigint[], $4, $5, $6::text[], $7
-       where (select count(*) from (
-         select from workers where key_id is not distinct from $2::bigint and drained_at is null limit $8) mine) < $8
+       from mine where mine.workers - (select count(*) from gone) < $8
        returning id),
      offered as (
        insert into worker_offers (worker_id, name, version, definition, concurrency, timeout_seconds)
