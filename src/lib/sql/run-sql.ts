@@ -70,7 +70,7 @@ interface Guarding {
   failed(thrown: unknown): AppError
 }
 
-/** Rows of a statement that has succeeded are read; what it has written is kept. */
+/** Rows of a statement that has succeeded are read; what it has written is kept. What `beforeCommit` throws is passed on. */
 const commit = async (
   client: pg.Client,
   { outcome, statement }: { outcome: SqlOutcome; statement: OutgoingSql },
@@ -109,13 +109,13 @@ const openStatement = async (
       }
     }
     const finish = async () => {
-      try {
-        if (statement.readOnly) await Promise.race([client.query('rollback'), stopped])
-        else await commit(client, { outcome, statement }, guarding)
-        return outcome
-      } catch (error) {
-        throw failed(error)
+      if (!statement.readOnly) await commit(client, { outcome, statement }, guarding)
+      else {
+        await Promise.race([client.query('rollback'), stopped]).catch((error) => {
+          throw failed(error)
+        })
       }
+      return outcome
     }
     return { columns, rows: read(), finish, close }
   } catch (error) {

@@ -1,5 +1,6 @@
 // sql through the front door: a real PostgreSQL, roles that may read or write, and statements that try to get out.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { makeSqlRunner } from '../../../src/lib/sql/run-sql.ts'
 import { pause } from '../../../src/lib/time.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 import { openWarehouse, type Warehouse } from '../../warehouse.ts'
@@ -186,6 +187,20 @@ describe('writing', () => {
     expect([done.status, done.error]).toEqual(['completed', null])
     expect(await logged()).toEqual([expect.stringMatching(/\/0$/)])
     await warehouse.admin.query('delete from log')
+  })
+
+  it('what prevents the commit is passed on as it is, and nothing is written', async () => {
+    const prevented = new Error('another process has the run')
+    const text = "insert into log values ('prevented', '') returning key"
+    const open = await makeSqlRunner({ allowPrivateNetwork: [{ kind: 'any' }] })({
+      ...{ url: warehouse.urlOf(warehouse.writer), text, written: text, values: [], origin: (at: number) => at },
+      ...{ readOnly: false, mayRepeat: false, timeoutSeconds: 60, maxRows: 10, maxBytes: 1_000 },
+      beforeCommit: () => Promise.reject(prevented),
+    })
+    for await (const batch of open.rows) expect(batch).toEqual([['prevented']])
+    await expect(open.finish()).rejects.toBe(prevented)
+    await open.close()
+    expect(await logged()).toEqual([])
   })
 })
 
