@@ -38,10 +38,17 @@ const boundReached = (what: string, parameter: string): AppError =>
     hint: `Raise ${parameter}, or give the model less to do. The outputs have the conversation so far.`,
   })
 
+const priceUnknown = (what: string): AppError =>
+  new AppError('price_unknown', `The price of ${what} is not known, so max_cost_usd cannot be kept`, {
+    hint: 'Leave max_cost_usd out, and set max_total_tokens.',
+  })
+
 /** The bound in tokens or dollars that a conversation has come to; undefined if it may spend more. */
 export const spendingBound = (records: readonly StepCall[], bounds: ToolBounds): AppError | undefined => {
-  const all = [...turnsIn(records), ...endsIn(records).values()]
-  const tokens = all.reduce((sum, { usage }) => sum + (usage?.total_tokens ?? 0), 0)
+  const ends = [...endsIn(records).values()]
+  const all = [...turnsIn(records), ...ends]
+  const ofRuns = ends.reduce((sum, { run_tokens }) => sum + (run_tokens ?? 0), 0)
+  const tokens = all.reduce((sum, { usage }) => sum + (usage?.total_tokens ?? 0), ofRuns)
   const cost = all.reduce((sum, { cost_usd }) => sum + (cost_usd ?? 0), 0)
   if (tokens >= bounds.tokens) return boundReached(`${tokens} tokens`, 'max_total_tokens')
   if (cost > 0 && cost >= bounds.costUsd) return boundReached(`${Number(cost.toFixed(6))} US dollars`, 'max_cost_usd')
@@ -53,9 +60,8 @@ export const reachedBound = (records: readonly StepCall[], bounds: ToolBounds): 
   const turns = turnsIn(records)
   if (turns.length >= bounds.turns) return boundReached(`${bounds.turns} turns`, 'max_turns')
   const unpriced = turns.find(({ cost_usd, provider }) => cost_usd === null && provider !== 'scripted')
-  if (bounds.limitsCost && unpriced) {
-    const message = `The price of model '${unpriced.model}' is not known, so max_cost_usd cannot be kept`
-    return new AppError('price_unknown', message, { hint: 'Leave max_cost_usd out, and set max_total_tokens.' })
-  }
+  if (bounds.limitsCost && unpriced) return priceUnknown(`model '${unpriced.model}'`)
+  const ofRun = [...endsIn(records).values()].find((end) => end.run_tokens !== undefined && end.cost_usd === null)
+  if (bounds.limitsCost && ofRun) return priceUnknown(`the run of tool '${ofRun.tool}'`)
   return spendingBound(records, bounds)
 }

@@ -33,7 +33,8 @@ export const answerCalls = async (
   { tools, bounds }: { tools: NonNullable<ActivityContext['tools']>; bounds: ToolBounds },
 ): Promise<WaitForRuns<never> | undefined> => {
   const open = openCalls(turn, records)
-  const allowed = open.filter(({ ordinal }) => ordinal < bounds.calls)
+  // A turn that was told to answer has no successor that could see a result.
+  const allowed = turn.is_last_call ? [] : open.filter(({ ordinal }) => ordinal < bounds.calls)
   const waits: WaitForRuns<never>[] = []
   const work = async (): Promise<void> => {
     for (let next = allowed.shift(); next; next = allowed.shift()) {
@@ -52,7 +53,7 @@ export const answerCalls = async (
   for (const { call, ordinal } of open) {
     if (ordinal >= bounds.calls) {
       await tools.refuse(call, `Error: the limit of ${bounds.calls} tool calls is used up. Answer with what you know.`)
-    }
+    } else if (turn.is_last_call) await tools.refuse(call, 'Error: no more tools can be called.')
   }
   return waits[0]
 }

@@ -148,6 +148,9 @@ const compileActivityTool = (tool: StepTool, activity: Activity, { roots, notes 
     const issues = parameterIssues(activity, { parameter, key, value: source.value }, guess)
     for (const { message, ...site } of issues) report(message, site)
   }
+  if (activity.offersTools && fixed.has('tools')) {
+    report('its model cannot call tools of its own. Give it a task: {"task": "…"}', { key: 'tools' })
+  }
   const free = settable(activity).filter((name) => !fixed.has(name))
   const listed = Array.isArray(tool.parameters) ? tool.parameters : undefined
   for (const name of listed ?? []) {

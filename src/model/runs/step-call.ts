@@ -43,6 +43,7 @@ const toolEndSchema = z.object({
   status: z.enum(toolStatuses).describe('`refused`: the call was not allowed or not valid, and nothing was executed.'),
   content: z.string().describe('The result as the model gets it.'),
   trajectory_id: z.string().optional().describe('The run that the call started.'),
+  run_tokens: z.int().optional().describe('Tokens of the model calls of that run, and of those below it.'),
   usage: modelUsageSchema
     .pick({ prompt_tokens: true, completion_tokens: true, total_tokens: true })
     .optional()

@@ -90,6 +90,23 @@ export const makeSpentOnRun = (queries: Queries): ((runKey: string) => Promise<n
     return keys.map((key) => byKey.get(key) ?? 0)
   })
 
+/** Reads the usage of a run and of all runs below it; undefined if no model was called. `usd` is null if no price is known. */
+export const readRunUsage = async (
+  queries: Queries,
+  runKey: string,
+): Promise<{ usd: number | null; tokens: number } | undefined> => {
+  const [sum] = await queries.rows<{ usd: number | null; tokens: number | null }>(
+    'run_usage',
+    `select sum(usd)::float8 as usd, sum(tokens)::bigint as tokens from (
+       select usd, coalesce(tokens, 0) as tokens from run_spending where run_id = $1
+       union all
+       select usd, coalesce(tokens, 0) from run_spending where position('/' in run_id) > 0
+         and run_id ~>=~ ($1 || '/') and run_id ~<~ ($1 || '0')) u`,
+    [runKey],
+  )
+  return sum && sum.tokens !== null ? { usd: sum.usd, tokens: sum.tokens } : undefined
+}
+
 const nextDay = (now: Date): Date => new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate() + 1))
 
 /** Formats with at most six decimals and no trailing zeros. */

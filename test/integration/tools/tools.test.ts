@@ -241,6 +241,7 @@ describe('bounds', () => {
     expect(run.status).toBe('failed')
     expect(run.error).toContain('after 3 turns')
     expect(openai.asked).toHaveLength(3)
+    expect(executed).toHaveLength(2) // the last call would have been for nobody
     expect(openai.asked[2]?.body.messages.at(-1).content).toContain('No more tools')
     expect(run.steps.ask.outputs.turns).toBe(3)
     expect(run.steps.ask.error_detail.code).toBe('budget_exceeded')
@@ -295,6 +296,7 @@ describe('what a workflow says about tools', () => {
     ['a wrong fixed parameter', [{ activity: 'http_request', config: { method: 7 } }], 'method'],
     ['an unknown fixed parameter', [{ activity: 'look', config: { tokn: 'x' } }], "unknown parameter 'tokn'"],
     ['two of one name', [looking, looking], "another tool is called 'look'"],
+    ['tools of a tool', [{ activity: 'litellm_chat', config: { tools: [looking] } }], 'cannot call tools of its own'],
     ['neither', [{}], 'either activity or task'],
     ['a path that leads nowhere', [{ activity: 'look', config: { token_path: 'gone.outputs.x' } }], "no step 'gone'"],
     ['a bad name', [{ activity: 'look', name: 'a b' }], 'expected a letter'],

@@ -29,7 +29,11 @@ export const makeStepTools = (given: Omit<ToolScope, 'tools' | 'waiting'>): Step
         ({ name, description, schema = {} }): OfferedTool => ({ name, description, parameters: schema }),
       ),
     records: async () => calls.rows,
-    recordTurn: (turn) => calls.add(turn, work.side.files.splice(0)),
+    async recordTurn(turn) {
+      // An attempt that was given up can have recorded its answer meanwhile: the first one counts.
+      if (calls.rows.some((row) => row.type === 'model' && row.turn === turn.turn)) return
+      await calls.add(turn, work.side.files.splice(0))
+    },
     refuse: (call, content) => calls.add(ended(call, { status: 'refused', content }, performance.now())),
     carryOut: (call, ordinal) => carryOut(scope, call, ordinal),
   }
@@ -55,12 +59,18 @@ const unknownTool = (tools: readonly ProgramTool[], name: string): CallOutcome =
   content: `Error: there is no tool '${name.slice(0, 100)}'. The tools are ${tools.map((one) => one.name).join(', ')}.`,
 })
 
+/** An attempt that was given up calls and records nothing: the next one makes the call again. */
+const requireCurrent = ({ signal }: ToolScope, { tool }: Pick<ToolRequest, 'tool'>): void => {
+  if (signal().aborted) throw new AppError('cancelled', `The call of '${tool}' was given up`)
+}
+
 const carryOut = async (
   scope: ToolScope,
   call: ToolRequest,
   ordinal: number,
 ): Promise<ToolEnd | WaitForRuns<never>> => {
   const { work } = scope
+  requireCurrent(scope, call)
   const begunMs = performance.now()
   const tools = await scope.tools()
   const at = tools.findIndex(({ name }) => name === call.tool)
@@ -85,13 +95,9 @@ const carryOut = async (
 }
 
 /** Writes the result of a call, cut to what its model gets. */
-const record = async (
-  { work, calls, signal }: ToolScope,
-  end: ToolEnd,
-  files: StepSide['files'] = [],
-): Promise<ToolEnd> => {
-  // An attempt that was given up records nothing: the next one makes the call again.
-  if (signal().aborted) throw new AppError('cancelled', `The call of '${end.tool}' was given up`)
+const record = async (scope: ToolScope, end: ToolEnd, files: StepSide['files'] = []): Promise<ToolEnd> => {
+  const { work, calls } = scope
+  requireCurrent(scope, end)
   const { resultCharacters } = work.engine.activitySettings.toolLimits
   const cut = { ...end, content: cutResult(end.content, resultCharacters) }
   await calls.add(cut, files)
@@ -112,8 +118,8 @@ const callTask = async (
   scope.waiting ??= startTask({
     ...{ work, calls, tool, call },
     initParams: { ...('given' in read && read.given), ...fixedBy(scope, at) },
-    async end(outcome, trajectory_id) {
-      await record(scope, ended(call, outcome, begunMs, { trajectory_id }))
+    async end(outcome, ofRun) {
+      await record(scope, ended(call, outcome, begunMs, ofRun))
     },
   })
   return scope.waiting

@@ -3,8 +3,10 @@ import { AppError } from '../../../lib/errors.ts'
 import { isObject } from '../../../lib/json/json-object.ts'
 import { schemaIssues } from '../../../lib/json-schema/json-schema.ts'
 import { now } from '../../../lib/time.ts'
-import type { ToolBegin, ToolRequest } from '../../../model/runs/step-call.ts'
+import type { ToolBegin, ToolEnd, ToolRequest } from '../../../model/runs/step-call.ts'
+import { readRunUsage } from '../../../store/calls/budget.ts'
 import { runReader } from '../../journal/read-runs.ts'
+import { childKey } from '../../leases/run-keys.ts'
 import type { ProgramTool } from '../../program/tools.ts'
 import type { StepAtWork } from '../step-at-work.ts'
 import type { StepCalls } from './step-calls.ts'
@@ -58,7 +60,7 @@ interface TaskCall {
   call: ToolRequest
   initParams: Record<string, unknown>
   /** Records the result of the call. */
-  end(outcome: CallOutcome, trajectoryId: string): Promise<void>
+  end(outcome: CallOutcome, ofRun: Pick<ToolEnd, 'trajectory_id' | 'run_tokens' | 'cost_usd'>): Promise<void>
 }
 
 /** The record of the run that a call starts. Written before the run: a resumed step finds it again by its index. */
@@ -98,7 +100,11 @@ export const startTask = async (asked: TaskCall): Promise<WaitForRuns<never>> =>
     async (ended) => {
       const child = ended.find((one) => one.index === index)
       if (!child) throw new AppError('child_failed', `The run of '${tool.task}' was not started`)
-      await end(await outcomeOfRun(work, child), child.trajectory_id)
+      const used = await readRunUsage(engine.database, childKey(work.run.key, work.place.seq, index))
+      await end(await outcomeOfRun(work, child), {
+        trajectory_id: child.trajectory_id,
+        ...(used && { run_tokens: used.tokens, cost_usd: used.usd }),
+      })
       return undefined as never
     },
     true,
