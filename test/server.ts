@@ -79,6 +79,15 @@ const watchedLog = (leaks: LeakWatch, onLog?: TestServerOptions['onLog']) => {
   return createLogger({ level: 'trace', destination: { write } })
 }
 
+/** Tests look past the server, which makes whoever asks it wait for the gateway calls before. */
+const withRecords = ({ database, engine }: Server): Server['database'] => ({
+  ...database,
+  async query(text, values) {
+    await engine.recorded()
+    return database.query(text, values)
+  },
+})
+
 /** The whole server, as `jetty serve` composes it, over a database of its own, with the collection `acme`. */
 export const startTestServer = async (options: TestServerOptions = {}): Promise<TestServer> => {
   const { beside } = options
@@ -106,10 +115,11 @@ export const startTestServer = async (options: TestServerOptions = {}): Promise<
       ...(options.machineClock && { machineClock: options.machineClock }),
       ...(options.webFolder && { webFolder: options.webFolder }),
     })
-  const server = await start().catch((error) => {
+  const started = await start().catch((error) => {
     if (error.code !== 'database_unavailable') throw error
     return start() // this process, or Postgres, stood still for longer than a connection is waited for
   })
+  const server: Server = { ...started, database: withRecords(started) }
   const url = server.url ?? ''
   leaks.remember('the admin token', server.adminToken)
   for (const name of settings.trialKeys) leaks.remember(`the lent ${name}`, options.env?.[name]?.trim() ?? '')
