@@ -12,6 +12,8 @@ import type { WorkerLog } from './worker-options.ts'
 
 /** Longest wait for the answer of a call that settles a job. */
 const callMs = 60_000
+/** A heartbeat waits at least this long for its answer: a server with much to do is not gone. */
+const leastBeatMs = 5_000
 /** Longest pause before the next attempt that the server accepts. */
 const mostRetryAfterSeconds = 86_400
 
@@ -94,7 +96,7 @@ export const runJob = async (runner: JobRunner, job: WorkerJob): Promise<void> =
       client.heartbeatJob({
         params: { worker_id: workerId, job_id: job.job_id },
         body,
-        signal: AbortSignal.timeout(runner.heartbeatMs),
+        signal: AbortSignal.timeout(Math.max(runner.heartbeatMs, leastBeatMs)),
       }),
     onLoss(found) {
       loss ??= found
