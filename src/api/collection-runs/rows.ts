@@ -36,7 +36,9 @@ const waitingFor = (run: ListRow, children: CollectionRun['children']): Collecti
   if (run.waiting !== null) return 'approval'
   if (run.status === 'pending') return 'turn'
   if (children && children.by_status.pending + children.by_status.running > 0) return 'children'
-  return run.steps_seen?.[1] ? 'time' : null
+  const [, waiting, forEvent] = run.steps_seen ?? []
+  if (!waiting) return null
+  return forEvent ? 'event' : 'time'
 }
 
 const collectionRun = (run: ListRow, stepCount: number, publicUrl: string): CollectionRun => {

@@ -6,7 +6,7 @@ import type { StepLog } from '../../model/runs/step.ts'
 import { expireEventWait, findEventWait, requestEvent, withdrawEventWait } from '../../store/events/event-waits.ts'
 import { keptEvents, refuseKeptEvent, takeKeptEvent } from '../../store/events/kept-events.ts'
 import type { DecidedStep, StepAtWork } from '../steps/step-at-work.ts'
-import { warningEvent } from '../steps/step-side.ts'
+import { type StepSide, warningEvent } from '../steps/step-side.ts'
 import { type AnswerDeps, tellOnce, waitForAnswer } from './answer.ts'
 import { payloadProblem } from './event-payload.ts'
 
@@ -54,7 +54,8 @@ export const awaitEvent = async (
     address,
     ofCallback,
   })
-  for (const one of [ofCallback, address]) if (await takeKept(deps, work, one, asked.schema)) return 'again'
+  const refused = tellRefused(side)
+  for (const one of [ofCallback, address]) if (await takeKept(deps, work, one, asked.schema, refused)) return 'again'
   const wait = await findEventWait(deps.database, run.key, row.seq)
   if (wait) tellOnce(side, waitMessages(wait))
   return waitForAnswer(deps, work, {
@@ -83,12 +84,28 @@ const addressesOf = (
   }
 }
 
+/** Refused events that the log of a step names; a collection may keep 10,000. */
+const mostRefusedTold = 20
+
+/** Makes the function that adds a warning for each refused event, and one for all beyond the first 20. */
+const tellRefused = ({ warnings }: StepSide): ((text: string) => void) => {
+  const first = warnings.length
+  let total = 0
+  return (text) => {
+    total++
+    if (total <= mostRefusedTold) return void warnings.push(warningEvent(text))
+    const more = `${total - mostRefusedTold} more events were refused. List them with: jetty events ls --state refused`
+    warnings[first + mostRefusedTold] = warningEvent(more)
+  }
+}
+
 /** Takes the oldest kept event that fits. Those that do not fit are refused, with a warning. */
 const takeKept = async (
   { database }: AnswerDeps,
-  { run, row, side }: StepAtWork,
+  { run, row }: StepAtWork,
   address: EventAddress,
   schema: AskedEvent['schema'],
+  refused: (text: string) => void,
 ): Promise<boolean> => {
   const taker = { task: run.task, trajectory_id: run.trajectoryId, step: row.name }
   for (;;) {
@@ -105,7 +122,7 @@ const takeKept = async (
         if (wait.outcome) return true
       } else {
         await refuseKeptEvent(database, number, { reason, taker })
-        side.warnings.push(warningEvent(`Event '${event_id}' was refused: ${reason}`))
+        refused(`Event '${event_id}' was refused: ${reason}`)
       }
     }
   }

@@ -7,7 +7,7 @@ import { trajectorySchema } from './trajectory.ts'
 const { shape } = trajectorySchema
 
 /** The reason why an open run waits. */
-const runWaits = ['turn', 'approval', 'children', 'time'] as const
+const runWaits = ['turn', 'approval', 'children', 'event', 'time'] as const
 
 /** A run in a list over a collection: identity, end and cost, without steps. */
 export const collectionRunSchema = z
@@ -51,7 +51,7 @@ export const collectionRunSchema = z
       .nullable()
       .describe(
         'What an open run waits for; null: it executes, or has ended. `turn`: a free slot. `approval`: a person. ' +
-          '`children`: runs that it started. `time`: the end of a pause.',
+          '`children`: runs that it started. `event`: an event from outside. `time`: the end of a pause.',
       ),
     children: z
       .object({ total: z.int(), by_status: runCountsSchema })

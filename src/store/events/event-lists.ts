@@ -1,5 +1,6 @@
 import type { Queries } from '../../database/database.ts'
 import type { EventState, EventWaitOfRun, ReceivedEventRow } from '../../model/events/event-row.ts'
+import { isWaiting } from './event-waits.ts'
 
 /** Lists received events of a collection before a number, newest first. */
 export const listedEvents = (
@@ -27,6 +28,6 @@ export const listedEventWaits = (
     `select w.run_id, w.seq, w.number, w.step, w.event, w.key, w.payload_schema, w.waits_since, w.expires_at, w.outcome,
        w.ended_at, w.event_id, null as payload, w.sent_by, w.received_at, r.trajectory_id, r.name
      from event_waits w join runs r on r.id = w.run_id and r.ended_at is null
-     where w.collection_id = $1 and w.number > $2 and w.outcome is null order by w.number limit $3`,
+     where w.collection_id = $1 and w.number > $2 and ${isWaiting} order by w.number limit $3`,
     [collectionId, page.after, page.limit],
   )

@@ -51,10 +51,13 @@ export const findEventWait = async (queries: Queries, runKey: string, seq: numbe
     )
   )[0]
 
+/** Steps whose wait has an end do not get what comes after it, though they may not have noticed yet. */
+export const isWaiting = 'w.outcome is null and (w.expires_at is null or w.expires_at > now())'
+
 /** Finds the step that has waited longest for an address. */
 export const firstEventWait = async (queries: Queries, at: EventAddress): Promise<EventWaitOfRun | undefined> => {
   const open = `select ${columns}, r.trajectory_id, r.name from event_waits w
-    join runs r on r.id = w.run_id and r.ended_at is null where w.outcome is null`
+    join runs r on r.id = w.run_id and r.ended_at is null where ${isWaiting}`
   const [row] =
     at.runKey === null
       ? await queries.rows<EventWaitOfRun>(
@@ -93,7 +96,7 @@ export const deliverEvent = async (
      received as (
        update event_waits w set outcome = 'received', ended_at = now(), event_id = $3, payload = $4, sent_by = $5,
          received_at = now()
-       from run where w.run_id = run.id and w.seq = $2 and w.outcome is null returning w.run_id),
+       from run where w.run_id = run.id and w.seq = $2 and ${isWaiting} returning w.run_id),
      woken as (
        update runs r set decided_seq = $2, wake_at = case when r.lease is null then now() else r.wake_at end
        from received where r.id = received.run_id returning pg_notify(channel('decisions'), r.id))

@@ -66,6 +66,8 @@ describe('a step that waits for an event', () => {
     const at = await startWaiting(key)
     const before = await jetty.get(at.task, at.id)
     expect(before).toMatchObject({ status: 'running', waiting: null })
+    const { runs } = (await jetty.call('GET', `/api/v1/runs/acme?task=${at.task}`)).body
+    expect(runs).toMatchObject([{ trajectory_id: at.id, waiting_for: 'event' }])
     expect(before.steps.paid).toMatchObject({ status: 'running', wait: { for: 'event', until: null } })
     expect(before.steps.paid.logs).toMatchObject([{ type: 'event_awaited', attributes: { event: 'payment', key } }])
     expect(await waitsOf(at)).toMatchObject([{ task: at.task, step: 'paid', event: 'payment', key, expires_at: null }])
@@ -136,6 +138,28 @@ describe('a step that waits for an event', () => {
     expect(paid.logs[0].message).toMatch(/^Event 'sha256:\w+' was refused: The payload does not fit output_schema/)
     const { body } = await jetty.call('GET', '/api/v1/events/acme?state=refused')
     expect(body.events[0]).toMatchObject({ number: wrong.body.number, taken_by: { trajectory_id: at.id } })
+  })
+
+  it('whose time is over gets no event, though its run still sleeps', async () => {
+    const key = newKey()
+    const at = await startWaiting(key, { expires_in_sec: 3_600 })
+    const late = `update event_waits set expires_at = now() - interval '1 second' where key = $1 returning 1`
+    expect(await jetty.server.database.query(late, [key])).toHaveLength(1)
+    expect(await waitsOf(at)).toEqual([])
+    expect((await send(key)).body).toMatchObject({ state: 'kept', taken_by: null })
+    await jetty.call('POST', `/api/v1/trajectory/acme/${at.task}/statuses`, { [at.id]: 'cancelled' })
+  })
+
+  it('names the first twenty events that it refused, and counts the rest', async () => {
+    const key = newKey()
+    for (let id = 0; id < 23; id++) await send(key, { id: String(id), payload: { amount: 'five' } })
+    await send(key, { payload: { amount: 6 } })
+    const output_schema = { properties: { amount: { type: 'number' } } }
+    const { paid } = (await ended(await start(await jetty.task(waiting({ output_schema })), key))).steps
+    const warnings = paid.logs.filter(({ type }: Body) => type === 'warning')
+    expect(warnings).toHaveLength(21)
+    expect(warnings[19].message).toContain("Event '19' was refused")
+    expect(warnings[20].message).toContain('3 more events were refused')
   })
 
   it.each([
@@ -285,7 +309,8 @@ describe('an event', () => {
     for (const more of bad) expect((await send(key, more)).status, JSON.stringify(more)).toBe(422)
     const flood = await Promise.all(Array.from({ length: 90 }, (_, at) => send(key, { id: `flood-${at}` })))
     const refused = flood.filter(({ status }) => status === 429)
-    expect(refused.length).toBeGreaterThan(20)
+    const [kept] = await jetty.server.database.query(`select count(*)::int as total from events where state = 'kept'`)
+    expect(kept).toEqual({ total: 60 })
     expect(refused[0]?.body.hint ?? refused[0]?.body.detail).toMatch(/JETTY_KEPT_EVENTS|keeps \d+ events/)
     const at = await start(await jetty.task(waiting()), key)
     expect((await ended(at)).status).toBe('completed')

@@ -15,8 +15,8 @@ export interface ListRow extends RunSummaryRow {
   trigger: RunTrigger
   /** Index of its version in the history of its task; null when the task, or that version, is gone. */
   version_number: number | null
-  /** Steps that ended and did not fail, and whether the newest ones wait for a time (1) or not (0). */
-  steps_seen: [done: number, sleeping: number] | null
+  /** Steps that ended and did not fail; how many of the newest ones wait; whether one of them waits for an event (1, 0). */
+  steps_seen: [done: number, waiting: number, forEvent: number] | null
   /** JSON text of ChildCounts; null for a run without child runs. */
   children: string | null
 }
@@ -66,7 +66,9 @@ const versionNumber = `(
 const stepsSeen = `(
   select array[
     coalesce(max(n.seq) + 1 - count(*) filter (where n.ended_at is null or n.status in ('failed', 'cancelled')), 0)::int,
-    count(*) filter (where n.ended_at is null and n.wake_at > now())::int]
+    count(*) filter (where n.ended_at is null and n.wake_at > now())::int,
+    case when r.ended_at is null then
+      exists (select from event_waits w where w.run_id = r.id and w.outcome is null)::int else 0 end]
   from (select seq, status, ended_at, wake_at from steps where run_id = r.id order by seq desc limit ${mostStepsSideBySide}) n)`
 
 /** Steps of one run whose child runs are counted; further ones would come of a loop with fan-outs. */
