@@ -210,10 +210,17 @@ export class WaitForRuns<Outputs = Record<string, Json>> {
   readonly outputs: (ended: ChildRun[]) => Outputs | Promise<Outputs>
   /** True if the activity runs again after the wait, instead of ending with the outputs. */
   readonly again: boolean
-  constructor(runs: ChildRuns, outputs: WaitForRuns<Outputs>['outputs'], again = false) {
+  /** Takes the reason why none could be started; without it the step fails. */
+  readonly refused: ((error: AppError) => Promise<void>) | undefined
+  constructor(
+    runs: ChildRuns,
+    outputs: WaitForRuns<Outputs>['outputs'],
+    { again = false, refused }: { again?: boolean; refused?: WaitForRuns['refused'] } = {},
+  ) {
     this.runs = runs
     this.outputs = outputs
     this.again = again
+    this.refused = refused
   }
 }
 

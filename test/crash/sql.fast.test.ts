@@ -33,6 +33,7 @@ afterAll(async () => {
 
 const start = (): JettyProcess =>
   startJetty({
+    JETTY_DRAIN_SECONDS: '0',
     DATABASE_URL: database.url,
     JETTY_DATA_DIR: folder,
     JETTY_ADMIN_TOKEN: token,
@@ -40,7 +41,7 @@ const start = (): JettyProcess =>
     HOME: folder,
   })
 
-it('a statement that writes is not repeated after a crash, unless it is idempotent', {
+it('a statement that writes is not repeated after a crash unless it is idempotent, and repeated after a stop', {
   timeout: 240_000,
 }, async () => {
   let jetty = start()
@@ -77,4 +78,20 @@ it('a statement that writes is not repeated after a crash, unless it is idempote
   expect(ended.write).toMatchObject({ status: 'failed', error: expect.stringContaining('may be committed') })
   expect(ended.upsert).toMatchObject({ status: 'completed', steps: { step: { outputs: { affected_rows: 1 } } } })
   expect(await holder.query('select name from written')).toEqual([{ name: 'upsert' }])
+
+  // A server that stops knows that nothing was committed, and says so in the log of the step.
+  await holder.query('select pg_advisory_lock(7)')
+  ids.write = (await call('POST', '/run/acme/write', {})).body.trajectory_id
+  while ((await waiting()).length < 1) await pause(20)
+  while ((await get('write')).steps.step?.status !== 'running') await pause(20)
+  jetty.child.kill('SIGTERM')
+  await jetty.exited
+  await holder.query('select pg_advisory_unlock(7)')
+  jetty = start()
+  url = ((await jetty.ready) as Body).url
+  while ((await get('write')).ended === null) await pause(50)
+  const repeated = await get('write')
+  expect([repeated.status, repeated.error]).toEqual(['completed', null])
+  expect(repeated.steps.step).toMatchObject({ attempt: 2, outputs: { affected_rows: 1 } })
+  expect(repeated.steps.step.logs[0].message).toContain('its process stopped')
 })

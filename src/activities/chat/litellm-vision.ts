@@ -92,12 +92,19 @@ export const litellmVision = activity({
     checkPlaces([...paths, ...urls], context)
     warnOfMixUps(paths, urls, context)
     const images = await Promise.all([...paths, ...urls].map((place) => imagePart(place, context)))
-    const content = [{ type: 'text', text: promptText(given.prompt, context) }, ...images]
-    const messages = [...systemMessages(given.system_prompt), { role: 'user', content }]
+    const text = { type: 'text', text: promptText(given.prompt, context) }
+    const messagesWith = (parts: ChatPart[]) => [
+      ...systemMessages(given.system_prompt),
+      { role: 'user', content: [text, ...parts] },
+    ]
+    const messages = messagesWith(images)
     const options = { provider: given.model_provider, key: given.api_key }
     const request = requestOf(given, messages)
     const schema = given.output_schema
-    if (given.tools) return askWithTools({ request, options, schema, bounds: boundsOf(given, context) }, context)
+    if (given.tools) {
+      const shown = messagesWith([...paths, ...urls].map((url) => ({ type: 'image_url', image_url: { url } })))
+      return askWithTools({ request, shown, options, schema, bounds: boundsOf(given, context) }, context)
+    }
     if (schema !== undefined) return askStructured({ request, options, schema }, context)
     return answerOutputsOf(await context.models.chat(request, options), context)
   },

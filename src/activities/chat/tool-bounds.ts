@@ -61,7 +61,8 @@ export const reachedBound = (records: readonly StepCall[], bounds: ToolBounds): 
   if (turns.length >= bounds.turns) return boundReached(`${bounds.turns} turns`, 'max_turns')
   const unpriced = turns.find(({ cost_usd, provider }) => cost_usd === null && provider !== 'scripted')
   if (bounds.limitsCost && unpriced) return priceUnknown(`model '${unpriced.model}'`)
-  const ofRun = [...endsIn(records).values()].find((end) => end.run_tokens !== undefined && end.cost_usd === null)
-  if (bounds.limitsCost && ofRun) return priceUnknown(`the run of tool '${ofRun.tool}'`)
+  const ends = [...endsIn(records).values()].filter(({ cost_usd }) => cost_usd === null)
+  const [tool] = ends.filter((end) => end.run_tokens !== undefined || (end.usage?.total_tokens ?? 0) > 0)
+  if (bounds.limitsCost && tool) return priceUnknown(`the ${tool.usage ? 'model' : 'run'} of tool '${tool.tool}'`)
   return spendingBound(records, bounds)
 }

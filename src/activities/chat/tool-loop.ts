@@ -12,6 +12,8 @@ import { answerCalls } from './tool-calls.ts'
 
 interface AskedWithTools {
   request: ChatRequest
+  /** The messages of the request as the outputs show them, where they differ: without the bytes of images. */
+  shown?: ChatMessage[]
   options: ChatOptions
   /** JSON Schema that the final answer has to fit. */
   schema: Record<string, unknown> | undefined
@@ -28,14 +30,14 @@ const instruction = (schema: Record<string, unknown>): string =>
   `When you need no more tools, answer with one JSON value and nothing else: no other words and no code fence. It must fit this JSON Schema:\n${JSON.stringify(schema)}`
 
 /** The schema is asked for in words: not every provider combines tools with a mode for JSON. */
-const firstMessages = ({ request, schema }: AskedWithTools): ChatMessage[] => {
-  if (!schema) return request.messages
-  const [first, ...rest] = request.messages
+const firstMessages = (messages: ChatMessage[], { schema }: AskedWithTools): ChatMessage[] => {
+  if (!schema) return messages
+  const [first, ...rest] = messages
   const text = instruction(schema)
   if (first?.role === 'system' && typeof first.content === 'string') {
     return [{ ...first, content: `${first.content}\n\n${text}` }, ...rest]
   }
-  return [{ role: 'system', content: text }, ...request.messages]
+  return [{ role: 'system', content: text }, ...messages]
 }
 
 const textOf = ({ content }: ChatMessage): string =>
@@ -55,8 +57,8 @@ const lastCall: ChatMessage = {
   content: 'No more tools can be called. Answer now with what you know.',
 }
 
-const messagesOf = (talk: Talk, records: readonly StepCall[]): ChatMessage[] =>
-  conversationMessages(firstMessages(talk), records, {
+const messagesOf = (talk: Talk, records: readonly StepCall[], first = talk.request.messages): ChatMessage[] =>
+  conversationMessages(firstMessages(first, talk), records, {
     correction: (turn) => askAgain(problemOf(talk, turn) ?? 'it is not complete'),
     lastCall,
   })
@@ -137,7 +139,7 @@ const outputsOf = (talk: Talk, records: readonly StepCall[]) => {
     model_calls: turns.map(({ turn, model, provider, finish_reason, usage, cost_usd, duration_seconds }) => ({
       ...{ turn, model, provider, finish_reason, usage, cost_usd, duration_seconds },
     })),
-    messages: messagesOf(talk, records),
+    messages: messagesOf(talk, records, talk.shown),
   }
 }
 

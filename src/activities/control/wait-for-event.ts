@@ -55,7 +55,7 @@ export const waitForEvent = activity({
     event: z.string().describe('Name of the event.'),
     key: z.string().describe('Its correlation key.'),
     id: z.string().nullable().describe('Id of the event, as its sender chose it, or a hash of the payload.'),
-    sent_by: z.string().nullable().describe('`admin`, `api-key:<name>` or `callback`.'),
+    sent_by: z.string().nullable().describe('`admin`, `api-key:<name>`, `callback`, or `hook:<scheme>`.'),
     received_at: z.string().nullable().describe('When the server received it, as ISO 8601 in UTC.'),
     timed_out: z.boolean().describe('Whether no event came in time.'),
   }),

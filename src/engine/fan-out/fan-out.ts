@@ -1,6 +1,7 @@
 import type { ChildRun, FailedWith, WaitForRuns } from '../../activities/activity.ts'
 import type { Queries } from '../../database/database.ts'
 import { makeBell } from '../../lib/bell.ts'
+import { AppError } from '../../lib/errors.ts'
 import { makeSlots, type Slots } from '../../lib/slots.ts'
 import { now } from '../../lib/time.ts'
 import type { Quota } from '../../store/collections/quota.ts'
@@ -70,14 +71,28 @@ export const makeFanOuts = (deps: FanOutDeps): FanOuts => {
 }
 
 const waitForRuns = async (shared: Shared, work: StepAtWork, wanted: WaitForRuns): Promise<Outcome> => {
+  const fanOut = await begin(shared, work, wanted).catch((thrown) => unstarted(wanted, thrown))
+  return fanOut ? follow(shared, fanOut) : {}
+}
+
+/** Tells an activity that asks for it why no run could be started. Throws what is about the step. */
+const unstarted = async ({ refused }: WaitForRuns, thrown: unknown): Promise<undefined> => {
+  const isRefusal =
+    thrown instanceof AppError && !(thrown instanceof Interrupted) && thrown.code !== 'database_unavailable'
+  if (!refused || !isRefusal) throw thrown
+  await refused(thrown)
+}
+
+const follow = async (shared: Shared, fanOut: FanOut): Promise<Outcome> => {
   const { watch } = shared
+  const { work, wanted } = fanOut
   const { run } = work
-  const fanOut = await begin(shared, work, wanted)
   watch.add(fanOut.waiting)
   countWaiting(shared, work, 1)
   run.interrupts.add(fanOut.bell.ring)
   try {
-    const over = await untilOver(shared, fanOut)
+    const over = await untilOver(shared, fanOut).catch((thrown) => unstarted(wanted, thrown))
+    if (over === undefined) return {}
     if (over !== 'released' && run.isTreeEnding) work.hasRuns = false // none is open; the root checks again
     return over === 'released' ? over : await concluded(shared.database, fanOut, over)
   } finally {

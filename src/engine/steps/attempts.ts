@@ -79,6 +79,22 @@ const noteFailed = (work: StepAtWork, failed: AppError, dueMs: number): AttemptA
   )
 }
 
+/**
+ * Records that an attempt ended with its process before it began an effect outside, so that the next one may repeat it.
+ * Without this record it looks like one whose process died.
+ */
+export const noteReleased = async (work: StepAtWork): Promise<void> => {
+  const { place, startRow, hasBegun } = work
+  if (hasBegun || !startRow.isWritten()) return
+  const message = messageOf(
+    attemptMessages.interrupted,
+    `Attempt ${place.attempt} of step '${place.name}' was interrupted: its process stopped`,
+  )
+  const attempt = { attempt: place.attempt, started: startOf(work), ended: message.timestamp }
+  note(work, { ...message, attributes: {} }, { ...attempt, error_detail: null, next_at: null, next_started: null })
+  await startRow.write().catch(() => {})
+}
+
 interface RecordedAttempt {
   warnings: string | null
   usage: string | null
@@ -101,7 +117,7 @@ export const restoreAttempts = async (work: StepAtWork): Promise<void> => {
   const begins = timestamp(new Date(now()))
   const last = attemptsAmong(side.warnings).at(-1)
   if (last?.attempt === place.attempt - 1) last.next_started ??= begins
-  if (row.waiting || row.attempt >= place.attempt) return
+  if (row.waiting || row.attempt >= place.attempt || last?.attempt === row.attempt) return
   const text = `Attempt ${row.attempt} of step '${place.name}' was interrupted: its process ended`
   note(
     work,

@@ -41,6 +41,8 @@ interface Execution {
 /** A time limit of a step: for all attempts with their pauses, for the rest of the run, or for one attempt. */
 export interface TimeLimit {
   seconds: number
+  /** What is left of them when the activity begins: a step with tools begins again after each run of a task. */
+  leftSeconds: number
   of: 'step' | 'run' | 'try'
 }
 
@@ -115,6 +117,7 @@ const interruptible = async (
   limit: TimeLimit | undefined,
   work: (over: LazyAbort) => Promise<ActivityResult>,
 ): Promise<ActivityResult> => {
+  if (limit && limit.leftSeconds <= 0) throw timedOut(place.name, limit)
   const over = lazyAbort()
   let endLimit = () => {}
   let windUp: NodeJS.Timeout | undefined
@@ -129,7 +132,7 @@ const interruptible = async (
       else reject(reason)
       over.abort()
     }
-    if (limit) endLimit = clock.begin(limit.seconds * 1000, () => stop(timedOut(place.name, limit)))
+    if (limit) endLimit = clock.begin(limit.leftSeconds * 1000, () => stop(timedOut(place.name, limit)))
     interrupt = () => stop(new Interrupted(place.name))
     run.interrupts.add(interrupt)
     if (run.requested || run.failure) interrupt()
@@ -232,14 +235,15 @@ const isWorthATry = ({ options, activity }: ProgramStep, error: AppError, tries:
 
 /**
  * Milliseconds: as long as the service asks, or with jitter, so that steps that failed together are not retried
- * together.
+ * together. A service that asks for no wait gets the shortest pause: its clock may differ from ours.
  */
 const pauseBefore = (retry: Retry | undefined, tries: number, error: AppError, leftMs: number): number => {
   const longest = retry ? retry.maxSeconds * 1000 : longestBackoffMs
-  const askedMs = (error.retryAfterSeconds ?? 0) * 1000
-  if (askedMs > 0) return Number.isFinite(leftMs) ? askedMs : Math.min(askedMs, Math.max(longest, longestBackoffMs))
   const first = retry ? retry.initialSeconds * 1000 : firstBackoffMs
-  return Math.min(first * (retry?.factor ?? 4) ** (tries - 1), longest) * (0.8 + Math.random() * 0.4)
+  const backoff = Math.min(first * (retry?.factor ?? 4) ** (tries - 1), longest) * (0.8 + Math.random() * 0.4)
+  if (error.retryAfterSeconds === undefined) return backoff
+  const asked = Math.max(error.retryAfterSeconds * 1000, Math.min(firstBackoffMs, backoff))
+  return Number.isFinite(leftMs) ? asked : Math.min(asked, Math.max(longest, longestBackoffMs))
 }
 
 /** Does an activity ask to wait, instead of giving outputs? */

@@ -21,6 +21,8 @@ export interface StartRow {
   cancel(): void
   /** The completion of the step is on its way: the row need not be sent any more. */
   withdraw(): void
+  /** Whether it was written, so that the next owner of the run sees that the attempt began. */
+  isWritten(): boolean
 }
 
 export const startRowOf = (
@@ -61,5 +63,6 @@ export const startRowOf = (
     },
     cancel: () => clearTimeout(timer),
     withdraw,
+    isWritten: () => entry !== undefined,
   }
 }

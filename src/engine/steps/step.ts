@@ -7,7 +7,7 @@ import type { LeaseRef } from '../journal/journal-entry.ts'
 import { Fenced } from '../journal/journal-sender.ts'
 import { suspectedFrom } from '../leases/suspects.ts'
 import { activityContext, type OwnContext } from './activity-context.ts'
-import { pauseIn, restoreAttempts } from './attempts.ts'
+import { noteReleased, pauseIn, restoreAttempts } from './attempts.ts'
 import { reuseResult } from './cached-result.ts'
 import { asStepError, executeActivity, Interrupted, isWait, RunOutOfTime, type TimeLimit } from './execute.ts'
 import { type HeldSlot, holdSlot } from './held-slot.ts'
@@ -55,6 +55,7 @@ export const carryOut = async (
     replay: undefined,
     resultHash: undefined,
     hasRuns: place.started !== undefined,
+    hasBegun: false,
     isOver: false,
   }
   const leaveGate = run.deaths >= suspectedFrom ? await engine.suspects.enter(run.deaths) : undefined
@@ -108,7 +109,10 @@ const failureOf = async (
     throw thrown
   }
   const isStopped = run.requested !== undefined || run.failure !== undefined
-  if (thrown instanceof Interrupted && !isStopped) return 'released'
+  if (thrown instanceof Interrupted && !isStopped) {
+    await noteReleased(work)
+    return 'released'
+  }
   const error = asStepError(thrown)
   if (error.code === 'database_unavailable') return 'released' // it stops while Postgres is away
   if (work.hasRuns && !(await engine.endAllBelow(work.lease, run, place.seq))) return 'released'
@@ -208,16 +212,21 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
       discardFiles(engine, side) // of a failed attempt
       work.memory.giveBack(ofThisTry)
       ofThisTry = 0
+      work.hasBegun = false
       if (attempt > row.attempt) startRow.tryAgain(attempt)
       const more = {
         carryOutRunbook: engine.carryOutFor(work, held, attempt, signal),
         runScript: engine.runScriptFor(work, held, attempt, signal),
-        recordStart: startRow.write,
+        recordStart() {
+          if (signal().aborted) throw new Interrupted(place.name) // it is given up, and may begin nothing
+          work.hasBegun = true
+          return startRow.write()
+        },
       }
       const onceStored = makeStorageWait(work, held, signal, clock)
-      const { seconds } = timeLimit
+      const { leftSeconds } = timeLimit
       const contextOf = (own: StepSide, other: OwnContext, until = signal): ActivityContext =>
-        activityContext(engine, run, place, own, attempt, seconds, until, more, room, onceStored, other)
+        activityContext(engine, run, place, own, attempt, leftSeconds, until, more, room, onceStored, other)
       const tools = calls && makeStepTools({ work, calls, parameters: resolved.parameters, signal, contextOf })
       return contextOf(side, { tools })
     },
@@ -259,10 +268,15 @@ const discardFiles = (engine: StepDeps, side: StepSide): void => {
   void engine.objects.remove(objects).catch(() => {})
 }
 
-const timeLimitOf = (engine: StepDeps, run: StepRun, { step }: StepPlace): TimeLimit => {
+/** The time limit of a step. With tools, one that the step sets counts from its first start. */
+const timeLimitOf = (engine: StepDeps, run: StepRun, { step, started }: StepPlace): TimeLimit => {
   const { stepTimeoutSeconds, runTimeoutSeconds } = engine.limits
   const ofTry = step.options.timeoutSeconds
   const seconds = ofTry ?? step.timeoutSeconds ?? step.activity.timeoutSeconds ?? stepTimeoutSeconds
-  const left = Math.max(0, runTimeoutSeconds - run.workMs / 1000)
-  return left < seconds ? { seconds: left, of: 'run' } : { seconds, of: ofTry === undefined ? 'step' : 'try' }
+  const counts = step.tools.length > 0 && step.timeoutSeconds !== undefined && ofTry === undefined
+  const gone = counts && started ? (now() - started.getTime()) / 1000 : 0
+  const ofStep = Math.max(0, seconds - gone)
+  const ofRun = Math.max(0, runTimeoutSeconds - run.workMs / 1000)
+  if (ofRun < ofStep) return { seconds: ofRun, leftSeconds: ofRun, of: 'run' }
+  return { seconds, leftSeconds: ofStep, of: ofTry === undefined ? 'step' : 'try' }
 }

@@ -188,6 +188,27 @@ describe('tasks as tools', () => {
     ])
   })
 
+  it('a run that cannot be started is told to the model, and the next one starts', async () => {
+    const steps = (say: Record<string, unknown>) => jetty.task({ step_configs: { say }, steps: ['say'] })
+    const keyless = await steps({ activity: 'litellm_chat', model: 'anthropic/claude-haiku-4-5', prompt: 'x' })
+    const fine = await steps({ activity: 'text_echo', text: 'it ran' })
+    const run = await chat({ tools: [{ task: keyless }, { task: fine }] }, [[keyless, {}]], [[fine, {}]])
+    expect([run.status, run.error]).toEqual(['completed', null])
+    expect(results()[0]).toMatch(new RegExp(`^Error: Task '${keyless}' cannot run: .*ANTHROPIC`))
+    expect(results()[1]).toContain('it ran')
+    expect(run.steps.ask.outputs.tool_calls[0].status).toBe('refused')
+  })
+
+  it('the time of the step counts from its first start, with the runs that it waited for', async () => {
+    const steps = { nap: { activity: 'sleep', seconds: 1 } }
+    const task = await jetty.task({ step_configs: steps, steps: ['nap'] })
+    const naps = Array.from({ length: 6 }, () => [[task, {}]] satisfies ToolAsked[])
+    const run = await chat({ tools: [{ task }], timeout_sec: 2 }, ...naps)
+    expect(run.status).toBe('failed')
+    expect(run.error).toContain('timed out after 2 s')
+    expect(openai.asked.length).toBeLessThan(4)
+  })
+
   it('a run that fails is told to the model', async () => {
     const task = await jetty.task({
       init_params: {},
@@ -271,6 +292,13 @@ describe('bounds', () => {
     expect(run.status).toBe('failed')
     expect(run.steps.ask.error_detail.hint).toContain(name)
     expect(openai.asked).toHaveLength(2)
+  })
+
+  it('max_cost_usd refuses a tool that calls a model without a price', async () => {
+    const tool = { name: 'second', activity: 'litellm_chat', config: { model: 'openai/of-no-known-price' } }
+    const run = await chat({ tools: [tool], max_cost_usd: 1 }, [['second', { prompt: 'x' }]])
+    expect(run.status).toBe('failed')
+    expect(run.error).toContain("The price of the model of tool 'second' is not known")
   })
 
   it('a huge result is cut, and says so', async () => {

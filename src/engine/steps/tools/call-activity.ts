@@ -33,8 +33,9 @@ export const callActivity = async (call: ActivityCall): Promise<Record<string, J
     } catch (thrown) {
       const error = asStepError(thrown)
       if (isOfStep(thrown, call.signal) || !error.retryable || tries >= mostTries) throw thrown
-      const asked = (error.retryAfterSeconds ?? 0) * 1000
-      await delay(Math.min(asked || firstPauseMs * 4 ** (tries - 1), longestPauseMs), undefined, {
+      const { retryAfterSeconds: asked } = error
+      const pauseMs = asked === undefined ? firstPauseMs * 4 ** (tries - 1) : Math.max(asked * 1000, firstPauseMs)
+      await delay(Math.min(pauseMs, longestPauseMs), undefined, {
         signal: call.signal,
       })
     }

@@ -5,6 +5,7 @@ import { addCallUsage } from '../../../model/runs/step-usage.ts'
 import { readStepCalls } from '../../../store/runs/step-calls.ts'
 import type { StepAtWork } from '../step-at-work.ts'
 import type { StepSide } from '../step-side.ts'
+import { logCall } from './call-lines.ts'
 
 /** The records of a step with tools: the checkpoint from which it is resumed. */
 export interface StepCalls {
@@ -30,6 +31,7 @@ export const openStepCalls = async (work: StepAtWork): Promise<StepCalls> => {
   let bytes = stored.reduce((sum, { call }) => sum + call.length, 0)
   await work.memory.room(copiesOfRecords * bytes)
   const rows = stored.map(({ call }) => JSON.parse(call) as StepCall)
+  for (const [at, row] of rows.entries()) logCall(side, row, stored[at]?.at ?? new Date())
   side.numbering = { next: rows.reduce((sum, row) => sum + filesOf(row), 0) }
   if (rows.length > 0) side.usage = usageOf(rows)
   let next = (stored.at(-1)?.n ?? -1) + 1
@@ -40,8 +42,11 @@ export const openStepCalls = async (work: StepAtWork): Promise<StepCalls> => {
     bytes += text.length
     if (bytes > mostBytes) throw tooMuch(place.name)
     await work.memory.room(copiesOfRecords * text.length)
-    const calls = { runKey: run.key, seq: place.seq, rows: [{ n: next++, atMs: now(), call: text }] }
-    rows.push(JSON.parse(text) as StepCall)
+    const atMs = now()
+    const calls = { runKey: run.key, seq: place.seq, rows: [{ n: next++, atMs, call: text }] }
+    const recorded = JSON.parse(text) as StepCall
+    rows.push(recorded)
+    logCall(side, recorded, new Date(atMs))
     await engine.confirmLease(lease)
     await startRow.writeWith({ calls, ...(files.length > 0 && { files }) })
     const fileBytes = files.reduce((sum, { size }) => sum + size, 0)

@@ -112,12 +112,14 @@ const callTask = async (
 ): Promise<ToolEnd | WaitForRuns<never>> => {
   const { work, calls } = scope
   const read = readArguments(tool, call.arguments)
-  const refusal = 'refusal' in read ? read.refusal : unfitInputs(tool, read.given)
+  const fixed = fixedBy(scope, at)
+  const { initParamsBytes } = work.engine.activitySettings
+  const refusal = 'refusal' in read ? read.refusal : unfitInputs(tool, read.given, fixed, initParamsBytes)
   if (refusal !== undefined)
     return record(scope, ended(call, { status: 'refused', content: `Error: ${refusal}.` }, begunMs))
   scope.waiting ??= startTask({
     ...{ work, calls, tool, call },
-    initParams: { ...('given' in read && read.given), ...fixedBy(scope, at) },
+    initParams: { ...('given' in read && read.given), ...fixed },
     async end(outcome, ofRun) {
       await record(scope, ended(call, outcome, begunMs, ofRun))
     },

@@ -45,8 +45,16 @@ export const describedTask = async ({ engine, run }: StepAtWork, tool: ProgramTo
   }
 }
 
-/** Why the parameters of a call do not fit; undefined if they do. */
-export const unfitInputs = ({ schema }: ProgramTool, given: Record<string, unknown>): string | undefined => {
+/** Why a run cannot take the parameters of a call; undefined if it can. */
+export const unfitInputs = (
+  { schema, task }: ProgramTool,
+  given: Record<string, unknown>,
+  fixed: Record<string, unknown>,
+  mostBytes: number,
+): string | undefined => {
+  if (Buffer.byteLength(JSON.stringify({ ...given, ...fixed })) > mostBytes) {
+    return `the parameters of a run of '${task}' are larger than ${mostBytes} bytes`
+  }
   const issues = schemaIssues(schema ?? {}, given).slice(0, shownIssues)
   return issues.length === 0
     ? undefined
@@ -80,10 +88,6 @@ const beginOf = async ({ calls, tool, call, initParams }: TaskCall): Promise<Too
 export const startTask = async (asked: TaskCall): Promise<WaitForRuns<never>> => {
   const { work, tool, initParams, end } = asked
   const { engine } = work
-  const most = engine.activitySettings.initParamsBytes
-  if (JSON.stringify(initParams).length > most) {
-    throw new AppError('too_large', `The parameters of a run of '${tool.task}' are larger than ${most} bytes`)
-  }
   const { index } = await beginOf(asked)
   return new WaitForRuns<never>(
     {
@@ -107,7 +111,11 @@ export const startTask = async (asked: TaskCall): Promise<WaitForRuns<never>> =>
       })
       return undefined as never
     },
-    true,
+    {
+      again: true,
+      refused: ({ message }) =>
+        end({ status: 'refused', content: work.run.environment.scrub.text(`Error: ${message}`) }, {}),
+    },
   )
 }
 
