@@ -78,7 +78,7 @@ interface HandlerDeps {
 
 const readBody = async (
   { options, limits }: HandlerDeps,
-  { endpoint, parts }: ServedRoute,
+  { endpoint, parts, before }: ServedRoute,
   { incoming }: Exchange,
   room: Room,
 ): Promise<ReadBody> => {
@@ -92,7 +92,8 @@ const readBody = async (
     const { fields, ...rest } = form
     return { input: fields, ...rest }
   }
-  const { text, value } = await readJsonBody(incoming, incoming.headers, options.settings.maxBodyBytes, room)
+  const maxBytes = Math.min(options.settings.maxBodyBytes, before?.maxBytes ?? Number.POSITIVE_INFINITY)
+  const { text, value } = await readJsonBody(incoming, incoming.headers, maxBytes, room, before?.read)
   return { input: value, text, files: [], skipped: [] }
 }
 
@@ -134,6 +135,7 @@ const carryOut = async (
   const query = route.readQuery(exchange.target, call.warn)
   const key = incoming.headers['idempotency-key']
   const idempotencyKey = endpoint.idempotent ? idempotencyScope(operation, admission, params, key) : undefined
+  route.before?.admit?.({ params, headers: incoming.headers })
   const sent = await readBody(deps, route, exchange, memory.take)
   const { files } = sent
   let kept = files.length === 0

@@ -86,20 +86,36 @@ export interface ScopedCall<Body extends ScopedBody> extends AnyCall {
 /** Reads the bytes of a body as they came, before the call is admitted. */
 export type ReadScopedBody<Body extends ScopedBody> = (bytes: Buffer, headers: IncomingHttpHeaders) => Body
 
+/** What a route decides before a body is read. */
+export interface BeforeBody {
+  /** Largest body, where it is below the limit of the server. */
+  maxBytes?: number
+  /** Throws for a call that is refused whatever its body is. */
+  admit?(call: { params: Record<string, string>; headers: IncomingHttpHeaders }): void
+  /** Reads a body that is not JSON; undefined for one that is to be read as JSON. */
+  read?(text: string, headers: IncomingHttpHeaders): unknown
+}
+
 /** An operation with its handler. */
 export interface Route {
   operation: string
   endpoint: Endpoint
   /** Present where the body names the collection. */
   readBody?: ReadScopedBody<ScopedBody>
+  before?: BeforeBody | undefined
   handle(call: Call): Promise<unknown>
 }
 
 /** Ties a contract to its handlers: one for each operation, typed by its declaration. */
-export const implement = <C extends Contract, H extends Handlers<C>>(contract: C, handlers: H): Route[] =>
+export const implement = <C extends Contract, H extends Handlers<C>>(
+  contract: C,
+  handlers: H,
+  before: { readonly [Operation in keyof C]?: BeforeBody } = {},
+): Route[] =>
   Object.entries(contract).map(([operation, endpoint]) => ({
     operation,
     endpoint,
+    before: before[operation],
     handle: handlers[operation] as unknown as Route['handle'],
   }))
 

@@ -467,6 +467,13 @@ export const operations: Record<string, Operation> = {
     path: `/api/v1/events/${place.collection}`,
     body: { event: 'paid', key: 'order-1' },
   })),
+  createEventHook: write(
+    (place) => ({
+      path: `/api/v1/event-hooks/${place.collection}`,
+      body: { scheme: 'github', secret: 'NOT_SET', event: 'merged', key_path: 'number' },
+    }),
+    { status: 422 },
+  ),
   listEvents: read((place) => `/api/v1/events/${place.collection}`, {
     harmless: (mine) => [{ path: `/api/v1/events/${mine.collection}?cursor=7770001` }],
   }),

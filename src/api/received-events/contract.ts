@@ -7,6 +7,7 @@ import {
   newEventSchema,
   sentEventSchema,
 } from '../../model/events/event.ts'
+import { eventHookSchema, newEventHookSchema } from '../../model/events/event-hook.ts'
 import { limitSchema, numberCursorSchema } from '../../model/names.ts'
 
 const tag = 'Events'
@@ -24,11 +25,20 @@ export const receivedEventsContract = {
     audited: false,
     errors: ['conflict', 'quota_exceeded'],
   }),
+  createEventHook: endpoint({
+    method: 'POST',
+    path: '/api/v1/event-hooks/{collection}',
+    summary:
+      'Get the URL at which GitHub, Slack, Stripe or a service with standard webhooks delivers its webhooks as events. Nothing is stored: remove or change the variable to turn the URL off',
+    tag,
+    body: newEventHookSchema,
+    response: eventHookSchema,
+  }),
   sendCallback: endpoint({
     method: 'POST',
     path: '/api/v1/callbacks/{token}',
     summary:
-      'Continue the step that gave this URL away, with the body as the payload. The URL is signed, and needs no token. A call with the id or body of an earlier one changes nothing',
+      'Continue the step that gave this URL away, with the body as the payload, or deliver a webhook to a hook. The URL is signed, and needs no token. A call with the id or body of an earlier one changes nothing',
     tag,
     access: 'none',
     body: z.unknown(),

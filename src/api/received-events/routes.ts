@@ -1,17 +1,22 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Database } from '../../database/database.ts'
 import type { Engine } from '../../engine/engine.ts'
-import { implement, type Route } from '../../http/implement.ts'
+import { type BeforeBody, type Handlers, implement, type Route } from '../../http/implement.ts'
+import { parseJson } from '../../http/input/body.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import type { CallbackTarget } from '../../lib/secrets/callback-token.ts'
+import type { Sealer } from '../../lib/secrets/crypto.ts'
 import type { Settings } from '../../lib/settings/config.ts'
 import { authorOf } from '../../model/collections/identity.ts'
 import { eventIdSchema } from '../../model/events/event.ts'
+import type { EventHook } from '../../model/events/event-hook.ts'
 import type { EventLimits } from '../../model/events/event-row.ts'
+import { readEnvironment } from '../../store/collections/environments.ts'
 import { findCallbackRun } from '../../store/events/callbacks.ts'
 import { listedEvents, listedEventWaits } from '../../store/events/event-lists.ts'
 import { discardEvent } from '../../store/events/events.ts'
 import { receivedEventsContract } from './contract.ts'
+import { receiveHook } from './receive-hook.ts'
 import { shownEvent, shownEventWait } from './shown.ts'
 
 export interface ReceivedEventsDeps {
@@ -19,14 +24,27 @@ export interface ReceivedEventsDeps {
   engine: Engine
   settings: Pick<Settings, 'eventBytes' | 'eventKeepSeconds' | 'keptEvents' | 'keptEventBytes'>
   links: { readonly publicUrl: string }
-  callbacks: { read(token: string): CallbackTarget | undefined }
+  sealer: Pick<Sealer, 'open'>
+  callbacks: {
+    read(token: string): CallbackTarget | undefined
+    hookToken(hook: EventHook): string
+    readHook(token: string): EventHook | undefined
+    url(token: string): string
+  }
 }
 
-export const receivedEventsRoutes = ({ database, engine, settings, links, callbacks }: ReceivedEventsDeps): Route[] => {
+export const receivedEventsRoutes = (deps: ReceivedEventsDeps): Route[] => {
+  const { database, engine, settings, links, callbacks, sealer } = deps
   const { eventBytes: bytes, keptEvents, keptEventBytes: keptBytes } = settings
   const limits: EventLimits = { bytes, keptEvents, keptBytes }
 
-  return implement(receivedEventsContract, {
+  const targetOf = ({ token = '' }: { token?: string }): CallbackTarget | EventHook => {
+    const target = callbacks.read(token) ?? callbacks.readHook(token)
+    if (!target) throw unknownCallback()
+    return target
+  }
+
+  const handlers: Handlers<typeof receivedEventsContract> = {
     sendEvent: async ({ collection, body, identity }) => {
       const { event, key, payload = {}, id = null, keep_for_sec: keepSeconds = settings.eventKeepSeconds } = body
       if (keepSeconds > settings.eventKeepSeconds) {
@@ -41,11 +59,29 @@ export const receivedEventsRoutes = ({ database, engine, settings, links, callba
       return { ...shownEvent(sent.event), duplicate: sent.duplicate }
     },
 
-    sendCallback: async ({ params, body, headers }) => {
-      const target = callbacks.read(params.token)
-      const run = target && (await findCallbackRun(database, target.runKey))
-      if (!run)
-        throw new AppError('not_found', 'Callback not found', { hint: 'Use the URL as it was given, unchanged.' })
+    createEventHook: async ({ collection, body, note }) => {
+      const { scheme, event, key_path } = body
+      const secret = body.secret.replace(/^env\./, '')
+      if (!(await readEnvironment(database, sealer, collection.id)).get(secret)) {
+        const problem = `The collection has no variable '${secret}'. Set it to the signing secret of the service first`
+        throw invalidField(['body', 'secret'], problem, 'unknown_variable')
+      }
+      note({ target: `${collection.name}/hook ${event}` })
+      const token = callbacks.hookToken({ collectionId: collection.id, scheme, secret, event, keyPath: key_path })
+      return { scheme, secret, event, key_path, url: callbacks.url(token) }
+    },
+
+    sendCallback: async ({ params, body, bodyText: text, headers }) => {
+      const target = targetOf(params)
+      if ('scheme' in target) {
+        return receiveHook({
+          ...{ hook: target, webhook: { headers, text }, payload: body ?? {}, keepSeconds: settings.eventKeepSeconds },
+          secret: (await readEnvironment(database, sealer, target.collectionId)).get(target.secret),
+          send: (event) => engine.sendEvent(event, limits),
+        })
+      }
+      const run = await findCallbackRun(database, target.runKey)
+      if (!run) throw unknownCallback()
       const { collection_id: collectionId, trajectory_id: key } = run
       const sent = await engine.sendEvent(
         {
@@ -91,8 +127,35 @@ export const receivedEventsRoutes = ({ database, engine, settings, links, callba
         has_more: more,
       }
     },
-  })
+  }
+  // Anyone can send a body here, so nothing is read for a URL that was not signed.
+  const callback: BeforeBody = {
+    maxBytes: bodyBytesOf(bytes),
+    admit({ params, headers }) {
+      if (!('scheme' in targetOf(params))) callbackId(headers)
+    },
+    read: formValue,
+  }
+  return implement(receivedEventsContract, handlers, { sendCallback: callback })
 }
+
+/**
+ * Reads a form, which Slack and GitHub can send: its fields, or the JSON of a lone field `payload`. Undefined for other
+ * bodies; `curl --data` calls JSON a form.
+ */
+const formValue = (text: string, headers: IncomingHttpHeaders): unknown => {
+  if (!headers['content-type']?.startsWith('application/x-www-form-urlencoded') || /^\s*[[{]/.test(text))
+    return undefined
+  const fields = Object.fromEntries(new URLSearchParams(text))
+  const { payload, ...others } = fields
+  return payload === undefined || Object.keys(others).length > 0 ? fields : parseJson(payload, 'application/json')
+}
+
+/** Bytes of the body of a callback: its payload is measured without the white space and escapes that a sender may use. */
+const bodyBytesOf = (payloadBytes: number): number => 2 * payloadBytes
+
+const unknownCallback = (): AppError =>
+  new AppError('not_found', 'Callback not found', { hint: 'Use the URL as it was given, unchanged.' })
 
 /** Headers in which senders of webhooks give an id to a delivery that they repeat. */
 const idHeaders = ['idempotency-key', 'webhook-id'] as const

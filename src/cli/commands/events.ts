@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { ShownEvent, ShownEventWait } from '../../model/events/event.ts'
+import type { EventHook } from '../../model/events/event-hook.ts'
 import { amount, assembled, collect, parseAssignment, parseChoice, positive, readJson } from '../input/inputs.ts'
 import { type Session, withSession } from '../session.ts'
 import { fields, moment, table } from '../show/output.ts'
@@ -16,6 +17,13 @@ interface ListOptions {
   limit: number
 }
 
+interface HookOptions {
+  scheme: string
+  secret: string
+  keyPath: string
+}
+
+const schemes: readonly EventHook['scheme'][] = ['github', 'slack', 'standard-webhooks', 'stripe']
 const states: readonly ShownEvent['state'][] = ['kept', 'delivered', 'refused', 'expired']
 const mostListed = 100
 
@@ -39,6 +47,21 @@ Examples:
   jetty events send acme payment.received order-4711 --payload payment.json --id evt_1f2e3d`,
     )
     .action(withSession<SendOptions, [string, string, string]>(send))
+  events
+    .command('hook <collection> <event>')
+    .description('Print the URL at which a service delivers its webhooks as events')
+    .requiredOption('--scheme <scheme>', `how the service signs: ${schemes.join(', ')}`, parseChoice(schemes).once)
+    .requiredOption('--secret <variable>', 'variable of the collection that holds the signing secret')
+    .requiredOption('--key-path <path>', 'where the payload has the correlation key')
+    .addHelpText(
+      'after',
+      `
+Nothing is stored. Change or remove the variable to turn the URL off.
+
+Examples:
+  jetty events hook acme payment.received --scheme stripe --secret STRIPE_SECRET --key-path data.object.metadata.order`,
+    )
+    .action(withSession<HookOptions, [string, string]>(hook))
   events
     .command('waiting <collection>')
     .description('List the steps that wait for an event, the longest wait first')
@@ -90,6 +113,16 @@ const send = async (
       ...(sent.state === 'kept' ? ([['until', moment(sent.expires_at)]] as [string, string][]) : []),
     ]),
   )
+}
+
+const hook = async (
+  { client, out }: Session,
+  [collection, event]: [string, string],
+  { scheme, secret, keyPath }: HookOptions,
+): Promise<void> => {
+  const body = { scheme: scheme as EventHook['scheme'], secret, event, key_path: keyPath }
+  const made = await client.createEventHook({ params: { collection }, body })
+  out.answer(made, () => made.url)
 }
 
 const waiting = async ({ client, out }: Session, [collection]: [string]): Promise<void> => {

@@ -73,10 +73,12 @@ export const readJsonBody = async (
   headers: IncomingHttpHeaders,
   maxBytes: number,
   room?: Room,
+  read?: (text: string, headers: IncomingHttpHeaders) => unknown,
 ): Promise<{ text: string; value: unknown }> => {
   const length = Number(headers['content-length'])
   if (length > maxBytes) throw bodyTooLarge(maxBytes)
   const text = decodeText(await readBytes(body, maxBytes, room, length))
   if (room && text.length > uncountedBytes) await room(parsedMemory(text))
-  return { text, value: text.trim() === '' ? undefined : parseJson(text, headers['content-type'] ?? '') }
+  if (text.trim() === '') return { text, value: undefined }
+  return { text, value: read?.(text, headers) ?? parseJson(text, headers['content-type'] ?? '') }
 }

@@ -64,7 +64,7 @@ const receivedEventSchema = z
     reason: z.string().nullable().describe('Why it was refused.'),
     taken_by: takerSchema.nullable().describe('The step that took or refused it.'),
     bytes: z.int().describe('Size of the payload.'),
-    sent_by: z.string().describe('`admin`, `api-key:<name>` or `callback`.'),
+    sent_by: z.string().describe('`admin`, `api-key:<name>`, `callback`, or `hook:<scheme>`.'),
     received_at: timestampSchema,
     expires_at: timestampSchema.describe('Until then a run can take it.'),
   })
@@ -79,10 +79,15 @@ export const sentEventSchema = receivedEventSchema
 /** The answer to a call of a callback URL. It tells third parties no more than they need. */
 export const callbackAnswerSchema = z
   .object({
-    state: receivedEventSchema.shape.state,
+    state: z
+      .enum([...receivedEventSchema.shape.state.options, 'ignored'])
+      .describe('As of an event. `ignored`: a webhook with a right signature that is for no run; `reason` says why.'),
     duplicate: z.boolean().describe('Whether the same call came before.'),
+    reason: z.string().optional().describe('Why it was ignored.'),
+    challenge: z.string().optional().describe('What Slack sent to try the URL.'),
   })
   .meta({ id: 'CallbackAnswer' })
+export type CallbackAnswer = z.infer<typeof callbackAnswerSchema>
 
 export const eventPageSchema = z
   .object({

@@ -1,6 +1,7 @@
+import { createHmac } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 
 let jetty: TestServer
@@ -134,4 +135,81 @@ it('a workflow names only steps that wait for events', async () => {
   expect(await problems('{{callbacks.order}}')).toContain("'order' is no step of wait_for_event")
   expect(await problems('{{callbacks}}')).toContain('is no callback')
   expect(await problems('{{callbacks.shipped}}')).not.toContain('callback')
+})
+
+describe('a hook', () => {
+  const secret = 'hook-secret-unmistakable-5512'
+  const setSecret = (value: string) =>
+    jetty.call('PATCH', '/api/v1/collections/acme/environment', { environment_variables: { HOOK_SECRET: value } })
+  const hookOf = (more: object) =>
+    jetty.call('POST', '/api/v1/event-hooks/acme', {
+      ...{ scheme: 'github', secret: 'env.HOOK_SECRET', event: 'merged', key_path: 'pull_request.number', ...more },
+    })
+  const hmac = (text: string) => createHmac('sha256', secret).update(text).digest('hex')
+  const github = (url: string, body: unknown, headers: Record<string, string> = {}) => {
+    const text = typeof body === 'string' ? body : JSON.stringify(body)
+    return call(url, text, { 'x-hub-signature-256': `sha256=${hmac(text)}`, ...headers })
+  }
+  beforeAll(() => setSecret(secret))
+
+  it('delivers signed webhooks as events, and ignores what is for no run', async () => {
+    const made = (await hookOf({})).body
+    expect(made).toMatchObject({ scheme: 'github', secret: 'HOOK_SECRET', event: 'merged' })
+    expect((await hookOf({})).body.url).toBe(made.url)
+    const step = { activity: 'wait_for_event', event: 'merged', key: 71, output_schema: { required: ['action'] } }
+    const task = await jetty.task({ step_configs: { merged: step }, steps: ['merged'] })
+    const { trajectory_id: id } = await jetty.start(task)
+    await jetty.until(task, id, (run) => run.steps.merged?.status === 'running')
+    const payload = { action: 'closed', pull_request: { number: 71 } }
+    expect(await github(made.url, { zen: 'x' }, { 'x-github-event': 'ping' })).toMatchObject({
+      ...{ status: 200, body: { state: 'ignored', reason: 'It only tries the URL' } },
+    })
+    expect((await github(made.url, { action: 'closed' })).body.reason).toContain("at 'pull_request.number'")
+    const unfit = (await github(made.url, { pull_request: { number: 71 } })).body
+    expect(unfit).toMatchObject({ state: 'ignored', reason: expect.stringContaining('action') })
+    expect(await github(made.url, payload)).toMatchObject({
+      status: 200,
+      body: { state: 'delivered', duplicate: false },
+    })
+    expect((await github(made.url, payload)).body).toEqual({ state: 'delivered', duplicate: true })
+    expect((await ended({ task, id })).steps.merged.outputs).toMatchObject({
+      payload,
+      key: '71',
+      sent_by: 'hook:github',
+    })
+  })
+
+  it('refuses what its sender did not sign, and stops when the variable is gone', async () => {
+    const { url } = (await hookOf({})).body
+    const payload = { pull_request: { number: 72 } }
+    expect((await call(url, payload)).status).toBe(401)
+    expect((await github(url, payload, { 'x-hub-signature-256': `sha256=${hmac('other')}` })).status).toBe(401)
+    expect((await call(`${url.slice(0, -3)}AAA`, payload)).status).toBe(404)
+    await setSecret('another-hook-secret-5513')
+    expect((await github(url, payload)).status).toBe(401)
+    await setSecret('')
+    expect(
+      (await call(url, payload, { 'x-hub-signature-256': `sha256=${createHmac('sha256', '').digest('hex')}` })).status,
+    ).toBe(401)
+    expect(await hookOf({ secret: 'NOT_SET' })).toMatchObject({ status: 422 })
+    await setSecret(secret)
+  })
+
+  it('reads the forms and the trial of Slack', async () => {
+    const { url } = (await hookOf({ scheme: 'slack', event: 'pressed', key_path: 'actions.0.value' })).body
+    const slack = (text: string, type: string) => {
+      const seconds = String(Math.floor(Date.now() / 1000))
+      const signature = `v0=${hmac(`v0:${seconds}:${text}`)}`
+      return call(url, text, {
+        ...{ 'content-type': type, 'x-slack-signature': signature, 'x-slack-request-timestamp': seconds },
+      })
+    }
+    const trial = await slack('{"type":"url_verification","challenge":"c-1"}', 'application/json')
+    expect(trial.body).toMatchObject({ state: 'ignored', challenge: 'c-1' })
+    const pressed = JSON.stringify({ type: 'block_actions', actions: [{ value: 'order 73' }] })
+    const form = new URLSearchParams({ payload: pressed }).toString()
+    expect((await slack(form, 'application/x-www-form-urlencoded')).body).toMatchObject({ state: 'kept' })
+    const { events } = (await jetty.call('GET', '/api/v1/events/acme?state=kept')).body
+    expect(events[0]).toMatchObject({ event: 'pressed', key: 'order 73', sent_by: 'hook:slack' })
+  })
 })
