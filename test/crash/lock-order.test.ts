@@ -1,4 +1,5 @@
 // Everything that locks several rows, against each other: Postgres never has to end a deadlock.
+import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Database, openDatabase } from '../../src/database/database.ts'
@@ -6,6 +7,7 @@ import { pruneLeases } from '../../src/engine/leases/dbos.ts'
 import { wakeAllDue } from '../../src/engine/leases/parked-runs.ts'
 import { requestEnd } from '../../src/engine/leases/request-end.ts'
 import { removeOldRuns } from '../../src/store/collections/retention.ts'
+import { sweepEvents } from '../../src/store/events/events.ts'
 import { makeLabelChanges } from '../../src/store/runs/label-changes.ts'
 import { act, does } from '../integration/runs/acting.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
@@ -35,7 +37,7 @@ const shuffled = <T>(items: T[]): T[] =>
     .sort((a, b) => a.at - b.at)
     .map(({ item }) => item)
 
-it('fan-outs, approvals, labels, cancels, retention and a change of the key run in no circle', {
+it('fan-outs, approvals, events, labels, cancels, retention and a change of the key run in no circle', {
   timeout: 180_000,
 }, async () => {
   const gated = await api.task({
@@ -67,6 +69,19 @@ it('fan-outs, approvals, labels, cancels, retention and a change of the key run 
     },
     steps: ['fan'],
   })
+  const waiter = await api.task({
+    init_params: { item: 0 },
+    step_configs: {
+      wait: {
+        activity: 'wait_for_event',
+        event: 'go',
+        key_path: 'init_params.item',
+        expires_in_sec: 2,
+        on_timeout: 'continue',
+      },
+    },
+    steps: ['wait'],
+  })
   await api.call('PATCH', '/api/v1/collections/acme/settings', { retention_days: 1 })
   const begun = Date.now()
   let isOver = false
@@ -93,6 +108,7 @@ it('fan-outs, approvals, labels, cancels, retention and a change of the key run 
       `select (select count(*)::int from runs where ended_at is not null) as ended,
          (select count(*)::int from runs where status = 'cancelled') as cancelled,
          (select count(*)::int from approvals where decided_by is not null) as decided,
+         (select count(*)::int from events where state = 'delivered') as received,
          (select count(*)::int from labels where key = 'three') as labelled,
          (select max(number) - count(*) from runs)::int as removed`,
     )
@@ -119,6 +135,16 @@ it('fan-outs, approvals, labels, cancels, retention and a change of the key run 
         ),
       )
     }, 30),
+    keep(async () => {
+      await Promise.all(items.map((item) => (item % 2 ? api : worker).start(waiter, { init_params: { item } })))
+    }, 200),
+    ...[api, worker].map((server) =>
+      keep(async () => {
+        const body = (item: number) => ({ event: 'go', key: String(item), id: randomUUID() })
+        await Promise.all(shuffled(items).map((item) => server.call('POST', '/api/v1/events/acme', body(item))))
+      }, 50),
+    ),
+    keep(() => sweepEvents(database), 100),
     ...[1, 2].map((n) =>
       keep(async () => {
         const ids = await recent('true')

@@ -55,7 +55,7 @@ const answers: Readonly<Record<string, unknown>> = {
     ...{ storage_info: null, storage_provider: null, workflow, input_schema: {} },
   },
   'POST /api/v1/workflows/check': { valid: problems.length === 0, problems, ...outlineOf(workflow, program) },
-  'GET /api/v1/step-templates': { templates, categories: [], total_count: templates.length },
+  'GET /api/v1/step-templates': { templates, categories: [], total_count: templates.length, common_parameters: [] },
   'GET /api/v1/runs/acme': { runs: [], has_more: false, next_cursor: null },
 }
 

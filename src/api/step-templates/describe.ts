@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type Activity, hasOpenOutputs } from '../../activities/activity.ts'
+import { commonParametersSchema } from '../../model/workflows/common-parameters.ts'
 import type { StepTemplate } from '../../model/workflows/step-template.ts'
 
 export interface Property {
@@ -80,6 +81,10 @@ export const shownOutputs = ({ properties, required }: Properties) =>
     description: property.description ?? '',
     ...(required.includes(name) ? {} : { optional: true as const }),
   }))
+
+/** Describes what the config of every step may have. */
+export const describeCommon = (): StepTemplate['parameters'] =>
+  shownParameters(propertiesOf(schemaOf(commonParametersSchema, 'input')), () => false)
 
 /** Describes an activity from the declaration that also validates it. */
 export const describeActivity = (activity: Activity): StepTemplate => {

@@ -6,7 +6,7 @@ import { coveredIds, type Identity } from '../../model/collections/identity.ts'
 import type { StepTemplate } from '../../model/workflows/step-template.ts'
 import { offeredActivities } from '../../store/workers/offered-activities.ts'
 import { stepTemplatesContract } from './contract.ts'
-import { describeActivity } from './describe.ts'
+import { describeActivity, describeCommon } from './describe.ts'
 import { describeOffered } from './describe-offered.ts'
 
 export interface StepTemplatesDeps {
@@ -36,7 +36,7 @@ export const stepTemplatesRoutes = ({ activities, database }: StepTemplatesDeps)
           (category === undefined || template.category === category) &&
           (words === undefined || `${template.name} ${template.description}`.toLowerCase().includes(words)),
       )
-      return { templates, categories, total_count: templates.length }
+      return { templates, categories, total_count: templates.length, common_parameters: describeCommon() }
     },
 
     getStepTemplate: async ({ params: { activity }, identity }) => {

@@ -61,7 +61,14 @@ export const stepTemplateSchema = z
   .meta({ id: 'StepTemplate' })
 
 export const stepTemplateListSchema = z
-  .object({ templates: z.array(stepTemplateSchema), categories: z.array(z.string()), total_count: z.int() })
+  .object({
+    templates: z.array(stepTemplateSchema),
+    categories: z.array(z.string()),
+    total_count: z.int(),
+    common_parameters: z
+      .array(parameterSchema)
+      .describe('What the config of every step may have beside the parameters of its activity.'),
+  })
   .meta({ id: 'StepTemplateList' })
 
 export type StepTemplate = z.infer<typeof stepTemplateSchema>

@@ -24,3 +24,8 @@ it.each([
 ])('of %j with %s it shows %s', (one, wanted, shown) => {
   expect(shownPanel(one, wanted)).toBe(shown)
 })
+
+it('of a step at work whose model has tools it shows the conversation', () => {
+  expect(shownPanel(step('a', 0, null), undefined, true)).toBe('output')
+  expect(shownPanel(step('a', 0, null), 'input', true)).toBe('input')
+})

@@ -37,11 +37,12 @@ export const panelTabs = (step: RunStep): { name: PanelName; text: string; count
     }))
 }
 
-/** The tab to show: the wanted one where the step has it, else what tells most. */
-export const shownPanel = (step: RunStep, wanted: string | undefined): PanelName => {
+/** The tab to show: the wanted one where the step has it, else what tells most. A model with tools talks while it runs. */
+export const shownPanel = (step: RunStep, wanted: string | undefined, hasTools = false): PanelName => {
   const tabs = panelTabs(step)
   const found = tabs.find(({ name }) => name === wanted)
   if (found) return found.name
   if (step.error !== null) return 'error'
-  return startsRuns(step) && step.ended === null ? 'runs' : step.ended === null ? 'input' : 'output'
+  if (step.ended !== null || hasTools) return 'output'
+  return startsRuns(step) ? 'runs' : 'input'
 }

@@ -14,6 +14,7 @@ import { LogOfStep } from './log-of-step.tsx'
 import { Outputs } from './outputs.tsx'
 import { type PanelName, panelTabs, shownPanel } from './panel-tabs.ts'
 import { RunsOfStep } from './runs-of-step.tsx'
+import { hasTools } from './tool-outputs.tsx'
 
 interface PanelProps {
   run: Run
@@ -30,7 +31,8 @@ interface PanelProps {
 
 /** One step: why it failed, what it read, what it made. */
 export const StepPanel = ({ run, place, step, wanted, onSelect, onChoose, actions, decision }: PanelProps) => {
-  const shown = shownPanel(step, wanted)
+  const { data: whole } = useWholeStep(place, step.key)
+  const shown = shownPanel(step, wanted, whole && hasTools(whole))
   return (
     <div className="flex h-full min-h-0 flex-col">
       <header className="flex items-start gap-2 px-4 pt-3">

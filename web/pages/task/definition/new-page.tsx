@@ -13,6 +13,7 @@ import { TextField } from '../../../ui/field.tsx'
 import { keysText, useKeys } from '../../../ui/keys.ts'
 import { Split } from '../../../ui/split.tsx'
 import { useCompletion } from './completion.ts'
+import { AddStep } from './form/add-step.tsx'
 import { StepEditor } from './form/step-editor.tsx'
 import { ProblemList } from './problem-list.tsx'
 import { StepList } from './step-list.tsx'
@@ -68,6 +69,10 @@ export const NewTaskPage = () => {
   const [step, setStep] = useState<string>()
   const known = check?.steps.some(({ name: one }) => one === step) ? step : undefined
   const show = (pointer: string) => editor.current?.show(pointer)
+  const choose = (name: string) => {
+    setStep(name)
+    show(`/step_configs/${name}`)
+  }
   const isNarrow = useNarrow()
   const [percent, setPercent] = useState(() => Number(readStored('definition-panel') ?? 40))
   const findings = (
@@ -75,13 +80,10 @@ export const NewTaskPage = () => {
       {error && <Problem error={error} />}
       <ProblemList problems={check?.problems ?? []} isBroken={isBroken} onShow={show} />
       {check && known === undefined && (
-        <StepList
-          check={check}
-          onChoose={(name) => {
-            setStep(name)
-            show(`/step_configs/${name}`)
-          }}
-        />
+        <>
+          <StepList check={check} onChoose={choose} />
+          {mayWrite && !isBroken && <AddStep workflowText={text} editor={editor} onAdded={choose} />}
+        </>
       )}
       {check && known !== undefined && (
         <div className="flex flex-col gap-4 p-4">

@@ -13,6 +13,7 @@ import type { TaskPlaceProps } from '../place.ts'
 import { useDraft } from '../use-draft.ts'
 import { type ReadTask, useTask } from '../use-task.ts'
 import { useCompletion } from './completion.ts'
+import { AddStep } from './form/add-step.tsx'
 import { ProblemList } from './problem-list.tsx'
 import { RunAgain } from './run-again.tsx'
 import { SaveBar } from './save-bar.tsx'
@@ -111,7 +112,12 @@ const Definition = ({ collection, task, read }: TaskPlaceProps & { read: ReadTas
                     <WorkflowGraphView check={check} chosen={step} onChoose={choose} />
                   </Suspense>
                 )}
-                {view === 'steps' && check && known === undefined && <StepList check={check} onChoose={choose} />}
+                {view === 'steps' && check && known === undefined && (
+                  <>
+                    <StepList check={check} onChoose={choose} />
+                    {mayWrite && !isBroken && <AddStep workflowText={text} editor={editor} onAdded={choose} />}
+                  </>
+                )}
                 {view === 'steps' && check && known !== undefined && (
                   <TryPanel
                     key={known}

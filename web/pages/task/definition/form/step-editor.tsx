@@ -4,7 +4,7 @@ import type { WorkflowCheck } from '../../../../../src/model/workflows/workflow-
 import type { EditorHandle } from '../../../../parts/editor/json-editor.tsx'
 import { pathCompletions } from '../completions-at.ts'
 import { Origins } from '../origins.tsx'
-import { useStepTemplates } from '../use-step-templates.ts'
+import { useCommonParameters, useStepTemplates } from '../use-step-templates.ts'
 import { StepForm } from './step-form.tsx'
 
 interface StepEditorProps {
@@ -36,6 +36,7 @@ const problemsOf = ({ problems }: WorkflowCheck, step: string): ReadonlyMap<stri
 /** A form for the parameters of a step. Where there can be none, it says where the parameters come from. */
 export const StepEditor = ({ check, workflowText, step, isReadOnly, editor }: StepEditorProps) => {
   const templates = useStepTemplates()
+  const common = useCommonParameters()
   const config = useMemo(() => configOf(workflowText, step), [workflowText, step])
   const template = templates.find(({ activity_name }) => activity_name === config?.activity)
   if (!config || !template) return <Origins bindings={check.bindings[step] ?? {}} />
@@ -43,6 +44,7 @@ export const StepEditor = ({ check, workflowText, step, isReadOnly, editor }: St
     <StepForm
       key={template.activity_name}
       template={template}
+      common={common}
       config={config}
       paths={pathCompletions(workflowText, step, { templates, steps: check.steps }).map(({ label }) => label)}
       problems={problemsOf(check, step)}

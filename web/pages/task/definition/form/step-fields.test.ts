@@ -69,5 +69,6 @@ test.each<[StepField['input'], string, string, ReturnType<typeof readEntered>]>(
 
 test('numbers in a list stay numbers', () => {
   expect(fieldEntry('list', ['2xx', 404])).toBe('2xx\n404')
-  expect(reading('list', '404\n405', 'array', ['2xx', 404])).toEqual({ value: [404, '405'] })
+  expect(reading('list', '404\n405\n5xx', 'array', ['2xx', 404])).toEqual({ value: [404, 405, '5xx'] })
+  expect(reading('list', '404\n405', 'array', ['404'])).toEqual({ value: ['404', '405'] })
 })

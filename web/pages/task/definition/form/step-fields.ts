@@ -92,6 +92,14 @@ const textOrJson = (entry: string, type: string): FieldReading => {
     : { value: entry }
 }
 
+/** What a line of a list means: what it was before, or a number in a list that has numbers. */
+const listItem = (known: readonly unknown[], line: string): unknown => {
+  const same = known.find((one) => String(one) === line)
+  if (same !== undefined || !known.some((one) => typeof one === 'number')) return same ?? line
+  const read = asJson(line)
+  return read && 'value' in read && typeof read.value === 'number' ? read.value : line
+}
+
 /** Reads the entry of a field; undefined when nothing is entered. `before` is the value that it replaces. */
 export const readEntered = ({ input, parameter, value: before }: StepField, entry: string): FieldReading => {
   if (entry.trim() === '') return undefined
@@ -100,9 +108,7 @@ export const readEntered = ({ input, parameter, value: before }: StepField, entr
   if (input === 'list') {
     const known = Array.isArray(before) ? before : []
     const lines = entry.split('\n').map((line) => line.trim())
-    return {
-      value: lines.filter((line) => line !== '').map((line) => known.find((one) => String(one) === line) ?? line),
-    }
+    return { value: lines.filter((line) => line !== '').map((line) => listItem(known, line)) }
   }
   const read = asJson(entry.trim())
   if (input === 'number' || input === 'integer') {

@@ -5,6 +5,8 @@ import { isShownFirst, stepFields } from './step-fields.ts'
 
 interface StepFormProps {
   template: StepTemplate
+  /** What every step may have. */
+  common: StepTemplate['parameters']
   config: Readonly<Record<string, unknown>>
   /** Paths that the step may read, to choose from. */
   paths: readonly string[]
@@ -16,9 +18,11 @@ interface StepFormProps {
 }
 
 /** The parameters of a step as fields, which write into the text of the workflow. */
-export const StepForm = ({ template, config, paths, problems, isReadOnly, onEdit }: StepFormProps) => {
+export const StepForm = ({ template, common, config, paths, problems, isReadOnly, onEdit }: StepFormProps) => {
   const list = useId()
-  const fields = stepFields(template, config)
+  const own = new Set(template.parameters.map(({ name }) => name))
+  const parameters = [...template.parameters, ...common.filter(({ name }) => !own.has(name))]
+  const fields = stepFields({ parameters }, config)
   // A field keeps its place while it is typed into, also when it is emptied.
   const [first] = useState(() => new Set(fields.filter(isShownFirst).map(({ parameter }) => parameter.name)))
   const [isOpen, setOpen] = useState(false)
