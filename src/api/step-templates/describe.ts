@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type Activity, hasOpenOutputs } from '../../activities/activity.ts'
-import { commonParametersSchema } from '../../model/workflows/common-parameters.ts'
+import { everyStepSchema } from '../../model/workflows/every-step.ts'
 import type { StepTemplate } from '../../model/workflows/step-template.ts'
 
 export interface Property {
@@ -84,7 +84,7 @@ export const shownOutputs = ({ properties, required }: Properties) =>
 
 /** Describes what the config of every step may have. */
 export const describeCommon = (): StepTemplate['parameters'] =>
-  shownParameters(propertiesOf(schemaOf(commonParametersSchema, 'input')), () => false)
+  shownParameters(propertiesOf(schemaOf(everyStepSchema, 'input')), () => false)
 
 /** Describes an activity from the declaration that also validates it. */
 export const describeActivity = (activity: Activity): StepTemplate => {

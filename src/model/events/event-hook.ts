@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { eventNameSchema } from './event.ts'
 
 /** Ways in which services sign the webhooks that they send. */
-export const webhookSchemes = ['github', 'slack', 'standard-webhooks', 'stripe'] as const
+const webhookSchemes = ['github', 'slack', 'standard-webhooks', 'stripe'] as const
 export type WebhookScheme = (typeof webhookSchemes)[number]
 
 const longestPath = 200

@@ -31,7 +31,7 @@ export const openStepCalls = async (work: StepAtWork): Promise<StepCalls> => {
   let bytes = stored.reduce((sum, { call }) => sum + call.length, 0)
   await work.memory.room(copiesOfRecords * bytes)
   const rows = stored.map(({ call }) => JSON.parse(call) as StepCall)
-  for (const [at, row] of rows.entries()) logCall(side, row, stored[at]?.at ?? new Date())
+  for (const [at, row] of rows.entries()) logCall(side, row, stored[at]?.at ?? new Date(now()))
   side.numbering = { next: rows.reduce((sum, row) => sum + filesOf(row), 0) }
   if (rows.length > 0) side.usage = usageOf(rows)
   let next = (stored.at(-1)?.n ?? -1) + 1

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 /** What the config of a step may have beside the parameters of its activity. */
-export const commonParametersSchema = z.object({
+export const everyStepSchema = z.object({
   timeout_sec: z
     .number()
     .optional()
