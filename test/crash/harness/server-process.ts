@@ -24,7 +24,7 @@ const longestStart = 120_000
 
 export const spawnServer = (folder: string, env: Record<string, string>): ServerProcess => {
   const log = openSync(join(folder, 'server.log'), 'a')
-  const child = spawn(process.execPath, ['--enable-source-maps', compiledProgram('test/crash/harness/server')], {
+  const child = spawn(process.execPath, [compiledProgram('test/crash/harness/server')], {
     cwd: folder,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: folder, CRASH_FOLDER: folder, ...env },
     stdio: ['pipe', 'pipe', log],

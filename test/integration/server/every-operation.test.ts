@@ -35,7 +35,7 @@ beforeAll(async () => {
   theirs = world.theirs
   document = JSON.parse(await (await fetch(`${jetty.url}/openapi.json`)).text())
   described = new Map(readDocument().map((one) => [one.operationId, one]))
-}, 60_000)
+})
 afterAll(() => jetty?.close())
 
 const readDocument = (): Described[] =>
@@ -292,6 +292,8 @@ describe('what is foreign is answered like what does not exist', () => {
       for (const [foreign, like] of different) {
         for (const headers of [bearer(mine.key), bearer(mine.reader), {}]) {
           await expectAlike(name, foreign, like, headers)
+          // Without a token body and query are not looked at: see above.
+          if (!('authorization' in headers) && operation.needs !== 'optional') continue
           // An empty body is a valid one of some calls: those are carried out, and go on record.
           const [, ...others] = spoilt(like)
           for (const [at, ask] of spoilt(foreign).slice(1).entries()) {
