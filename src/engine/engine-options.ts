@@ -50,6 +50,8 @@ export interface EngineOptions {
   /** `local`: only this process uses the database, and takes its own runs back at once. */
   executor: string
   role: 'all' | 'api' | 'worker'
+  /** Labels of this process, which runs can ask for; at most `mostPlacementLabels`. */
+  labels: readonly string[]
   activities: ActivityRegistry
   programs: ProgramCache
   objects: ObjectStore

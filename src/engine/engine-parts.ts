@@ -89,7 +89,7 @@ export const makeLeasing = (
   { database, urgent, live, slots, stopping }: Storage,
   upwards: Pick<LeaseDeps, 'onReleased' | 'onEnded'>,
 ) => {
-  const { executor, log } = options
+  const { executor, labels, log } = options
   let dispatcher: Dispatcher | undefined
   const ready = (): Dispatcher => {
     if (!dispatcher) throw new Error('The engine is not ready yet')
@@ -115,7 +115,7 @@ export const makeLeasing = (
     queue,
     endRequests,
     endBelow: makeEndBelow({ database, urgent, deliver: endRequests.deliver, stopping }),
-    heartbeat: makeHeartbeat({ executor, database, urgent, stopping, log }),
+    heartbeat: makeHeartbeat({ executor, labels, database, urgent, stopping, log }),
     get dispatcher() {
       return dispatcher
     },

@@ -1,4 +1,5 @@
 import type { AppError } from '../lib/errors.ts'
+import type { CollectionSettings } from '../model/collections/collection-settings.ts'
 import type { EventLimits, NewEvent, ReceivedEventRow } from '../model/events/event-row.ts'
 import type { CallLogMode, RecordDestination, RecordedCall } from '../model/gateway/recorded-call.ts'
 import type { ApprovalRow, NewDecision } from '../model/runs/approval-row.ts'
@@ -96,7 +97,13 @@ export interface Upload {
 export type Unservable = 'refuse' | 'record'
 
 export interface RunRequest {
-  collection: { id: number; name: string; environmentId: number | null }
+  collection: {
+    id: number
+    name: string
+    environmentId: number | null
+    /** Its settings; read if the caller does not have them. */
+    settings?: Partial<CollectionSettings> | undefined
+  }
   task: { id: number; name: string /** Hash of the workflow's text. */; definition: string }
   /** The caller's parameters, merged over the task's `init_params` key by key. */
   initParams: Record<string, unknown>

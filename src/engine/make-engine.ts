@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events'
+import { placementsWithin } from '../model/runs/placement.ts'
 import type { WorkerQueue } from '../model/workers/worker-queue.ts'
 import { decideApproval } from '../store/runs/approvals.ts'
 import type { Engine } from './engine.ts'
@@ -65,6 +66,7 @@ const workerOf = (options: EngineOptions, { storage, leasing, running }: Parts):
   ...options,
   ...leasing,
   dispatcherConnections: options.libraryConnections,
+  placements: placementsWithin(options.labels),
   takeover: running.takeover,
   stopping: storage.stopping,
   collectRequests: () => leasing.endRequests.collect(leasing.leases.local),

@@ -37,7 +37,14 @@ const queueSchema = z
     slots: count.describe('Steps that it executes at most.'),
     runbooks: z.object({ working: count, waiting: count }).describe('Runbooks of this process.'),
     workers: z
-      .array(z.object({ id: z.string(), seen_at: timestampSchema, is_alive: z.boolean() }))
+      .array(
+        z.object({
+          id: z.string(),
+          seen_at: timestampSchema,
+          is_alive: z.boolean(),
+          labels: z.array(z.string()).describe('Its `JETTY_LABELS`.'),
+        }),
+      )
       .describe('Processes that execute runs, the last seen first; at most 100.'),
   })
   .describe('What waits, and who works it off.')

@@ -103,6 +103,7 @@ export const engineOptions = (core: CoreParts, beatMs: number | undefined): Engi
   return {
     ...database,
     role: settings.role,
+    labels: settings.labels ?? [],
     activities: core.activities,
     programs: core.programs,
     objects: core.objects,

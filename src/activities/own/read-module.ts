@@ -4,7 +4,7 @@ import { issueText } from '../../lib/text/issue-text.ts'
 import { type OwnActivity, ownCategories } from './own-activity.ts'
 
 /** Keys of a step config that the engine reads itself. */
-const engineKeys = ['activity', 'depends_on', 'options', 'timeout_sec', 'extra', '__proto__']
+const engineKeys = ['activity', 'depends_on', 'options', 'timeout_sec', 'runs_on', 'extra', '__proto__']
 
 const isZodObject = (value: unknown): value is z.ZodObject => {
   if (typeof value !== 'object' || value === null || !('_zod' in value)) return false

@@ -51,7 +51,7 @@ const requestOf = async (deps: TaskRunDeps, call: RunCall): Promise<RunRequest> 
   checkParameters(body, files.length > 0, settings.maxInitParamsBytes)
   const webhook = await webhookOf(deps, body, collection)
   return {
-    collection: { id: collection.id, name: collection.name, environmentId },
+    collection: { id: collection.id, name: collection.name, environmentId, settings: collection.settings },
     task,
     initParams: await withResolvedFiles(database, collection, body.init_params),
     secrets: body.secret_params,

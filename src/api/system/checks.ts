@@ -44,6 +44,8 @@ export const systemChecks = (
     freeBytes: number | null
     queued: number
     isWorked: boolean
+    /** Placements that runs wait for and no process satisfies. */
+    unserved: readonly string[]
     /** The moment of the backup that this server was restored from and holds back. */
     restoredFrom?: string | undefined
   },
@@ -62,8 +64,16 @@ export const systemChecks = (
   ),
   diskCheck(ready.storage, facts.freeBytes),
   queueCheck(ready, facts.queued, facts.isWorked),
+  ...(facts.unserved.length === 0 ? [] : [placementCheck(facts.unserved)]),
   ...(facts.restoredFrom === undefined ? [] : [restoreCheck(facts.restoredFrom)]),
 ]
+
+const placementCheck = (unserved: readonly string[]): SystemCheck =>
+  warning(
+    'labels',
+    `runs wait for a process with the labels ${unserved.map((one) => one.replaceAll(',', ' and ')).join('; ')}`,
+    `Start one: JETTY_LABELS=${unserved[0]} with the same DATABASE_URL and data folder. Or cancel the runs.`,
+  )
 
 const restoreCheck = (takenAt: string): SystemCheck =>
   warning(

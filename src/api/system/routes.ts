@@ -5,6 +5,7 @@ import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
 import type { SandboxState, SystemState } from '../../model/system.ts'
 import { variableHolders } from '../../store/system/key-holders.ts'
+import { unservedPlacements } from '../../store/system/placements.ts'
 import { listWorkers, type QueueLengths, queueLengths, type WorkerRow } from '../../store/system/queue.ts'
 import { readRestoreState } from '../../store/system/restore-state.ts'
 import type { Readiness } from '../health/readiness.ts'
@@ -38,7 +39,7 @@ const shownQueue = (
     steps,
     slots: system.role === 'api' ? 0 : system.slots,
     runbooks: { working: runbooks.working, waiting: runbooks.waiting },
-    workers: workers.map((one) => ({ id: one.id, seen_at: timestamp(one.beat_at), is_alive: one.is_alive })),
+    workers: workers.map((one) => ({ id: one.id, seen_at: timestamp(one.beat_at), is_alive: one.is_alive, labels: one.labels })),
   }
 }
 
@@ -65,18 +66,20 @@ export const systemRoutes = (deps: SystemDeps): Route[] => {
   })
   return implement(systemContract, {
     getSystem: async () => {
-      const [ready, sizes, waiting, workers, holders, restored] = await Promise.all([
+      const [ready, sizes, waiting, workers, holders, restored, unserved] = await Promise.all([
         readiness.look(),
         measuredSizes(),
         queueLengths(database),
         listWorkers(database),
         variableHolders(database, sealer),
         readRestoreState(database),
+        unservedPlacements(database),
       ])
       const facts = {
         freeBytes: sizes.disk_free_bytes,
         queued: waiting.queued,
         isWorked: workers.some((one) => one.is_alive),
+        unserved,
         restoredFrom: restored?.taken_at,
       }
       return {

@@ -1,5 +1,6 @@
 import { type ObjectMembers, objectText, WrittenJson } from '../../lib/json/object-text.ts'
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
+import { placementLabels } from '../../model/runs/placement.ts'
 import type { Step, StepProgress, StepSummary } from '../../model/runs/step.ts'
 import { addCallUsage, type CallTokens, type StepUsage } from '../../model/runs/step-usage.ts'
 import type { Trajectory, TrajectorySummary } from '../../model/runs/trajectory.ts'
@@ -67,6 +68,7 @@ export const outline = <Row extends StepSummaryRow>(
     ...identityOf(run),
     status: run.status,
     waiting: waitingOf(run),
+    runs_on: run.runs_on ? { labels: placementLabels(run.runs_on), servers: run.servers ?? null } : undefined,
     attributes: {
       asset_type: 'trajectory',
       asset_filename: `${run.trajectory_id}.json`,

@@ -118,6 +118,8 @@ export const followRun = async (
   const onEvent = (told: RunEvent) => {
     if (told.event === 'snapshot') {
       progress.of(told.data.total_steps)
+      const { runs_on: runsOn } = told.data
+      if (runsOn?.servers === 0) current = `waiting for a server with the labels ${runsOn.labels.join(' and ')}`
       for (const step of Object.values(told.data.steps)) {
         onStep(step)
         if (step.status === 'running') for (const log of step.logs ?? []) onLog(log)

@@ -95,6 +95,8 @@ export const runOverview = (run: Trajectory): string => {
 export const shortStatus = ({ status, waiting }: { status: string; waiting?: readonly unknown[] | null }): string =>
   waiting ? 'waiting' : status
 
-/** Names the status of a run; adds `(waiting for a person)` if it waits for a decision. */
-export const statusText = ({ status, waiting }: Pick<Trajectory, 'status' | 'waiting'>): string =>
-  waiting ? `${status} (waiting for a person)` : status
+/** Names the status of a run, and what it waits for: a person, or a server with labels. */
+export const statusText = ({ status, waiting, runs_on: runsOn }: Pick<Trajectory, 'status' | 'waiting' | 'runs_on'>): string => {
+  if (waiting) return `${status} (waiting for a person)`
+  return runsOn?.servers === 0 ? `${status} (no server has the labels ${runsOn.labels.join(' and ')})` : status
+}

@@ -5,6 +5,7 @@ import { newTrajectoryId } from '../../lib/ids.ts'
 import { now } from '../../lib/time.ts'
 import { batchTask } from '../../model/runs/batch.ts'
 import type { NewRun } from '../../model/runs/new-run.ts'
+import { placementLabels, placementOf } from '../../model/runs/placement.ts'
 import type { Quota } from '../../store/collections/quota.ts'
 import type { RunSecrets } from '../environment/run-secrets.ts'
 import { childKey, keysAbove } from '../leases/run-keys.ts'
@@ -27,6 +28,8 @@ export interface ChildKind {
   environmentId: number | null
   /** Secrets and lent keys of the parent; null if it has neither. */
   secrets: RunSecrets | null
+  /** Labels that they ask of a server process: those of their parent and of their task. See `placementOf`. */
+  placement: string | null
 }
 
 /** Dependencies for making child runs. */
@@ -144,12 +147,14 @@ export const prepareChildren = async (
     program,
     environmentId: stored?.environment_id ?? null,
     secrets: stored?.sealed_secrets ? deps.openSecrets(stored.sealed_secrets, run.key) : null,
+    placement: placementOf([...placementLabels(stored?.runs_on), ...program.runsOn]),
   }
 }
 
 interface ParentRow {
   environment_id: number | null
   sealed_secrets: string | null
+  runs_on: string | null
   /** Number of runs of the same task among the parent and its ancestors. */
   above: number
 }
@@ -157,7 +162,7 @@ interface ParentRow {
 const readParent = async ({ database }: ChildDeps, run: StepRun, taskId: number): Promise<ParentRow | undefined> => {
   const [row] = await database.rows<ParentRow>(
     'parent_of_children',
-    `select environment_id, sealed_secrets,
+    `select environment_id, sealed_secrets, runs_on,
        (select count(*) from runs above where above.id = any($2::text[]) and above.task_id = $3)::int as above
      from runs where id = $1`,
     [run.key, [run.key, ...keysAbove(run)], taskId],
@@ -233,6 +238,7 @@ export const childRun = (
       parent_seq: place.seq,
       child_index: index,
       depth: run.depth + 1,
+      ...(kind.placement !== null && { runs_on: kind.placement }),
     },
     createdMs: now(),
   }

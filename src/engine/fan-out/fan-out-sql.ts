@@ -28,8 +28,8 @@ stopped as materialized (
 fence as materialized (
   select 1 from leases where id = $1 and epoch = $2 and not exists (select from stopped) for share),
 new_leases as (
-  insert into leases (id, epoch, owner, share)
-  select u.id, 0, '', u.share from unnest($4::text[], $5::int[]) u(id, share), fence
+  insert into leases (id, epoch, owner, share, runs_on)
+  select u.id, 0, '', u.share, $${labelsFrom + 4}::text from unnest($4::text[], $5::int[]) u(id, share), fence
   on conflict do nothing returning id),
 new_runs as (
   insert into runs (${newRunColumns}, status, created_at)
@@ -40,7 +40,7 @@ new_runs as (
 ${countNewRuns('$3::smallint')},
 ${labelNewRuns(`$${labelsFrom}::text[]`, `$${labelsFrom + 1}::text[]`)},
 queued as (
-  select count(${enqueueLease('id', `$${labelsFrom + 3}::bigint`)}), pg_notify(channel('runs'), '') from new_leases)
+  select count(${enqueueLease('id', `$${labelsFrom + 3}::bigint`, `$${labelsFrom + 4}`)}), pg_notify(channel('runs'), '') from new_leases)
 select exists (select from fence) held, exists (select from stopped) stopped, array(select id from new_runs) made,
   (select count from queued) queued`
 
@@ -56,6 +56,8 @@ interface Emission {
   /** Keys of the parent and of all runs above it. */
   above: string[]
   collectionId: number
+  /** See `placementOf`. */
+  placement: string | null
 }
 
 /**
@@ -70,7 +72,7 @@ interface Emitted {
 /** Writes runs and their leases. */
 export const emitRuns = async (
   database: Queries,
-  { parent, shard, leases, runs, labels, above, collectionId }: Emission,
+  { parent, shard, leases, runs, labels, above, collectionId, placement }: Emission,
 ): Promise<Emitted> => {
   const [row] = await database.rows<Emitted>('emit_children', emitStatement, [
     parent.id,
@@ -83,6 +85,7 @@ export const emitRuns = async (
     Object.values(labels),
     above,
     collectionId,
+    placement,
   ])
   return row ?? { held: false, stopped: false, made: [] }
 }
@@ -154,7 +157,7 @@ export const wakeChildren = async (
   database: Queries,
   { runKey, seq }: Parent,
   parent: LeaseRef,
-  lease: { id: string; share: number; size: number; collectionId: number },
+  lease: { id: string; share: number; size: number; collectionId: number; placement: string | null },
 ): Promise<{ held: boolean; woken: number }> => {
   const [row] = await database.rows<{ held: boolean; woken: number }>(
     'wake_children',
@@ -163,12 +166,15 @@ export const wakeChildren = async (
        select r.id from runs r, fence where parent_id = $3 and parent_seq = $4 and lease is null and ended_at is null
          and wake_at <= now() order by wake_at limit $7 for update of r skip locked),
      new_lease as (
-       insert into leases (id, epoch, owner, share) select $5, 0, '', $6 where exists (select from due) returning id),
+       insert into leases (id, epoch, owner, share, runs_on) select $5, 0, '', $6, $9::text where exists (select from due) returning id),
      moved as (update runs r set lease = $5 from due where r.id = due.id returning 1)
      select exists (select from fence) held, (select count(*) from moved)::int woken,
-       (select ${enqueueLease('id', '$8::bigint')} from new_lease) queued,
+       (select ${enqueueLease('id', '$8::bigint', '$9')} from new_lease) queued,
        (select pg_notify(channel('runs'), '') from new_lease) told`,
-    [parent.id, parent.epoch, runKey, seq, lease.id, lease.share, lease.size, lease.collectionId],
+    [
+      ...[parent.id, parent.epoch, runKey, seq, lease.id, lease.share, lease.size, lease.collectionId],
+      lease.placement,
+    ],
   )
   return row ?? { held: false, woken: 0 }
 }

@@ -133,7 +133,7 @@ const fillLease = (
 /** Writes a batch. Runs whose trajectory id was taken return to `ahead`, for a new lease. */
 const emit = async (deps: StartChildrenDeps, fanOut: FanOut, { leases, runs }: Batch): Promise<void> => {
   const { database, shard, watch } = deps
-  const { work, wanted, waiting } = fanOut
+  const { work, wanted, kind, waiting } = fanOut
   const { run: parent, lease } = work
   const rows = columns(runInput.length)
   for (const { run, lease } of runs) pushRow(rows, runValues(run, lease, 0))
@@ -145,7 +145,8 @@ const emit = async (deps: StartChildrenDeps, fanOut: FanOut, { leases, runs }: B
   const labels: Record<string, string> = JSON.parse(parent.environment.scrub.json(wanted.runs.labels))
   const above = [parent.key, ...keysAbove(parent)]
   const { collectionId } = parent
-  const emission = { parent: lease, shard, leases, runs: rows, labels, above, collectionId }
+  const { placement } = kind
+  const emission = { parent: lease, shard, leases, runs: rows, labels, above, collectionId, placement }
   const { held, stopped, made } = await emitRuns(database, emission)
   for (const one of leased) one.isWritten = true
   // The request to end reaches every run below soon; this one need not wait for it.
@@ -170,14 +171,15 @@ const takeBack = async (
   ahead.missing.push(...absent.filter(({ run }) => !present.has(run.key)).map(({ index }) => index))
 }
 
-const wake = async ({ database, watch }: StartChildrenDeps, { work, wanted, waiting }: FanOut): Promise<boolean> => {
+const wake = async ({ database, watch }: StartChildrenDeps, { work, wanted, kind, waiting }: FanOut): Promise<boolean> => {
   if (!waiting.due) return false
   const due = await countDue(database, waiting)
   waiting.due = due > 0
   const out = sharesOut(watch.sharesOf(waiting))
   const chunk = nextChunk(wanted.runs.maxConcurrency, due, out, waiting.paceMs)
   if (!chunk) return false
-  const lease = { id: randomUUID(), ...chunk, collectionId: work.run.collectionId }
+  const { placement } = kind
+  const lease = { id: randomUUID(), ...chunk, collectionId: work.run.collectionId, placement }
   const leased = newLeased(chunk.share, chunk.size, false)
   watch.leased(waiting, lease.id, leased)
   const { held, woken } = await wakeChildren(database, waiting, work.lease, lease)

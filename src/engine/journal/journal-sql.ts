@@ -24,6 +24,7 @@ const extraColumns = {
   sealed_webhook_secret: 'text',
   replay_of: 'text',
   refusal: 'text',
+  runs_on: 'text',
   parent_id: 'text',
   parent_seq: 'int',
   child_index: 'int',

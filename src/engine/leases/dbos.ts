@@ -22,6 +22,9 @@ const applicationName = 'jetty'
 const workflowName = 'lease'
 const queueName = 'runs'
 
+/** Name of the queue of leases whose runs ask for labels of a server process. */
+const queueOf = (placement: string): string => `${queueName}:${placement}`
+
 const silent = { info: () => {}, debug: () => {}, warn: () => {}, error: () => {} }
 
 /** Makes the library's own tables, in the schema that was chosen before; recorded under this name as done. */
@@ -49,7 +52,7 @@ export const engineMigrations = (url: string): ForeignMigration[] => [
 export interface Dispatcher {
   /** Registers a lease that this process has taken, so that another process gets it if this one dies. */
   announce(leaseId: string): Promise<void>
-  /** Takes at most `budget` queued leases; each is passed to `onLease`. Returns their number. */
+  /** Takes at most `budget` queued leases that this process may have; each is passed to `onLease`. Returns their number. */
   poll(budget: number): Promise<number>
   /** Cuts its connections, which may lead nowhere any more; it makes new ones. */
   reconnect(): void
@@ -88,7 +91,10 @@ const libraryPool = (url: string, connections: number, open: Set<pg.ClientBase>)
 
 /** The part of the library's queue runner that is used although it is declared private. */
 interface QueuePoller {
-  pollQueue(executor: DBOSExecutor, queue: { name: string; workerConcurrency: number }): Promise<boolean>
+  pollQueue(
+    executor: DBOSExecutor,
+    queue: { name: string; minPollingIntervalMs: number; workerConcurrency: number },
+  ): Promise<boolean>
 }
 
 /** Starts the library. `onLease` is called for each lease that is ours now, and resolves when nothing in it is open. */
@@ -99,6 +105,8 @@ export const launchDispatcher = async (options: {
   /** Maximum connections of the library; it listens on one of them. */
   connections: number
   executor: string
+  /** Placements that this process satisfies: see `placementsWithin`. */
+  placements: readonly string[]
   log: Logger
   onLease: (leaseId: string) => Promise<void>
 }): Promise<Dispatcher> => {
@@ -124,17 +132,26 @@ export const launchDispatcher = async (options: {
   await DBOS.registerQueue(queueName, {})
   const executor = DBOSExecutor.globalInstance
   if (!executor) throw new Error('The engine library did not start')
-  const queue = { name: queueName, minPollingIntervalMs: 1_000 }
   const runner = wfQueueRunner as unknown as QueuePoller
+  const pollQueue = async (name: string, budget: number): Promise<number> => {
+    const count = () => executor.systemDatabase.countRunningWorkflowsForQueue(name)
+    const before = count()
+    await runner.pollQueue(executor, { name, minPollingIntervalMs: 1_000, workerConcurrency: before + budget })
+    return count() - before
+  }
+  let first = 0
   return {
     async announce(leaseId) {
       await DBOS.startWorkflow(lease, { workflowID: leaseId })(leaseId)
     },
     async poll(budget) {
-      const count = () => executor.systemDatabase.countRunningWorkflowsForQueue(queueName)
-      const before = count()
-      await runner.pollQueue(executor, { ...queue, workerConcurrency: before + budget })
-      return count() - before
+      const queues = [queueName, ...(await waitingQueues(options.database, options.placements))]
+      first++ // queues take turns, so that a full one does not hide the others
+      let taken = 0
+      for (let at = 0; at < queues.length && taken < budget; at++) {
+        taken += await pollQueue(queues[(first + at) % queues.length] ?? queueName, budget - taken)
+      }
+      return taken
     },
     reconnect() {
       for (const client of open) cutConnection(client)
@@ -147,38 +164,61 @@ export const launchDispatcher = async (options: {
   }
 }
 
+/** Queues of some placements on which leases wait. */
+const waitingQueues = async (database: Queries, placements: readonly string[]): Promise<string[]> => {
+  if (placements.length === 0) return []
+  const rows = await database.rows<{ name: string }>(
+    'waiting_queues',
+    `select name from unnest($1::text[]) name
+     where exists (select from lease_status where queue_name = name and status = 'ENQUEUED')`,
+    [placements.map(queueOf)],
+  )
+  return rows.map(({ name }) => name)
+}
+
 /** SQL condition: the library has given the lease to another process since this one was notified of it. */
 export const isGivenToAnother = (id: string, executor: string): string =>
   `exists (select from lease_status where workflow_uuid = ${id} and executor_id <> ${executor})`
 
 /**
  * SQL expression that queues the lease `id`; it stands in the statement that also writes the lease and its runs, which are
- * all of one collection. Collections take turns: see `enqueue_lease`.
+ * all of one collection and ask for the same labels. Collections take turns: see `enqueue_lease`.
  */
-export const enqueueLease = (id: string, collection: string): string => `enqueue_lease(${id}, (${collection})::text)`
+export const enqueueLease = (id: string, collection: string, placement: string): string =>
+  `enqueue_lease(${id}, (${collection})::text, (${placement})::text)`
 
-/** SQL expression: whether a lease waits on the queue. */
-export const isQueued = `exists (
-  select from lease_status where queue_name = '${queueName}' and status = 'ENQUEUED')`
+/** SQL expression: whether a lease waits that a process may take which satisfies some placements. */
+export const isQueued = (placements: readonly string[]): string => `exists (
+  select from lease_status where status = 'ENQUEUED'
+    and queue_name in (${[queueName, ...placements.map(queueOf)].map((name) => `'${name}'`).join(', ')}))`
 
 /**
- * Puts every lease of one executor back on the queue, in one statement: for a graceful stop with a new epoch and no
- * owner (nothing that a death would be counted for), for a dead process as it left them.
+ * Puts leases of one executor back on their queues, in one statement: for a graceful stop with a new epoch and no owner
+ * (nothing that a death would be counted for), for a dead process as it left them. With `satisfied` only leases that ask
+ * for labels beside these placements.
  */
-export const handOver = async (database: Queries, executor: string, graceful: boolean): Promise<number> => {
+export const handOver = async (
+  database: Queries,
+  executor: string,
+  graceful: boolean,
+  satisfied: readonly string[] | null = null,
+): Promise<number> => {
   const [row] = await database.rows<{ moved: number }>(
     graceful ? 'hand_over_gracefully' : 'hand_over',
     `with moved as materialized (
-       update lease_status set status = 'ENQUEUED', queue_name = '${queueName}', owner_xid = null,
-         started_at_epoch_ms = null, updated_at = (extract(epoch from now()) * 1000)::bigint
-       where status = 'PENDING' and executor_id = $1 and name = '${workflowName}' returning workflow_uuid id),
+       update lease_status set status = 'ENQUEUED', owner_xid = null, started_at_epoch_ms = null,
+         queue_name = lease_queue((select runs_on from leases where id = workflow_uuid)),
+         updated_at = (extract(epoch from now()) * 1000)::bigint
+       where status = 'PENDING' and executor_id = $1 and name = '${workflowName}'
+         and ($2::text[] is null or exists (select from leases where id = workflow_uuid and runs_on <> all ($2)))
+       returning workflow_uuid id),
      held as materialized (
        select id from leases where id in (select id from moved) and owner = $1 order by id for no key update),
      freed as (
        update leases l set ${graceful ? "epoch = l.epoch + 1, owner = ''" : 'owner = l.owner'}
        from held where l.id = held.id returning 1)
      select (select count(*) from moved)::int moved, (select count(*) from freed)::int freed, pg_notify(channel('runs'), '')`,
-    [executor],
+    [executor, satisfied],
   )
   return row?.moved ?? 0
 }

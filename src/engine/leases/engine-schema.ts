@@ -110,7 +110,7 @@ const statusColumns =
 
 /** Creates the functions and views by which statements reach objects that are named after the schema. */
 export const engineNamesMigration = (names: EngineNames): ForeignMigration => ({
-  name: 'engine-names@2',
+  name: 'engine-names@3',
   async run(client) {
     const schema = await ownSchema(client)
     const engine = await readEngineSchema(async (text) => (await client.query<{ value: string }>(text)).rows)
@@ -130,17 +130,22 @@ export const engineNamesMigration = (names: EngineNames): ForeignMigration => ({
          $body$ select ${quoted}.enqueue_workflow(${text(names.workflow)}, ${text(names.queue)},
            array[to_json(id)], workflow_id => id, app_version => ${text(names.version)},
            application_name => ${text(names.application)}) $body$;
+       -- A queue for each set of labels that runs ask of a server process; null: the queue that all processes poll.
+       create or replace function lease_queue(placement text) returns text language sql immutable as
+         $body$ select coalesce(${text(`${names.queue}:`)} || placement, ${text(names.queue)}) $body$;
        -- Collections take turns (start-time fair queueing): a lease comes one turn after the last of its collection that
        -- waits; a collection that has none waiting gets the turn that is next. Each look is the first entry of an index.
-       create or replace function enqueue_lease(id text, collection text) returns text language sql as
-         $body$ select ${quoted}.enqueue_workflow(${text(names.workflow)}, ${text(names.queue)},
+       create or replace function enqueue_lease(id text, collection text, placement text) returns text language sql as
+         $body$ select ${quoted}.enqueue_workflow(${text(names.workflow)}, lease_queue(placement),
            array[to_json(id)], workflow_id => id, app_version => ${text(names.version)},
            application_name => ${text(names.application)}, queue_partition_key => collection, priority => greatest(
              coalesce((select min(w.priority) from ${quoted}.workflow_status w
-               where w.queue_name = ${text(names.queue)} and w.status = 'ENQUEUED'), 0),
+               where w.queue_name = lease_queue(placement) and w.status = 'ENQUEUED'), 0),
              coalesce((select max(w.priority) + 1 from ${quoted}.workflow_status w
-               where w.queue_name = ${text(names.queue)} and w.status = 'ENQUEUED'
-                 and w.queue_partition_key = collection), 0))) $body$`,
+               where w.queue_name = lease_queue(placement) and w.status = 'ENQUEUED'
+                 and w.queue_partition_key = collection), 0))) $body$;
+       create or replace function enqueue_lease(id text, collection text) returns text language sql as
+         $body$ select enqueue_lease(id, collection, null) $body$`,
     )
   },
 })

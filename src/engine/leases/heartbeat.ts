@@ -1,5 +1,6 @@
 import type { Queries } from '../../database/database.ts'
 import type { Logger } from '../../lib/log.ts'
+import { placementsWithin } from '../../model/runs/placement.ts'
 import type { Look } from '../engine.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import { Fenced } from '../journal/journal-sender.ts'
@@ -22,6 +23,8 @@ interface Sights {
 
 interface HeartbeatDeps {
   executor: string
+  /** Labels of this process, which runs can ask for. */
+  labels: readonly string[]
   database: Queries
   /** Connections that no other statement can block. */
   urgent: Queries
@@ -52,7 +55,8 @@ export interface Heartbeat {
 const isDead = `beat_at < now() - interval '${deadMs} milliseconds'`
 
 export const makeHeartbeat = (deps: HeartbeatDeps): Heartbeat => {
-  const { executor, database, urgent, stopping, log } = deps
+  const { executor, labels, database, urgent, stopping, log } = deps
+  const queued = isQueued(placementsWithin(labels))
   const looks: Look[] = []
   /**
    * When (`performance.now()`) the last successful beat was sent: until then no peer had taken a lease of this process.
@@ -62,15 +66,16 @@ export const makeHeartbeat = (deps: HeartbeatDeps): Heartbeat => {
   const beat = async (): Promise<Sights> => {
     const asked = [...looks]
     const conditions = asked.map(
-      ({ condition }, index) => `, ${condition(`$${index + 2}::timestamptz`)} as look_${index}`,
+      ({ condition }, index) => `, ${condition(`$${index + 3}::timestamptz`)} as look_${index}`,
     )
     const [sights] = await urgent.rows<Sights & Record<`look_${number}`, boolean>>(
       `beat_${asked.length}`,
-      `with beat as (insert into executors (id) values ($1) on conflict (id) do update set beat_at = now())
-       select ${isQueued} as queued,
+      `with beat as (
+         insert into executors (id, labels) values ($1, $2) on conflict (id) do update set beat_at = now(), labels = $2)
+       select ${queued} as queued,
          exists (select from runs where ${isDue}) as due,
          exists (select from executors where id <> $1 and ${isDead}) as dead${conditions.join('')}`,
-      [executor, ...asked.map(({ now }) => now())],
+      [executor, labels, ...asked.map(({ now }) => now())],
     )
     for (const [index, look] of asked.entries()) if (sights?.[`look_${index}`]) look.onSeen()
     return sights ?? { queued: false, due: false, dead: false }

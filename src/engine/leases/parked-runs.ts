@@ -24,19 +24,22 @@ export const wakeOrphans = async (database: Queries): Promise<void> => {
   while ((await wakeSome(database, 'wake_orphans', isOrphan)) > 0) {}
 }
 
-/** Queues a bounded number of runs of one collection under one lease. Returns their number. */
+/** Queues a bounded number of runs of one collection, which ask for the same labels, under one lease. Returns their number. */
 const wakeSome = async (database: Queries, name: string, condition: string): Promise<number> => {
   const leaseId = randomUUID()
   const [row] = await database.rows<{ woken: number }>(
     name,
-    `with first as materialized (select collection_id from runs where ${condition} order by wake_at limit 1),
+    `with first as materialized (select collection_id, runs_on from runs where ${condition} order by wake_at limit 1),
      due as materialized (
        select id from runs where ${condition} and collection_id = (select collection_id from first)
+         and runs_on is not distinct from (select runs_on from first)
        order by wake_at limit ${wokenAtOnce} for update skip locked),
-     lease as (insert into leases (id, epoch, owner) select $1, 0, '' where exists (select from due) returning id),
+     lease as (
+       insert into leases (id, epoch, owner, runs_on) select $1, 0, '', runs_on from first where exists (select from due)
+       returning id),
      moved as (update runs r set lease = $1 from due where r.id = due.id returning 1)
      select (select count(*) from moved)::int woken,
-       (select ${enqueueLease('id', '(select collection_id from first)')} from lease) queued,
+       (select ${enqueueLease('lease.id', 'first.collection_id', 'first.runs_on')} from lease, first) queued,
        (select pg_notify(channel('runs'), '') from lease) told`,
     [leaseId],
   )

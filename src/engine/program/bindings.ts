@@ -35,6 +35,9 @@ export const readsOf = (binding: Binding): Path[] => [
 /** Config keys reserved for the engine, whatever the activity declares. */
 const engineKeys = new Set(['activity', 'depends_on', 'options', '__proto__'])
 
+/** Config keys that are for the engine unless the activity declares them. */
+const keysOfAny = new Set(['timeout_sec', 'runs_on'])
+
 /** Binds each parameter of a step to its source. Reports errors, and warns about possible mistakes. */
 export const bindParameters = (
   config: Record<string, unknown>,
@@ -45,7 +48,7 @@ export const bindParameters = (
   const written = new Map<string, Written>()
   for (const [key, value] of Object.entries(config)) {
     if (engineKeys.has(key)) continue
-    if (key === 'timeout_sec' && !Object.hasOwn(activity.parameters.shape, key)) continue
+    if (keysOfAny.has(key) && !Object.hasOwn(activity.parameters.shape, key)) continue
     const report: Report = (message, site) => notes.report(message, { key, ...site })
     place(written, key, sourceOf(key, value, activity, rootsFor(key, config, activity, roots), report))
   }

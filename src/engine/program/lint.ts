@@ -88,7 +88,7 @@ export const sandboxFault = (
   { message, hint }: { message: string; hint?: string | undefined },
 ): WorkflowFault => faultOf('error', { message: `Step '${step}': ${message}`, step, key: 'activity', hint })
 
-/** Warning about a step that a worker carries out. */
+/** Warning about who carries out a step. */
 export const workerStepFault = (step: string, key: string, message: string): WorkflowFault =>
   faultOf('warning', { message: `Step '${step}': ${message}`, step, key })
 

@@ -8,6 +8,7 @@ import { type Flow, flowOf, isParallel, topological, type WrittenStep } from './
 import { checkNames, type GuessStep, stepFinder, stepGuess } from './listed-steps.ts'
 import type { Path } from './paths.ts'
 import { question, type Remark, type Report } from './remark.ts'
+import { compileRunsOn, labelsOfSteps } from './runs-on.ts'
 import type { Roots } from './source.ts'
 import { compileOptions, type StepOptions } from './step-options.ts'
 import { compileTools, type ProgramTool } from './tools.ts'
@@ -29,6 +30,8 @@ export interface ProgramStep {
   /** Timeout of all attempts from the config; seconds. */
   timeoutSeconds: number | undefined
   options: StepOptions
+  /** Labels that a server process must have to carry out the step. */
+  runsOn: string[]
   warnings: Remark[]
   usesEnvironment: boolean
   /** Steps whose callback URLs its parameters contain. */
@@ -55,6 +58,8 @@ export interface Program {
   sandboxSteps: ProgramStep[]
   /** Steps whose callback URLs the workflow refers to. */
   callbackSteps: readonly string[]
+  /** Labels that a server process must have to carry out a run. */
+  runsOn: string[]
   initParams: Record<string, unknown>
   /** JSON Schema that the parameters of a run must fit. */
   inputSchema: Record<string, unknown> | undefined
@@ -128,6 +133,7 @@ export const compileWorkflow = (
       ({ activity: { carriesOut, inSandbox }, ...step }) => (carriesOut || inSandbox) && isBoundToCome(step),
     ),
     callbackSteps: [...new Set(steps.flatMap(({ callbacks }) => callbacks))],
+    runsOn: labelsOfSteps(steps, report),
     initParams: workflow.init_params ?? {},
     inputSchema: isObject(workflow.input_schema) ? workflow.input_schema : undefined,
     problems,
@@ -261,6 +267,7 @@ const compileStep = (
     readsInputsOf: new Set(paths.filter(mayReadInputs).map((path) => path.root)),
     timeoutSeconds: typeof timeout === 'number' && timeout > 0 ? timeout : undefined,
     options: compileOptions(config.options, limits, notes),
+    runsOn: compileRunsOn(config, activity, report),
     warnings,
     usesEnvironment:
       paths.some((path) => path.root === 'env') ||

@@ -5,7 +5,7 @@ import { oneAtATime } from '../../lib/one-at-a-time.ts'
 import { pause } from '../../lib/time.ts'
 import { renewAllLeases } from '../../store/workers/expired-jobs.ts'
 import { sweepWorkers } from '../../store/workers/old-workers.ts'
-import { type Dispatcher, launchDispatcher, pruneLeases } from '../leases/dbos.ts'
+import { type Dispatcher, handOver, launchDispatcher, pruneLeases } from '../leases/dbos.ts'
 import { beatMs, type Heartbeat } from '../leases/heartbeat.ts'
 import type { Leases } from '../leases/leases.ts'
 import { wakeAllDue, wakeOrphans } from '../leases/parked-runs.ts'
@@ -28,6 +28,8 @@ interface WorkerDeps {
   limits: { leaseSeconds: number }
   /** `local`: only this process uses the database, and takes its own runs back at once. */
   executor: string
+  /** Placements that this process satisfies: see `placementsWithin`. */
+  placements: readonly string[]
   /** Interval of the heartbeat in milliseconds; the tests beat more often. */
   beatMs?: number | undefined
   heartbeat: Heartbeat
@@ -54,7 +56,10 @@ interface WorkerDeps {
 export const startWorker = async (deps: WorkerDeps): Promise<() => void> => {
   const { executor, heartbeat, queue, takeover, stopping } = deps
   await heartbeat.beat()
-  if (executor === 'local') await takeover.takeOwn()
+  if (executor === 'local') {
+    await handOver(deps.database, executor, true, deps.placements) // this process may have lost labels since
+    await takeover.takeOwn()
+  }
   deps.onDispatcher(await launch(deps))
   const stopBeating = keepBeating(deps)
   const onRequests = oneAtATime(deps.collectRequests)
@@ -76,11 +81,12 @@ export const startWorker = async (deps: WorkerDeps): Promise<() => void> => {
   }
 }
 
-const launch = ({ database, dispatcherConnections, executor, leases, takeover, stopping, log }: WorkerDeps) =>
+const launch = ({ database, dispatcherConnections, executor, placements, leases, takeover, stopping, log }: WorkerDeps) =>
   launchDispatcher({
     database,
     connections: dispatcherConnections,
     executor,
+    placements,
     log,
     onLease: async (leaseId) => {
       if (stopping.aborted) return new Promise(() => {})

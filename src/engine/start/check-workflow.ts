@@ -6,6 +6,7 @@ import type { WorkflowHome } from '../engine.ts'
 import { lintWorkflow, missingTaskFault, namedTasks } from '../program/lint.ts'
 import type { Program } from '../program/program.ts'
 import { checkOffers } from './check-offers.ts'
+import { checkPlacement } from './check-placement.ts'
 
 /** Maximum task names compared with a misspelt one. */
 const mostTasksToGuess = 500
@@ -17,7 +18,11 @@ export const checkWorkflow = async (
   program: Program,
   home: WorkflowHome,
 ): Promise<WorkflowFault[]> => {
-  const faults = [...lintWorkflow(workflow, program), ...(await checkOffers(database, program, home.id))]
+  const faults = [
+    ...lintWorkflow(workflow, program),
+    ...(await checkOffers(database, program, home.id)),
+    ...(await checkPlacement(database, program)),
+  ]
   const plain = (task: string) => (task.startsWith(`${home.name}/`) ? task.slice(home.name.length + 1) : task)
   const named = namedTasks(program).map((one) => ({ ...one, task: plain(one.task) }))
   if (named.length === 0) return faults

@@ -15,12 +15,15 @@ import { writeCarried } from './carry.ts'
 const runsPerLease = 32
 
 const filesFrom = runInput.length + 3
+const leasesFrom = filesFrom + fileInput.length
 
 /** Writes leases, runs, their files and queue entries in one statement: all or nothing. */
 const enqueueStatement = `
 with ${identified},
 new_leases as (
-  insert into leases (id, epoch, owner) select u, 0, '' from unnest($1::text[]) u on conflict do nothing returning id),
+  insert into leases (id, epoch, owner, runs_on)
+  select u.id, 0, '', u.runs_on from unnest($1::text[], $${leasesFrom + 1}::text[]) u(id, runs_on)
+  on conflict do nothing returning id, runs_on),
 new_runs as (
   insert into runs (${newRunColumns}, status, created_at)
   select ${newRunValues}, 'pending', to_timestamp(u.created / 1000)
@@ -35,8 +38,8 @@ kept as (
   where exists (select from new_runs n where n.id = u.run_id)
   on conflict (path) do nothing),
 queued as (
-  select count(${enqueueLease('id', 'u.collection')}) queued, pg_notify(channel('runs'), '')
-  from new_leases join unnest($1::text[], $${filesFrom + fileInput.length}::bigint[]) u(id, collection) using (id))
+  select count(${enqueueLease('id', 'u.collection', 'new_leases.runs_on')}) queued, pg_notify(channel('runs'), '')
+  from new_leases join unnest($1::text[], $${leasesFrom}::bigint[]) u(id, collection) using (id))
 select new_runs.id from new_runs, queued`
 
 export interface QueuedRun {
@@ -50,14 +53,18 @@ type Refusal = RunExists | TrajectoryIdTaken | undefined
 const enqueueAll = async (queries: Queries, shard: number, arrivals: QueuedRun[]): Promise<Refusal[]> => {
   const leases: string[] = []
   const collections: number[] = []
-  const open = new Map<number, { id: string; runs: number }>()
-  const leaseFor = ({ collectionId }: NewRun): string => {
-    let lease = open.get(collectionId)
+  const placements: (string | null)[] = []
+  const open = new Map<string, { id: string; runs: number }>()
+  const leaseFor = ({ collectionId, more }: NewRun): string => {
+    const placement = more?.runs_on ?? null
+    const alike = `${collectionId} ${placement}`
+    let lease = open.get(alike)
     if (!lease || lease.runs === runsPerLease) {
       lease = { id: randomUUID(), runs: 0 }
-      open.set(collectionId, lease)
+      open.set(alike, lease)
       leases.push(lease.id)
       collections.push(collectionId)
+      placements.push(placement)
     }
     lease.runs++
     return lease.id
@@ -68,7 +75,7 @@ const enqueueAll = async (queries: Queries, shard: number, arrivals: QueuedRun[]
     pushRow(runs, runValues(run, leaseFor(run), 0))
     for (const file of rows) pushRow(files, fileValues(run.key, null, run.collectionId, file))
   }
-  const values = [leases, shard, ...runs, ...files, collections]
+  const values = [leases, shard, ...runs, ...files, collections, placements]
   const rows = await queries.rows<{ id: string }>('enqueue', enqueueStatement, values)
   const inserted = new Set(rows.map((row) => row.id))
   const missing = arrivals.filter(({ run }) => !inserted.has(run.key)).map(({ run }) => run.key)

@@ -6,6 +6,7 @@ import type { ByteBudget } from '../../lib/memory/byte-budget.ts'
 import { parsedMemory } from '../../lib/memory/json-memory.ts'
 import type { Scrubber } from '../../lib/secrets/scrub.ts'
 import type { NewFile, NewRun, RunExtras } from '../../model/runs/new-run.ts'
+import { placementOf } from '../../model/runs/placement.ts'
 import type { SealedWebhook } from '../../model/webhook.ts'
 import type { Quota } from '../../store/collections/quota.ts'
 import { type Carry, RunExists, type RunRequest, type StartedRun } from '../engine.ts'
@@ -100,7 +101,8 @@ const prepare = async (starter: Starter, request: RunRequest, key: string): Prom
   const mayBeRefused = !request.isChecked && needsCheck(request, beginning)
   const found = request.refusal ?? (mayBeRefused ? await refusalTo(starter, request, beginning) : undefined)
   const refusal = found ? refusalRecord(found, environment.scrub) : undefined
-  const more = extrasOf(starter, request, key, environment.scrub, refusal)
+  const runsOn = await placementFor(starter, request, beginning)
+  const more = extrasOf(starter, request, key, environment.scrub, { refusal, runsOn })
   return { ...beginning, request, key, shownDefinition, refusal, more }
 }
 
@@ -115,6 +117,8 @@ const beginOrQueue = async (
   const carry = request.rerun?.carry
   if (carry && refusal === undefined) return starter.enqueueCarrying({ run, files }, carry)
   const heldBytes = initParamsMemory(run.initParams)
+  // A lease goes to one process after the other: runs of different placements do not share one.
+  if (run.more?.runs_on !== undefined) return starter.enqueue({ run, files })
   if (!starter.hasRoom(run.collectionId) || !starter.memory.tryTake(heldBytes)) return starter.enqueue({ run, files })
   try {
     await begin(starter, attempt, run, files, () => liveRunOf(prepared, run, heldBytes))
@@ -190,15 +194,25 @@ const checkBeginning = async (
   if (sandboxSteps.length > 0) await checkRunbooks(deps, run, sandboxSteps, [initParams])
 }
 
+/** The labels that steps and the collection ask of a server process. */
+const placementFor = async (
+  { rules }: Pick<CheckDeps, 'rules'>,
+  { collection }: RunRequest,
+  { program }: Beginning,
+): Promise<string | null> => {
+  const { server_labels: ofCollection } = collection.settings ?? (await rules.settingsOf(collection.id))
+  return placementOf([...program.runsOn, ...(ofCollection ?? [])])
+}
+
 /** Rarely used columns; null when all are empty. */
 const extrasOf = (
   { sealWebhook }: Starter,
   { params, routineId, webhook, rerun }: RunRequest,
   key: string,
   scrub: Scrubber,
-  refusal: string | undefined,
+  { refusal, runsOn }: { refusal: string | undefined; runsOn: string | null },
 ): RunExtras | null => {
-  if (!params && routineId === undefined && !webhook && !rerun?.replayOf && !refusal) return null
+  if (!params && routineId === undefined && !webhook && !rerun?.replayOf && !refusal && !runsOn) return null
   const shownUrl = webhook && scrub.text(webhook.url)
   // A URL that contains a secret of the environment is sealed, and shown without it.
   const hidden = webhook && { secret: webhook.secret, url: shownUrl === webhook.url ? null : webhook.url }
@@ -206,6 +220,7 @@ const extrasOf = (
     ...(params && { params: scrub.json(params) }),
     ...(routineId !== undefined && { routine_id: routineId }),
     ...(refusal !== undefined && { refusal }),
+    ...(runsOn !== null && { runs_on: runsOn }),
     ...(rerun?.replayOf !== undefined && { replay_of: rerun.replayOf }),
     ...(shownUrl !== undefined && { webhook_url: shownUrl }),
     ...(hidden && (hidden.secret ?? hidden.url) !== null && { sealed_webhook_secret: sealWebhook(hidden, key) }),

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { isWebAddress } from '../web-address.ts'
+import { mostPlacementLabels } from '../runs/placement.ts'
 import { workerLabelsSchema } from '../workers/worker.ts'
 import { retentionSchema } from './retention.ts'
 import { maxVariableNameLength, variableNamePattern } from './variable-name.ts'
@@ -111,6 +112,12 @@ const settings = {
     .max(200)
     .nullable()
     .describe('Hosts that steps and model calls may reach; an empty list allows none. null: every public host.'),
+  server_labels: workerLabelsSchema
+    .max(mostPlacementLabels)
+    .nullable()
+    .describe(
+      'Labels that a server process must have (`JETTY_LABELS`) to execute new runs of this collection, beside `runs_on` of their steps. null: none.',
+    ),
   worker_labels: workerLabelsSchema
     .nullable()
     .describe(

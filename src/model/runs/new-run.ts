@@ -9,6 +9,8 @@ export interface RunExtras {
   replay_of?: string
   /** JSON text: the error that the run fails with before its first step. */
   refusal?: string
+  /** Labels that a server process must have to carry it out: see `placementOf`. */
+  runs_on?: string
   parent_id?: string
   parent_seq?: number
   child_index?: number

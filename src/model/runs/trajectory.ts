@@ -43,6 +43,16 @@ export const trajectorySchema = z
       .describe(
         "Steps that wait for a person's decision, while `status` is `running` or `pending`; null if none does.",
       ),
+    runs_on: z
+      .object({
+        labels: z.array(z.string()),
+        servers: z
+          .int()
+          .nullable()
+          .describe('Processes that have them all now. 0: the run waits for one. null: the run has ended.'),
+      })
+      .optional()
+      .describe('Labels that a server process must have to execute it; only of a run that asks for some.'),
     attributes: z.object({
       asset_type: z.string(),
       asset_filename: z.string(),

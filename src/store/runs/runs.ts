@@ -5,6 +5,7 @@ import type { FoundCollection, FoundTask } from '../../model/collections/identit
 import type { TrialLeft } from '../../model/collections/trial.ts'
 import { isName } from '../../model/names.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
+import { serversOf } from '../system/placements.ts'
 import { labelsText } from './labels.ts'
 import { endedRun, keepDurationTotals, keepRunTotals, otherShard } from './totals.ts'
 
@@ -39,6 +40,10 @@ export interface RunRow {
   waiting: string | null
   routine_id: number | null
   webhook_url: string | null
+  /** Labels that it asks of a server process: see `placementOf`. Undefined right after it was written. */
+  runs_on?: string | null
+  /** Of an open run with `runs_on`: the processes that have the labels. */
+  servers?: number | null
   /** JSON text: the error with which the run fails before its first step, because it cannot be served. */
   refusal: string | null
   changed: number
@@ -75,7 +80,8 @@ const waitingText = `case when r.ended_at is null then (
 export const summaryColumns = `r.id, r.number, r.trajectory_id, r.workflow_id, r.collection_id, r.task_id, r.name,
   coalesce(r.shown_definition, r.definition) as definition, r.definition as version, r.author, r.status, r.error,
   case when r.ingested then r.recorded_by else r.author end as recorded_by,
-  r.params, r.ingested, r.routine_id, r.webhook_url, r.refusal, r.changed, r.created_at, r.started_at, r.ended_at, ${labelsText('r.id')} as labels,
+  r.params, r.runs_on, case when r.runs_on is not null and r.ended_at is null then ${serversOf('r.runs_on')} end as servers,
+  r.ingested, r.routine_id, r.webhook_url, r.refusal, r.changed, r.created_at, r.started_at, r.ended_at, ${labelsText('r.id')} as labels,
   exists (select from trial_runs where run_key = r.id) as on_trial, ${waitingText}`
 /** SQL expression: a run's init_params, wherever they are stored. */
 export const initParamsText = 'coalesce(r.init_params, (select body from payloads where id = r.init_params_payload))'

@@ -1,5 +1,7 @@
 import type { Queries } from '../../database/database.ts'
 
+import { isAlive } from './placements.ts'
+
 export interface QueueLengths {
   open: number
   parked: number
@@ -30,11 +32,12 @@ export interface WorkerRow {
   id: string
   beat_at: Date
   is_alive: boolean
+  labels: string[]
 }
 
 /** Processes that execute runs, the last seen first. */
 export const listWorkers = (queries: Queries): Promise<WorkerRow[]> =>
   queries.rows(
     'list_workers',
-    `select id, beat_at, beat_at > now() - interval '15 seconds' as is_alive from executors order by beat_at desc limit 100`,
+    `select id, beat_at, ${isAlive} as is_alive, labels from executors order by beat_at desc limit 100`,
   )

@@ -111,6 +111,15 @@ const waitOf = (waiting: NonNullable<Run['waiting']>): Trouble => {
   }
 }
 
+const unservedOf = (labels: readonly string[]): Trouble => ({
+  ...calm,
+  tone: 'wait',
+  step: undefined,
+  message: `It waits: no server process has the labels ${labels.join(' and ')}`,
+  hint: `Start one with JETTY_LABELS=${labels.join(',')}`,
+  action: { kind: 'none' },
+})
+
 const cancelledOf = (run: Run): Trouble => {
   const at = stepsInOrder(run).find(({ status }) => status === 'cancelled')
   const message = run.error ?? (at ? `Cancelled during ${at.key}` : 'Cancelled before its first step')
@@ -125,5 +134,6 @@ const cancelledOf = (run: Run): Trouble => {
 export const troubleOf = (run: Run, whole?: WholeStep): Trouble | undefined => {
   if (run.status === 'failed') return failureOf(run, whole)
   if (run.waiting && run.waiting.length > 0 && isOpen(run)) return waitOf(run.waiting)
+  if (run.runs_on?.servers === 0 && isOpen(run)) return unservedOf(run.runs_on.labels)
   return run.status === 'cancelled' ? cancelledOf(run) : undefined
 }

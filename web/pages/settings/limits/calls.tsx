@@ -36,6 +36,13 @@ const fields: SettingField[] = [
     empty: 'every public host',
   },
   {
+    name: 'server_labels',
+    label: 'Labels that server processes must have',
+    hint: 'A line each, such as gpu or eu: processes without them (JETTY_LABELS) execute no new runs of this collection',
+    kind: 'lines',
+    empty: 'none',
+  },
+  {
     name: 'worker_labels',
     label: 'Labels that workers must have',
     hint: 'A line each, such as gpu or eu: other workers get no jobs of this collection',

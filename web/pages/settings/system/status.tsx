@@ -55,9 +55,10 @@ const Queue = ({ queue }: { queue: SystemState['queue'] }) => {
       />
       <h3 className="mt-2 font-medium text-12 text-muted">Processes that execute runs</h3>
       <ul>
-        {queue.workers.map(({ id, seen_at: seen, is_alive: isAlive }) => (
+        {queue.workers.map(({ id, seen_at: seen, is_alive: isAlive, labels }) => (
           <li key={id} className="flex flex-wrap gap-x-4">
             <span className="break-all font-mono text-12">{id}</span>
+            {labels.length > 0 && <span className="text-muted">{labels.join(', ')}</span>}
             <span className={isAlive ? 'text-muted' : 'text-bad'}>
               {isAlive ? 'works' : `last seen ${agoText(seen, now)}`}
             </span>

@@ -1,0 +1,27 @@
+import type { Queries } from '../../database/database.ts'
+
+/** SQL condition: a process of `executors` has sent a heartbeat lately. */
+export const isAlive = `beat_at > now() - interval '15 seconds'`
+
+/** SQL expression: the number of processes that have all labels of a placement. */
+export const serversOf = (placement: string): string =>
+  `(select count(*) from executors where ${isAlive} and string_to_array(${placement}, ',') <@ labels)::int`
+
+/** Counts the processes that have all of these labels. */
+export const countServers = async (queries: Queries, placement: string): Promise<number> => {
+  const rows = await queries.rows<{ servers: number }>('count_servers', `select ${serversOf('$1::text')} as servers`, [
+    placement,
+  ])
+  return rows[0]?.servers ?? 0
+}
+
+const mostListed = 10
+
+/** Lists placements that runs wait for and no process satisfies; at most ten. */
+export const unservedPlacements = async (queries: Queries): Promise<string[]> => {
+  const rows = await queries.rows<{ runs_on: string }>(
+    'unserved_placements',
+    `select distinct runs_on from leases where runs_on is not null and ${serversOf('runs_on')} = 0 limit ${mostListed}`,
+  )
+  return rows.map(({ runs_on }) => runs_on)
+}
