@@ -58,6 +58,10 @@ export const watchRun = async (context: ToolContext, run: RunName, seconds: numb
       report.tell(`step ${event.data.key} is ${event.data.status}`)
     } else if (event.event === 'progress') {
       report.tell(`step ${event.data.step}: ${event.data.ended} of ${event.data.total ?? event.data.begun} runs ended`)
+    } else if (event.event === 'job') {
+      const { step, progress, message } = event.data
+      const done = progress === null ? '' : ` ${Math.floor(progress * 100)} %`
+      if (done || message) report.tell(`step ${step}:${done} ${message ?? 'done'}`)
     } else if (event.event === 'status') {
       isWaiting = event.data.waiting !== null
     }

@@ -14,12 +14,12 @@ export const applyRunEvents = (run: Run | undefined, events: readonly RunSummary
     if (one.event === 'step') {
       steps ??= { ...next.steps }
       steps[one.data.key] = one.data
-    } else if (one.event === 'progress') {
-      const { step: name, ...progress } = one.data
+    } else if (one.event === 'progress' || one.event === 'job') {
+      const { step: name, ...live } = one.data
       const step = (steps ?? next.steps)[name]
       if (step) {
         steps ??= { ...next.steps }
-        steps[name] = { ...step, progress }
+        steps[name] = { ...step, [one.event]: live }
       }
     } else if (one.event === 'status' || one.event === 'end' || one.event === 'label') next = { ...next, ...one.data }
   }

@@ -11,7 +11,7 @@ import { withEvents } from '../trajectories/agent-events.ts'
 import type { ShownDefinition } from '../trajectories/definitions.ts'
 import { stepMembers } from '../trajectories/document.ts'
 import { type AnswerMemory, type DocumentDeps, holdDocument } from '../trajectories/documents.ts'
-import { progressOfSteps } from '../trajectories/fan-out-progress.ts'
+import { liveSteps } from '../trajectories/live-steps.ts'
 import { readyTimesOf } from '../trajectories/step-times.ts'
 import { stepSections } from './contract.ts'
 import { hasAlternatives, originsOf } from './origins.ts'
@@ -29,7 +29,7 @@ export const stepDetailText = async (
   const { take } = holdDocument(memory)
   const whole = await withLargeValues(database, [stored], take)
   const shown = definition.hasEvents ? await withEvents(database, whole, definition, Number.MAX_SAFE_INTEGER) : whole
-  const progress = run.ended_at ? undefined : await progressOfSteps(database, whole, definition)
+  const live = run.ended_at ? undefined : await liveSteps(database, whole, definition)
   const readyAt = await readyTimesOf(database, run, [stored], definition)
   const step = shown[0] ?? stored
   const href = stepHref(run, step.name)
@@ -48,7 +48,7 @@ export const stepDetailText = async (
     return [of, new WrittenJson(referenced.text)] as const
   })
   return objectText<StepDetail>({
-    ...stepMembers(run, step, definition, { readyAt: readyAt(step), progress: progress?.get(step.seq) }),
+    ...stepMembers(run, step, definition, { readyAt: readyAt(step), ...live?.get(step.seq) }),
     ...(Object.fromEntries(byReference) as Record<(typeof stepSections)[number], WrittenJson>),
     origins: await originsOfStep(database, stored, step, definition),
     large_values: pointers,

@@ -1,7 +1,7 @@
 import { type ObjectMembers, objectText, WrittenJson } from '../../lib/json/object-text.ts'
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
 import { placementLabels } from '../../model/runs/placement.ts'
-import type { Step, StepProgress, StepSummary } from '../../model/runs/step.ts'
+import type { Step, StepSummary } from '../../model/runs/step.ts'
 import { addCallUsage, type CallTokens, type StepUsage } from '../../model/runs/step-usage.ts'
 import type { Trajectory, TrajectorySummary } from '../../model/runs/trajectory.ts'
 import type { WholeRun } from '../../store/runs/large-values.ts'
@@ -10,6 +10,7 @@ import type { RunRow } from '../../store/runs/runs.ts'
 import type { StepRecord } from '../../store/runs/step-row.ts'
 import type { ShownDefinition } from './definitions.ts'
 import { withDivergence } from './divergence.ts'
+import type { LiveStep } from './live-steps.ts'
 import { readyTimes, shownAttempts, waitOf } from './step-times.ts'
 import { waitingOf } from './waiting.ts'
 
@@ -22,11 +23,11 @@ export const trajectoryText = (
   steps: StepRecord[],
   definition: ShownDefinition,
   publicUrl: string,
-  progress?: ReadonlyMap<number, StepProgress>,
+  live?: ReadonlyMap<number, LiveStep>,
 ): string =>
   objectText<Trajectory>({
     ...outline(withDivergence(run, steps), steps, definition, publicUrl, (step, readyAt) =>
-      stepText(run, step, definition, { readyAt, progress: progress?.get(step.seq) }),
+      stepText(run, step, definition, { readyAt, ...live?.get(step.seq) }),
     ),
     init_params: new WrittenJson(run.init_params),
     step_configs: new WrittenJson(definition.stepConfigs),
@@ -44,9 +45,8 @@ export const summaryText = (
   )
 
 /** Facts of a step that come from other rows. */
-interface BesideStep {
+interface BesideStep extends LiveStep {
   readyAt: Date | null
-  progress?: StepProgress | undefined
 }
 
 /** Writes a step without its values, origin and messages. */
@@ -164,7 +164,7 @@ export const stepMembers = (
 const stepHead = (
   step: StepSummaryRow,
   definition: ShownDefinition,
-  { readyAt, progress }: BesideStep,
+  { readyAt, progress, job }: BesideStep,
 ): ObjectMembers<StepSummary> => {
   const { activity, dependsOn } = definition.step(step.name)
   const used = usageOf(step)
@@ -179,6 +179,7 @@ const stepHead = (
     attempt: step.attempt,
     depends_on: new WrittenJson(dependsOn),
     progress,
+    job,
     error_detail: step.error ? new WrittenJson(step.error) : undefined,
     ready_at: timestampOrNull(readyAt),
     wait: waitOf(step, definition),

@@ -16,7 +16,7 @@ import { withVersionNumbers } from '../../store/runs/version-numbers.ts'
 import { withEvents } from './agent-events.ts'
 import type { ShownDefinition } from './definitions.ts'
 import { summaryText, trajectoryText } from './document.ts'
-import { progressOfSteps } from './fan-out-progress.ts'
+import { liveSteps } from './live-steps.ts'
 
 export interface DocumentDeps {
   database: Queries
@@ -84,8 +84,8 @@ export const wholeText = async (
   until = Number.MAX_SAFE_INTEGER,
 ): Promise<string> => {
   const shown = definition.hasEvents ? await withEvents(deps.database, steps, definition, until) : steps
-  const progress = run.ended_at ? undefined : await progressOfSteps(deps.database, shown, definition)
-  return trajectoryText(await withFacts(deps, run), shown, definition, deps.links.publicUrl, progress)
+  const live = run.ended_at ? undefined : await liveSteps(deps.database, shown, definition)
+  return trajectoryText(await withFacts(deps, run), shown, definition, deps.links.publicUrl, live)
 }
 
 /** Streams the documents of a page of runs in order. Large values are in memory for one run at a time. */

@@ -29,16 +29,3 @@ export const progressOf = async (
   const { pending = 0, running = 0, completed = 0, failed = 0, cancelled = 0 } = counts
   return { total, begun, ended: begun - pending - running, completed, failed, cancelled }
 }
-
-/** Counts the child runs of each step that waits for some, by the step's number. */
-export const progressOfSteps = async (
-  database: Queries,
-  steps: StepRecord[],
-  definition: ShownDefinition,
-): Promise<ReadonlyMap<number, StepProgress>> => {
-  const waiting = steps.filter((step) => isFanningOut(step, definition))
-  const found = await Promise.all(
-    waiting.map(async (step) => [step.seq, await progressOf(database, step, itemsOf(step))] as const),
-  )
-  return new Map(found)
-}

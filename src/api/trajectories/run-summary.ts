@@ -1,6 +1,5 @@
 import type { Queries } from '../../database/database.ts'
 import { objectText, WrittenJson } from '../../lib/json/object-text.ts'
-import type { StepProgress } from '../../model/runs/step.ts'
 import type { RunSummary } from '../../model/runs/trajectory.ts'
 import { initParamsBeginning, type TakeMemory, withInitParams, withLargeValues } from '../../store/runs/large-values.ts'
 import { rowLimit } from '../../store/runs/payloads.ts'
@@ -12,7 +11,8 @@ import type { ShownDefinition } from './definitions.ts'
 import { withDivergence } from './divergence.ts'
 import { outline, stepSummaryText } from './document.ts'
 import { type AnswerMemory, type DocumentDeps, holdDocument, withFacts } from './documents.ts'
-import { isFanningOut, progressOfSteps } from './fan-out-progress.ts'
+import { isFanningOut } from './fan-out-progress.ts'
+import { isWithWorker, type LiveStep, liveSteps } from './live-steps.ts'
 
 /** Writes the summary of one run: small, however large its values are. */
 export const runSummaryOf = async (deps: DocumentDeps, run: RunRow, memory: AnswerMemory): Promise<string> => {
@@ -30,13 +30,13 @@ export const runSummaryText = async (
   definition: ShownDefinition,
   take: TakeMemory,
 ): Promise<string> => {
-  const [initParams, progress, shown] = await Promise.all([
+  const [initParams, live, shown] = await Promise.all([
     initParamsText(deps.database, run, take),
-    run.ended_at ? undefined : progressOfRun(deps.database, run, steps, definition, take),
+    run.ended_at ? undefined : liveStepsOfRun(deps.database, run, steps, definition, take),
     withFacts(deps, run),
   ])
   const textOf = (step: StepRecord, readyAt: Date | null) =>
-    stepSummaryText(step, definition, { readyAt, progress: progress?.get(step.seq) })
+    stepSummaryText(step, definition, { readyAt, ...live?.get(step.seq) })
   return objectText<RunSummary>({
     ...outline(withDivergence(shown, steps), steps, definition, deps.links.publicUrl, textOf),
     ...initParams,
@@ -58,15 +58,17 @@ const initParamsText = async (database: Queries, run: RunRow, take: TakeMemory) 
 }
 
 /** The inputs of a step that waits for its runs say how many they will be. */
-const progressOfRun = async (
+const liveStepsOfRun = async (
   database: Queries,
   run: RunRow,
   steps: StepRecord[],
   definition: ShownDefinition,
   take: TakeMemory,
-): Promise<ReadonlyMap<number, StepProgress>> => {
+): Promise<ReadonlyMap<number, LiveStep>> => {
   const waiting = steps.filter((step) => isFanningOut(step, definition)).map(({ seq }) => seq)
-  if (waiting.length === 0) return new Map()
-  const whole = await withLargeValues(database, await storedStepsAt(database, run.id, waiting), take)
-  return progressOfSteps(database, whole, definition)
+  const whole =
+    waiting.length === 0
+      ? []
+      : await withLargeValues(database, await storedStepsAt(database, run.id, waiting), take)
+  return liveSteps(database, [...whole, ...steps.filter((step) => isWithWorker(step, definition))], definition)
 }

@@ -15,6 +15,7 @@ import type { ShownDefinition } from './definitions.ts'
 import { stepSummaryText, stepText } from './document.ts'
 import { type AnswerMemory, type DocumentDeps, holdDocument, notCounted, wholeText } from './documents.ts'
 import { isFanningOut, itemsOf, progressOf } from './fan-out-progress.ts'
+import { isWithWorker, jobsOf } from './live-steps.ts'
 import { stepEvents } from './log-events.ts'
 import { runSummaryText } from './run-summary.ts'
 import { type ReadyTimes, readyTimesOf } from './step-times.ts'
@@ -24,7 +25,7 @@ import { waitingOf } from './waiting.ts'
 const waitsForPerson = JSON.stringify(approvalActivity)
 const stepsAtOnce = 200
 const eventsAtOnce = 500
-/** Interval of progress events of a fan-out. */
+/** Interval of progress events of fan-outs and of jobs of workers. */
 const progressMs = 1_000
 
 interface RunWatch {
@@ -56,7 +57,7 @@ export async function* watchRun(
     const { isParallel } = await deps.definitions(found.definition)
     let fromSeq = 0
     const told: Told = new Map()
-    const fanOuts: FanOuts = new Map()
+    const live: LiveSteps = { fanOuts: new Map(), jobs: new Map() }
     if (after === undefined) {
       const run = await runAtOnce(database, found.id, 0)
       if (!run) return
@@ -65,7 +66,7 @@ export async function* watchRun(
       const definition = await deps.definitions(run.definition)
       seen = run.newest
       fromSeq = isParallel ? 0 : openFrom(steps, 0)
-      noteFanOuts(fanOuts, steps, definition)
+      noteLive(live, steps, definition)
       for (const step of steps) if (step.ended_at === null) told.set(step.seq, toldOf(step, definition).length)
       const snapshot = async () => {
         if (view === 'summary') return runSummaryText(deps, run, steps, definition, take)
@@ -85,26 +86,45 @@ export async function* watchRun(
       for (const change of inOrder(run, steps, events, seen, until)) {
         yield* eventsOf(deps, run, change, { told, memory, view, readyAt })
       }
-      noteFanOuts(fanOuts, steps, await deps.definitions(run.definition))
+      noteLive(live, steps, await deps.definitions(run.definition))
       seen = Math.max(seen, until)
       fromSeq = isParallel ? 0 : openFrom(steps, fromSeq)
       if (!complete) continue
       if (run.ended_at) return yield { event: 'end', data: statusText(run) }
-      await bell.heard(fanOuts.size > 0 ? progressMs : undefined)
-      yield* progressEvents(database, fanOuts, memory)
+      await bell.heard(live.fanOuts.size + live.jobs.size > 0 ? progressMs : undefined)
+      yield* progressEvents(database, live.fanOuts, memory)
+      yield* jobEvents(database, found.id, live.jobs)
     }
   } finally {
     unwatch()
   }
 }
 
-/** Steps that wait for child runs, with the progress that was sent last. */
-type FanOuts = Map<number, { step: StoredStep; total?: number | null; told: string }>
+/** Steps that wait for child runs or for a worker, with what was sent of them last. */
+interface LiveSteps {
+  fanOuts: Map<number, { step: StoredStep; total?: number | null; told: string }>
+  jobs: Map<number, { name: string; told: string }>
+}
 
-const noteFanOuts = (fanOuts: FanOuts, steps: StoredStep[], definition: ShownDefinition): void => {
+/** A step that has changed was sent without its progress, so that is sent again. */
+const noteLive = ({ fanOuts, jobs }: LiveSteps, steps: StoredStep[], definition: ShownDefinition): void => {
   for (const step of steps) {
-    if (!isFanningOut(step, definition)) fanOuts.delete(step.seq)
-    else if (!fanOuts.has(step.seq)) fanOuts.set(step.seq, { step, told: '' })
+    if (isFanningOut(step, definition)) fanOuts.set(step.seq, { ...fanOuts.get(step.seq), step, told: '' })
+    else fanOuts.delete(step.seq)
+    if (isWithWorker(step, definition)) jobs.set(step.seq, { name: step.name, told: '' })
+    else jobs.delete(step.seq)
+  }
+}
+
+/** Yields what workers say of their jobs. It does not change the row of the step, so a query reads it once a second. */
+async function* jobEvents(database: Queries, runKey: string, jobs: LiveSteps['jobs']): AsyncGenerator<ServerEvent> {
+  if (jobs.size === 0) return
+  for (const [seq, job] of await jobsOf(database, runKey, [...jobs.keys()])) {
+    const one = jobs.get(seq)
+    if (!one) continue
+    const text = JSON.stringify({ step: one.name, ...job } satisfies EventData['job'])
+    if (text !== one.told) yield { event: 'job', data: text }
+    one.told = text
   }
 }
 
@@ -112,7 +132,11 @@ const noteFanOuts = (fanOuts: FanOuts, steps: StoredStep[], definition: ShownDef
  * Yields the progress of fan-outs. A child that ends does not change its parent's row, so a query counts the children
  * once a second.
  */
-async function* progressEvents(database: Queries, fanOuts: FanOuts, memory: AnswerMemory): AsyncGenerator<ServerEvent> {
+async function* progressEvents(
+  database: Queries,
+  fanOuts: LiveSteps['fanOuts'],
+  memory: AnswerMemory,
+): AsyncGenerator<ServerEvent> {
   for (const one of fanOuts.values()) {
     if (one.total === undefined) one.total = await countItems(database, one.step, memory)
     const progress: EventData['progress'] = {

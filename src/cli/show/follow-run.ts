@@ -1,8 +1,8 @@
 import pc from 'picocolors'
 import { follow } from '../../client/follow.ts'
 import type { NewAgentEvent } from '../../model/runbooks/runbook-run.ts'
-import type { EventData, LogEvent, RunEvent } from '../../model/runs/run-events.ts'
-import type { Step, StepLog, StepProgress } from '../../model/runs/step.ts'
+import type { LogEvent, RunEvent } from '../../model/runs/run-events.ts'
+import type { Step, StepLog } from '../../model/runs/step.ts'
 import type { Trajectory } from '../../model/runs/trajectory.ts'
 import { interruption } from '../exit.ts'
 import { placeText, type RunPlace } from '../input/places.ts'
@@ -10,6 +10,7 @@ import { makeAgentState } from '../runbooks/agent-state.ts'
 import { agentEventOf, agentEventText } from '../runbooks/agent-text.ts'
 import type { Session } from '../session.ts'
 import { cliWords } from './cli-words.ts'
+import { liveText } from './live-text.ts'
 import { duration, hanging, paintStatus, safe } from './output.ts'
 import { makeProgressLine } from './progress-line.ts'
 
@@ -28,11 +29,9 @@ export const stepLine = (step: Step, place: string, isBrief: boolean): string =>
   return `${mark} ${pc.dim(place)} ${safe(step.key)} ${pc.dim(`${safe(step.activity)}, ${safe(took)}${tries}`)}${error}`
 }
 
-/** `412 of 1,000 runs ended, 3 failed`. */
-export const fanOutText = ({ total, begun, ended, failed, cancelled }: StepProgress): string => {
-  const count = (value: number) => value.toLocaleString('en')
-  const others = [failed > 0 ? `${count(failed)} failed` : '', cancelled > 0 ? `${count(cancelled)} cancelled` : '']
-  return [`${count(ended)} of ${count(total ?? begun)} runs ended`, ...others].filter((text) => text !== '').join(', ')
+const textOf = (name: string, live: Pick<Step, 'progress' | 'job'>): string => {
+  const text = liveText(live)
+  return text === undefined ? name : `${name} · ${text}`
 }
 
 /** Makes a counter of the workflow's steps that have begun. All iterations of a looped step count as one. */
@@ -85,14 +84,14 @@ export const followRun = async (
     if (ended.has(step.key)) return
     const place = progress.meet(step.key)
     if (step.status === 'running' || step.status === 'pending')
-      current = `${place} ${step.key}${step.progress ? ` · ${fanOutText(step.progress)}` : ''}`
+      current = `${place} ${textOf(step.key, step)}`
     else {
       ended.add(step.key)
       say(stepLine(step, place, isEndLeftOut))
     }
   }
-  const onProgress = (told: EventData['progress']) => {
-    current = `${progress.meet(told.step)} ${told.step} · ${fanOutText(told)}`
+  const onLive = (step: string, live: Pick<Step, 'progress' | 'job'>) => {
+    current = `${progress.meet(step)} ${textOf(step, live)}`
   }
   const onStatus = ({ waiting }: Pick<Trajectory, 'waiting'>) => {
     const [first] = waiting ?? []
@@ -124,7 +123,8 @@ export const followRun = async (
         onStep(step)
         if (step.status === 'running') for (const log of step.logs ?? []) onLog(log)
       }
-    } else if (told.event === 'progress') onProgress(told.data)
+    } else if (told.event === 'progress') onLive(told.data.step, { progress: told.data })
+    else if (told.event === 'job') onLive(told.data.step, { job: told.data })
     else if (told.event === 'status') onStatus(told.data)
     else if (told.event === 'step') onStep(told.data)
     else if (told.event === 'log') onLog(told.data)

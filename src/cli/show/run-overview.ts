@@ -2,7 +2,8 @@ import type { Step } from '../../model/runs/step.ts'
 import type { Trajectory } from '../../model/runs/trajectory.ts'
 import { placeText } from '../input/places.ts'
 import { cliWords } from './cli-words.ts'
-import { fanOutText, lastOutputs } from './follow-run.ts'
+import { lastOutputs } from './follow-run.ts'
+import { liveText } from './live-text.ts'
 import { duration, fields, moment, paintStatus, safe, table } from './output.ts'
 
 type Pair = [name: string, value: string]
@@ -52,13 +53,13 @@ const waitingLines = ({ waiting }: Trajectory, place: string): Pair[] =>
 
 const stepTable = (steps: Step[]): string =>
   table(
-    ['STEP', 'STATUS', 'ACTIVITY', 'DURATION', steps.some(({ progress }) => progress) ? 'PROGRESS' : 'ERROR'],
+    ['STEP', 'STATUS', 'ACTIVITY', 'DURATION', steps.some(({ progress, job }) => progress ?? job) ? 'PROGRESS' : 'ERROR'],
     steps.map((step) => [
       step.key,
       step.status,
       step.activity,
       duration(step.duration_seconds),
-      step.progress ? fanOutText(step.progress) : cliWords(step.error ?? ''),
+      liveText(step) ?? cliWords(step.error ?? ''),
     ]),
     (text, column) => (column === 1 ? paintStatus(text) : text),
   )

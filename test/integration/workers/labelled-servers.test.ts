@@ -101,7 +101,7 @@ it('executes a run with labels where they are, and says so while no process has 
 
 it('asks for the labels of the collection as well, and refuses what is none', async () => {
   const set = (server_labels: unknown) =>
-    jetty.call('PUT', '/api/v1/collections/acme/settings', { server_labels })
+    jetty.call('PATCH', '/api/v1/collections/acme/settings', { server_labels })
   expect((await set(['eu', 'tpu'])).status).toBe(200)
   try {
     const task = await jetty.task({ step_configs: { echo: onGpu }, steps: ['echo'] })

@@ -2,6 +2,7 @@ import type { ReactNode } from 'react'
 import { isCarriedOver, type Run, type RunAddress, type RunStep, type WholeStep } from '../../data/run.ts'
 import { useWholeStep } from '../../data/step.ts'
 import { durationText } from '../../text/duration.ts'
+import { jobText } from '../../text/job-text.ts'
 import { StatusMark, statusWord } from '../../ui/status.tsx'
 import { Tabs } from '../../ui/tabs.tsx'
 import { JsonTree } from '../json-tree/json-tree.tsx'
@@ -62,6 +63,7 @@ const factsOf = (run: Run, step: RunStep): string =>
   [
     step.activity,
     step.duration_seconds === null ? undefined : durationText(step.duration_seconds),
+    step.job ? jobText(step.job) : undefined,
     step.attempt > 1 ? `attempt ${step.attempt}` : undefined,
     isCarriedOver(run, step) ? 'carried over from an earlier run' : undefined,
   ]

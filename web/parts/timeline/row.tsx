@@ -1,6 +1,7 @@
 import { memo, useMemo } from 'react'
 import type { RunStep } from '../../data/run.ts'
 import { durationText } from '../../text/duration.ts'
+import { jobText } from '../../text/job-text.ts'
 import { Icon } from '../../ui/icon.tsx'
 import { StatusMark, statusWord } from '../../ui/status.tsx'
 import { leadingStatus } from '../graph/run-graph.ts'
@@ -81,8 +82,8 @@ const waits: Record<NonNullable<RunStep['wait']>['for'], string> = {
   worker: 'for a worker',
 }
 
-const noteText = ({ activity, progress, wait }: RunStep): string =>
-  progress ? progressText(progress) : wait ? waits[wait.for] : activity
+const noteText = ({ activity, progress, job, wait }: RunStep): string =>
+  progress ? progressText(progress) : job ? jobText(job) : wait ? waits[wait.for] : activity
 
 const Name = ({ row }: { row: TimelineRow }) => {
   if (row.kind === 'pending') return <span className="truncate text-muted">{row.name}</span>
