@@ -6,6 +6,7 @@ import { AppError } from '../../lib/errors.ts'
 import { timestamp } from '../../lib/time.ts'
 import type { Identity } from '../../model/collections/identity.ts'
 import { longestPollSeconds } from '../../model/workers/worker-job.ts'
+import type { JobCall } from '../../model/workers/worker-queue.ts'
 import {
   drainWorker,
   findWorker,
@@ -37,6 +38,18 @@ export const workersRoutes = ({ database, engine, settings }: WorkersDeps): Rout
     throw noWorker()
   }
   const coveredBy = ({ kind, collectionIds }: Identity) => (kind === 'admin' ? null : collectionIds)
+  const jobCall = async ({
+    params,
+    body,
+    identity,
+  }: {
+    params: { worker_id: string; job_id: string }
+    body: { epoch: number }
+    identity: Identity
+  }): Promise<JobCall> => {
+    const { id: workerId } = await workerOf(params, identity)
+    return { id: params.job_id, workerId, epoch: body.epoch, collectionIds: coveredBy(identity) }
+  }
 
   return implement(workersContract, {
     registerWorker: async ({ body, identity }) => {
@@ -75,22 +88,14 @@ export const workersRoutes = ({ database, engine, settings }: WorkersDeps): Rout
       return { jobs, drain: (await workerOf(params, identity)).drained_at !== null }
     },
 
-    heartbeatJob: async ({ params, body, identity }) => {
-      const { id: workerId } = await workerOf(params, identity)
-      const hold = { id: params.job_id, workerId, epoch: body.epoch }
-      const { cancelled, leaseExpiresAt } = await engine.workers.heartbeat(hold, body)
+    heartbeatJob: async (call) => {
+      const { cancelled, leaseExpiresAt } = await engine.workers.heartbeat(await jobCall(call), call.body)
       return { cancelled, lease_expires_at: timestamp(leaseExpiresAt) }
     },
 
-    completeJob: async ({ params, body, identity }) => {
-      const { id: workerId } = await workerOf(params, identity)
-      return { status: await engine.workers.complete({ id: params.job_id, workerId, epoch: body.epoch }, body) }
-    },
+    completeJob: async (call) => ({ status: await engine.workers.complete(await jobCall(call), call.body) }),
 
-    failJob: async ({ params, body, identity }) => {
-      const { id: workerId } = await workerOf(params, identity)
-      return { status: await engine.workers.fail({ id: params.job_id, workerId, epoch: body.epoch }, body) }
-    },
+    failJob: async (call) => ({ status: await engine.workers.fail(await jobCall(call), call.body) }),
 
     stopWorker: async ({ params, identity }) => {
       const { id } = await workerOf(params, identity, identity.kind === 'admin' ? 'any' : identity.keyId)

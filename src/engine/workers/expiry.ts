@@ -1,9 +1,10 @@
 import type { Queries } from '../../database/database.ts'
+import type { DatabaseWatch } from '../../database/watch.ts'
 import { AppError } from '../../lib/errors.ts'
 import { now, timestamp } from '../../lib/time.ts'
 import type { StepLog } from '../../model/runs/step.ts'
 import type { OfferedActivity } from '../../model/workers/worker.ts'
-import { type ExpiredJob, expiredJobs, requeueLostJob } from '../../store/workers/expired-jobs.ts'
+import { type ExpiredJob, expiredJobs, renewAllLeases, requeueLostJob } from '../../store/workers/expired-jobs.ts'
 import { settleJob } from '../../store/workers/leased-jobs.ts'
 import { type JobSealer, sealOfJob, storedResult } from './job-result.ts'
 
@@ -11,18 +12,34 @@ interface ExpiryDeps {
   database: Queries
   sealer: JobSealer
   /** Lost workers after which a job fails. */
-  limits: { lostWorkers: number }
+  limits: { lostWorkers: number; leaseSeconds: number }
+  watch: Pick<DatabaseWatch, 'onOutage'>
   wakeParked(): void
 }
 
 const longestBackoffSeconds = 60
 
-/** Makes the look for jobs whose worker was lost, or whose time is over. Each process may look: each job is done once. */
-export const makeExpiry = (deps: ExpiryDeps) => async (): Promise<void> => {
-  for (const job of await expiredJobs(deps.database)) {
-    const failure = failureOf(job, deps.limits.lostWorkers)
-    if (failure) await fail(deps, job, failure)
-    else await requeueLostJob(deps.database, holdOf(job), { afterSeconds: backoff(job.deaths), logs: logsAfter(job) })
+/**
+ * Makes the look for jobs whose worker was lost, or whose time is over. Each process may look: each job is done once.
+ * After an outage of the database the leases begin anew, because no worker could renew its own.
+ */
+export const makeExpiry = (deps: ExpiryDeps): (() => Promise<void>) => {
+  const { database, limits, watch } = deps
+  let wasAway = false
+  watch.onOutage(() => {
+    wasAway = true
+  })
+  return async () => {
+    const expired = await expiredJobs(database)
+    if (wasAway) {
+      wasAway = false
+      return renewAllLeases(database, limits.leaseSeconds)
+    }
+    for (const job of expired) {
+      const failure = failureOf(job, limits.lostWorkers)
+      if (failure) await fail(deps, job, failure)
+      else await requeueLostJob(database, holdOf(job), { afterSeconds: backoff(job.deaths), logs: logsAfter(job) })
+    }
   }
 }
 

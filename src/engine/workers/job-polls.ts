@@ -4,8 +4,9 @@ import { batched } from '../../lib/batch.ts'
 import { timestamp } from '../../lib/time.ts'
 import type { WorkerJob } from '../../model/workers/worker-job.ts'
 import type { AskedJobs, PollingWorker, WorkerQueue } from '../../model/workers/worker-queue.ts'
+import type { JobNeeds } from '../../store/workers/jobs.ts'
 import type { HandedJob } from '../../store/workers/leased-jobs.ts'
-import { claimJobs, jobsLostOnTheWay } from '../../store/workers/leased-jobs.ts'
+import { claimJobs, hasEnoughOf, jobsLostOnTheWay, takeJobsBack } from '../../store/workers/leased-jobs.ts'
 import { offersOf } from '../../store/workers/workers.ts'
 import { type JobSealer, sealOfJob } from './job-result.ts'
 import type { WaitingPoll, WaitingPolls } from './waiting-polls.ts'
@@ -33,10 +34,8 @@ const largestInAnswer = 4
 
 export const makeJobPoll = (deps: JobPollDeps): WorkerQueue['poll'] => {
   const { database, limits, waiting, stopping } = deps
-  const latest = new Map<string, () => void>()
+  const latest = new Map<string, Bell>()
   const offersOfWorker = makeOffers(database)
-  /** Where the news stood when a worker last found nothing: until there are more, it need not look again. */
-  const quiet = new LRUCache<string, number>({ max: mostQuiet })
   // One claim at a time, so that the workers of a process do not lock jobs from each other.
   const claim = batched(async ([first]: { worker: PollingWorker; most: number }[]): Promise<HandedJob[][]> => {
     if (!first) return []
@@ -51,21 +50,31 @@ export const makeJobPoll = (deps: JobPollDeps): WorkerQueue['poll'] => {
     const jobs = await claim({ worker, most })
     // It has no room for what it was told of besides: another worker may have.
     if (jobs.length >= most) poll.news.push(...told)
-    if (jobs.length === 0) quiet.set(worker.id, newsAt)
-    else quiet.delete(worker.id)
+    else await passOn(poll, told, jobs)
+    waiting.noteQuiet(worker.id, jobs.length === 0 ? newsAt : undefined)
     return jobs
+  }
+
+  /** Tells other workers of jobs that this one cannot take: it has as many of their activity as it takes. */
+  const passOn = async (poll: WaitingPoll, told: JobNeeds[], jobs: HandedJob[]): Promise<void> => {
+    for (const job of told) {
+      const { activity } = job
+      if (!poll.offers.get(activity)?.isLimited || jobs.some((one) => one.activity === activity)) continue
+      if (!(await hasEnoughOf(database, poll.workerId, activity))) continue
+      poll.full.add(activity)
+      waiting.tell(job)
+    }
   }
 
   const waitFor = async (worker: PollingWorker, asked: AskedJobs, bell: Bell): Promise<HandedJob[]> => {
     const collectionIds = worker.collectionIds === null ? null : new Set(worker.collectionIds)
     const offers = await offersOfWorker(worker.id)
     const ability = { workerId: worker.id, labels: new Set(worker.labels), collectionIds, offers }
-    const poll: WaitingPoll = { ...ability, news: [], ring: bell.ring, end: bell.end }
+    const poll: WaitingPoll = { ...ability, full: new Set(), news: [], ring: bell.ring, end: bell.end }
     const timer = setTimeout(bell.end, asked.waitMs)
     waiting.add(poll)
     try {
-      const seen = quiet.get(worker.id)
-      let isQuiet = seen !== undefined && !waiting.hasNewsFor(offers.keys(), seen)
+      let isQuiet = waiting.isQuiet(poll)
       while (!bell.isOver) {
         const jobs = isQuiet ? [] : await look(poll, worker, asked.free)
         if (jobs.length > 0) return jobs
@@ -82,35 +91,42 @@ export const makeJobPoll = (deps: JobPollDeps): WorkerQueue['poll'] => {
 
   return async (worker, asked, signal) => {
     deps.listen()
-    latest.get(worker.id)?.()
+    latest.get(worker.id)?.end()
     const bell = makeBell()
-    latest.set(worker.id, bell.end)
+    latest.set(worker.id, bell)
     for (const one of [signal, stopping]) one.addEventListener('abort', bell.end)
     if (signal.aborted || stopping.aborted) bell.end()
     try {
       const lost = await lostOf(database, worker, asked, limits)
       const jobs = lost.length > 0 ? lost : await waitFor(worker, asked, bell)
+      const isRead = !signal.aborted && latest.get(worker.id) === bell
+      if (jobs.length > 0 && jobs !== lost && !isRead) {
+        await takeJobsBack(database, worker.id, jobs)
+        return []
+      }
       return jobs.map((job) => handedJob(deps.sealer, job))
     } finally {
       for (const one of [signal, stopping]) one.removeEventListener('abort', bell.end)
-      if (latest.get(worker.id) === bell.end) latest.delete(worker.id)
+      if (latest.get(worker.id) === bell) latest.delete(worker.id)
     }
   }
 }
 
-const mostQuiet = 20_000
 const mostOffers = 200_000
 
 /** What a worker offers never changes after its registration. */
-const makeOffers = (database: Queries): ((workerId: string) => Promise<ReadonlyMap<string, string | null>>) => {
-  const known = new LRUCache<string, ReadonlyMap<string, string | null>>({
+const makeOffers = (database: Queries): ((workerId: string) => Promise<WaitingPoll['offers']>) => {
+  const known = new LRUCache<string, WaitingPoll['offers']>({
     maxSize: mostOffers,
     sizeCalculation: (offers) => offers.size + 1,
   })
   return async (workerId) => {
     const kept = known.get(workerId)
     if (kept) return kept
-    const offers = new Map((await offersOf(database, workerId)).map(({ name, version }) => [name, version]))
+    const rows = await offersOf(database, workerId)
+    const offers = new Map(
+      rows.map(({ name, version, concurrency }) => [name, { version, isLimited: concurrency !== null }]),
+    )
     known.set(workerId, offers)
     return offers
   }

@@ -5,7 +5,8 @@ import { now, timestamp } from '../../lib/time.ts'
 import type { StepLog } from '../../model/runs/step.ts'
 import type { OfferedActivity } from '../../model/workers/worker.ts'
 import type { JobLogLine } from '../../model/workers/worker-job.ts'
-import type { JobHold, WorkerQueue } from '../../model/workers/worker-queue.ts'
+import type { JobCall, WorkerQueue } from '../../model/workers/worker-queue.ts'
+import { withdrawJob } from '../../store/workers/jobs.ts'
 import { findLeasedJob, type LeasedJob, renewJob, settleJob } from '../../store/workers/leased-jobs.ts'
 import { type JobResult, type JobSealer, sealOfJob, stateOf, storedResult } from './job-result.ts'
 import { violationOf } from './offered.ts'
@@ -29,7 +30,7 @@ export const makeJobReports = (deps: JobReportDeps): Omit<WorkerQueue, 'poll'> =
   const { database, limits } = deps
 
   const settle = async (
-    hold: JobHold,
+    hold: JobCall,
     lines: JobLogLine[],
     resultOf: (job: LeasedJob) => JobResult,
   ): Promise<'completed' | 'failed'> => {
@@ -37,7 +38,7 @@ export const makeJobReports = (deps: JobReportDeps): Omit<WorkerQueue, 'poll'> =
     if (!job || !isHeld(job, hold)) throw noLonger(hold)
     // Sent again, because its answer was lost: what was recorded stands.
     if (job.state === 'completed' || job.state === 'failed') return job.state
-    if (job.state === 'withdrawn') throw noLonger(hold)
+    if (job.cancelled) throw noLonger(hold)
     const result = resultOf(job)
     const { seal } = sealOfJob(deps.sealer, { runKey: job.run_id, seq: job.seq })
     const logs = await logsWith(deps, job, lines)
@@ -54,6 +55,7 @@ export const makeJobReports = (deps: JobReportDeps): Omit<WorkerQueue, 'poll'> =
       if (!job || !isHeld(job, hold)) throw noLonger(hold)
       const shown = message ? (await deps.scrubberOf(job.run_id))(message) : null
       const told = { progress, message: shown, logs: await logsWith(deps, job, logs) }
+      if (job.cancelled) await withdrawJob(database, job.run_id, job.seq) // the worker has room for another one
       const leaseExpiresAt = await renewJob(database, hold, told, limits.leaseSeconds)
       if (!leaseExpiresAt) throw noLonger(hold)
       return { cancelled: job.cancelled, leaseExpiresAt }
@@ -77,11 +79,14 @@ export const makeJobReports = (deps: JobReportDeps): Omit<WorkerQueue, 'poll'> =
   }
 }
 
-const isHeld = (job: LeasedJob, { workerId, epoch }: JobHold): boolean =>
-  job.worker_id === workerId && job.epoch === epoch && job.state !== 'queued'
+const isHeld = (job: LeasedJob, { workerId, epoch, collectionIds }: JobCall): boolean =>
+  job.worker_id === workerId &&
+  job.epoch === epoch &&
+  job.state !== 'queued' &&
+  (collectionIds === null || collectionIds.includes(job.collection_id))
 
-/** Unknown, foreign and fenced jobs answer alike. */
-const noLonger = ({ id, epoch }: JobHold): AppError =>
+/** Unknown, foreign, cancelled and fenced jobs answer alike. */
+const noLonger = ({ id, epoch }: JobCall): AppError =>
   new AppError('conflict', `This worker does not have job '${id}' with epoch ${epoch}`, {
     hint: 'Its lease ran out and the job went to another worker, or the step was cancelled. Drop the job: nothing is recorded.',
   })

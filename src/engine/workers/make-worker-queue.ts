@@ -4,7 +4,7 @@ import type { Logger } from '../../lib/log.ts'
 import { oneAtATime } from '../../lib/one-at-a-time.ts'
 import type { WorkerQueue } from '../../model/workers/worker-queue.ts'
 import { dueNeeds } from '../../store/workers/expired-jobs.ts'
-import type { JobNeeds } from '../../store/workers/jobs.ts'
+import type { FreedWorker, JobNeeds } from '../../store/workers/jobs.ts'
 import type { DrainedWorker } from '../../store/workers/workers.ts'
 import { type JobPollLimits, makeJobPoll } from './job-polls.ts'
 import { makeJobReports } from './job-reports.ts'
@@ -41,7 +41,8 @@ export const makeWorkerQueue = (deps: WorkerQueueDeps): WorkerQueue => {
     listens = true
     const hear = (payload: string) => {
       if (payload === '') return waiting.tellAll()
-      const told = JSON.parse(payload) as JobNeeds | DrainedWorker
+      const told = JSON.parse(payload) as JobNeeds | DrainedWorker | FreedWorker
+      if ('freed' in told) return waiting.freed(told.freed)
       return 'drained' in told ? waiting.end(told.drained) : waiting.tell(told)
     }
     void listen(database, { jobs: hear }, stopping)

@@ -11,6 +11,7 @@ import type { JobStep, StepDeps } from '../steps/step-at-work.ts'
 import type { StepSide } from '../steps/step-side.ts'
 import { type JobSealer, outputsOfJob, sealOfJob } from './job-result.ts'
 import { type FindOffered, requireParameters } from './offered.ts'
+import { makeQueueRoom } from './queue-room.ts'
 
 interface StepJobDeps {
   database: Queries
@@ -18,6 +19,10 @@ interface StepJobDeps {
   limits: StepJobLimits
   findOffered: FindOffered
   rules: Pick<ModelRules, 'settingsOf'>
+}
+
+interface QueueDeps extends StepJobDeps {
+  hasRoom: ReturnType<typeof makeQueueRoom>
 }
 
 /** Limits of the jobs of steps. */
@@ -29,8 +34,9 @@ export interface StepJobLimits {
 }
 
 /** Makes the function by which a step queues its job, and reads the result. */
-export const makeAskWorkers = (deps: StepJobDeps): StepDeps['askWorkers'] => {
-  const { database, sealer } = deps
+export const makeAskWorkers = (given: StepJobDeps): StepDeps['askWorkers'] => {
+  const { database, sealer, limits } = given
+  const deps = { ...given, hasRoom: makeQueueRoom(database, limits.queuedJobs) }
   return async (step, request) => {
     const { run, place, side, attempt } = step
     const { open } = sealOfJob(sealer, { runKey: run.key, seq: place.seq })
@@ -48,7 +54,7 @@ export const makeAskWorkers = (deps: StepJobDeps): StepDeps['askWorkers'] => {
 const isUnderWay = ({ state }: StepJob): boolean => state === 'queued' || state === 'leased'
 
 const queue = async (
-  { database, sealer, limits, findOffered, rules }: StepJobDeps,
+  { database, sealer, limits, findOffered, rules, hasRoom }: QueueDeps,
   { run, place, side, attempt }: JobStep,
   { activity, parameters, labels }: WorkerJobRequest,
 ): Promise<void> => {
@@ -58,6 +64,7 @@ const queue = async (
   if (Buffer.byteLength(JSON.stringify(parameters)) > limits.jobParametersBytes) throw tooLarge(place.name, limits)
   const { options, timeoutSeconds } = place.step
   const { worker_labels: ofCollection } = await rules.settingsOf(run.collectionId)
+  if (!(await hasRoom(run.collectionId))) throw full(limits)
   const queued = await queueJob(database, {
     id: randomUUID(),
     runKey: run.key,
@@ -68,16 +75,15 @@ const queue = async (
     timeoutSeconds: options.timeoutSeconds ?? timeoutSeconds ?? null,
     sealedParameters: seal(parameters),
     attempt,
-    mostQueued: limits.queuedJobs,
   })
-  if (queued === 'queued' && !offered?.isOnline) tell(side, nobodyOffers(activity))
-  if (queued !== 'full') return
-  const message = `The collection has ${limits.queuedJobs} jobs in the queue of its workers, which is the limit`
-  throw new AppError('busy', message, {
+  if (queued && !offered?.isOnline) tell(side, nobodyOffers(activity))
+}
+
+const full = ({ queuedJobs }: StepJobLimits): AppError =>
+  new AppError('busy', `The collection has ${queuedJobs} jobs in the queue of its workers, which is the limit`, {
     hint: 'Start more workers, start runs more slowly, or raise JETTY_WORKER_QUEUE.',
     retryAfterSeconds: 10,
   })
-}
 
 const tooLarge = (step: string, { jobParametersBytes }: StepJobLimits): AppError =>
   new AppError('too_large', `Step '${step}': its parameters take more than ${byteSize(jobParametersBytes)} as JSON`, {

@@ -7,8 +7,10 @@ interface PollAbility {
   labels: ReadonlySet<string>
   /** Collections whose jobs it takes; null: all. */
   collectionIds: ReadonlySet<number> | null
-  /** Versions of what it offers, by the name of the activity. */
-  offers: ReadonlyMap<string, string | null>
+  /** What it offers, by the name of the activity. `isLimited`: it takes a limited number of jobs of it. */
+  offers: ReadonlyMap<string, { version: string | null; isLimited: boolean }>
+  /** Activities of which it has as many jobs as it takes. */
+  full: Set<string>
 }
 
 /** A poll that waits for jobs. */
@@ -23,7 +25,8 @@ export interface WaitingPoll extends PollAbility {
 
 const canDo = (poll: PollAbility, { collection, labels, version, activity }: JobNeeds): boolean =>
   (poll.collectionIds === null || poll.collectionIds.has(collection)) &&
-  (version === null || poll.offers.get(activity) === version) &&
+  (version === null || poll.offers.get(activity)?.version === version) &&
+  !poll.full.has(activity) &&
   labels.every((label) => poll.labels.has(label))
 
 /** The polls that wait in this process, by the activities that they can take. */
@@ -31,8 +34,10 @@ export interface WaitingPolls {
   readonly size: number
   /** Number of news so far. */
   readonly news: number
-  /** Whether jobs of the activities were queued after that many news. */
-  hasNewsFor(activities: Iterable<string>, after: number): boolean
+  /** Notes where the news stood when a worker found nothing: it need not look again before there are more. */
+  noteQuiet(workerId: string, news: number | undefined): void
+  /** Whether a worker found nothing, and there was no news for it since. */
+  isQuiet(poll: PollAbility): boolean
   /** Names of the activities that some poll waits for. */
   activities(): string[]
   add(poll: WaitingPoll): void
@@ -41,6 +46,8 @@ export interface WaitingPolls {
   tell(job: JobNeeds): void
   /** Lets all polls look. */
   tellAll(): void
+  /** Lets a worker look that takes jobs again of an activity. */
+  freed(workerId: string): void
   /** Ends the poll of a worker, which gets no more jobs. */
   end(workerId: string): void
 }
@@ -53,8 +60,14 @@ export const makeWaitingPolls = (): WaitingPolls => {
   const byActivity = new Map<string, Set<WaitingPoll>>()
   const lastNews = new LRUCache<string, number>({ max: mostRemembered })
   const ended = new LRUCache<string, true>({ max: mostRemembered })
+  const quiet = new LRUCache<string, number>({ max: mostRemembered * 2 })
   let news = 0
   let newsForAll = 0
+  const hasNewsFor = (activities: Iterable<string>, after: number): boolean => {
+    if (newsForAll > after) return true
+    for (const name of activities) if ((lastNews.get(name) ?? 0) > after) return true
+    return false
+  }
   return {
     get size() {
       return all.size
@@ -62,10 +75,13 @@ export const makeWaitingPolls = (): WaitingPolls => {
     get news() {
       return news
     },
-    hasNewsFor(activities, after) {
-      if (newsForAll > after) return true
-      for (const name of activities) if ((lastNews.get(name) ?? 0) > after) return true
-      return false
+    noteQuiet(workerId, seen) {
+      if (seen === undefined) quiet.delete(workerId)
+      else quiet.set(workerId, seen)
+    },
+    isQuiet({ workerId, offers }) {
+      const seen = quiet.get(workerId)
+      return seen !== undefined && !hasNewsFor(offers.keys(), seen)
     },
     activities: () => [...byActivity.keys()],
     add(poll) {
@@ -95,7 +111,18 @@ export const makeWaitingPolls = (): WaitingPolls => {
     },
     tellAll() {
       newsForAll = ++news
-      for (const poll of all) poll.ring()
+      for (const poll of all) {
+        poll.full.clear()
+        poll.ring()
+      }
+    },
+    freed(workerId) {
+      quiet.delete(workerId)
+      for (const poll of all) {
+        if (poll.workerId !== workerId) continue
+        poll.full.clear()
+        poll.ring()
+      }
     },
     end(workerId) {
       ended.set(workerId, true)

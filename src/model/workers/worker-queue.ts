@@ -25,12 +25,18 @@ export interface JobHold {
   epoch: number
 }
 
+/** A call about a job. */
+export interface JobCall extends JobHold {
+  /** Collections that the key of the worker covers now; null: all. */
+  collectionIds: readonly number[] | null
+}
+
 /** The queue of steps that workers carry out. Calls about a job that the worker has no more throw `conflict`. */
 export interface WorkerQueue {
   /** Gives jobs, or waits for some. Resolves with none when the time is over, the signal fires or the server stops. */
   poll(worker: PollingWorker, asked: AskedJobs, signal: AbortSignal): Promise<WorkerJob[]>
-  heartbeat(hold: JobHold, told: JobHeartbeat): Promise<{ cancelled: boolean; leaseExpiresAt: Date }>
+  heartbeat(hold: JobCall, told: JobHeartbeat): Promise<{ cancelled: boolean; leaseExpiresAt: Date }>
   /** Throws `invalid` for outputs that do not fit their schema: the attempt has failed then. */
-  complete(hold: JobHold, result: CompleteJob): Promise<'completed' | 'failed'>
-  fail(hold: JobHold, failure: FailJob): Promise<'completed' | 'failed'>
+  complete(hold: JobCall, result: CompleteJob): Promise<'completed' | 'failed'>
+  fail(hold: JobCall, failure: FailJob): Promise<'completed' | 'failed'>
 }

@@ -37,21 +37,17 @@ interface NewJob {
   timeoutSeconds: number | null
   sealedParameters: string
   attempt: number
-  /** Most queued jobs of a collection. */
-  mostQueued: number
 }
 
 /**
  * Queues the job of a step, or the next attempt of one that failed, and notifies the processes whose workers wait.
  * Collections take turns: a job comes one turn after the last of its collection. Jobs of one run and activity keep the
- * version that served the first. Returns `full` when the collection has too many queued jobs.
+ * version that served the first. Returns whether the run is still there.
  */
-export const queueJob = async (queries: Queries, job: NewJob): Promise<'queued' | 'full' | 'gone'> => {
-  const [row] = await queries.rows<{ queued: boolean; full: boolean }>(
+export const queueJob = async (queries: Queries, job: NewJob): Promise<boolean> => {
+  const [row] = await queries.rows<{ queued: boolean }>(
     'queue_job',
     `with run as materialized (select id, collection_id from runs where id = $2 and ended_at is null),
-     room as materialized (select (select count(*) from worker_jobs j, run
-         where j.collection_id = run.collection_id and j.state = 'queued') < $10::int as is_there),
      queued as (
        insert into worker_jobs (id, run_id, seq, collection_id, step, activity, version, labels, timeout_seconds,
          sealed_parameters, attempt, state, turn)
@@ -62,22 +58,33 @@ export const queueJob = async (queries: Queries, job: NewJob): Promise<'queued' 
            coalesce((select min(j.turn) from worker_jobs j where j.state = 'queued'), 0),
            coalesce((select max(j.turn) + 1 from worker_jobs j
              where j.state = 'queued' and j.collection_id = run.collection_id), 0))
-       from run, room where room.is_there
+       from run
        on conflict (run_id, seq) do update set state = 'queued', attempt = excluded.attempt, labels = excluded.labels,
+         version = excluded.version, deaths = 0,
          sealed_parameters = excluded.sealed_parameters, sealed_result = null, settled_at = null, worker_id = null,
          turn = excluded.turn, due_at = now(), queued_at = now(), progress = null, message = null
          where worker_jobs.state in ('failed', 'withdrawn')
        returning run_id, seq, collection_id, activity, labels, version),
      -- Its former result must not wake the run again.
      unwoken as (update runs r set decided_seq = null from queued q where r.id = q.run_id and r.decided_seq = q.seq)
-     select exists (select from queued) as queued, not (select is_there from room) as full,
-       (select ${toldOf('queued')} from queued)`,
+     select exists (select from queued) as queued, (select ${toldOf('queued')} from queued)`,
     [
       ...[job.id, job.runKey, job.seq, job.step, job.activity, job.labels, job.timeoutSeconds, job.sealedParameters],
-      ...[job.attempt, job.mostQueued],
+      job.attempt,
     ],
   )
-  return row?.queued ? 'queued' : row?.full ? 'full' : 'gone'
+  return row?.queued ?? false
+}
+
+/** Counts the queued jobs of a collection, up to a limit. */
+export const countQueuedJobs = async (queries: Queries, collectionId: number, limit: number): Promise<number> => {
+  const [row] = await queries.rows<{ jobs: number }>(
+    'count_queued_jobs',
+    `select count(*)::int as jobs from (
+       select from worker_jobs where collection_id = $1 and state = 'queued' limit $2) x`,
+    [collectionId, limit],
+  )
+  return row?.jobs ?? 0
 }
 
 /** SQL that notifies of a queued job: what a worker must have to take it. */
@@ -93,12 +100,25 @@ export interface JobNeeds {
   version: string | null
 }
 
+/** A worker that takes jobs again of an activity of which it had as many as it takes. */
+export interface FreedWorker {
+  freed: string
+}
+
+/** SQL query that notifies of workers that have a job less of an activity of which they take a limited number. */
+export const tellsOfFreed = (jobs: string): string =>
+  `select pg_notify(channel('jobs'), json_build_object('freed', o.worker_id)::text)
+   from ${jobs} s join worker_offers o on o.worker_id = s.worker_id and o.name = s.activity
+   where o.concurrency is not null`
+
 /** Withdraws the job of a step that has ended without it. Its worker learns it with the next heartbeat. */
 export const withdrawJob = async (queries: Queries, runKey: string, seq: number): Promise<void> => {
   await queries.rows(
     'withdraw_job',
-    `update worker_jobs set state = 'withdrawn', settled_at = now(), sealed_parameters = null
-     where run_id = $1 and seq = $2 and state in ('queued', 'leased')`,
+    `with withdrawn as (
+       update worker_jobs set state = 'withdrawn', settled_at = now(), sealed_parameters = null
+       where run_id = $1 and seq = $2 and state in ('queued', 'leased') returning worker_id, activity)
+     ${tellsOfFreed('withdrawn')}`,
     [runKey, seq],
   )
 }

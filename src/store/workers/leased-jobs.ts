@@ -1,6 +1,6 @@
 import type { Queries } from '../../database/database.ts'
 import type { JobHold } from '../../model/workers/worker-queue.ts'
-import type { JobState } from './jobs.ts'
+import { type JobState, tellsOfFreed, toldOf } from './jobs.ts'
 
 const handedColumns = `j.id, j.epoch, j.attempt, j.activity, j.served_version as version, j.sealed_parameters, j.step,
   j.run_id, j.seq, j.deadline_at, j.lease_expires_at, r.name, r.trajectory_id`
@@ -97,6 +97,7 @@ export interface LeasedJob {
   id: string
   run_id: string
   seq: number
+  collection_id: number
   state: JobState
   epoch: number
   worker_id: string | null
@@ -112,7 +113,7 @@ export const findLeasedJob = async (queries: Queries, id: string): Promise<Lease
   (
     await queries.rows<LeasedJob>(
       'find_leased_job',
-      `select j.id, j.run_id, j.seq, j.state, j.epoch, j.worker_id, j.activity, j.logs, d.definition,
+      `select j.id, j.run_id, j.seq, j.collection_id, j.state, j.epoch, j.worker_id, j.activity, j.logs, d.definition,
          j.state = 'withdrawn' or r.ended_at is not null or r.requested_status is not null as cancelled
        from worker_jobs j join runs r on r.id = j.run_id left join activity_definitions d on d.hash = j.definition
        where j.id = $1`,
@@ -158,12 +159,39 @@ export const settleJob = async (
     `with settled as (
        update worker_jobs set state = $4, sealed_result = $5, logs = coalesce($6, logs), settled_at = now(),
          sealed_parameters = null, lease_expires_at = null
-       where id = $1 and worker_id = $2 and epoch = $3 and state = 'leased' returning run_id, seq),
-     ${wakeRunsOf('settled')}
-     select bool_or(parked) as parked, count(*)::int as runs from woken having exists (select from settled)`,
+       where id = $1 and worker_id = $2 and epoch = $3 and state = 'leased' returning run_id, seq, activity,
+         worker_id),
+     ${wakeRunsOf('settled')},
+     freed as (${tellsOfFreed('settled')})
+     select bool_or(parked) as parked, count(*)::int as runs, (select count(*) from freed) as freed from woken having exists (select from settled)`,
     [id, workerId, epoch, state, sealedResult, logs],
   )
   return row && { parked: row.parked ?? false }
+}
+
+/** Whether a worker has as many jobs of an activity as it takes. */
+export const hasEnoughOf = async (queries: Queries, workerId: string, activity: string): Promise<boolean> => {
+  const rows = await queries.rows(
+    'has_enough_of',
+    `select from worker_offers o where o.worker_id = $1 and o.name = $2 and o.concurrency <= (
+       select count(*) from worker_jobs j where j.worker_id = $1 and j.activity = $2 and j.state = 'leased')`,
+    [workerId, activity],
+  )
+  return rows.length > 0
+}
+
+/** Queues jobs again that were handed to a worker in an answer that nobody reads. Nothing is counted for it. */
+export const takeJobsBack = async (queries: Queries, workerId: string, jobs: readonly HandedJob[]): Promise<void> => {
+  await queries.rows(
+    'take_jobs_back',
+    `with queued as (
+       update worker_jobs j set state = 'queued', worker_id = null, lease_expires_at = null, due_at = now()
+       from unnest($2::text[], $3::int[]) h(id, epoch)
+       where j.id = h.id and j.epoch = h.epoch and j.worker_id = $1 and j.state = 'leased'
+       returning j.collection_id, j.activity, j.labels, j.version)
+     select ${toldOf('queued')} from queued`,
+    [workerId, jobs.map(({ id }) => id), jobs.map(({ epoch }) => epoch)],
+  )
 }
 
 /** SQL that wakes the runs of settled jobs, wherever they wait. */

@@ -52,6 +52,9 @@ interface NewWorker extends Omit<RegisteredWorkerRow, 'seen_at' | 'drained_at'> 
   offers: NewOffer[]
 }
 
+/** SQL condition: a worker is of a key, or of the admin token; in words of an index. */
+const isOf = (keyId: string): string => `coalesce(key_id, 0) = coalesce(${keyId}::bigint, 0)`
+
 /**
  * Stores a worker with what it offers. When its key has `most` workers, one that is gone makes room: a program that
  * keeps crashing registers anew each time. Returns false when all of them are there.
@@ -61,10 +64,10 @@ export const insertWorker = async (queries: Queries, worker: NewWorker, most: nu
   const rows = await queries.rows(
     'insert_worker',
     `with mine as materialized (
-       select count(*) as workers from (select from workers where key_id is not distinct from $2::bigint limit $8) m),
+       select count(*) as workers from (select from workers where ${isOf('$2')} limit $8) m),
      gone as (
        delete from workers where id = (
-         select w.id from workers w, mine where mine.workers >= $8 and w.key_id is not distinct from $2::bigint
+         select w.id from workers w, mine where mine.workers >= $8 and ${isOf('$2')}
            and (w.seen_at < now() - interval '${offlineSeconds} seconds'
              or w.drained_at < now() - interval '${goodbyeSeconds} seconds')
            and not exists (select from worker_jobs j where j.worker_id = w.id and j.state = 'leased')
@@ -97,9 +100,12 @@ export const insertWorker = async (queries: Queries, worker: NewWorker, most: nu
   return rows.length > 0
 }
 
-/** Names and versions of what a worker offers. */
-export const offersOf = (queries: Queries, workerId: string): Promise<{ name: string; version: string | null }[]> =>
-  queries.rows('offers_of_worker', 'select name, version from worker_offers where worker_id = $1', [workerId])
+/** What a worker offers. */
+export const offersOf = (
+  queries: Queries,
+  workerId: string,
+): Promise<{ name: string; version: string | null; concurrency: number | null }[]> =>
+  queries.rows('offers_of_worker', 'select name, version, concurrency from worker_offers where worker_id = $1', [workerId])
 
 /** Notes that a worker of a key polls, with the collections that the key covers now. Undefined if there is none. */
 export const noteWorkerPoll = async (
