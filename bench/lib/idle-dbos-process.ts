@@ -22,6 +22,7 @@ await obey(async () => {
     schema: 'dbos',
     connections: 6,
     executor: 'bench',
+    placements: [],
     log: createLogger({ level: 'error' }),
     onLease: async () => {},
   })

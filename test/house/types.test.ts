@@ -115,7 +115,7 @@ describe('the client', () => {
     expectTypeOf<Plain<NonNullable<ReturnType<typeof read>>>>().toEqualTypeOf<Plain<StepProgress & { step: string }>>()
     expectTypeOf<Extract<RunEvent, { event: 'snapshot' }>['data']>().toEqualTypeOf<Trajectory>()
     expectTypeOf<RunEvent['event']>().toEqualTypeOf<
-      'snapshot' | 'step' | 'status' | 'log' | 'label' | 'progress' | 'end'
+      'snapshot' | 'step' | 'status' | 'log' | 'label' | 'progress' | 'job' | 'end'
     >()
   })
 })

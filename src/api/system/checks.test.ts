@@ -12,7 +12,7 @@ const ready: Ready = {
   storage: { ok: true, reason: null },
   queue: { ok: true },
 }
-const facts = { freeBytes: 10 * 1024 ** 3, queued: 0, isWorked: true }
+const facts = { freeBytes: 10 * 1024 ** 3, queued: 0, isWorked: true, unserved: [] as string[] }
 const states = (...given: Parameters<typeof systemChecks>) =>
   Object.fromEntries(systemChecks(...given).map(({ name, state }) => [name, state]))
 
@@ -29,6 +29,7 @@ test.each([
   ['disk', {}, { freeBytes: null }, 'ok'],
   ['queue', { queue: { ok: false } }, {}, 'failed'],
   ['queue', {}, { isWorked: false, queued: 3 }, 'failed'],
+  ['labels', {}, { unserved: ['eu,gpu'] }, 'warning'],
 ] as const)('%s %j %j is %s', (name, more, of, state) => {
   const checks = systemChecks({ ...ready, ...more } as Ready, { ...facts, ...of })
   expect(checks.find((one) => one.name === name)).toMatchObject({ state })

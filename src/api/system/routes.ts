@@ -39,7 +39,12 @@ const shownQueue = (
     steps,
     slots: system.role === 'api' ? 0 : system.slots,
     runbooks: { working: runbooks.working, waiting: runbooks.waiting },
-    workers: workers.map((one) => ({ id: one.id, seen_at: timestamp(one.beat_at), is_alive: one.is_alive, labels: one.labels })),
+    workers: workers.map((one) => ({
+      id: one.id,
+      seen_at: timestamp(one.beat_at),
+      is_alive: one.is_alive,
+      labels: one.labels,
+    })),
   }
 }
 

@@ -67,8 +67,6 @@ const liveStepsOfRun = async (
 ): Promise<ReadonlyMap<number, LiveStep>> => {
   const waiting = steps.filter((step) => isFanningOut(step, definition)).map(({ seq }) => seq)
   const whole =
-    waiting.length === 0
-      ? []
-      : await withLargeValues(database, await storedStepsAt(database, run.id, waiting), take)
+    waiting.length === 0 ? [] : await withLargeValues(database, await storedStepsAt(database, run.id, waiting), take)
   return liveSteps(database, [...whole, ...steps.filter((step) => isWithWorker(step, definition))], definition)
 }

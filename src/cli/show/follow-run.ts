@@ -83,8 +83,7 @@ export const followRun = async (
   const onStep = (step: Step) => {
     if (ended.has(step.key)) return
     const place = progress.meet(step.key)
-    if (step.status === 'running' || step.status === 'pending')
-      current = `${place} ${textOf(step.key, step)}`
+    if (step.status === 'running' || step.status === 'pending') current = `${place} ${textOf(step.key, step)}`
     else {
       ended.add(step.key)
       say(stepLine(step, place, isEndLeftOut))

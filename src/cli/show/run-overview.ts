@@ -53,7 +53,13 @@ const waitingLines = ({ waiting }: Trajectory, place: string): Pair[] =>
 
 const stepTable = (steps: Step[]): string =>
   table(
-    ['STEP', 'STATUS', 'ACTIVITY', 'DURATION', steps.some(({ progress, job }) => progress ?? job) ? 'PROGRESS' : 'ERROR'],
+    [
+      'STEP',
+      'STATUS',
+      'ACTIVITY',
+      'DURATION',
+      steps.some(({ progress, job }) => progress ?? job) ? 'PROGRESS' : 'ERROR',
+    ],
     steps.map((step) => [
       step.key,
       step.status,
@@ -97,7 +103,11 @@ export const shortStatus = ({ status, waiting }: { status: string; waiting?: rea
   waiting ? 'waiting' : status
 
 /** Names the status of a run, and what it waits for: a person, or a server with labels. */
-export const statusText = ({ status, waiting, runs_on: runsOn }: Pick<Trajectory, 'status' | 'waiting' | 'runs_on'>): string => {
+export const statusText = ({
+  status,
+  waiting,
+  runs_on: runsOn,
+}: Pick<Trajectory, 'status' | 'waiting' | 'runs_on'>): string => {
   if (waiting) return `${status} (waiting for a person)`
   return runsOn?.servers === 0 ? `${status} (no server has the labels ${runsOn.labels.join(' and ')})` : status
 }

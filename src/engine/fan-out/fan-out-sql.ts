@@ -171,10 +171,7 @@ export const wakeChildren = async (
      select exists (select from fence) held, (select count(*) from moved)::int woken,
        (select ${enqueueLease('id', '$8::bigint', '$9')} from new_lease) queued,
        (select pg_notify(channel('runs'), '') from new_lease) told`,
-    [
-      ...[parent.id, parent.epoch, runKey, seq, lease.id, lease.share, lease.size, lease.collectionId],
-      lease.placement,
-    ],
+    [...[parent.id, parent.epoch, runKey, seq, lease.id, lease.share, lease.size, lease.collectionId], lease.placement],
   )
   return row ?? { held: false, woken: 0 }
 }

@@ -171,7 +171,10 @@ const takeBack = async (
   ahead.missing.push(...absent.filter(({ run }) => !present.has(run.key)).map(({ index }) => index))
 }
 
-const wake = async ({ database, watch }: StartChildrenDeps, { work, wanted, kind, waiting }: FanOut): Promise<boolean> => {
+const wake = async (
+  { database, watch }: StartChildrenDeps,
+  { work, wanted, kind, waiting }: FanOut,
+): Promise<boolean> => {
   if (!waiting.due) return false
   const due = await countDue(database, waiting)
   waiting.due = due > 0

@@ -169,8 +169,8 @@ const waitingQueues = async (database: Queries, placements: readonly string[]): 
   if (placements.length === 0) return []
   const rows = await database.rows<{ name: string }>(
     'waiting_queues',
-    `select name from unnest($1::text[]) name
-     where exists (select from lease_status where queue_name = name and status = 'ENQUEUED')`,
+    `select q.name from unnest($1::text[]) q(name)
+     where exists (select from lease_status where queue_name = q.name and status = 'ENQUEUED')`,
     [placements.map(queueOf)],
   )
   return rows.map(({ name }) => name)

@@ -33,11 +33,11 @@ const queueSome = async (queries: Queries): Promise<{ leases: number; runs: numb
   const [row] = await queries.rows<{ leases: number; runs: number }>(
     'queue_held_runs',
     `with held as materialized (
-       select lease as id, min(collection_id) as collection, count(*) as runs from runs
+       select lease as id, min(collection_id) as collection, min(runs_on) as runs_on, count(*) as runs from runs
        where ended_at is null and lease is not null and ${isUnknown('lease')} group by lease limit ${queuedAtOnce}),
      -- A claim needs the row of the lease.
-     made as (insert into leases (id, epoch, owner) select id, 0, '' from held on conflict do nothing),
-     queued as materialized (select runs, ${enqueueLease('id', 'collection')} as lease from held)
+     made as (insert into leases (id, epoch, owner, runs_on) select id, 0, '', runs_on from held on conflict do nothing),
+     queued as materialized (select runs, ${enqueueLease('id', 'collection', 'runs_on')} as lease from held)
      select count(lease)::int as leases, coalesce(sum(runs), 0)::int as runs, pg_notify(channel('runs'), '') from queued`,
   )
   return row ?? { leases: 0, runs: 0 }

@@ -81,7 +81,16 @@ export const startWorker = async (deps: WorkerDeps): Promise<() => void> => {
   }
 }
 
-const launch = ({ database, dispatcherConnections, executor, placements, leases, takeover, stopping, log }: WorkerDeps) =>
+const launch = ({
+  database,
+  dispatcherConnections,
+  executor,
+  placements,
+  leases,
+  takeover,
+  stopping,
+  log,
+}: WorkerDeps) =>
   launchDispatcher({
     database,
     connections: dispatcherConnections,

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { isWebAddress } from '../web-address.ts'
 import { mostPlacementLabels } from '../runs/placement.ts'
+import { isWebAddress } from '../web-address.ts'
 import { workerLabelsSchema } from '../workers/worker.ts'
 import { retentionSchema } from './retention.ts'
 import { maxVariableNameLength, variableNamePattern } from './variable-name.ts'

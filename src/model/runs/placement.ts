@@ -10,6 +10,7 @@ export const placementLabels = (placement: string | null | undefined): string[] 
 /** Every placement that a process with some labels satisfies, but for the empty one: at most 255. */
 export const placementsWithin = (labels: readonly string[]): string[] => {
   let within: string[] = []
-  for (const label of [...new Set(labels)].sort()) within = [...within, label, ...within.map((one) => `${one},${label}`)]
+  for (const label of [...new Set(labels)].sort())
+    within = [...within, label, ...within.map((one) => `${one},${label}`)]
   return within
 }

@@ -105,7 +105,9 @@ export const offersOf = (
   queries: Queries,
   workerId: string,
 ): Promise<{ name: string; version: string | null; concurrency: number | null }[]> =>
-  queries.rows('offers_of_worker', 'select name, version, concurrency from worker_offers where worker_id = $1', [workerId])
+  queries.rows('offers_of_worker', 'select name, version, concurrency from worker_offers where worker_id = $1', [
+    workerId,
+  ])
 
 /** Notes that a worker of a key polls, with the collections that the key covers now. Undefined if there is none. */
 export const noteWorkerPoll = async (

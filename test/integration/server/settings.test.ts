@@ -23,6 +23,7 @@ const nothing = {
   quota: null,
   webhook: null,
   allowed_hosts: null,
+  server_labels: null,
   worker_labels: null,
 }
 
@@ -49,6 +50,7 @@ test('all of them together are kept as they were given', async () => {
     quota: { stored_bytes: 1_000_000, runs: 500 },
     webhook: { url: 'https://api.openai.com/done', secret_variable: 'HOOK_SECRET' },
     allowed_hosts: ['api.openai.com', '*.example.com:8443', '[::1]:8080', '127.0.0.1', 'localhost'],
+    server_labels: null,
     worker_labels: ['gpu'],
   }
   expect((await set(all)).body).toEqual(all)

@@ -75,10 +75,11 @@ it('executes a run with labels where they are, and says so while no process has 
   await jetty.run({ step_configs: { echo }, steps: ['echo'] }) // the process without labels takes what it may
 
   const fan = await jetty.task({
+    init_params: { items: [1, 2, 3] },
     step_configs: {
       each: {
         activity: 'list_emit_await',
-        items: [1, 2, 3],
+        items_path: 'init_params.items',
         child_workflow_name: await jetty.task({ step_configs: { echo }, steps: ['echo'] }),
         runs_on: ['eu'],
       },
@@ -100,8 +101,7 @@ it('executes a run with labels where they are, and says so while no process has 
 })
 
 it('asks for the labels of the collection as well, and refuses what is none', async () => {
-  const set = (server_labels: unknown) =>
-    jetty.call('PATCH', '/api/v1/collections/acme/settings', { server_labels })
+  const set = (server_labels: unknown) => jetty.call('PATCH', '/api/v1/collections/acme/settings', { server_labels })
   expect((await set(['eu', 'tpu'])).status).toBe(200)
   try {
     const task = await jetty.task({ step_configs: { echo: onGpu }, steps: ['echo'] })
