@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { makeSite, type Site } from '../../crash/harness/site.ts'
 import { startTestServer, type TestServer } from '../../server.ts'
 
-vi.setConfig({ testTimeout: 120_000 })
+vi.setConfig({ testTimeout: 240_000 })
 
 let jetty: TestServer
 let site: Site
@@ -27,14 +27,15 @@ const labelled = async () => {
 const echo = { activity: 'text_echo', text: 'done' }
 const onGpu = { ...echo, runs_on: ['gpu'] }
 
-/** Executes for seconds, then waits for a person, then ends. */
-const workflow = {
-  step_configs: {
-    rest: { activity: 'sleep', seconds: 3, runs_on: ['gpu'] },
-    gate: { activity: 'wait_for_approval', message: 'May it go?' },
-    last: echo,
-  },
-  steps: ['rest', 'gate', 'last'],
+/** Stays in memory for as long as it can. */
+const resting = {
+  step_configs: { rest: { activity: 'sleep', seconds: 59, runs_on: ['gpu'] }, last: echo },
+  steps: ['rest', 'last'],
+}
+/** Leaves memory until a person decides. */
+const waiting = {
+  step_configs: { gate: { activity: 'wait_for_approval', message: 'May it go?', runs_on: ['gpu'] }, last: echo },
+  steps: ['gate', 'last'],
 }
 
 /** Labels of the process that has the lease of a run; undefined: nobody has it. */
@@ -48,12 +49,11 @@ const holderOf = async (id: string): Promise<string[] | undefined> => {
 }
 
 it('executes a run with labels where they are, and says so while no process has them', async () => {
-  const task = await jetty.task(workflow)
-  const { trajectory_id: id } = await jetty.start(task)
-  const waits = await jetty.until(task, id, ({ runs_on: runsOn }) => runsOn?.servers === 0)
-  expect(waits).toMatchObject({ status: 'pending', runs_on: { labels: ['gpu'], servers: 0 } })
-
-  const { body: check } = await jetty.call('POST', '/api/v1/tasks/acme/validate', { workflow })
+  const [task, waits] = [await jetty.task(resting), await jetty.task(waiting)]
+  const [{ trajectory_id: id }, { trajectory_id: waitsId }] = [await jetty.start(task), await jetty.start(waits)]
+  const idle = await jetty.get(task, id)
+  expect(idle).toMatchObject({ status: 'pending', runs_on: { labels: ['gpu'], servers: 0 } })
+  const { body: check } = await jetty.call('POST', '/api/v1/tasks/acme/validate', { workflow: resting })
   expect(JSON.stringify(check)).toContain('no server process has the labels gpu now')
   const { body: system } = await jetty.call('GET', '/api/v1/system')
   expect(system.checks).toContainEqual(expect.objectContaining({ name: 'labels', state: 'warning' }))
@@ -62,17 +62,14 @@ it('executes a run with labels where they are, and says so while no process has 
   expect(plain.runs_on).toBeUndefined()
 
   const first = await labelled()
+  await jetty.until(waits, waitsId, ({ waiting: steps }) => steps !== null)
   await jetty.until(task, id, ({ steps }) => steps.rest?.status === 'running')
   expect(await holderOf(id)).toEqual(['gpu', 'eu'])
-  await first.stop() // its lease goes back to the queue of its label
-  expect(await holderOf(id)).toBeUndefined()
-
-  const second = await labelled()
-  await jetty.until(task, id, ({ steps }) => steps.gate?.status === 'running')
-  await second.stop()
-  const path = `/api/v1/trajectory/acme/${task}/${id}/steps/gate/approval`
+  await first.stop() // its leases go back to the queue of their label, and so does a run that is woken
+  const path = `/api/v1/trajectory/acme/${waits}/${waitsId}/steps/gate/approval`
   expect((await jetty.call('POST', path, { decision: 'approve' })).status).toBe(200)
   await jetty.run({ step_configs: { echo }, steps: ['echo'] }) // the process without labels takes what it may
+  expect([await holderOf(id), await holderOf(waitsId)]).toEqual([undefined, undefined])
 
   const fan = await jetty.task({
     init_params: { items: [1, 2, 3] },
@@ -88,16 +85,17 @@ it('executes a run with labels where they are, and says so while no process has 
   })
   const { trajectory_id: fanId } = await jetty.start(fan)
   await labelled()
-  const last = await jetty.until(task, id, ({ status }) => status === 'completed')
-  expect(last.runs_on).toEqual({ labels: ['gpu'], servers: null })
-  expect(await holderOf(id)).toEqual(['gpu', 'eu'])
-  await jetty.until(fan, fanId, ({ status }) => status === 'completed')
-  const children = await jetty.server.database.query<{ runs_on: string; labels: string[] }>(
-    `select r.runs_on, e.labels from runs r join runs p on p.id = r.parent_id left join leases l on l.id = r.lease
-       left join executors e on e.id = l.owner where p.trajectory_id = $1`,
+  await expect.poll(() => holderOf(id), { timeout: 50_000 }).toEqual(['gpu', 'eu'])
+  await jetty.call('POST', `/api/v1/trajectory/acme/${task}/statuses`, { [id]: 'cancelled' })
+  for (const [of, one] of [[waits, waitsId] as const, [fan, fanId] as const]) {
+    const last = await jetty.until(of, one, ({ ended }) => ended !== null)
+    expect(last).toMatchObject({ status: 'completed', runs_on: { servers: null } })
+  }
+  const children = await jetty.server.database.query<{ runs_on: string }>(
+    'select r.runs_on from runs r join runs p on p.id = r.parent_id where p.trajectory_id = $1',
     [fanId],
   )
-  expect(children).toEqual(Array.from({ length: 3 }, () => ({ runs_on: 'eu', labels: ['gpu', 'eu'] })))
+  expect(children).toEqual(Array.from({ length: 3 }, () => ({ runs_on: 'eu' })))
 })
 
 it('asks for the labels of the collection as well, and refuses what is none', async () => {
