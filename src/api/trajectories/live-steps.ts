@@ -1,5 +1,5 @@
 import type { Queries } from '../../database/database.ts'
-import type { StepJob, StepProgress } from '../../model/runs/step.ts'
+import type { LiveJob, StepProgress } from '../../model/runs/step.ts'
 import { isWorkerActivity } from '../../model/workers/worker.ts'
 import type { StepRecord } from '../../store/runs/step-row.ts'
 import { openJobs } from '../../store/workers/open-jobs.ts'
@@ -9,7 +9,7 @@ import { isFanningOut, itemsOf, progressOf } from './fan-out-progress.ts'
 /** What a step waits for that tells how far it is. */
 export interface LiveStep {
   progress?: StepProgress | undefined
-  job?: StepJob | undefined
+  job?: LiveJob | undefined
 }
 
 type WaitingStep = Pick<StepRecord, 'name' | 'status' | 'wake_at'>
@@ -23,7 +23,7 @@ export const jobsOf = async (
   database: Queries,
   runKey: string,
   seqs: readonly number[],
-): Promise<ReadonlyMap<number, StepJob>> =>
+): Promise<ReadonlyMap<number, LiveJob>> =>
   new Map((await openJobs(database, runKey, seqs)).map(({ seq, ...job }) => [seq, job]))
 
 /** Reads how far the steps of a run are that wait for child runs or for workers, by the number of the step. */

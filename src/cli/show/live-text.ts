@@ -1,4 +1,4 @@
-import type { Step, StepJob, StepProgress } from '../../model/runs/step.ts'
+import type { LiveJob, Step, StepProgress } from '../../model/runs/step.ts'
 
 /** Describes how far a running step is; undefined if it does not say. */
 export const liveText = ({ progress, job }: Pick<Step, 'progress' | 'job'>): string | undefined =>
@@ -12,7 +12,7 @@ const fanOutText = ({ total, begun, ended, failed, cancelled }: StepProgress): s
 }
 
 /** `40 %, resizing (gpu-box)`. */
-const jobLine = ({ state, worker, progress, message }: StepJob): string => {
+const jobLine = ({ state, worker, progress, message }: LiveJob): string => {
   if (state === 'queued') return 'waits for a worker'
   const said = [progress === null ? '' : `${Math.floor(progress * 100)} %`, message ?? ''].filter((text) => text !== '')
   return `${said.length > 0 ? said.join(', ') : 'a worker has it'}${worker === null ? '' : ` (${worker})`}`

@@ -21,7 +21,7 @@ import { makeOpenRuns, type OpenRunLimits } from './open-runs.ts'
 import { makeStartChildren, type StartChildren } from './start-children.ts'
 import { newLeased, type Waiting } from './waiting-steps.ts'
 
-export interface FanOuts {
+interface FanOuts {
   /**
    * Starts the missing child runs and waits for all of them without a slot. Returns the step's outputs, with the
    * failure if it failed, or `released` when the process stops: the next owner of the run continues.

@@ -13,7 +13,6 @@ import {
   folder,
   hostsAndRanges,
   oneOf,
-  reading,
   type Setting,
   seconds,
   setting,
@@ -25,14 +24,6 @@ import {
 import { storageSettings } from './storage-settings.ts'
 import { timedSettings } from './timed-settings.ts'
 import { workerSettings } from './worker-settings.ts'
-
-const label = /^[A-Za-z0-9][A-Za-z0-9._/:=-]{0,62}$/
-const mostLabels = 8
-
-const labelList = (value: string): string[] | undefined => {
-  const labels = [...new Set(value.split(',').map((one) => one.trim()))]
-  return labels.length <= mostLabels && labels.every((one) => label.test(one)) ? labels : undefined
-}
 
 const declared = {
   host: setting({
@@ -107,14 +98,6 @@ const declared = {
     default: 'all',
     example: 'worker',
     schema: oneOf(['all', 'api', 'worker']),
-  }),
-  labels: setting({
-    variable: 'JETTY_LABELS',
-    description:
-      'Labels of this process, at most 8, separated by commas. Runs that ask for labels, with runs_on in a step or ' +
-      'server_labels of their collection, are executed by processes that have all of them.',
-    example: 'gpu,eu',
-    schema: reading('be at most 8 labels of letters, digits or . _ / : = -, separated by commas', labelList),
   }),
   workerConcurrency: setting({
     variable: 'JETTY_WORKER_CONCURRENCY',

@@ -1,7 +1,23 @@
-import { byteCount, folder, seconds, setting, wholeNumber } from './setting.ts'
+import { byteCount, folder, reading, seconds, setting, wholeNumber } from './setting.ts'
 
-/** Activities of your own, and limits of a run's steps and of its child runs. */
+const label = /^[A-Za-z0-9][A-Za-z0-9._/:=-]{0,62}$/
+const mostLabels = 8
+
+const labelList = (value: string): string[] | undefined => {
+  const labels = [...new Set(value.split(',').map((one) => one.trim()))]
+  return labels.length <= mostLabels && labels.every((one) => label.test(one)) ? labels : undefined
+}
+
+/** Labels of the process, activities of your own, and limits of a run's steps and of its child runs. */
 export const runSettings = {
+  labels: setting({
+    variable: 'JETTY_LABELS',
+    description:
+      'Labels of this process, at most 8, separated by commas. Runs that ask for labels, with runs_on in a step or ' +
+      'server_labels of their collection, are executed by processes that have all of them.',
+    example: 'gpu,eu',
+    schema: reading('be at most 8 labels of letters, digits or . _ / : = -, separated by commas', labelList),
+  }),
   activitiesDir: setting({
     variable: 'JETTY_ACTIVITIES_DIR',
     description:

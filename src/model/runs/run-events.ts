@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { stepJobSchema, stepLogSchema, stepProgressSchema, stepSchema, stepSummarySchema } from './step.ts'
+import { liveJobSchema, stepLogSchema, stepProgressSchema, stepSchema, stepSummarySchema } from './step.ts'
 import { runSummarySchema, trajectorySchema } from './trajectory.ts'
 
 /** A message about a run, its step or its agent. */
@@ -18,7 +18,7 @@ export const runEventSchemas = {
   log: logEventSchema,
   label: trajectorySchema.pick({ trajectory_id: true, labels: true }),
   progress: stepProgressSchema.extend({ step: z.string() }),
-  job: stepJobSchema.extend({ step: z.string() }),
+  job: liveJobSchema.extend({ step: z.string() }),
   end: status,
 } as const
 

@@ -19,15 +19,15 @@ export const stepProgressSchema = z
 export type StepProgress = z.infer<typeof stepProgressSchema>
 
 /** A job of a worker, while its step waits for it. */
-export const stepJobSchema = z
+export const liveJobSchema = z
   .object({
     state: z.enum(['queued', 'leased']).describe('`queued`: it waits for a worker. `leased`: a worker has it.'),
     worker: z.string().nullable().describe('Name of the worker that has it.'),
     progress: z.number().nullable().describe('How much is done, from 0 to 1, as the worker said last.'),
     message: z.string().nullable().describe('What the worker said last that it is doing.'),
   })
-  .meta({ id: 'StepJob' })
-export type StepJob = z.infer<typeof stepJobSchema>
+  .meta({ id: 'LiveJob' })
+export type LiveJob = z.infer<typeof liveJobSchema>
 
 /** A warning or message recorded with a step. */
 export const stepLogSchema = z
@@ -88,7 +88,7 @@ export const stepSchema = z
     progress: stepProgressSchema
       .optional()
       .describe('Progress of child runs; only while a step that fans out is running.'),
-    job: stepJobSchema.optional().describe('Only of a running step that a worker carries out.'),
+    job: liveJobSchema.optional().describe('Only of a running step that a worker carries out.'),
     logs: z
       .array(stepLogSchema)
       .optional()

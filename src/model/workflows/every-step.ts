@@ -10,6 +10,10 @@ export const everyStepSchema = z.object({
     .array(z.string())
     .optional()
     .describe('Steps before this one that must have ended, in a workflow with `"execution": "parallel"`.'),
+  runs_on: z
+    .array(z.string())
+    .optional()
+    .describe('Labels that a server process must have (`JETTY_LABELS`) to execute the run, such as `gpu`.'),
   options: z
     .object({})
     .loose()

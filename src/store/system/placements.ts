@@ -1,11 +1,11 @@
 import type { Queries } from '../../database/database.ts'
 
 /** SQL condition: a process of `executors` has sent a heartbeat lately. */
-export const isAlive = `beat_at > now() - interval '15 seconds'`
+export const hasBeaten = `beat_at > now() - interval '15 seconds'`
 
 /** SQL expression: the number of processes that have all labels of a placement. */
 export const serversOf = (placement: string): string =>
-  `(select count(*) from executors where ${isAlive} and string_to_array(${placement}, ',') <@ labels)::int`
+  `(select count(*) from executors where ${hasBeaten} and string_to_array(${placement}, ',') <@ labels)::int`
 
 /** Counts the processes that have all of these labels. */
 export const countServers = async (queries: Queries, placement: string): Promise<number> => {

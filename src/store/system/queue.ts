@@ -1,6 +1,6 @@
 import type { Queries } from '../../database/database.ts'
 
-import { isAlive } from './placements.ts'
+import { hasBeaten } from './placements.ts'
 
 export interface QueueLengths {
   open: number
@@ -39,5 +39,5 @@ export interface WorkerRow {
 export const listWorkers = (queries: Queries): Promise<WorkerRow[]> =>
   queries.rows(
     'list_workers',
-    `select id, beat_at, ${isAlive} as is_alive, labels from executors order by beat_at desc limit 100`,
+    `select id, beat_at, ${hasBeaten} as is_alive, labels from executors order by beat_at desc limit 100`,
   )
