@@ -137,6 +137,17 @@ test('a field of a step writes into the text, where it can be undone', async () 
   await expect.poll(undone).toContain('"text": "All about {{init_params.topic}}"')
 })
 
+test('a step is added from the form, and its parameters are asked for', async () => {
+  const { page } = visitor
+  await open('definition')
+  await page.getByRole('tab', { name: /Steps/ }).click()
+  await page.getByLabel('Add a step').selectOption('text_concatenate')
+  await page.getByRole('button', { name: 'Add', exact: true }).click()
+  const editor = page.getByLabel('Workflow of report')
+  await expect.poll(() => editor.textContent()).toContain('"activity": "text_concatenate"')
+  await page.getByRole('region', { name: 'Parameters of text_concatenate' }).waitFor()
+})
+
 test('somebody who saves over the change of another one is asked first', async () => {
   const { page } = visitor
   await open('definition')

@@ -131,7 +131,8 @@ it('approvals', async () => {
 })
 
 it('events', async () => {
-  const [, continued, listed] = await follow('events')
+  const [, continued, hook, listed] = await follow('events')
+  expect(hook).toMatch(/\/api\/v1\/callbacks\/hook\.[\w.-]+$/m)
   expect(continued).toMatch(/^state +(kept|delivered)$/m)
   expect(continued).toMatch(/completed/)
   expect(listed).toMatch(/payment\.received +4711/)
