@@ -1,17 +1,15 @@
-"""Makes one call with the OpenAI library for Python and prints what came of it as JSON.
+"""Makes calls with the OpenAI library for Python, each with a client of its own, and prints what came of them as JSON.
 
-openai_client.py BASE_URL CASE; the key is in JETTY_KEY.
+A call is a line of stdin: {"base": URL, "key": KEY, "name": CASE}. To load the library takes as long as twenty calls.
 """
 
 import json
-import os
 import sys
 
 import openai
 from pydantic import BaseModel
 
-base_url, case = sys.argv[1:]
-client = openai.OpenAI(api_key=os.environ["JETTY_KEY"], base_url=base_url, max_retries=0)
+client = None
 
 MODEL = "gpt-4o-mini"
 HELLO = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}
@@ -125,12 +123,19 @@ def unknown_agent():
 CASES = [chat, stream, extra_body, tools, streamed_tools, schema, embeddings, images, responses, streamed_responses, models]
 CASES += [runbook, streamed_runbook, unknown_agent]
 
-try:
-    result = {"result": {function.__name__: function for function in CASES}[case]()}
-except openai.APIStatusError as error:
-    result = {"error": type(error).__name__, "status": error.status_code, "code": error.code, "text": str(error)}
-except (openai.APIError, openai.OpenAIError) as error:
-    result = {"error": type(error).__name__, "text": str(error)}
-except Exception as error:  # what the HTTP library says of a stream that was cut
-    result = {"error": f"{type(error).__module__}.{type(error).__name__}", "text": str(error)}
-print(json.dumps(result))
+
+def outcome(case):
+    try:
+        return {"result": {function.__name__: function for function in CASES}[case]()}
+    except openai.APIStatusError as error:
+        return {"error": type(error).__name__, "status": error.status_code, "code": error.code, "text": str(error)}
+    except (openai.APIError, openai.OpenAIError) as error:
+        return {"error": type(error).__name__, "text": str(error)}
+    except Exception as error:  # what the HTTP library says of a stream that was cut
+        return {"error": f"{type(error).__module__}.{type(error).__name__}", "text": str(error)}
+
+
+for line in sys.stdin:
+    asked = json.loads(line)
+    client = openai.OpenAI(api_key=asked["key"], base_url=asked["base"], max_retries=0)
+    print(json.dumps(outcome(asked["name"])), flush=True)

@@ -13,21 +13,24 @@ import {
   toolCalls,
 } from './answers.ts'
 import { type Gateway, startGateway } from './gateway.ts'
-import { callFromPython, findPython } from './python.ts'
+import { openPythonClient, type PythonClient } from './python.ts'
 
 let gateway: Gateway
-let python: string
+let python: PythonClient
 beforeAll(async () => {
-  python = findPython()
+  python = openPythonClient()
   gateway = await startGateway()
 }, 180_000)
-afterAll(() => gateway?.close())
+afterAll(() => {
+  python?.close()
+  return gateway?.close()
+})
 afterEach(() => {
   gateway.openAi.asked.length = 0
 })
 
 const call = (name: string, base = '/v1', key = gateway.key) =>
-  callFromPython(python, gateway.jetty.url + base, key, name)
+  python.call(gateway.jetty.url + base, key, name)
 const text = 'One word after the other'
 const bothCities = [
   ['weather', { city: 'Rome' }],

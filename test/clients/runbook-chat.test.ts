@@ -2,7 +2,7 @@
 import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
-import { callFromPython, findPython } from './python.ts'
+import { openPythonClient, type PythonClient } from './python.ts'
 
 const runbook = `---
 version: "1.0.0"
@@ -25,13 +25,16 @@ echo '{"overall_passed": true}' > {{results_dir}}/validation_report.json
 
 let jetty: TestServer
 let key: string
-let python: string
+let python: PythonClient
 beforeAll(async () => {
-  python = findPython()
+  python = openPythonClient()
   jetty = await startTestServer()
   key = (await jetty.call('POST', '/api/v1/api-keys', { name: 'client', collection_name: 'acme' })).body.api_key
 }, 180_000)
-afterAll(() => jetty?.close())
+afterAll(() => {
+  python?.close()
+  return jetty?.close()
+})
 
 const clientAt = (base: string, apiKey = key): OpenAI =>
   new OpenAI({ apiKey, baseURL: jetty.url + base, maxRetries: 0 })
@@ -79,7 +82,7 @@ describe.each(['/v1', ''])('at the base URL <origin>%s', (base) => {
 })
 
 it('carries one out for the client for Python at the bare origin, whole and as a stream', async () => {
-  const call = (name: string) => callFromPython(python, jetty.url, key, name)
+  const call = (name: string) => python.call(jetty.url, key, name)
   const [{ result: whole }, { result: streamed }] = await Promise.all([call('runbook'), call('streamed_runbook')])
   const [id, ...same] = whole.ids
   expect([whole.status, same]).toEqual(['completed', [id.replace('chatcmpl-', ''), id.replace('chatcmpl-', '')]])
@@ -114,7 +117,7 @@ describe('what is refused is thrown as the client has it', () => {
   })
 
   it('the client for Python too', async () => {
-    expect(await callFromPython(python, `${jetty.url}/v1`, key, 'unknown_agent')).toMatchObject({
+    expect(await python.call(`${jetty.url}/v1`, key, 'unknown_agent')).toMatchObject({
       error: 'UnprocessableEntityError',
       status: 422,
       text: expect.stringContaining('hermes'),
