@@ -29,8 +29,7 @@ afterEach(() => {
   gateway.openAi.asked.length = 0
 })
 
-const call = (name: string, base = '/v1', key = gateway.key) =>
-  python.call(gateway.jetty.url + base, key, name)
+const call = (name: string, base = '/v1', key = gateway.key) => python.call(gateway.jetty.url + base, key, name)
 const text = 'One word after the other'
 const bothCities = [
   ['weather', { city: 'Rome' }],

@@ -6,7 +6,8 @@ import type { Body } from '../server.ts'
 const script = fileURLToPath(new URL('./openai_client.py', import.meta.url))
 const candidates = ['python3', '/usr/bin/python3']
 
-const hasLibrary = (python: string): boolean => spawnSync(python, ['-c', 'from importlib.util import find_spec; exit(find_spec("openai") is None)']).status === 0
+const hasLibrary = (python: string): boolean =>
+  spawnSync(python, ['-c', 'from importlib.util import find_spec; exit(find_spec("openai") is None)']).status === 0
 
 const apt = (...args: string[]): boolean =>
   spawnSync('apt-get', ['-o', 'DPkg::Lock::Timeout=120', ...args], {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
-import { builtProgram } from '../../shared.ts'
+import { bundledProgram } from '../../shared.ts'
 import { connectHttp, connectStdio, type McpClient, transports } from './client.ts'
 
 let jetty: TestServer
@@ -28,7 +28,7 @@ beforeAll(async () => {
   })
   reader = body.api_key
   task = await jetty.task(long)
-  await builtProgram() // what builds it takes longer than a test
+  await bundledProgram() // what builds it takes longer than a test
 }, 240_000)
 afterAll(() => jetty?.close())
 
@@ -125,19 +125,20 @@ describe.each(Object.entries(transports))('a client over %s', (_, connect) => {
     withClient(connect(jetty), async ({ client }) => {
       const run = await startWaiting()
       const cancel = new AbortController()
-      setTimeout(() => cancel.abort('enough'), 500)
       const name = await jetty.task({ step_configs: { wait: { activity: 'sleep', seconds: 30 } }, steps: ['wait'] })
       const call = client.callTool({ name: 'run-and-wait', arguments: { collection: 'acme', task: name } }, undefined, {
         signal: cancel.signal,
       })
-      await expect(call).rejects.toThrow()
-      const { body } = await jetty.call('GET', `/api/v1/runs/acme?task=${name}`)
-      expect(body.runs).toMatchObject([{ status: 'running' }])
+      const isCut = expect(call).rejects.toThrow()
+      const runs = async () => (await jetty.call('GET', `/api/v1/runs/acme?task=${name}`)).body.runs
+      await expect.poll(runs).toMatchObject([{ status: 'running' }])
+      cancel.abort('enough')
+      await isCut
+      const [{ status, trajectory_id: id }] = await runs()
+      expect(status).toBe('running')
       await client.callTool({ name: 'list-approvals', arguments: { collection: 'acme' } }) // it still answers
       await jetty.call('POST', `/api/v1/trajectory/acme/${run.task}/statuses`, { [run.trajectory_id]: 'cancelled' })
-      await jetty.call('POST', `/api/v1/trajectory/acme/${name}/statuses`, {
-        [body.runs[0].trajectory_id]: 'cancelled',
-      })
+      await jetty.call('POST', `/api/v1/trajectory/acme/${name}/statuses`, { [id]: 'cancelled' })
     }))
 
   it('asks the person for a decision where the client has forms, whatever the model says', async () => {
