@@ -84,8 +84,10 @@ const noteFailed = (work: StepAtWork, failed: AppError, dueMs: number): AttemptA
  * Without this record it looks like one whose process died.
  */
 export const noteReleased = async (work: StepAtWork): Promise<void> => {
-  const { place, startRow, hasBegun } = work
-  if (hasBegun || !startRow.isWritten()) return
+  const { place, side, startRow, hasBegun } = work
+  // Between two attempts the row says already when the next one is due.
+  const isPaused = attemptsAmong(side.warnings).at(-1)?.attempt === place.attempt
+  if (hasBegun || isPaused || !startRow.isWritten()) return
   const message = messageOf(
     attemptMessages.interrupted,
     `Attempt ${place.attempt} of step '${place.name}' was interrupted: its process stopped`,
