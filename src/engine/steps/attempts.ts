@@ -84,9 +84,9 @@ const noteFailed = (work: StepAtWork, failed: AppError, dueMs: number): AttemptA
  * Without this record it looks like one whose process died.
  */
 export const noteReleased = async (work: StepAtWork): Promise<void> => {
-  const { place, side, startRow, hasBegun } = work
-  // Between two attempts the row says already when the next one is due.
-  const isPaused = attemptsAmong(side.warnings).at(-1)?.attempt === place.attempt
+  const { place, row, side, startRow, hasBegun } = work
+  // Of a step that waits, or is between two attempts, the row says already what is next.
+  const isPaused = row.wakeMs !== null || attemptsAmong(side.warnings).at(-1)?.attempt === place.attempt
   if (hasBegun || isPaused || !startRow.isWritten()) return
   const message = messageOf(
     attemptMessages.interrupted,
