@@ -72,7 +72,7 @@ await stage(
           of((one) => one.before),
           of((one) => one.after),
         ])
-        report.aim(`added p50, ${subject.agent}`, within - alone, 'at most', 150, ' ms')
+        report.aim(`added p50, ${subject.agent}`, within - alone, 'at most', 80, ' ms')
       }
       report.table('a runbook from its request to its results, ms', [
         [

@@ -39,9 +39,9 @@ const holdingMb = (): { sandboxes: number; each: number } => {
   for (const pid of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
     try {
       const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
-      if (!line.includes('bridge.mjs')) continue
+      if (!/bridge\.(mjs|pl)/.test(line)) continue
       mb += Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0) / 1024
-      if (/^\S*node \S*bridge\.mjs/.test(line)) sandboxes++
+      if (/^\S*(node|perl) \S*bridge\.(mjs|pl)/.test(line)) sandboxes++
     } catch {} // gone meanwhile
   }
   return { sandboxes, each: mb / Math.max(1, sandboxes) }

@@ -24,8 +24,11 @@ export interface SandboxLife {
   groups: ControlGroups | undefined
   log: Logger
   carryOut(turn: CommandTurn): Promise<SandboxExit>
-  /** Called after the last command has ended and the folder is removed. */
-  release(): void
+  /**
+   * Called after the last command has ended and the folder is removed. `isClean`: every command was seen to end, with all
+   * that it had started.
+   */
+  release(isClean: boolean): void
 }
 
 const cannotRemove = 'the folder of a sandbox cannot be removed'
@@ -35,6 +38,7 @@ export const liveSandbox = ({ id, folder, places, limits, groups, log, carryOut,
   const destroyed = new AbortController()
   const running = new Set<Promise<unknown>>()
   let commands = 0
+  let isClean = true
   let destroying: Promise<void> | undefined
 
   const take = async (command: SandboxCommand): Promise<SandboxExit> => {
@@ -47,11 +51,17 @@ export const liveSandbox = ({ id, folder, places, limits, groups, log, carryOut,
     if (signal.aborted) return neverBegun(0)
     try {
       group = groups?.open(`${id}.${process.pid}-${number}`, limits)
-      return await carryOut({ command: { ...command, signal }, number, group, isAtOnce })
+      const exit = await carryOut({ command: { ...command, signal }, number, group, isAtOnce })
+      if (exit.code === null) isClean = false
+      return exit
     } catch (error) {
+      isClean = false
       throw asExhausted(error, 'A command cannot be carried out in its sandbox')
     } finally {
-      if ((await group?.remove()) === false) log.error({ sandbox: id }, 'processes of a sandbox cannot be killed')
+      if ((await group?.remove()) === false) {
+        isClean = false
+        log.error({ sandbox: id }, 'processes of a sandbox cannot be killed')
+      }
     }
   }
   const destroy = async () => {
@@ -59,7 +69,7 @@ export const liveSandbox = ({ id, folder, places, limits, groups, log, carryOut,
     await Promise.allSettled(running)
     // The command's result does not depend on the removal; the next server start tries again.
     await folder.remove().catch((error: unknown) => log.error({ sandbox: id, err: error }, cannotRemove))
-    release()
+    release(isClean)
   }
   return {
     ...{ id, folders: folder.folders, places, put: folder.put, own: folder.own },

@@ -52,6 +52,22 @@ it('one that is given back is given again', async () => {
   for (const { release } of [two, three]) release()
 })
 
+it('one that is kept stays claimed, and is the next one of this process', async () => {
+  first += 1_000
+  const one = await takeUserSlot(folder, first)
+  const claim = readdirSync(folder)
+  one.keep()
+  expect(readdirSync(folder)).toEqual(claim)
+  expect((await takeUserSlot(folder, first + 1)).uid).toBe(first + 1)
+  const two = await takeUserSlot(folder, first)
+  expect([two.uid, readdirSync(folder).filter((name) => name.startsWith(`${first}.`))]).toEqual([first, claim])
+  for (const name of readdirSync(folder)) rmSync(join(folder, name))
+  two.keep() // whoever has removed the claim may have the id
+  const three = await takeUserSlot(folder, first)
+  expect([three.uid, readdirSync(folder)]).not.toEqual([first, claim])
+  three.release()
+})
+
 it('ids that something runs under, or that have a name, are nobody’s', async () => {
   const own = process.getuid?.() ?? 0
   const slot = await takeUserSlot(folder, own)

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '../lib/errors.ts'
 import { isExhausted } from '../lib/exhaustion.ts'
@@ -10,7 +10,26 @@ import { isOwnerGone, keepTouched, ownerIn, stopTouching, thisProcess } from './
 export interface UserSlot {
   uid: number
   release(): void
+  /**
+   * Gives the id back to this process, which goes on claiming it. Call it when nothing that ran under the id is alive: the
+   * next sandbox gets it without a look at every process of this host.
+   */
+  keep(): void
 }
+
+interface Spare {
+  slot: UserSlot
+  /** File of the claim. */
+  path: string
+}
+
+/** Slots that this process keeps claimed, by the folder of claims and the first id. */
+const spares = new Map<string, Spare[]>()
+const mostSpares = 8
+
+process.once('exit', () => {
+  for (const { slot } of [...spares.values()].flat()) slot.release()
+})
 
 /** Number of ids tried from the first one on. */
 const range = 2_000
@@ -69,6 +88,31 @@ const isClaimed = async (folder: string, uid: number, ours: string): Promise<boo
   return false
 }
 
+/** Claims an id, and tells whether nobody else has it; it has to be released if not. */
+const claim = async (folder: string, uid: number, spare: Spare[]): Promise<{ slot: UserSlot; isFree: boolean }> => {
+  const name = `${uid}.${process.pid}-${randomBytes(4).toString('hex')}.json`
+  const path = join(folder, name)
+  createExclusively(path, `${JSON.stringify(thisProcess())}\n`)
+  keepTouched(path)
+  const slot: UserSlot = {
+    uid,
+    release() {
+      stopTouching(path)
+      rmSync(path, { force: true })
+    },
+    keep() {
+      if (spare.length < mostSpares) spare.push({ slot, path })
+      else slot.release()
+    },
+  }
+  try {
+    return { slot, isFree: !(await isClaimed(folder, uid, name)) && !usedUids().has(uid) }
+  } catch (error) {
+    slot.release()
+    throw error
+  }
+}
+
 /**
  * Reserves the first id from `firstUid` on that no sandbox on this host has and no process runs under. A process first
  * writes its claim into `folder`, a fixed place on the host, and only then checks for others: of two that race, one or
@@ -76,26 +120,18 @@ const isClaimed = async (folder: string, uid: number, ours: string): Promise<boo
  * dead one.
  */
 export const takeUserSlot = async (folder: string, firstUid: number): Promise<UserSlot> => {
+  const key = `${folder}:${firstUid}`
+  const spare = spares.get(key) ?? []
+  spares.set(key, spare)
+  for (let kept = spare.pop(); kept; kept = spare.pop()) if (existsSync(kept.path)) return kept.slot
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   removeDrafts(folder)
   const named = namedUids()
   for (let uid = firstUid; uid < firstUid + range; uid++) {
     if (named.has(uid)) continue
-    const claim = `${uid}.${process.pid}-${randomBytes(4).toString('hex')}.json`
-    const path = join(folder, claim)
-    createExclusively(path, `${JSON.stringify(thisProcess())}\n`)
-    keepTouched(path)
-    const release = () => {
-      stopTouching(path)
-      rmSync(path, { force: true })
-    }
-    let isFree = false
-    try {
-      isFree = !(await isClaimed(folder, uid, claim)) && !usedUids().has(uid)
-    } finally {
-      if (!isFree) release()
-    }
-    if (isFree) return { uid, release }
+    const { slot, isFree } = await claim(folder, uid, spare)
+    if (isFree) return slot
+    slot.release()
   }
   throw new AppError('sandbox_unavailable', `All user ids from ${firstUid} to ${firstUid + range - 1} are in use`, {
     hint: 'Set JETTY_SANDBOX_UID to the first of a range of unused user ids.',

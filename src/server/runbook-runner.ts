@@ -143,7 +143,7 @@ export const makeRunbookRunner = async (
   const deps = planDeps(options, provider, store)
   const plan = makePlanRunbook(deps)
   const { carryOut, running, close } = stoppable(makeCarryOut(carryOutDeps(options, plan, provider, store)))
-  const { runScript, checkScript } = makeScripts(options, provider, gatewayLimits(settings))
+  const { runScript, checkScript, reap } = makeScripts(options, provider, gatewayLimits(settings))
   const scripts = stoppable(runScript)
   return {
     carryOut,
@@ -154,7 +154,7 @@ export const makeRunbookRunner = async (
     get running() {
       return running.size
     },
-    reap: () => provider.reap(),
+    reap: async () => (await Promise.all([provider.reap(), reap()]))[0],
     close: async () => void (await Promise.all([close(), scripts.close()])),
   }
 }

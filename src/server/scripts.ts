@@ -27,22 +27,22 @@ export const makeScripts = (
   { settings, dataDir, log }: { settings: Settings; dataDir: string; log: Logger },
   provider: SandboxProvider,
   gateway: GatewayLimits,
-): { runScript: RunScript; checkScript: CheckScript } => {
+): { runScript: RunScript; checkScript: CheckScript; reap(): Promise<void> } => {
   const limits = limitsOf(settings)
   const { scripts, scriptsPerCollection } = settings
   const openProxy = makeOpenProxy({ limits: gateway })
+  const packages = makePackageStore({
+    ...{ provider, openProxy, log, mostBytes: settings.scriptPackageBytes },
+    folder: settings.scriptPackagesDir ?? join(dataDir, 'script-packages'),
+    registries: { javascript: settings.npmRegistry, python: settings.pypiIndex },
+  })
   return {
     runScript: makeRunScript({
-      ...{ provider, limits, seconds: settings.scriptSeconds },
-      openProxy,
-      packages: makePackageStore({
-        ...{ provider, openProxy, log, mostBytes: settings.scriptPackageBytes },
-        folder: settings.scriptPackagesDir ?? join(dataDir, 'script-packages'),
-        registries: { javascript: settings.npmRegistry, python: settings.pypiIndex },
-      }),
+      ...{ provider, limits, seconds: settings.scriptSeconds, openProxy, packages },
       places: makePlaces({ total: scripts, share: scriptsPerCollection ?? shareOf(scripts) }),
       results: { files: settings.scriptFiles, bytes: settings.scriptFileBytes },
     }),
     checkScript: makeCheckScript({ provider, limits }),
+    reap: packages.reap,
   }
 }

@@ -12,6 +12,8 @@ export interface MadePackage {
   version: string
   files: Record<string, string>
   manifest?: object
+  /** The registry does not tell of the package before. */
+  until?: Promise<void>
 }
 
 const tarballOf = ({ name, version, files, manifest }: MadePackage): Buffer => {
@@ -32,13 +34,14 @@ const tarballOf = ({ name, version, files, manifest }: MadePackage): Buffer => {
 export const startPackageRegistry = async (host: string, packages: readonly MadePackage[]) => {
   const asked: string[] = []
   const tarballs = new Map(packages.map((one) => [`/tarball/${one.name}`, tarballOf(one)]))
-  const server = createServer((request, response) => {
+  const server = createServer(async (request, response) => {
     const path = new URL(request.url ?? '/', 'http://x').pathname
     asked.push(path)
     const tarball = tarballs.get(path)
     if (tarball) return response.end(tarball)
     const found = packages.find(({ name }) => `/${name}` === decodeURIComponent(path))
     if (!found) return response.writeHead(404).end('{"error":"not found"}')
+    await found.until
     const { name, version, manifest } = found
     const integrity = `sha512-${createHash('sha512')
       .update(tarballs.get(`/tarball/${name}`)!)

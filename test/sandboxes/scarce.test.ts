@@ -24,12 +24,14 @@ const scarce = async (kind: string, ...more: string[]) => {
 }
 
 const nothing = { leaked: 0, folders: [], claims: 0 }
+/** The user of the last sandbox is kept for the next one. */
+const kept = process.getuid?.() === 0 ? 1 : 0
 
 it.each(['bubblewrap', 'process'])('%s', async (kind) => {
   expect(await scarce(kind)).toEqual({
     ...{ first: 'exit here', last: 'exit here' },
     said: ['exit here', 'sandbox_unavailable: ulimit -n'],
-    left: nothing,
+    left: { ...nothing, claims: kind === 'bubblewrap' ? kept : 0 },
     living: { reaped: expect.stringMatching(/EMFILE|sandbox_unavailable/), reason: 'exit', code: 0, isThere: true },
   })
 })

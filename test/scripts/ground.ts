@@ -45,6 +45,7 @@ export const openScripts = async ({ lookup, dial, registry = 'http://registry.te
     places: makePlaces({ total: 8, share: 8 }),
   })
   return {
+    packages,
     /** Runs a script of a collection that may reach these hosts, or every one. */
     run(
       request: Pick<ScriptRequest, 'language' | 'code'> & Partial<ScriptRequest>,
@@ -52,6 +53,7 @@ export const openScripts = async ({ lookup, dial, registry = 'http://registry.te
     ): Promise<ScriptOutcome> {
       const host: ScriptHost = {
         ...{ id: 'script', owner: 'acme', openFile: missing, keep: missing, scrub: (text) => text, printed() {} },
+        scrubStream: () => ({ push: (chunk) => Buffer.from(chunk), rest: () => Buffer.alloc(0) }),
         scrubFile: (file) => ({ file, struck: () => undefined }),
         allowedHosts: async () => allowedHosts,
         waiting: () => async () => {},

@@ -1,11 +1,14 @@
 // Packages of scripts: installed in a sandbox that reaches only the registry, kept, and read-only for the scripts.
 import { connect } from 'node:net'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { readPackages } from '../../src/scripts/packages/package-names.ts'
 import { startPackageRegistry } from '../fakes/package-registry.ts'
 import { openScripts, resultOf } from './ground.ts'
 
 let registry: Awaited<ReturnType<typeof startPackageRegistry>>
 let scripts: Awaited<ReturnType<typeof openScripts>>
+
+let answer = () => {}
 
 beforeAll(async () => {
   const inner = { name: 'inner', version: '2.0.0', files: { 'index.js': 'module.exports = "world"' } }
@@ -23,7 +26,11 @@ beforeAll(async () => {
     files: {},
     manifest: { dependencies: { x: 'http://other.test/x.tgz' } },
   }
-  registry = await startPackageRegistry('registry.test', [inner, greet, away])
+  const until = new Promise<void>((resolve) => {
+    answer = resolve
+  })
+  const slow = { name: 'slow', version: '1.0.0', files: { 'index.js': 'module.exports = 1' }, until }
+  registry = await startPackageRegistry('registry.test', [inner, greet, away, slow])
   scripts = await openScripts({
     lookup: async () => ['127.0.0.1'],
     dial: (host, port) => connect({ host, port }),
@@ -49,6 +56,17 @@ return [greet(), require('inner'), written]`
   const module = `import { greet } from '@acme/greet'\nexport const main = () => greet()`
   expect(resultOf(await javascript(module, '@acme/greet@1.2.3'))).toBe('hello world')
   expect(registry.asked).toEqual([])
+})
+
+it('a cancelled script does not wait for what another one installs', async () => {
+  const code = 'return require("slow")'
+  const first = javascript(code, 'slow@1.0.0')
+  await vi.waitUntil(() => registry.asked.includes('/slow'), { timeout: 60_000 })
+  const cancelled = AbortSignal.timeout(20)
+  const set = readPackages('javascript', ['slow@1.0.0'])!
+  await expect(scripts.packages.ensure(set, cancelled)).rejects.toHaveProperty('name', 'TimeoutError')
+  answer()
+  expect(resultOf(await first)).toBe(1)
 })
 
 it.each([

@@ -63,6 +63,7 @@ const hostOf = (
     openFile: (path) => openInput(deps, work, path, onceStored),
     keep: (file, keepAs) => keepSandboxFile(deps, work, { attempt, onceStored }, file, keepAs),
     scrub: scrub.text,
+    scrubStream: () => scrub.bytes(),
     scrubFile: (file) => scrubbedFile(file, scrub),
     waiting() {
       held.give()

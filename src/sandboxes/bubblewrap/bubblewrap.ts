@@ -4,7 +4,7 @@ import type { Logger } from '../../lib/log.ts'
 import { inside } from '../../model/runbooks/sandbox.ts'
 import { makeRunFolder } from '../run-folder.ts'
 import type { Sandbox, SandboxProbe, SandboxProvider, SandboxSpec } from '../sandbox.ts'
-import { liveSandbox, reapFolders } from '../sandbox-life.ts'
+import { liveSandbox, reapFolders, type SandboxLife } from '../sandbox-life.ts'
 import { takeUserSlot, type UserSlot } from '../user-slot.ts'
 import { etcFiles } from './arguments.ts'
 import { type BubblewrapHost, closedOnTheWay, lookAtHost, machineFolder } from './host.ts'
@@ -44,7 +44,7 @@ export const bubblewrapProvider = (options: BubblewrapProviderOptions): SandboxP
     try {
       const found = await host()
       slot = found.isRoot ? await takeUserSlot(`${machineFolder}/uids`, firstUid) : undefined
-      return await furnish(found, spec, slot?.uid, () => slot?.release())
+      return await furnish(found, spec, slot?.uid, (isClean) => (isClean ? slot?.keep() : slot?.release()))
     } catch (error) {
       slot?.release()
       throw asExhausted(error, 'Sandboxes are not available')
@@ -55,7 +55,7 @@ export const bubblewrapProvider = (options: BubblewrapProviderOptions): SandboxP
     found: BubblewrapHost,
     { id, limits, agentFolder }: SandboxSpec,
     uid: number | undefined,
-    release: () => void,
+    release: SandboxLife['release'],
   ): Promise<Sandbox> => {
     const folder = await makeRunFolder({ parent, id, uid, etc: etcFiles })
     const closed = uid !== undefined && found.stage === undefined ? closedOnTheWay(folder.path) : undefined

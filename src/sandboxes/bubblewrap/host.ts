@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { AppError } from '../../lib/errors.ts'
 import { exhaustionRemedy } from '../../lib/exhaustion.ts'
@@ -22,6 +22,8 @@ export interface BubblewrapHost {
   stage: string | undefined
   groups: ControlGroups | undefined
   hasSeccomp: boolean
+  /** Whether Perl can be the bridge to the gateway. Otherwise Node is, which takes ten times as long to start. */
+  hasPerl: boolean
 }
 
 /** Folder that only root can write: several servers of one host coordinate through files here. */
@@ -48,6 +50,13 @@ const prepareStage = async (): Promise<string | undefined> => {
   return code === 0 ? stage : undefined
 }
 
+/** Perl of the host, which the sandbox sees at the same path. */
+export const perl = '/usr/bin/perl'
+
+/** Whether Perl is installed with the modules of the bridge. */
+const canBridge = async (): Promise<boolean> =>
+  existsSync(perl) && (await runTool(perl, ['-c', join(toolsFolder, 'bridge.pl')])).code === 0
+
 /** Hint for hosts without Linux: Docker Desktop shares neither sockets nor pipes with its virtual machine. */
 export const elsewhere =
   'Run Jetty on Linux, such as in a virtual machine (Lima, WSL 2); JETTY_SANDBOX=process runs agents without a sandbox.'
@@ -73,29 +82,30 @@ export const lookAtHost = async (): Promise<BubblewrapHost> => {
     stage: isRoot ? await prepareStage() : undefined,
     groups: await chooseGroups(),
     hasSeccomp: seccompProgram() !== undefined,
+    hasPerl: await canBridge(),
   }
 }
 
-/** Resolves the host paths to mount, and how bubblewrap reaches them. */
+/**
+ * Resolves the host paths to mount, and how bubblewrap reaches them. Only what stands in a closed folder is mounted at the
+ * stage: each mount takes a process.
+ */
 export const sourcesOn = (
   { stage }: BubblewrapHost,
   run: string,
   agent: string | undefined,
 ): { sources: MountSources; mounts: StagedMount[] } => {
   const real = { run, tools: toolsFolder, node: process.execPath, ...(agent !== undefined && { agent }) }
-  const toolNames = readdirSync(toolsFolder)
-  if (stage === undefined) return { sources: { ...real, agent, toolNames }, mounts: [] }
-  const at = (name: string) => join(stage, name)
-  return {
-    sources: { run: at('run'), tools: at('tools'), node: at('node'), agent: agent && at('agent'), toolNames },
-    mounts: Object.entries(real).map(([name, from]) => ({ from, to: at(name) })),
-  }
+  const closed = Object.entries(real).filter(([, path]) => closedOnTheWay(path) !== undefined)
+  const staged = stage === undefined ? [] : closed.map(([name, from]) => ({ name, from, to: join(stage, name) }))
+  const sources = { ...real, agent, ...Object.fromEntries(staged.map(({ name, to }) => [name, to])) }
+  return { sources: { ...sources, toolNames: readdirSync(toolsFolder) }, mounts: staged }
 }
 
 /** Finds the first folder of a path that the sandbox's user cannot traverse; undefined when all are open. */
 export const closedOnTheWay = (path: string): string | undefined => {
   const above = dirname(path)
-  const isOpen = (statSync(path).mode & 0o001) !== 0
+  const isOpen = ((statSync(path, { throwIfNoEntry: false })?.mode ?? 0) & 0o001) !== 0
   if (!isOpen) return path
   return above === path ? undefined : closedOnTheWay(above)
 }

@@ -8,7 +8,7 @@ import { exitOf, neverBegun } from '../exit-of.ts'
 import { descendantsOf, signalAll } from '../limits/process-tree.ts'
 import { superviseProcesses } from '../limits/supervise-processes.ts'
 import { openCommandPipes } from '../programs/command-pipes.ts'
-import { gateDescriptor, gateScript, launchScript, launchShell } from '../programs/launch-script.ts'
+import { gateDescriptor, gateScript, launchScript, launchShell, type StagedMount } from '../programs/launch-script.ts'
 import { systemPath } from '../programs/run-tool.ts'
 import { isCollected } from '../programs/start-program.ts'
 import type { RunFolder } from '../run-folder.ts'
@@ -16,7 +16,7 @@ import type { SandboxCommand, SandboxExit, SandboxLimits } from '../sandbox.ts'
 import type { CommandTurn } from '../sandbox-life.ts'
 import { seccompProgram } from '../seccomp.ts'
 import { bubblewrapArguments } from './arguments.ts'
-import { type BubblewrapHost, sourcesOn } from './host.ts'
+import { type BubblewrapHost, perl, sourcesOn } from './host.ts'
 import { remedyFor } from './remedies.ts'
 
 interface BubblewrapRun extends CommandTurn {
@@ -47,15 +47,20 @@ const usualEnv = {
   TMPDIR: '/tmp',
 }
 
-const innerArgv = ({ argv, network }: SandboxCommand): string[] =>
-  network === 'gateway' ? [`${inside.tools}/node`, `${inside.tools}/bridge.mjs`, '--', ...argv] : [...argv]
+const bridge = ({ hasPerl }: BubblewrapHost): string[] =>
+  hasPerl ? [perl, `${inside.tools}/bridge.pl`] : [`${inside.tools}/node`, `${inside.tools}/bridge.mjs`, '--']
 
-const launcherArgv = ({ host, uid, folder, agentFolder, limits, group, command }: BubblewrapRun): string[] => {
-  const { mounts } = sourcesOn(host, folder.path, agentFolder)
+const innerArgv = (host: BubblewrapHost, { argv, network }: SandboxCommand): string[] =>
+  network === 'gateway' ? [...bridge(host), ...argv] : [...argv]
+
+const launcherArgv = (
+  { host, uid, limits, group, command }: BubblewrapRun,
+  mounts: readonly StagedMount[],
+): string[] => {
   const bwrap = [
     ...[host.bwrap, '--args', String(argumentsDescriptor), '--json-status-fd', String(statusDescriptor)],
     ...(host.hasSeccomp ? ['--seccomp', String(seccompDescriptor)] : []),
-    ...['--', '/bin/sh', '-c', gateScript(limits.pids), 'jetty', ...innerArgv(command)],
+    ...['--', '/bin/sh', '-c', gateScript(limits.pids), 'jetty', ...innerArgv(host, command)],
   ]
   const asUser =
     uid === undefined
@@ -63,7 +68,7 @@ const launcherArgv = ({ host, uid, folder, agentFolder, limits, group, command }
       : ['setpriv', '--reuid', String(uid), '--regid', String(uid), '--clear-groups', '--', ...bwrap]
   const script = launchScript({ limits, joins: group?.joins ?? [], mounts, argv: asUser })
   const shell = [...launchShell, script]
-  const apart = host.stage === undefined ? shell : ['unshare', '--mount', '--propagation', 'private', '--', ...shell]
+  const apart = mounts.length === 0 ? shell : ['unshare', '--mount', '--propagation', 'private', '--', ...shell]
   return [...(group?.launcher ?? []), ...apart]
 }
 
@@ -135,14 +140,15 @@ const unavailable = (said: string): AppError =>
 /** Runs one command in a new sandbox over the folders of a run. */
 export const runInBubblewrap = async (run: BubblewrapRun): Promise<SandboxExit> => {
   const { host, folder, uid, agentFolder, limits, group, command } = run
+  const { sources, mounts } = sourcesOn(host, folder.path, agentFolder)
   const words = bubblewrapArguments({
-    sources: sourcesOn(host, folder.path, agentFolder).sources,
+    sources,
     env: { ...usualEnv, ...command.env },
     cwd: command.cwd ?? inside.app,
     hasGateway: command.network === 'gateway',
     temporaryBytes: Math.floor(limits.memoryBytes / 2),
   })
-  const argv = launcherArgv(run)
+  const argv = launcherArgv(run, mounts)
   const pipes = await openCommandPipes(join(folder.path, `pipes-${run.number}`), command.stdin, uid)
   const options = {
     stdio: [...pipes.descriptors, pipes.status.descriptor, ...spokenOver.map(() => 'pipe' as const)],

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { makeNamedPipes } from '../programs/command-pipes.ts'
+import { makeNamedPipes } from '../programs/named-pipes.ts'
 
 /** Standard input and outputs of a command in a container: a folder of named pipes, mounted read-only. */
 export interface ContainerPipes {

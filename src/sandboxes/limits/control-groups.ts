@@ -64,7 +64,7 @@ const killed = (pid: number): void => {
 /** Removes group folders; the kernel allows it once the last process is reaped, shortly after its death. */
 export const removeFolders = async (folders: readonly string[]): Promise<boolean> => {
   const pids = () => folders.flatMap(pidsIn)
-  for (let waitedMs = 0; waitedMs < removalMs; waitedMs += 10) {
+  for (let waitedMs = 0, waitMs = 1; waitedMs < removalMs; waitedMs += waitMs) {
     for (const folder of folders) {
       try {
         writeFileSync(join(folder, 'cgroup.kill'), '1') // cgroup v2 kills all at once
@@ -75,7 +75,8 @@ export const removeFolders = async (folders: readonly string[]): Promise<boolean
     for (const pid of pids()) killed(pid)
     const left = folders.filter((folder) => !isRemoved(folder))
     if (left.length === 0) return true
-    await pause(10)
+    await pause(waitMs)
+    waitMs = Math.min(2 * waitMs, 16)
   }
   return false
 }

@@ -1,9 +1,6 @@
-import { spawn } from 'node:child_process'
 import { statfsSync } from 'node:fs'
-import { createInterface } from 'node:readline'
-import { systemPath } from '../programs/run-tool.ts'
-import { needRoomForChild } from '../programs/start-program.ts'
 import type { SandboxLimits } from '../sandbox.ts'
+import { blockBytes, type DiskUse, measureDisk } from './measure-disk.ts'
 import type { Watch } from './supervise.ts'
 import { measureUnnamed } from './unnamed-files.ts'
 
@@ -14,49 +11,12 @@ interface DiskWatchOptions {
   pids?: () => readonly number[]
 }
 
-interface DiskUse {
-  bytes: number
-  files: number
-}
-
 const lookMs = 50
 /** Longest interval between two measurements, plus a multiple of what the last one took. */
 const longestMs = 5_000
 const measureShare = 20
 /** With less free space than this, a failed write is blamed on the full disk. */
 const noSpaceBytes = 1024 ** 2
-const blockBytes = 512
-
-/**
- * Measures what folders occupy on disk: allocated bytes, so that a sparse file counts by its blocks, and each hard link
- * once. Uses the system's `find`, which follows no link and is stopped as soon as the limit is passed.
- */
-const measureDisk = (
-  folders: readonly string[],
-  { diskBytes, diskFiles }: DiskWatchOptions['limits'],
-  signal?: AbortSignal,
-): Promise<DiskUse> =>
-  new Promise((resolve, reject) => {
-    const args = ['-P', ...folders, '-xdev', '-mindepth', '1', '-printf', '%b %n %D:%i\\n']
-    needRoomForChild(1)
-    const child = spawn('find', args, {
-      stdio: ['ignore', 'pipe', 'ignore'],
-      env: { PATH: systemPath, LC_ALL: 'C' },
-      ...(signal && { signal }),
-    })
-    const use = { bytes: 0, files: 0 }
-    const linked = new Set<string>()
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      const [blocks = '0', links = '1', inode = ''] = line.split(' ')
-      use.files++
-      if (links !== '1' && linked.has(inode)) return
-      if (links !== '1') linked.add(inode)
-      use.bytes += Number(blocks) * blockBytes
-      if (use.bytes >= diskBytes || use.files > diskFiles) child.kill('SIGKILL')
-    })
-    child.once('error', reject)
-    child.once('close', () => resolve(use))
-  })
 
 /**
  * Reads free bytes and inodes of the filesystem of a folder. A missing folder gives values that force a measurement.

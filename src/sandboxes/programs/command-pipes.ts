@@ -1,14 +1,11 @@
 import type { ChildProcess } from 'node:child_process'
-import { closeSync, constants, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, constants, openSync, rmSync, writeFileSync } from 'node:fs'
 import { lchown } from 'node:fs/promises'
 import { Socket } from 'node:net'
-import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
-import { AppError } from '../../lib/errors.ts'
-import { exhaustionRemedy } from '../../lib/exhaustion.ts'
 import { pause } from '../../lib/time.ts'
-import { runTool } from './run-tool.ts'
+import { takePipes } from './named-pipes.ts'
 import { startProgram } from './start-program.ts'
 
 /** Standard input and outputs of a command: descriptors for the command, streams for the server. */
@@ -28,21 +25,10 @@ interface CommandPipes {
   discard(): void
 }
 
-/** Creates named pipes: a command can reopen them as `/dev/stdout`. */
-export const makeNamedPipes = async (mode: string, paths: readonly string[]): Promise<void> => {
-  const { code, stderr } = await runTool('mkfifo', ['-m', mode, '--', ...paths])
-  if (code === 0) return
-  const hint = exhaustionRemedy(stderr)
-  throw new AppError(
-    hint === undefined ? 'internal' : 'sandbox_unavailable',
-    `Pipes cannot be created at ${paths[0]}: ${stderr.slice(0, 500)}`,
-    hint === undefined ? {} : { hint },
-  )
-}
-
 /**
  * Opens real pipes for the outputs and a file for the input. Node's own stdio uses sockets, which programs cannot
- * reopen as `/dev/stdout` or `/dev/stdin`. `uid` becomes the owner of the input file.
+ * reopen as `/dev/stdout` or `/dev/stdin`. `folder` names a place on disk where nothing is, and nothing stays; `uid` becomes
+ * the owner of the input file.
  */
 export const openCommandPipes = async (
   folder: string,
@@ -61,7 +47,6 @@ export const openCommandPipes = async (
   const openTheirs = (path: string, flags: number): number => {
     const descriptor = openSync(path, flags)
     descriptors.push(descriptor)
-    rmSync(path)
     return descriptor
   }
   const openPipe = (path: string, flags: number = constants.O_WRONLY) => {
@@ -70,21 +55,23 @@ export const openCommandPipes = async (
     streams.push(stream)
     return { stream, descriptor: openTheirs(path, flags) }
   }
-
-  mkdirSync(folder, { mode: 0o700 })
-  try {
-    const at = (name: string) => join(folder, name)
-    await makeNamedPipes('666', [at('stdout'), at('stderr'), at('status')])
-    const stdout = openPipe(at('stdout'))
-    const stderr = openPipe(at('stderr'))
-    const status = openPipe(at('status'), constants.O_RDWR)
-    let input: number | 'ignore' = 'ignore'
-    if (stdin !== undefined) {
-      writeFileSync(at('stdin'), stdin, { mode: 0o400, flag: 'wx' })
-      if (uid !== undefined) await lchown(at('stdin'), uid, uid)
-      input = openTheirs(at('stdin'), constants.O_RDONLY)
+  const openInput = async (text: string): Promise<number> => {
+    const path = `${folder}-in`
+    writeFileSync(path, text, { mode: 0o400, flag: 'wx' })
+    try {
+      if (uid !== undefined) await lchown(path, uid, uid)
+      return openTheirs(path, constants.O_RDONLY)
+    } finally {
+      rmSync(path)
     }
-    rmSync(folder, { recursive: true })
+  }
+
+  const pipes = await takePipes(folder)
+  try {
+    const stdout = openPipe(pipes[0].path)
+    const stderr = openPipe(pipes[1].path)
+    const status = openPipe(pipes[2].path, constants.O_RDWR)
+    const input = stdin === undefined ? 'ignore' : await openInput(stdin)
     return {
       descriptors: [input, stdout.descriptor, stderr.descriptor],
       ...{ stdout: stdout.stream, stderr: stderr.stream, status, discard },
@@ -102,6 +89,8 @@ export const openCommandPipes = async (
   } catch (error) {
     discard()
     throw error
+  } finally {
+    for (const pipe of pipes) pipe.close()
   }
 }
 

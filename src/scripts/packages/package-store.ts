@@ -1,18 +1,20 @@
-import { randomBytes } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { chmod, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { AppError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { walkResults } from '../../sandboxes/files/walk-results.ts'
+import { draftFor, removeFromPlace, removeLeftDrafts } from './drafts.ts'
 import { type InstallDeps, installPackages, packageFolder } from './install-packages.ts'
 import type { PackageSet } from './package-names.ts'
 
 export interface PackageStore {
   /** Returns the host folder with these packages; installs them first if they are not here. */
   ensure(set: PackageSet, signal: AbortSignal): Promise<string>
+  /** Removes what processes left that died while they installed or removed packages. */
+  reap(): Promise<void>
 }
 
 interface PackageStoreOptions extends InstallDeps {
@@ -80,9 +82,7 @@ const removeOld = async ({ folder, mostBytes, log }: PackageStoreOptions): Promi
   let total = sets.reduce((sum, { bytes }) => sum + bytes, 0)
   for (const { name, bytes, usedMs } of sets) {
     if (total <= mostBytes || Date.now() - usedMs < inUseMs) return
-    const gone = join(folder, `${name}.gone-${randomBytes(4).toString('hex')}`)
-    await rename(join(folder, name), gone) // half of a set is never found
-    await rm(gone, { recursive: true, force: true })
+    await removeFromPlace(join(folder, name))
     total -= bytes
     log.info({ packages: name, bytes }, 'packages of scripts were removed, as they were not used')
   }
@@ -91,18 +91,17 @@ const removeOld = async ({ folder, mostBytes, log }: PackageStoreOptions): Promi
 const install = async (options: PackageStoreOptions, set: PackageSet, signal: AbortSignal): Promise<string> => {
   const { folder, log } = options
   const place = join(folder, set.id)
-  const draft = `${place}.draft-${process.pid}-${randomBytes(4).toString('hex')}`
+  const draft = draftFor(place)
   const begun = performance.now()
   await mkdir(folder, { recursive: true, mode: 0o755 })
   try {
     await installPackages(options, set, signal, async (made) => {
-      const bytes = await copyTree(made, join(draft, packageFolder(set.language)), signal)
-      await chmod(draft, 0o755)
-      await writeFile(join(draft, marker), String(bytes))
+      draft.begin()
+      const bytes = await copyTree(made, join(draft.path, packageFolder(set.language)), signal)
+      await chmod(draft.path, 0o755)
+      await writeFile(join(draft.path, marker), String(bytes))
     })
-    await rename(draft, place).catch(async (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error // another process was faster
-    })
+    await draft.moveToPlace()
     log.info(
       { packages: set.packages, ms: Math.round(performance.now() - begun) },
       'packages of a script were installed',
@@ -110,8 +109,19 @@ const install = async (options: PackageStoreOptions, set: PackageSet, signal: Ab
     await removeOld(options).catch((error) => log.warn({ err: error }, 'old packages of scripts cannot be removed'))
     return place
   } finally {
-    await rm(draft, { recursive: true, force: true })
+    await draft.end()
   }
+}
+
+/** Waits for an installation, unless the signal fires first. */
+const orAborted = async <T>(work: Promise<T>, signal: AbortSignal): Promise<T> => {
+  let stop = () => {}
+  const aborted = new Promise<never>((_, reject) => {
+    if (signal.aborted) reject(signal.reason)
+    stop = () => reject(signal.reason)
+    signal.addEventListener('abort', stop, { once: true })
+  })
+  return Promise.race([work, aborted]).finally(() => signal.removeEventListener('abort', stop))
 }
 
 const isHere = async (place: string): Promise<boolean> => {
@@ -138,11 +148,13 @@ export const makePackageStore = (options: PackageStoreOptions): PackageStore => 
         if (await isHere(place)) return place
         const isMine = !underway.has(set.id)
         try {
-          return await share(set, signal)
+          const work = share(set, signal)
+          return await (isMine ? work : orAborted(work, signal)) // whoever installs waits until nothing is left of it
         } catch (error) {
           if (isMine || signal.aborted) throw error // the one who installed may have been cancelled: then it is tried again
         }
       }
     },
+    reap: () => removeLeftDrafts(options.folder, options.log),
   }
 }

@@ -5,6 +5,7 @@ import { letGoOn, waitToGoOn } from '../../sandbox-gate.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 
 const secret = 'a-token-of-the-script-test-83b1'
+const lines = ['first-line-of-a-key-4d07', 'second-line-of-a-key-4d08']
 let jetty: TestServer
 beforeAll(async () => {
   jetty = await startTestServer({
@@ -17,7 +18,7 @@ beforeAll(async () => {
     },
   })
   await jetty.call('PATCH', '/api/v1/collections/acme/environment', {
-    environment_variables: { API_TOKEN: secret, OTHER: 'other-value-7f' },
+    environment_variables: { API_TOKEN: secret, OTHER: 'other-value-7f', KEY: lines.join('\n') },
   })
 })
 afterAll(() => jetty?.close())
@@ -233,8 +234,9 @@ describe('limits', () => {
 })
 
 it('what a script prints is in the log of its step while it runs, without secrets', async () => {
-  const code = `echo "one $API_TOKEN"; echo two >&2; ${waitToGoOn}; echo three`
-  const step = { activity: 'script', language: 'shell', code, env: ['API_TOKEN'], timeout_sec: 600 }
+  const keyInParts = [`echo "$KEY" | head -n 1`, waitToGoOn, `echo "$KEY" | tail -n 1`].join('; ')
+  const code = `echo "one $API_TOKEN"; echo two >&2; ${keyInParts}; echo three`
+  const step = { activity: 'script', language: 'shell', code, env: ['API_TOKEN', 'KEY'], timeout_sec: 600 }
   const task = await jetty.task({ step_configs: { step }, steps: ['step'] })
   const { trajectory_id: id } = await jetty.start(task)
   const said = (run: Body): string[] =>
@@ -248,7 +250,8 @@ it('what a script prints is in the log of its step while it runs, without secret
     letGoOn(jetty.dataDir)
     return run.ended !== null
   })
-  expect([done.status, said(done).at(-1), outputsOf(done).stdout]).toEqual(['completed', 'three', 'one ***\nthree\n'])
+  const { stdout } = outputsOf(done)
+  expect([done.status, said(done).at(-1), stdout]).toEqual(['completed', '***\nthree', 'one ***\n***\nthree\n'])
 })
 
 it('a cancelled run kills its script, and keeps what it had printed', async () => {

@@ -1,0 +1,91 @@
+# Runs inside a sandbox without network: perl bridge.pl COMMAND [ARGUMENT...]
+# Becomes the command. Before that it listens on 127.0.0.1:3128 and leaves a process behind which forwards each connection
+# unchanged to the gateway's unix socket. Does what bridge.mjs does in a tenth of its time and memory, with what every Perl has.
+use strict;
+use warnings;
+use Fcntl;
+use Socket qw(:DEFAULT IPPROTO_TCP TCP_NODELAY);
+
+my ( $port, $gateway, $chunk ) = ( 3128, '/run/jetty/gateway.sock', 64 * 1024 );
+my ( $no_such_file, $interrupted, $try_again ) = ( 2, 4, 11 );    # errors of Linux; %! takes a module more
+
+sub fail { my ( $code, $message ) = @_; print STDERR "bridge: $message\n"; exit $code }
+fail( 126, 'no command was given' ) if !@ARGV;
+
+socket( my $listener, PF_INET, SOCK_STREAM, 0 ) or fail( 126, "cannot listen: $!" );
+setsockopt( $listener, SOL_SOCKET, SO_REUSEADDR, 1 );
+bind( $listener, pack_sockaddr_in( $port, INADDR_LOOPBACK ) ) && listen( $listener, 511 ) or fail( 126, "cannot listen: $!" );
+
+# The forwarder is a child of the first process, so that a command which waits for all its children does not wait for it.
+my $child = fork;
+fail( 126, "cannot start: $!" ) if !defined $child;
+if ( $child != 0 ) {
+    waitpid $child, 0;
+    no warnings 'exec';
+    exec { $ARGV[0] } @ARGV;
+    fail( $! == $no_such_file ? 127 : 126, "$ARGV[0] cannot be started: $!" );
+}
+my $forwarder = fork;
+exit 0 if !defined $forwarder || $forwarder != 0;
+$SIG{$_} = 'IGNORE' for qw(PIPE TERM INT HUP);    # it ends with the command, which may still ask when it is told to end
+for my $output ( *STDIN, *STDOUT, *STDERR ) { open $output, '+<', '/dev/null' }
+
+# One way of a connection: what was read and is not written yet, or the end, which is passed on when all is written.
+my %ways;                                         # by the number of the socket that is read
+
+sub close_both {
+    my ($way) = @_;
+    delete $ways{ fileno $_ } for $way->{from}, $way->{to};
+    close $_ for $way->{from}, $way->{to};
+    return;
+}
+
+sub nonblocking { fcntl $_[0], F_SETFL, fcntl( $_[0], F_GETFL, 0 ) | O_NONBLOCK }
+
+sub take {
+    accept( my $inner, $listener ) or return select undef, undef, undef, 0.01;
+    socket( my $outer, PF_UNIX, SOCK_STREAM, 0 ) or return;
+    connect( $outer, pack_sockaddr_un($gateway) ) or return;
+    setsockopt $inner, IPPROTO_TCP, TCP_NODELAY, 1;
+    nonblocking($_) for $inner, $outer;
+    $ways{ fileno $inner } = { from => $inner, to => $outer, held => '', ended => 0 };
+    $ways{ fileno $outer } = { from => $outer, to => $inner, held => '', ended => 0 };
+    return;
+}
+
+sub read_from {
+    my ($way) = @_;
+    my $count = sysread $way->{from}, $way->{held}, $chunk;
+    return if !defined $count && ( $! == $try_again || $! == $interrupted );
+    return close_both($way) if !defined $count;
+    return write_to($way) if $count > 0;
+    $way->{ended} = 1;
+    shutdown $way->{to}, 1;
+    close_both($way) if $ways{ fileno $way->{to} }{ended};
+    return;
+}
+
+sub write_to {
+    my ($way) = @_;
+    my $count = syswrite $way->{to}, $way->{held};
+    return if !defined $count && ( $! == $try_again || $! == $interrupted );
+    return close_both($way) if !defined $count;
+    substr $way->{held}, 0, $count, '';
+    return;
+}
+
+for ( ; ; ) {
+    my ( $readable, $writable ) = ( '', '' );
+    vec( $readable, fileno $listener, 1 ) = 1;
+    for my $way ( values %ways ) {
+        if    ( $way->{held} ne '' ) { vec( $writable, fileno $way->{to},   1 ) = 1 }
+        elsif ( !$way->{ended} )     { vec( $readable, fileno $way->{from}, 1 ) = 1 }
+    }
+    next if select( $readable, $writable, undef, undef ) <= 0;
+    for my $number ( keys %ways ) {
+        my $way = $ways{$number} or next;    # closed in this round
+        if ( $way->{held} ne '' ) { write_to($way) if vec $writable, fileno $way->{to}, 1 }
+        elsif ( vec $readable, $number, 1 ) { read_from($way) }
+    }
+    take() if vec $readable, fileno $listener, 1;
+}
