@@ -61,6 +61,13 @@ describe('languages', () => {
       ['py', 'def main(given):\n    return given["a"]', 20],
       ['python3', 'if inputs["a"]:\n    return {"sum": inputs["a"] + inputs["b"]}', { sum: 42 }],
       ['python', 'async def main(word, **rest):\n    return [word, sorted(rest)]', ["it's", ['a', 'b']]],
+      [
+        'python',
+        'return [1.5, None, True, {2: inputs["word"] + "\\u00e9\\U0001f600"}]',
+        [1.5, null, true, { 2: "it'sé😀" }],
+      ],
+      ['python', 'return {"set": {1}}', expect.stringContaining('The result is not JSON: Object of type set')],
+      ['python', 'return float("nan")', expect.stringContaining('The result is not JSON: Out of range')],
       ['javascript', 'return inputs.a + inputs.b', 42],
       ['js', 'const main = async ({ a, b }) => ({ sum: a + b })', { sum: 42 }],
       ['node', 'import { basename } from "node:path"\nexport default ({ word }) => basename("/x/" + word)', "it's"],
