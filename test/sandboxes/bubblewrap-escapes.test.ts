@@ -138,6 +138,7 @@ describe('files', () => {
         '/etc/hosts',
         '/opt/jetty/node',
         '/opt/jetty/bridge.mjs',
+        '/opt/jetty/bridge.pl',
         '/usr/bin/env',
         '/proc/sys/kernel/core_pattern',
         '/proc/sysrq-trigger',
