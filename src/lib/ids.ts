@@ -1,11 +1,12 @@
-import { randomBytes, randomInt, randomUUID } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import { now } from './time.ts'
 
 /**
- * Creates the internal key of a run: globally unique, never shown. A UUID of version 7 (RFC 9562 §5.7): it begins with
- * the time, so that rows of runs and steps written together are adjacent in their indexes.
+ * Creates the internal key of a run: globally unique, never shown. It begins with the time, so that rows of runs and steps
+ * written together are adjacent in their indexes, and ends with 60 random bits. A run of two steps stores its key eight
+ * times, so it has 23 characters instead of the 36 of a UUID.
  */
-export const newRunKey = (): string => `${runKeysSince(now())}-7${randomUUID().slice(15)}`
+export const newRunKey = (): string => `${runKeysSince(now())}${randomText('base64url', 8).slice(0, 10)}`
 
 /** Prefix of run keys created at a time (milliseconds since 1970). Keys of later times sort after it. */
 export const runKeysSince = (ms: number): string => {
@@ -16,15 +17,17 @@ export const runKeysSince = (ms: number): string => {
 /** Random bytes are drawn for many ids at once: a system call for four bytes costs as much as for a thousand. */
 const pool = { bytes: Buffer.alloc(0), used: 0 }
 
+const randomText = (encoding: 'base64url' | 'hex', bytes: number): string => {
+  if (pool.used + bytes > pool.bytes.length) Object.assign(pool, { bytes: randomBytes(1024), used: 0 })
+  pool.used += bytes
+  return pool.bytes.toString(encoding, pool.used - bytes, pool.used)
+}
+
 /**
  * Creates a public run id: 8 lowercase hex digits. Collisions are likely, so a caller that stores one must be ready to
  * draw again.
  */
-export const newTrajectoryId = (): string => {
-  if (pool.used === pool.bytes.length) Object.assign(pool, { bytes: randomBytes(1024), used: 0 })
-  pool.used += 4
-  return pool.bytes.toString('hex', pool.used - 4, pool.used)
-}
+export const newTrajectoryId = (): string => randomText('hex', 4)
 
 const alphabet = 'abcdefghijklmnopqrstuvwxyz0123456789'
 
