@@ -17,7 +17,7 @@ import {
 } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { bundle } from './bundle.mjs'
+import { bundle, licencesOf } from './bundle.mjs'
 import { fingerprints, install, root, stamps, upToDate } from './prepare.mjs'
 
 install()
@@ -84,7 +84,8 @@ const buildSource = async () => {
   writeFileSync(join(draft, 'client/operations.json'), JSON.stringify(describeOperations(contract)))
   await freezeWireOperations()
   const bin = join(draft, 'bin.js')
-  await bundle([bin], join(draft, 'program'), draft)
+  const packages = await bundle([bin], join(draft, 'program'), draft)
+  writeFileSync(join(draft, 'program/licenses.md'), `${licencesOf(packages)}\n`)
   writeFileSync(bin, "#!/usr/bin/env node\nimport './program/bin.js'\n")
   chmodSync(bin, 0o755)
   writeFileSync(join(draft, stamps.source), wanted.source)

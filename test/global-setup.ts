@@ -31,15 +31,13 @@ const startPostgres = async (dataDir: string, onEnd: (end: () => Promise<void>) 
   return { url, template }
 }
 
-/**
- * Builds `dist` where it is not up to date, and from it the command line that tests type: the same program, together with
- * the packages that it loads, which starts in two thirds of the time. In a process of its own.
- */
-const build = async (): Promise<{ bin: string; bundled: string }> => {
+/** Builds `dist` where it is not up to date, in a process of its own. */
+const build = async (): Promise<string> => {
   const root = join(import.meta.dirname, '..')
-  const script = `import('./test/bundled-program.mjs').then(({ buildBundled }) => buildBundled())`
-  await promisify(execFile)(process.execPath, ['-e', script], { cwd: root })
-  return { bin: join(root, 'dist/bin.js'), bundled: join(root, 'dist/.jetty-bundled/bin.js') }
+  await promisify(execFile)(process.execPath, ['-e', `import('./scripts/prepare.mjs').then(({ build }) => build())`], {
+    cwd: root,
+  })
+  return join(root, 'dist/bin.js')
 }
 
 /**

@@ -11,7 +11,7 @@ export interface TestPostgres {
 /** What all test files of a run share. */
 export interface SharedThings {
   postgres: TestPostgres
-  built: { bin: string; bundled: string }
+  built: string
 }
 
 const ask = <Name extends keyof SharedThings>(name: Name): Promise<SharedThings[Name]> =>
@@ -27,7 +27,4 @@ const ask = <Name extends keyof SharedThings>(name: Name): Promise<SharedThings[
 export const testPostgres = (): Promise<TestPostgres> => ask('postgres')
 
 /** The built command line (`dist/bin.js`), built for the first file that needs it where it is not up to date. */
-export const builtProgram = async (): Promise<string> => (await ask('built')).bin
-
-/** The same program for tests that type many commands: it starts faster. */
-export const bundledProgram = async (): Promise<string> => (await ask('built')).bundled
+export const builtProgram = (): Promise<string> => ask('built')

@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { vi } from 'vitest'
 import type { Body } from '../server.ts'
-import { bundledProgram } from '../shared.ts'
+import { builtProgram } from '../shared.ts'
 import { isHosted, typeHosted } from './typing.ts'
 
 vi.setConfig({ testTimeout: 180_000 }) // tests that type start a program for each line
 
 const chosen = process.env.TEST_BIN
-const usual = chosen ?? (await bundledProgram())
+const bin = chosen ?? (await builtProgram())
 
 export interface Ended {
   code: number | null
@@ -52,10 +52,10 @@ export interface Shell {
 const inTerminal = ['sh', '-c', 'exec script -qec "stty cols 80; exec $0 $*" /dev/null']
 
 /**
- * A newcomer at a shell: a home of their own, a server to talk to, and a token in the usual place. `bin` is the program in
- * the place of the one that starts fast.
+ * A newcomer at a shell: a home of their own, a server to talk to, and a token in the usual place. With `isStarted`, each
+ * command is a process of its own, as it is where Jetty is installed.
  */
-export const openShell = (url: string, token: string, bin = usual): Shell => {
+export const openShell = (url: string, token: string, isStarted = chosen !== undefined): Shell => {
   const home = mkdtempSync(join(tmpdir(), 'jetty-home-'))
   mkdirSync(join(home, '.config/jetty'), { recursive: true })
   writeFileSync(join(home, '.config/jetty/token'), `${token}\n`, { mode: 0o600 })
@@ -101,7 +101,7 @@ export const openShell = (url: string, token: string, bin = usual): Shell => {
   const jetty: Shell['jetty'] = async (args, options = {}) => {
     const { env, ...special } = options
     const line = { args, env: envOf(env), cwd: home }
-    const isPlain = !chosen && bin === usual && Object.keys(special).length === 0 && isHosted(line)
+    const isPlain = !isStarted && Object.keys(special).length === 0 && isHosted(line)
     const printed = isPlain ? await typeHosted(line) : undefined
     const ended = printed ? { ...printed, json: () => JSON.parse(printed.stdout) } : await started(args, options)
     seen += ended.stdout + ended.stderr

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { startTestServer, type TestServer } from '../server.ts'
-import { bundledProgram } from '../shared.ts'
+import { builtProgram } from '../shared.ts'
 
 vi.setConfig({ testTimeout: 180_000 })
 
@@ -38,7 +38,7 @@ beforeAll(async () => {
   home = mkdtempSync(join(tmpdir(), 'jetty-own-'))
   mkdirSync(join(home, 'activities'))
   writeFileSync(join(home, 'activities/slow.mjs'), slow)
-  program = await bundledProgram()
+  program = await builtProgram()
   jetty = await startTestServer({ env: { JETTY_WORKER_LEASE_SECONDS: '2', JETTY_WORKER_LOSSES: '100' } })
   const body = { name: 'w', collection_name: 'acme', access_level: 'WORKER' }
   key = (await jetty.call('POST', '/api/v1/api-keys', body)).body.api_key

@@ -6,7 +6,7 @@ import { demoTasks } from '../../src/demo/tasks.ts'
 import { openShell, type Shell } from '../cli/shell.ts'
 import { failuresOf, runBlocks, type ShellBlock, shellBlocksOf } from '../document-blocks.ts'
 import { startTestServer, type TestServer, type TestServerOptions } from '../server.ts'
-import { bundledProgram } from '../shared.ts'
+import { builtProgram } from '../shared.ts'
 import { blocksLeftOut } from './blocks-left-out.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -77,7 +77,7 @@ export const openGuideWorld = async (options: TestServerOptions = {}): Promise<G
   symlinkSync(server.dataDir, join(shell.home, '.jetty'))
   const env = {
     ...{
-      PATH: `${makeCommands(shell.home, await bundledProgram())}:${process.env.PATH}`,
+      PATH: `${makeCommands(shell.home, await builtProgram())}:${process.env.PATH}`,
       HOME: shell.home,
       NO_COLOR: '1',
     },

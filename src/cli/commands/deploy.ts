@@ -140,7 +140,7 @@ const wantedFields = (
 const deploy = async (session: Session, [file, given]: [string, string], options: DeployOptions): Promise<void> => {
   const { client, out } = session
   const place = parseTask(given)
-  const read = readTaskFile(file)
+  const read = await readTaskFile(file)
   const { fields, name } = read
   if (name !== undefined && name !== place.task) {
     out.note(pc.dim(`The file names the task ${safe(name)}; it is deployed as ${placeText(place)}.`))
@@ -197,7 +197,7 @@ const validate = async (
   [file, given]: [string, string | undefined],
   { strict }: { strict?: boolean },
 ): Promise<void> => {
-  const read = readTaskFile(file)
+  const read = await readTaskFile(file)
   const faults = await findFaults(session, read, { collection: given ?? (await firstCollection(session)) })
   const isValid = strict ? faults.length === 0 : faults.every(({ severity }) => severity === 'warning')
   session.out.answer({ file: read.label, valid: isValid, faults }, () =>
@@ -250,7 +250,7 @@ const send = async ({ call }: Session, place: TaskPlace, wanted: TaskMembers, is
 
 const diff = async (session: Session, [file, given]: [string, string]): Promise<void> => {
   const place = parseTask(given)
-  const { fields } = readTaskFile(file)
+  const { fields } = await readTaskFile(file)
   const stored = (await session.call('getTask', { params: { ...place }, asText: true })) as string
   const changes = isSame(fields, stored) ? '' : await diffOf(file, fields, place, stored)
   session.out.answer({ task: placeText(place), same: changes === '', diff: changes }, () => paintDiff(changes))

@@ -4,7 +4,7 @@ import { compact, memberText } from '../../lib/json/json-text.ts'
 import { nearest } from '../../lib/text/nearest.ts'
 import { shownJson } from '../show/output.ts'
 import { parseJsonFile, readInputText } from './inputs.ts'
-import { documentPlaces, jsonOfYaml, type TextPlace } from './yaml-document.ts'
+import type { TextPlace } from './yaml-document.ts'
 
 /** Members of a task by name, each as its JSON text, so that a workflow stays byte for byte. */
 export type TaskMembers = ReadonlyMap<string, string>
@@ -46,7 +46,8 @@ const isYaml = (path: string, text: string): boolean =>
  * Reads a task from a JSON or YAML file: a bare workflow, or an object with `workflow` beside description, version and
  * so on.
  */
-export const readTaskFile = (path: string): TaskFile => {
+export const readTaskFile = async (path: string): Promise<TaskFile> => {
+  const { documentPlaces, jsonOfYaml } = await import('./yaml-document.ts') // its parser is a fifth of a command's start
   const written = readInputText(path).replace(/^\ufeff/, '')
   const label = path === '-' ? 'stdin' : path
   const text = isYaml(path, written) ? jsonOfYaml(label, written) : written

@@ -26,18 +26,22 @@ if (few > 0) {
 process.stdin.resume().once('close', () => process.exit(3)) // the test is gone
 const stopped = new Promise<void>((resolve) => process.once('SIGTERM', () => resolve()))
 
-const settings = loadSettings(process.env)
-if (settings.databaseUrl) noteStandstills(process.env.CRASH_FOLDER ?? '.')
-const clockFile = process.env.CRASH_CLOCK
-const beatMs = Number(process.env.CRASH_BEAT_MS ?? 0)
-const server = await startServer({
-  settings,
-  log: createLogger({ level: settings.logLevel }),
-  ...(beatMs > 0 && { beatMs }),
-  ...(clockFile && { clock: () => Number(readFileSync(clockFile, 'utf8')) }),
-  activities: new Map([...builtinActivities, ...crashActivities.map((one) => [one.name, one] as const)]),
-})
-process.stdout.write(`${JSON.stringify({ url: server.url ?? '', postgres: server.postgres?.pid })}\n`)
-await stopped
-await server.close()
-process.exit(0)
+const main = async (): Promise<never> => {
+  const settings = loadSettings(process.env)
+  if (settings.databaseUrl) noteStandstills(process.env.CRASH_FOLDER ?? '.')
+  const clockFile = process.env.CRASH_CLOCK
+  const beatMs = Number(process.env.CRASH_BEAT_MS ?? 0)
+  const server = await startServer({
+    settings,
+    log: createLogger({ level: settings.logLevel }),
+    ...(beatMs > 0 && { beatMs }),
+    ...(clockFile && { clock: () => Number(readFileSync(clockFile, 'utf8')) }),
+    activities: new Map([...builtinActivities, ...crashActivities.map((one) => [one.name, one] as const)]),
+  })
+  process.stdout.write(`${JSON.stringify({ url: server.url ?? '', postgres: server.postgres?.pid })}\n`)
+  await stopped
+  await server.close()
+  return process.exit(0)
+}
+
+void main()
