@@ -7,7 +7,8 @@ const readOnlyCode = '25006'
 /** Whether an error means that Postgres is unreachable or read-only, so that a retry may succeed soon. */
 export const isDatabaseAway = (error: unknown): boolean => {
   if (!(error instanceof Error)) return false
-  const code = (error as { code?: string }).code
+  const { code, syscall } = error as NodeJS.ErrnoException
+  if (syscall === 'connect') return true // of a Unix socket that is not there, it has codes that files have as well
   return code ? connectionCodes.test(code) : connectionTexts.test(error.message)
 }
 

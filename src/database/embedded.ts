@@ -19,6 +19,7 @@ import {
   postgresPaths,
   postgresUrl,
   serverUrl,
+  socketFolder,
   writePostgresSettings,
 } from './postgres-folder.ts'
 import { trimPostgresLog } from './postgres-log.ts'
@@ -67,14 +68,15 @@ export const startOrAdoptPostgres = async (options: EmbeddedOptions): Promise<Em
   try {
     const password = postgresPassword(dataDir)
     const account = accountFor(dataDir, options)
-    const prepare = (port: number) => prepareServerRole(postgresPaths(dataDir).cluster, port, password)
+    const { cluster } = postgresPaths(dataDir)
+    const prepare = (port: number) => prepareServerRole(cluster, port, password)
     const launch = launcher({ ...options, dataDir }, account, prepare)
     const { adopted, ...first } = await adoptOrLaunch(dataDir, account, prepare, launch)
     const supervised = supervise(first, launch, options.logger, postgresPaths(dataDir).log)
     void lock.lost.then(supervised.leave)
     return {
       lost: lock.lost,
-      url: serverUrl(first.port, password),
+      url: serverUrl(first.port, password, socketFolder(cluster, first.port)),
       adminUrl: postgresUrl(first.port, password),
       port: first.port,
       adopted,

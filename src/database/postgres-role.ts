@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { AppError, messageOf } from '../lib/errors.ts'
-import { postgresUrl, serverPassword, serverRole, serverUrl } from './postgres-folder.ts'
+import { postgresUrl, serverPassword, serverRole, serverUrl, socketFolder } from './postgres-folder.ts'
 
 /**
  * Verifies that the Postgres on a port belongs to this folder, and that the server's role exists and owns everything in
@@ -9,7 +9,7 @@ import { postgresUrl, serverPassword, serverRole, serverUrl } from './postgres-f
  */
 export const prepareServerRole = async (cluster: string, port: number, password: string): Promise<void> => {
   try {
-    const missing = await connected(serverUrl(port, password), async (client) => {
+    const missing = await connected(serverUrl(port, password, socketFolder(cluster, port)), async (client) => {
       await checkFolder(client, cluster)
       return statementsToOwn(client)
     }).catch((error: unknown) => {

@@ -125,8 +125,8 @@ describe('the embedded Postgres', () => {
     expect(statSync(join(dataDir, 'database-password')).mode & 0o777).toBe(0o600)
   })
 
-  it('commits to disk, listens on loopback only and opens no socket file', async () => {
-    const { adminUrl } = await start()
+  it('commits to disk, and listens on loopback and on a socket for its owner alone', async () => {
+    const { adminUrl, url, port } = await start()
     const text = `select name, setting from pg_settings where name in
       ('fsync', 'synchronous_commit', 'full_page_writes', 'listen_addresses', 'unix_socket_directories') order by name`
     expect(await ask(adminUrl, text)).toEqual([
@@ -134,8 +134,11 @@ describe('the embedded Postgres', () => {
       { name: 'full_page_writes', setting: 'on' },
       { name: 'listen_addresses', setting: '127.0.0.1' },
       { name: 'synchronous_commit', setting: 'on' },
-      { name: 'unix_socket_directories', setting: '' },
+      { name: 'unix_socket_directories', setting: '.' },
     ])
+    const cluster = join(dataDir, 'db')
+    expect(statSync(join(cluster, `.s.PGSQL.${port}`)).mode & 0o777).toBe(0o700)
+    expect(decodeURIComponent(new URL(url).hostname)).toBe(cluster)
   })
 
   it('outlives the process group of a server that is killed, and is taken over', async () => {

@@ -10,6 +10,7 @@
  */
 import type { DBOSExecutor } from '@dbos-inc/dbos-sdk/internal/dbos-executor'
 import pg from 'pg'
+import { explainOutage } from '../../database/away.ts'
 import { cutConnection, setSession } from '../../database/connection.ts'
 import type { Database, Queries } from '../../database/database.ts'
 import type { ForeignMigration } from '../../database/migrate.ts'
@@ -142,7 +143,9 @@ export const launchDispatcher = async (options: {
   let first = 0
   return {
     async announce(leaseId) {
-      await DBOS.startWorkflow(lease, { workflowID: leaseId })(leaseId)
+      await DBOS.startWorkflow(lease, { workflowID: leaseId })(leaseId).catch((error: unknown) => {
+        throw explainOutage(error) // the library tries again by itself after most, not after all
+      })
     },
     async poll(budget) {
       const queues = [queueName, ...(await waitingQueues(options.database, options.placements))]
