@@ -53,6 +53,14 @@ export const openStorage = (options: EngineOptions, stopping: AbortSignal) => {
   const shard = journalShard(digest)
   const database = patient(options.bulk, stopping)
   const watchers = makeRunWatchers()
+  let noteRecord = () => {}
+  const firstRecord = new Promise<void>((resolve) => {
+    noteRecord = resolve
+  })
+  const onCommit = (runKey: string) => {
+    watchers.changed(runKey)
+    noteRecord()
+  }
   const rules = makeModelRules(database)
   const secrets = {
     open: (sealed: string, runKey: string) => readRunSecrets(options.sealer.open(sealed, runSecretsSeal(runKey))),
@@ -68,7 +76,9 @@ export const openStorage = (options: EngineOptions, stopping: AbortSignal) => {
     database,
     urgent: patient(options.urgent, stopping),
     watchers,
-    journal: openJournal({ url: raw.url, shard, onCommit: watchers.changed, noteTime: raw.noteTime }),
+    /** Resolves when this process has written for a run. */
+    firstRecord,
+    journal: openJournal({ url: raw.url, shard, onCommit, noteTime: raw.noteTime }),
     records: openRecordLane({ database: raw, shard: recordShard(digest), calls: options.calls, log }),
     transfer: makeTransfers(),
     programs: options.programs.readThrough(database),

@@ -68,6 +68,7 @@ const workerOf = (options: EngineOptions, { storage, leasing, running }: Parts):
   dispatcherConnections: options.libraryConnections,
   placements: placementsWithin(options.labels),
   takeover: running.takeover,
+  firstRecord: storage.firstRecord,
   stopping: storage.stopping,
   collectRequests: () => leasing.endRequests.collect(leasing.leases.local),
   lookForJobs: running.jobs.look,

@@ -1,4 +1,4 @@
-import { checkAddress } from '../http/server.ts'
+import { checkAddress } from '../http/listen-address.ts'
 import { AppError } from '../lib/errors.ts'
 import type { Settings } from '../lib/settings/config.ts'
 

@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 import type { ActivityRegistry } from '../activities/activity.ts'
-import { makeRegisterProduct } from '../api/entities/register.ts'
 import type { EngineOptions } from '../engine/engine-options.ts'
 import type { ProgramCache } from '../engine/program/programs.ts'
 import { AppError } from '../lib/errors.ts'
@@ -114,7 +113,10 @@ export const engineOptions = (core: CoreParts, beatMs: number | undefined): Engi
     checkRunbook: checkWith(runbooks.preflight),
     runScript: runbooks.runScript ?? noScripts,
     checkScript: runbooks.checkScript ?? noScripts,
-    registerProduct: makeRegisterProduct({ ...core, database: database.database }),
+    registerProduct: async (maker, product) => {
+      const { makeRegisterProduct } = await import('../api/entities/register.ts')
+      return makeRegisterProduct({ ...core, database: database.database })(maker, product)
+    },
     activitySettings: activitySettings(settings),
     openEnvironment: core.openEnvironment,
     lentKeys: core.lentKeys,

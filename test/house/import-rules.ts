@@ -179,7 +179,7 @@ export const importRules: ImportRule[] = [
       'engine/leases/dbos.ts',
       'engine/leases/held-runs.ts',
       'engine/runbooks/scrubbed-file.ts',
-      'http/server.ts',
+      'http/listen-address.ts',
       'providers/',
       'agents/',
       'sandboxes/',

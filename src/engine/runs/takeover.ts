@@ -25,8 +25,8 @@ export interface Takeover {
   take(leaseId: string): Promise<LocalLease>
   /** Loads the runs of a lease again after a pause, when an unexpected error has stopped them. */
   retake(lease: LocalLease): Promise<void>
-  /** Takes the leases of an earlier process of the same name. Call it before the dispatcher is launched. */
-  takeOwn(): Promise<void>
+  /** Takes the leases of an earlier process of the same name, and returns their number. Call it before the dispatcher is launched. */
+  takeOwn(): Promise<number>
 }
 
 const retakeAfterMs = 5_000
@@ -107,6 +107,7 @@ export const makeTakeover = (deps: TakeoverDeps): Takeover => {
         [executor],
       )
       await Promise.all(rows.map((row) => take(row.id)))
+      return rows.length
     },
   }
 }

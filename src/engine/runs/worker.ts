@@ -17,6 +17,8 @@ const fallbackPollMs = 1_000
 const pruneEveryMs = 10_000
 /** A lease is so much longer that a look each second would find nothing sooner that matters. */
 const expireEveryMs = 5_000
+/** How long the first of the runs taken back may take until it is recorded, before the load of the engine's library blocks all. */
+const longestHeadStartMs = 100
 /** Leases that one statement prunes. */
 const prunedAtOnce = 500
 
@@ -38,6 +40,8 @@ interface WorkerDeps {
   queue: QueuePoll
   /** Called with the dispatcher as soon as it is launched, before the first lease is polled. */
   onDispatcher(dispatcher: Dispatcher): void
+  /** Resolves when this process has written for a run. */
+  firstRecord: Promise<void>
   /** Collects requests to end runs. */
   collectRequests(): Promise<void>
   /** Takes a notification of a settled job of a worker. */
@@ -58,7 +62,8 @@ export const startWorker = async (deps: WorkerDeps): Promise<() => void> => {
   await heartbeat.beat()
   if (executor === 'local') {
     await handOver(deps.database, executor, true, deps.placements) // this process may have lost labels since
-    await takeover.takeOwn()
+    const taken = await takeover.takeOwn()
+    if (taken > 0) await Promise.race([deps.firstRecord, pause(longestHeadStartMs, stopping)])
   }
   deps.onDispatcher(await launch(deps))
   const stopBeating = keepBeating(deps)

@@ -1,0 +1,74 @@
+import { makeReadiness } from '../api/health/readiness.ts'
+import { makeSignInLink } from '../api/sessions/sign-in-link.ts'
+import { keepAddress, localUrl } from '../demo/client-files.ts'
+import { firstStart } from '../demo/first-start.ts'
+import type { Closers } from '../lib/closers.ts'
+import { now, pause } from '../lib/time.ts'
+import { startBackgroundJobs } from './background-jobs.ts'
+import { makeCancelCollectionRuns } from './cancel-collection-runs.ts'
+import { reserveMetricsPort } from './metrics-port.ts'
+import { type ServedHttp, serveHttp } from './serve-http.ts'
+import type { ServerCore } from './server-core.ts'
+import type { Server, ServerOptions } from './start-server.ts'
+import { makeTrajectories, type Trajectories } from './trajectories.ts'
+import { startUpkeep } from './upkeep.ts'
+import { openPages } from './web-pages.ts'
+
+type ServingOptions = Pick<ServerOptions, 'clock' | 'beatMs' | 'houseMs' | 'keySettleMs' | 'webFolder'>
+
+/** What a server shows of the parts behind its engine. */
+type Serving = Pick<Server, 'url' | 'metricsUrl' | 'publicUrl' | 'demo' | 'hasPages' | 'signInUrl'>
+
+/** Opens the parts behind the engine in the order in which they need each other; they close in the reverse one. */
+export const openServing = async (core: ServerCore, options: ServingOptions, closers: Closers): Promise<Serving> => {
+  const { clock = now, beatMs, houseMs, keySettleMs } = options
+  const { settings, engine, database, objects } = core
+  const { dataDir } = core.installation
+  const readiness = makeReadiness({ ...database, engine, objects, role: settings.role, dataDir })
+  const metricsPort = reserveMetricsPort(core, readiness, closers)
+  const trajectories = makeTrajectories(core)
+  const jobs = startBackgroundJobs({ core, documentOf: trajectories.documentOf, clock })
+  let http: ServedHttp | undefined
+  /** Load balancers that poll readiness get the drain time to see it change while requests are still answered. */
+  const stopServing = async () => {
+    readiness.drain()
+    if (readiness.isWatched()) await pause(settings.drainSeconds * 1000)
+    await http?.stop()
+  }
+  closers.add(() => engine.closeRecords())
+  // In parallel: requests wait for runs and records, which end with the engine, and the drain time counts once.
+  closers.add(() => Promise.all([stopServing(), jobs.stop(), engine.stop(settings.drainSeconds)]))
+  const cancelRunsOf = makeCancelCollectionRuns(database.database, engine)
+  const { housekeeping, keyRotation } = startUpkeep({ core, cancelRunsOf, keySettleMs, houseMs }, closers)
+  const { metrics, metricsUrl } = await metricsPort.open(housekeeping)
+  const { webhooks, bulkActions } = jobs
+  if (settings.role !== 'worker') {
+    const pages = openPages(settings, core.log, options.webFolder)
+    const more = { webhooks, bulkActions, pages, beatMs }
+    const parts = { core, trajectories, readiness, metrics, cancelRunsOf, clock, keyRotation, ...more }
+    http = await serveHttp(parts)
+    trajectories.links.publicUrl ||= http.url
+  }
+  if (settings.role !== 'api') webhooks.start()
+  return {
+    url: http?.url,
+    hasPages: http?.hasPages ?? false,
+    metricsUrl,
+    publicUrl: trajectories.links.publicUrl,
+    ...(http ? await welcome(core, http, trajectories.links) : { demo: undefined, signInUrl: undefined }),
+  }
+}
+
+/** Makes the demo collection at the first start, and notes the address for clients at every later one. */
+const welcome = async (
+  { database: { database }, engine, installation, settings }: ServerCore,
+  { url, hasPages }: ServedHttp,
+  links: Trajectories['links'],
+) => {
+  const demo = await firstStart({ database, engine, url, dataDir: installation.dataDir })
+  if (!demo) await keepAddress(database, url)
+  if (demo?.keyId === undefined || !hasPages) return { demo, signInUrl: undefined }
+  const link = { keyId: demo.keyId, baseUrl: settings.publicUrl ? links.publicUrl : localUrl(url) }
+  const { url: signInUrl } = await makeSignInLink({ database, adminToken: installation.adminToken }, link)
+  return { demo, signInUrl }
+}
