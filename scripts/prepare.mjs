@@ -81,7 +81,14 @@ export const install = (set = 'run') => {
 
 /** Both halves of a build read these. */
 const sharedInputs = ['scripts/build.mjs', 'package.json', 'package-lock.json']
-const sourceInputs = ['src', 'scripts/bundle.mjs', 'scripts/program-loader.mjs', 'tsconfig.json', 'tsconfig.build.json', ...sharedInputs]
+const sourceInputs = [
+  'src',
+  'scripts/bundle.mjs',
+  'scripts/program-loader.mjs',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  ...sharedInputs,
+]
 /** What the web reads of src: the typed client, the contracts that it follows from, and what these import. */
 export const webInputs = [
   ...['web', 'src/client', 'src/model', 'src/http/endpoint.ts', 'src/api'],

@@ -4,7 +4,7 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { ElicitRequestSchema, type ElicitResult } from '@modelcontextprotocol/sdk/types.js'
 import type { Body, TestServer } from '../../server.ts'
-import { bundledProgram } from '../../shared.ts'
+import { builtProgram } from '../../shared.ts'
 
 export interface McpClient {
   client: Client
@@ -59,7 +59,7 @@ export const connectStdio = async (jetty: TestServer, options: ClientOptions = {
     JETTY_API_URL: jetty.url,
     JETTY_API_TOKEN: options.token ?? jetty.server.adminToken,
   }
-  const args = [await bundledProgram(), 'mcp', ...(options.folder ? ['--folder', options.folder] : [])]
+  const args = [await builtProgram(), 'mcp', ...(options.folder ? ['--folder', options.folder] : [])]
   return connected(new StdioClientTransport({ command: process.execPath, args, env, stderr: 'pipe' }), options)
 }
 

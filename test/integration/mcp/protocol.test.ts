@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
-import { bundledProgram } from '../../shared.ts'
+import { builtProgram } from '../../shared.ts'
 import { connectHttp, connectStdio, type McpClient, transports } from './client.ts'
 
 let jetty: TestServer
@@ -28,7 +28,7 @@ beforeAll(async () => {
   })
   reader = body.api_key
   task = await jetty.task(long)
-  await bundledProgram() // what builds it takes longer than a test
+  await builtProgram() // what builds it takes longer than a test
 }, 240_000)
 afterAll(() => jetty?.close())
 
