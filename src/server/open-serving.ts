@@ -1,7 +1,7 @@
 import { makeReadiness } from '../api/health/readiness.ts'
 import { makeSignInLink } from '../api/sessions/sign-in-link.ts'
 import { keepAddress, localUrl } from '../demo/client-files.ts'
-import { firstStart } from '../demo/first-start.ts'
+import { type FirstStart, firstStart } from '../demo/first-start.ts'
 import type { Closers } from '../lib/closers.ts'
 import { now, pause } from '../lib/time.ts'
 import { startBackgroundJobs } from './background-jobs.ts'
@@ -9,15 +9,37 @@ import { makeCancelCollectionRuns } from './cancel-collection-runs.ts'
 import { reserveMetricsPort } from './metrics-port.ts'
 import { type ServedHttp, serveHttp } from './serve-http.ts'
 import type { ServerCore } from './server-core.ts'
-import type { Server, ServerOptions } from './start-server.ts'
 import { makeTrajectories, type Trajectories } from './trajectories.ts'
 import { startUpkeep } from './upkeep.ts'
 import { openPages } from './web-pages.ts'
 
-type ServingOptions = Pick<ServerOptions, 'clock' | 'beatMs' | 'houseMs' | 'keySettleMs' | 'webFolder'>
+export interface ServingOptions {
+  /** See `KeyRotationOptions`; tests shorten it. */
+  keySettleMs?: number
+  /** See `EngineOptions`; tests shorten it. */
+  beatMs?: number
+  /** Pause between two rounds of housekeeping; tests shorten it. */
+  houseMs?: number
+  /** Milliseconds since 1970 for what is due at a time, instead of the time of the database. */
+  clock?: () => number
+  /** Folder of the built web; tests name another one. */
+  webFolder?: string
+}
 
 /** What a server shows of the parts behind its engine. */
-type Serving = Pick<Server, 'url' | 'metricsUrl' | 'publicUrl' | 'demo' | 'hasPages' | 'signInUrl'>
+export interface Serving {
+  /** URL of the API; undefined for a worker, which serves nothing. */
+  url: string | undefined
+  /** URL of /metrics, if it is open. */
+  metricsUrl: string | undefined
+  publicUrl: string
+  /** The result of the first start; undefined at every later one. */
+  demo: FirstStart | undefined
+  /** Whether it shows pages to browsers. */
+  hasPages: boolean
+  /** Signs a browser in once, as the key of the first start; undefined without one, and without pages. */
+  signInUrl: string | undefined
+}
 
 /** Opens the parts behind the engine in the order in which they need each other; they close in the reverse one. */
 export const openServing = async (core: ServerCore, options: ServingOptions, closers: Closers): Promise<Serving> => {

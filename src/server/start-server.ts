@@ -4,7 +4,6 @@ import { builtinActivities } from '../activities/registry.ts'
 import type { Database } from '../database/database.ts'
 import type { EmbeddedPostgres } from '../database/embedded.ts'
 import { explainDatabase } from '../database/explain.ts'
-import type { FirstStart } from '../demo/first-start.ts'
 import type { Engine } from '../engine/engine.ts'
 import { type Closers, makeClosers } from '../lib/closers.ts'
 import type { AppError } from '../lib/errors.ts'
@@ -16,9 +15,10 @@ import type { ObjectStore } from '../store/objects/objects.ts'
 import { checkPreconditions } from './check-preconditions.ts'
 import { openInstallation } from './installation.ts'
 import type { RunbookRunner } from './lazy-runbook-runner.ts'
+import type { Serving, ServingOptions } from './open-serving.ts'
 import { type CoreOptions, openCore, type ServerCore } from './server-core.ts'
 
-export interface ServerOptions {
+interface ServerOptions extends ServingOptions {
   settings: Settings
   log: Logger
   /** The activities of steps; tests add their own. */
@@ -27,26 +27,11 @@ export interface ServerOptions {
   runbooks?: RunbookRunner
   /** Environment variables, for the values of keys that are lent to trials, and the credentials of a bucket. */
   variables?: Record<string, string | undefined>
-  /** See `KeyRotationOptions`; tests shorten it. */
-  keySettleMs?: number
-  /** See `EngineOptions`; tests shorten it. */
-  beatMs?: number
-  /** Pause between two rounds of housekeeping; tests shorten it. */
-  houseMs?: number
-  /** Milliseconds since 1970 for what is due at a time, instead of the time of the database. */
-  clock?: () => number
   /** The clock of this machine, which may be wrong. */
   machineClock?: () => number
-  /** Folder of the built web; tests name another one. */
-  webFolder?: string
 }
 
-export interface Server {
-  /** URL of the API; undefined for a worker, which serves nothing. */
-  url: string | undefined
-  /** URL of /metrics, if it is open. */
-  metricsUrl: string | undefined
-  publicUrl: string
+export interface Server extends Serving {
   dataDir: string
   adminToken: string
   /** Names of the keys that are lent to trials. */
@@ -56,12 +41,6 @@ export interface Server {
   engine: Engine
   sealer: Sealer
   objects: ObjectStore
-  /** The result of the first start; undefined at every later one. */
-  demo: FirstStart | undefined
-  /** Whether it shows pages to browsers. */
-  hasPages: boolean
-  /** Signs a browser in once, as the key of the first start; undefined without one, and without pages. */
-  signInUrl: string | undefined
   /** Resolves when another server has taken the data folder: end the process, without closing. */
   lost: Promise<AppError> | undefined
   /** Stops in order: no new calls, steps drained and handed over, Postgres last. */

@@ -1,8 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startTestServer, type TestServer } from '../server.ts'
-import { builtProgram } from '../shared.ts'
 import { openShell, type Shell } from './shell.ts'
 
 let test: TestServer
@@ -346,31 +345,6 @@ describe('every command', () => {
     expect(shown).toContain('acme')
     expect([token, test.server.adminToken].filter((secret) => shown.includes(secret))).toEqual([])
     expect(statSync(join(shell.home, '.config/jetty/token')).mode & 0o077).toBe(0)
-  })
-
-  it('starts without loading a schema, which would take longer than all the rest', async () => {
-    const installed = openShell(test.url, token, true)
-    const { code, stderr } = await installed.jetty(['tasks', '--help'], { env: { NODE_DEBUG: 'module' } })
-    installed.close()
-    expect(code).toBe(0)
-    const loaded = new Set([...stderr.matchAll(/\/[^" ]+\/dist\/program\/[\w-]+\.cjs/g)].map(([path]) => path))
-    const texts = [...loaded].map((path) => readFileSync(path, 'utf8')).join()
-    expect(texts).toContain('node_modules/commander/')
-    expect(texts.includes('node_modules/zod/')).toBe(false)
-  })
-
-  it('keeps the compiled program, and compiles it anew where that is broken', async () => {
-    const installed = openShell(test.url, token, true)
-    const version = async () => (await installed.jetty(['--version'])).code
-    expect(await version()).toBe(0)
-    const folder = join(dirname(await builtProgram()), 'program', `compiled-${process.versions.v8}-${process.arch}`)
-    const name = readdirSync(folder).find((file) => /^bin-[^-]+\.cjs$/.test(file)) ?? ''
-    const path = join(folder, name)
-    const { size } = statSync(path)
-    writeFileSync(path, 'broken')
-    expect(await version()).toBe(0)
-    installed.close()
-    expect(statSync(path).size).toBeGreaterThan(size / 2)
   })
 
   it('shows the help of a command below another one', async () => {

@@ -1,0 +1,35 @@
+// How a command starts: what it loads, and what it keeps for the next one.
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { builtProgram } from '../shared.ts'
+import { openShell, type Shell } from './shell.ts'
+
+let shell: Shell
+beforeAll(() => {
+  shell = openShell('http://127.0.0.1:9', 'none', true)
+})
+afterAll(() => shell?.close())
+
+describe('a command', () => {
+  it('starts without loading a schema, which would take longer than all the rest', async () => {
+    const { code, stderr } = await shell.jetty(['tasks', '--help'], { env: { NODE_DEBUG: 'module' } })
+    expect(code).toBe(0)
+    const loaded = new Set([...stderr.matchAll(/\/[^" ]+\/dist\/program\/[\w-]+\.cjs/g)].map(([path]) => path))
+    const texts = [...loaded].map((path) => readFileSync(path, 'utf8')).join()
+    expect(texts).toContain('node_modules/commander/')
+    expect(texts.includes('node_modules/zod/')).toBe(false)
+  })
+
+  it('keeps the compiled program, and compiles it anew where that is broken', async () => {
+    const version = async () => (await shell.jetty(['--version'])).code
+    expect(await version()).toBe(0)
+    const folder = join(dirname(await builtProgram()), 'program', `compiled-${process.versions.v8}-${process.arch}`)
+    const name = readdirSync(folder).find((file) => /^bin-[^-]+\.cjs$/.test(file)) ?? ''
+    const path = join(folder, name)
+    const { size } = statSync(path)
+    writeFileSync(path, 'broken')
+    expect(await version()).toBe(0)
+    expect(statSync(path).size).toBeGreaterThan(size / 2)
+  })
+})
