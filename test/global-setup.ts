@@ -45,10 +45,10 @@ const build = async (): Promise<string> => {
  * over, also after Ctrl-C. A file that asks for nothing waits for nothing.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const { folder, remove } = makeTestFolder()
+  const { databases, remove } = makeTestFolder()
   const ends: (() => Promise<void>)[] = []
   const things: { [Name in keyof SharedThings]: () => Promise<SharedThings[Name]> } = {
-    postgres: once(() => startPostgres(join(folder, 'server'), (end) => ends.push(end))),
+    postgres: once(() => startPostgres(join(databases, 'server'), (end) => ends.push(end))),
     built: once(build),
   }
   const server = createServer((request, response) => {
