@@ -44,6 +44,11 @@ export interface Engine {
    * Rejects if the disk is full, or Postgres refuses the call.
    */
   record(call: RecordedCall, mode?: CallLogMode): Promise<RecordDestination>
+  /**
+   * Logs a large request while its call is under way; `body` is JSON text. Resolves with the id of its payload for the
+   * record, or with undefined when the disk is full. Requests whose calls are never recorded are removed after a day.
+   */
+  keepRequest(runKey: string, body: Buffer): Promise<string | undefined>
   /** Resolves once Postgres has every call recorded so far, or does not answer; undefined if it has them. */
   recorded(): Promise<void> | undefined
   /** Where a call that ended now would be recorded. `full`: nowhere, so no call should begin. */

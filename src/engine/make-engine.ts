@@ -109,6 +109,7 @@ const engineOf = (options: EngineOptions, parts: Parts, stop: Engine['stop']): E
       watch.whileUp(() => leasing.endRequests.settle(runKeys, status, { seconds, wait: waiters.wait })),
     workers: parts.workers,
     record: records.record,
+    keepRequest: records.keepRequest,
     recorded: records.settled,
     recording: () => records.now,
     get isFull() {

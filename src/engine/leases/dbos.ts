@@ -6,7 +6,8 @@
  * as this process can take right now; and the library's own tables are made without it printing to stdout. The version
  * is pinned exactly; the engine's tests fail when the shape of those modules changes.
  *
- * All of it is loaded late: it takes 0.2 s in which runs that survived a crash are under way already.
+ * All of it is loaded late: it takes 0.2 s in which runs that survived a crash are under way already. Nothing of it is
+ * loaded without `loadWithoutHooks`.
  */
 import type { DBOSExecutor } from '@dbos-inc/dbos-sdk/internal/dbos-executor'
 import pg from 'pg'
@@ -16,6 +17,7 @@ import type { Database, Queries } from '../../database/database.ts'
 import type { ForeignMigration } from '../../database/migrate.ts'
 import type { Logger } from '../../lib/log.ts'
 import { engineNamesMigration, engineSchemaMigration, readEngineSchema } from './engine-schema.ts'
+import { loadWithoutHooks } from './without-hooks.ts'
 
 /** Raised only when a run under way could not be continued by the new program. */
 const engineVersion = '1'
@@ -26,6 +28,9 @@ const queueName = 'runs'
 /** Name of the queue of leases whose runs ask for labels of a server process. */
 const queueOf = (placement: string): string => `${queueName}:${placement}`
 
+/** The module of the library in which its contexts are made; it loads all others. */
+const contextModule = '@dbos-inc/dbos-sdk/internal/context'
+
 const silent = { info: () => {}, debug: () => {}, warn: () => {}, error: () => {} }
 
 /** Makes the library's own tables, in the schema that was chosen before; recorded under this name as done. */
@@ -33,6 +38,7 @@ const libraryMigration = (url: string): ForeignMigration => ({
   name: '@dbos-inc/dbos-sdk@5.3.0',
   async run(client) {
     const schema = await readEngineSchema(async (text) => (await client.query<{ value: string }>(text)).rows)
+    loadWithoutHooks(contextModule)
     const { migrateSystemDatabase } = await import('@dbos-inc/dbos-sdk/internal/system_database')
     await migrateSystemDatabase(url, silent as unknown as Parameters<typeof migrateSystemDatabase>[1], schema)
   },
@@ -111,6 +117,7 @@ export const launchDispatcher = async (options: {
   log: Logger
   onLease: (leaseId: string) => Promise<void>
 }): Promise<Dispatcher> => {
+  loadWithoutHooks(contextModule)
   const { DBOS } = await import('@dbos-inc/dbos-sdk')
   const { DBOSExecutor } = await import('@dbos-inc/dbos-sdk/internal/dbos-executor')
   const { wfQueueRunner } = await import('@dbos-inc/dbos-sdk/internal/wfqueue')

@@ -1,4 +1,14 @@
-import { closeSync, fdatasync, fsyncSync, ftruncateSync, openSync, statSync, unlinkSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fdatasync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
 
 /**
  * A file of the call log: a first line that says up to where Postgres has the lines, then the lines. Writes go to the
@@ -17,6 +27,8 @@ export interface LogFile {
   isLeft: boolean
   /** Appends everything or nothing; returns the position behind it. Throws what the disk says. */
   append(bytes: Buffer): number
+  /** Reads bytes again; undefined when the file was taken over, with all its lines. */
+  read(from: number, length: number): Buffer | undefined
   /** Whether the file still has its name: a reader may have taken it over. */
   isThere(): boolean
   /** Notes that Postgres has the lines up to a position. */
@@ -59,7 +71,7 @@ const writeHead = (handle: number, path: string): number => {
 
 /** Creates a file whose name survives a crash of the machine. */
 export const createLogFile = (folder: string, path: string): LogFile => {
-  const handle = openSync(path, 'wx', 0o600)
+  const handle = openSync(path, 'wx+', 0o600)
   let size = writeHead(handle, path)
   syncFolder(folder)
   let drained = size
@@ -112,7 +124,12 @@ export const createLogFile = (folder: string, path: string): LogFile => {
       size += bytes.length
       return size
     },
-    isThere: () => statSync(path, { throwIfNoEntry: false }) !== undefined,
+    read(from, length) {
+      if (!isOpen) return undefined
+      const bytes = Buffer.allocUnsafe(length)
+      return readSync(handle, bytes, 0, length, from) === length ? bytes : undefined
+    },
+    isThere: () => existsSync(path),
     drain(end) {
       if (end <= drained) return
       drained = end

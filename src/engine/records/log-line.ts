@@ -1,23 +1,86 @@
 import { crc32 } from 'node:zlib'
 import type { RecordedCall } from '../../model/gateway/recorded-call.ts'
+import { type Placed, rowLimit } from '../../store/runs/payloads.ts'
+import { callRow } from './call-row.ts'
 
-const checksum = (bytes: Uint8Array): string => crc32(bytes).toString(16).padStart(8, '0')
-const checksumLength = 8
-
-/** Formats a call as a line of the call log: checksum, space, JSON. */
-export const callLine = (call: RecordedCall): Buffer => {
-  const json = Buffer.from(JSON.stringify(call))
-  return Buffer.concat([Buffer.from(`${checksum(json)} `), json, Buffer.from('\n')])
-}
-
-/** Parses a line without its end; undefined when it is damaged. */
-export const callOfLine = (line: Buffer): RecordedCall | undefined => {
-  const json = line.subarray(checksumLength + 1)
-  if (line.subarray(0, checksumLength + 1).toString('latin1') !== `${checksum(json)} `) return undefined
-  return JSON.parse(json.toString()) as RecordedCall
-}
-
+/** A line: checksum, space, JSON, line feed. Postgres gets the bytes of the JSON as they are. */
+const headLength = 9
 const lineFeed = 10
+const space = 32
+
+const checksum = (bytes: Uint8Array): string =>
+  crc32(bytes)
+    .toString(16)
+    .padStart(headLength - 1, '0')
+
+/** Makes a line around the JSON that `write` puts at a position. */
+const framed = (length: number, write: (line: Buffer, at: number) => void): Buffer => {
+  const line = Buffer.allocUnsafe(headLength + length + 1)
+  write(line, headLength)
+  line.write(`${checksum(line.subarray(headLength, -1))} `, 0, 'latin1')
+  line[line.length - 1] = lineFeed
+  return line
+}
+
+/** Returns the JSON of a line that was made here. */
+export const jsonOf = (line: Buffer): Buffer => line.subarray(headLength, -1)
+
+/** Returns the JSON of a line without its end; undefined when it is damaged. */
+export const checkedJson = (line: Buffer): Buffer | undefined => {
+  const json = line.subarray(headLength)
+  return line.toString('latin1', 0, headLength) === `${checksum(json)} ` ? json : undefined
+}
+
+const payloadHead = '{"payload":"'
+const bodyName = '","body":'
+
+/** A line with a large value: JSON text, which is stored before the call that refers to it. */
+export const payloadLine = (payload: string, runKey: string, body: Buffer): Buffer => {
+  const head = `${payloadHead}${payload}","run":"${runKey}${bodyName}`
+  return framed(head.length + body.length + 1, (line, at) => {
+    const from = at + line.write(head, at, 'latin1')
+    body.copy(line, from)
+    // Between the tokens of JSON a line feed is as good as a space, and inside of strings there is none.
+    for (let found = body.indexOf(lineFeed); found >= 0; found = body.indexOf(lineFeed, found + 1))
+      line[from + found] = space
+    line.write('}', line.length - 2, 'latin1')
+  })
+}
+
+/** Whether the JSON of a line is a call, and not a large value. */
+export const isCall = (json: Buffer): boolean => json.toString('latin1', 0, payloadHead.length) !== payloadHead
+
+/** Reads a large value from its JSON; undefined for a call. */
+export const payloadOf = (json: Buffer): { payload: string; runKey: string; body: Buffer } | undefined => {
+  if (isCall(json)) return undefined
+  const from = json.indexOf(bodyName) + bodyName.length
+  const head = JSON.parse(`${json.toString('latin1', 0, from - bodyName.length)}"}`) as { payload: string; run: string }
+  return { payload: head.payload, runKey: head.run, body: json.subarray(from, -1) }
+}
+
+/** Makes the lines of a call: its large values, then the row that refers to them. */
+export const callLines = (call: RecordedCall): Buffer[] => {
+  const lines: Buffer[] = []
+  const placed = (text: string | null, name: string): Placed => {
+    if (text === null || text.length <= rowLimit) return { text, payload: null }
+    const payload = `${call.key}-${name}`
+    lines.push(payloadLine(payload, call.key, Buffer.from(text)))
+    return { text: null, payload }
+  }
+  const { initParams, step } = call
+  const asked = initParams.payload === null ? placed(initParams.text, 'init-params') : initParams
+  const row = JSON.stringify(callRow(call, asked, placed(step.outputs, 'outputs')))
+  lines.push(framed(Buffer.byteLength(row), (line, at) => void line.write(row, at)))
+  return lines
+}
+
+const formerHead = '{"key":'
+
+/** Returns a line as versions before this one wrote it in the form of today. */
+export const currentForm = (json: Buffer): Buffer[] =>
+  json.toString('latin1', 0, formerHead.length) === formerHead
+    ? callLines(JSON.parse(json.toString()) as RecordedCall).map(jsonOf)
+    : [json]
 
 /** Yields the lines of a file without their ends; the last one may be truncated. */
 export async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {

@@ -1,10 +1,9 @@
 import { isRefused } from '../../database/own-connection.ts'
 import { isDatabaseUnavailable } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
-import type { RecordedCall } from '../../model/gateway/recorded-call.ts'
 import type { CallLog } from './call-log.ts'
 import type { CallWriter } from './call-writer.ts'
-import { callOfLine } from './log-line.ts'
+import { checkedJson, currentForm, isCall } from './log-line.ts'
 
 /** Moves calls that are only in files of the call log to Postgres. */
 export interface Replay {
@@ -20,7 +19,7 @@ export interface Replay {
 const batchCalls = 64
 const batchBytes = 4 * 1024 * 1024
 
-export const makeReplay = ({ calls, writer, log }: { calls: CallLog; writer: CallWriter; log: Logger }): Replay => {
+export const makeReplay = ({ calls, write, log }: { calls: CallLog; write: CallWriter; log: Logger }): Replay => {
   let replayed = 0
   let stopped = false
   /** Requested during a replay, which may have missed new files. */
@@ -32,37 +31,29 @@ export const makeReplay = ({ calls, writer, log }: { calls: CallLog; writer: Cal
     log.error({ err: error, file, place }, 'a recorded call could not be replayed and was set aside')
   }
 
-  const writeAll = async (all: RecordedCall[]): Promise<void> => {
-    for (let at = 0; at < all.length; ) {
-      const batch = all.slice(at, at + writer.batchOf(all.length - at))
-      await writer.write(batch)
-      at += batch.length
-    }
-    replayed += all.length
-  }
-
-  const bring = async (lines: { line: Buffer; call: RecordedCall }[], file: string): Promise<void> => {
+  const bring = async (lines: Buffer[], file: string): Promise<void> => {
     try {
-      await writeAll(lines.map(({ call }) => call))
+      await write(lines.flatMap(currentForm))
+      replayed += lines.filter(isCall).length
     } catch (error) {
       if (!isRefused(error)) throw error
       const [one] = lines
-      if (lines.length === 1 && one) return putAside(one.line, file, error)
+      if (lines.length === 1 && one) return putAside(one, file, error)
       for (const single of lines) await bring([single], file)
     }
   }
 
   const replayFile = async (file: string): Promise<void> => {
-    let batch: { line: Buffer; call: RecordedCall }[] = []
+    let batch: Buffer[] = []
     let bytes = 0
     for await (const line of calls.lines(file)) {
-      const call = callOfLine(line)
-      if (!call) {
+      const json = checkedJson(line)
+      if (!json) {
         await putAside(line, file)
         continue
       }
-      batch.push({ line, call })
-      bytes += line.length
+      batch.push(json)
+      bytes += json.length
       if (batch.length < batchCalls && bytes < batchBytes) continue
       await bring(batch, file)
       if (stopped) return

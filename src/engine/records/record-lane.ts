@@ -1,22 +1,29 @@
 import type { Database } from '../../database/database.ts'
-import { isRefused, makeOwnConnection } from '../../database/own-connection.ts'
-import { AppError } from '../../lib/errors.ts'
+import { makeOwnConnection } from '../../database/own-connection.ts'
 import type { Logger } from '../../lib/log.ts'
 import { pause } from '../../lib/time.ts'
 import type { CallLogMode, RecordDestination, RecordedCall } from '../../model/gateway/recorded-call.ts'
 import { diskError } from '../../store/objects/disk.ts'
+import { requestPayload } from '../../store/runs/payloads.ts'
 import type { RecordStatistics } from '../engine.ts'
-import { type CallLog, type LogPlace, openCallLog } from './call-log.ts'
-import { type CallWriter, makeCallWriter } from './call-writer.ts'
-import { callLine } from './log-line.ts'
+import { type LogPlace, openCallLog } from './call-log.ts'
+import { makeCallWriter } from './call-writer.ts'
+import { makeGathering } from './gathering.ts'
+import { makeLineSender } from './line-sender.ts'
+import { callLines, payloadLine } from './log-line.ts'
 import { makeReplay } from './log-replay.ts'
-import { makeRecordOutage, type RecordOutage } from './record-outage.ts'
-import { makeWaitingCalls, type WaitingCall } from './waiting-calls.ts'
+import { makeRecordOutage } from './record-outage.ts'
+import { makeWaitingLines, type WaitingLine } from './waiting-lines.ts'
 
 /** Records ended calls: first in the call log, then in Postgres. Independent of the journal. */
 export interface RecordLane {
   /** Resolves with the destination when the call is as durable as the mode asks. Rejects when nothing could take it. */
   record(call: RecordedCall, mode?: CallLogMode): Promise<RecordDestination>
+  /**
+   * Appends a large request to the call log while its call is under way; `body` is JSON text. Resolves with the id that the
+   * record refers to, or with undefined when the disk is full.
+   */
+  keepRequest(runKey: string, body: Buffer): Promise<string | undefined>
   /** Destination of a call that ended now; `full`: none, so no call should start. */
   readonly now: RecordDestination | 'full'
   /** Resolves once Postgres has every call recorded so far, or does not answer; undefined if it has them. */
@@ -27,10 +34,6 @@ export interface RecordLane {
 
 /** Timeout of a statement. Its calls then stay in the call log; what it wrote after all is not written twice. */
 const usualPatienceMs = 2_000
-/** Maximum bytes waiting for Postgres before new calls are refused; started ones are still accepted. */
-const mostWaitingBytes = 32 * 1024 * 1024
-/** Bytes waiting for Postgres above which calls wait for their commit, so that they come no faster than it takes them. */
-const pressingBytes = 8 * 1024 * 1024
 /** Interval of checks for files of dead processes. */
 const lookEveryMs = 30_000
 
@@ -40,41 +43,6 @@ const session = {
   enable_mergejoin: 'off',
   plan_cache_mode: 'force_generic_plan',
   jit: 'off',
-}
-
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
-
-/** Sends ended calls to the database. During an outage, and if that fails, they stay in the call log. */
-const makeCallSender = (deps: {
-  writer: CallWriter
-  calls: CallLog
-  outage: RecordOutage
-  statistics: { recorded: number }
-}) => {
-  const { writer, calls, outage, statistics } = deps
-
-  const committed = ({ logged, settle }: WaitingCall): void => {
-    if ('file' in logged) calls.drain(logged)
-    settle('committed')
-  }
-
-  const send = async (batch: WaitingCall[]): Promise<void> => {
-    try {
-      if (outage.isAway) throw new AppError('database_unavailable', 'The database does not answer right now')
-      await writer.write(batch.map(({ call }) => call))
-      statistics.recorded += batch.length
-      batch.forEach(committed)
-    } catch (error) {
-      if (isRefused(error)) {
-        if (batch.length > 1) for (const one of batch) await send([one])
-        else for (const { settle } of batch) settle({ refusal: error })
-        return
-      }
-      outage.begin(error)
-      for (const { settle } of batch) settle('away')
-    }
-  }
-  return send
 }
 
 interface RecordLaneOptions {
@@ -91,23 +59,21 @@ export const openRecordLane = (options: RecordLaneOptions): RecordLane => {
   const calls = openCallLog(folder)
   const { url, noteTime } = database
   const own = makeOwnConnection({ url, name: 'jetty records', session, timeoutMs, noteTime })
-  const writer = makeCallWriter({ own, queries: database, shard, log })
-  const replay = makeReplay({ calls, writer: makeCallWriter({ own: database, queries: database, shard, log }), log })
+  const write = makeCallWriter({ own, queries: database, shard, log })
+  const replay = makeReplay({ calls, write: makeCallWriter({ own: database, queries: database, shard, log }), log })
   const closing = new AbortController()
   const outage = makeRecordOutage({ own, log, signal: closing.signal, onEnd: replay.run })
   const statistics = { recorded: 0, spilled: 0 }
-  const send = makeCallSender({ writer, calls, outage, statistics })
-  const waiting = makeWaitingCalls()
+  const send = makeLineSender({ write, calls, outage, log, statistics })
+  const waiting = makeWaitingLines()
+  const gathering = makeGathering(waiting)
   let sending: Promise<void> | undefined
-  /** The last call that was recorded. Calls are settled in their order. */
-  let last: Promise<unknown> | undefined
 
   const sendAll = async (): Promise<void> => {
-    await nextTurn() // calls that end in the same turn of the event loop share the first statement
     while (waiting.length > 0) {
-      const batch = waiting.next(outage.isAway ? waiting.length : writer.batchOf(waiting.inOneStatement()))
-      await send(batch)
-      waiting.written(batch)
+      await gathering.gathered()
+      await send(waiting.next())
+      waiting.written()
     }
     sending = undefined
   }
@@ -118,9 +84,10 @@ export const openRecordLane = (options: RecordLaneOptions): RecordLane => {
     while (await pause(lookEveryMs, closing.signal))
   })()
 
-  const append = (line: Buffer): WaitingCall['logged'] => {
+  /** Appends all lines or none. */
+  const append = (lines: Buffer[]): WaitingLine['logged'] => {
     try {
-      return calls.append(line)
+      return calls.append(lines.length === 1 ? (lines[0] as Buffer) : Buffer.concat(lines))
     } catch (error) {
       return { error }
     }
@@ -134,39 +101,41 @@ export const openRecordLane = (options: RecordLaneOptions): RecordLane => {
     return 'spilled'
   }
 
-  /** Nobody waits for a call that was answered before Postgres refused it. */
-  const putAside = async (logged: LogPlace, line: Buffer, refusal: unknown): Promise<void> => {
-    const place = await calls.setAside(line.subarray(0, -1))
-    calls.drain(logged)
-    log.error({ err: refusal, place }, 'the database refused a recorded call, which was set aside')
+  /** Adds lines that end at a place to those on their way to Postgres. Returns the last one. */
+  const enqueue = (lines: Buffer[], logged: WaitingLine['logged'], hasCall: boolean): WaitingLine => {
+    let after = lines.reduce((sum, { length }) => sum + length, 0)
+    for (const [at, line] of lines.entries()) {
+      after -= line.length
+      const place = 'file' in logged ? { file: logged.file, end: logged.end - after } : logged
+      waiting.add({ line, logged: place, isCall: hasCall && at === lines.length - 1 })
+    }
+    sending ??= sendAll()
+    gathering.note()
+    return waiting.last as WaitingLine
   }
 
+  const committed = (one: WaitingLine, mode: CallLogMode): Promise<RecordDestination> =>
+    new Promise((resolve, reject) => {
+      const { logged } = one
+      one.isAwaited = true
+      one.settle = (outcome) => {
+        if (outcome === 'committed') return resolve(outcome)
+        if (outcome !== 'away') return reject(outcome.refusal)
+        if ('error' in logged) return reject(diskError(logged.error, folder))
+        if (mode === 'log') return resolve('spilled')
+        logged.file.sync().then(() => resolve('spilled'), reject)
+      }
+      gathering.note()
+    })
+
   const record = async (call: RecordedCall, mode: CallLogMode): Promise<RecordDestination> => {
-    const line = callLine(call)
-    const logged = append(line)
+    const lines = callLines(call)
+    const logged = append(lines)
     const isLogged = 'file' in logged
     if (isLogged && outage.isAway) return spill(logged, mode)
-    const waits = mode === 'commit' || !isLogged || waiting.bytes > pressingBytes
-    const committed = new Promise<RecordDestination>((resolve, reject) => {
-      waiting.add({
-        call,
-        logged,
-        settle(outcome) {
-          if (outcome === 'committed') return resolve(outcome)
-          if (outcome === 'away')
-            return isLogged ? resolve(spill(logged, mode)) : reject(diskError(logged.error, folder))
-          if (isLogged && !waits) return resolve(putAside(logged, line, outcome.refusal).then(() => 'logged'))
-          if (isLogged) calls.drain(logged)
-          reject(outcome.refusal)
-        },
-      })
-    })
-    sending ??= sendAll()
-    last = committed.catch((error: unknown) => {
-      if (!waits) log.error({ err: error }, 'a recorded call stays in the call log')
-    })
-    if (waits) return committed
-    if (mode === 'sync' && isLogged) await logged.file.sync()
+    const one = enqueue(lines, logged, true)
+    if (mode === 'commit' || !isLogged || waiting.bytes > maxBytes / 2) return committed(one, mode)
+    if (mode === 'sync') await logged.file.sync()
     return 'logged'
   }
 
@@ -175,13 +144,35 @@ export const openRecordLane = (options: RecordLaneOptions): RecordLane => {
       return { ...statistics, replayed: replay.replayed, spillBytes: calls.leftBytes }
     },
     get now() {
-      if (!outage.isAway && waiting.bytes <= mostWaitingBytes) return usualMode === 'commit' ? 'committed' : 'logged'
+      if (!outage.isAway && waiting.bytes < maxBytes) return usualMode === 'commit' ? 'committed' : 'logged'
       return outage.isAway && calls.leftBytes < maxBytes ? 'spilled' : 'full'
     },
     record: (call, mode = usualMode) => record(call, mode),
-    settled: () => (sending ? last?.then(() => {}) : undefined),
+    async keepRequest(runKey, body) {
+      const payload = requestPayload(runKey)
+      const lines = [payloadLine(payload, runKey, body)]
+      const logged = append(lines)
+      if ('error' in logged) return undefined
+      if (outage.isAway) calls.leave(logged)
+      else enqueue(lines, logged, false)
+      if (usualMode === 'sync') await logged.file.sync()
+      return payload
+    },
+    settled() {
+      const { last } = waiting
+      if (!last) return undefined
+      return new Promise((resolve) => {
+        const before = last.settle
+        last.settle = (outcome) => {
+          before?.(outcome)
+          resolve()
+        }
+        gathering.note()
+      })
+    },
     async close() {
       closing.abort()
+      gathering.end()
       replay.stop()
       while (sending) await sending
       await looking

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Queries } from '../../database/database.ts'
 import type { Engine } from '../../engine/engine.ts'
 import { makeTurns } from '../../lib/turns.ts'
 import type { RecordDestination, RecordedCall } from '../../model/gateway/recorded-call.ts'
@@ -27,7 +28,8 @@ export interface Recorder {
 }
 
 interface RecorderDeps extends RequestStorage {
-  engine: Pick<Engine, 'record' | 'recording'>
+  database: Queries
+  engine: Pick<Engine, 'record' | 'recording' | 'keepRequest'>
   quota: Pick<Quota, 'add'>
 }
 

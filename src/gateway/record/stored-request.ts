@@ -1,11 +1,11 @@
-import type { Queries } from '../../database/database.ts'
+import type { Engine } from '../../engine/engine.ts'
 import { AppError } from '../../lib/errors.ts'
 import { mediaFileOf } from '../../lib/files/media-file.ts'
 import { inTime } from '../../lib/in-time.ts'
 import type { NewFile } from '../../model/runs/new-run.ts'
 import { stepFilePath } from '../../store/files/storage-path.ts'
 import type { ObjectStore } from '../../store/objects/objects.ts'
-import { keepPayload, type Placed, requestPayload, rowLimit } from '../../store/runs/payloads.ts'
+import { type Placed, rowLimit } from '../../store/runs/payloads.ts'
 import { stepName } from '../own-workflows.ts'
 import type { FinishedCall } from './finished-call.ts'
 import type { KeepBytes } from './inline-files.ts'
@@ -16,7 +16,7 @@ export type BegunCall = Pick<FinishedCall, 'key' | 'trajectoryId' | 'place' | 's
 
 /** Where the requests of calls are stored. */
 export interface RequestStorage {
-  database: Queries
+  engine: Pick<Engine, 'keepRequest'>
   objects: Pick<ObjectStore, 'put'>
   /** Maximum files stored from base64 in one request or answer; further ones stay inline. */
   mediaFiles: number
@@ -65,9 +65,7 @@ export const storeRequest = async (storage: RequestStorage, call: BegunCall): Pr
   const files: NewFile[] = []
   const keep = keeperOf(storage, call, files, () => 0)
   const text = await recordedRequest(call, keep)
-  const placed =
-    text.length > rowLimit
-      ? await inTime(keepPayload(storage.database, call.key, text, requestPayload(call.key)))
-      : undefined
-  return { initParams: placed ?? { text: text.toString(), payload: null }, files }
+  const bytes = text.length <= rowLimit ? undefined : typeof text === 'string' ? Buffer.from(text) : text
+  const payload = bytes && (await storage.engine.keepRequest(call.key, bytes))
+  return { initParams: payload ? { text: null, payload } : { text: text.toString(), payload: null }, files }
 }

@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Database, openDatabase } from '../../../src/database/database.ts'
 import { openRecordLane, type RecordLane } from '../../../src/engine/records/record-lane.ts'
@@ -165,6 +166,13 @@ describe('recording calls', () => {
     expect(new Set(rows.map((row) => row.trajectory_id)).size).toBe(2)
   })
 
+  it('writes texts that JSON in Postgres cannot hold', async () => {
+    const call = callOf({ error: 'a\0b \ud800', status: 'failed', model: 'openai/\ud800' })
+    expect(await lane.record(call)).toBe('committed')
+    const [row] = await asked.query<{ error: string }>(`select error from runs where id = '${call.key}'`)
+    expect(row?.error).toBe('a\\0b \ufffd')
+  })
+
   it('refuses one that Postgres cannot take, and not its neighbours', async () => {
     const bad = callOf({ collectionId: 2 ** 70 })
     const all = await Promise.allSettled([lane.record(callOf()), lane.record(bad), lane.record(callOf())])
@@ -221,6 +229,8 @@ describe('while the database is away', () => {
   })
 
   it('writes what ends faster than Postgres takes it to Postgres all the same, and takes no new calls meanwhile', async () => {
+    await lane.close()
+    lane = openLane(40e6)
     const outputs = JSON.stringify({ text: 'x'.repeat(2_000_000) })
     const recording = recordMany(30, { step: { ...callOf().step, outputs } })
     expect(lane.now).toBe('full')
@@ -256,6 +266,17 @@ describe('while the database is away', () => {
     expect((await readdir(folder)).sort()).toEqual(['set-aside.lines'])
     const aside = await readFile(join(folder, 'set-aside.lines'), 'utf8')
     expect(aside.trim().split('\n')).toHaveLength(2)
+  })
+
+  it('brings lines in the form of versions before this one', async () => {
+    const call = callOf({ initParams: { text: JSON.stringify({ text: 'x'.repeat(100_000) }), payload: null } })
+    const json = JSON.stringify(call)
+    const line = `${crc32(json).toString(16).padStart(8, '0')} ${json}\n`
+    await writeFile(join(folder, `${'0'.repeat(12)}-nobody-${'0'.repeat(12)}-former.calls`), line)
+    await lane.close()
+    lane = openLane()
+    await until(async () => (await rowsNow()).length === 1 && (await filesOf()).length === 0)
+    expect(await rowsNow()).toMatchObject([{ id: call.key, outputs: call.step.outputs }])
   })
 
   it('loses nothing when it comes and goes', async () => {
@@ -331,6 +352,23 @@ describe.each(['log', 'sync'] as const)('the mode %s', (mode) => {
     expect(await readFile(join(folder, 'set-aside.lines'), 'utf8')).toContain(bad.key)
   })
 
+  it('keeps a request while its call is under way, and reads it from its file when memory is short', async () => {
+    frail.freeze()
+    const text = JSON.stringify({ text: 'x'.repeat(3_000_000) })
+    const all = Array.from({ length: 5 }, () => callOf())
+    for (const call of all) {
+      const payload = (await lane.keepRequest(call.key, Buffer.from(`${text.slice(0, -1)}\n}`))) ?? null
+      expect(payload).not.toBeNull()
+      expect(await lane.record({ ...call, initParams: { text: null, payload } })).toBe('logged')
+    }
+    frail.heal()
+    await lane.settled()
+    const found = await asked.query<{ body: string }>(
+      `select body from runs r join payloads p on p.id = r.init_params_payload where r.collection_id = ${collectionId}`,
+    )
+    expect(found.map(({ body }) => JSON.parse(body) as unknown)).toEqual(all.map(() => JSON.parse(text)))
+  })
+
   it('goes on while the database is away, and leaves no file behind', async () => {
     await lane.record(callOf())
     frail.cut()
@@ -347,6 +385,8 @@ describe.each(['log', 'sync'] as const)('the mode %s', (mode) => {
   })
 
   it('waits for the commit once much is on its way', async () => {
+    await lane.close()
+    lane = openLane(16e6, patient, mode)
     const outputs = JSON.stringify({ text: 'x'.repeat(2_000_000) })
     const all = await recordMany(8, { step: { ...callOf().step, outputs } })
     expect(all.filter((where) => where === 'committed').length).toBeGreaterThan(0)

@@ -1,0 +1,72 @@
+import { isRefused } from '../../database/own-connection.ts'
+import { AppError } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/log.ts'
+import type { CallLog } from './call-log.ts'
+import type { CallWriter } from './call-writer.ts'
+import type { RecordOutage } from './record-outage.ts'
+import { jsonOfWaiting, type LineOutcome, type WaitingLine } from './waiting-lines.ts'
+
+interface SenderDeps {
+  write: CallWriter
+  calls: CallLog
+  outage: RecordOutage
+  log: Logger
+  statistics: { recorded: number; spilled: number }
+}
+
+/** Sends lines to Postgres, and settles them. While it is away, and if that fails, they stay in the call log. */
+export const makeLineSender = ({ write, calls, outage, log, statistics }: SenderDeps) => {
+  /** Nobody is left to be told of what Postgres refuses after the answer. */
+  const putAside = async (json: Buffer, refusal: unknown): Promise<void> => {
+    const place = await calls.setAside(json)
+    log.error({ err: refusal, place }, 'the database refused a recorded call, which was set aside')
+  }
+
+  const settle = (lines: readonly WaitingLine[], outcome: LineOutcome): void => {
+    for (const [at, { logged, isCall, settle: settleOne }] of lines.entries()) {
+      if (outcome === 'away') {
+        if ('file' in logged) calls.leave(logged)
+        if ('file' in logged && isCall) statistics.spilled++
+      } else {
+        if (outcome === 'committed' && isCall) statistics.recorded++
+        const next = lines[at + 1]?.logged
+        const isLastOfFile = !next || !('file' in next) || !('file' in logged) || next.file !== logged.file
+        if ('file' in logged && isLastOfFile) calls.drain(logged)
+      }
+      settleOne?.(outcome)
+    }
+  }
+
+  const refused = async (lines: readonly WaitingLine[], jsons: Buffer[], refusal: unknown): Promise<void> => {
+    const [one] = lines
+    const [json] = jsons
+    if (lines.length > 1) {
+      for (const [at, line] of lines.entries()) await sendLines([line], jsons.slice(at, at + 1))
+    } else if (one && json) {
+      if ('file' in one.logged && !one.isAwaited) await putAside(json, refusal)
+      settle(lines, { refusal })
+    }
+  }
+
+  const sendLines = async (lines: readonly WaitingLine[], jsons: Buffer[]): Promise<void> => {
+    try {
+      if (outage.isAway) throw new AppError('database_unavailable', 'The database does not answer right now')
+      await write(jsons)
+      settle(lines, 'committed')
+    } catch (error) {
+      if (isRefused(error)) return refused(lines, jsons, error)
+      outage.begin(error)
+      settle(lines, 'away')
+    }
+  }
+
+  return async (lines: readonly WaitingLine[]): Promise<void> => {
+    const jsons = lines.map(jsonOfWaiting)
+    const taken = lines.filter((_, at) => !jsons[at])
+    if (taken.length > 0) settle(taken, 'away')
+    await sendLines(
+      lines.filter((_, at) => jsons[at]),
+      jsons.filter((json) => json !== undefined),
+    )
+  }
+}

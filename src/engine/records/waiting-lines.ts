@@ -1,0 +1,93 @@
+import type { LogPlace } from './call-log.ts'
+import { jsonOf } from './log-line.ts'
+
+/** What became of a line on its way to Postgres; `away`: Postgres does not answer. */
+export type LineOutcome = 'committed' | 'away' | { refusal: unknown }
+
+/** A line on its way to Postgres. */
+export interface WaitingLine {
+  size: number
+  /** Undefined: it is read from its file, because memory is short. */
+  line: Buffer | undefined
+  /** False: a large value of a call. */
+  isCall: boolean
+  /** Its place in the call log; the error of the disk if it could not be appended. */
+  logged: LogPlace | { error: unknown }
+  /** Whether its call is answered only once Postgres has it. */
+  isAwaited?: boolean
+  /** Called for somebody who waits for it. */
+  settle?: (outcome: LineOutcome) => void
+}
+
+/** Lines in the order in which they were appended. */
+export interface WaitingLines {
+  readonly length: number
+  /** Bytes of the lines that wait or are being written. */
+  readonly bytes: number
+  /** The last line that waits or is being written. */
+  readonly last: WaitingLine | undefined
+  /** Whether it is time for a statement: there is enough for one, or somebody waits. */
+  readonly areDue: boolean
+  add(line: Pick<WaitingLine, 'logged' | 'isCall'> & { line: Buffer }): WaitingLine
+  /** Removes the lines of one statement, at least one. They count until `written`. */
+  next(): WaitingLine[]
+  written(): void
+}
+
+/** Maximum of one statement after its first line, so that it is answered in time. */
+const mostBatchBytes = 4 * 1024 * 1024
+const mostBatchLines = 256
+/** Lines and bytes that are enough for a statement. */
+const enoughLines = 64
+const enoughBytes = 256 * 1024
+/** Bytes of lines in memory above which the next ones are read from their files. */
+const mostBytesInMemory = 8 * 1024 * 1024
+
+/** Returns the JSON of a waiting line; undefined when another process has taken it over with its file. */
+export const jsonOfWaiting = ({ line, logged, size }: WaitingLine): Buffer | undefined => {
+  const bytes = line ?? ('file' in logged ? logged.file.read(logged.end - size, size) : undefined)
+  return bytes && jsonOf(bytes)
+}
+
+export const makeWaitingLines = (): WaitingLines => {
+  const queue: WaitingLine[] = []
+  let underWay: WaitingLine[] = []
+  let bytes = 0
+  const fitting = (): number => {
+    let sum = 0
+    const end = queue.findIndex(({ size }, at) => {
+      sum += size
+      return at > 0 && (sum > mostBatchBytes || at >= mostBatchLines)
+    })
+    return end === -1 ? queue.length : end
+  }
+  return {
+    get length() {
+      return queue.length
+    },
+    get bytes() {
+      return bytes
+    },
+    get last() {
+      return queue.at(-1) ?? underWay.at(-1)
+    },
+    get areDue() {
+      return queue.length >= enoughLines || bytes >= enoughBytes || queue.some(({ settle }) => settle)
+    },
+    add({ line, logged, isCall }) {
+      bytes += line.length
+      const isKept = bytes <= mostBytesInMemory || 'error' in logged
+      const one: WaitingLine = { size: line.length, line: isKept ? line : undefined, logged, isCall }
+      queue.push(one)
+      return one
+    },
+    next() {
+      underWay = queue.splice(0, fitting())
+      return underWay
+    },
+    written() {
+      for (const { size } of underWay) bytes -= size
+      underWay = []
+    },
+  }
+}
