@@ -52,7 +52,8 @@ export type Keep = (ticket: Ticket, outcome: Outcome) => Promise<RecordDestinati
  * want.
  */
 const readRecordHeader = (written: string | undefined): boolean => {
-  const read = flagSchema.safeParse(written ?? 'on')
+  if (written === undefined) return true
+  const read = flagSchema.safeParse(written)
   if (read.success) return read.data
   throw new AppError('bad_request', 'X-Jetty-Record: expected on or off', {
     hint: 'Omit the header, or send off to leave the call unrecorded.',

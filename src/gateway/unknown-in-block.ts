@@ -10,6 +10,7 @@ const unknownIn = unknownMembersOf(blockOfEitherSchema)
  * the header, before those that are there.
  */
 export const withBlockWarnings = (given: UpstreamAnswer, block: JettyBlock): UpstreamAnswer => {
+  if (Object.keys(block).length === 0) return given
   const found = unknownIn?.({ jetty: block }).map(({ message }) => message) ?? []
   if (found.length === 0) return given
   const own = given.headers['x-jetty-warnings']

@@ -31,15 +31,13 @@ const withWeakTag = (headers: Record<string, string>): Record<string, string> =>
 }
 
 /** Compresses a JSON answer of more than 1 KB for a client that asks for gzip. Streams and files are sent as they are. */
-export const compressed = async (sent: Sent, request: IncomingHttpHeaders): Promise<Sent> => {
+export const compressed = (sent: Sent, request: IncomingHttpHeaders): Sent | Promise<Sent> => {
   const { body, headers } = sent
   const bytes = Buffer.byteLength(body)
   const isJson = headers['content-type']?.startsWith('application/json') ?? false
   if (!isJson || bytes < leastBytes || bytes > mostBytes || headers['content-encoding']) return sent
   const varied = withVary(headers, 'Accept-Encoding')
   if (!acceptsGzip(request)) return { body, headers: varied }
-  return {
-    body: await gzipped(body, { level }),
-    headers: { ...withWeakTag(varied), 'content-encoding': 'gzip' },
-  }
+  const told = { ...withWeakTag(varied), 'content-encoding': 'gzip' }
+  return gzipped(body, { level }).then((packed) => ({ body: packed, headers: told }))
 }

@@ -63,13 +63,13 @@ export const makeDispatch = (options: HttpOptions, stopping: AbortSignal) => {
   return (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     const headers = corsHeaders(incoming.headers.origin, allowedOrigin)
     const exchange = openExchange(incoming, outgoing, { budget, headers })
-    answer(exchange)
-      .catch((error: unknown) => {
-        log.error({ err: error, request_id: exchange.requestId }, 'a request failed with a bug')
-        outgoing.destroy()
-      })
-      .finally(() => {
-        if (exchange.memory.isHeld) void closed(outgoing).then(exchange.memory.end)
-      })
+    const end = () => {
+      if (exchange.memory.isHeld) void closed(outgoing).then(exchange.memory.end)
+    }
+    answer(exchange).then(end, (error: unknown) => {
+      log.error({ err: error, request_id: exchange.requestId }, 'a request failed with a bug')
+      outgoing.destroy()
+      end()
+    })
   }
 }

@@ -28,10 +28,10 @@ export const makeSend = ({ log, observer }: Pick<HttpOptions, 'log' | 'observer'
     const headers: Record<string, string> = { 'x-request-id': requestId, ...own, ...exchange.headers }
     if (own.vary && exchange.headers.vary) headers.vary = `${own.vary}, ${exchange.headers.vary}`
     if (typeof body === 'string' || body instanceof Uint8Array) {
-      const sent = await compressed({ body, headers }, incoming.headers)
-      outgoing
-        .writeHead(status, { ...sent.headers, 'content-length': String(Buffer.byteLength(sent.body)) })
-        .end(sent.body)
+      const packed = compressed({ body, headers }, incoming.headers)
+      const sent = packed instanceof Promise ? await packed : packed
+      sent.headers['content-length'] = String(Buffer.byteLength(sent.body))
+      outgoing.writeHead(status, sent.headers).end(sent.body)
       return
     }
     outgoing.writeHead(status, headers)

@@ -264,8 +264,8 @@ const declared = {
   spillBytes: setting({
     variable: 'JETTY_SPILL_BYTES',
     description:
-      'Size of recorded gateway calls in files of the data folder while the database is away; above it new calls are ' +
-      'refused.',
+      'Size of recorded gateway calls in files of the data folder that the database does not have yet; above it new calls ' +
+      'are refused. Above half of it calls wait for their row, unless the database is away.',
     default: '256MiB',
     example: '2GiB',
     schema: byteCount(),
