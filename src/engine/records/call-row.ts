@@ -44,8 +44,7 @@ export type CallRow = { [Name in keyof typeof callColumns]: string | number | nu
 }
 
 /** Postgres takes neither NUL nor half of a surrogate pair out of JSON. */
-const clean = (text: string): string =>
-  /^[ -~]*$/.test(text) ? text : Buffer.from(storable(text) ?? '').toString()
+const clean = (text: string): string => (/^[ -~]*$/.test(text) ? text : Buffer.from(storable(text) ?? '').toString())
 
 /** Makes the row of a call whose large values are stored. Files come first, so that a line shows whether it has some. */
 export const callRow = (call: RecordedCall, initParams: Placed, outputs: Placed): CallRow => ({
