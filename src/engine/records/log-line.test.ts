@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { RecordedCall } from '../../model/gateway/recorded-call.ts'
-import { callLines, checkedJson, currentForm, jsonOf, payloadLine, payloadOf } from './log-line.ts'
+import { callLines, checkedJson, currentForm, lineJson, payloadLine, payloadOf } from './log-line.ts'
 
 const call: RecordedCall = {
   key: 'k',
@@ -29,8 +29,8 @@ const read = (line: Buffer) => checkedJson(line.subarray(0, -1))
 it('a line is a checksum and JSON without a line feed, which a changed bit betrays', () => {
   const [line = Buffer.alloc(0)] = callLines(call)
   expect(line.indexOf(10)).toBe(line.length - 1)
-  expect(read(line)).toEqual(jsonOf(line))
-  expect(JSON.parse(jsonOf(line).toString())).toMatchObject({ id: 'k', author: 'ü', init_params: '{"a":"ü\\n"}' })
+  expect(read(line)).toEqual(lineJson(line))
+  expect(JSON.parse(lineJson(line).toString())).toMatchObject({ id: 'k', author: 'ü', init_params: '{"a":"ü\\n"}' })
   line[20] = (line[20] ?? 0) ^ 1
   expect(read(line)).toBeUndefined()
 })
@@ -43,14 +43,14 @@ it.each(['{\n  "a": "ü",\n  "b": [\n1]\n}\n', '{"body":"\\n","x":1}', '{}'])(
     const kept = payloadOf(read(line) ?? Buffer.alloc(0))
     expect(kept).toMatchObject({ payload: 'k-init-params', runKey: 'k' })
     expect(JSON.parse(kept?.body.toString() ?? '')).toEqual(JSON.parse(text))
-    expect(JSON.parse(jsonOf(line).toString())).toMatchObject({ body: JSON.parse(text) })
+    expect(JSON.parse(lineJson(line).toString())).toMatchObject({ body: JSON.parse(text) })
   },
 )
 
 it('large values come before the call that refers to them, and files at its beginning', () => {
   const large = JSON.stringify('x'.repeat(70_000))
   const file = { path: 'p', object: 'o', name: 'n', contentType: 'c', size: 1, sha256: 's' }
-  const lines = callLines({ ...call, initParams: { text: large, payload: null }, files: [file] }).map(jsonOf)
+  const lines = callLines({ ...call, initParams: { text: large, payload: null }, files: [file] }).map(lineJson)
   expect(lines.map((line) => payloadOf(line)?.payload)).toEqual(['k-init-params', undefined])
   expect(lines[1]?.toString()).toMatch(
     /^\{"files":\[\{"path":"p",.*"init_params":null,"init_params_payload":"k-init-params"/,
@@ -59,6 +59,6 @@ it('large values come before the call that refers to them, and files at its begi
 
 it('a line of a version before this one becomes one of today', () => {
   const [json] = currentForm(Buffer.from(JSON.stringify(call)))
-  expect(json).toEqual(jsonOf(callLines(call)[0] ?? Buffer.alloc(0)))
+  expect(json).toEqual(lineJson(callLines(call)[0] ?? Buffer.alloc(0)))
   expect(currentForm(json ?? Buffer.alloc(0))).toEqual([json])
 })

@@ -23,7 +23,7 @@ const framed = (length: number, write: (line: Buffer, at: number) => void): Buff
 }
 
 /** Returns the JSON of a line that was made here. */
-export const jsonOf = (line: Buffer): Buffer => line.subarray(headLength, -1)
+export const lineJson = (line: Buffer): Buffer => line.subarray(headLength, -1)
 
 /** Returns the JSON of a line without its end; undefined when it is damaged. */
 export const checkedJson = (line: Buffer): Buffer | undefined => {
@@ -79,7 +79,7 @@ const formerHead = '{"key":'
 /** Returns a line as versions before this one wrote it in the form of today. */
 export const currentForm = (json: Buffer): Buffer[] =>
   json.toString('latin1', 0, formerHead.length) === formerHead
-    ? callLines(JSON.parse(json.toString()) as RecordedCall).map(jsonOf)
+    ? callLines(JSON.parse(json.toString()) as RecordedCall).map(lineJson)
     : [json]
 
 /** Yields the lines of a file without their ends; the last one may be truncated. */

@@ -1,5 +1,5 @@
 import type { LogPlace } from './call-log.ts'
-import { jsonOf } from './log-line.ts'
+import { lineJson } from './log-line.ts'
 
 /** What became of a line on its way to Postgres; `away`: Postgres does not answer. */
 export type LineOutcome = 'committed' | 'away' | { refusal: unknown }
@@ -46,7 +46,7 @@ const mostBytesInMemory = 8 * 1024 * 1024
 /** Returns the JSON of a waiting line; undefined when another process has taken it over with its file. */
 export const jsonOfWaiting = ({ line, logged, size }: WaitingLine): Buffer | undefined => {
   const bytes = line ?? ('file' in logged ? logged.file.read(logged.end - size, size) : undefined)
-  return bytes && jsonOf(bytes)
+  return bytes && lineJson(bytes)
 }
 
 export const makeWaitingLines = (): WaitingLines => {
