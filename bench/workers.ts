@@ -88,7 +88,11 @@ const idleCost = async (api: Api, pid: number): Promise<number> => {
     const body = { name: `idle ${at}`, activities: [{ name: 'bench.idle' }] }
     const { worker_id: id } = (await api.call('POST', '/api/v1/workers', body)) as { worker_id: string }
     await pause((at * idleSeconds * 1000) / idleWorkers)
-    while (!isOver) await api.call('POST', `/api/v1/workers/${id}/poll`, { wait_seconds: idleSeconds }).catch(() => {})
+    while (!isOver) {
+      await api.call('POST', `/api/v1/workers/${id}/poll`, { wait_seconds: idleSeconds }).catch((error) => {
+        if (!isOver) throw error // a poll that is refused would be repeated at once
+      })
+    }
   }
   for (let at = 0; at < idleWorkers; at++) void poll(at)
   await pause(2 * idleSeconds * 1000) // each knows by then that nothing is queued
