@@ -64,7 +64,7 @@ export const makeDispatch = (options: HttpOptions, stopping: AbortSignal) => {
     const headers = corsHeaders(incoming.headers.origin, allowedOrigin)
     const exchange = openExchange(incoming, outgoing, { budget, headers })
     const end = () => {
-      if (exchange.memory.isHeld) void closed(outgoing).then(exchange.memory.end)
+      if (exchange.memory.isHeld()) void closed(outgoing).then(exchange.memory.end)
     }
     answer(exchange).then(end, (error: unknown) => {
       log.error({ err: error, request_id: exchange.requestId }, 'a request failed with a bug')

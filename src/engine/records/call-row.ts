@@ -40,7 +40,7 @@ export type CallRow = { [Name in keyof typeof callColumns]: string | number | nu
   name: string
   /** JSON text of its workflow, for the case that its task was deleted. */
   workflow: string
-  files?: NewFile[]
+  files?: NewFile[] | undefined
 }
 
 /** Postgres takes neither NUL nor half of a surrogate pair out of JSON. */
@@ -48,7 +48,7 @@ const clean = (text: string): string => (/^[ -~]*$/.test(text) ? text : Buffer.f
 
 /** Makes the row of a call whose large values are stored. Files come first, so that a line shows whether it has some. */
 export const callRow = (call: RecordedCall, initParams: Placed, outputs: Placed): CallRow => ({
-  ...(call.files.length > 0 ? { files: call.files } : {}),
+  files: call.files.length > 0 ? call.files : undefined,
   id: call.key,
   trajectory_id: call.trajectoryId,
   collection_id: call.collectionId,

@@ -93,14 +93,11 @@ export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
   const askOne = async (call: ToAsk): Promise<UpstreamAnswer> => {
     const { ticket, asked, environment, stop } = call
     const { shape, place, settings } = ticket
-    const caller: ModelCaller = {
+    const caller: Omit<ModelCaller, 'signal'> = {
       env: environment.get,
       lent: environment.lent,
       admit: async (outgoing) => neededInTime(guard({ collectionId: place.collectionId, settings }, outgoing)),
       allowedHosts: settings.allowed_hosts ?? undefined,
-      get signal() {
-        return stop.signal
-      },
     }
     const route = await models.route({ model: asked.model, provider: asked.block.model_provider }, caller, shape)
     ticket.provider = route.provider
@@ -110,7 +107,7 @@ export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
     if (kept) return kept
     const answer = await (route.native
       ? askNative(route, call, limits)
-      : askConverted(ticket.shape, route, asked, caller))
+      : askConverted(ticket.shape, route, asked, { ...caller, signal: stop.signal }))
     return redactAnswer(answer, redactorFor(keysOf(route, environment)))
   }
 

@@ -31,7 +31,7 @@ export interface MemoryHold {
    */
   of(owner: ShareOwner, opened?: () => void): CallMemory
   /** Whether anything is reserved. */
-  readonly isHeld: boolean
+  isHeld(): boolean
   /** Returns all of it. */
   end(): void
 }
@@ -53,9 +53,7 @@ export const holdMemory = (budget: ByteBudget | undefined, what: () => string): 
         if (bytes > uncountedBytes) share?.giveBack(bytes)
       },
     }),
-    get isHeld() {
-      return share !== undefined
-    },
+    isHeld: () => share !== undefined,
     end: () => share?.end(),
   }
 }

@@ -25,30 +25,28 @@ export const clientLeft = (): AppError =>
 
 export const makeStop = (): Stop => {
   const callbacks = new Set<(reason: AppError) => void>()
-  let reason: AppError | undefined
   let control: AbortController | undefined
-  return {
-    get reason() {
-      return reason
-    },
+  const stop: Stop & { reason: AppError | undefined } = {
+    reason: undefined,
     get signal() {
       control ??= new AbortController()
-      if (reason) control.abort(reason)
+      if (stop.reason) control.abort(stop.reason)
       return control.signal
     },
     stop(why = clientLeft()) {
-      if (reason) return
-      reason = why
+      if (stop.reason) return
+      stop.reason = why
       control?.abort(why)
       for (const callback of callbacks) callback(why)
       callbacks.clear()
     },
     onStop(callback) {
-      if (reason) callback(reason)
+      if (stop.reason) callback(stop.reason)
       else callbacks.add(callback)
       return () => void callbacks.delete(callback)
     },
   }
+  return stop
 }
 
 const abortReason = ({ reason }: AbortSignal): AppError =>
