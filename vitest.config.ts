@@ -10,7 +10,7 @@ const patient = { expect: { poll: { timeout: 20_000 } } }
 /** Modules that a server loads from a folder of its user come from Node itself, as in production. */
 const ownModules = { deps: { external: [/\/jetty-own-/, /\/examples\/activities\//] } }
 
-const unitTests = ['src/**/*.test.ts', 'web/**/*.test.ts']
+const unitTests = ['src/**/*.test.ts', 'web/**/*.test.ts', 'bench/**/*.test.ts']
 const slowUnitTests = ['src/**/*.slow.test.ts']
 const left = ['test/wide/**', 'test/crash/**/!(*.fast).test.ts']
 

@@ -8,12 +8,13 @@ import { type CollectionRunFilter, collectionRunsAfter } from '../src/store/runs
 import { noFilter } from '../src/store/runs/lists/run-filter.ts'
 import { fillCollections } from './lib/filled-collection.ts'
 import { explaining, walk } from './lib/lists.ts'
-import { percentile } from './lib/numbers.ts'
+import { median, percentile } from './lib/numbers.ts'
 import { residentMb } from './lib/processes.ts'
+import { isQuick } from './lib/quick.ts'
 import { stage } from './lib/stage.ts'
 
 const sizes = { small: 1_000, large: 1_000_000 }
-const rounds = 5
+const rounds = isQuick ? 3 : 5
 const requestsARound = 20
 const limit = 50
 const exported = 100_000
@@ -76,12 +77,12 @@ await stage('collection-list', async ({ report, jetty, child, createDatabase }) 
     for (let round = -1; round < rounds; round++) {
       for (const size of round % 2 === 0 ? (['small', 'large'] as const) : (['large', 'small'] as const)) {
         const taken = await client.ask<number[]>('latency', { requests: requests[size] })
-        if (round >= 0) times[size].push(...taken) // the first one warms up
+        if (round >= 0) times[size].push(percentile(taken, 0.95)) // the first one warms up
       }
     }
-    const [few, many] = [percentile(times.small, 0.95), percentile(times.large, 0.95)]
+    const [few, many] = [median(times.small), median(times.large)]
     rows.push([filter.replaceAll('&', ' ') || 'no filter', few, many, many / few])
-    report.aim(`p95 of a page,${filter.replaceAll('&', ' ') || ' no filter'}`, many, 'at most', 250, ' ms')
+    report.aim(`p95 of a page,${filter.replaceAll('&', ' ') || ' no filter'}`, times.large, 'at most', 250, ' ms')
   }
   report.table('runs of a collection', rows)
 

@@ -1,6 +1,6 @@
 /**
  * What the gateway adds to a call of a model, recording and not, against the upstream itself and Portkey's gateway: all
- * in turns, the gateway that is measured alone on one core. `--quick` is one round.
+ * in turns, the gateway that is measured alone on one core. `--quick` is two rounds.
  */
 
 import { upstreamKey } from './gateway/calls.ts'
@@ -11,10 +11,10 @@ import { startPortkey } from './gateway/portkey.ts'
 import { type Measured, type Name, reportOn } from './gateway/results.ts'
 import { chatPath, recordsOf, startGatewayServer } from './gateway/server.ts'
 import { residentMb } from './lib/processes.ts'
+import { isQuick } from './lib/quick.ts'
 import { stage } from './lib/stage.ts'
 
-const quick = process.argv.includes('--quick')
-const rounds = quick ? 1 : 5
+const rounds = isQuick ? 2 : 5
 const longestSeconds = 480
 
 await stage(

@@ -2,11 +2,13 @@
 import { randomBytes } from 'node:crypto'
 import { openDatabase } from '../src/database/database.ts'
 import { pause } from '../src/lib/time.ts'
-import { percentile } from './lib/numbers.ts'
+import { parts, percentile } from './lib/numbers.ts'
+import { isQuick } from './lib/quick.ts'
 import { stage } from './lib/stage.ts'
 import { echoWorkflow } from './lib/workflows.ts'
 
-const singles = 300
+const singles = isQuick ? 100 : 300
+const rounds = 4
 const peerSingles = 12
 const limitMs = 15
 
@@ -60,6 +62,11 @@ await stage('handover', async ({ report, jetty, child, createDatabase }) => {
       crowd.map((row) => row.ms),
     ),
   ])
-  report.figure('ratio to DBOS', percentile(ours, 0.5) / percentile(peer, 0.5))
-  report.aim('hand-over p50', percentile(ours, 0.5), 'at most', limitMs, ' ms')
+  const p50s = parts(ours, rounds).map((part) => percentile(part, 0.5))
+  report.aim('hand-over, p50', p50s, 'at most', limitMs, ' ms')
+  report.figure(
+    'hand-over, p50 to DBOS through a queue',
+    p50s.map((ms) => ms / percentile(peer, 0.5)),
+    ' ×',
+  )
 })

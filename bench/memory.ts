@@ -81,7 +81,7 @@ await stage('memory', async ({ report, jetty }) => {
   const idle = residentMb(server.pid)
   await server.call('POST', '/api/v1/tasks/demo', { name: 'keep', has_file_uploads: true, workflow: echoWorkflow(1) })
   const rows: (string | number)[][] = []
-  let growth = 0
+  const growth: number[] = []
   for (let round = 1; round <= rounds; round++) {
     const before = residentMb(server.pid)
     let path = ''
@@ -90,7 +90,7 @@ await stage('memory', async ({ report, jetty }) => {
     })
     const peakDown = await peakDuring(server.pid, () => download(server, path))
     rows.push([`upload ${round}`, before, peak, peak - before], [`download ${round}`, peak, peakDown, peakDown - peak])
-    growth = Math.max(growth, peak - idle)
+    growth.push(peak - idle)
   }
   await server.stop()
   report.table('idle, MB', [
@@ -99,6 +99,7 @@ await stage('memory', async ({ report, jetty }) => {
     [`jetty, ${idleSeconds} s after its start`, idle, idle / bare],
   ])
   report.table(`${uploadMb} MB, MB resident`, [['', 'before', 'peak', 'rise'], ...rows])
+  report.figure('idle server, to a bare Node HTTP server', idle / bare, ' ×')
   report.aim('idle server', idle, 'at most', idleLimitMb, ' MB')
   report.aim(`rise by a ${uploadMb} MB upload, over idle`, growth, 'at most', growthLimitMb, ' MB')
 })

@@ -8,15 +8,15 @@ import type { StreamsResult } from './gateway/streams-process.ts'
 import { wrk } from './gateway/wrk.ts'
 import { median } from './lib/numbers.ts'
 import { peakResidentMb, residentMb } from './lib/processes.ts'
+import { isQuick } from './lib/quick.ts'
 import { stage } from './lib/stage.ts'
 
-const quick = process.argv.includes('--quick')
 const streams = 200
 const pace = { chunks: 100, everyMs: 20 }
-const streamSeconds = quick ? 60 : 300
+const streamSeconds = isQuick ? 60 : 300
 /** What a process takes at first it keeps: it is not counted as growth. */
-const warmUp = { seconds: quick ? 20 : 60, calls: 50_000 }
-const calls = quick ? 20_000 : 200_000
+const warmUp = { seconds: isQuick ? 20 : 60, calls: 50_000 }
+const calls = isQuick ? 20_000 : 200_000
 const clients = 16
 const longestSeconds = 900
 
@@ -87,9 +87,9 @@ await stage(
       [`${plain} calls, ${clients} at a time`, before, after, after - before],
     ])
     report.note(`peak ${Math.round(peakResidentMb(server.pid))} MB; ${await recordsOf(server)} calls are on record`)
-    report.aim(`growth by ${streams} streams, a minute`, slope, 'at most', 1, ' MB')
+    report.aim(`growth a minute by ${streams} streams`, slope, 'at most', 1, ' MB')
     report.aim('frames lost or out of order', result.lost + result.reordered + result.unfinished, 'at most', 0)
-    report.aim(`growth by ${plain} calls`, after - before, 'at most', 10, ' MB')
+    report.aim(`growth by ${calls} calls`, after - before, 'at most', 10, ' MB')
   },
   { longestSeconds },
 )

@@ -3,6 +3,7 @@
  * Arguments choose parts (`bytes`, `frames`, `first-rows`, `tabs`); `--quick` measures less, and 20,000 runs instead of a
  * million.
  */
+import { isQuick } from './lib/quick.ts'
 import { stage } from './lib/stage.ts'
 import { openBrowser } from './web/browser.ts'
 import { measureBytes } from './web/bytes.ts'
@@ -11,7 +12,6 @@ import { measureFrames } from './web/frames.ts'
 import { measureTabs } from './web/tabs.ts'
 
 const parts = ['bytes', 'frames', 'first-rows', 'tabs']
-const isQuick = process.argv.includes('--quick')
 const named = parts.filter((part) => process.argv.includes(part))
 const isWanted = (part: string) => named.length === 0 || named.includes(part)
 

@@ -1,4 +1,6 @@
-// `npm run bench -- <name>`: installs and builds what is not up to date, then runs bench/<name>.ts from the sources.
+// `npm run bench -- <name>`: installs and builds what is not up to date, then runs bench/<name>.ts from the sources. With
+// `--node 24` on that version of Node, from npm.
+import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { become, build, install, root } from './prepare.mjs'
@@ -11,7 +13,15 @@ if (!name || !/^[\w-]+$/.test(name) || !existsSync(file)) {
   process.exit(2)
 }
 install('all')
-build()
+if (name !== 'compare') build()
 const { register } = await import('tsx/esm/api')
 register()
-await become(file, args)
+const at = args.indexOf('--node')
+if (at === -1) await become(file, args)
+else {
+  const { findNode } = await import('../bench/lib/node-versions.ts')
+  const [, version] = args.splice(at, 2)
+  const node = findNode(version)
+  const options = { cwd: process.cwd(), stdio: 'inherit' }
+  process.exitCode = spawnSync(node, ['--import', 'tsx', file, ...args], options).status ?? 1
+}

@@ -1,4 +1,5 @@
-// `npm run docs`: writes docs/reference and the references of skills from the declarations in src. test/house/reference.test.ts fails when it is stale.
+// `npm run docs`: writes docs/reference and the references of skills from the declarations in src, and the tables of
+// docs/benchmarks.md from bench/results.json. test/house/reference.test.ts fails when it is stale.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,6 +10,7 @@ import { errorCodes } from '../src/lib/errors.ts'
 import { settingList } from '../src/lib/settings/config.ts'
 import { runbookFailures } from '../src/model/runbooks/runbook-run.ts'
 import { apiPage } from './api-page.ts'
+import { benchPage } from './bench-page.ts'
 import { cliPage } from './cli-page.ts'
 import { code, page, table } from './markdown.ts'
 import { providersPage } from './providers-page.ts'
@@ -82,6 +84,7 @@ export const referencePages = (): Record<string, string> => ({
   'docs/reference/providers.md': providersPage(),
   'docs/reference/api.md': apiPage(),
   'docs/reference/cli.md': cliPage(),
+  'docs/benchmarks.md': benchPage(root),
   ...skillPages(),
   ...skillManifests(),
 })

@@ -31,11 +31,14 @@ export const recordsOf = async (server: JettyServer): Promise<number> => {
   return (JSON.parse(text) as { total: number }).total
 }
 
-export const startGatewayServer = async ({ child, jetty, createDatabase }: Stage): Promise<GatewayServer> => {
+export const startGatewayServer = async (
+  { child, jetty, createDatabase }: Stage,
+  { database = 'gateway', node = process.execPath } = {},
+): Promise<GatewayServer> => {
   const upstream = await child('../gateway/upstream-process.ts')
   const origin = `http://127.0.0.1:${await upstream.ask<number>('port')}`
-  const environment = { DATABASE_URL: await createDatabase('gateway'), OPENAI_BASE_URL: `${origin}/v1` }
-  const server = await jetty({ environment })
+  const environment = { DATABASE_URL: await createDatabase(database), OPENAI_BASE_URL: `${origin}/v1` }
+  const server = await jetty({ environment, node })
   const headers = { 'content-type': 'application/json', authorization: `Bearer ${await collectionKey(server)}` }
   return { upstream, origin, server, target: { url: server.url + chatPath, headers } }
 }

@@ -1,41 +1,45 @@
-import { shown } from './numbers.ts'
+import { median, shown } from './numbers.ts'
+import { type Figure, isMet, type Measurement } from './results.ts'
 
-interface Aim {
-  name: string
-  measured: number
-  limit: number
-  sense: 'at most' | 'at least'
-  unit: string
-  met: boolean
-}
+/** One value, or one for each round: the median counts, and the spread says how much it varies. */
+type Measured = number | readonly number[]
 
-/** What a benchmark has to say: tables while it goes, aims at the end; with `--json` one JSON object instead. */
+/** What a benchmark has to say: tables while it goes, figures at the end; with `--json` one JSON object instead. */
 export interface Report {
   note(text: string): void
   /** Rows of cells; numbers are shortened. The first row is the head. */
   table(title: string, rows: (string | number)[][]): void
-  aim(name: string, measured: number, sense: Aim['sense'], limit: number, unit?: string): void
-  /** A figure that is not in a table, for `--json`. */
-  figure(name: string, value: number): void
+  /** A figure with its limit. Its name is the same in each run of the benchmark: results are compared by it. */
+  aim(name: string, measured: Measured, sense: Figure['sense'], limit: number, unit?: string): void
+  /** A figure without a limit; less is better, or with `at least` more. */
+  figure(name: string, measured: Measured, unit?: string, sense?: Figure['sense']): void
   finish(): void
 }
 
 const cell = (value: string | number): string => (typeof value === 'number' ? shown(value) : value)
 
-export const makeReport = (name: string, json = process.argv.includes('--json')): Report => {
-  const aims: Aim[] = []
-  const tables: { title: string; rows: (string | number)[][] }[] = []
-  const figures: Record<string, number> = {}
+const lineOf = (figure: Figure): string => {
+  const { name, measured, unit, sense, limit } = figure
+  const found = `${name}: ${shown(measured)}${unit}`
+  if (limit === undefined) return `          ${found}`
+  return `  ${isMet(figure) ? 'met   ' : 'MISSED'}  ${found} (${sense} ${limit}${unit})`
+}
+
+export const makeReport = (bench: string, json = process.argv.includes('--json')): Report => {
+  const measurement: Measurement = { bench, figures: [], tables: [] }
   const print = (text: string) => {
     if (!json) process.stdout.write(`${text}\n`)
   }
+  const add = (name: string, measured: Measured, rest: Pick<Figure, 'sense' | 'unit' | 'limit'>) => {
+    const rounds = typeof measured === 'number' ? [measured] : [...measured]
+    measurement.figures.push({ name, ...rest, measured: median(rounds), rounds })
+  }
   return {
     note: print,
-    figure(key, value) {
-      figures[key] = value
-    },
+    aim: (name, measured, sense, limit, unit = '') => add(name, measured, { sense, limit, unit }),
+    figure: (name, measured, unit = '', sense = 'at most') => add(name, measured, { sense, unit }),
     table(title, rows) {
-      tables.push({ title, rows })
+      measurement.tables.push({ title, rows })
       const cells = rows.map((row) => row.map(cell))
       const widths = (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => (row[column] ?? '').length)))
       print(`\n${title}`)
@@ -44,16 +48,10 @@ export const makeReport = (name: string, json = process.argv.includes('--json'))
         print(`  ${padded.join('  ')}`)
       }
     },
-    aim(title, measured, sense, limit, unit = '') {
-      const met = sense === 'at most' ? measured <= limit : measured >= limit
-      aims.push({ name: title, measured, limit, sense, unit, met })
-    },
     finish() {
-      if (json) process.stdout.write(`${JSON.stringify({ bench: name, aims, figures, tables })}\n`)
-      print('\naims')
-      for (const { met, name: title, measured, sense, limit, unit } of aims) {
-        print(`  ${met ? 'met   ' : 'MISSED'}  ${title}: ${shown(measured)}${unit} (${sense} ${limit}${unit})`)
-      }
+      if (json) process.stdout.write(`${JSON.stringify(measurement)}\n`)
+      print('\nfigures')
+      for (const figure of measurement.figures) print(lineOf(figure))
     },
   }
 }

@@ -13,6 +13,8 @@ export interface ServerSettings {
   home?: string
   /** Settings as environment variables. */
   environment?: Record<string, string>
+  /** Another Node than that of this process. */
+  node?: string
   /** Another program than `jetty serve`, with its arguments to node. */
   program?: string[]
   adminToken?: string
@@ -50,7 +52,7 @@ export const startJetty = async (
   const errors = join(home, 'server-errors')
   const output = openSync(errors, 'a')
   const startedMs = Date.now()
-  const child = spawn(process.execPath, settings.program ?? [entry, 'serve'], {
+  const child = spawn(settings.node ?? process.execPath, settings.program ?? [entry, 'serve'], {
     env: {
       PATH: process.env.PATH,
       HOME: home,

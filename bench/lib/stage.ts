@@ -19,8 +19,8 @@ export interface Stage {
   /** The one Postgres that everything measured shares, with the settings of the product. */
   postgres(): Promise<EmbeddedPostgres>
   createDatabase(name: string): Promise<string>
-  /** A process of its own, from bench/lib. */
-  child(file: string, environment?: Record<string, string>): Promise<Child>
+  /** A process of its own, from bench/lib; `node` is another program than this process's. */
+  child(file: string, environment?: Record<string, string>, node?: string): Promise<Child>
   /** `jetty serve`, built, in a process of its own. */
   jetty(settings?: ServerSettings): Promise<JettyServer>
   /** A process that the benchmark started itself: it ends with it. */
@@ -65,9 +65,10 @@ export const stage = async (
       own.pathname = `/${databaseName}`
       return own.href
     },
-    async child(file, environment = {}) {
+    async child(file, environment = {}, node = process.execPath) {
       const child = fork(fileURLToPath(new URL(file, import.meta.url)), [], {
         cwd: root,
+        execPath: node,
         execArgv: ['--import', 'tsx', ...(process.env.BENCH_NODE_OPTIONS?.split(' ') ?? [])],
         env: { ...process.env, HOME: folder, BENCH_FOLDER: makeFolder(), ...environment },
         stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

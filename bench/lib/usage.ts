@@ -34,13 +34,18 @@ export interface Watched {
   pid: number
 }
 
-export interface UsageRate {
-  name: string
+interface UsageRound {
   /** A second. */
   transactions: number
   /** Per cent of a core. */
   node: number
   postgres: number
+}
+
+/** Medians of the rounds, and these. */
+export interface UsageRate extends UsageRound {
+  name: string
+  rounds: UsageRound[]
 }
 
 /** What servers that have nothing to do cost, side by side: medians of rounds. Begins when their start is over. */
@@ -49,7 +54,7 @@ export const idleUsage = async (
   servers: Watched[],
   { rounds, seconds, onBegin }: { rounds: number; seconds: number; onBegin?: () => void },
 ): Promise<UsageRate[]> => {
-  const spans: Usage[][] = servers.map(() => [])
+  const spans: UsageRound[][] = servers.map(() => [])
   const now = () => Promise.all(servers.map((one) => usageOf(monitor, one.database, one.pid)))
   await pause(10_000) // what a start leaves to do
   onBegin?.()
@@ -61,18 +66,31 @@ export const idleUsage = async (
       const from = before[at] as Usage
       spans[at]?.push({
         transactions: (to.transactions - from.transactions) / seconds,
-        nodeCpu: ((to.nodeCpu - from.nodeCpu) / seconds) * 100,
-        postgresCpu: ((to.postgresCpu - from.postgresCpu) / seconds) * 100,
+        node: ((to.nodeCpu - from.nodeCpu) / seconds) * 100,
+        postgres: ((to.postgresCpu - from.postgresCpu) / seconds) * 100,
       })
     })
   }
   return servers.map(({ name }, at) => {
-    const of = (pick: (usage: Usage) => number) => median((spans[at] ?? []).map(pick))
+    const rounds = spans[at] ?? []
+    const of = (pick: (round: UsageRound) => number) => median(rounds.map(pick))
     return {
       name,
+      rounds,
       transactions: of((one) => one.transactions),
-      node: of((one) => one.nodeCpu),
-      postgres: of((one) => one.postgresCpu),
+      node: of((one) => one.node),
+      postgres: of((one) => one.postgres),
     }
   })
 }
+
+type UsageFigure = (usage: UsageRound) => number
+
+export const withPostgres: UsageFigure = ({ node, postgres }) => node + postgres
+
+/** A figure of two servers in the same rounds: what one has more than the other, or its ratio to the other. */
+export const usageApart = (one: UsageRate, other: UsageRate, pick: UsageFigure): number[] =>
+  one.rounds.map((round, at) => pick(round) - pick(other.rounds[at] ?? other))
+
+export const usageRatios = (one: UsageRate, other: UsageRate, pick: UsageFigure): number[] =>
+  one.rounds.map((round, at) => pick(round) / pick(other.rounds[at] ?? other))

@@ -1,7 +1,7 @@
 import { openDatabase } from '../../src/database/database.ts'
 import type { JettyServer } from '../lib/server.ts'
 import type { Stage } from '../lib/stage.ts'
-import { idleUsage, type UsageRate } from '../lib/usage.ts'
+import { idleUsage, usageApart, usageRatios, withPostgres } from '../lib/usage.ts'
 import { watchStream } from '../lib/watch-stream.ts'
 import { type MeasuredBrowser, openSignedInTab } from './browser.ts'
 
@@ -72,12 +72,17 @@ export const measureTabs = async (
   ])
   if (asked.length > 0) report.note(`idle tabs asked for ${[...new Set(asked)].join(', ')}`)
   report.note(`a run is announced in all ${tabs.real} tabs ${Math.round(liveMs)} ms after it was asked for`)
-  report.figure('ms until all tabs announce a run', liveMs)
+  report.figure('until all tabs announce a run', liveMs, ' ms')
   report.aim(`requests a minute of ${tabs.real} idle tabs`, perMinute, 'at most', 0)
   const [ours, floor] = lines
   if (!ours || !floor) return
-  const cpu = (line: UsageRate) => line.node + line.postgres
-  report.figure('CPU to no tab', cpu(ours) / cpu(floor))
-  report.aim('transactions a second for 100 tabs', ours.transactions - floor.transactions, 'at most', 3)
-  report.aim('CPU for 100 tabs', cpu(ours) - cpu(floor), 'at most', 2, ' % of a core')
+  const more = (pick: Parameters<typeof usageApart>[2]) => usageApart(ours, floor, pick)
+  report.figure('CPU to no tab', usageRatios(ours, floor, withPostgres), ' ×')
+  report.aim(
+    'transactions a second for 100 tabs',
+    more((one) => one.transactions),
+    'at most',
+    3,
+  )
+  report.aim('CPU for 100 tabs', more(withPostgres), 'at most', 2, ' % of a core')
 }
