@@ -20,7 +20,7 @@ const measuredOf = (figure: Figure): string => {
 
 const circumstancesOf = ({ at, commit, cores, cpu, node, postgres, isQuick }: Result): string =>
   `Measured on ${at.slice(0, 10)} at ${commit}${isQuick ? ' with `--quick`' : ''}: ${cores} cores (${cpu.trim()}), Node ` +
-  `${node}, PostgreSQL ${postgres.split('.').slice(0, 2).join('.')}. In brackets: the least and the most of the rounds.`
+  `${node}, PostgreSQL ${postgres.split('.').slice(0, 2).join('.')}. Brackets have the least and the most of the rounds.`
 
 const figuresOf = (result: Result): string =>
   [

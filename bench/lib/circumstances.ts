@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cpus, release, totalmem } from 'node:os'
+import { cpus, totalmem } from 'node:os'
 import { promisify } from 'node:util'
 import { findPackage } from '../../src/database/postgres-binaries.ts'
 import { root } from './built.ts'
@@ -26,7 +26,7 @@ export const findCircumstances = async (): Promise<Circumstances> => ({
   cpu: cpus()[0]?.model ?? 'unknown',
   cores: cpus().length,
   memoryGb: Math.round(totalmem() / 1024 ** 3),
-  system: `${process.platform} ${process.arch} ${release()}`,
+  system: `${process.platform} ${process.arch}`,
   node: process.versions.node,
   postgres: findPackage().version,
   isQuick,
