@@ -1,5 +1,15 @@
-import { createWriteStream, mkdirSync, readdirSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { chmod, lchown, mkdir, open, rm, writeFile } from 'node:fs/promises'
+import {
+  chmodSync,
+  createWriteStream,
+  lchownSync,
+  mkdirSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { chmod, mkdir, open, rm } from 'node:fs/promises'
 import { dirname, join, posix } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -32,6 +42,9 @@ const ownerFile = 'owner.json'
 
 /** Path of the file that names the owner of a run folder. */
 export const ownerFileOf = (path: string): string => join(path, ownerFile)
+
+/** Characters up to which a text is written at once. */
+const smallText = 64 * 1024
 
 const longestSocketPath = 107 // bytes, the limit of Linux
 const socketName = '/gateway.sock'
@@ -84,37 +97,50 @@ const claimFolder = async ({ parent, id, uid }: RunFolderOptions, path: string):
   if (uid !== undefined) await chmod(path, 0o711) // independent of the umask
 }
 
-/** Makes the folders of a sandbox that the commands see. */
-const makeFolders = async (
+/**
+ * Makes the folders of a sandbox that the commands see. Each of these calls takes some microseconds, and many times that
+ * over the threads of the pool.
+ */
+const makeFolders = (
   path: string,
   { uid, etc = {} }: Pick<RunFolderOptions, 'uid' | 'etc'>,
-  own: RunFolder['own'],
-): Promise<RunFolder['folders']> => {
+  own: (target: string) => void,
+): RunFolder['folders'] => {
   const folders = { app: join(path, 'app'), home: join(path, 'home'), gateway: join(path, 'gateway') }
   for (const folder of [folders.app, folders.home]) {
-    await mkdir(folder, { mode: 0o700 })
-    await own(folder)
+    mkdirSync(folder, { mode: 0o700 })
+    own(folder)
   }
   // Runbooks write there without creating the folders first.
   for (const name of ['results', 'assets', 'uploads']) {
     const folder = join(folders.app, name)
-    await mkdir(folder, { mode: 0o755 })
-    await own(folder)
+    mkdirSync(folder, { mode: 0o755 })
+    own(folder)
   }
-  await mkdir(folders.gateway, { mode: 0o711 })
-  await mkdir(join(path, 'etc'), { mode: 0o755 })
-  if (uid !== undefined) await Promise.all([chmod(folders.gateway, 0o711), chmod(join(path, 'etc'), 0o755)])
-  await writeEtc(path, etc)
+  const ofEtc = join(path, 'etc')
+  mkdirSync(folders.gateway, { mode: 0o711 })
+  mkdirSync(ofEtc, { mode: 0o755 })
+  if (uid !== undefined) {
+    chmodSync(folders.gateway, 0o711)
+    chmodSync(ofEtc, 0o755)
+  }
+  for (const [name, text] of Object.entries(etc)) writeText(join(ofEtc, name), text, 0o644)
   return folders
+}
+
+/** Writes a file with a mode that does not depend on the umask. */
+const writeText = (path: string, text: string, mode: number): void => {
+  writeFileSync(path, text, { mode })
+  chmodSync(path, mode)
 }
 
 const furnished = async (options: RunFolderOptions, path: string): Promise<RunFolder> => {
   const { uid } = options
   await claimFolder(options, path)
-  const own = async (target: string): Promise<void> => {
-    if (uid !== undefined) await lchown(target, uid, uid)
+  const own = (target: string): void => {
+    if (uid !== undefined) lchownSync(target, uid, uid)
   }
-  const folders = await makeFolders(path, options, own)
+  const folders = makeFolders(path, options, own)
   // Socket paths are limited to 107 bytes: a folder's descriptor gives a shorter path.
   const isLong = Buffer.byteLength(folders.gateway + socketName) > longestSocketPath
   const handle = isLong ? await open(folders.gateway, 'r') : undefined
@@ -127,7 +153,7 @@ const furnished = async (options: RunFolderOptions, path: string): Promise<RunFo
     await makeParents(root, dirname(folder))
     try {
       await mkdir(folder, { mode: 0o755 })
-      await own(folder)
+      own(folder)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
     }
@@ -136,16 +162,19 @@ const furnished = async (options: RunFolderOptions, path: string): Promise<RunFo
   return {
     path,
     folders,
-    own,
+    own: async (target) => own(target),
     async put(insidePath, body, mode = 0o644) {
       const target = placeOf(insidePath, folders)
       if (isClosed || target === undefined) throw new TypeError(`nothing can be put at ${insidePath}`)
       try {
         await makeParents(target.startsWith(`${folders.app}/`) ? folders.app : folders.home, dirname(target))
-        if (typeof body === 'string') await writeFile(target, body, { mode })
-        else await pipeline(Readable.from(body), createWriteStream(target, { mode }))
-        await chmod(target, mode)
-        await own(target)
+        if (typeof body === 'string' && body.length < smallText) writeText(target, body, mode)
+        else {
+          const bytes = typeof body === 'string' ? [Buffer.from(body)] : body
+          await pipeline(Readable.from(bytes), createWriteStream(target, { mode }))
+          await chmod(target, mode)
+        }
+        own(target)
       } catch (error) {
         throw asUnavailable(error, `${insidePath} cannot be put into the sandbox`)
       }
@@ -179,14 +208,6 @@ export const removeRunFolder = async (path: string): Promise<void> => {
   const names = namesIn(path).filter((name) => name !== ownerFile)
   await removeTree(...names.map((name) => join(path, name)))
   await rm(path, { recursive: true, force: true })
-}
-
-const writeEtc = async (folder: string, files: Readonly<Record<string, string>>): Promise<void> => {
-  for (const [name, text] of Object.entries(files)) {
-    const path = join(folder, 'etc', name)
-    await writeFile(path, text, { mode: 0o644 })
-    await chmod(path, 0o644)
-  }
 }
 
 /** Finds run folders whose owner is gone, or died before writing its owner file. */

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process'
 import { chownSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
@@ -16,7 +16,7 @@ it.runIf(process.getuid?.() === 0)(
     const program = fileURLToPath(new URL('./ordinary-user.ts', import.meta.url))
     const folder = mkdtempSync(join(tmpdir(), 'ordinary-'))
     skip(
-      closedOnTheWay(program) !== undefined || closedOnTheWay(tmpdir()) !== undefined,
+      closedOnTheWay(dirname(program)) !== undefined || closedOnTheWay(tmpdir()) !== undefined,
       'an ordinary user sees no sources here',
     )
     try {

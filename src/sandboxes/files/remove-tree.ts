@@ -1,5 +1,5 @@
-import { lstatSync } from 'node:fs'
-import { rmdir, unlink } from 'node:fs/promises'
+import { lstatSync, rmdirSync, unlinkSync } from 'node:fs'
+import { unlink } from 'node:fs/promises'
 import { runTool } from '../programs/run-tool.ts'
 import { smallTree } from './small-tree.ts'
 
@@ -8,11 +8,18 @@ const run = async (file: string, args: readonly string[]): Promise<void> => {
   if (code !== 0) throw new Error(`${file}: ${stderr.slice(0, 1000)}`)
 }
 
+/** Bytes up to which removing a file takes no time worth leaving the thread for. */
+const smallFile = 1024 ** 2
+
 /** Removes a small folder without a process; false when it is larger, or something is in the way. */
 const removeSmall = async (folder: string): Promise<boolean> => {
   try {
-    for await (const { path, stats } of smallTree(folder)) await (stats.isDirectory() ? rmdir(path) : unlink(path))
-    await rmdir(folder)
+    for (const { path, stats } of smallTree(folder)) {
+      if (stats.isDirectory()) rmdirSync(path)
+      else if (stats.size < smallFile) unlinkSync(path)
+      else await unlink(path)
+    }
+    rmdirSync(folder)
     return true
   } catch {
     return lstatSync(folder, { throwIfNoEntry: false }) === undefined

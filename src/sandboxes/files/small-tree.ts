@@ -1,5 +1,4 @@
-import { constants, lstatSync, opendirSync, type Stats } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { closeSync, constants, lstatSync, opendirSync, openSync, type Stats } from 'node:fs'
 
 /** Entries of a tree that are looked at here; a program of the system is faster with more, and does not hold up the server. */
 const most = 100
@@ -35,15 +34,15 @@ interface Found {
 /**
  * Yields what stands in a small folder, each folder after what it holds. It follows no link: paths lead through open
  * folders, so that swapping one has no effect, and are good until the next one is asked for. Throws when there is more, or
- * something cannot be opened.
+ * something cannot be opened. A detour over the threads of the pool would take many times as long for each.
  */
-export async function* smallTree(root: string): AsyncGenerator<Found> {
+export function* smallTree(root: string): Generator<Found, void> {
   let left = most
-  async function* within(path: Buffer | string, depth: number): AsyncGenerator<Found> {
+  function* within(path: Buffer | string, depth: number): Generator<Found, void> {
     if (depth > mostFolders) throw notSmall()
-    const folder = await open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+    const folder = openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
     try {
-      const base = `/proc/self/fd/${folder.fd}/`
+      const base = `/proc/self/fd/${folder}/`
       const names = namesIn(base, left)
       left -= names.length
       for (const name of names) {
@@ -53,7 +52,7 @@ export async function* smallTree(root: string): AsyncGenerator<Found> {
         yield { path: one, stats }
       }
     } finally {
-      await folder.close()
+      closeSync(folder)
     }
   }
   yield* within(root, 1)

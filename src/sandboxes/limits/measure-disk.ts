@@ -31,11 +31,11 @@ const makeCount = () => {
 }
 
 /** Measures small folders without a process; undefined when they are larger, or cannot be opened. */
-const measureSmall = async (folders: readonly string[]): Promise<DiskUse | undefined> => {
+const measureSmall = (folders: readonly string[]): DiskUse | undefined => {
   const { use, add } = makeCount()
   try {
     for (const folder of folders)
-      for await (const { stats } of smallTree(folder)) add(stats.blocks, stats.nlink, `${stats.dev}:${stats.ino}`)
+      for (const { stats } of smallTree(folder)) add(stats.blocks, stats.nlink, `${stats.dev}:${stats.ino}`)
     return use
   } catch {
     return undefined
@@ -71,4 +71,4 @@ export const measureDisk = async (
   folders: readonly string[],
   limits: DiskLimits,
   signal?: AbortSignal,
-): Promise<DiskUse> => (await measureSmall(folders)) ?? measureWithFind(folders, limits, signal)
+): Promise<DiskUse> => measureSmall(folders) ?? measureWithFind(folders, limits, signal)
