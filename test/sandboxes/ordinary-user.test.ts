@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { closedOnTheWay } from '../../src/sandboxes/bubblewrap/host.ts'
+
+vi.setConfig({ testTimeout: 150_000 }) // a whole program, and many launches
 
 const uid = 61_234
 
