@@ -30,7 +30,7 @@ export const makeAnswerCall = (options: RelayOptions) => {
     const error = failure ? { code: failure.code, message: failure.message } : null
     const answer = { kind: 'json' as const, bytes, truncated: false }
     const outcome: Outcome = { status: error ? 'failed' : 'completed', httpStatus: status, error, answer, firstByteMs }
-    const record = await options.keep(ticket, call.isGone ? { ...outcome, status: 'cancelled' } : outcome)
+    const record = await options.keep(ticket, call.isGone() ? { ...outcome, status: 'cancelled' } : outcome)
     const told = { ...headers, ...ticketHeaders(ticket, record) }
     if (given.kind === 'whole') return new Reply(bytes, told, status)
     const shown = refusedStatus(status)

@@ -135,11 +135,17 @@ const withoutJetty = (body: Buffer, extra: Member): Buffer | 'cut' | undefined =
   return whole.subarray(extra.valueStart)
 }
 
+/** Whether a body goes to the provider as it is: most do. */
+const isMeantAsItIs = (members: readonly Member[]): boolean =>
+  members.filter(({ name }) => name === 'model').length === 1 &&
+  !members.some(({ name }) => name === 'jetty' || name === 'extra_body')
+
 /** The body for the provider: with its own name for the model, and without the members meant for this server. */
 export const upstreamBody = (
   { body, members, model }: Pick<AskedCall, 'body' | 'members' | 'model'>,
   named: string,
 ): Buffer => {
+  if (named === model && isMeantAsItIs(members)) return body
   const rename = renameModel(members, named === model ? undefined : named)
   return editMembers(body, members, (member) => {
     if (member.name === 'jetty') return 'cut'

@@ -67,7 +67,7 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
     answer(call, shape) {
       const stop = makeStop()
       call.onGone(() => stop.stop())
-      const one = { stop, isGone: () => call.isGone }
+      const one = { stop, isGone: call.isGone }
       return underWay.track(one, async () => {
         const { asked } = call.body
         const { ticket, environment } = await begin(call, shape, one)

@@ -51,9 +51,7 @@ const callOn = (exchange: Exchange, memory: CallMemory, stopping: AbortSignal): 
     addHeaders: (headers) => void Object.assign(exchange.headers, headers),
     memory,
     onGone: (left) => onGone(outgoing, left),
-    get isGone() {
-      return outgoing.destroyed || incoming.socket.destroyed // a socket is destroyed a moment before its answer
-    },
+    isGone: () => outgoing.destroyed || incoming.socket.destroyed, // a socket is destroyed a moment before its answer
     get signal() {
       if (gone) return gone.signal
       const control = new AbortController()

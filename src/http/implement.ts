@@ -38,7 +38,7 @@ export interface AnyCall {
   /** Calls back when the client disconnects before it has the whole answer. */
   onGone(left: () => void): void
   /** Whether the client has disconnected. */
-  readonly isGone: boolean
+  isGone(): boolean
   /**
    * Fires when the client disconnects before it has the whole answer. Made on first use: a signal costs microseconds.
    */

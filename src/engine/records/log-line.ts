@@ -70,7 +70,9 @@ export const callLines = (call: RecordedCall): Buffer[] => {
   const { initParams, step } = call
   const asked = initParams.payload === null ? placed(initParams.text, 'init-params') : initParams
   const row = JSON.stringify(callRow(call, asked, placed(step.outputs, 'outputs')))
-  lines.push(framed(Buffer.byteLength(row), (line, at) => void line.write(row, at)))
+  const length = Buffer.byteLength(row)
+  const encoding = length === row.length ? 'latin1' : 'utf8' // ASCII is copied as it is
+  lines.push(framed(length, (line, at) => void line.write(row, at, encoding)))
   return lines
 }
 

@@ -68,20 +68,19 @@ const targetOf = (
 ): Target => {
   const path = provider.paths[shape]
   const { auth, wire_auth: wireAuth = auth } = provider
-  return {
+  const withKey = key === undefined ? undefined : keyHeader(path === undefined ? wireAuth : auth, key)
+  const target: Target = {
     provider,
     model,
     native: path !== undefined,
     url: path === undefined ? base_url : joined(base_url, path),
     base_url,
     trusted: setBy === 'server',
-    headers: {
-      ...provider.headers,
-      ...(key === undefined ? {} : keyHeader(path === undefined ? wireAuth : auth, key)),
-    },
-    ...(key === undefined ? {} : { key }),
-    ...(isLent ? { lent: true } : {}),
+    headers: { ...provider.headers, ...withKey },
   }
+  if (key !== undefined) target.key = key
+  if (isLent) target.lent = true
+  return target
 }
 
 const wrong = (problem: string, hint: string): Unroutable => ({ variables: [], problem, hint })
