@@ -25,15 +25,16 @@ const listedPrice = (list: PriceList, provider: string, model: string, tokens: P
 /** Looking a model up takes longer than the rest of a call's record, so its rates are cached. */
 const ratesForMs = 60_000
 const mostRates = 2_000
-const knownRates = new LRUCache<string, { rates: Rates | null }>({ max: mostRates, ttl: ratesForMs })
+/** Without the ttl of the cache, which starts a timer for every look. */
+const knownRates = new LRUCache<string, { rates: Rates | null; untilMs: number }>({ max: mostRates })
 
 /** Null if the price is not proportional to the tokens, or unknown. */
 export const ratesNow = (list: PriceList, provider: string, model: string): Rates | null => {
   const key = `${provider} ${model}`
   const known = knownRates.get(key)
-  if (known) return known.rates
+  if (known && known.untilMs > performance.now()) return known.rates
   const rates = ratesOf((tokens) => listedPrice(list, provider, model, tokens))
-  knownRates.set(key, { rates })
+  knownRates.set(key, { rates, untilMs: performance.now() + ratesForMs })
   return rates
 }
 
