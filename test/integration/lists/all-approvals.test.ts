@@ -25,7 +25,7 @@ beforeAll(async () => {
       await parked(body.trajectory_id)
     }
   }
-}, 60_000)
+})
 afterAll(() => jetty?.close())
 
 const decide = ({ collection, id }: { collection: string; id: string }, decision: string) =>

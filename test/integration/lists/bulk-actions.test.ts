@@ -16,7 +16,7 @@ beforeAll(async () => {
       ...(at % 10 === 0 && { labels: { quality: 'low' } }),
     })
   }
-}, 60_000)
+})
 afterAll(() => jetty?.close())
 
 const ended = async (id: string): Promise<Body> => {

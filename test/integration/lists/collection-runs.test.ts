@@ -45,7 +45,7 @@ beforeAll(async () => {
   await jetty.call('POST', '/api/v1/collections', { name: 'elsewhere' })
   await jetty.call('POST', '/api/v1/trajectories/elsewhere/first/ingest', { trajectory_id: 'foreign', output: 'x' })
   all = (await list('limit=500')).runs
-}, 60_000)
+})
 afterAll(() => jetty?.close())
 
 const query = (text: string) => jetty.server.database.query(text)

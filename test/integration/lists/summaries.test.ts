@@ -32,7 +32,7 @@ beforeAll(async () => {
        (${acme?.id}, '2026-01-03', 0, 'openai/a', 0, 1, 10, 1),
        (${acme?.id}, (now() at time zone 'utc')::date, 0, 'openai/a', 0, 2, 10, 1)`,
   )
-}, 60_000)
+})
 afterAll(() => jetty?.close())
 
 test('the tasks of a collection, without workflows', async () => {

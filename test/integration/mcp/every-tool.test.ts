@@ -10,7 +10,7 @@ let jetty: TestServer
 
 beforeAll(async () => {
   jetty = await startTestServer()
-}, 60_000)
+})
 afterAll(() => jetty?.close())
 
 const echo = {

@@ -9,7 +9,7 @@ let beside: TestServer
 beforeAll(async () => {
   jetty = await startTestServer()
   beside = await startTestServer({ beside: jetty, env: { JETTY_ROLE: 'api' } })
-}, 60_000)
+})
 afterAll(async () => {
   await beside?.close()
   await jetty?.close()

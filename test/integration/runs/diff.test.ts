@@ -5,7 +5,7 @@ let jetty: TestServer
 
 beforeAll(async () => {
   jetty = await startTestServer({ env: { JETTY_DIFF_BYTES: '20000' } })
-}, 60_000)
+})
 afterAll(() => jetty?.close())
 
 const say = (text_path = 'init_params.text') => ({ activity: 'text_echo', text_path })
