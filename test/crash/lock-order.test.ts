@@ -100,6 +100,7 @@ it('fan-outs, approvals, events, labels, cancels, retention and a change of the 
   }
   const labels = makeLabelChanges(database, { most: 50 })
   const items = Array.from({ length: 8 }, (_, index) => index)
+  const few = items.slice(0, 4)
   const start = (server: TestServer) =>
     server.start(fan, { init_params: { items }, secret_params: { S: 'sk-lock-order-unmistakable' } })
   /** What has had too little work so far. */
@@ -136,15 +137,15 @@ it('fan-outs, approvals, events, labels, cancels, retention and a change of the 
       )
     }, 30),
     keep(async () => {
-      await Promise.all(items.map((item) => (item % 2 ? api : worker).start(waiter, { init_params: { item } })))
-    }, 200),
+      await Promise.all(few.map((item) => api.start(waiter, { init_params: { item } })))
+    }, 500),
     ...[api, worker].map((server) =>
       keep(async () => {
         const body = (item: number) => ({ event: 'go', key: String(item), id: randomUUID() })
-        await Promise.all(shuffled(items).map((item) => server.call('POST', '/api/v1/events/acme', body(item))))
-      }, 50),
+        await Promise.all(shuffled(few).map((item) => server.call('POST', '/api/v1/events/acme', body(item))))
+      }, 200),
     ),
-    keep(() => sweepEvents(database), 100),
+    keep(() => sweepEvents(database), 200),
     ...[1, 2].map((n) =>
       keep(async () => {
         const ids = await recent('true')

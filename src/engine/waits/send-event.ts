@@ -7,7 +7,14 @@ import { now } from '../../lib/time.ts'
 import type { EventAddress, EventLimits, EventTaker, NewEvent, ReceivedEventRow } from '../../model/events/event-row.ts'
 import { callbacksOfRun } from '../../store/events/callbacks.ts'
 import { deliverEvent, firstEventWait } from '../../store/events/event-waits.ts'
-import { countKeptEvents, findEvent, forgetEvent, insertEvent, lockEventAddress } from '../../store/events/events.ts'
+import {
+  countKeptEvents,
+  findEvent,
+  forgetEvent,
+  insertEvent,
+  lockEventAddress,
+  lockKeptEvents,
+} from '../../store/events/events.ts'
 import { payloadProblem } from './event-payload.ts'
 
 interface SentEvent {
@@ -90,15 +97,28 @@ const requireOpenRun = async (queries: Queries, runKey: string): Promise<void> =
   throw new AppError('quota_exceeded', `${kept} callbacks are kept already for the run of this one`)
 }
 
-/** Throws when the collection has as many kept events as it may. */
+/** Senders that can count side by side at most: PostgreSQL has 100 connections by default. */
+const mostSenders = 100
+
+/**
+ * Throws when the collection has as many kept events as it may. Near the limit senders take turns: side by side each would
+ * count without the others and all together would exceed it.
+ */
 const requireRoom = async (
   queries: Queries,
   { collectionId, bytes }: { collectionId: number; bytes: number },
   limits: EventLimits,
 ): Promise<void> => {
-  const kept = await countKeptEvents(queries, collectionId)
+  const fits = ({ total, bytes: held }: { total: number; bytes: number }, senders: number) =>
+    total + senders <= limits.keptEvents && held + bytes + (senders - 1) * limits.bytes <= limits.keptBytes
+  let kept = await countKeptEvents(queries, collectionId)
+  if (fits(kept, mostSenders)) return
+  if (fits(kept, 1)) {
+    await lockKeptEvents(queries, collectionId)
+    kept = await countKeptEvents(queries, collectionId)
+  }
+  if (fits(kept, 1)) return
   const isFull = kept.total >= limits.keptEvents
-  if (!isFull && kept.bytes + bytes <= limits.keptBytes) return
   const [what, setting] = isFull
     ? [`${kept.total} events`, 'JETTY_KEPT_EVENTS']
     : [byteSize(kept.bytes), 'JETTY_KEPT_EVENT_BYTES']

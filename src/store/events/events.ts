@@ -82,16 +82,16 @@ export const forgetEvent = async (queries: Queries, number: number): Promise<boo
     ])
   ).length > 0
 
-/**
- * Counts the kept events of a collection and their bytes. Nobody else can keep one until the transaction ends: senders
- * that counted side by side would together exceed the limit. The lock is a statement of its own, since the count must
- * see what its last holder has committed.
- */
+/** Waits until no other sender keeps an event of a collection; until the transaction ends. Count afterwards. */
+export const lockKeptEvents = async (queries: Queries, collectionId: number): Promise<void> => {
+  await queries.rows('lock_kept_events', `select ${lockAddress('$1')}`, [`kept ${collectionId}`])
+}
+
+/** Counts the kept events of a collection and their bytes. */
 export const countKeptEvents = async (
   queries: Queries,
   collectionId: number,
 ): Promise<{ total: number; bytes: number }> => {
-  await queries.rows('lock_kept_events', `select ${lockAddress('$1')}`, [`kept ${collectionId}`])
   const [row] = await queries.rows<{ total: number; bytes: number }>(
     'count_kept_events',
     `select count(*)::int as total, coalesce(sum(bytes), 0)::bigint as bytes from events
