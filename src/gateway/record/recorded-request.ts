@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer'
 import { membersOf } from '../../lib/json/json-members.ts'
 import { maxJsonDepth } from '../../lib/json/json-text.ts'
 import { upstreamBody } from '../asked.ts'
@@ -13,6 +14,9 @@ const withoutBlock = (body: Buffer): Buffer => {
   const members = membersOf(body, maxJsonDepth)?.members ?? []
   return upstreamBody({ body, members, model: '' }, '')
 }
+
+/** ASCII is copied: decoding a megabyte of UTF-8 takes Node a fifth of the work on such a request. */
+const decoded = (body: Buffer): string => body.toString(isAscii(body) ? 'latin1' : 'utf8')
 
 const parsed = (text: string): { value: unknown } | undefined => {
   try {
@@ -31,7 +35,7 @@ export const recordedRequest = async (
   keep: KeepBytes,
 ): Promise<string | Buffer> => {
   const body = withoutBlock(request)
-  const text = body.toString()
+  const text = decoded(body)
   const holdsBytes = mayHoldBytes(text)
   if (!holdsBytes && body.length <= checkedBytes) return scrub.jsonText(text)
   const read = parsed(text)
