@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { thisProcess } from './owner.ts'
-import { takeUserSlot } from './user-slot.ts'
+import { removeLeftClaims, takeUserSlot } from './user-slot.ts'
 
 let folder: string
 let first = 800_000
@@ -66,6 +66,20 @@ it('one that is kept stays claimed, and is the next one of this process', async 
   const three = await takeUserSlot(folder, first)
   expect([three.uid, readdirSync(folder)]).not.toEqual([first, claim])
   three.release()
+})
+
+it('claims of processes that are gone are removed, and no others', async () => {
+  first += 1_000
+  leaveClaim(first + 3)
+  const slot = await takeUserSlot(folder, first)
+  const kept = await takeUserSlot(folder, first)
+  kept.keep()
+  await removeLeftClaims(folder)
+  const uids = readdirSync(folder).map((name) => Number(name.split('.')[0]))
+  expect(uids.sort()).toEqual([slot.uid, kept.uid])
+  slot.release()
+  for (const name of readdirSync(folder)) rmSync(join(folder, name))
+  await removeLeftClaims(join(folder, 'missing'))
 })
 
 it('ids that something runs under, or that have a name, are nobody’s', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { AppError } from '../lib/errors.ts'
 import { isExhausted } from '../lib/exhaustion.ts'
 import { createExclusively } from '../lib/files/exclusive-file.ts'
+import { processWorld } from '../lib/living-process.ts'
 import { isOwnerGone, keepTouched, ownerIn, stopTouching, thisProcess } from './owner.ts'
 
 /** A host user id reserved for one sandbox. */
@@ -86,6 +87,16 @@ const isClaimed = async (folder: string, uid: number, ours: string): Promise<boo
     rmSync(path, { force: true })
   }
   return false
+}
+
+/** Removes the claims of processes that are gone. Those of other containers take seconds to tell, and are left. */
+export const removeLeftClaims = async (folder: string): Promise<void> => {
+  if (!existsSync(folder)) return
+  for (const name of readdirSync(folder).filter((entry) => /^\d+\.\d+-[0-9a-f]+\.json$/.test(entry))) {
+    const path = join(folder, name)
+    const owner = ownerIn(path)
+    if (owner?.world === processWorld() && (await isOwnerGone(path, owner))) rmSync(path, { force: true })
+  }
 }
 
 /** Claims an id, and tells whether nobody else has it; it has to be released if not. */

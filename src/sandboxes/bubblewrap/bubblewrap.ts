@@ -5,7 +5,7 @@ import { inside } from '../../model/runbooks/sandbox.ts'
 import { makeRunFolder } from '../run-folder.ts'
 import type { Sandbox, SandboxProbe, SandboxProvider, SandboxSpec } from '../sandbox.ts'
 import { liveSandbox, reapFolders, type SandboxLife } from '../sandbox-life.ts'
-import { takeUserSlot, type UserSlot } from '../user-slot.ts'
+import { removeLeftClaims, takeUserSlot, type UserSlot } from '../user-slot.ts'
 import { etcFiles } from './arguments.ts'
 import { type BubblewrapHost, closedOnTheWay, lookAtHost, machineFolder } from './host.ts'
 import { probeBubblewrap } from './probe.ts'
@@ -20,6 +20,9 @@ interface BubblewrapProviderOptions {
   /** Finds the programs and mechanisms of this host. Default: a real look; tests pass their own. */
   lookAtHost?: () => Promise<BubblewrapHost>
 }
+
+/** Folder of the claims of all servers of this host. */
+const userClaims = `${machineFolder}/uids`
 
 /** Isolates each command in Linux namespaces made by bubblewrap: it sees only the files that are mounted for it. */
 export const bubblewrapProvider = (options: BubblewrapProviderOptions): SandboxProvider => {
@@ -43,7 +46,7 @@ export const bubblewrapProvider = (options: BubblewrapProviderOptions): SandboxP
     let slot: UserSlot | undefined
     try {
       const found = await host()
-      slot = found.isRoot ? await takeUserSlot(`${machineFolder}/uids`, firstUid) : undefined
+      slot = found.isRoot ? await takeUserSlot(userClaims, firstUid) : undefined
       return await furnish(found, spec, slot?.uid, (isClean) => (isClean ? slot?.keep() : slot?.release()))
     } catch (error) {
       slot?.release()
@@ -80,7 +83,12 @@ export const bubblewrapProvider = (options: BubblewrapProviderOptions): SandboxP
       })
       return trying
     },
-    reap: async () => reapFolders(parent, (await host().catch(() => undefined))?.groups, log),
+    async reap() {
+      const found = await host().catch(() => undefined)
+      const removed = await reapFolders(parent, found?.groups, log)
+      if (found?.isRoot) await removeLeftClaims(userClaims)
+      return removed
+    },
   }
   return provider
 }
