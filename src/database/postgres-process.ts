@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { closeSync, openSync, rmSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError, messageOf } from '../lib/errors.ts'
 import { readIfThere } from '../lib/files/exclusive-file.ts'
@@ -40,14 +40,17 @@ export const findPostgres = (dataDir: string): { pid: number; port: number } | u
 const folderSetting = (cluster: string): string => `jetty.folder=${cluster}`
 
 /**
- * Removes a misleading pid file. Postgres handles a stale one itself, except when the pid was reused or is a zombie: a
- * killed postmaster stays one for a second or two under a slow init, and forever without one.
+ * Removes the files by which a dead postmaster would keep a new one from starting. Postgres handles stale ones itself,
+ * except when the pid in them was reused or is a zombie: a killed postmaster stays one for a second or two under a slow
+ * init, and forever without one.
  */
-const removeMisleadingPidFile = (dataDir: string): void => {
+const removeMisleadingFiles = (dataDir: string): void => {
   const { cluster } = postgresPaths(dataDir)
+  if (findPostgres(dataDir)) return
   const found = readPidFile(cluster)
-  if (found && processExists(found.pid) && !findPostgres(dataDir))
-    rmSync(join(cluster, 'postmaster.pid'), { force: true })
+  if (found && processExists(found.pid)) rmSync(join(cluster, 'postmaster.pid'), { force: true })
+  const sockets = readdirSync(cluster).filter((name) => name.startsWith('.s.PGSQL.')) // each with its lock
+  for (const name of sockets) rmSync(join(cluster, name), { force: true })
 }
 
 /** Takes over a postmaster started by another process; undefined when it died before it was ready. */
@@ -100,7 +103,7 @@ interface LaunchOptions {
 /** Starts a postmaster that outlives this process; throws with the log's words when it does not come up. */
 export const launchPostgres = async (options: LaunchOptions): Promise<PostgresProcess> => {
   const { cluster, log } = postgresPaths(options.dataDir)
-  removeMisleadingPidFile(options.dataDir)
+  removeMisleadingFiles(options.dataDir)
   trimPostgresLog(log)
   const whatTheLogSays = watchPostgresLog(log)
   const { cwd, path } = options.account.inFolder(cluster)

@@ -165,12 +165,17 @@ describe('the embedded Postgres', () => {
     expect(await ask(next.url, 'select * from kept')).toEqual([{ answer: 42 }])
   })
 
-  it('is not fooled by a pid file whose pid belongs to another program by now', async () => {
+  it('is not fooled by files of a dead one whose pid belongs to another program by now', async () => {
     const first = await start()
     await stop(first)
-    writeFileSync(join(dataDir, 'db/postmaster.pid'), `${process.pid}\n${dataDir}/db\n1\n${first.port}\n\n\n\nready\n`)
+    const other = spawn('sleep', ['300'], isRoot ? { uid: nobody, gid: nobody } : {}) // a postmaster heeds its own user's
+    children.push(other)
+    writeFileSync(join(dataDir, 'db/postmaster.pid'), `${other.pid}\n${dataDir}/db\n1\n${first.port}\n\n\n\nready\n`)
+    const socket = join(dataDir, `db/.s.PGSQL.${first.port}`)
+    writeFileSync(`${socket}.lock`, `${other.pid}\n${dataDir}/db\n1\n${first.port}\n${dataDir}/db\n`)
     const next = await start()
     expect(next.adopted).toBe(false)
+    expect(next.port).toBe(first.port)
     expect(await ask(next.url, 'select 1 as one')).toEqual([{ one: 1 }])
   })
 
