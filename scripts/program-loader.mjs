@@ -5,7 +5,7 @@ const { closeSync, fdatasyncSync, mkdirSync, openSync, readFileSync, renameSync,
 const { createRequire } = process.getBuiltinModule('node:module')
 const { dirname, join } = process.getBuiltinModule('node:path')
 const { fileURLToPath } = process.getBuiltinModule('node:url')
-const { Script, constants } = process.getBuiltinModule('node:vm')
+const { Script } = process.getBuiltinModule('node:vm')
 
 /** After this time a server has executed what a start executes. Commands keep their code when they end. */
 const keepAfterMs = 3_000
@@ -40,10 +40,9 @@ export const load = (entry) => {
   const fresh = new Map()
 
   const scriptOf = (path, name) => {
-    const text = `(function (exports, require, module, __filename, __dirname) {${readFileSync(path, 'utf8')}\n})`
+    const text = `(function (exports, require, module, __filename, __dirname, importOutside) {${readFileSync(path, 'utf8')}\n})`
     const cachedData = readOr(join(kept, name))
-    const importModuleDynamically = constants.USE_MAIN_CONTEXT_DEFAULT_LOADER
-    const script = new Script(text, { filename: path, cachedData, importModuleDynamically })
+    const script = new Script(text, { filename: path, cachedData })
     if (!cachedData || script.cachedDataRejected) fresh.set(name, script)
     return script
   }
@@ -55,7 +54,8 @@ export const load = (entry) => {
     const module = { exports: {} }
     modules.set(id, module)
     const path = join(folder, id)
-    scriptOf(path, id.slice(2)).runInThisContext().call(module.exports, module.exports, require, module, path, folder)
+    const run = scriptOf(path, id.slice(2)).runInThisContext()
+    run.call(module.exports, module.exports, require, module, path, folder, (name) => import(name))
     return module.exports
   }
   require.resolve = outside.resolve

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { createRequire } from 'node:module'
 import type Docker from 'dockerode'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import { exhaustionRemedy } from '../../lib/exhaustion.ts'
@@ -67,9 +68,9 @@ const remedyFor = (error: unknown, socket: string): string | undefined => {
   return exhaustionRemedy(code ?? '')
 }
 
-const load = async (): Promise<typeof Docker> => {
+const load = (): typeof Docker => {
   try {
-    return (await import('dockerode')).default
+    return createRequire(import.meta.url)('dockerode') as typeof Docker
   } catch (error) {
     throw new AppError(
       'sandbox_unavailable',
@@ -155,7 +156,7 @@ const remove = ({ docker, withinMs }: EngineClient, id: string): Promise<void> =
 
 /** Opens a client for the engine at a unix socket, without a first request. Requests time out after `withinMs`. */
 export const openEngine = async (socket: string, withinMs = quickMs): Promise<ContainerEngine> => {
-  const Client = await load()
+  const Client = load()
   // All four options are set; otherwise DOCKER_HOST would override them.
   const docker = new Client({ socketPath: socket, protocol: 'http', host: undefined, port: undefined })
   const client: EngineClient = { docker, socket, withinMs }
