@@ -58,6 +58,9 @@ export const reportOn = (report: Report, names: Record<Name, string>, measured: 
   aimsOf(report, measured)
 }
 
+/** Promises and literals with getters cost Node 20 and 22 more. */
+const isOfToday = Number.parseInt(process.versions.node, 10) >= 24
+
 const aimsOf = (report: Report, measured: Measured): void => {
   const rounds = (name: Name, pick: Pick) => measured[name].map(pick)
   const toDirect = (name: Name, pick: Pick) =>
@@ -70,12 +73,12 @@ const aimsOf = (report: Report, measured: Measured): void => {
   const frames: Pick = (one) => one.streams.framesPerSecond
   const faults: Pick = ({ streams }) => streams.lost + streams.reordered + streams.unfinished
 
-  report.aim('added p50, JSON, to Portkey', added(plain), 'at most', 0.27, ' ×')
+  report.aim('added p50, JSON, to Portkey', added(plain), 'at most', isOfToday ? 0.25 : 0.35, ' ×')
   report.figure('added p50, JSON, not recorded, to Portkey', added(plain, 'unrecorded'), ' ×')
   report.aim('CPU a call, to Portkey', total(cpu), 'at most', 0.2, ' ×')
   report.figure('CPU a call', rounds('jetty', cpu), ' µs')
-  report.figure('CPU a call, not recorded', rounds('unrecorded', cpu), ' µs')
-  report.aim('requests/s on a core, to Portkey', total(rate), 'at least', 5, ' ×')
+  report.aim('CPU a call, not recorded', rounds('unrecorded', cpu), 'at most', isOfToday ? 130 : 180, ' µs')
+  report.aim('requests/s on a core, to Portkey', total(rate), 'at least', 9, ' ×')
   report.aim(
     'added to the first frame',
     toDirect('jetty', (one) => one.firstFrameMs),
@@ -92,7 +95,7 @@ const aimsOf = (report: Report, measured: Measured): void => {
     'added p50, prompt of 1 MB, to Portkey',
     added((one) => one.largeMs),
     'at most',
-    0.2,
+    0.15,
     ' ×',
   )
   report.aim(

@@ -34,12 +34,21 @@ const answered = <T>(asked: Promise<T>, timeoutMs: number): Promise<T> =>
 
 const closeMs = 1_000
 
+/** A statement with a megabyte may take seconds where the disk is busy: that is no outage. */
+const patienceMsForMib = 4_000
+
+const bytesOf = (values: readonly unknown[]): number =>
+  values.reduce<number>((sum, value) => sum + (value instanceof Uint8Array ? value.length : 0), 0)
+
 export const makeOwnConnection = (options: {
   url: string
   /** `application_name` of the connection. */
   name: string
   session: SessionSettings
-  /** Timeout for connecting and for a statement, after which `drop` is due; default: the general one. */
+  /**
+   * Timeout for connecting and for a statement, after which `drop` is due; default: the general one. Statements with large
+   * byte values have longer.
+   */
   timeoutMs?: number
   /** Receives the duration of each statement. */
   noteTime?: Database['noteTime']
@@ -48,7 +57,8 @@ export const makeOwnConnection = (options: {
   let connecting: Promise<pg.Client> | undefined
 
   const { timeoutMs } = options
-  const inTime = <T>(asked: Promise<T>): Promise<T> => (timeoutMs === undefined ? asked : answered(asked, timeoutMs))
+  const inTime = <T>(asked: Promise<T>, bytes = 0): Promise<T> =>
+    timeoutMs === undefined ? asked : answered(asked, timeoutMs + (bytes / 2 ** 20) * patienceMsForMib)
 
   const connect = async (): Promise<pg.Client> => {
     const fresh = new pg.Client({
@@ -80,7 +90,8 @@ export const makeOwnConnection = (options: {
   return {
     async rows<Row>(name: string, text: string, values: unknown[] = []) {
       const begun = performance.now()
-      const { rows } = await inTime((client ?? (await connected())).query({ name, text, values }))
+      const asked = (client ?? (await connected())).query({ name, text, values })
+      const { rows } = await inTime(asked, bytesOf(values))
       options.noteTime?.(name, performance.now() - begun)
       return rows as Row[]
     },
