@@ -139,6 +139,10 @@ describe('no valid token', () => {
   const expectUnknown = async (name: string, ask: Ask, headers: Record<string, string>, detail: string) => {
     const { status, detail: told, headers: sent } = await call(name, ask, headers)
     expect([status, told, sent['www-authenticate']], asText(ask)).toEqual([401, detail, 'Bearer'])
+  }
+
+  /** HEAD is answered as GET is, whatever the token is not: it is asked once for each path. */
+  const expectUnknownHead = async (name: string, ask: Ask, headers: Record<string, string>) => {
     if (theOne(name).method === 'GET') expect((await call(name, ask, headers, 'HEAD')).status).toBe(401)
   }
 
@@ -146,6 +150,7 @@ describe('no valid token', () => {
     changingNothing(async () => {
       for (const ask of ownCalls(name, operation)) {
         for (const [headers, detail] of invalid()) await expectUnknown(name, ask, headers, detail)
+        await expectUnknownHead(name, ask, bearer(mine.revoked))
       }
     }),
   )
@@ -161,6 +166,7 @@ describe('no valid token', () => {
           for (const path of [ask.path, `${target}/${search}`, inQuery]) {
             for (const headers of misplaced(name))
               await expectUnknown(name, { ...ask, path }, headers, 'Not authenticated')
+            await expectUnknownHead(name, { ...ask, path }, {})
           }
         }
       }),
@@ -290,10 +296,14 @@ describe('what is foreign is answered like what does not exist', () => {
       }
       const different = pairs.filter(([one, other]) => asText(one) !== asText(other))
       for (const [foreign, like] of different) {
-        for (const headers of [bearer(mine.key), bearer(mine.reader), {}]) {
+        const callers: [Record<string, string>, Operation['needs'][]][] = [
+          [bearer(mine.key), ['optional', 'read', 'write', 'worker']],
+          [bearer(mine.reader), ['optional', 'read']],
+          [{}, ['optional']],
+        ]
+        for (const [headers, may] of callers) {
           await expectAlike(name, foreign, like, headers)
-          // Without a token body and query are not looked at: see above.
-          if (!('authorization' in headers) && operation.needs !== 'optional') continue
+          if (!may.includes(operation.needs)) continue // refused for the token, whatever body and query are
           // An empty body is a valid one of some calls: those are carried out, and go on record.
           const [, ...others] = spoilt(like)
           for (const [at, ask] of spoilt(foreign).slice(1).entries()) {
