@@ -99,6 +99,7 @@ export const startTestServer = async (options: TestServerOptions = {}): Promise<
     JETTY_PORT: '0',
     JETTY_WEB: options.webFolder ? 'on' : 'off', // otherwise what `dist` happens to have would be served
     JETTY_DATA_DIR: dataDir,
+    JETTY_PREVIEW_SECONDS: '60', // its process starts from TypeScript here
     ...options.env,
   })
   const more = (options.activities ?? []).map((activity) => [activity.name, activity] as const)
