@@ -4,8 +4,11 @@ import { shown } from '../bench/lib/numbers.ts'
 import { type Figure, isMet, type Result, readResults } from '../bench/lib/results.ts'
 import { table } from './markdown.ts'
 
-/** From `<!-- figures: engine -->` to `<!-- end -->`: what is between them comes from the file of results. */
-const place = /(<!-- figures: ([\w-]+) -->\n)[\s\S]*?(<!-- end -->)/g
+/**
+ * From `<!-- figures: engine -->` to `<!-- end -->`: what is between them comes from the file of results. With `tables`
+ * instead of `figures` it is what the benchmark prints.
+ */
+const place = /(<!-- (figures|tables): ([\w-]+) -->\n)[\s\S]*?(<!-- end -->)/g
 
 const aimOf = ({ limit, sense, unit }: Figure): string =>
   limit === undefined ? '–' : `${sense === 'at most' ? '≤' : '≥'} ${limit.toLocaleString('en-US')}${unit}`
@@ -31,12 +34,20 @@ const figuresOf = (result: Result): string =>
     circumstancesOf(result),
   ].join('\n\n')
 
+const tablesOf = ({ tables }: Result): string =>
+  tables
+    .map(({ title, rows: [head = [], ...rows] }) => {
+      const cells = rows.map((row) => row.map((one) => (typeof one === 'number' ? shown(one) : one)))
+      return `${title}:\n\n${table(head.map(String), cells)}`
+    })
+    .join('\n\n')
+
 /** The page of benchmarks with its tables from `bench/results.json`; the rest of the page stays as it is. */
 export const benchPage = (root: string): string => {
   const results = readResults(join(root, 'bench/results.json'))
-  return readFileSync(join(root, 'docs/benchmarks.md'), 'utf8').replace(place, (_, begin, name, end) => {
+  return readFileSync(join(root, 'docs/benchmarks.md'), 'utf8').replace(place, (_, begin, kind, name, end) => {
     const result = results.find(({ bench, error }) => bench === name && !error)
     if (!result) throw new Error(`docs/benchmarks.md shows "${name}", which bench/results.json does not have`)
-    return `${begin}\n${figuresOf(result)}\n\n${end}`
+    return `${begin}\n${kind === 'tables' ? tablesOf(result) : figuresOf(result)}\n\n${end}`
   })
 }

@@ -53,7 +53,11 @@ export const stage = async (
     report: makeReport(name),
     makeFolder,
     postgres() {
-      postgres ??= startOrAdoptPostgres({ dataDir: makeFolder(), logger: createLogger({ level: 'error' }) })
+      postgres ??= startOrAdoptPostgres({
+        dataDir: makeFolder(),
+        logger: createLogger({ level: 'error' }),
+        postgresSettings: { max_connections: '400' }, // of up to ten servers
+      })
       return postgres
     },
     async createDatabase(databaseName) {
