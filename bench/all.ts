@@ -1,15 +1,19 @@
 /**
  * Every benchmark, one after another, in one file: `bench -- all --json FILE`. Names choose some of them. What the file
- * already has of others stays, so that a long measurement can be done in parts. `--quick` measures less.
+ * already has of others stays, so that a long measurement can be done in parts. `--quick` measures less. One that fails or
+ * cannot run here is named, and the others go on.
  */
 import { execFile } from 'node:child_process'
 import { readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from './lib/built.ts'
 import { findCircumstances } from './lib/circumstances.ts'
+import { isQuick } from './lib/quick.ts'
+import { figureLine } from './lib/report.ts'
 import { isMet, type Measurement, type Result, readResults } from './lib/results.ts'
 
 const notMeasuring = ['all', 'compare']
+const maxBuffer = 64 * 1024 * 1024
 const benchmarks = readdirSync(join(root, 'bench'))
   .flatMap((entry) => (entry.endsWith('.ts') ? [entry.slice(0, -3)] : []))
   .filter((name) => !notMeasuring.includes(name))
@@ -31,39 +35,52 @@ const parse = (args: string[]) => {
   }
 }
 
+/** What a benchmark may take at most: more than any allows itself, for those that cannot end themselves. */
+const longestSeconds = isQuick ? 1_200 : 4_000
+const graceMs = 20_000
+
 /** Runs one in a process of its own, and returns what it printed. */
-const run = (name: string, flags: string[]): Promise<{ hasFailed: boolean; text: string; errors: string }> => {
+const run = (name: string, flags: string[]): Promise<{ error?: string; text: string }> => {
   const args = ['--import', 'tsx', join(root, 'bench', `${name}.ts`), '--json', ...flags]
   return new Promise((resolve) => {
-    execFile(process.execPath, args, { cwd: root, maxBuffer: 64 * 1024 * 1024 }, (error, text, errors) => {
-      resolve({ hasFailed: error !== null, text, errors: errors || String(error) })
+    const child = execFile(process.execPath, args, { cwd: root, maxBuffer }, (failure, text, errors) => {
+      clearTimeout(limit)
+      resolve({ text, ...(failure && { error: (isLate ? late : errors || String(failure)).slice(-2000) }) })
     })
+    const late = `not done after ${longestSeconds} s`
+    let isLate = false
+    const limit = setTimeout(() => {
+      isLate = true
+      child.kill() // it clears up
+      setTimeout(() => child.kill('SIGKILL'), graceMs).unref()
+    }, longestSeconds * 1000)
   })
 }
 
 const measure = async (name: string, flags: string[]): Promise<Result> => {
   const begun = performance.now()
   const circumstances = await findCircumstances()
-  const { hasFailed, text, errors } = await run(name, flags)
+  const { error, text } = await run(name, flags)
   const seconds = Math.round((performance.now() - begun) / 1000)
   const json = text.split('\n').findLast((line) => line.startsWith('{"bench"'))
   const nothing: Measurement = { bench: name, figures: [], tables: [] }
   const measured = json ? (JSON.parse(json) as Measurement) : nothing
-  return {
-    ...measured,
-    ...circumstances,
-    seconds,
-    ...((hasFailed || !json) && { error: errors.slice(-2000) }),
-  }
+  const failure = error ?? (json ? undefined : `printed no result: ${text.slice(-1000)}`)
+  return { ...measured, ...circumstances, seconds, ...(failure && { error: failure }) }
+}
+
+const outcomeOf = ({ error, skipped, figures }: Result): string => {
+  if (error) return `failed: ${error}`
+  if (skipped) return `skipped: ${skipped}`
+  const missed = figures.filter((figure) => !isMet(figure))
+  return [`${figures.length} figures, ${missed.length} missed`, ...missed.map(figureLine)].join('\n')
 }
 
 const { file, names, flags } = parse(process.argv.slice(2))
-for (const name of names) {
-  process.stdout.write(`${name} … `)
+for (const [at, name] of names.entries()) {
+  process.stdout.write(`${at + 1}/${names.length} ${name} … `)
   const result = await measure(name, flags)
-  const missed = result.figures.filter((figure) => !isMet(figure)).length
-  const outcome = result.error ? `failed: ${result.error}` : `${result.figures.length} figures, ${missed} missed`
-  process.stdout.write(`${result.seconds} s, ${outcome}\n`)
+  process.stdout.write(`${result.seconds} s, ${outcomeOf(result)}\n`)
   if (result.error) process.exitCode = 1
   const results = [...readResults(file).filter(({ bench }) => bench !== name), result]
   results.sort((one, other) => one.bench.localeCompare(other.bench))

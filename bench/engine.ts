@@ -7,8 +7,8 @@ import { pause } from '../src/lib/time.ts'
 import type { Child } from './lib/children.ts'
 import type { LoadResult } from './lib/closed-loop.ts'
 import { median, percentile, ratios } from './lib/numbers.ts'
-import { cpuSecondsOf } from './lib/processes.ts'
 import { isQuick } from './lib/quick.ts'
+import { measureSpeed, measureSteps, medianSpeed, perSecondOf, type Speed } from './lib/speed.ts'
 import { type Stage, stage } from './lib/stage.ts'
 import { echoWorkflow } from './lib/workflows.ts'
 
@@ -23,29 +23,6 @@ const turns = isQuick ? 2 : 6
 const restMs = 1_000
 const httpMs = isQuick ? 2_000 : 4_000
 const warmRequests = 5_000
-
-interface Speed {
-  perSecond: number
-  nodeMicros: number
-  postgresMicros: number
-}
-
-/** One measurement: units a second, and what each cost in CPU. */
-const measure = async (postgresPid: number, units: number, work: () => Promise<LoadResult>): Promise<Speed> => {
-  const before = cpuSecondsOf(postgresPid)
-  const { done, seconds, cpuMicros } = await work()
-  const postgresMicros = (cpuSecondsOf(postgresPid) - before) * 1e6
-  const count = done * units
-  return { perSecond: count / seconds, nodeMicros: cpuMicros / count, postgresMicros: postgresMicros / count }
-}
-
-const perSecondOf = (speeds: Speed[]): number[] => speeds.map((speed) => speed.perSecond)
-
-const medians = (speeds: Speed[]): Speed => ({
-  perSecond: median(speeds.map((speed) => speed.perSecond)),
-  nodeMicros: median(speeds.map((speed) => speed.nodeMicros)),
-  postgresMicros: median(speeds.map((speed) => speed.postgresMicros)),
-})
 
 /** A server of its own with a task of one step; and a client that has a key for it. */
 const startHttp = async ({ jetty, child, createDatabase }: Stage) => {
@@ -74,8 +51,8 @@ await stage('engine', async (given) => {
   }
   const http = await startHttp(given)
   const runs = (peer: Child, steps: number, milliseconds: number) =>
-    measure(pid, steps, () => peer.ask('throughput', { steps, clients, milliseconds }))
-  const inserts = () => measure(pid, 1, () => peers.inserts.ask('throughput', { milliseconds: insertsMs }))
+    measureSteps(pid, peer, { steps, clients, milliseconds })
+  const inserts = () => measureSpeed(pid, 1, () => peers.inserts.ask('throughput', { milliseconds: insertsMs }))
   const single = (peer: Child) => peer.ask<number[]>('latency', { steps: 1, count: singles })
 
   for (const steps of lengths) {
@@ -101,9 +78,9 @@ await stage('engine', async (given) => {
     }
   }
   const accepted: Speed[] = []
-  for (let round = 0; round < rounds; round++) accepted.push(await measure(pid, 1, http.accept))
+  for (let round = 0; round < rounds; round++) accepted.push(await measureSpeed(pid, 1, http.accept))
 
-  const floor = medians(rows)
+  const floor = medianSpeed(rows)
   const table: (string | number)[][] = [
     [
       'steps a run',
@@ -118,7 +95,7 @@ await stage('engine', async (given) => {
     ],
   ]
   for (const { steps, ours, dbos } of speeds) {
-    const [own, peer] = [medians(ours), medians(dbos)]
+    const [own, peer] = [medianSpeed(ours), medianSpeed(dbos)]
     table.push([
       String(steps),
       own.perSecond,
@@ -164,7 +141,7 @@ await stage('engine', async (given) => {
     line('bare DBOS', waits.dbos),
     line('run-sync over HTTP', waits.http),
   ])
-  const accept = medians(accepted)
+  const accept = medianSpeed(accepted)
   report.table(`runs accepted over HTTP, ${clients} clients`, [
     ['', 'runs/s', 'of inserts', 'Postgres µs/run'],
     ['async run', accept.perSecond, accept.perSecond / floor.perSecond, accept.postgresMicros],

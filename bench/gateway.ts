@@ -65,5 +65,5 @@ await stage(
     ])
     report.note(`${await recordsOf(server)} calls are on record`)
   },
-  { longestSeconds },
+  { longestSeconds, needed: ['wrk', 'taskset'] },
 )

@@ -95,5 +95,5 @@ await stage(
       }
     }
   },
-  { longestSeconds: 600 },
+  { longestSeconds: 600, needed: ['wrk'] },
 )

@@ -115,5 +115,5 @@ await stage(
       await model.stop()
     }
   },
-  { longestSeconds: 480 },
+  { longestSeconds: 480, needed: ['bwrap'] },
 )

@@ -91,5 +91,5 @@ await stage(
     report.aim('frames lost or out of order', result.lost + result.reordered + result.unfinished, 'at most', 0)
     report.aim(`growth by ${calls} calls`, after - before, 'at most', 10, ' MB')
   },
-  { longestSeconds },
+  { longestSeconds, needed: ['wrk'] },
 )

@@ -9,7 +9,7 @@ import { request } from 'undici'
 import { openDatabase } from '../src/database/database.ts'
 import { median, parts, percentile } from './lib/numbers.ts'
 import { isQuick } from './lib/quick.ts'
-import { stage } from './lib/stage.ts'
+import { type Stage, stage } from './lib/stage.ts'
 
 const steps = 50
 /** A script takes a process, so fewer of them say as much. */
@@ -62,7 +62,7 @@ const timed = async (work: () => Promise<unknown>, count = steps * runs): Promis
   return samples
 }
 
-await stage('steps', async ({ report, jetty, createDatabase }) => {
+const measure = async ({ report, jetty, createDatabase }: Stage): Promise<void> => {
   const service = createServer((_, response) => response.setHeader('content-type', 'application/json').end(body))
   await new Promise<void>((resolve) => service.listen(0, '127.0.0.1', resolve))
   const { port } = service.address() as AddressInfo
@@ -134,4 +134,6 @@ await stage('steps', async ({ report, jetty, createDatabase }) => {
   report.aim('script over bash', over('script for the shell', 'the same with bash'), 'at most', 60, ' ms')
   report.figure('http_request over undici', over('http_request', 'the same with undici'), ' ms')
   report.figure('transform over jsonata', over('transform', 'the same with jsonata'), ' ms')
-})
+}
+
+await stage('steps', measure, { needed: ['bwrap', 'python3'] })

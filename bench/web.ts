@@ -24,7 +24,7 @@ const measure = (browserOf: () => ReturnType<typeof openBrowser>) =>
       if (isWanted('tabs')) await measureTabs(made, await browserOf(), isQuick)
       if (isWanted('first-rows')) await measureFirstRows(made, await browserOf(), isQuick)
     },
-    { longestSeconds: isQuick ? 600 : 3600 },
+    { longestSeconds: isQuick ? 600 : 3600, needed: parts.slice(1).some(isWanted) ? ['chromium'] : [] },
   )
 
 let browser: ReturnType<typeof openBrowser> | undefined

@@ -36,15 +36,24 @@ describe('the comparison of two results', () => {
   })
 
   it('names what only one of the two has, what failed, and other circumstances', () => {
-    const old = [resultOf([figure([1]), figure([1], { name: 'gone' })]), resultOf([], { bench: 'cli' })]
+    const old = [
+      resultOf([figure([1]), figure([1], { name: 'gone' })]),
+      resultOf([], { bench: 'cli' }),
+      resultOf([figure([1])], { bench: 'web' }),
+    ]
     const fresh = [
       resultOf([figure([1])], { node: '24.1.0' }),
       resultOf([], { bench: 'fanout', error: 'no PostgreSQL' }),
+      resultOf([], { bench: 'web', skipped: 'chromium missing' }),
     ]
     const { changes, failed, missing, differences } = compareResults(old, fresh)
     expect(changes.map(({ name }) => name)).toEqual(['p50'])
     expect(failed).toEqual(['fanout'])
-    expect(missing).toEqual(['engine: gone (only in the old file)', 'cli (not run now)'])
+    expect(missing).toEqual([
+      'engine: gone (only in the old file)',
+      'web (skipped now: chromium missing)',
+      'cli (not run now)',
+    ])
     expect(differences).toEqual(['node: 20.20.2, now 24.1.0'])
   })
 })

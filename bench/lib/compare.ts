@@ -62,7 +62,8 @@ export const compareResults = (old: readonly Result[], fresh: readonly Result[])
   for (const after of fresh) {
     const before = old.find(({ bench }) => bench === after.bench)
     if (after.error) found.failed.push(after.bench)
-    if (!before || before.error || after.error) continue
+    if (after.skipped) found.missing.push(`${after.bench} (skipped now: ${after.skipped})`)
+    if (!before || [before, after].some(({ error, skipped }) => error || skipped)) continue
     for (const one of circumstances) {
       if (before[one] !== after[one]) differences.add(`${one}: ${before[one]}, now ${after[one]}`)
     }

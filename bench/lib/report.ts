@@ -14,11 +14,14 @@ export interface Report {
   /** A figure without a limit; less is better, or with `at least` more. */
   figure(name: string, measured: Measured, unit?: string, sense?: Figure['sense']): void
   finish(): void
+  /** Says why the benchmark cannot run here, instead of figures. */
+  skip(reason: string): void
 }
 
 const cell = (value: string | number): string => (typeof value === 'number' ? shown(value) : value)
 
-const lineOf = (figure: Figure): string => {
+/** A figure in one line, with whether its aim is met. */
+export const figureLine = (figure: Figure): string => {
   const { name, measured, unit, sense, limit } = figure
   const found = `${name}: ${shown(measured)}${unit}`
   if (limit === undefined) return `          ${found}`
@@ -51,7 +54,11 @@ export const makeReport = (bench: string, json = process.argv.includes('--json')
     finish() {
       if (json) process.stdout.write(`${JSON.stringify(measurement)}\n`)
       print('\nfigures')
-      for (const figure of measurement.figures) print(lineOf(figure))
+      for (const figure of measurement.figures) print(figureLine(figure))
+    },
+    skip(reason) {
+      if (json) process.stdout.write(`${JSON.stringify({ ...measurement, skipped: reason })}\n`)
+      print(`skipped: ${reason}`)
     },
   }
 }

@@ -18,6 +18,8 @@ export interface Measurement {
   bench: string
   figures: Figure[]
   tables: { title: string; rows: (string | number)[][] }[]
+  /** Why it was not run here: what it needs is missing. */
+  skipped?: string
 }
 
 /** Where and how a benchmark was run. */
@@ -33,7 +35,7 @@ export interface Circumstances {
   isQuick: boolean
 }
 
-/** A benchmark in a file of results. A failed one has its `error` and no figures. */
+/** A benchmark in a file of results. A failed one has its `error` and no figures, as has one that was skipped. */
 export interface Result extends Measurement, Circumstances {
   seconds: number
   error?: string

@@ -9,6 +9,7 @@ import { createLogger } from '../../src/lib/log.ts'
 import { makeTestFolder } from '../../test/test-folder.ts'
 import { root } from './built.ts'
 import { type Child, talkTo } from './children.ts'
+import { missingPrograms, type Program } from './programs.ts'
 import { makeReport, type Report } from './report.ts'
 import { type JettyServer, type ServerSettings, startJetty } from './server.ts'
 
@@ -27,12 +28,17 @@ export interface Stage {
   watch(child: ChildProcess): void
 }
 
-/** Sets up, runs, reports and clears up. A benchmark that hangs ends with an error. */
+/**
+ * Sets up, runs, reports and clears up. A benchmark that hangs ends with an error; one whose programs are `needed` and
+ * missing says so, and measures nothing.
+ */
 export const stage = async (
   name: string,
   work: (stage: Stage) => Promise<void>,
-  { longestSeconds = 290 }: { longestSeconds?: number } = {},
+  { longestSeconds = 290, needed = [] }: { longestSeconds?: number; needed?: readonly Program[] } = {},
 ): Promise<void> => {
+  const missing = missingPrograms(needed)
+  if (missing) return makeReport(name).skip(missing)
   const { folder, remove } = makeTestFolder()
   const watchdog = setTimeout(() => {
     process.stderr.write(`bench ${name}: not done after ${longestSeconds} s\n`)

@@ -3,10 +3,15 @@ import { type Browser, type BrowserServer, chromium } from 'playwright-core'
 
 const usual = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
 
+const chromiumPath = (): string | undefined => [process.env.CHROMIUM ?? usual].flat().find((path) => existsSync(path))
+
+/** Whether there is a browser for tests. */
+export const hasChromium = (): boolean => chromiumPath() !== undefined
+
 /** Path of the browser for tests; throws with what to do where there is none. */
 const findChromium = (): string => {
   const named = process.env.CHROMIUM
-  const found = named === undefined ? usual.find((path) => existsSync(path)) : existsSync(named) ? named : undefined
+  const found = chromiumPath()
   if (found !== undefined) return found
   throw new Error(
     named === undefined
