@@ -47,8 +47,8 @@ export default defineConfig({
           exclude: slowUnitTests,
           setupFiles: './test/property-seed.ts',
           testTimeout: 60_000,
-          // Files of one worker share their modules: loading those takes as long as the tests.
-          pool: 'threads',
+          // Files of one worker share their modules: loading those takes as long as the tests. Workers are processes: a thread
+          // that ends closes again what it has opened as a file and a socket has closed, by then a connection of Vitest itself.
           isolate: false,
         },
       },

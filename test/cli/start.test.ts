@@ -20,7 +20,7 @@ const textsAtStart = (folder: string): Set<string> => {
     texts.set(name, text)
     for (const [, needed = ''] of text.matchAll(/^const \w+ = require\("\.\/([^"]+)"\)/gm)) load(needed)
   }
-  load(readdirSync(folder).find((file) => /^bin-[^-]+\.cjs$/.test(file)) ?? '')
+  load(readdirSync(folder).find((file) => /^bin-[\w-]{8}\.cjs$/.test(file)) ?? '')
   return new Set(texts.values())
 }
 
@@ -35,7 +35,7 @@ describe('a command', () => {
     const version = async () => (await shell.jetty(['--version'])).code
     expect(await version()).toBe(0)
     const folder = join(dirname(await builtProgram()), 'program', `compiled-${process.versions.v8}-${process.arch}`)
-    const name = readdirSync(folder).find((file) => /^bin-[^-]+\.cjs$/.test(file)) ?? ''
+    const name = readdirSync(folder).find((file) => /^bin-[\w-]{8}\.cjs$/.test(file)) ?? ''
     const path = join(folder, name)
     const { size } = statSync(path)
     writeFileSync(path, 'broken')
