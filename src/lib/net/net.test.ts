@@ -302,9 +302,11 @@ describe('time', () => {
     const left = new Promise<void>((resolve) => {
       closed = resolve
     })
-    const url = await serve((_, response) => response.on('close', () => closed()))
     const control = new AbortController()
-    setTimeout(() => control.abort(), 50)
+    const url = await serve((_, response) => {
+      response.on('close', () => closed())
+      control.abort()
+    })
     expect(await within(open(url, { signal: control.signal }), 20_000)).toMatchObject({ code: 'cancelled' })
     await left
     expect(await failure(open(url, { signal: AbortSignal.abort() }))).toMatchObject({ code: 'cancelled' })
