@@ -2,7 +2,7 @@
 import type { Request, Route } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { TestServer } from '../server.ts'
-import { evaluate, type Visitor } from './pages.ts'
+import { countLists, evaluate, type Visitor } from './pages.ts'
 import { newAdmin, startServerWithPages } from './person.ts'
 
 let jetty: TestServer
@@ -239,10 +239,12 @@ test('a list that was read before its news keeps them', async () => {
   const task = await jetty.task({ step_configs: { ask: gate('Ready?') }, steps: ['ask'] })
   const { trajectory_id: id } = await jetty.start(task)
   await jetty.until(task, id, isWaiting('ask'))
+  const lists = countLists(visitor)
   await page.goto(`/acme/${task}`)
   const row = (text: string) => page.getByRole('row').filter({ hasText: id }).filter({ hasText: text })
   await row('Waiting').waitFor()
   await page.getByText('live', { exact: true }).waitFor()
+  await lists()
   const other = await jetty.start(task)
   await page.getByRole('button', { name: '1 new run' }).waitFor()
   const list = await hold((request) => pathOf(request) === '/api/v1/runs/acme', lateAnswer)

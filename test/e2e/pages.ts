@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import type { Browser, BrowserContext, CDPSession, Page } from 'playwright-core'
+import type { Browser, BrowserContext, CDPSession, Page, Request } from 'playwright-core'
 import { expect } from 'vitest'
 import { openChromium } from './chromium.ts'
 
@@ -41,6 +41,20 @@ export const newVisitor = async (url: string): Promise<Visitor> => {
   })
   context.on('weberror', (event) => faults.push(String(event.error())))
   return { context, page: await context.newPage(), faults, close: () => context.close() }
+}
+
+/**
+ * Notes which lists of runs a page asks for from now on. The function that it returns waits until none is under way: until
+ * then a new run may become part of one of them, and is not announced.
+ */
+export const countLists = ({ page }: Visitor): (() => Promise<void>) => {
+  const underWay = new Set<Request>()
+  const isList = (request: Request) => /^\/api\/v1\/runs\/[^/]+$/.test(new URL(request.url()).pathname)
+  page.on('request', (request) => isList(request) && underWay.add(request))
+  for (const end of ['requestfinished', 'requestfailed'] as const) {
+    page.on(end as 'requestfinished', (request) => underWay.delete(request))
+  }
+  return () => expect.poll(() => underWay.size).toBe(0)
 }
 
 /** Messages that the browser itself writes for an answer that is no success; tests that provoke one take them out. */

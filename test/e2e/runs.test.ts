@@ -1,9 +1,9 @@
 // The list of runs, on a real server, as somebody uses it who looks after the runs of a collection.
-import type { Locator, Request } from 'playwright-core'
+import type { Locator } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Workflow } from '../../src/model/workflows/workflow.ts'
 import type { TestServer } from '../server.ts'
-import { expectSound, type Visitor, withoutAnswers } from './pages.ts'
+import { countLists, expectSound, type Visitor, withoutAnswers } from './pages.ts'
 import { newAdmin, startServerWithPages } from './person.ts'
 
 const echo = { activity: 'text_echo', text: 'harbours' }
@@ -29,6 +29,7 @@ const workflows: Record<string, Workflow> = {
 
 let jetty: TestServer
 let visitor: Visitor
+let lists: () => Promise<void>
 beforeAll(async () => {
   jetty = await startServerWithPages()
   for (const [name, workflow] of Object.entries(workflows)) {
@@ -36,7 +37,7 @@ beforeAll(async () => {
     expect(status, JSON.stringify(body)).toBe(201)
   }
   visitor = await newAdmin(jetty)
-  countLists(visitor)
+  lists = countLists(visitor)
 })
 afterAll(async () => {
   await visitor?.close()
@@ -46,16 +47,6 @@ afterAll(async () => {
 const rows = (text: string) => visitor.page.getByRole('row').filter({ hasText: text })
 const button = (name: string) => visitor.page.getByRole('button', { name, exact: true })
 const addressHas = (text: string) => expect.poll(() => visitor.page.url()).toContain(text)
-/** Lists that the page asks for just now: until it is 0, a new run may still be part of one of them. */
-let listsUnderWay = 0
-const countLists = ({ page }: Visitor) => {
-  const isList = (request: Request) => new URL(request.url()).pathname === '/api/v1/runs/acme'
-  page.on('request', (request) => isList(request) && listsUnderWay++)
-  for (const end of ['requestfinished', 'requestfailed'] as const) {
-    page.on(end as 'requestfinished', (request) => isList(request) && listsUnderWay--)
-  }
-}
-const lists = () => expect.poll(() => listsUnderWay).toBe(0)
 const news = (text: string | RegExp) => visitor.page.getByRole('button', { name: text })
 /** Waits for so many rows, and shows what the page announces meanwhile. */
 const found = (found: Locator, count: number) =>
