@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 import { LongestFirst } from './test/longest-first.ts'
-import { operationsPlugin } from './web/operations-plugin.ts'
 
 /** Nothing is slower for a long limit; a machine that has much to do needs it. */
 const patient = { expect: { poll: { timeout: 20_000 } } }
@@ -14,21 +13,36 @@ const unitTests = ['src/**/*.test.ts', 'web/**/*.test.ts', 'bench/**/*.test.ts']
 const slowUnitTests = ['src/**/*.slow.test.ts']
 const left = ['test/wide/**', 'test/crash/**/!(*.fast).test.ts']
 
-const longTests: string[] = JSON.parse(readFileSync(new URL('scripts/long-tests.json', import.meta.url), 'utf8'))
+const defaultTests = ['test/**/*.test.ts', ...slowUnitTests]
 
-/** What CI runs in two parts (`scripts/test.mjs`), and everybody else in one. */
-const defaultTests = {
-  core: { include: ['test/**/*.test.ts', ...slowUnitTests], exclude: [...left, ...longTests] },
-  long: { include: longTests, exclude: left },
-  all: { include: ['test/**/*.test.ts', ...slowUnitTests], exclude: left },
+const unit = {
+  ...patient,
+  env: { NO_COLOR: '1' }, // CI would have colours
+  setupFiles: ['./test/property-seed.ts', './test/own-clock.ts'],
+  testTimeout: 60_000,
+  // Files of one worker share their modules: loading those takes as long as the tests. Workers are processes: a thread that
+  // ends closes again what it has opened as a file and a socket has closed, by then a connection of Vitest itself.
+  isolate: false,
 }
-const part = (process.env.TEST_PART ?? 'all') as keyof typeof defaultTests
+
+const integration = {
+  ...unit,
+  server: ownModules,
+  globalSetup: './test/global-setup.ts',
+  hookTimeout: 120_000,
+  // Whoever runs tests again and again transforms a file only when it has changed.
+  experimental: { fsModuleCache: !process.env.CI },
+}
+
+/** The pages import it. */
+const resolve = { alias: { 'virtual:operations': join(import.meta.dirname, 'test/wire-operations.ts') } }
 
 /**
  * `unit` has the tests beside the code, which start no server and no database, without those that take seconds
- * (`*.slow.test.ts`): `npm run test:unit`. `default` has all others: with `unit` it is what `npm test` runs; of the crash
- * tests it has the fast ones (`test/crash/*.fast.test.ts`). `crash` has all of them: `npm run test:crash`. `wide` has what
- * takes much to install: the agents and containers that the default tests leave out (`npm run test:wide`).
+ * (`*.slow.test.ts`): `npm run test:unit`. `default` has all others; of the crash tests it has the fast ones
+ * (`test/crash/*.fast.test.ts`). `whole` has both, so that a worker loads a module once for them: it is what `npm test` runs.
+ * `crash` has all of them: `npm run test:crash`. `wide` has what takes much to install: the agents and containers that the
+ * default tests leave out (`npm run test:wide`).
  */
 export default defineConfig({
   test: {
@@ -37,36 +51,9 @@ export default defineConfig({
     // With four workers two cores are idle for a quarter of the time: tests wait for timeouts, drains and retries.
     maxWorkers: Math.min(availableParallelism() + 3, 7),
     projects: [
-      {
-        plugins: [operationsPlugin()],
-        test: {
-          ...patient,
-          name: 'unit',
-          env: { NO_COLOR: '1' }, // CI would have colours
-          include: unitTests,
-          exclude: slowUnitTests,
-          setupFiles: './test/property-seed.ts',
-          testTimeout: 60_000,
-          // Files of one worker share their modules: loading those takes as long as the tests. Workers are processes: a thread
-          // that ends closes again what it has opened as a file and a socket has closed, by then a connection of Vitest itself.
-          isolate: false,
-        },
-      },
-      {
-        test: {
-          ...patient,
-          name: 'default',
-          server: ownModules,
-          ...defaultTests[part],
-          globalSetup: './test/global-setup.ts',
-          setupFiles: './test/property-seed.ts',
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
-          isolate: false,
-          // Whoever runs tests again and again transforms a file only when it has changed.
-          experimental: { fsModuleCache: !process.env.CI },
-        },
-      },
+      { resolve, test: { ...unit, name: 'unit', include: unitTests, exclude: slowUnitTests } },
+      { resolve, test: { ...integration, name: 'default', include: defaultTests, exclude: left } },
+      { resolve, test: { ...integration, name: 'whole', include: [...unitTests, 'test/**/*.test.ts'], exclude: left } },
       {
         test: {
           ...patient,

@@ -1,5 +1,6 @@
-// `npm test`: installs what is not up to date, then runs the tests, which build what they start. Arguments are passed on to
-// vitest; without `--project` it runs the projects `unit` and `default`. The last line says `N passed, N failed, N skipped`.
+// `npm test`: installs what is not up to date, then runs the tests, which build what they start: the project `whole`. Arguments
+// are passed on to vitest; where they name no project, the projects are `unit` and `default`, so that a test beside the code
+// starts nothing. The last line says `N passed, N failed, N skipped`.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -10,6 +11,7 @@ import { become, install, root } from './prepare.mjs'
 const vitest = join(root, 'node_modules/vitest/vitest.mjs')
 const folder = mkdtempSync(join(tmpdir(), 'jetty-test-counts-'))
 process.env.TEST_COUNTS = join(folder, 'counts.json')
+const whole = ['--project', 'whole']
 /** Counts by file of an earlier try, which those of this one replace. */
 let earlier = {}
 
@@ -29,21 +31,17 @@ process.once('exit', () => {
 /** More failed files than these are no accident. */
 const mostAgain = 4
 const minute = 60_000
-/**
- * CI has 20 minutes, two of which go to installing. After these no test is begun, and those left are counted as skipped. The
- * longest come last (`scripts/long-tests.json`): browsers, killed servers, guides, runbooks.
- */
-const firstMs = 14 * minute
+/** CI has 20 minutes, two of which go to installing. After these no test is begun, and those left are counted as skipped. */
+const firstMs = 15 * minute
 /** After these no file is tried again. */
-const againMs = 16.5 * minute
+const againMs = 17 * minute
 const begun = Date.now()
-const longTests = JSON.parse(readFileSync(join(root, 'scripts/long-tests.json'), 'utf8'))
 
-/** Runs a part of the tests, `core` or `long`, until some milliseconds after the begin; returns whether none failed. */
-const run = async (part, args, ms) => {
+/** Runs the tests until some milliseconds after the begin; returns whether none failed. */
+const run = async (args, ms) => {
   rmSync(process.env.TEST_COUNTS, { force: true })
-  const env = { ...process.env, TEST_PART: part, TEST_UNTIL: String(begun + ms) }
-  await once(spawn(process.execPath, [vitest, 'run', ...args], { stdio: 'inherit', env }), 'exit')
+  const env = { ...process.env, TEST_UNTIL: String(begun + ms) }
+  await once(spawn(process.execPath, [vitest, 'run', ...whole, ...args], { stdio: 'inherit', env }), 'exit')
   const files = Object.entries(counts())
   const left = files.filter(([, { passed, failed }]) => passed + failed === 0)
   if (Date.now() > begun + ms) console.log(`Left out for want of time: ${left.map(([file]) => file).join(', ')}`)
@@ -51,37 +49,27 @@ const run = async (part, args, ms) => {
 }
 
 /** In CI a failure counts when it comes twice. The tests of a file may tell one story, so it is tried again as a whole. */
-const runTwice = async (part, args) => {
-  let isGood = await run(part, args, firstMs)
+const runInCi = async () => {
+  let isGood = await run([], firstMs)
   if (!existsSync(process.env.TEST_COUNTS)) {
     console.log('Vitest has ended without a result, and is started again')
-    isGood = await run(part, args, firstMs)
+    isGood = await run([], firstMs)
   }
   const files = counts()
   const failed = Object.keys(files).filter((file) => files[file].failed > 0)
-  earlier = { ...earlier, ...files }
+  earlier = files
   if (isGood || failed.length > mostAgain || failed.includes('')) return isGood
-  const isGoodAgain = await run(part, [...args, ...failed], againMs)
+  const isGoodAgain = await run(failed, againMs)
   const again = counts()
   const passed = failed.filter((file) => again[file]?.failed === 0 && again[file].passed > 0)
   for (const file of passed) console.log(`Failed at first, passed when tried again: ${file}`)
   return isGoodAgain && passed.length === failed.length
 }
 
-const runInCi = async () => {
-  const isGood = await runTwice('core', ['--project', 'unit', '--project', 'default'])
-  earlier = { ...earlier, ...counts() }
-  if (Date.now() < begun + firstMs - minute) return (await runTwice('long', ['--project', 'default'])) && isGood
-  console.log(`Left out for want of time: ${longTests.join(', ')}`)
-  earlier.long = { passed: 0, failed: 0, skipped: longTests.length }
-  return isGood
-}
-
 install('all')
 const args = process.argv.slice(2)
-const isChosen = args.some((arg) => arg.startsWith('--project'))
-const project = isChosen ? [] : ['--project', 'unit', '--project', 'default']
+const chosen = args.some((arg) => arg.startsWith('--project')) ? [] : ['--project', 'unit', '--project', 'default']
 process.chdir(root)
 process.env.NODE_ENV = 'test' // a NODE_ENV=production of the shell is meant for servers
 if (process.env.CI && args.length === 0) process.exitCode = (await runInCi()) ? 0 : 1
-else await become(vitest, ['run', ...project, ...args])
+else await become(vitest, ['run', ...(args.length === 0 ? whole : chosen), ...args])

@@ -16,11 +16,11 @@ export const lookAtSandbox = async (settings: Settings, signal?: AbortSignal): P
 const laterMs = 2_000
 
 /** Probes a sandbox a little later and logs the result in one line. `stop` ends a probe under way. */
-export const lookLater = (settings: Settings, log: Logger): { stop(): Promise<void> } => {
+export const lookLater = (settings: Settings, log: Logger, probe = lookAtSandbox): { stop(): Promise<void> } => {
   const stop = new AbortController()
   let looking: Promise<void> | undefined
   const look = async (): Promise<void> => {
-    const sandbox = await lookAtSandbox(settings, stop.signal)
+    const sandbox = await probe(settings, stop.signal)
     if (!sandbox || stop.signal.aborted) return
     const { state, found, remedy } = sandbox
     if (state === 'ok') log.info({ sandbox: found }, 'runbooks can run in this sandbox')
