@@ -91,23 +91,22 @@ const percentOf = async (pid: number, seconds: number): Promise<number> => {
   return ((cpuSecondsOf(pid) - before) / ((performance.now() - begun) / 1000)) * 100
 }
 
-/** CPU of a process alone, and with workers that wait. */
-const idleCost = async (api: Api, pid: number): Promise<{ alone: number; together: number; polls: number }> => {
+/** CPU of a process alone, and with polls that wait, each of which is repeated when it ends; and their number. */
+const idleCost = async (pid: number, poll: (at: number) => Promise<() => Promise<unknown>>): Promise<IdleCost> => {
   const alone = await percentOf(pid, measuredSeconds)
   let isOver = false
   let polls = 0
-  const poll = async (at: number) => {
-    const body = { name: `idle ${at}`, activities: [{ name: 'bench.idle' }] }
-    const { worker_id: id } = (await api.call('POST', '/api/v1/workers', body)) as { worker_id: string }
+  const repeat = async (at: number) => {
+    const again = await poll(at)
     await pause((at * idleSeconds * 1000) / idleWorkers)
     while (!isOver) {
       polls++
-      await api.call('POST', `/api/v1/workers/${id}/poll`, { wait_seconds: idleSeconds }).catch((error) => {
+      await again().catch((error) => {
         if (!isOver) throw error // a poll that is refused would be repeated at once
       })
     }
   }
-  for (let at = 0; at < idleWorkers; at++) void poll(at)
+  for (let at = 0; at < idleWorkers; at++) void repeat(at)
   await pause(2 * idleSeconds * 1000) // each knows by then that nothing is queued
   const pollsBefore = polls
   const together = await percentOf(pid, measuredSeconds)
@@ -115,9 +114,28 @@ const idleCost = async (api: Api, pid: number): Promise<{ alone: number; togethe
   return { alone, together, polls: polls - pollsBefore }
 }
 
+interface IdleCost {
+  alone: number
+  together: number
+  polls: number
+}
+
+/** Registers an idle worker, and returns its poll. */
+const idleWorker = (api: Api) => async (at: number) => {
+  const body = { name: `idle ${at}`, activities: [{ name: 'bench.idle' }] }
+  const { worker_id: id } = (await api.call('POST', '/api/v1/workers', body)) as { worker_id: string }
+  return () => api.call('POST', `/api/v1/workers/${id}/poll`, { wait_seconds: idleSeconds })
+}
+
+/** A poll of a server that does nothing else. */
+const barePoll = (url: string) => async () => {
+  const body = JSON.stringify({ wait_seconds: idleSeconds })
+  return async () => (await fetch(url, { method: 'POST', body })).json()
+}
+
 await stage(
   'workers',
-  async ({ report, jetty, createDatabase }) => {
+  async ({ report, jetty, child, createDatabase }) => {
     const databaseUrl = await createDatabase('ours')
     const server = await jetty({ environment: { DATABASE_URL: databaseUrl } })
     const database = openDatabase(databaseUrl, { connections: 1 })
@@ -147,13 +165,22 @@ await stage(
     ])
     report.aim('four workers to one', (rates.at(-1)?.[1] ?? 0) / alone, 'at least', 3.2, ' ×')
 
-    const { alone: before, together, polls } = await idleCost(api, server.pid)
-    report.table(`CPU of the server for ${measuredSeconds} s`, [
-      ['', '% of a core', 'polls'],
-      ['alone', before, ''],
-      [`with ${idleWorkers} workers that wait`, together, String(polls)],
+    const bare = await child('polls-process.ts')
+    const [ours, floor] = await Promise.all([
+      idleCost(server.pid, idleWorker(api)),
+      idleCost(bare.pid, barePoll(await bare.ask<string>('url'))),
     ])
-    report.aim(`${idleWorkers} idle workers`, together - before, 'at most', 3, ' % of a core')
+    report.table(`CPU of the server for ${measuredSeconds} s, % of a core`, [
+      ['', 'alone', `with ${idleWorkers} workers that wait`, 'polls'],
+      ['ours', ours.alone, ours.together, String(ours.polls)],
+      ['bare HTTP', floor.alone, floor.together, String(floor.polls)],
+    ])
+    report.aim(`${idleWorkers} idle workers`, ours.together - ours.alone, 'at most', 3, ' % of a core')
+    report.figure(
+      `${idleWorkers} idle workers to polls of a bare server`,
+      (ours.together - ours.alone) / (floor.together - floor.alone),
+      ' ×',
+    )
     await database.close()
   },
   { longestSeconds: 900 },

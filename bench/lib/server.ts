@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -71,9 +71,10 @@ export const startJetty = async (
     createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (text) => {
       if (text.includes('"ready"')) resolve(text)
     })
-    child.once('exit', (code) =>
-      reject(new Error(`jetty ended (${code}): ${readFileSync(errors, 'utf8').slice(-2000)}`)),
-    )
+    child.once('exit', (code) => {
+      const said = existsSync(errors) ? readFileSync(errors, 'utf8').slice(-2000) : ''
+      reject(new Error(`jetty ended (${code}): ${said}`))
+    })
   })
   const readyAfterMs = Date.now() - startedMs
   const { url } = JSON.parse(line) as { url: string }

@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events'
+import { listen } from '../database/listen.ts'
 import { placementsWithin } from '../model/runs/placement.ts'
 import type { WorkerQueue } from '../model/workers/worker-queue.ts'
 import { decideApproval } from '../store/runs/approvals.ts'
@@ -44,6 +45,7 @@ export const startEngine = async (options: EngineOptions): Promise<Engine> => {
     leasing.dispatcher?.reconnect()
   })
   const stopTimers = options.role === 'api' ? () => {} : await startWorker(workerOf(options, parts))
+  if (options.role === 'api') void listen(options.database, { access: options.onAccessChange }, stopper.signal)
   return engineOf(options, parts, async (seconds) => {
     stopper.abort()
     leasing.dispatcher?.stopPolling()

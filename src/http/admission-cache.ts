@@ -47,7 +47,7 @@ interface Known extends CheckedAdmission {
 
 const shortText = 200
 /** Keeps short texts as they are: a hash would cost more time than it saves memory. */
-const keptAs = (text: string): string => (text.length <= shortText ? text : hashToken(text))
+export const keptAs = (text: string): string => (text.length <= shortText ? text : hashToken(text))
 
 const keyOf = ({ endpoint, name, credentials }: AdmissionRequest): string =>
   `${keptAs(credentials ? credentialText(credentials) : '')} ${endpoint.access} ${name?.toLowerCase() ?? ''}`

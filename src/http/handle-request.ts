@@ -15,6 +15,7 @@ import { type CallMemory, memoryOwner, type Room } from './input/memory.ts'
 import type { FormLimits, ReceivedFile } from './input/multipart.ts'
 import { checkBody, readJsonBody } from './input/parse.ts'
 import { readScopedBody } from './input/scoped-body.ts'
+import { comeOften, type KeptAdmissions, makeKeptAdmissions } from './kept-admissions.ts'
 import type { HttpOptions } from './options.ts'
 import { jsonHeaders, Reply } from './reply.ts'
 import type { ServedRoute } from './route-table.ts'
@@ -69,6 +70,7 @@ const asReply = (answer: unknown): Reply =>
 interface HandlerDeps {
   options: HttpOptions
   admissions: AdmissionCache
+  kept: KeptAdmissions
   stopping: AbortSignal
   publicOrigin: string | undefined
   limits: FormLimits
@@ -116,12 +118,14 @@ const carryOut = async (
   params: Record<string, string>,
   exchange: Exchange,
 ): Promise<Reply> => {
-  const { options, admissions, stopping, publicOrigin } = deps
+  const { options, admissions, kept: keptAdmissions, stopping, publicOrigin } = deps
   const { endpoint, operation } = route
   const { incoming, outgoing } = exchange
   const address = incoming.socket.remoteAddress
   const credentials = credentialsOf(exchange, endpoint, publicOrigin)
-  const admission = await admit(options, endpoint, params, credentials, address)
+  const admission = comeOften(endpoint)
+    ? await keptAdmissions.admit({ endpoint, params, credentials, address })
+    : await admit(options, endpoint, params, credentials, address)
   const recorded = endpoint.access === 'none' ? undefined : options.recorded?.()
   if (recorded) await inTime(recorded, recordsWaitMs)
   const { identity, collection } = admission
@@ -157,7 +161,10 @@ const carryOut = async (
     if (options.checkAnswers) checkAnswer(route, answer)
     return asReply(answer)
   } finally {
-    if (endpoint.audited) admissions.doubt()
+    if (endpoint.audited) {
+      admissions.doubt()
+      keptAdmissions.doubt()
+    }
     if (!kept && endpoint.heldFileBytes === undefined)
       await options.files?.remove(files.map((file) => file.object)).catch(() => {})
   }
@@ -198,7 +205,19 @@ export const makeRequestHandler = (options: HttpOptions, admissions: AdmissionCa
     maxFiles: settings.maxFilesPerRun,
     maxFieldBytes: settings.maxInitParamsBytes,
   }
-  const deps: HandlerDeps = { options, admissions, stopping, limits, publicOrigin: originOf(settings.publicUrl) }
+  const kept = makeKeptAdmissions(options)
+  options.onAccessChange?.(() => {
+    admissions.doubt()
+    kept.doubt()
+  })
+  const deps: HandlerDeps = {
+    options,
+    admissions,
+    kept,
+    stopping,
+    limits,
+    publicOrigin: originOf(settings.publicUrl),
+  }
   return (route: ServedRoute, params: Record<string, string>, exchange: Exchange): Promise<Reply> =>
     route.readBody ? carryOutScoped(deps, route, route.readBody, exchange) : carryOut(deps, route, params, exchange)
 }

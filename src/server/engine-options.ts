@@ -13,6 +13,7 @@ import type { CollectionBuckets } from '../store/buckets/collection-buckets.ts'
 import type { Quota } from '../store/collections/quota.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import type { ResultLimits } from '../store/runs/step-results.ts'
+import type { AccessNews } from './access-news.ts'
 import type { Callbacks } from './callbacks.ts'
 import type { ServerDatabase } from './connect-database.ts'
 import type { Installation } from './installation.ts'
@@ -42,6 +43,7 @@ export interface CoreParts {
   /** The base URL in links; empty until the server listens, unless it is set. */
   links: { publicUrl: string }
   callbacks: Callbacks
+  access: AccessNews
   /** Decrypts one version of a collection's environment. */
   openEnvironment(environmentId: number): Promise<Record<string, string>>
 }
@@ -103,6 +105,7 @@ export const engineOptions = (core: CoreParts, beatMs: number | undefined): Engi
     ...database,
     role: settings.role,
     labels: settings.labels ?? [],
+    onAccessChange: core.access.changed,
     activities: core.activities,
     programs: core.programs,
     objects: core.objects,

@@ -114,6 +114,7 @@ export const serveHttp = async (deps: HttpDeps): Promise<ServedHttp> => {
     ...admitted,
     ...routes,
     observer: deps.metrics.observer,
+    onAccessChange: deps.core.access.onChange,
     files: objects,
     recorded: deps.core.engine.recorded,
     connections: settings.maxConnections ?? connectionsFor(descriptorLimit()),

@@ -8,6 +8,7 @@ import { withCollectionBuckets } from '../store/buckets/joined-buckets.ts'
 import { readEnvironmentVersion } from '../store/collections/environments.ts'
 import { makeQuota } from '../store/collections/quota.ts'
 import { readCallbackKey } from '../store/secrets/callback-key.ts'
+import { makeAccessNews } from './access-news.ts'
 import { makeCallbacks } from './callbacks.ts'
 import { type ConnectOptions, connectDatabase } from './connect-database.ts'
 import { type CoreParts, engineOptions } from './engine-options.ts'
@@ -66,6 +67,7 @@ export const openCore = async (options: CoreOptions, closers: Closers): Promise<
     lentKeys,
     links,
     callbacks: makeCallbacks(await readCallbackKey(database.database, sealer), links),
+    access: makeAccessNews(),
     activities,
     programs: makeProgramCache(activities, settings),
     database,

@@ -7,16 +7,12 @@ import { timestamp } from '../../lib/time.ts'
 import type { Identity } from '../../model/collections/identity.ts'
 import { longestPollSeconds } from '../../model/workers/worker-job.ts'
 import type { JobCall } from '../../model/workers/worker-queue.ts'
-import {
-  drainWorker,
-  findWorker,
-  insertWorker,
-  noteWorkerPoll,
-  type RegisteredWorkerRow,
-} from '../../store/workers/workers.ts'
+import { drainWorker, findWorker, insertWorker, type RegisteredWorkerRow } from '../../store/workers/workers.ts'
 import { workersContract } from './contract.ts'
 import { workersPage } from './list.ts'
 import { offersFrom } from './offers.ts'
+import { makePoll } from './poll.ts'
+import { makePollNotes } from './poll-notes.ts'
 
 export interface WorkersDeps {
   database: Database
@@ -70,23 +66,7 @@ export const workersRoutes = ({ database, engine, settings }: WorkersDeps): Rout
 
     listWorkers: ({ query, identity }) => workersPage(database, identity, query),
 
-    pollJobs: async (call) => {
-      const { params, body, identity } = call
-      const { worker_id: id } = params
-      const collectionIds = coveredBy(identity)
-      const worker = await noteWorkerPoll(database, id, identity.keyId, collectionIds)
-      if (!worker) throw noWorker()
-      const { free, wait_seconds: seconds, holding } = body
-      // A worker that drains still gets the jobs again whose answer was lost.
-      const waitMs = worker.drained_at ? 0 : seconds * 1000
-      const signal = AbortSignal.any([call.signal, call.stopping])
-      const dueMs = performance.now() + waitMs
-      const jobs = await engine.workers.poll({ id, ...worker, collectionIds }, { free, waitMs, holding }, signal)
-      if (worker.drained_at || jobs.length > 0 || performance.now() >= dueMs)
-        return { jobs, drain: !!worker.drained_at }
-      // It ended before its time: perhaps because the worker gets no more jobs.
-      return { jobs, drain: (await workerOf(params, identity)).drained_at !== null }
-    },
+    pollJobs: makePoll({ queue: engine.workers, notes: makePollNotes(database), coveredBy, workerOf, noWorker }),
 
     heartbeatJob: async (call) => {
       const { cancelled, leaseExpiresAt } = await engine.workers.heartbeat(await jobCall(call), call.body)

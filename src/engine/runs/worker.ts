@@ -46,6 +46,8 @@ interface WorkerDeps {
   collectRequests(): Promise<void>
   /** Takes a notification of a settled job of a worker. */
   onSettledJob(place: string): void
+  /** Called when a process may have changed keys, collections or tasks. */
+  onAccessChange(): void
   /** Looks for settled jobs: notifications may have been lost. */
   lookForJobs(): Promise<void>
   /** Looks for jobs whose worker was lost, or whose time is over. */
@@ -68,7 +70,10 @@ export const startWorker = async (deps: WorkerDeps): Promise<() => void> => {
   deps.onDispatcher(await launch(deps))
   const stopBeating = keepBeating(deps)
   const onRequests = oneAtATime(deps.collectRequests)
-  const channels = { runs: queue.wake, requests: onRequests, decisions: deps.onNews, settled_jobs: deps.onSettledJob }
+  const channels = {
+    ...{ runs: queue.wake, requests: onRequests, decisions: deps.onNews, settled_jobs: deps.onSettledJob },
+    access: deps.onAccessChange,
+  }
   void listen(deps.database, channels, stopping)
   await renewAllLeases(deps.database, deps.limits.leaseSeconds)
   const timers = [

@@ -18,7 +18,6 @@ interface JobPollDeps {
   waiting: WaitingPolls
   /** Begins to listen for queued jobs, with the first poll. */
   listen(): void
-  stopping: AbortSignal
 }
 
 export interface JobPollLimits {
@@ -33,7 +32,7 @@ export interface JobPollLimits {
 const largestInAnswer = 4
 
 export const makeJobPoll = (deps: JobPollDeps): WorkerQueue['poll'] => {
-  const { database, limits, waiting, stopping } = deps
+  const { database, limits, waiting } = deps
   const latest = new Map<string, Bell>()
   const offersOfWorker = makeOffers(database)
   // One claim at a time, so that the workers of a process do not lock jobs from each other.
@@ -94,8 +93,8 @@ export const makeJobPoll = (deps: JobPollDeps): WorkerQueue['poll'] => {
     latest.get(worker.id)?.end()
     const bell = makeBell()
     latest.set(worker.id, bell)
-    for (const one of [signal, stopping]) one.addEventListener('abort', bell.end)
-    if (signal.aborted || stopping.aborted) bell.end()
+    signal.addEventListener('abort', bell.end)
+    if (signal.aborted) bell.end()
     try {
       const lost = await lostOf(database, worker, asked, limits)
       const jobs = lost.length > 0 ? lost : await waitFor(worker, asked, bell)
@@ -106,7 +105,7 @@ export const makeJobPoll = (deps: JobPollDeps): WorkerQueue['poll'] => {
       }
       return jobs.map((job) => handedJob(deps.sealer, job))
     } finally {
-      for (const one of [signal, stopping]) one.removeEventListener('abort', bell.end)
+      signal.removeEventListener('abort', bell.end)
       if (latest.get(worker.id) === bell) latest.delete(worker.id)
     }
   }

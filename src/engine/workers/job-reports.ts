@@ -26,7 +26,7 @@ const mostLines = 200
 const mostLogCharacters = 200_000
 
 /** What workers tell of the jobs that they have. */
-export const makeJobReports = (deps: JobReportDeps): Omit<WorkerQueue, 'poll'> => {
+export const makeJobReports = (deps: JobReportDeps): Omit<WorkerQueue, 'poll' | 'endPolls'> => {
   const { database, limits } = deps
 
   const settle = async (

@@ -29,6 +29,7 @@ const lookEveryMs = 1_000
 export const makeWorkerQueue = (deps: WorkerQueueDeps): WorkerQueue => {
   const { database, stopping, log } = deps
   const waiting = makeWaitingPolls()
+  stopping.addEventListener('abort', waiting.endAll, { once: true })
   const note = (error: unknown) => log.debug({ err: error }, 'queue of jobs not looked through')
 
   const look = oneAtATime(async () => {
@@ -52,6 +53,7 @@ export const makeWorkerQueue = (deps: WorkerQueueDeps): WorkerQueue => {
   const wakeParked = () => void deps.wakeDue(database).catch(note)
   return {
     poll: makeJobPoll({ ...deps, waiting, listen: begin }),
+    endPolls: waiting.endAll,
     ...makeJobReports({ ...deps, wakeParked }),
   }
 }

@@ -50,6 +50,8 @@ export interface WaitingPolls {
   freed(workerId: string): void
   /** Ends the poll of a worker, which gets no more jobs. */
   end(workerId: string): void
+  /** Ends all polls, and each that is added afterwards. */
+  endAll(): void
 }
 
 /** Activities with news that are remembered. Of others a poll hears with the next look, within a second. */
@@ -63,6 +65,7 @@ export const makeWaitingPolls = (): WaitingPolls => {
   const quiet = new LRUCache<string, number>({ max: mostRemembered * 2 })
   let news = 0
   let newsForAll = 0
+  let isOver = false
   const hasNewsFor = (activities: Iterable<string>, after: number): boolean => {
     if (newsForAll > after) return true
     for (const name of activities) if ((lastNews.get(name) ?? 0) > after) return true
@@ -85,7 +88,7 @@ export const makeWaitingPolls = (): WaitingPolls => {
     },
     activities: () => [...byActivity.keys()],
     add(poll) {
-      if (ended.has(poll.workerId)) poll.end() // it was stopped while this poll began
+      if (isOver || ended.has(poll.workerId)) poll.end() // it was stopped while this poll began
       all.add(poll)
       for (const name of poll.offers.keys()) {
         const polls = byActivity.get(name) ?? new Set()
@@ -127,6 +130,10 @@ export const makeWaitingPolls = (): WaitingPolls => {
     end(workerId) {
       ended.set(workerId, true)
       for (const poll of all) if (poll.workerId === workerId) poll.end()
+    },
+    endAll() {
+      isOver = true
+      for (const poll of all) poll.end()
     },
   }
 }

@@ -35,6 +35,8 @@ export interface JobCall extends JobHold {
 export interface WorkerQueue {
   /** Gives jobs, or waits for some. Resolves with none when the time is over, the signal fires or the server stops. */
   poll(worker: PollingWorker, asked: AskedJobs, signal: AbortSignal): Promise<WorkerJob[]>
+  /** Ends all polls, and each that begins afterwards: the server stops. */
+  endPolls(): void
   heartbeat(hold: JobCall, told: JobHeartbeat): Promise<{ cancelled: boolean; leaseExpiresAt: Date }>
   /** Throws `invalid` for outputs that do not fit their schema: the attempt has failed then. */
   complete(hold: JobCall, result: CompleteJob): Promise<'completed' | 'failed'>

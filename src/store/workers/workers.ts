@@ -109,22 +109,32 @@ export const offersOf = (
     workerId,
   ])
 
-/** Notes that a worker of a key polls, with the collections that the key covers now. Undefined if there is none. */
-export const noteWorkerPoll = async (
+/** What the database knows of a worker that polls. */
+export interface NotedWorker {
+  id: string
+  labels: string[]
+  drained_at: Date | null
+  /** Jobs that it has. */
+  jobs: number
+}
+
+/** Notes that workers of a key poll, with the collections that the key covers now. Returns those that there are. */
+export const noteWorkerPolls = (
   queries: Queries,
-  id: string,
+  ids: readonly string[],
   keyId: number | null,
   collectionIds: readonly number[] | null,
-): Promise<{ labels: string[]; drained_at: Date | null; jobs: number } | undefined> =>
-  (
-    await queries.rows<{ labels: string[]; drained_at: Date | null; jobs: number }>(
-      'note_worker_poll',
-      `update workers w set seen_at = now(), collection_ids = $3 where id = $1 and key_id is not distinct from $2::bigint
-       returning labels, drained_at,
-         (select count(*)::int from worker_jobs j where j.worker_id = w.id and j.state = 'leased') as jobs`,
-      [id, keyId, collectionIds],
-    )
-  )[0]
+): Promise<NotedWorker[]> =>
+  queries.rows<NotedWorker>(
+    'note_worker_polls',
+    `with polling as materialized (
+       select id from workers where id = any($1::text[]) and key_id is not distinct from $2::bigint
+       order by id for no key update)
+     update workers w set seen_at = now(), collection_ids = $3 from polling where w.id = polling.id
+     returning w.id, labels, drained_at,
+       (select count(*)::int from worker_jobs j where j.worker_id = w.id and j.state = 'leased') as jobs`,
+    [ids, keyId, collectionIds],
+  )
 
 /** A worker whose open poll ends, in whichever process it waits. */
 export interface DrainedWorker {

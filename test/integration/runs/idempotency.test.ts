@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { RunExists } from '../../../src/engine/engine.ts'
 import { newRunKey } from '../../../src/lib/ids.ts'
 import { sweepIdempotencyKeys } from '../../../src/store/idempotency.ts'
@@ -362,4 +362,21 @@ test('the document says which calls take a key', async () => {
     ]),
   )
   expect(taking.filter(([, isRefusedSo]) => !isRefusedSo)).toEqual([])
+})
+
+describe('what another process changes', () => {
+  const start = (task: string, token?: string) =>
+    send(`run-sync/acme/${task}`, { url: beside.url, params: { text: 'first' }, ...(token && { token }) })
+
+  test('decides about the next starts of a task, and of a key', async () => {
+    const task = await jetty.task(echoing)
+    const made = (await jetty.call('POST', '/api/v1/api-keys', { name: 'moved on', collection_name: 'acme' })).body
+    expect((await start(task, made.api_key)).body.result).toEqual({ text: 'first' })
+    const changed = { ...echoing, step_configs: { say: { activity: 'text_echo', text: 'second' } } }
+    expect((await jetty.call('PUT', `/api/v1/tasks/acme/${task}`, { workflow: changed })).status).toBe(200)
+    await vi.waitFor(async () => expect((await start(task)).body.result).toEqual({ text: 'second' }), 20_000)
+    expect((await start(task, made.api_key)).status).toBe(200)
+    await jetty.call('DELETE', `/api/v1/api-keys/${made.id}`)
+    await vi.waitFor(async () => expect((await start(task, made.api_key)).status).toBe(401), 20_000)
+  })
 })
