@@ -18,25 +18,27 @@ interface Batch {
 }
 
 export interface PollNotes {
-  /** The labels of a worker that has polled here before with this key; undefined for another one. */
-  labelsOf(poll: NotedPoll): readonly string[] | undefined
+  /** The labels of a worker that had no jobs when it polled here last, with this key; undefined for another one. */
+  idleLabelsOf(poll: NotedPoll): readonly string[] | undefined
   /** Notes a poll, and tells what the database knows of the worker; undefined if the key has no such worker. */
   note(poll: NotedPoll): Promise<NotedWorker | undefined>
+  /** Call it when a worker is given jobs: its next poll may have to give them again. */
+  noteJobs(id: string): void
 }
 
-/** How long the poll of a known worker waits to be noted, together with others: it waits for jobs meanwhile. */
+/** How long the poll of an idle worker waits to be noted, together with others: it waits for jobs meanwhile. */
 const gatherMs = 250
 const mostKnown = 10_000
 
 export const makePollNotes = (database: Queries): PollNotes => {
   /** Labels never change after a registration. */
-  const known = new LRUCache<string, { keyId: number | null; labels: readonly string[] }>({ max: mostKnown })
+  const idle = new LRUCache<string, { keyId: number | null; labels: readonly string[] }>({ max: mostKnown })
   const open = new Map<number | null, Batch>()
 
   const noteAll = async (ids: string[], { keyId, collectionIds }: NotedPoll): Promise<Map<string, NotedWorker>> => {
     const rows = await noteWorkerPolls(database, ids, keyId, collectionIds)
-    for (const id of ids) known.delete(id)
-    for (const { id, labels } of rows) known.set(id, { keyId, labels })
+    for (const id of ids) idle.delete(id)
+    for (const { id, labels, jobs } of rows) if (jobs === 0) idle.set(id, { keyId, labels })
     return new Map(rows.map((row) => [row.id, row]))
   }
 
@@ -50,15 +52,16 @@ export const makePollNotes = (database: Queries): PollNotes => {
     return batch
   }
 
-  const labelsOf = ({ id, keyId }: NotedPoll) => {
-    const worker = known.get(id)
+  const idleLabelsOf = ({ id, keyId }: NotedPoll) => {
+    const worker = idle.get(id)
     return worker?.keyId === keyId ? worker.labels : undefined
   }
 
   return {
-    labelsOf,
+    idleLabelsOf,
+    noteJobs: (id) => void idle.delete(id),
     async note(poll) {
-      if (!labelsOf(poll)) return (await noteAll([poll.id], poll)).get(poll.id)
+      if (!idleLabelsOf(poll)) return (await noteAll([poll.id], poll)).get(poll.id)
       const batch = open.get(poll.keyId) ?? begin(poll)
       batch.ids.add(poll.id)
       batch.collectionIds = poll.collectionIds

@@ -18,7 +18,7 @@ interface PollDeps {
 
 type PollCall = Call<typeof workersContract.pollJobs>
 
-/** Makes what answers a poll. A worker that has polled here before waits for jobs while its poll is noted. */
+/** Makes what answers a poll. A worker that had no jobs at its last poll waits for some while this one is noted. */
 export const makePoll = ({ queue, notes, coveredBy, workerOf, noWorker }: PollDeps) => {
   let heardStop: AbortSignal | undefined
   /** One listener for all polls: a signal looks through its listeners for each that is added. */
@@ -38,13 +38,14 @@ export const makePoll = ({ queue, notes, coveredBy, workerOf, noWorker }: PollDe
       queue.poll({ ...polling, ...worker }, { free, waitMs, holding }, signal)
 
     const answer = async (jobs: WorkerJob[], drain: boolean) => {
+      if (jobs.length > 0) notes.noteJobs(params.worker_id)
       if (drain || jobs.length > 0 || performance.now() >= dueMs) return { jobs, drain }
       // It ended before its time: perhaps because the worker gets no more jobs.
       return { jobs, drain: (await workerOf(params, identity)).drained_at !== null }
     }
 
     const known = { ...polling, keyId: identity.keyId }
-    const labels = notes.labelsOf(known)
+    const labels = notes.idleLabelsOf(known)
     const noted = notes.note(known)
     if (labels) {
       let needsMore = false

@@ -132,7 +132,7 @@ describe('the same key', () => {
           }),
         ),
       )
-      expect(new Set(answers.map((answer) => `${answer.status} ${answer.body.trajectory_id}`)).size).toBe(1)
+      expect([...new Set(answers.map(({ status, body }) => `${status} ${body.trajectory_id}`))]).toHaveLength(1)
       expect(answers[0]?.status).toBe(200)
       const texts = new Set(answers.map((answer) => answer.text.replaceAll(beside.url, jetty.url)))
       expect(texts.size).toBe(1)
