@@ -57,7 +57,7 @@ export const makePoll = ({ queue, notes, coveredBy, workerOf, noWorker }: PollDe
       }
       noted.then(look, () => look(undefined))
       const jobs = await waitUntilDue({ labels, jobs: 0 }, dueMs - performance.now(), ended.signal)
-      if (!needsMore) return answer(jobs, false)
+      if (jobs.length > 0 || !needsMore) return answer(jobs, false)
     }
 
     const worker = await noted
