@@ -1,8 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { compiledProgram } from './compiled.ts'
@@ -80,19 +78,6 @@ export const killJetties = async (): Promise<void> => {
   for (const child of started) child.kill('SIGKILL')
   await Promise.all([...started].map((child) => once(child, 'close')))
   await leaks.check({})
-}
-
-/** The pid of the Postgres in a data folder, while there is one. */
-export const postgresOf = (dataDir: string): number | undefined => {
-  const path = join(dataDir, 'db/postmaster.pid')
-  if (!existsSync(path)) return undefined
-  const pid = Number(readFileSync(path, 'utf8').split('\n', 1)[0])
-  try {
-    process.kill(pid, 0)
-    return pid
-  } catch {
-    return undefined
-  }
 }
 
 /** A port that is taken until `close` is called. */

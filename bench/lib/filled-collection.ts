@@ -5,23 +5,25 @@ const tasks = 50
 const failedEvery = 50
 
 /**
- * Makes collections with so many ended runs of one step, a second apart, the tasks in turn. Returns their ids. Works over
- * a connection of its own: a statement may take longer than the pool waits.
+ * Makes collections with so many ended runs of one step, a second apart, the tasks in turn; the first task may have a
+ * share of the runs beside that. Returns their ids. Works over a connection of its own: a statement may take longer than
+ * the pool waits.
  */
 export const fillCollections = async <Name extends string>(
   url: string,
   sizes: Readonly<Record<Name, number>>,
+  { percentOfFirst = 0 } = {},
 ): Promise<Record<Name, number>> => {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
   const ids: Partial<Record<Name, number>> = {}
-  for (const name of Object.keys(sizes) as Name[]) ids[name] = await fillOne(client, name, sizes[name])
+  for (const name of Object.keys(sizes) as Name[]) ids[name] = await fillOne(client, name, sizes[name], percentOfFirst)
   for (const table of ['runs', 'steps', 'run_spending']) await client.query(`vacuum analyze ${table}`)
   await client.end()
   return ids as Record<Name, number>
 }
 
-const fillOne = async (client: pg.Client, name: string, count: number): Promise<number> => {
+const fillOne = async (client: pg.Client, name: string, count: number, percentOfFirst: number): Promise<number> => {
   const { rows } = await client.query('insert into collections (name) values ($1) returning id', [name])
   const id = Number(rows[0].id)
   await client.query(`insert into definitions (hash, workflow) values ('none', '{}') on conflict do nothing`)
@@ -39,13 +41,13 @@ const fillOne = async (client: pg.Client, name: string, count: number): Promise<
            'bench', case when n % $5 = 0 then 'failed' else 'completed' end, case when n % $5 = 0 then 'a needle' end,
            now() - n * interval '1 second', now() - n * interval '1 second', now() - n * interval '1 second'
          from generate_series($3::int + 1, $4::int) n
-         join tasks t on t.collection_id = $1 and t.name = 't' || n % ${tasks}
+         join tasks t on t.collection_id = $1 and t.name = 't' || case when n % 100 < $6 then 0 else n % ${tasks} end
          returning id, task_id, created_at),
        spent as (insert into run_spending (run_id, usd) select id, (task_id % 100) / 100.0 from made)
        insert into steps (run_id, task_id, seq, name, status, attempt, inputs, outputs, epoch, started_at, ended_at)
        select id, task_id, 0, 'ask', 'completed', 1, '{"model":"scripted/echo","prompt":"hello"}', '{"text":"hello"}', 1,
          created_at, created_at from made`,
-      [id, name, from, Math.min(from + part, count), failedEvery],
+      [id, name, from, Math.min(from + part, count), failedEvery, percentOfFirst],
     )
   }
   return id

@@ -33,7 +33,16 @@ export const trajectoriesContract = {
         .default(20)
         .transform((limit) => Math.min(limit, largestPage))
         .describe(`Page size; larger values are reduced to ${largestPage}.`),
-      page: z.coerce.number().int().min(1).max(1_000_000_000).default(1),
+      page: z.coerce
+        .number()
+        .int()
+        .min(1)
+        .max(1_000_000_000)
+        .default(1)
+        .describe(
+          'Page number. The exact `total` beside it costs a look at every run of the task when there are several filters or ' +
+            '`q`: use `cursor` in a task with more than 100,000 runs.',
+        ),
       cursor: z
         .string()
         .max(100)

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openDatabase } from '../../../src/database/database.ts'
-import { stopPostgres } from '../../../src/database/postgres-process.ts'
+import { findPostgres, stopPostgres } from '../../../src/database/postgres-process.ts'
 import { pause } from '../../../src/lib/time.ts'
 import { createTestDatabase, type TestDatabase } from '../../database.ts'
-import { callJetty, killJetties, postgresOf, startJetty } from '../../jetty-process.ts'
+import { callJetty, killJetties, startJetty } from '../../jetty-process.ts'
 import type { Body } from '../../server.ts'
 import { testPostgres } from '../../shared.ts'
 
@@ -22,7 +22,7 @@ beforeEach(() => {
 })
 afterEach(async () => {
   await killJetties()
-  const postgres = postgresOf(dataDir)
+  const postgres = findPostgres(dataDir)?.pid
   if (postgres) await stopPostgres(postgres)
   rmSync(dataDir, { recursive: true, force: true })
 })

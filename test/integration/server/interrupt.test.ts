@@ -7,10 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { stopPostgres } from '../../../src/database/postgres-process.ts'
+import { findPostgres, stopPostgres } from '../../../src/database/postgres-process.ts'
 import { pause } from '../../../src/lib/time.ts'
 import { compiledProgram } from '../../compiled.ts'
-import { postgresOf } from '../../jetty-process.ts'
 import type { Body } from '../../server.ts'
 
 const longTestMs = 240_000
@@ -25,7 +24,7 @@ afterEach(async () => {
   for (const child of started.splice(0)) {
     if (child.exitCode === null) process.kill(-(child.pid ?? 0), 'SIGKILL')
   }
-  const pid = postgresOf(dataDir)
+  const pid = findPostgres(dataDir)?.pid
   if (pid) await stopPostgres(pid)
 })
 afterAll(() => rmSync(home, { recursive: true, force: true }))
@@ -88,7 +87,7 @@ test(
     group.ctrlC()
     expect(await group.exited, group.stderr()).toBe(0)
     expect(existsSync(join(dataDir, 'lock'))).toBe(false)
-    expect(postgresOf(dataDir)).toBeUndefined()
+    expect(findPostgres(dataDir)).toBeUndefined()
     const lines = group.stderr().trim().split('\n')
     expect(lines.map((line) => JSON.parse(line).msg)).toEqual([
       expect.stringContaining('press Ctrl-C again to stop at once'),

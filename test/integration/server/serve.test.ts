@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { stopPostgres } from '../../../src/database/postgres-process.ts'
+import { findPostgres, stopPostgres } from '../../../src/database/postgres-process.ts'
 import { pause } from '../../../src/lib/time.ts'
 import { createTestDatabase } from '../../database.ts'
-import { callJetty, killJetties, postgresOf, startJetty, takePort } from '../../jetty-process.ts'
+import { callJetty, killJetties, startJetty, takePort } from '../../jetty-process.ts'
 import { builtProgram } from '../../shared.ts'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
@@ -29,7 +29,7 @@ beforeAll(() => {
 afterAll(async () => {
   await killJetties()
   for (const folder of folders) {
-    const pid = postgresOf(folder)
+    const pid = findPostgres(folder)?.pid
     if (pid) await stopPostgres(pid)
   }
   rmSync(parent, { recursive: true, force: true })
@@ -100,7 +100,7 @@ describe('one data folder', () => {
       }
       expect([shown.status, shown.steps.say.outputs.text]).toEqual(['completed', 'Hello, world!'])
 
-      const postgres = postgresOf(data)
+      const postgres = findPostgres(data)?.pid
       expect(postgres).toBeDefined()
       jetty.child.kill('SIGTERM') // whoever supervises it may say so twice, to it and to its group
       while (!jetty.stderr().includes('draining')) await pause(5)
@@ -135,7 +135,7 @@ describe('one data folder', () => {
 
       const patience = { init_params: { seconds: 50 } } // it is not over when the third one looks, nor parked
       const { trajectory_id: id } = (await callJetty(line.url, token, 'POST', '/run/demo/patience', patience)).body
-      const postgres = postgresOf(join(home, '.jetty'))
+      const postgres = findPostgres(join(home, '.jetty'))?.pid
       expect(await jetty.stop('SIGINT')).toBe(0)
       expect(await isGone(postgres ?? 0)).toBe(true)
 
@@ -295,7 +295,7 @@ test(
     const home = makeHome('npm')
     const jetty = startJetty({ HOME: home }, ['npm', '--prefix', root, 'start', '--silent'])
     const line = await jetty.ready
-    const postgres = postgresOf(join(home, '.jetty'))
+    const postgres = findPostgres(join(home, '.jetty'))?.pid
     expect(line.pid).not.toBe(jetty.child.pid)
     jetty.child.kill('SIGTERM')
     await jetty.exited
