@@ -30,7 +30,7 @@ const splitLines = (most: number, onLine: (line: string, left: number) => void) 
     add(text.slice(from))
   }
   return {
-    write: (chunk: Buffer) => take(decoder.write(chunk)),
+    write: (chunk: Uint8Array) => take(decoder.write(chunk)),
     /** Flushes the last line, if it has no line end. */
     end: () => {
       take(decoder.end())

@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { ourFiles, textOf } from './source-files.ts'
+import { ourFiles, programFiles, textOf } from './source-files.ts'
 
 const longestLines = 400
 const vague = /(^|[-.])(utils?|helpers?|common|managers?|services?|impl|base|v2|misc)([-.]|$)/
@@ -20,6 +20,11 @@ describe('files', () => {
       return text.split('\n').length > longestLines + 1 && !hasReason(text)
     })
     expect(long).toEqual([])
+  })
+
+  it('of model name no type of Node, since types of the package are made of them', () => {
+    const model = programFiles.filter((path) => path.startsWith('src/model/'))
+    expect(model.filter((path) => /\b(Buffer|NodeJS)\b/.test(textOf(path)))).toEqual([])
   })
 
   it('are named in kebab-case for the one thing they hold', () => {

@@ -100,7 +100,9 @@ activity({ ...shout, outputs: z.object({ text: z.string() }), run: async () => (
     const compilerOptions = { module: 'nodenext', target: 'es2023', lib: ['es2023', 'dom'], types: [], strict: true }
     writeFileSync(join(place, 'use.mts'), source)
     writeFileSync(join(place, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['use.mts'] }))
-    await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '--noEmit', '-p', place])
+    const compiler = join(root, 'node_modules/typescript/bin/tsc')
+    const faults = await run(process.execPath, [compiler, '--noEmit', '-p', place]).catch((error) => error.stdout)
+    expect(faults).toEqual({ stdout: '', stderr: '' })
   })
 })
 

@@ -81,7 +81,7 @@ export interface ScriptHost {
   printed(stream: 'stdout' | 'stderr', text: string): void
   scrub(text: string): string
   /** Makes a scrubber for what comes in pieces. A possible beginning of a secret waits for the next piece, or for `rest`. */
-  scrubStream(): { push(chunk: Uint8Array): Buffer; rest(): Buffer }
+  scrubStream(): { push(chunk: Uint8Array): Uint8Array; rest(): Uint8Array }
   scrubFile(file: FileSource): ScrubbedFile
   /** Called when the script has to wait for a sandbox; resolves the returned function when it goes on. */
   waiting(): () => Promise<void>
