@@ -43,9 +43,14 @@ it('keeps 10,000 events and no more, and finds each by an index', { timeout: 600
   const { trajectory_id: id } = await jetty.start(task)
   await jetty.until(task, id, (run) => run.steps.wait?.status === 'running')
   await database.query(
-    `insert into event_waits (run_id, seq, collection_id, step, callback, event, key)
-     select r.id, n, r.collection_id, 'wait', 'wait', 'waited', 'key-' || n
-     from runs r, generate_series(1, $1::int) n where r.trajectory_id = $2`,
+    `with more as (
+       insert into runs (id, trajectory_id, workflow_id, collection_id, task_id, name, definition, init_params, author,
+         status, created_at, started_at, wake_at)
+       select 'more' || n, 'f' || lpad(to_hex(n), 7, '0'), 'more' || n, collection_id, task_id, name, definition, '{}',
+         author, 'running', now(), now(), now() + interval '1 day'
+       from runs, generate_series(1, $1::int / 10) n where trajectory_id = $2 returning id, collection_id)
+     insert into event_waits (run_id, seq, collection_id, step, callback, event, key)
+     select id, n, collection_id, 'wait', 'wait-' || n, 'waited', id || '-' || n from more, generate_series(1, 10) n`,
     [waits, id],
   )
   const begun = performance.now()
@@ -75,8 +80,8 @@ it('keeps 10,000 events and no more, and finds each by an index', { timeout: 600
   const at = { collectionId, event: 'flood', key: 'key-77', runKey: null }
   const client = await database.connect('plans')
   const { queries, statements } = planning(client)
-  await firstEventWait(queries, { ...at, event: 'waited', key: 'key-9000' })
-  await firstEventWait(queries, { ...at, event: 'wait', runKey: 'nobody' })
+  await firstEventWait(queries, { ...at, event: 'waited', key: 'more900-7' })
+  await firstEventWait(queries, { ...at, event: 'wait-7', runKey: 'more900' })
   await findEvent(queries, { ...at, eventId: 'key-77-77' })
   await keptEvents(queries, at)
   await listedEvents(queries, collectionId, { state: 'kept', before: 5_000, limit: 50 })
@@ -89,7 +94,7 @@ it('keeps 10,000 events and no more, and finds each by an index', { timeout: 600
     return { name, ms, blocks }
   })
   console.log('event flood:', JSON.stringify({ seconds, perSecond: most / seconds, refusedSeconds, shown }))
-  expect(tablesReadWhole(statements, ['events', 'event_waits'])).toEqual([])
+  expect(tablesReadWhole(statements, ['events', 'event_waits'], 100)).toEqual([])
   for (const { name, blocks } of shown)
     if (!name.startsWith('count_kept_events')) expect(blocks, name).toBeLessThan(300)
 })

@@ -76,10 +76,15 @@ export const rowsReadBy = (node: PlanNode): number =>
   (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0) + (node['Rows Removed by Index Recheck'] ?? 0)) *
   node['Actual Loops']
 
-/** Lists the tables that statements have read without an index. */
-export const tablesReadWhole = (statements: readonly PlannedStatement[], tables: readonly string[]): string[] =>
+/** Lists the tables of which statements have read so many rows, or more, without an index; 0: also what a plan left out. */
+export const tablesReadWhole = (
+  statements: readonly PlannedStatement[],
+  tables: readonly string[],
+  leastRows = 0,
+): string[] =>
   statements.flatMap(({ name, nodes }) =>
     nodes
       .filter((node) => node['Node Type'] === 'Seq Scan' && tables.includes(node['Relation Name'] ?? ''))
+      .filter((node) => rowsReadBy(node) >= leastRows)
       .map((node) => `${node['Relation Name']} by ${name || 'a list'}`),
   )
