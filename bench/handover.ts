@@ -16,7 +16,7 @@ await stage('handover', async ({ report, jetty, child, createDatabase }) => {
   const url = await createDatabase('ours')
   const shared = { DATABASE_URL: url, JETTY_SECRET_KEY: randomBytes(32).toString('base64') }
   const api = await jetty({ environment: { ...shared, JETTY_ROLE: 'api' } })
-  await jetty({ environment: { ...shared, JETTY_ROLE: 'worker' } })
+  await jetty({ dataDir: api.dataDir, environment: { ...shared, JETTY_ROLE: 'worker' } })
   const dbos = await child('dbos-process.ts', { BENCH_DATABASE_URL: await createDatabase('dbos'), BENCH_QUEUE: 'yes' })
   await api.call('POST', '/api/v1/tasks/demo', { name: 'echo', workflow: echoWorkflow(1) })
   const client = await child('http-process.ts', { BENCH_URL: api.url, BENCH_TOKEN: await api.key('demo') })
