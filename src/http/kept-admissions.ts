@@ -20,8 +20,11 @@ interface Known {
   doubts: number
 }
 
-/** How long an answer of the database holds when no change is heard of: notifications get lost with their connection. */
-const freshForMs = 100
+/**
+ * How long an answer of the database holds when no change is heard of: notifications get lost with their connection. A
+ * worker whose key is revoked meanwhile may get one more job.
+ */
+const freshForMs = { worker: 1_000, start: 100 }
 const mostKnown = 10_000
 
 export interface KeptAdmissions {
@@ -46,14 +49,16 @@ export const comeOften = ({ task, access, audited }: Endpoint): boolean =>
 
 /**
  * Caches admissions of calls that come often, with their collection and task. An answer of the database holds until a
- * change is heard of, at most 100 ms. Calls that a rate limit counts always ask.
+ * change is heard of, at most 100 ms, and a second for calls of workers. Calls that a rate limit counts always ask.
  */
 export const makeKeptAdmissions = (checks: AccessChecks): KeptAdmissions => {
   const admitted = new LRUCache<string, Known>({ max: mostKnown })
   let doubts = 0
 
-  const isFresh = ({ atMs, doubts: before, admission }: Known): boolean =>
-    before === doubts && performance.now() - atMs < freshForMs && !hasExpired(admission)
+  const isFresh = ({ access }: Endpoint, { atMs, doubts: before, admission }: Known): boolean => {
+    const forMs = freshForMs[access === 'worker' ? 'worker' : 'start']
+    return before === doubts && performance.now() - atMs < forMs && !hasExpired(admission)
+  }
 
   const mayKeep = (endpoint: Endpoint, { identity, collection, task }: Admission): boolean =>
     identity !== undefined && (task !== undefined || !endpoint.task) && !checks.isLimited?.(identity, collection)
@@ -64,7 +69,7 @@ export const makeKeptAdmissions = (checks: AccessChecks): KeptAdmissions => {
       if (credentials?.kind !== 'token') return admit(checks, endpoint, params, credentials, address)
       const key = keyOf(request, credentials)
       const known = admitted.get(key)
-      if (known && isFresh(known)) return known.admission
+      if (known && isFresh(endpoint, known)) return known.admission
       const asked = { atMs: performance.now(), doubts }
       const admission = await admit(checks, endpoint, params, credentials, address)
       if (mayKeep(endpoint, admission)) admitted.set(key, { admission, ...asked })

@@ -27,7 +27,7 @@ export interface PollNotes {
 }
 
 /** How long the poll of an idle worker waits to be noted, together with others: it waits for jobs meanwhile. */
-const gatherMs = 250
+const gatherMs = 1_000
 const mostKnown = 10_000
 
 export const makePollNotes = (database: Queries): PollNotes => {
