@@ -21,15 +21,16 @@ const measuredOf = (figure: Figure): string => {
   return `${shown(measured)}${unit}${spread}${isMet(figure) ? '' : ', missed'}`
 }
 
-const circumstancesOf = ({ at, commit, cores, cpu, node, postgres, isQuick }: Result): string =>
-  `Measured on ${at.slice(0, 10)} at ${commit}${isQuick ? ' with `--quick`' : ''}: ${cores} cores (${cpu.trim()}), Node ` +
+const circumstancesOf = ({ at, cores, cpu, node, postgres, isQuick }: Result, commits: string): string =>
+  `Measured on ${at.slice(0, 10)} at ${commits}${isQuick ? ' with `--quick`' : ''}: ${cores} cores (${cpu.trim()}), Node ` +
   `${node}, PostgreSQL ${postgres.split('.').slice(0, 2).join('.')}.`
 
 const figuresOf = (results: Result[], isOne: boolean): string => {
   const rows = results.flatMap(({ bench, figures }) =>
     figures.map((figure) => [...(isOne ? [] : [code(bench)]), figure.name, aimOf(figure), measuredOf(figure)]),
   )
-  const measured = [...new Set(results.map(circumstancesOf))].join(' ')
+  const commits = [...new Set(results.map(({ commit }) => commit))].join(', ')
+  const measured = [...new Set(results.map((result) => circumstancesOf(result, commits)))].join(' ')
   return [
     table([...(isOne ? [] : ['benchmark']), 'figure', 'aim', 'measured'], rows),
     `${measured} Brackets have the least and the most of the rounds.`,

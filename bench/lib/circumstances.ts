@@ -8,11 +8,11 @@ import type { Circumstances } from './results.ts'
 
 const run = promisify(execFile)
 
-/** `commit` ends in `+` where files differ from it. */
+/** `commit` ends in `+` where files differ from it, but for the results that are being written. */
 const commitNow = async (): Promise<string> => {
   const git = async (...args: string[]) => (await run('git', args, { cwd: root })).stdout.trim()
   try {
-    const changed = await git('status', '--porcelain', '--untracked-files=no')
+    const changed = await git('status', '--porcelain', '--untracked-files=no', '.', ':!bench/results.json')
     return `${await git('rev-parse', '--short=12', 'HEAD')}${changed ? '+' : ''}`
   } catch {
     return 'unknown'

@@ -40,6 +40,7 @@ export const measureFrames = async ({ report }: Stage, browser: MeasuredBrowser,
     if (title === 'floor: a page without code, scrolled') floorMs = middle
     else {
       report.aim(`${title}, CPU a frame, p95`, percentile(cpu, 0.95), 'at most', 10, ' ms')
+      report.figure(`${title}, CPU a frame, p50 to a page without code`, middle / floorMs, ' ×')
       report.aim(`${title}, blank frames`, blank, 'at most', 0)
     }
     const aKey = keys === 0 ? '' : sum(cpu) / keys
