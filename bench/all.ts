@@ -82,7 +82,9 @@ for (const [at, name] of names.entries()) {
   const result = await measure(name, flags)
   process.stdout.write(`${result.seconds} s, ${outcomeOf(result)}\n`)
   if (result.error) process.exitCode = 1
-  const results = [...readResults(file).filter(({ bench }) => bench !== name), result]
+  const before = readResults(file)
+  if (result.skipped && before.some(({ bench }) => bench === name)) continue
+  const results = [...before.filter(({ bench }) => bench !== name), result]
   results.sort((one, other) => one.bench.localeCompare(other.bench))
   writeFileSync(`${file}.draft`, `${JSON.stringify({ results }, undefined, 1)}\n`)
   renameSync(`${file}.draft`, file)
