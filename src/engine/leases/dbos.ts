@@ -28,8 +28,8 @@ const queueName = 'runs'
 /** Name of the queue of leases whose runs ask for labels of a server process. */
 const queueOf = (placement: string): string => `${queueName}:${placement}`
 
-/** The module of the library in which its contexts are made; it loads all others. */
-const contextModule = '@dbos-inc/dbos-sdk/internal/context'
+/** Loads the module of the library in which its contexts are made; it loads all others. */
+const loadContexts = () => import('@dbos-inc/dbos-sdk/internal/context')
 
 const silent = { info: () => {}, debug: () => {}, warn: () => {}, error: () => {} }
 
@@ -38,7 +38,7 @@ const libraryMigration = (url: string): ForeignMigration => ({
   name: '@dbos-inc/dbos-sdk@5.3.0',
   async run(client) {
     const schema = await readEngineSchema(async (text) => (await client.query<{ value: string }>(text)).rows)
-    loadWithoutHooks(contextModule)
+    await loadWithoutHooks(loadContexts)
     const { migrateSystemDatabase } = await import('@dbos-inc/dbos-sdk/internal/system_database')
     await migrateSystemDatabase(url, silent as unknown as Parameters<typeof migrateSystemDatabase>[1], schema)
   },
@@ -117,7 +117,7 @@ export const launchDispatcher = async (options: {
   log: Logger
   onLease: (leaseId: string) => Promise<void>
 }): Promise<Dispatcher> => {
-  loadWithoutHooks(contextModule)
+  await loadWithoutHooks(loadContexts)
   const { DBOS } = await import('@dbos-inc/dbos-sdk')
   const { DBOSExecutor } = await import('@dbos-inc/dbos-sdk/internal/dbos-executor')
   const { wfQueueRunner } = await import('@dbos-inc/dbos-sdk/internal/wfqueue')
