@@ -24,7 +24,7 @@ export const languages: Readonly<Record<ScriptLanguage, Language>> = {
   },
   javascript: {
     file: 'script.mjs',
-    argv: ({ tools }) => [`${tools}/node`, `${tools}/script.mjs`],
+    argv: ({ tools }) => [`${tools}/node`, `${tools}/script.cjs`],
     probe: ({ tools }) => [`${tools}/node`, '--version'],
     remedy: 'Install Node in /usr, so that it runs without the files of other folders.',
   },

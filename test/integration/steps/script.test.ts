@@ -229,6 +229,12 @@ describe('limits', () => {
     expect(outputsOf(done).stderr).not.toContain('/opt/jetty')
   })
 
+  it('fails a script that waits for what never comes', async () => {
+    const done = await run({ language: 'javascript', code: 'await new Promise(() => {})' })
+    expect([done.status, outputsOf(done).exit_code]).toEqual(['failed', 13])
+    expect(outputsOf(done).stderr).toContain('nothing settles')
+  })
+
   it('checks the result by output_schema', async () => {
     const schema = { type: 'object', required: ['n'], properties: { n: { type: 'integer' } } }
     expect(await result(python('return {"n": 1}', { output_schema: schema }))).toEqual({ n: 1 })

@@ -1,11 +1,12 @@
 // Runs inside a sandbox: executes script.mjs of its working folder with the names `inputs`, `files` and `require`, and
 // writes the value that the script returns, or that its function `main` returns, to the file $JETTY_OUTPUT as JSON.
-// The script is the body of a function, or a module if it imports or exports. Plain JavaScript without dependencies.
-import { readFileSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import { constants, runInThisContext } from 'node:vm'
+// The script is the body of a function, or a module if it imports or exports. Plain JavaScript without dependencies, and
+// CommonJS, because Node loads ES modules only after another tenth of its start.
+const { readFileSync, writeFileSync } = require('node:fs')
+const { createRequire } = require('node:module')
+const { join } = require('node:path')
+const { pathToFileURL } = require('node:url')
+const { constants, runInThisContext } = require('node:vm')
 
 const place = join(process.cwd(), 'script.mjs')
 const code = readFileSync(place, 'utf8')
@@ -45,7 +46,7 @@ const shown = (error) => {
   if (!(error instanceof Error) || typeof error.stack !== 'string') return `Error: ${String(error)}`
   const lines = error.stack
     .split('\n')
-    .filter((line) => !/^\s+at .*(node:|\/script\.mjs:).*$/.test(line) || line.includes(place))
+    .filter((line) => !/^\s+at .*(node:|\/script\.cjs:).*$/.test(line) || line.includes(place))
   return lines.join('\n')
 }
 
@@ -59,14 +60,28 @@ const write = (value) => {
   if (text !== undefined) writeFileSync(process.env.JETTY_OUTPUT, text)
 }
 
-try {
+const work = async () => {
   if (process.env.HTTPS_PROXY) await import('./proxied-fetch.mjs')
   const result = await carryOut()
-  if (result !== undefined) {
-    write(result)
-    process.exit() // a value was returned: what is still open, such as a pool of connections, is not waited for
-  }
-} catch (error) {
-  process.stderr.write(`${shown(error)}\n`)
-  process.exit(1)
+  if (result === undefined) return
+  write(result)
+  process.exit() // a value was returned: what is still open, such as a pool of connections, is not waited for
 }
+
+/** The code with which Node ends a module that waits for something that never comes. */
+const neverSettled = 13
+let isOver = false
+process.once('beforeExit', () => {
+  if (isOver) return
+  process.stderr.write('Error: The script waits for a promise that nothing settles any more\n')
+  process.exit(neverSettled)
+})
+
+work()
+  .catch((error) => {
+    process.stderr.write(`${shown(error)}\n`)
+    process.exit(1)
+  })
+  .finally(() => {
+    isOver = true
+  })
