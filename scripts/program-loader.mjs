@@ -9,6 +9,7 @@ const { Script } = process.getBuiltinModule('node:vm')
 
 /** After this time a server has executed what a start executes. Commands keep their code when they end. */
 const keepAfterMs = 3_000
+const betweenMs = 20
 
 const readOr = (path, fallback) => {
   try {
@@ -60,22 +61,30 @@ export const load = (entry) => {
   }
   require.resolve = outside.resolve
 
-  const keep = () => {
-    if (fresh.size === 0) return
+  const keepOne = () => {
+    const [[name, script]] = fresh
+    fresh.delete(name)
     try {
       mkdirSync(kept)
     } catch {
       // It is there, or the program is gone or belongs to another user.
     }
     try {
-      for (const [name, script] of fresh) writeWhole(join(kept, name), script.createCachedData())
+      writeWhole(join(kept, name), script.createCachedData())
     } catch {
-      // Every start compiles it.
+      fresh.clear() // every start compiles it
     }
-    fresh.clear()
+  }
+  /** One file after another: the server works on meanwhile. */
+  const keepSlowly = () => {
+    if (fresh.size === 0) return
+    keepOne()
+    setTimeout(keepSlowly, betweenMs).unref()
   }
 
-  process.once('exit', keep)
-  setTimeout(keep, keepAfterMs).unref()
+  process.once('exit', () => {
+    while (fresh.size > 0) keepOne()
+  })
+  setTimeout(keepSlowly, keepAfterMs).unref()
   require(`./${entry}`)
 }
