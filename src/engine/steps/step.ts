@@ -39,8 +39,8 @@ export const carryOut = async (
   place: StepPlace,
   conclude: Conclude,
 ): Promise<Recorded | StepLeft> => {
+  const row = rowOf(run, place) // it begins before its warnings
   const side: StepSide = { files: [], warnings: place.step.warnings.map(({ message }) => warningEvent(message)) }
-  const row = rowOf(run, place)
   const startRow = startRowOf(engine, lease, run, row, side)
   // Written out: with a spread in it V8 makes the object ten times as slowly.
   const work: StepAtWork = {
