@@ -55,6 +55,15 @@ describe('a kept admission', () => {
     for (const worker_id of ['a', 'b']) await admit({ ...call, endpoint: poll, params: { worker_id } })
     expect(authenticate).toHaveBeenCalledTimes(1)
     expect(comeOften(poll)).toBe(true)
+    const download = endpoint({
+      method: 'GET',
+      path: '/files/{path...}',
+      summary: '',
+      tag: '',
+      response: 'bytes',
+      access: 'worker',
+    })
+    expect(comeOften(download)).toBe(false) // its path names a collection
   })
 
   it.each([

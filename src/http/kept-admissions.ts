@@ -41,11 +41,13 @@ const hasExpired = ({ identity }: Admission): boolean =>
   identity?.expiresAt != null && identity.expiresAt.getTime() <= now()
 
 /**
- * Whether calls come so often, with the same key, that what admits them is kept: starts of runs, and calls of workers. They
- * change nothing that decides about the next one.
+ * Whether calls come so often, with the same key, that what admits them is kept: starts of runs, and calls of workers that
+ * name no collection. They change nothing that decides about the next one.
  */
-export const comeOften = ({ task, access, audited }: Endpoint): boolean =>
-  !audited && (access === 'worker' || (task && access === 'write'))
+export const comeOften = ({ task, access, audited, collection }: Endpoint): boolean => {
+  const startsRuns = task && access === 'write' && collection === 'path'
+  return !audited && (startsRuns || (access === 'worker' && collection === 'any'))
+}
 
 /**
  * Caches admissions of calls that come often, with their collection and task. An answer of the database holds until a

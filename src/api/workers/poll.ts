@@ -7,7 +7,7 @@ import type { workersContract } from './contract.ts'
 import type { PollNotes } from './poll-notes.ts'
 
 interface PollDeps {
-  queue: Engine['workers']
+  engine: Engine
   notes: PollNotes
   /** Collections that a key covers; null: all. */
   coveredBy(identity: PollCall['identity']): readonly number[] | null
@@ -19,13 +19,13 @@ interface PollDeps {
 type PollCall = Call<typeof workersContract.pollJobs>
 
 /** Makes what answers a poll. A worker that had no jobs at its last poll waits for some while this one is noted. */
-export const makePoll = ({ queue, notes, coveredBy, workerOf, noWorker }: PollDeps) => {
+export const makePoll = ({ engine, notes, coveredBy, workerOf, noWorker }: PollDeps) => {
   let heardStop: AbortSignal | undefined
   /** One listener for all polls: a signal looks through its listeners for each that is added. */
   const endWith = (stopping: AbortSignal) => {
     if (heardStop === stopping) return
     heardStop = stopping
-    stopping.addEventListener('abort', () => queue.endPolls(), { once: true })
+    stopping.addEventListener('abort', () => engine.workers.endPolls(), { once: true })
   }
 
   return async (call: PollCall): Promise<{ jobs: WorkerJob[]; drain: boolean }> => {
@@ -35,7 +35,7 @@ export const makePoll = ({ queue, notes, coveredBy, workerOf, noWorker }: PollDe
     const dueMs = performance.now() + (call.stopping.aborted ? 0 : seconds * 1000)
     const polling = { id: params.worker_id, collectionIds: coveredBy(identity) }
     const waitUntilDue = (worker: Pick<PollingWorker, 'labels' | 'jobs'>, waitMs: number, signal: AbortSignal) =>
-      queue.poll({ ...polling, ...worker }, { free, waitMs, holding }, signal)
+      engine.workers.poll({ ...polling, ...worker }, { free, waitMs, holding }, signal)
 
     const answer = async (jobs: WorkerJob[], drain: boolean) => {
       if (jobs.length > 0) notes.noteJobs(params.worker_id)

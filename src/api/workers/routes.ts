@@ -66,7 +66,7 @@ export const workersRoutes = ({ database, engine, settings }: WorkersDeps): Rout
 
     listWorkers: ({ query, identity }) => workersPage(database, identity, query),
 
-    pollJobs: makePoll({ queue: engine.workers, notes: makePollNotes(database), coveredBy, workerOf, noWorker }),
+    pollJobs: makePoll({ engine, notes: makePollNotes(database), coveredBy, workerOf, noWorker }),
 
     heartbeatJob: async (call) => {
       const { cancelled, leaseExpiresAt } = await engine.workers.heartbeat(await jobCall(call), call.body)
