@@ -8,8 +8,8 @@ import { type FrailDatabase, openFrailDatabase } from '../../frail-database.ts'
 import { callJetty, killJetties, startJetty } from '../../jetty-process.ts'
 
 const drainSeconds = 3
-/** What a busy machine may add to that. */
-const moreSeconds = 7
+/** What a busy machine may add to that. Without the drain time a stop would wait for the nap of 50 s. */
+const moreSeconds = 25
 const token = 'admin-that-stops-in-an-outage'
 
 let folder: string
