@@ -1,6 +1,7 @@
 /** Workers in other programs: hand-over to one that waits, throughput over 1, 2 and 4, and what 1,000 idle ones cost. */
 import { type Database, openDatabase } from '../src/database/database.ts'
 import { pause } from '../src/lib/time.ts'
+import { longestPollSeconds } from '../src/model/workers/worker-job.ts'
 import { median, parts, percentile } from './lib/numbers.ts'
 import { cpuSecondsOf } from './lib/processes.ts'
 import { isQuick } from './lib/quick.ts'
@@ -10,9 +11,9 @@ const handOvers = 200
 const steps = isQuick ? 300 : 1_000
 const stepMs = 50
 const idleWorkers = 1_000
-/** How long a poll waits. */
-const idleSeconds = 50
-const measuredSeconds = isQuick ? 20 : idleSeconds
+/** Each knows by then that nothing is queued, and has a poll that gets line breaks. */
+const settleSeconds = 60
+const measuredSeconds = isQuick ? 20 : 100
 
 interface Job {
   job_id: string
@@ -91,23 +92,30 @@ const percentOf = async (pid: number, seconds: number): Promise<number> => {
   return ((cpuSecondsOf(pid) - before) / ((performance.now() - begun) / 1000)) * 100
 }
 
-/** CPU of a process alone, and with polls that wait, each of which is repeated when it ends; and their number. */
-const idleCost = async (pid: number, poll: (at: number) => Promise<() => Promise<unknown>>): Promise<IdleCost> => {
+interface IdleWorker {
+  pollSeconds: number
+  poll(seconds: number): Promise<unknown>
+}
+
+/**
+ * CPU of a process alone, and with polls that wait, each of which is repeated when it ends; and their number. First polls are
+ * shorter, so that the others begin one after another.
+ */
+const idleCost = async (pid: number, register: (at: number) => Promise<IdleWorker>): Promise<IdleCost> => {
   const alone = await percentOf(pid, measuredSeconds)
   let isOver = false
   let polls = 0
   const repeat = async (at: number) => {
-    const again = await poll(at)
-    await pause((at * idleSeconds * 1000) / idleWorkers)
-    while (!isOver) {
+    const { pollSeconds, poll } = await register(at)
+    for (let seconds = ((at + 1) * pollSeconds) / idleWorkers; !isOver; seconds = pollSeconds) {
       polls++
-      await again().catch((error) => {
+      await poll(seconds).catch((error) => {
         if (!isOver) throw error // a poll that is refused would be repeated at once
       })
     }
   }
   for (let at = 0; at < idleWorkers; at++) void repeat(at)
-  await pause(2 * idleSeconds * 1000) // each knows by then that nothing is queued
+  await pause(settleSeconds * 1000)
   const pollsBefore = polls
   const together = await percentOf(pid, measuredSeconds)
   isOver = true
@@ -120,18 +128,25 @@ interface IdleCost {
   polls: number
 }
 
-/** Registers an idle worker, and returns its poll. */
-const idleWorker = (api: Api) => async (at: number) => {
-  const body = { name: `idle ${at}`, activities: [{ name: 'bench.idle' }] }
-  const { worker_id: id } = (await api.call('POST', '/api/v1/workers', body)) as { worker_id: string }
-  return () => api.call('POST', `/api/v1/workers/${id}/poll`, { wait_seconds: idleSeconds })
+interface Registered {
+  worker_id: string
+  poll_seconds: number
 }
 
-/** A poll of a server that does nothing else. */
-const barePoll = (url: string) => async () => {
-  const body = JSON.stringify({ wait_seconds: idleSeconds })
-  return async () => (await fetch(url, { method: 'POST', body })).json()
+/** Registers an idle worker, which polls for as long as the server says. */
+const idleWorker = (api: Api) => async (at: number) => {
+  const body = { name: `idle ${at}`, activities: [{ name: 'bench.idle' }] }
+  const { worker_id: id, poll_seconds } = (await api.call('POST', '/api/v1/workers', body)) as Registered
+  const poll = (seconds: number) => api.call('POST', `/api/v1/workers/${id}/poll`, { wait_seconds: seconds })
+  return { pollSeconds: poll_seconds, poll }
 }
+
+/** Polls a server that does nothing else. */
+const bareWorker = (url: string) => async () => ({
+  pollSeconds: longestPollSeconds,
+  poll: async (seconds: number) =>
+    (await fetch(url, { method: 'POST', body: JSON.stringify({ wait_seconds: seconds }) })).json(),
+})
 
 await stage(
   'workers',
@@ -168,7 +183,7 @@ await stage(
     const bare = await child('polls-process.ts')
     const [ours, floor] = await Promise.all([
       idleCost(server.pid, idleWorker(api)),
-      idleCost(bare.pid, barePoll(await bare.ask<string>('url'))),
+      idleCost(bare.pid, bareWorker(await bare.ask<string>('url'))),
     ])
     report.table(`CPU of the server for ${measuredSeconds} s, % of a core`, [
       ['', 'alone', `with ${idleWorkers} workers that wait`, 'polls'],

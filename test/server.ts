@@ -50,6 +50,8 @@ export interface TestServerOptions {
   clock?: () => number
   /** How often it looks for what is due. */
   beatMs?: number
+  /** How often it sends a line break while a long poll of a worker waits. */
+  pollBeatMs?: number
   /** How often it tidies up. */
   houseMs?: number
   /** The clock of the machine, where that is wrong. */
@@ -112,6 +114,7 @@ export const startTestServer = async (options: TestServerOptions = {}): Promise<
       ...(options.runbooks && { runbooks: options.runbooks }),
       ...(options.clock && { clock: options.clock }),
       ...(options.beatMs && { beatMs: options.beatMs }),
+      ...(options.pollBeatMs && { pollBeatMs: options.pollBeatMs }),
       ...(options.houseMs && { houseMs: options.houseMs }),
       ...(options.machineClock && { machineClock: options.machineClock }),
       ...(options.webFolder && { webFolder: options.webFolder }),

@@ -18,6 +18,8 @@ export interface ServingOptions {
   keySettleMs?: number
   /** See `EngineOptions`; tests shorten it. */
   beatMs?: number
+  /** Interval of line breaks in long polls of workers; tests shorten it. */
+  pollBeatMs?: number
   /** Pause between two rounds of housekeeping; tests shorten it. */
   houseMs?: number
   /** Milliseconds since 1970 for what is due at a time, instead of the time of the database. */
@@ -43,7 +45,7 @@ export interface Serving {
 
 /** Opens the parts behind the engine in the order in which they need each other; they close in the reverse one. */
 export const openServing = async (core: ServerCore, options: ServingOptions, closers: Closers): Promise<Serving> => {
-  const { clock = now, beatMs, houseMs, keySettleMs } = options
+  const { clock = now, beatMs, pollBeatMs, houseMs, keySettleMs } = options
   const { settings, engine, database, objects } = core
   const { dataDir } = core.installation
   const readiness = makeReadiness({ ...database, engine, objects, role: settings.role, dataDir })
@@ -66,7 +68,7 @@ export const openServing = async (core: ServerCore, options: ServingOptions, clo
   const { webhooks, bulkActions } = jobs
   if (settings.role !== 'worker') {
     const pages = openPages(settings, core.log, options.webFolder)
-    const more = { webhooks, bulkActions, pages, beatMs }
+    const more = { webhooks, bulkActions, pages, beatMs, pollBeatMs }
     const parts = { core, trajectories, readiness, metrics, cancelRunsOf, clock, keyRotation, ...more }
     http = await serveHttp(parts)
     trajectories.links.publicUrl ||= http.url

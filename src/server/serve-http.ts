@@ -33,6 +33,7 @@ interface HttpDeps extends Pick<ApiDeps, 'cancelRunsOf' | 'clock' | 'keyRotation
   readiness: Readiness
   metrics: Metrics
   beatMs: number | undefined
+  pollBeatMs: number | undefined
   /** The pages for browsers; undefined if this server has none. */
   pages: Pages | undefined
 }
@@ -83,6 +84,7 @@ const makeRoutes = (
     ...shared,
     ...jobs,
     ...makeReference({ version }),
+    onAccessChange: core.access.onChange,
     findCollection: admitted.findCollection,
     authenticate: admitted.authenticate,
     adminToken,

@@ -27,6 +27,11 @@ export interface WorkerOptions {
   limits?: Readonly<Record<string, number>>
   /** Time that jobs get to end after `signal`; then they go to another worker. Default: 30. */
   drainSeconds?: number
+  /**
+   * Longest wait of a poll, in seconds. Default: as the server says. Behind a proxy that passes answers on only when they are
+   * whole: 50 at most, or less than the time after which it cuts silent connections.
+   */
+  pollSeconds?: number
   /** Stops the worker. Without it SIGTERM and SIGINT do so; a second one ends the process at once. */
   signal?: AbortSignal
   /** Default: lines on stderr. */

@@ -2,9 +2,10 @@
 import { createClient } from '../client/create-client.ts'
 import { isWorthRepeating, untilAnswered } from './answered.ts'
 import { makeHeldJobs } from './held-jobs.ts'
-import { pollForJobs } from './poll-loop.ts'
+import { longestSilenceMs, pollForJobs } from './poll-loop.ts'
 import { registration, usualConcurrency } from './registration.ts'
 import { type JobRunner, runJob } from './run-job.ts'
+import { fetchUnlessSilent } from './silent-connection.ts'
 import type { WorkerLog, WorkerOptions } from './worker-options.ts'
 
 export type { WorkerLog, WorkerOptions } from './worker-options.ts'
@@ -41,9 +42,10 @@ const stopSignal = (): { signal: AbortSignal; release(): void } => {
  */
 const startWorker = async (options: WorkerOptions): Promise<void> => {
   const { url = process.env.JETTY_API_URL || 'http://localhost:7070', token = process.env.JETTY_API_TOKEN } = options
-  const { log = toStderr, drainSeconds = usualDrainSeconds } = options
+  const { log = toStderr, drainSeconds = usualDrainSeconds, pollSeconds = Number.POSITIVE_INFINITY } = options
   const body = registration(options)
   const client = createClient({ url, token, ...(options.fetch && { fetch: options.fetch }) })
+  const polls = createClient({ url, token, fetch: fetchUnlessSilent(options.fetch ?? fetch, longestSilenceMs) })
   const activities = new Map(options.activities.map((one) => [one.name, one]))
   const { signal: stopping, release } = options.signal ? { signal: options.signal, release: () => {} } : stopSignal()
   const abandoned = new AbortController()
@@ -61,10 +63,11 @@ const startWorker = async (options: WorkerOptions): Promise<void> => {
         throw error
       })
       if (!registered) break
-      const { worker_id: workerId, heartbeat_seconds, poll_seconds: waitSeconds } = registered
+      const { worker_id: workerId, heartbeat_seconds, poll_seconds } = registered
+      const waitSeconds = Math.min(poll_seconds, pollSeconds)
       runner = { client, workerId, activities, heartbeatMs: heartbeat_seconds * 1000, abandoned: abandoned.signal, log }
       log({ level: 'info', message: `offers ${[...activities.keys()].join(', ')} to ${url}` })
-      if ((await pollForJobs({ client, workerId, waitSeconds, held, stopping, log })) === 'drained') break
+      if ((await pollForJobs({ client: polls, workerId, waitSeconds, held, stopping, log })) === 'drained') break
       log({ level: 'warning', message: 'the server does not know this worker any more; registering again' })
     }
     const late = setTimeout(() => abandoned.abort(), drainSeconds * 1000)

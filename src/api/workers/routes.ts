@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { Database } from '../../database/database.ts'
 import type { Engine } from '../../engine/engine.ts'
+import { makeHeldAnswers } from '../../http/held-answer.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import { timestamp } from '../../lib/time.ts'
@@ -9,6 +10,7 @@ import { longestPollSeconds } from '../../model/workers/worker-job.ts'
 import type { JobCall } from '../../model/workers/worker-queue.ts'
 import { drainWorker, findWorker, insertWorker, type RegisteredWorkerRow } from '../../store/workers/workers.ts'
 import { workersContract } from './contract.ts'
+import { makeKeyWatch } from './key-watch.ts'
 import { workersPage } from './list.ts'
 import { offersFrom } from './offers.ts'
 import { makePoll } from './poll.ts'
@@ -18,12 +20,17 @@ export interface WorkersDeps {
   database: Database
   engine: Engine
   settings: { workerLeaseSeconds: number; maxWorkers: number }
+  /** Calls back when keys, collections or tasks may have changed. */
+  onAccessChange?: (hear: () => void) => void
+  /** Interval of line breaks in long polls; tests shorten it. */
+  pollBeatMs?: number | undefined
 }
 
 /** Heartbeats in the time of a lease: two may be lost. */
 const beatsInLease = 3
 
-export const workersRoutes = ({ database, engine, settings }: WorkersDeps): Route[] => {
+export const workersRoutes = (deps: WorkersDeps): Route[] => {
+  const { database, engine, settings, onAccessChange, pollBeatMs } = deps
   const workerOf = async (
     { worker_id: id }: { worker_id: string },
     identity: Identity,
@@ -66,7 +73,12 @@ export const workersRoutes = ({ database, engine, settings }: WorkersDeps): Rout
 
     listWorkers: ({ query, identity }) => workersPage(database, identity, query),
 
-    pollJobs: makePoll({ engine, notes: makePollNotes(database), coveredBy, workerOf, noWorker }),
+    pollJobs: makePoll({
+      ...{ engine, coveredBy, workerOf, noWorker },
+      notes: makePollNotes(database),
+      keys: makeKeyWatch({ database, onAccessChange }),
+      held: makeHeldAnswers(pollBeatMs),
+    }),
 
     heartbeatJob: async (call) => {
       const { cancelled, leaseExpiresAt } = await engine.workers.heartbeat(await jobCall(call), call.body)

@@ -13,6 +13,7 @@ interface RunOptions {
   labels?: string[]
   concurrency?: number
   drain?: number
+  poll?: number
 }
 
 const wholeNumber = (text: string): number => {
@@ -41,6 +42,11 @@ export const registerWorker = (program: Command): void => {
     .option('-n, --name <name>', 'name of the worker (default: the host name)')
     .option('--program-version <text>', 'version of the activities: a run goes on with the one that it began with')
     .option('--drain <seconds>', 'time for jobs to end when it stops (default: 30)', wholeNumber)
+    .option(
+      '--poll <seconds>',
+      'longest wait of a poll (default: as the server says); 50 behind a proxy that holds answers back',
+      wholeNumber,
+    )
     .addHelpText(
       'after',
       `
@@ -96,6 +102,7 @@ const run = async (session: Session, [paths]: [string[]], options: RunOptions): 
     ...(options.programVersion !== undefined && { version: options.programVersion }),
     ...(options.concurrency !== undefined && { concurrency: options.concurrency }),
     ...(options.drain !== undefined && { drainSeconds: options.drain }),
+    ...(options.poll !== undefined && { pollSeconds: options.poll }),
     signal: stopping.signal,
     log: makeLog(session),
   })

@@ -1,8 +1,10 @@
 import { z } from 'zod'
 import { jsonObjectSchema, textSchema, timestampSchema } from '../names.ts'
 
-/** Longest wait of a poll: shorter than the 60 s after which common proxies give up. */
-export const longestPollSeconds = 50
+/** Longest wait of a poll that is silent meanwhile: shorter than the 60 s after which common proxies give up. */
+export const silentPollSeconds = 50
+/** Longest wait of a poll: 1,000 workers then make 3 polls a second. Line breaks keep the connection open meanwhile. */
+export const longestPollSeconds = 300
 
 const epochSchema = z.int().min(1).describe('`epoch` of the job, as the poll returned it.')
 
@@ -13,8 +15,11 @@ export const pollSchema = z
       .number()
       .min(0)
       .max(longestPollSeconds)
-      .default(longestPollSeconds)
-      .describe('How long to wait for a job before answering with none.'),
+      .default(silentPollSeconds)
+      .describe(
+        `How long to wait for a job before answering with none. Above ${silentPollSeconds} the server sends a line break ` +
+          'about every 25 s while it waits, and the JSON after them.',
+      ),
     holding: z
       .array(z.string().max(64))
       .max(2_000)

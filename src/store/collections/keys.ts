@@ -60,6 +60,10 @@ export const makeKeyFinder = (database: Database): ((hash: string) => Promise<Kn
     return hashes.map((hash) => byHash.get(hash))
   })
 
+/** Finds keys by their ids, as authentication reads them. */
+export const findKnownKeys = (queries: Queries, ids: readonly number[]): Promise<KnownKey[]> =>
+  queries.rows('find_known_keys', `select ${knownKeyColumns} from api_keys k where k.id = any($1)`, [ids])
+
 /** Records the last use of keys, at most once a minute each; its failures are ignored. */
 export const makeKeyToucher = (database: Database): ((key: KnownKey) => void) => {
   const touch = batched<number, void>(async (ids) => {
