@@ -55,6 +55,7 @@ worker, polled = None, None
 signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=call, args=("DELETE", "/" + worker["worker_id"])).start())
 while not (polled and polled["drain"]):
     worker = worker if polled else call("POST", "", OFFER)
-    polled = call("POST", f"/{worker['worker_id']}/poll", {"holding": []}, timeout=65)
+    asked = {"holding": [], "wait_seconds": worker["poll_seconds"]}
+    polled = call("POST", f"/{worker['worker_id']}/poll", asked, timeout=65)  # without a byte
     for job in polled["jobs"] if polled else []:
         carry_out(worker, job)

@@ -75,7 +75,9 @@ export const registeredWorkerSchema = z
     worker_id: z.string(),
     lease_seconds: z.number().describe('A job without a heartbeat for this long goes to another worker.'),
     heartbeat_seconds: z.number().describe('How often to send a heartbeat for each job.'),
-    poll_seconds: z.number().describe('Longest `wait_seconds` of a poll.'),
+    poll_seconds: z
+      .number()
+      .describe('Longest `wait_seconds` of a poll. Behind a proxy that holds answers back, use 50.'),
   })
   .meta({ id: 'RegisteredWorker' })
 
@@ -101,7 +103,7 @@ const listedWorkerSchema = z
       .nullable()
       .describe('Collections whose jobs it takes, of those that the caller covers. null: all.'),
     registered_at: timestampSchema,
-    seen_at: timestampSchema.describe('Its last poll or heartbeat, to within seconds.'),
+    seen_at: timestampSchema.describe('Its last poll or heartbeat; while a poll waits, at most a minute ago.'),
   })
   .meta({ id: 'ListedWorker' })
 export type ListedWorker = z.input<typeof listedWorkerSchema>

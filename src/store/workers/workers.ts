@@ -1,6 +1,6 @@
 import type { Queries } from '../../database/database.ts'
 
-/** A worker without a poll or heartbeat for this long is offline: longer than its longest poll. */
+/** A worker without a poll or heartbeat for this long is offline. One that waits is noted about every 50 s. */
 const offlineSeconds = 75
 
 /** A worker that was stopped this long ago has heard of it. */

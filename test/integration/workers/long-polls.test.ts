@@ -1,16 +1,20 @@
 // Polls that wait for longer than proxies leave a silent connection open: line breaks come before their JSON.
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { request } from 'node:http'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { connect } from 'node:net'
+import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { activity, z } from '../../../src/activities/own/declare.ts'
 import { pause } from '../../../src/lib/time.ts'
 import { type WorkerLog, worker } from '../../../src/worker/worker.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
+import { startCuttingProxy } from './cutting-proxy.ts'
 import { startTestWorker, type TestWorker, testWorker } from './test-worker.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
 
+const python = fileURLToPath(new URL('../../../examples/workers/reverse_words.py', import.meta.url))
 const pollBeatMs = 100
 const env = { JETTY_DRAIN_SECONDS: '5' }
 
@@ -239,70 +243,64 @@ describe('a key', () => {
   })
 })
 
-/** Passes bytes on, and cuts connections that are silent for so long, as proxies do. */
-const startCuttingProxy = async (silentMs: number) => {
-  const { hostname, port } = new URL(jetty.url)
-  const seen = { cut: 0, connections: 0 }
-  const open = new Set<Socket>()
-  const server = createServer((near) => {
-    seen.connections++
-    const far = connect(Number(port), hostname)
-    for (const [from, to] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      open.add(from)
-      from.on('data', () => timer.refresh()).on('error', () => {})
-      from.on('close', () => {
-        clearTimeout(timer)
-        open.delete(from)
-        to.destroy()
-      })
-      from.pipe(to)
-    }
-    const timer = setTimeout(() => {
-      seen.cut++
-      near.destroy()
-    }, silentMs)
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  closers.push(() => {
-    for (const socket of open) socket.destroy()
-    server.close()
-  })
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen }
+const cuttingProxy = async () => {
+  const proxy = await startCuttingProxy(jetty.url, 15 * pollBeatMs)
+  closers.push(() => proxy.close())
+  return proxy
+}
+/** Three times as long as the proxy leaves a silent connection open. */
+const afterCuts = () => pause(45 * pollBeatMs)
+const outputsOf = async (activityName: string): Promise<Body> => {
+  const own = { activity: activityName, text: 'still here' }
+  return (await jetty.run({ step_configs: { own }, steps: ['own'] })).trajectory.steps.own.outputs
 }
 
-it('the TypeScript worker keeps its poll behind a proxy that cuts silent connections', async () => {
-  const proxy = await startCuttingProxy(15 * pollBeatMs)
-  const lines: WorkerLog[] = []
-  const stopping = new AbortController()
-  let polls = 0
-  const counted: typeof fetch = (target, init) => {
-    if (String(target).endsWith('/poll')) polls++
-    return fetch(target, init)
-  }
-  const text = z.object({ text: z.string().describe('Text.') })
-  const shout = activity({
-    ...{ name: 'proxy.shout', description: 'Shouts.', parameters: text, outputs: text },
-    run: (given) => Promise.resolve({ text: given.text.toUpperCase() }),
+describe('behind a proxy that cuts silent connections', () => {
+  it('the TypeScript worker keeps its poll', async () => {
+    const proxy = await cuttingProxy()
+    const lines: WorkerLog[] = []
+    const stopping = new AbortController()
+    let polls = 0
+    const counted: typeof fetch = (target, init) => {
+      if (String(target).endsWith('/poll')) polls++
+      return fetch(target, init)
+    }
+    const text = z.object({ text: z.string().describe('Text.') })
+    const shout = activity({
+      ...{ name: 'proxy.shout', description: 'Shouts.', parameters: text, outputs: text },
+      run: (given) => Promise.resolve({ text: given.text.toUpperCase() }),
+    })
+    const { key } = await makeKey('behind a proxy')
+    const ended = worker({
+      ...{ url: proxy.url, token: key, activities: [shout], fetch: counted, signal: stopping.signal },
+      log: (entry) => void lines.push(entry),
+    })
+    closers.push(async () => {
+      stopping.abort()
+      await ended
+    })
+    await expect.poll(() => polls, { timeout: 20_000 }).toBe(1)
+    await afterCuts()
+    expect(await outputsOf('proxy.shout')).toEqual({ text: 'STILL HERE' })
+    expect(polls).toBeLessThanOrEqual(2) // the second asks for the next job
+    expect(lines.filter(({ level }) => level !== 'info')).toEqual([])
   })
-  const { key } = await makeKey('behind a proxy')
-  const ended = worker({
-    ...{ url: proxy.url, token: key, activities: [shout], fetch: counted, signal: stopping.signal },
-    log: (entry) => void lines.push(entry),
+
+  it('the Python worker of the guide keeps its poll', async () => {
+    const proxy = await cuttingProxy()
+    const { key } = await makeKey('in Python')
+    const variables = { PATH: process.env.PATH, JETTY_API_URL: proxy.url, JETTY_API_TOKEN: key }
+    const child = spawn('python3', [python], { env: variables, stdio: ['ignore', 'inherit', 'inherit'] })
+    const exited = once(child, 'exit')
+    closers.push(async () => {
+      child.kill('SIGKILL')
+      await exited
+    })
+    await expect.poll(() => proxy.seen.connections, { timeout: 20_000 }).toBe(2) // one registered it
+    await afterCuts()
+    expect(proxy.seen).toEqual({ connections: 2, cut: 0 })
+    expect(await outputsOf('text.reverse')).toEqual({ text: 'here still' })
+    child.kill('SIGTERM')
+    expect(await exited).toEqual([0, null])
   })
-  closers.push(async () => {
-    stopping.abort()
-    await ended
-  })
-  await expect.poll(() => polls, { timeout: 20_000 }).toBe(1)
-  await pause(45 * pollBeatMs) // three times as long as the proxy leaves a silent connection open
-  const { trajectory } = await jetty.run({
-    step_configs: { own: { activity: 'proxy.shout', text: 'still here' } },
-    steps: ['own'],
-  })
-  expect(trajectory.steps.own.outputs).toEqual({ text: 'STILL HERE' })
-  expect(polls).toBeLessThanOrEqual(2) // the second asks for the next job
-  expect(lines.filter(({ level }) => level !== 'info')).toEqual([])
 })
