@@ -220,7 +220,8 @@ export const handOver = async (
          queue_name = lease_queue((select runs_on from leases where id = workflow_uuid)),
          updated_at = (extract(epoch from now()) * 1000)::bigint
        where status = 'PENDING' and executor_id = $1 and name = '${workflowName}'
-         and ($2::text[] is null or exists (select from leases where id = workflow_uuid and runs_on <> all ($2)))
+         and ($2::text[] is null
+           or exists (select from leases where id = workflow_uuid and runs_on is not null and runs_on <> all ($2)))
        returning workflow_uuid id),
      held as materialized (
        select id from leases where id in (select id from moved) and owner = $1 order by id for no key update),
