@@ -15,8 +15,18 @@ const left = ['test/wide/**', 'test/crash/**/!(*.fast).test.ts']
 
 const defaultTests = ['test/**/*.test.ts', ...slowUnitTests]
 
+/**
+ * What V8 does in a worker, which lives for minutes: it collects garbage without helping threads and not whenever a test
+ * waits, keeps the bytecode of what is called rarely, and optimizes what runs four times as long. Takes 7 % of its CPU away.
+ */
+const thriftyV8 = [
+  ...['--single-threaded-gc', '--no-memory-reducer'],
+  ...['--no-flush-bytecode', '--interrupt-budget=270336'], // four times its default
+]
+
 const unit = {
   ...patient,
+  execArgv: thriftyV8,
   env: { NO_COLOR: '1' }, // CI would have colours
   setupFiles: ['./test/property-seed.ts', './test/own-clock.ts'],
   testTimeout: 60_000,
