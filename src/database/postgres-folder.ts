@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { AppError, messageOf } from '../lib/errors.ts'
 import { readIfThere, readOrCreate, replaceFile } from '../lib/files/exclusive-file.ts'
+import { syncNow } from '../lib/files/sync-folder.ts'
 import type { PostgresAccount } from './postgres-account.ts'
 import type { PostgresBinaries } from './postgres-binaries.ts'
 
@@ -90,8 +91,12 @@ const createCluster = async (dataDir: string, binaries: PostgresBinaries, accoun
     writeFileSync(join(draft, 'password'), postgresPassword(dataDir), { mode: 0o600 })
     account.own(draft)
     await runInitdb(made, binaries, account)
-    writeFileSync(join(made, 'postgresql.conf'), "\ninclude 'jetty.conf' # rewritten at each start\n", { flag: 'a' })
+    writeFileSync(join(made, 'postgresql.conf'), "\ninclude 'jetty.conf' # rewritten at each start\n", {
+      flag: 'a',
+      flush: true,
+    })
     renameSync(made, cluster)
+    syncNow(dataDir)
   } finally {
     rmSync(draft, { recursive: true, force: true })
   }
