@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { createReadStream, mkdirSync, readdirSync, statSync } from 'node:fs'
+import { createReadStream, readdirSync, statSync } from 'node:fs'
 import { appendFile, open, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeFolder, syncFolder } from '../../lib/files/sync-folder.ts'
 import { isAlive, processWorld, startTimeOf } from '../../lib/living-process.ts'
 import { createLogFile, drainedOf, headBytes, type LogFile } from './log-file.ts'
 import { linesOf } from './log-line.ts'
@@ -20,6 +21,8 @@ export interface LogPlace {
 export interface CallLog {
   /** Appends a line; it survives the end of this process. Throws what the disk says, and then nothing is written. */
   append(line: Buffer): LogPlace
+  /** Resolves once a line, and those before it that Postgres does not have, are on the disk. */
+  sync(place: LogPlace): Promise<void>
   /** Notes that Postgres has the line. Lines of a file are drained in their order. */
   drain(place: LogPlace): void
   /** Notes that the line is nowhere but in its file, from which `take` brings it. */
@@ -72,7 +75,7 @@ async function* undrainedLines(path: string): AsyncGenerator<Buffer> {
 }
 
 export const openCallLog = (folder: string): CallLog => {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  makeFolder(folder)
   const instance = randomBytes(4).toString('hex') // distinguishes several servers in one process
   let opened = 0
   const nextPath = (): string => join(folder, `${ownName}-${instance}-${opened++}${ending}`)
@@ -108,7 +111,7 @@ export const openCallLog = (folder: string): CallLog => {
 
   const write = (line: Buffer): LogPlace => {
     for (;;) {
-      if (current && current.size >= rotateBytes) rotate()
+      if (current && (current.size >= rotateBytes || current.isBroken)) rotate()
       if (!current) {
         current = createLogFile(folder, nextPath())
         files.set(current.path, current)
@@ -125,6 +128,11 @@ export const openCallLog = (folder: string): CallLog => {
 
   return {
     append: write,
+    async sync({ file }) {
+      // A large request may be in the file before, which was full.
+      const unsafe = [...files.values()].filter((one) => one !== file && !one.isSafe)
+      await Promise.all([file, ...unsafe].map((one) => one.sync()))
+    },
     drain({ file, end }) {
       if (file.isLeft) return // lines before this one are only in the file
       file.drain(end)
@@ -160,6 +168,7 @@ export const openCallLog = (folder: string): CallLog => {
     async setAside(line) {
       const path = join(folder, 'set-aside.lines')
       await appendFile(path, Buffer.concat([line, Buffer.from('\n')]), { mode: 0o600, flush: true })
+      await syncFolder(folder)
       return path
     },
     async remove(file) {

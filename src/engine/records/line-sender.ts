@@ -23,7 +23,9 @@ export const makeLineSender = ({ write, calls, outage, log, statistics }: Sender
   }
 
   const settle = (lines: readonly WaitingLine[], outcome: LineOutcome): void => {
-    for (const [at, { logged, isCall, settle: settleOne }] of lines.entries()) {
+    for (const [at, line] of lines.entries()) {
+      const { logged, isCall } = line
+      line.outcome = outcome
       if (outcome === 'away') {
         if ('file' in logged) calls.leave(logged)
         if ('file' in logged && isCall) statistics.spilled++
@@ -33,7 +35,7 @@ export const makeLineSender = ({ write, calls, outage, log, statistics }: Sender
         const isLastOfFile = !next || !('file' in next) || !('file' in logged) || next.file !== logged.file
         if ('file' in logged && isLastOfFile) calls.drain(logged)
       }
-      settleOne?.(outcome)
+      line.settle?.(outcome)
     }
   }
 

@@ -1,14 +1,5 @@
-import {
-  closeSync,
-  existsSync,
-  fdatasync,
-  fsyncSync,
-  ftruncateSync,
-  openSync,
-  readSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, existsSync, fdatasync, ftruncateSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
+import { syncNow } from '../../lib/files/sync-folder.ts'
 
 /**
  * A file of the call log: a first line that says up to where Postgres has the lines, then the lines. Writes go to the
@@ -33,8 +24,13 @@ export interface LogFile {
   isThere(): boolean
   /** Notes that Postgres has the lines up to a position. */
   drain(end: number): void
+  /** Whether every line is on the disk or in Postgres. */
+  readonly isSafe: boolean
+  /** Whether a sync has failed: no line must be appended any more. */
+  readonly isBroken: boolean
   /** Resolves once everything appended before the call is on the disk. */
   sync(): Promise<void>
+  /** Syncs lines that are nowhere else, then closes. */
   close(): void
   remove(): void
 }
@@ -49,19 +45,12 @@ export const drainedOf = (head: string): number => {
   return known === undefined ? 0 : Math.max(Number(known), headBytes) // files of former versions have no first line
 }
 
-const syncFolder = (folder: string): void => {
-  const directory = openSync(folder, 'r')
+/** Writes the first line of a new file, and syncs its name; or removes the file. */
+const writeHead = (handle: number, folder: string, path: string): number => {
   try {
-    fsyncSync(directory)
-  } finally {
-    closeSync(directory)
-  }
-}
-
-/** Writes the first line of a new file, or removes the file. */
-const writeHead = (handle: number, path: string): number => {
-  try {
-    return writeSync(handle, headText(headBytes))
+    const size = writeSync(handle, headText(headBytes))
+    syncNow(folder)
+    return size
   } catch (error) {
     closeSync(handle)
     unlinkSync(path)
@@ -72,15 +61,26 @@ const writeHead = (handle: number, path: string): number => {
 /** Creates a file whose name survives a crash of the machine. */
 export const createLogFile = (folder: string, path: string): LogFile => {
   const handle = openSync(path, 'wx+', 0o600)
-  let size = writeHead(handle, path)
-  syncFolder(folder)
+  let size = writeHead(handle, folder, path)
   let drained = size
   let isOpen = true
   let syncing: Promise<void> | undefined
   let next: Promise<void> | undefined
+  let synced = 0
+  /** The error of the first sync that failed: the system reports it once, then takes the lost pages for written. */
+  let failure: Error | undefined
 
-  const dataSync = (): Promise<void> =>
-    new Promise((resolve, reject) => fdatasync(handle, (error) => (error ? reject(error) : resolve())))
+  const dataSync = (): Promise<void> => {
+    const upTo = size
+    return new Promise((resolve, reject) =>
+      fdatasync(handle, (error) => {
+        failure ??= error ?? undefined
+        if (failure) return reject(failure)
+        synced = upTo
+        resolve()
+      }),
+    )
+  }
 
   const begin = (): Promise<void> => {
     syncing = dataSync().finally(() => {
@@ -89,8 +89,11 @@ export const createLogFile = (folder: string, path: string): LogFile => {
     return syncing
   }
 
+  const isSafe = (): boolean => synced === size || drained === size
+
   const sync = (): Promise<void> => {
-    if (!isOpen) return next ?? syncing ?? Promise.resolve() // whoever took the file over has its lines
+    if (failure) return Promise.reject(failure)
+    if (!isOpen) return next ?? syncing ?? Promise.resolve()
     if (!syncing) return begin()
     // The one under way may have begun before the last line: all who ask meanwhile share the next one.
     next ??= syncing
@@ -113,6 +116,12 @@ export const createLogFile = (folder: string, path: string): LogFile => {
     },
     get leftBytes() {
       return size - drained
+    },
+    get isSafe() {
+      return isSafe()
+    },
+    get isBroken() {
+      return failure !== undefined
     },
     append(bytes) {
       try {
@@ -138,7 +147,7 @@ export const createLogFile = (folder: string, path: string): LogFile => {
     sync,
     close() {
       if (!isOpen) return
-      const settled = next ?? syncing
+      const settled = isSafe() ? (next ?? syncing) : sync()
       if (settled) void settled.catch(() => {}).finally(() => closeSync(handle))
       else closeSync(handle)
       isOpen = false

@@ -13,7 +13,7 @@ import { makeLineSender } from './line-sender.ts'
 import { callLines, payloadLine } from './log-line.ts'
 import { makeReplay } from './log-replay.ts'
 import { makeRecordOutage } from './record-outage.ts'
-import { makeWaitingLines, type WaitingLine } from './waiting-lines.ts'
+import { type LineOutcome, makeWaitingLines, type WaitingLine } from './waiting-lines.ts'
 
 /** Records ended calls: first in the call log, then in Postgres. Independent of the journal. */
 export interface RecordLane {
@@ -97,7 +97,7 @@ export const openRecordLane = (options: RecordLaneOptions): RecordLane => {
   const spill = async (logged: LogPlace, mode: CallLogMode): Promise<'spilled'> => {
     calls.leave(logged)
     statistics.spilled++
-    if (mode !== 'log') await logged.file.sync()
+    if (mode !== 'log') await calls.sync(logged)
     return 'spilled'
   }
 
@@ -117,16 +117,34 @@ export const openRecordLane = (options: RecordLaneOptions): RecordLane => {
   const committed = (one: WaitingLine, mode: CallLogMode): Promise<RecordDestination> =>
     new Promise((resolve, reject) => {
       const { logged } = one
-      one.isAwaited = true
-      one.settle = (outcome) => {
+      const settle = (outcome: LineOutcome) => {
         if (outcome === 'committed') return resolve(outcome)
         if (outcome !== 'away') return reject(outcome.refusal)
         if ('error' in logged) return reject(diskError(logged.error, folder))
         if (mode === 'log') return resolve('spilled')
-        logged.file.sync().then(() => resolve('spilled'), reject)
+        calls.sync(logged).then(
+          () => resolve('spilled'),
+          (error) => reject(diskError(error, folder)),
+        )
+      }
+      if (one.outcome) return settle(one.outcome)
+      const before = one.settle
+      one.isAwaited = true
+      one.settle = (outcome) => {
+        before?.(outcome)
+        settle(outcome)
       }
       gathering.note()
     })
+
+  const isSynced = (logged: LogPlace): Promise<boolean> =>
+    calls.sync(logged).then(
+      () => true,
+      (error) => {
+        log.error({ err: error, folder }, 'the call log could not be synced: calls wait for the database')
+        return false
+      },
+    )
 
   const record = async (call: RecordedCall, mode: CallLogMode): Promise<RecordDestination> => {
     const lines = callLines(call)
@@ -135,7 +153,8 @@ export const openRecordLane = (options: RecordLaneOptions): RecordLane => {
     if (isLogged && outage.isAway) return spill(logged, mode)
     const one = enqueue(lines, logged, true)
     if (mode === 'commit' || !isLogged || waiting.bytes > maxBytes / 2) return committed(one, mode)
-    if (mode === 'sync') await logged.file.sync()
+    // A disk that fails to sync has lost the line, perhaps: then Postgres must have it.
+    if (mode === 'sync' && !(await isSynced(logged))) return committed(one, mode)
     return 'logged'
   }
 
@@ -155,7 +174,7 @@ export const openRecordLane = (options: RecordLaneOptions): RecordLane => {
       if ('error' in logged) return undefined
       if (outage.isAway) calls.leave(logged)
       else enqueue(lines, logged, false)
-      if (usualMode === 'sync') await logged.file.sync()
+      if (usualMode === 'sync') await isSynced(logged)
       return payload
     },
     settled() {

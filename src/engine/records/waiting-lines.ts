@@ -15,6 +15,8 @@ export interface WaitingLine {
   logged: LogPlace | { error: unknown }
   /** Whether its call is answered only once Postgres has it. */
   isAwaited?: boolean
+  /** Set once it is known. */
+  outcome?: LineOutcome
   /** Called for somebody who waits for it. */
   settle?: (outcome: LineOutcome) => void
 }
