@@ -5,6 +5,7 @@ import { pause } from '../../src/lib/time.ts'
 import { finishDeletions } from '../../src/store/collections/deletion.ts'
 import { activeRunsOf } from '../../src/store/runs/runs.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
+import { until } from './harness/storm.ts'
 
 let jetty: TestServer
 let database: Database
@@ -47,13 +48,22 @@ const startSlowly = (path: string, meanwhile: () => Promise<unknown>): Promise<{
       .then(() => call.end(' and half\r\n--edge--\r\n'))
   })
 
-/** Runs and files whose collection is gone. */
+/** Runs, files and keys whose collection is gone. */
 const rowsLeft = async (): Promise<string[]> => {
   const rows = await database.query<{ what: string }>(
     `select 'run' what from runs r where not exists (select from collections c where c.id = r.collection_id)
-     union all select 'file' from files f where not exists (select from collections c where c.id = f.collection_id)`,
+     union all select 'file' from files f where not exists (select from collections c where c.id = f.collection_id)
+     union all select 'key' from api_keys k where not exists (select from api_key_collections s where s.key_id = k.id)`,
   )
   return rows.map((row) => row.what)
+}
+
+/** Statements that wait for a lock. */
+const waiting = async (): Promise<number> => {
+  const [row] = await jetty.server.database.query<{ waiting: number }>(
+    `select count(*)::int waiting from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+  )
+  return row?.waiting ?? 0
 }
 
 /** What the server does each minute. */
@@ -142,6 +152,23 @@ test('a collection goes although nobody is left to end one of its runs, which fo
   expect(await rowsLeft()).toContain('run')
   await database.query("update leases set epoch = 0, owner = '' where id = 'dead'")
   await finish()
+  expect(await rowsLeft()).toEqual([])
+})
+
+test('a key that is made while its collection is being deleted goes with it', async () => {
+  await makeCollection('closing', echoing)
+  let dropped: ReturnType<typeof drop> | undefined
+  await database.transaction(async (queries) => {
+    await queries.rows(
+      'new_key',
+      `with k as (insert into api_keys (home_collection_id, name, key_hash, key_prefix, access_level, created_by)
+         select id, 'new', 'h', 'p', 'read', 'me' from collections where name = 'closing' returning id, home_collection_id)
+       insert into api_key_collections (key_id, collection_id) select * from k`,
+    )
+    dropped = drop('closing')
+    await until('the deletion to wait', async () => (await waiting()) > 0)
+  })
+  expect((await dropped)?.status).toBe(204)
   expect(await rowsLeft()).toEqual([])
 })
 

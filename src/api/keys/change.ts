@@ -81,7 +81,8 @@ export const makeKey = async (
   if (id === 'refused') throw new AppError('unauthenticated', 'Invalid or inactive API key')
   if (id === 'gone') throw new AppError('not_found', 'Collection not found')
   const row = await findKeyRow(database, id)
-  if (!row) throw keyNotFound()
+  // Its collections went a moment later.
+  if (!row || row.collection_ids.length === 0) throw new AppError('not_found', 'Collection not found')
   return { row, key }
 }
 

@@ -83,8 +83,22 @@ const endRuns = async (collectionId: number, deps: DeletionDeps): Promise<boolea
   return true
 }
 
+/**
+ * Deletes keys without a collection: those that were made while their collection was being deleted, and those whose
+ * collections were deleted at the same moment. Such a key has no home, so the index of homes finds it.
+ */
+const removeKeysOfNothing = (database: Database): Promise<unknown> =>
+  database.rows(
+    'remove_keys_of_nothing',
+    `delete from api_keys where id in (
+       select k.id from api_keys k where k.home_collection_id is null
+         and not exists (select from api_key_collections s where s.key_id = k.id)
+       order by k.id for update skip locked)`,
+  )
+
 /** Deletes everything of a collection but its deletion record, which stays for an hour to catch late arrivals. */
 const purge = async (database: Database, collectionId: number, deps: DeletionDeps): Promise<void> => {
+  await removeKeysOfNothing(database)
   if (!(await endRuns(collectionId, deps))) return
   await removeRuns(database, collectionId)
   await removeFiles(database, collectionId, deps.objects)
