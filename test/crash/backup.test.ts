@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -212,11 +212,17 @@ it('a backup under load has one moment, and every row and byte of it comes back'
 })
 
 it('a backup that is killed leaves no backup, and lets the server remove files again', { timeout }, async () => {
-  const child = jettyCommand(['backup', file('killed.backup')], here())
-  await delay(random.between(300, 1_500))
-  child.kill('SIGKILL')
-  await once(child, 'close')
-  expect(existsSync(file('killed.backup'))).toBe(false)
+  const bytes = random.between(1, megabytes * 512 * 1024)
+  for (let isKilled = false; !isKilled; ) {
+    rmSync(file('killed.backup'), { force: true }) // this process stood still, and the backup was faster
+    const child = jettyCommand(['backup', file('killed.backup')], here())
+    const draft = file(`killed.backup.${child.pid}.part`)
+    while ((statSync(draft, { throwIfNoEntry: false })?.size ?? 0) < bytes && child.exitCode === null) await delay(1)
+    child.kill('SIGKILL')
+    await once(child, 'close')
+    isKilled = child.exitCode === null && !existsSync(file('killed.backup'))
+  }
+  expect(readdirSync(folder).filter((name) => name.startsWith('killed.backup'))).toHaveLength(1) // the draft
   const { id } = await jetty.server.objects.put(Buffer.from('x'), { maxBytes: 10 })
   await expect
     .poll(async () => {
