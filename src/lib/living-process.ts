@@ -42,6 +42,20 @@ export const isAlive = (pid: number): boolean => {
 export const startTimeOf = (pid: number): string | undefined =>
   process.platform === 'linux' ? statOf(pid, true)?.[19] : ps(pid, 'lstart')
 
+/**
+ * The same, different after a restart of the machine: a process that the machine starts on its own may get the pid and the
+ * start time, counted from then, that it had before.
+ */
+export const lifeOf = (pid: number): string => `${bootId()} ${startTimeOf(pid) ?? ''}`
+
+const bootId = (): string => {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  } catch {
+    return '' // start times are dates there
+  }
+}
+
 /** Command line of a process, joined by spaces; undefined when it cannot be read. */
 export const commandLineOf = (pid: number): string | undefined => {
   if (process.platform !== 'linux') return ps(pid, 'command')

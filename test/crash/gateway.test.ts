@@ -12,6 +12,10 @@ it.each(['log', 'sync', 'commit'] as const)(
   },
 )
 
+it('every call that a client saw complete is on record once over 20 kills of server and Postgres together', async () => {
+  expect(await gatewayKills({ rounds: 20, clients: 100, mode: 'log', victim: 'both' })).toEqual([])
+})
+
 it.each(['cut', 'freeze'] as const)(
   'a database that is away (%s) under load costs no record and no memory',
   async (how) => {

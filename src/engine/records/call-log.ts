@@ -3,7 +3,7 @@ import { createReadStream, readdirSync, statSync } from 'node:fs'
 import { appendFile, open, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder, syncFolder } from '../../lib/files/sync-folder.ts'
-import { isAlive, processWorld, startTimeOf } from '../../lib/living-process.ts'
+import { isAlive, lifeOf, processWorld } from '../../lib/living-process.ts'
 import { createLogFile, drainedOf, headBytes, type LogFile } from './log-file.ts'
 import { linesOf } from './log-line.ts'
 
@@ -48,7 +48,7 @@ const rotateBytes = 8 * 1024 * 1024
 /** Beginning of file names: hashes of the pid namespace and of the process. */
 const hashed = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 12)
 const world = hashed(processWorld())
-const ownName = `${world}-${process.pid}-${hashed(startTimeOf(process.pid) ?? '')}`
+const ownName = `${world}-${process.pid}-${hashed(lifeOf(process.pid))}`
 /** Replaces the pid after a graceful stop: anybody may take the file. */
 const nobody = 'nobody'
 
@@ -56,7 +56,7 @@ const isOrphaned = (folder: string, file: string): boolean => {
   const [itsWorld, pid, started] = file.split('-')
   if (pid === nobody) return true
   if (itsWorld !== world) return (statSync(join(folder, file)).mtimeMs ?? 0) < Date.now() - leftAfterMs
-  return !isAlive(Number(pid)) || hashed(startTimeOf(Number(pid)) ?? '') !== started
+  return !isAlive(Number(pid)) || hashed(lifeOf(Number(pid))) !== started
 }
 
 /** Reads from where on the lines of a file are not in Postgres. */

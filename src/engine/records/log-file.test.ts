@@ -1,8 +1,10 @@
-import fs, { mkdtempSync, rmSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import fs, { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { processWorld, startTimeOf } from '../../lib/living-process.ts'
 import { openCallLog } from './call-log.ts'
 import { createLogFile } from './log-file.ts'
 
@@ -87,4 +89,13 @@ it('a file that is closed before its lines are synced is synced first', async ()
   expect(underWay).toHaveLength(1)
   await answer(null)
   expect(await synced).toBe('synced')
+})
+
+it('a file from before a restart of the machine is read, also if its process had our pid and start time', async () => {
+  const hashed = (text = '') => createHash('sha256').update(text).digest('hex').slice(0, 12)
+  const name = `${hashed(processWorld())}-${process.pid}-${hashed(startTimeOf(process.pid))}-0-0.calls`
+  writeFileSync(join(folder, name), line)
+  const calls = openCallLog(folder)
+  expect(await calls.take()).toHaveLength(1)
+  await calls.close()
 })

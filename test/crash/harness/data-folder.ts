@@ -26,4 +26,5 @@ export const fillDataFolder = (dataDir: string): void => {
   const made = migratedFolder()
   mkdirSync(dataDir, { mode: 0o700 })
   execFileSync('cp', ['-a', ...kept.map((name) => join(made, name)), dataDir])
+  execFileSync('sync', ['-f', dataDir]) // its first start was long ago
 }

@@ -10,12 +10,12 @@ interface Differing {
 
 const missingOf = async (site: Site, calls: SeenCall[]): Promise<string[]> => {
   const rows = await site.rows<Differing>(
-    `select format('%s: %s, "%s" was seen and "%s" is recorded', u.id, coalesce(r.status, 'no record'), u.text,
-       s.outputs::json->>'text') what, u.text, r.id is not null has_record
-     from unnest($1::text[], $2::text[]) u(id, text)
+    `select format('%s: %s, "%s" was seen (%s) and "%s" is recorded', u.id, coalesce(r.status, 'no record'), u.text,
+       u.record, s.outputs::json->>'text') what, u.text, r.id is not null has_record
+     from unnest($1::text[], $2::text[], $3::text[]) u(id, text, record)
      left join runs r on r.trajectory_id = u.id left join steps s on s.run_id = r.id
      where r.status is distinct from 'completed' or s.outputs::json->>'text' is distinct from u.text limit 20`,
-    [calls.map(({ id }) => id), calls.map(({ text }) => text)],
+    [calls.map(({ id }) => id), calls.map(({ text }) => text), calls.map(({ record }) => record)],
   )
   const elsewhere = rows.length > 0 && rows.every((row) => row.has_record) ? await recorded(site, rows) : new Set()
   return rows.filter(({ text }) => !elsewhere.has(text)).map(({ what }) => what)
@@ -33,9 +33,20 @@ const recorded = async (site: Site, rows: Differing[]): Promise<Set<string>> => 
   return new Set(found.map(({ text }) => text))
 }
 
-/** Where what clients saw complete is not what is recorded, and what is counted is not what is there. */
+/** Calls that are recorded more than once: every call says something else. */
+const repeated = async (site: Site): Promise<string[]> => {
+  const rows = await site.rows<{ what: string }>(
+    `select format('%s records of "%s"', count(*), s.outputs::json->>'text') what
+     from runs r join steps s on s.run_id = r.id where r.status = 'completed' and split_part(r.name, '/', 2) = '_chat'
+     group by s.outputs::json->>'text' having count(*) > 1 limit 20`,
+  )
+  return rows.map(({ what }) => what)
+}
+
+/** Where what clients saw complete is not recorded once, as they saw it, and what is counted is not what is there. */
 export const wrongRecords = async (site: Site, calls: SeenCall[]): Promise<string[]> => [
   ...(await missingOf(site, calls)),
+  ...(await repeated(site)),
   ...(await wrongTotals((text) => site.rows(text))),
 ]
 

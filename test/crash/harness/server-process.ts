@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { pause } from '../../../src/lib/time.ts'
@@ -34,7 +34,10 @@ export const spawnServer = (folder: string, env: Record<string, string>): Server
   const { pid } = child
   if (pid === undefined) throw new Error('the server could not be spawned')
   const ready = firstLine(child).then((line) => {
-    if (line === undefined) throw new Error(`the server did not start; see ${folder}/server.log`)
+    if (line === undefined)
+      throw new Error(
+        `the server did not start; its log: ${readFileSync(join(folder, 'server.log'), 'utf8').slice(-2_000)}`,
+      )
     return (JSON.parse(line) as { url: string }).url
   })
   ready.catch(() => {})

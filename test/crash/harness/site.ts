@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isDatabaseAway } from '../../../src/database/away.ts'
@@ -6,6 +6,7 @@ import { openDatabase } from '../../../src/database/database.ts'
 import { postgresPassword, postgresUrl } from '../../../src/database/postgres-folder.ts'
 import { findPostgres, stopPostgres } from '../../../src/database/postgres-process.ts'
 import { AppError } from '../../../src/lib/errors.ts'
+import { statOf } from '../../../src/lib/living-process.ts'
 import { pause } from '../../../src/lib/time.ts'
 import { fillDataFolder } from './data-folder.ts'
 import { type ServerProcess, spawnServer } from './server-process.ts'
@@ -33,18 +34,32 @@ export interface Site {
   effectBytes(): number
   /** Kills the embedded Postgres; false when there is none right now. */
   killPostgres(): boolean
+  /** The embedded Postgres: the postmaster, stopped so that it starts no other, and its processes. */
+  stoppedPostgres(): number[]
   /** Ends everything that is left and removes the folder. */
   close(): Promise<void>
 }
 
 const longestAway = 120_000
 
+const childrenOf = (parent: number): number[] =>
+  readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 0 && Number(statOf(pid)?.[1]) === parent)
+
+interface SiteOptions {
+  /** Folder that the data folder is to be in. */
+  disk?: string
+  /** Whether no server has been started on it before. */
+  isNew?: boolean
+}
+
 /** Without a URL the servers use the embedded Postgres of the data folder. */
-export const makeSite = (databaseUrl?: string): Site => {
+export const makeSite = (databaseUrl?: string, { disk, isNew = false }: SiteOptions = {}): Site => {
   const folder = mkdtempSync(join(tmpdir(), 'crash-site-'))
   chmodSync(folder, 0o711) // the embedded Postgres may be another user
-  const dataDir = join(folder, 'data')
-  if (!databaseUrl) fillDataFolder(dataDir)
+  const dataDir = join(disk ?? folder, 'data')
+  if (!databaseUrl && !isNew) fillDataFolder(dataDir)
   const servers: ServerProcess[] = []
 
   const urlNow = (): string | undefined => {
@@ -103,6 +118,12 @@ export const makeSite = (databaseUrl?: string): Site => {
       if (!postgres) return false
       process.kill(postgres.pid, 'SIGKILL')
       return true
+    },
+    stoppedPostgres() {
+      const postgres = findPostgres(dataDir)
+      if (!postgres) return []
+      process.kill(postgres.pid, 'SIGSTOP')
+      return [postgres.pid, ...childrenOf(postgres.pid)]
     },
     async close() {
       for (const server of servers) if (server.alive) await server.kill()

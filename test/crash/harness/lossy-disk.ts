@@ -1,0 +1,110 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { closeSync, fsyncSync, mkdirSync, mkdtempSync, openSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { until } from './storm.ts'
+
+/** A file system of its own that can lose its power: what was not synced is gone then. */
+export interface LossyDisk {
+  folder: string
+  /** Cuts the power, and ends these processes in the same moment. */
+  cutPower(pids?: number[]): void
+  /** Mounts what is left, once nobody has a file open. */
+  restore(): Promise<void>
+  remove(): void
+}
+
+const megabytes = 2_000
+/**
+ * Stops the processes first: a sync that the cut meets under way may say that it succeeded, but to nobody. Threads in state D
+ * are in the kernel and stop before they return. Then `EXT4_IOC_SHUTDOWN`, `_IOR('X', 125, __u32)`: from here on nothing is
+ * written. 2: not even the journal.
+ */
+const shutDown = `
+  open(my $folder, '<', shift) or die "$!\\n";
+  kill 'STOP', @ARGV;
+  sub runs { open(my $file, '<', shift) or return 0; return (<$file> // '') =~ /\\) [RS] /; }
+  select(undef, undef, undef, 0.001) while grep { runs($_) } map { glob "/proc/$_/task/*/stat" } @ARGV;
+  my $flags = pack('I', 2);
+  ioctl($folder, 0x8004587d, $flags) or die "shutdown of the file system: $!\\n";
+  kill 'KILL', @ARGV;
+`
+
+const run = (program: string, ...args: (string | number)[]): string =>
+  execFileSync(program, args.map(String), { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+
+/** Makes an ext4 on a loop device. Needs root, `mkfs.ext4` and `perl`. */
+export const makeLossyDisk = (): LossyDisk => {
+  const parent = mkdtempSync(join(tmpdir(), 'crash-disk-'))
+  run('chmod', '711', parent) // the embedded Postgres may be another user
+  const image = join(parent, 'image')
+  const folder = join(parent, 'disk')
+  mkdirSync(folder)
+  writeFileSync(image, '')
+  truncateSync(image, megabytes * 1024 * 1024)
+  // The device stays: `mount -o loop` refuses an image whose last device is not yet gone.
+  const device = run('losetup', '-f', '--show', image).trim()
+  const mount = () => run('mount', device, folder)
+  try {
+    run('mkfs.ext4', '-q', device)
+    mount()
+  } catch (error) {
+    run('losetup', '-d', device)
+    rmSync(parent, { recursive: true })
+    throw error
+  }
+  // Also clears up when this process is killed: its end of the pipe is closed then.
+  const holder = spawn('sh', ['-c', 'cat; umount -l "$0"; losetup -d "$1"', folder, device], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
+  holder.unref()
+  ;(holder.stdin as unknown as { unref(): void }).unref()
+
+  const unmounted = (): boolean => {
+    try {
+      run('umount', folder)
+      return true
+    } catch (error) {
+      if (!String(error).includes('busy')) throw error
+      return false // files of a killed process are closed a moment later
+    }
+  }
+
+  return {
+    folder,
+    cutPower(pids = []) {
+      run('perl', '-e', shutDown, folder, ...pids)
+    },
+    async restore() {
+      await until('the end of all use of the disk', unmounted)
+      mount()
+    },
+    remove() {
+      if (holder.pid !== undefined) process.kill(-holder.pid, 'SIGKILL')
+      run('umount', '-l', folder)
+      run('losetup', '-d', device)
+      rmSync(parent, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Why this machine cannot have one, or undefined: it can. Tries it. */
+export const noLossyDisk = (): string | undefined => {
+  if (process.getuid?.() !== 0) return 'needs root'
+  try {
+    const disk = makeLossyDisk()
+    disk.remove()
+    return undefined
+  } catch (error) {
+    return `needs loop devices and ext4: ${String((error as { stderr?: string }).stderr || error).trim()}`
+  }
+}
+
+/** Writes a file, and syncs it and its folder if told to. */
+export const writeTo = (folder: string, name: string, isSynced: boolean): void => {
+  const file = openSync(join(folder, name), 'w')
+  writeFileSync(file, name)
+  if (isSynced) fsyncSync(file)
+  closeSync(file)
+}
