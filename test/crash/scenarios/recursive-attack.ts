@@ -180,8 +180,10 @@ const cancelOne = async (site: Site, { collection, call }: Tenant, faults: strin
   if (answer.status !== 200) faults.push(`the cancel was answered ${answer.status}: ${JSON.stringify(answer.body)}`)
   await untilNextToNone(site, 'nothing below is open')
   const settledMs = Math.round(performance.now() - begun)
-  const run = await call('GET', `/db/trajectory/${collection}/level1/${id}`)
-  if (run.body.status !== 'cancelled') faults.push(`the cancelled run is ${run.body.status}`)
+  const status = async () => (await call('GET', `/db/trajectory/${collection}/level1/${id}`)).body.status as string
+  // It ends last, and may be among the few that are open.
+  await until('the end of the cancelled run', async () => (await status()) !== 'running')
+  if ((await status()) !== 'cancelled') faults.push(`the cancelled run is ${await status()}`)
   const later = await site.rows<{ count: number }>(
     'select count(*)::int as count from runs where parent_id is not null and number > $1',
     [made[0]?.number],
