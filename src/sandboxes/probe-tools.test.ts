@@ -50,6 +50,17 @@ it('finds versions, and a sandbox that works though one program never answers', 
   expect(await probeTools(sandboxWhere(isOver))).toMatchObject({ node: '20.1.2', jq: '1.7.1', soffice: undefined })
 })
 
+it('reads the version of pip from its Python, and asks pip itself where that is no program in Python', async () => {
+  program('node', 'echo v20.1.2')
+  program('soffice', 'exit 1')
+  program('python-of-pip', `[ "$1 $2" = "-c import pip; print(pip.__version__)" ] && echo 23.0.1`)
+  writeFileSync(join(folder, 'pip'), `#!${folder}/python-of-pip\nimport everything\n`, { mode: 0o755 })
+  expect((await probeTools(sandboxWhere(() => false))).pip).toBe('23.0.1')
+  program('python-of-pip', 'exit 1')
+  program('pip', `echo "pip 24.1.2 from somewhere (python 3.13)"`)
+  expect((await probeTools(sandboxWhere(() => false))).pip).toBe('24.1.2')
+})
+
 it('does not work where node does not', async () => {
   program('node', 'exit 1')
   await expect(probeTools(sandboxWhere(() => false))).rejects.toMatchObject({ code: 'sandbox_unavailable' })

@@ -16,7 +16,16 @@ const begun = 'begun\n'
 
 /** Programs that runbooks expect. */
 const tools = ['python3', 'uv', 'node', 'git', 'pip', 'jq', 'soffice', 'bash']
-const said = (tool: string) => `( printf '%s\t' ${tool}; ${tool} --version 2>/dev/null </dev/null | head -n 1; echo )`
+/**
+ * `pip --version` loads all of pip: 0.16 s of CPU, more than all other tools together. The Python that its first line names
+ * reads the same version in a fifth of that.
+ */
+const pipVersion = [
+  'first=$(head -n 1 "$(command -v pip)")',
+  `case $first in '#!'*python*) \${first#'#!'} -c 'import pip; print(pip.__version__)' ;; *) false ;; esac || pip --version`,
+].join('; ')
+const versionOf = (tool: string) => (tool === 'pip' ? `{ ${pipVersion}; }` : `${tool} --version`)
+const said = (tool: string) => `( printf '%s\t' ${tool}; ${versionOf(tool)} 2>/dev/null </dev/null | head -n 1; echo )`
 const script = (node: string) =>
   [
     `${node} --version >/dev/null || exit ${noNode}`,
