@@ -13,6 +13,7 @@ import { openJournal } from './journal/journal.ts'
 import { makeRunWatchers } from './journal/run-watchers.ts'
 import { makeStoredResults } from './journal/stored-results.ts'
 import { makeTransfers } from './journal/transfers.ts'
+import { makeUnwrittenRuns } from './journal/unwritten-runs.ts'
 import type { Dispatcher } from './leases/dbos.ts'
 import { makeEndBelow } from './leases/end-below.ts'
 import { makeEndRequests } from './leases/end-requests.ts'
@@ -147,6 +148,7 @@ export const makeRunning = (options: EngineOptions, storage: Storage, leasing: L
   const decisions = makeDecisions(database)
   const jobs = makeJobWatches(database)
   const { secrets } = storage
+  const unwritten = makeUnwrittenRuns(storage.journal)
   const fanOuts = makeFanOuts({
     ...options,
     ...storage,
@@ -155,6 +157,12 @@ export const makeRunning = (options: EngineOptions, storage: Storage, leasing: L
     openSecrets: secrets.open,
     sealSecrets: secrets.seal,
     onWaiting: leases.idle,
+    here: {
+      ...storage,
+      unwritten,
+      quota: options.quota,
+      runs: () => unwrittenRuns,
+    },
   })
   const steps: StepDeps = {
     ...options,
@@ -173,6 +181,8 @@ export const makeRunning = (options: EngineOptions, storage: Storage, leasing: L
     runScriptFor: makeRunScriptFor({ ...options, ...storage, confirmLease }),
   }
   const runs = { ...options, ...storage, steps, endAllBelow: endBelow.all, onEnd: waiters.ended, stopping }
+  const { journal } = unwritten
+  const unwrittenRuns = { ...runs, journal, steps: { ...steps, journal } }
   const standingRecords = makeStandingReader(database)
   const takeover = makeTakeover({ ...runs, leases, standingRecords, onRequest: endRequests.onRequest })
   const wakeParked = () => void wakeAllDue(database).catch(() => {}) // the next beat does it

@@ -187,7 +187,10 @@ export const haltLeases = async (database: Queries, leases: string[]): Promise<v
   )
 }
 
-/** Runs of a step in the order of their items, from an index on. Of an error, as much as a person reads. */
+/** Characters of the error of a child run, as much as a person reads. */
+export const shownError = 2_000
+
+/** Runs of a step in the order of their items, from an index on. */
 export const readChildren = (
   database: Queries,
   { runKey, seq }: Parent,
@@ -196,7 +199,7 @@ export const readChildren = (
 ): Promise<ChildRun[]> =>
   database.rows(
     'children',
-    `select trajectory_id, name, status, child_index as index, left(error, 2000) as error
+    `select trajectory_id, name, status, child_index as index, left(error, ${shownError}) as error
      from runs where parent_id = $1 and parent_seq = $2 and child_index >= $3 order by child_index limit $4`,
     [runKey, seq, from, limit],
   )

@@ -1,5 +1,6 @@
-import type { WaitForRuns } from '../../activities/activity.ts'
+import type { ChildRun, WaitForRuns } from '../../activities/activity.ts'
 import type { Bell } from '../../lib/bell.ts'
+import type { LiveRun } from '../runs/live-run.ts'
 import type { StepAtWork } from '../steps/step-at-work.ts'
 import type { ChildKind } from './fan-out-child.ts'
 import type { Waiting } from './waiting-steps.ts'
@@ -21,6 +22,23 @@ export interface FanOut {
    * room.
    */
   fullSinceMs: number | undefined
+  here: Here
+}
+
+/** The runs of a fan-out that are carried out here before they are written. */
+interface Here {
+  /** Whether the next ones are. */
+  isOn: boolean
+  /** Nothing more begins. */
+  isClosed: boolean
+  /** Whether one of them has failed or was cancelled, and may not be written yet. */
+  hasFailed: boolean
+  /** Runs that could not be written because another run has their trajectory id. */
+  clashes: number
+  live: Set<LiveRun>
+  underWay: Set<Promise<void>>
+  /** Those that are written, by index. */
+  ended: Map<number, ChildRun>
 }
 
 /** Indices of runs still to start: first those that an earlier attempt skipped, then all others. */

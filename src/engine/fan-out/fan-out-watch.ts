@@ -10,6 +10,8 @@ export interface FanOutWatch {
   leased(waiting: Waiting, lease: string, leased: Leased): void
   /** Reports the end of a run under this lease in this process. */
   ended(lease: string, status: RunStatus): void
+  /** Reports that all runs of a lease are written, or will not be. */
+  leaseIsDone(lease: string): void
   /** Polls at once. */
   hurry(): void
   /** Shares of all open leases under the step's concurrency limit. */
@@ -47,6 +49,7 @@ export const makeFanOutWatch = (database: Queries): FanOutWatch => {
     },
     remove: steps.remove,
     leased: steps.leased,
+    leaseIsDone: steps.leaseIsDone,
     ended: (lease, status) => countEnd(steps, lease, status),
     hurry: poll.hurry,
     sharesOf: (waiting) => [

@@ -1,4 +1,4 @@
-import type { ChildRun, FailedWith, WaitForRuns } from '../../activities/activity.ts'
+import type { ChildRun, ChildRuns, FailedWith, WaitForRuns } from '../../activities/activity.ts'
 import type { Queries } from '../../database/database.ts'
 import { makeBell } from '../../lib/bell.ts'
 import { AppError } from '../../lib/errors.ts'
@@ -9,16 +9,18 @@ import type { LeaseRef } from '../journal/journal-entry.ts'
 import { Fenced } from '../journal/journal-sender.ts'
 import { type EndBelow, whomToAsk } from '../leases/end-below.ts'
 import type { EndRequests } from '../leases/end-requests.ts'
+import type { LiveRun } from '../runs/live-run.ts'
 import { Interrupted } from '../steps/execute.ts'
 import type { StepAtWork } from '../steps/step-at-work.ts'
 import type { StepRun } from '../steps/step-run.ts'
+import { type ChildrenHereDeps, closeHere, makeChildrenHere, mayBeHere } from './children-here.ts'
 import { type ChildDeps, type ChildKind, type ChildLimits, prepareChildren } from './fan-out-child.ts'
 import { fanOutOutcome, type Over } from './fan-out-outcome.ts'
 import { haltLeases, type Parent, readChildren, readProgress } from './fan-out-sql.ts'
 import { askAgainMs, type FanOut, remaining } from './fan-out-state.ts'
 import { type FanOutWatch, makeFanOutWatch } from './fan-out-watch.ts'
 import { makeOpenRuns, type OpenRunLimits } from './open-runs.ts'
-import { makeStartChildren, type StartChildren } from './start-children.ts'
+import { madeChild, makeStartChildren, type StartChildren } from './start-children.ts'
 import { newLeased, type Waiting } from './waiting-steps.ts'
 
 interface FanOuts {
@@ -49,6 +51,8 @@ interface FanOutDeps extends ChildDeps {
   deliver: EndRequests['deliver']
   /** A run of the lease waits for child runs and executes nothing (1), or does again (-1). */
   onWaiting(lease: LeaseRef, by: 1 | -1): void
+  /** What carries out child runs before they are written. */
+  here: Omit<ChildrenHereDeps, 'watch' | 'makeRun'>
   /** Fires when the process stops taking steps. */
   stopping: AbortSignal
 }
@@ -65,7 +69,12 @@ interface Shared extends FanOutDeps {
 export const makeFanOuts = (deps: FanOutDeps): FanOuts => {
   const watch = makeFanOutWatch(deps.database)
   const openRuns = makeOpenRuns(deps.database, deps.limits)
-  const children = makeStartChildren({ ...deps, watch, openRuns })
+  const childrenHere = makeChildrenHere({
+    ...deps.here,
+    watch,
+    makeRun: (fanOut, index) => madeChild(deps, fanOut, index),
+  })
+  const children = makeStartChildren({ ...deps, watch, openRuns, childrenHere })
   const shared: Shared = { ...deps, watch, children, preparing: makeSlots(preparedAtOnce), waitingSteps: new WeakMap() }
   return { waitForRuns: (work, wanted) => waitForRuns(shared, work, wanted), ended: watch.ended, hurry: watch.hurry }
 }
@@ -95,6 +104,10 @@ const follow = async (shared: Shared, fanOut: FanOut): Promise<Outcome> => {
     if (over === undefined) return {}
     if (over !== 'released' && run.isTreeEnding) work.hasRuns = false // none is open; the root checks again
     return over === 'released' ? over : await concluded(shared.database, fanOut, over)
+  } catch (thrown) {
+    closeHere(fanOut)
+    await Promise.all(fanOut.here.underWay) // none is written after the end of the step
+    throw thrown
   } finally {
     run.interrupts.delete(fanOut.bell.ring)
     countWaiting(shared, work, -1)
@@ -108,6 +121,7 @@ const begin = async (shared: Shared, work: StepAtWork, wanted: WaitForRuns): Pro
   const { runs } = wanted
   const parent: Parent = { runKey: run.key, seq: place.seq }
   const kind = await prepare(shared, work, parent, wanted)
+  const isFirst = !work.hasRuns
   work.hasRuns = true
   row.wakeMs = runs.until?.getTime() ?? now() // it only waits, so a crash does not count as its death
   await startRow.write()
@@ -128,7 +142,17 @@ const begin = async (shared: Shared, work: StepAtWork, wanted: WaitForRuns): Pro
   }
   const ahead = { missing, next, count: runs.count }
   const notYet = { isAskedAbove: undefined, endingSinceMs: undefined, fullSinceMs: undefined }
-  return { work, wanted, kind, ahead, waiting, bell, ...notYet }
+  const isHere = isFirst && mayBeHere(run, kind, runs.labels)
+  const here = {
+    isOn: isHere,
+    isClosed: false,
+    hasFailed: false,
+    clashes: 0,
+    live: new Set<LiveRun>(),
+    underWay: new Set<Promise<void>>(),
+    ended: new Map<number, ChildRun>(),
+  }
+  return { work, wanted, kind, ahead, waiting, bell, here, ...notYet }
 }
 
 /** Collections take turns. A run that is asked to end meanwhile prepares nothing. */
@@ -178,6 +202,7 @@ const untilOver = async (shared: Shared, fanOut: FanOut): Promise<Over | 'releas
     if (!isCancelled && (await children.wake(fanOut))) continue
     const some = over === 'ended' ? await children.startSome(fanOut) : 'enough'
     if (some === 'started') continue
+    if (isCancelled) closeHere(fanOut)
     if (isCancelled && (await cancelOpen(shared.endBelow, fanOut)) === 'more') continue
     waiting.asksForEnd = over !== 'ended' || remaining(ahead) === 0
     if (waiting.asksForEnd && waiting.settled) return over
@@ -200,16 +225,20 @@ const cancelOpen = async (endBelow: EndBelow, fanOut: FanOut): Promise<'more' | 
 }
 
 /** Builds the result after every run has ended: outputs, and a failure if there is one. */
-const concluded = async (database: Queries, { work, wanted, waiting }: FanOut, over: Over): Promise<Outcome> => {
+const concluded = async (database: Queries, { work, wanted, waiting, here }: FanOut, over: Over): Promise<Outcome> => {
   if (over === 'interrupted') throw new Interrupted(work.place.name)
-  const ended: ChildRun[] = []
-  for (;;) {
+  const ended: ChildRun[] = endedHere(here.ended, wanted.runs)
+  while (ended.length < wanted.runs.count) {
     const page = await readChildren(database, waiting, (ended.at(-1)?.index ?? -1) + 1, readAtOnce)
     for (const child of page) ended.push(child)
     if (page.length < readAtOnce) break
   }
   return fanOutOutcome(work.place, wanted, ended, over)
 }
+
+/** The runs in order, if all of them ended in this process. */
+const endedHere = (ended: ReadonlyMap<number, ChildRun>, { count, onlyIndex }: ChildRuns): ChildRun[] =>
+  ended.size < count || onlyIndex !== undefined ? [] : [...ended.values()].sort((one, other) => one.index - other.index)
 
 /** Time at which open child runs are cancelled: from the activity, or from the step's timeout. */
 const deadlineOf = ({ place }: StepAtWork, { runs }: WaitForRuns): number => {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Queries } from '../../database/database.ts'
 import { makeSlots, type Slots } from '../../lib/slots.ts'
 import type { NewRun } from '../../model/runs/new-run.ts'
@@ -9,6 +10,7 @@ import { Fenced } from '../journal/journal-sender.ts'
 import type { EndRequests } from '../leases/end-requests.ts'
 import { keysAbove } from '../leases/run-keys.ts'
 import { presentRuns } from '../start/enqueue.ts'
+import type { ChildrenHere } from './children-here.ts'
 import { type ChildDeps, childRun } from './fan-out-child.ts'
 import { nextChunk } from './fan-out-shares.ts'
 import { countDue, emitRuns, wakeChildren } from './fan-out-sql.ts'
@@ -23,6 +25,7 @@ interface StartChildrenDeps extends ChildDeps {
   quota: Pick<Quota, 'add' | 'require'>
   watch: FanOutWatch
   openRuns: OpenRuns
+  childrenHere: ChildrenHere
   /** Ends a run in this process. */
   deliver: EndRequests['deliver']
 }
@@ -75,9 +78,15 @@ const startSome = async (
     const room = openRuns.left(run)
     if (room === 0) return waitForRoom(openRuns, fanOut, out.lanes)
     fanOut.fullSinceMs = undefined
-    const batch = nextBatch(deps, fanOut, room)
-    written = openRuns.take(run, batch.runs.length)
-    await emit(deps, fanOut, batch)
+    const here = fanOut.here.isOn ? Math.min(room, deps.childrenHere.room) : 0
+    if (here > 0) {
+      beginHere(deps, fanOut, here)
+      await nextTurn() // others have theirs
+    } else {
+      const batch = nextBatch(deps, fanOut, room)
+      written = openRuns.take(run, batch.runs.length)
+      await emit(deps, fanOut, batch)
+    }
   } finally {
     written()
     emitting.release()
@@ -110,24 +119,43 @@ const nextBatch = (deps: StartChildrenDeps, fanOut: FanOut, room: number): Batch
   return batch
 }
 
+/** Makes the run of an item. */
+export const madeChild = (deps: ChildDeps, { work, wanted, kind }: FanOut, index: number): NewRun =>
+  childRun(deps, kind, work, index, wanted.runs.initParams(index))
+
 /** Adds a lease with that many runs to a batch, fewer if their text is long. Returns the length of their text. */
 const fillLease = (
   deps: StartChildrenDeps,
-  { work, wanted, kind, ahead }: FanOut,
+  fanOut: FanOut,
   { leases, runs }: Batch,
   { share, size }: { share: number; size: number },
 ): number => {
   const lease = { id: randomUUID(), share, size: 0 }
   let text = 0
   while (lease.size < size && text < textAtOnce) {
-    const index = takeIndex(ahead)
-    const run = childRun(deps, kind, work, index, wanted.runs.initParams(index))
+    const index = takeIndex(fanOut.ahead)
+    const run = madeChild(deps, fanOut, index)
     runs.push({ lease: lease.id, index, run })
     text += run.initParams.length
     lease.size++
   }
   leases.push(lease)
   return text
+}
+
+/** Begins at most `room` runs in this process, where a lease only limits how many of them execute at once. */
+const beginHere = ({ watch, openRuns, childrenHere }: StartChildrenDeps, fanOut: FanOut, room: number): void => {
+  const { wanted, ahead, waiting, work } = fanOut
+  for (let left = room; left > 0; ) {
+    const out = sharesOut(watch.sharesOf(waiting))
+    const chunk = nextChunk(wanted.runs.maxConcurrency, remaining(ahead), out, waiting.paceMs, left)
+    if (!chunk) return
+    const lease = { id: randomUUID(), share: chunk.share }
+    const indices = Array.from({ length: chunk.size }, () => takeIndex(ahead))
+    left -= chunk.size
+    watch.leased(waiting, lease.id, newLeased(chunk.share, chunk.size, false))
+    childrenHere.begin(fanOut, lease, indices, openRuns.take(work.run, chunk.size))
+  }
 }
 
 /** Writes a batch. Runs whose trajectory id was taken return to `ahead`, for a new lease. */

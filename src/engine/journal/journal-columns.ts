@@ -5,6 +5,7 @@ interface ColumnValues {
   int: number | null
   bigint: number | null
   float8: number | null
+  bool: boolean | null
 }
 
 type Column = readonly [name: string, type: keyof ColumnValues]
@@ -32,6 +33,16 @@ export const runInput = [
   ['created', 'float8'],
 ] as const satisfies readonly Column[]
 
+/** A run that is first written when it has ended. */
+export const bornInput = [
+  ...runInput,
+  ['parent', 'text'],
+  ['status', 'text'],
+  ['error', 'text'],
+  ['started', 'float8'],
+  ['ended', 'float8'],
+] as const satisfies readonly Column[]
+
 /** A step that has begun or ended. */
 export const stepInput = [
   ['run_id', 'text'],
@@ -56,6 +67,9 @@ export const stepInput = [
   ['wake', 'float8'],
   ['ended', 'float8'],
 ] as const satisfies readonly Column[]
+
+/** A step beside runs that are first written when they have ended: `born` if it belongs to one of them. */
+export const bornStepInput = [...stepInput, ['born', 'bool']] as const satisfies readonly Column[]
 
 /** A run that begins with its first step. */
 export const beginInput = [

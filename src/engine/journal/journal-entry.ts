@@ -2,6 +2,8 @@ import type { NewFile, NewRun } from '../../model/runs/new-run.ts'
 import type { RunStatus, StepStatus } from '../../model/workflows/workflow.ts'
 import {
   beginInput,
+  bornInput,
+  bornStepInput,
   callInput,
   endInput,
   eventInput,
@@ -9,7 +11,7 @@ import {
   parkInput,
   type RowValues,
   runInput,
-  stepInput,
+  type stepInput,
 } from './journal-columns.ts'
 import type { CommitParts } from './journal-sql.ts'
 
@@ -76,6 +78,11 @@ export interface Entry {
   /** Whether it need not be written any more. */
   isWithdrawn?: boolean
   run?: NewRun
+  /**
+   * A child run that was carried out before it was written: it is written with its `end`, `step` being its last. Refused
+   * with `TrajectoryIdTaken` also if its parent has ended, was asked to, or is gone.
+   */
+  born?: { run: NewRun; parentKey: string; startedMs: number; before: StepRow[] }
   step?: StepRow
   end?: { runKey: string; status: RunStatus; error: string | null; endedMs: number }
   /** The run leaves memory at the step `seq`; without `wakeMs` until that step is decided. */
@@ -87,13 +94,18 @@ export interface Entry {
 
 const length = (text: string | null | undefined): number => text?.length ?? 0
 
+const runSize = ({ initParams, sealedSecrets, more }: NewRun): number =>
+  length(initParams) + length(sealedSecrets) + length(more?.params) + length(more?.refusal) + 300
+
+const stepSize = ({ inputs, outputs, error, warnings }: StepRow): number =>
+  length(inputs) + length(outputs) + length(error) + length(warnings)
+
 /** Rough bytes an entry keeps in memory while it waits. */
-export const sizeOf = ({ run, step, end, events, calls, files }: Entry): number =>
+export const sizeOf = ({ run, born, step, end, events, calls, files }: Entry): number =>
   200 +
-  (run
-    ? length(run.initParams) + length(run.sealedSecrets) + length(run.more?.params) + length(run.more?.refusal) + 300
-    : 0) +
-  (step ? length(step.inputs) + length(step.outputs) + length(step.error) + length(step.warnings) : 0) +
+  (run ? runSize(run) : 0) +
+  (born ? runSize(born.run) + born.before.reduce((size, one) => size + stepSize(one) + 100, 0) : 0) +
+  (step ? stepSize(step) : 0) +
   (end ? length(end.error) : 0) +
   (events ? events.rows.reduce((size, row) => size + row.event.length + 100, 0) : 0) +
   (calls ? calls.rows.reduce((size, row) => size + row.call.length + 100, 0) : 0) +
@@ -128,6 +140,20 @@ export const runValues = (run: NewRun, lease: string, epoch: number): RowValues<
   run.sealedSecrets,
   run.more && JSON.stringify(run.more),
   run.createdMs,
+]
+
+/** A run that has ended as a row of the statement's parameters. */
+const bornValues = (
+  { run, parentKey, startedMs }: NonNullable<Entry['born']>,
+  { status, error, endedMs }: NonNullable<Entry['end']>,
+  lease: LeaseRef,
+): RowValues<typeof bornInput> => [
+  ...runValues(run, lease.id, lease.epoch),
+  parentKey,
+  status,
+  storable(error),
+  startedMs,
+  endedMs,
 ]
 
 /** A file as a row of the statement's parameters. */
@@ -177,19 +203,25 @@ const stepValues = (step: StepRow, lease: LeaseRef): RowValues<typeof stepInput>
 export const commitValues = (entries: Entry[], shard: number): { parts: CommitParts; values: unknown[] } => {
   const leases = new Set<string>()
   const runs = columns(runInput.length)
-  const steps = columns(stepInput.length)
+  const born = columns(bornInput.length)
+  const steps = columns(bornStepInput.length)
   const begins = columns(beginInput.length)
   const ends = columns(endInput.length)
   const parks = columns(parkInput.length)
   const events = columns(eventInput.length)
   const calls = columns(callInput.length)
   const files = columns(fileInput.length)
-  for (const { lease, run, step, end, park, events: told, calls: made, files: fileRows, collectionId } of entries) {
+  for (const entry of entries) {
+    const { lease, run, step, end, park, events: told, calls: made, files: fileRows, collectionId } = entry
     leases.add(lease.id)
     if (run) pushRow(runs, runValues(run, lease.id, lease.epoch))
-    if (step) pushRow(steps, stepValues(step, lease))
+    if (entry.born && end) {
+      pushRow(born, bornValues(entry.born, end, lease))
+      for (const one of entry.born.before) pushRow(steps, [...stepValues(one, lease), true])
+    }
+    if (step) pushRow(steps, [...stepValues(step, lease), entry.born !== undefined])
     if (step?.begins && !end && !park) pushRow(begins, [step.runKey, lease.id, lease.epoch, step.startedMs])
-    if (end) {
+    if (end && !entry.born) {
       const startedMs = step?.startedMs ?? null
       pushRow(ends, [end.runKey, lease.id, lease.epoch, end.status, storable(end.error), startedMs, end.endedMs])
     }
@@ -205,10 +237,12 @@ export const commitValues = (entries: Entry[], shard: number): { parts: CommitPa
       pushRow(files, fileValues(key, step?.seq ?? null, collectionId, file))
     }
   }
-  const tables = { runs, steps, begins, ends, parks, events, calls, files }
+  const tables = { runs, born, steps, begins, ends, parks, events, calls, files }
+  if (!born[0]?.length) steps.pop()
   const has = (rows: unknown[][]): boolean => (rows[0]?.length ?? 0) > 0
   const parts: CommitParts = {
     runs: has(runs),
+    born: has(born),
     steps: has(steps),
     begins: has(begins),
     ends: has(ends),

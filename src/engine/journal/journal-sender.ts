@@ -1,7 +1,8 @@
 import { isRefused, type OwnConnection } from '../../database/own-connection.ts'
 import { pause } from '../../lib/time.ts'
+import type { NewRun } from '../../model/runs/new-run.ts'
 import { type JournalStatistics, RunExists } from '../engine.ts'
-import { commitValues, type Entry } from './journal-entry.ts'
+import { commitValues, type Entry, type StepRow } from './journal-entry.ts'
 import type { WaitingEntry } from './journal-queue.ts'
 import { type CommitParts, commitStatement } from './journal-sql.ts'
 
@@ -105,12 +106,12 @@ const settle = async (
   statistics.entries += live.length
   const passed = ({ entry }: WaitingEntry) => epochs.get(entry.lease.id) === entry.lease.epoch
   const absent = live.filter((waiting) => {
-    const run = waiting.entry.run
+    const run = newRunOf(waiting)
     return run && passed(waiting) && !inserted.has(run.key)
   })
   const owners = absent.length > 0 ? await ownersOf(options, absent) : undefined
   for (const waiting of live) {
-    const run = waiting.entry.run
+    const run = newRunOf(waiting)
     if (!passed(waiting)) waiting.reject(new Fenced(waiting.entry.lease.id))
     else if (run && !inserted.has(run.key)) {
       const lease = owners?.get(run.key)
@@ -125,12 +126,14 @@ const settle = async (
   }
 }
 
+const newRunOf = ({ entry: { run, born } }: WaitingEntry): NewRun | undefined => run ?? born?.run
+
 /** Reads the leases of runs that a commit did not insert. */
 const ownersOf = async (
   options: SenderOptions,
   absent: readonly WaitingEntry[],
 ): Promise<ReadonlyMap<string, string>> => {
-  const keys = absent.map((waiting) => waiting.entry.run?.key)
+  const keys = absent.map((waiting) => newRunOf(waiting)?.key)
   const text = `select id, coalesce(lease, '') lease from runs where id = any($1::text[])`
   const rows = await persist<{ id: string; lease: string }>(options, { name: 'who_has', text }, [keys])
   return new Map(rows.map((row) => [row.id, row.lease]))
@@ -140,14 +143,20 @@ const statements = new Map<string, string>()
 
 /** Prepared once for each of the few sets of parts. */
 const statementOf = (parts: CommitParts): { name: string; text: string } => {
-  const { runs, steps, begins, ends, parks, events, calls, files } = parts
-  const name = `commit_${[runs, steps, begins, ends, parks, events, calls, files].map(Number).join('')}`
+  const { runs, born, steps, begins, ends, parks, events, calls, files } = parts
+  const name = `commit_${[runs, born, steps, begins, ends, parks, events, calls, files].map(Number).join('')}`
   const text = statements.get(name) ?? commitStatement(parts)
   statements.set(name, text)
   return { name, text }
 }
 
-const count = ({ runsEnded, stepsEnded }: JournalStatistics, { step, end }: Entry): void => {
-  if (step && step.endedMs !== null) stepsEnded[step.status] = (stepsEnded[step.status] ?? 0) + 1
+const count = (statistics: JournalStatistics, { born, step, end }: Entry): void => {
+  if (born) for (const one of born.before) countStep(statistics, one)
+  if (step) countStep(statistics, step)
+  const { runsEnded } = statistics
   if (end) runsEnded[end.status] = (runsEnded[end.status] ?? 0) + 1
+}
+
+const countStep = ({ stepsEnded }: JournalStatistics, { status, endedMs }: StepRow): void => {
+  if (endedMs !== null) stepsEnded[status] = (stepsEnded[status] ?? 0) + 1
 }

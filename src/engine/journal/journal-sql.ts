@@ -1,6 +1,8 @@
 import { endedRun, endedStep, keepDurationTotals, keepRunTotals, keepStepTotals } from '../../store/runs/totals.ts'
 import {
   beginInput,
+  bornInput,
+  bornStepInput,
   callInput,
   endInput,
   eventInput,
@@ -42,15 +44,16 @@ export const newRunValues = [
 /** The new runs of a statement as rows `u`, from the parameter `from` on. */
 export const newRunRows = (from: number): string => inputRows(from, runInput)
 
-/** Part of every statement that makes runs: keeps the number of runs of each task, from the rows of `new_runs`. */
-export const countNewRuns = (shard: string): string => `counted as (
+/** Part of every statement that makes runs: keeps the number of runs of each task, from their rows. */
+export const countNewRuns = (shard: string, rows = 'new_runs'): string => `counted as (
   insert into run_counts (task_id, shard, total)
-  select task_id, ${shard}, count(*) from new_runs group by task_id order by task_id
+  select task_id, ${shard}, count(*) from ${rows} group by task_id order by task_id
   on conflict (task_id, shard) do update set total = run_counts.total + excluded.total)`
 
 /** Kinds of rows that a commit may have. */
 export interface CommitParts {
   runs: boolean
+  born: boolean
   steps: boolean
   begins: boolean
   ends: boolean
@@ -62,16 +65,36 @@ export interface CommitParts {
 
 const shard = '$2::smallint'
 
-const newRuns = (from: number): string[] => [
-  `new_runs as (
+const newRuns = (from: number): string => `new_runs as (
   insert into runs (${newRunColumns}, status, created_at, started_at)
   select ${newRunValues}, 'running', to_timestamp(u.created / 1000), to_timestamp(u.created / 1000)
   from ${newRunRows(from)}, m
   where (m.epochs->>u.lease)::int = u.epoch
   on conflict do nothing
-  returning id, task_id)`,
-  countNewRuns(shard),
-]
+  returning id, task_id)`
+
+/**
+ * The parents are few, so each is looked up once, and not for each run. Below a parent that has ended, is to end or is gone
+ * nothing is written.
+ */
+const bornRuns = (from: number): string => `parents as materialized (
+  select p.id from (select distinct id from unnest($${from + runInput.length}::text[]) one(id)) one
+  join runs p on p.id = one.id and p.requested_status is null and p.ended_at is null),
+born_runs as (
+  insert into runs as r (${newRunColumns}, status, error, created_at, started_at, ended_at)
+  select ${newRunValues}, u.status, u.error, to_timestamp(u.created / 1000), to_timestamp(u.started / 1000),
+    to_timestamp(u.ended / 1000)
+  from ${inputRows(from, bornInput)}, m
+  where (m.epochs->>u.lease)::int = u.epoch and u.parent in (select id from parents)
+  on conflict do nothing
+  returning r.id, ${endedRun})`
+
+const countedRuns = ({ runs, born }: CommitParts): string =>
+  runs && born
+    ? '(select task_id from new_runs union all select task_id from born_runs) made'
+    : runs
+      ? 'new_runs'
+      : 'born_runs'
 
 /** Columns of `steps` whose values arrive in milliseconds. */
 const stepTimes: Readonly<Record<string, string>> = { started: 'started_at', wake: 'wake_at', ended: 'ended_at' }
@@ -88,11 +111,12 @@ const completedColumns = stepColumns
     (name) => `${name} = ${keptIfAbsent.has(name) ? `coalesce(excluded.${name}, steps.${name})` : `excluded.${name}`}`,
   )
 
-const writtenSteps = (from: number): string => `written as (
+/** Steps of a run that could not be written are not written either: another run has its key. */
+const writtenSteps = (from: number, born: boolean): string => `written as (
   insert into steps (${stepColumns.join(', ')})
   select ${stepValues.join(', ')}
-  from ${inputRows(from, stepInput)}, m
-  where (m.epochs->>u.lease)::int = u.epoch
+  from ${inputRows(from, born ? bornStepInput : stepInput)}, m
+  where (m.epochs->>u.lease)::int = u.epoch${born ? ' and (not u.born or u.run_id in (select id from born_runs))' : ''}
   on conflict (run_id, seq) do update set ${completedColumns.join(', ')}, changed = nextval('changes')
     where steps.ended_at is null
   returning run_id, ended_at is not null and origin is null and status <> 'skipped' counts, ${endedStep('steps')})`
@@ -102,12 +126,19 @@ const begunRuns = (from: number): string => `begun as (
   from ${inputRows(from, beginInput)}, m
   where (m.epochs->>u.lease)::int = u.epoch and r.id = u.id and r.ended_at is null and r.status = 'pending')`
 
-const endedRuns = (from: number): string => `ended_runs as (
+const endedRuns = (from: number): string => `ended_here as (
   update runs r set status = u.status, error = u.error, ended_at = to_timestamp(u.ended / 1000), sealed_secrets = null,
       started_at = coalesce(r.started_at, to_timestamp(u.started / 1000)), changed = nextval('changes')
   from ${inputRows(from, endInput)}, m
   where (m.epochs->>u.lease)::int = u.epoch and r.id = u.id and r.ended_at is null
   returning ${endedRun})`
+
+const endedRow = 'task_id, status, "day", ms, sign'
+
+const allEnded = ({ ends, born }: CommitParts): string => {
+  const from = [...(ends ? ['ended_here'] : []), ...(born ? ['born_runs'] : [])]
+  return `ended_runs as (${from.map((rows) => `select ${endedRow} from ${rows}`).join(' union all ')})`
+}
 
 const parkedRuns = (from: number): string => `parked as (
   update runs r set lease = null, status = 'running', started_at = coalesce(r.started_at, now()),
@@ -153,7 +184,7 @@ const keptFiles = (from: number, { runs, steps }: CommitParts): string => `kept 
  * and after an ANALYZE every open run would be scanned for every entry.
  */
 export const commitStatement = (parts: CommitParts): string => {
-  const { runs, steps, begins, ends, parks, events, calls, files } = parts
+  const { runs, born, steps, begins, ends, parks, events, calls, files } = parts
   let next = 3
   const from = (columns: { length: number }): number => {
     next += columns.length
@@ -161,10 +192,18 @@ export const commitStatement = (parts: CommitParts): string => {
   }
   // In the order in which every statement writes totals, so that none deadlock.
   const written = [
-    ...(runs ? newRuns(from(runInput)) : []),
-    ...(steps ? [writtenSteps(from(stepInput)), 'ended_steps as (select * from written where counts)'] : []),
+    ...(runs ? [newRuns(from(runInput))] : []),
+    ...(born ? [bornRuns(from(bornInput))] : []),
+    ...(runs || born ? [countNewRuns(shard, countedRuns(parts))] : []),
+    ...(steps
+      ? [
+          writtenSteps(from(born ? bornStepInput : stepInput), born),
+          'ended_steps as (select * from written where counts)',
+        ]
+      : []),
     ...(begins ? [begunRuns(from(beginInput))] : []),
-    ...(ends ? [endedRuns(from(endInput)), keepRunTotals(shard), keepDurationTotals(shard)] : []),
+    ...(ends ? [endedRuns(from(endInput))] : []),
+    ...(ends || born ? [allEnded(parts), keepRunTotals(shard), keepDurationTotals(shard)] : []),
     ...(steps ? [keepStepTotals(shard)] : []),
     ...(parks ? [parkedRuns(from(parkInput))] : []),
     ...(events ? [toldEvents(from(eventInput))] : []),
@@ -175,5 +214,7 @@ export const commitStatement = (parts: CommitParts): string => {
 with l as materialized (select id, epoch from leases where id = any($1::text[]) order by id for share),
 m as materialized (select coalesce(jsonb_object_agg(id, epoch), '{}') epochs from l),
 ${written.join(',\n')}
-select id, epoch from l where $2::smallint is not null${runs ? ' union all select id, -1 from new_runs' : ''}`
+select id, epoch from l where $2::smallint is not null${runs ? ' union all select id, -1 from new_runs' : ''}${
+    born ? ' union all select id, -1 from born_runs' : ''
+  }`
 }

@@ -1,17 +1,23 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ActivityContext, ReadValue } from '../../activities/activity.ts'
 import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import { type Path, parsePath, readPath, whyNotFound } from '../program/paths.ts'
+import type { StepRun } from '../steps/step-run.ts'
 
-interface ReadRow {
-  trajectory_id: string
+/** What a step may read of a run. Values are JSON texts. */
+export interface ReadableRun {
   status: string
+  init_params: string | null
+  /** The requested steps in order of execution. */
+  steps: { name: string; status: string; inputs: string | null; outputs: string | null; error: string | null }[]
+}
+
+interface ReadRow extends ReadableRun {
+  trajectory_id: string
   /** Whether its texts are included; those of the first run always are. */
   fits: boolean
-  init_params: string | null
-  /** JSON: the requested steps in order of execution. */
-  steps: { name: string; status: string; inputs: string | null; outputs: string | null; error: string | null }[]
 }
 
 /** Maximum runs and approximate text of one query: all of it is parsed in memory at once. */
@@ -93,7 +99,7 @@ const pathOf = (text: string): Path => {
 }
 
 /** Root values of a run's paths: its `init_params` and its steps, each parsed once. */
-const documentOf = (row: ReadRow): ((root: string) => unknown) => {
+const documentOf = (row: ReadableRun): ((root: string) => unknown) => {
   const parsed = new Map<string, unknown>()
   const look = (root: string): unknown => {
     if (root === 'init_params') return row.init_params === null ? undefined : JSON.parse(row.init_params)
@@ -114,7 +120,7 @@ const documentOf = (row: ReadRow): ((root: string) => unknown) => {
   }
 }
 
-const readOne = (row: ReadRow | undefined, collection: string, id: string, paths: Path[]): ReadValue[] => {
+const readOne = (row: ReadableRun | undefined, collection: string, id: string, paths: Path[]): ReadValue[] => {
   if (!row) {
     return paths.map(() => ({ found: false, reason: `there is no run '${id}' in collection '${collection}'` }))
   }
@@ -134,7 +140,7 @@ const readOne = (row: ReadRow | undefined, collection: string, id: string, paths
 /** Lets a step read other runs of its collection, a few hundred at a time, and only the steps it names. */
 export const runReader = (
   deps: RunReaderDeps,
-  { collection, collectionId }: { collection: string; collectionId: number },
+  { collection, collectionId, childResults }: Pick<StepRun, 'collection' | 'collectionId' | 'childResults'>,
   room: ActivityContext['room'],
 ): ActivityContext['runs'] => ({
   async read({ trajectory_ids: ids, paths: texts }) {
@@ -150,6 +156,17 @@ export const runReader = (
     let size = 0
     let held = 0
     while (values.length < ids.length) {
+      const known = readKnown(childResults, ids.slice(values.length, values.length + runsAtOnce), collection, paths)
+      if (known.length > 0) {
+        for (const one of known) {
+          const reading = sized(one, limit)
+          values.push(reading.values)
+          size += reading.size
+        }
+        if (size > limit) throw tooMuch(`The values of ${values.length} of ${ids.length} runs are`, limit)
+        await nextTurn()
+        continue
+      }
       const some = ids.slice(values.length, values.length + runsAtOnce)
       const textBytes = values.length === 0 ? firstText : textAtOnce
       const wanted = copiesOfText * (size + textBytes)
@@ -193,6 +210,13 @@ export const runReader = (
     }))
   },
 })
+
+/** Reads the runs at the beginning of a list that ended in this process. */
+const readKnown = (known: StepRun['childResults'], ids: string[], collection: string, paths: Path[]): ReadValue[][] => {
+  if (!known) return []
+  const first = ids.findIndex((id) => !known.has(id))
+  return ids.slice(0, first === -1 ? ids.length : first).map((id) => readOne(known.get(id), collection, id, paths))
+}
 
 /** Takes values until their JSON text exceeds `limit`; returns them with the size. */
 const sized = (values: ReadValue[], limit: number): { values: ReadValue[]; size: number } => {

@@ -17,7 +17,7 @@ import type { RunDeps } from './run-deps.ts'
 import { runSideBySide } from './side-by-side.ts'
 
 /** Executes a run until it ends or must be left to another process. Never throws. */
-const carryOn = async (deps: RunDeps, lease: LeaseRef, run: LiveRun): Promise<RunLeft> => {
+export const carryOn = async (deps: RunDeps, lease: LeaseRef, run: LiveRun): Promise<RunLeft> => {
   deps.live.set(run.key, run)
   try {
     if (lease.lost) return 'fenced'

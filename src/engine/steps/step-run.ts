@@ -1,4 +1,5 @@
 import type { Environment } from '../environment/environment.ts'
+import type { ReadableRun } from '../journal/read-runs.ts'
 import type { RunUnderLease } from '../leases/run-under-lease.ts'
 import type { Course } from '../program/course.ts'
 import type { Program, ProgramStep } from '../program/program.ts'
@@ -35,6 +36,8 @@ export interface StepRun extends Readonly<RunUnderLease> {
   working: number
   /** When (`performance.now()`) `workMs` was counted last. */
   workedUntilMs: number
+  /** Results of small child runs that ended in this process, by trajectory id: steps that gather them read them here. */
+  childResults?: Map<string, ReadableRun>
 }
 
 export interface StepFailure {
