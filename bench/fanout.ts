@@ -117,7 +117,7 @@ await stage(
       '10,000 children, time to bare DBOS',
       middleOurs.map((ms) => ms / middleDbos),
       'at most',
-      0.12,
+      0.03,
       ' ×',
     )
     report.aim(`time for a child, ${largest} children to 1,000`, growth, 'at most', 1.3, ' ×')

@@ -17,7 +17,7 @@ import { type Stage, stage } from './lib/stage.ts'
 import { sleepWorkflow } from './lib/workflows.ts'
 
 const trials = [
-  { runs: 300, sleepSeconds: 0.15, kills: isQuick ? 3 : 5, limitMs: 600 },
+  { runs: 300, sleepSeconds: 0.15, kills: isQuick ? 3 : 5, limitMs: 400 },
   { runs: 10_000, sleepSeconds: 10, kills: isQuick ? 2 : 3, limitMs: 1_500 },
 ]
 const memoryLimitMb = 350
