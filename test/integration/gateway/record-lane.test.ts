@@ -1,6 +1,4 @@
-import fs from 'node:fs'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
@@ -398,34 +396,5 @@ describe.each(['log', 'sync'] as const)('the mode %s', (mode) => {
     expect(await spentNow()).toEqual({ usd: '45.00', tokens: 1800 })
     const wrong = await wrongTotals(asked.query) // a test above deletes a run behind the back of its totals
     expect(wrong.filter((line) => line.startsWith(`task ${taskId},`))).toEqual([])
-  })
-})
-
-describe('a disk that fails to sync', () => {
-  const real = fs.fdatasync
-  const setSync = (sync: unknown) => {
-    fs.fdatasync = sync as typeof real
-    syncBuiltinESMExports()
-  }
-  beforeEach(async () => {
-    await lane.close()
-    lane = openLane(1e9, patient, 'sync')
-    setSync((_: number, done: (error: Error) => void) => setImmediate(done, new Error('EIO: i/o error, fdatasync')))
-  })
-  afterEach(() => setSync(real))
-
-  it('makes calls wait for the database, which has them', async () => {
-    expect(await lane.record(callOf())).toBe('committed')
-    expect(new Set(await recordMany(30))).toEqual(new Set(['committed']))
-    expect(await rowsNow()).toHaveLength(31)
-    setSync(real)
-    expect(await lane.record(callOf())).toBe('logged')
-  })
-
-  it('refuses calls while the database is away', async () => {
-    await lane.record(callOf())
-    frail.cut()
-    await expect(lane.record(callOf())).rejects.toThrow('EIO')
-    await expect(lane.record(callOf())).rejects.toThrow('EIO')
   })
 })
