@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { afterAwake } from '../lib/after-awake.ts'
+import { queryWithBytes } from './bytes-query.ts'
 import { connectionDefaults, cutConnection, type SessionSettings, setSession } from './connection.ts'
 import type { Database } from './database.ts'
 
@@ -36,6 +37,11 @@ const closeMs = 1_000
 
 /** A statement with a megabyte may take seconds where the disk is busy: that is no outage. */
 const patienceMsForMib = 4_000
+
+/** Byte values of this size together are written without a copy. */
+const leastBytes = 64 * 1024
+
+const isTextOrBytes = (value: unknown): value is string | Buffer => typeof value === 'string' || value instanceof Buffer
 
 const bytesOf = (values: readonly unknown[]): number =>
   values.reduce<number>((sum, value) => sum + (value instanceof Uint8Array ? value.length : 0), 0)
@@ -90,8 +96,11 @@ export const makeOwnConnection = (options: {
   return {
     async rows<Row>(name: string, text: string, values: unknown[] = []) {
       const begun = performance.now()
-      const asked = (client ?? (await connected())).query({ name, text, values })
-      const { rows } = await inTime(asked, bytesOf(values))
+      const open = client ?? (await connected())
+      const bytes = bytesOf(values)
+      const isLarge = bytes >= leastBytes && values.every(isTextOrBytes)
+      const asked = isLarge ? queryWithBytes(open, { name, text, values }) : open.query({ name, text, values })
+      const { rows } = await inTime(asked, bytes)
       options.noteTime?.(name, performance.now() - begun)
       return rows as Row[]
     },

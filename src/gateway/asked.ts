@@ -135,10 +135,13 @@ const withoutJetty = (body: Buffer, extra: Member): Buffer | 'cut' | undefined =
   return whole.subarray(extra.valueStart)
 }
 
+/** Whether a body may have members meant for this server. */
+export const hasOptions = (members: readonly Member[]): boolean =>
+  members.some(({ name }) => name === 'jetty' || name === 'extra_body')
+
 /** Whether a body goes to the provider as it is: most do. */
 const isMeantAsItIs = (members: readonly Member[]): boolean =>
-  members.filter(({ name }) => name === 'model').length === 1 &&
-  !members.some(({ name }) => name === 'jetty' || name === 'extra_body')
+  members.filter(({ name }) => name === 'model').length === 1 && !hasOptions(members)
 
 /** The body for the provider: with its own name for the model, and without the members meant for this server. */
 export const upstreamBody = (

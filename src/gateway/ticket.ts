@@ -13,7 +13,7 @@ import type { RecordDestination } from '../model/gateway/recorded-call.ts'
 import type { Shape } from '../model/gateway/shape.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { CacheKey } from '../store/calls/answer-cache.ts'
-import type { AskedCall } from './asked.ts'
+import { type AskedCall, hasOptions } from './asked.ts'
 import { ownTask } from './own-workflows.ts'
 import type { FinishedCall } from './record/finished-call.ts'
 import type { TrialCall } from './trial-call.ts'
@@ -21,7 +21,7 @@ import type { TrialCall } from './trial-call.ts'
 /** An admitted call: the part of its record that is known before a provider is called. */
 export type Ticket = Pick<
   FinishedCall,
-  'key' | 'trajectoryId' | 'place' | 'author' | 'scrub' | 'shape' | 'stream' | 'request' | 'startedMs'
+  'key' | 'trajectoryId' | 'place' | 'author' | 'scrub' | 'shape' | 'stream' | 'request' | 'hasOptions' | 'startedMs'
 > & {
   /** The provider that answers, once known. */
   provider: Provider | null
@@ -105,6 +105,7 @@ export const makeTicket = ({
     shape,
     stream: asked.stream,
     request: asked.body,
+    hasOptions: hasOptions(asked.members),
     startedMs,
     provider: null,
     model: asked.model,
@@ -129,6 +130,7 @@ export const finishedCall = (ticket: Ticket, outcome: Outcome): FinishedCall => 
   provider: ticket.provider,
   model: ticket.model,
   request: ticket.request,
+  hasOptions: ticket.hasOptions,
   status: outcome.status,
   httpStatus: outcome.httpStatus,
   error: outcome.error,

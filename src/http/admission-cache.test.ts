@@ -66,6 +66,16 @@ describe('an admission', () => {
     await expect(admit(call)).rejects.toThrow('revoked')
   })
 
+  it('says for a moment whose credentials they are, and nothing after a doubt', async () => {
+    const { admit, identityOf, doubt } = admissions()
+    expect(identityOf(call.credentials)).toBeUndefined()
+    await admit(call)
+    expect(identityOf(call.credentials)).toBe(identity)
+    expect(identityOf({ kind: 'token', header: 'Bearer another' })).toBeUndefined()
+    doubt()
+    expect(identityOf(call.credentials)).toBeUndefined()
+  })
+
   it('is checked each time where calls are counted', async () => {
     const { admit } = admissions({ isLimited: () => true })
     await admit(call)
@@ -77,7 +87,7 @@ describe('an admission', () => {
     vi.useFakeTimers({ toFake: ['performance'] })
     const { admit } = admissions()
     await admit(call)
-    vi.advanceTimersByTime(150)
+    vi.advanceTimersByTime(1_100)
     authenticate.mockResolvedValue({ ...identity, expiresAt: new Date(Date.now() - 1) })
     await admit(call)
     expect(authenticate).toHaveBeenCalledTimes(2)

@@ -4,6 +4,7 @@ import { isDatabaseUnavailable } from '../lib/errors.ts'
 import { neededInTime } from '../lib/in-time.ts'
 import { hashToken } from '../lib/secrets/crypto.ts'
 import { now } from '../lib/time.ts'
+import type { Identity } from '../model/collections/identity.ts'
 import { type AccessChecks, admitPlaced, type PlacedAdmission } from './authorise.ts'
 import { type Credentials, credentialText } from './credentials.ts'
 import type { Endpoint } from './endpoint.ts'
@@ -22,8 +23,11 @@ interface AdmissionRequest {
   address: string | undefined
 }
 
-/** How long an answer of the database holds: a busy key is looked up ten times a second, not for each call. */
-const freshForMs = 100
+/**
+ * How long an answer of the database holds when no change is heard of: notifications get lost with their connection. With
+ * 100 ms, a client whose calls are a tenth of a second apart waited for the database each time.
+ */
+const freshForMs = 1_000
 /** How old an answer may be that admits a key while the database is away. */
 const knownForMs = 60_000
 const mostKnown = 10_000
@@ -35,6 +39,8 @@ const unknownPatienceMs = 5_000
 export interface AdmissionCache {
   /** Admits a call to a model. Rejects with the errors of `admitPlaced`. */
   admit(request: AdmissionRequest): CheckedAdmission | Promise<CheckedAdmission>
+  /** The identity of credentials that have just admitted a call: their token need not be looked up for a large body. */
+  identityOf(credentials: Credentials): Identity | undefined
   /** Call it when keys or collections have changed: each key is looked up again with its next call. */
   doubt(): void
 }
@@ -53,11 +59,13 @@ const keyOf = ({ endpoint, name, credentials }: AdmissionRequest): string =>
   `${keptAs(credentials ? credentialText(credentials) : '')} ${endpoint.access} ${name?.toLowerCase() ?? ''}`
 
 /**
- * Caches admissions. An answer of the database holds for 100 ms. Calls of keys with a rate limit are counted, so they
- * always ask. During an outage the last answer holds for a minute.
+ * Caches admissions. An answer of the database holds until a change is heard of, at most a second. Calls of keys with a
+ * rate limit are counted, so they always ask. During an outage the last answer holds for a minute.
  */
 export const makeAdmissionCache = (checks: AccessChecks): AdmissionCache => {
   const admitted = new LRUCache<string, Known>({ max: mostKnown })
+  /** The last admission of each credentials, whatever it was for. */
+  const identified = new LRUCache<string, Known>({ max: mostKnown })
   let doubts = 0
   /** A call has timed out, and the database has not answered any call since. */
   let isSilent = false
@@ -74,6 +82,7 @@ export const makeAdmissionCache = (checks: AccessChecks): AdmissionCache => {
       const admission = await admitPlaced(checks, endpoint, name, credentials, address, likely)
       const known = { ...admission, databaseAway: false, ...asked }
       admitted.set(key, known)
+      if (credentials) identified.set(keptAs(credentialText(credentials)), known)
       isSilent = false
       return known
     } catch (error) {
@@ -115,6 +124,10 @@ export const makeAdmissionCache = (checks: AccessChecks): AdmissionCache => {
       if (!recent) return neededInTime(ask(request, key), unknownPatienceMs)
       const isCounted = checks.isLimited?.(recent.identity, recent.collection)
       return !isCounted && isFresh(recent, nowMs) ? recent : askOrRecall(request, key, recent)
+    },
+    identityOf(credentials) {
+      const last = identified.get(keptAs(credentialText(credentials)))
+      return last && isFresh(last, performance.now()) ? last.identity : undefined
     },
     doubt: () => void doubts++,
   }

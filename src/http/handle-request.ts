@@ -186,6 +186,7 @@ const carryOutScoped = async (
     credentials,
     maxBytes: options.settings.maxBodyBytes,
     readBody: readScoped,
+    identityOf: admissions.identityOf,
     roomFor: (identity) => memoryOf(identity).take,
   })
   const admission = await admissions.admit({ endpoint, name: body.collection, credentials, address })

@@ -19,8 +19,11 @@ export interface LogPlace {
  * nobody needs to know for certain which processes are alive.
  */
 export interface CallLog {
-  /** Appends a line; it survives the end of this process. Throws what the disk says, and then nothing is written. */
-  append(line: Buffer): LogPlace
+  /**
+   * Appends a line, in pieces or whole; it survives the end of this process. Throws what the disk says, and then nothing is
+   * written.
+   */
+  append(...pieces: Buffer[]): LogPlace
   /** Resolves once a line, and those before it that Postgres does not have, are on the disk. */
   sync(place: LogPlace): Promise<void>
   /** Notes that Postgres has the line. Lines of a file are drained in their order. */
@@ -100,16 +103,16 @@ export const openCallLog = (folder: string): CallLog => {
   }
 
   /** After an error the next line tries a new file: this one may have reached a limit of its own. */
-  const appendTo = (file: LogFile, line: Buffer): number => {
+  const appendTo = (file: LogFile, pieces: Buffer[]): number => {
     try {
-      return file.append(line)
+      return file.append(pieces)
     } catch (error) {
       rotate()
       throw error
     }
   }
 
-  const write = (line: Buffer): LogPlace => {
+  const write = (...pieces: Buffer[]): LogPlace => {
     for (;;) {
       if (current && (current.size >= rotateBytes || current.isBroken)) rotate()
       if (!current) {
@@ -117,7 +120,7 @@ export const openCallLog = (folder: string): CallLog => {
         files.set(current.path, current)
       }
       const file = current
-      const end = appendTo(file, line)
+      const end = appendTo(file, pieces)
       if (file.isThere()) return { file, end }
       // A reader took the file, and may have read to its end before the line was in it.
       file.close()

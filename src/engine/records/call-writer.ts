@@ -5,13 +5,13 @@ import { keepPayload } from '../../store/runs/payloads.ts'
 import { taskForRecords } from '../../store/tasks/own-tasks.ts'
 import { recordStatement } from './call-record-sql.ts'
 import type { CallRow } from './call-row.ts'
-import { payloadOf } from './log-line.ts'
+import { type LineContent, payloadOf } from './log-line.ts'
 
 /**
  * Writes lines of the call log, as their JSON, to Postgres, idempotently. A call whose task was deleted is recorded
  * under a new one of that name; one whose collection is gone is dropped.
  */
-export type CallWriter = (lines: readonly Buffer[]) => Promise<void>
+export type CallWriter = (lines: readonly LineContent[]) => Promise<void>
 
 const plain = { name: 'record', text: recordStatement(false) }
 const withFiles = { name: 'record_with_files', text: recordStatement(true) }
@@ -39,7 +39,7 @@ export const makeCallWriter = (options: {
     for (const line of lines) {
       const large = payloadOf(line)
       if (large) await keepPayload(own, large.runKey, large.body, large.payload)
-      else calls.push(line)
+      else calls.push(line as Buffer)
     }
     if (calls.length === 0) return
     const { name, text } = calls.some(hasFiles) ? withFiles : plain

@@ -3,8 +3,9 @@ import { AppError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { CallLog } from './call-log.ts'
 import type { CallWriter } from './call-writer.ts'
+import { contentBytes, type LineContent } from './log-line.ts'
 import type { RecordOutage } from './record-outage.ts'
-import { jsonOfWaiting, type LineOutcome, type WaitingLine } from './waiting-lines.ts'
+import { contentOfWaiting, type LineOutcome, type WaitingLine } from './waiting-lines.ts'
 
 interface SenderDeps {
   write: CallWriter
@@ -17,8 +18,8 @@ interface SenderDeps {
 /** Sends lines to Postgres, and settles them. While it is away, and if that fails, they stay in the call log. */
 export const makeLineSender = ({ write, calls, outage, log, statistics }: SenderDeps) => {
   /** Nobody is left to be told of what Postgres refuses after the answer. */
-  const putAside = async (json: Buffer, refusal: unknown): Promise<void> => {
-    const place = await calls.setAside(json)
+  const putAside = async (content: LineContent, refusal: unknown): Promise<void> => {
+    const place = await calls.setAside(contentBytes(content))
     log.error({ err: refusal, place }, 'the database refused a recorded call, which was set aside')
   }
 
@@ -39,36 +40,36 @@ export const makeLineSender = ({ write, calls, outage, log, statistics }: Sender
     }
   }
 
-  const refused = async (lines: readonly WaitingLine[], jsons: Buffer[], refusal: unknown): Promise<void> => {
+  const refused = async (lines: readonly WaitingLine[], contents: LineContent[], refusal: unknown): Promise<void> => {
     const [one] = lines
-    const [json] = jsons
+    const [content] = contents
     if (lines.length > 1) {
-      for (const [at, line] of lines.entries()) await sendLines([line], jsons.slice(at, at + 1))
-    } else if (one && json) {
-      if ('file' in one.logged && !one.isAwaited) await putAside(json, refusal)
+      for (const [at, line] of lines.entries()) await sendLines([line], contents.slice(at, at + 1))
+    } else if (one && content) {
+      if ('file' in one.logged && !one.isAwaited) await putAside(content, refusal)
       settle(lines, { refusal })
     }
   }
 
-  const sendLines = async (lines: readonly WaitingLine[], jsons: Buffer[]): Promise<void> => {
+  const sendLines = async (lines: readonly WaitingLine[], contents: LineContent[]): Promise<void> => {
     try {
       if (outage.isAway) throw new AppError('database_unavailable', 'The database does not answer right now')
-      await write(jsons)
+      await write(contents)
       settle(lines, 'committed')
     } catch (error) {
-      if (isRefused(error)) return refused(lines, jsons, error)
+      if (isRefused(error)) return refused(lines, contents, error)
       outage.begin(error)
       settle(lines, 'away')
     }
   }
 
   return async (lines: readonly WaitingLine[]): Promise<void> => {
-    const jsons = lines.map(jsonOfWaiting)
-    const taken = lines.filter((_, at) => !jsons[at])
+    const contents = lines.map(contentOfWaiting)
+    const taken = lines.filter((_, at) => !contents[at])
     if (taken.length > 0) settle(taken, 'away')
     await sendLines(
-      lines.filter((_, at) => jsons[at]),
-      jsons.filter((json) => json !== undefined),
+      lines.filter((_, at) => contents[at]),
+      contents.filter((content) => content !== undefined),
     )
   }
 }

@@ -1,4 +1,14 @@
-import { closeSync, existsSync, fdatasync, ftruncateSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fdatasync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  unlinkSync,
+  writeSync,
+  writevSync,
+} from 'node:fs'
 import { syncNow } from '../../lib/files/sync-folder.ts'
 
 /**
@@ -17,7 +27,7 @@ export interface LogFile {
   /** Whether lines are only in the file, and have to be read from it. */
   isLeft: boolean
   /** Appends everything or nothing; returns the position behind it. Throws what the disk says. */
-  append(bytes: Buffer): number
+  append(pieces: readonly Buffer[]): number
   /** Reads bytes again; undefined when the file was taken over, with all its lines. */
   read(from: number, length: number): Buffer | undefined
   /** Whether the file still has its name: a reader may have taken it over. */
@@ -56,6 +66,16 @@ const writeHead = (handle: number, folder: string, path: string): number => {
     unlinkSync(path)
     throw error
   }
+}
+
+/** Writes all bytes at a position; returns how many they are. Pieces are not joined: one may have a megabyte. */
+const writeAll = (handle: number, pieces: readonly Buffer[], from: number): number => {
+  const total = pieces.reduce((sum, { length }) => sum + length, 0)
+  const [only] = pieces
+  if (pieces.length > 1 && writevSync(handle, pieces, from) === total) return total
+  const bytes = pieces.length === 1 && only ? only : Buffer.concat(pieces) // the system took a part: again, from its beginning
+  for (let at = 0; at < total; ) at += writeSync(handle, bytes, at, total - at, from + at)
+  return total
 }
 
 /** Creates a file whose name survives a crash of the machine. */
@@ -123,14 +143,13 @@ export const createLogFile = (folder: string, path: string): LogFile => {
     get isBroken() {
       return failure !== undefined
     },
-    append(bytes) {
+    append(pieces) {
       try {
-        for (let at = 0; at < bytes.length; ) at += writeSync(handle, bytes, at, bytes.length - at, size + at)
+        size += writeAll(handle, pieces, size)
       } catch (error) {
         ftruncateSync(handle, size)
         throw error
       }
-      size += bytes.length
       return size
     },
     read(from, length) {

@@ -1,6 +1,15 @@
 import { expect, it } from 'vitest'
 import type { RecordedCall } from '../../model/gateway/recorded-call.ts'
-import { callLines, checkedJson, currentForm, lineJson, payloadLine, payloadOf } from './log-line.ts'
+import {
+  callLines,
+  checkedJson,
+  contentBytes,
+  currentForm,
+  largeValue,
+  lineJson,
+  payloadLine,
+  payloadOf,
+} from './log-line.ts'
 
 const call: RecordedCall = {
   key: 'k',
@@ -38,10 +47,13 @@ it('a line is a checksum and JSON without a line feed, which a changed bit betra
 it.each(['{\n  "a": "ü",\n  "b": [\n1]\n}\n', '{"body":"\\n","x":1}', '{}'])(
   'a large value stays what it is: %j',
   (text) => {
-    const line = payloadLine('k-init-params', 'k', Buffer.from(text))
+    const value = largeValue('k-init-params', 'k', Buffer.from(text))
+    const line = Buffer.concat(payloadLine(value))
+    expect(contentBytes(value)).toEqual(lineJson(line))
+    expect(payloadOf(value)).toBe(value)
     expect(line.indexOf(10)).toBe(line.length - 1)
     const kept = payloadOf(read(line) ?? Buffer.alloc(0))
-    expect(kept).toMatchObject({ payload: 'k-init-params', runKey: 'k' })
+    expect(kept).toEqual(value)
     expect(JSON.parse(kept?.body.toString() ?? '')).toEqual(JSON.parse(text))
     expect(JSON.parse(lineJson(line).toString())).toMatchObject({ body: JSON.parse(text) })
   },

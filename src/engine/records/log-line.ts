@@ -8,10 +8,9 @@ const headLength = 9
 const lineFeed = 10
 const space = 32
 
-const checksum = (bytes: Uint8Array): string =>
-  crc32(bytes)
-    .toString(16)
-    .padStart(headLength - 1, '0')
+const hex = (sum: number): string => sum.toString(16).padStart(headLength - 1, '0')
+
+const checksum = (bytes: Uint8Array): string => hex(crc32(bytes))
 
 /** Makes a line around the JSON that `write` puts at a position. */
 const framed = (length: number, write: (line: Buffer, at: number) => void): Buffer => {
@@ -22,6 +21,9 @@ const framed = (length: number, write: (line: Buffer, at: number) => void): Buff
   return line
 }
 
+/** The JSON of a line, or the large value that it has: its body then need not be copied into a line. */
+export type LineContent = Buffer | LargeValue
+
 /** Returns the JSON of a line that was made here. */
 export const lineJson = (line: Buffer): Buffer => line.subarray(headLength, -1)
 
@@ -31,27 +33,50 @@ export const checkedJson = (line: Buffer): Buffer | undefined => {
   return line.toString('latin1', 0, headLength) === `${checksum(json)} ` ? json : undefined
 }
 
+/** A large value of a call: JSON text, which is stored before the call that refers to it. */
+export interface LargeValue {
+  payload: string
+  runKey: string
+  body: Buffer
+}
+
 const payloadHead = '{"payload":"'
 const bodyName = '","body":'
 
-/** A line with a large value: JSON text, which is stored before the call that refers to it. */
-export const payloadLine = (payload: string, runKey: string, body: Buffer): Buffer => {
-  const head = `${payloadHead}${payload}","run":"${runKey}${bodyName}`
-  return framed(head.length + body.length + 1, (line, at) => {
-    const from = at + line.write(head, at, 'latin1')
-    body.copy(line, from)
-    // Between the tokens of JSON a line feed is as good as a space, and inside of strings there is none.
-    for (let found = body.indexOf(lineFeed); found >= 0; found = body.indexOf(lineFeed, found + 1))
-      line[from + found] = space
-    line.write('}', line.length - 2, 'latin1')
-  })
+/** Between the tokens of JSON a line feed is as good as a space, and inside of strings there is none. */
+const onOneLine = (body: Buffer): Buffer => {
+  let found = body.indexOf(lineFeed)
+  if (found === -1) return body
+  const line = Buffer.from(body)
+  for (; found >= 0; found = line.indexOf(lineFeed, found + 1)) line[found] = space
+  return line
 }
+
+const payloadEnd = Buffer.from('}\n')
+
+export const largeValue = (payload: string, runKey: string, body: Buffer): LargeValue => ({
+  payload,
+  runKey,
+  body: onOneLine(body),
+})
+
+/** Makes the line of a large value, in pieces: to join them would copy a megabyte. */
+export const payloadLine = ({ payload, runKey, body }: LargeValue): Buffer[] => {
+  const head = Buffer.from(`${payloadHead}${payload}","run":"${runKey}${bodyName}`, 'latin1')
+  const sum = crc32('}', crc32(body, crc32(head)))
+  return [Buffer.from(`${hex(sum)} `, 'latin1'), head, body, payloadEnd]
+}
+
+/** Returns the JSON of a line as bytes. */
+export const contentBytes = (content: LineContent): Buffer =>
+  Buffer.isBuffer(content) ? content : lineJson(Buffer.concat(payloadLine(content)))
 
 /** Whether the JSON of a line is a call, and not a large value. */
 export const isCall = (json: Buffer): boolean => json.toString('latin1', 0, payloadHead.length) !== payloadHead
 
 /** Reads a large value from its JSON; undefined for a call. */
-export const payloadOf = (json: Buffer): { payload: string; runKey: string; body: Buffer } | undefined => {
+export const payloadOf = (json: LineContent): LargeValue | undefined => {
+  if (!Buffer.isBuffer(json)) return json
   if (isCall(json)) return undefined
   const from = json.indexOf(bodyName) + bodyName.length
   const head = JSON.parse(`${json.toString('latin1', 0, from - bodyName.length)}"}`) as { payload: string; run: string }
@@ -64,7 +89,7 @@ export const callLines = (call: RecordedCall): Buffer[] => {
   const placed = (text: string | null, name: string): Placed => {
     if (text === null || text.length <= rowLimit) return { text, payload: null }
     const payload = `${call.key}-${name}`
-    lines.push(payloadLine(payload, call.key, Buffer.from(text)))
+    lines.push(Buffer.concat(payloadLine(largeValue(payload, call.key, Buffer.from(text)))))
     return { text: null, payload }
   }
   const { initParams, step } = call

@@ -10,7 +10,7 @@ import { type LogPlace, openCallLog } from './call-log.ts'
 import { makeCallWriter } from './call-writer.ts'
 import { makeGathering } from './gathering.ts'
 import { makeLineSender } from './line-sender.ts'
-import { callLines, payloadLine } from './log-line.ts'
+import { callLines, type LineContent, largeValue, lineJson, payloadLine } from './log-line.ts'
 import { makeReplay } from './log-replay.ts'
 import { makeRecordOutage } from './record-outage.ts'
 import { type LineOutcome, makeWaitingLines, type WaitingLine } from './waiting-lines.ts'
@@ -53,6 +53,8 @@ interface RecordLaneOptions {
   patienceMs?: number
 }
 
+type SizedContent = { content: LineContent; size: number }
+
 export const openRecordLane = (options: RecordLaneOptions): RecordLane => {
   const { database, shard, log, patienceMs: timeoutMs = usualPatienceMs } = options
   const { folder, maxBytes, mode: usualMode } = options.calls
@@ -84,10 +86,10 @@ export const openRecordLane = (options: RecordLaneOptions): RecordLane => {
     while (await pause(lookEveryMs, closing.signal))
   })()
 
-  /** Appends all lines or none. */
+  /** Appends all lines, or pieces of one, or none. */
   const append = (lines: Buffer[]): WaitingLine['logged'] => {
     try {
-      return calls.append(lines.length === 1 ? (lines[0] as Buffer) : Buffer.concat(lines))
+      return calls.append(...lines)
     } catch (error) {
       return { error }
     }
@@ -102,12 +104,12 @@ export const openRecordLane = (options: RecordLaneOptions): RecordLane => {
   }
 
   /** Adds lines that end at a place to those on their way to Postgres. Returns the last one. */
-  const enqueue = (lines: Buffer[], logged: WaitingLine['logged'], hasCall: boolean): WaitingLine => {
-    let after = lines.reduce((sum, { length }) => sum + length, 0)
-    for (const [at, line] of lines.entries()) {
-      after -= line.length
+  const enqueue = (lines: SizedContent[], logged: WaitingLine['logged'], hasCall: boolean): WaitingLine => {
+    let after = lines.reduce((sum, { size }) => sum + size, 0)
+    for (const [at, { content, size }] of lines.entries()) {
+      after -= size
       const place = 'file' in logged ? { file: logged.file, end: logged.end - after } : logged
-      waiting.add({ line, logged: place, isCall: hasCall && at === lines.length - 1 })
+      waiting.add({ content, size, logged: place, isCall: hasCall && at === lines.length - 1 })
     }
     sending ??= sendAll()
     gathering.note()
@@ -151,7 +153,8 @@ export const openRecordLane = (options: RecordLaneOptions): RecordLane => {
     const logged = append(lines)
     const isLogged = 'file' in logged
     if (isLogged && outage.isAway) return spill(logged, mode)
-    const one = enqueue(lines, logged, true)
+    const sized = lines.map((line) => ({ content: lineJson(line), size: line.length }))
+    const one = enqueue(sized, logged, true)
     if (mode === 'commit' || !isLogged || waiting.bytes > maxBytes / 2) return committed(one, mode)
     // A disk that fails to sync has lost the line, perhaps: then Postgres must have it.
     if (mode === 'sync' && !(await isSynced(logged))) return committed(one, mode)
@@ -169,11 +172,13 @@ export const openRecordLane = (options: RecordLaneOptions): RecordLane => {
     record: (call, mode = usualMode) => record(call, mode),
     async keepRequest(runKey, body) {
       const payload = requestPayload(runKey)
-      const lines = [payloadLine(payload, runKey, body)]
-      const logged = append(lines)
+      const content = largeValue(payload, runKey, body)
+      const pieces = payloadLine(content)
+      const logged = append(pieces)
       if ('error' in logged) return undefined
+      const size = pieces.reduce((sum, { length }) => sum + length, 0)
       if (outage.isAway) calls.leave(logged)
-      else enqueue(lines, logged, false)
+      else enqueue([{ content, size }], logged, false)
       if (usualMode === 'sync') await isSynced(logged)
       return payload
     },

@@ -1,14 +1,15 @@
 import type { LogPlace } from './call-log.ts'
-import { lineJson } from './log-line.ts'
+import { type LineContent, lineJson } from './log-line.ts'
 
 /** What became of a line on its way to Postgres; `away`: Postgres does not answer. */
 export type LineOutcome = 'committed' | 'away' | { refusal: unknown }
 
 /** A line on its way to Postgres. */
 export interface WaitingLine {
+  /** Bytes of the whole line. */
   size: number
   /** Undefined: it is read from its file, because memory is short. */
-  line: Buffer | undefined
+  content: LineContent | undefined
   /** False: a large value of a call. */
   isCall: boolean
   /** Its place in the call log; the error of the disk if it could not be appended. */
@@ -30,7 +31,7 @@ export interface WaitingLines {
   readonly last: WaitingLine | undefined
   /** Whether it is time for a statement: there is enough for one, or somebody waits. */
   readonly areDue: boolean
-  add(line: Pick<WaitingLine, 'logged' | 'isCall'> & { line: Buffer }): WaitingLine
+  add(line: Pick<WaitingLine, 'size' | 'logged' | 'isCall'> & { content: LineContent }): WaitingLine
   /** Removes the lines of one statement, at least one. They count until `written`. */
   next(): WaitingLine[]
   written(): void
@@ -45,9 +46,10 @@ const enoughBytes = 256 * 1024
 /** Bytes of lines in memory above which the next ones are read from their files. */
 const mostBytesInMemory = 8 * 1024 * 1024
 
-/** Returns the JSON of a waiting line; undefined when another process has taken it over with its file. */
-export const jsonOfWaiting = ({ line, logged, size }: WaitingLine): Buffer | undefined => {
-  const bytes = line ?? ('file' in logged ? logged.file.read(logged.end - size, size) : undefined)
+/** Returns the content of a waiting line; undefined when another process has taken it over with its file. */
+export const contentOfWaiting = ({ content, logged, size }: WaitingLine): LineContent | undefined => {
+  if (content || !('file' in logged)) return content
+  const bytes = logged.file.read(logged.end - size, size)
   return bytes && lineJson(bytes)
 }
 
@@ -76,10 +78,10 @@ export const makeWaitingLines = (): WaitingLines => {
     get areDue() {
       return queue.length >= enoughLines || bytes >= enoughBytes || queue.some(({ settle }) => settle)
     },
-    add({ line, logged, isCall }) {
-      bytes += line.length
+    add({ content, size, logged, isCall }) {
+      bytes += size
       const isKept = bytes <= mostBytesInMemory || 'error' in logged
-      const one: WaitingLine = { size: line.length, line: isKept ? line : undefined, logged, isCall }
+      const one: WaitingLine = { size, content: isKept ? content : undefined, logged, isCall }
       queue.push(one)
       return one
     },

@@ -26,6 +26,7 @@ const call = (more: Partial<FinishedCall>): FinishedCall => ({
   provider,
   model: 'gpt-4o',
   request: Buffer.from('{}'),
+  hasOptions: false,
   status: 'completed',
   httpStatus: 200,
   error: null,

@@ -21,6 +21,8 @@ export interface FinishedCall {
   model: string
   /** The body as the client sent it: a valid JSON object. */
   request: Buffer
+  /** Whether the body has members meant for this server. */
+  hasOptions: boolean
   status: 'completed' | 'failed' | 'cancelled'
   /** Status of the provider's answer; null if there was none. */
   httpStatus: number | null

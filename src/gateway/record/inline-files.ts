@@ -1,3 +1,4 @@
+import { isJsonText } from '../../lib/json/json-bytes.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import { replaceDataUris } from '../../lib/text/data-uri.ts'
 
@@ -13,6 +14,25 @@ const signs = new RegExp(`;base64,|"(?:${names.join('|')})"`)
 
 /** Whether JSON may hold bytes in base64. Quick enough for every text. */
 export const mayHoldBytes = (text: string): boolean => signs.test(text)
+
+const [leastLength, mostLength] = [Math.min, Math.max].map((of) => of(...names.map(({ length }) => length))) as [
+  number,
+  number,
+]
+const firstLetters = new Set(names.map((name) => name.charCodeAt(0)))
+const known = new Set(names)
+
+/** Reads a JSON text as the bytes that it is, once: whether it is one, and whether it may hold bytes in base64. */
+export const readJsonBytes = (bytes: Buffer): { isJson: boolean; mayHoldBytes: boolean } => {
+  let hasSign = bytes.includes(';base64,')
+  const see = (start: number, end: number) => {
+    const length = end - start
+    if (hasSign || length < leastLength || length > mostLength || !firstLetters.has(bytes[start] as number)) return
+    hasSign = known.has(bytes.toString('latin1', start, end))
+  }
+  const isJson = isJsonText(bytes, see)
+  return { isJson, mayHoldBytes: hasSign }
+}
 
 /** A shorter text may be an id, a hash or a signature. */
 const shortestBase64 = 1024

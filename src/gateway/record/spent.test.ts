@@ -20,6 +20,7 @@ const call = (more: Partial<FinishedCall>): FinishedCall => ({
   provider,
   model: 'gpt-4o-mini',
   request: Buffer.from(JSON.stringify(request)),
+  hasOptions: false,
   status: 'completed',
   httpStatus: 200,
   error: null,

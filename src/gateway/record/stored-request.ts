@@ -12,7 +12,7 @@ import type { KeepBytes } from './inline-files.ts'
 import { recordedRequest } from './recorded-request.ts'
 
 /** A call that has begun. */
-export type BegunCall = Pick<FinishedCall, 'key' | 'trajectoryId' | 'place' | 'scrub' | 'request'>
+export type BegunCall = Pick<FinishedCall, 'key' | 'trajectoryId' | 'place' | 'scrub' | 'request' | 'hasOptions'>
 
 /** Where the requests of calls are stored. */
 export interface RequestStorage {

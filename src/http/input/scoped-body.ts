@@ -15,6 +15,8 @@ interface ScopedBodyOptions {
   credentials: Credentials | undefined
   maxBytes: number
   readBody: ReadScopedBody<ScopedBody>
+  /** Whom the credentials are known to belong to, without a look into the database. */
+  identityOf(credentials: Credentials): Identity | undefined
   /** Takes memory for a large body, for the identity that sends it. */
   roomFor(identity: Identity | undefined): Room
 }
@@ -22,9 +24,11 @@ interface ScopedBodyOptions {
 /** Throws 401 for a token that is not valid. While the database is away nothing is known, and the identity is undefined. */
 const requireToken = async (
   checks: AccessChecks,
-  { exchange, credentials }: Pick<ScopedBodyOptions, 'exchange' | 'credentials'>,
+  { exchange, credentials, identityOf }: Pick<ScopedBodyOptions, 'exchange' | 'credentials' | 'identityOf'>,
 ): Promise<Identity | undefined> => {
   if (credentials === undefined) throw new AppError('unauthenticated', 'Not authenticated')
+  const known = identityOf(credentials)
+  if (known) return known
   try {
     return await checks.authenticate(credentials, exchange.incoming.socket.remoteAddress)
   } catch (error) {

@@ -108,6 +108,10 @@ describe('striking secrets out', () => {
         const parsed = JSON.parse(scrub.json({ a: [before + hidden + after], [hidden]: JSON.stringify([hidden]) }))
         expect(JSON.stringify(parsed).includes(hidden)).toBe(false)
         expect(scrub.text(before + hidden + after).includes(hidden)).toBe(false)
+        const json = JSON.stringify([before, before + hidden + after, hidden])
+        expect(scrub.jsonBytes(Buffer.from(json)).toString()).toBe(scrub.jsonText(json))
+        const without = Buffer.from(JSON.stringify('~'.repeat(after.length)))
+        expect(scrub.jsonBytes(without)).toBe(without)
       }),
     )
   })

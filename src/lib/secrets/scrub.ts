@@ -1,6 +1,6 @@
 import { type ByteScrubber, makeByteScrubber } from './scrub-bytes.ts'
 import { scrubbedJson } from './scrub-json.ts'
-import { makeSecretFinder, type Secret, spellingsInBytes, spellingsOf } from './secret-finder.ts'
+import { makeByteSearch, makeSecretFinder, type Secret, spellingsInBytes, spellingsOf } from './secret-finder.ts'
 
 /**
  * Removes secret values from everything recorded, reported and stored. Finds values of at least six characters, plain
@@ -12,6 +12,8 @@ export interface Scrubber {
   json(value: unknown): string
   /** Scrubs a value that is already JSON text. */
   jsonText(text: string): string
+  /** Scrubs JSON text in UTF-8. Returns the same bytes when they hold no secret. */
+  jsonBytes(bytes: Buffer): Buffer
   /** Makes a scrubber for byte streams; `keepsLength` replaces each byte of a secret by an asterisk. */
   bytes(options?: { keepsLength: boolean }): ByteScrubber
   /** True when there are no secrets to remove. */
@@ -26,6 +28,7 @@ const nothingToStrike: Scrubber = {
   text: (text) => text,
   json: (value) => JSON.stringify(value) ?? 'null',
   jsonText: (text) => text,
+  jsonBytes: (bytes) => bytes,
   bytes: () => asItIs,
   isEmpty: true,
 }
@@ -47,10 +50,15 @@ export const makeScrubber = (secrets: readonly Secret[]): Scrubber => {
   }
   const jsonText = (text: string) => (holdsSecret(text) ? scrubbedJson(text, finder, mask) : text)
   let inBytes: ReturnType<typeof makeSecretFinder> | undefined
+  let holdsInBytes: ReturnType<typeof makeByteSearch> | undefined
   return {
     text: replace,
     json: (value) => jsonText(JSON.stringify(value) ?? 'null'),
     jsonText,
+    jsonBytes(bytes) {
+      holdsInBytes ??= makeByteSearch([...spellings.keys()])
+      return holdsInBytes(bytes) ? Buffer.from(jsonText(bytes.toString())) : bytes
+    },
     bytes(options) {
       inBytes ??= makeSecretFinder(spellingsInBytes(spellings))
       return makeByteScrubber(inBytes, (length) => (options?.keepsLength ? '*'.repeat(length) : mask))

@@ -1,0 +1,31 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { mayHoldBytes, readJsonBytes } from './inline-files.ts'
+
+test('bytes of a JSON text show the same signs of base64 as its characters', () => {
+  const word = fc.constantFrom('audio', 'input_audio', 'b64_json', 'base64', 'inlineData', 'x', 'data:a;base64,', 'é')
+  const value = fc.letrec((tie) => ({
+    any: fc.oneof({ maxDepth: 3 }, word, fc.integer(), fc.array(tie('any')), fc.dictionary(word, tie('any'))),
+  })).any
+  fc.assert(
+    fc.property(value, fc.constantFrom(undefined, 1), (one, indent) => {
+      const text = JSON.stringify(one, undefined, indent)
+      expect(readJsonBytes(Buffer.from(text))).toEqual({ isJson: true, mayHoldBytes: mayHoldBytes(text) })
+    }),
+  )
+})
+
+test.each([
+  ['{"a":"input_audio"}', true],
+  ['{"redacted_thinking":1}', true],
+  ['{"a":"audio "}', false],
+  [JSON.stringify({ a: JSON.stringify({ audio: 1 }) }), false],
+  [JSON.stringify({ a: `${'x'.repeat(300)};base64,` }), true],
+])('%s', (text, expected) => {
+  expect(readJsonBytes(Buffer.from(text)).mayHoldBytes).toBe(expected)
+  expect(mayHoldBytes(text)).toBe(expected)
+})
+
+test('what is no JSON is told', () => {
+  expect(readJsonBytes(Buffer.from('{"a":"b}')).isJson).toBe(false)
+})
