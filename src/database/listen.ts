@@ -2,11 +2,15 @@ import type pg from 'pg'
 import { pause } from '../lib/time.ts'
 import type { Database } from './database.ts'
 
-/** Listens on channels until the signal fires; reconnects after a lost connection. */
+/**
+ * Listens on channels until the signal fires; reconnects after a lost connection. `onLost` is called when notifications may
+ * get lost from now on; each channel gets an empty call when they arrive again.
+ */
 export const listen = async (
   database: Database,
   channels: Record<string, (payload: string) => void>,
   stopping: AbortSignal,
+  onLost: () => void = () => {},
 ): Promise<void> => {
   while (!stopping.aborted) {
     let client: pg.Client | undefined
@@ -24,6 +28,7 @@ export const listen = async (
         stopping.addEventListener('abort', () => resolve(), { once: true })
         if (stopping.aborted) resolve()
       })
+      if (!stopping.aborted) onLost()
     } catch {
       // Postgres is away; the fallback polls continue meanwhile.
     }

@@ -42,7 +42,7 @@ export interface EngineOptions {
   /** Reports when the database accepts no writes, so that nothing waits for it. */
   watch: Pick<DatabaseWatch, 'whileUp' | 'onOutage'>
   /** Called when a process may have changed keys, collections or tasks. */
-  onAccessChange(): void
+  onAccessChange(isListening: boolean): void
   /** Maximum connections of the library that hands out leases. */
   libraryConnections: number
   /** Connections for what must never wait behind other statements: heartbeats, cancels. */

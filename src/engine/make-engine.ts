@@ -45,7 +45,10 @@ export const startEngine = async (options: EngineOptions): Promise<Engine> => {
     leasing.dispatcher?.reconnect()
   })
   const stopTimers = options.role === 'api' ? () => {} : await startWorker(workerOf(options, parts))
-  if (options.role === 'api') void listen(options.database, { access: options.onAccessChange }, stopper.signal)
+  if (options.role === 'api') {
+    const hear = (isListening: boolean) => options.onAccessChange(isListening)
+    void listen(options.database, { access: () => hear(true) }, stopper.signal, () => hear(false))
+  }
   return engineOf(options, parts, async (seconds) => {
     stopper.abort()
     leasing.dispatcher?.stopPolling()

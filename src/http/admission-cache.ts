@@ -24,10 +24,10 @@ interface AdmissionRequest {
 }
 
 /**
- * How long an answer of the database holds when no change is heard of: notifications get lost with their connection. With
+ * How long an answer of the database holds when no change is heard of: a second while this process listens for changes. With
  * 100 ms, a client whose calls are a tenth of a second apart waited for the database each time.
  */
-const freshForMs = 1_000
+const freshForMs = { listening: 1_000, deaf: 100 }
 /** How old an answer may be that admits a key while the database is away. */
 const knownForMs = 60_000
 const mostKnown = 10_000
@@ -41,8 +41,11 @@ export interface AdmissionCache {
   admit(request: AdmissionRequest): CheckedAdmission | Promise<CheckedAdmission>
   /** The identity of credentials that have just admitted a call: their token need not be looked up for a large body. */
   identityOf(credentials: Credentials): Identity | undefined
-  /** Call it when keys or collections have changed: each key is looked up again with its next call. */
-  doubt(): void
+  /**
+   * Call it when keys or collections have changed: each key is looked up again with its next call. `isListening` says whether
+   * changes by other processes will be heard of; absent: as before.
+   */
+  doubt(isListening?: boolean): void
 }
 
 interface Known extends CheckedAdmission {
@@ -59,8 +62,9 @@ const keyOf = ({ endpoint, name, credentials }: AdmissionRequest): string =>
   `${keptAs(credentials ? credentialText(credentials) : '')} ${endpoint.access} ${name?.toLowerCase() ?? ''}`
 
 /**
- * Caches admissions. An answer of the database holds until a change is heard of, at most a second. Calls of keys with a
- * rate limit are counted, so they always ask. During an outage the last answer holds for a minute.
+ * Caches admissions. An answer of the database holds until a change is heard of, at most a second, or 100 ms where nobody
+ * listens. Calls of keys with a rate limit are counted, so they always ask. During an outage the last answer holds for a
+ * minute.
  */
 export const makeAdmissionCache = (checks: AccessChecks): AdmissionCache => {
   const admitted = new LRUCache<string, Known>({ max: mostKnown })
@@ -70,9 +74,10 @@ export const makeAdmissionCache = (checks: AccessChecks): AdmissionCache => {
   /** A call has timed out, and the database has not answered any call since. */
   let isSilent = false
   let asking = 0
+  let holdsMs = freshForMs.deaf
 
   const isFresh = ({ atMs, doubts: before, identity: { expiresAt } }: Known, nowMs: number): boolean =>
-    nowMs - atMs < freshForMs && before === doubts && (expiresAt === null || expiresAt.getTime() > now())
+    nowMs - atMs < holdsMs && before === doubts && (expiresAt === null || expiresAt.getTime() > now())
 
   const ask = async (request: AdmissionRequest, key: string, likely?: number): Promise<CheckedAdmission> => {
     asking++
@@ -129,6 +134,9 @@ export const makeAdmissionCache = (checks: AccessChecks): AdmissionCache => {
       const last = identified.get(keptAs(credentialText(credentials)))
       return last && isFresh(last, performance.now()) ? last.identity : undefined
     },
-    doubt: () => void doubts++,
+    doubt(isListening) {
+      doubts++
+      if (isListening !== undefined) holdsMs = isListening ? freshForMs.listening : freshForMs.deaf
+    },
   }
 }

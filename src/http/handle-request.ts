@@ -207,8 +207,8 @@ export const makeRequestHandler = (options: HttpOptions, admissions: AdmissionCa
     maxFieldBytes: settings.maxInitParamsBytes,
   }
   const kept = makeKeptAdmissions(options)
-  options.onAccessChange?.(() => {
-    admissions.doubt()
+  options.onAccessChange?.((isListening) => {
+    admissions.doubt(isListening)
     kept.doubt()
   })
   const deps: HandlerDeps = {

@@ -37,8 +37,8 @@ export interface HttpOptions extends AccessChecks {
   /** Limits the memory that large request bodies and answers take together. Without it nothing is counted. */
   memory?: ByteBudget
   observer?: RequestObserver
-  /** Calls back when another process may have changed keys, collections or tasks. */
-  onAccessChange?(hear: () => void): void
+  /** Calls back when another process may have changed keys, collections or tasks, and when no further change is heard of. */
+  onAccessChange?(hear: (isListening: boolean) => void): void
   /** Answers browsers where no route does. */
   pages?: Pages
   /** The most connections at once. */

@@ -1,14 +1,17 @@
-/** Passes on that a process may have changed keys, collections or tasks. */
+/**
+ * Passes on that a process may have changed keys, collections or tasks, and whether this one hears of further changes: not
+ * while its connection that listens is lost.
+ */
 export interface AccessNews {
-  changed(): void
-  onChange(hear: () => void): void
+  changed(isListening: boolean): void
+  onChange(hear: (isListening: boolean) => void): void
 }
 
 export const makeAccessNews = (): AccessNews => {
-  const hearers: (() => void)[] = []
+  const hearers: ((isListening: boolean) => void)[] = []
   return {
-    changed() {
-      for (const hear of hearers) hear()
+    changed(isListening) {
+      for (const hear of hearers) hear(isListening)
     },
     onChange: (hear) => void hearers.push(hear),
   }

@@ -47,7 +47,7 @@ interface WorkerDeps {
   /** Takes a notification of a settled job of a worker. */
   onSettledJob(place: string): void
   /** Called when a process may have changed keys, collections or tasks. */
-  onAccessChange(): void
+  onAccessChange(isListening: boolean): void
   /** Looks for settled jobs: notifications may have been lost. */
   lookForJobs(): Promise<void>
   /** Looks for jobs whose worker was lost, or whose time is over. */
@@ -72,9 +72,9 @@ export const startWorker = async (deps: WorkerDeps): Promise<() => void> => {
   const onRequests = oneAtATime(deps.collectRequests)
   const channels = {
     ...{ runs: queue.wake, requests: onRequests, decisions: deps.onNews, settled_jobs: deps.onSettledJob },
-    access: deps.onAccessChange,
+    access: () => deps.onAccessChange(true),
   }
-  void listen(deps.database, channels, stopping)
+  void listen(deps.database, channels, stopping, () => deps.onAccessChange(false))
   await renewAllLeases(deps.database, deps.limits.leaseSeconds)
   const timers = [
     every(deps, fallbackPollMs, async () => {
