@@ -21,7 +21,7 @@ export const makeAnswerCall = (options: RelayOptions) => {
       given.kind === 'events'
         ? relayEvents(outgoing, ticket, given, options)
         : relayLarge(outgoing, ticket, given, options)
-    return new Reply(write, { ...given.headers, ...ticketHeaders(ticket, record) }, given.status)
+    return new Reply(write, ticketHeaders(ticket, record, given.headers), given.status)
   }
 
   const whole = async (call: ModelCall, ticket: Ticket, given: Whole): Promise<Reply> => {
@@ -29,9 +29,10 @@ export const makeAnswerCall = (options: RelayOptions) => {
     const failure = given.kind === 'refused' ? given.error : given.failure
     const error = failure ? { code: failure.code, message: failure.message } : null
     const answer = { kind: 'json' as const, bytes, truncated: false }
-    const outcome: Outcome = { status: error ? 'failed' : 'completed', httpStatus: status, error, answer, firstByteMs }
-    const record = await options.keep(ticket, call.isGone() ? { ...outcome, status: 'cancelled' } : outcome)
-    const told = { ...headers, ...ticketHeaders(ticket, record) }
+    const ended = call.isGone() ? 'cancelled' : error ? 'failed' : 'completed'
+    const outcome: Outcome = { status: ended, httpStatus: status, error, answer, firstByteMs }
+    const record = await options.keep(ticket, outcome)
+    const told = ticketHeaders(ticket, record, headers)
     if (given.kind === 'whole') return new Reply(bytes, told, status)
     const shown = refusedStatus(status)
     const text = refusedBody(ticket.shape, shown, ticket.scrub.text(bytes.toString()), given.error)
@@ -52,7 +53,7 @@ export const makeAnswerCall = (options: RelayOptions) => {
         answer: null,
         firstByteMs: null,
       })
-      call.addHeaders(ticketHeaders(ticket, record))
+      call.addHeaders(ticketHeaders(ticket, record, {}))
       throw thrown
     },
   }

@@ -50,10 +50,11 @@ export const makeOpenModelCalls = (lending: Pick<Lending, 'renew'>, renewMs = re
         end()
       }
       try {
-        const { body, headers, status } = await answer()
+        const reply = await answer()
+        const { body, headers, status } = reply
         if (typeof body === 'function') return new Reply((outgoing) => body(outgoing).finally(over), headers, status)
         over()
-        return new Reply(body, headers, status)
+        return reply
       } catch (error) {
         over()
         throw error

@@ -144,11 +144,15 @@ export const finishedCall = (ticket: Ticket, outcome: Outcome): FinishedCall => 
 })
 
 /**
- * The headers of every answer: where the call is recorded, and which provider answered. Assigned: conditional spreads take
+ * The headers of every answer: those of the provider, where the call is recorded, and which provider answered. Assigned: conditional spreads take
  * Node 20 twenty times as long.
  */
-export const ticketHeaders = (ticket: Ticket, record: RecordDestination | 'on' | 'off'): Record<string, string> => {
-  const headers: Record<string, string> = {}
+export const ticketHeaders = (
+  ticket: Ticket,
+  record: RecordDestination | 'on' | 'off',
+  ofProvider: Readonly<Record<string, string>>,
+): Record<string, string> => {
+  const headers: Record<string, string> = { ...ofProvider }
   if (ticket.recorded) headers['x-jetty-trajectory-id'] = ticket.trajectoryId
   headers['x-jetty-record'] = record
   if (ticket.trial) Object.assign(headers, ticket.trial.headers)

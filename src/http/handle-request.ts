@@ -4,14 +4,15 @@ import type { Identity } from '../model/collections/identity.ts'
 import type { AdmissionCache } from './admission-cache.ts'
 import { type AuditNote, changesOf, recorded } from './audit.ts'
 import { admit } from './authorise.ts'
+import { CallOn } from './call-on.ts'
 import { originOf } from './cors.ts'
 import { credentialsOf } from './credentials.ts'
-import { closed, type Exchange, onGone } from './exchange.ts'
+import { closed, type Exchange } from './exchange.ts'
 import { idempotencyScope } from './idempotency.ts'
-import type { AnyCall, Call, ReadScopedBody, Route, ScopedBody } from './implement.ts'
+import type { Call, ReadScopedBody, Route, ScopedBody } from './implement.ts'
 import { readForm } from './input/form.ts'
 import { readHeldForm } from './input/held-form.ts'
-import { type CallMemory, memoryOwner, type Room } from './input/memory.ts'
+import { memoryOwner, type Room } from './input/memory.ts'
 import type { FormLimits, ReceivedFile } from './input/multipart.ts'
 import { checkBody, readJsonBody } from './input/parse.ts'
 import { readScopedBody } from './input/scoped-body.ts'
@@ -32,37 +33,6 @@ interface ReadBody {
 const recordsWaitMs = 5_000
 
 const noBody: ReadBody = { input: undefined, text: '', files: [], skipped: [] }
-
-/** Makes the part of a call that follows from its connection. More is assigned to it: a spread would fire its getters. */
-const callOn = (exchange: Exchange, memory: CallMemory, stopping: AbortSignal): AnyCall => {
-  const { incoming, outgoing, method, target } = exchange
-  let gone: AbortController | undefined
-  return {
-    headers: incoming.headers,
-    address: incoming.socket.remoteAddress,
-    method,
-    target,
-    task: undefined,
-    bodyText: '',
-    files: [],
-    keepFiles: () => {},
-    idempotencyScope: undefined,
-    warn: (warning) => void exchange.warnings.push(warning),
-    note: () => {},
-    addHeaders: (headers) => void Object.assign(exchange.headers, headers),
-    memory,
-    onGone: (left) => onGone(outgoing, left),
-    isGone: () => outgoing.destroyed || incoming.socket.destroyed, // a socket is destroyed a moment before its answer
-    get signal() {
-      if (gone) return gone.signal
-      const control = new AbortController()
-      gone = control
-      onGone(outgoing, () => control.abort())
-      return control.signal
-    },
-    stopping,
-  }
-}
 
 const asReply = (answer: unknown): Reply =>
   answer instanceof Reply ? answer : new Reply(JSON.stringify(answer) ?? null, jsonHeaders)
@@ -133,7 +103,7 @@ const carryOut = async (
     collection?.id ?? memoryOwner(identity, address),
     () => void closed(outgoing).then(exchange.memory.end),
   )
-  const call = callOn(exchange, memory, stopping)
+  const call = new CallOn(exchange, memory, stopping)
   const query = route.readQuery(exchange.target, call.warn)
   const key = incoming.headers['idempotency-key']
   const idempotencyKey = endpoint.idempotent ? idempotencyScope(operation, admission, params, key) : undefined
@@ -191,7 +161,7 @@ const carryOutScoped = async (
   })
   const admission = await admissions.admit({ endpoint, name: body.collection, credentials, address })
   const { identity, collection, databaseAway } = admission
-  const call = callOn(exchange, memoryOf(identity), stopping)
+  const call = new CallOn(exchange, memoryOf(identity), stopping)
   const answer = await route.handle(
     Object.assign(call, { body, identity, collection, databaseAway }) as unknown as Call,
   )

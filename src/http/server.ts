@@ -73,8 +73,10 @@ export const makeServer = (options: HttpOptions): HttpServer => {
   const server = createServer(timeouts, (incoming, outgoing) => {
     inFlight++
     limit?.used(incoming.socket)
-    const before = answers.get(incoming.socket)?.filter(isOwed) ?? []
-    answers.set(incoming.socket, [...before, outgoing])
+    const owed = answers.get(incoming.socket)
+    if (!owed) answers.set(incoming.socket, [outgoing])
+    else if (owed.length === 1 && !isOwed(owed[0] as ServerResponse)) owed[0] = outgoing
+    else answers.set(incoming.socket, [...owed.filter(isOwed), outgoing])
     outgoing.on('close', finished)
     if (hasStrayBody(incoming)) outgoing.shouldKeepAlive = false // nobody reads that body
     dispatch(incoming, outgoing)

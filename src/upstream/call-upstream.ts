@@ -50,20 +50,23 @@ const isEventStream = ({ headers }: UpstreamResponse): boolean =>
 
 const readAnswer = async (call: UpstreamCall, response: UpstreamResponse): Promise<UpstreamAnswer> => {
   const { status } = response
-  const head = { status, headers: headersToClient(response.headers, call.account), firstByteMs: now() }
+  const headers = headersToClient(response.headers, call.account)
+  const firstByteMs = now()
   if (isEventStream(response)) {
-    return { ...head, kind: 'events', source: await afterFirstItem(framesOf(response, eventBytes)) }
+    const source = await afterFirstItem(framesOf(response, eventBytes))
+    return { kind: 'events', status, headers, firstByteMs, source }
   }
-  if (call.waitForBytes === 0) return { ...head, kind: 'large', chunks: [], rest: response }
+  if (call.waitForBytes === 0) return { kind: 'large', status, headers, firstByteMs, chunks: [], rest: response }
   const { items: chunks, rest } = await readUntil(response, above(call.waitForBytes))
-  if (rest) return { ...head, kind: 'large', chunks, rest }
+  if (rest) return { kind: 'large', status, headers, firstByteMs, chunks, rest }
   const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
   const body = parsedObject(bytes.toString())
   if (!body && call.isJson) {
     throw unreadable(call.route, 'JSON', { status, headers: response.headers, text: bytes.toString() })
   }
-  const failure = errorInside(body) === undefined ? {} : { failure: failureIn(body?.error) }
-  return { ...head, kind: 'whole', bytes, ...failure }
+  const answer: UpstreamAnswer = { kind: 'whole', status, headers, firstByteMs, bytes }
+  if (errorInside(body) !== undefined) answer.failure = failureIn(body?.error)
+  return answer
 }
 
 /**
@@ -79,8 +82,10 @@ export const callUpstream = async (
   const request: UpstreamRequest = {
     upstream: route,
     agent: route.agent,
-    headers: { ...headersToProvider(call.clientHeaders, route.headers, call.account), ...call.ownHeaders },
-    ...{ method, url, body },
+    headers: Object.assign(headersToProvider(call.clientHeaders, route.headers, call.account), call.ownHeaders),
+    method,
+    url,
+    body,
     firstByteSeconds: limits.firstByteSeconds,
     idleSeconds: limits.idleSeconds,
   }

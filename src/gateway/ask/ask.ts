@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { LRUCache } from 'lru-cache'
 import type { Environment } from '../../engine/environment/environment.ts'
 import { inTime, neededInTime } from '../../lib/in-time.ts'
 import { lentKeyPlaceholder } from '../../model/collections/trial.ts'
@@ -40,8 +41,22 @@ const waitForBytes = 64 * 1024
 
 /** Every key that the provider may have been called with: some providers take more than one. */
 const keysOf = ({ key, provider }: ModelRoute, environment: Environment): string[] => {
+  const [name, ...more] = provider.keys
+  const isOnly = key !== undefined && more.length === 0 && name !== undefined && environment.get(name) === key
+  if (isOnly) return key === lentKeyPlaceholder ? [] : [key]
   const others = provider.keys.flatMap((name) => environment.get(name)?.trim() ?? [])
   return [...new Set([...(key === undefined ? [] : [key]), ...others])].filter((one) => one !== lentKeyPlaceholder)
+}
+
+const knownUrls = new LRUCache<string, URL>({ max: 1000 })
+
+/** Parses an address of a provider, which is the same for most calls. */
+const urlOf = (text: string): URL => {
+  const known = knownUrls.get(text)
+  if (known) return known
+  const url = new URL(text)
+  knownUrls.set(text, url)
+  return url
 }
 
 /** Sends the client's bytes to a provider that speaks the shape of the call. */
@@ -54,7 +69,7 @@ const askNative = (
     {
       route,
       method: 'POST',
-      url: new URL(route.url),
+      url: urlOf(route.url),
       body: upstreamBody(asked, route.model),
       account: route.lent ? 'shared' : 'own',
       clientHeaders: headers,

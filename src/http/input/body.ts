@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
@@ -39,9 +40,14 @@ export const readBytes = (body: Readable, maxBytes: number, room?: Room, length 
     let size = 0
     let held = uncountedBody
     const started = performance.now()
-    const timer = setTimeout(() => finish(bodyTooSlow()), bodyIdleSeconds * 1000)
+    let timer: NodeJS.Timeout | undefined
+    // Most bodies came with their headers, and need no timer.
+    process.nextTick(() => {
+      const hasCome = (body as Partial<IncomingMessage>).complete === true
+      if (!isOver && !hasCome) timer = setTimeout(() => finish(bodyTooSlow()), bodyIdleSeconds * 1000)
+    })
     const onData = (chunk: Buffer) => {
-      timer.refresh()
+      timer?.refresh()
       if (performance.now() - started > bodySeconds * 1000) return finish(bodyTooSlow())
       size += chunk.length
       if (size > maxBytes) return finish(bodyTooLarge(maxBytes))
@@ -74,7 +80,7 @@ export const readBytes = (body: Readable, maxBytes: number, room?: Room, length 
         waits++
         wait.then(
           () => {
-            timer.refresh()
+            timer?.refresh()
             if (--waits > 0) return
             if (hasEnded) finish()
             else if (!isOver) body.resume()

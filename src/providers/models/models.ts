@@ -80,7 +80,7 @@ export const makeModels = (options: ModelsOptions): Models => {
 
   const route: Models['route'] = async (asked, caller, shape) => {
     const target = await find(asked, caller, shape)
-    return { ...target, agent: await options.agent(target.trusted) }
+    return Object.assign(target, { agent: await options.agent(target.trusted) }) // made for this call
   }
 
   const predictions = makePredictions(options)

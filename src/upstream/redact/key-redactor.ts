@@ -50,12 +50,11 @@ const mostKnown = 1000
 export const makeKeyRedactors = (): ((keys: readonly string[]) => KeyRedactor | undefined) => {
   const known = new LRUCache<string, { redactor: KeyRedactor | undefined }>({ max: mostKnown })
   return (keys) => {
-    const secrets = keys.filter((key) => !isWord(key))
-    if (secrets.length === 0) return undefined
-    const id = JSON.stringify(secrets)
+    const id = keys.length === 1 ? (keys[0] as string) : `\n${JSON.stringify(keys)}`
     const found = known.get(id)
     if (found) return found.redactor
-    const redactor = makeRedactor(secrets.map((key) => ['key', key]))
+    const secrets = keys.filter((key) => !isWord(key))
+    const redactor = secrets.length === 0 ? undefined : makeRedactor(secrets.map((key) => ['key', key]))
     known.set(id, { redactor })
     return redactor
   }

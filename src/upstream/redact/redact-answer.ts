@@ -42,6 +42,7 @@ export const redactAnswer = (answer: UpstreamAnswer, redactor: KeyRedactor | und
   if (answer.kind === 'events') return { ...answer, headers, source: redactFrames(answer.source, redactor) }
   if (answer.kind === 'large') return { ...answer, headers, ...redactLarge(answer, redactor) }
   const bytes = redactBytes(answer.bytes, redactor)
-  if (answer.kind === 'whole') return { ...answer, headers, bytes }
+  const isSame = headers === answer.headers && bytes === answer.bytes
+  if (answer.kind === 'whole') return isSame ? answer : { ...answer, headers, bytes }
   return { ...answer, headers, bytes, error: redactError(answer.error, redactor.scrub) }
 }

@@ -3,8 +3,10 @@ import type { Scrubber } from '../../lib/secrets/scrub.ts'
 import type { UpstreamAnswer } from '../answer.ts'
 
 export const redactHeaders = (headers: Record<string, string>, scrub: Scrubber): Record<string, string> => {
-  const all = Object.values(headers).join('\n') // one search: hardly any header holds a secret
-  if (scrub.text(all) === all) return headers
+  if (scrub.isEmpty) return headers
+  let all = ''
+  for (const name in headers) all += `${headers[name]}\n`
+  if (scrub.text(all) === all) return headers // one search: hardly any header holds a secret
   const result: Record<string, string> = {}
   for (const name in headers) result[name] = scrub.text(headers[name] ?? '')
   return result
@@ -28,7 +30,7 @@ export const redactError = (error: AppError, scrub: Scrubber): AppError => {
 const cleaned = (answer: UpstreamAnswer, scrub: Scrubber): UpstreamAnswer => {
   const headers = redactHeaders(answer.headers, scrub)
   if (answer.kind === 'refused') return { ...answer, headers, error: redactError(answer.error, scrub) }
-  if (answer.kind !== 'whole' || !answer.failure) return { ...answer, headers }
+  if (answer.kind !== 'whole' || !answer.failure) return headers === answer.headers ? answer : { ...answer, headers }
   return { ...answer, headers, bytes: Buffer.from(scrub.text(answer.bytes.toString())) }
 }
 

@@ -13,8 +13,12 @@ type Headers = Readonly<Record<string, string | string[] | undefined>>
 /** The account that a call uses: the client's own, or one that the client must neither choose nor learn about. */
 export type Account = 'own' | 'shared'
 
-const chosen = (headers: Headers, names: RegExp, account: Account): Record<string, string> => {
-  const result: Record<string, string> = {}
+const chosen = (
+  headers: Headers,
+  names: RegExp,
+  account: Account,
+  result: Record<string, string> = {},
+): Record<string, string> => {
   for (const name in headers) {
     const value = headers[name]
     if (typeof value !== 'string' || !names.test(name)) continue
@@ -32,12 +36,12 @@ export const headersToProvider = (
   fromClient: Headers,
   ofRoute: Readonly<Record<string, string>>,
   account: Account,
-): Record<string, string> => ({
-  ...ofRoute,
-  ...chosen(fromClient, towardsProvider, account),
+): Record<string, string> => {
+  const headers = chosen(fromClient, towardsProvider, account, { ...ofRoute })
   // Uncompressed, because the gateway reads the answer while it forwards it.
-  'accept-encoding': 'identity',
-})
+  headers['accept-encoding'] = 'identity'
+  return headers
+}
 
 /** The headers of an answer for the client. */
 export const headersToClient = (fromProvider: Headers, account: Account): Record<string, string> =>
