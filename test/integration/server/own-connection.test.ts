@@ -25,6 +25,25 @@ test('what was answered while this process stood still is no statement that was 
   expect(await asked).toEqual([{ two: 2 }])
 })
 
+test('large bytes arrive as the text that they are, also between other statements and after a refusal', async () => {
+  await own.rows('make', 'create table texts (id text primary key, body text not null)')
+  const keep = (id: string, body: Buffer) =>
+    own.rows<{ id: string }>('keep', 'insert into texts values ($1, $2) returning id', [id, body])
+  const large = Buffer.from(JSON.stringify({ text: 'ä"\\\n😀'.repeat(40_000) }))
+  const [kept] = await Promise.all([keep('large', large), own.rows('one', 'select 1 as one')])
+  expect(kept).toEqual([{ id: 'large' }])
+  await expect(keep('large', large)).rejects.toMatchObject({ code: '23505' })
+  expect(await keep('small', Buffer.from('ü'))).toEqual([{ id: 'small' }])
+  expect(await keep('again', large)).toEqual([{ id: 'again' }])
+  const found = await own.rows<{ id: string; body: string }>('found', 'select * from texts order by id')
+  expect(found.map(({ id, body }) => [id, body === large.toString()])).toEqual([
+    ['again', true],
+    ['large', true],
+    ['small', false],
+  ])
+  expect(found[2]?.body).toBe('ü')
+})
+
 test('nor is a server that was connected to meanwhile one that is away', async () => {
   const patient = makeOwnConnection({ url: created.url, name: 'test', session: {}, timeoutMs: 1_500 })
   const asked = patient.rows('three', 'select 3 as three')
