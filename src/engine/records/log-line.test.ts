@@ -5,8 +5,8 @@ import {
   checkedJson,
   contentBytes,
   currentForm,
-  largeValue,
   lineJson,
+  loggedValue,
   payloadLine,
   payloadOf,
 } from './log-line.ts'
@@ -47,7 +47,7 @@ it('a line is a checksum and JSON without a line feed, which a changed bit betra
 it.each(['{\n  "a": "ü",\n  "b": [\n1]\n}\n', '{"body":"\\n","x":1}', '{}'])(
   'a large value stays what it is: %j',
   (text) => {
-    const value = largeValue('k-init-params', 'k', Buffer.from(text))
+    const value = loggedValue('k-init-params', 'k', Buffer.from(text))
     const line = Buffer.concat(payloadLine(value))
     expect(contentBytes(value)).toEqual(lineJson(line))
     expect(payloadOf(value)).toBe(value)

@@ -22,7 +22,7 @@ const framed = (length: number, write: (line: Buffer, at: number) => void): Buff
 }
 
 /** The JSON of a line, or the large value that it has: its body then need not be copied into a line. */
-export type LineContent = Buffer | LargeValue
+export type LineContent = Buffer | LoggedValue
 
 /** Returns the JSON of a line that was made here. */
 export const lineJson = (line: Buffer): Buffer => line.subarray(headLength, -1)
@@ -34,7 +34,7 @@ export const checkedJson = (line: Buffer): Buffer | undefined => {
 }
 
 /** A large value of a call: JSON text, which is stored before the call that refers to it. */
-export interface LargeValue {
+export interface LoggedValue {
   payload: string
   runKey: string
   body: Buffer
@@ -54,14 +54,14 @@ const onOneLine = (body: Buffer): Buffer => {
 
 const payloadEnd = Buffer.from('}\n')
 
-export const largeValue = (payload: string, runKey: string, body: Buffer): LargeValue => ({
+export const loggedValue = (payload: string, runKey: string, body: Buffer): LoggedValue => ({
   payload,
   runKey,
   body: onOneLine(body),
 })
 
 /** Makes the line of a large value, in pieces: to join them would copy a megabyte. */
-export const payloadLine = ({ payload, runKey, body }: LargeValue): Buffer[] => {
+export const payloadLine = ({ payload, runKey, body }: LoggedValue): Buffer[] => {
   const head = Buffer.from(`${payloadHead}${payload}","run":"${runKey}${bodyName}`, 'latin1')
   const sum = crc32('}', crc32(body, crc32(head)))
   return [Buffer.from(`${hex(sum)} `, 'latin1'), head, body, payloadEnd]
@@ -75,7 +75,7 @@ export const contentBytes = (content: LineContent): Buffer =>
 export const isCall = (json: Buffer): boolean => json.toString('latin1', 0, payloadHead.length) !== payloadHead
 
 /** Reads a large value from its JSON; undefined for a call. */
-export const payloadOf = (json: LineContent): LargeValue | undefined => {
+export const payloadOf = (json: LineContent): LoggedValue | undefined => {
   if (!Buffer.isBuffer(json)) return json
   if (isCall(json)) return undefined
   const from = json.indexOf(bodyName) + bodyName.length
@@ -89,7 +89,7 @@ export const callLines = (call: RecordedCall): Buffer[] => {
   const placed = (text: string | null, name: string): Placed => {
     if (text === null || text.length <= rowLimit) return { text, payload: null }
     const payload = `${call.key}-${name}`
-    lines.push(Buffer.concat(payloadLine(largeValue(payload, call.key, Buffer.from(text)))))
+    lines.push(Buffer.concat(payloadLine(loggedValue(payload, call.key, Buffer.from(text)))))
     return { text: null, payload }
   }
   const { initParams, step } = call

@@ -10,7 +10,7 @@ import { type LogPlace, openCallLog } from './call-log.ts'
 import { makeCallWriter } from './call-writer.ts'
 import { makeGathering } from './gathering.ts'
 import { makeLineSender } from './line-sender.ts'
-import { callLines, type LineContent, largeValue, lineJson, payloadLine } from './log-line.ts'
+import { callLines, type LineContent, lineJson, loggedValue, payloadLine } from './log-line.ts'
 import { makeReplay } from './log-replay.ts'
 import { makeRecordOutage } from './record-outage.ts'
 import { type LineOutcome, makeWaitingLines, type WaitingLine } from './waiting-lines.ts'
@@ -172,7 +172,7 @@ export const openRecordLane = (options: RecordLaneOptions): RecordLane => {
     record: (call, mode = usualMode) => record(call, mode),
     async keepRequest(runKey, body) {
       const payload = requestPayload(runKey)
-      const content = largeValue(payload, runKey, body)
+      const content = loggedValue(payload, runKey, body)
       const pieces = payloadLine(content)
       const logged = append(pieces)
       if ('error' in logged) return undefined
