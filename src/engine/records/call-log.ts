@@ -105,7 +105,7 @@ export const openCallLog = (folder: string): CallLog => {
   /** After an error the next line tries a new file: this one may have reached a limit of its own. */
   const appendTo = (file: LogFile, pieces: Buffer[]): number => {
     try {
-      return file.append(pieces)
+      return file.append(...pieces)
     } catch (error) {
       rotate()
       throw error

@@ -27,7 +27,7 @@ export interface LogFile {
   /** Whether lines are only in the file, and have to be read from it. */
   isLeft: boolean
   /** Appends everything or nothing; returns the position behind it. Throws what the disk says. */
-  append(pieces: readonly Buffer[]): number
+  append(...pieces: Buffer[]): number
   /** Reads bytes again; undefined when the file was taken over, with all its lines. */
   read(from: number, length: number): Buffer | undefined
   /** Whether the file still has its name: a reader may have taken it over. */
@@ -143,7 +143,7 @@ export const createLogFile = (folder: string, path: string): LogFile => {
     get isBroken() {
       return failure !== undefined
     },
-    append(pieces) {
+    append(...pieces) {
       try {
         size += writeAll(handle, pieces, size)
       } catch (error) {
