@@ -32,7 +32,7 @@ await stage(
     const routing = { 'x-portkey-provider': 'openai', 'x-portkey-custom-host': `${origin}/v1` }
     const targets: Record<Name, Target> = {
       direct: { name: 'direct', url: origin + chatPath, headers: direct },
-      jetty: { name: 'jetty', ...target, pid, records: true },
+      jetty: { name: 'jetty', ...target, pid, records: true, settled: () => recordsOf(server) },
       unrecorded: {
         name: 'jetty, not recording',
         ...target,

@@ -12,6 +12,8 @@ export interface Target extends StreamTarget {
   pid?: number
   /** Does it write to the database? Then what that costs is measured as well. */
   records?: boolean
+  /** Resolves once everything is recorded: prompts of 1 MB are stored for a while, on the core of upstream and clients. */
+  settled?: () => Promise<unknown>
 }
 
 /** What one round found of one target. */
@@ -46,6 +48,7 @@ export const measure = async (target: Target, { folder, reader, postgresPid }: T
   const plain = await wrk(folder, load)
   const burst = await wrk(folder, { ...load, body: burstCall, seconds: seconds.burst })
   const large = await wrk(folder, { ...load, body: largeCall, seconds: seconds.large })
+  await target.settled?.()
   const first = await reader.ask<number[]>('alone', { target, pace: shortPace, count: firstFrames })
   const used = () => [pid ? cpuSecondsOf(pid) : Number.NaN, cpuSecondsOf(postgresPid)] as const
   const [before, postgresBefore] = used()
