@@ -34,7 +34,7 @@ export const checkedJson = (line: Buffer): Buffer | undefined => {
 }
 
 /** A large value of a call: JSON text, which is stored before the call that refers to it. */
-export interface LoggedValue {
+interface LoggedValue {
   payload: string
   runKey: string
   body: Buffer
