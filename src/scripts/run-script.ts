@@ -38,13 +38,23 @@ export const requireIsolation = ({ name }: Pick<SandboxProvider, 'name'>): void 
   })
 }
 
-/** Runs scripts: slot, sandbox, files, program, results; then everything is released. */
-export const makeRunScript =
-  (deps: ScriptDeps): RunScript =>
-  async (request, host) => {
+interface Scripts {
+  run: RunScript
+  /** Resolves when the sandboxes of all scripts that have ended are removed. */
+  removed(): Promise<void>
+}
+
+/**
+ * Runs scripts: slot, sandbox, files, program, results. The outcome does not wait until the sandbox is removed; the slot does,
+ * so that scripts are not faster than their removal.
+ */
+export const makeScriptRunner = (deps: ScriptDeps): Scripts => {
+  const removals = new Set<Promise<void>>()
+  const run: RunScript = async (request, host) => {
     requireIsolation(deps.provider)
     const set = readPackages(request.language, request.packages)
     const give = await takePlace(deps.places, host)
+    let removal = Promise.resolve()
     try {
       const agentFolder = set && (await deps.packages.ensure(set, host.signal))
       const spec = { id: sandboxId(host.id), limits: deps.limits, signal: host.signal }
@@ -53,12 +63,19 @@ export const makeRunScript =
         if (set) await showPackages(sandbox, packageFolder(set.language))
         return await inSandbox(deps, request, host, sandbox)
       } finally {
-        await sandbox.destroy()
+        removal = sandbox.destroy() // its program has ended
       }
     } finally {
-      give()
+      const end = () => {
+        removals.delete(removed)
+        give()
+      }
+      const removed = removal.then(end, end)
+      removals.add(removed)
     }
   }
+  return { run, removed: async () => void (await Promise.all(removals)) }
+}
 
 /** Programs look for packages in the folder of the script and above. */
 const showPackages = ({ folders, places }: Sandbox, name: string): Promise<void> =>

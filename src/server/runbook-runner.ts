@@ -143,7 +143,7 @@ export const makeRunbookRunner = async (
   const deps = planDeps(options, provider, store)
   const plan = makePlanRunbook(deps)
   const { carryOut, running, close } = stoppable(makeCarryOut(carryOutDeps(options, plan, provider, store)))
-  const { runScript, checkScript, reap } = makeScripts(options, provider, gatewayLimits(settings))
+  const { runScript, removed, checkScript, reap } = makeScripts(options, provider, gatewayLimits(settings))
   const scripts = stoppable(runScript)
   return {
     carryOut,
@@ -155,6 +155,6 @@ export const makeRunbookRunner = async (
       return running.size
     },
     reap: async () => (await Promise.all([provider.reap(), reap()]))[0],
-    close: async () => void (await Promise.all([close(), scripts.close()])),
+    close: async () => void (await Promise.all([close(), scripts.close().then(removed)])),
   }
 }

@@ -8,7 +8,7 @@ import { makeOpenProxy } from '../sandbox-gateway/open-proxy.ts'
 import type { SandboxLimits, SandboxProvider } from '../sandboxes/sandbox.ts'
 import { makeCheckScript } from '../scripts/check-script.ts'
 import { makePackageStore } from '../scripts/packages/package-store.ts'
-import { makeRunScript } from '../scripts/run-script.ts'
+import { makeScriptRunner } from '../scripts/run-script.ts'
 
 const limitsOf = (settings: Settings): SandboxLimits => ({
   memoryBytes: settings.scriptMemoryBytes,
@@ -27,7 +27,7 @@ export const makeScripts = (
   { settings, dataDir, log }: { settings: Settings; dataDir: string; log: Logger },
   provider: SandboxProvider,
   gateway: GatewayLimits,
-): { runScript: RunScript; checkScript: CheckScript; reap(): Promise<void> } => {
+): { runScript: RunScript; removed(): Promise<void>; checkScript: CheckScript; reap(): Promise<void> } => {
   const limits = limitsOf(settings)
   const { scripts, scriptsPerCollection } = settings
   const openProxy = makeOpenProxy({ limits: gateway })
@@ -36,12 +36,14 @@ export const makeScripts = (
     folder: settings.scriptPackagesDir ?? join(dataDir, 'script-packages'),
     registries: { javascript: settings.npmRegistry, python: settings.pypiIndex },
   })
+  const { run, removed } = makeScriptRunner({
+    ...{ provider, limits, seconds: settings.scriptSeconds, openProxy, packages },
+    places: makePlaces({ total: scripts, share: scriptsPerCollection ?? shareOf(scripts) }),
+    results: { files: settings.scriptFiles, bytes: settings.scriptFileBytes },
+  })
   return {
-    runScript: makeRunScript({
-      ...{ provider, limits, seconds: settings.scriptSeconds, openProxy, packages },
-      places: makePlaces({ total: scripts, share: scriptsPerCollection ?? shareOf(scripts) }),
-      results: { files: settings.scriptFiles, bytes: settings.scriptFileBytes },
-    }),
+    runScript: run,
+    removed,
     checkScript: makeCheckScript({ provider, limits }),
     reap: packages.reap,
   }

@@ -1,5 +1,5 @@
 // What runs scripts in sandboxes of this machine, with a network that the test makes up.
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ import { makePlaces } from '../../src/runbooks/places.ts'
 import { makeOpenProxy } from '../../src/sandbox-gateway/open-proxy.ts'
 import { bubblewrapProvider } from '../../src/sandboxes/bubblewrap/bubblewrap.ts'
 import { makePackageStore } from '../../src/scripts/packages/package-store.ts'
-import { makeRunScript } from '../../src/scripts/run-script.ts'
+import { makeScriptRunner } from '../../src/scripts/run-script.ts'
 import { limits as gatewayLimits } from '../sandbox-gateway/opened.ts'
 
 const limits = {
@@ -28,24 +28,40 @@ interface Network {
   lookup(host: string): Promise<string[]>
   dial(address: string, port: number): Socket
   registry?: string
+  /** Sandboxes are removed no earlier than this resolves. */
+  mayRemove?: Promise<void>
+  /** Scripts at once. */
+  total?: number
 }
 
-export const openScripts = async ({ lookup, dial, registry = 'http://registry.test' }: Network) => {
+export const openScripts = async (network: Network) => {
+  const { lookup, dial, registry = 'http://registry.test', mayRemove, total = 8 } = network
   const parent = await mkdtemp(join(tmpdir(), 'jetty-scripts-'))
   await chmod(parent, 0o755)
   const log = pino({ level: 'silent' })
-  const provider = bubblewrapProvider({ parent: join(parent, 'sandboxes'), firstUid: 64000, log })
+  const sandboxes = join(parent, 'sandboxes')
+  const real = bubblewrapProvider({ parent: sandboxes, firstUid: 64000, log })
+  const provider: typeof real = {
+    ...real,
+    async create(spec) {
+      const sandbox = await real.create(spec)
+      return { ...sandbox, destroy: () => Promise.resolve(mayRemove).then(sandbox.destroy) }
+    },
+  }
   const openProxy = makeOpenProxy({ limits: gatewayLimits, lookup, dial })
   const packages = makePackageStore({
     ...{ provider, openProxy, log, mostBytes: 1024 ** 3, folder: join(parent, 'packages') },
     registries: { javascript: registry, python: registry },
   })
-  const runScript = makeRunScript({
+  const { run: runScript, removed } = makeScriptRunner({
     ...{ provider, openProxy, packages, limits, seconds: 60, results: { files: 10, bytes: 1e6 } },
-    places: makePlaces({ total: 8, share: 8 }),
+    places: makePlaces({ total, share: total }),
   })
   return {
     packages,
+    removed,
+    /** Names of the folders of sandboxes that are there. */
+    folders: () => readdir(sandboxes),
     /** Runs a script of a collection that may reach these hosts, or every one. */
     run(
       request: Pick<ScriptRequest, 'language' | 'code'> & Partial<ScriptRequest>,
@@ -61,7 +77,10 @@ export const openScripts = async ({ lookup, dial, registry = 'http://registry.te
       }
       return runScript({ inputs: '{}', files: [], env: {}, network: [], packages: [], ...request }, host)
     },
-    close: () => rm(parent, { recursive: true, force: true }),
+    async close() {
+      await removed()
+      await rm(parent, { recursive: true, force: true })
+    },
   }
 }
 

@@ -1,5 +1,5 @@
-import { lstatSync, rmdirSync, unlinkSync } from 'node:fs'
-import { unlink } from 'node:fs/promises'
+import { lstatSync } from 'node:fs'
+import { rmdir, unlink } from 'node:fs/promises'
 import { runTool } from '../programs/run-tool.ts'
 import { smallTree } from './small-tree.ts'
 
@@ -8,18 +8,16 @@ const run = async (file: string, args: readonly string[]): Promise<void> => {
   if (code !== 0) throw new Error(`${file}: ${stderr.slice(0, 1000)}`)
 }
 
-/** Bytes up to which removing a file takes no time worth leaving the thread for. */
-const smallFile = 1024 ** 2
-
-/** Removes a small folder without a process; false when it is larger, or something is in the way. */
+/**
+ * Removes a small folder without a process; false when it is larger, or something is in the way. Each removal leaves the
+ * thread: ext4 waits for its journal, a millisecond a folder.
+ */
 const removeSmall = async (folder: string): Promise<boolean> => {
   try {
     for (const { path, stats } of smallTree(folder)) {
-      if (stats.isDirectory()) rmdirSync(path)
-      else if (stats.size < smallFile) unlinkSync(path)
-      else await unlink(path)
+      await (stats.isDirectory() ? rmdir(path) : unlink(path))
     }
-    rmdirSync(folder)
+    await rmdir(folder)
     return true
   } catch {
     return lstatSync(folder, { throwIfNoEntry: false }) === undefined

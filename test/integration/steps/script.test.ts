@@ -1,5 +1,7 @@
 // Scripts through the front door, in real sandboxes: what they are given, what becomes of what they leave, and those that
 // want to do harm.
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { letGoOn, waitToGoOn } from '../../sandbox-gate.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
@@ -21,7 +23,15 @@ beforeAll(async () => {
     environment_variables: { API_TOKEN: secret, OTHER: 'other-value-7f', KEY: lines.join('\n') },
   })
 })
-afterAll(() => jetty?.close())
+afterAll(async () => {
+  if (!jetty) return
+  try {
+    await jetty.server.close()
+    expect(readdirSync(join(jetty.dataDir, 'sandboxes'))).toEqual([]) // of no script, however it ended
+  } finally {
+    await jetty.close()
+  }
+})
 
 const run = (step: object, params: Record<string, unknown> = {}): Promise<Body> =>
   jetty.run({ init_params: params, step_configs: { step: { activity: 'script', ...step } as Body }, steps: ['step'] })
