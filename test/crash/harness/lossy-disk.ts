@@ -1,7 +1,18 @@
 import { execFileSync, spawn } from 'node:child_process'
-import { closeSync, fsyncSync, mkdirSync, mkdtempSync, openSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { until } from './storm.ts'
 
 /** A file system of its own that can lose its power: what was not synced is gone then. */
@@ -9,7 +20,7 @@ export interface LossyDisk {
   folder: string
   /** Cuts the power, and ends these processes in the same moment. */
   cutPower(pids?: number[]): void
-  /** Mounts what is left, once nobody has a file open. */
+  /** Mounts what is left. */
   restore(): Promise<void>
   remove(): void
 }
@@ -42,34 +53,32 @@ export const makeLossyDisk = (): LossyDisk => {
   mkdirSync(folder)
   writeFileSync(image, '')
   truncateSync(image, megabytes * 1024 * 1024)
-  // The device stays: `mount -o loop` refuses an image whose last device is not yet gone.
-  const device = run('losetup', '-f', '--show', image).trim()
-  const mount = () => run('mount', device, folder)
+  const mount = (): string => {
+    const device = run('losetup', '-f', '--show', image).trim()
+    try {
+      run('mount', device, folder)
+    } finally {
+      run('losetup', '-d', device) // it goes with the file system
+    }
+    return basename(device)
+  }
+  let device: string
   try {
-    run('mkfs.ext4', '-q', device)
-    mount()
+    run('mkfs.ext4', '-q', image)
+    device = mount()
   } catch (error) {
-    run('losetup', '-d', device)
     rmSync(parent, { recursive: true })
     throw error
   }
   // Also clears up when this process is killed: its end of the pipe is closed then.
-  const holder = spawn('sh', ['-c', 'cat; umount -l "$0"; losetup -d "$1"', folder, device], {
+  const holder = spawn('sh', ['-c', 'cat; umount -l "$0"', folder], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   })
   holder.unref()
   ;(holder.stdin as unknown as { unref(): void }).unref()
 
-  const unmounted = (): boolean => {
-    try {
-      run('umount', folder)
-      return true
-    } catch (error) {
-      if (!String(error).includes('busy')) throw error
-      return false // files of a killed process are closed a moment later
-    }
-  }
+  const isIdle = (): boolean => /^ *0 +0$/m.test(readFileSync(`/sys/block/${device}/inflight`, 'utf8'))
 
   return {
     folder,
@@ -77,13 +86,16 @@ export const makeLossyDisk = (): LossyDisk => {
       run('perl', '-e', shutDown, folder, ...pids)
     },
     async restore() {
-      await until('the end of all use of the disk', unmounted)
-      mount()
+      await until('the end of all writes', isIdle)
+      // Whoever has made a mount namespace meanwhile, as sandboxes do, keeps the file system that was shut down. So a copy.
+      run('umount', '-l', folder)
+      run('cp', '--sparse=always', image, `${image}-copy`)
+      renameSync(`${image}-copy`, image)
+      device = mount()
     },
     remove() {
       if (holder.pid !== undefined) process.kill(-holder.pid, 'SIGKILL')
       run('umount', '-l', folder)
-      run('losetup', '-d', device)
       rmSync(parent, { recursive: true, force: true })
     },
   }
