@@ -1,5 +1,5 @@
 import type { ChildRun } from '../../activities/activity.ts'
-import type { WholeRun } from '../journal/unwritten-runs.ts'
+import type { EndedRecords } from '../journal/unwritten-runs.ts'
 import type { RunDeps } from '../runs/run-deps.ts'
 import type { StepRun } from '../steps/step-run.ts'
 import { shownError } from './fan-out-sql.ts'
@@ -11,7 +11,11 @@ const timesItsText = 3
 const bytesBeside = 500
 
 /** Keeps the result of a child run for the steps of its parent that gather results, as long as there is memory for it. */
-export const keepResult = ({ live, memory }: RunDeps, { key }: StepRun, { born, step: last, end }: WholeRun): void => {
+export const keepChildResult = (
+  { live, memory }: RunDeps,
+  { key }: StepRun,
+  { born, step: last, end }: EndedRecords,
+): void => {
   const { trajectoryId, initParams } = born.run
   const all = last ? [...born.before, last] : born.before
   const parent = live.get(key)
@@ -30,7 +34,7 @@ export const keepResult = ({ live, memory }: RunDeps, { key }: StepRun, { born, 
 }
 
 /** A run that was written when it had ended, as the step that started it sees it. */
-export const endedChild = (index: number, { born: { run }, end: { status, error } }: WholeRun): ChildRun => ({
+export const endedChild = (index: number, { born: { run }, end: { status, error } }: EndedRecords): ChildRun => ({
   trajectory_id: run.trajectoryId,
   name: run.name,
   status,

@@ -5,15 +5,15 @@ import type { Environment } from '../environment/environment.ts'
 import type { Environments } from '../environment/environments.ts'
 import type { Journal } from '../journal/journal.ts'
 import { TrajectoryIdTaken } from '../journal/journal-sender.ts'
-import type { UnwrittenRuns, WholeRun } from '../journal/unwritten-runs.ts'
+import type { EndedRecords, UnwrittenRuns } from '../journal/unwritten-runs.ts'
 import { interruptAll } from '../leases/run-under-lease.ts'
 import type { Program } from '../program/program.ts'
 import type { LiveRun } from '../runs/live-run.ts'
 import { carryOn } from '../runs/run.ts'
 import type { RunDeps } from '../runs/run-deps.ts'
 import type { StepRun } from '../steps/step-run.ts'
-import { endedChild, keepResult } from './child-results.ts'
-import { makePace } from './children-pace.ts'
+import { endedChild, keepChildResult } from './child-results.ts'
+import { makeChildrenPace } from './children-pace.ts'
 import type { ChildKind } from './fan-out-child.ts'
 import type { FanOut } from './fan-out-state.ts'
 import type { FanOutWatch } from './fan-out-watch.ts'
@@ -76,7 +76,7 @@ const isWithoutEffects = ({ steps, isParallel, isSteered, callbackSteps }: Progr
   )
 
 export const makeChildrenHere = (deps: ChildrenHereDeps): ChildrenHere => {
-  const pace = makePace()
+  const pace = makeChildrenPace()
   let here = 0
 
   const begin = async (fanOut: FanOut, { id, share }: { id: string; share: number }, indices: number[]) => {
@@ -131,7 +131,7 @@ const carryOut = async (
   fanOut: FanOut,
   index: number,
   environment: Environment,
-): Promise<WholeRun | undefined> => {
+): Promise<EndedRecords | undefined> => {
   const { work, kind, here } = fanOut
   const made = makeRun(fanOut, index)
   if (made.initParams.length > longestInitParams) return undefined
@@ -154,7 +154,7 @@ const carryOut = async (
 interface Writing {
   lease: string
   index: number
-  whole: WholeRun
+  whole: EndedRecords
   /** What is written is added to it. */
   usage: { runs: number; databaseBytes: number }
 }
@@ -175,7 +175,7 @@ const write = async (
   }
   usage.runs++
   usage.databaseBytes += Buffer.byteLength(born.run.initParams)
-  keepResult(runs(), fanOut.work.run, whole)
+  keepChildResult(runs(), fanOut.work.run, whole)
   fanOut.here.ended.set(index, endedChild(index, whole))
   watch.ended(lease, end.status)
 }

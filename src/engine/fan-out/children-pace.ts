@@ -13,7 +13,7 @@ interface Pace {
   turn(): Promise<void>
 }
 
-export const makePace = (): Pace => {
+export const makeChildrenPace = (): Pace => {
   let since = performance.now()
   let turn: Promise<void> | undefined
   let room: Promise<void> | undefined

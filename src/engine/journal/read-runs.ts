@@ -4,7 +4,6 @@ import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import { type Path, parsePath, readPath, whyNotFound } from '../program/paths.ts'
-import type { StepRun } from '../steps/step-run.ts'
 
 /** What a step may read of a run. Values are JSON texts. */
 export interface ReadableRun {
@@ -12,6 +11,14 @@ export interface ReadableRun {
   init_params: string | null
   /** The requested steps in order of execution. */
   steps: { name: string; status: string; inputs: string | null; outputs: string | null; error: string | null }[]
+}
+
+/** The run that reads others. */
+interface Reader {
+  readonly collection: string
+  readonly collectionId: number
+  /** Runs whose results are in memory, by trajectory id. */
+  readonly childResults?: ReadonlyMap<string, ReadableRun>
 }
 
 interface ReadRow extends ReadableRun {
@@ -140,7 +147,7 @@ const readOne = (row: ReadableRun | undefined, collection: string, id: string, p
 /** Lets a step read other runs of its collection, a few hundred at a time, and only the steps it names. */
 export const runReader = (
   deps: RunReaderDeps,
-  { collection, collectionId, childResults }: Pick<StepRun, 'collection' | 'collectionId' | 'childResults'>,
+  { collection, collectionId, childResults }: Reader,
   room: ActivityContext['room'],
 ): ActivityContext['runs'] => ({
   async read({ trajectory_ids: ids, paths: texts }) {
@@ -212,7 +219,7 @@ export const runReader = (
 })
 
 /** Reads the runs at the beginning of a list that ended in this process. */
-const readKnown = (known: StepRun['childResults'], ids: string[], collection: string, paths: Path[]): ReadValue[][] => {
+const readKnown = (known: Reader['childResults'], ids: string[], collection: string, paths: Path[]): ReadValue[][] => {
   if (!known) return []
   const first = ids.findIndex((id) => !known.has(id))
   return ids.slice(0, first === -1 ? ids.length : first).map((id) => readOne(known.get(id), collection, id, paths))

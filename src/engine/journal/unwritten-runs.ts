@@ -10,7 +10,7 @@ interface UnwrittenRun {
 }
 
 /** All records of a run that has ended. */
-export interface WholeRun extends Entry {
+export interface EndedRecords extends Entry {
   born: NonNullable<Entry['born']>
   end: NonNullable<Entry['end']>
 }
@@ -24,11 +24,11 @@ export interface UnwrittenRuns {
   journal: Pick<Journal, 'add' | 'withdraw'>
   begin(run: UnwrittenRun): void
   /** Forgets a run. Returns its records if it has ended. */
-  end(runKey: string): WholeRun | undefined
+  end(runKey: string): EndedRecords | undefined
 }
 
 export const makeUnwrittenRuns = (journal: Pick<Journal, 'add' | 'withdraw'>): UnwrittenRuns => {
-  const runs = new Map<string, UnwrittenRun & { before: StepRow[]; whole?: WholeRun }>()
+  const runs = new Map<string, UnwrittenRun & { before: StepRow[]; whole?: EndedRecords }>()
   return {
     journal: {
       add(entry) {
