@@ -6,6 +6,8 @@ import { shownError } from './fan-out-sql.ts'
 
 /** Maximum text of a result that is kept for the steps that gather results. */
 const longestResult = 16 * 1024
+/** Memory that the kept results of one run take at most: some 20,000 small ones. */
+const mostBytes = 16 * 1024 * 1024
 /** Memory of a kept result in multiples of its text, and beside it. */
 const timesItsText = 3
 const bytesBeside = 500
@@ -27,7 +29,7 @@ export const keepChildResult = (
     initParams.length,
   )
   const bytes = timesItsText * texts + bytesBeside
-  if (texts > longestResult || !memory.tryTake(bytes)) return
+  if (texts > longestResult || parent.heldBytes + bytes > mostBytes || !memory.tryTake(bytes)) return
   parent.heldBytes += bytes
   parent.childResults ??= new Map()
   parent.childResults.set(trajectoryId, { status: end.status, init_params: initParams, steps })

@@ -52,6 +52,8 @@ const mostHere = 4_000
 const longestInitParams = 4 * 1024
 /** Trajectory ids that may be taken: of 10,000 runs beside 100,000 others it happens to one in four times. */
 const mostClashes = 10
+/** Runs of a fan-out that are listed from memory in the end; of a larger one they are read. */
+const mostListed = 12_000
 /** Maximum steps: all of them are written at once. */
 const mostSteps = 10
 
@@ -176,7 +178,7 @@ const write = async (
   usage.runs++
   usage.databaseBytes += Buffer.byteLength(born.run.initParams)
   keepChildResult(runs(), fanOut.work.run, whole)
-  fanOut.here.ended.set(index, endedChild(index, whole))
+  if (fanOut.wanted.runs.count <= mostListed) fanOut.here.ended.set(index, endedChild(index, whole))
   watch.ended(lease, end.status)
 }
 
