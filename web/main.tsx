@@ -8,11 +8,19 @@ import { router } from './router.tsx'
 
 applyTheme()
 
-/** After an upgrade of the server its old files are gone at some time: a tab that asks for one loads the page anew, once. */
-window.addEventListener('vite:preloadError', (event) => {
+/** Whether the server gives pages away now. */
+const isServed = async (): Promise<boolean> => {
+  const request = { method: 'HEAD', headers: { accept: 'text/html' }, cache: 'no-store' } as const
+  return (await fetch('/', request).catch(() => undefined))?.ok ?? false
+}
+
+/**
+ * After an upgrade of the server its old files are gone at some time: a tab that asks for one loads the page anew, once. While
+ * the server is away the page stays: it goes on by itself later, and may hold what somebody has typed.
+ */
+window.addEventListener('vite:preloadError', async () => {
   const last = Number(sessionStorage.getItem('jetty.reloaded') ?? 0)
-  if (Date.now() - last < 60_000) return
-  event.preventDefault()
+  if (Date.now() - last < 60_000 || !(await isServed())) return
   sessionStorage.setItem('jetty.reloaded', String(Date.now()))
   location.reload()
 })

@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Request } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../database.ts'
 import { type JettyProcess, killJetties, startJetty } from '../jetty-process.ts'
@@ -102,6 +103,20 @@ test('a run is watched through a restart of the server, in the same session', as
   await page.getByRole('treeitem', { name: /\blast\b/ }).waitFor()
   expect(await evaluate(page, 'globalThis.isSamePage')).toBe(true)
   visitor.faults.length = 0 // the browser reports each connection that was refused meanwhile
+})
+
+test('a page that asks for one of its files while the server is away stays', async () => {
+  const { page } = visitor
+  const isCheck = (request: Request) => request.method() === 'HEAD'
+  await page.route(/\/assets\/help-/, (route) => route.abort())
+  await page.route(`${url}/`, (route) => (isCheck(route.request()) ? route.abort() : route.continue()))
+  const checked = page.waitForEvent('requestfailed', isCheck)
+  await page.goto('/demo/gate')
+  await evaluate(page, 'void (globalThis.isSamePage = true)')
+  await checked
+  expect(await evaluate(page, 'globalThis.isSamePage')).toBe(true)
+  await page.unrouteAll()
+  visitor.faults.length = 0
 })
 
 test('a wrong key is refused with a sentence; a right one leads to the page asked for', async () => {
