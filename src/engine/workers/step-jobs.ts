@@ -22,7 +22,7 @@ interface StepJobDeps {
 }
 
 interface QueueDeps extends StepJobDeps {
-  hasRoom: ReturnType<typeof makeQueueRoom>
+  ifRoom: ReturnType<typeof makeQueueRoom>
 }
 
 /** Limits of the jobs of steps. */
@@ -36,7 +36,7 @@ export interface StepJobLimits {
 /** Makes the function by which a step queues its job, and reads the result. */
 export const makeAskWorkers = (given: StepJobDeps): StepDeps['askWorkers'] => {
   const { database, sealer, limits } = given
-  const deps = { ...given, hasRoom: makeQueueRoom(database, limits.queuedJobs) }
+  const deps = { ...given, ifRoom: makeQueueRoom(database, limits.queuedJobs) }
   return async (step, request) => {
     const { run, place, side, attempt } = step
     const { open } = sealOfJob(sealer, { runKey: run.key, seq: place.seq })
@@ -54,7 +54,7 @@ export const makeAskWorkers = (given: StepJobDeps): StepDeps['askWorkers'] => {
 const isUnderWay = ({ state }: StepJob): boolean => state === 'queued' || state === 'leased'
 
 const queue = async (
-  { database, sealer, limits, findOffered, rules, hasRoom }: QueueDeps,
+  { database, sealer, limits, findOffered, rules, ifRoom }: QueueDeps,
   { run, place, side, attempt }: JobStep,
   { activity, parameters, labels }: WorkerJobRequest,
 ): Promise<void> => {
@@ -64,8 +64,7 @@ const queue = async (
   if (Buffer.byteLength(JSON.stringify(parameters)) > limits.jobParametersBytes) throw tooLarge(place.name, limits)
   const { options, timeoutSeconds } = place.step
   const { worker_labels: ofCollection } = await rules.settingsOf(run.collectionId)
-  if (!(await hasRoom(run.collectionId))) throw full(limits)
-  const queued = await queueJob(database, {
+  const job = {
     id: randomUUID(),
     runKey: run.key,
     seq: place.seq,
@@ -75,7 +74,9 @@ const queue = async (
     timeoutSeconds: options.timeoutSeconds ?? timeoutSeconds ?? null,
     sealedParameters: seal(parameters),
     attempt,
-  })
+  }
+  const queued = await ifRoom(run.collectionId, () => queueJob(database, job))
+  if (queued === undefined) throw full(limits)
   if (queued && !offered?.isOnline) tell(side, nobodyOffers(activity))
 }
 
