@@ -33,7 +33,8 @@ const freeAt = (folder: string): DiskUse & { available: number } => {
 /**
  * Watches what a sandbox writes. Free space of the disk is cheap to read: the folders are measured when it has shrunk
  * by as much as is left of the limit, and every few seconds. When two measurements in a row find processes that keep
- * unmeasurable files, such as a descriptor in transit, everything the disk lost since the start counts.
+ * unmeasurable files, such as a descriptor in transit, everything counts that the disk has lost since it had most free
+ * space: others may free more meanwhile than the sandbox takes.
  */
 export const watchDisk = ({ folders, limits, pids }: DiskWatchOptions): Watch & { isFull(): Promise<boolean> } => {
   const [folder = '/'] = folders
@@ -41,8 +42,8 @@ export const watchDisk = ({ folders, limits, pids }: DiskWatchOptions): Watch & 
   const watch: Watch = (passed) => {
     const ending = new AbortController()
     let last: DiskUse = { bytes: 0, files: 0 }
-    const atStart = freeAt(folder)
-    let free = atStart
+    let mostFree: DiskUse = freeAt(folder)
+    let free: DiskUse = mostFree // most since the last measurement
     let due = 0
     let isMeasuring = false
     let isSuspect = false
@@ -57,7 +58,7 @@ export const watchDisk = ({ folders, limits, pids }: DiskWatchOptions): Watch & 
         if (ending.signal.aborted) return
         last = { bytes: use.bytes + unnamed.bytes, files: use.files }
         free = before
-        const lost = { bytes: atStart.bytes - before.bytes, files: use.files }
+        const lost = { bytes: mostFree.bytes - before.bytes, files: use.files }
         const wasSuspect = isSuspect
         isSuspect = unnamed.hasHidden && isOver(lost)
         if (isOver(last) || (isSuspect && wasSuspect)) passed('disk_full')
@@ -69,9 +70,11 @@ export const watchDisk = ({ folders, limits, pids }: DiskWatchOptions): Watch & 
     const timer = setInterval(() => {
       if (isMeasuring) return
       const now = freeAt(folder)
+      free = mostOf(free, now)
+      mostFree = mostOf(mostFree, now)
       const grown = {
-        bytes: last.bytes + Math.max(0, free.bytes - now.bytes),
-        files: last.files + Math.max(0, free.files - now.files),
+        bytes: last.bytes + free.bytes - now.bytes,
+        files: last.files + free.files - now.files,
       }
       if (isOver(grown) || performance.now() >= due) void measure()
     }, lookMs)
@@ -89,5 +92,10 @@ export const watchDisk = ({ folders, limits, pids }: DiskWatchOptions): Watch & 
     },
   })
 }
+
+const mostOf = (one: DiskUse, other: DiskUse): DiskUse => ({
+  bytes: Math.max(one.bytes, other.bytes),
+  files: Math.max(one.files, other.files),
+})
 
 const wholeBlocks = (bytes: number): number => Math.floor(bytes / blockBytes) * blockBytes
