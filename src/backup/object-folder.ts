@@ -80,11 +80,14 @@ export const openObjectFolder = async (
       const draft = `${target}.${process.pid}.part`
       await mkdir(dirname(target), { recursive: true, mode: 0o700 })
       const bytes = salt && passphrase !== undefined ? encryptStream(body, passphrase, { salt }) : body
+      const file = createWriteStream(draft, { mode: 0o600, flush: true })
+      const closed = new Promise<void>((resolve) => file.once('close', resolve))
       try {
-        await pipeline(bytes, createWriteStream(draft, { mode: 0o600, flush: true }))
+        await pipeline(bytes, file)
         await rename(draft, target)
         written.add(dirname(target))
       } finally {
+        await closed // where the bytes failed at once, the file may still be about to be made
         await rm(draft, { force: true })
       }
     },
