@@ -1,13 +1,14 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import type { Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
 import { LongestFirst } from './test/longest-first.ts'
 
 /** Nothing is slower for a long limit; a machine that has much to do needs it. */
 const patient = { expect: { poll: { timeout: 20_000 } } }
 
-/** Modules that a server loads from a folder of its user come from Node itself, as in production. */
-const ownModules = { deps: { external: [/\/jetty-own-/, /\/examples\/activities\//] } }
+/** Modules of src, and those that a server loads from a folder of its user, come from Node itself, as in production. */
+const byNode = { deps: { external: [/\/dist\.tests\//, /\/jetty-own-/, /\/examples\/activities\//] } }
 
 const unitTests = ['src/**/*.test.ts', 'web/**/*.test.ts', 'bench/**/*.test.ts']
 const slowUnitTests = ['src/**/*.slow.test.ts']
@@ -37,12 +38,15 @@ const unit = {
 
 const integration = {
   ...unit,
-  server: ownModules,
+  server: byNode,
   globalSetup: './test/global-setup.ts',
   hookTimeout: 120_000,
-  // Whoever runs tests again and again transforms a file only when it has changed.
-  experimental: { fsModuleCache: !process.env.CI },
 }
+
+/** src as JavaScript is what the tests of servers load. */
+const script = new URL('scripts/compiled-source.mjs', import.meta.url)
+const { compiledSource } = (await import(script.href)) as { compiledSource: () => Plugin }
+const plugins = [compiledSource()]
 
 /** The pages import it. */
 const resolve = { alias: { 'virtual:operations': join(import.meta.dirname, 'test/wire-operations.ts') } }
@@ -62,8 +66,12 @@ export default defineConfig({
     maxWorkers: Math.min(availableParallelism() + 3, 7),
     projects: [
       { resolve, test: { ...unit, name: 'unit', include: unitTests, exclude: slowUnitTests } },
-      { resolve, test: { ...integration, name: 'default', include: defaultTests, exclude: left } },
-      { resolve, test: { ...integration, name: 'whole', include: [...unitTests, 'test/**/*.test.ts'], exclude: left } },
+      { resolve, plugins, test: { ...integration, name: 'default', include: defaultTests, exclude: left } },
+      {
+        resolve,
+        plugins,
+        test: { ...integration, name: 'whole', include: [...unitTests, 'test/**/*.test.ts'], exclude: left },
+      },
       {
         test: {
           ...patient,

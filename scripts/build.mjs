@@ -1,7 +1,6 @@
 // `npm run build`: compiles src and builds the web beside each other into a new folder, and puts it in the place of dist at
 // once, so that a failed build leaves the old one and a server that starts meanwhile never sees half of it. A half whose
 // sources have not changed since it was built is taken over from the old folder; --all builds both.
-import { spawn } from 'node:child_process'
 import {
   appendFileSync,
   chmodSync,
@@ -12,12 +11,12 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { bundle, licencesOf } from './bundle.mjs'
+import { compileSource, run } from './compile.mjs'
 import { fingerprints, install, root, stamps, upToDate } from './prepare.mjs'
 
 install()
@@ -31,18 +30,6 @@ process.once('exit', () => {
   for (const folder of [draft, old]) rmSync(folder, { recursive: true, force: true })
 })
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1))
-
-/** Runs a program of node_modules; what it prints goes to stderr. With another NODE_ENV, Vite would build a React that checks itself. */
-const run = (program, ...args) =>
-  new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [join(root, 'node_modules', program), ...args], {
-      cwd: root,
-      stdio: ['ignore', 2, 2],
-      env: { ...process.env, NODE_ENV: 'production' },
-    })
-    child.on('error', reject)
-    child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`${program} failed`))))
-  })
 
 const copyOf = (name) => {
   if (existsSync(join(dist, name))) cpSync(join(dist, name), join(draft, name), { recursive: true })
@@ -60,24 +47,13 @@ const freezeWireOperations = async () => {
   writeFileSync(path, `export const wireOperations = JSON.parse(${text})\nexport const clientVersion = ${version}\n`)
 }
 
-/**
- * Compiles src, adds what is not TypeScript, and puts the program together. `npm run types` and the tests check the types: a
- * check takes fifteen times as long as a build without one.
- */
+/** Compiles src, and puts the program together. */
 const buildSource = async () => {
   if (!isForced && upToDate('source', wanted)) {
     for (const name of readdirSync(dist)) if (!isOfWeb(name)) copyOf(name)
     return
   }
-  await run('typescript/bin/tsc', '-p', 'tsconfig.build.json', '--outDir', draft)
-  const source = join(root, 'src')
-  for (const name of readdirSync(source, { recursive: true, encoding: 'utf8' })) {
-    const from = join(source, name)
-    if (/\.tsx?$/.test(name) || !statSync(from).isFile()) continue
-    const to = join(draft, relative(source, from))
-    mkdirSync(dirname(to), { recursive: true })
-    cpSync(from, to)
-  }
+  await compileSource(draft)
   // The command line makes its requests from this: loading every schema instead would take it 75 ms at each start.
   const { contract } = await import(join(draft, 'api/contract.js'))
   const { describeOperations } = await import(join(draft, 'client/operations.js'))

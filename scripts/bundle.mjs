@@ -39,15 +39,15 @@ const notOnCloudflare = {
 
 /**
  * Writes programs, each as `name.js`, and the modules and packages that they load, into a folder that stands in `base` or
- * in a copy of it. Returns the folders of the packages.
+ * in a copy of it. Returns the folders of the packages. Plugins of the caller come first.
  */
-export const bundle = async (entries, folder, base) => {
+export const bundle = async (entries, folder, base, plugins = []) => {
   const input = await rolldown({
     cwd: base,
     input: entries,
     platform: 'node',
     external: isOutside,
-    plugins: [keepPlaces(base), notOnCloudflare],
+    plugins: [...plugins, keepPlaces(base), notOnCloudflare],
     logLevel: 'warn',
     checks: { ineffectiveDynamicImport: false }, // modules of the server are loaded late, and it loads some of them at once
   })

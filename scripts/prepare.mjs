@@ -84,6 +84,7 @@ const sharedInputs = ['scripts/build.mjs', 'package.json', 'package-lock.json']
 const sourceInputs = [
   'src',
   'scripts/bundle.mjs',
+  'scripts/compile.mjs',
   'scripts/program-loader.mjs',
   'tsconfig.json',
   'tsconfig.build.json',
@@ -114,6 +115,11 @@ const fingerprintOf = (inputs, isRead) => {
   }
   return `${hash.digest('hex')} ${process.versions.modules}\n`
 }
+
+/**
+ * src as JavaScript, for tests. It stands beside src, so that a module finds what is not of src where it finds it from there.
+ */
+export const compiledFolder = join(root, 'dist.tests')
 
 /** Files in dist that say what each half was built from. */
 export const stamps = { source: '.jetty-build', web: '.jetty-build-web' }

@@ -30,12 +30,18 @@ export const compiledProgram = (entry: string): string => {
   return join(built, 'src/program', `${basename(entry)}.js`)
 }
 
+/** Compiled modules as they are now: nothing changes the copy any more. Programs that they start stand beside them. */
 const compile = (draft: string): void => {
-  const entries = programs.map((entry) => join(root, `${entry}.ts`))
-  const given = [entries, join(draft, 'src/program'), join(root, 'src')].map((value) => JSON.stringify(value))
-  const script = `import('./scripts/bundle.mjs').then(({ bundle }) => bundle(${given.join()}))`
-  execFileSync(process.execPath, ['-e', script], { cwd: root, stdio: 'inherit' })
-  cpSync(join(root, 'src'), join(draft, 'src'), { recursive: true }) // child processes start from their sources
+  const src = join(draft, 'src')
+  cpSync(join(root, 'dist.tests'), src, { recursive: true, filter: (path) => !path.endsWith('.map') })
   cpSync(join(root, 'package.json'), join(draft, 'package.json'))
   symlinkSync(join(root, 'node_modules'), join(draft, 'node_modules'))
+  const entries = programs.map((name) => (name === 'src/bin' ? join(src, 'bin.js') : join(root, `${name}.ts`)))
+  const script = `
+    const { bundle } = await import('./scripts/bundle.mjs')
+    const { compiledSource } = await import('./scripts/compiled-source.mjs')
+    const [src, ...entries] = process.argv.slice(1)
+    await bundle(entries, src + '/program', src, [compiledSource(src)])`
+  const node = ['--input-type=module', '-e', script, src, ...entries]
+  execFileSync(process.execPath, node, { cwd: root, stdio: 'inherit' })
 }

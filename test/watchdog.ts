@@ -1,10 +1,10 @@
-// Waits until the test run that started it is over, then stops every Postgres below its folders and removes these.
+// Waits until the test run that started it is over, then stops every Postgres below its folder and removes that.
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { findPostgres } from '../src/database/postgres-process.ts'
 import { pause } from '../src/lib/time.ts'
 
-const folders = process.argv.slice(2)
+const [, , folder = ''] = process.argv
 const deepest = 4
 const attempts = 50
 
@@ -16,7 +16,7 @@ const dataFoldersIn = (path: string, depth = 0): string[] => {
   )
 }
 
-const clear = (folder: string): void => {
+const clear = (): void => {
   for (const dataDir of dataFoldersIn(folder)) {
     const postgres = findPostgres(dataDir)
     if (postgres) process.kill(postgres.pid, 'SIGQUIT')
@@ -25,10 +25,9 @@ const clear = (folder: string): void => {
 }
 
 process.stdin.resume().once('close', async () => {
-  const left = folders.filter((folder) => existsSync(folder)) // a run that ends by itself has cleared up
-  for (let attempt = 0; attempt < attempts && left.length > 0; attempt++) {
+  for (let attempt = 0; attempt < attempts && existsSync(folder); attempt++) {
     try {
-      for (const folder of left) if (existsSync(folder)) clear(folder)
+      clear()
     } catch {
       // a worker that has not noticed yet is still writing
     }

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openDatabase } from '../../src/database/database.ts'
@@ -39,7 +40,7 @@ export const stage = async (
 ): Promise<void> => {
   const missing = missingPrograms(needed)
   if (missing) return makeReport(name).skip(missing)
-  const { folder, remove } = makeTestFolder()
+  const { folder, remove } = makeTestFolder(tmpdir())
   const watchdog = setTimeout(() => {
     process.stderr.write(`bench ${name}: not done after ${longestSeconds} s\n`)
     process.exit(1)
