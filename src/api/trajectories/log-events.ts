@@ -38,6 +38,16 @@ export const closingEvents = (run: RunRow): LogEvent[] => {
   return [plain(run.ended_at, level, `run_${run.status}`, run.error ?? `Run ${run.status}`)]
 }
 
+/** Steps are timed by a process and runs by the database: their clocks differ by a millisecond. */
+const oldestFirst = (events: LogEvent[]): LogEvent[] => {
+  let last = ''
+  return events.map((event) => {
+    if (event.timestamp < last) return { ...event, timestamp: last }
+    last = event.timestamp
+    return event
+  })
+}
+
 /**
  * Lists the events of a run, oldest first. They follow from the run and its steps; only warnings and events of agents
  * (`told`) are stored.
@@ -65,7 +75,7 @@ export const logEvents = (
       )
     }
   }
-  return [...events, ...closingEvents(run)]
+  return oldestFirst([...events, ...closingEvents(run)])
 }
 
 export const isCarried = ({ origin }: StepRecord): boolean =>
