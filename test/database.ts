@@ -15,13 +15,16 @@ export const overTcp = (url: string): string =>
 /** All files of a worker make their databases over one connection. */
 let server: Database | undefined
 
-/** A migrated database of its own, cloned from the template (about 40 ms). `drop` also ends its connections. */
-export const createTestDatabase = async (): Promise<TestDatabase> => {
-  const { url, template } = await testPostgres()
+/**
+ * A migrated database of its own, cloned from a template (about 40 ms); the first server over it makes the demo collection,
+ * unless it is to look as if one `hasStarted` before. `drop` also ends its connections.
+ */
+export const createTestDatabase = async ({ hasStarted = false } = {}): Promise<TestDatabase> => {
+  const { url, template, startedTemplate } = await testPostgres()
   server ??= openDatabase(url, { connections: 2 })
   const made = server
   const name = `test_${randomBytes(6).toString('hex')}`
-  await createDatabase(made, name, template)
+  await createDatabase(made, name, hasStarted ? startedTemplate : template)
   const own = new URL(url)
   own.pathname = `/${name}`
   return { url: own.href, drop: () => dropDatabase(made, name) }

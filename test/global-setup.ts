@@ -23,12 +23,12 @@ const once = <T>(make: () => Promise<T>): (() => Promise<T>) => {
   }
 }
 
-/** A Postgres with a migrated template database; TEST_DATABASE_URL names another server to make that on. */
+/** A Postgres with template databases; TEST_DATABASE_URL names another server to make them on. */
 const startPostgres = async (dataDir: string, onEnd: (end: () => Promise<void>) => void): Promise<TestPostgres> => {
-  const { startTemplate } = await import('./template-database.ts') // loads the engine: a second that unit tests save
-  const { url, template, stop } = await startTemplate(dataDir)
+  const { startTemplates } = await import('./template-database.ts') // loads the engine: a second that unit tests save
+  const { stop, ...postgres } = await startTemplates(dataDir)
   onEnd(stop)
-  return { url, template }
+  return postgres
 }
 
 const root = join(import.meta.dirname, '..')

@@ -62,6 +62,8 @@ export interface TestServerOptions {
   runbooks?: RunbookRunner
   /** Folder of built pages, as `dist/web`; without it the server has none. */
   webFolder?: string
+  /** Whether it is the first start over its database, which makes the demo collection. */
+  isFirst?: boolean
   /** Another process of the same installation: it shares database and data folder. */
   beside?: Pick<TestServer, 'database' | 'dataDir' | 'leaks'>
 }
@@ -93,7 +95,7 @@ const withRecords = ({ database, engine }: Server): Server['database'] => ({
 /** The whole server, as `jetty serve` composes it, over a database of its own, with the collection `acme`. */
 export const startTestServer = async (options: TestServerOptions = {}): Promise<TestServer> => {
   const { beside } = options
-  const database = beside?.database ?? (await createTestDatabase())
+  const database = beside?.database ?? (await createTestDatabase({ hasStarted: !options.isFirst }))
   const dataDir = beside?.dataDir ?? (await mkdtemp(join(tmpdir(), 'jetty-data-')))
   const leaks = beside?.leaks ?? makeLeakWatch()
   const settings = loadSettings({

@@ -2,10 +2,13 @@ import { get } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { inject } from 'vitest'
 
-/** A server to make databases on, and the name of the migrated database to clone. */
+/** A server to make databases on. */
 export interface TestPostgres {
   url: string
+  /** Name of the migrated database to clone. */
   template: string
+  /** Name of one in which a server has started before: the next one makes no demo collection and executes no first run. */
+  startedTemplate: string
 }
 
 /** What all test files of a run share. */

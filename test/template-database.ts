@@ -5,6 +5,7 @@ import { migrate } from '../src/database/migrate.ts'
 import { engineMigrations } from '../src/engine/leases/dbos.ts'
 import { createLogger } from '../src/lib/log.ts'
 import { createDatabase, dropDatabase, inDatabase } from './database-server.ts'
+import type { TestPostgres } from './shared.ts'
 
 /** The socket is open to the user of the tests alone, so it asks for no password; TCP does. */
 const access = 'local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n'
@@ -30,22 +31,25 @@ const startServer = async (dataDir: string) => {
   return { url: adminUrl.replace('@127.0.0.1:', `@${encodeURIComponent(sockets)}:`), stop }
 }
 
-/** Starts a Postgres, or takes that of TEST_DATABASE_URL, and migrates a database on it that others are cloned from. */
-export const startTemplate = async (
-  dataDir: string,
-): Promise<{ url: string; template: string; stop(): Promise<void> }> => {
+/** Starts a Postgres, or takes that of TEST_DATABASE_URL, and makes databases on it that others are cloned from. */
+export const startTemplates = async (dataDir: string): Promise<TestPostgres & { stop(): Promise<void> }> => {
   const given = process.env.TEST_DATABASE_URL
   const server = given ? { url: given, stop: async () => {} } : await startServer(dataDir)
   const template = `jetty_template_${process.pid}_${Date.now().toString(36)}`
-  const templateUrl = new URL(server.url)
-  templateUrl.pathname = `/${template}`
+  const startedTemplate = `${template}_started`
+  const urlOf = (name: string) => Object.assign(new URL(server.url), { pathname: `/${name}` }).href
   await createDatabase(server.url, template)
-  await inDatabase(templateUrl.href, (database) => migrate(database, engineMigrations(templateUrl.href)))
+  await inDatabase(urlOf(template), (database) => migrate(database, engineMigrations(urlOf(template))))
+  await createDatabase(server.url, startedTemplate, template)
+  await inDatabase(urlOf(startedTemplate), (database) =>
+    database.query(`insert into server (key, value) values ('first-start', now()::text)`),
+  )
   return {
     url: server.url,
     template,
+    startedTemplate,
     async stop() {
-      if (given) await dropDatabase(given, template)
+      for (const name of given ? [template, startedTemplate] : []) await dropDatabase(server.url, name)
       await server.stop()
     },
   }

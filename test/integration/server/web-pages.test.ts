@@ -33,7 +33,7 @@ beforeAll(async () => {
     'web-before/assets/index-aaaa1111.js': 'an older file of the same name',
     'web-before/assets/index-bbbb2222.js': 'of the build before',
   })
-  jetty = await startTestServer({ webFolder: join(folder, 'web') })
+  jetty = await startTestServer({ webFolder: join(folder, 'web'), isFirst: true })
 })
 afterAll(async () => {
   await jetty?.close()
