@@ -1,11 +1,19 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** Files that take 15 seconds to 90 although they are small, most of them waiting. */
+/** Files that take 12 seconds to 140 although many of them are small: they wait, or start programs. */
 const long = new RegExp(
   [
-    ...['test/crash/', 'test/guides/', 'test/house/checks', 'every-operation', 'test/clients/python', 'shape\\.slow'],
-    ...['test/sandboxes/(bubblewrap|process)\\.', 'test/runbooks/(published|reasons|verify)\\.', 'test/e2e/'],
-  ].join('|'),
+    ...['crash/', 'e2e/', 'guides/', 'house/checks', 'clients/python', 'cli/(doctor|newcomer|worker)'],
+    ...['runbooks/(published|reasons|verify)', 'sandboxes/(bubblewrap|process)', 'compat/runbooks'],
+    ...['integration/server/(back-up-and-restore|backup|bucket-storage|every-operation|in-flight-bytes)'],
+    ...['integration/server/(reaped|serve|stop-in-outage)', 'integration/workers/(labelled|long-polls|lost-workers)'],
+    ...['integration/runs/(any-request|approvals|workflow)', 'integration/runbooks/runbook-(escapes|lies)'],
+    ...['integration/fan-out/fan-out', 'integration/gateway/gateway-strange', 'integration/lists/events'],
+    ...['integration/mcp/protocol', 'integration/steps/script', 'integration/wires/wires'],
+  ]
+    .map((path) => `test/${path}[^/]*`)
+    .concat('shape\\.slow')
+    .join('|'),
 )
 
 /**
