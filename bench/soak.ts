@@ -1,20 +1,23 @@
 /**
  * Whether the gateway keeps its size: 200 streams open and renewed for five minutes, then 200,000 plain calls. `--quick`
- * is one minute and 20,000.
+ * is one minute and 20,000. What is measured is what the process still holds after its garbage was collected.
  */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { pause } from '../src/lib/time.ts'
 import { plainCall } from './gateway/calls.ts'
 import { recordsOf, startGatewayServer } from './gateway/server.ts'
 import type { StreamsResult } from './gateway/streams-process.ts'
 import { wrk } from './gateway/wrk.ts'
-import { median } from './lib/numbers.ts'
-import { peakResidentMb, residentMb } from './lib/processes.ts'
+import { peakResidentMb } from './lib/processes.ts'
 import { isQuick } from './lib/quick.ts'
 import { stage } from './lib/stage.ts'
 
 const streams = 200
 const pace = { chunks: 100, everyMs: 20 }
 const streamSeconds = isQuick ? 60 : 300
-/** What a process takes at first it keeps: it is not counted as growth. */
+/** What a process makes at first it keeps: it is not counted as growth. */
 const warmUp = { seconds: isQuick ? 20 : 60, calls: 50_000 }
 const calls = isQuick ? 20_000 : 200_000
 const clients = 16
@@ -33,37 +36,42 @@ const growthAMinute = (samples: Sample[]): number => {
   return (covariance / mean((one) => (one.seconds - seconds) ** 2)) * 60
 }
 
-/** Looks at the memory of a process once a second while some work goes on. */
-const watched = async <Result>(pid: number, work: Promise<Result>): Promise<{ result: Result; samples: Sample[] }> => {
-  const begun = performance.now()
-  const samples: Sample[] = []
-  const timer = setInterval(() => {
-    samples.push({ seconds: (performance.now() - begun) / 1000, mb: residentMb(pid) })
-  }, 1000)
-  const result = await work.finally(() => clearInterval(timer))
-  return { result, samples }
+/** What a process has written of its memory (`lib/memory-probe.mjs`). */
+const samplesIn = (file: string): Sample[] => {
+  const lines = existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : []
+  return lines.map((line) => {
+    const [ms = Number.NaN, bytes = Number.NaN] = line.split(' ').map(Number)
+    return { seconds: ms / 1000, mb: bytes / 1e6 }
+  })
 }
 
-/** What a process takes goes up and down by tens of MB with its garbage: a quarter of the samples says what it mostly is. */
-const quarters = (samples: Sample[]): { before: number; after: number } => {
-  const count = Math.ceil(samples.length / 4)
-  const mostly = (some: Sample[]) => median(some.map(({ mb }) => mb))
-  return { before: mostly(samples.slice(0, count)), after: mostly(samples.slice(-count)) }
+/** What a process holds when nothing is under way any more. */
+const heldAtRest = async (file: string): Promise<number> => {
+  const count = samplesIn(file).length
+  for (;;) {
+    const samples = samplesIn(file)
+    if (samples.length > count + 1) return samples.at(-1)?.mb ?? Number.NaN
+    await pause(500)
+  }
 }
+
+const probe = fileURLToPath(new URL('./lib/memory-probe.mjs', import.meta.url))
 
 await stage(
   'soak',
   async (stage) => {
     const { report, child, makeFolder } = stage
-    const { upstream, server, target } = await startGatewayServer(stage)
+    const folder = makeFolder()
+    const file = join(folder, 'memory')
+    const more = { NODE_OPTIONS: `--import ${probe}`, MEMORY_FILE: file }
+    const { upstream, server, target } = await startGatewayServer(stage, { more })
     const reader = await child('../gateway/streams-process.ts')
     const seconds = streamSeconds
-    const reading = reader.ask<StreamsResult>('together', { target, pace, streams, seconds })
-    const { result, samples } = await watched(server.pid, reading)
-    const later = samples.filter((one) => one.seconds > warmUp.seconds)
+    const begun = Date.now() / 1000
+    const result = await reader.ask<StreamsResult>('together', { target, pace, streams, seconds })
+    const later = samplesIn(file).filter((one) => one.seconds > begun + warmUp.seconds)
     const slope = growthAMinute(later)
 
-    const folder = makeFolder()
     const answered = () => upstream.ask<number>('answered')
     const send = async (count: number) => {
       const until = (await answered()) + count
@@ -72,11 +80,13 @@ await stage(
       }
     }
     await send(warmUp.calls)
+    const before = await heldAtRest(file)
     const sent = await answered()
-    const { before, after } = quarters((await watched(server.pid, send(calls))).samples)
+    await send(calls)
+    const after = await heldAtRest(file)
     const plain = (await answered()) - sent
 
-    report.table('memory, MB', [
+    report.table('memory that is held, MB', [
       ['', 'at first', 'at last', 'growth'],
       [
         `${result.streams} streams, ${streams} at a time`,
@@ -86,8 +96,10 @@ await stage(
       ],
       [`${plain} calls, ${clients} at a time`, before, after, after - before],
     ])
-    report.note(`peak ${Math.round(peakResidentMb(server.pid))} MB; ${await recordsOf(server)} calls are on record`)
-    // What garbage does in one minute says nothing about the next ones.
+    report.note(
+      `at most ${Math.round(peakResidentMb(server.pid))} MB resident; ${await recordsOf(server)} calls are on record`,
+    )
+    // One minute has too few samples.
     if (!isQuick) report.aim(`growth a minute by ${streams} streams`, slope, 'at most', 1, ' MB')
     report.aim('frames lost or out of order', result.lost + result.reordered + result.unfinished, 'at most', 0)
     report.aim(`growth by ${calls} calls`, after - before, 'at most', 10, ' MB')

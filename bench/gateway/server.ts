@@ -33,11 +33,11 @@ export const recordsOf = async (server: JettyServer): Promise<number> => {
 
 export const startGatewayServer = async (
   { child, jetty, createDatabase }: Stage,
-  { database = 'gateway', node = process.execPath } = {},
+  { database = 'gateway', node = process.execPath, more = {} as Record<string, string> } = {},
 ): Promise<GatewayServer> => {
   const upstream = await child('../gateway/upstream-process.ts')
   const origin = `http://127.0.0.1:${await upstream.ask<number>('port')}`
-  const environment = { DATABASE_URL: await createDatabase(database), OPENAI_BASE_URL: `${origin}/v1` }
+  const environment = { DATABASE_URL: await createDatabase(database), OPENAI_BASE_URL: `${origin}/v1`, ...more }
   const server = await jetty({ environment, node })
   const headers = { 'content-type': 'application/json', authorization: `Bearer ${await collectionKey(server)}` }
   return { upstream, origin, server, target: { url: server.url + chatPath, headers } }
