@@ -1,33 +1,58 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, cpSync, existsSync, mkdtempSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
+/** To compile takes seconds, in which a second worker that does the same would take CPU from the first. */
+const lookAgainMs = 20
+const longestMs = 120_000
+
 const ofCrashes = ['server', 'sweeper', 'migrated', 'object-writer', 'object-sweeper']
-const programs = ['src/bin', ...ofCrashes.map((name) => `test/crash/harness/${name}`)]
+const ofSandboxes = ['holder', 'ordinary-user', 'scarce']
+const programs = [
+  'src/bin',
+  ...ofCrashes.map((name) => `test/crash/harness/${name}`),
+  ...ofSandboxes.map((name) => `test/sandboxes/${name}`),
+]
 
 /**
  * A program of ours (`src/bin`) as JavaScript in few files, with the packages that it loads. All of them are put together
- * once a test run: they start in a fraction of the time that it takes from TypeScript, and every restart has the same
+ * once a test run: they start in a third of the time that it takes from TypeScript, and every restart has the same
  * program, whatever happens to the sources meanwhile.
  */
 export const compiledProgram = (entry: string): string => {
   if (!programs.includes(entry)) throw new Error(`${entry} is not among the programs of test/compiled.ts`)
   const built = join(tmpdir(), 'compiled')
-  if (!existsSync(built)) {
-    const draft = mkdtempSync(`${built}-`)
-    chmodSync(draft, 0o755)
-    compile(draft)
-    try {
-      renameSync(draft, built)
-    } catch {
-      rmSync(draft, { recursive: true }) // another test file was faster
-    }
+  for (const giveUpAt = Date.now() + longestMs; !existsSync(built); ) {
+    const draft = claim(`${built}.new`)
+    if (draft) make(draft, built)
+    else if (Date.now() > giveUpAt) throw new Error('Another worker has not compiled the programs: was it killed?')
+    else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, lookAgainMs)
   }
   return join(built, 'src/program', `${basename(entry)}.js`)
+}
+
+/** Makes a folder; undefined while another worker, which compiles just now, has it. */
+const claim = (folder: string): string | undefined => {
+  try {
+    mkdirSync(folder, { mode: 0o755 })
+    return folder
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return undefined
+    throw error
+  }
+}
+
+const make = (draft: string, built: string): void => {
+  try {
+    compile(draft)
+    renameSync(draft, built)
+  } finally {
+    rmSync(draft, { recursive: true, force: true })
+  }
 }
 
 /** Compiled modules as they are now: nothing changes the copy any more. Programs that they start stand beside them. */

@@ -224,7 +224,7 @@ it('the typed client', async () => {
   const blocks = [...guide('client').matchAll(/^```ts\n([\s\S]*?)^```/gm)].map(([, text]) => text)
   expect(blocks.length).toBe(3)
   writeFileSync(join(folder, 'use.mts'), blocks.join('\n').replaceAll('http://localhost:7070', world.server.url))
-  const args = [join(root, 'node_modules/tsx/dist/cli.mjs'), 'use.mts']
+  const args = ['--import', import.meta.resolve('tsx'), 'use.mts']
   const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { cwd: folder, env: world.env })
   expect(stdout).toContain("{ text: 'Hello, moon!' }")
   expect(stderr).toContain("Task 'none' in collection 'demo' not found")

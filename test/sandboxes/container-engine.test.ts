@@ -128,7 +128,7 @@ test.runIf(process.getuid?.() === 0)('a user who may not open the socket is told
   chmodSync(path, 0o600)
   chmodSync(own, 0o755)
   const program = join(folder, 'as-another.mjs')
-  const source = new URL('../../src/sandboxes/containers/containers.ts', import.meta.url).href
+  const source = new URL('../../dist.tests/sandboxes/containers/containers.js', import.meta.url).href
   const options = { name: 'docker', socket: path, parent: join(folder, 'runs'), firstUid: 64_000, defaultImage: 'x:1' }
   writeFileSync(
     program,
@@ -138,9 +138,7 @@ test.runIf(process.getuid?.() === 0)('a user who may not open the socket is told
      process.setuid(65534)
      console.log(JSON.stringify(await containerProvider(${JSON.stringify(options)}).probe()))`,
   )
-  const probe = JSON.parse(
-    execFileSync(process.execPath, ['--import', import.meta.resolve('tsx'), program], { encoding: 'utf8' }),
-  )
+  const probe = JSON.parse(execFileSync(process.execPath, [program], { encoding: 'utf8' }))
   closed.close()
   expect(probe).toMatchObject({
     works: false,

@@ -10,13 +10,17 @@ const log = createLogger({ level: 'error' })
 const provider =
   kind === 'process' ? processProvider({ parent, log }) : bubblewrapProvider({ parent, firstUid: 64_000, log })
 
-console.log('ready')
-let up = 0
-for (let at = 0; at < Number(count); at++) {
-  const sandbox = await provider.create({ id: newId(), limits: smallLimits })
-  const script = `trap '' TERM HUP INT; setsid sleep ${seconds} & (setsid sleep ${seconds} &); echo up; sleep ${seconds}`
-  void runIn(sandbox, script, {
-    wallMs: 600_000,
-    onOutput: () => void (++up === Number(count) && console.log('up')),
-  })
+const hold = async (): Promise<void> => {
+  console.log('ready')
+  let up = 0
+  for (let at = 0; at < Number(count); at++) {
+    const sandbox = await provider.create({ id: newId(), limits: smallLimits })
+    const script = `trap '' TERM HUP INT; setsid sleep ${seconds} & (setsid sleep ${seconds} &); echo up; sleep ${seconds}`
+    void runIn(sandbox, script, {
+      wallMs: 600_000,
+      onOutput: () => void (++up === Number(count) && console.log('up')),
+    })
+  }
 }
+
+void hold()

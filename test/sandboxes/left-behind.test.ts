@@ -5,12 +5,12 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync }
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createLogger } from '../../src/lib/log.ts'
 import { bubblewrapProvider } from '../../src/sandboxes/bubblewrap/bubblewrap.ts'
 import { processProvider } from '../../src/sandboxes/process.ts'
 import type { Sandbox, SandboxProvider } from '../../src/sandboxes/sandbox.ts'
+import { compiledProgram } from '../compiled.ts'
 import { livingWith, newId, runIn, runOnce, smallLimits, uidsOf, uniqueSeconds } from './ground.ts'
 
 vi.setConfig({ testTimeout: 150_000 }) // many launches, and whole programs
@@ -36,8 +36,8 @@ afterAll(() => {
 
 /** A process of its own with sandboxes; resolves when it says a word. */
 const hold = (kind: string, parent: string, count: number, seconds: string) => {
-  const holder = fileURLToPath(new URL('./holder.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--import', 'tsx', holder, kind, parent, String(count), seconds], {
+  const holder = compiledProgram('test/sandboxes/holder')
+  const child = spawn(process.execPath, [holder, kind, parent, String(count), seconds], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   started.add(child)

@@ -3,10 +3,10 @@ import { execFile } from 'node:child_process'
 import { chownSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, it, vi } from 'vitest'
 import { closedOnTheWay } from '../../src/sandboxes/bubblewrap/host.ts'
+import { compiledProgram } from '../compiled.ts'
 
 vi.setConfig({ testTimeout: 150_000 }) // a whole program, and many launches
 
@@ -15,7 +15,7 @@ const uid = 61_234
 it.runIf(process.getuid?.() === 0)(
   'isolate, reach their gateway, and end with all that they started',
   async ({ skip }) => {
-    const program = fileURLToPath(new URL('./ordinary-user.ts', import.meta.url))
+    const program = compiledProgram('test/sandboxes/ordinary-user')
     const folder = mkdtempSync(join(tmpdir(), 'ordinary-'))
     skip(
       closedOnTheWay(dirname(program)) !== undefined || closedOnTheWay(tmpdir()) !== undefined,
@@ -25,11 +25,8 @@ it.runIf(process.getuid?.() === 0)(
       chownSync(folder, uid, uid)
       const asUser = ['--reuid', String(uid), '--regid', String(uid), '--clear-groups', '--', process.execPath]
       const env = { PATH: process.env.PATH, HOME: folder, TMPDIR: folder }
-      const args = [...asUser, '--import', 'tsx', program, join(folder, 'sandboxes')]
-      const { stdout } = await promisify(execFile)('setpriv', args, {
-        env,
-        cwd: fileURLToPath(new URL('../..', import.meta.url)),
-      })
+      const args = [...asUser, program, join(folder, 'sandboxes')]
+      const { stdout } = await promisify(execFile)('setpriv', args, { env })
       const { found, remedy, ...said } = JSON.parse(stdout)
       expect(said, `${found} ${remedy}`).toEqual({
         works: true,

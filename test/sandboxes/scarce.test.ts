@@ -4,9 +4,9 @@ import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { compiledProgram } from '../compiled.ts'
 import { startFakeDocker } from '../fakes/docker-engine.ts'
 
 let folder: string
@@ -16,9 +16,9 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }))
 
 const scarce = async (kind: string, ...more: string[]) => {
-  const program = fileURLToPath(new URL('./scarce.ts', import.meta.url))
+  const program = compiledProgram('test/sandboxes/scarce')
   const script = 'ulimit -n 200; exec "$@"'
-  const args = [process.execPath, '--import', 'tsx', program, kind, join(folder, kind), ...more]
+  const args = [process.execPath, program, kind, join(folder, kind), ...more]
   const { stdout } = await promisify(execFile)('/bin/sh', ['-c', script, 'scarce', ...args])
   return JSON.parse(stdout)
 }

@@ -65,23 +65,6 @@ const attempt = async (left: number | undefined, isLate: boolean): Promise<strin
   }
 }
 
-const first = await attempt(undefined, false)
-const before = descriptors()
-const said = new Set<string>()
-for (const isLate of kind === 'docker' ? [false] : [false, true]) {
-  let wentWell = 0
-  for (let left = 0; left < 30 && wentWell < 2; left++) {
-    const became = await attempt(left, isLate)
-    said.add(became)
-    if (became.startsWith('exit')) wentWell++
-  }
-}
-const last = await attempt(undefined, false)
-await settled(() => descriptors() <= before)
-const leaked = Math.max(0, descriptors() - before) // a connection that was kept at first may be closed by now
-await provider.reap()
-const left = { leaked, folders: names(parent), claims: claims() }
-
 const living = async (): Promise<object> => {
   const sandbox = await provider.create({ id: newId(), limits: smallLimits })
   const longAgo = new Date('2026-01-01')
@@ -105,6 +88,26 @@ const living = async (): Promise<object> => {
   return { reaped, reason, code, isThere }
 }
 
-console.log(
-  JSON.stringify({ first, last, said: [...said].sort(), left, living: kind === 'docker' ? {} : await living() }),
-)
+const main = async (): Promise<void> => {
+  const first = await attempt(undefined, false)
+  const before = descriptors()
+  const said = new Set<string>()
+  for (const isLate of kind === 'docker' ? [false] : [false, true]) {
+    let wentWell = 0
+    for (let left = 0; left < 30 && wentWell < 2; left++) {
+      const became = await attempt(left, isLate)
+      said.add(became)
+      if (became.startsWith('exit')) wentWell++
+    }
+  }
+  const last = await attempt(undefined, false)
+  await settled(() => descriptors() <= before)
+  const leaked = Math.max(0, descriptors() - before) // a connection that was kept at first may be closed by now
+  await provider.reap()
+  const left = { leaked, folders: names(parent), claims: claims() }
+  console.log(
+    JSON.stringify({ first, last, said: [...said].sort(), left, living: kind === 'docker' ? {} : await living() }),
+  )
+}
+
+void main()

@@ -1,14 +1,14 @@
 // Waits until the test run that started it is over, then stops every Postgres below its folder and removes that.
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { findPostgres } from '../src/database/postgres-process.ts'
-import { pause } from '../src/lib/time.ts'
+import { findPostgres } from '../dist.tests/database/postgres-process.js'
+import { pause } from '../dist.tests/lib/time.js'
 
 const [, , folder = ''] = process.argv
 const deepest = 4
 const attempts = 50
 
-const dataFoldersIn = (path: string, depth = 0): string[] => {
+const dataFoldersIn = (path, depth = 0) => {
   if (existsSync(join(path, 'db/postmaster.pid'))) return [path]
   if (depth === deepest) return []
   return readdirSync(path, { withFileTypes: true }).flatMap((entry) =>
@@ -16,7 +16,7 @@ const dataFoldersIn = (path: string, depth = 0): string[] => {
   )
 }
 
-const clear = (): void => {
+const clear = () => {
   for (const dataDir of dataFoldersIn(folder)) {
     const postgres = findPostgres(dataDir)
     if (postgres) process.kill(postgres.pid, 'SIGQUIT')
