@@ -33,7 +33,8 @@ describe('what takes too long or too much', () => {
   it('nested lists of Markdown are ended', async () => {
     const given = { format: 'html', markdown: '- '.repeat(400_000) }
     const error = await runActivity(renderDocument, given, short()).catch((thrown) => thrown)
-    expect(error.message).toMatch(/^Rendering Markdown (took longer than 1 s|failed: )/)
+    // A machine that is not busy reaches the limit of memory first.
+    expect(error.message).toMatch(/^Rendering Markdown (took longer than 1 s|needs more than 160 MiB|failed: )/)
   })
 
   it('a join that multiplies wide items is ended, and so is JSON that indents deep ones', async () => {
