@@ -44,7 +44,7 @@ const options = (paths: string[], ...more: string[]) => ({
 export const startChromium = (): Promise<BrowserServer> => chromium.launchServer(options([...usual, bare]))
 
 /** A page is left after a second: to optimize its code, or to collect its garbage by several threads, does not pay. */
-const shortLived = '--js-flags=--no-opt --single-threaded-gc --no-flush-bytecode --no-memory-reducer'
+const shortLived = '--js-flags=--no-opt --no-maglev --single-threaded-gc --no-flush-bytecode --no-memory-reducer'
 
 /**
  * Starts a browser for tests, which ends with this process, whose signals stay its own. It takes less than two thirds of the

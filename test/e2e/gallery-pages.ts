@@ -212,11 +212,22 @@ export const showGalleryPage = async (page: Page, shown: GalleryPage): Promise<v
     await evaluate(page, `sessionStorage.setItem('jetty.playground', ${stored})`)
   }
   await page.goto(address)
-  await page.locator('main').first().waitFor({ state: 'attached' })
+  await until(page, `document.querySelector('main') !== null`)
   await settle(page)
   if (!act) return
   await act(page)
   await settle(page)
+}
+
+const longestMs = 30_000
+
+/** Waits until an expression is true in a page. A locator would first evaluate all of Playwright's script there, in each page. */
+const until = async (page: Page, condition: string): Promise<void> => {
+  const begun = performance.now()
+  while ((await evaluate(page, condition)) !== true) {
+    if (performance.now() - begun > longestMs) throw new Error(`${page.url()} does not become: ${condition}`)
+    await pause(20)
+  }
 }
 
 /** Waits until nothing has been asked or answered for a moment: streams stay open, so the network is never idle. */
@@ -233,6 +244,6 @@ const settle = async (page: Page): Promise<void> => {
     // A page that has just loaded a script is at work, and may ask for more after it.
     await evaluate(page, 'new Promise((resolve) => requestIdleCallback(resolve, { timeout: 2000 }))')
   } while (seen !== last)
-  await page.getByText('Loading…').first().waitFor({ state: 'hidden' })
+  await until(page, `!/loading…/i.test(document.body.innerText)`)
   page.off('request', note).off('requestfinished', note)
 }

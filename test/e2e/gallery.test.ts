@@ -7,7 +7,7 @@ import { fixtureShapes } from '../../web/fixtures/shapes.ts'
 import { builtProgram } from '../shared.ts'
 import { type FixtureServer, startFixtureServer } from './fixture-server.ts'
 import { galleryPages, showGalleryPage } from './gallery-pages.ts'
-import { expectSound, newVisitor, type Visitor } from './pages.ts'
+import { bringAxe, expectSound, newVisitor, type Visitor } from './pages.ts'
 
 /** A test also waits for one of the visitors. */
 vi.setConfig({ testTimeout: 120_000 })
@@ -36,6 +36,7 @@ const newFixtureVisitor = async (): Promise<Visitor> => {
   await one.context.addInitScript({
     content: "try { localStorage.setItem('jetty.session', 'fixture') } catch {} // a PDF has no storage",
   })
+  await bringAxe(one)
   return one
 }
 

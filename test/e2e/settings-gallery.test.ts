@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { settingsFixtures, settingsShell } from '../../web/fixtures/settings.ts'
 import { builtProgram } from '../shared.ts'
 import { type FixtureServer, startFixtureServer } from './fixture-server.ts'
-import { expectSound, isWhole, newVisitor, takeShots, type Visitor } from './pages.ts'
+import { bringAxe, expectSound, isWhole, newVisitor, takeShots, type Visitor } from './pages.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
@@ -17,6 +17,7 @@ beforeAll(async () => {
   server = await startFixtureServer()
   visitor = await newVisitor(server.url)
   await visitor.context.addInitScript({ content: "localStorage.setItem('jetty.session', 'fixture')" })
+  await bringAxe(visitor)
   await visitor.page.clock.setFixedTime(new Date('2026-11-28T12:00:00Z'))
   await visitor.context.route('**/api/**', (route, request) => {
     const asked = `${request.method()} ${new URL(request.url()).pathname}`
