@@ -10,6 +10,7 @@ import { remembering, suggesting } from './did-you-mean.ts'
 import { findServer } from './find-server.ts'
 import { findToken } from './find-token.ts'
 import type { Globals } from './globals.ts'
+import { sendByHttp } from './send-by-http.ts'
 import { type CommandOutput, makeOutput, safe } from './show/output.ts'
 
 /** Context of a command: the server, clients for it, and the output. */
@@ -33,7 +34,7 @@ const openSession = async (globals: Globals): Promise<Session> => {
   const { found, withheld } = findToken(globals.tokenFile, server)
   const operations = await loadOperations()
   const connection = { url, token: found?.token, agent: `jetty-cli/${version}`, onWarning: tellWarning }
-  const call = remembering(makeCaller(operations, connection))
+  const call = remembering(makeCaller(operations, connection, sendByHttp))
   const interrupted = new AbortController()
   process.once('SIGINT', () => {
     interrupted.abort()

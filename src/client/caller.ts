@@ -3,7 +3,7 @@ import { pause } from '../lib/time.ts'
 import type { AnyInput, Caller } from './client.ts'
 import { answerError, unreachable } from './errors.ts'
 import type { WireOperation } from './operations.ts'
-import { sendRequest } from './request.ts'
+import { type SendJson, sendRequest, type TextAnswer } from './request.ts'
 
 export interface Connection {
   /** Origin of the server, without a path. Empty in a page of that server. */
@@ -27,7 +27,7 @@ const waitsMs = { reads: [200, 800], all: [200, 800, 2_000, 4_000] } as const
 const longestRetryAfterSeconds = 10
 
 /** Pause before the next try, where another try can help. */
-const waitAfter = (response: Response, wait: number | undefined): number | undefined => {
+const waitAfter = (response: TextAnswer, wait: number | undefined): number | undefined => {
   const passes = response.status === 429 || (response.status >= 500 && response.status !== 524)
   const asked = Number(response.headers.get('retry-after'))
   if (!passes || wait === undefined || asked > longestRetryAfterSeconds) return undefined
@@ -45,28 +45,28 @@ const withKey = (input: AnyInput): AnyInput => {
   return names.includes(keyHeader) ? input : { ...input, headers: { ...input.headers, [keyHeader]: randomKey() } }
 }
 
-const read = async ({ answer = 'json' }: WireOperation, response: Response): Promise<unknown> => {
-  if (answer === 'json') return response.json()
+const read = async ({ answer = 'json' }: WireOperation, response: TextAnswer): Promise<unknown> => {
+  if (answer === 'json') return JSON.parse(await response.text())
   return answer === 'empty' ? undefined : response
 }
 
 /** Sends a request until it is answered or no further try is left. */
-const makeSender = ({ url, token, agent, retries = 'reads', fetch: send }: Connection) => {
+const makeSender = ({ url, token, agent, retries = 'reads', fetch: send }: Connection, sendJson?: SendJson) => {
   const ownHeaders = {
     ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     ...(agent === undefined ? {} : { 'user-agent': agent }),
   }
-  return async (operation: WireOperation, given: AnyInput): Promise<Response> => {
+  return async (operation: WireOperation, given: AnyInput): Promise<Response | TextAnswer> => {
     const isKeyed = retries === 'all' && operation.idempotent === true
     const input = isKeyed ? withKey(given) : given
     const waits = isKeyed || operation.method === 'GET' ? waitsMs[retries] : []
     for (let tries = 0; ; tries++) {
       let wait: number | undefined = waits[tries]
       try {
-        const response = await sendRequest(url, operation, input, ownHeaders, send)
+        const response = await sendRequest(url, operation, input, ownHeaders, send, sendJson)
         wait = waitAfter(response, wait)
         if (wait === undefined) return response
-        await response.body?.cancel()
+        if ('body' in response) await response.body?.cancel()
       } catch (error) {
         if (input.signal?.aborted || error instanceof AppError) throw error
         if (retries === 'reads' || wait === undefined) throw unreachable(url, error)
@@ -77,9 +77,16 @@ const makeSender = ({ url, token, agent, retries = 'reads', fetch: send }: Conne
   }
 }
 
-/** Makes a caller; it throws an AppError for every answer that is no success. */
-export const makeCaller = (operations: Readonly<Record<string, WireOperation>>, connection: Connection): Caller => {
-  const send = makeSender(connection)
+/**
+ * Makes a caller; it throws an AppError for every answer that is no success. `sendJson` sends the requests whose answer is
+ * JSON or empty.
+ */
+export const makeCaller = (
+  operations: Readonly<Record<string, WireOperation>>,
+  connection: Connection,
+  sendJson?: SendJson,
+): Caller => {
+  const send = makeSender(connection, sendJson)
   return async (name, input = {}) => {
     const operation = operations[name]
     if (!operation) throw new TypeError(`There is no operation ${name}`)

@@ -1,5 +1,6 @@
 import { AppError, type ErrorCode, errorCodes, type FieldIssue, messageOf } from '../lib/errors.ts'
 import { isObject, parsedObject } from '../lib/json/json-object.ts'
+import type { TextAnswer } from './request.ts'
 
 const codeOf = (status: number): ErrorCode =>
   (Object.keys(errorCodes) as ErrorCode[]).find((code) => errorCodes[code].status === status) ??
@@ -33,7 +34,7 @@ const statedCode = ({ error }: ErrorBody, status: number): ErrorCode | undefined
 }
 
 /** Reads the headers of a refused call to a model: who refused it, and where it is recorded. */
-const refusedCall = ({ headers, status }: Response): Record<string, unknown> => {
+const refusedCall = ({ headers, status }: TextAnswer): Record<string, unknown> => {
   const [provider, id] = ['x-jetty-provider', 'x-jetty-trajectory-id'].map((name) => headers.get(name))
   return {
     ...(provider ? { provider, provider_status: status } : {}),
@@ -45,7 +46,7 @@ const refusedCall = ({ headers, status }: Response): Record<string, unknown> => 
  * Reconstructs the server's error from an answer that is no success. What a model provider refused is `upstream_failed`,
  * with `provider_status`: its 401 says nothing about the token of this client.
  */
-export const answerError = async (response: Response): Promise<AppError> => {
+export const answerError = async (response: TextAnswer): Promise<AppError> => {
   const body = (parsedObject(await response.text().catch(() => '')) ?? {}) as ErrorBody
   const call = refusedCall(response)
   const code = statedCode(body, response.status) ?? ('provider' in call ? 'upstream_failed' : codeOf(response.status))

@@ -42,6 +42,26 @@ const bodyOf = (operation: WireOperation, input: AnyInput): string | FormData | 
   return input.bodyText ?? JSON.stringify(input.body ?? {})
 }
 
+/** A request whose answer is JSON or empty. */
+export interface JsonRequest {
+  method: string
+  headers: Record<string, string>
+  body: string | null
+  signal: AbortSignal | null
+}
+
+/** What is read of an answer that is JSON or empty; a `Response` is one. */
+export interface TextAnswer {
+  status: number
+  ok: boolean
+  /** The value of a header by its name in lower case. */
+  headers: { get(name: string): string | null }
+  text(): Promise<string>
+}
+
+/** Sends a request whose answer is JSON or empty. */
+export type SendJson = (target: string, request: JsonRequest) => Promise<TextAnswer>
+
 /** Sends one request of an operation to the server at `url`. Rejects when no answer comes. */
 export const sendRequest = async (
   url: string,
@@ -49,7 +69,8 @@ export const sendRequest = async (
   input: AnyInput,
   ownHeaders: Record<string, string>,
   send = fetch,
-): Promise<Response> => {
+  sendJson?: SendJson,
+): Promise<Response | TextAnswer> => {
   const target = `${url}${pathOf(operation, input.params ?? {})}${queryText(input.query ?? {})}`
   const headers = {
     ...ownHeaders,
@@ -58,6 +79,8 @@ export const sendRequest = async (
   }
   const body = bodyOf(operation, input)
   const request = { method: operation.method, headers, signal: input.signal ?? null }
+  const isJson = ['json', 'empty'].includes(operation.answer ?? 'json') && !input.asResponse
+  if (sendJson && isJson && (body === null || typeof body === 'string')) return sendJson(target, { ...request, body })
   const { files = [], onProgress } = input
   if (!onProgress || !(body instanceof FormData) || files.length === 0) return send(target, { ...request, body })
   const total = files.reduce((sum, { content }) => sum + content.size, 0)

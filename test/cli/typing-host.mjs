@@ -1,4 +1,6 @@
 // Runs the commands that tests type, one after the other, in one process: most of the time of a command is its start.
+import { globalAgent } from 'node:http'
+
 const { runProgram } = await import(process.argv[2])
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
@@ -20,8 +22,9 @@ const collect = (stream) => {
 
 const connections = Symbol.for('undici.globalDispatcher.1')
 
-/** Ends the connections of `fetch`: a server that stopped since may have left one that the next command would use. */
+/** Ends the connections of requests: a server that stopped since may have left one that the next command would use. */
 const disconnect = async () => {
+  globalAgent.destroy()
   const used = globalThis[connections]
   if (!used) return
   globalThis[connections] = new used.constructor()

@@ -6,6 +6,7 @@ import { AppError } from '../../lib/errors.ts'
 import { redactToken } from '../../lib/ids.ts'
 import { findLegacyToken, removeLegacyToken, saveLogin, tokenPath } from '../config-files.ts'
 import { askSecret } from '../input/ask.ts'
+import { sendByHttp } from '../send-by-http.ts'
 import { type Session, withSession } from '../session.ts'
 import { fields } from '../show/output.ts'
 
@@ -42,7 +43,7 @@ const login = async (session: Session): Promise<void> => {
       hint: 'Type it at the prompt, or send it on stdin: jetty login < token.txt',
     })
   }
-  const client = makeClient(session.operations, makeCaller(session.operations, { url: session.url, token }))
+  const client = makeClient(session.operations, makeCaller(session.operations, { url: session.url, token }, sendByHttp))
   const identity = await client.whoAmI().catch((error) => {
     if (!(error instanceof AppError) || error.code !== 'unauthenticated') throw error
     throw new AppError('bad_request', `${session.url} refused this token: ${error.message}`, {
