@@ -2,7 +2,8 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
-import { afterEach, expect, it } from 'vitest'
+import { afterEach, expect, it, vi } from 'vitest'
+import { eventsOf } from '../client/event-stream.ts'
 import { sendByHttp } from './send-by-http.ts'
 
 let server: Server | undefined
@@ -17,7 +18,7 @@ const listen = async (answer: RequestListener): Promise<string> => {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-const get = { method: 'GET', headers: {}, body: null, signal: null }
+const get = { method: 'GET', headers: {}, body: null, signal: null, isStream: false }
 
 it('sends what it is given, and reads status, headers and text', async () => {
   const seen: Pick<IncomingMessage, 'method' | 'url' | 'headers'>[] = []
@@ -26,7 +27,13 @@ it('sends what it is given, and reads status, headers and text', async () => {
     response.writeHead(429, { 'Retry-After': '7' }).end(`said ${await text(request)}`)
   })
   const headers = { authorization: 'Bearer one', 'content-type': 'application/json' }
-  const answer = await sendByHttp(`${url}/a?b=%20`, { method: 'POST', headers, body: '"é"', signal: null })
+  const answer = await sendByHttp(`${url}/a?b=%20`, {
+    method: 'POST',
+    headers,
+    body: '"é"',
+    signal: null,
+    isStream: false,
+  })
   expect(answer).toMatchObject({ status: 429, ok: false })
   expect([answer.headers.get('retry-after'), answer.headers.get('etag')]).toEqual(['7', null])
   expect(await answer.text()).toBe('said "é"')
@@ -79,4 +86,35 @@ it('fails with a code where no whole answer comes', async () => {
     await expect(sendByHttp(url + path, get)).rejects.toMatchObject({ code: 'ECONNRESET' })
   await expect(sendByHttp('http://127.0.0.1:9', get)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
   await expect(sendByHttp(url.replace('http:', 'https:'), get)).rejects.toMatchObject({ code: expect.any(String) })
+})
+
+it('hands a stream on as it comes, and closes the connection when nobody reads on', async () => {
+  let closed = false
+  const url = await listen((request, response) => {
+    response.write(`data: ${request.headers['accept-encoding']}\n\n`)
+    response.once('close', () => {
+      closed = true
+    })
+  })
+  for await (const { data } of eventsOf({ body: (await sendByHttp(url, { ...get, isStream: true })).body ?? null })) {
+    expect(data).toBe('identity')
+    break
+  }
+  await vi.waitUntil(() => closed)
+})
+
+it('breaks a stream off with its signal', async () => {
+  const url = await listen((_, response) => response.write('data: 1\n\n'))
+  const signal = AbortSignal.timeout(100)
+  const { body = null } = await sendByHttp(url, { ...get, signal, isStream: true })
+  const read = async () => {
+    for await (const { data } of eventsOf({ body })) expect(data).toBe('1')
+  }
+  await expect(read()).rejects.toThrow()
+})
+
+it('reads why a stream was refused', async () => {
+  const url = await listen((_, response) => void response.writeHead(404).end('{"detail":"none"}'))
+  const answer = await sendByHttp(url, { ...get, isStream: true })
+  expect([answer.ok, answer.body, await answer.text()]).toEqual([false, undefined, '{"detail":"none"}'])
 })

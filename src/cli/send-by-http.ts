@@ -1,9 +1,10 @@
 // Requests of commands by node:http: to load what Node needs for `fetch` takes 70 ms, as long as the rest of a command.
 import { type ClientRequest, type IncomingMessage, type RequestOptions, request as requestHttp } from 'node:http'
+import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
-import type { JsonRequest, TextAnswer } from '../client/request.ts'
+import type { TextAnswer, TextRequest } from '../client/request.ts'
 
 /** The limits of Node's `fetch`. */
 const connectMs = 10_000
@@ -40,13 +41,13 @@ const textOf = async (message: IncomingMessage): Promise<string> => {
   return new TextDecoder().decode(isPacked ? await promisify(gunzip)(bytes) : bytes)
 }
 
-/** Sends a request and reads the whole answer. A redirect is left to `fetch`, which knows where it may send what. */
+/** Sends a request and reads the whole answer, unless it is a stream. A redirect is left to `fetch`, which knows where it may send what. */
 export const sendByHttp = async (
   target: string,
-  { method, headers, body, signal }: JsonRequest,
+  { method, headers, body, signal, isStream }: TextRequest,
 ): Promise<TextAnswer> => {
   try {
-    const own = { accept: '*/*', 'accept-encoding': 'gzip' }
+    const own = { accept: '*/*', 'accept-encoding': isStream ? 'identity' : 'gzip' }
     const request = begin(target, { method, headers: { ...own, ...headers }, ...(signal && { signal }) })
     limitTimes(request)
     const message = await answered(request, body)
@@ -55,12 +56,16 @@ export const sendByHttp = async (
       message.resume()
       return await fetch(target, { method, headers, body, signal })
     }
-    const text = await textOf(message)
     const named = (name: string): string | null => {
       const value = message.headers[name]
       return value === undefined ? null : String(value)
     }
-    return { status, ok: status >= 200 && status < 300, headers: { get: named }, text: async () => text }
+    const facts = { status, ok: status >= 200 && status < 300, headers: { get: named } }
+    if (isStream && facts.ok) {
+      return { ...facts, text: () => textOf(message), body: Readable.toWeb(message) as ReadableStream<Uint8Array> }
+    }
+    const text = await textOf(message)
+    return { ...facts, text: async () => text }
   } catch (error) {
     throw signal?.aborted ? signal.reason : error
   }

@@ -3,7 +3,7 @@ import { pause } from '../lib/time.ts'
 import type { AnyInput, Caller } from './client.ts'
 import { answerError, unreachable } from './errors.ts'
 import type { WireOperation } from './operations.ts'
-import { type SendJson, sendRequest, type TextAnswer } from './request.ts'
+import { type SendText, sendRequest, type TextAnswer } from './request.ts'
 
 export interface Connection {
   /** Origin of the server, without a path. Empty in a page of that server. */
@@ -51,22 +51,22 @@ const read = async ({ answer = 'json' }: WireOperation, response: TextAnswer): P
 }
 
 /** Sends a request until it is answered or no further try is left. */
-const makeSender = ({ url, token, agent, retries = 'reads', fetch: send }: Connection, sendJson?: SendJson) => {
+const makeSender = ({ url, token, agent, retries = 'reads', fetch: send }: Connection, sendText?: SendText) => {
   const ownHeaders = {
     ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     ...(agent === undefined ? {} : { 'user-agent': agent }),
   }
-  return async (operation: WireOperation, given: AnyInput): Promise<Response | TextAnswer> => {
+  return async (operation: WireOperation, given: AnyInput): Promise<TextAnswer> => {
     const isKeyed = retries === 'all' && operation.idempotent === true
     const input = isKeyed ? withKey(given) : given
     const waits = isKeyed || operation.method === 'GET' ? waitsMs[retries] : []
     for (let tries = 0; ; tries++) {
       let wait: number | undefined = waits[tries]
       try {
-        const response = await sendRequest(url, operation, input, ownHeaders, send, sendJson)
+        const response = await sendRequest(url, operation, input, ownHeaders, send, sendText)
         wait = waitAfter(response, wait)
         if (wait === undefined) return response
-        if ('body' in response) await response.body?.cancel()
+        await response.body?.cancel()
       } catch (error) {
         if (input.signal?.aborted || error instanceof AppError) throw error
         if (retries === 'reads' || wait === undefined) throw unreachable(url, error)
@@ -78,15 +78,15 @@ const makeSender = ({ url, token, agent, retries = 'reads', fetch: send }: Conne
 }
 
 /**
- * Makes a caller; it throws an AppError for every answer that is no success. `sendJson` sends the requests whose answer is
- * JSON or empty.
+ * Makes a caller; it throws an AppError for every answer that is no success. `sendText` sends the requests whose body and
+ * answer are texts.
  */
 export const makeCaller = (
   operations: Readonly<Record<string, WireOperation>>,
   connection: Connection,
-  sendJson?: SendJson,
+  sendText?: SendText,
 ): Caller => {
-  const send = makeSender(connection, sendJson)
+  const send = makeSender(connection, sendText)
   return async (name, input = {}) => {
     const operation = operations[name]
     if (!operation) throw new TypeError(`There is no operation ${name}`)

@@ -8,7 +8,7 @@ export interface StreamEvent {
 }
 
 /** Yields the events of an answer until it ends; leaving the loop closes the connection. Throws when it breaks off. */
-export async function* eventsOf(response: Response): AsyncGenerator<StreamEvent> {
+export async function* eventsOf(response: Pick<Response, 'body'>): AsyncGenerator<StreamEvent> {
   if (!response.body) return
   const messages = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream())
   const reader = messages.getReader()

@@ -1,5 +1,6 @@
 import { AppError } from '../lib/errors.ts'
 import type { AnyInput, FilePart } from './client.ts'
+import { formText } from './form-text.ts'
 import type { WireOperation } from './operations.ts'
 import { postWithProgress } from './upload-progress.ts'
 
@@ -27,40 +28,44 @@ const queryText = (query: Record<string, unknown>): string => {
   return text === '' ? '' : `?${text}`
 }
 
+const formFields = (body: unknown): [name: string, value: string][] =>
+  Object.entries((body ?? {}) as Record<string, unknown>)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)])
+
 const formOf = (body: unknown, files: FilePart[]): FormData => {
   const form = new FormData()
-  for (const [name, value] of Object.entries((body ?? {}) as Record<string, unknown>)) {
-    if (value !== undefined) form.append(name, typeof value === 'string' ? value : JSON.stringify(value))
-  }
+  for (const [name, value] of formFields(body)) form.append(name, value)
   for (const { field, name, content } of files) form.append(field, content, name)
   return form
 }
 
-const bodyOf = (operation: WireOperation, input: AnyInput): string | FormData | null => {
-  if ((operation.body ?? 'none') === 'none') return null
-  if (operation.body === 'form') return formOf(input.body, input.files ?? [])
-  return input.bodyText ?? JSON.stringify(input.body ?? {})
-}
+const textBodyOf = (operation: WireOperation, input: AnyInput): string | null =>
+  (operation.body ?? 'none') === 'none' ? null : (input.bodyText ?? JSON.stringify(input.body ?? {}))
 
-/** A request whose answer is JSON or empty. */
-export interface JsonRequest {
+/** A request whose body and answer are texts. */
+export interface TextRequest {
   method: string
   headers: Record<string, string>
   body: string | null
   signal: AbortSignal | null
+  /** Whether the answer is a stream of events. */
+  isStream: boolean
 }
 
-/** What is read of an answer that is JSON or empty; a `Response` is one. */
+/** What is read of an answer that is a text; a `Response` is one. */
 export interface TextAnswer {
   status: number
   ok: boolean
   /** The value of a header by its name in lower case. */
   headers: { get(name: string): string | null }
   text(): Promise<string>
+  /** A stream of events has one. */
+  body?: ReadableStream<Uint8Array> | null
 }
 
-/** Sends a request whose answer is JSON or empty. */
-export type SendJson = (target: string, request: JsonRequest) => Promise<TextAnswer>
+/** Sends a request whose body and answer are texts. */
+export type SendText = (target: string, request: TextRequest) => Promise<TextAnswer>
 
 /** Sends one request of an operation to the server at `url`. Rejects when no answer comes. */
 export const sendRequest = async (
@@ -69,20 +74,30 @@ export const sendRequest = async (
   input: AnyInput,
   ownHeaders: Record<string, string>,
   send = fetch,
-  sendJson?: SendJson,
-): Promise<Response | TextAnswer> => {
+  sendText?: SendText,
+): Promise<TextAnswer> => {
+  const { files = [], onProgress } = input
   const target = `${url}${pathOf(operation, input.params ?? {})}${queryText(input.query ?? {})}`
   const headers = {
     ...ownHeaders,
     ...(operation.body === 'json' ? { 'content-type': 'application/json' } : {}),
     ...input.headers,
   }
-  const body = bodyOf(operation, input)
   const request = { method: operation.method, headers, signal: input.signal ?? null }
-  const isJson = ['json', 'empty'].includes(operation.answer ?? 'json') && !input.asResponse
-  if (sendJson && isJson && (body === null || typeof body === 'string')) return sendJson(target, { ...request, body })
-  const { files = [], onProgress } = input
-  if (!onProgress || !(body instanceof FormData) || files.length === 0) return send(target, { ...request, body })
+  const isForm = operation.body === 'form'
+  const { answer = 'json' } = operation
+  if (sendText && ['json', 'empty', 'events'].includes(answer) && !input.asResponse && files.length === 0) {
+    const form = isForm ? formText(formFields(input.body)) : undefined
+    return sendText(target, {
+      ...request,
+      headers: { ...headers, ...(form && { 'content-type': form.type }) },
+      body: form?.text ?? textBodyOf(operation, input),
+      isStream: answer === 'events',
+    })
+  }
+  if (!isForm) return send(target, { ...request, body: textBodyOf(operation, input) })
+  const form = formOf(input.body, files)
+  if (!onProgress || files.length === 0) return send(target, { ...request, body: form })
   const total = files.reduce((sum, { content }) => sum + content.size, 0)
-  return postWithProgress(target, request, body, (sent) => onProgress(Math.min(sent, total), total))
+  return postWithProgress(target, request, form, (sent) => onProgress(Math.min(sent, total), total))
 }
