@@ -8,6 +8,8 @@ pg.types.setTypeParser(pg.types.builtins.INT8, (text) => Number(text)) // our bi
 /** Prepared statements and transactions. All queries of the platform except the journal's use it. */
 export interface Database extends Queries {
   transaction<T>(work: (queries: Queries) => Promise<T>): Promise<T>
+  /** Takes a connection out of the pool until it is released. */
+  take(): Promise<pg.PoolClient>
   /** Opens a connection outside the pool, for LISTEN and for session locks. */
   connect(applicationName: string): Promise<pg.Client>
   /** Current state of the pool: connections in use and idle, and waiting calls. */
@@ -114,6 +116,14 @@ export const openDatabase = (url: string, options: DatabaseOptions = {}): Databa
     client.on('end', () => connections.delete(client))
   })
   const queries = queriesOf(pool, noteTime)
+  const take = async () => {
+    if (refusal) throw refusal
+    try {
+      return await pool.connect()
+    } catch (error) {
+      throw explainOutage(error)
+    }
+  }
   return {
     url,
     rows: (name, text, values) => (refusal ? Promise.reject(refusal) : again(() => queries.rows(name, text, values))),
@@ -124,14 +134,9 @@ export const openDatabase = (url: string, options: DatabaseOptions = {}): Databa
     },
     cut,
     noteTime,
+    take,
     async transaction(work) {
-      if (refusal) throw refusal
-      let client: pg.PoolClient
-      try {
-        client = await pool.connect()
-      } catch (error) {
-        throw explainOutage(error)
-      }
+      const client = await take()
       let broken = false
       try {
         await client.query('begin')

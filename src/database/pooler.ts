@@ -12,18 +12,18 @@ const sessionsNeeded = (cause?: unknown): AppError =>
     cause,
   })
 
-const serverPid = async (client: pg.Client): Promise<number | undefined> =>
+const serverPid = async (client: pg.ClientBase): Promise<number | undefined> =>
   (await client.query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]?.pid
 
 /**
  * Throws when a pooler shares connections between statements (PgBouncer in transaction or statement mode). Without a
  * pooler the backend key of a connection names its server process, and no further query is needed.
  */
-export const requireSessions = async (database: Pick<Database, 'connect'>): Promise<void> => {
-  const client = await database.connect('jetty start')
+export const requireSessions = async (database: Pick<Database, 'take' | 'connect'>): Promise<void> => {
+  const client = await database.take()
   try {
     const pid = await serverPid(client)
-    if (pid === (client as pg.Client & { processID?: number }).processID) return
+    if (pid === (client as pg.ClientBase & { processID?: number }).processID) return
     const other = await database.connect('jetty start')
     try {
       if (await isShared(client, other)) throw sessionsNeeded()
@@ -31,12 +31,12 @@ export const requireSessions = async (database: Pick<Database, 'connect'>): Prom
       await other.end()
     }
   } finally {
-    await client.end()
+    client.release()
   }
 }
 
 /** Whether two connections use each other's server process, or one of them uses several. */
-const isShared = async (one: pg.Client, other: pg.Client): Promise<boolean> => {
+const isShared = async (one: pg.ClientBase, other: pg.ClientBase): Promise<boolean> => {
   const [pids, others] = [new Set<number | undefined>(), new Set<number | undefined>()]
   for (let look = 0; look < looks; look++) {
     pids.add(await serverPid(one))
