@@ -109,7 +109,7 @@ export const launchDispatcher = async (options: {
   database: Database
   /** Schema of the library's tables; read from the database if absent. */
   schema?: string
-  /** Maximum connections of the library; it listens on one of them. */
+  /** Maximum connections of the library. */
   connections: number
   executor: string
   /** Placements that this process satisfies: see `placementsWithin`. */
@@ -123,7 +123,7 @@ export const launchDispatcher = async (options: {
   const { wfQueueRunner } = await import('@dbos-inc/dbos-sdk/internal/wfqueue')
   const lease = DBOS.registerWorkflow(options.onLease, { name: workflowName, maxRecoveryAttempts: 1_000_000_000 })
   const open = new Set<pg.ClientBase>()
-  const pool = libraryPool(options.database.url, options.connections, open)
+  const pool = libraryPool(options.database.url, 1, open) // loops that it begins would each open one of their own
   DBOS.setConfig({
     name: applicationName,
     systemDatabaseUrl: options.database.url,
@@ -132,12 +132,14 @@ export const launchDispatcher = async (options: {
     executorID: options.executor,
     applicationVersion: engineVersion,
     runMigrations: false,
+    useListenNotify: false, // that is for messages between workflows; it takes a connection and 0.1 s of every start
     listenQueues: [],
     schedulerPollingIntervalMs: 60_000,
     logger: quiet(options.log),
   })
   await DBOS.launch()
   await DBOS.registerQueue(queueName, {})
+  pool.options.max = options.connections
   const executor = DBOSExecutor.globalInstance
   if (!executor) throw new Error('The engine library did not start')
   const runner = wfQueueRunner as unknown as QueuePoller

@@ -1,18 +1,32 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../database.ts'
+import { inDatabase } from '../../database-server.ts'
 import { openFakePooler } from '../../fakes/pooler.ts'
 import { startTestServer } from '../../server.ts'
 
 let database: TestDatabase
 beforeAll(async () => {
-  database = await createTestDatabase()
+  database = await createTestDatabase({ hasStarted: true })
 })
 afterAll(() => database?.drop())
 
-test('runs behind a pooler that gives out sessions and refuses startup parameters', async () => {
+/** Connections to a database, without the one that asks. */
+const connectionsTo = async (url: string): Promise<number | undefined> => {
+  let count: number | undefined
+  await inDatabase(url, async (asked) => {
+    const [row] = await asked.query<{ count: number }>(
+      'select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()',
+    )
+    count = row?.count
+  })
+  return count
+}
+
+test('an idle server has few connections, and works behind a pooler that gives out sessions and refuses startup parameters', async () => {
   const pooler = await openFakePooler(database.url, 'session')
   const jetty = await startTestServer({ env: { DATABASE_URL: pooler.url } })
   try {
+    expect(await connectionsTo(database.url)).toBeLessThan(10) // 13 while the engine library listened
     await jetty.call('POST', '/api/v1/collections', { name: 'acme' })
     const echo = { a: { activity: 'text_echo', text: 'through the pooler' } }
     const run = await jetty.run({ init_params: {}, step_configs: echo, steps: ['a'] })
