@@ -52,7 +52,8 @@ export const startEngine = async (options: EngineOptions): Promise<Engine> => {
   return engineOf(options, parts, async (seconds) => {
     stopper.abort()
     leasing.dispatcher?.stopPolling()
-    await drain({ ...options, ...storage, leases: leasing.leases }, seconds, leasing.dispatcher !== undefined)
+    const { urgent: database } = storage // its connection is open, where one of the runs may never have been needed
+    await drain({ ...options, ...storage, database, leases: leasing.leases }, seconds, leasing.dispatcher !== undefined)
     stopTimers()
     await storage.journal.close()
     await leasing.dispatcher?.close()
