@@ -73,13 +73,14 @@ export const openServing = async (core: ServerCore, options: ServingOptions, clo
     http = await serveHttp(parts)
     trajectories.links.publicUrl ||= http.url
   }
-  if (settings.role !== 'api') webhooks.start()
+  const welcomed = http ? await welcome(core, http, trajectories.links) : { demo: undefined, signInUrl: undefined }
+  if (settings.role !== 'api') webhooks.start() // last: beside other statements it would open a connection of its own
   return {
     url: http?.url,
     hasPages: http?.hasPages ?? false,
     metricsUrl,
     publicUrl: trajectories.links.publicUrl,
-    ...(http ? await welcome(core, http, trajectories.links) : { demo: undefined, signInUrl: undefined }),
+    ...welcomed,
   }
 }
 
