@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache'
+import { makeLru } from '../lib/memory/lru.ts'
 
 const windowMs = 60_000
 const addressesKept = 10_000
@@ -22,7 +22,7 @@ export const addressOf = (remote: string): string => {
  * that failed last. `limit` 0 disables it.
  */
 export const makeAttempts = (limit: number, now: () => number = () => performance.now()) => {
-  const windows = new LRUCache<string, { startedAt: number; failures: number }>({ max: addressesKept })
+  const windows = makeLru<string, { startedAt: number; failures: number }>(addressesKept)
 
   const begin = (address: string) => {
     const window = { startedAt: now(), failures: 0 }

@@ -1,7 +1,7 @@
-import { LRUCache } from 'lru-cache'
 import { afterAwake } from '../lib/after-awake.ts'
 import { isDatabaseUnavailable } from '../lib/errors.ts'
 import { neededInTime } from '../lib/in-time.ts'
+import { makeLru } from '../lib/memory/lru.ts'
 import { hashToken } from '../lib/secrets/crypto.ts'
 import { now } from '../lib/time.ts'
 import type { Identity } from '../model/collections/identity.ts'
@@ -67,9 +67,9 @@ const keyOf = ({ endpoint, name, credentials }: AdmissionRequest): string =>
  * minute.
  */
 export const makeAdmissionCache = (checks: AccessChecks): AdmissionCache => {
-  const admitted = new LRUCache<string, Known>({ max: mostKnown })
+  const admitted = makeLru<string, Known>(mostKnown)
   /** The last admission of each credentials, whatever it was for. */
-  const identified = new LRUCache<string, Known>({ max: mostKnown })
+  const identified = makeLru<string, Known>(mostKnown)
   let doubts = 0
   /** A call has timed out, and the database has not answered any call since. */
   let isSilent = false

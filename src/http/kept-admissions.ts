@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache'
+import { makeLru } from '../lib/memory/lru.ts'
 import { now } from '../lib/time.ts'
 import { keptAs } from './admission-cache.ts'
 import { type AccessChecks, type Admission, admit } from './authorise.ts'
@@ -54,7 +54,7 @@ export const comeOften = ({ task, access, audited, collection }: Endpoint): bool
  * change is heard of, at most 100 ms, and a second for calls of workers. Calls that a rate limit counts always ask.
  */
 export const makeKeptAdmissions = (checks: AccessChecks): KeptAdmissions => {
-  const admitted = new LRUCache<string, Known>({ max: mostKnown })
+  const admitted = makeLru<string, Known>(mostKnown)
   let doubts = 0
 
   const isFresh = ({ access }: Endpoint, { atMs, doubts: before, admission }: Known): boolean => {

@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache'
 import { AppError } from '../lib/errors.ts'
+import { makeLru } from '../lib/memory/lru.ts'
 import type { ChatRequest } from '../model/gateway/chat.ts'
 import type { Target } from './provider.ts'
 
@@ -19,7 +19,7 @@ export const refusesMode = (error: unknown): boolean =>
  * again without it, and for an hour nobody asks it in JSON mode.
  */
 export const makeJsonMode = () => {
-  const refused = new LRUCache<string, true>({ max: mostRemembered, ttl: rememberedMs })
+  const refused = makeLru<string, true>(mostRemembered, { ttl: rememberedMs })
   return async <Answer>(
     request: ChatRequest,
     { provider, base_url, model }: Pick<Target, 'provider' | 'base_url' | 'model'>,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { LRUCache } from 'lru-cache'
+import { makeLru } from '../lib/memory/lru.ts'
 import type { ChatMessage, ChatRequest } from '../model/gateway/chat.ts'
 import { type makeJsonMode, refusesMode } from './json-mode.ts'
 import type { Target } from './provider.ts'
@@ -30,7 +30,7 @@ const hashOf = (schema: Schema): string => createHash('sha256').update(JSON.stri
  * words and in its JSON mode. If a model refuses a schema, it is asked in words, for an hour at once.
  */
 export const makeSchemaMode = (inJsonMode: ReturnType<typeof makeJsonMode>) => {
-  const refused = new LRUCache<string, true>({ max: mostRemembered, ttl: rememberedMs })
+  const refused = makeLru<string, true>(mostRemembered, { ttl: rememberedMs })
   return async <Answer>(
     { request, schema }: { request: ChatRequest; schema: Schema },
     target: Pick<Target, 'provider' | 'base_url' | 'model'>,

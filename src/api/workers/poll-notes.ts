@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache'
 import type { Queries } from '../../database/database.ts'
+import { makeLru } from '../../lib/memory/lru.ts'
 import { pause } from '../../lib/time.ts'
 import { type NotedWorker, noteWorkerPolls } from '../../store/workers/workers.ts'
 
@@ -32,7 +32,7 @@ const mostKnown = 10_000
 
 export const makePollNotes = (database: Queries): PollNotes => {
   /** Labels never change after a registration. */
-  const idle = new LRUCache<string, { keyId: number | null; labels: readonly string[] }>({ max: mostKnown })
+  const idle = makeLru<string, { keyId: number | null; labels: readonly string[] }>(mostKnown)
   const open = new Map<number | null, Batch>()
 
   const noteAll = async (ids: string[], { keyId, collectionIds }: NotedPoll): Promise<Map<string, NotedWorker>> => {

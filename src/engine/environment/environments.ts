@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache'
 import type { Queries } from '../../database/database.ts'
+import { makeLru } from '../../lib/memory/lru.ts'
 import type { Secret } from '../../lib/secrets/secret-finder.ts'
 import type { LentKeys } from '../../model/collections/trial.ts'
 import { runSecretsSeal } from '../../store/secrets/sealed-texts.ts'
@@ -70,7 +70,7 @@ interface ScrubberSources {
 
 /** Opens environments, and caches those of collections. */
 export const makeEnvironments = (options: EnvironmentSources): Environments => {
-  const versions = new LRUCache<number, Version | Promise<Version>>({ max: mostKept })
+  const versions = makeLru<number, Version | Promise<Version>>(mostKept)
 
   const open = (id: number): Version | Promise<Version> => {
     const known = versions.get(id)

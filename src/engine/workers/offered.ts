@@ -1,7 +1,7 @@
-import { LRUCache } from 'lru-cache'
 import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
 import { makeSchemaChecker } from '../../lib/json-schema/schema-checker.ts'
+import { makeLru } from '../../lib/memory/lru.ts'
 import type { OfferedActivity } from '../../model/workers/worker.ts'
 import { findOffer } from '../../store/workers/offers.ts'
 
@@ -21,7 +21,7 @@ export type FindOffered = (activity: string, collectionId: number) => Promise<Of
 
 /** Makes the look-up of offered activities. It remembers them for a moment, since each queued job asks. */
 export const makeFindOffered = (database: Queries): FindOffered => {
-  const known = new LRUCache<string, { found: Promise<Offered | undefined> }>({ max: mostKept, ttl: keptMs })
+  const known = makeLru<string, { found: Promise<Offered | undefined> }>(mostKept, { ttl: keptMs })
   const read = async (activity: string, collectionId: number): Promise<Offered | undefined> => {
     const row = await findOffer(database, activity, collectionId)
     return row && { activity: JSON.parse(row.definition) as OfferedActivity, isOnline: row.is_online }

@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache'
 import type { Queries } from '../../database/database.ts'
+import { makeLru } from '../../lib/memory/lru.ts'
 import { countQueuedJobs } from '../../store/workers/jobs.ts'
 
 const mostKnown = 10_000
@@ -24,7 +24,7 @@ interface Room {
  * Steps stand in line for that, and a count waits for the inserts before it: so a process alone never admits too many.
  */
 export const makeQueueRoom = (database: Queries, most: number) => {
-  const rooms = new LRUCache<number, Room>({ max: mostKnown })
+  const rooms = makeLru<number, Room>(mostKnown)
   const roomOf = (collectionId: number): Room => {
     const known = rooms.get(collectionId)
     if (known) return known

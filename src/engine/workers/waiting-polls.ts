@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache'
+import { makeLru } from '../../lib/memory/lru.ts'
 import type { JobNeeds } from '../../store/workers/jobs.ts'
 
 /** A worker whose poll waits, and what it can do. */
@@ -60,9 +60,9 @@ const mostRemembered = 10_000
 export const makeWaitingPolls = (): WaitingPolls => {
   const all = new Set<WaitingPoll>()
   const byActivity = new Map<string, Set<WaitingPoll>>()
-  const lastNews = new LRUCache<string, number>({ max: mostRemembered })
-  const ended = new LRUCache<string, true>({ max: mostRemembered })
-  const quiet = new LRUCache<string, number>({ max: mostRemembered * 2 })
+  const lastNews = makeLru<string, number>(mostRemembered)
+  const ended = makeLru<string, true>(mostRemembered)
+  const quiet = makeLru<string, number>(mostRemembered * 2)
   let news = 0
   let newsForAll = 0
   let isOver = false

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { LRUCache } from 'lru-cache'
 import type { Environment } from '../../engine/environment/environment.ts'
 import { inTime, neededInTime } from '../../lib/in-time.ts'
+import { makeLru } from '../../lib/memory/lru.ts'
 import { lentKeyPlaceholder } from '../../model/collections/trial.ts'
 import type { ModelCaller } from '../../model/gateway/chat.ts'
 import { type ModelRoute, type Models, recordedModel } from '../../providers/provider.ts'
@@ -48,7 +48,7 @@ const keysOf = ({ key, provider }: ModelRoute, environment: Environment): string
   return [...new Set([...(key === undefined ? [] : [key]), ...others])].filter((one) => one !== lentKeyPlaceholder)
 }
 
-const knownUrls = new LRUCache<string, URL>({ max: 1000 })
+const knownUrls = makeLru<string, URL>(1000)
 
 /** Parses an address of a provider, which is the same for most calls. */
 const urlOf = (text: string): URL => {

@@ -1,6 +1,6 @@
-import { LRUCache } from 'lru-cache'
 import type { Queries } from '../../database/database.ts'
 import { inTime } from '../../lib/in-time.ts'
+import { makeLru } from '../../lib/memory/lru.ts'
 import { type RecordTask, taskForRecords } from '../../store/tasks/own-tasks.ts'
 import type { FinishedCall } from './finished-call.ts'
 
@@ -19,7 +19,7 @@ const mostKnown = 10_000
 const unknown = (place: Place): RecordTask => ({ id: 0, name: place.taskName })
 
 export const makeRecordTasks = (database: Queries): RecordTasks => {
-  const known = new LRUCache<string, { task: RecordTask; untilMs: number }>({ max: mostKnown })
+  const known = makeLru<string, { task: RecordTask; untilMs: number }>(mostKnown)
 
   const find = async (key: string, place: Place, workflow: RecordWorkflow): Promise<RecordTask> => {
     const at = { collectionId: place.collectionId, name: place.taskName, workflow: workflow.text }

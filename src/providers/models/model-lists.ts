@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { LRUCache } from 'lru-cache'
 import { z } from 'zod'
+import { makeLru } from '../../lib/memory/lru.ts'
 import type { Fetch } from '../../lib/net/net.ts'
 import { joined } from '../address.ts'
 import type { Provider, Target } from '../provider.ts'
@@ -61,7 +61,7 @@ const nameOfList = (target: Target, place: string): string =>
     .digest('base64')
 
 export const makeModelLists = ({ fetch, trustedFetch, keptSeconds }: ModelListsOptions): ModelLists => {
-  const lists = new LRUCache<string, Kept>({ max: mostLists })
+  const lists = makeLru<string, Kept>(mostLists)
   const asking = new Map<string, Promise<void>>()
 
   const keep = (name: string, names: readonly string[] | undefined): void => {

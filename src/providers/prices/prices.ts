@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache'
+import { makeLru } from '../../lib/memory/lru.ts'
 import type { ModelUsage } from '../../model/gateway/chat.ts'
 import { answersCalls } from '../models/model-kinds.ts'
 import type { Provider, Target } from '../provider.ts'
@@ -26,7 +26,7 @@ const listedPrice = (list: PriceList, provider: string, model: string, tokens: P
 const ratesForMs = 60_000
 const mostRates = 2_000
 /** Without the ttl of the cache, which starts a timer for every look. */
-const knownRates = new LRUCache<string, { rates: Rates | null; untilMs: number }>({ max: mostRates })
+const knownRates = makeLru<string, { rates: Rates | null; untilMs: number }>(mostRates)
 
 /** Null if the price is not proportional to the tokens, or unknown. */
 export const ratesNow = (list: PriceList, provider: string, model: string): Rates | null => {

@@ -1,7 +1,7 @@
 import { createHash, createPrivateKey, sign } from 'node:crypto'
-import { LRUCache } from 'lru-cache'
 import { AppError } from '../../lib/errors.ts'
 import { isObject, parsedJson } from '../../lib/json/json-object.ts'
+import { makeLru } from '../../lib/memory/lru.ts'
 import { refusal } from '../../upstream/errors.ts'
 import type { WireCall } from '../provider.ts'
 
@@ -51,7 +51,7 @@ const claimOf = ({ client_email: email, private_key: pem }: ServiceAccount, nowM
   }
 }
 
-const tokens = new LRUCache<string, Token>({ max: 100 })
+const tokens = makeLru<string, Token>(100)
 
 const askForToken = async (account: ServiceAccount, call: WireCall): Promise<Token> => {
   const answer = await call.download(tokenUrl, {

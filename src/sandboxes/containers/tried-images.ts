@@ -1,6 +1,6 @@
-import { LRUCache } from 'lru-cache'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
+import { makeLru } from '../../lib/memory/lru.ts'
 import { probeTools } from '../probe-tools.ts'
 import type { Sandbox, SandboxProbe, SandboxSpec } from '../sandbox.ts'
 import { type ContainerEngine, couldNotStart } from './engine.ts'
@@ -45,7 +45,7 @@ export const makeTryImage = (
   furnish: (spec: SandboxSpec, image: EngineImage) => Promise<Sandbox>,
 ): TryImage => {
   /** Results by image id. */
-  const tried = new LRUCache<string, Promise<SandboxProbe['tools']>>({ max: mostImages })
+  const tried = makeLru<string, Promise<SandboxProbe['tools']>>(mostImages)
   return (image, wanted, signal) => {
     const known = tried.get(image.id)
     if (known) return known

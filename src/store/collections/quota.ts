@@ -1,7 +1,7 @@
-import { LRUCache } from 'lru-cache'
 import type { Database } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
+import { makeLru } from '../../lib/memory/lru.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import { readCollectionSettings } from '../../model/collections/collection-settings.ts'
 import { addUsage, readUsage, type Usage, type UsageRow } from './usage.ts'
@@ -76,7 +76,7 @@ const check = ({ usage, limits }: Known, runs: number): void => {
 
 /** Makes a quota that tracks usage in memory, so that no request has to query the database. */
 export const makeQuota = (database: Database, defaults: QuotaLimits, log: Pick<Logger, 'debug'>): Quota => {
-  const known = new LRUCache<number, Known>({ max: mostKnown })
+  const known = makeLru<number, Known>(mostKnown)
   let pending = new Map<number, Usage>()
   let timer: NodeJS.Timeout | undefined
   let flushing: Promise<void> | undefined

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache'
+import { makeLru } from '../../lib/memory/lru.ts'
 import { makeScrubber, type Scrubber } from '../../lib/secrets/scrub.ts'
 import { makeSecretFinder, type Secret, type SecretFinder, spellingsOf } from '../../lib/secrets/secret-finder.ts'
 
@@ -48,7 +48,7 @@ const mostKnown = 1000
  * longer than using it, so they are cached.
  */
 export const makeKeyRedactors = (): ((keys: readonly string[]) => KeyRedactor | undefined) => {
-  const known = new LRUCache<string, { redactor: KeyRedactor | undefined }>({ max: mostKnown })
+  const known = makeLru<string, { redactor: KeyRedactor | undefined }>(mostKnown)
   return (keys) => {
     const id = keys.length === 1 ? (keys[0] as string) : `\n${JSON.stringify(keys)}`
     const found = known.get(id)
