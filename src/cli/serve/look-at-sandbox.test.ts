@@ -21,7 +21,7 @@ afterEach(() => {
 it('keeps no server from ending while a program of the sandbox hangs, and says nothing of it then', async () => {
   const warn = vi.fn()
   const later = lookLater({ role: 'all' } as Settings, { warn } as unknown as Logger, hanging)
-  vi.advanceTimersByTime(2_000)
+  vi.advanceTimersByTime(10_000)
   expect(hanging).toHaveBeenCalledOnce()
   await later.stop()
   expect(warn).not.toHaveBeenCalled()

@@ -12,8 +12,11 @@ export const lookAtSandbox = async (settings: Settings, signal?: AbortSignal): P
   return checkSandbox(settings, signal)
 }
 
-/** Late enough that a server stopped at once, or its first requests, pay nothing for it. */
-const laterMs = 2_000
+/**
+ * A look starts 25 programs, which take 150 ms of a processor. In the first seconds a server has runs to resume and
+ * requests that waited for it, or is stopped again.
+ */
+const laterMs = 10_000
 
 /** Probes a sandbox a little later and logs the result in one line. `stop` ends a probe under way. */
 export const lookLater = (settings: Settings, log: Logger, probe = lookAtSandbox): { stop(): Promise<void> } => {
