@@ -1,14 +1,11 @@
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { madeOnce } from './made-once.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-
-/** To compile takes seconds, in which a second worker that does the same would take CPU from the first. */
-const lookAgainMs = 20
-const longestMs = 120_000
 
 const ofCrashes = ['server', 'sweeper', 'migrated', 'object-writer', 'object-sweeper']
 const ofSandboxes = ['holder', 'ordinary-user', 'scarce']
@@ -25,34 +22,8 @@ const programs = [
  */
 export const compiledProgram = (entry: string): string => {
   if (!programs.includes(entry)) throw new Error(`${entry} is not among the programs of test/compiled.ts`)
-  const built = join(tmpdir(), 'compiled')
-  for (const giveUpAt = Date.now() + longestMs; !existsSync(built); ) {
-    const draft = claim(`${built}.new`)
-    if (draft) make(draft, built)
-    else if (Date.now() > giveUpAt) throw new Error('Another worker has not compiled the programs: was it killed?')
-    else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, lookAgainMs)
-  }
+  const built = madeOnce(join(tmpdir(), 'compiled'), 0o755, compile)
   return join(built, 'src/program', `${basename(entry)}.js`)
-}
-
-/** Makes a folder; undefined while another worker, which compiles just now, has it. */
-const claim = (folder: string): string | undefined => {
-  try {
-    mkdirSync(folder, { mode: 0o755 })
-    return folder
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return undefined
-    throw error
-  }
-}
-
-const make = (draft: string, built: string): void => {
-  try {
-    compile(draft)
-    renameSync(draft, built)
-  } finally {
-    rmSync(draft, { recursive: true, force: true })
-  }
 }
 
 /** Compiled modules as they are now: nothing changes the copy any more. Programs that they start stand beside them. */
