@@ -16,7 +16,7 @@ import {
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { bundle, licencesOf } from './bundle.mjs'
-import { compileSource, run } from './compile.mjs'
+import { compileForBuild, run } from './compile.mjs'
 import { fingerprints, install, root, stamps, upToDate } from './prepare.mjs'
 
 install()
@@ -53,7 +53,7 @@ const buildSource = async () => {
     for (const name of readdirSync(dist)) if (!isOfWeb(name)) copyOf(name)
     return
   }
-  await compileSource(draft)
+  await compileForBuild(draft, isForced ? undefined : wanted.source)
   // The command line makes its requests from this: loading every schema instead would take it 75 ms at each start.
   const { contract } = await import(join(draft, 'api/contract.js'))
   const { describeOperations } = await import(join(draft, 'client/operations.js'))

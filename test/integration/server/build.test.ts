@@ -49,6 +49,10 @@ const build = (...args: string[]) => {
   })
   expect([status, status === 0 ? '' : stderr]).toEqual([0, ''])
 }
+const compileForTests = () => {
+  const script = "import('./scripts/compile.mjs').then((script) => script.compileForTests())"
+  expect(spawnSync(process.execPath, ['-e', script], { cwd: clone }).status).toBe(0)
+}
 const assets = (folder: string) => {
   const path = join(clone, 'dist', folder, 'assets')
   return existsSync(path) ? readdirSync(path).filter((name) => name.endsWith('.js')) : []
@@ -79,8 +83,11 @@ describe('a build', { timeout: 240_000 }, () => {
     expect(marked(`web/assets/${second}.gz`)).toBe(true)
 
     write({ 'dist/web/mark-of-web': '', 'src/bin.ts': 'export const two: number = 2\n' })
+    compileForTests()
+    write({ 'dist.tests/mark-of-tests': '' })
     build()
     expect([marked('mark-of-source'), marked('web/mark-of-web')]).toEqual([false, true])
+    expect(marked('mark-of-tests')).toBe(true) // what tests have compiled is not compiled again
     expect([assets('web'), assets('web-before')]).toEqual([[second], [first]])
   })
 
@@ -90,7 +97,7 @@ describe('a build', { timeout: 240_000 }, () => {
     expect([marked('mark-of-source'), marked('web/mark-of-web')]).toEqual([true, true])
     const before = assets('web-before')
     build('--all')
-    expect([marked('mark-of-source'), marked('web/mark-of-web')]).toEqual([false, false])
+    expect(['mark-of-source', 'mark-of-tests', 'web/mark-of-web'].filter(marked)).toEqual([])
     expect(assets('web-before')).toEqual(before) // the same assets again are no version of their own
   })
 
@@ -98,6 +105,6 @@ describe('a build', { timeout: 240_000 }, () => {
     write({ 'web/main.js': 'this is no script' })
     expect(spawnSync(process.execPath, ['scripts/build.mjs'], { cwd: clone }).status).toBe(1)
     expect([marked('bin.js'), assets('web').length]).toEqual([true, 1])
-    expect(readdirSync(clone).filter((name) => name.startsWith('dist'))).toEqual(['dist'])
+    expect(readdirSync(clone).filter((name) => name.startsWith('dist'))).toEqual(['dist', 'dist.tests'])
   })
 })
