@@ -77,7 +77,8 @@ describe('what a step waits for', () => {
   ): Promise<{ run: Body; task: string }> => {
     const task = await jetty.task({ ...alone(config), init_params })
     const { trajectory_id: id } = await jetty.start(task)
-    const run = await jetty.until(task, id, ({ steps }) => steps.step?.wait !== undefined)
+    const isListed = (run: Body) => run.steps.step.wait.for !== 'approval' || run.waiting !== null // a moment later
+    const run = await jetty.until(task, id, (seen) => seen.steps.step?.wait !== undefined && isListed(seen))
     for (const step of await views(run)) expect(step.wait).toEqual(run.steps.step.wait)
     return { run, task }
   }
