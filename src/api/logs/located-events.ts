@@ -8,6 +8,7 @@ import { attemptsOf } from '../../store/webhooks.ts'
 import { agentLogEvent } from '../trajectories/agent-events.ts'
 import type { ShownDefinition } from '../trajectories/definitions.ts'
 import {
+  afterStart,
   carriedEvent,
   closingEvents,
   isCarried,
@@ -88,7 +89,8 @@ async function* eventsOfStep(reading: LogReading, step: StepRecord): AsyncGenera
   const { run, definition, order } = reading
   const unit = step.seq + 1
   if (isCarried(step)) return yield* listed(reading, unit, 0, [carriedEvent(run, step, definition)])
-  const { start, end } = stepEventParts(step, definition)
+  const parts = stepEventParts(step, definition)
+  const [start, end] = [parts.start.map(afterStart(run)), parts.end.map(afterStart(run))]
   const { hasEvents } = definition.step(step.name)
   const attemptOf = attemptFinder(step)
   const [first, last] = order === 'asc' ? ([0, 2] as const) : ([2, 0] as const)
@@ -144,6 +146,7 @@ const costOfNumber = 400
 async function* agentEvents(reading: LogReading, step: StepRecord, attemptOf: AttemptOf): AsyncGenerator<LocatedEvent> {
   const { database, definition, filter, order, from } = reading
   const unit = step.seq + 1
+  const timed = afterStart(reading.run)
   const conditions = storedConditions(filter)
   if (!conditions) return
   const isHere = from?.unit === unit
@@ -157,7 +160,7 @@ async function* agentEvents(reading: LogReading, step: StepRecord, attemptOf: At
     const range = { runKey: step.run_id, seq: step.seq, from: Math.min(at, far), to: Math.max(at, far) }
     const rows = await stepEventsBetween(database, { ...range, ...conditions, order, limit: rowsAtOnce })
     for (const row of rows) {
-      const event = agentLogEvent({ ...row, seq: step.seq, step: step.name }, definition)
+      const event = timed(agentLogEvent({ ...row, seq: step.seq, step: step.name }, definition))
       yield { at: { unit, phase: 1, n: row.n }, event, attempt: attemptOf(event), cost: row.event.length + 200 }
     }
     const reached = rows.length < rowsAtOnce ? far : (rows.at(-1)?.n ?? far)

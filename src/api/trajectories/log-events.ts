@@ -38,14 +38,13 @@ export const closingEvents = (run: RunRow): LogEvent[] => {
   return [plain(run.ended_at, level, `run_${run.status}`, run.error ?? `Run ${run.status}`)]
 }
 
-/** Steps are timed by a process and runs by the database: their clocks differ by a millisecond. */
-const oldestFirst = (events: LogEvent[]): LogEvent[] => {
-  let last = ''
-  return events.map((event) => {
-    if (event.timestamp < last) return { ...event, timestamp: last }
-    last = event.timestamp
-    return event
-  })
+/**
+ * Makes the function that lets no event of a step be before the start of its run: steps are timed by a process and that start
+ * by the database, whose clocks differ by a millisecond.
+ */
+export const afterStart = ({ started_at }: RunRow): ((event: LogEvent) => LogEvent) => {
+  const first = started_at ? timestamp(started_at) : ''
+  return (event) => (event.timestamp < first ? { ...event, timestamp: first } : event)
 }
 
 /**
@@ -65,17 +64,11 @@ export const logEvents = (
   for (const step of steps) {
     const hasEvents = told.length > 0 && definition.step(step.name).hasEvents
     const during = hasEvents ? told.filter(({ seq }) => seq === step.seq) : []
-    if (!isCarried(step)) {
-      events.push(
-        ...stepEvents(
-          step,
-          definition,
-          during.map((row) => agentLogEvent(row, definition)),
-        ),
-      )
-    }
+    if (isCarried(step)) continue
+    const ofAgent = during.map((row) => agentLogEvent(row, definition))
+    events.push(...stepEvents(step, definition, ofAgent).map(afterStart(run)))
   }
-  return oldestFirst([...events, ...closingEvents(run)])
+  return [...events, ...closingEvents(run)]
 }
 
 export const isCarried = ({ origin }: StepRecord): boolean =>

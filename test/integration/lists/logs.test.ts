@@ -59,6 +59,13 @@ const allOf = async (
   }
 }
 
+/** The clock of the process that executed the first step of a run was behind that of the database. */
+const startBefore = async (one: Body): Promise<void> => {
+  const earlier = `update steps s set started_at = r.started_at - interval '1 second' from runs r`
+  const where = 'where s.run_id = r.id and s.seq = 0 and r.trajectory_id = $1'
+  await jetty.server.database.query(`${earlier} ${where}`, [one.trajectory_id])
+}
+
 describe('the log in parts', () => {
   it('has every event once, in the order of the whole log, whatever the size of a part', async () => {
     const { events: whole } = await logOf({ limit: '5000' })
@@ -123,7 +130,10 @@ describe('the log in parts', () => {
       },
       steps: ['work', 'again'],
     })
-    expect((await allOf({ order: 'asc', limit: '3' }, looped)).events).toEqual((await logOf({}, looped)).events)
+    await startBefore(looped)
+    const whole: Body[] = (await logOf({}, looped)).events
+    expect(whole.map(({ timestamp }) => timestamp)).toEqual(whole.map(({ timestamp }) => timestamp).sort())
+    expect((await allOf({ order: 'asc', limit: '3' }, looped)).events).toEqual(whole)
     expect((await allOf({ step: 'work__2' }, looped)).events).toHaveLength(2)
     const sent = { trajectory_id: 'sent-in', output: 'x' }
     await jetty.call('POST', `/api/v1/trajectories/acme/${looped.task}/ingest`, sent)
