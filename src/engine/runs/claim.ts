@@ -90,7 +90,7 @@ const loadStatement = `
 const endWithTheirTree = async (database: Queries, runs: OpenRun[]): Promise<void> => {
   const roots = new Set(runs.filter(({ depth }) => depth > 0).map(({ id, depth }) => rootKey({ key: id, depth })))
   if (roots.size === 0) return
-  const ending = new Set(await endingTrees(database, [...roots]))
+  const ending = await endingTrees(database, [...roots])
   for (const run of runs) {
     if (run.depth > 0 && ending.has(rootKey({ key: run.id, depth: run.depth }))) run.requested_status ??= 'cancelled'
   }
