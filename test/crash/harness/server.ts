@@ -11,13 +11,18 @@ import { noteStandstills } from './standstills.ts'
 
 const few = Number(process.env.CRASH_TRAJECTORY_IDS ?? 0)
 if (few > 0) {
-  // Trajectory ids are the only thing drawn by the kilobyte: with a few different ones they clash all the time.
+  // Ids are drawn by the kilobyte. With a few different trajectory ids, which are hexadecimal, those clash all the time; the
+  // keys of runs do not.
   const original = crypto.randomBytes as (size: number) => Buffer
   const draw = (size: number): Buffer => {
-    if (size !== 1024) return original(size)
-    const ids = Buffer.alloc(size)
-    for (let at = 0; at < size; at += 4) ids.writeUInt32BE(crypto.randomInt(few), at)
-    return ids
+    const bytes = original(size)
+    if (size !== 1024) return bytes
+    const asText = bytes.toString.bind(bytes)
+    const clashing = () => crypto.randomInt(few).toString(16).padStart(8, '0')
+    return Object.assign(bytes, {
+      toString: (...[encoding, ...range]: Parameters<Buffer['toString']>) =>
+        encoding === 'hex' ? clashing() : asText(encoding, ...range),
+    })
   }
   Object.assign(crypto, { randomBytes: draw })
   syncBuiltinESMExports()
