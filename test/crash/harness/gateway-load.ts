@@ -1,4 +1,5 @@
 import { Agent, request } from 'undici'
+import { pause } from '../../../src/lib/time.ts'
 import { adminToken } from './site.ts'
 
 /** A call of the gateway that a client saw complete, and the words it saw. */
@@ -17,14 +18,23 @@ export interface GatewayLoad {
   stop(): Promise<void>
 }
 
+/** Whoever finds no server asks again after this. */
+const brokenPauseMs = 50
+
 const wordsOfStream = (text: string): string | undefined => {
   if (!text.endsWith('data: [DONE]\n\n')) return undefined
   const chunks = text.split('\n\n').filter((event) => event.startsWith('data: {'))
   return chunks.map((chunk) => JSON.parse(chunk.slice(6)).choices[0]?.delta.content ?? '').join('')
 }
 
-/** `url` is asked for before each call: a server that is started again is elsewhere. */
-export const loadGateway = (url: () => string, options: { clients: number; collection: string }): GatewayLoad => {
+/**
+ * `url` is asked for before each call: a server that is started again is elsewhere. A client pauses for `pauseMs` after
+ * each call; without it the load takes all the CPU that it gets.
+ */
+export const loadGateway = (
+  url: () => string,
+  options: { clients: number; collection: string; pauseMs?: number | undefined },
+): GatewayLoad => {
   const complete: SeenCall[] = []
   const others = new Map<number, number>()
   const agent = new Agent({ connections: options.clients, headersTimeout: 30_000 })
@@ -60,9 +70,9 @@ export const loadGateway = (url: () => string, options: { clients: number; colle
         () => false,
         () => true,
       )
-      if (!broke) continue
-      count(0)
-      await new Promise((resolve) => setTimeout(resolve, 20))
+      if (broke) count(0)
+      const pauseMs = broke ? brokenPauseMs : options.pauseMs
+      if (pauseMs) await pause(pauseMs)
     }
   }
   const clients = Array.from({ length: options.clients }, client)

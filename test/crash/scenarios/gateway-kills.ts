@@ -51,8 +51,9 @@ export const gatewayKills = async (options: {
   clients: number
   mode: CallLogMode
   victim?: Victim
+  pauseMs?: number
 }): Promise<string[]> => {
-  const { rounds, clients, mode, victim = 'server' } = options
+  const { rounds, clients, mode, victim = 'server', pauseMs } = options
   const name = `gateway kills (${mode}, ${victim})`
   const random = seeded(name)
   const disk = victim === 'power' ? makeLossyDisk() : undefined
@@ -67,7 +68,7 @@ export const gatewayKills = async (options: {
     await client.call(url, 'POST', '/collections', { name: collection })
     const variables = { environment_variables: { OPENAI_API_KEY: 'sk-crash-tests' } }
     await client.call(url, 'PATCH', `/collections/${collection}/environment`, variables)
-    const load = loadGateway(() => url, { clients, collection })
+    const load = loadGateway(() => url, { clients, collection, pauseMs })
     for (let round = 0; round < rounds; round++) {
       const before = load.complete.length
       while (load.complete.length < before + clients) await pause(10)

@@ -25,8 +25,9 @@ export const gatewayOutage = async (options: {
   how: 'cut' | 'freeze'
   seconds: number
   clients: number
+  pauseMs?: number
 }): Promise<string[]> => {
-  const { how, seconds, clients } = options
+  const { how, seconds, clients, pauseMs } = options
   const fake = await startFakeOpenAi()
   const frail = await openFrailDatabase(options.databaseUrl)
   const site = makeSite(options.databaseUrl)
@@ -38,7 +39,7 @@ export const gatewayOutage = async (options: {
     await client.call(url, 'POST', '/collections', { name: collection })
     const variables = { environment_variables: { OPENAI_API_KEY: 'sk-crash-tests' } }
     await client.call(url, 'PATCH', `/collections/${collection}/environment`, variables)
-    const load = loadGateway(() => url, { clients, collection })
+    const load = loadGateway(() => url, { clients, collection, pauseMs })
     await Promise.all([pause(3_000), until('calls', () => load.complete.length > 10 * clients)]) // warm
     const before = load.complete.length
     const memory = [residentMb(server.pid)]
