@@ -59,7 +59,10 @@ export const engineMigrations = (url: string): ForeignMigration[] => [
 export interface Dispatcher {
   /** Registers a lease that this process has taken, so that another process gets it if this one dies. */
   announce(leaseId: string): Promise<void>
-  /** Takes at most `budget` queued leases that this process may have; each is passed to `onLease`. Returns their number. */
+  /**
+   * Takes at most `budget` queued leases that this process may have; each is passed to `onLease`. Returns their number.
+   * One poll at a time.
+   */
   poll(budget: number): Promise<number>
   /** Cuts its connections, which may lead nowhere any more; it makes new ones. */
   reconnect(): void
@@ -143,11 +146,16 @@ export const launchDispatcher = async (options: {
   const executor = DBOSExecutor.globalInstance
   if (!executor) throw new Error('The engine library did not start')
   const runner = wfQueueRunner as unknown as QueuePoller
-  const pollQueue = async (name: string, budget: number): Promise<number> => {
-    const count = () => executor.systemDatabase.countRunningWorkflowsForQueue(name)
-    const before = count()
-    await runner.pollQueue(executor, { name, minPollingIntervalMs: 1_000, workerConcurrency: before + budget })
-    return count() - before
+  /** Leases that polls have taken. How many are running is no measure of it: others end during a poll. */
+  let taken = 0
+  const dispatch = executor.dispatchDequeuedWorkflows.bind(executor)
+  executor.dispatchDequeuedWorkflows = (leaseIds, ownerXid) => {
+    taken += leaseIds.length
+    return dispatch(leaseIds, ownerXid)
+  }
+  const pollQueue = async (name: string, budget: number): Promise<void> => {
+    const workerConcurrency = executor.systemDatabase.countRunningWorkflowsForQueue(name) + budget
+    await runner.pollQueue(executor, { name, minPollingIntervalMs: 1_000, workerConcurrency })
   }
   let first = 0
   return {
@@ -159,11 +167,11 @@ export const launchDispatcher = async (options: {
     async poll(budget) {
       const queues = [queueName, ...(await waitingQueues(options.database, options.placements))]
       first++ // queues take turns, so that a full one does not hide the others
-      let taken = 0
-      for (let at = 0; at < queues.length && taken < budget; at++) {
-        taken += await pollQueue(queues[(first + at) % queues.length] ?? queueName, budget - taken)
+      const before = taken
+      for (let at = 0; at < queues.length && taken < before + budget; at++) {
+        await pollQueue(queues[(first + at) % queues.length] ?? queueName, before + budget - taken)
       }
-      return taken
+      return taken - before
     },
     reconnect() {
       for (const client of open) cutConnection(client)

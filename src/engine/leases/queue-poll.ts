@@ -48,13 +48,19 @@ export const makeQueuePoll = ({ poll, busy, isIdle, stopping, log }: QueuePollDe
   }
 
   const keepPolling = async (): Promise<void> => {
-    while (news && !stopping.aborted) {
-      news = false
-      const idle = isIdle()
-      const budget = Math.max(leaseBudget - busy(), idle ? spareLeases : 0)
-      const taken = await takeQueued(budget)
-      backlog = budget <= 0 || taken > 0
-      if (taken >= budget && idle) news = await pause(spareEveryMs, stopping) // there may be more
+    try {
+      while (news && !stopping.aborted) {
+        news = false
+        const idle = isIdle()
+        const budget = Math.max(leaseBudget - busy(), idle ? spareLeases : 0)
+        const taken = await takeQueued(budget)
+        backlog = budget <= 0 || taken > 0
+        if (taken >= budget && idle) news = await pause(spareEveryMs, stopping) // there may be more
+      }
+    } catch (error) {
+      log.debug({ err: error }, 'queue poll failed')
+    } finally {
+      polling = false // in the turn that found no news: whoever wakes it from now on begins another poll
     }
   }
 
@@ -64,10 +70,6 @@ export const makeQueuePoll = ({ poll, busy, isIdle, stopping, log }: QueuePollDe
     if (polling) return
     polling = true
     void keepPolling()
-      .catch((error) => log.debug({ err: error }, 'queue poll failed'))
-      .finally(() => {
-        polling = false
-      })
   }
 
   return {
