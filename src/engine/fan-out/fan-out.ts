@@ -103,7 +103,7 @@ const follow = async (shared: Shared, fanOut: FanOut): Promise<Outcome> => {
     const over = await untilOver(shared, fanOut).catch((thrown) => unstarted(wanted, thrown))
     if (over === undefined) return {}
     if (over !== 'released' && run.isTreeEnding) work.hasRuns = false // none is open; the root checks again
-    return over === 'released' ? over : await concluded(shared.database, fanOut, over)
+    return over === 'released' ? over : await concluded(shared, fanOut, over)
   } catch (thrown) {
     closeHere(fanOut)
     await Promise.all(fanOut.here.underWay) // none is written after the end of the step
@@ -224,8 +224,12 @@ const cancelOpen = async (endBelow: EndBelow, fanOut: FanOut): Promise<'more' | 
   return endBelow.ask({ runKeys: [run.key], seq: waiting.seq, lease, asks: whomToAsk(run, fanOut.endingSinceMs) })
 }
 
-/** Builds the result after every run has ended: outputs, and a failure if there is one. */
-const concluded = async (database: Queries, { work, wanted, waiting, here }: FanOut, over: Over): Promise<Outcome> => {
+/**
+ * Builds the result after every run has ended: outputs, and a failure if there is one. Child runs may have heard before
+ * this run that their tree is to end: then it was cancelled, and has not failed.
+ */
+const concluded = async ({ database, endBelow }: Shared, fanOut: FanOut, over: Over): Promise<Outcome> => {
+  const { work, wanted, waiting, here } = fanOut
   if (over === 'interrupted') throw new Interrupted(work.place.name)
   const ended: ChildRun[] = endedHere(here.ended, wanted.runs)
   while (ended.length < wanted.runs.count) {
@@ -233,6 +237,8 @@ const concluded = async (database: Queries, { work, wanted, waiting, here }: Fan
     for (const child of page) ended.push(child)
     if (page.length < readAtOnce) break
   }
+  const isCancelled = ended.some(({ status }) => status === 'cancelled')
+  if (isCancelled && (await endBelow.hearOfEnd(work.run))) throw new Interrupted(work.place.name)
   return fanOutOutcome(work.place, wanted, ended, over)
 }
 

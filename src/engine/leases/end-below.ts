@@ -2,7 +2,7 @@ import type { Queries } from '../../database/database.ts'
 import { pause } from '../../lib/time.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import { Fenced } from '../journal/journal-sender.ts'
-import type { EndRequests } from './end-requests.ts'
+import { type EndRequests, endRequestsOf } from './end-requests.ts'
 import { type Below, openBelow } from './open-below.ts'
 import { requestEnd } from './request-end.ts'
 import { keysAbove } from './run-keys.ts'
@@ -28,6 +28,8 @@ export interface EndBelow {
    * if a thousand parents all asked the same runs.
    */
   isAskedAbove(run: Readonly<RunUnderLease>): Promise<boolean>
+  /** Whether the run or one above it was asked to end. If so, this process ends it, as if it had been notified. */
+  hearOfEnd(run: Readonly<RunUnderLease>): Promise<boolean>
   /**
    * Resolves when nothing is open below a run, or below its step `seq`. Returns false if the process stops: the next
    * owner of the run continues. Throws Fenced.
@@ -71,9 +73,17 @@ export const makeEndBelow = ({ database, urgent, deliver, stopping }: EndBelowDe
     return row?.asked ?? false
   }
 
+  const hearOfEnd: EndBelow['hearOfEnd'] = async (run) => {
+    const asked = await endRequestsOf(database, [run.key, ...keysAbove(run)])
+    if (asked.size === 0) return false
+    deliver(run.key, asked.get(run.key) ?? 'cancelled')
+    return true
+  }
+
   return {
     ask,
     isAskedAbove,
+    hearOfEnd,
     async all(lease, run, seq) {
       const below: Below = { runKeys: [run.key], seq, lease }
       if ((await ask({ ...below, asks: 'none' })) === 'none') return true

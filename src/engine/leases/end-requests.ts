@@ -38,12 +38,12 @@ type WaitForEnd = (runKey: string, signal: AbortSignal) => Promise<boolean>
 const askedAtOnce = 500
 const askAgainMs = 500
 
-/** Finds which of these root runs were asked to end, and how, by key. */
-export const endingTrees = async (database: Queries, rootKeys: string[]): Promise<Map<string, RunStatus>> => {
+/** Reads which of these runs were asked to end, and how, by key. */
+export const endRequestsOf = async (database: Queries, runKeys: string[]): Promise<Map<string, RunStatus>> => {
   const rows = await database.rows<{ id: string; status: RunStatus }>(
-    'ending_trees',
+    'end_requests',
     'select id, requested_status as status from runs where id = any($1::text[]) and requested_status is not null',
-    [rootKeys],
+    [runKeys],
   )
   return new Map(rows.map(({ id, status }) => [id, status]))
 }
@@ -83,7 +83,7 @@ export const makeEndRequests = ({ urgent, urgentRequests, live, log }: EndReques
   const endTrees = async (): Promise<void> => {
     const trees = runsByRoot(waiting, live)
     if (trees.size === 0) return
-    for (const [id, status] of await endingTrees(urgent, [...trees.keys()])) {
+    for (const [id, status] of await endRequestsOf(urgent, [...trees.keys()])) {
       deliver(id, status) // before it hears of the end of its child runs, which would be their failure
       for (const key of trees.get(id) ?? []) {
         const run = live.get(key)

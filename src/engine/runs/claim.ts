@@ -1,7 +1,7 @@
 import type { Queries } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
 import { isGivenToAnother } from '../leases/dbos.ts'
-import { endingTrees } from '../leases/end-requests.ts'
+import { endRequestsOf } from '../leases/end-requests.ts'
 import { rootKey } from '../leases/run-keys.ts'
 import { suspectedFrom } from '../leases/suspects.ts'
 import type { OpenRun } from './resume.ts'
@@ -90,7 +90,7 @@ const loadStatement = `
 const endWithTheirTree = async (database: Queries, runs: OpenRun[]): Promise<void> => {
   const roots = new Set(runs.filter(({ depth }) => depth > 0).map(({ id, depth }) => rootKey({ key: id, depth })))
   if (roots.size === 0) return
-  const ending = await endingTrees(database, [...roots])
+  const ending = await endRequestsOf(database, [...roots])
   for (const run of runs) {
     if (run.depth > 0 && ending.has(rootKey({ key: run.id, depth: run.depth }))) run.requested_status ??= 'cancelled'
   }

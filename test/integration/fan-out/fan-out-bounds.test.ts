@@ -6,9 +6,13 @@ import { type Database, openDatabase } from '../../../src/database/database.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 
 let letGo = () => {}
-const held = new Promise<void>((resolve) => {
-  letGo = resolve
-})
+let held: Promise<void>
+const hold = () => {
+  held = new Promise((resolve) => {
+    letGo = resolve
+  })
+}
+hold()
 
 /** Waits until the test lets it go, and fails where it is told to. */
 const waiting = activity({
@@ -34,6 +38,7 @@ let database: Database
 beforeAll(async () => {
   jetty = await startTestServer({
     activities: [waiting],
+    beatMs: 60_000, // what is asked without a notification is heard of late
     env: {
       JETTY_MAX_OPEN_RUNS_BELOW: '30',
       JETTY_MAX_OPEN_RUNS_STARTED: '60',
@@ -143,20 +148,25 @@ test('a collection has a bound of its own, and room again when runs have ended',
   await vi.waitUntil(async () => (await jetty.run(fanning(quick, 29))).status === 'completed', 50_000)
 })
 
-test('nothing is started below a run that was asked to end, before its owner has heard of it', async () => {
-  const leaf = await jetty.task(child({ fails: false }))
-  const fan = fanning(leaf, 5)
-  const middle = await jetty.task({
-    ...fan,
-    step_configs: { wait: { activity: 'waiting' }, ...fan.step_configs },
-    steps: ['wait', 'fan'],
-  })
-  const top = await jetty.task(fanning(middle, 2))
-  const { trajectory_id: id } = await jetty.start(top)
-  await expect.poll(() => statusesOf(middle), { timeout: 50_000 }).toEqual({ running: 2 })
-  await database.query(`update runs set requested_status = 'cancelled' where trajectory_id = '${id}'`)
-  letGo()
-  await jetty.until(top, id, ({ status }) => status === 'cancelled')
-  expect(await list(leaf)).toEqual([])
-  for (const run of await list(middle)) expect(run.status).toBe('cancelled')
-})
+test.each([1, 2])(
+  'nothing is started below a run that was asked to end, before its owner has heard of it: %i',
+  async (count) => {
+    hold()
+    const leaf = await jetty.task(child({ fails: false }))
+    const fan = fanning(leaf, 5)
+    const middle = await jetty.task({
+      ...fan,
+      step_configs: { wait: { activity: 'waiting' }, ...fan.step_configs },
+      steps: ['wait', 'fan'],
+    })
+    const top = await jetty.task(fanning(middle, count))
+    const { trajectory_id: id } = await jetty.start(top)
+    await expect.poll(() => statusesOf(middle), { timeout: 50_000 }).toEqual({ running: count })
+    await database.query(`update runs set requested_status = 'cancelled' where trajectory_id = '${id}'`)
+    letGo()
+    const { status } = await jetty.until(top, id, ({ ended }) => ended !== null)
+    expect(status).toBe('cancelled')
+    expect(await list(leaf)).toEqual([])
+    for (const run of await list(middle)) expect(run.status).toBe('cancelled')
+  },
+)
