@@ -1,27 +1,28 @@
 # Runs inside a sandbox without network: perl bridge.pl COMMAND [ARGUMENT...]
 # Listens on 127.0.0.1:3128, runs the command, and forwards each connection unchanged to the gateway's unix socket. Ends as the
-# command does. It is bridge.mjs in a tenth of its time and memory, and uses only modules that every Perl has.
+# command does. It is bridge.mjs in a tenth of its time and memory. It loads no other module than strict:
+# Socket, Fcntl and warnings took 6 of 8 ms of CPU.
 use strict;
-use warnings;
-use Fcntl;
-use Socket qw(:DEFAULT IPPROTO_TCP TCP_NODELAY);
 
 my ( $port, $gateway, $chunk ) = ( 3128, '/run/jetty/gateway.sock', 64 * 1024 );
-my ( $no_such_file, $interrupted, $try_again, $at_once ) = ( 2, 4, 11, 1 );    # of Linux, instead of a module with their names
+# Numbers of Linux, the same on all processors that Node is built for.
+my ( $no_such_file, $interrupted, $try_again, $at_once ) = ( 2, 4, 11, 1 );
+my ( $unix, $internet, $stream, $tcp, $no_delay, $of_sockets, $reuse_address ) = ( 1, 2, 1, 6, 1, 1, 2 );
+my ( $get_flags, $set_flags, $without_waiting ) = ( 3, 4, 2048 );
+my $loopback = pack 'C4', 127, 0, 0, 1;
 my $look_again = 1;    # seconds; the end of the command may fall between the look and select
 
 sub fail { my ( $code, $message ) = @_; print STDERR "bridge: $message\n"; exit $code }
 fail( 126, 'no command was given' ) if !@ARGV;
 
-socket( my $listener, PF_INET, SOCK_STREAM, 0 ) or fail( 126, "cannot listen: $!" );
-setsockopt( $listener, SOL_SOCKET, SO_REUSEADDR, 1 );
-bind( $listener, pack_sockaddr_in( $port, INADDR_LOOPBACK ) ) && listen( $listener, 511 ) or fail( 126, "cannot listen: $!" );
+socket( my $listener, $internet, $stream, 0 ) or fail( 126, "cannot listen: $!" );
+setsockopt( $listener, $of_sockets, $reuse_address, 1 );
+bind( $listener, pack 'S n a4 x8', $internet, $port, $loopback ) && listen( $listener, 511 ) or fail( 126, "cannot listen: $!" );
 
 $SIG{CHLD} = sub { };    # wakes up select
 my $child = fork;
 fail( 126, "cannot start: $!" ) if !defined $child;
 if ( $child == 0 ) {
-    no warnings 'exec';
     exec { $ARGV[0] } @ARGV;
     fail( $! == $no_such_file ? 127 : 126, "$ARGV[0] cannot be started: $!" );
 }
@@ -41,13 +42,13 @@ sub close_both {
     return;
 }
 
-sub nonblocking { fcntl $_[0], F_SETFL, fcntl( $_[0], F_GETFL, 0 ) | O_NONBLOCK }
+sub nonblocking { fcntl $_[0], $set_flags, fcntl( $_[0], $get_flags, 0 ) | $without_waiting }
 
 sub take {
     accept( my $inner, $listener ) or return select undef, undef, undef, 0.01;
-    socket( my $outer, PF_UNIX, SOCK_STREAM, 0 ) or return;
-    connect( $outer, pack_sockaddr_un($gateway) ) or return;
-    setsockopt $inner, IPPROTO_TCP, TCP_NODELAY, 1;
+    socket( my $outer, $unix, $stream, 0 ) or return;
+    connect( $outer, pack 'S a108', $unix, $gateway ) or return;
+    setsockopt $inner, $tcp, $no_delay, 1;
     nonblocking($_) for $inner, $outer;
     $ways{ fileno $inner } = { from => $inner, to => $outer, held => '', ended => 0 };
     $ways{ fileno $outer } = { from => $outer, to => $inner, held => '', ended => 0 };
