@@ -11,7 +11,7 @@ export const scripted: Agent = {
   package: undefined,
   launch({ token, mcpServers, places = inside }) {
     return {
-      argv: [`${places.tools}/node`, `${places.tools}/scripted.mjs`, places.runbook],
+      argv: [`${places.tools}/node`, `${places.tools}/scripted.cjs`, places.runbook],
       env: { JETTY_MODEL_URL: `${inside.gatewayUrl}/v1`, JETTY_MODEL_TOKEN: token },
       files: [],
       warnings: Object.keys(mcpServers ?? {}).length > 0 ? ['scripted does not support MCP servers.'] : [],

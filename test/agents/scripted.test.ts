@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
+import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,8 +12,8 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import type { Body } from '../server.ts'
 
-const program = fileURLToPath(new URL('../../src/sandboxes/inside/scripted.mjs', import.meta.url))
-const { shellBlocksOf } = await import(new URL('../../src/sandboxes/inside/shell-blocks.mjs', import.meta.url).href)
+const program = fileURLToPath(new URL('../../src/sandboxes/inside/scripted.cjs', import.meta.url))
+const { shellBlocksOf } = createRequire(import.meta.url)('../../src/sandboxes/inside/shell-blocks.cjs')
 const commandsOf = (runbook: string): string[] => shellBlocksOf(runbook).map(({ command }: Body) => command)
 
 let server: Server

@@ -40,7 +40,7 @@ const shells = ['sh', 'bash']
  * Finds the fenced blocks whose first word is `sh` or `bash`, in order, as `{shell, command}` without the indentation
  * of their fence. Fences in lists and quotes count; those in comments, other blocks and indented code do not.
  */
-export const shellBlocksOf = (markdown) => {
+const shellBlocksOf = (markdown) => {
   const blocks = []
   let open
   let isComment = false
@@ -85,3 +85,5 @@ const close = ({ language, lines }, blocks) => {
   if (shells.includes(language)) blocks.push({ shell: language, command: lines.join('\n') })
   return undefined
 }
+
+module.exports = { shellBlocksOf }
