@@ -26,6 +26,12 @@ interface BubblewrapOptions {
 const insideId = 1000
 const shmBytes = 64 * 1024 ** 2
 
+/**
+ * Where the platform's programs are mounted. Links beside Node lead there: bubblewrap reads the list of all mounts for each
+ * of them, which is most of the CPU that it takes.
+ */
+const programs = `${inside.tools}/.programs`
+
 /** Entries of `/etc` that programs read: certificates, but no private keys and no names of people or hosts. */
 const etc = [
   'ssl/certs',
@@ -92,7 +98,8 @@ export const bubblewrapArguments = ({ sources, env, cwd, hasGateway, temporaryBy
     '/var/tmp',
   ],
   ...['--bind', join(sources.run, 'app'), inside.app, '--bind', join(sources.run, 'home'), inside.home],
-  ...sources.toolNames.flatMap((name) => ['--ro-bind', join(sources.tools, name), `${inside.tools}/${name}`]),
+  ...['--ro-bind', sources.tools, programs],
+  ...sources.toolNames.flatMap((name) => ['--symlink', `${programs}/${name}`, `${inside.tools}/${name}`]),
   ...['--ro-bind', sources.node, `${inside.tools}/node`],
   ...(sources.agent === undefined ? [] : ['--ro-bind', sources.agent, inside.agent]),
   ...(hasGateway ? ['--ro-bind', join(sources.run, 'gateway'), inside.gateway] : []),
