@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { anyCharacter } from '../../../test/any-character.ts'
 import type { Question } from './question.ts'
 import { readVerdict } from './read-verdict.ts'
 
@@ -12,7 +13,7 @@ const binary: Question = { type: 'binary' }
 describe('any text', () => {
   const questions = [scale, signed, labels, letters, binary]
   const piece = fc.oneof(
-    fc.string({ unit: 'binary' }),
+    fc.string({ unit: anyCharacter }),
     fc.json(),
     fc.constantFrom(
       '{',

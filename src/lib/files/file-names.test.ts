@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { anyCharacter } from '../../../test/any-character.ts'
 import { distinctFileNames, sanitizeFileName } from './file-names.ts'
 
 const anyText = fc.oneof(
-  fc.string({ unit: 'binary' }),
+  fc.string({ unit: anyCharacter }),
   fc.string({ unit: 'grapheme' }),
   fc
     .array(fc.constantFrom('/', '\\', '..', '.', 'a', '\0', '\n', 'é', '\ud83d', 'json', ' '), { maxLength: 30 })

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { anyCharacter } from '../../../test/any-character.ts'
 import { sanitizeFileName } from '../../lib/files/file-names.ts'
 import { checkStoragePath, runUploadPath, sandboxUploadPath, stepFilePath } from './storage-path.ts'
 
@@ -7,7 +8,7 @@ const place = { collection: 'acme', task: 'brief', trajectoryId: '1f2e3d4c' }
 const stepFile = (name: string) => stepFilePath({ ...place, step: 'run', index: 0, name })
 
 const anyText = fc.oneof(
-  fc.string({ unit: 'binary' }),
+  fc.string({ unit: anyCharacter }),
   fc.string({ unit: 'grapheme' }),
   fc
     .array(fc.constantFrom('/', '\\', '..', '.', 'a', '\0', '\n', 'é', '\ud83d', 'json', ' '), { maxLength: 30 })

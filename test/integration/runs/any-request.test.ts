@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { builtinActivities } from '../../../src/activities/registry.ts'
 import { contract } from '../../../src/api/contract.ts'
 import { trajectorySchema } from '../../../src/model/runs/trajectory.ts'
+import { anyCharacter } from '../../any-character.ts'
 import { sendRaw } from '../../raw-http.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 
@@ -43,7 +44,7 @@ const checkAnswer = (answer: string): void => {
 describe('any request', () => {
   const word = fc.oneof(
     fc.constantFrom('acme', 'ACME', 'api', 'v1', 'tasks', 'run', 'db', 'trajectory', 'file', 'api-keys', '1', 't1'),
-    fc.string({ unit: 'binary', maxLength: 12 }).map((text) => encodeURIComponent(wellFormed(text))),
+    fc.string({ unit: anyCharacter, maxLength: 12 }).map((text) => encodeURIComponent(wellFormed(text))),
     fc.constantFrom('%00', '%ff', '%2e%2e', '%2f', '%', '..', '.', '', '%F0%9F%98%80', '%ED%A0%80'),
   )
   const known = fc.constantFrom(...Object.values(contract).map((one) => one.path))
@@ -61,11 +62,11 @@ describe('any request', () => {
     fc.dictionary(fc.constantFrom(...names, ...more), value).map((object) => JSON.stringify(object)),
     fc.dictionary(fc.constantFrom('cafecafe', '\0', '__proto__'), value).map((object) => JSON.stringify(object)),
     fc.jsonValue().map((one) => JSON.stringify(one)),
-    fc.string({ unit: 'binary' }),
+    fc.string({ unit: anyCharacter }),
   )
   const query = fc.oneof(
     fc.constant(''),
-    fc.string({ unit: 'binary', maxLength: 20 }).map((text) => `?q=${encodeURIComponent(wellFormed(text))}`),
+    fc.string({ unit: anyCharacter, maxLength: 20 }).map((text) => `?q=${encodeURIComponent(wellFormed(text))}`),
     fc
       .tuple(fc.constantFrom('skip', 'limit', 'page', 'cursor', 'after', 'level', 'prefix', 'inline'), word)
       .map(([name, text]) => `?${name}=${text}`),
@@ -97,7 +98,7 @@ describe('any request', () => {
 describe('any workflow', () => {
   const stepName = fc.oneof(
     fc.constantFrom('a', 'b', 'c', 'd', 'init_params', 'env', '1', '__proto__', 'constructor', 'toString', ''),
-    fc.string({ unit: 'binary', maxLength: 5 }),
+    fc.string({ unit: anyCharacter, maxLength: 5 }),
   )
   const piece = fc.oneof(
     fc.constantFrom('a', 'b', 'init_params', 'env', 'outputs', 'inputs', 'text', 'config', 'status', 'error', 'x'),
@@ -159,7 +160,7 @@ describe('any workflow', () => {
   const initParams = fc.oneof(
     fc.dictionary(fc.constantFrom('x', 'list', 'file_paths', '__proto__', 'text', '\0'), fc.jsonValue({ maxDepth: 3 })),
     fc.jsonValue({ maxDepth: 2 }),
-    fc.string({ unit: 'binary' }),
+    fc.string({ unit: anyCharacter }),
   )
 
   test('is refused in words, or runs to an end that its trajectory explains', async () => {
