@@ -30,7 +30,7 @@ const unit = {
   ...patient,
   execArgv: thriftyV8,
   env: { NO_COLOR: '1' }, // CI would have colours
-  setupFiles: ['./test/property-seed.ts', './test/own-clock.ts'],
+  setupFiles: ['./test/property-seed.ts', './test/own-clock.ts', './test/own-promises.ts'],
   testTimeout: 60_000,
   // Files of one worker share their modules: loading those takes as long as the tests. Workers are processes: a thread that
   // ends closes again what it has opened as a file and a socket has closed, by then a connection of Vitest itself.
