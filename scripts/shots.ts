@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { startChromium } from '../test/e2e/chromium.ts'
 import { startFixtureServer } from '../test/e2e/fixture-server.ts'
-import { type GalleryPage, galleryPages, showGalleryPage } from '../test/e2e/gallery-pages.ts'
+import { type GalleryPage, galleryPages, galleryStates, showGalleryPage } from '../test/e2e/gallery-pages.ts'
 
 const { values } = parseArgs({
   options: {
@@ -39,7 +39,7 @@ const main = async (): Promise<void> => {
   if (values.help) return void process.stdout.write(usage)
   const chosen = galleryPages.filter(({ name }) => values.only.split(',').some((part) => name.includes(part)))
   if (values.only === '') await rm(values.out, { recursive: true, force: true })
-  const [server, started] = await Promise.all([startFixtureServer(), startChromium()])
+  const [server, started] = await Promise.all([startFixtureServer({ states: galleryStates }), startChromium()])
   const browser = await chromium.connect(started.wsEndpoint())
   const devices = Object.keys(sizes) as (keyof typeof sizes)[]
   await mkdir(values.out, { recursive: true })

@@ -43,8 +43,14 @@ const options = (paths: string[], ...more: string[]) => ({
 /** Starts a browser as people have it, which answers at an address. */
 export const startChromium = (): Promise<BrowserServer> => chromium.launchServer(options([...usual, bare]))
 
-/** A page is left after a second: to optimize its code, or to collect its garbage by several threads, does not pay. */
-const shortLived = '--js-flags=--no-opt --no-maglev --single-threaded-gc --no-flush-bytecode --no-memory-reducer'
+/**
+ * A page is left after a second: to optimize its code, to collect its garbage by several threads, or to do so before there
+ * are 64 MB of new objects, does not pay.
+ */
+const shortLived = `--js-flags=${[
+  ...['--no-opt', '--no-maglev', '--no-flush-bytecode'],
+  ...['--single-threaded-gc', '--no-memory-reducer', '--min-semi-space-size=64', '--max-semi-space-size=64'],
+].join(' ')}`
 
 /**
  * Starts a browser for tests, which ends with this process, whose signals stay its own. It takes less than two thirds of the

@@ -35,12 +35,16 @@ export interface FixtureServer {
   close: () => Promise<void>
 }
 
-/** Pages of one address in many states: the gallery names the state in a cookie, and its answers go before all others. */
-const states = new Map(settingsFixtures.map(({ name, answers }) => [name, { ...settingsShell, ...answers }]))
+/** Answers of states, by their names. */
+type States = ReadonlyMap<string, Readonly<Record<string, unknown>>>
 
-const answerInState = (cookies: string | undefined, asked: string): FixtureAnswer | undefined => {
+const settingsStates: States = new Map(
+  settingsFixtures.map(({ name, answers }) => [`settings-${name}`, { ...settingsShell, ...answers }]),
+)
+
+const answerInState = (states: States, cookies: string | undefined, asked: string): FixtureAnswer | undefined => {
   const name = /(?:^|; )gallery=([^;]+)/.exec(cookies ?? '')?.[1]
-  const answers: Readonly<Record<string, unknown>> | undefined = name === undefined ? undefined : states.get(name)
+  const answers = name === undefined ? undefined : states.get(name)
   if (!answers || !Object.hasOwn(answers, asked)) return undefined
   return { status: 200, type: 'application/json', body: JSON.stringify(answers[asked]) }
 }
@@ -78,11 +82,14 @@ export const startFixtureServer = async ({
   pages = join(root, 'dist/web'),
   port = 0,
   more = [],
+  states = settingsStates,
 }: {
   pages?: string
   port?: number
   /** Answers beside those of the gallery. */
   more?: readonly Fixture[]
+  /** Pages of one address in many states: the gallery names the state in a cookie, and its answers go before all others. */
+  states?: States
 } = {}): Promise<FixtureServer> => {
   // Where both have an answer, that of the run counts: its times are those of its page.
   const fixtures = [
@@ -100,7 +107,7 @@ export const startFixtureServer = async ({
     const method = request.method ?? 'GET'
     const key = answerKey(method, path, await text(request))
     asked.push(`${request.method} ${path}`)
-    const inState = answerInState(request.headers.cookie, `${method} ${path.split('?')[0]}`)
+    const inState = answerInState(states, request.headers.cookie, `${method} ${path.split('?')[0]}`)
     const answer = inState ?? answers.get(key) ?? answers.get(answerKey(method, path))
     if (answer) return send(response, answer)
     if (path.includes('/events')) {
@@ -160,7 +167,7 @@ const gallery = (fixtures: readonly Fixture[]): string => {
   })
   const settings = settingsFixtures.map(({ name, page, press }) => {
     const hint = press === undefined ? '' : `: press ${press}`
-    return `<li><a href="${page}" data-state="${name}">settings-${name}</a>${hint}</li>`
+    return `<li><a href="${page}" data-state="settings-${name}">settings-${name}</a>${hint}</li>`
   })
   return `<!doctype html><title>Gallery</title><script>
     localStorage.setItem('jetty.session', 'fixture')

@@ -1,4 +1,4 @@
-import type { Page, Request, Route } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { pause } from '../../src/lib/time.ts'
 import { fixturePages } from '../../web/fixtures/pages.ts'
 import { playgroundFixtures } from '../../web/fixtures/playground.ts'
@@ -195,17 +195,33 @@ export const galleryPages: readonly GalleryPage[] = [
   })),
 ]
 
-const answerBy = (answers: Readonly<Record<string, unknown>>, route: Route, request: Request): Promise<void> => {
-  const asked = `${request.method()} ${new URL(request.url()).pathname}`
-  return Object.hasOwn(answers, asked) ? route.fulfill({ json: answers[asked] }) : route.fallback()
+/** What the API answers in the states that have answers of their own, for a fixture server. */
+export const galleryStates: ReadonlyMap<string, Readonly<Record<string, unknown>>> = new Map(
+  galleryPages.flatMap(({ name, answers }) => (answers ? [[name, answers] as const] : [])),
+)
+
+/** What the last page was told, of which the next one must hear nothing. */
+const told = new WeakMap<Page, { dispose: () => Promise<void> }>()
+
+/**
+ * Tells the next document of a page what time it is and, in a cookie for the fixture server, which state it shows. The clock
+ * of Playwright would carry out timers and frames by itself, and its routes would keep the browser from caching anything.
+ */
+const tell = async (page: Page, { name, now }: GalleryPage): Promise<void> => {
+  await told.get(page)?.dispose()
+  const content = `
+    globalThis.Date = class extends Date {
+      constructor(...values) { values.length === 0 ? super(${Date.parse(now)}) : super(...values) }
+      static now() { return ${Date.parse(now)} }
+    }
+    try { document.cookie = 'gallery=${name}; path=/' } catch {} // a PDF has no cookies`
+  told.set(page, await page.addInitScript({ content }))
 }
 
 /** Opens a page of the gallery in its state, once it has everything that it asks for. */
 export const showGalleryPage = async (page: Page, shown: GalleryPage): Promise<void> => {
-  const { address, now, draft, answers, act } = shown
-  await page.clock.setFixedTime(new Date(now))
-  await page.unrouteAll()
-  if (answers) await page.route(/\/(api|v1)\//, (route, request) => answerBy(answers, route, request))
+  const { address, draft, act } = shown
+  await tell(page, shown)
   if (draft) {
     await page.goto('/-/gallery') // a playground that is left would store its own draft
     const stored = JSON.stringify(JSON.stringify(draft))

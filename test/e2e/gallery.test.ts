@@ -6,7 +6,7 @@ import { fixturePages } from '../../web/fixtures/pages.ts'
 import { fixtureShapes } from '../../web/fixtures/shapes.ts'
 import { builtProgram } from '../shared.ts'
 import { type FixtureServer, startFixtureServer } from './fixture-server.ts'
-import { galleryPages, showGalleryPage } from './gallery-pages.ts'
+import { galleryPages, galleryStates, showGalleryPage } from './gallery-pages.ts'
 import { bringAxe, expectSound, newVisitor, type Visitor } from './pages.ts'
 
 /** A test also waits for one of the visitors. */
@@ -21,7 +21,7 @@ const visitors: Visitor[] = []
 
 beforeAll(async () => {
   await builtProgram()
-  server = await startFixtureServer()
+  server = await startFixtureServer({ states: galleryStates })
   for (let count = 0; count < atOnce; count++) visitors.push(await newFixtureVisitor())
   free.push(...visitors)
 })
@@ -77,6 +77,7 @@ test('an idle tab asks nothing', async () => {
   for (const name of ['run-one-step', 'run-running', 'runs', 'overview', 'collections', 'approvals', 'task-stats']) {
     const page = galleryPages.find((one) => one.name === name)
     if (!page) throw new Error(`no page ${name}`)
+    await idle.page.clock.setFixedTime(new Date(page.now)) // Playwright carries out its timers
     await showGalleryPage(idle.page, page)
     server.asked.length = 0
     await idle.page.clock.runFor(60_000)
