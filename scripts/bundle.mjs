@@ -16,12 +16,15 @@ const packageOf = (id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id.split(
  */
 const keepPlaces = (base) => ({
   name: 'keep-places',
-  transform(text, id) {
-    const place = `../${relative(base, id).split(sep).join('/')}`
-    const code = text
-      .replaceAll('import.meta.url', `new URL(${JSON.stringify(place)}, import.meta.url).href`)
-      .replace(/\bimport\((?=[a-z_])/gi, packageOf(id) ? '$&' : 'importOutside(')
-    return code === text ? null : { code }
+  transform: {
+    filter: { code: /import\.meta\.url|\bimport\([a-z_]/i },
+    handler(text, id) {
+      const place = `../${relative(base, id).split(sep).join('/')}`
+      const code = text
+        .replaceAll('import.meta.url', `new URL(${JSON.stringify(place)}, import.meta.url).href`)
+        .replace(/\bimport\((?=[a-z_])/gi, packageOf(id) ? '$&' : 'importOutside(')
+      return code === text ? null : { code }
+    },
   },
 })
 
@@ -31,10 +34,10 @@ const keepPlaces = (base) => ({
  */
 const notOnCloudflare = {
   name: 'not-on-cloudflare',
-  transform: (text, id) =>
-    /\/node_modules\/pg\/lib\/stream\.js$/.test(id.split(sep).join('/'))
-      ? { code: text.replace("typeof Response === 'function'", 'false') }
-      : null,
+  transform: {
+    filter: { id: /[\\/]node_modules[\\/]pg[\\/]lib[\\/]stream\.js$/ },
+    handler: (text) => ({ code: text.replace("typeof Response === 'function'", 'false') }),
+  },
 }
 
 /**
