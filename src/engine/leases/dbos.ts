@@ -10,6 +10,7 @@
  * loaded without `loadWithoutHooks`.
  */
 import type { DBOSExecutor } from '@dbos-inc/dbos-sdk/internal/dbos-executor'
+import type { SystemDatabase } from '@dbos-inc/dbos-sdk/internal/system_database'
 import pg from 'pg'
 import { explainOutage } from '../../database/away.ts'
 import { cutConnection, setSession } from '../../database/connection.ts'
@@ -107,6 +108,27 @@ interface QueuePoller {
   ): Promise<boolean>
 }
 
+/**
+ * The library asks the database for nothing that cannot be there: leases have no schedule, delay or deadline, their queues
+ * are polled when there is news, and its tables were made by `libraryMigration`. Its loops would ask each second.
+ */
+const unused: Pick<
+  SystemDatabase,
+  'init' | 'listSchedules' | 'listQueues' | 'transitionDelayedWorkflows' | 'cancelTimedOutWorkflows'
+> = {
+  init: async () => {},
+  listSchedules: async () => [],
+  listQueues: async () => [],
+  transitionDelayedWorkflows: async () => {},
+  cancelTimedOutWorkflows: async () => [],
+}
+
+/**
+ * The launch puts leases that this process held when it died on the library's own queue, whose first poll, after a second,
+ * takes all of them. Nothing else comes there, so later polls are only for a first one that failed.
+ */
+const ownQueueEveryMs = 60_000
+
 /** Starts the library. `onLease` is called for each lease that is ours now, and resolves when nothing in it is open. */
 export const launchDispatcher = async (options: {
   database: Database
@@ -123,6 +145,8 @@ export const launchDispatcher = async (options: {
   await loadWithoutHooks(loadContexts)
   const { DBOS } = await import('@dbos-inc/dbos-sdk')
   const { DBOSExecutor } = await import('@dbos-inc/dbos-sdk/internal/dbos-executor')
+  const { SystemDatabase } = await import('@dbos-inc/dbos-sdk/internal/system_database')
+  const { INTERNAL_QUEUE_NAME } = await import('@dbos-inc/dbos-sdk/internal/utils')
   const { wfQueueRunner } = await import('@dbos-inc/dbos-sdk/internal/wfqueue')
   const lease = DBOS.registerWorkflow(options.onLease, { name: workflowName, maxRecoveryAttempts: 1_000_000_000 })
   const open = new Set<pg.ClientBase>()
@@ -140,8 +164,10 @@ export const launchDispatcher = async (options: {
     schedulerPollingIntervalMs: 60_000,
     logger: quiet(options.log),
   })
+  Object.assign(SystemDatabase.prototype, unused)
   await DBOS.launch()
-  await DBOS.registerQueue(queueName, {})
+  const ownQueue = wfQueueRunner.getInternalQueue(INTERNAL_QUEUE_NAME)
+  if (ownQueue) ownQueue.minPollingIntervalMs = ownQueueEveryMs
   pool.options.max = options.connections
   const executor = DBOSExecutor.globalInstance
   if (!executor) throw new Error('The engine library did not start')
