@@ -53,7 +53,8 @@ export const runAgent = async (options: AgentRunOptions): Promise<AgentRun> => {
     }),
     stderr: makeLines(longestLine, scrub, (shown) => {
       text += shown
-      stderr = (stderr + shown).slice(-keptOfStderr)
+      stderr += shown
+      if (stderr.length > 2 * keptOfStderr) stderr = stderr.slice(-keptOfStderr) // a cut copies it
     }),
   }
   const flush = async () => {
@@ -103,7 +104,7 @@ export const runAgent = async (options: AgentRunOptions): Promise<AgentRun> => {
       exit,
       isStalled: isStalled && exit.reason === 'cancelled' && !signal.aborted,
       report: reader.report(),
-      stderr,
+      stderr: stderr.slice(-keptOfStderr),
     }
   } finally {
     clearInterval(watch)

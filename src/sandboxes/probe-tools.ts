@@ -21,20 +21,15 @@ const tools = ['python3', 'uv', 'node', 'git', 'pip', 'jq', 'soffice', 'bash']
  * reads the same version in a fifth of that.
  */
 const pipVersion = [
-  'first=$(head -n 1 "$(command -v pip)")',
+  'IFS= read -r first < "$(command -v pip)"',
   `case $first in '#!'*python*) \${first#'#!'} -c 'import pip; print(pip.__version__)' ;; *) false ;; esac || pip --version`,
 ].join('; ')
 const versionOf = (tool: string) => (tool === 'pip' ? `{ ${pipVersion}; }` : `${tool} --version`)
-const said = (tool: string) => `( printf '%s\t' ${tool}; ${versionOf(tool)} 2>/dev/null </dev/null | head -n 1; echo )`
+/** Prints one line, in one write: lines of several tools do not mix. The shell reads it, since a `head` is a process more. */
+const said = (tool: string) =>
+  `${versionOf(tool)} 2>/dev/null </dev/null | { IFS= read -r line; printf '%s\t%.200s\n' ${tool} "$line"; } &`
 const script = (node: string) =>
-  [
-    `${node} --version >/dev/null || exit ${noNode}`,
-    'echo begun',
-    'mkdir probe',
-    'cd probe',
-    ...tools.map((tool) => `( ${said(tool)} > ${tool}; cat ${tool} ) &`), // keeps each line in one piece
-    'wait',
-  ].join('\n')
+  [`${node} --version >/dev/null || exit ${noNode}`, 'echo begun', ...tools.map(said), 'wait'].join('\n')
 
 const versionsIn = (output: string): Record<string, string | undefined> =>
   Object.fromEntries(

@@ -19,7 +19,7 @@ beforeAll(async () => {
       JETTY_SANDBOX_UID: '733000',
       JETTY_RUNBOOK_FILES: String(keptFiles),
       JETTY_RUNBOOK_INPUT_BYTES: '4MiB',
-      JETTY_SANDBOX_FILES: '5000',
+      JETTY_SANDBOX_FILES: '1500',
     },
   })
   await jetty.call('PATCH', '/api/v1/collections/acme/environment', { environment_variables: { OPENAI_API_KEY: key } })
@@ -244,7 +244,7 @@ describe('what is left in the results folder', () => {
   }, 180_000)
 
   it('is capped in number, with a warning, and what was declared is among it', async () => {
-    const runbook = `---\nprimary_outputs: zz/last.md\n---\n# Many\n\n\`\`\`sh\nmkdir -p /app/results/zz; cd /app/results\npython3 -c "for n in range(3000): open(f'n{n}', 'w').write('x')"\necho done > zz/last.md\n\`\`\`\n`
+    const runbook = `---\nprimary_outputs: zz/last.md\n---\n# Many\n\n\`\`\`sh\nmkdir -p /app/results/zz; cd /app/results\npython3 -c "for n in range(800): open(f'n{n}', 'w').write('x')"\necho done > zz/last.md\n\`\`\`\n`
     const { body } = await jetty.call('POST', '/v1/chat/completions', {
       model: 'scripted',
       messages: [{ role: 'system', content: runbook }],
@@ -261,7 +261,7 @@ describe('what is left in the results folder', () => {
 
   it('is ended where there are more files than there may be', async () => {
     const { run, outputs } = await carryOut(
-      `cd /app/results; python3 -c "for n in range(9000): open(f'n{n}', 'w').close()"; sleep 600`,
+      `cd /app/results; python3 -c "for n in range(3000): open(f'n{n}', 'w').close()"; sleep 600`,
     )
     expect(run.status).toBe('failed')
     expect(outputs.failure_reason).toBe('disk_full')
@@ -325,7 +325,7 @@ sys.stdout.buffer.write(out.getvalue())`
       ],
       /symbolic link/,
     ],
-    ['is a bomb', [['zeros', 64 * 1024 * 1024]], /JETTY_RUNBOOK_INPUT_BYTES|more than/],
+    ['is a bomb', [['zeros', 8 * 1024 * 1024]], /JETTY_RUNBOOK_INPUT_BYTES|more than/],
     ['is a device', [['slipped', '', 0o020666]], /neither a file nor a folder/],
   ])(
     'is refused where a member %s: nothing is begun, and it is said which',

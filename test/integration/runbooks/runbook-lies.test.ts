@@ -1,5 +1,6 @@
 // What an agent may say of work that it has not done: each ends as a failure of its own name, with nothing left running.
-import { readdir, readFile } from 'node:fs/promises'
+import { readdirSync, readFileSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { agentsFolder } from '../../agents/agents-folder.ts'
@@ -45,17 +46,23 @@ afterAll(async () => {
   await model?.stop()
 })
 
+/** A file of a process in /proc; empty where it has ended. Read at once: over the threads of the pool it takes many times that. */
+const fileOf = (pid: string, name: string): string => {
+  try {
+    return readFileSync(`/proc/${pid}/${name}`, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
 /** Processes for which this holds, of what stands in their files of /proc. */
-const processes = async (
-  isOne: (files: { status: string; cmdline: string; cgroup: string }) => boolean,
-): Promise<string[]> => {
+const processes = (isOne: (files: { status: string; cmdline: string; cgroup: string }) => boolean): string[] => {
   const found: string[] = []
-  for (const pid of await readdir('/proc')) {
+  for (const pid of readdirSync('/proc')) {
     if (!/^\d+$/.test(pid) || pid === String(process.pid)) continue
-    const read = (name: string) => readFile(`/proc/${pid}/${name}`, 'utf8').catch(() => '')
-    const [status, cmdline, cgroup] = await Promise.all([read('status'), read('cmdline'), read('cgroup')])
-    if (/^State:\s+Z/m.test(status)) continue // dead, and not yet looked at by the init of this machine
-    if (isOne({ status, cmdline, cgroup })) found.push(`${pid} ${cmdline.replaceAll('\0', ' ').slice(0, 200)}`)
+    const files = { status: fileOf(pid, 'status'), cmdline: fileOf(pid, 'cmdline'), cgroup: fileOf(pid, 'cgroup') }
+    if (/^State:\s+Z/m.test(files.status)) continue // dead, and not yet looked at by the init of this machine
+    if (isOne(files)) found.push(`${pid} ${files.cmdline.replaceAll('\0', ' ').slice(0, 200)}`)
   }
   return found
 }
@@ -64,14 +71,14 @@ const folders = (): Promise<string[]> => readdir(sandboxes()).catch(() => [])
 
 /** Of one run: its sandbox, with its control groups and processes, is named for it. */
 const leftOf = async (id: string) => ({
-  processes: await processes(({ cmdline, cgroup }) => cmdline.includes(`${id}-`) || cgroup.includes(`${id}-`)),
+  processes: processes(({ cmdline, cgroup }) => cmdline.includes(`${id}-`) || cgroup.includes(`${id}-`)),
   folders: (await folders()).filter((name) => name.startsWith(id)),
 })
 const nothing = { processes: [], folders: [] }
 
 /** Of all of them: processes of their users, or with the folder of sandboxes on their command line. */
 const leftOfAll = async () => ({
-  processes: await processes(({ status, cmdline }) => {
+  processes: processes(({ status, cmdline }) => {
     const uid = Number(/^Uid:\s+(\d+)/m.exec(status)?.[1] ?? 0)
     return (uid >= firstUid && uid < firstUid + 100) || cmdline.includes(sandboxes())
   }),
@@ -131,7 +138,7 @@ const lies: readonly [what: string, reason: string, lie: Lie, by: readonly Agent
     'ends well without a file that it was to write',
     'missing_files',
     { commands: ['echo x > /app/results/other.md'], runbook: declaring('primary_outputs: report.md') },
-    ['claude-code'],
+    ['codex'],
   ],
   [
     'ends well with an empty file',
@@ -228,7 +235,7 @@ const block = (script: string) => `# Do\n\n\`\`\`sh\n${script}\n\`\`\`\n`
 describe.concurrent('what uses up the machine', () => {
   it.each<[string, string, Body, string]>([
     ['memory', 'python3 -c "x = bytearray(600 * 1024 * 1024); print(len(x))"', { memory: '200M' }, 'out_of_memory'],
-    ['output', 'yes', {}, 'output_limit'],
+    ['output', 'yes "$(seq 300)"', {}, 'output_limit'],
     ['disk', 'head -c 500000000 /dev/zero > /app/results/large; sleep 4711', {}, 'disk_full'],
     // With half of the machine, for the sake of all others.
     [
