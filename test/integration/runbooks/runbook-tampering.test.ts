@@ -46,7 +46,7 @@ it('an end that is forged is none: how the agent ended, and what is there, is wh
 
 it('what kills its agent, or the bridge, has not succeeded, whatever it has said before', async () => {
   const done = said({ type: 'end', ok: true, reason: 'all is well' })
-  for (const victim of ['scripted.mj[s]', '/bridge[.]']) {
+  for (const victim of ['scripted.cj[s]', '/bridge[.]']) {
     const kill = `for one in /proc/[0-9]*; do if grep -q '${victim}' $one/cmdline; then kill -9 \${one#/proc/}; fi; done`
     const { run, outputs } = await carryOut(`echo x > /app/results/x\n${forging(done)}\n${kill}; sleep 5`)
     expect(run.status).toBe('failed')
