@@ -2,13 +2,13 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isDatabaseAway } from '../../../src/database/away.ts'
-import { openDatabase } from '../../../src/database/database.ts'
 import { postgresPassword, postgresUrl } from '../../../src/database/postgres-folder.ts'
 import { findPostgres, stopPostgres } from '../../../src/database/postgres-process.ts'
 import { AppError } from '../../../src/lib/errors.ts'
 import { statOf } from '../../../src/lib/living-process.ts'
 import { pause } from '../../../src/lib/time.ts'
 import { fillDataFolder } from './data-folder.ts'
+import { keepConnection, type Place } from './kept-connection.ts'
 import { type ServerProcess, spawnServer } from './server-process.ts'
 
 export const adminToken = 'crash-tests-admin-token'
@@ -62,11 +62,13 @@ export const makeSite = (databaseUrl?: string, { disk, isNew = false }: SiteOpti
   if (!databaseUrl && !isNew) fillDataFolder(dataDir)
   const servers: ServerProcess[] = []
 
-  const urlNow = (): string | undefined => {
-    if (databaseUrl) return databaseUrl
+  const connection = keepConnection()
+
+  const placeNow = (): Place | undefined => {
+    if (databaseUrl) return { url: databaseUrl, life: 0 }
     const postgres = findPostgres(dataDir)
     return postgres && Number.isInteger(postgres.port)
-      ? postgresUrl(postgres.port, postgresPassword(dataDir))
+      ? { url: postgresUrl(postgres.port, postgresPassword(dataDir)), life: postgres.pid }
       : undefined
   }
 
@@ -87,16 +89,14 @@ export const makeSite = (databaseUrl?: string, { disk, isNew = false }: SiteOpti
     },
     async rows<Row>(text: string, values: unknown[] = []) {
       for (const giveUpAt = Date.now() + longestAway; ; await pause(30)) {
-        const url = urlNow()
-        if (!url && Date.now() < giveUpAt) continue
-        const database = openDatabase(url ?? '', { connections: 1 })
+        const place = placeNow()
+        if (!place && Date.now() > giveUpAt) throw new Error('there is no Postgres')
+        if (!place) continue
         try {
-          return await database.query<Row>(text, values)
+          return await connection.query<Row>(place, text, values)
         } catch (error) {
           const isAway = error instanceof AppError || isDatabaseAway(error)
           if (!isAway || Date.now() > giveUpAt) throw error
-        } finally {
-          await database.close().catch(() => {})
         }
       }
     },
@@ -116,16 +116,19 @@ export const makeSite = (databaseUrl?: string, { disk, isNew = false }: SiteOpti
     killPostgres() {
       const postgres = findPostgres(dataDir)
       if (!postgres) return false
+      void connection.close() // its process may outlive the postmaster for a moment, and answer
       process.kill(postgres.pid, 'SIGKILL')
       return true
     },
     stoppedPostgres() {
       const postgres = findPostgres(dataDir)
       if (!postgres) return []
+      void connection.close()
       process.kill(postgres.pid, 'SIGSTOP')
       return [postgres.pid, ...childrenOf(postgres.pid)]
     },
     async close() {
+      await connection.close()
       for (const server of servers) if (server.alive) await server.kill()
       const left = databaseUrl ? undefined : findPostgres(dataDir)
       if (left) await stopPostgres(left.pid)
