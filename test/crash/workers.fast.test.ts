@@ -8,7 +8,7 @@ import { startTogether } from './scenarios/start-together.ts'
 const timeout = 300_000
 
 it('a cancel ends a run once, wherever it is', { timeout }, async () => {
-  expect(await cancels({ racing: 40 })).toEqual([])
+  expect(await cancels({ racing: 30 })).toEqual([])
 })
 
 it('runs that wait for a person in memory wait on at another worker', { timeout }, async () => {
@@ -16,7 +16,7 @@ it('runs that wait for a person in memory wait on at another worker', { timeout 
 })
 
 it('a clash of trajectory ids draws another and fails no run', { timeout }, async () => {
-  expect(await idClashes({ runs: 60 })).toEqual([])
+  expect(await idClashes({ runs: 40 })).toEqual([])
 })
 
 it('two processes that start together on an empty database both come up', { timeout }, async () => {
