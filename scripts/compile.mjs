@@ -13,6 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { rolldownEnvironment } from './bundle.mjs'
 import { compiledFolder, fingerprints, root, stamps } from './prepare.mjs'
 
 /** Runs a program of node_modules; what it prints goes to stderr. With another NODE_ENV, Vite would build a React that checks itself. */
@@ -21,7 +22,7 @@ export const run = (program, ...args) =>
     const child = spawn(process.execPath, [join(root, 'node_modules', program), ...args], {
       cwd: root,
       stdio: ['ignore', 2, 2],
-      env: { ...process.env, NODE_ENV: 'production' },
+      env: { ...process.env, ...rolldownEnvironment, NODE_ENV: 'production' },
     })
     child.on('error', reject)
     child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`${program} failed`))))
