@@ -8,6 +8,7 @@ import { failuresOf, runBlocks, type ShellBlock, shellBlocksOf } from '../docume
 import { startTestServer, type TestServer, type TestServerOptions } from '../server.ts'
 import { builtProgram } from '../shared.ts'
 import { blocksLeftOut } from './blocks-left-out.ts'
+import { openTypedJetty } from './typed-jetty.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -75,9 +76,12 @@ export const openGuideWorld = async (options: TestServerOptions = {}): Promise<G
   const made = await server.call('POST', '/api/v1/api-keys', { name: 'reader', collection_name: 'demo' })
   const shell = openShell(server.url, made.body.api_key)
   symlinkSync(server.dataDir, join(shell.home, '.jetty'))
+  const program = await builtProgram()
+  const commands = makeCommands(shell.home, program)
+  const typed = await openTypedJetty(commands, program)
   const env = {
     ...{
-      PATH: `${makeCommands(shell.home, await builtProgram())}:${process.env.PATH}`,
+      PATH: `${commands}:${process.env.PATH}`,
       HOME: shell.home,
       NO_COLOR: '1',
     },
@@ -89,6 +93,7 @@ export const openGuideWorld = async (options: TestServerOptions = {}): Promise<G
     follow: (name, values = []) =>
       follow(name, guide(name).includes(address) ? [...values, [address, server.url]] : values),
     async close() {
+      typed.close()
       shell.close()
       await server.close()
     },
