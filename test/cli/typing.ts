@@ -18,17 +18,17 @@ export interface Printed {
 
 const longestMs = 50_000
 
-/** What talks to a server and ends by itself; all others are started as they are installed. */
-const talking = new Set([
+/** What ends by itself and reads no input; all others are started as they are installed. */
+const hosted = new Set([
   ...['approvals', 'approve', 'batch', 'collections', 'datasets', 'diff', 'env', 'eval', 'files', 'import', 'keys'],
   ...['labels', 'reject', 'replay', 'rerun', 'routines', 'run', 'runs', 'status', 'tasks', 'templates', 'trial'],
-  ...['types', 'webhooks', 'whoami'],
+  ...['types', 'webhooks', 'whoami', 'backup', 'restore', 'storage', 'skills', 'chat'],
 ])
 
 /** Whether the host may run it in the place of a process. */
 export const isHosted = ({ args, env }: Line): boolean => {
   const [command = '', act] = args
-  const isChosen = talking.has(command) || (command === 'runbook' && (act === 'check' || act === 'validate'))
+  const isChosen = hosted.has(command) || (command === 'runbook' && (act === 'check' || act === 'validate'))
   return isChosen && !args.includes('-') && env.NO_COLOR === '1' && env.NODE_DEBUG === undefined
 }
 
