@@ -10,6 +10,7 @@ import { createLogger } from '../../../src/lib/log.ts'
 import { loadSettings } from '../../../src/lib/settings/config.ts'
 import { type Server, startServer } from '../../../src/server/start-server.ts'
 import { compiledProgram } from '../../compiled.ts'
+import { fillDataFolder } from '../../crash/harness/data-folder.ts'
 import type { Body } from '../../server.ts'
 import { startReceiver, type WebhookReceiver } from '../../webhook-receiver.ts'
 
@@ -32,6 +33,7 @@ beforeEach(async () => {
   dataDir = join(home, '.jetty')
   env = { JETTY_DATA_DIR: dataDir, JETTY_PORT: '0', JETTY_ALLOW_PRIVATE_NETWORK: '127.0.0.1' }
   receiver = await startReceiver()
+  fillDataFolder(dataDir) // the restored one begins empty
 })
 afterEach(async () => {
   await server?.close()

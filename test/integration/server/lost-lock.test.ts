@@ -4,18 +4,22 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { findPostgres, stopPostgres } from '../../../src/database/postgres-process.ts'
+import { fillDataFolder } from '../../crash/harness/data-folder.ts'
 import { type JettyProcess, startJetty } from '../../jetty-process.ts'
 
+let parent: string
 let folder: string
 let jetty: JettyProcess | undefined
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'jetty-lock-'))
+  parent = mkdtempSync(join(tmpdir(), 'jetty-lock-'))
+  folder = join(parent, 'data')
+  fillDataFolder(folder)
 })
 afterEach(async () => {
   jetty?.child.kill('SIGKILL')
   const left = findPostgres(folder)
   if (left) await stopPostgres(left.pid)
-  rmSync(folder, { recursive: true, force: true })
+  rmSync(parent, { recursive: true, force: true })
 })
 
 const hasFlock = spawnSync('flock', ['--version']).status === 0

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { findPostgres, stopPostgres } from '../../../src/database/postgres-process.ts'
 import { pause } from '../../../src/lib/time.ts'
+import { fillDataFolder } from '../../crash/harness/data-folder.ts'
 import { createTestDatabase } from '../../database.ts'
 import { callJetty, killJetties, startJetty, takePort } from '../../jetty-process.ts'
 import { builtProgram } from '../../shared.ts'
@@ -18,6 +19,13 @@ const makeHome = (name: string) => {
   const home = join(parent, name)
   mkdirSync(home)
   folders.push(join(home, '.jetty'))
+  return home
+}
+
+/** A home with a database in which no server has ever started, so that only the first test waits for initdb. */
+const makeReadyHome = (name: string) => {
+  const home = makeHome(name)
+  fillDataFolder(join(home, '.jetty'))
   return home
 }
 const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8)
@@ -153,10 +161,9 @@ describe('one data folder', () => {
 test(
   'a token that is there is kept: the new one goes to the data folder, and its path is printed',
   async () => {
-    const home = makeHome('two')
+    const home = makeReadyHome('two')
     mkdirSync(join(home, '.config/jetty'), { recursive: true })
     writeFileSync(join(home, '.config/jetty/token'), 'mlc_of_another_server')
-    mkdirSync(join(home, '.jetty'), { mode: 0o700 })
     writeFileSync(join(home, '.jetty/demo-token'), 'mlc_of_an_earlier_database')
     const lent = 'sk-lent-unmistakable-31e7'
     const jetty = startJetty({ HOME: home, JETTY_TRIAL_KEYS: 'OPENAI_API_KEY', OPENAI_API_KEY: lent })
@@ -176,7 +183,7 @@ test(
 test(
   'an api_base that names another server is kept, and the token is not put beside it',
   async () => {
-    const home = makeHome('elsewhere')
+    const home = makeReadyHome('elsewhere')
     mkdirSync(join(home, '.config/jetty'), { recursive: true })
     writeFileSync(join(home, '.config/jetty/api_base'), 'https://flows-api.jetty.io\n')
     const jetty = startJetty({ HOME: home })
@@ -192,7 +199,7 @@ test(
 test(
   'a home that cannot be written does not stop the first start',
   async () => {
-    const home = makeHome('three')
+    const home = makeReadyHome('three')
     writeFileSync(join(home, '.config'), 'not a folder')
     const jetty = startJetty({ HOME: home })
     const line = await jetty.ready
@@ -292,7 +299,7 @@ test(
   'npm start: SIGTERM to npm leaves nothing behind',
   async () => {
     await builtProgram() // else it would build for minutes at times
-    const home = makeHome('npm')
+    const home = makeReadyHome('npm')
     const jetty = startJetty({ HOME: home }, ['npm', '--prefix', root, 'start', '--silent'])
     const line = await jetty.ready
     const postgres = findPostgres(join(home, '.jetty'))?.pid
