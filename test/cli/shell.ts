@@ -99,9 +99,10 @@ export const openShell = (url: string, token: string, isStarted = chosen !== und
       if (!typed) child.stdin.end(stdin)
     })
   const jetty: Shell['jetty'] = async (args, options = {}) => {
-    const { env, ...special } = options
-    const line = { args, env: envOf(env), cwd: home }
-    const isPlain = !isStarted && Object.keys(special).length === 0 && isHosted(line)
+    const { env, stdin, ...special } = options
+    const isText = typeof stdin === 'string'
+    const line = { args, env: envOf(env), cwd: home, ...(isText && { stdin }) }
+    const isPlain = !isStarted && Object.keys(special).length === 0 && (isText || !stdin) && isHosted(line)
     const printed = isPlain ? await typeHosted(line) : undefined
     const ended = printed ? { ...printed, json: () => JSON.parse(printed.stdout) } : await started(args, options)
     seen += ended.stdout + ended.stderr

@@ -1,5 +1,8 @@
 // Runs the commands that tests type, one after the other, in one process: most of the time of a command is its start.
+import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { globalAgent } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 
 const { runProgram } = await import(process.argv[2])
 
@@ -31,7 +34,17 @@ const disconnect = async () => {
   await used.destroy()
 }
 
-process.on('message', async ({ args, env, cwd }) => {
+/** Puts a file in the place of standard input, which commands read as a file: an open one has the lowest free number. */
+const readFrom = (path) => {
+  closeSync(0)
+  openSync(path)
+}
+
+const input = join(tmpdir(), `jetty-input-${process.pid}`)
+
+process.on('message', async ({ args, env, cwd, stdin = '' }) => {
+  if (stdin !== '') writeFileSync(input, stdin, { mode: 0o600 })
+  if (stdin !== '') readFrom(input)
   for (const name of Object.keys(process.env)) delete process.env[name]
   Object.assign(process.env, env)
   process.chdir(cwd)
@@ -40,6 +53,8 @@ process.on('message', async ({ args, env, cwd }) => {
   const code = await runProgram(['node', 'jetty', ...args])
   for (const signal of signals) process.removeAllListeners(signal) // each command listens anew
   await disconnect()
+  if (stdin !== '') readFrom('/dev/null')
+  rmSync(input, { force: true })
   process.send({ code, stdout: stdout(), stderr: stderr() })
 })
 process.once('disconnect', () => process.exit())

@@ -1,13 +1,16 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { builtProgram } from '../shared.ts'
 
-/** A command that needs nothing of a process of its own: no input, no terminal, and no signal. */
+/** A command that needs nothing of a process of its own: no terminal, and no signal. */
 export interface Line {
   args: string[]
   env: Record<string, string>
   cwd: string
+  /** What it reads. */
+  stdin?: string
 }
 
 export interface Printed {
@@ -18,7 +21,7 @@ export interface Printed {
 
 const longestMs = 50_000
 
-/** What ends by itself and reads no input; all others are started as they are installed. */
+/** What ends by itself; all others are started as they are installed. */
 const hosted = new Set([
   ...['approvals', 'approve', 'batch', 'collections', 'datasets', 'diff', 'env', 'eval', 'files', 'import', 'keys'],
   ...['labels', 'reject', 'replay', 'rerun', 'routines', 'run', 'runs', 'status', 'tasks', 'templates', 'trial'],
@@ -26,10 +29,12 @@ const hosted = new Set([
 ])
 
 /** Whether the host may run it in the place of a process. */
-export const isHosted = ({ args, env }: Line): boolean => {
+export const isHosted = ({ args, env, stdin }: Line): boolean => {
   const [command = '', act] = args
   const isChosen = hosted.has(command) || (command === 'runbook' && (act === 'check' || act === 'validate'))
-  return isChosen && !args.includes('-') && env.NO_COLOR === '1' && env.NODE_DEBUG === undefined
+  return (
+    isChosen && (stdin !== undefined || !args.includes('-')) && env.NO_COLOR === '1' && env.NODE_DEBUG === undefined
+  )
 }
 
 let host: Promise<ChildProcess> | undefined
@@ -38,7 +43,7 @@ let isBusy = false
 const startHost = async (): Promise<ChildProcess> => {
   const program = join(dirname(await builtProgram()), 'cli/program.js')
   const child = fork(fileURLToPath(new URL('./typing-host.mjs', import.meta.url)), [program], {
-    env: { PATH: process.env.PATH, NO_COLOR: '1' },
+    env: { PATH: process.env.PATH, TMPDIR: tmpdir(), NO_COLOR: '1' },
     execArgv: [],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
