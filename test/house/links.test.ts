@@ -21,7 +21,7 @@ const slug = (heading: string): string =>
     .replace(/[^\p{L}\p{N} _-]/gu, '')
     .replaceAll(' ', '-')
 
-const anchorsOf = (text: string): Set<string> => {
+const anchorsIn = (text: string): Set<string> => {
   const seen = new Map<string, number>()
   const anchors = new Set<string>()
   for (const [, heading = ''] of withoutCode(text).matchAll(/^#{1,6} (.+)$/gm)) {
@@ -30,6 +30,14 @@ const anchorsOf = (text: string): Set<string> => {
     seen.set(name, before + 1)
     anchors.add(before === 0 ? name : `${name}-${before}`)
   }
+  return anchors
+}
+
+const known = new Map<string, Set<string>>()
+
+const anchorsOf = (page: string): Set<string> => {
+  const anchors = known.get(page) ?? anchorsIn(textOf(page))
+  known.set(page, anchors)
   return anchors
 }
 
@@ -43,7 +51,7 @@ const faultOf = (page: string, link: string): string | undefined => {
   const [path = '', anchor] = link.split('#')
   const target = path === '' ? page : posix.join(posix.dirname(page), path)
   if (!existsSync(join(root, target))) return `${page}: ${link}: there is no ${target}`
-  if (anchor === undefined || anchorsOf(textOf(target)).has(anchor)) return undefined
+  if (anchor === undefined || anchorsOf(target).has(anchor)) return undefined
   return `${page}: ${link}: ${target} has no heading #${anchor}`
 }
 
