@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestServer } from '../server.ts'
 
@@ -20,11 +20,11 @@ export const wholeState = async (jetty: TestServer): Promise<string[]> => {
   const rows = await jetty.server.database.query<{ row: string }>(
     tables.map(({ name, row }) => `select '${name} ' || ${row} as row from "${name}" t`).join(' union all '),
   )
-  return [...rows.map(({ row }) => row), ...(await objectsOf(jetty))].sort()
+  return [...rows.map(({ row }) => row), ...objectsOf(jetty)].sort()
 }
 
-const objectsOf = async ({ dataDir }: TestServer): Promise<string[]> => {
-  const files = await readdir(join(dataDir, 'files'), { recursive: true, withFileTypes: true })
+const objectsOf = ({ dataDir }: TestServer): string[] => {
+  const files = readdirSync(join(dataDir, 'files'), { recursive: true, withFileTypes: true })
   return files.filter((entry) => entry.isFile()).map((entry) => `object ${entry.name}`)
 }
 
@@ -64,7 +64,7 @@ export const stateSum = async (jetty: TestServer): Promise<string> => {
   const rows = await jetty.server.database.query<{ sum: string }>(
     `select last_value || ' ' || is_called as sum from test_changes`,
   )
-  return [...rows.map(({ sum }) => sum), ...(await objectsOf(jetty))].sort().join('\n')
+  return [...rows.map(({ sum }) => sum), ...objectsOf(jetty)].sort().join('\n')
 }
 
 /** What is in one state and not in the other. */

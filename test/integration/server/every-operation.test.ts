@@ -9,6 +9,7 @@ import { publishedAnswer, publishedSchema, undeclared } from '../../declared.ts'
 import { startTestServer, type TestServer } from '../../server.ts'
 import { type Answered, type Ask, send } from '../../walk/ask.ts'
 import { type Operation, operations, type Refusal } from '../../walk/operations.ts'
+import { spoilt } from '../../walk/spoilt.ts'
 import { difference, stateSum, wholeState } from '../../walk/state.ts'
 import { asUnknown, foreignIn, makeWorld, type Place, type Side, unknownLike } from '../../walk/world.ts'
 
@@ -104,6 +105,12 @@ const expectDeclared = (name: string, { status, headers, text }: Answered): void
 /** The state after the last call that was to change nothing; calls that may change something forget it. */
 let known: { rows: string[]; sum: string } | undefined
 
+/** Waits for calls that are under way: two dozen at a time share statements and wake-ups, of server and database. */
+const together = async (calls: Promise<void>[]): Promise<void> => {
+  const failed = (await Promise.allSettled(calls)).find((outcome) => outcome.status === 'rejected')
+  if (failed) throw failed.reason
+}
+
 const changingNothing = async (work: () => Promise<void>): Promise<void> => {
   const before = known ?? { rows: await wholeState(jetty), sum: await stateSum(jetty) }
   known = undefined
@@ -149,8 +156,10 @@ describe('no valid token', () => {
   test.each(needing('optional', 'read', 'write', 'worker', 'admin'))('%s', (name, operation) =>
     changingNothing(async () => {
       for (const ask of ownCalls(name, operation)) {
-        for (const [headers, detail] of invalid()) await expectUnknown(name, ask, headers, detail)
-        await expectUnknownHead(name, ask, bearer(mine.revoked))
+        await together([
+          ...invalid().map(([headers, detail]) => expectUnknown(name, ask, headers, detail)),
+          expectUnknownHead(name, ask, bearer(mine.revoked)),
+        ])
       }
     }),
   )
@@ -163,33 +172,17 @@ describe('no valid token', () => {
           const [target = '', query] = ask.path.split('?', 2)
           const search = query === undefined ? '' : `?${query}`
           const inQuery = `${target}?${query ?? ''}&access_token=${mine.key}&token=${mine.key}`
-          for (const path of [ask.path, `${target}/${search}`, inQuery]) {
-            for (const headers of misplaced(name))
-              await expectUnknown(name, { ...ask, path }, headers, 'Not authenticated')
-            await expectUnknownHead(name, { ...ask, path }, {})
-          }
+          const paths = [ask.path, `${target}/${search}`, inQuery]
+          await together(
+            paths.flatMap((path) => [
+              ...misplaced(name).map((headers) => expectUnknown(name, { ...ask, path }, headers, 'Not authenticated')),
+              expectUnknownHead(name, { ...ask, path }, {}),
+            ]),
+          )
         }
       }),
   )
 })
-
-/** The same call with a body, or a query, that no endpoint would take. */
-const spoilt = (ask: Ask): Ask[] => {
-  const { path, headers } = ask
-  const search = path.includes('?') ? '&' : '?'
-  const [target = ''] = path.split('?', 1)
-  const bodies = [
-    { raw: '' },
-    { raw: '{"a' },
-    { raw: '[]' },
-    { raw: '{"a', headers: { 'content-type': 'multipart/form-data' } },
-  ]
-  const queries = [target, `${path}${search}limit=x&skip=-1&cursor=%00&level=x`]
-  return [
-    ...bodies.map((body) => ({ path, ...body, headers: { ...headers, ...body.headers } })),
-    ...queries.map((changed) => ({ ...ask, path: changed })),
-  ]
-}
 
 describe('a token is looked at before body and query', () => {
   test.each(needing('optional', 'read', 'write', 'worker', 'admin'))('%s', (name, operation) =>
@@ -198,11 +191,13 @@ describe('a token is looked at before body and query', () => {
         [bearer(`mlc_${'a'.repeat(32)}`), 'Invalid or inactive API key'],
       ]
       if (operation.needs !== 'optional') wrong.push([{}, 'Not authenticated'])
-      for (const ask of ownCalls(name, operation).flatMap(spoilt)) {
-        for (const [headers, detail] of wrong) {
-          const answer = await call(name, ask, headers)
-          expect([answer.status, answer.detail], asText(ask)).toEqual([401, detail])
-        }
+      const expectWrong = async (ask: Ask, headers: Record<string, string>, detail: string) => {
+        const answer = await call(name, ask, headers)
+        expect([answer.status, answer.detail], asText(ask)).toEqual([401, detail])
+      }
+      for (const own of ownCalls(name, operation)) {
+        const calls = spoilt(own).flatMap((ask) => wrong.map(([headers, detail]) => expectWrong(ask, headers, detail)))
+        await together(calls)
       }
     }),
   )
@@ -211,9 +206,10 @@ describe('a token is looked at before body and query', () => {
 describe('a key of too low a level', () => {
   const expectLevel = (name: string, operation: Operation, keys: string[], detail: string) =>
     changingNothing(async () => {
-      for (const ask of ownCalls(name, operation)) {
-        for (const key of keys) await expectRefused(name, 'level', ask, key, [403, detail])
-      }
+      const calls = ownCalls(name, operation).flatMap((ask) =>
+        keys.map((key) => expectRefused(name, 'level', ask, key, [403, detail])),
+      )
+      await together(calls)
     })
 
   test.each(needing('write'))('%s', (name, operation) =>
@@ -249,20 +245,22 @@ describe('what is foreign is neither told of nor changed', () => {
     changingNothing(async () => {
       const foreign = operation.ask(theirs)
       const tried = [operation.ask(mine), foreign].map(asText)
+      const calls: Promise<void>[] = []
       if (tried[0] !== tried[1]) {
         for (const ask of [foreign, ...aliasesOf(theOne(name), foreign)]) {
-          await expectRefused(name, 'all of it', ask, mine.key, operation.stranger ?? notFound)
+          calls.push(expectRefused(name, 'all of it', ask, mine.key, operation.stranger ?? notFound))
         }
       }
       for (const field of Object.keys(mine) as (keyof Place)[]) {
         const ask = operation.ask({ ...mine, [field]: theirs[field] })
         const expected = operation.mixed?.[field] ?? ([404] as const)
         if (tried.includes(asText(ask)) || expected === 'own') continue
-        await expectRefused(name, `${field} alone`, ask, mine.key, field === 'collection' ? notFound : expected)
+        calls.push(expectRefused(name, `${field} alone`, ask, mine.key, field === 'collection' ? notFound : expected))
       }
       for (const [ask, ...expected] of operation.reaching?.(mine, theirs) ?? []) {
-        await expectRefused(name, 'another way', ask, mine.key, expected)
+        calls.push(expectRefused(name, 'another way', ask, mine.key, expected))
       }
+      await together(calls)
     }),
   )
 })
@@ -270,7 +268,7 @@ describe('what is foreign is neither told of nor changed', () => {
 describe('what is foreign is answered like what does not exist', () => {
   /** Both answers, with the names of the foreign side replaced; headers are the same but for the id of the request. */
   const expectAlike = async (name: string, foreign: Ask, unknown: Ask, headers: Record<string, string>) => {
-    const [one, other] = [await call(name, foreign, headers), await call(name, unknown, headers)]
+    const [one, other] = await Promise.all([call(name, foreign, headers), call(name, unknown, headers)])
     const told = ({ status, text, headers: sent }: Answered) => [status, asUnknown(theirs, text), sent['content-type']]
     expect(told(one), `${asText(foreign)} against ${asText(unknown)}`).toEqual(told(other))
   }
@@ -301,16 +299,18 @@ describe('what is foreign is answered like what does not exist', () => {
           [bearer(mine.reader), ['optional', 'read']],
           [{}, ['optional']],
         ]
+        const calls: Promise<void>[] = []
         for (const [headers, may] of callers) {
-          await expectAlike(name, foreign, like, headers)
+          calls.push(expectAlike(name, foreign, like, headers))
           if (!may.includes(operation.needs)) continue // refused for the token, whatever body and query are
           // An empty body is a valid one of some calls: those are carried out, and go on record.
           const [, ...others] = spoilt(like)
           for (const [at, ask] of spoilt(foreign).slice(1).entries()) {
             const other = others[at] as Ask
-            if (asText(ask) !== asText(other)) await expectAlike(name, ask, other, headers)
+            if (asText(ask) !== asText(other)) calls.push(expectAlike(name, ask, other, headers))
           }
         }
+        await together(calls)
       }
     }),
   )
