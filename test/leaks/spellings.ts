@@ -39,29 +39,33 @@ const tableSize = 1 << 16
 const hashAt = (text: string, end: number): number =>
   (text.charCodeAt(end) ^ (text.charCodeAt(end - 1) << 5) ^ (text.charCodeAt(end - 2) << 10)) & (tableSize - 1)
 
+/** A window that is longer than this is stepped over hardly faster. */
+const longestWindow = 32
+
 /**
  * Looks for many texts of at least `shortestSecret` characters at once, after Wu and Manber: a haystack is passed over once
  * in steps, however many texts there are, since the characters at the end of a window say how far it is to the next one
- * that could hold a text.
+ * that could hold a text. The window is as long as the shortest text.
  */
 export const finderOf = (texts: readonly string[]): ((haystack: string) => Set<string>) => {
-  const steps = new Uint8Array(tableSize).fill(shortestSecret - blockLength + 1)
+  const window = texts.reduce((shortest, { length }) => Math.min(shortest, length), longestWindow)
+  const steps = new Uint8Array(tableSize).fill(window - blockLength + 1)
   const ending = new Map<number, string[]>()
   for (const text of texts) {
-    for (let end = blockLength - 1; end < shortestSecret; end++) {
+    for (let end = blockLength - 1; end < window; end++) {
       const hash = hashAt(text, end)
-      steps[hash] = Math.min(steps[hash] ?? 0, shortestSecret - 1 - end)
+      steps[hash] = Math.min(steps[hash] ?? 0, window - 1 - end)
     }
-    const last = hashAt(text, shortestSecret - 1)
+    const last = hashAt(text, window - 1)
     ending.set(last, [...(ending.get(last) ?? []), text])
   }
   return (haystack) => {
     const found = new Set<string>()
-    for (let end = shortestSecret - 1; end < haystack.length; ) {
+    for (let end = window - 1; end < haystack.length; ) {
       const hash = hashAt(haystack, end)
       const step = steps[hash] ?? 0
       if (step === 0) {
-        const start = end - shortestSecret + 1
+        const start = end - window + 1
         for (const text of ending.get(hash) ?? []) if (haystack.startsWith(text, start)) found.add(text)
       }
       end += step || 1

@@ -71,7 +71,7 @@ describe('an answer that is nested too deeply to be walked', () => {
 })
 
 describe('an answer of very many pieces holds nobody up', () => {
-  const pieces = 40_000
+  const pieces = 20_000
   const many = (piece: (at: number) => string) => Array.from({ length: pieces }, (_, at) => piece(at)).join('')
 
   it.each([
@@ -96,7 +96,7 @@ describe('an answer of very many pieces holds nobody up', () => {
       const before = process.cpuUsage().user // however long the machine stands still, this does not grow
       const { isWhole, record } = await by(body)
       expect([isWhole, record.status]).toEqual([true, 'completed'])
-      expect((process.cpuUsage().user - before) / 1000).toBeLessThan(8_000)
+      expect((process.cpuUsage().user - before) / 1000).toBeLessThan(2_000) // to look through all of them for each one takes longer
     },
     120_000,
   )

@@ -6,7 +6,8 @@ import { activity } from '../../../src/activities/activity.ts'
 import { type Database, openDatabase } from '../../../src/database/database.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 
-const mib = 1024 * 1024
+/** A quarter of a mebibyte: the server has 64 of them, as small as shows what happens. */
+const unit = 256 * 1024
 
 let jetty: TestServer
 let database: Database
@@ -35,7 +36,7 @@ const holder = activity({
 beforeAll(async () => {
   jetty = await startTestServer({
     activities: [holder],
-    env: { JETTY_IN_FLIGHT_BYTES: '64MiB', JETTY_MAX_BODY_BYTES: '64MiB', JETTY_MAX_OUTPUT_BYTES: '32MiB' },
+    env: { JETTY_IN_FLIGHT_BYTES: '16MiB', JETTY_MAX_BODY_BYTES: '16MiB', JETTY_MAX_OUTPUT_BYTES: '8MiB' },
   })
   database = openDatabase(jetty.database.url, { connections: 1 })
 })
@@ -44,13 +45,13 @@ afterAll(async () => {
   await jetty.close()
 })
 
-/** A text of so many mebibytes, made of a short one. */
+/** A text of so many units, made of a short one. */
 const large = (size: number) => ({
   init_params: { part: 'x'.repeat(1024) },
   step_configs: {
-    some: { activity: 'text_template', template: '{{t}}'.repeat(1024), t_path: 'init_params.part' },
+    some: { activity: 'text_template', template: '{{t}}'.repeat(256), t_path: 'init_params.part' },
     all: { activity: 'text_template', template: '{{t}}'.repeat(size), t_path: 'some.outputs.text' },
-    length: { activity: 'text_split', text_path: 'all.outputs.text', chunk_size: 2 * mib },
+    length: { activity: 'text_split', text_path: 'all.outputs.text', chunk_size: 2 * unit },
   },
   steps: ['some', 'all', 'length'],
 })
@@ -64,7 +65,7 @@ describe('memory of large values', () => {
     for (const id of ids) {
       const run = await jetty.until(task, id, (seen) => seen.ended != null)
       expect([run.status, run.steps.length.outputs.count]).toEqual(['completed', 2])
-      expect(run.steps.length.inputs.text).toHaveLength(4 * mib)
+      expect(run.steps.length.inputs.text).toHaveLength(4 * unit)
     }
     await idle()
   })
@@ -72,7 +73,7 @@ describe('memory of large values', () => {
   it('is refused to a step that needs more than there is, in words that say what to do', async () => {
     const run = await jetty.run(large(24))
     expect(run.status).toBe('failed')
-    expect(run.error).toContain('of memory at once; at most 56 MiB is available')
+    expect(run.error).toContain('of memory at once; at most 14 MiB is available')
     const { error_detail: detail } = run.trajectory.steps.all
     expect([detail.code, detail.hint]).toEqual(['too_large', expect.stringContaining('JETTY_IN_FLIGHT_BYTES')])
     await idle()
@@ -82,7 +83,7 @@ describe('memory of large values', () => {
     const run = await jetty.run(large(33))
     expect(run.trajectory.steps.all.error_detail).toMatchObject({
       code: 'output_too_large',
-      message: "Step 'all' produced 33.0 MiB of outputs; at most 32.0 MiB are kept",
+      message: "Step 'all' produced 8.3 MiB of outputs; at most 8.0 MiB are kept",
     })
     await idle()
   })
@@ -100,21 +101,21 @@ describe('memory of large values', () => {
   })
 
   it('is refused to a body that could never fit: 413 before it has come whole', async () => {
-    const { status, body } = await jetty.call('POST', '/api/v1/collections', { name: 'z'.repeat(40 * mib) })
+    const { status, body } = await jetty.call('POST', '/api/v1/collections', { name: 'z'.repeat(40 * unit) })
     expect([status, body.detail]).toEqual([413, expect.stringContaining('of memory at once')])
     await idle()
   })
 
   it('counts bodies that are held open on the gateway, and lets small calls pass', async () => {
-    const held = Array.from({ length: 4 }, () => holdBody(12 * mib))
-    await expect.poll(() => jetty.server.engine.statistics().memory.used).toBeGreaterThan(20 * mib)
+    const held = Array.from({ length: 4 }, () => holdBody(12 * unit))
+    await expect.poll(() => jetty.server.engine.statistics().memory.used).toBeGreaterThan(20 * unit)
     const run = await jetty.run({
       init_params: {},
       step_configs: { say: { activity: 'text_echo', text: 'small' } },
       steps: ['say'],
     })
     expect(run.status).toBe('completed')
-    expect(jetty.server.engine.statistics().memory.used).toBeLessThanOrEqual(64 * mib)
+    expect(jetty.server.engine.statistics().memory.used).toBeLessThanOrEqual(64 * unit)
     for (const socket of held) socket.destroy()
     await idle()
   })
@@ -123,7 +124,7 @@ describe('memory of large values', () => {
     const made = await jetty.call('POST', '/api/v1/api-keys', { name: 'holder', collection_name: 'acme' })
     const isOver = new AbortController()
     setMaxListeners(0, isOver.signal)
-    const held = Array.from({ length: 12 }, () => keepHolding(12 * mib, made.body.api_key, isOver.signal))
+    const held = Array.from({ length: 12 }, () => keepHolding(12 * unit, made.body.api_key, isOver.signal))
     await expect.poll(() => jetty.server.engine.statistics().memory.waiting).toBeGreaterThan(0)
     const task = await jetty.task(large(4))
     const ids = await Promise.all([1, 2].map(async () => (await jetty.start(task)).trajectory_id))
@@ -138,12 +139,12 @@ describe('memory of large values', () => {
   it('is waited for by a request no longer than some seconds: 503 with Retry-After', async () => {
     const task = await jetty.task({
       init_params: {},
-      step_configs: { hold: { activity: 'holder', bytes: 50 * mib } },
+      step_configs: { hold: { activity: 'holder', bytes: 50 * unit } },
       steps: ['hold'],
     })
     const { trajectory_id: id } = await jetty.start(task)
     await expect.poll(() => begun).toBe(1)
-    const refused = await jetty.call('POST', '/api/v1/collections', { name: 'z'.repeat(10 * mib) })
+    const refused = await jetty.call('POST', '/api/v1/collections', { name: 'z'.repeat(10 * unit) })
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '5'])
     expect(refused.body.detail).toContain('did not get')
     openGate()
@@ -155,12 +156,12 @@ describe('memory of large values', () => {
   it('is given up by a step that is cancelled while it waits', async () => {
     const holding = {
       init_params: {},
-      step_configs: { hold: { activity: 'holder', bytes: 50 * mib } },
+      step_configs: { hold: { activity: 'holder', bytes: 50 * unit } },
       steps: ['hold'],
     }
     const task = await jetty.task(holding)
-    const socket = Array.from({ length: 3 }, () => holdBody(12 * mib))
-    await expect.poll(() => jetty.server.engine.statistics().memory.used).toBeGreaterThan(20 * mib)
+    const socket = Array.from({ length: 3 }, () => holdBody(12 * unit))
+    await expect.poll(() => jetty.server.engine.statistics().memory.used).toBeGreaterThan(20 * unit)
     const { trajectory_id: id } = await jetty.start(task)
     await expect.poll(() => jetty.server.engine.statistics().memory.waiting).toBeGreaterThan(0)
     await jetty.call('POST', `/api/v1/trajectory/acme/${task}/statuses`, { [id]: 'cancelled' })
@@ -169,6 +170,8 @@ describe('memory of large values', () => {
     await idle()
   })
 })
+
+const letters = Buffer.alloc(12 * unit, 'x')
 
 /** Sends all but the end of a body to the gateway. */
 const holdBody = (bytes: number, token = jetty.server.adminToken) => {
@@ -179,7 +182,7 @@ const holdBody = (bytes: number, token = jetty.server.adminToken) => {
     `POST /v1/chat/completions HTTP/1.1\r\nHost: jetty\r\nAuthorization: Bearer ${token}\r\n` +
       `X-Jetty-Collection: acme\r\nContent-Type: application/json\r\nContent-Length: ${bytes + 1}\r\n\r\n`,
   )
-  socket.write(Buffer.alloc(bytes, 'x'))
+  socket.write(letters.subarray(0, bytes))
   return socket
 }
 
