@@ -105,7 +105,7 @@ const expectDeclared = (name: string, { status, headers, text }: Answered): void
 /** The state after the last call that was to change nothing; calls that may change something forget it. */
 let known: { rows: string[]; sum: string } | undefined
 
-/** Waits for calls that are under way: two dozen at a time share statements and wake-ups, of server and database. */
+/** Waits for calls that are under way: they share statements, and wake server and database less often. */
 const together = async (calls: Promise<void>[]): Promise<void> => {
   const failed = (await Promise.allSettled(calls)).find((outcome) => outcome.status === 'rejected')
   if (failed) throw failed.reason
