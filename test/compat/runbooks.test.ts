@@ -161,6 +161,7 @@ test('row 48: on this machine parameters and secrets that are missing are named,
 })
 
 const plain = '# Copy\n\nCopy what you are told.\n'
+const openai = { OPENAI_API_KEY: 'sk-unmistakable-promises-54' }
 const asAgent = (block: Body, more: Body = {}) =>
   carryOut(
     plain,
@@ -186,7 +187,10 @@ test('row 50: the system message is the runbook, and what the user says is added
     { role: 'user', content: 'Execute the runbook, with {{who}} in mind: plum-4711.' },
   ]
   const run = await trajectoryOf(
-    await asAgent({ task: 'asked', agent: 'claude-code', template_variables: { who: 'Ada' } }, { messages }),
+    await asAgent(
+      { task: 'asked', agent: 'codex', template_variables: { who: 'Ada' }, secret_params: openai },
+      { messages, model: 'gpt-5.5' },
+    ),
   )
   expect(run.init_params).toMatchObject({ instruction: messages[0]?.content.trim(), prompt: messages[1]?.content })
   expect(await resultsOf(run)).toEqual({ 'runbook.md': expect.stringContaining('For Ada.') })
@@ -231,7 +235,6 @@ test('row 53: the block takes runbook, collection, task, agent and file_paths', 
 })
 
 test('row 54: agents are claude-code, codex and gemini-cli; another one is told which there are', async () => {
-  const openai = { OPENAI_API_KEY: 'sk-unmistakable-promises-54' }
   const codex = await trajectoryOf(
     await asAgent({ task: 'codex', agent: 'codex', secret_params: openai }, { model: 'gpt-5.5' }),
   )

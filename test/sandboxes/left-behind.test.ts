@@ -39,6 +39,7 @@ const hold = (kind: string, parent: string, count: number, seconds: string) => {
   const holder = compiledProgram('test/sandboxes/holder')
   const child = spawn(process.execPath, [holder, kind, parent, String(count), seconds], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env: { PATH: process.env.PATH, TMPDIR: tmpdir() },
   })
   started.add(child)
   let said = ''

@@ -6,10 +6,12 @@ import { createLogger } from '../../src/lib/log.ts'
 import { processProvider } from '../../src/sandboxes/process.ts'
 import { describeConformance } from './conformance.ts'
 import { livingWith, runOnce, uniqueSeconds } from './ground.ts'
+import { useSystemTools } from './system-tools.ts'
 
 const make = (parent: string) => processProvider({ parent, log: createLogger({ level: 'error' }) })
 const makeParent = () => mkdtempSync(join(tmpdir(), 'process-'))
 
+useSystemTools()
 describeConformance('a plain process', { make, makeParent })
 
 it('a plain process ends though something that has put its mark away holds its outputs open', async () => {

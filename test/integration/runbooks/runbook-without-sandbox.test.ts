@@ -2,9 +2,11 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
+import { useSystemTools } from '../../sandboxes/system-tools.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 
 let jetty: TestServer
+useSystemTools()
 afterEach(() => jetty.close())
 
 const runbook = (script: string) => `# Do\n\n\`\`\`sh\n${script}\n\`\`\`\n`
