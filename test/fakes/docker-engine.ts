@@ -54,7 +54,7 @@ export const startFakeDocker = async (): Promise<FakeDocker> => {
       const ended = new Promise<void>((resolve) => {
         end = resolve
       })
-      containers.set(name, { isRunning: false, isProbe: body.includes('mkdir probe'), end, ended })
+      containers.set(name, { isRunning: false, isProbe: body.includes('echo begun'), end, ended })
       return say(response, 201, { Id: name })
     }
     const container = containers.get(name)
