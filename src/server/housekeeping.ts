@@ -135,11 +135,13 @@ export interface Housekeeping {
   readonly failures: Readonly<Record<string, number>>
   /** Another database uses the files, so that bytes of files are not removed. */
   readonly keepsRemovedFiles: boolean
+  /** Starts the chores. */
+  begin(): void
   stop(): Promise<void>
 }
 
-/** Starts the chores of a server: interrupted deletions, retention, and sweeps of what nothing uses any more. */
-export const startHousekeeping = (deps: HousekeepingDeps): Housekeeping => {
+/** Makes the chores of a server: interrupted deletions, retention, and sweeps of what nothing uses any more. */
+export const makeHousekeeping = (deps: HousekeepingDeps): Housekeeping => {
   const { log, everyMs = everyMinuteMs } = deps
   const stop = new AbortController()
   let keepsRemovedFiles = false
@@ -157,14 +159,19 @@ export const startHousekeeping = (deps: HousekeepingDeps): Housekeeping => {
       log.warn({ chore: name, err: error }, 'housekeeping could not finish; it is tried again')
     }
   }
-  const running = (async () => {
+  const run = async (): Promise<void> => {
+    if (stop.signal.aborted) return
     await attempt('file_owner', chores.file_owner)
     while (await pause(everyMs, stop.signal)) {
       for (const [name, chore] of Object.entries(chores)) await attempt(name, chore)
     }
-  })()
+  }
+  let running: Promise<void> | undefined
   return {
     failures,
+    begin() {
+      running ??= run()
+    },
     get keepsRemovedFiles() {
       return keepsRemovedFiles
     },

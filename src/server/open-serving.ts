@@ -74,7 +74,9 @@ export const openServing = async (core: ServerCore, options: ServingOptions, clo
     trajectories.links.publicUrl ||= http.url
   }
   const welcomed = http ? await welcome(core, http, trajectories.links) : { demo: undefined, signInUrl: undefined }
-  if (settings.role !== 'api') webhooks.start() // last: beside other statements it would open a connection of its own
+  // Last: beside other statements each would open a connection of its own.
+  housekeeping.begin()
+  if (settings.role !== 'api') webhooks.start()
   return {
     url: http?.url,
     hasPages: http?.hasPages ?? false,

@@ -75,7 +75,7 @@ const makeRoutes = (
   const { sealer, adminToken } = core.installation
   const { definitions, links, lending } = trajectories
   const environmentOf = makeEnvironments({ openEnvironment, sealer, lentKeys }).lending
-  const gateway = makeServerGateway({ core, lending, environmentOf, beatMs })
+  const { gateway, drawIds } = makeServerGateway({ core, lending, environmentOf, beatMs })
   const audit = makeAuditTrail(database)
   const pulse = makePulse({ database, engine })
   const shared = { database, engine, sealer, lending, settings, pulse, definitions, links }
@@ -103,7 +103,7 @@ const makeRoutes = (
     environmentOf,
     loadMcp,
   })
-  return { gateway, audit, routes: [...gatewayRoutes({ gateway, runbookChat }), ...routes] }
+  return { gateway, drawIds, audit, routes: [...gatewayRoutes({ gateway, runbookChat }), ...routes] }
 }
 
 /** Serves the API and the gateway, and begins to listen. */
@@ -111,7 +111,7 @@ export const serveHttp = async (deps: HttpDeps): Promise<ServedHttp> => {
   const { settings, log, objects, memory } = deps.core
   const admitted = admission(deps.core)
   const mcp = makeMcpLoader()
-  const { gateway, ...routes } = makeRoutes(deps, admitted, mcp.load)
+  const { gateway, drawIds, ...routes } = makeRoutes(deps, admitted, mcp.load)
   const server = makeServer({
     ...admitted,
     ...routes,
@@ -125,6 +125,7 @@ export const serveHttp = async (deps: HttpDeps): Promise<ServedHttp> => {
     log,
     ...(deps.pages && { pages: deps.pages }),
   })
+  await drawIds()
   const { url } = await server.listen(settings.host, settings.port)
   mcp.serveAt(url)
   return {

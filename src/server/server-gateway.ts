@@ -35,13 +35,18 @@ interface ServerGatewayDeps {
   beatMs: number | undefined
 }
 
+interface ServerGateway {
+  gateway: Gateway
+  /** Draws the first ids of calls ahead of need; never rejects. */
+  drawIds(): Promise<void>
+}
+
 /** Makes the gateway to models over the database and the engine of a server. */
-export const makeServerGateway = ({ core, lending, environmentOf, beatMs }: ServerGatewayDeps): Gateway => {
+export const makeServerGateway = ({ core, lending, environmentOf, beatMs }: ServerGatewayDeps): ServerGateway => {
   const { settings, objects, models, quota, engine } = core
   const { database } = core.database
   const freeIds = makeFreeIds(database)
-  void freeIds.refill()
-  return makeGateway({
+  const gateway = makeGateway({
     models,
     quota,
     guard: makeCallGuard(database),
@@ -55,4 +60,5 @@ export const makeServerGateway = ({ core, lending, environmentOf, beatMs }: Serv
     recordingRequired: settings.recordingRequired,
     ...(beatMs === undefined ? {} : { renewMs: beatMs }),
   })
+  return { gateway, drawIds: freeIds.refill }
 }

@@ -2,7 +2,7 @@ import type { Closers } from '../lib/closers.ts'
 import { type KeyRotation, makeKeyRotation } from '../store/secrets/key-rotation.ts'
 import type { CancelCollectionRuns } from './cancel-collection-runs.ts'
 import { stepResultLimits } from './engine-options.ts'
-import { type Housekeeping, startHousekeeping } from './housekeeping.ts'
+import { type Housekeeping, makeHousekeeping } from './housekeeping.ts'
 import { mayHaveSandboxes } from './lazy-runbook-runner.ts'
 import type { ServerCore } from './server-core.ts'
 import { answerCacheLimits } from './server-gateway.ts'
@@ -25,7 +25,7 @@ const makeReaper =
     if (count > 0) log.warn({ count }, 'sandboxes of processes that are gone were removed')
   }
 
-/** Starts what keeps an installation tidy: sandboxes of dead processes, housekeeping, a change of the encryption key. */
+/** Makes what keeps an installation tidy: sandboxes of dead processes, housekeeping, a change of the encryption key. */
 export const startUpkeep = (
   deps: UpkeepDeps,
   closers: Closers,
@@ -37,7 +37,7 @@ export const startUpkeep = (
   void reapSandboxes().catch((error) =>
     log.warn({ err: error }, 'sandboxes of processes that are gone could not be removed'),
   )
-  const housekeeping = startHousekeeping({
+  const housekeeping = makeHousekeeping({
     database,
     objects,
     cancelRunsOf,
