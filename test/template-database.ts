@@ -25,6 +25,7 @@ const startServer = async (dataDir: string) => {
     logger: createLogger({ level: 'error', name: 'test-database' }),
     postgresSettings: {
       ...{ fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '200' },
+      plan_cache_mode: 'force_generic_plan', // connections are short: a statement is planned once, not its first five times
       shared_buffers: '24MB', // each connection maps and unmaps what it touches of them
       ...{ unix_socket_directories: sockets, unix_socket_permissions: '0700', hba_file: accessFile },
     },
