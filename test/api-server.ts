@@ -52,6 +52,7 @@ import { openDiskObjects } from '../src/store/objects/disk.ts'
 import type { ObjectStore } from '../src/store/objects/objects.ts'
 import { makeTaskFinder } from '../src/store/runs/runs.ts'
 import { createTestDatabase } from './database.ts'
+import { httpCall } from './http-call.ts'
 import { type LeakWatch, makeLeakWatch } from './leaks/watch.ts'
 
 export interface Answer {
@@ -253,18 +254,15 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
     logged,
     leaks,
     async call(method, path, { token = admin, body, headers } = {}) {
-      const response = await fetch(url + path, {
-        method,
-        headers: {
-          ...(token === null ? {} : { authorization: `Bearer ${token}` }),
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-          ...headers,
-        },
-        ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-      })
-      const text = await response.text()
-      const json = response.headers.get('content-type') === 'application/json' && text !== ''
-      return { status: response.status, headers: response.headers, text, body: json ? JSON.parse(text) : undefined }
+      const sent = {
+        ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      }
+      const asText = body === undefined || typeof body === 'string' ? body : JSON.stringify(body)
+      const answer = await httpCall(method, url + path, sent, asText)
+      const json = answer.headers.get('content-type') === 'application/json' && answer.text !== ''
+      return { ...answer, body: json ? JSON.parse(answer.text) : undefined }
     },
     async makeKey(collections, access = 'WRITE') {
       const key = newApiKey()

@@ -12,6 +12,7 @@ import type { Workflow } from '../src/model/workflows/workflow.ts'
 import type { RunbookRunner } from '../src/server/lazy-runbook-runner.ts'
 import { type Server, startServer } from '../src/server/start-server.ts'
 import { createTestDatabase, type TestDatabase } from './database.ts'
+import { httpCall } from './http-call.ts'
 import { type LeakWatch, makeLeakWatch } from './leaks/watch.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of a body by asserting on it
@@ -134,18 +135,17 @@ export const startTestServer = async (options: TestServerOptions = {}): Promise<
   }
 
   const call: TestServer['call'] = async (method, path, body, token = server.adminToken) => {
-    const form = body instanceof FormData
-    const response = await fetch(url + path, {
+    const isForm = body instanceof FormData
+    const sent = body === undefined || isForm || typeof body === 'string' ? body : JSON.stringify(body)
+    const type = body === undefined || isForm ? {} : { 'content-type': 'application/json' }
+    const { status, headers, text } = await httpCall(
       method,
-      headers: {
-        authorization: `Bearer ${token}`,
-        ...(body === undefined || form ? {} : { 'content-type': 'application/json' }),
-      },
-      ...(body === undefined ? {} : { body: form ? body : typeof body === 'string' ? body : JSON.stringify(body) }),
-    })
-    const text = await response.text()
-    const json = response.headers.get('content-type')?.startsWith('application/json') && text !== ''
-    return { status: response.status, body: json ? JSON.parse(text) : text, headers: response.headers }
+      url + path,
+      { authorization: `Bearer ${token}`, ...type },
+      sent,
+    )
+    const json = headers.get('content-type')?.startsWith('application/json') && text !== ''
+    return { status, body: json ? JSON.parse(text) : text, headers }
   }
 
   const formOf = (fields: Record<string, unknown>, files: Record<string, string | Uint8Array>): FormData => {
