@@ -1,4 +1,5 @@
 import { request } from 'node:http'
+import { hearLateErrors } from '../src/lib/net/late-errors.ts'
 
 interface HttpAnswer {
   status: number
@@ -43,7 +44,7 @@ export const httpCall = async (
         resolve({ status, headers: new Headers(told), text: Buffer.concat(chunks).toString() })
       })
     })
-    asked.on('error', reject)
+    hearLateErrors(asked).on('error', reject)
     asked.end(bytes)
   })
 }

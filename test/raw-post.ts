@@ -1,4 +1,5 @@
 import { request } from 'node:http'
+import { hearLateErrors } from '../src/lib/net/late-errors.ts'
 
 export interface RawAnswer {
   status: number
@@ -16,7 +17,7 @@ export const rawPost = (url: string, body: string | Buffer, headers: Record<stri
       method: 'POST',
       headers: { 'content-type': 'application/json', 'content-length': length, ...headers },
     })
-    sent.on('error', reject)
+    hearLateErrors(sent).on('error', reject)
     sent.on('response', (response) => {
       const chunks: Buffer[] = []
       response.on('data', (chunk: Buffer) => chunks.push(chunk))

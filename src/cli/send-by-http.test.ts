@@ -118,3 +118,17 @@ it('reads why a stream was refused', async () => {
   const answer = await sendByHttp(url, { ...get, isStream: true })
   expect([answer.ok, answer.body, await answer.text()]).toEqual([false, undefined, '{"detail":"none"}'])
 })
+
+it('hears the end of a connection whose answer came before the body was sent', async () => {
+  const unheard: unknown[] = []
+  const note = (error: unknown) => void unheard.push(error)
+  process.on('uncaughtException', note)
+  const url = await listen((request, response) => {
+    response.writeHead(413).end('{}')
+    setImmediate(() => request.socket.destroy())
+  })
+  const post = { ...get, method: 'POST', body: 'y'.repeat(5_000_000) }
+  for (let turn = 0; turn < 40; turn++) await sendByHttp(url, post).catch(() => {})
+  process.off('uncaughtException', note)
+  expect(unheard).toEqual([])
+})

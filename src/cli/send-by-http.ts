@@ -5,6 +5,7 @@ import { buffer } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import type { TextAnswer, TextRequest } from '../client/request.ts'
+import { hearLateErrors } from '../lib/net/late-errors.ts'
 
 /** The limits of Node's `fetch`. */
 const connectMs = 10_000
@@ -49,7 +50,7 @@ export const sendByHttp = async (
   try {
     const own = { accept: '*/*', 'accept-encoding': isStream ? 'identity' : 'gzip' }
     const request = begin(target, { method, headers: { ...own, ...headers }, ...(signal && { signal }) })
-    limitTimes(request)
+    limitTimes(hearLateErrors(request))
     const message = await answered(request, body)
     const status = message.statusCode ?? 0
     if (isRedirect(status)) {
