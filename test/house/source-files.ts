@@ -18,7 +18,7 @@ const folders = readdirSync(root).filter((name) => ['src', 'test', 'bench', 'web
 /** Every file of ours, as a path from the root with forward slashes. */
 export const ourFiles = folders.flatMap(filesBelow)
 
-const isProgram = (path: string): boolean => /\.tsx?$/.test(path) && !/\.test\.tsx?$|\/test-[^/]+$/.test(path)
+const isProgram = (path: string): boolean => /\.tsx?$/.test(path) && !/\.test\.tsx?$/.test(path)
 
 /** The code that runs in production on the server and in the command line: the TypeScript of src without its tests. */
 export const programFiles = ourFiles.filter((path) => path.startsWith('src/') && isProgram(path))
