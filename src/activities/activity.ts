@@ -280,8 +280,20 @@ export interface Activity {
   /** A step config that works. */
   example: Record<string, Json>
   gotchas: string[]
-  /** Parameters that are objects in which keys ending `_path` are resolved too (nested objects). */
+  /**
+   * Whether an optional parameter that leads to nothing stays unset, and an unknown one is ignored, each with a warning.
+   * Definitions for the hosted service rely on both, so its activities are lenient. In others both are faults.
+   */
+  lenient: boolean
+  /**
+   * Parameters in whose objects every key that ends in `_path` is a reference. In other objects it is one if its value
+   * is a path with a known root.
+   */
   nested: string[]
+  /** Parameters whose objects have names of their own, so that no key in them is a reference. */
+  names: string[]
+  /** Parameters in whose members a text that is only `{{path}}` gives the value itself instead of its text. */
+  typed: string[]
   /** Parameters that are used as written, without templates and paths. */
   literal: string[]
   /** Static arrays in which elements that parse as a path with a known root are resolved. */
@@ -332,7 +344,10 @@ export interface Activity {
 
 type Optional =
   | 'gotchas'
+  | 'lenient'
   | 'nested'
+  | 'names'
+  | 'typed'
   | 'literal'
   | 'pathsInArrays'
   | 'references'
@@ -373,7 +388,10 @@ export const activity = <
     },
 ): Activity => ({
   gotchas: [],
+  lenient: false,
   nested: [],
+  names: [],
+  typed: [],
   literal: [],
   pathsInArrays: [],
   references: [],

@@ -16,6 +16,7 @@ import { activity, FailedWith } from '../activity.ts'
 export const runbook = activity({
   name: 'runbook',
   category: 'agent',
+  lenient: true,
   description: 'Runs a runbook with a coding agent in a fresh sandbox; the server decides whether it succeeded.',
   parameters: runbookRequestSchema,
   outputs: z.object({
@@ -61,6 +62,7 @@ export const runbook = activity({
     'After a server stop or crash the runbook starts again in a fresh sandbox.',
   ],
   literal: ['instruction'],
+  names: ['mcp_servers'],
   pathsInArrays: ['files'],
   secret: ['subscription_credential'],
   carriesOut: 'runbook',

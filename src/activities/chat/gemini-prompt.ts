@@ -11,6 +11,7 @@ import { toolOutputs, toolParameters } from './tool-parameters.ts'
 export const geminiPrompt = activity({
   name: 'gemini_prompt',
   category: 'models',
+  lenient: true,
   asks: { kind: 'chat', provider: 'gemini' },
   structuredOutput: 'json',
   description: 'Calls a Gemini model at Google and returns its answer.',

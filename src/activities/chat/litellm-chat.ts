@@ -74,6 +74,7 @@ const jsonOutputs = (outputs: Awaited<ReturnType<typeof answerOutputsOf>>, conte
 export const litellmChat = activity({
   name: 'litellm_chat',
   category: 'models',
+  lenient: true,
   asks: { kind: 'chat' },
   structuredOutput: 'json',
   description: 'Calls a model of any provider and returns its answer.',

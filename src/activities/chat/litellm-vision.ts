@@ -48,6 +48,7 @@ const places = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)])
 export const litellmVision = activity({
   name: 'litellm_vision',
   category: 'models',
+  lenient: true,
   asks: { kind: 'chat' },
   structuredOutput: 'json',
   description: 'Asks a vision model about one or more images.',

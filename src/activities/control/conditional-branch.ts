@@ -9,6 +9,7 @@ const target = (when: string) => z.string().optional().describe(`Name of the ste
 export const conditionalBranch = activity({
   name: 'conditional_branch',
   category: 'control',
+  lenient: true,
   description:
     'Chooses between two steps. The other step is skipped; the chosen step executes at its position in ' +
     '`steps`, or right after the branch if it is not listed there.',
@@ -40,7 +41,7 @@ export const conditionalBranch = activity({
   gotchas: [
     'false, 0, null, empty texts, lists and objects, and the texts "false", "no" and "0" do not hold.',
     'The names of the steps are literal: they cannot come from a path.',
-    'A skipped step has no outputs: an optional parameter that reads it stays unset, a required parameter fails its step.',
+    'A skipped step has no outputs. A path that reads it ends in a question mark, as in no.outputs.text?, or the step that reads it may fail.',
     'The steps of a skipped branch are skipped as well.',
   ],
   async run({ condition, operator, value, true_step, false_step }) {

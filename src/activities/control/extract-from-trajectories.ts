@@ -44,6 +44,8 @@ const keysOf = (given: Record<string, string> | string[] | undefined): [string, 
 export const extractFromTrajectories = activity({
   name: 'extract_from_trajectories',
   category: 'control',
+  lenient: true,
+  names: ['extract_keys'],
   description: 'Reads values from the runs that list_emit_await started, in the order of its items.',
   parameters,
   outputs: z.object({

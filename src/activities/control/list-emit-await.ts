@@ -141,10 +141,13 @@ const outputsOf = (total: number, ended: ChildRun[]) => {
 export const listEmitAwait = activity({
   name: 'list_emit_await',
   category: 'control',
+  lenient: true,
   description:
     'Starts a run of another task for each item of a list, a limited number at once, and waits for all of them. The wait does not occupy a worker slot and survives restarts; every item gets exactly one run.',
   parameters,
   startsTask: 'child_workflow_name',
+  names: ['labels', 'data_mapping'],
+  typed: ['child_init_params'],
   outputs: z.object({
     trajectory_references: z
       .array(z.object({ trajectory_id: z.string(), name: z.string(), status: z.string(), index: z.number().int() }))

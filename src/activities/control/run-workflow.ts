@@ -23,6 +23,7 @@ export const runWorkflow = activity({
     timeout_sec: z.number().positive().optional().describe('Seconds after which the run is cancelled.'),
   }),
   startsTask: 'workflow_name',
+  typed: ['init_params'],
   outputs: z.object({
     trajectory_id: z.string().describe('Trajectory id of the run.'),
     name: z.string().describe('collection/task of the run.'),

@@ -77,6 +77,7 @@ export const registerDataset = activity({
     'The same content again makes no new version, so a step that is executed twice after a crash registers once.',
     'A dataset of the collection with this name is extended; a new one is private.',
   ],
+  names: ['metadata', 'item_schema', 'splits'],
   async run({ name, items, id_column, mode, files, ...given }, context) {
     const { description, metadata, metadata_version, format, item_schema, splits, made_from, activity_name } = given
     const made = await context.products.register({

@@ -17,6 +17,7 @@ const parsed = (text: string): unknown => {
 export const webhookNotify = activity({
   name: 'webhook_notify',
   category: 'data',
+  lenient: true,
   description: 'Sends a JSON payload to a URL by POST.',
   parameters: z.object({
     url: z.string().min(1).describe('http or https URL to send the POST to.'),

@@ -41,6 +41,7 @@ const checkVectors = ({ embeddings, provider }: EmbeddingAnswer, texts: string[]
 export const litellmEmbeddings = activity({
   name: 'litellm_embeddings',
   category: 'models',
+  lenient: true,
   asks: { kind: 'embeddings' },
   description: 'Converts texts to vectors with an embedding model of any provider.',
   parameters: z.object({

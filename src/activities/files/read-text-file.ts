@@ -6,6 +6,7 @@ import { readText } from './read-text.ts'
 export const readTextFile = activity({
   name: 'read_text_file',
   category: 'files',
+  lenient: true,
   description: 'Reads a stored file of the collection as text.',
   parameters: z.object({
     file_path: z.string().min(1).describe('Storage path, for example from the outputs of an earlier step.'),

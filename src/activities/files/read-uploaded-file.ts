@@ -17,6 +17,7 @@ const uploadedPath = (filePaths: unknown, index: number): string => {
 export const readUploadedFile = activity({
   name: 'read_uploaded_file',
   category: 'files',
+  lenient: true,
   description: 'Reads a file that was uploaded with the run, as text.',
   parameters: z.object({
     file_index: z

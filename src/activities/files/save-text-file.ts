@@ -17,6 +17,7 @@ const safeName = (filename: string): string => {
 export const saveTextFile = activity({
   name: 'save_text_file',
   category: 'files',
+  lenient: true,
   description: 'Saves a text as a UTF-8 file, for download and for later steps.',
   parameters: z.object({
     text: z.unknown().optional().describe('The value to save; a value that is not text is saved as indented JSON.'),

@@ -22,6 +22,7 @@ const fieldOf = (entry: Record<string, Json>, field: string): string | undefined
 export const selectFiles = activity({
   name: 'select_files',
   category: 'files',
+  lenient: true,
   description: 'Selects the files of a list whose name, or another field, matches one of the patterns.',
   parameters: z.object({
     files: z

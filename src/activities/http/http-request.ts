@@ -14,7 +14,7 @@ const withQuery = (url: string, query: Record<string, unknown>): string => {
   const target = new URL(url)
   for (const [name, value] of Object.entries(query)) {
     for (const one of Array.isArray(value) ? value : [value]) {
-      if (one !== null && one !== undefined)
+      if (one !== undefined)
         target.searchParams.append(name, typeof one === 'object' ? JSON.stringify(one) : String(one))
     }
   }
@@ -100,6 +100,7 @@ export const httpRequest = activity({
   findFaults: requestFaults,
   gotchas: [
     'In body, headers, query, form and auth a name that ends in _path is a reference: "id_path": "make.outputs.id". To send such a name, build the body in a step before and use body_path.',
+    'A reference that leads to nothing fails the step before it sends anything; with a question mark at its end, as in init_params.page?, it is left out.',
     'Statuses 408, 425, 429, 500, 502, 503 and 504 and network errors are retried, after the time in Retry-After. POST and PATCH are retried only with idempotency_key, also after a crash.',
     'Private addresses are refused unless JETTY_ALLOW_PRIVATE_NETWORK lists them.',
     'A redirect to another origin gets neither auth nor your headers. The next page must be at the same origin.',

@@ -26,7 +26,7 @@ const textType = (text: string): string => {
 const pairsOf = (form: Record<string, unknown>): [string, string][] =>
   Object.entries(form).flatMap(([name, value]): [string, string][] =>
     (Array.isArray(value) ? value : [value]).flatMap((one): [string, string][] =>
-      one === null || one === undefined ? [] : [[name, asText(one)]],
+      one === undefined ? [] : [[name, asText(one)]],
     ),
   )
 

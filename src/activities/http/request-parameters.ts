@@ -5,7 +5,14 @@ import { headersSchema, headerValue } from './headers.ts'
 import { paginationSchema } from './pagination.ts'
 
 const mebibyte = 1024 * 1024
-const values = z.record(z.string(), z.unknown())
+
+/** Values that become texts: null has none, and to leave it out would send another request than the written one. */
+const values = z.record(
+  z.string(),
+  z
+    .unknown()
+    .refine((value) => ![value].flat().includes(null), 'it is null: end its path with a question mark to leave it out'),
+)
 
 /** Parameters of `http_request`. */
 export const requestParameters = z.object({

@@ -13,6 +13,7 @@ const maxBytes = 100 * 1024 * 1024
 export const addImageMetadata = activity({
   name: 'add_image_metadata',
   category: 'image',
+  lenient: true,
   description: 'Writes metadata into a PNG or JPEG and stores the result as a new file.',
   parameters: z.object({
     image_path: z.string().min(1).describe('Storage path of the image.'),

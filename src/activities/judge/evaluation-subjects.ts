@@ -12,6 +12,7 @@ const parameters = z.object({
 export const evaluationSubjects = activity({
   name: 'evaluation_subjects',
   category: 'judge',
+  lenient: true, // for evaluations whose tasks an older version has made
   description: 'Selects the completed runs of a fan-out for judging, each with its expected result.',
   parameters,
   outputs: z.object({

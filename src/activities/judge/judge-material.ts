@@ -55,6 +55,7 @@ const judgedPart = async (run: string, path: string | undefined, { runs }: Activ
 export const judgeMaterial = activity({
   name: 'judge_material',
   category: 'judge',
+  lenient: true, // for evaluations whose tasks an older version has made
   description: 'Reads the output of a run, and builds the item and instruction for simple_judge.',
   parameters,
   outputs: z.object({

@@ -142,6 +142,7 @@ const judgeAll = async (given: Parameters, context: ActivityContext): Promise<Ju
 export const simpleJudge = activity({
   name: 'simple_judge',
   category: 'judge',
+  lenient: true,
   asks: { kind: 'chat' },
   structuredOutput: 'json',
   description: 'Lets a model judge texts or images by an instruction, with a score, a label, or yes or no.',

@@ -6,6 +6,7 @@ import { imageOutputs, makeImages } from './make-images.ts'
 export const geminiImageGenerator = activity({
   name: 'gemini_image_generator',
   category: 'image',
+  lenient: true,
   asks: { kind: 'images', provider: 'gemini' },
   description: 'Generates images from a text with a Gemini model at Google, and stores them.',
   parameters: z.object({

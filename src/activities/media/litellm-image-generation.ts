@@ -11,6 +11,7 @@ const qualityFor = (model: string, quality: string): { quality?: string } =>
 export const litellmImageGeneration = activity({
   name: 'litellm_image_generation',
   category: 'image',
+  lenient: true,
   asks: { kind: 'images' },
   description: 'Generates images from a text with a model of any provider, and stores them.',
   parameters: z.object({

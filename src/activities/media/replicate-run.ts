@@ -21,6 +21,7 @@ const ofKind = (kept: StoredMedia[], kind: StoredMedia['kind']) =>
 export const replicateRun = activity({
   name: 'replicate_run',
   category: 'models',
+  lenient: true,
   asks: { kind: 'prediction' },
   description: 'Runs any model at Replicate with any input, and stores every file of its output.',
   parameters: z.object({

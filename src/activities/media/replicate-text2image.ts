@@ -14,6 +14,7 @@ import {
 export const replicateText2Image = activity({
   name: 'replicate_text2image',
   category: 'image',
+  lenient: true,
   asks: { kind: 'prediction' },
   description: 'Generates images from a text with a model at Replicate, and stores them.',
   parameters: z.object({

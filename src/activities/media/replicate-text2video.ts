@@ -14,6 +14,7 @@ import {
 export const replicateText2Video = activity({
   name: 'replicate_text2video',
   category: 'video',
+  lenient: true,
   asks: { kind: 'prediction' },
   description: 'Generates a video from a text with a model at Replicate, and stores it.',
   parameters: z.object({

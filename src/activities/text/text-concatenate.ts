@@ -7,6 +7,7 @@ import { activity } from '../activity.ts'
 export const textConcatenate = activity({
   name: 'text_concatenate',
   category: 'text',
+  lenient: true,
   description: 'Joins several texts in order, with a separator between them.',
   parameters: z.object({
     texts: z

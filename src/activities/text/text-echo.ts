@@ -5,6 +5,7 @@ import { activity } from '../activity.ts'
 export const textEcho = activity({
   name: 'text_echo',
   category: 'text',
+  lenient: true,
   description: 'Returns its input. Useful for a first workflow, and to give a value a name.',
   parameters: z.object({
     text: z.unknown().describe('The value to return, usually a text; any other value is returned unchanged.'),

@@ -27,6 +27,7 @@ const split = (text: string, chunkSize: number, step: number): string[] => {
 export const textSplit = activity({
   name: 'text_split',
   category: 'text',
+  lenient: true,
   description: 'Splits a text into chunks of a fixed number of characters; neighbouring chunks can overlap.',
   parameters: z.object({
     text: z.string().describe('The text to split.').meta({ input: 'text' }),

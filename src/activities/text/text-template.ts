@@ -7,6 +7,7 @@ import { activity } from '../activity.ts'
 export const textTemplate = activity({
   name: 'text_template',
   category: 'text',
+  lenient: true,
   description: 'Fills the {{name}} placeholders of a template. Every other parameter is a variable of that name.',
   parameters: z.object({
     template: z

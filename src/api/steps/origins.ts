@@ -60,6 +60,8 @@ const expressionOf = (source: Source): string => {
       return `[${source.items.map(expressionOf).join(', ')}]`
     case 'object':
       return `{${source.entries.map(([key, item]) => `${JSON.stringify(key)}: ${expressionOf(item)}`).join(', ')}}`
+    case 'default':
+      return `${expressionOf(source.source)} or ${expressionOf(source.otherwise)}`
     default:
       return JSON.stringify(source.value) ?? 'null'
   }

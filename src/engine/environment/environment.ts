@@ -13,6 +13,8 @@ export interface Environment {
   scrub: Scrubber
   /** URL that continues a step of the run; undefined unless the workflow refers to it. Its token is scrubbed. */
   callback(step: string): string | undefined
+  /** Names of all values. */
+  names: readonly string[]
   /** Names of the values given with this run only. */
   secretNames: readonly string[]
   isEmpty: boolean
@@ -25,6 +27,7 @@ export const emptyEnvironment: Environment = {
   lent: () => false,
   callback: () => undefined,
   scrub: makeScrubber([]),
+  names: [],
   secretNames: [],
   isEmpty: true,
   version: '',
@@ -51,6 +54,7 @@ export const makeEnvironment = (
     lent: (name) => isLent.has(name),
     scrub,
     callback: () => undefined,
+    names: [...values.keys(), ...isLent],
     secretNames: Object.keys(secrets),
     isEmpty: values.size === 0 && isLent.size === 0,
     version,

@@ -7,12 +7,13 @@ import { question, type Report } from './remark.ts'
 import {
   literalUnlessPath,
   type Notes,
-  nestedObject,
+  neededPathsOf,
   pathsOf,
   type Roots,
   reference,
   type Source,
   staticValue,
+  type Writing,
 } from './source.ts'
 
 /** The origin of a parameter's value: `source`, or `fallback` if the source has none. */
@@ -25,12 +26,20 @@ export interface Binding {
   required: boolean
   /** Value when the source leads to nothing. */
   missing: unknown
+  /** Whether the step goes on, with a warning, without what leads to nothing. */
+  isLenient: boolean
 }
 
 export const readsOf = (binding: Binding): Path[] => [
   ...pathsOf(binding.source),
   ...(binding.fallback ? pathsOf(binding.fallback) : []),
 ]
+
+/** The paths of a binding that must lead somewhere, or its step fails. */
+export const neededReadsOf = ({ source, fallback, required, isLenient, missing }: Binding): Path[] => {
+  if (fallback || (!required && (isLenient || missing !== undefined))) return []
+  return required && source.kind === 'path' ? [source.path] : neededPathsOf(source)
+}
 
 /** Config keys reserved for the engine, whatever the activity declares. */
 const engineKeys = new Set(['activity', 'depends_on', 'options', '__proto__'])
@@ -50,7 +59,11 @@ export const bindParameters = (
     if (engineKeys.has(key)) continue
     if (keysOfAny.has(key) && !Object.hasOwn(activity.parameters.shape, key)) continue
     const report: Report = (message, site) => notes.report(message, { key, ...site })
-    place(written, key, sourceOf(key, value, activity, rootsFor(key, config, activity, roots), report))
+    const warn: Report = (message, site) =>
+      notes.warnings.push({ message: `parameter '${key}': ${message}`, key, ...site })
+    const name = aliasesOf(activity).get(key) ?? key
+    const writing = writingOf(name, activity, rootsFor(key, config, activity, roots), { report, warn })
+    place(written, key, sourceOf(key, name, value, activity, writing))
   }
   return bind(written, activity, notes)
 }
@@ -79,11 +92,26 @@ interface Placed {
   source: Source
 }
 
+const writingOf = (
+  parameter: string,
+  { names, nested, typed, lenient }: Activity,
+  roots: Roots,
+  { report, warn }: Pick<Writing, 'report' | 'warn'>,
+): Writing => ({
+  roots,
+  report,
+  warn,
+  members: names.includes(parameter) ? 'names' : nested.includes(parameter) ? 'references' : 'known references',
+  fillsEnvironment: !lenient,
+  keepsTypes: typed.includes(parameter),
+})
+
 /** Applies the naming rules in order: which parameter a key means, and how its value is read. */
-const sourceOf = (key: string, value: unknown, activity: Activity, roots: Roots, report: Report): Placed => {
+const sourceOf = (key: string, name: string, value: unknown, activity: Activity, writing: Writing): Placed => {
+  const { roots, report } = writing
   const declared = (name: string) => Object.hasOwn(activity.parameters.shape, name)
   if (key.endsWith('_path') && declared(key)) {
-    return { target: key, byPath: false, source: literalUnlessPath(value, roots, report) }
+    return { target: key, byPath: false, source: literalUnlessPath(value, writing) }
   }
   if (key.endsWith('_path_expr')) {
     const path = key.slice(0, -5)
@@ -91,15 +119,11 @@ const sourceOf = (key: string, value: unknown, activity: Activity, roots: Roots,
     return { target, byPath: true, source: reference(value, roots, report) }
   }
   if (key.endsWith('_path')) return { target: key.slice(0, -5), byPath: true, source: reference(value, roots, report) }
-  if (activity.literal.includes(key)) return { target: key, byPath: false, source: { kind: 'value', value } }
-  if (activity.nested.includes(key)) return { target: key, byPath: false, source: nestedObject(value, roots, report) }
-  if (activity.pathsInArrays.includes(key) && Array.isArray(value)) {
-    return { target: key, byPath: false, source: literalUnlessPath(value, roots, report) }
-  }
-  if (activity.references.includes(key)) {
-    return { target: key, byPath: false, source: literalUnlessPath(value, roots, report) }
-  }
-  return { target: key, byPath: false, source: staticValue(value, roots, report) }
+  if (activity.literal.includes(name)) return { target: key, byPath: false, source: { kind: 'value', value } }
+  const mayBePath =
+    (activity.pathsInArrays.includes(name) && Array.isArray(value)) || activity.references.includes(name)
+  const source = mayBePath ? literalUnlessPath(value, writing) : staticValue(value, writing)
+  return { target: key, byPath: false, source }
 }
 
 const place = (written: Map<string, Written>, key: string, placed: Placed): void => {
@@ -127,6 +151,7 @@ const bind = (
       fallback: byPath ? byValue : undefined,
       required: required.has(parameter),
       missing: metaOf(shape[parameter])?.missing,
+      isLenient: activity.lenient,
     })
   }
   for (const [name, entry] of written) if (Object.hasOwn(shape, name)) add(name, entry)
@@ -160,8 +185,13 @@ export const requiredOf = (activity: Activity): Set<string> => {
 const metaOf = (field: unknown): ParameterMeta | undefined =>
   (field as { meta(): ParameterMeta | undefined } | undefined)?.meta()
 
+const aliasesByActivity = new WeakMap<Activity, Map<string, string>>()
+
 const aliasesOf = (activity: Activity): Map<string, string> => {
+  const known = aliasesByActivity.get(activity)
+  if (known) return known
   const aliases = new Map<string, string>()
+  aliasesByActivity.set(activity, aliases)
   for (const [name, field] of Object.entries(activity.parameters.shape)) {
     for (const alias of metaOf(field)?.aliases ?? []) aliases.set(alias, name)
   }

@@ -238,7 +238,10 @@ describe('a path into a structured output', () => {
 
   it('has to be declared where a step asks for no JSON', () => {
     const plain = (activity: Record<string, unknown>, path: string) =>
-      faultsOf({ step_configs: { ask: activity, use: { ...echo, text_path: path } }, steps: ['ask', 'use'] })
+      faultsOf({
+        step_configs: { ask: activity, use: { activity: 'text_echo', text_path: path } },
+        steps: ['ask', 'use'],
+      })
     expect(plain({ activity: 'litellm_chat', prompt: 'x' }, 'ask.outputs.vendor')).toMatchObject([
       { severity: 'error', message: expect.stringContaining("litellm_chat has no output 'vendor'; it has text") },
     ])

@@ -3,7 +3,7 @@ import { jsonPointer } from '../../lib/json/json-pointer.ts'
 import { type Guess, makeGuesses } from '../../lib/text/nearest.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
 import type { WorkflowFault } from '../../model/workflows/workflow-fault.ts'
-import { type Binding, readsOf, requiredOf } from './bindings.ts'
+import { type Binding, neededReadsOf, readsOf, requiredOf } from './bindings.ts'
 import { schemaRemarks } from './input-schema.ts'
 import { type ReadBounds, type ReadRemark, unknownOutput } from './output-reads.ts'
 import { parameterIssues } from './parameter-issues.ts'
@@ -54,8 +54,9 @@ export const lintWorkflow = (workflow: Workflow, program: Program): WorkflowFaul
     add('error', own([...missingParameters(step), ...wrong]))
     if (wrong.length === 0) add('error', own(wrongTogether(step)))
     for (const binding of step.bindings) {
-      const remarks = unknownReads(binding, program, bounds).map((remark) => ({ ...remark, ...inStep(step, remark) }))
-      for (const { isCertain, ...remark } of remarks) add(binding.required && isCertain ? 'error' : 'warning', [remark])
+      for (const { fails, ...remark } of unknownReads(binding, program, bounds)) {
+        add(fails ? 'error' : 'warning', own([remark]))
+      }
     }
     add('warning', own(step.warnings))
   }
@@ -173,14 +174,18 @@ const wrongTogether = ({ activity, bindings }: ProgramStep): Remark[] => {
 }
 
 /** References to an undeclared output, or to a probably misspelt parameter. */
-const unknownReads = (binding: Binding, program: Program, bounds: ReadBounds): ReadRemark[] =>
-  readsOf(binding).flatMap((path) => {
-    const remark =
+const unknownReads = (binding: Binding, program: Program, bounds: ReadBounds): (Remark & { fails: boolean })[] => {
+  const needed = new Set(neededReadsOf(binding))
+  return readsOf(binding).flatMap((path) => {
+    const found =
       path.root === 'init_params'
         ? misspeltParameter(path, program, bounds.guess)
         : unknownOutput(path, program, bounds)
-    return remark === undefined ? [] : [{ key: binding.key, ...remark }]
+    if (found === undefined) return []
+    const { isCertain, ...remark } = found
+    return [{ key: binding.key, ...remark, fails: isCertain && needed.has(path) }]
   })
+}
 
 /** Runs may have parameters that the workflow does not list: only a name that nearly matches one is a fault. */
 const misspeltParameter = (

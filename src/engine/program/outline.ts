@@ -104,6 +104,8 @@ const originsIn = (source: Source): ParameterOrigin[] => {
       return source.items.slice(0, mostOrigins).flatMap(originsIn)
     case 'object':
       return source.entries.slice(0, mostOrigins).flatMap(([, item]) => originsIn(item))
+    case 'default':
+      return [...originsIn(source.source), ...originsIn(source.otherwise)]
     default:
       return source.value === undefined ? [] : [{ kind: 'literal', text: shownValue(source.value), step: null }]
   }

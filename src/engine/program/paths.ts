@@ -10,7 +10,10 @@ export type Segment = { kind: 'name'; name: string } | { kind: 'index'; index: n
 export interface Path {
   root: string
   segments: Segment[]
+  /** As written, without surrounding whitespace. */
   text: string
+  /** Whether it was written with a question mark: it may lead to nothing. */
+  isOptional?: true
 }
 
 const isNameChar = (code: number): boolean =>
@@ -40,6 +43,14 @@ export const parsePath = (text: string): Path | undefined => {
     at = next.end
   }
   return { root, segments, text: source }
+}
+
+/** Parses a path as a step config writes it: with `?` at its end it may lead to nothing. */
+export const parseReference = (text: string): Path | undefined => {
+  const source = text.trim()
+  if (!source.endsWith('?')) return parsePath(source)
+  const path = parsePath(source.slice(0, -1))
+  return path && { ...path, text: source, isOptional: true }
 }
 
 const dotted = (source: string, at: number): { segment: Segment; end: number } | undefined => {

@@ -1,5 +1,6 @@
 import type { Guess } from '../../lib/text/nearest.ts'
-import { type Path, parsePath } from './paths.ts'
+import { reservedStepNames } from '../../model/workflows/workflow.ts'
+import { type Path, parseReference } from './paths.ts'
 import { type Remark, type Report, reportInside } from './remark.ts'
 
 /** Source of a parameter's value, compiled once from the config, so that resolving a step is only a data lookup. */
@@ -8,7 +9,9 @@ export type Source =
   | { kind: 'path'; path: Path }
   | { kind: 'text'; parts: (string | Path)[] }
   | { kind: 'list'; items: Source[] }
-  | { kind: 'object'; entries: [string, Source][] }
+  | { kind: 'object'; entries: [key: string, source: Source][] }
+  /** A value for when the source leads to nothing. */
+  | { kind: 'default'; source: Source; otherwise: Source }
 
 /** Roots that a step may name: `known` ones exist, `problem` explains why another does not. */
 export interface Roots {
@@ -23,13 +26,27 @@ export interface Notes {
   guess: Guess
 }
 
+/** How the static values of one parameter are compiled. */
+export interface Writing {
+  roots: Roots
+  report: Report
+  /** Takes a remark about a text that is used as it stands although it looks like a reference. */
+  warn: Report
+  /** What `_path` at the end of a member's name means. */
+  members: 'names' | 'references' | 'known references'
+  /** Whether `{{env.NAME}}` is filled in. */
+  fillsEnvironment: boolean
+  /** Whether a text that is only `{{path}}` gives the value itself instead of its text. */
+  keepsTypes: boolean
+}
+
 const isLiteralText = (text: string): boolean => text.includes('/')
 
 /** Compiles a reference: a path, or an array or object of paths; a literal when the text cannot be a path. */
 export const reference = (written: unknown, roots: Roots, report: Report): Source => {
   if (typeof written === 'string') {
     if (isLiteralText(written)) return { kind: 'value', value: written }
-    const path = parsePath(written)
+    const path = parseReference(written)
     if (!path) {
       report(`'${clip(written)}' is not a path; expected something like init_params.name or step.outputs.text`)
       return { kind: 'value', value: undefined }
@@ -56,74 +73,111 @@ export const reference = (written: unknown, roots: Roots, report: Report): Sourc
 }
 
 /** Compiles a declared parameter named `…_path`: literal, unless it is a path with a known root. */
-export const literalUnlessPath = (written: unknown, roots: Roots, report: Report): Source => {
+export const literalUnlessPath = (written: unknown, writing: Writing): Source => {
   if (Array.isArray(written)) {
     return simplify({
       kind: 'list',
-      items: written.map((item, at) => literalUnlessPath(item, roots, reportInside(report, at))),
+      items: written.map((item, at) => literalUnlessPath(item, inside(writing, at))),
     })
   }
-  const path = typeof written === 'string' && !isLiteralText(written) ? parsePath(written) : undefined
-  return path && roots.known(path.root) ? reference(written, roots, report) : staticValue(written, roots, report)
+  return isKnownReference(written, writing.roots)
+    ? reference(written, writing.roots, writing.report)
+    : staticValue(written, writing)
 }
 
-/** Compiles a static value; `{{ path }}` in its strings is replaced at any depth when the root is known. */
-export const staticValue = (written: unknown, roots: Roots, report: Report): Source => {
-  if (typeof written === 'string') return inlineTemplate(written, roots, report)
+const isKnownReference = (written: unknown, roots: Roots): boolean => {
+  const path = typeof written === 'string' && !isLiteralText(written) ? parseReference(written) : undefined
+  return path !== undefined && roots.known(path.root)
+}
+
+/**
+ * Compiles a static value. At any depth `{{ path }}` in its texts is replaced when the root is known, and members whose
+ * names end in `_path` are references as far as `members` says.
+ */
+export const staticValue = (written: unknown, writing: Writing): Source => {
+  if (typeof written === 'string') return inlineTemplate(written, writing)
   if (Array.isArray(written)) {
-    return simplify({
-      kind: 'list',
-      items: written.map((item, at) => staticValue(item, roots, reportInside(report, at))),
-    })
+    return simplify({ kind: 'list', items: written.map((item, at) => staticValue(item, inside(writing, at))) })
   }
-  if (typeof written === 'object' && written !== null) {
-    return simplify({
-      kind: 'object',
-      entries: Object.entries(written).map(([key, item]) => [key, staticValue(item, roots, reportInside(report, key))]),
-    })
-  }
+  if (typeof written === 'object' && written !== null) return members(written, writing)
   return { kind: 'value', value: written }
 }
 
-/** Compiles a nested object: keys that end in `_path` are references, at any depth. */
-export const nestedObject = (written: unknown, roots: Roots, report: Report): Source => {
-  if (Array.isArray(written)) {
-    return simplify({
-      kind: 'list',
-      items: written.map((item, at) => nestedObject(item, roots, reportInside(report, at))),
-    })
+const inside = (writing: Writing, segment: string | number): Writing => ({
+  ...writing,
+  report: reportInside(writing.report, segment),
+  warn: reportInside(writing.warn, segment),
+})
+
+/** Compiles the members of an object. Of a member that is given by path and by value, the value is the default. */
+const members = (written: object, writing: Writing): Source => {
+  const found = new Map<string, { byPath?: Source; byValue?: Source }>()
+  for (const [key, item] of Object.entries(written)) {
+    const within = inside(writing, key)
+    const target = memberTarget(key, item, within)
+    const source = target === undefined ? staticValue(item, within) : reference(item, writing.roots, within.report)
+    const member = target === undefined ? { byValue: source } : { byPath: source }
+    found.set(target ?? key, { ...found.get(target ?? key), ...member })
   }
-  if (typeof written !== 'object' || written === null) return staticValue(written, roots, report)
-  const keys = Object.entries(written)
-  const byPath = new Set(keys.map(([key]) => referenceTarget(key)))
-  const entries = keys.flatMap(([key, item]): [string, Source][] => {
-    const target = referenceTarget(key)
-    if (target !== undefined) return [[target, reference(item, roots, reportInside(report, key))]]
-    return byPath.has(key) ? [] : [[key, nestedObject(item, roots, reportInside(report, key))]]
-  })
+  const entries = [...found].map(([key, { byPath, byValue }]): [string, Source] => [
+    key,
+    byPath && byValue ? { kind: 'default', source: byPath, otherwise: byValue } : ((byPath ?? byValue) as Source),
+  ])
   return simplify({ kind: 'object', entries })
+}
+
+/** The member that a key gives by reference; undefined if it gives a value. */
+const memberTarget = (key: string, item: unknown, { members, roots, report }: Writing): string | undefined => {
+  const target = members === 'names' ? undefined : referenceTarget(key)
+  if (target === undefined || target === '' || members === 'references') return target || undefined
+  const texts = typeof item === 'object' && item !== null ? Object.values(item) : [item]
+  if (texts.some((text) => isKnownReference(text, roots))) return target
+  for (const text of texts) {
+    const problem = meantAsReference(text, roots)
+    if (problem) report(problem.message, problem)
+  }
+  return undefined
+}
+
+const sections = ['inputs', 'outputs', 'config', 'status', 'error']
+
+/** The problem of a text that is surely meant as a reference, but whose root does not exist. */
+const meantAsReference = (text: unknown, roots: Roots): Remark | undefined => {
+  const path = typeof text === 'string' && !isLiteralText(text) ? parseReference(text) : undefined
+  const [first] = path?.segments ?? []
+  if (!path || !first) return undefined
+  const problem = roots.problem(path)
+  const isSection = first.kind === 'name' && sections.includes(first.name)
+  return isSection || reservedStepNames.includes(problem?.meant ?? '') ? problem : undefined
 }
 
 /** The parameter that a key gives by path; undefined if the key gives a value. */
 export const referenceTarget = (key: string): string | undefined =>
   key.endsWith('_path_expr') ? key.slice(0, -10) : key.endsWith('_path') ? key.slice(0, -5) : undefined
 
-const inlineTemplate = (text: string, roots: Roots, report: Report): Source => {
+const inlineTemplate = (text: string, { roots, report, warn, fillsEnvironment, keepsTypes }: Writing): Source => {
   if (!text.includes('{{')) return { kind: 'value', value: text }
   const parts: (string | Path)[] = []
   let from = 0
   for (let open = text.indexOf('{{'); open >= 0; open = text.indexOf('{{', from)) {
     const close = text.indexOf('}}', open + 2)
     if (close < 0) break
-    const path = parsePath(text.slice(open + 2, close))
-    if (path && path.root !== 'env' && roots.known(path.root)) {
+    const path = parseReference(text.slice(open + 2, close))
+    const isKnown = path !== undefined && roots.known(path.root)
+    if (isKnown && (path.root !== 'env' || fillsEnvironment)) {
       const problem = roots.problem(path)
       if (problem) report(problem.message, problem)
       parts.push(text.slice(from, open), path)
-    } else parts.push(text.slice(from, close + 2))
+    } else {
+      if (isKnown) warn(`'{{${path.text}}}' is used as it stands: texts of this activity do not read the environment`)
+      parts.push(text.slice(from, close + 2))
+    }
     from = close + 2
   }
   parts.push(text.slice(from))
+  const filled = parts.filter((part) => part !== '')
+  const [only] = filled
+  if (keepsTypes && filled.length === 1 && typeof only === 'object') return { kind: 'path', path: only }
   return parts.every((part) => typeof part === 'string') ? { kind: 'value', value: text } : { kind: 'text', parts }
 }
 
@@ -154,9 +208,19 @@ export const pathsOf = (source: Source): Path[] => {
       return source.items.flatMap(pathsOf)
     case 'object':
       return source.entries.flatMap(([, item]) => pathsOf(item))
+    case 'default':
+      return [...pathsOf(source.source), ...pathsOf(source.otherwise)]
     default:
       return []
   }
+}
+
+/** Lists the paths that have neither a default nor a question mark. */
+export const neededPathsOf = (source: Source): Path[] => {
+  if (source.kind === 'default') return neededPathsOf(source.otherwise)
+  if (source.kind === 'list') return source.items.flatMap(neededPathsOf)
+  if (source.kind === 'object') return source.entries.flatMap(([, item]) => neededPathsOf(item))
+  return pathsOf(source).filter(({ isOptional }) => !isOptional)
 }
 
 const clip = (text: string): string => (text.length > 80 ? `${text.slice(0, 77)}…` : text)

@@ -84,7 +84,15 @@ export const compileTools = (
   const source: Source = { kind: 'list', items: shown }
   return {
     tools,
-    binding: { parameter: 'tools', key: 'tools', source, fallback: undefined, required: true, missing: undefined },
+    binding: {
+      parameter: 'tools',
+      key: 'tools',
+      source,
+      fallback: undefined,
+      required: true,
+      missing: undefined,
+      isLenient: false,
+    },
   }
 }
 
@@ -175,11 +183,28 @@ const compileActivityTool = (tool: StepTool, activity: Activity, { roots, notes 
 }
 
 /** Binds a parameter of a task: a name that ends in `_path` is a reference, as in a step. */
-const bindInput = (key: string, value: unknown, roots: Roots, { report }: Notes): Binding => {
+const bindInput = (key: string, value: unknown, roots: Roots, { report, warnings }: Notes): Binding => {
   const parameter = referenceTarget(key)
   const own: Report = (message, site) => report(message, { key, ...site })
-  const source = parameter === undefined ? staticValue(value, roots, own) : reference(value, roots, own)
-  return { parameter: parameter ?? key, key, source, fallback: undefined, required: false, missing: undefined }
+  const warn: Report = (message, site) => warnings.push({ message, key, ...site })
+  const writing = {
+    roots,
+    report: own,
+    warn,
+    members: 'known references',
+    fillsEnvironment: true,
+    keepsTypes: true,
+  } as const
+  const source = parameter === undefined ? staticValue(value, writing) : reference(value, roots, own)
+  return {
+    parameter: parameter ?? key,
+    key,
+    source,
+    fallback: undefined,
+    required: false,
+    missing: undefined,
+    isLenient: false,
+  }
 }
 
 const compileTaskTool = (tool: StepTool, task: string, { roots, notes }: ToolScope): ProgramTool | undefined => {

@@ -2,9 +2,9 @@ import type { Queries } from '../../database/database.ts'
 import { invalidField } from '../../lib/errors.ts'
 import type { Carry, Rerun, RerunOf } from '../engine.ts'
 import type { Environment } from '../environment/environment.ts'
-import { type Binding, readsOf } from '../program/bindings.ts'
 import type { Program, ProgramStep } from '../program/program.ts'
 import type { Programs } from '../program/programs.ts'
+import { neededPathsOf } from '../program/source.ts'
 import { planCarry } from './plan-carry.ts'
 
 /**
@@ -59,12 +59,10 @@ export const checkSecretsGiven = (program: Program, environment: Environment, ca
   }
 }
 
-const hasNoDefault = ({ fallback }: Binding): boolean => fallback === undefined
-
 const variablesOf = ({ bindings, usesEnvironment }: ProgramStep): string[] =>
   usesEnvironment
-    ? bindings.filter(hasNoDefault).flatMap((binding) =>
-        readsOf(binding)
+    ? bindings.flatMap((binding) =>
+        (binding.fallback ? [] : neededPathsOf(binding.source))
           .filter(({ root }) => root === 'env')
           .flatMap(({ segments: [first] }) => (first?.kind === 'name' ? [first.name] : [])),
       )

@@ -318,7 +318,7 @@ test('one run, awaited: its outputs, its failure, its time', async () => {
     init_params: { text: 'own' },
     step_configs: {
       first: { activity: 'text_echo', text_path: 'init_params.text' },
-      last: { activity: 'effect', mark: 'one', item_path: 'first.outputs.text', fails_path: 'init_params.fails' },
+      last: { activity: 'effect', mark: 'one', item_path: 'first.outputs.text', fails_path: 'init_params.fails?' },
     },
     steps: ['first', 'last'],
   })

@@ -41,7 +41,7 @@ describe('conditional_branch', () => {
       first: does({ give: 'before' }),
       check: branch('yes', null),
       yes: does({ give_path: 'first.outputs.value' }),
-      last: does({ give_path: 'yes.outputs.value' }),
+      last: does({ give_path: 'yes.outputs.value?' }),
     }
     const run = await jetty.run({ step_configs: steps, steps: ['first', 'check', 'last'] }, { init_params: { go: 1 } })
     expect(seen.effects).toEqual(['first', 'yes', 'last'])
@@ -87,14 +87,14 @@ describe('conditional_branch', () => {
     })
   })
 
-  it('a skipped step is not given to an optional parameter, without a warning; in a list it is left out', async () => {
+  it('a skipped step is not given to a parameter with a question mark, without a warning; in a list it is left out', async () => {
     const run = await jetty.run(
       {
         step_configs: {
           check: branch('yes', 'no'),
           yes: does({ give: 'y' }),
           no: does({ give: 'n' }),
-          optional: does({ give_path: 'no.outputs.value' }),
+          optional: does({ give_path: 'no.outputs.value?' }),
           either: { activity: 'text_concatenate', texts_path: ['no.outputs.value', 'yes.outputs.value'] },
           state: does({ give_path: 'no.status' }),
         },
