@@ -1,6 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { firstOpened, jsonLines, lineId, pathExpressionOf, searchJson } from './flatten.ts'
+import { firstOpened, jsonLines, lineId, pathExpressionOf, searchSteps } from './flatten.ts'
+
+/** A search from beginning to end; undefined without a text. */
+const searchJson = (value: unknown, query: string) =>
+  query === '' ? undefined : searchSteps(value, query, Number.POSITIVE_INFINITY).next().value
 
 const shown = (value: unknown, opened: string[] = [], query = '') =>
   jsonLines(value, new Set(opened), { found: searchJson(value, query) }).map(
@@ -55,10 +59,6 @@ describe('a search', () => {
     expect(shown(value, [lineId(['b', 'c'])], 'c')).toEqual(['b:', ' c:', '  0:"x"', '  1:null'])
   })
 
-  it('finds nothing without a text', () => {
-    expect(searchJson(value, '  ')).toBeUndefined()
-  })
-
   it('finds every leaf that holds the text', () => {
     fc.assert(
       fc.property(fc.json(), (text) => {
@@ -68,7 +68,19 @@ describe('a search', () => {
     )
   })
 
-  it('stops in a value that is too large', () => {
+  it('finds the last of a million values, and yields on the way', () => {
+    const list = Array.from({ length: 1_000_000 }, (_, index) => (index === 999_999 ? 'needle' : index))
+    const steps = searchSteps(list, 'needle', 400_000)
+    const partial = [steps.next(), steps.next()].map(({ value, done }) => [done, value.hits.length, value.isPartial])
+    const last = steps.next()
+    expect(partial).toEqual([
+      [false, 0, true],
+      [false, 0, true],
+    ])
+    expect([last.done, last.value.hits, last.value.isPartial]).toEqual([true, [lineId([999_999])], false])
+  })
+
+  it('ends after a thousand places', () => {
     const found = searchJson(
       Array.from({ length: 5_000 }, () => 'same'),
       'same',

@@ -22,8 +22,6 @@ export interface JsonLine {
 const rangeSize = 100
 /** Characters of a text on one line. */
 const previewLength = 200
-/** Values that a search looks at. */
-const mostSearched = 200_000
 /** Places that a search finds. */
 export const mostFound = 1_000
 
@@ -51,8 +49,8 @@ const clipText = (text: string, most: number): string => {
 
 interface Shown {
   isOpen(id: string): boolean
-  /** Only these places, where a search is on. */
-  only: ReadonlySet<string> | undefined
+  /** Members to show of each place, where a search is on. */
+  only: Found['within'] | undefined
   /** Places that a search found: everything below them is shown. */
   hits: ReadonlySet<string>
   large: ReadonlySet<string>
@@ -69,8 +67,8 @@ export const jsonLines = (
   opened: ReadonlySet<string>,
   { found, large = none }: { found?: Found | undefined; large?: ReadonlySet<string> } = {},
 ): JsonLine[] => {
-  const isOpen = (id: string) => opened.has(id) || (found?.above.has(id) ?? false)
-  const shown: Shown = { isOpen, only: found?.shown, hits: new Set(found?.hits), large }
+  const isOpen = (id: string) => opened.has(id) || (found?.within.has(id) ?? false)
+  const shown: Shown = { isOpen, only: found?.within, hits: new Set(found?.hits), large }
   const lines: JsonLine[] = []
   if (typeof value === 'object' && value !== null && !large.has(lineId([]))) membersOf(value, [], 0, shown, lines)
   else pushLine(value, undefined, [], 0, shown, lines)
@@ -88,7 +86,7 @@ const pushLine = (
   const id = lineId(at)
   const kind = shown.large.has(id) ? 'large' : kindOf(value)
   const isNode = kind === 'object' || kind === 'array'
-  const size = isNode ? Object.keys(value as object).length : 0
+  const size = Array.isArray(value) ? value.length : isNode ? Object.keys(value as object).length : 0
   const isOpen = isNode && size > 0 ? shown.isOpen(id) : undefined
   lines.push({ at, id, key, kind, size, preview: previewOf(value, kind), depth, isOpen, value })
   if (!isOpen) return
@@ -102,72 +100,93 @@ const membersOf = (
   shown: Shown,
   lines: JsonLine[],
 ): void => {
-  const isList = Array.isArray(value)
-  const entries = isList ? value.map((item, index) => [index, item] as const) : Object.entries(value)
-  const push = (from: number, to: number, deep: number) => {
-    for (const [key, item] of entries.slice(from, to)) {
-      const place = [...at, key]
-      if (!shown.only || shown.only.has(lineId(place))) pushLine(item, key, place, deep, shown, lines)
-    }
+  const push = (members: readonly (string | number)[], deep: number) => {
+    for (const key of members)
+      pushLine((value as Record<string | number, unknown>)[key], key, [...at, key], deep, shown, lines)
   }
-  if (entries.length <= rangeSize || shown.only) {
-    push(0, entries.length, depth)
+  const keys = shown.only
+    ? (shown.only.get(lineId(at)) ?? [])
+    : Array.isArray(value)
+      ? [...value.keys()]
+      : Object.keys(value)
+  if (keys.length <= rangeSize || shown.only) {
+    push(keys, depth)
     return
   }
-  for (let from = 0; from < entries.length; from += rangeSize) {
-    const to = Math.min(entries.length, from + rangeSize)
+  for (let from = 0; from < keys.length; from += rangeSize) {
+    const members = keys.slice(from, from + rangeSize)
     const id = `${lineId(at)}${from}`
     const isOpen = shown.isOpen(id)
-    const preview = isList ? `${from} … ${to - 1}` : `${entries[from]![0]} … ${entries[to - 1]![0]}`
-    lines.push({ at, id, key: undefined, kind: 'range', size: to - from, preview, depth, isOpen, value: undefined })
-    if (isOpen) push(from, to, depth + 1)
+    const preview = `${members[0]} … ${members.at(-1)}`
+    const size = members.length
+    lines.push({ at, id, key: undefined, kind: 'range', size, preview, depth, isOpen, value: undefined })
+    if (isOpen) push(members, depth + 1)
   }
 }
 
-/** What a search found: the places, and everything above and below them that is shown. */
+/** Places that a search found, and the members that lead to them. */
 export interface Found {
   hits: readonly string[]
-  shown: ReadonlySet<string>
-  above: ReadonlySet<string>
-  /** Whether it stopped before the end. */
+  /** For every place above a hit: its members that are hits or lead to one, from top to bottom. */
+  within: ReadonlyMap<string, readonly (string | number)[]>
+  /** Whether it has not reached the end: there are too many places, or it is still under way. */
   isPartial: boolean
 }
 
-/** Searches keys and values for a text, without regard to upper and lower case. Bounded in what it reads and finds. */
-export const searchJson = (value: unknown, query: string): Found | undefined => {
+/** A part of a value under search: its members, and which of them is next. */
+interface Level {
+  node: object
+  /** Undefined for a list, whose keys are indexes. */
+  keys: readonly string[] | undefined
+  size: number
+  next: number
+}
+
+const levelOf = (node: object): Level => {
+  const keys = Array.isArray(node) ? undefined : Object.keys(node)
+  return { node, keys, size: keys?.length ?? (node as unknown[]).length, next: 0 }
+}
+
+/**
+ * Searches keys and values for a text, regardless of case, from top to bottom. Yields what it has found after every
+ * `step` values, so that a page can draw in between, and returns all of it. It ends after `mostFound` places.
+ */
+export function* searchSteps(value: unknown, query: string, step: number): Generator<Found, Found> {
   const wanted = query.trim().toLowerCase()
-  if (wanted === '') return undefined
   const hits: string[] = []
-  const shown = new Set<string>()
-  const above = new Set<string>()
-  const waiting: { value: unknown; at: (string | number)[] }[] = [{ value, at: [] }]
-  let seen = 0
-  while (waiting.length > 0 && seen < mostSearched && hits.length < mostFound) {
-    const { value: one, at } = waiting.pop()!
-    seen++
-    const key = at.at(-1)
-    const isNode = typeof one === 'object' && one !== null
-    const isHit =
-      (typeof key === 'string' && key.toLowerCase().includes(wanted)) ||
-      (!isNode && String(one).toLowerCase().includes(wanted))
-    if (isHit) {
-      hits.push(lineId(at))
-      shown.add(lineId(at))
-      for (let end = at.length - 1; end >= 0; end--) {
-        const parent = lineId(at.slice(0, end))
-        if (above.has(parent)) break
-        above.add(parent)
-        shown.add(parent)
-      }
-    }
-    if (!isNode) continue
-    const entries = Array.isArray(one) ? one.map((item, index) => [index, item] as const) : Object.entries(one)
-    for (let index = entries.length - 1; index >= 0; index--) {
-      const [name, item] = entries[index]!
-      waiting.push({ value: item, at: [...at, name] })
+  const within = new Map<string, (string | number)[]>()
+  const at: (string | number)[] = []
+  const addHit = () => {
+    hits.push(lineId(at))
+    for (let end = at.length - 1; end >= 0; end--) {
+      const parent = lineId(at.slice(0, end))
+      const members = within.get(parent)
+      if (!members) within.set(parent, [at[end]!])
+      else if (members.at(-1) !== at[end]) members.push(at[end]!)
+      if (members) break
     }
   }
-  return { hits, shown, above, isPartial: waiting.length > 0 }
+  const has = (text: string) => text.toLowerCase().includes(wanted)
+  const isNode = (one: unknown): one is object => typeof one === 'object' && one !== null
+  const levels: Level[] = isNode(value) ? [levelOf(value)] : []
+  if (!isNode(value) && has(String(value))) addHit()
+  for (let seen = 1; levels.length > 0 && hits.length < mostFound; seen++) {
+    const level = levels.at(-1)!
+    if (level.next === level.size) {
+      levels.pop()
+      at.pop()
+      continue
+    }
+    const key = level.keys ? level.keys[level.next]! : level.next
+    const one: unknown = (level.node as Record<string | number, unknown>)[key]
+    level.next++
+    at.push(key)
+    if ((level.keys && has(String(key))) || (!isNode(one) && has(String(one)))) addHit()
+    if (isNode(one)) levels.push(levelOf(one))
+    else at.pop()
+    if (seen % step === 0) yield { hits: [...hits], within: new Map(within), isPartial: true }
+  }
+  return { hits, within, isPartial: levels.length > 0 }
 }
 
 const plainName = /^[A-Za-z0-9_-]+$/

@@ -1,4 +1,4 @@
-import { type KeyboardEvent, useMemo, useState } from 'react'
+import { type KeyboardEvent, useEffect, useMemo, useState } from 'react'
 import { useRows } from '../../data/rows.ts'
 import { bytesText } from '../../text/bytes.ts'
 import { IconButton } from '../../ui/button.tsx'
@@ -6,7 +6,16 @@ import { CopyButton, copyText } from '../../ui/copy.tsx'
 import { TextField } from '../../ui/field.tsx'
 import { Icon } from '../../ui/icon.tsx'
 import { showToast } from '../../ui/toast.tsx'
-import { type Found, firstOpened, type JsonLine, jsonLines, lineId, pathExpressionOf, searchJson } from './flatten.ts'
+import {
+  type Found,
+  firstOpened,
+  type JsonLine,
+  jsonLines,
+  lineId,
+  mostFound,
+  pathExpressionOf,
+  searchSteps,
+} from './flatten.ts'
 
 const lineHeight = 22
 /** A value of so few lines needs no search. */
@@ -24,12 +33,35 @@ interface JsonTreeProps {
   onLoad?: (member: string) => void
 }
 
+/** Values searched before the page may draw again; takes some ten milliseconds. */
+const searchedAtOnce = 100_000
+
+/** Searches a value in steps, so that the page stays responsive while it searches megabytes. */
+const useSearch = (value: unknown, query: string): Found | undefined => {
+  const [found, setFound] = useState<Found>()
+  useEffect(() => {
+    if (query.trim() === '') return setFound(undefined)
+    const steps = searchSteps(value, query, searchedAtOnce)
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const step = () => {
+      const { value: found, done } = steps.next()
+      setFound(found)
+      if (!done) timer = setTimeout(step)
+    }
+    step()
+    return () => clearTimeout(timer)
+  }, [value, query])
+  return found
+}
+
+const isSearching = (found: Found): boolean => found.isPartial && found.hits.length < mostFound
+
 /** A value of any size: what is open is drawn as far as it is in view. */
 export const JsonTree = ({ value, path, label, large = [], onLoad }: JsonTreeProps) => {
   const [opened, setOpened] = useState(() => firstOpened(value))
   const [query, setQuery] = useState('')
   const [at, setAt] = useState(0)
-  const found = useMemo(() => searchJson(value, query), [value, query])
+  const found = useSearch(value, query)
   const largeIds = useMemo(() => new Set(large.map((member) => lineId([member]))), [large])
   const lines = useMemo(() => jsonLines(value, opened, { found, large: largeIds }), [value, opened, found, largeIds])
   const { box, first, last, total, show } = useRows(lines.length, lineHeight)
@@ -59,7 +91,7 @@ export const JsonTree = ({ value, path, label, large = [], onLoad }: JsonTreePro
           <CopyButton text={JSON.stringify(value, null, 2)} label={`Copy ${label} as JSON`} />
         </span>
       ) : (
-        <Toolbox label={label} value={value} query={query} onQuery={setQuery} found={found} />
+        <Toolbox label={label} value={value} query={query} onQuery={setQuery} found={found} left={large.length} />
       )}
       <div
         ref={box}
@@ -82,7 +114,11 @@ export const JsonTree = ({ value, path, label, large = [], onLoad }: JsonTreePro
             />
           ))}
         </div>
-        {lines.length === 0 && <p className="px-3 font-sans text-muted">{query === '' ? 'Nothing' : 'Not found'}</p>}
+        {lines.length === 0 && (
+          <p className="px-3 font-sans text-muted">
+            {query === '' ? 'Nothing' : found && isSearching(found) ? 'Searching…' : 'Not found'}
+          </p>
+        )}
       </div>
     </div>
   )
@@ -113,9 +149,11 @@ interface ToolboxProps {
   query: string
   onQuery: (query: string) => void
   found: Found | undefined
+  /** Values that are not loaded, which a search cannot see. */
+  left: number
 }
 
-const Toolbox = ({ label, value, query, onQuery, found }: ToolboxProps) => (
+const Toolbox = ({ label, value, query, onQuery, found, left }: ToolboxProps) => (
   <div className="flex items-center gap-2 border-line border-b py-1 pr-1 pl-2">
     <TextField
       label={`Search in ${label}`}
@@ -127,9 +165,10 @@ const Toolbox = ({ label, value, query, onQuery, found }: ToolboxProps) => (
       className="h-6 border-transparent"
     />
     {found && (
-      <span className="text-12 text-muted">
+      <span className="text-12 text-muted" role="status">
         {found.hits.length}
-        {found.isPartial ? '+' : ''} found
+        {found.isPartial ? '+' : ''} found{isSearching(found) ? '…' : ''}
+        {left > 0 && ` (${left} not loaded)`}
       </span>
     )}
     <IconButton icon="copy" label={`Copy ${label} as JSON`} onClick={() => void copyValue(value)} />
