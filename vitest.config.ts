@@ -50,7 +50,12 @@ const { compiledSource } = (await import(script.href)) as { compiledSource: () =
 const plugins = [compiledSource()]
 
 /** The pages import it. */
-const resolve = { alias: { 'virtual:operations': join(import.meta.dirname, 'test/wire-operations.ts') } }
+const resolve = {
+  alias: {
+    'virtual:operations': join(import.meta.dirname, 'test/wire-operations.ts'),
+    '#jsx/jsx-dev-runtime': 'react/jsx-dev-runtime',
+  },
+}
 
 /**
  * `unit` has the tests beside the code, which start no server and no database, without those that take seconds

@@ -3,16 +3,13 @@ import { QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { createRoot } from 'react-dom/client'
 import { queryClient } from './data/query-client.ts'
+import { isServed } from './data/server-away.ts'
 import { applyTheme } from './data/theme.ts'
 import { router } from './router.tsx'
+import { keepFocus } from './ui/keep-focus.ts'
 
 applyTheme()
-
-/** Whether the server gives pages away now. */
-const isServed = async (): Promise<boolean> => {
-  const request = { method: 'HEAD', headers: { accept: 'text/html' }, cache: 'no-store' } as const
-  return (await fetch('/', request).catch(() => undefined))?.ok ?? false
-}
+keepFocus(document)
 
 /**
  * After an upgrade of the server its old files are gone at some time: a tab that asks for one loads the page anew, once. While

@@ -7,6 +7,7 @@ import {
   redirect,
 } from '@tanstack/react-router'
 import { firstOf, parseSearch, searchText } from './data/search-text.ts'
+import { whenServed } from './data/server-away.ts'
 import { sessionState } from './data/session.ts'
 import { CollectionsPage } from './pages/collections/page.tsx'
 import { datasetSearch } from './pages/datasets/dataset-tabs.ts'
@@ -19,6 +20,12 @@ import { NotFound } from './shell/not-found.tsx'
 import { PageFailed } from './shell/page-failed.tsx'
 import { AppShell } from './shell/shell.tsx'
 
+/** A page whose code is loaded when it is first opened. */
+const page = <Module extends Record<string, unknown>, Name extends keyof Module>(
+  load: () => Promise<Module>,
+  name: Name,
+) => lazyRouteComponent(() => whenServed(load), name)
+
 const root = createRootRoute({ component: Outlet })
 
 const signIn = createRoute({
@@ -26,26 +33,26 @@ const signIn = createRoute({
   path: '/sign-in',
   validateSearch: ({ next }): { next?: string } =>
     firstOf(next) === undefined ? {} : { next: firstOf(next) as string },
-  component: lazyRouteComponent(() => import('./pages/sign-in/page.tsx'), 'SignInPage'),
+  component: page(() => import('./pages/sign-in/page.tsx'), 'SignInPage'),
 })
 
 /** The documentation is for everybody. */
 const docs = createRoute({
   getParentRoute: () => root,
   path: '/docs/{-$page}',
-  component: lazyRouteComponent(() => import('./pages/docs/page.tsx'), 'DocsPage'),
+  component: page(() => import('./pages/docs/page.tsx'), 'DocsPage'),
 })
 
 const docsBelow = createRoute({
   getParentRoute: () => root,
   path: '/docs/$folder/$page',
-  component: lazyRouteComponent(() => import('./pages/docs/page.tsx'), 'DocsPage'),
+  component: page(() => import('./pages/docs/page.tsx'), 'DocsPage'),
 })
 
 const docsApi = createRoute({
   getParentRoute: () => root,
   path: '/docs/api',
-  component: lazyRouteComponent(() => import('./pages/docs/api/page.tsx'), 'ApiPage'),
+  component: page(() => import('./pages/docs/api/page.tsx'), 'ApiPage'),
 })
 
 /** Everything but the sign-in and the documentation needs a session. */
@@ -73,7 +80,7 @@ const runsSearch = (search: Record<string, unknown>) => {
 const collection = createRoute({
   getParentRoute: () => shell,
   path: '/$collection',
-  component: lazyRouteComponent(() => import('./pages/collection/page.tsx'), 'CollectionPage'),
+  component: page(() => import('./pages/collection/page.tsx'), 'CollectionPage'),
 })
 
 /** No task begins with a dash. */
@@ -87,14 +94,14 @@ const collectionRuns = createRoute({
 const datasets = createRoute({
   getParentRoute: () => shell,
   path: '/$collection/-/datasets',
-  component: lazyRouteComponent(() => import('./pages/datasets/list-page.tsx'), 'DatasetsPage'),
+  component: page(() => import('./pages/datasets/list-page.tsx'), 'DatasetsPage'),
 })
 
 const dataset = createRoute({
   getParentRoute: () => shell,
   path: '/$collection/-/datasets/$dataset',
   validateSearch: datasetSearch,
-  component: lazyRouteComponent(() => import('./pages/datasets/dataset-page.tsx'), 'DatasetPage'),
+  component: page(() => import('./pages/datasets/dataset-page.tsx'), 'DatasetPage'),
 })
 
 /** What a lineage begins with. */
@@ -110,32 +117,32 @@ const lineage = createRoute({
   getParentRoute: () => shell,
   path: '/$collection/-/lineage',
   validateSearch: lineageSearch,
-  component: lazyRouteComponent(() => import('./pages/lineage/page.tsx'), 'LineagePage'),
+  component: page(() => import('./pages/lineage/page.tsx'), 'LineagePage'),
 })
 
 const collectionSettings = createRoute({
   getParentRoute: () => shell,
   path: '/$collection/-/settings/$section',
-  component: lazyRouteComponent(() => import('./pages/settings/collection.tsx'), 'CollectionSettingsPage'),
+  component: page(() => import('./pages/settings/collection.tsx'), 'CollectionSettingsPage'),
 })
 
 /** No collection is called settings. */
 const settings = createRoute({
   getParentRoute: () => shell,
   path: '/settings/{-$section}',
-  component: lazyRouteComponent(() => import('./pages/settings/server.tsx'), 'ServerSettingsPage'),
+  component: page(() => import('./pages/settings/server.tsx'), 'ServerSettingsPage'),
 })
 
 const newTask = createRoute({
   getParentRoute: () => shell,
   path: '/$collection/-/new-task',
-  component: lazyRouteComponent(() => import('./pages/task/definition/new-page.tsx'), 'NewTaskPage'),
+  component: page(() => import('./pages/task/definition/new-page.tsx'), 'NewTaskPage'),
 })
 
 const newRunbook = createRoute({
   getParentRoute: () => shell,
   path: '/$collection/-/new-runbook',
-  component: lazyRouteComponent(() => import('./pages/task/runbook/new-page.tsx'), 'NewRunbookPage'),
+  component: page(() => import('./pages/task/runbook/new-page.tsx'), 'NewRunbookPage'),
 })
 
 /** Which approvals are listed, the one that is looked at, and whether for people who do not know the workflow. */
@@ -152,14 +159,14 @@ const approvals = createRoute({
   getParentRoute: () => shell,
   path: '/-/approvals',
   validateSearch: approvalsSearch,
-  component: lazyRouteComponent(() => import('./pages/approvals/page.tsx'), 'ApprovalsPage'),
+  component: page(() => import('./pages/approvals/page.tsx'), 'ApprovalsPage'),
 })
 
 const playground = createRoute({
   getParentRoute: () => shell,
   path: '/-/playground',
   validateSearch: playgroundSearch,
-  component: lazyRouteComponent(() => import('./pages/playground/page.tsx'), 'PlaygroundPage'),
+  component: page(() => import('./pages/playground/page.tsx'), 'PlaygroundPage'),
 })
 
 const task = createRoute({
@@ -172,13 +179,13 @@ const task = createRoute({
 const run = createRoute({
   getParentRoute: () => shell,
   path: '/$collection/$task/$id',
-  component: lazyRouteComponent(() => import('./pages/trajectory/page.tsx'), 'RunPage'),
+  component: page(() => import('./pages/trajectory/page.tsx'), 'RunPage'),
 })
 
 const compare = createRoute({
   getParentRoute: () => shell,
   path: '/-/compare',
-  component: lazyRouteComponent(() => import('./pages/compare/page.tsx'), 'ComparePage'),
+  component: page(() => import('./pages/compare/page.tsx'), 'ComparePage'),
 })
 
 export const router = createRouter({
@@ -207,6 +214,10 @@ export const router = createRouter({
     ]),
   ]),
   defaultPreload: 'intent',
+  // Back returns to where a page was scrolled to. A change of the address alone, such as a filter, keeps the place.
+  scrollRestoration: true,
+  getScrollRestorationKey: ({ pathname, state }) => `${state.__TSR_index} ${pathname}`,
+  scrollToTopSelectors: ['[data-scroll-restoration-id=page]'],
   defaultNotFoundComponent: NotFound,
   defaultErrorComponent: PageFailed,
   parseSearch,

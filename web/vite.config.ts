@@ -10,7 +10,10 @@ const server = process.env.JETTY_API_URL ?? 'http://127.0.0.1:7070'
 
 export default defineConfig({
   root: here,
-  plugins: [react(), tailwind(), operationsPlugin()],
+  plugins: [react({ jsxImportSource: '#jsx' }), tailwind(), operationsPlugin()],
+  resolve: {
+    alias: { '#jsx/jsx-runtime': `${here}ui/jsx-runtime.ts`, '#jsx/jsx-dev-runtime': 'react/jsx-dev-runtime' },
+  },
   build: {
     outDir: fileURLToPath(new URL('../dist/web', import.meta.url)),
     emptyOutDir: true,

@@ -1,6 +1,6 @@
 import { Link, Outlet, useNavigate, useParams } from '@tanstack/react-router'
-import { lazy, Suspense, useEffect, useState } from 'react'
-import { useServerAway } from '../data/server-away.ts'
+import { Suspense, useEffect, useState } from 'react'
+import { lazyPart, useServerAway } from '../data/server-away.ts'
 import { useStored } from '../data/stored.ts'
 import { toggleFollowing } from '../data/stream.ts'
 import { IconButton } from '../ui/button.tsx'
@@ -13,7 +13,7 @@ import { PersonMenu } from './person-menu.tsx'
 import { SessionEnded } from './session-ended.tsx'
 
 const loadHelp = async () => ({ default: (await import('./help.tsx')).Help })
-const Help = lazy(loadHelp)
+const Help = lazyPart(loadHelp)
 
 /** Help comes after the first page, and is there when the server is away. */
 const loadLater = () => void loadHelp().catch(() => {})

@@ -1,4 +1,4 @@
-import { type ReactNode, useEffect, useId, useRef } from 'react'
+import { type ReactNode, useId, useLayoutEffect, useRef } from 'react'
 import { IconButton } from './button.tsx'
 
 interface DialogProps {
@@ -20,7 +20,8 @@ const OpenDialog = ({ title, onClose, children, actions, width = 'narrow', isFir
   const box = useRef<HTMLDialogElement>(null)
   const content = useRef<HTMLDivElement>(null)
   const id = useId()
-  useEffect(() => {
+  // Its end must come while the dialog is still in the page: the browser gives the focus back only then.
+  useLayoutEffect(() => {
     const node = box.current
     if (!node?.open) node?.showModal()
     // The browser would take the cross, which is what people want last.

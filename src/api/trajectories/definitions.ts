@@ -18,11 +18,13 @@ export interface ShownDefinition {
   step(recorded: string): ShownStep
 }
 
-/** The parts of a workflow step that a trajectory shows. Activity, config and dependencies are JSON texts. */
+/** The parts of a workflow step that a trajectory shows. Activity, config, dependencies and branches are JSON texts. */
 interface ShownStep {
   activity: string
   config: string
   dependsOn: string
+  /** Undefined for a step that no branch leads to. */
+  decidedBy: string | undefined
   isRunbook: boolean
   /** Whether it records events while it works. */
   hasEvents: boolean
@@ -72,6 +74,7 @@ const shownStep = ({ workflow, steps, indexOf }: Program, name: string): ShownSt
     activity: JSON.stringify(config?.activity ?? ''),
     config: JSON.stringify(config ?? {}),
     dependsOn: JSON.stringify(step?.dependsOn ?? []),
+    decidedBy: step?.decidedBy.length ? JSON.stringify(step.decidedBy.map((index) => steps[index]?.name)) : undefined,
     isRunbook: step?.activity.carriesOut !== undefined,
     hasEvents: step !== undefined && recordsEvents(step.activity),
     bindings: step?.bindings ?? [],

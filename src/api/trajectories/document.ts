@@ -166,7 +166,7 @@ const stepHead = (
   definition: ShownDefinition,
   { readyAt, progress, job }: BesideStep,
 ): ObjectMembers<StepSummary> => {
-  const { activity, dependsOn } = definition.step(step.name)
+  const { activity, dependsOn, decidedBy } = definition.step(step.name)
   const used = usageOf(step)
   return {
     activity: new WrittenJson(activity),
@@ -178,6 +178,7 @@ const stepHead = (
     duration_seconds: secondsBetween(step.started_at, step.ended_at),
     attempt: step.attempt,
     depends_on: new WrittenJson(dependsOn),
+    decided_by: decidedBy === undefined ? undefined : new WrittenJson(decidedBy),
     progress,
     job,
     error_detail: step.error ? new WrittenJson(step.error) : undefined,

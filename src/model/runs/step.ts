@@ -84,6 +84,10 @@ export const stepSchema = z
     inputs: jsonObjectSchema.describe('Resolved parameters; secrets are shown as ***.'),
     outputs: jsonObjectSchema,
     depends_on: z.array(z.string()),
+    decided_by: z
+      .array(z.string())
+      .optional()
+      .describe('Branches that choose whether it executes; only of a step that a branch leads to.'),
     config: jsonObjectSchema,
     progress: stepProgressSchema
       .optional()
@@ -125,6 +129,7 @@ export const stepSummarySchema = stepSchema
     duration_seconds: true,
     attempt: true,
     depends_on: true,
+    decided_by: true,
     progress: true,
     job: true,
     error_detail: true,

@@ -96,7 +96,7 @@ export const ApprovalsPage = () => {
           )
         }
       >
-        <div role="tabpanel" className="min-h-0 flex-1 overflow-auto">
+        <div role="tabpanel" data-scroll-restoration-id="page" className="min-h-0 flex-1 overflow-auto">
           {list.error && <Problem error={list.error} onRetry={() => void list.refetch()} />}
           {list.isSuccess && shown.length === 0 && <Empty title={empty[tab].title}>{empty[tab].text}</Empty>}
           <ApprovalList approvals={shown} selected={selected && approvalKey(selected)} onSelect={select} />

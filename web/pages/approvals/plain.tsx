@@ -17,7 +17,7 @@ interface PlainProps {
 
 /** One question with two answers, for people who do not know the workflow: no ids, no steps, no commands. */
 export const PlainApproval = ({ approval, rest, onDecided }: PlainProps) => (
-  <main className="min-h-0 flex-1 overflow-auto">
+  <main data-scroll-restoration-id="page" className="min-h-0 flex-1 overflow-auto">
     <div className="mx-auto flex max-w-160 flex-col gap-6 px-6 py-12">
       {approval ? (
         <Question key={approvalKey(approval)} approval={approval} onDecided={onDecided} />

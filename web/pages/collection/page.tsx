@@ -22,7 +22,7 @@ export const CollectionPage = () => {
   const mayWrite = useMayWrite()
   useTitle(collection)
   return (
-    <main className="min-h-0 flex-1 overflow-auto">
+    <main data-scroll-restoration-id="page" className="min-h-0 flex-1 overflow-auto">
       <h1 className="sr-only">{collection}</h1>
       <CollectionTabs collection={collection} current="overview" />
       <div className="mx-auto flex max-w-240 flex-col gap-8 px-4 py-6">

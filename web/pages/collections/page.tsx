@@ -20,7 +20,7 @@ export const CollectionsPage = () => {
   })
   useTitle('Collections')
   return (
-    <main className="min-h-0 flex-1 overflow-auto">
+    <main data-scroll-restoration-id="page" className="min-h-0 flex-1 overflow-auto">
       <div className="mx-auto max-w-240 px-4 py-6">
         <div className="mb-4 flex flex-wrap items-baseline gap-x-4 gap-y-1">
           <h1 className="flex-1 font-semibold text-20">Collections</h1>

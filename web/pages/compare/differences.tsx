@@ -1,9 +1,10 @@
-import { lazy, Suspense } from 'react'
+import { Suspense } from 'react'
 import type { ValueDifference } from '../../../src/model/runs/run-difference.ts'
+import { lazyPart } from '../../data/server-away.ts'
 import { pictureIn, valueAtPath } from './comparison.ts'
 import { ImageSlider } from './image-slider.tsx'
 
-const TextDiff = lazy(() => import('./text-diff.tsx'))
+const TextDiff = lazyPart(() => import('./text-diff.tsx'))
 
 const mostPlaces = 20
 

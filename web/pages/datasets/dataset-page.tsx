@@ -1,8 +1,9 @@
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { type ComponentType, lazy, Suspense } from 'react'
+import { type ComponentType, Suspense } from 'react'
 import { api } from '../../data/api.ts'
 import { keys } from '../../data/keys.ts'
+import { lazyPart } from '../../data/server-away.ts'
 import { useTitle } from '../../data/title.ts'
 import { Problem } from '../../parts/problem.tsx'
 import { Badge } from '../../ui/badge.tsx'
@@ -11,12 +12,12 @@ import type { DatasetProps } from './dataset-props.ts'
 import { type DatasetTab, datasetTabs, readDatasetTab } from './dataset-tabs.ts'
 
 const pages: Record<DatasetTab, ComponentType<DatasetProps>> = {
-  items: lazy(() => import('./items/items-tab.tsx')),
-  files: lazy(() => import('./files/files-tab.tsx')),
-  results: lazy(() => import('./results/results-tab.tsx')),
-  versions: lazy(() => import('./versions/versions-tab.tsx')),
-  lineage: lazy(() => import('./lineage-tab.tsx')),
-  metadata: lazy(() => import('./metadata-tab.tsx')),
+  items: lazyPart(() => import('./items/items-tab.tsx')),
+  files: lazyPart(() => import('./files/files-tab.tsx')),
+  results: lazyPart(() => import('./results/results-tab.tsx')),
+  versions: lazyPart(() => import('./versions/versions-tab.tsx')),
+  lineage: lazyPart(() => import('./lineage-tab.tsx')),
+  metadata: lazyPart(() => import('./metadata-tab.tsx')),
 }
 
 /** One dataset: what is in it, what it was, and what describes it. */

@@ -34,7 +34,7 @@ export const DatasetsPage = () => {
   const datasets = list.data?.pages.flat() ?? []
   const isSearch = text.trim() !== ''
   return (
-    <main className="min-h-0 flex-1 overflow-auto">
+    <main data-scroll-restoration-id="page" className="min-h-0 flex-1 overflow-auto">
       <h1 className="sr-only">Datasets of {collection}</h1>
       <CollectionTabs collection={collection} current="datasets" />
       <div className="mx-auto flex max-w-240 flex-col gap-2 px-4 py-6">

@@ -16,7 +16,7 @@ const MetadataTab = ({ dataset }: DatasetProps) => {
     return <Empty title="Nothing describes this dataset">Store Croissant metadata or a schema over the API.</Empty>
   }
   return (
-    <div className="flex min-h-0 flex-1 flex-col gap-6 overflow-auto p-4">
+    <div data-scroll-restoration-id="page" className="flex min-h-0 flex-1 flex-col gap-6 overflow-auto p-4">
       {known.map(([name, value]) => (
         <section key={name} className="min-w-0">
           <h2 className="mb-1 font-semibold text-15">{name}</h2>

@@ -1,10 +1,11 @@
-import { type ComponentProps, lazy, type ReactNode, Suspense, useEffect, useMemo } from 'react'
+import { type ComponentProps, type ReactNode, Suspense, useEffect, useMemo } from 'react'
 import { type MarkdownHeading, markdownHeadings } from '../../../src/lib/text/markdown-headings.ts'
+import { lazyPart } from '../../data/server-away.ts'
 import { PageLink } from '../../parts/page-link.tsx'
 import { CopyButton } from '../../ui/copy.tsx'
 import { docHref, drawingHref, fragmentOf } from './doc-href.ts'
 
-const Markdown = lazy(() => import('../../parts/text-view/markdown.tsx'))
+const Markdown = lazyPart(() => import('../../parts/text-view/markdown.tsx'))
 type Components = NonNullable<ComponentProps<typeof Markdown>['components']>
 
 const looks: Record<number, string> = {

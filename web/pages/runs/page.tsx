@@ -1,6 +1,7 @@
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { lazy, Suspense, useCallback, useEffect, useMemo, useState } from 'react'
+import { Suspense, useCallback, useEffect, useMemo, useState } from 'react'
 import type { CollectionRun } from '../../../src/model/runs/collection-run.ts'
+import { lazyPart } from '../../data/server-away.ts'
 import { useStored, writeStored } from '../../data/stored.ts'
 import { useTitle } from '../../data/title.ts'
 import { CollectionTabs } from '../../parts/collection-tabs.tsx'
@@ -28,7 +29,7 @@ import { Toolbar } from './toolbar.tsx'
 import { Views } from './views/views.tsx'
 
 /** It comes when a run is first looked at. */
-const Peek = lazy(async () => ({ default: (await import('./peek/peek.tsx')).Peek }))
+const Peek = lazyPart(async () => ({ default: (await import('./peek/peek.tsx')).Peek }))
 
 /** The address follows a moment after the last move through the list: telling the router at each would be slow. */
 const addressWaitMs = 150

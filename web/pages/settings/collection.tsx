@@ -1,5 +1,6 @@
 import { useParams } from '@tanstack/react-router'
-import { type ComponentType, lazy } from 'react'
+import type { ComponentType } from 'react'
+import { lazyPart } from '../../data/server-away.ts'
 import { useTitle } from '../../data/title.ts'
 import { useMayWrite } from '../../data/whoami.ts'
 import { CollectionTabs } from '../../parts/collection-tabs.tsx'
@@ -8,15 +9,15 @@ import type { CollectionPlace } from './place.ts'
 import { type CollectionSection, collectionSections, readSection } from './sections.ts'
 
 const pages: Record<CollectionSection, ComponentType<CollectionPlace>> = {
-  keys: lazy(() => import('./keys/page.tsx')),
-  environment: lazy(() => import('./environment/page.tsx')),
-  budgets: lazy(() => import('./limits/budgets.tsx')),
-  retention: lazy(() => import('./retention/page.tsx')),
-  storage: lazy(() => import('./storage/page.tsx')),
-  calls: lazy(() => import('./limits/calls.tsx')),
-  webhooks: lazy(() => import('./webhooks/page.tsx')),
-  trial: lazy(() => import('./trial/page.tsx')),
-  audit: lazy(() => import('./audit/page.tsx')),
+  keys: lazyPart(() => import('./keys/page.tsx')),
+  environment: lazyPart(() => import('./environment/page.tsx')),
+  budgets: lazyPart(() => import('./limits/budgets.tsx')),
+  retention: lazyPart(() => import('./retention/page.tsx')),
+  storage: lazyPart(() => import('./storage/page.tsx')),
+  calls: lazyPart(() => import('./limits/calls.tsx')),
+  webhooks: lazyPart(() => import('./webhooks/page.tsx')),
+  trial: lazyPart(() => import('./trial/page.tsx')),
+  audit: lazyPart(() => import('./audit/page.tsx')),
 }
 
 /** What the server tells only to keys that may write. */

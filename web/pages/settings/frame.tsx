@@ -29,7 +29,7 @@ export const SettingsFrame = ({ label, sections, children }: FrameProps) => {
           </PageLink>
         ))}
       </nav>
-      <main className="min-h-0 min-w-0 flex-1 overflow-auto">
+      <main data-scroll-restoration-id="page" className="min-h-0 min-w-0 flex-1 overflow-auto">
         <div className="flex max-w-240 flex-col gap-6 px-4 py-6 md:px-8">
           <Suspense>{children}</Suspense>
         </div>

@@ -1,18 +1,19 @@
 import { useParams } from '@tanstack/react-router'
-import { type ComponentType, lazy } from 'react'
+import type { ComponentType } from 'react'
+import { lazyPart } from '../../data/server-away.ts'
 import { useTitle } from '../../data/title.ts'
 import { useWhoami } from '../../data/whoami.ts'
 import { SettingsFrame } from './frame.tsx'
 import { readSection, type ServerSection, serverSections } from './sections.ts'
 
 const pages: Record<ServerSection, ComponentType> = {
-  sessions: lazy(() => import('./sessions/page.tsx')),
-  health: lazy(() => import('./system/status.tsx')),
-  providers: lazy(() => import('./system/providers.tsx')),
-  workers: lazy(() => import('./workers/page.tsx')),
-  sandbox: lazy(() => import('./system/sandbox.tsx')),
-  storage: lazy(() => import('./system/sizes.tsx')),
-  audit: lazy(() => import('./audit/server.tsx')),
+  sessions: lazyPart(() => import('./sessions/page.tsx')),
+  health: lazyPart(() => import('./system/status.tsx')),
+  providers: lazyPart(() => import('./system/providers.tsx')),
+  workers: lazyPart(() => import('./workers/page.tsx')),
+  sandbox: lazyPart(() => import('./system/sandbox.tsx')),
+  storage: lazyPart(() => import('./system/sizes.tsx')),
+  audit: lazyPart(() => import('./audit/server.tsx')),
 }
 
 /** The settings of this browser, and for the admin those of the server. */

@@ -1,5 +1,6 @@
 import { Link, useParams, useSearch } from '@tanstack/react-router'
-import { lazy, type ReactNode, Suspense, useMemo } from 'react'
+import { type ReactNode, Suspense, useMemo } from 'react'
+import { lazyPart } from '../../data/server-away.ts'
 import { useCurrentInView } from '../../ui/current-in-view.ts'
 import { Icon } from '../../ui/icon.tsx'
 import { tabClass } from '../../ui/tabs.tsx'
@@ -9,14 +10,14 @@ import { readTaskTab, type TaskTab, taskTabs } from './tabs.ts'
 import { useTask } from './use-task.ts'
 
 const pages: Record<Exclude<TaskTab, 'runs'>, React.ComponentType<TaskPlaceProps>> = {
-  run: lazy(() => import('./run/page.tsx')),
-  runbook: lazy(() => import('./runbook/page.tsx')),
-  definition: lazy(() => import('./definition/page.tsx')),
-  versions: lazy(() => import('./versions/page.tsx')),
-  routines: lazy(() => import('./routines/page.tsx')),
-  batches: lazy(() => import('./batches/page.tsx')),
-  evaluations: lazy(() => import('./evaluations/page.tsx')),
-  stats: lazy(() => import('./stats/page.tsx')),
+  run: lazyPart(() => import('./run/page.tsx')),
+  runbook: lazyPart(() => import('./runbook/page.tsx')),
+  definition: lazyPart(() => import('./definition/page.tsx')),
+  versions: lazyPart(() => import('./versions/page.tsx')),
+  routines: lazyPart(() => import('./routines/page.tsx')),
+  batches: lazyPart(() => import('./batches/page.tsx')),
+  evaluations: lazyPart(() => import('./evaluations/page.tsx')),
+  stats: lazyPart(() => import('./stats/page.tsx')),
 }
 
 /** A task: its runs, and behind tabs everything else about it. */

@@ -1,7 +1,8 @@
 import { useQuery } from '@tanstack/react-query'
-import { lazy, Suspense, useMemo } from 'react'
+import { Suspense, useMemo } from 'react'
 import type { Run, RunAddress, RunStep } from '../../data/run.ts'
 import { useRunLog } from '../../data/run-log.ts'
+import { lazyPart } from '../../data/server-away.ts'
 import { initParamsQuery } from '../../data/step.ts'
 import { JsonTree } from '../../parts/json-tree/json-tree.tsx'
 import { Log } from '../../parts/log/log.tsx'
@@ -14,8 +15,8 @@ import { Tabs } from '../../ui/tabs.tsx'
 import { RunFiles } from './run-files.tsx'
 import type { ViewName } from './selection.ts'
 
-const Graph = lazy(() => import('../../parts/graph/graph.tsx'))
-const RunbookView = lazy(() => import('./runbook-views.tsx'))
+const Graph = lazyPart(() => import('../../parts/graph/graph.tsx'))
+const RunbookView = lazyPart(() => import('./runbook-views.tsx'))
 
 interface RunViewsProps {
   run: Run

@@ -4,6 +4,7 @@ import { EditorState, type Extension } from '@codemirror/state'
 import { EditorView, lineNumbers } from '@codemirror/view'
 import { useShadowPlace } from '../editor/shadow-place.ts'
 import { editorTheme } from '../editor/theme.ts'
+import { visibleControls } from '../editor/use-text-editor.ts'
 
 interface JsonDiffProps {
   before: string
@@ -11,7 +12,14 @@ interface JsonDiffProps {
   label: string
 }
 
-const read: Extension = [lineNumbers(), json(), EditorState.readOnly.of(true), EditorView.lineWrapping, editorTheme]
+const read: Extension = [
+  visibleControls,
+  lineNumbers(),
+  json(),
+  EditorState.readOnly.of(true),
+  EditorView.lineWrapping,
+  editorTheme,
+]
 const collapseUnchanged = { margin: 3, minSize: 6 }
 
 /** Two columns need 768 px. */

@@ -4,7 +4,7 @@ import { bracketMatching, foldGutter, indentOnInput } from '@codemirror/language
 import { type Diagnostic, forceLinting, linter, lintGutter, lintKeymap } from '@codemirror/lint'
 import { highlightSelectionMatches, search, searchKeymap } from '@codemirror/search'
 import { EditorState, type Extension, StateEffect } from '@codemirror/state'
-import { EditorView, highlightActiveLine, keymap, lineNumbers } from '@codemirror/view'
+import { EditorView, highlightActiveLine, highlightSpecialChars, keymap, lineNumbers } from '@codemirror/view'
 import { type RefObject, useEffect, useRef } from 'react'
 import { flushSync } from 'react-dom'
 import { useShadowPlace } from './shadow-place.ts'
@@ -42,7 +42,11 @@ const typeOver = EditorView.domEventHandlers({
   },
 })
 
+/** Draws controls of direction as marks, also those that CodeMirror leaves out by itself. */
+export const visibleControls = highlightSpecialChars({ addSpecialChars: /[\u202a-\u202c\u2068]/g })
+
 const standard: Extension = [
+  visibleControls,
   lineNumbers(),
   foldGutter(),
   history(),

@@ -1,11 +1,12 @@
-import { lazy, Suspense, useEffect } from 'react'
+import { Suspense, useEffect } from 'react'
+import { lazyPart } from '../../data/server-away.ts'
 import { buttonClass } from '../../ui/button.tsx'
 import { Icon } from '../../ui/icon.tsx'
 import { Popover } from '../../ui/popover.tsx'
 import type { FilterBoxProps } from './filter-box.tsx'
 
 const loadBox = () => import('./filter-box.tsx')
-const FilterBox = lazy(loadBox)
+const FilterBox = lazyPart(loadBox)
 
 /** A button that opens what a list can be limited to, which comes after the page. */
 export const AddFilter = (props: Omit<FilterBoxProps, 'close'>) => {

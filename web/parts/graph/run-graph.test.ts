@@ -17,12 +17,19 @@ const edges = (graph: ReturnType<typeof runGraph>) => graph.edges.map(({ from, t
 describe('the graph of a run', () => {
   it('links what reads, and what only comes after', () => {
     const run = runOf([step('a', 0, 5), step('b', 10, 15), step('c', 20, 25, { depends_on: ['a'] })])
-    expect(edges(runGraph(run, undefined))).toEqual(['a>b after', 'a>c reads', 'b>c after'])
+    expect(edges(runGraph(run, undefined))).toEqual(['a>c reads', 'a>b after', 'b>c after'])
   })
 
   it('links steps that ran at the same time only where they read', () => {
     const run = runOf([step('a', 0, 50), step('b', 10, 60), step('c', 70, 80, { depends_on: ['a', 'b'] })])
     expect(edges(runGraph(run, undefined))).toEqual(['a>c reads', 'b>c reads'])
+  })
+
+  it('draws the arms of a branch side by side', () => {
+    const arm = { decided_by: ['ask'] }
+    const skipped = { ...arm, status: 'skipped' as const }
+    const run = runOf([step('ask', 0, 5), step('yes', 6, 9, arm), step('no', 10, 10, skipped), step('end', 11, 15)])
+    expect(edges(runGraph(run, undefined))).toEqual(['ask>yes after', 'ask>no after', 'yes>end after', 'no>end after'])
   })
 
   it('shows what is still to come', () => {

@@ -1,6 +1,7 @@
 import { isOpen, type Run, type RunStep, stepsInOrder } from '../../data/run.ts'
 import { countStatuses, type StatusCounts } from '../timeline/rows.ts'
 import { loopsOf } from '../timeline/turns.ts'
+import { flowEdges } from './flow.ts'
 
 /** A box of the graph: one step, a loop, a chain of steps, or a step that has not begun. */
 export interface GraphNode {
@@ -72,6 +73,16 @@ const boxesOf = (run: Run): GraphNode[] => {
   ]
 }
 
+/** Boxes in the order of execution, with the steps that each branch chose from. */
+const orderedBoxes = (run: Run, boxes: readonly GraphNode[]) => {
+  const targets = new Map<string, string[]>()
+  for (const { id } of boxes) {
+    const branch = run.steps[id]?.decided_by?.at(-1)
+    if (branch !== undefined) targets.set(branch, [...(targets.get(branch) ?? []), id])
+  }
+  return boxes.map(({ id }) => ({ id, targets: targets.get(id) ?? [], mayPass: (targets.get(id) ?? []).length < 2 }))
+}
+
 /** Edges between boxes: what reads what, and in a run without side-by-side steps also what comes after what. */
 const edgesOf = (run: Run, boxes: readonly GraphNode[], inOrder: boolean): GraphEdge[] => {
   const boxOfStep = new Map<string, string>()
@@ -87,9 +98,8 @@ const edgesOf = (run: Run, boxes: readonly GraphNode[], inOrder: boolean): Graph
       const from = boxOfStep.get(name)
       if (from !== undefined && placeOf.get(from)! < at) link(from, box.id, 'reads')
     }
-    const before = boxes[at - 1]
-    if (inOrder && before) link(before.id, box.id, 'after')
   }
+  if (inOrder) for (const { from, to } of flowEdges(orderedBoxes(run, boxes))) link(from, to, 'after')
   return [...edges.values()]
 }
 

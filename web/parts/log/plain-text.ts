@@ -1,3 +1,5 @@
+import { visibleDirections } from '../../text/directions.ts'
+
 const esc = String.raw`\u001b`
 
 /** Codes of a terminal: sequences that end with a letter, titles and links, and other strings up to their end. */
@@ -13,16 +15,9 @@ const ansiCodes = new RegExp(
 )
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters have no picture
 const controls = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/g
-/** Characters that turn the direction of the text around them, so that a line may read otherwise than it is. */
-const turning = /[\u202a-\u202e\u2066-\u2069\u200e\u200f]/g
 /** A terminal would write over the line from its beginning. */
 const overwritten = /[^\n]*\r(?!\n)(?=[^\n])/g
 
-/** Text as a person may read it: without the codes of a terminal, and with characters that turn its direction visible. */
+/** Text as a person may read it: without the codes of a terminal, and with the controls of its direction visible. */
 export const plainText = (text: string): string =>
-  text
-    .replace(ansiCodes, '')
-    .replace(overwritten, '')
-    .replace(/\r/g, '')
-    .replace(controls, '')
-    .replace(turning, (mark) => `[U+${mark.charCodeAt(0).toString(16).toUpperCase()}]`)
+  visibleDirections(text.replace(ansiCodes, '').replace(overwritten, '').replace(/\r/g, '').replace(controls, ''))

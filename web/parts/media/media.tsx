@@ -1,5 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
-import { lazy, Suspense, useState } from 'react'
+import { Suspense, useState } from 'react'
+import { lazyPart } from '../../data/server-away.ts'
 import { bytesText } from '../../text/bytes.ts'
 import { buttonClass } from '../../ui/button.tsx'
 import { Icon } from '../../ui/icon.tsx'
@@ -9,7 +10,7 @@ import { withPlaces } from '../with-places.ts'
 import { csvRows } from './csv.ts'
 import { fileAddress, type NamedFile } from './media-kind.ts'
 
-const Markdown = lazy(() => import('../text-view/markdown.tsx'))
+const Markdown = lazyPart(() => import('../text-view/markdown.tsx'))
 
 /** The first bytes of a file are enough to look at it. */
 const lookedAtBytes = 256 * 1024

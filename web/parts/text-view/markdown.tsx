@@ -1,5 +1,6 @@
 import Md, { type Components } from 'react-markdown'
 import gfm from 'remark-gfm'
+import { visibleDirections } from '../../text/directions.ts'
 
 /** A link says where it leads, and opens elsewhere without telling from where. */
 const ownComponents: Components = {
@@ -53,7 +54,7 @@ const Markdown = ({ text, components }: MarkdownProps) => (
       skipHtml
       components={components ? { ...ownComponents, ...components } : ownComponents}
     >
-      {text}
+      {visibleDirections(text)}
     </Md>
   </div>
 )

@@ -1,10 +1,11 @@
-import { lazy, Suspense, useState } from 'react'
+import { Suspense, useState } from 'react'
+import { lazyPart } from '../../data/server-away.ts'
 import { countText } from '../../text/count.ts'
 import { CopyButton } from '../../ui/copy.tsx'
 import { plainText } from '../log/plain-text.ts'
 import { looksLikeMarkdown } from './looks-like-markdown.ts'
 
-const Markdown = lazy(() => import('./markdown.tsx'))
+const Markdown = lazyPart(() => import('./markdown.tsx'))
 
 /** Characters that are shown at first, and that each click adds. */
 const firstCharacters = 6_000

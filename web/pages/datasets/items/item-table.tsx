@@ -34,7 +34,7 @@ export const ItemTable = ({ items, chosen, onChoose, children }: ItemTableProps)
     { keys: 'k', does: 'Item before', run: () => move(-1) },
   ])
   return (
-    <div ref={box} className="min-h-0 flex-1 overflow-y-auto overflow-x-hidden">
+    <div ref={box} data-scroll-restoration-id="page" className="min-h-0 flex-1 overflow-y-auto overflow-x-hidden">
       <ul aria-label="Items" className="relative" style={{ height: total }}>
         {items.slice(first, last).map((item, index) => (
           <li

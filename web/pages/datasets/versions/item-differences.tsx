@@ -1,12 +1,13 @@
 import { useInfiniteQuery } from '@tanstack/react-query'
-import { lazy, Suspense, useState } from 'react'
+import { Suspense, useState } from 'react'
 import { api } from '../../../data/api.ts'
 import { keys } from '../../../data/keys.ts'
+import { lazyPart } from '../../../data/server-away.ts'
 import { Problem } from '../../../parts/problem.tsx'
 import { Button } from '../../../ui/button.tsx'
 import { Icon } from '../../../ui/icon.tsx'
 
-const JsonDiff = lazy(() => import('../../../parts/diff/json-diff.tsx'))
+const JsonDiff = lazyPart(() => import('../../../parts/diff/json-diff.tsx'))
 
 const marks = { added: '+', removed: '−', changed: '≠' } as const
 

@@ -1,10 +1,11 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
-import { lazy, Suspense, useState } from 'react'
+import { Suspense, useState } from 'react'
 import { memberText } from '../../../../src/lib/json/json-text.ts'
 import { prettyJson } from '../../../../src/lib/json/pretty-json.ts'
 import { api, apiCall } from '../../../data/api.ts'
 import { useNow } from '../../../data/clock.ts'
 import { keys } from '../../../data/keys.ts'
+import { lazyPart } from '../../../data/server-away.ts'
 import { Problem } from '../../../parts/problem.tsx'
 import { VersionList } from '../../../parts/versions/version-list.tsx'
 import { versionMeta } from '../../../parts/versions/version-meta.ts'
@@ -13,7 +14,7 @@ import type { DatasetProps } from '../dataset-props.ts'
 import { ItemDifferences } from './item-differences.tsx'
 import { VersionTags } from './version-tags.tsx'
 
-const JsonDiff = lazy(() => import('../../../parts/diff/json-diff.tsx'))
+const JsonDiff = lazyPart(() => import('../../../parts/diff/json-diff.tsx'))
 
 const pageSize = 50
 

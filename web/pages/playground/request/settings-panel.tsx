@@ -1,11 +1,12 @@
-import { lazy, type ReactNode, Suspense, useMemo } from 'react'
+import { type ReactNode, Suspense, useMemo } from 'react'
 import { parsedObject } from '../../../../src/lib/json/json-object.ts'
+import { lazyPart } from '../../../data/server-away.ts'
 import { Checkbox, SelectField, TextArea, TextField } from '../../../ui/field.tsx'
 import type { PlaygroundDraft } from '../draft/draft.ts'
 import { type FieldFaults, type ParameterFields, wantedFormats } from './fields.ts'
 import { schemaFaults } from './schema-faults.ts'
 
-const JsonEditor = lazy(() => import('../../../parts/editor/json-editor.tsx'))
+const JsonEditor = lazyPart(() => import('../../../parts/editor/json-editor.tsx'))
 
 interface SettingsPanelProps {
   draft: Pick<PlaygroundDraft, 'system' | 'fields'>

@@ -66,7 +66,11 @@ export const RunTable = ({ list, hasTask, isDense, active, activeRow, selection,
     [runs, selection],
   )
   return (
-    <div ref={box} className="@container min-h-0 flex-1 overflow-x-hidden overflow-y-auto">
+    <div
+      ref={box}
+      data-scroll-restoration-id="page"
+      className="@container min-h-0 flex-1 overflow-x-hidden overflow-y-auto"
+    >
       <div
         role="grid"
         tabIndex={0}

@@ -1,8 +1,9 @@
 import { useMutation } from '@tanstack/react-query'
 import { useBlocker, useNavigate, useParams } from '@tanstack/react-router'
-import { lazy, Suspense, useRef, useState } from 'react'
+import { Suspense, useRef, useState } from 'react'
 import { api } from '../../../data/api.ts'
 import { useNarrow } from '../../../data/narrow.ts'
+import { lazyPart } from '../../../data/server-away.ts'
 import { readStored, writeStored } from '../../../data/stored.ts'
 import { useTitle } from '../../../data/title.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
@@ -19,7 +20,7 @@ import { ProblemList } from './problem-list.tsx'
 import { StepList } from './step-list.tsx'
 import { useWorkflowCheck } from './use-check.ts'
 
-const JsonEditor = lazy(() => import('../../../parts/editor/json-editor.tsx'))
+const JsonEditor = lazyPart(() => import('../../../parts/editor/json-editor.tsx'))
 
 /** A workflow that runs as it stands: its model needs no key. */
 const firstWorkflow = `${JSON.stringify(

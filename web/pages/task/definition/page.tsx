@@ -1,6 +1,7 @@
 import { useSearch } from '@tanstack/react-router'
-import { lazy, Suspense, useRef, useState } from 'react'
+import { Suspense, useRef, useState } from 'react'
 import { prettyJson } from '../../../../src/lib/json/pretty-json.ts'
+import { lazyPart } from '../../../data/server-away.ts'
 import { readStored, writeStored } from '../../../data/stored.ts'
 import { useTitle } from '../../../data/title.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
@@ -21,8 +22,8 @@ import { StepList } from './step-list.tsx'
 import { TryPanel } from './try-panel.tsx'
 import { useWorkflowCheck } from './use-check.ts'
 
-const WorkflowGraphView = lazy(() => import('./graph.tsx'))
-const JsonEditor = lazy(() => import('../../../parts/editor/json-editor.tsx'))
+const WorkflowGraphView = lazyPart(() => import('./graph.tsx'))
+const JsonEditor = lazyPart(() => import('../../../parts/editor/json-editor.tsx'))
 
 /** The workflow of a task: text, picture and problems of one document. */
 const DefinitionTab = ({ collection, task }: TaskPlaceProps) => {

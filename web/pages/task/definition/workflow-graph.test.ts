@@ -21,6 +21,17 @@ test('branches lead to their steps; what a loop reads of its turn before is not 
   expect(edgesOf(steps)).toEqual(['ask>yes true', 'ask>no false', 'a>ask reads'])
 })
 
+test('the arms of a branch meet in the step after them', () => {
+  const branch = step('ask', [], { branch: { true: 'yes', false: 'no' } })
+  const arm = (name: string) => step(name, [], { decided_by: ['ask'] })
+  expect(edgesOf([branch, arm('yes'), arm('no'), step('end', ['no'])])).toEqual([
+    'ask>yes true',
+    'ask>no false',
+    'no>end reads',
+    'yes>end after',
+  ])
+})
+
 test('a large workflow is cut off, and it is said by how much', () => {
   const steps = Array.from({ length: 250 }, (_, at) => step(`s${at}`))
   expect(workflowGraph({ steps, execution: 'parallel' })).toMatchObject({ left: 50 })

@@ -1,4 +1,5 @@
 import type { CheckedStep, WorkflowCheck } from '../../../../src/model/workflows/workflow-check.ts'
+import { flowEdges } from '../../../parts/graph/flow.ts'
 
 /** A connection between two steps. */
 interface WorkflowEdge {
@@ -38,9 +39,12 @@ export const workflowGraph = (
   }
   if (check.execution === 'sequential') {
     const reached = new Set([...edges.values()].map(({ to }) => to))
-    for (const [at, { name }] of steps.entries()) {
-      const before = steps[at - 1]
-      if (before && !reached.has(name)) add({ from: before.name, to: name, kind: 'after' })
+    const inOrder = steps.map(({ name, branch }) => {
+      const targets = [branch?.true, branch?.false].filter((target) => typeof target === 'string')
+      return { id: name, targets, mayPass: targets.length < 2 }
+    })
+    for (const { from, to, ends } of flowEdges(inOrder)) {
+      if (ends > 1 || !reached.has(to)) add({ from, to, kind: 'after' })
     }
   }
   return { steps, edges: [...edges.values()], left: check.steps.length - steps.length }

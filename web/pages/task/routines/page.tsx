@@ -34,7 +34,7 @@ const RoutinesTab = ({ collection, task }: TaskPlaceProps) => {
   const chosen = routines.find(({ name }) => name === asked) ?? routines[0]
   if (list.error && !list.data) return <Problem error={list.error} onRetry={() => void list.refetch()} />
   return (
-    <main className="min-h-0 flex-1 overflow-auto">
+    <main data-scroll-restoration-id="page" className="min-h-0 flex-1 overflow-auto">
       <div className="mx-auto flex max-w-240 flex-col gap-4 px-4 py-6">
         <div className="flex flex-wrap items-center gap-2">
           <h1 className="mr-auto font-semibold text-20">Routines of {task}</h1>

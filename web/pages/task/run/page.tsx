@@ -65,7 +65,12 @@ const RunForm = ({ collection, task, read }: TaskPlaceProps & { read: ReadTask }
     add(event.dataTransfer.files)
   }
   return (
-    <main className="min-h-0 flex-1 overflow-auto" onDrop={onDrop} onDragOver={(event) => event.preventDefault()}>
+    <main
+      data-scroll-restoration-id="page"
+      className="min-h-0 flex-1 overflow-auto"
+      onDrop={onDrop}
+      onDragOver={(event) => event.preventDefault()}
+    >
       <form
         className="mx-auto flex max-w-180 flex-col gap-5 px-4 py-6"
         onSubmit={(event) => {

@@ -9,17 +9,19 @@ interface ChecksPanelProps {
   collection: string
   findings: readonly EditorFinding[]
   preflight: RunbookPreflight | undefined
+  /** Whether there is no text to check. */
+  isEmpty: boolean
   /** Leads to what is to be mended: a place in the text, or the form of a run. */
   onShow: (finding: EditorFinding) => void
 }
 
 /** What is to mend before a run, each with its place and what to type; then what was found in order. */
-export const ChecksPanel = ({ collection, findings, preflight, onShow }: ChecksPanelProps) => {
+export const ChecksPanel = ({ collection, findings, preflight, isEmpty, onShow }: ChecksPanelProps) => {
   const passed = preflight?.checks.filter(({ state }) => state === 'ok') ?? []
   return (
     <div className="flex flex-col gap-3 py-2">
       <p className="px-4 font-medium" aria-live="polite">
-        <Verdict findings={findings} preflight={preflight} />
+        <Verdict findings={findings} preflight={preflight} isEmpty={isEmpty} />
       </p>
       {findings.length > 0 && (
         <ul aria-label="To mend">
@@ -55,7 +57,8 @@ export const ChecksPanel = ({ collection, findings, preflight, onShow }: ChecksP
   )
 }
 
-const Verdict = ({ findings, preflight }: Pick<ChecksPanelProps, 'findings' | 'preflight'>) => {
+const Verdict = ({ findings, preflight, isEmpty }: Pick<ChecksPanelProps, 'findings' | 'preflight' | 'isEmpty'>) => {
+  if (isEmpty) return <span className="text-muted">Write a runbook to have it checked</span>
   const errors = findings.filter(({ severity }) => severity === 'error').length
   if (errors > 0)
     return <span className="text-bad">{errors === 1 ? '1 fault to mend' : `${errors} faults to mend`}</span>

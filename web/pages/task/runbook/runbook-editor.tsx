@@ -24,19 +24,26 @@ const saveAndRun = press('run-workflow')
 interface RunbookEditorProps extends TaskPlaceProps {
   read: ReadTask
   places: RunbookPlaces
+  /** The runbook of a run, where the task stores none. */
+  brought?: { text: string; runId: string }
 }
 
 /** Edits the runbook of a task, and runs it. */
-export const RunbookEditor = ({ collection, task, read, places }: RunbookEditorProps) => {
+export const RunbookEditor = ({ collection, task, read, places, brought }: RunbookEditorProps) => {
   const place = { collection, task }
   const mayWrite = useMayWrite()
   const [view, setView] = useState<RunbookView>('checks')
   const draft = useDraft(
     read,
-    (from) => runbookTextOf(from, places),
-    (from, text) => workflowWith(from, places, text) !== from.workflowText,
+    (from) => {
+      const stored = runbookTextOf(from, places)
+      return brought && stored.instruction === '' ? { ...stored, instruction: brought.text } : stored
+    },
+    // The text of a run that was only looked at is no change to lose.
+    (from, text) => workflowWith(from, places, text) !== from.workflowText && text.instruction !== brought?.text,
   )
   const { base, edited } = draft
+  const isUnstored = brought !== undefined && runbookTextOf(base, places).instruction === ''
   const change = (more: Partial<typeof edited>) => draft.setEdited({ ...edited, ...more })
   const [entries, setEntries] = useState<Record<string, string>>({})
   const own = useMemo(() => {
@@ -76,7 +83,7 @@ export const RunbookEditor = ({ collection, task, read, places }: RunbookEditorP
         place={place}
         base={base}
         text={workflowWith(base, places, edited)}
-        isChanged={draft.isChanged}
+        isChanged={draft.isChanged || isUnstored}
         isBroken={false}
         mayWrite={mayWrite}
         onSaved={draft.saved}
@@ -85,6 +92,12 @@ export const RunbookEditor = ({ collection, task, read, places }: RunbookEditorP
         isStarting={form.isStarting}
       />
       {form.error && <Problem error={form.error} />}
+      {isUnstored && (
+        <p className="shrink-0 border-line border-b bg-sunk px-4 py-1.5">
+          This is the runbook of run <code>{brought.runId}</code>. The task stores none: save it to run the task without
+          sending one.
+        </p>
+      )}
       <RunbookSplit
         collection={collection}
         label={`Runbook of ${task}`}

@@ -1,5 +1,6 @@
-import { lazy, type ReactNode, Suspense, useMemo, useRef, useState } from 'react'
+import { type ReactNode, Suspense, useMemo, useRef, useState } from 'react'
 import { useNarrow } from '../../../data/narrow.ts'
+import { lazyPart } from '../../../data/server-away.ts'
 import { useStored, writeStored } from '../../../data/stored.ts'
 import type { MarkdownHandle } from '../../../parts/editor/markdown-editor.tsx'
 import { Problem } from '../../../parts/problem.tsx'
@@ -11,7 +12,7 @@ import type { EditorFinding } from './findings.ts'
 import type { useRunbookCheck } from './use-runbook-check.ts'
 import { useRunbookCompletion } from './use-runbook-completion.ts'
 
-const MarkdownEditor = lazy(() => import('../../../parts/editor/markdown-editor.tsx'))
+const MarkdownEditor = lazyPart(() => import('../../../parts/editor/markdown-editor.tsx'))
 
 interface RunbookSplitProps {
   collection: string
@@ -79,6 +80,7 @@ export const RunbookSplit = (props: RunbookSplitProps) => {
                   collection={collection}
                   findings={check.findings}
                   preflight={check.preflight}
+                  isEmpty={check.isEmpty}
                   onShow={show}
                 />
               ) : (

@@ -43,6 +43,7 @@ export const useRunbookCheck = (runbook: CheckedRunbook) => {
   )
   return {
     findings,
+    isEmpty: !isOn,
     parameters: validation.data?.parameters,
     preflight: isOn ? preflight.data : undefined,
     error: validation.error ?? preflight.error,

@@ -29,7 +29,7 @@ const StatsTab = ({ collection, task }: TaskPlaceProps) => {
   if (stats.data.total === 0) return <Empty title="Nothing has run yet" command={`jetty run ${collection}/${task}`} />
   const { total, by_status, p50_duration_seconds: p50, p95_duration_seconds: p95, last_run, steps } = stats.data
   return (
-    <main className="min-h-0 flex-1 overflow-auto">
+    <main data-scroll-restoration-id="page" className="min-h-0 flex-1 overflow-auto">
       <div className="mx-auto flex max-w-240 flex-col gap-8 px-4 py-6">
         <h1 className="font-semibold text-20">Statistics of {task}</h1>
         <dl className="grid grid-cols-2 gap-4 sm:grid-cols-5">

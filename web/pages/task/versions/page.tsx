@@ -1,12 +1,13 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
-import { lazy, Suspense } from 'react'
+import { Suspense } from 'react'
 import { memberText } from '../../../../src/lib/json/json-text.ts'
 import { prettyJson } from '../../../../src/lib/json/pretty-json.ts'
 import type { TaskVersion } from '../../../../src/model/workflows/task-version.ts'
 import { api, apiCall } from '../../../data/api.ts'
 import { useNow } from '../../../data/clock.ts'
 import { keys } from '../../../data/keys.ts'
+import { lazyPart } from '../../../data/server-away.ts'
 import { useTitle } from '../../../data/title.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
 import { errorText, Problem } from '../../../parts/problem.tsx'
@@ -19,7 +20,7 @@ import type { TaskPlaceProps } from '../place.ts'
 import { restoreVersion } from './restore.ts'
 import { changedMembers } from './version-facts.ts'
 
-const JsonDiff = lazy(() => import('../../../parts/diff/json-diff.tsx'))
+const JsonDiff = lazyPart(() => import('../../../parts/diff/json-diff.tsx'))
 
 const pageSize = 50
 
