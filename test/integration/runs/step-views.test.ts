@@ -19,7 +19,7 @@ const placeOf = ({ task, trajectory_id: id }: Body) => `/api/v1/trajectory/acme/
 const stepOf = (run: Body, step: string) => get(`${placeOf(run)}/steps/${encodeURIComponent(step)}`)
 
 const summaryMembers = ['activity', 'key', 'status', 'error', 'created', 'ended', 'duration_seconds', 'attempt']
-const moreMembers = ['depends_on', 'progress', 'error_detail', 'ready_at', 'wait', 'attempts']
+const moreMembers = ['depends_on', 'decided_by', 'progress', 'error_detail', 'ready_at', 'wait', 'attempts']
 const outlineOf = (step: Body): Body =>
   Object.fromEntries(
     [...summaryMembers, ...moreMembers].filter((name) => name in step).map((name) => [name, step[name]]),

@@ -7,7 +7,7 @@ interface OrderedStep {
   mayPass: boolean
 }
 
-export interface FlowEdge {
+interface FlowEdge {
   from: string
   to: string
 }

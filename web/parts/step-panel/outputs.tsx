@@ -71,7 +71,7 @@ const KnownOutputs = ({ step, place, initParams, large, path }: OutputsProps & {
       {texts.map(([name, text]) => (
         <section key={name} aria-label={name}>
           <h3 className="mb-1 font-medium text-12 text-muted">{name}</h3>
-          <TextView text={text} isProse />
+          <TextView text={text} isProse={!printed.has(name)} />
         </section>
       ))}
       <JsonTree
@@ -86,6 +86,9 @@ const KnownOutputs = ({ step, place, initParams, large, path }: OutputsProps & {
 }
 
 const longText = 80
+
+/** Outputs that programs print; nobody wrote them as Markdown. */
+const printed: ReadonlySet<string> = new Set(['stdout', 'stderr', 'output'])
 
 /** Texts that are better read as text than in a tree: long ones, each once. */
 const textsOf = (outputs: Record<string, unknown>, large: readonly string[]): [name: string, text: string][] => {

@@ -28,6 +28,9 @@ export const EntryRow = ({ entry, isOpen, onToggle }: EntryRowProps) => (
   </div>
 )
 
+/** Roles of what programs print, such as a check that failed: nobody wrote it as Markdown. */
+const printedBy: ReadonlySet<string> = new Set(['stdout', 'stderr'])
+
 const Body = ({ entry, isOpen, onToggle }: EntryRowProps) => {
   switch (entry.kind) {
     case 'tool':
@@ -35,7 +38,7 @@ const Body = ({ entry, isOpen, onToggle }: EntryRowProps) => {
     case 'message':
       return (
         <div className={entry.role === 'assistant' ? '' : 'border-line border-l-2 pl-3 text-muted'}>
-          <TextView text={entry.text} isProse />
+          <TextView text={entry.text} isProse={!printedBy.has(entry.role)} />
         </div>
       )
     case 'phase':
@@ -62,7 +65,7 @@ const Marked = ({ state, text, isBad = false }: { state: string; text: string; i
   <div className="flex items-start gap-2">
     <StatusMark of={state} label={state} className="mt-0.5" />
     <div className={`min-w-0 flex-1 ${isBad ? 'text-bad' : ''}`}>
-      <TextView text={text} isProse />
+      <TextView text={text} />
     </div>
   </div>
 )
