@@ -27,8 +27,6 @@ export const float = column<number>('float8')
 export const numeric = column<string>('numeric')
 export const bool = column<boolean>('bool')
 export const text = column<string>('text')
-/** A column of type `name`, as in the catalogues of PostgreSQL. */
-export const catalogueName = column<string>('name')
 export const moment = column<Date>('timestamptz')
 export const day = column<string>('date')
 export const bytes = column<Buffer>('bytea')

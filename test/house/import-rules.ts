@@ -192,7 +192,7 @@ export const importRules: ImportRule[] = [
   { of: 'bin.ts', may: ['cli/'] },
   // The pages: from a page over parts down to what knows nothing of Jetty.
   { of: 'web/text/', may: ['web/text/'], packages: [] },
-  { of: 'web/ui/', may: ['web/ui/'], packages: ['react'] },
+  { of: 'web/ui/', may: ['web/ui/', 'web/text/'], packages: ['react'] },
   { of: 'web/data/', may: ['web/data/', 'web/text/', ...browserMay], types: ['zod', ...browserTypes] },
   {
     of: 'web/parts/',
