@@ -1,5 +1,6 @@
 import pg from 'pg'
 import type { AppError } from '../lib/errors.ts'
+import { noteWork } from '../lib/loop-watch.ts'
 import { explainOutage } from './away.ts'
 import { connectionDefaults, cutConnection, setSession } from './connection.ts'
 
@@ -66,6 +67,7 @@ const queriesOf = (client: pg.Pool | pg.PoolClient, noteTime: Database['noteTime
     const begun = performance.now()
     try {
       const { rows } = await client.query({ name, text, values })
+      noteWork('after statement', name)
       noteTime(name, performance.now() - begun)
       return rows as Row[]
     } catch (error) {
@@ -76,6 +78,7 @@ const queriesOf = (client: pg.Pool | pg.PoolClient, noteTime: Database['noteTime
     const begun = performance.now()
     try {
       const { rows } = await client.query(text, values)
+      noteWork('after statement', text)
       noteTime(text, performance.now() - begun)
       return rows as Row[]
     } catch (error) {

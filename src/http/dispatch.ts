@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { noteWork } from '../lib/loop-watch.ts'
 import { makeAdmissionCache } from './admission-cache.ts'
 import { corsHeaders, originOf } from './cors.ts'
 import { closed, type Exchange, openExchange } from './exchange.ts'
@@ -48,6 +49,7 @@ export const makeDispatch = (options: HttpOptions, stopping: AbortSignal) => {
     const found = find(exchange)
     const match = found instanceof Reply ? undefined : found
     const route = match?.value
+    noteWork(route?.operation ?? 'request')
     const reply = match ? await answerOf(exchange, match) : (found as Reply)
     const status = reply.status ?? route?.endpoint.status ?? 200
     note(exchange, route, status, performance.now() - started)

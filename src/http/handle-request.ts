@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { inTime } from '../lib/in-time.ts'
+import { noteWork } from '../lib/loop-watch.ts'
 import type { Identity } from '../model/collections/identity.ts'
 import type { AdmissionCache } from './admission-cache.ts'
 import { type AuditNote, changesOf, recorded } from './audit.ts'
@@ -111,6 +112,7 @@ const carryOut = async (
   const sent = await readBody(deps, route, exchange, memory.take)
   const { files } = sent
   let kept = files.length === 0
+  noteWork(operation)
   const note: AuditNote = {}
   try {
     route.checkMembers?.(sent, call.warn)

@@ -18,11 +18,11 @@ interface MetricsPort {
  * has closed, so that load balancers read "not ready" meanwhile.
  */
 export const reserveMetricsPort = (
-  core: Pick<ServerCore, 'settings' | 'database' | 'engine' | 'log'>,
+  core: Pick<ServerCore, 'settings' | 'database' | 'engine' | 'loop' | 'log'>,
   readiness: Readiness,
   closers: Closers,
 ): MetricsPort => {
-  const { settings, engine, log } = core
+  const { settings, engine, loop, log } = core
   const { database, watch } = core.database
   let close = async () => {}
   closers.add(() => close())
@@ -37,7 +37,7 @@ export const reserveMetricsPort = (
   return {
     async open(house) {
       const { role, workerConcurrency: slots } = settings
-      const metrics = makeMetrics({ database, watch, house, engine, version, role, slots })
+      const metrics = makeMetrics({ database, watch, house, engine, loop, version, role, slots })
       closers.add(() => metrics.stop())
       return { metrics, metricsUrl: await listen(metrics) }
     },

@@ -2,6 +2,8 @@ import type { Engine } from '../engine/engine.ts'
 import { startEngine } from '../engine/make-engine.ts'
 import { makeProgramCache } from '../engine/program/programs.ts'
 import type { Closers } from '../lib/closers.ts'
+import type { Logger } from '../lib/log.ts'
+import { type LoopWatch, watchLoop } from '../lib/loop-watch.ts'
 import { defaultInFlightBytes, makeByteBudget } from '../lib/memory/byte-budget.ts'
 import { makeCollectionBuckets } from '../store/buckets/collection-buckets.ts'
 import { withCollectionBuckets } from '../store/buckets/joined-buckets.ts'
@@ -21,6 +23,7 @@ import type { RunbookRunnerOptions } from './runbook-runner.ts'
 /** The parts of a process of every role, and its engine. */
 export interface ServerCore extends CoreParts {
   engine: Engine
+  loop: LoopWatch
 }
 
 export interface CoreOptions
@@ -39,10 +42,27 @@ const loadedWhenUsed = (options: RunbookRunnerOptions): RunbookRunner =>
     return makeRunbookRunner(options)
   }, options.settings.role === 'api')
 
+/** Watches the event loop from before the first query on, and logs what blocked it. */
+const openLoopWatch = (mostMs: number, log: Logger, closers: Closers): LoopWatch => {
+  const loop = watchLoop(mostMs, ({ blockedMs, cpuMs, work, subject }) => {
+    const fields = {
+      blocked_ms: blockedMs,
+      cpu_ms: cpuMs,
+      operation: work,
+      subject: subject.replace(/\s+/g, ' ').slice(0, 200),
+    }
+    if (cpuMs > mostMs / 2) log.warn(fields, 'one piece of work kept all others waiting')
+    else log.warn(fields, 'the process stood still: it was stopped, or the machine gave it no time')
+  })
+  closers.add(async () => loop.stop())
+  return loop
+}
+
 /** Opens the parts in the order in which they need each other, the engine last. */
 export const openCore = async (options: CoreOptions, closers: Closers): Promise<ServerCore> => {
   const { settings, log, installation, lentKeys, activities, machineClock, variables } = options
   const { dataDir, sealer } = installation
+  const loop = openLoopWatch(settings.loopBlockedMs, log, closers)
   const database = await connectDatabase({ settings, installation, log, machineClock }, closers)
   const ownObjects = await openObjectStore({ database: database.database, dataDir, settings, variables, log })
   const guardedPorts = [database.postgres?.port, settings.metricsPort].filter((port) => port !== undefined)
@@ -60,7 +80,7 @@ export const openCore = async (options: CoreOptions, closers: Closers): Promise<
   const quota = makeQuota(database.database, { bytes: settings.collectionBytes, runs: settings.collectionRuns }, log)
   closers.add(() => quota.stop())
   const links = { publicUrl: settings.publicUrl ?? '' }
-  const parts: Omit<ServerCore, 'engine'> = {
+  const parts: CoreParts = {
     settings,
     log,
     installation,
@@ -80,5 +100,5 @@ export const openCore = async (options: CoreOptions, closers: Closers): Promise<
     memory: makeByteBudget(settings.inFlightBytes ?? defaultInFlightBytes()),
     openEnvironment: async (id) => Object.fromEntries(await readEnvironmentVersion(database.database, sealer, id)),
   }
-  return { ...parts, engine: await startEngine(engineOptions(parts, options.beatMs)) }
+  return { ...parts, loop, engine: await startEngine(engineOptions(parts, options.beatMs)) }
 }

@@ -3,9 +3,12 @@ import type { Database } from '../../database/database.ts'
 import type { DatabaseWatch } from '../../database/watch.ts'
 import type { Engine } from '../../engine/engine.ts'
 import type { RequestObserver } from '../../http/observer.ts'
+import type { LoopWatch } from '../../lib/loop-watch.ts'
 import { registerDatabase } from './database-metrics.ts'
 import { registerEngine } from './engine-metrics.ts'
 import { makeRequestMetrics } from './request-metrics.ts'
+
+type Prometheus = typeof import('prom-client')
 
 /** Counters of this process, with a registry for each server. */
 export interface Metrics {
@@ -21,17 +24,14 @@ interface MetricsSource {
   /** Number of failures of each housekeeping chore. */
   house: { readonly failures: Readonly<Record<string, number>>; readonly keepsRemovedFiles: boolean }
   engine: Engine
+  loop: LoopWatch
   version: string
   role: string
   /** Maximum concurrent steps. */
   slots: number
 }
 
-const registerHouse = (
-  { Counter, Gauge }: typeof import('prom-client'),
-  registry: Registry,
-  house: MetricsSource['house'],
-): void => {
+const registerHouse = ({ Counter, Gauge }: Prometheus, registry: Registry, house: MetricsSource['house']): void => {
   new Gauge({
     name: 'jetty_file_removals_paused',
     help: '1 while the bytes of deleted files are kept, because another database uses the folder of files.',
@@ -54,8 +54,59 @@ const registerHouse = (
 
 /** The library takes 40 ms to load, so it is loaded after the start. No scraper polls in the first second. */
 const loadAfterMs = 1_000
-/** A timer of the event loop's own, which an idle server should not wake up for a hundred times a second. */
-const eventLoopResolutionMs = 200
+/** Never, as timers go: the library's own samples of the event loop are replaced by those of `LoopWatch`. */
+const neverMs = 2 ** 31 - 1
+
+const lags: readonly [name: string, seconds: (loop: LoopWatch) => number][] = [
+  ['', ({ lateMs }) => lateMs / 1e3],
+  ['_min', ({ lag }) => lag.min / 1e9],
+  ['_max', ({ lag }) => lag.max / 1e9],
+  ['_mean', ({ lag }) => lag.mean / 1e9],
+  ['_stddev', ({ lag }) => lag.stddev / 1e9],
+  ['_p50', ({ lag }) => lag.percentile(50) / 1e9],
+  ['_p90', ({ lag }) => lag.percentile(90) / 1e9],
+  ['_p99', ({ lag }) => lag.percentile(99) / 1e9],
+]
+
+/**
+ * Replaces the library's lag of the event loop by that since the last scrape. The library measures the time between two
+ * timers, which is never below their interval; here it is how late a timer was.
+ */
+const replaceLag = ({ Gauge }: Prometheus, registry: Registry, loop: LoopWatch): void => {
+  for (const [name, seconds] of lags) {
+    const full = `nodejs_eventloop_lag${name}_seconds`
+    registry.removeSingleMetric(full)
+    new Gauge({
+      name: full,
+      help: `How late timers of the event loop were since the last scrape${name.replace('_', ': ')}.`,
+      registers: [registry],
+      collect() {
+        this.set(loop.lag.count === 0 ? 0 : seconds(loop))
+      },
+    })
+  }
+}
+
+const registerBlocks = ({ Counter }: Prometheus, registry: Registry, loop: LoopWatch): void => {
+  new Counter({
+    name: 'jetty_loop_blocks_total',
+    help: 'Pieces of work that kept all others waiting for longer than JETTY_LOOP_BLOCKED_MS.',
+    registers: [registry],
+    collect() {
+      this.reset()
+      this.inc(loop.blocks)
+    },
+  })
+  new Counter({
+    name: 'jetty_loop_blocked_seconds_total',
+    help: 'Time for which such work kept all others waiting.',
+    registers: [registry],
+    collect() {
+      this.reset()
+      this.inc(loop.blockedSeconds)
+    },
+  })
+}
 
 export const makeMetrics = (source: MetricsSource): Metrics => {
   const requests = makeRequestMetrics()
@@ -71,6 +122,7 @@ export const makeMetrics = (source: MetricsSource): Metrics => {
     registerEngine(prometheus, registry, source)
     registerDatabase(prometheus, registry, source)
     registerHouse(prometheus, registry, source.house)
+    registerBlocks(prometheus, registry, source.loop)
     return registry
   }
   const loaded = () => {
@@ -89,9 +141,12 @@ export const makeMetrics = (source: MetricsSource): Metrics => {
       if (!sampled) {
         sampled = true // a server that is never scraped keeps no samples
         const { default: prometheus } = await import('prom-client')
-        prometheus.collectDefaultMetrics({ register, eventLoopMonitoringPrecision: eventLoopResolutionMs })
+        prometheus.collectDefaultMetrics({ register, eventLoopMonitoringPrecision: neverMs })
+        replaceLag(prometheus, register, source.loop)
       }
-      return { text: await register.metrics(), contentType: register.contentType }
+      const text = await register.metrics()
+      source.loop.lag.reset()
+      return { text, contentType: register.contentType }
     },
     stop: () => clearTimeout(timer),
   }

@@ -1,4 +1,5 @@
 import { type ActivityContext, type ActivityResult, FailedWith, type Json } from '../../activities/activity.ts'
+import { noteWork } from '../../lib/loop-watch.ts'
 import { uncountedBytes } from '../../lib/memory/json-memory.ts'
 import { now } from '../../lib/time.ts'
 import { addCallUsage, type StepUsage } from '../../model/runs/step-usage.ts'
@@ -176,6 +177,7 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
   const missing = missingResults(run, place.step)
   const loaded = missing.length > 0 ? await loadResults(engine, run, place.step, missing, work.memory) : undefined
   const recording = run.replayOf === null ? undefined : await readRecording(engine, run.replayOf, place, work.memory)
+  noteWork('step', place.step.activity.name)
   const resolving = { loaded, mostText: engine.limits.maxOutputBytes }
   const resolved = recording
     ? resolveAsRecorded(run, place.step, recording, resolving)

@@ -20,6 +20,15 @@ export const operationSettings = {
     example: '200',
     schema: wholeNumber(0, 3_600_000),
   }),
+  loopBlockedMs: setting({
+    variable: 'JETTY_LOOP_BLOCKED_MS',
+    description:
+      "When one piece of work keeps the server's thread busy for longer, so that all others wait, it is logged as a " +
+      'warning that names the work, and counted in the metrics.',
+    default: '200',
+    example: '100',
+    schema: wholeNumber(10, 3_600_000),
+  }),
   maxConnections: setting({
     variable: 'JETTY_MAX_CONNECTIONS',
     description:
