@@ -13,8 +13,10 @@ const stubborn = activity({
   outputs: z.object({}),
   example: { activity: 'stubborn' },
   async run() {
-    const end = process.cpuUsage().user + blocksForMs * 1000
-    while (process.cpuUsage().user < end) Math.sqrt(end)
+    const begun = process.cpuUsage()
+    for (let used = process.cpuUsage(begun); used.user + used.system < blocksForMs * 1000; used = process.cpuUsage(begun)) {
+      for (let round = 0; round < 100_000; round++) Math.sqrt(round)
+    }
     return {}
   },
 })
