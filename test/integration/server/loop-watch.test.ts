@@ -14,9 +14,8 @@ const stubborn = activity({
   example: { activity: 'stubborn' },
   async run() {
     const begun = process.cpuUsage()
-    for (let used = process.cpuUsage(begun); used.user + used.system < blocksForMs * 1000; used = process.cpuUsage(begun)) {
-      for (let round = 0; round < 100_000; round++) Math.sqrt(round)
-    }
+    const usedMs = ({ user, system } = process.cpuUsage(begun)) => (user + system) / 1000
+    while (usedMs() < blocksForMs) for (let round = 0; round < 100_000; round++) Math.sqrt(round)
     return {}
   },
 })
