@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config'
 import { LongestFirst } from './test/longest-first.ts'
 
 /** Nothing is slower for a long limit; a machine that has much to do needs it. */
-const patient = { expect: { poll: { timeout: 20_000 } } }
+const patient = { expect: { poll: { timeout: 60_000 } } }
 
 /** Modules of src, and those that a server loads from a folder of its user, come from Node itself, as in production. */
 const byNode = { deps: { external: [/\/dist\.tests\//, /\/jetty-own-/, /\/examples\/activities\//] } }
@@ -31,7 +31,7 @@ const unit = {
   execArgv: thriftyV8,
   env: { NO_COLOR: '1' }, // CI would have colours
   setupFiles: ['./test/property-seed.ts', './test/own-clock.ts', './test/own-promises.ts'],
-  testTimeout: 60_000,
+  testTimeout: 180_000,
   // Files of one worker share their modules: loading those takes as long as the tests. Workers are processes: a thread that
   // ends closes again what it has opened as a file and a socket has closed, by then a connection of Vitest itself.
   isolate: false,
@@ -41,7 +41,7 @@ const integration = {
   ...unit,
   server: byNode,
   globalSetup: './test/global-setup.ts',
-  hookTimeout: 120_000,
+  hookTimeout: 300_000,
 }
 
 /** src as JavaScript is what the tests of servers load. */

@@ -35,7 +35,7 @@ export interface TestServer {
   /** Starts a run of a task and gives its answer. */
   start(task: string, form?: Record<string, unknown>): Promise<Body>
   get(task: string, id: string): Promise<Body>
-  /** Waits until a look at a run satisfies; fails after fifty seconds. */
+  /** Waits until a look at a run satisfies; fails after two and a half minutes. */
   until(task: string, id: string, satisfied: (trajectory: Body) => boolean): Promise<Body>
   /** Stops it, and fails when a secret of the test is in an answer, the log, a row or a file. */
   close(): Promise<void>
@@ -70,7 +70,7 @@ export interface TestServerOptions {
 }
 
 /** Of a machine that has much to do; no longer than a test may take, so that what was seen last is told. */
-const longestWaitMs = 50_000
+const longestWaitMs = 150_000
 
 /** Everything is logged, to be looked through; TEST_LOG is what of it is shown. */
 const watchedLog = (leaks: LeakWatch, onLog?: TestServerOptions['onLog']) => {

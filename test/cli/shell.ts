@@ -2,12 +2,9 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { vi } from 'vitest'
 import type { Body } from '../server.ts'
 import { builtProgram } from '../shared.ts'
 import { isHosted, typeHosted } from './typing.ts'
-
-vi.setConfig({ testTimeout: 180_000 }) // tests that type start a program for each line
 
 const chosen = process.env.TEST_BIN
 const bin = chosen ?? (await builtProgram())

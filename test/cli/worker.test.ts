@@ -4,11 +4,9 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { startTestServer, type TestServer } from '../server.ts'
 import { builtProgram } from '../shared.ts'
-
-vi.setConfig({ testTimeout: 180_000 })
 
 /** Notes who begins and ends, and waits until its worker may go on. */
 const slow = `import { appendFileSync, existsSync } from 'node:fs'

@@ -1,14 +1,11 @@
 // Many rows at once, on a real server: a batch from a file, its failed row again, its results; an evaluation and its baseline.
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { work, working } from '../integration/fan-out/batching.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
 import { builtProgram } from '../shared.ts'
 import { expectSound, newVisitor, takeShots, type Visitor, withoutAnswers } from './pages.ts'
-
-/** Each page is looked at in three widths and two schemes. */
-vi.setConfig({ testTimeout: 180_000 })
 
 let jetty: TestServer
 let visitor: Visitor

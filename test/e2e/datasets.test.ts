@@ -1,11 +1,9 @@
 // Datasets on a real server: from a run to an item, from a change to the runs that it makes stale, and back to the files.
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { TestServer } from '../server.ts'
 import type { Visitor } from './pages.ts'
 import { withoutAnswers } from './pages.ts'
 import { newAdmin, startServerWithPages } from './person.ts'
-
-vi.setConfig({ testTimeout: 120_000 })
 
 let jetty: TestServer
 let visitor: Visitor

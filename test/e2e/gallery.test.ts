@@ -1,7 +1,7 @@
 // Every page in every state, from recorded answers: within its window at every width, accessible, and without faults.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { fixturePages } from '../../web/fixtures/pages.ts'
 import { fixtureShapes } from '../../web/fixtures/shapes.ts'
 import { builtProgram } from '../shared.ts'
@@ -10,7 +10,6 @@ import { galleryPages, galleryStates, showGalleryPage } from './gallery-pages.ts
 import { bringAxe, expectSound, newVisitor, type Visitor } from './pages.ts'
 
 /** A test also waits for one of the visitors. */
-vi.setConfig({ testTimeout: 120_000 })
 const atOnce = 3
 
 let server: FixtureServer

@@ -1,12 +1,9 @@
 // Many tabs of one person at once. A browser opens six connections to a server over HTTP/1.1, and a stream holds one.
 import type { Page } from 'playwright-core'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { TestServer } from '../server.ts'
 import { evaluate, type Visitor } from './pages.ts'
 import { newAdmin, startServerWithPages } from './person.ts'
-
-/** A browser loads ten pages at once. */
-vi.setConfig({ testTimeout: 180_000 })
 
 let jetty: TestServer
 let visitor: Visitor

@@ -42,6 +42,7 @@ export const newVisitor = async (url: string): Promise<Visitor> => {
     if (message.type() === 'error') faults.push(message.text())
   })
   context.on('weberror', (event) => faults.push(String(event.error())))
+  context.setDefaultTimeout(120_000)
   return { context, page: await context.newPage(), faults, close: () => context.close() }
 }
 

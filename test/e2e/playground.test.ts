@@ -1,12 +1,10 @@
 // The playground on a real server: models of a fake provider, streams, images, records, and steps opened in it.
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { eventStream, eventStreamType, type FakeOpenAi, startFakeOpenAi } from '../fakes/openai.ts'
 import { startTestServer, type TestServer } from '../server.ts'
 import { builtProgram } from '../shared.ts'
 import { evaluate, expectSound, newVisitor, takeShots, type Visitor, withoutAnswers } from './pages.ts'
-
-vi.setConfig({ testTimeout: 180_000 })
 
 let fake: FakeOpenAi
 let jetty: TestServer

@@ -1,13 +1,10 @@
 // A runbook from the first line to its artifact: written with a fault, mended, run, watched, and believed or not.
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startTestServer, type TestServer } from '../server.ts'
 import { builtProgram } from '../shared.ts'
 import { evaluate, expectSound, newVisitor, takeShots, type Visitor, withoutAnswers } from './pages.ts'
-
-/** Each page is looked at in three widths and two schemes. */
-vi.setConfig({ testTimeout: 180_000 })
 
 const example = readFileSync(join(import.meta.dirname, '../../examples/runbooks/order-totals.md'), 'utf8')
 const sound = example

@@ -1,11 +1,9 @@
 // Each page of the settings in each of its states: readable at every width, accessible in both schemes, without faults.
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { settingsFixtures, settingsShell } from '../../web/fixtures/settings.ts'
 import { builtProgram } from '../shared.ts'
 import { type FixtureServer, startFixtureServer } from './fixture-server.ts'
 import { bringAxe, expectSound, isWhole, newVisitor, takeShots, type Visitor } from './pages.ts'
-
-vi.setConfig({ testTimeout: 120_000 })
 
 let server: FixtureServer
 let visitor: Visitor

@@ -1,13 +1,10 @@
 // The settings on a real server: what is made is shown once, what is revoked is refused, and secrets stay inside.
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startTestServer, type TestServer } from '../server.ts'
 import { builtProgram } from '../shared.ts'
 import { startReceiver } from '../webhook-receiver.ts'
 import { expectSound, newVisitor, takeShots, type Visitor, withoutAnswers } from './pages.ts'
-
-/** Each page is looked at in three widths and two schemes. */
-vi.setConfig({ testTimeout: 180_000 })
 
 let jetty: TestServer
 let visitor: Visitor

@@ -1,12 +1,9 @@
 // The tabs of a task, on a real server: run it, change its workflow, try a step, look at versions, routines, statistics.
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
 import { builtProgram } from '../shared.ts'
 import { evaluate, expectSound, newVisitor, takeShots, type Visitor } from './pages.ts'
-
-/** Each page is looked at in three widths and two schemes. */
-vi.setConfig({ testTimeout: 180_000 })
 
 let jetty: TestServer
 let visitor: Visitor

@@ -13,8 +13,6 @@ import type { Sandbox, SandboxProvider } from '../../src/sandboxes/sandbox.ts'
 import { compiledProgram } from '../compiled.ts'
 import { livingWith, newId, runIn, runOnce, smallLimits, uidsOf, uniqueSeconds } from './ground.ts'
 
-vi.setConfig({ testTimeout: 150_000 }) // many launches, and whole programs
-
 const longAgo = new Date('2026-01-01')
 
 const log = createLogger({ level: 'error' })

@@ -4,11 +4,9 @@ import { chownSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { expect, it, vi } from 'vitest'
+import { expect, it } from 'vitest'
 import { closedOnTheWay } from '../../src/sandboxes/bubblewrap/host.ts'
 import { compiledProgram } from '../compiled.ts'
-
-vi.setConfig({ testTimeout: 150_000 }) // a whole program, and many launches
 
 const uid = 61_234
 

@@ -54,16 +54,21 @@ const call = async (operation: string, method: string, path: string, body?: Body
 }
 const ended = ({ ended: at }: Body): boolean => at !== null
 
-/** Reads the events of a run: of an open one only the first, of another all. Gives their names. */
+/** Reads the events of a run: of an open one only the first, of another all. Gives their names. `onOpen` is called with the first. */
 const watch = async (
   task: string,
   id: string,
-  options: { lastEventId?: string; first?: boolean; view?: 'full' | 'summary' },
+  options: { lastEventId?: string; first?: boolean; view?: 'full' | 'summary'; onOpen?: () => void },
 ): Promise<string[]> => {
-  const { first, view = 'full', ...from } = options
+  const { first, view = 'full', onOpen, ...from } = options
   const url = `${jetty.url}/api/v1/trajectory/acme/${task}/${id}/events?view=${view}`
-  const enough = first ? { enough: (events: unknown[]) => events.length > 0 } : {}
-  const { events } = await readEvents(url, jetty.server.adminToken, { ...from, ...enough })
+  let isOpen = false
+  const enough = (events: unknown[]) => {
+    if (events.length > 0 && !isOpen) onOpen?.()
+    isOpen ||= events.length > 0
+    return first === true && isOpen
+  }
+  const { events } = await readEvents(url, jetty.server.adminToken, { ...from, enough })
   for (const { event, data } of events) {
     const schema = (view === 'full' ? runEventSchemas : summaryEventSchemas)[event as RunEvent['event']]
     expect(schema, `the event ${event} is not declared`).toBeDefined()
@@ -142,12 +147,18 @@ describe('every declared field and no other, of a run', () => {
   })
 
   test('that starts others, while they run and afterwards', async () => {
-    const child = await jetty.task(one(does({ milliseconds: 1_500 })))
+    const child = await jetty.task(one({ activity: 'wait_for_approval', message: 'Go on?' }))
     const fan = { activity: 'list_emit_await', items_path: 'init_params.items', child_workflow_name: child }
     const { task, trajectory_id: id } = await start(one(fan, { init_params: { items: [1, 2] } }))
     await jetty.until(task, id, ({ steps }) => steps.step?.progress?.begun === 2)
     await look(task, id)
-    expect(await watch(task, id, {})).toContain('progress')
+    const approve = async () => {
+      for (const { trajectory_id } of (await call('listCollectionRuns', 'GET', `/runs/acme?parent_id=${id}`)).runs)
+        await call('decideApproval', 'POST', `/trajectory/acme/${child}/${trajectory_id}/steps/step/approval`, {
+          decision: 'approve',
+        })
+    }
+    expect(await watch(task, id, { onOpen: () => void approve() })).toContain('progress')
     const parent = await look(task, id)
     expect(parent.status, parent.error).toBe('completed')
     const [first] = parent.steps.step.outputs.trajectory_references

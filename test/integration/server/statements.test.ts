@@ -59,16 +59,19 @@ test('a process keeps to its number of connections under load', async () => {
       await pause(5)
     }
   })()
-  const calls = Array.from({ length: 200 }, (_, at) =>
+  // A call waits four seconds for a connection, on a machine that has much to do as well.
+  const calls = Array.from({ length: 60 }, (_, at) =>
     at % 2
       ? jetty.call('POST', `/api/v1/run/acme/${task}`, new FormData())
       : jetty.call('GET', `/api/v1/db/trajectories/acme/${task}`),
   )
-  const statuses = new Set((await Promise.all(calls)).map(({ status }) => status))
+  const answers = await Promise.allSettled(calls)
   isOver = true
   await watching
   await observer.close()
-  expect([...statuses]).toEqual([200])
+  expect(answers.map((answer) => (answer.status === 'fulfilled' ? answer.value.status : answer.reason))).toEqual(
+    answers.map(() => 200),
+  )
   expect(most).toBeGreaterThan(4)
   expect(most).toBeLessThanOrEqual(connections)
 })

@@ -1,14 +1,12 @@
 // Workflows of examples/ that reach out: a research agent, a job board with ads that are there twice, a nightly report.
 import { readFileSync } from 'node:fs'
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type FakeOpenAi, startFakeOpenAi } from '../../fakes/openai.ts'
 import { startPublicSite } from '../../fakes/public-site.ts'
 import { callsTools, inTurns, resultsIn } from '../../fakes/tool-turns.ts'
 import type { WireServer } from '../../fakes/wire-server.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 import { openWarehouse, type Warehouse } from '../../warehouse.ts'
-
-vi.setConfig({ testTimeout: 180_000 }) // on a machine that has much else to do
 
 const folder = new URL('../../../examples/', import.meta.url)
 const example = (name: string): Body => JSON.parse(readFileSync(new URL(`${name}.json`, folder), 'utf8'))

@@ -1,12 +1,10 @@
 // What happens to jobs when calls about them cross: a poll that breaks, a limit of an activity, a key that lost access.
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeExpiry } from '../../../src/engine/workers/expiry.ts'
 import { pause } from '../../../src/lib/time.ts'
 import { readEvents } from '../../event-stream.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 import { startTestWorker } from './test-worker.ts'
-
-vi.setConfig({ testTimeout: 60_000 })
 
 let jetty: TestServer
 const env = { JETTY_DRAIN_SECONDS: '0', JETTY_WORKER_LEASE_SECONDS: '3600', JETTY_WORKER_LOSSES: '2' }

@@ -4,15 +4,13 @@ import { once } from 'node:events'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { activity, z } from '../../../src/activities/own/declare.ts'
 import { pause } from '../../../src/lib/time.ts'
 import { type WorkerLog, worker } from '../../../src/worker/worker.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 import { startCuttingProxy } from './cutting-proxy.ts'
 import { startTestWorker, type TestWorker, testWorker } from './test-worker.ts'
-
-vi.setConfig({ testTimeout: 60_000 })
 
 const python = fileURLToPath(new URL('../../../examples/workers/reverse_words.py', import.meta.url))
 const pollBeatMs = 100

@@ -2,13 +2,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { ActivityError, activity, type OwnActivity, z } from '../../../src/activities/own/declare.ts'
 import { type WorkerLog, type WorkerOptions, worker } from '../../../src/worker/worker.ts'
 import { startTestServer, type TestServer } from '../../server.ts'
 import { startFaultProxy } from './fault-proxy.ts'
-
-vi.setConfig({ testTimeout: 120_000 })
 
 const python = fileURLToPath(new URL('../../../examples/workers/reverse_words.py', import.meta.url))
 
