@@ -1,6 +1,6 @@
 import { parsedObject } from '../lib/json/json-object.ts'
 import { isDeeperThan, maxJsonDepth } from '../lib/json/json-text.ts'
-import { type CroissantFinding, maxFindings } from './finding.ts'
+import { type CroissantFinding, maxFindings } from './check.ts'
 import { validateCroissant } from './validate.ts'
 
 /** A step of a validation, in the form that clients of the reference service read. */
@@ -12,7 +12,7 @@ interface ValidationStep {
 }
 
 /** The report about a Croissant file. Without errors it has passed. */
-export interface CroissantReport {
+interface CroissantReport {
   filename: string
   overall_passed: boolean
   steps: ValidationStep[]

@@ -1,4 +1,4 @@
-import { recommendedContext } from '../../src/croissant/recommended-context.ts'
+import { recommendedContext } from '../../src/croissant/export.ts'
 import type { JsonObject } from '../../src/lib/json/json-object.ts'
 
 const hash = '5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03'
@@ -92,6 +92,16 @@ const speciesRecords = (): JsonObject => ({
     { 'species/name': 'setosa', 'species/latin': 'Iris setosa' },
     { 'species/name': 'virginica', 'species/latin': 'Iris virginica' },
   ],
+})
+
+/** The `@context` of the appendix of the specification of 1.1, with the terms of 1.0 that it leaves out. */
+export const officialContext = (): JsonObject => ({
+  ...recommendedContext(),
+  '@vocab': 'http://schema.org/',
+  annotation: 'cr:annotation',
+  containedIn: 'cr:containedIn',
+  sc: 'http://schema.org/',
+  sdVersion: 'cr:sdVersion',
 })
 
 /** A valid document with a table, an archive of images, inline records, a join, sub-fields and transforms. */

@@ -1,5 +1,132 @@
-import type { LinkedNode, LinkedValue } from '../json-ld/linked-graph.ts'
-import { addError, addWarning, type CroissantCheck, nodeLabel, type Subject } from './check.ts'
+import { type LinkedGraph, type LinkedNode, type LinkedValue, shortId } from './json-ld.ts'
+
+/** A fault in a Croissant document, or advice about it. */
+export interface CroissantFinding {
+  /** JSON Pointer of the place in the document. */
+  pointer: string
+  /** The node and those it is in, such as `Metadata(iris) > RecordSet(flowers)`; null for the document itself. */
+  node: string | null
+  /** Name of the rule, for programs. */
+  rule: string
+  severity: 'error' | 'warning'
+  message: string
+  /** What to do about it. */
+  fix: string
+}
+
+export type ReportFinding = (finding: CroissantFinding) => void
+
+export const maxFindings = 500
+const maxMessageCharacters = 2_000
+
+/**
+ * Collects findings: each once, errors before warnings, in the order of the document, and no more than `maxFindings`.
+ * Long messages are cut: names in the document may be of any length.
+ */
+export const collectFindings = (): {
+  report: ReportFinding
+  sorted: () => CroissantFinding[]
+  isFull: () => boolean
+} => {
+  const found = new Map<string, CroissantFinding>()
+  const isFull = () => found.size >= maxFindings
+  return {
+    report: (given) => {
+      if (isFull()) return
+      const node = given.node?.slice(0, maxMessageCharacters) ?? null
+      const finding = { ...given, node, message: given.message.slice(0, maxMessageCharacters) }
+      found.set(`${finding.rule} ${finding.pointer} ${finding.message}`, finding)
+    },
+    sorted: () => [...found.values()].sort((a, b) => a.severity.localeCompare(b.severity)),
+    isFull,
+  }
+}
+
+/** Versions of Croissant that a document may conform to. */
+export type CroissantVersion = '0.8' | '1.0' | '1.1'
+
+export const schemaOrg = 'https://schema.org/'
+export const croissant = 'http://mlcommons.org/croissant/'
+export const conformsTo = 'http://purl.org/dc/terms/conformsTo'
+
+export const versionOfUri: Readonly<Record<string, CroissantVersion>> = {
+  [`${croissant}0.8`]: '0.8',
+  [`${croissant}1.0`]: '1.0',
+  [`${croissant}1.1`]: '1.1',
+}
+
+/** The IRIs of a version: 0.8 has another namespace, and has files and keys among the terms of schema.org. */
+interface Vocabulary {
+  version: CroissantVersion
+  /** The IRI of a term of Croissant. */
+  cr: (name: string) => string
+  sc: (name: string) => string
+  /** The IRI of a term that 0.8 has in schema.org and later versions have in Croissant. */
+  moved: (name: string) => string
+}
+
+export const vocabularyOf = (version: CroissantVersion): Vocabulary => {
+  const cr = (name: string) => `${version === '0.8' ? 'http://mlcommons.org/schema/' : croissant}${name}`
+  const sc = (name: string) => `${schemaOrg}${name}`
+  return { version, cr, sc, moved: version === '0.8' ? sc : cr }
+}
+
+const simpleTypes = 'Boolean Date DateTime Float Integer Text Time URL AudioObject ImageObject VideoObject'
+const croissantTypes = 'BoundingBox Int8 Int16 Int32 Int64 UInt8 UInt16 UInt32 UInt64 Float16 Float32 Float64'
+
+/** Data types that say how a value is read. Other types may stand beside one of them, and add a meaning. */
+export const readableTypes: ReadonlySet<string> = new Set([
+  ...simpleTypes.split(' ').map((name) => `${schemaOrg}${name}`),
+  ...croissantTypes.split(' ').map((name) => `${croissant}${name}`),
+])
+
+/** What every rule needs: the document as nodes, the terms of its version, and where findings go. */
+export interface CroissantCheck {
+  graph: LinkedGraph
+  vocabulary: Vocabulary
+  report: ReportFinding
+  /** Whether files may lack a checksum, since their content changes. */
+  isLive: boolean
+}
+
+/** A node under the rules, with the path of nodes it is in. */
+export interface Subject {
+  node: LinkedNode
+  /** Such as `Metadata(iris) > RecordSet(flowers)`. */
+  path: string
+}
+
+/** The id of a node as its author wrote it; undefined for a node without one. */
+export const authorId = (check: CroissantCheck, id: string): string | undefined =>
+  id.startsWith('_:') ? undefined : shortId(check.graph.base, id)
+
+/** What a message calls a node: its id, else its place. */
+export const nodeLabel = (check: CroissantCheck, node: LinkedNode): string =>
+  authorId(check, node.id) ?? `#${node.pointer}`
+
+/** A finding without its node. Without a pointer, it is about the whole node. */
+type Fault = Pick<CroissantFinding, 'rule' | 'message' | 'fix'> & { pointer?: string | undefined }
+
+const report = (
+  check: CroissantCheck,
+  { node, path }: Subject,
+  severity: CroissantFinding['severity'],
+  fault: Fault,
+): void => check.report({ ...fault, severity, node: path, pointer: fault.pointer ?? node.pointer })
+
+/** Reports an error of a node. */
+export const addError = (check: CroissantCheck, subject: Subject, fault: Fault): void =>
+  report(check, subject, 'error', fault)
+
+/** Reports advice about a node. */
+export const addWarning = (check: CroissantCheck, subject: Subject, fault: Fault): void =>
+  report(check, subject, 'warning', fault)
+
+/** The text of the first value of a property, if it is one. */
+export const firstText = (node: LinkedNode, property: string): string => {
+  const [value] = node.properties.get(property) ?? []
+  return value?.kind === 'literal' && typeof value.value === 'string' ? value.value : ''
+}
 
 /** What values a property may have. */
 export interface PropertyRule {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { isIsoDate } from './iso-date.ts'
+import { isIsoDate } from './text-forms.ts'
 
 it.each([
   ...['2024', '2024-05', '2024-05-31', '20240531', '2024-W22', '2024-W22-5', '2024W225', '2024-152', '2024152'],
