@@ -209,7 +209,7 @@ const withoutValueTerm = (document: JsonObject): JsonObject => {
 }
 
 const constants = (): Verdict[] => [
-  ...rows(both, 'a constant without a term for it', true, 'reference: it reads the value of schema.org', (version) =>
+  ...rows(both, 'a constant without a term for it', true, 'reference: recorded earlier, it reads the value of schema.org', (version) =>
     withoutValueTerm(withField(version, field('r/a', { value: 'x' }))),
   ),
   ...rows(both, 'a constant and a source without a term for it', false, 'rule: a source or a value', (version) =>
