@@ -209,8 +209,12 @@ const withoutValueTerm = (document: JsonObject): JsonObject => {
 }
 
 const constants = (): Verdict[] => [
-  ...rows(both, 'a constant without a term for it', true, 'reference: recorded earlier, it reads the value of schema.org', (version) =>
-    withoutValueTerm(withField(version, field('r/a', { value: 'x' }))),
+  ...rows(
+    both,
+    'a constant without a term for it',
+    true,
+    'reference: recorded earlier, it reads the value of schema.org',
+    (version) => withoutValueTerm(withField(version, field('r/a', { value: 'x' }))),
   ),
   ...rows(both, 'a constant and a source without a term for it', false, 'rule: a source or a value', (version) =>
     withoutValueTerm(withField(version, { ...field('r/a', column('t.csv', 'a')), value: 'x' })),
