@@ -88,7 +88,8 @@ describe('tasks as files', () => {
 
   it('warnings of the server go to stderr', async () => {
     const faulty = { ...workflow, steps: ['echo', 'nothing'] }
-    const ended = await shell.jetty(['tasks', 'deploy', '-', 'acme/faulty'], { stdin: JSON.stringify(faulty) })
+    const deploy = ['tasks', 'deploy', '-', 'acme/faulty', '--force']
+    const ended = await shell.jetty(deploy, { stdin: JSON.stringify(faulty) })
     expect(ended).toMatchObject({ code: 0, stdout: 'created acme/faulty\n' })
     expect(ended.stderr).toMatch(/^stdin:1:\d+: error: .*nothing/)
   })

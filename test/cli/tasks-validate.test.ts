@@ -51,15 +51,38 @@ it('each fault is named with line, column and the nearest name, by validate, dep
   expect(validated.stdout.split('\n')).toEqual([...lines, `${file}: 2 errors, 1 warning`, ''])
 
   const strict = await shell.jetty(['tasks', 'deploy', file, 'acme/faulty', '--strict'])
-  expect(strict.code).toBe(2)
+  expect(strict.code).toBe(1)
   expect(strict.stderr).toContain(`Nothing was deployed: ${file} has 2 errors, 1 warning`)
   expect((await jetty.call('GET', '/api/v1/tasks/acme/faulty')).status).toBe(404)
 
   for (const outcome of ['created', 'unchanged']) {
-    const deployed = await shell.jetty(['tasks', 'deploy', file, 'acme/faulty'])
+    const deployed = await shell.jetty(['tasks', 'deploy', file, 'acme/faulty', '--force'])
     expect(deployed).toMatchObject({ code: 0, stdout: `${outcome} acme/faulty\n` })
     for (const line of lines) expect(deployed.stderr).toContain(line)
   }
+})
+
+it('a workflow with errors is not deployed over one without', async () => {
+  const good = JSON.stringify({ step_configs: { say: { activity: 'text_echo', text: 'x' } }, steps: ['say'] })
+  await shell.jetty(['tasks', 'deploy', '-', 'acme/kept'], { stdin: good })
+  const bad = good.replace('"text"', '"txet"')
+  const refused = await shell.jetty(['tasks', 'deploy', '-', 'acme/kept'], { stdin: bad })
+  expect(refused).toMatchObject({ code: 1, stdout: '' })
+  expect(refused.stderr).toMatch(/error: .*unknown parameter 'txet'; did you mean 'text'\?/)
+  expect(refused.stderr).toMatch(/Nothing was deployed: stdin has 2 errors\n.*--force/)
+  const stored = await jetty.call('GET', '/api/v1/tasks/acme/kept')
+  expect(stored.body.workflow).toEqual(JSON.parse(good))
+
+  const dry = await shell.jetty(['tasks', 'deploy', '-', 'acme/kept', '--dry-run'], { stdin: bad })
+  expect(dry.code).toBe(1)
+  expect([dry.stdout, dry.stderr]).toEqual([
+    expect.stringContaining('txet'),
+    expect.stringContaining('would be refused'),
+  ])
+  const asJson = await shell.jetty(['tasks', 'deploy', '-', 'acme/kept', '--json'], { stdin: bad })
+  expect([asJson.code, JSON.parse(asJson.stdout).outcome]).toEqual([1, 'refused'])
+  const forced = await shell.jetty(['tasks', 'deploy', '-', 'acme/kept', '--force'], { stdin: bad })
+  expect(forced).toMatchObject({ code: 0, stdout: 'updated acme/kept\n' })
 })
 
 it('a file of YAML is validated and deployed like one of JSON, with its own lines', async () => {
@@ -75,13 +98,12 @@ workflow:
 `
   const file = shell.file('say.yaml', text)
   const validated = await shell.jetty(['tasks', 'validate', file, '--json'])
-  expect(validated.code).toBe(0)
+  expect(validated.code).toBe(1)
   expect(validated.json()).toMatchObject({
-    valid: true,
-    faults: [{ severity: 'warning', step: 'say', line: 8, column: 7, did_you_mean: 'text' }],
+    valid: false,
+    faults: [{ severity: 'error', step: 'say', line: 8, column: 7, did_you_mean: 'text' }],
   })
-  expect((await shell.jetty(['tasks', 'validate', file, '--strict'])).code).toBe(1)
-  await shell.jetty(['tasks', 'deploy', file, 'acme/say'])
+  await shell.jetty(['tasks', 'deploy', file, 'acme/say', '--force'])
   expect((await jetty.call('GET', '/api/v1/tasks/acme/say')).body).toMatchObject({
     description: 'Says it',
     workflow: { init_params: { text: 'hello' }, steps: ['say'] },

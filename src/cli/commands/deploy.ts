@@ -5,6 +5,7 @@ import { AppError } from '../../lib/errors.ts'
 import { memberText } from '../../lib/json/json-text.ts'
 import type { Warning } from '../../model/warning.ts'
 import type { WorkflowVerdict } from '../../model/workflows/workflow-fault.ts'
+import { exitCodes } from '../exit.ts'
 import { unwritableFile } from '../input/file-problems.ts'
 import { parseTask, placeText, type TaskPlace } from '../input/places.ts'
 import {
@@ -35,13 +36,15 @@ export const registerDeploy = (tasks: Command): void => {
     .addOption(new Option('--public', 'anyone may read the task, without a token').conflicts('private'))
     .addOption(new Option('--private', 'only keys of the collection may read it (new tasks are private)'))
     .option('--dry-run', 'show the changes without deploying them')
-    .option('--strict', 'do not deploy a workflow that has faults or warnings')
+    .addOption(new Option('--strict', 'do not deploy a workflow that has warnings either').conflicts('force'))
+    .option('--force', 'deploy a workflow although it has errors')
     .addHelpText(
       'after',
       `
 ${fileMeaning} Fields that it does not name stay unchanged.
 
 ${faultMeaning}
+A workflow with errors is not deployed, and the exit code is 1.
 
 Examples:
   jetty tasks deploy hello.json demo/hello
@@ -103,6 +106,7 @@ interface DeployOptions {
   private?: boolean
   dryRun?: boolean
   strict?: boolean
+  force?: boolean
 }
 
 /** Text of the task on the server; undefined when there is none of that name. */
@@ -149,17 +153,25 @@ const deploy = async (session: Session, [file, given]: [string, string], options
   const task = placeText(place)
   const faults = await findFaults(session, read, place)
   for (const fault of faults) out.note(faultLine(read.label, fault))
-  if (options.strict && faults.length > 0) throw notDeployed(read.label, faults)
+  const isRefused = options.strict ? faults.length > 0 : !options.force && !isFree(faults)
+  if (isRefused) {
+    process.exitCode = exitCodes.failed
+    out.note(`${pc.red('jetty:')} Nothing was deployed: ${safe(read.label)} has ${faultCount(faults)}`)
+    out.note(`  ${refusalHint(options)}`)
+    if (!options.dryRun) {
+      out.answer({ task, outcome: 'refused', warnings: faults }, () => '')
+      return
+    }
+  }
   if (options.dryRun) {
     const stored = await findTaskText(session, place)
     const outcome = outcomeOf(wanted, stored)
     if (stored === undefined) await client.getCollection({ params: place })
     const changes = await diffOf(file, wanted, place, stored)
-    out.answer({ task, outcome, dry_run: true, diff: changes, warnings: faults }, () => paintDiff(changes))
+    const would = isRefused ? 'refused' : outcome
+    out.answer({ task, outcome: would, dry_run: true, diff: changes, warnings: faults }, () => paintDiff(changes))
     out.note(
-      outcome === 'unchanged'
-        ? `${task} already matches the file.`
-        : `${task} would be ${outcome}; nothing was changed.`,
+      outcome === 'unchanged' ? `${task} already matches the file.` : `${task} would be ${would}; nothing was changed.`,
     )
     return
   }
@@ -167,10 +179,13 @@ const deploy = async (session: Session, [file, given]: [string, string], options
   out.answer({ task, outcome, warnings: faults }, () => `${outcome} ${task}`)
 }
 
-const notDeployed = (file: string, faults: readonly PlacedFault[]): AppError =>
-  new AppError('invalid', `Nothing was deployed: ${file} has ${faultCount(faults)}`, {
-    hint: 'Fix the faults listed above, or deploy without --strict.',
-  })
+/** Whether a run could reach its end: no fault is an error. */
+const isFree = (faults: readonly PlacedFault[]): boolean => faults.every(({ severity }) => severity === 'warning')
+
+const refusalHint = ({ strict }: DeployOptions): string =>
+  strict
+    ? 'Correct the lines above, or deploy without --strict.'
+    : 'Correct the errors above, and deploy tasks that it starts before it. --force deploys it as it is.'
 
 /** Asks the server for faults in a workflow file, and finds their positions. */
 const findFaults = async (
@@ -199,14 +214,14 @@ const validate = async (
 ): Promise<void> => {
   const read = await readTaskFile(file)
   const faults = await findFaults(session, read, { collection: given ?? (await firstCollection(session)) })
-  const isValid = strict ? faults.length === 0 : faults.every(({ severity }) => severity === 'warning')
+  const isValid = strict ? faults.length === 0 : isFree(faults)
   session.out.answer({ file: read.label, valid: isValid, faults }, () =>
     [
       ...faults.map((fault) => faultLine(read.label, fault)),
       `${read.label}: ${faultCount(faults) || 'no faults'}`,
     ].join('\n'),
   )
-  if (!isValid) process.exitCode = 1
+  if (!isValid) process.exitCode = exitCodes.failed
 }
 
 const firstCollection = async ({ client }: Session): Promise<string> => {
@@ -254,7 +269,7 @@ const diff = async (session: Session, [file, given]: [string, string]): Promise<
   const stored = (await session.call('getTask', { params: { ...place }, asText: true })) as string
   const changes = isSame(fields, stored) ? '' : await diffOf(file, fields, place, stored)
   session.out.answer({ task: placeText(place), same: changes === '', diff: changes }, () => paintDiff(changes))
-  if (changes !== '') process.exitCode = 1
+  if (changes !== '') process.exitCode = exitCodes.failed
 }
 
 const pull = async (

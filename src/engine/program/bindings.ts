@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Activity } from '../../activities/activity.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import type { ParameterMeta } from '../../model/workflows/parameter-meta.ts'
+import { unreadMembers } from './parameter-issues.ts'
 import type { Path } from './paths.ts'
 import { question, type Report } from './remark.ts'
 import {
@@ -44,8 +45,8 @@ export const neededReadsOf = ({ source, fallback, required, isLenient, missing }
 /** Config keys reserved for the engine, whatever the activity declares. */
 const engineKeys = new Set(['activity', 'depends_on', 'options', '__proto__'])
 
-/** Config keys that are for the engine unless the activity declares them. */
-const keysOfAny = new Set(['timeout_sec', 'runs_on'])
+/** Config keys that are for the engine, or for people, unless the activity declares them. */
+const keysOfAny = new Set(['timeout_sec', 'runs_on', 'description', 'comment', 'notes'])
 
 /** Binds each parameter of a step to its source. Reports errors, and warns about possible mistakes. */
 export const bindParameters = (
@@ -65,7 +66,13 @@ export const bindParameters = (
     const writing = writingOf(name, activity, rootsFor(key, config, activity, roots), { report, warn })
     place(written, key, sourceOf(key, name, value, activity, writing))
   }
-  return bind(written, activity, notes)
+  const bindings = bind(written, activity, notes)
+  for (const { parameter, source, key } of bindings) {
+    for (const { message, ...site } of unreadMembers(activity, { parameter, key, source }, notes.guess)) {
+      notes.fault(message, site)
+    }
+  }
+  return bindings
 }
 
 /** A `{{name}}` for which the step itself has a value is its own placeholder, even if a step has that name. */
@@ -137,7 +144,7 @@ const place = (written: Map<string, Written>, key: string, placed: Placed): void
 const bind = (
   written: Map<string, Written>,
   activity: Activity,
-  { warnings, guess: guessOf }: Omit<Notes, 'report'>,
+  { fault, warnings, guess: guessOf }: Notes,
 ): Binding[] => {
   const shape = activity.parameters.shape
   const aliases = aliasesOf(activity)
@@ -164,7 +171,7 @@ const bind = (
     } else if (activity.takesAnyParameter) add(name, entry)
     else {
       const meant = guessOf(name, Object.keys(shape))
-      warnings.push({ message: `unknown parameter '${name}'${question(meant)}`, key: name, meant })
+      fault(`unknown parameter '${name}'${question(meant)}`, { key: entry.key, meant })
     }
   }
   return [...bindings.values()]

@@ -8,7 +8,8 @@ import type { Remark } from './remark.ts'
 /** Finds keywords of an input schema that have no effect, and defaults that violate it. */
 export const schemaRemarks = (workflow: Workflow, { inputSchema, initParams }: Program): Remark[] => {
   if (workflow.input_schema === undefined) return []
-  if (!inputSchema) return [{ message: 'input_schema is not used: it must be an object', key: 'input_schema' }]
+  if (!inputSchema)
+    return [{ message: 'input_schema is not used: it must be an object', key: 'input_schema', isFault: true }]
   const given = Object.fromEntries(Object.entries(initParams).filter(([, value]) => value !== null && value !== ''))
   const violated = schemaIssues(inputSchema, given)
     .filter(({ path: [name] }) => name !== undefined && Object.hasOwn(given, name))
@@ -33,6 +34,7 @@ const unchecked = (schema: Record<string, unknown>): Remark[] => [
     message: `input_schema: any value fits at ${inside.join('.')}: ${why}`,
     key: 'input_schema',
     inside,
+    isFault: true,
   })),
 ]
 

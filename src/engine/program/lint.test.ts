@@ -33,8 +33,8 @@ describe('a workflow', () => {
     const workflow = { step_configs: { a: echo }, step: ['a'], description: 'fine', nodes: [] }
     expect(faultsOf(workflow)).toMatchObject([
       { severity: 'error', step: null, field: 'workflow', message: 'The workflow has no steps, a list of step names' },
-      { severity: 'warning', field: 'workflow.step', did_you_mean: 'steps' },
-      { severity: 'warning', field: 'workflow.nodes' },
+      { severity: 'error', field: 'workflow.step', did_you_mean: 'steps' },
+      { severity: 'error', field: 'workflow.nodes' },
       {
         severity: 'warning',
         step: 'a',
@@ -185,8 +185,57 @@ describe('a step has a fault for', () => {
 
   it('a misspelt member, and a misspelt option', () => {
     expect(oneStep({ ...echo, txet: 1, options: { tiemout_sec: 3 } })).toMatchObject([
-      { severity: 'warning', field: 'workflow.step_configs.a.txet', did_you_mean: 'text' },
-      { severity: 'warning', field: 'workflow.step_configs.a.options.tiemout_sec', did_you_mean: 'timeout_sec' },
+      { severity: 'error', field: 'workflow.step_configs.a.txet', did_you_mean: 'text' },
+      { severity: 'error', field: 'workflow.step_configs.a.options.tiemout_sec', did_you_mean: 'timeout_sec' },
+    ])
+    expect(oneStep({ ...echo, description: 'for people', comment: 'x', notes: ['y'] })).toEqual([])
+  })
+
+  const ask = { activity: 'litellm_chat', prompt: 'x' }
+  const look = { activity: 'http_request' }
+  it.each<[string, Record<string, unknown>, string, RegExp]>([
+    ['a time limit that is a text', { ...echo, timeout_sec: '2s' }, 'timeout_sec', /above 0, not "2s"/],
+    ['a time limit below 0', { ...echo, timeout_sec: -1 }, 'timeout_sec', /above 0, not -1/],
+    ['a dependency that is no list', { ...echo, depends_on: 'b' }, 'depends_on', /a list of step names/],
+    [
+      'a tool that wants an approval',
+      { ...ask, tools: [{ ...look, requires_approval: true }] },
+      'tools.0',
+      /tool 'http_request': unknown member 'requires_approval'/,
+    ],
+    [
+      'a misspelt member of a tool',
+      { ...ask, tools: [{ ...look, descripton: 'x' }] },
+      'tools.0',
+      /did you mean 'description'\?/,
+    ],
+    [
+      'a misspelt member of a value',
+      { activity: 'simple_judge', item: 'x', instruction: 'y', scale_range: { min: 1, max: 5, maxx: 3 } },
+      'scale_range.maxx',
+      /unknown member 'maxx' in scale_range; did you mean 'max'\?/,
+    ],
+    [
+      'a wrong part of a value that a path completes',
+      { ...look, url: 'https://a.example', auth: { type: 'bearr', token_path: 'env.TOKEN' } },
+      'auth.type',
+      /auth.type/,
+    ],
+  ])('%s', (_, config, field, message) => {
+    expect(oneStep(config)).toMatchObject([
+      {
+        severity: 'error',
+        field: `workflow.step_configs.a.${field}`,
+        message: expect.stringMatching(message),
+      },
+    ])
+  })
+
+  it('a type of the input schema that nothing checks', () => {
+    const faults = faultsOf({ input_schema: 'x', execution: {}, step_configs: { a: echo }, steps: ['a'] })
+    expect(faults.map(({ severity, field }) => [severity, field])).toEqual([
+      ['error', 'workflow.execution'],
+      ['error', 'workflow.input_schema'],
     ])
   })
 })

@@ -40,11 +40,14 @@ export const lintWorkflow = (workflow: Workflow, program: Program): WorkflowFaul
   const bounds = { guess, visits: { left: mostSchemaVisits } }
   const faults: WorkflowFault[] = []
   const add = (severity: WorkflowFault['severity'], remarks: readonly Remark[]) => {
-    for (const remark of remarks) if (faults.length < mostFaults) faults.push(faultOf(severity, remark))
+    for (const remark of remarks) {
+      if (faults.length < mostFaults) faults.push(faultOf(remark.isFault ? 'error' : severity, remark))
+    }
   }
   if (workflow.steps === undefined)
     add('error', [{ message: 'The workflow has no steps, a list of step names', hint: unusedHint }])
-  add('warning', unknownMembers(workflow, guess))
+  add('error', unknownMembers(workflow, guess))
+  add('error', wrongMembers(workflow))
   add('warning', schemaRemarks(workflow, program))
   add('error', program.problems)
   add('warning', unusedSteps(workflow, program))
@@ -124,6 +127,10 @@ const unknownMembers = (workflow: Workflow, guess: Guess): Remark[] =>
     return [{ message: `The workflow's member '${key}' is not used${question(meant)}`, key, meant, hint: unusedHint }]
   })
 
+/** Members whose value the server ignores, since older definitions may hold anything there. */
+const wrongMembers = ({ execution }: Workflow): Remark[] =>
+  isObject(execution) ? [{ message: 'execution must be "sequential" or "parallel"', key: 'execution' }] : []
+
 /** Step configs that no list or branch refers to. */
 const unusedSteps = ({ step_configs: configs = {}, steps = [] }: Workflow, program: Program): Remark[] =>
   Object.keys(configs)
@@ -145,11 +152,11 @@ const missingParameters = ({ activity, bindings }: ProgramStep): Remark[] => {
     }))
 }
 
-/** Literal values that the activity would refuse. */
+/** Literal values, or parts of a value, that the activity would refuse. */
 const wrongValues = ({ activity, bindings }: ProgramStep, guess: Guess): Remark[] =>
-  bindings.flatMap(({ parameter, key, source, fallback }) => {
-    if (source.kind !== 'value' || source.value === null || source.value === undefined || fallback) return []
-    return parameterIssues(activity, { parameter, key, value: source.value }, guess)
+  bindings.flatMap(({ fallback, ...binding }) => {
+    const areTools = activity.offersTools && binding.parameter === 'tools' // they were checked one by one
+    return fallback || areTools ? [] : parameterIssues(activity, binding, guess)
   })
 
 /** Faults of several parameters together; their values are valid one by one. */

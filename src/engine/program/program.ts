@@ -239,13 +239,19 @@ const compileStep = (
 ): ProgramStep => {
   const report: Report = (message, site) => reportOf(`Step '${name}': ${message}`, { step: name, ...site })
   const warnings: Remark[] = []
-  const notes = { report, warnings, guess }
+  const fault: Report = activity.lenient
+    ? (message, site) => warnings.push({ ...site, message, isFault: true })
+    : report
+  const notes = { report, fault, warnings, guess }
   const { tools, binding } = activity.offersTools ? compileTools(config, activities, roots, notes) : noTools
   const { tools: _, tools_path: __, ...plain } = config
   const bound = bindParameters(activity.offersTools ? plain : config, activity, roots, notes)
   const bindings = binding ? [...bound, binding] : bound
   const paths = bindings.flatMap(readsOf)
   const listed = Array.isArray(config.depends_on) ? config.depends_on : []
+  if (listed !== config.depends_on && config.depends_on !== undefined && config.depends_on !== null) {
+    fault('depends_on must be a list of step names', { key: 'depends_on' })
+  }
   for (const [at, other] of listed.entries()) {
     if (typeof other !== 'string' || !position.has(other) || !roots.known(other)) {
       report(`depends_on names ${JSON.stringify(other)}, which is no step before this one`, {
@@ -255,7 +261,11 @@ const compileStep = (
     }
   }
   const dependsOn = [...paths.map((path) => path.root), ...listed.filter((other) => typeof other === 'string')]
-  const timeout = config.timeout_sec
+  const timeout = config.timeout_sec ?? undefined
+  const isTimeout = typeof timeout === 'number' && timeout > 0
+  if (timeout !== undefined && !isTimeout && !Object.hasOwn(activity.parameters.shape, 'timeout_sec')) {
+    fault(`timeout_sec must be a number of seconds above 0, not ${JSON.stringify(timeout)}`, { key: 'timeout_sec' })
+  }
   return {
     index,
     name,
@@ -265,7 +275,7 @@ const compileStep = (
     tools,
     dependsOn: [...new Set(dependsOn)].filter((root) => position.has(root)),
     readsInputsOf: new Set(paths.filter(mayReadInputs).map((path) => path.root)),
-    timeoutSeconds: typeof timeout === 'number' && timeout > 0 ? timeout : undefined,
+    timeoutSeconds: isTimeout ? timeout : undefined,
     options: compileOptions(config.options, limits, notes),
     runsOn: compileRunsOn(config, activity, report),
     warnings,

@@ -14,6 +14,8 @@ export interface Site {
 /** A finding of the compiler: a problem prevents running, a warning does not. */
 export interface Remark extends Site {
   message: string
+  /** Of a warning: the check counts it as an error, since the run does something else than the definition says. */
+  isFault?: boolean
 }
 
 export type Report = (message: string, site?: Site) => void

@@ -21,7 +21,10 @@ export interface Roots {
 
 /** Collects errors and warnings about a step. */
 export interface Notes {
+  /** Takes an error, with which no run begins. */
   report: Report
+  /** Takes what the definition says in vain: an error, unless the activity is lenient. */
+  fault: Report
   warnings: Remark[]
   guess: Guess
 }

@@ -42,7 +42,7 @@ const longestPauseSeconds = 3_600
 const longestTimeoutSeconds = 7 * 24 * 3_600
 const largestFactor = 100
 
-/** Compiles the options of a step. Reports invalid values, and warns about unknown keys. */
+/** Compiles the options of a step. Reports invalid values; unknown keys are faults that stop no run. */
 export const compileOptions = (written: unknown, limits: { stepAttempts: number }, notes: Notes): StepOptions => {
   const { report } = notes
   if (written === undefined || written === null) return plainOptions
@@ -51,7 +51,7 @@ export const compileOptions = (written: unknown, limits: { stepAttempts: number 
     return plainOptions
   }
   const read = reader('options', written, report)
-  warnUnknown('options', written, keys, notes)
+  reportUnknown('options', written, keys, notes)
   return {
     retry: retryOf(written.retry, limits, notes),
     timeoutSeconds: read.number('timeout_sec', 0.001, longestTimeoutSeconds),
@@ -67,7 +67,7 @@ const retryOf = (written: unknown, { stepAttempts }: { stepAttempts: number }, n
     report(`options.retry must be an object with some of ${retryKeys.join(', ')}`, { key: ['options', 'retry'] })
     return undefined
   }
-  warnUnknown('options.retry', written, retryKeys, notes)
+  reportUnknown('options.retry', written, retryKeys, notes)
   const read = reader('options.retry', written, report)
   return {
     maxAttempts: read.whole('max_attempts', 1, stepAttempts) ?? Math.min(3, stepAttempts),
@@ -89,7 +89,7 @@ const backoffOf = (written: unknown, notes: Notes) => {
     })
     return defaultBackoff
   }
-  warnUnknown('options.retry.backoff', written, backoffKeys, notes)
+  reportUnknown('options.retry.backoff', written, backoffKeys, notes)
   const read = reader('options.retry.backoff', written, report)
   return {
     initialSeconds: read.number('initial_sec', 0, longestPauseSeconds) ?? defaultBackoff.initialSeconds,
@@ -117,7 +117,7 @@ const retriedOn = (written: unknown, { report, guess: guessOf }: Notes): Retry['
   return new Set(written.filter(isErrorCode))
 }
 
-const warnUnknown = (where: string, written: object, known: string[], { warnings, guess: guessOf }: Notes): void => {
+const reportUnknown = (where: string, written: object, known: string[], { warnings, guess: guessOf }: Notes): void => {
   for (const key of Object.keys(written)) {
     if (known.includes(key)) continue
     const meant = guessOf(key, known)
@@ -125,6 +125,7 @@ const warnUnknown = (where: string, written: object, known: string[], { warnings
       message: `unknown key '${key}' in ${where}${question(meant)}`,
       key: [...where.split('.'), key],
       meant,
+      isFault: true,
     })
   }
 }

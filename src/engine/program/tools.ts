@@ -1,5 +1,7 @@
+import type { z } from 'zod'
 import type { Activity, ActivityRegistry } from '../../activities/activity.ts'
 import { isObject } from '../../lib/json/json-object.ts'
+import { issueText } from '../../lib/text/issue-text.ts'
 import { isWorkerActivity } from '../../model/workers/worker.ts'
 import { mostTools, type StepTool, stepToolSchema, toolNamePattern } from '../../model/workflows/step-tool.ts'
 import { type Binding, bindParameters, requiredOf } from './bindings.ts'
@@ -70,8 +72,7 @@ export const compileTools = (
     const own = toolNotes(notes, at, isObject(one) ? one : {})
     const parsed = stepToolSchema.safeParse(one)
     if (!parsed.success) {
-      const [issue] = parsed.error.issues
-      own.report(`${issue?.path.map(String).join('.') || 'the tool'}: ${issue?.message}`)
+      for (const issue of parsed.error.issues) reportIssue(issue, own)
       continue
     }
     const tool = compileTool(parsed.data, { activities, roots, notes: own })
@@ -96,6 +97,20 @@ export const compileTools = (
   }
 }
 
+const toolMembers = Object.keys(stepToolSchema.shape)
+const approvalHint = 'For an approval before each call, name a task that begins with wait_for_approval: {"task": "…"}.'
+
+const reportIssue = (issue: z.core.$ZodIssue, { report, guess }: Notes): void => {
+  const place = issue.path.map(String)
+  if (issue.code !== 'unrecognized_keys') report(`${place.join('.') || 'the tool'}: ${issueText(issue)}`)
+  else
+    for (const name of issue.keys) {
+      const meant = guess(name, toolMembers)
+      const hint = /approv/i.test(name) ? approvalHint : `A tool has ${toolMembers.join(', ')}.`
+      report(`unknown member '${name}'${question(meant)}`, { meant, hint })
+    }
+}
+
 /** Notes that say which tool they are about. */
 const toolNotes = ({ report, warnings, guess }: Notes, at: number, written: Record<string, unknown>): Notes => {
   const called = [written.name, written.activity, written.task].find(isText) ?? String(at)
@@ -109,7 +124,7 @@ const toolNotes = ({ report, warnings, guess }: Notes, at: number, written: Reco
   }
   const own: Remark[] = []
   own.push = (...remarks) => warnings.push(...remarks.map(placed))
-  return { report: ownReport, warnings: own, guess }
+  return { report: ownReport, fault: ownReport, warnings: own, guess }
 }
 
 interface ToolScope {
@@ -152,8 +167,7 @@ const compileActivityTool = (tool: StepTool, activity: Activity, { roots, notes 
   const fixed = new Set(bindings.map(({ parameter }) => parameter))
   for (const { parameter, key, source, fallback } of bindings) {
     if (fallback) report(`${parameter} is given twice: as a value and as a path`, { key })
-    if (source.kind !== 'value' || source.value === null || source.value === undefined) continue
-    const issues = parameterIssues(activity, { parameter, key, value: source.value }, guess)
+    const issues = parameterIssues(activity, { parameter, key, source }, guess)
     for (const { message, ...site } of issues) report(message, site)
   }
   if (activity.offersTools && fixed.has('tools')) {

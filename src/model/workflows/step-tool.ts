@@ -7,7 +7,7 @@ export const toolNamePattern = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/
 export const mostTools = 64
 
 /** A tool that a step offers to its model, as a workflow writes it. */
-export const stepToolSchema = z.object({
+export const stepToolSchema = z.strictObject({
   name: z
     .string()
     .regex(toolNamePattern, "expected a letter or '_', then letters, digits, '_' or '-', at most 64 characters")

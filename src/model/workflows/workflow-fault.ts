@@ -8,7 +8,9 @@ export const workflowFaultSchema = warningSchema
   .extend({
     severity: z
       .enum(['error', 'warning'])
-      .describe('`error`: a run that reaches this place fails. `warning`: the run continues without it.'),
+      .describe(
+        '`error`: a run fails there, or does something else than the workflow says. `warning`: it may be meant so.',
+      ),
     step: z.string().nullable().describe('Step with the fault; null for a fault of the workflow itself.'),
     pointer: z
       .string()

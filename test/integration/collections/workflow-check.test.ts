@@ -57,7 +57,7 @@ it('the same faults are found as validate finds, each with what to do', async ()
   const validated = await jetty.call('POST', '/api/v1/tasks/acme/validate', { workflow })
   expect({ valid, faults: problems }).toEqual(validated.body)
   expect(problems).toMatchObject([
-    { severity: 'warning', pointer: '/step', did_you_mean: 'steps' },
+    { severity: 'error', pointer: '/step', did_you_mean: 'steps' },
     { severity: 'warning', pointer: '/step_configs/b', hint: 'List it in steps, or delete its config.' },
     {
       severity: 'error',
