@@ -3,7 +3,13 @@ import { AppError } from '../../lib/errors.ts'
 import { activity } from '../activity.ts'
 import { comparing, holds } from './condition.ts'
 
-const target = (when: string) => z.string().optional().describe(`Name of the step to execute ${when}; null for none.`)
+const target = (when: string) =>
+  z
+    .union([z.string(), z.array(z.string())])
+    .optional()
+    .describe(`Name of the step to execute ${when}, or a list of the steps of that arm; null for none.`)
+
+const firstOf = (arm: string | string[] | undefined): string | null => (Array.isArray(arm) ? arm[0] : arm) ?? null
 
 /** Chooses which of two steps executes. The engine follows its outputs. */
 export const conditionalBranch = activity({
@@ -11,8 +17,8 @@ export const conditionalBranch = activity({
   category: 'control',
   lenient: true,
   description:
-    'Chooses between two steps. The other step is skipped; the chosen step executes at its position in ' +
-    '`steps`, or right after the branch if it is not listed there.',
+    'Chooses between two steps, or two lists of steps. The steps of the other arm are skipped; the chosen ones execute at ' +
+    'their positions in `steps`, or right after the branch if they are not listed there.',
   parameters: z.object({
     condition: z
       .unknown()
@@ -25,7 +31,7 @@ export const conditionalBranch = activity({
   outputs: z.object({
     condition: z.boolean().describe('Whether the condition holds.'),
     branch: z.enum(['true', 'false']).describe('The same as a text.'),
-    next_step: z.string().nullable().describe('Name of the chosen step.'),
+    next_step: z.string().nullable().describe('Name of the chosen step, or of the first of the chosen arm.'),
   }),
   example: {
     activity: 'conditional_branch',
@@ -41,6 +47,7 @@ export const conditionalBranch = activity({
   gotchas: [
     'false, 0, null, empty texts, lists and objects, and the texts "false", "no" and "0" do not hold.',
     'The names of the steps are literal: they cannot come from a path.',
+    'Only the steps that an arm names belong to it. A step that is listed after them runs in any case.',
     'A skipped step has no outputs. A path that reads it ends in a question mark, as in no.outputs.text?, or the step that reads it may fail.',
     'The steps of a skipped branch are skipped as well.',
   ],
@@ -50,7 +57,7 @@ export const conditionalBranch = activity({
     return {
       condition: isTrue,
       branch: isTrue ? ('true' as const) : ('false' as const),
-      next_step: (isTrue ? true_step : false_step) ?? null,
+      next_step: firstOf(isTrue ? true_step : false_step),
     }
   },
 })

@@ -47,10 +47,11 @@ const walk = (program: Program, workflow: Workflow, oracle: Oracle): Line[] => {
 const interpret = (workflow: Workflow, oracle: Oracle): string[] => {
   const { step_configs: configs = {}, steps: listed = [] } = workflow
   const lines: string[] = []
-  const leads = (branch: string) =>
-    [configs[branch]?.true_step, configs[branch]?.false_step].filter(Boolean) as string[]
+  const armOf = (branch: string, isTrue: boolean) =>
+    [configs[branch]?.[isTrue ? 'true_step' : 'false_step'] ?? []].flat() as string[]
+  const leads = (branch: string) => [...new Set([...armOf(branch, true), ...armOf(branch, false)])]
   /** In the order in which they decide. */
-  let verdicts: { branch: string; chosen: string | null }[] = []
+  let verdicts: { branch: string; chosen: string[] }[] = []
   let turn = new Map<string, number>()
   const groupOf = (counter: string): string[] => {
     const all = [counter, ...((configs[counter]?.steps ?? []) as string[])]
@@ -60,12 +61,12 @@ const interpret = (workflow: Workflow, oracle: Oracle): string[] => {
   const counters = listed.filter((name) => configs[name]?.activity === 'loop_counter')
   const turnAt = (name: string) => turn.get(counters.find((counter) => groupOf(counter).includes(name)) ?? '') ?? 1
 
-  const decide = (branch: string, chosen: string | null) => {
+  const decide = (branch: string, chosen: string[]) => {
     verdicts.push({ branch, chosen })
     for (const target of leads(branch)) {
       if (listed.includes(target)) continue
-      if (target === chosen) visit(target, true)
-      else if (configs[target]?.activity === 'conditional_branch') decide(target, null)
+      if (chosen.includes(target)) visit(target, true)
+      else if (configs[target]?.activity === 'conditional_branch') decide(target, [])
     }
   }
   const visit = (name: string, isWanted: boolean) => {
@@ -74,15 +75,13 @@ const interpret = (workflow: Workflow, oracle: Oracle): string[] => {
     lines.push(`${recordedAs(name, now)} ${status}`)
     if (configs[name]?.activity !== 'conditional_branch') return
     const isTrue = oracle.isTrue(name, now)
-    const chosen =
-      status === 'completed' ? (configs[name]?.[isTrue ? 'true_step' : 'false_step'] as string | null) : null
-    decide(name, chosen ?? null)
+    decide(name, status === 'completed' ? armOf(name, isTrue) : [])
   }
 
   for (let at = 0; at < listed.length; at++) {
     const name = listed[at] as string
     const verdict = verdicts.findLast(({ branch }) => leads(branch).includes(name))
-    const isWanted = verdict === undefined || verdict.chosen === name
+    const isWanted = verdict === undefined || verdict.chosen.includes(name)
     visit(name, isWanted)
     const isCounter = configs[name]?.activity === 'loop_counter'
     const now = turnAt(name)
@@ -95,13 +94,17 @@ const interpret = (workflow: Workflow, oracle: Oracle): string[] => {
   return lines
 }
 
-/** Workflows with branches to listed, unlisted and no steps, one in another, and loops around parts of them. */
+/**
+ * Workflows with branches to listed, unlisted and no steps, to several of them, one in another, and loops around parts of
+ * them.
+ */
 const workflows: fc.Arbitrary<Workflow> = fc
   .array(
     fc.record({
       kind: fc.constantFrom('step', 'step', 'branch', 'branch', 'loop'),
       leads: fc.tuple(fc.nat(7), fc.nat(7)),
       unlisted: fc.tuple(fc.boolean(), fc.boolean()),
+      further: fc.tuple(fc.option(fc.nat(7)), fc.option(fc.constant('unlisted'))),
       nested: fc.boolean(),
       group: fc.integer({ min: 1, max: 4 }),
     }),
@@ -111,7 +114,7 @@ const workflows: fc.Arbitrary<Workflow> = fc
     const names = parts.map((_, at) => `s${at}`)
     const configs: Record<string, Record<string, unknown>> = {}
     let loopFrom = 0
-    parts.forEach(({ kind, leads, unlisted, nested, group }, at) => {
+    parts.forEach(({ kind, leads, unlisted, further, nested, group }, at) => {
       const name = names[at] as string
       const later = (which: 0 | 1): string | null => {
         if (!unlisted[which]) return names[at + 1 + leads[which]] ?? null
@@ -124,8 +127,17 @@ const workflows: fc.Arbitrary<Workflow> = fc
         }
         return target
       }
+      const arm = (which: 0 | 1): string | null | string[] => {
+        const first = later(which)
+        const [listed, hidden] = further
+        const second = which === 0 && listed !== null ? names[at + 1 + listed] : undefined
+        const third = which === 1 && hidden ? `${name}_more` : undefined
+        if (third) configs[third] = { activity: 'text_echo', text: 'x' }
+        const more = [second, third].filter((one) => one !== undefined)
+        return more.length === 0 ? first : [...(first === null ? [] : [first]), ...more]
+      }
       if (kind === 'branch') {
-        configs[name] = { activity: 'conditional_branch', condition: 1, true_step: later(0), false_step: later(1) }
+        configs[name] = { activity: 'conditional_branch', condition: 1, true_step: arm(0), false_step: arm(1) }
       } else if (kind === 'loop' && at > loopFrom) {
         const steps = names.slice(Math.max(loopFrom, at - group), at)
         configs[name] = { activity: 'loop_counter', steps, max_turns: 9 }

@@ -7,8 +7,8 @@ import { nameInWorkflow, type Program, type ProgramStep } from './program.ts'
  * it.
  */
 export interface Course {
-  /** For each decided branch (by index): index of the chosen step, or undefined for none. */
-  decisions: Map<number, number | undefined>
+  /** For each decided branch (by index): indices of the steps of the chosen arm. */
+  decisions: Map<number, readonly number[]>
   /** For each loop counter (by index): current iteration. Absent means the first. */
   turns: Map<number, number>
   /** For each settled step: `seq` of its latest record. */
@@ -20,7 +20,7 @@ export const newCourse = (): Course => ({ decisions: new Map(), turns: new Map()
 /** Whether a step executes when its turn comes; the last branch that decided about it counts. */
 export const isChosen = ({ decisions }: Course, step: ProgramStep): boolean => {
   const branch = step.decidedBy.findLast((index) => decisions.has(index))
-  return branch === undefined ? step.isListed : decisions.get(branch) === step.index
+  return branch === undefined ? step.isListed : (decisions.get(branch) ?? []).includes(step.index)
 }
 
 /** 1-based loop iteration of a step; 1 outside loops. */
@@ -38,7 +38,7 @@ export interface Settled {
 export const settle = (course: Course, step: ProgramStep, { seq, status, outputs }: Settled): number => {
   course.latest.set(step.index, status === 'skipped' ? 'skipped' : seq)
   const said = step.activity.steers && status === 'completed' ? parsedObject(outputs ?? '') : undefined
-  if (step.branch) course.decisions.set(step.index, said && step.branch[said.branch === 'true' ? 'true' : 'false'])
+  if (step.branch) course.decisions.set(step.index, said ? step.branch[said.branch === 'true' ? 'true' : 'false'] : [])
   const { loop } = step
   if (loop?.counter !== step.index || said?.done !== false) return step.index + 1
   course.turns.set(loop.counter, turnOf(course, step) + 1)
@@ -51,7 +51,7 @@ export const settle = (course: Course, step: ProgramStep, { seq, status, outputs
 /** Passes over a step that no branch chose: it leaves no record. If it is a branch, it chooses nothing. */
 export const pass = (course: Course, step: ProgramStep): void => {
   course.latest.set(step.index, 'skipped')
-  if (step.branch) course.decisions.set(step.index, undefined)
+  if (step.branch) course.decisions.set(step.index, [])
 }
 
 /** Passes over steps that no branch chose; returns the index of the next one to execute or skip. */

@@ -12,18 +12,18 @@ export interface WrittenStep {
   isListed: boolean
 }
 
-/** Names of the steps that a branch chooses from. */
-interface Targets {
-  true: string | undefined
-  false: string | undefined
+/** Names of the steps of both arms of a branch. */
+interface Arms {
+  true: string[]
+  false: string[]
 }
 
 /** The order of a workflow's steps. */
 export interface Flow {
   /** Steps in order of execution: an unlisted target comes right after its branch. */
   steps: WrittenStep[]
-  /** Targets by name of the branch. */
-  branches: Map<string, Targets>
+  /** Arms by name of the branch. */
+  branches: Map<string, Arms>
   /** Names of a loop's steps by name of its counter. */
   loops: Map<string, string[]>
 }
@@ -45,10 +45,10 @@ export const flowOf = (listed: string[], configs: Record<string, unknown>, find:
     if (!found) return
     flow.steps.push({ ...found, isListed: isListed.has(name) })
     if (found.activity.steers !== 'branch') return
-    const targets = targetsOf(name, found.config, report)
-    flow.branches.set(name, targets)
-    for (const target of new Set([targets.true, targets.false])) {
-      if (target === undefined || isListed.has(target)) continue
+    const arms = armsOf(name, found.config, report)
+    flow.branches.set(name, arms)
+    for (const target of new Set([...arms.true, ...arms.false])) {
+      if (isListed.has(target)) continue
       if (target === name) report(`Step '${name}': a branch cannot lead to itself`, { step: name })
       else if (!Object.hasOwn(configs, target)) {
         report(`Step '${name}': it leads to '${target}', which has no entry in step_configs`, { step: name })
@@ -75,20 +75,21 @@ export const flowOf = (listed: string[], configs: Record<string, unknown>, find:
   return flow
 }
 
-const targetsOf = (name: string, config: Record<string, unknown>, report: Report): Targets => {
-  const target = (key: string): string | undefined => {
+const armsOf = (name: string, config: Record<string, unknown>, report: Report): Arms => {
+  const arm = (key: string): string[] => {
     if (config[`${key}_path`] !== undefined) {
       report(`Step '${name}': ${key} is the name of a step as it stands, and cannot come from a path`, {
         step: name,
         key: `${key}_path`,
       })
     }
-    const written = config[key] ?? undefined
-    if (written === undefined || typeof written === 'string') return written
-    report(`Step '${name}': ${key} must be the name of a step, or null`, { step: name, key })
-    return undefined
+    const written = config[key] ?? []
+    const names = Array.isArray(written) ? written : [written]
+    if (names.every((one) => typeof one === 'string')) return [...new Set(names)]
+    report(`Step '${name}': ${key} must be the name of a step, a list of such names, or null`, { step: name, key })
+    return []
   }
-  return { true: target('true_step'), false: target('false_step') }
+  return { true: arm('true_step'), false: arm('false_step') }
 }
 
 const before = (names: string[], at: number, most: number): string[] => names.slice(Math.max(0, at - most), at)
@@ -131,10 +132,8 @@ const groupOf = (
 const withTargets = (group: string[], { branches }: Flow, isListed: ReadonlySet<string>): string[] => {
   const all = new Set(group)
   for (const name of all) {
-    const targets = branches.get(name)
-    for (const target of [targets?.true, targets?.false]) {
-      if (target !== undefined && !isListed.has(target)) all.add(target)
-    }
+    const { true: taken, false: other } = branches.get(name) ?? { true: [], false: [] }
+    for (const target of [...taken, ...other]) if (!isListed.has(target)) all.add(target)
   }
   return [...all]
 }

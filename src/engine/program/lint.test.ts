@@ -240,6 +240,42 @@ describe('a step has a fault for', () => {
   })
 })
 
+describe('a step after a branch', () => {
+  const branching = (use: Record<string, unknown>, arm: unknown = 'a1', more: string[] = []) =>
+    faultsOf({
+      step_configs: {
+        check: { activity: 'conditional_branch', condition_path: 'init_params.go', true_step: arm, false_step: 'b1' },
+        a1: echo,
+        b1: echo,
+        use,
+      },
+      steps: ['check', 'a1', ...more, 'b1', ...(more.length === 0 ? ['use'] : [])],
+    })
+
+  it('that needs one of its arms has to belong to it', () => {
+    expect(branching({ activity: 'text_echo', text_path: 'a1.outputs.text' })).toMatchObject([
+      {
+        severity: 'error',
+        field: 'workflow.step_configs.use.text_path',
+        hint: expect.stringContaining('["a1", "use"]'),
+      },
+    ])
+    expect(branching({ activity: 'text_echo', text_path: 'a1.outputs.text' }, ['a1', 'use'])).toEqual([])
+  })
+
+  it('may read what ran of both, or do without it', () => {
+    const join = { activity: 'text_concatenate', texts_path: ['a1.outputs.text', 'b1.outputs.text'] }
+    expect(branching(join)).toEqual([])
+    expect(branching({ activity: 'transform', expression: 'x', input: { x_path: 'a1.outputs.text?' } })).toEqual([])
+    expect(branching({ activity: 'text_echo', text: 'x', text_path: 'a1.outputs.text' })).toEqual([])
+  })
+
+  it('has a warning where it stands between both, but belongs to neither', () => {
+    expect(branching(echo, 'a1', ['use'])).toMatchObject([{ severity: 'warning', step: 'use' }])
+    expect(branching(echo, ['a1', 'use'], ['use'])).toEqual([])
+  })
+})
+
 describe('a path into a structured output', () => {
   const line = { type: 'object', properties: { price: { type: 'number' } }, additionalProperties: false }
   const schema = {

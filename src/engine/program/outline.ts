@@ -45,7 +45,7 @@ const checkedStep = (step: ProgramStep, { steps }: Program): CheckedStep => {
     depends_on: step.dependsOn,
     after: step.after.map(nameAt),
     decided_by: step.decidedBy.map(nameAt),
-    branch: step.branch ? { true: targetAt(step.branch.true), false: targetAt(step.branch.false) } : null,
+    branch: step.branch ? { true: targetAt(step.branch.true[0]), false: targetAt(step.branch.false[0]) } : null,
     loop: step.loop ? { first: nameAt(step.loop.first), counter: nameAt(step.loop.counter) } : null,
     structured_outputs: structuredOutputs(step),
   }

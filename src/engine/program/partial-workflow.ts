@@ -68,8 +68,12 @@ const cutConfig = (
 ): Record<string, unknown> => {
   const { depends_on, ...rest } = config
   const kept = Array.isArray(depends_on) ? { depends_on: depends_on.filter(isNeeded) } : {}
-  const targets = ['true_step', 'false_step'].filter((key) => rest[key] === wanted || !isNeeded(rest[key]))
-  const cut = branch ? Object.fromEntries(targets.map((key) => [key, null])) : {}
+  const arms = ['true_step', 'false_step'].flatMap((key) => {
+    const names = [rest[key] ?? []].flat()
+    const needed = names.filter((name) => name !== wanted && isNeeded(name))
+    return needed.length === names.length ? [] : [[key, needed.length > 0 ? needed : null]]
+  })
+  const cut = branch ? Object.fromEntries(arms) : {}
   const repeated = loop?.counter === index && Array.isArray(rest.steps) ? { steps: rest.steps.filter(isNeeded) } : {}
   return { ...rest, ...kept, ...cut, ...repeated }
 }

@@ -9,7 +9,7 @@ import { checkNames, type GuessStep, stepFinder, stepGuess } from './listed-step
 import type { Path } from './paths.ts'
 import { question, type Remark, type Report } from './remark.ts'
 import { compileRunsOn, labelsOfSteps } from './runs-on.ts'
-import type { Roots } from './source.ts'
+import { pathsOf, type Roots } from './source.ts'
 import { compileOptions, type StepOptions } from './step-options.ts'
 import { compileTools, type ProgramTool } from './tools.ts'
 
@@ -40,8 +40,8 @@ export interface ProgramStep {
   isListed: boolean
   /** Indices of the branches that lead to it. */
   decidedBy: number[]
-  /** For a branch: indices of its targets. */
-  branch: { true: number | undefined; false: number | undefined } | undefined
+  /** For a branch: indices of the steps of both arms. */
+  branch: { true: number[]; false: number[] } | undefined
   /** For a step of a loop, counter included: indices of the loop's first step and counter. */
   loop: { first: number; counter: number } | undefined
   /** In parallel execution: indices of the steps that must end first. */
@@ -125,6 +125,8 @@ export const compileWorkflow = (
   const steps = parallel && compiled.length <= mostStepsSideBySide ? sideBySide(compiled, flow, report) : compiled
   const indexOf = new Map(steps.map(({ name, index }) => [name, index]))
   steer(steps, flow, indexOf)
+  for (const step of steps) step.warnings.push(...runsOnBothWays(step, steps, indexOf))
+  if (!parallel) for (const step of steps) warnBetweenArms(step, steps)
   return {
     workflow,
     steps,
@@ -293,9 +295,9 @@ const compileStep = (
 
 /** In sequential execution a branch cannot lead to an earlier step. */
 const refuseWayBack = ({ branches }: Flow, position: Map<string, number>, report: Report): void => {
-  for (const [name, targets] of branches) {
-    for (const target of [targets.true, targets.false]) {
-      const at = target === undefined ? undefined : position.get(target)
+  for (const [name, arms] of branches) {
+    for (const target of [...arms.true, ...arms.false]) {
+      const at = position.get(target)
       if (at === undefined || at > (position.get(name) ?? 0)) continue
       report(`Step '${name}': it leads to '${target}', which is listed before it; steps are repeated by loop_counter`, {
         step: name,
@@ -307,9 +309,9 @@ const refuseWayBack = ({ branches }: Flow, position: Map<string, number>, report
 /** Sorts steps for parallel execution: each after its references, and targets after their branch. */
 const sideBySide = (steps: ProgramStep[], { branches }: Flow, report: Report): ProgramStep[] => {
   const position = new Map(steps.map(({ name }, index) => [name, index]))
-  for (const [name, targets] of branches) {
-    for (const target of new Set([targets.true, targets.false])) {
-      const step = target === undefined ? undefined : steps[position.get(target) ?? -1]
+  for (const [name, arms] of branches) {
+    for (const target of new Set([...arms.true, ...arms.false])) {
+      const step = steps[position.get(target) ?? -1]
       if (step && !step.dependsOn.includes(name)) step.dependsOn.push(name)
     }
   }
@@ -326,13 +328,14 @@ const sideBySide = (steps: ProgramStep[], { branches }: Flow, report: Report): P
 
 /** Sets the branches and loops of the steps. */
 const steer = (steps: ProgramStep[], { branches, loops }: Flow, indexOf: Map<string, number>): void => {
-  const at = (name: string | undefined) => (name === undefined ? undefined : indexOf.get(name))
+  const at = (name: string) => indexOf.get(name)
+  const indices = (names: string[]) => names.flatMap((name) => at(name) ?? [])
   for (const step of steps) {
-    const targets = branches.get(step.name)
-    if (targets) {
-      step.branch = { true: at(targets.true), false: at(targets.false) }
-      for (const target of new Set([step.branch.true, step.branch.false])) {
-        if (target !== undefined) steps[target]?.decidedBy.push(step.index)
+    const arms = branches.get(step.name)
+    if (arms) {
+      step.branch = { true: indices(arms.true), false: indices(arms.false) }
+      for (const target of new Set([...step.branch.true, ...step.branch.false])) {
+        steps[target]?.decidedBy.push(step.index)
       }
     }
     const group = loops.get(step.name)
@@ -343,6 +346,47 @@ const steer = (steps: ProgramStep[], { branches, loops }: Flow, indexOf: Map<str
         if (repeated) repeated.loop = loop
       }
     }
+  }
+}
+
+const armHint = (branch: string, target: string, step: string): string =>
+  `An arm of several steps is a list, such as ["${target}", "${step}"] in the true_step or false_step of '${branch}'. `
+
+/** Finds reads of a step that a branch may skip, by a step that runs in any case. */
+const runsOnBothWays = (step: ProgramStep, steps: ProgramStep[], indexOf: Map<string, number>): Remark[] => {
+  if (step.decidedBy.length > 0) return []
+  const found = new Map<string, Remark>()
+  for (const { source, fallback, key, required, isLenient, missing } of step.bindings) {
+    if (fallback || missing !== undefined || source.kind === 'list') continue
+    for (const { root, segments, text, isOptional } of pathsOf(source)) {
+      const read = steps[indexOf.get(root) ?? -1]
+      const [section] = segments
+      const branch = steps[read?.decidedBy.at(-1) ?? -1]
+      if (!read || !branch || isOptional || section?.kind !== 'name' || section.name !== 'outputs') continue
+      const fails = (required || !isLenient) && !step.options.continueOnError
+      found.set(root, {
+        message: `'${text}' leads to nothing when '${branch.name}' does not lead to '${root}', and this step runs in any case`,
+        key,
+        hint: `${armHint(branch.name, root, step.name)}Or write "${text}?" if the step does without it.`,
+        isFault: fails,
+      })
+    }
+  }
+  return [...found.values()]
+}
+
+/** Warns of steps that stand between the targets of a branch, but belong to neither arm. */
+const warnBetweenArms = ({ name, branch }: ProgramStep, steps: ProgramStep[]): void => {
+  const [taken] = branch?.true ?? []
+  const [other] = branch?.false ?? []
+  if (!branch || taken === undefined || other === undefined || branch.true.length + branch.false.length > 2) return
+  const first = steps[Math.min(taken, other)]
+  for (const step of steps.slice((first?.index ?? 0) + 1, Math.max(taken, other))) {
+    if (step.decidedBy.length > 0 || step.warnings.some(({ isFault }) => isFault)) continue
+    step.warnings.push({
+      message: `it stands between the steps that '${name}' leads to, and runs whichever way it goes`,
+      hint: `${armHint(name, first?.name ?? '', step.name)}Or list this step before or after both.`,
+    })
   }
 }
 

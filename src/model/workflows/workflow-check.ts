@@ -21,7 +21,7 @@ const checkedStepSchema = z
     branch: z
       .object({ true: z.string().nullable(), false: z.string().nullable() })
       .nullable()
-      .describe('For a branch: the step that each answer leads to.'),
+      .describe('For a branch: the first step that each answer leads to. Further ones name it in decided_by.'),
     loop: z
       .object({ first: z.string(), counter: z.string() })
       .nullable()

@@ -51,7 +51,8 @@ export const act = activity({
 })
 
 export const does = (given: Record<string, unknown> = {}) => ({ activity: 'act', ...given })
-export const branch = (true_step: string | null, false_step: string | null, given: object = {}) => ({
+type Arm = string | string[] | null
+export const branch = (true_step: Arm, false_step: Arm, given: object = {}) => ({
   activity: 'conditional_branch',
   condition_path: 'init_params.go',
   true_step,

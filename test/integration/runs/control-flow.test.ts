@@ -55,6 +55,42 @@ describe('conditional_branch', () => {
     expect(Object.keys(other.steps)).toEqual(['first', 'check', 'last'])
   })
 
+  it.each([
+    [true, ['a1', 'a2', 'last']],
+    [false, ['b1', 'b2', 'last']],
+  ])('carries out the whole arm that it leads to, and nothing of the other one: %j', async (go, done) => {
+    const step_configs = {
+      check: branch(['a1', 'a2'], ['b1', 'b2']),
+      a1: does(),
+      a2: does({ give_path: 'a1.outputs.value' }),
+      b1: does(),
+      b2: does(),
+      last: does(),
+    }
+    const listed = await jetty.run(
+      { step_configs, steps: ['check', 'a1', 'a2', 'b1', 'b2', 'last'] },
+      { init_params: { go } },
+    )
+    expect([listed.status, seen.effects]).toEqual(['completed', done])
+    expect(listed.steps.check.outputs.next_step).toBe(done[0])
+    const skipped = Object.keys(step_configs).filter((name) => name !== 'check' && !done.includes(name))
+    expect(statuses(listed)).toMatchObject(Object.fromEntries(skipped.map((name) => [name, 'skipped'])))
+    forget()
+    const unlisted = await jetty.run({ step_configs, steps: ['check', 'last'] }, { init_params: { go } })
+    expect([unlisted.status, seen.effects]).toEqual(['completed', done])
+    forget()
+    const parallel = { execution: 'parallel', step_configs, steps: ['check', 'a1', 'a2', 'b1', 'b2'] }
+    await jetty.run(parallel, { init_params: { go } })
+    expect(seen.effects.sort()).toEqual(done.slice(0, 2))
+  })
+
+  it('warns of a step that stands between its targets, and runs whichever way it goes', async () => {
+    const step_configs = { check: branch('a1', 'b1'), a1: does(), a2: does(), b1: does() }
+    const run = await jetty.run({ step_configs, steps: ['check', 'a1', 'a2', 'b1'] }, { init_params: { go: false } })
+    expect(seen.effects).toEqual(['a2', 'b1'])
+    expect(run.steps.a2.logs).toMatchObject([{ message: expect.stringMatching(/runs whichever way it goes/) }])
+  })
+
   it('may lead to another branch; what a skipped one leads to is skipped too', async () => {
     const nested = {
       step_configs: {
