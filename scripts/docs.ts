@@ -1,5 +1,5 @@
-// `npm run docs`: writes docs/reference and the references of skills from the declarations in src, and the tables of
-// docs/benchmarks.md from bench/results.json. test/house/reference.test.ts fails when it is stale.
+// `npm run docs`: writes docs/reference and the references of skills from the declarations in src, the tables of
+// docs/benchmarks.md from bench/results.json, and the index of docs/decisions. test/house/reference.test.ts fails when it is stale.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -12,6 +12,7 @@ import { runbookFailures } from '../src/model/runbooks/runbook-run.ts'
 import { apiPage } from './api-page.ts'
 import { benchPage } from './bench-page.ts'
 import { cliPage } from './cli-page.ts'
+import { decisionsPage } from './decisions-page.ts'
 import { code, page, table } from './markdown.ts'
 import { providersPage } from './providers-page.ts'
 import { skillManifests } from './skill-manifests.ts'
@@ -85,6 +86,7 @@ export const referencePages = (): Record<string, string> => ({
   'docs/reference/api.md': apiPage(),
   'docs/reference/cli.md': cliPage(),
   'docs/benchmarks.md': benchPage(root),
+  'docs/decisions/README.md': decisionsPage(root),
   ...skillPages(),
   ...skillManifests(),
 })
