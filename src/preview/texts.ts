@@ -1,5 +1,6 @@
 import { CsvError, parse } from 'csv-parse/sync'
 import { isDeeperThan } from '../lib/json/json-text.ts'
+import { findCsvDelimiter } from '../lib/text/csv-delimiter.ts'
 import { type Preview, PreviewFailed, type PreviewLimits, type PreviewSource } from './preview.ts'
 import { makeRecordTable, makeTable } from './table.ts'
 
@@ -11,15 +12,6 @@ const readSample = async (source: PreviewSource, bytes: number): Promise<{ text:
   const sample = await source.read(0, Math.min(source.size, bytes))
   if (sample.includes(0)) throw new PreviewFailed('invalid', `${source.name} is not text: it contains NUL bytes`)
   return { text: new TextDecoder('utf-8').decode(sample), isWhole: sample.length >= source.size }
-}
-
-const delimiters = [',', '\t', ';', '|']
-
-/** The delimiter that the first lines have most often and equally often. */
-const guessDelimiter = (text: string): string => {
-  const lines = text.slice(0, 20_000).split('\n').slice(0, 10).filter(Boolean)
-  const score = (delimiter: string) => Math.min(...lines.map((line) => line.split(delimiter).length))
-  return delimiters.reduce((best, one) => (score(one) > score(best) ? one : best), ',')
 }
 
 const hasHeader = (rows: readonly string[][]): boolean => {
@@ -43,7 +35,12 @@ export const previewDelimited = async (
   const { text, isWhole } = await readSample(source, limits.sampleBytes)
   const end = isWhole ? text.length : text.lastIndexOf('\n')
   if (end < 0) throw endlessLine(source, limits)
-  const options = { delimiter: format === 'tsv' ? '\t' : guessDelimiter(text), to: limits.rows + 2, bom: true }
+  const options = {
+    delimiter:
+      format === 'tsv' ? '\t' : findCsvDelimiter(text.slice(0, 64 * 1024), isWhole && text.length <= 64 * 1024),
+    to: limits.rows + 2,
+    bom: true,
+  }
   let rows: string[][]
   try {
     rows = parse(text.slice(0, end), {

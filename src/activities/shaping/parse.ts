@@ -109,7 +109,7 @@ export const parseDocumentStep = activity({
       .string()
       .length(1)
       .optional()
-      .describe('CSV: the character between cells; default: found in the first row.'),
+      .describe('CSV: the character between cells; default: found in the first rows.'),
   }),
   outputs: z.object({
     value: z.unknown().describe('The data: rows of CSV and JSON lines as a list, HTML and PDF as text.'),

@@ -1,11 +1,13 @@
 import { parse as parseCsv } from 'csv-parse/sync'
 import { parseAllDocuments } from 'yaml'
 import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
+import { findCsvDelimiter } from '../../lib/text/csv-delimiter.ts'
 import { readHtml, readXml } from './read-markup.ts'
 import type { ShapeWork } from './shape.ts'
 
 const mostCellCharacters = 1024 * 1024
 const mostAliases = 100
+const sampleCharacters = 64 * 1024
 
 const readJson = (text: string): unknown => {
   if (isDeeperThan(text, maxJsonDepth)) throw new Error(`the JSON is nested deeper than ${maxJsonDepth} levels`)
@@ -22,19 +24,14 @@ const readJsonLines = (text: string): unknown[] =>
     }
   })
 
-/** The delimiter that the first line has most of. */
-const delimiterOf = (text: string): string => {
-  const first = text.slice(0, 64 * 1024).split(/\r?\n/, 1)[0] ?? ''
-  const counted = [',', ';', '\t', '|'].map((mark) => [mark, first.split(mark).length] as const)
-  return counted.reduce((best, one) => (one[1] > best[1] ? one : best))[0]
-}
-
 const readCsv = (text: string, { format, delimiter, header }: Extract<ShapeWork, { kind: 'parse' }>): unknown => {
   try {
     return parseCsv(text, {
       bom: true,
       columns: header,
-      delimiter: delimiter ?? (format === 'tsv' ? '\t' : delimiterOf(text)),
+      delimiter:
+        delimiter ??
+        (format === 'tsv' ? '\t' : findCsvDelimiter(text.slice(0, sampleCharacters), text.length <= sampleCharacters)),
       max_record_size: mostCellCharacters,
       relax_column_count: !header,
       skip_empty_lines: true,

@@ -4,6 +4,8 @@ import { type AppError, invalidField } from '../../lib/errors.ts'
 import { isObject, type JsonObject, parsedJson } from '../../lib/json/json-object.ts'
 import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
+import { type CsvDelimiterName, csvDelimiters } from '../../lib/text/csv.ts'
+import { findCsvDelimiter } from '../../lib/text/csv-delimiter.ts'
 
 export type ItemFormat = 'csv' | 'jsonl'
 
@@ -24,11 +26,33 @@ export const itemFormatOf = ({ name, content_type: type }: { name: string; conte
   return /^application\/(jsonl|x-ndjson|jsonlines)\b/.test(type) ? 'jsonl' : undefined
 }
 
-/** Streams the items of a CSV or JSON lines file. Throws a 422 that names an invalid line. `maxBytes` limits a line. */
-export const readItems = (
-  stream: Readable,
-  { format, maxBytes }: { format: ItemFormat; maxBytes: number },
-): AsyncGenerator<ReadItem> => (format === 'csv' ? readCsv(stream, maxBytes) : readJsonLines(stream, maxBytes))
+interface ReadOptions {
+  format: ItemFormat
+  /** Limit of a line. */
+  maxBytes: number
+  /** Delimiter of CSV; found in the file by default. */
+  delimiter?: CsvDelimiterName | undefined
+  /** Reads CSV the way exports of datasets write it: see `exportedCell`. */
+  isExport?: boolean
+}
+
+/** Streams the items of a CSV or JSON lines file. Throws a 422 that names an invalid line. */
+export const readItems = (stream: Readable, options: ReadOptions): AsyncGenerator<ReadItem> =>
+  options.format === 'csv' ? readCsv(stream, options) : readJsonLines(stream, options.maxBytes)
+
+/** Warns about CSV that became one column although it looks like several. */
+export const oneColumnWarning = (items: readonly JsonObject[]): string | undefined => {
+  const first = items.slice(0, 10)
+  const names = new Set(first.flatMap((item) => Object.keys(item)))
+  const [name = ''] = names
+  if (names.size !== 1) return undefined
+  const counts = Object.values(csvDelimiters).map((delimiter) => {
+    const [one = 1, ...others] = first.map((item) => String(item[name] ?? '').split(delimiter).length)
+    return others.length > 0 && others.every((count) => count === one) ? one : 1
+  })
+  if (!/[,;|\t:^~]/.test(name) && Math.max(...counts) === 1) return undefined
+  return `The CSV was read as one column, '${name.slice(0, 100)}'. If it has several, say what is between its cells with \`delimiter\``
+}
 
 /** Decodes the stream to text, without a byte order mark. */
 async function* textOf(stream: Readable): AsyncGenerator<string> {
@@ -91,16 +115,19 @@ const columnsOf = (header: string[]): Column[] => {
   return columns
 }
 
-const itemOf = (cells: string[], columns: Column[], line: number): JsonObject => {
+/** A cell of a text column: undefined is a member that is missing. */
+type CellText = string | undefined
+
+const itemOf = (cells: CellText[], columns: Column[], line: number): JsonObject => {
   // Checked here: the parser would report it before it returns the rows ahead, when the columns are still unknown.
   if (cells.length !== columns.length) {
     throw fault(`Line ${line} has ${cells.length} cells, but the header line has ${columns.length}`)
   }
   return Object.fromEntries(
     columns.flatMap(({ name, isJson }, at): [string, unknown][] => {
-      const cell = cells[at] ?? ''
+      const cell = cells[at]
+      if (cell === undefined || (isJson && cell.trim() === '')) return []
       if (!isJson) return [[name, cell]]
-      if (cell.trim() === '') return []
       const value = isDeeperThan(cell, maxJsonDepth) ? undefined : parsedJson(cell)
       if (value !== undefined) return [[name, value]]
       throw fault(`Line ${line}: the cell of column '${name}:json' is not JSON; write a text in quotes, as in "text"`)
@@ -117,27 +144,61 @@ const csvFault = (error: CsvError, maxBytes: number): AppError => {
       return fault(`The quote that opens on line ${line} is never closed`)
     default:
       return fault(
-        `Line ${line} is not CSV: put a cell with a quote, comma or line break in quotes, and write a quote inside it twice`,
+        `Line ${line} is not CSV: put a cell with a quote, delimiter or line break in quotes, and write a quote inside it twice`,
       )
   }
 }
 
-async function* readCsv(stream: Readable, maxBytes: number): AsyncGenerator<ReadItem> {
+const sampleCharacters = 64 * 1024
+
+/** The text of a file with its delimiter, which is found in its beginning where none is given. */
+const sampled = async (text: AsyncGenerator<string>, given: CsvDelimiterName | undefined) => {
+  if (given) return { text, delimiter: csvDelimiters[given] }
+  let sample = ''
+  let isWhole = false
+  while (!isWhole && sample.length < sampleCharacters) {
+    const next = await text.next()
+    isWhole = next.done === true
+    sample += next.value ?? ''
+  }
+  const whole = async function* () {
+    yield sample
+    yield* text
+  }
+  return { text: whole(), delimiter: findCsvDelimiter(sample.slice(0, sampleCharacters), isWhole) }
+}
+
+/**
+ * The text of a cell in an export of a dataset: an empty cell without quotes is a member that the item lacks, and a
+ * leading `'` before what a spreadsheet would take for a formula is no part of the text.
+ */
+const exportedCell = (cell: string, isQuoted: boolean): CellText => {
+  if (cell === '' && !isQuoted) return undefined
+  return /^'+[=+\-@\t\r]/.test(cell) ? cell.slice(1) : cell
+}
+
+async function* readCsv(
+  stream: Readable,
+  { maxBytes, delimiter: given, isExport = false }: ReadOptions,
+): AsyncGenerator<ReadItem> {
+  const { text, delimiter } = await sampled(textOf(stream), given)
   const rows = parse({
+    delimiter,
     bom: true,
+    ...(isExport && { cast: (cell: string, { quoting }) => exportedCell(cell, quoting) }),
     info: true,
     skip_empty_lines: true,
     relax_column_count: true,
     max_record_size: maxBytes,
   })
-  Readable.from(textOf(stream))
+  Readable.from(text)
     .on('error', (error) => rows.destroy(error))
     .pipe(rows)
   let columns: Column[] | undefined
   try {
-    for await (const { record, info } of rows as AsyncIterable<{ record: string[]; info: { lines: number } }>) {
+    for await (const { record, info } of rows as AsyncIterable<{ record: CellText[]; info: { lines: number } }>) {
       if (columns) yield { item: itemOf(record, columns, info.lines), line: info.lines }
-      else columns = columnsOf(record)
+      else columns = columnsOf(record.map((cell) => cell ?? ''))
     }
   } catch (error) {
     throw error instanceof CsvError ? csvFault(error, maxBytes) : error

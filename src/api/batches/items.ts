@@ -1,13 +1,15 @@
 import type { Readable } from 'node:stream'
 import type { Database } from '../../database/database.ts'
+import type { AnyCall } from '../../http/implement.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
+import type { CsvDelimiterName } from '../../lib/text/csv.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
 import { findFile } from '../../store/files/files.ts'
 import { resolveFiles } from '../../store/files/uploads.ts'
 import { resolvedLists } from '../runs/file-paths.ts'
-import { itemFormatOf, readItems } from './item-file.ts'
+import { itemFormatOf, oneColumnWarning, readItems } from './item-file.ts'
 
 export type Item = Record<string, unknown>
 
@@ -17,19 +19,20 @@ export interface ItemDeps {
   settings: { maxFanOut: number; maxBatchBytes: number; maxInitParamsBytes: number }
 }
 
+/** A call with the items of a batch, inline or in a file that it names. */
+interface ItemsCall extends Pick<AnyCall, 'warn'> {
+  collection: FoundCollection
+  body: { items?: Item[] | undefined; file_path?: string | undefined; delimiter?: CsvDelimiterName | undefined }
+}
+
 /**
- * Reads all items of a request, inline or from the file it names. Each must be an object that fits into `init_params`,
- * with `file_paths` of the collection. Throws a 422 that names the item or line.
+ * Reads all items of a call, or takes those of the dataset that it names. Each must be an object that fits into
+ * `init_params`, with `file_paths` of the collection. Throws a 422 that names the item or line.
  */
-export const readBatchItems = async (
-  deps: ItemDeps,
-  collection: FoundCollection,
-  source: { items?: Item[] | undefined; file_path?: string | undefined },
-): Promise<Item[]> => {
-  const items =
-    source.file_path === undefined
-      ? gathered(deps.settings, source.items ?? [])
-      : await itemsOfFile(deps, collection, source.file_path)
+export const readBatchItems = async (deps: ItemDeps, call: ItemsCall, ofDataset?: Item[]): Promise<Item[]> => {
+  const { collection, body } = call
+  const isFile = ofDataset === undefined && body.file_path !== undefined
+  const items = isFile ? await itemsOfFile(deps, call) : gathered(deps.settings, ofDataset ?? body.items ?? [])
   return withFiles(deps.database, collection, items)
 }
 
@@ -83,8 +86,7 @@ const gathered = (settings: ItemDeps['settings'], given: Item[]): Item[] => {
 
 const itemsOfFile = async (
   { database, objects, settings }: ItemDeps,
-  collection: FoundCollection,
-  given: string,
+  { collection, body: { file_path: given = '', delimiter }, warn }: ItemsCall,
 ): Promise<Item[]> => {
   const loc = ['body', 'file_path']
   const path = (await resolveFiles(database, collection.id, [given])).get(given)
@@ -100,10 +102,12 @@ const itemsOfFile = async (
   }
   const { items, add } = makeGathering(settings, 'file_path')
   const { stream } = await objects.open(file.object)
-  for await (const { item, line } of readItems(stream, { format, maxBytes: settings.maxInitParamsBytes })) {
+  for await (const { item, line } of readItems(stream, { format, maxBytes: settings.maxInitParamsBytes, delimiter })) {
     add(item, loc, `Line ${line}`)
   }
   if (items.length === 0) throw invalidField(loc, `'${file.name}' has no items`, 'too_few')
+  const warning = format === 'csv' ? oneColumnWarning(items) : undefined
+  if (warning) warn({ field: 'delimiter', message: warning, did_you_mean: null })
   return items
 }
 

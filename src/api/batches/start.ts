@@ -29,7 +29,7 @@ const requestOf = async (deps: DatasetStartDeps, call: BatchCall): Promise<Datas
   const { secret_params: secrets, labels, max_concurrency } = body
   checkSecretNames(secrets)
   const source = body.dataset === undefined ? undefined : await readDatasetItems(deps, call, task, body.dataset)
-  const items = await readBatchItems(deps, collection, source ? { items: source.items.map(withoutExpected) } : body)
+  const items = await readBatchItems(deps, call, source?.items.map(withoutExpected))
   const place = { id: collection.id, name: collection.name, environmentId: task.environment_id }
   const unservable = refusesUnservable(call) ? 'refuse' : 'record'
   const refusal = await deps.engine.preflight({ collection: place, task, secrets, runs: items, unservable })

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
+import { csvDelimiterSchema } from '../../model/data/csv-delimiter.ts'
 import {
   itemDifferencesSchema,
   itemIdSchema,
@@ -23,6 +24,7 @@ const limitSchema = z.coerce.number().int().min(1).max(1000).default(100)
 const importBodySchema = z.object({
   file_path: textSchema.max(2000).optional().describe('Instead of a file: a storage path or an upload id.'),
   mode: writeItemsSchema.shape.mode,
+  delimiter: csvDelimiterSchema,
   id_column: labelTextSchema
     .default('id')
     .describe(
@@ -94,7 +96,7 @@ export const itemsContract = {
         .enum(['jsonl', 'csv', 'json', 'parquet'])
         .default('jsonl')
         .describe(
-          'Columns of CSV that are not text are `name:json`. Parquet has no value where a member is null or missing.',
+          'Columns of CSV are text where the item_schema says so, or where all values are; others are `name:json`. Parquet has no value where a member is null or missing.',
         ),
     }),
     cookieReads: true,

@@ -1,7 +1,8 @@
 import type { Queries } from '../../database/database.ts'
 import { bytes, type Reply, tableTypes } from '../../http/reply.ts'
 import { listText, textStream } from '../../http/text-stream.ts'
-import { csvRow } from '../../lib/text/csv.ts'
+import { isObject, parsedObject } from '../../lib/json/json-object.ts'
+import { csvCell } from '../../lib/text/csv.ts'
 import { eachItem, type ItemRow, type ItemsAt } from '../../store/items/items.ts'
 
 type Data = Record<string, unknown>
@@ -16,39 +17,68 @@ const record = (row: ItemRow, idColumn: string): Data => {
 
 interface Column {
   name: string
-  /** Whether its cells are JSON: a value is no text, is missing somewhere, or reads like a formula. */
+  /** Whether its cells are JSON. */
   isJson: boolean
 }
 
-const isPlain = (value: unknown): boolean => typeof value === 'string' && !/^[=+\-@\t\r]/.test(value)
+const isText = (schema: unknown): boolean =>
+  isObject(schema) &&
+  (schema.type === 'string' ||
+    typeof schema.const === 'string' ||
+    (Array.isArray(schema.enum) && schema.enum.every((one) => typeof one === 'string')))
 
-/** Columns for all members of the items, in the order of their first appearance. */
-const columnsOf = async (rows: AsyncIterable<ItemRow>, idColumn: string): Promise<Column[]> => {
-  const columns = new Map<string, { seen: number; plain: boolean }>()
-  let total = 0
+/** The columns that the schema of a dataset declares, in its order. */
+const declaredColumns = (schemaText: string | null): Map<string, Column> => {
+  const { properties } = (schemaText === null ? undefined : parsedObject(schemaText)) ?? {}
+  const named = Object.entries(isObject(properties) ? properties : {})
+  return new Map(named.map(([name, schema]) => [name, { name, isJson: !isText(schema) }]))
+}
+
+/**
+ * The columns that the schema declares, then the other members of the items in the order of their first appearance. A
+ * member without a declaration is text if all of its values are; an item that lacks it changes nothing.
+ */
+const columnsOf = async (
+  rows: AsyncIterable<ItemRow>,
+  { idColumn, schema }: { idColumn: string; schema: string | null },
+): Promise<Column[]> => {
+  const columns = declaredColumns(schema)
   for await (const row of rows) {
-    total++
     for (const [name, value] of Object.entries(dataOf(row))) {
-      const column = columns.get(name) ?? { seen: 0, plain: true }
-      columns.set(name, { seen: column.seen + 1, plain: column.plain && isPlain(value) })
+      const column = columns.get(name) ?? { name, isJson: false }
+      columns.set(name, { name, isJson: column.isJson || typeof value !== 'string' })
     }
   }
   columns.delete(idColumn)
-  return [...columns].map(([name, { seen, plain }]) => ({ name, isJson: !plain || seen < total }))
+  return [...columns.values()]
 }
 
-const cellOf = (data: Data, { name, isJson }: Column): unknown => {
+/**
+ * Formats a row. A member that an item lacks is an empty cell, and an empty text is `""`. A text that begins like a
+ * formula, or like one behind `'`, gets a `'` more, which an import takes away.
+ */
+const csvLine = (cells: readonly (string | undefined)[]): string =>
+  `${cells
+    .map((cell) =>
+      cell === '' ? '""' : csvCell(cell !== undefined && /^'+[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell),
+    )
+    .join(',')}\r\n`
+
+const cellOf = (data: Data, { name, isJson }: Column): string | undefined => {
   const value = Object.hasOwn(data, name) ? data[name] : undefined
-  return isJson && value !== undefined ? JSON.stringify(value) : value
+  return isJson && value !== undefined ? JSON.stringify(value) : (value as string | undefined)
 }
 
-/** A cell that is JSON is written as it is: a leading `'` would make it unreadable. */
-const csvCells = (data: Data, columns: readonly Column[]): unknown[] => columns.map((column) => cellOf(data, column))
-
-async function* csvText(read: () => AsyncGenerator<ItemRow>, idColumn: string): AsyncGenerator<string> {
-  const columns = await columnsOf(read(), idColumn)
-  yield csvRow([idColumn, ...columns.map(({ name, isJson }) => (isJson ? `${name}:json` : name))])
-  for await (const row of read()) yield csvRow([row.item_id, ...csvCells(dataOf(row), columns)])
+async function* csvText(
+  read: () => AsyncGenerator<ItemRow>,
+  described: { idColumn: string; schema: string | null },
+): AsyncGenerator<string> {
+  const columns = await columnsOf(read(), described)
+  yield csvLine([described.idColumn, ...columns.map(({ name, isJson }) => (isJson ? `${name}:json` : name))])
+  for await (const row of read()) {
+    const data = dataOf(row)
+    yield csvLine([row.item_id, ...columns.map((column) => cellOf(data, column))])
+  }
 }
 
 /** Writes one JSON object a line. */
@@ -65,12 +95,16 @@ export async function* exportedRecords(queries: Queries, at: ItemsAt, idColumn: 
 export const exportReply = (
   queries: Queries,
   at: ItemsAt,
-  { name, format, idColumn }: { name: string; format: 'jsonl' | 'csv' | 'json'; idColumn: string },
+  {
+    name,
+    format,
+    ...described
+  }: { name: string; format: 'jsonl' | 'csv' | 'json'; idColumn: string; schema: string | null },
 ): Reply => {
   const read = () => eachItem(queries, at)
-  const all = () => exportedRecords(queries, at, idColumn)
+  const all = () => exportedRecords(queries, at, described.idColumn)
   const text =
-    format === 'csv' ? csvText(read, idColumn) : format === 'jsonl' ? exportedLines(all()) : listText('', all(), '\n')
+    format === 'csv' ? csvText(read, described) : format === 'jsonl' ? exportedLines(all()) : listText('', all(), '\n')
   return bytes(textStream(text), {
     'content-type': format === 'json' ? 'application/json' : tableTypes[format],
     'content-disposition': `attachment; filename="${name}.${format}"`,

@@ -5,11 +5,12 @@ import { isObject, type JsonObject, parsedJson } from '../../lib/json/json-objec
 import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
 import type { ProcessQueue } from '../../lib/processes/process-queue.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
+import type { CsvDelimiterName } from '../../lib/text/csv.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
 import { itemIdSchema } from '../../model/data/item.ts'
 import { findFile } from '../../store/files/files.ts'
 import { resolveFiles } from '../../store/files/uploads.ts'
-import { itemFormatOf, type ReadItem, readItems } from '../batches/item-file.ts'
+import { itemFormatOf, oneColumnWarning, type ReadItem, readItems } from '../batches/item-file.ts'
 import type { GivenItem } from './prepare.ts'
 import { parquetStream, type ReadParquetDeps } from './read-parquet.ts'
 import type { StoreItemsDeps } from './store-items.ts'
@@ -76,12 +77,20 @@ const idOf = (item: JsonObject, column: string, line: number): string | undefine
   )
 }
 
+interface ItemsOfFile {
+  given: GivenItem[]
+  /** Line of each item. */
+  lines: number[]
+  /** Set where CSV was probably read with the wrong delimiter. */
+  warning: string | undefined
+}
+
 /** Reads all items of a file, with the line of each for errors. Throws a 422 that names the line. */
 export const itemsOfFile = async (
   deps: ReadFileDeps & { inQueue: ProcessQueue },
   file: ItemFile,
-  idColumn: string,
-): Promise<{ given: GivenItem[]; lines: number[] }> => {
+  { idColumn, delimiter }: { idColumn: string; delimiter: CsvDelimiterName | undefined },
+): Promise<ItemsOfFile> => {
   const { objects, settings, inQueue } = deps
   const format = isParquet(file) ? 'jsonl' : itemFormatOf(file)
   if (!format && !isJson(file)) {
@@ -90,7 +99,7 @@ export const itemsOfFile = async (
   }
   const stream = isParquet(file) ? await parquetStream(deps, inQueue, file) : (await objects.open(file.object)).stream
   const rows = format
-    ? readItems(stream, { format, maxBytes: settings.maxInitParamsBytes })
+    ? readItems(stream, { format, maxBytes: settings.maxInitParamsBytes, delimiter, isExport: true })
     : readJsonList(stream, settings.maxBatchBytes)
   const [given, lines]: [GivenItem[], number[]] = [[], []]
   let size = 0
@@ -105,5 +114,5 @@ export const itemsOfFile = async (
     given.push(id === undefined ? { data } : { id, data })
     lines.push(line)
   }
-  return { given, lines }
+  return { given, lines, warning: format === 'csv' ? oneColumnWarning(given.map(({ data }) => data)) : undefined }
 }

@@ -44,14 +44,16 @@ export const itemsRoutes = (deps: ItemsDeps): Route[] => {
   }
 
   /** Reads the items of the file that a call sends or names. */
-  const readGiven = async ({ collection, body, files }: Call<(typeof itemsContract)['importItems']>) => {
+  const readGiven = async ({ collection, body, files, warn }: Call<(typeof itemsContract)['importItems']>) => {
     const [file, second] = files
     if (second) throw invalidField(['body', 'file'], 'Only one file is allowed', 'too_many')
     if ((file === undefined) === (body.file_path === undefined)) {
       throw invalidField(['body', 'file'], 'Send a file, or name one with file_path', 'missing')
     }
     const named = file ?? (await namedItemFile(database, collection, body.file_path ?? ''))
-    return itemsOfFile({ ...deps, inQueue }, named, body.id_column)
+    const read = await itemsOfFile({ ...deps, inQueue }, named, { idColumn: body.id_column, delimiter: body.delimiter })
+    if (read.warning) warn({ field: 'delimiter', message: read.warning, did_you_mean: null })
+    return read
   }
 
   return implement(itemsContract, {
@@ -83,7 +85,8 @@ export const itemsRoutes = (deps: ItemsDeps): Route[] => {
       const seq = await seqOf(dataset, version)
       const at = { datasetId: dataset.id, seq, buckets: bucketsOf(dataset.splits, split) }
       const name = `${dataset.name}-${seq}${split ? `-${split}` : ''}`
-      if (format !== 'parquet') return exportReply(database, at, { name, format, idColumn })
+      if (format !== 'parquet')
+        return exportReply(database, at, { name, format, idColumn, schema: dataset.item_schema })
       return bytes(parquetExport(database, at, idColumn), {
         'content-type': 'application/vnd.apache.parquet',
         'content-disposition': `attachment; filename="${name}.parquet"`,

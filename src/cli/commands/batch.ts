@@ -5,7 +5,14 @@ import pc from 'picocolors'
 import type { Batch, BatchResult, BatchSummary } from '../../model/runs/batch.ts'
 import { exitCodes } from '../exit.ts'
 import { collect, parseChoice, positive } from '../input/inputs.ts'
-import { type DatasetOptions, datasetFields, itemsMeaning, readItemSource } from '../input/item-source.ts'
+import {
+  type DatasetOptions,
+  datasetFields,
+  delimiterMeaning,
+  itemsMeaning,
+  parseDelimiter,
+  readItemSource,
+} from '../input/item-source.ts'
 import { type BatchPlace, batchText, parseBatch, parseTask } from '../input/places.ts'
 import { refusing } from '../refusing.ts'
 import { type Session, withSession } from '../session.ts'
@@ -29,6 +36,7 @@ export const registerBatch = (program: Command): void => {
     .option('--name <name>', 'name of the batch')
     .option('--secret <NAME>', 'secret for these runs only, read from the environment variable NAME', collect)
     .option('--split <name>', 'with a dataset: only the items of this split')
+    .option('--delimiter <mark>', delimiterMeaning, parseDelimiter)
     .option('--changed-only', 'with a dataset: take over results that still hold, and run only the others')
     .option('--no-wait', 'start it and return')
     .option('-o, --out <path>', 'save the results to this .csv or .jsonl file at the end; - is stdout')

@@ -1,9 +1,11 @@
 import type { Command } from 'commander'
 import { AppError } from '../../lib/errors.ts'
 import { parsedJson } from '../../lib/json/json-object.ts'
+import type { CsvDelimiterName } from '../../lib/text/csv.ts'
 import type { WrittenItems } from '../../model/data/item.ts'
 import { findRunPlace, runMeaning } from '../input/find-run.ts'
 import { filePart, parseChoice, positive } from '../input/inputs.ts'
+import { delimiterMeaning, parseDelimiter } from '../input/item-source.ts'
 import { parseDataset } from '../input/places.ts'
 import { type Session, withSession } from '../session.ts'
 import { table } from '../show/output.ts'
@@ -29,6 +31,7 @@ export const registerDatasetItems = (datasets: Command): void => {
     .description('Write the items of a .csv, .jsonl or .json file as one new version')
     .option('--replace', 'remove items that are not in the file')
     .option('--id <column>', 'column that is the id of an item (default: id)')
+    .option('--delimiter <mark>', delimiterMeaning, parseDelimiter)
     .addHelpText(
       'after',
       `
@@ -111,6 +114,7 @@ const writtenText = ({ version, added, changed, removed, unchanged, count }: Wri
 interface ImportOptions {
   replace?: boolean
   id?: string
+  delimiter?: CsvDelimiterName
 }
 
 const importFile = async (
@@ -121,6 +125,7 @@ const importFile = async (
   const body = {
     ...(options.replace ? { mode: 'replace' as const } : {}),
     ...(options.id === undefined ? {} : { id_column: options.id }),
+    ...(options.delimiter === undefined ? {} : { delimiter: options.delimiter }),
   }
   const files = [await filePart('file', path)]
   const written = await client.importItems({ params: parseDataset(place), body, files })

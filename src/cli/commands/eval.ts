@@ -5,7 +5,14 @@ import { pause } from '../../lib/time.ts'
 import type { Evaluation } from '../../model/runs/evaluation.ts'
 import { exitCodes, interruption } from '../exit.ts'
 import { collect, positive, readJson } from '../input/inputs.ts'
-import { type DatasetOptions, datasetFields, itemsMeaning, readItemSource } from '../input/item-source.ts'
+import {
+  type DatasetOptions,
+  datasetFields,
+  delimiterMeaning,
+  itemsMeaning,
+  parseDelimiter,
+  readItemSource,
+} from '../input/item-source.ts'
 import { parseTask } from '../input/places.ts'
 import { refusing } from '../refusing.ts'
 import { type Session, withSession } from '../session.ts'
@@ -45,6 +52,7 @@ export const registerEval = (program: Command): void => {
     .option('--max-concurrency <n>', 'runs or judgements that execute at once', positive)
     .option('--secret <NAME>', 'secret for these runs only, read from the environment variable NAME', collect)
     .option('--split <name>', 'with a dataset: only the items of this split')
+    .option('--delimiter <mark>', delimiterMeaning, parseDelimiter)
     .option('--changed-only', 'with a dataset: take over results that still hold, and run only the others')
     .option('--no-wait', 'start the evaluation and exit')
     .addHelpText(

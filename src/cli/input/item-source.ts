@@ -1,7 +1,9 @@
 import { extname } from 'node:path'
+import { InvalidArgumentError } from 'commander'
 import type { FilePart } from '../../client/client.ts'
 import { AppError } from '../../lib/errors.ts'
 import { isObject, parsedJson } from '../../lib/json/json-object.ts'
+import { type CsvDelimiterName, csvDelimiters } from '../../lib/text/csv.ts'
 import type { Session } from '../session.ts'
 import { filePart, readInputText, readJson } from './inputs.ts'
 
@@ -15,14 +17,28 @@ type ItemSource = { items: Record<string, unknown>[] } | { file_path: string } |
 
 const datasetPrefix = 'dataset:'
 
-/** Options of commands that run over a dataset. */
+/** Reads the value of `--delimiter`: the character, or its name. */
+export const parseDelimiter = (text: string): CsvDelimiterName => {
+  const found = Object.entries(csvDelimiters).find(
+    ([name, mark]) => text === name || text === mark || (text === '\\t' && mark === '\t'),
+  )
+  if (found) return found[0] as CsvDelimiterName
+  throw new InvalidArgumentError('expected comma, semicolon, tab or pipe, or the character itself')
+}
+
+/** Help text of `--delimiter`. */
+export const delimiterMeaning = 'of a .csv file: comma, semicolon, tab or pipe (default: found in its first rows)'
+
+/** Options of commands that run over a dataset, or over a CSV file. */
 export interface DatasetOptions {
   split?: string
   changedOnly?: boolean
+  delimiter?: CsvDelimiterName
 }
 
 /** The members of a request for these options. */
-export const datasetFields = ({ split, changedOnly }: DatasetOptions) => ({
+export const datasetFields = ({ split, changedOnly, delimiter }: DatasetOptions) => ({
+  ...(delimiter === undefined ? {} : { delimiter }),
   ...(split === undefined ? {} : { split }),
   ...(changedOnly ? { changed_only: true } : {}),
 })

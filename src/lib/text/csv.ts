@@ -1,3 +1,7 @@
+/** The delimiters of CSV that are found without being named, by their names. */
+export const csvDelimiters = { comma: ',', semicolon: ';', tab: '\t', pipe: '|' } as const
+export type CsvDelimiterName = keyof typeof csvDelimiters
+
 /** Beginnings that a spreadsheet would execute as a formula. */
 const formula = /^[=+\-@\t\r]/
 const plainNumber = /^[+-]?\d+(\.\d+)?$/

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { jsonObjectSchema } from '../names.ts'
+import { warningSchema } from '../warning.ts'
 
 /** What a write of items would come to. */
 export const itemCheckSchema = z
@@ -30,6 +31,7 @@ export const itemCheckSchema = z
         }),
       )
       .describe('The first 50 rows that fit.'),
+    warnings: z.array(warningSchema).optional(),
   })
   .meta({ id: 'ItemCheck' })
 export type ItemCheck = z.output<typeof itemCheckSchema>

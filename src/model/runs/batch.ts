@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { csvDelimiterSchema } from '../data/csv-delimiter.ts'
 import { flagSchema } from '../flag.ts'
 import { jsonObjectSchema, labelTextSchema, textSchema, timestampSchema } from '../names.ts'
 import { runStatuses } from '../workflows/workflow.ts'
@@ -25,6 +26,7 @@ export const itemSource = {
     .describe(
       'Instead of items: storage path or upload id of a file of the collection. CSV with a header (`.csv`; values are text, those of a column `name:json` are JSON) or one JSON object per line (`.jsonl`).',
     ),
+  delimiter: csvDelimiterSchema,
   dataset: z
     .string()
     .regex(
@@ -63,7 +65,14 @@ export const itemRuns = {
 
 /** Reports an issue unless exactly one source is given. */
 export const requireOneSource = (
-  given: { items?: unknown; file_path?: unknown; dataset?: unknown; split?: unknown; changed_only?: boolean },
+  given: {
+    items?: unknown
+    file_path?: unknown
+    dataset?: unknown
+    split?: unknown
+    changed_only?: boolean
+    delimiter?: unknown
+  },
   context: z.RefinementCtx,
 ): void => {
   const { items, file_path: path, dataset } = given
@@ -71,6 +80,7 @@ export const requireOneSource = (
   const problem = (at: string, message: string) => context.addIssue({ code: 'custom', path: [at], message })
   if (sources === 0) problem('items', 'Give items, file_path or dataset')
   if (sources > 1) problem('items', 'Give one of items, file_path and dataset, not several')
+  if (given.delimiter !== undefined && path === undefined) problem('delimiter', 'A delimiter needs file_path')
   if (dataset !== undefined) return
   if (given.split !== undefined) problem('split', 'A split needs a dataset')
   if (given.changed_only) problem('changed_only', 'changed_only needs a dataset')

@@ -16,6 +16,21 @@ beforeAll(async () => {
 afterAll(() => jetty?.close())
 beforeEach(() => Object.assign(effects, { done: [], atWork: 0, mostAtWork: 0, secrets: [] }))
 
+test('a file with semicolons has its columns, and another delimiter is warned about', async () => {
+  const task = await jetty.task(working)
+  const { path } = await batches.upload('a.csv', 'text;n\nx;1\ny;2\n')
+  const { batch_id: id } = await batches.run(task, { file_path: path })
+  const params = (await batches.results(id)).body.results.map(({ init_params: given }: Body) => given)
+  expect(params).toMatchObject([
+    { text: 'x', n: '1' },
+    { text: 'y', n: '2' },
+  ])
+  const forced = await batches.post(task, { file_path: path, delimiter: 'comma' })
+  expect(forced.body.warnings).toMatchObject([{ field: 'delimiter' }])
+  const misplaced = await batches.post(task, { items: [{}], delimiter: 'comma' })
+  expect(misplaced.body.detail[0]).toMatchObject({ loc: ['body', 'delimiter'], msg: 'A delimiter needs file_path' })
+})
+
 test('a file that is none is refused with its line, and starts nothing', async () => {
   const task = await jetty.task(working)
   await jetty.call('POST', '/api/v1/collections', { name: 'other' })

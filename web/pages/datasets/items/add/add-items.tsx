@@ -20,6 +20,15 @@ interface AddItemsProps {
 }
 
 type Mode = 'upsert' | 'replace'
+type Delimiter = 'comma' | 'semicolon' | 'tab' | 'pipe'
+
+const delimiters: (readonly [Delimiter | '', string])[] = [
+  ['', 'Find it in the first rows'],
+  ['comma', 'Comma'],
+  ['semicolon', 'Semicolon'],
+  ['tab', 'Tab'],
+  ['pipe', 'Pipe'],
+]
 
 const modes: (readonly [Mode, string])[] = [
   ['upsert', 'Add and change; the others stay'],
@@ -32,10 +41,17 @@ export const AddItems = ({ collection, dataset, dropped, onClose }: AddItemsProp
   const [file, setFile] = useState<File | undefined>(dropped)
   const [text, setText] = useState('')
   const [mode, setMode] = useState<Mode>('upsert')
+  const [delimiter, setDelimiter] = useState<Delimiter | ''>('')
+  const name = file?.name ?? pastedFileName(text)
+  const isCsv = text.trim() !== '' || file ? /\.csv$/i.test(name) : false
   const request = () => {
-    const content = file ?? new File([pastedContent(text)], pastedFileName(text))
+    const content = file ?? new File([pastedContent(text)], name)
     const files = [{ field: 'file', name: content.name, content }]
-    return { params: { collection, dataset }, body: { mode }, files }
+    return {
+      params: { collection, dataset },
+      body: { mode, ...(isCsv && delimiter !== '' ? { delimiter } : {}) },
+      files,
+    }
   }
   const check = useMutation({ mutationFn: () => api.checkItems(request()) })
   const write = useMutation({
@@ -49,12 +65,13 @@ export const AddItems = ({ collection, dataset, dropped, onClose }: AddItemsProp
   const checked = check.data
   const isClean = checked !== undefined && checked.refused_count === 0
   const writes = checked ? checked.added + checked.changed + checked.removed : 0
-  const change = (next: { file?: File | undefined; text?: string; mode?: Mode }) => {
+  const change = (next: { file?: File | undefined; text?: string; mode?: Mode; delimiter?: Delimiter | '' }) => {
     check.reset()
     write.reset()
     if ('file' in next) setFile(next.file)
     if (next.text !== undefined) setText(next.text)
     if (next.mode !== undefined) setMode(next.mode)
+    if (next.delimiter !== undefined) setDelimiter(next.delimiter)
   }
   const error = check.error ?? write.error
   return (
@@ -94,6 +111,14 @@ export const AddItems = ({ collection, dataset, dropped, onClose }: AddItemsProp
           options={modes}
           onChange={(event) => change({ mode: event.target.value as Mode })}
         />
+        {isCsv && (
+          <SelectField
+            label="Between the cells"
+            value={delimiter}
+            options={delimiters}
+            onChange={(event) => change({ delimiter: event.target.value as Delimiter | '' })}
+          />
+        )}
         {error && (
           <p role="alert" className="text-bad [overflow-wrap:anywhere]">
             {errorText(error)}

@@ -28,6 +28,11 @@ export const CheckedItems = ({ check }: { check: Check }) => (
         </span>
       )}
     </p>
+    {check.warnings?.map(({ message }) => (
+      <p key={message} role="status" className="border-wait border-l-2 pl-2 [overflow-wrap:anywhere]">
+        {message}
+      </p>
+    ))}
     {check.refused.length > 0 && <Refused check={check} />}
     <ul aria-label="Rows that fit" className="divide-y divide-line border-line border-y empty:hidden">
       {check.items.map(({ line, id, change, data }) => (
