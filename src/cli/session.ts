@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import pc from 'picocolors'
 import { makeCaller } from '../client/caller.ts'
 import { type Caller, type Client, makeClient } from '../client/client.ts'
 import { loadOperations } from '../client/load-operations.ts'
@@ -11,7 +10,7 @@ import { findServer } from './find-server.ts'
 import { findToken } from './find-token.ts'
 import type { Globals } from './globals.ts'
 import { sendByHttp } from './send-by-http.ts'
-import { type CommandOutput, makeOutput, safe } from './show/output.ts'
+import { type CommandOutput, makeOutput } from './show/output.ts'
 
 /** Context of a command: the server, clients for it, and the output. */
 export interface Session extends ServerLogin {
@@ -24,16 +23,14 @@ export interface Session extends ServerLogin {
   signal: AbortSignal
 }
 
-/** Printed for scripts too: stderr does not mix with the answer. */
-const tellWarning = (text: string): void => void process.stderr.write(`${pc.yellow('warning:')} ${safe(text)}\n`)
-
 /** Opens a session without a first request. */
 const openSession = async (globals: Globals): Promise<Session> => {
   const server = findServer(globals.url)
   const { url } = server
   const { found, withheld } = findToken(globals.tokenFile, server)
   const operations = await loadOperations()
-  const connection = { url, token: found?.token, agent: `jetty-cli/${version}`, onWarning: tellWarning }
+  const out = makeOutput(globals.json ?? false)
+  const connection = { url, token: found?.token, agent: `jetty-cli/${version}`, onWarning: out.warn }
   const call = remembering(makeCaller(operations, connection, sendByHttp))
   const interrupted = new AbortController()
   process.once('SIGINT', () => {
@@ -49,7 +46,7 @@ const openSession = async (globals: Globals): Promise<Session> => {
     client: makeClient(operations, call),
     operations,
     call,
-    out: makeOutput(globals.json ?? false),
+    out,
     signal: interrupted.signal,
   }
 }

@@ -64,6 +64,8 @@ export interface Engine {
   preflight(planned: PlannedRuns): Promise<AppError | undefined>
   /** Whether a step of a workflow can call a model, itself or in a run that it starts. */
   mayAskModels(definition: string): Promise<boolean>
+  /** Lists the parameters of a workflow; undefined if it takes any. */
+  parametersOf(definition: string): Promise<readonly string[] | undefined>
   /** Lists what keeps a workflow from running, one sentence each. */
   problems(workflow: Workflow): string[]
   /** Lints a workflow, and looks up the child tasks that it names. */

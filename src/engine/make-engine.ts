@@ -101,6 +101,7 @@ const engineOf = (options: EngineOptions, parts: Parts, stop: Engine['stop']): E
     settled: starts.settled,
     preflight: starts.preflight,
     mayAskModels: starts.mayAskModels,
+    parametersOf: starts.parametersOf,
     problems: starts.problems,
     check: starts.check,
     planTry: starts.planTry,

@@ -60,8 +60,8 @@ const idOf = (place: string): string => place.split('/').at(-1) ?? ''
 describe('a parameter that the workflow does not have', () => {
   it('is a warning, with the nearest name', async () => {
     const ended = await ok('run', 'acme/greet', '-p', 'nmae=moon', '--wait')
-    expect(ended.stderr).toContain('warning: acme/greet has no parameter nmae')
-    expect(ended.stderr).toContain('Did you mean name?')
+    expect(ended.stderr).toContain("warning: Task 'greet' has no parameter 'nmae'")
+    expect(ended.stderr).toContain("did you mean 'name'?")
     expect((await ok('run', 'acme/ask', '-p', 'question=Why?')).stderr).not.toContain('warning')
   })
 
@@ -69,7 +69,9 @@ describe('a parameter that the workflow does not have', () => {
     const place = await started('greet')
     const ended = await ok('rerun', place, '-p', 'nam=moon', '--json')
     expect(JSON.parse(ended.stderr)).toEqual({
-      warning: { message: 'acme/greet has no parameter nam, and the run does not use it. Did you mean name?' },
+      warning: {
+        message: "Task 'greet' has no parameter 'nam', and its runs do not use it; did you mean 'name'?",
+      },
     })
   })
 })

@@ -241,7 +241,7 @@ test('row 21: DELETE /tasks/{c}/{t} answers JSON, and the task is gone', async (
 test('row 22: POST /run/{c}/{t} answers at once, with a workflow_id that can be looked up', async () => {
   await curl.json('POST', '/api/v1/tasks/acme', {
     name: 'slow',
-    workflow: { step_configs: { nap: { activity: 'sleep', seconds: 30 } }, steps: ['nap'] },
+    workflow: { init_params: { a: 0 }, step_configs: { nap: { activity: 'sleep', seconds: 30 } }, steps: ['nap'] },
   })
   const { status, body } = await run('run/acme/slow', '{"a": 1}')
   expect([status, body.status, body.workflow_id]).toEqual([200, 'pending', `acme-slow--${body.trajectory_id}`])

@@ -23,11 +23,20 @@ const inSession =
     }
   }
 
+let tellWarning = (_: string): void => {}
+
+/** Sets what shows the warnings of an answer, such as a parameter that the task does not have. */
+export const onWarning = (tell: (text: string) => void): void => {
+  tellWarning = tell
+}
+
 /**
  * Calls an operation of the server that this page came from, where text or headers of the answer matter. There is no
  * token: a session stands for it.
  */
-export const apiCall: Caller = inSession(makeCaller(operations, { url: '', token: undefined }))
+export const apiCall: Caller = inSession(
+  makeCaller(operations, { url: '', token: undefined, onWarning: (text) => tellWarning(text) }),
+)
 
 /** The same as typed functions. */
 export const api: Client = makeClient(operations, apiCall)

@@ -1,16 +1,19 @@
 import { Link, Outlet, useNavigate, useParams } from '@tanstack/react-router'
 import { Suspense, useEffect, useState } from 'react'
+import { onWarning } from '../data/api.ts'
 import { lazyPart, useServerAway } from '../data/server-away.ts'
 import { useStored } from '../data/stored.ts'
 import { toggleFollowing } from '../data/stream.ts'
 import { IconButton } from '../ui/button.tsx'
 import { keysText, setSingleKeys, useKeys } from '../ui/keys.ts'
-import { Toasts } from '../ui/toast.tsx'
+import { showToast, Toasts } from '../ui/toast.tsx'
 import { Breadcrumb } from './breadcrumb.tsx'
 import { CommandMenu } from './command-menu/command-menu.tsx'
 import { LiveMark } from './live-mark.tsx'
 import { PersonMenu } from './person-menu.tsx'
 import { SessionEnded } from './session-ended.tsx'
+
+onWarning((text) => showToast({ text, isBad: true }))
 
 const loadHelp = async () => ({ default: (await import('./help.tsx')).Help })
 const Help = lazyPart(loadHelp)

@@ -4,6 +4,7 @@ import { authorOf } from '../../model/collections/identity.ts'
 import { refusesUnservable } from '../../model/runs/preflight.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
 import { checkSecretNames } from '../runs/parameters.ts'
+import { warnOfUnknown } from '../runs/unknown-parameters.ts'
 import type { batchesContract } from './contract.ts'
 import { readDatasetItems } from './dataset-items.ts'
 import type { BatchFacts } from './facts.ts'
@@ -30,6 +31,7 @@ const requestOf = async (deps: DatasetStartDeps, call: BatchCall): Promise<Datas
   checkSecretNames(secrets)
   const source = body.dataset === undefined ? undefined : await readDatasetItems(deps, call, task, body.dataset)
   const items = await readBatchItems(deps, call, source?.items.map(withoutExpected))
+  await warnOfUnknown(deps.engine, call, task, items, { field: 'items' })
   const place = { id: collection.id, name: collection.name, environmentId: task.environment_id }
   const unservable = refusesUnservable(call) ? 'refuse' : 'record'
   const refusal = await deps.engine.preflight({ collection: place, task, secrets, runs: items, unservable })

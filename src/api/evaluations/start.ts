@@ -13,6 +13,7 @@ import { definitionHash, findTask, updateTask } from '../../store/tasks/tasks.ts
 import { readBatchItems } from '../batches/items.ts'
 import { type DatasetStart, type DatasetStartDeps, startWithDataset } from '../batches/start-with-dataset.ts'
 import { checkSecretNames } from '../runs/parameters.ts'
+import { warnOfUnknown } from '../runs/unknown-parameters.ts'
 import type { evaluationsContract } from './contract.ts'
 import { datasetSource } from './dataset-source.ts'
 import { takeApart } from './items.ts'
@@ -34,6 +35,7 @@ const requestOf = async (deps: DatasetStartDeps, call: StartCall): Promise<Datas
   const { source, carried } = await datasetSource(deps, call, task, { taskId: evaluation.id, baseline, outputPath })
   const given = await readBatchItems(deps, call, source?.items)
   const items = takeApart(given, source?.ids)
+  await warnOfUnknown(deps.engine, call, task, items.runs, { field: 'items', alsoKnown: ['id'] })
   const at = { collection: { ...collection, environmentId: task.environment_id }, secrets: body.secret_params }
   const unservable = refusesUnservable(call) ? 'refuse' : 'record'
   let refusal = await deps.engine.preflight({ ...at, task, runs: items.runs, unservable })

@@ -12,6 +12,7 @@ import { acceptedReply } from '../runs/accepted.ts'
 import { withResolvedFiles } from '../runs/file-paths.ts'
 import { checkParameters } from '../runs/parameters.ts'
 import { startRunOnce } from '../runs/start-once.ts'
+import { warnOfUnknown } from '../runs/unknown-parameters.ts'
 import { copiesOfDocument, type DocumentDeps } from '../trajectories/documents.ts'
 import { rerunContract } from './contract.ts'
 import { rerunRequest } from './request.ts'
@@ -62,6 +63,7 @@ const prepare = async (
     { ...body, init_params: await withResolvedFiles(database, collection, body.init_params) },
     { author: authorOf(identity), take: (bytes) => call.memory.take(copiesOfDocument * bytes) },
   )
+  await warnOfUnknown(engine, call, request.task, [body.init_params], { field: 'init_params' })
   const webhook = await collectionWebhook(database, sealer, collection)
   const unservable = refusesUnservable(call) ? 'refuse' : 'record'
   return {

@@ -16,6 +16,7 @@ import { withResolvedFiles } from './file-paths.ts'
 import { checkParameters } from './parameters.ts'
 import { runTrial } from './run-trial.ts'
 import { startRunOnce } from './start-once.ts'
+import { warnOfUnknown } from './unknown-parameters.ts'
 
 export interface TaskRunDeps {
   database: Database
@@ -49,6 +50,7 @@ const requestOf = async (deps: TaskRunDeps, call: RunCall): Promise<RunRequest> 
   const environmentId = files.length > 0 ? await currentEnvironment(database, collection.id) : task.environment_id
   if (environmentId === undefined) throw new AppError('not_found', 'Collection not found')
   checkParameters(body, files.length > 0, settings.maxInitParamsBytes)
+  await warnOfUnknown(deps.engine, call, task, [body.init_params], { field: 'init_params' })
   const webhook = await webhookOf(deps, body, collection)
   return {
     collection: { id: collection.id, name: collection.name, environmentId, settings: collection.settings },

@@ -4,7 +4,7 @@ import { assembled, collect, parseAssignment } from '../input/inputs.ts'
 import type { RunPlace } from '../input/places.ts'
 import { refusing } from '../refusing.ts'
 import { type Session, withSession } from '../session.ts'
-import { secretsOf, showStarted, showToItsEnd, warnAboutParameters } from './run.ts'
+import { secretsOf, showStarted, showToItsEnd } from './run.ts'
 
 interface RerunOptions {
   from?: string
@@ -59,13 +59,11 @@ const rerun = async (session: Session, [run]: [string], options: RerunOptions): 
 
 /** Parameters of `-p`; a nested assignment changes the recorded run's value. */
 export const otherParams = async (
-  session: Pick<Session, 'client' | 'out'>,
+  { client }: Pick<Session, 'client'>,
   place: RunPlace,
   given: string[],
 ): Promise<Record<string, unknown>> => {
   const assignments = given.map(parseAssignment)
   if (assignments.length === 0) return {}
-  const recorded = session.client.getTrajectory({ params: place })
-  await warnAboutParameters(session, place, assignments, recorded)
-  return assembled(assignments, (await recorded).init_params)
+  return assembled(assignments, (await client.getTrajectory({ params: place })).init_params)
 }

@@ -3,9 +3,8 @@ import pc from 'picocolors'
 import { AppError } from '../../lib/errors.ts'
 import type { Trajectory } from '../../model/runs/trajectory.ts'
 import { exitCodes } from '../exit.ts'
-import { type Assignment, assembled, collect, filePart, parseAssignment } from '../input/inputs.ts'
+import { assembled, collect, filePart, parseAssignment } from '../input/inputs.ts'
 import { parseTask, placeText, type RunPlace, type TaskPlace } from '../input/places.ts'
-import { aboutParameters } from '../input/workflow-params.ts'
 import { refusing } from '../refusing.ts'
 import { type Session, withSession } from '../session.ts'
 import { cliWords } from '../show/cli-words.ts'
@@ -57,13 +56,9 @@ const run = async (session: Session, place: TaskPlace, options: RunOptions): Pro
   const { client, out } = session
   const assignments = (options.param ?? []).map(parseAssignment)
   const nests = assignments.some(({ keys }) => keys.length > 1)
-  // Asked for beside the start where nothing has to wait for it.
-  const workflow =
-    assignments.length === 0 ? undefined : client.getTask({ params: place }).then((task) => task.workflow)
-  workflow?.catch(() => {}) // the start of the run says it better
-  const presets = nests ? ((await workflow) ?? {}) : {}
+  const presets = nests ? (await client.getTask({ params: place })).workflow.init_params : {}
   const body = {
-    init_params: assembled(assignments, (presets.init_params ?? {}) as Record<string, unknown>),
+    init_params: assembled(assignments, (presets ?? {}) as Record<string, unknown>),
     ...(options.secret ? { secret_params: secretsOf(options.secret) } : {}),
     ...(options.webhook === undefined ? {} : { webhook_url: options.webhook }),
     ...webhookSecretOf(options.webhookSecretEnv),
@@ -72,23 +67,9 @@ const run = async (session: Session, place: TaskPlace, options: RunOptions): Pro
   const files = await Promise.all((options.file ?? []).map((path) => filePart('files', path)))
   const started = await client.runTask({ params: place, query: refusing, body, files })
   const at = { ...place, trajectory_id: started.trajectory_id }
-  await warnAboutParameters(session, place, assignments, workflow)
   if (started.trial) out.note(trialText(started.trial))
   if (options.wait || options.follow) return showToItsEnd(session, at, options.follow === true)
   showStarted(session, at, started)
-}
-
-/** Warns of parameters that the workflow does not have: a misspelt name would be dropped in silence. */
-export const warnAboutParameters = async (
-  { out }: Pick<Session, 'out'>,
-  place: TaskPlace,
-  assignments: Assignment[],
-  workflow: Promise<object> | undefined,
-): Promise<void> => {
-  const known = await workflow?.catch(() => undefined)
-  if (known === undefined) return
-  const given = assignments.flatMap(({ keys: [first] }) => (first === undefined ? [] : [first]))
-  for (const sentence of aboutParameters(known, given, `${place.collection}/${place.task}`)) out.warn(sentence)
 }
 
 /** Prints the answer to a start, and how to watch the run. */

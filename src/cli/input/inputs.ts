@@ -87,7 +87,7 @@ const assignedValue = (text: string): unknown => {
   return path.endsWith('.json') ? readJson(path) : readInputText(path)
 }
 
-export interface Assignment {
+interface Assignment {
   keys: string[]
   value: unknown
 }

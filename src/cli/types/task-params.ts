@@ -2,7 +2,7 @@ import { isObject } from '../../lib/json/json-object.ts'
 import { inferredInputSchema } from '../../model/workflows/input-schema.ts'
 import type { StepTemplate } from '../../model/workflows/step-template.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
-import { workflowParameters } from '../input/workflow-params.ts'
+import { workflowParameters } from '../../model/workflows/workflow-parameters.ts'
 import { namedType, schemaType, unionOf } from './schema-type.ts'
 
 /** A parameter of a run as a member of a type. */

@@ -1,7 +1,9 @@
 import type { Queries } from '../../database/database.ts'
 import type { AwaitedWork, DatabaseWatch } from '../../database/watch.ts'
+import { workflowParameters } from '../../model/workflows/workflow-parameters.ts'
 import type { Engine, StartedRun } from '../engine.ts'
 import { outlineOf } from '../program/outline.ts'
+import type { Program } from '../program/program.ts'
 import type { Programs } from '../program/programs.ts'
 import { checkWorkflow } from './check-workflow.ts'
 import { planTry } from './plan-try.ts'
@@ -22,10 +24,27 @@ interface StartsDeps extends Starter {
 export interface Starts
   extends Pick<
     Engine,
-    'start' | 'checkStart' | 'planRerun' | 'settled' | 'preflight' | 'mayAskModels' | 'problems' | 'check' | 'planTry'
+    | 'start'
+    | 'checkStart'
+    | 'planRerun'
+    | 'settled'
+    | 'preflight'
+    | 'mayAskModels'
+    | 'parametersOf'
+    | 'problems'
+    | 'check'
+    | 'planTry'
   > {
   /** Runs accepted so far. */
   readonly accepted: number
+}
+
+const parametersByProgram = new WeakMap<Program, { names: readonly string[] | undefined }>()
+
+const parametersOf = (program: Program): readonly string[] | undefined => {
+  const known = parametersByProgram.get(program) ?? { names: workflowParameters(program.workflow) }
+  parametersByProgram.set(program, known)
+  return known.names
 }
 
 export const makeStarts = (deps: StartsDeps): Starts => {
@@ -52,6 +71,7 @@ export const makeStarts = (deps: StartsDeps): Starts => {
     settled: async () => void (await Promise.allSettled(underWay)),
     preflight: (planned) => watch.whileUp(() => preflight(deps, planned)),
     mayAskModels: async (definition) => (await programs.of(definition)).steps.some(mayAskModels),
+    parametersOf: async (definition) => parametersOf(await programs.of(definition)),
     problems: (workflow) => programs.compile(JSON.stringify(workflow)).problems.map(({ message }) => message),
     planTry: (workflow, wanted) => planTry(programs, workflow, wanted),
     async check(workflow, home) {

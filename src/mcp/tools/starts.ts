@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { WorkflowResponse } from '../../model/runs/trajectory.ts'
+import type { Warning } from '../../model/warning.ts'
 import { runReport } from '../run-report.ts'
 import { callText, composedTool, type ToolContext } from '../tool.ts'
 import { type RunName, waitSeconds, watchRun } from '../watch-run.ts'
@@ -41,11 +42,15 @@ const formOf = async (context: ToolContext, { collection, init_params, file_path
 }
 
 /** The next call stands in the answer: a model that has started a run wants its end. */
-const started = ({ workflow_id, trajectory_id, status, url }: WorkflowResponse, { collection, task }: Start) => ({
+const started = (
+  { workflow_id, trajectory_id, status, url, warnings }: WorkflowResponse & { warnings?: Warning[] },
+  { collection, task }: Start,
+) => ({
   workflow_id,
   trajectory_id,
   status,
   url,
+  ...(warnings && { warnings }),
   next: callText('wait-for-run', { collection, task, trajectory_id }),
 })
 
@@ -64,9 +69,11 @@ const seconds = z
   .default(waitSeconds.default)
   .describe('How long this call waits. The run goes on afterwards, and wait-for-run waits again.')
 
-const waited = async (context: ToolContext, run: RunName, wait: number) => {
+const waited = async (context: ToolContext, run: RunName, wait: number, warnings?: Warning[]) => {
   await watchRun(context, run, wait)
-  return { value: await runReport(context, run), rest: callText('read-step', { ...run, step: '<step>' }) }
+  const report = await runReport(context, run)
+  const value = warnings ? { ...report, warnings } : report
+  return { value, rest: callText('read-step', { ...run, step: '<step>' }) }
 }
 
 const startInput = { ...taskArguments, init_params: initParamsArgument }
@@ -121,7 +128,8 @@ export const startTools = [
     run: async (context, args) => {
       const { answer } = await start(context, args)
       const { collection, task, wait_seconds: wait } = args
-      return waited(context, { collection, task, trajectory_id: answer.trajectory_id }, wait)
+      const { trajectory_id, warnings } = answer as WorkflowResponse & { warnings?: Warning[] }
+      return waited(context, { collection, task, trajectory_id }, wait, warnings)
     },
   }),
   composedTool({

@@ -249,3 +249,36 @@ test('paths with empty segments, and files at the bare origin, lead where they s
     expect((await jetty.call('OPTIONS', path)).status).toBe(204)
   }
 })
+
+describe('a parameter that the task does not have', () => {
+  const named = {
+    did_you_mean: 'text',
+    message: expect.stringMatching(/has no parameter 'txet'.*did you mean 'text'\?/),
+  }
+
+  test('is named in the answer to a run, however it is started', async () => {
+    const init_params = { txet: 'x', input: 'sent by graders', file_paths: [] }
+    const started = await call('POST', '/run/acme/echo', form({ init_params: JSON.stringify(init_params) }))
+    expect(started.body.warnings).toMatchObject([{ field: 'init_params.txet', ...named }])
+    expect(await warningsOf('POST', '/run-sync/acme/echo', { init_params: { txet: 1 } })).toMatchObject([named])
+    const rerun = `/trajectory/acme/echo/${started.body.trajectory_id}/rerun`
+    expect(await warningsOf('POST', rerun, { init_params: { txet: 1 } })).toMatchObject([named])
+    expect(await warningsOf('POST', '/run-sync/acme/echo', { init_params: { text: 1 } })).toEqual([])
+  })
+
+  test('is named in the answers of MCP', async () => {
+    const asked = { name: 'run-workflow', arguments: { collection: 'acme', task: 'echo', init_params: { txet: 1 } } }
+    const answer = await jetty.call('POST', '/mcp', { jsonrpc: '2.0', id: 1, method: 'tools/call', params: asked })
+    expect(JSON.stringify(answer.body)).toContain("has no parameter 'txet'")
+  })
+
+  test('is named once for all items of a batch, and of an evaluation, which takes ids and expected results', async () => {
+    const items = [{ txet: 'a' }, { txet: 'b' }, { text: 'c' }]
+    expect(await warningsOf('POST', '/run-batch/acme/echo', { items })).toMatchObject([
+      { field: 'items.txet', ...named },
+    ])
+    const judges = [{ name: 'good', instruction: 'Is it?', binary: true, model: 'scripted/judge' }]
+    const judged = items.map((item, id) => ({ ...item, id, expected: 'x' }))
+    expect(await warningsOf('POST', '/evaluations/acme/echo', { items: judged, judges })).toMatchObject([named])
+  })
+})

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { aboutParameters, workflowParameters } from './workflow-params.ts'
+import { workflowParameters } from '../../model/workflows/workflow-parameters.ts'
+import { unknownParameters } from './unknown-parameters.ts'
 
 const workflow = {
   init_params: { name: 'world' },
@@ -21,12 +22,24 @@ test('a workflow has the parameters that it gives a default, and those that its 
 })
 
 test('a parameter that the workflow does not have is named, with the nearest one', () => {
-  const about = (names: string[], of: object = workflow) => aboutParameters(of, names, 'demo/x')
+  const about = (names: string[], of: object = workflow) =>
+    unknownParameters(workflowParameters(of), [Object.fromEntries(names.map((name) => [name, 1]))], {
+      task: 'x',
+      field: 'init_params',
+    })
   expect(about(['name', 'question', 'file_paths'])).toEqual([])
-  expect(about(['nmae', 'nmae'])).toEqual([
-    'demo/x has no parameter nmae, and the run does not use it. Did you mean name?',
+  expect(about(['nmae'])).toEqual([
+    {
+      field: 'init_params.nmae',
+      message: "Task 'x' has no parameter 'nmae', and its runs do not use it; did you mean 'name'?",
+      did_you_mean: 'name',
+    },
   ])
-  expect(about(['zzzzzzzz'])).toEqual([expect.stringContaining('It has: name, question, the model, title, to')])
-  expect(about(['x'], {})).toEqual([expect.stringContaining('It has none.')])
+  expect(about(['zzzzzzzz'])).toMatchObject([
+    { message: expect.stringContaining('it has name, question, the model, title, to') },
+  ])
+  expect(about(['x'], {})).toMatchObject([{ message: expect.stringContaining('it has none') }])
   expect(about(['x'], { step_configs: { a: { all: '{{init_params}}' } } })).toEqual([])
+  expect(about(['x'], { input_schema: { properties: { x: {} } } })).toEqual([])
+  expect(about(Array.from({ length: 30 }, (_, at) => `unknown_${at}`))).toHaveLength(20)
 })
