@@ -7,6 +7,7 @@ import { maxJsonDepth } from '../lib/json/json-text.ts'
 import { type JettyBlock, jettyBlockSchema } from '../model/gateway/gateway-call.ts'
 import type { Shape } from '../model/gateway/shape.ts'
 import { renameModel } from '../upstream/transport/rename-model.ts'
+import { asksForUsage, withUsageAsked } from '../upstream/usage/stream-usage.ts'
 
 /** A call as a client sent it, read no further than has to be. */
 export interface AskedCall {
@@ -16,6 +17,8 @@ export interface AskedCall {
   /** The model's name as the client writes it. */
   model: string
   stream: boolean
+  /** A streamed chat whose client does not ask for its usage, and does not see it. */
+  hidesUsage: boolean
   /** The `jetty` block: options for this server. */
   block: JettyBlock
 }
@@ -113,7 +116,8 @@ export const readAsked = (body: Buffer, shape: Shape): AskedCall | 'runbook' => 
   }
   if (model.length > longestName) throw bad(`model: a name has ${longestName} characters at most`)
   const stream = shape !== 'embeddings' && parsedMember(body, lastOf(members, 'stream')) === true
-  return { body, members, model, stream, block }
+  const hidesUsage = stream && shape === 'chat' && !asksForUsage(body, members)
+  return { body, members, model, stream, hidesUsage, block }
 }
 
 /** The same call of another model; a provider that was chosen for the first one is not for it. */
@@ -155,4 +159,10 @@ export const upstreamBody = (
     if (member.name === 'extra_body') return withoutJetty(body, member)
     return rename(member)
   })
+}
+
+/** A body that asks for the usage of its stream, where its client did not. */
+export const askingBody = ({ body, members, hidesUsage }: AskedCall, plain: Buffer): Buffer => {
+  if (!hidesUsage) return plain
+  return withUsageAsked(plain, plain === body ? members : (membersOf(plain, maxJsonDepth)?.members ?? []))
 }

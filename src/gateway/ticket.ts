@@ -26,6 +26,8 @@ export type Ticket = Pick<
   /** The provider that answers, once known. */
   provider: Provider | null
   model: string
+  /** The client does not get the event that states the usage: the gateway asked for it. */
+  hidesUsage: boolean
   /** False: nothing is written down of it. */
   recorded: boolean
   databaseAway: boolean
@@ -104,6 +106,7 @@ export const makeTicket = ({
     scrub: environment.scrub,
     shape,
     stream: asked.stream,
+    hidesUsage: asked.hidesUsage,
     request: asked.body,
     hasOptions: hasOptions(asked.members),
     startedMs,

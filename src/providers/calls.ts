@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici'
+import { isObject } from '../lib/json/json-object.ts'
 import type { Fetch } from '../lib/net/net.ts'
 import type {
   CallModel,
@@ -12,6 +13,7 @@ import type { EmbedTexts } from '../model/gateway/embedding.ts'
 import type { MakeImages } from '../model/gateway/image.ts'
 import type { Shape } from '../model/gateway/shape.ts'
 import { withRetries } from '../upstream/retry.ts'
+import { makeUsageQuestion } from '../upstream/usage/stream-usage.ts'
 import { statedCostIn, usageIn } from '../upstream/usage/usage.ts'
 import { makeDownload } from './downloads.ts'
 import { makeJsonMode } from './json-mode.ts'
@@ -70,6 +72,7 @@ export const makeCalls = (
   const asked = (model: string, { provider, key }: ChatOptions = {}): Asked => ({ model, provider, key })
   const inJsonMode = makeJsonMode()
   const inSchemaMode = makeSchemaMode(inJsonMode)
+  const askForUsage = makeUsageQuestion()
 
   return {
     async call(request, caller, chosen) {
@@ -92,7 +95,10 @@ export const makeCalls = (
     },
     async stream(request, caller, chosen) {
       const [wire, call] = await begin(asked(request.model, chosen), caller, 'chat')
-      const { chunks, warnings } = await withRetries(() => wire.stream(request, call), ways.limits, caller)
+      const { stream_options: options, ...plain } = request
+      const asking = { ...plain, stream_options: { ...(isObject(options) && options), include_usage: true } }
+      const open = (sent: ChatRequest) => withRetries(() => wire.stream(sent, call), ways.limits, caller)
+      const { chunks, warnings } = await askForUsage(call, { asking, plain }, open)
       return { ...answeredBy(call), warnings, chunks }
     },
     async embed(request, caller, chosen) {

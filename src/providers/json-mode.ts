@@ -1,18 +1,10 @@
-import { AppError } from '../lib/errors.ts'
 import { makeLru } from '../lib/memory/lru.ts'
 import type { ChatRequest } from '../model/gateway/chat.ts'
+import { refusesMode } from '../upstream/errors.ts'
 import type { Target } from './provider.ts'
 
 const mostRemembered = 1000
 const rememberedMs = 3_600_000
-/** Statuses of a provider whose model has no JSON mode, or has failed to keep to it. */
-const refusingStatuses = new Set([400, 422])
-
-/** Whether a provider refused a mode of answering. */
-export const refusesMode = (error: unknown): boolean =>
-  error instanceof AppError &&
-  error.code === 'upstream_failed' &&
-  refusingStatuses.has(Number(error.extra?.upstream_status))
 
 /**
  * Makes the function that asks in JSON mode where the provider has one. If the model refuses the mode, it is asked

@@ -63,6 +63,8 @@ export interface Provider {
   schema_mode?: true
   /** Whether its answers state the cost in US dollars, in `usage.cost`. */
   states_cost?: boolean
+  /** Whether it states the usage of every streamed chat, asked or not. */
+  counts_streams?: true
   /** Models that take `max_completion_tokens` instead of `max_tokens`. */
   renamed_max_tokens?: RegExp
   /** The source of these facts: a package with its version, or a page. */

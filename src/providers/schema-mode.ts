@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { makeLru } from '../lib/memory/lru.ts'
 import type { ChatMessage, ChatRequest } from '../model/gateway/chat.ts'
-import { type makeJsonMode, refusesMode } from './json-mode.ts'
+import { refusesMode } from '../upstream/errors.ts'
+import type { makeJsonMode } from './json-mode.ts'
 import type { Target } from './provider.ts'
 
 type Schema = Readonly<Record<string, unknown>>

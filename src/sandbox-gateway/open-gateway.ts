@@ -2,6 +2,7 @@ import { AppError } from '../lib/errors.ts'
 import type { LookUp } from '../lib/net/net.ts'
 import type { Models } from '../providers/provider.ts'
 import { makeKeyRedactors } from '../upstream/redact/key-redactor.ts'
+import { makeUsageQuestion } from '../upstream/usage/stream-usage.ts'
 import { makeForwardProxy } from './forward-proxy.ts'
 import { makeGatewayServer } from './gateway-server.ts'
 import type { Dial } from './host-connections.ts'
@@ -43,9 +44,9 @@ const servedProviders = async (
 }
 
 /** Makes the function that opens gateways: each sandbox gets its own, which nothing else can reach. */
-export const makeOpenGateway =
-  ({ models, limits, lookup, dial, own }: SandboxGatewayDeps): OpenGateway =>
-  async (options) => {
+export const makeOpenGateway = ({ models, limits, lookup, dial, own }: SandboxGatewayDeps): OpenGateway => {
+  const askForUsage = makeUsageQuestion()
+  return async (options) => {
     const { socket, token, provider, signal, network } = options
     signal.throwIfAborted()
     const allowed = providersFor(provider, options.declared)
@@ -56,7 +57,8 @@ export const makeOpenGateway =
     }
     const room = makeByteRoom(limits.bodyBytes * 2)
     const redactorFor = makeKeyRedactors()
-    const context: CallContext = { models, options, limits, meter, backend: makeBackend(), room, redactorFor, moved }
+    const calls = { backend: makeBackend(), room, redactorFor, askForUsage, moved }
+    const context: CallContext = { models, options, limits, meter, ...calls }
     const cut = new AbortController()
     const forward = makeForwardProxy({
       network,
@@ -93,3 +95,4 @@ export const makeOpenGateway =
       },
     }
   }
+}

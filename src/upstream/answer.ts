@@ -23,5 +23,8 @@ export type UpstreamAnswer = {
   | { kind: 'refused'; bytes: Buffer; error: AppError }
 )
 
+export const refusalIn = (answer: UpstreamAnswer): AppError | undefined =>
+  answer.kind === 'refused' ? answer.error : undefined
+
 /** The status for the client of a provider that refused with this one. */
 export const refusedStatus = (status: number): number => (status >= 400 && status < 600 ? status : 502)

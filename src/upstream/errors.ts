@@ -51,6 +51,15 @@ export const refusal = (
   })
 }
 
+/** Statuses of a provider whose model does not have a mode of answering, or has failed to keep to it. */
+const refusingStatuses = new Set([400, 422])
+
+/** Whether a provider refused a mode of answering, such as JSON mode. */
+export const refusesMode = (error: unknown): boolean =>
+  error instanceof AppError &&
+  error.code === 'upstream_failed' &&
+  refusingStatuses.has(Number(error.extra?.upstream_status))
+
 /** The error for an answer that is not a `what`, such as `chat completion`. */
 export const unreadable = (
   target: Upstream,

@@ -6,6 +6,8 @@ export interface Upstream {
     /** Variables that may hold the key. */
     keys: readonly string[]
     base_url_variable?: string
+    /** It states the usage of every streamed chat, asked or not. */
+    counts_streams?: true
   }
   /** The name that the provider uses. */
   model: string

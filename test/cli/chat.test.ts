@@ -53,6 +53,7 @@ describe('jetty chat', () => {
     expect(fake.asked.at(-1)?.body).toEqual({
       model: 'gpt-4o-mini',
       stream: true,
+      stream_options: { include_usage: true }, // from the gateway
       messages: [
         { role: 'system', content: 'Be brief' },
         { role: 'user', content: 'What is a jetty?' },

@@ -73,19 +73,23 @@ export const completion = (model: string, content: string, more: Record<string, 
   ...more,
 })
 
-/** The events of a streamed completion as OpenAI sends them, a word each. */
-export const eventStream = (model: string, content: string, more: Record<string, unknown> = {}): string => {
+/** The events of a streamed completion as OpenAI sends them, a word each; the last of them states the usage. */
+export const eventStream = (model: string, content: string, more: Record<string, unknown> = {}): string =>
+  streamOf(model, content, true, more)
+
+const streamOf = (model: string, content: string, withUsage: boolean, more: Record<string, unknown> = {}): string => {
   const event = (delta: object, reason: string | null = null) => ({
     id: 'chatcmpl-fake-1',
     object: 'chat.completion.chunk',
     created: 1_790_000_000,
     model: `${model}-2026-01-01`,
     choices: [{ index: 0, delta, logprobs: null, finish_reason: reason }],
+    ...(withUsage && { usage: null }),
     ...more,
   })
   const words = content.split(/(?<= )/).map((word) => event({ content: word }))
   const usage = { ...event({}), choices: [], usage: completion(model, content).usage }
-  const events = [event({ role: 'assistant', content: '' }), ...words, event({}, 'stop'), usage]
+  const events = [event({ role: 'assistant', content: '' }), ...words, event({}, 'stop'), ...(withUsage ? [usage] : [])]
   return [...events.map((one) => JSON.stringify(one)), '[DONE]'].map((data) => `data: ${data}\n\n`).join('')
 }
 
@@ -159,7 +163,8 @@ export const startFakeOpenAi = async (): Promise<FakeOpenAi> => {
     const said = typeof reply === 'string' ? reply : reply(body)
     const model = body?.model ?? 'none'
     if (body?.stream !== true) return send(response, { body: completion(model, said), ...script }, sent)
-    send(response, { headers: eventStreamType, body: eventStream(model, said), ...script }, sent)
+    const withUsage = body.stream_options?.include_usage === true
+    send(response, { headers: eventStreamType, body: streamOf(model, said, withUsage), ...script }, sent)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo

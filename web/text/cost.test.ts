@@ -14,3 +14,11 @@ test.each([
 ])('%s is %s', (usd, text) => {
   expect(usdText(usd)).toBe(text)
 })
+
+test.each([
+  [0.012, 'about $0.0120'],
+  [0, '$0'],
+  [null, 'unknown'],
+])('%s, estimated, is %s', (usd, text) => {
+  expect(usdText(usd, true)).toBe(text)
+})

@@ -1,5 +1,6 @@
-/** Formats US dollars: `$0.0120`, `$12.34`, `<$0.0001`; null is `unknown`. */
-export const usdText = (usd: number | null | undefined): string => {
+/** Formats US dollars: `$0.0120`, `$12.34`, `<$0.0001`, `about $0.0120` for an estimate; null is `unknown`. */
+export const usdText = (usd: number | null | undefined, isEstimated = false): string => {
+  if (isEstimated && usd) return `about ${usdText(usd)}`
   if (usd === null || usd === undefined) return 'unknown'
   if (usd === 0) return '$0'
   if (usd < 0.0001) return '<$0.0001'

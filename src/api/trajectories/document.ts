@@ -104,11 +104,7 @@ export const outline = <Row extends StepSummaryRow>(
 const usageOf = ({ usage }: StepSummaryRow): StepUsage | undefined =>
   usage === null ? undefined : (JSON.parse(usage) as StepUsage)
 
-const callTokens = ({ prompt_tokens, completion_tokens, total_tokens }: StepUsage): CallTokens => ({
-  prompt_tokens,
-  completion_tokens,
-  total_tokens,
-})
+const callTokens = ({ cost_usd: _, ...tokens }: StepUsage): CallTokens => tokens
 
 /** Sums the usage of a run's model calls; undefined if none is recorded. */
 const usageOfRun = (steps: StepSummaryRow[]): StepUsage | undefined => {

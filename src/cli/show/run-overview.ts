@@ -34,7 +34,8 @@ const costOf = (step: Step): unknown =>
 const costText = (steps: Step[]): string => {
   const costs = steps.filter(({ outputs }) => typeof outputs.model === 'string').map(costOf)
   const known = costs.filter((one): one is number => typeof one === 'number')
-  const sum = `$${Number(known.reduce((total, one) => total + one, 0).toFixed(6))}`
+  const total = Number(known.reduce((sum, one) => sum + one, 0).toFixed(6))
+  const sum = total > 0 && steps.some(({ usage }) => usage?.estimated) ? `about $${total}` : `$${total}`
   if (known.length === costs.length) return sum
   return known.length === 0 ? 'unknown' : `${sum}, plus calls of unknown cost`
 }

@@ -53,18 +53,9 @@ const warning = (given: UpstreamAnswer, { warnings = [] }: { warnings?: string[]
 
 const dataFrame = (data: string): Frame => ({ bytes: Buffer.from(`data: ${data}\n\n`), data })
 
-const isUsage = ({ choices, usage }: ChatChunk): boolean => choices.length === 0 && Boolean(usage)
-
-/**
- * Turns the chunks of a chat into the events that OpenAI's clients read. Usage is requested in any case, for the record; a
- * client that did not ask for it does not get it.
- */
-const chatEvents = async function* (chunks: AsyncIterable<ChatChunk>, request: ChatRequest): AsyncGenerator<Frame> {
-  const { include_usage: wanted } = (request.stream_options ?? {}) as { include_usage?: unknown }
-  for await (const chunk of chunks) {
-    const frame = dataFrame(JSON.stringify(chunk))
-    yield wanted !== true && isUsage(chunk) ? { ...frame, bytes: Buffer.alloc(0) } : frame
-  }
+/** Turns the chunks of a chat into the events that OpenAI's clients read. */
+const chatEvents = async function* (chunks: AsyncIterable<ChatChunk>): AsyncGenerator<Frame> {
+  for await (const chunk of chunks) yield dataFrame(JSON.stringify(chunk))
   yield dataFrame('[DONE]')
 }
 
@@ -89,8 +80,7 @@ const refusedBy = (error: AppError): UpstreamAnswer | undefined => {
 export const makeAskConverted = (models: Converting) => {
   const byChat = async (asked: AskedCall, request: ChatRequest, caller: ModelCaller, provider: string | undefined) => {
     const chosen = { provider }
-    if (!asked.stream) return models.call(request, caller, chosen)
-    return models.stream({ ...request, stream_options: { include_usage: true } }, caller, chosen)
+    return asked.stream ? models.stream(request, caller, chosen) : models.call(request, caller, chosen)
   }
 
   const byShape = async (
@@ -121,7 +111,7 @@ export const makeAskConverted = (models: Converting) => {
     const request = readBody(chatRequestSchema, asked)
     const given = await byChat(asked, request, caller, provider)
     return 'chunks' in given
-      ? warning(events(framesFrom(chatEvents(given.chunks, request), own)), given)
+      ? warning(events(framesFrom(chatEvents(given.chunks), own)), given)
       : warning(whole(given.completion), given)
   }
 

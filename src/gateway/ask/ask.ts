@@ -7,13 +7,14 @@ import type { ModelCaller } from '../../model/gateway/chat.ts'
 import { type ModelRoute, type Models, recordedModel } from '../../providers/provider.ts'
 import type { AnswerCache } from '../../store/calls/answer-cache.ts'
 import type { CallGuard } from '../../store/calls/call-guard.ts'
-import type { UpstreamAnswer } from '../../upstream/answer.ts'
+import { refusalIn, type UpstreamAnswer } from '../../upstream/answer.ts'
 import { callUpstream, type UpstreamLimits } from '../../upstream/call-upstream.ts'
 import { makeKeyRedactors } from '../../upstream/redact/key-redactor.ts'
 import { redactAnswer } from '../../upstream/redact/redact-answer.ts'
 import { redactSecrets } from '../../upstream/redact/redact-secrets.ts'
 import type { Stop } from '../../upstream/transport/stop.ts'
-import { type AskedCall, askedOf, upstreamBody } from '../asked.ts'
+import { makeUsageQuestion } from '../../upstream/usage/stream-usage.ts'
+import { type AskedCall, askedOf, askingBody, upstreamBody } from '../asked.ts'
 import type { Ticket } from '../ticket.ts'
 import { cacheHash, replayed } from './answer-cache.ts'
 import { makeAskConverted } from './ask-converted.ts'
@@ -59,8 +60,9 @@ const urlOf = (text: string): URL => {
   return url
 }
 
-/** Sends the client's bytes to a provider that speaks the shape of the call. */
-const askNative = (
+/** Sends a body to a provider that speaks the shape of the call. */
+const sendBody = (
+  body: Buffer,
   route: ModelRoute,
   { asked, headers, stop }: ToAsk,
   limits: UpstreamLimits,
@@ -70,7 +72,7 @@ const askNative = (
       route,
       method: 'POST',
       url: urlOf(route.url),
-      body: upstreamBody(asked, route.model),
+      body,
       account: route.lent ? 'shared' : 'own',
       clientHeaders: headers,
       ownHeaders: {
@@ -90,7 +92,19 @@ const askNative = (
  */
 export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
   const askConverted = makeAskConverted(models)
+  const askForUsage = makeUsageQuestion()
   const redactorFor = makeKeyRedactors()
+
+  /** Sends the client's bytes, with a question for the usage of a stream. */
+  const askNative = (route: ModelRoute, call: ToAsk): Promise<UpstreamAnswer> => {
+    const plain = upstreamBody(call.asked, route.model)
+    const send = (body: Buffer) => {
+      call.ticket.hidesUsage = body !== plain
+      return sendBody(body, route, call, limits)
+    }
+    if (!call.asked.hidesUsage) return send(plain)
+    return askForUsage(route, { asking: askingBody(call.asked, plain), plain }, send, refusalIn)
+  }
 
   /** A database outage is a cache miss. */
   const fromCache = async (
@@ -121,7 +135,7 @@ export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
     const kept = isCaching ? await fromCache(route, call) : undefined
     if (kept) return kept
     const answer = await (route.native
-      ? askNative(route, call, limits)
+      ? askNative(route, call)
       : askConverted(ticket.shape, route, asked, { ...caller, signal: stop.signal }))
     return redactAnswer(answer, redactorFor(keysOf(route, environment)))
   }

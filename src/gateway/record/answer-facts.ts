@@ -15,7 +15,7 @@ export interface ToolCall {
 export interface AnswerFacts {
   /** The words of the model; empty if it answered with something else. */
   text: string
-  /** In the provider's words. */
+  /** In the provider's words; a response has none, and gets OpenAI's. */
   finish_reason: string | null
   tool_calls: ToolCall[]
   /** Null if the provider counted nothing. */
@@ -59,19 +59,19 @@ const ofChat = (answer: JsonObject): AnswerFacts => {
 const ofResponses = (answer: JsonObject): AnswerFacts => {
   const items = objectsOf(answer.output)
   const reason = member(answer.incomplete_details, 'reason')
+  const calls = items.filter(({ type }) => type === 'function_call')
   return {
     text: items
       .filter(({ type }) => type === 'message')
       .map(({ content }) => partsText(content, 'output_text'))
       .join(''),
-    finish_reason: answer.status === 'completed' ? 'stop' : stringOrNull(reason ?? answer.status),
-    tool_calls: items
-      .filter(({ type }) => type === 'function_call')
-      .map((item) => ({
-        id: item.call_id,
-        type: 'function',
-        function: { name: item.name, arguments: stringOf(item.arguments) },
-      })),
+    finish_reason:
+      answer.status !== 'completed' ? stringOrNull(reason ?? answer.status) : calls.length > 0 ? 'tool_calls' : 'stop',
+    tool_calls: calls.map((item) => ({
+      id: item.call_id,
+      type: 'function',
+      function: { name: item.name, arguments: stringOf(item.arguments) },
+    })),
     usage: usageIn(answer.usage),
   }
 }

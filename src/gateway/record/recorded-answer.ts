@@ -8,12 +8,12 @@ import { answerFrom } from '../transcripts/transcript.ts'
 import { answerFacts } from './answer-facts.ts'
 import type { FinishedCall } from './finished-call.ts'
 import { type KeepBytes, mayHoldBytes, withoutBytes } from './inline-files.ts'
-import { type Spent, spentOn } from './spent.ts'
+import { type Spent, spentOn, usageOf } from './spent.ts'
 
 /** The outputs of a recorded call as JSON text, and their cost. */
 export interface RecordedAnswer extends Spent {
   outputs: string
-  /** JSON text: tokens and cost as the outputs state them; null when the provider counted none. */
+  /** JSON text: tokens and cost as the outputs state them; null when there are none. */
   usage: string | null
 }
 
@@ -74,7 +74,8 @@ export const recordedAnswer = async (
 ): Promise<RecordedAnswer> => {
   const whole = read(call.shape, answer)
   const shown = mayHoldBytes(whole.text) ? await withFiles(whole, files.keep) : whole
-  const { usage, text, finish_reason, tool_calls } = answerFacts(call.shape, shown.answer)
+  const { usage: counted, text, finish_reason, tool_calls } = answerFacts(call.shape, shown.answer)
+  const usage = usageOf(call, whole.answer, counted)
   const cost_usd = await costOfAnswer(call, whole.answer, usage)
   const isText = call.shape !== 'embeddings' && call.shape !== 'images'
   // JSON leaves out what is undefined: conditional spreads take Node 20 twenty times as long.
@@ -99,7 +100,7 @@ export const recordedAnswer = async (
   return {
     outputs: call.scrub.jsonText(`${JSON.stringify(head).slice(0, -1)},"response":${shown.text}}`),
     usage: usage && JSON.stringify(addCallUsage(undefined, usage, cost_usd)),
-    ...(await spentOn(call, { usage, usd: cost_usd })),
+    ...spentOn(call, usage, cost_usd),
   }
 }
 
@@ -107,7 +108,6 @@ export const recordedAnswer = async (
 export const spentUnrecorded = async (call: FinishedCall): Promise<Spent> => {
   if (!call.answer) return { usd: null, tokens: null }
   const { answer } = read(call.shape, call.answer)
-  const { usage } = answerFacts(call.shape, answer)
-  const usd = await costOfAnswer(call, answer, usage)
-  return spentOn(call, { usage, usd })
+  const usage = usageOf(call, answer, answerFacts(call.shape, answer).usage)
+  return spentOn(call, usage, await costOfAnswer(call, answer, usage))
 }

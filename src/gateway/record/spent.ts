@@ -1,5 +1,6 @@
+import type { JsonObject } from '../../lib/json/json-object.ts'
 import type { ModelUsage } from '../../model/gateway/chat.ts'
-import { priceOf } from '../../providers/prices/prices.ts'
+import { errorInside } from '../../upstream/errors.ts'
 import { formatOf } from '../../upstream/formats/formats.ts'
 import { atLeast, estimatedPrompt, makeTokenEstimate } from '../../upstream/usage/estimate.ts'
 import { tokenUsage } from '../../upstream/usage/usage.ts'
@@ -22,28 +23,28 @@ const estimatedAnswer = ({ shape, answer }: FinishedCall): number => {
   return estimate.tokens
 }
 
-/** Usage under a budget: what the provider did not count, or counted only at the start of a broken answer, is estimated. */
-const budgeted = (call: FinishedCall, usage: ModelUsage | null): ModelUsage => {
-  if (!usage) return tokenUsage(estimatedPrompt(call.request), estimatedAnswer(call))
-  return call.status === 'completed' ? usage : atLeast(usage, estimatedAnswer(call))
+/** The least that an answer without a count has used. Images have no tokens that could be seen. */
+const estimatedUsage = (call: FinishedCall): ModelUsage | null => {
+  if (call.shape === 'images') return null
+  const answered = call.shape === 'embeddings' ? 0 : estimatedAnswer(call)
+  return tokenUsage(estimatedPrompt(call.request), answered, { estimated: true })
 }
 
 /**
- * Counts a call for the day by what its provider counted. Under a budget the rest is estimated: providers count streams
- * only on request, and never those that a client aborted, so both would be free. Records never hold estimates. Cached
- * answers and built-in models cost nothing.
+ * The tokens of a call: as its provider counted them, and otherwise estimated. Some providers count no streams, and none
+ * counts to the end an answer that its client left: neither was free. Null for a refusal.
  */
-export const spentOn = async (
-  call: FinishedCall,
-  { usage, usd }: { usage: ModelUsage | null; usd: number | null },
-): Promise<Spent> => {
-  const { provider, model, shape, httpStatus, cached, isBudgeted } = call
-  if (cached || !provider || provider.wire.isBuiltIn) return { usd: null, tokens: null }
-  const isRefused = httpStatus === null || httpStatus >= 300
-  const isStated = usage !== null && (call.status === 'completed' || !isBudgeted)
-  if (isStated || isRefused || !isBudgeted) return { usd, tokens: usage?.total_tokens ?? null }
-  if (!usage && (usd !== null || shape === 'images')) return { usd, tokens: null }
-  const counted = budgeted(call, usage)
-  const isRaised = counted.completion_tokens !== usage?.completion_tokens
-  return { usd: isRaised ? ((await priceOf(provider, model, counted)) ?? usd) : usd, tokens: counted.total_tokens }
+export const usageOf = (call: FinishedCall, answer: JsonObject, counted: ModelUsage | null): ModelUsage | null => {
+  const { provider, httpStatus, status } = call
+  const isRefused = httpStatus === null || httpStatus >= 300 || (!counted && errorInside(answer) !== undefined)
+  if (isRefused || !provider || provider.wire.isBuiltIn) return counted
+  // Anthropic's events must state a number: 0 where they are converted from a chat without one.
+  if (!counted?.total_tokens) return estimatedUsage(call)
+  return status === 'completed' ? counted : atLeast(counted, estimatedAnswer(call))
 }
+
+/** Counts a call for the day. Cached answers and built-in models cost nothing. */
+export const spentOn = ({ provider, cached }: FinishedCall, usage: ModelUsage | null, usd: number | null): Spent =>
+  cached || !provider || provider.wire.isBuiltIn
+    ? { usd: null, tokens: null }
+    : { usd, tokens: usage?.total_tokens ?? null }

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { AppError } from '../../lib/errors.ts'
 import { formatOf } from '../../upstream/formats/formats.ts'
+import { isOnlyUsage } from '../../upstream/formats/openai.ts'
 import { type Frame, type FrameStream, isEventData } from '../../upstream/frames/sse.ts'
 import type { Keep, Ticket } from '../ticket.ts'
 import { makeAnswerEnding } from './answer-ending.ts'
@@ -23,6 +24,8 @@ export interface RelayOptions {
   /** Seconds without a read after which a client is disconnected. */
   stalledSeconds: number
 }
+
+const nothing = Buffer.alloc(0)
 
 const broken = (ticket: Ticket) => ({
   code: 'upstream_failed',
@@ -64,6 +67,7 @@ export const relayEvents = (
       const meaning = reader.take(text)
       ending.note(meaning.failure)
       if (text !== '[DONE]') kept.add(text, meaning.hasFinished)
+      if (ticket.hidesUsage && isOnlyUsage(text)) return nothing
       // An error may quote the request, and secrets with it.
       const passed = meaning.failure ? Buffer.from(ticket.scrub.text(bytes.toString())) : bytes
       if (!meaning.isLast) return passed

@@ -39,7 +39,7 @@ export const chatCompletionSchema = z.looseObject({
   usage: chatUsageSchema.nullish(),
 })
 
-/** One event of a streamed completion: the delta. Usage comes last, without choices, if requested. */
+/** One event of a streamed completion: the delta. Usage comes last, without choices. */
 export const chatChunkSchema = z.looseObject({
   id: z.string().nullish(),
   model: z.string().nullish(),
@@ -71,6 +71,12 @@ export const modelUsageSchema = z.object({
     .exactOptional()
     .describe("Tokens written to the provider's cache, if they have a price of their own."),
   reasoning_tokens: tokens.exactOptional(),
+  estimated: z
+    .literal(true)
+    .exactOptional()
+    .describe(
+      'The provider counted nothing, or not to the end of the answer: estimated from the texts, as is the cost.',
+    ),
 })
 export type ModelUsage = z.infer<typeof modelUsageSchema>
 
@@ -158,5 +164,5 @@ export interface ModelCaller {
  */
 export type CallModel = (request: ChatRequest, caller: ModelCaller, options?: ChatOptions) => Promise<ModelAnswer>
 
-/** Calls a model for a stream; resolves when the provider begins to answer, and throws like `CallModel` until then. */
+/** Calls a model for a stream, and asks for its usage; resolves when the provider begins to answer, and throws like `CallModel` until then. */
 export type StreamModel = (request: ChatRequest, caller: ModelCaller, options?: ChatOptions) => Promise<ModelStream>

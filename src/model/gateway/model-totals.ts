@@ -1,6 +1,6 @@
 import { type ModelUsage, modelUsageSchema } from './chat.ts'
 
-const counts = modelUsageSchema.keyof().options
+const counts = modelUsageSchema.omit({ estimated: true }).keyof().options
 
 /** Sums the tokens of several calls; null when no provider reported any. */
 export const totalUsage = (all: (ModelUsage | null)[]): ModelUsage | null => {
@@ -9,7 +9,8 @@ export const totalUsage = (all: (ModelUsage | null)[]): ModelUsage | null => {
   const entries = counts
     .filter((name) => known.some((one) => one[name] !== undefined))
     .map((name) => [name, known.reduce((sum, one) => sum + (one[name] ?? 0), 0)])
-  return Object.fromEntries(entries) as ModelUsage
+  const isEstimated = known.some(({ estimated }) => estimated)
+  return Object.fromEntries(isEstimated ? [...entries, ['estimated', true]] : entries) as ModelUsage
 }
 
 /** Sums prices without floating point noise; null when one is unknown. */

@@ -5,7 +5,15 @@ const tokens = z.int().min(0)
 
 /** Tokens of model calls, in and out. */
 export const callTokensSchema = z
-  .object({ prompt_tokens: tokens, completion_tokens: tokens, total_tokens: tokens })
+  .object({
+    prompt_tokens: tokens,
+    completion_tokens: tokens,
+    total_tokens: tokens,
+    estimated: z
+      .literal(true)
+      .exactOptional()
+      .describe('A part of them, and of their cost, is estimated: a provider did not count it.'),
+  })
   .meta({ id: 'CallTokens' })
 export type CallTokens = z.infer<typeof callTokensSchema>
 
@@ -20,12 +28,14 @@ export const addCallUsage = (
   usage: Pick<ModelUsage, keyof CallTokens> | null | undefined,
   cost: number | null,
 ): StepUsage => {
-  const { prompt_tokens = 0, completion_tokens = 0, total_tokens = 0 } = usage ?? {}
-  if (!sum) return { prompt_tokens, completion_tokens, total_tokens, cost_usd: cost }
+  const { prompt_tokens = 0, completion_tokens = 0, total_tokens = 0, estimated } = usage ?? {}
+  const mark = estimated || sum?.estimated ? { estimated: true as const } : {}
+  if (!sum) return { prompt_tokens, completion_tokens, total_tokens, cost_usd: cost, ...mark }
   return {
     prompt_tokens: sum.prompt_tokens + prompt_tokens,
     completion_tokens: sum.completion_tokens + completion_tokens,
     total_tokens: sum.total_tokens + total_tokens,
     cost_usd: sum.cost_usd === null || cost === null ? null : Number((sum.cost_usd + cost).toFixed(12)),
+    ...mark,
   }
 }

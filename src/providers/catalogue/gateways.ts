@@ -11,6 +11,7 @@ export const gateways = [
     keys: ['OPENROUTER_API_KEY'],
     prices: 'openrouter',
     states_cost: true,
+    counts_streams: true,
     json_mode: true,
     schema_mode: true,
     source: 'npm @openrouter/sdk 1.3.19; https://openrouter.ai/docs/use-cases/usage-accounting',

@@ -65,7 +65,8 @@ export const makers = [
     prices: 'mistral',
     json_mode: true,
     schema_mode: true,
-    source: 'npm @ai-sdk/mistral 3.0.69',
+    counts_streams: true, // and refuses the question
+    source: 'npm @ai-sdk/mistral 3.0.69; https://docs.mistral.ai/api',
   }),
   row({
     id: 'deepseek',

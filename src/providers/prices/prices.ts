@@ -57,13 +57,15 @@ export const priceOf = async (provider: Provider, model: string, usage: ModelUsa
   return price !== undefined && price > 0 ? Number(price.toPrecision(significantDigits)) : null
 }
 
-/** The cost of a call: what the provider states, else by the price list. */
+/** The cost of a call: nothing for a built-in model, what the provider states, else by the price list. */
 export const costOf = async (
   { provider, model }: Pick<Target, 'provider' | 'model'>,
   usage: ModelUsage | null,
   stated?: number | undefined,
-): Promise<number | null> =>
-  (provider.states_cost ? stated : undefined) ?? (usage ? await priceOf(provider, model, usage) : null)
+): Promise<number | null> => {
+  if (provider.wire.isBuiltIn) return 0
+  return (provider.states_cost ? stated : undefined) ?? (usage ? await priceOf(provider, model, usage) : null)
+}
 
 const someTokens: ModelUsage = { prompt_tokens: 1000, completion_tokens: 1000, total_tokens: 2000 }
 

@@ -107,12 +107,8 @@ const answerScripted = (model: ScriptedModel, request: ChatRequest): ChatComplet
 /** Splits a text into words with the white space before them; trailing space stays with the last word. */
 const wordByWord = (text: string): string[] => text.split(/(?<=\S)(?=\s+\S)/)
 
-const wantsUsage = ({ stream_options: options }: ChatRequest): boolean =>
-  isObject(options) && options.include_usage === true
-
-const streamed = async function* (answer: ChatCompletion, withUsage: boolean): AsyncGenerator<ChatChunk> {
-  const chunks = chunksOf(answer, wordByWord)
-  yield* withUsage ? chunks : chunks.filter(({ choices }) => choices.length > 0)
+const streamed = async function* (answer: ChatCompletion): AsyncGenerator<ChatChunk> {
+  yield* chunksOf(answer, wordByWord)
 }
 
 const modelOf = ({ model }: WireCall): ScriptedModel => (isScripted(model) ? model : 'echo')
@@ -126,7 +122,7 @@ const nothingElse = async (): Promise<never> => {
 const protocol: WireProtocol = {
   complete: async (request, call) => ({ completion: answerScripted(modelOf(call), request), warnings: [] }),
   stream: async (request, call) => ({
-    chunks: streamed(answerScripted(modelOf(call), request), wantsUsage(request)),
+    chunks: streamed(answerScripted(modelOf(call), request)),
     warnings: [],
   }),
   embed: nothingElse,

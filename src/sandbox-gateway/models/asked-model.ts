@@ -3,6 +3,7 @@ import { editMembers, type Member, membersOf } from '../../lib/json/json-members
 import { parsedJson } from '../../lib/json/json-object.ts'
 import { maxJsonDepth } from '../../lib/json/json-text.ts'
 import { renameModel } from '../../upstream/transport/rename-model.ts'
+import { withUsageAsked } from '../../upstream/usage/stream-usage.ts'
 import type { ModelEndpoint } from './endpoints.ts'
 
 /** A request, read no further than necessary. */
@@ -52,25 +53,12 @@ export const readAskedModel = (body: Buffer, endpoint: ModelEndpoint): AskedMode
   }
 }
 
-const withUsage = Buffer.from('{"include_usage":true}')
+/** The body for the provider, with its own name for the model. */
+export const bodyFor = ({ body, members }: AskedModel, endpoint: ModelEndpoint, model: string): Buffer =>
+  endpoint.model === undefined ? editMembers(body, members, renameModel(members, model)) : body
 
-/**
- * The body for the provider, with its own name for the model. A stream of chat completions is asked to state its usage,
- * whether the agent wants it or not: budgets need it.
- */
-export const bodyFor = ({ body, members, isStream }: AskedModel, endpoint: ModelEndpoint, model: string): Buffer => {
-  if (members.length === 0) return body
-  const isChat = isStream && endpoint.path === '/chat/completions'
-  const rename = renameModel(members, model)
-  const edited = editMembers(body, members, (member) => {
-    if (member.name === 'stream_options' && isChat) return withUsage
-    return endpoint.model === undefined ? rename(member) : undefined
-  })
-  if (!isChat || members.some(({ name }) => name === 'stream_options')) return edited
-  const open = edited.indexOf('{') + 1
-  return Buffer.concat([
-    edited.subarray(0, open),
-    Buffer.from(`"stream_options":${withUsage.toString()},`),
-    edited.subarray(open),
-  ])
-}
+/** A streamed chat for the provider that asks for its usage, for budgets; undefined for any other body. */
+export const askingBody = ({ isStream }: AskedModel, endpoint: ModelEndpoint, body: Buffer): Buffer | undefined =>
+  isStream && endpoint.path === '/chat/completions'
+    ? withUsageAsked(body, membersOf(body, maxJsonDepth)?.members ?? [])
+    : undefined

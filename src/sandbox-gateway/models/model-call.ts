@@ -4,7 +4,7 @@ import type { ModelUsage } from '../../model/gateway/chat.ts'
 import { joined } from '../../providers/address.ts'
 import { costOf, hasPrice } from '../../providers/prices/prices.ts'
 import type { ModelRoute, Models } from '../../providers/provider.ts'
-import { refusedStatus, type UpstreamAnswer } from '../../upstream/answer.ts'
+import { refusalIn, refusedStatus, type UpstreamAnswer } from '../../upstream/answer.ts'
 import { callUpstream } from '../../upstream/call-upstream.ts'
 import { chatFromGemini } from '../../upstream/convert/gemini-to-chat.ts'
 import { cutOff } from '../../upstream/errors.ts'
@@ -14,12 +14,13 @@ import { redactAnswer } from '../../upstream/redact/redact-answer.ts'
 import { stopFrom } from '../../upstream/transport/stop.ts'
 import { type AnswerMeter, type MeteredAnswer, metered } from '../../upstream/usage/answer-meter.ts'
 import { atLeast, estimatedPrompt } from '../../upstream/usage/estimate.ts'
+import type { makeUsageQuestion } from '../../upstream/usage/stream-usage.ts'
 import { noTokens, tokenUsage } from '../../upstream/usage/usage.ts'
 import type { GatewayLimits } from '../limits.ts'
 import { type Meter, type MeteredCall, meterFailure } from '../meter.ts'
 import { type ByteRoom, readBody } from '../request-body.ts'
 import type { GatewayOptions } from '../sandbox-gateway.ts'
-import { type AskedModel, bodyFor, readAskedModel } from './asked-model.ts'
+import { type AskedModel, askingBody, bodyFor, readAskedModel } from './asked-model.ts'
 import type { Backend } from './backend.ts'
 import type { ModelEndpoint } from './endpoints.ts'
 import { passOn } from './pass-on.ts'
@@ -33,6 +34,7 @@ export interface CallContext {
   backend: Backend
   room: ByteRoom
   redactorFor: ReturnType<typeof makeKeyRedactors>
+  askForUsage: ReturnType<typeof makeUsageQuestion>
   /** To be called whenever bytes go through. */
   moved(): void
 }
@@ -52,6 +54,8 @@ export interface InsideCall {
 interface RoutedCall extends InsideCall {
   route: ModelRoute
   body: Buffer
+  /** The body with a question for the usage of its stream. */
+  asking: Buffer | undefined
   usdPerToken: number
 }
 
@@ -101,21 +105,25 @@ const tellRefusal = (call: RoutedCall, answer: Extract<UpstreamAnswer, { kind: '
   response.end(bytes)
 }
 
-const open = ({ request, endpoint, query, signal, route, body }: RoutedCall, { limits }: CallContext) =>
-  callUpstream(
-    {
-      route,
-      method: endpoint.method,
-      url: new URL(joined(route.base_url, endpoint.path) + (endpoint.asGemini ? '' : query)),
-      body: endpoint.method === 'GET' ? null : body,
-      account: 'shared',
-      clientHeaders: request.headers,
-      waitForBytes: 0,
-      isJson: false,
-    },
-    { ...limits, tries: 1 }, // agents try again themselves
-    stopFrom(signal),
-  )
+const open = (call: RoutedCall, { limits, askForUsage }: CallContext): Promise<UpstreamAnswer> => {
+  const { request, endpoint, query, signal, route, body: plain, asking } = call
+  const send = (body: Buffer) =>
+    callUpstream(
+      {
+        route,
+        method: endpoint.method,
+        url: new URL(joined(route.base_url, endpoint.path) + (endpoint.asGemini ? '' : query)),
+        body: endpoint.method === 'GET' ? null : body,
+        account: 'shared',
+        clientHeaders: request.headers,
+        waitForBytes: 0,
+        isJson: false,
+      },
+      { ...limits, tries: 1 }, // agents try again themselves
+      stopFrom(signal),
+    )
+  return asking ? askForUsage(route, { asking, plain }, send, refusalIn) : send(plain)
+}
 
 /** Sends a call and forwards its answer. The call is metered and paid before the last byte is sent. */
 const carry = async (context: CallContext, call: RoutedCall, sent: () => void): Promise<void> => {
@@ -221,7 +229,8 @@ export const callModel = async (context: CallContext, call: InsideCall): Promise
     const body = bodyOf(asked, endpoint, route.model || asked.model)
     const usdPerToken = await pricePerToken(context, endpoint, route)
     if (isSpent(context, call)) return // by calls that began meanwhile
-    await carry(context, { ...call, route, body, usdPerToken }, giveBack)
+    const asking = askingBody(asked, endpoint, body)
+    await carry(context, { ...call, route, body, asking, usdPerToken }, giveBack)
   } catch (thrown) {
     if (call.signal.aborted) return void response.destroy()
     const error = toAppError(thrown)

@@ -120,7 +120,6 @@ const optionsOf = (request: MessagesRequest): Record<string, unknown> => {
     tools,
     tool_choice: request.tool_choice ? toolChoice(request.tool_choice) : undefined,
     parallel_tool_calls: request.tool_choice?.disable_parallel_tool_use ? false : undefined,
-    stream_options: request.stream ? { include_usage: true } : undefined,
   }
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined && value !== null))
 }

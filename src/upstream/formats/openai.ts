@@ -62,6 +62,15 @@ export const chatFormat: AnswerFormat = {
   errorHeaders: {},
 }
 
+const noChoices = /"choices"\s*:\s*\[\s*\]/
+
+/** Whether the data of an event of a chat states the usage and nothing else. */
+export const isOnlyUsage = (data: string): boolean => {
+  if (!noChoices.test(data) || !chatFormat.mayStateUsage.test(data)) return false
+  const { choices, usage } = parsedObject(data) ?? {}
+  return Array.isArray(choices) && choices.length === 0 && isObject(usage)
+}
+
 const imageDone = /"type"\s*:\s*"image_(?:generation|edit)\.completed"/
 
 /** A stream of images ends without a last event. */

@@ -11,9 +11,11 @@ const estimated = (words: RegExp, ...events: unknown[]): number => {
 const said = 'x'.repeat(400)
 const calling = { function: { name: 'f', arguments: `{"a":"${said}"}` } }
 
-test('a prompt is a token for four characters, whichever script it is written in, without files', () => {
+test('a prompt is a token for four Latin characters, two of other scripts, and one of East Asia, without files', () => {
   expect(estimatedPrompt(Buffer.from('a b '.repeat(100)))).toBe(100)
   expect(estimatedPrompt(Buffer.from('ü ç '.repeat(100)))).toBe(100)
+  expect(estimatedPrompt(Buffer.from('да'.repeat(100)))).toBe(100)
+  expect(estimatedPrompt(Buffer.from('码头'.repeat(50)))).toBe(100)
   expect(estimatedPrompt(Buffer.from(`{"url":"data:image/png;base64,${'A'.repeat(400_000)}"}`))).toBeLessThan(20)
 })
 
@@ -41,6 +43,7 @@ test('a response does not count the words again that its last events repeat', ()
 
 test('usage that was stated at the start of a broken answer is raised to what has arrived, and never lowered', () => {
   const usage = { prompt_tokens: 10, completion_tokens: 1, total_tokens: 11, cached_tokens: 4 }
-  expect(atLeast(usage, 50)).toEqual({ prompt_tokens: 10, completion_tokens: 50, total_tokens: 60, cached_tokens: 4 })
+  const raised = { prompt_tokens: 10, completion_tokens: 50, total_tokens: 60, cached_tokens: 4, estimated: true }
+  expect(atLeast(usage, 50)).toEqual(raised)
   expect(atLeast(usage, 1)).toBe(usage)
 })

@@ -2,10 +2,20 @@ import { skipString } from '../../lib/json/json-text.ts'
 import type { ModelUsage } from '../../model/gateway/chat.ts'
 import { tokenUsage } from './usage.ts'
 
-/** A rule of thumb for English; other languages have fewer characters a token. */
+/** A rule of thumb for Latin script. */
 const charactersPerToken = 4
 
 export const tokensIn = (characters: number): number => Math.ceil(characters / charactersPerToken)
+
+const otherScripts = /[\u0370-\uffff]/g
+const firstOfEastAsia = '\u2e80'
+
+/** Counts the characters of a text as a Latin one: two in Greek or Arabic, and one in Chinese, make a token as well. */
+const latinCharacters = (text: string): number => {
+  let more = 0
+  for (const character of text.match(otherScripts) ?? []) more += character < firstOfEastAsia ? 1 : 3
+  return text.length + more
+}
 
 /** A longer run without a space is an image or another file: its tokens cannot be estimated from its length. */
 const fewestEncoded = 1000
@@ -14,7 +24,7 @@ const runs = /[\w+/=-]+/g
 const withoutEncoded = (text: string): string => text.replace(runs, (run) => (run.length < fewestEncoded ? run : ''))
 
 /** Estimates the tokens of a request: one for four characters of its body, without files in base64. */
-export const estimatedPrompt = (body: Buffer): number => tokensIn(withoutEncoded(body.toString()).length)
+export const estimatedPrompt = (body: Buffer): number => tokensIn(latinCharacters(withoutEncoded(body.toString())))
 
 /** Estimates the tokens of an answer as it arrives. */
 interface TokenEstimate {
@@ -35,7 +45,7 @@ export const makeTokenEstimate = (words: RegExp): TokenEstimate => {
       events++
       for (const match of json.matchAll(words)) {
         const start = match.index + match[0].length
-        characters += Math.max(0, skipString(json, start - 1) - 1 - start)
+        characters += latinCharacters(json.slice(start, Math.max(start, skipString(json, start - 1) - 1)))
       }
     },
     get tokens() {
@@ -44,8 +54,11 @@ export const makeTokenEstimate = (words: RegExp): TokenEstimate => {
   }
 }
 
-/** A broken answer has stated its usage at its beginning at best: it counts at least the tokens that have arrived. */
+/**
+ * A broken answer has stated its usage at its beginning at best: it counts at least the tokens that have arrived, and is an
+ * estimate then.
+ */
 export const atLeast = (usage: ModelUsage, completionTokens: number): ModelUsage =>
   usage.completion_tokens >= completionTokens
     ? usage
-    : { ...usage, ...tokenUsage(usage.prompt_tokens, completionTokens) }
+    : { ...usage, ...tokenUsage(usage.prompt_tokens, completionTokens), estimated: true }

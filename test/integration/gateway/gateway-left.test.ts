@@ -43,7 +43,10 @@ const events = 'text/event-stream'
 const json = 'application/json'
 
 const bodyOf = (task: string, stream: boolean) =>
-  JSON.stringify({ model: 'gpt-4o-mini', messages: [], stream, jetty: { runbook: false, task } })
+  JSON.stringify({
+    ...{ model: 'gpt-4o-mini', messages: [], jetty: { runbook: false, task } },
+    ...(stream && { stream, stream_options: { include_usage: true } }),
+  })
 const headersOf = () => ({ authorization: `Bearer ${jetty.server.adminToken}`, 'x-jetty-collection': 'acme' })
 
 /** Asks on a connection of its own, and reads what comes. */

@@ -216,7 +216,7 @@ describe('litellm_chat', () => {
 
   it('needs no key for scripted models, and says that they are none', async () => {
     const run = await chat({ model: 'scripted/echo', prompt: 'ping' })
-    expect(run.steps.ask.outputs).toMatchObject({ text: 'ping', provider: 'scripted', cost_usd: null })
+    expect(run.steps.ask.outputs).toMatchObject({ text: 'ping', provider: 'scripted', cost_usd: 0 })
   })
 })
 

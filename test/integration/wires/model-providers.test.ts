@@ -197,7 +197,7 @@ describe('scripted models, which are none', () => {
       provider: 'scripted',
       model: 'scripted/echo',
       usage: { prompt_tokens: 3, completion_tokens: 3, total_tokens: 6 },
-      cost_usd: null,
+      cost_usd: 0,
       completion: { model: 'scripted/echo', system_fingerprint: 'scripted: no real model' },
     })
     expect(fake.asked).toEqual([])

@@ -114,8 +114,9 @@ const Facts = ({ run }: { run: Run }) => {
       </span>
       {run.usage && (
         <>
-          <span>{run.cost_usd === null ? 'cost unknown' : usdText(run.cost_usd)}</span>
+          <span>{run.cost_usd === null ? 'cost unknown' : usdText(run.cost_usd, run.usage.estimated)}</span>
           <span title={`${run.usage.prompt_tokens} in, ${run.usage.completion_tokens} out`}>
+            {run.usage.estimated && 'about '}
             {countText(run.usage.total_tokens)} tokens
           </span>
         </>

@@ -26,7 +26,7 @@ const Facts = ({ conversation }: { conversation: Conversation }) => {
   const facts: [string, string | undefined][] = [
     ['Model', provider === undefined || model.startsWith(`${provider}/`) ? model : `${model} at ${provider}`],
     ['Tokens', tokens && tokensText(tokens)],
-    ['Cost', costUsd === undefined ? undefined : usdText(costUsd)],
+    ['Cost', costUsd === undefined ? undefined : usdText(costUsd, tokens?.isEstimated)],
     ['First token', firstTokenMs === undefined ? undefined : durationText(firstTokenMs / 1000)],
     ['Took', totalMs === undefined ? undefined : durationText(totalMs / 1000)],
     ['Ended by', finish],
@@ -51,10 +51,10 @@ const Facts = ({ conversation }: { conversation: Conversation }) => {
   )
 }
 
-/** Counts of tokens: `12 in · 34 out`. */
-export const tokensText = ({ sent, answered, cached, reasoned }: TokenCount): string =>
+/** Counts of tokens: `12 in · 34 out`; `about` before an estimate. */
+export const tokensText = ({ sent, answered, cached, reasoned, isEstimated }: TokenCount): string =>
   [
-    `${countText(sent)} in${cached ? ` (${countText(cached)} cached)` : ''}`,
+    `${isEstimated ? 'about ' : ''}${countText(sent)} in${cached ? ` (${countText(cached)} cached)` : ''}`,
     `${countText(answered)} out${reasoned ? ` (${countText(reasoned)} thought)` : ''}`,
   ].join(' · ')
 

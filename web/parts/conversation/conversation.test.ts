@@ -39,6 +39,11 @@ describe('a conversation', () => {
     expect(none).toBeUndefined()
   })
 
+  it('marks tokens that nobody counted', () => {
+    const usage = { prompt_tokens: 12, completion_tokens: 34, total_tokens: 46, estimated: true }
+    expect(asked({ prompt: 'Hi' }, { usage })?.tokens).toEqual({ sent: 12, answered: 34, isEstimated: true })
+  })
+
   it('without an answer yet is the question alone', () => {
     expect(asked({ prompt: 'Hi' })).toMatchObject({ asked: 1, messages: [{ role: 'user' }], costUsd: undefined })
   })

@@ -23,6 +23,8 @@ export interface TokenCount {
   answered: number
   cached?: number
   reasoned?: number
+  /** The provider did not count them. */
+  isEstimated?: true
 }
 
 /** What was said in one call of a model, in any of the shapes that providers speak. */
@@ -193,6 +195,7 @@ export const usedTokens = (usage: unknown): TokenCount | undefined => {
     answered: answered ?? 0,
     ...(cached === undefined ? {} : { cached }),
     ...(reasoned === undefined ? {} : { reasoned }),
+    ...(usage.estimated === true ? { isEstimated: true } : {}),
   }
 }
 

@@ -1,5 +1,4 @@
 import type { LanguageModelV3, LanguageModelV3CallOptions } from '@ai-sdk/provider'
-import { isObject } from '../../../lib/json/json-object.ts'
 import type { ChatRequest } from '../../../model/gateway/chat.ts'
 import { impossible } from '../../../upstream/errors.ts'
 import type { WireCall, WireProtocol } from '../../provider.ts'
@@ -36,9 +35,6 @@ const prepare = async (request: ChatRequest, call: SdkCall, expected: 'stream' |
   }
 }
 
-const wantsUsage = ({ stream_options: options }: ChatRequest): boolean =>
-  isObject(options) && options.include_usage === true
-
 /** Runs the work of a call; its failures become errors that name the provider. */
 const reaching = async <T>(dialect: Dialect, given: WireCall, work: (call: SdkCall) => Promise<T>): Promise<T> => {
   let call = given
@@ -73,7 +69,7 @@ export const protocolOf = (dialect: Dialect): WireProtocol => ({
       const { model, options, warnings } = await prepare(request, call, 'stream')
       const { stream } = await model.doStream(options)
       const note = (more: string[]) => void warnings.push(...more)
-      return { chunks: await primed(toChunks(stream, call, { withUsage: wantsUsage(request), note })), warnings }
+      return { chunks: await primed(toChunks(stream, call, note)), warnings }
     }),
   embed: (request, given) =>
     reaching(dialect, given, async (call) => {

@@ -86,14 +86,14 @@ const partsOf = async function* (stream: ReadableStream<Part>): AsyncGenerator<P
 }
 
 /**
- * Converts a stream to chunks of a chat completion: the role, the content, the finish reason, then the usage if wanted.
+ * Converts a stream to chunks of a chat completion: the role, the content, the finish reason, then the usage.
  * Throws for a stream that ends without a finish reason of the provider, whatever the package makes of it. `note` receives
  * the warnings before the first chunk.
  */
 export const toChunks = async function* (
   stream: ReadableStream<Part>,
   call: SdkCall,
-  { withUsage, note }: { withUsage: boolean; note(warnings: string[]): void },
+  note: (warnings: string[]) => void,
 ): AsyncGenerator<ChatChunk> {
   const head = {
     id: newAnswerId(),
@@ -124,7 +124,7 @@ export const toChunks = async function* (
         if (!begun) yield chunk({ role: 'assistant', content: '' })
         yield chunk({}, endOf(part.finishReason, callsTools()))
         const usage = toUsage(part.usage)
-        if (withUsage && usage) yield { ...head, choices: [], usage }
+        if (usage) yield { ...head, choices: [], usage }
         return
       }
       const delta = deltaOf(part)

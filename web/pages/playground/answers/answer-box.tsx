@@ -76,7 +76,7 @@ const factsOf = ({ tokens, costUsd, isEstimated, firstTokenMs, totalMs, finish }
       ? undefined
       : costUsd === null
         ? 'cost unknown'
-        : `${isEstimated ? 'about ' : ''}${usdText(costUsd)}`,
+        : usdText(costUsd, isEstimated || tokens?.isEstimated),
     firstTokenMs === undefined ? undefined : `first token ${durationText(firstTokenMs / 1000)}`,
     totalMs === undefined ? undefined : durationText(totalMs / 1000),
     finish === undefined || finish === 'stop' ? undefined : `ended by ${finish}`,
