@@ -28,6 +28,7 @@ const longestRetryAfterSeconds = 10
 
 /** Pause before the next try, where another try can help. */
 const waitAfter = (response: TextAnswer, wait: number | undefined): number | undefined => {
+  if (response.headers.get('x-should-retry') === 'false') return undefined
   const passes = response.status === 429 || (response.status >= 500 && response.status !== 524)
   const asked = Number(response.headers.get('retry-after'))
   if (!passes || wait === undefined || asked > longestRetryAfterSeconds) return undefined

@@ -1,3 +1,4 @@
+import { noRetry } from '../http/errors.ts'
 import { Reply } from '../http/reply.ts'
 import { toAppError } from '../lib/errors.ts'
 import { refusedStatus, type UpstreamAnswer } from '../upstream/answer.ts'
@@ -36,7 +37,8 @@ export const makeAnswerCall = (options: RelayOptions) => {
     if (given.kind === 'whole') return new Reply(bytes, told, status)
     const shown = refusedStatus(status)
     const text = refusedBody(ticket.shape, shown, ticket.scrub.text(bytes.toString()), given.error)
-    return new Reply(text, { ...told, 'content-type': 'application/json' }, shown)
+    const retry = given.error.isFinal ? noRetry : {}
+    return new Reply(text, { ...told, ...retry, 'content-type': 'application/json' }, shown)
   }
 
   return {

@@ -39,13 +39,14 @@ export const errorReply = (thrown: unknown, shape: ErrorBody = 'detail'): Reply 
   return new Reply(JSON.stringify(body), headersOf(error, status), status)
 }
 
+/** Without it, the clients of OpenAI and Anthropic repeat a 429 or a 500 within seconds. */
+export const noRetry = { 'x-should-retry': 'false' }
+
 const headersOf = (error: AppError, status: number): Record<string, string> => {
   const headers: Record<string, string> = { ...jsonHeaders }
   if (status === 401) headers['www-authenticate'] = 'Bearer'
   if (error.retryAfterSeconds !== undefined) headers['retry-after'] = String(Math.ceil(error.retryAfterSeconds))
-  // The clients of OpenAI and Anthropic try a 429 again within seconds, but for this word.
-  if (error.code === 'budget_exceeded' || error.code === 'quota_exceeded') headers['x-should-retry'] = 'false'
-  return headers
+  return error.isFinal ? { ...headers, ...noRetry } : headers
 }
 
 const valueAt = (input: unknown, path: readonly PropertyKey[]): unknown =>

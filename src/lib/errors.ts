@@ -278,6 +278,8 @@ interface ErrorOptions {
   retryable?: boolean
   /** Seconds to wait before trying again; sent as `Retry-After`. */
   retryAfterSeconds?: number
+  /** Whether the client must not repeat the request: it was repeated here. Sent as `x-should-retry: false`. */
+  isFinal?: boolean
   /** Members beside `detail` in the response body. */
   extra?: Record<string, unknown>
   issues?: FieldIssue[]
@@ -289,6 +291,7 @@ export class AppError extends Error {
   readonly hint: string | undefined
   readonly retryable: boolean
   readonly retryAfterSeconds: number | undefined
+  readonly isFinal: boolean
   readonly extra: Record<string, unknown> | undefined
   readonly issues: FieldIssue[] | undefined
 
@@ -299,6 +302,7 @@ export class AppError extends Error {
     this.hint = options.hint
     this.retryable = options.retryable ?? errorCodes[code].retryable
     this.retryAfterSeconds = options.retryAfterSeconds
+    this.isFinal = options.isFinal ?? (code === 'budget_exceeded' || code === 'quota_exceeded')
     this.extra = options.extra
     this.issues = options.issues
   }

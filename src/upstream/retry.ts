@@ -7,10 +7,14 @@ const longestWaitMs = 60_000
 
 const backoffMs = (tries: number): number => firstBackoffMs * 4 ** (tries - 1) * (0.8 + Math.random() * 0.4)
 
-/** The failure of the last attempt: it states the attempts, and is no longer retryable. */
-const final = (error: AppError, tries: number): AppError =>
+/**
+ * The failure of the last attempt: it states the attempts, and is no longer retryable. Clients must not repeat what was
+ * repeated here, nor what asks for a longer wait than theirs.
+ */
+const final = (error: AppError, tries: number, waitMs: number): AppError =>
   new AppError(error.code, tries > 1 ? `${error.message} (tried ${tries} times)` : error.message, {
     retryable: false,
+    isFinal: tries > 1 || (error.retryable && waitMs > longestWaitMs),
     cause: error.cause,
     ...(error.hint === undefined ? {} : { hint: error.hint }),
     ...(error.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: error.retryAfterSeconds }),
@@ -34,7 +38,7 @@ export const withRetries = async <T>(
       if (!(error instanceof AppError)) throw error
       const waitMs = error.retryAfterSeconds === undefined ? backoffMs(tries) : error.retryAfterSeconds * 1000
       if (!error.retryable || tries >= mostTries || waitMs > longestWaitMs || caller.signal.aborted)
-        throw final(error, tries)
+        throw final(error, tries, waitMs)
       await delay(waitMs, undefined, { signal: caller.signal }).catch((cause) => {
         throw new AppError('cancelled', 'The call was interrupted before its retry', { cause })
       })

@@ -80,6 +80,19 @@ it('uses a tool', async () => {
   expect(lastAsked()?.body.tools).toEqual([weather])
 })
 
+it('does not try again what the gateway has tried again', async () => {
+  const overloaded = claudeFailure(529, 'overloaded_error', 'Overloaded', { 'retry-after': '0.05' })
+  const patient = new Anthropic({ baseURL: gateway.jetty.url, maxRetries: 2, apiKey: gateway.key, authToken: null })
+  gateway.anthropic.choose(() => overloaded)
+  await expect(patient.messages.create(hello)).rejects.toBeInstanceOf(Anthropic.InternalServerError)
+  expect(gateway.anthropic.asked).toHaveLength(3)
+  gateway.openAi.choose(() => ({ status: 500, headers: { 'retry-after': '0.05' }, body: { error: { message: 'x' } } }))
+  await expect(patient.messages.create({ ...hello, model: 'gpt-4o-mini' })).rejects.toThrow()
+  expect(gateway.openAi.asked).toHaveLength(3)
+  gateway.anthropic.choose(undefined)
+  gateway.openAi.choose(undefined)
+})
+
 it('sends the headers by which the client asks for betas', async () => {
   gateway.anthropic.script(claudeSaying('Good day'))
   await withKey().beta.messages.create({ ...hello, betas: ['context-1m-2025-08-07'] })

@@ -216,6 +216,30 @@ describe('when something is wrong', () => {
     expect(gateway.openAi.asked).toHaveLength(3)
   })
 
+  it('a failure that the gateway has tried again is not tried again by the client', async () => {
+    const patient = new OpenAI({ apiKey: gateway.key, baseURL: `${gateway.jetty.url}/v1`, maxRetries: 2 })
+    for (const [status, kind] of [
+      [500, OpenAI.InternalServerError],
+      [429, OpenAI.RateLimitError],
+    ] as const) {
+      gateway.openAi.asked.length = 0
+      gateway.openAi.choose(() => failure(status, 'broken', 'We are broken', { 'retry-after': '0.05' }))
+      const thrown = await failing(patient)
+      expect(thrown).toBeInstanceOf(kind)
+      expect(thrown.headers?.get('x-should-retry')).toBe('false')
+      expect(gateway.openAi.asked).toHaveLength(3)
+    }
+    gateway.openAi.asked.length = 0
+    gateway.openAi.choose(() => failure(429, 'rate_limit_exceeded', 'Come tomorrow', { 'retry-after': '86400' }))
+    expect((await failing(patient)).headers?.get('x-should-retry')).toBe('false')
+    expect(gateway.openAi.asked).toHaveLength(1)
+    gateway.openAi.choose(() => ({ delayMs: 0, cutAfterBytes: 0, body: 'x' }))
+    gateway.openAi.asked.length = 0
+    expect((await failing(patient)).headers?.get('x-should-retry')).toBe('false')
+    expect(gateway.openAi.asked).toHaveLength(3)
+    gateway.openAi.choose(undefined)
+  })
+
   it('a stream that breaks off throws, with what had come before it', async () => {
     gateway.openAi.script({ ...streamedChat('One word after the other'), cutAfterBytes: 700 })
     const stream = await clientAt('/v1').chat.completions.create({ ...hello, stream: true })

@@ -120,8 +120,8 @@ describe('a provider that does not take the question', () => {
   it('and counts in any case gets the bytes of the client, which gets those of the provider', async () => {
     const body = eventStream('mistral-small', 'one two')
     fake.script({ headers: eventStreamType, body })
-    const answer = await chat({ ...hello, model: 'openrouter/mistral-small' })
-    expect([answer.text, fake.asked[0]?.body]).toEqual([body, { ...hello, model: 'mistral-small' }])
+    const answer = await chat({ ...hello, model: 'openrouter/mistralai/mistral-small' })
+    expect([answer.text, fake.asked[0]?.body]).toEqual([body, { ...hello, model: 'mistralai/mistral-small' }])
     expect((await recorded(answer)).outputs.usage).toMatchObject(counted)
   })
 
