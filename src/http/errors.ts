@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import type { z } from 'zod'
 import { AppError, type FieldIssue, toAppError } from '../lib/errors.ts'
 import { issueText } from '../lib/text/issue-text.ts'
@@ -19,6 +20,10 @@ const described: Record<ErrorBody, (problem: string | FieldIssue[], error: AppEr
     detail: problem,
   }),
 }
+
+/** The format of an error: an endpoint that OpenAI's and Anthropic's clients share answers each in its own. */
+export const errorFormat = (declared: ErrorBody, headers: IncomingHttpHeaders): ErrorBody =>
+  declared === 'openai' && headers['anthropic-version'] !== undefined ? 'anthropic' : declared
 
 const oneText = (problem: string | FieldIssue[]): string =>
   typeof problem === 'string' ? problem : problem.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('; ')

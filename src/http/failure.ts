@@ -1,5 +1,6 @@
 import { AppError } from '../lib/errors.ts'
-import { errorReply } from './errors.ts'
+import { errorFormat, errorReply } from './errors.ts'
+import type { Exchange } from './exchange.ts'
 import type { Route } from './implement.ts'
 import type { HttpLog } from './options.ts'
 import type { Reply } from './reply.ts'
@@ -10,10 +11,10 @@ const isDataLoss = (thrown: unknown): boolean => thrown instanceof AppError && t
 export const failureReply = (
   log: Pick<HttpLog, 'warn' | 'error'>,
   thrown: unknown,
-  { method, requestId }: { method: string; requestId: string },
+  { method, requestId, incoming }: Pick<Exchange, 'method' | 'requestId' | 'incoming'>,
   { operation, endpoint }: Pick<Route, 'operation' | 'endpoint'>,
 ): Reply => {
-  const reply = errorReply(thrown, endpoint.errorBody)
+  const reply = errorReply(thrown, errorFormat(endpoint.errorBody, incoming.headers))
   const cause = thrown instanceof AppError && thrown.cause ? thrown.cause : thrown
   const fields = { operation, method, request_id: requestId }
   if (reply.status === 500 && !isDataLoss(thrown)) log.error({ err: cause, ...fields }, 'a request failed with a bug')

@@ -1,6 +1,7 @@
 import { AppError } from '../lib/errors.ts'
 import { preflightHeaders } from './cors.ts'
-import { errorReply } from './errors.ts'
+import type { ErrorBody } from './endpoint.ts'
+import { errorFormat, errorReply } from './errors.ts'
 import { type Exchange, hasValidTarget, pathOf } from './exchange.ts'
 import type { Route } from './implement.ts'
 import { type CheckMembers, makeCheckMembers } from './input/check-members.ts'
@@ -38,22 +39,31 @@ const servedLater = (route: Route): (() => ServedRoute) => {
 }
 
 const notFound = new Reply('{"detail":"Not Found"}', jsonHeaders, 404)
+const notAllowed = new AppError('method_not_allowed', 'Method Not Allowed')
 const badTarget = new Reply('{"detail":"The request target or Host header is not valid"}', jsonHeaders, 400)
 
-/** Clients of models call addresses below this path. They show only the member `error`. */
-const modelPaths = '/v1/'
+/** Clients of models call addresses below `/v1`, some below the origin or `/api/v1`. They show only the member `error`. */
+const modelPath = /^\/v1\//
+const messagesPath = /^\/(?:api\/)?(?:v1\/)?messages(?:[/?]|$)/
 
-const unknownPath = ({ method, target }: Exchange): Reply => {
-  if (!target.startsWith(modelPaths)) return notFound
-  const hint = 'The page /docs lists all calls of this server.'
-  return errorReply(new AppError('not_found', `There is no ${method} ${pathOf(target)} here`, { hint }), 'openai')
+/** The format of an error for a request that has no route. */
+const formatFor = ({ target, incoming }: Exchange): ErrorBody => {
+  if (messagesPath.test(target)) return 'anthropic'
+  return modelPath.test(target) ? errorFormat('openai', incoming.headers) : 'detail'
 }
 
-const otherMethod = ({ method }: Exchange, allow: string[]): Reply => {
+const unknownPath = (exchange: Exchange): Reply => {
+  const { method, target } = exchange
+  const format = formatFor(exchange)
+  if (format === 'detail') return notFound
+  const hint = 'The page /docs lists all calls of this server.'
+  return errorReply(new AppError('not_found', `There is no ${method} ${pathOf(target)} here`, { hint }), format)
+}
+
+const otherMethod = (exchange: Exchange, allow: string[]): Reply => {
   const headers = { ...jsonHeaders, allow: [...allow, 'OPTIONS'].join(', ') }
-  return method === 'OPTIONS'
-    ? new Reply(null, { ...headers, ...preflightHeaders(allow) }, 204)
-    : new Reply('{"detail":"Method Not Allowed"}', headers, 405)
+  if (exchange.method === 'OPTIONS') return new Reply(null, { ...headers, ...preflightHeaders(allow) }, 204)
+  return new Reply(errorReply(notAllowed, formatFor(exchange)).body, headers, 405)
 }
 
 /** Makes the function that finds the route of a request, or the answer to one that has none. */

@@ -93,6 +93,32 @@ it('does not try again what the gateway has tried again', async () => {
   gateway.openAi.choose(undefined)
 })
 
+it("gets every error in Anthropic's format", async () => {
+  const asked = async (work: Promise<unknown>) => {
+    const { status, error } = await work.then(
+      () => expect.unreachable(),
+      (thrown: InstanceType<typeof Anthropic.APIError>) => thrown,
+    )
+    return [status, error]
+  }
+  const wrong = (type: string, message: RegExp) =>
+    expect.objectContaining({ type: 'error', error: { type, message: expect.stringMatching(message) } })
+  const client = withKey()
+  const count = client.messages.countTokens(hello)
+  expect(await asked(count)).toEqual([404, wrong('not_found_error', /no POST \/v1\/messages\/count_tokens/)])
+  expect(await asked(client.models.retrieve('nobody'))).toEqual([404, wrong('not_found_error', /nobody/)])
+  expect(await asked(client.get('/v1/messages'))).toEqual([405, wrong('invalid_request_error', /Method Not Allowed/)])
+  const unknown = withKey('mlc_nobody').models.list()
+  expect(await asked(unknown as Promise<unknown>)).toEqual([401, wrong('authentication_error', /./)])
+  const other = client.messages.create({ ...hello, model: 'nobody/x' })
+  expect(await asked(other)).toEqual([422, wrong('invalid_request_error', /cannot be served/)])
+  gateway.openAi.script({ status: 400, body: { error: { message: 'too odd', type: 'x' } } })
+  const converted = client.messages.create({ ...hello, model: 'gpt-4o-mini' })
+  expect(await asked(converted)).toEqual([400, wrong('invalid_request_error', /too odd/)])
+  gateway.anthropic.script({ status: 503, headers: { 'retry-after': '90' }, body: '<h1>No</h1>' })
+  expect(await asked(client.messages.create(hello))).toEqual([503, wrong('overloaded_error', /No/)])
+})
+
 it('sends the headers by which the client asks for betas', async () => {
   gateway.anthropic.script(claudeSaying('Good day'))
   await withKey().beta.messages.create({ ...hello, betas: ['context-1m-2025-08-07'] })

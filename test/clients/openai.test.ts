@@ -216,6 +216,12 @@ describe('when something is wrong', () => {
     expect(gateway.openAi.asked).toHaveLength(3)
   })
 
+  it('a response of a model without one is told how to be asked', async () => {
+    const client = clientAt('/v1')
+    const asked = client.responses.create({ model: 'claude-sonnet-4-6', input: 'Hello' })
+    await expect(asked).rejects.toThrow('call it with POST /v1/chat/completions')
+  })
+
   it('a failure that the gateway has tried again is not tried again by the client', async () => {
     const patient = new OpenAI({ apiKey: gateway.key, baseURL: `${gateway.jetty.url}/v1`, maxRetries: 2 })
     for (const [status, kind] of [

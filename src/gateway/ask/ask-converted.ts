@@ -60,9 +60,11 @@ const chatEvents = async function* (chunks: AsyncIterable<ChatChunk>): AsyncGene
 }
 
 const noResponses = (route: ModelRoute): AppError =>
-  new AppError('model_unavailable', `${route.provider.name} has no responses API`, {
-    hint: 'Call it with POST /v1/chat/completions, which every provider answers.',
-  })
+  new AppError(
+    'model_unavailable',
+    `${route.provider.name} has no responses API: call '${route.model}' with POST /v1/chat/completions`,
+    { hint: 'Every provider answers chat completions.' },
+  )
 
 /** The refusal of a provider as an answer with the same status. */
 const refusedBy = (error: AppError): UpstreamAnswer | undefined => {

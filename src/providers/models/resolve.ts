@@ -128,7 +128,9 @@ export const resolveModel = (asked: Asked, at: Surroundings, shape: Shape = 'cha
   const candidates = meant.filter(({ provider }) => answers(provider, shape))
   const [first] = candidates
   if (!first) {
-    const unable = meant[0] && `${meant[0].provider.name} has no ${inWords[shape]} that this server knows of`
+    const otherwise = shape === 'responses' ? ': call it with POST /v1/chat/completions' : ''
+    const unable =
+      meant[0] && `${meant[0].provider.name} has no ${inWords[shape]} that this server knows of${otherwise}`
     if (unable) return wrong(unable, 'Ask a model of another provider, or this one as custom/<name>/<model>.')
     return { variables: [], problem: asked.provider && `there is no provider '${asked.provider}'` }
   }

@@ -31,9 +31,12 @@ const nearestNames = (word: string, names: string[]): string[] => {
   return found
 }
 
-const reason = ({ variables, problem }: Unroutable, asked: Asked): string => {
+const reason = ({ variables, problem }: Unroutable, asked: Asked, shape: Shape): string => {
   if (problem !== undefined) return problem
-  if (variables.length > 0) return `set ${variables.join(' or ')} in the environment of the collection`
+  if (variables.length > 0) {
+    const otherwise = shape === 'responses' ? ', or call it with POST /v1/chat/completions' : ''
+    return `set ${variables.join(' or ')} in the environment of the collection${otherwise}`
+  }
   return `no provider is known to serve '${asked.model}'`
 }
 
@@ -42,7 +45,7 @@ const advice = ({ variables, problem, hint }: Unroutable, asked: Asked, shape: S
   const known = catalogue.flatMap(({ id, aliases }) => [id, ...aliases])
   const guess = problem === undefined || asked.provider === undefined ? undefined : nearest(asked.provider, known)
   if (guess) return `Did you mean the provider '${guess}'?`
-  if (shape === 'responses') return 'Or call it with POST /v1/chat/completions, which every provider answers.'
+  if (shape === 'responses') return 'Every provider answers chat completions.'
   if (variables.length > 0) return 'A run can be given the value itself, in secret_params.'
   return 'Write provider/model, such as openai/gpt-4o-mini; custom/<name>/<model> calls the server at <NAME>_BASE_URL.'
 }
@@ -60,6 +63,6 @@ export const unroutable = (
     routable.map(({ id }) => id).filter((id) => mayAnswer(shape, id)),
   )
   const instead = near.length > 0 ? `; nearest that can be asked now: ${near.join(', ')}` : ''
-  const message = `Model '${asked.model}' cannot be served: ${reason(why, asked)}${instead}`
+  const message = `Model '${asked.model}' cannot be served: ${reason(why, asked, shape)}${instead}`
   return new AppError('model_unavailable', message, { hint: advice(why, asked, shape) })
 }

@@ -356,7 +356,7 @@ describe('models that need no key', () => {
 
   it('have no responses, and say what to ask instead', async () => {
     const answer = await post('/v1/responses', { model: 'scripted/echo', input: 'hello' })
-    expect([answer.status, answer.json().hint]).toEqual([422, expect.stringContaining('/v1/chat/completions')])
+    expect([answer.status, answer.json().error.message]).toEqual([422, expect.stringContaining('/v1/chat/completions')])
   })
 })
 

@@ -144,7 +144,7 @@ describe('a call of the gateway', () => {
 describe('a refusal', () => {
   const { ANTHROPIC_API_KEY } = keys
   it.each<[string, Body, string]>([
-    ['/v1/responses', { input: 'Hi' }, 'Or call it with POST /v1/chat/completions, which every provider answers.'],
+    ['/v1/responses', { input: 'Hi' }, 'Every provider answers chat completions.'],
     ['/v1/embeddings', { input: 'Hi' }, 'A run can be given the value itself, in secret_params.'],
     [
       '/v1/images/generations',
@@ -155,6 +155,7 @@ describe('a refusal', () => {
     const { status, answer } = await ask(path, { model: 'claude-sonnet-4-6', ...body }, { ANTHROPIC_API_KEY })
     expect([status, answer.error.code, answer.hint]).toEqual([422, 'model_unavailable', hint])
     expect(answer.error.message).not.toContain('nearest')
+    if (path === '/v1/responses') expect(answer.error.message).toContain('or call it with POST /v1/chat/completions')
   })
 
   it('names those that make vectors, where vectors are asked for', async () => {
