@@ -21,6 +21,8 @@ export interface BeginCallDeps {
   recorder: Recorder
   /** Draws an unused trajectory id: the client gets it before the call is recorded. */
   drawTrajectoryId(): string
+  /** Maximum labels of one run. */
+  mostLabels: number
   /** Refuses calls that cannot be recorded in Postgres now. */
   recordingRequired: boolean
 }
@@ -51,9 +53,14 @@ const requireNaming = (identity: Identity, task: string | undefined): void => {
   })
 }
 
+const tooManyLabels = (most: number): AppError =>
+  new AppError('bad_request', `jetty.labels: a run has at most ${most} labels`, {
+    hint: 'Send fewer labels, or raise JETTY_MAX_LABELS_PER_RUN.',
+  })
+
 /** Makes the function that prepares an admitted call: its trial, its environment, and room for its record. */
 export const makeBeginCall =
-  ({ environmentOf, lending, quota, recorder, drawTrajectoryId, recordingRequired }: BeginCallDeps) =>
+  ({ environmentOf, lending, quota, recorder, drawTrajectoryId, mostLabels, recordingRequired }: BeginCallDeps) =>
   async (call: ModelCall, shape: Shape, underWay: OpenModelCall): Promise<BegunModelCall> => {
     const { headers, identity, collection, databaseAway } = call
     const { asked, receivedMs } = call.body
@@ -65,6 +72,7 @@ export const makeBeginCall =
       ...{ shape, asked, headers, admission: call, environment, startedMs: receivedMs, trial, databaseAway },
       trajectoryId: drawTrajectoryId(),
     })
+    if (ticket.labels.length > mostLabels) throw tooManyLabels(mostLabels)
     if (!ticket.recorded) return { ticket, environment }
     if (databaseAway && recordingRequired) throw unrecordable()
     if (recorder.full) throw noRoom()

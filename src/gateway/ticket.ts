@@ -11,6 +11,7 @@ import { flagSchema } from '../model/flag.ts'
 import type { FailedAttempt } from '../model/gateway/chat.ts'
 import type { RecordDestination } from '../model/gateway/recorded-call.ts'
 import type { Shape } from '../model/gateway/shape.ts'
+import { type StartLabel, startLabels } from '../model/runs/label.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { CacheKey } from '../store/calls/answer-cache.ts'
 import { type AskedCall, hasOptions } from './asked.ts'
@@ -23,6 +24,7 @@ export type Ticket = Pick<
   FinishedCall,
   'key' | 'trajectoryId' | 'place' | 'author' | 'scrub' | 'shape' | 'stream' | 'request' | 'hasOptions' | 'startedMs'
 > & {
+  labels: readonly StartLabel[]
   /** The provider that answers, once known. */
   provider: Provider | null
   model: string
@@ -103,6 +105,7 @@ export const makeTicket = ({
       taskName: asked.block.task ?? ownTask(shape),
     },
     author: authorOf(identity),
+    labels: startLabels(asked.block),
     scrub: environment.scrub,
     shape,
     stream: asked.stream,
@@ -127,6 +130,7 @@ export const finishedCall = (ticket: Ticket, outcome: Outcome): FinishedCall => 
   trajectoryId: ticket.trajectoryId,
   place: ticket.place,
   author: ticket.author,
+  labels: ticket.labels,
   scrub: ticket.scrub,
   shape: ticket.shape,
   stream: ticket.stream,

@@ -1,17 +1,23 @@
 import { unknownMembersOf } from '../http/input/unknown-members.ts'
 import { warningsHeader } from '../http/warnings.ts'
-import { blockOfEitherSchema, type JettyBlock } from '../model/gateway/gateway-call.ts'
+import { blockOfEitherSchema, isOfRunbooks, type JettyBlock } from '../model/gateway/gateway-call.ts'
 import type { UpstreamAnswer } from '../upstream/answer.ts'
 
 const unknownIn = unknownMembersOf(blockOfEitherSchema)
 
+const forRunbooks = (block: JettyBlock): string[] =>
+  Object.keys(block)
+    .filter((name) => block[name] != null && isOfRunbooks(name))
+    .map((name) => `jetty.${name} is for runbooks, and was ignored in a call of a model`)
+
 /**
- * Adds a warning for each unknown member of the `jetty` block. The body has OpenAI's format, so the warnings go into
+ * Adds a warning for each member of the `jetty` block that means nothing for a call of a model. The body has OpenAI's format, so the warnings go into
  * the header, before those that are there.
  */
 export const withBlockWarnings = (given: UpstreamAnswer, block: JettyBlock): UpstreamAnswer => {
   if (Object.keys(block).length === 0) return given
-  const found = unknownIn?.({ jetty: block }).map(({ message }) => message) ?? []
+  const unknown = unknownIn?.({ jetty: block }).map(({ message }) => message) ?? []
+  const found = [...unknown, ...forRunbooks(block)]
   if (found.length === 0) return given
   const own = given.headers['x-jetty-warnings']
   return { ...given, headers: { ...given.headers, ...warningsHeader(own ? [...found, own] : found) } }

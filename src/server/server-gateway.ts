@@ -57,6 +57,7 @@ export const makeServerGateway = ({ core, lending, environmentOf, beatMs }: Serv
     environmentOf,
     lending,
     limits: gatewayLimits(settings),
+    mostLabels: settings.maxLabelsPerRun,
     recordingRequired: settings.recordingRequired,
     ...(beatMs === undefined ? {} : { renewMs: beatMs }),
   })

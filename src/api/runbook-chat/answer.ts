@@ -7,8 +7,11 @@ import { unknownMembersOf } from '../../http/input/unknown-members.ts'
 import { Reply, rawJson } from '../../http/reply.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json/json-object.ts'
+import { objectsOf, stringOf } from '../../lib/json/json-values.ts'
 import { authorOf, recordedBy } from '../../model/collections/identity.ts'
-import { blockOfEitherSchema } from '../../model/gateway/gateway-call.ts'
+import { blockOfEitherSchema, isOfPlainCalls } from '../../model/gateway/gateway-call.ts'
+import { startLabels } from '../../model/runs/label.ts'
+import type { Warning } from '../../model/warning.ts'
 import { makeLabelChanges } from '../../store/runs/label-changes.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
 import { readRunOutcome } from '../../store/runs/step-records.ts'
@@ -43,6 +46,40 @@ const sameRun = ({ sent }: SentChat): unknown => {
 
 const unknownIn = unknownMembersOf(blockOfEitherSchema)
 
+/** A warning for each member of the block that means nothing for a runbook. */
+const warningsOf = ({ sent: { jetty: block } }: SentChat): Warning[] => [
+  ...(unknownIn?.({ jetty: block }) ?? []),
+  ...Object.keys(isObject(block) ? block : {})
+    .filter(isOfPlainCalls)
+    .map((name) => ({
+      field: `jetty.${name}`,
+      message: `jetty.${name} is for calls of a model, and was ignored for a runbook`,
+      did_you_mean: null,
+    })),
+]
+
+const isAssumed = 'The block asks for a runbook unless it says otherwise. For a call of the model, add "runbook": false'
+
+/** Whether a chat shows that it means a runbook: its block says so, or a message has a heading or frontmatter. */
+const meansRunbook = ({ sent }: SentChat): boolean => {
+  const { jetty: block, messages } = sent
+  if (isObject(block) && (block.runbook != null || block.runbook_url != null)) return true
+  return objectsOf(messages).some(
+    ({ role, content }) => role !== 'user' && /^(?:#{1,6} |---$)/m.test(stringOf(content)),
+  )
+}
+
+/** Explains a refusal to a client that perhaps wanted no runbook. */
+const withMode = (error: unknown, body: SentChat): unknown => {
+  if (!(error instanceof AppError) || error.code !== 'invalid' || meansRunbook(body)) return error
+  const { message, issues, hint } = error
+  const issue = { loc: ['body', 'jetty', 'runbook'], msg: isAssumed, type: 'missing' }
+  return new AppError('invalid', message, {
+    hint: hint === undefined ? isAssumed : `${hint} ${isAssumed}`,
+    ...(issues && { issues: [...issues, issue] }),
+  })
+}
+
 const databaseDoesNotAnswer = () =>
   new AppError('database_unavailable', 'The database does not answer right now', {
     hint: 'Try again in a moment.',
@@ -60,8 +97,8 @@ export const makeRunbookChat = (deps: RunbookChatDeps): ((call: ChatCall) => Pro
   const labelChanges = makeLabelChanges(database, { most: settings.maxLabelsPerRun })
 
   const label = async (run: RunRow, { chat, identity }: AdmittedChat): Promise<void> => {
-    const { labels } = chat.jetty
-    if (!labels?.length) return
+    const labels = startLabels(chat.jetty)
+    if (labels.length === 0) return
     const author = authorOf(identity)
     const label = { runId: run.id, author, recordedBy: recordedBy(identity) }
     for (const { key, value } of labels) await labelChanges.set({ ...label, key, value })
@@ -70,8 +107,8 @@ export const makeRunbookChat = (deps: RunbookChatDeps): ((call: ChatCall) => Pro
 
   const begin = async (call: ChatCall, asked: AdmittedChat): Promise<ChatRun> => {
     const { chat, identity, collection, signal } = asked
-    const { use_trial_keys: isTrial, labels } = chat.jetty
-    if ((labels?.length ?? 0) > settings.maxLabelsPerRun) {
+    const { use_trial_keys: isTrial } = chat.jetty
+    if (startLabels(chat.jetty).length > settings.maxLabelsPerRun) {
       throw invalidField(['body', 'jetty', 'labels'], `A run has at most ${settings.maxLabelsPerRun} labels`)
     }
     const idempotencyKey = call.headers['idempotency-key']
@@ -123,9 +160,14 @@ export const makeRunbookChat = (deps: RunbookChatDeps): ((call: ChatCall) => Pro
     const { identity, collection, databaseAway, signal } = call
     if (databaseAway) throw databaseDoesNotAnswer()
     requireLevel(identity, 'write')
-    for (const warning of unknownIn?.({ jetty: call.body.sent.jetty }) ?? []) call.warn(warning)
-    const asked: AdmittedChat = { identity, collection, chat: checkChat(call.body), signal }
-    const of = await begin(call, asked)
+    for (const warning of warningsOf(call.body)) call.warn(warning)
+    const begun = async () => {
+      const asked: AdmittedChat = { identity, collection, chat: checkChat(call.body), signal }
+      return { asked, of: await begin(call, asked) }
+    }
+    const { asked, of } = await begun().catch((error: unknown) => {
+      throw withMode(error, call.body)
+    })
     return asked.chat.stream ? answerStream(call, of, asked) : answerWhole(call, of, asked)
   }
 }

@@ -38,7 +38,7 @@ new_runs as (
   on conflict do nothing
   returning id, task_id, collection_id, author, created_at, number),
 ${countNewRuns('$3::smallint')},
-${labelNewRuns(`$${labelsFrom}::text[]`, `$${labelsFrom + 1}::text[]`)},
+${labelNewRuns(`cross join unnest($${labelsFrom}::text[], $${labelsFrom + 1}::text[]) with ordinality u(key, value, at)`)},
 queued as (
   select count(${enqueueLease('id', `$${labelsFrom + 3}::bigint`, `$${labelsFrom + 4}`)}), pg_notify(channel('runs'), '') from new_leases)
 select exists (select from fence) held, exists (select from stopped) stopped, array(select id from new_runs) made,

@@ -1,4 +1,5 @@
 import { identified } from '../../store/runs/changes.ts'
+import { labelNewRuns } from '../../store/runs/labels.ts'
 import { endedRun, endedStep, keepTotals } from '../../store/runs/totals.ts'
 import { countNewRuns } from '../journal/journal-sql.ts'
 import { callColumns } from './call-row.ts'
@@ -7,7 +8,7 @@ const shard = '$1::smallint'
 const runColumns =
   'id, trajectory_id, workflow_id, collection_id, task_id, name, definition, init_params, init_params_payload, author, environment_id, status, error'
 
-const rows = Object.entries({ ...callColumns, files: 'json' }).map(([name, type]) => `${name} ${type}`)
+const rows = Object.entries({ ...callColumns, files: 'json', labels: 'json' }).map(([name, type]) => `${name} ${type}`)
 
 const keepFiles = `,
 kept as (
@@ -17,12 +18,15 @@ kept as (
   where exists (select from new_runs n where n.id = c.id)
   on conflict (path) do nothing)`
 
+const labelsOfCalls = `join c using (id) cross join
+  rows from (json_to_recordset(c.labels) as (key text, value text)) with ordinality u(key, value, at)`
+
 /**
  * Records ended calls (`$2`, a JSON array of their lines), each as a run with one step, with their counts, totals and
  * spending. No other process writes these runs, so no lease guards them. Skips a call whose task is gone, one that exists
  * already, and one whose trajectory id another run has. Returns the keys written.
  */
-export const recordStatement = (withFiles: boolean): string => `
+export const recordStatement = (withMore: boolean): string => `
 with ${identified},
 c as materialized (
   select u.*, replace(u.name, '/', '-') || '--' || u.trajectory_id workflow_id,
@@ -33,7 +37,7 @@ new_runs as (
   insert into runs as r (${runColumns}, created_at, started_at, ended_at)
   select ${runColumns}, created_at, created_at, ended_at from c
   on conflict do nothing
-  returning r.id, ${endedRun}),
+  returning r.id, r.collection_id, r.author, r.created_at, r.number, ${endedRun}),
 written as (
   insert into steps as s (run_id, task_id, seq, name, status, attempt, inputs, outputs, outputs_payload, error, usage,
     epoch, work_ms, started_at, ended_at)
@@ -53,5 +57,5 @@ spent as (
   from new_runs n join c on c.id = n.id where c.usd is not null or c.tokens is not null group by 1, 2, 3, 4
   order by 1, 2, 3, 4
   on conflict (collection_id, day, task_id, model, shard) do update
-    set usd = p.usd + excluded.usd, tokens = p.tokens + excluded.tokens, calls = p.calls + excluded.calls)${withFiles ? keepFiles : ''}
+    set usd = p.usd + excluded.usd, tokens = p.tokens + excluded.tokens, calls = p.calls + excluded.calls)${withMore ? `${keepFiles},\n${labelNewRuns(labelsOfCalls)}` : ''}
 select id from new_runs`

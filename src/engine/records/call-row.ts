@@ -1,4 +1,5 @@
 import type { RecordedCall } from '../../model/gateway/recorded-call.ts'
+import type { StartLabel } from '../../model/runs/label.ts'
 import type { NewFile } from '../../model/runs/new-run.ts'
 import { countedModel } from '../../store/calls/budget.ts'
 import type { Placed } from '../../store/runs/payloads.ts'
@@ -41,14 +42,16 @@ export type CallRow = { [Name in keyof typeof callColumns]: string | number | nu
   /** JSON text of its workflow, for the case that its task was deleted. */
   workflow: string
   files?: NewFile[] | undefined
+  labels?: readonly StartLabel[] | undefined
 }
 
 /** Postgres takes neither NUL nor half of a surrogate pair out of JSON. */
 const clean = (text: string): string => (/^[ -~]*$/.test(text) ? text : Buffer.from(storable(text) ?? '').toString())
 
-/** Makes the row of a call whose large values are stored. Files come first, so that a line shows whether it has some. */
+/** Makes the row of a call whose large values are stored. Files and labels come first: a line shows whether it has some. */
 export const callRow = (call: RecordedCall, initParams: Placed, outputs: Placed): CallRow => ({
   files: call.files.length > 0 ? call.files : undefined,
+  labels: call.labels?.length ? call.labels : undefined,
   id: call.key,
   trajectory_id: call.trajectoryId,
   collection_id: call.collectionId,

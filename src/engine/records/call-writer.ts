@@ -14,7 +14,7 @@ import { type LineContent, payloadOf } from './log-line.ts'
 export type CallWriter = (lines: readonly LineContent[]) => Promise<void>
 
 const plain = { name: 'record', text: recordStatement(false) }
-const withFiles = { name: 'record_with_files', text: recordStatement(true) }
+const withMore = { name: 'record_with_more', text: recordStatement(true) }
 
 const opening = Buffer.from('[')
 const comma = Buffer.from(',')
@@ -23,7 +23,8 @@ const closing = Buffer.from(']')
 const arrayOf = (lines: readonly Buffer[]): Buffer =>
   Buffer.concat([opening, ...lines.flatMap((line, at) => (at === 0 ? [line] : [comma, line])), closing])
 
-const hasFiles = (line: Buffer): boolean => line.toString('latin1', 2, 7) === 'files'
+/** Whether a call has files or labels. */
+const hasMore = (line: Buffer): boolean => /^\{"(?:files|labels)"/.test(line.toString('latin1', 0, 9))
 
 /** `own` is the connection for records; `queries` serves everything else. */
 export const makeCallWriter = (options: {
@@ -42,7 +43,7 @@ export const makeCallWriter = (options: {
       else calls.push(line as Buffer)
     }
     if (calls.length === 0) return
-    const { name, text } = calls.some(hasFiles) ? withFiles : plain
+    const { name, text } = calls.some(hasMore) ? withMore : plain
     const rows = await own.rows<{ id: string }>(name, text, [shard, arrayOf(calls)])
     if (rows.length === calls.length) return
     const written = new Set(rows.map(({ id }) => id))

@@ -1,6 +1,7 @@
 import type { Scrubber } from '../../lib/secrets/scrub.ts'
 import type { FailedAttempt } from '../../model/gateway/chat.ts'
 import type { Shape } from '../../model/gateway/shape.ts'
+import type { StartLabel } from '../../model/runs/label.ts'
 import type { Provider } from '../../providers/provider.ts'
 
 /** A call of the gateway that has ended. The recorder turns it into a trajectory. */
@@ -11,6 +12,8 @@ export interface FinishedCall {
   /** Where the call is recorded. Without a task name: in the server's own task for its shape. */
   place: { collectionId: number; collection: string; environmentId: number | null; taskName: string }
   author: string
+  /** Each key once. */
+  labels?: readonly StartLabel[] | undefined
   /** Redacts the secrets of the environment. */
   scrub: Scrubber
   shape: Shape

@@ -79,6 +79,7 @@ export const makeRecorder = (deps: RecorderDeps): Recorder => {
       definition: workflow.hash,
       workflow: workflow.text,
       author: call.author,
+      labels: call.labels?.map(({ key, value }) => ({ key: call.scrub.text(key), value: call.scrub.text(value) })),
       environmentId: call.place.environmentId,
       status: call.status,
       error: runError,

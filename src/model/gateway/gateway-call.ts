@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { runbookBlockSchema, runbookChatMetadataSchema } from '../runbooks/runbook-chat.ts'
+import { attributionMembers } from '../runs/label.ts'
 import { chatCompletionSchema, chatRequestSchema } from './chat.ts'
 import { embeddingRequestSchema } from './embedding.ts'
 import { imageRequestSchema } from './image.ts'
@@ -30,6 +31,7 @@ export const jettyBlockSchema = z
       .array(z.string().min(1).max(500))
       .max(10)
       .describe('Fallback models, in order, for when the model fails.'),
+    ...attributionMembers,
     cache: z.boolean().describe('Whether the answer to an identical earlier request may be used.'),
   })
   .partial()
@@ -37,10 +39,18 @@ export const jettyBlockSchema = z
 
 export type JettyBlock = z.infer<typeof jettyBlockSchema>
 
-/** All members of a block: clients send the same one for plain calls and runbooks. */
+/** All members of a block, of plain calls and of runbooks. */
 export const blockOfEitherSchema = z.object({
   jetty: z.object({ ...jettyBlockSchema.shape, ...runbookBlockSchema.shape }).partial(),
 })
+
+/** Whether a member of a block means something for runbooks alone. */
+export const isOfRunbooks = (name: string): boolean =>
+  Object.hasOwn(runbookBlockSchema.shape, name) && !Object.hasOwn(jettyBlockSchema.shape, name)
+
+/** Whether a member of a block means something for plain calls alone. */
+export const isOfPlainCalls = (name: string): boolean =>
+  Object.hasOwn(jettyBlockSchema.shape, name) && !Object.hasOwn(runbookBlockSchema.shape, name)
 
 const jetty = { jetty: jettyBlockSchema.nullish() }
 

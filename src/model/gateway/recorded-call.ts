@@ -1,3 +1,4 @@
+import type { StartLabel } from '../runs/label.ts'
 import type { NewFile } from '../runs/new-run.ts'
 
 /** A gateway call that has ended, stored as a run with one step. Texts are JSON. */
@@ -15,6 +16,8 @@ export interface RecordedCall {
   /** Hash of `workflow`. */
   definition: string
   author: string
+  /** Labels of the run by its author, each key once. */
+  labels?: readonly StartLabel[] | undefined
   environmentId: number | null
   status: 'completed' | 'failed' | 'cancelled'
   /** Error message of the run. */

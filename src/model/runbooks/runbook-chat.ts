@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { trialLeftSchema } from '../collections/trial.ts'
 import { maxVariableNameLength, variableNamePattern } from '../collections/variable-name.ts'
 import { taskNameSchema } from '../names.ts'
-import { labelNameSchema, labelValueSchema } from '../runs/label.ts'
+import { attributionMembers } from '../runs/label.ts'
 import { requireWebhook, webhookSecretSchema, webhookUrlSchema } from '../webhook.ts'
 import { modelProviders } from './runbook.ts'
 import { runbookAgents } from './runbook-agents.ts'
@@ -59,10 +59,7 @@ export const runbookBlockSchema = runbookLimitsSchema
     subscription_credential: z.string().nullish().describe('Needs a user account; refused for keys.'),
     webhook_url: webhookUrlSchema.describe('URL that gets the trajectory by POST when the run has ended.'),
     webhook_secret: webhookSecretSchema.describe('Secret that signs the deliveries.'),
-    labels: z
-      .array(z.object({ key: labelNameSchema, value: labelValueSchema }))
-      .nullish()
-      .describe('Labels that the run starts with.'),
+    ...attributionMembers,
     timeout_hint: z
       .number()
       .min(0)

@@ -23,6 +23,40 @@ export const labelValueSchema = z
     `A value has at most ${largestLabelValueBytes} bytes`,
   )
 
+/** Labels that a run starts with: a list, or an object of keys and values. */
+const startLabelsSchema = z
+  .union([
+    z.array(z.object({ key: labelNameSchema, value: labelValueSchema })),
+    z
+      .record(labelNameSchema, labelValueSchema)
+      .transform((values) => Object.entries(values).map(([key, value]) => ({ key, value }))),
+  ])
+  .describe('Labels that the run starts with: a list of `{"key", "value"}`, or an object.')
+export type StartLabel = z.output<typeof startLabelsSchema>[number]
+
+/** Members of the `jetty` block of a chat that label its run. */
+export const attributionMembers = {
+  labels: startLabelsSchema.nullish(),
+  user: labelValueSchema.nullish().describe('For whom the call is made: recorded as the label `user`.'),
+  session: labelValueSchema.nullish().describe('Conversation of the call: recorded as the label `session`.'),
+}
+
+const none: readonly StartLabel[] = []
+
+/** The labels that a block asks for, each key once: a run has one value of a key by one author. */
+export const startLabels = (block: {
+  labels?: readonly StartLabel[] | null | undefined
+  user?: string | null | undefined
+  session?: string | null | undefined
+}): readonly StartLabel[] => {
+  const { labels, user, session } = block
+  if (labels == null && user == null && session == null) return none
+  const values = new Map(labels?.map(({ key, value }) => [key, value]))
+  if (user != null) values.set('user', user)
+  if (session != null) values.set('session', session)
+  return [...values].map(([key, value]) => ({ key, value }))
+}
+
 export const newLabelSchema = z
   .object({ key: labelNameSchema, value: labelValueSchema, author: labelNameSchema })
   .meta({ id: 'NewLabel' })

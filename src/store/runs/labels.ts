@@ -61,14 +61,15 @@ export const labelCountsCte = `counted as (
   returning task_id, key, value_md5, total)`
 
 /**
- * CTE that labels the runs created by the same statement, its rows `new_runs` (id, task_id, collection_id, author,
- * created_at, number). Nothing is locked, since nobody else sees these runs yet.
+ * CTE that labels the runs created by the same statement, its rows `new_runs r` (id, task_id, collection_id, author,
+ * created_at, number). `source` joins them with their labels, `u` (key, value, at). Nothing is locked, since nobody else
+ * sees these runs yet.
  */
-export const labelNewRuns = (keys: string, values: string): string => `labelled as (
+export const labelNewRuns = (source: string): string => `labelled as (
   insert into labels (run_id, task_id, collection_id, key, author, recorded_by, value, run_created_at, run_number, created_at)
   select r.id, r.task_id, r.collection_id, u.key, r.author, r.author, u.value, r.created_at, r.number,
     date_trunc('milliseconds', now())
-  from new_runs r cross join unnest(${keys}, ${values}) with ordinality u(key, value, at) order by r.number, u.at
+  from new_runs r ${source} order by r.number, u.at
   returning task_id, key, value),
 labels_counted as (
   insert into label_counts (task_id, key, value_md5, value, total)
