@@ -1,5 +1,6 @@
 import { isObject, type JsonObject, parsedObject } from '../lib/json/json-object.ts'
 import { asText } from '../lib/text/as-text.ts'
+import { makeJoinedText } from '../lib/text/joined-text.ts'
 import type { NewAgentEvent } from '../model/runbooks/runbook-run.ts'
 import type { AgentReader, AgentReport } from './agent.ts'
 import { boundedInput, boundedText, eventTextLength } from './bounded.ts'
@@ -130,15 +131,15 @@ const mostOfParts = 2 * eventTextLength
 
 /** Collects a text that arrives in parts, in bounded memory and linear time. */
 const makeParts = (scrub: Scrub) => {
-  const kept: string[] = []
+  const kept = makeJoinedText()
   let length = 0
   return {
     add(part: string): void {
-      if (length < mostOfParts) kept.push(part.slice(0, mostOfParts - length))
+      kept.add(part.slice(0, mostOfParts - kept.length))
       length += part.length
     },
     text(): string {
-      const clean = scrub(kept.join(''))
+      const clean = scrub(kept.text())
       return boundedText(clean, eventTextLength, Math.max(0, length - mostOfParts))
     },
   }

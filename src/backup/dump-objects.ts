@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { AppError } from '../lib/errors.ts'
 import { tarEntry } from '../lib/files/tar.ts'
+import { readLines, readWhole } from '../lib/memory/byte-blocks.ts'
 import { pause } from '../lib/time.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import { objectEntry } from './manifest.ts'
@@ -78,12 +78,6 @@ async function* bytesOf({ objects, signal }: ObjectDump, id: string, first?: Rea
 const smallBytes = 256 * 1024
 const aheadCount = 16
 
-const wholeOf = async (bytes: AsyncIterable<Buffer>): Promise<Buffer> => {
-  const parts: Buffer[] = []
-  for await (const part of bytes) parts.push(part)
-  return Buffer.concat(parts)
-}
-
 interface OpenedObject {
   size: number
   /** `missing`: not in the storage. */
@@ -95,7 +89,7 @@ export const openListed = async (dump: ObjectDump, id: string, isAhead: boolean)
   try {
     const { stream, size } = await whileAway(() => dump.objects.open(id), dump.signal)
     if (!isAhead) return { size, body: bytesOf(dump, id, stream) }
-    if (size <= smallBytes) return { size, body: [await wholeOf(bytesOf(dump, id, stream))] }
+    if (size <= smallBytes) return { size, body: [await readWhole(bytesOf(dump, id, stream))] }
     stream.destroy()
     return { size, body: bytesOf(dump, id) }
   } catch (error) {
@@ -112,9 +106,7 @@ export const parseListed = (line: string): NamedBytes => {
 
 /** Reads a list of objects; see `listObjects`. */
 export async function* listedIn(path: string): AsyncGenerator<NamedBytes> {
-  for await (const line of createInterface({ input: createReadStream(path) })) {
-    yield parseListed(line)
-  }
+  for await (const line of readLines(createReadStream(path))) yield parseListed(line.toString())
 }
 
 /** Yields the objects of a list; opens small ones before their turn. */

@@ -8,6 +8,7 @@ import type pg from 'pg'
 import { copyOut } from '../database/copy.ts'
 import { copyTarget, type TableShape } from '../database/tables.ts'
 import { tarEntry } from '../lib/files/tar.ts'
+import { makeByteBlocks } from '../lib/memory/byte-blocks.ts'
 import { tableEntry } from './manifest.ts'
 
 /** Rows are compressed in pieces of about this size, each an entry. */
@@ -18,17 +19,12 @@ const level = { level: 1 }
 
 /** Joins chunks to pieces. */
 async function* piecesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let parts: Buffer[] = []
-  let bytes = 0
+  const piece = makeByteBlocks()
   for await (const chunk of chunks) {
-    parts.push(chunk)
-    bytes += chunk.length
-    if (bytes < pieceBytes) continue
-    yield Buffer.concat(parts)
-    parts = []
-    bytes = 0
+    piece.add(chunk)
+    if (piece.size >= pieceBytes) yield piece.take()
   }
-  if (bytes > 0) yield Buffer.concat(parts)
+  if (piece.size > 0) yield piece.take()
 }
 
 /** Yields texts as compressed entries, named by their number. */

@@ -1,3 +1,4 @@
+import { readWhole } from '../lib/memory/byte-blocks.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 
 /** Stores the objects of a backup under their own ids; several small ones at once. */
@@ -10,12 +11,6 @@ interface ObjectRestore {
 
 const smallBytes = 1024 * 1024
 const atOnce = 8
-
-const wholeOf = async (body: AsyncIterable<Buffer>): Promise<Buffer> => {
-  const parts: Buffer[] = []
-  for await (const part of body) parts.push(part)
-  return Buffer.concat(parts)
-}
 
 export const makeObjectRestore = (objects: Pick<ObjectStore, 'put' | 'sizeOf'>): ObjectRestore => {
   const counts = { stored: 0, present: 0, bytes: 0 }
@@ -44,7 +39,7 @@ export const makeObjectRestore = (objects: Pick<ObjectStore, 'put' | 'sizeOf'>):
     async object(id, size, body) {
       if (failure) throw failure.error
       if (size > smallBytes) return store(id, size, body)
-      const stored: Promise<void> = store(id, size, await wholeOf(body))
+      const stored: Promise<void> = store(id, size, await readWhole(body))
         .catch((error) => {
           failure ??= { error }
         })

@@ -1,9 +1,9 @@
-import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { AppError } from '../lib/errors.ts'
 import type { TarEntry } from '../lib/files/tar.ts'
+import { readLines } from '../lib/memory/byte-blocks.ts'
 import { isObjectId } from '../store/objects/object-id.ts'
 import { hashed, type NamedBytes, parseListed } from './dump-objects.ts'
 import { type BackupEnd, endSchema, entryKind } from './manifest.ts'
@@ -37,10 +37,6 @@ async function* unzipped(name: string, body: AsyncIterable<Buffer>): AsyncGenera
   } catch (error) {
     throw error instanceof AppError ? error : damagedBackup(`${name} cannot be unpacked`, error)
   }
-}
-
-async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
-  yield* createInterface({ input: Readable.from(chunks, { objectMode: false }) })
 }
 
 /** Reads an object of the folder of a backup, and verifies it. */
@@ -162,8 +158,8 @@ const visitEntry = async (entry: TarEntry, { folder }: OpenedBackup, visitor: Ba
     await visitor.object(kind.of, entry.size, entry.body)
     found.objects += 1
   } else if (kind.kind === 'listed') {
-    for await (const line of linesOf(unzipped(entry.name, entry.body))) {
-      await visitListed(folder, parseListed(line), visitor)
+    for await (const line of readLines(unzipped(entry.name, entry.body))) {
+      await visitListed(folder, parseListed(line.toString()), visitor)
       found.objects += 1
     }
   } else {

@@ -1,5 +1,6 @@
 import type { Caller } from '../client/client.ts'
 import { AppError } from '../lib/errors.ts'
+import { readWhole } from '../lib/memory/byte-blocks.ts'
 import type { ToolContext } from './tool.ts'
 
 /** Bytes of one answer of the API that a tool reads. */
@@ -13,14 +14,8 @@ const tooLarge = (): AppError =>
 /** Reads a body whole, up to the limit. */
 export const responseText = async (response: Response): Promise<string> => {
   if (!response.body) return ''
-  const pieces: Uint8Array[] = []
-  let size = 0
-  for await (const piece of response.body as unknown as AsyncIterable<Uint8Array>) {
-    size += piece.byteLength
-    if (size > largestAnswer) throw tooLarge() // leaving the loop cancels the body
-    pieces.push(piece)
-  }
-  return Buffer.concat(pieces).toString('utf8')
+  const body = response.body as unknown as AsyncIterable<Uint8Array>
+  return (await readWhole(body, largestAnswer, tooLarge)).toString('utf8')
 }
 
 /** The calls of a tool, made as its caller, and given up when the tool is cancelled. */

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
+import { makeByteBlocks } from '../lib/memory/byte-blocks.ts'
 import {
   archivePreview,
   bytesToUnpack,
@@ -32,17 +33,16 @@ const gunzipStart = async (source: PreviewSource, most: number): Promise<Unpacke
     }
   })()
   const unpacked = Readable.from(chunks).pipe(createGunzip({ chunkSize: chunkBytes }))
-  const parts: Buffer[] = []
-  let size = 0
+  const bytes = makeByteBlocks()
   try {
     for await (const part of unpacked as AsyncIterable<Buffer>) {
-      parts.push(part)
-      size += part.length
+      bytes.add(part)
+      const { size } = bytes
       if (size > bombFromBytes && size > bombRatio * packed) {
         const message = `${source.name} unpacks ${packed} bytes to more than ${size}, over ${bombRatio} times as many`
         throw new PreviewFailed('too_large', message)
       }
-      if (size >= most) return { bytes: Buffer.concat(parts).subarray(0, most), isWhole: false }
+      if (size >= most) return { bytes: bytes.take().subarray(0, most), isWhole: false }
     }
   } catch (error) {
     if (error instanceof PreviewFailed) throw error
@@ -51,7 +51,7 @@ const gunzipStart = async (source: PreviewSource, most: number): Promise<Unpacke
       `${source.name} is not valid gzip: ${error instanceof Error ? error.message : ''}`,
     )
   }
-  return { bytes: Buffer.concat(parts), isWhole: true }
+  return { bytes: bytes.take(), isWhole: true }
 }
 
 const textAt = (block: Buffer, start: number, length: number): string =>

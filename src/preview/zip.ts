@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { type Entry, fromRandomAccessReader, RandomAccessReader, type ZipFile } from 'yauzl'
+import { readStart } from '../lib/memory/byte-blocks.ts'
 import {
   archivePreview,
   bytesToUnpack,
@@ -57,17 +58,10 @@ const unpack = (source: PreviewSource, zip: ZipFile, entry: Entry, bytes: number
   new Promise((resolve, reject) =>
     zip.openReadStream(entry, (error, stream) => {
       if (error) return reject(asProblem(source, error))
-      const chunks: Buffer[] = []
-      let size = 0
-      stream.on('error', (problem) => reject(asProblem(source, problem)))
-      stream.on('end', () => resolve(Buffer.concat(chunks).subarray(0, bytes)))
-      stream.on('data', (chunk: Buffer) => {
-        chunks.push(chunk)
-        size += chunk.length
-        if (size < bytes) return
-        resolve(Buffer.concat(chunks).subarray(0, bytes))
-        stream.destroy()
-      })
+      readStart(stream, bytes).then(
+        (start) => resolve(start.subarray(0, bytes)),
+        (problem) => reject(asProblem(source, problem)),
+      )
     }),
   )
 

@@ -1,22 +1,19 @@
 import { StringDecoder } from 'node:string_decoder'
+import { makeJoinedText } from '../lib/text/joined-text.ts'
 
 /** Splits a byte stream into lines; a line longer than `most` characters is cut. */
 const splitLines = (most: number, onLine: (line: string, left: number) => void) => {
   const decoder = new StringDecoder('utf8')
-  let parts: string[] = []
-  let length = 0
+  const kept = makeJoinedText()
   let left = 0
   const add = (text: string) => {
-    const fitting = text.slice(0, most - length)
-    if (fitting !== '') parts.push(fitting)
-    length += fitting.length
+    const fitting = text.slice(0, most - kept.length)
+    kept.add(fitting)
     left += text.length - fitting.length
   }
   const end = () => {
-    const line = parts.join('')
+    const line = kept.take()
     const omitted = left
-    parts = []
-    length = 0
     left = 0
     onLine(line.endsWith('\r') ? line.slice(0, -1) : line, omitted)
   }
@@ -34,7 +31,7 @@ const splitLines = (most: number, onLine: (line: string, left: number) => void) 
     /** Flushes the last line, if it has no line end. */
     end: () => {
       take(decoder.end())
-      if (length > 0 || left > 0) end()
+      if (kept.length > 0 || left > 0) end()
     },
   }
 }

@@ -1,16 +1,13 @@
+import { makeJoinedText } from '../lib/text/joined-text.ts'
+
 /** Keeps the end of the output, in constant time for each line: a command may print a million. */
 export const makeTail = (most: number) => {
-  let parts: string[] = []
-  let length = 0
-  const text = () => parts.join('').slice(-most)
+  const kept = makeJoinedText()
   return {
-    text,
+    text: () => kept.text().slice(-most),
     add(line: string) {
-      parts.push(line)
-      length += line.length
-      if (length < 2 * most) return
-      parts = [text()]
-      length = most
+      kept.add(line)
+      if (kept.length >= 2 * most) kept.add(kept.take().slice(-most))
     },
   }
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { AppError } from '../lib/errors.ts'
+import { readWhole } from '../lib/memory/byte-blocks.ts'
 import { byteSize } from '../lib/settings/byte-size.ts'
 
 /** Memory for request bodies, handed out in turn. */
@@ -53,14 +54,7 @@ export const readBody = async (
   if (!(size <= mostBytes)) throw tooLarge(mostBytes)
   const giveBack = await room.take(size)
   try {
-    const chunks: Buffer[] = []
-    let got = 0
-    for await (const chunk of request as AsyncIterable<Buffer>) {
-      got += chunk.length
-      if (got > mostBytes) throw tooLarge(mostBytes)
-      chunks.push(chunk)
-    }
-    return { body: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, got), giveBack }
+    return { body: await readWhole(request, mostBytes, () => tooLarge(mostBytes)), giveBack }
   } catch (error) {
     giveBack()
     throw error

@@ -1,6 +1,7 @@
 import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeeperThan, maxJsonDepth } from '../lib/json/json-text.ts'
+import { readWhole } from '../lib/memory/byte-blocks.ts'
 import { byteSize } from '../lib/settings/byte-size.ts'
 import type { ScriptOutcome } from '../model/scripts/script-run.ts'
 import { walkResults } from '../sandboxes/files/walk-results.ts'
@@ -37,15 +38,9 @@ export const readScriptResult = async (app: string): Promise<ScriptOutcome['resu
 }
 
 const readText = async (body: AsyncIterable<Uint8Array>): Promise<ScriptOutcome['result']> => {
-  const chunks: Uint8Array[] = []
-  try {
-    for await (const chunk of body) chunks.push(chunk)
-  } catch {
-    return { problem: 'its bytes cannot be read' }
-  }
-  const text = Buffer.concat(chunks)
-    .toString('utf8')
-    .replace(/^\uFEFF/, '')
+  const bytes = await readWhole(body).catch(() => undefined)
+  if (!bytes) return { problem: 'its bytes cannot be read' }
+  const text = bytes.toString('utf8').replace(/^\uFEFF/, '')
   if (text.trim() === '') return { text: null }
   if (isDeeperThan(text, maxJsonDepth)) return { problem: `it is nested deeper than ${maxJsonDepth} levels` }
   try {

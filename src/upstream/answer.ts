@@ -5,7 +5,8 @@ import type { PushStream } from './push-stream.ts'
 
 /** An answer whose rest is still arriving. */
 export interface LargeAnswer {
-  chunks: Buffer[]
+  /** What has arrived so far; may be empty. */
+  begun: Buffer
   rest: PushStream<Buffer>
 }
 

@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici'
 import { AppError } from '../lib/errors.ts'
 import { parsedObject } from '../lib/json/json-object.ts'
+import { makeByteBlocks } from '../lib/memory/byte-blocks.ts'
 import { now } from '../lib/time.ts'
 import type { UpstreamAnswer } from './answer.ts'
 import { errorInside, refusal, unreadable } from './errors.ts'
@@ -36,13 +37,14 @@ interface UpstreamCall extends Pick<UpstreamRequest, 'method' | 'url' | 'body'> 
 /** Bytes of a refusal that are read. */
 const refusedBytes = 1024 * 1024
 
-/** Says when chunks have passed a size. */
-const above = (bytes: number) => {
-  let size = 0
-  return (chunk: Buffer): boolean => {
-    size += chunk.length
-    return size > bytes
-  }
+/** Reads an answer until it has more than so many bytes; `rest` is undefined if it has not. */
+const readBeginning = async (response: UpstreamResponse, bytes: number) => {
+  const begun = makeByteBlocks()
+  const rest = await readUntil(response, (chunk) => {
+    begun.add(chunk)
+    return begun.size > bytes
+  })
+  return { begun: begun.take(), rest }
 }
 
 const isEventStream = ({ headers }: UpstreamResponse): boolean =>
@@ -56,10 +58,10 @@ const readAnswer = async (call: UpstreamCall, response: UpstreamResponse): Promi
     const source = await afterFirstItem(framesOf(response, eventBytes))
     return { kind: 'events', status, headers, firstByteMs, source }
   }
-  if (call.waitForBytes === 0) return { kind: 'large', status, headers, firstByteMs, chunks: [], rest: response }
-  const { items: chunks, rest } = await readUntil(response, above(call.waitForBytes))
-  if (rest) return { kind: 'large', status, headers, firstByteMs, chunks, rest }
-  const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+  if (call.waitForBytes === 0)
+    return { kind: 'large', status, headers, firstByteMs, begun: Buffer.alloc(0), rest: response }
+  const { begun: bytes, rest } = await readBeginning(response, call.waitForBytes)
+  if (rest) return { kind: 'large', status, headers, firstByteMs, begun: bytes, rest }
   const body = parsedObject(bytes.toString())
   if (!body && call.isJson) {
     throw unreadable(call.route, 'JSON', { status, headers: response.headers, text: bytes.toString() })
@@ -96,9 +98,9 @@ export const callUpstream = async (
     const { status } = response
     if (status >= 200 && status < 300) return readAnswer(call, response)
     const head = { status, headers: headersToClient(response.headers, call.account), firstByteMs: now() }
-    const { items, rest } = await readUntil(response, above(refusedBytes))
+    const { begun: bytes, rest } = await readBeginning(response, refusedBytes)
     rest?.abort()
-    refused = { ...head, kind: 'refused', bytes: Buffer.concat(items) }
+    refused = { ...head, kind: 'refused', bytes }
     throw refusal(route, status, refused.bytes.toString(), response.headers)
   }
   try {

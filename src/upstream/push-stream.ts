@@ -60,20 +60,15 @@ export const streamItems = async function* <Item>(stream: PushStream<Item>): Asy
   }
 }
 
-/** The first items of a stream, and the others if there are more. */
-interface StreamStart<Item> {
-  items: Item[]
-  /** Undefined if `items` has all items of the stream. */
-  rest: PushStream<Item> | undefined
-}
-
-/** Reads a stream until `isEnough` says so for an item, or to its end. Rejects if it breaks off before that. */
+/**
+ * Gives the first items of a stream to `take` until that returns true, and resolves with a stream of the others; undefined if
+ * there are none. Rejects if the stream breaks off before.
+ */
 export const readUntil = <Item>(
   stream: PushStream<Item>,
-  isEnough: (item: Item) => boolean,
-): Promise<StreamStart<Item>> =>
+  take: (item: Item) => boolean,
+): Promise<PushStream<Item> | undefined> =>
   new Promise((resolve, reject) => {
-    const items: Item[] = []
     const later: Item[] = []
     let isResolved = false
     let sink: Sink<Item> | undefined
@@ -88,17 +83,16 @@ export const readUntil = <Item>(
       take(item) {
         if (sink) return sink.take(item)
         if (isResolved) return void later.push(item)
-        items.push(item)
-        if (!isEnough(item)) return
+        if (!take(item)) return
         isResolved = true
         stream.pause()
-        resolve({ items, rest: { ...stream, readTo } })
+        resolve({ ...stream, readTo })
       },
       end(problem) {
         if (sink) return sink.end(problem)
         ended = { problem }
         if (problem) reject(problem)
-        else resolve({ items, rest: undefined })
+        else resolve(undefined)
       },
     })
   })
@@ -108,11 +102,15 @@ export const readUntil = <Item>(
  * before: nothing has been shown yet, so the call can be tried again.
  */
 export const afterFirstItem = async <Item>(stream: PushStream<Item>): Promise<PushStream<Item>> => {
-  const { items, rest } = await readUntil(stream, () => true)
+  let first: Item[] = []
+  const rest = await readUntil(stream, (item) => {
+    first = [item]
+    return true
+  })
   return {
     ...stream,
     readTo(sink) {
-      for (const item of items) sink.take(item)
+      for (const item of first) sink.take(item)
       if (rest) rest.readTo(sink)
       else sink.end()
     },

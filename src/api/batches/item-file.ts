@@ -3,6 +3,7 @@ import { CsvError, parse } from 'csv-parse'
 import { type AppError, invalidField } from '../../lib/errors.ts'
 import { isObject, type JsonObject, parsedJson } from '../../lib/json/json-object.ts'
 import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
+import { readLines } from '../../lib/memory/byte-blocks.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import { type CsvDelimiterName, csvDelimiters } from '../../lib/text/csv.ts'
 import { findCsvDelimiter } from '../../lib/text/csv-delimiter.ts'
@@ -54,6 +55,9 @@ export const oneColumnWarning = (items: readonly JsonObject[]): string | undefin
   return `The CSV was read as one column, '${name.slice(0, 100)}'. If it has several, say what is between its cells with \`delimiter\``
 }
 
+const notUtf8 = (error: unknown): unknown =>
+  error instanceof TypeError ? fault('The file is not UTF-8 text; save it as UTF-8', 'encoding') : error
+
 /** Decodes the stream to text, without a byte order mark. */
 async function* textOf(stream: Readable): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true })
@@ -61,32 +65,28 @@ async function* textOf(stream: Readable): AsyncGenerator<string> {
     for await (const chunk of stream as AsyncIterable<Buffer>) yield decoder.decode(chunk, { stream: true })
     yield decoder.decode()
   } catch (error) {
-    throw error instanceof TypeError ? fault('The file is not UTF-8 text; save it as UTF-8', 'encoding') : error
+    throw notUtf8(error)
   }
 }
 
 const tooLong = (line: number, maxBytes: number) =>
   fault(`Line ${line} is longer than the limit of an item (${byteSize(maxBytes)})`, 'too_long')
 
-/** Yields non-empty lines with 1-based numbers; empty ones may be very many. */
-async function* linesOf(stream: Readable, maxBytes: number): AsyncGenerator<{ text: string; line: number }> {
-  let rest = ''
-  let line = 0
-  for await (const text of textOf(stream)) {
-    const lines = (rest + text).split('\n')
-    rest = lines.pop() ?? ''
-    for (const one of lines) {
-      line++
-      if (one.trim() !== '') yield { text: one, line }
-    }
-    if (rest.length > maxBytes) throw tooLong(line + 1, maxBytes)
+/** Decodes a line. Only the first one may begin with a byte order mark. */
+const lineText = (bytes: Buffer, isFirst: boolean): string => {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: !isFirst }).decode(bytes)
+  } catch (error) {
+    throw notUtf8(error)
   }
-  if (rest.trim() !== '') yield { text: rest, line: line + 1 }
 }
 
 async function* readJsonLines(stream: Readable, maxBytes: number): AsyncGenerator<ReadItem> {
-  for await (const { text, line } of linesOf(stream, maxBytes)) {
-    if (text.length > maxBytes) throw tooLong(line, maxBytes)
+  let line = 0
+  for await (const bytes of readLines(stream, maxBytes, () => tooLong(line + 1, maxBytes))) {
+    line++
+    const text = lineText(bytes, line === 1)
+    if (text.trim() === '') continue
     const item = isDeeperThan(text, maxJsonDepth) ? undefined : parsedJson(text)
     if (!isObject(item)) {
       throw fault(`Line ${line} is not a JSON object; expected one object per line, such as {"text": "hello"}`)

@@ -1,5 +1,6 @@
 import type { Call } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
+import { readWhole } from '../../lib/memory/byte-blocks.ts'
 import { authorOf } from '../../model/collections/identity.ts'
 import { deleteFileRows, findPreviewFile, insertDatasetFile } from '../../store/entities/dataset-files.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'
@@ -53,10 +54,9 @@ export const storedPreviewText = async (
 ): Promise<string | null> => {
   const file = await findPreviewFile(database, dataset.id)
   if (!file || file.size > largestText) return null
-  const chunks: Buffer[] = []
-  for await (const chunk of (await objects.open(file.object)).stream) chunks.push(chunk as Buffer)
+  const bytes = await readWhole((await objects.open(file.object)).stream)
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch {
     return null
   }

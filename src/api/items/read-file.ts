@@ -3,6 +3,7 @@ import type { Database } from '../../database/database.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { isObject, type JsonObject, parsedJson } from '../../lib/json/json-object.ts'
 import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
+import { readWhole } from '../../lib/memory/byte-blocks.ts'
 import type { ProcessQueue } from '../../lib/processes/process-queue.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import type { CsvDelimiterName } from '../../lib/text/csv.ts'
@@ -45,14 +46,7 @@ const tooLarge = (maxBytes: number) =>
 
 /** Reads a JSON document that is a list of objects. */
 async function* readJsonList(stream: Readable, maxBytes: number): AsyncGenerator<ReadItem> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    size += chunk.length
-    if (size > maxBytes) throw tooLarge(maxBytes)
-    chunks.push(chunk)
-  }
-  const text = Buffer.concat(chunks).toString('utf8')
+  const text = (await readWhole(stream, maxBytes, () => tooLarge(maxBytes))).toString('utf8')
   const list = isDeeperThan(text, maxJsonDepth) ? undefined : parsedJson(text)
   if (!Array.isArray(list))
     throw invalidField(['body', 'file'], 'The file is not a JSON list of objects', 'file_invalid')

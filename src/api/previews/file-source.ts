@@ -1,3 +1,4 @@
+import { readWhole } from '../../lib/memory/byte-blocks.ts'
 import type { PreviewSource } from '../../preview/preview.ts'
 import type { ObjectStore } from '../../store/objects/objects.ts'
 
@@ -12,8 +13,6 @@ export const fileSource = (
     const last = Math.min(end, file.size) - 1
     if (last < start) return new Uint8Array()
     const { stream } = await objects.open(file.object, { start, end: last })
-    const chunks: Buffer[] = []
-    for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk)
-    return Buffer.concat(chunks)
+    return readWhole(stream)
   },
 })

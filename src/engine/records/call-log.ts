@@ -4,8 +4,8 @@ import { appendFile, open, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder, syncFolder } from '../../lib/files/sync-folder.ts'
 import { isAlive, lifeOf, processWorld } from '../../lib/living-process.ts'
+import { readLines } from '../../lib/memory/byte-blocks.ts'
 import { createLogFile, drainedOf, headBytes, type LogFile } from './log-file.ts'
-import { linesOf } from './log-line.ts'
 
 /** Where a line is: a file, and the position behind the line. */
 export interface LogPlace {
@@ -74,7 +74,7 @@ const startOf = async (path: string): Promise<number> => {
 }
 
 async function* undrainedLines(path: string): AsyncGenerator<Buffer> {
-  yield* linesOf(createReadStream(path, { start: await startOf(path) }))
+  yield* readLines(createReadStream(path, { start: await startOf(path) }))
 }
 
 export const openCallLog = (folder: string): CallLog => {

@@ -108,18 +108,3 @@ export const currentForm = (json: Buffer): Buffer[] =>
   json.toString('latin1', 0, formerHead.length) === formerHead
     ? callLines(JSON.parse(json.toString()) as RecordedCall).map(lineJson)
     : [json]
-
-/** Yields the lines of a file without their ends; the last one may be truncated. */
-export async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let begun: Buffer[] = []
-  for await (const chunk of chunks) {
-    let from = 0
-    for (let end = chunk.indexOf(lineFeed); end >= 0; end = chunk.indexOf(lineFeed, from)) {
-      yield Buffer.concat([...begun, chunk.subarray(from, end)])
-      begun = []
-      from = end + 1
-    }
-    if (from < chunk.length) begun.push(chunk.subarray(from))
-  }
-  if (begun.length > 0) yield Buffer.concat(begun)
-}

@@ -27,6 +27,8 @@ const batchEvents = 100
 const batchBytes = 256 * 1024
 /** Above this size of waiting events, as during an outage of Postgres, only phases, errors and the end are accepted. */
 const waitingBytes = 4 * 1024 * 1024
+/** Memory of a waiting event beside its text. */
+const rowBytes = 128
 /** Phases and errors that are accepted beyond the limit of events. */
 const mostEssential = 1_000
 
@@ -81,7 +83,7 @@ export const openEventLog = async (
   const keep = (event: NewAgentEvent): void => {
     const text = fitEvent(event, run.environment.scrub)
     waiting.push({ n: next++, atMs: now(), event: text })
-    bytes += text.length
+    bytes += text.length + rowBytes
     if (waiting.length >= batchEvents || bytes >= batchBytes) void flush()
     else timer ??= setTimeout(() => void flush(), flushMs)
   }

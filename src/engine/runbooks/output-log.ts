@@ -1,3 +1,4 @@
+import { type JoinedText, makeJoinedText } from '../../lib/text/joined-text.ts'
 import type { Fenced } from '../journal/journal-sender.ts'
 import type { StepAtWork } from '../steps/step-at-work.ts'
 import { type EventLogDeps, openEventLog } from './event-log.ts'
@@ -15,10 +16,14 @@ const firstMs = 500
 const flushMs = 200
 /** Maximum characters of one event. */
 const longestText = 8 * 1024
+/** Above so many waiting characters, as during an outage of Postgres, output is left out here; the outputs have its end. */
+const mostWaiting = 1024 * 1024
 
 /** Records what a script prints while it works, as events of its step. */
 export const makeOutputLog = (deps: EventLogDeps, work: StepAtWork, onFenced: (fenced: Fenced) => void): OutputLog => {
-  let waiting: { stream: Stream; text: string }[] = []
+  let waiting: { stream: Stream; text: JoinedText }[] = []
+  let waitingCharacters = 0
+  let leftOut = 0
   let opening: ReturnType<typeof openEventLog> | undefined
   let timer: NodeJS.Timeout | undefined
   let isClosed = false
@@ -28,17 +33,35 @@ export const makeOutputLog = (deps: EventLogDeps, work: StepAtWork, onFenced: (f
     timer = undefined
     opening ??= openEventLog(deps, work, onFenced)
     const log = await opening
-    const parts = waiting
+    const [parts, left] = [waiting, leftOut]
     waiting = []
-    for (const { stream, text } of parts) log.add({ type: 'output', stream, text })
+    waitingCharacters = 0
+    leftOut = 0
+    for (const { stream, text } of parts) log.add({ type: 'output', stream, text: text.take() })
+    if (left > 0) {
+      const message = `Output left out, since it came faster than it could be written: ${left} characters`
+      log.add({ type: 'warning', message })
+    }
+  }
+
+  const keep = (stream: Stream, text: string): void => {
+    waitingCharacters += text.length
+    const last = waiting.at(-1)
+    if (last?.stream === stream && last.text.length + text.length <= longestText) {
+      last.text.add(text)
+      return
+    }
+    const joined = makeJoinedText()
+    joined.add(text)
+    waiting.push({ stream, text: joined })
   }
 
   return {
     add(stream, text) {
       if (isClosed) return
-      const last = waiting.at(-1)
-      if (last?.stream === stream && last.text.length + text.length <= longestText) last.text += text
-      else waiting.push({ stream, text })
+      const isFull = waitingCharacters + text.length > mostWaiting
+      if (isFull) leftOut += text.length
+      else keep(stream, text)
       // A failure is thrown by `close`.
       timer ??= setTimeout(() => void flush().catch(() => {}), opening ? flushMs : firstMs)
     },

@@ -1,3 +1,4 @@
+import { textMemory } from '../../lib/memory/json-memory.ts'
 import type { Outcome } from '../ticket.ts'
 import type { AnswerRoom } from './answer-room.ts'
 
@@ -16,6 +17,9 @@ export interface KeptEvents {
 /** Events of up to this size are kept from the end of an answer whose middle was too large to keep. */
 const longestEnd = 4096
 
+/** Memory of an event beside its characters: a string, the one that it is a part of, and its place in the list. */
+const eventBytes = 64
+
 /** `mayStateUsage` matches every event that may contain the usage of its answer. */
 export const keepEvents = (room: AnswerRoom, keptBytes: number, mayStateUsage: RegExp): KeptEvents => {
   const data: string[] = []
@@ -24,7 +28,7 @@ export const keepEvents = (room: AnswerRoom, keptBytes: number, mayStateUsage: R
   let hasUnread = false
   return {
     add(text, isEnd) {
-      if (kept.add(text.length)) data.push(text)
+      if (kept.add(textMemory(text) + eventBytes)) data.push(text)
       else if (text.length < longestEnd && (isEnd || mayStateUsage.test(text))) ends = [...ends.slice(-1), text]
     },
     noteUnread() {

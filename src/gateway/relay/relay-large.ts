@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { makeByteBlocks } from '../../lib/memory/byte-blocks.ts'
 import type { LargeAnswer } from '../../upstream/answer.ts'
 import type { Outcome, Ticket } from '../ticket.ts'
 import { makePace } from './pace.ts'
@@ -7,36 +8,41 @@ import type { RelayOptions } from './relay-events.ts'
 const openingBrace = 123
 const closingBrace = 125
 
-const firstOf = (chunks: Buffer[]): number | undefined => Buffer.concat(chunks).find((byte) => byte > 32)
-
 /**
- * Passes on an answer that is too large to wait for. Its last chunk waits for the record; the connection of an answer that
+ * Passes on an answer that is too large to wait for. Its last bytes wait for the record; the connection of an answer that
  * breaks off is closed before its announced end.
  */
 export const relayLarge = (
   outgoing: ServerResponse,
   ticket: Ticket,
-  { status, chunks, rest, firstByteMs }: LargeAnswer & { status: number; firstByteMs: number },
+  { status, begun, rest, firstByteMs }: LargeAnswer & { status: number; firstByteMs: number },
   { keep, keptBytes, room, stalledSeconds }: RelayOptions,
 ): Promise<void> =>
   new Promise((resolve, reject) => {
-    const pieces: Buffer[] = []
+    const recorded = makeByteBlocks()
     const kept = room(keptBytes)
+    /** Bytes that are written once more have arrived. */
     let held: Buffer | undefined
+    /** Bytes of this turn of the loop: a provider may send them one by one, and each write costs as much as a large one. */
+    const arriving = makeByteBlocks()
+    /** The last byte so far that is not white space. */
+    let lastByte: number | undefined
     let failure: Outcome['error'] = null
     let isOver = false
-    if (firstOf(chunks) !== openingBrace)
+    if (begun.find((byte) => byte > 32) !== openingBrace) {
       failure = { code: 'upstream_failed', message: 'The answer is not a JSON object' }
+    }
 
     const outcome = (ended: Outcome['status']): Outcome => ({
       status: ended,
       httpStatus: status,
       error: failure,
-      answer: { kind: 'json', bytes: Buffer.concat(pieces), truncated: kept.isTruncated },
+      answer: { kind: 'json', bytes: recorded.take(), truncated: kept.isTruncated },
       firstByteMs,
     })
     const settle = async (ended: Outcome['status']) => {
       isOver = true
+      passOn()
       try {
         await keep(ticket, outcome(ended)).finally(kept.free)
       } catch (error) {
@@ -47,14 +53,20 @@ export const relayLarge = (
       else outgoing.destroy()
       resolve()
     }
-    const take = (chunk: Buffer): boolean => {
-      if (kept.add(chunk.length)) pieces.push(chunk)
+    const passOn = () => {
+      if (arriving.size === 0) return
       const passed = held
-      held = chunk
-      return passed === undefined || outgoing.write(passed)
+      held = arriving.take()
+      if (passed && !outgoing.write(passed) && !isOver) waitForClient()
+    }
+    const take = (chunk: Buffer) => {
+      if (kept.add(chunk.length)) recorded.add(chunk)
+      lastByte = chunk.findLast((byte) => byte > 32) ?? lastByte
+      if (arriving.size === 0) setImmediate(passOn)
+      arriving.add(chunk)
     }
 
-    for (const chunk of chunks) take(chunk)
+    take(begun)
     const cancel = () => {
       if (isOver) return
       rest.abort()
@@ -65,13 +77,13 @@ export const relayLarge = (
     const waitForClient = makePace(outgoing, rest, stalledSeconds)
     rest.readTo({
       take(chunk) {
-        if (!isOver && !take(chunk)) waitForClient()
+        if (!isOver) take(chunk)
       },
       end(problem) {
         if (isOver) return
         if (problem?.code === 'cancelled') return cancel()
         if (problem) failure = { code: problem.code, message: problem.message }
-        else if (held?.findLast((byte) => byte > 32) !== closingBrace) {
+        else if (lastByte !== closingBrace) {
           failure ??= { code: 'upstream_failed', message: 'The answer ended in the middle' }
         }
         void settle(failure ? 'failed' : 'completed')

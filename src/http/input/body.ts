@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
-import { freeBytes } from '../../lib/memory/free-bytes.ts'
+import { makeByteBlocks } from '../../lib/memory/byte-blocks.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import type { Room } from './memory.ts'
 
@@ -34,10 +34,8 @@ const copiesOfBody = 2
 /** Reads a whole body into memory, at most `maxBytes`. Pauses reading while there is no memory for it. */
 export const readBytes = (body: Readable, maxBytes: number, room?: Room, length = 0): Promise<Buffer> =>
   new Promise((resolve, reject) => {
-    const chunks: Buffer[] = []
-    /** The body of a known length, into which its chunks go. */
-    let whole: Buffer | undefined
-    let size = 0
+    const bytes = makeByteBlocks({ ownsChunks: true })
+    let isReserved = false
     let held = uncountedBody
     const started = performance.now()
     let timer: NodeJS.Timeout | undefined
@@ -49,28 +47,17 @@ export const readBytes = (body: Readable, maxBytes: number, room?: Room, length 
     const onData = (chunk: Buffer) => {
       timer?.refresh()
       if (performance.now() - started > bodySeconds * 1000) return finish(bodyTooSlow())
-      size += chunk.length
+      const size = bytes.size + chunk.length
       if (size > maxBytes) return finish(bodyTooLarge(maxBytes))
-      if (whole) add(chunk, size - chunk.length)
-      else chunks.push(chunk)
-      if (size > held && room) hold(room)
-      if (!whole && length && size > uncountedBody && waits === 0) joinInto(Buffer.allocUnsafeSlow(length))
-    }
-    const add = (chunk: Buffer, at: number) => {
-      if (size > length) return finish(bodyCutOff())
-      chunk.copy(whole as Buffer, at)
-      freeBytes(chunk)
-    }
-    const joinInto = (bytes: Buffer) => {
-      whole = bytes
-      let at = 0
-      for (const chunk of chunks.splice(0)) {
-        const next = at + chunk.length
-        add(chunk, at)
-        at = next
+      if (isReserved && size > length) return finish(bodyCutOff())
+      if (size > held && room) hold(room, size)
+      if (!isReserved && length && size > uncountedBody && waits === 0) {
+        isReserved = true
+        bytes.reserve(length)
       }
+      bytes.add(chunk)
     }
-    const hold = (takeRoom: Room) => {
+    const hold = (takeRoom: Room, size: number) => {
       const more = Math.min(maxBytes, Math.max(size, 2 * held, length || 0)) - held
       held += more
       try {
@@ -105,8 +92,7 @@ export const readBytes = (body: Readable, maxBytes: number, room?: Room, length 
       isOver = true
       clearTimeout(timer)
       body.off('data', onData).off('end', onEnd).off('close', onCut)
-      if (!problem)
-        return resolve(whole?.subarray(0, size) ?? (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size)))
+      if (!problem) return resolve(bytes.take())
       body.pause()
       reject(problem)
     }

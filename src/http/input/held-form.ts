@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
+import { readWhole } from '../../lib/memory/byte-blocks.ts'
 import { type ReceivedForm, readForm } from './form.ts'
 import type { Room } from './memory.ts'
 import type { FileSink, FormLimits, PartNames } from './multipart.ts'
@@ -11,9 +12,7 @@ const copiesOfFile = 3
 /** A sink that holds files in memory under invented ids. */
 const memorySink = (held: Map<string, Uint8Array>): FileSink => ({
   put: async (stream: Readable) => {
-    const chunks: Buffer[] = []
-    for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk)
-    const bytes = Buffer.concat(chunks)
+    const bytes = await readWhole(stream)
     const id = `held-${held.size}`
     held.set(id, bytes)
     return { id, size: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') }

@@ -1,4 +1,5 @@
 import { contentTypeOf, essenceOf } from '../../lib/files/media-type.ts'
+import { makeByteBlocks } from '../../lib/memory/byte-blocks.ts'
 
 /** The last part of a file name, without control characters; never empty. */
 export const plainFileName = (name: string): string => {
@@ -8,17 +9,19 @@ export const plainFileName = (name: string): string => {
   return clean === '' || clean === '.' || clean === '..' ? 'upload.bin' : clean.slice(-200)
 }
 
-/** Keeps the last bytes that have arrived, as many as one field may have. */
+/** Keeps the last bytes that have arrived: at least as many as one field may have, and at most twice as many. */
 export const lastBytes = (most: number) => {
-  const chunks: Buffer[] = []
-  let size = 0
+  const newest = makeByteBlocks()
+  let before: Buffer = Buffer.alloc(0)
   return {
     add(chunk: Buffer) {
-      chunks.push(chunk)
-      size += chunk.length
-      while (size - (chunks[0]?.length ?? 0) > most) size -= chunks.shift()?.length ?? 0
+      newest.add(chunk)
+      if (newest.size >= most) before = newest.take()
     },
-    include: (text: string): boolean => Buffer.concat(chunks).includes(text),
+    include(text: string): boolean {
+      before = Buffer.concat([before, newest.take()]).subarray(-most)
+      return before.includes(text)
+    },
   }
 }
 

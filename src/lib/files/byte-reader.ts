@@ -1,3 +1,5 @@
+import { makeByteBlocks } from '../memory/byte-blocks.ts'
+
 /** Reads counted bytes from a stream whose chunks have any size. */
 interface ByteReader {
   /** Returns so many bytes; fewer, or none, only at the end of the stream. */
@@ -26,14 +28,13 @@ export const makeByteReader = (source: AsyncIterable<Uint8Array>): ByteReader =>
   return {
     next,
     async take(count) {
-      const parts: Buffer[] = []
-      for (let missing = count; missing > 0; ) {
-        const part = await next(missing)
+      const bytes = makeByteBlocks()
+      while (bytes.size < count) {
+        const part = await next(count - bytes.size)
         if (!part) break
-        parts.push(part)
-        missing -= part.length
+        bytes.add(part)
       }
-      return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)
+      return bytes.take()
     },
     async close() {
       await chunks.return?.()

@@ -2,6 +2,7 @@ import { type Readable, type Transform, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import { AppError } from '../errors.ts'
+import { makeByteBlocks } from '../memory/byte-blocks.ts'
 import { byteSize } from '../settings/byte-size.ts'
 import { countRoom, type TakeRoom } from './taken-room.ts'
 
@@ -51,14 +52,12 @@ export const readUnpackedBody = async (
   body: Readable,
   { contentEncoding, maxBytes, from, room }: BodyLimits,
 ): Promise<Buffer> => {
-  const parts: Buffer[] = []
-  let size = 0
+  const bytes = makeByteBlocks()
   const count = countRoom(room)
   const collect = new Writable({
     write(part: Buffer, _encoding, done) {
-      size += part.length
-      parts.push(part)
-      if (size > maxBytes) return done(tooLarge(from, maxBytes))
+      if (bytes.size + part.length > maxBytes) return done(tooLarge(from, maxBytes))
+      bytes.add(part)
       try {
         const wait = count(part.length)
         if (!wait) return done()
@@ -69,7 +68,7 @@ export const readUnpackedBody = async (
     },
   })
   await pipeline([body, ...decodersFor(contentEncoding, from), collect])
-  return Buffer.concat(parts)
+  return bytes.take()
 }
 
 /** Refuses a body by its announced length, before fetching it. */

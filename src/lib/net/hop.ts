@@ -83,6 +83,9 @@ export const firstHop = (url: string, request: OutgoingRequest): Hop => {
   }
 }
 
+/** Bytes of an answer that wait for their reader, as they arrived: in chunks of one byte they take 100 times as much. */
+const waitingBytes = 16 * 1024
+
 /** Sends one hop. A timeout of 0 s disables undici's own: one timer for the whole request replaces it. */
 export const sendHop = (agent: Dispatcher, hop: Hop, request: OutgoingRequest, signal: AbortSignal) =>
   agent.request({
@@ -94,6 +97,7 @@ export const sendHop = (agent: Dispatcher, hop: Hop, request: OutgoingRequest, s
     signal,
     headersTimeout: (request.firstByteSeconds ?? 0) * 1000,
     bodyTimeout: (request.idleSeconds ?? 0) * 1000,
+    highWaterMark: waitingBytes,
   })
 
 const certificateCodes = /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { isObject } from '../../lib/json/json-object.ts'
 import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
+import { readWhole } from '../../lib/memory/byte-blocks.ts'
 import { type WalkedFile, type WalkLimits, walkResults } from '../../sandboxes/files/walk-results.ts'
 import type { Sandbox } from '../../sandboxes/sandbox.ts'
 import { type DeclaredFiles, reportName } from '../format/declared-files.ts'
@@ -19,12 +20,8 @@ const mostReportBytes = 256 * 1024
 
 const readReport = async (file: WalkedFile): Promise<FoundReport> => {
   if (file.size > mostReportBytes) return { problem: 'it is larger than 256 KiB' }
-  const chunks: Uint8Array[] = []
   try {
-    for await (const chunk of file.open()) chunks.push(chunk)
-    const text = Buffer.concat(chunks)
-      .toString('utf8')
-      .replace(/^\uFEFF/, '')
+    const text = (await readWhole(file.open())).toString('utf8').replace(/^\uFEFF/, '')
     if (text.trim() === '') return { problem: 'it is empty' }
     if (isDeeperThan(text, maxJsonDepth)) return { problem: 'it is nested too deeply' }
     const value: unknown = JSON.parse(text)

@@ -1,6 +1,7 @@
 import { askForVerdict } from '../../activities/judge/ask.ts'
 import type { Question } from '../../activities/judge/question.ts'
 import { contentTypeOf, isTextFile } from '../../lib/files/media-type.ts'
+import { readStart } from '../../lib/memory/byte-blocks.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import type { RunbookHost } from '../../model/runbooks/runbook-run.ts'
 import type { WalkedFile } from '../../sandboxes/files/walk-results.ts'
@@ -26,16 +27,9 @@ const textOf = async (
   most: number,
   scrubFile: RunbookHost['scrubFile'],
 ): Promise<string | undefined> => {
-  const chunks: Uint8Array[] = []
-  let read = 0
   // Scrubbed before cutting: a cut secret would not be found.
   const { file } = scrubFile({ name: path, content_type: contentTypeOf(path), size, open })
-  for await (const chunk of file.open()) {
-    chunks.push(chunk)
-    read += chunk.length
-    if (read >= most) break
-  }
-  const bytes = Buffer.concat(chunks).subarray(0, most)
+  const bytes = (await readStart(file.open(), most)).subarray(0, most)
   return isTextFile(file.content_type, bytes) ? new TextDecoder('utf-8').decode(bytes) : undefined
 }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { AppError } from '../../lib/errors.ts'
+import { makeByteBlocks } from '../../lib/memory/byte-blocks.ts'
 import type { UpstreamAnswer } from '../../upstream/answer.ts'
 import { geminiFromChat, makeGeminiEvents } from '../../upstream/convert/chat-to-gemini.ts'
 import type { Frame } from '../../upstream/frames/sse.ts'
@@ -19,7 +20,7 @@ const asItIs = async function* (answer: UpstreamAnswer): Pieces {
   if (answer.kind === 'events') {
     for await (const frames of streamItems(answer.source)) yield bytesOf(frames)
   } else if (answer.kind === 'large') {
-    yield* answer.chunks
+    if (answer.begun.length > 0) yield answer.begun
     yield* streamItems(answer.rest)
   } else yield answer.bytes
 }
@@ -32,14 +33,14 @@ const asGemini = async function* (answer: UpstreamAnswer): Pieces {
     }
     return yield events.rest()
   }
-  const chunks: Buffer[] = []
+  const bytes = makeByteBlocks()
   let size = 0
   for await (const chunk of asItIs(answer)) {
     size += chunk.length
-    if (size <= convertedBytes) chunks.push(chunk)
+    if (size <= convertedBytes) bytes.add(chunk)
     yield Buffer.alloc(0) // bytes still arrive
   }
-  yield geminiFromChat(size <= convertedBytes ? Buffer.concat(chunks).toString() : '')
+  yield geminiFromChat(size <= convertedBytes ? bytes.take().toString() : '')
 }
 
 /** Waits until the sandbox has read what was written. Throws if it disconnects, or reads nothing for too long. */

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Duplex, Readable, Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { AppError, messageOf } from '../../lib/errors.ts'
+import { makeByteBlocks } from '../../lib/memory/byte-blocks.ts'
 import { inside } from '../../model/runbooks/sandbox.ts'
 import { exitOf, neverBegun } from '../exit-of.ts'
 import { descendantsOf, signalAll } from '../limits/process-tree.ts'
@@ -100,8 +101,8 @@ const standing = async (
   { kill: giveUp, stderr, gate, closed }: { kill(): void; stderr: Readable; gate: Duplex; closed: Promise<void> },
   signal: AbortSignal,
 ): Promise<{ stood: boolean; said: string }> => {
-  const said: Buffer[] = []
-  const hear = (chunk: Buffer) => said.push(chunk)
+  const said = makeByteBlocks()
+  const hear = (chunk: Buffer) => said.add(chunk.subarray(0, mostErrorBytes - said.size))
   const timer = setTimeout(giveUp, launchMs)
   signal.addEventListener('abort', giveUp, { once: true })
   if (signal.aborted) giveUp() // aborted while the launcher was starting
@@ -112,7 +113,7 @@ const standing = async (
       closed.then(() => false as const),
     ])
     if (!stood) await finished(stderr).catch(() => {})
-    return { stood, said: Buffer.concat(said).subarray(0, mostErrorBytes).toString().trim() }
+    return { stood, said: said.take().toString().trim() }
   } finally {
     clearTimeout(timer)
     signal.removeEventListener('abort', giveUp)

@@ -1,5 +1,6 @@
 import { EventStreamCodec } from '@smithy/eventstream-codec'
 import { type JsonObject, parsedObject } from '../../lib/json/json-object.ts'
+import { makeByteBlocks } from '../../lib/memory/byte-blocks.ts'
 
 /** A message has at least its lengths, their checksum, and the checksum of the whole. */
 const leastBytes = 16
@@ -27,34 +28,46 @@ const dataOf = (message: Buffer): string => {
 }
 
 /**
- * Cuts the bytes of AWS's event stream into messages and returns their data. Nothing behind a message of more than
- * `mostBytes` is read, and nothing behind one with a wrong checksum: where the next one begins is then unknown.
+ * Cuts the bytes of AWS's event stream into messages. Throws a RangeError for a message of more than `mostBytes`; do not push
+ * any more then.
+ */
+export const makeAwsMessageCutter = (mostBytes: number) => {
+  /** The message that has begun but not ended, and the bytes that it needs before more of it can be read. */
+  const begun = makeByteBlocks()
+  let needed = leastBytes
+  return {
+    *push(chunk: Uint8Array): Generator<Buffer, void> {
+      begun.add(chunk)
+      if (begun.size < needed) return
+      let left = begun.take()
+      for (needed = leastBytes; left.length >= needed; needed = leastBytes) {
+        needed = left.readUInt32BE(0)
+        if (needed < leastBytes || needed > mostBytes) throw new RangeError(`A message of ${needed} bytes`)
+        if (left.length < needed) break
+        yield left.subarray(0, needed)
+        left = left.subarray(needed)
+      }
+      begun.add(left)
+    },
+    rest: begun.take,
+  }
+}
+
+/**
+ * Returns the data of the messages in AWS's event stream. Nothing behind a message of more than `mostBytes` is read, and
+ * nothing behind one with a wrong checksum: where the next one begins is then unknown.
  */
 export const makeAwsEventCutter = (mostBytes: number) => {
-  let open: Buffer = Buffer.alloc(0)
+  const cutter = makeAwsMessageCutter(mostBytes)
   let isLost = false
-
-  const cut = (bytes: Buffer, events: string[]): Buffer => {
-    let left = bytes
-    while (left.length >= leastBytes) {
-      const length = left.readUInt32BE(0)
-      if (length < leastBytes || length > mostBytes) throw new RangeError('Not the length of a message')
-      if (left.length < length) break
-      events.push(dataOf(left.subarray(0, length)))
-      left = left.subarray(length)
-    }
-    return left
-  }
-
   return {
     push(chunk: Buffer): string[] {
-      if (isLost) return []
       const events: string[] = []
       try {
-        open = cut(open.length === 0 ? chunk : Buffer.concat([open, chunk]), events)
+        if (!isLost) for (const message of cutter.push(chunk)) events.push(dataOf(message))
       } catch {
         isLost = true
-        open = Buffer.alloc(0)
+        cutter.rest()
       }
       return events
     },

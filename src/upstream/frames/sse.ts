@@ -1,3 +1,4 @@
+import { makeByteBlocks } from '../../lib/memory/byte-blocks.ts'
 import type { PushStream } from '../push-stream.ts'
 
 /** One server-sent event: its bytes as they arrived, and its data if it has any. */
@@ -46,31 +47,23 @@ export const isEventData = (data: string): boolean =>
  * pieces as it arrives, without its data.
  */
 export const makeFrameCutter = (mostBytes: number) => {
-  /** Pieces of the event that has begun but not ended. */
-  let pieces: Buffer[] = []
-  let size = 0
+  /** The event that has begun but not ended. */
+  const begun = makeByteBlocks()
   /** The last two bytes: the network may split an empty line. */
   let edge: Buffer = noBytes
   let passing = false
 
   const keep = (rest: Buffer): void => {
     if (rest.length === 0) return
-    pieces.push(rest)
-    size += rest.length
+    begun.add(rest)
     edge = rest.length >= 2 ? rest.subarray(-2) : Buffer.concat([edge, rest]).subarray(-2)
-  }
-  const taken = (): Buffer => {
-    const whole = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, size)
-    pieces = []
-    size = 0
-    return whole
   }
   /** Ends the open event if its end is in the chunk; returns the index behind it. */
   const endOpen = (chunk: Buffer, frames: Frame[]): number => {
     const end = endOfEvent(Buffer.concat([edge, chunk]), 0) - edge.length
     if (end <= 0) return 0
     keep(chunk.subarray(0, end))
-    const bytes = taken()
+    const bytes = begun.take()
     frames.push(passing ? { bytes, data: undefined, isPiece: true } : { bytes, data: dataOf(bytes.toString()) })
     passing = false
     edge = noBytes
@@ -89,12 +82,12 @@ export const makeFrameCutter = (mostBytes: number) => {
       from = end
     }
     keep(chunk.subarray(from))
-    if (size > mostBytes) passing = true
-    if (passing && size > 0) frames.push({ bytes: taken(), data: undefined, isPiece: true })
+    if (begun.size > mostBytes) passing = true
+    if (passing && begun.size > 0) frames.push({ bytes: begun.take(), data: undefined, isPiece: true })
     return frames
   }
 
-  return { push, rest: taken }
+  return { push, rest: begun.take }
 }
 
 /** The event that has no empty line behind it when all bytes have arrived; undefined if its JSON is not complete. */

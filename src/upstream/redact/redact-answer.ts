@@ -13,10 +13,10 @@ const redactBytes = (bytes: Buffer, { scrub }: KeyRedactor): Buffer => {
   }
 }
 
-const redactLarge = ({ chunks, rest }: LargeAnswer, { scrub }: KeyRedactor): LargeAnswer => {
+const redactLarge = ({ begun, rest }: LargeAnswer, { scrub }: KeyRedactor): LargeAnswer => {
   const clean = scrub.bytes()
   return {
-    chunks: chunks.map((chunk) => clean.push(chunk)),
+    begun: clean.push(begun),
     rest: {
       ...rest,
       readTo: (sink) =>

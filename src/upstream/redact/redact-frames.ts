@@ -66,6 +66,15 @@ const redacted = (frame: Frame, { scrub, find }: KeyRedactor): Frame => {
   return { ...changed, bytes: Buffer.from(scrub.text(changed.bytes.toString())) } // comments and other lines that are not data
 }
 
+/**
+ * Memory for withheld events. Those of a key are few and short; a provider that sends more than this with nothing in them
+ * gets them passed on.
+ */
+const withheldBytes = 1024 * 1024
+
+/** Memory of an event: its bytes, the same as text, and its objects. */
+const memoryOf = ({ bytes }: Frame): number => 2 * bytes.length + 256
+
 /** A withheld event, and the position of the text in its data. */
 interface Held {
   frame: Frame
@@ -81,11 +90,17 @@ const makeJoin = (redactor: KeyRedactor) => {
   /** The last characters that were sent: too few to recognise a key. */
   let passed = ''
   let held: Held[] = []
+  let heldBytes = 0
 
   const flush = (): Frame[] => {
     const frames = held.map(({ frame }) => frame)
     held = []
+    heldBytes = 0
     return frames
+  }
+  const hold = (one: Held): void => {
+    held.push(one)
+    heldBytes += memoryOf(one.frame)
   }
   const wordsIn = makeWordFinder()
   const joined = (): string => passed + held.map((one) => one.words).join('')
@@ -119,6 +134,7 @@ const makeJoin = (redactor: KeyRedactor) => {
     })
     const left = first === -1 ? held : held.slice(0, first)
     held = first === -1 ? [] : held.slice(first)
+    heldBytes = held.reduce((sum, { frame }) => sum + memoryOf(frame), 0)
     passed = (passed + left.map((one) => one.words).join('')).slice(1 - passedCharacters)
     return left.map(({ frame }) => frame)
   }
@@ -130,8 +146,8 @@ const makeJoin = (redactor: KeyRedactor) => {
       const place = wordsIn(data)
       if (!place) {
         if (held.length === 0) return [frame]
-        if (!isIdle(frame.data)) return [...flush(), frame]
-        held.push({ frame, start: 0, words: '' })
+        if (!isIdle(frame.data) || heldBytes > withheldBytes) return [...flush(), frame]
+        hold({ frame, start: 0, words: '' })
         return []
       }
       const said = data.slice(place.start, place.end)
@@ -139,7 +155,7 @@ const makeJoin = (redactor: KeyRedactor) => {
         passed = (passed + said).slice(1 - passedCharacters)
         return [frame]
       }
-      held.push({ frame, start: place.start, words: said })
+      hold({ frame, start: place.start, words: said })
       return release()
     },
   }

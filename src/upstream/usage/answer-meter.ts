@@ -1,4 +1,5 @@
 import { isObject, type JsonObject, parsedJson, parsedObject } from '../../lib/json/json-object.ts'
+import { makeByteBlocks } from '../../lib/memory/byte-blocks.ts'
 import type { UpstreamAnswer } from '../answer.ts'
 import { errorInside } from '../errors.ts'
 import { type AnswerFormat, failureIn, type StatedFailure, type StatedUsage } from '../formats/format.ts'
@@ -96,18 +97,19 @@ const meteredText = (format: AnswerFormat, text: string): MeteredAnswer => {
 
 /** Meters an answer that is not streamed. Audio, images and very large texts are estimated by their size. */
 const makeWholeMeter = (format: AnswerFormat, mayBeJson: boolean): AnswerMeter => {
-  const chunks: Buffer[] = []
+  const held = makeByteBlocks()
   let bytes = 0
   return {
     event() {},
     tokens: 0,
     push(chunk) {
       bytes += chunk.length
-      if (mayBeJson && bytes <= wholeBytes) chunks.push(chunk)
+      if (mayBeJson && bytes <= wholeBytes) held.add(chunk)
+      else held.take()
     },
     end: () =>
       mayBeJson && bytes <= wholeBytes
-        ? meteredText(format, Buffer.concat(chunks).toString())
+        ? meteredText(format, held.take().toString())
         : {
             usage: null,
             cost: undefined,
@@ -133,7 +135,7 @@ export const metered = (
 ): { answer: UpstreamAnswer; meter: AnswerMeter } => {
   const meter = meterFor(answer, format)
   if (answer.kind === 'large') {
-    answer.chunks.forEach(meter.push)
+    meter.push(answer.begun)
     return { answer: { ...answer, rest: tapped(answer.rest, meter.push) }, meter }
   }
   if (answer.kind !== 'events') {

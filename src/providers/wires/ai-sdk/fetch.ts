@@ -1,15 +1,22 @@
+import { readWhole } from '../../../lib/memory/byte-blocks.ts'
 import type { OpenAnswer } from '../../../lib/net/open.ts'
 import { unreadable } from '../../../upstream/errors.ts'
 import type { WireCall } from '../../provider.ts'
-import { answerText, isSuccess } from '../read-answer.ts'
+import { answerText, awsMessagesIn, framesIn, isSuccess } from '../read-answer.ts'
 
 /** Headers of the packages that are replaced: their user agent and placeholders of credentials. */
 const notSent = /^(authorization|x-api-key|x-goog-api-key|user-agent)$/
 const bodyless = new Set([204, 205, 304])
 
+/** The packages hold the beginning of an event in pieces as small as they arrive, so they get whole ones. */
+async function* eventsIn(answer: OpenAnswer, call: WireCall): AsyncGenerator<Uint8Array> {
+  if (answer.headers['content-type']?.includes('amazon')) yield* awsMessagesIn(answer, call)
+  else for await (const { bytes } of framesIn(answer, call)) yield bytes
+}
+
 /** Reads on demand, and closes at once when the rest is not wanted: a generator would wait for its next part. */
-const streamOf = (answer: OpenAnswer): ReadableStream<Uint8Array> => {
-  const parts = answer.body[Symbol.asyncIterator]()
+const streamOf = (answer: OpenAnswer, call: WireCall): ReadableStream<Uint8Array> => {
+  const parts = eventsIn(answer, call)
   return new ReadableStream(
     {
       async pull(controller) {
@@ -41,8 +48,7 @@ export const fetchFor =
     if (expected === 'stream' && isSuccess(answer) && !/event-?stream/i.test(headers['content-type'] ?? '')) {
       throw unreadable(call, 'stream', { status, headers, text: await answerText(answer) })
     }
-    return new Response(bodyless.has(status) ? null : streamOf(answer), {
-      status: status > 599 ? 502 : status,
-      headers,
-    })
+    const isStream = expected === 'stream' && isSuccess(answer)
+    const body = isStream ? streamOf(answer, call) : new Uint8Array(await readWhole(answer.body))
+    return new Response(bodyless.has(status) ? null : body, { status: status > 599 ? 502 : status, headers })
   }

@@ -1,7 +1,5 @@
-import { AppError } from '../../../lib/errors.ts'
 import { parsedJson } from '../../../lib/json/json-object.ts'
 import type { OpenAnswer } from '../../../lib/net/open.ts'
-import { byteSize } from '../../../lib/settings/byte-size.ts'
 import {
   type ChatChunk,
   type ChatCompletion,
@@ -12,15 +10,11 @@ import {
 import { chunksOf } from '../../../upstream/convert/completion-to-chunks.ts'
 import { cutOff, errorInside, refusal, unreadable } from '../../../upstream/errors.ts'
 import { chatFormat } from '../../../upstream/formats/openai.ts'
-import { lastFrame, makeFrameCutter } from '../../../upstream/frames/sse.ts'
 import type { Target, WireProtocol } from '../../provider.ts'
 import { primed } from '../primed.ts'
-import { isSuccess, jsonOf, post } from '../read-answer.ts'
+import { framesIn, isSuccess, jsonOf, post } from '../read-answer.ts'
 import { embedOverOpenAi } from './embeddings.ts'
 import { drawOverOpenAi } from './images.ts'
-
-/** Maximum bytes of one event: an image in base64 is one event. */
-const longestEvent = 32 * 1024 * 1024
 
 /** The request for this provider; only members that it names differently are changed. */
 const bodyFor = ({ provider, model }: Target, request: ChatRequest, stream: boolean) => {
@@ -36,23 +30,6 @@ const bodyFor = ({ provider, model }: Target, request: ChatRequest, stream: bool
 const isCompletion = (body: unknown): body is ChatCompletion => chatCompletionSchema.safeParse(body).success
 const isChunk = (body: unknown): body is ChatChunk => chatChunkSchema.safeParse(body).success
 
-/** The data of the events in a body, however the network split them. */
-const eventsOf = async function* (answer: OpenAnswer, target: Target): AsyncGenerator<string> {
-  const cutter = makeFrameCutter(longestEvent)
-  for await (const part of answer.body) {
-    for (const { data, isPiece } of cutter.push(Buffer.from(part.buffer, part.byteOffset, part.byteLength))) {
-      if (isPiece)
-        throw new AppError(
-          'upstream_failed',
-          `${target.provider.name} sent an event of more than ${byteSize(longestEvent)}`,
-        )
-      if (data !== undefined) yield data
-    }
-  }
-  const last = lastFrame(cutter.rest())
-  if (last?.data !== undefined) yield last.data
-}
-
 const chunkOf = (data: string, target: Target, answer: OpenAnswer): ChatChunk => {
   const body = parsedJson(data)
   const status = errorInside(body)
@@ -65,7 +42,8 @@ const chunkOf = (data: string, target: Target, answer: OpenAnswer): ChatChunk =>
 const chunksFrom = async function* (answer: OpenAnswer, target: Target): AsyncGenerator<ChatChunk> {
   const reader = chatFormat.makeReader()
   try {
-    for await (const data of eventsOf(answer, target)) {
+    for await (const { data } of framesIn(answer, target)) {
+      if (data === undefined) continue
       if (reader.take(data).isLast) return
       yield chunkOf(data, target, answer)
     }

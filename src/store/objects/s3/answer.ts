@@ -1,3 +1,4 @@
+import { readStart } from '../../../lib/memory/byte-blocks.ts'
 import type { OpenAnswer } from '../../../lib/net/open.ts'
 import { elementText } from './xml-text.ts'
 
@@ -17,16 +18,8 @@ export interface S3Fault {
 const mostErrorBytes = 64 * 1024
 
 /** Reads a short answer as text. */
-export const s3AnswerText = async (body: AsyncIterable<Uint8Array>, mostBytes: number): Promise<string> => {
-  const parts: Uint8Array[] = []
-  let size = 0
-  for await (const part of body) {
-    parts.push(part)
-    size += part.length
-    if (size > mostBytes) break
-  }
-  return Buffer.concat(parts).toString()
-}
+export const s3AnswerText = async (body: AsyncIterable<Uint8Array>, mostBytes: number): Promise<string> =>
+  (await readStart(body, mostBytes + 1)).toString()
 
 /** Reads why a request failed. */
 export const readFault = async ({ status, body }: OpenAnswer): Promise<S3Fault> => {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { AppError } from '../../../lib/errors.ts'
+import { makeByteBlocks } from '../../../lib/memory/byte-blocks.ts'
 import type { Share } from '../../../lib/memory/byte-budget.ts'
 import { fileTooLarge } from '../too-large.ts'
 
@@ -56,24 +57,18 @@ export const cutBody = (
 ): MeasuredBody => {
   const hash = createHash('sha256')
   let size = 0
-  let held: Uint8Array[] = []
-  let bytes = 0
+  const held = makeByteBlocks()
   let number = 1
 
   const take = (isLast: boolean): BodyPart => {
-    const whole = held.length === 1 ? (held[0] as Uint8Array) : Buffer.concat(held, bytes)
-    const part = { bytes: whole, number, isLast, reserved: reservedFor(bytes, sizeOf(number)) }
-    held = []
-    bytes = 0
-    number++
-    return part
+    const reserved = reservedFor(held.size, sizeOf(number))
+    return { bytes: held.take(), number: number++, isLast, reserved }
   }
   const add = async (piece: Uint8Array): Promise<void> => {
     const most = sizeOf(number)
-    const more = reservedFor(bytes + piece.length, most) - reservedFor(bytes, most)
+    const more = reservedFor(held.size + piece.length, most) - reservedFor(held.size, most)
     if (share && more > 0) await share.add(more, wait)
-    held.push(piece)
-    bytes += piece.length
+    held.add(piece)
   }
   const parts = async function* (): AsyncGenerator<BodyPart, void> {
     for await (const chunk of body) {
@@ -81,9 +76,9 @@ export const cutBody = (
       if (size > maxBytes) throw fileTooLarge(maxBytes)
       hash.update(chunk)
       for (let at = 0; at < chunk.length; ) {
-        if (bytes === sizeOf(number)) yield take(false) // not before more arrives: the last part is marked
+        if (held.size === sizeOf(number)) yield take(false) // not before more arrives: the last part is marked
         if (number > mostParts) throw new AppError('too_large', 'The file has more than 10,000 parts of 64 MiB')
-        const piece = chunk.subarray(at, at + sizeOf(number) - bytes)
+        const piece = chunk.subarray(at, at + sizeOf(number) - held.size)
         await add(piece)
         at += piece.length
       }
