@@ -47,10 +47,13 @@ export const variablesOf = (
 ): Variables => {
   const environment = new Map(secrets.flatMap(({ name, env }) => [[name, env] as const, [env, env] as const]))
   const defaults = new Map<string, string | undefined>()
-  for (const parameter of parameters) {
-    if (parameter.variable !== undefined) defaults.set(parameter.variable, defaultOf(parameter, resultsDir))
-  }
   const nameOf = nameFinder(given)
+  const isGiven = (name: string) => !!own(given, nameOf(name) ?? name)
+  for (const parameter of parameters) {
+    if (parameter.variable === undefined) continue
+    const replaced = parameter.alternatives.some(isGiven) ? '' : undefined
+    defaults.set(parameter.variable, defaultOf(parameter, resultsDir) ?? replaced)
+  }
   return (name) => {
     if (name === 'results_dir') return resultsDir
     if (name.startsWith('secrets.')) {

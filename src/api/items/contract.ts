@@ -188,7 +188,7 @@ export const itemsContract = {
     summary: 'Give a version of a dataset a name; a tag that exists moves to it',
     tag,
     collectionMissing,
-    body: z.object({ version: versionRefSchema }).meta({ id: 'SetTag' }),
+    body: z.strictObject({ version: versionRefSchema }).meta({ id: 'SetTag' }),
     response: z.object({ tag: z.string(), version: z.int(), content_hash: z.string() }),
     errors: ['bad_request'],
   }),

@@ -71,6 +71,10 @@ export const runbooksContract = {
           .array(z.string())
           .nullish()
           .describe('Names of the secrets that are sent with the run; their values are not sent here.'),
+        secret_params: z
+          .record(z.string(), z.string())
+          .nullish()
+          .describe('The secrets themselves, as a run takes them: only their names are used here.'),
         use_trial_keys: z.boolean().nullish().describe("Whether the run would use the server's trial keys."),
       })
       .meta({ id: 'RunbookPreflightRequest' }),

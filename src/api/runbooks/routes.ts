@@ -55,10 +55,11 @@ export const runbooksRoutes = ({ database, lending, ...deps }: RunbooksDeps): Ro
     },
 
     preflightRunbook: async ({ body, identity }) => {
-      const { collection: name, content, file_paths, secret_names, use_trial_keys, ...request } = body
+      const { collection: name, content, file_paths, secret_names, secret_params, use_trial_keys, ...request } = body
       const collection = coveredOnly(identity, await deps.findCollection(name))
       if (!collection) throw collectionNotFound()
-      const place = await placeOf(collection, secret_names ?? [], use_trial_keys === true)
+      const secrets = [...(secret_names ?? []), ...Object.keys(secret_params ?? {})]
+      const place = await placeOf(collection, secrets, use_trial_keys === true)
       const files = file_paths ?? []
       const found = files.length > 0 ? await resolveFiles(database, collection.id, files) : new Map<string, string>()
       return deps.preflightRunbook(

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { unfilledOf, variablesOf } from '../variables.ts'
 import { listParameters } from './list-parameters.ts'
 import { readRunbook } from './runbook.ts'
 import { runbookTemplate } from './templates.ts'
@@ -24,6 +25,28 @@ test.each([
 ] as const)('%s', (_, row, parameters) => {
   expect(listed(withRows(row))).toEqual(parameters)
 })
+
+test.each(['Yes unless `{{page}}` is provided', 'Required if neither page nor text is given'])(
+  'one of two: %s',
+  (says) => {
+    const text = withRows(
+      `| Url | \`{{url}}\` | | *(required)* ${says} |`,
+      '| Page | `{{page}}` | | *(required)* Yes unless `url` is set |',
+    )
+    expect(listed(text).slice(0, 2)).toEqual([
+      ['url', null, false],
+      ['page', null, false],
+    ])
+    const given = (values: object) => {
+      const runbook = readRunbook(text)
+      return unfilledOf(runbook, variablesOf(runbook, { garden: 'Kew', ...values }, '/results')).missing
+    }
+    expect(given({ page: 'x' })).toEqual([])
+    expect(given({ url: 'x' })).toEqual([])
+    expect(given({})).toEqual(['url', 'page'])
+    expect(given({ page: '' })).toEqual(['url'])
+  },
+)
 
 test('each name once, with its description', () => {
   const text = withRows(

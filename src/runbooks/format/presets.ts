@@ -68,3 +68,16 @@ export const presetKindOf = (cells: PresetCells): PresetKind => {
   if (mark === 'required') return 'required'
   return mark === 'optional' ? 'empty' : kind
 }
+
+/** "Yes unless `url` is provided", "required if neither url nor text is given". */
+const unlessGiven =
+  /\b(?:unless|if not|(?:if|when) (?:no|neither))\s+([^.;()]{1,200}?)\s+(?:is|are|was|were|has been|have been)\s+(?:also\s+)?(?:provided|given|set|specified|supplied|present|passed)\b/i
+const between = /\s*,\s*(?:or|and|nor)?\s*|\s+(?:or|and|nor)\s+/i
+
+/** Names of the parameters that a row may be omitted for, as they are written in it. */
+export const alternativesIn = ({ required, preset, description }: PresetCells): string[] => {
+  const found = [required, preset, description]
+    .map((cell) => unlessGiven.exec(cell)?.[1])
+    .find((one) => one !== undefined)
+  return found === undefined ? [] : found.split(between).map((name) => name.replace(/^(a|an|the)\s+/i, ''))
+}

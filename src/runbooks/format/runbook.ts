@@ -8,7 +8,7 @@ import {
 import { type FrontMatter, splitRunbook } from './front-matter.ts'
 import { type IterationBound, iterationBoundOf } from './iteration-bound.ts'
 import { type Position, positionsIn } from './positions.ts'
-import { type PresetKind, presetKindOf } from './presets.ts'
+import { alternativesIn, type PresetKind, presetKindOf } from './presets.ts'
 import { readSections, type Section, type SectionTable } from './sections.ts'
 
 /** A row of a runbook's table. */
@@ -29,6 +29,8 @@ export interface Parameter extends ListedItem {
   preset: string
   /** Treatment when it is omitted, from its row in the table. */
   says: PresetKind
+  /** Variables of other parameters: when one of them is given, this one may be omitted. */
+  alternatives: string[]
   /** The row contains `{{name}}`, so that the value appears there. */
   isPlaced: boolean
 }
@@ -227,6 +229,7 @@ const parametersOf = ({ header, rows }: SectionTable): Parameter[] => {
       description,
       preset,
       says: presetKindOf(said),
+      alternatives: alternativesIn(said).flatMap((other) => bracedIn(other) ?? wordsOf(other) ?? []),
       isPlaced: cells.some((cell) => variable !== undefined && bracedIn(cell) === variable),
       variable,
     }

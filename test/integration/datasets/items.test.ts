@@ -249,6 +249,8 @@ test('tags name versions', async () => {
   await call('PUT', '/tagged/items/a', { n: 2 })
   expect((await call('GET', '/tagged/items/a?version=gold')).body.data).toEqual({ n: 1 })
   expect((await call('GET', '/tagged/history')).body.versions[1].tags).toEqual(['gold'])
+  const misnamed = await call('PUT', '/tagged/tags/gold', { at: '~9' })
+  expect([misnamed.status, JSON.stringify(misnamed.body)]).toEqual([422, expect.stringContaining('at')])
   await call('PUT', '/tagged/tags/gold', {})
   expect((await call('GET', '/tagged/items/a?version=gold')).body.data).toEqual({ n: 2 })
   expect((await call('PUT', '/tagged/tags/~1', {})).status).toBe(400)

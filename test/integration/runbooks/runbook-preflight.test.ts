@@ -54,6 +54,9 @@ test('secrets that would come with a run count by their names alone', async () =
   await look({ secret_names: ['APIFY_API_TOKEN'] })
   expect(place().secretParams).toEqual(['APIFY_API_TOKEN'])
   expect(place().env('APIFY_API_TOKEN')).toBe('APIFY_API_TOKEN')
+  await look({ secret_params: { FIRST_TOKEN: 'value-unmistakable-preflight-31' }, secret_names: ['OTHER_TOKEN'] })
+  expect(place().secretParams).toEqual(['OTHER_TOKEN', 'FIRST_TOKEN'])
+  expect(place().env('FIRST_TOKEN')).toBe('FIRST_TOKEN')
 })
 
 test('lent keys are there in a trial, where they are asked for', async () => {
