@@ -123,7 +123,15 @@ const evaluations = (): Fixture => {
     ],
     items: [
       {
-        ...{ key: 'q12', index: 12, status: 'failed', trajectory_id: 'fa11ed01', error: 'openai answered 500' },
+        ...{
+          key: 'q12',
+          index: 12,
+          item_id: null,
+          dataset_version: null,
+          status: 'failed',
+          trajectory_id: 'fa11ed01',
+          error: 'openai answered 500',
+        },
         ...{ init_params: { question: 'How long is the jetty of Busan?' }, verdicts: {}, reused_from: null },
       },
     ],

@@ -57,9 +57,9 @@ export const batchesContract = {
     collectionMissing,
     query: z.object({
       format: z
-        .enum(['json', 'jsonl', 'csv'])
+        .enum(['json', 'jsonl', 'csv', 'parquet'])
         .default('json')
-        .describe('json: one page. jsonl and csv: all results as a stream; `page` and `limit` are ignored.'),
+        .describe('json: one page. jsonl, csv and parquet: all results as a stream; `page` and `limit` are ignored.'),
       page: z.coerce.number().int().min(1).max(1_000_000).default(1),
       limit: z.coerce
         .number()

@@ -3,6 +3,7 @@ import type { Queries } from '../../database/database.ts'
 import { bytes, jsonHeaders, Reply, tableTypes } from '../../http/reply.ts'
 import { listText, textStream } from '../../http/text-stream.ts'
 import type { BatchResult } from '../../model/runs/batch.ts'
+import { parquetStream, parquetType } from '../items/parquet-export.ts'
 import type { batchesContract } from './contract.ts'
 import type { FoundBatch } from './facts.ts'
 import { columnsOf, makeTableRow, sampledResults, tableHead } from './result-table.ts'
@@ -12,9 +13,10 @@ type Query = z.output<typeof batchesContract.getBatchResults.query>
 type Read = (from: number, before: number) => AsyncGenerator<BatchResult>
 
 /** Streams the results of a batch in the requested format. */
-export const resultsReply = (queries: Queries, { run, facts }: FoundBatch, { format, page, limit }: Query): Reply => {
+export const resultsReply = (queries: Queries, batch: FoundBatch, { format, page, limit }: Query): Reply => {
+  const { run, facts } = batch
   const { total } = facts
-  const read: Read = (from, before) => resultsOf(queries, run, { from, before: Math.min(before, total) })
+  const read: Read = (from, before) => resultsOf(queries, batch, { from, before: Math.min(before, total) })
   if (format === 'json') {
     const from = (page - 1) * limit
     const tail = { total, page, limit, has_more: from + limit < total }
@@ -22,10 +24,18 @@ export const resultsReply = (queries: Queries, { run, facts }: FoundBatch, { for
     const closing = `,${JSON.stringify(tail).slice(1)}`
     return new Reply(textStream(listText(opening, read(from, from + limit), closing)), jsonHeaders)
   }
-  return bytes(textStream(format === 'csv' ? csvText(read, total) : linesText(read(0, total))), {
-    'content-type': tableTypes[format],
+  const headers = {
     'content-disposition': `attachment; filename="batch-${run.trajectory_id}.${format}"`,
     'cache-control': 'no-store',
+  }
+  if (format === 'parquet')
+    return bytes(
+      parquetStream(() => read(0, total), []),
+      { ...headers, 'content-type': parquetType },
+    )
+  return bytes(textStream(format === 'csv' ? csvText(read, total) : linesText(read(0, total))), {
+    ...headers,
+    'content-type': tableTypes[format],
   })
 }
 

@@ -5,6 +5,8 @@ import { columnsOf, makeTableRow, tableHead } from './result-table.ts'
 
 const result = (index: number, more: Partial<BatchResult>): BatchResult => ({
   index,
+  item_id: `q${index}`,
+  dataset_version: 3,
   trajectory_id: `0000000${index}`,
   status: 'completed',
   error: null,
@@ -37,7 +39,16 @@ it('has a column for each member, in the order met, and an empty cell where it i
     }),
     result(2, { init_params: { ['__proto__']: 'p' }, outputs: { late: true } }),
   ])
-  const fixed = ['index', 'trajectory_id', 'status', 'error', 'cost_usd', 'duration_seconds']
+  const fixed = [
+    'index',
+    'item_id',
+    'dataset_version',
+    'trajectory_id',
+    'status',
+    'error',
+    'cost_usd',
+    'duration_seconds',
+  ]
   expect(parse(table)).toEqual([
     [
       ...fixed,
@@ -48,9 +59,9 @@ it('has a column for each member, in the order met, and an empty cell where it i
       'outputs.list',
       'outputs.late',
     ],
-    ['0', '00000000', 'completed', '', '', '0.5', "'=1+1", '-5', '', 'a,"b"', '[1,{"a":2}]', ''],
-    ['1', '00000001', 'failed', "Step 'x' failed: no", '0.25', '0.5', 'y', '', '', '', '', ''],
-    ['2', '00000002', 'completed', '', '', '0.5', '', '', 'p', '', '', 'true'],
+    ['0', 'q0', '3', '00000000', 'completed', '', '', '0.5', "'=1+1", '-5', '', 'a,"b"', '[1,{"a":2}]', ''],
+    ['1', 'q1', '3', '00000001', 'failed', "Step 'x' failed: no", '0.25', '0.5', 'y', '', '', '', '', ''],
+    ['2', 'q2', '3', '00000002', 'completed', '', '', '0.5', '', '', 'p', '', '', 'true'],
   ])
 })
 
@@ -60,7 +71,7 @@ it('has a last column for what the first results did not have, where there are m
     result(1, { init_params: { b: 2 }, outputs: { c: [3] } }),
   ]
   const table = await tableOf([first, second], 1001, [first])
-  expect(parse(table).map((row: string[]) => row.slice(6))).toEqual([
+  expect(parse(table).map((row: string[]) => row.slice(8))).toEqual([
     ['init_params.a', 'rest'],
     ['1', ''],
     ['', '{"init_params":{"b":2},"outputs":{"c":[3]}}'],
@@ -70,6 +81,6 @@ it('has a last column for what the first results did not have, where there are m
 it('has no more columns than a spreadsheet can show', async () => {
   const many = Object.fromEntries(Array.from({ length: 600 }, (_, at) => [`m${at}`, at]))
   const [head, row] = parse(await tableOf([result(0, { outputs: many })])) as [string[], string[]]
-  expect([head.length, head.at(-1)]).toEqual([6 + 500 + 1, 'rest'])
+  expect([head.length, head.at(-1)]).toEqual([8 + 500 + 1, 'rest'])
   expect(Object.keys(JSON.parse(row.at(-1) ?? '').outputs)).toHaveLength(100)
 })

@@ -36,7 +36,10 @@ export const columnsOf = async (sample: AsyncIterable<BatchResult>, total: numbe
   return { params: [...params], outputs: [...outputs], hasRest }
 }
 
-const fixed = ['index', 'trajectory_id', 'status', 'error', 'cost_usd', 'duration_seconds'] as const
+const fixed = [
+  ...(['index', 'item_id', 'dataset_version', 'trajectory_id', 'status', 'error'] as const),
+  ...(['cost_usd', 'duration_seconds'] as const),
+]
 
 /** Formats the header row. */
 export const tableHead = ({ params, outputs, hasRest }: Columns): string =>

@@ -1,13 +1,16 @@
 import type { Queries } from '../../database/database.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import type { BatchResult } from '../../model/runs/batch.ts'
+import { itemIdsOfRuns } from '../../store/items/dataset-runs.ts'
 import { payloadText } from '../../store/runs/payloads.ts'
-import type { RunSummaryRow } from '../../store/runs/run-lists.ts'
 import { type BatchRunRow, batchItems, batchRuns } from '../../store/tasks/batches.ts'
-import { absentStatus } from './facts.ts'
+import { absentStatus, type FoundBatch } from './facts.ts'
 
 /** Runs read in one query: their parameters may be large, and all are in memory at once. */
 const runsAtOnce = 50
+
+/** Members about the item in its dataset. */
+type ItemMember = 'item_id' | 'dataset_version'
 
 const objectOf = (text: string): Record<string, unknown> => {
   const value: unknown = JSON.parse(text)
@@ -20,11 +23,12 @@ const objectOf = (text: string): Record<string, unknown> => {
  */
 export async function* resultsOf(
   queries: Queries,
-  batch: RunSummaryRow,
+  { run: batch, facts }: FoundBatch,
   range: { from: number; before: number },
 ): AsyncGenerator<BatchResult> {
+  const version = facts.dataset?.version
   let items: Promise<unknown[]> | undefined
-  const absent = async (index: number): Promise<BatchResult> => {
+  const absent = async (index: number): Promise<Omit<BatchResult, ItemMember>> => {
     items ??= batchItems(queries, batch.id)
     const item = (await items)[index]
     return {
@@ -40,16 +44,20 @@ export async function* resultsOf(
   }
   for (let from = range.from; from < range.before; from += runsAtOnce) {
     const before = Math.min(from + runsAtOnce, range.before)
-    const runs = await batchRuns(queries, { key: batch.id, from, before })
+    const [runs, ids] = await Promise.all([
+      batchRuns(queries, { key: batch.id, from, before }),
+      version === undefined ? new Map<number, string>() : itemIdsOfRuns(queries, { runKey: batch.id, from, before }),
+    ])
     const byIndex = new Map(runs.map((run) => [run.index, run]))
     for (let index = from; index < before; index++) {
       const run = byIndex.get(index)
-      yield run ? await resultOf(queries, run) : await absent(index)
+      const result = run ? await resultOf(queries, run) : await absent(index)
+      yield { ...result, item_id: ids.get(index) ?? null, dataset_version: version ?? null }
     }
   }
 }
 
-const resultOf = async (queries: Queries, run: BatchRunRow): Promise<BatchResult> => {
+const resultOf = async (queries: Queries, run: BatchRunRow): Promise<Omit<BatchResult, ItemMember>> => {
   const outputs = run.outputs_payload === null ? run.outputs : await payloadText(queries, run.outputs_payload)
   return {
     index: run.index,

@@ -37,14 +37,17 @@ const chosen = (
 export const pageOf = (
   queries: Queries,
   table: EvaluationTable,
-  pairing: Pairing | undefined,
+  { pairing, version }: { pairing: Pairing | undefined; version: number | undefined },
   { items: filter, page, limit }: EvaluationQuery,
 ): Page => {
   const all = chosen(table, filter, pairing)
   const from = (page - 1) * limit
   const some = all.slice(from, from + limit)
+  // The key of an item of a dataset is its id.
+  const placed = (item: EvaluatedItem): EvaluatedItem =>
+    version === undefined ? item : { ...item, item_id: item.key, dataset_version: version }
   return {
-    items: inParts(some, (part) => shownItems(queries, table, pairing, part)),
+    items: inParts(some, async (part) => (await shownItems(queries, table, pairing, part)).map(placed)),
     tail: { items_total: all.length, page, limit, has_more: from + some.length < all.length && limit > 0 },
   }
 }
@@ -96,6 +99,8 @@ const shownItems = async (
     return {
       key: item.key,
       index: item.index,
+      item_id: null,
+      dataset_version: null,
       status: item.status,
       trajectory_id: item.trajectoryId,
       error: item.error,

@@ -92,7 +92,7 @@ export const shownEvaluation = async (
   const hasEnded = run.ended_at !== null
   const thresholds = hasEnded ? checkThresholds(facts.thresholds, judges, facts) : []
   const isKept = run.status === 'completed' && thresholds.every(({ passed }) => passed)
-  const { items, tail } = pageOf(deps.database, table, pairing, query)
+  const { items, tail } = pageOf(deps.database, table, { pairing, version: facts.dataset?.version }, query)
   const shown: Omit<Evaluation, 'items' | keyof typeof tail> = {
     ...summaryOf(run, facts, deps.links.publicUrl),
     output_path: facts.output_path,

@@ -1,8 +1,5 @@
 import { PassThrough, type Readable } from 'node:stream'
 import type { ByteWriter } from 'hyparquet-writer'
-import type { Queries } from '../../database/database.ts'
-import type { ItemsAt } from '../../store/items/items.ts'
-import { exportedRecords } from './export.ts'
 import { type ColumnKind, makeKinds } from './exported-file.ts'
 
 /** A row group is packed at once, while nothing else runs. */
@@ -29,17 +26,19 @@ const writerTo = (out: PassThrough, empty: ByteWriter) => {
   return writer
 }
 
-const writeTo = async (out: PassThrough, queries: Queries, at: ItemsAt, idColumn: string): Promise<void> => {
+type ReadRecords = () => AsyncIterable<object>
+
+const writeTo = async (out: PassThrough, read: ReadRecords, texts: readonly string[]): Promise<void> => {
   const { ByteWriter, parquetWriteRows } = await import('hyparquet-writer') // with the first export
   const { kinds, note } = makeKinds()
-  note(idColumn, '')
+  for (const name of texts) note(name, '')
   let largest = 1
-  for await (const record of exportedRecords(queries, at, idColumn)) {
+  for await (const record of read()) {
     for (const [name, value] of Object.entries(record)) note(name, value)
     largest = Math.max(largest, JSON.stringify(record).length)
   }
   const rows = async function* () {
-    for await (const record of exportedRecords(queries, at, idColumn)) {
+    for await (const record of read()) {
       if (out.destroyed) return
       const row: Record<string, unknown> = Object.create(null) // a column may be `constructor`
       for (const [name, value] of Object.entries(record)) {
@@ -56,9 +55,11 @@ const writeTo = async (out: PassThrough, queries: Queries, at: ItemsAt, idColumn
   })
 }
 
-/** Streams all items of a version or split as a parquet file. Reads them twice: the first time for the types of columns. */
-export const parquetExport = (queries: Queries, at: ItemsAt, idColumn: string): Readable => {
+export const parquetType = 'application/vnd.apache.parquet'
+
+/** Streams records as a parquet file, with columns of text first. Reads them twice: the first time for the types of columns. */
+export const parquetStream = (read: ReadRecords, texts: readonly string[]): Readable => {
   const out = new PassThrough()
-  writeTo(out, queries, at, idColumn).catch((error: unknown) => out.destroy(error as Error))
+  writeTo(out, read, texts).catch((error: unknown) => out.destroy(error as Error))
   return out
 }

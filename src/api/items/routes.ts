@@ -10,10 +10,10 @@ import { getEntity } from '../entities/find.ts'
 import { getEntityVersion } from '../entities/versions.ts'
 import { checkItems } from './check-items.ts'
 import { itemsContract } from './contract.ts'
-import { exportReply } from './export.ts'
+import { exportedRecords, exportReply } from './export.ts'
 import { type FromRunDeps, itemFromRun } from './from-run.ts'
 import { differencePage, itemPage, revisionPage } from './pages.ts'
-import { parquetExport } from './parquet-export.ts'
+import { parquetStream, parquetType } from './parquet-export.ts'
 import { itemsOfFile, namedItemFile, type ReadFileDeps } from './read-file.ts'
 import { makeShownItem } from './shown.ts'
 import { bucketsOf } from './splits.ts'
@@ -87,11 +87,14 @@ export const itemsRoutes = (deps: ItemsDeps): Route[] => {
       const name = `${dataset.name}-${seq}${split ? `-${split}` : ''}`
       if (format !== 'parquet')
         return exportReply(database, at, { name, format, idColumn, schema: dataset.item_schema })
-      return bytes(parquetExport(database, at, idColumn), {
-        'content-type': 'application/vnd.apache.parquet',
-        'content-disposition': `attachment; filename="${name}.parquet"`,
-        'cache-control': 'no-store',
-      })
+      return bytes(
+        parquetStream(() => exportedRecords(database, at, idColumn), [idColumn]),
+        {
+          'content-type': parquetType,
+          'content-disposition': `attachment; filename="${name}.parquet"`,
+          'cache-control': 'no-store',
+        },
+      )
     },
 
     diffItems: async ({ collection, params, query }) =>

@@ -23,7 +23,7 @@ import { parseLabel } from './labels.ts'
 import { secretsOf } from './run.ts'
 
 const batchArgument = '<collection/batch>'
-const formats = parseChoice(['csv', 'jsonl'])
+const formats = parseChoice(['csv', 'jsonl', 'parquet'])
 
 /** `jetty batch …`. */
 export const registerBatch = (program: Command): void => {
@@ -39,7 +39,7 @@ export const registerBatch = (program: Command): void => {
     .option('--delimiter <mark>', delimiterMeaning, parseDelimiter)
     .option('--changed-only', 'with a dataset: take over results that still hold, and run only the others')
     .option('--no-wait', 'start it and return')
-    .option('-o, --out <path>', 'save the results to this .csv or .jsonl file at the end; - is stdout')
+    .option('-o, --out <path>', 'save the results to this .csv, .jsonl or .parquet file at the end; - is stdout')
     .option('--force', 'overwrite an existing file')
     .addHelpText(
       'after',
@@ -85,7 +85,7 @@ Examples:
   batch
     .command(`results ${batchArgument}`)
     .description('Print the result of every item, in the order of the items')
-    .option('-f, --format <format>', 'csv or jsonl (default: from the file name, else csv)', formats.once)
+    .option('-f, --format <format>', 'csv, jsonl or parquet (default: from the file name, else csv)', formats.once)
     .option('-o, --out <path>', 'output file (default: stdout)', '-')
     .option('--force', 'overwrite an existing file')
     .addHelpText(
@@ -224,7 +224,8 @@ const results = async (session: Session, place: BatchPlace, options: ResultOptio
     const all = await allResults(session, place)
     return out.answer(all, () => '')
   }
-  const format = options.format ?? (extname(options.out).toLowerCase() === '.jsonl' ? 'jsonl' : 'csv')
+  const ending = extname(options.out).toLowerCase().slice(1)
+  const format = options.format ?? (ending === 'jsonl' || ending === 'parquet' ? ending : 'csv')
   const response = await call('getBatchResults', {
     params: { ...place },
     query: { format },

@@ -149,7 +149,7 @@ export const mostBatchErrors = 10
 export const batchSchema = batchSummarySchema
   .extend({
     errors: z
-      .array(z.object({ index: z.int(), trajectory_id: z.string(), error: z.string() }))
+      .array(z.object({ index: z.int(), item_id: z.string().nullable(), trajectory_id: z.string(), error: z.string() }))
       .describe(`Errors of the first ${mostBatchErrors} failed runs, in the order of the items.`),
   })
   .meta({ id: 'Batch' })
@@ -158,6 +158,8 @@ export const batchSchema = batchSummarySchema
 const batchResultSchema = z
   .object({
     index: z.int().describe('Index of the item, from 0.'),
+    item_id: z.string().nullable().describe('Id of the item in its dataset; null for other items.'),
+    dataset_version: z.int().nullable().describe('Index of the version of the dataset; null for other items.'),
     trajectory_id: z.string().nullable().describe('Run of the item; null if it never started.'),
     status: z.enum(runStatuses),
     error: z.string().nullable(),

@@ -254,6 +254,8 @@ const verdictSchema = z
 const evaluatedItemSchema = z
   .object({
     ...place,
+    item_id: z.string().nullable().describe('Id of the item in its dataset; null for other items.'),
+    dataset_version: z.int().nullable().describe('Index of the version of the dataset; null for other items.'),
     status: status.describe('Status of its run; `pending` before it has one.'),
     trajectory_id: z.string().nullable(),
     error: z.string().nullable(),

@@ -223,6 +223,19 @@ export const ranItems = (
     [at.runKey, at.datasetId],
   )
 
+/** Reads which items some runs of a batch execute, by index; from one (included) to another (excluded). */
+export const itemIdsOfRuns = async (
+  queries: Queries,
+  at: { runKey: string; from: number; before: number },
+): Promise<Map<number, string>> => {
+  const rows = await queries.rows<{ child_index: number; item_id: string }>(
+    'item_ids_of_runs',
+    `select child_index, item_id from dataset_runs where run_id = $1 and child_index >= $2 and child_index < $3`,
+    [at.runKey, at.from, at.before],
+  )
+  return new Map(rows.map(({ child_index: index, item_id: id }) => [index, id]))
+}
+
 /** Deletes notes of batches whose runs are gone for a day, some in each call. Returns their number. */
 export const sweepDatasetBatches = async (database: Database): Promise<number> => {
   const rows = await database.rows(

@@ -84,6 +84,8 @@ export const batchProgress = async (queries: Queries, keys: string[]): Promise<B
 
 interface BatchError {
   index: number
+  /** Id of the item in its dataset. */
+  item_id: string | null
   trajectory_id: string
   error: string
 }
@@ -92,7 +94,8 @@ interface BatchError {
 export const batchErrors = (queries: Queries, key: string): Promise<BatchError[]> =>
   queries.rows<BatchError>(
     'batch_errors',
-    `select r.child_index as index, r.trajectory_id, left(coalesce(r.error, ''), 1000) as error
+    `select r.child_index as index, r.trajectory_id, left(coalesce(r.error, ''), 1000) as error,
+       (select item_id from dataset_runs d where d.run_id = $1 and d.child_index = r.child_index) as item_id
      from runs r where ${runsOf('$1')} and ${unusual} and r.status = 'failed'
      order by r.child_index limit ${mostBatchErrors}`,
     [key],

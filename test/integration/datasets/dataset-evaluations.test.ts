@@ -46,7 +46,9 @@ test('an evaluation takes over what still holds, and the next one too', async ()
   ])
   const first = await evaluate({})
   expect(first).toMatchObject({ total: 4, passed: null, dataset: { name: 'qa', version: 1, reused: 0 } })
-  expect(first.items[0].init_params).toEqual({ question: 'yes a' })
+  expect(first.items[0]).toMatchObject({
+    ...{ init_params: { question: 'yes a' }, key: 'a', item_id: 'a', dataset_version: 1 },
+  })
   expect(scores(first)).toEqual({ a: 1, b: 1, c: 0, d: 1 })
 
   await write([item('c', 'yes c', 'yes'), item('e', 'no e', 'yes')])

@@ -32,6 +32,24 @@ const ended = async (batch: string): Promise<Body> => {
 const run = async (body: object): Promise<Body> => ended((await call('POST', '/run-batch/acme/answer', body)).batch_id)
 const results = (query: string) => call('GET', `/datasets/acme/qa/results?task=answer${query}`)
 
+/** Every format of the results names the items and the version. */
+const expectItems = async (batch: string): Promise<void> => {
+  const path = `/api/v1/batches/acme/${batch}/results`
+  const text = async (format: string) => String((await jetty.call('GET', `${path}?format=${format}`)).body)
+  const [head, row] = (await text('csv')).split('\r\n')
+  expect(head).toMatch(/^index,item_id,dataset_version,/)
+  expect(row).toMatch(/^0,q0,1,/)
+  expect(JSON.parse((await text('jsonl')).split('\n')[1] ?? '')).toMatchObject({ item_id: 'q1', dataset_version: 1 })
+  const headers = { authorization: `Bearer ${jetty.server.adminToken}` }
+  const file = await (await fetch(`${jetty.url}${path}?format=parquet`, { headers })).blob()
+  const form = new FormData()
+  form.append('file', file, 'results.parquet')
+  await call('POST', '/datasets/acme', { name: 'read' })
+  await call('POST', '/datasets/acme/read/items/import', form)
+  const { items } = await call('GET', '/datasets/acme/read/items')
+  expect(items[2].data).toMatchObject({ index: 2, item_id: 'q2', dataset_version: 1, init_params: { question: 'Q2' } })
+}
+
 test('a batch runs over a version, and the next one only what changed', async () => {
   await call('POST', '/datasets/acme', { name: 'qa', splits: { train: 1, test: 1 } })
   const items = Array.from({ length: 12 }, (_, at) => ({
@@ -47,7 +65,8 @@ test('a batch runs over a version, and the next one only what changed', async ()
     dataset: { collection: 'acme', name: 'qa', version: 1, split: null, reused: 0 },
   })
   const { results: done } = await call('GET', `/batches/acme/${first.batch_id}/results`)
-  expect(done[3].init_params).toEqual({ question: 'Q3' })
+  expect(done[3]).toMatchObject({ init_params: { question: 'Q3' }, item_id: 'q3', dataset_version: 1 })
+  await expectItems(first.batch_id)
   const fresh = await results('&limit=2')
   expect(fresh).toMatchObject({ version: 1, counts: { fresh: 12 } })
   expect(fresh.items[1]).toMatchObject({

@@ -79,6 +79,7 @@ describe('a batch', () => {
     expect(batch.errors).toHaveLength(10)
     expect(batch.errors[1]).toEqual({
       index: 3,
+      item_id: null,
       trajectory_id: expect.stringMatching(/^[0-9a-f]{8}$/),
       error: expect.stringContaining('no t3'),
     })

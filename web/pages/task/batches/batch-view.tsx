@@ -45,6 +45,7 @@ const said = ({ counts, total }: Batch): string =>
 const BatchFacts = ({ place, batch, mayWrite }: { place: TaskPlaceProps; batch: Batch; mayWrite: boolean }) => {
   const { counts, total, name, batch_id: id, status, ended } = batch
   const facts = [
+    batch.dataset && `${batch.dataset.name} version ${batch.dataset.version}`,
     `${countText(total)} rows`,
     `${countText(counts.completed)} completed`,
     counts.failed > 0 && `${countText(counts.failed)} failed`,
@@ -84,6 +85,7 @@ const BatchFacts = ({ place, batch, mayWrite }: { place: TaskPlaceProps; batch: 
 const formats = [
   ['csv', 'As CSV'],
   ['jsonl', 'As JSON lines'],
+  ['parquet', 'As parquet'],
 ] as const
 
 const BatchActions = ({ place, batch, mayWrite }: { place: TaskPlaceProps; batch: Batch; mayWrite: boolean }) => {

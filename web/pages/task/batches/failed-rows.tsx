@@ -31,6 +31,7 @@ export const FailedRows = ({ place, batch }: { place: TaskPlaceProps; batch: Bat
       }),
     getNextPageParam: ({ next_cursor: next }) => next,
   })
+  const items = new Map(batch.errors.map(({ trajectory_id: id, item_id: item }) => [id, item]))
   const runs = list.data?.pages.flatMap((page) => page.runs) ?? []
   if (list.error) return <Problem error={list.error} onRetry={() => void list.refetch()} />
   return (
@@ -41,6 +42,9 @@ export const FailedRows = ({ place, batch }: { place: TaskPlaceProps; batch: Bat
           <li key={run.trajectory_id} className="flex flex-wrap items-start gap-x-3 py-1">
             <StatusMark of="failed" className="mt-0.5" />
             <span className="w-16 shrink-0 text-muted tabular-nums">row {rowOf(run) ?? '?'}</span>
+            {items.get(run.trajectory_id) && (
+              <span className="max-w-40 shrink-0 truncate font-mono text-12">{items.get(run.trajectory_id)}</span>
+            )}
             <span className="line-clamp-3 min-w-0 flex-1 break-words max-sm:order-last max-sm:basis-full">
               {run.error}
             </span>
