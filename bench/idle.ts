@@ -1,4 +1,4 @@
-/** What an idle server costs: transactions and CPU, against DBOS idle with the same settings on the same Postgres. */
+/** What an idle server costs: transactions and CPU, against idle DBOS on the same Postgres. */
 import { openDatabase } from '../src/database/database.ts'
 import { isQuick } from './lib/quick.ts'
 import { stage } from './lib/stage.ts'
@@ -10,18 +10,18 @@ const seconds = isQuick ? 8 : 20
 await stage('idle', async ({ report, jetty, child, createDatabase, postgres }) => {
   const own = await createDatabase('ours')
   const server = await jetty({ environment: { DATABASE_URL: own } })
-  const same = await child('idle-dbos-process.ts', { BENCH_DATABASE_URL: await createDatabase('dbos_same') })
-  const polling = await child('idle-dbos-process.ts', {
-    BENCH_DATABASE_URL: await createDatabase('dbos_polling'),
-    BENCH_POLLING: 'yes',
+  const plain = await child('idle-dbos-process.ts', { BENCH_DATABASE_URL: await createDatabase('dbos_plain') })
+  const queue = await child('idle-dbos-process.ts', {
+    BENCH_DATABASE_URL: await createDatabase('dbos_queue'),
+    BENCH_QUEUE: 'yes',
   })
   const monitor = openDatabase((await postgres()).url, { connections: 1 })
   const lines = await idleUsage(
     monitor,
     [
       { name: 'jetty', database: 'ours', pid: server.pid },
-      { name: 'DBOS, same settings', database: 'dbos_same', pid: same.pid },
-      { name: 'DBOS, polling its queue itself', database: 'dbos_polling', pid: polling.pid },
+      { name: 'DBOS without a queue', database: 'dbos_plain', pid: plain.pid },
+      { name: 'DBOS with a queue', database: 'dbos_queue', pid: queue.pid },
     ],
     { rounds, seconds },
   )

@@ -2,7 +2,6 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { startOrAdoptPostgres } from '../src/database/embedded.ts'
 import { migrate } from '../src/database/migrate.ts'
-import { engineMigrations } from '../src/engine/leases/dbos.ts'
 import { createLogger } from '../src/lib/log.ts'
 import { createDatabase, dropDatabase, inDatabase } from './database-server.ts'
 import type { TestPostgres } from './shared.ts'
@@ -41,7 +40,7 @@ export const startTemplates = async (dataDir: string): Promise<TestPostgres & { 
   const startedTemplate = `${template}_started`
   const urlOf = (name: string) => Object.assign(new URL(server.url), { pathname: `/${name}` }).href
   await createDatabase(server.url, template)
-  await inDatabase(urlOf(template), (database) => migrate(database, engineMigrations(urlOf(template))))
+  await inDatabase(urlOf(template), (database) => migrate(database))
   await createDatabase(server.url, startedTemplate, template)
   await inDatabase(urlOf(startedTemplate), (database) =>
     database.query(`insert into server (key, value) values ('first-start', now()::text)`),

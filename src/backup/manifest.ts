@@ -49,6 +49,7 @@ export type BackupEnd = z.output<typeof endSchema>
 /** Tables that a restored server does not take over: they belong to processes, browsers, or the schema itself. */
 export const leftOutTables: ReadonlySet<string> = new Set([
   'executors',
+  'queued_leases',
   'schema_migrations',
   'sessions',
   'sign_in_codes',

@@ -14,8 +14,8 @@ import { isRestoreHeld, writeRestoreState } from '../store/system/restore-state.
 import { countRows } from './check-backup.ts'
 import { type BackupManifest, leftOutTables } from './manifest.ts'
 
-/** Rows of `server` that the new database keeps: who it is, and where the tables of the engine's library are. */
-const ownRows = ['installation', 'engine-schema']
+/** Rows of `server` that the new database keeps: who it is. */
+const ownRows = ['installation']
 /** Rows of `server` that say where the files of the former database are. */
 const formerRows = ['files-folder', 'files-former', 'files-copy']
 

@@ -4,13 +4,6 @@ import { AppError, messageOf } from '../lib/errors.ts'
 import { pause } from '../lib/time.ts'
 import type { Database } from './database.ts'
 
-/** A migration that is not an SQL file of ours, such as a library's: runs once, after ours, recorded by its name. */
-export interface ForeignMigration {
-  name: string
-  /** Runs on the connection that holds the migration lock of the database. */
-  run(client: pg.Client): Promise<void>
-}
-
 const folder = new URL('./migrations/', import.meta.url) // beside this file in src, and the build puts it there in dist
 const lockKey = 7_070_107_107
 const lockPollMilliseconds = 50
@@ -24,20 +17,15 @@ const longestStatementMilliseconds = 86_400_000 // migrating big tables may take
  */
 export const migrate = async (
   database: Database,
-  extra: ForeignMigration[] = [],
-  /** Names of the migrations of ours to apply; default: all. */
+  /** Names of the migrations to apply; default: all. */
   only?: readonly string[],
 ): Promise<void> => {
   const files = await migrationNames()
-  const missing = (applied: Set<string>) => ({
-    own: files.filter((name) => !applied.has(name) && (only?.includes(name) ?? true)),
-    foreign: extra.filter(({ name }) => !applied.has(name)),
-  })
+  const missing = (applied: Set<string>) => files.filter((name) => !applied.has(name) && (only?.includes(name) ?? true))
   const applied = await appliedNames(async (text) => database.query<{ name: string }>(text))
   refuseNewer(applied, files)
   if (only) refuseBeyond(applied, only)
-  const todo = missing(applied)
-  if (todo.own.length + todo.foreign.length === 0) return
+  if (missing(applied).length === 0) return
 
   await underLock(database, async (client) => {
     await refuseOldServer(client)
@@ -46,9 +34,7 @@ export const migrate = async (
     )
     const now = await appliedNames(async (text) => (await client.query<{ name: string }>(text)).rows)
     refuseNewer(now, files)
-    const { own, foreign } = missing(now)
-    for (const name of own) await applyFile(client, name)
-    for (const migration of foreign) await applyForeign(client, migration)
+    for (const name of missing(now)) await applyFile(client, name)
   })
 }
 
@@ -112,7 +98,7 @@ const refuseOldServer = async (client: pg.Client): Promise<void> => {
   })
 }
 
-/** Holds a session lock by polling: a blocked pg_advisory_lock would hang a CREATE INDEX CONCURRENTLY of its holder. */
+/** Holds a session lock by polling, so that a wait without end becomes a message. */
 const underLock = async (database: Database, work: (client: pg.Client) => Promise<void>): Promise<void> => {
   const client = await database.connect('jetty-migrate')
   try {
@@ -148,15 +134,6 @@ const applyFile = async (client: pg.Client, name: string): Promise<void> => {
   } catch (error) {
     await client.query('rollback').catch(() => {})
     throw failed(name, error)
-  }
-}
-
-const applyForeign = async (client: pg.Client, migration: ForeignMigration): Promise<void> => {
-  try {
-    await migration.run(client)
-    await client.query(record, [migration.name])
-  } catch (error) {
-    throw error instanceof AppError ? error : failed(migration.name, error)
   }
 }
 

@@ -20,7 +20,7 @@ export interface OwnConnection {
 const answered = <T>(asked: Promise<T>, timeoutMs: number): Promise<T> =>
   new Promise((resolve, reject) => {
     const takeBack = afterAwake(timeoutMs, () => reject(new Error('Query read timeout')))
-    // Both handlers share one `then`, because the async hooks of the engine's library run for every further promise.
+    // Both handlers share one `then`: this runs for every statement of the journal.
     asked.then(
       (answer) => {
         takeBack()

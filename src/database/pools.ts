@@ -1,4 +1,3 @@
-import type { ConnectionShares } from './connection-shares.ts'
 import { type Database, type DatabaseOptions, openDatabase } from './database.ts'
 
 /** Connection pools of one process, which cannot exhaust each other. */
@@ -12,12 +11,24 @@ export interface Pools {
   close(): Promise<void>
 }
 
-/** Opens the pools, which connect on first use. */
+/** Connections outside the pools: journal, call records, listener, watch, and one for a key rotation. */
+const ownConnections = 5
+
+/** Divides the connections of one process (JETTY_DATABASE_CONNECTIONS) among its pools. */
+const shareConnections = (total: number) => {
+  const pooled = total - ownConnections
+  const urgent = Math.min(2, Math.max(1, Math.floor(pooled / 5)))
+  const runs = Math.max(2, Math.floor((pooled - urgent) * 0.4))
+  return { urgent, runs, requests: pooled - urgent - runs }
+}
+
+/** Opens the pools, which connect on first use, and have `connections` together with those outside. */
 export const openPools = (
   url: string,
-  shares: ConnectionShares,
+  connections: number,
   options: Pick<DatabaseOptions, 'slowMs' | 'onSlow'>,
 ): Pools => {
+  const shares = shareConnections(connections)
   const requests = openDatabase(url, { ...options, connections: shares.requests })
   const bulk = openDatabase(url, { ...options, connections: shares.runs, name: 'jetty runs' })
   const urgent = openDatabase(url, { ...options, connections: shares.urgent, name: 'jetty urgent' })

@@ -43,8 +43,6 @@ export interface EngineOptions {
   watch: Pick<DatabaseWatch, 'whileUp' | 'onOutage'>
   /** Called when a process may have changed keys, collections or tasks. */
   onAccessChange(isListening: boolean): void
-  /** Maximum connections of the library that hands out leases. */
-  libraryConnections: number
   /** Connections for what must never wait behind other statements: heartbeats, cancels. */
   urgent: Queries
   /** Connections for the statements of runs, separate from those of requests. */

@@ -14,10 +14,10 @@ import { makeRunWatchers } from './journal/run-watchers.ts'
 import { makeStoredResults } from './journal/stored-results.ts'
 import { makeTransfers } from './journal/transfers.ts'
 import { makeUnwrittenRuns } from './journal/unwritten-runs.ts'
-import type { Dispatcher } from './leases/dbos.ts'
 import { makeEndBelow } from './leases/end-below.ts'
 import { makeEndRequests } from './leases/end-requests.ts'
 import { makeHeartbeat } from './leases/heartbeat.ts'
+import { dropEndedLeases, queuesFor, tidyLeases } from './leases/lease-queue.ts'
 import { type LeaseDeps, makeLeases } from './leases/leases.ts'
 import { wakeAllDue } from './leases/parked-runs.ts'
 import { makeQueuePoll } from './leases/queue-poll.ts'
@@ -29,7 +29,7 @@ import { makeCarryOutFor } from './runbooks/runbook-host.ts'
 import { makeRunScriptFor } from './runbooks/script-host.ts'
 import type { LiveRun } from './runs/live-run.ts'
 import { makeStandingReader } from './runs/standing.ts'
-import { makeTakeover } from './runs/takeover.ts'
+import { makeTakeover, type Takeover } from './runs/takeover.ts'
 import { makeWaiters } from './runs/waiters.ts'
 import { enqueueCarrying, makeEnqueue } from './start/enqueue.ts'
 import { makeStarts, type Starts } from './start/starts.ts'
@@ -98,23 +98,22 @@ export type Storage = ReturnType<typeof openStorage>
 export const makeLeasing = (
   options: EngineOptions,
   { database, urgent, live, slots, stopping }: Storage,
-  upwards: Pick<LeaseDeps, 'onReleased' | 'onEnded'>,
+  upwards: Pick<LeaseDeps, 'onReleased' | 'onEnded'> & { take: Takeover['take'] },
 ) => {
   const { executor, labels, log } = options
-  let dispatcher: Dispatcher | undefined
-  const ready = (): Dispatcher => {
-    if (!dispatcher) throw new Error('The engine is not ready yet')
-    return dispatcher
-  }
-  const leases = makeLeases({
-    ...upwards,
-    executor,
-    database,
-    announce: (leaseId) => ready().announce(leaseId),
-    onSettled: () => queue.wakeForBacklog(),
-  })
+  const leases = makeLeases({ ...upwards, executor, database, onSettled: () => queue.wakeForBacklog() })
+  let lookedAt = ''
   const queue = makeQueuePoll({
-    poll: (most) => ready().poll(most),
+    queues: queuesFor(labels),
+    take: upwards.take,
+    async tidy() {
+      let tidied: Awaited<ReturnType<typeof tidyLeases>>
+      do {
+        tidied = await tidyLeases(database, executor, [...leases.local.keys()])
+        if (tidied.queued > 0) log.warn({ leases: tidied.queued }, 'leases that nobody worked on are handed out again')
+      } while (tidied.more && !stopping.aborted)
+      if (tidied.others) lookedAt = await dropEndedLeases(database, lookedAt)
+    },
     busy: leases.busy,
     isIdle: () => slots.used * 2 < options.limits.concurrency && live.size < mostLive,
     stopping,
@@ -127,12 +126,6 @@ export const makeLeasing = (
     endRequests,
     endBelow: makeEndBelow({ database, urgent, deliver: endRequests.deliver, stopping }),
     heartbeat: makeHeartbeat({ executor, labels, database, urgent, stopping, log }),
-    get dispatcher() {
-      return dispatcher
-    },
-    onDispatcher(launched: Dispatcher) {
-      dispatcher = launched
-    },
   }
 }
 
@@ -184,7 +177,13 @@ export const makeRunning = (options: EngineOptions, storage: Storage, leasing: L
   const { journal } = unwritten
   const unwrittenRuns = { ...runs, journal, steps: { ...steps, journal } }
   const standingRecords = makeStandingReader(database)
-  const takeover = makeTakeover({ ...runs, leases, standingRecords, onRequest: endRequests.onRequest })
+  const takeover = makeTakeover({
+    ...runs,
+    impatient: options.bulk,
+    leases,
+    standingRecords,
+    onRequest: endRequests.onRequest,
+  })
   const wakeParked = () => void wakeAllDue(database).catch(() => {}) // the next beat does it
   const expireJobs = makeExpiry({ ...options, database, wakeParked })
   return { runs, takeover, fanOuts, decisions, jobs, expireJobs, waiters, runbooks }

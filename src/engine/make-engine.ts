@@ -1,6 +1,5 @@
 import { setMaxListeners } from 'node:events'
 import { listen } from '../database/listen.ts'
-import { placementsWithin } from '../model/runs/placement.ts'
 import type { WorkerQueue } from '../model/workers/worker-queue.ts'
 import { decideApproval } from '../store/runs/approvals.ts'
 import type { Engine } from './engine.ts'
@@ -23,15 +22,16 @@ import { startWorker } from './runs/worker.ts'
 import type { Starts } from './start/starts.ts'
 import { sendEvent } from './waits/send-event.ts'
 
-/** Starts the engine: takes back the runs of this process, then launches the dispatcher that hands leases out. */
+/** Starts the engine: takes back the runs of this process, then takes leases from the queue. */
 export const startEngine = async (options: EngineOptions): Promise<Engine> => {
   const stopper = new AbortController()
   setMaxListeners(0, stopper.signal) // each runbook that is under way listens to it
   const storage = openStorage(options, stopper.signal)
   const { log } = options
   const leasing = makeLeasing(options, storage, {
+    take: (queues, most) => running.takeover.take(queues, most),
     onReleased: (lease) =>
-      void running.takeover.retake(lease).catch((error) => log.error({ err: error }, 'lease not taken again')),
+      void running.takeover.giveBack(lease).catch((error) => log.error({ err: error }, 'lease not given back')),
     onEnded: (lease, status) => running.fanOuts.ended(lease.id, status),
   })
   const running = makeRunning(options, storage, leasing)
@@ -40,23 +40,18 @@ export const startEngine = async (options: EngineOptions): Promise<Engine> => {
     starts: makeStarting(options, storage, leasing, running),
     workers: makeWorkers(options, storage),
   }
-  options.watch.onOutage((reason) => {
-    storage.journal.outage(reason)
-    leasing.dispatcher?.reconnect()
-  })
-  const stopTimers = options.role === 'api' ? () => {} : await startWorker(workerOf(options, parts))
+  options.watch.onOutage(storage.journal.outage)
+  const stopWorker = options.role === 'api' ? async () => {} : await startWorker(workerOf(options, parts))
   if (options.role === 'api') {
     const hear = (isListening: boolean) => options.onAccessChange(isListening)
     void listen(options.database, { access: () => hear(true) }, stopper.signal, () => hear(false))
   }
   return engineOf(options, parts, async (seconds) => {
     stopper.abort()
-    leasing.dispatcher?.stopPolling()
     const { urgent: database } = storage // its connection is open, where one of the runs may never have been needed
-    await drain({ ...options, ...storage, database, leases: leasing.leases }, seconds, leasing.dispatcher !== undefined)
-    stopTimers()
+    await drain({ ...options, ...storage, ...leasing, database }, seconds, options.role !== 'api')
+    await stopWorker()
     await storage.journal.close()
-    await leasing.dispatcher?.close()
   })
 }
 
@@ -71,8 +66,6 @@ interface Parts {
 const workerOf = (options: EngineOptions, { storage, leasing, running }: Parts): Parameters<typeof startWorker>[0] => ({
   ...options,
   ...leasing,
-  dispatcherConnections: options.libraryConnections,
-  placements: placementsWithin(options.labels),
   takeover: running.takeover,
   firstRecord: storage.firstRecord,
   stopping: storage.stopping,

@@ -12,7 +12,6 @@ import { prepareDataFolder } from '../database/data-folder.ts'
 import { type Database, openDatabase } from '../database/database.ts'
 import { startOrAdoptPostgres } from '../database/embedded.ts'
 import { migrate, refuseNewerBackup } from '../database/migrate.ts'
-import { engineMigrations } from '../engine/leases/dbos.ts'
 import { holdRunsStatements } from '../engine/leases/held-runs.ts'
 import { AppError } from '../lib/errors.ts'
 import { readIfThere, replaceFile } from '../lib/files/exclusive-file.ts'
@@ -157,8 +156,7 @@ export const restoreServer = async (options: RestoreOptions): Promise<RestoredSe
   try {
     await lockRestores(client)
     const before = await lookAtTarget(client, database, backup.manifest.id)
-    const extra = engineMigrations(url)
-    if (!before) await migrate(database, extra, backup.manifest.migrations)
+    if (!before) await migrate(database, backup.manifest.migrations)
     const storage = prepareStorage(settings.storage, { settings, variables, database, dataDir })
     const restored = await restoreBackup(backup, {
       client,
@@ -173,7 +171,7 @@ export const restoreServer = async (options: RestoreOptions): Promise<RestoredSe
         replaceFile(keyFileOf(dataDir), `${keys}\n`)
       },
       async openObjects() {
-        await migrate(database, extra)
+        await migrate(database)
         return storage.open(async () => moveClaim(database, (await storage.place()).id))
       },
       onProgress,

@@ -1,13 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
-import { shareConnections } from '../database/connection-shares.ts'
 import type { Queries } from '../database/database.ts'
 import { type EmbeddedPostgres, startOrAdoptPostgres } from '../database/embedded.ts'
 import { migrate } from '../database/migrate.ts'
 import { requireSessions } from '../database/pooler.ts'
 import { openPools, type Pools } from '../database/pools.ts'
 import { type DatabaseWatch, watchDatabase } from '../database/watch.ts'
-import { engineMigrations } from '../engine/leases/dbos.ts'
 import { countHeldRuns } from '../engine/leases/held-runs.ts'
 import type { Closers } from '../lib/closers.ts'
 import type { Logger } from '../lib/log.ts'
@@ -23,8 +21,6 @@ export interface ServerDatabase extends Omit<Pools, 'close'> {
   /** The embedded Postgres; undefined where `DATABASE_URL` names another one. */
   postgres: EmbeddedPostgres | undefined
   watch: DatabaseWatch
-  /** Connections of the library that hands leases out. */
-  libraryConnections: number
   /** Name of this process in the database: `local` if no other process can use it. */
   executor: string
 }
@@ -42,15 +38,18 @@ export const connectDatabase = async (options: ConnectOptions, closers: Closers)
   const { dataDir, sealer } = installation
   const postgres = settings.databaseUrl ? undefined : await startOrAdoptPostgres({ dataDir, logger: log })
   closers.add(() => postgres?.stop())
-  const shares = shareConnections(settings.databaseConnections)
-  const { close, ...pools } = openPools(settings.databaseUrl ?? (postgres as EmbeddedPostgres).url, shares, {
-    slowMs: settings.slowStatementMs,
-    onSlow: (statement, ms) => log.warn({ statement, ms }, 'a statement of the database was slow'),
-  })
+  const { close, ...pools } = openPools(
+    settings.databaseUrl ?? (postgres as EmbeddedPostgres).url,
+    settings.databaseConnections,
+    {
+      slowMs: settings.slowStatementMs,
+      onSlow: (statement, ms) => log.warn({ statement, ms }, 'a statement of the database was slow'),
+    },
+  )
   closers.add(close)
   const { database } = pools
   if (settings.databaseUrl) await requireSessions(database)
-  await migrate(database, engineMigrations(database.url))
+  await migrate(database)
   // Before the look at restores: a restore that begins after that look finds the connection of the watch, and refuses.
   const watch = await watchDatabase({ database, log, mostSkewMs: settings.clockSkewSeconds * 1000, machineClock })
   closers.add(() => watch.stop())
@@ -59,7 +58,7 @@ export const connectDatabase = async (options: ConnectOptions, closers: Closers)
   await checkSealingKey(database, sealer)
   await sealOldStorageInfo(database, sealer)
   const executor = postgres ? 'local' : `${hostname()}-${randomUUID()}`
-  return { ...pools, postgres, watch, libraryConnections: shares.library, executor }
+  return { ...pools, postgres, watch, executor }
 }
 
 /** Refuses a database whose restore was interrupted, and says what waits in one that was restored. */

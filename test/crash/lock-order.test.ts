@@ -3,9 +3,9 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Database, openDatabase } from '../../src/database/database.ts'
-import { pruneLeases } from '../../src/engine/leases/dbos.ts'
+import { requestEnd } from '../../src/engine/leases/end-requests.ts'
+import { dropEndedLeases } from '../../src/engine/leases/lease-queue.ts'
 import { wakeAllDue } from '../../src/engine/leases/parked-runs.ts'
-import { requestEnd } from '../../src/engine/leases/request-end.ts'
 import { removeOldRuns } from '../../src/store/collections/retention.ts'
 import { sweepEvents } from '../../src/store/events/events.ts'
 import { makeLabelChanges } from '../../src/store/runs/label-changes.ts'
@@ -175,7 +175,7 @@ it('fan-outs, approvals, events, labels, cancels, retention and a change of the 
       )
       await removeOldRuns(database, { objects: { remove: async () => {} } })
     }, 200),
-    keep(() => pruneLeases(database), 100),
+    keep(() => dropEndedLeases(database, ''), 100),
     keep(() => api.call('POST', '/api/v1/secret-key/rotate'), 2_000),
   ])
   expect(failures).toEqual([])

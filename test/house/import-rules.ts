@@ -176,7 +176,6 @@ export const importRules: ImportRule[] = [
       'local/',
       'server/',
       'backup/',
-      'engine/leases/dbos.ts',
       'engine/leases/held-runs.ts',
       'engine/runbooks/scrubbed-file.ts',
       'http/listen-address.ts',
@@ -214,7 +213,6 @@ export const importRules: ImportRule[] = [
 
 /** Packages that only these files may know, so that they can be replaced. */
 export const onlyImporters: Record<string, readonly string[]> = {
-  '@dbos-inc/dbos-sdk': ['engine/leases/dbos.ts'],
   croner: ['routines/cadence.ts'],
   yaml: ['runbooks/format/front-matter.ts', 'cli/input/yaml-document.ts', 'activities/shaping/read-document.ts'],
   jsonata: ['activities/shaping/evaluate.ts'],

@@ -123,7 +123,6 @@ describe('imports', () => {
     ['api/runs/routes.ts', 'api/tasks/routes.ts', true],
     ['api/runs/contract.ts', 'node:fs', false],
     ['model/run.ts', 'pg', false],
-    ['engine/runs/run.ts', '@dbos-inc/dbos-sdk', false],
     ['engine/engine.ts', 'store/runs/runs.ts', true],
     ['engine/journal/journal.ts', 'engine/leases/leases.ts', true],
     ['engine/leases/leases.ts', 'engine/runs/run.ts', true],

@@ -99,11 +99,11 @@ describe('a leak is found, and its place named, not its value', () => {
     await queries.query(`delete from payloads where id = 'planted'`)
   })
 
-  it('in a table of the library', async () => {
-    await queries.query('create table dbos.planted (value text)')
-    await queries.query('insert into dbos.planted values ($1)', [encodeURIComponent(secret)])
-    expect(await foundIn(() => {})).toMatch(/written as URL, is in the column dbos\.planted\.value/)
-    await queries.query('drop table dbos.planted')
+  it('in a table of another schema', async () => {
+    await queries.query('create schema other; create table other.planted (value text)')
+    await queries.query('insert into other.planted values ($1)', [encodeURIComponent(secret)])
+    expect(await foundIn(() => {})).toMatch(/written as URL, is in the column other\.planted\.value/)
+    await queries.query('drop schema other cascade')
   })
 
   it('in a file, packed or not', async () => {

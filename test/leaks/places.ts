@@ -14,7 +14,7 @@ const asText = (value: unknown): string =>
 
 const rowsAtATime = 2_000
 
-/** Every value of every column of every table, of the engine's library too. */
+/** Every value of every column of every table, of all schemas. */
 export async function* everyColumn(database: Database): AsyncGenerator<Place & { table: string; column: string }> {
   const tables = await database.query<{ name: string }>(
     `select format('%I.%I', n.nspname, c.relname) as name from pg_class c join pg_namespace n on n.oid = c.relnamespace

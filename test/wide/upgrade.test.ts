@@ -12,7 +12,6 @@ import { startOrAdoptPostgres } from '../../src/database/embedded.ts'
 import { migrate } from '../../src/database/migrate.ts'
 import { postgresPassword, postgresUrl } from '../../src/database/postgres-folder.ts'
 import { findPostgres } from '../../src/database/postgres-process.ts'
-import { engineMigrations } from '../../src/engine/leases/dbos.ts'
 import { createLogger } from '../../src/lib/log.ts'
 import { definitionHash } from '../../src/store/tasks/tasks.ts'
 import { callJetty, type JettyProcess, killJetties, startJetty } from '../jetty-process.ts'
@@ -78,7 +77,7 @@ const makeOldFolder = async (): Promise<unknown[]> => {
     name.slice(0, -4),
   )
   const old = names.filter((name) => name <= lastOfOld)
-  await migrate(database, engineMigrations(postgres.url), old)
+  await migrate(database, old)
   const workflow = JSON.stringify(echoWorkflow(steps))
   const hash = definitionHash(workflow)
   await database.query('insert into definitions (hash, workflow) values ($1, $2)', [hash, workflow])

@@ -32,7 +32,7 @@ const makeLook = ({ database, watch }: Watched): (() => Promise<Look>) => {
 
   const look = async (): Promise<Look> => {
     try {
-      const text = `select count(*) as queued from leases where owner = ''`
+      const text = `select count(*) as queued from queued_leases`
       last.queued = (await database.rows<{ queued: number }>('queued_leases', text))[0]?.queued ?? 0
       Object.assign(last, await workerFigures(database))
       if (performance.now() - measuredMs > sizeKeptMs) {

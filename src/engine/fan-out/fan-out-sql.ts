@@ -5,7 +5,7 @@ import { labelNewRuns } from '../../store/runs/labels.ts'
 import { runInput } from '../journal/journal-columns.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import { countNewRuns, newRunColumns, newRunRows, newRunValues } from '../journal/journal-sql.ts'
-import { enqueueLease } from '../leases/dbos.ts'
+import { enqueueLease } from '../leases/lease-queue.ts'
 
 /** A step that starts child runs: the key of its run, and its `seq`. */
 export interface Parent {

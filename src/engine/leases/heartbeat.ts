@@ -1,15 +1,16 @@
 import type { Queries } from '../../database/database.ts'
 import type { Logger } from '../../lib/log.ts'
-import { placementsWithin } from '../../model/runs/placement.ts'
 import type { Look } from '../engine.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import { Fenced } from '../journal/journal-sender.ts'
-import { handOver, isQueued } from './dbos.ts'
+import { isQueued, queueLeasesOfDead, queuesFor } from './lease-queue.ts'
 import { isDue } from './parked-runs.ts'
 
 /** Interval of the heartbeat, and the silence after which peers declare a process dead. */
 export const beatMs = 1_000
 const deadMs = 5_000
+/** Time after its last heartbeat in which a process need not ask whether peers have taken its leases. */
+export const trustedMs = deadMs - beatMs
 
 /** Findings of a heartbeat in the database. An idle process makes no other query. */
 interface Sights {
@@ -43,20 +44,20 @@ export interface Heartbeat {
   confirm(lease: LeaseRef): Promise<void> | undefined
   /** Adds a question to every beat from now on. */
   lookFor(look: Look): void
-  /** Beats until the returned function is called. */
+  /** Beats until the returned function is called, which forgets the process if it has no lease left. */
   keepBeating(options: {
     everyMs: number
     /** Checks which leases were lost, after a time without beats. */
     findLost(): Promise<void>
     onSights(sights: Sights): void
-  }): () => void
+  }): () => Promise<void>
 }
 
 const isDead = `beat_at < now() - interval '${deadMs} milliseconds'`
 
 export const makeHeartbeat = (deps: HeartbeatDeps): Heartbeat => {
   const { executor, labels, database, urgent, stopping, log } = deps
-  const queued = isQueued(placementsWithin(labels))
+  const queued = isQueued(queuesFor(labels))
   const looks: Look[] = []
   /**
    * When (`performance.now()`) the last successful beat was sent: until then no peer had taken a lease of this process.
@@ -82,7 +83,7 @@ export const makeHeartbeat = (deps: HeartbeatDeps): Heartbeat => {
   }
 
   /** Whether this process was paused or disconnected for so long that peers may have taken its leases. */
-  const mayBeThoughtDead = (): boolean => performance.now() - beatenMs > deadMs - beatMs
+  const mayBeThoughtDead = (): boolean => performance.now() - beatenMs > trustedMs
 
   const askForLease = async (lease: LeaseRef): Promise<void> => {
     const [row] = await database.rows<{ epoch: number }>('confirm_lease', 'select epoch from leases where id = $1', [
@@ -105,10 +106,8 @@ export const makeHeartbeat = (deps: HeartbeatDeps): Heartbeat => {
       // Postgres every beat is old.
       let streakFrom = Date.now()
       let last = Date.now()
-      let busy = false
-      const timer = setInterval(async () => {
-        if (busy || stopping.aborted) return
-        busy = true
+      let beating: Promise<void> | undefined
+      const beatAndLook = async (): Promise<void> => {
         const begun = Date.now()
         const sentMs = performance.now()
         if (begun - last > 3 * beatMs || begun < last) streakFrom = begun // frozen, or its clock was set back
@@ -125,9 +124,17 @@ export const makeHeartbeat = (deps: HeartbeatDeps): Heartbeat => {
           streakFrom = Date.now()
           log.debug({ err: error }, 'heartbeat missed')
         }
-        busy = false
+        beating = undefined
+      }
+      const timer = setInterval(() => {
+        if (!stopping.aborted) beating ??= beatAndLook()
       }, everyMs)
-      return () => clearInterval(timer)
+      return async () => {
+        clearInterval(timer)
+        await beating
+        const text = 'delete from executors where id = $1 and not exists (select from leases where owner = $1)'
+        await urgent.rows('leave_executors', text, [executor]).catch(() => {}) // peers will take it for dead
+      }
     },
   }
 }
@@ -143,7 +150,7 @@ const reap = async ({ database, executor, log }: HeartbeatDeps): Promise<void> =
     [executor],
   )
   for (const { id } of dead) {
-    const leases = await handOver(database, id, false)
+    const leases = await queueLeasesOfDead(database, id)
     const forgotten = await database.rows(
       'forget_executor',
       `delete from executors where ${isDead} and id = $1 returning 1`,

@@ -1,5 +1,5 @@
 import type { Queries } from '../../database/database.ts'
-import { enqueueLease } from './dbos.ts'
+import { enqueueLease } from './lease-queue.ts'
 
 /** Lease of runs that were parked when they were restored. Nothing queues it. */
 const heldLease = 'held'
@@ -14,14 +14,15 @@ export const holdRunsStatements: readonly string[] = [
   `update runs set lease = '${heldLease}' where lease is null and ended_at is null`,
 ]
 
-/** SQL condition: a lease is not known to the library that hands leases out. */
-const isUnknown = (id: string): string => `not exists (select from lease_status where workflow_uuid = ${id})`
+/** SQL condition: the lease \`id\` is held: it is not queued, and no process owns it. */
+const isHeld = (id: string): string => `not exists (select from queued_leases q where q.id = ${id})
+  and not exists (select from leases l where l.id = ${id} and l.owner <> '')`
 
 /** Counts the runs that are held. */
 export const countHeldRuns = async (queries: Queries): Promise<number> => {
   const [row] = await queries.rows<{ held: number }>(
     'count_held_runs',
-    `select count(*)::int as held from runs where ended_at is null and lease is not null and ${isUnknown('lease')}`,
+    `select count(*)::int as held from runs where ended_at is null and lease is not null and ${isHeld('lease')}`,
   )
   return row?.held ?? 0
 }
@@ -34,7 +35,7 @@ const queueSome = async (queries: Queries): Promise<{ leases: number; runs: numb
     'queue_held_runs',
     `with held as materialized (
        select lease as id, min(collection_id) as collection, min(runs_on) as runs_on, count(*) as runs from runs
-       where ended_at is null and lease is not null and ${isUnknown('lease')} group by lease limit ${queuedAtOnce}),
+       where ended_at is null and lease is not null and ${isHeld('lease')} group by lease limit ${queuedAtOnce}),
      -- A claim needs the row of the lease.
      made as (insert into leases (id, epoch, owner, runs_on) select id, 0, '', runs_on from held on conflict do nothing),
      queued as materialized (select runs, ${enqueueLease('id', 'collection', 'runs_on')} as lease from held)

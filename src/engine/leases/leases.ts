@@ -2,14 +2,30 @@ import { randomUUID } from 'node:crypto'
 import type { Queries } from '../../database/database.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
-import { type LocalLease, makeCurrentLease, newLocalLease } from './local-lease.ts'
+import { type Gate, makeGate } from './gate.ts'
+import { reclaimLeases } from './lease-queue.ts'
 import type { RunLeft } from './run-under-lease.ts'
+
+/** A lease that this process holds. It leaves memory when it takes no more runs and none of its runs is open here. */
+export interface LocalLease extends LeaseRef {
+  open: number
+  total: number
+  /** No more runs are added. */
+  closed: boolean
+  openedMs: number
+  /** Runs that stopped without an end. The lease has to be handed over. */
+  released: number
+  /** Open runs that execute nothing: they wait for child runs, or for a permit. */
+  idle: number
+  /** Limits how many of its runs execute at once. */
+  gate: Gate | undefined
+  /** Runs that have not begun do not begin any more. */
+  halted: boolean
+}
 
 export interface LeaseDeps {
   executor: string
   database: Queries
-  /** Registers a lease that this process has opened, so that another one gets it if this one dies. */
-  announce(leaseId: string): Promise<void>
   /** There may be room for another lease. */
   onSettled(): void
   /** The lease holds runs that stopped without an end. */
@@ -25,11 +41,11 @@ export interface Leases {
   hold(id: string, epoch: number, share?: number | null): LocalLease
   /** Returns the lease that new runs go under, and counts one run as open: give it back with `leave`. */
   current(): Promise<LocalLease>
-  /** Drops a lease that another process has taken. */
-  lost(lease: LocalLease): void
+  /** Drops a lease: nothing begins or finishes under it here any more. It may come back as a new lease. */
+  drop(lease: LocalLease): void
   /** Counts a run of the lease as no longer open here. */
   leave(lease: LocalLease, left?: RunLeft): void
-  /** Checks which leases another process has taken, after a time without heartbeats. */
+  /** Checks which leases another process has taken, after a time without heartbeats, and keeps the others. */
   findLost(): Promise<void>
   /** Counts an open run as idle (1), or as executing again (-1). */
   idle(lease: LeaseRef, by: 1 | -1): void
@@ -45,37 +61,50 @@ const countBusy = (leases: Iterable<LocalLease>): number => {
 }
 
 /** Reads the epochs of leases that are still there. */
-const readEpochs = async (database: Queries, ids: string[]): Promise<Map<string, number>> => {
+export const readEpochs = async (database: Queries, ids: readonly string[]): Promise<Map<string, number>> => {
   const sql = 'select id, epoch from leases where id = any($1::text[])'
   const rows = await database.rows<LeaseRef>('held_leases', sql, [ids])
   return new Map(rows.map((row) => [row.id, row.epoch]))
 }
 
 export const makeLeases = (deps: LeaseDeps): Leases => {
+  const { executor, database } = deps
   const local = new Map<string, LocalLease>()
 
+  const drop: Leases['drop'] = (lease) => {
+    lease.lost = true
+    current.leave(lease)
+    if (local.get(lease.id) === lease) local.delete(lease.id)
+  }
+
   const hold: Leases['hold'] = (id, epoch, share = null) => {
-    const lease = newLocalLease(id, epoch, share)
+    const before = local.get(id)
+    if (before) drop(before) // others had it while this process was paused
+    const lease: LocalLease = {
+      ...{ id, epoch, open: 0, total: 0, closed: false, openedMs: performance.now() },
+      ...{ released: 0, idle: 0, gate: share === null ? undefined : makeGate(share), halted: false },
+    }
     local.set(id, lease)
     return lease
   }
 
-  /** A lease is usable once both its row and its announcement are there: then another process finds it if this one dies. */
+  /** It is in memory before its row is there, or tidying would take it for one whose runs have ended. */
   const open = async (): Promise<LocalLease> => {
-    const id = `${deps.executor}:${randomUUID()}`
+    const lease = hold(`${executor}:${randomUUID()}`, 1)
     const insert = 'insert into leases (id, epoch, owner) values ($1, 1, $2) on conflict do nothing'
-    await deps.database.rows('open_lease', insert, [id, deps.executor])
-    const lease = hold(id, 1)
-    await deps.announce(id)
-    return lease
+    try {
+      await database.rows('open_lease', insert, [lease.id, executor])
+    } catch (error) {
+      drop(lease)
+      throw error
+    }
+    return lease.lost ? open() : lease // a check for lost leases came before its row
   }
 
   const settle = (lease: LocalLease) => {
     if (lease.open > 0) return
-    if (lease.closed && lease.released === 0) {
-      local.delete(lease.id)
-      lease.finish()
-    } else if (lease.released > 0) {
+    if (lease.closed && lease.released === 0) local.delete(lease.id)
+    else if (lease.released > 0) {
       current.leave(lease)
       deps.onReleased(lease)
     }
@@ -83,32 +112,24 @@ export const makeLeases = (deps: LeaseDeps): Leases => {
   }
   const current = makeCurrentLease(open, settle)
 
-  /** Drops a lease: nothing begins or finishes under it here any more. It may come back as a new lease. */
-  const forget = (lease: LocalLease) => {
-    lease.lost = true
-    current.leave(lease)
-    if (local.get(lease.id) === lease) local.delete(lease.id)
-  }
-
   return {
     local,
     hold,
+    drop,
     current: current.enter,
-    lost: forget,
     leave(lease, left) {
       lease.open--
       if (left === 'released') lease.released++
       if (hasEnded(left)) deps.onEnded(lease, left)
-      if (left === 'fenced') forget(lease)
+      if (left === 'fenced') drop(lease)
       else settle(lease)
     },
     async findLost() {
       const held = [...local.values()]
-      const epochs = await readEpochs(
-        deps.database,
-        held.map((lease) => lease.id),
-      )
-      for (const lease of held) if (epochs.get(lease.id) !== lease.epoch) forget(lease)
+      const ids = held.map((lease) => lease.id)
+      await reclaimLeases(database, executor, ids)
+      const epochs = await readEpochs(database, ids)
+      for (const lease of held) if (epochs.get(lease.id) !== lease.epoch) drop(lease)
     },
     idle(lease, by) {
       const held = local.get(lease.id)
@@ -122,3 +143,61 @@ export const makeLeases = (deps: LeaseDeps): Leases => {
 
 const hasEnded = (left: RunLeft | undefined): left is RunStatus =>
   left !== undefined && left !== 'parked' && left !== 'released' && left !== 'fenced'
+
+/** The next lease is opened in the background after this many runs, or this long. */
+const rotateAfterRuns = 5_000
+const rotateAfterMs = 2_000
+
+/** The lease that new runs go under. After some runs or seconds a new one takes its place. */
+interface CurrentLease {
+  /** Returns the lease, and counts one more run as open under it. */
+  enter(): Promise<LocalLease>
+  /** Takes no more runs under this lease. */
+  leave(lease: LocalLease): void
+}
+
+const isWorn = ({ total, openedMs }: LocalLease): boolean =>
+  total > 0 && (total >= rotateAfterRuns || performance.now() - openedMs > rotateAfterMs)
+
+/** `onReplaced` gets the lease that takes no more runs. */
+const makeCurrentLease = (open: () => Promise<LocalLease>, onReplaced: (lease: LocalLease) => void): CurrentLease => {
+  let current: LocalLease | undefined
+  let opening: Promise<LocalLease> | undefined
+
+  const rotate = (old: LocalLease) => {
+    opening = open()
+    opening.then(
+      (fresh) => {
+        current = fresh
+        opening = undefined
+        old.closed = true
+        onReplaced(old)
+      },
+      () => {
+        opening = undefined
+      },
+    )
+  }
+
+  return {
+    async enter() {
+      if (!current) {
+        opening ??= open()
+        try {
+          current = await opening
+        } finally {
+          opening = undefined
+        }
+      }
+      const lease = current
+      if (isWorn(lease) && !opening) rotate(lease)
+      lease.open++
+      lease.total++
+      return lease
+    },
+    leave(lease) {
+      if (current === lease) current = undefined
+      lease.closed = true
+    },
+  }
+}

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Queries } from '../../database/database.ts'
-import { enqueueLease } from './dbos.ts'
+import { enqueueLease } from './lease-queue.ts'
 
 const wokenAtOnce = 100
 

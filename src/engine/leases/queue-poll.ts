@@ -13,8 +13,12 @@ const spareEveryMs = 20
 const leasesAtOnce = 3
 
 interface QueuePollDeps {
-  /** Takes at most that many queued leases. Returns their number. */
-  poll(most: number): Promise<number>
+  /** Queues of this process: see `queuesFor`. */
+  queues: readonly string[]
+  /** Takes at most that many leases from the queues, from the first one first. Returns their number. */
+  take(queues: readonly string[], most: number): Promise<number>
+  /** Puts leases in order that nobody works on. */
+  tidy(): Promise<void>
   /** Leases of this process that are not waiting for anything. */
   busy(): number
   /** Whether at least half of the slots are free. */
@@ -23,59 +27,83 @@ interface QueuePollDeps {
   log: Logger
 }
 
+/** Takes queued leases within the budget of this process. Only one statement that takes or tidies is under way. */
 export interface QueuePoll {
-  /** Polls the queue, one poll at a time. A call during a poll leads to another one. */
+  /** Polls the queue. A call during a poll leads to another one. */
   wake(): void
   /** Polls if the last poll found something, or there was no room for one: more may be waiting. */
   wakeForBacklog(): void
+  /** Tidies, then polls. */
+  tidy(): void
+  /** Resolves when nothing is under way. */
+  idle(): Promise<void>
 }
 
-/** Polls for queued leases within the budget of this process. */
-export const makeQueuePoll = ({ poll, busy, isIdle, stopping, log }: QueuePollDeps): QueuePoll => {
-  let polling = false
-  let news = false
-  let backlog = false
+export const makeQueuePoll = (deps: QueuePollDeps): QueuePoll => {
+  const { queues, take, tidy, busy, isIdle, stopping, log } = deps
+  let working: Promise<void> | undefined
+  let isWanted = false
+  let isUntidy = false
+  let hasBacklog = false
+  let first = 0
 
   const takeQueued = async (budget: number): Promise<number> => {
     let taken = 0
-    while (taken < budget) {
-      const asked = Math.min(budget - taken, leasesAtOnce)
-      const got = await poll(asked)
+    while (taken < budget && !stopping.aborted) {
+      const most = Math.min(budget - taken, leasesAtOnce)
+      first = (first + 1) % queues.length // queues take turns, so that a full one does not hide the others
+      const got = await take([...queues.slice(first), ...queues.slice(0, first)], most)
       taken += got
-      if (got < asked) break
+      if (got < most) break
     }
     return taken
   }
 
-  const keepPolling = async (): Promise<void> => {
+  const tidyUp = async (): Promise<void> => {
     try {
-      while (news && !stopping.aborted) {
-        news = false
+      isUntidy = false
+      await tidy()
+    } catch (error) {
+      isUntidy = true
+      log.debug({ err: error }, 'leases not put in order')
+    }
+  }
+
+  const work = async (): Promise<void> => {
+    while (isWanted && !stopping.aborted) {
+      isWanted = false
+      if (isUntidy) await tidyUp()
+      try {
         const idle = isIdle()
         const budget = Math.max(leaseBudget - busy(), idle ? spareLeases : 0)
         const taken = await takeQueued(budget)
-        backlog = budget <= 0 || taken > 0
-        if (taken >= budget && idle) news = await pause(spareEveryMs, stopping) // there may be more
+        hasBacklog = budget <= 0 || taken > 0
+        if (taken >= budget && idle) isWanted = await pause(spareEveryMs, stopping) // there may be more
+      } catch (error) {
+        isUntidy = true // it may have taken leases without hearing of it
+        log.debug({ err: error }, 'queue poll failed')
       }
-    } catch (error) {
-      log.debug({ err: error }, 'queue poll failed')
-    } finally {
-      polling = false // in the turn that found no news: whoever wakes it from now on begins another poll
     }
+    working = undefined // in the turn that found no news: whoever wakes it from now on begins another poll
   }
 
   const wake = (): void => {
     if (stopping.aborted) return
-    news = true
-    if (polling) return
-    polling = true
-    void keepPolling()
+    isWanted = true
+    working ??= work()
   }
 
   return {
     wake,
     wakeForBacklog() {
-      if (backlog) wake()
+      if (hasBacklog) wake()
+    },
+    tidy() {
+      isUntidy = true
+      wake()
+    },
+    async idle() {
+      await working
     },
   }
 }

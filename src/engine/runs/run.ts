@@ -1,7 +1,6 @@
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import { Fenced } from '../journal/journal-sender.ts'
-import type { Leases } from '../leases/leases.ts'
-import type { LocalLease } from '../leases/local-lease.ts'
+import type { Leases, LocalLease } from '../leases/leases.ts'
 import type { RunLeft } from '../leases/run-under-lease.ts'
 import { isChosen, passOver, settle } from '../program/course.ts'
 import { joinMessages } from '../program/remark.ts'

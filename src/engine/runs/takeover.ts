@@ -1,39 +1,43 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Queries } from '../../database/database.ts'
 import type { Share } from '../../lib/memory/byte-budget.ts'
 import { now, pause } from '../../lib/time.ts'
 import { Fenced } from '../journal/journal-sender.ts'
-import type { EndRequests } from '../leases/end-requests.ts'
-import type { Leases } from '../leases/leases.ts'
-import type { LocalLease } from '../leases/local-lease.ts'
+import { type EndRequests, endRequestsOf } from '../leases/end-requests.ts'
+import { trustedMs } from '../leases/heartbeat.ts'
+import { type ClaimedLease, releaseLease, takeLeases, takeOwnLeases } from '../leases/lease-queue.ts'
+import { type Leases, type LocalLease, readEpochs } from '../leases/leases.ts'
+import { rootKey } from '../leases/run-keys.ts'
 import type { RunLeft } from '../leases/run-under-lease.ts'
-import { deathsToFail } from '../leases/suspects.ts'
-import { type ClaimDeps, makeClaim } from './claim.ts'
+import { deathsToFail, suspectedFrom } from '../leases/suspects.ts'
 import { giveUp, type OpenRun, type ResumeDeps, toLiveRun } from './resume.ts'
 import { workOn } from './run.ts'
 import type { RunDeps } from './run-deps.ts'
 
 const resumedAtOnce = 200
 
-interface TakeoverDeps extends ResumeDeps, ClaimDeps {
+interface TakeoverDeps extends ResumeDeps {
+  executor: string
   leases: Leases
+  /** Queries that fail while Postgres is away: a lost answer must not repeat the taking of leases. */
+  impatient: Queries
   onRequest: EndRequests['onRequest']
 }
 
 /** Takes leases over, and continues each of their open runs after its last completed step. */
 export interface Takeover {
-  /** Resolves once the process holds the lease. Its runs resume in the background. */
-  take(leaseId: string): Promise<LocalLease>
-  /** Loads the runs of a lease again after a pause, when an unexpected error has stopped them. */
-  retake(lease: LocalLease): Promise<void>
-  /** Takes the leases of an earlier process of the same name, and returns their number. Call it before the dispatcher is launched. */
+  /** Takes at most `most` leases from the queues, and returns their number. Their runs resume in the background. */
+  take(queues: readonly string[], most: number): Promise<number>
+  /** Takes the leases of an earlier process of the same name, and returns their number. Call it before any other is taken. */
   takeOwn(): Promise<number>
+  /** Puts a lease back on its queue after a pause, when an unexpected error has stopped its runs. */
+  giveBack(lease: LocalLease): Promise<void>
 }
 
-const retakeAfterMs = 5_000
+const giveBackAfterMs = 5_000
 
 export const makeTakeover = (deps: TakeoverDeps): Takeover => {
-  const { leases, database, executor } = deps
-  const claim = makeClaim(deps)
+  const { leases, database, impatient, executor } = deps
 
   const resume = async (lease: LocalLease, open: OpenRun): Promise<void> => {
     lease.open++
@@ -65,51 +69,135 @@ export const makeTakeover = (deps: TakeoverDeps): Takeover => {
     leases.leave(lease)
   }
 
-  const hold = async (leaseId: string): Promise<LocalLease> => {
-    const { lease: claimed, runs } = await claim(leaseId)
-    const lease = leases.hold(leaseId, claimed?.epoch ?? 0, claimed?.share)
-    if (!claimed) {
-      leases.lost(lease)
-      return lease
-    }
-    lease.halted = claimed.halted
+  const hold = ({ id, epoch, share, halted }: ClaimedLease, runs: OpenRun[]): void => {
+    const lease = leases.hold(id, epoch, share)
+    lease.halted = halted
     lease.closed = true
     lease.open++
     void resumeAll(lease, runs)
-    return lease
   }
 
-  const taking = new Map<string, Promise<LocalLease>>()
-  const take = (leaseId: string): Promise<LocalLease> => {
-    const held = leases.local.get(leaseId)
-    if (held) return Promise.resolve(held)
-    const pending = taking.get(leaseId) ?? hold(leaseId).finally(() => taking.delete(leaseId))
-    taking.set(leaseId, pending)
-    return pending
+  /** Loads the runs of leases that were taken by a statement sent at `sentMs`, and continues them. */
+  const holdAll = async (claimed: ClaimedLease[], sentMs: number): Promise<void> => {
+    if (claimed.length === 0) return
+    const runs = groupByLease(await loadRuns(database, claimed))
+    for (const lease of await stillOwned(database, claimed, sentMs)) hold(lease, runs.get(lease.id) ?? [])
   }
 
   return {
-    take,
-    async retake(lease) {
-      if (!(await pause(retakeAfterMs, deps.stopping)) || leases.local.get(lease.id) !== lease) return
-      leases.local.delete(lease.id)
-      const free = `update leases set owner = '' where id = $1 and owner = $2` // no death to count
-      await database.rows('free_lease', free, [lease.id, executor])
-      const again = await take(lease.id)
-      await again.finished
-      lease.finish()
+    async take(queues, most) {
+      const sentMs = performance.now()
+      const claimed = await takeLeases(impatient, executor, queues, most)
+      if (!deps.stopping.aborted) await holdAll(claimed, sentMs)
+      return claimed.length
     },
     async takeOwn() {
-      const rows = await database.rows<{ id: string }>(
-        'own_leases',
-        `select id from leases l where owner = $1
-           and exists (select from runs where lease = l.id and ended_at is null)`,
-        [executor],
-      )
-      await Promise.all(rows.map((row) => take(row.id)))
-      return rows.length
+      const sentMs = performance.now()
+      const claimed = await takeOwnLeases(database, executor)
+      await holdAll(claimed, sentMs)
+      return claimed.length
+    },
+    async giveBack(lease) {
+      if (!(await pause(giveBackAfterMs, deps.stopping)) || leases.local.get(lease.id) !== lease) return
+      await releaseLease(database, executor, lease.id)
+      leases.drop(lease)
     },
   }
+}
+
+/** Leaves out leases that peers may have taken meanwhile, if this process was paused since `sentMs`. */
+const stillOwned = async (database: Queries, claimed: ClaimedLease[], sentMs: number): Promise<ClaimedLease[]> => {
+  let owned = claimed
+  for (let sinceMs = sentMs; performance.now() - sinceMs > trustedMs; ) {
+    sinceMs = performance.now()
+    const ids = owned.map(({ id }) => id)
+    const epochs = await readEpochs(database, ids)
+    owned = owned.filter(({ id, epoch }) => epochs.get(id) === epoch)
+  }
+  return owned
+}
+
+/**
+ * Counts a death of the process for the runs of leases that had an owner. From the second death at one step
+ * on, only runs that had begun under the dead owner count it. A step that only waits counts none, nor does a run without
+ * a permit. A step completed in between restarts the count, and so does a call that a chat step with tools has recorded. Rows are locked in the order of ids, as labels lock them.
+ */
+const countDeathsStatement = `
+  with at as materialized (
+    select id, coalesce((select max(seq) from steps where run_id = runs.id and ended_at is not null), -1) + 1 seq,
+      (select count(*) from step_calls where run_id = runs.id) calls
+    from runs where lease = any($1::text[]) and ended_at is null order by id for no key update)
+  update runs r set deaths = case when at.seq = r.death_seq and at.calls = r.death_calls then r.deaths + 1 else 1 end,
+    death_seq = at.seq, death_calls = at.calls from at
+  where r.id = at.id
+    and not exists (
+      select from steps s where s.run_id = r.id and s.seq = at.seq and s.ended_at is null and s.wake_at is not null)
+    and not exists (
+      select from leases l where l.id = r.lease and l.share <= (select count(*) from runs before
+        where before.lease = r.lease and before.ended_at is null
+          and (before.deaths, before.number) < (r.deaths, r.number)))
+    and (r.deaths < ${suspectedFrom} or r.death_seq <> at.seq or r.death_calls <> at.calls or exists (
+    select from steps s where s.run_id = r.id and s.ended_at is null and s.wake_at is null
+      and s.epoch = (select epoch - 1 from leases where id = r.lease)))`
+
+/**
+ * Marks queued runs as started; runs of a lease with a share start with their first record instead. Rows are locked in
+ * the order of ids, before a change number is drawn.
+ */
+const startStatement = `
+  with queued as materialized (
+    select id from runs where lease = any($1::text[]) and status = 'pending' and ended_at is null
+    order by id for no key update)
+  update runs r set status = 'running', started_at = coalesce(started_at, now()), changed = nextval('changes')
+  from queued where r.id = queued.id`
+
+/** Larger `init_params` are read when the run resumes, once there is memory: a lease may have thousands of runs. */
+const smallInitParams = 4 * 1024
+
+/** Reads the open runs, each with its newest record, with a snapshot taken after the lease was won. */
+const loadStatement = `
+  select r.id, r.lease, r.trajectory_id, r.collection_id, r.task_id, r.name, r.definition, r.author,
+    case when octet_length(r.init_params) <= ${smallInitParams} then r.init_params end init_params,
+    coalesce(octet_length(r.init_params), 0) init_params_bytes,
+    r.environment_id, r.sealed_secrets, r.status, r.requested_status, r.depth, r.replay_of, r.refusal, r.deaths,
+    s.seq, s.ended_at is not null step_ended, s.wake_at is not null waiting, s.attempt, s.started_at, s.work_ms
+  from runs r left join lateral (
+    select seq, ended_at, wake_at, attempt, started_at, work_ms from steps where run_id = r.id order by seq desc limit 1) s on true
+  where r.lease = any($1::text[]) and r.ended_at is null order by r.lease, r.deaths, r.number`
+
+/**
+ * Asks runs of trees that are to end to end too. The sweep of a tree takes seconds to mark thousands of rows; a run that
+ * is claimed meanwhile would begin first and hear of it later.
+ */
+const endWithTheirTree = async (database: Queries, runs: OpenRun[]): Promise<void> => {
+  const roots = new Set(runs.filter(({ depth }) => depth > 0).map(({ id, depth }) => rootKey({ key: id, depth })))
+  if (roots.size === 0) return
+  const ending = await endRequestsOf(database, [...roots])
+  for (const run of runs) {
+    if (run.depth > 0 && ending.has(rootKey({ key: run.id, depth: run.depth }))) run.requested_status ??= 'cancelled'
+  }
+}
+
+/** Loads the open runs of leases that were just taken. */
+const loadRuns = async (database: Queries, claimed: ClaimedLease[]): Promise<OpenRun[]> => {
+  const ids = claimed.map(({ id }) => id)
+  const orphaned = claimed.filter((lease) => lease.former_owner !== '').map(({ id }) => id)
+  const starting = claimed.filter((lease) => lease.former_owner === '' && lease.share === null).map(({ id }) => id)
+  if (orphaned.length > 0) await database.rows('count_deaths', countDeathsStatement, [orphaned])
+  if (starting.length > 0) await database.rows('start_queued', startStatement, [starting])
+  const runs = await database.rows<OpenRun>('load_open', loadStatement, [ids])
+  await endWithTheirTree(database, runs)
+  return runs
+}
+
+const groupByLease = (runs: OpenRun[]): Map<string, OpenRun[]> => {
+  const groups = new Map<string, OpenRun[]>()
+  for (const run of runs) {
+    const group = groups.get(run.lease)
+    if (group) group.push(run)
+    else groups.set(run.lease, [run])
+  }
+  return groups
 }
 
 /** Waits for a permit of the lease. A run that is asked to end meanwhile passes without one. */

@@ -8,7 +8,7 @@ import { fileInput, inputRows, runInput } from '../journal/journal-columns.ts'
 import { columns, fileValues, pushRow, runValues } from '../journal/journal-entry.ts'
 import { TrajectoryIdTaken } from '../journal/journal-sender.ts'
 import { countNewRuns, newRunColumns, newRunRows, newRunValues } from '../journal/journal-sql.ts'
-import { enqueueLease } from '../leases/dbos.ts'
+import { enqueueLease } from '../leases/lease-queue.ts'
 import { writeCarried } from './carry.ts'
 
 /** Maximum runs of a collection in one lease when they arrive together: few enough that several processes get some. */

@@ -250,7 +250,7 @@ const begin = async (
       runs.live.delete(run.key)
       leases.leave(lease)
       if (!(error instanceof Fenced)) throw error
-      leases.lost(lease)
+      leases.drop(lease)
       continue
     }
     void workOn(runs, leases, lease, runs.live.get(run.key) ?? live())

@@ -7,7 +7,7 @@ export const operationSettings = {
     description:
       'Connections of this process to PostgreSQL. They are split into pools for requests, for runs, and for ' +
       'authentication and cancels, so that none can exhaust another.',
-    default: '26',
+    default: '22',
     example: '40',
     schema: wholeNumber(11, 1_000),
   }),

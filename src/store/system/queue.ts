@@ -21,8 +21,8 @@ export const queueLengths = async (queries: Queries): Promise<QueueLengths> => {
     'queue_lengths',
     `select ${counted('from runs where ended_at is null')} as open,
        ${counted('from runs where lease is null and ended_at is null')} as parked,
-       ${counted("from leases where owner = ''")} as queued,
-       (select min(opened_at) from (select opened_at from leases where owner = '' limit ${mostCounted}) x) as "oldestQueuedAt",
+       ${counted('from queued_leases')} as queued,
+       (select min(queued_at) from (select queued_at from queued_leases limit ${mostCounted}) x) as "oldestQueuedAt",
        ${counted('from webhook_queue')} as webhooks`,
   )
   return row ?? { open: 0, parked: 0, queued: 0, oldestQueuedAt: null, webhooks: 0 }

@@ -2,14 +2,13 @@
 import { openDatabase } from '../../../src/database/database.ts'
 import { startOrAdoptPostgres } from '../../../src/database/embedded.ts'
 import { migrate } from '../../../src/database/migrate.ts'
-import { engineMigrations } from '../../../src/engine/leases/dbos.ts'
 import { createLogger } from '../../../src/lib/log.ts'
 
 const main = async (): Promise<void> => {
   const dataDir = process.argv[2] ?? ''
   const postgres = await startOrAdoptPostgres({ dataDir, logger: createLogger({ level: 'error' }) })
   const database = openDatabase(postgres.url, { connections: 1 })
-  await migrate(database, engineMigrations(postgres.url))
+  await migrate(database)
   await database.close()
   await postgres.stop()
   process.exit(0)

@@ -159,8 +159,8 @@ const untilNextToNone = async (site: Site, what: string): Promise<void> => {
     await until(what, async () => (await pause(200)) && (await countOpen(site)) < 100)
   } catch (error) {
     const open = await site.rows(
-      `select r.name, r.status, r.requested_status, l.epoch, l.owner, w.status as queue, count(*)::int
-       from runs r left join leases l on l.id = r.lease left join dbos.workflow_status w on w.workflow_uuid = r.lease
+      `select r.name, r.status, r.requested_status, l.epoch, l.owner, q.turn, count(*)::int
+       from runs r left join leases l on l.id = r.lease left join queued_leases q on q.id = r.lease
        where r.ended_at is null group by 1, 2, 3, 4, 5, 6 order by 7 desc limit 20`,
     )
     throw new Error(`${what}: ${JSON.stringify(open)}`, { cause: error })

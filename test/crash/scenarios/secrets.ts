@@ -43,7 +43,7 @@ export const secrets = async (): Promise<string[]> => {
     if (after?.kept !== 0) faults.push(`${after?.kept} ended runs still have secrets in their rows`)
     if (!after?.lengths.every((length) => length === canary.length)) faults.push(`steps got ${after?.lengths}`)
     const tables = await site.rows<{ name: string }>(
-      `select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname in ('public', 'dbos')`,
+      `select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname = 'public'`,
     )
     for (const { name } of tables) {
       const found = await site.rows<{ n: number }>(`select count(*)::int n from ${name} t where t::text like $1`, [

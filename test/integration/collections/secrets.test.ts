@@ -49,7 +49,7 @@ afterAll(async () => {
 
 const call = (method: string, path: string, body?: unknown) => callJetty(url, token, method, path, body)
 
-/** Every row of every table, of the engine's library too, as text. */
+/** Every row of every table, as text. */
 const everyRow = async (): Promise<string> => {
   const tables = await queries.query<{ name: string }>(
     `select format('%I.%I', schemaname, tablename) as name from pg_tables

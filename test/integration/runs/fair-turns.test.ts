@@ -84,8 +84,8 @@ test('a queued run of another collection comes second, whatever is queued before
   for (let at = 0; at < 10; at++) await api.start(task)
   const queued = () =>
     database.query<{ collection: string }>(
-      `select c.name as collection from dbos.workflow_status w join collections c on c.id::text = w.queue_partition_key
-       where status = 'ENQUEUED' and c.name <> 'demo' order by priority, w.created_at`,
+      `select c.name as collection from queued_leases q join collections c on c.id = q.collection_id
+       where c.name <> 'demo' order by turn, number`,
     )
   const answer = await api.call('POST', '/api/v1/run/other/single', new FormData())
   expect(answer.status).toBe(200)

@@ -35,10 +35,10 @@ it('cannot run programs or read the secret key and files of root by SQL', async 
   }
 })
 
-it('owns every table of its own and of the engine library', async () => {
+it('owns every table of its own', async () => {
   const strangers = await server.database.query(
     `select schemaname, tablename, tableowner from pg_tables
-     where schemaname in ('public', 'dbos') and tableowner <> current_user`,
+     where schemaname = 'public' and tableowner <> current_user`,
   )
   expect(strangers).toEqual([])
 })

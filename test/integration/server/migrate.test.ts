@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Database, openDatabase } from '../../../src/database/database.ts'
 import { migrate } from '../../../src/database/migrate.ts'
-import { pause } from '../../../src/lib/time.ts'
 import { searchEntities } from '../../../src/store/entities/search-entities.ts'
 import { createTestDatabase, type TestDatabase } from '../../database.ts'
 import { createDatabase, dropDatabase } from '../../database-server.ts'
@@ -46,30 +45,10 @@ describe('migrate', () => {
 
   it('refuses to make the schema of a backup where later migrations were applied', async () => {
     const older = (await names()).filter((name) => /^\d{4}_/.test(name)).slice(0, -1)
-    await expect(migrate(database, [], older)).rejects.toMatchObject({
+    await expect(migrate(database, older)).rejects.toMatchObject({
       code: 'conflict',
       message: expect.stringContaining('newer than the backup'),
     })
-  })
-
-  it('runs a foreign migration once, however many processes start together', async () => {
-    let runs = 0
-    const foreign = {
-      name: 'library-1',
-      run: async () => {
-        runs++
-        await pause(100)
-      },
-    }
-    await Promise.all(Array.from({ length: 5 }, () => migrate(database, [foreign])))
-    expect(runs).toBe(1)
-    expect(await names()).toContain('library-1')
-  })
-
-  it('does not record a migration that failed', async () => {
-    const broken = { name: 'library-2', run: () => Promise.reject(new Error('no disk')) }
-    await expect(migrate(database, [broken])).rejects.toThrow('Migration library-2 failed and was not applied: no disk')
-    expect(await names()).not.toContain('library-2')
   })
 
   it('starts on an empty database, many processes at once', async () => {
@@ -102,7 +81,7 @@ describe('migrate', () => {
       const url = Object.assign(new URL(adminUrl), { username: name, password }).href
       const [first, second] = [openDatabase(url, { connections: 2 }), openDatabase(url, { connections: 2 })]
       try {
-        await migrate(first, [], before)
+        await migrate(first, before)
         await first.query(`insert into collections (name) values ('acme')`)
         await first.query(`insert into entities (collection_id, kind, name, is_private, long_description, metadata)
         select id, 'dataset', 'd' || n, n = 1, 'harvest ' || n, '{}' from collections, generate_series(1, 2) n`)

@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Database, openDatabase } from '../../../src/database/database.ts'
 import { migrate } from '../../../src/database/migrate.ts'
-import { engineMigrations } from '../../../src/engine/leases/dbos.ts'
 import { createDatabase, dropDatabase } from '../../database-server.ts'
 import { callJetty, type JettyProcess, killJetties, startJetty } from '../../jetty-process.ts'
 import { testPostgres } from '../../shared.ts'
@@ -39,20 +38,11 @@ const makeSchema = async (schema: string): Promise<string> => {
 const install = async (url: string): Promise<void> => {
   const database = openDatabase(url, { connections: 2 })
   try {
-    await migrate(database, engineMigrations(url))
+    await migrate(database)
   } finally {
     await database.close()
   }
 }
-
-/** What an installation of a version before this one knows of its engine's schema: nothing. */
-const forget = async (schema: string): Promise<void> => {
-  await admin.query(`delete from "${schema}".schema_migrations where name like 'engine-%'`)
-  await admin.query(`delete from "${schema}".server where key = 'engine-schema'`)
-}
-
-const engineSchemaOf = async (schema: string) =>
-  (await admin.query<{ value: string }>(`select value from "${schema}".server where key = 'engine-schema'`))[0]?.value
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'jetty-schemas-'))
@@ -94,7 +84,6 @@ test('each executes its own runs, and none of the other', async () => {
       expect(answer.body).toMatchObject({ status: 'completed' })
     }),
   )
-  expect([await engineSchemaOf('public'), await engineSchemaOf('second')]).toEqual(['dbos', 'second_dbos'])
   for (const schema of ['public', 'second']) {
     const [row] = await admin.query<{ n: number }>(
       `select count(*)::int n from "${schema}".runs where status = 'completed'`,
@@ -112,34 +101,9 @@ test('channels and locks are those of the schema; in public they are as ever', a
   expect(await names('second')).not.toMatchObject([{ space: 7070 }])
 })
 
-test('names of schemas that are too long to be a part of another name do as well', async () => {
-  const url = await makeSchema(`long_${'ü'.repeat(29)}`)
-  await install(url)
-  expect(await engineSchemaOf(`long_${'ü'.repeat(29)}`)).toMatch(/^[0-9a-f]{24}_dbos$/)
-})
-
-test('an installation of before keeps the names that it has, and a second one that shares them is refused', async () => {
-  await forget('public')
-  await install(urlOf())
-  expect(await engineSchemaOf('public')).toBe('dbos')
-  await forget('second')
-  const second = urlOf(roles[0])
-  await admin.query(`grant all on schema dbos to ${roles[0]}`)
-  await admin.query(`grant all on all tables in schema dbos to ${roles[0]}`)
-  await expect(install(second)).rejects.toMatchObject({
-    code: 'conflict',
-    message: 'The schema dbos belongs to the Jetty installation in the schema public',
-  })
-})
-
-test('a schema of somebody else, and that of another engine, are not taken', async () => {
-  const third = await makeSchema('third')
-  await admin.query('create schema third_dbos')
-  await expect(install(third)).rejects.toThrow('The schema third_dbos is there already and not open to this role')
-  await admin.query(`grant usage on schema third_dbos to ${roles.at(-1)}`)
-  await expect(install(third)).rejects.toThrow('is there already and does not belong to this installation')
-  await admin.query(`alter role ${roles.at(-1)} in database ${name} set search_path = second_dbos`)
-  await admin.query(`grant all on schema second_dbos to ${roles.at(-1)}`)
-  await admin.query(`grant all on all tables in schema second_dbos to ${roles.at(-1)}`)
-  await expect(install(third)).rejects.toThrow('The schema second_dbos holds the engine tables of another Jetty')
+test('a schema whose name is too long to be a part of another name is known by its digest', async () => {
+  const schema = `long_${'ü'.repeat(29)}`
+  await install(await makeSchema(schema))
+  const [named] = await admin.query<{ channel: string }>(`select "${schema}".channel('runs') as channel`)
+  expect(named?.channel).toMatch(/^[0-9a-f]{24}_runs$/)
 })
