@@ -183,7 +183,7 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
   const deps: ApiDeps = {
     database,
     readiness: makeReadiness({
-      watch: { state: 'up', clock },
+      watch: { state: 'up', reason: undefined, clock },
       engine: { isFull: false },
       role: 'all',
       dataDir: folder,

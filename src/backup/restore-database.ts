@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { watchConnectionName } from '../database/connection.ts'
 import { copyIn } from '../database/copy.ts'
 import {
   copyTarget,
@@ -8,7 +9,6 @@ import {
   setSequences,
   type TableShape,
 } from '../database/tables.ts'
-import { watchConnectionName } from '../database/watch.ts'
 import { AppError } from '../lib/errors.ts'
 import { isRestoreHeld, writeRestoreState } from '../store/system/restore-state.ts'
 import { countRows } from './check-backup.ts'

@@ -26,6 +26,13 @@ export const databaseReadOnly = (cause?: unknown): AppError =>
     cause,
   })
 
+/** The schema has a migration that this program does not know: its statements may do harm. */
+export const databaseUpgraded = (migration: string): AppError =>
+  new AppError('database_unavailable', `The database was upgraded by a newer Jetty: it has ${migration}`, {
+    hint: 'Start this process again with the new version. Accepted runs go on there; nothing was lost.',
+    retryAfterSeconds: 5,
+  })
+
 /** Converts an outage to the clients' 503; returns any other error unchanged. */
 export const explainOutage = (error: unknown): unknown => {
   if (!isDatabaseAway(error)) return error

@@ -6,6 +6,9 @@ import type pg from 'pg'
  */
 export const connectionDefaults = { keepAlive: true, connectionTimeoutMillis: 4_000, query_timeout: 30_000 }
 
+/** `application_name` of a connection that every server process keeps open, and asks something each second. */
+export const watchConnectionName = 'jetty watch'
+
 /** PostgreSQL session settings by name. The values come from this program, never from a user. */
 export type SessionSettings = Readonly<Record<string, string | number>>
 

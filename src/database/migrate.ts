@@ -1,7 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises'
 import type pg from 'pg'
 import { AppError, messageOf } from '../lib/errors.ts'
+import type { Logger } from '../lib/log.ts'
 import { pause } from '../lib/time.ts'
+import { watchConnectionName } from './connection.ts'
 import type { Database } from './database.ts'
 
 const folder = new URL('./migrations/', import.meta.url) // beside this file in src, and the build puts it there in dist
@@ -11,14 +13,23 @@ const lockWaitMinutes = 30
 const oldestMajor = 15
 const longestStatementMilliseconds = 86_400_000 // migrating big tables may take long
 
+interface MigrateOptions {
+  /** Names of the migrations to apply; default: all. */
+  only?: readonly string[]
+  /** No other process can use the database. */
+  isAlone?: boolean
+  /** How long to wait for processes of another version to stop; tests shorten it. */
+  outwaitMs?: number
+  log?: Logger
+}
+
 /**
  * Brings the schema up to date, once, however many processes start together. One query when there is nothing to do.
- * Refuses a database that a newer version of the program has changed.
+ * Refuses a database that a newer version of the program has changed, or that processes of an older one use.
  */
 export const migrate = async (
   database: Database,
-  /** Names of the migrations to apply; default: all. */
-  only?: readonly string[],
+  { only, isAlone = false, outwaitMs = longestOutwaitMs, log }: MigrateOptions = {},
 ): Promise<void> => {
   const files = await migrationNames()
   const missing = (applied: Set<string>) => files.filter((name) => !applied.has(name) && (only?.includes(name) ?? true))
@@ -34,11 +45,14 @@ export const migrate = async (
     )
     const now = await appliedNames(async (text) => (await client.query<{ name: string }>(text)).rows)
     refuseNewer(now, files)
-    for (const name of missing(now)) await applyFile(client, name)
+    const todo = missing(now)
+    if (now.size > 0 && todo.length > 0 && !isAlone) await outwaitOthers(client, todo, { outwaitMs, log })
+    for (const name of todo) await applyFile(client, name)
   })
 }
 
-const migrationNames = async (): Promise<string[]> => {
+/** Names of the migrations of this program, in their order. */
+export const migrationNames = async (): Promise<string[]> => {
   const names = (await readdir(folder)).filter((name) => /^\d{4}_[\w-]+\.sql$/.test(name)).sort()
   if (names.length === 0)
     throw new AppError('internal', `There are no migrations in ${folder.pathname}; run the build again`)
@@ -86,6 +100,53 @@ const refuseBeyond = (applied: Set<string>, only: readonly string[]): void => {
   throw new AppError('conflict', `The schema of the database is newer than the backup: it has ${beyond.join(', ')}`, {
     hint: 'Restore into a new data folder (JETTY_DATA_DIR), or into a new database (DATABASE_URL).',
   })
+}
+
+/** A process that stopped a moment ago still has a young heartbeat. */
+const longestOutwaitMs = 15_000
+
+/**
+ * Processes of another version that use the database: by their heartbeat, or by the connection of their watch, since those
+ * of the API alone have no heartbeat.
+ */
+const othersText = `
+  select id as name from executors where beat_at > now() - interval '5 seconds'
+  union select coalesce(host(client_addr), 'this machine') || ', process ' || pid || ' of pg_stat_activity'
+  from pg_stat_activity
+  where datname = current_database() and usename = current_user and application_name = '${watchConnectionName}'
+    and greatest(query_start, state_change) > now() - interval '5 seconds'
+    and not exists (select from executors where beat_at > now() - interval '5 seconds')`
+
+/**
+ * Waits until no process of another version uses the database. It would accept runs that nobody can carry out: its
+ * statements are for another schema. Throws `conflict` where they do not stop.
+ */
+const outwaitOthers = async (
+  client: pg.Client,
+  todo: readonly string[],
+  { outwaitMs, log }: { outwaitMs: number; log: Logger | undefined },
+): Promise<void> => {
+  const { rows: made } = await client.query(`select to_regclass('executors') as there`)
+  if (made[0]?.there === null) return
+  const giveUpAt = performance.now() + outwaitMs
+  for (let round = 0; ; round++) {
+    const { rows } = await client.query<{ name: string }>(othersText)
+    if (rows.length === 0) return
+    const names = rows.map(({ name }) => name).join('; ')
+    if (round === 4) log?.warn({ processes: names }, 'waiting until processes of another version have stopped')
+    if (performance.now() > giveUpAt) {
+      throw new AppError(
+        'conflict',
+        `Processes of another version use the database, which has to be migrated: ${names}`,
+        {
+          hint:
+            `Stop all of them, then start this one again: it has to apply ${todo[0]}` +
+            `${todo.length > 1 ? ` and ${todo.length - 1} more` : ''}. Their runs go on in the new version.`,
+        },
+      )
+    }
+    await pause(lockPollMilliseconds * 5)
+  }
 }
 
 const refuseOldServer = async (client: pg.Client): Promise<void> => {

@@ -1,20 +1,24 @@
 import { type AppError, messageOf } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { pause } from '../lib/time.ts'
-import { databaseAway, databaseReadOnly } from './away.ts'
+import { databaseAway, databaseReadOnly, databaseUpgraded } from './away.ts'
 import { type DatabaseClock, makeDatabaseClock } from './clock.ts'
+import { watchConnectionName } from './connection.ts'
 import type { Database } from './database.ts'
+import { migrationNames } from './migrate.ts'
 import { makeOwnConnection } from './own-connection.ts'
 
-/** `read_only`: it answers but accepts no writes, as a standby or a demoted primary does. */
-type DatabaseState = 'up' | 'read_only' | 'away'
-
-/** `application_name` of a connection that every server process keeps open while it runs. */
-export const watchConnectionName = 'jetty watch'
+/**
+ * `read_only`: it answers but accepts no writes, as a standby or a demoted primary does. `upgraded`: a newer version has
+ * changed its schema, until this process ends.
+ */
+type DatabaseState = 'up' | 'read_only' | 'away' | 'upgraded'
 
 /** Checks once a second whether the database answers and accepts writes, and reads its time. */
 export interface DatabaseWatch {
   readonly state: DatabaseState
+  /** Why the database is not `up`. */
+  readonly reason: AppError | undefined
   readonly clock: DatabaseClock
   /**
    * Runs work that may wait while the database is away. Fails with `database_unavailable` at once when the database
@@ -23,6 +27,8 @@ export interface DatabaseWatch {
   whileUp<T>(work: (attempt: AwaitedWork) => Promise<T>): Promise<T>
   /** Calls back each time the database stops accepting writes. */
   onOutage(react: (reason: AppError) => void): void
+  /** Calls back once if a newer version changes the schema. From then on it accepts no writes of this process. */
+  onUpgrade(react: (reason: AppError) => void): void
   stop(): Promise<void>
 }
 
@@ -39,11 +45,14 @@ const lookMs = 2_000
 const awayAfterMs = 2_500
 
 const look = `select extract(epoch from clock_timestamp())::float8 * 1000 as ms,
-  pg_is_in_recovery() or current_setting('transaction_read_only')::boolean as read_only`
+  pg_is_in_recovery() or current_setting('transaction_read_only')::boolean as read_only,
+  (select min(name) from schema_migrations where name ~ '^\\d{4}_' and name <> all ($1::text[])) as newer`
 
 interface Seen {
   ms: number
   read_only: boolean
+  /** A migration that this program does not know. */
+  newer: string | null
 }
 
 /** Work that callers wait for. An outage ends their waiting, not the work. */
@@ -85,38 +94,46 @@ export const watchDatabase = async (options: {
   const stop = new AbortController()
   const awaited = makeAwaited()
   const reactions: ((reason: AppError) => void)[] = []
+  const upgradeReactions: ((reason: AppError) => void)[] = []
+  const known = await migrationNames()
   let state: DatabaseState = 'up'
+  let reason: AppError | undefined
   let seenMs = performance.now()
 
-  const lookOnce = async (): Promise<boolean> => {
+  const lookOnce = async (): Promise<Seen> => {
     const sentMs = performance.now()
-    const [seen] = await own.rows<Seen>('look', look)
+    const [seen] = await own.rows<Seen>('look', look, [known])
     seenMs = performance.now()
     if (!seen) throw new Error('The database gave no answer')
     clock.heard(seen.ms, sentMs, seenMs)
-    return seen.read_only
+    return seen
   }
 
-  const outage = (next: 'read_only' | 'away', reason: AppError, cause: unknown) => {
-    if (state === next) return
+  const outage = (next: Exclude<DatabaseState, 'up'>, why: AppError, cause: unknown) => {
+    if (state === next || state === 'upgraded') return
     state = next
-    log.error({ state, reason: messageOf(cause) }, reason.message)
-    if (next === 'away') database.refuse(reason)
-    for (const react of reactions) react(reason)
-    awaited.giveUp(reason)
+    reason = why
+    log.error({ state, reason: messageOf(cause) }, why.message)
+    if (next === 'away') database.refuse(why)
+    for (const react of reactions) react(why)
+    if (next === 'upgraded') for (const react of upgradeReactions) react(why)
+    awaited.giveUp(why)
   }
 
   const comeBack = () => {
-    if (state === 'up') return
+    if (state === 'up' || state === 'upgraded') return
     database.refuse(undefined)
     if (state === 'read_only') database.cut() // connections may lead to a server that is no longer the primary
     state = 'up'
+    reason = undefined
     log.info('the database takes writes again')
   }
 
   const tick = async (): Promise<void> => {
     try {
-      if (!(await lookOnce())) return comeBack()
+      const seen = await lookOnce()
+      if (seen.newer !== null) return outage('upgraded', databaseUpgraded(seen.newer), `this program does not know it`)
+      if (!seen.read_only) return comeBack()
       if (state === 'away') database.refuse(undefined)
       outage('read_only', databaseReadOnly(), 'it is in recovery, or its transactions are read-only by default')
       own.drop() // the next check finds whichever server the address then leads to
@@ -126,7 +143,7 @@ export const watchDatabase = async (options: {
     }
   }
 
-  if (await lookOnce()) {
+  if ((await lookOnce()).read_only) {
     await own.close()
     throw databaseReadOnly()
   }
@@ -138,10 +155,13 @@ export const watchDatabase = async (options: {
     get state() {
       return state
     },
+    get reason() {
+      return reason
+    },
     clock,
-    whileUp: (work) =>
-      state === 'up' ? awaited.run(work) : Promise.reject(state === 'away' ? databaseAway() : databaseReadOnly()),
+    whileUp: (work) => (state === 'up' ? awaited.run(work) : Promise.reject(reason)),
     onOutage: (react) => void reactions.push(react),
+    onUpgrade: (react) => void upgradeReactions.push(react),
     async stop() {
       stop.abort()
       own.drop()

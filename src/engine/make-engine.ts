@@ -46,12 +46,17 @@ export const startEngine = async (options: EngineOptions): Promise<Engine> => {
     const hear = (isListening: boolean) => options.onAccessChange(isListening)
     void listen(options.database, { access: () => hear(true) }, stopper.signal, () => hear(false))
   }
-  return engineOf(options, parts, async (seconds) => {
+  const stop = async (seconds: number) => {
     stopper.abort()
     const { urgent: database } = storage // its connection is open, where one of the runs may never have been needed
     await drain({ ...options, ...storage, ...leasing, database }, seconds, options.role !== 'api')
     await stopWorker()
     await storage.journal.close()
+  }
+  let stopped: Promise<void> | undefined
+  return engineOf(options, parts, (seconds) => {
+    stopped ??= stop(seconds)
+    return stopped
   })
 }
 

@@ -156,7 +156,7 @@ export const restoreServer = async (options: RestoreOptions): Promise<RestoredSe
   try {
     await lockRestores(client)
     const before = await lookAtTarget(client, database, backup.manifest.id)
-    if (!before) await migrate(database, backup.manifest.migrations)
+    if (!before) await migrate(database, { only: backup.manifest.migrations })
     const storage = prepareStorage(settings.storage, { settings, variables, database, dataDir })
     const restored = await restoreBackup(backup, {
       client,

@@ -49,7 +49,7 @@ export const connectDatabase = async (options: ConnectOptions, closers: Closers)
   closers.add(close)
   const { database } = pools
   if (settings.databaseUrl) await requireSessions(database)
-  await migrate(database)
+  await migrate(database, { isAlone: postgres !== undefined, log })
   // Before the look at restores: a restore that begins after that look finds the connection of the watch, and refuses.
   const watch = await watchDatabase({ database, log, mostSkewMs: settings.clockSkewSeconds * 1000, machineClock })
   closers.add(() => watch.stop())

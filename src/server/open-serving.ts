@@ -59,9 +59,16 @@ export const openServing = async (core: ServerCore, options: ServingOptions, clo
     if (readiness.isWatched()) await pause(settings.drainSeconds * 1000)
     await http?.stop()
   }
+  let retired: Promise<unknown> | undefined
+  const retire = () => {
+    retired ??= Promise.all([jobs.stop(), engine.stop(settings.drainSeconds)])
+    return retired
+  }
   closers.add(() => engine.closeRecords())
   // In parallel: requests wait for runs and records, which end with the engine, and the drain time counts once.
-  closers.add(() => Promise.all([stopServing(), jobs.stop(), engine.stop(settings.drainSeconds)]))
+  closers.add(() => Promise.all([stopServing(), retire()]))
+  // Its runs go on in a process of the new version. Then nothing here touches a schema that it does not know.
+  database.watch.onUpgrade((reason) => void retire().finally(() => database.database.refuse(reason)))
   const cancelRunsOf = makeCancelCollectionRuns(database.database, engine)
   const { housekeeping, keyRotation } = startUpkeep({ core, cancelRunsOf, keySettleMs, houseMs }, closers)
   const { metrics, metricsUrl } = await metricsPort.open(housekeeping)

@@ -77,7 +77,7 @@ const makeOldFolder = async (): Promise<unknown[]> => {
     name.slice(0, -4),
   )
   const old = names.filter((name) => name <= lastOfOld)
-  await migrate(database, old)
+  await migrate(database, { only: old })
   const workflow = JSON.stringify(echoWorkflow(steps))
   const hash = definitionHash(workflow)
   await database.query('insert into definitions (hash, workflow) values ($1, $2)', [hash, workflow])

@@ -9,9 +9,12 @@ const healthSchema = z
 const readySchema = z
   .object({
     ready: z.boolean(),
+    reason: z.string().nullable().describe('Why the process is not ready, and what to do; null if it is.'),
     draining: z.boolean().describe('Whether the process is stopping.'),
     role: z.enum(['all', 'api', 'worker']),
-    database: z.enum(['up', 'read_only', 'away']),
+    database: z
+      .enum(['up', 'read_only', 'away', 'upgraded'])
+      .describe('`upgraded`: a newer version has changed the schema, and this process has to be replaced.'),
     writable: z.boolean().describe('Whether the database accepts writes.'),
     clock: z.object({
       ok: z.boolean(),

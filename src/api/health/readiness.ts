@@ -45,7 +45,7 @@ const keeping = <T>(ask: () => Promise<T>): (() => Promise<T>) => {
 }
 
 export const makeReadiness = (deps: {
-  watch: Pick<DatabaseWatch, 'state' | 'clock'>
+  watch: Pick<DatabaseWatch, 'state' | 'reason' | 'clock'>
   engine: Pick<Engine, 'isFull'>
   role: Ready['role']
   dataDir: string
@@ -62,8 +62,16 @@ export const makeReadiness = (deps: {
       const isUp = watch.state === 'up'
       const clock = { ok: !watch.clock.isSkewed, skew_seconds: watch.clock.skewMs / 1000 }
       const queue = { ok: !engine.isFull }
+      const reason = [
+        isDraining && 'The process is stopping',
+        watch.reason && `${watch.reason.message}. ${watch.reason.hint}`,
+        !clock.ok && 'The clock of this machine is wrong',
+        !stored.ok && `Files cannot be written: ${stored.reason}`,
+        !queue.ok && 'Runs and calls arrive faster than the database stores them',
+      ].find((one) => typeof one === 'string')
       return {
-        ready: isUp && clock.ok && stored.ok && queue.ok && !isDraining,
+        ready: reason === undefined,
+        reason: reason ?? null,
         draining: isDraining,
         role,
         database: watch.state,

@@ -4,6 +4,7 @@ import { sandboxCheck, systemChecks } from './checks.ts'
 
 const ready: Ready = {
   ready: true,
+  reason: null,
   draining: false,
   role: 'all',
   database: 'up',
@@ -12,7 +13,7 @@ const ready: Ready = {
   storage: { ok: true, reason: null },
   queue: { ok: true },
 }
-const facts = { freeBytes: 10 * 1024 ** 3, queued: 0, isWorked: true, unserved: [] as string[] }
+const facts = { freeBytes: 10 * 1024 ** 3, queued: 0, oldestQueuedSeconds: 0, isWorked: true, unserved: [] as string[] }
 const states = (...given: Parameters<typeof systemChecks>) =>
   Object.fromEntries(systemChecks(...given).map(({ name, state }) => [name, state]))
 
@@ -29,6 +30,8 @@ test.each([
   ['disk', {}, { freeBytes: null }, 'ok'],
   ['queue', { queue: { ok: false } }, {}, 'failed'],
   ['queue', {}, { isWorked: false, queued: 3 }, 'failed'],
+  ['queue', {}, { queued: 3, oldestQueuedSeconds: 8 }, 'ok'],
+  ['queue', {}, { queued: 3, oldestQueuedSeconds: 40 }, 'warning'],
   ['labels', {}, { unserved: ['eu,gpu'] }, 'warning'],
 ] as const)('%s %j %j is %s', (name, more, of, state) => {
   const checks = systemChecks({ ...ready, ...more } as Ready, { ...facts, ...of })

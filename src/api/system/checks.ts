@@ -27,23 +27,38 @@ const diskCheck = (storage: Ready['storage'], freeBytes: number | null): SystemC
     : check('disk', true, found, '')
 }
 
-const queueCheck = (ready: Ready, queued: number, isWorked: boolean): SystemCheck => {
+/** A batch that waits longer than this has to be looked at. */
+const longWaitSeconds = 30
+
+const queueCheck = (ready: Ready, { queued, oldestQueuedSeconds, isWorked }: QueueFacts): SystemCheck => {
   if (!ready.queue.ok) {
     return check('queue', false, 'new runs are refused: they arrive faster than the database stores them', 'Send less.')
   }
-  const found = queued === 0 ? 'nothing waits for a worker' : `${queued} batches of runs wait for a worker`
+  const batches = queued === 1 ? 'one batch of runs waits' : `${queued} batches of runs wait`
+  const found = queued === 0 ? 'nothing waits for a worker' : `${batches} for a worker`
+  if (isWorked && oldestQueuedSeconds > longWaitSeconds) {
+    const remedy =
+      'All slots may be taken: raise JETTY_WORKER_CONCURRENCY, or start another worker. See `jetty status`.'
+    return warning('queue', `${found}, the oldest for ${Math.round(oldestQueuedSeconds)} s`, remedy)
+  }
   if (isWorked) return check('queue', true, found, '')
   const remedy = 'Start a worker: JETTY_ROLE=worker with the same DATABASE_URL and data folder.'
   return check('queue', false, `no process executes runs; ${found}`, remedy)
 }
 
+interface QueueFacts {
+  /** Batches of runs that wait for a worker. */
+  queued: number
+  oldestQueuedSeconds: number
+  /** Whether a process executes runs. */
+  isWorked: boolean
+}
+
 /** The checks of a running server. The machine that it runs on has more: `jetty doctor`. */
 export const systemChecks = (
   ready: Ready,
-  facts: {
+  facts: QueueFacts & {
     freeBytes: number | null
-    queued: number
-    isWorked: boolean
     /** Placements that runs wait for and no process satisfies. */
     unserved: readonly string[]
     /** The moment of the backup that this server was restored from and holds back. */
@@ -54,7 +69,9 @@ export const systemChecks = (
     'database',
     ready.database === 'up',
     ready.database === 'up' ? 'answers and takes writes' : `is ${ready.database.replace('_', ' ')}`,
-    'Look at the log of Postgres. The server goes on by itself when it is back.',
+    ready.database === 'upgraded'
+      ? 'Start this process again with the new version.'
+      : 'Look at the log of Postgres. The server goes on by itself when it is back.',
   ),
   check(
     'clock',
@@ -63,7 +80,7 @@ export const systemChecks = (
     'Set the clock of this machine by NTP.',
   ),
   diskCheck(ready.storage, facts.freeBytes),
-  queueCheck(ready, facts.queued, facts.isWorked),
+  queueCheck(ready, facts),
   ...(facts.unserved.length === 0 ? [] : [placementCheck(facts.unserved)]),
   ...(facts.restoredFrom === undefined ? [] : [restoreCheck(facts.restoredFrom)]),
 ]

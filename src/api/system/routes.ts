@@ -2,7 +2,7 @@ import type { Database } from '../../database/database.ts'
 import type { Engine } from '../../engine/engine.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
-import { timestamp, timestampOrNull } from '../../lib/time.ts'
+import { now, timestamp, timestampOrNull } from '../../lib/time.ts'
 import type { SandboxState, SystemState } from '../../model/system.ts'
 import { variableHolders } from '../../store/system/key-holders.ts'
 import { unservedPlacements } from '../../store/system/placements.ts'
@@ -83,6 +83,7 @@ export const systemRoutes = (deps: SystemDeps): Route[] => {
       const facts = {
         freeBytes: sizes.disk_free_bytes,
         queued: waiting.queued,
+        oldestQueuedSeconds: waiting.oldestQueuedAt ? (now() - waiting.oldestQueuedAt.getTime()) / 1000 : 0,
         isWorked: workers.some((one) => one.is_alive),
         unserved,
         restoredFrom: restored?.taken_at,

@@ -1,7 +1,5 @@
 import type { Queries } from '../../database/database.ts'
 
-import { hasBeaten } from './placements.ts'
-
 export interface QueueLengths {
   open: number
   parked: number
@@ -35,9 +33,12 @@ export interface WorkerRow {
   labels: string[]
 }
 
+/** SQL condition: a process has sent a heartbeat so lately that its peers do not take it for dead. */
+const isAlive = `beat_at > now() - interval '6 seconds'`
+
 /** Processes that execute runs, the last seen first. */
 export const listWorkers = (queries: Queries): Promise<WorkerRow[]> =>
   queries.rows(
     'list_workers',
-    `select id, beat_at, ${hasBeaten} as is_alive, labels from executors order by beat_at desc limit 100`,
+    `select id, beat_at, ${isAlive} as is_alive, labels from executors order by beat_at desc limit 100`,
   )

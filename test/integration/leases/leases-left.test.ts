@@ -80,3 +80,19 @@ it('a queued lease whose runs were cancelled is not counted as waiting work', as
   const { body: system } = await api.call('GET', '/api/v1/system')
   expect(system.queue).toMatchObject({ queued: 0, oldest_queued_at: null })
 })
+
+it('a server whose last worker has stopped says at once that nobody carries runs out', async () => {
+  const worker = await startWorker()
+  const check = async () => {
+    const { body } = await api.call('GET', '/api/v1/system')
+    return body.checks.find(({ name }: { name: string }) => name === 'queue')
+  }
+  expect(await check()).toMatchObject({ state: 'ok' })
+  for (const one of workers.splice(0)) await one.close()
+  expect(worker.server.engine.statistics().leases).toBe(0)
+  await api.start(await api.task({ step_configs: { work: does() }, steps: ['work'] }))
+  expect(await check()).toMatchObject({
+    state: 'failed',
+    found: 'no process executes runs; one batch of runs waits for a worker',
+  })
+})

@@ -14,10 +14,7 @@ beforeEach(async () => {
   created = await createTestDatabase()
   database = openDatabase(created.url, { connections: 1 })
   await database.query('drop schema public cascade; create schema public')
-  await migrate(
-    database,
-    names.filter((name) => name < '0185'),
-  )
+  await migrate(database, { only: names.filter((name) => name < '0185') })
 })
 afterEach(async () => {
   await database?.close()

@@ -45,7 +45,7 @@ describe('migrate', () => {
 
   it('refuses to make the schema of a backup where later migrations were applied', async () => {
     const older = (await names()).filter((name) => /^\d{4}_/.test(name)).slice(0, -1)
-    await expect(migrate(database, older)).rejects.toMatchObject({
+    await expect(migrate(database, { only: older })).rejects.toMatchObject({
       code: 'conflict',
       message: expect.stringContaining('newer than the backup'),
     })
@@ -81,7 +81,7 @@ describe('migrate', () => {
       const url = Object.assign(new URL(adminUrl), { username: name, password }).href
       const [first, second] = [openDatabase(url, { connections: 2 }), openDatabase(url, { connections: 2 })]
       try {
-        await migrate(first, before)
+        await migrate(first, { only: before })
         await first.query(`insert into collections (name) values ('acme')`)
         await first.query(`insert into entities (collection_id, kind, name, is_private, long_description, metadata)
         select id, 'dataset', 'd' || n, n = 1, 'harvest ' || n, '{}' from collections, generate_series(1, 2) n`)

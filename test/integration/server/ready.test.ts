@@ -30,6 +30,7 @@ test('says what it found, without a token', async () => {
     status: 200,
     body: {
       ready: true,
+      reason: null,
       draining: false,
       role: 'all',
       database: 'up',
