@@ -1,7 +1,7 @@
 import type { Queries } from '../../database/database.ts'
 
 /** SQL condition: a process of `executors` has sent a heartbeat lately. */
-export const hasBeaten = `beat_at > now() - interval '15 seconds'`
+const hasBeaten = `beat_at > now() - interval '15 seconds'`
 
 /** SQL expression: the number of processes that have all labels of a placement. */
 export const serversOf = (placement: string): string =>
