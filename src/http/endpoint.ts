@@ -21,7 +21,7 @@ export type SpecialAnswer = 'bytes' | 'events' | 'html' | 'text' | 'empty'
  * The format of error bodies: `{"detail": …}`, `{"error": "…"}` for older clients, OpenAI's `{"error": {"message",
  * "type", "code"}}` or Anthropic's `{"type": "error", "error": {"type", "message"}}`. The last two also have `detail`.
  */
-export type ErrorBody = 'detail' | 'error' | 'openai' | 'anthropic'
+export type ErrorBody = 'detail' | 'error' | 'openai' | 'anthropic' | 'jsonrpc'
 
 /** An operation of the API. Its key in the contract is its name: operationId, client method, CLI operation. */
 export interface Endpoint {

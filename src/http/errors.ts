@@ -19,6 +19,20 @@ const described: Record<ErrorBody, (problem: string | FieldIssue[], error: AppEr
     error: { type: anthropicType(status), message: oneText(problem) },
     detail: problem,
   }),
+  jsonrpc: (problem, error) => ({
+    jsonrpc: '2.0',
+    id: null, // the request was not read so far
+    error: { code: rpcCode(error), message: oneText(problem) },
+    detail: problem,
+  }),
+}
+
+const rpcCodes = { parseError: -32700, invalidRequest: -32600, internalError: -32603, serverError: -32000 }
+
+const rpcCode = ({ status, issues }: AppError): number => {
+  if (issues?.some(({ type }) => type === 'json_invalid' || type === 'missing')) return rpcCodes.parseError
+  if (status === 400 || status === 422) return rpcCodes.invalidRequest
+  return status === 500 ? rpcCodes.internalError : rpcCodes.serverError
 }
 
 /** The format of an error: an endpoint that OpenAI's and Anthropic's clients share answers each in its own. */
@@ -34,7 +48,7 @@ const oneText = (problem: string | FieldIssue[]): string =>
  */
 export const errorReply = (thrown: unknown, shape: ErrorBody = 'detail'): Reply => {
   const error = toAppError(thrown)
-  const status = error.status
+  const status = shape === 'jsonrpc' && error.status === 422 ? 400 : error.status
   const isBug = status === 500 && error.code !== 'object_missing'
   const body = {
     ...described[shape](isBug ? 'Internal Server Error' : (error.issues ?? error.message), error),

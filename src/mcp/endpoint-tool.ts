@@ -57,8 +57,18 @@ interface EndpointRow {
   isDestructive?: boolean
   /** Selects the part of the answer that a model needs; the whole answer if missing. */
   show?: (answer: never, args: Record<string, unknown>) => unknown
+  /** The members of that part. */
+  shows?: z.ZodObject
   /** The call that returns what did not fit. */
   rest?: (args: Record<string, unknown>) => { tool: string; args: Record<string, unknown> }
+}
+
+/** The members of the result: those of the answer, unless a part of it is shown. */
+const outputOf = ({ operation, show, shows }: EndpointRow): z.ZodObject => {
+  const { response } = contract[operation] as Endpoint
+  if (shows) return shows
+  if (response instanceof z.ZodObject && !show) return response
+  throw new TypeError(`The tool that calls ${operation} does not say what it shows`)
 }
 
 /** Declares a tool that is one call of the API: its arguments, their checks and who may use it follow from the endpoint. */
@@ -97,6 +107,7 @@ export const endpointTool = (row: EndpointRow): Tool => {
     ...{ name, title, description, isDestructive, needsFolder: false },
     operations: [row.operation],
     input: z.strictObject(shape),
+    output: outputOf(row),
     run,
   }
 }

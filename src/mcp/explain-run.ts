@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import type { LogEvent } from '../model/runs/run-events.ts'
 import type { StepSummary } from '../model/runs/step.ts'
 import type { RunSummary } from '../model/runs/trajectory.ts'
@@ -65,6 +66,17 @@ const repairs = (run: RunName, code: string | undefined, step: string | undefine
     callText('rerun-run', { ...run, ...(step && { from_step: step }), version: 'current' }),
   ]
 }
+
+/** The members of an explanation. */
+export const explanationSchema = z.object({
+  status: z.string(),
+  error: z.string().nullable(),
+  steps: z.record(z.string(), z.string()),
+  url: z.string(),
+  failed_step: z.record(z.string(), z.unknown()).optional(),
+  refused: z.unknown().optional(),
+  next: z.array(z.string()),
+})
 
 /** Explains the state of a run: why it failed, with what the failed step read, and what to do next. */
 export const explainRun = async (context: ToolContext, run: RunName): Promise<Record<string, unknown>> => {

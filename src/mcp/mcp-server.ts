@@ -21,6 +21,7 @@ import { version } from '../lib/version.ts'
 import type { AccessLevelName } from '../model/collections/identity.ts'
 import { apiCalls } from './api-calls.ts'
 import { callTool } from './call-tool.ts'
+import { outputSchema } from './output-schema.ts'
 import { listResources } from './resources/list-resources.ts'
 import { readResource, resourceTemplates } from './resources/read-resource.ts'
 import type { AskPerson, Tool, ToolContext } from './tool.ts'
@@ -93,6 +94,7 @@ const described = (tool: Tool): ToolDescription => {
     title: tool.title,
     description: tool.description,
     inputSchema: inputSchema(tool),
+    outputSchema: outputSchema(tool.output),
     annotations: {
       title: tool.title,
       readOnlyHint: isReading,

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import type { RunSummary } from '../model/runs/trajectory.ts'
 import { callText, type ToolContext } from './tool.ts'
 import type { RunName } from './watch-run.ts'
@@ -30,6 +31,25 @@ const filesOf = async ({ call }: ToolContext, run: RunName) => {
   const { files } = answer as { files: { path: string; size: number }[] }
   return files.length === 0 ? {} : { files: files.map(({ path, size }) => ({ path, size })) }
 }
+
+/** The members of a report. */
+export const runReportSchema = z.object({
+  collection: z.string(),
+  task: z.string(),
+  trajectory_id: z.string(),
+  status: z.string(),
+  error: z.string().optional(),
+  waiting: z.array(z.unknown()).optional(),
+  duration_seconds: z.number().nullable(),
+  cost_usd: z.number().nullable(),
+  steps: z.record(z.string(), z.string()),
+  last_step: z.string().optional(),
+  outputs: z.unknown().optional(),
+  files: z.array(z.unknown()).optional(),
+  warnings: z.array(z.unknown()).optional(),
+  url: z.string(),
+  next: z.string(),
+})
 
 /** Describes a run for a model: its status, its result, its files, and the next call. */
 export const runReport = async (context: ToolContext, run: RunName) => {

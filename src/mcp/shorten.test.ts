@@ -22,6 +22,8 @@ describe('shortJson', () => {
     expect(short(list, 200).value.at(-1)).toBe('… [500 items in all]')
     const object = Object.fromEntries(list.map((at) => [`member-${at}`, at]))
     expect(short(object, 1_000).value['…']).toMatch(/^4\d\d more members$/)
+    const outermost = Object.fromEntries(list.slice(0, 50).map((at) => [`m${at}`, [list, object]]))
+    expect(Object.keys(short(outermost, 1_500).value)).toHaveLength(50)
   })
 
   it('is JSON of at most so many characters, whatever the value', () => {

@@ -15,7 +15,11 @@ const levels: readonly Limits[] = [
   { text: 300, items: 10, members: 40 },
   { text: 100, items: 4, members: 25 },
   { text: 40, items: 2, members: 12 },
+  { text: 40, items: 0, members: 0 },
 ]
+
+/** All members of the value itself are kept, if they are not more: the schema of a result names them. */
+const mostOutermost = 200
 
 const deepest = 40
 
@@ -36,18 +40,28 @@ const cut = (value: unknown, limits: Limits, depth = 0): unknown => {
     return value.length > limits.items ? [...kept, `… [${count(value.length)} items in all]`] : kept
   }
   const members = Object.entries(value)
-  const kept = members.slice(0, limits.members).map(([name, one]) => [name, cut(one, limits, depth + 1)])
+  const most = depth === 0 && members.length <= mostOutermost ? mostOutermost : limits.members
+  const kept = members.slice(0, most).map(([name, one]) => [name, cut(one, limits, depth + 1)])
   const left = members.length - kept.length
   return Object.fromEntries(left > 0 ? [...kept, ['…', `${count(left)} more members`]] : kept)
 }
 
-/** JSON text of a value, of at most `most` characters: long texts, lists and objects in it are cut, and say how long they were. */
-export const shortJson = (value: unknown, most: number): { text: string; isCut: boolean } => {
+interface Shortened {
+  /** JSON. */
+  text: string
+  value: unknown
+  isCut: boolean
+}
+
+/** A value as JSON of at most `most` characters: long texts, lists and objects in it are cut, and say how long they were. */
+export const shortJson = (value: unknown, most: number): Shortened => {
   const whole = JSON.stringify(value) ?? 'null'
-  if (whole.length <= most) return { text: whole, isCut: false }
+  if (whole.length <= most) return { text: whole, value, isCut: false }
   for (const limits of levels) {
-    const text = JSON.stringify(cut(value, limits))
-    if (text.length <= most) return { text, isCut: true }
+    const short = cut(value, limits)
+    const text = JSON.stringify(short)
+    if (text.length <= most) return { text, value: short, isCut: true }
   }
-  return { text: JSON.stringify(cutText(whole, Math.floor(most / 2) - 100)).slice(0, most), isCut: true }
+  const short = cutText(whole, Math.floor(most / 2) - 100)
+  return { text: JSON.stringify(short).slice(0, most), value: short, isCut: true }
 }

@@ -54,7 +54,9 @@ export interface Tool {
   /** Every operation that it calls. They decide which keys see it. */
   operations: readonly OperationName[]
   input: z.ZodObject
-  /** Whether it ends or removes something for good. */
+  /** The members of its result. A list is the only member. */
+  output: z.ZodObject
+  /** Whether it ends, replaces or removes something for good. */
   isDestructive: boolean
   /** Whether it works only beside the files of the caller. */
   needsFolder: boolean

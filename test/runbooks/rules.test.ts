@@ -80,6 +80,8 @@ const wrong: [what: string, text: string, found: Found[]][] = [
   ['R1: a variable without quotes', but('  - inventory.csv', '  - {{results_dir}}/inventory.csv'), [['R1', 10, 20]]],
   ['R1: a list', '---\n- a\n- b\n---\ntext', [['R1', 2, 1]]],
   ['R1: no end', '---\nversion: 1.0.0\n\ntext', [['R1', 1, 1]]],
+  ['R10: a heading alone', '# x', [['R10', 1, 1]]],
+  ['R10: headings alone', '# One\n\n## Two ##\n', [['R10', 1, 1]]],
   ['R1: no text', '---\nversion: 1.0.0\n---\n \n', [['R1', 1, 1]]],
   [
     'R1: a host that is an address of a page',

@@ -26,6 +26,7 @@ export const mcpContract = {
     body: messagesSchema,
     response: z.unknown(),
     errors: ['bad_request', 'busy', 'not_found'],
+    errorBody: 'jsonrpc',
   }),
   endMcpSession: endpoint({
     method: 'DELETE',

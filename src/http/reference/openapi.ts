@@ -76,12 +76,29 @@ const anthropicErrorSchema = {
   },
 }
 
+const jsonRpcErrorSchema = {
+  type: 'object',
+  required: ['jsonrpc', 'id', 'error', 'detail'],
+  properties: {
+    jsonrpc: { const: '2.0' },
+    id: { type: 'null' },
+    error: {
+      type: 'object',
+      required: ['code', 'message'],
+      properties: { code: { type: 'integer' }, message: { type: 'string' } },
+    },
+    detail: errorSchema.properties.detail,
+    hint: { type: 'string', description: 'What to do next.' },
+  },
+}
+
 /** The component that describes the errors of an endpoint. */
 const errorComponents = {
   detail: 'Error',
   error: 'ErrorText',
   openai: 'OpenAiError',
   anthropic: 'AnthropicError',
+  jsonrpc: 'JsonRpcError',
 } as const
 
 const fieldIssueSchema = {
@@ -111,6 +128,7 @@ const makeComponents = () => {
     ErrorText: errorTextSchema,
     OpenAiError: openAiErrorSchema,
     AnthropicError: anthropicErrorSchema,
+    JsonRpcError: jsonRpcErrorSchema,
     FieldIssue: fieldIssueSchema,
   }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { contract } from '../../api/contract.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { WaitingStep } from '../../model/runs/trajectory.ts'
 import { endpointTool } from '../endpoint-tool.ts'
@@ -60,6 +61,7 @@ export const approvalTools = [
       decision: z.enum(['approve', 'reject']).optional().describe('What the person decided.'),
       comment: z.string().max(10_000).optional().describe('Comment of the person.'),
     }),
+    output: contract.decideApproval.response,
     run: async (context, { step, decision, comment, ...run }) => {
       const { waiting } = await runSummary(context, run)
       const found = meant(waiting, step, run)

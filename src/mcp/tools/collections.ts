@@ -11,6 +11,7 @@ export const collectionTools = [
     takes: ['limit', 'skip'],
     show: (answer: { name: string; description?: string | null }[]) =>
       answer.map(({ name, description }) => ({ name, description: description ?? null })),
+    shows: z.object({ collections: z.array(z.unknown()) }),
   }),
   endpointTool({
     name: 'get-collection',
@@ -44,6 +45,7 @@ export const collectionTools = [
       collection: z.string().min(1).describe('Collection name.'),
       required_keys: z.array(z.string()).max(200).describe('Names of the variables that are needed.'),
     }),
+    output: z.object({ configured: z.array(z.string()), missing: z.array(z.string()), ready: z.boolean() }),
     run: async ({ call }, { collection, required_keys: required }) => {
       const answer = await call('getEnvironment', { params: { collection } })
       const { environment_variables: variables } = answer as { environment_variables: Record<string, string> }
@@ -56,9 +58,10 @@ export const collectionTools = [
     name: 'set-environment-vars',
     title: 'Set environment variables',
     description:
-      'Sets environment variables of a collection, such as provider keys. Others stay as they are; null deletes one. Runs that start later use them.',
+      'Sets environment variables of a collection, such as provider keys. A value replaces an earlier one for good, and null deletes the variable; others stay as they are. Runs that start later use them.',
     operation: 'setEnvironment',
     takes: ['collection', 'variables=environment_variables'],
+    isDestructive: true, // an earlier value is gone
     simpler: {
       variables: z.record(z.string(), z.string().nullable()).describe('Values by name; null deletes the variable.'),
     },

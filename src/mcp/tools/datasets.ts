@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { endpointTool } from '../endpoint-tool.ts'
 
 export const datasetTools = [
@@ -10,6 +11,7 @@ export const datasetTools = [
     defaults: { limit: 50 },
     show: (answer: { name: string; description: string | null; format: string | null }[]) =>
       answer.map(({ name, description, format }) => ({ name, description, format })),
+    shows: z.object({ datasets: z.array(z.unknown()) }),
   }),
   endpointTool({
     name: 'search-datasets',

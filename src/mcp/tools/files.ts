@@ -21,6 +21,14 @@ const upload = async ({ call }: ToolContext, collection: string, name: string, c
   return { value: { path: stored, id, size, content_type, use: 'Pass `path` in file_paths of run-and-wait.' } }
 }
 
+const uploadSchema = z.object({
+  path: z.string(),
+  id: z.string(),
+  size: z.number(),
+  content_type: z.string().nullable(),
+  use: z.string(),
+})
+
 const decoded = (text: string | undefined, base64: string | undefined): Blob => {
   if (text !== undefined) return new Blob([text])
   if (base64 !== undefined) return new Blob([new Uint8Array(Buffer.from(base64, 'base64'))])
@@ -90,6 +98,7 @@ export const fileTools = [
       text: z.string().max(mostInline).optional().describe('Content of a text file.'),
       base64: z.base64().max(mostInline).optional().describe('Content of any other file.'),
     }),
+    output: uploadSchema,
     run: async (context, args) => upload(context, args.collection, args.name, decoded(args.text, args.base64)),
   }),
   composedTool({
@@ -99,6 +108,7 @@ export const fileTools = [
     operations: ['uploadFile'],
     needsFolder: true,
     input: z.strictObject({ collection, local_path: z.string().min(1).describe('Path of the file on this machine.') }),
+    output: uploadSchema,
     run: async (context, args) => {
       const file = await readLocalFile(context.folder ?? '', args.local_path)
       return upload(context, args.collection, file.name, file.content)
@@ -111,6 +121,15 @@ export const fileTools = [
       'Reads a stored file: text in parts of 48 KiB (go on with next_offset), a picture as a picture. Paths stand in outputs and in list-run-files.',
     operations: ['downloadFile'],
     input: z.strictObject({ path, offset: z.int().min(0).default(0).describe('next_offset of the call before.') }),
+    output: z.object({
+      path: z.string(),
+      content_type: z.string(),
+      size: z.number(),
+      offset: z.number().optional(),
+      text: z.string().optional(),
+      next_offset: z.number().optional(),
+      note: z.string().optional(),
+    }),
     run: async (context, args) => shown(context, args.path, args.offset),
   }),
   composedTool({
@@ -120,6 +139,7 @@ export const fileTools = [
     operations: ['downloadFile'],
     needsFolder: true,
     input: z.strictObject({ path, save_to: z.string().min(1).describe('Path of the new file on this machine.') }),
+    output: z.object({ saved_to: z.string() }),
     run: async (context, args) => {
       const response = await context.open('downloadFile', { params: { path: args.path } })
       return { value: { saved_to: await saveLocalFile(context.folder ?? '', args.save_to, response) } }

@@ -1,7 +1,9 @@
 import { z } from 'zod'
+import { contract } from '../../api/contract.ts'
 import { endpointTool } from '../endpoint-tool.ts'
 import { composedTool } from '../tool.ts'
-import { shortRuns } from './shown-run.ts'
+import { startedMembers } from './shared-arguments.ts'
+import { runPageSchema, shortRuns } from './shown-run.ts'
 
 const cadence = z
   .looseObject({
@@ -44,6 +46,7 @@ export const routineTools = [
       limit: z.int().min(1).max(500).default(50),
       skip: z.int().min(0).default(0),
     }),
+    output: contract.listRoutines.response,
     run: async ({ call }, { collection, task, ...query }) => ({
       value:
         task === undefined
@@ -74,6 +77,7 @@ export const routineTools = [
     operation: 'updateRoutine',
     takes: [...named, 'cadence', ...settable],
     simpler: { ...simpler, cadence: cadence.optional() },
+    isDestructive: true, // an earlier value is gone
   }),
   endpointTool({
     name: 'delete-routine',
@@ -109,6 +113,7 @@ export const routineTools = [
       status,
       url,
     }),
+    shows: z.object({ workflow_id: z.string(), ...startedMembers }),
   }),
   endpointTool({
     name: 'list-routine-runs',
@@ -118,6 +123,7 @@ export const routineTools = [
     takes: [...named, 'limit', 'page'],
     defaults: { limit: 10 },
     show: shortRuns,
+    shows: runPageSchema,
     rest: ({ page = 1, ...args }) => ({ tool: 'list-routine-runs', args: { ...args, page: Number(page) + 1 } }),
   }),
 ]

@@ -1,11 +1,12 @@
 import { z } from 'zod'
+import { contract } from '../../api/contract.ts'
 import type { CollectionRun } from '../../model/runs/collection-run.ts'
 import { runStatuses } from '../../model/workflows/workflow.ts'
 import { endpointTool } from '../endpoint-tool.ts'
-import { explainRun } from '../explain-run.ts'
+import { explainRun, explanationSchema } from '../explain-run.ts'
 import { callText, composedTool } from '../tool.ts'
-import { initParamsArgument, runArguments, taskArguments } from './shared-arguments.ts'
-import { runLine, shortRuns } from './shown-run.ts'
+import { initParamsArgument, runArguments, startedMembers, taskArguments } from './shared-arguments.ts'
+import { runLine, runPageSchema, shortRuns } from './shown-run.ts'
 
 const statuses = z.array(z.enum(runStatuses)).optional().describe('Statuses to match; left out, all.')
 const labels = z.array(z.string()).optional().describe('Labels to require: key or key:value.')
@@ -51,6 +52,7 @@ export const runTools = [
       has_more,
       ...(next_cursor !== null && { cursor: next_cursor }),
     }),
+    shows: z.object({ runs: z.array(z.unknown()), has_more: z.boolean(), cursor: z.string().optional() }),
     rest: (args) => ({ tool: 'find-runs', args: { ...args, limit: 3 } }),
   }),
   composedTool({
@@ -60,6 +62,7 @@ export const runTools = [
       'Explains why a run failed: the failed step, what it read and from where, its last log lines, failed child runs, and the next calls that fix it. Also tells what an open run waits for. Use this before get-trajectory.',
     operations: ['getTrajectory', 'getStep', 'getWorkflowLogs', 'listCollectionRuns'],
     input: z.strictObject(runArguments),
+    output: explanationSchema,
     run: async (context, run) => ({
       value: await explainRun(context, run),
       rest: callText('read-step', { ...run, step: '<failed step>', of: 'inputs' }),
@@ -74,6 +77,7 @@ export const runTools = [
     defaults: { limit: 10, page: 1 },
     always: { query: { view: 'summary' } },
     show: shortRuns,
+    shows: runPageSchema,
     rest: ({ page = 1, ...args }) => ({ tool: 'list-trajectories', args: { ...args, page: Number(page) + 1 } }),
   }),
   composedTool({
@@ -83,6 +87,7 @@ export const runTools = [
       'Shows a run as it is recorded, with all steps; long values are shortened. explain-run is shorter, read-step reads one step.',
     operations: ['getTrajectory'],
     input: z.strictObject(runArguments),
+    output: contract.getTrajectory.response.partial({ init_params: true, step_configs: true }),
     run: async ({ call }, params) => {
       const whole = await call('getTrajectory', { params }).catch((error) => {
         if (error.code === 'too_large') return call('getTrajectory', { params, query: { view: 'summary' } })
@@ -120,6 +125,7 @@ export const runTools = [
       url,
       next: callText('wait-for-run', { collection: args.collection, task: args.task, trajectory_id }),
     }),
+    shows: z.object({ ...startedMembers, next: z.string() }),
   }),
   endpointTool({
     name: 'compare-runs',
@@ -137,6 +143,9 @@ export const runTools = [
     operations: ['getTrajectory', 'setTrajectoryStatuses'],
     isDestructive: true,
     input: z.strictObject({ ...taskArguments, trajectory_id: runArguments.trajectory_id }),
+    output: contract.setTrajectoryStatuses.response
+      .partial()
+      .extend({ trajectory_id: z.string().optional(), status: z.string().optional(), note: z.string().optional() }),
     run: async ({ call }, { trajectory_id, ...params }) => {
       const query = { view: 'summary' }
       const before = await call('getTrajectory', { params: { ...params, trajectory_id }, query })

@@ -14,6 +14,9 @@ export const taskArguments = { collection: named('collection'), task: named('tas
 /** The arguments that name a run. */
 export const runArguments = { ...taskArguments, trajectory_id: named('trajectory_id') }
 
+/** The members of a result that name a run which has just started. */
+export const startedMembers = { trajectory_id: z.string(), status: z.string(), url: z.string() }
+
 /** A workflow: its schema has a page of its own, which a model reads when it writes one. */
 export const workflowArgument = z
   .record(z.string(), z.unknown())

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import type { CollectionRun } from '../../model/runs/collection-run.ts'
 import type { TrajectorySummary } from '../../model/runs/trajectory.ts'
 
@@ -36,6 +37,14 @@ interface RunPage {
   page: number
   has_more: boolean
 }
+
+/** The members of a page of runs. */
+export const runPageSchema = z.object({
+  trajectories: z.array(z.unknown()),
+  total: z.number().optional(),
+  page: z.number(),
+  has_more: z.boolean(),
+})
 
 /** A page of runs of a task. */
 export const shortRuns = ({ trajectories, total, page, has_more }: RunPage) => ({

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { WorkflowResponse } from '../../model/runs/trajectory.ts'
 import type { Warning } from '../../model/warning.ts'
-import { runReport } from '../run-report.ts'
+import { runReport, runReportSchema } from '../run-report.ts'
 import { callText, composedTool, type ToolContext } from '../tool.ts'
 import { type RunName, waitSeconds, watchRun } from '../watch-run.ts'
 import { initParamsArgument, runArguments, taskArguments } from './shared-arguments.ts'
@@ -76,6 +76,13 @@ const waited = async (context: ToolContext, run: RunName, wait: number, warnings
   return { value, rest: callText('read-step', { ...run, step: '<step>' }) }
 }
 
+const trialMembers = {
+  trial_active: z.boolean(),
+  using_trial_keys: z.boolean().optional(),
+  reason: z.string().optional(),
+}
+const startOutput = z.object({ ...trialMembers, result: z.record(z.string(), z.unknown()) })
+
 const startInput = { ...taskArguments, init_params: initParamsArgument }
 
 export const startTools = [
@@ -86,6 +93,7 @@ export const startTools = [
       'Starts a run of a task and returns at once. run-and-wait also waits for the result. Trial keys are used where the collection may and has none of its own.',
     operations: ['runTask', 'getTrial', 'getEnvironment'],
     input: z.strictObject(startInput),
+    output: startOutput,
     run: async (context, args) => {
       const { trial, answer } = await start(context, args)
       return { value: { ...trial, result: started(answer, args) } }
@@ -98,6 +106,7 @@ export const startTools = [
       'Starts a run of a task and waits until it has ended. run-and-wait reports progress meanwhile and never waits too long.',
     operations: ['runTaskSync', 'getTrial', 'getEnvironment'],
     input: z.strictObject(startInput),
+    output: startOutput,
     run: async (context, args) => {
       const { trial, body } = await formOf(context, args)
       const params = { collection: args.collection, task: args.task }
@@ -125,6 +134,7 @@ export const startTools = [
       file_paths: z.array(z.string()).max(100).optional().describe('Input files: paths from upload-file.'),
       wait_seconds: seconds,
     }),
+    output: runReportSchema,
     run: async (context, args) => {
       const { answer } = await start(context, args)
       const { collection, task, wait_seconds: wait } = args
@@ -138,6 +148,7 @@ export const startTools = [
     description: 'Waits until a run has ended or waits for a person, reports progress, and returns what it came to.',
     operations: ['watchTrajectory', 'getTrajectory', 'getStep', 'listRunFiles'],
     input: z.strictObject({ ...runArguments, wait_seconds: seconds }),
+    output: runReportSchema,
     run: async (context, { wait_seconds: wait, ...run }) => waited(context, run, wait),
   }),
 ]

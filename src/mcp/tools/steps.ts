@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { contract } from '../../api/contract.ts'
 import type { LogEvent } from '../../model/runs/run-events.ts'
 import { runSummary } from '../run-report.ts'
 import { composedTool } from '../tool.ts'
@@ -31,6 +32,13 @@ export const stepTools = [
       member: z.string().max(1_000).optional().describe('Read only this member of the part, such as text.'),
       offset: z.int().min(0).default(0).describe('next_offset of the call before.'),
     }),
+    output: z.object({
+      ...contract.getStep.response.partial().shape,
+      text: z.string().optional(),
+      offset: z.number().optional(),
+      total_characters: z.number().optional(),
+      next_offset: z.number().optional(),
+    }),
     run: async ({ call }, { of, member, offset, ...params }) => {
       const rest = 'read-step with `of` and `member` returns one value whole'
       if (of === undefined && member === undefined) return { value: await call('getStep', { params }), rest }
@@ -52,6 +60,7 @@ export const stepTools = [
       limit: z.int().min(1).max(200).default(50),
       cursor: z.string().optional().describe('cursor of the answer before.'),
     }),
+    output: z.object({ status: z.string(), events: z.array(z.unknown()), cursor: z.string().optional() }),
     run: async (context, { collection, task, trajectory_id, query: q, ...query }) => {
       const { workflow_id } = await runSummary(context, { collection, task, trajectory_id })
       const answer = await context.call('getWorkflowLogs', {

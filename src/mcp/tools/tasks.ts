@@ -1,6 +1,7 @@
 import { z } from 'zod'
+import { contract } from '../../api/contract.ts'
 import { endpointTool } from '../endpoint-tool.ts'
-import { workflowArgument } from './shared-arguments.ts'
+import { startedMembers, workflowArgument } from './shared-arguments.ts'
 
 interface ListedTask {
   name: string
@@ -32,6 +33,7 @@ export const taskTools = [
     always: { query: { view: 'summary' } },
     show: (answer: ListedTask[]) =>
       answer.map(({ name, description, kind, steps, runs }) => ({ name, description, kind, steps, runs })),
+    shows: z.object({ tasks: z.array(z.unknown()) }),
     rest: ({ collection }) => ({ tool: 'list-tasks', args: { collection, skip: 100 } }),
   }),
   endpointTool({
@@ -42,6 +44,7 @@ export const taskTools = [
     takes: ['collection', 'task'],
     show: ({ environment_variables: _, storage_info: __, storage_provider: ___, ...task }: Record<string, unknown>) =>
       task,
+    shows: contract.getTask.response.omit({ environment_variables: true, storage_info: true, storage_provider: true }),
   }),
   endpointTool({
     name: 'create-task',
@@ -80,6 +83,7 @@ export const taskTools = [
     takes: ['collection', 'workflow', 'step', 'init_params', 'outputs'],
     simpler: { workflow: workflowArgument, init_params: z.record(z.string(), z.unknown()).optional(), outputs },
     show: ({ trajectory_id, status, url }: Record<string, unknown>) => ({ task: '_try', trajectory_id, status, url }),
+    shows: z.object({ task: z.string(), ...startedMembers }),
   }),
   endpointTool({
     name: 'list-step-templates',
@@ -96,6 +100,7 @@ export const taskTools = [
         description: description.split('\n', 1)[0]?.slice(0, 160),
       })),
     }),
+    shows: z.object({ categories: z.array(z.string()), templates: z.array(z.unknown()) }),
   }),
   endpointTool({
     name: 'get-step-template',

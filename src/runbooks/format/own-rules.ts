@@ -33,6 +33,12 @@ const isListed = (field: 'agent' | 'model_provider', names: readonly string[]): 
 /** Host patterns that can match: a name or address, optionally below `*.`, with an optional port. */
 const hostPattern = /^(\*\.)?[\p{L}\p{N}_.-]{1,255}(:\d{1,5})?$|^\[[0-9a-f:.]+\](:\d{1,5})?$/iu
 
+const headingLine = /^ {0,3}#{1,6}(?:\s|$)/
+
+/** Whether a text says nothing but headings. */
+const hasOnlyHeadings = (body: string): boolean =>
+  body.trim() !== '' && body.split('\n').every((line) => line.trim() === '' || headingLine.test(line))
+
 /** Rules of this server beside the published format. */
 export const ownRules: readonly Rule[] = [
   {
@@ -227,6 +233,16 @@ export const ownRules: readonly Rule[] = [
           ),
         )
     },
+  },
+  {
+    name: 'R10',
+    weight: 'wrong',
+    look: ({ body }) =>
+      absent(
+        !hasOnlyHeadings(body),
+        'The runbook has headings, and no text below them',
+        'Write below the heading what the agent has to do.',
+      ),
   },
 ]
 

@@ -51,8 +51,8 @@ interface Planned {
 }
 export type PlanRunbook = (request: RunbookRequest, place: RunbookPlace) => Promise<Planned>
 
-/** Rules checked on the effective request, not on the runbook alone. */
-const decidedHere = new Set(['R4'])
+/** Rules that the effective request decides, not the runbook alone: its prompt may say what the agent has to do. */
+const decidedHere = new Set(['R4', 'R10'])
 
 const shownFindings = 10
 

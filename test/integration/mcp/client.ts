@@ -28,6 +28,7 @@ const connected = async (transport: Transport, { answer }: ClientOptions): Promi
   const client = new Client({ name: 'test', version: '1' }, { capabilities })
   if (answer) client.setRequestHandler(ElicitRequestSchema, async ({ params }) => answer(params.message))
   await client.connect(transport)
+  await client.listTools() // from now on it checks each result against the schema of its tool
   const text: McpClient['text'] = async (name, args = {}) => {
     const { content } = (await client.callTool({ name, arguments: args })) as Body
     return content.map((one: Body) => one.text ?? one.type).join('\n')

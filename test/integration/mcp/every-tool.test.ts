@@ -135,6 +135,16 @@ const rows: Row[] = [
     ({ task }) => ({ collection: 'acme', task, status: ['completed'], query: 'one', limit: 1 }),
     (answer, { run }) => expect(answer.runs.map(({ trajectory_id }: Body) => trajectory_id)).toEqual([run]),
   ],
+  [
+    'find-runs',
+    ({ task }) => ({ collection: 'acme', task, status: 'completed', query: 'one' }),
+    (answer, { run }) => expect(answer.runs.map(({ trajectory_id }: Body) => trajectory_id)).toEqual([run]),
+  ],
+  [
+    'run-and-wait',
+    (world) => ({ ...at(world), init_params: JSON.stringify({ text: 'as a text' }) }),
+    (answer) => expect(answer).toMatchObject({ status: 'completed', outputs: { text: 'as a text' } }),
+  ],
   ['get-stats', at, (answer) => expect(JSON.stringify(answer)).toContain('completed')],
   [
     'add-label',
@@ -201,6 +211,7 @@ const rows: Row[] = [
     () => ({ content: '# A runbook\n\nSay hello.\n' }),
     (answer) => expect(answer).toBeTypeOf('object'),
   ],
+  ['validate-runbook', () => ({ content: '# x' }), (answer) => expect(answer.valid).toBe(false)],
   [
     'create-task',
     ({ task }) => ({ collection: 'acme', name: `${task}-gate`, description: 'asks', workflow: gate }),
@@ -380,10 +391,42 @@ describe.each(Object.entries(transports))('over %s', (name, connect) => {
     }
   })
 
+  it('says of every tool what its result has, and whether it takes something away', async () => {
+    const { tools } = await mcp.client.listTools()
+    for (const { name, outputSchema } of tools) {
+      expect([name, outputSchema]).toEqual([name, expect.objectContaining({ type: 'object' })])
+      expect([name, Object.keys(outputSchema?.properties ?? {}).length > 0]).toEqual([name, true])
+    }
+    const destructive = tools.filter(({ annotations }) => annotations?.destructiveHint).map((tool) => tool.name)
+    expect(destructive.sort()).toEqual(['cancel-run', 'delete-routine', 'set-environment-vars', 'update-routine'])
+  })
+
+  it('gives a long result as its schema has it, shortened', async () => {
+    const steps = Object.fromEntries(
+      Array.from({ length: 60 }, (_, at) => [`say${at}`, { activity: 'text_echo', text: 'x'.repeat(2_000) }]),
+    )
+    const workflow = { init_params: {}, step_configs: steps, steps: Object.keys(steps) }
+    const task = `${world.task}-long`
+    await mcp.use('create-task', { collection: 'acme', name: task, workflow })
+    const { trajectory_id } = await mcp.use('run-and-wait', { collection: 'acme', task })
+    const result = (await mcp.client.callTool({
+      name: 'get-trajectory',
+      arguments: { collection: 'acme', task, trajectory_id },
+    })) as Body
+    expect(result.content[1].text).toContain('Shortened')
+    expect(result.structuredContent).toMatchObject({ trajectory_id, status: 'completed', labels: [] })
+  })
+
+  it('gives a list as the member of an object where the result is structured', async () => {
+    const { content, structuredContent } = (await mcp.client.callTool({ name: 'list-collections' })) as Body
+    expect(structuredContent).toEqual({ collections: JSON.parse(content[0].text) })
+  })
+
   it('describes every argument so that a model can fill it in, without references', async () => {
     const { tools } = await mcp.client.listTools()
     expect(JSON.stringify(tools)).not.toContain('$ref')
-    expect(JSON.stringify(tools).length).toBeLessThan(60_000)
+    expect(JSON.stringify(tools.map((tool) => ({ ...tool, outputSchema: undefined }))).length).toBeLessThan(60_000)
+    expect(JSON.stringify(tools).length).toBeLessThan(90_000)
     for (const tool of tools) expect(tool.description).toMatch(/^[A-Z].{20,}\.$/)
   })
 })

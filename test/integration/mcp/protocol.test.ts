@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 import { builtProgram } from '../../shared.ts'
@@ -206,17 +209,18 @@ describe('POST /mcp', () => {
     ['a page of another server', list, { origin: 'https://evil.example' }, undefined, 403],
     ['an unknown session', list, { 'mcp-session-id': '../../x' }, undefined, 404],
     ['an unknown version', list, { 'mcp-protocol-version': '1999-01-01' }, undefined, 400],
-    ['no JSON', '{', {}, undefined, 422],
+    ['no JSON', '{', {}, undefined, 400],
+    ['nothing', '', {}, undefined, 400],
     ['no JSON-RPC', { hello: 1 }, {}, undefined, 400],
     ['an empty list', [], {}, undefined, 400],
     ['a long list', Array.from({ length: 51 }, (_, id) => ({ ...list, id })), {}, undefined, 400],
     ['one id twice', [list, list], {}, undefined, 400],
   ])('refuses %s', async (_, body, headers, token, status) => {
     const answer = await post(body, headers, token)
-    expect([answer.status, Object.keys((await answer.json()) as Body)]).toEqual([
-      status,
-      expect.arrayContaining(['detail']),
-    ])
+    const told = (await answer.json()) as Body
+    expect([answer.status, told.jsonrpc, told.id, told.detail === undefined]).toEqual([status, '2.0', null, false])
+    const code = body === '{' || body === '' ? -32700 : status === 400 ? -32600 : -32000
+    expect(told.error).toEqual({ code, message: expect.any(String) })
   })
 
   it('answers without a session, a list of messages, and an unknown method', async () => {
@@ -281,4 +285,19 @@ describe('jetty mcp', () => {
       expect(client.getServerVersion()).toMatchObject({ name: 'jetty' })
       expect(client.getInstructions()).toContain('Begin with list-collections')
     }))
+})
+
+it('a line over stdin that is no message is answered as a JSON-RPC error, and the next one as usual', async () => {
+  const env = { PATH: process.env.PATH ?? '', HOME: '/nonexistent', JETTY_API_URL: jetty.url }
+  const child = spawn(process.execPath, [await builtProgram(), 'mcp'], { env, stdio: ['pipe', 'pipe', 'inherit'] })
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  const answer = async (line: string): Promise<Body> => {
+    child.stdin.write(`${line}\n`)
+    return JSON.parse((await lines.next()).value)
+  }
+  expect(await answer('{"jsonrpc":"2.0",')).toMatchObject({ jsonrpc: '2.0', id: null, error: { code: -32700 } })
+  expect(await answer('{"hello":1}')).toMatchObject({ jsonrpc: '2.0', id: null, error: { code: -32600 } })
+  expect(await answer('{"jsonrpc":"2.0","id":1,"method":"ping"}')).toEqual({ jsonrpc: '2.0', id: 1, result: {} })
+  child.stdin.end()
+  await once(child, 'exit')
 })
