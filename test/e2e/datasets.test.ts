@@ -118,6 +118,19 @@ test('items are checked before they are written, and one is edited by its form',
   await page.getByText("There is an item 'q4' already").waitFor()
 })
 
+test('items are searched by a text in their data', async () => {
+  const { page } = visitor
+  await page.goto('/acme/-/datasets/questions')
+  await page.getByText('q1', { exact: true }).waitFor()
+  await page.getByLabel('Search items').fill('no item says this')
+  await page.getByText('No item contains').waitFor()
+  await page.getByLabel('Search items').fill('Q2')
+  await page.getByText('q2', { exact: true }).waitFor()
+  expect(await page.getByText('q1', { exact: true }).count()).toBe(0)
+  await page.getByLabel('Search items').fill('')
+  await page.getByText('q1', { exact: true }).waitFor()
+})
+
 test('a list that cannot be read again stays, and an item that is gone can be closed', async () => {
   const { page } = visitor
   await page.goto('/acme/-/datasets/questions')

@@ -43,6 +43,14 @@ export const itemsContract = {
     query: z.object({
       version: versionRefSchema,
       split: splitSchema,
+      q: z
+        .string()
+        .min(1)
+        .max(200)
+        .optional()
+        .describe(
+          'Only items whose id or data contain this text, in any case; the data as JSON, with the names of members. A call looks through at most 20,000 items or 16 MiB of them: go on with `next_cursor`, also after a page without items.',
+        ),
       id: itemIdSchema
         .optional()
         .describe('Only the item with this id; also for ids that a path cannot name, such as `export` and `diff`.'),

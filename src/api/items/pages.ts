@@ -1,7 +1,15 @@
 import type { Queries } from '../../database/database.ts'
+import { invalidField } from '../../lib/errors.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'
 import type { ItemPage } from '../../store/items/item-page.ts'
-import { countItems, findItem, itemDifferences, itemRevisions, listItems } from '../../store/items/items.ts'
+import {
+  countItems,
+  findItem,
+  itemDifferences,
+  itemRevisions,
+  listItems,
+  searchItems,
+} from '../../store/items/items.ts'
 import { getEntityVersion } from '../entities/versions.ts'
 import { makeShownItem } from './shown.ts'
 import { bucketsOf } from './splits.ts'
@@ -18,17 +26,27 @@ const cursorAfter = <Row>({ rows, hasMore }: ItemPage<Row>, placeOf: (row: Row) 
   return last && hasMore ? String(placeOf(last)) : null
 }
 
-type ItemsQuery = PageQuery & { version: string; split?: string | undefined; id?: string | undefined }
+type ItemsQuery = PageQuery & Partial<Record<'split' | 'id' | 'q', string | undefined>> & { version: string }
 
-/** Reads one page of the items of a version, or of one of its splits; or the only one with an id. */
+/** Reads one page of the items of a version, or of one of its splits; those with a text, or the only one with an id. */
 export const itemPage = async (database: Queries, dataset: EntityRow, query: ItemsQuery) => {
   const { seq } = await getEntityVersion(database, dataset, query.version)
+  if (query.id !== undefined && query.q !== undefined) {
+    throw invalidField(['query', 'q'], 'Give id or q, not both', 'one_of')
+  }
   if (query.id !== undefined) return onlyItem(database, dataset, { ...query, seq, id: query.id })
   const at = { datasetId: dataset.id, seq, buckets: bucketsOf(dataset.splits, query.split) }
-  const [total, page] = await Promise.all([
-    countItems(database, at),
-    listItems(database, at, { after: Number(query.cursor ?? 0), limit: query.limit }),
-  ])
+  const limits = { after: Number(query.cursor ?? 0), limit: query.limit }
+  if (query.q !== undefined) {
+    const [total, found] = await Promise.all([
+      countItems(database, at),
+      searchItems(database, at, { ...limits, text: query.q }),
+    ])
+    const items = found.rows.map(makeShownItem(dataset))
+    const cursor = found.next === null ? null : String(found.next)
+    return { version: seq, total, searched: found.searched, items, next_cursor: cursor }
+  }
+  const [total, page] = await Promise.all([countItems(database, at), listItems(database, at, limits)])
   const items = page.rows.map(makeShownItem(dataset))
   return { version: seq, total, items, next_cursor: cursorAfter(page, ({ position }) => position) }
 }

@@ -8,7 +8,7 @@ import { filePart, parseChoice, positive } from '../input/inputs.ts'
 import { delimiterMeaning, parseDelimiter } from '../input/item-source.ts'
 import { parseDataset } from '../input/places.ts'
 import { type Session, withSession } from '../session.ts'
-import { table } from '../show/output.ts'
+import { safe, table } from '../show/output.ts'
 import { requireFree, saveResponse } from '../show/save-response.ts'
 
 const formats = parseChoice(['jsonl', 'csv', 'json', 'parquet'])
@@ -20,10 +20,11 @@ export const registerDatasetItems = (datasets: Command): void => {
     .description('List the items of a dataset')
     .option('--at <version>', 'version: ~n, a tag or a content hash (default: the newest)')
     .option('--split <name>', 'only items of this split')
+    .option('--search <text>', 'only items whose id or data contain this text, in any case')
     .option('-n, --limit <n>', 'maximum number to list', positive, 20)
     .addHelpText(
       'after',
-      '\nExamples:\n  jetty datasets items acme/questions\n  jetty datasets items acme/questions --at gold --json',
+      '\nExamples:\n  jetty datasets items acme/questions\n  jetty datasets items acme/questions --search refund\n  jetty datasets items acme/questions --at gold --json',
     )
     .action(withSession<ListOptions, [string]>(list))
   datasets
@@ -85,6 +86,7 @@ const versionOf = (at: string | undefined) => (at === undefined ? {} : { version
 interface ListOptions {
   at?: string
   split?: string
+  search?: string
   limit: number
 }
 
@@ -94,9 +96,19 @@ const list = async ({ client, out }: Session, [place]: [string], options: ListOp
   const query = {
     ...versionOf(options.at),
     ...(options.split === undefined ? {} : { split: options.split }),
+    ...(options.search === undefined ? {} : { q: options.search }),
     limit: Math.min(options.limit, 1000),
   }
-  const page = await client.listItems({ params: parseDataset(place), query })
+  const params = parseDataset(place)
+  const page = await client.listItems({ params, query })
+  // A call looks through some of the items; a rare text is searched for in all of them.
+  while (options.search !== undefined && page.next_cursor !== null && page.items.length < query.limit) {
+    const rest = { ...query, limit: query.limit - page.items.length, cursor: page.next_cursor }
+    const more = await client.listItems({ params, query: rest })
+    page.items.push(...more.items)
+    page.searched = (page.searched ?? 0) + (more.searched ?? 0)
+    page.next_cursor = more.next_cursor
+  }
   out.answer(page, () =>
     page.items.length === 0
       ? ''
@@ -105,7 +117,8 @@ const list = async ({ client, out }: Session, [place]: [string], options: ListOp
           page.items.map(({ id, split, data }) => [id, split ?? '-', JSON.stringify(data).slice(0, shownCharacters)]),
         ),
   )
-  out.note(`Version ~${page.version}: ${page.items.length} of ${page.total} items`)
+  const found = options.search === undefined ? '' : ` with '${safe(options.search)}'`
+  out.note(`Version ~${page.version}: ${page.items.length} of ${page.total} items${found}`)
 }
 
 const writtenText = ({ version, added, changed, removed, unchanged, count }: WrittenItems): string =>

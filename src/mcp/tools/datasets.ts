@@ -37,9 +37,9 @@ export const datasetTools = [
   endpointTool({
     name: 'list-dataset-items',
     title: 'List items of a dataset',
-    description: 'Lists items of a version of a dataset: their ids and data.',
+    description: 'Lists items of a version of a dataset, or those with a text: their ids and data.',
     operation: 'listItems',
-    takes: ['collection', 'dataset', 'version', 'split', 'limit', 'cursor'],
+    takes: ['collection', 'dataset', 'version', 'split', 'q', 'limit', 'cursor'],
     defaults: { limit: 20 },
     rest: (args) => ({ tool: 'list-dataset-items', args: { ...args, limit: 5 } }),
   }),

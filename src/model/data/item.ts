@@ -75,6 +75,7 @@ export const itemPageSchema = z
   .object({
     version: z.int().describe('Index of the version that was read.'),
     total: z.int().describe('Items of the version, or of the split.'),
+    searched: z.int().optional().describe('With `q`: how many of them this call looked through.'),
     items: z.array(itemSchema),
     next_cursor: z.string().nullable(),
   })

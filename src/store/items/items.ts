@@ -1,4 +1,5 @@
 import type { Queries } from '../../database/database.ts'
+import { anywhere } from '../runs/lists/run-filter.ts'
 import { type ItemPage, itemPageOf, pageQuery } from './item-page.ts'
 
 /** Content of an item of a dataset. */
@@ -51,6 +52,57 @@ export const listItems = async (
       [...values(at), page.after, page.limit],
     ),
   )
+
+/** One call looks through no more items, and no more of their data: a rare text would be searched for in all of them. */
+export const searchedAtOnce = { items: 20_000, bytes: 16 * 1024 * 1024 }
+
+/** Items that contain a text, among some after a position. */
+interface FoundItems extends ItemPage<ItemRow> {
+  /** How many items were looked through. */
+  searched: number
+  /** Position up to which all items have been shown or do not contain the text; null at the end. */
+  next: number | null
+}
+
+/** Finds items whose id or data (as JSON) contain a text, in any case: looks through some items after a position. */
+export const searchItems = async (
+  queries: Queries,
+  at: ItemsAt,
+  page: { text: string; after: number; limit: number },
+): Promise<FoundItems> => {
+  const [part] = await queries.rows<{ until: number | null; searched: number; is_end: boolean }>(
+    'dataset_items_to_search',
+    // The length of a text is known without reading it.
+    `select max(position) as until, count(*)::int as searched, count(*) = coalesce(max(rows), 0) and count(*) < $6 as is_end
+     from (select position, size, sum(size) over (order by position) - size as before, count(*) over () as rows
+       from (select position, octet_length(data) as size from dataset_items where ${isAt} and position > $5
+             order by position limit $6) listed) sized
+     where before < ${searchedAtOnce.bytes}`,
+    [...values(at), page.after, searchedAtOnce.items],
+  )
+  const until = part?.until ?? page.after
+  const found = itemPageOf(
+    await queries.rows<ItemRow>(
+      'search_dataset_items',
+      pageQuery(
+        `select ${columns} from dataset_items where ${isAt} and position > $5 and position <= $6
+           and (item_id ilike $7 or data ilike $8) order by position limit $9::int + 1`,
+        { limit: '$9', size: 'octet_length(data)', order: 'position' },
+      ),
+      [
+        ...values(at),
+        page.after,
+        until,
+        anywhere(page.text),
+        anywhere(JSON.stringify(page.text).slice(1, -1)),
+        page.limit,
+      ],
+    ),
+  )
+  const last = found.rows.at(-1)?.position
+  const next = found.hasMore && last !== undefined ? last : part?.is_end === false ? until : null
+  return { ...found, searched: part?.searched ?? 0, next }
+}
 
 /** Reads all items of a version or split, a page at a time. */
 export async function* eachItem(queries: Queries, at: ItemsAt): AsyncGenerator<ItemRow> {

@@ -4,7 +4,14 @@ import { type Database, openDatabase, type Queries } from '../../../src/database
 import { relationshipsOf } from '../../../src/store/entities/relationships.ts'
 import { runsThatMade } from '../../../src/store/entities/run-products.ts'
 import { listItemResults } from '../../../src/store/items/dataset-runs.ts'
-import { currentHashes, findItem, itemDifferences, listItems } from '../../../src/store/items/items.ts'
+import {
+  currentHashes,
+  findItem,
+  itemDifferences,
+  listItems,
+  searchedAtOnce,
+  searchItems,
+} from '../../../src/store/items/items.ts'
 import { lineageRuns, runsOfItem } from '../../../src/store/items/lineage.ts'
 import { createTestDatabase, type TestDatabase } from '../../database.ts'
 
@@ -68,7 +75,10 @@ interface Plan {
 
 const nodesOf = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(nodesOf)]
 
-const literal = (value: unknown): string => (Array.isArray(value) ? `'{${value}}'` : JSON.stringify(value))
+const literal = (value: unknown): string => {
+  if (Array.isArray(value)) return `'{${value}}'`
+  return typeof value === 'string' ? `'${value}'` : JSON.stringify(value)
+}
 
 /** How many rows of tables a query reads with the plan that a connection keeps for any values. */
 const rowsReadByKeptPlan = async (ask: (queries: Queries) => Promise<unknown>): Promise<number> => {
@@ -128,6 +138,31 @@ test('a page of items reads about as many rows', async () => {
   expect(await rowsReadByKeptPlan((queries) => currentHashes(queries, datasetId, named))).toBeLessThanOrEqual(
     itemsOfEach + 2 * limit, // all of them are counted
   )
+})
+
+test('a search reads the items of its part, and no others', async () => {
+  const at = { datasetId, seq: 2 }
+  const rare = { text: 'i2999', after: 0, limit }
+  const { rows, searched, next } = await searchItems(database, at, rare)
+  expect([rows.map(({ item_id: id }) => id), searched, next]).toEqual([['i2999'], itemsOfEach, null])
+  expect(await rowsReadByKeptPlan((queries) => searchItems(queries, at, rare))).toBeLessThanOrEqual(2.1 * itemsOfEach)
+  const bound = { ...searchedAtOnce }
+  try {
+    Object.assign(searchedAtOnce, { items: 100 })
+    const part = await searchItems(database, at, rare)
+    expect([part.rows, part.searched, typeof part.next]).toEqual([[], 100, 'number'])
+    expect(await rowsReadByKeptPlan((queries) => searchItems(queries, at, rare))).toBeLessThanOrEqual(4 * 100)
+    let after = 0
+    const found: string[] = []
+    for (let page = part; page.next !== null; after = page.next) {
+      page = await searchItems(database, at, { ...rare, after })
+      found.push(...page.rows.map(({ item_id: id }) => id))
+      if (page.next === null) break
+    }
+    expect(found).toEqual(['i2999'])
+  } finally {
+    Object.assign(searchedAtOnce, bound)
+  }
 })
 
 test('a page of results reads a few rows for each item', async () => {

@@ -162,6 +162,35 @@ test('splits are by the id, and stay when items come', async () => {
   expect(unknown.body.detail[0].msg).toBe("There is no split 'dev'; the splits are train, test")
 })
 
+test('items are searched by a text in their id or data', async () => {
+  await call('POST', '', { name: 'found', splits: { train: 50, test: 50 } })
+  const items = [
+    ...Array.from({ length: 30 }, (_, at) => ({ id: `n${at}`, data: { text: `number ${at}`, deep: [{ at }] } })),
+    { id: 'Refund-1', data: { text: 'money back' } },
+    { id: 'x', data: { text: 'A "REFUND" of 100 % for Müller_1' } },
+  ]
+  await call('POST', '/found/items', { items })
+  const found = (q: string, more = '') => ids(`/found/items?q=${encodeURIComponent(q)}${more}`)
+  expect(await found('refund')).toEqual(['Refund-1', 'x'])
+  expect(await found('"refund"')).toEqual(['x'])
+  expect(await found('100 %')).toEqual(['x'])
+  expect(await found('müller_')).toEqual(['x'])
+  expect(await found('number%')).toEqual([])
+  expect(await found('number 1')).toHaveLength(11)
+  expect(await found('nothing')).toEqual([])
+  const { body: first } = await call('GET', '/found/items?q=number&limit=20')
+  expect(first).toMatchObject({ total: 32, searched: 32, next_cursor: expect.any(String) })
+  const { body: rest } = await call('GET', `/found/items?q=number&limit=20&cursor=${first.next_cursor}`)
+  expect([rest.items.length, rest.next_cursor]).toEqual([10, null])
+  const parts = [await found('number', '&split=train'), await found('number', '&split=test')]
+  expect(parts.flat().toSorted()).toEqual((await found('number')).toSorted())
+  await call('DELETE', '/found/items/x')
+  expect(await found('refund')).toEqual(['Refund-1'])
+  expect(await found('refund', '&version=~1')).toEqual(['Refund-1', 'x'])
+  const both = await call('GET', '/found/items?q=a&id=x')
+  expect(both.body.detail[0]).toMatchObject({ loc: ['query', 'q'], msg: 'Give id or q, not both' })
+})
+
 test('what is exported can be imported again', async () => {
   await call('POST', '', { name: 'from' })
   const items = [

@@ -1,6 +1,6 @@
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
-import { type DragEvent, useState } from 'react'
+import { type DragEvent, useEffect, useState } from 'react'
 import { api } from '../../../data/api.ts'
 import { keys } from '../../../data/keys.ts'
 import { useStored, writeStored } from '../../../data/stored.ts'
@@ -23,11 +23,16 @@ const pageSize = 100
 const ItemsTab = ({ collection, dataset }: DatasetProps) => {
   const { name } = dataset
   const navigate = useNavigate()
-  const { item, split = '', version = '' } = useSearch({ strict: false }) as Partial<ItemsShown> & { item?: string }
+  const {
+    item,
+    split = '',
+    version = '',
+    q = '',
+  } = useSearch({ strict: false }) as Partial<ItemsShown> & { item?: string }
   const width = Number(useStored('panel-width') ?? 42)
   const mayWrite = useMayWrite()
   const [adding, add] = useState<'one' | 'many' | File>()
-  const list = useItems(collection, name, { split, version })
+  const list = useItems(collection, name, { split, version, q })
   const change = (next: { item?: string | undefined } & Partial<ItemsShown>) => {
     const given = Object.fromEntries(Object.entries(next).map(([key, value]) => [key, value || undefined]))
     void navigate({ to: '.', search: ((was: object) => ({ ...was, ...given })) as never, replace: true })
@@ -82,12 +87,14 @@ const ItemsTab = ({ collection, dataset }: DatasetProps) => {
           collection={collection}
           dataset={dataset}
           total={list.data.pages[0]?.total ?? 0}
-          shown={{ split, version }}
+          shown={{ split, version, q }}
           onShow={change}
           onAdd={add}
         />
         {list.error && <Problem error={list.error} onRetry={() => void list.refetch()} />}
-        {items.length === 0 ? (
+        {items.length === 0 && q !== '' ? (
+          <NoneFound q={q} isSearching={list.hasNextPage} />
+        ) : items.length === 0 ? (
           <Empty title={split === '' ? 'No items yet' : `No items in ${split}`}>
             <p className="mb-2">An item is the input of one run, with the result that you expect. Import a file:</p>
             <CopyLine text={`jetty datasets import ${collection}/${name} items.csv`} />
@@ -106,10 +113,16 @@ const ItemsTab = ({ collection, dataset }: DatasetProps) => {
   )
 }
 
-/** The items of a split and version, a page at a time. */
-const useItems = (collection: string, dataset: string, { split, version }: ItemsShown) =>
-  useInfiniteQuery({
-    queryKey: [...keys.dataset(collection, dataset), 'items', split, version],
+const NoneFound = ({ q, isSearching }: { q: string; isSearching: boolean }) => (
+  <Empty title={isSearching ? 'Searching…' : `No item contains “${q}”`}>
+    <p>The search looks for the text in the ids and the data of items, in upper and lower case.</p>
+  </Empty>
+)
+
+/** The items of a split and version, a page at a time. A search goes on by itself until it has a page of them. */
+const useItems = (collection: string, dataset: string, { split, version, q }: ItemsShown) => {
+  const list = useInfiniteQuery({
+    queryKey: [...keys.dataset(collection, dataset), 'items', split, version, q],
     initialPageParam: '',
     queryFn: ({ pageParam, signal }) =>
       api.listItems({
@@ -119,10 +132,19 @@ const useItems = (collection: string, dataset: string, { split, version }: Items
           ...(pageParam === '' ? {} : { cursor: pageParam }),
           ...(split === '' ? {} : { split }),
           ...(version === '' ? {} : { version: `~${version}` }),
+          ...(q === '' ? {} : { q }),
         },
         signal,
       }),
     getNextPageParam: (last) => last.next_cursor ?? undefined,
+    placeholderData: (before) => before,
   })
+  const { data, hasNextPage, isFetching, isError, fetchNextPage } = list
+  const isShort = q !== '' && (data?.pages.at(-1)?.items.length ?? pageSize) === 0
+  useEffect(() => {
+    if (isShort && hasNextPage && !isFetching && !isError) void fetchNextPage()
+  }, [isShort, hasNextPage, isFetching, isError, fetchNextPage])
+  return list
+}
 
 export default ItemsTab

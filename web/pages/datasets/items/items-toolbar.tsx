@@ -2,16 +2,19 @@ import { useQuery } from '@tanstack/react-query'
 import { api } from '../../../data/api.ts'
 import { keys } from '../../../data/keys.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
+import { SearchField } from '../../../parts/search-field.tsx'
 import { Button, buttonClass } from '../../../ui/button.tsx'
 import { SelectField } from '../../../ui/field.tsx'
 import { Popover } from '../../../ui/popover.tsx'
 import type { DatasetProps } from '../dataset-props.ts'
 
-/** Which items are shown: those of a split, and of a version. */
+/** Which items are shown: those of a split and of a version, with a text. */
 export interface ItemsShown {
   split: string
   /** Index of a version; empty: the newest one. */
   version: string
+  /** A text in the id or data of an item; empty: all items. */
+  q: string
 }
 
 interface ItemsToolbarProps extends DatasetProps {
@@ -38,6 +41,15 @@ export const ItemsToolbar = ({ collection, dataset, total, shown, onShow, onAdd 
       <span className="text-muted">
         {total.toLocaleString('en')} {total === 1 ? 'item' : 'items'}
       </span>
+      {(total > 0 || shown.q !== '') && (
+        <SearchField
+          label="Search items"
+          placeholder="Search id and data"
+          place="Items of a dataset"
+          text={shown.q}
+          onChange={(q) => onShow({ q })}
+        />
+      )}
       {splits && (
         <SelectField
           label="Split"
