@@ -24,6 +24,7 @@ interface Wanted {
   trajectory_id?: string
   ref?: string
   activity?: string
+  dataset?: string
   path?: string
 }
 
@@ -53,6 +54,13 @@ const didYouMean = (text: string): string => `Did you mean ${text}?`
 const fileHint = (collection: string, isKnown: boolean): string =>
   isKnown ? `jetty files ls ${collection} lists its files.` : didYouMean(collection)
 
+const datasetHint = async (client: Client, collection: string, dataset: string): Promise<string> => {
+  const { meant } = look(dataset, namesOf(await client.listDatasets({ params: { collection } })))
+  return meant === undefined
+    ? `jetty datasets ls ${collection} lists its datasets.`
+    : didYouMean(`${collection}/${meant}`)
+}
+
 const taskHint = async (client: Client, collection: string, wanted: Wanted, isKnown: boolean) => {
   if (wanted.task === undefined) return isKnown ? undefined : didYouMean(collection)
   const tasks = namesOf(await client.listTasks({ params: { collection }, query: { limit: 500 } }))
@@ -74,6 +82,7 @@ const hintFor = async (client: Client, wanted: Wanted): Promise<string | undefin
   const { known, meant } = look(wanted.collection, namesOf(await client.listCollections({ query: { limit: 500 } })))
   const collection = known ?? meant
   if (collection === undefined) return 'jetty collections ls lists them.'
+  if (wanted.dataset !== undefined) return datasetHint(client, collection, wanted.dataset)
   return wanted.path === undefined
     ? taskHint(client, collection, wanted, known !== undefined)
     : fileHint(collection, known !== undefined)
@@ -88,12 +97,20 @@ const keyHint = ({ message, hint }: AppError, { collection = '<collection>' }: W
   )
 }
 
+/** Next steps for messages that clients of the hosted service know as they are. */
+const nextSteps: Readonly<Record<string, string>> = {
+  'API key not found': 'jetty keys ls <collection> lists the keys with their ids.',
+  'Collection already exists': 'Use it as it is, or choose another name. jetty collections ls lists them.',
+  'Dataset already exists': 'Use it as it is, or choose another name. jetty datasets ls <collection> lists them.',
+}
+
 /** Adds to an error about an unknown name or a missing key a hint with the command to type. */
 export const suggesting = async (client: Client, error: unknown): Promise<unknown> => {
   const input = error instanceof AppError ? inputs.get(error) : undefined
   if (!input || !(error instanceof AppError)) return error
   const wanted = wantedBy(input)
   const hint =
-    error.code === 'not_found' ? await hintFor(client, wanted).catch(() => undefined) : keyHint(error, wanted)
+    nextSteps[error.message] ??
+    (error.code === 'not_found' ? await hintFor(client, wanted).catch(() => undefined) : keyHint(error, wanted))
   return hint === undefined ? error : new AppError(error.code, error.message, { hint, cause: error })
 }

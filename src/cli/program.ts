@@ -111,16 +111,30 @@ export const buildProgram = (isJson = false): Command => {
   return program
 }
 
-/** The help of a command below another one: `help runs get`. Commander's own `help` takes one word. */
-const withNestedHelp = (given: string[]): string[] =>
-  given[0] === 'help' && given.length > 2 ? [...given.slice(1), '--help'] : given
+/**
+ * The help of a command below another one: `help runs get`. Commander's own `help` takes one word, and shows the help of
+ * all for an unknown one; such a word is called instead, which is an error.
+ */
+const withNestedHelp = (given: string[], program: Command): string[] => {
+  if (given[0] !== 'help') return given
+  const words = given.slice(1).filter((word) => !word.startsWith('-'))
+  let command: Command | undefined = program
+  for (const word of words) {
+    if (command.commands.length === 0) break
+    command = command.commands.find((one) => one.name() === word || one.aliases().includes(word))
+    if (!command && word !== 'help') return given.slice(1)
+    if (!command) return given
+  }
+  return words.length > 1 ? [...given.slice(1), '--help'] : given
+}
 
 /** Runs one command line and returns the exit code. `jetty` alone is `jetty serve`. */
 export const runProgram = async (argv: string[]): Promise<number> => {
   const given = argv.slice(2)
   const isJson = given.includes('--json')
   try {
-    await buildProgram(isJson).parseAsync(given.length === 0 ? ['serve'] : withNestedHelp(given), { from: 'user' })
+    const program = buildProgram(isJson)
+    await program.parseAsync(given.length === 0 ? ['serve'] : withNestedHelp(given, program), { from: 'user' })
     return typeof process.exitCode === 'number' ? process.exitCode : exitCodes.ok
   } catch (error) {
     return reportError(error, isJson)

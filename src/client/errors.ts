@@ -25,6 +25,8 @@ const sentence = (body: ErrorBody, status: number): string => {
   return typeof body.error === 'string' ? body.error : `The server answered ${status}`
 }
 
+const foreignHint = 'A Jetty server says more than that: check the URL, and the proxy that may answer in its place.'
+
 /** The code that the server states; a provider behind the gateway may state one of the same name with another status. */
 const statedCode = ({ error }: ErrorBody, status: number): ErrorCode | undefined => {
   const code = isObject(error) && typeof error.code === 'string' ? error.code : ''
@@ -42,6 +44,11 @@ const refusedCall = ({ headers, status }: TextAnswer): Record<string, unknown> =
   }
 }
 
+const isOurs = ({ detail, error }: ErrorBody): boolean => detail !== undefined || error !== undefined
+
+const remedyOf = (code: ErrorCode, hint: unknown): { hint?: string } =>
+  typeof hint === 'string' ? { hint } : code === 'invalid' ? {} : { hint: errorCodes[code].remedy }
+
 /**
  * Reconstructs the server's error from an answer that is no success. What a model provider refused is `upstream_failed`,
  * with `provider_status`: its 401 says nothing about the token of this client.
@@ -53,7 +60,7 @@ export const answerError = async (response: TextAnswer): Promise<AppError> => {
   const retryAfter = Number(response.headers.get('retry-after'))
   const { detail: _, error: __, hint, ...extra } = body as ErrorBody & Record<string, unknown>
   return new AppError(code, sentence(body, response.status), {
-    ...(typeof hint === 'string' ? { hint } : code === 'invalid' ? {} : { hint: errorCodes[code].remedy }),
+    ...(isOurs(body) ? remedyOf(code, hint) : { hint: foreignHint }),
     ...(isIssues(body.detail) ? { issues: body.detail } : {}),
     ...(retryAfter > 0 ? { retryAfterSeconds: retryAfter } : {}),
     extra: { ...extra, ...call },

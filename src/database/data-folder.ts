@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { accessSync, constants, mkdirSync, realpathSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AppError, messageOf } from '../lib/errors.ts'
 import { readOrCreate, replaceFile } from '../lib/files/exclusive-file.ts'
@@ -14,7 +15,7 @@ export const prepareDataFolder = (dataDir: string): string => {
     return realpathSync(dataDir)
   } catch (error) {
     throw new AppError('invalid', `The data folder ${dataDir} cannot be used: ${messageOf(error)}`, {
-      hint: 'Set JETTY_DATA_DIR to a folder that this user may write to, for example JETTY_DATA_DIR=~/.jetty.',
+      hint: `Set JETTY_DATA_DIR to a folder that this user may write to, for example JETTY_DATA_DIR=${join(tmpdir(), 'jetty')} to try it out.`,
       cause: error,
     })
   }

@@ -74,7 +74,7 @@ describe('the server', () => {
     ['JETTY_API_URL', { JETTY_PORT: '1', JETTY_API_URL: 'http://127.0.0.1:2' }, 'http://127.0.0.1:2'],
   ])('is that of %s before', async (source, env, expected) => {
     const ended = await jetty(['status', '--json'], env)
-    expect(ended).toMatchObject({ code: 1 })
+    expect(ended).toMatchObject({ code: 3 })
     expect(ended.json()).toMatchObject({ url: expected, url_source: source, answers: false })
   })
 

@@ -105,7 +105,11 @@ const itemsOfFile = async (
   for await (const { item, line } of readItems(stream, { format, maxBytes: settings.maxInitParamsBytes, delimiter })) {
     add(item, loc, `Line ${line}`)
   }
-  if (items.length === 0) throw invalidField(loc, `'${file.name}' has no items`, 'too_few')
+  if (items.length === 0) {
+    const expected =
+      format === 'csv' ? 'Below the line of names, write a line for each' : 'Write one as JSON on each line'
+    throw invalidField(loc, `'${file.name}' has no items. ${expected}`, 'too_few')
+  }
   const warning = format === 'csv' ? oneColumnWarning(items) : undefined
   if (warning) warn({ field: 'delimiter', message: warning, did_you_mean: null })
   return items

@@ -50,6 +50,14 @@ describe('what a judge says of all items', () => {
     expect(summary.interval?.low).toBeCloseTo(4.036757, 5)
   })
 
+  it('has no interval that leaves the scale', () => {
+    const { min, max } = scored.scale ?? { min: 0, max: 0 }
+    const { items } = tableOf([scored], { a: [String(max)], b: [String(max - 2)], c: [String(max)] })
+    expect(judgeSummary(scored, 0, items).interval).toMatchObject({ high: max })
+    const low = tableOf([scored], { a: [String(min)], b: [String(min + 2)], c: [String(min)] })
+    expect(judgeSummary(scored, 0, low.items).interval).toMatchObject({ low: min })
+  })
+
   it('is a share of yes, or of the categories that pass', () => {
     const yes = judgeSummary(binary, 0, tableOf([binary], { a: ['yes'], b: ['no'], c: ['yes'], d: ['yes'] }).items)
     expect(yes).toMatchObject({ n: 4, mean: 0.75, counts: { yes: 3, no: 1 }, interval: { method: 'wilson' } })

@@ -77,7 +77,7 @@ export const compareJudge = (
   const [better, worse] = [count('better'), count('worse')]
   const interval = isShare(judge)
     ? shownInterval(pairedShareInterval(better, worse, differences.length), 'bonett-price')
-    : shownInterval(meanInterval(differences), 't')
+    : shownInterval(meanInterval(differences), 't', { min: -rangeOf(judge), max: rangeOf(judge) })
   return {
     n: pairs.length,
     better,
@@ -90,11 +90,12 @@ export const compareJudge = (
   }
 }
 
+/** Largest possible difference of two scores. */
+const rangeOf = ({ scale }: Judge): number => (scale ? scale.max - scale.min : 1)
+
 /** Drop of a score relative to the judge's scale, so that judges of different scales can be sorted together. */
-const fallOf = (judge: Judge, { before, now }: Pair): number => {
-  const range = judge.scale ? judge.scale.max - judge.scale.min : 1
-  return ((verdictScore(judge, before) ?? 0) - (verdictScore(judge, now) ?? 0)) / range
-}
+const fallOf = (judge: Judge, { before, now }: Pair): number =>
+  ((verdictScore(judge, before) ?? 0) - (verdictScore(judge, now) ?? 0)) / rangeOf(judge)
 
 const worsenings = (now: EvaluationTable, pairing: Pairing): Regression[] =>
   now.judges

@@ -35,7 +35,10 @@ const requestOf = async (deps: DatasetStartDeps, call: StartCall): Promise<Datas
   const { source, carried } = await datasetSource(deps, call, task, { taskId: evaluation.id, baseline, outputPath })
   const given = await readBatchItems(deps, call, source?.items)
   const items = takeApart(given, source?.ids)
-  await warnOfUnknown(deps.engine, call, task, items.runs, { field: 'items', alsoKnown: ['id'] })
+  await warnOfUnknown(deps.engine, call, {
+    ...{ task, given: items.runs, secrets: body.secret_params },
+    ...{ field: 'items', alsoKnown: ['id'] },
+  })
   const at = { collection: { ...collection, environmentId: task.environment_id }, secrets: body.secret_params }
   const unservable = refusesUnservable(call) ? 'refuse' : 'record'
   let refusal = await deps.engine.preflight({ ...at, task, runs: items.runs, unservable })

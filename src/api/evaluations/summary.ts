@@ -9,10 +9,18 @@ const decimals = 1e9
 /** Rounds away floating point noise. */
 export const rounded = (value: number): number => Math.round(value * decimals) / decimals
 
+/** An interval as it is answered: a value outside of the bounds is impossible, so it ends there. */
 export const shownInterval = (
   interval: { low: number; high: number } | null,
   method: ShownInterval['method'],
-): ShownInterval | null => interval && { low: rounded(interval.low), high: rounded(interval.high), level: 0.95, method }
+  { min, max }: { min: number; max: number } = { min: -1, max: 1 },
+): ShownInterval | null =>
+  interval && {
+    low: rounded(Math.max(min, interval.low)),
+    high: rounded(Math.min(max, interval.high)),
+    level: 0.95,
+    method,
+  }
 
 /** Tells whether a judge's mean is the share of good items. */
 export const isShare = ({ scale }: Judge): boolean => scale === undefined
@@ -35,7 +43,7 @@ export const judgeSummary = (judge: Judge, at: number, items: readonly ItemResul
   const good = scores.filter((score) => score === 1).length
   const interval = isShare(judge)
     ? shownInterval(shareInterval(good, scores.length), 'wilson')
-    : shownInterval(meanInterval(scores), 't')
+    : shownInterval(meanInterval(scores), 't', judge.scale)
   return {
     n: values.length,
     failed,

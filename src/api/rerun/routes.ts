@@ -63,7 +63,10 @@ const prepare = async (
     { ...body, init_params: await withResolvedFiles(database, collection, body.init_params) },
     { author: authorOf(identity), take: (bytes) => call.memory.take(copiesOfDocument * bytes) },
   )
-  await warnOfUnknown(engine, call, request.task, [body.init_params], { field: 'init_params' })
+  await warnOfUnknown(engine, call, {
+    ...{ task: request.task, given: [body.init_params], secrets: body.secret_params },
+    field: 'init_params',
+  })
   const webhook = await collectionWebhook(database, sealer, collection)
   const unservable = refusesUnservable(call) ? 'refuse' : 'record'
   return {

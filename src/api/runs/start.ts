@@ -50,7 +50,10 @@ const requestOf = async (deps: TaskRunDeps, call: RunCall): Promise<RunRequest> 
   const environmentId = files.length > 0 ? await currentEnvironment(database, collection.id) : task.environment_id
   if (environmentId === undefined) throw new AppError('not_found', 'Collection not found')
   checkParameters(body, files.length > 0, settings.maxInitParamsBytes)
-  await warnOfUnknown(deps.engine, call, task, [body.init_params], { field: 'init_params' })
+  await warnOfUnknown(deps.engine, call, {
+    ...{ task, given: [body.init_params], secrets: body.secret_params },
+    field: 'init_params',
+  })
   const webhook = await webhookOf(deps, body, collection)
   return {
     collection: { id: collection.id, name: collection.name, environmentId, settings: collection.settings },

@@ -26,6 +26,7 @@ test('a parameter that the workflow does not have is named, with the nearest one
     unknownParameters(workflowParameters(of), [Object.fromEntries(names.map((name) => [name, 1]))], {
       task: 'x',
       field: 'init_params',
+      alsoKnown: [],
     })
   expect(about(['name', 'question', 'file_paths'])).toEqual([])
   expect(about(['nmae'])).toEqual([

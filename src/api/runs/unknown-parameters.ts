@@ -13,7 +13,7 @@ const mostListed = 10
 export const unknownParameters = (
   known: readonly string[] | undefined,
   given: Iterable<Record<string, unknown>>,
-  { task, field, alsoKnown = [] }: { task: string; field: string; alsoKnown?: readonly string[] },
+  { task, field, alsoKnown }: { task: string; field: string; alsoKnown: readonly string[] },
 ): Warning[] => {
   if (known === undefined) return []
   const isKnown = new Set([...known, ...always, ...alsoKnown])
@@ -35,16 +35,27 @@ export const unknownParameters = (
   })
 }
 
+/** A request for runs of a task. */
+interface Asked {
+  task: { name: string; definition: string }
+  given: readonly Record<string, unknown>[]
+  /** Values that no answer repeats: a parameter whose name holds one is not named. */
+  secrets: Record<string, string>
+  /** Member of the request that has the parameters. */
+  field: string
+  alsoKnown?: readonly string[]
+}
+
 /** Warns about the parameters of a request that the task does not have: a misspelt name would be dropped in silence. */
 export const warnOfUnknown = async (
   engine: Pick<Engine, 'parametersOf'>,
   { warn }: { warn(warning: Warning): void },
-  { name, definition }: { name: string; definition: string },
-  given: readonly Record<string, unknown>[],
-  { field, alsoKnown }: { field: string; alsoKnown?: readonly string[] },
+  { task, given, secrets, field, alsoKnown = [] }: Asked,
 ): Promise<void> => {
   if (given.every((parameters) => Object.keys(parameters).length === 0)) return
-  const known = await engine.parametersOf(definition)
-  for (const warning of unknownParameters(known, given, { task: name, field, ...(alsoKnown && { alsoKnown }) }))
-    warn(warning)
+  const known = await engine.parametersOf(task.definition)
+  const hidden = Object.values(secrets).filter((secret) => secret !== '')
+  for (const warning of unknownParameters(known, given, { task: task.name, field, alsoKnown })) {
+    if (!hidden.some((secret) => warning.field.includes(secret))) warn(warning)
+  }
 }

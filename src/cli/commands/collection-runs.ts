@@ -26,13 +26,21 @@ type Run = Awaited<ReturnType<Session['client']['listCollectionRuns']>>['runs'][
 
 /** Tells whether a filter needs the list of the whole collection. */
 export const needsCollectionList = (options: RunListOptions): boolean =>
+  isForWaiting(options) ||
   [options.model, options.minCost, options.maxCost, options.error, options.parent, options.format].some(
     (one) => one !== undefined,
   )
 
+/** Waiting runs have the status running: the server lists those, and the others of them are left out here. */
+const isForWaiting = ({ status = [] }: RunListOptions): boolean => status.includes('waiting')
+
+const askedStatuses = (status: readonly string[]): string[] => [
+  ...new Set(status.map((one) => (one === 'waiting' ? 'running' : one))),
+]
+
 const queryOf = (task: string | undefined, options: RunListOptions): Query => ({
   ...(task === undefined ? {} : { task: [task] }),
-  ...(options.status ? { status: options.status as never } : {}),
+  ...(options.status ? { status: askedStatuses(options.status) as never } : {}),
   ...(options.label ? { label: options.label } : {}),
   ...(options.search === undefined ? {} : { q: options.search }),
   ...(options.since === undefined ? {} : { created_after: options.since }),
@@ -54,6 +62,11 @@ export const listCollectionRuns = async (
   const { client, out, signal } = session
   const params = { collection: at.collection }
   const query = queryOf(at.task, options)
+  if (options.format !== undefined && isForWaiting(options)) {
+    throw new AppError('invalid', '--status waiting cannot be exported', {
+      hint: 'Use --json instead of --format, or export the runs that are running.',
+    })
+  }
   if (options.format !== undefined) return exportRuns(session, params, query, options)
   if (options.output !== undefined) {
     throw new AppError('invalid', '-o needs --format', {
@@ -63,14 +76,17 @@ export const listCollectionRuns = async (
   const rows: Run[] = []
   let cursor: string | null = ''
   while (cursor !== null && rows.length < options.limit && !signal.aborted) {
-    const limit = Math.min(options.limit - rows.length, mostAtOnce)
+    const limit = isForWaiting(options) ? mostAtOnce : Math.min(options.limit - rows.length, mostAtOnce)
     const page: { runs: Run[]; next_cursor: string | null } = await client.listCollectionRuns({
       params,
       query: { ...query, cursor, limit },
     })
-    rows.push(...page.runs)
+    rows.push(
+      ...(isForWaiting(options) ? page.runs.filter((run) => options.status?.includes(shortStatus(run))) : page.runs),
+    )
     cursor = page.next_cursor
   }
+  rows.splice(options.limit)
   out.answer(rows, () => (rows.length === 0 ? '' : runTable(rows)))
   if (rows.length === 0) out.note(`No runs of ${at.task ? `${at.collection}/${at.task}` : at.collection} match.`)
 }

@@ -132,6 +132,12 @@ const run = async (session: Session, [task, items]: [string, string], options: E
   const { client, out } = session
   const params = parseTask(task)
   const judges = readJson(options.judges)
+  if (!Array.isArray(judges)) {
+    const kind = judges === null ? 'null' : typeof judges === 'object' ? 'an object' : `a ${typeof judges}`
+    throw new AppError('invalid', `The judges in ${options.judges} are ${kind}; expected a list of judges`, {
+      hint: 'Such as [{"name": "polite", "instruction": "Is it polite?", "binary": true, "model": "gpt-4o"}].',
+    })
+  }
   const thresholds = thresholdsOf(options)
   const body = {
     ...(await readItemSource(session, params.collection, items)),

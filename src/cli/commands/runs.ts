@@ -19,7 +19,7 @@ import { showEnd } from './run.ts'
 
 const runArgument = '<run>'
 
-const statuses = parseChoice(runStatuses)
+const statuses = parseChoice([...runStatuses, 'waiting'])
 const levels = parseChoice(['debug', 'info', 'warning', 'error'])
 
 /** `jetty runs …`. */
@@ -28,7 +28,11 @@ export const registerRuns = (program: Command): void => {
   runs
     .command('ls <collection[/task]>')
     .description('List the runs of a task or of a whole collection, newest first, or export them')
-    .option('-s, --status <status>', 'only runs with this status; repeat for several', statuses.each)
+    .option(
+      '-s, --status <status>',
+      'only runs with this status, or waiting for a person; repeat for several',
+      statuses.each,
+    )
     .option('-l, --label <key[:value]>', 'only runs with this label; repeat to require several', collect)
     .option('-q, --search <text>', 'only runs whose id, error or parameters contain this text')
     .option(

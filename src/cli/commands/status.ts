@@ -17,7 +17,7 @@ export const registerStatus = (program: Command): void => {
       `
 The commands use the first server that is found in: --url, JETTY_API_URL, JETTY_PORT, the server that runs on
 JETTY_DATA_DIR, the server of the last login (~/.config/jetty/api_base), the server that runs on ~/.jetty, and
-http://127.0.0.1:7070. The exit code is 1 if it does not answer.
+http://127.0.0.1:7070. The exit code is 3 if it does not answer.
 
 Examples:
   jetty status
@@ -59,7 +59,7 @@ const status = async (session: Session): Promise<void> => {
     ]),
   )
   if (health) return
-  process.exitCode = exitCodes.failed
+  process.exitCode = exitCodes.serverFailed
   if (processes.length === 0) out.note(pc.dim('Start one with: jetty serve'))
 }
 

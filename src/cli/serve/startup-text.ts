@@ -43,12 +43,12 @@ export const startupText = ({ settings, server, seconds, sandbox }: Started): st
   if (elsewhere.length > 0) rows.push(['Models', elsewhere.join(', ')])
   if (server.metricsUrl) rows.push(['Metrics', `${server.metricsUrl}/metrics (no token)`])
   rows.push(['Database', server.postgres ? `${dataDir}/db (embedded)` : 'DATABASE_URL'], ['Files', `${dataDir}/files`])
-  if (settings.role !== 'api') rows.push(['Workers', String(settings.workerConcurrency)])
+  if (settings.role !== 'api') rows.push(['Steps', `${settings.workerConcurrency} at once`])
   if (settings.role !== 'api') rows.push(['Sandbox', sandboxText(settings, sandbox)])
   rows.push(['Admin', settings.adminToken ? 'JETTY_ADMIN_TOKEN' : `${dataDir}/admin-token`])
   if (server.trialKeys.length > 0) rows.push(['Trials', `lend ${server.trialKeys.join(', ')}`])
   if (demo) rows.push(['Token', `${demo.tokenPath} (${demo.shownToken}; for the collection demo)`])
-  if (demo && url) rows.push(['Try', `curl -s -H "Authorization: Bearer $(cat ${demo.tokenPath})" ${demo.tryUrl}`])
+  if (demo && url) rows.push(['Try', '`jetty run demo/hello -p name=moon --wait`'])
   const lines = rows.map(([name, value]) => `  ${pc.dim(name.padEnd(9))} ${value}`)
   const warning =
     settings.host === '127.0.0.1' || settings.host === 'localhost' || !url

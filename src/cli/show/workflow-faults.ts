@@ -7,9 +7,11 @@ import { safe } from './output.ts'
 export type PlacedFault = WorkflowFault & TextPlace
 
 /** Formats a fault in the form that editors recognize: `file:line:column: severity: message`. */
-export const faultLine = (file: string, { line, column, severity, message }: PlacedFault): string => {
+export const faultLine = (file: string, fault: PlacedFault): string => {
+  const { line, column, severity, message, did_you_mean: meant } = fault
+  const instead = meant === null || message.includes(meant) ? '' : `; did you mean '${meant}'?`
   const paint = severity === 'error' ? pc.red : pc.yellow
-  return `${safe(file)}:${line}:${column}: ${paint(`${severity}:`)} ${safe(message)}`
+  return `${safe(file)}:${line}:${column}: ${paint(`${severity}:`)} ${safe(message + instead)}`
 }
 
 const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`

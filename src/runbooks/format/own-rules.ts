@@ -39,6 +39,15 @@ const headingLine = /^ {0,3}#{1,6}(?:\s|$)/
 const hasOnlyHeadings = (body: string): boolean =>
   body.trim() !== '' && body.split('\n').every((line) => line.trim() === '' || headingLine.test(line))
 
+const isJson = (text: string): boolean => {
+  if (!/^\s*[[{]/.test(text)) return false
+  try {
+    return typeof JSON.parse(text) === 'object'
+  } catch {
+    return false
+  }
+}
+
 /** Rules of this server beside the published format. */
 export const ownRules: readonly Rule[] = [
   {
@@ -56,9 +65,9 @@ export const ownRules: readonly Rule[] = [
         found(problem, `${problem.field}: ${problem.message}`, `See ${problem.field} in docs/runbook-format.md.`),
       ),
       ...absent(
-        body.trim() !== '',
-        'The runbook has no text',
-        'Write the instructions for the agent below the front matter.',
+        /\p{L}/u.test(body) && !isJson(body),
+        isJson(body) ? 'The runbook is JSON, not Markdown' : 'The runbook has no text',
+        'Write the instructions for the agent as Markdown, below the front matter. `jetty runbook init` begins one.',
       ),
     ],
   },

@@ -26,7 +26,7 @@ test('a file with semicolons has its columns, and another delimiter is warned ab
     { text: 'y', n: '2' },
   ])
   const forced = await batches.post(task, { file_path: path, delimiter: 'comma' })
-  expect(forced.body.warnings).toMatchObject([{ field: 'delimiter' }])
+  expect(forced.body.warnings).toMatchObject([{ field: 'delimiter' }, { field: 'items.text;n' }])
   const misplaced = await batches.post(task, { items: [{}], delimiter: 'comma' })
   expect(misplaced.body.detail[0]).toMatchObject({ loc: ['body', 'delimiter'], msg: 'A delimiter needs file_path' })
 })

@@ -1,0 +1,111 @@
+// What a newcomer reads after a mistake: the error says what to type next, and the exit code is the right one.
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startTestServer, type TestServer } from '../server.ts'
+import { openShell, type Shell } from './shell.ts'
+
+let test: TestServer
+let shell: Shell
+let foreign: Server
+
+beforeAll(async () => {
+  test = await startTestServer()
+  const key = await test.call('POST', '/api/v1/api-keys', { name: 'newcomer', collection_name: 'acme' })
+  shell = openShell(test.url, key.body.api_key)
+  await test.call('POST', '/api/v1/datasets/acme', { name: 'flowers' })
+  const workflow = { step_configs: { gate: { activity: 'wait_for_approval', message: 'Go?' } }, steps: ['gate'] }
+  await test.call('POST', '/api/v1/tasks/acme', { name: 'ask', workflow })
+  foreign = createServer((_, response) => void response.writeHead(404).end('<html>not here</html>'))
+  await new Promise<void>((resolve) => foreign.listen(0, '127.0.0.1', resolve))
+})
+afterAll(async () => {
+  shell?.close()
+  foreign?.close()
+  await test?.close()
+})
+
+const refused = async (code: number, ...args: string[]): Promise<string> => {
+  const ended = await shell.jetty(args)
+  expect([args.join(' '), ended.code]).toEqual([args.join(' '), code])
+  return ended.stderr
+}
+
+it('runs ls finds the runs that it prints as waiting', async () => {
+  const place = (await shell.jetty(['run', 'acme/ask'])).stdout.trim()
+  const id = place.split('/').at(-1) ?? ''
+  await expect
+    .poll(async () => (await shell.jetty(['runs', 'ls', 'acme/ask'])).stdout, { timeout: 20_000 })
+    .toContain('waiting')
+  for (const at of ['acme', 'acme/ask']) {
+    expect((await shell.jetty(['runs', 'ls', at, '--status', 'waiting'])).stdout).toContain(id)
+  }
+  expect((await shell.jetty(['runs', 'ls', 'acme', '--status', 'failed'])).stdout).not.toContain(id)
+  expect(await refused(2, 'runs', 'ls', 'acme', '--status', 'waiting', '--format', 'csv')).toContain('--json')
+})
+
+it('status ends with 3 where no server answers', async () => {
+  const url = `http://127.0.0.1:${(foreign.address() as AddressInfo).port}`
+  expect(await refused(3, 'status', '--url', url)).not.toContain('Error')
+})
+
+describe('help', () => {
+  it.each([[['nope']], [['runs', 'nope']]])('for a command that there is not is an error: %j', async (words) => {
+    const stderr = await refused(2, 'help', ...words)
+    expect(stderr).toContain("unknown command 'nope'")
+  })
+
+  it.each([[['runs']], [['runs', 'get']], [[]]])('for one that there is shows it: %j', async (words) => {
+    expect((await shell.jetty(['help', ...words])).stdout).toContain(`Usage: jetty${['', ...words].join(' ')}`)
+  })
+})
+
+describe('a message has a next step', () => {
+  it.each<[string[], string, string]>([
+    [['keys', 'revoke', '999999'], 'API key not found', 'jetty keys ls'],
+    [['datasets', 'get', 'acme/flowres'], 'Dataset not found', 'Did you mean acme/flowers?'],
+    [['datasets', 'get', 'acme/zzzzzzzz'], 'Dataset not found', 'jetty datasets ls acme'],
+  ])('%j', async (args, message, next) => {
+    const stderr = await refused(2, ...args)
+    expect(stderr).toContain(message)
+    expect(stderr).toContain(next)
+  })
+
+  it('where a collection exists', async () => {
+    const admin = ['--token-file', shell.file('admin-token', test.server.adminToken)]
+    const stderr = await refused(2, 'collections', 'create', 'acme', ...admin)
+    expect(stderr).toMatch(/Collection already exists\n.*another name/)
+  })
+
+  it('where a file has no items, or the judges are no list', async () => {
+    const judges = shell.file('judges.json', '{"judges": []}')
+    const empty = shell.file('e.csv', 'name\n')
+    expect(await refused(2, 'batch', 'run', 'acme/ask', empty)).toMatch(/has no items\. Below the line of names/)
+    expect(await refused(2, 'eval', 'run', 'acme/ask', empty, '-j', judges)).toMatch(
+      /an object; expected a list.*\n.*"name"/,
+    )
+  })
+
+  it('where another program than a Jetty server answers', async () => {
+    const url = `http://127.0.0.1:${(foreign.address() as AddressInfo).port}`
+    expect(await refused(2, 'collections', 'ls', '--url', url)).toMatch(/The server answered 404\n.*check the URL/)
+  })
+
+  it('where an activity is unknown', async () => {
+    const file = shell.file(
+      'w.json',
+      JSON.stringify({ step_configs: { a: { activity: 'htp_request' } }, steps: ['a'] }),
+    )
+    const { code, stdout } = await shell.jetty(['tasks', 'validate', file, 'acme'])
+    expect([code, stdout]).toEqual([
+      1,
+      expect.stringContaining("No step registered for 'htp_request'; did you mean 'http_request'?"),
+    ])
+  })
+
+  it.each(['[]', '{"a": 1}', '---\nversion: "1"\n---\n'])('where a runbook is none: %s', async (text) => {
+    const { code, stdout, stderr } = await shell.jetty(['runbook', 'check', shell.file('none.md', text), '-c', 'acme'])
+    expect([code, stdout + stderr]).toEqual([expect.any(Number), expect.stringMatching(/no text|JSON, not Markdown/)])
+    expect(code).not.toBe(0)
+  })
+})
