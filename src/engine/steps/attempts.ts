@@ -60,6 +60,15 @@ export const pauseIn =
     attempt.next_started = timestamp(new Date(now()))
   }
 
+/**
+ * Counts the recorded attempts of a step that a worker carried out and that failed. Steps that ask for nothing else
+ * while they wait, as a poll of a service does, count the failures since their last wait.
+ */
+export const failedJobs = ({ place, side }: StepAtWork): number =>
+  place.step.activity.category === 'workers'
+    ? attemptsAmong(side.warnings).filter(({ error_detail: error }) => error !== null).length
+    : 0
+
 const noteFailed = (work: StepAtWork, failed: AppError, dueMs: number): AttemptAttributes => {
   const { run, place } = work
   const error = JSON.parse(errorRecord(failed, run.environment.scrub.text)) as ErrorRecord

@@ -33,6 +33,8 @@ interface Execution {
   timeLimit: TimeLimit
   /** Counts the time limit down. */
   clock: StepClock
+  /** Failed attempts before this execution that count: a step executes again after each job of a worker. */
+  failedBefore: number
   /** Records the attempt that failed, and waits for the next one; rejects when that cannot begin. */
   pause(failed: AppError, milliseconds: number, signal: AbortSignal): Promise<void>
   context(attempt: number, signal: () => AbortSignal): ActivityContext
@@ -190,7 +192,7 @@ const tryAgain = async (
 ): Promise<ActivityResult> => {
   const { place } = execution
   const { step } = place
-  for (let tries = 1; ; tries++) {
+  for (let tries = execution.failedBefore + 1; ; tries++) {
     try {
       const result = await oneTry(execution, parameters, over)
       if (result instanceof FailedWith) {
@@ -223,7 +225,7 @@ const oneTry = (
 }
 
 /**
- * With options the tries of all processes count; without them a takeover begins anew. What an agent has done costs too
+ * With options the tries of all processes count, and so do those of workers; others begin anew with a takeover. What an agent has done costs too
  * much to be repeated unasked.
  */
 const isWorthATry = ({ options, activity }: ProgramStep, error: AppError, tries: number, attempt: number): boolean => {

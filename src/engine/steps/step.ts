@@ -8,7 +8,7 @@ import type { LeaseRef } from '../journal/journal-entry.ts'
 import { Fenced } from '../journal/journal-sender.ts'
 import { suspectedFrom } from '../leases/suspects.ts'
 import { activityContext, type OwnContext } from './activity-context.ts'
-import { noteReleased, pauseIn, restoreAttempts } from './attempts.ts'
+import { failedJobs, noteReleased, pauseIn, restoreAttempts } from './attempts.ts'
 import { reuseResult } from './cached-result.ts'
 import { asStepError, executeActivity, Interrupted, isWait, RunOutOfTime, type TimeLimit } from './execute.ts'
 import { type HeldSlot, holdSlot } from './held-slot.ts'
@@ -209,6 +209,7 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
     parameters: resolved.parameters,
     timeLimit,
     clock,
+    failedBefore: failedJobs(work),
     pause: pauseIn(work, held),
     context(attempt, signal) {
       discardFiles(engine, side) // of a failed attempt

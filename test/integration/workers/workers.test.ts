@@ -66,6 +66,25 @@ describe('a step that a worker carries out', () => {
     expect(run.status).toBe('failed')
     expect(run.steps.small.error_detail ?? run.steps.small.error).toMatchObject({ message: 'no such file' })
   })
+
+  it('is tried three times unless the step says otherwise, with growing pauses', async () => {
+    const worker = await startTestWorker(jetty, ['images.busy'])
+    const at = await started({ step_configs: { small: { activity: 'images.busy' } }, steps: ['small'] })
+    const attempts: number[] = []
+    for (let tries = 0; tries < 3; tries++) {
+      const job = await worker.take()
+      attempts.push(job.attempt)
+      await worker.say(job, 'fail', { error: 'busy disk', retryable: true })
+    }
+    const run = await ended(at)
+    expect([attempts, run.status]).toEqual([[1, 2, 3], 'failed'])
+    expect(run.steps.small.error_detail ?? run.steps.small.error).toMatchObject({ message: 'busy disk' })
+    const list = run.steps.small.attempts as { n: number; started: string; ended: string }[]
+    const pauses = list.slice(1).map(({ started: next }, of) => Date.parse(next) - Date.parse(list[of]?.ended ?? ''))
+    expect(pauses[0]).toBeGreaterThanOrEqual(390)
+    expect(pauses[1]).toBeGreaterThanOrEqual(1_590)
+    expect((await worker.poll({ wait_seconds: 0 })).body.jobs).toEqual([])
+  })
 })
 
 describe('which worker gets a job', () => {
