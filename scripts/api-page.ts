@@ -1,3 +1,4 @@
+import { about } from '../src/api/about.ts'
 import { contract } from '../src/api/contract.ts'
 import type { Endpoint } from '../src/http/endpoint.ts'
 import { openApiDocument, openApiPath } from '../src/http/reference/openapi.ts'
@@ -31,7 +32,7 @@ interface Document {
   components: { schemas: Record<string, Schema> }
 }
 
-const document = openApiDocument(contract, { title: 'Jetty', version: '' }) as unknown as Document
+const document = openApiDocument(contract, { ...about, version: '' }) as unknown as Document
 
 const nameOf = (ref: string): string => ref.slice(ref.lastIndexOf('/') + 1)
 const resolved = (schema: Schema): Schema =>

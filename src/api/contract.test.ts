@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import type { Gateway } from '../gateway/gateway.ts'
 import { openApiDocument, openApiPath } from '../http/reference/openapi.ts'
 import { makeRouter } from '../http/router.ts'
+import { about } from './about.ts'
 import { contract } from './contract.ts'
 import { gatewayRoutes } from './gateway/routes.ts'
 import { type ApiDeps, apiRoutes } from './routes.ts'
@@ -9,6 +10,16 @@ import { type ApiDeps, apiRoutes } from './routes.ts'
 interface Document {
   paths: Record<string, Record<string, { operationId: string; parameters: { name: string; in: string }[] }>>
   components: { schemas: object }
+  servers: object[]
+  info: object
+  tags: { name: string; description?: string }[]
+}
+
+interface SchemaPart {
+  type?: unknown
+  items?: unknown
+  properties?: unknown
+  additionalProperties?: { anyOf?: { type?: string }[] }
 }
 
 // Routes only tie functions together when they are made, so most of what they need may be absent here.
@@ -18,7 +29,7 @@ const modelRoutes = gatewayRoutes({
   runbookChat: () => Promise.reject(new Error('nobody asks')),
 })
 const all = [...routes, ...modelRoutes]
-const document = openApiDocument(contract, { title: 'Jetty', version: '0' }) as unknown as Document
+const document = openApiDocument(contract, { ...about, version: '0' }) as unknown as Document
 const text = JSON.stringify(document)
 
 test('every operation of the contract is routed, and nothing else', () => {
@@ -57,6 +68,30 @@ test('every answer says what it means, and a call of the gateway which headers i
   expect(text).not.toContain('"description":"Error"')
   const { parameters } = document.paths['/v1/messages']!.post!
   expect(parameters.map(({ name }) => name)).toEqual(['X-Jetty-Collection', 'X-Jetty-Record'])
+})
+
+test('a strict linter and generators of clients find nothing to object to', () => {
+  const { servers, info, tags, paths } = document
+  expect(servers).toEqual([{ url: '/' }])
+  expect(info).toMatchObject({ title: 'Jetty', description: expect.any(String), license: { identifier: 'MIT' } })
+  expect(tags.filter(({ description }) => !description)).toEqual([])
+  const templates = Object.keys(paths).map((path) => path.replace(/\{\w+\}/g, '{}'))
+  expect(templates.filter((path, at) => templates.indexOf(path) !== at)).toEqual([])
+  const operations = Object.values(paths).flatMap((methods) => Object.values(methods))
+  expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(operations.length)
+  const faults: string[] = []
+  const walk = (value: unknown, place: string): void => {
+    if (typeof value !== 'object' || value === null) return
+    const { type, items, properties, additionalProperties: more } = value as SchemaPart
+    const isList = type === 'array' && !place.endsWith('/default') && !place.endsWith('/properties')
+    if (isList && (typeof items !== 'object' || items === null)) faults.push(`${place}: a list without items`)
+    // Orval has no name for an object that is one of several kinds of further members.
+    const options = (properties ? more?.anyOf : undefined) ?? []
+    if (options.some((one) => one.type === 'object')) faults.push(`${place}: further members without a name`)
+    for (const [name, one] of Object.entries(value)) walk(one, `${place}/${name}`)
+  }
+  walk(document, '')
+  expect(faults).toEqual([])
 })
 
 test('every reference inside of the document leads somewhere', () => {

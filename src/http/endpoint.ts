@@ -57,6 +57,8 @@ export interface Endpoint {
   /** May it carry an Idempotency-Key? The same key then leads to the first answer, for 24 hours. */
   idempotent: boolean
   response: z.ZodType | SpecialAnswer
+  /** Content types of an answer that is no JSON, and those that a JSON answer may have instead. */
+  mediaTypes: readonly string[]
   /** Other shapes of the answer, by the value of the query parameter `view` that asks for them. */
   views: Readonly<Record<string, z.ZodType>>
   status: number
@@ -89,6 +91,7 @@ type Filled =
   | 'heldFileBytes'
   | 'headers'
   | 'idempotent'
+  | 'mediaTypes'
   | 'views'
   | 'status'
   | 'audited'
@@ -114,6 +117,16 @@ export type Declared<D extends Definition> = Omit<
   response: D['response']
   views: Given<D, 'views', Record<never, never>>
 }
+
+/** Content types of stored files: any. */
+export const anyFile = ['*/*'] as const
+
+/** Content types of tables. */
+export const tables = {
+  csv: 'text/csv',
+  jsonl: 'application/x-ndjson',
+  parquet: 'application/vnd.apache.parquet',
+} as const
 
 /** Declares `If-Match`: the operation changes a resource only if its ETag is the given one. */
 export const ifMatchHeader = {
@@ -147,6 +160,7 @@ export const endpoint = <const D extends Definition>(definition: D): Declared<D>
     heldFileBytes: undefined,
     headers: {},
     idempotent: false,
+    mediaTypes: [],
     views: {},
     status: 200,
     audited: definition.method !== 'GET' && (access === 'write' || access === 'admin'),

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { endpoint } from '../../http/endpoint.ts'
+import { endpoint, tables } from '../../http/endpoint.ts'
 import {
   batchRequestSchema,
   batchResultsSchema,
@@ -70,6 +70,7 @@ export const batchesContract = {
         .describe(`Page size; larger values are reduced to ${largestResultPage}.`),
     }),
     response: batchResultsSchema,
+    mediaTypes: Object.values(tables),
   }),
   cancelBatch: endpoint({
     method: 'POST',

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { endpoint } from '../../http/endpoint.ts'
+import { endpoint, tables } from '../../http/endpoint.ts'
 import { textSchema } from '../../model/names.ts'
 import { collectionRunsSchema, largestRunPage } from '../../model/runs/collection-run.ts'
 import { collectionRunFilterFields } from '../../model/runs/run-filter.ts'
@@ -38,6 +38,7 @@ export const collectionRunsContract = {
         ),
       ...collectionRunFilterFields,
     }),
+    mediaTypes: [tables.csv, tables.jsonl],
     response: collectionRunsSchema,
   }),
   countCollectionRuns: endpoint({

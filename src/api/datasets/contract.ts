@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { endpoint, ifMatchHeader } from '../../http/endpoint.ts'
+import { anyFile, endpoint, ifMatchHeader } from '../../http/endpoint.ts'
 import {
   createDatasetSchema,
   dataFileSchema,
@@ -140,6 +140,7 @@ export const datasetsContract = {
     summary: 'The stored preview of a dataset; range requests are supported',
     cookieReads: true,
     response: 'bytes',
+    mediaTypes: anyFile,
   }),
   uploadDatasetData: endpoint({
     method: 'POST',
@@ -178,5 +179,6 @@ export const datasetsContract = {
     collectionMissing,
     cookieReads: true,
     response: 'bytes',
+    mediaTypes: anyFile,
   }),
 }

@@ -36,6 +36,7 @@ export const docsContract = {
     path: '/docs/{page...}',
     summary: 'A page of the documentation as Markdown, such as `workflows.md` or `reference/api.md`',
     response: 'text',
+    mediaTypes: ['text/markdown', 'text/plain'],
     errors: ['not_found'],
   }),
   listDocs: endpoint({
@@ -59,11 +60,13 @@ export const docsContract = {
     path: '/llms.txt',
     summary: 'The documentation as a list of links for language models',
     response: 'text',
+    mediaTypes: ['text/markdown', 'text/plain'],
   }),
   getLlmsFullText: endpoint({
     ...open,
     path: '/llms-full.txt',
     summary: 'All guides and the reference as one Markdown text',
     response: 'text',
+    mediaTypes: ['text/markdown', 'text/plain'],
   }),
 }

@@ -32,7 +32,8 @@ export type EvaluationQuery = z.output<typeof query>
 export const evaluationsContract = {
   startEvaluation: endpoint({
     method: 'POST',
-    path: '/api/v1/evaluations/{collection}/{task}',
+    path: '/api/v1/run-evaluation/{collection}/{task}',
+    aliases: ['/api/v1/evaluations/{collection}/{task}'],
     summary:
       'Run a task for each of many items and judge every run; the response follows as soon as the evaluation is stored',
     tag,

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { endpoint } from '../../http/endpoint.ts'
+import { anyFile, endpoint } from '../../http/endpoint.ts'
 import { listedFileSchema } from '../../model/file.ts'
 
 const tag = 'Files'
@@ -16,6 +16,7 @@ export const filesContract = {
     }),
     cookieReads: true,
     response: 'bytes',
+    mediaTypes: anyFile,
   }),
   listFiles: endpoint({
     method: 'GET',

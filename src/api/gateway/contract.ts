@@ -24,6 +24,7 @@ const call = {
     'busy',
   ],
   errorBody: 'openai',
+  mediaTypes: ['text/event-stream'],
   headers: {
     'X-Jetty-Collection':
       'Collection whose model keys are used and in which the call is recorded; jetty.collection in the body has the same effect.',
@@ -57,6 +58,7 @@ export const gatewayContract = {
     aliases: aliases('/embeddings'),
     summary: 'Forward an embeddings call to the provider of the model and record it',
     body: embeddingsCallSchema,
+    mediaTypes: [],
     response: modelAnswerSchema,
   }),
   createImages: endpoint({

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { endpoint } from '../../http/endpoint.ts'
+import { endpoint, tables } from '../../http/endpoint.ts'
 import { csvDelimiterSchema } from '../../model/data/csv-delimiter.ts'
 import {
   itemDifferencesSchema,
@@ -109,6 +109,7 @@ export const itemsContract = {
     }),
     cookieReads: true,
     response: 'bytes',
+    mediaTypes: ['application/json', ...Object.values(tables)],
   }),
   diffItems: endpoint({
     ...reading,

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { endpoint } from '../../http/endpoint.ts'
+import { anyFile, endpoint } from '../../http/endpoint.ts'
 import { jobEpochSchema, jobFileSchema } from '../../model/workers/job-file.ts'
 
 const tag = 'Workers'
@@ -15,6 +15,7 @@ export const jobFilesContract = {
     collectionMissing: 'File not found',
     query: z.object({ epoch: jobEpochSchema }),
     response: 'bytes',
+    mediaTypes: anyFile,
     errors: ['not_found', 'conflict'],
   }),
   uploadJobFile: endpoint({

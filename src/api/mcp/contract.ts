@@ -25,6 +25,7 @@ export const mcpContract = {
     headers,
     body: messagesSchema,
     response: z.unknown(),
+    mediaTypes: ['text/event-stream'],
     errors: ['bad_request', 'busy', 'not_found'],
     errorBody: 'jsonrpc',
   }),

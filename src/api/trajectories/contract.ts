@@ -80,6 +80,7 @@ export const trajectoriesContract = {
     tag,
     collectionMissing: "Trajectory '{trajectory_id}' not found",
     response: 'bytes',
+    mediaTypes: ['application/zip'],
   }),
   listRunFiles: endpoint({
     method: 'GET',

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { endpoint } from '../../http/endpoint.ts'
+import { anyFile, endpoint } from '../../http/endpoint.ts'
 import {
   deletedFileSchema,
   fileListSchema,
@@ -77,6 +77,7 @@ export const uploadsContract = {
     tag,
     cookieReads: true,
     response: 'bytes',
+    mediaTypes: anyFile,
   }),
   deleteUpload: endpoint({
     method: 'DELETE',

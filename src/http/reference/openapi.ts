@@ -113,6 +113,14 @@ const fieldIssueSchema = {
 
 /** Removes details that zod adds and that readers do not need. */
 const tidy = (schema: Json): void => {
+  // Many generators read no items in a list whose places have schemas of their own.
+  if (Array.isArray(schema.prefixItems)) {
+    const places = [...new Set(schema.prefixItems.map((place) => JSON.stringify(place)))].map((text) =>
+      JSON.parse(text),
+    )
+    schema.items = places.length === 1 ? places[0] : { anyOf: places }
+    delete schema.prefixItems
+  }
   if (schema.format === 'date-time') delete schema.pattern // the regex has 200 characters and adds nothing
   if (schema.additionalProperties === false) delete schema.additionalProperties // extra members may appear
   if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum
@@ -246,13 +254,19 @@ const special = {
   text: 'text/plain',
 } as const
 
+const contentOf = (type: string): Json => (type.startsWith('text/') ? { schema: { type: 'string' } } : {})
+
 const success = (endpoint: Endpoint, components: Components): Json => {
-  const { response, views } = endpoint
+  const { response, views, mediaTypes } = endpoint
   if (response === 'empty') return { description: 'Done' }
-  if (typeof response === 'string') return { description: 'Done', content: { [special[response]]: {} } }
+  const others = Object.fromEntries(mediaTypes.map((type) => [type, contentOf(type)]))
+  if (typeof response === 'string') {
+    const type = special[response]
+    return { description: 'Done', content: mediaTypes.length > 0 ? others : { [type]: contentOf(type) } }
+  }
   const shapes = [response, ...Object.values(views)].map((shape) => components.add(shape, 'output'))
   const schema = shapes.length > 1 ? { anyOf: shapes } : shapes[0]
-  return { description: 'Done', content: { 'application/json': { schema } } }
+  return { description: 'Done', content: { 'application/json': { schema }, ...others } }
 }
 
 const operation = (name: string, endpoint: Endpoint, components: Components): Json => ({
@@ -279,8 +293,18 @@ const operation = (name: string, endpoint: Endpoint, components: Components): Js
   },
 })
 
+interface ApiInfo {
+  title: string
+  description: string
+  /** Descriptions of the groups of operations. */
+  tags: Readonly<Record<string, string>>
+  version: string
+  /** Origin of the server; left out, that of the document. */
+  url?: string
+}
+
 /** The OpenAPI 3.1 document of a contract. */
-export const openApiDocument = (contract: Contract, info: { title: string; version: string; url?: string }): Json => {
+export const openApiDocument = (contract: Contract, info: ApiInfo): Json => {
   const components = makeComponents()
   const paths: Record<string, Json> = {}
   for (const [name, endpoint] of Object.entries(contract)) {
@@ -289,9 +313,17 @@ export const openApiDocument = (contract: Contract, info: { title: string; versi
   }
   return {
     openapi: '3.1.0',
-    info: { title: info.title, version: info.version },
-    ...(info.url ? { servers: [{ url: info.url }] } : {}),
-    tags: [...new Set(Object.values(contract).map((endpoint) => endpoint.tag))].map((name) => ({ name })),
+    info: {
+      title: info.title,
+      version: info.version,
+      description: info.description,
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    servers: [{ url: info.url ?? '/' }],
+    tags: [...new Set(Object.values(contract).map((endpoint) => endpoint.tag))].map((name) => ({
+      name,
+      description: info.tags[name],
+    })),
     paths,
     components: {
       schemas: components.schemas,

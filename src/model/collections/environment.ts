@@ -6,10 +6,12 @@ export const mask = '***'
 
 export const maxVariableBytes = 64 * 1024
 
+const maskedValuesSchema = z.record(z.string(), z.string()).meta({ id: 'EnvironmentVariables' })
+
 /** Every variable twice, at the top level and nested: clients exist for both. Values are masked. */
 export const environmentSchema = z
-  .object({ environment_variables: z.record(z.string(), z.string()) })
-  .catchall(z.union([z.string(), z.record(z.string(), z.string())]))
+  .object({ environment_variables: maskedValuesSchema })
+  .catchall(z.union([z.string(), maskedValuesSchema]))
   .meta({ id: 'Environment' })
 
 /** A text sets, null deletes, `***` keeps, a number or boolean is stored as text. */

@@ -102,6 +102,25 @@ const expectDeclared = (name: string, { status, headers, text }: Answered): void
   expect(surplus, name).toEqual(isWarned ? ['.warnings'] : [])
 }
 
+/** An answer has one of the content types that the document declares for its status. */
+const expectMediaType = (name: string, { status, headers, text }: Answered): void => {
+  if (text === '') return
+  const sent = String(headers['content-type']).split(';')[0]
+  const declared = mediaTypes(name, status)
+  expect(declared.includes(String(sent)) || declared.includes('*/*'), `${name} sends ${sent}, not ${declared}`).toBe(
+    true,
+  )
+}
+
+const mediaTypes = (name: string, status: number): string[] => {
+  const paths = document.paths as Record<string, Record<string, Record<string, unknown>>>
+  const one = Object.values(paths)
+    .flatMap((methods) => Object.values(methods))
+    .find(({ operationId }) => operationId === name)
+  const responses = one?.responses as Record<string, { content?: object }> | undefined
+  return Object.keys(responses?.[status]?.content ?? {})
+}
+
 /** The state after the last call that was to change nothing; calls that may change something forget it. */
 let known: { rows: string[]; sum: string } | undefined
 
@@ -352,6 +371,7 @@ describe('valid calls, one after the other', () => {
       expect(answer.status, `${asText(ask)}: ${answer.text.slice(0, 500)}`).toBe(expected)
       if (operation.needs !== 'admin') expectNothingForeign(name, answer, ask)
       expectDeclared(name, answer)
+      if (answer.status < 300) expectMediaType(name, answer)
     }
     if (name === 'rotateSecretKey') return // it goes on to change what is sealed
     knownForeign = await foreignRows()
