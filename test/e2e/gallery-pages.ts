@@ -174,7 +174,11 @@ export const galleryPages: readonly GalleryPage[] = [
   ...newPageFixtures.map(({ name, page, answers }) => ({ name, address: page, now: writtenNow, answers })),
   ...stepFormFixtures.map(({ name, page, answers, step }) => ({
     ...{ name, address: page, now: writtenNow, answers },
-    act: inTurn(openPanel, (shown) => shown.getByRole('tab', { name: 'Steps' }).click(), click(new RegExp(`^${step}`))),
+    act: inTurn(
+      openPanel,
+      (shown) => shown.getByRole('tab', { name: 'Steps' }).click(),
+      click(new RegExp(`(^|error )${step}\\b`)),
+    ),
   })),
   ...documentation.map(([name, address, act]) => ({
     name: `docs${name}`,
