@@ -97,6 +97,7 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
       started: options.started ?? new Date('2026-01-01T00:00:00Z'),
       timeLimitSeconds: 600,
     },
+    owner: { payer: 1, collectionId: 1 },
     idempotencyKey: 'run-key/0',
     signal: new AbortController().signal,
     initParams: options.initParams ?? {},

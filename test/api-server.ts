@@ -39,6 +39,7 @@ import { makeProgramCache } from '../src/engine/program/programs.ts'
 import type { Route } from '../src/http/implement.ts'
 import { makeServer } from '../src/http/server.ts'
 import { newApiKey } from '../src/lib/ids.ts'
+import { makeByteBudget } from '../src/lib/memory/byte-budget.ts'
 import { hashToken, makeSealer } from '../src/lib/secrets/crypto.ts'
 import { noLentKeys } from '../src/model/collections/trial.ts'
 import { makeCallCounter } from '../src/store/calls/call-windows.ts'
@@ -157,6 +158,8 @@ const defaults = {
   maxBatchBytes: 1024 * 1024,
   maxDatasetItems: 1000,
   exposeEnvValues: false,
+  keyCollections: 1000,
+  rateLimit: 0,
   allowPrivateNetwork: [],
 }
 
@@ -184,7 +187,10 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
     database,
     readiness: makeReadiness({
       watch: { state: 'up', reason: undefined, clock },
-      engine: { isFull: false },
+      engine: {
+        isFull: false,
+        statistics: () => ({ memory: makeByteBudget(1024 ** 2) }),
+      },
       role: 'all',
       dataDir: folder,
       objects,

@@ -57,7 +57,7 @@ await obey(async () => {
   const runOnce = async (steps: number): Promise<void> => {
     const task = await taskOf(steps)
     const { key } = await engine.start({
-      collection: { id: collection.id, name: 'bench', environmentId: null },
+      collection: { id: collection.id, name: 'bench', payer: 1, environmentId: null },
       task,
       initParams: { text: 'hello' },
       secrets: {},

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { AppError } from '../lib/errors.ts'
+import type { Owner } from '../lib/fair-queue.ts'
 import type { OutgoingRequest, OutgoingResponse } from '../lib/net/outgoing.ts'
 import type { OpenSql, OutgoingSql } from '../lib/sql/outgoing-sql.ts'
 import type { NewProduct, RegisteredProduct } from '../model/data/product.ts'
@@ -73,6 +74,8 @@ export interface ActivityContext {
   /** Fires when the run is cancelled, the step's time is over, or the server stops. */
   signal: AbortSignal
   initParams: Readonly<Record<string, Json>>
+  /** The collection of the run, and who pays for it: shares of the server belong to payers. */
+  owner: Owner
   /** A value of the run's environment; it is struck out of everything recorded. */
   env(name: string): string | undefined
   files: {

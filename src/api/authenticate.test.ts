@@ -14,6 +14,7 @@ const known: KnownKey = {
   expires_at: null,
   last_used_at: null,
   home_collection_id: 4,
+  payer: 7,
   collection_ids: [4],
 }
 /** Authenticates by the value of an Authorization header. */
@@ -37,6 +38,7 @@ test('a key becomes an identity and is touched; the admin token covers all', asy
     name: 'ci',
     prefix: 'mlc_a1a1',
     access: 'READ',
+    payer: 7,
     collectionIds: [4],
     homeId: 4,
     expiresAt: null,

@@ -27,6 +27,7 @@ const admin: Identity = {
   prefix: null,
   access: 'ADMIN',
   collectionIds: [],
+  payer: 0,
   homeId: null,
   expiresAt: null,
 }
@@ -51,6 +52,7 @@ const identityOf = (key: KnownKey): Identity => ({
   prefix: key.key_prefix,
   access: key.access_level,
   collectionIds: key.collection_ids,
+  payer: key.payer,
   homeId: key.home_collection_id,
   expiresAt: key.expires_at,
 })

@@ -64,7 +64,7 @@ export const firstStart = async (server: {
   const hello = (await makeTaskFinder(database)('demo', 'hello'))?.task
   if (!hello) return undefined
   const run = await server.engine.start({
-    collection: { id: collection.id, name: 'demo', environmentId: null },
+    collection: { id: collection.id, name: 'demo', payer: collection.payer, environmentId: null },
     task: hello,
     initParams: {},
     secrets: {},

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { patient } from '../database/patient.ts'
-import { makeSlots } from '../lib/slots.ts'
+import { makeSlots, withSpare } from '../lib/slots.ts'
 import { makeResultFinder } from '../store/runs/step-results.ts'
 import { journalShard, recordShard } from '../store/runs/totals.ts'
 import { runSecretsSeal, webhookSecretSeal } from '../store/secrets/sealed-texts.ts'
@@ -88,7 +88,7 @@ export const openStorage = (options: EngineOptions, stopping: AbortSignal) => {
     shownDefinition: (hash: string, scrub: (text: string) => string) => shownDefinition(database, hash, scrub),
     rules,
     live: new Map<string, LiveRun>(),
-    slots: makeSlots(limits.concurrency),
+    slots: makeSlots(withSpare(limits.concurrency)),
   }
 }
 
@@ -220,10 +220,10 @@ export const makeStarting = (
     /**
      * A collection without waiting work here may always start: it gets the next slot even if others fill this process.
      */
-    hasRoom(collectionId) {
+    hasRoom(owner) {
       if (role === 'api' || stopping.aborted) return false
-      if (slots.free > 0 && live.size < mostLive) return true
-      return !slots.isWaiting(collectionId) && live.size < 2 * mostLive
+      if (slots.isFree(owner) && live.size < mostLive) return true
+      return !slots.isWaiting(owner) && live.size < 2 * mostLive
     },
     sealSecrets: secrets.seal,
     sealWebhook: (webhook, runKey) => sealer.seal(JSON.stringify(webhook), webhookSecretSeal(runKey)),

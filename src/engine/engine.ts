@@ -1,4 +1,5 @@
 import type { AppError } from '../lib/errors.ts'
+import type { ByteBudget } from '../lib/memory/byte-budget.ts'
 import type { CollectionSettings } from '../model/collections/collection-settings.ts'
 import type { EventLimits, NewEvent, ReceivedEventRow } from '../model/events/event-row.ts'
 import type { CallLogMode, RecordDestination, RecordedCall } from '../model/gateway/recorded-call.ts'
@@ -107,6 +108,8 @@ export interface RunRequest {
   collection: {
     id: number
     name: string
+    /** Who pays for it: see `Owner`. */
+    payer: number
     environmentId: number | null
     /** Its settings; read if the caller does not have them. */
     settings?: Partial<CollectionSettings> | undefined
@@ -229,7 +232,7 @@ interface EngineStatistics extends JournalStatistics {
   runbooks: RunbookStatistics
   leases: number
   /** Bytes of memory that large values use, their limit, and the number of steps that wait for memory. */
-  memory: { used: number; total: number; waiting: number }
+  memory: Pick<ByteBudget, 'used' | 'total' | 'waiting' | 'waits'>
   /** Runs accepted since the process started. */
   started: number
   records: RecordStatistics

@@ -153,7 +153,7 @@ const statisticsOf = (
   slots: storage.slots.used,
   runbooks: countRunbooks(running.runbooks),
   leases: leasing.leases.local.size,
-  memory: { used: memory.used, total: memory.total, waiting: memory.waiting },
+  memory: { used: memory.used, total: memory.total, waiting: memory.waiting, waits: memory.waits },
   started: starts.accepted,
   records: storage.records.statistics,
   ...storage.journal.statistics,

@@ -100,6 +100,7 @@ export const makeTicket = ({
     trajectoryId,
     place: {
       collectionId: collection.id,
+      payer: collection.payer,
       collection: collection.name,
       environmentId: collection.environment_id,
       taskName: asked.block.task ?? ownTask(shape),

@@ -18,11 +18,12 @@ const identity: Identity = {
   name: 'k',
   prefix: 'mlc_...xxxx',
   access: 'WRITE',
+  payer: 1,
   collectionIds: [7],
   homeId: 7,
   expiresAt: null,
 }
-const place = { id: 7, name: 'acme', settings: {}, environment_id: null }
+const place = { id: 7, name: 'acme', payer: 1, settings: {}, environment_id: null }
 
 const authenticate = vi.fn(async (): Promise<Identity> => identity)
 const admissions = (more: Partial<AccessChecks> = {}) =>

@@ -12,6 +12,7 @@ const identity = (access: Identity['access'], ids: number[]): Identity => ({
   name: 'k',
   prefix: 'mlc_aaaa',
   access,
+  payer: 1,
   collectionIds: ids,
   homeId: null,
   expiresAt: null,
@@ -27,7 +28,7 @@ const callers: Record<string, Identity> = {
 const checks: AccessChecks = {
   authenticate: async (credentials) => callers[credentialText(credentials)]!,
   findTask: async () => undefined,
-  findCollection: async (name) => (name === 'acme' ? { id: 1, name } : undefined),
+  findCollection: async (name) => (name === 'acme' ? { id: 1, name, payer: 1 } : undefined),
 }
 const of = (access: AccessLevel): Endpoint =>
   endpoint({ method: 'GET', path: '/x/{collection}', summary: '', tag: '', access, response: z.unknown() })
@@ -79,6 +80,10 @@ test('the text of an unknown collection is that of the endpoint', async () => {
 
 test('the first segment of a storage path is its collection', async () => {
   const file = endpoint({ method: 'GET', path: '/f/{path...}', summary: '', tag: '', response: 'bytes' })
-  expect((await admit(checks, file, { path: 'acme/x' }, by('reader'))).collection).toEqual({ id: 1, name: 'acme' })
+  expect((await admit(checks, file, { path: 'acme/x' }, by('reader'))).collection).toEqual({
+    id: 1,
+    name: 'acme',
+    payer: 1,
+  })
   await expect(admit(checks, file, { path: 'acme/x' }, by('stranger'))).rejects.toThrow('Collection not found')
 })

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { noteWork } from '../lib/loop-watch.ts'
 import { makeAdmissionCache } from './admission-cache.ts'
 import { corsHeaders, originOf } from './cors.ts'
-import { closed, type Exchange, openExchange } from './exchange.ts'
+import { closed, cutWhereStalled, type Exchange, openExchange } from './exchange.ts'
 import { failureReply } from './failure.ts'
 import { makeRequestHandler } from './handle-request.ts'
 import type { HttpOptions } from './options.ts'
@@ -66,7 +66,9 @@ export const makeDispatch = (options: HttpOptions, stopping: AbortSignal) => {
     const headers = corsHeaders(incoming.headers.origin, allowedOrigin)
     const exchange = openExchange(incoming, outgoing, { budget, headers })
     const end = () => {
-      if (exchange.memory.isHeld()) void closed(outgoing).then(exchange.memory.end)
+      if (!exchange.memory.isHeld()) return
+      cutWhereStalled(outgoing)
+      void closed(outgoing).then(exchange.memory.end)
     }
     answer(exchange).then(end, (error: unknown) => {
       log.error({ err: error, request_id: exchange.requestId }, 'a request failed with a bug')

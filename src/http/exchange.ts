@@ -75,6 +75,21 @@ export const closed = (outgoing: ServerResponse): Promise<void> =>
     else outgoing.once('close', resolve)
   })
 
+const stalledMs = 60_000
+
+/** Closes the connection when the client takes nothing of an answer for a minute: the answer takes memory of others. */
+export const cutWhereStalled = (outgoing: ServerResponse): void => {
+  const { socket } = outgoing
+  if (!socket || outgoing.closed) return
+  const cut = () => socket.destroy()
+  const before = socket.timeout ?? 0
+  socket.setTimeout(stalledMs, cut)
+  outgoing.once('close', () => {
+    socket.off('timeout', cut)
+    if (!socket.destroyed) socket.setTimeout(before)
+  })
+}
+
 const restWaitMs = 500
 const restBytes = 64 * 1024 * 1024
 

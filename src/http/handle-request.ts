@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { inTime } from '../lib/in-time.ts'
 import { noteWork } from '../lib/loop-watch.ts'
-import type { Identity } from '../model/collections/identity.ts'
+import { type Identity, ownerOf } from '../model/collections/identity.ts'
 import type { AdmissionCache } from './admission-cache.ts'
 import { type AuditNote, changesOf, recorded } from './audit.ts'
 import { admit } from './authorise.ts'
@@ -101,7 +101,7 @@ const carryOut = async (
   if (recorded) await inTime(recorded, recordsWaitMs)
   const { identity, collection } = admission
   const memory = exchange.memory.of(
-    collection?.id ?? memoryOwner(identity, address),
+    collection ? ownerOf(collection) : memoryOwner(identity, address),
     () => void closed(outgoing).then(exchange.memory.end),
   )
   const call = new CallOn(exchange, memory, stopping)

@@ -24,6 +24,7 @@ const identity: Identity = {
   name: 'k',
   prefix: 'mlc_...xxxx',
   access: 'WRITE',
+  payer: 1,
   collectionIds: [7],
   homeId: 7,
   expiresAt: null,
@@ -37,7 +38,7 @@ const admissions = (more: Partial<AccessChecks> = {}) =>
 
 beforeEach(() => {
   authenticate.mockReset().mockResolvedValue(identity)
-  findTask.mockReset().mockResolvedValue({ collection: { id: 7, name: 'acme', settings: {} }, task })
+  findTask.mockReset().mockResolvedValue({ collection: { id: 7, name: 'acme', payer: 1, settings: {} }, task })
 })
 
 describe('a kept admission', () => {
@@ -106,7 +107,7 @@ describe('a kept admission', () => {
     const browser = { ...call, credentials: { kind: 'session', cookie: 'c', header: 'h' } as Credentials }
     await admit(browser)
     await admit(browser)
-    findTask.mockResolvedValue({ collection: { id: 7, name: 'acme', settings: {} }, task: undefined })
+    findTask.mockResolvedValue({ collection: { id: 7, name: 'acme', payer: 1, settings: {} }, task: undefined })
     await admit(call)
     await admit(call)
     expect(authenticate).toHaveBeenCalledTimes(6)

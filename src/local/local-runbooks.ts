@@ -46,7 +46,7 @@ export const openLocalRunbooks = async (settings: Settings, log: Logger): Promis
       const caller = { env }
       return runner.carryOut(request, {
         ...host,
-        owner: 'local',
+        owner: { payer: 'local', collectionId: 0 },
         caller,
         paid: async () => {},
         chat: (asked, options) => chat(asked, { ...caller, signal: host.signal }, options),

@@ -33,7 +33,12 @@ export const runOfRoutine = async (
   const { id, sealed_secrets: secrets } = routine
   const webhook = await webhookOfRoutine(deps, routine)
   return {
-    collection: { id: routine.collection_id, name: routine.collection_name, environmentId: routine.environment_id },
+    collection: {
+      id: routine.collection_id,
+      name: routine.collection_name,
+      payer: routine.payer,
+      environmentId: routine.environment_id,
+    },
     task: { id: routine.task_id, name: routine.task_name, definition: routine.definition },
     initParams,
     secrets: secrets === null ? {} : openSecrets(sealer, id, secrets),

@@ -3,12 +3,14 @@ import { makePlaces, type Places } from './places.ts'
 
 const never = new AbortController().signal
 
+const self = (payer: string) => ({ payer, collectionId: 0 })
+
 /** Asks for places and notes who has entered; `leave` gives the place of an entry back. */
 const ask = (places: Places) => {
   const entered: string[] = []
   const leave = new Map<string, () => void>()
   const take = async (owner: string, name: string, signal = never) => {
-    const give = await places.take(owner, signal)
+    const give = await places.take(self(owner), signal)
     entered.push(name)
     leave.set(name, give)
   }
@@ -46,10 +48,23 @@ it('keeps places free for others: one collection has no more than its share', as
   expect(places.taken).toBe(3)
 })
 
+it('gives a neighbour the next place, though 120 collections of one payer wait', async () => {
+  const places = makePlaces({ total: 4, share: 3 })
+  const entered: string[] = []
+  for (let collectionId = 1; collectionId <= 120; collectionId++) {
+    void places.take({ payer: 1, collectionId }, never).then(() => entered.push('of the payer'))
+  }
+  await settled()
+  expect(entered).toHaveLength(3)
+  void places.take(self('small'), never).then(() => entered.push('neighbour'))
+  await settled()
+  expect(entered.at(-1)).toBe('neighbour')
+})
+
 it('says what a runbook waits for', async () => {
   const places = makePlaces({ total: 2, share: 1 })
   const said: string[] = []
-  const wait = (owner: string) => void places.take(owner, never, (why) => said.push(why))
+  const wait = (owner: string) => void places.take(self(owner), never, (why) => said.push(why))
   for (const owner of ['a', 'a', 'a', 'b', 'c']) wait(owner)
   await settled()
   expect(said).toEqual([

@@ -65,6 +65,7 @@ const runnable = {
   settings: orNull(text),
   definition: text,
   environment_id: orNull(bigint),
+  payer: bigint,
   /** JSON text of the workflow; null when the routine overrides none of its parameters. */
   workflow: orNull(text),
 }
@@ -76,7 +77,7 @@ const lastRun = `left join lateral (
   select created_at as last_run_at, trajectory_id as last_trajectory_id from runs where routine_id = r.id
   order by created_at desc, number desc limit 1) l on true`
 const selectListed = `select ${columns}, l.last_run_at, l.last_trajectory_id from routines r ${joins} ${lastRun}`
-const selectRunnable = `select ${columns}, t.definition, c.environment_id, c.settings,
+const selectRunnable = `select ${columns}, t.definition, c.environment_id, c.payer, c.settings,
     case when r.init_params_overrides <> '{}' then d.workflow end as workflow
   from routines r ${joins} join definitions d on d.hash = t.definition`
 

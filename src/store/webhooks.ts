@@ -7,7 +7,7 @@ import { isRestoreHeld } from './system/restore-state.ts'
  */
 export interface DueDelivery {
   runKey: string
-  collectionId: number
+  payer: number
   /** Number of failed attempts so far. */
   tries: number
   claim: number
@@ -17,38 +17,40 @@ export interface DueDelivery {
 export const isAnyDeliveryDue = (at: string): string =>
   `(coalesce((select due_at <= ${at} from webhook_queue order by due_at limit 1), false) and not ${isRestoreHeld})`
 
-/** Maximum due rows examined; those of collections at their limit are skipped before. */
+/** Maximum due rows examined; those of payers at their limit are skipped before. */
 const mostLookedAt = 1000
 
 /**
- * Claims due deliveries: no other process gets them before `lostMs`. Takes at most `each` of one collection and none of
- * those in `full`, so that a hanging receiver does not block other collections. Times are milliseconds of the caller's
+ * Claims due deliveries: no other process gets them before `lostMs`. Takes at most `each` of one payer and none of
+ * those in `full`, so that a hanging receiver does not block others. Times are milliseconds of the caller's
  * clock.
  */
 export const claimDeliveries = async (
   queries: Queries,
   at: { nowMs: number; lostMs: number; limit: number; each: number; full: number[] },
 ): Promise<DueDelivery[]> => {
-  const rows = await queries.rows<{ run_id: string; collection_id: number; tries: number; claim: number }>(
+  const rows = await queries.rows<{ run_id: string; payer: number; tries: number; claim: number }>(
     'claim_deliveries',
     `with looked_at as (
-       select run_id, collection_id, due_at from webhook_queue
-       where due_at <= to_timestamp($1::float8 / 1000) and collection_id <> all($5::bigint[]) and not ${isRestoreHeld}
+       select run_id, coalesce(c.payer, q.collection_id) payer, due_at
+       from webhook_queue q left join collections c on c.id = q.collection_id -- it may have been deleted
+       where due_at <= to_timestamp($1::float8 / 1000) and coalesce(c.payer, q.collection_id) <> all($5::bigint[])
+         and not ${isRestoreHeld}
        order by due_at limit ${mostLookedAt}),
      placed as (
-       select run_id, due_at, row_number() over (partition by collection_id order by due_at) place from looked_at),
+       select run_id, payer, due_at, row_number() over (partition by payer order by due_at) place from looked_at),
      free as (
-       select q.run_id from webhook_queue q join placed p on p.run_id = q.run_id
+       select q.run_id, p.payer from webhook_queue q join placed p on p.run_id = q.run_id
        where p.place <= $4 and q.due_at <= to_timestamp($1::float8 / 1000) order by p.due_at limit $3
        for update of q skip locked)
      update webhook_queue q set due_at = to_timestamp($2::float8 / 1000), claim = q.claim + 1 + q.claim % 2
      from free where q.run_id = free.run_id
-     returning q.run_id, q.collection_id, q.tries, q.claim`,
+     returning q.run_id, free.payer, q.tries, q.claim`,
     [at.nowMs, at.lostMs, at.limit, at.each, at.full],
   )
   return rows.map((row) => ({
     runKey: row.run_id,
-    collectionId: row.collection_id,
+    payer: row.payer,
     tries: row.tries,
     claim: row.claim,
   }))

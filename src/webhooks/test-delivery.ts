@@ -6,7 +6,7 @@ import { sendWebhook } from './send.ts'
 
 /** A delivery that no run asked for: it shows whether a receiver answers, and how it is signed. */
 export interface TestDelivery {
-  collection: { id: number; name: string }
+  collection: { id: number; name: string; payer: number }
   url: string
   secret: string | null
   /** Hosts that the collection may reach; undefined: all. */

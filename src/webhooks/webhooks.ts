@@ -14,7 +14,6 @@ import {
   settleAttempt,
 } from '../store/webhooks.ts'
 import { type AttemptDeps, attemptDelivery } from './attempt.ts'
-import { makeDeliverySlots } from './delivery-slots.ts'
 import { retryAt } from './schedule.ts'
 import { deliverTest, type TestDelivery, type TestedDelivery } from './test-delivery.ts'
 
@@ -33,7 +32,7 @@ export interface Webhooks {
   /** Starts looking for due deliveries. */
   start(): void
   /** Makes an attempt now, outside the schedule; resolves when its result is stored. */
-  redeliver(run: { id: string; collection_id: number }): Promise<void>
+  redeliver(run: { id: string }, payer: number): Promise<void>
   /** Sends a test to an address, outside the queue; nothing of it is stored. */
   sendTest(test: TestDelivery): Promise<TestedDelivery>
   /** Starts no more attempts and gives those under way `seconds`; an interrupted one is repeated later. */
@@ -77,6 +76,51 @@ const makeAttempt = (deps: WebhookSenderDeps, cutOff: AbortSignal) => {
   }
 }
 
+/** Deliveries of this process that are under way, limited in total and for each payer. */
+interface DeliverySlots {
+  /** Number of deliveries that may begin now. */
+  readonly free: number
+  /** Maximum concurrent deliveries of one payer. */
+  readonly ofPayer: number
+  /** Payers with as many deliveries as they may have. */
+  fullPayers(): number[]
+  hasRoom(payer: number): boolean
+  /** Counts a delivery until its promise settles. */
+  track(work: Promise<void>, payer: number): Promise<void>
+  /** Resolves when all deliveries have settled. */
+  settled(): Promise<void>
+}
+
+/** `onFree` is called whenever a delivery has settled. */
+const makeDeliverySlots = (concurrency: number, onFree: () => void): DeliverySlots => {
+  const underWay = new Map<Promise<void>, number>()
+  const ofPayer = Math.max(1, Math.floor(concurrency / 4))
+  const fullPayers = (): number[] => {
+    const counts = new Map<number, number>()
+    for (const id of underWay.values()) counts.set(id, (counts.get(id) ?? 0) + 1)
+    return [...counts].filter(([, count]) => count >= ofPayer).map(([id]) => id)
+  }
+  return {
+    get free() {
+      return Math.max(0, concurrency - underWay.size)
+    },
+    ofPayer,
+    fullPayers,
+    hasRoom: (payer) => underWay.size < concurrency && !fullPayers().includes(payer),
+    track(work, payer) {
+      const settled = work.finally(() => {
+        underWay.delete(settled)
+        onFree()
+      })
+      underWay.set(settled, payer)
+      return settled
+    },
+    async settled() {
+      await Promise.allSettled(underWay.keys())
+    },
+  }
+}
+
 export const makeWebhooks = (deps: WebhookSenderDeps): Webhooks => {
   const { database, clock, concurrency, timeoutSeconds, log } = deps
   const stopping = new AbortController()
@@ -94,12 +138,12 @@ export const makeWebhooks = (deps: WebhookSenderDeps): Webhooks => {
 
   /** Begins the deliveries that are due. Returns false if there are none, or no slot is free. */
   const deliverDue = async (): Promise<boolean> => {
-    const { free: limit, ofCollection: each } = slots
+    const { free: limit, ofPayer: each } = slots
     if (limit === 0) return false
     const nowMs = clock()
     const lostMs = nowMs + timeoutSeconds * 1000 + lostAfterMs
-    const found = await claimDeliveries(database, { nowMs, lostMs, limit, each, full: slots.fullCollections() })
-    for (const due of found) slots.track(attempt(due.runKey, due), due.collectionId).catch(complain)
+    const found = await claimDeliveries(database, { nowMs, lostMs, limit, each, full: slots.fullPayers() })
+    for (const due of found) slots.track(attempt(due.runKey, due), due.payer).catch(complain)
     return found.length > 0
   }
 
@@ -117,15 +161,15 @@ export const makeWebhooks = (deps: WebhookSenderDeps): Webhooks => {
       looking = deliverUntilStopped()
       deps.lookFor({ condition: isAnyDeliveryDue, now: () => new Date(clock()), onSeen: () => nap.abort() })
     },
-    async redeliver({ id, collection_id: collectionId }) {
-      if (!slots.hasRoom(collectionId)) throw busy()
-      await slots.track(attempt(id), collectionId)
+    async redeliver({ id }, payer) {
+      if (!slots.hasRoom(payer)) throw busy()
+      await slots.track(attempt(id), payer)
     },
     async sendTest(test) {
-      if (!slots.hasRoom(test.collection.id)) throw busy()
+      if (!slots.hasRoom(test.collection.payer)) throw busy()
       const sending = deliverTest(deps, test, cutOff.signal)
       const sent = sending.then(() => undefined)
-      await slots.track(sent, test.collection.id)
+      await slots.track(sent, test.collection.payer)
       return sending
     },
     async stop(seconds) {

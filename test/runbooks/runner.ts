@@ -96,7 +96,7 @@ export const openRunner = async (env: Record<string, string> = {}) => {
       },
       scrub: scrub.text,
       scrubFile: (file) => scrubbedFile(file, scrub),
-      owner: 'acme',
+      owner: { payer: 1, collectionId: 1 },
       isRepeated: options.isRepeated ?? false,
       signal,
     }

@@ -68,7 +68,14 @@ export const openScripts = async (network: Network) => {
       allowedHosts?: string[],
     ): Promise<ScriptOutcome> {
       const host: ScriptHost = {
-        ...{ id: 'script', owner: 'acme', openFile: missing, keep: missing, scrub: (text) => text, printed() {} },
+        ...{
+          id: 'script',
+          owner: { payer: 1, collectionId: 1 },
+          openFile: missing,
+          keep: missing,
+          scrub: (text) => text,
+          printed() {},
+        },
         scrubStream: () => ({ push: (chunk) => Buffer.from(chunk), rest: () => Buffer.alloc(0) }),
         scrubFile: (file) => ({ file, struck: () => undefined }),
         allowedHosts: async () => allowedHosts,

@@ -73,7 +73,7 @@ const requireInputSize = (length: number, { settings }: ActivityContext): void =
 /** Does the work in a process with limits of time and memory. `what` names it in errors. */
 export const shape = async (work: ShapeWork, what: string, context: ActivityContext): Promise<Json> => {
   const limits = context.settings.transformLimits
-  const answer = await poolFor(limits)(context.run.collection, work, context.signal)
+  const answer = await poolFor(limits)(context.owner, work, context.signal)
   if ('end' in answer) throw endedEarly(answer.end, what, limits)
   if ('problem' in answer.answer) {
     throw new AppError('activity_failed', `${what} failed: ${answer.answer.problem}`)

@@ -32,7 +32,7 @@ const requestOf = async (deps: DatasetStartDeps, call: BatchCall): Promise<Datas
   const source = body.dataset === undefined ? undefined : await readDatasetItems(deps, call, task, body.dataset)
   const items = await readBatchItems(deps, call, source?.items.map(withoutExpected))
   await warnOfUnknown(deps.engine, call, { task, given: items, secrets, field: 'items' })
-  const place = { id: collection.id, name: collection.name, environmentId: task.environment_id }
+  const place = { ...collection, environmentId: task.environment_id }
   const unservable = refusesUnservable(call) ? 'refuse' : 'record'
   const refusal = await deps.engine.preflight({ collection: place, task, secrets, runs: items, unservable })
   const facts: BatchFacts = {

@@ -47,7 +47,7 @@ export const collectionsContract = {
     tag,
     body: createCollectionSchema,
     response: collectionWithEnvironmentSchema,
-    errors: ['already_exists'],
+    errors: ['already_exists', 'quota_exceeded'],
   }),
   deleteCollection: endpoint({
     method: 'DELETE',

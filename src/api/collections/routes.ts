@@ -1,15 +1,16 @@
-import type { Database } from '../../database/database.ts'
+import type { Database, Queries } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { empty, rawJson } from '../../http/reply.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { memberText } from '../../lib/json/json-text.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { mask } from '../../model/collections/environment.ts'
-import { coveredIds, recordedBy } from '../../model/collections/identity.ts'
+import { coveredIds, type Identity, recordedBy } from '../../model/collections/identity.ts'
 import { listAgents } from '../../store/agents.ts'
 import { openStorageInfo, setStorage } from '../../store/collections/collection-storage.ts'
 import {
   type CollectionRow,
+  countMade,
   createCollection,
   findCollectionRow,
   listCollections,
@@ -28,6 +29,7 @@ import { collectionSummaries } from './summary.ts'
 export interface CollectionsDeps extends DeletionDeps {
   database: Database
   sealer: Sealer
+  settings: { keyCollections: number }
 }
 
 /** Maximum page of collections; a larger `limit` is reduced to it. */
@@ -41,11 +43,19 @@ const found = (row: CollectionRow | undefined): CollectionRow => {
 const masked = (variables: EnvironmentVariables): Record<string, string> =>
   Object.fromEntries([...variables.keys()].map((name) => [name, mask]))
 
+/** Shares of the server belong to payers, so collections multiply nothing; but each takes some storage. */
+const requireFewCollections = async (queries: Queries, { kind, payer }: Identity, most: number): Promise<void> => {
+  if (kind === 'admin' || (await countMade(queries, payer)) < most) return
+  throw new AppError('quota_exceeded', `Your keys have made ${most} collections, the most that they may`, {
+    hint: 'Use one of them, or ask the operator of the server to delete some, or to raise JETTY_KEY_COLLECTIONS.',
+  })
+}
+
 /** Describes an object that may hold credentials: at most its first fifty names. */
 const namesOf = (object: object): string[] => Object.keys(object).slice(0, 50)
 
 export const collectionsRoutes = (deps: CollectionsDeps): Route[] => {
-  const { database, sealer } = deps
+  const { database, sealer, settings } = deps
   return implement(collectionsContract, {
     listCollections: async ({ identity, query }) => {
       if (query.skip < 0 || query.limit < 0) throw new AppError('invalid', 'Invalid pagination parameters')
@@ -67,6 +77,7 @@ export const collectionsRoutes = (deps: CollectionsDeps): Route[] => {
       const info = body.storage_info ? memberText(bodyText, 'storage_info') : undefined
       requireUsableStorage(body.storage_provider, info ?? null)
       const row = await database.transaction(async (queries) => {
+        await requireFewCollections(queries, identity, settings.keyCollections)
         const made = await createCollection(queries, {
           name: body.name,
           description: body.description ?? null,

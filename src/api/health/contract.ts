@@ -26,6 +26,23 @@ const readySchema = z
         'Whether files can be written: to the data folder, and with JETTY_STORAGE=s3://… to the bucket when it was last ' +
           'used. A bucket that is away does not make the process unready.',
       ),
+    memory: z
+      .object({
+        used_bytes: z.int(),
+        limit_bytes: z.int(),
+        waiting: z.int().describe('Number of steps and requests that wait for memory.'),
+        waits: z
+          .array(
+            z.object({
+              kind: z.enum(['step', 'parent', 'request']).describe('`parent`: a step that waits for runs it started.'),
+              bytes: z.int(),
+              held_bytes: z.int().describe('What it holds meanwhile.'),
+              seconds: z.number(),
+            }),
+          )
+          .describe('The longest waits, at most twenty.'),
+      })
+      .describe('Memory for large values: JETTY_IN_FLIGHT_BYTES. Waiting does not make the process unready.'),
     queue: z.object({ ok: z.boolean() }).describe('Whether new runs and calls can be stored as fast as they arrive.'),
   })
   .meta({ id: 'Ready' })

@@ -44,9 +44,30 @@ const keeping = <T>(ask: () => Promise<T>): (() => Promise<T>) => {
   }
 }
 
+interface WithMemory {
+  statistics(): Pick<ReturnType<Engine['statistics']>, 'memory'>
+}
+
+const shownWaits = 20
+
+/** Anybody may ask, so it names nobody. */
+const memoryOf = (engine: WithMemory): Ready['memory'] => {
+  const { used, total, waiting, waits } = engine.statistics().memory
+  const shown = waits().slice(0, shownWaits)
+  return {
+    used_bytes: used,
+    limit_bytes: total,
+    waiting,
+    waits: shown.map(({ kind, bytes, heldBytes, seconds }) => ({
+      ...{ kind, bytes, held_bytes: heldBytes },
+      seconds: Math.round(seconds * 10) / 10,
+    })),
+  }
+}
+
 export const makeReadiness = (deps: {
   watch: Pick<DatabaseWatch, 'state' | 'reason' | 'clock'>
-  engine: Pick<Engine, 'isFull'>
+  engine: Pick<Engine, 'isFull'> & WithMemory
   role: Ready['role']
   dataDir: string
   objects: Pick<ObjectStore, 'state'>
@@ -79,6 +100,7 @@ export const makeReadiness = (deps: {
         clock,
         // A bucket that is away is no reason to send requests elsewhere: runs without files go on.
         storage: stored.ok ? objects.state : stored,
+        memory: memoryOf(engine),
         queue,
       }
     },

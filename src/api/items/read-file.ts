@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Database } from '../../database/database.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
+import type { Owner } from '../../lib/fair-queue.ts'
 import { isObject, type JsonObject, parsedJson } from '../../lib/json/json-object.ts'
 import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
 import { readWhole } from '../../lib/memory/byte-blocks.ts'
@@ -82,6 +83,7 @@ interface ItemsOfFile {
 /** Reads all items of a file, with the line of each for errors. Throws a 422 that names the line. */
 export const itemsOfFile = async (
   deps: ReadFileDeps & { inQueue: ProcessQueue },
+  owner: Owner,
   file: ItemFile,
   { idColumn, delimiter }: { idColumn: string; delimiter: CsvDelimiterName | undefined },
 ): Promise<ItemsOfFile> => {
@@ -91,7 +93,9 @@ export const itemsOfFile = async (
     const message = `'${file.name}' is neither CSV (.csv) nor JSON lines (.jsonl) nor JSON (.json) nor parquet (.parquet)`
     throw invalidField(['body', 'file'], message, 'file_invalid')
   }
-  const stream = isParquet(file) ? await parquetStream(deps, inQueue, file) : (await objects.open(file.object)).stream
+  const stream = isParquet(file)
+    ? await parquetStream(deps, inQueue, owner, file)
+    : (await objects.open(file.object)).stream
   const rows = format
     ? readItems(stream, { format, maxBytes: settings.maxInitParamsBytes, delimiter, isExport: true })
     : readJsonList(stream, settings.maxBatchBytes)

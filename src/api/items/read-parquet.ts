@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { invalidField } from '../../lib/errors.ts'
+import type { Owner } from '../../lib/fair-queue.ts'
 import type { ProcessQueue } from '../../lib/processes/process-queue.ts'
 import { PreviewFailed } from '../../preview/preview.ts'
 import { readParquetLines } from '../../preview/run-preview.ts'
@@ -15,6 +16,7 @@ export interface ReadParquetDeps {
 export const parquetStream = async (
   { objects, settings }: ReadParquetDeps,
   inQueue: ProcessQueue,
+  owner: Owner,
   file: { name: string; size: number; object: string },
 ): Promise<Readable> => {
   const limits = {
@@ -22,7 +24,7 @@ export const parquetStream = async (
     characters: settings.maxBatchBytes,
   }
   try {
-    const lines = await inQueue(0, () => readParquetLines(fileSource(objects, file), limits))
+    const lines = await inQueue(owner, () => readParquetLines(fileSource(objects, file), limits))
     return Readable.from(lines.map((text) => Buffer.from(text)))
   } catch (error) {
     throw error instanceof PreviewFailed ? invalidField(['body', 'file'], error.message, 'file_invalid') : error

@@ -2,7 +2,8 @@ import { type Call, implement, type Route } from '../../http/implement.ts'
 import { bytes } from '../../http/reply.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { makeProcessQueue } from '../../lib/processes/process-queue.ts'
-import { authorOf, type FoundCollection, type Identity } from '../../model/collections/identity.ts'
+import { makeSlots } from '../../lib/slots.ts'
+import { authorOf, type FoundCollection, type Identity, ownerOf } from '../../model/collections/identity.ts'
 import { itemIdSchema } from '../../model/data/item.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'
 import { findItem } from '../../store/items/items.ts'
@@ -23,13 +24,13 @@ import { tagHandlers } from './tag-handlers.ts'
 export type ItemsDeps = ReadFileDeps & FromRunDeps
 
 /** Reading a parquet file may take the memory of several previews. */
-const parquetProcesses = { atOnce: 1, mostWaiting: 20 }
+const mostWaitingForParquet = 20
 
 const itemMissing = (id: string) => new AppError('not_found', `Item '${id}' not found`)
 
 export const itemsRoutes = (deps: ItemsDeps): Route[] => {
   const { database } = deps
-  const inQueue = makeProcessQueue(parquetProcesses)
+  const inQueue = makeProcessQueue(makeSlots({ total: 1 }), mostWaitingForParquet)
   const get = (collection: FoundCollection, name: string) => getEntity(database, { kind: 'dataset', name }, collection)
   const seqOf = async (dataset: EntityRow, ref: string) => (await getEntityVersion(database, dataset, ref)).seq
 
@@ -51,7 +52,8 @@ export const itemsRoutes = (deps: ItemsDeps): Route[] => {
       throw invalidField(['body', 'file'], 'Send a file, or name one with file_path', 'missing')
     }
     const named = file ?? (await namedItemFile(database, collection, body.file_path ?? ''))
-    const read = await itemsOfFile({ ...deps, inQueue }, named, { idColumn: body.id_column, delimiter: body.delimiter })
+    const [owner, columns] = [ownerOf(collection), { idColumn: body.id_column, delimiter: body.delimiter }]
+    const read = await itemsOfFile({ ...deps, inQueue }, owner, named, columns)
     if (read.warning) warn({ field: 'delimiter', message: read.warning, did_you_mean: null })
     return read
   }

@@ -1,5 +1,6 @@
 import type { Registry } from 'prom-client'
 import type { Engine } from '../../engine/engine.ts'
+import type { MemoryWait } from '../../lib/memory/byte-budget.ts'
 
 type Prometheus = typeof import('prom-client')
 type Statistics = ReturnType<Engine['statistics']>
@@ -17,6 +18,11 @@ const gauges: [name: string, help: string, value: (now: Statistics) => number][]
   ],
   ['jetty_in_flight_bytes_limit', 'Limit of the memory for large values.', ({ memory }) => memory.total],
   ['jetty_in_flight_waiting', 'Steps, requests and responses that wait for memory.', ({ memory }) => memory.waiting],
+  [
+    'jetty_in_flight_wait_seconds',
+    'How long the longest wait for memory has lasted.',
+    ({ memory }) => memory.waits()[0]?.seconds ?? 0,
+  ],
   [
     'jetty_calls_spill_bytes',
     'Size of the gateway call records that wait in files for the database, in bytes.',
@@ -68,6 +74,12 @@ const byLabel: {
   },
 ]
 
+const waitGauges: [name: string, help: string, value: (wait: MemoryWait) => number][] = [
+  ['jetty_in_flight_waits', 'Waits for memory, by what waits: step, parent of child runs, request.', () => 1],
+  ['jetty_in_flight_wanted_bytes', 'Memory that is waited for, by what waits.', ({ bytes }) => bytes],
+  ['jetty_in_flight_held_bytes', 'Memory held by what waits for more of it.', ({ heldBytes }) => heldBytes],
+]
+
 /** Registers metrics of the engine, read at each scrape. */
 export const registerEngine = (
   { Counter, Gauge }: Prometheus,
@@ -75,7 +87,11 @@ export const registerEngine = (
   { engine, slots }: { engine: Engine; slots: number },
 ): void => {
   const registers = [registry]
-  new Gauge({ name: 'jetty_slots', help: 'Maximum number of steps that execute at once.', registers }).set(slots)
+  new Gauge({
+    name: 'jetty_slots',
+    help: 'Maximum number of steps of one payer that execute at once; an eighth more is for others.',
+    registers,
+  }).set(slots)
   for (const [name, help, value] of gauges) {
     new Gauge({
       name,
@@ -83,6 +99,21 @@ export const registerEngine = (
       registers,
       collect() {
         this.set(value(engine.statistics()))
+      },
+    })
+  }
+  for (const [name, help, value] of waitGauges) {
+    new Gauge({
+      name,
+      help,
+      labelNames: ['kind'],
+      registers,
+      collect() {
+        const waits = engine.statistics().memory.waits()
+        for (const kind of ['step', 'parent', 'request']) {
+          const sum = waits.reduce((all, wait) => (wait.kind === kind ? all + value(wait) : all), 0)
+          this.set({ kind }, sum)
+        }
       },
     })
   }

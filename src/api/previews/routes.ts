@@ -2,6 +2,8 @@ import type { Database } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import { makeProcessQueue } from '../../lib/processes/process-queue.ts'
+import { makeSlots, withSpare } from '../../lib/slots.ts'
+import { ownerOf } from '../../model/collections/identity.ts'
 import { PreviewFailed } from '../../preview/preview.ts'
 import { runPreview } from '../../preview/run-preview.ts'
 import { findDatasetFile } from '../../store/entities/dataset-files.ts'
@@ -17,7 +19,7 @@ export interface PreviewRouteDeps {
 }
 
 /** More processes at once would take the memory of runs. */
-const processes = { atOnce: 2, mostWaiting: 100 }
+const [atOnce, mostWaiting] = [2, 100]
 
 const refused = (error: unknown): unknown =>
   error instanceof PreviewFailed
@@ -25,7 +27,7 @@ const refused = (error: unknown): unknown =>
     : error
 
 export const previewRoutes = ({ database, objects, settings }: PreviewRouteDeps): Route[] => {
-  const inQueue = makeProcessQueue(processes)
+  const inQueue = makeProcessQueue(makeSlots(withSpare(atOnce)), mostWaiting)
   return implement(previewContract, {
     previewDatasetData: async ({ collection, params }) => {
       const dataset = await getEntity(database, { kind: 'dataset', name: params.dataset }, collection)
@@ -33,7 +35,7 @@ export const previewRoutes = ({ database, objects, settings }: PreviewRouteDeps)
       const file = number === undefined ? undefined : await findDatasetFile(database, dataset.id, number)
       if (!file) throw new AppError('not_found', `Data file ${params.number} not found for this dataset`)
       const limits = { seconds: settings.previewSeconds, memoryBytes: settings.previewMemoryBytes }
-      return inQueue(collection.id, () =>
+      return inQueue(ownerOf(collection), () =>
         runPreview(fileSource(objects, file), limits).catch((error: unknown) => {
           throw refused(error)
         }),

@@ -1,7 +1,7 @@
 import type { Queries } from '../../database/database.ts'
 import type { Engine, RunRequest } from '../../engine/engine.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
-import type { FoundTask } from '../../model/collections/identity.ts'
+import type { FoundCollection, FoundTask } from '../../model/collections/identity.ts'
 import { batchTask } from '../../model/runs/batch.ts'
 import { evaluationTask } from '../../model/runs/evaluation.ts'
 import { type TakeMemory, withInitParams } from '../../store/runs/large-values.ts'
@@ -18,7 +18,7 @@ export interface RerunOptions {
 
 /** The run to repeat, in the collection and task that it belongs to now. */
 interface RerunSource {
-  collection: { id: number; name: string }
+  collection: FoundCollection
   task: FoundTask
   source: RunRow
 }
@@ -38,7 +38,7 @@ export const rerunRequest = async (
   const { init_params: recordedParams } = await withInitParams(database, source, take)
   const initParams = { ...(JSON.parse(recordedParams) as Record<string, unknown>), ...options.init_params }
   return {
-    collection: { id: collection.id, name: collection.name, environmentId: task.environment_id },
+    collection: { ...collection, environmentId: task.environment_id },
     task: { ...task, definition },
     initParams,
     secrets: {},

@@ -84,7 +84,7 @@ const planned = async (deps: BeginDeps, asked: AdmittedChat, task: ChatTask, tex
   return {
     workflow: changed ? JSON.stringify(changed) : task.workflow,
     request: {
-      collection: { id: collection.id, name: collection.name, environmentId: collection.environment_id },
+      collection: { ...collection, environmentId: collection.environment_id },
       initParams,
       secrets,
       files: [],

@@ -56,7 +56,7 @@ const requestOf = async (deps: TaskRunDeps, call: RunCall): Promise<RunRequest> 
   })
   const webhook = await webhookOf(deps, body, collection)
   return {
-    collection: { id: collection.id, name: collection.name, environmentId, settings: collection.settings },
+    collection: { ...collection, environmentId },
     task,
     initParams: await withResolvedFiles(database, collection, body.init_params),
     secrets: body.secret_params,

@@ -11,6 +11,7 @@ const ready: Ready = {
   writable: true,
   clock: { ok: true, skew_seconds: 0 },
   storage: { ok: true, reason: null },
+  memory: { used_bytes: 0, limit_bytes: 1, waiting: 0, waits: [] },
   queue: { ok: true },
 }
 const facts = { freeBytes: 10 * 1024 ** 3, queued: 0, oldestQueuedSeconds: 0, isWorked: true, unserved: [] as string[] }

@@ -55,7 +55,7 @@ const prepare = async ({ database, engine, settings }: TryDeps, call: TryCall): 
   if (!task || environmentId === undefined) throw new AppError('not_found', 'Collection not found')
   await keepDefinition(database, { hash: definition, workflow })
   return {
-    collection: { id: collection.id, name: collection.name, environmentId },
+    collection: { ...collection, environmentId },
     task: { ...task, definition },
     initParams,
     secrets: body.secret_params,

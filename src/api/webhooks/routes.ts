@@ -9,7 +9,10 @@ import { deliveriesOf, shownDelivery } from './deliveries.ts'
 
 export interface WebhooksDeps {
   database: Queries
-  webhooks: { redeliver(run: RunRow): Promise<void>; sendTest(test: WebhookTest): Promise<WebhookTested> }
+  webhooks: {
+    redeliver(run: RunRow, payer: number): Promise<void>
+    sendTest(test: WebhookTest): Promise<WebhookTested>
+  }
 }
 
 /** A test delivery, as the sender of webhooks takes it. */
@@ -89,7 +92,7 @@ export const webhooksRoutes = ({ database, webhooks }: WebhooksDeps): Route[] =>
           hint: 'Read the trajectory itself with GET /api/v1/db/trajectory/{collection}/{task}/{trajectory_id}.',
         })
       }
-      await webhooks.redeliver(run)
+      await webhooks.redeliver(run, call.collection.payer)
       call.note({ changes: { delivery: n } })
       return deliveriesOf(database, run)
     },

@@ -221,6 +221,7 @@ export const childRun = (
     trajectoryId,
     workflowId: `${kind.name.replaceAll('/', '-')}--${trajectoryId}`,
     collectionId: run.collectionId,
+    payer: run.payer,
     taskId: kind.taskId,
     name: kind.name,
     definition: kind.definition,

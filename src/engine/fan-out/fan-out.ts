@@ -75,7 +75,13 @@ export const makeFanOuts = (deps: FanOutDeps): FanOuts => {
     makeRun: (fanOut, index) => madeChild(deps, fanOut, index),
   })
   const children = makeStartChildren({ ...deps, watch, openRuns, childrenHere })
-  const shared: Shared = { ...deps, watch, children, preparing: makeSlots(preparedAtOnce), waitingSteps: new WeakMap() }
+  const shared: Shared = {
+    ...deps,
+    watch,
+    children,
+    preparing: makeSlots({ total: preparedAtOnce }),
+    waitingSteps: new WeakMap(),
+  }
   return { waitForRuns: (work, wanted) => waitForRuns(shared, work, wanted), ended: watch.ended, hurry: watch.hurry }
 }
 
@@ -155,7 +161,7 @@ const begin = async (shared: Shared, work: StepAtWork, wanted: WaitForRuns): Pro
   return { work, wanted, kind, ahead, waiting, bell, here, ...notYet }
 }
 
-/** Collections take turns. A run that is asked to end meanwhile prepares nothing. */
+/** Payers take turns. A run that is asked to end meanwhile prepares nothing. */
 const prepare = async (
   shared: Shared,
   { run, place }: StepAtWork,
@@ -163,12 +169,12 @@ const prepare = async (
   wanted: WaitForRuns,
 ): Promise<ChildKind> => {
   const { preparing, stopping } = shared
-  await preparing.acquire(run.collectionId)
+  await preparing.acquire(run)
   try {
     if (run.requested || stopping.aborted) throw new Interrupted(place.name)
     return await prepareChildren(shared, run, parent, wanted.runs)
   } finally {
-    preparing.release()
+    preparing.release(run)
   }
 }
 

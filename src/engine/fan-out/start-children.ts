@@ -54,7 +54,7 @@ interface Batch {
 }
 
 export const makeStartChildren = (deps: StartChildrenDeps): StartChildren => {
-  const emitting = makeSlots(batchesAtOnce)
+  const emitting = makeSlots({ total: batchesAtOnce })
   return {
     startSome: (fanOut) => startSome(deps, emitting, fanOut),
     wake: (fanOut) => wake(deps, fanOut),
@@ -71,7 +71,7 @@ const startSome = async (
   const { run } = work
   const out = sharesOut(watch.sharesOf(waiting))
   if (!nextChunk(wanted.runs.maxConcurrency, remaining(ahead), out, waiting.paceMs)) return 'enough'
-  await emitting.acquire(run.collectionId)
+  await emitting.acquire(run)
   let written = () => {}
   try {
     await openRuns.look(run)
@@ -89,7 +89,7 @@ const startSome = async (
     }
   } finally {
     written()
-    emitting.release()
+    emitting.release(run)
   }
   return 'started'
 }

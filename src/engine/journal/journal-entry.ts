@@ -1,3 +1,4 @@
+import type { Owner } from '../../lib/fair-queue.ts'
 import type { NewFile, NewRun } from '../../model/runs/new-run.ts'
 import type { RunStatus, StepStatus } from '../../model/workflows/workflow.ts'
 import {
@@ -73,8 +74,8 @@ interface CallRow {
 /** Everything that a run writes at once: all of it or nothing. Files come with the run or the step. */
 export interface Entry {
   lease: LeaseRef
-  /** The collection of the run: collections take turns, and files belong to it. */
-  collectionId: number
+  /** Its payer takes turns with others, and its collection has the files. */
+  owner: Owner
   /** Whether it need not be written any more. */
   isWithdrawn?: boolean
   run?: NewRun
@@ -212,7 +213,7 @@ export const commitValues = (entries: Entry[], shard: number): { parts: CommitPa
   const calls = columns(callInput.length)
   const files = columns(fileInput.length)
   for (const entry of entries) {
-    const { lease, run, step, end, park, events: told, calls: made, files: fileRows, collectionId } = entry
+    const { lease, run, step, end, park, events: told, calls: made, files: fileRows, owner } = entry
     leases.add(lease.id)
     if (run) pushRow(runs, runValues(run, lease.id, lease.epoch))
     if (entry.born && end) {
@@ -234,7 +235,7 @@ export const commitValues = (entries: Entry[], shard: number): { parts: CommitPa
     }
     for (const file of fileRows ?? []) {
       const key = run?.key ?? step?.runKey ?? ''
-      pushRow(files, fileValues(key, step?.seq ?? null, collectionId, file))
+      pushRow(files, fileValues(key, step?.seq ?? null, owner.collectionId, file))
     }
   }
   const tables = { runs, born, steps, begins, ends, parks, events, calls, files }

@@ -1,4 +1,4 @@
-import { makeFairQueue } from '../../lib/fair-queue.ts'
+import { makeFairQueue, type Owner } from '../../lib/fair-queue.ts'
 import { type Entry, sizeOf } from './journal-entry.ts'
 
 /** An entry that waits for its commit. */
@@ -9,7 +9,7 @@ export interface WaitingEntry {
   reject: (reason: unknown) => void
 }
 
-/** Entries that wait, with collections in turn, and the bytes that they hold. */
+/** Entries that wait, with payers in turn, and the bytes that they hold. */
 interface JournalQueue {
   /** Adds an entry. The promise settles when a commit has settled the entry. */
   add(entry: Entry): Promise<void>
@@ -21,8 +21,8 @@ interface JournalQueue {
   readonly size: number
   /** Whether too much is waiting to accept new runs. */
   readonly isFull: boolean
-  /** Whether a new run of this collection must be refused. */
-  isFullFor(collectionId: number): boolean
+  /** Whether a new run of this payer must be refused. */
+  isFullFor(owner: Owner): boolean
 }
 
 /** Maximum bytes of one statement, and of the queue before new runs are refused. */
@@ -31,19 +31,19 @@ const queueBytes = 48 * 1024 * 1024
 
 export const makeJournalQueue = (): JournalQueue => {
   const queue = makeFairQueue<WaitingEntry>()
-  /** Waiting bytes by collection. */
-  const bytesOf = new Map<number, number>()
+  /** Waiting bytes by payer. */
+  const bytesOf = new Map<Owner['payer'], number>()
   let waitingBytes = 0
 
-  const count = (collectionId: number, bytes: number): void => {
+  const count = ({ payer }: Owner, bytes: number): void => {
     waitingBytes += bytes
-    const own = (bytesOf.get(collectionId) ?? 0) + bytes
-    if (own > 0) bytesOf.set(collectionId, own)
-    else bytesOf.delete(collectionId)
+    const own = (bytesOf.get(payer) ?? 0) + bytes
+    if (own > 0) bytesOf.set(payer, own)
+    else bytesOf.delete(payer)
   }
 
   const settled = (entries: readonly WaitingEntry[]): void => {
-    for (const { entry, size } of entries) count(entry.collectionId, -size)
+    for (const { entry, size } of entries) count(entry.owner, -size)
   }
 
   return {
@@ -53,16 +53,16 @@ export const makeJournalQueue = (): JournalQueue => {
     get isFull() {
       return waitingBytes > queueBytes
     },
-    /** Refuses new runs of collections above their share, and of all collections above twice the total. */
-    isFullFor: (collectionId) =>
+    /** Refuses new runs of payers above their share, and of all above twice the total. */
+    isFullFor: ({ payer }) =>
       waitingBytes > queueBytes &&
-      (waitingBytes > 2 * queueBytes || (bytesOf.get(collectionId) ?? 0) * bytesOf.size > queueBytes),
+      (waitingBytes > 2 * queueBytes || (bytesOf.get(payer) ?? 0) * bytesOf.size > queueBytes),
     add(entry) {
       const size = sizeOf(entry)
-      count(entry.collectionId, size)
-      return new Promise((resolve, reject) => queue.add(entry.collectionId, { entry, size, resolve, reject }))
+      count(entry.owner, size)
+      return new Promise((resolve, reject) => queue.add(entry.owner, { entry, size, resolve, reject }))
     },
-    /** In turn, so that an entry waits for a batch or two, however much other collections write. */
+    /** In turn, so that an entry waits for a batch or two, however much others write. */
     takeBatch(most) {
       const batch: WaitingEntry[] = []
       let bytes = 0

@@ -86,7 +86,7 @@ export const openJournal = ({ url, shard, onCommit, noteTime }: JournalOptions):
       return queue.isFull
     },
     add(entry) {
-      if (entry.run && queue.isFullFor(entry.collectionId)) {
+      if (entry.run && queue.isFullFor(entry.owner)) {
         return Promise.reject(
           new AppError('busy', 'Runs arrive faster than the server can store them', { retryAfterSeconds: 2 }),
         )

@@ -1,5 +1,6 @@
 import type { Queries } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
+import type { Owner } from '../../lib/fair-queue.ts'
 import { parsedMemory, textMemory } from '../../lib/memory/json-memory.ts'
 import { payloadText } from '../../store/runs/payloads.ts'
 import type { Transfer } from './transfers.ts'
@@ -39,7 +40,10 @@ export const makeStoredResults = (database: Queries): ReadStoredResult => {
 
 /** The share of the memory budget that a large value is loaded into. */
 export interface LoadedInto {
+  readonly owner: Owner
   room(bytes: number): Promise<void> | undefined
+  /** Takes what all of it may need, as a whole. */
+  reserve(bytes: number): Promise<void>
   giveBack(bytes: number): void
 }
 
@@ -52,7 +56,7 @@ export const loadPayload = async (
 ): Promise<string | null> => {
   if (payload === null) return null
   await into.room(2 * bytes) // once as text, once in the buffer of the connection
-  const text = await transfer(bytes, () => payloadText(database, payload))
+  const text = await transfer(into.owner, bytes, () => payloadText(database, payload))
   if (text === null) return null
   await into.room(parsedMemory(text))
   into.giveBack(2 * bytes - textMemory(text))

@@ -1,3 +1,4 @@
+import type { Owner } from '../../lib/fair-queue.ts'
 import { makeSlots } from '../../lib/slots.ts'
 
 /**
@@ -13,19 +14,19 @@ export const deathsToFail = 10
 
 export interface SuspectGates {
   /** Waits for a suspect's turn. Returns the function that ends the turn, which may be called twice. */
-  enter(deaths: number): Promise<() => void>
+  enter(owner: Owner, deaths: number): Promise<() => void>
 }
 
 export const makeSuspectGates = (): SuspectGates => {
-  const few = makeSlots(8)
-  const alone = makeSlots(1)
+  const few = makeSlots({ total: 8 })
+  const alone = makeSlots({ total: 1 })
   return {
-    async enter(deaths) {
+    async enter(owner, deaths) {
       const gate = deaths >= aloneFrom ? alone : few
-      await gate.acquire()
+      await gate.acquire(owner)
       let inside = true
       return () => {
-        if (inside) gate.release()
+        if (inside) gate.release(owner)
         inside = false
       }
     },

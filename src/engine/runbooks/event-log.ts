@@ -56,12 +56,10 @@ export const openEventLog = async (
       const rows = waiting
       waiting = []
       bytes = 0
-      await journal
-        .add({ lease, collectionId: run.collectionId, events: { runKey: run.key, seq: place.seq, rows } })
-        .catch((error) => {
-          failure = { error }
-          if (error instanceof Fenced) onFenced(error)
-        })
+      await journal.add({ lease, owner: run, events: { runKey: run.key, seq: place.seq, rows } }).catch((error) => {
+        failure = { error }
+        if (error instanceof Fenced) onFenced(error)
+      })
       if (leftOut > 0 && !failure) {
         const count = leftOut
         leftOut = 0

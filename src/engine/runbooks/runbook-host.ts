@@ -139,7 +139,7 @@ const hostOf = async (
   const isAlone = run.program.steps.filter(({ activity }) => activity.carriesOut === 'runbook').length < 2
   return {
     id: isAlone ? run.trajectoryId : `${run.trajectoryId}-${place.seq}`,
-    owner: String(collectionId),
+    owner: run,
     caller: {
       ...caller,
       async admit(call) {

@@ -58,7 +58,7 @@ const hostOf = (
   const onceStored = makeStorageWait(work, held, () => signal)
   return {
     id: `${run.trajectoryId}-${place.seq}`,
-    owner: String(run.collectionId),
+    owner: run,
     allowedHosts: () => deps.rules.allowedHosts(run.collectionId),
     openFile: (path) => openInput(deps, work, path, onceStored),
     keep: (file, keepAs) => keepSandboxFile(deps, work, { attempt, onceStored }, file, keepAs),

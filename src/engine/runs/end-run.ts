@@ -16,7 +16,7 @@ export const endRun = async (
 ): Promise<RunStatus> => {
   await deps.journal.add({
     lease,
-    collectionId: run.collectionId,
+    owner: run,
     end: { runKey: run.key, status, error, endedMs: now() },
   })
   deps.onEnd(run.key)
@@ -47,7 +47,7 @@ export const endEarly = async (
     const attempt = Math.max(1, place.attempt - 1)
     return deps.journal.add({
       lease,
-      collectionId: run.collectionId,
+      owner: run,
       step: { ...rowOf(run, place), status: 'cancelled', attempt, endedMs },
     })
   })

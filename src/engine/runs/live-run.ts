@@ -8,8 +8,6 @@ import type { StepFailure, StepRun } from '../steps/step-run.ts'
 export interface LiveRun extends Omit<StepRun, keyof RunUnderLease>, RunUnderLease {
   /** Error message of a run that cannot be served: it fails with it before its first step. */
   readonly refusal: string | null
-  /** Bytes of the memory budget that its `initParams` take. */
-  heldBytes: number
   deaths: number
   /** Index in the program of the next step, and its place in the order of execution (`steps.seq`). */
   next: number

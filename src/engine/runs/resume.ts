@@ -35,10 +35,12 @@ export interface OpenRun extends LastRecord {
   lease: string
   trajectory_id: string
   collection_id: number
+  /** Who pays for the collection: see `Owner`. */
+  payer: number
   task_id: number
   name: string
   definition: string
-  /** Null if it is too large to be read together with others. */
+  /** Null if it is too large to be read together with others: its steps read it. */
   init_params: string | null
   init_params_bytes: number
   author: string
@@ -58,12 +60,6 @@ const standingOf = async (deps: ResumeDeps, program: Program, open: OpenRun): Pr
   return program.isParallel ? parallelStanding(program, records) : steeredStanding(program, records)
 }
 
-const initParamsOf = async ({ database }: ResumeDeps, { id }: OpenRun): Promise<string> => {
-  const text = 'select init_params from runs where id = $1'
-  const [row] = await database.rows<{ init_params: string | null }>('init_params_of', text, [id])
-  return row?.init_params ?? '{}'
-}
-
 /** Makes a run in memory that continues after its records. */
 export const toLiveRun = async (deps: ResumeDeps, open: OpenRun): Promise<LiveRun> => {
   const [collection = '', task = ''] = open.name.split('/')
@@ -72,12 +68,15 @@ export const toLiveRun = async (deps: ResumeDeps, open: OpenRun): Promise<LiveRu
     key: open.id,
     trajectoryId: open.trajectory_id,
     collectionId: open.collection_id,
+    payer: open.payer,
     taskId: open.task_id,
     collection,
     task,
     author: open.author,
     program,
-    initParams: JSON.parse(open.init_params ?? (await initParamsOf(deps, open))),
+    initParams:
+      open.init_params_bytes > 0 && open.init_params === null ? undefined : JSON.parse(open.init_params ?? '{}'),
+    initParamsBytes: open.init_params_bytes,
     heldBytes: 0,
     environment: await deps.environments.of(open.environment_id, open.sealed_secrets, open.id, program.callbackSteps),
     depth: open.depth,
@@ -102,7 +101,6 @@ export const toLiveRun = async (deps: ResumeDeps, open: OpenRun): Promise<LiveRu
 export const giveUp = async (deps: ResumeDeps, lease: LeaseRef, open: OpenRun): Promise<'failed' | 'released'> => {
   const run = await toLiveRun(deps, open)
   if (!(await deps.endAllBelow(lease, run))) return 'released'
-  const { collectionId } = run
   const [first, ...others] = openPlaces(run)
   const name = first?.name ?? 'unknown'
   const message = `The process died ${open.deaths} times at step '${name}'; the run is not tried again`
@@ -110,7 +108,7 @@ export const giveUp = async (deps: ResumeDeps, lease: LeaseRef, open: OpenRun): 
   const endedMs = now()
   const end = { runKey: run.key, status: 'failed' as const, error: failureText(run, { name, message }), endedMs }
   const closed = others.map((place) =>
-    deps.journal.add({ lease, collectionId, step: { ...rowOf(run, place), status: 'cancelled', endedMs } }),
+    deps.journal.add({ lease, owner: run, step: { ...rowOf(run, place), status: 'cancelled', endedMs } }),
   )
   const step = first && {
     ...rowOf(run, first),
@@ -119,7 +117,7 @@ export const giveUp = async (deps: ResumeDeps, lease: LeaseRef, open: OpenRun): 
     error,
     endedMs,
   }
-  await Promise.all([deps.journal.add({ lease, collectionId, ...(step && { step }), end }), ...closed])
+  await Promise.all([deps.journal.add({ lease, owner: run, ...(step && { step }), end }), ...closed])
   deps.onEnd(run.key)
   return 'failed'
 }

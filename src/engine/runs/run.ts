@@ -56,7 +56,7 @@ const runInOrder = async (deps: RunDeps, lease: LeaseRef, run: LiveRun): Promise
     if (run.requested) return endEarly(deps, lease, run, [place], requestedEnd(run))
     if (deps.stopping.aborted) return 'released'
     if (run.course && !isChosen(run.course, step)) {
-      await deps.journal.add({ lease, collectionId: run.collectionId, step: skippedRow(run, place) })
+      await deps.journal.add({ lease, owner: run, step: skippedRow(run, place) })
       next = after(run, place, { status: 'skipped', outputs: null })
       forget(deps.memory, run, step.index)
     } else {

@@ -68,7 +68,7 @@ const begin = (all: SideBySide): void => {
 }
 
 const recordSkipped = async ({ deps, lease, run }: SideBySide, step: ProgramStep): Promise<'skipped'> => {
-  await deps.journal.add({ lease, collectionId: run.collectionId, step: skippedRow(run, placeSideBySide(run, step)) })
+  await deps.journal.add({ lease, owner: run, step: skippedRow(run, placeSideBySide(run, step)) })
   return 'skipped'
 }
 

@@ -1,6 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Queries } from '../../database/database.ts'
-import type { Share } from '../../lib/memory/byte-budget.ts'
 import { now, pause } from '../../lib/time.ts'
 import { Fenced } from '../journal/journal-sender.ts'
 import { type EndRequests, endRequestsOf } from '../leases/end-requests.ts'
@@ -43,11 +42,9 @@ export const makeTakeover = (deps: TakeoverDeps): Takeover => {
     lease.open++
     lease.total++
     let giveBack = () => {}
-    const share = deps.memory.open(open.collection_id)
     try {
       if (open.deaths >= deathsToFail) return leases.leave(lease, await giveUp(deps, lease, open))
       giveBack = await takePermit(deps, lease, open)
-      if (open.init_params === null) await holdInitParams(deps, open, share)
       if (lease.halted && hasNotBegun(open)) leases.leave(lease, await endUnbegun(deps, lease, open))
       else await workOn(deps, leases, lease, await toLiveRun(deps, open))
     } catch (error) {
@@ -56,7 +53,6 @@ export const makeTakeover = (deps: TakeoverDeps): Takeover => {
       leases.leave(lease, 'released')
     } finally {
       giveBack()
-      share.end()
     }
   }
 
@@ -156,7 +152,8 @@ const smallInitParams = 4 * 1024
 
 /** Reads the open runs, each with its newest record, with a snapshot taken after the lease was won. */
 const loadStatement = `
-  select r.id, r.lease, r.trajectory_id, r.collection_id, r.task_id, r.name, r.definition, r.author,
+  select r.id, r.lease, r.trajectory_id, r.collection_id,
+    coalesce((select payer from collections c where c.id = r.collection_id), r.collection_id) payer, r.task_id, r.name, r.definition, r.author,
     case when octet_length(r.init_params) <= ${smallInitParams} then r.init_params end init_params,
     coalesce(octet_length(r.init_params), 0) init_params_bytes,
     r.environment_id, r.sealed_secrets, r.status, r.requested_status, r.depth, r.replay_of, r.refusal, r.deaths,
@@ -219,33 +216,6 @@ const takePermit = async (
   return giveBack
 }
 
-/** The text, the buffer that brings it, and about as much once it is parsed. */
-const copiesOfInitParams = 3
-
-/** Waits for memory for large `init_params`. A run that is asked to end meanwhile passes without it. */
-const holdInitParams = async (
-  { onRequest, memory, stopping }: TakeoverDeps,
-  open: OpenRun,
-  share: Share,
-): Promise<void> => {
-  if (open.requested_status) return
-  const controller = new AbortController()
-  const stopListening = onRequest({ key: open.id, depth: open.depth }, (status) => {
-    open.requested_status ??= status
-    controller.abort()
-  })
-  const what = `Run ${open.trajectory_id}`
-  const signal = AbortSignal.any([controller.signal, stopping])
-  const most = Math.min(copiesOfInitParams * open.init_params_bytes, memory.largest)
-  try {
-    await share.add(most, { what, signal })
-  } catch (error) {
-    if (!signal.aborted) throw error
-  } finally {
-    stopListening()
-  }
-}
-
 const hasNotBegun = ({ status, seq, requested_status: requested }: OpenRun): boolean =>
   status === 'pending' && seq === null && !requested
 
@@ -253,7 +223,7 @@ const hasNotBegun = ({ status, seq, requested_status: requested }: OpenRun): boo
 const endUnbegun = async (deps: RunDeps, lease: LocalLease, open: OpenRun): Promise<RunLeft> => {
   const error = 'Not begun: another run of the same step had failed'
   const end = { runKey: open.id, status: 'cancelled' as const, error, endedMs: now() }
-  await deps.journal.add({ lease, collectionId: open.collection_id, end })
+  await deps.journal.add({ lease, owner: { payer: open.payer, collectionId: open.collection_id }, end })
   deps.onEnd(open.id)
   return 'cancelled'
 }

@@ -1,6 +1,7 @@
 import { databaseAway } from '../../database/away.ts'
 import type { AwaitedWork } from '../../database/watch.ts'
 import type { AppError } from '../../lib/errors.ts'
+import type { Owner } from '../../lib/fair-queue.ts'
 import { newRunKey, newTrajectoryId } from '../../lib/ids.ts'
 import type { ByteBudget } from '../../lib/memory/byte-budget.ts'
 import { parsedMemory } from '../../lib/memory/json-memory.ts'
@@ -43,7 +44,7 @@ export interface Starter extends CheckDeps {
   enqueue(queued: QueuedRun): Promise<void>
   enqueueCarrying(queued: QueuedRun, carry: Carry): Promise<void>
   /** Whether this process may begin a run of the collection now. */
-  hasRoom(collectionId: number): boolean
+  hasRoom(owner: Owner): boolean
   sealWebhook(webhook: SealedWebhook, runKey: string): string
   /** Stores a definition's text without its secrets as another definition; null when it has none. */
   shownDefinition(hash: string, scrub: (jsonText: string) => string): Promise<string | null>
@@ -119,7 +120,7 @@ const beginOrQueue = async (
   const heldBytes = initParamsMemory(run.initParams)
   // A lease goes to one process after the other: runs of different placements do not share one.
   if (run.more?.runs_on !== undefined) return starter.enqueue({ run, files })
-  if (!starter.hasRoom(run.collectionId) || !starter.memory.tryTake(heldBytes)) return starter.enqueue({ run, files })
+  if (!starter.hasRoom(run) || !starter.memory.tryTake(heldBytes)) return starter.enqueue({ run, files })
   try {
     await begin(starter, attempt, run, files, () => liveRunOf(prepared, run, heldBytes))
   } catch (error) {
@@ -242,7 +243,7 @@ const begin = async (
       leases.leave(lease)
       throw databaseAway() // the client got this answer, and may have repeated the request
     }
-    const entry = { lease: { id: lease.id, epoch: lease.epoch }, run, files, collectionId: run.collectionId }
+    const entry = { lease: { id: lease.id, epoch: lease.epoch }, run, files, owner: run }
     try {
       runs.live.set(run.key, live())
       await runs.journal.add(entry)

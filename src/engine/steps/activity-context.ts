@@ -33,7 +33,12 @@ export const activityContext = (
   attempt: number,
   timeLimitSeconds: number,
   signal: () => AbortSignal,
-  { carryOutRunbook, runScript, recordStart }: Pick<ActivityContext, 'carryOutRunbook' | 'runScript' | 'recordStart'>,
+  {
+    carryOutRunbook,
+    runScript,
+    recordStart,
+    initParams,
+  }: Pick<ActivityContext, 'carryOutRunbook' | 'runScript' | 'recordStart'> & { initParams: Record<string, unknown> },
   room: ActivityContext['room'],
   onceStored: StorageWait,
   { tools, idempotencyKey, interrupted }: OwnContext = {},
@@ -56,8 +61,9 @@ export const activityContext = (
       started: place.started ?? new Date(now()),
       timeLimitSeconds,
     },
+    owner: run,
     idempotencyKey: idempotencyKey ?? `${run.key}/${place.seq}`,
-    initParams: run.initParams,
+    initParams: initParams as ActivityContext['initParams'],
     env: (name) => run.environment.get(name),
     files: {
       open: (path) => openFile(engine, run, path, room, onceStored),
@@ -162,6 +168,7 @@ class StepContext implements ActivityContext {
   readonly run: ActivityContext['run']
   readonly step: ActivityContext['step']
   readonly idempotencyKey: string
+  readonly owner: ActivityContext['owner']
   readonly initParams: ActivityContext['initParams']
   readonly env: ActivityContext['env']
   readonly files: ActivityContext['files']
@@ -188,6 +195,7 @@ class StepContext implements ActivityContext {
     this.run = given.run
     this.step = given.step
     this.idempotencyKey = given.idempotencyKey
+    this.owner = given.owner
     this.initParams = given.initParams
     this.env = given.env
     this.files = given.files

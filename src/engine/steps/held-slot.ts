@@ -14,7 +14,7 @@ export const holdSlot = (slots: Slots, run: StepRun): HeldSlot => {
   let isHeld = false
   let isOver = false
   const have = () => {
-    if (isOver) return slots.release() // interrupted while it waited for one
+    if (isOver) return slots.release(run) // interrupted while it waited for one
     isHeld = true
     beginWork(run)
   }
@@ -22,11 +22,11 @@ export const holdSlot = (slots: Slots, run: StepRun): HeldSlot => {
     if (!isHeld) return
     isHeld = false
     endWork(run)
-    slots.release()
+    slots.release(run)
   }
   return {
     take() {
-      const slot = slots.acquire(run.collectionId)
+      const slot = slots.acquire(run)
       return slot ? slot.then(have) : have()
     },
     give,

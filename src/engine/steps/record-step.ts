@@ -29,7 +29,7 @@ export interface Recorded {
 export const recordStep = async (work: StepAtWork, outcome: StepOutcome, conclude: Conclude): Promise<Recorded> => {
   const { engine, lease, run, place, row, side } = work
   const scrub = run.environment.scrub.text
-  const placed = placeLarge(engine, run.key, outcome.outputs)
+  const placed = placeLarge(engine, run, outcome.outputs)
   const outputs = placed instanceof Promise ? await placed : placed
   if (work.resultHash !== undefined && outcome.status === 'completed') await offerResult(work)
   const end = conclude(place, outcome)
@@ -43,7 +43,7 @@ export const recordStep = async (work: StepAtWork, outcome: StepOutcome, conclud
   row.workMs = run.workMs
   row.wakeMs = null
   row.endedMs = now()
-  const entry: Entry = { lease, step: row, files: side.files, collectionId: run.collectionId }
+  const entry: Entry = { lease, step: row, files: side.files, owner: run }
   if (end) entry.end = { runKey: run.key, ...endOf(run, end, place, outcome), endedMs: row.endedMs }
   try {
     await engine.journal.add(entry)

@@ -1,5 +1,5 @@
 import type { ByteBudget } from '../../lib/memory/byte-budget.ts'
-import { smallShareBytes } from '../../lib/memory/owner-caps.ts'
+import { smallShareBytes } from '../../lib/memory/byte-budget.ts'
 import type { StepResult, StepRun } from './step-run.ts'
 
 /** Memory of a cached result in multiples of its text: the text, and the parsed value. */

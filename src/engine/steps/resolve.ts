@@ -53,6 +53,7 @@ export interface ShownParameters extends Resolved {
 export interface Resolving {
   /** Results that were read back for this step. */
   loaded?: Loaded | undefined
+  initParams: Record<string, unknown>
   mostText: number
   env?: Scope['env']
 }
@@ -61,10 +62,10 @@ export interface Resolving {
 export const resolveParameters = (
   run: StepRun,
   step: ProgramStep,
-  { loaded, mostText, env = run.environment.get }: Resolving,
+  { loaded, initParams, mostText, env = run.environment.get }: Resolving,
 ): ShownParameters => {
   const scope: Scope = {
-    initParams: run.initParams,
+    initParams,
     step: (name) => sectionsOf(run, name, loaded),
     env,
     envNames: run.environment.names,

@@ -41,7 +41,7 @@ export const startRowOf = (
   const write = (waiting: Partial<StepRow> = {}, more: Pick<Entry, 'calls' | 'files'> = {}) => {
     withdraw()
     const notes = { warnings: warningsText(run, side), usage: usageText(side) }
-    entry = { lease, collectionId: run.collectionId, step: { ...row, ...notes, ...waiting }, ...more }
+    entry = { lease, owner: run, step: { ...row, ...notes, ...waiting }, ...more }
     return journal.add(entry)
   }
   return {

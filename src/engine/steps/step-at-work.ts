@@ -139,6 +139,8 @@ export interface StepAtWork {
   resultHash: string | undefined
   /** Whether it has started runs, here or under an earlier owner of the run. */
   hasRuns: boolean
+  /** Whether its activity has been called. */
+  isExecuting: boolean
   /** Whether the attempt has recorded that it begins an effect outside, which may have happened. */
   hasBegun: boolean
   /** Whether it is recorded, or left to another process. */

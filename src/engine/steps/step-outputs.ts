@@ -6,6 +6,7 @@ import { type Placed, placeValue } from '../../store/runs/payloads.ts'
 import type { Transfer } from '../journal/transfers.ts'
 import type { StepAtWork, StepLimits } from './step-at-work.ts'
 import { outputsTooLarge } from './step-record.ts'
+import type { StepRun } from './step-run.ts'
 
 /** A value as JSON text, and in the buffer that carries it to the database. */
 const copiesAtOnce = 2
@@ -19,9 +20,9 @@ export const inputsMemory = (parameters: Record<string, unknown>): number =>
 /** Stores a large value in a row of its own, a few at a time. Returns a small one at once, without a promise. */
 export const placeLarge = (
   { database, transfer }: { database: Queries; transfer: Transfer },
-  runKey: string,
+  run: StepRun,
   text: string | null,
-): Placed | Promise<Placed> => transfer(text?.length ?? 0, () => placeValue(database, runKey, text))
+): Placed | Promise<Placed> => transfer(run, text?.length ?? 0, () => placeValue(database, run.key, text))
 
 /** Memory that a suspect takes before it begins: for outputs of JETTY_MAX_OUTPUT_BYTES, or as much as one share can have. */
 export const suspectMemory = ({
@@ -30,7 +31,7 @@ export const suspectMemory = ({
 }: {
   limits: Pick<StepLimits, 'maxOutputBytes'>
   memory: ByteBudget
-}): number => Math.min(copiesOfOutputs * limits.maxOutputBytes, memory.largest)
+}): number => Math.min(copiesOfOutputs * limits.maxOutputBytes, memory.largestOf('step'))
 
 /**
  * Writes the outputs of a step as JSON text without secrets, once there is memory for it. Throws `output_too_large`

@@ -1,4 +1,7 @@
 import type { Queries } from '../../database/database.ts'
+import type { ByteBudget } from '../../lib/memory/byte-budget.ts'
+import { smallShareBytes } from '../../lib/memory/byte-budget.ts'
+import { parsedMemory, uncountedBytes } from '../../lib/memory/json-memory.ts'
 import { type LoadedInto, loadPayload, type ReadStoredResult } from '../journal/stored-results.ts'
 import type { Transfer } from '../journal/transfers.ts'
 import type { ProgramStep } from '../program/program.ts'
@@ -32,6 +35,35 @@ export const absenceOf = ({ course, program }: StepRun, name: string): string | 
       : undefined
 }
 
+/**
+ * What a step needs at its peak in multiples of the texts that it reads: text, parsed value, and its inputs and outputs as
+ * text and in the buffers of the connection. Taken as a whole, so that few steps wait for more while they hold some.
+ */
+const timesItsTexts = 5
+
+/** Reads large `init_params` within the share of a step. Remembers them if they are small enough and there is room. */
+export const loadInitParams = async (
+  { database, memory }: { database: Queries; memory: ByteBudget },
+  run: StepRun,
+  into: LoadedInto,
+): Promise<Record<string, unknown>> => {
+  const bytes = run.initParamsBytes
+  await into.reserve(timesItsTexts * bytes)
+  await into.room(2 * bytes)
+  const sql = 'select init_params from runs where id = $1'
+  const [row] = await database.rows<{ init_params: string | null }>('init_params_of', sql, [run.key])
+  const text = row?.init_params ?? '{}'
+  await into.room(parsedMemory(text))
+  const value = JSON.parse(text) as Record<string, unknown>
+  into.giveBack(2 * bytes)
+  const held = parsedMemory(text)
+  if (run.initParams === undefined && held <= smallShareBytes && memory.tryTake(held)) {
+    run.initParams = value
+    run.heldBytes = held
+  }
+  return value
+}
+
 /** Loads the records of earlier steps for one step, within its share of the memory budget. */
 export const loadResults = async (
   deps: { database: Queries; transfer: Transfer; results: ReadStoredResult },
@@ -42,6 +74,8 @@ export const loadResults = async (
 ): Promise<Loaded> => {
   const stored = await Promise.all(indexes.map((index) => deps.results(run.key, seqOf(run, index) ?? -1)))
   const loaded = new Map<number, StepResult>()
+  const texts = stored.reduce((sum, one) => sum + (one?.inputs_bytes ?? 0) + (one?.outputs_bytes ?? 0), 0)
+  if (texts > uncountedBytes) await into.reserve(timesItsTexts * texts)
   for (const [at, index] of indexes.entries()) {
     const result = stored[at]
     if (!result) continue

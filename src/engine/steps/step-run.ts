@@ -8,12 +8,13 @@ import type { Program, ProgramStep } from '../program/program.ts'
 export interface StepRun extends Readonly<RunUnderLease> {
   readonly trajectoryId: string
   readonly collectionId: number
+  /** Who pays for its collection: a run is the owner of its work. */
+  readonly payer: number
   readonly taskId: number
   readonly collection: string
   readonly task: string
   readonly author: string
   readonly program: Program
-  readonly initParams: Record<string, unknown>
   readonly environment: Environment
   /** Key of the run whose recorded results a replay takes. */
   readonly replayOf: string | null
@@ -26,6 +27,12 @@ export interface StepRun extends Readonly<RunUnderLease> {
   /** The first step that failed while others were executing. */
   readonly failure: StepFailure | undefined
 
+  /** Undefined while they are large: then each step reads them within its own share of memory. */
+  initParams: Record<string, unknown> | undefined
+  /** Bytes of their text, if it must be read. */
+  readonly initParamsBytes: number
+  /** Bytes of the memory budget that remembered `initParams` take. */
+  heldBytes: number
   /** Whether its row still says `pending`: its first record changes that. */
   pending: boolean
   /** Results that later steps read, by the index of their step in the program. */

@@ -1,4 +1,10 @@
-import { type ActivityContext, type ActivityResult, FailedWith, type Json } from '../../activities/activity.ts'
+import {
+  type ActivityContext,
+  type ActivityResult,
+  FailedWith,
+  type Json,
+  WaitForRuns,
+} from '../../activities/activity.ts'
 import { noteWork } from '../../lib/loop-watch.ts'
 import { uncountedBytes } from '../../lib/memory/json-memory.ts'
 import { now } from '../../lib/time.ts'
@@ -19,10 +25,10 @@ import { resolveParameters, type ShownParameters } from './resolve.ts'
 import { startRowOf } from './start-row.ts'
 import type { StepAtWork, StepDeps, StepLeft } from './step-at-work.ts'
 import { makeStepClock } from './step-clock.ts'
-import { StepMemory } from './step-memory.ts'
+import { MemoryRefused, StepMemory } from './step-memory.ts'
 import { inputsMemory, outputsText, placeLarge, suspectMemory } from './step-outputs.ts'
 import { rowOf, type StepOutcome } from './step-record.ts'
-import { loadResults, missingResults } from './step-results.ts'
+import { loadInitParams, loadResults, missingResults } from './step-results.ts'
 import type { StepPlace, StepRun } from './step-run.ts'
 import { type StepSide, warningEvent } from './step-side.ts'
 import { makeStorageWait } from './storage-wait.ts'
@@ -52,14 +58,15 @@ export const carryOut = async (
     row,
     side,
     startRow,
-    memory: new StepMemory(engine, run, place.name),
+    memory: new StepMemory(engine, run, place),
     replay: undefined,
     resultHash: undefined,
     hasRuns: place.started !== undefined,
+    isExecuting: false,
     hasBegun: false,
     isOver: false,
   }
-  const leaveGate = run.deaths >= suspectedFrom ? await engine.suspects.enter(run.deaths) : undefined
+  const leaveGate = run.deaths >= suspectedFrom ? await engine.suspects.enter(run, run.deaths) : undefined
   try {
     const outcome = await outcomeOf(work, leaveGate)
     work.isOver = true
@@ -76,6 +83,23 @@ export const carryOut = async (
 
 /** The outcome of a step. Throws only Fenced. */
 const outcomeOf = async (work: StepAtWork, leaveGate: (() => void) | undefined): Promise<StepOutcome | StepLeft> => {
+  for (;;) {
+    const outcome = await tryOutcome(work, leaveGate)
+    if (outcome !== 'short of memory') return outcome
+  }
+}
+
+/**
+ * Whether the step begins again with all the memory that it needs: it was refused some of it, and nothing that it did
+ * can be seen outside.
+ */
+const startsOver = async ({ memory, place, isExecuting }: StepAtWork, thrown: unknown): Promise<boolean> =>
+  thrown instanceof MemoryRefused && (place.step.activity.pure || !isExecuting) && memory.startOver()
+
+const tryOutcome = async (
+  work: StepAtWork,
+  leaveGate: (() => void) | undefined,
+): Promise<StepOutcome | StepLeft | 'short of memory'> => {
   const { place, row, side, startRow } = work
   try {
     const result = await outputsOf(work, leaveGate)
@@ -85,7 +109,13 @@ const outcomeOf = async (work: StepAtWork, leaveGate: (() => void) | undefined):
     const text = outputsText(work, result)
     return { status: 'completed', outputs: typeof text === 'string' ? text : await text, error: undefined }
   } catch (thrown) {
-    return await failureOf(work, thrown)
+    let problem = thrown
+    try {
+      if (await startsOver(work, thrown)) return 'short of memory'
+    } catch (error) {
+      problem = error
+    }
+    return await failureOf(work, problem)
   } finally {
     row.attempt = place.attempt
     startRow.cancel()
@@ -141,7 +171,7 @@ const outputsOf = async (
   work: StepAtWork,
   leaveGate: (() => void) | undefined,
 ): Promise<Record<string, Json> | FailedWith | StepLeft> => {
-  if (leaveGate) await work.memory.takeAhead(suspectMemory(work.engine))
+  if (leaveGate) await work.memory.reserve(suspectMemory(work.engine))
   if (work.place.attempt > 1) await restoreAttempts(work)
   for (;;) {
     const result = await executeInSlot(work)
@@ -149,6 +179,9 @@ const outputsOf = async (
     leaveGate?.()
     work.startRow.cancel()
     work.row.attempt = work.place.attempt
+    // What runs are made of is held while they need memory themselves: a share of a parent counts that.
+    if (result instanceof WaitForRuns && !result.again) work.memory.trim()
+    else work.memory.empty()
     const waited = await work.engine.waitOut(work, result)
     if (waited !== 'again') return waited
   }
@@ -176,9 +209,10 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
   row.startedMs = place.started.getTime()
   const missing = missingResults(run, place.step)
   const loaded = missing.length > 0 ? await loadResults(engine, run, place.step, missing, work.memory) : undefined
+  const initParams = run.initParams ?? (await loadInitParams(engine, run, work.memory))
   const recording = run.replayOf === null ? undefined : await readRecording(engine, run.replayOf, place, work.memory)
   noteWork('step', place.step.activity.name)
-  const resolving = { loaded, mostText: engine.limits.maxOutputBytes }
+  const resolving = { loaded, initParams, mostText: engine.limits.maxOutputBytes }
   const resolved = recording
     ? resolveAsRecorded(run, place.step, recording, resolving)
     : resolveParameters(run, place.step, resolving)
@@ -196,6 +230,8 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
   const confirmed = engine.confirmLease(lease)
   if (confirmed) await confirmed
   const timeLimit = timeLimitOf(engine, run, place)
+  work.isExecuting = true
+  if (!place.step.activity.pure && run.deaths < suspectedFrom) work.memory.trim()
   let ofThisTry = 0
   const room = (bytes: number) => {
     if (bytes > uncountedBytes) ofThisTry += bytes
@@ -229,7 +265,19 @@ const execute = async (work: StepAtWork, held: HeldSlot): Promise<ActivityResult
       const onceStored = makeStorageWait(work, held, signal, clock)
       const { leftSeconds } = timeLimit
       const contextOf = (own: StepSide, other: OwnContext, until = signal): ActivityContext =>
-        activityContext(engine, run, place, own, attempt, leftSeconds, until, more, room, onceStored, other)
+        activityContext(
+          engine,
+          run,
+          place,
+          own,
+          attempt,
+          leftSeconds,
+          until,
+          { ...more, initParams },
+          room,
+          onceStored,
+          other,
+        )
       const tools = calls && makeStepTools({ work, calls, parameters: resolved.parameters, signal, contextOf })
       return contextOf(side, { tools })
     },
@@ -256,7 +304,9 @@ const placeInputs = (work: StepAtWork, shown: string, bytes: number): string | P
     memory.giveBack(bytes)
     return ''
   }
-  const placed = placeLarge(engine, run.key, shown)
+  // A step that begins again has the same inputs.
+  const placed =
+    row.inputsPayload === null ? placeLarge(engine, run, shown) : { text: null, payload: row.inputsPayload }
   return placed instanceof Promise ? placed.then(noted) : noted(placed)
 }
 

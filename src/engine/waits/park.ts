@@ -59,7 +59,7 @@ export const park = async ({ journal }: ParkDeps, work: StepAtWork, wakeMs: numb
   row.usage = usageText(side)
   await journal.add({
     lease,
-    collectionId: run.collectionId,
+    owner: run,
     step: row,
     park: { runKey: run.key, seq: row.seq, wakeMs },
   })

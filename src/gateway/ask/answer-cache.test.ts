@@ -18,7 +18,7 @@ const target = {
 const call = (more: Partial<FinishedCall>): FinishedCall => ({
   key: 'k',
   trajectoryId: '01234567',
-  place: { collectionId: 1, collection: 'acme', environmentId: null, taskName: '_chat' },
+  place: { collectionId: 1, payer: 1, collection: 'acme', environmentId: null, taskName: '_chat' },
   author: 'me',
   scrub: makeScrubber([['KEY', 'sk-very-secret']]),
   shape: 'chat',

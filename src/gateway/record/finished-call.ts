@@ -10,7 +10,7 @@ export interface FinishedCall {
   key: string
   trajectoryId: string
   /** Where the call is recorded. Without a task name: in the server's own task for its shape. */
-  place: { collectionId: number; collection: string; environmentId: number | null; taskName: string }
+  place: { collectionId: number; payer: number; collection: string; environmentId: number | null; taskName: string }
   author: string
   /** Each key once. */
   labels?: readonly StartLabel[] | undefined

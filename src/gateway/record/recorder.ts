@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Queries } from '../../database/database.ts'
 import type { Engine } from '../../engine/engine.ts'
-import { makeTurns } from '../../lib/turns.ts'
+import { makeSlots, withSlot } from '../../lib/slots.ts'
 import type { RecordDestination, RecordedCall } from '../../model/gateway/recorded-call.ts'
 import type { NewFile } from '../../model/runs/new-run.ts'
 import { stepFailed } from '../../model/runs/step-failed.ts'
@@ -45,7 +45,7 @@ const bytesOf = ({ request, answer }: FinishedCall): number => {
 export const makeRecorder = (deps: RecorderDeps): Recorder => {
   const { engine, quota, database } = deps
   const tasks = makeRecordTasks(database)
-  const inTurn = makeTurns(largeAtOnce)
+  const large = makeSlots({ total: largeAtOnce })
   /**
    * Large requests that are being stored. Entries of calls that are never recorded are garbage-collected with their
    * bodies.
@@ -114,7 +114,7 @@ export const makeRecorder = (deps: RecorderDeps): Recorder => {
       begun.set(call.request, { key: call.key, request })
     },
 
-    keep: (call) => (bytesOf(call) > largeBytes ? inTurn(() => keep(call)) : keep(call)),
+    keep: (call) => (bytesOf(call) > largeBytes ? withSlot(large, call.place, () => keep(call)) : keep(call)),
   }
 }
 

@@ -12,7 +12,7 @@ const event = (content: string, more = {}) => JSON.stringify({ choices: [{ index
 const call = (more: Partial<FinishedCall>): FinishedCall => ({
   key: 'k',
   trajectoryId: '01234567',
-  place: { collectionId: 1, collection: 'acme', environmentId: null, taskName: '_chat' },
+  place: { collectionId: 1, payer: 1, collection: 'acme', environmentId: null, taskName: '_chat' },
   author: 'me',
   scrub: makeScrubber([]),
   shape: 'chat',

@@ -1,7 +1,7 @@
+import type { Owner } from '../../lib/fair-queue.ts'
 import type { ByteBudget, Share } from '../../lib/memory/byte-budget.ts'
 import { uncountedBytes } from '../../lib/memory/json-memory.ts'
-import type { ShareOwner } from '../../lib/memory/owner-caps.ts'
-import type { Identity } from '../../model/collections/identity.ts'
+import { type Identity, ownerOfCaller } from '../../model/collections/identity.ts'
 
 /** Reserves memory for more bytes. Undefined when it is available at once. */
 export type Room = (bytes: number) => Promise<void> | undefined
@@ -16,11 +16,9 @@ export interface CallMemory {
 /** A request waits this long for memory before it is refused; shorter than `bodyIdleSeconds`. */
 const longestWaitForMemoryMs = 10_000
 
-/** The owner whose share a request without a collection counts for: the only collection of its key, or the key. */
-export const memoryOwner = (identity: Identity | undefined, address: string | undefined): ShareOwner => {
-  if (!identity) return `from ${address}`
-  const [id, ...more] = identity.collectionIds
-  return id !== undefined && more.length === 0 ? id : `key ${identity.keyId ?? 'admin'}`
+/** The owner of a request that names no collection: the payer of its key. */
+export const memoryOwner = (identity: Identity | undefined, address: string | undefined): Owner => {
+  return identity ? ownerOfCaller(identity) : { payer: `from ${address}`, collectionId: 0 }
 }
 
 /** The memory of a call, for any owner. */
@@ -29,7 +27,7 @@ export interface MemoryHold {
    * Counts for this owner, unless memory was reserved for another one before. `opened` is called before the first
    * reservation.
    */
-  of(owner: ShareOwner, opened?: () => void): CallMemory
+  of(owner: Owner, opened?: () => void): CallMemory
   /** Whether anything is reserved. */
   isHeld(): boolean
   /** Returns all of it. */

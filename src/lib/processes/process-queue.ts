@@ -1,25 +1,29 @@
 import { AppError } from '../errors.ts'
-import { makeSlots } from '../slots.ts'
+import type { Owner } from '../fair-queue.ts'
+import type { Slots } from '../slots.ts'
 
-/** Runs work when a process is free. Owners, which are collections, get free processes in turn. */
-export type ProcessQueue = <Result>(owner: number, work: () => Promise<Result>) => Promise<Result>
+/** Runs work when a process is free. Payers get free processes in turn. */
+export type ProcessQueue = <Result>(owner: Owner, work: () => Promise<Result>) => Promise<Result>
 
-/** Makes a queue with a few processes at once. Rejects with `busy` when too many calls wait. */
-export const makeProcessQueue = ({ atOnce, mostWaiting }: { atOnce: number; mostWaiting: number }): ProcessQueue => {
-  const slots = makeSlots(atOnce)
-  let open = 0
+/** Makes a queue for processes. Rejects with `busy` when too many calls wait, or three quarters of them for one payer. */
+export const makeProcessQueue = (slots: Slots, mostWaiting: number): ProcessQueue => {
+  let waiting = 0
   return async (owner, work) => {
-    if (open >= atOnce + mostWaiting) {
-      const message = `${mostWaiting} files wait to be read in a process of their own, which is the most that may`
-      throw new AppError('busy', message, { retryAfterSeconds: 5 })
+    const slot = slots.isFree(owner)
+    if (!slot && (waiting >= mostWaiting || slots.waitingOf(owner.payer) >= mostWaiting * 0.75)) {
+      const message = `${slots.waitingOf(owner.payer)} of your files wait to be read in a process of their own, of ${waiting} in all`
+      throw new AppError('busy', message, {
+        hint: 'Try again once some of them have been read.',
+        retryAfterSeconds: 5,
+      })
     }
-    open++
+    waiting++
     await slots.acquire(owner)
+    waiting--
     try {
       return await work()
     } finally {
-      open--
-      slots.release()
+      slots.release(owner)
     }
   }
 }

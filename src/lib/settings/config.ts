@@ -101,7 +101,9 @@ const declared = {
   }),
   workerConcurrency: setting({
     variable: 'JETTY_WORKER_CONCURRENCY',
-    description: 'Steps that execute at once in this process; sleeping and waiting runs do not count.',
+    description:
+      'Steps that execute at once in this process; sleeping and waiting runs do not count. An eighth more execute ' +
+      'for others while one collection, with all that its keys have made, uses all of them.',
     default: '256',
     example: '64',
     schema: wholeNumber(1, 100_000),
@@ -125,16 +127,25 @@ const declared = {
   collectionBytes: setting({
     variable: 'JETTY_COLLECTION_BYTES',
     description:
-      'Bytes that one collection may store: texts of its runs in the database, and files. The admin can set another ' +
-      'quota for a collection.',
+      'Bytes that one collection may store, with all collections that its keys have made: texts of runs in the ' +
+      'database, and files. The admin can set another quota for a collection.',
     default: '100GiB',
     example: '5GiB',
     schema: byteCount(),
   }),
+  keyCollections: setting({
+    variable: 'JETTY_KEY_COLLECTIONS',
+    description:
+      'Collections that the keys of one collection may make, and the keys of those. The admin token may make more.',
+    default: '1000',
+    example: '20',
+    schema: wholeNumber(0, 1_000_000),
+  }),
   collectionRuns: setting({
     variable: 'JETTY_COLLECTION_RUNS',
     description:
-      'Runs that one collection may keep, gateway calls included. The admin can set another quota for a collection.',
+      'Runs that one collection may keep, with all collections that its keys have made, gateway calls included. The ' +
+      'admin can set another quota for a collection.',
     default: '10000000',
     example: '100000',
     schema: wholeNumber(1, 1_000_000_000_000),

@@ -56,7 +56,8 @@ export const sandboxSettings = {
   sandboxesPerCollection: setting({
     variable: 'JETTY_SANDBOXES_PER_COLLECTION',
     description:
-      'Runbooks of one collection that this process carries out at once; further ones wait. Unset: four fifths of ' +
+      'Runbooks of one collection, or of all that a key has made, that this process carries out at once; further ones ' +
+      'wait. Unset: four fifths of ' +
       '`JETTY_SANDBOXES`, rounded up.',
     example: '2',
     schema: wholeNumber(1, 1_000),

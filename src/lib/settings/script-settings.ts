@@ -12,7 +12,8 @@ export const scriptSettings = {
   scriptsPerCollection: setting({
     variable: 'JETTY_SCRIPTS_PER_COLLECTION',
     description:
-      'Scripts of one collection that this process runs at once. Unset: four fifths of `JETTY_SCRIPTS`, rounded up.',
+      'Scripts of one collection, or of all that a key has made, that this process runs at once. Unset: four fifths of ' +
+      '`JETTY_SCRIPTS`, rounded up.',
     example: '2',
     schema: wholeNumber(1, 1_000),
   }),

@@ -13,6 +13,9 @@ export const collectionUsageSchema = z
     ),
     file_bytes: count.describe('Bytes of its files.'),
     quota: z.object({ stored_bytes: count, runs: count }).describe('Limits above which writes are refused.'),
+    together: z
+      .object({ runs: count, stored_bytes: count, quota: z.object({ stored_bytes: count, runs: count }) })
+      .describe('What all collections that were made with the keys of the same collection store, it included.'),
     measured: timestampSchema
       .nullable()
       .describe('Time of the last measurement; later changes are added to it. null: not measured yet.'),

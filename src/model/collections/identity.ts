@@ -18,6 +18,8 @@ export interface Identity {
   access: AccessLevelName
   /** Collections the key covers; unused for the admin, who covers all. */
   collectionIds: readonly number[]
+  /** Who pays for what the key makes: see `Owner`. 0 for the admin. */
+  payer: number
   /** Home collection of the key: the default for requests that name none. */
   homeId: number | null
   /** Null: never. */
@@ -30,6 +32,8 @@ export interface Identity {
 export interface FoundCollection {
   id: number
   name: string
+  /** Who pays for it: see `Owner`. */
+  payer: number
   /** Its settings, read with it. */
   settings?: Partial<CollectionSettings>
 }
@@ -49,6 +53,21 @@ export interface FoundTask {
   /** Current environment version of its collection. */
   environment_id: number | null
 }
+
+/** The owner of work for a collection. */
+export const ownerOf = ({
+  id,
+  payer,
+}: Pick<FoundCollection, 'id' | 'payer'>): { payer: number; collectionId: number } => ({
+  payer,
+  collectionId: id,
+})
+
+/** The owner of work for a call that names no collection. */
+export const ownerOfCaller = (identity: Identity | undefined): { payer: number | string; collectionId: number } => ({
+  payer: identity?.payer ?? 'nobody',
+  collectionId: identity?.collectionIds.length === 1 ? (identity.collectionIds[0] ?? 0) : 0,
+})
 
 /** Whether a caller may see a collection. */
 export const covers = (identity: Identity, collectionId: number): boolean =>

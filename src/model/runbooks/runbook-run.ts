@@ -131,7 +131,7 @@ export interface RunbookHost {
   /** Names the sandbox and the copies of inputs; the run's trajectory id. Letters, digits, `-` and `_`. */
   id: string
   /** Owner of the sandbox share: a collection. */
-  owner: string
+  owner: { readonly payer: number | string; readonly collectionId: number }
   /** Keys of the gateway's calls, and who admits them. */
   caller: Omit<ModelCaller, 'signal'>
   /** Variables sent with this run only; `caller.env` has their values. */

@@ -24,6 +24,8 @@ export interface NewRun {
   trajectoryId: string
   workflowId: string
   collectionId: number
+  /** Who pays for its collection: see `Owner`. It is not written with the run. */
+  payer: number
   taskId: number
   /** `collection/task`. */
   name: string

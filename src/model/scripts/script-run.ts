@@ -70,7 +70,7 @@ export interface ScriptHost {
   /** Names the sandbox; the run's trajectory id with the number of the step. */
   id: string
   /** Owner of the share of sandboxes: a collection. */
-  owner: string
+  owner: { readonly payer: number | string; readonly collectionId: number }
   /** Hosts that the collection may reach; undefined: every public one. */
   allowedHosts(): Promise<readonly string[] | undefined>
   /** Opens an input by storage path; throws `not_found`. */

@@ -34,7 +34,7 @@ export const openForUploads = (settings: BucketStorage, client: S3Client, memory
   return {
     async store({ folder, name }, body) {
       const key = `${folderOf(folder)}/${name}`
-      const share = memory.open(folder)
+      const share = memory.open({ payer: folder, collectionId: 0 })
       try {
         const measured = cutBody(body, { maxBytes: Number.MAX_SAFE_INTEGER, share })
         if (!(await uploadNew(client, key, measured, share))) return undefined

@@ -14,7 +14,7 @@ export const makePlaceFinder = (database: Database): ((of: string | number) => P
     const ids = asked.filter((of) => typeof of === 'number')
     const rows = await database.rows<Omit<FoundPlace, 'settings'> & { settings: string | null; key: string }>(
       'find_called_places',
-      `select id, name, settings, environment_id, lower(name) as key from collections
+      `select id, name, payer, settings, environment_id, lower(name) as key from collections
        where lower(name) = any($1) or id = any($2)`,
       [[...new Set(names)], [...new Set(ids)]],
     )

@@ -9,6 +9,8 @@ export interface KeyRow {
   home_collection_id: number | null
   /** Ids of the collections the key covers. */
   collection_ids: number[]
+  /** Who pays for what it makes: see `Owner`. */
+  payer: number
   /** Their names, in the same order. */
   collections: string[]
   name: string
@@ -36,6 +38,7 @@ export type KnownKey = Pick<
   | 'last_used_at'
   | 'home_collection_id'
   | 'collection_ids'
+  | 'payer'
 >
 
 const scope = `array(select s.collection_id from api_key_collections s where s.key_id = k.id order by s.collection_id)::float8[]
@@ -43,7 +46,7 @@ const scope = `array(select s.collection_id from api_key_collections s where s.k
 
 /** Columns of a `KnownKey`, from `api_keys k`. */
 export const knownKeyColumns = `k.id, k.name, k.key_prefix, k.access_level, k.is_active, k.expires_at, k.last_used_at,
-  k.home_collection_id, ${scope}`
+  k.home_collection_id, k.payer, ${scope}`
 
 /**
  * Finds a key by hash; concurrent lookups share one query. Not cached, so a revocation takes effect with the next
@@ -80,7 +83,7 @@ export const makeKeyToucher = (database: Database): ((key: KnownKey) => void) =>
   }
 }
 
-const keyColumns = `k.id, k.home_collection_id, ${scope},
+const keyColumns = `k.id, k.home_collection_id, k.payer, ${scope},
   array(select n.name from api_key_collections s join collections n on n.id = s.collection_id
         where s.key_id = k.id order by n.id) as collections,
   k.name, k.key_prefix, k.access_level, k.is_active, k.expires_at, k.last_used_at, k.created_at, k.made_by, k.created_by`
@@ -124,8 +127,9 @@ export const createKey = async (database: Database, key: NewKey): Promise<number
     const [row] = await database.rows<{ id: number | null; may: boolean }>(
       'create_key',
       `with maker as (select id from api_keys where id = $8 and is_active for share), k as (
-         insert into api_keys (home_collection_id, name, key_hash, key_prefix, access_level, expires_at, made_by, created_by)
-         select $1, $2, $3, $4, $5, $6::timestamptz, $8::bigint, $9
+         insert into api_keys (home_collection_id, name, key_hash, key_prefix, access_level, expires_at, made_by, created_by, payer)
+         select $1, $2, $3, $4, $5, $6::timestamptz, $8::bigint, $9,
+           coalesce((select payer from api_keys where id = $8::bigint), (select payer from collections where id = $1))
          where $8::bigint is null or exists (select from maker) on conflict (home_collection_id, name) do nothing returning id
        ), s as (
          insert into api_key_collections (key_id, collection_id) select k.id, covered from k, unnest($7::bigint[]) covered

@@ -12,7 +12,7 @@ interface QuotaLimits {
   runs: number
 }
 
-/** Tracks what collections store against their limits. */
+/** Tracks what collections, and all collections of a payer together, store against their limits. */
 export interface Quota {
   /** Adds stored bytes or runs; written to the database within a second. */
   add(collectionId: number, added: Partial<Usage>): void
@@ -22,7 +22,7 @@ export interface Quota {
    */
   require(collectionId: number, runs?: number): Promise<void> | undefined
   /** Current usage and limits of a collection. */
-  of(collectionId: number): Promise<{ usage: Usage; limits: QuotaLimits; measuredAt: Date | null }>
+  of(collectionId: number): Promise<Pick<Known, 'usage' | 'others' | 'limits' | 'together' | 'measuredAt'>>
   /** Writes pending additions to the database. */
   stop(): Promise<void>
 }
@@ -50,7 +50,12 @@ const plus = (left: Usage, right: Partial<Usage>): Usage => ({
 interface Known {
   /** The database's numbers plus additions of this process since. */
   usage: Usage
+  /** What the other collections of its payer stored when the database was read. */
+  others: { runs: number; bytes: number }
+  /** Of the collection alone. */
   limits: QuotaLimits
+  /** Of all collections of its payer together: the quota of the collection that pays. */
+  together: QuotaLimits
   measuredAt: Date | null
   readMs: number
 }
@@ -63,14 +68,26 @@ const limitsOf = (settings: string | null, defaults: QuotaLimits): QuotaLimits =
 const hint =
   'Delete runs or files, let retention_days remove old runs, or ask the operator of the server for a higher quota.'
 
-const check = ({ usage, limits }: Known, runs: number): void => {
+const check = ({ usage, others, limits, together }: Known, runs: number): void => {
   const bytes = usage.databaseBytes + usage.fileBytes
-  if (bytes >= limits.bytes) {
-    const text = `This collection stores ${byteSize(bytes)}, and its quota is ${byteSize(limits.bytes)}`
+  const own = { verbs: ['This collection stores', 'This collection keeps'], whose: 'its', bytes, runs: usage.runs }
+  requireWithin(own, limits, runs)
+  const all = { bytes: bytes + others.bytes, runs: usage.runs + others.runs }
+  const verbs = ['The collections made with your keys store', 'The collections made with your keys keep']
+  requireWithin({ verbs, whose: 'their', ...all }, together, runs)
+}
+
+const requireWithin = (
+  { verbs: [stores, keeps], whose, ...used }: { verbs: string[]; whose: string } & QuotaLimits,
+  limits: QuotaLimits,
+  runs: number,
+): void => {
+  if (used.bytes >= limits.bytes) {
+    const text = `${stores} ${byteSize(used.bytes)}, and ${whose} quota is ${byteSize(limits.bytes)}`
     throw new AppError('quota_exceeded', text, { hint })
   }
-  if (usage.runs + runs <= limits.runs) return
-  const text = `This collection keeps ${usage.runs} of the ${limits.runs} runs that its quota allows`
+  if (used.runs + runs <= limits.runs) return
+  const text = `${keeps} ${used.runs} of the ${limits.runs} runs that ${whose} quota allows`
   throw new AppError('quota_exceeded', runs === 1 ? text : `${text}; ${runs} more would exceed it`, { hint })
 }
 
@@ -85,7 +102,9 @@ export const makeQuota = (database: Database, defaults: QuotaLimits, log: Pick<L
     const stored = row ? { runs: row.runs, databaseBytes: row.databaseBytes, fileBytes: row.fileBytes } : nothing
     const one: Known = {
       usage: plus(stored, pending.get(collectionId) ?? nothing),
+      others: { runs: Math.max(0, row?.othersRuns ?? 0), bytes: Math.max(0, row?.othersBytes ?? 0) },
       limits: limitsOf(row?.settings ?? null, defaults),
+      together: limitsOf(row?.payerSettings ?? null, defaults),
       measuredAt: row?.measuredAt ?? null,
       readMs: performance.now(),
     }
@@ -137,8 +156,8 @@ export const makeQuota = (database: Database, defaults: QuotaLimits, log: Pick<L
       return undefined
     },
     async of(collectionId) {
-      const { usage, limits, measuredAt } = await read(collectionId)
-      return { usage: { ...usage }, limits, measuredAt }
+      const found = await read(collectionId)
+      return { ...found, usage: { ...found.usage } }
     },
     async stop() {
       clearTimeout(timer)

@@ -12,10 +12,25 @@ export interface UsageRow extends Usage {
   /** Settings of the collection as JSON text. */
   settings: string | null
   measuredAt: Date | null
+  /** Settings of the collection that pays for it. */
+  payerSettings: string | null
+  /** Runs and bytes of the other collections of its payer. */
+  othersRuns: number
+  othersBytes: number
 }
 
 const columns = `c.id as "collectionId", greatest(u.runs, 0) as runs, greatest(u.database_bytes, 0) as "databaseBytes",
-  greatest(u.file_bytes, 0) as "fileBytes", u.measured_at as "measuredAt", c.settings`
+  greatest(u.file_bytes, 0) as "fileBytes", u.measured_at as "measuredAt", c.settings,
+  (select settings from collections p where p.id = c.payer) as "payerSettings",
+  coalesce(s.runs - coalesce(before.runs, 0), 0)::float8 as "othersRuns",
+  coalesce(s.bytes - coalesce(before.database_bytes + before.file_bytes, 0), 0)::float8 as "othersBytes"`
+
+/** CTE with what all collections of some payers store. */
+const sums = (payers: string): string => `sums as (
+  select m.payer, sum(m_usage.runs) runs, sum(m_usage.database_bytes + m_usage.file_bytes) bytes
+  from collections m join collection_usage m_usage on m_usage.collection_id = m.id
+  where m.payer in (${payers}) group by m.payer)`
+const joins = `left join sums s on s.payer = c.payer left join collection_usage before on before.collection_id = c.id`
 
 /** Adds to the usage of collections and returns the new numbers; deleted collections are left out. */
 export const addUsage = (queries: Queries, added: ReadonlyMap<number, Usage>): Promise<UsageRow[]> => {
@@ -28,8 +43,9 @@ export const addUsage = (queries: Queries, added: ReadonlyMap<number, Usage>): P
        join collections c on c.id = a.id
        on conflict (collection_id) do update set runs = u.runs + excluded.runs,
          database_bytes = u.database_bytes + excluded.database_bytes, file_bytes = u.file_bytes + excluded.file_bytes, added_at = now()
-       returning *)
-     select ${columns} from n u join collections c on c.id = u.collection_id`,
+       returning *),
+     ${sums('select c.payer from collections c where c.id = any($1::bigint[])')}
+     select ${columns} from n u join collections c on c.id = u.collection_id ${joins}`,
     [
       rows.map(([id]) => id),
       rows.map(([, { runs }]) => runs),
@@ -44,7 +60,9 @@ export const readUsage = async (queries: Queries, collectionId: number): Promise
   (
     await queries.rows<UsageRow>(
       'read_usage',
-      `select ${columns} from collections c left join collection_usage u on u.collection_id = c.id where c.id = $1`,
+      `with ${sums('select payer from collections where id = $1')}
+       select ${columns} from collections c left join collection_usage u on u.collection_id = c.id ${joins}
+       where c.id = $1`,
       [collectionId],
     )
   )[0]

@@ -94,6 +94,7 @@ export const runColumns = `${summaryColumns},
 
 interface PlaceRow {
   collection_id: number
+  payer: number
   collection_name: string
   settings: string | null
   environment_id: number | null
@@ -112,7 +113,7 @@ export const makeTaskFinder = (
   const find = batched<{ collection: string; task: string }, PlaceRow | undefined>(async (wanted) => {
     const rows = await database.rows<PlaceRow & { at: number }>(
       'find_places',
-      `select w.at::int as at, c.id as collection_id, c.name as collection_name, c.settings,
+      `select w.at::int as at, c.id as collection_id, c.name as collection_name, c.payer, c.settings,
          c.environment_id, t.id, t.name, t.definition
        from unnest($1::text[], $2::text[]) with ordinality w(collection, task, at)
        join collections c on lower(c.name) = w.collection
@@ -132,6 +133,7 @@ export const makeTaskFinder = (
       collection: {
         id: row.collection_id,
         name: row.collection_name,
+        payer: row.payer,
         settings: readCollectionSettings(row.settings),
       },
       task: id === null || name === null || definition === null ? undefined : { id, name, definition, environment_id },

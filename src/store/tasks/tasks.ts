@@ -157,15 +157,15 @@ export const findHomeOfTask = async (
   queries: Queries,
   taskId: number,
 ): Promise<{ collection: FoundCollection; task: FoundTask } | undefined> => {
-  const [row] = await queries.rows<FoundTask & { collection_id: number; collection_name: string }>(
+  const [row] = await queries.rows<FoundTask & { collection_id: number; collection_name: string; payer: number }>(
     'find_home_of_task',
-    `select t.id, t.name, t.definition, c.environment_id, c.id as collection_id, c.name as collection_name
+    `select t.id, t.name, t.definition, c.environment_id, c.id as collection_id, c.name as collection_name, c.payer
      from tasks t join collections c on c.id = t.collection_id where t.id = $1`,
     [taskId],
   )
   if (!row) return undefined
-  const { collection_id, collection_name, ...task } = row
-  return { collection: { id: collection_id, name: collection_name }, task }
+  const { collection_id, collection_name, payer, ...task } = row
+  return { collection: { id: collection_id, name: collection_name, payer }, task }
 }
 
 /**

@@ -62,7 +62,11 @@ it('a decision and a parking at the same time never miss each other, in a thousa
       keys.map(async (runKey) => {
         let parked = false
         const parking = pause(randomInt(0, 4) + Math.max(0, -lag)).then(async () => {
-          await journal.add({ lease, collectionId: 1, park: { runKey, seq: gateSeq, wakeMs: null } })
+          await journal.add({
+            lease,
+            owner: { payer: 1, collectionId: 1 },
+            park: { runKey, seq: gateSeq, wakeMs: null },
+          })
           parked = true
         })
         await pause(randomInt(0, 6) + Math.max(0, lag))
@@ -86,7 +90,11 @@ it('a decision and a parking at the same time never miss each other, in a thousa
 
 it('a run that ends at the same moment takes no decision any more', async () => {
   const [runKey = ''] = await makeRuns()
-  await journal.add({ lease, collectionId: 1, end: { runKey, status: 'cancelled', error: null, endedMs: Date.now() } })
+  await journal.add({
+    lease,
+    owner: { payer: 1, collectionId: 1 },
+    end: { runKey, status: 'cancelled', error: null, endedMs: Date.now() },
+  })
   const made = { runKey, seq: gateSeq, decision: 'approve', comment: null, decidedBy: 'ann' } as const
   expect(await decideApproval(database, made)).toBeUndefined()
 })

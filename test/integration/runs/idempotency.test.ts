@@ -312,7 +312,7 @@ test('of runs with one internal key that start at once, one starts; the same whe
   for (const { engine } of [jetty.server, beside.server]) {
     const before = await runsOf(task)
     const request = {
-      collection: { id: row.collection_id, name: 'acme', environmentId: null },
+      collection: { id: row.collection_id, name: 'acme', payer: 1, environmentId: null },
       task: row,
       initParams: { text: 'x' },
       secrets: {},

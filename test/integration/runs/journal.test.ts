@@ -26,7 +26,7 @@ test('a parking that is sent again does not put a run to sleep that has been wok
   const leaseNow = async () => (await database.query<{ lease: string | null }>('select lease from runs'))[0]?.lease
   const entry = {
     lease: { id: 'first', epoch: 1 },
-    collectionId: 1,
+    owner: { payer: 1, collectionId: 1 },
     park: { runKey: 'run', seq: 0, wakeMs: Date.now() },
   }
   await journal.add(entry)

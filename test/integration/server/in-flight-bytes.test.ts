@@ -73,7 +73,7 @@ describe('memory of large values', () => {
   it('is refused to a step that needs more than there is, in words that say what to do', async () => {
     const run = await jetty.run(large(24))
     expect(run.status).toBe('failed')
-    expect(run.error).toContain('of memory at once; at most 14 MiB is available')
+    expect(run.error).toContain('of memory at once; at most 12.3 MiB is available')
     const { error_detail: detail } = run.trajectory.steps.all
     expect([detail.code, detail.hint]).toEqual(['too_large', expect.stringContaining('JETTY_IN_FLIGHT_BYTES')])
     await idle()
@@ -139,7 +139,7 @@ describe('memory of large values', () => {
   it('is waited for by a request no longer than some seconds: 503 with Retry-After', async () => {
     const task = await jetty.task({
       init_params: {},
-      step_configs: { hold: { activity: 'holder', bytes: 50 * unit } },
+      step_configs: { hold: { activity: 'holder', bytes: 48 * unit } },
       steps: ['hold'],
     })
     const { trajectory_id: id } = await jetty.start(task)
@@ -156,7 +156,7 @@ describe('memory of large values', () => {
   it('is given up by a step that is cancelled while it waits', async () => {
     const holding = {
       init_params: {},
-      step_configs: { hold: { activity: 'holder', bytes: 50 * unit } },
+      step_configs: { hold: { activity: 'holder', bytes: 48 * unit } },
       steps: ['hold'],
     }
     const task = await jetty.task(holding)

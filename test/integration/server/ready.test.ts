@@ -37,6 +37,7 @@ test('says what it found, without a token', async () => {
       writable: true,
       clock: { ok: true, skew_seconds: expect.any(Number) },
       storage: { ok: true, reason: null },
+      memory: { used_bytes: 0, limit_bytes: expect.any(Number), waiting: 0, waits: [] },
       queue: { ok: true },
     },
   })

@@ -174,7 +174,7 @@ describe('a fire', () => {
     )
     await server.server.engine.start({
       key: fireKey(id, at('2026-11-27T10:00:00Z')),
-      collection: { id: place.collection, name: 'acme', environmentId: null },
+      collection: { id: place.collection, name: 'acme', payer: 1, environmentId: null },
       task: { id: place.id, name: task, definition: definitionHash(JSON.stringify(echoing)) },
       initParams: {},
       secrets: {},

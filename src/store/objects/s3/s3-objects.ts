@@ -68,7 +68,7 @@ export const makeS3Objects = ({ client, identify, claim, partBytes }: S3ObjectsO
 
     async put(body, { maxBytes, id = randomUUID() }) {
       await ready()
-      const share = memory.open(id)
+      const share = memory.open({ payer: id, collectionId: 0 })
       try {
         const isHere = body instanceof Uint8Array
         const options = { maxBytes, share: isHere ? undefined : share, sizeOf: partBytes }
