@@ -8,36 +8,48 @@ interface CallLimitDeps {
   count(call: CountedCall): Promise<{ calls: number; secondsLeft: number }>
 }
 
-/** Limit of a key for a collection, and its counter; undefined: unlimited. */
-const limitOf = (callsPerMinute: number, identity: Identity, collection: FoundCollection | undefined) => {
+interface Limit {
+  limit: number
+  counted: CountedCall
+}
+
+/**
+ * The limits of a key for a collection. That of the collection counts beside that of the server; only the operator can set one
+ * that is higher, and it replaces that of the server.
+ */
+const limitsOf = (callsPerMinute: number, identity: Identity, collection: FoundCollection | undefined): Limit[] => {
   const { keyId } = identity
-  if (keyId === null) return undefined
+  if (keyId === null) return []
   const covered = collection && covers(identity, collection.id) ? collection : undefined
-  const own = covered?.settings?.rate_limit_per_minute
-  const limit = own ?? callsPerMinute
-  return limit === 0 ? undefined : { limit, keyId, collectionId: own && covered ? covered.id : 0 }
+  const own = covered?.settings?.rate_limit_per_minute ?? 0
+  const limits: Limit[] = []
+  if (covered && own > 0) limits.push({ limit: own, counted: { keyId, collectionId: covered.id } })
+  if (callsPerMinute > 0 && own <= callsPerMinute) {
+    limits.push({ limit: callsPerMinute, counted: { keyId, collectionId: 0 } })
+  }
+  return limits
 }
 
 /** Makes the function that tells whether a key's calls are limited, without a query. */
 export const makeIsLimited =
   (callsPerMinute: number) =>
   (identity: Identity, collection: FoundCollection | undefined): boolean =>
-    limitOf(callsPerMinute, identity, collection) !== undefined
+    limitsOf(callsPerMinute, identity, collection).length > 0
 
 /**
- * Makes the function that counts a call and throws 429 above the limit. Calls to a collection with its own limit are
- * counted separately, all others of the key together. The admin token is unlimited; without a limit nothing is counted.
+ * Makes the function that counts a call and throws 429 above a limit. The admin token is unlimited; without a limit nothing is
+ * counted.
  */
 export const makeCallLimit =
   ({ callsPerMinute, count }: CallLimitDeps) =>
   async (identity: Identity, collection: FoundCollection | undefined): Promise<void> => {
-    const limited = limitOf(callsPerMinute, identity, collection)
-    if (!limited) return
-    const { limit, ...counted } = limited
-    const { calls, secondsLeft } = await count(counted)
-    if (calls <= limit) return
+    const limits = limitsOf(callsPerMinute, identity, collection)
+    if (limits.length === 0) return
+    const counts = await Promise.all(limits.map(({ counted }) => count(counted)))
+    const exceeded = limits.findIndex(({ limit }, at) => (counts[at]?.calls ?? 0) > limit)
+    if (exceeded < 0) return
     throw new AppError('rate_limited', 'Rate limit exceeded', {
-      hint: `This key may make ${limit} calls per minute. Wait for the number of seconds in Retry-After.`,
-      retryAfterSeconds: secondsLeft,
+      hint: `This key may make ${limits[exceeded]?.limit} calls per minute. Wait for the number of seconds in Retry-After.`,
+      retryAfterSeconds: counts[exceeded]?.secondsLeft ?? 1,
     })
   }

@@ -3,9 +3,19 @@ import { entityTag, requireMatch } from '../../http/entity-tag.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import { timestamp } from '../../lib/time.ts'
-import { type CollectionSettings, changedSettings, shownSettings } from '../../model/collections/collection-settings.ts'
+import {
+  changeByKey,
+  changeByOperator,
+  type SettingsLayers,
+  shownLayers,
+} from '../../model/collections/bound-settings.ts'
+import {
+  changedSettings,
+  collectionSettingNames,
+  type SetCollectionSettings,
+} from '../../model/collections/collection-settings.ts'
 import { makeSpentToday } from '../../store/calls/budget.ts'
-import { changeCollectionSettings } from '../../store/collections/collections.ts'
+import { changeSettingsLayers, readSettingsLayers } from '../../store/collections/collections.ts'
 import type { Quota } from '../../store/collections/quota.ts'
 import { type ExpiredOfTask, previewRetention } from '../../store/collections/retention-preview.ts'
 import { requireWebhookTarget } from '../webhooks/check-url.ts'
@@ -13,14 +23,18 @@ import { settingsContract } from './contract.ts'
 
 export interface SettingsDeps {
   database: Database
-  settings: { allowPrivateNetwork: string[] }
+  settings: { allowPrivateNetwork: string[]; rateLimit: number }
   quota: Pick<Quota, 'of'>
 }
 
-const quotaIsTheAdmins = () =>
-  new AppError('forbidden', 'Only the admin token can change the quota of a collection', {
-    hint: 'Omit quota, or ask the operator of the server.',
-  })
+const found = (layers: SettingsLayers | undefined): SettingsLayers => {
+  if (!layers) throw new AppError('not_found', 'Collection not found')
+  return layers
+}
+
+/** Settings that a key resets to the default, and that the operator has set. */
+const resetInVain = (change: SetCollectionSettings, { operator }: SettingsLayers): string[] =>
+  collectionSettingNames.filter((name) => change[name] === null && operator[name] !== undefined)
 
 /** Runs that a preview counts. */
 const mostPreviewed = 10_000
@@ -39,14 +53,13 @@ export const settingsRoutes = ({ database, quota, settings }: SettingsDeps): Rou
   const spentToday = makeSpentToday(database)
   return implement(settingsContract, {
     getCollectionSettings: async ({ collection, addHeaders }) => {
-      const shown = shownSettings(collection.settings ?? {})
+      const shown = shownLayers(found(await readSettingsLayers(database, collection.id)))
       addHeaders({ etag: entityTag(shown) })
       return shown
     },
 
     updateCollectionSettings: async (call) => {
       const { collection, identity, body, note } = call
-      if (body.quota !== undefined && identity.access !== 'ADMIN') throw quotaIsTheAdmins()
       const receiver = body.webhook?.url
       if (receiver) {
         const { allowed_hosts: hosts = collection.settings?.allowed_hosts } = body
@@ -54,12 +67,28 @@ export const settingsRoutes = ({ database, quota, settings }: SettingsDeps): Rou
         const { allowPrivateNetwork } = settings
         requireWebhookTarget(receiver, { allowPrivateNetwork, allowedHosts, field: ['body', 'webhook', 'url'] })
       }
-      const check = (before: Partial<CollectionSettings>) =>
-        requireMatch(call, entityTag(shownSettings(before)), 'The settings of the collection')
-      const set = await changeCollectionSettings(database, collection.id, body, check)
-      if (!set) throw new AppError('not_found', 'Collection not found')
+      const changed = await changeSettingsLayers(database, collection.id, (before) => {
+        requireMatch(call, entityTag(shownLayers(before)), 'The settings of the collection')
+        if (identity.access === 'ADMIN') return changeByOperator(before, body)
+        const after = changeByKey(
+          before,
+          body,
+          settings.rateLimit > 0 ? { rate_limit_per_minute: settings.rateLimit } : {},
+        )
+        if (!('refused' in after)) return after
+        const { path, message } = after.refused
+        throw new AppError('forbidden', message, { hint: `Omit ${path[0]}, or ask the operator of the server.` })
+      })
+      const layers = found(changed)
       note({ changes: body })
-      const shown = shownSettings(set)
+      for (const name of resetInVain(body, layers)) {
+        call.warn({
+          field: name,
+          message: `${name} stays as the operator of this server has set it`,
+          did_you_mean: null,
+        })
+      }
+      const shown = shownLayers(layers)
       call.addHeaders({ etag: entityTag(shown) })
       return shown
     },
@@ -76,7 +105,7 @@ export const settingsRoutes = ({ database, quota, settings }: SettingsDeps): Rou
     },
 
     getCollectionUsage: async ({ collection }) => {
-      const [{ usage, limits, measuredAt }, spent] = await Promise.all([
+      const [{ usage, others, limits, together, measuredAt }, spent] = await Promise.all([
         quota.of(collection.id),
         spentToday(collection.id),
       ])
@@ -86,6 +115,11 @@ export const settingsRoutes = ({ database, quota, settings }: SettingsDeps): Rou
         database_bytes: usage.databaseBytes,
         file_bytes: usage.fileBytes,
         quota: { stored_bytes: limits.bytes, runs: limits.runs },
+        together: {
+          runs: usage.runs + others.runs,
+          stored_bytes: usage.databaseBytes + usage.fileBytes + others.bytes,
+          quota: { stored_bytes: together.bytes, runs: together.runs },
+        },
         measured: measuredAt && timestamp(measuredAt),
         spent_today: { usd: spent.usd, tokens: spent.tokens },
       }

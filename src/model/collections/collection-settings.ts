@@ -46,93 +46,176 @@ const budget = z
   )
   .partial()
 
-const settings = {
-  record_calls: z.boolean().nullable().describe('Whether each gateway call is recorded as a trajectory. null: yes.'),
-  cache_calls: z
-    .boolean()
-    .nullable()
-    .describe('Whether an identical gateway call gets the earlier answer again, at no cost. null: no.'),
-  fallback_models: z
-    .array(z.string().trim().min(1).max(300))
-    .max(10)
-    .nullable()
-    .describe('Fallback models, in this order, for calls whose own model cannot answer. null: none.'),
-  budget: budget.nullable().describe('Daily budget of model calls. null: no limit.'),
-  run_budget: z
-    .strictObject({ usd: usd.nullable().describe('Budget of the model calls of one run, in US dollars.') }, strict)
-    .partial()
-    .nullable()
-    .describe('Budget of one run. null: no limit.'),
-  rate_limit_per_minute: z
-    .int()
-    .min(1)
-    .max(1_000_000)
-    .nullable()
-    .describe('Rate limit of one key in this collection, in calls per minute. null: JETTY_RATE_LIMIT applies.'),
-  retention_days: z
-    .int()
-    .min(1)
-    .max(36_500)
-    .nullable()
-    .describe('Retention: days after its end until a run is deleted, with its steps and files. null: forever.'),
-  retention: retentionSchema
-    .nullable()
-    .describe('Retention by number, size, label and task, beside `retention_days`. null: by age alone.'),
-  quota: z
-    .strictObject(
-      {
-        stored_bytes: z.int().min(1).nullable().describe('Storage quota in bytes: texts of runs, and files.'),
-        runs: z.int().min(1).nullable().describe('Maximum number of runs, gateway calls included.'),
-      },
-      strict,
-    )
-    .partial()
-    .nullable()
-    .describe("Storage quota of the collection; only the admin token can change it. null: the server's defaults."),
-  webhook: z
-    .strictObject(
-      {
-        url: webAddress.nullable().describe('Address of the receiver.'),
-        secret_variable: z
-          .string()
-          .max(maxVariableNameLength)
-          .regex(variableNamePattern, 'Must be the name of an environment variable of the collection')
-          .nullable()
-          .describe('Environment variable of the collection whose value signs the deliveries. null: not signed.'),
-      },
-      strict,
-    )
-    .partial()
-    .nullable()
-    .describe(
-      'Receiver that is told of the end of every run that a request or a routine starts without a webhook of its own. null: none.',
-    ),
-  allowed_hosts: z
-    .array(host)
-    .max(200)
-    .nullable()
-    .describe('Hosts that steps and model calls may reach; an empty list allows none. null: every public host.'),
-  server_labels: workerLabelsSchema
-    .max(mostPlacementLabels)
-    .nullable()
-    .describe(
-      'Labels that a server process must have (`JETTY_LABELS`) to execute new runs of this collection, beside `runs_on` of their steps. null: none.',
-    ),
-  worker_labels: workerLabelsSchema
-    .nullable()
-    .describe(
-      'Labels that a worker must have to take jobs of this collection, beside `runs_on` of a step. null: none.',
-    ),
+/**
+ * How a setting that the operator has set, with the admin token, binds the keys of the collection. `operator`: keys cannot
+ * change it. `fixed`: they cannot change it while the operator has set it. `at_most`: they may set lower numbers. `within`:
+ * they may choose among its entries. `besides`: what they set is added to it.
+ */
+export type Binding = 'operator' | 'fixed' | 'at_most' | 'within' | 'besides'
+
+const binding: Record<Binding, string> = {
+  operator: 'Only the admin token can change it.',
+  fixed: 'Keys cannot change it while the admin token has set it.',
+  at_most: 'Keys may set less than the admin token has set, not more.',
+  within: 'Keys may only choose among what the admin token has set.',
+  besides: 'What keys set is added to what the admin token has set.',
 }
 
+/** A setting, and who may change it. */
+const bound = <Schema extends z.ZodType>(binds: Binding, schema: Schema): { binds: Binding; schema: Schema } => ({
+  binds,
+  schema: schema.describe(`${schema.description} ${binding[binds]}`),
+})
+
+/** Every setting of a collection, with who may change it. */
+const table = {
+  record_calls: bound(
+    'fixed',
+    z.boolean().nullable().describe('Whether each gateway call is recorded as a trajectory. null: yes.'),
+  ),
+  cache_calls: bound(
+    'fixed',
+    z
+      .boolean()
+      .nullable()
+      .describe('Whether an identical gateway call gets the earlier answer again, at no cost. null: no.'),
+  ),
+  fallback_models: bound(
+    'fixed',
+    z
+      .array(z.string().trim().min(1).max(300))
+      .max(10)
+      .nullable()
+      .describe('Fallback models, in this order, for calls whose own model cannot answer. null: none.'),
+  ),
+  budget: bound('at_most', budget.nullable().describe('Daily budget of model calls. null: no limit.')),
+  run_budget: bound(
+    'at_most',
+    z
+      .strictObject({ usd: usd.nullable().describe('Budget of the model calls of one run, in US dollars.') }, strict)
+      .partial()
+      .nullable()
+      .describe('Budget of one run. null: no limit.'),
+  ),
+  rate_limit_per_minute: bound(
+    'at_most',
+    z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .nullable()
+      .describe('Rate limit of one key in this collection, in calls per minute. null: JETTY_RATE_LIMIT applies.'),
+  ),
+  retention_days: bound(
+    'at_most',
+    z
+      .int()
+      .min(1)
+      .max(36_500)
+      .nullable()
+      .describe('Retention: days after its end until a run is deleted, with its steps and files. null: forever.'),
+  ),
+  retention: bound(
+    'fixed',
+    retentionSchema
+      .nullable()
+      .describe('Retention by number, size, label and task, beside `retention_days`. null: by age alone.'),
+  ),
+  quota: bound(
+    'operator',
+    z
+      .strictObject(
+        {
+          stored_bytes: z.int().min(1).nullable().describe('Storage quota in bytes: texts of runs, and files.'),
+          runs: z.int().min(1).nullable().describe('Maximum number of runs, gateway calls included.'),
+        },
+        strict,
+      )
+      .partial()
+      .nullable()
+      .describe("Storage quota of the collection. null: the server's defaults."),
+  ),
+  webhook: bound(
+    'fixed',
+    z
+      .strictObject(
+        {
+          url: webAddress.nullable().describe('Address of the receiver.'),
+          secret_variable: z
+            .string()
+            .max(maxVariableNameLength)
+            .regex(variableNamePattern, 'Must be the name of an environment variable of the collection')
+            .nullable()
+            .describe('Environment variable of the collection whose value signs the deliveries. null: not signed.'),
+        },
+        strict,
+      )
+      .partial()
+      .nullable()
+      .describe(
+        'Receiver that is told of the end of every run that a request or a routine starts without a webhook of its own. null: none.',
+      ),
+  ),
+  allowed_hosts: bound(
+    'within',
+    z
+      .array(host)
+      .max(200)
+      .nullable()
+      .describe('Hosts that steps and model calls may reach; an empty list allows none. null: every public host.'),
+  ),
+  server_labels: bound(
+    'besides',
+    workerLabelsSchema
+      .max(mostPlacementLabels)
+      .nullable()
+      .describe(
+        'Labels that a server process must have (`JETTY_LABELS`) to execute new runs of this collection, beside `runs_on` of their steps. null: none.',
+      ),
+  ),
+  worker_labels: bound(
+    'besides',
+    workerLabelsSchema
+      .nullable()
+      .describe(
+        'Labels that a worker must have to take jobs of this collection, beside `runs_on` of a step. null: none.',
+      ),
+  ),
+}
+
+type Table = typeof table
+export type SettingName = keyof Table
+
 /** Names of all collection settings. */
-const collectionSettingNames = Object.keys(settings)
+export const collectionSettingNames = Object.keys(table) as SettingName[]
+
+/** How a setting of the operator binds keys. */
+export const bindingOf = (name: SettingName): Binding => table[name].binds
+
+const settings = Object.fromEntries(collectionSettingNames.map((name) => [name, table[name].schema])) as {
+  [Name in SettingName]: Table[Name]['schema']
+}
 
 const unknownSetting = (names: readonly string[]): string =>
   `Unknown setting ${quoted(names)}; there is: ${collectionSettingNames.join(', ')}`
 
 /** All settings; null means the default. */
-export const collectionSettingsSchema = z.object(settings).meta({ id: 'CollectionSettings' })
+export const collectionSettingsSchema = z
+  .object({
+    ...settings,
+    set_by: z
+      .partialRecord(z.enum(collectionSettingNames), z.enum(['operator', 'keys', 'both']))
+      .describe(
+        'Who has set what is not the default: the operator with the admin token, keys of the collection, or both.',
+      ),
+    operator: z
+      .object(settings)
+      .partial()
+      .describe(
+        'What the operator has set: it binds the keys of the collection, as the description of each setting says.',
+      ),
+  })
+  .meta({ id: 'CollectionSettings' })
 
 /** A change: a value sets, null resets to the default, an absent one stays; likewise for members of a budget. */
 export const setCollectionSettingsSchema = z
@@ -142,7 +225,9 @@ export const setCollectionSettingsSchema = z
   .partial()
   .meta({ id: 'SetCollectionSettings' })
 
-export type CollectionSettings = z.infer<typeof collectionSettingsSchema>
+/** The settings that are in force. */
+export type CollectionSettings = Omit<z.infer<typeof collectionSettingsSchema>, 'set_by' | 'operator'>
+export type ShownSettings = z.infer<typeof collectionSettingsSchema>
 export type SetCollectionSettings = z.infer<typeof setCollectionSettingsSchema>
 export type Budget = z.infer<typeof budget>
 

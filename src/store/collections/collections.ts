@@ -1,11 +1,7 @@
 import type { Database, Queries } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
-import {
-  type CollectionSettings,
-  changedSettings,
-  readCollectionSettings,
-  type SetCollectionSettings,
-} from '../../model/collections/collection-settings.ts'
+import { boundSettings, type SettingsLayers } from '../../model/collections/bound-settings.ts'
+import { type CollectionSettings, readCollectionSettings } from '../../model/collections/collection-settings.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
 import { isName } from '../../model/names.ts'
 
@@ -18,6 +14,8 @@ export interface CollectionRow {
   sealed_storage_info: string | null
   storage_provider: string
   created_at: Date
+  /** Who pays for it: see `Owner`. */
+  payer: number
 }
 
 interface NewCollection {
@@ -25,13 +23,13 @@ interface NewCollection {
   description: string | null
   owner_identifier: string | null
   storage_provider: string
-  /** The key that creates the collection: its scope is extended to it. */
+  /** The key that creates the collection: its scope is extended to it, and its payer pays. */
   keyId: number | null
 }
 
 /** The columns of a `CollectionRow`. */
 export const collectionColumns =
-  'id, name, description, owner_identifier, sealed_storage_info, storage_provider, created_at'
+  'id, name, description, owner_identifier, sealed_storage_info, storage_provider, created_at, payer'
 
 /**
  * Finds a collection by name (case-insensitive); concurrent lookups share one query. Illegal names never reach the
@@ -40,13 +38,16 @@ export const collectionColumns =
 export const makeCollectionFinder = (database: Database): ((name: string) => Promise<FoundCollection | undefined>) => {
   const find = batched<string, FoundCollection | undefined>(async (names) => {
     const lower = names.map((name) => name.toLowerCase())
-    const rows = await database.rows<{ id: number; name: string; settings: string | null; key: string }>(
+    const rows = await database.rows<{ id: number; name: string; payer: number; settings: string | null; key: string }>(
       'find_collections',
-      'select id, name, settings, lower(name) as key from collections where lower(name) = any($1)',
+      'select id, name, payer, settings, lower(name) as key from collections where lower(name) = any($1)',
       [[...new Set(lower)]],
     )
     const byKey = new Map(
-      rows.map(({ key, id, name, settings }) => [key, { id, name, settings: readCollectionSettings(settings) }]),
+      rows.map(({ key, id, name, payer, settings }) => [
+        key,
+        { id, name, payer, settings: readCollectionSettings(settings) },
+      ]),
     )
     return lower.map((key) => byKey.get(key))
   })
@@ -87,6 +88,14 @@ export const findCollectionRow = async (database: Database, id: number): Promise
     ])
   )[0]
 
+/** Counts the collections that a payer has beside the one that pays. Locks that one: no other is made meanwhile. */
+export const countMade = async (queries: Queries, payer: number): Promise<number> => {
+  await queries.rows('lock_payer', 'select from collections where id = $1 for no key update', [payer])
+  const sql = 'select count(*)::int as total from collections where payer = $1 and id <> $1'
+  const [row] = await queries.rows<{ total: number }>('count_made_collections', sql, [payer])
+  return row?.total ?? 0
+}
+
 /**
  * Creates a collection with its owner agent, and extends the scope of the calling key. Undefined when the name is
  * taken.
@@ -98,8 +107,8 @@ export const createCollection = async (
   const [row] = await queries.rows<CollectionRow>(
     'create_collection',
     `with made as (
-       insert into collections (name, description, owner_identifier, storage_provider)
-       values ($1, $2, $3, $4) on conflict (lower(name)) do nothing returning ${collectionColumns}
+       insert into collections (name, description, owner_identifier, storage_provider, payer)
+       values ($1, $2, $3, $4, (select payer from api_keys where id = $5)) on conflict (lower(name)) do nothing returning ${collectionColumns}
      ), agent as (
        insert into agents (collection_id, name, type) select id, name || ' Owner', 'owner' from made
      ), usage as (
@@ -128,26 +137,46 @@ export const setOwner = async (database: Database, id: number, owner: string): P
     )
   )[0]
 
-/** Sets the given settings, null removes one. Returns all settings, or undefined when the collection is gone. */
-export const changeCollectionSettings = (
+interface StoredLayers {
+  operator_settings: string | null
+  key_settings: string | null
+}
+
+const layersOf = ({ operator_settings, key_settings }: StoredLayers): SettingsLayers => ({
+  operator: readCollectionSettings(operator_settings),
+  keys: readCollectionSettings(key_settings),
+})
+
+/** Reads the settings of a collection by who has set them; undefined when the collection is gone. */
+export const readSettingsLayers = async (queries: Queries, id: number): Promise<SettingsLayers | undefined> => {
+  const sql = 'select operator_settings, key_settings from collections where id = $1'
+  const [row] = await queries.rows<StoredLayers>('settings_layers', sql, [id])
+  return row && layersOf(row)
+}
+
+const textOf = (settings: Partial<CollectionSettings>): string | null =>
+  Object.keys(settings).length === 0 ? null : JSON.stringify(settings)
+
+/** Changes the settings of a collection. Returns all of them, or undefined when the collection is gone. */
+export const changeSettingsLayers = (
   database: Database,
   id: number,
-  change: SetCollectionSettings,
-  check: (before: Partial<CollectionSettings>) => void = () => {},
-): Promise<Partial<CollectionSettings> | undefined> =>
+  change: (before: SettingsLayers) => SettingsLayers,
+): Promise<SettingsLayers | undefined> =>
   database.transaction(async (queries) => {
-    const [row] = await queries.rows<{ settings: string | null }>(
+    const [row] = await queries.rows<StoredLayers>(
       'lock_collection_settings',
-      'select settings from collections where id = $1 for no key update',
+      'select operator_settings, key_settings from collections where id = $1 for no key update',
       [id],
     )
     if (!row) return undefined
-    const before = readCollectionSettings(row.settings)
-    check(before)
-    const set = changedSettings(before, change)
-    const text = Object.keys(set).length === 0 ? null : JSON.stringify(set)
-    await queries.rows('set_collection_settings', 'update collections set settings = $2 where id = $1', [id, text])
-    return set
+    const layers = change(layersOf(row))
+    await queries.rows(
+      'set_collection_settings',
+      'update collections set settings = $2, operator_settings = $3, key_settings = $4 where id = $1',
+      [id, textOf(boundSettings(layers)), textOf(layers.operator), textOf(layers.keys)],
+    )
+    return layers
   })
 
 /** Makes a lookup of collection settings by id; concurrent lookups share one query. */

@@ -3,17 +3,19 @@ import type { SettingField } from './setting-fields.ts'
 
 interface FieldOfSettingProps {
   field: SettingField
+  /** What the operator has set. */
+  note: string | undefined
   entry: string
   error: string | undefined
   isDisabled: boolean
   onEnter: (entry: string) => void
 }
 
-export const FieldOfSetting = ({ field, entry, error, isDisabled, onEnter }: FieldOfSettingProps) => {
+export const FieldOfSetting = ({ field, note, entry, error, isDisabled, onEnter }: FieldOfSettingProps) => {
   const { label, hint, kind, empty } = field
   const common = {
     label,
-    hint,
+    hint: note === undefined ? hint : `${hint} ${note}`,
     error,
     disabled: isDisabled,
     value: entry,

@@ -1,6 +1,7 @@
 import type {
   CollectionSettings,
   SetCollectionSettings,
+  ShownSettings,
 } from '../../../../src/model/collections/collection-settings.ts'
 
 /** How a setting is entered: a number, a switch with three positions, or a list with a line for each entry. */
@@ -32,6 +33,17 @@ export const entryOfSetting = (settings: CollectionSettings, { name, kind }: Set
   if (value === null) return ''
   if (kind === 'lines') return Array.isArray(value) && value.length > 0 ? value.join('\n') : '(none)'
   return String(value)
+}
+
+/** What the operator of the server has set of a setting, which binds keys; undefined: nothing. */
+export const operatorNote = (
+  { operator }: Pick<ShownSettings, 'operator'>,
+  { name, kind }: SettingField,
+): string | undefined => {
+  const value = settingAt(operator as CollectionSettings, name)
+  if (value === null) return undefined
+  const shown = kind === 'switch' ? (value ? 'Yes' : 'No') : Array.isArray(value) ? value.join(', ') || 'none' : value
+  return `Set by the operator of the server: ${shown}.`
 }
 
 /** Why an entry cannot be a value; undefined: it can. */

@@ -9,7 +9,7 @@ import { Button } from '../../../ui/button.tsx'
 import { showToast } from '../../../ui/toast.tsx'
 import { fieldErrors } from '../field-errors.ts'
 import { FieldOfSetting } from './field-of-setting.tsx'
-import { changeOfEntries, entryFault, entryOfSetting, type SettingField } from './setting-fields.ts'
+import { changeOfEntries, entryFault, entryOfSetting, operatorNote, type SettingField } from './setting-fields.ts'
 import { type ReadSettings, settingsKey } from './settings-query.ts'
 
 interface SettingsFormProps {
@@ -67,6 +67,7 @@ export const SettingsForm = ({ collection, read, fields, confirm }: SettingsForm
         <FieldOfSetting
           key={field.name}
           field={field}
+          note={operatorNote(read.settings, field)}
           entry={entries[field.name] ?? entryOfSetting(read.settings, field)}
           error={faults[field.name] ?? at[names[index] ?? '']}
           isDisabled={!mayWrite}

@@ -1,10 +1,10 @@
 import { useQuery } from '@tanstack/react-query'
-import type { CollectionSettings } from '../../../../src/model/collections/collection-settings.ts'
+import type { ShownSettings } from '../../../../src/model/collections/collection-settings.ts'
 import { api, apiCall } from '../../../data/api.ts'
 
 /** Settings as they were read. */
 export interface ReadSettings {
-  settings: CollectionSettings
+  settings: ShownSettings
   /** Names this state of the settings, for `If-Match`. */
   etag: string | null
 }
@@ -17,7 +17,7 @@ export const useSettings = (collection: string) =>
     queryFn: async ({ signal }): Promise<ReadSettings> => {
       const response = await apiCall('getCollectionSettings', { params: { collection }, asResponse: true, signal })
       const answer = response as Response
-      return { settings: (await answer.json()) as CollectionSettings, etag: answer.headers.get('etag') }
+      return { settings: (await answer.json()) as ShownSettings, etag: answer.headers.get('etag') }
     },
   })
 
