@@ -1,5 +1,6 @@
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
 import type { BatchDataset, BatchSummary } from '../../model/runs/batch.ts'
+import type { Warning } from '../../model/warning.ts'
 import { type RunStatus, runStatuses } from '../../model/workflows/workflow.ts'
 import type { RunSummaryRow } from '../../store/runs/run-lists.ts'
 import type { BatchProgress } from '../../store/tasks/batches.ts'
@@ -14,6 +15,8 @@ export interface BatchFacts {
   labels: Record<string, string>
   /** Absent where the items are no dataset. */
   dataset?: BatchDataset
+  /** About parameters that the task does not have; absent without any. */
+  warnings?: Warning[]
 }
 
 /** A batch: its run and its facts. */

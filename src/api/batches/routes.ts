@@ -37,6 +37,7 @@ export const batchesRoutes = (deps: BatchesDeps): Route[] => {
     runBatch: async (call) => {
       const batch = batchOf(await startBatch(deps, call))
       if (!batch) throw new AppError('internal', 'The stored run of a batch has no batch parameters')
+      for (const warning of batch.facts.warnings ?? []) call.warn(warning)
       return { ...startedBatch(batch, links.publicUrl), status: 'pending' }
     },
 

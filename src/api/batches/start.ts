@@ -4,7 +4,7 @@ import { authorOf } from '../../model/collections/identity.ts'
 import { refusesUnservable } from '../../model/runs/preflight.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
 import { checkSecretNames } from '../runs/parameters.ts'
-import { warnOfUnknown } from '../runs/unknown-parameters.ts'
+import { unknownOf } from '../runs/unknown-parameters.ts'
 import type { batchesContract } from './contract.ts'
 import { readDatasetItems } from './dataset-items.ts'
 import type { BatchFacts } from './facts.ts'
@@ -31,13 +31,14 @@ const requestOf = async (deps: DatasetStartDeps, call: BatchCall): Promise<Datas
   checkSecretNames(secrets)
   const source = body.dataset === undefined ? undefined : await readDatasetItems(deps, call, task, body.dataset)
   const items = await readBatchItems(deps, call, source?.items.map(withoutExpected))
-  await warnOfUnknown(deps.engine, call, { task, given: items, secrets, field: 'items' })
+  const warnings = await unknownOf(deps.engine, { task, given: items, secrets, field: 'items' })
   const place = { ...collection, environmentId: task.environment_id }
   const unservable = refusesUnservable(call) ? 'refuse' : 'record'
   const refusal = await deps.engine.preflight({ collection: place, task, secrets, runs: items, unservable })
   const facts: BatchFacts = {
     ...{ task: task.name, name: body.name ?? null, total: items.length, max_concurrency, labels },
     ...(source ? { dataset: source.facts } : {}),
+    ...(warnings.length > 0 ? { warnings } : {}),
   }
   const request = {
     collection: place,

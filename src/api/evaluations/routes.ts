@@ -36,6 +36,7 @@ export const evaluationsRoutes = (deps: EvaluationsDeps): Route[] => {
       const run = await startEvaluation(deps, call)
       const facts = factsOf(run)
       if (!facts) throw new AppError('internal', 'The stored run of an evaluation has no evaluation parameters')
+      for (const warning of facts.warnings ?? []) call.warn(warning)
       return {
         evaluation_id: run.trajectory_id,
         name: facts.name,

@@ -13,7 +13,7 @@ import { definitionHash, findTask, updateTask } from '../../store/tasks/tasks.ts
 import { readBatchItems } from '../batches/items.ts'
 import { type DatasetStart, type DatasetStartDeps, startWithDataset } from '../batches/start-with-dataset.ts'
 import { checkSecretNames } from '../runs/parameters.ts'
-import { warnOfUnknown } from '../runs/unknown-parameters.ts'
+import { unknownOf } from '../runs/unknown-parameters.ts'
 import type { evaluationsContract } from './contract.ts'
 import { datasetSource } from './dataset-source.ts'
 import { takeApart } from './items.ts'
@@ -35,7 +35,7 @@ const requestOf = async (deps: DatasetStartDeps, call: StartCall): Promise<Datas
   const { source, carried } = await datasetSource(deps, call, task, { taskId: evaluation.id, baseline, outputPath })
   const given = await readBatchItems(deps, call, source?.items)
   const items = takeApart(given, source?.ids)
-  await warnOfUnknown(deps.engine, call, {
+  const warnings = await unknownOf(deps.engine, {
     ...{ task, given: items.runs, secrets: body.secret_params },
     ...{ field: 'items', alsoKnown: ['id'] },
   })
@@ -57,6 +57,7 @@ const requestOf = async (deps: DatasetStartDeps, call: StartCall): Promise<Datas
     baseline,
     thresholds: body.thresholds,
     ...(source ? { dataset: source.facts } : {}),
+    ...(warnings.length > 0 ? { warnings } : {}),
   }
   const request = {
     ...at,

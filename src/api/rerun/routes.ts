@@ -42,6 +42,7 @@ export const rerunRoutes = (deps: RerunDeps): Route[] =>
           if (repeated) await copyDatasetBatch(deps.database, { from: repeated, to: runKey })
         },
       })
+      await warnOfUnknown(deps.engine, call, run)
       return acceptedReply(deps, run, call.memory)
     },
   })
@@ -63,10 +64,6 @@ const prepare = async (
     { ...body, init_params: await withResolvedFiles(database, collection, body.init_params) },
     { author: authorOf(identity), take: (bytes) => call.memory.take(copiesOfDocument * bytes) },
   )
-  await warnOfUnknown(engine, call, {
-    ...{ task: request.task, given: [body.init_params], secrets: body.secret_params },
-    field: 'init_params',
-  })
   const webhook = await collectionWebhook(database, sealer, collection)
   const unservable = refusesUnservable(call) ? 'refuse' : 'record'
   return {

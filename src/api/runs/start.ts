@@ -29,9 +29,9 @@ export interface TaskRunDeps {
 export type RunCall = Call<(typeof runsContract)['runTask' | 'runTaskSync']>
 
 /** Starts the run that a form asks for, with the files that came with it. */
-export const startTaskRun = (deps: TaskRunDeps, call: RunCall): Promise<RunRow> => {
+export const startTaskRun = async (deps: TaskRunDeps, call: RunCall): Promise<RunRow> => {
   const { body, files } = call
-  return startRunOnce(deps, {
+  const run = await startRunOnce(deps, {
     call,
     sent: [body, files.map(({ name, sha256 }) => [name, sha256])],
     ...(body.use_trial_keys && { trial: runTrial(deps) }),
@@ -39,6 +39,8 @@ export const startTaskRun = (deps: TaskRunDeps, call: RunCall): Promise<RunRow> 
     started: call.keepFiles,
     found: (there) => keepOwnFiles(deps.database, there, call),
   })
+  await warnOfUnknown(deps.engine, call, run)
+  return run
 }
 
 const requestOf = async (deps: TaskRunDeps, call: RunCall): Promise<RunRequest> => {
@@ -50,10 +52,6 @@ const requestOf = async (deps: TaskRunDeps, call: RunCall): Promise<RunRequest> 
   const environmentId = files.length > 0 ? await currentEnvironment(database, collection.id) : task.environment_id
   if (environmentId === undefined) throw new AppError('not_found', 'Collection not found')
   checkParameters(body, files.length > 0, settings.maxInitParamsBytes)
-  await warnOfUnknown(deps.engine, call, {
-    ...{ task, given: [body.init_params], secrets: body.secret_params },
-    field: 'init_params',
-  })
   const webhook = await webhookOf(deps, body, collection)
   return {
     collection: { ...collection, environmentId },

@@ -46,16 +46,34 @@ interface Asked {
   alsoKnown?: readonly string[]
 }
 
-/** Warns about the parameters of a request that the task does not have: a misspelt name would be dropped in silence. */
-export const warnOfUnknown = async (
+/**
+ * Finds the parameters of a request that the task does not have: a misspelt name would be dropped in silence. They follow
+ * from request and definition alone, so that a repeated request gets the same answer.
+ */
+export const unknownOf = async (
   engine: Pick<Engine, 'parametersOf'>,
-  { warn }: { warn(warning: Warning): void },
   { task, given, secrets, field, alsoKnown = [] }: Asked,
-): Promise<void> => {
-  if (given.every((parameters) => Object.keys(parameters).length === 0)) return
+): Promise<Warning[]> => {
+  if (given.every((parameters) => Object.keys(parameters).length === 0)) return []
   const known = await engine.parametersOf(task.definition)
   const hidden = Object.values(secrets).filter((secret) => secret !== '')
-  for (const warning of unknownParameters(known, given, { task: task.name, field, alsoKnown })) {
-    if (!hidden.some((secret) => warning.field.includes(secret))) warn(warning)
-  }
+  return unknownParameters(known, given, { task: task.name, field, alsoKnown }).filter(
+    (warning) => !hidden.some((secret) => warning.field.includes(secret)),
+  )
+}
+
+interface RunAsked {
+  body: { init_params: Record<string, unknown>; secret_params: Record<string, string> }
+  warn(warning: Warning): void
+}
+
+/** Warns about the parameters of a request for one run, by the definition that the run has. */
+export const warnOfUnknown = async (
+  engine: Pick<Engine, 'parametersOf'>,
+  { body, warn }: RunAsked,
+  { name, version }: { name: string; version: string },
+): Promise<void> => {
+  const { init_params, secret_params: secrets } = body
+  const task = { name: name.slice(name.indexOf('/') + 1), definition: version }
+  for (const one of await unknownOf(engine, { task, given: [init_params], secrets, field: 'init_params' })) warn(one)
 }

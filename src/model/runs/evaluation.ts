@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { jsonObjectSchema, labelTextSchema, textSchema, timestampSchema } from '../names.ts'
+import { warningSchema } from '../warning.ts'
 import { runStatuses } from '../workflows/workflow.ts'
 import { batchDatasetSchema, itemRuns, itemSource, requireOneSource } from './batch.ts'
 
@@ -128,6 +129,7 @@ export const evaluationFactsSchema = z.object({
   baseline: z.string().nullable(),
   thresholds: z.record(z.string(), thresholdSchema),
   dataset: batchDatasetSchema.optional(),
+  warnings: z.array(warningSchema).optional(),
 })
 export type EvaluationFacts = z.output<typeof evaluationFactsSchema>
 

@@ -277,6 +277,12 @@ describe('a parameter that the task does not have', () => {
     expect(await warningsOf('POST', '/run-batch/acme/echo', { items })).toMatchObject([
       { field: 'items.txet', ...named },
     ])
+    const authorization = `Bearer ${jetty.server.adminToken}`
+    const headers = { authorization, 'content-type': 'application/json', 'idempotency-key': 'misspelt-column' }
+    const sent = { method: 'POST', headers, body: JSON.stringify({ items }) }
+    const repeated = async () => (await fetch(`${jetty.url}/api/v1/run-batch/acme/echo`, sent)).json() as Promise<Body>
+    const first = await repeated()
+    expect([first.warnings.length, await repeated()]).toEqual([1, first])
     const judges = [{ name: 'good', instruction: 'Is it?', binary: true, model: 'scripted/judge' }]
     const judged = items.map((item, id) => ({ ...item, id, expected: 'x' }))
     expect(await warningsOf('POST', '/evaluations/acme/echo', { items: judged, judges })).toMatchObject([named])
