@@ -39,8 +39,8 @@ export interface Serving {
   demo: FirstStart | undefined
   /** Whether it shows pages to browsers. */
   hasPages: boolean
-  /** Signs a browser in once, as the key of the first start; undefined without one, and without pages. */
-  signInUrl: string | undefined
+  /** Makes a link that signs a browser in once, as the key of the first start; undefined without one, and without pages. */
+  makeSignInUrl: (() => Promise<string>) | undefined
 }
 
 /** Opens the parts behind the engine in the order in which they need each other; they close in the reverse one. */
@@ -80,7 +80,7 @@ export const openServing = async (core: ServerCore, options: ServingOptions, clo
     http = await serveHttp(parts)
     trajectories.links.publicUrl ||= http.url
   }
-  const welcomed = http ? await welcome(core, http, trajectories.links) : { demo: undefined, signInUrl: undefined }
+  const welcomed = http ? await welcome(core, http, trajectories.links) : { demo: undefined, makeSignInUrl: undefined }
   // Last: beside other statements each would open a connection of its own.
   housekeeping.begin()
   if (settings.role !== 'api') webhooks.start()
@@ -101,8 +101,8 @@ const welcome = async (
 ) => {
   const demo = await firstStart({ database, engine, url, dataDir: installation.dataDir })
   if (!demo) await keepAddress(database, url)
-  if (demo?.keyId === undefined || !hasPages) return { demo, signInUrl: undefined }
+  if (demo?.keyId === undefined || !hasPages) return { demo, makeSignInUrl: undefined }
+  const { adminToken } = installation
   const link = { keyId: demo.keyId, baseUrl: settings.publicUrl ? links.publicUrl : localUrl(url) }
-  const { url: signInUrl } = await makeSignInLink({ database, adminToken: installation.adminToken }, link)
-  return { demo, signInUrl }
+  return { demo, makeSignInUrl: async () => (await makeSignInLink({ database, adminToken }, link)).url }
 }

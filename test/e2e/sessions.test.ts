@@ -1,9 +1,11 @@
 // Sessions of a browser with a server that is a process of its own: how they begin, last and end.
+import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import type { Request } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../database.ts'
@@ -12,6 +14,7 @@ import type { Body } from '../server.ts'
 import { builtProgram } from '../shared.ts'
 import { evaluate, expectSound, newVisitor, type Visitor } from './pages.ts'
 
+const execute = promisify(execFile)
 const adminToken = 'admin-token-of-the-session-tests-4f1b'
 const home = mkdtempSync(join(tmpdir(), 'jetty-sessions-'))
 let database: TestDatabase
@@ -46,7 +49,8 @@ beforeAll(async () => {
   database = await createTestDatabase()
   const started = await start(await freePort())
   url = started.url
-  link = started.sign_in_url
+  const signIn = [await builtProgram(), 'sign-in', '--json', '--url', started.url]
+  link = JSON.parse((await execute(process.execPath, signIn, { env: { HOME: home } })).stdout).url
   visitor = await newVisitor(url)
 })
 afterAll(async () => {
@@ -65,7 +69,12 @@ const ask = async (method: string, path: string, body?: unknown): Promise<Body> 
   return answer.json()
 }
 
-test('the link of the first start signs in, once, and leaves no code in the address', async () => {
+test('no output of the server has a code that signs in', () => {
+  expect(jetty.stdout()).toContain('jetty sign-in')
+  expect(jetty.stdout() + jetty.stderr()).not.toContain('jso_')
+})
+
+test('a link with the key of the first start signs in, once, and leaves no code in the address', async () => {
   const { page } = visitor
   await page.goto(link)
   await page.getByRole('link', { name: /demo/ }).first().waitFor()

@@ -30,7 +30,7 @@ export const serve = async (env: NodeJS.ProcessEnv): Promise<void> => {
   const seconds = (performance.now() - begun) / 1000
   const sandbox = looking && (await Promise.race([looking, pause(longestLookMs).then(() => undefined)]))
   const shown = { settings, server, seconds, ...(sandbox && { sandbox }) }
-  process.stdout.write(`${process.stdout.isTTY ? startupText(shown) : startupLine(shown)}\n`)
+  process.stdout.write(`${process.stdout.isTTY ? await startupText(shown) : startupLine(shown)}\n`)
   const later = looking ? undefined : lookLater(settings, log)
 
   void server.lost?.then((error) => {

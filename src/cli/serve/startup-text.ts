@@ -27,13 +27,14 @@ const sandboxText = (settings: Settings, sandbox: MachineCheck | undefined): str
   return [pc.yellow(sandbox.found), `${' '.repeat(12)}→ ${sandbox.remedy}`].join('\n')
 }
 
-/** Summary of the started server for people. Shows only what exists. */
-export const startupText = ({ settings, server, seconds, sandbox }: Started): string => {
+/** Summary of the started server for a person at a terminal, with a link that signs in. Shows only what exists. */
+export const startupText = async ({ settings, server, seconds, sandbox }: Started): Promise<string> => {
   const { url, dataDir, demo } = server
+  const signInUrl = await server.makeSignInUrl?.()
   const rows: [string, string][] = []
   if (url && server.hasPages) {
-    const signIn = server.signInUrl ? 'signs in once, for ten minutes' : '`jetty sign-in` prints a link that signs in'
-    rows.push(['Pages', `${server.signInUrl ?? url} (${signIn})`])
+    const signIn = signInUrl ? 'signs in once, for ten minutes' : '`jetty sign-in` prints a link that signs in'
+    rows.push(['Pages', `${signInUrl ?? url} (${signIn})`])
   }
   if (url) {
     rows.push(['API', `${url}/api/v1`], ['Docs', `${url}/docs`])
@@ -66,7 +67,7 @@ export const startupText = ({ settings, server, seconds, sandbox }: Started): st
   ].join('\n')
 }
 
-/** Summary as one JSON line, for programs that read stdout. */
+/** Summary as one JSON line, for programs that read stdout. It goes into logs, so it has no link that signs in. */
 export const startupLine = ({ settings, server, seconds }: Started): string =>
   JSON.stringify({
     event: 'ready',
@@ -80,7 +81,7 @@ export const startupLine = ({ settings, server, seconds }: Started): string =>
     trial_keys: server.trialKeys,
     token_path: server.demo?.tokenPath ?? null,
     demo_run: server.demo?.tryUrl ?? null,
-    sign_in_url: server.signInUrl ?? null,
+    sign_in: server.hasPages ? 'jetty sign-in prints a link that signs a browser in' : null,
     pid: process.pid,
     seconds: Math.round(seconds * 1000) / 1000,
   })
