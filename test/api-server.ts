@@ -157,6 +157,7 @@ const defaults = {
   maxInitParamsBytes: 64 * 1024,
   maxBatchBytes: 1024 * 1024,
   maxDatasetItems: 1000,
+  sessionKeyDays: 90,
   exposeEnvValues: false,
   keyCollections: 1000,
   rateLimit: 0,

@@ -2,7 +2,7 @@ import type { Database } from '../../database/database.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { newApiKey } from '../../lib/ids.ts'
 import { hashToken } from '../../lib/secrets/crypto.ts'
-import { timestamp } from '../../lib/time.ts'
+import { now, timestamp } from '../../lib/time.ts'
 import { covers, type FoundCollection, type Identity, recordedBy } from '../../model/collections/identity.ts'
 import type { CreateKey, UpdateKey } from '../../model/collections/key.ts'
 import { createKey, findKeyRow, type KeyRow, updateKey } from '../../store/collections/keys.ts'
@@ -15,6 +15,22 @@ const taken = (name: string, collection: string) =>
 /** The error for `below=true` in a request that does not disable the key. */
 export const onlyForDisabling = () =>
   invalidField(['query', 'below'], 'below=true is only for disabling keys: send {"is_active": false} with it')
+
+const dayMs = 86_400_000
+
+/** The latest expiry that a browser session gives; a script in a page could carry the key off. Undefined for a token. */
+const latestOfSession = ({ sessionId }: Identity, days: number): Date | undefined =>
+  sessionId === undefined ? undefined : new Date(now() + days * dayMs)
+
+const requireEnd = (identity: Identity, days: number, expiresAt: Date | null): void => {
+  const latest = latestOfSession(identity, days)
+  // The clock of the browser may be ahead.
+  if (!latest || (expiresAt !== null && expiresAt.getTime() <= latest.getTime() + dayMs)) return
+  throw invalidField(
+    ['body', 'expires_at'],
+    `A browser session gives keys at most ${days} days. One that is valid for longer needs a token: jetty keys create`,
+  )
+}
 
 /** Refuses an expiry later than the caller's own. */
 const requireNotLonger = (identity: Identity, expiresAt: Date | null): void => {
@@ -62,10 +78,13 @@ export const makeKey = async (
   database: Database,
   identity: Identity,
   body: CreateKey,
-  collections: readonly FoundCollection[],
+  { collections, sessionKeyDays: days }: { collections: readonly FoundCollection[]; sessionKeyDays: number },
 ): Promise<{ row: KeyRow; key: string }> => {
-  const until = body.expires_at === undefined ? identity.expiresAt : dateOrNull(body.expires_at)
+  const latest = [identity.expiresAt, latestOfSession(identity, days)].filter((date) => date instanceof Date)
+  const usual = latest.toSorted((one, other) => one.getTime() - other.getTime())[0] ?? null
+  const until = body.expires_at === undefined ? usual : dateOrNull(body.expires_at)
   requireNotLonger(identity, until)
+  requireEnd(identity, days, until)
   const key = newApiKey()
   const id = await createKey(database, {
     name: body.name,
@@ -92,9 +111,11 @@ export const changeKey = async (
   identity: Identity,
   row: KeyRow,
   body: UpdateKey,
+  sessionKeyDays: number,
 ): Promise<void> => {
   const expiresAt = body.expires_at === undefined ? row.expires_at : dateOrNull(body.expires_at)
   if (body.is_active || body.expires_at !== undefined) requireNotLonger(identity, expiresAt)
+  if (body.expires_at !== undefined) requireEnd(identity, sessionKeyDays, expiresAt)
   const homeId = body.home_collection === undefined ? undefined : newHome(row, body.home_collection)
   const { name, is_active } = body
   const changes = { name, is_active, homeId, ...(body.expires_at !== undefined && { expiresAt }) }

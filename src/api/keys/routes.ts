@@ -9,10 +9,11 @@ import { notedEnd, notedKey, shownKey } from './shown.ts'
 
 export interface KeysDeps {
   database: Database
+  settings: { sessionKeyDays: number }
   findCollection(name: string): Promise<FoundCollection | undefined>
 }
 
-export const keysRoutes = ({ database, findCollection }: KeysDeps): Route[] => {
+export const keysRoutes = ({ database, settings, findCollection }: KeysDeps): Route[] => {
   const getCollection = async (name: string, identity: Identity): Promise<FoundCollection> => {
     const collection = coveredOnly(identity, await findCollection(name))
     if (!collection) throw collectionNotFound(`Collection '${name}' not found`)
@@ -23,7 +24,7 @@ export const keysRoutes = ({ database, findCollection }: KeysDeps): Route[] => {
     createKey: async ({ body, identity, note }) => {
       const names = [body.collection_name, ...(body.collections ?? [])]
       const collections = await Promise.all(names.map((name) => getCollection(name, identity)))
-      const { row, key } = await makeKey(database, identity, body, collections)
+      const { row, key } = await makeKey(database, identity, body, { collections, ...settings })
       note(notedKey(row))
       return { ...shownKey(row, identity), api_key: key }
     },
@@ -37,7 +38,7 @@ export const keysRoutes = ({ database, findCollection }: KeysDeps): Route[] => {
       const withBelow = query.below === 'true'
       const row = await getOwnKey(database, params.id, identity)
       if (withBelow && body.is_active !== false) throw onlyForDisabling()
-      await changeKey(database, identity, row, body)
+      await changeKey(database, identity, row, body, settings.sessionKeyDays)
       const ended = withBelow ? await endKeysBelow(database, row.id, 'switch_off') : undefined
       const after = await getOwnKey(database, params.id, identity)
       const { changes, ...entry } = ended ? notedEnd(after, ended) : notedKey(after)

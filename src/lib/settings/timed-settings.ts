@@ -46,6 +46,13 @@ export const timedSettings = {
     example: '1',
     schema: wholeNumber(1, 365),
   }),
+  sessionKeyDays: setting({
+    variable: 'JETTY_SESSION_KEY_DAYS',
+    description: 'Days for which an API key is valid at most that a browser session makes or changes.',
+    default: '90',
+    example: '7',
+    schema: wholeNumber(1, 3650),
+  }),
   auditDays: setting({
     variable: 'JETTY_AUDIT_DAYS',
     description: 'Days that entries of the audit trail are kept. 0: for ever.',

@@ -162,7 +162,7 @@ test(
     )
     expect(outcomes.map(String).sort()).toEqual(['1', 'ready'])
     const refused = both[outcomes.indexOf(1)]
-    expect(refused?.stderr()).toMatch(/^jetty: Another server \(process \d+\) is using the data folder/)
+    expect(refused?.stderr()).toMatch(/^jetty: Another server \(process \d+\) is using the data folder/m)
     const winner = both[outcomes.indexOf('ready')]
     const { url } = (await winner?.ready) ?? {}
     expect((await callJetty(url, token, 'GET', '/tasks/demo')).body).toHaveLength(4)

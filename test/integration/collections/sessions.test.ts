@@ -28,6 +28,46 @@ beforeAll(async () => {
 })
 afterAll(() => jetty?.close())
 
+describe('a key that a session makes', () => {
+  const dayMs = 86_400_000
+  const inDays = (days: number) => new Date(Date.now() + days * dayMs).toISOString()
+  const make = async (more: object, headers = browser.headers) => {
+    const body = { name: `of-a-session-${Math.random()}`, collection_name: 'acme', ...more }
+    const { status, text } = await ask('POST', { path: '/api/v1/api-keys', body }, headers)
+    return { status, body: JSON.parse(text) }
+  }
+
+  test('is valid for 90 days at most, also where none is named', async () => {
+    const usual = await make({})
+    expect(usual.status).toBe(200)
+    const days = (Date.parse(usual.body.expires_at) - Date.now()) / dayMs
+    expect(days > 89.9 && days <= 90).toBe(true)
+    expect((await make({ expires_at: inDays(90) })).status).toBe(200)
+    for (const expires_at of [null, inDays(92)]) {
+      const refused = await make({ expires_at })
+      expect([refused.status, refused.body.detail[0]]).toMatchObject([
+        422,
+        { loc: ['body', 'expires_at'], msg: expect.stringContaining('at most 90 days') },
+      ])
+    }
+    const token = { authorization: `Bearer ${key.api_key}` }
+    expect((await make({ expires_at: null }, token)).body.expires_at).toBeNull()
+  })
+
+  test('gets no later end by a change, whoever has made it', async () => {
+    const made = await make({ expires_at: inDays(3) })
+    for (const id of [made.body.id, key.id]) {
+      const change = (expires_at: string | null) =>
+        statusOf('PUT', { path: `/api/v1/api-keys/${id}`, body: { expires_at } }, browser.headers)
+      expect([await change(null), await change(inDays(1000))]).toEqual([422, 422])
+    }
+    const path = `/api/v1/api-keys/${made.body.id}`
+    expect(await statusOf('PUT', { path, body: { expires_at: inDays(30), name: 'later' } }, browser.headers)).toBe(200)
+    expect(await statusOf('PUT', { path, body: { is_active: false } }, browser.headers)).toBe(200)
+    expect(await statusOf('PUT', { path, body: { is_active: true } }, browser.headers)).toBe(200)
+  })
+})
+
 describe('signing in', () => {
   test('sets a cookie that no script reads and no other site gets, and answers with the other half', async () => {
     const sent = { path: '/api/v1/session', body: { token: key.api_key } }

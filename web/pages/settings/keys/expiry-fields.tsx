@@ -7,7 +7,7 @@ export const useExpiry = () => {
   const [choice, setChoice] = useState<ExpiryChoice>('90')
   const [day, setDay] = useState('')
   const [isRefused, setRefused] = useState(false)
-  /** The moment; null: never; undefined: the field says what is wrong. */
+  /** The moment; undefined: the field says what is wrong. */
   const read = () => {
     const moment = expiryOf(choice, day, Date.now())
     setRefused(moment === undefined)
@@ -29,6 +29,7 @@ export const ExpiryFields = ({ expiry, error }: ExpiryFieldsProps) => {
       <SelectField
         label="Valid for"
         value={expiry.choice}
+        hint="For a key that is valid for longer, use jetty keys create"
         error={isDay ? undefined : problem}
         onChange={(event) => expiry.setChoice(event.target.value as ExpiryChoice)}
         options={expiryChoices}

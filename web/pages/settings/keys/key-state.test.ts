@@ -13,7 +13,6 @@ test.each([
 })
 
 test('a choice becomes a moment', () => {
-  expect(expiryOf('never', '', now)).toBe(null)
   expect(expiryOf('7', '', now)).toBe('2026-12-05T12:00:00.000Z')
   expect(expiryOf('day', '2026-12-24', now)).toBe(new Date('2026-12-24T23:59:59').toISOString())
 })

@@ -8,13 +8,11 @@ export const keyState = ({ is_active, expires_at }: Pick<Key, 'is_active' | 'exp
   return expires_at !== null && Date.parse(expires_at) <= now ? 'expired' : 'valid'
 }
 
-/** How long a key may be valid, as the form offers it. */
+/** How long a key may be valid, as the form offers it: a browser session makes none that does not expire. */
 export const expiryChoices = [
-  ['never', 'until it is revoked'],
   ['7', '7 days'],
   ['30', '30 days'],
   ['90', '90 days'],
-  ['365', 'a year'],
   ['day', 'until a day'],
 ] as const
 
@@ -23,11 +21,10 @@ export type ExpiryChoice = (typeof expiryChoices)[number][0]
 const dayMs = 86_400_000
 
 /**
- * The moment that a choice stands for; null: never. Undefined: the day is no date, or has passed. A key is valid until
- * its day ends in the place of the browser.
+ * The moment that a choice stands for. Undefined: the day is no date, or has passed. A key is valid until its day ends in
+ * the place of the browser.
  */
-export const expiryOf = (choice: ExpiryChoice, day: string, now: number): string | null | undefined => {
-  if (choice === 'never') return null
+export const expiryOf = (choice: ExpiryChoice, day: string, now: number): string | undefined => {
   if (choice !== 'day') return new Date(now + Number(choice) * dayMs).toISOString()
   const end = new Date(`${day}T23:59:59`)
   return Number.isNaN(end.getTime()) || end.getTime() <= now ? undefined : end.toISOString()

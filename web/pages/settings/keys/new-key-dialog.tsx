@@ -24,7 +24,7 @@ export const NewKeyDialog = ({ collection, onClose }: NewKeyDialogProps) => {
   const expiry = useExpiry()
   const make = useMutation({
     gcTime: 0, // the key leaves with the dialog
-    mutationFn: (expiresAt: string | null) =>
+    mutationFn: (expiresAt: string) =>
       api.createKey({
         body: { name: name.trim(), collection_name: collection, access_level: access, expires_at: expiresAt },
       }),
