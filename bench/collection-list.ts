@@ -4,8 +4,8 @@
  */
 import { Agent, request } from 'undici'
 import { type Database, openDatabase } from '../src/database/database.ts'
-import { type CollectionRunFilter, collectionRunsAfter } from '../src/store/runs/collection-runs.ts'
-import { noFilter } from '../src/store/runs/lists/run-filter.ts'
+import { collectionRunsAfter, noCollectionFilter } from '../src/store/runs/collection-runs.ts'
+import { newest } from '../src/store/runs/lists/run-order.ts'
 import { fillCollections } from './lib/filled-collection.ts'
 import { explaining, walk } from './lib/lists.ts'
 import { median, percentile } from './lib/numbers.ts'
@@ -30,28 +30,24 @@ const filters = [
   '&error=needle',
   '&model=scripted/echo',
   '&min_cost_usd=0.5',
+  '&sort=cost',
+  '&sort=duration&top_level=true',
 ]
-
-const everyRun: CollectionRunFilter = {
-  ...noFilter,
-  taskIds: undefined,
-  taskIdsNot: [],
-  parentKey: undefined,
-  model: undefined,
-  minCostUsd: undefined,
-  maxCostUsd: undefined,
-  error: undefined,
-}
 
 /** The plans of a page in the middle, without a filter and with one that no index decides. */
 const plans = async (database: Database, collectionId: number): Promise<string[]> => {
   const lines: string[] = []
   const queries = explaining(database, lines)
-  const after = { createdMicros: String((Date.now() - 500_000_000) * 1000), number: 500_000 }
+  const after = { place: String((Date.now() - 500_000_000) * 1000), number: 500_000 }
   lines.push('no filter:')
-  await collectionRunsAfter(queries, collectionId, everyRun, { limit, after })
+  await collectionRunsAfter(queries, collectionId, noCollectionFilter, { limit, after, order: newest })
   lines.push('by error:')
-  await collectionRunsAfter(queries, collectionId, { ...everyRun, error: 'needle' }, { limit, after })
+  await collectionRunsAfter(
+    queries,
+    collectionId,
+    { ...noCollectionFilter, error: 'needle' },
+    { limit, after, order: newest },
+  )
   return lines
 }
 

@@ -46,7 +46,7 @@ const filters: [string, Partial<RunFilter>][] = [
 const plans = async (database: Database, taskId: number): Promise<string[]> => {
   const lines: string[] = []
   const queries = explaining(database, lines)
-  const middle = { createdMicros: String((Date.now() - 50_000_000) * 1000), number: 50_000 }
+  const middle = { place: String((Date.now() - 50_000_000) * 1000), number: 50_000 }
   for (const [name, filter] of filters) {
     lines.push(`by cursor, ${name || 'no filter'}:`)
     const view = name === '&view=summary' ? 'summary' : 'full'

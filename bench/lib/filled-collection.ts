@@ -36,14 +36,15 @@ const fillOne = async (client: pg.Client, name: string, count: number, percentOf
     await client.query(
       `with made as (
          insert into runs (id, trajectory_id, workflow_id, collection_id, task_id, name, definition, init_params, author,
-           status, error, created_at, started_at, ended_at)
+           status, error, created_at, started_at, ended_at, cost_usd)
          select $2 || n, $2 || lpad(to_hex(n), 7, '0'), $2 || n, $1, t.id, $2 || '/' || t.name, 'none', '{"text":"hello"}',
            'bench', case when n % $5 = 0 then 'failed' else 'completed' end, case when n % $5 = 0 then 'a needle' end,
-           now() - n * interval '1 second', now() - n * interval '1 second', now() - n * interval '1 second'
+           now() - n * interval '1 second', now() - n * interval '1 second',
+           now() - n * interval '1 second' + n % 7919 * interval '1 millisecond', (t.id % 100) / 100.0
          from generate_series($3::int + 1, $4::int) n
          join tasks t on t.collection_id = $1 and t.name = 't' || case when n % 100 < $6 then 0 else n % ${tasks} end
-         returning id, task_id, created_at),
-       spent as (insert into run_spending (run_id, usd) select id, (task_id % 100) / 100.0 from made)
+         returning id, task_id, created_at, cost_usd),
+       spent as (insert into run_spending (run_id, usd) select id, cost_usd from made)
        insert into steps (run_id, task_id, seq, name, status, attempt, inputs, outputs, epoch, started_at, ended_at)
        select id, task_id, 0, 'ask', 'completed', 1, '{"model":"scripted/echo","prompt":"hello"}', '{"text":"hello"}', 1,
          created_at, created_at from made`,

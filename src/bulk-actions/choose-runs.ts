@@ -7,8 +7,9 @@ import {
   type CollectionRunFilter,
   chooseRunsAfter,
   chosenByKey,
+  noCollectionFilter,
 } from '../store/runs/collection-runs.ts'
-import { noFilter, type RunCursor } from '../store/runs/lists/run-filter.ts'
+import type { RunCursor } from '../store/runs/lists/run-order.ts'
 
 /** The next part of an action, with its runs. */
 interface ChosenPart extends BulkPart {
@@ -39,9 +40,7 @@ const ofNamed = async (queries: Queries, { chosen, taken }: BulkActionRow): Prom
 
 const ofFilter = async (queries: Queries, action: BulkActionRow): Promise<ChosenPart> => {
   const { collection_id: collectionId, filter, position, taken } = action
-  const none = { taskIds: undefined, taskIdsNot: [], parentKey: undefined, model: undefined }
-  const limits = { minCostUsd: undefined, maxCostUsd: undefined, error: undefined }
-  const wanted: CollectionRunFilter = { ...noFilter, ...none, ...limits, ...JSON.parse(filter ?? '{}') }
+  const wanted: CollectionRunFilter = { ...noCollectionFilter, ...JSON.parse(filter ?? '{}') }
   const after = position === null ? undefined : (JSON.parse(position) as RunCursor)
   const limit = Math.min(runsOfPart, mostRunsOfAction - taken)
   const page = await chooseRunsAfter(queries, collectionId, wanted, { limit, after })

@@ -9,11 +9,16 @@ import { routinesOfCollection } from '../../src/store/routines.ts'
 import { labelKeysOf } from '../../src/store/runs/bulk/label-keys.ts'
 import { changedRuns, openRunsOf } from '../../src/store/runs/changes.ts'
 import { childProgress } from '../../src/store/runs/child-progress.ts'
-import { type CollectionRunFilter, collectionRunsAfter } from '../../src/store/runs/collection-runs.ts'
+import {
+  type CollectionRunFilter,
+  collectionRunsAfter,
+  noCollectionFilter,
+} from '../../src/store/runs/collection-runs.ts'
 import { countApprovals, decidedApprovals, openApprovals } from '../../src/store/runs/lists/approval-lists.ts'
 import { endedRunsBy, usageBy } from '../../src/store/runs/lists/daily-stats.ts'
 import { countRunsOf } from '../../src/store/runs/lists/run-counts.ts'
 import { checksOf, makeParameters, noFilter, type RunFilter } from '../../src/store/runs/lists/run-filter.ts'
+import { newest, type RunCursor, type RunOrder } from '../../src/store/runs/lists/run-order.ts'
 import { rarestFirst } from '../../src/store/runs/lists/run-sources.ts'
 import { groupTotals } from '../../src/store/runs/lists/task-totals.ts'
 import { pageOfRuns, runsAfter } from '../../src/store/runs/run-lists.ts'
@@ -75,7 +80,7 @@ const readByIndexes = async (title: string, work: (queries: Queries) => Promise<
   return rows
 }
 
-const middle = { createdMicros: String((Date.now() - 500_000_000) * 1000), number: size / 2 }
+const middle = { place: String((Date.now() - 500_000_000) * 1000), number: size / 2 }
 const day = 86_400_000
 const label = (value: string | undefined) => [{ key: 'quality', value }]
 
@@ -100,14 +105,12 @@ const moreFilters: { [Name in keyof OfCollections]: Partial<CollectionRunFilter>
   taskIdsNot: [{ taskIdsNot: [1] }],
   parentKey: [{ parentKey: 'a parent' }, { parentKey: 'a parent', statuses: ['failed'] }, { parentKey: 'nobody' }],
   model: [{ model: 'scripted/echo' }, { model: 'nowhere' }],
-  minCostUsd: [{ minCostUsd: 0.5 }],
+  minCostUsd: [{ minCostUsd: 0.5 }, { minCostUsd: 1_000 }],
   maxCostUsd: [{ maxCostUsd: 0.01 }],
+  minSeconds: [{ minSeconds: 7.9 }, { minSeconds: 1_000 }],
+  maxSeconds: [{ maxSeconds: 0.01 }],
+  waitingFor: [{ waitingFor: ['approval'] }, { waitingFor: ['approval', 'event'], topLevel: true }],
   error: [{ error: 'needle' }, { error: 'nowhere' }],
-}
-const everyRun: CollectionRunFilter = {
-  ...noFilter,
-  ...{ taskIds: undefined, taskIdsNot: [], parentKey: undefined, model: undefined, error: undefined },
-  ...{ minCostUsd: undefined, maxCostUsd: undefined },
 }
 const cases = [{}, ...Object.values(filters).flat()]
 const isCounted = (filter: Partial<RunFilter>) => checksOf(makeParameters(), { ...noFilter, ...filter }).length === 0
@@ -139,12 +142,36 @@ it.each(['{}', '{"statuses":["failed"]}'])(
   },
 )
 
-it.each([...cases, ...Object.values(moreFilters).flat()])('a page of a collection with %j', async (filter) => {
-  for (const after of [undefined, middle]) {
-    const rows = await readByIndexes(`collection ${JSON.stringify(filter)} ${after ? 'after' : ''}`, (queries) =>
-      collectionRunsAfter(queries, collectionId, { ...everyRun, ...filter }, { limit, after }),
-    )
-    expect(rows).toBeLessThan(mostRows)
+const orders: [RunOrder, RunCursor][] = [
+  [newest, middle],
+  [{ by: 'created', isAscending: true }, middle],
+  [
+    { by: 'duration', isAscending: false },
+    { place: '4000', number: size / 2 },
+  ],
+  [
+    { by: 'duration', isAscending: true },
+    { place: '4000', number: size / 2 },
+  ],
+  [
+    { by: 'cost', isAscending: false },
+    { place: '0.2', number: size / 2 },
+  ],
+  [
+    { by: 'cost', isAscending: true },
+    { place: '0.2', number: size / 2 },
+  ],
+]
+
+it.each([...cases, ...Object.values(moreFilters).flat()])('pages of a collection with %j', async (filter) => {
+  for (const [order, place] of orders) {
+    for (const after of [undefined, place]) {
+      const title = `collection ${JSON.stringify({ ...filter, ...order })} ${after ? 'after' : ''}`
+      const rows = await readByIndexes(title, (queries) =>
+        collectionRunsAfter(queries, collectionId, { ...noCollectionFilter, ...filter }, { limit, after, order }),
+      )
+      expect(rows).toBeLessThan(mostRows)
+    }
   }
 })
 

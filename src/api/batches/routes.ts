@@ -57,7 +57,7 @@ export const batchesRoutes = (deps: BatchesDeps): Route[] => {
         batches: batches.map((batch, at) =>
           batchSummary(batch, progress[at] ?? { counts: {}, cost_usd: null }, links.publicUrl),
         ),
-        next_cursor: last ? cursorText({ createdMicros: last.created_micros, number: last.number }) : null,
+        next_cursor: last ? cursorText({ place: last.created_micros, number: last.number }) : null,
       }
     },
 

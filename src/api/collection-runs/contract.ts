@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { endpoint, tables } from '../../http/endpoint.ts'
 import { textSchema } from '../../model/names.ts'
 import { collectionRunsSchema, largestRunPage } from '../../model/runs/collection-run.ts'
-import { collectionRunFilterFields } from '../../model/runs/run-filter.ts'
+import { collectionRunFilterFields, runOrderFields } from '../../model/runs/run-filter.ts'
 import { runCountsSchema } from '../../model/runs/run-totals.ts'
 import { candidatesOfPage } from '../../model/runs/trajectory.ts'
 
@@ -10,7 +10,8 @@ export const collectionRunsContract = {
   listCollectionRuns: endpoint({
     method: 'GET',
     path: '/api/v1/runs/{collection}',
-    summary: 'The runs of all tasks of a collection, newest first; or all matching runs as an export',
+    summary:
+      'The runs of all tasks of a collection, newest first or in another order; or all matching runs as an export',
     tag: 'Runs',
     query: z.object({
       format: z
@@ -36,6 +37,7 @@ export const collectionRunsContract = {
             `number of runs (${candidatesOfPage} to 10,000): it may be short or empty while \`has_more\` is true. ` +
             '`looked_until` says how far it looked; request the next page to look further.',
         ),
+      ...runOrderFields,
       ...collectionRunFilterFields,
     }),
     mediaTypes: [tables.csv, tables.jsonl],

@@ -49,6 +49,9 @@ export const collectionFilter = async (
     model: query.model,
     minCostUsd: query.min_cost_usd,
     maxCostUsd: query.max_cost_usd,
+    minSeconds: query.min_duration_seconds,
+    maxSeconds: query.max_duration_seconds,
+    waitingFor: [...new Set(query.waiting_for)],
     error: query.error,
   }
 }

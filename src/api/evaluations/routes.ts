@@ -65,7 +65,7 @@ export const evaluationsRoutes = (deps: EvaluationsDeps): Route[] => {
           const judges = facts.judges.map(({ name }) => name)
           return [{ ...summaryOf(run, facts, links.publicUrl), judges }]
         }),
-        next_cursor: last ? cursorText({ createdMicros: last.created_micros, number: last.number }) : null,
+        next_cursor: last ? cursorText({ place: last.created_micros, number: last.number }) : null,
       }
     },
 

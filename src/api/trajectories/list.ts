@@ -6,15 +6,10 @@ import { invalidField } from '../../lib/errors.ts'
 import { nearest } from '../../lib/text/nearest.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
 import { taskNameSchema } from '../../model/names.ts'
-import type { runFilterFields } from '../../model/runs/run-filter.ts'
+import type { RunSort, runFilterFields } from '../../model/runs/run-filter.ts'
 import type { Warning } from '../../model/warning.ts'
-import {
-  checksOf,
-  makeParameters,
-  noFilter,
-  type RunCursor,
-  type RunFilter,
-} from '../../store/runs/lists/run-filter.ts'
+import { checksOf, makeParameters, noFilter, type RunFilter } from '../../store/runs/lists/run-filter.ts'
+import type { RunCursor } from '../../store/runs/lists/run-order.ts'
 import { rarestFirst } from '../../store/runs/lists/run-sources.ts'
 import { type ListedRuns, pageOfRuns, type RunOf, type RunView, runsAfter } from '../../store/runs/run-lists.ts'
 import { findListedTask } from '../../store/runs/runs.ts'
@@ -125,16 +120,25 @@ export const filterOf = (query: FilterQuery): Omit<RunFilter, 'labels' | 'labels
   createdBeforeMs: query.created_before,
 })
 
-export const cursorText = ({ createdMicros, number }: RunCursor): string => `${createdMicros}-${number}`
+/** Writes a cursor for a list that is sorted so. One by time of creation has no prefix, as it always had. */
+export const cursorText = ({ place, number }: RunCursor, sort: RunSort = 'created'): string =>
+  `${sort === 'created' ? '' : `${sort}:`}${place}-${number}`
 
-/** An empty one is the beginning. */
-export const readCursor = (text: string): RunCursor | undefined => {
+const cursorForms: Record<RunSort, RegExp> = {
+  created: /^(-?\d{1,17})-(\d{1,15})$/,
+  duration: /^duration:(\d{1,17})-(\d{1,15})$/,
+  cost: /^cost:(\d{1,12}(?:\.\d{1,20})?(?:e[+-]\d{1,2})?)-(\d{1,15})$/,
+}
+
+/** Reads a cursor of a list that is sorted so; an empty one is the beginning. */
+export const readCursor = (text: string, sort: RunSort = 'created'): RunCursor | undefined => {
   if (text === '') return undefined
-  const [, createdMicros, number] = /^(-?\d{1,17})-(\d{1,15})$/.exec(text) ?? []
-  if (!createdMicros || !number) {
-    throw invalidField(['query', 'cursor'], 'Expected the next_cursor of an earlier response, unchanged', 'cursor')
+  const [, place, number] = cursorForms[sort].exec(text) ?? []
+  if (!place || !number) {
+    const expected = 'Expected the next_cursor of an earlier response to the same list, unchanged'
+    throw invalidField(['query', 'cursor'], expected, 'cursor')
   }
-  return { createdMicros, number: Number(number) }
+  return { place, number: Number(number) }
 }
 
 /** Generates `{"trajectories":[…], …}` while the documents are read from storage. */

@@ -1,3 +1,4 @@
+import { spentOnRun } from '../../store/calls/budget.ts'
 import { endedRun, endedStep, keepDurationTotals, keepRunTotals, keepStepTotals } from '../../store/runs/totals.ts'
 import {
   beginInput,
@@ -128,7 +129,8 @@ const begunRuns = (from: number): string => `begun as (
 
 const endedRuns = (from: number): string => `ended_here as (
   update runs r set status = u.status, error = u.error, ended_at = to_timestamp(u.ended / 1000), sealed_secrets = null,
-      started_at = coalesce(r.started_at, to_timestamp(u.started / 1000)), changed = nextval('changes')
+      started_at = coalesce(r.started_at, to_timestamp(u.started / 1000)), cost_usd = ${spentOnRun},
+      changed = nextval('changes')
   from ${inputRows(from, endInput)}, m
   where (m.epochs->>u.lease)::int = u.epoch and r.id = u.id and r.ended_at is null
   returning ${endedRun})`

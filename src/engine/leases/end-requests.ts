@@ -1,6 +1,7 @@
 import type { Queries } from '../../database/database.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
+import { spentOnRun } from '../../store/calls/budget.ts'
 import { endedRun, endedStep, keepTotals, otherShard } from '../../store/runs/totals.ts'
 import type { LocalLease } from './leases.ts'
 import { rootKey } from './run-keys.ts'
@@ -167,7 +168,7 @@ export const requestEnd = async (database: Queries, runKeys: string[], status: R
      unowned as (
        update runs r set status = $2, requested_status = $2, ended_at = now(), sealed_secrets = null,
          error = case when $2 = 'cancelled' then 'Cancelled on request' when $2 = 'failed' then 'Marked as failed on request' end,
-         changed = nextval('changes')
+         cost_usd = ${spentOnRun}, changed = nextval('changes')
        from idle where r.id = idle.id and r.ended_at is null
        returning r.id, ${endedRun}),
      closed as (

@@ -6,7 +6,7 @@ import { callColumns } from './call-row.ts'
 
 const shard = '$1::smallint'
 const runColumns =
-  'id, trajectory_id, workflow_id, collection_id, task_id, name, definition, init_params, init_params_payload, author, environment_id, status, error'
+  'id, trajectory_id, workflow_id, collection_id, task_id, name, definition, init_params, init_params_payload, author, environment_id, status, error, cost_usd'
 
 const rows = Object.entries({ ...callColumns, files: 'json', labels: 'json' }).map(([name, type]) => `${name} ${type}`)
 

@@ -27,6 +27,7 @@ const call: RecordedCall = {
   initParams: { text: '{"a":"ü\\n"}', payload: null },
   step: { name: 'completion', inputs: '{}', outputs: '{}', error: null },
   files: [],
+  costUsd: 0.25,
   usd: 0.25,
   tokens: 10,
   startedMs: 1,

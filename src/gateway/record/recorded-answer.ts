@@ -13,6 +13,8 @@ import { type Spent, spentOn, usageOf } from './spent.ts'
 /** The outputs of a recorded call as JSON text, and their cost. */
 export interface RecordedAnswer extends Spent {
   outputs: string
+  /** US dollars; null where it is unknown. */
+  costUsd: number | null
   /** JSON text: tokens and cost as the outputs state them; null when there are none. */
   usage: string | null
 }
@@ -99,6 +101,7 @@ export const recordedAnswer = async (
   }
   return {
     outputs: call.scrub.jsonText(`${JSON.stringify(head).slice(0, -1)},"response":${shown.text}}`),
+    costUsd: cost_usd,
     usage: usage && JSON.stringify(addCallUsage(undefined, usage, cost_usd)),
     ...spentOn(call, usage, cost_usd),
   }

@@ -92,6 +92,7 @@ export const makeRecorder = (deps: RecorderDeps): Recorder => {
         usage: answer?.usage ?? null,
       },
       files: [...sent, ...made],
+      costUsd: answer?.costUsd ?? null,
       usd: answer?.usd ?? null,
       tokens: answer?.tokens ?? null,
       model: calledModel(call),

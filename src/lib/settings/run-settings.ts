@@ -47,6 +47,15 @@ export const runSettings = {
     example: '100',
     schema: wholeNumber(1, 100_000),
   }),
+  runSearchMs: setting({
+    variable: 'JETTY_RUN_SEARCH_MS',
+    description:
+      'Milliseconds that one request for a list of runs goes on to look for runs that fit its filters, where no index ' +
+      'decides them. Each request examines at least one part of the runs, and says how far it looked.',
+    default: '500',
+    example: '2000',
+    schema: wholeNumber(0, 60_000),
+  }),
   sequenceNumbers: setting({
     variable: 'JETTY_SEQUENCE_NUMBERS',
     description: 'Numbers that one number_sequence_generator may return.',

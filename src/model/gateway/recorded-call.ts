@@ -36,7 +36,9 @@ export interface RecordedCall {
   }
   /** Files that the step has made. */
   files: NewFile[]
-  /** Cost of the call; null where it is unknown. */
+  /** Cost of the call, as its outputs state it; null where it is unknown. */
+  costUsd: number | null
+  /** What counts for the day, which may be estimated; null: nothing. */
   usd: number | null
   tokens: number | null
   /** `provider/model` that was called. */

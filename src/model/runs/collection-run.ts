@@ -68,7 +68,10 @@ export const collectionRunsSchema = z
     has_more: z.boolean(),
     looked_until: timestampSchema
       .nullable()
-      .describe('How far back the page looked: the next one continues with runs created before; null: to the end.'),
+      .describe(
+        'How far back the page looked: the next one continues with runs created before (or after, with `order=asc`). ' +
+          'null: to the end, or the list is not sorted by `created`.',
+      ),
     next_cursor: z.string().nullable().describe('Pass as `cursor` to get the next page.'),
   })
   .meta({ id: 'CollectionRuns' })

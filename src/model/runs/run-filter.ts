@@ -38,6 +38,29 @@ const versionFilterSchema = z.string().transform((text, context): number | strin
   return z.NEVER
 })
 
+/** What a list of runs can be sorted by. */
+export const runSorts = ['created', 'duration', 'cost'] as const
+export type RunSort = (typeof runSorts)[number]
+
+/** Order of a collection's run list, as members of its query. */
+export const runOrderFields = {
+  sort: z
+    .enum(runSorts)
+    .default('created')
+    .describe(
+      'What the list is sorted by. `created`: the time of creation. `duration`: how long the run took; only runs that ' +
+        'have ended are listed. `cost`: its own model calls; only ended runs with a known cost above 0 are listed.',
+    ),
+  order: z
+    .enum(['desc', 'asc'])
+    .default('desc')
+    .describe('`desc`: newest, longest or most expensive first. `asc`: the other way round.'),
+}
+
+/** What a run can wait for that somebody outside has to bring. */
+export const outsideWaits = ['approval', 'event'] as const
+export type OutsideWait = (typeof outsideWaits)[number]
+
 /** Filters of a run list, as members of its query. */
 export const runFilterFields = {
   status: z.array(z.enum(runStatuses)).max(20).default([]).describe('Status to match. Repeat to allow several.'),
@@ -82,6 +105,7 @@ export const runFilterFields = {
 }
 
 const usd = z.coerce.number().min(0).max(1_000_000_000)
+const seconds = z.coerce.number().min(0).max(1_000_000_000)
 
 /** Filters of a collection's run list, as members of its query. */
 export const collectionRunFilterFields = {
@@ -91,6 +115,15 @@ export const collectionRunFilterFields = {
   model: textSchema.min(1).max(300).optional().describe('Model that a step asked for, or that answered it.'),
   min_cost_usd: usd.optional().describe('Only runs with a known cost of at least this many US dollars.'),
   max_cost_usd: usd.optional().describe('Only runs with a known cost of at most this many US dollars.'),
+  min_duration_seconds: seconds.optional().describe('Only ended runs that took at least this long.'),
+  max_duration_seconds: seconds.optional().describe('Only ended runs that took at most this long.'),
+  waiting_for: z
+    .array(z.enum(outsideWaits))
+    .max(20)
+    .default([])
+    .describe(
+      'Only open runs that wait for this. `approval`: a person. `event`: an event from outside. Repeat to allow several.',
+    ),
   error: textSchema.min(1).max(200).optional().describe('Text that the error contains, in upper or lower case.'),
   parent_id: textSchema
     .max(200)

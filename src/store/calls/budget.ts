@@ -42,10 +42,14 @@ const modelCharacters = 200
 /** Name under which the usage of a model is counted. Calls that an older version left in a file have none. */
 export const countedModel = (model = ''): string => model.replaceAll('\0', '').slice(0, modelCharacters)
 
+/** SQL expression: US dollars that a row `r` of runs has spent so far. The statement that ends a run writes it there. */
+export const spentOnRun = '(select p.usd::float8 from run_spending p where p.run_id = r.id)'
+
 /**
  * Adds the usage of calls to their collection's day and to their run; resolves once committed, so that a worker that
  * takes over the run continues from it. The step record cannot carry this: an interrupted attempt leaves no record but
- * has cost money. Recorded gateway calls are added by their record; unrecorded ones come here.
+ * has cost money. A call that ends after its run, as one that was cancelled may, is added to the run, too. Recorded
+ * gateway calls are added by their record; unrecorded ones come here.
  */
 export const makeSpender = (queries: Queries): ((cost: CallCost) => Promise<void>) =>
   batched(async (costs) => {
@@ -54,11 +58,16 @@ export const makeSpender = (queries: Queries): ((cost: CallCost) => Promise<void
       `with u as materialized (
          select * from unnest($2::bigint[], $3::text[], $4::numeric[], $5::bigint[], $6::bigint[], $7::text[])
            u(collection_id, run_id, usd, tokens, task_id, model)),
-       runs as (
+       spent as (
          insert into run_spending as s (run_id, usd, tokens)
          select run_id, sum(usd), sum(tokens) from u where run_id is not null group by 1 order by 1
          on conflict (run_id) do update set usd = coalesce(s.usd + excluded.usd, s.usd, excluded.usd),
-           tokens = coalesce(s.tokens, 0) + excluded.tokens)
+           tokens = coalesce(s.tokens, 0) + excluded.tokens
+         returning run_id, s.usd),
+       late as materialized (
+         select r.id, spent.usd from spent join runs r on r.id = spent.run_id
+         where r.ended_at is not null order by r.id for no key update of r),
+       corrected as (update runs r set cost_usd = late.usd from late where r.id = late.id)
        insert into spending as s (collection_id, day, task_id, model, shard, usd, tokens, calls)
        select collection_id, (now() at time zone 'utc')::date, task_id, model collate "C", $1::smallint,
          coalesce(sum(usd), 0), sum(tokens), count(*)

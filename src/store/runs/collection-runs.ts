@@ -1,14 +1,23 @@
 import type { Queries } from '../../database/database.ts'
+import type { OutsideWait } from '../../model/runs/run-filter.ts'
 import {
   anywhere,
   makeParameters,
+  noFilter,
   type Parameters,
-  type RunCursor,
   type RunFilter,
   restrictsNothing,
 } from './lists/run-filter.ts'
+import { hasDuration, newest, type RunCursor, type RunOrder, runMilliseconds, sorted } from './lists/run-order.ts'
 import { type ListRow, listColumns, runCost, stepTexts } from './lists/run-row.ts'
-import { hasChecks, newestFirst, type RunSource, sourceAmong, sourceFrom, sourceOf } from './lists/run-sources.ts'
+import {
+  type IndexedRuns,
+  type RunSource,
+  sourceAmong,
+  sourceFrom,
+  sourceInOrder,
+  sourceOf,
+} from './lists/run-sources.ts'
 import { type ListedRuns, runsOfSource } from './run-lists.ts'
 
 /** Filter of a list of runs over a collection; an omitted member does not restrict it. */
@@ -24,23 +33,75 @@ export interface CollectionRunFilter extends RunFilter {
   /** Bounds in US dollars; a run of unknown cost matches neither. */
   minCostUsd: number | undefined
   maxCostUsd: number | undefined
+  /** Bounds in seconds; a run that has not ended matches neither. */
+  minSeconds: number | undefined
+  maxSeconds: number | undefined
+  /** The run is open and waits for one of these. */
+  waitingFor: readonly OutsideWait[]
   /** Text that the error contains (case-insensitive). */
   error: string | undefined
 }
 
-const moreConditions = ({ put }: Parameters, filter: CollectionRunFilter): string[] => {
-  const { model, minCostUsd, maxCostUsd, error } = filter
+export const noCollectionFilter: CollectionRunFilter = {
+  ...noFilter,
+  taskIds: undefined,
+  taskIdsNot: [],
+  parentKey: undefined,
+  model: undefined,
+  minCostUsd: undefined,
+  maxCostUsd: undefined,
+  minSeconds: undefined,
+  maxSeconds: undefined,
+  waitingFor: [],
+  error: undefined,
+}
+
+/** SQL conditions: a value is within bounds, of which either may be missing. */
+const within = ({ put }: Parameters, value: string, least: number | undefined, most: number | undefined): string[] => [
+  ...(least === undefined ? [] : [`${value} >= ${put(least, 'float8')}`]),
+  ...(most === undefined ? [] : [`${value} <= ${put(most, 'float8')}`]),
+]
+
+const milliseconds = (seconds: number | undefined): number | undefined =>
+  seconds === undefined ? undefined : seconds * 1000
+
+/** Bounds of the place of a run in the order of its list, which the index of the order decides. */
+const boundsOfPlace = (parameters: Parameters, filter: CollectionRunFilter, { by }: RunOrder): string[] => {
+  const { minCostUsd, maxCostUsd, minSeconds, maxSeconds } = filter
+  if (by === 'cost') return within(parameters, 'r.cost_usd', minCostUsd, maxCostUsd)
+  if (by === 'created') return []
+  return within(parameters, runMilliseconds, milliseconds(minSeconds), milliseconds(maxSeconds))
+}
+
+/** Adds the conditions that only lists of collections have. */
+const withMore = (
+  parameters: Parameters,
+  filter: CollectionRunFilter,
+  { checks, rest, ...found }: IndexedRuns,
+): IndexedRuns => {
+  const { model, minCostUsd, maxCostUsd, minSeconds, maxSeconds, error } = filter
+  const { put } = parameters
+  const { by } = found.order
+  const duration =
+    by === 'duration' ? [] : within(parameters, runMilliseconds, milliseconds(minSeconds), milliseconds(maxSeconds))
   const named = model === undefined ? undefined : put(`"model":${JSON.stringify(model)}`, 'text')
-  return [
-    ...(error === undefined ? [] : [`r.error ilike ${put(anywhere(error), 'text')}`]),
-    ...(named
-      ? [
-          `exists (select from ${stepTexts} t where position(${named} in t.inputs) > 0 or position(${named} in t.outputs) > 0)`,
-        ]
-      : []),
-    ...(minCostUsd === undefined ? [] : [`${runCost} >= ${put(minCostUsd, 'float8')}`]),
-    ...(maxCostUsd === undefined ? [] : [`${runCost} <= ${put(maxCostUsd, 'float8')}`]),
-  ]
+  return {
+    ...found,
+    checks: [
+      ...checks,
+      ...(by === 'cost' ? [] : within(parameters, runCost, minCostUsd, maxCostUsd)),
+      ...(duration.length === 0 ? [] : [hasDuration, ...duration]),
+      ...(error === undefined ? [] : [`r.error ilike ${put(anywhere(error), 'text')}`]),
+    ],
+    rest: [
+      ...rest,
+      ...(named
+        ? [
+            `exists (select from ${stepTexts} t where position(${named} in t.inputs) > 0 or position(${named} in t.outputs) > 0)`,
+          ]
+        : []),
+    ],
+  }
 }
 
 /** SQL query for the ids of the tasks whose runs a list has. */
@@ -56,60 +117,95 @@ const tasksOf = ({ put }: Parameters, collectionId: number, { taskIds, taskIdsNo
   return taskIdsNot.length === 0 ? all : `select id from (${all}) a where id <> all(${put(taskIdsNot, 'bigint[]')})`
 }
 
+/** SQL queries for the keys of the runs of a collection that wait. Few wait at any time, so they lead the search. */
+const waitingRuns = {
+  approval: (collection: string) =>
+    `select run_id from approvals where collection_id = ${collection} and decision is null`,
+  event: (collection: string) =>
+    `select run_id from event_waits where collection_id = ${collection} and outcome is null`,
+}
+
+/** The runs of a routine, the children of a run, or those that wait, each in an index; undefined for other lists. */
+const sourceOfKin = (
+  parameters: Parameters,
+  collectionId: number,
+  filter: CollectionRunFilter,
+  { after, order }: ListPosition,
+): RunSource | undefined => {
+  const { parentKey, routineId, waitingFor } = filter
+  if (parentKey === undefined && routineId === undefined && waitingFor.length === 0) return undefined
+  const { put } = parameters
+  const collection = put(collectionId, 'bigint')
+  const waiting = waitingFor.map((one) => waitingRuns[one](collection)).join(' union all ')
+  const kin = [
+    ...(waiting === '' ? [] : [`r.id = any(array(${waiting})) and r.ended_at is null`]),
+    ...(parentKey === undefined ? [] : [`r.parent_id = ${put(parentKey, 'text')}`]),
+    ...(routineId === undefined ? [] : [`r.routine_id = ${put(routineId, 'bigint')}`]),
+  ]
+  const ofTasks = [
+    ...(filter.taskIds ? [`r.task_id = any(${put(filter.taskIds, 'bigint[]')})`] : []),
+    ...(filter.taskIdsNot.length > 0 ? [`r.task_id <> all(${put(filter.taskIdsNot, 'bigint[]')})`] : []),
+  ]
+  const bounds = boundsOfPlace(parameters, filter, order)
+  const where = [...kin, ...ofTasks, ...bounds, `r.collection_id = ${collection}`]
+  return sourceFrom(parameters, withMore(parameters, filter, sourceAmong(parameters, where, filter, after, order)))
+}
+
+const runsOfTask = (
+  parameters: Parameters,
+  filter: CollectionRunFilter,
+  { after, order }: ListPosition,
+): IndexedRuns => {
+  const found =
+    order.by === 'created'
+      ? sourceOf(parameters, 't.id', filter, after, order)
+      : sourceInOrder(parameters, 't.id', filter, after, order, boundsOfPlace(parameters, filter, order))
+  return withMore(parameters, filter, found)
+}
+
 /** Counts the tasks among which a list divides the runs it may check; 1 where it checks none. */
-const countLists = async (queries: Queries, collectionId: number, filter: CollectionRunFilter): Promise<number> => {
-  if (!hasChecks(filter)) return 1
+const countLists = async (
+  queries: Queries,
+  collectionId: number,
+  filter: CollectionRunFilter,
+  position: ListPosition,
+): Promise<number> => {
+  if (runsOfTask(makeParameters(), filter, position).checks.length === 0) return 1
   const parameters = makeParameters()
   const counting = `select count(*) as total from (${tasksOf(parameters, collectionId, filter)}) t`
   const [row] = await queries.query<{ total: number }>(counting, parameters.values)
   return row?.total ?? 1
 }
 
-/** The runs of a routine, or the children of a run, each in an index of its own; undefined for other lists. */
-const sourceOfKin = (
-  parameters: Parameters,
-  collectionId: number,
-  filter: CollectionRunFilter,
-  after: RunCursor | undefined,
-): RunSource | undefined => {
-  const { put } = parameters
-  const kin = [
-    ...(filter.parentKey === undefined ? [] : [`r.parent_id = ${put(filter.parentKey, 'text')}`]),
-    ...(filter.routineId === undefined ? [] : [`r.routine_id = ${put(filter.routineId, 'bigint')}`]),
-  ]
-  if (kin.length === 0) return undefined
-  const ofTasks = [
-    ...(filter.taskIds ? [`r.task_id = any(${put(filter.taskIds, 'bigint[]')})`] : []),
-    ...(filter.taskIdsNot.length > 0 ? [`r.task_id <> all(${put(filter.taskIdsNot, 'bigint[]')})`] : []),
-  ]
-  const where = [...kin, ...ofTasks, `r.collection_id = ${put(collectionId, 'bigint')}`]
-  return sourceFrom(parameters, sourceAmong(parameters, where, filter, after))
-}
-
 /**
- * Merges the newest runs of each task: no index has all runs of a collection in order, since every run would pay for
- * it.
+ * Merges the first runs of each task: no index has all runs of a collection in order, since every run would pay for it.
  */
 const sourceOfTasks = (
   parameters: Parameters,
   collectionId: number,
   filter: CollectionRunFilter,
-  at: { after: RunCursor | undefined; lists: number },
+  position: ListPosition,
+  lists: number,
 ): RunSource => {
   const tasks = tasksOf(parameters, collectionId, filter)
-  const { select, hasMarks, rest } = sourceFrom(parameters, sourceOf(parameters, 't.id', filter, at.after), at.lists)
+  const { select, hasMarks, rest, order } = sourceFrom(parameters, runsOfTask(parameters, filter, position), lists)
   return {
+    order,
     hasMarks,
     rest,
     select: (most) =>
-      `select k.id, k.created_at, k.number from (${tasks}) t cross join lateral (
-         select * from (${select(most)}) i ${hasMarks ? '' : `${newestFirst} limit ${most}`}) k`,
+      `select k.id, k.place, k.number from (${tasks}) t cross join lateral (
+         select * from (${select(most)}) i ${hasMarks ? '' : `${sorted(order)} limit ${most}`}) k`,
   }
 }
 
-interface CollectionPage {
-  limit: number
+interface ListPosition {
   after: RunCursor | undefined
+  order: RunOrder
+}
+
+interface CollectionPage extends ListPosition {
+  limit: number
 }
 
 /** A run as an action on many runs needs it. */
@@ -121,7 +217,7 @@ export interface ChosenRun {
 }
 const chosenColumns = 'r.id, r.trajectory_id, r.name'
 
-/** Lists runs of all tasks of a collection, newest first, from the start or after a cursor; see `runsOfSource`. */
+/** Lists runs of all tasks of a collection in an order, from the start or after a cursor; see `runsOfSource`. */
 export const collectionRunsAfter = (
   queries: Queries,
   collectionId: number,
@@ -132,13 +228,32 @@ export const collectionRunsAfter = (
   return readPage(queries, collectionId, filter, { ...page, columns: listColumns, name })
 }
 
+/** Lists runs as `collectionRunsAfter` does, and goes on looking for `searchMs` where a page is not full. */
+export const searchRuns = async (
+  queries: Queries,
+  collectionId: number,
+  filter: CollectionRunFilter,
+  { limit, after, order, searchMs }: CollectionPage & { searchMs: number },
+): Promise<ListedRuns<ListRow>> => {
+  const until = performance.now() + searchMs
+  const found: ListedRuns<ListRow> = { runs: [], next: after }
+  do {
+    const page = { limit: limit - found.runs.length, after: found.next, order }
+    const { runs, next } = await collectionRunsAfter(queries, collectionId, filter, page)
+    found.runs.push(...runs)
+    found.next = next
+  } while (found.next && found.runs.length < limit && performance.now() < until)
+  return found
+}
+
 /** Chooses runs of a collection, in the order and with the bounds of its list. */
 export const chooseRunsAfter = (
   queries: Queries,
   collectionId: number,
   filter: CollectionRunFilter,
-  page: CollectionPage,
-): Promise<ListedRuns<ChosenRun>> => readPage(queries, collectionId, filter, { ...page, columns: chosenColumns })
+  page: Omit<CollectionPage, 'order'>,
+): Promise<ListedRuns<ChosenRun>> =>
+  readPage(queries, collectionId, filter, { ...page, order: newest, columns: chosenColumns })
 
 /** Finds runs of a collection by trajectory id: for each id the run that was started here, or the newest ingested one. */
 export const chosenById = (queries: Queries, collectionId: number, ids: readonly string[]): Promise<ChosenRun[]> =>
@@ -165,21 +280,14 @@ const readPage = async <Row>(
   page: CollectionPage & { columns: string; name?: string },
 ): Promise<ListedRuns<Row>> => {
   const parameters = makeParameters()
-  const { after } = page
   const source =
-    sourceOfKin(parameters, collectionId, filter, after) ??
-    sourceOfTasks(parameters, collectionId, filter, { after, lists: await countLists(queries, collectionId, filter) })
-  const rest = [...source.rest, ...moreConditions(parameters, filter)]
-  return runsOfSource(
-    queries,
-    parameters,
-    { ...source, rest },
-    {
-      limit: page.limit,
-      columns: page.columns,
-      name: restrictsNothing(filter) ? page.name : undefined,
-    },
-  )
+    sourceOfKin(parameters, collectionId, filter, page) ??
+    sourceOfTasks(parameters, collectionId, filter, page, await countLists(queries, collectionId, filter, page))
+  return runsOfSource(queries, parameters, source, {
+    limit: page.limit,
+    columns: page.columns,
+    name: restrictsNothing(filter) && page.order === newest ? page.name : undefined,
+  })
 }
 
 /** Reads runs as rows of the list, in no order; of runs that are gone there is none. */

@@ -4,11 +4,11 @@ import {
   indexedStatuses,
   makeParameters,
   type Parameters,
-  type RunCursor,
   type RunFilter,
   restrictsNothing,
 } from './lists/run-filter.ts'
-import { newestFirst, type RunSource, sourceFrom, sourceOf } from './lists/run-sources.ts'
+import { comesAfter, newest, placeText, type RunCursor, sorted } from './lists/run-order.ts'
+import { type RunSource, sourceFrom, sourceOf } from './lists/run-sources.ts'
 import { countRuns, type RunRow, runColumns, summaryColumns } from './runs.ts'
 import { taskTotals } from './stats.ts'
 import type { StepRecord } from './step-row.ts'
@@ -22,8 +22,6 @@ export interface ListedRuns<Row> {
   /** Cursor of the next page; undefined at the end. */
   next: RunCursor | undefined
 }
-
-const micros = (created: string): string => `(extract(epoch from ${created}) * 1000000)::bigint::text as created_micros`
 
 const columnsOf = { full: runColumns, summary: summaryColumns }
 /** Columns to read: the whole run, or what a list for people shows. */
@@ -39,7 +37,7 @@ const ask = <Row>(
   name: string | undefined,
   text: string,
   values: unknown[],
-): Promise<(Row & { created_micros: string })[]> =>
+): Promise<(Row & { cursor_place: string })[]> =>
   name === undefined ? queries.query(text, values) : queries.rows(name, text, values)
 
 /** Reads a page by number, with the total number of runs. */
@@ -58,16 +56,16 @@ export const pageOfRuns = async <View extends RunView>(
     ask<RunOf[View]>(
       queries,
       restrictsNothing(filter) ? `list_runs_${page.view}` : undefined,
-      `select ${columnsOf[page.view]}, ${micros('r.created_at')} from (
+      `select ${columnsOf[page.view]}, ${placeText(newest, 'r.created_at')} as cursor_place from (
          select * from (${source.select([...source.checks, ...source.rest], `${limit} + ${offset}`)}) w
-         ${newestFirst} limit ${limit} offset ${offset}) k
+         ${sorted(newest)} limit ${limit} offset ${offset}) k
        join runs r on r.id = k.id order by r.created_at desc, r.number desc`,
       parameters.values,
     ),
   ])
   const last = rows.at(-1)
   const more = page.offset + page.limit < total && last
-  return { runs: rows, total, next: more ? { createdMicros: last.created_micros, number: last.number } : undefined }
+  return { runs: rows, total, next: more ? { place: last.cursor_place, number: last.number } : undefined }
 }
 
 /** Counts runs exactly, from the maintained counters where they suffice. */
@@ -110,53 +108,53 @@ export const runsAfter = async <View extends RunView>(
 export const runsOfSource = async <Row>(
   queries: Queries,
   parameters: Parameters,
-  { select, hasMarks, rest }: RunSource,
+  { select, hasMarks, rest, order }: RunSource,
   page: { limit: number; columns: string; name: string | undefined },
 ): Promise<ListedRuns<Row>> => {
   const wanted = parameters.put(page.limit + 1, 'int')
   const most = rest.length === 0 ? wanted : String(candidatesOfPage)
   const source = select(most)
-  const { before, rows: inReach, ends } = hasMarks ? upToMark(source) : { before: '', rows: source, ends: [] }
-  const candidates = `select * from (${inReach}) s ${newestFirst} limit`
+  const { before, rows: inReach, ends } = hasMarks ? upToMark(source, order) : { before: '', rows: source, ends: [] }
+  const candidates = `select * from (${inReach}) s ${sorted(order)} limit`
   // Looks up candidates one by one, so that it ends with the page.
   const fitting =
     rest.length === 0
       ? ''
       : `cross join lateral (select from runs r where r.id = w.id and ${rest.join(' and ')} offset 0) f`
   if (rest.length > 0) ends.push(`select * from (${candidates} 1 offset ${candidatesOfPage - 1}) s`)
-  const stopped = ends.map((one) => `select e.created_at, e.number from (${one}) e`).join(' union all ')
+  const stopped = ends.map((one) => `select e.place, e.number from (${one}) e`).join(' union all ')
   const end =
     ends.length === 0
       ? ''
       : `union all
-         select null, e.created_at, e.number from (${stopped}) e where (select count(*) from found) < ${wanted}`
-  const rows = await ask<Row & { fits: boolean; place: number }>(
+         select null, e.place, e.number from (${stopped}) e where (select count(*) from found) < ${wanted}`
+  const rows = await ask<Row & { fits: boolean; at: number }>(
     queries,
     page.name,
     `with ${before} found as materialized (
-       select w.id, w.created_at, w.number
+       select w.id, w.place, w.number
        from (${candidates} ${most}) w ${fitting}
-       order by w.created_at desc, w.number desc limit ${wanted})
-     select ${page.columns}, ${micros('k.created_at')}, k.number as place, k.id is not null as fits
-     from (select id, created_at, number from found ${end}) k
-     left join runs r on r.id = k.id order by k.created_at desc, k.number desc, k.id nulls last`,
+       ${sorted(order, 'w.')} limit ${wanted})
+     select ${page.columns}, ${placeText(order, 'k.place')} as cursor_place, k.number as at, k.id is not null as fits
+     from (select id, place, number from found ${end}) k
+     left join runs r on r.id = k.id ${sorted(order, 'k.')}, k.id nulls last`,
     parameters.values,
   )
   const found = rows.filter((row) => row.fits)
   const runs = found.slice(0, page.limit)
   const last = found.length > page.limit ? runs.at(-1) : rows.find((row) => !row.fits)
-  return { runs, next: last && { createdMicros: last.created_micros, number: last.place } }
+  return { runs, next: last && { place: last.cursor_place, number: last.at } }
 }
 
 /**
- * SQL for the rows of a source up to its newest mark: a mark is the place at which the search in a task has stopped.
+ * SQL for the rows of a source up to its first mark: a mark is the place at which the search in a task has stopped.
  */
-const upToMark = (source: string): { before: string; rows: string; ends: string[] } => ({
+const upToMark = (source: string, order: RunSource['order']): { before: string; rows: string; ends: string[] } => ({
   before: `searched as materialized (${source}),
-     stop as materialized (select created_at, number from searched where id is null ${newestFirst} limit 1),`,
-  rows: `select c.id, c.created_at, c.number from searched c where c.id is not null
-     and not exists (select from stop where (c.created_at, c.number) < (stop.created_at, stop.number))`,
-  ends: ['select created_at, number from stop'],
+     stop as materialized (select place, number from searched where id is null ${sorted(order)} limit 1),`,
+  rows: `select c.id, c.place, c.number from searched c where c.id is not null
+     and not exists (select from stop where (c.place, c.number) ${comesAfter(order)} (stop.place, stop.number))`,
+  ends: ['select place, number from stop'],
 })
 
 /** Reads the steps of several runs in order, without large values. */

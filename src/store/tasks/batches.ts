@@ -1,7 +1,7 @@
 import type { Queries } from '../../database/database.ts'
 import { batchTask, mostBatchErrors } from '../../model/runs/batch.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
-import type { RunCursor } from '../runs/lists/run-filter.ts'
+import type { RunCursor } from '../runs/lists/run-order.ts'
 import type { RunSummaryRow } from '../runs/run-lists.ts'
 import { initParamsText, summaryColumns } from '../runs/runs.ts'
 
@@ -51,7 +51,7 @@ export const listBatches = (
        and (r.created_at, r.number) < (coalesce(to_timestamp(0) + $2::bigint * interval '1 microsecond', 'infinity'),
          coalesce($3::bigint, 0))
      order by r.created_at desc, r.number desc limit $4`,
-    [at.taskId, at.after?.createdMicros ?? null, at.after?.number ?? null, at.limit, at.task ?? null],
+    [at.taskId, at.after?.place ?? null, at.after?.number ?? null, at.limit, at.task ?? null],
   )
 
 const open = 'r.ended_at is null'

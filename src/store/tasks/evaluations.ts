@@ -1,7 +1,7 @@
 import type { Queries } from '../../database/database.ts'
 import { evaluationTask } from '../../model/runs/evaluation.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
-import type { RunCursor } from '../runs/lists/run-filter.ts'
+import type { RunCursor } from '../runs/lists/run-order.ts'
 import type { RunSummaryRow } from '../runs/run-lists.ts'
 import { initParamsText, summaryColumns } from '../runs/runs.ts'
 
@@ -44,7 +44,7 @@ export const listEvaluations = (
        and (r.created_at, r.number) < (coalesce(to_timestamp(0) + $3::bigint * interval '1 microsecond', 'infinity'),
          coalesce($4::bigint, 0))
      order by r.created_at desc, r.number desc limit $5`,
-    [at.taskId, at.task ?? null, at.after?.createdMicros ?? null, at.after?.number ?? null, at.limit],
+    [at.taskId, at.task ?? null, at.after?.place ?? null, at.after?.number ?? null, at.limit],
   )
 
 /** Finds the newest completed evaluation of a task. */

@@ -57,6 +57,7 @@ beforeEach(async () => {
       initParams: { text: '{"model":"m"}', payload: null },
       step: { name: 'completion', inputs: '{}', outputs: '{"text":"hello"}', error: null },
       files: [],
+      costUsd: null,
       usd: 0.25,
       tokens: 10,
       startedMs: Date.now() - 20,

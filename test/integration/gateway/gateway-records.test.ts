@@ -67,6 +67,8 @@ describe('a call that was answered whole', () => {
       response: JSON.parse(text),
     })
     expect(step.outputs.total_ms).toBeGreaterThanOrEqual(step.outputs.first_token_ms)
+    const { body } = await jetty.call('GET', '/api/v1/runs/acme?sort=cost')
+    expect(body.runs).toMatchObject([{ trajectory_id: id, cost_usd: expect.closeTo(0.00021, 8) }])
   })
 
   it('can be listed, counted, searched and run again like any other', async () => {

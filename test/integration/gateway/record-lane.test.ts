@@ -77,6 +77,7 @@ const callOf = (more: Partial<RecordedCall> = {}): RecordedCall => ({
   initParams: { text: '{"model":"m"}', payload: null },
   step: { name: 'completion', inputs: '{}', outputs: '{"text":"hello"}', error: null },
   files: [],
+  costUsd: 0.25,
   usd: 0.25,
   tokens: 10,
   startedMs: Date.now() - 20,

@@ -54,6 +54,14 @@ test('open approvals of all collections, oldest first; a key sees those that it 
   expect(await pages('', key.api_key)).toHaveLength(6)
 })
 
+test('the runs that wait for a person, in the list of a collection', async () => {
+  const { body } = await jetty.call('GET', '/api/v1/runs/shop?waiting_for=approval')
+  const waiting = runs.filter(({ collection }) => collection === 'shop')
+  expect(idsOf(body.runs)).toEqual(waiting.map(({ id }) => id).reverse())
+  const { body: others } = await jetty.call('GET', '/api/v1/runs/shop?waiting_for=event')
+  expect(others.runs).toEqual([])
+})
+
 test('decided ones, newest first', async () => {
   const decided = [runs[4], runs[0], runs[8]] as { collection: string; id: string }[]
   for (const run of decided) await decide(run, 'approve')

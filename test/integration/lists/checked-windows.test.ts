@@ -1,12 +1,14 @@
 // Filters that no index decides examine a bounded number of runs a page, say how far they looked, and miss none.
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { noCollectionFilter, searchRuns } from '../../../src/store/runs/collection-runs.ts'
+import { newest } from '../../../src/store/runs/lists/run-order.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 
 let jetty: TestServer
 const children = 12_000
 
 beforeAll(async () => {
-  jetty = await startTestServer()
+  jetty = await startTestServer({ env: { JETTY_RUN_SEARCH_MS: '0' } })
   for (const at of [1, 2]) {
     await jetty.call('POST', '/api/v1/trajectories/acme/busy/ingest', { trajectory_id: `old-${at}`, output: 'x' })
   }
@@ -67,6 +69,16 @@ test.each([
   const all = await pages(search)
   expect(idsOf(all)).toEqual(ids)
   expect(all).toHaveLength(1)
+})
+
+test('a request goes on as long as it may', async () => {
+  const [at] = await jetty.server.database.query<{ id: number }>(`select id from collections where name = 'acme'`)
+  const filter = { ...noCollectionFilter, text: 'old-1' }
+  const page = { limit: 50, after: undefined, order: newest }
+  const search = (searchMs: number) => searchRuns(jetty.server.database, Number(at?.id), filter, { ...page, searchMs })
+  expect(await search(0)).toMatchObject({ runs: [], next: { number: expect.any(Number) } })
+  const found = await search(600_000)
+  expect([found.runs.map((run) => run.trajectory_id), found.next]).toEqual([['old-1'], undefined])
 })
 
 test('a parent tells its children by status', async () => {

@@ -28,6 +28,7 @@ beforeAll(async () => {
        child_index = number::int where trajectory_id ~ '^run-[1-4]'`,
   )
   await query(`insert into run_spending select id, 0.25 * (number % 4 + 1) from runs where trajectory_id ~ '[02468]$'`)
+  await query('update runs set cost_usd = usd from run_spending where run_id = id')
   await jetty.call('DELETE', '/api/v1/tasks/acme/gone')
   await jetty.call('POST', '/v1/chat/completions', {
     model: 'scripted/echo',
@@ -35,9 +36,7 @@ beforeAll(async () => {
     messages: [{ role: 'user', content: 'say "model":"other/one" and "cost_usd":99' }],
   })
   // As the record of a model with a price has it.
-  await query(
-    `update steps set outputs = replace(outputs, '"cost_usd":null', '"cost_usd":1.2e-7') where name = 'completion'`,
-  )
+  await query(`update runs set cost_usd = 1.2e-7 where name = 'acme/_chat'`)
   await jetty.run({
     step_configs: { ask: { activity: 'litellm_chat', model: 'scripted/json', prompt: 'hello' } },
     steps: ['ask'],
@@ -175,6 +174,13 @@ const filters: [string, Fits][] = [
     'max_cost_usd=0.5&status=completed',
     (run) => run.cost_usd !== null && run.cost_usd <= 0.5 && run.status === 'completed',
   ],
+  ['min_duration_seconds=3600', (run) => run.duration_seconds >= 3600],
+  [
+    'min_duration_seconds=3600&max_duration_seconds=4200&status=failed',
+    (run) => run.duration_seconds >= 3600 && run.duration_seconds <= 4200 && run.status === 'failed',
+  ],
+  ['max_duration_seconds=60&top_level=true', (run) => run.duration_seconds <= 60 && !child(run)],
+  ['waiting_for=approval', () => false],
   ['model=scripted/echo', (run) => run.models.includes('scripted/echo')],
   ['model=other/one', () => false],
   ['error=%C3%9CBERLAST', (run) => run.error?.includes('Überlast') === true],
@@ -184,6 +190,43 @@ const filters: [string, Fits][] = [
     (run) => run.created.slice(0, 19) > minute(10).slice(0, 19) && run.created.slice(0, 19) < minute(20).slice(0, 19),
   ],
 ]
+
+const sorts: Record<string, (run: Body) => number | null> = {
+  created: (run) => Date.parse(run.created),
+  duration: (run) => run.duration_seconds,
+  cost: (run) => run.cost_usd,
+}
+
+/** The runs with a place in the order, sorted; those in the same place by their number, as `all` is. */
+const inOrder = (runs: Body[], sort: string, order: string): Body[] => {
+  const place = (run: Body) => sorts[sort]?.(run) ?? 0
+  const placed = runs.filter((run) => sort === 'created' || place(run) > 0 || sort === 'duration')
+  return order === 'asc'
+    ? placed.reverse().sort((one, other) => place(one) - place(other))
+    : placed.sort((one, other) => place(other) - place(one))
+}
+
+describe.each(Object.keys(sorts).flatMap((sort) => ['desc', 'asc'].map((order) => [sort, order] as const)))(
+  'sorted by %s, %s',
+  (sort, order) => {
+    test.each(filters)('%s', async (search, fits) => {
+      const expected = ids(inOrder(all.filter(fits), sort, order))
+      expect(await walked(`${search}&sort=${sort}&order=${order}`, 7)).toEqual(expected)
+    })
+  },
+)
+
+test('an export is sorted, too', async () => {
+  const { body } = await jetty.call('GET', '/api/v1/runs/acme?format=csv&sort=cost')
+  const [head = [], ...rows] = parseCsv(body)
+  expect(rows.map((row) => row[head.indexOf('trajectory_id')])).toEqual(ids(inOrder([...all], 'cost', 'desc')))
+})
+
+test('a cursor of another order is refused', async () => {
+  const { next_cursor } = await list('sort=cost&limit=1')
+  const { status, body } = await jetty.call('GET', `/api/v1/runs/acme?sort=duration&cursor=${next_cursor}`)
+  expect([status, JSON.stringify(body.detail)]).toEqual([422, expect.stringContaining('cursor')])
+})
 
 describe('every filter, page by page and exported', () => {
   test.each(filters)('%s', async (search, fits) => {
@@ -230,10 +273,18 @@ test('an export that breaks off is seen by the client as broken', async () => {
   await query(`update runs set params = null where trajectory_id = 'run-00'`)
 })
 
-test.each(['task=nowhere', 'status=odd', 'cursor=odd', 'min_cost_usd=-1', 'format=xml', 'limit=0'])(
-  'refuses %s',
-  async (search) => {
-    const { status } = await jetty.call('GET', `/api/v1/runs/acme?${search}`)
-    expect(status).toBe(search.startsWith('task') ? 404 : 422)
-  },
-)
+test.each([
+  'task=nowhere',
+  'status=odd',
+  'cursor=odd',
+  'min_cost_usd=-1',
+  'format=xml',
+  'limit=0',
+  'sort=tokens',
+  'order=up',
+  'waiting_for=children',
+  'min_duration_seconds=-1',
+])('refuses %s', async (search) => {
+  const { status } = await jetty.call('GET', `/api/v1/runs/acme?${search}`)
+  expect(status).toBe(search.startsWith('task') ? 404 : 422)
+})

@@ -66,7 +66,7 @@ describe('a step that waits for an event', () => {
     const at = await startWaiting(key)
     const before = await jetty.get(at.task, at.id)
     expect(before).toMatchObject({ status: 'running', waiting: null })
-    const { runs } = (await jetty.call('GET', `/api/v1/runs/acme?task=${at.task}`)).body
+    const { runs } = (await jetty.call('GET', `/api/v1/runs/acme?task=${at.task}&waiting_for=event`)).body
     expect(runs).toMatchObject([{ trajectory_id: at.id, waiting_for: 'event' }])
     expect(before.steps.paid).toMatchObject({ status: 'running', wait: { for: 'event', until: null } })
     expect(before.steps.paid.logs).toMatchObject([{ type: 'event_awaited', attributes: { event: 'payment', key } }])

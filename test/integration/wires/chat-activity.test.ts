@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { makeSpender } from '../../../src/store/calls/budget.ts'
 import { findClosedPort } from '../../closed-port.ts'
 import { completion, type FakeOpenAi, startFakeOpenAi } from '../../fakes/openai.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
@@ -77,6 +78,20 @@ describe('litellm_chat', () => {
       },
       cost_usd: expect.closeTo(0.00021, 8),
     })
+  })
+
+  it('sorts runs by what they cost, also where a call ends after its run', async () => {
+    const run = await chat({ prompt: 'Hi' })
+    await chat({ prompt: 'Hi' })
+    const dearest = async () => (await jetty.call('GET', '/api/v1/runs/acme?sort=cost&limit=1')).body.runs[0]
+    expect((await dearest()).trajectory_id).not.toBe(run.trajectory_id)
+    const [row] = await jetty.server.database.query<{ id: string; collection_id: number; task_id: number }>(
+      'select id, collection_id, task_id from runs where trajectory_id = $1',
+      [run.trajectory_id],
+    )
+    const { id: runKey = '', collection_id: collectionId = 0, task_id: taskId = 0 } = row ?? {}
+    await makeSpender(jetty.server.database)({ collectionId, taskId, runKey, model: 'openai/m', usd: 2, tokens: 9 })
+    expect(await dearest()).toMatchObject({ trajectory_id: run.trajectory_id, cost_usd: expect.closeTo(2.00021, 8) })
   })
 
   it('asks with the key of the run rather than that of the collection', async () => {

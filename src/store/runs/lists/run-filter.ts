@@ -52,12 +52,6 @@ export const noFilter: RunFilter = {
 export const restrictsNothing = (filter: object): boolean =>
   Object.values(filter).every((one) => one === undefined || one === false || (Array.isArray(one) && one.length === 0))
 
-/** Position in a list: after the run with this creation time and number. */
-export interface RunCursor {
-  createdMicros: string
-  number: number
-}
-
 /** Parameters of a statement under construction. */
 export interface Parameters {
   values: unknown[]

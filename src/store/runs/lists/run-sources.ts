@@ -1,38 +1,33 @@
 import type { Queries } from '../../../database/database.ts'
-import {
-  checksOf,
-  hasLabel,
-  hasText,
-  indexedStatuses,
-  makeParameters,
-  type Parameters,
-  type RunCursor,
-  type RunFilter,
-} from './run-filter.ts'
+import { checksOf, hasLabel, hasText, indexedStatuses, type Parameters, type RunFilter } from './run-filter.ts'
+import { afterCursor, hasPlace, newest, placeOf, type RunCursor, type RunOrder, sorted } from './run-order.ts'
 
-/** Runs in index order, as rows (id, created_at, number), with the conditions that the index does not cover. */
-interface IndexedRuns {
+/** Runs in index order, as rows (id, place, number), with the conditions that the index does not cover. */
+export interface IndexedRuns {
   /** SQL for the rows; `most` is an expression that limits their number. */
   select(conditions: string[], most?: string): string
   /** Further conditions on a row `r` of runs that cost one look into an index each. */
   checks: string[]
   /** Further conditions on a row `r` of runs that may read much of the run. */
   rest: string[]
+  order: RunOrder
 }
 
-export const newestFirst = 'order by created_at desc, number desc'
+/** Conditions on when a run was created, and whether it comes after the cursor: every index by creation has the columns. */
+const inOrder = (parameters: Parameters, filter: RunFilter, order: RunOrder, after: RunCursor | undefined) => {
+  const between = createdBetween(parameters, filter)
+  const isAfter = after && afterCursor(parameters, order, after)
+  return (created: string, number: string): string[] => [
+    ...(isAfter ? [isAfter(created, number)] : []),
+    ...between(created),
+  ]
+}
 
-/** Conditions for which every index has the columns: page position and time range. */
-const inOrder = (put: Parameters['put'], filter: RunFilter, after: RunCursor | undefined) => {
+const createdBetween = ({ put }: Parameters, { createdAfterMs, createdBeforeMs }: RunFilter) => {
   const moment = (ms: number) => `to_timestamp(${put(ms / 1000, 'float8')})`
-  const { createdAfterMs, createdBeforeMs } = filter
-  const from = after && [put(after.createdMicros, 'bigint'), put(after.number, 'bigint')]
   const later = createdAfterMs === undefined ? undefined : moment(createdAfterMs)
   const earlier = createdBeforeMs === undefined ? undefined : moment(createdBeforeMs)
-  return (created: string, number: string): string[] => [
-    ...(from
-      ? [`(${created}, ${number}) < (to_timestamp(0) + ${from[0]} * interval '1 microsecond', ${from[1]})`]
-      : []),
+  return (created: string): string[] => [
     ...(later ? [`${created} > ${later}`] : []),
     ...(earlier ? [`${created} < ${earlier}`] : []),
   ]
@@ -75,11 +70,8 @@ const leadsTopLevel = (filter: RunFilter): boolean =>
 const checksBeside = (parameters: Parameters, filter: RunFilter): string[] =>
   checksOf(parameters, leadsTopLevel(filter) ? { ...filter, topLevel: false } : filter)
 
-/** Whether every page of a list examines runs one by one. */
-export const hasChecks = (filter: RunFilter): boolean => checksBeside(makeParameters(), filter).length > 0
-
-const runsWhere = (where: string[]): string =>
-  `select r.id, r.created_at, r.number from runs r where ${where.join(' and ')}`
+const runsWhere = (order: RunOrder, where: string[]): string =>
+  `select r.id, ${placeOf(order)} as place, r.number from runs r where ${where.join(' and ')}`
 
 /**
  * Chooses the most selective index for the runs of one task; the other conditions are checked run by run. `task` is an
@@ -90,9 +82,10 @@ export const sourceOf = (
   task: string,
   filter: RunFilter,
   after: RunCursor | undefined,
+  order = newest,
 ): IndexedRuns => {
   const { put } = parameters
-  const between = inOrder(put, filter, after)
+  const between = inOrder(parameters, filter, order, after)
   const checks = checksBeside(parameters, filter)
   const [leading, ...others] = filter.labels
   const labels = others.map((label) => hasLabel(put, label))
@@ -100,7 +93,7 @@ export const sourceOf = (
   const statuses = indexedStatuses(filter).map((status) => put(status, 'text'))
   const anyStatus = statuses.length === 0 ? [] : [`r.status in (${statuses.join(', ')})`]
   const text = filter.text === undefined ? [] : [hasText(put, filter.text)]
-  const runs = (where: string[]) => runsWhere([...where, ...between('r.created_at', 'r.number')])
+  const runs = (where: string[]) => runsWhere(order, [...where, ...between('r.created_at', 'r.number')])
 
   if (leading) {
     const value = leading.value === undefined ? undefined : put(leading.value, 'text')
@@ -110,34 +103,87 @@ export const sourceOf = (
       ...between('l.run_created_at', 'l.run_number'),
     ]
     return {
+      order,
       checks,
       rest: [...labels, ...routine, ...anyStatus, ...text],
       // Several authors may have set the label: their rows are adjacent in the index.
       select: (conditions, most) =>
-        `select distinct on (l.run_created_at, l.run_number)
-           l.run_id as id, l.run_created_at as created_at, l.run_number as number
+        `select distinct on (place, number) l.run_id as id, l.run_created_at as place, l.run_number as number
          from labels l ${conditions.length > 0 ? 'join runs r on r.id = l.run_id' : ''}
-         where ${[...where, ...conditions].join(' and ')} order by l.run_created_at desc, l.run_number desc
+         where ${[...where, ...conditions].join(' and ')} ${sorted(order)}
          ${most === undefined ? '' : `limit ${most}`}`,
     }
   }
   if (routine.length > 0) {
     const where = [...routine, `r.task_id = ${task}`]
-    return { checks, rest: [...anyStatus, ...text], select: (conditions) => runs([...where, ...conditions]) }
+    return { order, checks, rest: [...anyStatus, ...text], select: (conditions) => runs([...where, ...conditions]) }
   }
   if (statuses.length > 0) {
-    // A union branch for each status, so that they are merged in index order.
-    const branch = (status: string, conditions: string[], most: string | undefined) =>
-      `(${runs([`r.task_id = ${task}`, `r.status = ${status}`, ...conditions])}
-        ${most === undefined ? '' : `${newestFirst} limit ${most}`})`
     return {
+      order,
       checks,
       rest: text,
-      select: (conditions, most) => statuses.map((status) => branch(status, conditions, most)).join(' union all '),
+      select: merged(
+        order,
+        statuses.map((status) => (conditions) => runs([`r.task_id = ${task}`, `r.status = ${status}`, ...conditions])),
+      ),
     }
   }
   const where = [`r.task_id = ${task}`, ...(leadsTopLevel(filter) ? ['r.parent_id is null'] : [])]
-  return { checks, rest: text, select: (conditions) => runs([...where, ...conditions]) }
+  return { order, checks, rest: text, select: (conditions) => runs([...where, ...conditions]) }
+}
+
+/** A union branch for each part, so that they are merged in index order. */
+const merged =
+  (order: RunOrder, parts: ((conditions: string[]) => string)[]): IndexedRuns['select'] =>
+  (conditions, most) =>
+    parts
+      .map((part) => `(${part(conditions)} ${most === undefined ? '' : `${sorted(order)} limit ${most}`})`)
+      .join(' union all ')
+
+/** All conditions of a filter but the time of creation and the routine, where the index decides none of them. */
+const conditionsOf = (parameters: Parameters, filter: RunFilter): Pick<IndexedRuns, 'checks' | 'rest'> => {
+  const { put } = parameters
+  const statuses = indexedStatuses(filter).map((status) => put(status, 'text'))
+  return {
+    checks: [
+      ...checksOf(parameters, filter),
+      ...filter.labels.map((label) => hasLabel(put, label)),
+      ...(statuses.length === 0 ? [] : [`r.status in (${statuses.join(', ')})`]),
+    ],
+    rest: filter.text === undefined ? [] : [hasText(put, filter.text)],
+  }
+}
+
+/**
+ * The runs of one task in an order of which top-level runs and child runs have an index. It decides no other member of
+ * the filter. `within` are bounds of the place of a run.
+ */
+export const sourceInOrder = (
+  parameters: Parameters,
+  task: string,
+  filter: RunFilter,
+  after: RunCursor | undefined,
+  order: RunOrder,
+  within: string[],
+): IndexedRuns => {
+  const { put } = parameters
+  const { checks, rest } = conditionsOf(parameters, { ...filter, topLevel: false })
+  const isAfter = after ? [afterCursor(parameters, order, after)(placeOf(order), 'r.number')] : []
+  const where = [`r.task_id = ${task}`, ...hasPlace(order), ...within, ...isAfter]
+  const parents = filter.topLevel ? [0] : [0, 1]
+  const routine = filter.routineId === undefined ? [] : [`r.routine_id = ${put(filter.routineId, 'bigint')}`]
+  return {
+    order,
+    checks: [...checks, ...routine, ...createdBetween(parameters, filter)('r.created_at')],
+    rest,
+    select: merged(
+      order,
+      parents.map(
+        (count) => (conditions) => runsWhere(order, [...where, `num_nonnulls(r.parent_id) = ${count}`, ...conditions]),
+      ),
+    ),
+  }
 }
 
 /** Runs found by other conditions than the filter, which is then checked run by run. */
@@ -146,30 +192,26 @@ export const sourceAmong = (
   where: string[],
   filter: RunFilter,
   after: RunCursor | undefined,
+  order: RunOrder,
 ): IndexedRuns => {
-  const { put } = parameters
-  const between = inOrder(put, filter, after)('r.created_at', 'r.number')
-  const statuses = indexedStatuses(filter).map((status) => put(status, 'text'))
-  const rest = [
-    ...filter.labels.map((label) => hasLabel(put, label)),
-    ...(statuses.length === 0 ? [] : [`r.status in (${statuses.join(', ')})`]),
-    ...(filter.text === undefined ? [] : [hasText(put, filter.text)]),
-  ]
+  const isAfter = after ? [afterCursor(parameters, order, after)(placeOf(order), 'r.number')] : []
+  const found = [...where, ...hasPlace(order), ...createdBetween(parameters, filter)('r.created_at'), ...isAfter]
   return {
-    checks: checksOf(parameters, filter),
-    rest,
-    select: (conditions) => runsWhere([...where, ...between, ...conditions]),
+    order,
+    ...conditionsOf(parameters, filter),
+    select: (conditions) => runsWhere(order, [...found, ...conditions]),
   }
 }
 
 /** Runs from which a page is read. */
 export interface RunSource {
-  /** SQL for the newest `most` rows (id, created_at, number). */
+  /** SQL for the first `most` rows (id, place, number). */
   select(most: string): string
   /** A row without an id marks where the search stopped before it had `most` rows. */
   hasMarks: boolean
   /** Conditions on a row `r` of runs that are still to be checked. */
   rest: string[]
+  order: RunOrder
 }
 
 /** Runs that the checks of a page examine at most. */
@@ -181,20 +223,21 @@ const leastChecked = 1_000
  * Applies the checks of indexed runs. The search examines a bounded number of runs, shared by `lists` sources, and marks
  * the last one of these when it found too few.
  */
-export const sourceFrom = ({ put }: Parameters, { select, checks, rest }: IndexedRuns, lists = 1): RunSource => {
-  if (checks.length === 0) return { rest, hasMarks: false, select: (most) => select([], most) }
+export const sourceFrom = ({ put }: Parameters, { select, checks, rest, order }: IndexedRuns, lists = 1): RunSource => {
+  if (checks.length === 0) return { rest, order, hasMarks: false, select: (most) => select([], most) }
   const examined = put(Math.max(leastChecked, Math.ceil(mostChecked / Math.max(1, lists))), 'int')
-  const candidates = `select * from (${select([], examined)}) s ${newestFirst}`
+  const candidates = `select * from (${select([], examined)}) s ${sorted(order)}`
   return {
     rest,
+    order,
     hasMarks: true,
     select: (most) => `with passed as materialized (
-        select w.id, w.created_at, w.number from (${candidates} limit ${examined}) w
+        select w.id, w.place, w.number from (${candidates} limit ${examined}) w
         cross join lateral (select from runs r where r.id = w.id and ${checks.join(' and ')} offset 0) c
-        order by w.created_at desc, w.number desc limit ${most})
-      select id, created_at, number from passed
+        ${sorted(order, 'w.')} limit ${most})
+      select id, place, number from passed
       union all
-      select null, e.created_at, e.number from (${candidates} limit 1 offset ${examined} - 1) e
+      select null, e.place, e.number from (${candidates} limit 1 offset ${examined} - 1) e
       where (select count(*) from passed) < ${most}`,
   }
 }
