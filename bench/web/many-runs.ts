@@ -17,7 +17,14 @@ const manyRun = (at: number): CollectionRun => {
     ...{ duration_seconds: (at % 90) / 7, cost_usd: at / 1e5, tokens: at % 4000, models: ['openai/gpt-5.5'] },
     labels: at % 3 === 0 ? [label as CollectionRun['labels'][number]] : [],
     ...{ author: 'mara', recorded_by: 'mara', params: {}, triggered_by_routine_id: null, url: '' },
-    ...{ trigger: 'api', task_version: 'v', version_number: 3, steps: { done: 4, total: 5 }, children: null },
+    ...{
+      trigger: 'api',
+      task_version: 'v',
+      version_number: 3,
+      steps: { done: 4, total: 5 },
+      children: null,
+      input_preview: `text: ${at}`,
+    },
   }
 }
 

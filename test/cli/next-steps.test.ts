@@ -41,7 +41,7 @@ it('runs ls finds the runs that it prints as waiting', async () => {
     expect((await shell.jetty(['runs', 'ls', at, '--status', 'waiting'])).stdout).toContain(id)
   }
   expect((await shell.jetty(['runs', 'ls', 'acme', '--status', 'failed'])).stdout).not.toContain(id)
-  expect(await refused(2, 'runs', 'ls', 'acme', '--status', 'waiting', '--format', 'csv')).toContain('--json')
+  expect((await shell.jetty(['runs', 'ls', 'acme', '--status', 'waiting', '--format', 'csv'])).stdout).toContain(id)
 })
 
 it('status ends with 3 where no server answers', async () => {

@@ -61,6 +61,25 @@ test('says what is missing', async () => {
   expect((await run(['webhooks', 'redeliver', 'acme/other'], 2)).stderr).toContain('was not delivered yet')
 })
 
+test('the runs of a collection, in another order, and by what they took or wait for', async () => {
+  const list = async (...options: string[]): Promise<Body[]> =>
+    JSON.parse((await run(['runs', 'ls', 'acme', ...options, '--json'])).stdout)
+  const newest = await list()
+  expect(newest.length).toBeGreaterThan(1)
+  expect(await list('--ascending')).toEqual([...newest].reverse())
+  const seconds = (await list('--sort', 'duration')).map((one) => one.duration_seconds)
+  expect(seconds).toEqual([...seconds].sort((one, other) => other - one))
+  expect(seconds).toHaveLength(newest.length)
+  expect(await list('--min-duration', '1h')).toEqual([])
+  expect(await list('--max-duration', '3600')).toEqual(newest)
+  expect(await list('--sort', 'cost')).toEqual([])
+  expect(await list('--status', 'waiting')).toEqual([])
+  const both = await run(['runs', 'ls', 'acme', '--status', 'waiting', '--status', 'failed'], 2)
+  expect(both.stderr).toContain('waiting cannot be combined')
+  expect((await run(['runs', 'ls', 'acme', '--sort', 'cots'], 2)).stderr).toContain('Did you mean cost?')
+  await run(['runs', 'ls', 'acme', '--min-duration', 'long'], 2)
+})
+
 test('the runs of a collection, limited, as a table, as JSON and as an export', async () => {
   const all = await run(['runs', 'ls', 'acme'])
   expect(all.stdout).toMatch(/^RUN +STATUS +CREATED +DURATION +COST +MODELS +ERROR\n/)

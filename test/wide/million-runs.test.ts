@@ -13,6 +13,7 @@ import {
   type CollectionRunFilter,
   collectionRunsAfter,
   noCollectionFilter,
+  runsById,
 } from '../../src/store/runs/collection-runs.ts'
 import { countApprovals, decidedApprovals, openApprovals } from '../../src/store/runs/lists/approval-lists.ts'
 import { endedRunsBy, usageBy } from '../../src/store/runs/lists/daily-stats.ts'
@@ -200,6 +201,8 @@ const others: Record<string, (queries: Queries) => Promise<unknown>> = {
   'open runs of a collection': (queries) => openRunsOf(queries, collectionId, limit),
   'lengths of queues': (queries) => queueLengths(queries),
   'held runs': (queries) => countHeldRuns(queries),
+  'runs by the beginning of their id': (queries) =>
+    runsById(queries, [collectionId], { beginning: 'million00ff', limit }),
   'children of a step': (queries) => childProgress(queries, 'a parent', 0),
   'progress of batches': (queries) => batchProgress(queries, ['a parent', 'nobody']),
   'errors of a batch': (queries) => batchErrors(queries, 'a parent'),

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { durationText } from './duration.ts'
+import { durationText, secondsIn } from './duration.ts'
 
 test.each([
   [null, '–'],
@@ -25,4 +25,18 @@ test.each([
   [356_400, '4 d 3 h'],
 ])('%s seconds are %s', (seconds, text) => {
   expect(durationText(seconds)).toBe(text)
+})
+
+test.each([
+  ['90', 90],
+  ['1.5 s', 1.5],
+  ['250ms', 0.25],
+  ['5m', 300],
+  ['20 min', 1200],
+  ['2h', 7200],
+  ['', undefined],
+  ['-1', undefined],
+  ['soon', undefined],
+])('%s are %s seconds', (text, seconds) => {
+  expect(secondsIn(text)).toBe(seconds)
 })

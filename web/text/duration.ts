@@ -18,3 +18,11 @@ export const durationText = (seconds: number | null | undefined): string => {
   const rest = next ? Math.floor((whole % size) / next[1]) : 0
   return `${Math.floor(whole / size)} ${unit}${next && rest > 0 ? ` ${rest} ${next[0]}` : ''}`
 }
+
+const unitSeconds: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, min: 60, h: 3_600, d: 86_400 }
+
+/** Reads a duration as people write it: `90`, `1.5 s`, `5m`, `2 h`; undefined for anything else. */
+export const secondsIn = (text: string): number | undefined => {
+  const [, count, unit = 's'] = /^(\d{1,9}(?:\.\d{1,3})?) ?(ms|s|min|m|h|d)?$/.exec(text.trim()) ?? []
+  return count === undefined ? undefined : Number(count) * (unitSeconds[unit] ?? 1)
+}

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { endpoint, tables } from '../../http/endpoint.ts'
 import { textSchema } from '../../model/names.ts'
-import { collectionRunsSchema, largestRunPage } from '../../model/runs/collection-run.ts'
+import { collectionRunSchema, collectionRunsSchema, largestRunPage } from '../../model/runs/collection-run.ts'
 import { collectionRunFilterFields, runOrderFields } from '../../model/runs/run-filter.ts'
 import { runCountsSchema } from '../../model/runs/run-totals.ts'
 import { candidatesOfPage } from '../../model/runs/trajectory.ts'
@@ -42,6 +42,20 @@ export const collectionRunsContract = {
     }),
     mediaTypes: [tables.csv, tables.jsonl],
     response: collectionRunsSchema,
+  }),
+  findRuns: endpoint({
+    method: 'GET',
+    path: '/api/v1/runs',
+    summary: 'Runs whose id begins with a text, newest first, in all collections that the token covers',
+    tag: 'Runs',
+    query: z.object({
+      id: textSchema
+        .min(3)
+        .max(200)
+        .describe('Beginning of the trajectory id, of at least 3 characters. At most 1,000 ids with it are looked up.'),
+      limit: z.coerce.number().int().min(1).max(100).default(10),
+    }),
+    response: z.object({ runs: z.array(collectionRunSchema), has_more: z.boolean() }).meta({ id: 'FoundRuns' }),
   }),
   countCollectionRuns: endpoint({
     method: 'GET',

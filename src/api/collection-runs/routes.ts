@@ -3,8 +3,14 @@ import { implement, type Route } from '../../http/implement.ts'
 import { bytes, tableTypes } from '../../http/reply.ts'
 import { textStream } from '../../http/text-stream.ts'
 import { timestamp } from '../../lib/time.ts'
+import { coveredIds } from '../../model/collections/identity.ts'
 import { largestRunPage } from '../../model/runs/collection-run.ts'
-import { type CollectionRunFilter, collectionRunsAfter, searchRuns } from '../../store/runs/collection-runs.ts'
+import {
+  type CollectionRunFilter,
+  collectionRunsAfter,
+  runsById,
+  searchRuns,
+} from '../../store/runs/collection-runs.ts'
 import { countRunsOf } from '../../store/runs/lists/run-counts.ts'
 import { newest, type RunCursor, type RunOrder } from '../../store/runs/lists/run-order.ts'
 import { cursorText, readCursor } from '../trajectories/list.ts'
@@ -40,6 +46,11 @@ export const collectionRunsRoutes = (deps: CollectionRunsDeps): Route[] =>
           found.next && order.by === 'created' ? timestamp(new Date(Number(found.next.place) / 1000)) : null,
         next_cursor: found.next ? cursorText(found.next, order.by) : null,
       }
+    },
+
+    findRuns: async ({ identity, query: { id, limit } }) => {
+      const found = await runsById(deps.database, coveredIds(identity), { beginning: id, limit: limit + 1 })
+      return { runs: await collectionRuns(deps, found.slice(0, limit)), has_more: found.length > limit }
     },
 
     countCollectionRuns: async ({ collection, query }) => {

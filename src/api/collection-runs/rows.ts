@@ -5,6 +5,7 @@ import { type RunStatus, runStatuses } from '../../model/workflows/workflow.ts'
 import type { ChildCounts, ListRow } from '../../store/runs/lists/run-row.ts'
 import { identityOf, secondsBetween, trajectoryUrl } from '../trajectories/document.ts'
 import { waitingOf } from '../trajectories/waiting.ts'
+import { inputPreview } from './input-preview.ts'
 
 export interface RowDeps {
   definitions: (hash: string) => Promise<{ stepCount: number }>
@@ -53,6 +54,7 @@ const collectionRun = (run: ListRow, stepCount: number, publicUrl: string): Coll
     tokens: run.tokens,
     steps: { done, total: Math.max(stepCount, done) },
     waiting_for: waitingFor(run, children),
+    input_preview: run.input_beginning === null ? null : inputPreview(run.input_beginning),
     children,
   }
 }

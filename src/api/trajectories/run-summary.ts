@@ -11,7 +11,7 @@ import type { ShownDefinition } from './definitions.ts'
 import { withDivergence } from './divergence.ts'
 import { outline, stepSummaryText } from './document.ts'
 import { type AnswerMemory, type DocumentDeps, holdDocument, withFacts } from './documents.ts'
-import { isFanningOut } from './fan-out-progress.ts'
+import { endedProgressOf, isFanningOut, isFanOut } from './fan-out-progress.ts'
 import { isWithWorker, type LiveStep, liveSteps } from './live-steps.ts'
 
 /** Writes the summary of one run: small, however large its values are. */
@@ -32,11 +32,11 @@ export const runSummaryText = async (
 ): Promise<string> => {
   const [initParams, live, shown] = await Promise.all([
     initParamsText(deps.database, run, take),
-    run.ended_at ? undefined : liveStepsOfRun(deps.database, run, steps, definition, take),
+    fanOutsAndJobs(deps.database, run, steps, definition, take),
     withFacts(deps, run),
   ])
   const textOf = (step: StepRecord, readyAt: Date | null) =>
-    stepSummaryText(step, definition, { readyAt, ...live?.get(step.seq) })
+    stepSummaryText(step, definition, { readyAt, ...live.get(step.seq) })
   return objectText<RunSummary>({
     ...outline(withDivergence(shown, steps), steps, definition, deps.links.publicUrl, textOf),
     ...initParams,
@@ -57,16 +57,26 @@ const initParamsText = async (database: Queries, run: RunRow, take: TakeMemory) 
   return { init_params: new WrittenJson(text), large_values: ['/init_params'] }
 }
 
-/** The inputs of a step that waits for its runs say how many they will be. */
-const liveStepsOfRun = async (
+/**
+ * Reads how far the steps are that wait for child runs or for workers, and what came of the child runs of others. The
+ * inputs of a step that waits for its runs say how many they will be.
+ */
+const fanOutsAndJobs = async (
   database: Queries,
   run: RunRow,
   steps: StepRecord[],
   definition: ShownDefinition,
   take: TakeMemory,
 ): Promise<ReadonlyMap<number, LiveStep>> => {
+  const ended = steps.filter((step) => step.status !== 'running' && isFanOut(step, definition))
+  const counted = ended.map(
+    async (step): Promise<[number, LiveStep]> => [step.seq, { progress: await endedProgressOf(database, step) }],
+  )
+  const past = await Promise.all(counted)
+  if (run.ended_at) return new Map(past)
   const waiting = steps.filter((step) => isFanningOut(step, definition)).map(({ seq }) => seq)
   const whole =
     waiting.length === 0 ? [] : await withLargeValues(database, await storedStepsAt(database, run.id, waiting), take)
-  return liveSteps(database, [...whole, ...steps.filter((step) => isWithWorker(step, definition))], definition)
+  const open = [...whole, ...steps.filter((step) => isWithWorker(step, definition))]
+  return new Map([...past, ...(await liveSteps(database, open, definition))])
 }

@@ -14,7 +14,7 @@ import { agentLogEvent } from './agent-events.ts'
 import type { ShownDefinition } from './definitions.ts'
 import { stepSummaryText, stepText } from './document.ts'
 import { type AnswerMemory, type DocumentDeps, holdDocument, notCounted, wholeText } from './documents.ts'
-import { isFanningOut, itemsOf, progressOf } from './fan-out-progress.ts'
+import { endedProgressOf, isFanningOut, isFanOut, itemsOf, progressOf } from './fan-out-progress.ts'
 import { isWithWorker, jobsOf } from './live-steps.ts'
 import { stepEvents } from './log-events.ts'
 import { runSummaryText } from './run-summary.ts'
@@ -231,9 +231,11 @@ async function* eventsOf(
     for (const log of logs.slice(told.get(of.seq) ?? 0)) yield { event: 'log', data: JSON.stringify(log) }
     if (of.ended_at === null) told.set(of.seq, logs.length)
     else told.delete(of.seq)
-    if (view === 'summary')
-      yield { ...id, event: 'step', data: stepSummaryText(of, definition, { readyAt: readyAt(of) }) }
-    else {
+    if (view === 'summary') {
+      const isEndedFanOut = of.ended_at !== null && isFanOut(of, definition)
+      const progress = isEndedFanOut ? await endedProgressOf(deps.database, of) : undefined
+      yield { ...id, event: 'step', data: stepSummaryText(of, definition, { readyAt: readyAt(of), progress }) }
+    } else {
       const { take, end } = holdDocument(memory)
       const [step] = await withLargeValues(deps.database, [of], take)
       if (step) yield { ...id, event: 'step', data: stepText(run, step, definition, { readyAt: readyAt(of) }) }

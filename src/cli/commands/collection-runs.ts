@@ -13,6 +13,10 @@ export interface RunListOptions {
   model?: string
   minCost?: number
   maxCost?: number
+  minDuration?: number
+  maxDuration?: number
+  sort?: string
+  ascending?: boolean
   error?: string
   parent?: string
   format?: string
@@ -24,31 +28,33 @@ export interface RunListOptions {
 type Query = NonNullable<Parameters<Session['client']['listCollectionRuns']>[0]['query']>
 type Run = Awaited<ReturnType<Session['client']['listCollectionRuns']>>['runs'][number]
 
-/** Tells whether a filter needs the list of the whole collection. */
-export const needsCollectionList = (options: RunListOptions): boolean =>
-  isForWaiting(options) ||
-  [options.model, options.minCost, options.maxCost, options.error, options.parent, options.format].some(
-    (one) => one !== undefined,
-  )
+const waiting = 'waiting'
 
-/** Waiting runs have the status running: the server lists those, and the others of them are left out here. */
-const isForWaiting = ({ status = [] }: RunListOptions): boolean => status.includes('waiting')
-
-const askedStatuses = (status: readonly string[]): string[] => [
-  ...new Set(status.map((one) => (one === 'waiting' ? 'running' : one))),
-]
-
-const queryOf = (task: string | undefined, options: RunListOptions): Query => ({
-  ...(task === undefined ? {} : { task: [task] }),
-  ...(options.status ? { status: askedStatuses(options.status) as never } : {}),
-  ...(options.label ? { label: options.label } : {}),
-  ...(options.search === undefined ? {} : { q: options.search }),
-  ...(options.since === undefined ? {} : { created_after: options.since }),
+/** Members of a query that only the list of a whole collection has. */
+const collectionQuery = (options: RunListOptions): Query => ({
+  ...(options.status?.includes(waiting) ? { waiting_for: ['approval'] } : {}),
   ...(options.model === undefined ? {} : { model: options.model }),
   ...(options.minCost === undefined ? {} : { min_cost_usd: options.minCost }),
   ...(options.maxCost === undefined ? {} : { max_cost_usd: options.maxCost }),
+  ...(options.minDuration === undefined ? {} : { min_duration_seconds: options.minDuration }),
+  ...(options.maxDuration === undefined ? {} : { max_duration_seconds: options.maxDuration }),
   ...(options.error === undefined ? {} : { error: options.error }),
   ...(options.parent === undefined ? {} : { parent_id: options.parent }),
+  ...(options.sort === undefined ? {} : { sort: options.sort as never }),
+  ...(options.ascending ? { order: 'asc' as const } : {}),
+})
+
+/** Tells whether an option needs the list of the whole collection. */
+export const needsCollectionList = (options: RunListOptions): boolean =>
+  options.format !== undefined || Object.keys(collectionQuery(options)).length > 0
+
+const queryOf = (task: string | undefined, options: RunListOptions): Query => ({
+  ...collectionQuery(options),
+  ...(task === undefined ? {} : { task: [task] }),
+  ...(options.status && !options.status.includes(waiting) ? { status: options.status as never } : {}),
+  ...(options.label ? { label: options.label } : {}),
+  ...(options.search === undefined ? {} : { q: options.search }),
+  ...(options.since === undefined ? {} : { created_after: options.since }),
 })
 
 const mostAtOnce = 200
@@ -60,13 +66,13 @@ export const listCollectionRuns = async (
   options: RunListOptions,
 ): Promise<void> => {
   const { client, out, signal } = session
-  const params = { collection: at.collection }
-  const query = queryOf(at.task, options)
-  if (options.format !== undefined && isForWaiting(options)) {
-    throw new AppError('invalid', '--status waiting cannot be exported', {
-      hint: 'Use --json instead of --format, or export the runs that are running.',
+  if (options.status?.includes(waiting) && options.status.length > 1) {
+    throw new AppError('invalid', '--status waiting cannot be combined with another status', {
+      hint: 'A run that waits for a person is running. List the others with a second command.',
     })
   }
+  const params = { collection: at.collection }
+  const query = queryOf(at.task, options)
   if (options.format !== undefined) return exportRuns(session, params, query, options)
   if (options.output !== undefined) {
     throw new AppError('invalid', '-o needs --format', {
@@ -76,17 +82,14 @@ export const listCollectionRuns = async (
   const rows: Run[] = []
   let cursor: string | null = ''
   while (cursor !== null && rows.length < options.limit && !signal.aborted) {
-    const limit = isForWaiting(options) ? mostAtOnce : Math.min(options.limit - rows.length, mostAtOnce)
+    const limit = Math.min(options.limit - rows.length, mostAtOnce)
     const page: { runs: Run[]; next_cursor: string | null } = await client.listCollectionRuns({
       params,
       query: { ...query, cursor, limit },
     })
-    rows.push(
-      ...(isForWaiting(options) ? page.runs.filter((run) => options.status?.includes(shortStatus(run))) : page.runs),
-    )
+    rows.push(...page.runs)
     cursor = page.next_cursor
   }
-  rows.splice(options.limit)
   out.answer(rows, () => (rows.length === 0 ? '' : runTable(rows)))
   if (rows.length === 0) out.note(`No runs of ${at.task ? `${at.collection}/${at.task}` : at.collection} match.`)
 }

@@ -2,11 +2,12 @@ import type { Command } from 'commander'
 import pc from 'picocolors'
 import { AppError } from '../../lib/errors.ts'
 import { pause } from '../../lib/time.ts'
+import { runSorts } from '../../model/runs/run-filter.ts'
 import type { TrajectorySummary } from '../../model/runs/trajectory.ts'
 import { runStatuses } from '../../model/workflows/workflow.ts'
 import { findRunPlace, runMeaning } from '../input/find-run.ts'
 import { amount, collect, parseChoice, positive } from '../input/inputs.ts'
-import { past } from '../input/moments.ts'
+import { past, span } from '../input/moments.ts'
 import { parentId, parseRun, parseTask, placeText, type RunPlace } from '../input/places.ts'
 import { type Session, withSession } from '../session.ts'
 import { followRun } from '../show/follow-run.ts'
@@ -20,6 +21,7 @@ import { showEnd } from './run.ts'
 const runArgument = '<run>'
 
 const statuses = parseChoice([...runStatuses, 'waiting'])
+const sorts = parseChoice(runSorts)
 const levels = parseChoice(['debug', 'info', 'warning', 'error'])
 
 /** `jetty runs …`. */
@@ -27,10 +29,10 @@ export const registerRuns = (program: Command): void => {
   const runs = program.command('runs').description('List runs, wait for them, cancel them')
   runs
     .command('ls <collection[/task]>')
-    .description('List the runs of a task or of a whole collection, newest first, or export them')
+    .description('List the runs of a task or of a whole collection, newest first or in another order, or export them')
     .option(
       '-s, --status <status>',
-      'only runs with this status, or waiting for a person; repeat for several',
+      'only runs with this status; repeat for several; waiting: those that wait for a person',
       statuses.each,
     )
     .option('-l, --label <key[:value]>', 'only runs with this label; repeat to require several', collect)
@@ -43,8 +45,12 @@ export const registerRuns = (program: Command): void => {
     .option('--model <model>', 'only runs with a step that called this model')
     .option('--min-cost <usd>', 'only runs with a known cost of at least this many US dollars', amount)
     .option('--max-cost <usd>', 'only runs with a known cost of at most this many US dollars', amount)
+    .option('--min-duration <time>', 'only runs that took at least this long: 90s, 15m, 2h', span)
+    .option('--max-duration <time>', 'only runs that took at most this long', span)
     .option('--error <text>', 'only runs whose error contains this text')
     .option('--parent <run>', 'only child runs of this run or batch', parentId)
+    .option('--sort <by>', 'created, duration (only runs that have ended) or cost (only a known cost)', sorts.once)
+    .option('--ascending', 'oldest, shortest or cheapest first')
     .option('-n, --limit <n>', 'maximum number to list; an export has all', positive, 20)
     .option('--format <format>', 'export as jsonl or csv', parseChoice(['jsonl', 'csv']).once)
     .option('-o, --output <path>', 'output file of an export (default: - is stdout)')
@@ -56,6 +62,8 @@ Examples:
   jetty runs ls demo/hello
   jetty runs ls demo --status failed
   jetty runs ls acme --model gpt-4o --min-cost 0.50 --since 2026-11-01
+  jetty runs ls acme --sort cost -n 10
+  jetty runs ls acme/report --sort duration --min-duration 15m
   jetty runs ls acme --format csv -o runs.csv
   jetty runs ls acme/report --status failed --since 2d -n 100
   jetty runs ls acme/report --label quality:high --json`,

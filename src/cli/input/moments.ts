@@ -33,6 +33,13 @@ const iso = (ms: number, example: string): string => {
   return at.toISOString()
 }
 
+/** Parses how long something takes (`90s`, `15m`, `2h`; a bare number is seconds) to seconds. */
+export const span = (text: string): number => {
+  const ms = /^\d+(\.\d+)?$/.test(text) ? Number(text) * secondMs : spanMs(text)
+  if (ms === undefined) throw new InvalidArgumentError('Expected a time such as 90s, 15m or 2h.')
+  return ms / secondMs
+}
+
 /** Parses a past time (`1h` is an hour ago) to ISO 8601, UTC. */
 export const past = (text: string): string => {
   const span = spanMs(text)

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { contract } from '../../api/contract.ts'
 import type { CollectionRun } from '../../model/runs/collection-run.ts'
+import { outsideWaits } from '../../model/runs/run-filter.ts'
 import { runStatuses } from '../../model/workflows/workflow.ts'
 import { endpointTool } from '../endpoint-tool.ts'
 import { explainRun, explanationSchema } from '../explain-run.ts'
@@ -25,7 +26,7 @@ export const runTools = [
     name: 'find-runs',
     title: 'Find runs',
     description:
-      'Finds runs of a collection, newest first, by task, status, label, time, or a text in id, error or parameters. A page may be short although has_more is true: go on with the cursor.',
+      'Finds runs of a collection by task, status, label, time, model, cost, duration, or a text in id, error or parameters; newest first, or sorted by duration or cost. A page may be short although has_more is true: go on with the cursor.',
     operation: 'listCollectionRuns',
     takes: [
       'collection',
@@ -34,6 +35,14 @@ export const runTools = [
       'label',
       'query=q',
       'error',
+      'model',
+      'min_cost_usd',
+      'max_cost_usd',
+      'min_duration_seconds',
+      'max_duration_seconds',
+      'waiting_for',
+      'sort',
+      'order',
       'created_after',
       'created_before',
       'limit',
@@ -43,6 +52,10 @@ export const runTools = [
       task: z.string().optional().describe('Only runs of this task.'),
       status: statuses,
       label: labels,
+      waiting_for: z
+        .array(z.enum(outsideWaits))
+        .optional()
+        .describe('Only open runs that wait for a person, or an event.'),
       created_after: moment,
       created_before: moment,
     },

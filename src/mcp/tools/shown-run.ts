@@ -10,6 +10,7 @@ interface RunLine {
   error: string | null
   created: string
   duration_seconds: number | null
+  cost_usd?: number
   waiting?: unknown
   labels?: string[]
 }
@@ -27,6 +28,7 @@ export const runLine = (run: TrajectorySummary | CollectionRun): RunLine => ({
   error: clipped(run.error),
   created: run.created,
   duration_seconds: run.duration_seconds,
+  ...('cost_usd' in run && typeof run.cost_usd === 'number' && { cost_usd: run.cost_usd }),
   ...(run.waiting && { waiting: run.waiting.map(({ step, message }) => ({ step, message })) }),
   ...(run.labels.length > 0 && { labels: run.labels.map(({ key, value }) => `${key}:${value}`) }),
 })

@@ -57,6 +57,10 @@ export const collectionRunSchema = z
       .object({ total: z.int(), by_status: runCountsSchema })
       .nullable()
       .describe('Runs that it started itself; null for a run without any.'),
+    input_preview: z
+      .string()
+      .nullable()
+      .describe('Its init_params in one short line, which tells child runs apart; null for large ones, or for none.'),
   })
   .meta({ id: 'CollectionRun' })
 

@@ -91,7 +91,7 @@ export const stepSchema = z
     config: jsonObjectSchema,
     progress: stepProgressSchema
       .optional()
-      .describe('Progress of child runs; only while a step that fans out is running.'),
+      .describe('Child runs of a step that fans out, while it is running. A summary has them afterwards, too.'),
     job: liveJobSchema.optional().describe('Only of a running step that a worker carries out.'),
     logs: z
       .array(stepLogSchema)

@@ -56,21 +56,22 @@ export const noCollectionFilter: CollectionRunFilter = {
   error: undefined,
 }
 
-/** SQL conditions: a value is within bounds, of which either may be missing. */
-const within = ({ put }: Parameters, value: string, least: number | undefined, most: number | undefined): string[] => [
-  ...(least === undefined ? [] : [`${value} >= ${put(least, 'float8')}`]),
-  ...(most === undefined ? [] : [`${value} <= ${put(most, 'float8')}`]),
-]
+/** SQL conditions: a value is within bounds, either of which may be missing. Bounds of another type use no index. */
+const within = ({ put }: Parameters, value: string, type: string, bounds: (number | undefined)[]): string[] =>
+  bounds.flatMap((bound, at) => (bound === undefined ? [] : [`${value} ${at === 0 ? '>=' : '<='} ${put(bound, type)}`]))
 
-const milliseconds = (seconds: number | undefined): number | undefined =>
-  seconds === undefined ? undefined : seconds * 1000
+const withinSeconds = (parameters: Parameters, { minSeconds, maxSeconds }: CollectionRunFilter): string[] => {
+  const bounds = [minSeconds, maxSeconds].map((one) => (one === undefined ? undefined : Math.round(one * 1000)))
+  return within(parameters, runMilliseconds, 'bigint', bounds)
+}
+
+const withinUsd = (parameters: Parameters, cost: string, { minCostUsd, maxCostUsd }: CollectionRunFilter): string[] =>
+  within(parameters, cost, 'float8', [minCostUsd, maxCostUsd])
 
 /** Bounds of the place of a run in the order of its list, which the index of the order decides. */
 const boundsOfPlace = (parameters: Parameters, filter: CollectionRunFilter, { by }: RunOrder): string[] => {
-  const { minCostUsd, maxCostUsd, minSeconds, maxSeconds } = filter
-  if (by === 'cost') return within(parameters, 'r.cost_usd', minCostUsd, maxCostUsd)
-  if (by === 'created') return []
-  return within(parameters, runMilliseconds, milliseconds(minSeconds), milliseconds(maxSeconds))
+  if (by === 'cost') return withinUsd(parameters, 'r.cost_usd', filter)
+  return by === 'duration' ? withinSeconds(parameters, filter) : []
 }
 
 /** Adds the conditions that only lists of collections have. */
@@ -79,17 +80,16 @@ const withMore = (
   filter: CollectionRunFilter,
   { checks, rest, ...found }: IndexedRuns,
 ): IndexedRuns => {
-  const { model, minCostUsd, maxCostUsd, minSeconds, maxSeconds, error } = filter
+  const { model, error } = filter
   const { put } = parameters
   const { by } = found.order
-  const duration =
-    by === 'duration' ? [] : within(parameters, runMilliseconds, milliseconds(minSeconds), milliseconds(maxSeconds))
+  const duration = by === 'duration' ? [] : withinSeconds(parameters, filter)
   const named = model === undefined ? undefined : put(`"model":${JSON.stringify(model)}`, 'text')
   return {
     ...found,
     checks: [
       ...checks,
-      ...(by === 'cost' ? [] : within(parameters, runCost, minCostUsd, maxCostUsd)),
+      ...(by === 'cost' ? [] : withinUsd(parameters, runCost, filter)),
       ...(duration.length === 0 ? [] : [hasDuration, ...duration]),
       ...(error === undefined ? [] : [`r.error ilike ${put(anywhere(error), 'text')}`]),
     ],
@@ -293,6 +293,28 @@ const readPage = async <Row>(
 /** Reads runs as rows of the list, in no order; of runs that are gone there is none. */
 export const listRowsOf = (queries: Queries, runKeys: readonly string[]): Promise<ListRow[]> =>
   queries.rows('list_rows_of', `select ${listColumns} from runs r where r.id = any($1::text[])`, [runKeys])
+
+/** Runs with such an id that are looked up at most. */
+const mostFoundById = 1_000
+const lastCharacter = '\u{10ffff}'
+
+/** Reads the newest runs of several collections, or of all, whose trajectory id begins so. */
+export const runsById = (
+  queries: Queries,
+  collectionIds: readonly number[] | undefined,
+  { beginning, limit }: { beginning: string; limit: number },
+): Promise<ListRow[]> =>
+  queries.rows(
+    'runs_by_id',
+    `with found as materialized (
+       select r.id, r.collection_id, r.created_at, r.number from runs r
+       where r.trajectory_id ~>=~ $1 and r.trajectory_id ~<=~ $2 order by r.trajectory_id using ~<~ limit ${mostFoundById}),
+     chosen as materialized (
+       select id from found where $3::bigint[] is null or collection_id = any($3)
+       order by created_at desc, number desc limit $4)
+     select ${listColumns} from chosen join runs r on r.id = chosen.id order by r.created_at desc, r.number desc`,
+    [beginning, beginning + lastCharacter, collectionIds ?? null, limit],
+  )
 
 /** Finds the internal key of a collection's run by trajectory id; the newest, since ids from outside may repeat. */
 export const runKeyOf = async (

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { activity } from '../../../src/activities/activity.ts'
 import { type Database, openDatabase } from '../../../src/database/database.ts'
+import { readEvents } from '../../event-stream.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'jetty-effects-'))
@@ -248,6 +249,32 @@ test('with continue_on_error the counters tell, and what is missing is null', as
   expect(gathered.extracted_data[6]).toEqual({ doubled: 12, item: 6 })
   expect(gathered.errors).toHaveLength(2)
   expect(gathered.errors[1]).toMatchObject({ key: 'doubled', trajectory_id: expect.stringMatching(/^[0-9a-f]{8}$/) })
+})
+
+test('the summary of an ended run says what came of its child runs, which a list tells apart by their input', async () => {
+  const name = await server.task(child({ fails_path: 'init_params.bad' }))
+  const task = await server.task(parent(name, { spread_items: true, continue_on_error: true }))
+  const items = [1, 2, 3, 4].map((item) => ({ item, bad: item === 2 }))
+  const { trajectory_id: id } = await server.start(task, { init_params: { items } })
+  const { events } = await readEvents(
+    `${server.url}/api/v1/trajectory/acme/${task}/${id}/events?view=summary`,
+    server.server.adminToken,
+    { enough: (seen) => seen.some(({ event }) => event === 'end') },
+  )
+  const counted = { total: 4, begun: 4, ended: 4, completed: 3, failed: 1, cancelled: 0 }
+  const told = events.filter(({ event, data }) => event === 'step' && data.key === 'fan')
+  const [snapshot] = events.filter(({ event }) => event === 'snapshot')
+  expect([snapshot?.data.steps.fan, ...told.map(({ data }) => data)].at(-1)).toMatchObject({
+    status: 'completed',
+    progress: counted,
+  })
+  const { body } = await server.call('GET', `/api/v1/db/trajectory/acme/${task}/${id}?view=summary`)
+  expect(body.steps.fan.progress).toEqual(counted)
+  expect(body.steps.gather.progress).toBeUndefined()
+  const { body: list } = await server.call('GET', `/api/v1/runs/acme?parent_id=${id}&order=asc`)
+  expect(list.runs.map((run: Body) => run.input_preview).sort()).toEqual(
+    items.map(({ item, bad }) => `mark: none · note: own · ${item} · bad: ${bad}`),
+  )
 })
 
 test('the error of a parent carries the deepest one', async () => {

@@ -124,6 +124,21 @@ test('the runs of a task are filtered in the same way, by cursor', async () => {
   )
 })
 
+test('runs are found by the beginning of their id, in the collections that a key covers', async () => {
+  const find = async (search: string, token?: string): Promise<Body> =>
+    (await jetty.call('GET', `/api/v1/runs?${search}`, undefined, token)).body
+  expect(await find('id=run-7&limit=3')).toMatchObject({ has_more: true })
+  expect(ids((await find('id=run-7&limit=10')).runs)).toEqual(
+    ids(all.filter((run) => run.trajectory_id.startsWith('run-7'))),
+  )
+  const made = all.find((run) => run.task === 't1').trajectory_id
+  expect((await find(`id=${made.slice(0, 4)}`)).runs).toContainEqual(expect.objectContaining({ trajectory_id: made }))
+  expect(ids((await find('id=fore')).runs)).toEqual(['foreign'])
+  const { body: key } = await jetty.call('POST', '/api/v1/api-keys', { name: 'one', collection_name: 'acme' })
+  expect((await find('id=fore', key.api_key)).runs).toEqual([])
+  expect((await jetty.call('GET', '/api/v1/runs?id=ab')).status).toBe(422)
+})
+
 test('names a filter that it does not know', async () => {
   const { body } = await jetty.call('GET', '/api/v1/runs/acme?not_status=failed&limit=1')
   expect(body.warnings).toMatchObject([{ field: 'not_status' }])

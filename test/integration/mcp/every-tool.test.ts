@@ -145,6 +145,15 @@ const rows: Row[] = [
     (world) => ({ ...at(world), init_params: JSON.stringify({ text: 'as a text' }) }),
     (answer) => expect(answer).toMatchObject({ status: 'completed', outputs: { text: 'as a text' } }),
   ],
+  [
+    'find-runs',
+    ({ task }) => ({ collection: 'acme', task, sort: 'duration', order: 'asc', max_duration_seconds: 600 }),
+    ({ runs }) => {
+      const seconds = runs.map((one: Body) => one.duration_seconds)
+      expect(seconds).toEqual([...seconds].sort((one, other) => one - other))
+      expect(seconds).toHaveLength(4)
+    },
+  ],
   ['get-stats', at, (answer) => expect(JSON.stringify(answer)).toContain('completed')],
   [
     'add-label',

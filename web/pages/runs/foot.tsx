@@ -3,22 +3,30 @@ import { shortMomentText } from '../../text/moment.ts'
 import { Button } from '../../ui/button.tsx'
 import type { RunList } from './query.ts'
 
-/** Below the last row: that more is being loaded, how far back a search has looked, or that this is all. */
-export const ListFoot = ({ list }: { list: RunList }) => {
+/** Below the last row: that more is being loaded, how far a search has looked, or that this is all. */
+export const ListFoot = ({ list, left }: { list: RunList; left: string | undefined }) => {
   const now = useNow()
   if (list.isLoading) return null
-  if (list.isLoadingMore) {
+  if (!list.hasMore) {
+    const text = [list.runs.length > 20 && 'That is all.', left].filter(Boolean).join(' ')
+    return text === '' ? null : <p className="p-3 text-center text-faint">{text}</p>
+  }
+  const looked = list.lookedUntil === null ? '' : ` Looked back to ${shortMomentText(list.lookedUntil, now)}.`
+  if (list.isPaused) {
     return (
-      <p role="status" className="p-3 text-center text-muted">
-        Looking further back…
+      <p className="flex items-center justify-center gap-3 p-3 text-muted">
+        The search has paused.{looked}
+        <Button onClick={list.resume}>Go on</Button>
       </p>
     )
   }
-  if (!list.hasMore) return list.runs.length > 20 ? <p className="p-3 text-center text-faint">That is all.</p> : null
   return (
     <p className="flex items-center justify-center gap-3 p-3 text-muted">
-      {list.lookedUntil !== null && <span>Looked back to {shortMomentText(list.lookedUntil, now)}</span>}
-      <Button onClick={list.more}>Go on</Button>
+      <span role="status">
+        {list.isSearch ? 'Searching…' : 'Loading…'}
+        {list.isSearch && looked}
+      </span>
+      {list.isSearch && <Button onClick={list.pause}>Stop</Button>}
     </p>
   )
 }

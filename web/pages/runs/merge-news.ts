@@ -16,8 +16,8 @@ interface Merged<P extends Page> {
 }
 
 /**
- * Puts changed runs in their places of a list and takes removed ones out. Rows never move: a run that the list does not
- * have is only reported, the newest last. Pages without a change stay the same objects.
+ * Puts changed runs in their places of a list and takes removed ones out. Rows never move: a run that a list of the
+ * newest runs does not have is only reported, the newest last. Pages without a change stay the same objects.
  */
 export const mergeNews = <P extends Page>(pages: P[], news: readonly CollectionNews[]): Merged<P> => {
   const changed = new Map<string, CollectionRun>()
@@ -39,8 +39,14 @@ export const mergeNews = <P extends Page>(pages: P[], news: readonly CollectionN
   return { pages: merged, unseen }
 }
 
+/** Whether a value is within bounds, which the address has as texts; what is not known is within none. */
+const isWithin = (value: number | null, least: string | undefined, most: string | undefined): boolean =>
+  (least === undefined || (value !== null && value >= Number(least))) &&
+  (most === undefined || (value !== null && value <= Number(most)))
+
 /** Whether a new run belongs to the list, as far as its row says: a text is searched for by the server alone. */
 export const mayBelong = (run: CollectionRun, list: ListLimits): boolean => {
+  if (list.sort !== undefined || list.order !== undefined) return false
   const isLabelled = (filter: string) =>
     run.labels.some(({ key, value }) => filter === key || filter === `${key}:${value}`)
   const isOneOf = (names: readonly string[], name: string) => names.length === 0 || names.includes(name)
@@ -49,6 +55,9 @@ export const mayBelong = (run: CollectionRun, list: ListLimits): boolean => {
     isOneOf(list.task, run.task) &&
     isOneOf(list.trigger, run.trigger) &&
     isOneOf(list.author, run.author) &&
+    isOneOf(list.waiting_for, run.waiting_for ?? '') &&
+    isWithin(run.cost_usd, list.min_cost_usd, list.max_cost_usd) &&
+    isWithin(run.duration_seconds, list.min_duration_seconds, list.max_duration_seconds) &&
     !list.status_not.includes(run.status) &&
     !list.task_not.includes(run.task) &&
     list.label.every(isLabelled) &&
@@ -66,5 +75,13 @@ interface ListLimits {
   author: string[]
   label: string[]
   label_not: string[]
+  waiting_for: string[]
+  min_cost_usd?: string
+  max_cost_usd?: string
+  min_duration_seconds?: string
+  max_duration_seconds?: string
   top_level?: boolean
+  /** Another order than the newest first has no place for a new run. */
+  sort?: string
+  order?: string
 }

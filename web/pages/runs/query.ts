@@ -13,8 +13,8 @@ import { useMissedNews } from './missed-news.ts'
 type RunPage = EndpointOutput<(typeof contract)['listCollectionRuns']>
 
 const pageSize = 50
-/** What a page of a filtered list is at least, for the list to go on by itself when it is scrolled to. */
-const fullEnough = 10
+/** Pages that a search loads by itself, half a second each, until it asks whether to go on. */
+const pagesAtOnce = 60
 
 /** The runs of a list, page after page, and what changes in them. */
 export const useRuns = (collection: string, filters: RunFilters) => {
@@ -22,6 +22,7 @@ export const useRuns = (collection: string, filters: RunFilters) => {
   const queryKey = keys.runs(collection, undefined, filters)
   const [unseen, setUnseen] = useState<{ of: string; keys: ReadonlySet<string> }>({ of: '', keys: new Set() })
   const of = JSON.stringify(queryKey)
+  const [allowed, setAllowed] = useState({ of, pages: pagesAtOnce })
 
   const list = useInfiniteQuery({
     queryKey,
@@ -38,6 +39,7 @@ export const useRuns = (collection: string, filters: RunFilters) => {
 
   const reload = () => {
     setUnseen({ of, keys: new Set() })
+    setAllowed({ of, pages: pagesAtOnce })
     // Only the first page: the rows below it are still where they were, but no longer those that come next.
     client.setQueryData<InfiniteData<RunPage>>(queryKey, (was) => was && firstPage(was))
     return client.invalidateQueries({ queryKey })
@@ -70,14 +72,20 @@ export const useRuns = (collection: string, filters: RunFilters) => {
   const pages = list.data?.pages
   const runs = useMemo(() => pages?.flatMap((page) => page.runs) ?? [], [pages])
   const last = pages?.at(-1)
+  const loaded = pages?.length ?? 0
+  const isFull = last !== undefined && last.runs.length === pageSize
+  const isPaused = !isFull && loaded >= (allowed.of === of ? allowed.pages : pagesAtOnce)
   return {
     runs,
     error: list.error,
     isLoading: list.isPending,
     isLoadingMore: list.isFetchingNextPage,
     hasMore: list.hasNextPage,
-    /** A page that found little is a long search: it goes on when somebody asks for it. */
-    goesOn: last !== undefined && last.runs.length >= fullEnough,
+    /** The page was not full: the server looks for runs that fit. It goes on by itself unless it is paused. */
+    isSearch: last !== undefined && !isFull,
+    isPaused,
+    pause: () => setAllowed({ of, pages: 0 }),
+    resume: () => setAllowed({ of, pages: loaded + pagesAtOnce }),
     lookedUntil: last?.looked_until ?? null,
     newRuns: unseen.of === of ? countUnlisted(unseen.keys, runs) : 0,
     more: () => void list.fetchNextPage(),

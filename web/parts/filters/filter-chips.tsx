@@ -21,12 +21,12 @@ export const FilterChips = ({ filters, onChange }: FilterChipsProps) => (
 )
 
 const Chip = ({ chip, onNegate, onRemove }: { chip: FilterChip; onNegate: () => void; onRemove: () => void }) => {
-  const text = `${chip.field}: ${chip.isNot ? 'not ' : ''}${chip.value}`
+  const text = `${chip.field}: ${chip.isNot ? 'not ' : ''}${chip.text}`
   const label = (
     <>
       <span className="text-muted">{chip.field}:</span>
       {chip.isNot && <span className="font-medium text-bad">not</span>}
-      <span className="max-w-40 truncate">{chip.value}</span>
+      <span className="max-w-40 truncate">{chip.text}</span>
     </>
   )
   return (

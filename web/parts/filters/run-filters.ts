@@ -1,19 +1,33 @@
 import { allOf, firstOf } from '../../data/search-text.ts'
+import { durationText } from '../../text/duration.ts'
 
-const lists = ['status', 'status_not', 'label', 'label_not', 'task', 'task_not', 'trigger', 'author'] as const
-const single = ['q', 'error', 'model', 'version', 'parent_id', 'since'] as const
+const lists = ['status', 'status_not', 'label', 'label_not', 'task', 'task_not', 'trigger', 'author', 'waiting_for'] as const
+const bounds = ['min_cost_usd', 'max_cost_usd', 'min_duration_seconds', 'max_duration_seconds'] as const
+const single = ['q', 'error', 'model', 'version', 'parent_id', 'since', ...bounds] as const
 
 type ListName = (typeof lists)[number]
+type BoundName = (typeof bounds)[number]
 type SingleName = (typeof single)[number]
 
-/** What a list of runs is limited to. The names are those of the API, but for `since`, a time span such as `7d`. */
+/** What a list of runs can be sorted by. */
+export const sorts = ['created', 'duration', 'cost'] as const
+export type Sort = (typeof sorts)[number]
+
+/**
+ * What a list of runs is limited to, and its order. The names are those of the API, but for `since`, a time span such
+ * as `7d`.
+ */
 export type RunFilters = { [Name in ListName]: string[] } & { [Name in SingleName]?: string } & {
   /** Runs that other runs started are in the list too. */
   children?: 'shown'
+  /** Absent: by the time of creation. */
+  sort?: Exclude<Sort, 'created'>
+  /** Absent: the newest, longest or most expensive run first. */
+  order?: 'asc'
 }
 
 /** Search parameters of a page with these filters: what is not restricted is not there. */
-type FilterSearch = { [Name in ListName | SingleName | 'children']?: string | string[] }
+type FilterSearch = { [Name in ListName | SingleName | 'children' | 'sort' | 'order']?: string | string[] }
 
 export const noFilters: RunFilters = Object.fromEntries(lists.map((name) => [name, []])) as unknown as RunFilters
 
@@ -26,18 +40,31 @@ export const readFilters = (search: Record<string, unknown>): RunFilters => {
     if (value !== undefined) filters[name] = value
   }
   if (search.children === 'shown') filters.children = 'shown'
+  if (search.sort === 'duration' || search.sort === 'cost') filters.sort = search.sort
+  if (search.order === 'asc') filters.order = 'asc'
+  for (const name of bounds) if (filters[name] !== undefined && !isAmount(filters[name])) delete filters[name]
   if (filters.since !== undefined && sinceMs(filters.since) === undefined) delete filters.since
   return filters
 }
+
+/** Whether a text is a number of at least 0, as the API reads one. */
+const isAmount = (text: string): boolean => text.trim() !== '' && Number(text) >= 0 && Number(text) <= 1_000_000_000
 
 /** Writes filters as search parameters. */
 export const filterSearch = (filters: RunFilters): FilterSearch => {
   const search: FilterSearch = {}
   for (const name of lists) if (filters[name].length > 0) search[name] = filters[name]
   for (const name of single) if (filters[name] !== undefined) search[name] = filters[name]
-  if (filters.children) search.children = filters.children
+  for (const name of ['children', 'sort', 'order'] as const) if (filters[name]) search[name] = filters[name]
   return search
 }
+
+/** Filters with another order: a column that sorts already is turned round. */
+export const sortedBy = ({ sort = 'created', order, ...rest }: RunFilters, by: Sort): RunFilters => ({
+  ...rest,
+  ...(by === 'created' ? {} : { sort: by }),
+  ...(by === sort && order !== 'asc' ? { order: 'asc' as const } : {}),
+})
 
 const spanMs = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 
@@ -64,6 +91,8 @@ export interface FilterChip {
   field: string
   isNot: boolean
   value: string
+  /** The value as it is shown. */
+  text: string
 }
 
 const fields: Record<FilterChip['name'], string> = {
@@ -79,13 +108,36 @@ const fields: Record<FilterChip['name'], string> = {
   model: 'model',
   version: 'version',
   parent_id: 'child of',
+  waiting_for: 'waiting for',
+  min_cost_usd: 'cost',
+  max_cost_usd: 'cost',
+  min_duration_seconds: 'took',
+  max_duration_seconds: 'took',
   children: 'child runs',
 }
+
+const boundText = (name: BoundName, value: string): string => {
+  const amount = name.endsWith('_usd') ? `$${value}` : durationText(Number(value))
+  return `${name.startsWith('min') ? 'at least' : 'at most'} ${amount}`
+}
+
+const isBound = (name: string): name is BoundName => bounds.some((one) => one === name)
+
+const valueTexts: Record<string, string> = { approval: 'a person', event: 'an event' }
+
+const textOf = (name: FilterChip['name'], value: string): string =>
+  isBound(name) ? boundText(name, value) : name === 'waiting_for' ? (valueTexts[value] ?? value) : value
 
 /** The restrictions of a list, in the order in which they are shown; text and time have places of their own. */
 export const chipsOf = (filters: RunFilters): FilterChip[] =>
   (Object.keys(fields) as FilterChip['name'][]).flatMap((name) =>
-    [filters[name] ?? []].flat().map((value) => ({ name, field: fields[name], isNot: name.endsWith('_not'), value })),
+    [filters[name] ?? []].flat().map((value) => ({
+      name,
+      field: fields[name],
+      isNot: name.endsWith('_not'),
+      value,
+      text: textOf(name, value),
+    })),
   )
 
 const isListName = (name: string): name is ListName => lists.some((one) => one === name)

@@ -17,6 +17,8 @@ export interface ListRow extends RunSummaryRow {
   version_number: number | null
   /** Steps that ended and did not fail; how many of the newest ones wait; whether one of them waits for an event (1, 0). */
   steps_seen: [done: number, waiting: number, forEvent: number] | null
+  /** Beginning of the JSON text of its init_params; null when they are large. */
+  input_beginning: string | null
   /** JSON text of ChildCounts; null for a run without child runs. */
   children: string | null
 }
@@ -28,6 +30,9 @@ export interface ChildCounts {
   /** Numbers by status, without completed ones. */
   others: Partial<Record<RunStatus, number>>
 }
+
+/** Characters of init_params that a list reads of each run. */
+export const previewedCharacters = 1_000
 
 /** Maximum steps of one run whose models and costs are read. */
 const stepsLookedAt = 50
@@ -99,4 +104,4 @@ const children = `case when ${firstParentStep} is not null then (
 
 /** Columns of a ListRow from a row `r` of runs. */
 export const listColumns = `${summaryColumns}, ${runCost} as cost_usd, ${runTokens} as tokens, ${models} as models,
-  ${triggerOf} as trigger, ${versionNumber} as version_number, ${stepsSeen} as steps_seen, ${children} as children`
+  left(r.init_params, ${previewedCharacters}) as input_beginning, ${triggerOf} as trigger, ${versionNumber} as version_number, ${stepsSeen} as steps_seen, ${children} as children`

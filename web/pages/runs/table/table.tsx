@@ -49,11 +49,11 @@ export const RunTable = ({ list, hasTask, isDense, active, activeRow, selection,
   const { box, first, last, total, keyOf, show } = useRowsAt(places, { above: isNarrow ? 0 : headHeight })
 
   const isNearEnd = last >= runs.length - 20
-  const { hasMore, isLoadingMore, goesOn, more } = list
+  const { hasMore, isLoadingMore, isPaused, more } = list
   // biome-ignore lint/correctness/useExhaustiveDependencies: `more` is another function at each render
   useEffect(() => {
-    if (isNearEnd && hasMore && goesOn && !isLoadingMore) more()
-  }, [isNearEnd, hasMore, goesOn, isLoadingMore])
+    if (isNearEnd && hasMore && !isPaused && !isLoadingMore && isVisible) more()
+  }, [isNearEnd, hasMore, isPaused, isLoadingMore, isVisible])
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: only another row is scrolled to, not every change of the list
   useEffect(() => {
