@@ -1,3 +1,4 @@
+import type { Database } from '../database/database.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { LabelChange, UnlabelChange } from '../model/runs/bulk-action.ts'
 import { type BulkActionRow, findBulkAction, mayStillWrite, stopBulkAction } from '../store/runs/bulk/bulk-actions.ts'
@@ -13,16 +14,18 @@ import {
 } from '../store/runs/bulk/bulk-parts.ts'
 import { labelsOfKey } from '../store/runs/bulk/labels-of-key.ts'
 import { choosePart } from './choose-runs.ts'
+import { type DeleteRunsDeps, deleteRuns } from './delete-runs.ts'
 import { type LabelDeps, labelRuns, restoreLabels, unlabelRuns } from './label-runs.ts'
 import { type RerunRunsDeps, rerunRuns } from './rerun-runs.ts'
 
-export interface BulkPartDeps extends LabelDeps, RerunRunsDeps {
+export interface BulkPartDeps extends LabelDeps, RerunRunsDeps, DeleteRunsDeps {
+  database: Database
   engine: Pick<Engine, 'start' | 'requestEnd'>
 }
 
 /** How long a part waits for runs to end. Rows that the journal is writing are asked again meanwhile. */
 const waitSeconds = 1
-/** Milliseconds after which reruns for which the server had no room are tried again. */
+/** Milliseconds after which the rest of a part is tried, such as reruns for which the server had no room. */
 const putOffMs = 1_000
 
 const cancelRuns = async ({ database, engine }: BulkPartDeps, runs: readonly BulkRun[]): Promise<BulkResult[]> => {
@@ -51,6 +54,7 @@ const kinds: Record<
   unlabel: (deps, action, runs) => unlabelRuns(deps, JSON.parse(action.change) as UnlabelChange, runs),
   cancel: (deps, _, runs) => cancelRuns(deps, runs),
   rerun: rerunRuns,
+  delete: deleteRuns,
   undo: undoRuns,
 }
 

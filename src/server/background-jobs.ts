@@ -7,7 +7,7 @@ import type { ServerCore } from './server-core.ts'
 import type { Trajectories } from './trajectories.ts'
 
 interface BackgroundDeps {
-  core: Pick<ServerCore, 'settings' | 'installation' | 'database' | 'network' | 'engine' | 'log'>
+  core: Pick<ServerCore, 'settings' | 'installation' | 'database' | 'objects' | 'network' | 'engine' | 'log'>
   documentOf: Trajectories['documentOf']
   /** Milliseconds since 1970, for what is due at a time. */
   clock(): number
@@ -49,6 +49,7 @@ export const startBackgroundJobs = ({ core, documentOf, clock }: BackgroundDeps)
   })
   const bulkActions = keepActing({
     database,
+    objects: core.objects,
     engine,
     labels: makeLabelChanges(database, { most: settings.maxLabelsPerRun }),
     mostLabels: settings.maxLabelsPerRun,

@@ -13,7 +13,7 @@ export const bulkActionsContract = {
     method: 'POST',
     path,
     summary:
-      'Label, cancel or run again many runs, chosen by id or filter; the answer has an id to follow its progress',
+      'Label, cancel, delete or run again many runs, chosen by id or filter; the answer has an id to follow its progress',
     tag,
     body: newBulkActionSchema,
     idempotent: true,

@@ -46,7 +46,7 @@ export const runChangeOf = async (
   collection: FoundCollection,
   body: NewBulkAction,
 ): Promise<Record<string, unknown>> => {
-  if (body.action === 'cancel') return {}
+  if (body.action === 'cancel' || body.action === 'delete') return {}
   if (body.action !== 'rerun') return body[body.action] ?? {}
   const { init_params: given } = body.rerun ?? noChange
   checkParameters({ init_params: given, secret_params: {} }, false, settings.maxInitParamsBytes)

@@ -27,7 +27,9 @@ export type RerunChange = z.output<typeof rerunChange>
 
 export const newBulkActionSchema = z
   .strictObject({
-    action: z.enum(['label', 'unlabel', 'cancel', 'rerun']),
+    action: z
+      .enum(['label', 'unlabel', 'cancel', 'rerun', 'delete'])
+      .describe('`delete`: ended runs, with their files and the runs that they started. It cannot be undone.'),
     ids: z
       .array(textSchema.min(1).max(200))
       .min(1)
@@ -55,7 +57,7 @@ export const newBulkActionSchema = z
   .meta({ id: 'NewBulkAction' })
 export type NewBulkAction = z.output<typeof newBulkActionSchema>
 
-const bulkActionKinds = ['label', 'unlabel', 'cancel', 'rerun', 'undo'] as const
+const bulkActionKinds = ['label', 'unlabel', 'cancel', 'rerun', 'delete', 'undo'] as const
 export type BulkActionKind = (typeof bulkActionKinds)[number]
 
 const count = z.int()

@@ -4,6 +4,7 @@ import { insist } from '../runs/label-changes.ts'
 import { emptied, labelCountsCte, removeEmptied } from '../runs/labels.ts'
 import { removeStepEvents } from '../runs/step-events.ts'
 import { countedName, endedDay, keepTotals, otherShard } from '../runs/totals.ts'
+import { isWithoutOpen } from './expired-runs.ts'
 import { lostFilesUsage, lostUsage } from './usage.ts'
 
 export interface RetentionDeps {
@@ -84,6 +85,34 @@ const removeRuns = (database: Database, collectionId: number, runs: string[]): P
     )
     await removeEmptied(queries, row?.emptied)
   })
+
+/** Tells which of some runs may be deleted: `ended`, or `open` where the run or one that reads it is. Others are gone. */
+export const removableAmong = async (
+  database: Database,
+  runs: readonly string[],
+): Promise<ReadonlyMap<string, 'ended' | 'open'>> => {
+  const rows = await database.rows<{ id: string; free: boolean }>(
+    'removable_among',
+    `select r.id, r.ended_at is not null and ${isWithoutOpen} as free from runs r where r.id = any($1::text[])`,
+    [runs],
+  )
+  return new Map(rows.map(({ id, free }) => [id, free ? 'ended' : 'open']))
+}
+
+/** Finds ended runs that others started. */
+export const endedChildrenOf = async (
+  database: Database,
+  parents: readonly string[],
+  limit: number,
+): Promise<string[]> => {
+  const rows = await database.rows<{ id: string }>(
+    'ended_children_of',
+    `select c.id from unnest($1::text[]) p(id) cross join lateral (
+       select id from runs where parent_id = p.id and ended_at is not null limit $2) c limit $2`,
+    [parents, limit],
+  )
+  return rows.map(({ id }) => id)
+}
 
 /** Deletes some ended runs with their files. Runs whose bytes cannot be removed stay: returned in `kept`. */
 export const removeEndedRuns = async (

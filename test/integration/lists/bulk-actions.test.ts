@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { pause } from '../../../src/lib/time.ts'
+import { wrongTotals } from '../../kept-totals.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 
 let jetty: TestServer
@@ -92,6 +93,51 @@ test('runs are cancelled, and ended ones are skipped', async () => {
   const cancelled = await act({ action: 'cancel', ids: [...ids, 'run-000'] })
   expect(cancelled).toMatchObject({ total: 4, done: 3, skipped: 1 })
   for (const id of ids) await jetty.until(gate, id, (run) => run.status === 'cancelled')
+})
+
+test('ended runs are deleted with what they started and with their files; open ones are refused', async () => {
+  const child = await jetty.task({ step_configs: { say: { activity: 'text_echo', text: 'x' } }, steps: ['say'] })
+  const parent = await jetty.task({
+    step_configs: { all: { activity: 'list_emit_await', items_path: 'init_params.items', child_workflow_name: child } },
+    steps: ['all'],
+  })
+  const gate = await jetty.task({
+    step_configs: { ok: { activity: 'wait_for_approval', message: '?' } },
+    steps: ['ok'],
+  })
+  const { trajectory_id: id } = await jetty.start(parent, { init_params: { items: [1, 2, 3] } })
+  await jetty.until(parent, id, (run) => run.ended !== null)
+  const { trajectory_id: open } = await jetty.start(gate, {})
+  const total = async () => (await jetty.call('GET', '/api/v1/runs/acme/counts')).body.total
+  const before = await total()
+  const answer = await act({ action: 'delete', ids: [id, open] })
+  expect(answer).toMatchObject({
+    done: 1,
+    failed: 1,
+    errors: [{ trajectory_id: open, error: expect.stringContaining('cancel that first') }],
+  })
+  expect(await list(`task=${child}&task=${parent}`)).toEqual([])
+  expect(await list(`task=${gate}`)).toEqual([open])
+  expect(await total()).toBe(before - 4)
+  expect((await jetty.call('GET', `/api/v1/db/trajectory/acme/${parent}/${id}`)).status).toBe(404)
+  const { body: undone } = await jetty.call('POST', `${bulk}/${answer.bulk_id}/undo`)
+  expect(undone.detail).toContain('cannot be undone')
+  expect(await wrongTotals((text) => jetty.server.database.query(text))).toEqual([])
+  await act({ action: 'cancel', ids: [open] })
+})
+
+test('runs that fit a filter are deleted part by part, also where they started very many', async () => {
+  await jetty.call('POST', '/api/v1/trajectories/acme/mother/ingest', { trajectory_id: 'mother', output: 'x' })
+  await jetty.server.database.query(
+    `insert into runs (id, trajectory_id, workflow_id, collection_id, task_id, name, definition, init_params, author,
+       status, created_at, started_at, ended_at, parent_id, parent_seq, child_index)
+     select p.id || '/0/' || n, 'kid-' || n, 'w' || n, p.collection_id, p.task_id, p.name, p.definition, '{}', 'a',
+       'completed', now(), now(), now(), p.id, 0, n
+     from runs p, generate_series(0, 2499) n where p.trajectory_id = 'mother'`,
+  )
+  const done = await act({ action: 'delete', filter: { task: ['mother'], top_level: true } })
+  expect(done).toMatchObject({ state: 'completed', total: 1, done: 1, failed: 0 })
+  expect(await list('task=mother')).toEqual([])
 })
 
 describe('runs are repeated', () => {
