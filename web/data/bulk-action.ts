@@ -46,6 +46,7 @@ const verbs: Record<BulkAction['action'], string> = {
   unlabel: 'Took the label from',
   cancel: 'Cancelled',
   rerun: 'Started again',
+  delete: 'Deleted',
   undo: 'Took back',
 }
 

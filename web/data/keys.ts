@@ -19,6 +19,8 @@ export const keys = {
   /** What the agents of a run did; with a step that of its agent. */
   transcripts: ({ collection, task, id }: RunAddress, step?: string) =>
     step === undefined ? ['transcript', collection, task, id] : ['transcript', collection, task, id, step],
+  /** Approvals of all collections: lists, and how many wait. */
+  approvals: ['approvals'],
   labels: (collection: string) => ['labels', collection],
   datasets: (collection: string) => ['datasets', collection],
   dataset: (collection: string, dataset: string) => ['dataset', collection, dataset],

@@ -1,5 +1,6 @@
 import { useNavigate } from '@tanstack/react-router'
-import { signOut, signOutEverywhere } from '../data/sign-in.ts'
+import { lazy, Suspense, useState } from 'react'
+import { signOut } from '../data/sign-in.ts'
 import { useStored } from '../data/stored.ts'
 import { setTheme, themes } from '../data/theme.ts'
 import { useWhoami } from '../data/whoami.ts'
@@ -9,6 +10,11 @@ import { Icon } from '../ui/icon.tsx'
 import { Menu } from '../ui/menu.tsx'
 import { showToast } from '../ui/toast.tsx'
 
+/** It comes when somebody asks for it. */
+const SignOutEverywhere = lazy(async () => ({
+  default: (await import('../parts/sign-out-everywhere.tsx')).SignOutEverywhere,
+}))
+
 const themeTexts = { system: 'Theme of the device', light: 'Light', dark: 'Dark' } as const
 const themeIcons = { system: 'screen', light: 'sun', dark: 'moon' } as const
 
@@ -16,6 +22,7 @@ const themeIcons = { system: 'screen', light: 'sun', dark: 'moon' } as const
 export const PersonMenu = ({ onHelp }: { onHelp: () => void }) => {
   const who = useWhoami()
   const navigate = useNavigate()
+  const [isAsking, setAsking] = useState(false)
   const theme = useStored('theme') ?? 'system'
   const leave = (end: Promise<void>) =>
     void end.then(
@@ -24,35 +31,38 @@ export const PersonMenu = ({ onHelp }: { onHelp: () => void }) => {
     )
   const name = who ? (who.auth_type === 'admin' ? 'admin' : (who.name ?? who.key_prefix ?? '')) : ''
   return (
-    <Menu
-      side="left"
-      label="You and this browser"
-      className={buttonClass('quiet', true)}
-      button={<Icon name="person" />}
-      head={
-        who && (
-          <>
-            Signed in as <span className="font-medium text-text">{name}</span> · {who.access_level}
-          </>
-        )
-      }
-      items={[
-        ...themes.map((one) => ({
-          text: themeTexts[one],
-          icon: themeIcons[one],
-          isChosen: one === theme,
-          onSelect: () => setTheme(one),
-        })),
-        {
-          text: 'Settings and sessions',
-          icon: 'gear',
-          isApart: true,
-          onSelect: () => void navigate({ to: '/settings/{-$section}', params: {} }),
-        },
-        { text: 'Keys and help', icon: 'help', note: '?', onSelect: onHelp },
-        { text: 'Sign out', icon: 'leave', onSelect: () => leave(signOut()) },
-        { text: 'Sign out everywhere', icon: 'leave', onSelect: () => leave(signOutEverywhere()) },
-      ]}
-    />
+    <>
+      <Suspense>{isAsking && <SignOutEverywhere onClose={() => setAsking(false)} />}</Suspense>
+      <Menu
+        side="left"
+        label="You and this browser"
+        className={buttonClass('quiet', true)}
+        button={<Icon name="person" />}
+        head={
+          who && (
+            <>
+              Signed in as <span className="font-medium text-text">{name}</span> · {who.access_level}
+            </>
+          )
+        }
+        items={[
+          ...themes.map((one) => ({
+            text: themeTexts[one],
+            icon: themeIcons[one],
+            isChosen: one === theme,
+            onSelect: () => setTheme(one),
+          })),
+          {
+            text: 'Settings and sessions',
+            icon: 'gear',
+            isApart: true,
+            onSelect: () => void navigate({ to: '/settings/{-$section}', params: {} }),
+          },
+          { text: 'Keys and help', icon: 'help', note: '?', onSelect: onHelp },
+          { text: 'Sign out', icon: 'leave', onSelect: () => leave(signOut()) },
+          { text: 'Sign out everywhere…', icon: 'leave', onSelect: () => setAsking(true) },
+        ]}
+      />
+    </>
   )
 }

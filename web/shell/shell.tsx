@@ -12,6 +12,7 @@ import { CommandMenu } from './command-menu/command-menu.tsx'
 import { LiveMark } from './live-mark.tsx'
 import { PersonMenu } from './person-menu.tsx'
 import { SessionEnded } from './session-ended.tsx'
+import { WaitingMark } from './waiting-mark.tsx'
 
 onWarning((text) => showToast({ text, isBad: true }))
 
@@ -65,6 +66,7 @@ export const AppShell = () => {
         <Breadcrumb />
         <span className="flex-1" />
         <LiveMark />
+        <WaitingMark />
         <button
           type="button"
           onClick={() => setOpen('menu')}

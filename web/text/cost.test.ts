@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { usdText } from './cost.ts'
+import { costText, usdText } from './cost.ts'
 
 test.each([
   [null, 'unknown'],
@@ -21,4 +21,13 @@ test.each([
   [null, 'unknown'],
 ])('%s, estimated, is %s', (usd, text) => {
   expect(usdText(usd, true)).toBe(text)
+})
+
+test.each([
+  [null, false, '–'],
+  [0, false, '–'],
+  [0, true, '$0'],
+  [null, true, 'unknown'],
+])('%s, and models were called: %s, is %s', (usd, hasCalled, text) => {
+  expect(costText(usd, hasCalled)).toBe(text)
 })

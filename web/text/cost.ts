@@ -7,3 +7,6 @@ export const usdText = (usd: number | null | undefined, isEstimated = false): st
   if (usd < 0.99995) return `$${usd.toFixed(4)}`
   return `$${usd.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`
 }
+
+/** Cost of what may have called no model: `–` where it has not, so that `$0` means calls that cost nothing. */
+export const costText = (usd: number | null | undefined, hasCalled: boolean): string => (hasCalled ? usdText(usd) : '–')

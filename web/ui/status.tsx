@@ -1,5 +1,7 @@
 const looks = {
   completed: { colour: 'text-ok', path: 'M3 8.5l3.2 3.2L13 4.8', text: 'Completed' },
+  /** Completed, though runs that it started failed. */
+  partial: { colour: 'text-bad', path: 'M8 2.5v6.5M8 12.6v.01', text: 'Completed' },
   failed: { colour: 'text-bad', path: 'M4 4l8 8M12 4l-8 8', text: 'Failed' },
   running: { colour: 'text-run', path: 'M8 2.5a5.5 5.5 0 1 0 .01 0M8 2.5V8h5.5', text: 'Running' },
   waiting: { colour: 'text-wait', path: 'M5.5 3.5v9M10.5 3.5v9', text: 'Waiting' },

@@ -33,7 +33,15 @@ export const collectionSummaries = async (database: Queries, rows: CollectionRow
   return rows.flatMap((row, at) => {
     const found = totals[at]
     if (!found) return []
-    const cost = spent.get(row.id) ?? 0
-    return [{ ...shownCollection(row), tasks: tasks.get(row.id) ?? 0, runs: shownTotals(found), cost_usd_7_days: cost }]
+    const { usd, calls } = spent.get(row.id) ?? { usd: 0, calls: 0 }
+    return [
+      {
+        ...shownCollection(row),
+        tasks: tasks.get(row.id) ?? 0,
+        runs: shownTotals(found),
+        cost_usd_7_days: usd,
+        model_calls_7_days: calls,
+      },
+    ]
   })
 }

@@ -21,6 +21,7 @@ export const collectionSummarySchema = collectionSchema
     cost_usd_7_days: z
       .number()
       .describe('What its model calls of the last seven days (UTC) cost, as far as it is known.'),
+    model_calls_7_days: z.int().describe('How many model calls that were; those of built-in models are not counted.'),
   })
   .meta({ id: 'CollectionSummary' })
 export type CollectionSummary = z.output<typeof collectionSummarySchema>

@@ -55,6 +55,7 @@ test('collections', async () => {
   expect(acme).toMatchObject({
     tasks: 3,
     cost_usd_7_days: 2,
+    model_calls_7_days: 1,
     runs: { total: 5, waiting: 1, by_status: { failed: 2, completed: 2, running: 1 } },
   })
   expect(empty).toMatchObject({ tasks: 0, cost_usd_7_days: 0, runs: { total: 0, last: null } })

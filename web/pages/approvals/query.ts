@@ -2,6 +2,7 @@ import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-q
 import { AppError } from '../../../src/lib/errors.ts'
 import type { ListedApproval } from '../../../src/model/runs/approval.ts'
 import { api } from '../../data/api.ts'
+import { keys } from '../../data/keys.ts'
 import { useLiveCollection } from '../../data/live-collection.ts'
 import { refreshSoon } from '../../data/refresh-soon.ts'
 import { showToast } from '../../ui/toast.tsx'
@@ -9,7 +10,7 @@ import { showToast } from '../../ui/toast.tsx'
 /** Which approvals are shown: those that name this person, all that wait, or those that were decided. */
 export type ApprovalTab = 'mine' | 'waiting' | 'decided'
 
-const approvalsKey = ['approvals']
+const approvalsKey = keys.approvals
 
 export const useApprovals = (tab: ApprovalTab) => {
   const state = tab === 'decided' ? 'decided' : 'waiting'

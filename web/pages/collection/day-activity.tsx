@@ -1,6 +1,6 @@
 import type { DailyStats } from '../../../src/model/runs/daily-stats.ts'
 import { type DayBar, DayBars } from '../../parts/chart/day-bars.tsx'
-import { usdText } from '../../text/cost.ts'
+import { costText } from '../../text/cost.ts'
 import { countText } from '../../text/count.ts'
 import { everyDay } from '../../text/days.ts'
 import { durationText } from '../../text/duration.ts'
@@ -32,7 +32,7 @@ export const DayActivity = ({ stats }: { stats: DailyStats }) => {
     ['Success', shareText(completed, completed + failed)],
     ['Median', durationText(p50)],
     ['95th percentile', durationText(p95)],
-    ['Cost', stats.totals.calls === 0 ? '–' : usdText(cost), 'Of model calls with a known price'],
+    ['Cost', costText(cost, stats.totals.calls > 0), 'Of model calls with a known price'],
     ['Tokens', countText(tokens)],
   ]
   return (

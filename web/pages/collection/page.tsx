@@ -42,13 +42,14 @@ export const CollectionPage = () => {
         )}
         {tasks.data && tasks.data.length > 0 && (
           <section aria-labelledby="tasks">
-            <div className="mb-2 flex items-center">
-              <h2 id="tasks" className="mr-auto font-semibold text-15">
-                Tasks
-              </h2>
-              {mayWrite && <NewLinks collection={collection} />}
-            </div>
-            <TaskTable collection={collection} tasks={tasks.data} />
+            <h2 id="tasks" className="mb-2 font-semibold text-15">
+              Tasks
+            </h2>
+            <TaskTable
+              collection={collection}
+              tasks={tasks.data}
+              actions={mayWrite && <NewLinks collection={collection} />}
+            />
           </section>
         )}
         {(failures.data?.runs.length ?? 0) > 0 && (

@@ -1,16 +1,23 @@
 import { useQuery } from '@tanstack/react-query'
-import { Link } from '@tanstack/react-router'
+import { Link, useNavigate, useSearch } from '@tanstack/react-router'
+import { lazy, Suspense } from 'react'
 import type { CollectionSummary } from '../../../src/model/collections/collection.ts'
 import { api } from '../../data/api.ts'
 import { useNow } from '../../data/clock.ts'
 import { keys } from '../../data/keys.ts'
 import { useTitle } from '../../data/title.ts'
+import { useMayWrite } from '../../data/whoami.ts'
 import { Problem } from '../../parts/problem.tsx'
 import { RunNumbers } from '../../parts/run-numbers.tsx'
+import { SortedList } from '../../parts/sorted-list/sorted-list.tsx'
 import { agoText } from '../../text/ago.ts'
-import { usdText } from '../../text/cost.ts'
+import { costText } from '../../text/cost.ts'
 import { countText } from '../../text/count.ts'
+import { Button } from '../../ui/button.tsx'
 import { Empty } from '../../ui/empty.tsx'
+
+/** It comes when somebody makes one. */
+const NewCollection = lazy(async () => ({ default: (await import('./new-collection.tsx')).NewCollection }))
 
 /** All collections that the session covers, with what goes on in each. */
 export const CollectionsPage = () => {
@@ -18,16 +25,27 @@ export const CollectionsPage = () => {
     queryKey: [...keys.collections, 'summary'],
     queryFn: ({ signal }) => api.listCollections({ query: { view: 'summary', limit: 500 }, signal }),
   })
+  const mayWrite = useMayWrite()
+  const navigate = useNavigate()
+  const search = useSearch({ strict: false }) as { new?: unknown }
+  const isAdding = search.new === 'collection'
+  const setAdding = (isOpen: boolean) =>
+    void navigate({ to: '/', search: (isOpen ? { new: 'collection' } : {}) as never, replace: true })
   useTitle('Collections')
   return (
     <main data-scroll-restoration-id="page" className="min-h-0 flex-1 overflow-auto">
       <div className="mx-auto max-w-240 px-4 py-6">
         <div className="mb-4 flex flex-wrap items-baseline gap-x-4 gap-y-1">
           <h1 className="flex-1 font-semibold text-20">Collections</h1>
-          <span className="flex gap-4 text-accent">
+          <span className="flex items-center gap-4 text-accent">
             <Link to="/-/playground">Playground</Link>
             <Link to="/-/approvals">Approvals</Link>
             <a href="/docs">Documentation</a>
+            {mayWrite && (
+              <Button icon="plus" onClick={() => setAdding(true)}>
+                New collection
+              </Button>
+            )}
           </span>
         </div>
         {list.error && <Problem error={list.error} onRetry={() => void list.refetch()} />}
@@ -37,50 +55,61 @@ export const CollectionsPage = () => {
             that covers yours.
           </Empty>
         )}
-        <p className="flex gap-6 px-2 text-11 text-muted max-md:hidden" aria-hidden>
-          <span className="flex-1" />
-          <span>Runs</span>
-          <span className="w-20 text-right">Cost, 7 days</span>
-          <span className="w-24 text-right">Last run</span>
-        </p>
-        <ul className="divide-y divide-line">
-          {list.data?.map((collection) => (
-            <Row key={collection.id} collection={collection} />
-          ))}
-        </ul>
+        {(list.data?.length ?? 0) > 0 && <CollectionList collections={list.data ?? []} />}
+        <Suspense>{isAdding && <NewCollection onClose={() => setAdding(false)} />}</Suspense>
       </div>
     </main>
   )
 }
 
-const Row = ({ collection }: { collection: CollectionSummary }) => {
+/** Classes of the columns of numbers: wide enough for their heads. */
+const grid = 'grid-cols-[minmax(10rem,1fr)_minmax(8rem,14rem)_6rem_6rem]'
+
+const CollectionList = ({ collections }: { collections: readonly CollectionSummary[] }) => {
   const now = useNow()
-  const { name, description, tasks, runs, cost_usd_7_days: cost } = collection
   return (
-    <li>
-      <Link
-        to="/$collection"
-        params={{ collection: name }}
-        className="flex flex-wrap items-center gap-x-6 gap-y-1 px-2 py-2.5 hover:bg-sunk"
-      >
-        <span className="min-w-40 flex-1 max-sm:basis-full">
-          <span className="block truncate font-medium">{name}</span>
-          <span className="block truncate text-12 text-muted">
-            {tasks === 1 ? '1 task' : `${countText(tasks)} tasks`}
-            {description ? ` · ${description}` : ''}
-          </span>
-        </span>
-        <RunNumbers runs={runs} />
-        <span
-          className={`w-20 text-right text-12 max-md:w-auto ${cost > 0 ? '' : 'max-md:hidden'}`}
-          title="Model calls of the last 7 days, as far as their cost is known"
-        >
-          {cost > 0 ? usdText(cost) : '–'}
-        </span>
-        <span className="w-24 text-right text-12 text-faint max-sm:ml-auto max-md:w-auto">
-          {runs.last && agoText(runs.last.created, now)}
-        </span>
-      </Link>
-    </li>
+    <SortedList
+      noun="collections"
+      rows={collections}
+      keyOf={({ id }) => id}
+      hrefOf={({ name }) => `/${encodeURIComponent(name)}`}
+      textOf={({ name, description }) => `${name} ${description ?? ''}`}
+      grid={grid}
+      first={{ by: 'Name', direction: 'asc' }}
+      columns={[
+        {
+          name: 'Name',
+          by: ({ name }) => name,
+          cell: ({ name, tasks, description }) => (
+            <>
+              <span className="block truncate font-medium">{name}</span>
+              <span className="block truncate text-12 text-muted">
+                {tasks === 1 ? '1 task' : `${countText(tasks)} tasks`}
+                {description ? ` · ${description}` : ''}
+              </span>
+            </>
+          ),
+        },
+        { name: 'Runs', by: ({ runs }) => runs.total, isNumber: true, cell: ({ runs }) => <RunNumbers runs={runs} /> },
+        {
+          name: 'Cost, 7 days',
+          by: ({ cost_usd_7_days: cost, model_calls_7_days: calls }) => (calls > 0 ? cost : null),
+          isNumber: true,
+          className: 'text-12',
+          cell: ({ cost_usd_7_days: cost, model_calls_7_days: calls }) => (
+            <span title="Model calls of the last 7 days, as far as their cost is known">
+              {costText(cost, calls > 0)}
+            </span>
+          ),
+        },
+        {
+          name: 'Last run',
+          by: ({ runs }) => (runs.last ? Date.parse(runs.last.created) : null),
+          isNumber: true,
+          className: 'text-12 text-faint max-md:ml-auto',
+          cell: ({ runs }) => runs.last && agoText(runs.last.created, now),
+        },
+      ]}
+    />
   )
 }

@@ -3,8 +3,9 @@ import { Fragment, type ReactNode, useState } from 'react'
 import type { RunDifference } from '../../../src/model/runs/run-difference.ts'
 import type { Run, RunAddress } from '../../data/run.ts'
 import { withPlaces } from '../../parts/with-places.ts'
-import { usdText } from '../../text/cost.ts'
+import { costText } from '../../text/cost.ts'
 import { durationText } from '../../text/duration.ts'
+import { momentText } from '../../text/moment.ts'
 import { IconButton } from '../../ui/button.tsx'
 import { Icon } from '../../ui/icon.tsx'
 import { Status } from '../../ui/status.tsx'
@@ -55,7 +56,7 @@ export const ComparisonTable = ({ places, runs, differences, isOnlyDifferent, on
         </tr>
       </thead>
       <tbody>
-        <Facts runs={runs} differences={differences} />
+        <Facts runs={runs} />
         <ParamsRow differences={differences} />
         {shown.map((row) => (
           <StepLines key={row.step} row={row} places={places} />
@@ -106,6 +107,11 @@ const RunHead = ({ place, run, isBase, onBase, onRemove }: HeadProps) => (
       )}
       <IconButton icon="cross" label={`Leave ${place.id} out`} onClick={() => onRemove(place)} />
     </span>
+    <span className="truncate text-12" title={`${place.collection}/${place.task}`}>
+      {place.task}
+      {typeof run?.version_number === 'number' && <span className="text-muted"> · v{run.version_number}</span>}
+      {run && <span className="text-muted"> · {momentText(run.created)}</span>}
+    </span>
     {run && <Status of={run.status} />}
   </div>
 )
@@ -119,28 +125,24 @@ const Line = ({ title, children }: { title: ReactNode; children: ReactNode }) =>
   </tr>
 )
 
-const Facts = ({ runs, differences }: Pick<TableProps, 'runs' | 'differences'>) => {
-  const base = runs[0]?.duration_seconds
-  const costs = [
-    differences.find((one) => one?.run.cost)?.run.cost?.left,
-    ...differences.map((one) => one?.run.cost?.right),
-  ]
+const Facts = ({ runs }: Pick<TableProps, 'runs'>) => {
+  const base = runs[0]
   return (
     <>
       <Line title="duration">
         {withPlaces(runs).map(({ element: run, place: at }) => (
           <td key={at} className={cell}>
             {durationText(run?.duration_seconds)}{' '}
-            <Change text={at === 0 ? undefined : changeText(base, run?.duration_seconds)} />
+            <Change text={at === 0 ? undefined : changeText(base?.duration_seconds, run?.duration_seconds)} />
           </td>
         ))}
       </Line>
-      {costs.some((cost) => typeof cost === 'number') && (
+      {runs.some((run) => run?.usage) && (
         <Line title="cost">
-          {withPlaces(costs).map(({ element: cost, place: at }) => (
+          {withPlaces(runs).map(({ element: run, place: at }) => (
             <td key={at} className={cell}>
-              {cost === undefined ? '=' : usdText(cost)}{' '}
-              <Change text={at === 0 ? undefined : changeText(costs[0], cost)} />
+              {run && costText(run.cost_usd, run.usage !== null)}{' '}
+              <Change text={at === 0 ? undefined : changeText(base?.cost_usd, run?.cost_usd)} />
             </td>
           ))}
         </Line>

@@ -12,13 +12,19 @@ import { ComparisonTable } from './comparison-table.tsx'
 import { useComparison } from './query.ts'
 import { mostCompared, runsOfAddress, writeRunName } from './run-names.ts'
 
+/** What is compared: the tasks of the runs, which are mostly one. */
+const titleOf = (places: readonly RunAddress[]): string => {
+  const tasks = [...new Set(places.map(({ collection, task }) => `${collection}/${task}`))]
+  return tasks.length === 0 ? 'Compare' : `Compare runs of ${tasks.join(' and ')}`
+}
+
 /** Two to eight runs of a collection by step: what differs from the base. */
 export const ComparePage = () => {
   const search = useSearch({ strict: false }) as Record<string, unknown>
   const navigate = useNavigate()
   const places = runsOfAddress(allOf(search.run))
   const [isOnlyDifferent, setOnlyDifferent] = useState(true)
-  useTitle('Compare')
+  useTitle(titleOf(places))
   const set = (next: readonly RunAddress[]) =>
     void navigate({ to: '.', search: { run: next.map(writeRunName) } as never, replace: true })
   const { runs, differences } = useComparison(places)
@@ -27,7 +33,7 @@ export const ComparePage = () => {
   return (
     <main className="flex min-h-0 flex-1 flex-col">
       <header className="flex flex-wrap items-center gap-3 px-4 py-2">
-        <h1 className="sr-only">Compare</h1>
+        <h1 className="min-w-0 truncate font-semibold text-15">{titleOf(places)}</h1>
         {places.length < mostCompared && <AddRun near={base} onAdd={(place) => set([...places, place])} />}
         <span className="flex-1" />
         <Checkbox

@@ -1,15 +1,20 @@
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { type ComponentType, Suspense } from 'react'
+import { type ComponentType, Suspense, useState } from 'react'
 import { api } from '../../data/api.ts'
 import { keys } from '../../data/keys.ts'
 import { lazyPart } from '../../data/server-away.ts'
 import { useTitle } from '../../data/title.ts'
+import { useMayWrite } from '../../data/whoami.ts'
 import { Problem } from '../../parts/problem.tsx'
 import { Badge } from '../../ui/badge.tsx'
+import { buttonClass } from '../../ui/button.tsx'
+import { Icon } from '../../ui/icon.tsx'
+import { Menu } from '../../ui/menu.tsx'
 import { Tabs } from '../../ui/tabs.tsx'
 import type { DatasetProps } from './dataset-props.ts'
 import { type DatasetTab, datasetTabs, readDatasetTab } from './dataset-tabs.ts'
+import { DeleteDataset } from './delete-dataset.tsx'
 
 const pages: Record<DatasetTab, ComponentType<DatasetProps>> = {
   items: lazyPart(() => import('./items/items-tab.tsx')),
@@ -25,6 +30,8 @@ export const DatasetPage = () => {
   const { collection = '', dataset: name = '' } = useParams({ strict: false }) as Record<string, string>
   const navigate = useNavigate()
   const tab = readDatasetTab(useSearch({ strict: false }).tab)
+  const mayWrite = useMayWrite()
+  const [isAsking, setAsking] = useState(false)
   useTitle(name, collection)
   const read = useQuery({
     queryKey: keys.dataset(collection, name),
@@ -44,6 +51,16 @@ export const DatasetPage = () => {
           {dataset.metadata_version ? ` · ${dataset.metadata_version}` : ''}
           {dataset.format ? ` · ${dataset.format}` : ''}
         </span>
+        {mayWrite && (
+          <Menu
+            label={`More about ${dataset.name}`}
+            className={`${buttonClass('quiet', true)} ml-auto`}
+            side="left"
+            button={<Icon name="dots" />}
+            items={[{ text: 'Delete this dataset', icon: 'bin', isBad: true, onSelect: () => setAsking(true) }]}
+          />
+        )}
+        {isAsking && <DeleteDataset collection={collection} dataset={dataset} onClose={() => setAsking(false)} />}
         {dataset.long_description && (
           <p className="w-full text-muted [overflow-wrap:anywhere]">{dataset.long_description}</p>
         )}

@@ -6,8 +6,9 @@ import { keys } from '../../data/keys.ts'
 import { useTitle } from '../../data/title.ts'
 import { useMayWrite } from '../../data/whoami.ts'
 import { CollectionTabs } from '../../parts/collection-tabs.tsx'
-import { datasetHref, PageLink } from '../../parts/page-link.tsx'
+import { datasetHref } from '../../parts/page-link.tsx'
 import { Problem } from '../../parts/problem.tsx'
+import { SortedList } from '../../parts/sorted-list/sorted-list.tsx'
 import { Badge } from '../../ui/badge.tsx'
 import { Button } from '../../ui/button.tsx'
 import { Empty } from '../../ui/empty.tsx'
@@ -15,7 +16,7 @@ import { TextField } from '../../ui/field.tsx'
 import { DatasetHits } from './dataset-hits.tsx'
 import { NewDataset } from './new-dataset.tsx'
 
-const pageSize = 100
+const pageSize = 500
 
 /** The datasets of a collection. */
 export const DatasetsPage = () => {
@@ -64,23 +65,39 @@ export const DatasetsPage = () => {
           </Empty>
         )}
         {!isSearch && datasets.length > 0 && (
-          <ul className="divide-y divide-line border-line border-y">
-            {datasets.map((dataset) => (
-              <li key={dataset.id}>
-                <PageLink
-                  href={datasetHref(collection, dataset.name)}
-                  className="flex flex-wrap items-center gap-x-4 gap-y-1 px-2 py-2 hover:bg-sunk"
-                >
-                  <span className="min-w-48 flex-1">
-                    <span className="block truncate font-medium">{dataset.name}</span>
-                    <span className="block truncate text-12 text-muted">{dataset.long_description}</span>
-                  </span>
-                  {dataset.format && <span className="text-12 text-muted">{dataset.format}</span>}
-                  <Badge>{dataset.is_private ? 'private' : 'public'}</Badge>
-                </PageLink>
-              </li>
-            ))}
-          </ul>
+          <SortedList
+            noun="datasets"
+            hidesSearch
+            rows={datasets}
+            keyOf={({ id }) => id}
+            hrefOf={({ name }) => datasetHref(collection, name)}
+            textOf={({ name }) => name}
+            grid="grid-cols-[minmax(12rem,1fr)_8rem_6rem]"
+            first={{ by: 'Name', direction: 'asc' }}
+            columns={[
+              {
+                name: 'Name',
+                by: ({ name }) => name,
+                cell: ({ name, long_description: about }) => (
+                  <>
+                    <span className="block truncate font-medium">{name}</span>
+                    <span className="block truncate text-12 text-muted">{about}</span>
+                  </>
+                ),
+              },
+              {
+                name: 'Format',
+                by: ({ format }) => format,
+                className: 'truncate text-12 text-muted',
+                cell: ({ format }) => format,
+              },
+              {
+                name: 'Read by',
+                by: ({ is_private: isPrivate }) => (isPrivate ? 'private' : 'public'),
+                cell: ({ is_private: isPrivate }) => <Badge>{isPrivate ? 'private' : 'public'}</Badge>,
+              },
+            ]}
+          />
         )}
         {!isSearch && list.hasNextPage && (
           <Button look="quiet" className="self-start" onClick={() => void list.fetchNextPage()}>

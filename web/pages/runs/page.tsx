@@ -9,9 +9,10 @@ import {
   filterQuery,
   filterSearch,
   isFiltered,
-  noFilters,
   type RunFilters,
   readFilters,
+  sortedBy,
+  withoutLimits,
 } from '../../parts/filters/run-filters.ts'
 import { runHref } from '../../parts/page-link.tsx'
 import { Problem } from '../../parts/problem.tsx'
@@ -23,6 +24,7 @@ import { useListKeys } from './list-keys.ts'
 import { runKey } from './merge-news.ts'
 import { NoRuns } from './nothing.tsx'
 import { useRuns } from './query.ts'
+import { RunsById } from './runs-by-id.tsx'
 import { allOrNone, noSelection, toggled, without, withRange } from './selection.ts'
 import { RunTable } from './table/table.tsx'
 import { Toolbar } from './toolbar.tsx'
@@ -33,6 +35,13 @@ const Peek = lazyPart(async () => ({ default: (await import('./peek/peek.tsx')).
 
 /** The address follows a moment after the last move through the list: telling the router at each would be slow. */
 const addressWaitMs = 150
+
+/** Runs that have no place in an order. */
+const leftOut = {
+  created: undefined,
+  duration: 'Runs that have not ended are left out.',
+  cost: 'Runs that cost nothing, or whose cost is not known yet, are left out.',
+}
 
 const writeDense = (isDense: boolean) => writeStored('rows', isDense ? 'dense' : undefined)
 
@@ -57,6 +66,7 @@ const Runs = ({ collection, task }: { collection: string; task: string | undefin
 
   const { runs } = list
   const order = useMemo(() => runs.map(runKey), [runs])
+  const models = useMemo(() => [...new Set(runs.flatMap((run) => run.models))].sort(), [runs])
   const shown = active ?? (typeof search.peek === 'string' ? search.peek : undefined)
   const at = useMemo(() => (shown === undefined ? -1 : order.indexOf(shown)), [order, shown])
   const peeked = isPeeking ? runs[at] : undefined
@@ -122,6 +132,7 @@ const Runs = ({ collection, task }: { collection: string; task: string | undefin
         filters={filters}
         onChange={setFilters}
         hasTasks={task === undefined}
+        models={models}
         isDense={isDense}
         onDense={writeDense}
       />
@@ -137,6 +148,7 @@ const Runs = ({ collection, task }: { collection: string; task: string | undefin
           )
         }
       >
+        {filters.q !== undefined && <RunsById collection={collection} task={task} beginning={filters.q} />}
         {list.newRuns > 0 && (
           <div className="flex justify-center border-line border-b bg-sunk py-1">
             <Button look="quiet" icon="up" onClick={list.reload}>
@@ -150,11 +162,14 @@ const Runs = ({ collection, task }: { collection: string; task: string | undefin
             collection={collection}
             task={task}
             isLimited={isFiltered(filters)}
-            onClear={() => setFilters(noFilters)}
+            hidesChildren={filters.children !== 'shown' && filters.parent_id === undefined}
+            onClear={() => setFilters(withoutLimits(filters))}
+            onChildren={() => setFilters({ ...filters, children: 'shown' })}
           />
         ) : list.error && runs.length === 0 ? null : (
           <RunTable
             list={list}
+            filters={filters}
             hasTask={task === undefined}
             isDense={isDense}
             active={shown}
@@ -164,7 +179,8 @@ const Runs = ({ collection, task }: { collection: string; task: string | undefin
             onToggle={toggle}
             onToggleAll={() => setSelection((was) => allOrNone(was, order))}
             onChildren={showChildren}
-            foot={<ListFoot list={list} />}
+            onSort={(by) => setFilters(sortedBy(filters, by))}
+            foot={<ListFoot list={list} left={leftOut[filters.sort ?? 'created']} />}
           />
         )}
         {selected.length > 0 && (

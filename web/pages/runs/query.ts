@@ -6,7 +6,7 @@ import type { CollectionRun } from '../../../src/model/runs/collection-run.ts'
 import { api } from '../../data/api.ts'
 import { keys } from '../../data/keys.ts'
 import { type CollectionNews, useLiveCollection } from '../../data/live-collection.ts'
-import { filterQuery, type RunFilters } from '../../parts/filters/run-filters.ts'
+import { listQuery, type RunFilters } from '../../parts/filters/run-filters.ts'
 import { mayBelong, mergeNews, runKey } from './merge-news.ts'
 import { useMissedNews } from './missed-news.ts'
 
@@ -30,7 +30,7 @@ export const useRuns = (collection: string, filters: RunFilters) => {
     queryFn: ({ pageParam, signal }) =>
       api.listCollectionRuns({
         params: { collection },
-        query: { ...(filterQuery(filters, Date.now()) as object), cursor: pageParam, limit: pageSize },
+        query: { ...(listQuery(filters, Date.now()) as object), cursor: pageParam, limit: pageSize },
         signal,
       }),
     getNextPageParam: (last) => last.next_cursor ?? undefined,
@@ -52,7 +52,7 @@ export const useRuns = (collection: string, filters: RunFilters) => {
     if (merged.pages.some((page, at) => page !== was.pages[at])) {
       client.setQueryData<InfiniteData<RunPage>>(queryKey, { ...was, pages: merged.pages })
     }
-    const query = filterQuery(filters, Date.now())
+    const query = listQuery(filters, Date.now())
     const found = merged.unseen.filter((run) => mayBelong(run, query)).map(runKey)
     if (found.length === 0) return
     if (was.pages.every(({ runs }) => runs.length === 0)) return void reload()

@@ -18,6 +18,7 @@ const pages: Record<CollectionSection, ComponentType<CollectionPlace>> = {
   webhooks: lazyPart(() => import('./webhooks/page.tsx')),
   trial: lazyPart(() => import('./trial/page.tsx')),
   audit: lazyPart(() => import('./audit/page.tsx')),
+  general: lazyPart(() => import('./general/page.tsx')),
 }
 
 /** What the server tells only to keys that may write. */

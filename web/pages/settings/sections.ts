@@ -9,6 +9,7 @@ export const collectionSections = [
   ['webhooks', 'Webhooks'],
   ['trial', 'Trial'],
   ['audit', 'Audit'],
+  ['general', 'Collection'],
 ] as const
 
 export type CollectionSection = (typeof collectionSections)[number][0]

@@ -1,8 +1,11 @@
 import { Link, useParams, useSearch } from '@tanstack/react-router'
-import { type ReactNode, Suspense, useMemo } from 'react'
+import { type ReactNode, Suspense, useMemo, useState } from 'react'
 import { lazyPart } from '../../data/server-away.ts'
+import { useMayWrite } from '../../data/whoami.ts'
+import { buttonClass } from '../../ui/button.tsx'
 import { useCurrentInView } from '../../ui/current-in-view.ts'
 import { Icon } from '../../ui/icon.tsx'
+import { Menu } from '../../ui/menu.tsx'
 import { tabClass } from '../../ui/tabs.tsx'
 import type { TaskPlaceProps } from './place.ts'
 import { runbookPlaces } from './runbook/runbook-places.ts'
@@ -20,9 +23,14 @@ const pages: Record<Exclude<TaskTab, 'runs'>, React.ComponentType<TaskPlaceProps
   stats: lazyPart(() => import('./stats/page.tsx')),
 }
 
+/** It comes when somebody wants to delete the task. */
+const DeleteTask = lazyPart(() => import('./delete-task.tsx'))
+
 /** A task: its runs, and behind tabs everything else about it. */
 export const TaskPage = ({ runs }: { runs: ReactNode }) => {
   const { collection = '', task = '' } = useParams({ strict: false })
+  const mayWrite = useMayWrite()
+  const [isAsking, setAsking] = useState(false)
   const tab = readTaskTab(useSearch({ strict: false }).tab)
   const Page = tab === 'runs' ? undefined : pages[tab]
   // Tasks of the server itself, such as `_chat`, have no definition to read.
@@ -52,7 +60,19 @@ export const TaskPage = ({ runs }: { runs: ReactNode }) => {
             {text}
           </Link>
         ))}
+        {mayWrite && !task.startsWith('_') && (
+          <Menu
+            label={`More about ${task}`}
+            className={`${buttonClass('quiet', true)} my-auto ml-auto`}
+            side="left"
+            button={<Icon name="dots" />}
+            items={[{ text: 'Delete this task', icon: 'bin', isBad: true, onSelect: () => setAsking(true) }]}
+          />
+        )}
       </nav>
+      <Suspense>
+        {isAsking && <DeleteTask collection={collection} task={task} onClose={() => setAsking(false)} />}
+      </Suspense>
       {Page ? (
         <Suspense>
           <Page key={`${collection}/${task}`} collection={collection} task={task} />

@@ -3,20 +3,25 @@ import type { ReactNode } from 'react'
 import type { Run } from '../../data/run.ts'
 import { plainText } from '../../parts/log/plain-text.ts'
 import { environmentHref, PageLink } from '../../parts/page-link.tsx'
+import type { PanelName } from '../../parts/step-panel/panel-tabs.ts'
 import { Button, buttonClass } from '../../ui/button.tsx'
 import { StatusMark } from '../../ui/status.tsx'
 import type { FirstAction, Trouble } from './failure.ts'
 
 const looks = {
   bad: { mark: 'failed', frame: 'border-bad' },
+  part: { mark: 'partial', frame: 'border-bad' },
   wait: { mark: 'waiting', frame: 'border-wait' },
   idle: { mark: 'cancelled', frame: 'border-line' },
 }
 
+/** Shows a step, and of it a part of the panel. */
+type ShowStep = (step: string, panel?: PanelName) => void
+
 interface BannerProps {
   run: Run
   trouble: Trouble
-  onShow: (step: string) => void
+  onShow: ShowStep
   onRerun: (from: string) => void
   /** Buttons of a decision that the run waits for. */
   decision?: ReactNode
@@ -54,7 +59,7 @@ interface ActionProps {
   run: Run
   step: string | undefined
   action: FirstAction
-  onShow: (step: string) => void
+  onShow: ShowStep
   onRerun: (from: string) => void
 }
 
@@ -69,6 +74,8 @@ const ActionButton = ({ run, step, action, onShow, onRerun }: ActionProps) => {
       return <Button onClick={() => onShow(action.step)}>Go to {action.step}</Button>
     case 'rerun':
       return <Button onClick={() => onRerun(action.step)}>Run again from {action.step}</Button>
+    case 'runs':
+      return <Button onClick={() => onShow(action.step, 'runs')}>Show the failed runs</Button>
     case 'child':
       return (
         <Link

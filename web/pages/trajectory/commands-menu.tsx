@@ -1,8 +1,10 @@
+import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import { api } from '../../data/api.ts'
-import type { Run, RunAddress } from '../../data/run.ts'
+import { isOpen, type Run, type RunAddress, stepsInOrder } from '../../data/run.ts'
 import { saveAnswer } from '../../data/save-answer.ts'
 import { useMayWrite } from '../../data/whoami.ts'
+import { DeleteRuns } from '../../parts/delete-runs.tsx'
 import { lineageHref, PageLink } from '../../parts/page-link.tsx'
 import { commandsFor } from '../../parts/run-commands.ts'
 import { Button, buttonClass } from '../../ui/button.tsx'
@@ -18,10 +20,20 @@ interface CommandsMenuProps {
   failedStep: string | undefined
 }
 
+/** The runs that the steps of a run started, as far as it says. */
+const childrenOf = (run: Run) => {
+  const total = stepsInOrder(run).reduce((sum, { progress }) => sum + (progress?.begun ?? 0), 0)
+  return total === 0 ? null : { total, by_status: noCounts }
+}
+
+const noCounts = { pending: 0, running: 0, completed: 0, failed: 0, cancelled: 0, archived: 0 }
+
 /** The command line that does the same, and what else can be done with a run. */
 export const CommandsMenu = ({ run, place, failedStep }: CommandsMenuProps) => {
   const [isSaving, setSaving] = useState(false)
   const [isAdding, setAdding] = useState(false)
+  const [isDeleting, setDeleting] = useState(false)
+  const navigate = useNavigate()
   const mayWrite = useMayWrite()
   const download = async () => {
     setSaving(true)
@@ -36,6 +48,19 @@ export const CommandsMenu = ({ run, place, failedStep }: CommandsMenuProps) => {
   }
   return (
     <>
+      {isDeleting && (
+        <DeleteRuns
+          collection={place.collection}
+          runs={[{ status: run.status, trajectory_id: place.id, children: childrenOf(run) }]}
+          onDone={() =>
+            void navigate({
+              to: '/$collection/$task',
+              params: { collection: place.collection, task: place.task },
+            })
+          }
+          onClose={() => setDeleting(false)}
+        />
+      )}
       {isAdding && <AddToDataset place={place} onClose={() => setAdding(false)} />}
       <Popover
         label="More, and the command line"
@@ -71,6 +96,17 @@ export const CommandsMenu = ({ run, place, failedStep }: CommandsMenuProps) => {
                   }}
                 >
                   Add to a dataset
+                </Button>
+              )}
+              {mayWrite && !isOpen(run) && (
+                <Button
+                  icon="bin"
+                  onClick={() => {
+                    close()
+                    setDeleting(true)
+                  }}
+                >
+                  Delete
                 </Button>
               )}
             </div>

@@ -1,19 +1,22 @@
 import type { ErrorRecord } from '../../../src/model/runs/error-record.ts'
 import { isOpen, type Run, type RunStep, stepsInOrder, type WholeStep } from '../../data/run.ts'
 import { splitQuestion } from '../../parts/question.ts'
+import { remedyOf } from '../../parts/remedy.ts'
+import { statusOfStep } from '../../parts/status-of-step.ts'
 
 /** What a person can do first about a run that needs somebody. */
 export type FirstAction =
   | { kind: 'show'; step: string }
   | { kind: 'rerun'; step: string }
   | { kind: 'child'; task: string; id: string }
+  | { kind: 'runs'; step: string }
   | { kind: 'environment'; collection: string }
   | { kind: 'definition' }
   | { kind: 'none' }
 
 /** The banner of a run: what is wrong, and what to do first. */
 export interface Trouble {
-  tone: 'bad' | 'wait' | 'idle'
+  tone: 'bad' | 'part' | 'wait' | 'idle'
   /** The step that it is about; undefined where the run itself was refused. */
   step: string | undefined
   message: string
@@ -23,17 +26,6 @@ export interface Trouble {
   /** Failed steps beside that one. */
   others: number
   action: FirstAction
-}
-
-/** What helps with an error, by its code, where the error itself says nothing. */
-const hints: Record<string, string> = {
-  timed_out: 'The step took longer than it may. Raise its timeout_sec, or run it again.',
-  upstream_failed: 'The provider answered with an error. Run it again from this step once the provider is well.',
-  network_failed: 'The network did not answer. Run it again from this step.',
-  activity_failed: 'Look at the input and the log of the step.',
-  reference_missing: 'Correct the path in the definition, then run it again with the current version.',
-  parameter_invalid: 'Correct the parameter in the definition, then run it again with the current version.',
-  internal: 'This is a bug of the server. Please report it with the log of the run.',
 }
 
 const definitionCodes: ReadonlySet<string> = new Set(['reference_missing', 'parameter_invalid', 'workflow_invalid'])
@@ -71,9 +63,7 @@ const actionFor = (run: Run, step: RunStep | undefined, code: string, retryable:
   if (code === 'model_unavailable') return { kind: 'environment', collection: run.collection }
   if (definitionCodes.has(code)) return { kind: 'definition' }
   if (!step) return { kind: 'none' }
-  return retryable || code === 'upstream_failed' || code === 'timed_out'
-    ? { kind: 'rerun', step: step.key }
-    : { kind: 'show', step: step.key }
+  return { kind: retryable ? 'rerun' : 'show', step: step.key }
 }
 
 /** The error behind an error, where its message does not repeat it. */
@@ -91,7 +81,7 @@ const failureOf = (run: Run, whole: WholeStep | undefined): Trouble => {
     step: step?.key,
     message: detail?.message ?? step?.error ?? run.error ?? 'The run failed, and no reason was recorded.',
     cause: causeOf(detail),
-    hint: detail?.hint ?? hints[code],
+    hint: detail && remedyOf(detail),
     others: others.length,
     action: child ? { kind: 'child', ...child } : actionFor(run, step, code, detail?.retryable ?? false),
   }
@@ -127,6 +117,23 @@ const cancelledOf = (run: Run): Trouble => {
   return { ...calm, tone: 'idle', step: at?.key, message, action }
 }
 
+/** A step that went on although runs that it started failed. */
+const partialOf = (run: Run): Trouble | undefined => {
+  const parts = stepsInOrder(run).filter((step) => statusOfStep(step) === 'partial')
+  const [step] = parts
+  if (!step?.progress) return undefined
+  const { failed, begun } = step.progress
+  return {
+    ...calm,
+    tone: 'part',
+    step: step.key,
+    message: `${failed.toLocaleString('en-US')} of ${begun.toLocaleString('en-US')} runs failed`,
+    hint: 'The step went on without them, as its continue_on_error says.',
+    others: parts.length - 1,
+    action: { kind: 'runs', step: step.key },
+  }
+}
+
 /**
  * What keeps a run from being well; undefined while nothing does. `whole` is the failed step with its values, once it is
  * known: with it the failed child of a fan-out is named.
@@ -135,5 +142,5 @@ export const troubleOf = (run: Run, whole?: WholeStep): Trouble | undefined => {
   if (run.status === 'failed') return failureOf(run, whole)
   if (run.waiting && run.waiting.length > 0 && isOpen(run)) return waitOf(run.waiting)
   if (run.runs_on?.servers === 0 && isOpen(run)) return unservedOf(run.runs_on.labels)
-  return run.status === 'cancelled' ? cancelledOf(run) : undefined
+  return run.status === 'cancelled' ? cancelledOf(run) : partialOf(run)
 }

@@ -4,9 +4,12 @@ import { memo, useState } from 'react'
 import { api } from '../../data/api.ts'
 import { useNow, useNowWith } from '../../data/clock.ts'
 import { keys } from '../../data/keys.ts'
-import { isOpen, type Run, type RunAddress } from '../../data/run.ts'
+import { isOpen, type Run, type RunAddress, stepsInOrder } from '../../data/run.ts'
+import { PageLink } from '../../parts/page-link.tsx'
 import { cancelCommand, type RerunWish } from '../../parts/run-commands.ts'
+import { jobOfRun, originOfRun } from '../../parts/run-origin.ts'
 import { personText, statusOfRun } from '../../parts/status-of-run.ts'
+import { statusOfStep } from '../../parts/status-of-step.ts'
 import { agoText } from '../../text/ago.ts'
 import { usdText } from '../../text/cost.ts'
 import { countText } from '../../text/count.ts'
@@ -21,7 +24,6 @@ import { showToast } from '../../ui/toast.tsx'
 import { CommandsMenu } from './commands-menu.tsx'
 import { LabelBar } from './label-bar.tsx'
 import { RerunMenu } from './rerun.tsx'
-import { originOfRun } from './trigger.ts'
 
 interface HeaderProps {
   run: Run
@@ -41,7 +43,7 @@ export const RunHeader = memo(
     <header className="flex flex-col gap-1 px-4 py-2">
       <div className="flex flex-wrap items-center gap-2">
         <h1 className="flex min-w-0 items-center gap-2 font-semibold text-15">
-          <Status of={statusOfRun(run)} />
+          <Status of={statusOfWhole(run)} />
           <span className="sr-only">run {run.trajectory_id}</span>
           {failedStep !== undefined && <span className="min-w-0 truncate font-normal text-muted">at {failedStep}</span>}
         </h1>
@@ -70,9 +72,17 @@ export const RunHeader = memo(
   ),
 )
 
+/** The state of a run, with that of its child runs as its steps tell it. */
+const statusOfWhole = (run: Run): string => {
+  const status = statusOfRun(run)
+  return status === 'completed' && stepsInOrder(run).some((step) => statusOfStep(step) === 'partial')
+    ? 'partial'
+    : status
+}
+
 /** A re-run is compared with the run that it repeats. */
 const compared = (run: Run): string[] => {
-  const { from } = originOfRun(run)
+  const { from } = originOfRun({ ...run, params: run.attributes.params })
   const name = `${run.task}/${run.trajectory_id}`
   const isAgain = 'rerun' in run.attributes.params || 'replay' in run.attributes.params
   return from && isAgain
@@ -84,9 +94,16 @@ const compared = (run: Run): string[] => {
 const lacksDuration = (run: Run): boolean => isOpen(run) || (run.duration_seconds === null && run.started !== null)
 
 const Facts = ({ run }: { run: Run }) => {
-  const trigger = originOfRun(run)
+  const facts = { ...run, params: run.attributes.params }
+  const trigger = originOfRun(facts)
+  const job = jobOfRun(facts)
   return (
     <>
+      {job && (
+        <PageLink href={job.href} className="text-accent hover:underline" title="Open its report">
+          {job.text}
+        </PageLink>
+      )}
       <span title={run.task_version}>
         {typeof run.version_number === 'number' ? `v${run.version_number}` : `version ${run.task_version.slice(0, 8)}`}
       </span>

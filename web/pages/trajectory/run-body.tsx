@@ -95,7 +95,7 @@ export const RunBody = ({ place, run }: { place: RunAddress; run: Run }) => {
         onEdit={edit}
       />
       {trouble && !isShown && (
-        <Banner run={run} trouble={trouble} onShow={(step) => change({ step, panel: undefined })} onRerun={rerunFrom} />
+        <Banner run={run} trouble={trouble} onShow={(step, panel) => change({ step, panel })} onRerun={rerunFrom} />
       )}
       <Split
         label="the step"

@@ -128,15 +128,15 @@ const bounds: readonly (readonly [title: string, Bound, Bound])[] = [
 /** Bounds of what a run cost and how long it took. */
 const BoundsFilter = ({ filters, onChange, close }: Omit<FilterBoxProps, 'hasTasks' | 'models'>) => {
   const [typed, setTyped] = useState<Readonly<Record<string, string>>>({})
-  const wrong = (bound: Bound) => (typed[bound.name] ?? '').trim() !== '' && valueOf(bound) === undefined
-  const valueOf = ({ name, read }: Bound) => read((typed[name] ?? '').trim())
+  const wrong = (bound: Bound) => (typed[bound.name] ?? '').trim() !== '' && readBound(bound) === undefined
+  const readBound = ({ name, read }: Bound) => read((typed[name] ?? '').trim())
   const all = bounds.flatMap(([, least, most]) => [least, most])
   const submit = (event: FormEvent) => {
     event.preventDefault()
     if (all.some(wrong)) return
     const set = all.filter(({ name }) => (typed[name] ?? '').trim() !== '')
     if (set.length === 0) return
-    onChange(set.reduce((changed, bound) => withFilter(changed, bound.name, String(valueOf(bound))), filters))
+    onChange(set.reduce((changed, bound) => withFilter(changed, bound.name, String(readBound(bound))), filters))
     close()
   }
   return (
@@ -161,7 +161,7 @@ const BoundsFilter = ({ filters, onChange, close }: Omit<FilterBoxProps, 'hasTas
         </fieldset>
       ))}
       <Button type="submit" className="self-end">
-        Limit
+        Apply
       </Button>
     </form>
   )

@@ -6,18 +6,22 @@ import {
   filterQuery,
   filterSearch,
   isFiltered,
+  listQuery,
   negatedFilter,
   noFilters,
   type RunFilters,
   readFilters,
   sinceMs,
+  sortedBy,
   withFilter,
   withoutFilter,
+  withoutLimits,
 } from './run-filters.ts'
 
 const text = fc.string({ minLength: 1, unit: 'grapheme' })
 const values = fc.uniqueArray(text, { maxLength: 3 })
 const optional = fc.option(text, { nil: undefined })
+const amount = fc.option(fc.nat().map(String), { nil: undefined })
 const anyFilters: fc.Arbitrary<RunFilters> = fc
   .record({
     status: values,
@@ -28,6 +32,13 @@ const anyFilters: fc.Arbitrary<RunFilters> = fc
     task_not: values,
     trigger: values,
     author: values,
+    waiting_for: values,
+    min_cost_usd: amount,
+    max_cost_usd: amount,
+    min_duration_seconds: amount,
+    max_duration_seconds: amount,
+    sort: fc.constantFrom(undefined, 'duration' as const, 'cost' as const),
+    order: fc.constantFrom(undefined, 'asc' as const),
     q: optional,
     error: optional,
     model: optional,
@@ -61,6 +72,8 @@ describe('filters and the address', () => {
     ['?label_not=reviewed:yes&q=ports', { label_not: ['reviewed:yes'], q: 'ports' }],
     ['?since=7d&children=shown', { since: '7d', children: 'shown' }],
     ['?since=forever&children=no&unknown=1&q=', {}],
+    ['?sort=cost&order=asc&min_cost_usd=0.5', { sort: 'cost', order: 'asc', min_cost_usd: '0.5' }],
+    ['?sort=tokens&order=up&min_cost_usd=much&max_duration_seconds=-1', {}],
   ])('%s', (address, filters) => {
     expect(readFilters(parseSearch(address))).toEqual({ ...noFilters, ...filters })
   })
@@ -84,6 +97,26 @@ describe('restrictions', () => {
     const [back] = chipsOf(negated)
     expect(back).toMatchObject({ field: 'label', isNot: true, value: 'reviewed' })
     expect(negatedFilter(negated, back as NonNullable<typeof back>)).toEqual(filters)
+  })
+
+  test('what is shown of a bound, and of a wait', () => {
+    const filters = { ...noFilters, min_cost_usd: '0.5', max_duration_seconds: '300', waiting_for: ['approval'] }
+    expect(chipsOf(filters).map(({ field, text }) => `${field} ${text}`)).toEqual([
+      'waiting for a person',
+      'cost at least $0.5',
+      'took at most 5 min',
+    ])
+  })
+
+  test('the order: a column that sorts already is turned round', () => {
+    const longest = sortedBy(noFilters, 'duration')
+    expect(longest).toEqual({ ...noFilters, sort: 'duration' })
+    expect(sortedBy(longest, 'duration')).toEqual({ ...longest, order: 'asc' })
+    expect(sortedBy(sortedBy(longest, 'duration'), 'duration')).toEqual(longest)
+    expect(sortedBy(longest, 'created')).toEqual(noFilters)
+    expect(withoutLimits({ ...longest, q: 'x', status: ['failed'] })).toEqual(longest)
+    expect(filterQuery(longest, 0)).toEqual({ ...noFilters, top_level: true })
+    expect(listQuery(longest, 0)).toEqual({ ...noFilters, top_level: true, sort: 'duration' })
   })
 
   test('one that has no opposite stays', () => {

@@ -1,7 +1,17 @@
 import { allOf, firstOf } from '../../data/search-text.ts'
 import { durationText } from '../../text/duration.ts'
 
-const lists = ['status', 'status_not', 'label', 'label_not', 'task', 'task_not', 'trigger', 'author', 'waiting_for'] as const
+const lists = [
+  'status',
+  'status_not',
+  'label',
+  'label_not',
+  'task',
+  'task_not',
+  'trigger',
+  'author',
+  'waiting_for',
+] as const
 const bounds = ['min_cost_usd', 'max_cost_usd', 'min_duration_seconds', 'max_duration_seconds'] as const
 const single = ['q', 'error', 'model', 'version', 'parent_id', 'since', ...bounds] as const
 
@@ -60,10 +70,10 @@ export const filterSearch = (filters: RunFilters): FilterSearch => {
 }
 
 /** Filters with another order: a column that sorts already is turned round. */
-export const sortedBy = ({ sort = 'created', order, ...rest }: RunFilters, by: Sort): RunFilters => ({
+export const sortedBy = ({ sort, order, ...rest }: RunFilters, by: Sort): RunFilters => ({
   ...rest,
   ...(by === 'created' ? {} : { sort: by }),
-  ...(by === sort && order !== 'asc' ? { order: 'asc' as const } : {}),
+  ...(by === (sort ?? 'created') && order !== 'asc' ? { order: 'asc' as const } : {}),
 })
 
 const spanMs = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const
@@ -74,16 +84,27 @@ export const sinceMs = (span: string): number | undefined => {
   return unit === undefined ? undefined : Number(count) * spanMs[unit as keyof typeof spanMs]
 }
 
-/** The query of the API for these filters. */
-export const filterQuery = ({ since, children, ...filters }: RunFilters, now: number) => {
+/** Whether a list folds child runs into the runs that started them. */
+const hidesChildren = ({ children, parent_id: parent }: RunFilters): boolean =>
+  children !== 'shown' && parent === undefined
+
+/** The query of the API for these filters, without the order. */
+export const filterQuery = (all: RunFilters, now: number) => {
+  const { since, children: _, sort: __, order: ___, ...filters } = all
   const span = since === undefined ? undefined : sinceMs(since)
-  const isWhole = children === 'shown' || filters.parent_id !== undefined
   return {
     ...filters,
-    ...(isWhole ? {} : { top_level: true }),
+    ...(hidesChildren(all) ? { top_level: true } : {}),
     ...(span === undefined ? {} : { created_after: new Date(now - span).toISOString() }),
   }
 }
+
+/** The query of the API for a list with these filters, in its order. */
+export const listQuery = (filters: RunFilters, now: number) => ({
+  ...filterQuery(filters, now),
+  ...(filters.sort === undefined ? {} : { sort: filters.sort }),
+  ...(filters.order === undefined ? {} : { order: filters.order }),
+})
 
 /** One restriction, as a person sees and removes it. */
 export interface FilterChip {
@@ -172,6 +193,14 @@ export const negatedFilter = (filters: RunFilters, chip: FilterChip): RunFilters
   const opposite = opposites[chip.name]
   return opposite === undefined ? filters : withFilter(withoutFilter(filters, chip), opposite, chip.value)
 }
+
+/** The same list without a limit: its order stays, and whether it has child runs. */
+export const withoutLimits = ({ sort, order, children }: RunFilters): RunFilters => ({
+  ...noFilters,
+  ...(sort && { sort }),
+  ...(order && { order }),
+  ...(children && { children }),
+})
 
 /** Whether a list is limited at all. */
 export const isFiltered = (filters: RunFilters): boolean =>

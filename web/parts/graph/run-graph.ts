@@ -34,7 +34,9 @@ export const mostNodes = 300
 
 /** The worst or most urgent status of several steps: what a box of many steps shows. */
 export const leadingStatus = (counts: StatusCounts): string =>
-  ['failed', 'running', 'cancelled', 'pending', 'completed', 'skipped'].find((status) => counts[status]) ?? 'pending'
+  ['failed', 'partial', 'waiting', 'running', 'cancelled', 'pending', 'completed', 'skipped'].find(
+    (status) => counts[status],
+  ) ?? 'pending'
 
 const boxOf = (id: string, kind: GraphNode['kind'], label: string, steps: readonly RunStep[]): GraphNode => {
   const counts = countStatuses(steps)

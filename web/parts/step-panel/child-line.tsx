@@ -8,6 +8,7 @@ import { durationText } from '../../text/duration.ts'
 import { IconButton } from '../../ui/button.tsx'
 import { StatusMark, statusWord } from '../../ui/status.tsx'
 import { Problem } from '../problem.tsx'
+import { statusOfRun } from '../status-of-run.ts'
 import { statusOfStep } from '../status-of-step.ts'
 import { Bar } from '../timeline/bar.tsx'
 import { stretchesOf } from '../timeline/stretches.ts'
@@ -15,7 +16,7 @@ import type { TimeScale } from '../timeline/time-scale.ts'
 import { stretchesOfRun } from './child-runs.ts'
 
 /** Columns: what opens it, status, name, bar, duration. */
-const grid = 'grid grid-cols-[1.75rem_1rem_minmax(5rem,9rem)_minmax(0,1fr)_4rem] items-center gap-2'
+const grid = 'grid grid-cols-[1.75rem_1rem_minmax(6rem,1.6fr)_minmax(0,1fr)_4rem] items-center gap-2'
 
 /** How many steps of a run are shown; its own page shows all. */
 const mostSteps = 100
@@ -23,6 +24,8 @@ const readAgainMs = 2_000
 
 interface ChildLineProps {
   run: CollectionRun
+  /** What tells it from the others. */
+  text: string
   scale: TimeScale
   now: number
   isOpen: boolean
@@ -30,15 +33,15 @@ interface ChildLineProps {
 }
 
 /** A run on the time scale of the step that started it; opened, its steps follow on the same scale. */
-export const ChildLine = ({ run, scale, now, isOpen, onToggle }: ChildLineProps) => {
+export const ChildLine = ({ run, text, scale, now, isOpen, onToggle }: ChildLineProps) => {
   const { collection, task, trajectory_id: id } = run
-  const status = run.waiting ? 'waiting' : run.status
+  const status = statusOfRun(run)
   return (
     <li>
       <div className={`${grid} h-7 rounded-s hover:bg-sunk`}>
         <IconButton
           icon={isOpen ? 'down' : 'right'}
-          label={`Steps of ${id}`}
+          label={`Steps of ${text || id}`}
           aria-expanded={isOpen}
           onClick={onToggle}
         />
@@ -46,12 +49,14 @@ export const ChildLine = ({ run, scale, now, isOpen, onToggle }: ChildLineProps)
         <Link
           to="/$collection/$task/$id"
           params={{ collection, task, id }}
-          className="truncate font-mono text-12 text-accent"
+          title={[text, id].filter(Boolean).join(' · ')}
+          className="truncate text-12 text-accent"
         >
-          {id}
+          {text !== '' && <span className="mr-2">{text}</span>}
+          <span className={`font-mono ${text === '' ? '' : 'text-faint'}`}>{id}</span>
         </Link>
         <span className="relative h-full">
-          <Bar stretches={stretchesOfRun(run, now)} scale={scale} status={run.status} />
+          <Bar stretches={stretchesOfRun(run, now)} scale={scale} status={status} />
         </span>
         <span className="text-right text-12 text-muted">{durationText(run.duration_seconds)}</span>
       </div>

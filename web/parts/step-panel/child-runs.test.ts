@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { inOrder, spanOfRuns, stretchesOfRun } from './child-runs.ts'
+import { distinctTexts, inOrder, spanOfRuns, stretchesOfRun } from './child-runs.ts'
 
 const start = Date.parse('2026-11-28T12:00:00Z')
 const at = (seconds: number) => new Date(start + seconds * 1000).toISOString()
@@ -43,4 +43,19 @@ test('the span of runs ends with the last one, or now', () => {
   expect(spanOfRuns(runs.slice(0, 3), now)).toEqual({ from: start, to: start + 9_000 })
   expect(spanOfRuns(runs, now)).toEqual({ from: start, to: now })
   expect(spanOfRuns([], now)).toEqual({ from: now, to: now })
+})
+
+test('runs are told apart by what not all of them have', () => {
+  const child = (id: string, preview: string | null, label?: string) => ({
+    trajectory_id: id,
+    input_preview: preview,
+    labels: label === undefined ? [] : [{ key: 'quality', value: label, author: 'a', created: '' }],
+  })
+  const texts = (...children: ReturnType<typeof child>[]) => [...distinctTexts(children as never).values()]
+  expect(texts(child('1', 'language: en · name: a'), child('2', 'language: en · name: b', 'low'))).toEqual([
+    'name: a',
+    'name: b · quality: low',
+  ])
+  expect(texts(child('1', 'name: a'))).toEqual(['name: a'])
+  expect(texts(child('1', null), child('2', 'same'), child('3', 'same'))).toEqual(['', 'same', 'same'])
 })

@@ -1,5 +1,6 @@
 import type { CollectionRun } from '../../../src/model/runs/collection-run.ts'
 import { isOpen } from '../../data/run.ts'
+import { plainText } from '../log/plain-text.ts'
 import type { Stretch } from '../timeline/stretches.ts'
 import type { Span } from '../timeline/time-scale.ts'
 
@@ -44,4 +45,26 @@ export const spanOfRuns = (runs: readonly Timed[], now: number): Span => {
   const ended = runs.map((run) => (isOpen(run) || run.ended === null ? now : Date.parse(run.ended)))
   const from = begun.length === 0 ? now : Math.min(...begun)
   return { from, to: Math.max(from, ...ended) }
+}
+
+type Previewed = Pick<CollectionRun, 'trajectory_id' | 'input_preview' | 'labels'>
+
+/** What stands between the members of a preview. */
+const between = ' · '
+
+/** What tells runs apart, by their id: the parts of their input that not all of them have, and their labels. */
+export const distinctTexts = (runs: readonly Previewed[]): ReadonlyMap<string, string> => {
+  const partsOf = ({ input_preview: preview, labels }: Previewed): string[] => [
+    ...(preview === null ? [] : preview.split(between)),
+    ...labels.map(({ key, value }) => (value === '' ? key : `${key}: ${value}`)),
+  ]
+  const counts = new Map<string, number>()
+  for (const run of runs) for (const part of new Set(partsOf(run))) counts.set(part, (counts.get(part) ?? 0) + 1)
+  const isShared = (part: string) => runs.length > 1 && counts.get(part) === runs.length
+  return new Map(
+    runs.map((run) => {
+      const parts = partsOf(run).filter((part) => !isShared(part))
+      return [run.trajectory_id, plainText(parts.join(between))]
+    }),
+  )
 }

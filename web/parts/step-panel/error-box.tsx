@@ -1,14 +1,15 @@
 import type { ErrorRecord } from '../../../src/model/runs/error-record.ts'
 import { plainText } from '../log/plain-text.ts'
+import { outlookOf, remedyOf } from '../remedy.ts'
 
 /** An error: what happened, why, and what to do next. */
 export const ErrorBox = ({ error, message }: { error: ErrorRecord | undefined; message: string }) => (
   <div className="flex flex-col gap-2">
     <p className="whitespace-pre-wrap text-bad [overflow-wrap:anywhere]">{plainText(error?.message ?? message)}</p>
-    {error?.hint && (
+    {error && remedyOf(error) !== undefined && (
       <p className="[overflow-wrap:anywhere]">
         <span className="font-medium">What to do: </span>
-        {plainText(error.hint)}
+        {plainText(remedyOf(error) ?? '')}
       </p>
     )}
     {error?.cause && !error.message.includes(error.cause) && (
@@ -17,7 +18,7 @@ export const ErrorBox = ({ error, message }: { error: ErrorRecord | undefined; m
     {error && (
       <p className="text-12 text-muted">
         <code className="font-mono">{error.code}</code>
-        {error.retryable ? ' · may pass when it is tried again' : ' · will not pass by itself'}
+        {` · ${outlookOf(error)}`}
       </p>
     )}
     {error?.divergence?.diff && (

@@ -12,7 +12,7 @@ import { ShareBar } from '../chart/share-bar.tsx'
 import { Problem } from '../problem.tsx'
 import { makeTimeScale } from '../timeline/time-scale.ts'
 import { ChildLine } from './child-line.tsx'
-import { type ChildOrder, childOrders, inOrder, spanOfRuns } from './child-runs.ts'
+import { type ChildOrder, childOrders, distinctTexts, inOrder, spanOfRuns } from './child-runs.ts'
 
 const pageSize = 50
 const mostFailed = 50
@@ -80,6 +80,7 @@ const RunsAt = ({ place, step, now }: { place: RunAddress; step: RunStep; now: n
   if (pages.error && !pages.data) return <Problem error={pages.error} onRetry={() => void pages.refetch()} />
   if (!pages.data) return <p className="text-muted">Loading…</p>
   const span = spanOfRuns(runs, now)
+  const texts = distinctTexts(runs)
   const scale = makeTimeScale(span, [span])
   const toggle = (id: string) =>
     setOpened((was) => {
@@ -106,6 +107,7 @@ const RunsAt = ({ place, step, now }: { place: RunAddress; step: RunStep; now: n
           <ChildLine
             key={run.trajectory_id}
             run={run}
+            text={texts.get(run.trajectory_id) ?? ''}
             scale={scale}
             now={now}
             isOpen={opened.has(run.trajectory_id)}

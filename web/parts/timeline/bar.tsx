@@ -22,6 +22,7 @@ const looks: Record<StretchKind, string> = {
 
 const colours: Record<string, string> = {
   completed: 'text-ok',
+  partial: 'text-ok',
   failed: 'text-bad',
   running: 'text-run',
   cancelled: 'text-idle',
@@ -31,10 +32,16 @@ interface BarProps {
   stretches: readonly Stretch[]
   scale: TimeScale
   status: string
+  /** Share of the child runs of the step that failed. */
+  failed?: number
 }
 
+/** The end of a bar, as long as the share that failed, and long enough to be seen. */
+const failedEnd = (share: number): string =>
+  `linear-gradient(to left, var(--color-bad) max(4px, ${share * 100}%), currentColor 0)`
+
 /** The stretches of a step on the scale of the timeline. */
-export const Bar = memo(({ stretches, scale, status }: BarProps) => (
+export const Bar = memo(({ stretches, scale, status, failed = 0 }: BarProps) => (
   <div className={`absolute inset-y-0 inset-x-1 overflow-hidden ${colours[status] ?? 'text-idle'}`}>
     {stretches.map((one) => {
       if (one.to < scale.from || one.from > scale.to) return null
@@ -45,7 +52,11 @@ export const Bar = memo(({ stretches, scale, status }: BarProps) => (
           key={`${one.kind}${one.from}`}
           title={`${names[one.kind]} ${durationText((one.to - one.from) / 1000)}`}
           className={`absolute min-w-[3px] rounded-[2px] ${looks[one.kind]}`}
-          style={{ left: `min(${left * 100}%, calc(100% - 3px))`, width: `${width * 100}%` }}
+          style={{
+            left: `min(${left * 100}%, calc(100% - 3px))`,
+            width: `${width * 100}%`,
+            ...(failed > 0 && one.kind === 'execute' ? { backgroundImage: failedEnd(failed) } : {}),
+          }}
         />
       )
     })}

@@ -5,7 +5,7 @@ import { Icon } from '../../ui/icon.tsx'
 import { StatusMark, statusWord } from '../../ui/status.tsx'
 import { leadingStatus } from '../graph/run-graph.ts'
 import { jobText } from '../job-text.ts'
-import { statusOfStep } from '../status-of-step.ts'
+import { failedShare, statusOfStep } from '../status-of-step.ts'
 import { Bar } from './bar.tsx'
 import { joinedStretches, type Lanes } from './lanes.ts'
 import type { StatusCounts, TimelineRow } from './rows.ts'
@@ -110,6 +110,7 @@ const Name = ({ row }: { row: TimelineRow }) => {
 
 const marks: Record<string, string> = {
   completed: '✓',
+  partial: '!',
   failed: '✕',
   running: '◔',
   cancelled: '–',
@@ -139,7 +140,12 @@ const RowBar = ({ row, lanes, scale, status }: Pick<RowProps, 'row' | 'lanes' | 
     if (row.kind === 'pending') return []
     return row.kind === 'step' ? (lanes.stretches.get(row.step.key) ?? []) : joinedStretches(row.steps, lanes)
   }, [row, lanes])
-  return <span className="relative h-full">{<Bar stretches={stretches} scale={scale} status={status} />}</span>
+  const failed = row.kind === 'step' ? failedShare(row.step) : 0
+  return (
+    <span className="relative h-full">
+      <Bar stretches={stretches} scale={scale} status={status} failed={failed} />
+    </span>
+  )
 }
 
 const RowTime = ({ row, lanes, isEnded }: Pick<RowProps, 'row' | 'lanes' | 'isEnded'>) => {

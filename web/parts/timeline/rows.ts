@@ -1,4 +1,5 @@
 import type { RunStep } from '../../data/run.ts'
+import { type ShownStep, statusOfStep } from '../status-of-step.ts'
 import { type Loop, loopsOf } from './turns.ts'
 
 /** How many steps or child runs have each status. */
@@ -10,9 +11,12 @@ export type TimelineRow =
   | { kind: 'loop'; id: string; name: string; turns: number; steps: RunStep[]; counts: StatusCounts; isOpen: boolean }
   | { kind: 'pending'; id: string; name: string }
 
-export const countStatuses = (steps: readonly { status: string }[]): StatusCounts => {
+export const countStatuses = (steps: readonly ShownStep[]): StatusCounts => {
   const counts: StatusCounts = {}
-  for (const { status } of steps) counts[status] = (counts[status] ?? 0) + 1
+  for (const step of steps) {
+    const status = statusOfStep(step)
+    counts[status] = (counts[status] ?? 0) + 1
+  }
   return counts
 }
 

@@ -55,8 +55,8 @@ export const CommandMenu = ({ onClose, onHelp }: { onClose: () => void; onHelp: 
           aria-expanded="true"
           aria-controls={`${id}-list`}
           aria-activedescendant={found.length > 0 ? `${id}-${chosen}` : undefined}
-          aria-label="Search commands, tasks and collections"
-          placeholder="Go to a task or a run, or do something"
+          aria-label="Search commands, tasks, runs, datasets and collections"
+          placeholder="Go to a task, run or dataset, or do something"
           spellCheck={false}
           autoComplete="off"
           value={typed}
@@ -98,7 +98,7 @@ export const CommandMenu = ({ onClose, onHelp }: { onClose: () => void; onHelp: 
           {isSearching
             ? 'Searching…'
             : error
-              ? `Tasks cannot be searched: ${errorText(error)}`
+              ? `The server cannot be searched: ${errorText(error)}`
               : 'Nothing fits. Try fewer letters.'}
         </p>
       )}

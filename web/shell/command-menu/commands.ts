@@ -4,13 +4,14 @@ import { api } from '../../data/api.ts'
 import { keys } from '../../data/keys.ts'
 import { signOut } from '../../data/sign-in.ts'
 import { setTheme, themes } from '../../data/theme.ts'
-import { useWhoami } from '../../data/whoami.ts'
+import { useMayWrite, useWhoami } from '../../data/whoami.ts'
+import { datasetHref, runHref } from '../../parts/page-link.tsx'
 import type { Command } from './rank.ts'
 import { settingsCommands } from './settings-commands.ts'
 
 interface Commands {
   all: Command[]
-  /** Tasks are looked for on the server just now. */
+  /** The server is searched just now. */
   isSearching: boolean
   error: unknown
 }
@@ -19,6 +20,7 @@ interface Commands {
 export const useCommands = (typed: string, openHelp: () => void): Commands => {
   const navigate = useNavigate()
   const { collection } = useParams({ strict: false })
+  const mayWrite = useMayWrite()
   const isAdmin = useWhoami()?.auth_type === 'admin'
   const collections = useQuery({ queryKey: keys.collections, queryFn: ({ signal }) => api.listCollections({ signal }) })
   const tasks = useQuery({
@@ -35,12 +37,45 @@ export const useCommands = (typed: string, openHelp: () => void): Commands => {
     enabled: collection === undefined && id.length > 1,
     placeholderData: keepPreviousData,
   })
+  const runs = useQuery({
+    queryKey: ['runs-by-id', id],
+    queryFn: ({ signal }) => api.findRuns({ query: { id, limit: 10 }, signal }),
+    enabled: mayBeRunId(id),
+    placeholderData: keepPreviousData,
+  })
+  const datasets = useQuery({
+    queryKey: ['dataset-search', id],
+    queryFn: ({ signal }) => api.searchDatasets({ query: { q: id, limit: 10 }, signal }),
+    enabled: id.length > 1,
+    placeholderData: keepPreviousData,
+  })
   const found = collection === undefined && id.length > 1 ? (everywhere.data?.hits ?? []) : []
-  const isRunId = /^[0-9a-f]{8}$/.test(id) && collection !== undefined
-  const isSearching = everywhere.isFetching || tasks.isLoading
-  const error = everywhere.error ?? tasks.error
+  const isSearching = everywhere.isFetching || tasks.isLoading || runs.isFetching || datasets.isFetching
+  const error = everywhere.error ?? tasks.error ?? runs.error ?? datasets.error
+  const places = collection === undefined ? (collections.data ?? []).map(({ name }) => name) : [collection]
+  const creations: Command[] = [
+    ...places.slice(0, mostPlaces).flatMap((place) =>
+      (['task', 'runbook'] as const).map((kind) => ({
+        id: `new-${kind} ${place}`,
+        kind: 'Create',
+        text: `New ${kind} in ${place}`,
+        run: () => void navigate({ to: `/$collection/-/new-${kind}`, params: { collection: place } }),
+      })),
+    ),
+    {
+      id: 'new-collection',
+      kind: 'Create',
+      text: 'New collection',
+      run: () => void navigate({ to: '/', search: { new: 'collection' } as never }),
+    },
+  ]
   const all = [
-    ...(isRunId ? [{ id: 'run', kind: 'Run', text: id, run: () => toRun(id) }] : []),
+    ...(mayBeRunId(id) ? (runs.data?.runs ?? []) : []).map((run) => ({
+      id: `run ${run.collection}/${run.task}/${run.trajectory_id}`,
+      kind: 'Run',
+      text: `${run.trajectory_id} · ${run.collection}/${run.task}`,
+      run: () => void navigate({ href: runHref(run) }),
+    })),
     ...(tasks.data ?? []).map(({ name }) => ({
       id: `task ${name}`,
       kind: 'Task',
@@ -53,6 +88,14 @@ export const useCommands = (typed: string, openHelp: () => void): Commands => {
       text: `${place}/${task}`,
       run: () => void navigate({ to: '/$collection/$task', params: { collection: place, task } }),
     })),
+    ...(id.length > 1 ? (datasets.data?.hits ?? []) : []).map(
+      ({ document: { collection_name: place, entity_name: name } }) => ({
+        id: `dataset ${place}/${name}`,
+        kind: 'Dataset',
+        text: `${place}/${name}`,
+        run: () => void navigate({ href: datasetHref(place, name) }),
+      }),
+    ),
     ...(collections.data ?? []).map(({ name }) => ({
       id: `collection ${name}`,
       kind: 'Collection',
@@ -84,19 +127,8 @@ export const useCommands = (typed: string, openHelp: () => void): Commands => {
             text: `Datasets of ${collection}`,
             run: () => void navigate({ to: '/$collection/-/datasets', params: { collection } }),
           },
-          {
-            id: 'new-task',
-            kind: 'Create',
-            text: `Task in ${collection}`,
-            run: () => void navigate({ to: '/$collection/-/new-task', params: { collection } }),
-          },
-          {
-            id: 'new-runbook',
-            kind: 'Create',
-            text: `Runbook in ${collection}`,
-            run: () => void navigate({ to: '/$collection/-/new-runbook', params: { collection } }),
-          },
         ]),
+    ...(mayWrite ? creations : []),
     ...themes.map((theme) => ({
       id: `theme ${theme}`,
       kind: 'Theme',
@@ -118,8 +150,10 @@ export const useCommands = (typed: string, openHelp: () => void): Commands => {
     },
   ]
   return { all, isSearching, error }
-
-  function toRun(trajectory: string) {
-    void navigate({ to: '/$collection/-/runs', params: { collection: collection ?? '' }, search: { q: trajectory } })
-  }
 }
+
+/** Whether a text may be the beginning of the id of a run. */
+const mayBeRunId = (text: string): boolean => /^[\w.-]{3,200}$/.test(text)
+
+/** Collections whose new tasks are offered on a page of none: further ones are opened first. */
+const mostPlaces = 20

@@ -10,6 +10,7 @@ const parts = [
   ['webhooks', 'Webhooks'],
   ['trial', 'Trial'],
   ['audit', 'Audit'],
+  ['general', 'Owner and deletion'],
 ] as const
 
 /** Pages about the server, for the admin. */

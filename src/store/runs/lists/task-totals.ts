@@ -76,17 +76,17 @@ export const groupTotals = async (
   return rows.map(({ id, approvals, last, ...counts }) => ({ id, byStatus: withOpenRuns(counts), approvals, last }))
 }
 
-/** Reads what collections spent on models in the last `days` days (UTC), today included. */
+/** Reads what collections spent on models, and in how many calls, in the last `days` days (UTC), today included. */
 export const spentLately = async (
   queries: Queries,
   collectionIds: readonly number[],
   days: number,
-): Promise<Map<number, number>> => {
-  const rows = await queries.rows<{ collection_id: number; usd: number }>(
+): Promise<Map<number, { usd: number; calls: number }>> => {
+  const rows = await queries.rows<{ collection_id: number; usd: number; calls: number }>(
     'spent_lately',
-    `select collection_id, sum(usd)::float8 as usd from spending
+    `select collection_id, sum(usd)::float8 as usd, sum(calls)::bigint as calls from spending
      where collection_id = any($1::bigint[]) and day > (now() at time zone 'utc')::date - $2::int group by collection_id`,
     [collectionIds, days],
   )
-  return new Map(rows.map((row) => [row.collection_id, row.usd]))
+  return new Map(rows.map((row) => [row.collection_id, row]))
 }

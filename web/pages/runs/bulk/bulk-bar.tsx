@@ -1,5 +1,5 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { useState } from 'react'
+import { lazy, Suspense, useState } from 'react'
 import type { CollectionRun } from '../../../../src/model/runs/collection-run.ts'
 import {
   type BulkChange,
@@ -22,6 +22,9 @@ import { useKeys } from '../../../ui/keys.ts'
 import { showToast } from '../../../ui/toast.tsx'
 import { RerunChoice } from './rerun-choice.tsx'
 
+/** It comes when runs are to be deleted. */
+const DeleteRuns = lazy(async () => ({ default: (await import('../../../parts/delete-runs.tsx')).DeleteRuns }))
+
 interface BulkBarProps {
   collection: string
   /** The selected runs. */
@@ -41,7 +44,7 @@ const mostCompared = 8
 export const BulkBar = ({ collection, runs, filter, onDone }: BulkBarProps) => {
   const client = useQueryClient()
   const mayWrite = useMayWrite()
-  const [asks, setAsks] = useState<'label' | 'rerun' | 'cancel'>()
+  const [asks, setAsks] = useState<'label' | 'rerun' | 'cancel' | 'delete'>()
   const [progress, setProgress] = useState<string>()
   const [isWhole, setWhole] = useState(false)
   const whole = isWhole ? filter : undefined
@@ -96,6 +99,11 @@ export const BulkBar = ({ collection, runs, filter, onDone }: BulkBarProps) => {
           <Button icon="again" disabled={progress !== undefined} onClick={() => setAsks('rerun')}>
             Re-run…
           </Button>
+          {(open.length < runs.length || whole) && (
+            <Button icon="bin" disabled={progress !== undefined} onClick={() => setAsks('delete')}>
+              Delete…
+            </Button>
+          )}
         </>
       )}
       {!whole && runs.length >= 2 && runs.length <= mostCompared && (
@@ -128,6 +136,20 @@ export const BulkBar = ({ collection, runs, filter, onDone }: BulkBarProps) => {
       >
         Steps that have ended stay recorded. What is being executed now is stopped.
       </Dialog>
+      <Suspense>
+        {asks === 'delete' && (
+          <DeleteRuns
+            collection={collection}
+            runs={runs}
+            filter={whole}
+            onDone={() => {
+              onDone(runs)
+              void client.invalidateQueries({ queryKey: keys.runs(collection) })
+            }}
+            onClose={close}
+          />
+        )}
+      </Suspense>
       <Dialog title={`Run ${count(runs, whole)} again`} isOpen={asks === 'rerun'} onClose={close}>
         <RerunChoice onChoose={(version) => void act(runs, { action: 'rerun', rerun: { version } })} />
       </Dialog>

@@ -9,6 +9,7 @@ import { Decide } from '../../../parts/decide.tsx'
 import { plainText } from '../../../parts/log/plain-text.ts'
 import { PageLink, runHref } from '../../../parts/page-link.tsx'
 import { Problem } from '../../../parts/problem.tsx'
+import { remedyOf } from '../../../parts/remedy.ts'
 import { errorColour, hasEnded, personText, statusOfRun } from '../../../parts/status-of-run.ts'
 import { agoText } from '../../../text/ago.ts'
 import { durationText } from '../../../text/duration.ts'
@@ -90,8 +91,9 @@ export const Peek = ({ run, onClose }: PeekProps) => {
 }
 
 /** What to do about the failure, as its step or the run says. */
-const hintOf = (run: RunSummary | undefined): string | null => {
-  if (!run) return null
+const hintOf = (run: RunSummary | undefined): string | undefined => {
+  if (!run) return undefined
   const failed = Object.values(run.steps).find(({ status }) => status === 'failed')
-  return failed?.error_detail?.hint ?? run.error_detail?.hint ?? null
+  const error = failed?.error_detail ?? run.error_detail
+  return error ? remedyOf(error) : undefined
 }

@@ -1,6 +1,9 @@
 import type { CollectionRun } from '../../../../src/model/runs/collection-run.ts'
+import { plainText } from '../../../parts/log/plain-text.ts'
+import { PageLink, runHref } from '../../../parts/page-link.tsx'
+import { jobOfRun, originOfRun } from '../../../parts/run-origin.ts'
 import { personText } from '../../../parts/status-of-run.ts'
-import { usdText } from '../../../text/cost.ts'
+import { costText } from '../../../text/cost.ts'
 import { countText } from '../../../text/count.ts'
 import { Badge } from '../../../ui/badge.tsx'
 import { Icon } from '../../../ui/icon.tsx'
@@ -17,11 +20,36 @@ export const Steps = ({ run: { steps } }: Cell) => (
   </>
 )
 
-/** A run without calls to models costs nothing; one whose price nobody knows says so. */
-export const Cost = ({ run: { cost_usd: usd, tokens, models } }: Cell) => {
-  if (usd === null && tokens === null && models.length === 0) return <span className="text-faint">–</span>
-  return <span className={usd === null ? 'text-faint' : ''}>{usdText(usd)}</span>
+/** The id of a run, and what tells it from others: the batch or evaluation that it is, or its parameters. */
+export const RunName = ({ run }: Cell) => {
+  const job = jobOfRun(run)
+  return (
+    <>
+      <PageLink href={runHref(run)} tabIndex={-1} className="font-mono text-12 text-accent hover:underline">
+        {run.trajectory_id}
+      </PageLink>
+      {job ? (
+        <PageLink href={job.href} tabIndex={-1} title="Open its report" className="ml-2 text-12 hover:underline">
+          {plainText(job.text)}
+        </PageLink>
+      ) : (
+        run.input_preview !== null && (
+          <span className="ml-2 text-12 text-muted" title={plainText(run.input_preview)}>
+            {plainText(run.input_preview)}
+          </span>
+        )
+      )}
+    </>
+  )
 }
+
+/** Whether a run called a model, so that its cost says something. */
+export const hasCost = ({ cost_usd: usd, tokens, models }: CollectionRun): boolean =>
+  usd !== null || tokens !== null || models.length > 0
+
+export const Cost = ({ run }: Cell) => (
+  <span className={run.cost_usd === null ? 'text-faint' : ''}>{costText(run.cost_usd, hasCost(run))}</span>
+)
 
 export const Tokens = ({ run: { tokens } }: Cell) => (
   <span className={tokens === null ? 'text-faint' : ''}>{countText(tokens)}</span>
@@ -38,11 +66,12 @@ const triggerTexts: Partial<Record<CollectionRun['trigger'], string>> = {
 }
 
 /** The routine, the run or the person that started it. */
-export const StartedBy = ({ run: { trigger, author, triggered_by_routine_id: routine } }: Cell) => {
+export const StartedBy = ({ run }: Cell) => {
+  const { trigger, author } = run
   if (trigger === 'routine') {
     return (
       <span className="inline-flex items-center gap-1 text-muted">
-        <Icon name="clock" className="size-3.5" /> routine {routine}
+        <Icon name="clock" className="size-3.5" /> {originOfRun(run).text}
       </span>
     )
   }

@@ -1,10 +1,11 @@
 import { memo } from 'react'
 import { plainText } from '../../../parts/log/plain-text.ts'
+import { jobOfRun } from '../../../parts/run-origin.ts'
 import { errorColour, statusOfRun } from '../../../parts/status-of-run.ts'
 import { agoText } from '../../../text/ago.ts'
 import { durationText } from '../../../text/duration.ts'
 import { StatusMark, statusWord } from '../../../ui/status.tsx'
-import { Cost, Steps } from './cells.tsx'
+import { Cost, hasCost, Steps } from './cells.tsx'
 import { type RowProps, rowClass, secondsOf } from './row.tsx'
 
 /** One run on a phone: two lines. */
@@ -28,6 +29,11 @@ export const NarrowRow = memo((props: RowProps) => {
         <div className="min-w-0 flex-1">
           <p className="flex items-baseline gap-2">
             <span className="font-mono text-12">{run.trajectory_id}</span>
+            {!hasTask && (
+              <span className="truncate text-12 text-muted">
+                {jobOfRun(run)?.text ?? plainText(run.input_preview ?? '')}
+              </span>
+            )}
             {hasTask && <span className="truncate">{run.task}</span>}
             <span className="ml-auto shrink-0 text-12 text-muted">{agoText(run.created, now)}</span>
           </p>
@@ -37,7 +43,7 @@ export const NarrowRow = memo((props: RowProps) => {
                 <Steps run={run} /> steps
               </span>
               <span>{durationText(secondsOf(run, now))}</span>
-              {run.cost_usd !== null && <Cost run={run} />}
+              {hasCost(run) && <Cost run={run} />}
             </p>
           ) : (
             <p className={`truncate text-12 ${errorColour(run)}`}>{plainText(run.error)}</p>

@@ -1,13 +1,12 @@
 import { memo } from 'react'
 import type { CollectionRun } from '../../../../src/model/runs/collection-run.ts'
 import { plainText } from '../../../parts/log/plain-text.ts'
-import { PageLink, runHref } from '../../../parts/page-link.tsx'
 import { errorColour, hasEnded, statusOfRun } from '../../../parts/status-of-run.ts'
 import { agoText } from '../../../text/ago.ts'
 import { durationText } from '../../../text/duration.ts'
 import { momentText } from '../../../text/moment.ts'
 import { Status } from '../../../ui/status.tsx'
-import { Children, Cost, Labels, StartedBy, Steps, Tokens, Version } from './cells.tsx'
+import { Children, Cost, Labels, RunName, StartedBy, Steps, Tokens, Version } from './cells.tsx'
 import { gridClass, middleClass, wideClass } from './columns.ts'
 
 export interface RowProps {
@@ -67,9 +66,7 @@ export const Row = memo((props: RowProps) => {
           <Status of={statusOfRun(run)} />
         </span>
         <span role="gridcell" className="min-w-0 truncate">
-          <PageLink href={runHref(run)} tabIndex={-1} className="font-mono text-12 text-accent hover:underline">
-            {run.trajectory_id}
-          </PageLink>
+          <RunName run={run} />
         </span>
         {hasTask && (
           <span role="gridcell" className="truncate">

@@ -3,6 +3,9 @@ import type { CollectionRun } from '../../../../src/model/runs/collection-run.ts
 import { useNow } from '../../../data/clock.ts'
 import { useNarrow } from '../../../data/narrow.ts'
 import { unevenRows, useRowsAt } from '../../../data/rows.ts'
+import { useVisible } from '../../../data/visible.ts'
+import type { RunFilters, Sort } from '../../../parts/filters/run-filters.ts'
+import { SortHead } from '../../../ui/sort-head.tsx'
 import { runKey } from '../merge-news.ts'
 import type { RunList } from '../query.ts'
 import type { Selection } from '../selection.ts'
@@ -15,6 +18,7 @@ const heights = { comfortable: 36, withError: 56, dense: 28, narrow: 54 } as con
 
 interface TableProps {
   list: RunList
+  filters: RunFilters
   hasTask: boolean
   isDense: boolean
   active: string | undefined
@@ -25,12 +29,23 @@ interface TableProps {
   onToggle: (run: CollectionRun, isRange: boolean) => void
   onToggleAll: () => void
   onChildren: (run: CollectionRun) => void
+  onSort: (by: Sort) => void
   /** Stands below the last row. */
   foot: ReactNode
 }
 
 /** The runs as a table of which only the rows in view exist. */
-export const RunTable = ({ list, hasTask, isDense, active, activeRow, selection, foot, ...actions }: TableProps) => {
+export const RunTable = ({
+  list,
+  filters,
+  hasTask,
+  isDense,
+  active,
+  activeRow,
+  selection,
+  foot,
+  ...actions
+}: TableProps) => {
   const { runs } = list
   const now = useNow()
   const isNarrow = useNarrow()
@@ -49,11 +64,13 @@ export const RunTable = ({ list, hasTask, isDense, active, activeRow, selection,
   const { box, first, last, total, keyOf, show } = useRowsAt(places, { above: isNarrow ? 0 : headHeight })
 
   const isNearEnd = last >= runs.length - 20
-  const { hasMore, isLoadingMore, isPaused, more } = list
+  const { hasMore, isLoadingMore, isPaused, error, more } = list
+  const isVisible = useVisible()
+  const goesOn = hasMore && !isPaused && error === null && isVisible
   // biome-ignore lint/correctness/useExhaustiveDependencies: `more` is another function at each render
   useEffect(() => {
-    if (isNearEnd && hasMore && !isPaused && !isLoadingMore && isVisible) more()
-  }, [isNearEnd, hasMore, isPaused, isLoadingMore, isVisible])
+    if (isNearEnd && goesOn && !isLoadingMore) more()
+  }, [isNearEnd, goesOn, isLoadingMore])
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: only another row is scrolled to, not every change of the list
   useEffect(() => {
@@ -98,11 +115,28 @@ export const RunTable = ({ list, hasTask, isDense, active, activeRow, selection,
                   className="size-3.5 accent-accent"
                 />
               </span>
-              {tableColumns(hasTask).map(({ name, className = '', isNumber }) => (
-                <span key={name} role="columnheader" className={`${className} ${isNumber ? 'text-right' : ''}`}>
-                  {name}
-                </span>
-              ))}
+              {tableColumns(hasTask).map(({ name, className = '', isNumber = false, sort }) => {
+                const direction = sort === (filters.sort ?? 'created') ? (filters.order ?? 'desc') : undefined
+                return (
+                  <span
+                    key={name}
+                    role="columnheader"
+                    aria-sort={direction && (direction === 'asc' ? 'ascending' : 'descending')}
+                    className={`${className} ${isNumber ? 'text-right' : ''}`}
+                  >
+                    {sort === undefined ? (
+                      name
+                    ) : (
+                      <SortHead
+                        text={name}
+                        isNumber={isNumber}
+                        direction={direction}
+                        onSort={() => actions.onSort(sort)}
+                      />
+                    )}
+                  </span>
+                )
+              })}
             </div>
           </div>
         )}

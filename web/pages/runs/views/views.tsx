@@ -20,6 +20,7 @@ interface ViewsProps {
 const builtIn: { name: string; text: string; filters: RunFilters }[] = [
   { name: '', text: 'All', filters: noFilters },
   { name: 'running', text: 'Running', filters: { ...noFilters, status: ['running', 'pending'] } },
+  { name: 'waiting', text: 'Waiting', filters: { ...noFilters, waiting_for: ['approval', 'event'] } },
   { name: 'failed', text: 'Failed', filters: { ...noFilters, status: ['failed'] } },
 ]
 

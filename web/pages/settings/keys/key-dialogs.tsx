@@ -1,8 +1,8 @@
 import { useState } from 'react'
 import { api } from '../../../data/api.ts'
+import { Confirm } from '../../../parts/confirm.tsx'
 import { Checkbox } from '../../../ui/field.tsx'
 import { showToast } from '../../../ui/toast.tsx'
-import { Confirm } from '../confirm.tsx'
 import { EditExpiry, type KeyDialogProps, RenameKey } from './key-forms.tsx'
 import { useKeysChanged } from './keys-query.ts'
 

@@ -2,13 +2,13 @@ import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import { api } from '../../../data/api.ts'
-import { forgetSession } from '../../../data/session.ts'
 import { signOut } from '../../../data/sign-in.ts'
 import { useWhoami } from '../../../data/whoami.ts'
+import { Confirm } from '../../../parts/confirm.tsx'
 import { Problem } from '../../../parts/problem.tsx'
+import { SignOutEverywhere } from '../../../parts/sign-out-everywhere.tsx'
 import { Button } from '../../../ui/button.tsx'
 import { CommandLines } from '../command-lines.tsx'
-import { Confirm } from '../confirm.tsx'
 import { SettingsHeading } from '../heading.tsx'
 import { SessionLine } from './session-line.tsx'
 
@@ -81,24 +81,7 @@ const SessionsPage = () => {
           <p>Every other session of {name} ends with its next request. This one stays. The key itself stays valid.</p>
         </Confirm>
       )}
-      {asked === 'all' && (
-        <Confirm
-          title="Sign out everywhere?"
-          action="Sign out everywhere"
-          work={() => api.endSessions()}
-          onDone={() => {
-            forgetSession()
-            leave()
-          }}
-          onClose={close}
-          command="jetty api endSessions"
-        >
-          <p>
-            Every session of {name} ends, this one too. The key itself stays valid: if somebody else has it, revoke it
-            instead.
-          </p>
-        </Confirm>
-      )}
+      {asked === 'all' && <SignOutEverywhere onClose={close} />}
     </>
   )
 }

@@ -2,11 +2,11 @@ import { useState } from 'react'
 import type { ShownSession } from '../../../../src/model/collections/session.ts'
 import { api } from '../../../data/api.ts'
 import { useNow } from '../../../data/clock.ts'
+import { Confirm } from '../../../parts/confirm.tsx'
 import { agoText } from '../../../text/ago.ts'
 import { momentText } from '../../../text/moment.ts'
 import { Badge } from '../../../ui/badge.tsx'
 import { Button } from '../../../ui/button.tsx'
-import { Confirm } from '../confirm.tsx'
 import { browserText } from './browser-text.ts'
 
 interface SessionLineProps {

@@ -3,7 +3,7 @@ import { useState } from 'react'
 import { api } from '../../../data/api.ts'
 import { Bars } from '../../../parts/chart/bars.tsx'
 import { Problem } from '../../../parts/problem.tsx'
-import { usdText } from '../../../text/cost.ts'
+import { costText, usdText } from '../../../text/cost.ts'
 import { countText } from '../../../text/count.ts'
 import { firstDay } from '../../../text/days.ts'
 import { durationText } from '../../../text/duration.ts'
@@ -71,7 +71,7 @@ const DayCharts = ({ stats }: { stats: Stats }) => {
         <Figure name="Completed" value={rateText(runs?.by_status ?? {})} />
         <Figure name="Median" value={durationText(p50)} />
         <Figure name="95th percentile" value={durationText(p95)} />
-        <Figure name="Cost" value={calls === 0 ? '–' : usdText(cost)} />
+        <Figure name="Cost" value={costText(cost, calls > 0)} />
         <Figure name="Tokens" value={countText(tokens)} />
       </dl>
       <div className="grid gap-6 lg:grid-cols-2">

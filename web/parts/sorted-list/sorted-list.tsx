@@ -1,0 +1,131 @@
+import { type ReactNode, useMemo, useState } from 'react'
+import { useNarrow } from '../../data/narrow.ts'
+import { useStored, writeStored } from '../../data/stored.ts'
+import { SelectField, TextField } from '../../ui/field.tsx'
+import { SortHead } from '../../ui/sort-head.tsx'
+import { PageLink } from '../page-link.tsx'
+import { type ListOrder, nextOrder, readOrder, rowsWith, type SortValue, sortedRows } from './sorted.ts'
+
+export interface ListColumn<Row> {
+  name: string
+  /** What the list is sorted by; a column without it only shows something. */
+  by?: (row: Row) => SortValue
+  isNumber?: boolean
+  /** Classes of its cells. */
+  className?: string
+  cell: (row: Row) => ReactNode
+}
+
+interface SortedListProps<Row> {
+  /** What the rows are, in the plural: `collections`. */
+  noun: string
+  rows: readonly Row[]
+  keyOf: (row: Row) => string | number
+  hrefOf: (row: Row) => string
+  /** What is searched. */
+  textOf: (row: Row) => string
+  columns: readonly ListColumn<Row>[]
+  /** Widths of the columns in a wide window: a class of Tailwind. In a narrow one cells stand beside and below each other. */
+  grid: string
+  /** Order before somebody chose another one. */
+  first: ListOrder
+  actions?: ReactNode
+  /** The page has a search of its own. */
+  hidesSearch?: boolean
+}
+
+/** Fewer rows need no search. */
+const fewRows = 8
+
+/** A list of links that is loaded whole: searched and sorted in the page; the browser remembers the order. */
+export const SortedList = <Row,>(props: SortedListProps<Row>) => {
+  const { noun, rows, keyOf, hrefOf, textOf, columns, grid, first, actions, hidesSearch = false } = props
+  const isNarrow = useNarrow()
+  const [typed, setTyped] = useState('')
+  const stored = useStored(`sort ${noun}`)
+  const sortable = columns.filter(({ by }) => by !== undefined)
+  const names = sortable.map(({ name }) => name)
+  const order = readOrder(stored, names, first)
+  const by = sortable.find(({ name }) => name === order.by)?.by
+  const choose = ({ by: name, direction }: ListOrder) => writeStored(`sort ${noun}`, `${name} ${direction}`)
+  const found = useMemo(() => rowsWith(rows, textOf, typed), [rows, textOf, typed])
+  const shown = by === undefined ? found : sortedRows(found, by, order.direction)
+  const hasSearch = !hidesSearch && rows.length > fewRows
+  return (
+    <div>
+      {(hasSearch || actions || isNarrow) && (
+        <div className="mb-2 flex flex-wrap items-center gap-2">
+          {hasSearch && (
+            <TextField
+              label={`Search ${noun}`}
+              hidesLabel
+              type="search"
+              boxClass="w-64 max-w-full max-md:w-full"
+              placeholder={`Search ${rows.length} ${noun}`}
+              value={typed}
+              onChange={(event) => setTyped(event.target.value)}
+            />
+          )}
+          {isNarrow && (
+            <SelectField
+              label="Sort"
+              hidesLabel
+              value={`${order.by} ${order.direction}`}
+              options={sortable.flatMap(({ name, isNumber = false }) => {
+                const one = nextOrder({ by: '', direction: 'asc' }, name, isNumber)
+                return [one, nextOrder(one, name, isNumber)].map(
+                  ({ direction }) => [`${name} ${direction}`, `${name} ${direction === 'asc' ? '↑' : '↓'}`] as const,
+                )
+              })}
+              onChange={(event) => choose(readOrder(event.target.value, names, first))}
+            />
+          )}
+          <span className="flex-1" />
+          {actions}
+        </div>
+      )}
+      {!isNarrow && (
+        <div className={`grid items-center gap-x-4 px-2 pb-1 text-11 text-muted ${grid}`}>
+          {columns.map(({ name, by: value, isNumber = false }) => (
+            <span key={name} className={`min-w-0 ${isNumber ? 'text-right' : ''}`}>
+              {value === undefined ? (
+                name
+              ) : (
+                <SortHead
+                  text={name}
+                  isNumber={isNumber}
+                  direction={order.by === name ? order.direction : undefined}
+                  onSort={() => choose(nextOrder(order, name, isNumber))}
+                />
+              )}
+            </span>
+          ))}
+        </div>
+      )}
+      <ul aria-label={noun} className="divide-y divide-line border-line border-y">
+        {shown.map((row) => (
+          <li key={keyOf(row)}>
+            <PageLink
+              href={hrefOf(row)}
+              className={`px-2 py-2 hover:bg-sunk ${isNarrow ? 'flex flex-wrap items-center gap-x-4 gap-y-1' : `grid items-center gap-x-4 ${grid}`}`}
+            >
+              {columns.map(({ name, isNumber = false, className = '', cell }, at) => (
+                <span
+                  key={name}
+                  className={`min-w-0 ${isNarrow && at === 0 ? 'basis-full' : ''} ${isNumber && !isNarrow ? 'text-right' : ''} ${className}`}
+                >
+                  {cell(row)}
+                </span>
+              ))}
+            </PageLink>
+          </li>
+        ))}
+      </ul>
+      {shown.length === 0 && rows.length > 0 && (
+        <p role="status" className="px-2 py-4 text-muted">
+          None of the {rows.length} {noun} has “{typed}”.
+        </p>
+      )}
+    </div>
+  )
+}
