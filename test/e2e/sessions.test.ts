@@ -166,6 +166,8 @@ test('signing out everywhere ends the sessions of other browsers too', async () 
   const { page } = visitor
   await page.getByRole('button', { name: 'You and this browser' }).click()
   await page.getByRole('menuitem', { name: 'Sign out everywhere' }).click()
+  await page.getByText('Every session of the admin token ends').waitFor() // it asks first
+  await page.getByRole('dialog').getByRole('button', { name: 'Sign out everywhere' }).click()
   await page.waitForURL('**/sign-in')
   await page.goto('/demo')
   await page.waitForURL('**/sign-in?next=/demo')

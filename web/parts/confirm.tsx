@@ -1,5 +1,5 @@
 import { useMutation } from '@tanstack/react-query'
-import { type FormEvent, type ReactNode, useId, useState } from 'react'
+import { type ReactNode, useState } from 'react'
 import { Button } from '../ui/button.tsx'
 import { CopyLine } from '../ui/copy.tsx'
 import { Dialog } from '../ui/dialog.tsx'
@@ -34,7 +34,6 @@ export const Confirm = ({
   typed,
   isLoading = false,
 }: ConfirmProps) => {
-  const id = useId()
   const [text, setText] = useState('')
   const doing = useMutation({
     mutationFn: work,
@@ -44,10 +43,6 @@ export const Confirm = ({
     },
   })
   const isAllowed = !isLoading && !doing.isPending && (typed === undefined || text.trim() === typed)
-  const submit = (event: FormEvent) => {
-    event.preventDefault()
-    if (isAllowed) doing.mutate()
-  }
   return (
     <Dialog
       title={title}
@@ -56,13 +51,13 @@ export const Confirm = ({
       actions={
         <>
           <Button onClick={onClose}>Cancel</Button>
-          <Button look="bad" type="submit" form={id} disabled={!isAllowed}>
+          <Button look="bad" disabled={!isAllowed} onClick={() => doing.mutate()}>
             {action}
           </Button>
         </>
       }
     >
-      <form id={id} onSubmit={submit} className="flex flex-col gap-3">
+      <div className="flex flex-col gap-3">
         {children}
         {typed !== undefined && (
           <TextField
@@ -70,11 +65,16 @@ export const Confirm = ({
             value={text}
             isCode
             onChange={(event) => setText(event.target.value)}
+            onKeyDown={(event) => {
+              if (event.key !== 'Enter') return
+              event.preventDefault() // a form around the dialog must not take it
+              if (isAllowed) doing.mutate()
+            }}
           />
         )}
         {command && <CopyLine text={command} />}
         {doing.error && <Problem error={doing.error} />}
-      </form>
+      </div>
     </Dialog>
   )
 }

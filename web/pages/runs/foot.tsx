@@ -3,7 +3,7 @@ import { shortMomentText } from '../../text/moment.ts'
 import { Button } from '../../ui/button.tsx'
 import type { RunList } from './query.ts'
 
-/** Below the last row: that more is being loaded, how far a search has looked, or that this is all. */
+/** Below the last row: more, which comes by itself where it is scrolled to; how far a search has looked; or that this is all. */
 export const ListFoot = ({ list, left }: { list: RunList; left: string | undefined }) => {
   const now = useNow()
   if (list.isLoading) return null
@@ -20,13 +20,17 @@ export const ListFoot = ({ list, left }: { list: RunList; left: string | undefin
       </p>
     )
   }
+  if (!list.isSearch) {
+    return (
+      <p className="flex items-center justify-center p-3 text-muted">
+        {list.isLoadingMore ? <span role="status">Loading…</span> : <Button onClick={list.more}>More runs</Button>}
+      </p>
+    )
+  }
   return (
     <p className="flex items-center justify-center gap-3 p-3 text-muted">
-      <span role="status">
-        {list.isSearch ? 'Searching…' : 'Loading…'}
-        {list.isSearch && looked}
-      </span>
-      {list.isSearch && <Button onClick={list.pause}>Stop</Button>}
+      <span role="status">Searching…{looked}</span>
+      <Button onClick={list.pause}>Stop</Button>
     </p>
   )
 }

@@ -19,12 +19,15 @@ const pages: Record<ServerSection, ComponentType> = {
 /** The settings of this browser, and for the admin those of the server. */
 export const ServerSettingsPage = () => {
   const { section } = useParams({ strict: false }) as { section?: string }
-  const isAdmin = useWhoami()?.auth_type === 'admin'
+  const who = useWhoami()
+  const isAdmin = who?.auth_type === 'admin'
   const shown = serverSections.filter(([name]) => isAdmin || name === 'sessions')
   const current = readSection(shown, section)
   const Page = pages[current]
   useTitle(shown.find(([name]) => name === current)?.[1], 'Settings')
   const sections = shown.map(([name, text]) => ({ href: `/settings/${name}`, text, isCurrent: name === current }))
+  // Until it is known who looks, nothing else is shown than what was asked for.
+  if (!who && section !== undefined && section !== 'sessions') return <main aria-busy className="flex-1" />
   return (
     <SettingsFrame label="Settings" sections={sections}>
       <Page key={current} />

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { errorCodes } from '../../../src/lib/errors.ts'
+import { remedyOf } from '../../parts/remedy.ts'
 import { at, runOf, step, whole } from '../../parts/test-steps.ts'
 import { firstStepToShow, troubleOf } from './failure.ts'
 
@@ -37,13 +39,32 @@ describe('what is wrong with a run', () => {
 
   it.each([
     ['network_failed', { retryable: true }, { kind: 'rerun', step: 'b' }],
-    ['upstream_failed', {}, { kind: 'rerun', step: 'b' }],
+    ['upstream_failed', { retryable: true }, { kind: 'rerun', step: 'b' }],
+    ['upstream_failed', {}, { kind: 'show', step: 'b' }],
     ['model_unavailable', {}, { kind: 'environment', collection: 'acme' }],
     ['reference_missing', {}, { kind: 'definition' }],
     ['activity_failed', {}, { kind: 'show', step: 'b' }],
   ])('with %s suggests what helps first', (code, other, action) => {
     const trouble = troubleOf(failing(failed('b', code, other)))
     expect(trouble?.action).toEqual(action)
+  })
+
+  it.each(['upstream_failed', 'timed_out', 'network_failed'] as const)('with %s says what the code means', (code) => {
+    const trouble = troubleOf(failing(failed('b', code)))
+    expect(trouble?.hint).toBe(errorCodes[code].remedy)
+    expect(trouble?.hint).toBe(remedyOf(detail(code))) // what the panel of the step says
+  })
+
+  it('is what failed of a fan-out that went on', () => {
+    const progress = { total: 40, begun: 40, ended: 40, completed: 36, failed: 4, cancelled: 0 }
+    const run = runOf([step('all', 0, 10, { progress }), step('after')])
+    expect(troubleOf(run)).toMatchObject({
+      tone: 'part',
+      step: 'all',
+      message: '4 of 40 runs failed',
+      action: { kind: 'runs', step: 'all' },
+    })
+    expect(troubleOf(runOf([step('all', 0, 10, { progress: { ...progress, failed: 0 } })]))).toBeUndefined()
   })
 
   it('is the step that ended the run, not one that it went on from', () => {
