@@ -52,7 +52,7 @@ export const originOfRun = (run: Omit<RunFacts, 'collection' | 'trajectory_id'>)
 }
 
 /** The batch or evaluation that a run carries out. */
-export interface JobOfRun {
+interface JobOfRun {
   noun: 'batch' | 'evaluation'
   /** Its own name, or that of the task that it runs. */
   text: string

@@ -18,17 +18,22 @@ import { runHref } from '../../parts/page-link.tsx'
 import { Problem } from '../../parts/problem.tsx'
 import { Button } from '../../ui/button.tsx'
 import { Split } from '../../ui/split.tsx'
-import { BulkBar } from './bulk/bulk-bar.tsx'
 import { ListFoot } from './foot.tsx'
 import { useListKeys } from './list-keys.ts'
 import { runKey } from './merge-news.ts'
-import { NoRuns } from './nothing.tsx'
 import { useRuns } from './query.ts'
-import { RunsById } from './runs-by-id.tsx'
 import { allOrNone, noSelection, toggled, without, withRange } from './selection.ts'
 import { RunTable } from './table/table.tsx'
 import { Toolbar } from './toolbar.tsx'
 import { Views } from './views/views.tsx'
+
+/** What can be done with many runs comes after the list, before somebody has selected some. */
+const loadBulkBar = async () => ({ default: (await import('./bulk/bulk-bar.tsx')).BulkBar })
+const BulkBar = lazy(loadBulkBar)
+
+/** These come when they are needed: a list without runs, and a search. */
+const NoRuns = lazy(async () => ({ default: (await import('./nothing.tsx')).NoRuns }))
+const RunsById = lazy(async () => ({ default: (await import('./runs-by-id.tsx')).RunsById }))
 
 /** It comes when a run is first looked at. */
 const Peek = lazyPart(async () => ({ default: (await import('./peek/peek.tsx')).Peek }))
@@ -109,6 +114,8 @@ const Runs = ({ collection, task }: { collection: string; task: string | undefin
     toggle,
   })
 
+  useEffect(() => void loadBulkBar().catch(() => {}), [])
+
   const peek = isPeeking ? shown : undefined
   // biome-ignore lint/correctness/useExhaustiveDependencies: the address follows the list, not the other way round
   useEffect(() => {
@@ -148,7 +155,9 @@ const Runs = ({ collection, task }: { collection: string; task: string | undefin
           )
         }
       >
-        {filters.q !== undefined && <RunsById collection={collection} task={task} beginning={filters.q} />}
+        <Suspense>
+          {filters.q !== undefined && <RunsById collection={collection} task={task} beginning={filters.q} />}
+        </Suspense>
         {list.newRuns > 0 && (
           <div className="flex justify-center border-line border-b bg-sunk py-1">
             <Button look="quiet" icon="up" onClick={list.reload}>
@@ -158,14 +167,16 @@ const Runs = ({ collection, task }: { collection: string; task: string | undefin
         )}
         {list.error && <Problem error={list.error} onRetry={list.reload} />}
         {isEmpty ? (
-          <NoRuns
-            collection={collection}
-            task={task}
-            isLimited={isFiltered(filters)}
-            hidesChildren={filters.children !== 'shown' && filters.parent_id === undefined}
-            onClear={() => setFilters(withoutLimits(filters))}
-            onChildren={() => setFilters({ ...filters, children: 'shown' })}
-          />
+          <Suspense>
+            <NoRuns
+              collection={collection}
+              task={task}
+              isLimited={isFiltered(filters)}
+              hidesChildren={filters.children !== 'shown' && filters.parent_id === undefined}
+              onClear={() => setFilters(withoutLimits(filters))}
+              onChildren={() => setFilters({ ...filters, children: 'shown' })}
+            />
+          </Suspense>
         ) : list.error && runs.length === 0 ? null : (
           <RunTable
             list={list}
@@ -183,16 +194,18 @@ const Runs = ({ collection, task }: { collection: string; task: string | undefin
             foot={<ListFoot list={list} left={leftOut[filters.sort ?? 'created']} />}
           />
         )}
-        {selected.length > 0 && (
-          <BulkBar
-            collection={collection}
-            runs={selected}
-            filter={
-              list.hasMore && selected.length === runs.length ? (filterQuery(limits, Date.now()) as never) : undefined
-            }
-            onDone={(done) => setSelection((was) => without(was, done.map(runKey)))}
-          />
-        )}
+        <Suspense>
+          {selected.length > 0 && (
+            <BulkBar
+              collection={collection}
+              runs={selected}
+              filter={
+                list.hasMore && selected.length === runs.length ? (filterQuery(limits, Date.now()) as never) : undefined
+              }
+              onDone={(done) => setSelection((was) => without(was, done.map(runKey)))}
+            />
+          )}
+        </Suspense>
       </Split>
     </main>
   )

@@ -7,7 +7,7 @@ import { agoText } from '../../text/ago.ts'
 import { StatusMark, statusWord } from '../../ui/status.tsx'
 
 /** Whether a text may be the beginning of the id of a run. */
-export const mayBeId = (text: string): boolean => /^[\w.-]{3,200}$/.test(text)
+const mayBeId = (text: string): boolean => /^[\w.-]{3,200}$/.test(text)
 
 const most = 5
 

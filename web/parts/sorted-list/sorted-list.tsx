@@ -6,7 +6,7 @@ import { SortHead } from '../../ui/sort-head.tsx'
 import { PageLink } from '../page-link.tsx'
 import { type ListOrder, nextOrder, readOrder, rowsWith, type SortValue, sortedRows } from './sorted.ts'
 
-export interface ListColumn<Row> {
+interface ListColumn<Row> {
   name: string
   /** What the list is sorted by; a column without it only shows something. */
   by?: (row: Row) => SortValue

@@ -32,7 +32,7 @@ export interface ChildCounts {
 }
 
 /** Characters of init_params that a list reads of each run. */
-export const previewedCharacters = 1_000
+const previewedCharacters = 1_000
 
 /** Maximum steps of one run whose models and costs are read. */
 const stepsLookedAt = 50
