@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { flagSchema } from '../flag.ts'
 import { momentSchema, textSchema } from '../names.ts'
 import { type RunStatus, runStatuses } from '../workflows/workflow.ts'
+import { runSorts } from './run-sorts.ts'
 
 /** `key` or `key:value`; what stands after the first colon is the value. */
 const labelFilterSchema = z
@@ -37,10 +38,6 @@ const versionFilterSchema = z.string().transform((text, context): number | strin
   })
   return z.NEVER
 })
-
-/** What a list of runs can be sorted by. */
-export const runSorts = ['created', 'duration', 'cost'] as const
-export type RunSort = (typeof runSorts)[number]
 
 /** Order of a collection's run list, as members of its query. */
 export const runOrderFields = {

@@ -1,3 +1,4 @@
+import type { RunSort } from '../../../src/model/runs/run-sorts.ts'
 import { allOf, firstOf } from '../../data/search-text.ts'
 import { durationText } from '../../text/duration.ts'
 
@@ -20,8 +21,7 @@ type BoundName = (typeof bounds)[number]
 type SingleName = (typeof single)[number]
 
 /** What a list of runs can be sorted by. */
-export const sorts = ['created', 'duration', 'cost'] as const
-export type Sort = (typeof sorts)[number]
+export const sorts: readonly RunSort[] = ['created', 'duration', 'cost']
 
 /**
  * What a list of runs is limited to, and its order. The names are those of the API, but for `since`, a time span such
@@ -31,7 +31,7 @@ export type RunFilters = { [Name in ListName]: string[] } & { [Name in SingleNam
   /** Runs that other runs started are in the list too. */
   children?: 'shown'
   /** Absent: by the time of creation. */
-  sort?: Exclude<Sort, 'created'>
+  sort?: Exclude<RunSort, 'created'>
   /** Absent: the newest, longest or most expensive run first. */
   order?: 'asc'
 }
@@ -70,7 +70,7 @@ export const filterSearch = (filters: RunFilters): FilterSearch => {
 }
 
 /** Filters with another order: a column that sorts already is turned round. */
-export const sortedBy = ({ sort, order, ...rest }: RunFilters, by: Sort): RunFilters => ({
+export const sortedBy = ({ sort, order, ...rest }: RunFilters, by: RunSort): RunFilters => ({
   ...rest,
   ...(by === 'created' ? {} : { sort: by }),
   ...(by === (sort ?? 'created') && order !== 'asc' ? { order: 'asc' as const } : {}),

@@ -1,4 +1,4 @@
-import type { Sort } from '../../../parts/filters/run-filters.ts'
+import type { RunSort } from '../../../../src/model/runs/run-sorts.ts'
 
 /** Widths of the columns, from narrow to wide boxes; a column that has no room is left out with its cells. */
 export const gridClass = (hasTask: boolean): string =>
@@ -15,7 +15,7 @@ interface Column {
   name: string
   className?: string
   isNumber?: boolean
-  sort?: Sort
+  sort?: RunSort
 }
 
 /** Heads of the columns behind the one for selecting. */

@@ -1,10 +1,11 @@
 import { type ReactNode, useEffect, useMemo } from 'react'
 import type { CollectionRun } from '../../../../src/model/runs/collection-run.ts'
+import type { RunSort } from '../../../../src/model/runs/run-sorts.ts'
 import { useNow } from '../../../data/clock.ts'
 import { useNarrow } from '../../../data/narrow.ts'
 import { unevenRows, useRowsAt } from '../../../data/rows.ts'
 import { useVisible } from '../../../data/visible.ts'
-import type { RunFilters, Sort } from '../../../parts/filters/run-filters.ts'
+import type { RunFilters } from '../../../parts/filters/run-filters.ts'
 import { SortHead } from '../../../ui/sort-head.tsx'
 import { runKey } from '../merge-news.ts'
 import type { RunList } from '../query.ts'
@@ -29,7 +30,7 @@ interface TableProps {
   onToggle: (run: CollectionRun, isRange: boolean) => void
   onToggleAll: () => void
   onChildren: (run: CollectionRun) => void
-  onSort: (by: Sort) => void
+  onSort: (by: RunSort) => void
   /** Stands below the last row. */
   foot: ReactNode
 }
