@@ -1,5 +1,6 @@
 import { useNavigate } from '@tanstack/react-router'
-import { lazy, Suspense, useState } from 'react'
+import { Suspense, useState } from 'react'
+import { lazyPart } from '../data/server-away.ts'
 import { signOut } from '../data/sign-in.ts'
 import { useStored } from '../data/stored.ts'
 import { setTheme, themes } from '../data/theme.ts'
@@ -11,7 +12,7 @@ import { Menu } from '../ui/menu.tsx'
 import { showToast } from '../ui/toast.tsx'
 
 /** It comes when somebody asks for it. */
-const SignOutEverywhere = lazy(async () => ({
+const SignOutEverywhere = lazyPart(async () => ({
   default: (await import('../parts/sign-out-everywhere.tsx')).SignOutEverywhere,
 }))
 

@@ -1,10 +1,11 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
-import { lazy, Suspense } from 'react'
+import { Suspense } from 'react'
 import type { CollectionSummary } from '../../../src/model/collections/collection.ts'
 import { api } from '../../data/api.ts'
 import { useNow } from '../../data/clock.ts'
 import { keys } from '../../data/keys.ts'
+import { lazyPart } from '../../data/server-away.ts'
 import { useTitle } from '../../data/title.ts'
 import { useMayWrite } from '../../data/whoami.ts'
 import { Problem } from '../../parts/problem.tsx'
@@ -17,7 +18,7 @@ import { Button } from '../../ui/button.tsx'
 import { Empty } from '../../ui/empty.tsx'
 
 /** It comes when somebody makes one. */
-const NewCollection = lazy(async () => ({ default: (await import('./new-collection.tsx')).NewCollection }))
+const NewCollection = lazyPart(async () => ({ default: (await import('./new-collection.tsx')).NewCollection }))
 
 /** All collections that the session covers, with what goes on in each. */
 export const CollectionsPage = () => {

@@ -29,11 +29,11 @@ import { Views } from './views/views.tsx'
 
 /** What can be done with many runs comes after the list, before somebody has selected some. */
 const loadBulkBar = async () => ({ default: (await import('./bulk/bulk-bar.tsx')).BulkBar })
-const BulkBar = lazy(loadBulkBar)
+const BulkBar = lazyPart(loadBulkBar)
 
 /** These come when they are needed: a list without runs, and a search. */
-const NoRuns = lazy(async () => ({ default: (await import('./nothing.tsx')).NoRuns }))
-const RunsById = lazy(async () => ({ default: (await import('./runs-by-id.tsx')).RunsById }))
+const NoRuns = lazyPart(async () => ({ default: (await import('./nothing.tsx')).NoRuns }))
+const RunsById = lazyPart(async () => ({ default: (await import('./runs-by-id.tsx')).RunsById }))
 
 /** It comes when a run is first looked at. */
 const Peek = lazyPart(async () => ({ default: (await import('./peek/peek.tsx')).Peek }))

@@ -1,5 +1,5 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { lazy, Suspense, useState } from 'react'
+import { Suspense, useState } from 'react'
 import type { CollectionRun } from '../../../../src/model/runs/collection-run.ts'
 import {
   type BulkChange,
@@ -10,6 +10,7 @@ import {
 } from '../../../data/bulk-action.ts'
 import { keys } from '../../../data/keys.ts'
 import { searchText } from '../../../data/search-text.ts'
+import { lazyPart } from '../../../data/server-away.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
 import { AddLabel } from '../../../parts/labels/add-label.tsx'
 import { PageLink } from '../../../parts/page-link.tsx'
@@ -23,7 +24,7 @@ import { showToast } from '../../../ui/toast.tsx'
 import { RerunChoice } from './rerun-choice.tsx'
 
 /** It comes when runs are to be deleted. */
-const DeleteRuns = lazy(async () => ({ default: (await import('../../../parts/delete-runs.tsx')).DeleteRuns }))
+const DeleteRuns = lazyPart(async () => ({ default: (await import('../../../parts/delete-runs.tsx')).DeleteRuns }))
 
 interface BulkBarProps {
   collection: string
