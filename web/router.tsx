@@ -9,7 +9,6 @@ import {
 import { firstOf, parseSearch, searchText } from './data/search-text.ts'
 import { whenServed } from './data/server-away.ts'
 import { sessionState } from './data/session.ts'
-import { CollectionsPage } from './pages/collections/page.tsx'
 import { datasetSearch } from './pages/datasets/dataset-tabs.ts'
 import { playgroundSearch } from './pages/playground/search.ts'
 import { RunsPage } from './pages/runs/page.tsx'
@@ -66,7 +65,11 @@ const shell = createRoute({
   },
 })
 
-const collections = createRoute({ getParentRoute: () => shell, path: '/', component: CollectionsPage })
+const collections = createRoute({
+  getParentRoute: () => shell,
+  path: '/',
+  component: page(() => import('./pages/collections/page.tsx'), 'CollectionsPage'),
+})
 
 /** Names of collections begin with a letter or digit: what begins with a dash is a page of its own, or none. */
 const noPage = createRoute({ getParentRoute: () => shell, path: '/-/$', component: NotFound })

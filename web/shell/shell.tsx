@@ -8,6 +8,7 @@ import { IconButton } from '../ui/button.tsx'
 import { keysText, setSingleKeys, useKeys } from '../ui/keys.ts'
 import { showToast, Toasts } from '../ui/toast.tsx'
 import { Breadcrumb } from './breadcrumb.tsx'
+import { CommandMenu } from './command-menu/command-menu.tsx'
 import { LiveMark } from './live-mark.tsx'
 import { PersonMenu } from './person-menu.tsx'
 import { SessionEnded } from './session-ended.tsx'
@@ -17,12 +18,10 @@ onWarning((text) => showToast({ text, isBad: true }))
 
 const loadHelp = async () => ({ default: (await import('./help.tsx')).Help })
 const Help = lazyPart(loadHelp)
-const loadMenu = async () => ({ default: (await import('./command-menu/command-menu.tsx')).CommandMenu })
-const CommandMenu = lazyPart(loadMenu)
 
-/** The command menu and help come after the first page, and are there when the server is away. */
-const loadLater = () => void Promise.all([loadMenu(), loadHelp()]).catch(() => {})
-const loadLaterMs = 500
+/** Help comes after the first page, and is there when the server is away. */
+const loadLater = () => void loadHelp().catch(() => {})
+const loadLaterMs = 2_000
 
 /** What stands around every page: the header, the command menu, help, and what happens to session and server. */
 export const AppShell = () => {
@@ -86,9 +85,7 @@ export const AppShell = () => {
       <div id="page" className="flex min-h-0 flex-1 flex-col">
         <Outlet />
       </div>
-      <Suspense>
-        {open === 'menu' && <CommandMenu onClose={() => setOpen(undefined)} onHelp={() => setOpen('help')} />}
-      </Suspense>
+      {open === 'menu' && <CommandMenu onClose={() => setOpen(undefined)} onHelp={() => setOpen('help')} />}
       <Suspense>{open === 'help' && <Help onClose={() => setOpen(undefined)} />}</Suspense>
       <SessionEnded />
       <Toasts />
