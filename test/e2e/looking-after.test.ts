@@ -228,6 +228,7 @@ test('the command menu finds datasets, runs by a part of their id, and what can 
   const { page } = visitor
   await jetty.call('POST', '/api/v1/datasets/acme', { name: 'golden-questions' })
   await page.goto('/')
+  await page.getByRole('heading', { name: 'Collections' }).waitFor()
   const menu = async (typed: string, option: string | RegExp) => {
     await page.keyboard.press('Control+k')
     await page.getByRole('combobox').fill(typed)
