@@ -5,9 +5,13 @@ import type { UpstreamAnswer } from '../upstream/answer.ts'
 
 const unknownIn = unknownMembersOf(blockOfEitherSchema)
 
+/** Clients of the hosted service send the name of an agent and an empty list of files with every call. */
+const saysNothing = (name: string, value: unknown): boolean =>
+  value == null || name === 'agent' || (Array.isArray(value) && value.length === 0)
+
 const forRunbooks = (block: JettyBlock): string[] =>
   Object.keys(block)
-    .filter((name) => block[name] != null && isOfRunbooks(name))
+    .filter((name) => isOfRunbooks(name) && !saysNothing(name, block[name]))
     .map((name) => `jetty.${name} is for runbooks, and was ignored in a call of a model`)
 
 /**

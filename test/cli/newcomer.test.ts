@@ -83,7 +83,7 @@ describe('jetty runs get', () => {
     expect(stdout).toMatch(/^parameters +model = scripted\/echo\n +question = Why not\?$/m)
     expect(stdout).toMatch(/^result +text = Why not\?$/m)
     expect(stdout).toMatch(/^model +scripted\/echo$/m)
-    expect(stdout).toMatch(/^cost +unknown$/m)
+    expect(stdout).toMatch(/^cost +\$0$/m)
     expect(stdout).toMatch(/^created +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+05:30$/m)
   })
 })

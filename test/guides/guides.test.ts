@@ -164,9 +164,10 @@ it('batches', async () => {
 })
 
 it('datasets', async () => {
-  const [runs, written, versions, added] = await follow('datasets')
+  const [runs, written, found, versions, added] = await follow('datasets')
   expect(runs).toMatch(/fresh/)
   expect(JSON.parse(written ?? '')).toMatchObject({ version: 2, added: 1, count: 3 })
+  expect(found).toContain("with 'comet'")
   expect(versions).toContain('n3')
   expect(added).toContain('Hello, comet!')
 })
