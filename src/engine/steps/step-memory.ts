@@ -92,7 +92,7 @@ export class StepMemory {
   /** Returns reserved bytes. */
   giveBack(bytes: number): void {
     if (bytes <= uncountedBytes) return
-    if (this.#isPure) this.#ahead += Math.min(bytes, this.#share?.bytes ?? 0)
+    if (this.#isPure) this.#ahead = Math.min(this.#ahead + bytes, this.#share?.bytes ?? 0)
     else this.#share?.giveBack(bytes)
   }
 

@@ -83,42 +83,37 @@ export const carryOut = async (
 
 /** The outcome of a step. Throws only Fenced. */
 const outcomeOf = async (work: StepAtWork, leaveGate: (() => void) | undefined): Promise<StepOutcome | StepLeft> => {
+  const { place, row, side, startRow } = work
+  const warnings = side.warnings.length
   for (;;) {
-    const outcome = await tryOutcome(work, leaveGate)
-    if (outcome !== 'short of memory') return outcome
+    try {
+      const result = await outputsOf(work, leaveGate)
+      if (typeof result === 'string') return result
+      if (place.step.activity.carriesOut) side.usage = usageIn(result instanceof FailedWith ? result.outputs : result)
+      if (result instanceof FailedWith) return await failureOf(work, result.error, result.outputs)
+      const text = outputsText(work, result)
+      return { status: 'completed', outputs: typeof text === 'string' ? text : await text, error: undefined }
+    } catch (thrown) {
+      const problem = await problemOf(work, thrown)
+      if (problem !== 'again') return await failureOf(work, problem)
+      side.warnings.splice(warnings) // it says them again
+    } finally {
+      row.attempt = place.attempt
+      startRow.cancel()
+    }
   }
 }
 
 /**
- * Whether the step begins again with all the memory that it needs: it was refused some of it, and nothing that it did
- * can be seen outside.
+ * Lets a step begin again with all the memory that it needs, if it was refused some of it and nothing that it did can be
+ * seen outside. Otherwise returns what it fails with.
  */
-const startsOver = async ({ memory, place, isExecuting }: StepAtWork, thrown: unknown): Promise<boolean> =>
-  thrown instanceof MemoryRefused && (place.step.activity.pure || !isExecuting) && memory.startOver()
-
-const tryOutcome = async (
-  work: StepAtWork,
-  leaveGate: (() => void) | undefined,
-): Promise<StepOutcome | StepLeft | 'short of memory'> => {
-  const { place, row, side, startRow } = work
+const problemOf = async ({ memory, place, isExecuting }: StepAtWork, thrown: unknown): Promise<unknown> => {
+  if (!(thrown instanceof MemoryRefused) || (isExecuting && !place.step.activity.pure)) return thrown
   try {
-    const result = await outputsOf(work, leaveGate)
-    if (typeof result === 'string') return result
-    if (place.step.activity.carriesOut) side.usage = usageIn(result instanceof FailedWith ? result.outputs : result)
-    if (result instanceof FailedWith) return await failureOf(work, result.error, result.outputs)
-    const text = outputsText(work, result)
-    return { status: 'completed', outputs: typeof text === 'string' ? text : await text, error: undefined }
-  } catch (thrown) {
-    let problem = thrown
-    try {
-      if (await startsOver(work, thrown)) return 'short of memory'
-    } catch (error) {
-      problem = error
-    }
-    return await failureOf(work, problem)
-  } finally {
-    row.attempt = place.attempt
-    startRow.cancel()
+    return (await memory.startOver()) ? 'again' : thrown
+  } catch (error) {
+    return error
   }
 }
 
