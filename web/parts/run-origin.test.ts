@@ -12,7 +12,11 @@ const withParams = (params: Record<string, unknown>, routine: number | null = nu
 
 it.each([
   ['a person', withParams({}), { kind: 'person', text: 'admin' }],
-  ['a routine', withParams({ routine: { name: 'nightly' } }, 4), { kind: 'routine', text: 'routine nightly' }],
+  [
+    'a routine',
+    withParams({ routine: { name: 'nightly' } }, 4),
+    { kind: 'routine', text: 'routine nightly', routine: 'nightly' },
+  ],
   ['a routine without a name', withParams({}, 4), { kind: 'routine', text: 'a routine' }],
   [
     'a re-run',

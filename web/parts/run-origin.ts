@@ -15,6 +15,8 @@ interface Origin {
   text: string
   /** The run that it comes from. */
   from?: { task: string; id: string }
+  /** Name of the routine. */
+  routine?: string
 }
 
 const record = (value: unknown): Record<string, unknown> | undefined =>
@@ -46,7 +48,7 @@ export const originOfRun = (run: Omit<RunFacts, 'collection' | 'trajectory_id'>)
   if (parent) return made('parent', 'child run', runIn(parent, run.task))
   if (run.triggered_by_routine_id !== null) {
     const name = textOf(record(params.routine)?.name)
-    return made('routine', name === undefined ? 'a routine' : `routine ${name}`)
+    return name === undefined ? made('routine', 'a routine') : { ...made('routine', `routine ${name}`), routine: name }
   }
   return made('person', run.author)
 }

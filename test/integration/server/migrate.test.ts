@@ -108,6 +108,45 @@ describe('migrate', () => {
     },
   )
 
+  it('notes what the runs of an older version cost, so that lists can be sorted by it', async () => {
+    const before = (await names()).filter((name) => /^\d{4}_/.test(name) && name < '0175')
+    const { url: server } = await testPostgres()
+    const name = `older_${randomBytes(6).toString('hex')}`
+    await createDatabase(server, name)
+    const older = openDatabase(Object.assign(new URL(server), { pathname: `/${name}` }).href, { connections: 2 })
+    try {
+      await migrate(older, { only: before })
+      await older.query(`insert into collections (name) values ('acme')`)
+      await older.query(`insert into runs (id, trajectory_id, workflow_id, collection_id, task_id, name, definition,
+          init_params, author, status, created_at, started_at, ended_at)
+        select id, id, id, 1, 1, 'acme/t', 'none', '{}', 'a', 'completed', now(), now(),
+          case when id <> 'open' then now() end
+        from unnest('{stepped,open,called,large,free,quiet}'::text[]) id`)
+      await older.query(`insert into run_spending (run_id, usd) values ('stepped', 0.25), ('open', 0.5)`)
+      await older.query(
+        `insert into payloads (id, run_id, body) values ('p', 'large', '{"text":"…","cost_usd":1.2e-7}')`,
+      )
+      await older.query(`insert into steps (run_id, seq, name, status, attempt, epoch, outputs, outputs_payload) values
+        ('called', 0, 'completion', 'completed', 1, 0, '{"text":"say \\"cost_usd\\":9","cost_usd":0.0021,"usage":null}', null),
+        ('large', 0, 'completion', 'completed', 1, 0, null, 'p'),
+        ('free', 0, 'completion', 'completed', 1, 0, '{"cost_usd":0}', null),
+        ('quiet', 0, 'completion', 'completed', 1, 0, '{"cost_usd":null}', null)`)
+      await older.query(`insert into bulk_actions (id, collection_id, action, change, position, author, recorded_by)
+        values ('bulk-1', 1, 'cancel', '{}', '{"createdMicros":"17","number":3}', 'a', 'a')`)
+      await migrate(older)
+      const costs = await older.query<{ id: string; cost_usd: number | null }>('select id, cost_usd from runs')
+      expect(Object.fromEntries(costs.map((run) => [run.id, run.cost_usd]))).toEqual({
+        ...{ stepped: 0.25, open: null, called: 0.0021, large: 1.2e-7, free: 0, quiet: null },
+      })
+      expect(await older.query('select position from bulk_actions')).toEqual([
+        { position: '{"place":"17","number":3}' },
+      ])
+    } finally {
+      await older.close()
+      await dropDatabase(server, name)
+    }
+  })
+
   it('refuses a database that a newer version has changed', async () => {
     await database.query("insert into schema_migrations (name) values ('9999_future')")
     await expect(migrate(database)).rejects.toThrow('newer Jetty: it has 9999_future')

@@ -117,6 +117,15 @@ const Facts = ({ run }: { run: Run }) => {
             >
               {trigger.text} of {trigger.from.id}
             </Link>
+          ) : trigger.routine !== undefined ? (
+            <Link
+              to="/$collection/$task"
+              params={{ collection: run.collection, task: run.task }}
+              search={{ tab: 'routines', routine: trigger.routine }}
+              className="text-accent hover:underline"
+            >
+              {trigger.text}
+            </Link>
           ) : (
             trigger.text
           )}

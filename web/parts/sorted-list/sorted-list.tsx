@@ -21,7 +21,10 @@ interface SortedListProps<Row> {
   noun: string
   rows: readonly Row[]
   keyOf: (row: Row) => string | number
-  hrefOf: (row: Row) => string
+  /** Where a row leads; a row without it only shows something. */
+  hrefOf?: (row: Row) => string
+  /** Stands at the end of a row, beside its link. */
+  trail?: (row: Row) => ReactNode
   /** What is searched. */
   textOf: (row: Row) => string
   columns: readonly ListColumn<Row>[]
@@ -37,9 +40,9 @@ interface SortedListProps<Row> {
 /** Fewer rows need no search. */
 const fewRows = 8
 
-/** A list of links that is loaded whole: searched and sorted in the page; the browser remembers the order. */
+/** A list that is loaded whole, mostly of links: searched and sorted in the page; the browser remembers the order. */
 export const SortedList = <Row,>(props: SortedListProps<Row>) => {
-  const { noun, rows, keyOf, hrefOf, textOf, columns, grid, first, actions, hidesSearch = false } = props
+  const { noun, rows, keyOf, hrefOf, textOf, columns, grid, first, actions, hidesSearch = false, trail } = props
   const isNarrow = useNarrow()
   const [typed, setTyped] = useState('')
   const stored = useStored(`sort ${noun}`)
@@ -85,7 +88,7 @@ export const SortedList = <Row,>(props: SortedListProps<Row>) => {
         </div>
       )}
       {!isNarrow && (
-        <div className={`grid items-center gap-x-4 px-2 pb-1 text-11 text-muted ${grid}`}>
+        <div className={`grid items-center gap-x-4 px-2 pb-1 text-11 text-muted ${grid} ${trail ? 'mr-9' : ''}`}>
           {columns.map(({ name, by: value, isNumber = false }) => (
             <span key={name} className={`min-w-0 ${isNumber ? 'text-right' : ''}`}>
               {value === undefined ? (
@@ -104,10 +107,10 @@ export const SortedList = <Row,>(props: SortedListProps<Row>) => {
       )}
       <ul aria-label={noun} className="divide-y divide-line border-line border-y">
         {shown.map((row) => (
-          <li key={keyOf(row)}>
-            <PageLink
-              href={hrefOf(row)}
-              className={`px-2 py-2 hover:bg-sunk ${isNarrow ? 'flex flex-wrap items-center gap-x-4 gap-y-1' : `grid items-center gap-x-4 ${grid}`}`}
+          <li key={keyOf(row)} className="flex items-center">
+            <RowBox
+              href={hrefOf?.(row)}
+              className={`min-w-0 flex-1 px-2 py-2 ${isNarrow ? 'flex flex-wrap items-center gap-x-4 gap-y-1' : `grid items-center gap-x-4 ${grid}`}`}
             >
               {columns.map(({ name, isNumber = false, className = '', cell }, at) => (
                 <span
@@ -117,7 +120,8 @@ export const SortedList = <Row,>(props: SortedListProps<Row>) => {
                   {cell(row)}
                 </span>
               ))}
-            </PageLink>
+            </RowBox>
+            {trail && <span className="w-9 shrink-0">{trail(row)}</span>}
           </li>
         ))}
       </ul>
@@ -129,3 +133,12 @@ export const SortedList = <Row,>(props: SortedListProps<Row>) => {
     </div>
   )
 }
+
+const RowBox = ({ href, className, children }: { href: string | undefined; className: string; children: ReactNode }) =>
+  href === undefined ? (
+    <div className={className}>{children}</div>
+  ) : (
+    <PageLink href={href} className={`hover:bg-sunk ${className}`}>
+      {children}
+    </PageLink>
+  )

@@ -6,7 +6,7 @@ import { Empty } from '../../../ui/empty.tsx'
 import { CommandLines } from '../command-lines.tsx'
 import { SettingsHeading } from '../heading.tsx'
 import type { CollectionPlace } from '../place.ts'
-import { KeyLine } from './key-line.tsx'
+import { KeyList } from './key-list.tsx'
 import { useApiKeys } from './keys-query.ts'
 import { NewKeyDialog } from './new-key-dialog.tsx'
 
@@ -35,13 +35,7 @@ const KeysPage = ({ collection }: CollectionPlace) => {
           Only the admin token opens it. Make a key for each program and person, so that you can revoke one alone.
         </Empty>
       )}
-      {keys.length > 0 && (
-        <ul aria-label="Keys" className="divide-y divide-line border-line border-y">
-          {keys.map((key) => (
-            <KeyLine key={key.id} of={key} collection={collection} mayWrite={mayWrite} />
-          ))}
-        </ul>
-      )}
+      {keys.length > 0 && <KeyList keys={keys} collection={collection} mayWrite={mayWrite} />}
       {list.hasNextPage && (
         <Button className="self-start" disabled={list.isFetching} onClick={() => void list.fetchNextPage()}>
           Older keys

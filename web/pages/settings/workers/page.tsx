@@ -3,7 +3,9 @@ import type { ListedWorker } from '../../../../src/model/workers/worker.ts'
 import { api } from '../../../data/api.ts'
 import { useNow } from '../../../data/clock.ts'
 import { Problem } from '../../../parts/problem.tsx'
+import { SortedList } from '../../../parts/sorted-list/sorted-list.tsx'
 import { agoText } from '../../../text/ago.ts'
+import { momentText } from '../../../text/moment.ts'
 import { Badge } from '../../../ui/badge.tsx'
 import { Empty } from '../../../ui/empty.tsx'
 import { CommandLines } from '../command-lines.tsx'
@@ -34,45 +36,61 @@ const WorkersPage = () => {
           A worker is a program in any language. The guide “Write a step in your own language” has one to begin with.
         </Empty>
       )}
-      {workers.length > 0 && (
-        <ul aria-label="Workers" className="divide-y divide-line border-line border-y">
-          {workers.map((one) => (
-            <WorkerLine key={one.worker_id} of={one} />
-          ))}
-        </ul>
-      )}
+      {workers.length > 0 && <WorkerList workers={workers} />}
       {found.data?.has_more && <p className="text-12 text-muted">The newest {mostListed} are shown.</p>}
       <CommandLines lines={['jetty workers ls --all', 'jetty workers stop <id>']} />
     </>
   )
 }
 
-const WorkerLine = ({ of }: { of: ListedWorker }) => {
+const WorkerList = ({ workers }: { workers: readonly ListedWorker[] }) => {
   const now = useNow()
-  const { name, version, state, labels, jobs, concurrency, activities, collections, seen_at: seenAt } = of
   return (
-    <li className="flex flex-wrap items-center gap-x-6 gap-y-1 py-2.5">
-      <div className="min-w-48 flex-1">
-        <p className="flex flex-wrap items-center gap-2 font-medium">
-          <span className="min-w-0 break-words">{name}</span>
-          {version && <span className="text-12 text-muted">{version}</span>}
-          {labels.map((label) => (
-            <Badge key={label}>{label}</Badge>
-          ))}
-        </p>
-        <p className="break-words text-12 text-muted">
-          {activities.map((one) => one.name).join(', ')}
-          {` · ${collections === null ? 'all collections' : collections.join(', ')}`}
-        </p>
-      </div>
-      <p className="text-12 tabular-nums">
-        {jobs} of {concurrency} jobs
-      </p>
-      <p className={`min-w-40 text-12 ${state === 'online' ? '' : 'text-muted'}`}>
-        {state}, seen {agoText(seenAt, now)}
-      </p>
-    </li>
+    <SortedList
+      noun="workers"
+      rows={workers}
+      keyOf={(one) => one.worker_id}
+      textOf={({ name, labels, activities, collections }) =>
+        [name, ...labels, ...activities.map((one) => one.name), ...(collections ?? [])].join(' ')
+      }
+      grid="grid-cols-[minmax(14rem,1fr)_6rem_6rem_7rem]"
+      first={{ by: 'Seen', direction: 'desc' }}
+      columns={[
+        { name: 'Name', by: ({ name }) => name, cell: (worker) => <WorkerName of={worker} /> },
+        {
+          name: 'Jobs',
+          by: ({ jobs }) => jobs,
+          isNumber: true,
+          className: 'text-12 tabular-nums',
+          cell: ({ jobs, concurrency }) => `${jobs} of ${concurrency}`,
+        },
+        { name: 'State', by: ({ state }) => state, className: 'text-12', cell: ({ state }) => state },
+        {
+          name: 'Seen',
+          by: ({ seen_at: at }) => Date.parse(at),
+          isNumber: true,
+          className: 'text-12 text-muted',
+          cell: ({ seen_at: at }) => <span title={momentText(at)}>{agoText(at, now)}</span>,
+        },
+      ]}
+    />
   )
 }
+
+const WorkerName = ({ of: { name, version, labels, activities, collections } }: { of: ListedWorker }) => (
+  <>
+    <span className="flex flex-wrap items-center gap-2 font-medium">
+      <span className="min-w-0 break-words">{name}</span>
+      {version && <span className="text-12 text-muted">{version}</span>}
+      {labels.map((label) => (
+        <Badge key={label}>{label}</Badge>
+      ))}
+    </span>
+    <span className="block break-words text-12 text-muted">
+      {activities.map((one) => one.name).join(', ')}
+      {` · ${collections === null ? 'all collections' : collections.join(', ')}`}
+    </span>
+  </>
+)
 
 export default WorkersPage
