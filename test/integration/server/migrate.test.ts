@@ -126,11 +126,11 @@ describe('migrate', () => {
       await older.query(
         `insert into payloads (id, run_id, body) values ('p', 'large', '{"text":"…","cost_usd":1.2e-7}')`,
       )
-      await older.query(`insert into steps (run_id, seq, name, status, attempt, epoch, outputs, outputs_payload) values
-        ('called', 0, 'completion', 'completed', 1, 0, '{"text":"say \\"cost_usd\\":9","cost_usd":0.0021,"usage":null}', null),
-        ('large', 0, 'completion', 'completed', 1, 0, null, 'p'),
-        ('free', 0, 'completion', 'completed', 1, 0, '{"cost_usd":0}', null),
-        ('quiet', 0, 'completion', 'completed', 1, 0, '{"cost_usd":null}', null)`)
+      await older.query(`insert into steps (run_id, seq, name, status, attempt, epoch, outputs, outputs_payload, started_at) values
+        ('called', 0, 'completion', 'completed', 1, 0, '{"text":"say \\"cost_usd\\":9","cost_usd":0.0021,"usage":null}', null, now()),
+        ('large', 0, 'completion', 'completed', 1, 0, null, 'p', now()),
+        ('free', 0, 'completion', 'completed', 1, 0, '{"cost_usd":0}', null, now()),
+        ('quiet', 0, 'completion', 'completed', 1, 0, '{"cost_usd":null}', null, now())`)
       await older.query(`insert into bulk_actions (id, collection_id, action, change, position, author, recorded_by)
         values ('bulk-1', 1, 'cancel', '{}', '{"createdMicros":"17","number":3}', 'a', 'a')`)
       await migrate(older)
