@@ -7,7 +7,7 @@ import type { Lending } from '../store/collections/lending.ts'
 import type { Quota } from '../store/collections/quota.ts'
 import type { ModelCall } from './asked.ts'
 import type { OpenModelCall } from './open-model-calls.ts'
-import { isOwnTask } from './own-workflows.ts'
+import { isCallTask } from './own-workflows.ts'
 import type { Recorder } from './record/recorder.ts'
 import { makeTicket, type Ticket } from './ticket.ts'
 import { beginTrialCall } from './trial-call.ts'
@@ -47,7 +47,7 @@ const noRoom = (): AppError =>
 
 /** Throws 403 when a read-only key names a task: it may not create tasks, nor add to the runs of others. */
 const requireNaming = (identity: Identity, task: string | undefined): void => {
-  if (identity.access !== 'READ' || task === undefined || isOwnTask(task)) return
+  if (identity.access !== 'READ' || task === undefined || isCallTask(task)) return
   throw new AppError('forbidden', 'Access level WRITE required.', {
     hint: 'Leave jetty.task out, or use a key with the access level WRITE: it names the task that a call is recorded under.',
   })

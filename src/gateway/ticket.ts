@@ -12,10 +12,10 @@ import type { FailedAttempt } from '../model/gateway/chat.ts'
 import type { RecordDestination } from '../model/gateway/recorded-call.ts'
 import type { Shape } from '../model/gateway/shape.ts'
 import { type StartLabel, startLabels } from '../model/runs/label.ts'
+import { callTask } from '../model/runs/own-tasks.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { CacheKey } from '../store/calls/answer-cache.ts'
 import { type AskedCall, hasOptions } from './asked.ts'
-import { ownTask } from './own-workflows.ts'
 import type { FinishedCall } from './record/finished-call.ts'
 import type { TrialCall } from './trial-call.ts'
 
@@ -103,7 +103,7 @@ export const makeTicket = ({
       payer: collection.payer,
       collection: collection.name,
       environmentId: collection.environment_id,
-      taskName: asked.block.task ?? ownTask(shape),
+      taskName: asked.block.task ?? callTask(shape),
     },
     author: authorOf(identity),
     labels: startLabels(asked.block),

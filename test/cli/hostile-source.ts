@@ -20,7 +20,7 @@ export const startHostileSource = async (inside: string): Promise<HostileSource>
   const workflow = { step_configs: { say: { activity: 'text_echo', text: 'hello' } }, steps: ['say'] }
   const task = { name: 'one', collection_name: 'trap', workflow, description: null }
   const runs = [
-    runAt('trap', 1, { file_paths: ['trap/one/redirected.txt', 'trap/../../keys'] }, {}),
+    runAt('trap', 1, { file_paths: ['trap/one/0000/redirected.txt', 'trap/../0000/keys'] }, {}),
     runAt('trap', 2, {}, { say: null }),
   ]
   const routine = {

@@ -2,6 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type FakeOpenAi, startFakeOpenAi } from '../fakes/openai.ts'
+import { rawPost } from '../raw-post.ts'
 import { type Body, startTestServer, type TestServer } from '../server.ts'
 import { startHostileSource } from './hostile-source.ts'
 import { openShell, type Shell } from './shell.ts'
@@ -9,8 +11,41 @@ import { openShell, type Shell } from './shell.ts'
 let old: TestServer
 let fresh: TestServer
 let shell: Shell
+let fake: FakeOpenAi
 let file: string
 const ids: string[] = []
+/** Trajectory ids of runs of the server's own tasks. */
+const own: Record<string, string> = {}
+
+/** Makes a run of each of the server's own tasks. */
+const useOwnTasks = async (): Promise<void> => {
+  const environment_variables = { OPENAI_API_KEY: 'sk-unmistakable-imported-31b7' }
+  await old.call('PATCH', '/api/v1/collections/acme/environment', { environment_variables })
+  const messages = [{ role: 'user', content: 'hello' }]
+  const calls: [string, string, object][] = [
+    ['_chat', '/v1/chat/completions', { messages }],
+    ['_messages', '/v1/messages', { messages, max_tokens: 9 }],
+    ['_responses', '/v1/responses', { input: 'hello' }],
+    ['_embeddings', '/v1/embeddings', { input: 'hello', model: 'text-embedding-3-small' }],
+  ]
+  for (const [task, path, body] of calls) {
+    if (task === '_responses') fake.script({ body: { object: 'response', status: 'completed', output: [] } })
+    if (task === '_embeddings') fake.script({ body: { object: 'list', data: [{ index: 0, embedding: [1] }] } })
+    const headers = { authorization: `Bearer ${old.server.adminToken}`, 'x-jetty-collection': 'acme' }
+    const sent = JSON.stringify({ model: 'gpt-4o-mini', ...body })
+    own[task] = (await rawPost(old.url + path, sent, headers)).headers['x-jetty-trajectory-id'] ?? ''
+  }
+  const workflow = { step_configs: { say: { activity: 'text_echo', text: 'tried' } }, steps: ['say'] }
+  own._try = (await old.call('POST', '/api/v1/try/acme', { workflow, step: 'say' })).body.trajectory_id
+  await old.until('_try', own._try ?? '', ({ ended }) => ended !== null)
+  const items = [{ text: 'one' }, { text: 'two' }]
+  own._batch = (await old.call('POST', '/api/v1/run-batch/acme/echo', { items })).body.batch_id
+  await old.until('_batch', own._batch ?? '', ({ ended }) => ended !== null)
+  const judges = [{ name: 'polite', instruction: 'Is it polite?', model: 'scripted/judge', binary: true }]
+  const evaluation = { items: [{ text: 'three' }], judges }
+  own._evaluation = (await old.call('POST', '/api/v1/run-evaluation/acme/echo', evaluation)).body.evaluation_id
+  await old.until('_evaluation', own._evaluation ?? '', ({ ended }) => ended !== null)
+}
 
 const run = async (task: string, initParams: object): Promise<string> => {
   const { body } = await old.call('POST', `/api/v1/run-sync/acme/${task}`, { init_params: initParams })
@@ -18,7 +53,8 @@ const run = async (task: string, initParams: object): Promise<string> => {
 }
 
 beforeAll(async () => {
-  old = await startTestServer()
+  fake = await startFakeOpenAi()
+  old = await startTestServer({ env: { OPENAI_BASE_URL: fake.url } })
   // One process executes runs for one server only.
   fresh = await startTestServer({ env: { JETTY_ROLE: 'api' } })
   shell = openShell(fresh.url, fresh.server.adminToken)
@@ -47,7 +83,9 @@ beforeAll(async () => {
   form.append('collection', 'acme')
   form.append('file', new File(['from the old server'], 'note.txt', { type: 'text/plain' }))
   file = (await old.call('POST', '/api/v1/files/upload', form)).body.path
-  for (let at = 0; at < 23; at++) ids.push(await run('echo', { text: `run ${at}` }))
+  for (let at = 0; at < 22; at++) ids.push(await run('echo', { text: `run ${at}` }))
+  await useOwnTasks()
+  ids.push(await run('echo', { text: 'acme/sonnet-4' })) // a text, though it begins like a path
   ids.push(await run('echo', {})) // fails: the parameter is missing
   ids.push(await run('read', { file_paths: [file] }))
   await old.call('POST', `/api/v1/trajectory/acme/echo/${ids[0]}/labels`, {
@@ -59,6 +97,7 @@ beforeAll(async () => {
 afterAll(async () => {
   shell?.close()
   await Promise.all([old?.close(), fresh?.close()])
+  await fake?.close()
 })
 
 const importNow = (...args: string[]) =>
@@ -106,6 +145,34 @@ describe('an import', () => {
     expect(ours.labels).toEqual([expect.objectContaining({ key: 'grade', value: 'good', author: 'ann' })])
     const failed = await copied('echo', ids[23])
     expect([failed.status, failed.attributes.params.error]).toEqual(['failed', expect.stringContaining('text')])
+  })
+
+  it('copies the runs of the tasks that the server makes itself, with tokens and cost', async () => {
+    expect(report().problems).toEqual([])
+    const names = ['_batch', '_chat', '_embeddings', '_evaluation', '_messages', '_responses', '_try']
+    expect(Object.keys(own).sort()).toEqual(names)
+    for (const [task, id] of Object.entries(own)) {
+      const theirs = await at(old, `db/trajectory/acme/${task}/${id}`)
+      const { status, ended, usage, cost_usd } = await copied(task, id)
+      expect([task, status, ended]).toEqual([task, theirs.status, theirs.ended])
+      expect([task, usage, cost_usd]).toEqual([task, theirs.usage, theirs.cost_usd])
+    }
+    const chat = await copied('_chat', own._chat)
+    expect(chat).toMatchObject({ cost_usd: expect.closeTo(0.00021, 9), usage: { total_tokens: 1100 } })
+    expect(chat.steps.eval.outputs.output.completion.text).toBe('You said: hello')
+    const { runs } = await at(fresh, 'runs/acme?task=_chat')
+    expect(runs).toMatchObject([{ trajectory_id: own._chat, cost_usd: expect.closeTo(0.00021, 9), tokens: 1100 }])
+    // A copy is a record of an evaluation, and not one of this server.
+    expect((await at(fresh, 'evaluations/acme')).evaluations).toEqual([])
+    expect((await at(fresh, 'batches/acme')).batches).toEqual([])
+    const { workflow } = await at(fresh, 'tasks/acme/_chat')
+    expect(workflow).toEqual((await at(old, 'tasks/acme/_chat')).workflow)
+  })
+
+  it('takes no text for a file that only begins like one', async () => {
+    const { at: places } = { at: report().problems.map(({ at }: Body) => at) }
+    expect(places.join()).not.toContain('sonnet')
+    expect((await copied('echo', ids[22])).steps.eval.inputs.input).toEqual({ text: 'acme/sonnet-4' })
   })
 
   it('copies the files that runs name, and leads to the copies', async () => {
@@ -180,8 +247,8 @@ it('trusts no source: no file of this network, no page twice, no control charact
   expect(counts).toMatchObject({ 'tasks created': 1 })
   expect(problems).toEqual(
     expect.arrayContaining([
-      { at: 'trap/one/redirected.txt', problem: expect.stringContaining('private') },
-      { at: 'trap/../../keys', problem: expect.stringContaining("'..'") },
+      { at: 'trap/one/0000/redirected.txt', problem: expect.stringContaining('private') },
+      { at: 'trap/../0000/keys', problem: expect.stringContaining("'..'") },
       { at: 'trap/one', problem: expect.stringContaining('back to another') },
     ]),
   )

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import { momentSchema, textSchema } from '../../model/names.ts'
 import { labelNameSchema, labelSchema, labelValueSchema } from '../../model/runs/label.ts'
+import { callTokensSchema } from '../../model/runs/step-usage.ts'
 
 /** Trajectory ids that need no encoding in a path. */
 const trajectoryIdSchema = z
@@ -23,7 +24,11 @@ export const ingestSchema = z
     status: statusSchema.nullish().describe('Final status of the run; default: completed.'),
     scores: z.record(z.string(), z.number()).nullish().describe('Scores by name; each becomes a label `score.<name>`.'),
     labels: z.record(z.string(), labelValueSchema).nullish().describe('Labels of the run.'),
-    cost_usd: z.number().nullish().describe('Estimated cost in US dollars; becomes the label `cost_est_usd`.'),
+    cost_usd: z
+      .number()
+      .nullish()
+      .describe('Cost in US dollars; becomes the cost of the run, and the label `cost_est_usd`.'),
+    usage: callTokensSchema.nullish().describe('Tokens of its model calls.'),
     trajectory_id: trajectoryIdSchema
       .nullish()
       .describe(

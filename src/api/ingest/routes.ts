@@ -8,6 +8,8 @@ import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { type FoundCollection, type Identity, recordedBy } from '../../model/collections/identity.ts'
 import { taskNameSchema } from '../../model/names.ts'
 import { labelNameSchema } from '../../model/runs/label.ts'
+import { findOwnTask } from '../../model/runs/own-tasks.ts'
+import { addCallUsage } from '../../model/runs/step-usage.ts'
 import type { Quota } from '../../store/collections/quota.ts'
 import { answerOnce, fingerprintOf } from '../../store/idempotency.ts'
 import { type IngestedRun, ingestRun } from '../../store/runs/ingest.ts'
@@ -24,10 +26,11 @@ export interface IngestDeps {
 }
 
 /** A task without steps, for evaluations of a task that does not exist yet. */
-const stubOf = (name: string): TaskFields => ({
+const stub = { workflow: '{"init_params":{},"step_configs":{},"steps":[]}', description: 'Ingested evaluations' }
+
+const fieldsOf = (name: string, task: Pick<TaskFields, 'workflow' | 'description'>): TaskFields => ({
   name,
-  workflow: '{"init_params":{},"step_configs":{},"steps":[]}',
-  description: 'Ingested evaluations',
+  ...task,
   version: null,
   has_file_uploads: false,
   is_private: true,
@@ -44,8 +47,13 @@ export const ingestRoutes = ({ database, sealer, quota, settings }: IngestDeps):
         ...recorderOf(identity, collection, `${params.task}/${body.trajectory_id}`),
       }
       const checked = taskNameSchema.safeParse(params.task)
-      const stub = checked.success ? stubOf(params.task) : undefined
-      const place = { collection, task: params.task, stub, mostLabels: settings.maxLabelsPerRun }
+      const own = findOwnTask(params.task)
+      const made = own
+        ? fieldsOf(params.task.toLowerCase(), own)
+        : checked.success
+          ? fieldsOf(params.task, stub)
+          : undefined
+      const place = { collection, task: params.task, stub: made, mostLabels: settings.maxLabelsPerRun }
       const record = async (queries: Queries): Promise<string> => {
         const recorded = await ingestRun(queries, place, run)
         if (!recorded)
@@ -92,12 +100,18 @@ const runOf = (sent: Sent, text: string): Omit<IngestedRun, 'recordedBy' | 'repl
     author: sent.author ?? 'ingest',
     inputs: member('input'),
     outputs: member('output'),
+    usage: usageOf(sent),
+    costUsd: sent.cost_usd ?? null,
     params: JSON.stringify({ ...sent.metadata, ...(source ? { source } : {}), ...(eval_id ? { eval_id } : {}) }),
     labels: labelsOf(sent),
     createdMs: created ?? undefined,
     completedMs: completed ?? undefined,
   }
 }
+
+/** Tokens and cost as steps record them; null if neither was sent. */
+const usageOf = ({ usage, cost_usd: cost }: Sent): string | null =>
+  usage == null && cost == null ? null : JSON.stringify(addCallUsage(undefined, usage, cost ?? null))
 
 /** An explicit label overrides a score or cost with the same key. */
 const labelsOf = ({ scores, cost_usd: cost, labels }: Sent): IngestedRun['labels'] => {

@@ -4,6 +4,7 @@ import { type Call, implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { authorOf } from '../../model/collections/identity.ts'
+import { getOwnTask } from '../../model/runs/own-tasks.ts'
 import { refusesUnservable } from '../../model/runs/preflight.ts'
 import { tryTask } from '../../model/runs/try.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
@@ -27,10 +28,6 @@ export interface TryDeps extends DocumentDeps {
 
 type TryCall = Call<(typeof tryContract)['tryStep']>
 
-/** Workflow of the task itself: each of its runs has one of its own. */
-const noWorkflow = '{"steps":[]}'
-const description = 'Steps that were tried in an editor, recorded by the server'
-
 export const tryRoutes = (deps: TryDeps): Route[] =>
   implement(tryContract, {
     tryStep: async (call) => {
@@ -49,8 +46,7 @@ const prepare = async ({ database, engine, settings }: TryDeps, call: TryCall): 
   const task = await taskForRecords(database, {
     collectionId: collection.id,
     name: tryTask,
-    workflow: noWorkflow,
-    description,
+    ...getOwnTask(tryTask),
   })
   if (!task || environmentId === undefined) throw new AppError('not_found', 'Collection not found')
   await keepDefinition(database, { hash: definition, workflow })

@@ -3,13 +3,19 @@ import { attempt, type CopyContext } from './copy-context.ts'
 /** Files of one value that are looked at. */
 const mostPaths = 1_000
 
-/** Texts in a value that look like storage paths of a collection. */
+/** Storage paths behind the name of their collection: files of runs, uploads, and data of datasets. */
+const places = /^\/(?:[^/]+\/0000|_sandbox_uploads\/[^/]+|_datasets\/[^/]+)\/[^/]+$/
+
+const isPath = (text: string, collection: string): boolean =>
+  text.length < 1_024 && text.startsWith(`${collection}/`) && places.test(text.slice(collection.length))
+
+/** Texts in a value that are storage paths of a collection. */
 export const pathsIn = (value: unknown, collection: string): string[] => {
   const found = new Set<string>()
   const open: unknown[] = [value]
   for (let next = open.pop(); next !== undefined && found.size < mostPaths; next = open.pop()) {
     if (typeof next === 'string') {
-      if (next.length < 1_024 && next.startsWith(`${collection}/`) && !/\s/.test(next)) found.add(next)
+      if (isPath(next, collection)) found.add(next)
     } else if (typeof next === 'object' && next !== null) open.push(...Object.values(next))
   }
   return [...found]

@@ -18,11 +18,10 @@ const outputsOf = ({ steps = {} }: SourceRun): Record<string, unknown> =>
   Object.fromEntries(Object.entries(steps).map(([name, step]) => [name, step.outputs ?? null]))
 
 /** What an ingested run has no place for. */
-const metadataOf = ({ workflow_id, error, task_version, usage, steps = {} }: SourceRun) => ({
+const metadataOf = ({ workflow_id, error, task_version, steps = {} }: SourceRun) => ({
   ...(workflow_id && { workflow_id }),
   ...(error && { error }),
   ...(task_version && { task_version }),
-  ...(usage && { usage }),
   steps: Object.fromEntries(
     Object.entries(steps).map(([name, { activity, status, error: failed, duration_seconds: seconds }]) => [
       name,
@@ -34,7 +33,7 @@ const metadataOf = ({ workflow_id, error, task_version, usage, steps = {} }: Sou
 const copyRun = async (context: CopyContext, collection: string, task: string, run: SourceRun): Promise<void> => {
   const { target, log } = context
   const params = { collection, task }
-  const { trajectory_id, status, created, ended, author, cost_usd } = run
+  const { trajectory_id, status, created, ended, author, cost_usd, usage } = run
   if (!isEnded(status)) return log.count('runs that have not ended')
   const input = await withCopiedFiles(context, collection, run.init_params)
   const output = await withCopiedFiles(context, collection, outputsOf(run))
@@ -45,6 +44,7 @@ const copyRun = async (context: CopyContext, collection: string, task: string, r
       ...(ended && { completed: ended }),
       ...(author && { author }),
       ...(typeof cost_usd === 'number' && { cost_usd }),
+      ...(usage && { usage }),
     },
   })
   for (const { key, value, author: labelled } of run.labels ?? []) {

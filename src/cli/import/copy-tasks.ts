@@ -39,12 +39,15 @@ const copyTask = async (context: CopyContext, collection: string, task: SourceTa
   log.count('tasks replaced')
 }
 
+/** Tasks that servers make themselves, such as `_chat`: the target makes its own with the first run that is copied. */
+const isOwn = (name: string): boolean => name.startsWith('_')
+
 /** Copies the tasks of a collection, and returns those of the source. */
 export const copyTasks = async (context: CopyContext, collection: string): Promise<SourceTask[]> => {
   const tasks: SourceTask[] = await allPages(100, (query) =>
     context.source.listTasks({ params: { collection }, query }),
   )
-  for (const task of tasks) {
+  for (const task of tasks.filter(({ name }) => !isOwn(name))) {
     context.signal.throwIfAborted()
     await attempt(context, `${collection}/${task.name}`, () => copyTask(context, collection, task))
   }

@@ -4,10 +4,11 @@ import type { Engine } from '../../engine/engine.ts'
 import { makeSlots, withSlot } from '../../lib/slots.ts'
 import type { RecordDestination, RecordedCall } from '../../model/gateway/recorded-call.ts'
 import type { NewFile } from '../../model/runs/new-run.ts'
+import { callStep } from '../../model/runs/own-tasks.ts'
 import { stepFailed } from '../../model/runs/step-failed.ts'
 import type { Quota } from '../../store/collections/quota.ts'
 import { rowLimit } from '../../store/runs/payloads.ts'
-import { stepName, workflows } from '../own-workflows.ts'
+import { workflows } from '../own-workflows.ts'
 import type { FinishedCall } from './finished-call.ts'
 import { makeRecordTasks } from './record-tasks.ts'
 import { recordedAnswer } from './recorded-answer.ts'
@@ -85,7 +86,7 @@ export const makeRecorder = (deps: RecorderDeps): Recorder => {
       error: runError,
       initParams,
       step: {
-        name: stepName,
+        name: callStep,
         inputs: JSON.stringify({ model: call.model, provider: call.provider?.id ?? null, stream: call.stream }),
         outputs: answer?.outputs ?? null,
         error: stepError,
@@ -139,6 +140,6 @@ const errorsOf = (call: FinishedCall): { stepError: string | null; runError: str
   const message = call.scrub.text(error.message)
   return {
     stepError: call.scrub.json({ code: error.code, message, retryable: false, hint: error.hint ?? null, cause: null }),
-    runError: call.status === 'failed' ? stepFailed(stepName, message) : message,
+    runError: call.status === 'failed' ? stepFailed(callStep, message) : message,
   }
 }

@@ -3,10 +3,10 @@ import { AppError } from '../../lib/errors.ts'
 import { mediaFileOf } from '../../lib/files/media-file.ts'
 import { inTime } from '../../lib/in-time.ts'
 import type { NewFile } from '../../model/runs/new-run.ts'
+import { callStep } from '../../model/runs/own-tasks.ts'
 import { stepFilePath } from '../../store/files/storage-path.ts'
 import type { ObjectStore } from '../../store/objects/objects.ts'
 import { type Placed, rowLimit } from '../../store/runs/payloads.ts'
-import { stepName } from '../own-workflows.ts'
 import type { FinishedCall } from './finished-call.ts'
 import type { KeepBytes } from './inline-files.ts'
 import { recordedRequest } from './recorded-request.ts'
@@ -54,7 +54,7 @@ export const keeperOf =
     const stored = await inTime(unlessAway(objects.put(body, { maxBytes: Number.MAX_SAFE_INTEGER })), storageWaitMs)
     if (!stored) return undefined
     const { id, size, sha256 } = stored
-    const at = { collection: place.collection, task: place.taskName, trajectoryId, step: stepName }
+    const at = { collection: place.collection, task: place.taskName, trajectoryId, step: callStep }
     const path = stepFilePath({ ...at, index: before() + files.length, name })
     files.push({ path, object: id, name, contentType, size, sha256 })
     return path

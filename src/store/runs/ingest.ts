@@ -24,6 +24,10 @@ export interface IngestedRun {
   inputs: string
   outputs: string
   params: string
+  /** JSON text: tokens and cost of its model calls; null if not known. */
+  usage: string | null
+  /** US dollars; null if not known. */
+  costUsd: number | null
   /** Labels with distinct keys. */
   labels: { key: string; value: string }[]
   /** Default: that of an overwritten run, else now. */
@@ -138,15 +142,15 @@ const insertRun = async (
       'ingest_run',
       `with ${keeping('$7::text', '$8::text')}
        insert into runs (id, trajectory_id, workflow_id, collection_id, task_id, name, definition, init_params, author,
-         recorded_by, status, params, ingested, created_at, started_at, ended_at)
-       select $1, $2, $3, $4, $5::bigint, $6, $7, $9, $10, $15, $11, $12, true, to_timestamp($13::float8 / 1000),
+         recorded_by, status, params, cost_usd, ingested, created_at, started_at, ended_at)
+       select $1, $2, $3, $4, $5::bigint, $6, $7, $9, $10, $15, $11, $12, $17::float8, true, to_timestamp($13::float8 / 1000),
          to_timestamp($13::float8 / 1000), to_timestamp($14::float8 / 1000)
        where not exists (select from runs where trajectory_id = $2 and not ingested and ($16 or task_id = $5))
        on conflict do nothing returning id`,
       [
         ...[row.id, id, `${name.replaceAll('/', '-')}--${id}`, row.collectionId, row.taskId, name],
         ...[definitionHash(workflow), workflow, run.inputs, run.author, run.status, run.params],
-        ...[times.createdMs, times.completedMs, run.recordedBy, run.trajectoryId === undefined],
+        ...[times.createdMs, times.completedMs, run.recordedBy, run.trajectoryId === undefined, run.costUsd],
       ],
     )
     if (rows.length > 0) return id
@@ -201,11 +205,14 @@ const overwrite = async (queries: Queries, found: HeldRun, run: IngestedRun, mos
     'overwrite_run',
     `with l as (update labels set run_created_at = to_timestamp($6::float8 / 1000)
          where run_id = $1 and run_created_at <> to_timestamp($6::float8 / 1000))
-     update runs set status = $2, author = $3, recorded_by = $8, init_params = $4, params = $5, error = null,
+     update runs set status = $2, author = $3, recorded_by = $8, init_params = $4, params = $5, error = null, cost_usd = $9::float8,
        created_at = to_timestamp($6::float8 / 1000), started_at = to_timestamp($6::float8 / 1000),
        ended_at = to_timestamp($7::float8 / 1000), changed = nextval('changes')
      where id = $1`,
-    [found.id, run.status, run.author, run.inputs, run.params, times.createdMs, times.completedMs, run.recordedBy],
+    [
+      ...[found.id, run.status, run.author, run.inputs, run.params, times.createdMs, times.completedMs],
+      ...[run.recordedBy, run.costUsd],
+    ],
   )
   if (found.recorded_by !== run.recordedBy) {
     await noteChange(queries, run.replacing, { recorded_by: found.recorded_by ?? 'not known' })
@@ -231,17 +238,17 @@ const writeStep = async (
   await queries.rows(
     'ingest_step',
     `insert into steps (run_id, task_id, seq, name, status, attempt, epoch, inputs, inputs_payload, outputs,
-       outputs_payload, work_ms, started_at, ended_at)
+       outputs_payload, work_ms, started_at, ended_at, usage)
      values ($1, $2, 0, $3, $4, 1, 0, $5, $6, $7, $8, $10::float8 - $9::float8, to_timestamp($9::float8 / 1000),
-       to_timestamp($10::float8 / 1000))
+       to_timestamp($10::float8 / 1000), $11)
      on conflict (run_id, seq) do update set status = excluded.status, inputs = excluded.inputs,
        inputs_payload = excluded.inputs_payload, outputs = excluded.outputs, outputs_payload = excluded.outputs_payload,
-       work_ms = excluded.work_ms, started_at = excluded.started_at, ended_at = excluded.ended_at,
+       work_ms = excluded.work_ms, usage = excluded.usage, started_at = excluded.started_at, ended_at = excluded.ended_at,
        changed = nextval('changes')`,
     [
       ...[runKey, taskId, stepName, run.status === 'failed' ? 'failed' : 'completed'],
       ...[inputs.text, inputs.payload, outputs.text, outputs.payload],
-      ...[times.createdMs, times.completedMs],
+      ...[times.createdMs, times.completedMs, run.usage],
     ],
   )
 }

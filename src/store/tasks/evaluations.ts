@@ -9,7 +9,7 @@ import { initParamsText, summaryColumns } from '../runs/runs.ts'
 export type EvaluationRow = RunSummaryRow & { created_micros: string }
 
 const columns = `${summaryColumns}, (extract(epoch from r.created_at) * 1000000)::bigint::text as created_micros`
-const isEvaluation = `r.params is not null and lower(split_part(r.name, '/', 2)) = '${evaluationTask}'`
+const isEvaluation = `r.params is not null and not r.ingested and lower(split_part(r.name, '/', 2)) = '${evaluationTask}'`
 
 export const findEvaluation = async (
   queries: Queries,
@@ -40,7 +40,7 @@ export const listEvaluations = (
   queries.rows<EvaluationRow>(
     'list_evaluations',
     `select ${columns} from runs r
-     where r.task_id = $1 and r.params is not null and ${taskIs('$2')}
+     where r.task_id = $1 and r.params is not null and not r.ingested and ${taskIs('$2')}
        and (r.created_at, r.number) < (coalesce(to_timestamp(0) + $3::bigint * interval '1 microsecond', 'infinity'),
          coalesce($4::bigint, 0))
      order by r.created_at desc, r.number desc limit $5`,
@@ -56,7 +56,7 @@ export const latestEvaluation = async (
     await queries.rows<{ trajectory_id: string }>(
       'latest_evaluation',
       `select r.trajectory_id from runs r
-       where r.task_id = $1 and r.status = 'completed' and r.params is not null and ${taskIs('$2')}
+       where r.task_id = $1 and r.status = 'completed' and r.params is not null and not r.ingested and ${taskIs('$2')}
        order by r.created_at desc, r.number desc limit 1`,
       [at.taskId, at.task],
     )

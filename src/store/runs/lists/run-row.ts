@@ -56,10 +56,11 @@ const inRecord = (pattern: string): string => `(
   select substring(coalesce(s.outputs, (select body from payloads where id = s.outputs_payload)) from '${pattern}')
   from steps s where s.run_id = r.id and s.seq = 0 and s.epoch = 0 and s.name = 'completion' and not r.ingested)`
 
-/** Cost of a run: recorded as its steps spend it, or with the run of a gateway call. */
+/** Cost of a run: recorded as its steps spend it, or with the run of a gateway call or one recorded elsewhere. */
 export const runCost = 'coalesce((select usd::float8 from run_spending where run_id = r.id), r.cost_usd)'
 const runTokens = `coalesce((select tokens from run_spending where run_id = r.id),
-  ${inRecord('"total_tokens":(\\d{1,15})')}::bigint)`
+  ${inRecord('"total_tokens":(\\d{1,15})')}::bigint,
+  (select s.usage::json->>'total_tokens' from steps s where s.run_id = r.id and s.seq = 0 and r.ingested)::bigint)`
 
 /** The newest version with the workflow that the run executes; of later ones only where no earlier one has it. */
 const versionNumber = `(
