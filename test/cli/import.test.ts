@@ -114,15 +114,15 @@ describe('an import', () => {
     expect(ended).toMatchObject({ code: 0 })
     expect(report()).toMatchObject({
       finished: expect.any(String),
-      counts: { 'tasks created': 2, 'datasets created': 1, items: 2, 'data files': 2, runs: 3, files: 1 },
+      counts: { 'tasks created': 2, 'datasets created': 1, items: 2, 'data files': 2, runs: 11, files: 1 },
     })
-    expect(ended.stdout).toContain('Set the values of OLD_KEY: jetty env set acme <NAME>')
+    expect(ended.stdout).toContain('Set the values of OLD_KEY, OPENAI_API_KEY: jetty env set acme <NAME>')
   })
 
   it('goes on with the rest, and copies nothing twice', async () => {
     expect(await importNow()).toMatchObject({ code: 0 })
     const { total } = await at(fresh, 'db/trajectories/acme/echo')
-    expect(total).toBe(24)
+    expect(total).toBe(27) // with those of the batch and of the evaluation
     expect(Object.keys(report().files)).toEqual([file])
   })
 
