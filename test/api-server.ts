@@ -194,6 +194,7 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
       },
       role: 'all',
       dataDir: folder,
+      leastFreeBytes: 0,
       objects,
     }),
     settings,

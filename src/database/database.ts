@@ -1,7 +1,7 @@
 import pg from 'pg'
 import type { AppError } from '../lib/errors.ts'
 import { noteWork } from '../lib/loop-watch.ts'
-import { explainOutage } from './away.ts'
+import { explainOutage, isServerFault } from './away.ts'
 import { connectionDefaults, cutConnection, setSession } from './connection.ts'
 
 pg.types.setTypeParser(pg.types.builtins.INT8, (text) => Number(text)) // our bigints stay far below 2^53
@@ -24,6 +24,8 @@ export interface Database extends Queries {
   cut(): void
   /** Reports a statement that took longer than `slowMs`, in or outside the pool. */
   readonly noteTime: (statement: string, ms: number) => void
+  /** Reports an error, which may say that Postgres cannot write. Statements of the pool report theirs. */
+  readonly noteFault: (error: unknown) => void
   readonly url: string
   close(): Promise<void>
 }
@@ -36,6 +38,8 @@ export interface DatabaseOptions {
   /** Slower statements are reported; 0 reports none. */
   slowMs?: number
   onSlow?(statement: string, ms: number): void
+  /** Receives errors by which Postgres says that it could not carry out a statement, see `isServerFault`. */
+  onFault?(error: Error & { code: string }): void
 }
 
 export interface Queries {
@@ -62,7 +66,9 @@ const again = async <T>(ask: () => Promise<T>): Promise<T> => {
 /** Characters of an unnamed text in the log; values are never logged. */
 const shownText = 200
 
-const queriesOf = (client: pg.Pool | pg.PoolClient, noteTime: Database['noteTime']): Queries => ({
+type Notes = Pick<Database, 'noteTime' | 'noteFault'>
+
+const queriesOf = (client: pg.Pool | pg.PoolClient, { noteTime, noteFault }: Notes): Queries => ({
   async rows<Row>(name: string, text: string, values: unknown[] = []) {
     const begun = performance.now()
     try {
@@ -71,6 +77,7 @@ const queriesOf = (client: pg.Pool | pg.PoolClient, noteTime: Database['noteTime
       noteTime(name, performance.now() - begun)
       return rows as Row[]
     } catch (error) {
+      noteFault(error)
       throw explainOutage(error)
     }
   },
@@ -82,6 +89,7 @@ const queriesOf = (client: pg.Pool | pg.PoolClient, noteTime: Database['noteTime
       noteTime(text, performance.now() - begun)
       return rows as Row[]
     } catch (error) {
+      noteFault(error)
       throw explainOutage(error)
     }
   },
@@ -98,6 +106,10 @@ export const openDatabase = (url: string, options: DatabaseOptions = {}): Databa
   const noteTime: Database['noteTime'] = (statement, ms) => {
     if (ms > slowMs) options.onSlow?.(statement.replace(/\s+/g, ' ').slice(0, shownText), Math.round(ms))
   }
+  const noteFault: Database['noteFault'] = (error) => {
+    if (isServerFault(error)) options.onFault?.(error)
+  }
+  const notes: Notes = { noteTime, noteFault }
   const pool = new pg.Pool({
     connectionString: url,
     max: options.connections ?? 8,
@@ -118,7 +130,7 @@ export const openDatabase = (url: string, options: DatabaseOptions = {}): Databa
     client.on('error', ignoreLoss)
     client.on('end', () => connections.delete(client))
   })
-  const queries = queriesOf(pool, noteTime)
+  const queries = queriesOf(pool, notes)
   const take = async () => {
     if (refusal) throw refusal
     try {
@@ -136,14 +148,14 @@ export const openDatabase = (url: string, options: DatabaseOptions = {}): Databa
       if (reason) cut()
     },
     cut,
-    noteTime,
+    ...notes,
     take,
     async transaction(work) {
       const client = await take()
       let broken = false
       try {
         await client.query('begin')
-        const result = await work(queriesOf(client, noteTime))
+        const result = await work(queriesOf(client, notes))
         await client.query('commit')
         return result
       } catch (error) {
@@ -151,6 +163,7 @@ export const openDatabase = (url: string, options: DatabaseOptions = {}): Databa
           () => false,
           () => true,
         )
+        noteFault(error) // a commit may fail as well
         throw explainOutage(error)
       } finally {
         client.release(broken)

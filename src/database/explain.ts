@@ -28,6 +28,7 @@ const explanations: readonly [cause: RegExp, hint: string][] = [
     /\b53300\b|too many clients|remaining connection slots/,
     'PostgreSQL has no free connection: lower JETTY_DATABASE_CONNECTIONS of each process, or raise max_connections of PostgreSQL.',
   ],
+  [/\b53100\b|No space left/, 'The disk of PostgreSQL is full: free space on it, or enlarge it. Then start again.'],
   [
     /\b42501\b|permission denied/,
     'The role in DATABASE_URL needs CONNECT and CREATE on the database, and CREATE on its schema public: ' +

@@ -58,6 +58,8 @@ export const makeOwnConnection = (options: {
   timeoutMs?: number
   /** Receives the duration of each statement. */
   noteTime?: Database['noteTime']
+  /** Receives the error of each statement. */
+  noteFault?: Database['noteFault']
 }): OwnConnection => {
   let client: pg.Client | undefined
   let connecting: Promise<pg.Client> | undefined
@@ -96,13 +98,18 @@ export const makeOwnConnection = (options: {
   return {
     async rows<Row>(name: string, text: string, values: unknown[] = []) {
       const begun = performance.now()
-      const open = client ?? (await connected())
-      const bytes = bytesOf(values)
-      const isLarge = bytes >= leastBytes && values.every(isTextOrBytes)
-      const asked = isLarge ? queryWithBytes(open, { name, text, values }) : open.query({ name, text, values })
-      const { rows } = await inTime(asked, bytes)
-      options.noteTime?.(name, performance.now() - begun)
-      return rows as Row[]
+      try {
+        const open = client ?? (await connected())
+        const bytes = bytesOf(values)
+        const isLarge = bytes >= leastBytes && values.every(isTextOrBytes)
+        const asked = isLarge ? queryWithBytes(open, { name, text, values }) : open.query({ name, text, values })
+        const { rows } = await inTime(asked, bytes)
+        options.noteTime?.(name, performance.now() - begun)
+        return rows as Row[]
+      } catch (error) {
+        options.noteFault?.(error)
+        throw error
+      }
     },
     drop() {
       const lost = client

@@ -26,7 +26,7 @@ const shareConnections = (total: number) => {
 export const openPools = (
   url: string,
   connections: number,
-  options: Pick<DatabaseOptions, 'slowMs' | 'onSlow'>,
+  options: Pick<DatabaseOptions, 'slowMs' | 'onSlow' | 'onFault'>,
 ): Pools => {
   const shares = shareConnections(connections)
   const requests = openDatabase(url, { ...options, connections: shares.requests })

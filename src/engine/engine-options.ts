@@ -40,7 +40,7 @@ interface EngineLimits extends StepLimits, StepJobLimits, ChildLimits, OpenRunLi
 export interface EngineOptions {
   database: Database
   /** Reports when the database accepts no writes, so that nothing waits for it. */
-  watch: Pick<DatabaseWatch, 'whileUp' | 'onOutage'>
+  watch: Pick<DatabaseWatch, 'whileUp' | 'onOutage' | 'journalFails'>
   /** Called when a process may have changed keys, collections or tasks. */
   onAccessChange(isListening: boolean): void
   /** Connections for what must never wait behind other statements: heartbeats, cancels. */

@@ -53,6 +53,7 @@ export const openStorage = (options: EngineOptions, stopping: AbortSignal) => {
   const digest = createHash('sha256').update(executor).digest().readUInt8(0)
   const shard = journalShard(digest)
   const database = patient(options.bulk, stopping)
+  const { url, noteTime, noteFault } = raw
   const watchers = makeRunWatchers()
   let noteRecord = () => {}
   const firstRecord = new Promise<void>((resolve) => {
@@ -79,7 +80,7 @@ export const openStorage = (options: EngineOptions, stopping: AbortSignal) => {
     watchers,
     /** Resolves when this process has written for a run. */
     firstRecord,
-    journal: openJournal({ url: raw.url, shard, onCommit, noteTime: raw.noteTime }),
+    journal: openJournal({ url, shard, onCommit, noteTime, noteFault, onFailing: options.watch.journalFails }),
     records: openRecordLane({ database: raw, shard: recordShard(digest), calls: options.calls, log }),
     transfer: makeTransfers(),
     programs: options.programs.readThrough(database),

@@ -40,7 +40,7 @@ export const startEngine = async (options: EngineOptions): Promise<Engine> => {
     starts: makeStarting(options, storage, leasing, running),
     workers: makeWorkers(options, storage),
   }
-  options.watch.onOutage(storage.journal.outage)
+  options.watch.onOutage((reason, state) => storage.journal.outage(reason, state === 'failing'))
   const stopWorker = options.role === 'api' ? async () => {} : await startWorker(workerOf(options, parts))
   if (options.role === 'api') {
     const hear = (isListening: boolean) => options.onAccessChange(isListening)

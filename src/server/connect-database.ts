@@ -21,6 +21,8 @@ export interface ServerDatabase extends Omit<Pools, 'close'> {
   /** The embedded Postgres; undefined where `DATABASE_URL` names another one. */
   postgres: EmbeddedPostgres | undefined
   watch: DatabaseWatch
+  /** Statements that Postgres could not carry out, for no fault of theirs, by SQLSTATE. */
+  faults: Readonly<Record<string, number>>
   /** Name of this process in the database: `local` if no other process can use it. */
   executor: string
 }
@@ -38,12 +40,18 @@ export const connectDatabase = async (options: ConnectOptions, closers: Closers)
   const { dataDir, sealer } = installation
   const postgres = settings.databaseUrl ? undefined : await startOrAdoptPostgres({ dataDir, logger: log })
   closers.add(() => postgres?.stop())
+  let watch: DatabaseWatch | undefined
+  const faults: Record<string, number> = {}
   const { close, ...pools } = openPools(
     settings.databaseUrl ?? (postgres as EmbeddedPostgres).url,
     settings.databaseConnections,
     {
       slowMs: settings.slowStatementMs,
       onSlow: (statement, ms) => log.warn({ statement, ms }, 'a statement of the database was slow'),
+      onFault({ code }) {
+        faults[code] = (faults[code] ?? 0) + 1
+        watch?.doubt()
+      },
     },
   )
   closers.add(close)
@@ -51,14 +59,15 @@ export const connectDatabase = async (options: ConnectOptions, closers: Closers)
   if (settings.databaseUrl) await requireSessions(database)
   await migrate(database, { isAlone: postgres !== undefined, log })
   // Before the look at restores: a restore that begins after that look finds the connection of the watch, and refuses.
-  const watch = await watchDatabase({ database, log, mostSkewMs: settings.clockSkewSeconds * 1000, machineClock })
-  closers.add(() => watch.stop())
+  watch = await watchDatabase({ database, log, mostSkewMs: settings.clockSkewSeconds * 1000, machineClock })
+  const { stop, clock } = watch
+  closers.add(stop)
   await lookAtRestore(database, log)
-  setClock(watch.clock.now)
+  setClock(clock.now)
   await checkSealingKey(database, sealer)
   await sealOldStorageInfo(database, sealer)
   const executor = postgres ? 'local' : `${hostname()}-${randomUUID()}`
-  return { ...pools, postgres, watch, executor }
+  return { ...pools, postgres, watch, faults, executor }
 }
 
 /** Refuses a database whose restore was interrupted, and says what waits in one that was restored. */

@@ -23,7 +23,7 @@ export const reserveMetricsPort = (
   closers: Closers,
 ): MetricsPort => {
   const { settings, engine, loop, log } = core
-  const { database, watch } = core.database
+  const { database, watch, faults } = core.database
   let close = async () => {}
   closers.add(() => close())
 
@@ -37,7 +37,7 @@ export const reserveMetricsPort = (
   return {
     async open(house) {
       const { role, workerConcurrency: slots } = settings
-      const metrics = makeMetrics({ database, watch, house, engine, loop, version, role, slots })
+      const metrics = makeMetrics({ database, watch, faults, house, engine, loop, version, role, slots })
       closers.add(() => metrics.stop())
       return { metrics, metricsUrl: await listen(metrics) }
     },

@@ -48,7 +48,7 @@ export const openServing = async (core: ServerCore, options: ServingOptions, clo
   const { clock = now, beatMs, pollBeatMs, houseMs, keySettleMs } = options
   const { settings, engine, database, objects } = core
   const { dataDir } = core.installation
-  const readiness = makeReadiness({ ...database, engine, objects, role: settings.role, dataDir })
+  const readiness = makeReadiness({ ...database, ...settings, engine, objects, dataDir })
   const metricsPort = reserveMetricsPort(core, readiness, closers)
   const trajectories = makeTrajectories(core)
   const jobs = startBackgroundJobs({ core, documentOf: trajectories.documentOf, clock })

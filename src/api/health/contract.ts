@@ -13,8 +13,11 @@ const readySchema = z
     draining: z.boolean().describe('Whether the process is stopping.'),
     role: z.enum(['all', 'api', 'worker']),
     database: z
-      .enum(['up', 'read_only', 'away', 'upgraded'])
-      .describe('`upgraded`: a newer version has changed the schema, and this process has to be replaced.'),
+      .enum(['up', 'read_only', 'failing', 'away', 'upgraded'])
+      .describe(
+        '`failing`: it answers reads but cannot write, since its disk is full or broken. `upgraded`: a newer version has ' +
+          'changed the schema, and this process has to be replaced.',
+      ),
     writable: z.boolean().describe('Whether the database accepts writes.'),
     clock: z.object({
       ok: z.boolean(),

@@ -3,6 +3,7 @@ import { access, statfs } from 'node:fs/promises'
 import type { DatabaseWatch } from '../../database/watch.ts'
 import type { Engine } from '../../engine/engine.ts'
 import { messageOf } from '../../lib/errors.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
 import type { ObjectStore } from '../../store/objects/objects.ts'
 import type { Ready } from './contract.ts'
 
@@ -18,14 +19,15 @@ export interface Readiness {
 const keptMs = 1_000
 /** Load balancers poll every few seconds, slow ones twice a minute. */
 const watchedForMs = 60_000
-const leastFreeBytes = 1024 * 1024
 
-const storageOf = async (folder: string): Promise<Ready['storage']> => {
+const storageOf = async (folder: string, leastFreeBytes: number): Promise<Ready['storage']> => {
   try {
     await access(folder, constants.W_OK)
     const { bavail, bsize } = await statfs(folder)
-    if (bavail * bsize < leastFreeBytes) return { ok: false, reason: `The disk of ${folder} is full` }
-    return { ok: true, reason: null }
+    const freeBytes = bavail * bsize
+    if (freeBytes >= leastFreeBytes) return { ok: true, reason: null }
+    const least = `JETTY_LEAST_FREE_BYTES is ${byteSize(leastFreeBytes)}`
+    return { ok: false, reason: `The disk of ${folder} has ${byteSize(freeBytes)} left; ${least}` }
   } catch (error) {
     return { ok: false, reason: messageOf(error) }
   }
@@ -70,10 +72,11 @@ export const makeReadiness = (deps: {
   engine: Pick<Engine, 'isFull'> & WithMemory
   role: Ready['role']
   dataDir: string
+  leastFreeBytes: number
   objects: Pick<ObjectStore, 'state'>
 }): Readiness => {
-  const { watch, engine, role, dataDir, objects } = deps
-  const storage = keeping(() => storageOf(dataDir))
+  const { watch, engine, role, dataDir, leastFreeBytes, objects } = deps
+  const storage = keeping(() => storageOf(dataDir, leastFreeBytes))
   let isDraining = false
   let askedMs = Number.NEGATIVE_INFINITY
   return {

@@ -1,6 +1,6 @@
 import type { Registry } from 'prom-client'
 import type { Database } from '../../database/database.ts'
-import type { DatabaseWatch } from '../../database/watch.ts'
+import { type DatabaseWatch, databaseStates } from '../../database/watch.ts'
 import { workerFigures } from '../../store/workers/worker-figures.ts'
 
 type Prometheus = typeof import('prom-client')
@@ -20,6 +20,8 @@ interface Look {
 interface Watched {
   database: Database
   watch: Pick<DatabaseWatch, 'state' | 'clock'>
+  /** Statements that Postgres could not carry out, by SQLSTATE. */
+  faults: Readonly<Record<string, number>>
 }
 
 /**
@@ -55,8 +57,8 @@ const makeLook = ({ database, watch }: Watched): (() => Promise<Look>) => {
 }
 
 /** Registers metrics that are read from the database at each scrape. */
-export const registerDatabase = ({ Gauge }: Prometheus, registry: Registry, watched: Watched): void => {
-  const { database, watch } = watched
+export const registerDatabase = ({ Counter, Gauge }: Prometheus, registry: Registry, watched: Watched): void => {
+  const { database, watch, faults } = watched
   const registers = [registry]
   const look = makeLook(watched)
   const gauge = (name: string, help: string, value: (seen: Look) => number) =>
@@ -69,6 +71,25 @@ export const registerDatabase = ({ Gauge }: Prometheus, registry: Registry, watc
       },
     })
   gauge('jetty_database_up', '1 while the database answers and accepts writes.', ({ up }) => up)
+  new Gauge({
+    name: 'jetty_database_state',
+    help: '1 for the state of the database: up, read_only, failing (it cannot write: its disk is full or broken) or away.',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      for (const state of databaseStates) this.set({ state }, state === watch.state ? 1 : 0)
+    },
+  })
+  new Counter({
+    name: 'jetty_database_faults_total',
+    help: 'Statements that PostgreSQL could not carry out, by SQLSTATE: 53100 is a full disk.',
+    labelNames: ['code'],
+    registers,
+    collect() {
+      this.reset()
+      for (const [code, total] of Object.entries(faults)) this.inc({ code }, total)
+    },
+  })
   gauge('jetty_database_size_bytes', 'Size of the database, as of at most a minute ago.', ({ bytes }) => bytes)
   gauge('jetty_leases_queued', 'Queued batches of runs that wait for a worker process.', ({ queued }) => queued)
   gauge('jetty_activity_workers', 'Workers of other programs that take jobs now.', ({ workers }) => workers)

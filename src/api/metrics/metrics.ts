@@ -21,6 +21,7 @@ export interface Metrics {
 interface MetricsSource {
   database: Database
   watch: Pick<DatabaseWatch, 'state' | 'clock'>
+  faults: Readonly<Record<string, number>>
   /** Number of failures of each housekeeping chore. */
   house: { readonly failures: Readonly<Record<string, number>>; readonly keepsRemovedFiles: boolean }
   engine: Engine

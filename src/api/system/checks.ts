@@ -71,7 +71,7 @@ export const systemChecks = (
     ready.database === 'up' ? 'answers and takes writes' : `is ${ready.database.replace('_', ' ')}`,
     ready.database === 'upgraded'
       ? 'Start this process again with the new version.'
-      : 'Look at the log of Postgres. The server goes on by itself when it is back.',
+      : 'Look at the log of Postgres, and at its disk. The server goes on by itself when it is back.',
   ),
   check(
     'clock',

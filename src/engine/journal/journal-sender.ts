@@ -1,3 +1,4 @@
+import { isServerFault } from '../../database/away.ts'
 import { isRefused, type OwnConnection } from '../../database/own-connection.ts'
 import { pause } from '../../lib/time.ts'
 import type { NewRun } from '../../model/runs/new-run.ts'
@@ -16,9 +17,16 @@ interface SenderOptions {
   shard: number
   statistics: JournalStatistics
   onCommit: (runKey: string) => void
+  /** Why new runs are refused during an outage. */
+  refusal(): Error | undefined
+  /** See `JournalOptions`. */
+  onFailing(error: Error | undefined): void
   /** Fires when the journal is closed: nothing is sent again after that. */
   closing: AbortSignal
 }
+
+/** Nothing of a statement was written, and new runs are refused. */
+class RunsRefused extends Error {}
 
 /** The result of a commit. */
 interface Committed {
@@ -38,8 +46,13 @@ export const makeSender = (options: SenderOptions): ((batch: readonly WaitingEnt
     try {
       committed = await commit(options, live)
     } catch (error) {
-      // A refused entry is found by halving, so that the others are written.
-      if (live.length > 1 && isRefused(error)) {
+      if (error instanceof RunsRefused) {
+        for (const waiting of live) if (waiting.entry.run) waiting.reject(error.cause)
+        const others = live.filter(({ entry }) => !entry.run)
+        if (others.length === 0) options.onFailing(undefined)
+        else await send(others)
+        // A refused entry is found by halving, so that the others are written.
+      } else if (live.length > 1 && isRefused(error)) {
         const half = live.length >> 1
         await send(live.slice(0, half))
         await send(live.slice(half))
@@ -57,19 +70,38 @@ export const makeSender = (options: SenderOptions): ((batch: readonly WaitingEnt
   return send
 }
 
+/** What the caller of `persist` is told of its statement. */
+interface Sending {
+  /** It is sent again. */
+  onResend?(): void
+  /** Nothing of it was written so far. Throws to give it up. */
+  onUnwritten?(): void
+}
+
 /** Sends a statement until Postgres answers. After a lost connection the result is unknown, so it is sent again. */
 const persist = async <Row>(
-  { connection, statistics, closing }: SenderOptions,
+  { connection, statistics, closing, onFailing }: SenderOptions,
   { name, text }: { name: string; text: string },
   values: unknown[],
-  onResend?: () => void,
+  { onResend, onUnwritten }: Sending = {},
 ): Promise<Row[]> => {
+  let isFailing = false
+  let mayBeWritten = false
   for (let wait = 20; ; wait = Math.min(wait * 2, 500)) {
     try {
-      return await connection.rows<Row>(name, text, values)
+      const rows = await connection.rows<Row>(name, text, values)
+      if (isFailing) onFailing(undefined)
+      return rows
     } catch (error) {
       if (isRefused(error)) throw error
-      connection.drop()
+      if (isServerFault(error)) {
+        isFailing = true
+        onFailing(error)
+      } else {
+        mayBeWritten = true
+        connection.drop()
+      }
+      if (!mayBeWritten) onUnwritten?.()
       statistics.resent++
       onResend?.()
       if (!(await pause(wait, closing))) throw error
@@ -86,9 +118,15 @@ const commit = async (options: SenderOptions, live: readonly WaitingEntry[]): Pr
   const onResend = () => {
     wasResent = true
   }
+  const onUnwritten = () => {
+    const refusal = options.refusal()
+    if (refusal && live.some(({ entry }) => entry.run)) throw new RunsRefused('', { cause: refusal })
+  }
   const statement = statementOf(parts)
   const rows =
-    live.length === 0 ? [] : await persist<{ id: string; epoch: number }>(options, statement, values, onResend)
+    live.length === 0
+      ? []
+      : await persist<{ id: string; epoch: number }>(options, statement, values, { onResend, onUnwritten })
   const epochs = new Map<string, number>()
   const inserted = new Set<string>()
   for (const row of rows) row.epoch < 0 ? inserted.add(row.id) : epochs.set(row.id, row.epoch)

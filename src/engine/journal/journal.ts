@@ -13,10 +13,10 @@ export interface Journal {
   /** Withdraws a start row that its own completion has overtaken. */
   withdraw(entry: Entry): void
   /**
-   * Handles an outage: refuses unsent new runs, so that none of them is written, and resends everything else on a new
-   * connection.
+   * Handles an outage: refuses new runs that are not written, and resends everything else; on a new connection, unless
+   * Postgres answers on this one.
    */
-  outage(reason: Error): void
+  outage(reason: Error, isAnswering?: boolean): void
   /** Whether too much is waiting to accept new runs. */
   readonly full: boolean
   /** Resolves when nothing is waiting. */
@@ -54,15 +54,27 @@ interface JournalOptions {
   shard: number
   onCommit: (runKey: string) => void
   noteTime?: Database['noteTime']
+  noteFault?: Database['noteFault']
+  /** Receives the error while Postgres cannot carry out its statements, and undefined when it can again. */
+  onFailing?(error: Error | undefined): void
 }
 
-export const openJournal = ({ url, shard, onCommit, noteTime }: JournalOptions): Journal => {
+export const openJournal = ({ url, shard, onCommit, onFailing = () => {}, ...notes }: JournalOptions): Journal => {
   const statistics: JournalStatistics = { commits: 0, entries: 0, resent: 0, runsEnded: {}, stepsEnded: {} }
   const closing = new AbortController()
   const session = plannerOptions
-  const connection = makeOwnConnection({ url, name: 'jetty journal', session, ...(noteTime && { noteTime }) })
+  const connection = makeOwnConnection({ url, name: 'jetty journal', session, ...notes })
   const queue = makeJournalQueue()
-  const send = makeSender({ connection, shard, statistics, onCommit, closing: closing.signal })
+  /** Why new runs are refused; undefined once Postgres has written something. */
+  let refusal: Error | undefined
+  const send = makeSender({
+    ...{ connection, shard, statistics, onCommit, closing: closing.signal },
+    refusal: () => refusal,
+    onFailing(error) {
+      if (!error) refusal = undefined
+      onFailing(error)
+    },
+  })
   let mostEntries = batchEntries
   let sending: Promise<void> | undefined
 
@@ -98,8 +110,9 @@ export const openJournal = ({ url, shard, onCommit, noteTime }: JournalOptions):
     withdraw(entry) {
       entry.isWithdrawn = true
     },
-    outage(reason) {
-      connection.drop()
+    outage(reason, isAnswering) {
+      refusal = reason
+      if (!isAnswering) connection.drop()
       for (const waiting of queue.removeRuns()) waiting.reject(reason)
     },
     async idle() {

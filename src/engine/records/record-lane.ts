@@ -59,8 +59,8 @@ export const openRecordLane = (options: RecordLaneOptions): RecordLane => {
   const { database, shard, log, patienceMs: timeoutMs = usualPatienceMs } = options
   const { folder, maxBytes, mode: usualMode } = options.calls
   const calls = openCallLog(folder)
-  const { url, noteTime } = database
-  const own = makeOwnConnection({ url, name: 'jetty records', session, timeoutMs, noteTime })
+  const { url, noteTime, noteFault } = database
+  const own = makeOwnConnection({ url, name: 'jetty records', session, timeoutMs, noteTime, noteFault })
   const write = makeCallWriter({ own, queries: database, shard, log })
   const replay = makeReplay({ calls, write: makeCallWriter({ own: database, queries: database, shard, log }), log })
   const closing = new AbortController()

@@ -1,3 +1,5 @@
+import type { OwnConnection } from '../../database/own-connection.ts'
+import { makeWriteProbe } from '../../database/watch.ts'
 import type { Logger } from '../../lib/log.ts'
 import { pause } from '../../lib/time.ts'
 
@@ -9,21 +11,23 @@ export interface RecordOutage {
 }
 
 const probeEveryMs = 250
+const longestPauseMs = 1_000
 
 export const makeRecordOutage = (options: {
-  own: { rows(name: string, text: string): Promise<unknown>; drop(): void }
+  own: Pick<OwnConnection, 'rows' | 'drop'>
   log: Logger
   signal: AbortSignal
   /** Called when the database answers again. */
   onEnd(): Promise<void>
 }): RecordOutage => {
   const { own, log, signal, onEnd } = options
+  const probe = makeWriteProbe(own)
   let isAway = false
 
   const waitForDatabase = async (): Promise<void> => {
-    while (await pause(probeEveryMs, signal)) {
+    for (let wait = probeEveryMs; await pause(wait, signal); wait = Math.min(2 * wait, longestPauseMs)) {
       try {
-        await own.rows('probe', 'select 1')
+        await probe.trySpace()
         isAway = false
         log.info('calls are recorded in the database again')
         return onEnd()

@@ -124,6 +124,13 @@ const declared = {
     example: '200MiB',
     schema: byteCount(),
   }),
+  leastFreeBytes: setting({
+    variable: 'JETTY_LEAST_FREE_BYTES',
+    description: 'Free space on the disk of the data folder below which `/ready` answers 503.',
+    default: '256MiB',
+    example: '2GiB',
+    schema: byteCount(),
+  }),
   collectionBytes: setting({
     variable: 'JETTY_COLLECTION_BYTES',
     description:

@@ -118,6 +118,8 @@ it('says what to do about a full disk', () => {
     const error = diskError(Object.assign(new Error(code), { code }), '/data')
     expect(error).toMatchObject({ code: 'storage_full', status: 507, retryable: true })
   }
+  const gone = diskError(Object.assign(new Error('ENOENT: no such file'), { code: 'ENOENT' }), '/data')
+  expect(gone).toMatchObject({ code: 'storage_unavailable', status: 503, message: expect.stringContaining('/data') })
   const other = new Error('other')
   expect(diskError(other, '/data')).toBe(other)
 })

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
-import { AppError } from '../../lib/errors.ts'
+import { AppError, messageOf } from '../../lib/errors.ts'
 import { syncFolder } from '../../lib/files/sync-folder.ts'
 import { checkedId, isObjectId, objectNotFound } from './object-id.ts'
 import type { ObjectStore, PutOptions, StoredObject } from './objects.ts'
@@ -15,9 +15,20 @@ const leftoverHours = 24
 
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException | undefined)?.code
 
+/** The folder is gone, its disk was unmounted, or the server may not write there. */
+const unusable = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'EROFS', 'EIO', 'ESTALE'])
+
+const folderUnusable = (folder: string, cause: unknown): AppError =>
+  new AppError('storage_unavailable', `The folder ${folder} cannot be used: ${messageOf(cause)}`, {
+    hint: 'Make sure that the disk is mounted there and that the server may write to it. Steps wait by themselves.',
+    retryAfterSeconds: 5,
+    cause,
+  })
+
 /** Translates a file system error into one that people can act on, where possible. */
 export const diskError = (error: unknown, folder: string): unknown => {
   const code = codeOf(error)
+  if (code !== undefined && unusable.has(code)) return folderUnusable(folder, error)
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new AppError('storage_full', `No space left in ${folder} to store the file`, {
       hint: 'Free space on that disk, or point JETTY_DATA_DIR at a larger one, and send the file again.',
@@ -118,11 +129,12 @@ const putObject = async (
 }
 
 const openObject = async (
-  { pathOf, asideOf }: DiskFolders,
+  { folder, root, pathOf, asideOf }: DiskFolders,
   ...[id, range]: Parameters<ObjectStore['open']>
 ): ReturnType<ObjectStore['open']> => {
-  const handle = await openAnywhere([pathOf(id), asideOf(id), pathOf(id)]).catch((error) => {
-    if (codeOf(error) !== 'ENOENT') throw error
+  const handle = await openAnywhere([pathOf(id), asideOf(id), pathOf(id)]).catch(async (error) => {
+    if (codeOf(error) !== 'ENOENT') throw diskError(error, folder)
+    await stat(root).catch((gone) => Promise.reject(diskError(gone, folder)))
     throw objectNotFound(id, error)
   })
   const { size } = await handle.stat()

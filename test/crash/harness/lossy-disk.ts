@@ -25,7 +25,6 @@ export interface LossyDisk {
   remove(): void
 }
 
-const megabytes = 2_000
 /**
  * Stops the processes first: a sync that the cut meets under way may say that it succeeded, but to nobody. Threads in state D
  * are in the kernel and stop before they return. Then `EXT4_IOC_SHUTDOWN`, `_IOR('X', 125, __u32)`: from here on nothing is
@@ -45,7 +44,7 @@ const run = (program: string, ...args: (string | number)[]): string =>
   execFileSync(program, args.map(String), { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
 
 /** Makes an ext4 on a loop device. Needs root, `mkfs.ext4` and `perl`. */
-export const makeLossyDisk = (): LossyDisk => {
+export const makeLossyDisk = (megabytes = 2_000): LossyDisk => {
   const parent = mkdtempSync(join(tmpdir(), 'crash-disk-'))
   run('chmod', '711', parent) // the embedded Postgres may be another user
   const image = join(parent, 'image')
@@ -64,7 +63,7 @@ export const makeLossyDisk = (): LossyDisk => {
   }
   let device: string
   try {
-    run('mkfs.ext4', '-q', image)
+    run('mkfs.ext4', '-q', '-m', 0, image) // no room that only root may use
     device = mount()
   } catch (error) {
     rmSync(parent, { recursive: true })

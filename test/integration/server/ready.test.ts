@@ -45,7 +45,14 @@ test('says what it found, without a token', async () => {
 
 test('is 503 with a clock that is off, and with a folder that is gone', async () => {
   let offMs = 0
-  const { dataDir } = await start({ machineClock: () => Date.now() + offMs })
+  const { dataDir, call } = await start({ machineClock: () => Date.now() + offMs })
+  const upload = () => {
+    const form = new FormData()
+    form.append('file', new Blob(['hello']), 'a.txt')
+    form.append('collection', 'acme')
+    return call('POST', '/api/v1/files/upload', form)
+  }
+  const { path } = (await upload()).body
   offMs = -3_600_000
   await until(async () => (await ready()).status === 503)
   const { body } = await ready()
@@ -57,9 +64,19 @@ test('is 503 with a clock that is off, and with a folder that is gone', async ()
   renameSync(dataDir, `${dataDir}.away`)
   await until(async () => (await ready()).status === 503)
   expect((await ready()).body.storage).toEqual({ ok: false, reason: expect.stringContaining('ENOENT') })
+  const unusable = { status: 503, body: { detail: expect.stringContaining(dataDir) } }
+  expect(await upload()).toMatchObject(unusable)
+  expect(await call('GET', `/api/v1/file/${path}`)).toMatchObject(unusable)
   renameSync(`${dataDir}.away`, dataDir)
   chmodSync(dataDir, 0o700)
   expect((await fetch(`${jetty?.url}/health`)).status).toBe(200)
+})
+
+test('is 503 with less space than JETTY_LEAST_FREE_BYTES', async () => {
+  await start({ env: { JETTY_LEAST_FREE_BYTES: '1024TiB' } })
+  const { status, body } = await ready()
+  expect(status).toBe(503)
+  expect(body.storage).toEqual({ ok: false, reason: expect.stringContaining('JETTY_LEAST_FREE_BYTES') })
 })
 
 test('a server that is asked and stops is unready for JETTY_DRAIN_SECONDS, and answers meanwhile', async () => {

@@ -158,7 +158,7 @@ it('leases begin anew after an outage of the database', async () => {
     database: jetty.server.database,
     sealer: { seal: (text) => text, open: (text) => text },
     limits: { lostWorkers: 2, leaseSeconds: 90_000 },
-    watch: { onOutage: (react) => (outage = () => react(new Error('away') as never)) },
+    watch: { onOutage: (react) => (outage = () => react(new Error('away') as never, 'away')) },
     wakeParked() {},
   })
   const renewed = `select from worker_jobs where id = $1 and lease_expires_at > now() + interval '20 hours'`
