@@ -67,6 +67,17 @@ export interface TextAnswer {
 /** Sends a request whose body and answer are texts. */
 export type SendText = (target: string, request: TextRequest) => Promise<TextAnswer>
 
+/** Sends a request with a body to the server that was named, and to no other: the body may hold secrets. */
+const sendHere = async (send: typeof fetch, target: string, request: RequestInit): Promise<Response> => {
+  const response = await send(target, { ...request, redirect: 'manual' })
+  const isRedirect = response.type === 'opaqueredirect' || (response.status >= 300 && response.status < 400)
+  if (!isRedirect) return response
+  const to = response.headers.get('location')
+  throw new AppError('upstream_failed', `${target} redirects${to ? ` to ${new URL(to, target).href}` : ''}`, {
+    hint: 'Use the address that it redirects to: the body of a request is sent to no other server.',
+  })
+}
+
 /** Sends one request of an operation to the server at `url`. Rejects when no answer comes. */
 export const sendRequest = async (
   url: string,
@@ -95,9 +106,10 @@ export const sendRequest = async (
       isStream: answer === 'events',
     })
   }
-  if (!isForm) return send(target, { ...request, body: textBodyOf(operation, input) })
+  const body = textBodyOf(operation, input)
+  if (!isForm) return body === null ? send(target, { ...request, body }) : sendHere(send, target, { ...request, body })
   const form = formOf(input.body, files)
-  if (!onProgress || files.length === 0) return send(target, { ...request, body: form })
+  if (!onProgress || files.length === 0) return sendHere(send, target, { ...request, body: form })
   const total = files.reduce((sum, { content }) => sum + content.size, 0)
   return postWithProgress(target, request, form, (sent) => onProgress(Math.min(sent, total), total))
 }

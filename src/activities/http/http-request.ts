@@ -42,6 +42,7 @@ const prepare = async (
     expectStatus: given.expect_status,
     timeoutSeconds: given.request_timeout_sec,
     followRedirects: given.follow_redirects,
+    redirectWithoutBody: given.redirect_without_body,
     mayRepeat,
   }
 }
@@ -103,7 +104,7 @@ export const httpRequest = activity({
     'A reference that leads to nothing fails the step before it sends anything; with a question mark at its end, as in init_params.page?, it is left out.',
     'Statuses 408, 425, 429, 500, 502, 503 and 504 and network errors are retried, after the time in Retry-After. POST and PATCH are retried only with idempotency_key, also after a crash.',
     'Private addresses are refused unless JETTY_ALLOW_PRIVATE_NETWORK lists them.',
-    'A redirect to another origin gets neither auth nor your headers. The next page must be at the same origin.',
+    'A redirect to another origin gets neither auth nor your headers, nor the body. The next page must be at the same origin.',
     'Values of the environment are struck out of the response too.',
   ],
   async run(given, context) {

@@ -79,6 +79,12 @@ export const requestParameters = z.object({
     .default(true)
     .describe('Follows up to five redirects. Another origin gets neither auth nor your headers.')
     .meta({ aliases: ['followRedirects', 'followRedirect'] }),
+  redirect_without_body: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Follows a redirect to another origin without the body. Otherwise one that would send it there is an error.',
+    ),
   request_timeout_sec: z.number().positive().max(3_600).default(60).describe('Timeout of one request, in seconds.'),
   max_bytes: z
     .number()

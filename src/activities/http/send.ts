@@ -13,6 +13,7 @@ export interface PreparedRequest {
   expectStatus: (number | string)[]
   timeoutSeconds: number
   followRedirects: boolean
+  redirectWithoutBody: boolean
   /** Whether the receiver can tell a repetition, or a repetition does no harm. */
   mayRepeat: boolean
 }
@@ -75,6 +76,7 @@ const outgoing = (request: PreparedRequest, maxBytes: number): OutgoingRequest =
     ...(request.body && { body: request.body.body }),
     timeoutSeconds: request.timeoutSeconds,
     followRedirects: request.followRedirects,
+    redirectWithoutBody: request.redirectWithoutBody,
     maxBytes,
   }
 }

@@ -47,21 +47,39 @@ const parseTarget = (text: string, base?: URL): URL => {
 /** URL for messages, without the query, which may hold keys. */
 export const shown = (url: URL): string => `${url.origin}${url.pathname}`
 
-/** Follows a redirect: returns the next request. Credentials are only sent to the origin they were meant for. */
-export const redirected = (hop: Hop, status: number, location: unknown): Hop | undefined => {
+const bodyWouldLeave = (from: URL, to: URL): AppError =>
+  new AppError(
+    'upstream_failed',
+    `${shown(from)} redirects to another origin, ${to.origin}, which would get the body of the request`,
+    { hint: `If that is right, send the request to ${to.origin} in the first place.` },
+  )
+
+/**
+ * Follows a redirect: returns the next request. Credentials are only sent to the origin they were meant for. So is the body,
+ * which may hold secrets as well: another origin gets none with `withoutBody`, else the redirect is an error.
+ */
+export const redirected = (
+  hop: Hop,
+  status: number,
+  location: unknown,
+  { withoutBody = false } = {},
+): Hop | undefined => {
   if (!redirectStatuses.has(status) || typeof location !== 'string') return undefined
   const url = parseTarget(location, hop.url)
   const toGet = status === 303 ? hop.method !== 'HEAD' : status < 303 && hop.method === 'POST'
+  const isElsewhere = url.origin !== hop.url.origin
+  if (isElsewhere && !toGet && hop.body !== undefined && !withoutBody) throw bodyWouldLeave(hop.url, url)
+  const dropsBody = toGet || isElsewhere
   const kept = Object.entries(hop.headers).filter(
     ([name]) =>
-      (url.origin === hop.url.origin || !(credentialHeader.test(name) || hop.credentialHeaders.has(name))) &&
-      (!toGet || !name.startsWith('content-')),
+      !(isElsewhere && (credentialHeader.test(name) || hop.credentialHeaders.has(name))) &&
+      !(dropsBody && name.startsWith('content-')),
   )
   return {
     url,
     method: toGet ? 'GET' : hop.method,
     headers: Object.fromEntries(kept),
-    body: toGet ? undefined : hop.body,
+    body: dropsBody ? undefined : hop.body,
     credentialHeaders: hop.credentialHeaders,
   }
 }

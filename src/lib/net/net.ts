@@ -35,7 +35,8 @@ const decodeText = (bytes: Uint8Array, contentType: string | undefined): string 
 const send = async (agent: Dispatcher, hop: Hop, request: OutgoingRequest, maxBytes: number, signal: AbortSignal) => {
   const { statusCode, headers, body } = await sendHop(agent, hop, request, signal)
   try {
-    const next = request.followRedirects === false ? undefined : redirected(hop, statusCode, headers.location)
+    const how = { withoutBody: request.redirectWithoutBody }
+    const next = request.followRedirects === false ? undefined : redirected(hop, statusCode, headers.location, how)
     if (next) return next
     const flat = Object.fromEntries(
       Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : (value ?? '')]),

@@ -17,6 +17,8 @@ export interface OutgoingRequest {
   idleSeconds?: number
   /** False returns a redirect as an answer. */
   followRedirects?: boolean
+  /** Follows a redirect to another origin without the body; otherwise one that keeps the body is an error. */
+  redirectWithoutBody?: boolean | undefined
   /** Hosts that may be called, also by redirects; see `requireAllowedHost`. Undefined: any. */
   allowedHosts?: readonly string[] | undefined
   signal?: AbortSignal

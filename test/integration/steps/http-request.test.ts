@@ -135,6 +135,22 @@ describe('a secret', () => {
     expect(asked[1]?.headers).toMatchObject({ accept: 'application/json' })
     for (const name of ['x-odd', 'x-key']) expect(asked[1]?.headers).not.toHaveProperty(name)
   })
+
+  it('does not leave with a body: a redirect to another origin that would get it fails the step', async () => {
+    const body = { token_path: 'env.API_TOKEN' }
+    const failed = await run({ url: at('/away'), method: 'PUT', body })
+    expect(failed.error).toContain(`redirects to another origin, ${other.url}, which would get the body`)
+    expect(asked.map(({ path }) => path)).toEqual(['/away'])
+
+    asked = []
+    const done = await run({ url: at('/away'), method: 'PUT', body, redirect_without_body: true })
+    expect(done.status).toBe('completed')
+    expect(asked).toMatchObject([
+      { path: '/away', body: JSON.stringify({ token: key }) },
+      { path: '/echo', method: 'PUT', body: '' },
+    ])
+    expect(asked[1]?.headers).not.toHaveProperty('content-type')
+  })
 })
 
 describe('retries', () => {
