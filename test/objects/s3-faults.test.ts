@@ -35,6 +35,30 @@ const isComplete = ({ method, query }: SeenRequest) => method === 'POST' && quer
 const isWhole = ({ method, key, query }: SeenRequest) =>
   method === 'PUT' && isObject({ key } as SeenRequest) && query.size === 0
 
+describe('a storage that is frozen', () => {
+  it.each([
+    ['short', Buffer.from('short')],
+    ['in parts', randomBytes(3 * partSize)],
+  ])('is given up within seconds, whatever an upload may take: %s', async (_, bytes) => {
+    store = open({ aliveSeconds: 0.3 }).store
+    fake.misbehave = () => 'hang'
+    const begun = performance.now()
+    const error = await store.put(bytes, { maxBytes }).catch((thrown) => thrown)
+    expect(error).toMatchObject({ code: 'storage_unavailable', message: expect.stringContaining('does not answer') })
+    expect(performance.now() - begun).toBeLessThan(10_000) // one try of 15 s, and four of them, before
+    fake.misbehave = () => undefined
+    const { id } = await store.put(bytes, { maxBytes })
+    expect((await read(id)).equals(bytes)).toBe(true)
+  })
+
+  it('is not one that takes its time', async () => {
+    store = open({ aliveSeconds: 0.1, firstByteSeconds: 1 }).store
+    firstTimes(1, 'hang', isWhole)
+    await store.put(Buffer.from('short'), { maxBytes })
+    expect(fake.seen.filter(isWhole)).toHaveLength(2)
+  })
+})
+
 describe('what passes is tried again', () => {
   it.each<[string, number, S3Misbehaviour, (request: SeenRequest) => boolean]>([
     ['a PUT that is answered 503', 3, 'slow_down', isWhole],

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { afterAwake } from '../../../lib/after-awake.ts'
 import { AppError } from '../../../lib/errors.ts'
 import type { Open, OpenAnswer } from '../../../lib/net/open.ts'
 import { retryAfterSeconds } from '../../../lib/net/retry-after.ts'
@@ -51,6 +52,8 @@ export interface S3ClientOptions {
   firstPauseMs?: number
   firstByteSeconds?: number
   idleSeconds?: number
+  /** Silence after which the storage is asked whether it answers at all, and the time that it has for that. */
+  aliveSeconds?: number
 }
 
 const tries = 4
@@ -69,19 +72,44 @@ export const bucketUrl = ({ bucket, endpoint, isPathStyle }: BucketLocation, reg
   return url.href.replace(/\/$/, '')
 }
 
-type Outcome = { answer: S3Answer } | { fault: S3Fault; headers: Record<string, string> } | { silent: unknown }
+type Outcome =
+  | { answer: S3Answer }
+  | { fault: S3Fault; headers: Record<string, string> }
+  /** `isDead`: it answers to nothing else either, so that another try is in vain. */
+  | { silent: unknown; isDead: boolean }
+
+/** Any answer will do, also a refusal. Requests that wait at the same time ask once. */
+const makeLifeSign = (open: Open, root: string, seconds: number): (() => Promise<boolean>) => {
+  let asking: Promise<boolean> | undefined
+  const ask = async (): Promise<boolean> => {
+    try {
+      const answer = await open(root, { method: 'HEAD', timeoutSeconds: seconds })
+      answer.close()
+      return true
+    } catch {
+      return false
+    } finally {
+      asking = undefined
+    }
+  }
+  return () => {
+    asking ??= ask()
+    return asking
+  }
+}
 
 /** Makes a client for one bucket. It signs the content of every request, so that damaged bytes are refused. */
 export const makeS3Client = (options: S3ClientOptions): S3Client => {
-  const { location, region, credentials, open, firstPauseMs = 200, idleSeconds = 30 } = options
+  const { location, region, credentials, open, firstPauseMs = 200, idleSeconds = 30, aliveSeconds = 4 } = options
   const root = bucketUrl(location, region)
   const where = shownLocation(location)
   const keyOf = (name: string): string => (location.prefix === '' ? name : `${location.prefix}/${name}`)
+  const answersAtAll = makeLifeSign(open, root, aliveSeconds)
   let skewMs = 0
   let state: StorageState = { ok: true, reason: null }
 
-  const sendOnce = async (request: S3Request, bodyHash: string): Promise<OpenAnswer> => {
-    const { method, key, query = {}, body, signal, firstByteSeconds = options.firstByteSeconds ?? 15 } = request
+  const sendOnce = async (request: S3Request, bodyHash: string, signal: AbortSignal): Promise<OpenAnswer> => {
+    const { method, key, query = {}, body, firstByteSeconds = options.firstByteSeconds ?? 15 } = request
     const search = new URLSearchParams(query).toString()
     const url = `${root}${key === undefined ? '' : `/${keyOf(key)}`}${search && `?${search}`}`
     const unsigned = { method, url, headers: request.headers ?? {}, bodyHash, region, atMs: Date.now() + skewMs }
@@ -90,7 +118,7 @@ export const makeS3Client = (options: S3ClientOptions): S3Client => {
       method,
       headers: { ...headers, 'accept-encoding': 'identity' },
       ...(body && { body }),
-      ...(signal && { signal }),
+      signal,
       firstByteSeconds: firstByteSeconds + (body?.length ?? 0) / slowestBytesPerSecond,
       idleSeconds,
       timeoutSeconds: longestAnswerSeconds,
@@ -99,15 +127,25 @@ export const makeS3Client = (options: S3ClientOptions): S3Client => {
   }
 
   const tryOnce = async (request: S3Request, bodyHash: string): Promise<Outcome> => {
+    const dead = new AbortController()
+    // A frozen storage accepts connections, and a large body is given minutes.
+    const stopAsking = afterAwake(aliveSeconds * 1000, async () => {
+      if (!(await answersAtAll())) dead.abort()
+    })
     try {
-      const opened = await sendOnce(request, bodyHash)
+      const signal = request.signal ? AbortSignal.any([request.signal, dead.signal]) : dead.signal
+      const opened = await sendOnce(request, bodyHash, signal).finally(stopAsking)
       if (opened.status >= 200 && opened.status < 300) return { answer: Object.assign(opened, { code: undefined }) }
       const fault = await readFault(opened)
       const isAccepted = request.accept?.includes(fault.status) && fault.code !== 'NoSuchBucket'
       if (!isAccepted) return { fault, headers: opened.headers }
       return { answer: Object.assign(opened, { code: fault.code }) }
     } catch (error) {
-      if (error instanceof AppError && ['network_failed', 'timed_out'].includes(error.code)) return { silent: error }
+      const isDead = dead.signal.aborted
+      if (isDead) return { silent: new Error(`no answer for ${2 * aliveSeconds} s`), isDead }
+      if (error instanceof AppError && ['network_failed', 'timed_out'].includes(error.code)) {
+        return { silent: error, isDead }
+      }
       throw error
     }
   }
@@ -139,7 +177,7 @@ export const makeS3Client = (options: S3ClientOptions): S3Client => {
         isCorrected = true
         continue
       }
-      const again = 'silent' in outcome || isPassing(outcome.fault)
+      const again = 'silent' in outcome ? !outcome.isDead : isPassing(outcome.fault)
       const error = 'silent' in outcome ? storageSilent(where, outcome.silent) : storageFailure(where, outcome.fault)
       if (!again || tried >= tries) {
         state = { ok: false, reason: error.message }
