@@ -11,6 +11,7 @@ import type { OpenProxy, SandboxProxy } from '../sandbox-gateway/open-proxy.ts'
 import { type WalkLimits, walkResults } from '../sandboxes/files/walk-results.ts'
 import type { Sandbox, SandboxExit, SandboxLimits, SandboxProvider } from '../sandboxes/sandbox.ts'
 import { inputVariables, languages } from './languages.ts'
+import { trustCertificates } from './own-certificates.ts'
 import { packageFolder } from './packages/install-packages.ts'
 import { readPackages } from './packages/package-names.ts'
 import type { PackageStore } from './packages/package-store.ts'
@@ -23,6 +24,8 @@ export interface ScriptDeps {
   openProxy: OpenProxy
   places: Places
   packages: PackageStore
+  /** Certificate authorities that this server trusts beside the public ones, as PEM. */
+  certificates?: string | undefined
   limits: SandboxLimits
   /** Time limit of scripts that name none. */
   seconds: number
@@ -108,7 +111,10 @@ const inSandbox = async (
     const printed = makePrinted(host)
     const exit = await sandbox.run({
       argv: languages[request.language].argv(sandbox.places),
-      env: environmentOf(request, sandbox, proxy),
+      env: {
+        ...(proxy && (await trustCertificates(sandbox, deps.certificates))),
+        ...environmentOf(request, sandbox, proxy),
+      },
       cwd: sandbox.places.app,
       network: proxy ? 'gateway' : 'none',
       wallMs: (request.seconds ?? deps.seconds) * 1000,

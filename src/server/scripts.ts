@@ -7,6 +7,7 @@ import type { GatewayLimits } from '../sandbox-gateway/limits.ts'
 import { makeOpenProxy } from '../sandbox-gateway/open-proxy.ts'
 import type { SandboxLimits, SandboxProvider } from '../sandboxes/sandbox.ts'
 import { makeCheckScript } from '../scripts/check-script.ts'
+import { readOwnCertificates } from '../scripts/own-certificates.ts'
 import { makePackageStore } from '../scripts/packages/package-store.ts'
 import { makeScriptRunner } from '../scripts/run-script.ts'
 
@@ -31,13 +32,14 @@ export const makeScripts = (
   const limits = limitsOf(settings)
   const { scripts, scriptsPerCollection } = settings
   const openProxy = makeOpenProxy({ limits: gateway })
+  const certificates = readOwnCertificates()
   const packages = makePackageStore({
-    ...{ provider, openProxy, log, mostBytes: settings.scriptPackageBytes },
+    ...{ provider, openProxy, log, certificates, mostBytes: settings.scriptPackageBytes },
     folder: settings.scriptPackagesDir ?? join(dataDir, 'script-packages'),
     registries: { javascript: settings.npmRegistry, python: settings.pypiIndex },
   })
   const { run, removed } = makeScriptRunner({
-    ...{ provider, limits, seconds: settings.scriptSeconds, openProxy, packages },
+    ...{ provider, limits, seconds: settings.scriptSeconds, openProxy, packages, certificates },
     places: makePlaces({ total: scripts, share: scriptsPerCollection ?? shareOf(scripts) }),
     results: { files: settings.scriptFiles, bytes: settings.scriptFileBytes },
   })

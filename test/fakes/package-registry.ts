@@ -2,7 +2,8 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
+import { createServer, type RequestListener } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -30,11 +31,15 @@ const tarballOf = ({ name, version, files, manifest }: MadePackage): Buffer => {
   return bytes
 }
 
-/** Starts it on this machine; `host` is the name by which it is reached. */
-export const startPackageRegistry = async (host: string, packages: readonly MadePackage[]) => {
+/** Starts it on this machine; `host` is the name by which it is reached. With a certificate it speaks HTTPS. */
+export const startPackageRegistry = async (
+  host: string,
+  packages: readonly MadePackage[],
+  certificate?: { key: string; cert: string },
+) => {
   const asked: string[] = []
   const tarballs = new Map(packages.map((one) => [`/tarball/${one.name}`, tarballOf(one)]))
-  const server = createServer(async (request, response) => {
+  const answer: RequestListener = async (request, response) => {
     const path = new URL(request.url ?? '/', 'http://x').pathname
     asked.push(path)
     const tarball = tarballs.get(path)
@@ -50,10 +55,11 @@ export const startPackageRegistry = async (host: string, packages: readonly Made
     response.setHeader('content-type', 'application/json')
     const versions = { [version]: { name, version, ...manifest, dist } }
     response.end(JSON.stringify({ name, 'dist-tags': { latest: version }, versions }))
-  })
+  }
+  const server = certificate ? createSecureServer(certificate, answer) : createServer(answer)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
-  const address = () => `http://${host}:${port}`
+  const address = () => `${certificate ? 'https' : 'http'}://${host}:${port}`
   return {
     ...{ url: address(), asked, port },
     close() {

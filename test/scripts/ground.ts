@@ -32,10 +32,11 @@ interface Network {
   mayRemove?: Promise<void>
   /** Scripts at once. */
   total?: number
+  certificates?: string
 }
 
 export const openScripts = async (network: Network) => {
-  const { lookup, dial, registry = 'http://registry.test', mayRemove, total = 8 } = network
+  const { lookup, dial, registry = 'http://registry.test', mayRemove, total = 8, certificates } = network
   const parent = await mkdtemp(join(tmpdir(), 'jetty-scripts-'))
   await chmod(parent, 0o755)
   const log = pino({ level: 'silent' })
@@ -50,11 +51,11 @@ export const openScripts = async (network: Network) => {
   }
   const openProxy = makeOpenProxy({ limits: gatewayLimits, lookup, dial })
   const packages = makePackageStore({
-    ...{ provider, openProxy, log, mostBytes: 1024 ** 3, folder: join(parent, 'packages') },
+    ...{ provider, openProxy, log, certificates, mostBytes: 1024 ** 3, folder: join(parent, 'packages') },
     registries: { javascript: registry, python: registry },
   })
   const { run: runScript, removed } = makeScriptRunner({
-    ...{ provider, openProxy, packages, limits, seconds: 60, results: { files: 10, bytes: 1e6 } },
+    ...{ provider, openProxy, packages, certificates, limits, seconds: 60, results: { files: 10, bytes: 1e6 } },
     places: makePlaces({ total, share: total }),
   })
   return {

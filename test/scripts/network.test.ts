@@ -25,16 +25,20 @@ const answer = (request: IncomingMessage, response: ServerResponse): void => {
 let plain: Server
 let secure: Server
 let scripts: Awaited<ReturnType<typeof openScripts>>
+/** Scripts of a server that trusts the certificate of these tests. */
+let trusting: typeof scripts
 
 beforeAll(async () => {
   plain = createServer(answer)
   secure = createSecureServer(certificate, answer)
   for (const one of [plain, secure]) await new Promise<void>((resolve) => one.listen(0, '127.0.0.1', resolve))
   const portOf = (server: Server) => (server.address() as AddressInfo).port
-  scripts = await openScripts({
+  const network: Parameters<typeof openScripts>[0] = {
     lookup: async () => ['93.184.216.34'],
     dial: (_, port) => connect({ host: '127.0.0.1', port: portOf(port === 443 ? secure : plain) }),
-  })
+  }
+  scripts = await openScripts(network)
+  trusting = await openScripts({ ...network, certificates: certificate.cert })
 })
 afterAll(async () => {
   for (const one of [plain, secure]) {
@@ -42,6 +46,7 @@ afterAll(async () => {
     one?.close()
   }
   await scripts?.close()
+  await trusting?.close()
 })
 
 const run = (language: ScriptLanguage, code: string, allowedHosts?: string[]) => {
@@ -74,6 +79,21 @@ return { posted, moved: [moved.url, moved.redirected, await moved.json()], got, 
     refused: expect.stringContaining('evil.example.org'),
   })
   expect(outcome.refusedHosts).toEqual(['evil.example.org'])
+})
+
+it('certificates that the server trusts', async () => {
+  const javascript = `return fetch('https://api.example.com/').then(({ status }) => status, ({ cause }) => cause.code)`
+  const python = `import urllib.request
+def main(inputs):
+    try:
+        return urllib.request.urlopen('https://api.example.com/').status
+    except OSError as error:
+        return str(error)`
+  const network = ['api.example.com']
+  const refused = await scripts.run({ language: 'javascript', code: javascript, network })
+  expect(resultOf(refused)).toBe('DEPTH_ZERO_SELF_SIGNED_CERT')
+  expect(resultOf(await trusting.run({ language: 'javascript', code: javascript, network }))).toBe(200)
+  expect(resultOf(await trusting.run({ language: 'python', code: python, network }))).toBe(200)
 })
 
 it('Python, and hosts that the collection may not reach', async () => {

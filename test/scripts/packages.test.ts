@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { readPackages } from '../../src/scripts/packages/package-names.ts'
 import { startPackageRegistry } from '../fakes/package-registry.ts'
+import { certificate } from './certificate.ts'
 import { openScripts, resultOf } from './ground.ts'
 
 let registry: Awaited<ReturnType<typeof startPackageRegistry>>
@@ -67,6 +68,21 @@ it('a cancelled script does not wait for what another one installs', async () =>
   await expect(scripts.packages.ensure(set, cancelled)).rejects.toHaveProperty('name', 'TimeoutError')
   answer()
   expect(resultOf(await first)).toBe(1)
+})
+
+it('come from a registry whose certificate only this server knows', async () => {
+  const lone = { name: 'lone', version: '1.0.0', files: { 'index.js': 'module.exports = "private"' } }
+  const secure = await startPackageRegistry('api.example.com', [lone], certificate)
+  const knowing = await openScripts({
+    lookup: async () => ['127.0.0.1'],
+    dial: (host, port) => connect({ host, port }),
+    registry: secure.url,
+    certificates: certificate.cert,
+  })
+  const request = { language: 'javascript', code: 'return require("lone")', packages: ['lone@1.0.0'] } as const
+  expect(resultOf(await knowing.run(request))).toBe('private')
+  await knowing.close()
+  secure.close()
 })
 
 it.each([

@@ -6,6 +6,7 @@ import { baseEnvironment } from '../../runbooks/environment.ts'
 import { makeTail } from '../../runbooks/tail.ts'
 import type { OpenProxy } from '../../sandbox-gateway/open-proxy.ts'
 import type { Sandbox, SandboxExit, SandboxLimits, SandboxPlaces, SandboxProvider } from '../../sandboxes/sandbox.ts'
+import { trustCertificates } from '../own-certificates.ts'
 import type { PackageLanguage, PackageSet } from './package-names.ts'
 
 export interface InstallDeps {
@@ -13,6 +14,8 @@ export interface InstallDeps {
   openProxy: OpenProxy
   /** Base URL of the npm registry, and of the PyPI index. */
   registries: Readonly<Record<PackageLanguage, string>>
+  /** Certificate authorities that this server trusts beside the public ones, as PEM. */
+  certificates?: string | undefined
 }
 
 interface Installer {
@@ -128,7 +131,7 @@ export const installPackages = async (
 }
 
 const runInstaller = async (
-  { openProxy, registries }: InstallDeps,
+  { openProxy, registries, certificates }: InstallDeps,
   { language }: PackageSet,
   sandbox: Sandbox,
   argv: string[],
@@ -143,10 +146,11 @@ const runInstaller = async (
   const proxy = await openProxy({ socket, hosts: [registry.host, ...hosts], trusted, allowedHosts: undefined, signal })
   try {
     await sandbox.own(socket)
+    const trust = await trustCertificates(sandbox, certificates)
     const said = makeTail(8_000)
     const exit = await sandbox.run({
       argv,
-      env: { ...baseEnvironment(sandbox.places.home), ...env(registry.href), ...proxy.env },
+      env: { ...baseEnvironment(sandbox.places.home), ...env(registry.href), ...proxy.env, ...trust },
       cwd: sandbox.places.app,
       network: 'gateway',
       wallMs: longestMs,
