@@ -85,7 +85,7 @@ export const importRules: ImportRule[] = [
   {
     of: 'scripts/',
     may: [
-      'own/',
+      'scripts/',
       'runbooks/carry-out.ts',
       'runbooks/environment.ts',
       'runbooks/lines.ts',
