@@ -160,6 +160,7 @@ export const makeTestContext = (options: TestOptions = {}): TestContext => {
       toolLimits: { turns: 20, calls: 100, tokens: 2_000_000, costUsd: 5, resultCharacters: 65_536 },
       sqlLimits: { seconds: 600, rows: 1_000_000, bytes: 256 * 1024 * 1024 },
       transformLimits: { seconds: 20, memoryBytes: 512 * 1024 * 1024, inputBytes: 32 * 1024 * 1024 },
+      checkSeconds: 20,
       ...options.settings,
     },
     fetch: options.fetch ?? (() => Promise.reject(new AppError('network_failed', 'no network in this test'))),

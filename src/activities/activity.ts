@@ -273,6 +273,12 @@ export type ReadValue = { found: true; value: Json } | { found: false; reason: s
 export const hasOpenOutputs = ({ outputs: { def } }: Pick<Activity, 'outputs'>): boolean =>
   def.catchall !== undefined && def.catchall._zod.def.type !== 'never'
 
+/** Finds the fault of each text, undefined for none; `unread` are those that the time did not suffice for. */
+export type FindTextFaults = (
+  texts: readonly string[],
+  scope: { owner: Owner; settings: ActivitySettings },
+) => Promise<{ faults: ReadonlyMap<string, string | undefined>; unread: ReadonlySet<string> }>
+
 export interface Activity {
   name: string
   category: Category
@@ -338,6 +344,11 @@ export interface Activity {
   waits: boolean
   /** Finds faults of several parameters together, for a dry check; `run` finds them too. */
   findFaults: ((given: WrittenParameters) => ParameterFault[]) | undefined
+  /**
+   * The parameter whose text takes long to read, and what finds the faults of such texts in a process with limits. The
+   * schema of the parameter does not read them.
+   */
+  reads: { parameter: string; findFaults: FindTextFaults } | undefined
   /** Default time limit; a declared `timeout_sec` parameter of the step config wins. */
   timeoutSeconds: number | undefined
   /** File of JETTY_ACTIVITIES_DIR that declares it; undefined if it comes with the server. */
@@ -367,6 +378,7 @@ type Optional =
   | 'offersTools'
   | 'waits'
   | 'findFaults'
+  | 'reads'
   | 'timeoutSeconds'
   | 'module'
 
@@ -411,6 +423,7 @@ export const activity = <
   offersTools: false,
   waits: false,
   findFaults: undefined,
+  reads: undefined,
   timeoutSeconds: undefined,
   module: undefined,
   ...definition,

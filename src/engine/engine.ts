@@ -177,6 +177,7 @@ export interface PlannedRuns extends Pick<RunRequest, 'task' | 'secrets' | 'lent
 export interface WorkflowHome {
   id: number
   name: string
+  payer: number
   task?: string | undefined
 }
 

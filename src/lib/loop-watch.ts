@@ -1,7 +1,7 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 
-/** How often the event loop is looked at: an idle server wakes up for it, which costs 0.2 ms a second. */
-const lookMs = 100
+/** How often the event loop is looked at, unless shorter blocks count: an idle server wakes up for it. */
+const longestLookMs = 100
 
 let lastNotedMs = performance.now()
 let lastWork = ''
@@ -65,6 +65,7 @@ export interface LoopWatch {
 /** Watches the event loop, and calls back after it was blocked for longer than `longestMs`. */
 export const watchLoop = (mostMs: number, onBlock: (block: Block) => void): LoopWatch => {
   const lag = createHistogram()
+  const lookMs = Math.min(longestLookMs, mostMs / 2)
   let blocks = 0
   let blockedSeconds = 0
   let lateMs = 0

@@ -93,6 +93,7 @@ const activitySettings = (settings: Settings): EngineOptions['activitySettings']
     memoryBytes: settings.transformMemoryBytes,
     inputBytes: settings.transformInputBytes,
   },
+  checkSeconds: settings.checkSeconds,
 })
 
 const noScripts = (): Promise<never> =>

@@ -8,6 +8,10 @@ const resultOf = async (work: ShapeWork): Promise<unknown> => {
   switch (work.kind) {
     case 'transform':
       return (await import('./evaluate.ts')).evaluate(work.expression, JSON.parse(work.input))
+    case 'expressions': {
+      const { expressionFault } = await import('./evaluate.ts')
+      return work.expressions.map((expression) => expressionFault(expression) ?? null)
+    }
     case 'items':
       return (await import('./items.ts')).shapeItems(JSON.parse(work.input))
     case 'parse':

@@ -1,9 +1,10 @@
+import { LRUCache } from 'lru-cache'
 import { AppError } from '../../lib/errors.ts'
 import { parsedMemory, textMemory } from '../../lib/memory/json-memory.ts'
 import type { ProcessEnd, ProcessLimits } from '../../lib/processes/limited-process.ts'
 import { makeProcessPool, type ProcessPool } from '../../lib/processes/process-pool.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
-import type { ActivityContext, Json } from '../activity.ts'
+import type { ActivityContext, FindTextFaults, Json } from '../activity.ts'
 
 /** The formats that `parse` reads. */
 export const readFormats = ['json', 'jsonl', 'csv', 'tsv', 'xml', 'yaml', 'html', 'pdf'] as const
@@ -12,6 +13,7 @@ export type ReadFormat = (typeof readFormats)[number]
 /** What a process is asked to do with data that strangers have written. `input` is JSON. */
 export type ShapeWork =
   | { kind: 'transform'; expression: string; input: string }
+  | { kind: 'expressions'; expressions: string[] }
   | { kind: 'items'; input: string }
   | { kind: 'parse'; format: ReadFormat; content: string | Uint8Array; delimiter: string | undefined; header: boolean }
   | { kind: 'html'; markdown: string; title: string | undefined }
@@ -23,7 +25,8 @@ export type Shaped = { text: string } | { problem: string }
 /** Maximum characters of a result. */
 export const mostShapedCharacters = 32 * 1024 * 1024
 
-const atOnce = 2
+/** Processes at once. One collection uses all but one of them, so that the next one need not wait. */
+const atOnce = 3
 let pool: { limits: ProcessLimits; ask: ProcessPool<ShapeWork, Shaped> } | undefined
 
 const poolFor = (limits: ProcessLimits): ProcessPool<ShapeWork, Shaped> => {
@@ -73,7 +76,7 @@ const requireInputSize = (length: number, { settings }: ActivityContext): void =
 /** Does the work in a process with limits of time and memory. `what` names it in errors. */
 export const shape = async (work: ShapeWork, what: string, context: ActivityContext): Promise<Json> => {
   const limits = context.settings.transformLimits
-  const answer = await poolFor(limits)(context.owner, work, context.signal)
+  const answer = await poolFor(limits)(context.owner, work, { signal: context.signal })
   if ('end' in answer) throw endedEarly(answer.end, what, limits)
   if ('problem' in answer.answer) {
     throw new AppError('activity_failed', `${what} failed: ${answer.answer.problem}`)
@@ -89,4 +92,56 @@ export const jsonInput = async (value: Json, context: ActivityContext): Promise<
   requireInputSize(text.length, context)
   await context.room(textMemory(text))
   return text
+}
+
+/** Largest expression. Reading one of this length takes a process up to two seconds. */
+export const mostExpressionCharacters = 20_000
+
+/** Faults of expressions by their text, empty for none: an editor checks a definition with each key press. */
+const knownFaults = new LRUCache<string, string>({
+  maxSize: 4 * 1024 * 1024,
+  sizeCalculation: (fault, text) => text.length + fault.length + 1,
+})
+
+/** Puts expressions together for one message: reading those takes no longer than reading a single large one. */
+const inMessages = (texts: readonly string[]): string[][] => {
+  const messages: string[][] = []
+  let size = mostExpressionCharacters
+  for (const text of texts) {
+    size += text.length
+    if (size > mostExpressionCharacters) {
+      messages.push([])
+      size = text.length
+    }
+    messages.at(-1)?.push(text)
+  }
+  return messages
+}
+
+/** Finds the faults of JSONata expressions. Those that cannot be read in `checkSeconds` are `unread`. */
+export const findExpressionFaults: FindTextFaults = async (texts, { owner, settings }) => {
+  const faults = new Map<string, string | undefined>()
+  const unknown = new Set<string>()
+  for (const text of texts) {
+    const known = knownFaults.get(text)
+    if (known !== undefined) faults.set(text, known || undefined)
+    else if (text.length <= mostExpressionCharacters) unknown.add(text)
+  }
+  const ask = poolFor(settings.transformLimits)
+  const begun = performance.now()
+  const signal = AbortSignal.timeout(settings.checkSeconds * 1000)
+  for (const expressions of inMessages([...unknown])) {
+    const seconds = settings.checkSeconds - (performance.now() - begun) / 1000
+    if (seconds <= 0) break
+    const answer = await ask(owner, { kind: 'expressions', expressions }, { signal, seconds })
+    if ('end' in answer || 'problem' in answer.answer) continue
+    const found = JSON.parse(answer.answer.text) as (string | null)[]
+    for (const [at, text] of expressions.entries()) {
+      const fault = found[at] == null ? undefined : `it is not JSONata: ${found[at]}`
+      knownFaults.set(text, fault ?? '')
+      faults.set(text, fault)
+      unknown.delete(text)
+    }
+  }
+  return { faults, unread: unknown }
 }

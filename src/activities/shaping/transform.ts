@@ -1,16 +1,6 @@
 import { z } from 'zod'
 import { activity } from '../activity.ts'
-import { expressionFault } from './evaluate.ts'
-import { jsonInput, shape } from './shape.ts'
-
-const expression = z
-  .string()
-  .min(1)
-  .max(20_000)
-  .superRefine((text, context) => {
-    const fault = expressionFault(text)
-    if (fault !== undefined) context.addIssue({ code: 'custom', message: `it is not JSONata: ${fault}` })
-  })
+import { findExpressionFaults, jsonInput, mostExpressionCharacters, shape } from './shape.ts'
 
 /** Reshapes data by an expression. */
 export const transform = activity({
@@ -18,7 +8,10 @@ export const transform = activity({
   category: 'data',
   description: 'Reshapes data with a JSONata expression: select, rename, filter, join, compute, aggregate.',
   parameters: z.object({
-    expression: expression
+    expression: z
+      .string()
+      .min(1)
+      .max(mostExpressionCharacters)
       .describe('JSONata expression over the input. It is used as written: no {{ path }} in it.')
       .meta({ aliases: ['jsonata', 'code', 'expr', 'script'], input: 'code', language: 'jsonata' }),
     input: z
@@ -38,6 +31,7 @@ export const transform = activity({
   },
   nested: ['input'],
   literal: ['expression'],
+  reads: { parameter: 'expression', findFaults: findExpressionFaults },
   gotchas: [
     'A path that finds one element gives the element, and one that finds none gives null: write [expression] to always get a list.',
     'Inside of a path $$ is the whole input, as in orders.(amount * $$.rate).',

@@ -41,7 +41,7 @@ export const lintWorkflow = (workflow: Workflow, program: Program): WorkflowFaul
   const faults: WorkflowFault[] = []
   const add = (severity: WorkflowFault['severity'], remarks: readonly Remark[]) => {
     for (const remark of remarks) {
-      if (faults.length < mostFaults) faults.push(faultOf(remark.isFault ? 'error' : severity, remark))
+      if (faults.length < mostFaults) faults.push(remarkFault(remark.isFault ? 'error' : severity, remark))
     }
   }
   if (workflow.steps === undefined)
@@ -79,7 +79,7 @@ export const namedTasks = (program: Program): NamedTask[] =>
 
 /** Fault of a step that starts a task its collection does not have. */
 export const missingTaskFault = ({ step, key, task }: NamedTask, meant: string | undefined): WorkflowFault =>
-  faultOf('error', {
+  remarkFault('error', {
     message: `Step '${step}': there is no task '${task}' in this collection${question(meant)}`,
     step,
     key,
@@ -90,13 +90,14 @@ export const missingTaskFault = ({ step, key, task }: NamedTask, meant: string |
 export const sandboxFault = (
   step: string,
   { message, hint }: { message: string; hint?: string | undefined },
-): WorkflowFault => faultOf('error', { message: `Step '${step}': ${message}`, step, key: 'activity', hint })
+): WorkflowFault => remarkFault('error', { message: `Step '${step}': ${message}`, step, key: 'activity', hint })
 
 /** Warning about who carries out a step. */
 export const workerStepFault = (step: string, key: string, message: string): WorkflowFault =>
-  faultOf('warning', { message: `Step '${step}': ${message}`, step, key })
+  remarkFault('warning', { message: `Step '${step}': ${message}`, step, key })
 
-const faultOf = (
+/** A finding of the compiler as the API shows it. */
+export const remarkFault = (
   severity: WorkflowFault['severity'],
   { message, step, key = [], inside = [], meant, hint }: Remark,
 ): WorkflowFault => {

@@ -1,15 +1,96 @@
+import type { Activity, FindTextFaults } from '../../activities/activity.ts'
 import type { Queries } from '../../database/database.ts'
-import { nearest } from '../../lib/text/nearest.ts'
+import { makeGuesses } from '../../lib/text/nearest.ts'
+import type { ActivitySettings } from '../../model/workflows/activity-settings.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
 import type { WorkflowFault } from '../../model/workflows/workflow-fault.ts'
 import type { WorkflowHome } from '../engine.ts'
-import { lintWorkflow, missingTaskFault, namedTasks } from '../program/lint.ts'
+import type { Binding } from '../program/bindings.ts'
+import { lintWorkflow, missingTaskFault, namedTasks, remarkFault } from '../program/lint.ts'
 import type { Program } from '../program/program.ts'
+import type { Site } from '../program/remark.ts'
 import { checkOffers } from './check-offers.ts'
 import { checkPlacement } from './check-placement.ts'
 
+/** A text in a definition that is read in a process of its own. */
+interface WrittenText {
+  activity: Activity
+  text: string
+  /** What messages call its place. */
+  named: string
+  site: Site
+}
+
+const textIn = (activity: Activity, bindings: readonly Binding[]): { text: string; key: string } | undefined => {
+  const binding = bindings.find(({ parameter }) => parameter === activity.reads?.parameter)
+  const isLiteral = binding?.source.kind === 'value' && !binding.fallback && typeof binding.source.value === 'string'
+  return isLiteral ? { text: String((binding.source as { value: unknown }).value), key: binding.key } : undefined
+}
+
+const textsIn = ({ steps }: Program): WrittenText[] =>
+  steps.flatMap(({ name: step, activity, bindings, tools, config }) => {
+    const own = textIn(activity, bindings)
+    const written = Array.isArray(config.tools) ? config.tools : []
+    const ofTools = tools.flatMap((tool): WrittenText[] => {
+      const found = tool.activity && textIn(tool.activity, tool.bindings)
+      if (!found) return []
+      const at = written.findIndex(({ name, activity: of }) => (name ?? of) === tool.name)
+      const site = { step, key: ['tools', String(at), 'config', found.key] }
+      return [
+        { activity: tool.activity as Activity, text: found.text, named: `Step '${step}': tool '${tool.name}': `, site },
+      ]
+    })
+    return own
+      ? [{ activity, text: own.text, named: `Step '${step}': `, site: { step, key: own.key } }, ...ofTools]
+      : ofTools
+  })
+
+/** Maximum faults about texts: of more, their number is told. */
+const mostTextFaults = 100
+
+/** Finds the faults of texts that are read in a process of their own, such as expressions. */
+const textFaults = async (
+  program: Program,
+  home: WorkflowHome,
+  settings: ActivitySettings,
+): Promise<WorkflowFault[]> => {
+  const texts = textsIn(program)
+  const kinds = [...new Set(texts.map(({ activity }) => activity.reads))]
+  const found = await Promise.all(
+    kinds.map(async (reads) => {
+      const ofKind = texts.filter(({ activity }) => activity.reads === reads)
+      const scope = { owner: { payer: home.payer, collectionId: home.id }, settings }
+      const known = await reads?.findFaults([...new Set(ofKind.map(({ text }) => text))], scope)
+      return known ? ofKind.flatMap((one) => textFault(one, known, settings)) : []
+    }),
+  )
+  const faults = found.flat()
+  const more = faults.slice(mostTextFaults)
+  if (more.length === 0) return faults
+  const severity = more.some((fault) => fault.severity === 'error') ? 'error' : 'warning'
+  const message = `The same is true of ${more.length} more steps`
+  return [...faults.slice(0, mostTextFaults), remarkFault(severity, { message })]
+}
+
+const textFault = (
+  { text, named, site, activity }: WrittenText,
+  { faults, unread }: Awaited<ReturnType<FindTextFaults>>,
+  { checkSeconds }: ActivitySettings,
+): WorkflowFault[] => {
+  const parameter = `${named}parameter '${activity.reads?.parameter}'`
+  const fault = faults.get(text)
+  if (fault !== undefined) {
+    return [remarkFault('error', { ...site, message: `${parameter} of ${activity.name} is not valid: ${fault}` })]
+  }
+  if (!unread.has(text)) return []
+  const message = `${parameter} was not checked: reading the expressions of the definition takes longer than ${checkSeconds} s`
+  return [remarkFault('warning', { ...site, message, hint: 'Make it shorter, or raise JETTY_CHECK_SECONDS.' })]
+}
+
 /** Maximum task names compared with a misspelt one. */
 const mostTasksToGuess = 500
+/** Maximum faults about tasks that are not there. */
+const mostMissingTasks = 100
 
 /** Finds faults that would fail a run, including child tasks that its collection lacks. */
 export const checkWorkflow = async (
@@ -17,9 +98,11 @@ export const checkWorkflow = async (
   workflow: Workflow,
   program: Program,
   home: WorkflowHome,
+  settings: ActivitySettings,
 ): Promise<WorkflowFault[]> => {
   const faults = [
     ...lintWorkflow(workflow, program),
+    ...(await textFaults(program, home, settings)),
     ...(await checkOffers(database, program, home.id)),
     ...(await checkPlacement(database, program)),
   ]
@@ -39,16 +122,12 @@ export const checkWorkflow = async (
     'select name from tasks where collection_id = $1 limit $2',
     [home.id, mostTasksToGuess],
   )
+  const guess = makeGuesses(mostMissingTasks)
+  const known = names.map(({ name }) => name)
+  const more = missing.length - mostMissingTasks
   return [
     ...faults,
-    ...missing.map((one) =>
-      missingTaskFault(
-        one,
-        nearest(
-          one.task,
-          names.map(({ name }) => name),
-        ),
-      ),
-    ),
+    ...missing.slice(0, mostMissingTasks).map((one) => missingTaskFault(one, guess(one.task, known))),
+    ...(more > 0 ? [remarkFault('error', { message: `${more} more steps name tasks that are not there` })] : []),
   ]
 }

@@ -1,5 +1,6 @@
 import type { Queries } from '../../database/database.ts'
 import type { AwaitedWork, DatabaseWatch } from '../../database/watch.ts'
+import type { ActivitySettings } from '../../model/workflows/activity-settings.ts'
 import { workflowParameters } from '../../model/workflows/workflow-parameters.ts'
 import type { Engine, StartedRun } from '../engine.ts'
 import { outlineOf } from '../program/outline.ts'
@@ -16,6 +17,7 @@ interface StartsDeps extends Starter {
   programs: Programs
   /** Connections of requests: their queries fail while Postgres is away. */
   requestDatabase: Queries
+  activitySettings: ActivitySettings
   /** Fails at once while the database takes no writes. */
   watch: Pick<DatabaseWatch, 'whileUp'>
 }
@@ -76,7 +78,7 @@ export const makeStarts = (deps: StartsDeps): Starts => {
     planTry: (workflow, wanted) => planTry(programs, workflow, wanted),
     async check(workflow, home) {
       const program = programs.compile(JSON.stringify(workflow))
-      const faults = await checkWorkflow(requestDatabase, workflow, program, home)
+      const faults = await checkWorkflow(requestDatabase, workflow, program, home, deps.activitySettings)
       faults.push(...(await scriptFaults(deps.checkScript, program)))
       return { faults, outline: () => outlineOf(workflow, program) }
     },

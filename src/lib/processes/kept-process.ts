@@ -1,13 +1,24 @@
 import type { ChildProcess } from 'node:child_process'
-import { type LimitedProgram, type ProcessEnd, residentBytes, startProcess, watchLimits } from './limited-process.ts'
+import { noteWork } from '../loop-watch.ts'
+import {
+  type LimitedProgram,
+  type ProcessEnd,
+  type ProcessLimits,
+  residentBytes,
+  startProcess,
+  watchLimits,
+} from './limited-process.ts'
 
 /** The answer of a process, or what ended it before. */
 export type AnswerOrEnd<Received> = { answer: Received } | { end: ProcessEnd }
 
 /** A process that answers one message after another. */
 export interface KeptProcess<Sent, Received> {
-  /** Sends a message, and resolves with the answer. The next one may be sent afterwards. */
-  ask(message: Sent): Promise<AnswerOrEnd<Received>>
+  /**
+   * Sends a message, and resolves with the answer. The next one may be sent afterwards. `seconds` is a shorter limit
+   * than the program's own.
+   */
+  ask(message: Sent, seconds?: number): Promise<AnswerOrEnd<Received>>
   /** Kills the process; the next message starts another. */
   end(): void
 }
@@ -45,25 +56,29 @@ export const makeKeptProcess = <Sent extends object, Received>(
     if (used > program.limits.memoryBytes / 2 && kept === child) end()
     idle = setTimeout(end, idleMs).unref()
   }
-  const exchange = (child: ChildProcess, message: Sent): Promise<AnswerOrEnd<Received>> =>
+  const exchange = (child: ChildProcess, message: Sent, limits: ProcessLimits): Promise<AnswerOrEnd<Received>> =>
     new Promise((resolve) => {
       const settle = (answer: AnswerOrEnd<Received>) => {
         stopWatching()
         child.off('message', received)
         resolve(answer)
       }
-      const received = (answer: unknown) => settle({ answer: answer as Received })
-      const stopWatching = watchLimits(child, program.limits, (reached) => settle({ end: reached }))
+      const received = (answer: unknown) => {
+        noteWork('answer of a process', program.program)
+        settle({ answer: answer as Received })
+      }
+      const stopWatching = watchLimits(child, limits, (reached) => settle({ end: reached }))
       child.on('message', received)
       if (child.connected) child.send(message, () => {}) // an error ends the process, which is watched
     })
 
   return {
     end,
-    ask: async (message) => {
+    ask: async (message, seconds = program.limits.seconds) => {
       clearTimeout(idle)
       const child = kept ?? begin()
-      const answer = await exchange(child, message)
+      const limits = { ...program.limits, seconds: Math.min(seconds, program.limits.seconds) }
+      const answer = await exchange(child, message, limits)
       if ('end' in answer) end()
       else await keepSmall(child)
       return answer

@@ -3,14 +3,19 @@ import { makeSlots, withSpare } from '../slots.ts'
 import { type AnswerOrEnd, type KeptProcess, makeKeptProcess } from './kept-process.ts'
 import type { LimitedProgram } from './limited-process.ts'
 
-/**
- * Asks a process of the owner's collection when one is free. The signal ends the process, and takes a message
- * that still waits out of the queue.
- */
+/** What a message to a process may take, and what ends it. */
+export interface AskOptions {
+  /** Ends the process, and takes a message that still waits out of the queue. */
+  signal: AbortSignal
+  /** A shorter time than the limit of the process. */
+  seconds?: number
+}
+
+/** Asks a process of the owner's collection when one is free. */
 export type ProcessPool<Sent, Received> = (
   owner: Owner,
   message: Sent,
-  signal: AbortSignal,
+  options: AskOptions,
 ) => Promise<AnswerOrEnd<Received> | { end: 'cancelled' }>
 
 /**
@@ -30,7 +35,7 @@ export const makeProcessPool = <Sent extends object, Received>(
     if (idle.length + slots.used > slots.total) idle.shift()?.process.end()
     return makeKeptProcess<Sent, Received>(program)
   }
-  return async (owner, message, signal) => {
+  return async (owner, message, { signal, seconds }) => {
     try {
       await slots.acquire(owner, signal)
     } catch {
@@ -40,7 +45,7 @@ export const makeProcessPool = <Sent extends object, Received>(
     const end = () => process.end()
     signal.addEventListener('abort', end)
     try {
-      const answer = signal.aborted ? undefined : await process.ask(message)
+      const answer = signal.aborted ? undefined : await process.ask(message, seconds)
       return answer === undefined || (signal.aborted && 'end' in answer) ? { end: 'cancelled' } : answer
     } finally {
       signal.removeEventListener('abort', end)

@@ -72,7 +72,7 @@ export const runSettings = {
   }),
   transformMemoryBytes: setting({
     variable: 'JETTY_TRANSFORM_MEMORY_BYTES',
-    description: 'Memory of a process that transforms, parses or renders; it is ended above that. Two work at once.',
+    description: 'Memory of a process that transforms, parses or renders; it is ended above that. Three work at once.',
     default: '512MiB',
     example: '1GiB',
     schema: byteCount(),
@@ -83,6 +83,15 @@ export const runSettings = {
     default: '32MiB',
     example: '64MiB',
     schema: byteCount(),
+  }),
+  checkSeconds: setting({
+    variable: 'JETTY_CHECK_SECONDS',
+    description:
+      'Time for reading the expressions of a definition when it is checked, waiting for a process included. Steps ' +
+      'whose expressions were not read by then are named in warnings.',
+    default: '5',
+    example: '10',
+    schema: seconds(1),
   }),
   sqlSeconds: setting({
     variable: 'JETTY_SQL_SECONDS',

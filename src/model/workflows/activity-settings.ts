@@ -21,4 +21,6 @@ export interface ActivitySettings {
   sqlLimits: { seconds: number; rows: number; bytes: number }
   /** Limits of what transforms, parses and renders: seconds and bytes of memory of its process, and bytes of an input. */
   transformLimits: { seconds: number; memoryBytes: number; inputBytes: number }
+  /** Time for reading the expressions of a definition when it is checked. */
+  checkSeconds: number
 }
