@@ -22,8 +22,8 @@ export interface WatchedJetty {
   call(method: string, path: string, body?: unknown, key?: string): Promise<{ status: number; body: Body }>
   /** Makes a key for a collection, and the collection. */
   key(access: 'READ' | 'WRITE', collection: string): Promise<string>
-  /** The blocks since the last call. */
-  takeBlocks(): LoggedBlock[]
+  /** The blocks since the last call, once the server has logged them. */
+  takeBlocks(): Promise<LoggedBlock[]>
   close(): Promise<void>
 }
 
@@ -58,7 +58,9 @@ export const startWatchedJetty = async (blockedMs: number, env: Record<string, s
       const fields = { name: `${access_level} ${collection_name}`, collection_name, access_level }
       return (await call('POST', '/api/v1/api-keys', fields)).body.key
     },
-    takeBlocks() {
+    async takeBlocks() {
+      await new Promise((resolve) => setTimeout(resolve, 2 * blockedMs))
+      await call('GET', '/health')
       const lines = jetty.stderr().slice(seen).split('\n').slice(0, -1)
       seen += lines.reduce((sum, line) => sum + line.length + 1, 0)
       return lines.filter((line) => line.includes('"blocked_ms"')).map((line) => JSON.parse(line) as LoggedBlock)

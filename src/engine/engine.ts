@@ -68,14 +68,14 @@ export interface Engine {
   /** Lists the parameters of a workflow; undefined if it takes any. */
   parametersOf(definition: string): Promise<readonly string[] | undefined>
   /** Lists what keeps a workflow from running, one sentence each. */
-  problems(workflow: Workflow): string[]
+  problems(workflow: Workflow): Promise<string[]>
   /** Lints a workflow, and looks up the child tasks that it names. */
   check(workflow: Workflow, home: WorkflowHome): Promise<CheckedWorkflow>
   /**
    * Cuts a workflow down to one step and its dependencies, some of them replaced by pinned outputs. Throws a 422 that
    * says why it cannot be executed.
    */
-  planTry(workflow: Workflow, wanted: { step: string; outputs: PinnedOutputs }): Workflow
+  planTry(workflow: Workflow, wanted: { step: string; outputs: PinnedOutputs }): Promise<Workflow>
   /** Adds a question to every heartbeat from now on. A process that executes no runs has no heartbeat, and never asks. */
   lookFor(look: Look): void
   /** Resolves when every start that is under way now is stored or refused. */

@@ -102,7 +102,7 @@ export const askStructured = async (
     usage: totalUsage(answers.map(({ usage }) => usage)),
     cost_usd: totalCost(answers.map(({ cost_usd }) => cost_usd)),
   })
-  let reading = readStructured(last().text, schema)
+  let reading = await readStructured(last().text, schema)
   if ('problem' in reading) {
     const { text } = last()
     context.warn(`the answer does not fit output_schema (${reading.problem}); the model was asked once more`, {
@@ -115,7 +115,7 @@ export const askStructured = async (
       return new FailedWith(unrepaired(reading.problem, next), { ...(await outputsOf()), json: null })
     }
     answers.push(next)
-    reading = readStructured(last().text, schema)
+    reading = await readStructured(last().text, schema)
   }
   const outputs = await outputsOf()
   if ('problem' in reading) return new FailedWith(failed(reading.problem, last()), { ...outputs, json: null })

@@ -1,5 +1,5 @@
 import { AppError } from '../../lib/errors.ts'
-import { memberOutputs, readStructured } from '../../lib/json-schema/structured-answer.ts'
+import { memberOutputs, readStructured, type StructuredReading } from '../../lib/json-schema/structured-answer.ts'
 import type { ChatMessage, ChatOptions, ChatRequest } from '../../model/gateway/chat.ts'
 import { totalCost, totalUsage } from '../../model/gateway/model-totals.ts'
 import type { ModelTurn, StepCall } from '../../model/runs/step-call.ts'
@@ -24,6 +24,8 @@ interface AskedWithTools {
 interface Talk extends AskedWithTools {
   tools: NonNullable<ActivityContext['tools']>
   context: ActivityContext
+  /** Answers that were read, by turn. */
+  readings: Map<number, StructuredReading>
 }
 
 const instruction = (schema: Record<string, unknown>): string =>
@@ -45,9 +47,18 @@ const textOf = ({ content }: ChatMessage): string =>
     ? content
     : (content ?? []).map((part) => (typeof part.text === 'string' ? part.text : '')).join('')
 
+/** Reads the answers that have no tool calls, each once. */
+const readAnswers = async ({ schema, readings }: Talk, records: readonly StepCall[]): Promise<void> => {
+  if (!schema) return
+  for (const turn of turnsIn(records)) {
+    if (callsIn(turn).length > 0 || readings.has(turn.turn)) continue
+    readings.set(turn.turn, await readStructured(textOf(turn.message), schema))
+  }
+}
+
 /** Why the answer of a turn does not fit the schema; undefined if it does. */
-const problemOf = ({ schema }: AskedWithTools, turn: ModelTurn): string | undefined => {
-  const reading = schema ? readStructured(textOf(turn.message), schema) : undefined
+const problemOf = ({ readings }: Talk, { turn }: ModelTurn): string | undefined => {
+  const reading = readings.get(turn)
   return reading && 'problem' in reading ? reading.problem : undefined
 }
 
@@ -148,7 +159,8 @@ const conclusionOf = (talk: Talk, records: readonly StepCall[], last: ModelTurn)
   const outputs = outputsOf(talk, records)
   const { schema } = talk
   if (!schema) return outputs
-  const reading = readStructured(textOf(last.message), schema)
+  const reading = talk.readings.get(last.turn)
+  if (!reading) return undefined
   if ('value' in reading) return { ...memberOutputs(reading.value, outputs), ...outputs, json: reading.value }
   const answers = turnsIn(records).filter((turn) => callsIn(turn).length === 0)
   if (answers.length < 2) return undefined
@@ -163,13 +175,14 @@ const conclusionOf = (talk: Talk, records: readonly StepCall[], last: ModelTurn)
 export const askWithTools = async (asked: AskedWithTools, context: ActivityContext) => {
   const { tools } = context
   if (!tools) throw new AppError('internal', 'The step has no tools')
-  const talk: Talk = { ...asked, tools, context }
+  const talk: Talk = { ...asked, tools, context, readings: new Map() }
   for (;;) {
     const records = await tools.records()
     const last = turnsIn(records).at(-1)
     const wait = last && (await answerCalls(last, records, { tools, bounds: asked.bounds }))
     if (wait instanceof WaitForRuns) return wait
     const now = await tools.records()
+    await readAnswers(talk, now)
     if (last && callsIn(last).length === 0) {
       const conclusion = conclusionOf(talk, now, last)
       if (conclusion) return conclusion

@@ -74,7 +74,7 @@ export const askForVerdict = async (
   const messages = promptFor(brief)
   const options = brief.schema === undefined ? {} : { schema: brief.schema }
   const first = await chat(call, messages, context, { prefersJson: true, ...options })
-  const reading = readAnswer(first.text, brief)
+  const reading = await readAnswer(first.text, brief)
   if ('verdict' in reading) return { ...reading, raw: first.text, answers: [first] }
 
   context.warn(`${where}an answer could not be parsed (${reading.problem}); the model was asked once more`, {
@@ -83,14 +83,17 @@ export const askForVerdict = async (
   // Not in JSON mode: a model that cannot keep to it may answer with nothing (DeepSeek sends spaces).
   const said: ChatMessage[] = first.text === '' ? [] : [{ role: 'assistant', content: first.text }]
   const second = await chat(call, [...messages, ...said, correction(brief, reading.problem)], context, options)
-  const again = readAnswer(second.text, brief)
+  const again = await readAnswer(second.text, brief)
   if ('problem' in again) throw unreadable(again.problem, second, where)
   return { ...again, raw: second.text, answers: [first, second] }
 }
 
 /** Reads the verdict of an answer; with a schema, only of one that fits it. */
-const readAnswer = (text: string, { question, dimensions, schema }: Brief): ParsedVerdict & { json?: unknown } => {
-  const structured = schema === undefined ? undefined : readStructured(text, schema)
+const readAnswer = async (
+  text: string,
+  { question, dimensions, schema }: Brief,
+): Promise<ParsedVerdict & { json?: unknown }> => {
+  const structured = schema === undefined ? undefined : await readStructured(text, schema)
   if (structured && 'problem' in structured) return structured
   const names = dimensions.map(({ name }) => name)
   return { ...readVerdict(text, question, names), ...(structured ? { json: structured.value } : {}) }

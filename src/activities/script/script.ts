@@ -64,7 +64,7 @@ const resultOf = async (
   await context.room(textMemory(text) + parsedMemory(text))
   const value: Json = JSON.parse(text)
   if (!schema) return { value }
-  const issues = makeSchemaChecker(schema, mostComparisons).issues(value)
+  const issues = await makeSchemaChecker(schema, mostComparisons).issues(value)
   if (issues === undefined) return { problem: 'It takes too long to compare the result with output_schema' }
   if (issues.length === 0) return { value }
   const shown = issues.slice(0, shownIssues).map(({ path, message }) => `${path.join('.') || 'the result'} ${message}`)

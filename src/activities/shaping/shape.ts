@@ -25,8 +25,7 @@ export type Shaped = { text: string } | { problem: string }
 /** Maximum characters of a result. */
 export const mostShapedCharacters = 32 * 1024 * 1024
 
-/** Processes at once. One collection uses all but one of them, so that the next one need not wait. */
-const atOnce = 3
+const atOnce = 2
 let pool: { limits: ProcessLimits; ask: ProcessPool<ShapeWork, Shaped> } | undefined
 
 const poolFor = (limits: ProcessLimits): ProcessPool<ShapeWork, Shaped> => {
@@ -76,7 +75,7 @@ const requireInputSize = (length: number, { settings }: ActivityContext): void =
 /** Does the work in a process with limits of time and memory. `what` names it in errors. */
 export const shape = async (work: ShapeWork, what: string, context: ActivityContext): Promise<Json> => {
   const limits = context.settings.transformLimits
-  const answer = await poolFor(limits)(context.owner, work, { signal: context.signal })
+  const answer = await poolFor(limits)(context.owner, work, context.signal)
   if ('end' in answer) throw endedEarly(answer.end, what, limits)
   if ('problem' in answer.answer) {
     throw new AppError('activity_failed', `${what} failed: ${answer.answer.problem}`)
@@ -133,7 +132,7 @@ export const findExpressionFaults: FindTextFaults = async (texts, { owner, setti
   for (const expressions of inMessages([...unknown])) {
     const seconds = settings.checkSeconds - (performance.now() - begun) / 1000
     if (seconds <= 0) break
-    const answer = await ask(owner, { kind: 'expressions', expressions }, { signal, seconds })
+    const answer = await ask(owner, { kind: 'expressions', expressions }, signal, seconds)
     if ('end' in answer || 'problem' in answer.answer) continue
     const found = JSON.parse(answer.answer.text) as (string | null)[]
     for (const [at, text] of expressions.entries()) {

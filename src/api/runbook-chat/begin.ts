@@ -66,7 +66,7 @@ const planned = async (deps: BeginDeps, asked: AdmittedChat, task: ChatTask, tex
   const { chat, collection, identity } = asked
   const { jetty } = chat
   const workflow = (parsedObject(task.workflow) ?? {}) as Workflow
-  if (!hasRunbookStep(workflow) && !isUnknown(deps.engine, task.workflow)) throw noRunbookStep(task.name)
+  if (!hasRunbookStep(workflow) && !(await isUnknown(deps.engine, task.workflow))) throw noRunbookStep(task.name)
   if (texts.runbook === undefined && !hasInstruction(workflow)) throw noRunbook()
   const webhook = await webhookOf(deps, jetty, collection)
   const initParams = await parametersOf(deps.database, collection, workflow, chat, texts)
@@ -95,10 +95,10 @@ const planned = async (deps: BeginDeps, asked: AdmittedChat, task: ChatTask, tex
 }
 
 /** A workflow with an activity that is not known here: its run is what says so, as that of any other task does. */
-const isUnknown = (engine: BeginDeps['engine'], workflow: string): boolean =>
-  engine
-    .problems((parsedObject(workflow) ?? {}) as Workflow)
-    .some((problem) => problem.includes('No step registered for'))
+const isUnknown = async (engine: BeginDeps['engine'], workflow: string): Promise<boolean> => {
+  const problems = await engine.problems((parsedObject(workflow) ?? {}) as Workflow)
+  return problems.some((problem) => problem.includes('No step registered for'))
+}
 
 /**
  * Makes the request for the run of a chat. Creates the task if it does not exist, after all checks have passed. Throws
@@ -125,7 +125,8 @@ const checkedRequest = async (deps: BeginDeps, asked: AdmittedChat): Promise<Run
     }
     const request = { ...plan.request, task: { id: there?.id ?? 0, name: there?.name ?? name, definition } }
     const lent = isTrial ? await runTrial(deps).check({ ...request, key: '' }) : []
-    if (!isUnknown(engine, plan.workflow)) await engine.preflight({ ...request, lent, runs: [request.initParams] })
+    if (!(await isUnknown(engine, plan.workflow)))
+      await engine.preflight({ ...request, lent, runs: [request.initParams] })
     if (there) return request
     const made = await makeChatTask(deps, identity, collection, name)
     if (made) return { ...request, task: { ...request.task, id: made.id, name: made.name } }

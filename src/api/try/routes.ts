@@ -39,7 +39,7 @@ export const tryRoutes = (deps: TryDeps): Route[] =>
 const prepare = async ({ database, engine, settings }: TryDeps, call: TryCall): Promise<RunRequest> => {
   const { collection, body, identity } = call
   checkParameters(body, false, settings.maxInitParamsBytes)
-  const workflow = JSON.stringify(engine.planTry(body.workflow as Workflow, body))
+  const workflow = JSON.stringify(await engine.planTry(body.workflow as Workflow, body))
   const definition = definitionHash(workflow)
   const initParams = await withResolvedFiles(database, collection, body.init_params) // refuses before anything is stored
   const environmentId = await currentEnvironment(database, collection.id)

@@ -1,12 +1,14 @@
 import { z } from 'zod'
 import type { Activity } from '../../activities/activity.ts'
 import { isObject } from '../../lib/json/json-object.ts'
+import type { Pieces } from '../../lib/slices.ts'
 import type { ParameterMeta } from '../../model/workflows/parameter-meta.ts'
 import { unreadMembers } from './parameter-issues.ts'
 import type { Path } from './paths.ts'
 import { question, type Report } from './remark.ts'
 import {
   literalUnlessPath,
+  mostReferences,
   type Notes,
   neededPathsOf,
   pathsOf,
@@ -49,12 +51,12 @@ const engineKeys = new Set(['activity', 'depends_on', 'options', '__proto__'])
 const keysOfAny = new Set(['timeout_sec', 'runs_on', 'description', 'comment', 'notes'])
 
 /** Binds each parameter of a step to its source. Reports errors, and warns about possible mistakes. */
-export const bindParameters = (
+export function* bindParameters(
   config: Record<string, unknown>,
   activity: Activity,
   roots: Roots,
   notes: Notes,
-): Binding[] => {
+): Pieces<Binding[]> {
   const written = new Map<string, Written>()
   for (const [key, value] of Object.entries(config)) {
     if (engineKeys.has(key)) continue
@@ -65,12 +67,14 @@ export const bindParameters = (
     const name = aliasesOf(activity).get(key) ?? key
     const writing = writingOf(name, activity, rootsFor(key, config, activity, roots), { report, warn })
     place(written, key, sourceOf(key, name, value, activity, writing))
+    yield
   }
-  const bindings = bind(written, activity, notes)
+  const bindings = yield* bind(written, activity, notes)
   for (const { parameter, source, key } of bindings) {
     for (const { message, ...site } of unreadMembers(activity, { parameter, key, source }, notes.guess)) {
       notes.fault(message, site)
     }
+    yield
   }
   return bindings
 }
@@ -111,11 +115,11 @@ const writingOf = (
   members: names.includes(parameter) ? 'names' : nested.includes(parameter) ? 'references' : 'known references',
   fillsEnvironment: !lenient,
   keepsTypes: typed.includes(parameter),
+  references: { left: mostReferences },
 })
 
 /** Applies the naming rules in order: which parameter a key means, and how its value is read. */
 const sourceOf = (key: string, name: string, value: unknown, activity: Activity, writing: Writing): Placed => {
-  const { roots, report } = writing
   const declared = (name: string) => Object.hasOwn(activity.parameters.shape, name)
   if (key.endsWith('_path') && declared(key)) {
     return { target: key, byPath: false, source: literalUnlessPath(value, writing) }
@@ -123,9 +127,9 @@ const sourceOf = (key: string, name: string, value: unknown, activity: Activity,
   if (key.endsWith('_path_expr')) {
     const path = key.slice(0, -5)
     const target = declared(path) ? path : key.slice(0, -10)
-    return { target, byPath: true, source: reference(value, roots, report) }
+    return { target, byPath: true, source: reference(value, writing) }
   }
-  if (key.endsWith('_path')) return { target: key.slice(0, -5), byPath: true, source: reference(value, roots, report) }
+  if (key.endsWith('_path')) return { target: key.slice(0, -5), byPath: true, source: reference(value, writing) }
   if (activity.literal.includes(name)) return { target: key, byPath: false, source: { kind: 'value', value } }
   const mayBePath =
     (activity.pathsInArrays.includes(name) && Array.isArray(value)) || activity.references.includes(name)
@@ -141,11 +145,11 @@ const place = (written: Map<string, Written>, key: string, placed: Placed): void
 }
 
 /** Binds aliases when the current name is absent; warns about undeclared keys. */
-const bind = (
+function* bind(
   written: Map<string, Written>,
   activity: Activity,
   { fault, warnings, guess: guessOf }: Notes,
-): Binding[] => {
+): Pieces<Binding[]> {
   const shape = activity.parameters.shape
   const aliases = aliasesOf(activity)
   const required = requiredOf(activity)
@@ -162,7 +166,9 @@ const bind = (
     })
   }
   for (const [name, entry] of written) if (Object.hasOwn(shape, name)) add(name, entry)
+  const names = Object.keys(shape)
   for (const [name, entry] of written) {
+    yield
     if (Object.hasOwn(shape, name)) continue
     const target = aliases.get(name)
     if (target) {
@@ -170,37 +176,37 @@ const bind = (
       if (!bindings.has(target)) add(target, entry)
     } else if (activity.takesAnyParameter) add(name, entry)
     else {
-      const meant = guessOf(name, Object.keys(shape))
+      const meant = guessOf(name, names)
       fault(`unknown parameter '${name}'${question(meant)}`, { key: entry.key, meant })
     }
   }
   return [...bindings.values()]
 }
 
-const requiredByActivity = new WeakMap<Activity, Set<string>>()
+const requiredByParameters = new WeakMap<z.ZodObject, Set<string>>()
 
 /** Names of required parameters, from the JSON Schema: it knows that an "any" value must still be present. */
 export const requiredOf = (activity: Activity): Set<string> => {
-  const known = requiredByActivity.get(activity)
+  const known = requiredByParameters.get(activity.parameters)
   if (known) return known
   const schema = z.toJSONSchema(activity.parameters, { io: 'input', unrepresentable: 'any' })
   const required = new Set(schema.required ?? [])
-  requiredByActivity.set(activity, required)
+  requiredByParameters.set(activity.parameters, required)
   return required
 }
 
 const metaOf = (field: unknown): ParameterMeta | undefined =>
   (field as { meta(): ParameterMeta | undefined } | undefined)?.meta()
 
-const aliasesByActivity = new WeakMap<Activity, Map<string, string>>()
+const aliasesByParameters = new WeakMap<z.ZodObject, Map<string, string>>()
 
 const aliasesOf = (activity: Activity): Map<string, string> => {
-  const known = aliasesByActivity.get(activity)
+  const known = aliasesByParameters.get(activity.parameters)
   if (known) return known
   const aliases = new Map<string, string>()
-  aliasesByActivity.set(activity, aliases)
   for (const [name, field] of Object.entries(activity.parameters.shape)) {
     for (const alias of metaOf(field)?.aliases ?? []) aliases.set(alias, name)
   }
+  aliasesByParameters.set(activity.parameters, aliases)
   return aliases
 }

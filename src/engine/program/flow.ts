@@ -1,5 +1,6 @@
 import type { Activity } from '../../activities/activity.ts'
 import { isObject } from '../../lib/json/json-object.ts'
+import type { Pieces } from '../../lib/slices.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
 import type { Report } from './remark.ts'
 
@@ -34,17 +35,19 @@ type Find = (name: string) => Omit<WrittenStep, 'isListed'> | undefined
  * Resolves branches and loops. `find` returns a step by name, or undefined after it has reported why the step cannot
  * execute.
  */
-export const flowOf = (listed: string[], configs: Record<string, unknown>, find: Find, report: Report): Flow => {
+export function* flowOf(listed: string[], configs: Record<string, unknown>, find: Find, report: Report): Pieces<Flow> {
   const flow: Flow = { steps: [], branches: new Map(), loops: new Map() }
   const isListed = new Set(listed)
   /** Unlisted targets, by the branch that has them. */
   const owners = new Map<string, string>()
 
-  const add = (name: string): void => {
+  /** Adds a step; returns the unlisted targets that come after it. */
+  const add = (name: string): string[] => {
     const found = find(name)
-    if (!found) return
+    if (!found) return []
     flow.steps.push({ ...found, isListed: isListed.has(name) })
-    if (found.activity.steers !== 'branch') return
+    if (found.activity.steers !== 'branch') return []
+    const after: string[] = []
     const arms = armsOf(name, found.config, report)
     flow.branches.set(name, arms)
     for (const target of new Set([...arms.true, ...arms.false])) {
@@ -58,12 +61,17 @@ export const flowOf = (listed: string[], configs: Record<string, unknown>, find:
         })
       } else {
         owners.set(target, name)
-        add(target)
+        after.push(target)
       }
     }
+    return after
   }
 
-  for (const name of listed) add(name)
+  for (const name of listed) {
+    const open = [name]
+    for (let next = open.pop(); next !== undefined; next = open.pop()) open.push(...add(next).reverse())
+    yield
+  }
   const placeOf = new Map(listed.map((name, at) => [name, at]))
   for (const { name, config, activity } of flow.steps) {
     if (activity.steers !== 'loop') continue

@@ -1,17 +1,21 @@
 import { AppError } from '../../lib/errors.ts'
-import { type SchemaIssue, schemaIssues } from '../../lib/json-schema/json-schema.ts'
+import type { ComparisonBudget } from '../../lib/json-schema/comparison-budget.ts'
+import { type SchemaIssue, schemaPieces } from '../../lib/json-schema/json-schema.ts'
 import { misspeltTypes, uncheckedKeywords } from '../../lib/json-schema/schema-keywords.ts'
+import { doInSlices, type Pieces } from '../../lib/slices.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
 import type { Program } from './program.ts'
 import type { Remark } from './remark.ts'
 
 /** Finds keywords of an input schema that have no effect, and defaults that violate it. */
-export const schemaRemarks = (workflow: Workflow, { inputSchema, initParams }: Program): Remark[] => {
+export function* schemaRemarks(workflow: Workflow, { inputSchema, initParams }: Program): Pieces<Remark[]> {
   if (workflow.input_schema === undefined) return []
   if (!inputSchema)
     return [{ message: 'input_schema is not used: it must be an object', key: 'input_schema', isFault: true }]
   const given = Object.fromEntries(Object.entries(initParams).filter(([, value]) => value !== null && value !== ''))
-  const violated = schemaIssues(inputSchema, given)
+  const issues = yield* schemaPieces(inputSchema, given)
+  yield
+  const violated = issues
     .filter(({ path: [name] }) => name !== undefined && Object.hasOwn(given, name))
     .map((issue) => ({
       message: `The default of ${sentence(issue)}`,
@@ -38,14 +42,18 @@ const unchecked = (schema: Record<string, unknown>): Remark[] => [
   })),
 ]
 
-/** Throws a 422 that names each parameter which violates the input schema of a workflow. */
-export const requireInputs = (
+/**
+ * Throws a 422 that names each parameter which violates the input schema of a workflow. What a shared budget of
+ * comparisons does not suffice for counts as fitting.
+ */
+export const requireInputs = async (
   { inputSchema }: Pick<Program, 'inputSchema'>,
   initParams: Record<string, unknown>,
   where: readonly (string | number)[] = ['body', 'init_params'],
-): void => {
+  budget?: ComparisonBudget,
+): Promise<void> => {
   if (!inputSchema) return
-  const issues = schemaIssues(inputSchema, initParams)
+  const issues = await doInSlices(schemaPieces(inputSchema, initParams, budget))
   if (issues.length === 0) return
   throw new AppError(
     'invalid',

@@ -1,5 +1,6 @@
 import { isObject } from '../../lib/json/json-object.ts'
 import { jsonPointer } from '../../lib/json/json-pointer.ts'
+import { doAtOnce, type Pieces } from '../../lib/slices.ts'
 import { type Guess, makeGuesses } from '../../lib/text/nearest.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
 import type { WorkflowFault } from '../../model/workflows/workflow-fault.ts'
@@ -14,8 +15,8 @@ import { question, type Remark } from './remark.ts'
 /** Maximum number of reported faults. */
 const mostFaults = 200
 const mostGuesses = 100
-/** Maximum schemas that paths into structured outputs are compared with: some 100 ms. */
-const mostSchemaVisits = 1_000_000
+/** Maximum schemas that paths into structured outputs are compared with: some 50 ms. */
+const mostSchemaVisits = 300_000
 
 /** Members of a workflow that the server uses, and known ones for people and other tools. */
 const usedMembers = ['init_params', 'step_configs', 'steps', 'execution', 'input_schema']
@@ -31,39 +32,69 @@ interface NamedTask {
   task: string
 }
 
+/** Finds faults at once, as `lintPieces` does. */
+export const lintWorkflow = (workflow: Workflow, program: Program): WorkflowFault[] =>
+  doAtOnce(lintPieces(workflow, program))
+
 /**
  * Finds faults that would fail a run: compiler problems, missing or invalid parameters, outputs that no activity has,
- * and unused members.
+ * and unused members. Of many the first are listed, and the last one says how many more there are.
  */
-export const lintWorkflow = (workflow: Workflow, program: Program): WorkflowFault[] => {
+export function* lintPieces(workflow: Workflow, program: Program): Pieces<WorkflowFault[]> {
   const guess = makeGuesses(mostGuesses)
   const bounds = { guess, visits: { left: mostSchemaVisits } }
-  const faults: WorkflowFault[] = []
-  const add = (severity: WorkflowFault['severity'], remarks: readonly Remark[]) => {
-    for (const remark of remarks) {
-      if (faults.length < mostFaults) faults.push(remarkFault(remark.isFault ? 'error' : severity, remark))
-    }
-  }
+  const parameters = Object.keys(program.initParams)
+  const { add, listed } = makeList()
   if (workflow.steps === undefined)
     add('error', [{ message: 'The workflow has no steps, a list of step names', hint: unusedHint }])
-  add('error', unknownMembers(workflow, guess))
+  const unknown = Object.keys(workflow).filter((key) => !knownMembers.has(key))
+  add('error', unknown, (key) => unknownMember(key, guess))
   add('error', wrongMembers(workflow))
-  add('warning', schemaRemarks(workflow, program))
+  yield
+  add('warning', yield* schemaRemarks(workflow, program))
+  yield
   add('error', program.problems)
   add('warning', unusedSteps(workflow, program))
   for (const step of program.steps) {
-    const own = (remarks: readonly Remark[]) => remarks.map((remark) => inStep(step, remark))
-    const wrong = wrongValues(step, guess)
-    add('error', own([...missingParameters(step), ...wrong]))
-    if (wrong.length === 0) add('error', own(wrongTogether(step)))
+    yield
+    const own = (remark: Remark) => inStep(step, remark)
+    const wrong = yield* wrongValues(step, guess)
+    add('error', [...missingParameters(step), ...wrong], own)
+    if (wrong.length === 0) add('error', wrongTogether(step), own)
     for (const binding of step.bindings) {
-      for (const { fails, ...remark } of unknownReads(binding, program, bounds)) {
-        add(fails ? 'error' : 'warning', own([remark]))
+      yield
+      for (const { fails, ...remark } of unknownReads(binding, program, parameters, bounds)) {
+        add(fails ? 'error' : 'warning', [remark], own)
       }
     }
-    add('warning', own(step.warnings))
+    add('warning', step.warnings, own)
   }
-  return faults
+  return listed()
+}
+
+/** Collects faults: the first ones, and the number of the rest. */
+const makeList = () => {
+  const faults: WorkflowFault[] = []
+  const more = { error: 0, warning: 0 }
+  return {
+    /** Adds findings; `remarkOf` makes the remark of each that is listed. */
+    add<Finding>(
+      severity: WorkflowFault['severity'],
+      findings: readonly Finding[],
+      remarkOf: (finding: Finding) => Remark = (finding) => finding as Remark,
+    ) {
+      for (const finding of findings) {
+        const own = (finding as Partial<Remark>).isFault ? 'error' : severity
+        if (faults.length < mostFaults) faults.push(remarkFault(own, remarkOf(finding)))
+        else more[own]++
+      }
+    },
+    listed(): WorkflowFault[] {
+      if (more.error + more.warning === 0) return faults
+      const message = `There are ${more.error} more errors and ${more.warning} more warnings`
+      return [...faults, remarkFault(more.error > 0 ? 'error' : 'warning', { message })]
+    },
+  }
 }
 
 /** Tasks that steps start, as far as the workflow names them literally. */
@@ -121,26 +152,26 @@ const inStep = ({ name }: ProgramStep, { message, ...site }: Remark): Remark => 
 
 const unusedHint = `A workflow's members are ${usedMembers.join(', ')}.`
 
-const unknownMembers = (workflow: Workflow, guess: Guess): Remark[] =>
-  Object.keys(workflow).flatMap((key) => {
-    if (knownMembers.has(key)) return []
-    const meant = guess(key, usedMembers)
-    return [{ message: `The workflow's member '${key}' is not used${question(meant)}`, key, meant, hint: unusedHint }]
-  })
+const unknownMember = (key: string, guess: Guess): Remark => {
+  const meant = guess(key, usedMembers)
+  return { message: `The workflow's member '${key}' is not used${question(meant)}`, key, meant, hint: unusedHint }
+}
 
 /** Members whose value the server ignores, since older definitions may hold anything there. */
 const wrongMembers = ({ execution }: Workflow): Remark[] =>
   isObject(execution) ? [{ message: 'execution must be "sequential" or "parallel"', key: 'execution' }] : []
 
 /** Step configs that no list or branch refers to. */
-const unusedSteps = ({ step_configs: configs = {}, steps = [] }: Workflow, program: Program): Remark[] =>
-  Object.keys(configs)
-    .filter((name) => !steps.includes(name) && !program.indexOf.has(name))
+const unusedSteps = ({ step_configs: configs = {}, steps = [] }: Workflow, program: Program): Remark[] => {
+  const listed = new Set(steps)
+  return Object.keys(configs)
+    .filter((name) => !listed.has(name) && !program.indexOf.has(name))
     .map((step) => ({
       message: `Step '${step}' never runs: neither steps nor a branch names it`,
       step,
       hint: 'List it in steps, or delete its config.',
     }))
+}
 
 const missingParameters = ({ activity, bindings }: ProgramStep): Remark[] => {
   const given = new Set(bindings.map(({ parameter }) => parameter))
@@ -154,11 +185,15 @@ const missingParameters = ({ activity, bindings }: ProgramStep): Remark[] => {
 }
 
 /** Literal values, or parts of a value, that the activity would refuse. */
-const wrongValues = ({ activity, bindings }: ProgramStep, guess: Guess): Remark[] =>
-  bindings.flatMap(({ fallback, ...binding }) => {
+function* wrongValues({ activity, bindings }: ProgramStep, guess: Guess): Pieces<Remark[]> {
+  const found: Remark[] = []
+  for (const { fallback, ...binding } of bindings) {
     const areTools = activity.offersTools && binding.parameter === 'tools' // they were checked one by one
-    return fallback || areTools ? [] : parameterIssues(activity, binding, guess)
-  })
+    if (!fallback && !areTools) found.push(...parameterIssues(activity, binding, guess))
+    yield
+  }
+  return found
+}
 
 /** Faults of several parameters together; their values are valid one by one. */
 const wrongTogether = ({ activity, bindings }: ProgramStep): Remark[] => {
@@ -182,12 +217,17 @@ const wrongTogether = ({ activity, bindings }: ProgramStep): Remark[] => {
 }
 
 /** References to an undeclared output, or to a probably misspelt parameter. */
-const unknownReads = (binding: Binding, program: Program, bounds: ReadBounds): (Remark & { fails: boolean })[] => {
+const unknownReads = (
+  binding: Binding,
+  program: Program,
+  parameters: readonly string[],
+  bounds: ReadBounds,
+): (Remark & { fails: boolean })[] => {
   const needed = new Set(neededReadsOf(binding))
   return readsOf(binding).flatMap((path) => {
     const found =
       path.root === 'init_params'
-        ? misspeltParameter(path, program, bounds.guess)
+        ? misspeltParameter(path, program, parameters, bounds.guess)
         : unknownOutput(path, program, bounds)
     if (found === undefined) return []
     const { isCertain, ...remark } = found
@@ -199,10 +239,11 @@ const unknownReads = (binding: Binding, program: Program, bounds: ReadBounds): (
 const misspeltParameter = (
   { segments: [first], text }: Path,
   { initParams }: Program,
+  parameters: readonly string[],
   guess: Guess,
 ): ReadRemark | undefined => {
   if (first?.kind !== 'name' || Object.hasOwn(initParams, first.name)) return undefined
-  const meant = guess(first.name, Object.keys(initParams))
+  const meant = guess(first.name, parameters)
   if (meant === undefined || !isObject(initParams)) return undefined
   return { message: `'${text}' is not in init_params${question(meant)}`, meant, isCertain: true }
 }

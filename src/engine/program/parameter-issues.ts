@@ -8,6 +8,9 @@ import type { Source } from './source.ts'
 
 type Place = readonly PropertyKey[]
 
+/** Maximum reported faults of one parameter. */
+const mostIssues = 100
+
 interface WrittenParameter {
   parameter: string
   /** Member of the step's config. */
@@ -27,7 +30,7 @@ export const parameterIssues = (
   const value = literalOf(source, [], unknown)
   if (value === null || value === undefined) return []
   const parsed = z.safeParse(schema, value)
-  return (parsed.error?.issues ?? []).flatMap((issue) => {
+  return (parsed.error?.issues ?? []).slice(0, mostIssues).flatMap((issue) => {
     if (unknown.some((place) => startsWith(place, issue.path) || startsWith(issue.path, place))) return []
     const at = issue.path.map(String)
     const word = valueAt(value, issue.path)
@@ -63,13 +66,13 @@ const literalOf = (source: Source, at: Place, unknown: Place[]): unknown => {
 
 type Schema = Record<string, unknown>
 
-const schemas = new WeakMap<Activity, Schema>()
+const schemas = new WeakMap<z.ZodObject, Schema>()
 
 const schemaOf = (activity: Activity): Schema => {
-  const known = schemas.get(activity)
+  const known = schemas.get(activity.parameters)
   if (known) return known
   const { properties = {} } = z.toJSONSchema(activity.parameters, { io: 'input', unrepresentable: 'any' })
-  schemas.set(activity, properties)
+  schemas.set(activity.parameters, properties)
   return properties
 }
 
@@ -79,12 +82,14 @@ export const unreadMembers = (
   { parameter, key, source }: WrittenParameter,
   guess: Guess,
 ): Remark[] =>
-  unreadIn(source, schemaOf(activity)[parameter], []).map(({ at, names }) => {
-    const name = String(at.at(-1))
-    const meant = guess(name, names)
-    const where = [parameter, ...at.slice(0, -1)].map(String).join('.')
-    return { message: `unknown member '${name}' in ${where}${question(meant)}`, key: [key, ...at.map(String)], meant }
-  })
+  unreadIn(source, schemaOf(activity)[parameter], [])
+    .slice(0, mostIssues)
+    .map(({ at, names }) => {
+      const name = String(at.at(-1))
+      const meant = guess(name, names)
+      const where = [parameter, ...at.slice(0, -1)].map(String).join('.')
+      return { message: `unknown member '${name}' in ${where}${question(meant)}`, key: [key, ...at.map(String)], meant }
+    })
 
 interface Unread {
   at: Place

@@ -1,5 +1,6 @@
 import type { Activity, ActivityRegistry } from '../../activities/activity.ts'
 import { isObject } from '../../lib/json/json-object.ts'
+import { doAtOnce, type Pieces } from '../../lib/slices.ts'
 import { type Guess, makeGuesses } from '../../lib/text/nearest.ts'
 import { mostStepsSideBySide, reservedStepNames, type Workflow } from '../../model/workflows/workflow.ts'
 import { type Binding, bindParameters, readsOf } from './bindings.ts'
@@ -88,12 +89,16 @@ export const nameInWorkflow = (recorded: string, has: (name: string) => boolean)
   return has(base) ? base : recorded
 }
 
-/** Compiles a workflow. Never throws: faults are listed in `problems`. */
-export const compileWorkflow = (
+/** Compiles a workflow at once, as `compilePieces` does. */
+export const compileWorkflow = (...given: Parameters<typeof compilePieces>): Program =>
+  doAtOnce(compilePieces(...given))
+
+/** Compiles a workflow piece by piece. Never throws: faults are listed in `problems`. */
+export function* compilePieces(
   workflow: Workflow,
   activities: ActivityRegistry,
   limits: ProgramLimits = { stepAttempts: Number.MAX_SAFE_INTEGER },
-): Program => {
+): Pieces<Program> {
   const { problems, report } = makeReport()
   const configs = workflow.step_configs ?? {}
   const guess = makeGuesses(mostGuesses)
@@ -101,7 +106,7 @@ export const compileWorkflow = (
   const listed = checkNames(workflow.steps ?? [], report)
   const parallel = isParallel(workflow, report)
   const find = stepFinder(workflow, activities, { report, guess, guessStep })
-  const flow = flowOf(listed, configs, find, report)
+  const flow = yield* flowOf(listed, configs, find, report)
   if (parallel && flow.loops.size > 0) {
     const [step] = flow.loops.keys()
     report(`Step '${step}': there are no loops where steps run side by side ("execution": "parallel")`, { step })
@@ -118,15 +123,22 @@ export const compileWorkflow = (
   const isThere = (name: string) => position.has(name) || isListed.has(name) // faults of these are reported elsewhere
   const roots = parallel ? anyOther(position, isThere, guessStep) : upTo(position, flow, isThere, guessStep)
   const rootsOf = position.has(callbacksRoot) ? roots : withCallbacks(roots, written, guessStep)
-  const compiled = written.map((step, index) =>
-    compileStep(step, index, rootsOf(index), { position, activities, limits, report, guess }),
-  )
+  const compiled: ProgramStep[] = []
+  for (const [index, step] of written.entries()) {
+    compiled.push(yield* compileStep(step, index, rootsOf(index), { position, activities, limits, report, guess }))
+    yield
+  }
   if (!parallel) refuseWayBack(flow, position, report)
   const steps = parallel && compiled.length <= mostStepsSideBySide ? sideBySide(compiled, flow, report) : compiled
   const indexOf = new Map(steps.map(({ name, index }) => [name, index]))
   steer(steps, flow, indexOf)
-  for (const step of steps) step.warnings.push(...runsOnBothWays(step, steps, indexOf))
-  if (!parallel) for (const step of steps) warnBetweenArms(step, steps)
+  const looks = { left: mostBetweenArms }
+  for (const step of steps) {
+    step.warnings.push(...runsOnBothWays(step, steps, indexOf))
+    yield
+  }
+  if (!parallel) for (const step of steps) warnBetweenArms(step, steps, looks)
+  yield
   return {
     workflow,
     steps,
@@ -233,21 +245,22 @@ const mayReadInputs = ({ segments: [first] }: Path): boolean => first?.kind !== 
 
 const noTools = { tools: [], binding: undefined }
 
-const compileStep = (
+const withoutTools = ({ tools: _, tools_path: __, ...plain }: Record<string, unknown>) => plain
+
+function* compileStep(
   { name, config, activity, isListed }: WrittenStep,
   index: number,
   roots: Roots,
   { position, activities, limits, report: reportOf, guess }: Compiling,
-): ProgramStep => {
+): Pieces<ProgramStep> {
   const report: Report = (message, site) => reportOf(`Step '${name}': ${message}`, { step: name, ...site })
   const warnings: Remark[] = []
   const fault: Report = activity.lenient
     ? (message, site) => warnings.push({ ...site, message, isFault: true })
     : report
   const notes = { report, fault, warnings, guess }
-  const { tools, binding } = activity.offersTools ? compileTools(config, activities, roots, notes) : noTools
-  const { tools: _, tools_path: __, ...plain } = config
-  const bound = bindParameters(activity.offersTools ? plain : config, activity, roots, notes)
+  const { tools, binding } = activity.offersTools ? yield* compileTools(config, activities, roots, notes) : noTools
+  const bound = yield* bindParameters(activity.offersTools ? withoutTools(config) : config, activity, roots, notes)
   const bindings = binding ? [...bound, binding] : bound
   const paths = bindings.flatMap(readsOf)
   const listed = Array.isArray(config.depends_on) ? config.depends_on : []
@@ -340,7 +353,8 @@ const steer = (steps: ProgramStep[], { branches, loops }: Flow, indexOf: Map<str
     }
     const group = loops.get(step.name)
     if (group) {
-      const loop = { first: Math.min(...group.map((name) => at(name) ?? step.index)), counter: step.index }
+      const first = group.reduce((least, name) => Math.min(least, at(name) ?? step.index), step.index)
+      const loop = { first, counter: step.index }
       for (let index = loop.first; index <= loop.counter; index++) {
         const repeated = steps[index]
         if (repeated) repeated.loop = loop
@@ -375,13 +389,17 @@ const runsOnBothWays = (step: ProgramStep, steps: ProgramStep[], indexOf: Map<st
   return [...found.values()]
 }
 
+/** Maximum steps between the targets of branches that are looked at: many branches may stand around the same steps. */
+const mostBetweenArms = 10_000
+
 /** Warns of steps that stand between the targets of a branch, but belong to neither arm. */
-const warnBetweenArms = ({ name, branch }: ProgramStep, steps: ProgramStep[]): void => {
+const warnBetweenArms = ({ name, branch }: ProgramStep, steps: ProgramStep[], looks: { left: number }): void => {
   const [taken] = branch?.true ?? []
   const [other] = branch?.false ?? []
   if (!branch || taken === undefined || other === undefined || branch.true.length + branch.false.length > 2) return
   const first = steps[Math.min(taken, other)]
   for (const step of steps.slice((first?.index ?? 0) + 1, Math.max(taken, other))) {
+    if (looks.left-- <= 0) return
     if (step.decidedBy.length > 0 || step.warnings.some(({ isFault }) => isFault)) continue
     step.warnings.push({
       message: `it stands between the steps that '${name}' leads to, and runs whichever way it goes`,

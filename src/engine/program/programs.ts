@@ -2,10 +2,12 @@ import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { ActivityRegistry } from '../../activities/activity.ts'
 import type { Queries } from '../../database/database.ts'
+import { parseLarge } from '../../lib/json/large-json.ts'
+import { doInSlices } from '../../lib/slices.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
 import { definitionText } from '../../store/runs/runs.ts'
 import { keepDefinition } from '../../store/tasks/definitions.ts'
-import { compileWorkflow, type Program, type ProgramLimits } from './program.ts'
+import { compilePieces, type Program, type ProgramLimits } from './program.ts'
 
 /** Maximum characters of cached compiled definitions; the least recently used are evicted first. */
 const cacheCharacters = 32 * 1024 * 1024
@@ -14,8 +16,8 @@ const cacheCharacters = 32 * 1024 * 1024
 export interface Programs {
   /** Returns the program of a definition, by the hash of its text. */
   of(hash: string): Promise<Program>
-  /** Compiles the JSON text of a workflow. */
-  compile(text: string): Program
+  /** Compiles a workflow. */
+  compile(workflow: Workflow): Promise<Program>
 }
 
 /** The compiled workflows of a process. Runs and requests share them, and each reads through connections of its own. */
@@ -25,14 +27,14 @@ export interface ProgramCache {
 
 export const makeProgramCache = (activities: ActivityRegistry, limits?: ProgramLimits): ProgramCache => {
   const cache = new LRUCache<string, Program>({ maxSize: cacheCharacters })
-  const compile = (text: string): Program => compileWorkflow(JSON.parse(text) as Workflow, activities, limits)
+  const compile = (workflow: Workflow): Promise<Program> => doInSlices(compilePieces(workflow, activities, limits))
   return {
     readThrough(queries) {
       // Not shared with other connections: runs wait while the database is away, where requests fail.
       const underWay = new Map<string, Promise<Program>>()
       const read = async (hash: string): Promise<Program> => {
         const text = await definitionText(queries, hash)
-        const program = cache.get(hash) ?? compile(text)
+        const program = cache.get(hash) ?? (await compile((await parseLarge(text)) as Workflow))
         cache.set(hash, program, { size: Math.max(1, text.length) })
         return program
       }

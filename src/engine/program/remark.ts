@@ -20,11 +20,18 @@ export interface Remark extends Site {
 
 export type Report = (message: string, site?: Site) => void
 
-/** Makes a report for a value at `segment` inside the reported one. */
-export const reportInside =
-  (report: Report, segment: string | number): Report =>
-  (message, site) =>
-    report(message, { ...site, inside: [segment, ...(site?.inside ?? [])] })
+/** The way from a member to a value inside of it, innermost first: made for each value, and read for a faulty one. */
+export interface Inside {
+  segment: string | number
+  outer: Inside | undefined
+}
+
+/** Reports a finding about a value inside of the reported one. */
+export const reportInside = (report: Report, inside: Inside | undefined, message: string, site?: Site): void => {
+  const way: (string | number)[] = []
+  for (let step = inside; step; step = step.outer) way.push(step.segment)
+  report(message, way.length === 0 ? site : { ...site, inside: way.reverse() })
+}
 
 /** Appends `; did you mean 'x'?` when a near name is known. */
 export const question = (meant: string | undefined): string => (meant === undefined ? '' : `; did you mean '${meant}'?`)

@@ -1,7 +1,7 @@
 import type { Guess } from '../../lib/text/nearest.ts'
 import { reservedStepNames } from '../../model/workflows/workflow.ts'
 import { type Path, parseReference } from './paths.ts'
-import { type Remark, type Report, reportInside } from './remark.ts'
+import { type Inside, type Remark, type Report, reportInside } from './remark.ts'
 
 /** Source of a parameter's value, compiled once from the config, so that resolving a step is only a data lookup. */
 export type Source =
@@ -41,51 +41,68 @@ export interface Writing {
   fillsEnvironment: boolean
   /** Whether a text that is only `{{path}}` gives the value itself instead of its text. */
   keepsTypes: boolean
+  /** References that the parameter may still have. */
+  references: { left: number }
+}
+
+/** What a reference is compiled with. */
+export type Referring = Pick<Writing, 'roots' | 'report' | 'references'>
+
+/** Maximum references of one parameter: each takes some microseconds to compile and to resolve. */
+export const mostReferences = 10_000
+
+/** Counts a reference; reports the first one beyond the bound. */
+const mayRefer = ({ references, report }: Pick<Writing, 'references' | 'report'>): boolean => {
+  if (references.left-- > 0) return true
+  if (references.left === -1) report(`at most ${mostReferences} references are written in one parameter`)
+  return false
 }
 
 const isLiteralText = (text: string): boolean => text.includes('/')
 
+const deeper = (outer: Inside | undefined, segment: string | number): Inside => ({ segment, outer })
+
 /** Compiles a reference: a path, or an array or object of paths; a literal when the text cannot be a path. */
-export const reference = (written: unknown, roots: Roots, report: Report): Source => {
+export const reference = (written: unknown, writing: Referring, inside?: Inside): Source => {
+  const { roots, report } = writing
   if (typeof written === 'string') {
     if (isLiteralText(written)) return { kind: 'value', value: written }
+    if (!mayRefer(writing)) return { kind: 'value', value: undefined }
     const path = parseReference(written)
     if (!path) {
-      report(`'${clip(written)}' is not a path; expected something like init_params.name or step.outputs.text`)
+      const message = `'${clip(written)}' is not a path; expected something like init_params.name or step.outputs.text`
+      reportInside(report, inside, message)
       return { kind: 'value', value: undefined }
     }
     const problem = roots.problem(path)
-    if (problem) report(problem.message, problem)
+    if (problem) reportInside(report, inside, problem.message, problem)
     return { kind: 'path', path }
   }
   if (Array.isArray(written)) {
     return {
       kind: 'list',
       items: written.map((item, at) =>
-        typeof item === 'string' ? reference(item, roots, reportInside(report, at)) : { kind: 'value', value: item },
+        typeof item === 'string' ? reference(item, writing, deeper(inside, at)) : { kind: 'value', value: item },
       ),
     }
   }
   if (typeof written === 'object' && written !== null) {
     return {
       kind: 'object',
-      entries: Object.entries(written).map(([key, item]) => [key, reference(item, roots, reportInside(report, key))]),
+      entries: Object.entries(written).map(([key, item]) => [key, reference(item, writing, deeper(inside, key))]),
     }
   }
   return { kind: 'value', value: written }
 }
 
 /** Compiles a declared parameter named `…_path`: literal, unless it is a path with a known root. */
-export const literalUnlessPath = (written: unknown, writing: Writing): Source => {
+export const literalUnlessPath = (written: unknown, writing: Writing, inside?: Inside): Source => {
   if (Array.isArray(written)) {
-    return simplify({
-      kind: 'list',
-      items: written.map((item, at) => literalUnlessPath(item, inside(writing, at))),
-    })
+    return ofList(written, (item, at) => literalUnlessPath(item, writing, deeper(inside, at)))
   }
   return isKnownReference(written, writing.roots)
-    ? reference(written, writing.roots, writing.report)
-    : staticValue(written, writing)
+    ? reference(written, writing, inside)
+    : staticValue(written, writing, inside)
 }
 
 const isKnownReference = (written: unknown, roots: Roots): boolean => {
@@ -97,31 +114,42 @@ const isKnownReference = (written: unknown, roots: Roots): boolean => {
  * Compiles a static value. At any depth `{{ path }}` in its texts is replaced when the root is known, and members whose
  * names end in `_path` are references as far as `members` says.
  */
-export const staticValue = (written: unknown, writing: Writing): Source => {
-  if (typeof written === 'string') return inlineTemplate(written, writing)
-  if (Array.isArray(written)) {
-    return simplify({ kind: 'list', items: written.map((item, at) => staticValue(item, inside(writing, at))) })
-  }
-  if (typeof written === 'object' && written !== null) return members(written, writing)
+export const staticValue = (written: unknown, writing: Writing, inside?: Inside): Source => {
+  if (typeof written === 'string') return inlineTemplate(written, writing, inside)
+  if (Array.isArray(written)) return ofList(written, (item, at) => staticValue(item, writing, deeper(inside, at)))
+  if (typeof written === 'object' && written !== null) return members(written, writing, inside)
   return { kind: 'value', value: written }
 }
 
-const inside = (writing: Writing, segment: string | number): Writing => ({
-  ...writing,
-  report: reportInside(writing.report, segment),
-  warn: reportInside(writing.warn, segment),
-})
+/** Compiles the items of a list. A list of constants, which is most of all data, stays as it is. */
+const ofList = (written: readonly unknown[], compile: (item: unknown, at: number) => Source): Source => {
+  let items: Source[] | undefined
+  for (const [at, item] of written.entries()) {
+    const source = compile(item, at)
+    if (!items && source.kind === 'value' && source.value === item) continue
+    items ??= written.slice(0, at).map((value): Source => ({ kind: 'value', value }))
+    items.push(source)
+  }
+  return items ? simplify({ kind: 'list', items }) : { kind: 'value', value: written }
+}
 
 /** Compiles the members of an object. Of a member that is given by path and by value, the value is the default. */
-const members = (written: object, writing: Writing): Source => {
+const members = (written: object, writing: Writing, inside?: Inside): Source => {
+  const keys = Object.keys(written)
+  const memberOf = (key: string): unknown => (written as Record<string, unknown>)[key]
+  const hasTargets = writing.members !== 'names' && keys.some((key) => referenceTarget(key) !== undefined)
   const found = new Map<string, { byPath?: Source; byValue?: Source }>()
-  for (const [key, item] of Object.entries(written)) {
-    const within = inside(writing, key)
-    const target = memberTarget(key, item, within)
-    const source = target === undefined ? staticValue(item, within) : reference(item, writing.roots, within.report)
+  let isConstant = !hasTargets
+  for (const key of keys) {
+    const within = deeper(inside, key)
+    const item = memberOf(key)
+    const target = hasTargets ? memberTarget(key, item, writing, within) : undefined
+    const source = target === undefined ? staticValue(item, writing, within) : reference(item, writing, within)
+    isConstant &&= source.kind === 'value' && source.value === item
     const member = target === undefined ? { byValue: source } : { byPath: source }
     found.set(target ?? key, { ...found.get(target ?? key), ...member })
   }
+  if (isConstant) return { kind: 'value', value: written }
   const entries = [...found].map(([key, { byPath, byValue }]): [string, Source] => [
     key,
     byPath && byValue ? { kind: 'default', source: byPath, otherwise: byValue } : ((byPath ?? byValue) as Source),
@@ -130,14 +158,19 @@ const members = (written: object, writing: Writing): Source => {
 }
 
 /** The member that a key gives by reference; undefined if it gives a value. */
-const memberTarget = (key: string, item: unknown, { members, roots, report }: Writing): string | undefined => {
+const memberTarget = (
+  key: string,
+  item: unknown,
+  { members, roots, report }: Writing,
+  inside: Inside,
+): string | undefined => {
   const target = members === 'names' ? undefined : referenceTarget(key)
   if (target === undefined || target === '' || members === 'references') return target || undefined
   const texts = typeof item === 'object' && item !== null ? Object.values(item) : [item]
   if (texts.some((text) => isKnownReference(text, roots))) return target
   for (const text of texts) {
     const problem = meantAsReference(text, roots)
-    if (problem) report(problem.message, problem)
+    if (problem) reportInside(report, inside, problem.message, problem)
   }
   return undefined
 }
@@ -158,21 +191,25 @@ const meantAsReference = (text: unknown, roots: Roots): Remark | undefined => {
 export const referenceTarget = (key: string): string | undefined =>
   key.endsWith('_path_expr') ? key.slice(0, -10) : key.endsWith('_path') ? key.slice(0, -5) : undefined
 
-const inlineTemplate = (text: string, { roots, report, warn, fillsEnvironment, keepsTypes }: Writing): Source => {
+const inlineTemplate = (text: string, writing: Writing, inside: Inside | undefined): Source => {
   if (!text.includes('{{')) return { kind: 'value', value: text }
+  const { roots, report, warn, fillsEnvironment, keepsTypes } = writing
   const parts: (string | Path)[] = []
   let from = 0
   for (let open = text.indexOf('{{'); open >= 0; open = text.indexOf('{{', from)) {
     const close = text.indexOf('}}', open + 2)
-    if (close < 0) break
+    if (close < 0 || !mayRefer(writing)) break
     const path = parseReference(text.slice(open + 2, close))
     const isKnown = path !== undefined && roots.known(path.root)
     if (isKnown && (path.root !== 'env' || fillsEnvironment)) {
       const problem = roots.problem(path)
-      if (problem) report(problem.message, problem)
+      if (problem) reportInside(report, inside, problem.message, problem)
       parts.push(text.slice(from, open), path)
     } else {
-      if (isKnown) warn(`'{{${path.text}}}' is used as it stands: texts of this activity do not read the environment`)
+      if (isKnown) {
+        const why = 'is used as it stands: texts of this activity do not read the environment'
+        reportInside(warn, inside, `'{{${path.text}}}' ${why}`)
+      }
       parts.push(text.slice(from, close + 2))
     }
     from = close + 2

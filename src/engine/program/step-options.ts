@@ -117,9 +117,12 @@ const retriedOn = (written: unknown, { report, guess: guessOf }: Notes): Retry['
   return new Set(written.filter(isErrorCode))
 }
 
+/** Maximum unknown keys that are named. */
+const mostUnknown = 20
+
 const reportUnknown = (where: string, written: object, known: string[], { warnings, guess: guessOf }: Notes): void => {
-  for (const key of Object.keys(written)) {
-    if (known.includes(key)) continue
+  const unknown = Object.keys(written).filter((key) => !known.includes(key))
+  for (const key of unknown.slice(0, mostUnknown)) {
     const meant = guessOf(key, known)
     warnings.push({
       message: `unknown key '${key}' in ${where}${question(meant)}`,

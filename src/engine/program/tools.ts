@@ -1,13 +1,22 @@
 import type { z } from 'zod'
 import type { Activity, ActivityRegistry } from '../../activities/activity.ts'
 import { isObject } from '../../lib/json/json-object.ts'
+import type { Pieces } from '../../lib/slices.ts'
 import { issueText } from '../../lib/text/issue-text.ts'
 import { isWorkerActivity } from '../../model/workers/worker.ts'
 import { mostTools, type StepTool, stepToolSchema, toolNamePattern } from '../../model/workflows/step-tool.ts'
 import { type Binding, bindParameters, requiredOf } from './bindings.ts'
 import { parameterIssues } from './parameter-issues.ts'
 import { question, type Remark, type Report } from './remark.ts'
-import { type Notes, type Roots, reference, referenceTarget, type Source, staticValue } from './source.ts'
+import {
+  mostReferences,
+  type Notes,
+  type Roots,
+  reference,
+  referenceTarget,
+  type Source,
+  staticValue,
+} from './source.ts'
 import { settable, toolSchema } from './tool-schema.ts'
 
 /** A tool that a step offers to its model. */
@@ -47,12 +56,12 @@ const whyNoTool = ({ steers, carriesOut, inSandbox, startsTask, waits }: Activit
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
 
 /** Compiles the tools of a step. Reports an activity that does not exist or is no tool, and parameters that it refuses. */
-export const compileTools = (
+export function* compileTools(
   { tools: written, tools_path: byPath }: Record<string, unknown>,
   activities: ActivityRegistry,
   roots: Roots,
   notes: Notes,
-): CompiledTools => {
+): Pieces<CompiledTools> {
   if (byPath !== undefined) {
     notes.report('tools must be written in the workflow: no value may choose what a model can call', {
       key: 'tools_path',
@@ -75,7 +84,7 @@ export const compileTools = (
       for (const issue of parsed.error.issues) reportIssue(issue, own)
       continue
     }
-    const tool = compileTool(parsed.data, { activities, roots, notes: own })
+    const tool = yield* compileTool(parsed.data, { activities, roots, notes: own })
     if (!tool) continue
     if (seen.has(tool.name)) own.report(`another tool is called '${tool.name}': give one of them a name`)
     seen.add(tool.name)
@@ -133,13 +142,13 @@ interface ToolScope {
   notes: Notes
 }
 
-const compileTool = (tool: StepTool, scope: ToolScope): ProgramTool | undefined => {
+function* compileTool(tool: StepTool, scope: ToolScope): Pieces<ProgramTool | undefined> {
   const { report, guess } = scope.notes
   if (isText(tool.activity) === isText(tool.task)) {
     report('expected either activity or task')
     return undefined
   }
-  if (isText(tool.task)) return compileTaskTool(tool, tool.task, scope)
+  if (isText(tool.task)) return yield* compileTaskTool(tool, tool.task, scope)
   const activity = scope.activities.get(tool.activity ?? '')
   if (!activity && isWorkerActivity(tool.activity ?? '')) {
     report(`${tool.activity} cannot be a tool: a worker carries it out. Give it a task of its own: {"task": "…"}`)
@@ -158,12 +167,12 @@ const compileTool = (tool: StepTool, scope: ToolScope): ProgramTool | undefined 
     report(`${activity.name} cannot be a tool: ${why}`)
     return undefined
   }
-  return compileActivityTool(tool, activity, scope)
+  return yield* compileActivityTool(tool, activity, scope)
 }
 
-const compileActivityTool = (tool: StepTool, activity: Activity, { roots, notes }: ToolScope): ProgramTool => {
+function* compileActivityTool(tool: StepTool, activity: Activity, { roots, notes }: ToolScope): Pieces<ProgramTool> {
   const { report, guess } = notes
-  const bindings = bindParameters(tool.config ?? {}, activity, roots, notes)
+  const bindings = yield* bindParameters(tool.config ?? {}, activity, roots, notes)
   const fixed = new Set(bindings.map(({ parameter }) => parameter))
   for (const { parameter, key, source, fallback } of bindings) {
     if (fallback) report(`${parameter} is given twice: as a value and as a path`, { key })
@@ -208,8 +217,9 @@ const bindInput = (key: string, value: unknown, roots: Roots, { report, warnings
     members: 'known references',
     fillsEnvironment: true,
     keepsTypes: true,
+    references: { left: mostReferences },
   } as const
-  const source = parameter === undefined ? staticValue(value, writing) : reference(value, roots, own)
+  const source = parameter === undefined ? staticValue(value, writing) : reference(value, writing)
   return {
     parameter: parameter ?? key,
     key,
@@ -221,16 +231,22 @@ const bindInput = (key: string, value: unknown, roots: Roots, { report, warnings
   }
 }
 
-const compileTaskTool = (tool: StepTool, task: string, { roots, notes }: ToolScope): ProgramTool | undefined => {
+function* compileTaskTool(tool: StepTool, task: string, { roots, notes }: ToolScope): Pieces<ProgramTool | undefined> {
   const name = tool.name ?? task
   if (!toolNamePattern.test(name)) {
     notes.report(`a model cannot call a tool '${name}': give it a name of letters, digits, '_' and '-'`)
     return undefined
   }
-  const bindings = Object.entries(tool.config ?? {}).map(([key, value]) => bindInput(key, value, roots, notes))
-  const fixed = bindings.map(({ parameter }) => parameter)
-  for (const { parameter, key } of bindings.filter((one, at) => fixed.indexOf(one.parameter) !== at)) {
-    notes.report(`${parameter} is given twice: as a value and as a path`, { key })
+  const bindings: Binding[] = []
+  const fixed = new Set<string>()
+  for (const [key, value] of Object.entries(tool.config ?? {})) {
+    const binding = bindInput(key, value, roots, notes)
+    if (fixed.has(binding.parameter)) {
+      notes.report(`${binding.parameter} is given twice: as a value and as a path`, { key })
+    }
+    fixed.add(binding.parameter)
+    bindings.push(binding)
+    yield
   }
   return {
     name,

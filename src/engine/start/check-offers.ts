@@ -9,6 +9,8 @@ import type { Program, ProgramStep } from '../program/program.ts'
 
 /** Activities of workers that one check looks up. */
 const mostLookedUp = 50
+/** Maximum faults about activities of workers. */
+const mostFaults = 100
 
 /**
  * Finds steps whose activity no worker offers to a collection, and parameters that its workers do not take or that are
@@ -22,16 +24,22 @@ export const checkOffers = async (
   const steps = program.steps.filter(({ activity }) => isWorkerActivity(activity.name) && !activity.module)
   const names = [...new Set(steps.map(({ activity }) => activity.name))].slice(0, mostLookedUp)
   const found = await Promise.all(names.map((name) => findOffer(database, name, collectionId)))
-  const offers = new Map(names.map((name, at) => [name, found[at]]))
-  return steps.flatMap((step) => {
-    if (!offers.has(step.activity.name)) return []
-    const offer = offers.get(step.activity.name)
-    if (!offer)
-      return [
-        workerStepFault(step.name, 'activity', `no worker offers '${step.activity.name}' yet: a run waits for one`),
-      ]
-    return parameterFaults(step, JSON.parse(offer.definition) as OfferedActivity)
-  })
+  const offers = new Map(
+    names.map((name, at) => {
+      const definition = found[at]?.definition
+      return [name, definition === undefined ? undefined : (JSON.parse(definition) as OfferedActivity)]
+    }),
+  )
+  const faults: WorkflowFault[] = []
+  for (const step of steps) {
+    const { name } = step.activity
+    if (!offers.has(name)) continue
+    const offered = offers.get(name)
+    if (offered) faults.push(...parameterFaults(step, offered))
+    else faults.push(workerStepFault(step.name, 'activity', `no worker offers '${name}' yet: a run waits for one`))
+    if (faults.length > mostFaults) break // they are warnings
+  }
+  return faults.slice(0, mostFaults)
 }
 
 const parameterFaults = (step: ProgramStep, { name, parameters }: OfferedActivity): WorkflowFault[] => {
@@ -43,7 +51,11 @@ const parameterFaults = (step: ProgramStep, { name, parameters }: OfferedActivit
   const isClosed = additionalProperties === false
   const surplus = [...given].filter(([one]) => isClosed && one !== 'runs_on' && !Object.hasOwn(known, one))
   return [
-    ...missing.map((one) => workerStepFault(step.name, one, `${one} is required, a parameter of ${name}`)),
-    ...surplus.map(([one, key]) => workerStepFault(step.name, key, `${name} has no parameter '${one}'`)),
+    ...missing
+      .slice(0, mostFaults)
+      .map((one) => workerStepFault(step.name, one, `${one} is required, a parameter of ${name}`)),
+    ...surplus
+      .slice(0, mostFaults)
+      .map(([one, key]) => workerStepFault(step.name, key, `${name} has no parameter '${one}'`)),
   ]
 }

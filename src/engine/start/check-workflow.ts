@@ -1,12 +1,13 @@
 import type { Activity, FindTextFaults } from '../../activities/activity.ts'
 import type { Queries } from '../../database/database.ts'
+import { doInSlices } from '../../lib/slices.ts'
 import { makeGuesses } from '../../lib/text/nearest.ts'
 import type { ActivitySettings } from '../../model/workflows/activity-settings.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
 import type { WorkflowFault } from '../../model/workflows/workflow-fault.ts'
 import type { WorkflowHome } from '../engine.ts'
 import type { Binding } from '../program/bindings.ts'
-import { lintWorkflow, missingTaskFault, namedTasks, remarkFault } from '../program/lint.ts'
+import { lintPieces, missingTaskFault, namedTasks, remarkFault } from '../program/lint.ts'
 import type { Program } from '../program/program.ts'
 import type { Site } from '../program/remark.ts'
 import { checkOffers } from './check-offers.ts'
@@ -101,7 +102,7 @@ export const checkWorkflow = async (
   settings: ActivitySettings,
 ): Promise<WorkflowFault[]> => {
   const faults = [
-    ...lintWorkflow(workflow, program),
+    ...(await doInSlices(lintPieces(workflow, program), home.name)),
     ...(await textFaults(program, home, settings)),
     ...(await checkOffers(database, program, home.id)),
     ...(await checkPlacement(database, program)),

@@ -13,6 +13,10 @@ import type { CheckDeps } from './start.ts'
 export const mayAskModels = ({ activity }: ProgramStep): boolean =>
   activity.asks !== undefined || activity.carriesOut !== undefined || activity.startsTask !== undefined
 
+/** Comparisons of parameters with the input schema: of all runs together, two seconds in pieces, and more for each. */
+const comparisonsOfAll = 2_000_000
+const comparisonsOfEach = 1_000
+
 /**
  * Checks runs before anything of them is stored or paid for. Throws `invalid` when their workflow cannot run. When one
  * cannot be served, throws the reason with item and step, or returns it if it is to be recorded.
@@ -27,11 +31,13 @@ export const preflight = async (
       hint: 'Correct its workflow first.',
     })
   }
+  const budget = { left: comparisonsOfAll + runs.length * comparisonsOfEach }
   for (const [index, initParams] of runs.entries()) {
-    requireInputs(
+    await requireInputs(
       program,
       { ...program.initParams, ...initParams },
       runs.length > 1 ? ['body', 'items', index] : undefined,
+      budget,
     )
   }
   if (program.askingSteps.length + program.sandboxSteps.length === 0) return undefined

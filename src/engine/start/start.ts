@@ -95,7 +95,7 @@ const writeDown = async (
 const prepare = async (starter: Starter, request: RunRequest, key: string): Promise<PreparedRun> => {
   const beginning = await beginningOf(starter, request, key)
   const { environment } = beginning
-  if (!request.isChecked) requireInputsOf(request, beginning)
+  if (!request.isChecked) await requireInputsOf(request, beginning)
   const shownDefinition = environment.isEmpty
     ? null
     : await starter.shownDefinition(request.task.definition, environment.scrub.jsonText)
@@ -154,7 +154,7 @@ export const checkStart = async (deps: CheckDeps, request: RunRequest): Promise<
   if (request.refusal) return request.refusal
   await deps.quota.require(request.collection.id)
   const beginning = await beginningOf(deps, request, request.key ?? newRunKey())
-  requireInputsOf(request, beginning)
+  await requireInputsOf(request, beginning)
   return refusalTo(deps, request, beginning)
 }
 
@@ -162,9 +162,9 @@ const refusalTo = (deps: CheckDeps, request: RunRequest, beginning: Beginning): 
   refusalOf(request.unservable, () => checkBeginning(deps, request, beginning))
 
 /** A replay has the parameters of its recording. Files get their paths later: what counts now is how many there are. */
-const requireInputsOf = ({ files, rerun }: RunRequest, { program, merged }: Beginning): void => {
-  if (program.inputSchema === undefined || rerun?.replayOf !== undefined) return
-  requireInputs(
+const requireInputsOf = ({ files, rerun }: RunRequest, { program, merged }: Beginning): Promise<void> | undefined => {
+  if (program.inputSchema === undefined || rerun?.replayOf !== undefined) return undefined
+  return requireInputs(
     program,
     files.length > 0
       ? withFilePaths(

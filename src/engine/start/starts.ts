@@ -74,10 +74,10 @@ export const makeStarts = (deps: StartsDeps): Starts => {
     preflight: (planned) => watch.whileUp(() => preflight(deps, planned)),
     mayAskModels: async (definition) => (await programs.of(definition)).steps.some(mayAskModels),
     parametersOf: async (definition) => parametersOf(await programs.of(definition)),
-    problems: (workflow) => programs.compile(JSON.stringify(workflow)).problems.map(({ message }) => message),
+    problems: async (workflow) => (await programs.compile(workflow)).problems.map(({ message }) => message),
     planTry: (workflow, wanted) => planTry(programs, workflow, wanted),
     async check(workflow, home) {
-      const program = programs.compile(JSON.stringify(workflow))
+      const program = await programs.compile(workflow)
       const faults = await checkWorkflow(requestDatabase, workflow, program, home, deps.activitySettings)
       faults.push(...(await scriptFaults(deps.checkScript, program)))
       return { faults, outline: () => outlineOf(workflow, program) }

@@ -112,7 +112,7 @@ const takeKept = async (
     const kept = await keptEvents(database, address)
     if (kept.length === 0) return false
     for (const { number, event_id, payload } of kept) {
-      const reason = payloadProblem(schema, JSON.parse(payload))
+      const reason = await payloadProblem(schema, JSON.parse(payload))
       if (reason === undefined) {
         if (await takeKeptEvent(database, number, { runKey: run.key, seq: row.seq, taker })) return true
         const wait = await findEventWait(database, run.key, row.seq)

@@ -77,7 +77,7 @@ const giveToFirst = async (
   for (let tried = 0; tried < mostTried; tried++) {
     const wait = await firstEventWait(queries, event)
     if (!wait) return undefined
-    const problem = payloadProblem(wait.payload_schema && JSON.parse(wait.payload_schema), payload)
+    const problem = await payloadProblem(wait.payload_schema && JSON.parse(wait.payload_schema), payload)
     if (problem !== undefined) throw invalidField(['body', 'payload'], problem, 'payload_invalid')
     if (await deliverEvent(queries, wait, event)) {
       const task = wait.name.slice(wait.name.indexOf('/') + 1)

@@ -32,14 +32,14 @@ export const makeJobReports = (deps: JobReportDeps): Omit<WorkerQueue, 'poll' | 
   const settle = async (
     hold: JobCall,
     lines: JobLogLine[],
-    resultOf: (job: LeasedJob) => JobResult,
+    resultOf: (job: LeasedJob) => JobResult | Promise<JobResult>,
   ): Promise<'completed' | 'failed'> => {
     const job = await findLeasedJob(database, hold.id)
     if (!job || !isHeld(job, hold)) throw noLonger(hold)
     // Sent again, because its answer was lost: what was recorded stands.
     if (job.state === 'completed' || job.state === 'failed') return job.state
     if (job.cancelled) throw noLonger(hold)
-    const result = resultOf(job)
+    const result = await resultOf(job)
     const { seal } = sealOfJob(deps.sealer, { runKey: job.run_id, seq: job.seq })
     const logs = await logsWith(deps, job, lines)
     const state = stateOf(result)
@@ -63,8 +63,8 @@ export const makeJobReports = (deps: JobReportDeps): Omit<WorkerQueue, 'poll' | 
 
     async complete(hold, { outputs, logs }) {
       let refused: AppError | undefined
-      const state = await settle(hold, logs, (job) => {
-        refused = refusalOf(job, outputs, limits.maxOutputBytes)
+      const state = await settle(hold, logs, async (job) => {
+        refused = await refusalOf(job, outputs, limits.maxOutputBytes)
         return refused ? { failure: asFailure(refused) } : { outputs }
       })
       if (refused) throw refused
@@ -92,14 +92,18 @@ const noLonger = ({ id, epoch }: JobCall): AppError =>
   })
 
 /** Why outputs cannot be recorded. */
-const refusalOf = ({ definition, activity }: LeasedJob, outputs: unknown, maxBytes: number): AppError | undefined => {
+const refusalOf = async (
+  { definition, activity }: LeasedJob,
+  outputs: unknown,
+  maxBytes: number,
+): Promise<AppError | undefined> => {
   if (Buffer.byteLength(JSON.stringify(outputs)) > maxBytes) {
     return new AppError('too_large', `The outputs of ${activity} take more than ${byteSize(maxBytes)} as JSON`, {
       hint: 'Save large results as files and return their paths, or raise JETTY_MAX_OUTPUT_BYTES.',
     })
   }
   const schema = definition === null ? undefined : (JSON.parse(definition) as OfferedActivity).outputs
-  const violation = schema && violationOf(schema, outputs, 'the outputs')
+  const violation = schema && (await violationOf(schema, outputs, 'the outputs'))
   if (violation === undefined) return undefined
   const message = `The outputs do not fit the schema of ${activity}: ${violation}`
   return new AppError('invalid', message, {

@@ -38,8 +38,8 @@ export const makeFindOffered = (database: Queries): FindOffered => {
 }
 
 /** Says what of a value violates a schema; undefined: nothing. */
-export const violationOf = (schema: unknown, value: unknown, what: string): string | undefined => {
-  const issues = makeSchemaChecker(schema, mostComparisons).issues(value)
+export const violationOf = async (schema: unknown, value: unknown, what: string): Promise<string | undefined> => {
+  const issues = await makeSchemaChecker(schema, mostComparisons).issues(value)
   if (issues === undefined) return `${what} take too long to compare with their schema`
   if (issues.length === 0) return undefined
   const shown = issues.slice(0, shownIssues).map(({ path, message }) => `${path.join('.') || what} ${message}`)
@@ -47,14 +47,14 @@ export const violationOf = (schema: unknown, value: unknown, what: string): stri
 }
 
 /** Throws `parameter_invalid` if parameters do not fit what the workers of the activity declare. */
-export const requireParameters = (
+export const requireParameters = async (
   offered: Offered | undefined,
   step: string,
   parameters: Record<string, unknown>,
-): void => {
+): Promise<void> => {
   if (!offered) return // nobody has offered it yet: the first worker looks at them
   const { name, parameters: schema } = offered.activity
-  const violation = violationOf(schema, parameters, 'the parameters')
+  const violation = await violationOf(schema, parameters, 'the parameters')
   if (violation === undefined) return
   throw new AppError('parameter_invalid', `Step '${step}': the parameters do not fit ${name}: ${violation}`, {
     hint: `GET /api/v1/step-templates/${name} lists the parameters that its workers declare.`,

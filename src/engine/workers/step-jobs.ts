@@ -59,7 +59,7 @@ const queue = async (
   { activity, parameters, labels }: WorkerJobRequest,
 ): Promise<void> => {
   const offered = await findOffered(activity, run.collectionId)
-  requireParameters(offered, place.name, parameters)
+  await requireParameters(offered, place.name, parameters)
   const { seal } = sealOfJob(sealer, { runKey: run.key, seq: place.seq })
   if (Buffer.byteLength(JSON.stringify(parameters)) > limits.jobParametersBytes) throw tooLarge(place.name, limits)
   const { options, timeoutSeconds } = place.step

@@ -11,16 +11,17 @@ const charactersOfComparison = 1_000
 
 /** Takes from the budget what looking at the members of a list or an object costs. */
 export const countMembers = (budget: ComparisonBudget, members: number): void => {
-  budget.left -= Math.floor(members / membersOfComparison)
+  budget.left -= members / membersOfComparison
 }
 
 /** Takes from the budget what reading a text costs. */
 export const countCharacters = (budget: ComparisonBudget, characters: number): void => {
-  budget.left -= Math.floor(characters / charactersOfComparison)
+  budget.left -= characters / charactersOfComparison
 }
 
-/** Whether two values of JSON are equal. */
+/** Whether two values of JSON are equal; no longer compared where the budget is used up. */
 export const isSame = (a: unknown, b: unknown, budget: ComparisonBudget): boolean => {
+  if (budget.left <= 0) return false
   if (typeof a === 'string' && typeof b === 'string' && a.length === b.length) countCharacters(budget, a.length)
   if (Array.isArray(a) && Array.isArray(b)) {
     if (a.length !== b.length) return false

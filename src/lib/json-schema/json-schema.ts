@@ -1,4 +1,5 @@
 import { isObject, type JsonObject } from '../json/json-object.ts'
+import { doAtOnce, type Pieces } from '../slices.ts'
 import { type ComparisonBudget, countCharacters, countMembers, isSame, lengthOf } from './comparison-budget.ts'
 
 /** A violation of a schema, and its path: member names and indices. */
@@ -11,8 +12,11 @@ const mostIssues = 20
 /** Maximum pairs of a schema and a value that are compared, whatever the sizes of both. */
 const mostComparisons = 100_000
 
-/** Checks a value for a keyword of a schema. */
-export type KeywordCheck = (schema: JsonObject, value: unknown, at: At) => void
+/** Checks a value for a keyword of a schema. What looks into the value does so piece by piece. */
+export type KeywordCheck = (schema: JsonObject, value: unknown, at: At) => Pieces<void> | void
+
+/** Comparisons of one piece: 2 ms. */
+const comparisonsOfPiece = 2_000
 
 /** Where a check is, and what it may still do. */
 interface At {
@@ -25,33 +29,55 @@ interface At {
   references: number
   /** A message that shows a value is made where it is needed only: both may be large. */
   report(path: SchemaIssue['path'], message: string | (() => string)): void
+  /** What is left of the budget when others get their turn. */
+  pause: { at: number }
 }
 
 /**
  * Checks a value against a JSON Schema, for the keywords in `checkedKeywords`: `pattern` and `$ref` are left out.
  * `makeSchemaChecker` has them.
  */
-export const schemaIssues = (schema: unknown, value: unknown): SchemaIssue[] =>
-  issuesBy({ checks: basicChecks, budget: { left: mostComparisons }, deepest: 32 }, schema, value)
+export function* schemaPieces(
+  schema: unknown,
+  value: unknown,
+  shared: ComparisonBudget = { left: mostComparisons },
+): Pieces<SchemaIssue[]> {
+  const most = Math.min(mostComparisons, shared.left)
+  const budget = { left: most }
+  const issues = yield* issuesBy({ checks: basicChecks, budget, deepest: 32 }, schema, value)
+  shared.left -= most - Math.max(0, budget.left)
+  return issues
+}
+
+/** Checks a value at once, as `schemaPieces` does. */
+export const schemaIssues = (schema: unknown, value: unknown): SchemaIssue[] => doAtOnce(schemaPieces(schema, value))
 
 /** Checks a value with some checks and a budget of comparisons. */
-export const issuesBy = (
+export function* issuesBy(
   given: Pick<At, 'checks' | 'budget' | 'deepest'>,
   schema: unknown,
   value: unknown,
-): SchemaIssue[] => {
+): Pieces<SchemaIssue[]> {
   const issues: SchemaIssue[] = []
   const report: At['report'] = (path, message) => {
     if (issues.length < mostIssues) issues.push({ path, message: typeof message === 'string' ? message : message() })
   }
-  checkValue(schema, value, { ...given, path: [], references: 0, report })
+  const pause = { at: given.budget.left - comparisonsOfPiece }
+  yield* checkValue(schema, value, { ...given, path: [], references: 0, report, pause })
   return issues
 }
 
-export const checkValue = (schema: unknown, value: unknown, at: At): void => {
+export function* checkValue(schema: unknown, value: unknown, at: At): Pieces<void> {
   if (schema === false) at.report(at.path, 'is not allowed')
   if (!isObject(schema) || at.path.length > at.deepest || at.budget.left-- <= 0) return
-  for (const [keyword, check] of at.checks) if (Object.hasOwn(schema, keyword)) check(schema, value, at)
+  if (at.budget.left < at.pause.at) {
+    at.pause.at = at.budget.left - comparisonsOfPiece
+    yield
+  }
+  for (const [keyword, check] of at.checks) {
+    const inside = Object.hasOwn(schema, keyword) ? check(schema, value, at) : undefined
+    if (inside) yield* inside
+  }
 }
 
 const below = (at: At, step: string | number): At => ({ ...at, path: [...at.path, step], references: 0 })
@@ -88,9 +114,9 @@ const atLeast = (a: number, b: number) => a >= b
 const atMost = (a: number, b: number) => a <= b
 
 /** Whether a value fits a schema; nested alternatives are not described one by one. */
-const fitsSchema = (schema: unknown, value: unknown, at: At): boolean => {
+function* fitsSchema(schema: unknown, value: unknown, at: At): Pieces<boolean> {
   let isFit = true
-  checkValue(schema, value, {
+  yield* checkValue(schema, value, {
     ...at,
     report: () => {
       isFit = false
@@ -134,27 +160,27 @@ export const checks: Readonly<Record<string, KeywordCheck>> = {
       if (typeof name === 'string' && !Object.hasOwn(value, name)) report([...path, name], 'is required')
     }
   },
-  properties: ({ properties }, value, at) => {
+  properties: function* ({ properties }, value, at) {
     if (!isObject(properties) || !isObject(value)) return
     const named = Object.entries(properties)
     countMembers(at.budget, named.length)
     for (const [name, schema] of named) {
-      if (Object.hasOwn(value, name)) checkValue(schema, value[name], below(at, name))
+      if (Object.hasOwn(value, name)) yield* checkValue(schema, value[name], below(at, name))
     }
   },
-  additionalProperties: ({ properties, additionalProperties }, value, at) => {
+  additionalProperties: function* ({ properties, additionalProperties }, value, at) {
     if (!isObject(value)) return
     const known = isObject(properties) ? properties : {}
     const members = Object.entries(value)
     countMembers(at.budget, members.length)
     for (const [name, item] of members) {
-      if (!Object.hasOwn(known, name)) checkValue(additionalProperties, item, below(at, name))
+      if (!Object.hasOwn(known, name)) yield* checkValue(additionalProperties, item, below(at, name))
     }
   },
-  items: ({ items }, value, at) => {
+  items: function* ({ items }, value, at) {
     if (!Array.isArray(value)) return
     countMembers(at.budget, value.length)
-    for (const [index, item] of value.entries()) checkValue(items, item, below(at, index))
+    for (const [index, item] of value.entries()) yield* checkValue(items, item, below(at, index))
   },
   minItems: limit('minItems', itemsOf, atLeast, 'must have at least % items'),
   maxItems: limit('maxItems', itemsOf, atMost, 'must have at most % items'),
@@ -164,18 +190,19 @@ export const checks: Readonly<Record<string, KeywordCheck>> = {
   maximum: limit('maximum', numberOf, atMost, 'must be at most %'),
   exclusiveMinimum: limit('exclusiveMinimum', numberOf, (a, b) => a > b, 'must be more than %'),
   exclusiveMaximum: limit('exclusiveMaximum', numberOf, (a, b) => a < b, 'must be less than %'),
-  anyOf: (schema, value, at) => {
+  anyOf: function* (schema, value, at) {
     const forms = formsOf(schema, 'anyOf', at)
-    if (forms.length > 0 && !forms.some((form) => fitsSchema(form, value, at)))
-      at.report(at.path, 'fits none of its forms')
+    for (const form of forms) if (yield* fitsSchema(form, value, at)) return
+    if (forms.length > 0) at.report(at.path, 'fits none of its forms')
   },
-  oneOf: (schema, value, at) => {
+  oneOf: function* (schema, value, at) {
     const forms = formsOf(schema, 'oneOf', at)
-    const fitting = forms.filter((form) => fitsSchema(form, value, at)).length
+    let fitting = 0
+    for (const form of forms) if (yield* fitsSchema(form, value, at)) fitting++
     if (forms.length > 0 && fitting !== 1) at.report(at.path, `fits ${fitting} of its forms, not one`)
   },
-  allOf: (schema, value, at) => {
-    for (const form of formsOf(schema, 'allOf', at)) checkValue(form, value, at)
+  allOf: function* (schema, value, at) {
+    for (const form of formsOf(schema, 'allOf', at)) yield* checkValue(form, value, at)
   },
 }
 

@@ -1,16 +1,17 @@
 import { type LinearRegex, linearRegex } from '../regex/linear-regex.ts'
+import { doInSlices } from '../slices.ts'
 import { briefValue, checks, checkValue, issuesBy, type KeywordCheck, type SchemaIssue } from './json-schema.ts'
 import { findReferred } from './schema-references.ts'
 
 /** Checks values against one schema, `pattern` and `$ref` included. */
 interface SchemaChecker {
   /** Undefined: the value would take more comparisons than one value, or all of them, may take. */
-  issues(value: unknown): SchemaIssue[] | undefined
+  issues(value: unknown): Promise<SchemaIssue[] | undefined>
 }
 
 /** A schema may refer to itself without a step into the value, which would never end. */
 const mostReferences = 20
-/** Comparisons that one value may take: half a second. */
+/** Comparisons that one value may take: half a second, in pieces. */
 const mostOfValue = 500_000
 const stepsOfComparison = 10
 const comparisonsToCompile = 100
@@ -31,19 +32,19 @@ const makeChecks = (root: unknown): Readonly<Record<string, KeywordCheck>> => {
   }
   return {
     ...checks,
-    pattern: ({ pattern }, value, { path, budget, report }) => {
+    pattern: function* ({ pattern }, value, { path, budget, report }) {
       if (typeof pattern !== 'string' || typeof value !== 'string' || budget.left <= 0) return
       if (!compiled.has(pattern)) budget.left -= comparisonsToCompile
       const regex = compiled.has(pattern) ? compiled.get(pattern) : regexOf(pattern)
       if (!regex) return
-      const { found, steps } = regex.test(value, budget.left * stepsOfComparison)
+      const { found, steps } = yield* regex.test(value, budget.left * stepsOfComparison)
       budget.left -= Math.ceil(steps / stepsOfComparison)
       if (found === false)
         report(path, () => `must match the pattern ${briefValue(pattern)}, not be ${briefValue(value)}`)
     },
-    $ref: ({ $ref }, value, at) => {
+    $ref: function* ({ $ref }, value, at) {
       const found = typeof $ref === 'string' && at.references < mostReferences ? schemaAt($ref) : undefined
-      if (found) checkValue(found.schema, value, { ...at, references: at.references + 1 })
+      if (found) yield* checkValue(found.schema, value, { ...at, references: at.references + 1 })
     },
   }
 }
@@ -53,11 +54,12 @@ export const makeSchemaChecker = (schema: unknown, comparisons: number): SchemaC
   const all = Object.entries(makeChecks(schema))
   let left = comparisons
   return {
-    issues(value) {
+    async issues(value) {
       const most = Math.min(left, mostOfValue)
       const budget = { left: most }
       try {
-        const issues = issuesBy({ checks: all, budget, deepest: Number.POSITIVE_INFINITY }, schema, value)
+        const given = { checks: all, budget, deepest: Number.POSITIVE_INFINITY }
+        const issues = await doInSlices(issuesBy(given, schema, value))
         return budget.left <= 0 ? undefined : issues
       } catch (error) {
         if (error instanceof RangeError) return undefined // the references of the schema nest deeper than the stack

@@ -30,13 +30,15 @@ interface UncheckedKeyword {
   isWrong?: boolean
 }
 
-/** Lists the keywords of a schema and of the schemas in it: at most those of a thousand. */
+const mostKeywords = 20_000
+
+/** Lists the keywords of a schema and of the schemas in it: at most those of a thousand, and 20,000 in all. */
 const keywordsOf = (schema: Record<string, unknown>): Keyword[] => {
   const found: Keyword[] = []
   const open: { schema: unknown; inside: (string | number)[] }[] = [{ schema, inside: [] }]
   for (let visited = 0; visited < mostVisited; visited++) {
     const next = open.pop()
-    if (!next) break
+    if (!next || found.length > mostKeywords) break
     if (!isObject(next.schema)) continue
     for (const [keyword, value] of Object.entries(next.schema)) {
       const inside = [...next.inside, keyword]
@@ -74,9 +76,20 @@ const typeFault = (value: unknown): { why: string } | undefined => {
   }
 }
 
-const faultOf = ({ keyword, value }: Keyword, root: unknown): { why?: string; isWrong?: boolean } | undefined => {
+/** Characters and instructions of the patterns of one schema that are compiled for a check: 10 ms. */
+const mostPatterns = 50_000
+/** What a pattern takes that cannot be compiled. */
+const sizeOfWrong = 1_000
+
+const faultOf = (
+  { keyword, value }: Keyword,
+  root: unknown,
+  patterns: { left: number },
+): { why?: string; isWrong?: boolean } | undefined => {
   if (keyword === 'pattern' && typeof value === 'string') {
+    if (patterns.left <= 0) return { why: 'the patterns of the schema are too many to be looked at' }
     const made = linearRegex(value)
+    patterns.left -= 'test' in made ? made.size : sizeOfWrong + value.length
     if ('invalid' in made) return { why: made.invalid, isWrong: true }
     return 'unsupported' in made ? { why: made.unsupported } : undefined
   }
@@ -96,10 +109,12 @@ export const misspeltTypes = (schema: Record<string, unknown>): (Pick<Keyword, '
   })
 
 /** Lists the keywords of a schema that have no effect in a `SchemaChecker`, or make the schema wrong. */
-export const uncheckedByChecker = (schema: Record<string, unknown>): UncheckedKeyword[] =>
-  keywordsOf(schema)
+export const uncheckedByChecker = (schema: Record<string, unknown>): UncheckedKeyword[] => {
+  const patterns = { left: mostPatterns }
+  return keywordsOf(schema)
     .filter(isUnchecked)
     .flatMap((one) => {
-      const fault = faultOf(one, schema)
+      const fault = faultOf(one, schema, patterns)
       return fault ? [{ keyword: one.keyword, inside: one.inside, ...fault }] : []
     })
+}

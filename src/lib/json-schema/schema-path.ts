@@ -46,7 +46,9 @@ const anything = (): Inside => ({ members: new Map(), isOpen: true, others: [], 
 const nothing = (): Inside => ({ members: new Map(), isOpen: false, others: [], isList: false, elements: [] })
 
 /** Adds what another schema says to `left`: of values that fit both, or one of them. */
-const add = (left: Inside, right: Inside, isBoth: boolean): Inside => {
+const add = (left: Inside, right: Inside, isBoth: boolean, { visits }: Budget): Inside => {
+  // Schemas that refer to themselves would double what is carried along with each of them.
+  visits.left -= right.members.size + right.others.length + right.elements.length
   for (const [name, schemas] of right.members) {
     const known = left.members.get(name)
     if (known) for (const schema of schemas) known.push(schema)
@@ -83,22 +85,25 @@ const insideOf = (schema: unknown, budget: Budget, depth = 0): Inside => {
   if (schema === false) return nothing()
   if (!isObject(schema) || budget.visits.left <= 0 || depth > deepestSchema) return anything()
   const inside = ownInside(schema)
-  budget.visits.left -= 1 + inside.members.size
+  budget.visits.left -= 1 + inside.members.size + inside.elements.length
   const within = (one: unknown) => insideOf(one, budget, depth + 1)
   if (typeof schema.$ref === 'string') {
     const referred = findReferred(budget.root, schema.$ref)
-    add(inside, referred ? within(referred.schema) : anything(), true)
+    add(inside, referred ? within(referred.schema) : anything(), true, budget)
   }
-  for (const one of Array.isArray(schema.allOf) ? schema.allOf : []) add(inside, within(one), true)
+  for (const one of Array.isArray(schema.allOf) ? schema.allOf : []) add(inside, within(one), true, budget)
   for (const several of [schema.anyOf, schema.oneOf]) {
-    if (Array.isArray(several) && several.length > 0) add(inside, insideOfAny(several, budget, depth + 1), true)
+    if (Array.isArray(several) && several.length > 0) add(inside, insideOfAny(several, budget, depth + 1), true, budget)
   }
   return inside
 }
 
 const insideOfAny = (schemas: readonly unknown[], budget: Budget, depth = 0): Inside => {
   const inside = nothing()
-  for (const schema of schemas) add(inside, insideOf(schema, budget, depth), false)
+  for (const schema of schemas) {
+    if (budget.visits.left <= 0) return anything()
+    add(inside, insideOf(schema, budget, depth), false, budget)
+  }
   return inside
 }
 

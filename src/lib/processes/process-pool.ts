@@ -3,19 +3,15 @@ import { makeSlots, withSpare } from '../slots.ts'
 import { type AnswerOrEnd, type KeptProcess, makeKeptProcess } from './kept-process.ts'
 import type { LimitedProgram } from './limited-process.ts'
 
-/** What a message to a process may take, and what ends it. */
-export interface AskOptions {
-  /** Ends the process, and takes a message that still waits out of the queue. */
-  signal: AbortSignal
-  /** A shorter time than the limit of the process. */
-  seconds?: number
-}
-
-/** Asks a process of the owner's collection when one is free. */
+/**
+ * Asks a process of the owner's collection when one is free. The signal ends the process, and takes a message
+ * that still waits out of the queue. `seconds` is a shorter limit than that of the process.
+ */
 export type ProcessPool<Sent, Received> = (
   owner: Owner,
   message: Sent,
-  options: AskOptions,
+  signal: AbortSignal,
+  seconds?: number,
 ) => Promise<AnswerOrEnd<Received> | { end: 'cancelled' }>
 
 /**
@@ -35,7 +31,7 @@ export const makeProcessPool = <Sent extends object, Received>(
     if (idle.length + slots.used > slots.total) idle.shift()?.process.end()
     return makeKeptProcess<Sent, Received>(program)
   }
-  return async (owner, message, { signal, seconds }) => {
+  return async (owner, message, signal, seconds) => {
     try {
       await slots.acquire(owner, signal)
     } catch {

@@ -1,3 +1,4 @@
+import type { Pieces } from '../slices.ts'
 import { type Assertion, parseRegex, type RegexNode, UnsupportedRegex } from './parse-regex.ts'
 
 /**
@@ -5,7 +6,9 @@ import { type Assertion, parseRegex, type RegexNode, UnsupportedRegex } from './
  * undefined where it would take more than the given steps.
  */
 export interface LinearRegex {
-  test(text: string, mostSteps: number): { found: boolean | undefined; steps: number }
+  test(text: string, mostSteps: number): Pieces<{ found: boolean | undefined; steps: number }>
+  /** What it took to make: instructions, and characters of the source. */
+  readonly size: number
 }
 
 type Instruction =
@@ -18,6 +21,8 @@ const longestSource = 2_000
 const mostInstructions = 2_000
 /** A repetition of nothing has no instructions, but takes time. */
 const mostVisits = 5_000
+/** Steps of one piece: 3 ms. */
+const stepsOfPiece = 100_000
 
 /** Makes the instructions of an automaton: counted repetitions are written out. */
 const compile = (root: RegexNode): { program: Instruction[]; start: number } => {
@@ -70,13 +75,14 @@ const makeTest = ({ program, start }: ReturnType<typeof compile>, isUnicode: boo
     return isUnicode && unit >= '\ud800' && unit < '\udc00' ? String.fromCodePoint(text.codePointAt(at) ?? 0) : unit
   }
 
-  return (text, mostSteps) => {
+  return function* (text, mostSteps) {
     const seen = new Uint32Array(program.length)
     const open: number[] = []
     let waiting: number[] = []
     let next: number[] = []
     let before = ''
     let steps = 0
+    let pauseAt = stepsOfPiece
     for (let at = 0, round = 1; ; round++) {
       const after = at < text.length ? characterAt(text, at) : ''
       open.push(start) // a match may begin anywhere
@@ -96,6 +102,10 @@ const makeTest = ({ program, start }: ReturnType<typeof compile>, isUnicode: boo
       ;[waiting, next] = [next, waiting]
       if (after === '') return { found: false, steps }
       if (steps > mostSteps) return { found: undefined, steps }
+      if (steps > pauseAt) {
+        pauseAt = steps + stepsOfPiece
+        yield
+      }
       before = after
       at += after.length
     }
@@ -120,7 +130,8 @@ export const linearRegex = (source: string): LinearRegex | { invalid: string } |
   const flags = isValid(source, 'u') ? 'u' : ''
   if (!flags && !isValid(source, '')) return { invalid: 'it is not a valid regular expression' }
   try {
-    return { test: makeTest(compile(parseRegex(source, flags)), flags === 'u') }
+    const compiled = compile(parseRegex(source, flags))
+    return { test: makeTest(compiled, flags === 'u'), size: compiled.program.length + source.length }
   } catch (error) {
     if (error instanceof UnsupportedRegex) return { unsupported: error.message }
     throw error

@@ -72,7 +72,7 @@ export const runSettings = {
   }),
   transformMemoryBytes: setting({
     variable: 'JETTY_TRANSFORM_MEMORY_BYTES',
-    description: 'Memory of a process that transforms, parses or renders; it is ended above that. Three work at once.',
+    description: 'Memory of a process that transforms, parses or renders; it is ended above that. Two work at once.',
     default: '512MiB',
     example: '1GiB',
     schema: byteCount(),

@@ -114,7 +114,7 @@ const callTask = async (
   const read = readArguments(tool, call.arguments)
   const fixed = fixedBy(scope, at)
   const { initParamsBytes } = work.engine.activitySettings
-  const refusal = 'refusal' in read ? read.refusal : unfitInputs(tool, read.given, fixed, initParamsBytes)
+  const refusal = 'refusal' in read ? read.refusal : await unfitInputs(tool, read.given, fixed, initParamsBytes)
   if (refusal !== undefined)
     return record(scope, ended(call, { status: 'refused', content: `Error: ${refusal}.` }, begunMs))
   scope.waiting ??= startTask({

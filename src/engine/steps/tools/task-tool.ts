@@ -1,7 +1,8 @@
 import { type ChildRun, WaitForRuns } from '../../../activities/activity.ts'
 import { AppError } from '../../../lib/errors.ts'
 import { isObject } from '../../../lib/json/json-object.ts'
-import { schemaIssues } from '../../../lib/json-schema/json-schema.ts'
+import { schemaPieces } from '../../../lib/json-schema/json-schema.ts'
+import { doInSlices } from '../../../lib/slices.ts'
 import { now } from '../../../lib/time.ts'
 import type { ToolBegin, ToolEnd, ToolRequest } from '../../../model/runs/step-call.ts'
 import { readRunUsage } from '../../../store/calls/budget.ts'
@@ -46,16 +47,16 @@ export const describedTask = async ({ engine, run }: StepAtWork, tool: ProgramTo
 }
 
 /** Why a run cannot take the parameters of a call; undefined if it can. */
-export const unfitInputs = (
+export const unfitInputs = async (
   { schema, task }: ProgramTool,
   given: Record<string, unknown>,
   fixed: Record<string, unknown>,
   mostBytes: number,
-): string | undefined => {
+): Promise<string | undefined> => {
   if (Buffer.byteLength(JSON.stringify({ ...given, ...fixed })) > mostBytes) {
     return `the parameters of a run of '${task}' are larger than ${mostBytes} bytes`
   }
-  const issues = schemaIssues(schema ?? {}, given).slice(0, shownIssues)
+  const issues = (await doInSlices(schemaPieces(schema ?? {}, given))).slice(0, shownIssues)
   return issues.length === 0
     ? undefined
     : issues.map(({ path, message }) => `${path.join('.') || 'the arguments'} ${message}`).join('; ')

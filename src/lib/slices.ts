@@ -1,0 +1,53 @@
+/** Work in pieces: at each `yield` other work may go on. */
+export type Pieces<Result> = Generator<void, Result, void>
+
+/** How long one piece of work may keep the thread before others get their turn. */
+const sliceMs = 10
+
+/** Does all pieces at once, for work that is known to be short. */
+export const doAtOnce = <Result>(pieces: Pieces<Result>): Result => {
+  for (;;) {
+    const { done, value } = pieces.next()
+    if (done) return value
+  }
+}
+
+/** Those that wait for a slice, by owner: one slice is given in each turn of the event loop, to the owners in turn. */
+const waiting = new Map<string, (() => void)[]>()
+let isGiving = false
+
+const give = (): void => {
+  const [next] = waiting
+  isGiving = next !== undefined
+  if (!next) return
+  const [owner, [first, ...others]] = next
+  waiting.delete(owner)
+  if (others.length > 0) waiting.set(owner, others)
+  setImmediate(give)
+  first?.()
+}
+
+/**
+ * Waits for a slice of the thread. In each turn of the event loop one is given, so that much work that comes at once is
+ * done piece by piece, with the input and the answers of all others in between. Owners, such as collections, take turns.
+ */
+export const nextSlice = (owner = ''): Promise<void> =>
+  new Promise((resolve) => {
+    const queue = waiting.get(owner)
+    if (queue) queue.push(resolve)
+    else waiting.set(owner, [resolve])
+    if (isGiving) return
+    isGiving = true
+    setImmediate(give)
+  })
+
+/** Does work piece by piece, and lets others go on after each slice. Short work is done before this returns a promise. */
+export const doInSlices = async <Result>(pieces: Pieces<Result>, owner?: string): Promise<Result> => {
+  for (let end = performance.now() + sliceMs; ; ) {
+    const { done, value } = pieces.next()
+    if (done) return value
+    if (performance.now() < end) continue
+    await nextSlice(owner)
+    end = performance.now() + sliceMs
+  }
+}
