@@ -150,6 +150,7 @@ export interface ApiServerOptions {
 const defaults = {
   publicUrl: 'https://jetty.example.com',
   maxBodyBytes: 1024 * 1024,
+  maxBodyValues: 100_000,
   maxUploadBytes: 1024 * 1024,
   maxFilesPerRun: 3,
   previewSeconds: 30,

@@ -48,6 +48,8 @@ export interface Endpoint {
    * since none of them would be used.
    */
   wraps: string | undefined
+  /** Whether the body is data, such as items or results: it may have ten times as many values as another. */
+  isData: boolean
   /** Names of file parts that may come with the form. They are streamed to the object store before the route is called. */
   files: readonly string[]
   /** Holds file parts in memory, up to this size, instead of storing them: for calls that only read them. */
@@ -87,6 +89,7 @@ type Filled =
   | 'body'
   | 'form'
   | 'wraps'
+  | 'isData'
   | 'files'
   | 'heldFileBytes'
   | 'headers'
@@ -156,6 +159,7 @@ export const endpoint = <const D extends Definition>(definition: D): Declared<D>
     body: undefined,
     form: false,
     wraps: undefined,
+    isData: false,
     files: [],
     heldFileBytes: undefined,
     headers: {},

@@ -33,6 +33,9 @@ interface ReadBody {
 /** How long a request waits for the records of gateway calls that were answered before it. */
 const recordsWaitMs = 5_000
 
+/** Data may have so many times the values of another body. */
+const dataFactor = 10
+
 const noBody: ReadBody = { input: undefined, text: '', files: [], skipped: [] }
 
 const asReply = (answer: unknown): Reply =>
@@ -51,20 +54,25 @@ const readBody = async (
   { options, limits }: HandlerDeps,
   { endpoint, parts, before }: ServedRoute,
   { incoming }: Exchange,
+  owner: string,
   room: Room,
 ): Promise<ReadBody> => {
   if (!endpoint.body) return noBody
+  const { maxBodyBytes, maxBodyValues } = options.settings
+  const mostValues = endpoint.isData ? maxBodyValues * dataFactor : maxBodyValues
+  const reading = { mostValues, owner }
   if (endpoint.form) {
     const { heldFileBytes } = endpoint
     const form =
       heldFileBytes === undefined
-        ? await readForm(incoming, incoming.headers, parts, limits, options.files, room)
-        : await readHeldForm(incoming, parts, { ...limits, maxFileBytes: heldFileBytes }, room)
+        ? await readForm(incoming, incoming.headers, parts, limits, options.files, reading, room)
+        : await readHeldForm(incoming, parts, { ...limits, maxFileBytes: heldFileBytes }, reading, room)
     const { fields, ...rest } = form
     return { input: fields, ...rest }
   }
-  const maxBytes = Math.min(options.settings.maxBodyBytes, before?.maxBytes ?? Number.POSITIVE_INFINITY)
-  const { text, value } = await readJsonBody(incoming, incoming.headers, maxBytes, room, before?.read)
+  const maxBytes = Math.min(maxBodyBytes, before?.maxBytes ?? Number.POSITIVE_INFINITY)
+  const sent = { ...reading, maxBytes, room, read: before?.read }
+  const { text, value } = await readJsonBody(incoming, incoming.headers, sent)
   return { input: value, text, files: [], skipped: [] }
 }
 
@@ -109,7 +117,8 @@ const carryOut = async (
   const key = incoming.headers['idempotency-key']
   const idempotencyKey = endpoint.idempotent ? idempotencyScope(operation, admission, params, key) : undefined
   route.before?.admit?.({ params, headers: incoming.headers })
-  const sent = await readBody(deps, route, exchange, memory.take)
+  const owner = String(collection?.id ?? memoryOwner(identity, address))
+  const sent = await readBody(deps, route, exchange, owner, memory.take)
   const { files } = sent
   let kept = files.length === 0
   noteWork(operation)

@@ -92,8 +92,10 @@ export interface BeforeBody {
   maxBytes?: number
   /** Throws for a call that is refused whatever its body is. */
   admit?(call: { params: Record<string, string>; headers: IncomingHttpHeaders }): void
-  /** Reads a body that is not JSON; undefined for one that is to be read as JSON. */
-  read?(text: string, headers: IncomingHttpHeaders): unknown
+  /** Reads a body that is not JSON, or has JSON in it; undefined for one that is to be read as JSON. */
+  read?:
+    | ((text: string, headers: IncomingHttpHeaders, parse: (json: string) => Promise<unknown>) => unknown)
+    | undefined
 }
 
 /** An operation with its handler. */

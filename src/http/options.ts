@@ -10,6 +10,7 @@ import type { Pages } from './pages/pages.ts'
 export interface HttpSettings {
   publicUrl: string | undefined
   maxBodyBytes: number
+  maxBodyValues: number
   maxUploadBytes: number
   maxFilesPerRun: number
   maxInitParamsBytes: number

@@ -60,6 +60,7 @@ const start = async () => {
     findTask: async () => undefined,
     settings: {
       publicUrl: undefined,
+      maxBodyValues: 100_000,
       maxBodyBytes: 1000,
       maxUploadBytes: 1000,
       maxFilesPerRun: 1,
@@ -184,7 +185,14 @@ test('a port that is taken is an error to the caller', async () => {
     },
     findCollection: async () => undefined,
     findTask: async () => undefined,
-    settings: { publicUrl: undefined, maxBodyBytes: 1, maxUploadBytes: 1, maxFilesPerRun: 1, maxInitParamsBytes: 1 },
+    settings: {
+      publicUrl: undefined,
+      maxBodyValues: 100_000,
+      maxBodyBytes: 1,
+      maxUploadBytes: 1,
+      maxFilesPerRun: 1,
+      maxInitParamsBytes: 1,
+    },
     log: { isLevelEnabled: () => false, debug: () => {}, warn: () => {}, error: () => {} },
   })
   await expect(second.listen('127.0.0.1', port)).rejects.toThrow('is in use')

@@ -23,6 +23,7 @@ export const batchesContract = {
     collectionMissing: "Task '{task}' in collection '{collection}' not found",
     query: preflightQuery,
     body: batchRequestSchema,
+    isData: true,
     task: true,
     idempotent: true,
     audited: false,

@@ -40,6 +40,7 @@ export const evaluationsContract = {
     collectionMissing: "Task '{task}' in collection '{collection}' not found",
     query: preflightQuery,
     body: evaluationRequestSchema,
+    isData: true,
     task: true,
     idempotent: true,
     audited: false,

@@ -55,6 +55,7 @@ export const ingestContract = {
     tag: 'Trajectories',
     audited: false,
     body: ingestSchema,
+    isData: true,
     idempotent: true,
     response: z.object({
       trajectory_id: z.string(),

@@ -65,6 +65,7 @@ export const itemsContract = {
     path: `${one}/items`,
     summary: 'Add, change and remove items; all of it is one new version. Items that do not fit the schema are refused',
     body: writeItemsSchema,
+    isData: true,
     errors: ['too_large', 'quota_exceeded'],
   }),
   importItems: endpoint({

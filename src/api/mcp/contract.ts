@@ -24,6 +24,7 @@ export const mcpContract = {
     access: 'read',
     headers,
     body: messagesSchema,
+    isData: true,
     response: z.unknown(),
     mediaTypes: ['text/event-stream'],
     errors: ['bad_request', 'busy', 'not_found'],

@@ -21,6 +21,7 @@ export const receivedEventsContract = {
       'once, however often it is sent',
     tag,
     body: newEventSchema,
+    isData: true,
     response: sentEventSchema,
     audited: false,
     errors: ['conflict', 'quota_exceeded'],
@@ -42,6 +43,7 @@ export const receivedEventsContract = {
     tag,
     access: 'none',
     body: z.unknown(),
+    isData: true,
     headers: {
       'Idempotency-Key': 'Id of the event; also taken from `webhook-id`. Default: a hash of the body.',
     },

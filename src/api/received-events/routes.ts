@@ -2,7 +2,6 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Database } from '../../database/database.ts'
 import type { Engine } from '../../engine/engine.ts'
 import { type BeforeBody, type Handlers, implement, type Route } from '../../http/implement.ts'
-import { parseJson } from '../../http/input/body.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import type { CallbackTarget } from '../../lib/secrets/callback-token.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
@@ -143,12 +142,12 @@ export const receivedEventsRoutes = (deps: ReceivedEventsDeps): Route[] => {
  * Reads a form, which Slack and GitHub can send: its fields, or the JSON of a lone field `payload`. Undefined for other
  * bodies; `curl --data` calls JSON a form.
  */
-const formValue = (text: string, headers: IncomingHttpHeaders): unknown => {
+const formValue: BeforeBody['read'] = (text, headers, parse) => {
   if (!headers['content-type']?.startsWith('application/x-www-form-urlencoded') || /^\s*[[{]/.test(text))
     return undefined
   const fields = Object.fromEntries(new URLSearchParams(text))
   const { payload, ...others } = fields
-  return payload === undefined || Object.keys(others).length > 0 ? fields : parseJson(payload, 'application/json')
+  return payload === undefined || Object.keys(others).length > 0 ? fields : parse(payload)
 }
 
 /** Bytes of the body of a callback: its payload is measured without the white space and escapes that a sender may use. */

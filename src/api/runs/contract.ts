@@ -12,6 +12,7 @@ const run = {
   collectionMissing,
   query: preflightQuery,
   body: runFormSchema,
+  isData: true,
   form: true,
   wraps: 'init_params',
   task: true,

@@ -66,6 +66,7 @@ export const workersContract = {
     tag,
     access,
     body: completeJobSchema,
+    isData: true,
     response: settledJobSchema,
     errors: ['not_found', 'conflict'],
   }),

@@ -398,8 +398,9 @@ const warnBetweenArms = ({ name, branch }: ProgramStep, steps: ProgramStep[], lo
   const [other] = branch?.false ?? []
   if (!branch || taken === undefined || other === undefined || branch.true.length + branch.false.length > 2) return
   const first = steps[Math.min(taken, other)]
-  for (const step of steps.slice((first?.index ?? 0) + 1, Math.max(taken, other))) {
-    if (looks.left-- <= 0) return
+  for (let index = (first?.index ?? 0) + 1; index < Math.max(taken, other); index++) {
+    const step = steps[index]
+    if (!step || looks.left-- <= 0) return
     if (step.decidedBy.length > 0 || step.warnings.some(({ isFault }) => isFault)) continue
     step.warnings.push({
       message: `it stands between the steps that '${name}' leads to, and runs whichever way it goes`,

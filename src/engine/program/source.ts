@@ -46,7 +46,7 @@ export interface Writing {
 }
 
 /** What a reference is compiled with. */
-export type Referring = Pick<Writing, 'roots' | 'report' | 'references'>
+type Referring = Pick<Writing, 'roots' | 'report' | 'references'>
 
 /** Maximum references of one parameter: each takes some microseconds to compile and to resolve. */
 export const mostReferences = 10_000

@@ -2,8 +2,12 @@ import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
+import { parseLarge, smallJson } from '../../lib/json/large-json.ts'
+import { noteWork } from '../../lib/loop-watch.ts'
 import { makeByteBlocks } from '../../lib/memory/byte-blocks.ts'
+import { measureJson } from '../../lib/memory/json-memory.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
+import { doInSlices, nextSlice } from '../../lib/slices.ts'
 import type { Room } from './memory.ts'
 
 /** A body that stops arriving for this long is given up: a slow client must not hold a connection for ever. */
@@ -109,13 +113,31 @@ export const decodeText = (bytes: Uint8Array): string => {
   }
 }
 
-/** Parses a JSON body. Throws a 422 that says what is wrong and how to fix it. */
-export const parseJson = (text: string, contentType: string): unknown => {
-  if (isDeeperThan(text, maxJsonDepth)) {
-    throw invalidField(['body'], `JSON is nested deeper than ${maxJsonDepth} levels; flatten it`, 'too_deep')
-  }
+/** How a JSON body is read. */
+export interface JsonReading {
+  contentType: string
+  /** Maximum values, as `measureJson` counts them. */
+  mostValues: number
+  /** Whose turn it takes while a large one is parsed. */
+  owner: string
+  room?: Room | undefined
+}
+
+/** Parses a JSON body, piece by piece if it is large. Throws a 422 that says what is wrong and how to fix it. */
+export const parseJson = async (
+  text: string,
+  { contentType, mostValues, owner, room }: JsonReading,
+): Promise<unknown> => {
+  if (text.length > uncountedBody) {
+    if (text.length > smallJson) await nextSlice(owner) // many that come at once are read one by one
+    const { depth, values, memory } = await doInSlices(measureJson(text), owner)
+    if (depth > maxJsonDepth) throw tooDeep()
+    if (values > mostValues) throw tooManyValues(mostValues)
+    if (room) await room(memory)
+  } else if (isDeeperThan(text, maxJsonDepth)) throw tooDeep()
+  noteWork('parsing a body')
   try {
-    return JSON.parse(text)
+    return text.length > uncountedBody ? await parseLarge(text, owner) : JSON.parse(text)
   } catch (error) {
     const reason = withoutExcerpt(error instanceof Error ? error.message : 'not JSON')
     const hint = contentType.startsWith('application/json')
@@ -124,6 +146,14 @@ export const parseJson = (text: string, contentType: string): unknown => {
     throw invalidField(['body'], `The body is not valid JSON (${clip(reason)}); ${hint}`, 'json_invalid')
   }
 }
+
+const tooDeep = (): AppError =>
+  invalidField(['body'], `JSON is nested deeper than ${maxJsonDepth} levels; flatten it`, 'too_deep')
+
+const tooManyValues = (most: number): AppError =>
+  new AppError('too_large', `The body has more than ${most} members, lists and objects`, {
+    hint: 'Send large data as a file, or in several requests; or raise JETTY_MAX_BODY_VALUES.',
+  })
 
 /** Node repeats a piece of the text that it could not read: it may be a piece of a secret. */
 const withoutExcerpt = (reason: string): string =>

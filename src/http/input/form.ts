@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream'
 import { z } from 'zod'
 import { invalidField } from '../../lib/errors.ts'
 import type { Endpoint } from '../endpoint.ts'
-import { decodeText, parseJson, readBytes } from './body.ts'
+import { decodeText, type JsonReading, parseJson, readBytes } from './body.ts'
 import type { Room } from './memory.ts'
 import { type FileSink, type FormLimits, type PartNames, type ReceivedFile, readMultipart } from './multipart.ts'
 import { badEncoding, fieldTooLarge } from './multipart-errors.ts'
@@ -42,8 +42,8 @@ const urlencoded = (text: string, limits: FormLimits): ReceivedForm => {
   return { fields, files: [], skipped: [], text: '' }
 }
 
-const json = (text: string, contentType: string): ReceivedForm => {
-  const fields = parseJson(text, contentType)
+const json = async (text: string, reading: JsonReading): Promise<ReceivedForm> => {
+  const fields = await parseJson(text, reading)
   if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
     throw invalidField(['body'], 'The body must be a JSON object with the names of the form fields', 'object_expected')
   }
@@ -63,6 +63,7 @@ export const readForm = async (
   names: PartNames,
   limits: FormLimits,
   sink: FileSink | undefined,
+  reading: Pick<JsonReading, 'mostValues' | 'owner'>,
   room?: Room,
 ): Promise<ReceivedForm> => {
   const contentType = headers['content-type']?.toLowerCase() ?? ''
@@ -80,7 +81,8 @@ export const readForm = async (
   }
   const text = decodeText(await readBytes(body, bodyLimit(limits), room, Number(headers['content-length'])))
   if (text.trim() === '') return { fields: {}, files: [], skipped: [], text: '' }
-  if (contentType.startsWith('application/json') || text.trimStart().startsWith('{')) return json(text, contentType)
+  if (contentType.startsWith('application/json') || text.trimStart().startsWith('{'))
+    return json(text, { ...reading, contentType, room })
   if (contentType === '' || contentType.startsWith('application/x-www-form-urlencoded')) return urlencoded(text, limits)
   throw invalidField(
     ['header', 'content-type'],

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import { readWhole } from '../../lib/memory/byte-blocks.ts'
+import type { JsonReading } from './body.ts'
 import { type ReceivedForm, readForm } from './form.ts'
 import type { Room } from './memory.ts'
 import type { FileSink, FormLimits, PartNames } from './multipart.ts'
@@ -27,13 +28,14 @@ export const readHeldForm = async (
   body: IncomingMessage,
   names: PartNames,
   limits: FormLimits,
+  reading: Pick<JsonReading, 'mostValues' | 'owner'>,
   room: Room,
 ): Promise<ReceivedForm> => {
   const held = new Map<string, Uint8Array>()
   const declared = Number(body.headers['content-length'])
   const bytes = declared >= 0 ? Math.min(declared, limits.maxFileBytes) : limits.maxFileBytes
   await room(copiesOfFile * bytes)
-  const form = await readForm(body, body.headers, names, { ...limits, maxFiles: 1 }, memorySink(held), room)
+  const form = await readForm(body, body.headers, names, { ...limits, maxFiles: 1 }, memorySink(held), reading, room)
   const files = form.files.map((file) => ({ ...file, bytes: held.get(file.object) ?? new Uint8Array() }))
   return { ...form, files }
 }

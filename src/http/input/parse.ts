@@ -2,11 +2,11 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import { z } from 'zod'
 import { invalidField } from '../../lib/errors.ts'
-import { parsedMemory, uncountedBytes } from '../../lib/memory/json-memory.ts'
 import { unknownName } from '../../lib/text/unknown-name.ts'
 import type { Warning } from '../../model/warning.ts'
 import type { Endpoint } from '../endpoint.ts'
 import { invalidValue } from '../errors.ts'
+import type { BeforeBody } from '../implement.ts'
 import { bodyTooLarge, decodeText, parseJson, readBytes } from './body.ts'
 import type { Room } from './memory.ts'
 
@@ -60,25 +60,71 @@ export const queryReader = (endpoint: Endpoint): ReadQuery => {
   }
 }
 
+/** Throws a 422 for a list that is longer than its schema allows. */
+type RefuseLongLists = (value: unknown, path: readonly (string | number)[]) => void
+
+const refusalsIn = (schema: z.core.JSONSchema.BaseSchema): RefuseLongLists | undefined => {
+  if (schema.type === 'array') {
+    const most = schema.maxItems ?? Number.POSITIVE_INFINITY
+    const inside =
+      typeof schema.items === 'object' && !Array.isArray(schema.items) ? refusalsIn(schema.items) : undefined
+    if (most === Number.POSITIVE_INFINITY && !inside) return undefined
+    return (value, path) => {
+      if (!Array.isArray(value)) return
+      if (value.length > most) throw invalidField([...path], `At most ${most} elements, not ${value.length}`, 'too_big')
+      if (inside) for (const [at, item] of value.entries()) inside(item, [...path, at])
+    }
+  }
+  const members = Object.entries(schema.properties ?? {}).flatMap(([name, one]) => {
+    const refuse = typeof one === 'object' ? refusalsIn(one) : undefined
+    return refuse ? [[name, refuse] as const] : []
+  })
+  if (members.length === 0) return undefined
+  return (value, path) => {
+    if (typeof value !== 'object' || value === null) return
+    for (const [name, refuse] of members) refuse((value as Record<string, unknown>)[name], [...path, name])
+  }
+}
+
+const refusals = new WeakMap<z.ZodType, { refuse: RefuseLongLists | undefined }>()
+
+/** A schema looks at every element before it counts them: a list of a million would be read for the answer that it is too long. */
+const refuseLongLists = (schema: z.ZodType, input: unknown): void => {
+  const known = refusals.get(schema) ?? {
+    refuse: refusalsIn(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })),
+  }
+  refusals.set(schema, known)
+  known.refuse?.(input, ['body'])
+}
+
 /** A body against its schema. Throws the 422 that lists what does not fit. */
 export const checkBody = (schema: z.ZodType, input: unknown): unknown => {
+  refuseLongLists(schema, input)
   const parsed = schema.safeParse(input)
   if (!parsed.success) throw invalidValue('body', parsed.error, input)
   return parsed.data
+}
+
+/** What the body of a call may be, and who sends it. */
+export interface BodyLimits {
+  maxBytes: number
+  mostValues: number
+  owner: string
+  room?: Room | undefined
+  /** Reads a body that is not JSON; undefined for one that is to be read as JSON. */
+  read?: BeforeBody['read']
 }
 
 /** Reads a JSON body: its text as sent, and its value; an empty body has no value. */
 export const readJsonBody = async (
   body: Readable,
   headers: IncomingHttpHeaders,
-  maxBytes: number,
-  room?: Room,
-  read?: (text: string, headers: IncomingHttpHeaders) => unknown,
+  { maxBytes, room, read, ...limits }: BodyLimits,
 ): Promise<{ text: string; value: unknown }> => {
   const length = Number(headers['content-length'])
   if (length > maxBytes) throw bodyTooLarge(maxBytes)
   const text = decodeText(await readBytes(body, maxBytes, room, length))
-  if (room && text.length > uncountedBytes) await room(parsedMemory(text))
   if (text.trim() === '') return { text, value: undefined }
-  return { text, value: read?.(text, headers) ?? parseJson(text, headers['content-type'] ?? '') }
+  const parse = (json: string, contentType = 'application/json') => parseJson(json, { ...limits, contentType, room })
+  return { text, value: (await read?.(text, headers, parse)) ?? (await parse(text, headers['content-type'] ?? '')) }
 }

@@ -200,7 +200,3 @@ export function* writePieces(value: unknown): Pieces<string> {
   yield* writeInto(parts, value)
   return parts.join('')
 }
-
-/** Writes JSON that may be large: others go on meanwhile. */
-export const writeLarge = async (value: unknown, owner?: string): Promise<string> =>
-  jsonSize(value, smallJson) <= smallJson ? JSON.stringify(value) : doInSlices(writePieces(value), owner)

@@ -1,4 +1,5 @@
 import { skipString } from '../json/json-text.ts'
+import { doAtOnce, type Pieces } from '../slices.ts'
 
 /** Smaller values are not counted: the heap has room for them beside every budget. */
 export const uncountedBytes = 64 * 1024
@@ -37,29 +38,64 @@ const newKeyBytes = 176
 /** Every how many keys one is sampled. */
 const keySample = 16
 
+/** What a JSON text is like. */
+interface JsonMeasure {
+  /** Its deepest nesting. */
+  depth: number
+  /** Members, lists and objects, and a fifth of the other elements: what each of them takes is alike. */
+  values: number
+  /** Estimated memory of what JSON.parse makes of it. */
+  memory: number
+}
+
+/** Plain elements of a list that take as long as a member. */
+const elementsOfValue = 5
+
+/** Characters outside of strings, and strings, that are looked at in one piece: 1 ms. */
+const looksOfPiece = 100_000
+
 /**
- * Estimates the memory that JSON.parse needs for a text. Brackets dominate: a list of `{}` takes twenty times the size
- * of its text.
+ * Measures a JSON text without parsing it. Brackets dominate the memory: a list of `{}` takes twenty times the size of its
+ * text.
  */
-export const parsedMemory = (text: string): number => {
-  if (text.length <= uncountedBytes) return text.length
+export function* measureJson(text: string): Pieces<JsonMeasure> {
   const width = Buffer.byteLength(text) === text.length ? 1 : 2
   const sampled = new Set<string>()
   let keys = 0
-  let bytes = 0
+  let memory = 0
+  let objects = 0
+  let lists = 0
+  let commas = 0
+  let open = 0
+  let depth = 0
+  let looks = 0
   for (let at = 0; at < text.length; ) {
+    if (++looks % looksOfPiece === 0) yield
     const code = text.charCodeAt(at)
     if (code === 34) {
       const end = skipString(text, at)
-      if (text.charCodeAt(end) !== 58) bytes += stringBytes + (end - at) * width
+      if (text.charCodeAt(end) !== 58) memory += stringBytes + (end - at) * width
       else if (keys++ % keySample === 0) sampled.add(text.slice(at, end))
       at = end
       continue
     }
-    if (code === 123) bytes += objectBytes
-    else if (code === 91) bytes += arrayBytes
-    else if (code === 44) bytes += slotBytes
+    if (code === 123 || code === 91) {
+      memory += code === 123 ? objectBytes : arrayBytes
+      if (code === 123) objects++
+      else lists++
+      if (++open > depth) depth = open
+    } else if (code === 125 || code === 93) open--
+    else if (code === 44) {
+      memory += slotBytes
+      commas++
+    }
     at++
   }
-  return bytes + sampled.size * keySample * newKeyBytes
+  const elements = Math.max(0, commas - keys + objects) // every member but the first of an object follows a comma
+  const values = Math.ceil(keys + objects + lists + elements / elementsOfValue)
+  return { depth, values, memory: memory + sampled.size * keySample * newKeyBytes }
 }
+
+/** Estimates the memory that JSON.parse needs for a text. */
+export const parsedMemory = (text: string): number =>
+  text.length <= uncountedBytes ? text.length : doAtOnce(measureJson(text)).memory

@@ -193,6 +193,15 @@ const declared = {
     example: '64MiB',
     schema: byteCount(),
   }),
+  maxBodyValues: setting({
+    variable: 'JETTY_MAX_BODY_VALUES',
+    description:
+      'Maximum number of members, lists and objects in a request body of JSON; five plain elements of a list count as ' +
+      'one. Ten times as many where the body is data: parameters of runs, items, events, results.',
+    default: '100000',
+    example: '200000',
+    schema: wholeNumber(1_000, 10_000_000),
+  }),
   inFlightBytes: setting({
     variable: 'JETTY_IN_FLIGHT_BYTES',
     description:

@@ -1,5 +1,5 @@
 /** Comparisons of characters that a search for near names may still make. */
-export interface GuessBudget {
+interface GuessBudget {
   left: number
 }
 

@@ -13,9 +13,11 @@ beforeAll(async () => {
 })
 afterAll(() => jetty?.close())
 
-const validate = async (workflow: object, name = 'hostile') => {
+const validate = async (workflow: object | string) => {
   await jetty.takeBlocks()
-  const { status, body } = await jetty.call('POST', '/api/v1/tasks/acme/validate', { name, workflow }, reader)
+  const text = typeof workflow === 'string' ? workflow : JSON.stringify(workflow)
+  const sent = `{"name":"hostile","workflow":${text}}`
+  const { status, body } = await jetty.call('POST', '/api/v1/tasks/acme/validate', sent, reader)
   return { status, body, blocks: (await jetty.takeBlocks()).filter(({ cpu_ms }) => cpu_ms > mostCpuMs) }
 }
 const numbered = <T>(count: number, make: (at: number) => T) => Array.from({ length: count }, (_, at) => make(at))
@@ -41,26 +43,11 @@ describe('expressions', () => {
       message: expect.stringMatching(/^Step 's59': parameter 'expression' was not checked: .* longer than 5 s$/),
     })
   })
-
-  it('with a fault are named, also in tools and among many', async () => {
-    const tools = [{ activity: 'transform', config: { expression: 'a.(' } }]
-    const { body, blocks } = await validate(
-      steps([
-        { activity: 'litellm_chat', model: 'gpt-4o-mini', prompt: 'x', tools },
-        ...numbered(300, (at) => ({ activity: 'transform', expression: at < 200 ? `${at} +` : `${at}` })),
-      ]),
-    )
-    expect(blocks).toEqual([])
-    const found = body.faults.filter(({ message }: { message: string }) => message.includes('it is not JSONata'))
-    expect(found[0]).toMatchObject({ step: 's0', pointer: '/step_configs/s0/tools/0/config/expression' })
-    expect(found[1]).toMatchObject({ step: 's1', severity: 'error' })
-    expect(body.faults.at(-1)).toMatchObject({ severity: 'error', message: 'The same is true of 101 more steps' })
-  })
 })
 
 describe('names that are nearly right', () => {
   it('are looked for in bounded time', async () => {
-    const params = Object.fromEntries(numbered(20_000, (at) => [`a_rather_long_parameter_name_${at}`, at]))
+    const params = Object.fromEntries(numbered(15_000, (at) => [`a_rather_long_parameter_name_${at}`, at]))
     const { body, blocks } = await validate({
       init_params: params,
       ...steps(
@@ -80,5 +67,21 @@ describe('names that are nearly right', () => {
     )
     expect(blocks).toEqual([])
     expect(body.faults.at(-1).message).toMatch(/^19900 more steps/)
+  })
+})
+
+describe('a body with many values', () => {
+  it('is refused before it is parsed', async () => {
+    const members = numbered(1_000_000, (at) => `"m${at}":0`).join(',')
+    const { status, body, blocks } = await validate(`{${members},"steps":[]}`)
+    expect(blocks).toEqual([])
+    expect([status, body.detail]).toEqual([413, 'The body has more than 100000 members, lists and objects'])
+  })
+
+  it('is checked piece by piece below that', async () => {
+    const members = Object.fromEntries(numbered(90_000, (at) => [`m${at}`, 0]))
+    const { body, blocks } = await validate({ ...members, ...steps([{ activity: 'text_echo', text: 'x' }]) })
+    expect(blocks).toEqual([])
+    expect(body.faults.at(-1).message).toBe('There are 89800 more errors and 0 more warnings')
   })
 })

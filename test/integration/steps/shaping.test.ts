@@ -4,7 +4,7 @@ import { type Body, startTestServer, type TestServer } from '../../server.ts'
 
 let jetty: TestServer
 beforeAll(async () => {
-  jetty = await startTestServer({ env: { JETTY_TRANSFORM_SECONDS: '120' } })
+  jetty = await startTestServer({ env: { JETTY_TRANSFORM_SECONDS: '120', JETTY_CHECK_SECONDS: '120' } })
 })
 afterAll(() => jetty?.close())
 
@@ -129,6 +129,21 @@ describe('what wants to do harm', () => {
       'operator',
     )
   })
+})
+
+it('expressions with a fault are named, also in tools and among many', async () => {
+  const tools = [{ activity: 'transform', config: { expression: 'a.(' } }]
+  const transforms = Array.from({ length: 300 }, (_, at) => [`s${at}`, at < 200 ? `${at} +` : `${at}`])
+  const step_configs = {
+    chat: { activity: 'litellm_chat', model: 'gpt-4o-mini', prompt: 'x', tools },
+    ...Object.fromEntries(transforms.map(([name, expression]) => [name, { activity: 'transform', expression }])),
+  }
+  const workflow = { step_configs, steps: Object.keys(step_configs) }
+  const { body } = await jetty.call('POST', '/api/v1/tasks/acme/validate', { name: 'many', workflow })
+  const found = body.faults.filter(({ message }: Body) => message.includes('it is not JSONata'))
+  expect(found[0]).toMatchObject({ step: 'chat', pointer: '/step_configs/chat/tools/0/config/expression' })
+  expect(found[1]).toMatchObject({ step: 's0', severity: 'error' })
+  expect(body.faults.at(-1)).toMatchObject({ severity: 'error', message: 'The same is true of 101 more steps' })
 })
 
 it('a replay has what was recorded, also of the time', async () => {
