@@ -10,6 +10,7 @@ import { findPostgres } from '../database/postgres-process.ts'
 import { checkAddress } from '../http/listen-address.ts'
 import { AppError, messageOf } from '../lib/errors.ts'
 import { createLogger } from '../lib/log.ts'
+import { confinement } from '../lib/processes/confinement.ts'
 import { byteSize } from '../lib/settings/byte-size.ts'
 import { loadSettings, type Settings } from '../lib/settings/config.ts'
 import type { BucketLocation } from '../lib/settings/storage-location.ts'
@@ -177,6 +178,15 @@ export const checkSandbox = async (settings: Settings, signal?: AbortSignal): Pr
   }
 }
 
+/** How processes are confined that read expressions, documents and data files of tenants. */
+const processesCheck = async (): Promise<MachineCheck> => {
+  const name = 'processes'
+  const { kind, found, remedy = 'Run Jetty on Linux with bubblewrap.' } = await confinement()
+  return kind === 'bubblewrap'
+    ? ok(name, `confined ${found}`)
+    : { name, state: 'warning', found: `confined ${found}`, remedy }
+}
+
 const settingsCheck = (env: NodeJS.ProcessEnv): MachineCheck | Settings => {
   try {
     const settings = loadSettings(env)
@@ -213,6 +223,7 @@ export const checkMachine = async (env: NodeJS.ProcessEnv, servedPorts: readonly
     databaseUrl ? await databaseCheck(databaseUrl) : embeddedCheck(dataDir),
     ...(settings.storage.kind === 's3' ? [await storageCheck(settings.storage, settings, env)] : []),
     await portCheck(settings, servedPorts),
+    await processesCheck(),
     ...(settings.role === 'api' ? [] : [await checkSandbox(settings)]),
   ]
 }

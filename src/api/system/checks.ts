@@ -61,6 +61,8 @@ export const systemChecks = (
     freeBytes: number | null
     /** Placements that runs wait for and no process satisfies. */
     unserved: readonly string[]
+    /** How processes are confined that read what tenants write; undefined if as well as they can be. */
+    confined?: { found: string; remedy: string | undefined } | undefined
     /** The moment of the backup that this server was restored from and holds back. */
     restoredFrom?: string | undefined
   },
@@ -82,6 +84,7 @@ export const systemChecks = (
   diskCheck(ready.storage, facts.freeBytes),
   queueCheck(ready, facts),
   ...(facts.unserved.length === 0 ? [] : [placementCheck(facts.unserved)]),
+  ...(facts.confined === undefined ? [] : [confinementCheck(facts.confined)]),
   ...(facts.restoredFrom === undefined ? [] : [restoreCheck(facts.restoredFrom)]),
 ]
 
@@ -90,6 +93,13 @@ const placementCheck = (unserved: readonly string[]): SystemCheck =>
     'labels',
     `runs wait for a process with the labels ${unserved.map((one) => one.replaceAll(',', ' and ')).join('; ')}`,
     `Start one: JETTY_LABELS=${unserved[0]} with the same DATABASE_URL and data folder. Or cancel the runs.`,
+  )
+
+const confinementCheck = ({ found, remedy }: { found: string; remedy: string | undefined }): SystemCheck =>
+  warning(
+    'processes',
+    `those that read what tenants write are confined ${found}`,
+    remedy ?? 'Run Jetty on Linux with bubblewrap.',
   )
 
 const restoreCheck = (takenAt: string): SystemCheck =>

@@ -1,6 +1,7 @@
 import type { Database } from '../../database/database.ts'
 import type { Engine } from '../../engine/engine.ts'
 import { implement, type Route } from '../../http/implement.ts'
+import { confinement } from '../../lib/processes/confinement.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { now, timestamp, timestampOrNull } from '../../lib/time.ts'
 import type { SandboxState, SystemState } from '../../model/system.ts'
@@ -71,7 +72,7 @@ export const systemRoutes = (deps: SystemDeps): Route[] => {
   })
   return implement(systemContract, {
     getSystem: async () => {
-      const [ready, sizes, waiting, workers, holders, restored, unserved] = await Promise.all([
+      const [ready, sizes, waiting, workers, holders, restored, unserved, confined] = await Promise.all([
         readiness.look(),
         measuredSizes(),
         queueLengths(database),
@@ -79,6 +80,7 @@ export const systemRoutes = (deps: SystemDeps): Route[] => {
         variableHolders(database, sealer),
         readRestoreState(database),
         unservedPlacements(database),
+        confinement(),
       ])
       const facts = {
         freeBytes: sizes.disk_free_bytes,
@@ -86,6 +88,7 @@ export const systemRoutes = (deps: SystemDeps): Route[] => {
         oldestQueuedSeconds: waiting.oldestQueuedAt ? (now() - waiting.oldestQueuedAt.getTime()) / 1000 : 0,
         isWorked: workers.some((one) => one.is_alive),
         unserved,
+        ...(confined.kind === 'bubblewrap' ? {} : { confined }),
         restoredFrom: restored?.taken_at,
       }
       return {

@@ -2,6 +2,7 @@
 
 import { messageOf } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
+import { confinement } from '../../lib/processes/confinement.ts'
 import type { Settings } from '../../lib/settings/config.ts'
 import type { MachineCheck } from '../../local/machine-checks.ts'
 
@@ -10,6 +11,12 @@ export const lookAtSandbox = async (settings: Settings, signal?: AbortSignal): P
   if (settings.role === 'api') return undefined
   const { checkSandbox } = await import('../../local/machine-checks.ts')
   return checkSandbox(settings, signal)
+}
+
+const warnOfConfinement = async (log: Logger): Promise<void> => {
+  const { kind, found, remedy } = await confinement()
+  if (kind === 'bubblewrap') return
+  log.warn({ confined: found, remedy }, 'processes that read what tenants write are not fully confined')
 }
 
 /**
@@ -23,7 +30,7 @@ export const lookLater = (settings: Settings, log: Logger, probe = lookAtSandbox
   const stop = new AbortController()
   let looking: Promise<void> | undefined
   const look = async (): Promise<void> => {
-    const sandbox = await probe(settings, stop.signal)
+    const [sandbox] = await Promise.all([probe(settings, stop.signal), warnOfConfinement(log)])
     if (!sandbox || stop.signal.aborted) return
     const { state, found, remedy } = sandbox
     if (state === 'ok') log.info({ sandbox: found }, 'runbooks can run in this sandbox')

@@ -34,13 +34,17 @@ export const makeKeptProcess = <Sent extends object, Received>(
 ): KeptProcess<Sent, Received> => {
   let kept: ChildProcess | undefined
   let idle: NodeJS.Timeout | undefined
+  let isEnded = false
 
   const end = () => {
+    isEnded = true
     kept?.kill('SIGKILL')
     kept = undefined
   }
-  const begin = (): ChildProcess => {
-    const child = startProcess(program)
+  const begin = async (): Promise<ChildProcess> => {
+    isEnded = false
+    const child = await startProcess(program)
+    if (isEnded) child.kill('SIGKILL') // while it was about to start
     child.once('exit', () => {
       if (kept === child) kept = undefined
     })
@@ -76,7 +80,7 @@ export const makeKeptProcess = <Sent extends object, Received>(
     end,
     ask: async (message, seconds = program.limits.seconds) => {
       clearTimeout(idle)
-      const child = kept ?? begin()
+      const child = kept ?? (await begin())
       const limits = { ...program.limits, seconds: Math.min(seconds, program.limits.seconds) }
       const answer = await exchange(child, message, limits)
       if ('end' in answer) end()

@@ -1,7 +1,8 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { setPriority } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { confinement } from './confinement.ts'
 
 /** What a process may use. */
 export interface ProcessLimits {
@@ -31,39 +32,58 @@ const memoryCheckMs = 50
 /** Requests of others go before what strangers make this process compute. */
 const priority = 10
 
-/** Starts a process with an empty environment, since it reads what strangers have sent. */
-export const startProcess = ({ module, program, limits }: LimitedProgram): ChildProcess => {
+/**
+ * Starts a process that is confined as this machine allows, with an empty environment, since it reads what strangers have
+ * sent.
+ */
+export const startProcess = async ({ module, program, limits }: LimitedProgram): Promise<ChildProcess> => {
   const isSource = module.endsWith('.ts')
   const path = fileURLToPath(new URL(`./${program}.${isSource ? 'ts' : 'js'}`, module))
   const heap = `--max-old-space-size=${Math.ceil(limits.memoryBytes / 2 ** 20)}`
-  const child = fork(path, {
-    execArgv: [heap, ...(isSource ? ['--import', 'tsx'] : [])],
-    env: {},
-    serialization: 'advanced',
-    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-  })
+  const { command } = await confinement()
+  const { file, args } = command(path, [heap, ...(isSource ? ['--import', 'tsx'] : [])])
+  const child = spawn(file, args, { env: {}, serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
   // A busy process does not notice that the server has gone.
   const kill = () => void child.kill('SIGKILL')
   process.once('exit', kill)
   child.once('exit', () => process.off('exit', kill))
-  try {
-    if (child.pid !== undefined) setPriority(child.pid, priority)
-  } catch {
-    // It has ended already, or the system does not allow it: the limits hold without it.
-  }
+  if (child.pid !== undefined) givePriority(child.pid)
   return child
 }
 
-/** The memory of a process, where the system tells it: Linux. Elsewhere only the heap of JavaScript is limited. */
-export const residentBytes = async (pid: number): Promise<number> => {
-  const text = await readFile(`/proc/${pid}/statm`, 'latin1').catch(() => '')
-  return Number(text.split(' ')[1] ?? 0) * 4096
+const givePriority = (pid: number): void => {
+  try {
+    setPriority(pid, priority)
+  } catch {
+    // It has ended already, or the system does not allow it: the limits hold without it.
+  }
 }
 
-/** V8 aborts when its heap is full; the system kills with SIGKILL when its memory is. */
+/** A process and those below it, where the system lists them: Linux. */
+const treeOf = async (pid: number): Promise<number[]> => {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'latin1').catch(() => '')
+  const below = await Promise.all(
+    children
+      .split(' ')
+      .filter(Boolean)
+      .map((child) => treeOf(Number(child))),
+  )
+  return [pid, ...below.flat()]
+}
+
+/** The memory of a process and of those below it. Elsewhere than on Linux only the heap of JavaScript is limited. */
+export const residentBytes = async (pid: number): Promise<number> => {
+  const sizes = (await treeOf(pid)).map(async (one) => {
+    const text = await readFile(`/proc/${one}/statm`, 'latin1').catch(() => '')
+    return Number(text.split(' ')[1] ?? 0) * 4096
+  })
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0)
+}
+
+/** V8 aborts when its heap is full; the system kills with SIGKILL when its memory is. Bubblewrap ends with 128 and the signal. */
 const endOf = (code: number | null, signal: NodeJS.Signals | null): ProcessEnd => {
   if (signal === 'SIGABRT' || code === 134) return 'memory'
-  return signal === 'SIGKILL' ? 'killed' : 'crashed'
+  return signal === 'SIGKILL' || code === 137 ? 'killed' : 'crashed'
 }
 
 /** Calls back when a process reaches a limit or ends. Returns a function that stops watching. */
@@ -88,19 +108,26 @@ export const watchLimits = (
   }
 }
 
+interface ProcessHandlers<Sent, Received, Result> {
+  first: Sent
+  receive(message: Received, process: LimitedProcess<Sent, Result>): void
+  ended(end: ProcessEnd, process: LimitedProcess<Sent, Result>): void
+}
+
 /**
  * Runs a program in a process of its own. The process is killed when it has given a result, or takes too long or too
  * much memory: then `ended` gives the result or the error.
  */
 export const runLimitedProcess = <Sent, Received, Result>(
   program: LimitedProgram,
-  handlers: {
-    first: Sent
-    receive(message: Received, process: LimitedProcess<Sent, Result>): void
-    ended(end: ProcessEnd, process: LimitedProcess<Sent, Result>): void
-  },
+  handlers: ProcessHandlers<Sent, Received, Result>,
+): Promise<Result> => startProcess(program).then((child) => converse(child, program, handlers))
+
+const converse = <Sent, Received, Result>(
+  child: ChildProcess,
+  program: LimitedProgram,
+  handlers: ProcessHandlers<Sent, Received, Result>,
 ): Promise<Result> => {
-  const child = startProcess(program)
   let stopWatching = () => {}
   return new Promise<Result>((resolve, reject) => {
     const send = (message: Sent) => {

@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { confinement, lookForConfinement } from './confinement.ts'
+import { makeKeptProcess } from './kept-process.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'jetty-confined-'))
+const secret = join(folder, 'secret')
+const server = createServer((socket) => socket.end())
+let port = 0
+beforeAll(async () => {
+  writeFileSync(secret, 'the secret')
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  port = (server.address() as { port: number }).port
+})
+afterAll(() => {
+  server.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+it('reaches no files, programs, processes and connections of the machine', { timeout: 120_000 }, async () => {
+  const module = new URL('../../../test/fakes/any.js', import.meta.url).href
+  const limits = { seconds: 60, memoryBytes: 512 * 1024 * 1024 }
+  const kept = makeKeptProcess<object, Record<string, string>>({ module, program: 'curious-process', limits })
+  const told = await kept.ask({ secret, port, pid: process.pid })
+  kept.end()
+  const refused = expect.stringMatching(/^refused: /)
+  const { kind } = await confinement()
+  expect(told).toEqual({
+    answer: {
+      read: refused,
+      write: refused,
+      run: refused,
+      kill: kind === 'bubblewrap' ? refused : expect.anything(),
+      connect: kind === 'bubblewrap' ? refused : 'connected',
+      environment: '',
+    },
+  })
+  expect(readFileSync(secret, 'utf8')).toBe('the secret')
+})
+
+it('without bubblewrap, Node refuses files and programs', { timeout: 120_000 }, async () => {
+  const { kind, remedy, command } = await lookForConfinement('/no/bwrap')
+  expect([kind, remedy]).toEqual(['node', expect.stringContaining('docs/sandboxes.md')])
+  const { file, args } = command(fileURLToPath(new URL('../../../test/fakes/curious-process.js', import.meta.url)), [])
+  const child = spawn(file, args, { env: {}, serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
+  child.send({ secret, port, pid: process.pid })
+  const [told] = await once(child, 'message')
+  child.kill('SIGKILL')
+  const refused = expect.stringContaining('ACCESS_DENIED')
+  expect(told).toMatchObject({ read: refused, write: refused, run: refused, environment: '' })
+})
