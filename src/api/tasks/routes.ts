@@ -36,8 +36,8 @@ export const tasksRoutes = ({ database, sealer, definitions, checkWorkflow }: Ta
     if (!row) throw missingTask(task, collection.name)
     return row
   }
-  const faultsOf = async (workflow: object, { id, name }: FoundCollection, task?: string) =>
-    (await checkWorkflow(workflow as Workflow, { id, name, task })).faults
+  const faultsOf = async (workflow: object, { id, name, payer }: FoundCollection, task?: string) =>
+    (await checkWorkflow(workflow as Workflow, { id, name, payer, task })).faults
   return implement(tasksContract, {
     listAllTasks: async ({ identity, query }) => {
       const ids = coveredIds(identity)

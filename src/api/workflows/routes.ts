@@ -37,7 +37,7 @@ export const workflowsRoutes = ({ checkWorkflow, findCollection }: WorkflowsDeps
       const collection = coveredOnly(identity, await findCollection(body.collection))
       if (!collection) throw collectionNotFound()
       const misshapen = shapeFaults(body.workflow)
-      const home = { id: collection.id, name: collection.name, task: body.name }
+      const home = { id: collection.id, name: collection.name, payer: collection.payer, task: body.name }
       const { faults, outline } = await checkWorkflow(
         misshapen.length === 0 ? (body.workflow as Workflow) : { steps: [] },
         home,
