@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync, lstatSync, readlinkSync } from 'node
 import { dirname, join, relative, sep } from 'node:path'
 
 /** How processes that read what strangers have written are kept from the rest of the machine. */
-export interface Confinement {
+interface Confinement {
   /** `bubblewrap`: they see nothing but their own program. `node`: Node refuses files and programs, not connections. */
   kind: 'bubblewrap' | 'node'
   found: string
