@@ -206,6 +206,7 @@ export const startApiServer = async (options: ApiServerOptions = {}): Promise<Ap
       lentKeys: noLentKeys,
       terms: { trialRuns: 10, trialMinutes: 60, trialDays: 14, trialCollections: 100 },
     }),
+    pauses: { refresh: async () => {} },
     quota,
     version: '0.0.0-test',
     ...makeReference({ version: '0.0.0-test' }),

@@ -11,6 +11,7 @@ import type { CallLogMode } from '../model/gateway/recorded-call.ts'
 import type { CarryOutRunbook, CheckRunbook } from '../model/runbooks/runbook-run.ts'
 import type { CheckScript, RunScript } from '../model/scripts/script-run.ts'
 import type { ActivitySettings } from '../model/workflows/activity-settings.ts'
+import type { Pauses } from '../store/collections/pauses.ts'
 import type { Quota } from '../store/collections/quota.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import type { ResultLimits } from '../store/runs/step-results.ts'
@@ -70,6 +71,8 @@ export interface EngineOptions {
   sealer: { seal(text: string, boundTo: string): string; open(sealed: string, boundTo: string): string }
   /** Makes the URLs at which third parties continue a step. */
   callbacks: CallbackUrls
+  /** Collections that are paused: nothing new begins in them. */
+  pauses: Pick<Pauses, 'has' | 'require' | 'onResume'>
   /** Storage use and limits of collections. */
   quota: Pick<Quota, 'add' | 'require'>
   limits: EngineLimits

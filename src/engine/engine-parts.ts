@@ -176,7 +176,8 @@ export const makeRunning = (options: EngineOptions, storage: Storage, leasing: L
   }
   const runs = { ...options, ...storage, steps, endAllBelow: endBelow.all, onEnd: waiters.ended, stopping }
   const { journal } = unwritten
-  const unwrittenRuns = { ...runs, journal, steps: { ...steps, journal } }
+  // Those have no row that could wait. They are short.
+  const unwrittenRuns = { ...runs, journal, steps: { ...steps, journal }, pauses: { has: () => false } }
   const standingRecords = makeStandingReader(database)
   const takeover = makeTakeover({
     ...runs,

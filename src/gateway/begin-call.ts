@@ -4,6 +4,7 @@ import { neededInTime } from '../lib/in-time.ts'
 import type { Identity } from '../model/collections/identity.ts'
 import type { Shape } from '../model/gateway/shape.ts'
 import type { Lending } from '../store/collections/lending.ts'
+import type { Pauses } from '../store/collections/pauses.ts'
 import type { Quota } from '../store/collections/quota.ts'
 import type { ModelCall } from './asked.ts'
 import type { OpenModelCall } from './open-model-calls.ts'
@@ -16,6 +17,8 @@ export interface BeginCallDeps {
   /** The variables of one version of an environment, with lent keys under these names. */
   environmentOf(id: number | null, lent: readonly string[]): Environment | Promise<Environment>
   lending: Lending
+  /** Refuses calls of paused collections. */
+  pauses: Pick<Pauses, 'require'>
   /** Refuses a call that must be recorded if its collection has used up its quota. */
   quota: Pick<Quota, 'require'>
   recorder: Recorder
@@ -60,11 +63,21 @@ const tooManyLabels = (most: number): AppError =>
 
 /** Makes the function that prepares an admitted call: its trial, its environment, and room for its record. */
 export const makeBeginCall =
-  ({ environmentOf, lending, quota, recorder, drawTrajectoryId, mostLabels, recordingRequired }: BeginCallDeps) =>
+  ({
+    environmentOf,
+    lending,
+    pauses,
+    quota,
+    recorder,
+    drawTrajectoryId,
+    mostLabels,
+    recordingRequired,
+  }: BeginCallDeps) =>
   async (call: ModelCall, shape: Shape, underWay: OpenModelCall): Promise<BegunModelCall> => {
     const { headers, identity, collection, databaseAway } = call
     const { asked, receivedMs } = call.body
     requireNaming(identity, asked.block.task)
+    pauses.require(collection.id)
     const trial = asked.block.use_trial_keys ? await neededInTime(beginTrialCall(lending, call)) : undefined
     if (trial) underWay.trial = { collectionId: collection.id, runKey: trial.runKey }
     const environment = await neededInTime(environmentOf(collection.environment_id, trial?.lent ?? []))

@@ -93,6 +93,12 @@ export const errorCodes = {
     meaning: 'The collection has reached its quota of stored bytes or runs.',
     remedy: 'Delete runs or files, set retention_days, or ask the admin for a larger quota.',
   },
+  paused: {
+    status: 409,
+    retryable: false,
+    meaning: 'The collection is paused: it accepts no new runs and calls to models.',
+    remedy: 'Resume it with `jetty collections resume`, or ask the operator of the server.',
+  },
   busy: {
     status: 503,
     retryable: true,
@@ -302,7 +308,7 @@ export class AppError extends Error {
     this.hint = options.hint
     this.retryable = options.retryable ?? errorCodes[code].retryable
     this.retryAfterSeconds = options.retryAfterSeconds
-    this.isFinal = options.isFinal ?? (code === 'budget_exceeded' || code === 'quota_exceeded')
+    this.isFinal = options.isFinal ?? ['budget_exceeded', 'quota_exceeded', 'paused'].includes(code)
     this.extra = options.extra
     this.issues = options.issues
   }

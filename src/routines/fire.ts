@@ -100,7 +100,7 @@ const start = async (deps: FireDeps, routine: RunnableRoutine, fireMs: number): 
   } catch (error) {
     if (error instanceof RunExists) return undefined
     const { code, retryable } = toAppError(error)
-    if (retryable) return 'later'
+    if (retryable || code === 'paused') return 'later'
     if (code === 'internal') deps.log.error({ err: error, routine: routine.id }, 'a routine could not be started')
     return { reason: error instanceof AppError ? messageOf(error) : 'of an error of the server; its log says which' }
   }

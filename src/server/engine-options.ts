@@ -10,6 +10,7 @@ import type { LentKeys } from '../model/collections/trial.ts'
 import { callWithFallback } from '../providers/fallback.ts'
 import type { Models } from '../providers/provider.ts'
 import type { CollectionBuckets } from '../store/buckets/collection-buckets.ts'
+import type { Pauses } from '../store/collections/pauses.ts'
 import type { Quota } from '../store/collections/quota.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import type { ResultLimits } from '../store/runs/step-results.ts'
@@ -37,6 +38,8 @@ export interface CoreParts {
   network: OutboundNetwork
   models: Models
   runbooks: RunbookRunner
+  /** Collections that are paused. */
+  pauses: Pauses
   quota: Quota
   /** Bytes that steps, requests and answers may hold together. */
   memory: ByteBudget
@@ -126,6 +129,7 @@ export const engineOptions = (core: CoreParts, beatMs: number | undefined): Engi
     lentKeys: core.lentKeys,
     sealer: core.installation.sealer,
     callbacks: core.callbacks,
+    pauses: core.pauses,
     quota: core.quota,
     limits: engineLimits(settings),
     memory: core.memory,

@@ -70,7 +70,7 @@ const makeRoutes = (
   loadMcp: ApiDeps['loadMcp'],
 ) => {
   const { core, trajectories, readiness, metrics, beatMs, pages: _, ...jobs } = deps
-  const { settings, engine, objects, quota, lentKeys, openEnvironment } = core
+  const { settings, engine, objects, pauses, quota, lentKeys, openEnvironment } = core
   const { database } = core.database
   const { sealer, adminToken } = core.installation
   const { definitions, links, lending } = trajectories
@@ -91,6 +91,7 @@ const makeRoutes = (
     version,
     readiness,
     metrics,
+    pauses,
     quota,
     system: makeSystemPort(core),
     objects,

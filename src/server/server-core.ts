@@ -8,6 +8,7 @@ import { defaultInFlightBytes, makeByteBudget } from '../lib/memory/byte-budget.
 import { makeCollectionBuckets } from '../store/buckets/collection-buckets.ts'
 import { withCollectionBuckets } from '../store/buckets/joined-buckets.ts'
 import { readEnvironmentVersion } from '../store/collections/environments.ts'
+import { makePauses } from '../store/collections/pauses.ts'
 import { makeQuota } from '../store/collections/quota.ts'
 import { readCallbackKey } from '../store/secrets/callback-key.ts'
 import { makeAccessNews } from './access-news.ts'
@@ -79,6 +80,11 @@ export const openCore = async (options: CoreOptions, closers: Closers): Promise<
   closers.add(() => runbooks.close())
   const quota = makeQuota(database.database, { bytes: settings.collectionBytes, runs: settings.collectionRuns }, log)
   closers.add(() => quota.stop())
+  const access = makeAccessNews()
+  const pauses = makePauses(database.database, log)
+  closers.add(async () => pauses.stop())
+  await pauses.refresh()
+  access.onChange(() => void pauses.refresh().catch((error) => log.debug({ err: error }, 'pauses not read')))
   const links = { publicUrl: settings.publicUrl ?? '' }
   const parts: CoreParts = {
     settings,
@@ -87,7 +93,7 @@ export const openCore = async (options: CoreOptions, closers: Closers): Promise<
     lentKeys,
     links,
     callbacks: makeCallbacks(await readCallbackKey(database.database, sealer), links),
-    access: makeAccessNews(),
+    access,
     activities,
     programs: makeProgramCache(activities, settings),
     database,
@@ -95,6 +101,7 @@ export const openCore = async (options: CoreOptions, closers: Closers): Promise<
     buckets,
     models,
     runbooks,
+    pauses,
     quota,
     network,
     memory: makeByteBudget(settings.inFlightBytes ?? defaultInFlightBytes()),

@@ -28,7 +28,7 @@ const gatewayLimits = (settings: Settings): GatewayDeps['limits'] => ({
 })
 
 interface ServerGatewayDeps {
-  core: Pick<ServerCore, 'settings' | 'database' | 'objects' | 'models' | 'quota' | 'engine'>
+  core: Pick<ServerCore, 'settings' | 'database' | 'objects' | 'models' | 'pauses' | 'quota' | 'engine'>
   lending: Lending
   environmentOf: Environments['lending']
   /** Shortens the renewal of calls in a trial, in tests. */
@@ -43,11 +43,12 @@ interface ServerGateway {
 
 /** Makes the gateway to models over the database and the engine of a server. */
 export const makeServerGateway = ({ core, lending, environmentOf, beatMs }: ServerGatewayDeps): ServerGateway => {
-  const { settings, objects, models, quota, engine } = core
+  const { settings, objects, models, pauses, quota, engine } = core
   const { database } = core.database
   const freeIds = makeFreeIds(database)
   const gateway = makeGateway({
     models,
+    pauses,
     quota,
     guard: makeCallGuard(database),
     spend: makeSpender(database),

@@ -2,11 +2,13 @@ import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import { agentSchema } from '../../model/collections/agent.ts'
 import {
+  collectionPausesSchema,
   collectionSchema,
   collectionSummarySchema,
   collectionWithEnvironmentSchema,
   collectionWithStorageSchema,
   createCollectionSchema,
+  pauseCollectionSchema,
   setOwnerSchema,
   setStorageSchema,
 } from '../../model/collections/collection.ts'
@@ -57,6 +59,29 @@ export const collectionsContract = {
     access: 'admin',
     response: 'empty',
     status: 204,
+  }),
+  getCollectionPauses: endpoint({
+    method: 'GET',
+    path: '/api/v1/collections/{collection}/pauses',
+    summary: 'Whether a collection is paused, by whom, and why',
+    tag,
+    response: collectionPausesSchema,
+  }),
+  pauseCollection: endpoint({
+    method: 'POST',
+    path: '/api/v1/collections/{collection}/pause',
+    summary: 'Pause a collection: steps under way end, accepted runs wait, and new runs and calls are refused',
+    tag,
+    body: pauseCollectionSchema.nullish(),
+    response: collectionPausesSchema,
+  }),
+  resumeCollection: endpoint({
+    method: 'POST',
+    path: '/api/v1/collections/{collection}/resume',
+    summary: 'End the pause of a collection: its runs go on',
+    tag,
+    response: collectionPausesSchema,
+    errors: ['forbidden'],
   }),
   setCollectionOwner: endpoint({
     method: 'PATCH',

@@ -5,11 +5,10 @@ import { AppError, invalidField } from '../../lib/errors.ts'
 import { memberText } from '../../lib/json/json-text.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { mask } from '../../model/collections/environment.ts'
-import { coveredIds, type Identity, recordedBy } from '../../model/collections/identity.ts'
+import { authorOf, coveredIds, type Identity, recordedBy } from '../../model/collections/identity.ts'
 import { listAgents } from '../../store/agents.ts'
 import { openStorageInfo, setStorage } from '../../store/collections/collection-storage.ts'
 import {
-  type CollectionRow,
   countMade,
   createCollection,
   findCollectionRow,
@@ -18,27 +17,35 @@ import {
 } from '../../store/collections/collections.ts'
 import { type DeletionDeps, deleteCollection } from '../../store/collections/deletion.ts'
 import { type EnvironmentVariables, readEnvironment, writeEnvironment } from '../../store/collections/environments.ts'
+import { type Pauses, pauseCollection, readPauses, resumeCollection } from '../../store/collections/pauses.ts'
 import { noteVariables } from '../../store/collections/variable-changes.ts'
 import { entityListText } from '../entities/list.ts'
 import { changedVariables } from '../environment/change.ts'
 import { collectionsContract } from './contract.ts'
 import { requireUsableStorage } from './require-usable-storage.ts'
-import { maskedPlace, shownAgent, shownCollection, shownStorage } from './shown.ts'
+import { maskedPlace, shownAgent, shownCollection, shownPauses, shownStorage } from './shown.ts'
 import { collectionSummaries } from './summary.ts'
 
 export interface CollectionsDeps extends DeletionDeps {
   database: Database
   sealer: Sealer
   settings: { keyCollections: number }
+  /** What this process knows of pauses. */
+  pauses: Pick<Pauses, 'refresh'>
 }
 
 /** Maximum page of collections; a larger `limit` is reduced to it. */
 const maxCollections = 1000
 
-const found = (row: CollectionRow | undefined): CollectionRow => {
+const found = <Row>(row: Row | undefined): Row => {
   if (!row) throw new AppError('not_found', 'Collection not found')
   return row
 }
+
+const pausedByOperator = (reason: string | null): AppError =>
+  new AppError('forbidden', `The operator of the server paused the collection${reason ? `: ${reason}` : ''}`, {
+    hint: 'Ask the operator to resume it. Only the admin token ends this pause.',
+  })
 
 const masked = (variables: EnvironmentVariables): Record<string, string> =>
   Object.fromEntries([...variables.keys()].map((name) => [name, mask]))
@@ -55,7 +62,7 @@ const requireFewCollections = async (queries: Queries, { kind, payer }: Identity
 const namesOf = (object: object): string[] => Object.keys(object).slice(0, 50)
 
 export const collectionsRoutes = (deps: CollectionsDeps): Route[] => {
-  const { database, sealer, settings } = deps
+  const { database, sealer, pauses, settings } = deps
   return implement(collectionsContract, {
     listCollections: async ({ identity, query }) => {
       if (query.skip < 0 || query.limit < 0) throw new AppError('invalid', 'Invalid pagination parameters')
@@ -110,6 +117,27 @@ export const collectionsRoutes = (deps: CollectionsDeps): Route[] => {
     deleteCollection: async ({ collection }) => {
       await deleteCollection(database, collection.id, deps)
       return empty()
+    },
+
+    getCollectionPauses: async ({ collection }) => shownPauses(await readPauses(database, collection.id)),
+
+    pauseCollection: async ({ collection, identity, body, note }) => {
+      const reason = body?.reason?.trim() || null
+      note({ changes: { paused: true, reason } })
+      const by = identity.kind === 'admin' ? 'operator' : 'key'
+      const paused = found(await pauseCollection(database, collection.id, by, { author: authorOf(identity), reason }))
+      await pauses.refresh() // the next request here is refused; other processes hear of it
+      return shownPauses(paused)
+    },
+
+    resumeCollection: async ({ collection, identity, note }) => {
+      note({ changes: { paused: false } })
+      const before = await readPauses(database, collection.id)
+      if (identity.kind !== 'admin' && before.operator && !before.key) throw pausedByOperator(before.operator.reason)
+      const by = identity.kind === 'admin' && before.operator ? 'operator' : 'key'
+      const left = found(await resumeCollection(database, collection.id, by))
+      await pauses.refresh()
+      return shownPauses(left)
     },
 
     setCollectionOwner: async ({ collection, body, note }) => {

@@ -1,11 +1,12 @@
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { timestamp } from '../../lib/time.ts'
 import type { CollectionAgent } from '../../model/collections/agent.ts'
-import type { Collection } from '../../model/collections/collection.ts'
+import type { Collection, CollectionPauses } from '../../model/collections/collection.ts'
 import { mask } from '../../model/collections/environment.ts'
 import type { AgentRow } from '../../store/agents.ts'
 import { openStorageInfo } from '../../store/collections/collection-storage.ts'
 import type { CollectionRow } from '../../store/collections/collections.ts'
+import type { PausedBy, StoredPause, StoredPauses } from '../../store/collections/pauses.ts'
 
 export const shownCollection = (row: CollectionRow): Collection => ({
   id: row.id,
@@ -15,6 +16,14 @@ export const shownCollection = (row: CollectionRow): Collection => ({
   owner_identifier: row.owner_identifier,
   created_at: timestamp(row.created_at),
 })
+
+export const shownPauses = (stored: StoredPauses): CollectionPauses => {
+  const pauses = (Object.entries(stored) as [PausedBy, StoredPause][]).map(([by, { author, reason, at }]) => ({
+    ...{ by, author, reason },
+    at: timestamp(new Date(at)),
+  }))
+  return { paused: pauses.length > 0, pauses }
+}
 
 export const shownAgent = (row: AgentRow): CollectionAgent => ({ ...row, created_at: timestamp(row.created_at) })
 

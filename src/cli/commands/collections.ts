@@ -45,6 +45,26 @@ export const registerCollections = (program: Command): void => {
       '\nExamples:\n  jetty collections rm acme\n  jetty collections rm acme --yes --token-file ~/.jetty/admin-token',
     )
     .action(withSession<{ yes?: boolean }, [string]>(remove))
+  collections
+    .command('pause <collection>')
+    .description('Stop the work of a collection: running steps end, accepted runs wait, new runs and calls are refused')
+    .option('-r, --reason <text>', 'shown to everybody whose work is refused')
+    .addHelpText(
+      'after',
+      `
+Nothing is lost: runs wait before their next step, and routines before their next run, until the collection is resumed.
+A pause with the admin token is a pause of the operator: keys cannot end it.
+
+Examples:
+  jetty collections pause acme --reason "The invoices are wrong, Ada looks into it"
+  jetty collections resume acme`,
+    )
+    .action(withSession<{ reason?: string }, [string]>(pause))
+  collections
+    .command('resume <collection>')
+    .description('End the pause of a collection: its runs go on')
+    .addHelpText('after', '\nExamples:\n  jetty collections resume acme')
+    .action(withSession<object, [string]>(resume))
   registerRetention(collections)
 }
 
@@ -62,15 +82,43 @@ const list = async ({ client, out }: Session): Promise<void> => {
 }
 
 const show = async ({ client, out }: Session, [collection]: [string]): Promise<void> => {
-  const found = await client.getCollection({ params: { collection } })
-  out.answer(found, () =>
+  const [found, { paused, pauses }] = await Promise.all([
+    client.getCollection({ params: { collection } }),
+    client.getCollectionPauses({ params: { collection } }),
+  ])
+  out.answer({ ...found, paused, pauses }, () =>
     fields([
       ['collection', found.name],
       ['description', found.description || '-'],
       ['owner', found.owner_identifier || '-'],
       ['created', moment(found.created_at)],
       ['secrets', Object.keys(found.environment_variables).join(', ') || 'none'],
+      ...(paused ? [['paused', pauses.map(pauseText).join('\n')] as [string, string]] : []),
     ]),
+  )
+}
+
+type Pause = Awaited<ReturnType<Session['client']['getCollectionPauses']>>['pauses'][number]
+
+const pauseText = ({ by, author, reason, at }: Pause): string =>
+  `by ${by === 'operator' ? 'the operator' : author}, ${moment(at)}${reason ? `: ${reason}` : ''}`
+
+const pause = async (
+  { client, out }: Session,
+  [collection]: [string],
+  { reason }: { reason?: string },
+): Promise<void> => {
+  const found = await client.pauseCollection({ params: { collection }, body: reason === undefined ? {} : { reason } })
+  out.answer(found, () => `Paused ${collection}`)
+  out.note(pc.dim(`Steps under way end, and accepted runs wait. Go on with: jetty collections resume ${collection}`))
+}
+
+const resume = async ({ client, out }: Session, [collection]: [string]): Promise<void> => {
+  const found = await client.resumeCollection({ params: { collection } })
+  out.answer(found, () =>
+    found.paused
+      ? `${collection} is still paused ${found.pauses.map(pauseText).join(', and ')}`
+      : `Resumed ${collection}`,
   )
 }
 

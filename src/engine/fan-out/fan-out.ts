@@ -4,6 +4,7 @@ import { makeBell } from '../../lib/bell.ts'
 import { AppError } from '../../lib/errors.ts'
 import { makeSlots, type Slots } from '../../lib/slots.ts'
 import { now } from '../../lib/time.ts'
+import type { Pauses } from '../../store/collections/pauses.ts'
 import type { Quota } from '../../store/collections/quota.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import { Fenced } from '../journal/journal-sender.ts'
@@ -44,6 +45,8 @@ const readAtOnce = 5_000
 interface FanOutDeps extends ChildDeps {
   database: Queries
   shard: number
+  /** A paused collection starts no child runs. */
+  pauses: Pick<Pauses, 'has'>
   quota: Pick<Quota, 'add' | 'require'>
   limits: ChildLimits & OpenRunLimits
   endBelow: EndBelow
@@ -205,8 +208,9 @@ const untilOver = async (shared: Shared, fanOut: FanOut): Promise<Over | 'releas
       await haltLeases(shared.database, [...waiting.out.keys()])
     }
     const isCancelled = over === 'interrupted' || isLate
-    if (!isCancelled && (await children.wake(fanOut))) continue
-    const some = over === 'ended' ? await children.startSome(fanOut) : 'enough'
+    const isPaused = shared.pauses.has(run.collectionId)
+    if (!isCancelled && !isPaused && (await children.wake(fanOut))) continue
+    const some = over !== 'ended' ? 'enough' : isPaused ? 'full' : await children.startSome(fanOut)
     if (some === 'started') continue
     if (isCancelled) closeHere(fanOut)
     if (isCancelled && (await cancelOpen(shared.endBelow, fanOut)) === 'more') continue

@@ -143,7 +143,10 @@ const allEnded = ({ ends, born }: CommitParts): string => {
 }
 
 const parkedRuns = (from: number): string => `parked as (
-  update runs r set lease = null, status = 'running', started_at = coalesce(r.started_at, now()),
+  update runs r set lease = null,
+      -- below 0: it waits before a step, and may not have begun
+      status = case when u.seq < 0 then r.status else 'running' end,
+      started_at = case when u.seq < 0 then r.started_at else coalesce(r.started_at, now()) end,
       -- decided, or asked to end, while this waited for the row: then it need not wait any more
       wake_at = case when r.decided_seq = u.seq or r.requested_status is not null then now()
         else to_timestamp(u.wake / 1000) end

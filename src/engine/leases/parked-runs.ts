@@ -3,6 +3,7 @@ import type { Queries } from '../../database/database.ts'
 import { enqueueLease } from './lease-queue.ts'
 
 const wokenAtOnce = 100
+const resumedAtOnce = 1_000
 
 /**
  * SQL condition: a parked run is due. Child runs are left out: the step that waits for them wakes them under its
@@ -17,6 +18,22 @@ const isOrphan = `lease is null and ended_at is null and parent_id is not null a
 /** Queues all parked runs that are due. */
 export const wakeAllDue = async (database: Queries): Promise<void> => {
   while ((await wakeSome(database, 'wake_parked', isDue)) > 0) {}
+}
+
+/** Makes runs due that left memory because of a pause, if their collection is not paused any more. */
+export const resumeHeld = async (database: Queries): Promise<void> => {
+  for (;;) {
+    const [row] = await database.rows<{ resumed: number }>(
+      'resume_held',
+      `with held as materialized (
+         select id from runs r where wake_at = 'infinity' and lease is null and ended_at is null
+           and not exists (select from collections c where c.id = r.collection_id and c.pauses is not null)
+         limit ${resumedAtOnce} for no key update skip locked),
+       resumed as (update runs r set wake_at = now() from held where r.id = held.id returning 1)
+       select count(*)::int as resumed from resumed`,
+    )
+    if (row?.resumed !== resumedAtOnce) return
+  }
 }
 
 /** Queues parked child runs that have lost their parent. */

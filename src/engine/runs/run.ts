@@ -9,7 +9,7 @@ import { forget } from '../steps/remembered.ts'
 import { carryOut } from '../steps/step.ts'
 import { type StepOutcome, skippedRow } from '../steps/step-record.ts'
 import type { StepPlace } from '../steps/step-run.ts'
-import { endEarly, endRun, requestedEnd } from './end-run.ts'
+import { endEarly, endRun, hold, requestedEnd } from './end-run.ts'
 import { forgetAll, type LiveRun } from './live-run.ts'
 import { placeInOrder } from './place.ts'
 import type { RunDeps } from './run-deps.ts'
@@ -55,6 +55,7 @@ const runInOrder = async (deps: RunDeps, lease: LeaseRef, run: LiveRun): Promise
     const place = placeInOrder(run, step)
     if (run.requested) return endEarly(deps, lease, run, [place], requestedEnd(run))
     if (deps.stopping.aborted) return 'released'
+    if (deps.pauses.has(run.collectionId)) return hold(deps, lease, run)
     if (run.course && !isChosen(run.course, step)) {
       await deps.journal.add({ lease, owner: run, step: skippedRow(run, place) })
       next = after(run, place, { status: 'skipped', outputs: null })

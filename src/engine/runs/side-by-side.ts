@@ -7,7 +7,7 @@ import { carryOut } from '../steps/step.ts'
 import type { StepLeft } from '../steps/step-at-work.ts'
 import { failureText, type StepOutcome, skippedRow } from '../steps/step-record.ts'
 import type { StepPlace } from '../steps/step-run.ts'
-import { endEarly, endRun, requestedEnd } from './end-run.ts'
+import { endEarly, endRun, hold, requestedEnd } from './end-run.ts'
 import type { LiveRun } from './live-run.ts'
 import { placeSideBySide } from './place.ts'
 import type { RunDeps } from './run-deps.ts'
@@ -50,7 +50,9 @@ export const runSideBySide = async (deps: RunDeps, lease: LeaseRef, run: LiveRun
 }
 
 const isHalted = ({ deps, run, left, end, thrown }: SideBySide): boolean =>
-  deps.stopping.aborted || Boolean(left ?? end ?? thrown ?? run.requested ?? run.failure)
+  deps.stopping.aborted ||
+  deps.pauses.has(run.collectionId) ||
+  Boolean(left ?? end ?? thrown ?? run.requested ?? run.failure)
 
 /** Begins the steps that may begin, in the order of the program. */
 const begin = (all: SideBySide): void => {
@@ -131,5 +133,6 @@ const leave = async ({ deps, lease, run, course, left, end, thrown }: SideBySide
   if (run.failure) {
     return endEarly(deps, lease, run, open, { status: 'failed', error: failureText(run, run.failure) })
   }
-  return course.latest.size < run.program.steps.length ? 'released' : endRun(deps, lease, run, 'completed', null)
+  if (course.latest.size === run.program.steps.length) return endRun(deps, lease, run, 'completed', null)
+  return deps.stopping.aborted ? 'released' : hold(deps, lease, run)
 }

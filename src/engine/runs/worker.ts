@@ -3,12 +3,13 @@ import { listen } from '../../database/listen.ts'
 import type { Logger } from '../../lib/log.ts'
 import { oneAtATime } from '../../lib/one-at-a-time.ts'
 import { pause } from '../../lib/time.ts'
+import type { Pauses } from '../../store/collections/pauses.ts'
 import { renewAllLeases } from '../../store/workers/expired-jobs.ts'
 import { sweepWorkers } from '../../store/workers/old-workers.ts'
 import { beatMs, type Heartbeat } from '../leases/heartbeat.ts'
 import { queuesFor, releaseLeases } from '../leases/lease-queue.ts'
 import type { Leases } from '../leases/leases.ts'
-import { wakeAllDue, wakeOrphans } from '../leases/parked-runs.ts'
+import { resumeHeld, wakeAllDue, wakeOrphans } from '../leases/parked-runs.ts'
 import type { QueuePoll } from '../leases/queue-poll.ts'
 import type { Takeover } from './takeover.ts'
 
@@ -37,6 +38,7 @@ interface WorkerDeps {
   queue: QueuePoll
   /** Resolves when this process has written for a run. */
   firstRecord: Promise<void>
+  pauses: Pick<Pauses, 'onResume'>
   /** Collects requests to end runs. */
   collectRequests(): Promise<void>
   /** Takes a notification of a settled job of a worker. */
@@ -81,14 +83,24 @@ export const startWorker = async (deps: WorkerDeps): Promise<() => Promise<void>
     every(deps, expireEveryMs, deps.expireJobs),
     every(deps, tidyEveryBeats * everyMs, async () => {
       queue.tidy()
+      await resumeHeld(database)
       await wakeOrphans(database)
       await sweepWorkers(database)
     }),
   ]
+  deps.pauses.onResume(
+    () => void resumeAll(database).catch((error) => deps.log.debug({ err: error }, 'held runs not woken')),
+  )
   return () => {
     for (const timer of timers) clearInterval(timer)
     return stopBeating()
   }
+}
+
+/** Queues the runs of collections that were resumed. */
+const resumeAll = async (database: Database): Promise<void> => {
+  await resumeHeld(database)
+  await wakeAllDue(database)
 }
 
 const keepBeating = ({ heartbeat, leases, queue, database, log }: WorkerDeps, everyMs: number): (() => Promise<void>) =>

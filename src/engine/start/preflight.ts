@@ -25,6 +25,7 @@ export const preflight = async (
   deps: CheckDeps,
   { collection, task, secrets, lent = [], runs, unservable }: PlannedRuns,
 ): Promise<AppError | undefined> => {
+  deps.pauses.require(collection.id)
   const program = await deps.programs.of(task.definition)
   if (program.problems.length > 0) {
     throw new AppError('invalid', `Task '${task.name}' cannot run: ${joinMessages(program.problems)}`, {

@@ -9,6 +9,7 @@ import type { Scrubber } from '../../lib/secrets/scrub.ts'
 import type { NewFile, NewRun, RunExtras } from '../../model/runs/new-run.ts'
 import { placementOf } from '../../model/runs/placement.ts'
 import type { SealedWebhook } from '../../model/webhook.ts'
+import type { Pauses } from '../../store/collections/pauses.ts'
 import type { Quota } from '../../store/collections/quota.ts'
 import { type Carry, RunExists, type RunRequest, type StartedRun } from '../engine.ts'
 import type { Environments } from '../environment/environments.ts'
@@ -30,6 +31,7 @@ import { checkSecretsGiven, stillToCome } from './rerun.ts'
 
 /** Dependencies of the checks before a start. */
 export interface CheckDeps extends ModelCheckDeps, RunbookCheckDeps {
+  pauses: Pick<Pauses, 'require'>
   quota: Pick<Quota, 'add' | 'require'>
   programs: Pick<Programs, 'of'>
   environments: Pick<Environments, 'of'>
@@ -74,6 +76,7 @@ const writeDown = async (
   key: string,
   attempt: AwaitedWork,
 ): Promise<StartedRun> => {
+  starter.pauses.require(request.collection.id)
   const isThereRoom = starter.quota.require(request.collection.id)
   if (isThereRoom) await isThereRoom
   const prepared = await prepare(starter, request, key)
@@ -152,6 +155,7 @@ const beginningOf = async (
  */
 export const checkStart = async (deps: CheckDeps, request: RunRequest): Promise<AppError | undefined> => {
   if (request.refusal) return request.refusal
+  deps.pauses.require(request.collection.id)
   await deps.quota.require(request.collection.id)
   const beginning = await beginningOf(deps, request, request.key ?? newRunKey())
   await requireInputsOf(request, beginning)

@@ -13,6 +13,29 @@ export const collectionSchema = z
   })
   .meta({ id: 'Collection' })
 
+export const pauseSchema = z
+  .object({
+    by: z.enum(['operator', 'key']).describe('Who paused it. A pause of the operator ends only with the admin token.'),
+    author: z.string(),
+    reason: z.string().nullable(),
+    at: timestampSchema,
+  })
+  .meta({ id: 'CollectionPause' })
+
+export const collectionPausesSchema = z
+  .object({
+    paused: z
+      .boolean()
+      .describe('Whether new runs and calls to models are refused, and accepted runs wait before their next step.'),
+    pauses: z.array(pauseSchema).describe('Its pauses; it is resumed when there are none.'),
+  })
+  .meta({ id: 'CollectionPauses' })
+export type CollectionPauses = z.output<typeof collectionPausesSchema>
+
+export const pauseCollectionSchema = z
+  .object({ reason: textSchema.max(500).nullish().describe('Shown to everybody whose work is refused.') })
+  .meta({ id: 'PauseCollection' })
+
 /** A collection in a list for people, with what its runs came to. */
 export const collectionSummarySchema = collectionSchema
   .extend({
