@@ -286,3 +286,22 @@ test('signing out everywhere ends another browser, too', async () => {
   expect(body.entries[0]).toMatchObject({ actor: { name: 'mara' }, changes: { ended: 2 } })
   await Promise.all([one.close(), other.close()])
 })
+
+test('a collection is paused with a reason, says so on its overview, and is resumed', async () => {
+  const { page } = visitor
+  await open('pause', 'Pause acme')
+  await page.getByLabel('Reason').fill('the invoices are wrong')
+  await page.getByRole('button', { name: 'Pause the collection' }).click()
+  await page.getByText('Paused by the operator of the server').waitFor()
+  await expectSound(visitor, 'a paused collection')
+  const start = () => jetty.call('POST', '/api/v1/run/acme/report', new FormData())
+  expect((await start()).status).toBe(409)
+  await page.goto('/acme')
+  await page.getByText('This collection is paused').waitFor()
+  await page.getByText('the invoices are wrong').waitFor()
+  await expectSound(visitor, 'the overview of a paused collection')
+  await page.getByRole('link', { name: 'Resume' }).click()
+  await page.getByRole('button', { name: 'Resume the collection' }).click()
+  await page.getByText('It is not paused').waitFor()
+  expect((await start()).status).toBe(200)
+})

@@ -4,6 +4,7 @@ import type { RunAddress } from './run.ts'
 export const keys = {
   whoami: ['whoami'],
   collections: ['collections'],
+  pauses: (collection: string) => ['pauses', collection],
   tasks: (collection: string) => ['tasks', collection],
   task: (collection: string, task: string) => ['task', collection, task],
   /** Lists of runs of a collection; with a task and a query one of them. */

@@ -2,6 +2,7 @@ import { Link, useParams } from '@tanstack/react-router'
 import { useTitle } from '../../data/title.ts'
 import { useMayWrite } from '../../data/whoami.ts'
 import { CollectionTabs } from '../../parts/collection-tabs.tsx'
+import { PausedNote } from '../../parts/paused.tsx'
 import { Problem } from '../../parts/problem.tsx'
 import { buttonClass } from '../../ui/button.tsx'
 import { Empty } from '../../ui/empty.tsx'
@@ -26,6 +27,7 @@ export const CollectionPage = () => {
       <h1 className="sr-only">{collection}</h1>
       <CollectionTabs collection={collection} current="overview" />
       <div className="mx-auto flex max-w-240 flex-col gap-8 px-4 py-6">
+        <PausedNote collection={collection} />
         {tasks.error && <Problem error={tasks.error} onRetry={() => void tasks.refetch()} />}
         {(approvals.data?.approvals.length ?? 0) > 0 && (
           <OpenApprovals collection={collection} approvals={approvals.data?.approvals ?? []} />

@@ -12,6 +12,7 @@ const pages: Record<CollectionSection, ComponentType<CollectionPlace>> = {
   keys: lazyPart(() => import('./keys/page.tsx')),
   environment: lazyPart(() => import('./environment/page.tsx')),
   budgets: lazyPart(() => import('./limits/budgets.tsx')),
+  pause: lazyPart(() => import('./pause/page.tsx')),
   retention: lazyPart(() => import('./retention/page.tsx')),
   storage: lazyPart(() => import('./storage/page.tsx')),
   calls: lazyPart(() => import('./limits/calls.tsx')),

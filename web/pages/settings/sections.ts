@@ -3,6 +3,7 @@ export const collectionSections = [
   ['keys', 'Keys'],
   ['environment', 'Environment'],
   ['budgets', 'Budgets'],
+  ['pause', 'Pause'],
   ['retention', 'Retention'],
   ['storage', 'Storage'],
   ['calls', 'Calls and network'],
