@@ -7,14 +7,11 @@ import { keys } from '../data/keys.ts'
 import { agoText } from '../text/ago.ts'
 import { StatusMark } from '../ui/status.tsx'
 
-const againMs = 15_000
-
-/** Whether a collection is paused. It is asked for again, since somebody else may resume it. */
+/** Whether a collection is paused, by whom and why. */
 export const usePauses = (collection: string) =>
   useQuery({
     queryKey: keys.pauses(collection),
     queryFn: ({ signal }) => api.getCollectionPauses({ params: { collection }, signal }),
-    refetchInterval: againMs,
   })
 
 /** One sentence for each pause: who, when and why. */

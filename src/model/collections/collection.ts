@@ -13,7 +13,7 @@ export const collectionSchema = z
   })
   .meta({ id: 'Collection' })
 
-export const pauseSchema = z
+const pauseSchema = z
   .object({
     by: z.enum(['operator', 'key']).describe('Who paused it. A pause of the operator ends only with the admin token.'),
     author: z.string(),
