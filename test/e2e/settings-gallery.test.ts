@@ -47,6 +47,25 @@ test.each(shown)('$name', async ({ name, page: address, answers: given, press })
   await expectSound(visitor, name)
 })
 
+test('a page of the server asks for nothing of another one before it is known who looks', async () => {
+  const { page, context } = visitor
+  answers = settingsFixtures.find(({ name }) => name === 'server-health')?.answers ?? {}
+  let answer = () => {}
+  const isKnown = new Promise<void>((resolve) => {
+    answer = resolve
+  })
+  await context.route('**/api/v1/auth/whoami', async (route) => {
+    await isKnown
+    await route.fallback()
+  })
+  await page.goto('/settings/health')
+  await page.getByRole('navigation', { name: 'Settings' }).waitFor()
+  await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 300))) // in which a wrong page would ask
+  answer()
+  await page.getByRole('heading', { level: 1, name: 'Health and queue' }).waitFor()
+  await context.unroute('**/api/v1/auth/whoami')
+})
+
 test('asked for nothing that was not recorded', () => {
   expect([...missed]).toEqual([])
 })

@@ -30,8 +30,7 @@ export const queuesFor = (labels: readonly string[]): string[] => ['', ...placem
 
 /**
  * SQL expression that queues the lease `id`; it stands in the statement that also writes the lease and its runs, which are
- * all of one collection and ask for the same labels. Payers take turns: see the function in the migrations, whose
- * `collection_id` is the payer of the collection.
+ * all of one collection and ask for the same labels. Payers take turns: see the function in the migrations.
  */
 export const enqueueLease = (id: string, collection: string, placement: string): string =>
   `enqueue_lease(${id}, coalesce((select c.payer from collections c where c.id = (${collection})::bigint),

@@ -67,6 +67,6 @@ const betweenSteps = -1
 /** Lets a run of a paused collection leave memory between two steps. It is woken when the collection is resumed. */
 export const hold = async ({ journal }: RunDeps, lease: LeaseRef, run: LiveRun): Promise<'parked'> => {
   const wait = { runKey: run.key, seq: betweenSteps, wakeMs: Number.POSITIVE_INFINITY }
-  await journal.add({ lease, collectionId: run.collectionId, park: wait })
+  await journal.add({ lease, owner: run, park: wait })
   return 'parked'
 }

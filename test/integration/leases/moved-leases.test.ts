@@ -83,13 +83,13 @@ it.each([
   for (const one of old) await addLease(schema, one)
   await migrate(database)
   expect(
-    await database.query('select id, placement, collection_id, turn from queued_leases order by placement, turn, id'),
+    await database.query('select id, placement, payer, turn from queued_leases order by placement, turn, id'),
   ).toEqual([
-    { id: 'of-dead', placement: '', collection_id: null, turn: 0 },
-    { id: 'stranded', placement: '', collection_id: null, turn: 0 },
-    { id: 'first', placement: '', collection_id: 8, turn: 1 },
-    { id: 'second', placement: '', collection_id: 7, turn: 2 },
-    { id: 'labelled', placement: 'gpu', collection_id: 8, turn: 0 },
+    { id: 'of-dead', placement: '', payer: null, turn: 0 },
+    { id: 'stranded', placement: '', payer: null, turn: 0 },
+    { id: 'first', placement: '', payer: 8, turn: 1 },
+    { id: 'second', placement: '', payer: 7, turn: 2 },
+    { id: 'labelled', placement: 'gpu', payer: 8, turn: 0 },
   ])
   const [rows] = await database.query<{ ids: string[] }>('select array_agg(id order by id) as ids from leases')
   expect(rows?.ids).toEqual(['ended', 'first', 'labelled', 'of-dead', 'second', 'stranded', 'under-way'])

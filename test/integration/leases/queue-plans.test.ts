@@ -42,7 +42,7 @@ it(`with ${2 * most} leases in two queues`, async () => {
       `insert into leases (id, epoch, owner) select 'w' || n, 0, '' from generate_series(1, ${2 * most}) n`,
     )
     await queries.query(
-      `insert into queued_leases (id, placement, collection_id, turn)
+      `insert into queued_leases (id, placement, payer, turn)
        select 'w' || n, case when n <= ${most} then '' else 'mars' end, n % 7, n / 7 from generate_series(1, ${2 * most}) n`,
     )
     const before = await rowsRead(queries)

@@ -84,7 +84,7 @@ test('a queued run of another collection comes second, whatever is queued before
   for (let at = 0; at < 10; at++) await api.start(task)
   const queued = () =>
     database.query<{ collection: string }>(
-      `select c.name as collection from queued_leases q join collections c on c.id = q.collection_id
+      `select c.name as collection from queued_leases q join collections c on c.id = q.payer
        where c.name <> 'demo' order by turn, number`,
     )
   const answer = await api.call('POST', '/api/v1/run/other/single', new FormData())

@@ -30,7 +30,8 @@ export const ServerSettingsPage = () => {
   if (!who && section !== undefined && section !== 'sessions') return <main aria-busy className="flex-1" />
   return (
     <SettingsFrame label="Settings" sections={sections}>
-      <Page key={current} />
+      {/* Until it is known who looks, a page of the admin is not taken for one that is not there. */}
+      {(who || section === current) && <Page key={current} />}
     </SettingsFrame>
   )
 }
