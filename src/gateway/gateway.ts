@@ -67,6 +67,7 @@ export const makeGateway = (deps: GatewayDeps): Gateway => {
     answer(call, shape) {
       const stop = makeStop()
       call.onGone(() => stop.stop())
+      call.onAccessEnd((why) => stop.stop(why))
       const one = { stop, isGone: call.isGone }
       return underWay.track(one, async () => {
         const { asked } = call.body

@@ -26,7 +26,10 @@ export class CallOn implements AnyCall {
   readonly onGone: (left: () => void) => void
   readonly isGone: () => boolean
   readonly memory: CallMemory
+  readonly onAccessEnd: AnyCall['onAccessEnd']
+  readonly #outgoing: Exchange['outgoing']
   readonly stopping: AbortSignal
+  #ending: AbortController | undefined
   #gone: AbortController | undefined
 
   constructor(exchange: Exchange, memory: CallMemory, stopping: AbortSignal) {
@@ -40,7 +43,24 @@ export class CallOn implements AnyCall {
     this.onGone = (left) => onGone(outgoing, left)
     this.isGone = () => outgoing.destroyed || incoming.socket.destroyed // a socket is destroyed a moment before its answer
     this.memory = memory
+    this.onAccessEnd = (ended) => void exchange.onAccessEnd.push(ended)
+    this.#outgoing = outgoing
     this.stopping = stopping
+  }
+
+  get ending(): AbortSignal {
+    if (this.#ending) return this.#ending.signal
+    const control = new AbortController()
+    this.#ending = control
+    const server = this.stopping
+    const stop = () => control.abort(server.reason)
+    if (server.aborted) stop()
+    else if (!this.#outgoing.closed) {
+      server.addEventListener('abort', stop, { once: true })
+      this.#outgoing.once('close', () => server.removeEventListener('abort', stop))
+    }
+    this.onAccessEnd((why) => control.abort(why))
+    return control.signal
   }
 
   get signal(): AbortSignal {

@@ -8,7 +8,7 @@ afterEach(() => {
 })
 
 const open = (source: (signal: AbortSignal) => AsyncIterable<ServerEvent>, stopping = new AbortController().signal) =>
-  events({ stopping }, source).body as Readable
+  events({ ending: stopping }, source).body as Readable
 
 /** Reads a stream chunk by chunk; undefined at its end. */
 const reading = (stream: Readable) => {

@@ -29,11 +29,11 @@ export const eventText = ({ id, event, data }: ServerEvent): string =>
 
 /**
  * Streams events to a client. The source is asked for the next event only when the client has room for it, so a slow
- * reader holds one event and not a queue. When the client leaves or the server stops, the signal fires and the
+ * reader holds one event and not a queue. When the client leaves, its access ends or the server stops, the signal fires and the
  * generator's `return` is called. A comment every 15 seconds keeps the connection open.
  */
 export const events = (
-  { stopping }: Pick<AnyCall, 'stopping'>,
+  { ending }: Pick<AnyCall, 'ending'>,
   source: (signal: AbortSignal) => AsyncIterable<ServerEvent>,
 ): Reply => {
   const gone = new AbortController()
@@ -48,7 +48,7 @@ export const events = (
   }
   const end = () => {
     clearInterval(heartbeat)
-    stopping.removeEventListener('abort', close)
+    ending.removeEventListener('abort', close)
     if (gone.signal.aborted) return
     gone.abort()
     void iterator?.return?.()?.catch(() => {})
@@ -92,9 +92,9 @@ export const events = (
     }
   }, heartbeatMilliseconds)
 
-  if (stopping.aborted) close()
+  if (ending.aborted) close()
   else {
-    stopping.addEventListener('abort', close, { once: true })
+    ending.addEventListener('abort', close, { once: true })
     send(': open\n\n') // sends the headers too
   }
   return new Reply(body, headers)

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { AppError } from '../lib/errors.ts'
 import type { ByteBudget } from '../lib/memory/byte-budget.ts'
 import type { Warning } from '../model/warning.ts'
 import { holdMemory, type MemoryHold } from './input/memory.ts'
@@ -16,6 +17,8 @@ export interface Exchange {
   readonly warnings: Warning[]
   /** Memory for the body and the answer. */
   readonly memory: MemoryHold
+  /** Called when the access of the caller ends while the answer is streamed. */
+  readonly onAccessEnd: ((why: AppError) => void)[]
   /** Headers that every answer to this request gets. */
   headers: Record<string, string>
 }
@@ -36,6 +39,7 @@ export const openExchange = (
     ...request,
     requestId: requestIdOf(incoming.headers),
     warnings: [],
+    onAccessEnd: [],
     memory: holdMemory(budget, () => `${request.method} ${pathOf(request.target)}`),
     headers: headers ?? {},
   }

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { z } from 'zod'
 import { inTime } from '../lib/in-time.ts'
 import { noteWork } from '../lib/loop-watch.ts'
@@ -90,6 +91,29 @@ const callHandler = (
   return recorded(audit, { ...entryOf(route, call), collection, identity }, note, work, lost)
 }
 
+/** A stream gets so long to say why it ends. */
+const lastWordsMs = 300
+
+/** Ends a streamed answer with the key or session of its caller. */
+const watchedAnswer = (
+  { watchAccess }: HttpOptions,
+  reply: Reply,
+  { outgoing, onAccessEnd }: Exchange,
+  identity: Identity | undefined,
+  admittedMs: number,
+): Reply => {
+  const { body } = reply
+  const isStreamed = typeof body === 'function' || body instanceof Readable
+  if (!isStreamed || !identity || !watchAccess || outgoing.closed) return reply
+  const unwatch = watchAccess(identity, admittedMs, (why) => {
+    for (const end of onAccessEnd) end(why)
+    const cutting = setTimeout(() => outgoing.destroy(), lastWordsMs)
+    outgoing.once('close', () => clearTimeout(cutting))
+  })
+  outgoing.once('close', unwatch)
+  return reply
+}
+
 /** Carries out a call whose path names the collection, or that names none. */
 const carryOut = async (
   deps: HandlerDeps,
@@ -102,6 +126,7 @@ const carryOut = async (
   const { incoming, outgoing } = exchange
   const address = incoming.socket.remoteAddress
   const credentials = credentialsOf(exchange, endpoint, publicOrigin)
+  const admittedMs = performance.now()
   const admission = comeOften(endpoint)
     ? await keptAdmissions.admit({ endpoint, params, credentials, address })
     : await admit(options, endpoint, params, credentials, address)
@@ -140,7 +165,7 @@ const carryOut = async (
     })
     const answer = await callHandler(options, route, made as unknown as Call, note)
     if (options.checkAnswers) checkAnswer(route, answer)
-    return asReply(answer)
+    return watchedAnswer(options, asReply(answer), exchange, identity, admittedMs)
   } finally {
     if (endpoint.audited) {
       admissions.doubt()
@@ -170,13 +195,14 @@ const carryOutScoped = async (
     identityOf: admissions.identityOf,
     roomFor: (identity) => memoryOf(identity).take,
   })
+  const admittedMs = performance.now()
   const admission = await admissions.admit({ endpoint, name: body.collection, credentials, address })
   const { identity, collection, databaseAway } = admission
   const call = new CallOn(exchange, memoryOf(identity), stopping)
   const answer = await route.handle(
     Object.assign(call, { body, identity, collection, databaseAway }) as unknown as Call,
   )
-  return asReply(answer)
+  return watchedAnswer(options, asReply(answer), exchange, identity, admittedMs)
 }
 
 /** Makes the function that authorises a request, reads its body and calls its handler. Throws the error to answer. */

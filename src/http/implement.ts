@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { z } from 'zod'
+import type { AppError } from '../lib/errors.ts'
 import type { FoundCollection, FoundPlace, FoundTask, Identity } from '../model/collections/identity.ts'
 import type { Warning } from '../model/warning.ts'
 import type { AuditNote } from './audit.ts'
@@ -43,8 +44,15 @@ export interface AnyCall {
    * Fires when the client disconnects before it has the whole answer. Made on first use: a signal costs microseconds.
    */
   readonly signal: AbortSignal
-  /** Fires when the server stops: streams end then. */
+  /** Calls back when the access of the caller ends while the answer is streamed. The connection is cut soon after. */
+  onAccessEnd(ended: (why: AppError) => void): void
+  /** Fires when the server stops. */
   readonly stopping: AbortSignal
+  /**
+   * Fires when the server stops, and when the access of the caller ends while the answer is streamed, with the error as its
+   * reason: streams end then. Made on first use.
+   */
+  readonly ending: AbortSignal
 }
 
 type CollectionOf<E extends Endpoint> = E['path'] extends `${string}{collection}${string}` | `${string}{path...}`

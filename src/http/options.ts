@@ -1,4 +1,6 @@
+import type { AppError } from '../lib/errors.ts'
 import type { ByteBudget } from '../lib/memory/byte-budget.ts'
+import type { Identity } from '../model/collections/identity.ts'
 import type { AuditTrail } from './audit.ts'
 import type { AccessChecks } from './authorise.ts'
 import type { Route } from './implement.ts'
@@ -40,6 +42,8 @@ export interface HttpOptions extends AccessChecks {
   observer?: RequestObserver
   /** Calls back when another process may have changed keys, collections or tasks, and when no further change is heard of. */
   onAccessChange?(hear: (isListening: boolean) => void): void
+  /** Calls `end` when a caller may do less than when it was admitted. Returns what ends the watch. */
+  watchAccess?(identity: Identity, admittedMs: number, end: (why: AppError) => void): () => void
   /** Answers browsers where no route does. */
   pages?: Pages
   /** The most connections at once. */

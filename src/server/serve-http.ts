@@ -1,3 +1,4 @@
+import { makeAccessWatch } from '../api/access-watch.ts'
 import { makeAuditTrail } from '../api/audit/trail.ts'
 import { makeAuthenticate } from '../api/authenticate.ts'
 import { makeCallLimit, makeIsLimited } from '../api/call-limit.ts'
@@ -68,6 +69,7 @@ const makeRoutes = (
   deps: HttpDeps,
   admitted: Pick<ApiDeps, 'findCollection' | 'authenticate'>,
   loadMcp: ApiDeps['loadMcp'],
+  watchAccess: ApiDeps['watchAccess'],
 ) => {
   const { core, trajectories, readiness, metrics, beatMs, pages: _, ...jobs } = deps
   const { settings, engine, objects, pauses, quota, lentKeys, openEnvironment } = core
@@ -84,7 +86,7 @@ const makeRoutes = (
     ...shared,
     ...jobs,
     ...makeReference({ version }),
-    onAccessChange: core.access.onChange,
+    watchAccess,
     findCollection: admitted.findCollection,
     authenticate: admitted.authenticate,
     adminToken,
@@ -112,12 +114,17 @@ export const serveHttp = async (deps: HttpDeps): Promise<ServedHttp> => {
   const { settings, log, objects, memory } = deps.core
   const admitted = admission(deps.core)
   const mcp = makeMcpLoader()
-  const { gateway, drawIds, ...routes } = makeRoutes(deps, admitted, mcp.load)
+  const { watch } = makeAccessWatch({
+    database: deps.core.database.urgent,
+    onAccessChange: deps.core.access.onChange,
+  })
+  const { gateway, drawIds, ...routes } = makeRoutes(deps, admitted, mcp.load, watch)
   const server = makeServer({
     ...admitted,
     ...routes,
     observer: deps.metrics.observer,
     onAccessChange: deps.core.access.onChange,
+    watchAccess: (identity, admittedMs, end) => watch(identity, 'less', admittedMs, end),
     files: objects,
     recorded: deps.core.engine.recorded,
     connections: settings.maxConnections ?? connectionsFor(descriptorLimit()),

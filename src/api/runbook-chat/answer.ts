@@ -150,9 +150,9 @@ export const makeRunbookChat = (deps: RunbookChatDeps): ((call: ChatCall) => Pro
 
   const answerStream = async (call: ChatCall, of: ChatRun, { chat }: AdmittedChat): Promise<Reply> => {
     const after = await lastEventId(database, call.headers['last-event-id']?.toString())
-    const options = { includeUsage: chat.stream_options?.include_usage === true, after, stopping: call.stopping }
+    const options = { includeUsage: chat.stream_options?.include_usage === true, after, stopping: call.ending }
     // When the server stops, the stream still says so: nothing may close it before.
-    const reply = events({ stopping: new AbortController().signal }, (gone) => chatEvents(deps, of, options, gone))
+    const reply = events({ ending: new AbortController().signal }, (gone) => chatEvents(deps, of, options, gone))
     return new Reply(reply.body, { ...reply.headers, ...runHeaders(of) })
   }
 

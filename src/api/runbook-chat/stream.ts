@@ -60,7 +60,7 @@ export async function* chatEvents(
     }
   }
   if (gone.aborted) return
-  yield failure(options.stopping.aborted ? serverStops() : runGone(), metadata)
+  yield failure(options.stopping.aborted ? whyStopped(options.stopping) : runGone(), metadata)
 }
 
 /** Yields the events of a run until it ends, the client disconnects, or the server stops. */
@@ -136,6 +136,9 @@ const serverStops = () =>
   new AppError('stopping', 'The server is stopping; the run continues without this stream', {
     hint: 'Follow the run at events_url, or repeat the request with the same Idempotency-Key; send Last-Event-ID in both cases.',
   })
+
+/** Only the end of an access gives a reason. */
+const whyStopped = ({ reason }: AbortSignal): AppError => (reason instanceof AppError ? reason : serverStops())
 
 const runGone = () => new AppError('not_found', 'The run was deleted in the meantime')
 

@@ -6,14 +6,14 @@ import { now } from '../../lib/time.ts'
 import { silentPollSeconds, type WorkerJob } from '../../model/workers/worker-job.ts'
 import type { PollingWorker } from '../../model/workers/worker-queue.ts'
 import type { NotedWorker } from '../../store/workers/workers.ts'
+import type { AccessWatch } from '../access-watch.ts'
 import type { workersContract } from './contract.ts'
-import type { KeyWatch } from './key-watch.ts'
 import type { PollNotes } from './poll-notes.ts'
 
 interface PollDeps {
   engine: Engine
   notes: PollNotes
-  keys: KeyWatch
+  watchAccess: AccessWatch['watch']
   held: HeldAnswers
   /** Collections that a key covers; null: all. */
   coveredBy(identity: PollCall['identity']): readonly number[] | null
@@ -32,12 +32,11 @@ interface Polled {
 /** A worker that waits is noted again with each second line break, as often as one with silent polls. */
 const beatsPerNote = 2
 
-/** How long a poll may wait, in ms: not beyond the end of its key, and silently with a session, which is not watched. */
+/** How long a poll may wait, in ms: not beyond the end of its key. */
 const longestWaitMs = ({ identity, stopping, body }: PollCall): number => {
   if (stopping.aborted) return 0
-  const seconds = identity.sessionId === undefined ? body.wait_seconds : Math.min(body.wait_seconds, silentPollSeconds)
   const left = identity.expiresAt ? identity.expiresAt.getTime() - now() : Number.POSITIVE_INFINITY
-  return Math.max(0, Math.min(seconds * 1000, left))
+  return Math.max(0, Math.min(body.wait_seconds * 1000, left))
 }
 
 /** Whether the poll of a worker ends before its time: it is gone or drains, or has jobs that it does not know of. */
@@ -45,7 +44,7 @@ const needsMore = (worker: NotedWorker | undefined, { holding }: PollCall['body'
   !worker || worker.drained_at !== null || worker.jobs > (holding?.length ?? worker.jobs)
 
 /** Makes what answers a poll. A worker that had no jobs at its last poll waits for some while this one is noted. */
-export const makePoll = ({ engine, notes, keys, held, coveredBy, workerOf, noWorker }: PollDeps) => {
+export const makePoll = ({ engine, notes, watchAccess, held, coveredBy, workerOf, noWorker }: PollDeps) => {
   let heardStop: AbortSignal | undefined
   /** One listener for all polls: a signal looks through its listeners for each that is added. */
   const endWith = (stopping: AbortSignal) => {
@@ -101,7 +100,7 @@ export const makePoll = ({ engine, notes, keys, held, coveredBy, workerOf, noWor
     const over = new AbortController()
     const end = () => over.abort()
     call.onGone(end)
-    const unwatch = keys.watch(call.identity, end)
+    const unwatch = watchAccess(call.identity, 'change', performance.now(), end)
     const polled = take(call, performance.now() + waitMs, over.signal).finally(unwatch)
     if (waitMs <= silentPollSeconds * 1000) return polled
     const onBeat = (beat: number) => {

@@ -9,8 +9,8 @@ import type { Identity } from '../../model/collections/identity.ts'
 import { longestPollSeconds } from '../../model/workers/worker-job.ts'
 import type { JobCall } from '../../model/workers/worker-queue.ts'
 import { drainWorker, findWorker, insertWorker, type RegisteredWorkerRow } from '../../store/workers/workers.ts'
+import type { AccessWatch } from '../access-watch.ts'
 import { workersContract } from './contract.ts'
-import { makeKeyWatch } from './key-watch.ts'
 import { workersPage } from './list.ts'
 import { offersFrom } from './offers.ts'
 import { makePoll } from './poll.ts'
@@ -20,8 +20,8 @@ export interface WorkersDeps {
   database: Database
   engine: Engine
   settings: { workerLeaseSeconds: number; maxWorkers: number }
-  /** Calls back when keys, collections or tasks may have changed. */
-  onAccessChange?: (hear: () => void) => void
+  /** Calls back when the key or session of a caller ends or changes. */
+  watchAccess: AccessWatch['watch']
   /** Interval of line breaks in long polls; tests shorten it. */
   pollBeatMs?: number | undefined
 }
@@ -30,7 +30,7 @@ export interface WorkersDeps {
 const beatsInLease = 3
 
 export const workersRoutes = (deps: WorkersDeps): Route[] => {
-  const { database, engine, settings, onAccessChange, pollBeatMs } = deps
+  const { database, engine, settings, watchAccess, pollBeatMs } = deps
   const workerOf = async (
     { worker_id: id }: { worker_id: string },
     identity: Identity,
@@ -74,9 +74,8 @@ export const workersRoutes = (deps: WorkersDeps): Route[] => {
     listWorkers: ({ query, identity }) => workersPage(database, identity, query),
 
     pollJobs: makePoll({
-      ...{ engine, coveredBy, workerOf, noWorker },
+      ...{ engine, coveredBy, workerOf, noWorker, watchAccess },
       notes: makePollNotes(database),
-      keys: makeKeyWatch({ database, onAccessChange }),
       held: makeHeldAnswers(pollBeatMs),
     }),
 

@@ -1,4 +1,4 @@
-import type { Database } from '../../database/database.ts'
+import type { Database, Queries } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
 import { now } from '../../lib/time.ts'
 import { type NewAuditRow, noteChange } from './audit.ts'
@@ -34,6 +34,13 @@ export const makeSessionFinder = (database: Database): ((cookieHash: string) => 
     const byHash = new Map(rows.map((row) => [row.cookie_hash, known(row)]))
     return hashes.map((hash) => byHash.get(hash))
   })
+
+/** When sessions end, by their ids; one that has been ended is not in the list. */
+export const findSessionEnds = (
+  queries: Queries,
+  ids: readonly number[],
+): Promise<{ id: number; expires_at: Date }[]> =>
+  queries.rows('find_session_ends', 'select id, expires_at from sessions where id = any($1)', [ids])
 
 /** Records the last use of sessions, at most once a minute each; its failures are ignored. */
 export const makeSessionToucher = (database: Database): ((session: KnownSession) => void) => {
