@@ -5,6 +5,8 @@ import { makeOpenMetricsServer } from '../api/metrics/open-server.ts'
 import { makeReference } from '../api/reference.ts'
 import type { Closers } from '../lib/closers.ts'
 import { version } from '../lib/version.ts'
+import { catalogue } from '../providers/catalogue.ts'
+import { modelCalls } from '../upstream/provider-health.ts'
 import type { Housekeeping } from './housekeeping.ts'
 import type { ServerCore } from './server-core.ts'
 
@@ -37,7 +39,8 @@ export const reserveMetricsPort = (
   return {
     async open(house) {
       const { role, workerConcurrency: slots } = settings
-      const metrics = makeMetrics({ database, watch, faults, house, engine, loop, version, role, slots })
+      const calls = { providers: catalogue.map(({ name }) => name), models: modelCalls }
+      const metrics = makeMetrics({ database, watch, faults, house, engine, calls, loop, version, role, slots })
       closers.add(() => metrics.stop())
       return { metrics, metricsUrl: await listen(metrics) }
     },

@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client'
 import type { Database } from '../../database/database.ts'
 import { type DatabaseWatch, databaseStates } from '../../database/watch.ts'
-import { workerFigures } from '../../store/workers/worker-figures.ts'
+import { readWaits, type Waits } from '../../store/system/waits.ts'
 
 type Prometheus = typeof import('prom-client')
 
@@ -10,10 +10,7 @@ const sizeKeptMs = 60_000
 
 interface Look {
   up: number
-  queued: number
-  workers: number
-  jobsQueued: number
-  jobsLeased: number
+  waits: Partial<Waits>
   bytes: number
 }
 
@@ -28,15 +25,13 @@ interface Watched {
  * Makes a reader of the database's figures. It makes one query at a time, and during an outage keeps the last figures.
  */
 const makeLook = ({ database, watch }: Watched): (() => Promise<Look>) => {
-  const last: Look = { up: 0, queued: 0, workers: 0, jobsQueued: 0, jobsLeased: 0, bytes: 0 }
+  const last: Look = { up: 0, waits: {}, bytes: 0 }
   let measuredMs = Number.NEGATIVE_INFINITY
   let looking: Promise<Look> | undefined
 
   const look = async (): Promise<Look> => {
     try {
-      const text = `select count(*) as queued from queued_leases`
-      last.queued = (await database.rows<{ queued: number }>('queued_leases', text))[0]?.queued ?? 0
-      Object.assign(last, await workerFigures(database))
+      last.waits = await readWaits(database)
       if (performance.now() - measuredMs > sizeKeptMs) {
         const sized = 'select pg_database_size(current_database()) as bytes'
         last.bytes = (await database.rows<{ bytes: number }>('database_size', sized))[0]?.bytes ?? 0
@@ -55,6 +50,24 @@ const makeLook = ({ database, watch }: Watched): (() => Promise<Look>) => {
     return looking
   }
 }
+
+const waitGauges: [name: string, help: string, figure: keyof Waits][] = [
+  ['jetty_leases_queued', 'Queued batches of runs that wait for a worker process.', 'leasesQueued'],
+  ['jetty_activity_workers', 'Workers of other programs that take jobs now.', 'workers'],
+  ['jetty_worker_jobs_queued', 'Steps that wait for a worker of another program.', 'jobsQueued'],
+  ['jetty_worker_jobs_leased', 'Steps that workers of other programs carry out.', 'jobsLeased'],
+  ['jetty_webhooks_queued', 'Webhooks to be delivered.', 'webhooks'],
+  ['jetty_webhooks_retried', 'Webhooks to be delivered whose last attempt failed.', 'webhooksRetried'],
+  ['jetty_routine_fires_waiting', 'Fires of routines that are due and have not started a run.', 'routineFires'],
+  ['jetty_collections_paused', 'Collections that are paused.', 'collectionsPaused'],
+]
+
+const ages: [what: string, figure: keyof Waits][] = [
+  ['lease', 'leaseSeconds'],
+  ['worker_job', 'jobSeconds'],
+  ['webhook', 'webhookSeconds'],
+  ['routine', 'routineSeconds'],
+]
 
 /** Registers metrics that are read from the database at each scrape. */
 export const registerDatabase = ({ Counter, Gauge }: Prometheus, registry: Registry, watched: Watched): void => {
@@ -91,10 +104,17 @@ export const registerDatabase = ({ Counter, Gauge }: Prometheus, registry: Regis
     },
   })
   gauge('jetty_database_size_bytes', 'Size of the database, as of at most a minute ago.', ({ bytes }) => bytes)
-  gauge('jetty_leases_queued', 'Queued batches of runs that wait for a worker process.', ({ queued }) => queued)
-  gauge('jetty_activity_workers', 'Workers of other programs that take jobs now.', ({ workers }) => workers)
-  gauge('jetty_worker_jobs_queued', 'Steps that wait for a worker of another program.', ({ jobsQueued }) => jobsQueued)
-  gauge('jetty_worker_jobs_leased', 'Steps that workers of other programs carry out.', ({ jobsLeased }) => jobsLeased)
+  for (const [name, help, figure] of waitGauges) gauge(name, help, ({ waits }) => waits[figure] ?? 0)
+  new Gauge({
+    name: 'jetty_oldest_wait_seconds',
+    help: 'How long the oldest has waited: a batch of runs, a step for a worker of another program, a webhook or a fire of a routine that is due.',
+    labelNames: ['what'],
+    registers,
+    async collect() {
+      const { waits } = await look()
+      for (const [what, figure] of ages) this.set({ what }, waits[figure] ?? 0)
+    },
+  })
   new Gauge({
     name: 'jetty_clock_skew_seconds',
     help: 'How far the clock of this machine is ahead of the database clock.',

@@ -6,6 +6,7 @@ import type { RequestObserver } from '../../http/observer.ts'
 import type { LoopWatch } from '../../lib/loop-watch.ts'
 import { registerDatabase } from './database-metrics.ts'
 import { registerEngine } from './engine-metrics.ts'
+import { type ProviderMetricsSource, registerProviders } from './provider-metrics.ts'
 import { makeRequestMetrics } from './request-metrics.ts'
 
 type Prometheus = typeof import('prom-client')
@@ -25,6 +26,7 @@ interface MetricsSource {
   /** Number of failures of each housekeeping chore. */
   house: { readonly failures: Readonly<Record<string, number>>; readonly keepsRemovedFiles: boolean }
   engine: Engine
+  calls: ProviderMetricsSource
   loop: LoopWatch
   version: string
   role: string
@@ -122,6 +124,7 @@ export const makeMetrics = (source: MetricsSource): Metrics => {
     requests.register(prometheus, registry)
     registerEngine(prometheus, registry, source)
     registerDatabase(prometheus, registry, source)
+    registerProviders(prometheus, registry, source.calls)
     registerHouse(prometheus, registry, source.house)
     registerBlocks(prometheus, registry, source.loop)
     return registry

@@ -61,6 +61,8 @@ export const systemChecks = (
     freeBytes: number | null
     /** Placements that runs wait for and no process satisfies. */
     unserved: readonly string[]
+    /** Activities that steps wait for and no worker of another program takes. */
+    unservedActivities?: readonly string[]
     /** How processes are confined that read what tenants write; undefined if as well as they can be. */
     confined?: { found: string; remedy: string | undefined } | undefined
     /** The moment of the backup that this server was restored from and holds back. */
@@ -84,6 +86,7 @@ export const systemChecks = (
   diskCheck(ready.storage, facts.freeBytes),
   queueCheck(ready, facts),
   ...(facts.unserved.length === 0 ? [] : [placementCheck(facts.unserved)]),
+  ...(facts.unservedActivities?.length ? [workersCheck(facts.unservedActivities)] : []),
   ...(facts.confined === undefined ? [] : [confinementCheck(facts.confined)]),
   ...(facts.restoredFrom === undefined ? [] : [restoreCheck(facts.restoredFrom)]),
 ]
@@ -93,6 +96,13 @@ const placementCheck = (unserved: readonly string[]): SystemCheck =>
     'labels',
     `runs wait for a process with the labels ${unserved.map((one) => one.replaceAll(',', ' and ')).join('; ')}`,
     `Start one: JETTY_LABELS=${unserved[0]} with the same DATABASE_URL and data folder. Or cancel the runs.`,
+  )
+
+const workersCheck = (activities: readonly string[]): SystemCheck =>
+  warning(
+    'workers',
+    `steps wait for a worker that takes ${activities.join(', ')}, and none is online`,
+    'Start it: jetty worker run <module>. `jetty workers ls` shows those there are. Or cancel the runs.',
   )
 
 const confinementCheck = ({ found, remedy }: { found: string; remedy: string | undefined }): SystemCheck =>

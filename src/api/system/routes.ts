@@ -9,6 +9,7 @@ import { variableHolders } from '../../store/system/key-holders.ts'
 import { unservedPlacements } from '../../store/system/placements.ts'
 import { listWorkers, type QueueLengths, queueLengths, type WorkerRow } from '../../store/system/queue.ts'
 import { readRestoreState } from '../../store/system/restore-state.ts'
+import { unservedActivities } from '../../store/system/waits.ts'
 import type { Readiness } from '../health/readiness.ts'
 import { sandboxCheck, systemChecks } from './checks.ts'
 import { systemContract } from './contract.ts'
@@ -72,7 +73,7 @@ export const systemRoutes = (deps: SystemDeps): Route[] => {
   })
   return implement(systemContract, {
     getSystem: async () => {
-      const [ready, sizes, waiting, workers, holders, restored, unserved, confined] = await Promise.all([
+      const [ready, sizes, waiting, workers, holders, restored, unserved, unservedJobs, confined] = await Promise.all([
         readiness.look(),
         measuredSizes(),
         queueLengths(database),
@@ -80,6 +81,7 @@ export const systemRoutes = (deps: SystemDeps): Route[] => {
         variableHolders(database, sealer),
         readRestoreState(database),
         unservedPlacements(database),
+        unservedActivities(database),
         confinement(),
       ])
       const facts = {
@@ -88,6 +90,7 @@ export const systemRoutes = (deps: SystemDeps): Route[] => {
         oldestQueuedSeconds: waiting.oldestQueuedAt ? (now() - waiting.oldestQueuedAt.getTime()) / 1000 : 0,
         isWorked: workers.some((one) => one.is_alive),
         unserved,
+        unservedActivities: unservedJobs,
         ...(confined.kind === 'bubblewrap' ? {} : { confined }),
         restoredFrom: restored?.taken_at,
       }

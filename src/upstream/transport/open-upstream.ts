@@ -92,7 +92,7 @@ export const openUpstream = (request: UpstreamRequest, stop: StopListener): Prom
     const begin = (status: number, headers: IncomingHttpHeaders) => {
       const pause = () => controller?.pause()
       const resume = () => controller?.resume()
-      noteProviderAnswer(upstream.provider.name, status)
+      noteProviderAnswer(upstream, status)
       isAnswered = true
       const raw = { status, headers: flat(headers), readTo, pause, resume, abort }
       try {
@@ -129,7 +129,7 @@ export const openUpstream = (request: UpstreamRequest, stop: StopListener): Prom
         onResponseEnd: () => finish(),
         onResponseError(_, error) {
           const problem = named(error, request)
-          if (!isAnswered && !isAborted) noteProviderFailure(upstream.provider.name, errorCodes[problem.code].meaning)
+          if (!isAnswered && !isAborted) noteProviderFailure(upstream, errorCodes[problem.code].meaning)
           reject(problem)
           finish(problem)
         },

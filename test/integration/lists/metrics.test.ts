@@ -1,18 +1,30 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readEvents } from '../../event-stream.ts'
+import { type FakeOpenAi, startFakeOpenAi } from '../../fakes/openai.ts'
 import { killJetties, startJetty, takePort } from '../../jetty-process.ts'
 import { startTestServer, type TestServer } from '../../server.ts'
+import { startTestWorker } from '../workers/test-worker.ts'
 
 let server: TestServer
 let open: string
+let openai: FakeOpenAi
 
 beforeAll(async () => {
-  server = await startTestServer({ env: { JETTY_METRICS_PORT: '0', JETTY_WORKER_CONCURRENCY: '7' } })
+  openai = await startFakeOpenAi()
+  server = await startTestServer({
+    env: {
+      JETTY_METRICS_PORT: '0',
+      JETTY_WORKER_CONCURRENCY: '7',
+      JETTY_ALLOW_PRIVATE_NETWORK: '127.0.0.1',
+      OPENAI_BASE_URL: openai.url,
+    },
+  })
   open = server.server.metricsUrl ?? ''
 })
 afterAll(async () => {
   await killJetties()
   await server?.close()
+  await openai?.close()
 })
 
 /** The value of one line, found by its name and labels. */
@@ -110,6 +122,40 @@ test('the process and the database are described', async () => {
   expect(lineOf(text, 'jetty_leases_queued')).toBe(0)
   expect(lineOf(text, 'jetty_database_connections{state="waiting"}')).toBe(0)
   expect(text).toMatch(/^jetty_info\{version="[^"]+",role="all"\} 1$/m)
+})
+
+test('steps for workers, deliveries and models are counted, and how long the oldest waits', async () => {
+  await server.call('PATCH', '/api/v1/collections/acme/environment', {
+    environment_variables: { OPENAI_API_KEY: 'sk-metrics-0123456789' },
+  })
+  const chat = { activity: 'litellm_chat', model: 'gpt-4o-mini', prompt: 'hello' }
+  expect((await server.run({ step_configs: { a: chat }, steps: ['a'] })).status).toBe('completed')
+  expect(lineOf(await read(), 'jetty_model_calls_total{provider="OpenAI",model="gpt-4o-mini"}')).toBe(1)
+  expect(lineOf(await read(), 'jetty_model_failures_total{provider="OpenAI",model="gpt-4o-mini"}')).toBe(0)
+
+  const worker = await startTestWorker(server, ['metrics.work'])
+  const task = await server.task({ step_configs: { a: { activity: 'metrics.work' } }, steps: ['a'] })
+  const { trajectory_id: id } = await server.start(task, {
+    webhook_url: 'http://127.0.0.1:9/gone', // refused: nothing listens there
+  })
+  await until('jetty_worker_jobs_queued', 1)
+  await expect
+    .poll(async () => lineOf(await read(), 'jetty_oldest_wait_seconds{what="worker_job"}'), { timeout: 20_000 })
+    .toBeGreaterThan(0)
+  const system = async () => (await server.call('GET', '/api/v1/system')).body.checks
+  expect((await system()).some(({ name }: { name: string }) => name === 'workers')).toBe(false)
+  await server.call('DELETE', `/api/v1/workers/${worker.id}`)
+  expect(await system()).toContainEqual({
+    name: 'workers',
+    state: 'warning',
+    found: expect.stringContaining('metrics.work'),
+    remedy: expect.stringContaining('jetty worker run'),
+  })
+  await server.call('POST', `/api/v1/trajectory/acme/${task}/statuses`, { [id]: 'cancelled' })
+  await until('jetty_worker_jobs_queued', 0)
+  expect(lineOf(await read(), 'jetty_oldest_wait_seconds{what="worker_job"}')).toBe(0)
+  await until('jetty_webhooks_retried', 1)
+  expect(lineOf(await read(), 'jetty_webhooks_queued')).toBe(1)
 })
 
 test('only the admin token reads them on the main port', async () => {

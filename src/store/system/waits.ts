@@ -1,0 +1,73 @@
+import type { Queries } from '../../database/database.ts'
+import { isOnline } from '../workers/workers.ts'
+
+/** What waits in the database, for metrics and checks. Ages are seconds; 0: nothing waits. Counts end at 10,000. */
+export interface Waits {
+  leasesQueued: number
+  /** Age of the oldest batch of runs that waits for a worker process. */
+  leaseSeconds: number
+  /** Workers of other programs that take jobs now. */
+  workers: number
+  jobsQueued: number
+  jobsLeased: number
+  /** Age of the oldest step that waits for a worker of another program. */
+  jobSeconds: number
+  webhooks: number
+  /** Webhooks with failed attempts. */
+  webhooksRetried: number
+  /** How long the longest delivery has been due. */
+  webhookSeconds: number
+  /** Fires of routines whose runs are still to be started. */
+  routineFires: number
+  /** How long the first of them has been due. */
+  routineSeconds: number
+  collectionsPaused: number
+}
+
+const mostCounted = 10_000
+const rowsOf = (from: string): string => `(select count(*)::int from (select from ${from} limit ${mostCounted}) x)`
+/** The largest age of rows that are the first of an index. */
+const ageOf = (at: string, from: string): string =>
+  `(select coalesce(greatest(0, extract(epoch from now() - min(at))), 0)::float8 from (
+      select ${at} as at from ${from} limit ${mostCounted}) x)`
+
+/** A delivery that was never attempted is due since ever: its age is that of the end of its run. */
+const dueDeliveries = '(select run_id, due_at from webhook_queue where due_at <= now() order by due_at limit 1000)'
+
+/** Reads what waits. Each part reads a partial index, or the first rows of one. */
+export const readWaits = async (queries: Queries): Promise<Waits> => {
+  const [row] = await queries.rows<Waits>(
+    'waits',
+    `select ${rowsOf('queued_leases')} as "leasesQueued", ${ageOf('queued_at', 'queued_leases')} as "leaseSeconds",
+       (select count(*) from workers w where ${isOnline})::int as workers,
+       ${rowsOf("worker_jobs where state = 'queued'")} as "jobsQueued",
+       ${rowsOf("worker_jobs where state = 'leased'")} as "jobsLeased",
+       ${ageOf('queued_at', "worker_jobs where state = 'queued' order by turn")} as "jobSeconds",
+       ${rowsOf('webhook_queue')} as webhooks, ${rowsOf('webhook_queue where tries > 0')} as "webhooksRetried",
+       ${ageOf('greatest(due_at, ended_at)', `${dueDeliveries} q join runs r on r.id = q.run_id`)} as "webhookSeconds",
+       (select coalesce(sum(cardinality(waiting)), 0) from (
+          select waiting from routines where waiting <> '{}' limit ${mostCounted}) x)::int
+         + ${rowsOf('routines where next_run_at <= now()')} as "routineFires",
+       greatest(
+         ${ageOf('next_run_at', 'routines where next_run_at <= now() order by next_run_at')},
+         ${ageOf('waiting[1]', "routines where waiting <> '{}'")}) as "routineSeconds",
+       ${rowsOf('collections where pauses is not null')} as "collectionsPaused"`,
+  )
+  if (!row) throw new Error('no row of waits')
+  return row
+}
+
+/** Activities of queued jobs that no worker takes now; at most ten. */
+export const unservedActivities = async (queries: Queries): Promise<string[]> => {
+  const rows = await queries.rows<{ activity: string }>(
+    'unserved_activities',
+    `select distinct activity from (
+       select activity, collection_id, version, labels from worker_jobs where state = 'queued' order by turn limit 1000) j
+     where not exists (
+       select from worker_offers o join workers w on w.id = o.worker_id
+       where o.name = j.activity and ${isOnline} and j.labels <@ w.labels and (j.version is null or o.version = j.version)
+         and (w.collection_ids is null or j.collection_id = any(w.collection_ids)))
+     order by activity limit 10`,
+  )
+  return rows.map(({ activity }) => activity)
+}
