@@ -1,6 +1,6 @@
 // Gets a clone ready to run with nothing but Node: installs what the lock file says and builds what has changed.
 // What npm and the build print goes to stderr, so that stdout stays for whoever reads it.
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -20,14 +20,37 @@ const refuseOldNode = () => {
   process.exit(1)
 }
 
+const slowMs = 10_000
+
+/** Prints a text after ten seconds, while this process waits for another one. Returns a function that stops it. */
+const sayLater = (text) => {
+  const parent = process.pid
+  const code = `setTimeout(() => process.ppid === ${parent} && console.error(${JSON.stringify(text)}), ${slowMs})`
+  const child = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'ignore', 'inherit'] })
+  child.unref()
+  return () => child.kill()
+}
+
 /** Runs a command to its end with its output on stderr; ends this process when it fails. */
-const runOrExit = (title, file, args) => {
+const runOrExit = (title, file, args, whenSlow) => {
   console.error(`jetty: ${title}`)
+  const stop = sayLater(whenSlow)
   const { status, error } = spawnSync(file, args, { cwd: root, stdio: ['ignore', 2, 2] })
+  stop()
   if (status === 0) return
   console.error(`jetty: ${title} failed${error ? `: ${error.message}` : ` (exit code ${status})`}`)
   process.exit(1)
 }
+
+const slowInstall = () => {
+  const registry = process.env.npm_config_registry ?? 'the registry of npm'
+  return (
+    `jetty: still installing. npm waits for ${registry} or for the disk; a first install takes a minute or two.\n` +
+    'jetty: Without a network it fails after minutes. Set a registry that this machine reaches with\n' +
+    'jetty: `npm config set registry <url>`, or a proxy in HTTPS_PROXY. Or copy node_modules from a machine of the same kind.'
+  )
+}
+const slowBuild = 'jetty: still building. This takes half a minute on two cores, and needs no network.'
 
 /** Program and arguments of a call of npm. */
 export const npm = (...args) =>
@@ -73,7 +96,7 @@ export const install = (set = 'run') => {
   if (!samePlatform || !isInstalled(wanted, lock)) {
     // --include=dev: NODE_ENV=production would leave the build tools out.
     const options = ['--include=dev', '--no-audit', '--no-fund', ...(wanted === 'run' ? ['--workspaces=false'] : [])]
-    runOrExit('installing packages (npm ci)', ...npm('ci', ...options))
+    runOrExit('installing packages (npm ci)', ...npm('ci', ...options), slowInstall())
   }
   rmSync(installStamp, { force: true }) // a copy of node_modules by hard links has a stamp of its own
   writeFileSync(installStamp, `${facts} ${wanted}\n`)
@@ -140,7 +163,7 @@ export const build = () => {
   const wanted = fingerprints()
   const isBuilt = ['source', 'web'].every((half) => upToDate(half, wanted))
   if (isBuilt && existsSync(join(root, 'dist/bin.js'))) return
-  runOrExit('building', process.execPath, [join(root, 'scripts/build.mjs')])
+  runOrExit('building', process.execPath, [join(root, 'scripts/build.mjs')], slowBuild)
 }
 
 /**
