@@ -53,8 +53,9 @@ const typedKey: Values = [
 ]
 
 it('workflows', async () => {
-  const [run, problems] = await follow('workflows')
+  const [run, yaml, problems] = await follow('workflows')
   expect(run).toContain('report.md')
+  expect(yaml).toContain('Dear moon,')
   expect(problems).toBe('[]')
 })
 
