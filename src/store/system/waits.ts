@@ -26,7 +26,7 @@ export interface Waits {
 
 const mostCounted = 10_000
 const rowsOf = (from: string): string => `(select count(*)::int from (select from ${from} limit ${mostCounted}) x)`
-/** The largest age of rows that are the first of an index. */
+/** Age in seconds of the oldest of the first 10,000 rows. */
 const ageOf = (at: string, from: string): string =>
   `(select coalesce(greatest(0, extract(epoch from now() - min(at))), 0)::float8 from (
       select ${at} as at from ${from} limit ${mostCounted}) x)`
@@ -34,7 +34,7 @@ const ageOf = (at: string, from: string): string =>
 /** A delivery that was never attempted is due since ever: its age is that of the end of its run. */
 const dueDeliveries = '(select run_id, due_at from webhook_queue where due_at <= now() order by due_at limit 1000)'
 
-/** Reads what waits. Each part reads a partial index, or the first rows of one. */
+/** Reads what waits. No part reads more than 10,000 rows of a queue, however long it is. */
 export const readWaits = async (queries: Queries): Promise<Waits> => {
   const [row] = await queries.rows<Waits>(
     'waits',
@@ -43,7 +43,7 @@ export const readWaits = async (queries: Queries): Promise<Waits> => {
        ${rowsOf("worker_jobs where state = 'queued'")} as "jobsQueued",
        ${rowsOf("worker_jobs where state = 'leased'")} as "jobsLeased",
        ${ageOf('queued_at', "worker_jobs where state = 'queued' order by turn")} as "jobSeconds",
-       ${rowsOf('webhook_queue')} as webhooks, ${rowsOf('webhook_queue where tries > 0')} as "webhooksRetried",
+       ${rowsOf('webhook_queue')} as webhooks, ${rowsOf(`(select tries from webhook_queue limit ${mostCounted}) q where tries > 0`)} as "webhooksRetried",
        ${ageOf('greatest(due_at, ended_at)', `${dueDeliveries} q join runs r on r.id = q.run_id`)} as "webhookSeconds",
        (select coalesce(sum(cardinality(waiting)), 0) from (
           select waiting from routines where waiting <> '{}' limit ${mostCounted}) x)::int
