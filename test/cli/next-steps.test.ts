@@ -103,9 +103,76 @@ describe('a message has a next step', () => {
     ])
   })
 
+  it.each([
+    ['fetch', 'http_request'],
+    ['llm', 'litellm_chat'],
+    ['judge', 'simple_judge'],
+    ['csv', 'render'],
+    ['read_csv', 'parse'],
+    ['Approval', 'wait_for_approval'],
+    ['for_each', 'list_emit_await'],
+    ['if', 'conditional_branch'],
+    ['loop', 'loop_counter'],
+  ])('where an activity has a name that others use: %s', async (name, meant) => {
+    const file = shell.file('named.json', JSON.stringify({ step_configs: { a: { activity: name } }, steps: ['a'] }))
+    const { stdout } = await shell.jetty(['tasks', 'validate', file, 'acme'])
+    expect(stdout).toContain(`No step registered for '${name}'; did you mean '${meant}'?`)
+  })
+
+  it('where nothing has such a name: once, how to find what there is', async () => {
+    const config = { activity: 'teleport' }
+    const text = JSON.stringify({ step_configs: { a: config, b: config }, steps: ['a', 'b'] })
+    const stderr = await refused(1, 'tasks', 'deploy', shell.file('unknown.json', text), 'acme/unknown')
+    expect(stderr.split('`jetty templates ls` lists the activities.')).toHaveLength(2)
+  })
+
+  it('where the packages of a script have no exact version', async () => {
+    const config = { activity: 'script', language: 'python', code: 'return 1', packages: ['requests'] }
+    const text = JSON.stringify({ step_configs: { a: config }, steps: ['a'] })
+    const stderr = await refused(1, 'tasks', 'deploy', shell.file('packages.json', text), 'acme/packages')
+    expect(stderr).toMatch(/Package 'requests' has no exact version\n +Write it like requests==2\.32\.3\./)
+  })
+
+  it('where a worker offers nearly this activity', async () => {
+    const offer = { name: 'near', activities: [{ name: 'text.reverse' }, { name: 'image.resize' }] }
+    await test.call('POST', '/api/v1/workers', offer)
+    const text = JSON.stringify({ step_configs: { a: { activity: 'text.revers' } }, steps: ['a'] })
+    const { stdout } = await shell.jetty(['tasks', 'validate', shell.file('near.json', text), 'acme'])
+    expect(stdout).toContain("no worker offers 'text.revers' yet: a run waits for one; did you mean 'text.reverse'?")
+  })
+
   it.each(['[]', '{"a": 1}', '---\nversion: "1"\n---\n'])('where a runbook is none: %s', async (text) => {
     const { code, stdout, stderr } = await shell.jetty(['runbook', 'check', shell.file('none.md', text), '-c', 'acme'])
     expect([code, stdout + stderr]).toEqual([expect.any(Number), expect.stringMatching(/no text|JSON, not Markdown/)])
     expect(code).not.toBe(0)
   })
+})
+
+describe('an approval', () => {
+  it('is found without the name of its collection', async () => {
+    const place = (await shell.jetty(['run', 'acme/ask'])).stdout.trim()
+    await expect.poll(async () => (await shell.jetty(['approvals'])).stdout, { timeout: 20_000 }).toContain(place)
+    expect((await shell.jetty(['approvals', '--json'])).json()).toContainEqual(
+      expect.objectContaining({ collection: 'acme', task: 'ask', step: 'gate' }),
+    )
+  })
+
+  it('of a step that the run has not: its steps', async () => {
+    const place = (await shell.jetty(['run', 'acme/ask'])).stdout.trim()
+    const stderr = await refused(2, 'approve', place, 'gaet')
+    expect(stderr).toContain("has no step 'gaet'; its steps: gate")
+  })
+
+  it('that was decided: how to look at the run', async () => {
+    const place = (await shell.jetty(['run', 'acme/ask'])).stdout.trim()
+    await expect.poll(async () => (await shell.jetty(['approve', place])).code, { timeout: 20_000 }).toBe(0)
+    const stderr = await refused(2, 'approve', place, 'gate', '--reject')
+    expect(stderr).toContain(`The first decision counts. Look at the run with: \`jetty runs get ${place}\``)
+  })
+})
+
+it('runs cancel takes the newest run of a task, as its help says', async () => {
+  const place = (await shell.jetty(['run', 'acme/ask'])).stdout.trim()
+  const { code, stdout } = await shell.jetty(['runs', 'cancel', 'acme/ask'])
+  expect([code, stdout]).toEqual([0, `cancelled ${place}\n`])
 })

@@ -123,6 +123,19 @@ export const litellmChat = activity({
     system_prompt: 'Answer in one sentence.',
     prompt_path: 'init_params.question',
   },
+  alsoCalled: [
+    'llm',
+    'chat',
+    'ask',
+    'ask_model',
+    'model',
+    'completion',
+    'chat_completion',
+    'openai',
+    'anthropic',
+    'generate_text',
+    'agent',
+  ],
   gotchas: [
     'prompt must be one text: build it with text_template, text_concatenate or {{path}}. A list or an object is sent as JSON.',
     "The key comes from the run's environment: OPENAI_API_KEY for gpt-4o-mini, GROQ_API_KEY for groq/…; the step fails " +

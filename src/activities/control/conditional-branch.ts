@@ -44,6 +44,7 @@ export const conditionalBranch = activity({
   literal: ['true_step', 'false_step'],
   pure: true,
   steers: 'branch',
+  alsoCalled: ['if', 'condition', 'branch', 'switch', 'router'],
   gotchas: [
     'false, 0, null, empty texts, lists and objects, and the texts "false", "no" and "0" do not hold.',
     'The names of the steps are literal: they cannot come from a path.',

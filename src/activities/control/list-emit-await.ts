@@ -166,6 +166,7 @@ export const listEmitAwait = activity({
     child_init_params: { language: 'English' },
     max_concurrency: 10,
   },
+  alsoCalled: ['foreach', 'for_each', 'each', 'fan_out', 'fanout', 'parallel', 'map_task', 'iterate'],
   gotchas: [
     'The child task belongs to the same collection and gets its item in item_param_name; file_paths are not passed automatically.',
     'A failed child run fails the step unless continue_on_error is true. The error names the first failed child runs, and the outputs still list all runs.',

@@ -46,6 +46,7 @@ export const loopCounter = activity({
   literal: ['steps'],
   pure: true,
   steers: 'loop',
+  alsoCalled: ['loop', 'repeat', 'while', 'until'],
   gotchas: [
     'Turn 2 of step `draft` is recorded as `draft__2`, and so on; a path `draft.…` reads the latest turn.',
     'A step of the loop may read every other step of the loop: one that has not run in this turn yet has its outputs of the previous turn.',

@@ -39,6 +39,15 @@ export const runWorkflow = activity({
       .describe('With include_steps: {step: outputs}, in the order of execution.'),
   }),
   example: { activity: 'run_workflow', workflow_name: 'summarize-one', init_params: { language: 'English' } },
+  alsoCalled: [
+    'run_task',
+    'subworkflow',
+    'sub_workflow',
+    'child_workflow',
+    'execute_workflow',
+    'call_workflow',
+    'workflow',
+  ],
   gotchas: [
     'A failed run also fails this step, with an error that names the run and its error, unless continue_on_error is true.',
   ],

@@ -18,6 +18,7 @@ export const sleep = activity({
   outputs: z.object({ seconds: z.number().describe('Seconds waited; the same number as the parameter.') }),
   waits: true,
   example: { activity: 'sleep', seconds: 30 },
+  alsoCalled: ['wait', 'delay', 'pause', 'timer'],
   gotchas: [
     'The time counts from the first start of the step, and does not count towards the time limits of the step and the run.',
   ],

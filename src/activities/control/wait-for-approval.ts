@@ -73,6 +73,16 @@ export const waitForApproval = activity({
     'The time until the approval expires counts from the first start of the step.',
   ],
   nested: ['metadata'],
+  alsoCalled: [
+    'approval',
+    'approve',
+    'human',
+    'human_approval',
+    'manual_approval',
+    'human_in_the_loop',
+    'confirm',
+    'review',
+  ],
   async run(given, context) {
     const expiry = expiryOf(given, context.step.started)
     const made = await context.decision(expiry)

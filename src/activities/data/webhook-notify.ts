@@ -32,6 +32,7 @@ export const webhookNotify = activity({
     url: 'https://example.com/hook',
     payload: { text: 'Done: {{init_params.title}}' },
   },
+  alsoCalled: ['notify', 'notification', 'send_webhook', 'slack', 'discord'],
   gotchas: [
     'To send the outputs of a step, use payload_path: one path, or an object of paths; or {{step.outputs.x}} in a text.',
     'Any status other than 2xx fails the step; 429 and 5xx are retried first.',

@@ -99,6 +99,7 @@ export const httpRequest = activity({
   nested: ['query', 'headers', 'auth', 'body', 'form', 'files', 'pagination'],
   secret: ['auth'],
   findFaults: requestFaults,
+  alsoCalled: ['fetch', 'http', 'request', 'get', 'post', 'api', 'api_call', 'rest', 'http_get', 'http_post', 'curl'],
   gotchas: [
     'In body, headers, query, form and auth a name that ends in _path is a reference: "id_path": "make.outputs.id". To send such a name, build the body in a step before and use body_path.',
     'A reference that leads to nothing fails the step before it sends anything; with a question mark at its end, as in init_params.page?, it is left out.',

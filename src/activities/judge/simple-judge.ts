@@ -155,6 +155,7 @@ export const simpleJudge = activity({
     model: 'gpt-4o',
     scale_range: [1, 5],
   },
+  alsoCalled: ['judge', 'llm_judge', 'evaluate', 'evaluator', 'score', 'grade', 'rate'],
   gotchas: [
     'The parameters are item or items, and instruction. content and criteria are deprecated names of item and instruction.',
     'Several items get one verdict each. They are compared in one call if the categories name positions ' +

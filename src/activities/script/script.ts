@@ -2,7 +2,8 @@ import type { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { makeSchemaChecker } from '../../lib/json-schema/schema-checker.ts'
 import { parsedMemory, textMemory } from '../../lib/memory/json-memory.ts'
-import { languageNames, type ScriptOutcome } from '../../model/scripts/script-run.ts'
+import { languageNames, packageFault, type ScriptOutcome } from '../../model/scripts/script-run.ts'
+import type { ParameterFault } from '../../model/workflows/written-parameters.ts'
 import { type ActivityContext, activity, FailedWith, type Json } from '../activity.ts'
 import { scriptFailure } from './script-failure.ts'
 import { scriptOutputs, scriptParameters } from './script-parameters.ts'
@@ -80,6 +81,14 @@ const outputsOf = (outcome: ScriptOutcome, result: Json): z.input<typeof scriptO
   duration_seconds: Math.round(outcome.durationMs) / 1000,
 })
 
+/** Finds packages without an exact version where language and packages are written out. */
+const packageFaults = ({ language, packages }: Readonly<Record<string, unknown>>): ParameterFault[] => {
+  const known = Object.entries(languageNames).find(([name]) => name === language)?.[1]
+  if (known === undefined || !Array.isArray(packages)) return []
+  const fault = packageFault(known, packages.map(String))
+  return fault ? [{ parameter: 'packages', ...fault }] : []
+}
+
 /** Runs code of the user in a sandbox. */
 export const script = activity({
   name: 'script',
@@ -100,8 +109,10 @@ export const script = activity({
   literal: ['code', 'output_schema'],
   pathsInArrays: ['files'],
   inSandbox: true,
-  findFaults: ({ has }) =>
-    has('code') === has('file') ? [{ parameter: has('code') ? 'file' : 'code', message: oneSource }] : [],
+  findFaults: ({ literal, has }) => [
+    ...(has('code') === has('file') ? [{ parameter: has('code') ? 'file' : 'code', message: oneSource }] : []),
+    ...packageFaults(literal),
+  ],
   alsoCalled: [
     'code',
     'python',

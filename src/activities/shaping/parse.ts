@@ -117,6 +117,7 @@ export const parseDocumentStep = activity({
     format: z.enum(readFormats).describe('Format that was read.'),
   }),
   example: { activity: 'parse', text: 'name,age\nAda,36\n', format: 'csv' },
+  alsoCalled: ['read_csv', 'parse_csv', 'csv_parse', 'parse_json', 'read_json', 'read_pdf', 'extract_text'],
   gotchas: [
     'Cells of CSV are texts: "36", not 36.',
     'An XML element is its text, or an object of attributes (@name), children and #text; several children of one name are a list.',

@@ -86,6 +86,7 @@ export const renderDocument = activity({
     columns: ['id', 'amount'],
     filename: 'orders.csv',
   },
+  alsoCalled: ['csv', 'to_csv', 'write_csv', 'save_csv', 'export_csv', 'markdown', 'html'],
   gotchas: [
     'Links in HTML lead to http, https and mailto addresses only; others lose their target.',
     'A cell that begins like a formula gets a leading apostrophe, so that a spreadsheet does not execute it.',

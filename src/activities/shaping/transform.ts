@@ -32,6 +32,7 @@ export const transform = activity({
   nested: ['input'],
   literal: ['expression'],
   reads: { parameter: 'expression', findFaults: findExpressionFaults },
+  alsoCalled: ['map', 'jsonata', 'jq', 'set', 'edit_fields', 'reshape', 'aggregate'],
   gotchas: [
     'A path that finds one element gives the element, and one that finds none gives null: write [expression] to always get a list.',
     'Inside of a path $$ is the whole input, as in orders.(amount * $$.rate).',

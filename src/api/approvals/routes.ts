@@ -16,6 +16,9 @@ export interface ApprovalsDeps {
   links: { readonly publicUrl: string }
 }
 
+/** Step names that an error lists. */
+const mostShownSteps = 50
+
 export const approvalsRoutes = (deps: ApprovalsDeps): Route[] => {
   const { database, engine } = deps
 
@@ -30,11 +33,13 @@ export const approvalsRoutes = (deps: ApprovalsDeps): Route[] => {
     if (first) {
       const by = first.decided_by === null ? 'because no person decided in time' : `by ${first.decided_by}`
       return new AppError('conflict', `Step '${first.step}' was already decided: ${first.decision}, ${by}`, {
+        hint: `The first decision counts. Look at the run with: GET /api/v1/db/trajectory/${run.name}/${run.trajectory_id}`,
         extra: { approval: first },
       })
     }
     if (!row && !steps.includes(step)) {
-      return new AppError('not_found', `Run '${run.trajectory_id}' has no step '${step}'`)
+      const shown = steps.slice(0, mostShownSteps).join(', ')
+      return new AppError('not_found', `Run '${run.trajectory_id}' has no step '${step}'; its steps: ${shown}`)
     }
     const why = run.ended_at ? `the run has ended: ${run.status}` : 'it has not started to wait, or needs no approval'
     return new AppError('conflict', `Step '${step}' does not wait for an approval: ${why}`)

@@ -32,10 +32,10 @@ Examples:
     )
     .action(withSession<ApproveOptions, [string, string | undefined]>(approve))
   program
-    .command('approvals <collection>')
-    .description('List steps that wait for a decision, oldest first')
-    .addHelpText('after', '\nExamples:\n  jetty approvals acme\n  jetty approvals acme --json')
-    .action(withSession<object, [string]>(list))
+    .command('approvals [collection]')
+    .description('List steps that wait for a decision, oldest first, of one collection or of all')
+    .addHelpText('after', '\nExamples:\n  jetty approvals\n  jetty approvals acme\n  jetty approvals acme --json')
+    .action(withSession<object, [string | undefined]>(list))
 }
 
 const approve = async (
@@ -80,21 +80,33 @@ const waitingStep = async ({ client }: Session, place: RunPlace): Promise<string
   })
 }
 
-const list = async (session: Session, [collection]: [string]): Promise<void> => {
-  const { client, out } = session
-  const waiting: ShownApproval[] = []
+/** An open approval with the collection of its run. */
+type ListedApproval = ShownApproval & { collection: string }
+
+const waitingIn = async ({ client }: Session, collection: string | undefined): Promise<ListedApproval[]> => {
+  const waiting: ListedApproval[] = []
   for (let cursor: string | null | undefined; cursor !== null; ) {
-    const page = await client.listApprovals({ params: { collection }, query: cursor ? { cursor } : {} })
-    waiting.push(...page.approvals)
+    const query = cursor ? { cursor } : {}
+    const page =
+      collection === undefined
+        ? await client.listAllApprovals({ query })
+        : await client.listApprovals({ params: { collection }, query })
+    waiting.push(...page.approvals.map((one) => ({ collection: collection ?? '', ...one })))
     cursor = page.next_cursor
   }
+  return waiting
+}
+
+const list = async (session: Session, [collection]: [string | undefined]): Promise<void> => {
+  const { out } = session
+  const waiting = await waitingIn(session, collection)
   out.answer(waiting, () =>
     waiting.length === 0
       ? ''
       : table(
           ['RUN', 'STEP', 'SINCE', 'EXPIRES', 'FOR', 'MESSAGE'],
           waiting.map((one) => [
-            `${collection}/${one.task}/${one.trajectory_id}`,
+            placeText(one),
             one.step,
             moment(one.requested_at),
             moment(one.expires_at),
@@ -103,5 +115,6 @@ const list = async (session: Session, [collection]: [string]): Promise<void> => 
           ]),
         ),
   )
-  if (waiting.length === 0) out.note(`No run in ${collection} waits for a decision.`)
+  if (waiting.length === 0)
+    out.note(`No run${collection === undefined ? '' : ` in ${collection}`} waits for a decision.`)
 }

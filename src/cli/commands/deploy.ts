@@ -19,7 +19,7 @@ import {
 import { type Session, withSession } from '../session.ts'
 import { safe, shownJson } from '../show/output.ts'
 import { paintDiff, textDiff } from '../show/text-diff.ts'
-import { faultCount, faultLine, type PlacedFault } from '../show/workflow-faults.ts'
+import { faultCount, faultLines, type PlacedFault } from '../show/workflow-faults.ts'
 
 const fileMeaning = `The file is JSON or YAML: a workflow, or an object with the member workflow beside description, version,
 has_file_uploads, is_private and so on. - is stdin.`
@@ -152,7 +152,7 @@ const deploy = async (session: Session, [file, given]: [string, string], options
   const wanted = wantedFields(fields, options)
   const task = placeText(place)
   const faults = await findFaults(session, read, place)
-  for (const fault of faults) out.note(faultLine(read.label, fault))
+  for (const line of faultLines(read.label, faults)) out.note(line)
   const isRefused = options.strict ? faults.length > 0 : !options.force && !isFree(faults)
   if (isRefused) {
     process.exitCode = exitCodes.failed
@@ -216,10 +216,7 @@ const validate = async (
   const faults = await findFaults(session, read, { collection: given ?? (await firstCollection(session)) })
   const isValid = strict ? faults.length === 0 : isFree(faults)
   session.out.answer({ file: read.label, valid: isValid, faults }, () =>
-    [
-      ...faults.map((fault) => faultLine(read.label, fault)),
-      `${read.label}: ${faultCount(faults) || 'no faults'}`,
-    ].join('\n'),
+    [...faultLines(read.label, faults), `${read.label}: ${faultCount(faults) || 'no faults'}`].join('\n'),
   )
   if (!isValid) process.exitCode = exitCodes.failed
 }

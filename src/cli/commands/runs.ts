@@ -8,7 +8,7 @@ import { runStatuses } from '../../model/workflows/workflow.ts'
 import { findRunPlace, runMeaning } from '../input/find-run.ts'
 import { amount, collect, parseChoice, positive } from '../input/inputs.ts'
 import { past, span } from '../input/moments.ts'
-import { parentId, parseRun, parseTask, placeText, type RunPlace } from '../input/places.ts'
+import { parentId, parseTask, placeText, type RunPlace } from '../input/places.ts'
 import { type Session, withSession } from '../session.ts'
 import { followRun } from '../show/follow-run.ts'
 import { openInBrowser } from '../show/open-in-browser.ts'
@@ -218,7 +218,7 @@ const logs = async (session: Session, [run]: [string], options: LogOptions): Pro
 }
 
 const cancel = async (session: Session, [given]: [string[]]): Promise<void> => {
-  const places = given.map(parseRun)
+  const places = await Promise.all(given.map((run) => findRunPlace(session, run)))
   const updated: Record<string, string> = {}
   for (const place of places) {
     const { trajectory_id: id, ...params } = place

@@ -1,6 +1,7 @@
 /** Rewrites API terms in the command line's words; the first matching rule counts. */
 const rules: readonly (readonly [api: RegExp, cli: string])[] = [
   [/GET \/api\/v1\/step-templates\/([\w-]+)/g, '`jetty templates show $1`'],
+  [/GET \/api\/v1\/step-templates/g, '`jetty templates ls`'],
   [/GET \/api\/v1\/(?:db\/)?trajectory\/\{collection\}\/\{task\}\/\{trajectory_id\}/g, '`jetty runs get <run>`'],
   [/GET \/api\/v1\/(?:db\/)?trajectory\/([\w.-]+\/[\w.-]+\/[\w.:-]+)/g, '`jetty runs get $1`'],
   [/POST \/api\/v1\/tasks\/([\w.-]*\w)/g, '`jetty tasks deploy <file> $1/<task>`'],

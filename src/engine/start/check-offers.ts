@@ -1,11 +1,13 @@
 import type { Queries } from '../../database/database.ts'
 import { isObject } from '../../lib/json/json-object.ts'
+import { makeGuesses } from '../../lib/text/nearest.ts'
 import type { OfferedActivity } from '../../model/workers/worker.ts'
 import { isWorkerActivity } from '../../model/workers/worker.ts'
 import type { WorkflowFault } from '../../model/workflows/workflow-fault.ts'
-import { findOffer } from '../../store/workers/offers.ts'
+import { findOffer, offeredNames } from '../../store/workers/offers.ts'
 import { workerStepFault } from '../program/lint.ts'
 import type { Program, ProgramStep } from '../program/program.ts'
+import { question } from '../program/remark.ts'
 
 /** Activities of workers that one check looks up. */
 const mostLookedUp = 50
@@ -30,13 +32,19 @@ export const checkOffers = async (
       return [name, definition === undefined ? undefined : (JSON.parse(definition) as OfferedActivity)]
     }),
   )
+  const isAnyMissing = [...offers.values()].some((offered) => offered === undefined)
+  const there = isAnyMissing ? await offeredNames(database, collectionId) : []
+  const guess = makeGuesses(mostLookedUp)
   const faults: WorkflowFault[] = []
   for (const step of steps) {
     const { name } = step.activity
     if (!offers.has(name)) continue
     const offered = offers.get(name)
     if (offered) faults.push(...parameterFaults(step, offered))
-    else faults.push(workerStepFault(step.name, 'activity', `no worker offers '${name}' yet: a run waits for one`))
+    else {
+      const near = question(guess(name, there))
+      faults.push(workerStepFault(step.name, 'activity', `no worker offers '${name}' yet: a run waits for one${near}`))
+    }
     if (faults.length > mostFaults) break // they are warnings
   }
   return faults.slice(0, mostFaults)

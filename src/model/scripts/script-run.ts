@@ -18,6 +18,34 @@ export const languageNames = {
   sh: 'shell',
 } as const satisfies Record<string, ScriptLanguage>
 
+/** Languages with packages. */
+export type PackageLanguage = Exclude<ScriptLanguage, 'shell'>
+
+/** Exact versions of packages in a registry. */
+const packagePatterns: Readonly<Record<PackageLanguage, RegExp>> = {
+  javascript: /^(?:@[a-z0-9][a-z0-9._-]*\/)?[a-z0-9][a-z0-9._-]*@\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?$/,
+  python: /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:\[[a-z0-9,_-]+\])?==\d[0-9A-Za-z.!+]*$/,
+}
+const packageExamples: Readonly<Record<PackageLanguage, string>> = {
+  javascript: 'lodash@4.17.21',
+  python: 'requests==2.32.3',
+}
+
+/** Says why packages cannot be installed for a language, and what to write instead; undefined if they can. */
+export const packageFault = (
+  language: ScriptLanguage,
+  packages: readonly string[],
+): { message: string; hint: string } | undefined => {
+  if (packages.length === 0) return undefined
+  if (language === 'shell') {
+    const hint = 'Use python or javascript, or put the programs into the image of the sandboxes.'
+    return { message: 'A shell script has no packages', hint }
+  }
+  const wrong = packages.find((one) => !packagePatterns[language].test(one))
+  if (wrong === undefined) return undefined
+  return { message: `Package '${wrong}' has no exact version`, hint: `Write it like ${packageExamples[language]}.` }
+}
+
 /** A script with everything that it may use. */
 export interface ScriptRequest {
   language: ScriptLanguage

@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { AppError } from '../../lib/errors.ts'
+import type { PackageLanguage } from '../../model/scripts/script-run.ts'
 import { baseEnvironment } from '../../runbooks/environment.ts'
 import { makeTail } from '../../runbooks/tail.ts'
 import type { OpenProxy } from '../../sandbox-gateway/open-proxy.ts'
 import type { Sandbox, SandboxExit, SandboxLimits, SandboxPlaces, SandboxProvider } from '../../sandboxes/sandbox.ts'
 import { trustCertificates } from '../own-certificates.ts'
-import type { PackageLanguage, PackageSet } from './package-names.ts'
+import type { PackageSet } from './package-names.ts'
 
 export interface InstallDeps {
   provider: Pick<SandboxProvider, 'create'>

@@ -20,3 +20,17 @@ export const findOffer = async (
       [activity, collectionId],
     )
   )[0]
+
+/** Names that a guess is made from. */
+const mostNames = 1_000
+
+/** Lists the names of activities that workers of a collection offer. */
+export const offeredNames = async (queries: Queries, collectionId: number): Promise<string[]> => {
+  const rows = await queries.rows<{ name: string }>(
+    'offered_names',
+    `select distinct o.name from worker_offers o join workers w on w.id = o.worker_id
+     where ${takesJobsOf('$1::bigint')} order by o.name limit ${mostNames}`,
+    [collectionId],
+  )
+  return rows.map(({ name }) => name)
+}
