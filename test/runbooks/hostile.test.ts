@@ -199,3 +199,12 @@ it('and what its aliases stand for is not unfolded', () => {
     { rule: 'R1', line: 2, column: 1 },
   ])
 })
+
+it.each([
+  ['is longer than 512 KiB', 'x'.repeat(512 * 1024 + 1)],
+  ['has more than 5000 lines', 'x\n'.repeat(5_000)],
+  ['has more than 1000 keys and items', `---\nversion: "1"\n${'- \n'.repeat(1_000)}---\n`],
+  ['has more than 64 anchors and aliases', `---\na: &a b\nc:\n${'- *a\n'.repeat(64)}---\n`],
+])('says what there is too much of: it %s', (excess, text) => {
+  expect(validateRunbook(text).errors.map(({ message }) => message)).toContainEqual(expect.stringContaining(excess))
+})

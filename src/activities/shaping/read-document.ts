@@ -7,7 +7,7 @@ import type { ShapeWork } from './shape.ts'
 
 const mostCellCharacters = 1024 * 1024
 const mostAliases = 100
-const sampleCharacters = 64 * 1024
+const sampleCharacters = 32 * 1024
 
 const readJson = (text: string): unknown => {
   if (isDeeperThan(text, maxJsonDepth)) throw new Error(`the JSON is nested deeper than ${maxJsonDepth} levels`)

@@ -149,7 +149,7 @@ const csvFault = (error: CsvError, maxBytes: number): AppError => {
   }
 }
 
-const sampleCharacters = 64 * 1024
+const sampleCharacters = 32 * 1024
 
 /** The text of a file with its delimiter, which is found in its beginning where none is given. */
 const sampled = async (text: AsyncGenerator<string>, given: CsvDelimiterName | undefined) => {

@@ -1,13 +1,10 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import { textSchema } from '../../model/names.ts'
-import { conformanceLevels, runbookVerdictSchema } from '../../model/runbooks/runbook.ts'
+import { conformanceLevels, longestRunbook, runbookVerdictSchema } from '../../model/runbooks/runbook.ts'
 import { evaluationKinds } from '../../model/runbooks/runbook-evaluation.ts'
 import { preflightSchema, runbookRequestSchema } from '../../model/runbooks/runbook-request.ts'
 import { workflowSchema } from '../../model/workflows/task.ts'
-
-/** Maximum characters of a runbook; published ones have at most 40,000. */
-const longestRunbook = 512 * 1024
 
 export const runbooksContract = {
   getRunbookTemplate: endpoint({

@@ -52,12 +52,13 @@ const withNames = (
   const names = namesIn(tokens)
   const missing = names.find((name) => !Object.hasOwn(values, name))
   if (missing !== undefined) return { problem: `the statement has :${missing}, and parameters has no '${missing}'` }
+  const numbers = new Map(names.map((name, at) => [name, at + 1]))
   let compiled = ''
   let from = 0
   const places: { sent: number; written: number }[] = [{ sent: 0, written: 0 }]
   for (const token of tokens) {
     if (token.kind !== 'named') continue
-    compiled += `${text.slice(from, token.at)}$${names.indexOf(token.text.slice(1)) + 1}`
+    compiled += `${text.slice(from, token.at)}$${numbers.get(token.text.slice(1))}`
     from = token.at + token.text.length
     places.push({ sent: compiled.length, written: from })
   }
@@ -69,7 +70,8 @@ const withNames = (
 }
 
 const withPlaces = (text: string, tokens: readonly SqlToken[], values: readonly unknown[]): Compilation => {
-  const most = Math.max(0, ...tokens.map(({ kind, text }) => (kind === 'positional' ? Number(text.slice(1)) : 0)))
+  const numbers = tokens.map(({ kind, text }) => (kind === 'positional' ? Number(text.slice(1)) : 0))
+  const most = numbers.reduce((one, other) => Math.max(one, other), 0)
   if (most !== values.length) {
     return { problem: `the statement has ${most} parameters ($1 to $${most}), and the list has ${values.length}` }
   }

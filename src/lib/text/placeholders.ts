@@ -1,3 +1,8 @@
+import { AppError } from '../errors.ts'
+
+/** Maximum placeholders of a template: as many are filled in 20 ms. */
+const mostPlaceholders = 100_000
+
 /** Fills a template and returns the pieces, so that callers know the length before they join them. */
 export const filledPieces = (template: string, lookUp: (name: string) => string | undefined): string[] => {
   const parts: string[] = []
@@ -8,6 +13,11 @@ export const filledPieces = (template: string, lookUp: (name: string) => string 
     if (closing < 0) break
     // The last opening before a closing counts: `{{ {{name}}` has one placeholder.
     const start = template.lastIndexOf('{{', closing - 2)
+    if (parts.length >= 2 * mostPlaceholders) {
+      throw new AppError('too_large', `The template has more than ${mostPlaceholders} placeholders`, {
+        hint: 'Fill it in parts, or make the text before and pass it as one value.',
+      })
+    }
     const value = lookUp(template.slice(start + 2, closing).trim())
     parts.push(template.slice(done, start), value ?? template.slice(start, closing + 2))
     done = closing + 2

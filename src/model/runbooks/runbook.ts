@@ -3,6 +3,9 @@ import { z } from 'zod'
 export const modelProviders = ['anthropic', 'openrouter', 'openai', 'google', 'bedrock'] as const
 export type ModelProvider = (typeof modelProviders)[number]
 
+/** Maximum characters of a runbook; published ones have at most 40,000. */
+export const longestRunbook = 512 * 1024
+
 /** Name of an environment variable. */
 export const secretVariablePattern = /^[A-Z][A-Z0-9_]*$/
 

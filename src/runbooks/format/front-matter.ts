@@ -1,4 +1,5 @@
 import { isMap, isNode, isPair, isScalar, isSeq, Lexer, type Pair, parseDocument } from 'yaml'
+import { longestRunbook } from '../../model/runbooks/runbook.ts'
 import { type Position, positionsIn } from './positions.ts'
 
 interface FrontMatterProblem extends Position {
@@ -28,12 +29,16 @@ interface SplitRunbook {
 
 /** Last line on which the front matter may open: a title or comment may precede it. */
 const lastLineOfOpening = 5
+/** Maximum lines of a runbook: 5,000 rows of tables are checked in 50 ms. */
+const mostLines = 5_000
 /** Maximum characters of a front matter; the longest published one has 3,000. */
 const longestFrontMatter = 32 * 1024
 
 /** Splits a runbook into front matter and text. Never throws; reports faults as problems. */
 export const splitRunbook = (text: string): SplitRunbook => {
+  if (text.length > longestRunbook) return unread(`The runbook is longer than ${longestRunbook / 1024} KiB`)
   const lines = text.replace(/^\uFEFF/, '').split(/\r\n|\r|\n/)
+  if (lines.length > mostLines) return unread(`The runbook has more than ${mostLines} lines`)
   const whole = lines.join('\n')
   const open = lines.slice(0, lastLineOfOpening).findIndex((line) => line.trimEnd() === '---')
   const length = open < 0 ? -1 : lines.slice(open + 1).findIndex((line) => /^(---|\.\.\.)\s*$/.test(line))
@@ -47,6 +52,12 @@ export const splitRunbook = (text: string): SplitRunbook => {
   const frontMatter = readFrontMatter(lines.slice(open + 1, close).join('\n'), open + 1)
   return { frontMatter, body: body.join('\n'), whole }
 }
+
+const unread = (message: string): SplitRunbook => ({
+  frontMatter: emptyFrontMatter(1, [{ line: 1, column: 1, message }]),
+  body: '',
+  whole: '',
+})
 
 /** `---` is a thematic break too: below a title, or unclosed, it opens front matter only when a key follows. */
 const isRuleAcross = (lines: readonly string[], open: number, isClosed: boolean): boolean => {
@@ -68,7 +79,8 @@ const emptyFrontMatter = (line: number, problems: FrontMatterProblem[]): FrontMa
 const readFrontMatter = (yaml: string, line: number): FrontMatter => {
   const refused = (message: string) => emptyFrontMatter(line, [{ line: line + 1, column: 1, message }])
   if (yaml.length > longestFrontMatter) return refused('The front matter is longer than 32 KiB')
-  if (isTooDeep(yaml)) return refused('The front matter is nested too deeply')
+  const excess = excessOf(yaml)
+  if (excess) return refused(`The front matter ${excess}`)
   const document = parseDocument(yaml, { prettyErrors: false, uniqueKeys: true, logLevel: 'error' })
   const places = positionsIn(yaml)
   const at = (offset: number): Position => {
@@ -123,11 +135,17 @@ const valuesOf = (read: () => unknown): Record<string, unknown> | undefined => {
 
 /** Maximum nesting: the parser recurses once a level, and overflowing its stack cannot be caught. */
 const deepest = 64
+/** Maximum keys, items and commas: the parser compares each key with all others. */
+const mostEntries = 1_000
+/** Maximum anchors and aliases: each alias walks through the whole document. */
+const mostAnchors = 64
 
-/** Whether YAML is nested too deep; checked on its tokens, before parsing. */
-const isTooDeep = (yaml: string): boolean => {
+/** Says what there is too much of in YAML, by its tokens: parsing that takes seconds. Undefined when it may be parsed. */
+const excessOf = (yaml: string): string | undefined => {
   let brackets = 0
   let marks = 0
+  let entries = 0
+  let anchors = 0
   let isScalar = false
   for (const token of new Lexer().lex(yaml)) {
     if (isScalar) isScalar = false
@@ -135,8 +153,13 @@ const isTooDeep = (yaml: string): boolean => {
     else if (token === '[' || token === '{') brackets++
     else if (token === ']' || token === '}') brackets--
     else if (token.startsWith('\n')) marks = 0
-    else if (token === '-' || token === '?' || (token === ':' && brackets <= 0)) marks++
-    if (brackets > deepest || marks > deepest) return true
+    else if (token === '-' || token === '?' || token === ':' || token === ',') {
+      entries++
+      if (token !== ',' && (token !== ':' || brackets <= 0)) marks++
+    } else if (token.startsWith('&') || token.startsWith('*')) anchors++
+    if (brackets > deepest || marks > deepest) return 'is nested too deeply'
+    if (entries > mostEntries) return `has more than ${mostEntries} keys and items`
+    if (anchors > mostAnchors) return `has more than ${mostAnchors} anchors and aliases`
   }
-  return false
+  return undefined
 }

@@ -73,6 +73,7 @@ export interface Runbook {
   body: string
 }
 
+const mostVariables = 10_000
 const variablePattern = /(?<!\$)\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}/g
 const todoPattern = /(?<!\{)\{TODO:/g
 
@@ -96,6 +97,7 @@ export const readRunbook = (text: string): Runbook => {
     manifest: tablesOf(sections, isManifest).slice(0, 1).flatMap(manifestOf),
     parameters,
     variables: found(variablePattern)
+      .slice(0, mostVariables)
       .map((match) => ({ ...at(match.index), name: match[1] ?? '' }))
       .filter(({ line, name }) => !declaring.has(line) && (declared.has(name) || name === name.toLowerCase())),
     todos: found(todoPattern).map((match) => at(match.index)),

@@ -117,6 +117,7 @@ test('a command of any shape is filled or refused in a moment', () => {
     expect(performance.now() - begun).toBeLessThan(5_000)
   }
   expect(() => fillCommand(`{{value}} ${'x'.repeat(16 * 1024)}`, () => 'a')).toThrow('more than 16384 characters')
+  expect(() => fillCommand(`{{value}} ${'$('.repeat(1_001)}`, () => 'a')).toThrow('more than 1000 opening brackets')
   expect(fillCommand('x'.repeat(100_000), () => 'a').command).toHaveLength(100_000)
 })
 

@@ -1,0 +1,429 @@
+/**
+ * Everything that reads a language in which tenants write, with inputs that take it longest of those it accepts. What
+ * works in the server's thread keeps it for 50 ms at most, at once or until its next piece; all else is loaded in
+ * limited processes alone.
+ */
+import busboy from 'busboy'
+import { objectsIn } from '../../src/activities/judge/json-objects.ts'
+import { labelInText, yesOrNo } from '../../src/activities/judge/read-label.ts'
+import { parseRange } from '../../src/api/files/range.ts'
+import { matcherOf } from '../../src/api/logs/filter.ts'
+import { parseReference } from '../../src/engine/program/paths.ts'
+import { compilePieces } from '../../src/engine/program/program.ts'
+import { readAsked } from '../../src/gateway/asked.ts'
+import { globMatcher } from '../../src/lib/files/glob.ts'
+import { essenceOf } from '../../src/lib/files/media-type.ts'
+import { parsePieces, smallJson } from '../../src/lib/json/large-json.ts'
+import { issuesBy, checks as schemaChecks } from '../../src/lib/json-schema/json-schema.ts'
+import { measureJson } from '../../src/lib/memory/json-memory.ts'
+import { linearRegex } from '../../src/lib/regex/linear-regex.ts'
+import type { Pieces } from '../../src/lib/slices.ts'
+import { compileStatement, statementFault } from '../../src/lib/sql/statement.ts'
+import { findCsvDelimiter } from '../../src/lib/text/csv-delimiter.ts'
+import { fillPlaceholders } from '../../src/lib/text/placeholders.ts'
+import { cronFault } from '../../src/routines/cadence.ts'
+import { hasModelForm } from '../../src/runbooks/format/model-names.ts'
+import { validateRunbook } from '../../src/runbooks/format/validate.ts'
+import { fillCommand } from '../../src/runbooks/verify/fill-command.ts'
+
+interface Row {
+  /** Files of src that read it. */
+  files: readonly string[]
+  /** Packages that read it there. */
+  packages?: readonly string[]
+  /** Inputs by name, each with the work that reads it: at once, or in pieces. */
+  inThread?: Record<string, () => unknown>
+  inPieces?: Record<string, () => Pieces<unknown>>
+  /** Instead of 50 ms, with a comment that says why. */
+  mostMs?: number
+}
+
+/** As many repetitions as have that length. */
+const filled = (unit: string, length: number, before = ''): string =>
+  before + unit.repeat(Math.floor((length - before.length) / unit.length))
+
+const byUnit = (units: readonly string[], work: (unit: string) => unknown): Record<string, () => unknown> =>
+  Object.fromEntries(units.map((unit) => [unit.slice(0, 40), () => work(unit)]))
+
+/** The same for inputs that take as long to make as to read. */
+const prepared = <Input>(
+  units: readonly string[],
+  { make, work }: { make: (unit: string) => Input; work: (input: Input) => unknown },
+): Record<string, () => unknown> => {
+  const made = new Map<string, Input>()
+  return byUnit(units, (unit) => {
+    const input = made.get(unit) ?? make(unit)
+    made.set(unit, input)
+    return work(input)
+  })
+}
+
+const kib = 1024
+const mostBody = 16 * kib * kib
+const mostHeader = 16 * kib
+
+const runbook = (unit: string, before = '') => validateRunbook(filled(unit, 512 * kib, before))
+/** As many lines as a runbook may have. */
+const rows = (row: string, before = '') => validateRunbook(before + `${row}\n`.repeat(4_980))
+const parameters = '# T\n\n## Parameters\n\n| Name | Default |\n|--|--|\n'
+const outputs = '# T\n\n## Required Output Files\n\n| File | D |\n|--|--|\n'
+const frontMatter = (unit: string, before = '') => validateRunbook(`---\n${filled(unit, 32 * kib, before)}\n---\n# T\n`)
+const numbered = (make: (at: number) => string) => Array.from({ length: 6_000 }, (_, at) => make(at)).join('')
+const members = (count: number) => Array.from({ length: count }, (_, at) => `"m${at}":0`).join(',')
+const refused = (work: () => unknown): unknown => {
+  try {
+    return work()
+  } catch (error) {
+    return error
+  }
+}
+
+const pattern = (source: string): Pieces<unknown> => {
+  const made = linearRegex(source)
+  return 'test' in made ? made.test('a'.repeat(100_000), 5_000_000) : parsePieces('null')
+}
+
+export const parsers: Record<string, Row> = {
+  JSONata: { files: ['activities/shaping/evaluate.ts'], packages: ['jsonata'] },
+  'YAML, HTML, XML and CSV of steps': {
+    files: ['activities/shaping/read-document.ts', 'activities/shaping/read-markup.ts'],
+    packages: ['htmlparser2'],
+  },
+  'PDF of steps': { files: ['activities/shaping/read-pdf.ts'], packages: ['unpdf'] },
+  'Markdown of steps': {
+    files: ['activities/shaping/write-document.ts'],
+    packages: ['micromark', 'micromark-extension-gfm'],
+  },
+  'previews of CSV, Parquet and ZIP': {
+    files: ['preview/texts.ts', 'preview/parquet.ts', 'preview/parquet-lines.ts', 'preview/zip.ts'],
+    packages: ['hyparquet', 'hyparquet-compressors'],
+  },
+  Croissant: { files: ['croissant/report.ts', 'croissant/json-ld.ts', 'croissant/validate.ts'] },
+  'regular expressions': {
+    files: ['lib/regex/linear-regex.ts', 'lib/regex/parse-regex.ts'],
+    inThread: byUnit(['a{1000}', '(a|b){900}', '[a-z]', '\\p{L}', '(', '(?:', '(a?){500}', '\\b', '^*', 'a|'], (unit) =>
+      linearRegex(filled(unit, 2_000)),
+    ),
+    inPieces: {
+      'nested repetitions': () => pattern('(a*)*b'),
+      'many ways': () => pattern('(a|a?){600}b'),
+      'many characters': () => pattern(filled('[\\w\\W]?', 2_000)),
+    },
+  },
+  'JSON Schema': {
+    files: [
+      'lib/json-schema/json-schema.ts',
+      'lib/json-schema/schema-checker.ts',
+      'lib/json-schema/schema-keywords.ts',
+    ],
+    inPieces: {
+      'wide lists': () => {
+        const schema = { items: { anyOf: Array(1_000).fill({ type: 'string' }) }, uniqueItems: true }
+        const given = { checks: Object.entries(schemaChecks), budget: { left: 500_000 }, deepest: 32 }
+        return issuesBy(
+          given,
+          schema,
+          Array.from({ length: 50_000 }, (_, at) => at),
+        )
+      },
+      'large constants': () => {
+        const value = Array.from({ length: 10_000 }, (_, at) => ({ at }))
+        const given = { checks: Object.entries(schemaChecks), budget: { left: 500_000 }, deepest: 32 }
+        return issuesBy(given, { enum: Array.from({ length: 10 }, () => [...value, 1]) }, [...value, 2])
+      },
+    },
+  },
+  'YAML of runbooks': {
+    files: ['runbooks/format/front-matter.ts'],
+    packages: ['yaml'],
+    inThread: {
+      ...byUnit(['a: b\n', '- *a\n', '-\n', '? \n', '#\n', '@\n', '<<: *a\n'], (unit) =>
+        frontMatter(unit, 'a: &a {b: c}\n'),
+      ),
+      'a flow list': () => frontMatter(',', 'a: ['),
+      'a flow map': () => frontMatter('a: b, ', 'a: {'),
+      keys: () => frontMatter(numbered((at) => `${at}: \n`)),
+      anchors: () =>
+        frontMatter(
+          numbered((at) => `a${at}: &x${at} [*x${at - 1}, *x${at - 1}]\n`),
+          'a: &x-1 b\n',
+        ),
+    },
+  },
+  'Markdown of runbooks': {
+    files: [
+      'runbooks/format/sections.ts',
+      'runbooks/format/runbook.ts',
+      'runbooks/format/iteration-bound.ts',
+      'runbooks/format/presets.ts',
+    ],
+    inThread: {
+      ...byUnit(
+        [
+          '# a\n',
+          '```\n',
+          'a|b\n-|-\n',
+          '|',
+          '{{a}}',
+          '{{',
+          '[a](b)',
+          ' *a',
+          '`',
+          '(',
+          'max 9 ',
+          'up to 9 ',
+          '\\|',
+          '- [ ] a\n',
+        ],
+        (unit) => runbook(unit),
+      ),
+      ...byUnit(['# a', 'a|b\n-|-', '|', '|`a`|x|', '## Step 1: a', `| \`a.json\` | ${'max 9 '.repeat(5)}`], (row) =>
+        rows(row.includes('\n') ? '|' : row, outputs),
+      ),
+      'rows of parameters': () => rows(`| \`a\` | ${'max 9 '.repeat(14)}`, parameters),
+      'rows of files': () => rows('| `a.json` or `b.json` | x |', outputs),
+    },
+  },
+  'shell blocks of runbooks': {
+    files: ['runbooks/verify/fill-command.ts'],
+    packages: ['unbash'],
+    inThread: byUnit(
+      [
+        '$(',
+        '"$(',
+        '`',
+        '((',
+        '$((',
+        '{ ',
+        '( ',
+        '${a:-',
+        'if a; then ',
+        '<<A\n',
+        '<(',
+        '[[ ( ',
+        'a[',
+        '$[',
+        '{{a}} ',
+        "'",
+      ],
+      (unit) => refused(() => fillCommand(filled(unit, 16 * kib, '{{a}} '), () => 'a b')),
+    ),
+  },
+  templates: {
+    files: ['lib/text/placeholders.ts', 'runbooks/variables.ts'],
+    inThread: byUnit(['{{', '{{a}}', '{{ {', '}}', 'a'], (unit) =>
+      refused(() => fillPlaceholders(filled(unit, mostBody / 2, '{{a}}'), () => 'a b')),
+    ),
+  },
+  SQL: {
+    files: ['lib/sql/statement.ts', 'lib/sql/sql-tokens.ts'],
+    inThread: {
+      ...byUnit(['$1,', '$a$', ':a,', "'", '--\n', '/*', '(', 'a ', '"a"', "E'\\"], (unit) => {
+        const statement = filled(unit, 100_000, 'select ')
+        return [
+          statementFault(statement, true),
+          compileStatement(statement, { a: 1 }),
+          compileStatement(statement, [1]),
+        ]
+      }),
+      'many names': () => {
+        const names = Array.from({ length: 14_000 }, (_, at) => `a${at}`)
+        return compileStatement(`select :${names.join(',:')}`, Object.fromEntries(names.map((name) => [name, 1])))
+      },
+    },
+  },
+  'CSV of items': {
+    files: ['api/batches/item-file.ts', 'lib/text/csv-delimiter.ts'],
+    packages: ['csv-parse'],
+    inThread: byUnit([',', '"', '"",', '\n', '"a', ';', 'a;b,c\td|e\n'], (unit) =>
+      findCsvDelimiter(filled(unit, 32 * kib), true),
+    ),
+  },
+  'filters of logs': {
+    files: ['api/logs/filter.ts'],
+    inThread: {
+      'a long event': () =>
+        matcherOf({ types: [], text: `${'a'.repeat(199)}b` })({
+          ...{
+            timestamp: '',
+            level: 'info',
+            type: 'log',
+            message: 'a'.repeat(64 * kib),
+            attributes: { a: 'a'.repeat(64 * kib) },
+          },
+        } as never),
+    },
+  },
+  'path expressions': {
+    files: ['engine/program/paths.ts'],
+    inThread: byUnit(['[*]', '.b', "['b']", '[1', "['"], (unit) => parseReference(filled(unit, 4_096, 'a'))),
+  },
+  'steps of workflows': {
+    files: [
+      'engine/program/program.ts',
+      'engine/program/runs-on.ts',
+      'engine/program/tools.ts',
+      'engine/program/lint.ts',
+      'engine/program/step-options.ts',
+    ],
+    inPieces: {
+      'wrong references': () => {
+        const names = Array.from({ length: 15_000 }, (_, at) => `step_${at}`)
+        const configs = names.map((name, at) => [name, { activity: 'a', text_path: `step_${at}x.outputs.b` }])
+        return compilePieces(
+          { steps: names, step_configs: Object.fromEntries(configs), init_params: {} } as never,
+          new Map() as never,
+        )
+      },
+    },
+  },
+  cron: {
+    files: ['routines/cadence.ts'],
+    packages: ['croner'],
+    inThread: byUnit(
+      [
+        '0 0 29 2 *',
+        '0 0 31 2 *',
+        '0 0 29 2 mon#5',
+        '0 0 31 2,4,6,9,11 +mon',
+        '0 0 29 2 +sun#5',
+        `${'0-59,'.repeat(90)}0 * * * *`,
+      ],
+      (expression) => cronFault({ type: 'cron', expression, time_zone: 'Australia/Lord_Howe' }),
+    ),
+  },
+  'model names': {
+    files: ['runbooks/format/model-names.ts'],
+    inThread: byUnit(['a.', 'gemini-', '-', '/', 'arn:aws:bedrock:'], (unit) => {
+      const name = filled(unit, 32 * kib)
+      return (['bedrock', 'google', 'openrouter', 'anthropic', 'openai'] as const).map((one) => hasModelForm(name, one))
+    }),
+  },
+  'patterns of file names': {
+    files: ['lib/files/glob.ts', 'runbooks/format/declared-files.ts'],
+    inThread: byUnit(['*a', '**/', '?', '*'], (unit) => globMatcher(filled(unit, 1_024))('a'.repeat(1_024))),
+  },
+  'JSON of bodies': {
+    files: ['http/input/body.ts', 'lib/json/large-json.ts', 'lib/memory/json-memory.ts', 'lib/json/json-object.ts'],
+    inThread: byUnit(['{"a":', '[', '1,', '"a",', '{"a":0},'], (unit) =>
+      refused(() => JSON.parse(`[${filled(unit, smallJson).replace(/,$/, '')}]`)),
+    ),
+    inPieces: {
+      members: () => parsePieces(`{${members(100_000)}}`),
+      lists: () => parsePieces(`[${Array(33_000).fill('[[],{}]').join(',')}]`),
+      strings: () => parsePieces(`["${'\\n'.repeat(mostBody / 2)}"]`),
+      'the count of members': () => measureJson(`{${members(1_000_000)}}`),
+    },
+  },
+  // JavaScript makes room in an object of a million members, and collects garbage, in one piece of 60 ms.
+  'JSON of bodies that are data': {
+    files: ['lib/json/large-json.ts'],
+    mostMs: 100,
+    inPieces: {
+      members: () => parsePieces(`{${members(1_000_000)}}`),
+      lists: () => parsePieces(`[${Array(330_000).fill('[[],{}]').join(',')}]`),
+    },
+  },
+  'JSON of the gateway': {
+    files: ['gateway/asked.ts'],
+    inThread: prepared(['{"role":"user","content":"a"},', '"a",', '[[],[]],'], {
+      make: (unit) => Buffer.from(`{"model":"a","messages":[${filled(unit, mostBody - 100).slice(0, -1)}]}`),
+      work: (body) => readAsked(body, 'chat'),
+    }),
+  },
+  'JSON in answers of models': {
+    files: ['activities/judge/json-objects.ts', 'activities/judge/read-label.ts'],
+    packages: ['jsonrepair'],
+    inThread: {
+      ...byUnit(['{', '{"a":', '{"a":[', "{'", '{/*', '{"a":"b" "c"', '{"\\', '{} ', '```json{', 'x" '], (unit) =>
+        objectsIn(filled(unit, 1024 * kib)),
+      ),
+      ...byUnit(['x" ', '"b, ', '"b: \n'], (unit) => objectsIn(filled(unit, 24 * kib, '{"a":"'))),
+      labels: () => labelInText('yes no not yes '.repeat(4_000), yesOrNo, false),
+    },
+  },
+  multipart: {
+    files: ['http/input/multipart.ts', 'http/input/part-text.ts'],
+    packages: ['busboy'],
+    inThread: byUnit(
+      ['--b\r\n\r\n', '\r\n--', '--b\r\nContent-Disposition: form-data; name="', 'a=b;', '\r'],
+      (unit) => {
+        const headers = { 'content-type': 'multipart/form-data; boundary=b' }
+        const parser = busboy({ headers, limits: { fields: 200, files: 10, fieldSize: 64 * kib } }).on(
+          'error',
+          () => {},
+        )
+        parser.on('file', (_, stream) => stream.resume()).write(filled(unit, 64 * kib, '--b\r\n'))
+      },
+    ),
+  },
+  headers: {
+    files: ['api/files/range.ts', 'lib/files/media-type.ts'],
+    inThread: {
+      ...byUnit(['0-1,', '9', '-', ' '], (unit) => parseRange(filled(unit, mostHeader, 'bytes='), 100)),
+      ...byUnit([';a=b', ' ', '/'], (unit) => essenceOf(filled(unit, mostHeader, 'a/b'))),
+    },
+  },
+}
+
+/** Packages that read nothing a tenant writes, or hand on bytes without reading a language in them. */
+export const otherPackages = {
+  'clients of models and what they answer': [
+    '@ai-sdk/amazon-bedrock',
+    '@ai-sdk/anthropic',
+    '@ai-sdk/cohere',
+    '@ai-sdk/google',
+    '@ai-sdk/provider',
+    '@smithy/eventstream-codec',
+    'eventsource-parser',
+    '@pydantic/genai-prices',
+  ],
+  'protocols, where this server writes': [
+    '@modelcontextprotocol/sdk',
+    'aws4fetch',
+    'dockerode',
+    'undici',
+    'pg',
+    'yazl',
+    'hyparquet-writer',
+    'ipaddr.js',
+  ],
+  'settings, logs and the terminal of the operator': [
+    '@clack/prompts',
+    'commander',
+    'picocolors',
+    'pino',
+    'prom-client',
+  ],
+  'the first bytes of a file': ['file-type'],
+  'bounded tables of a ZIP': ['yauzl'],
+  'texts compared in pages': ['diff'],
+  'values that JSON.parse has made, in the counts that a body may have': ['zod', 'lru-cache'],
+}
+
+/** Files with an export of such a name, or a pattern made at run time, that read nothing a tenant writes. */
+export const otherFiles: Record<string, readonly string[]> = {
+  'what the operator has written': [
+    'lib/net/addresses.ts',
+    'sandboxes/limits/control-groups.ts',
+    'sandboxes/user-slot.ts',
+    'store/objects/s3/credentials/from-profile.ts',
+    'store/objects/s3/credentials/json-credentials.ts',
+    'backup/dump-objects.ts',
+  ],
+  'what providers answer, in bounded frames': [
+    'providers/wires/replicate-api.ts',
+    'upstream/redact/key-redactor.ts',
+    'upstream/redact/redact-frames.ts',
+  ],
+  'names and addresses of at most 1,000 characters': [
+    'lib/settings/storage-location.ts',
+    'mcp/endpoint-tool.ts',
+    'sandbox-gateway/models/endpoints.ts',
+  ],
+  'bytes by native decoders, and signs without repetition': [
+    'lib/text/text-encoding.ts',
+    'gateway/record/inline-files.ts',
+  ],
+  'an activity, whose parsers have rows': ['activities/shaping/parse.ts'],
+}
