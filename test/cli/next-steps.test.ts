@@ -176,3 +176,52 @@ it('runs cancel takes the newest run of a task, as its help says', async () => {
   const { code, stdout } = await shell.jetty(['runs', 'cancel', 'acme/ask'])
   expect([code, stdout]).toEqual([0, `cancelled ${place}\n`])
 })
+
+describe('a run that has ended', () => {
+  const shown = async (workflow: object): Promise<{ place: string; text: string }> => {
+    const file = shell.file('shown.json', JSON.stringify(workflow))
+    expect(await shell.jetty(['tasks', 'deploy', file, 'acme/shown'])).toMatchObject({ code: 0 })
+    const ended = await shell.jetty(['run', 'acme/shown', '--wait'])
+    expect(ended.code).toBe(0)
+    return { place: ended.stderr.split('\n')[0] ?? '', text: (await shell.jetty(['runs', 'get', 'acme/shown'])).stdout }
+  }
+
+  it('shows how to download each of its files, and what leads from its name to them', async () => {
+    const { place, text } = await shown({
+      step_configs: {
+        table: { activity: 'render', format: 'csv', items: [{ a: 1 }], filename: 'table.csv' },
+        copy: { activity: 'text_echo', text_path: 'table.outputs.file.path' },
+      },
+      steps: ['table', 'copy'],
+    })
+    const path = text.match(/files +jetty files down (\S+)/)?.[1] ?? ''
+    expect(path).toMatch(/^acme\/shown\/.*table\.csv$/)
+    expect((await shell.jetty(['files', 'down', path, '-o', '-'])).stdout).toBe('a\r\n1\r\n')
+    for (const run of ['acme/shown', place]) {
+      expect(await refused(2, 'files', 'down', run)).toContain(`jetty runs get ${run} lists the files of a run`)
+    }
+  })
+
+  it('leads to its child runs, and says that they have costs of their own', async () => {
+    const child = { step_configs: { a: { activity: 'text_echo', text: 'x' } }, steps: ['a'] }
+    await test.call('POST', '/api/v1/tasks/acme', { name: 'one', workflow: child })
+    const { place, text } = await shown({
+      init_params: { items: [1, 2] },
+      step_configs: {
+        each: { activity: 'list_emit_await', items_path: 'init_params.items', child_workflow_name: 'one' },
+      },
+      steps: ['each'],
+    })
+    expect(text).toContain(`child runs  2, each with its own cost: jetty runs ls acme --parent ${place}`)
+    expect((await shell.jetty(['runs', 'ls', 'acme', '--parent', place, '--json'])).json()).toHaveLength(2)
+  })
+})
+
+it('run --wait says that no worker offers the activity of a step', async () => {
+  const text = JSON.stringify({ step_configs: { a: { activity: 'images.resize' } }, steps: ['a'] })
+  await shell.jetty(['tasks', 'deploy', shell.file('alone.json', text), 'acme/alone'])
+  const ended = await shell.jetty(['run', 'acme/alone', '--wait'], {
+    when: ['No worker offers', () => void shell.jetty(['runs', 'cancel', 'acme/alone'])],
+  })
+  expect(ended.stderr).toContain('No worker offers images.resize')
+})

@@ -64,9 +64,21 @@ const download = async (
     })
   }
   requireFree(target)
-  await saveResponse(await client.downloadFile({ params: { path }, signal }), target)
+  const answer = await client.downloadFile({ params: { path }, signal }).catch((error) => {
+    throw namesRun(path, error) ? noRunFile(path) : error
+  })
+  await saveResponse(answer, target)
   if (target.path !== '-') out.answer({ path: target.path }, () => target.path)
 }
+
+/** Tells whether a missing file has the name of a task or run. */
+const namesRun = (path: string, error: unknown): boolean =>
+  error instanceof AppError && error.code === 'not_found' && path.split('/').length <= 3
+
+const noRunFile = (path: string): AppError =>
+  new AppError('not_found', `There is no file ${JSON.stringify(path)}`, {
+    hint: `jetty files ls ${path.split('/')[0]} lists stored files; jetty runs get ${path} lists the files of a run.`,
+  })
 
 const mostListed = 10_000
 

@@ -47,6 +47,9 @@ const makeProgress = () => {
   }
 }
 
+/** Whether a step waits for a worker that is not there, or has lost one. */
+const isWorkerWarning = ({ type, level }: StepLog | LogEvent): boolean => type === 'worker' && level === 'warning'
+
 interface FollowOptions {
   /** Shows what the steps log, and what agents do. */
   isDetailed?: boolean
@@ -108,7 +111,7 @@ export const followRun = async (
     const step = 'step' in log ? log.step : undefined
     const event = agentEventOf(log)
     if (event !== undefined) return onAgentEvent(event)
-    if ((!isDetailed || isEndLeftOut) && !/^(approval|event)_/.test(type)) return
+    if ((!isDetailed || isEndLeftOut) && !/^(approval|event)_/.test(type) && !isWorkerWarning(log)) return
     say(`  ${(levelColours[level] ?? pc.yellow)(level)} ${step ? `${safe(step)}: ` : ''}${hanging(message, 4)}`)
     if (type === 'event_awaited') say(pc.dim(`    continue with: ${eventCommand(place, log)}`))
     if (type === 'approval_requested') say(pc.dim(`    decide with: jetty approve ${placeText(place)}`))

@@ -71,6 +71,34 @@ const stepTable = (steps: Step[]): string =>
     (text, column) => (column === 1 ? paintStatus(text) : text),
   )
 
+const mostFiles = 10
+
+/** Storage paths of the file objects in outputs, at any depth. */
+const filePathsIn = (value: unknown): string[] => {
+  if (typeof value !== 'object' || value === null) return []
+  const { path, content_type: type } = value as Record<string, unknown>
+  if (typeof path === 'string' && typeof type === 'string') return [path]
+  return Object.values(value).flatMap(filePathsIn)
+}
+
+/** Lists the commands that download the files of a run. */
+const fileLines = (steps: Step[]): Pair[] => {
+  const paths = [...new Set(steps.flatMap(({ outputs }) => filePathsIn(outputs)))]
+  const lines = paths.slice(0, mostFiles).map((path) => `jetty files down ${path}`)
+  const more = paths.length - lines.length
+  return [...lines, ...(more > 0 ? [`and ${more} more, in the outputs of the steps`] : [])].map(
+    (line, at): Pair => [at === 0 ? 'files' : '', line],
+  )
+}
+
+/** Leads to the child runs of a run, whose cost is not part of its own. */
+const childLines = (steps: Step[], place: string): Pair[] => {
+  const children = steps.flatMap(({ outputs }) => outputs.trajectory_references ?? [])
+  const [collection = ''] = place.split('/')
+  if (children.length === 0) return []
+  return [['child runs', `${children.length}, each with its own cost: jetty runs ls ${collection} --parent ${place}`]]
+}
+
 /** Describes a run for a person: its inputs, outputs, cost and steps. */
 export const runOverview = (run: Trajectory): string => {
   const [collection = '', task = ''] = run.name.split('/')
@@ -86,12 +114,14 @@ export const runOverview = (run: Trajectory): string => {
     ...memberLines('parameters', run.init_params),
     ...(run.error ? ([['error', safe(cliWords(run.error))]] as Pair[]) : []),
     ...(run.status === 'completed' ? memberLines('result', lastOutputs(run)) : []),
+    ...fileLines(steps),
     ...(models.length > 0
       ? ([
           ['model', models.join(', ')],
           ['cost', costText(steps)],
         ] as Pair[])
       : []),
+    ...childLines(steps, place),
     ...(run.labels.length > 0
       ? ([['labels', run.labels.map(({ key, value }) => `${key}:${value}`).join('  ')]] as Pair[])
       : []),
