@@ -56,7 +56,7 @@ export const startWatchedJetty = async (blockedMs: number, env: Record<string, s
     async key(access_level, collection_name) {
       await call('POST', '/api/v1/collections', { name: collection_name })
       const fields = { name: `${access_level} ${collection_name}`, collection_name, access_level }
-      return (await call('POST', '/api/v1/api-keys', fields)).body.key
+      return (await call('POST', '/api/v1/api-keys', fields)).body.api_key
     },
     async takeBlocks() {
       await new Promise((resolve) => setTimeout(resolve, 2 * blockedMs))

@@ -3,6 +3,7 @@ import type { Environment } from '../../engine/environment/environment.ts'
 import { collectionNotFound, coveredOnly } from '../../http/authorise.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
+import { nextSlice } from '../../lib/slices.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
 import type { PreflightRunbook, RunbookPlace } from '../../model/runbooks/runbook-run.ts'
 import { standardRunbookTask, standardRunbookWorkflow } from '../../model/runbooks/standard-runbook.ts'
@@ -51,6 +52,7 @@ export const runbooksRoutes = ({ database, lending, ...deps }: RunbooksDeps): Ro
     validateRunbook: async ({ body }) => {
       // loaded on demand: the parser is large, and few requests need it
       const { validateRunbook } = await import('../../runbooks/format/validate.ts')
+      await nextSlice() // many that come at once are read one by one
       return validateRunbook(body.content, body.level)
     },
 

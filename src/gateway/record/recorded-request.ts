@@ -1,6 +1,8 @@
 import { isAscii } from 'node:buffer'
 import { membersOf } from '../../lib/json/json-members.ts'
 import { maxJsonDepth } from '../../lib/json/json-text.ts'
+import { smallJson } from '../../lib/json/large-json.ts'
+import { nextSlice } from '../../lib/slices.ts'
 import { upstreamBody } from '../asked.ts'
 import type { FinishedCall } from './finished-call.ts'
 import { type KeepBytes, mayHoldBytes, readJsonBytes, withoutBytes } from './inline-files.ts'
@@ -33,7 +35,9 @@ export const recordedRequest = async (
     const text = body.toString()
     return mayHoldBytes(text) ? scrub.json(await withoutBytes(JSON.parse(text), keep)) : scrub.jsonText(text)
   }
+  if (body.length > smallJson) await nextSlice()
   const read = readJsonBytes(body)
+  if (body.length > smallJson) await nextSlice()
   if (!read.isJson) return scrub.json({ request: body.toString() })
   return read.mayHoldBytes ? scrub.json(await withoutBytes(parsed(body), keep)) : scrub.jsonBytes(body)
 }

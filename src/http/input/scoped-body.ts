@@ -1,4 +1,6 @@
 import { AppError, isDatabaseUnavailable } from '../../lib/errors.ts'
+import { smallJson } from '../../lib/json/large-json.ts'
+import { nextSlice } from '../../lib/slices.ts'
 import type { Identity } from '../../model/collections/identity.ts'
 import type { AccessChecks } from '../authorise.ts'
 import type { Credentials } from '../credentials.ts'
@@ -54,7 +56,9 @@ const readWhole = async (checks: AccessChecks, options: ScopedBodyOptions): Prom
  */
 export const readScopedBody = async (checks: AccessChecks, options: ScopedBodyOptions): Promise<ScopedBody> => {
   try {
-    return options.readBody(await readWhole(checks, options), options.exchange.incoming.headers)
+    const bytes = await readWhole(checks, options)
+    if (bytes.length > smallJson) await nextSlice() // many that come at once are read one by one
+    return options.readBody(bytes, options.exchange.incoming.headers)
   } catch (problem) {
     await requireToken(checks, options)
     throw problem

@@ -1,0 +1,182 @@
+/**
+ * What one tenant notices while another sends every parser the worst input that it accepts, several at a time: a
+ * `run-sync` each second, from a process of its own.
+ */
+import type { HttpRequest } from './lib/http-process.ts'
+import { median } from './lib/numbers.ts'
+import { isQuick } from './lib/quick.ts'
+import { stage } from './lib/stage.ts'
+import { echoWorkflow } from './lib/workflows.ts'
+
+const calmSeconds = isQuick ? 5 : 15
+const secondsOfAttack = isQuick ? 5 : 10
+const atOnce = 3
+const everyMs = 1_000
+
+interface Attack {
+  path: string
+  body: string | FormData
+}
+
+const numbered = <T>(count: number, make: (at: number) => T): T[] => Array.from({ length: count }, (_, at) => make(at))
+const members = (count: number): string => numbered(count, (at) => `"m${at}":0`).join(',')
+
+const workflowOf = (configs: object[], rest: object = {}) => {
+  const named = configs.map((config, at) => [`s${at}`, config] as const)
+  return { ...rest, step_configs: Object.fromEntries(named), steps: named.map(([name]) => name) }
+}
+const validate = (workflow: object | string): Attack => ({
+  path: '/api/v1/tasks/attacker/validate',
+  body: `{"name":"hostile","workflow":${typeof workflow === 'string' ? workflow : JSON.stringify(workflow)}}`,
+})
+const tryRun = (config: object): Attack => ({
+  path: '/api/v1/try/attacker',
+  body: JSON.stringify({ workflow: workflowOf([config]), step: 's0' }),
+})
+const runbook = (content: string): Attack => ({
+  path: '/api/v1/runbooks/validate',
+  body: JSON.stringify({ content }),
+})
+const filled = (unit: string, length: number): string => unit.repeat(Math.floor(length / unit.length))
+
+const formWith = (name: string, text: string): FormData => {
+  const form = new FormData()
+  form.append('file', new Blob([text]), name)
+  return form
+}
+
+/** A body of 1 to 16 MB each: made when it is its turn. */
+const attacks: Record<string, () => Attack> = {
+  JSONata: () =>
+    validate(
+      workflowOf(
+        numbered(60, (at) => ({ activity: 'transform', input: {}, expression: `${'a@$b.'.repeat(3_330)}c${at}` })),
+      ),
+    ),
+  'JSONata that runs': () => tryRun({ activity: 'transform', input: {}, expression: '($f := function(){$f()}; $f())' }),
+  'wrong references': () =>
+    validate(
+      workflowOf(
+        numbered(20_000, (at) => ({ activity: 'text_echo', text_path: `init_params.a_long_parameter_nam_${at}x` })),
+        { init_params: Object.fromEntries(numbered(15_000, (at) => [`a_long_parameter_name_${at}`, at])) },
+      ),
+    ),
+  'a million members': () => validate(`{${members(1_000_000)},"steps":[]}`),
+  'many members': () => validate(`{${members(90_000)},"steps":[]}`),
+  'JSON Schema and patterns': () =>
+    validate({
+      ...workflowOf([{ activity: 'text_echo', text: 'x' }], {
+        init_params: { a: 'a'.repeat(1_000_000) },
+        input_schema: { properties: { a: { pattern: '(a|a?){600}b' } } },
+      }),
+    }),
+  'YAML of a runbook': () =>
+    runbook(
+      `---\n${numbered(900, (at) => `a${at}: &x${at} [*x0]\n`)
+        .join('')
+        .slice(0, 32_000)}\n---\n# T\n`,
+    ),
+  'Markdown of a runbook': () =>
+    runbook(`# T\n\n## Parameters\n\n| a | b |\n|--|--|\n${'| `a` | max 9 |\n'.repeat(4_900)}`),
+  'Markdown of a step': () => tryRun({ activity: 'render', content: filled('* ', 200_000), format: 'html' }),
+  'HTML of a step': () => tryRun({ activity: 'parse', format: 'html', content: filled('<a>', 4_000_000) }),
+  'XML of a step': () => tryRun({ activity: 'parse', format: 'xml', content: filled('<a b="c">', 4_000_000) }),
+  'CSV of a step': () => tryRun({ activity: 'parse', format: 'csv', content: filled('a,"b"\n', 4_000_000) }),
+  'YAML of a step': () => tryRun({ activity: 'parse', format: 'yaml', content: filled('- a\n', 1_000_000) }),
+  'a template': () => tryRun({ activity: 'text_template', template: filled('{{a}}', 8_000_000), a: 'b' }),
+  'path expressions': () =>
+    validate(workflowOf(numbered(2_000, () => ({ activity: 'text_echo', text_path: `a${'[*]'.repeat(1_300)}` })))),
+  Croissant: () => ({
+    path: '/api/v1/datasets/mlcroissant-validation',
+    body: formWith('a.json', `{"@graph":[${filled('{"@id":"a"},', 4_000_000).slice(0, -1)}]}`),
+  }),
+  cron: () => ({
+    path: '/api/v1/routines/attacker/echo',
+    body: JSON.stringify({ name: 'never', cadence: { type: 'cron', expression: '0 0 31 2,4,6,9,11 +mon' } }),
+  }),
+  'JSON of the gateway': () => ({
+    path: '/v1/chat/completions',
+    body: `{"model":"none/none","messages":[${filled('{"role":"user","content":"a"},', 16_000_000).slice(0, -1)}]}`,
+  }),
+  multipart: () => {
+    const form = new FormData()
+    for (let at = 0; at < 200; at++) form.append(`f${at}`, 'x'.repeat(10_000))
+    return { path: '/api/v1/run/attacker/echo', body: form }
+  },
+}
+
+await stage(
+  'neighbour',
+  async ({ report, jetty, child, createDatabase }) => {
+    const server = await jetty({ environment: { DATABASE_URL: await createDatabase('neighbour') } })
+    for (const name of ['attacker', 'calm']) {
+      await server.call('POST', '/api/v1/collections', { name })
+      await server.call('POST', `/api/v1/tasks/${name}`, { name: 'echo', workflow: echoWorkflow(1) })
+    }
+    const key = await server.key('attacker')
+    const client = await child('http-process.ts', { BENCH_URL: server.url, BENCH_TOKEN: await server.key('calm') })
+    const request: HttpRequest = { method: 'POST', path: '/api/v1/run-sync/calm/echo', body: '{"init_params":{}}' }
+
+    /** Calls each second while `isGoing`, and returns how long each took; a failed one, what it said. */
+    const watch = async (isGoing: () => boolean) => {
+      const taken: number[] = []
+      const failures: string[] = []
+      while (isGoing()) {
+        const begun = performance.now()
+        try {
+          taken.push(...(await client.ask<number[]>('latency', { requests: [request] })))
+        } catch (error) {
+          failures.push(String(error).slice(0, 300))
+        }
+        await new Promise((resolve) => setTimeout(resolve, Math.max(0, everyMs - (performance.now() - begun))))
+      }
+      return { taken, failures }
+    }
+    const until = (seconds: number) => {
+      const end = performance.now() + seconds * 1000
+      return () => performance.now() < end
+    }
+    const answers = async ({ path, body }: Attack, isGoing: () => boolean, seen: Map<number, number>) => {
+      const type = typeof body === 'string' ? { 'content-type': 'application/json' } : {}
+      while (isGoing()) {
+        const sent = { method: 'POST', body, headers: { authorization: `Bearer ${key}`, ...type } }
+        const signal = AbortSignal.timeout(secondsOfAttack * 1000)
+        const status = await fetch(server.url + path, { ...sent, signal }).then(
+          async (response) => {
+            await response.arrayBuffer()
+            return response.status
+          },
+          () => 0,
+        )
+        seen.set(status, (seen.get(status) ?? 0) + 1)
+        if (status === 429 || status === 503) await new Promise((resolve) => setTimeout(resolve, 100))
+      }
+    }
+
+    await watch(until(2)) // warms up
+    const calm = await watch(until(calmSeconds))
+    const rows: (string | number)[][] = [
+      ['what the other tenant sends', 'median, ms', 'worst, ms', 'failed', 'answers'],
+    ]
+    rows.push(['nothing', median(calm.taken), Math.max(...calm.taken), calm.failures.length, ''])
+    const worst: number[] = []
+    let failed = 0
+    for (const [name, make] of Object.entries(attacks)) {
+      const attack = make()
+      const seen = new Map<number, number>()
+      const isGoing = until(secondsOfAttack)
+      const attackers = numbered(atOnce, () => answers(attack, isGoing, seen))
+      const { taken, failures } = await watch(isGoing)
+      await Promise.all(attackers)
+      worst.push(Math.max(0, ...taken))
+      failed += failures.length
+      if (failures.length > 0) report.note(`${name}: ${failures[0]}`)
+      const said = [...seen].map(([status, count]) => `${count} × ${status || 'given up'}`).join(', ')
+      rows.push([name, median(taken), Math.max(0, ...taken), failures.length, said])
+    }
+    report.table(`a run-sync each second beside ${atOnce} of these at a time`, rows)
+    report.aim('the worst `run-sync` beside the worst input of any parser', Math.max(...worst), 'at most', 500, ' ms')
+    report.aim('calls of the neighbour that failed', failed, 'at most', 0)
+  },
+  { longestSeconds: 900 },
+)
