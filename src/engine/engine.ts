@@ -5,6 +5,7 @@ import type { EventLimits, NewEvent, ReceivedEventRow } from '../model/events/ev
 import type { CallLogMode, RecordDestination, RecordedCall } from '../model/gateway/recorded-call.ts'
 import type { ApprovalRow, NewDecision } from '../model/runs/approval-row.ts'
 import type { NewRun } from '../model/runs/new-run.ts'
+import type { Receiver } from '../model/webhook.ts'
 import type { WorkerQueue } from '../model/workers/worker-queue.ts'
 import type { RunStatus, Workflow } from '../model/workflows/workflow.ts'
 import type { WorkflowOutline } from '../model/workflows/workflow-check.ts'
@@ -127,7 +128,7 @@ export interface RunRequest {
   /** The routine that starts it. */
   routineId?: number
   /** Receiver of the webhook at its end, and the secret that signs it. */
-  webhook?: { url: string; secret: string | null }
+  webhook?: Receiver
   /** Set where the run repeats another one. */
   rerun?: Rerun
   /** Internal key, where the same cause must always lead to the same run. */

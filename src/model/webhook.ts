@@ -21,9 +21,9 @@ export const deliveriesSchema = z
   .object({
     webhook_url: z.string().nullable(),
     state: z
-      .enum(['none', 'waiting', 'pending', 'delivered', 'failed'])
+      .enum(['none', 'waiting', 'skipped', 'pending', 'delivered', 'failed'])
       .describe(
-        '`none`: the run has no webhook; `waiting`: the run has not ended; `pending`: another attempt follows; `failed`: no more attempts, redeliver by hand.',
+        '`none`: the run has no webhook; `skipped`: the receiver of its collection hears of other statuses only; `waiting`: the run has not ended; `pending`: another attempt follows; `failed`: no more attempts, redeliver by hand.',
       ),
     next_attempt_at: timestampSchema
       .nullable()
@@ -100,8 +100,28 @@ export const requireWebhook = (
   context.addIssue({ code: 'custom', message: 'webhook_secret needs a webhook_url', path: ['webhook_secret'] })
 }
 
-/** Encrypted parts of a run's webhook. */
-export interface SealedWebhook {
+/** Statuses with which a run ends. */
+export const noticeStatuses = ['completed', 'failed', 'cancelled'] as const
+
+/** Body of a delivery: the trajectory, or `{"text": …}` with a line about the run, as chats read it. */
+export const noticeFormats = ['trajectory', 'text'] as const
+
+/** Which ends a receiver hears of, and in which form. */
+interface Notice {
+  /** Undefined: all. */
+  statuses?: readonly string[] | undefined
+  format?: (typeof noticeFormats)[number] | undefined
+}
+
+/** A receiver of webhooks. */
+export interface Receiver extends Notice {
+  url: string
+  /** Signs the deliveries; null: they are not signed. */
+  secret: string | null
+}
+
+/** Parts of a run's webhook that its document does not show. */
+export interface SealedWebhook extends Notice {
   /** Signing secret of its deliveries. */
   secret: string | null
   /** URL to call; null when it equals the displayed one, which has no secrets. */

@@ -1,3 +1,4 @@
+import { trajectoryUrl } from '../api/trajectories/document.ts'
 import { type BulkActions, keepActing } from '../bulk-actions/keep-acting.ts'
 import { keepFiring } from '../routines/keep-firing.ts'
 import { makeLabelChanges } from '../store/runs/label-changes.ts'
@@ -7,7 +8,7 @@ import type { ServerCore } from './server-core.ts'
 import type { Trajectories } from './trajectories.ts'
 
 interface BackgroundDeps {
-  core: Pick<ServerCore, 'settings' | 'installation' | 'database' | 'objects' | 'network' | 'engine' | 'log'>
+  core: Pick<ServerCore, 'settings' | 'installation' | 'database' | 'objects' | 'network' | 'links' | 'engine' | 'log'>
   documentOf: Trajectories['documentOf']
   /** Milliseconds since 1970, for what is due at a time. */
   clock(): number
@@ -31,6 +32,7 @@ export const startBackgroundJobs = ({ core, documentOf, clock }: BackgroundDeps)
     sealer,
     open: core.network.open,
     documentOf,
+    pageOf: (run) => trajectoryUrl(run, core.links.publicUrl),
     clock,
     concurrency: settings.webhookConcurrency,
     mostBytes: settings.webhookBytes,

@@ -51,10 +51,10 @@ const makeAttempt = (deps: WebhookSenderDeps, cutOff: AbortSignal) => {
   const { database, clock, mostBytes } = deps
   let isLargeUnderWay = false
 
-  const attemptOf = async (runKey: string, webhook: RunWebhook) =>
+  const attemptOf = async (runKey: string, webhook: RunWebhook, isScheduled: boolean) =>
     webhook.bytes > mostBytes
       ? tooLarge(webhook.bytes, mostBytes, clock())
-      : attemptDelivery(deps, runKey, webhook, cutOff)
+      : attemptDelivery(deps, runKey, webhook, { isScheduled, signal: cutOff })
 
   return async (runKey: string, due?: DueDelivery): Promise<void> => {
     const webhook = await findWebhook(database, runKey)
@@ -65,7 +65,7 @@ const makeAttempt = (deps: WebhookSenderDeps, cutOff: AbortSignal) => {
     }
     isLargeUnderWay ||= isLarge
     try {
-      const made = webhook && (await attemptOf(runKey, webhook))
+      const made = webhook && (await attemptOf(runKey, webhook, due !== undefined))
       if (cutOff.aborted) return // result unknown: it is repeated
       if (!made) return dropDelivery(database, runKey)
       const retryMs = made.isFinal ? null : retryAt((due?.tries ?? 0) + 1, clock())

@@ -5,6 +5,7 @@ import { mayConnect, parseAllowRules } from '../../lib/net/addresses.ts'
 import { requireAllowedHost } from '../../lib/net/hosts.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
+import type { Receiver } from '../../model/webhook.ts'
 import { collectionWebhook } from '../../store/collections/collection-webhook.ts'
 
 /** Address in a URL that names one literally, without a DNS lookup. */
@@ -44,7 +45,7 @@ export const webhookOf = async (
   { database, sealer, settings }: { database: Database; sealer: Sealer; settings: { allowPrivateNetwork: string[] } },
   { webhook_url: url, webhook_secret: secret }: { webhook_url: string | null; webhook_secret: string | null },
   collection: FoundCollection,
-): Promise<{ url: string; secret: string | null } | undefined> => {
+): Promise<Receiver | undefined> => {
   if (url === null) return collectionWebhook(database, sealer, collection)
   const allowedHosts = collection.settings?.allowed_hosts ?? undefined
   requireWebhookTarget(url, { allowPrivateNetwork: settings.allowPrivateNetwork, allowedHosts })

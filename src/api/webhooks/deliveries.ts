@@ -33,5 +33,6 @@ const stateOf = (run: RunRow, { attempts, isQueued }: DeliveryLog): Deliveries['
   if (!run.webhook_url) return 'none'
   if (!run.ended_at) return 'waiting'
   if (attempts.some((one) => one.delivered)) return 'delivered'
-  return isQueued || attempts.length === 0 ? 'pending' : 'failed'
+  if (isQueued) return 'pending'
+  return attempts.length === 0 ? 'skipped' : 'failed'
 }

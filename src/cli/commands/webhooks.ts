@@ -82,6 +82,7 @@ type Deliveries = Awaited<ReturnType<Session['client']['listDeliveries']>>
 const stateTexts: Record<Deliveries['state'], string> = {
   none: 'The run has no webhook.',
   waiting: 'The run has not ended yet; its webhook is delivered then.',
+  skipped: 'Not sent: the receiver of the collection hears of other ends only. Send it with: jetty webhooks redeliver',
   pending: 'A delivery is in progress or starts in a moment.',
   delivered: 'Delivered.',
   failed: 'All attempts failed. Deliver it again with: jetty webhooks redeliver',

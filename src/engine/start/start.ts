@@ -220,7 +220,12 @@ const extrasOf = (
   if (!params && routineId === undefined && !webhook && !rerun?.replayOf && !refusal && !runsOn) return null
   const shownUrl = webhook && scrub.text(webhook.url)
   // A URL that contains a secret of the environment is sealed, and shown without it.
-  const hidden = webhook && { secret: webhook.secret, url: shownUrl === webhook.url ? null : webhook.url }
+  const hidden: SealedWebhook | undefined = webhook && {
+    secret: webhook.secret,
+    url: shownUrl === webhook.url ? null : webhook.url,
+    statuses: webhook.statuses,
+    format: webhook.format,
+  }
   return {
     ...(params && { params: scrub.json(params) }),
     ...(routineId !== undefined && { routine_id: routineId }),
@@ -228,7 +233,10 @@ const extrasOf = (
     ...(runsOn !== null && { runs_on: runsOn }),
     ...(rerun?.replayOf !== undefined && { replay_of: rerun.replayOf }),
     ...(shownUrl !== undefined && { webhook_url: shownUrl }),
-    ...(hidden && (hidden.secret ?? hidden.url) !== null && { sealed_webhook_secret: sealWebhook(hidden, key) }),
+    ...(hidden &&
+      (hidden.secret ?? hidden.url ?? hidden.statuses ?? hidden.format ?? null) !== null && {
+        sealed_webhook_secret: sealWebhook(hidden, key),
+      }),
   }
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { mostPlacementLabels } from '../runs/placement.ts'
 import { isWebAddress } from '../web-address.ts'
+import { noticeFormats, noticeStatuses } from '../webhook.ts'
 import { workerLabelsSchema } from '../workers/worker.ts'
 import { retentionSchema } from './retention.ts'
 import { maxVariableNameLength, variableNamePattern } from './variable-name.ts'
@@ -25,6 +26,11 @@ const webAddress = z
   .trim()
   .max(4096)
   .refine(isWebAddress, { error: 'Must be an http or https URL, without a user name or password in it' })
+
+const variable = z
+  .string()
+  .max(maxVariableNameLength)
+  .regex(variableNamePattern, 'Must be the name of an environment variable of the collection')
 
 const usd = z.number().positive().max(1_000_000_000)
 const strict: z.core.$ZodObjectParams = {
@@ -141,16 +147,34 @@ const table = {
       .strictObject(
         {
           url: webAddress.nullable().describe('Address of the receiver.'),
-          secret_variable: z
-            .string()
-            .max(maxVariableNameLength)
-            .regex(variableNamePattern, 'Must be the name of an environment variable of the collection')
+          url_variable: variable
+            .nullable()
+            .describe(
+              'Environment variable of the collection with the address, where that is a secret, as those of chats are.',
+            ),
+          secret_variable: variable
             .nullable()
             .describe('Environment variable of the collection whose value signs the deliveries. null: not signed.'),
+          statuses: z
+            .array(z.enum(noticeStatuses))
+            .min(1, 'statuses needs one at least; null is for all')
+            .max(noticeStatuses.length)
+            .nullable()
+            .describe('Ends of runs that the receiver hears of. null: all.'),
+          format: z
+            .enum(noticeFormats)
+            .nullable()
+            .describe(
+              '`text`: a JSON object with a line `text`, as chats read it. null: `trajectory`, the whole document.',
+            ),
         },
         strict,
       )
       .partial()
+      .refine(({ url, url_variable: from }) => !url || !from, {
+        error: 'Set url or url_variable, not both',
+        path: ['url_variable'],
+      })
       .nullable()
       .describe(
         'Receiver that is told of the end of every run that a request or a routine starts without a webhook of its own. null: none.',
@@ -253,14 +277,23 @@ const merged = (before: Record<string, unknown>, change: Record<string, unknown>
 export const changedSettings = (
   before: Partial<CollectionSettings>,
   change: SetCollectionSettings,
-): Partial<CollectionSettings> => merged(before, change) as Partial<CollectionSettings>
+): Partial<CollectionSettings> => merged(before, withOneAddress(change)) as Partial<CollectionSettings>
+
+/** A receiver has one address: setting it clears the variable that named it before, and the other way round. */
+const withOneAddress = (change: SetCollectionSettings): SetCollectionSettings => {
+  const { webhook } = change
+  if (webhook?.url) return { ...change, webhook: { ...webhook, url_variable: null } }
+  return webhook?.url_variable ? { ...change, webhook: { ...webhook, url: null } } : change
+}
 
 /** All settings by name, null for the default, also within a budget. */
 export const shownSettings = (set: Partial<CollectionSettings>): CollectionSettings => ({
   ...(Object.fromEntries(collectionSettingNames.map((name) => [name, null])) as CollectionSettings),
   ...set,
   budget: set.budget ? { usd_per_day: null, tokens_per_day: null, ...set.budget } : null,
-  webhook: set.webhook ? { url: null, secret_variable: null, ...set.webhook } : null,
+  webhook: set.webhook
+    ? { url: null, url_variable: null, secret_variable: null, statuses: null, format: null, ...set.webhook }
+    : null,
   retention: set.retention
     ? { runs: null, bytes: null, keep_labels: null, labels: null, tasks: null, ...set.retention }
     : null,

@@ -22,7 +22,9 @@ export const Receiver = ({ collection, mayWrite }: ReceiverProps) => {
   const [open, setOpen] = useState<Open>()
   const close = () => setOpen(undefined)
   const changed = () => queries.invalidateQueries({ queryKey: settingsKey(collection) })
-  const { url = null, secret_variable: variable = null } = settings.data?.settings.webhook ?? {}
+  const webhook = settings.data?.settings.webhook
+  const { secret_variable: variable = null, statuses = null, format = null } = webhook ?? {}
+  const url = webhook?.url ?? (webhook?.url_variable ? `env.${webhook.url_variable}` : null)
   return (
     <section
       aria-label="Receiver"
@@ -37,7 +39,11 @@ export const Receiver = ({ collection, mayWrite }: ReceiverProps) => {
           <>
             <p className="break-all">{url}</p>
             <p className="break-words text-12 text-muted">
-              {variable === null ? 'Not signed' : `Signed with env.${variable}`}
+              {[
+                statuses === null ? 'Every end' : `Only ${statuses.join(' and ')} runs`,
+                format === 'text' ? 'a line of text' : 'the whole document',
+                variable === null ? 'not signed' : `signed with env.${variable}`,
+              ].join(' · ')}
             </p>
           </>
         )}
@@ -55,6 +61,8 @@ export const Receiver = ({ collection, mayWrite }: ReceiverProps) => {
           collection={collection}
           url={url ?? ''}
           variable={variable}
+          statuses={statuses}
+          format={format}
           onClose={close}
           onSet={(secret) => {
             void changed()
