@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -55,3 +55,33 @@ it('without bubblewrap, Node refuses files and programs', { timeout: 120_000 }, 
   const refused = expect.stringContaining('ACCESS_DENIED')
   expect(told).toMatchObject({ read: refused, write: refused, run: refused, environment: '' })
 })
+
+/** Commands of processes with that option. */
+const running = (option: string): string[] =>
+  readdirSync('/proc').flatMap((pid) => {
+    try {
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+      return command.split('\0').includes(option) ? [pid] : []
+    } catch {
+      return [] // it has just ended
+    }
+  })
+
+it.runIf(process.platform === 'linux')(
+  'leaves nothing behind, whenever it is killed',
+  { timeout: 120_000 },
+  async () => {
+    await confinement()
+    const mebibytes = 300 + (process.pid % 200) // no other process has that option
+    const module = new URL('../../../test/fakes/any.js', import.meta.url).href
+    const limits = { seconds: 60, memoryBytes: mebibytes * 1024 * 1024 }
+    for (let round = 0; round < 150; round++) {
+      const kept = makeKeptProcess<object, object>({ module, program: 'curious-process', limits })
+      const answer = kept.ask({ secret, port, pid: process.pid })
+      await new Promise((resolve) => setTimeout(resolve, round / 5))
+      kept.end()
+      await answer
+    }
+    await expect.poll(() => running(`--max-old-space-size=${mebibytes}`), { timeout: 10_000 }).toEqual([])
+  },
+)

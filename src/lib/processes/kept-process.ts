@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { noteWork } from '../loop-watch.ts'
 import {
+  killProcess,
   type LimitedProgram,
   type ProcessEnd,
   type ProcessLimits,
@@ -38,13 +39,13 @@ export const makeKeptProcess = <Sent extends object, Received>(
 
   const end = () => {
     isEnded = true
-    kept?.kill('SIGKILL')
+    if (kept) killProcess(kept)
     kept = undefined
   }
   const begin = async (): Promise<ChildProcess> => {
     isEnded = false
     const child = await startProcess(program)
-    if (isEnded) child.kill('SIGKILL') // while it was about to start
+    if (isEnded) killProcess(child) // while it was about to start
     child.once('exit', () => {
       if (kept === child) kept = undefined
     })

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { setPriority } from 'node:os'
 import { fileURLToPath } from 'node:url'
@@ -44,11 +45,41 @@ export const startProcess = async ({ module, program, limits }: LimitedProgram):
   const { file, args } = command(path, [heap, ...(isSource ? ['--import', 'tsx'] : [])])
   const child = spawn(file, args, { env: {}, serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
   // A busy process does not notice that the server has gone.
-  const kill = () => void child.kill('SIGKILL')
+  const kill = () => killProcess(child)
   process.once('exit', kill)
   child.once('exit', () => process.off('exit', kill))
   if (child.pid !== undefined) givePriority(child.pid)
   return child
+}
+
+const textOf = (path: string): string => {
+  try {
+    return readFileSync(path, 'latin1')
+  } catch {
+    return ''
+  }
+}
+
+/** How often it is looked whether a process has stopped, which takes it microseconds. */
+const mostLooks = 2_000
+
+/**
+ * Kills a process and those that it has started. Bubblewrap, killed before it has tied its child to itself, would leave it
+ * behind; so it is stopped first, and starts no other one while its children are looked for.
+ */
+export const killProcess = (child: ChildProcess): void => {
+  const { pid } = child
+  if (pid === undefined || child.exitCode !== null || child.signalCode !== null) return
+  child.kill('SIGSTOP')
+  for (let looks = 0; looks < mostLooks && /\) [RSD] /.test(textOf(`/proc/${pid}/stat`)); looks++);
+  for (const below of textOf(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean)) {
+    try {
+      process.kill(Number(below), 'SIGKILL')
+    } catch {
+      // It has ended already.
+    }
+  }
+  child.kill('SIGKILL')
 }
 
 const givePriority = (pid: number): void => {
@@ -140,6 +171,6 @@ const converse = <Sent, Received, Result>(
     send(handlers.first)
   }).finally(() => {
     stopWatching()
-    child.kill('SIGKILL')
+    killProcess(child)
   })
 }
