@@ -207,9 +207,10 @@ it('a judge without a key', async () => {
 })
 
 it('an evaluation, and another one against it', async () => {
-  const [first, second] = await follow('evaluations')
+  const [first, second, prompts] = await follow('evaluations')
   expect(first).toContain('right')
   expect(second).toContain('baseline')
+  expect(prompts).toMatch(/^right +1 .* \+1 \(.*\) +2 +0 +0$/m)
 })
 
 it('the same job as elsewhere', async () => {
