@@ -290,7 +290,7 @@ describe('a decision', () => {
     await ended({ task, id })
     expect(await decide({ task, id }, { decision: 'approve' }, 'say')).toMatchObject({ status: 409 })
     const unknown = await decide({ task, id }, { decision: 'approve' }, 'other')
-    expect(unknown).toMatchObject({ status: 404, body: { detail: `Run '${id}' has no step 'other'` } })
+    expect(unknown).toMatchObject({ status: 404, body: { detail: `Run '${id}' has no step 'other'; its steps: say` } })
     const nowhere = await decide({ task, id: 'ffffffff' }, { decision: 'approve' })
     expect(nowhere).toMatchObject({ status: 404, body: { detail: "Trajectory 'ffffffff' not found" } })
     expect(await decide({ task, id }, { decision: 'perhaps' }, 'say')).toMatchObject({ status: 422 })
