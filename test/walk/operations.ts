@@ -387,6 +387,9 @@ export const operations: Record<string, Operation> = {
     ],
   }),
   cancelBatch: write((place) => ({ path: `${batch(place)}/cancel` })),
+  findRuns: read(() => '/api/v1/runs?id=run', {
+    harmless: (_, { trajectory }) => [{ path: `/api/v1/runs?id=${trajectory}` }],
+  }),
   listCollectionRuns: read((place) => `/api/v1/runs/${place.collection}`, {
     reaching: (mine, theirs) => [
       [{ path: `/api/v1/runs/${mine.collection}?task=${theirs.task}` }, 404],

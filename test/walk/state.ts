@@ -2,8 +2,8 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestServer } from '../server.ts'
 
-/** What changes by itself or by being asked: heartbeats, leases that are pruned, counted calls, and `last_used_at`. */
-const restless = ['executors', 'leases', 'call_windows', 'collection_usage', 'schema_migrations']
+/** What changes by itself or by being asked: heartbeats, probes, pruned leases, counted calls, and `last_used_at`. */
+const restless = ['executors', 'write_probe', 'leases', 'call_windows', 'collection_usage', 'schema_migrations']
 
 const tablesOf = ({ server }: TestServer): Promise<{ name: string; row: string }[]> =>
   server.database.query(
