@@ -3,7 +3,7 @@
  * fifty tasks against a thousand in fifty, in turns, on one server.
  */
 import { Agent, request } from 'undici'
-import { type Database, openDatabase } from '../src/database/database.ts'
+import { type Database, openDatabase } from '../src/store/database/database.ts'
 import { collectionRunsAfter, noCollectionFilter } from '../src/store/runs/collection-runs.ts'
 import { newest } from '../src/store/runs/lists/run-order.ts'
 import { fillCollections } from './lib/filled-collection.ts'

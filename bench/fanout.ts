@@ -3,9 +3,9 @@
  * the same Postgres in the same run.
  */
 
-import { openDatabase } from '../src/database/database.ts'
 import { pause } from '../src/lib/time.ts'
 import type { WorkflowResponse } from '../src/model/runs/trajectory.ts'
+import { openDatabase } from '../src/store/database/database.ts'
 import type { Child } from './lib/children.ts'
 import { median } from './lib/numbers.ts'
 import { peakResidentMb } from './lib/processes.ts'

@@ -1,7 +1,7 @@
 /** A run that one process accepts and another executes: from the request's arrival to the start of the first step. */
 import { randomBytes } from 'node:crypto'
-import { openDatabase } from '../src/database/database.ts'
 import { pause } from '../src/lib/time.ts'
+import { openDatabase } from '../src/store/database/database.ts'
 import { parts, percentile } from './lib/numbers.ts'
 import { isQuick } from './lib/quick.ts'
 import { stage } from './lib/stage.ts'

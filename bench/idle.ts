@@ -1,5 +1,5 @@
 /** What an idle server costs: transactions and CPU, against idle DBOS on the same Postgres. */
-import { openDatabase } from '../src/database/database.ts'
+import { openDatabase } from '../src/store/database/database.ts'
 import { isQuick } from './lib/quick.ts'
 import { stage } from './lib/stage.ts'
 import { idleUsage, usageRatios, withPostgres } from './lib/usage.ts'

@@ -2,7 +2,7 @@
  * The list of runs over HTTP, without and with filters: a task with 100,000 runs against one with 1,000, in turns, on
  * one server.
  */
-import { type Database, openDatabase } from '../src/database/database.ts'
+import { type Database, openDatabase } from '../src/store/database/database.ts'
 import { noFilter, type RunFilter } from '../src/store/runs/lists/run-filter.ts'
 import { pageOfRuns, runsAfter } from '../src/store/runs/run-lists.ts'
 import { definitionHash } from '../src/store/tasks/tasks.ts'

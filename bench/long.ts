@@ -1,5 +1,5 @@
 /** A run of 20,000 steps: its last thousand against its first. */
-import { openDatabase } from '../src/database/database.ts'
+import { openDatabase } from '../src/store/database/database.ts'
 import { median, parts, ratios } from './lib/numbers.ts'
 import { isQuick } from './lib/quick.ts'
 import { stage } from './lib/stage.ts'

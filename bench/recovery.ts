@@ -4,10 +4,10 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { type Database, openDatabase } from '../src/database/database.ts'
-import { postgresPassword, postgresUrl } from '../src/database/postgres-folder.ts'
-import { findPostgres } from '../src/database/postgres-process.ts'
 import { pause } from '../src/lib/time.ts'
+import { type Database, openDatabase } from '../src/store/database/database.ts'
+import { postgresPassword, postgresUrl } from '../src/store/database/postgres-folder.ts'
+import { findPostgres } from '../src/store/database/postgres-process.ts'
 import { root } from './lib/built.ts'
 import { median, ratios } from './lib/numbers.ts'
 import { peakResidentMb } from './lib/processes.ts'

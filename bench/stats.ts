@@ -1,5 +1,5 @@
 /** Statistics and labels of a task with 100,000 runs: against one page of its list, and against a task with 1,000. */
-import { openDatabase } from '../src/database/database.ts'
+import { openDatabase } from '../src/store/database/database.ts'
 import { definitionHash } from '../src/store/tasks/tasks.ts'
 import { fillTask, stepsOfRun } from './lib/filled-task.ts'
 import type { HttpRequest } from './lib/http-process.ts'

@@ -1,7 +1,7 @@
 /** What open event streams cost a server in which nothing happens, against the same server without any. */
 
-import { openDatabase } from '../src/database/database.ts'
 import type { WorkflowResponse } from '../src/model/runs/trajectory.ts'
+import { openDatabase } from '../src/store/database/database.ts'
 import { isQuick } from './lib/quick.ts'
 import type { JettyServer } from './lib/server.ts'
 import { stage } from './lib/stage.ts'

@@ -1,7 +1,8 @@
 /** Workers in other programs: hand-over to one that waits, throughput over 1, 2 and 4, and what 1,000 idle ones cost. */
-import { type Database, openDatabase } from '../src/database/database.ts'
+
 import { pause } from '../src/lib/time.ts'
 import { longestPollSeconds } from '../src/model/workers/worker-job.ts'
+import { type Database, openDatabase } from '../src/store/database/database.ts'
 import { median, parts, percentile } from './lib/numbers.ts'
 import { cpuSecondsOf } from './lib/processes.ts'
 import { isQuick } from './lib/quick.ts'

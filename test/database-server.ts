@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net'
-import { type Database, openDatabase } from '../src/database/database.ts'
 import { pause } from '../src/lib/time.ts'
+import { type Database, openDatabase } from '../src/store/database/database.ts'
 
 const attempts = 20
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type Database, openDatabase } from '../src/database/database.ts'
+import { type Database, openDatabase } from '../src/store/database/database.ts'
 import { createDatabase, dropDatabase } from './database-server.ts'
 import { testPostgres } from './shared.ts'
 

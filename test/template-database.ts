@@ -1,8 +1,8 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { startOrAdoptPostgres } from '../src/database/embedded.ts'
-import { migrate } from '../src/database/migrate.ts'
 import { createLogger } from '../src/lib/log.ts'
+import { startOrAdoptPostgres } from '../src/store/database/embedded.ts'
+import { migrate } from '../src/store/database/migrate.ts'
 import { createDatabase, dropDatabase, inDatabase } from './database-server.ts'
 import type { TestPostgres } from './shared.ts'
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type Database, openDatabase } from '../src/database/database.ts'
+import { type Database, openDatabase } from '../src/store/database/database.ts'
 import { createTestDatabase, overTcp } from './database.ts'
 
 /** A database outside of the server, with roles that are no superusers. */

@@ -1,8 +1,8 @@
 // Waits until the test run that started it is over, then stops every Postgres below its folder and removes that.
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { findPostgres } from '../dist.tests/database/postgres-process.js'
 import { pause } from '../dist.tests/lib/time.js'
+import { findPostgres } from '../dist.tests/store/database/postgres-process.js'
 
 const [, , folder = ''] = process.argv
 const deepest = 4

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { cpus, totalmem } from 'node:os'
 import { promisify } from 'node:util'
-import { findPackage } from '../../src/database/postgres-binaries.ts'
+import { findPackage } from '../../src/store/database/postgres-binaries.ts'
 import { root } from './built.ts'
 import { isQuick } from './quick.ts'
 import type { Circumstances } from './results.ts'

@@ -1,4 +1,4 @@
-import type { Database } from '../../src/database/database.ts'
+import type { Database } from '../../src/store/database/database.ts'
 
 /** How many steps a run of a filled task has. */
 export const stepsOfRun = 3

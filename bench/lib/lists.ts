@@ -1,4 +1,4 @@
-import type { Database, Queries } from '../../src/database/database.ts'
+import type { Database, Queries } from '../../src/store/database/database.ts'
 import type { Child } from './children.ts'
 import type { HttpRequest } from './http-process.ts'
 

@@ -1,5 +1,5 @@
-import type { Database } from '../../src/database/database.ts'
 import { pause } from '../../src/lib/time.ts'
+import type { Database } from '../../src/store/database/database.ts'
 import { median } from './numbers.ts'
 import { cpuSecondsOf } from './processes.ts'
 

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { Agent } from '../../src/agents/agent.ts'
 import type { ModelProvider } from '../../src/model/runbooks/runbook.ts'
 import { inside } from '../../src/model/runbooks/sandbox.ts'
+import type { Agent } from '../../src/sandbox/agents/agent.ts'
 import { root } from '../lib/built.ts'
 
 export interface Bare {
@@ -31,7 +31,7 @@ export const runBare = async (parent: string, bare: Bare): Promise<number> => {
     home,
     runbook: join(app, 'RUNBOOK.md'),
     agent: bare.folder ?? '',
-    tools: join(root, 'dist/sandboxes/inside'),
+    tools: join(root, 'dist/sandbox/isolation/inside'),
   }
   writeFileSync(places.runbook, bare.runbook)
   const { model, provider, prompt } = bare

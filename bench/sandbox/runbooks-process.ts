@@ -3,14 +3,14 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import type * as Agents from '../../src/agents/agents.ts'
 import type * as Log from '../../src/lib/log.ts'
 import type * as Config from '../../src/lib/settings/config.ts'
-import type * as LocalAgentStore from '../../src/local/local-agent-store.ts'
-import type * as LocalRunbooks from '../../src/local/local-runbooks.ts'
 import type * as Trial from '../../src/model/collections/trial.ts'
 import type { RunbookAgent } from '../../src/model/runbooks/runbook-agents.ts'
-import type * as OpenGateway from '../../src/sandbox-gateway/open-gateway.ts'
+import type * as Agents from '../../src/sandbox/agents/agents.ts'
+import type * as OpenGateway from '../../src/sandbox/gateway/open-gateway.ts'
+import type * as LocalAgentStore from '../../src/server/local/local-agent-store.ts'
+import type * as LocalRunbooks from '../../src/server/local/local-runbooks.ts'
 import type * as ModelsFromSettings from '../../src/server/models-from-settings.ts'
 import { built } from '../lib/built.ts'
 import { obey } from '../lib/children.ts'
@@ -52,10 +52,10 @@ await obey(async () => {
   const modelUrl = process.env.BENCH_MODEL_URL ?? ''
   const { loadSettings } = await built<typeof Config>('lib/settings/config.js')
   const { createLogger } = await built<typeof Log>('lib/log.js')
-  const { openLocalRunbooks } = await built<typeof LocalRunbooks>('local/local-runbooks.js')
-  const { openLocalAgentStore } = await built<typeof LocalAgentStore>('local/local-agent-store.js')
-  const { agents } = await built<typeof Agents>('agents/agents.js')
-  const { makeOpenGateway } = await built<typeof OpenGateway>('sandbox-gateway/open-gateway.js')
+  const { openLocalRunbooks } = await built<typeof LocalRunbooks>('server/local/local-runbooks.js')
+  const { openLocalAgentStore } = await built<typeof LocalAgentStore>('server/local/local-agent-store.js')
+  const { agents } = await built<typeof Agents>('sandbox/agents/agents.js')
+  const { makeOpenGateway } = await built<typeof OpenGateway>('sandbox/gateway/open-gateway.js')
   const { noLentKeys } = await built<typeof Trial>('model/collections/trial.js')
   const { modelsFromSettings } = await built<typeof ModelsFromSettings>('server/models-from-settings.js')
   const settings = loadSettings({

@@ -1,4 +1,4 @@
-import { openDatabase } from '../../src/database/database.ts'
+import { openDatabase } from '../../src/store/database/database.ts'
 import type { JettyServer } from '../lib/server.ts'
 import type { Stage } from '../lib/stage.ts'
 import { idleUsage, usageApart, usageRatios, withPostgres } from '../lib/usage.ts'

@@ -1,10 +1,10 @@
-import type { Queries } from '../database/database.ts'
 import { AppError } from '../lib/errors.ts'
 import { oneAtATime } from '../lib/one-at-a-time.ts'
 import { now, pause } from '../lib/time.ts'
 import type { Identity } from '../model/collections/identity.ts'
 import { findKnownKeys, type KnownKey } from '../store/collections/keys.ts'
 import { findSessionEnds } from '../store/collections/sessions.ts'
+import type { Queries } from '../store/database/database.ts'
 
 interface AccessWatchDeps {
   database: Queries

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { patient } from '../database/patient.ts'
 import { makeSlots, withSpare } from '../lib/slots.ts'
+import { patient } from '../store/database/patient.ts'
 import { makeResultFinder } from '../store/runs/step-results.ts'
 import { journalShard, recordShard } from '../store/runs/totals.ts'
 import { runSecretsSeal, webhookSecretSeal } from '../store/secrets/sealed-texts.ts'

@@ -1,7 +1,7 @@
 import { noRetry } from '../http/errors.ts'
 import { Reply } from '../http/reply.ts'
 import { toAppError } from '../lib/errors.ts'
-import { refusedStatus, type UpstreamAnswer } from '../upstream/answer.ts'
+import { refusedStatus, type UpstreamAnswer } from '../providers/upstream/answer.ts'
 import type { ModelCall } from './asked.ts'
 import { refusedBody } from './refused.ts'
 import { type RelayOptions, relayEvents } from './relay/relay-events.ts'

@@ -6,8 +6,8 @@ import { isObject, parsedJson } from '../lib/json/json-object.ts'
 import { maxJsonDepth } from '../lib/json/json-text.ts'
 import { type JettyBlock, jettyBlockSchema } from '../model/gateway/gateway-call.ts'
 import type { Shape } from '../model/gateway/shape.ts'
-import { renameModel } from '../upstream/transport/rename-model.ts'
-import { asksForUsage, withUsageAsked } from '../upstream/usage/stream-usage.ts'
+import { renameModel } from '../providers/upstream/transport/rename-model.ts'
+import { asksForUsage, withUsageAsked } from '../providers/upstream/usage/stream-usage.ts'
 
 /** A call as a client sent it, read no further than has to be. */
 export interface AskedCall {

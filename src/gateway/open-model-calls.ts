@@ -1,8 +1,8 @@
 import { Reply } from '../http/reply.ts'
 import { AppError } from '../lib/errors.ts'
 import { pause } from '../lib/time.ts'
+import { clientLeft, type Stop } from '../providers/upstream/transport/stop.ts'
 import type { Lending } from '../store/collections/lending.ts'
-import { clientLeft, type Stop } from '../upstream/transport/stop.ts'
 
 /** A call that has not ended yet. */
 export interface OpenModelCall {

@@ -1,7 +1,7 @@
 import { unknownMembersOf } from '../http/input/unknown-members.ts'
 import { warningsHeader } from '../http/warnings.ts'
 import { blockOfEitherSchema, isOfRunbooks, type JettyBlock } from '../model/gateway/gateway-call.ts'
-import type { UpstreamAnswer } from '../upstream/answer.ts'
+import type { UpstreamAnswer } from '../providers/upstream/answer.ts'
 
 const unknownIn = unknownMembersOf(blockOfEitherSchema)
 

@@ -12,9 +12,6 @@ import type {
 import type { EmbedTexts } from '../model/gateway/embedding.ts'
 import type { MakeImages } from '../model/gateway/image.ts'
 import type { Shape } from '../model/gateway/shape.ts'
-import { withRetries } from '../upstream/retry.ts'
-import { makeUsageQuestion } from '../upstream/usage/stream-usage.ts'
-import { statedCostIn, usageIn } from '../upstream/usage/usage.ts'
 import { makeDownload } from './downloads.ts'
 import { makeJsonMode } from './json-mode.ts'
 import { makeOpenCall } from './open-call.ts'
@@ -28,6 +25,9 @@ import {
   type WireProtocol,
 } from './provider.ts'
 import { makeSchemaMode } from './schema-mode.ts'
+import { withRetries } from './upstream/retry.ts'
+import { makeUsageQuestion } from './upstream/usage/stream-usage.ts'
+import { statedCostIn, usageIn } from './upstream/usage/usage.ts'
 import { openAiWire } from './wires/openai/wire.ts'
 
 export interface Ways {

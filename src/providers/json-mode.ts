@@ -1,7 +1,7 @@
 import { makeLru } from '../lib/memory/lru.ts'
 import type { ChatRequest } from '../model/gateway/chat.ts'
-import { refusesMode } from '../upstream/errors.ts'
 import type { Target } from './provider.ts'
+import { refusesMode } from './upstream/errors.ts'
 
 const mostRemembered = 1000
 const rememberedMs = 3_600_000

@@ -4,10 +4,10 @@ import { acceptedEncodings, tooLarge } from '../lib/net/body.ts'
 import type { Open } from '../lib/net/open.ts'
 import { countRoom } from '../lib/net/taken-room.ts'
 import type { ModelCaller } from '../model/gateway/chat.ts'
-import { type PushStream, streamItems } from '../upstream/push-stream.ts'
-import { openUpstream } from '../upstream/transport/open-upstream.ts'
-import { stopFrom } from '../upstream/transport/stop.ts'
 import type { CallLimits, Target } from './provider.ts'
+import { type PushStream, streamItems } from './upstream/push-stream.ts'
+import { openUpstream } from './upstream/transport/open-upstream.ts'
+import { stopFrom } from './upstream/transport/stop.ts'
 
 /** A call is bounded by its step and by silence; this is for an answer that never ends. */
 const longestSeconds = 3600

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { makeLru } from '../lib/memory/lru.ts'
 import type { ChatMessage, ChatRequest } from '../model/gateway/chat.ts'
-import { refusesMode } from '../upstream/errors.ts'
 import type { makeJsonMode } from './json-mode.ts'
 import type { Target } from './provider.ts'
+import { refusesMode } from './upstream/errors.ts'
 
 type Schema = Readonly<Record<string, unknown>>
 

@@ -1,9 +1,9 @@
 import { join } from 'node:path'
-import { thisSystem } from '../agents/agent-program.ts'
-import { type AgentStore, makeAgentStore } from '../agents/agent-store.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Settings } from '../lib/settings/config.ts'
 import { sandboxKinds } from '../model/runbooks/sandbox.ts'
+import { thisSystem } from '../sandbox/agents/agent-program.ts'
+import { type AgentStore, makeAgentStore } from '../sandbox/agents/agent-store.ts'
 
 /** Containers run Linux on every machine. */
 const systemOf = ({ sandbox }: Settings) =>

@@ -1,5 +1,5 @@
-import type { Queries } from '../database/database.ts'
 import type { Engine } from '../engine/engine.ts'
+import type { Queries } from '../store/database/database.ts'
 import { activeRunsOf } from '../store/runs/runs.ts'
 
 /** Cancels every active run of a collection. Returns their number. */

@@ -1,5 +1,4 @@
 import { randomInt } from 'node:crypto'
-import type { Database } from '../database/database.ts'
 import { isDatabaseUnavailable } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { pause } from '../lib/time.ts'
@@ -12,6 +11,7 @@ import { makeRetentionLooks, removeOldRuns } from '../store/collections/retentio
 import { sweepSessions } from '../store/collections/sessions.ts'
 import { sweepTrialRuns } from '../store/collections/trials.ts'
 import { measureNextUsage } from '../store/collections/usage.ts'
+import type { Database } from '../store/database/database.ts'
 import { sweepEvents } from '../store/events/events.ts'
 import { namedObjects } from '../store/files/files.ts'
 import { sweepIdempotencyKeys } from '../store/idempotency.ts'

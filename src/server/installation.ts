@@ -1,6 +1,6 @@
-import { adminTokenOf, prepareDataFolder, secretKeysOf, writeSecretKeys } from '../database/data-folder.ts'
 import { makeSealer, type Sealer } from '../lib/secrets/crypto.ts'
 import type { Settings } from '../lib/settings/config.ts'
+import { adminTokenOf, prepareDataFolder, secretKeysOf, writeSecretKeys } from '../store/database/data-folder.ts'
 import type { KeyHome } from '../store/secrets/key-home.ts'
 
 /** The data folder of a server, and the secrets that it starts with. */

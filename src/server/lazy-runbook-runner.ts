@@ -4,7 +4,7 @@ import type { Settings } from '../lib/settings/config.ts'
 import type { CarryOutRunbook, CheckRunbook, PreflightRunbook } from '../model/runbooks/runbook-run.ts'
 import { sandboxKinds } from '../model/runbooks/sandbox.ts'
 import type { CheckScript, RunScript } from '../model/scripts/script-run.ts'
-import type { SandboxProbe } from '../sandboxes/sandbox.ts'
+import type { SandboxProbe } from '../sandbox/isolation/sandbox.ts'
 
 /** Carries runbooks and scripts out in this process. */
 export interface RunbookRunner {
@@ -64,7 +64,7 @@ export const checkWith =
     const preflight = await preflightOf(request, place)
     const checks = preflight.checks.filter(({ name }) => !unknown.includes(name))
     if (checks.every(({ state }) => state !== 'failed')) return
-    const { notReady } = await import('../runbooks/preflight/preflight.ts')
+    const { notReady } = await import('../sandbox/runbooks/preflight/preflight.ts')
     throw notReady({ ...preflight, checks })
   }
 

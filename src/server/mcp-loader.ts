@@ -1,6 +1,6 @@
 import type { McpDeps } from '../api/mcp/routes.ts'
-import { localUrl } from '../demo/client-files.ts'
 import { version } from '../lib/version.ts'
+import { localUrl } from './demo/client-files.ts'
 
 /** Loads the MCP server with its first call; the server that its tools call listens later than its routes are made. */
 export const makeMcpLoader = () => {

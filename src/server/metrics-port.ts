@@ -6,7 +6,7 @@ import { makeReference } from '../api/reference.ts'
 import type { Closers } from '../lib/closers.ts'
 import { version } from '../lib/version.ts'
 import { catalogue } from '../providers/catalogue.ts'
-import { modelCalls } from '../upstream/provider-health.ts'
+import { modelCalls } from '../providers/upstream/provider-health.ts'
 import type { Housekeeping } from './housekeeping.ts'
 import type { ServerCore } from './server-core.ts'
 

@@ -1,11 +1,11 @@
 import { rerunRequest } from '../api/rerun/request.ts'
-import type { RerunRunsDeps } from '../bulk-actions/rerun-runs.ts'
-import type { Database } from '../database/database.ts'
+import type { RerunRunsDeps } from '../background/bulk-actions/rerun-runs.ts'
 import type { Engine } from '../engine/engine.ts'
 import { AppError } from '../lib/errors.ts'
 import type { Sealer } from '../lib/secrets/crypto.ts'
 import { collectionWebhook } from '../store/collections/collection-webhook.ts'
 import { makeSettingsReader } from '../store/collections/collections.ts'
+import type { Database } from '../store/database/database.ts'
 import { uncounted } from '../store/runs/large-values.ts'
 import { findHomeOfTask } from '../store/tasks/tasks.ts'
 

@@ -1,7 +1,7 @@
 import type { SystemPort } from '../api/system/system-port.ts'
 import { sandboxKinds } from '../model/runbooks/sandbox.ts'
 import { catalogue } from '../providers/catalogue.ts'
-import { providerHealth } from '../upstream/provider-health.ts'
+import { providerHealth } from '../providers/upstream/provider-health.ts'
 import type { ServerCore } from './server-core.ts'
 
 /** Sources of the facts about the server that the API shows. */

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import type { Database, Queries } from '../database/database.ts'
 import { AppError } from '../lib/errors.ts'
 import { canonicalJson } from '../lib/json/json-text.ts'
 import { type Sealer, sameText } from '../lib/secrets/crypto.ts'
+import type { Database, Queries } from './database/database.ts'
 
 /** A claim of an idempotency key. */
 interface Claim {

@@ -1,4 +1,4 @@
-import type { Queries } from '../database/database.ts'
+import type { Queries } from './database/database.ts'
 import type { DatabaseIdentity } from './objects/owner.ts'
 
 /** Postgres's own identity. The name of the current WAL file begins with the timeline, which a promotion changes. */

@@ -1,5 +1,5 @@
-import type { Queries } from '../database/database.ts'
 import type { RunStatus } from '../model/workflows/workflow.ts'
+import type { Queries } from './database/database.ts'
 
 /** The outcome of a fire of a routine. */
 export interface FireOutcome {

@@ -1,4 +1,5 @@
-import type { Database, Queries } from '../database/database.ts'
+import { catchUps, overlaps } from '../model/cadence.ts'
+import type { Database, Queries } from './database/database.ts'
 import {
   assignments,
   bigint,
@@ -15,8 +16,7 @@ import {
   table,
   text,
   valuesOf,
-} from '../database/table.ts'
-import { catchUps, overlaps } from '../model/cadence.ts'
+} from './database/table.ts'
 import { type FireOutcome, keepFires } from './routine-fires.ts'
 import { isRestoreHeld } from './system/restore-state.ts'
 

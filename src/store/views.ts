@@ -1,4 +1,4 @@
-import type { Queries } from '../database/database.ts'
+import type { Queries } from './database/database.ts'
 
 /** A saved view of the list of runs. */
 export interface ViewRow {

@@ -1,4 +1,4 @@
-import type { Queries } from '../database/database.ts'
+import type { Queries } from './database/database.ts'
 import type { AttemptRow } from './webhooks.ts'
 
 /** An attempt to notify the receiver of a run, and the run. */

@@ -12,8 +12,8 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import type { Body } from '../server.ts'
 
-const program = fileURLToPath(new URL('../../src/sandboxes/inside/scripted.cjs', import.meta.url))
-const { shellBlocksOf } = createRequire(import.meta.url)('../../src/sandboxes/inside/shell-blocks.cjs')
+const program = fileURLToPath(new URL('../../src/sandbox/isolation/inside/scripted.cjs', import.meta.url))
+const { shellBlocksOf } = createRequire(import.meta.url)('../../src/sandbox/isolation/inside/shell-blocks.cjs')
 const commandsOf = (runbook: string): string[] => shellBlocksOf(runbook).map(({ command }: Body) => command)
 
 let server: Server

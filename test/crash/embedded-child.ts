@@ -1,7 +1,8 @@
 // A process that owns an embedded Postgres: says where it is on one line, and stops it on SIGTERM.
-import { startOrAdoptPostgres } from '../../src/database/embedded.ts'
-import type { AccountKind } from '../../src/database/postgres-account.ts'
+
 import { createLogger } from '../../src/lib/log.ts'
+import { startOrAdoptPostgres } from '../../src/store/database/embedded.ts'
+import type { AccountKind } from '../../src/store/database/postgres-account.ts'
 
 const [dataDir = '', account] = process.argv.slice(2) as [string?, AccountKind?]
 const postgres = await startOrAdoptPostgres({

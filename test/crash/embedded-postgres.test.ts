@@ -17,13 +17,13 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { openDatabase } from '../../src/database/database.ts'
-import { type EmbeddedPostgres, startOrAdoptPostgres } from '../../src/database/embedded.ts'
-import type { AccountKind } from '../../src/database/postgres-account.ts'
-import { findPostgres, stopPostgres } from '../../src/database/postgres-process.ts'
 import { isAlive } from '../../src/lib/living-process.ts'
 import { createLogger } from '../../src/lib/log.ts'
 import { pause } from '../../src/lib/time.ts'
+import { openDatabase } from '../../src/store/database/database.ts'
+import { type EmbeddedPostgres, startOrAdoptPostgres } from '../../src/store/database/embedded.ts'
+import type { AccountKind } from '../../src/store/database/postgres-account.ts'
+import { findPostgres, stopPostgres } from '../../src/store/database/postgres-process.ts'
 
 const childFile = fileURLToPath(new URL('./embedded-child.ts', import.meta.url))
 const projectRoot = fileURLToPath(new URL('../..', import.meta.url))

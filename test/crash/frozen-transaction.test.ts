@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Database, openDatabase } from '../../src/database/database.ts'
 import { pause } from '../../src/lib/time.ts'
+import { type Database, openDatabase } from '../../src/store/database/database.ts'
 import { writeLabels } from '../../src/store/runs/labels.ts'
 import { startTestServer, type TestServer } from '../server.ts'
 

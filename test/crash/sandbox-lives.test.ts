@@ -8,8 +8,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { createLogger } from '../../src/lib/log.ts'
-import { bubblewrapProvider } from '../../src/sandboxes/bubblewrap/bubblewrap.ts'
-import { processProvider } from '../../src/sandboxes/process.ts'
+import { bubblewrapProvider } from '../../src/sandbox/isolation/bubblewrap/bubblewrap.ts'
+import { processProvider } from '../../src/sandbox/isolation/process.ts'
 import { livingWith, uniqueSeconds } from '../sandboxes/ground.ts'
 
 const rounds = 5

@@ -1,4 +1,4 @@
-import { recommendedContext } from '../../src/croissant/export.ts'
+import { recommendedContext } from '../../src/datasets/croissant/export.ts'
 import type { JsonObject } from '../../src/lib/json/json-object.ts'
 
 const hash = '5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03'

@@ -1,5 +1,5 @@
-import type { CroissantVersion } from '../../src/croissant/check.ts'
-import { recommendedContext } from '../../src/croissant/export.ts'
+import type { CroissantVersion } from '../../src/datasets/croissant/check.ts'
+import { recommendedContext } from '../../src/datasets/croissant/export.ts'
 import type { JsonObject } from '../../src/lib/json/json-object.ts'
 import { at, drop, set } from './edit.ts'
 import { exampleDocument, officialContext } from './example-document.ts'

@@ -2,8 +2,8 @@
 import type { RunbookPreflight } from '../../src/model/runbooks/runbook-request.ts'
 import { standardRunbookTask, standardRunbookWorkflow } from '../../src/model/runbooks/standard-runbook.ts'
 import type { WorkflowCheck } from '../../src/model/workflows/workflow-check.ts'
-import { runbookTemplate } from '../../src/runbooks/format/templates.ts'
-import { validateRunbook } from '../../src/runbooks/format/validate.ts'
+import { runbookTemplate } from '../../src/sandbox/runbooks/format/templates.ts'
+import { validateRunbook } from '../../src/sandbox/runbooks/format/validate.ts'
 
 const check: WorkflowCheck = {
   ...{ valid: true, problems: [], execution: 'sequential', steps_total: 1, bindings: {} },

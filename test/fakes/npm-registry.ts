@@ -7,7 +7,7 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { agents } from '../../src/agents/agents.ts'
+import { agents } from '../../src/sandbox/agents/agents.ts'
 
 /**
  * `wrong`: other bytes than were vouched for. `stalled`: of the program only half comes. `cut`: and then the connection

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest'
 import { programFiles, textOf } from './source-files.ts'
 
-/** What may ask the clock of the machine: ages of files, and whether that clock was moved. */
-const mayAskTheMachine = /^src\/(store\/objects\/|engine\/records\/call-log\.ts$|engine\/leases\/heartbeat\.ts$)/
+/** What may ask the clock of the machine: ages of files, starts of Postgres, and whether that clock was moved. */
+const mayAskTheMachine =
+  /^src\/(store\/objects\/|store\/database\/|engine\/records\/call-log\.ts$|engine\/leases\/heartbeat\.ts$)/
 /** Rooms whose times are recorded, or due. */
-const rooms = /^src\/(engine|gateway|routines|webhooks|store|api|http|demo)\//
+const rooms = /^src\/(engine|gateway|background|store|api|http|server\/demo)\//
 
 test('times that are recorded or due come from `now()` of lib/time.ts, the clock of the database', () => {
   const astray = programFiles

@@ -21,7 +21,7 @@ const filesWithWord = (): Map<string, number> => {
 
 /** The entry points of the npm package: their exports are for its users. */
 const isOfThePackage = (path: string) =>
-  path.startsWith('src/client/') || path === 'src/activities/own/declare.ts' || path === 'src/worker/worker.ts'
+  path.startsWith('src/client/') || path === 'src/activities/own/declare.ts' || path === 'src/client/worker/worker.ts'
 
 describe('exported names', () => {
   it('are found at all', () => {

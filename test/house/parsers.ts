@@ -8,6 +8,7 @@ import { objectsIn } from '../../src/activities/judge/json-objects.ts'
 import { labelInText, yesOrNo } from '../../src/activities/judge/read-label.ts'
 import { parseRange } from '../../src/api/files/range.ts'
 import { matcherOf } from '../../src/api/logs/filter.ts'
+import { cronFault } from '../../src/background/routines/cadence.ts'
 import { parseReference } from '../../src/engine/program/paths.ts'
 import { compilePieces } from '../../src/engine/program/program.ts'
 import { readAsked } from '../../src/gateway/asked.ts'
@@ -21,10 +22,9 @@ import type { Pieces } from '../../src/lib/slices.ts'
 import { compileStatement, statementFault } from '../../src/lib/sql/statement.ts'
 import { findCsvDelimiter } from '../../src/lib/text/csv-delimiter.ts'
 import { fillPlaceholders } from '../../src/lib/text/placeholders.ts'
-import { cronFault } from '../../src/routines/cadence.ts'
-import { hasModelForm } from '../../src/runbooks/format/model-names.ts'
-import { validateRunbook } from '../../src/runbooks/format/validate.ts'
-import { fillCommand } from '../../src/runbooks/verify/fill-command.ts'
+import { hasModelForm } from '../../src/sandbox/runbooks/format/model-names.ts'
+import { validateRunbook } from '../../src/sandbox/runbooks/format/validate.ts'
+import { fillCommand } from '../../src/sandbox/runbooks/verify/fill-command.ts'
 
 interface Row {
   /** Files of src that read it. */
@@ -95,10 +95,17 @@ export const parsers: Record<string, Row> = {
     packages: ['micromark', 'micromark-extension-gfm'],
   },
   'previews of CSV, Parquet and ZIP': {
-    files: ['preview/texts.ts', 'preview/parquet.ts', 'preview/parquet-lines.ts', 'preview/zip.ts'],
+    files: [
+      'datasets/preview/texts.ts',
+      'datasets/preview/parquet.ts',
+      'datasets/preview/parquet-lines.ts',
+      'datasets/preview/zip.ts',
+    ],
     packages: ['hyparquet', 'hyparquet-compressors'],
   },
-  Croissant: { files: ['croissant/report.ts', 'croissant/json-ld.ts', 'croissant/validate.ts'] },
+  Croissant: {
+    files: ['datasets/croissant/report.ts', 'datasets/croissant/json-ld.ts', 'datasets/croissant/validate.ts'],
+  },
   'regular expressions': {
     files: ['lib/regex/linear-regex.ts', 'lib/regex/parse-regex.ts'],
     inThread: byUnit(['a{1000}', '(a|b){900}', '[a-z]', '\\p{L}', '(', '(?:', '(a?){500}', '\\b', '^*', 'a|'], (unit) =>
@@ -134,7 +141,7 @@ export const parsers: Record<string, Row> = {
     },
   },
   'YAML of runbooks': {
-    files: ['runbooks/format/front-matter.ts'],
+    files: ['sandbox/runbooks/format/front-matter.ts'],
     packages: ['yaml'],
     inThread: {
       ...byUnit(['a: b\n', '- *a\n', '-\n', '? \n', '#\n', '@\n', '<<: *a\n'], (unit) =>
@@ -152,10 +159,10 @@ export const parsers: Record<string, Row> = {
   },
   'Markdown of runbooks': {
     files: [
-      'runbooks/format/sections.ts',
-      'runbooks/format/runbook.ts',
-      'runbooks/format/iteration-bound.ts',
-      'runbooks/format/presets.ts',
+      'sandbox/runbooks/format/sections.ts',
+      'sandbox/runbooks/format/runbook.ts',
+      'sandbox/runbooks/format/iteration-bound.ts',
+      'sandbox/runbooks/format/presets.ts',
     ],
     inThread: {
       ...byUnit(
@@ -185,7 +192,7 @@ export const parsers: Record<string, Row> = {
     },
   },
   'shell blocks of runbooks': {
-    files: ['runbooks/verify/fill-command.ts'],
+    files: ['sandbox/runbooks/verify/fill-command.ts'],
     packages: ['unbash'],
     inThread: byUnit(
       [
@@ -210,7 +217,7 @@ export const parsers: Record<string, Row> = {
     ),
   },
   templates: {
-    files: ['lib/text/placeholders.ts', 'runbooks/variables.ts'],
+    files: ['lib/text/placeholders.ts', 'sandbox/runbooks/variables.ts'],
     inThread: byUnit(['{{', '{{a}}', '{{ {', '}}', 'a'], (unit) =>
       refused(() => fillPlaceholders(filled(unit, mostBody / 2, '{{a}}'), () => 'a b')),
     ),
@@ -278,7 +285,7 @@ export const parsers: Record<string, Row> = {
     },
   },
   cron: {
-    files: ['routines/cadence.ts'],
+    files: ['background/routines/cadence.ts'],
     packages: ['croner'],
     inThread: byUnit(
       [
@@ -293,14 +300,14 @@ export const parsers: Record<string, Row> = {
     ),
   },
   'model names': {
-    files: ['runbooks/format/model-names.ts'],
+    files: ['sandbox/runbooks/format/model-names.ts'],
     inThread: byUnit(['a.', 'gemini-', '-', '/', 'arn:aws:bedrock:'], (unit) => {
       const name = filled(unit, 32 * kib)
       return (['bedrock', 'google', 'openrouter', 'anthropic', 'openai'] as const).map((one) => hasModelForm(name, one))
     }),
   },
   'patterns of file names': {
-    files: ['lib/files/glob.ts', 'runbooks/format/declared-files.ts'],
+    files: ['lib/files/glob.ts', 'sandbox/runbooks/format/declared-files.ts'],
     inThread: byUnit(['*a', '**/', '?', '*'], (unit) => globMatcher(filled(unit, 1_024))('a'.repeat(1_024))),
   },
   'JSON of bodies': {
@@ -405,21 +412,21 @@ export const otherPackages = {
 export const otherFiles: Record<string, readonly string[]> = {
   'what the operator has written': [
     'lib/net/addresses.ts',
-    'sandboxes/limits/control-groups.ts',
-    'sandboxes/user-slot.ts',
+    'sandbox/isolation/limits/control-groups.ts',
+    'sandbox/isolation/user-slot.ts',
     'store/objects/s3/credentials/from-profile.ts',
     'store/objects/s3/credentials/json-credentials.ts',
-    'backup/dump-objects.ts',
+    'server/backup/dump-objects.ts',
   ],
   'what providers answer, in bounded frames': [
     'providers/wires/replicate-api.ts',
-    'upstream/redact/key-redactor.ts',
-    'upstream/redact/redact-frames.ts',
+    'providers/upstream/redact/key-redactor.ts',
+    'providers/upstream/redact/redact-frames.ts',
   ],
   'names and addresses of at most 1,000 characters': [
     'lib/settings/storage-location.ts',
     'mcp/endpoint-tool.ts',
-    'sandbox-gateway/models/endpoints.ts',
+    'sandbox/gateway/models/endpoints.ts',
   ],
   'bytes by native decoders, and signs without repetition': [
     'lib/text/text-encoding.ts',

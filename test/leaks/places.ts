@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { constants, gunzipSync, inflateRawSync } from 'node:zlib'
-import type { Database } from '../../src/database/database.ts'
+import type { Database } from '../../src/store/database/database.ts'
 
 /** Somewhere a secret could have ended up. */
 export interface Place {

@@ -1,4 +1,4 @@
-import type { Database } from '../../src/database/database.ts'
+import type { Database } from '../../src/store/database/database.ts'
 import { sealedColumns } from '../../src/store/secrets/sealed-texts.ts'
 import { inDatabase } from '../database-server.ts'
 import { type Exchange, tapPort } from './http-tap.ts'

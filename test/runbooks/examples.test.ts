@@ -5,7 +5,7 @@ import { buffer } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { zipArchive } from '../../src/lib/files/zip.ts'
 import type { ModelAnswer } from '../../src/model/gateway/chat.ts'
-import { validateRunbook } from '../../src/runbooks/format/validate.ts'
+import { validateRunbook } from '../../src/sandbox/runbooks/format/validate.ts'
 import { type CarryOptions, openRunner } from './runner.ts'
 
 const folder = new URL('../../examples/runbooks/', import.meta.url)

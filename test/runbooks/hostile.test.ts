@@ -2,11 +2,11 @@
 // Texts that nobody would write, but for a reason.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { declaredFiles } from '../../src/runbooks/format/declared-files.ts'
-import type { Position } from '../../src/runbooks/format/positions.ts'
-import { readRunbook } from '../../src/runbooks/format/runbook.ts'
-import { validateRunbook } from '../../src/runbooks/format/validate.ts'
-import { variablesOf } from '../../src/runbooks/variables.ts'
+import { declaredFiles } from '../../src/sandbox/runbooks/format/declared-files.ts'
+import type { Position } from '../../src/sandbox/runbooks/format/positions.ts'
+import { readRunbook } from '../../src/sandbox/runbooks/format/runbook.ts'
+import { validateRunbook } from '../../src/sandbox/runbooks/format/validate.ts'
+import { variablesOf } from '../../src/sandbox/runbooks/variables.ts'
 import { written } from './written.ts'
 
 const pieces = [

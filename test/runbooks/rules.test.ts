@@ -1,6 +1,6 @@
 // Each rule of the format and of this server: a text that breaks it alone, and where it says so.
 import { describe, expect, it } from 'vitest'
-import { validateRunbook } from '../../src/runbooks/format/validate.ts'
+import { validateRunbook } from '../../src/sandbox/runbooks/format/validate.ts'
 import { changed, written } from './written.ts'
 
 const strict = written('strict')

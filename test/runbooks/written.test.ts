@@ -2,10 +2,10 @@
 // What people write, each in a form of its own: none of it is wrong, and all of it is read.
 import { describe, expect, it } from 'vitest'
 import { inside } from '../../src/model/runbooks/sandbox.ts'
-import { declaredFiles } from '../../src/runbooks/format/declared-files.ts'
-import { readRunbook } from '../../src/runbooks/format/runbook.ts'
-import { validateRunbook } from '../../src/runbooks/format/validate.ts'
-import { instructionOf, unfilledOf, variablesOf } from '../../src/runbooks/variables.ts'
+import { declaredFiles } from '../../src/sandbox/runbooks/format/declared-files.ts'
+import { readRunbook } from '../../src/sandbox/runbooks/format/runbook.ts'
+import { validateRunbook } from '../../src/sandbox/runbooks/format/validate.ts'
+import { instructionOf, unfilledOf, variablesOf } from '../../src/sandbox/runbooks/variables.ts'
 import { changed, written } from './written.ts'
 
 const strict = written('strict')

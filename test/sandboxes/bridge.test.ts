@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 
-const bridge = fileURLToPath(new URL('../../src/sandboxes/inside/bridge.mjs', import.meta.url))
+const bridge = fileURLToPath(new URL('../../src/sandbox/isolation/inside/bridge.mjs', import.meta.url))
 
 let folder: string
 let gateway: Server

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { createLogger } from '../../src/lib/log.ts'
-import { bubblewrapProvider } from '../../src/sandboxes/bubblewrap/bubblewrap.ts'
-import { closedOnTheWay, lookAtHost } from '../../src/sandboxes/bubblewrap/host.ts'
-import { toolsFolder } from '../../src/sandboxes/programs/find-program.ts'
+import { bubblewrapProvider } from '../../src/sandbox/isolation/bubblewrap/bubblewrap.ts'
+import { closedOnTheWay, lookAtHost } from '../../src/sandbox/isolation/bubblewrap/host.ts'
+import { toolsFolder } from '../../src/sandbox/isolation/programs/find-program.ts'
 import { newId, runIn, smallLimits } from './ground.ts'
 
 it.runIf(process.getuid?.() === 0)(

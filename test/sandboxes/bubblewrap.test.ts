@@ -2,7 +2,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLogger } from '../../src/lib/log.ts'
-import { bubblewrapProvider } from '../../src/sandboxes/bubblewrap/bubblewrap.ts'
+import { bubblewrapProvider } from '../../src/sandbox/isolation/bubblewrap/bubblewrap.ts'
 import { describeConformance } from './conformance.ts'
 
 const log = createLogger({ level: 'error' })

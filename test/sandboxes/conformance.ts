@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { LimitMechanisms, Sandbox, SandboxProbe, SandboxProvider } from '../../src/sandboxes/sandbox.ts'
+import type { LimitMechanisms, Sandbox, SandboxProbe, SandboxProvider } from '../../src/sandbox/isolation/sandbox.ts'
 import { livingWith, newId, runIn, runOnce, smallLimits, uniqueSeconds } from './ground.ts'
 import { hiddenFiles } from './hidden-files.ts'
 

@@ -128,7 +128,7 @@ test.runIf(process.getuid?.() === 0)('a user who may not open the socket is told
   chmodSync(path, 0o600)
   chmodSync(own, 0o755)
   const program = join(folder, 'as-another.mjs')
-  const source = new URL('../../dist.tests/sandboxes/containers/containers.js', import.meta.url).href
+  const source = new URL('../../dist.tests/sandbox/isolation/containers/containers.js', import.meta.url).href
   const options = { name: 'docker', socket: path, parent: join(folder, 'runs'), firstUid: 64_000, defaultImage: 'x:1' }
   writeFileSync(
     program,

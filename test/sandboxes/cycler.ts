@@ -4,8 +4,8 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { createLogger } from '../../src/lib/log.ts'
-import { bubblewrapProvider } from '../../src/sandboxes/bubblewrap/bubblewrap.ts'
-import { processProvider } from '../../src/sandboxes/process.ts'
+import { bubblewrapProvider } from '../../src/sandbox/isolation/bubblewrap/bubblewrap.ts'
+import { processProvider } from '../../src/sandbox/isolation/process.ts'
 import { newId, runIn, smallLimits } from './ground.ts'
 
 const [kind, parent = '', seconds] = process.argv.slice(2)

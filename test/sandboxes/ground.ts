@@ -5,7 +5,7 @@ import type {
   SandboxExit,
   SandboxLimits,
   SandboxProvider,
-} from '../../src/sandboxes/sandbox.ts'
+} from '../../src/sandbox/isolation/sandbox.ts'
 
 const mebibyte = 1024 ** 2
 

@@ -1,8 +1,8 @@
 // A process that makes sandboxes and is killed: holder.ts KIND PARENT COUNT SECONDS. Says `ready` before the first one, and
 // `up` once something runs in each; what runs there is deaf to signals, and partly its own session.
 import { createLogger } from '../../src/lib/log.ts'
-import { bubblewrapProvider } from '../../src/sandboxes/bubblewrap/bubblewrap.ts'
-import { processProvider } from '../../src/sandboxes/process.ts'
+import { bubblewrapProvider } from '../../src/sandbox/isolation/bubblewrap/bubblewrap.ts'
+import { processProvider } from '../../src/sandbox/isolation/process.ts'
 import { newId, runIn, smallLimits } from './ground.ts'
 
 const [kind, parent = '', count, seconds] = process.argv.slice(2)

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, vi } from 'vitest'
 import { createLogger } from '../../src/lib/log.ts'
-import { processProvider } from '../../src/sandboxes/process.ts'
-import { ownerFileOf } from '../../src/sandboxes/run-folder.ts'
+import { processProvider } from '../../src/sandbox/isolation/process.ts'
+import { ownerFileOf } from '../../src/sandbox/isolation/run-folder.ts'
 import { newId, runIn, smallLimits } from './ground.ts'
 
 const canMount = () => {

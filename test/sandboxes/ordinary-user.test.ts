@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
-import { closedOnTheWay } from '../../src/sandboxes/bubblewrap/host.ts'
+import { closedOnTheWay } from '../../src/sandbox/isolation/bubblewrap/host.ts'
 import { compiledProgram } from '../compiled.ts'
 
 const uid = 61_234

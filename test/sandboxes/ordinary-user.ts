@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { createLogger } from '../../src/lib/log.ts'
-import { bubblewrapProvider } from '../../src/sandboxes/bubblewrap/bubblewrap.ts'
+import { bubblewrapProvider } from '../../src/sandbox/isolation/bubblewrap/bubblewrap.ts'
 import { livingWith, newId, runIn, runOnce, smallLimits, uniqueSeconds } from './ground.ts'
 
 const parent = process.argv[2] ?? ''

@@ -4,11 +4,11 @@ import { closeSync, existsSync, openSync, readdirSync, utimesSync, writeFileSync
 import { join } from 'node:path'
 import { AppError } from '../../src/lib/errors.ts'
 import { createLogger } from '../../src/lib/log.ts'
-import { bubblewrapProvider } from '../../src/sandboxes/bubblewrap/bubblewrap.ts'
-import { machineFolder } from '../../src/sandboxes/bubblewrap/host.ts'
-import { containerProvider } from '../../src/sandboxes/containers/containers.ts'
-import { processProvider } from '../../src/sandboxes/process.ts'
-import type { SandboxProvider } from '../../src/sandboxes/sandbox.ts'
+import { bubblewrapProvider } from '../../src/sandbox/isolation/bubblewrap/bubblewrap.ts'
+import { machineFolder } from '../../src/sandbox/isolation/bubblewrap/host.ts'
+import { containerProvider } from '../../src/sandbox/isolation/containers/containers.ts'
+import { processProvider } from '../../src/sandbox/isolation/process.ts'
+import type { SandboxProvider } from '../../src/sandbox/isolation/sandbox.ts'
 import { newId, runIn, smallLimits } from './ground.ts'
 
 const [kind, parent = '', socket] = process.argv.slice(2)

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll } from 'vitest'
-import { systemPath } from '../../src/sandboxes/programs/run-tool.ts'
+import { systemPath } from '../../src/sandbox/isolation/programs/run-tool.ts'
 
 /**
  * Has plain processes find the tools of the system alone while the tests of a file run: those that a user has put before

@@ -2,7 +2,7 @@
 import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
-import { agents } from '../../src/agents/agents.ts'
+import { agents } from '../../src/sandbox/agents/agents.ts'
 import { openShell, type Shell } from '../cli/shell.ts'
 import { findClosedPort } from '../closed-port.ts'
 import { type NpmRegistry, type RegistryMode, startNpmRegistry } from '../fakes/npm-registry.ts'

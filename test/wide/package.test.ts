@@ -55,8 +55,8 @@ describe('the tarball', () => {
       'dist/client/operations.json',
       'dist/activities/own/declare.js',
       'dist/activities/own/declare.d.ts',
-      'dist/worker/worker.js',
-      'dist/worker/worker.d.ts',
+      'dist/client/worker/worker.js',
+      'dist/client/worker/worker.d.ts',
       'docs/mcp.md',
       'LICENSE',
     ]) {

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import type { Queries } from '../../src/database/database.ts'
+import type { Queries } from '../../src/store/database/database.ts'
 
 /** A node of a plan as `explain (format json)` shows it. */
 export interface PlanNode {

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 export const startOwner = async (work: { socket: string; image: string; parent: string; script: string }) => {
   const from = (path: string) => JSON.stringify(new URL(path, import.meta.url).href)
   const program = `
-    const { containerProvider } = await import(${from('../../src/sandboxes/containers/containers.ts')})
+    const { containerProvider } = await import(${from('../../src/sandbox/isolation/containers/containers.ts')})
     const { createLogger } = await import(${from('../../src/lib/log.ts')})
     const { smallLimits, runIn } = await import(${from('../sandboxes/ground.ts')})
     const { socket, image, parent, script } = JSON.parse(process.argv[1])

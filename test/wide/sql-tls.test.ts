@@ -4,11 +4,11 @@ import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, statSync } 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { openDatabase } from '../../src/database/database.ts'
-import { startOrAdoptPostgres } from '../../src/database/embedded.ts'
-import { postgresPaths } from '../../src/database/postgres-folder.ts'
 import { createLogger } from '../../src/lib/log.ts'
 import { makeSqlRunner } from '../../src/lib/sql/run-sql.ts'
+import { openDatabase } from '../../src/store/database/database.ts'
+import { startOrAdoptPostgres } from '../../src/store/database/embedded.ts'
+import { postgresPaths } from '../../src/store/database/postgres-folder.ts'
 
 let folder: string
 let postgres: Awaited<ReturnType<typeof startOrAdoptPostgres>>

@@ -7,12 +7,12 @@ import pg from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { fillTask } from '../../bench/lib/filled-task.ts'
 import { echoWorkflow } from '../../bench/lib/workflows.ts'
-import { type Database, openDatabase } from '../../src/database/database.ts'
-import { startOrAdoptPostgres } from '../../src/database/embedded.ts'
-import { migrate } from '../../src/database/migrate.ts'
-import { postgresPassword, postgresUrl } from '../../src/database/postgres-folder.ts'
-import { findPostgres } from '../../src/database/postgres-process.ts'
 import { createLogger } from '../../src/lib/log.ts'
+import { type Database, openDatabase } from '../../src/store/database/database.ts'
+import { startOrAdoptPostgres } from '../../src/store/database/embedded.ts'
+import { migrate } from '../../src/store/database/migrate.ts'
+import { postgresPassword, postgresUrl } from '../../src/store/database/postgres-folder.ts'
+import { findPostgres } from '../../src/store/database/postgres-process.ts'
 import { definitionHash } from '../../src/store/tasks/tasks.ts'
 import { callJetty, type JettyProcess, killJetties, startJetty } from '../jetty-process.ts'
 
@@ -73,7 +73,7 @@ const makeOldFolder = async (): Promise<unknown[]> => {
   const postgres = await startOrAdoptPostgres({ dataDir, logger: createLogger({ level: 'error' }) })
   const database = openDatabase(postgres.url)
   const admin = openDatabase(postgres.adminUrl, { connections: 1 })
-  const names = (await readdir(new URL('../../src/database/migrations/', import.meta.url))).map((name) =>
+  const names = (await readdir(new URL('../../src/store/database/migrations/', import.meta.url))).map((name) =>
     name.slice(0, -4),
   )
   const old = names.filter((name) => name <= lastOfOld)

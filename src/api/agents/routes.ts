@@ -1,8 +1,8 @@
-import type { Database } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
 import { createAgent, deleteAgent, findAgent, listAgents, updateAgent } from '../../store/agents.ts'
+import type { Database } from '../../store/database/database.ts'
 import { shownAgent } from '../collections/shown.ts'
 import { agentsContract } from './contract.ts'
 

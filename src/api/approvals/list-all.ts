@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../../store/database/database.ts'
 import {
   countApprovals,
   type DecidedCursor,

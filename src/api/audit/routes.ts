@@ -1,10 +1,10 @@
 import type { z } from 'zod'
-import type { Database } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
 import type { ShownAuditEntry } from '../../model/collections/audit.ts'
 import type { AuditRow } from '../../store/collections/audit.ts'
 import { type AuditFilter, listAudit } from '../../store/collections/audit-lists.ts'
+import type { Database } from '../../store/database/database.ts'
 import { auditContract } from './contract.ts'
 
 export interface AuditDeps {

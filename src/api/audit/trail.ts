@@ -1,6 +1,6 @@
-import type { Database } from '../../database/database.ts'
 import type { AuditEntry, AuditTrail } from '../../http/audit.ts'
 import { beginAudit, endAudit, type NewAuditRow, removeAudit } from '../../store/collections/audit.ts'
+import type { Database } from '../../store/database/database.ts'
 
 /** Postgres allows no NUL in text. */
 const storable = (text: string): string => text.replaceAll('\0', '')

@@ -1,7 +1,7 @@
-import type { Database, Queries } from '../../database/database.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { covers, type FoundCollection, type FoundTask, type Identity } from '../../model/collections/identity.ts'
 import type { BatchDataset } from '../../model/runs/batch.ts'
+import type { Database, Queries } from '../../store/database/database.ts'
 import { type EntityRow, findEntityInCollection } from '../../store/entities/entities.ts'
 import { type DatasetBatch, eachItemResult, writeDatasetBatch } from '../../store/items/dataset-runs.ts'
 import { countItems, eachItem, type ItemRow, type ItemsAt } from '../../store/items/items.ts'

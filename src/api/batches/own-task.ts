@@ -1,7 +1,7 @@
-import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
 import { batchTask } from '../../model/runs/batch.ts'
 import { getOwnTask } from '../../model/runs/own-tasks.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { taskForRecords } from '../../store/tasks/own-tasks.ts'
 import { definitionHash } from '../../store/tasks/tasks.ts'
 

@@ -1,6 +1,6 @@
-import type { Queries } from '../../database/database.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import type { BatchResult } from '../../model/runs/batch.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { itemIdsOfRuns } from '../../store/items/dataset-runs.ts'
 import { payloadText } from '../../store/runs/payloads.ts'
 import { type BatchRunRow, batchItems, batchRuns } from '../../store/tasks/batches.ts'

@@ -1,9 +1,9 @@
-import type { Database } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { type FoundCollection, recordedBy } from '../../model/collections/identity.ts'
 import { type BulkAction, mostActionErrors, type NewBulkAction } from '../../model/runs/bulk-action.ts'
+import type { Database } from '../../store/database/database.ts'
 import {
   type BulkActionRow,
   findBulkAction,

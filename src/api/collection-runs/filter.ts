@@ -1,6 +1,6 @@
-import type { Queries } from '../../database/database.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
 import type { CollectionRunQuery } from '../../model/runs/run-filter.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { type CollectionRunFilter, runKeyOf } from '../../store/runs/collection-runs.ts'
 import { findListedTask } from '../../store/runs/runs.ts'
 import { missingTask } from '../tasks/missing-task.ts'

@@ -1,10 +1,10 @@
-import type { Queries } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { bytes, tableTypes } from '../../http/reply.ts'
 import { textStream } from '../../http/text-stream.ts'
 import { timestamp } from '../../lib/time.ts'
 import { coveredIds } from '../../model/collections/identity.ts'
 import { largestRunPage } from '../../model/runs/collection-run.ts'
+import type { Queries } from '../../store/database/database.ts'
 import {
   type CollectionRunFilter,
   collectionRunsAfter,

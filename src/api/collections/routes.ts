@@ -1,4 +1,3 @@
-import type { Database, Queries } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { empty, rawJson } from '../../http/reply.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
@@ -19,6 +18,7 @@ import { type DeletionDeps, deleteCollection } from '../../store/collections/del
 import { type EnvironmentVariables, readEnvironment, writeEnvironment } from '../../store/collections/environments.ts'
 import { type Pauses, pauseCollection, readPauses, resumeCollection } from '../../store/collections/pauses.ts'
 import { noteVariables } from '../../store/collections/variable-changes.ts'
+import type { Database, Queries } from '../../store/database/database.ts'
 import { entityListText } from '../entities/list.ts'
 import { changedVariables } from '../environment/change.ts'
 import { collectionsContract } from './contract.ts'

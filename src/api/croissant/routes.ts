@@ -1,4 +1,4 @@
-import { makeCroissantReporter } from '../../croissant/run-report.ts'
+import { makeCroissantReporter } from '../../datasets/croissant/run-report.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { rawJson } from '../../http/reply.ts'
 import { invalidField } from '../../lib/errors.ts'

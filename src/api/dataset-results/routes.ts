@@ -1,7 +1,7 @@
-import type { Database } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import { timestampOrNull } from '../../lib/time.ts'
+import type { Database } from '../../store/database/database.ts'
 import {
   countItemResults,
   type ItemResultRow,

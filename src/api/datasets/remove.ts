@@ -1,4 +1,4 @@
-import type { Database } from '../../database/database.ts'
+import type { Database } from '../../store/database/database.ts'
 import { deleteFileRows, objectsOfDataset } from '../../store/entities/dataset-files.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'
 import { deleteEntity, lockEntity } from '../../store/entities/write-entity.ts'

@@ -1,6 +1,6 @@
-import type { Queries } from '../../database/database.ts'
 import { parsedObject } from '../../lib/json/json-object.ts'
 import type { CommonDifference, StepDifference } from '../../model/runs/run-difference.ts'
+import type { Queries } from '../../store/database/database.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
 import {
   type StepPair,

@@ -1,7 +1,7 @@
-import type { Database, Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { BucketPlace } from '../../store/buckets/bucket-place.ts'
 import type { CollectionBucket } from '../../store/buckets/collection-bucket.ts'
+import type { Database, Queries } from '../../store/database/database.ts'
 import { findDatasetFile, insertDatasetFile, nextFileNumber } from '../../store/entities/dataset-files.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'
 import { lockEntity, newestItems, writeEntity } from '../../store/entities/write-entity.ts'

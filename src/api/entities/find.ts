@@ -1,8 +1,8 @@
-import type { Queries } from '../../database/database.ts'
 import { collectionNotFound, coveredOnly } from '../../http/authorise.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { FoundCollection, Identity } from '../../model/collections/identity.ts'
 import type { EntityKind } from '../../model/data/entity.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { type EntityRow, findEntity } from '../../store/entities/entities.ts'
 
 const notFound = (kind: EntityKind, name: string, collection: string): AppError =>

@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import type { CallMemory } from '../../http/input/memory.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { type EntitiesAt, entityPageBytes, listEntities } from '../../store/entities/entities.ts'
 import { listedEntityText } from './shown.ts'
 

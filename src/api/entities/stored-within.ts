@@ -1,6 +1,6 @@
-import type { Database } from '../../database/database.ts'
 import type { AnyCall } from '../../http/implement.ts'
 import type { Quota } from '../../store/collections/quota.ts'
+import type { Database } from '../../store/database/database.ts'
 
 export interface StoreEntityDeps {
   database: Database

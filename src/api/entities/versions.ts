@@ -1,6 +1,6 @@
-import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
 import { timestamp } from '../../lib/time.ts'
+import type { Queries } from '../../store/database/database.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'
 import {
   type EntityVersionRow,

@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import type { ProvenanceNode } from '../../model/data/relationship.ts'
+import type { Queries } from '../../store/database/database.ts'
 import {
   type EntityNode,
   type RelationshipRow,

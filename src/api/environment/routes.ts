@@ -1,4 +1,3 @@
-import type { Database } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
@@ -7,6 +6,7 @@ import { mask } from '../../model/collections/environment.ts'
 import { recordedBy } from '../../model/collections/identity.ts'
 import { changeEnvironment, type EnvironmentVariables, readEnvironment } from '../../store/collections/environments.ts'
 import { tasksWithVariables, variableChanges, variablesChanged } from '../../store/collections/variable-changes.ts'
+import type { Database } from '../../store/database/database.ts'
 import { changedVariables } from './change.ts'
 import { environmentContract } from './contract.ts'
 

@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import type { EvaluatedItem, Evaluation, Judge } from '../../model/runs/evaluation.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { explanationsOf, initParamsOf } from '../../store/tasks/evaluations.ts'
 import { type Pairing, valueBefore } from './compare.ts'
 import type { EvaluationQuery } from './contract.ts'

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
-import type { Queries } from '../../database/database.ts'
 import { isObject, parsedJson } from '../../lib/json/json-object.ts'
 import { type EvaluationFacts, evaluationFactsSchema } from '../../model/runs/evaluation.ts'
+import type { Queries } from '../../store/database/database.ts'
 import {
   carriedOf,
   type EvaluationRow,

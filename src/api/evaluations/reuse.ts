@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import type { EvaluationFacts, Judge } from '../../model/runs/evaluation.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { ranItems } from '../../store/items/dataset-runs.ts'
 import { type Carried, carriedOf, type EvaluationRow, findEvaluation } from '../../store/tasks/evaluations.ts'
 import type { DatasetItems } from '../batches/dataset-items.ts'

@@ -1,4 +1,4 @@
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { lastDrawn } from '../../store/runs/changes.ts'
 
 /**

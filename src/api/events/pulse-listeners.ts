@@ -1,4 +1,4 @@
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { newestChanges } from '../../store/runs/changes.ts'
 
 /** The streams of single runs, by the key of their run. */

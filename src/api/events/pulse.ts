@@ -1,6 +1,6 @@
-import type { Queries } from '../../database/database.ts'
 import type { Engine } from '../../engine/engine.ts'
 import { pause } from '../../lib/time.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { type DrawnNumbers, drawnSoFar, lastDrawn } from '../../store/runs/changes.ts'
 import { makeFollowers, makeRunListeners } from './pulse-listeners.ts'
 

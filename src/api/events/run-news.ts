@@ -1,4 +1,4 @@
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../../store/database/database.ts'
 import type { ApprovalOfRun } from '../../store/runs/approvals.ts'
 import type { RunChange, RunRemoval } from '../../store/runs/changes.ts'
 import { listRowsOf } from '../../store/runs/collection-runs.ts'

@@ -1,9 +1,9 @@
 import { constants } from 'node:fs'
 import { access, statfs } from 'node:fs/promises'
-import type { DatabaseWatch } from '../../database/watch.ts'
 import type { Engine } from '../../engine/engine.ts'
 import { messageOf } from '../../lib/errors.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
+import type { DatabaseWatch } from '../../store/database/watch.ts'
 import type { ObjectStore } from '../../store/objects/objects.ts'
 import type { Ready } from './contract.ts'
 

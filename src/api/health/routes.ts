@@ -1,6 +1,6 @@
-import type { Database } from '../../database/database.ts'
 import { type AnyCall, implement, type Route } from '../../http/implement.ts'
 import { type Reply, rawJson } from '../../http/reply.ts'
+import type { Database } from '../../store/database/database.ts'
 import { healthContract } from './contract.ts'
 import type { Readiness } from './readiness.ts'
 import { whoami } from './whoami.ts'

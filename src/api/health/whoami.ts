@@ -1,7 +1,7 @@
 import type { z } from 'zod'
-import type { Database } from '../../database/database.ts'
 import { coveredIds, homeOf, type Identity, type whoamiSchema } from '../../model/collections/identity.ts'
 import { listCollections } from '../../store/collections/collections.ts'
+import type { Database } from '../../store/database/database.ts'
 
 /** Describes a caller, with the collections that it covers. */
 export const whoami = async (database: Database, identity: Identity): Promise<z.output<typeof whoamiSchema>> => {

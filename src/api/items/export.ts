@@ -1,8 +1,8 @@
-import type { Queries } from '../../database/database.ts'
 import { bytes, type Reply, tableTypes } from '../../http/reply.ts'
 import { listText, textStream } from '../../http/text-stream.ts'
 import { isObject, parsedObject } from '../../lib/json/json-object.ts'
 import { csvCell } from '../../lib/text/csv.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { eachItem, type ItemRow, type ItemsAt } from '../../store/items/items.ts'
 
 type Data = Record<string, unknown>

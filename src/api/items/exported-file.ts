@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../../store/database/database.ts'
 import type { ItemsAt } from '../../store/items/items.ts'
 import { exportedLines, exportedRecords } from './export.ts'
 

@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import { invalidField } from '../../lib/errors.ts'
+import type { Queries } from '../../store/database/database.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'
 import type { ItemPage } from '../../store/items/item-page.ts'
 import {

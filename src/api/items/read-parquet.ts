@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream'
+import { PreviewFailed } from '../../datasets/preview/preview.ts'
+import { readParquetLines } from '../../datasets/preview/run-preview.ts'
 import { invalidField } from '../../lib/errors.ts'
 import type { Owner } from '../../lib/fair-queue.ts'
 import type { ProcessQueue } from '../../lib/processes/process-queue.ts'
-import { PreviewFailed } from '../../preview/preview.ts'
-import { readParquetLines } from '../../preview/run-preview.ts'
 import type { ObjectStore } from '../../store/objects/objects.ts'
 import { fileSource } from '../previews/file-source.ts'
 

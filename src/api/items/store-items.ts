@@ -1,7 +1,7 @@
-import type { Database } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { WrittenItems } from '../../model/data/item.ts'
 import type { Quota } from '../../store/collections/quota.ts'
+import type { Database } from '../../store/database/database.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'
 import { lockEntity, newestItems, writeEntity } from '../../store/entities/write-entity.ts'
 import { type ItemWriteMode, type NewItem, summarizeItems, writeItems } from '../../store/items/write-items.ts'

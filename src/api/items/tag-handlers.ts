@@ -1,7 +1,7 @@
-import type { Database } from '../../database/database.ts'
 import type { Handlers } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import { authorOf } from '../../model/collections/identity.ts'
+import type { Database } from '../../store/database/database.ts'
 import { removeEntityTag, setEntityTag } from '../../store/entities/entity-versions.ts'
 import { getEntity } from '../entities/find.ts'
 import { getEntityVersion } from '../entities/versions.ts'

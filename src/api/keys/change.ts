@@ -1,4 +1,3 @@
-import type { Database } from '../../database/database.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { newApiKey } from '../../lib/ids.ts'
 import { hashToken } from '../../lib/secrets/crypto.ts'
@@ -6,6 +5,7 @@ import { now, timestamp } from '../../lib/time.ts'
 import { covers, type FoundCollection, type Identity, recordedBy } from '../../model/collections/identity.ts'
 import type { CreateKey, UpdateKey } from '../../model/collections/key.ts'
 import { createKey, findKeyRow, type KeyRow, updateKey } from '../../store/collections/keys.ts'
+import type { Database } from '../../store/database/database.ts'
 
 export const keyNotFound = () => new AppError('not_found', 'API key not found')
 

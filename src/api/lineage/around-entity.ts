@@ -1,5 +1,5 @@
-import type { Database } from '../../database/database.ts'
 import { covers, type FoundCollection, type Identity } from '../../model/collections/identity.ts'
+import type { Database } from '../../store/database/database.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'
 import { newestVersions, readNodes, relationshipsOf } from '../../store/entities/relationships.ts'
 import { batchesOfDataset } from '../../store/items/lineage.ts'

@@ -1,5 +1,5 @@
-import type { Database } from '../../database/database.ts'
 import { covers, type Identity } from '../../model/collections/identity.ts'
+import type { Database } from '../../store/database/database.ts'
 import { productsOfRuns } from '../../store/entities/run-products.ts'
 import {
   itemsMadeFrom,

@@ -1,5 +1,5 @@
-import type { Database } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
+import type { Database } from '../../store/database/database.ts'
 import { addAroundEntity } from './around-entity.ts'
 import { addAroundRuns } from './around-runs.ts'
 import { lineageContract } from './contract.ts'

@@ -1,6 +1,6 @@
-import type { Database } from '../../database/database.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
+import type { Database } from '../../store/database/database.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'
 import { runsThatMade } from '../../store/entities/run-products.ts'
 import { findFile } from '../../store/files/files.ts'

@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import type { LogEvent } from '../../model/runs/run-events.ts'
+import type { Queries } from '../../store/database/database.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
 import { lastStepEvent, stepEventsBetween } from '../../store/runs/step-events.ts'
 import { findStep, stepOutlines } from '../../store/runs/step-records.ts'

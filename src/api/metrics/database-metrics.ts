@@ -1,6 +1,6 @@
 import type { Registry } from 'prom-client'
-import type { Database } from '../../database/database.ts'
-import { type DatabaseWatch, databaseStates } from '../../database/watch.ts'
+import type { Database } from '../../store/database/database.ts'
+import { type DatabaseWatch, databaseStates } from '../../store/database/watch.ts'
 import { readWaits, type Waits } from '../../store/system/waits.ts'
 
 type Prometheus = typeof import('prom-client')

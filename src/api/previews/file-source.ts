@@ -1,5 +1,5 @@
+import type { PreviewSource } from '../../datasets/preview/preview.ts'
 import { readWhole } from '../../lib/memory/byte-blocks.ts'
-import type { PreviewSource } from '../../preview/preview.ts'
 import type { ObjectStore } from '../../store/objects/objects.ts'
 
 /** A stored file that is read by ranges. */

@@ -1,9 +1,9 @@
-import type { Queries } from '../../database/database.ts'
 import type { Engine, RunRequest } from '../../engine/engine.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import type { FoundCollection, FoundTask } from '../../model/collections/identity.ts'
 import { batchTask } from '../../model/runs/batch.ts'
 import { evaluationTask } from '../../model/runs/evaluation.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { type TakeMemory, withInitParams } from '../../store/runs/large-values.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
 

@@ -1,5 +1,4 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Database } from '../../database/database.ts'
 import { collectionNotFound, coveredOnly } from '../../http/authorise.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
@@ -8,6 +7,7 @@ import { type FoundCollection, homeOf, type Identity } from '../../model/collect
 import type { ModelScope, Models, RoutableModel } from '../../providers/provider.ts'
 import { makeSettingsReader } from '../../store/collections/collections.ts'
 import { readEnvironment } from '../../store/collections/environments.ts'
+import type { Database } from '../../store/database/database.ts'
 import { routableModelsContract } from './contract.ts'
 
 export interface RoutableModelsDeps {

@@ -1,8 +1,8 @@
+import { cronFault, fireAfter, readCadence } from '../../background/routines/cadence.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { type Cadence, cadenceFault, keptCadence } from '../../model/cadence.ts'
 import type { UpdateRoutine } from '../../model/routine.ts'
-import { cronFault, fireAfter, readCadence } from '../../routines/cadence.ts'
 import type { RoutineFields, RoutineRow } from '../../store/routines.ts'
 import { routineSecretsSeal, routineWebhookSeal } from '../../store/secrets/sealed-texts.ts'
 

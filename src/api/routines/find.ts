@@ -1,7 +1,7 @@
-import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { FoundCollection, FoundTask } from '../../model/collections/identity.ts'
 import { isName } from '../../model/names.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { findRoutine, type ListedRoutine } from '../../store/routines.ts'
 import { missingTask } from '../tasks/missing-task.ts'
 

@@ -1,8 +1,8 @@
-import type { Database } from '../../database/database.ts'
+import { firesAfter, readCadence } from '../../background/routines/cadence.ts'
+import { fireKey } from '../../background/routines/fire.ts'
 import { timestamp } from '../../lib/time.ts'
 import type { RoutineFires } from '../../model/routine-fires.ts'
-import { firesAfter, readCadence } from '../../routines/cadence.ts'
-import { fireKey } from '../../routines/fire.ts'
+import type { Database } from '../../store/database/database.ts'
 import { firedRuns, firesOf } from '../../store/routine-fires.ts'
 import type { RoutineRow } from '../../store/routines.ts'
 

@@ -1,8 +1,8 @@
-import type { Database } from '../../database/database.ts'
 import { type AuditTrail, recorded } from '../../http/audit.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { FoundCollection, Identity } from '../../model/collections/identity.ts'
 import { standardRunbookTask, standardRunbookWorkflow } from '../../model/runbooks/standard-runbook.ts'
+import type { Database } from '../../store/database/database.ts'
 import { createTask, type TaskRow } from '../../store/tasks/tasks.ts'
 
 /** Workflow of a task created by a chat. */

@@ -1,8 +1,8 @@
-import type { Queries } from '../../database/database.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
 import type { RunbookChat } from '../../model/runbooks/runbook-chat.ts'
 import { inside } from '../../model/runbooks/sandbox.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { resolvedLists } from '../runs/file-paths.ts'
 
 export interface ChatTexts {

@@ -1,4 +1,3 @@
-import type { Database } from '../../database/database.ts'
 import type { Environment } from '../../engine/environment/environment.ts'
 import { collectionNotFound, coveredOnly } from '../../http/authorise.ts'
 import { implement, type Route } from '../../http/implement.ts'
@@ -9,6 +8,7 @@ import type { PreflightRunbook, RunbookPlace } from '../../model/runbooks/runboo
 import { standardRunbookTask, standardRunbookWorkflow } from '../../model/runbooks/standard-runbook.ts'
 import { currentEnvironment } from '../../store/collections/environments.ts'
 import type { Lending } from '../../store/collections/lending.ts'
+import type { Database } from '../../store/database/database.ts'
 import { resolveFiles } from '../../store/files/uploads.ts'
 import { runbooksContract } from './contract.ts'
 
@@ -43,7 +43,7 @@ export const runbooksRoutes = ({ database, lending, ...deps }: RunbooksDeps): Ro
 
   return implement(runbooksContract, {
     getRunbookTemplate: async ({ query: { title, evaluation } }) => {
-      const { runbookTemplate } = await import('../../runbooks/format/templates.ts')
+      const { runbookTemplate } = await import('../../sandbox/runbooks/format/templates.ts')
       const content = runbookTemplate(title.replace(/\s+/g, ' '), evaluation)
       const params = { agent: null, model: null, model_provider: null, instruction: content, vars: {} }
       return { content, task: { workflow: standardRunbookWorkflow(params), ...standardRunbookTask } }
@@ -51,7 +51,7 @@ export const runbooksRoutes = ({ database, lending, ...deps }: RunbooksDeps): Ro
 
     validateRunbook: async ({ body }) => {
       // loaded on demand: the parser is large, and few requests need it
-      const { validateRunbook } = await import('../../runbooks/format/validate.ts')
+      const { validateRunbook } = await import('../../sandbox/runbooks/format/validate.ts')
       await nextSlice() // many that come at once are read one by one
       return validateRunbook(body.content, body.level)
     },

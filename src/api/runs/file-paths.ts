@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import { AppError, type FieldIssue } from '../../lib/errors.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { resolveFiles } from '../../store/files/uploads.ts'
 
 /** Maximum number of listed issues. */

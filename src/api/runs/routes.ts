@@ -1,4 +1,3 @@
-import type { Database } from '../../database/database.ts'
 import type { Engine } from '../../engine/engine.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { rawJson } from '../../http/reply.ts'
@@ -7,6 +6,7 @@ import { objectText, WrittenJson } from '../../lib/json/object-text.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import type { EndedRun, Trajectory } from '../../model/runs/trajectory.ts'
 import type { Lending } from '../../store/collections/lending.ts'
+import type { Database } from '../../store/database/database.ts'
 import { withInitParams } from '../../store/runs/large-values.ts'
 import { readRunOutcome } from '../../store/runs/step-records.ts'
 

@@ -1,4 +1,3 @@
-import type { Database } from '../../database/database.ts'
 import { originOf } from '../../http/cors.ts'
 import { type Credentials, refuseOtherPages } from '../../http/credentials.ts'
 import { type AnyCall, implement, type Route } from '../../http/implement.ts'
@@ -18,6 +17,7 @@ import {
   type SessionRow,
   type SessionScope,
 } from '../../store/collections/sessions.ts'
+import type { Database } from '../../store/database/database.ts'
 import { auditRow } from '../audit/trail.ts'
 import { whoami } from '../health/whoami.ts'
 import { sessionsContract } from './contract.ts'

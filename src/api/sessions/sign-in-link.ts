@@ -1,8 +1,8 @@
-import type { Database } from '../../database/database.ts'
 import { hashToken } from '../../lib/secrets/crypto.ts'
 import { hashWithToken, newSessionSecret } from '../../lib/secrets/session-secrets.ts'
 import { now } from '../../lib/time.ts'
 import { createSignInCode } from '../../store/collections/sign-in-codes.ts'
+import type { Database } from '../../store/database/database.ts'
 
 /** Lifetime of a sign-in link. */
 const goodForMs = 10 * 60_000

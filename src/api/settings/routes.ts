@@ -1,4 +1,3 @@
-import type { Database } from '../../database/database.ts'
 import { entityTag, requireMatch } from '../../http/entity-tag.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
@@ -18,6 +17,7 @@ import { makeSpentToday } from '../../store/calls/budget.ts'
 import { changeSettingsLayers, readSettingsLayers } from '../../store/collections/collections.ts'
 import type { Quota } from '../../store/collections/quota.ts'
 import { type ExpiredOfTask, previewRetention } from '../../store/collections/retention-preview.ts'
+import type { Database } from '../../store/database/database.ts'
 import { requireWebhookTarget } from '../webhooks/check-url.ts'
 import { settingsContract } from './contract.ts'
 

@@ -1,9 +1,9 @@
 import type { z } from 'zod'
-import type { Queries } from '../../database/database.ts'
 import { invalidField } from '../../lib/errors.ts'
 import { now } from '../../lib/time.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
 import type { DailyStats } from '../../model/runs/daily-stats.ts'
+import type { Queries } from '../../store/database/database.ts'
 import {
   type CallsOfGroup,
   type EndedRuns,

@@ -1,7 +1,7 @@
-import type { Queries } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { timestampOrNull } from '../../lib/time.ts'
 import { runStatuses } from '../../model/workflows/workflow.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { findListedTask } from '../../store/runs/runs.ts'
 import { labelTotals, type StepTotals, stepTotals, taskTotals } from '../../store/runs/stats.ts'
 import { missingTask } from '../tasks/missing-task.ts'

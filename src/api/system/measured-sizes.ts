@@ -1,7 +1,7 @@
 import { statfs } from 'node:fs/promises'
-import type { Database } from '../../database/database.ts'
 import { now, timestamp } from '../../lib/time.ts'
 import type { SystemState } from '../../model/system.ts'
+import type { Database } from '../../store/database/database.ts'
 import { databaseSizes, storedTotals } from '../../store/system/sizes.ts'
 
 /** Sizes come from the file system, file by file, so they are cached for a minute. */

@@ -1,7 +1,7 @@
-import type { Database } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { type Reply, rawJson } from '../../http/reply.ts'
 import { coveredIds } from '../../model/collections/identity.ts'
+import type { Database } from '../../store/database/database.ts'
 import { searchTasks } from '../../store/tasks/task-search.ts'
 import type { TaskRow } from '../../store/tasks/tasks.ts'
 import { listedTaskText, withRaw } from '../tasks/shown.ts'

@@ -1,4 +1,3 @@
-import type { Database } from '../../database/database.ts'
 import { changesOf } from '../../http/audit.ts'
 import { entityTag, requireMatch } from '../../http/entity-tag.ts'
 import type { AnyCall } from '../../http/implement.ts'
@@ -6,6 +5,7 @@ import { AppError } from '../../lib/errors.ts'
 import { memberText } from '../../lib/json/json-text.ts'
 import { authorOf, type FoundCollection, type Identity } from '../../model/collections/identity.ts'
 import type { CreateTask, UpdateTask } from '../../model/workflows/task.ts'
+import type { Database } from '../../store/database/database.ts'
 import { createTask, type TaskFields, type TaskRow, updateTask } from '../../store/tasks/tasks.ts'
 import { missingTask } from './missing-task.ts'
 

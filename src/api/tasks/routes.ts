@@ -1,4 +1,3 @@
-import type { Database } from '../../database/database.ts'
 import type { Engine } from '../../engine/engine.ts'
 import { collectionNotFound, coveredOnly } from '../../http/authorise.ts'
 import { implement, type Route } from '../../http/implement.ts'
@@ -10,6 +9,7 @@ import { coveredIds, type FoundCollection } from '../../model/collections/identi
 import type { Workflow } from '../../model/workflows/workflow.ts'
 import { findCollectionRow } from '../../store/collections/collections.ts'
 import { readEnvironment } from '../../store/collections/environments.ts'
+import type { Database } from '../../store/database/database.ts'
 import { deleteTask, findTask, listTasks, type TaskRow } from '../../store/tasks/tasks.ts'
 import { shownStorageInfo } from '../collections/shown.ts'
 import type { ShownDefinition } from '../trajectories/definitions.ts'

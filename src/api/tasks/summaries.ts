@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import type { TaskSummary } from '../../model/workflows/task.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { groupTotals } from '../../store/runs/lists/task-totals.ts'
 import { listTaskHeads } from '../../store/tasks/tasks.ts'
 import { shownTotals } from '../collections/summary.ts'

@@ -1,6 +1,6 @@
-import type { Queries } from '../../database/database.ts'
 import type { CallMemory } from '../../http/input/memory.ts'
 import type { Lending } from '../../store/collections/lending.ts'
+import type { Queries } from '../../store/database/database.ts'
 import {
   type TakeMemory,
   uncounted,

@@ -1,6 +1,6 @@
-import type { Queries } from '../../database/database.ts'
 import { isObject, parsedObject } from '../../lib/json/json-object.ts'
 import type { StepProgress } from '../../model/runs/step.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { childProgress } from '../../store/runs/child-progress.ts'
 import type { StepRecord } from '../../store/runs/step-row.ts'
 import type { ShownDefinition } from './definitions.ts'

@@ -1,6 +1,6 @@
-import type { Queries } from '../../database/database.ts'
 import type { LiveJob, StepProgress } from '../../model/runs/step.ts'
 import { isWorkerActivity } from '../../model/workers/worker.ts'
+import type { Queries } from '../../store/database/database.ts'
 import type { StepRecord } from '../../store/runs/step-row.ts'
 import { openJobs } from '../../store/workers/open-jobs.ts'
 import type { ShownDefinition } from './definitions.ts'

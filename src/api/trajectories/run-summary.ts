@@ -1,6 +1,6 @@
-import type { Queries } from '../../database/database.ts'
 import { objectText, WrittenJson } from '../../lib/json/object-text.ts'
 import type { RunSummary } from '../../model/runs/trajectory.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { initParamsBeginning, type TakeMemory, withInitParams, withLargeValues } from '../../store/runs/large-values.ts'
 import { rowLimit } from '../../store/runs/payloads.ts'
 import type { RunRow } from '../../store/runs/runs.ts'

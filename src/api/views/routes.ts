@@ -1,9 +1,9 @@
-import type { Queries } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { timestamp } from '../../lib/time.ts'
 import { authorOf } from '../../model/collections/identity.ts'
 import { mostViews, type View, viewNameSchema } from '../../model/view.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { deleteView, findView, listViews, saveView, type ViewRow } from '../../store/views.ts'
 import { viewsContract } from './contract.ts'
 

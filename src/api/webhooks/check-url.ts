@@ -1,5 +1,4 @@
 import { isIP } from 'node:net'
-import type { Database } from '../../database/database.ts'
 import { invalidField, messageOf } from '../../lib/errors.ts'
 import { mayConnect, parseAllowRules } from '../../lib/net/addresses.ts'
 import { requireAllowedHost } from '../../lib/net/hosts.ts'
@@ -7,6 +6,7 @@ import type { Sealer } from '../../lib/secrets/crypto.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
 import type { Receiver } from '../../model/webhook.ts'
 import { collectionWebhook } from '../../store/collections/collection-webhook.ts'
+import type { Database } from '../../store/database/database.ts'
 
 /** Address in a URL that names one literally, without a DNS lookup. */
 const literalAddress = (hostname: string): string | undefined => {

@@ -1,7 +1,7 @@
 import type { z } from 'zod'
-import type { Queries } from '../../database/database.ts'
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
 import type { Delivery, deliveriesSchema } from '../../model/webhook.ts'
+import type { Queries } from '../../store/database/database.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
 import { type AttemptRow, type DeliveryLog, deliveryLog } from '../../store/webhooks.ts'
 

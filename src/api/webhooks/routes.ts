@@ -1,6 +1,6 @@
-import type { Queries } from '../../database/database.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { findRun, type RunRow } from '../../store/runs/runs.ts'
 import { type CollectionAttempt, listAttempts } from '../../store/webhook-lists.ts'
 import { attemptsOf, mostAttempts } from '../../store/webhooks.ts'

@@ -1,8 +1,8 @@
-import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
 import { timestamp } from '../../lib/time.ts'
 import { coveredIds, type Identity } from '../../model/collections/identity.ts'
 import type { ListedWorker } from '../../model/workers/worker.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { type ListedWorkerRow, listedWorkers } from '../../store/workers/worker-list.ts'
 
 interface Page {

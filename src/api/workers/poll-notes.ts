@@ -1,6 +1,6 @@
-import type { Queries } from '../../database/database.ts'
 import { makeLru } from '../../lib/memory/lru.ts'
 import { pause } from '../../lib/time.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { type NotedWorker, noteWorkerPolls } from '../../store/workers/workers.ts'
 
 /** A poll of a worker: its key, and the collections that the key covers now (null: all). */

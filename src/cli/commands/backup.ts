@@ -44,7 +44,7 @@ Examples:
 const backUp = async ({ out, signal }: Session, [to]: [string], options: BackupOptions): Promise<void> => {
   const [{ loadSettings }, { backUpServer }] = await Promise.all([
     import('../../lib/settings/config.ts'),
-    import('../../local/back-up-server.ts'),
+    import('../../server/local/back-up-server.ts'),
   ])
   const settings = loadSettings(process.env)
   const made = await backUpServer({

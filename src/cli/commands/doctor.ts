@@ -4,7 +4,7 @@ import pc from 'picocolors'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import { redactToken } from '../../lib/ids.ts'
 import { version } from '../../lib/version.ts'
-import type { MachineCheck } from '../../local/machine-checks.ts'
+import type { MachineCheck } from '../../server/local/machine-checks.ts'
 import { aboutConnection } from '../about-connection.ts'
 import { findLegacyToken, tokenPath } from '../config-files.ts'
 import { exitCodes } from '../exit.ts'
@@ -43,7 +43,7 @@ const doctor = async (session: Session): Promise<void> => {
   checks.push(...legacyCheck())
   const { host } = new URL(session.url)
   if (/^(localhost|127\.|\[::1\])/.test(host)) {
-    const { checkMachine } = await import('../../local/machine-checks.ts')
+    const { checkMachine } = await import('../../server/local/machine-checks.ts')
     const noted = runningServers(dataDirHere()).flatMap(({ url }) => (url === null ? [] : [portOf(url)]))
     checks.push(...(await checkMachine(process.env, [...(isServing ? [portOf(session.url)] : []), ...noted])))
   }

@@ -42,8 +42,8 @@ Examples:
 const load = () =>
   Promise.all([
     import('../../lib/settings/config.ts'),
-    import('../../local/restore-server.ts'),
-    import('../../local/release-restored.ts'),
+    import('../../server/local/restore-server.ts'),
+    import('../../server/local/release-restored.ts'),
   ])
 
 const restore = async (

@@ -52,8 +52,8 @@ Examples:
 
 const act = async (session: Session, file: string, place: TaskPlace, options: DeployOptions): Promise<void> => {
   const request = await runbookRequest(readInputText(file), options)
-  const { readRunbook } = await import('../../runbooks/format/runbook.ts')
-  const { unfilledOf, variablesOf } = await import('../../runbooks/variables.ts')
+  const { readRunbook } = await import('../../sandbox/runbooks/format/runbook.ts')
+  const { unfilledOf, variablesOf } = await import('../../sandbox/runbooks/variables.ts')
   const runbook = readRunbook(request.instruction)
   const { secrets } = runbook
   refuseSecrets(request, [...secrets.map(({ name }) => name), ...secrets.map(({ env }) => env)])

@@ -54,7 +54,7 @@ Examples:
 }
 
 const validate = async ({ out }: Session, [files]: [string[]], { strict }: { strict?: boolean }): Promise<void> => {
-  const { validateRunbook } = await import('../../runbooks/format/validate.ts')
+  const { validateRunbook } = await import('../../sandbox/runbooks/format/validate.ts')
   const verdicts = files.map((file) => ({ file, ...validateRunbook(readInputText(file), strict ? 'strict' : 'loose') }))
   out.answer(verdicts, () => verdicts.map((verdict) => verdictText(verdict.file, verdict)).join('\n\n'))
   if (verdicts.some(({ valid }) => !valid)) process.exitCode = exitCodes.failed
@@ -93,7 +93,7 @@ const init = async (
       hint: 'Name another file, or overwrite it with --force.',
     })
   }
-  const { runbookTemplate } = await import('../../runbooks/format/templates.ts')
+  const { runbookTemplate } = await import('../../sandbox/runbooks/format/templates.ts')
   writeFileSync(file, runbookTemplate(title.replace(/\s+/g, ' ').trim(), evaluation))
   out.answer({ file, evaluation }, () => `${pc.green('✓')} ${safe(file)} written`)
   out.note(`Next: edit it, then check it with: jetty runbook validate ${file} --strict`)

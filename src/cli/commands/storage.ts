@@ -47,7 +47,7 @@ Examples:
 const adopt = async ({ out }: Session): Promise<void> => {
   const [{ loadSettings }, { adoptStorage }] = await Promise.all([
     import('../../lib/settings/config.ts'),
-    import('../../local/adopt-storage.ts'),
+    import('../../server/local/adopt-storage.ts'),
   ])
   const adopted = await adoptStorage(loadSettings(process.env))
   const given = adopted.others.length > 0 ? `, and no more to ${adopted.others.map(safe).join(', ')}` : ''
@@ -63,7 +63,7 @@ const copy = async ({ out }: Session, _args: [], { from, to }: CopyOptions): Pro
   const [{ loadSettings }, { parseStorageLocation }, { copyStorage }] = await Promise.all([
     import('../../lib/settings/config.ts'),
     import('../../lib/settings/storage-location.ts'),
-    import('../../local/copy-storage.ts'),
+    import('../../server/local/copy-storage.ts'),
   ])
   const settings = loadSettings(process.env)
   const located = (option: string, text: string) => {

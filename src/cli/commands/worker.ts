@@ -2,8 +2,8 @@ import { stat } from 'node:fs/promises'
 import { type Command, InvalidArgumentError } from 'commander'
 import pc from 'picocolors'
 import type { OwnActivity } from '../../activities/own/own-activity.ts'
+import type { WorkerLog } from '../../client/worker/worker-options.ts'
 import { AppError } from '../../lib/errors.ts'
-import type { WorkerLog } from '../../worker/worker-options.ts'
 import { type Session, withSession } from '../session.ts'
 import { safe } from '../show/output.ts'
 
@@ -88,7 +88,7 @@ const makeLog = ({ out }: Session) => {
 
 const run = async (session: Session, [paths]: [string[]], options: RunOptions): Promise<void> => {
   const activities = await load(paths)
-  const { worker } = await import('../../worker/worker.ts')
+  const { worker } = await import('../../client/worker/worker.ts')
   const stopping = new AbortController()
   const stop = () => stopping.abort()
   session.signal.addEventListener('abort', stop)

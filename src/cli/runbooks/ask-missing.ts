@@ -26,7 +26,7 @@ export const askMissing = async (
 
 /** Descriptions from the runbook's parameter table. */
 const meaningsOf = async (text: string): Promise<(name: string) => string> => {
-  const { readRunbook } = await import('../../runbooks/format/runbook.ts')
+  const { readRunbook } = await import('../../sandbox/runbooks/format/runbook.ts')
   const { parameters } = readRunbook(text)
   return (name) => {
     const row = parameters.find(({ variable }) => variable === name)

@@ -4,11 +4,11 @@ import { AppError } from '../../lib/errors.ts'
 import { contentTypeOf, extensionOf } from '../../lib/files/media-type.ts'
 import { newTrajectoryId } from '../../lib/ids.ts'
 import type { Secret } from '../../lib/secrets/secret-finder.ts'
-import type { LocalRunbooks } from '../../local/local-runbooks.ts'
 import type { FileSource } from '../../model/file-source.ts'
 import { providerKeyNames } from '../../model/gateway/provider-keys.ts'
 import type { RunbookRequest } from '../../model/runbooks/runbook-request.ts'
 import type { ResultFile, RunbookOutcome, RunbookPlace } from '../../model/runbooks/runbook-run.ts'
+import type { LocalRunbooks } from '../../server/local/local-runbooks.ts'
 import { exitCodes } from '../exit.ts'
 import { fileReason } from '../input/file-problems.ts'
 import { readInputText } from '../input/inputs.ts'
@@ -34,7 +34,7 @@ export const openHere = async (sandbox: string | undefined): Promise<LocalRunboo
   const [{ loadSettings }, { createLogger }, { openLocalRunbooks }] = await Promise.all([
     import('../../lib/settings/config.ts'),
     import('../../lib/log.ts'),
-    import('../../local/local-runbooks.ts'),
+    import('../../server/local/local-runbooks.ts'),
   ])
   const settings = loadSettings({ ...process.env, ...(sandbox === undefined ? {} : { JETTY_SANDBOX: sandbox }) })
   const level = process.env.JETTY_LOG_LEVEL ? settings.logLevel : 'fatal' // errors are reported by the command
@@ -171,7 +171,7 @@ const secretsOf = async (
   variables: LocalVariables,
   secretParams: readonly string[],
 ): Promise<Secret[]> => {
-  const { readRunbook } = await import('../../runbooks/format/runbook.ts')
+  const { readRunbook } = await import('../../sandbox/runbooks/format/runbook.ts')
   const declared = readRunbook(text).secrets.map(({ env }) => env)
   const named = [...providerKeyNames, ...declared, ...secretParams].flatMap((name): Secret[] => {
     const value = variables.get(name)

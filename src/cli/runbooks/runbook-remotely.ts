@@ -108,7 +108,7 @@ const findPlace = async ({ client }: Session, options: RemoteOptions, text: stri
     })
   }
   if (options.task !== undefined) return { collection, task: options.task }
-  const { readRunbook } = await import('../../runbooks/format/runbook.ts')
+  const { readRunbook } = await import('../../sandbox/runbooks/format/runbook.ts')
   const suggested = taskNameOf(/^#\s+(.+)$/m.exec(readRunbook(text).body)?.[1] ?? '')
   if (isAnswered()) return { collection, task: await askText('What is the name of the task?', suggested) }
   throw new AppError('invalid', 'The task of the run is not known', {

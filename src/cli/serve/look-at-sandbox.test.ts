@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import type { Logger } from '../../lib/log.ts'
 import type { Settings } from '../../lib/settings/config.ts'
-import type { MachineCheck } from '../../local/machine-checks.ts'
+import type { MachineCheck } from '../../server/local/machine-checks.ts'
 import { lookLater } from './look-at-sandbox.ts'
 
 const hanging = vi.fn(

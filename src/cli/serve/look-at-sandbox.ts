@@ -4,12 +4,12 @@ import { messageOf } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { confinement } from '../../lib/processes/confinement.ts'
 import type { Settings } from '../../lib/settings/config.ts'
-import type { MachineCheck } from '../../local/machine-checks.ts'
+import type { MachineCheck } from '../../server/local/machine-checks.ts'
 
 /** Probes a sandbox; undefined for a server that runs no steps. */
 export const lookAtSandbox = async (settings: Settings, signal?: AbortSignal): Promise<MachineCheck | undefined> => {
   if (settings.role === 'api') return undefined
-  const { checkSandbox } = await import('../../local/machine-checks.ts')
+  const { checkSandbox } = await import('../../server/local/machine-checks.ts')
   return checkSandbox(settings, signal)
 }
 

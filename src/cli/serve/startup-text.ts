@@ -1,7 +1,7 @@
 import pc from 'picocolors'
 import { type Settings, settingList } from '../../lib/settings/config.ts'
 import { version } from '../../lib/version.ts'
-import type { MachineCheck } from '../../local/machine-checks.ts'
+import type { MachineCheck } from '../../server/local/machine-checks.ts'
 import type { Server } from '../../server/start-server.ts'
 
 interface Started {

@@ -1,7 +1,7 @@
 import { byteSize } from '../../lib/settings/byte-size.ts'
-import type { BackedUp } from '../../local/back-up-server.ts'
-import type { HeldServer } from '../../local/release-restored.ts'
-import type { CheckedBackup, RestoredServer } from '../../local/restore-server.ts'
+import type { BackedUp } from '../../server/local/back-up-server.ts'
+import type { HeldServer } from '../../server/local/release-restored.ts'
+import type { CheckedBackup, RestoredServer } from '../../server/local/restore-server.ts'
 import { moment, quantity, safe } from './output.ts'
 
 const everyMs = 5_000

@@ -1,5 +1,5 @@
 import { byteSize } from '../../lib/settings/byte-size.ts'
-import type { CopiedStorage, CopyProgress } from '../../local/copy-storage.ts'
+import type { CopiedStorage, CopyProgress } from '../../server/local/copy-storage.ts'
 import { safe } from './output.ts'
 
 const everyMs = 5_000

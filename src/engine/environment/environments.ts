@@ -1,7 +1,7 @@
-import type { Queries } from '../../database/database.ts'
 import { makeLru } from '../../lib/memory/lru.ts'
 import type { Secret } from '../../lib/secrets/secret-finder.ts'
 import type { LentKeys } from '../../model/collections/trial.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { runSecretsSeal } from '../../store/secrets/sealed-texts.ts'
 import { type Environment, emptyEnvironment, makeEnvironment } from './environment.ts'
 import { readRunSecrets } from './run-secrets.ts'

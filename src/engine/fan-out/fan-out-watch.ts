@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { type Leased, makeWaitingSteps, type Waiting, type WaitingSteps } from './waiting-steps.ts'
 
 /** Notifies waiting steps about the ends of their child runs: local ones at once, others by polling. */

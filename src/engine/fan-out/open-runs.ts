@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { openBelowKeys, rootKey } from '../leases/run-keys.ts'
 import type { StepRun } from '../steps/step-run.ts'
 

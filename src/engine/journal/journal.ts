@@ -1,6 +1,6 @@
-import type { Database } from '../../database/database.ts'
-import { makeOwnConnection } from '../../database/own-connection.ts'
 import { AppError } from '../../lib/errors.ts'
+import type { Database } from '../../store/database/database.ts'
+import { makeOwnConnection } from '../../store/database/own-connection.ts'
 import type { JournalStatistics } from '../engine.ts'
 import type { Entry } from './journal-entry.ts'
 import { makeJournalQueue } from './journal-queue.ts'

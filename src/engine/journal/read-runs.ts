@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ActivityContext, ReadValue } from '../../activities/activity.ts'
-import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { type Path, parsePath, readPath, whyNotFound } from '../program/paths.ts'
 
 /** What a step may read of a run. Values are JSON texts. */

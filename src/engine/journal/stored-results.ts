@@ -1,7 +1,7 @@
-import type { Queries } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
 import type { Owner } from '../../lib/fair-queue.ts'
 import { parsedMemory, textMemory } from '../../lib/memory/json-memory.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { payloadText } from '../../store/runs/payloads.ts'
 import type { Transfer } from './transfers.ts'
 

@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import { pause } from '../../lib/time.ts'
+import type { Queries } from '../../store/database/database.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import { Fenced } from '../journal/journal-sender.ts'
 import { type EndRequests, endRequestsOf, requestEnd } from './end-requests.ts'

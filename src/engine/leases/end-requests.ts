@@ -1,7 +1,7 @@
-import type { Queries } from '../../database/database.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import { spentOnRun } from '../../store/calls/budget.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { endedRun, endedStep, keepTotals, otherShard } from '../../store/runs/totals.ts'
 import type { LocalLease } from './leases.ts'
 import { rootKey } from './run-keys.ts'

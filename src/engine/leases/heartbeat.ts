@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import type { Logger } from '../../lib/log.ts'
+import type { Queries } from '../../store/database/database.ts'
 import type { Look } from '../engine.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import { Fenced } from '../journal/journal-sender.ts'

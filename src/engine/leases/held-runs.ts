@@ -1,4 +1,4 @@
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { enqueueLease } from './lease-queue.ts'
 
 /** Lease of runs that were parked when they were restored. Nothing queues it. */

@@ -7,8 +7,9 @@
  *
  * Those that read the queue are not prepared: a plan that was made while it was empty would read all of it later.
  */
-import type { Queries } from '../../database/database.ts'
+
 import { placementsWithin } from '../../model/runs/placement.ts'
+import type { Queries } from '../../store/database/database.ts'
 
 /** A lease that a process has taken. */
 export interface ClaimedLease {

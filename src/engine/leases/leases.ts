@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type { Queries } from '../../database/database.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
+import type { Queries } from '../../store/database/database.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import { type Gate, makeGate } from './gate.ts'
 import { reclaimLeases } from './lease-queue.ts'

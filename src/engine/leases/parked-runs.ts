@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { enqueueLease } from './lease-queue.ts'
 
 const wokenAtOnce = 100

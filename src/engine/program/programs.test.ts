@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { builtinActivities } from '../../activities/registry.ts'
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { makeProgramCache } from './programs.ts'
 
 const textOf = (characters: number): string =>

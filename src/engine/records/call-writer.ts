@@ -1,6 +1,6 @@
-import type { Queries } from '../../database/database.ts'
 import { newTrajectoryId } from '../../lib/ids.ts'
 import type { Logger } from '../../lib/log.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { keepPayload } from '../../store/runs/payloads.ts'
 import { taskForRecords } from '../../store/tasks/own-tasks.ts'
 import { recordStatement } from './call-record-sql.ts'

@@ -1,6 +1,6 @@
-import { isRefused } from '../../database/own-connection.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
+import { isRefused } from '../../store/database/own-connection.ts'
 import type { CallLog } from './call-log.ts'
 import type { CallWriter } from './call-writer.ts'
 import { contentBytes, type LineContent } from './log-line.ts'

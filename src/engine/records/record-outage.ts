@@ -1,7 +1,7 @@
-import type { OwnConnection } from '../../database/own-connection.ts'
-import { makeWriteProbe } from '../../database/watch.ts'
 import type { Logger } from '../../lib/log.ts'
 import { pause } from '../../lib/time.ts'
+import type { OwnConnection } from '../../store/database/own-connection.ts'
+import { makeWriteProbe } from '../../store/database/watch.ts'
 
 /** Tracks whether the database answers the statements that record calls. */
 export interface RecordOutage {

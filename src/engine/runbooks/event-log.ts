@@ -1,6 +1,6 @@
-import type { Queries } from '../../database/database.ts'
 import { now } from '../../lib/time.ts'
 import type { NewAgentEvent } from '../../model/runbooks/runbook-run.ts'
+import type { Queries } from '../../store/database/database.ts'
 import type { Journal } from '../journal/journal.ts'
 import type { EventRow } from '../journal/journal-entry.ts'
 import { Fenced } from '../journal/journal-sender.ts'

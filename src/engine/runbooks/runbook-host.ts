@@ -1,7 +1,7 @@
 import type { ActivityContext } from '../../activities/activity.ts'
-import type { Queries } from '../../database/database.ts'
 import type { ModelCalls } from '../../model/gateway/model-calls.ts'
 import type { CarryOutRunbook, NewAgentEvent, RunbookHost, RunbookOutcome } from '../../model/runbooks/runbook-run.ts'
+import type { Queries } from '../../store/database/database.ts'
 import type { ObjectStore } from '../../store/objects/objects.ts'
 import type { Fenced } from '../journal/journal-sender.ts'
 import type { Heartbeat } from '../leases/heartbeat.ts'

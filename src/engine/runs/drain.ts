@@ -1,7 +1,7 @@
-import type { Queries } from '../../database/database.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { Slots } from '../../lib/slots.ts'
 import { pause } from '../../lib/time.ts'
+import type { Queries } from '../../store/database/database.ts'
 import type { Journal } from '../journal/journal.ts'
 import { releaseLeases } from '../leases/lease-queue.ts'
 import type { Leases } from '../leases/leases.ts'

@@ -1,6 +1,6 @@
-import type { Queries } from '../../database/database.ts'
 import { now } from '../../lib/time.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
+import type { Queries } from '../../store/database/database.ts'
 import type { Environments } from '../environment/environments.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import type { Program } from '../program/program.ts'

@@ -1,6 +1,6 @@
-import type { Queries } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
 import type { StepStatus } from '../../model/workflows/workflow.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { courseAfter, indexOfRecorded, newCourse, settle, steeringPattern } from '../program/course.ts'
 import type { Program } from '../program/program.ts'
 import type { LiveRun } from './live-run.ts'

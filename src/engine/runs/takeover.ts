@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Queries } from '../../database/database.ts'
 import { now, pause } from '../../lib/time.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { Fenced } from '../journal/journal-sender.ts'
 import { type EndRequests, endRequestsOf } from '../leases/end-requests.ts'
 import { trustedMs } from '../leases/heartbeat.ts'

@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import { pause } from '../../lib/time.ts'
+import type { Queries } from '../../store/database/database.ts'
 
 /** Waits for the ends of runs. Local ends are reported at once; others are polled, all in one query. */
 interface Waiters {

@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
+import type { Queries } from '../../store/database/database.ts'
 import type { Carry } from '../engine.ts'
 
 /**

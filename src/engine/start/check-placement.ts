@@ -1,6 +1,6 @@
-import type { Queries } from '../../database/database.ts'
 import { placementOf } from '../../model/runs/placement.ts'
 import type { WorkflowFault } from '../../model/workflows/workflow-fault.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { countServers } from '../../store/system/placements.ts'
 import { workerStepFault } from '../program/lint.ts'
 import type { Program } from '../program/program.ts'

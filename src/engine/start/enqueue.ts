@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import type { Database, Queries } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
 import type { NewFile, NewRun } from '../../model/runs/new-run.ts'
+import type { Database, Queries } from '../../store/database/database.ts'
 import { identified } from '../../store/runs/changes.ts'
 import { type Carry, RunExists } from '../engine.ts'
 import { fileInput, inputRows, runInput } from '../journal/journal-columns.ts'

@@ -1,6 +1,6 @@
-import type { Queries } from '../../database/database.ts'
 import { type AppError, invalidField } from '../../lib/errors.ts'
 import { nearest } from '../../lib/text/nearest.ts'
+import type { Queries } from '../../store/database/database.ts'
 import type { Carry } from '../engine.ts'
 import { courseAfter, indexOfRecorded, type Settled, steeringPattern, turnOf } from '../program/course.ts'
 import type { Program, ProgramStep } from '../program/program.ts'

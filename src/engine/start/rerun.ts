@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import { invalidField } from '../../lib/errors.ts'
+import type { Queries } from '../../store/database/database.ts'
 import type { Carry, Rerun, RerunOf } from '../engine.ts'
 import type { Environment } from '../environment/environment.ts'
 import type { Program, ProgramStep } from '../program/program.ts'

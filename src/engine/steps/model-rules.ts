@@ -1,11 +1,11 @@
 import type { ActivityContext, StepModels } from '../../activities/activity.ts'
-import type { Queries } from '../../database/database.ts'
 import type { ModelCaller, ModelUsage } from '../../model/gateway/chat.ts'
 import type { ModelCalls } from '../../model/gateway/model-calls.ts'
 import { addCallUsage } from '../../model/runs/step-usage.ts'
 import { type CallCost, makeSpender } from '../../store/calls/budget.ts'
 import { type CallGuard, makeCallGuard } from '../../store/calls/call-guard.ts'
 import { makeSettingsReader } from '../../store/collections/collections.ts'
+import type { Queries } from '../../store/database/database.ts'
 import type { StepRun } from './step-run.ts'
 import type { StepSide } from './step-side.ts'
 

@@ -1,6 +1,6 @@
-import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { StepStatus } from '../../model/workflows/workflow.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { type LoadedInto, loadPayload } from '../journal/stored-results.ts'
 import type { Transfer } from '../journal/transfers.ts'
 import type { StepPlace } from './step-run.ts'

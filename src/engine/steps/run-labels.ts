@@ -1,5 +1,5 @@
-import type { Database } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
+import type { Database } from '../../store/database/database.ts'
 import { makeLabelChanges } from '../../store/runs/label-changes.ts'
 
 /** A label as a step sets it, of a run of its own collection. */

@@ -10,7 +10,6 @@ import type {
   WaitForRuns,
   WaitUntil,
 } from '../../activities/activity.ts'
-import type { Queries } from '../../database/database.ts'
 import type { ByteBudget } from '../../lib/memory/byte-budget.ts'
 import type { Slots } from '../../lib/slots.ts'
 import type { RunSql } from '../../lib/sql/outgoing-sql.ts'
@@ -20,6 +19,7 @@ import type { ModelCalls } from '../../model/gateway/model-calls.ts'
 import type { WaitForJob, WorkerJobRequest } from '../../model/workers/worker-job-request.ts'
 import type { ActivitySettings } from '../../model/workflows/activity-settings.ts'
 import type { Quota } from '../../store/collections/quota.ts'
+import type { Queries } from '../../store/database/database.ts'
 import type { ObjectStore } from '../../store/objects/objects.ts'
 import type { FoundResult, ResultKey } from '../../store/runs/step-results.ts'
 import type { Journal } from '../journal/journal.ts'

@@ -1,7 +1,7 @@
 import type { Json } from '../../activities/activity.ts'
-import type { Queries } from '../../database/database.ts'
 import type { ByteBudget } from '../../lib/memory/byte-budget.ts'
 import { jsonSize, textMemory, uncountedBytes } from '../../lib/memory/json-memory.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { type Placed, placeValue } from '../../store/runs/payloads.ts'
 import type { Transfer } from '../journal/transfers.ts'
 import type { StepAtWork, StepLimits } from './step-at-work.ts'

@@ -1,7 +1,7 @@
-import type { Queries } from '../../database/database.ts'
 import type { ByteBudget } from '../../lib/memory/byte-budget.ts'
 import { smallShareBytes } from '../../lib/memory/byte-budget.ts'
 import { parsedMemory, uncountedBytes } from '../../lib/memory/json-memory.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { type LoadedInto, loadPayload, type ReadStoredResult } from '../journal/stored-results.ts'
 import type { Transfer } from '../journal/transfers.ts'
 import type { ProgramStep } from '../program/program.ts'

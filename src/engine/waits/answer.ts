@@ -1,6 +1,6 @@
-import type { Queries } from '../../database/database.ts'
 import { longestTimerMs, now } from '../../lib/time.ts'
 import type { StepLog } from '../../model/runs/step.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { Interrupted } from '../steps/execute.ts'
 import type { StepAtWork } from '../steps/step-at-work.ts'
 import type { StepSide } from '../steps/step-side.ts'

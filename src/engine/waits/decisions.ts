@@ -1,4 +1,4 @@
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../../store/database/database.ts'
 
 /** A step that waits in memory for a decision or an event, since other steps of its run execute. */
 interface WatchedDecision {

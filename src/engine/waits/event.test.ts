@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { emptyEnvironment } from '../environment/environment.ts'
 import { Fenced } from '../journal/journal-sender.ts'
 import type { StepAtWork } from '../steps/step-at-work.ts'

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import type { Database, Queries } from '../../database/database.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { canonicalJson } from '../../lib/json/json-text.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import { now } from '../../lib/time.ts'
 import type { EventAddress, EventLimits, EventTaker, NewEvent, ReceivedEventRow } from '../../model/events/event-row.ts'
+import type { Database, Queries } from '../../store/database/database.ts'
 import { callbacksOfRun } from '../../store/events/callbacks.ts'
 import { deliverEvent, firstEventWait } from '../../store/events/event-waits.ts'
 import {

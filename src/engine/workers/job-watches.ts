@@ -1,4 +1,4 @@
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { settledSteps } from '../../store/workers/jobs.ts'
 
 /** A step that waits in memory for its job. */

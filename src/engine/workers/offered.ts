@@ -1,8 +1,8 @@
-import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
 import { makeSchemaChecker } from '../../lib/json-schema/schema-checker.ts'
 import { makeLru } from '../../lib/memory/lru.ts'
 import type { OfferedActivity } from '../../model/workers/worker.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { findOffer } from '../../store/workers/offers.ts'
 
 /** For so long a process does not see that workers offer something else. */

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../../store/database/database.ts'
 import type { JobStep } from '../steps/step-at-work.ts'
 import { makeAskWorkers } from './step-jobs.ts'
 

@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import { makeLru } from '../../lib/memory/lru.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { countQueuedJobs } from '../../store/workers/jobs.ts'
 
 const mostKnown = 10_000

@@ -3,9 +3,9 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { now } from '../../lib/time.ts'
 import type { Shape } from '../../model/gateway/shape.ts'
 import type { Target } from '../../providers/provider.ts'
+import type { UpstreamAnswer } from '../../providers/upstream/answer.ts'
+import { type FrameStream, makeFrameCutter } from '../../providers/upstream/frames/sse.ts'
 import type { AnswerCache, CachedAnswer, CacheKey } from '../../store/calls/answer-cache.ts'
-import type { UpstreamAnswer } from '../../upstream/answer.ts'
-import { type FrameStream, makeFrameCutter } from '../../upstream/frames/sse.ts'
 import type { FinishedCall } from '../record/finished-call.ts'
 
 /** Headers that may change the answer to the same body. */

@@ -7,11 +7,15 @@ import { embeddingRequestSchema } from '../../model/gateway/embedding.ts'
 import { imageRequestSchema } from '../../model/gateway/image.ts'
 import type { Shape } from '../../model/gateway/shape.ts'
 import type { ModelRoute, Models } from '../../providers/provider.ts'
-import type { UpstreamAnswer } from '../../upstream/answer.ts'
-import { messageEvents } from '../../upstream/convert/chat-to-message-events.ts'
-import { chatFromMessages, messageFromChat, messagesRequestSchema } from '../../upstream/convert/messages-and-chat.ts'
-import { framesFrom } from '../../upstream/frames/frames-from.ts'
-import type { Frame, FrameStream } from '../../upstream/frames/sse.ts'
+import type { UpstreamAnswer } from '../../providers/upstream/answer.ts'
+import { messageEvents } from '../../providers/upstream/convert/chat-to-message-events.ts'
+import {
+  chatFromMessages,
+  messageFromChat,
+  messagesRequestSchema,
+} from '../../providers/upstream/convert/messages-and-chat.ts'
+import { framesFrom } from '../../providers/upstream/frames/frames-from.ts'
+import type { Frame, FrameStream } from '../../providers/upstream/frames/sse.ts'
 import { type AskedCall, parsedBody, upstreamBody } from '../asked.ts'
 import { embeddingBody } from './embedding-body.ts'
 import { imageBody } from './image-body.ts'

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { AppError } from '../../lib/errors.ts'
 import type { FailedAttempt } from '../../model/gateway/chat.ts'
-import type { UpstreamAnswer } from '../../upstream/answer.ts'
+import type { UpstreamAnswer } from '../../providers/upstream/answer.ts'
 import { askInTurn } from './ask-in-turn.ts'
 
 const whole = (text: string): UpstreamAnswer => ({

@@ -1,6 +1,6 @@
 import type { AppError } from '../../lib/errors.ts'
 import { type FallbackOptions, mayFallBack, withFallback } from '../../providers/fallback.ts'
-import type { UpstreamAnswer } from '../../upstream/answer.ts'
+import type { UpstreamAnswer } from '../../providers/upstream/answer.ts'
 
 type Refused = Extract<UpstreamAnswer, { kind: 'refused' }>
 

@@ -2,7 +2,7 @@ import { isObject, type JsonObject } from '../../lib/json/json-object.ts'
 import { objectsOf, stringOf } from '../../lib/json/json-values.ts'
 import type { ModelUsage } from '../../model/gateway/chat.ts'
 import type { Shape } from '../../model/gateway/shape.ts'
-import { usageIn } from '../../upstream/usage/usage.ts'
+import { usageIn } from '../../providers/upstream/usage/usage.ts'
 
 /** A call of a tool, as a chat completion writes it. */
 export interface ToolCall {

@@ -1,6 +1,6 @@
-import type { Queries } from '../../database/database.ts'
 import { inTime } from '../../lib/in-time.ts'
 import { makeLru } from '../../lib/memory/lru.ts'
+import type { Queries } from '../../store/database/database.ts'
 import { type RecordTask, taskForRecords } from '../../store/tasks/own-tasks.ts'
 import type { FinishedCall } from './finished-call.ts'
 

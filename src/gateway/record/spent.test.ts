@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { makeScrubber } from '../../lib/secrets/scrub.ts'
 import { catalogue, scriptedProvider } from '../../providers/catalogue.ts'
 import { priceOf } from '../../providers/prices/prices.ts'
-import { tokenUsage } from '../../upstream/usage/usage.ts'
+import { tokenUsage } from '../../providers/upstream/usage/usage.ts'
 import type { FinishedCall } from './finished-call.ts'
 import { spentUnrecorded } from './recorded-answer.ts'
 

@@ -1,9 +1,9 @@
 import type { JsonObject } from '../../lib/json/json-object.ts'
 import type { ModelUsage } from '../../model/gateway/chat.ts'
-import { errorInside } from '../../upstream/errors.ts'
-import { formatOf } from '../../upstream/formats/formats.ts'
-import { atLeast, estimatedPrompt, makeTokenEstimate } from '../../upstream/usage/estimate.ts'
-import { tokenUsage } from '../../upstream/usage/usage.ts'
+import { errorInside } from '../../providers/upstream/errors.ts'
+import { formatOf } from '../../providers/upstream/formats/formats.ts'
+import { atLeast, estimatedPrompt, makeTokenEstimate } from '../../providers/upstream/usage/estimate.ts'
+import { tokenUsage } from '../../providers/upstream/usage/usage.ts'
 import type { FinishedCall } from './finished-call.ts'
 
 /** The amount that a call adds to today's spending of its collection. Null: nothing to count. */

@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http'
 import { toAppError } from '../../lib/errors.ts'
-import type { StatedFailure } from '../../upstream/formats/format.ts'
-import { formatOf } from '../../upstream/formats/formats.ts'
-import type { FrameStream } from '../../upstream/frames/sse.ts'
+import type { StatedFailure } from '../../providers/upstream/formats/format.ts'
+import { formatOf } from '../../providers/upstream/formats/formats.ts'
+import type { FrameStream } from '../../providers/upstream/frames/sse.ts'
 import type { Keep, Outcome, Ticket } from '../ticket.ts'
 import type { KeptEvents } from './kept-events.ts'
 

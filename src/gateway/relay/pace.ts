@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import type { PushStream } from '../../upstream/push-stream.ts'
+import type { PushStream } from '../../providers/upstream/push-stream.ts'
 
 /**
  * Slows a source down to the pace of the client. Returns the function to call when a write filled the client's buffer: the

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { makeByteBlocks } from '../../lib/memory/byte-blocks.ts'
-import type { LargeAnswer } from '../../upstream/answer.ts'
+import type { LargeAnswer } from '../../providers/upstream/answer.ts'
 import type { Outcome, Ticket } from '../ticket.ts'
 import { makePace } from './pace.ts'
 import type { RelayOptions } from './relay-events.ts'

@@ -1,6 +1,6 @@
 import { isObject, type JsonObject, parsedObject } from '../../lib/json/json-object.ts'
 import { objectsOf } from '../../lib/json/json-values.ts'
-import { mergeDelta } from '../../upstream/convert/merge-delta.ts'
+import { mergeDelta } from '../../providers/upstream/convert/merge-delta.ts'
 
 interface Choice {
   index: number

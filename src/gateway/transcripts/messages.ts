@@ -1,6 +1,6 @@
 import { isObject, type JsonObject, parsedObject } from '../../lib/json/json-object.ts'
 import { stringOf } from '../../lib/json/json-values.ts'
-import { put } from '../../upstream/convert/merge-delta.ts'
+import { put } from '../../providers/upstream/convert/merge-delta.ts'
 
 interface Block {
   content: JsonObject

@@ -3,10 +3,10 @@ import { parsedJson } from '../../lib/json/json-object.ts'
 import { readWhole } from '../../lib/memory/byte-blocks.ts'
 import type { OpenAnswer } from '../../lib/net/open.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
-import { errorInside, refusal, unreadable } from '../../upstream/errors.ts'
-import { makeAwsMessageCutter } from '../../upstream/frames/aws-events.ts'
-import { type Frame, lastFrame, makeFrameCutter } from '../../upstream/frames/sse.ts'
 import type { Target, WireCall } from '../provider.ts'
+import { errorInside, refusal, unreadable } from '../upstream/errors.ts'
+import { makeAwsMessageCutter } from '../upstream/frames/aws-events.ts'
+import { type Frame, lastFrame, makeFrameCutter } from '../upstream/frames/sse.ts'
 
 /** Posts a JSON body to the provider of a call. The key goes into the header and nowhere else. */
 export const post = (call: WireCall, url: string, body: unknown, accept: string): Promise<OpenAnswer> =>

@@ -1,9 +1,9 @@
 import { AppError } from '../../lib/errors.ts'
 import { parsedJson } from '../../lib/json/json-object.ts'
 import type { Fetch } from '../../lib/net/net.ts'
-import { refusal, timeoutHint, unreadable } from '../../upstream/errors.ts'
-import { withRetries } from '../../upstream/retry.ts'
 import type { CallLimits, Target } from '../provider.ts'
+import { refusal, timeoutHint, unreadable } from '../upstream/errors.ts'
+import { withRetries } from '../upstream/retry.ts'
 
 /** An account at Replicate, or at a server in its place. */
 export interface ReplicateAccount {

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import type { FetchElsewhere, PredictedFile, Prediction, PredictionRequest } from '../../model/gateway/prediction.ts'
-import { withRetries } from '../../upstream/retry.ts'
+import { withRetries } from '../upstream/retry.ts'
 import { askReplicate, type ReplicateAccount, strange } from './replicate-api.ts'
 
 const predictionSchema = z.looseObject({

@@ -1,8 +1,8 @@
 import { AppError } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import type { ChatChunk, ChatCompletion, ChatRequest } from '../../model/gateway/chat.ts'
-import { chunksOf } from '../../upstream/convert/completion-to-chunks.ts'
 import type { Wire, WireCall, WireProtocol } from '../provider.ts'
+import { chunksOf } from '../upstream/convert/completion-to-chunks.ts'
 import { judgeScripted } from './scripted-judge.ts'
 import { messageText, schemaOf } from './scripted-texts.ts'
 

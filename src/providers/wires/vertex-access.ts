@@ -2,8 +2,8 @@ import { createHash, createPrivateKey, sign } from 'node:crypto'
 import { AppError } from '../../lib/errors.ts'
 import { isObject, parsedJson } from '../../lib/json/json-object.ts'
 import { makeLru } from '../../lib/memory/lru.ts'
-import { refusal } from '../../upstream/errors.ts'
 import type { WireCall } from '../provider.ts'
+import { refusal } from '../upstream/errors.ts'
 
 const scope = 'https://www.googleapis.com/auth/cloud-platform'
 /** The only address that a signed claim is sent to, whatever the key file says. */

@@ -1,6 +1,6 @@
-import type { Queries } from '../../database/database.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { openStorageInfo } from '../collections/collection-storage.ts'
+import type { Queries } from '../database/database.ts'
 
 /** Where the bytes of a data file are in the bucket of its collection. */
 export interface BucketPlace {

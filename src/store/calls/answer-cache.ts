@@ -1,5 +1,5 @@
-import type { Database } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
+import type { Database } from '../database/database.ts'
 
 /** A model's answer as a client received it. */
 export interface CachedAnswer {

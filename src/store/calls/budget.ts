@@ -1,8 +1,8 @@
-import type { Queries } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
 import { AppError } from '../../lib/errors.ts'
 import { now } from '../../lib/time.ts'
 import type { Budget, CollectionSettings } from '../../model/collections/collection-settings.ts'
+import type { Queries } from '../database/database.ts'
 import { otherShard } from '../runs/totals.ts'
 
 /** Usage of model calls: US dollars (of calls with a known price) and tokens. */

@@ -1,8 +1,8 @@
-import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
 import { requireAllowedHost } from '../../lib/net/hosts.ts'
 import type { CollectionSettings } from '../../model/collections/collection-settings.ts'
 import type { OutgoingCall } from '../../model/gateway/chat.ts'
+import type { Queries } from '../database/database.ts'
 import { makeSpentOnRun, makeSpentToday, needsPrice, requireBudget, requireRunBudget } from './budget.ts'
 
 /** The caller of a model. */

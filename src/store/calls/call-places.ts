@@ -1,8 +1,8 @@
-import type { Database } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
 import { readCollectionSettings } from '../../model/collections/collection-settings.ts'
 import type { FoundPlace } from '../../model/collections/identity.ts'
 import { isName } from '../../model/names.ts'
+import type { Database } from '../database/database.ts'
 
 /**
  * Finds a collection by name (case-insensitive) or id, with its environment version. Concurrent lookups share one

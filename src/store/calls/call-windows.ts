@@ -1,5 +1,5 @@
-import type { Database } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
+import type { Database } from '../database/database.ts'
 
 /** One call of a key; `collectionId` 0 stands for all collections without a limit of their own. */
 export interface CountedCall {

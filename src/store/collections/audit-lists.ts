@@ -1,4 +1,4 @@
-import type { Database } from '../../database/database.ts'
+import type { Database } from '../database/database.ts'
 import type { AuditRow } from './audit.ts'
 
 /** Which entries of the audit trail are listed; undefined limits nothing. */

@@ -1,8 +1,8 @@
-import type { Database } from '../../database/database.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import type { CollectionSettings } from '../../model/collections/collection-settings.ts'
 import { isWebAddress } from '../../model/web-address.ts'
 import type { Receiver } from '../../model/webhook.ts'
+import type { Database } from '../database/database.ts'
 import { readEnvironment } from './environments.ts'
 
 /**

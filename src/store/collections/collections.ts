@@ -1,9 +1,9 @@
-import type { Database, Queries } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
 import { boundSettings, type SettingsLayers } from '../../model/collections/bound-settings.ts'
 import { type CollectionSettings, readCollectionSettings } from '../../model/collections/collection-settings.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
 import { isName } from '../../model/names.ts'
+import type { Database, Queries } from '../database/database.ts'
 
 export interface CollectionRow {
   id: number

@@ -1,4 +1,4 @@
-import type { Database } from '../../database/database.ts'
+import type { Database } from '../database/database.ts'
 import { RemovalFailed, removeAll } from '../objects/removal.ts'
 import { insist } from '../runs/label-changes.ts'
 import { removeStepEvents } from '../runs/step-events.ts'

@@ -1,5 +1,5 @@
-import type { Database, Queries } from '../../database/database.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
+import type { Database, Queries } from '../database/database.ts'
 import { environmentSeal } from '../secrets/sealed-texts.ts'
 import { noteVariables, variablesChanged } from './variable-changes.ts'
 

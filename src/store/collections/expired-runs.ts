@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import type { RetentionLabel } from '../../model/collections/retention.ts'
+import type { Queries } from '../database/database.ts'
 import type { TaskRetention } from './retention-rules.ts'
 import { runBytes } from './usage.ts'
 

@@ -1,7 +1,7 @@
-import type { Database, Queries } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
 import { now } from '../../lib/time.ts'
 import type { KeyAccess } from '../../model/collections/key.ts'
+import type { Database, Queries } from '../database/database.ts'
 
 export interface KeyRow {
   id: number

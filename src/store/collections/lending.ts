@@ -1,9 +1,9 @@
-import type { Database } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { now, timestamp } from '../../lib/time.ts'
 import type { LentKeys, Trial, TrialLeft } from '../../model/collections/trial.ts'
 import { providerKeyNames } from '../../model/gateway/provider-keys.ts'
+import type { Database } from '../database/database.ts'
 import { readEnvironmentVersion } from './environments.ts'
 import {
   beginTrial,

@@ -1,7 +1,7 @@
-import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { oneAtATime } from '../../lib/one-at-a-time.ts'
+import type { Queries } from '../database/database.ts'
 
 /** Who paused a collection. Only the operator ends a pause of the operator. */
 export type PausedBy = 'operator' | 'key'

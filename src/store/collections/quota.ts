@@ -1,9 +1,9 @@
-import type { Database } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { makeLru } from '../../lib/memory/lru.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import { readCollectionSettings } from '../../model/collections/collection-settings.ts'
+import type { Database } from '../database/database.ts'
 import { addUsage, readUsage, type Usage, type UsageRow } from './usage.ts'
 
 /** Default limits of a collection without a quota of its own. */

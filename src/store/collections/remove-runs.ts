@@ -1,4 +1,4 @@
-import type { Database } from '../../database/database.ts'
+import type { Database } from '../database/database.ts'
 import { type RemovalFailed, removeAll } from '../objects/removal.ts'
 import { insist } from '../runs/label-changes.ts'
 import { emptied, labelCountsCte, removeEmptied } from '../runs/labels.ts'

@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import type { CollectionSettings } from '../../model/collections/collection-settings.ts'
+import type { Queries } from '../database/database.ts'
 import { type ExpiredRun, expiredBatches } from './expired-runs.ts'
 import { retentionOfTasks, tasksEverOf } from './retention-rules.ts'
 import { runBytes } from './usage.ts'

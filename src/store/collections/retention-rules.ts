@@ -1,6 +1,6 @@
-import type { Queries } from '../../database/database.ts'
 import type { CollectionSettings } from '../../model/collections/collection-settings.ts'
 import { type RetentionLabel, retentionLabel } from '../../model/collections/retention.ts'
+import type { Queries } from '../database/database.ts'
 
 /** When the runs of one task are deleted; null: that limit does not apply. */
 export interface TaskRetention {

@@ -1,6 +1,6 @@
-import type { Database } from '../../database/database.ts'
 import { pause } from '../../lib/time.ts'
 import { type CollectionSettings, readCollectionSettings } from '../../model/collections/collection-settings.ts'
+import type { Database } from '../database/database.ts'
 import type { RemovalFailed } from '../objects/removal.ts'
 import { expiredBatches, isWithoutOpen } from './expired-runs.ts'
 import { type RetentionDeps, removeEndedRuns } from './remove-runs.ts'

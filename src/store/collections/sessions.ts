@@ -1,6 +1,6 @@
-import type { Database, Queries } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
 import { now } from '../../lib/time.ts'
+import type { Database, Queries } from '../database/database.ts'
 import { type NewAuditRow, noteChange } from './audit.ts'
 import { collectionsOfKey, type KnownKey, knownKeyColumns } from './keys.ts'
 

@@ -1,4 +1,4 @@
-import type { Database } from '../../database/database.ts'
+import type { Database } from '../database/database.ts'
 import { type KnownKey, knownKeyColumns } from './keys.ts'
 
 /** Codes of one token that may be open at once; the oldest give way. */

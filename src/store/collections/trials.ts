@@ -1,4 +1,4 @@
-import type { Database, Queries } from '../../database/database.ts'
+import type { Database, Queries } from '../database/database.ts'
 
 /** Usage of a collection's trial. */
 export interface TrialUse {

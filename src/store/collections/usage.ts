@@ -1,4 +1,4 @@
-import type { Database, Queries } from '../../database/database.ts'
+import type { Database, Queries } from '../database/database.ts'
 
 /** Storage use of a collection: runs, bytes of text in the database, bytes of files. */
 export interface Usage {

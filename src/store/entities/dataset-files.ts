@@ -1,6 +1,6 @@
-import type { Queries } from '../../database/database.ts'
 import type { BucketPlace } from '../buckets/bucket-place.ts'
 import { lostFilesUsage } from '../collections/usage.ts'
+import type { Queries } from '../database/database.ts'
 import type { FileRow } from '../files/files.ts'
 
 /** A file of a dataset; the preview has no number. */

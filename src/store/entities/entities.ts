@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import type { EntityKind } from '../../model/data/entity.ts'
+import type { Queries } from '../database/database.ts'
 
 /** Settable fields of a dataset or a trained model. JSON values are text, as they were sent. */
 export interface EntityFields {

@@ -1,5 +1,5 @@
-import type { Database, Queries } from '../../database/database.ts'
 import type { EntityType } from '../../model/data/entity.ts'
+import type { Database, Queries } from '../database/database.ts'
 
 /** One end of a relationship: a dataset, a trained model or a task. */
 export interface EntityNode {

@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import type { EntityKind } from '../../model/data/entity.ts'
+import type { Queries } from '../database/database.ts'
 
 /** Records that a run registered a version of an entity. The same again has no effect. */
 export const noteRunProduct = async (

@@ -1,4 +1,4 @@
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../database/database.ts'
 import { type EntitiesAt, type EntityRow, entityJoin } from './entities.ts'
 
 /** What a search shows of an entity. */

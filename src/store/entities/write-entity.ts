@@ -1,6 +1,6 @@
-import type { Database, Queries } from '../../database/database.ts'
 import type { EntityKind } from '../../model/data/entity.ts'
 import { lostEntityUsage } from '../collections/usage.ts'
+import type { Database, Queries } from '../database/database.ts'
 import { type EntityFields, type EntityRow, entityColumns, entityJoin, fieldNames, findEntityById } from './entities.ts'
 import { appendEntityVersion, findEntityVersionAt, type VersionItems } from './entity-versions.ts'
 

@@ -1,4 +1,4 @@
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../database/database.ts'
 
 /** Finds the run that a callback is for. */
 export const findCallbackRun = async (

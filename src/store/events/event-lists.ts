@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import type { EventState, EventWaitOfRun, ReceivedEventRow } from '../../model/events/event-row.ts'
+import type { Queries } from '../database/database.ts'
 import { isWaiting } from './event-waits.ts'
 
 /** Lists received events of a collection before a number, newest first. */

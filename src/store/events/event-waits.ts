@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import type { EventAddress, EventWaitOfRun, EventWaitRow } from '../../model/events/event-row.ts'
+import type { Queries } from '../database/database.ts'
 import { lockAddress } from './event-lock.ts'
 
 const columns = `w.run_id, w.seq, w.number, w.step, w.event, w.key, w.payload_schema, w.waits_since, w.expires_at,

@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import type { EventAddress, EventState, EventTaker, NewEvent, ReceivedEventRow } from '../../model/events/event-row.ts'
+import type { Queries } from '../database/database.ts'
 import { lockAddress } from './event-lock.ts'
 import { addressText } from './event-waits.ts'
 

@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import type { EventAddress, EventTaker } from '../../model/events/event-row.ts'
+import type { Queries } from '../database/database.ts'
 
 /** An event that was kept, with its payload. */
 interface KeptEvent {

@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import { lostFilesUsage } from '../collections/usage.ts'
+import type { Queries } from '../database/database.ts'
 import type { FileRow } from './files.ts'
 
 /** A file uploaded before a run: its row in `files`, and its id. */

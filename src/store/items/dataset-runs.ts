@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { Database, Queries } from '../../database/database.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
+import type { Database, Queries } from '../database/database.ts'
 import { type ItemPage, itemPageOf, pageQuery } from './item-page.ts'
 import type { ItemRow, ItemsAt } from './items.ts'
 

@@ -1,4 +1,4 @@
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../database/database.ts'
 import { anywhere } from '../runs/lists/run-filter.ts'
 import { type ItemPage, itemPageOf, pageQuery } from './item-page.ts'
 

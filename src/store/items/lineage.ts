@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
+import type { Queries } from '../database/database.ts'
 import { versionNumberOf } from '../runs/version-numbers.ts'
 
 /** A run, and the item of a dataset that it was started for, if it was. */

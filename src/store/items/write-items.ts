@@ -1,4 +1,4 @@
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../database/database.ts'
 import type { VersionItems } from '../entities/entity-versions.ts'
 
 /** An item to be stored. */

@@ -1,7 +1,7 @@
-import type { Queries } from '../../database/database.ts'
 import { atATime } from '../../lib/at-a-time.ts'
 import { AppError } from '../../lib/errors.ts'
 import { pause } from '../../lib/time.ts'
+import type { Queries } from '../database/database.ts'
 import { namedObjects, type StoredBytes, storedBytesAfter } from '../files/files.ts'
 import type { ObjectStore } from './objects.ts'
 

@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../database/database.ts'
 import type { ObjectStore } from './objects.ts'
 
 const lock = 4 // of the advisory locks of an installation

@@ -1,7 +1,7 @@
 /** State of the move of files from one storage to another, in the database. */
 import { z } from 'zod'
-import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
+import type { Queries } from '../database/database.ts'
 import { claimedStorage, moveClaim } from '../installation.ts'
 
 /** A place for the bytes of files. `name` is `folder /path` or `storage s3://bucket`. */

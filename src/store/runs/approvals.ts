@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import type { ApprovalRow, NewDecision } from '../../model/runs/approval-row.ts'
+import type { Queries } from '../database/database.ts'
 import { identified } from './changes.ts'
 
 export const approvalColumns = `a.run_id, a.seq, a.number, a.step, a.message, a.assignees, a.metadata, a.requested_at, a.expires_at,

@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import { mostStepsSideBySide } from '../../model/workflows/workflow.ts'
+import type { Queries } from '../database/database.ts'
 
 /** Reads the last change number drawn by any transaction, committed or not. Nearly free. */
 export const lastDrawn = async (queries: Queries): Promise<number> => {

@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import type { OutsideWait } from '../../model/runs/run-filter.ts'
+import type { Queries } from '../database/database.ts'
 import {
   anywhere,
   makeParameters,

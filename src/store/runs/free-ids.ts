@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import { newTrajectoryId } from '../../lib/ids.ts'
+import type { Queries } from '../database/database.ts'
 
 /** Number of ids drawn at once. */
 const stockSize = 512

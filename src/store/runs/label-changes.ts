@@ -1,7 +1,7 @@
-import type { Database, Queries } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
 import { AppError } from '../../lib/errors.ts'
 import { pause } from '../../lib/time.ts'
+import type { Database, Queries } from '../database/database.ts'
 import { labelTextsOf, type NewLabel, RunMoved, removeLabels, writeLabels } from './labels.ts'
 
 /** A label as stored, with all labels of its run as JSON text. */

@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import { type NewAuditRow, noteChange } from '../collections/audit.ts'
+import type { Queries } from '../database/database.ts'
 
 export interface NewLabel {
   runId: string

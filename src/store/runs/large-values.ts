@@ -1,4 +1,4 @@
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../database/database.ts'
 import type { RunRow } from './runs.ts'
 import type { StepRecord, StoredStep } from './step-row.ts'
 

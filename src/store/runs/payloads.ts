@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import type { Database, Queries } from '../../database/database.ts'
 import { runKeysSince } from '../../lib/ids.ts'
 import { now } from '../../lib/time.ts'
+import type { Database, Queries } from '../database/database.ts'
 
 /** JSON with more characters than this is stored outside the step's row. */
 export const rowLimit = 64 * 1024

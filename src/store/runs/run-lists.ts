@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import { candidatesOfPage } from '../../model/runs/trajectory.ts'
+import type { Queries } from '../database/database.ts'
 import {
   indexedStatuses,
   makeParameters,

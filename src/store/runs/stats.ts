@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
+import type { Queries } from '../database/database.ts'
 
 /** Totals over all runs of a task, read from counters. */
 interface TaskTotals {

@@ -1,4 +1,4 @@
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../database/database.ts'
 
 /** Row of a record of a chat step with tools. */
 interface StepCallRow {

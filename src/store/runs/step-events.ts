@@ -1,4 +1,4 @@
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../database/database.ts'
 
 /** Row of an event that an agent emitted in a step. */
 export interface StepEventRow {

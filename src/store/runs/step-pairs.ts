@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import type { StepStatus } from '../../model/workflows/workflow.ts'
+import type { Queries } from '../database/database.ts'
 
 /** The steps of one name in two runs, and which parts differ. A missing side is null. */
 export interface StepPair {

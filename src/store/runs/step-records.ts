@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
+import type { Queries } from '../database/database.ts'
 import { labelsText } from './labels.ts'
 import { type TakeMemory, uncounted, withLargeValues } from './large-values.ts'
 import type { RunRow } from './runs.ts'

@@ -1,5 +1,5 @@
-import type { Database, Queries } from '../../database/database.ts'
 import { batched } from '../../lib/batch.ts'
+import type { Database, Queries } from '../database/database.ts'
 
 /** Identifies a reusable result: collection, activity and hash of what it was made from. */
 export interface ResultKey {

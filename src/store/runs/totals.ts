@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
+import type { Queries } from '../database/database.ts'
 
 /**
  * CTEs that maintain the totals of tasks, for statements that end runs or steps, or revert such an end. They read

@@ -1,4 +1,4 @@
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../database/database.ts'
 
 /**
  * SQL expression: which version of its task a row `r` of runs executes. The newest one with its workflow, of later ones only

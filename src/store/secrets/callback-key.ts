@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import type { Queries } from '../../database/database.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
+import type { Queries } from '../database/database.ts'
 import { serverValueSeal } from './sealed-texts.ts'
 
 const name = 'callback-key'

@@ -1,4 +1,4 @@
-import type { Database } from '../../database/database.ts'
+import type { Database } from '../database/database.ts'
 
 /** Progress of a key rotation, stored so that any process can report it. */
 export interface RotationProgress {

@@ -1,6 +1,6 @@
-import type { Queries } from '../../database/database.ts'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
+import type { Queries } from '../database/database.ts'
 import { fingerprintSeal } from '../idempotency.ts'
 import { jobPlace, jobSeal } from '../workers/jobs.ts'
 

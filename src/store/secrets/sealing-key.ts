@@ -1,6 +1,6 @@
-import type { Database } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
+import type { Database } from '../database/database.ts'
 import { sealingKeySeal } from './sealed-texts.ts'
 
 /** Refuses to start with a key other than the database's: every stored secret would be unreadable. */

@@ -1,4 +1,4 @@
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../database/database.ts'
 
 /** What a restored server would do beside its open runs. */
 export interface HeldWork {

@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
+import type { Queries } from '../database/database.ts'
 import { environmentSeal } from '../secrets/sealed-texts.ts'
 
 /** Collections whose variables are looked at. */

@@ -1,4 +1,4 @@
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../database/database.ts'
 
 /** SQL condition: a process of `executors` has sent a heartbeat lately. */
 const hasBeaten = `beat_at > now() - interval '15 seconds'`

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { Queries } from '../../database/database.ts'
 import { AppError } from '../../lib/errors.ts'
+import type { Queries } from '../database/database.ts'
 
 /**
  * What a restored database says of its restore, in `server`. `loading`: it is not complete, and no server starts.

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Database, Queries } from '../../database/database.ts'
+import type { Database, Queries } from '../database/database.ts'
 
 /**
  * CTEs that store a workflow's text under its hash before it is used. A text marked for deletion, because nothing used

@@ -1,6 +1,6 @@
-import type { Queries } from '../../database/database.ts'
 import { evaluationTask } from '../../model/runs/evaluation.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
+import type { Queries } from '../database/database.ts'
 import type { RunCursor } from '../runs/lists/run-order.ts'
 import type { RunSummaryRow } from '../runs/run-lists.ts'
 import { initParamsText, summaryColumns } from '../runs/runs.ts'

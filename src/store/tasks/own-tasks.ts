@@ -1,4 +1,4 @@
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../database/database.ts'
 import { keepDefinition } from './definitions.ts'
 import { createTask, definitionHash } from './tasks.ts'
 

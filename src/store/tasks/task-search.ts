@@ -1,4 +1,4 @@
-import type { Database } from '../../database/database.ts'
+import type { Database } from '../database/database.ts'
 import { type TaskRow, taskColumns, taskJoins } from './tasks.ts'
 
 /** Builds a LIKE pattern that matches a text anywhere, with `%`, `_` and `\` escaped. */

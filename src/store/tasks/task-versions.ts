@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { Queries } from '../../database/database.ts'
 import { canonicalJson } from '../../lib/json/json-text.ts'
+import type { Queries } from '../database/database.ts'
 
 /** Author of a version, and the note about it. */
 export interface SavedBy {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { Database, Queries } from '../../database/database.ts'
 import type { FoundCollection, FoundTask } from '../../model/collections/identity.ts'
+import type { Database, Queries } from '../database/database.ts'
 import { keeping } from './definitions.ts'
 import { appendVersion, contentHash, type SavedBy, type TaskContent } from './task-versions.ts'
 

@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import type { JobHold } from '../../model/workers/worker-queue.ts'
+import type { Queries } from '../database/database.ts'
 import { toldOf } from './jobs.ts'
 
 /** A job in the hand of a worker whose lease or time is over. */

@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import type { JobHold } from '../../model/workers/worker-queue.ts'
+import type { Queries } from '../database/database.ts'
 
 /** The collection of a job that a worker has; undefined when it has the job no more. */
 export const findJobCollection = async (

@@ -1,4 +1,4 @@
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../database/database.ts'
 
 /** `withdrawn`: the step needs it no more. */
 export type JobState = 'queued' | 'leased' | 'completed' | 'failed' | 'withdrawn'

@@ -1,5 +1,5 @@
-import type { Queries } from '../../database/database.ts'
 import type { JobHold } from '../../model/workers/worker-queue.ts'
+import type { Queries } from '../database/database.ts'
 import { type JobState, tellsOfFreed, toldOf } from './jobs.ts'
 
 const handedColumns = `j.id, j.epoch, j.attempt, j.activity, j.served_version as version, j.sealed_parameters, j.step,

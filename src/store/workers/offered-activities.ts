@@ -1,4 +1,4 @@
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../database/database.ts'
 import { isOnline } from './workers.ts'
 
 /** An activity that workers of some collections offer. */

@@ -1,4 +1,4 @@
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../database/database.ts'
 import { isOnline } from './workers.ts'
 
 const atOnce = 500

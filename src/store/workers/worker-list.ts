@@ -1,4 +1,4 @@
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../database/database.ts'
 import { isOnline, type RegisteredWorkerRow } from './workers.ts'
 
 /** A worker in a list. */

@@ -1,4 +1,4 @@
-import type { Queries } from '../../database/database.ts'
+import type { Queries } from '../database/database.ts'
 
 /** A worker without a poll or heartbeat for this long is offline. One that waits is noted about every 50 s. */
 const offlineSeconds = 75

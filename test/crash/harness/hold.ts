@@ -1,4 +1,4 @@
-import { openDatabase } from '../../../src/database/database.ts'
+import { openDatabase } from '../../../src/store/database/database.ts'
 
 /** Holds the rows that a query locks, until the function that it gives is called. */
 export const hold = async (url: string, text: string): Promise<() => Promise<void>> => {

@@ -1,4 +1,4 @@
-import { type Database, openDatabase } from '../../../src/database/database.ts'
+import { type Database, openDatabase } from '../../../src/store/database/database.ts'
 
 /** Where to ask: `life` differs between two Postgres of one folder, which may have the same URL. */
 export interface Place {

@@ -1,8 +1,9 @@
 // Makes an embedded Postgres with a migrated database in the folder it is given, and stops it in order.
-import { openDatabase } from '../../../src/database/database.ts'
-import { startOrAdoptPostgres } from '../../../src/database/embedded.ts'
-import { migrate } from '../../../src/database/migrate.ts'
+
 import { createLogger } from '../../../src/lib/log.ts'
+import { openDatabase } from '../../../src/store/database/database.ts'
+import { startOrAdoptPostgres } from '../../../src/store/database/embedded.ts'
+import { migrate } from '../../../src/store/database/migrate.ts'
 
 const main = async (): Promise<void> => {
   const dataDir = process.argv[2] ?? ''

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { openDatabase } from '../../../src/database/database.ts'
+import { openDatabase } from '../../../src/store/database/database.ts'
 import { readEvents } from '../../event-stream.ts'
 import { type Client, collection } from '../harness/client.ts'
 import { adminToken, type Site } from '../harness/site.ts'

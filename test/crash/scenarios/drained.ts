@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { findPostgres } from '../../../src/database/postgres-process.ts'
 import { pause } from '../../../src/lib/time.ts'
+import { findPostgres } from '../../../src/store/database/postgres-process.ts'
 import { check, recordedSteps, runsOf } from '../harness/checker.ts'
 import { makeClient } from '../harness/client.ts'
 import { openGate } from '../harness/gate.ts'

@@ -1,5 +1,5 @@
-import { postgresPassword, postgresUrl } from '../../../src/database/postgres-folder.ts'
-import { findPostgres } from '../../../src/database/postgres-process.ts'
+import { postgresPassword, postgresUrl } from '../../../src/store/database/postgres-folder.ts'
+import { findPostgres } from '../../../src/store/database/postgres-process.ts'
 import {
   betweenEffects,
   eventsOf,

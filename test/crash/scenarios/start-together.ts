@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { openDatabase } from '../../../src/database/database.ts'
+import { openDatabase } from '../../../src/store/database/database.ts'
 import { testPostgres } from '../../shared.ts'
 import { check } from '../harness/checker.ts'
 import { makeClient } from '../harness/client.ts'

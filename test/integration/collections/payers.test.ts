@@ -1,8 +1,8 @@
 // Who pays: collections that a key makes belong to the payer of that key, however long the chain of keys is.
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Database, openDatabase } from '../../../src/database/database.ts'
-import { migrate } from '../../../src/database/migrate.ts'
+import { type Database, openDatabase } from '../../../src/store/database/database.ts'
+import { migrate } from '../../../src/store/database/migrate.ts'
 import { createDatabase, dropDatabase } from '../../database-server.ts'
 import { startTestServer, type TestServer } from '../../server.ts'
 import { testPostgres } from '../../shared.ts'

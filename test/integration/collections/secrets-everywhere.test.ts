@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text as textOf } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openDatabase } from '../../../src/database/database.ts'
+import { openDatabase } from '../../../src/store/database/database.ts'
 import { readEvents } from '../../event-stream.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { migrate } from '../../../src/database/migrate.ts'
+import { migrate } from '../../../src/store/database/migrate.ts'
 import { type ApiServer, startApiServer } from '../../api-server.ts'
 import type { Body } from '../../server.ts'
 

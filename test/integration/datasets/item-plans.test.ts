@@ -1,6 +1,6 @@
 // Items of datasets and their results, among many others: read by an index, a page at a time.
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Database, openDatabase, type Queries } from '../../../src/database/database.ts'
+import { type Database, openDatabase, type Queries } from '../../../src/store/database/database.ts'
 import { relationshipsOf } from '../../../src/store/entities/relationships.ts'
 import { runsThatMade } from '../../../src/store/entities/run-products.ts'
 import { listItemResults } from '../../../src/store/items/dataset-runs.ts'

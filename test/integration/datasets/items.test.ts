@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { reportCroissant } from '../../../src/croissant/report.ts'
+import { reportCroissant } from '../../../src/datasets/croissant/report.ts'
 import { type ApiServer, startApiServer } from '../../api-server.ts'
 import { flatParquet } from '../../preview/parquet-files.ts'
 

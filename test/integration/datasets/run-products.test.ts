@@ -1,7 +1,7 @@
 // Runs register the datasets and models that they make: versions name the run, and lineage leads there and back.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { makeRegisterProduct } from '../../../src/api/entities/register.ts'
-import { openDatabase } from '../../../src/database/database.ts'
+import { openDatabase } from '../../../src/store/database/database.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 
 let jetty: TestServer

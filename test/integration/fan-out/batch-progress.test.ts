@@ -1,6 +1,6 @@
 // How far a batch is must be quick to say, however many runs it has.
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Database, openDatabase } from '../../../src/database/database.ts'
+import { type Database, openDatabase } from '../../../src/store/database/database.ts'
 import { batchErrors, batchProgress, batchRuns } from '../../../src/store/tasks/batches.ts'
 import { createTestDatabase, type TestDatabase } from '../../database.ts'
 

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { activity } from '../../../src/activities/activity.ts'
-import { type Database, openDatabase } from '../../../src/database/database.ts'
+import { type Database, openDatabase } from '../../../src/store/database/database.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 
 let letGo = () => {}

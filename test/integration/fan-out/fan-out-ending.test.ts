@@ -1,6 +1,6 @@
 // Child runs that a worker claims after the top of their tree was asked to end, and before the sweep has marked them.
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Database, openDatabase } from '../../../src/database/database.ts'
+import { type Database, openDatabase } from '../../../src/store/database/database.ts'
 import { startTestServer, type TestServer } from '../../server.ts'
 import { act, does, forget, seen } from '../runs/acting.ts'
 

@@ -1,6 +1,6 @@
 // Fan-outs as somebody finds them whose predecessor died, and cannot go on with: what they had started ends with them.
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Database, openDatabase } from '../../../src/database/database.ts'
+import { type Database, openDatabase } from '../../../src/store/database/database.ts'
 import { startTestServer, type TestServer } from '../../server.ts'
 import { act, does, forget, seen } from '../runs/acting.ts'
 

@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { z } from 'zod'
 import { activity } from '../../../src/activities/activity.ts'
-import { type Database, openDatabase } from '../../../src/database/database.ts'
 import { pause } from '../../../src/lib/time.ts'
+import { type Database, openDatabase } from '../../../src/store/database/database.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 
 let working = 0

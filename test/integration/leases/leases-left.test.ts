@@ -1,6 +1,6 @@
 // Leases that nobody works on: after a lost answer, without runs, or with runs that have all ended.
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Database, openDatabase } from '../../../src/database/database.ts'
+import { type Database, openDatabase } from '../../../src/store/database/database.ts'
 import { type LossyPostgres, openLossyPostgres } from '../../fakes/lossy-postgres.ts'
 import { startTestServer, type TestServer } from '../../server.ts'
 import { act, does } from '../runs/acting.ts'

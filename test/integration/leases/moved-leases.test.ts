@@ -1,15 +1,15 @@
 // A database of a version that kept the queue of leases in the tables of a library.
 import { readdir } from 'node:fs/promises'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { type Database, openDatabase } from '../../../src/database/database.ts'
-import { migrate } from '../../../src/database/migrate.ts'
+import { type Database, openDatabase } from '../../../src/store/database/database.ts'
+import { migrate } from '../../../src/store/database/migrate.ts'
 import { createTestDatabase, type TestDatabase } from '../../database.ts'
 
 let created: TestDatabase
 let database: Database
 let names: string[]
 beforeEach(async () => {
-  const files = await readdir(new URL('../../../src/database/migrations/', import.meta.url))
+  const files = await readdir(new URL('../../../src/store/database/migrations/', import.meta.url))
   names = files.map((file) => file.replace('.sql', '')).sort()
   created = await createTestDatabase()
   database = openDatabase(created.url, { connections: 1 })

@@ -1,6 +1,5 @@
 // Leases that go back on the queue: of processes that stop, that died, that lost a label, or were only paused.
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
-import { type Database, openDatabase } from '../../../src/database/database.ts'
 import {
   dropEndedLeases,
   queueLeasesOfDead,
@@ -10,6 +9,7 @@ import {
   takeLeases,
   tidyLeases,
 } from '../../../src/engine/leases/lease-queue.ts'
+import { type Database, openDatabase } from '../../../src/store/database/database.ts'
 import { createTestDatabase, type TestDatabase } from '../../database.ts'
 
 let created: TestDatabase

@@ -1,7 +1,7 @@
 // A full queue costs no more than an empty one, also with plans that were made while it was empty.
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Database, openDatabase, type Queries } from '../../../src/database/database.ts'
 import { dropEndedLeases, isQueued, takeLeases } from '../../../src/engine/leases/lease-queue.ts'
+import { type Database, openDatabase, type Queries } from '../../../src/store/database/database.ts'
 import { createTestDatabase, type TestDatabase } from '../../database.ts'
 
 let created: TestDatabase

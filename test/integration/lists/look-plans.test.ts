@@ -1,7 +1,7 @@
 // What each heartbeat asks is answered by the first entry of an index, however many routines and deliveries wait for later.
 import type pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Database, openDatabase } from '../../../src/database/database.ts'
+import { type Database, openDatabase } from '../../../src/store/database/database.ts'
 import { isAnyRoutineDue } from '../../../src/store/routines.ts'
 import { isAnyDeliveryDue } from '../../../src/store/webhooks.ts'
 import { createTestDatabase, type TestDatabase } from '../../database.ts'

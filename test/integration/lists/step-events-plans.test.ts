@@ -1,6 +1,6 @@
 // What agents did in runs, among millions of it: read and removed by its index, a bounded number at a time.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Database, openDatabase, type Queries } from '../../../src/database/database.ts'
+import { type Database, openDatabase, type Queries } from '../../../src/store/database/database.ts'
 import {
   lastStepEvent,
   newestStepEvents,

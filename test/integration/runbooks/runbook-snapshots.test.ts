@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { systemPath } from '../../../src/sandboxes/programs/run-tool.ts'
+import { systemPath } from '../../../src/sandbox/isolation/programs/run-tool.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 
 let jetty: TestServer

@@ -1,8 +1,8 @@
 import { randomInt, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Database, openDatabase } from '../../../src/database/database.ts'
 import { type Journal, openJournal } from '../../../src/engine/journal/journal.ts'
 import { pause } from '../../../src/lib/time.ts'
+import { type Database, openDatabase } from '../../../src/store/database/database.ts'
 import { decideApproval, requestApproval } from '../../../src/store/runs/approvals.ts'
 import { createTestDatabase, type TestDatabase } from '../../database.ts'
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Database, openDatabase } from '../../../src/database/database.ts'
 import { type Journal, openJournal } from '../../../src/engine/journal/journal.ts'
+import { type Database, openDatabase } from '../../../src/store/database/database.ts'
 import { createTestDatabase, type TestDatabase } from '../../database.ts'
 
 let created: TestDatabase

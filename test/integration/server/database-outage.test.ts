@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { openDatabase } from '../../../src/database/database.ts'
 import { pause } from '../../../src/lib/time.ts'
+import { openDatabase } from '../../../src/store/database/database.ts'
 import { createTestDatabase, type TestDatabase } from '../../database.ts'
 import { type FrailDatabase, openFrailDatabase } from '../../frail-database.ts'
 import { startTestServer, type TestServer } from '../../server.ts'

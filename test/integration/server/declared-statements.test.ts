@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Statement, statements } from '../../../src/database/table.ts'
+import { type Statement, statements } from '../../../src/store/database/table.ts'
 import { createTestDatabase, type TestDatabase } from '../../database.ts'
 
 const modules = import.meta.glob(['../../../src/**/*.ts', '!**/*.test.ts'])

@@ -3,7 +3,7 @@ import { createConnection } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { activity } from '../../../src/activities/activity.ts'
-import { type Database, openDatabase } from '../../../src/database/database.ts'
+import { type Database, openDatabase } from '../../../src/store/database/database.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 
 /** A quarter of a mebibyte: the server has 64 of them, as small as shows what happens. */

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { findPostgres, stopPostgres } from '../../../src/database/postgres-process.ts'
+import { findPostgres, stopPostgres } from '../../../src/store/database/postgres-process.ts'
 import { fillDataFolder } from '../../crash/harness/data-folder.ts'
 import { type JettyProcess, startJetty } from '../../jetty-process.ts'
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { isDatabaseAway } from '../../../src/database/away.ts'
-import { makeOwnConnection, type OwnConnection } from '../../../src/database/own-connection.ts'
+import { isDatabaseAway } from '../../../src/store/database/away.ts'
+import { makeOwnConnection, type OwnConnection } from '../../../src/store/database/own-connection.ts'
 import { createTestDatabase, type TestDatabase } from '../../database.ts'
 
 const timeoutMs = 500

@@ -2,9 +2,9 @@
 import { Readable } from 'node:stream'
 import type pg from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { BackupManifest } from '../../../src/backup/manifest.ts'
-import { beginLoad, completeLoad } from '../../../src/backup/restore-database.ts'
-import { connectForCopy } from '../../../src/database/copy.ts'
+import type { BackupManifest } from '../../../src/server/backup/manifest.ts'
+import { beginLoad, completeLoad } from '../../../src/server/backup/restore-database.ts'
+import { connectForCopy } from '../../../src/store/database/copy.ts'
 import { createTestDatabase, type TestDatabase } from '../../database.ts'
 
 let database: TestDatabase

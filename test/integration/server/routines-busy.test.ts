@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { fireDue } from '../../../src/background/routines/keep-firing.ts'
 import { AppError } from '../../../src/lib/errors.ts'
 import { createLogger } from '../../../src/lib/log.ts'
-import { fireDue } from '../../../src/routines/keep-firing.ts'
 import { startTestServer, type TestServer } from '../../server.ts'
 
 let now = Date.parse('2026-11-27T09:30:00Z')

@@ -1,8 +1,8 @@
 // Two versions on one database: a newer one does not change the schema under an older one, and one under which it was
 // changed accepts nothing any more.
 import { afterEach, expect, test } from 'vitest'
-import { type Database, openDatabase } from '../../../src/database/database.ts'
-import { migrate } from '../../../src/database/migrate.ts'
+import { type Database, openDatabase } from '../../../src/store/database/database.ts'
+import { migrate } from '../../../src/store/database/migrate.ts'
 import { startTestServer, type TestServer } from '../../server.ts'
 import { act, does } from '../runs/acting.ts'
 

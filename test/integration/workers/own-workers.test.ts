@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { ActivityError, activity, type OwnActivity, z } from '../../../src/activities/own/declare.ts'
-import { type WorkerLog, type WorkerOptions, worker } from '../../../src/worker/worker.ts'
+import { type WorkerLog, type WorkerOptions, worker } from '../../../src/client/worker/worker.ts'
 import { startTestServer, type TestServer } from '../../server.ts'
 import { startFaultProxy } from './fault-proxy.ts'
 

@@ -10,8 +10,8 @@ import {
 } from '@ai-sdk/provider'
 import { AppError, messageOf } from '../../../lib/errors.ts'
 import { isObject } from '../../../lib/json/json-object.ts'
-import { cutOff, impossible, refusal, unreadable } from '../../../upstream/errors.ts'
 import type { WireCall } from '../../provider.ts'
+import { cutOff, impossible, refusal, unreadable } from '../../upstream/errors.ts'
 
 /** Names of errors inside a stream, and the status of the same error outside of one. */
 const statuses: Record<string, number> = {

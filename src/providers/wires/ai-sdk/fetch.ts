@@ -1,7 +1,7 @@
 import { readWhole } from '../../../lib/memory/byte-blocks.ts'
 import type { OpenAnswer } from '../../../lib/net/open.ts'
-import { unreadable } from '../../../upstream/errors.ts'
 import type { WireCall } from '../../provider.ts'
+import { unreadable } from '../../upstream/errors.ts'
 import { answerText, awsMessagesIn, framesIn, isSuccess } from '../read-answer.ts'
 
 /** Headers of the packages that are replaced: their user agent and placeholders of credentials. */

@@ -1,4 +1,4 @@
-import { impossible } from '../../../upstream/errors.ts'
+import { impossible } from '../../upstream/errors.ts'
 import type { Package, SdkCall } from './dialect.ts'
 import { fetchFor } from './fetch.ts'
 

@@ -3,7 +3,7 @@ import { fileFormatOf } from '../../../lib/files/file-format.ts'
 import { contentTypeOf, essenceOf, isTextType } from '../../../lib/files/media-type.ts'
 import { isObject } from '../../../lib/json/json-object.ts'
 import type { ChatPart } from '../../../model/gateway/chat.ts'
-import { impossible } from '../../../upstream/errors.ts'
+import { impossible } from '../../upstream/errors.ts'
 import { cacheMark } from './cache-mark.ts'
 import { optionsFor, type SdkCall } from './dialect.ts'
 

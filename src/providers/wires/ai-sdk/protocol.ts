@@ -1,7 +1,7 @@
 import type { LanguageModelV3, LanguageModelV3CallOptions } from '@ai-sdk/provider'
 import type { ChatRequest } from '../../../model/gateway/chat.ts'
-import { impossible } from '../../../upstream/errors.ts'
 import type { WireCall, WireProtocol } from '../../provider.ts'
+import { impossible } from '../../upstream/errors.ts'
 import { primed } from '../primed.ts'
 import { sentencesOf } from './answer-parts.ts'
 import type { Dialect, Package, SdkCall } from './dialect.ts'

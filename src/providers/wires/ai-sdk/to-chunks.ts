@@ -1,6 +1,6 @@
 import type { LanguageModelV3StreamPart } from '@ai-sdk/provider'
 import type { ChatChunk } from '../../../model/gateway/chat.ts'
-import { cutOff } from '../../../upstream/errors.ts'
+import { cutOff } from '../../upstream/errors.ts'
 import { endOf, sentencesOf, toImage, toUsage } from './answer-parts.ts'
 import type { SdkCall } from './dialect.ts'
 import { asAppError } from './errors.ts'

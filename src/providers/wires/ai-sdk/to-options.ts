@@ -7,7 +7,7 @@ import type {
 } from '@ai-sdk/provider'
 import { isObject } from '../../../lib/json/json-object.ts'
 import type { ChatRequest } from '../../../model/gateway/chat.ts'
-import { impossible } from '../../../upstream/errors.ts'
+import { impossible } from '../../upstream/errors.ts'
 import type { OwnOption, SdkCall } from './dialect.ts'
 import { effortOf } from './effort.ts'
 import type { PartContext } from './parts.ts'

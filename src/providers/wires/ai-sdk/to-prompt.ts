@@ -8,7 +8,7 @@ import type {
 } from '@ai-sdk/provider'
 import { isObject, parsedJson } from '../../../lib/json/json-object.ts'
 import type { ChatMessage, ChatRequest } from '../../../model/gateway/chat.ts'
-import { impossible } from '../../../upstream/errors.ts'
+import { impossible } from '../../upstream/errors.ts'
 import { cacheMark } from './cache-mark.ts'
 import { type PartContext, partOf } from './parts.ts'
 import { readSignature, readThoughtSignature } from './signatures.ts'

@@ -1,8 +1,8 @@
 import { isObject } from '../../../lib/json/json-object.ts'
 import type { EmbeddingRequest } from '../../../model/gateway/embedding.ts'
-import { unreadable } from '../../../upstream/errors.ts'
-import { usageIn } from '../../../upstream/usage/usage.ts'
 import type { Embedded, WireCall } from '../../provider.ts'
+import { unreadable } from '../../upstream/errors.ts'
+import { usageIn } from '../../upstream/usage/usage.ts'
 import { jsonOf, post } from '../read-answer.ts'
 
 interface EmbeddingList {

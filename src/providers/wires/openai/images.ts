@@ -3,10 +3,10 @@ import { fileFormatOf } from '../../../lib/files/file-format.ts'
 import { isObject } from '../../../lib/json/json-object.ts'
 import { readDataUri } from '../../../lib/text/data-uri.ts'
 import type { ImageRequest, MadeImage } from '../../../model/gateway/image.ts'
-import { impossible, unreadable } from '../../../upstream/errors.ts'
-import { withRetries } from '../../../upstream/retry.ts'
-import { usageIn } from '../../../upstream/usage/usage.ts'
 import type { Drawn, WireCall } from '../../provider.ts'
+import { impossible, unreadable } from '../../upstream/errors.ts'
+import { withRetries } from '../../upstream/retry.ts'
+import { usageIn } from '../../upstream/usage/usage.ts'
 import { jsonOf, post } from '../read-answer.ts'
 
 interface ImageList {

@@ -7,10 +7,10 @@ import {
   chatChunkSchema,
   chatCompletionSchema,
 } from '../../../model/gateway/chat.ts'
-import { chunksOf } from '../../../upstream/convert/completion-to-chunks.ts'
-import { cutOff, errorInside, refusal, unreadable } from '../../../upstream/errors.ts'
-import { chatFormat } from '../../../upstream/formats/openai.ts'
 import type { Target, WireProtocol } from '../../provider.ts'
+import { chunksOf } from '../../upstream/convert/completion-to-chunks.ts'
+import { cutOff, errorInside, refusal, unreadable } from '../../upstream/errors.ts'
+import { chatFormat } from '../../upstream/formats/openai.ts'
 import { primed } from '../primed.ts'
 import { framesIn, isSuccess, jsonOf, post } from '../read-answer.ts'
 import { embedOverOpenAi } from './embeddings.ts'

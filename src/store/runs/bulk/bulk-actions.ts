@@ -1,5 +1,5 @@
-import type { Queries } from '../../../database/database.ts'
 import type { BulkAction, BulkActionKind } from '../../../model/runs/bulk-action.ts'
+import type { Queries } from '../../database/database.ts'
 import { isRestoreHeld } from '../../system/restore-state.ts'
 
 /** Row of an action; members with `JSON` hold JSON text. */

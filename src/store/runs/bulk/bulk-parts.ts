@@ -1,4 +1,4 @@
-import type { Queries } from '../../../database/database.ts'
+import type { Queries } from '../../database/database.ts'
 import type { BulkActionRow } from './bulk-actions.ts'
 
 /** A run of an action. */

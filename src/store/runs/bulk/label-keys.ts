@@ -1,4 +1,4 @@
-import type { Queries } from '../../../database/database.ts'
+import type { Queries } from '../../database/database.ts'
 
 /** Maximum number of values shown of a key. */
 const mostValues = 20

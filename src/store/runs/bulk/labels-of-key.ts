@@ -1,4 +1,4 @@
-import type { Queries } from '../../../database/database.ts'
+import type { Queries } from '../../database/database.ts'
 
 /** A label as an action on many runs found it. */
 export interface FormerLabel {

@@ -1,4 +1,4 @@
-import type { Queries } from '../../../database/database.ts'
+import type { Queries } from '../../database/database.ts'
 import { type ApprovalOfRun, approvalColumns } from '../approvals.ts'
 
 const columns = `${approvalColumns}, r.trajectory_id, r.workflow_id, r.name`

@@ -1,5 +1,5 @@
-import type { Queries } from '../../../database/database.ts'
 import type { RunStatus } from '../../../model/workflows/workflow.ts'
+import type { Queries } from '../../database/database.ts'
 
 /** Numbers of runs of some tasks, read from maintained totals. */
 export interface RunCounts {

@@ -1,4 +1,4 @@
-import type { Queries } from '../../../database/database.ts'
+import type { Queries } from '../../database/database.ts'
 import { checksOf, hasLabel, hasText, indexedStatuses, type Parameters, type RunFilter } from './run-filter.ts'
 import { afterCursor, hasPlace, newest, placeOf, type RunCursor, type RunOrder, sorted } from './run-order.ts'
 

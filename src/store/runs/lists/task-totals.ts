@@ -1,5 +1,5 @@
-import type { Queries } from '../../../database/database.ts'
 import type { RunStatus } from '../../../model/workflows/workflow.ts'
+import type { Queries } from '../../database/database.ts'
 import { withOpenRuns } from './run-counts.ts'
 
 /** Totals of the runs of some tasks. */

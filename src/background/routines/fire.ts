@@ -1,0 +1,156 @@
+import { type Engine, RunExists } from '../../engine/engine.ts'
+import { AppError, messageOf, toAppError } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/log.ts'
+import type { Sealer } from '../../lib/secrets/crypto.ts'
+import { timestamp } from '../../lib/time.ts'
+import type { Database } from '../../store/database/database.ts'
+import type { FireOutcome } from '../../store/routine-fires.ts'
+import { type FiredRoutine, type RunnableRoutine, stateOfFire } from '../../store/routines.ts'
+import { readCadence } from './cadence.ts'
+import { type DueFires, dueFires, type FireLimits } from './due-fires.ts'
+import { runOfRoutine } from './run-of-routine.ts'
+
+export interface FireDeps {
+  database: Database
+  engine: Pick<Engine, 'start'>
+  sealer: Pick<Sealer, 'open'>
+  limits: FireLimits
+  log: Logger
+}
+
+/** Maximum runs of one routine started together; the rest waits for the next pass. */
+const startedTogether = 20
+
+/** Run key of a fire: whichever process starts it, the run exists once. */
+export const fireKey = (routineId: number, fireMs: number): string =>
+  `routine/${routineId}/${new Date(fireMs).toISOString()}`
+
+/** Why a fire did not start a run; `later`: retry soon. */
+type Refusal = { reason: string } | 'later'
+
+interface Settled {
+  waiting: number[]
+  /** Outcomes of the other fires, oldest first. */
+  outcomes: FireOutcome[]
+}
+
+/** Starts the due runs of a routine and returns its new state. Idempotent. */
+export const fire = async (deps: FireDeps, routine: RunnableRoutine, nowMs: number): Promise<FiredRoutine> => {
+  const due = dueOf(deps, routine, nowMs)
+  const fires = [...routine.waiting.map((at) => at.getTime()), ...due.fires]
+  const { waiting, outcomes } = await settlements[routine.overlap](deps, routine, fires)
+  const room = Math.max(deps.limits.mostCaughtUp, due.fires.length)
+  const surplus = skipped(waiting.slice(room), `${room} fires are already waiting`)
+  const missed = due.lately.map((at) => outcomeOf(at, 'missed', due.why))
+  return {
+    id: routine.id,
+    next_run_at: due.next === null ? null : new Date(due.next),
+    waiting: waiting.slice(0, room).map((ms) => new Date(ms)),
+    skipped: newest(surplus) ?? newest(outcomes) ?? leftOut(due.missed, due.why),
+    outcomes: [...missed, ...outcomes, ...surplus],
+  }
+}
+
+const outcomeOf = (fireMs: number, outcome: FireOutcome['outcome'], reason: string | null = null): FireOutcome => ({
+  at: new Date(fireMs),
+  outcome,
+  reason,
+})
+
+const skipped = (fires: number[], reason: string): FireOutcome[] => fires.map((at) => outcomeOf(at, 'skipped', reason))
+
+/** The newest skipped fire with a sentence about it. */
+const newest = (outcomes: FireOutcome[]): FiredRoutine['skipped'] => {
+  const last = outcomes.findLast(({ outcome }) => outcome === 'skipped')
+  return last && leftOut(last.at.getTime(), last.reason ?? '')
+}
+
+const wasMissed = 'it was missed: no server ran at that time'
+const unknownTime = 'its next time cannot be worked out any more; set its cadence again'
+
+/** A valid cadence may become invalid with another version's time zones: then only its routine stops. */
+const dueOf = (deps: FireDeps, routine: RunnableRoutine, nowMs: number): DueFires & { why: string } => {
+  const nextMs = routine.next_run_at?.getTime() ?? null
+  try {
+    const timed = { cadence: readCadence(routine.cadence), catchUp: routine.catch_up, nextMs }
+    return { ...dueFires(timed, nowMs, deps.limits), why: wasMissed }
+  } catch (error) {
+    deps.log.error({ err: error, routine: routine.id }, 'the next time of a routine cannot be worked out')
+    return { fires: [], next: null, missed: nextMs ?? nowMs, lately: [nextMs ?? nowMs], why: unknownTime }
+  }
+}
+
+const leftOut = (fireMs: number | undefined, reason: string): FiredRoutine['skipped'] =>
+  fireMs === undefined
+    ? undefined
+    : { at: new Date(fireMs), reason: `The fire of ${timestamp(new Date(fireMs))} was skipped: ${reason}` }
+
+const stillActive = 'a run of the routine was still active'
+
+/** Starts the run of a fire; undefined when the run exists now. */
+const start = async (deps: FireDeps, routine: RunnableRoutine, fireMs: number): Promise<Refusal | undefined> => {
+  try {
+    const key = fireKey(routine.id, fireMs)
+    await deps.engine.start({
+      ...(await runOfRoutine(deps, routine, { author: `routine:${routine.name}`, fireMs })),
+      key,
+      unservable: 'record',
+    })
+    return undefined
+  } catch (error) {
+    if (error instanceof RunExists) return undefined
+    const { code, retryable } = toAppError(error)
+    if (retryable || code === 'paused') return 'later'
+    if (code === 'internal') deps.log.error({ err: error, routine: routine.id }, 'a routine could not be started')
+    return { reason: error instanceof AppError ? messageOf(error) : 'of an error of the server; its log says which' }
+  }
+}
+
+/** The outcome of a fire, unless it is retried. */
+const settledBy = (fireMs: number, refusal: Refusal | undefined): FireOutcome[] => {
+  if (refusal === 'later') return []
+  return [refusal ? outcomeOf(fireMs, 'skipped', refusal.reason) : outcomeOf(fireMs, 'started')]
+}
+
+/** Handles fires by the routine's overlap policy while a run is active. */
+const settlements: Record<
+  RunnableRoutine['overlap'],
+  (deps: FireDeps, routine: RunnableRoutine, fires: number[]) => Promise<Settled>
+> = {
+  async allow(deps, routine, fires) {
+    const now = fires.slice(0, startedTogether)
+    const refusals = await Promise.all(now.map((at) => start(deps, routine, at)))
+    const later = now.filter((_, index) => refusals[index] === 'later')
+    const outcomes = now.flatMap((at, index) => settledBy(at, refusals[index]))
+    return { waiting: [...later, ...fires.slice(startedTogether)], outcomes }
+  },
+
+  async skip(deps, routine, fires) {
+    const [first, ...rest] = fires
+    if (first === undefined) return { waiting: [], outcomes: [] }
+    const refusal = await startAlone(deps, routine, first)
+    if (refusal === 'busy') return { waiting: [], outcomes: skipped(fires, stillActive) }
+    if (refusal === 'later') return { waiting: fires, outcomes: [] }
+    if (refusal) return { waiting: [], outcomes: skipped(fires, refusal.reason) }
+    return { waiting: [], outcomes: [outcomeOf(first, 'started'), ...skipped(rest, stillActive)] }
+  },
+
+  async queue(deps, routine, fires) {
+    const [first, ...rest] = fires
+    if (first === undefined) return { waiting: [], outcomes: [] }
+    const refusal = await startAlone(deps, routine, first)
+    if (refusal === 'busy' || refusal === 'later') return { waiting: fires, outcomes: [] }
+    return { waiting: rest, outcomes: settledBy(first, refusal) }
+  },
+}
+
+/** Starts the run of a fire unless another run of the routine is active. */
+const startAlone = async (
+  deps: FireDeps,
+  routine: RunnableRoutine,
+  fireMs: number,
+): Promise<Refusal | 'busy' | undefined> => {
+  const { there, busy } = await stateOfFire(deps.database, routine.id, fireKey(routine.id, fireMs))
+  if (there) return undefined
+  return busy ? 'busy' : start(deps, routine, fireMs)
+}

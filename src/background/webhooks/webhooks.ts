@@ -1,0 +1,203 @@
+import { setMaxListeners } from 'node:events'
+import { AppError, isDatabaseUnavailable } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/log.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
+import { pause } from '../../lib/time.ts'
+import {
+  claimDeliveries,
+  type DueDelivery,
+  dropDelivery,
+  findWebhook,
+  isAnyDeliveryDue,
+  putOffDelivery,
+  type RunWebhook,
+  settleAttempt,
+} from '../../store/webhooks.ts'
+import { type AttemptDeps, attemptDelivery } from './attempt.ts'
+import { retryAt } from './schedule.ts'
+import { deliverTest, type TestDelivery, type TestedDelivery } from './test-delivery.ts'
+
+interface WebhookSenderDeps extends AttemptDeps {
+  /** Maximum concurrent deliveries of this process. */
+  concurrency: number
+  /** Maximum size of a delivered trajectory: the inputs and outputs of its steps. */
+  mostBytes: number
+  /** Adds a query to each heartbeat, so that an idle server makes no other. */
+  lookFor(look: { condition(at: string): string; now(): Date; onSeen(): void }): void
+  log: Logger
+}
+
+/** Notifies receivers of ended runs. */
+export interface Webhooks {
+  /** Starts looking for due deliveries. */
+  start(): void
+  /** Makes an attempt now, outside the schedule; resolves when its result is stored. */
+  redeliver(run: { id: string }, payer: number): Promise<void>
+  /** Sends a test to an address, outside the queue; nothing of it is stored. */
+  sendTest(test: TestDelivery): Promise<TestedDelivery>
+  /** Starts no more attempts and gives those under way `seconds`; an interrupted one is repeated later. */
+  stop(seconds: number): Promise<void>
+}
+
+const longestNapMs = 60_000
+/** How long after its timeout an attempt counts as lost together with its process. */
+const lostAfterMs = 20_000
+/** Larger documents are in memory one at a time. */
+const largeBytes = 4 * 1024 * 1024
+const putOffMs = 1_000
+
+/** Makes the function that attempts a delivery and stores the result. `due` is its entry in the queue. */
+const makeAttempt = (deps: WebhookSenderDeps, cutOff: AbortSignal) => {
+  const { database, clock, mostBytes } = deps
+  let isLargeUnderWay = false
+
+  const attemptOf = async (runKey: string, webhook: RunWebhook, isScheduled: boolean) =>
+    webhook.bytes > mostBytes
+      ? tooLarge(webhook.bytes, mostBytes, clock())
+      : attemptDelivery(deps, runKey, webhook, { isScheduled, signal: cutOff })
+
+  return async (runKey: string, due?: DueDelivery): Promise<void> => {
+    const webhook = await findWebhook(database, runKey)
+    const isLarge = webhook !== undefined && webhook.bytes > largeBytes
+    if (isLarge && isLargeUnderWay) {
+      if (due) return putOffDelivery(database, due, clock() + putOffMs)
+      throw busy()
+    }
+    isLargeUnderWay ||= isLarge
+    try {
+      const made = webhook && (await attemptOf(runKey, webhook, due !== undefined))
+      if (cutOff.aborted) return // result unknown: it is repeated
+      if (!made) return dropDelivery(database, runKey)
+      const retryMs = made.isFinal ? null : retryAt((due?.tries ?? 0) + 1, clock())
+      await settleAttempt(database, { runKey, due, attempt: made, retryMs })
+    } finally {
+      if (isLarge) isLargeUnderWay = false
+    }
+  }
+}
+
+/** Deliveries of this process that are under way, limited in total and for each payer. */
+interface DeliverySlots {
+  /** Number of deliveries that may begin now. */
+  readonly free: number
+  /** Maximum concurrent deliveries of one payer. */
+  readonly ofPayer: number
+  /** Payers with as many deliveries as they may have. */
+  fullPayers(): number[]
+  hasRoom(payer: number): boolean
+  /** Counts a delivery until its promise settles. */
+  track(work: Promise<void>, payer: number): Promise<void>
+  /** Resolves when all deliveries have settled. */
+  settled(): Promise<void>
+}
+
+/** `onFree` is called whenever a delivery has settled. */
+const makeDeliverySlots = (concurrency: number, onFree: () => void): DeliverySlots => {
+  const underWay = new Map<Promise<void>, number>()
+  const ofPayer = Math.max(1, Math.floor(concurrency / 4))
+  const fullPayers = (): number[] => {
+    const counts = new Map<number, number>()
+    for (const id of underWay.values()) counts.set(id, (counts.get(id) ?? 0) + 1)
+    return [...counts].filter(([, count]) => count >= ofPayer).map(([id]) => id)
+  }
+  return {
+    get free() {
+      return Math.max(0, concurrency - underWay.size)
+    },
+    ofPayer,
+    fullPayers,
+    hasRoom: (payer) => underWay.size < concurrency && !fullPayers().includes(payer),
+    track(work, payer) {
+      const settled = work.finally(() => {
+        underWay.delete(settled)
+        onFree()
+      })
+      underWay.set(settled, payer)
+      return settled
+    },
+    async settled() {
+      await Promise.allSettled(underWay.keys())
+    },
+  }
+}
+
+export const makeWebhooks = (deps: WebhookSenderDeps): Webhooks => {
+  const { database, clock, concurrency, timeoutSeconds, log } = deps
+  const stopping = new AbortController()
+  const cutOff = new AbortController()
+  setMaxListeners(concurrency + 1, cutOff.signal)
+  /** Sleep between two passes: ends when something is due, or a slot is free again. */
+  let nap = new AbortController()
+  const slots = makeDeliverySlots(concurrency, () => nap.abort())
+  const attempt = makeAttempt(deps, cutOff.signal)
+  let looking: Promise<void> | undefined
+
+  /** Claimed deliveries are claimed again later. */
+  const complain = (err: unknown): void =>
+    log[isDatabaseUnavailable(err) ? 'debug' : 'error']({ err }, 'webhooks put off')
+
+  /** Begins the deliveries that are due. Returns false if there are none, or no slot is free. */
+  const deliverDue = async (): Promise<boolean> => {
+    const { free: limit, ofPayer: each } = slots
+    if (limit === 0) return false
+    const nowMs = clock()
+    const lostMs = nowMs + timeoutSeconds * 1000 + lostAfterMs
+    const found = await claimDeliveries(database, { nowMs, lostMs, limit, each, full: slots.fullPayers() })
+    for (const due of found) slots.track(attempt(due.runKey, due), due.payer).catch(complain)
+    return found.length > 0
+  }
+
+  const deliverUntilStopped = async () => {
+    while (!stopping.signal.aborted) {
+      nap = new AbortController()
+      const hasFound = await deliverDue().catch(complain)
+      if (!hasFound && !stopping.signal.aborted) await pause(longestNapMs, nap.signal)
+    }
+  }
+
+  return {
+    start() {
+      if (looking) return
+      looking = deliverUntilStopped()
+      deps.lookFor({ condition: isAnyDeliveryDue, now: () => new Date(clock()), onSeen: () => nap.abort() })
+    },
+    async redeliver({ id }, payer) {
+      if (!slots.hasRoom(payer)) throw busy()
+      await slots.track(attempt(id), payer)
+    },
+    async sendTest(test) {
+      if (!slots.hasRoom(test.collection.payer)) throw busy()
+      const sending = deliverTest(deps, test, cutOff.signal)
+      const sent = sending.then(() => undefined)
+      await slots.track(sent, test.collection.payer)
+      return sending
+    },
+    async stop(seconds) {
+      stopping.abort()
+      nap.abort()
+      await looking
+      const done = new AbortController()
+      const ended = slots.settled().finally(() => done.abort())
+      if (await pause(seconds * 1000, done.signal)) cutOff.abort()
+      await ended
+    },
+  }
+}
+
+/** Final failure, since a retry would fail too; the delivery log says why. */
+const tooLarge = (bytes: number, mostBytes: number, startedMs: number) => ({
+  delivered: false,
+  statusCode: null,
+  error:
+    `The trajectory (${byteSize(bytes)}) is larger than the limit of webhooks (${byteSize(mostBytes)}): fetch it, or raise ` +
+    'JETTY_WEBHOOK_BYTES and deliver it again',
+  isFinal: true,
+  startedMs,
+  durationMs: 0,
+})
+
+const busy = (): AppError =>
+  new AppError('busy', 'The maximum number of webhook deliveries is in progress', {
+    hint: 'Repeat the request in a moment.',
+    retryAfterSeconds: 1,
+  })

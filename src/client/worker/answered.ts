@@ -1,0 +1,40 @@
+import { AppError } from '../../lib/errors.ts'
+import { pause } from '../../lib/time.ts'
+
+const longestPauseMs = 30_000
+
+/** Whether the same call may succeed later: no answer came, or the server was busy, stopping or restarting. */
+export const isWorthRepeating = (error: unknown): boolean =>
+  !(error instanceof AppError) || error.code === 'network_failed' || error.retryable || error.status >= 500
+
+/** Whether the server no longer knows the worker or the job, or has given the job to another worker. */
+export const isGone = (error: unknown): boolean =>
+  error instanceof AppError && (error.code === 'not_found' || error.status === 409)
+
+/**
+ * Milliseconds before the next try: as long as the server asks, or doubled each time up to 30 s. Jitter keeps the workers of
+ * a restarted server apart.
+ */
+export const pauseAfter = (failures: number, error: unknown): number => {
+  const asked = error instanceof AppError ? (error.retryAfterSeconds ?? 0) * 1000 : 0
+  const doubled = Math.min(250 * 2 ** Math.min(failures, 10), longestPauseMs)
+  return Math.max(asked, doubled * (0.5 + Math.random() / 2))
+}
+
+/** Repeats a call until the server has answered it. Throws what is no passing failure, and everything once `stopped` fires. */
+export const untilAnswered = async <T>(
+  call: () => Promise<T>,
+  stopped: AbortSignal,
+  onBreak: (error: unknown) => void = () => {},
+): Promise<T> => {
+  for (let failures = 0; ; failures++) {
+    try {
+      return await call()
+    } catch (error) {
+      if (!isWorthRepeating(error) || stopped.aborted) throw error
+      if (failures === 0) onBreak(error)
+      await pause(pauseAfter(failures, error), stopped)
+      if (stopped.aborted) throw error
+    }
+  }
+}

@@ -1,0 +1,242 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { AppError, toAppError } from '../../../lib/errors.ts'
+import type { ModelUsage } from '../../../model/gateway/chat.ts'
+import { joined } from '../../../providers/address.ts'
+import { costOf, hasPrice } from '../../../providers/prices/prices.ts'
+import type { ModelRoute, Models } from '../../../providers/provider.ts'
+import { refusalIn, refusedStatus, type UpstreamAnswer } from '../../../providers/upstream/answer.ts'
+import { callUpstream } from '../../../providers/upstream/call-upstream.ts'
+import { chatFromGemini } from '../../../providers/upstream/convert/gemini-to-chat.ts'
+import { cutOff } from '../../../providers/upstream/errors.ts'
+import { chatFormat } from '../../../providers/upstream/formats/openai.ts'
+import type { makeKeyRedactors } from '../../../providers/upstream/redact/key-redactor.ts'
+import { redactAnswer } from '../../../providers/upstream/redact/redact-answer.ts'
+import { stopFrom } from '../../../providers/upstream/transport/stop.ts'
+import { type AnswerMeter, type MeteredAnswer, metered } from '../../../providers/upstream/usage/answer-meter.ts'
+import { atLeast, estimatedPrompt } from '../../../providers/upstream/usage/estimate.ts'
+import type { makeUsageQuestion } from '../../../providers/upstream/usage/stream-usage.ts'
+import { noTokens, tokenUsage } from '../../../providers/upstream/usage/usage.ts'
+import type { GatewayLimits } from '../limits.ts'
+import { type Meter, type MeteredCall, meterFailure } from '../meter.ts'
+import { type ByteRoom, readBody } from '../request-body.ts'
+import type { GatewayOptions } from '../sandbox-gateway.ts'
+import { type AskedModel, askingBody, bodyFor, readAskedModel } from './asked-model.ts'
+import type { Backend } from './backend.ts'
+import type { ModelEndpoint } from './endpoints.ts'
+import { passOn } from './pass-on.ts'
+import { breakOff, tellError } from './told-error.ts'
+
+export interface CallContext {
+  models: Models
+  options: GatewayOptions
+  limits: GatewayLimits
+  meter: Meter
+  backend: Backend
+  room: ByteRoom
+  redactorFor: ReturnType<typeof makeKeyRedactors>
+  askForUsage: ReturnType<typeof makeUsageQuestion>
+  /** To be called whenever bytes go through. */
+  moved(): void
+}
+
+/** A request for a model that came from a sandbox. */
+export interface InsideCall {
+  request: IncomingMessage
+  response: ServerResponse
+  endpoint: ModelEndpoint
+  /** Without the key that may have been in it. */
+  query: string
+  /** Aborts when the sandbox disconnects, or its gateway is closed. */
+  signal: AbortSignal
+}
+
+/** A call with the route and the body that it is sent with. */
+interface RoutedCall extends InsideCall {
+  route: ModelRoute
+  body: Buffer
+  /** The body with a question for the usage of its stream. */
+  asking: Buffer | undefined
+  usdPerToken: number
+}
+
+const thousandTokens: ModelUsage = tokenUsage(0, 1000)
+
+/** The price of a token of the answer in US dollars; 0 if no budget needs it, or the price is unknown. */
+const pricePerToken = async (
+  { options }: CallContext,
+  { isCall }: ModelEndpoint,
+  route: ModelRoute,
+): Promise<number> => (options.budget.usd === null || !isCall ? 0 : ((await costOf(route, thousandTokens)) ?? 0) / 1000)
+
+/**
+ * The usage of an answer: the provider's count, raised to what has arrived if the answer was cut off, and an estimate.
+ */
+const spentOn = ({ endpoint, body }: RoutedCall, came: MeteredAnswer | undefined): Partial<MeteredCall> => {
+  if (!came) return {}
+  const { usage, cost, isWhole, estimatedTokens } = came
+  return {
+    usage: usage && (isWhole ? usage : atLeast(usage, estimatedTokens)),
+    stated: cost,
+    estimate: endpoint.format.countsTokens ? tokenUsage(estimatedPrompt(body), estimatedTokens) : noTokens,
+  }
+}
+
+const brokenOff = ({ route }: RoutedCall, { failure }: MeteredAnswer): AppError =>
+  failure
+    ? new AppError(
+        'upstream_failed',
+        `${route.provider.name} interrupted its answer with an error: ${failure.message.slice(0, 500)}`,
+      )
+    : cutOff(route)
+
+/** Sends a refusal to the agent. If retrying cannot help, its form makes the agent stop. */
+const tellRefusal = (call: RoutedCall, answer: Extract<UpstreamAnswer, { kind: 'refused' }>): void => {
+  const { response, endpoint } = call
+  const { status, headers, bytes, error } = answer
+  if (endpoint.asGemini) {
+    tellError(response, endpoint.format, status, error.message)
+    return
+  }
+  const isFinal = status < 500 && ![408, 409, 429].includes(status)
+  response.writeHead(refusedStatus(status), {
+    ...headers,
+    ...(isFinal && { 'x-should-retry': 'false' }), // else some agents repeat a call with a key that was refused
+  })
+  response.end(bytes)
+}
+
+const open = (call: RoutedCall, { limits, askForUsage }: CallContext): Promise<UpstreamAnswer> => {
+  const { request, endpoint, query, signal, route, body: plain, asking } = call
+  const send = (body: Buffer) =>
+    callUpstream(
+      {
+        route,
+        method: endpoint.method,
+        url: new URL(joined(route.base_url, endpoint.path) + (endpoint.asGemini ? '' : query)),
+        body: endpoint.method === 'GET' ? null : body,
+        account: 'shared',
+        clientHeaders: request.headers,
+        waitForBytes: 0,
+        isJson: false,
+      },
+      { ...limits, tries: 1 }, // agents try again themselves
+      stopFrom(signal),
+    )
+  return asking ? askForUsage(route, { asking, plain }, send, refusalIn) : send(plain)
+}
+
+/** Sends a call and forwards its answer. The call is metered and paid before the last byte is sent. */
+const carry = async (context: CallContext, call: RoutedCall, sent: () => void): Promise<void> => {
+  const { backend, limits, moved } = context
+  const { response, endpoint, signal, route } = call
+  const { format, isCall } = endpoint
+  const redactor = context.redactorFor(route.key === undefined ? [] : [route.key])
+  const underWay = isCall ? context.meter.begin(call.usdPerToken) : undefined
+  const end = (came: Partial<MeteredCall>) =>
+    underWay?.end({ target: route, usage: null, stated: undefined, estimate: noTokens, failure: undefined, ...came })
+  let meter: AnswerMeter | undefined
+  try {
+    const raw = await open(call, context)
+    sent()
+    moved()
+    const read = metered(raw, endpoint.asGemini ? chatFormat : format)
+    const answer = redactAnswer(read.answer, redactor)
+    if (answer.kind === 'refused') {
+      const instead = isCall ? backend.failed(answer.status) : undefined
+      await end({ failure: meterFailure(answer.error) })
+      return instead ? tellError(response, format, 400, instead) : tellRefusal(call, answer)
+    }
+    meter = read.meter
+    response.writeHead(answer.status, answer.headers)
+    await passOn(answer, response, {
+      toGemini: endpoint.asGemini !== undefined,
+      stalledSeconds: limits.insideIdleSeconds,
+      signal,
+      onPiece() {
+        moved()
+        const spent = underWay?.came(read.meter.tokens)
+        if (spent) throw new AppError('budget_exceeded', spent.message)
+      },
+    })
+    if (!isCall) return void response.end()
+    const came = meter.end()
+    if (came.isWhole) backend.answered()
+    const failure = came.isWhole ? undefined : meterFailure(brokenOff(call, came))
+    if (failure) failure.message = redactor?.scrub.text(failure.message) ?? failure.message
+    await end({ ...spentOn(call, came), failure })
+    if (came.isWhole || came.failure) response.end()
+    else breakOff(response)
+  } catch (thrown) {
+    sent()
+    const hasLeft = signal.aborted
+    const error = toAppError(thrown)
+    const isOurs = hasLeft || error.code === 'budget_exceeded'
+    const instead = isCall && !isOurs ? backend.failed(undefined) : undefined
+    await end({ ...spentOn(call, meter?.end()), failure: hasLeft ? 'left' : meterFailure(error) })
+    if (hasLeft) return void response.destroy()
+    const message = instead ?? `${route.provider.name} did not answer (${error.code})`
+    tellError(response, format, instead ? 400 : 502, message)
+  }
+}
+
+/** Refuses a call for which a budget is used up. */
+const isSpent = ({ meter }: CallContext, { endpoint, response }: InsideCall): boolean => {
+  const spent = endpoint.isCall ? meter.refusal() : undefined
+  if (!spent) return false
+  meter.refuse(spent)
+  tellError(response, endpoint.format, 400, spent.message)
+  return true
+}
+
+const unpriced = (model: string): AppError =>
+  new AppError('price_unknown', `The price of the model '${model}' is unknown, and this runbook has a limit in dollars`)
+
+const bodyOf = (asked: AskedModel, endpoint: ModelEndpoint, model: string): Buffer =>
+  endpoint.asGemini
+    ? chatFromGemini(asked.body, model, endpoint.asGemini === 'streamGenerateContent')
+    : bodyFor(asked, endpoint, model)
+
+/** Answers a count of tokens by an estimate: a provider that is called with chats offers none. */
+const tellCount = (response: ServerResponse, body: Buffer): void => {
+  const totalTokens = estimatedPrompt(body)
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ totalTokens }))
+}
+
+const routeFor = async (
+  { models, options }: CallContext,
+  { endpoint }: InsideCall,
+  model: string,
+): Promise<ModelRoute> => {
+  const { provider, isCall } = endpoint
+  const route = await models.account({ provider, model: isCall ? model : undefined }, options.caller)
+  if (!isCall || options.budget.usd === null || (await hasPrice(route.provider, route.model))) return route
+  throw unpriced(route.model)
+}
+
+/** Carries a call from a sandbox to its provider and back. Never throws. */
+export const callModel = async (context: CallContext, call: InsideCall): Promise<void> => {
+  const { limits, room, meter } = context
+  const { request, response, endpoint } = call
+  let giveBack = () => {}
+  try {
+    const read = await readBody(request, limits.bodyBytes, room)
+    giveBack = read.giveBack
+    context.moved()
+    if (isSpent(context, call)) return
+    const asked = readAskedModel(read.body, endpoint)
+    if (endpoint.asGemini === 'countTokens') return tellCount(response, read.body)
+    const route = await routeFor(context, call, asked.model)
+    const body = bodyOf(asked, endpoint, route.model || asked.model)
+    const usdPerToken = await pricePerToken(context, endpoint, route)
+    if (isSpent(context, call)) return // by calls that began meanwhile
+    const asking = askingBody(asked, endpoint, body)
+    await carry(context, { ...call, route, body, asking, usdPerToken }, giveBack)
+  } catch (thrown) {
+    if (call.signal.aborted) return void response.destroy()
+    const error = toAppError(thrown)
+    if (endpoint.isCall) meter.refuse(meterFailure(error))
+    tellError(response, endpoint.format, 400, error.message)
+  } finally {
+    giveBack()
+  }
+}

@@ -1,0 +1,116 @@
+import type { ChildProcess } from 'node:child_process'
+import { closeSync, constants, openSync, rmSync, writeFileSync } from 'node:fs'
+import { lchown } from 'node:fs/promises'
+import { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
+import { finished } from 'node:stream/promises'
+import { pause } from '../../../lib/time.ts'
+import { takePipes } from './named-pipes.ts'
+import { startProgram } from './start-program.ts'
+
+/** Standard input and outputs of a command: descriptors for the command, streams for the server. */
+interface CommandPipes {
+  /** Passed to `start`, which closes them. */
+  descriptors: [stdin: number | 'ignore', stdout: number, stderr: number]
+  stdout: Readable
+  stderr: Readable
+  /**
+   * Status channel of the launcher. Its descriptor holds both ends, so that writing to it after the server's death is
+   * no fatal SIGPIPE.
+   */
+  status: { descriptor: number; stream: Readable }
+  /** Starts the command with the descriptors. Rejects with the start error and closes everything then. */
+  start(...program: Parameters<typeof startProgram>): Promise<ChildProcess>
+  /** Closes the server's ends and drops what is in them. */
+  discard(): void
+}
+
+/**
+ * Opens real pipes for the outputs and a file for the input. Node's own stdio uses sockets, which programs cannot
+ * reopen as `/dev/stdout` or `/dev/stdin`. `folder` names a place on disk where nothing is, and nothing stays; `uid` becomes
+ * the owner of the input file.
+ */
+export const openCommandPipes = async (
+  folder: string,
+  stdin: string | undefined,
+  uid: number | undefined,
+): Promise<CommandPipes> => {
+  const streams: Socket[] = []
+  const descriptors: number[] = []
+  const closeTheirs = () => {
+    for (const descriptor of descriptors.splice(0)) closeSync(descriptor)
+  }
+  const discard = () => {
+    closeTheirs()
+    for (const stream of streams) stream.destroy()
+  }
+  const openTheirs = (path: string, flags: number): number => {
+    const descriptor = openSync(path, flags)
+    descriptors.push(descriptor)
+    return descriptor
+  }
+  const openPipe = (path: string, flags: number = constants.O_WRONLY) => {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const stream = new Socket({ fd, readable: true, writable: false })
+    streams.push(stream)
+    return { stream, descriptor: openTheirs(path, flags) }
+  }
+  const openInput = async (text: string): Promise<number> => {
+    const path = `${folder}-in`
+    writeFileSync(path, text, { mode: 0o400, flag: 'wx' })
+    try {
+      if (uid !== undefined) await lchown(path, uid, uid)
+      return openTheirs(path, constants.O_RDONLY)
+    } finally {
+      rmSync(path)
+    }
+  }
+
+  const pipes = await takePipes(folder)
+  try {
+    const stdout = openPipe(pipes[0].path)
+    const stderr = openPipe(pipes[1].path)
+    const status = openPipe(pipes[2].path, constants.O_RDWR)
+    const input = stdin === undefined ? 'ignore' : await openInput(stdin)
+    return {
+      descriptors: [input, stdout.descriptor, stderr.descriptor],
+      ...{ stdout: stdout.stream, stderr: stderr.stream, status, discard },
+      async start(...program) {
+        try {
+          return await startProgram(...program)
+        } catch (error) {
+          discard()
+          throw error
+        } finally {
+          closeTheirs()
+        }
+      },
+    }
+  } catch (error) {
+    discard()
+    throw error
+  } finally {
+    for (const pipe of pipes) pipe.close()
+  }
+}
+
+const heldLookMs = 100
+const heldLooks = 10
+
+/**
+ * Waits until the outputs of a finished command are drained, and ends those that a stray process holds open without
+ * writing: a process no longer known to belong to the command must not keep it from ending.
+ */
+export const endHeldOutputs = async (outputs: readonly Readable[]): Promise<void> => {
+  const over = new AbortController()
+  void Promise.allSettled(outputs.map((output) => finished(output))).then(() => over.abort())
+  let silentLooks = 0
+  while (await pause(heldLookMs, over.signal)) {
+    silentLooks = outputs.every((output) => output.readableLength === 0) ? silentLooks + 1 : 0
+    if (silentLooks < heldLooks) continue
+    for (const output of outputs) {
+      output.push(null)
+      output.destroy() // otherwise late output during the last read would raise an error
+    }
+  }
+}

@@ -1,0 +1,254 @@
+import type { z } from 'zod'
+import { issueText } from '../../../lib/text/issue-text.ts'
+import {
+  type RunbookFrontMatter,
+  runbookFrontMatterSchema,
+  secretVariablePattern,
+} from '../../../model/runbooks/runbook.ts'
+import { type FrontMatter, splitRunbook } from './front-matter.ts'
+import { type IterationBound, iterationBoundOf } from './iteration-bound.ts'
+import { type Position, positionsIn } from './positions.ts'
+import { alternativesIn, type PresetKind, presetKindOf } from './presets.ts'
+import { readSections, type Section, type SectionTable } from './sections.ts'
+
+/** A row of a runbook's table. */
+interface ListedItem extends Position {
+  name: string
+  description: string
+}
+
+export interface ManifestRow extends ListedItem {
+  /** The column holds file names: then `Makefile` is one; elsewhere `Summary` is none. */
+  isFile: boolean
+}
+
+export interface Parameter extends ListedItem {
+  /** Variable name from `{{name}}` in the row, or made from its words. */
+  variable: string | undefined
+  /** Default or value from the row; empty without one. */
+  preset: string
+  /** Treatment when it is omitted, from its row in the table. */
+  says: PresetKind
+  /** Variables of other parameters: when one of them is given, this one may be omitted. */
+  alternatives: string[]
+  /** The row contains `{{name}}`, so that the value appears there. */
+  isPlaced: boolean
+}
+
+export interface DeclaredSecret extends Position {
+  /** Logical name; the variable's name when secrets are a list. */
+  name: string
+  env: string
+  required: boolean
+}
+
+interface FieldProblem extends Position {
+  field: string
+  message: string
+}
+
+/** A parsed runbook. Parts are found by structure, and each may be missing. */
+export interface Runbook {
+  frontMatter: FrontMatter | undefined
+  /** Valid front matter fields; invalid ones are left out and listed in `problems`. */
+  fields: RunbookFrontMatter
+  problems: FieldProblem[]
+  secrets: DeclaredSecret[]
+  /** Files to show first, relative to the results folder. */
+  primaryOutputs: (Position & { path: string })[]
+  sections: Section[]
+  /** Files that must exist at the end, from the output table; empty without one. */
+  manifest: ManifestRow[]
+  parameters: Parameter[]
+  /**
+   * Uses of `{{name}}`, in the front matter too, but not in the parameter table; `{{secrets.NAME}}` is none. Names with
+   * capitals count only when the table has them.
+   */
+  variables: (Position & { name: string })[]
+  /** Remaining `{TODO: …}` markers. */
+  todos: Position[]
+  /** Maximum number of attempts, if the runbook states it. */
+  iterationBound: IterationBound | undefined
+  /** Text after the front matter. */
+  body: string
+}
+
+const mostVariables = 10_000
+const variablePattern = /(?<!\$)\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}/g
+const todoPattern = /(?<!\{)\{TODO:/g
+
+/** Parses a runbook. Never throws; reports faults as problems. */
+export const readRunbook = (text: string): Runbook => {
+  const { frontMatter, body, whole } = splitRunbook(text)
+  const { fields, problems } = readFields(frontMatter)
+  const sections = readSections(body)
+  const at = positionsIn(whole)
+  const found = (pattern: RegExp) => [...whole.matchAll(pattern)]
+  const parameters = tablesOf(sections, isParameters).flatMap(parametersOf)
+  const declared = new Set(parameters.map(({ variable }) => variable))
+  const declaring = new Set(parameters.map(({ line }) => line))
+  return {
+    frontMatter,
+    fields,
+    problems,
+    secrets: secretsOf(fields, frontMatter),
+    primaryOutputs: primaryOutputsOf(fields, frontMatter),
+    sections,
+    manifest: tablesOf(sections, isManifest).slice(0, 1).flatMap(manifestOf),
+    parameters,
+    variables: found(variablePattern)
+      .slice(0, mostVariables)
+      .map((match) => ({ ...at(match.index), name: match[1] ?? '' }))
+      .filter(({ line, name }) => !declaring.has(line) && (declared.has(name) || name === name.toLowerCase())),
+    todos: found(todoPattern).map((match) => at(match.index)),
+    iterationBound: iterationBoundOf(body, positionsIn(body)),
+    body,
+  }
+}
+
+const readFields = (frontMatter: FrontMatter | undefined): Pick<Runbook, 'fields' | 'problems'> => {
+  const values = { ...frontMatter?.values }
+  const problems: FieldProblem[] = []
+  const parsed = runbookFrontMatterSchema.safeParse(values)
+  if (parsed.success) return { fields: parsed.data, problems }
+  for (const issue of parsed.error.issues) {
+    const [field = ''] = issue.path.map(String)
+    const { path, message } = faultOf(issue)
+    const position = frontMatter?.positionOf(...path) ?? { line: 1, column: 1 }
+    problems.push({ ...position, field: path.join('.'), message })
+    delete values[field]
+  }
+  return { fields: runbookFrontMatterSchema.parse(values), problems }
+}
+
+/** For a union, reports the alternative whose validation got deepest: the value is closest to it. */
+const faultOf = (issue: z.core.$ZodIssue): { path: string[]; message: string } => {
+  const path = issue.path.map(String)
+  const own = { path, message: issueText(issue) }
+  if (issue.code !== 'invalid_union') return own
+  const faults = issue.errors.flatMap(([first]) => (first ? [faultOf(first)] : []))
+  const [closest] = faults.toSorted((left, right) => right.path.length - left.path.length)
+  return closest && closest.path.length > 0 ? { ...closest, path: [...path, ...closest.path] } : own
+}
+
+/** Converts a secret's name to a variable name (`apify-token` to `APIFY_TOKEN`); unchanged when that is impossible. */
+const variableNamed = (secret: string): string => {
+  const name = secret.toUpperCase().replace(/[^A-Z0-9]+/g, '_')
+  return secretVariablePattern.test(name) ? name : secret
+}
+
+const secretsOf = ({ secrets }: RunbookFrontMatter, frontMatter: FrontMatter | undefined): DeclaredSecret[] => {
+  const at = (...path: string[]): Position => frontMatter?.positionOf('secrets', ...path) ?? { line: 1, column: 1 }
+  if (Array.isArray(secrets)) {
+    return secrets.map((secret, index) => {
+      const { env, required } = typeof secret === 'string' ? { env: secret, required: true } : secret
+      return { ...at(String(index), 'env'), name: env, env, required }
+    })
+  }
+  return Object.entries(secrets ?? {}).map(([name, secret]) => ({
+    ...at(name, 'env'),
+    name,
+    env: secret?.env ?? variableNamed(name),
+    required: secret?.required ?? true,
+  }))
+}
+
+const primaryOutputsOf = (
+  { primary_outputs: outputs }: RunbookFrontMatter,
+  frontMatter: FrontMatter | undefined,
+): Runbook['primaryOutputs'] =>
+  [outputs ?? []].flat().map((path, index) => ({
+    ...(frontMatter?.positionOf('primary_outputs', String(index)) ?? { line: 1, column: 1 }),
+    path,
+  }))
+
+/** Heading text without numbering and decoration. */
+export const topicOf = ({ title }: Section): string =>
+  title
+    .toLowerCase()
+    .replace(/^[^\p{L}\p{N}]+/u, '')
+    .replace(/^(step|phase|stage|part)\s+\d+(\.\d+)*[a-z]?\s*[:.)–—-]*\s*/, '')
+    .replace(/^\d+(\.\d+)*[.)]?\s+/, '')
+    .replace(/^[^\p{L}\p{N}]+/u, '')
+
+const isManifest = (section: Section): boolean =>
+  /^((required|mandatory|expected|final)\s+)?(output|deliverable|artifact|result)(s?\s+files?\b|s?(\s*[(:–—-].*)?$)/.test(
+    topicOf(section),
+  )
+export const isParameters = (section: Section): boolean =>
+  /^((template|input|runbook|required|optional)\s+)?((parameter|variable)s?\b|inputs?((\s+(and|&)\b|\s*[(:–—-]).*)?$)/.test(
+    topicOf(section),
+  )
+
+/** Tables of the wanted sections and their subsections. */
+const tablesOf = (sections: Section[], isWanted: (section: Section) => boolean): SectionTable[] => {
+  let depth = Number.POSITIVE_INFINITY
+  return sections.flatMap((section) => {
+    if (section.depth <= depth) depth = isWanted(section) ? section.depth : Number.POSITIVE_INFINITY
+    return section.depth >= depth ? section.tables : []
+  })
+}
+
+/** First column that matches the first matching name; undefined when none does. */
+const columnOf = (header: readonly string[], ...names: RegExp[]): number | undefined =>
+  names.map((pattern) => header.findIndex((name) => pattern.test(name))).find((at) => at >= 0)
+
+const cellOf = (cells: readonly string[], column: number | undefined): string =>
+  column === undefined ? '' : (cells[column] ?? '')
+
+const fileNames = /\b(file|filename|path)s?\b/
+const outputNames = /^((required\s+)?(output|deliverable|artifact|result|document|item)s?|name)$/
+
+/** Reads the output table; a table without such a column describes something else, such as the fields of an output. */
+const manifestOf = ({ header, rows }: SectionTable): ManifestRow[] => {
+  const names = columnOf(header, fileNames, outputNames)
+  if (names === undefined) return []
+  const descriptions = columnOf(header, /description/)
+  return rows.map(({ line, column, cells }) => ({
+    line,
+    column,
+    name: cellOf(cells, names),
+    description: cellOf(cells, descriptions),
+    isFile: fileNames.test(header[names] ?? ''),
+  }))
+}
+
+const parametersOf = ({ header, rows }: SectionTable): Parameter[] => {
+  const names = columnOf(header, /\bvariable\b/, /\b(parameter|name|input|option|setting)s?\b/) ?? 0
+  const descriptions = columnOf(header, /description/, /\b(meaning|purpose|notes?)\b/)
+  const presets = columnOf(header, /\bdefaults?\b/, /\bvalues?\b/)
+  const required = columnOf(header, /^(required|mandatory)\b/)
+  return rows.map(({ line, column, cells, written }) => {
+    const name = cellOf(cells, names)
+    const preset = cellOf(cells, presets)
+    const description = cellOf(cells, descriptions)
+    const variable = bracedIn(name) ?? placeholderAlone.exec(preset)?.[1] ?? wordsOf(name)
+    const said = { name, description, preset, written: cellOf(written, presets), required: cellOf(cells, required) }
+    return {
+      line,
+      column,
+      name,
+      description,
+      preset,
+      says: presetKindOf(said),
+      alternatives: alternativesIn(said).flatMap((other) => bracedIn(other) ?? wordsOf(other) ?? []),
+      isPlaced: cells.some((cell) => variable !== undefined && bracedIn(cell) === variable),
+      variable,
+    }
+  })
+}
+
+/** A default that is only `{{name}}` names the variable; `{{results_dir}}/x` is a default. */
+const placeholderAlone = /^\s*\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}\s*$/
+const bracedIn = (text: string): string | undefined => /\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}/.exec(text)?.[1]
+
+/** Makes a variable name from words: `Target URL` becomes `target_url`. */
+export const wordsOf = (name: string): string | undefined => {
+  const words = name
+    .replace(/[([]\s*(required|optional|mandatory)\s*[)\]]/gi, '')
+    .trim()
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '_')
+    .replace(/^_|_$/g, '')
+  return /^[a-z_]/.test(words) ? words : undefined
+}

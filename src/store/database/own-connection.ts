@@ -1,0 +1,127 @@
+import pg from 'pg'
+import { afterAwake } from '../../lib/after-awake.ts'
+import { queryWithBytes } from './bytes-query.ts'
+import { connectionDefaults, cutConnection, type SessionSettings, setSession } from './connection.ts'
+import type { Database } from './database.ts'
+
+/** Syntax, cardinality, data, integrity and limit errors: the statement is at fault, not the connection. */
+export const isRefused = (error: unknown): boolean =>
+  /^(21|22|23|42|54)/.test((error as { code?: string } | undefined)?.code ?? '')
+
+/** A connection outside the pool, opened on demand and again after a loss; statements are prepared. */
+export interface OwnConnection {
+  rows<Row>(name: string, text: string, values?: unknown[]): Promise<Row[]>
+  /** Destroys the connection: statements under way fail at once. */
+  drop(): void
+  close(): Promise<void>
+}
+
+/** Adds a timeout to a query. Time in which this process was suspended does not count. */
+const answered = <T>(asked: Promise<T>, timeoutMs: number): Promise<T> =>
+  new Promise((resolve, reject) => {
+    const takeBack = afterAwake(timeoutMs, () => reject(new Error('Query read timeout')))
+    // Both handlers share one `then`: this runs for every statement of the journal.
+    asked.then(
+      (answer) => {
+        takeBack()
+        resolve(answer)
+      },
+      (error) => {
+        takeBack()
+        reject(error)
+      },
+    )
+  })
+
+const closeMs = 1_000
+
+/** A statement with a megabyte may take seconds where the disk is busy: that is no outage. */
+const patienceMsForMib = 4_000
+
+/** Byte values of this size together are written without a copy. */
+const leastBytes = 64 * 1024
+
+const isTextOrBytes = (value: unknown): value is string | Buffer => typeof value === 'string' || value instanceof Buffer
+
+const bytesOf = (values: readonly unknown[]): number =>
+  values.reduce<number>((sum, value) => sum + (value instanceof Uint8Array ? value.length : 0), 0)
+
+export const makeOwnConnection = (options: {
+  url: string
+  /** `application_name` of the connection. */
+  name: string
+  session: SessionSettings
+  /**
+   * Timeout for connecting and for a statement, after which `drop` is due; default: the general one. Statements with large
+   * byte values have longer.
+   */
+  timeoutMs?: number
+  /** Receives the duration of each statement. */
+  noteTime?: Database['noteTime']
+  /** Receives the error of each statement. */
+  noteFault?: Database['noteFault']
+}): OwnConnection => {
+  let client: pg.Client | undefined
+  let connecting: Promise<pg.Client> | undefined
+
+  const { timeoutMs } = options
+  const inTime = <T>(asked: Promise<T>, bytes = 0): Promise<T> =>
+    timeoutMs === undefined ? asked : answered(asked, timeoutMs + (bytes / 2 ** 20) * patienceMsForMib)
+
+  const connect = async (): Promise<pg.Client> => {
+    const fresh = new pg.Client({
+      connectionString: options.url,
+      application_name: options.name,
+      ...connectionDefaults,
+      ...(timeoutMs === undefined ? {} : { connectionTimeoutMillis: 0, query_timeout: 0 }),
+    })
+    fresh.on('error', () => {
+      if (client === fresh) client = undefined
+    })
+    try {
+      await inTime(fresh.connect().then(() => setSession(fresh, options.session)))
+    } catch (error) {
+      cutConnection(fresh)
+      throw error
+    }
+    client = fresh
+    return fresh
+  }
+
+  const connected = (): Promise<pg.Client> => {
+    connecting ??= connect().finally(() => {
+      connecting = undefined
+    })
+    return connecting
+  }
+
+  return {
+    async rows<Row>(name: string, text: string, values: unknown[] = []) {
+      const begun = performance.now()
+      try {
+        const open = client ?? (await connected())
+        const bytes = bytesOf(values)
+        const isLarge = bytes >= leastBytes && values.every(isTextOrBytes)
+        const asked = isLarge ? queryWithBytes(open, { name, text, values }) : open.query({ name, text, values })
+        const { rows } = await inTime(asked, bytes)
+        options.noteTime?.(name, performance.now() - begun)
+        return rows as Row[]
+      } catch (error) {
+        options.noteFault?.(error)
+        throw error
+      }
+    },
+    drop() {
+      const lost = client
+      client = undefined
+      if (lost) cutConnection(lost)
+    },
+    async close() {
+      const last = client
+      if (!last) return
+      const takeBack = afterAwake(closeMs, () => cutConnection(last)) // a frozen server does not answer the goodbye
+      await last.end().catch(() => {})
+      takeBack()
+    },
+  }
+}
