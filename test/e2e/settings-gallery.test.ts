@@ -59,7 +59,7 @@ test('a page of the server asks for nothing of another one before it is known wh
     await route.fallback()
   })
   await page.goto('/settings/health')
-  await page.getByRole('navigation', { name: 'Settings' }).waitFor()
+  await page.locator('main[aria-busy]').waitFor({ state: 'attached' })
   await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 300))) // in which a wrong page would ask
   answer()
   await page.getByRole('heading', { level: 1, name: 'Health and queue' }).waitFor()

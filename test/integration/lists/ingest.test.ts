@@ -184,7 +184,7 @@ describe('what was sent in', () => {
     const many = Object.fromEntries(Array.from({ length: 101 }, (_, at) => [`k${at}`, '1']))
     expect((await ingest(task, { labels: many })).status).toBe(422)
     expect((await api('GET', `/tasks/acme/${task}`)).status).toBe(404)
-    for (const name of ['search', '_chat', '%20']) expect((await ingest(name, {})).status).toBe(422)
+    for (const name of ['search', '_calls', '%20']) expect((await ingest(name, {})).status).toBe(422)
     expect((await api('POST', '/trajectories/none/x/ingest', {})).status).toBe(404)
   })
 

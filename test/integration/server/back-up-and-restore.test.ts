@@ -4,11 +4,11 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { connectForCopy } from '../../../src/database/copy.ts'
-import { readTables } from '../../../src/database/tables.ts'
 import { createLogger } from '../../../src/lib/log.ts'
 import { loadSettings } from '../../../src/lib/settings/config.ts'
 import { type Server, startServer } from '../../../src/server/start-server.ts'
+import { connectForCopy } from '../../../src/store/database/copy.ts'
+import { readTables } from '../../../src/store/database/tables.ts'
 import { holdRemovals } from '../../../src/store/objects/held-removals.ts'
 import { openShell, type Shell } from '../../cli/shell.ts'
 import { createDatabase, dropDatabase } from '../../database-server.ts'
@@ -73,6 +73,7 @@ const digests = async (url: string): Promise<Record<string, string>> => {
     'sessions',
     'sign_in_codes',
     'schema_migrations',
+    'write_probe',
     'audit',
     'leases',
     'runs',
