@@ -45,6 +45,10 @@ const formWith = (name: string, text: string): FormData => {
   return form
 }
 
+/** Words behind the name of the benchmark: only inputs with one of them in their names are sent. */
+const words = process.argv.slice(2).filter((word) => !word.startsWith('-'))
+const isWanted = (name: string): boolean => words.length === 0 || words.some((word) => name.includes(word))
+
 /** A body of 1 to 16 MB each: made when it is its turn. */
 const attacks: Record<string, () => Attack> = {
   JSONata: () =>
@@ -161,7 +165,7 @@ await stage(
     rows.push(['nothing', median(calm.taken), Math.max(...calm.taken), calm.failures.length, ''])
     const worst: number[] = []
     let failed = 0
-    for (const [name, make] of Object.entries(attacks)) {
+    for (const [name, make] of Object.entries(attacks).filter(([name]) => isWanted(name))) {
       const attack = make()
       const seen = new Map<number, number>()
       const isGoing = until(secondsOfAttack)

@@ -1,16 +1,20 @@
 import { expect, test } from 'vitest'
 import { AppError } from '../lib/errors.ts'
+import { doAtOnce } from '../lib/slices.ts'
 import { type AskedCall, readAsked, upstreamBody } from './asked.ts'
 
+const read = (body: string | Buffer, shape: 'chat' | 'embeddings' = 'chat') =>
+  doAtOnce(readAsked(Buffer.from(body as string), shape))
+
 const plain = (text: string): AskedCall => {
-  const asked = readAsked(Buffer.from(text), 'chat')
+  const asked = read(text)
   if (asked === 'runbook') throw new Error('it asks for a runbook')
   return asked
 }
 const sent = (text: string, named = 'gpt-4o-mini') => upstreamBody(plain(text), named).toString()
 const refused = (text: string | Buffer, shape: 'chat' | 'embeddings' = 'chat') => {
   try {
-    if (readAsked(Buffer.from(text as string), shape) === 'runbook') return 'runbook'
+    if (read(text, shape) === 'runbook') return 'runbook'
   } catch (error) {
     if (error instanceof AppError) return `${error.status} ${error.issues?.[0]?.msg ?? error.message}`
   }
@@ -50,7 +54,7 @@ test('what is no call is refused in words', () => {
   expect(refused('{"model":7}')).toBe('400 model: expected the name of a model')
   expect(refused('{"model":"a","jetty":{"runbook":false,"task":"a b"}}')).toMatch(/^400 jetty\.task: Expected the name/)
   expect(refused('{"model":"a","jetty":7}')).toMatch(/^400 jetty: /)
-  expect(() => readAsked(Buffer.from('{"model":"a","jetty":7}'), 'chat')).toThrow(
+  expect(() => read('{"model":"a","jetty":7}')).toThrow(
     expect.objectContaining({ hint: expect.stringContaining('collection, task, record') }),
   )
 })

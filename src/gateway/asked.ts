@@ -1,9 +1,11 @@
 import { isUtf8 } from 'node:buffer'
 import type { ScopedBody, ScopedCall } from '../http/implement.ts'
 import { AppError } from '../lib/errors.ts'
-import { editMembers, type Member, membersOf } from '../lib/json/json-members.ts'
+import { editMembers, type Member, memberPieces, membersOf } from '../lib/json/json-members.ts'
 import { isObject, parsedJson } from '../lib/json/json-object.ts'
 import { maxJsonDepth } from '../lib/json/json-text.ts'
+import { parsePieces } from '../lib/json/large-json.ts'
+import { doAtOnce, type Pieces } from '../lib/slices.ts'
 import { type JettyBlock, jettyBlockSchema } from '../model/gateway/gateway-call.ts'
 import type { Shape } from '../model/gateway/shape.ts'
 import { renameModel } from '../providers/upstream/transport/rename-model.ts'
@@ -53,20 +55,33 @@ export const parsedBody = (body: Buffer): unknown => {
 const isJson = (body: Buffer): boolean =>
   isUtf8(body) && (body.length > parsedBytes || parsedJson(body.toString()) !== undefined)
 
-const parsedMember = (body: Buffer, member: Member | undefined): unknown =>
-  member && parsedBody(body.subarray(member.valueStart, member.valueEnd))
-
 const lastOf = (members: readonly Member[], name: string): Member | undefined =>
   members.findLast((member) => member.name === name)
 
+/** The value of a member that is small wherever it is meant; undefined where it is large. */
+const smallMember = (body: Buffer, name: string, members: readonly Member[]): unknown => {
+  const member = lastOf(members, name)
+  if (!member || member.valueEnd - member.valueStart > parsedBytes) return undefined
+  return parsedBody(body.subarray(member.valueStart, member.valueEnd))
+}
+
 /** The members of an object inside of a body; none where the value is no object. */
-const inside = (body: Buffer, member: Member | undefined): readonly Member[] =>
-  (member && membersOf(body, maxJsonDepth, member.valueStart)?.members) ?? []
+function* insidePieces(body: Buffer, member: Member | undefined): Pieces<readonly Member[]> {
+  return (member && (yield* memberPieces(body, maxJsonDepth, member.valueStart)))?.members ?? []
+}
+
+const inside = (body: Buffer, member: Member | undefined): readonly Member[] => doAtOnce(insidePieces(body, member))
 
 /** Reads the unchecked `jetty` block: a member of the body, or of `extra_body`, where some clients put it. */
-const givenBlock = (body: Buffer, members: readonly Member[]): unknown => {
-  const nested = lastOf(inside(body, lastOf(members, 'extra_body')), 'jetty')
-  return parsedMember(body, lastOf(members, 'jetty') ?? nested) ?? undefined
+function* givenBlock(body: Buffer, members: readonly Member[]): Pieces<unknown> {
+  const nested = lastOf(yield* insidePieces(body, lastOf(members, 'extra_body')), 'jetty')
+  const member = lastOf(members, 'jetty') ?? nested
+  if (!member) return undefined
+  try {
+    return (yield* parsePieces(body.toString('utf8', member.valueStart, member.valueEnd))) ?? undefined
+  } catch {
+    throw noJson()
+  }
 }
 
 const checkedBlock = (value: unknown): JettyBlock => {
@@ -99,23 +114,23 @@ const noRunbook = (): AppError =>
  * Reads what a call asks for. `runbook`: a chat that asks for one, and is no call of a model. Throws `bad_request` for what
  * is neither.
  */
-export const readAsked = (body: Buffer, shape: Shape): AskedCall | 'runbook' => {
-  const read = membersOf(body, maxJsonDepth)
+export function* readAsked(body: Buffer, shape: Shape): Pieces<AskedCall | 'runbook'> {
+  const read = yield* memberPieces(body, maxJsonDepth)
   const isWhole = read !== undefined && body.toString('latin1', read.end, read.end + 64).trim() === ''
   if (!isWhole || !isJson(body)) throw noJson()
   const { members } = read
-  const given = givenBlock(body, members)
+  const given = yield* givenBlock(body, members)
   if (isForRunbook(given, shape)) {
     if (shape === 'chat') return 'runbook'
     throw noRunbook()
   }
   const block = given === undefined ? {} : checkedBlock(given)
-  const model = parsedMember(body, lastOf(members, 'model'))
+  const model = smallMember(body, 'model', members)
   if (typeof model !== 'string' || model.trim() === '') {
     throw bad('model: expected the name of a model', 'Write "model": "gpt-4o-mini"; GET /v1/models lists names.')
   }
   if (model.length > longestName) throw bad(`model: a name has ${longestName} characters at most`)
-  const stream = shape !== 'embeddings' && parsedMember(body, lastOf(members, 'stream')) === true
+  const stream = shape !== 'embeddings' && smallMember(body, 'stream', members) === true
   const hidesUsage = stream && shape === 'chat' && !asksForUsage(body, members)
   return { body, members, model, stream, hidesUsage, block }
 }

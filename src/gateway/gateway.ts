@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Reply } from '../http/reply.ts'
 import { AppError } from '../lib/errors.ts'
+import { doInSlices } from '../lib/slices.ts'
 import { headerText } from '../lib/text/header-text.ts'
 import { now } from '../lib/time.ts'
 import type { Shape } from '../model/gateway/shape.ts'
@@ -29,7 +30,7 @@ export interface GatewayDeps extends AskDeps, BeginCallDeps, KeepDeps {
 
 export interface Gateway {
   /** Reads what a call asks of a model. `runbook`: a chat that asks for a runbook instead. Throws `bad_request`. */
-  read(bytes: Buffer, headers: IncomingHttpHeaders, shape: Shape): AskedBody | 'runbook'
+  read(bytes: Buffer, headers: IncomingHttpHeaders, shape: Shape): Promise<AskedBody | 'runbook'>
   /** Sends a call to the model and returns its answer. Throws when there is none. */
   answer(call: ModelCall, shape: Shape): Promise<Reply>
   /** Breaks off the calls that are under way, and resolves once all are on record, or after some seconds. */
@@ -43,9 +44,9 @@ const requireUnpacked = (encoding = 'identity'): void => {
   throw new AppError('unsupported_encoding', message, { hint: 'Send the body uncompressed, without Content-Encoding.' })
 }
 
-const readCall = (bytes: Buffer, headers: IncomingHttpHeaders, shape: Shape): AskedBody | 'runbook' => {
+const readCall: Gateway['read'] = async (bytes, headers, shape) => {
   requireUnpacked(headers['content-encoding'])
-  const asked = readAsked(bytes, shape)
+  const asked = await doInSlices(readAsked(bytes, shape))
   if (asked === 'runbook') return asked
   const collection = asked.block.collection ?? headers['x-jetty-collection']?.toString()
   return { asked, collection: collection || undefined, receivedMs: now() }

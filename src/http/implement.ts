@@ -92,7 +92,7 @@ export interface ScopedCall<Body extends ScopedBody> extends AnyCall {
 }
 
 /** Reads the bytes of a body as they came, before the call is admitted. */
-export type ReadScopedBody<Body extends ScopedBody> = (bytes: Buffer, headers: IncomingHttpHeaders) => Body
+export type ReadScopedBody<Body extends ScopedBody> = (bytes: Buffer, headers: IncomingHttpHeaders) => Promise<Body>
 
 /** What a route decides before a body is read. */
 export interface BeforeBody {

@@ -12,6 +12,7 @@ import { cronFault } from '../../src/background/routines/cadence.ts'
 import { parseReference } from '../../src/engine/program/paths.ts'
 import { compilePieces } from '../../src/engine/program/program.ts'
 import { readAsked } from '../../src/gateway/asked.ts'
+import { readJsonBytes } from '../../src/gateway/record/inline-files.ts'
 import { globMatcher } from '../../src/lib/files/glob.ts'
 import { essenceOf } from '../../src/lib/files/media-type.ts'
 import { parsePieces, smallJson } from '../../src/lib/json/large-json.ts'
@@ -42,14 +43,14 @@ interface Row {
 const filled = (unit: string, length: number, before = ''): string =>
   before + unit.repeat(Math.floor((length - before.length) / unit.length))
 
-const byUnit = (units: readonly string[], work: (unit: string) => unknown): Record<string, () => unknown> =>
+const byUnit = <Work>(units: readonly string[], work: (unit: string) => Work): Record<string, () => Work> =>
   Object.fromEntries(units.map((unit) => [unit.slice(0, 40), () => work(unit)]))
 
 /** The same for inputs that take as long to make as to read. */
-const prepared = <Input>(
+const prepared = <Input, Work>(
   units: readonly string[],
-  { make, work }: { make: (unit: string) => Input; work: (input: Input) => unknown },
-): Record<string, () => unknown> => {
+  { make, work }: { make: (unit: string) => Input; work: (input: Input) => Work },
+): Record<string, () => Work> => {
   const made = new Map<string, Input>()
   return byUnit(units, (unit) => {
     const input = made.get(unit) ?? make(unit)
@@ -329,14 +330,22 @@ export const parsers: Record<string, Row> = {
     inPieces: {
       members: () => parsePieces(`{${members(1_000_000)}}`),
       lists: () => parsePieces(`[${Array(330_000).fill('[[],{}]').join(',')}]`),
+      'a block of options': () =>
+        readAsked(Buffer.from(`{"model":"a","jetty":{"a":[${'[[],[]],'.repeat(1_900_000)}[]]}}`), 'chat'),
     },
   },
   'JSON of the gateway': {
-    files: ['gateway/asked.ts'],
-    inThread: prepared(['{"role":"user","content":"a"},', '"a",', '[[],[]],'], {
-      make: (unit) => Buffer.from(`{"model":"a","messages":[${filled(unit, mostBody - 100).slice(0, -1)}]}`),
-      work: (body) => readAsked(body, 'chat'),
-    }),
+    files: ['gateway/asked.ts', 'gateway/record/inline-files.ts'],
+    inPieces: {
+      ...prepared(['{"role":"user","content":"a"},', '"a",', '[[],[]],', `"${'\\"'.repeat(8_000_000)}",`], {
+        make: (unit) => Buffer.from(`{"model":"a","messages":[${filled(unit, mostBody - 100).slice(0, -1)}]}`),
+        work: (body) => readAsked(body, 'chat'),
+      }),
+      ...prepared(['1,', '[[],[]], ', ` "${'\\"'.repeat(8_000_000)}",`], {
+        make: (unit) => Buffer.from(`[${filled(unit, mostBody - 100).slice(0, -1)}]`),
+        work: readJsonBytes,
+      }),
+    },
   },
   'JSON in answers of models': {
     files: ['activities/judge/json-objects.ts', 'activities/judge/read-label.ts'],
@@ -428,9 +437,6 @@ export const otherFiles: Record<string, readonly string[]> = {
     'mcp/endpoint-tool.ts',
     'sandbox/gateway/models/endpoints.ts',
   ],
-  'bytes by native decoders, and signs without repetition': [
-    'lib/text/text-encoding.ts',
-    'gateway/record/inline-files.ts',
-  ],
+  'bytes by native decoders': ['lib/text/text-encoding.ts'],
   'an activity, whose parsers have rows': ['activities/shaping/parse.ts'],
 }

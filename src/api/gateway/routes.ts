@@ -31,8 +31,8 @@ const isForRunbook = (call: ScopedCall<ScopedBody>): call is ScopedCall<SentChat
 export const gatewayRoutes = ({ gateway, runbookChat }: GatewayRoutesDeps): Route[] =>
   Object.entries(gatewayContract).map(([operation, endpoint]) => {
     const shape = shapes[operation as keyof typeof shapes]
-    const read: ReadScopedBody<ScopedBody> = (bytes, headers) => {
-      const body = gateway.read(bytes, headers, shape)
+    const read: ReadScopedBody<ScopedBody> = async (bytes, headers) => {
+      const body = await gateway.read(bytes, headers, shape)
       return body === 'runbook' ? readSent(bytes, headers['x-jetty-collection']?.toString()) : body
     }
     return implementScoped(operation, endpoint, read, (call) =>

@@ -1,7 +1,8 @@
 import type { ScopedBody } from '../../http/implement.ts'
 import { checkBody } from '../../http/input/parse.ts'
 import { invalidField } from '../../lib/errors.ts'
-import { isObject, parsedObject } from '../../lib/json/json-object.ts'
+import { isObject } from '../../lib/json/json-object.ts'
+import { parseLarge } from '../../lib/json/large-json.ts'
 import { type RunbookChat, type RunbookChatMessage, runbookChatSchema } from '../../model/runbooks/runbook-chat.ts'
 
 /** A chat that asks for a runbook, as it was sent. */
@@ -14,8 +15,9 @@ export interface SentChat extends ScopedBody {
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' && value ? value : undefined)
 
 /** Reads a chat that asks for a runbook. A block in `extra_body` counts as one at the top; a header may name the collection. */
-export const readSent = (bytes: Buffer, header: string | undefined): SentChat => {
-  const { extra_body: extra, ...body } = parsedObject(bytes.toString()) ?? {}
+export const readSent = async (bytes: Buffer, header: string | undefined): Promise<SentChat> => {
+  const value = await parseLarge(bytes.toString()).catch(() => undefined)
+  const { extra_body: extra, ...body } = isObject(value) ? value : {}
   const block = body.jetty ?? (isObject(extra) ? extra.jetty : undefined)
   if (!isObject(block)) return { sent: { ...body, jetty: block }, collection: undefined }
   const collection = block.collection === undefined ? textOf(header) : textOf(block.collection)

@@ -1,5 +1,6 @@
-import { isJsonText } from '../../lib/json/json-bytes.ts'
+import { jsonTextPieces } from '../../lib/json/json-bytes.ts'
 import { isObject } from '../../lib/json/json-object.ts'
+import type { Pieces } from '../../lib/slices.ts'
 import { replaceDataUris } from '../../lib/text/data-uri.ts'
 
 /** Stores bytes of a text. Returns the path that replaces them, or undefined if they stay. */
@@ -23,14 +24,14 @@ const firstLetters = new Set(names.map((name) => name.charCodeAt(0)))
 const known = new Set(names)
 
 /** Reads a JSON text as the bytes that it is, once: whether it is one, and whether it may hold bytes in base64. */
-export const readJsonBytes = (bytes: Buffer): { isJson: boolean; mayHoldBytes: boolean } => {
+export function* readJsonBytes(bytes: Buffer): Pieces<{ isJson: boolean; mayHoldBytes: boolean }> {
   let hasSign = bytes.includes(';base64,')
   const see = (start: number, end: number) => {
     const length = end - start
     if (hasSign || length < leastLength || length > mostLength || !firstLetters.has(bytes[start] as number)) return
     hasSign = known.has(bytes.toString('latin1', start, end))
   }
-  const isJson = isJsonText(bytes, see)
+  const isJson = yield* jsonTextPieces(bytes, see)
   return { isJson, mayHoldBytes: hasSign }
 }
 

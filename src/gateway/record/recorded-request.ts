@@ -1,8 +1,8 @@
 import { isAscii } from 'node:buffer'
-import { membersOf } from '../../lib/json/json-members.ts'
+import { memberPieces } from '../../lib/json/json-members.ts'
 import { maxJsonDepth } from '../../lib/json/json-text.ts'
 import { smallJson } from '../../lib/json/large-json.ts'
-import { nextSlice } from '../../lib/slices.ts'
+import { doInSlices, nextSlice } from '../../lib/slices.ts'
 import { upstreamBody } from '../asked.ts'
 import type { FinishedCall } from './finished-call.ts'
 import { type KeepBytes, mayHoldBytes, readJsonBytes, withoutBytes } from './inline-files.ts'
@@ -11,9 +11,9 @@ import { type KeepBytes, mayHoldBytes, readJsonBytes, withoutBytes } from './inl
 const checkedBytes = 64 * 1024
 
 /** The body without the members meant for this server. */
-const withoutBlock = ({ request: body, hasOptions }: Pick<FinishedCall, 'request' | 'hasOptions'>): Buffer => {
+const withoutBlock = async ({ request: body, hasOptions }: Pick<FinishedCall, 'request' | 'hasOptions'>) => {
   if (!hasOptions) return body
-  const members = membersOf(body, maxJsonDepth)?.members ?? []
+  const members = (await doInSlices(memberPieces(body, maxJsonDepth)))?.members ?? []
   return upstreamBody({ body, members, model: '' }, '')
 }
 
@@ -30,13 +30,13 @@ export const recordedRequest = async (
   keep: KeepBytes,
 ): Promise<string | Buffer> => {
   const { request, scrub } = call
-  const body = withoutBlock(call)
+  const body = await withoutBlock(call)
   if (request.length <= checkedBytes) {
     const text = body.toString()
     return mayHoldBytes(text) ? scrub.json(await withoutBytes(JSON.parse(text), keep)) : scrub.jsonText(text)
   }
   if (body.length > smallJson) await nextSlice()
-  const read = readJsonBytes(body)
+  const read = await doInSlices(readJsonBytes(body))
   if (body.length > smallJson) await nextSlice()
   if (!read.isJson) return scrub.json({ request: body.toString() })
   return read.mayHoldBytes ? scrub.json(await withoutBytes(parsed(body), keep)) : scrub.jsonBytes(body)

@@ -58,7 +58,7 @@ export const readScopedBody = async (checks: AccessChecks, options: ScopedBodyOp
   try {
     const bytes = await readWhole(checks, options)
     if (bytes.length > smallJson) await nextSlice() // many that come at once are read one by one
-    return options.readBody(bytes, options.exchange.incoming.headers)
+    return await options.readBody(bytes, options.exchange.incoming.headers)
   } catch (problem) {
     await requireToken(checks, options)
     throw problem

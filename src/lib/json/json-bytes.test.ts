@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { isJsonText } from './json-bytes.ts'
+import { doAtOnce } from '../slices.ts'
+import { jsonTextPieces } from './json-bytes.ts'
 
 const parses = (text: string): boolean => {
   try {
@@ -17,7 +18,7 @@ const shifted = (text: string): Buffer[] =>
 
 const agrees = (text: string): void => {
   const expected = parses(text)
-  for (const bytes of shifted(text)) expect(isJsonText(bytes), JSON.stringify(text)).toBe(expected)
+  for (const bytes of shifted(text)) expect(doAtOnce(jsonTextPieces(bytes)), JSON.stringify(text)).toBe(expected)
 }
 
 const long = 'x'.repeat(50)
