@@ -3,6 +3,8 @@ export type Pieces<Result> = Generator<void, Result, void>
 
 /** How long one piece of work may keep the thread before others get their turn. */
 const sliceMs = 10
+/** Work that has no pieces may take longer than a slice. A rest after it, as long as it took, but no longer than this. */
+const longestRestMs = 100
 
 /** Does all pieces at once, for work that is known to be short. */
 export const doAtOnce = <Result>(pieces: Pieces<Result>): Result => {
@@ -12,7 +14,7 @@ export const doAtOnce = <Result>(pieces: Pieces<Result>): Result => {
   }
 }
 
-/** Those that wait for a slice, by owner: one slice is given in each turn of the event loop, to the owners in turn. */
+/** Those that wait for a slice, by owner: one slice is given at a time, to the owners in turn. */
 const waiting = new Map<string, (() => void)[]>()
 let isGiving = false
 
@@ -23,13 +25,19 @@ const give = (): void => {
   const [owner, [first, ...others]] = next
   waiting.delete(owner)
   if (others.length > 0) waiting.set(owner, others)
-  setImmediate(give)
+  const begun = performance.now()
+  setImmediate(() => {
+    const taken = performance.now() - begun
+    if (taken < 2 * sliceMs) give()
+    else setTimeout(give, Math.min(taken, longestRestMs))
+  })
   first?.()
 }
 
 /**
- * Waits for a slice of the thread. In each turn of the event loop one is given, so that much work that comes at once is
- * done piece by piece, with the input and the answers of all others in between. Owners, such as collections, take turns.
+ * Waits for a slice of the thread. In each turn of the event loop at most one is given, so that much work that comes at
+ * once is done piece by piece, with the input and the answers of all others in between. A short call of others takes many
+ * turns, so a turn that took long is followed by as much time without a slice. Owners, such as collections, take turns.
  */
 export const nextSlice = (owner = ''): Promise<void> =>
   new Promise((resolve) => {

@@ -55,9 +55,8 @@ const opensList = 91
  * Makes the function that checks whether bytes of UTF-8 are one JSON text. It accepts what `JSON.parse` accepts, and makes
  * no values: a megabyte costs a tenth of parsing it, and no memory.
  */
-const makeChecker = (bytes: Buffer, seeString?: SeeString) => {
+const makeChecker = (bytes: Buffer, isPlain: boolean, seeString?: SeeString) => {
   const { length } = bytes
-  const isPlain = !hasControls(bytes)
   let knownQuote = -1
   let knownBackslash = -1
 
@@ -148,11 +147,17 @@ const makeChecker = (bytes: Buffer, seeString?: SeeString) => {
 
 /** Bytes that are checked in one piece, or one string: 1 ms. */
 const pieceBytes = 128 * 1024
+/** Bytes that are searched for control characters in one piece. */
+const searchedBytes = 4 * 1024 * 1024
 
 /** Whether bytes of UTF-8 are one JSON text, as `JSON.parse` would say, without making its values. */
 export function* jsonTextPieces(bytes: Buffer, seeString?: SeeString): Pieces<boolean> {
-  const { afterScalar, afterSpace, afterName } = makeChecker(bytes, seeString)
-  yield // the search for control characters takes a piece
+  let isPlain = true
+  for (let from = 0; isPlain && from < bytes.length; from += searchedBytes) {
+    isPlain = !hasControls(bytes.subarray(from, from + searchedBytes))
+    yield
+  }
+  const { afterScalar, afterSpace, afterName } = makeChecker(bytes, isPlain, seeString)
   const open: number[] = []
   let at = afterSpace(0)
   for (let pieceEnd = pieceBytes; ; ) {
