@@ -102,6 +102,14 @@ const attacks: Record<string, () => Attack> = {
     path: '/v1/chat/completions',
     body: `{"model":"none/none","messages":[${filled('{"role":"user","content":"a"},', 16_000_000).slice(0, -1)}]}`,
   }),
+  'files in a call of the gateway': () => ({
+    path: '/v1/chat/completions',
+    body: `{"model":"none/none","messages":[${filled('{"role":"user","content":"data:a/b;base64,YQ=="},', 16_000_000).slice(0, -1)}]}`,
+  }),
+  'a runbook chat': () => ({
+    path: '/v1/chat/completions',
+    body: `{"model":"a","jetty":{"a":[${filled('"a",', 16_000_000).slice(0, -1)}]}}`,
+  }),
   multipart: () => {
     const form = new FormData()
     for (let at = 0; at < 200; at++) form.append(`f${at}`, 'x'.repeat(10_000))

@@ -43,14 +43,9 @@ const longestName = 500
 const bad = (message: string, hint = 'Send the request as the reference of the provider has it.'): AppError =>
   new AppError('bad_request', message, { hint })
 
-const noJson = (): AppError => bad('The body is not a valid JSON object', 'Check quotes, commas, brackets and UTF-8.')
-
-/** Parses a JSON body. Throws `bad_request` if it is not JSON. */
-export const parsedBody = (body: Buffer): unknown => {
-  const value = parsedJson(body.toString())
-  if (value === undefined) throw noJson()
-  return value
-}
+/** The answer to a body that is no JSON object. */
+export const noJson = (): AppError =>
+  bad('The body is not a valid JSON object', 'Check quotes, commas, brackets and UTF-8.')
 
 const isJson = (body: Buffer): boolean =>
   isUtf8(body) && (body.length > parsedBytes || parsedJson(body.toString()) !== undefined)
@@ -62,7 +57,9 @@ const lastOf = (members: readonly Member[], name: string): Member | undefined =>
 const smallMember = (body: Buffer, name: string, members: readonly Member[]): unknown => {
   const member = lastOf(members, name)
   if (!member || member.valueEnd - member.valueStart > parsedBytes) return undefined
-  return parsedBody(body.subarray(member.valueStart, member.valueEnd))
+  const value = parsedJson(body.toString('utf8', member.valueStart, member.valueEnd))
+  if (value === undefined) throw noJson()
+  return value
 }
 
 /** The members of an object inside of a body; none where the value is no object. */

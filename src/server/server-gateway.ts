@@ -22,6 +22,7 @@ const gatewayLimits = (settings: Settings): GatewayDeps['limits'] => ({
   firstByteSeconds: settings.modelFirstByteSeconds,
   idleSeconds: settings.modelIdleSeconds,
   fallbackSeconds: settings.modelFallbackSeconds,
+  bodyValues: settings.maxBodyValues,
   keptBytes: settings.recordedAnswerBytes,
   roomBytes: settings.openAnswersBytes,
   stalledSeconds: settings.clientStallSeconds,

@@ -1,6 +1,10 @@
 import type { z } from 'zod'
+import { tooManyValues } from '../../http/input/body.ts'
 import { warningsHeader } from '../../http/warnings.ts'
 import { AppError } from '../../lib/errors.ts'
+import { parseLarge } from '../../lib/json/large-json.ts'
+import { measureJson } from '../../lib/memory/json-memory.ts'
+import { doInSlices } from '../../lib/slices.ts'
 import { now } from '../../lib/time.ts'
 import { type ChatChunk, type ChatRequest, chatRequestSchema, type ModelCaller } from '../../model/gateway/chat.ts'
 import { embeddingRequestSchema } from '../../model/gateway/embedding.ts'
@@ -16,7 +20,7 @@ import {
 } from '../../providers/upstream/convert/messages-and-chat.ts'
 import { framesFrom } from '../../providers/upstream/frames/frames-from.ts'
 import type { Frame, FrameStream } from '../../providers/upstream/frames/sse.ts'
-import { type AskedCall, parsedBody, upstreamBody } from '../asked.ts'
+import { type AskedCall, noJson, upstreamBody } from '../asked.ts'
 import { embeddingBody } from './embedding-body.ts'
 import { imageBody } from './image-body.ts'
 
@@ -25,9 +29,19 @@ type Converting = Pick<Models, 'call' | 'stream' | 'embed' | 'image'>
 const jsonType = { 'content-type': 'application/json' }
 const eventsType = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' }
 
-/** Parses the body. Throws `bad_request` with the first member that does not fit. */
-const readBody = <Schema extends z.ZodType>(schema: Schema, asked: AskedCall): z.output<Schema> => {
-  const read = schema.safeParse(parsedBody(upstreamBody(asked, asked.model)))
+/** Parses the body. Throws `bad_request` with the first member that does not fit, `too_large` for too many values. */
+const readBody = async <Schema extends z.ZodType>(
+  schema: Schema,
+  asked: AskedCall,
+  mostValues: number,
+): Promise<z.output<Schema>> => {
+  const text = upstreamBody(asked, asked.model).toString()
+  const { values } = await doInSlices(measureJson(text))
+  if (values > mostValues) throw tooManyValues(mostValues)
+  const body = await parseLarge(text).catch(() => {
+    throw noJson()
+  })
+  const read = schema.safeParse(body)
   if (read.success) return read.data
   const issue = read.error.issues[0]
   throw new AppError('bad_request', `${issue?.path.join('.') ?? 'body'}: ${issue?.message ?? 'not valid'}`, {
@@ -80,10 +94,11 @@ const refusedBy = (error: AppError): UpstreamAnswer | undefined => {
 }
 
 /**
- * Makes the function that asks a provider of another shape than the call: converts the request, and the answer back.
+ * Makes the function that asks a provider of another shape than the call: converts the request, of at most `mostValues`
+ * members, lists and objects, and the answer back.
  * Returns a refusal of the provider as an answer; throws AppErrors for everything else.
  */
-export const makeAskConverted = (models: Converting) => {
+export const makeAskConverted = (models: Converting, mostValues: number) => {
   const byChat = async (asked: AskedCall, request: ChatRequest, caller: ModelCaller, provider: string | undefined) => {
     const chosen = { provider }
     return asked.stream ? models.stream(request, caller, chosen) : models.call(request, caller, chosen)
@@ -99,22 +114,27 @@ export const makeAskConverted = (models: Converting) => {
     const { model_provider: provider } = asked.block
     if (shape === 'responses') throw noResponses(route)
     if (shape === 'embeddings') {
-      const request = readBody(embeddingRequestSchema, asked)
+      const request = await readBody(embeddingRequestSchema, asked, mostValues)
       const answer = await models.embed(request, caller, { provider })
       return warning(whole(embeddingBody(answer, request.encoding_format ?? 'float')), answer)
     }
     if (shape === 'images') {
-      const request = readBody(imageRequestSchema, asked)
+      const request = await readBody(imageRequestSchema, asked, mostValues)
       const answer = await models.image(request, caller, { provider })
       return warning(whole(imageBody(answer, Math.floor(now() / 1000))), answer)
     }
     if (shape === 'messages') {
-      const given = await byChat(asked, chatFromMessages(readBody(messagesRequestSchema, asked)), caller, provider)
+      const given = await byChat(
+        asked,
+        chatFromMessages(await readBody(messagesRequestSchema, asked, mostValues)),
+        caller,
+        provider,
+      )
       return 'chunks' in given
         ? warning(events(framesFrom(messageEvents(given.chunks, asked.model), own)), given)
         : warning(whole(messageFromChat(given.completion, asked.model)), given)
     }
-    const request = readBody(chatRequestSchema, asked)
+    const request = await readBody(chatRequestSchema, asked, mostValues)
     const given = await byChat(asked, request, caller, provider)
     return 'chunks' in given
       ? warning(events(framesFrom(chatEvents(given.chunks), own)), given)

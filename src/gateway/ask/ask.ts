@@ -25,7 +25,11 @@ export interface AskDeps {
   /** Decides whether the collection allows a call, before it is sent. */
   guard: CallGuard
   cache: AnswerCache
-  limits: UpstreamLimits & { fallbackSeconds: number }
+  limits: UpstreamLimits & {
+    fallbackSeconds: number
+    /** Maximum values of a body that is converted, as `JETTY_MAX_BODY_VALUES` counts them. */
+    bodyValues: number
+  }
 }
 
 /** A call to answer, and what its client sent beside the body. */
@@ -91,7 +95,7 @@ const sendBody = (
  * that was named, else from its fallback models, each within what the collection allows.
  */
 export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
-  const askConverted = makeAskConverted(models)
+  const askConverted = makeAskConverted(models, limits.bodyValues)
   const askForUsage = makeUsageQuestion()
   const redactorFor = makeKeyRedactors()
 

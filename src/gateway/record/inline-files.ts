@@ -1,6 +1,5 @@
 import { jsonTextPieces } from '../../lib/json/json-bytes.ts'
-import { isObject } from '../../lib/json/json-object.ts'
-import type { Pieces } from '../../lib/slices.ts'
+import { doInSlices, type Pieces } from '../../lib/slices.ts'
 import { replaceDataUris } from '../../lib/text/data-uri.ts'
 
 /** Stores bytes of a text. Returns the path that replaces them, or undefined if they stay. */
@@ -38,30 +37,47 @@ export function* readJsonBytes(bytes: Buffer): Pieces<{ isJson: boolean; mayHold
 /** A shorter text may be an id, a hash or a signature. */
 const shortestBase64 = 1024
 /** Members that hold nothing but bytes, however few. */
-const bytesByName = new Set(['b64_json', 'partial_image_b64'])
+const bytesByName = new Set<string | number>(['b64_json', 'partial_image_b64'])
+const shortestOf = (name: string | number): number => (bytesByName.has(name) ? 0 : shortestBase64)
 const isBase64 = (text: string, shortest: number): boolean =>
   text.length > shortest && /^[A-Za-z0-9+/_-]+={0,2}$/.test(text)
 
-/** Replaces data URIs and long base64 texts in the value of a member by paths of files. */
-export const withoutBytes = async (value: unknown, keep: KeepBytes, name = ''): Promise<unknown> => {
-  if (typeof value === 'string') {
-    if (isBase64(value, bytesByName.has(name) ? 0 : shortestBase64))
-      return (await keep(Buffer.from(value, 'base64'), '')) ?? value
-    return replaceDataUris(value, ({ bytes, type }) => keep(bytes, type))
-  }
-  if (Array.isArray(value)) {
-    const list: unknown[] = []
-    for (const element of value) list.push(isHolder(element) ? await withoutBytes(element, keep) : element)
-    return list
-  }
-  if (!isObject(value)) return value
-  const members: [string, unknown][] = []
-  for (const [name, member] of Object.entries(value)) {
-    members.push([name, isHolder(member) ? await withoutBytes(member, keep, name) : member])
-  }
-  return Object.fromEntries(members)
+/** A text that may hold bytes: a member of an object or an element of a list. */
+interface Place {
+  holder: Record<string | number, unknown>
+  name: string | number
 }
 
-/** Numbers and the like need no promise: vectors have many of them. */
-const isHolder = (value: unknown): boolean =>
-  typeof value === 'string' ? value.length >= 'data:,'.length : typeof value === 'object' && value !== null
+/** Values that are looked at in one piece: 1 ms. */
+const looksOfPiece = 10_000
+
+/** Finds the texts with data URIs, and the long ones in base64, in their order. */
+function* placesIn(root: object): Pieces<Place[]> {
+  const places: Place[] = []
+  let looks = 0
+  function* look(value: object): Pieces<void> {
+    const isList = Array.isArray(value)
+    const holder = value as Place['holder']
+    for (const name of isList ? value.keys() : Object.keys(value)) {
+      if (++looks % looksOfPiece === 0) yield
+      const member = holder[name]
+      if (typeof member === 'object' && member !== null) yield* look(member)
+      else if (typeof member === 'string' && (member.includes(';base64,') || isBase64(member, shortestOf(name))))
+        places.push({ holder, name })
+    }
+  }
+  yield* look(root)
+  return places
+}
+
+/** Replaces data URIs and long base64 texts in a value by paths of files. Changes the objects in it, and returns it. */
+export const withoutBytes = async (value: unknown, keep: KeepBytes): Promise<unknown> => {
+  const root = { value }
+  for (const { holder, name } of await doInSlices(placesIn(root))) {
+    const text = holder[name] as string
+    holder[name] = isBase64(text, shortestOf(name))
+      ? ((await keep(Buffer.from(text, 'base64'), '')) ?? text)
+      : await replaceDataUris(text, ({ bytes, type }) => keep(bytes, type))
+  }
+  return root.value
+}

@@ -1,7 +1,7 @@
 import { isAscii } from 'node:buffer'
 import { memberPieces } from '../../lib/json/json-members.ts'
 import { maxJsonDepth } from '../../lib/json/json-text.ts'
-import { smallJson } from '../../lib/json/large-json.ts'
+import { parseLarge, smallJson, writePieces } from '../../lib/json/large-json.ts'
 import { doInSlices, nextSlice } from '../../lib/slices.ts'
 import { upstreamBody } from '../asked.ts'
 import type { FinishedCall } from './finished-call.ts'
@@ -18,7 +18,7 @@ const withoutBlock = async ({ request: body, hasOptions }: Pick<FinishedCall, 'r
 }
 
 /** ASCII is copied: decoding a megabyte of UTF-8 takes Node a fifth of the work on such a request. */
-const parsed = (body: Buffer): unknown => JSON.parse(body.toString(isAscii(body) ? 'latin1' : 'utf8'))
+const textOf = (body: Buffer): string => body.toString(isAscii(body) ? 'latin1' : 'utf8')
 
 /**
  * The request of a call as the JSON text of `init_params`: its bytes stored as files, its secrets redacted. Returns the body
@@ -39,5 +39,7 @@ export const recordedRequest = async (
   const read = await doInSlices(readJsonBytes(body))
   if (body.length > smallJson) await nextSlice()
   if (!read.isJson) return scrub.json({ request: body.toString() })
-  return read.mayHoldBytes ? scrub.json(await withoutBytes(parsed(body), keep)) : scrub.jsonBytes(body)
+  if (!read.mayHoldBytes) return scrub.jsonBytes(body)
+  const cleaned = await withoutBytes(await parseLarge(textOf(body)), keep)
+  return scrub.jsonText(await doInSlices(writePieces(cleaned)))
 }

@@ -150,7 +150,7 @@ export const parseJson = async (
 const tooDeep = (): AppError =>
   invalidField(['body'], `JSON is nested deeper than ${maxJsonDepth} levels; flatten it`, 'too_deep')
 
-const tooManyValues = (most: number): AppError =>
+export const tooManyValues = (most: number): AppError =>
   new AppError('too_large', `The body has more than ${most} members, lists and objects`, {
     hint: 'Send large data as a file, or in several requests; or raise JETTY_MAX_BODY_VALUES.',
   })

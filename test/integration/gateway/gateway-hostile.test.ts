@@ -157,6 +157,13 @@ describe('a body that is no JSON', () => {
     expect([status, json().detail]).toEqual([400, expect.stringContaining('JSON')])
   })
 
+  it('is refused with more values than a body may have, where it would be converted', async () => {
+    const many = Array.from({ length: 60_000 }, () => ({ role: 'user' }))
+    const { status, json } = await chat({ model: 'claude-sonnet-4-6', messages: many })
+    expect([status, json().detail]).toEqual([413, expect.stringContaining('more than 100000 members')])
+    expect(fake.asked).toEqual([])
+  })
+
   it('has no prototype to be changed', async () => {
     const poison = '{"polluted":"yes"}'
     const body = `{"model":"claude-sonnet-4-6","messages":[{"role":"user","content":"Hi","__proto__":${poison}}],"__proto__":${poison},"constructor":{"prototype":${poison}},"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{"__proto__":${poison}}}}}],"metadata":{"__proto__":${poison}}}`
