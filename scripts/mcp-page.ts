@@ -1,5 +1,5 @@
 // docs/reference/mcp-tools.md: every tool of the MCP server with a call and its answer, as test/integration/mcp made them.
-import { readsOnly, toolsFor } from '../src/mcp/tools.ts'
+import { readsOnly, toolsFor } from '../src/mcp/mcp-server.ts'
 import { code, notedPage, table } from './markdown.ts'
 
 /** A call of a tool in test/integration/mcp/every-tool.test.ts. */

@@ -1,15 +1,40 @@
+import { contract } from '../api/contract.ts'
+import { AppError, type ErrorCode } from '../lib/errors.ts'
+import { version } from '../lib/version.ts'
 import type { UploadedFile } from '../model/upload.ts'
 import { type Connection, makeCaller } from './caller.ts'
 import { type CallOptions, type Client, makeClient } from './client.ts'
+import { describeWireOperations } from './operations.ts'
 import { makeRunCalls, type RunCalls } from './run-tasks.ts'
 import type { AnyTasks, TaskTypes } from './task-types.ts'
-import { clientVersion, wireOperations } from './wire-operations.ts'
+
+/**
+ * Whether something thrown is an error of the server or the connection, and has one of these codes where any are given.
+ *
+ * @example
+ * try {
+ *   await jetty.getTask({ params: { collection: 'demo', task: 'none' } })
+ * } catch (error) {
+ *   if (!isJettyError(error, 'not_found')) throw error
+ * }
+ */
+export const isJettyError = <Code extends ErrorCode>(
+  error: unknown,
+  ...codes: Code[]
+): error is AppError & { code: Code } =>
+  error instanceof AppError && (codes.length === 0 || (codes as ErrorCode[]).includes(error.code))
+
+/** The operations of the server by name. The build replaces this file by its values, which load without any schema. */
+const wireOperations = describeWireOperations(contract)
+
+/** Version of the package that this client came with. */
+const clientVersion: string = version
 
 export { AppError as JettyError, type ErrorCode } from '../lib/errors.ts'
 export type { Connection } from './caller.ts'
 export type { CallOptions, Client, FilePart } from './client.ts'
 export type { FollowedEvent } from './follow.ts'
-export { isJettyError } from './is-jetty-error.ts'
+
 export type { FollowRunOptions, RunCalls, RunEvent, StartOptions } from './run-tasks.ts'
 export type { AnyTasks, FinishedRun, RunReference, TaskType, TaskTypes } from './task-types.ts'
 

@@ -1,6 +1,11 @@
 import type { Dispatcher } from 'undici'
+import { AppError } from '../lib/errors.ts'
 import { isObject } from '../lib/json/json-object.ts'
+import { acceptedEncodings, tooLarge } from '../lib/net/body.ts'
 import type { Fetch } from '../lib/net/net.ts'
+import type { Open } from '../lib/net/open.ts'
+import { countRoom } from '../lib/net/taken-room.ts'
+import { byteSize } from '../lib/settings/byte-size.ts'
 import type {
   CallModel,
   ChatCompletion,
@@ -12,9 +17,7 @@ import type {
 import type { EmbedTexts } from '../model/gateway/embedding.ts'
 import type { MakeImages } from '../model/gateway/image.ts'
 import type { Shape } from '../model/gateway/shape.ts'
-import { makeDownload } from './downloads.ts'
 import { makeJsonMode } from './json-mode.ts'
-import { makeOpenCall } from './open-call.ts'
 import { costOf } from './prices/prices.ts'
 import {
   type Asked,
@@ -25,10 +28,102 @@ import {
   type WireProtocol,
 } from './provider.ts'
 import { makeSchemaMode } from './schema-mode.ts'
+import { type PushStream, streamItems } from './upstream/push-stream.ts'
 import { withRetries } from './upstream/retry.ts'
+import { openUpstream } from './upstream/transport/open-upstream.ts'
+import { stopFrom } from './upstream/transport/stop.ts'
 import { makeUsageQuestion } from './upstream/usage/stream-usage.ts'
 import { statedCostIn, usageIn } from './upstream/usage/usage.ts'
 import { openAiWire } from './wires/openai/wire.ts'
+
+/** A call is bounded by its step and by silence; this is for an answer that never ends. */
+const longestSeconds = 3600
+const defaultMaxBytes = 100 * 1024 * 1024
+
+/** The bytes of an answer, bounded in size, time and memory. */
+const bounded = async function* (
+  answer: PushStream<Buffer>,
+  from: string,
+  maxBytes: number,
+  room: ModelCaller['room'],
+): AsyncGenerator<Buffer> {
+  const until = performance.now() + longestSeconds * 1000
+  const count = countRoom(room)
+  let size = 0
+  for await (const chunk of streamItems(answer)) {
+    size += chunk.length
+    if (size > maxBytes) throw tooLarge(from, maxBytes)
+    if (performance.now() > until) {
+      throw new AppError('timed_out', `The answer of ${from} took longer than ${longestSeconds} s`)
+    }
+    await count(chunk.length)
+    yield chunk
+  }
+}
+
+/** Makes the function by which a wire sends its requests: to the address of the call, through the agent meant for it. */
+const makeOpenCall =
+  (
+    target: Target,
+    { agent, limits }: { agent(trusted: boolean): Promise<Dispatcher>; limits: CallLimits },
+    { room, signal }: Pick<ModelCaller, 'room' | 'signal'>,
+  ): Open =>
+  async (url, request = {}) => {
+    const { firstByteSeconds, idleSeconds, maxBytes = defaultMaxBytes } = limits
+    const from = target.provider.name
+    const response = await openUpstream(
+      {
+        upstream: target,
+        agent: await agent(target.trusted),
+        url: new URL(url),
+        method: request.method === 'GET' ? 'GET' : 'POST',
+        headers: { accept: '*/*', 'accept-encoding': acceptedEncodings, 'user-agent': 'jetty', ...request.headers },
+        body: request.body ?? null,
+        ...{ firstByteSeconds, idleSeconds },
+      },
+      stopFrom(signal),
+    )
+    const { status, headers, abort } = response
+    return { status, headers, body: bounded(response, from, maxBytes, room), close: abort }
+  }
+
+const tooMany = (most: number): AppError =>
+  new AppError('too_large', `The call names more than ${most} files to download`, {
+    hint: 'Send fewer files, send their bytes instead of URLs, or raise JETTY_MAX_MEDIA_FILES.',
+  })
+
+const noneLeft = (most: number): AppError =>
+  new AppError('too_large', `The files that the call names are larger than ${byteSize(most)} together`, {
+    hint: 'Send fewer or smaller ones, or raise JETTY_MAX_FETCH_BYTES.',
+  })
+
+/**
+ * Makes the function that downloads the files of one call, named by URLs in its request or answer. It reaches only hosts
+ * that the collection may reach, one file after the other, and bounds their number and their total size.
+ */
+const makeDownload = (
+  fetch: Fetch,
+  { allowedHosts, room }: Pick<ModelCaller, 'allowedHosts' | 'room'>,
+  { mediaFiles, maxBytes }: CallLimits,
+): Fetch => {
+  let count = 0
+  let size = 0
+  let last: Promise<unknown> = Promise.resolve()
+  const next: Fetch = async (url, request) => {
+    const left = maxBytes === undefined ? {} : { maxBytes: maxBytes - size }
+    if (maxBytes !== undefined && size >= maxBytes) throw noneLeft(maxBytes)
+    const answer = await fetch(url, { ...request, ...left, allowedHosts, room })
+    size += (await answer.bytes()).length
+    return answer
+  }
+  return (url, request) => {
+    count += 1
+    if (mediaFiles !== undefined && count > mediaFiles) return Promise.reject(tooMany(mediaFiles))
+    const fetched = last.then(() => next(url, request))
+    last = fetched.catch(() => {})
+    return fetched
+  }
+}
 
 export interface Ways {
   /** The guarded network. */

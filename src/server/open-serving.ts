@@ -1,17 +1,227 @@
-import { makeReadiness } from '../api/health/readiness.ts'
+import { fileURLToPath } from 'node:url'
+import { makeReadiness, type Readiness } from '../api/health/readiness.ts'
+import { healthRoutes } from '../api/health/routes.ts'
+import { type Metrics, makeMetrics } from '../api/metrics/metrics.ts'
+import { makeOpenMetricsServer } from '../api/metrics/open-server.ts'
+import { makeReference } from '../api/reference.ts'
+import { rerunRequest } from '../api/rerun/request.ts'
 import { makeSignInLink } from '../api/sessions/sign-in-link.ts'
+import { trajectoryUrl } from '../api/trajectories/document.ts'
+import { type BulkActions, keepActing } from '../background/bulk-actions/bulk-actions.ts'
+import type { RerunRunsDeps } from '../background/bulk-actions/rerun-runs.ts'
+import { keepFiring } from '../background/routines/keep-firing.ts'
+import { makeWebhooks, type Webhooks } from '../background/webhooks/webhooks.ts'
+import type { Engine } from '../engine/engine.ts'
+import type { HttpLog } from '../http/options.ts'
+import { makePages, type Pages } from '../http/pages/pages.ts'
+import { readWebFiles } from '../http/pages/read-web-files.ts'
 import type { Closers } from '../lib/closers.ts'
+import { AppError } from '../lib/errors.ts'
+import type { Sealer } from '../lib/secrets/crypto.ts'
+import type { Settings } from '../lib/settings/config.ts'
 import { now, pause } from '../lib/time.ts'
-import { startBackgroundJobs } from './background-jobs.ts'
-import { makeCancelCollectionRuns } from './cancel-collection-runs.ts'
+import { version } from '../lib/version.ts'
+import { catalogue } from '../providers/catalogue.ts'
+import { modelCalls } from '../providers/upstream/provider-health.ts'
+import { collectionWebhook } from '../store/collections/collection-webhook.ts'
+import { makeSettingsReader } from '../store/collections/collections.ts'
+import type { Database } from '../store/database/database.ts'
+import { makeLabelChanges } from '../store/runs/label-changes.ts'
+import { uncounted } from '../store/runs/large-values.ts'
+import { type KeyRotation, makeKeyRotation } from '../store/secrets/key-rotation.ts'
+import { findHomeOfTask } from '../store/tasks/tasks.ts'
+import { type CancelCollectionRuns, makeCancelCollectionRuns } from './cancel-collection-runs.ts'
 import { keepAddress, localUrl } from './demo/client-files.ts'
 import { type FirstStart, firstStart } from './demo/first-start.ts'
-import { reserveMetricsPort } from './metrics-port.ts'
+import { stepResultLimits } from './engine-options.ts'
+import { type Housekeeping, makeHousekeeping } from './housekeeping.ts'
+import { mayHaveSandboxes } from './lazy-runbook-runner.ts'
 import { type ServedHttp, serveHttp } from './serve-http.ts'
 import type { ServerCore } from './server-core.ts'
+import { answerCacheLimits } from './server-gateway.ts'
 import { makeTrajectories, type Trajectories } from './trajectories.ts'
-import { startUpkeep } from './upkeep.ts'
-import { openPages } from './web-pages.ts'
+
+/** Makes the requests with which bulk actions repeat runs, in the collection and task that a run belongs to now. */
+const makeRerunOf = (deps: {
+  database: Database
+  engine: Pick<Engine, 'planRerun'>
+  sealer: Pick<Sealer, 'open'>
+}): RerunRunsDeps['rerunOf'] => {
+  const { database, sealer } = deps
+  const settingsOf = makeSettingsReader(database)
+  return async (source, change, author) => {
+    const home = await findHomeOfTask(database, source.task_id)
+    if (!home) throw new AppError('not_found', 'Its task was deleted, so the run cannot be run again')
+    const { id } = home.collection
+    const webhook = await collectionWebhook(database, sealer, { id, settings: await settingsOf(id) })
+    const by = { author, take: uncounted }
+    const request = await rerunRequest(deps, { ...home, source }, { mode: 'run', ...change }, by)
+    return { ...request, ...(webhook && { webhook }) }
+  }
+}
+
+interface BackgroundDeps {
+  core: Pick<ServerCore, 'settings' | 'installation' | 'database' | 'objects' | 'network' | 'links' | 'engine' | 'log'>
+  documentOf: Trajectories['documentOf']
+  /** Milliseconds since 1970, for what is due at a time. */
+  clock(): number
+}
+
+/** Work that starts at a time, not with a request. */
+interface BackgroundJobs {
+  webhooks: Webhooks
+  bulkActions: BulkActions
+  /** Starts no new work. Resolves when work under way has ended, or after the drain time. */
+  stop(): Promise<unknown>
+}
+
+/** Starts routines and bulk actions, and makes the sender of webhooks, which begins with `webhooks.start()`. */
+const startBackgroundJobs = ({ core, documentOf, clock }: BackgroundDeps): BackgroundJobs => {
+  const { settings, engine, log } = core
+  const { database, watch } = core.database
+  const { sealer } = core.installation
+  const webhooks = makeWebhooks({
+    database,
+    sealer,
+    open: core.network.open,
+    documentOf,
+    pageOf: (run) => trajectoryUrl(run, core.links.publicUrl),
+    clock,
+    concurrency: settings.webhookConcurrency,
+    mostBytes: settings.webhookBytes,
+    timeoutSeconds: settings.webhookTimeoutSeconds,
+    lookFor: engine.lookFor,
+    log,
+  })
+  const stopRoutines = keepFiring({
+    database,
+    engine,
+    sealer,
+    clock,
+    mayFire: () => !watch.clock.isSkewed,
+    limits: { graceMs: settings.routineGraceSeconds * 1000, mostCaughtUp: settings.routineCatchUp },
+    log,
+  })
+  const bulkActions = keepActing({
+    database,
+    objects: core.objects,
+    engine,
+    labels: makeLabelChanges(database, { most: settings.maxLabelsPerRun }),
+    mostLabels: settings.maxLabelsPerRun,
+    rerunOf: makeRerunOf({ database, engine, sealer }),
+    clock,
+    log,
+  })
+  return {
+    webhooks,
+    bulkActions,
+    stop: () => Promise.all([stopRoutines(), bulkActions.stop(), webhooks.stop(settings.drainSeconds)]),
+  }
+}
+
+interface UpkeepDeps {
+  core: Pick<ServerCore, 'settings' | 'installation' | 'database' | 'objects' | 'runbooks' | 'engine' | 'log'>
+  cancelRunsOf: CancelCollectionRuns
+  /** See `KeyRotationOptions`; tests shorten it. */
+  keySettleMs: number | undefined
+  /** Pause between two rounds of housekeeping; tests shorten it. */
+  houseMs: number | undefined
+}
+
+/** Removes the sandboxes of dead processes, where this process may have had some. */
+const makeReaper =
+  ({ settings, installation, runbooks, log }: UpkeepDeps['core']) =>
+  async () => {
+    if (!mayHaveSandboxes(settings, installation.dataDir)) return
+    const count = await runbooks.reap()
+    if (count > 0) log.warn({ count }, 'sandboxes of processes that are gone were removed')
+  }
+
+/** Makes what keeps an installation tidy: sandboxes of dead processes, housekeeping, a change of the encryption key. */
+const startUpkeep = (deps: UpkeepDeps, closers: Closers): { housekeeping: Housekeeping; keyRotation: KeyRotation } => {
+  const { core, cancelRunsOf } = deps
+  const { settings, log, installation, objects, engine } = core
+  const { database } = core.database
+  const reapSandboxes = makeReaper(core)
+  void reapSandboxes().catch((error) =>
+    log.warn({ err: error }, 'sandboxes of processes that are gone could not be removed'),
+  )
+  const housekeeping = makeHousekeeping({
+    database,
+    objects,
+    cancelRunsOf,
+    reapSandboxes,
+    answers: answerCacheLimits(settings),
+    stepResults: stepResultLimits(settings),
+    auditDays: settings.auditDays,
+    orphanDays: settings.orphanDays,
+    log,
+    everyMs: deps.houseMs,
+  })
+  closers.add(() => housekeeping.stop())
+  const keyRotation = makeKeyRotation({
+    database,
+    sealer: installation.sealer,
+    home: installation.keyHome,
+    log,
+    settled: () => engine.settled(),
+    ...(deps.keySettleMs === undefined ? {} : { settleMs: deps.keySettleMs }),
+  })
+  closers.add(() => keyRotation.stop())
+  return { housekeeping, keyRotation }
+}
+
+interface MetricsPort {
+  /** Begins to count, and to listen where `JETTY_METRICS_PORT` is set. */
+  open(housekeeping: Housekeeping): Promise<{ metrics: Metrics; metricsUrl: string | undefined }>
+}
+
+/**
+ * Takes a place in the order of closing for a port that opens later: it stays open until everything registered after it
+ * has closed, so that load balancers read "not ready" meanwhile.
+ */
+const reserveMetricsPort = (
+  core: Pick<ServerCore, 'settings' | 'database' | 'engine' | 'loop' | 'log'>,
+  readiness: Readiness,
+  closers: Closers,
+): MetricsPort => {
+  const { settings, engine, loop, log } = core
+  const { database, watch, faults } = core.database
+  let close = async () => {}
+  closers.add(() => close())
+
+  const listen = async (metrics: Metrics) => {
+    if (settings.metricsPort === undefined) return undefined
+    const health = healthRoutes({ database, readiness, version, ...makeReference({ version }) })
+    const server = makeOpenMetricsServer({ metrics, health, settings, log })
+    close = () => server.close(0)
+    return (await server.listen(settings.host, settings.metricsPort, 'JETTY_METRICS_PORT')).url
+  }
+  return {
+    async open(house) {
+      const { role, workerConcurrency: slots } = settings
+      const calls = { providers: catalogue.map(({ name }) => name), models: modelCalls }
+      const metrics = makeMetrics({ database, watch, faults, house, engine, calls, loop, version, role, slots })
+      closers.add(() => metrics.stop())
+      return { metrics, metricsUrl: await listen(metrics) }
+    },
+  }
+}
+
+/** Where the build puts the pages, seen from src and from dist. */
+const builtFolder = fileURLToPath(new URL('../../dist/web', import.meta.url))
+
+/** Reads the pages that this server shows; undefined when it shall not, or when they were not built. */
+const openPages = (
+  { web, role }: Pick<Settings, 'web' | 'role'>,
+  log: Pick<HttpLog, 'warn'>,
+  folder = builtFolder,
+): Pages | undefined => {
+  if (!web || role === 'worker') return undefined
+  const files = readWebFiles(folder)
+  if (!files) log.warn({ folder }, 'there are no pages: the web was not built')
+  return files && makePages(files)
+}
 
 export interface ServingOptions {
   /** See `KeyRotationOptions`; tests shorten it. */

@@ -5,16 +5,21 @@ import { makeCallLimit, makeIsLimited } from '../api/call-limit.ts'
 import { makePulse } from '../api/events/pulse.ts'
 import { gatewayRoutes } from '../api/gateway/routes.ts'
 import type { Readiness } from '../api/health/readiness.ts'
+import type { McpDeps } from '../api/mcp/routes.ts'
 import type { Metrics } from '../api/metrics/metrics.ts'
 import { makeReference } from '../api/reference.ts'
 import { type ApiDeps, apiRoutes } from '../api/routes.ts'
 import { makeRunbookChat } from '../api/runbook-chat/answer.ts'
+import type { SystemPort } from '../api/system/system-port.ts'
 import { makeEnvironments } from '../engine/environment/environments.ts'
 import { connectionsFor } from '../http/connection-limit.ts'
 import type { Pages } from '../http/pages/pages.ts'
 import { makeServer } from '../http/server.ts'
 import { descriptorLimit } from '../lib/descriptors.ts'
 import { version } from '../lib/version.ts'
+import { sandboxKinds } from '../model/runbooks/sandbox.ts'
+import { catalogue } from '../providers/catalogue.ts'
+import { providerHealth } from '../providers/upstream/provider-health.ts'
 import { makePlaceFinder } from '../store/calls/call-places.ts'
 import { makeCallCounter } from '../store/calls/call-windows.ts'
 import { makeCollectionFinder } from '../store/collections/collections.ts'
@@ -22,11 +27,60 @@ import { makeKeyFinder, makeKeyToucher } from '../store/collections/keys.ts'
 import { makeSessionFinder, makeSessionToucher } from '../store/collections/sessions.ts'
 import { takeSignInCode } from '../store/collections/sign-in-codes.ts'
 import { makeTaskFinder } from '../store/runs/runs.ts'
-import { makeMcpLoader } from './mcp-loader.ts'
+import { localUrl } from './demo/client-files.ts'
 import type { ServerCore } from './server-core.ts'
 import { makeServerGateway } from './server-gateway.ts'
-import { makeSystemPort } from './system-port.ts'
 import type { Trajectories } from './trajectories.ts'
+
+/** Sources of the facts about the server that the API shows. */
+const makeSystemPort = ({
+  settings,
+  installation,
+  lentKeys,
+  runbooks,
+}: Pick<ServerCore, 'settings' | 'installation' | 'lentKeys' | 'runbooks'>): SystemPort => ({
+  role: settings.role,
+  slots: settings.workerConcurrency,
+  dataDir: installation.dataDir,
+  lentKeys: lentKeys.names,
+  providers: catalogue.map(({ name, keys }) => ({ name, keys })),
+  health: providerHealth,
+  sandbox: {
+    kind: settings.sandbox,
+    isolates: sandboxKinds[settings.sandbox].isolates,
+    probe: settings.role === 'api' ? undefined : runbooks.probe,
+  },
+  kinds: Object.entries(sandboxKinds).map(([name, { isolates, runsImages }]) => ({
+    name,
+    isolates,
+    runs_images: runsImages,
+  })),
+})
+
+/** Loads the MCP server with its first call; the server that its tools call listens later than its routes are made. */
+const makeMcpLoader = () => {
+  let origin = ''
+  let loaded: ReturnType<McpDeps['loadMcp']> | undefined
+  const open = async () => {
+    const [{ makeMcpEndpoint }, { loadOperations }] = await Promise.all([
+      import('../mcp/transport/answer-http.ts'),
+      import('../client/load-operations.ts'),
+    ])
+    return makeMcpEndpoint(await loadOperations(), () => origin, `jetty-mcp/${version}`)
+  }
+  return {
+    serveAt: (url: string) => {
+      origin = localUrl(url)
+    },
+    load: () => {
+      loaded ??= open().catch((error) => {
+        loaded = undefined // the next call tries again
+        throw error
+      })
+      return loaded
+    },
+  }
+}
 
 interface HttpDeps extends Pick<ApiDeps, 'cancelRunsOf' | 'clock' | 'keyRotation' | 'webhooks' | 'bulkActions'> {
   core: ServerCore

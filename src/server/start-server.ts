@@ -2,8 +2,9 @@
 import type { ActivityRegistry } from '../activities/activity.ts'
 import { builtinActivities } from '../activities/registry.ts'
 import type { Engine } from '../engine/engine.ts'
+import { checkAddress } from '../http/listen-address.ts'
 import { type Closers, makeClosers } from '../lib/closers.ts'
-import type { AppError } from '../lib/errors.ts'
+import { AppError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Sealer } from '../lib/secrets/crypto.ts'
 import type { Settings } from '../lib/settings/config.ts'
@@ -12,11 +13,23 @@ import type { Database } from '../store/database/database.ts'
 import type { EmbeddedPostgres } from '../store/database/embedded.ts'
 import { explainDatabase } from '../store/database/explain.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
-import { checkPreconditions } from './check-preconditions.ts'
 import { openInstallation } from './installation.ts'
 import type { RunbookRunner } from './lazy-runbook-runner.ts'
 import type { Serving, ServingOptions } from './open-serving.ts'
 import { type CoreOptions, openCore, type ServerCore } from './server-core.ts'
+
+/** Throws what keeps a server with these settings from starting, before anything is opened. */
+const checkPreconditions = async (settings: Settings): Promise<void> => {
+  if (settings.role !== 'all' && !settings.databaseUrl) {
+    throw new AppError('invalid', `JETTY_ROLE=${settings.role} needs a database that other processes share`, {
+      hint: 'Set DATABASE_URL, for example DATABASE_URL=postgres://jetty:password@localhost:5432/jetty',
+    })
+  }
+  if (settings.role !== 'worker') await checkAddress(settings.host, settings.port)
+  if (settings.metricsPort !== undefined) {
+    await checkAddress(settings.host, settings.metricsPort, 'JETTY_METRICS_PORT')
+  }
+}
 
 interface ServerOptions extends ServingOptions {
   settings: Settings

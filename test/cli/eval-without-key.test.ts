@@ -1,7 +1,7 @@
 // The evaluation of docs/evaluations.md as a newcomer types it: the examples, the collection of the first start, no key.
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { demoTasks } from '../../src/server/demo/tasks.ts'
+import { demoTasks } from '../../src/server/demo/first-start.ts'
 import { startTestServer, type TestServer } from '../server.ts'
 import { openShell, type Shell } from './shell.ts'
 

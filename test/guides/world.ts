@@ -2,7 +2,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { demoTasks } from '../../src/server/demo/tasks.ts'
+import { demoTasks } from '../../src/server/demo/first-start.ts'
 import { openShell, type Shell } from '../cli/shell.ts'
 import { failuresOf, runBlocks, type ShellBlock, shellBlocksOf } from '../document-blocks.ts'
 import { startTestServer, type TestServer, type TestServerOptions } from '../server.ts'

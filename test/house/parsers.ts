@@ -97,10 +97,10 @@ export const parsers: Record<string, Row> = {
   },
   'previews of CSV, Parquet and ZIP': {
     files: [
-      'datasets/preview/texts.ts',
+      'datasets/preview/preview-file.ts',
       'datasets/preview/parquet.ts',
       'datasets/preview/parquet-lines.ts',
-      'datasets/preview/zip.ts',
+      'datasets/preview/preview-file.ts',
     ],
     packages: ['hyparquet', 'hyparquet-compressors'],
   },
@@ -423,14 +423,14 @@ export const otherFiles: Record<string, readonly string[]> = {
     'lib/net/addresses.ts',
     'sandbox/isolation/limits/control-groups.ts',
     'sandbox/isolation/user-slot.ts',
-    'store/objects/s3/credentials/from-profile.ts',
-    'store/objects/s3/credentials/json-credentials.ts',
+    'store/objects/s3/credentials/chain.ts',
+    'store/objects/s3/credentials/chain.ts',
     'server/backup/dump-objects.ts',
   ],
   'what providers answer, in bounded frames': [
     'providers/wires/replicate-api.ts',
     'providers/upstream/redact/key-redactor.ts',
-    'providers/upstream/redact/redact-frames.ts',
+    'providers/upstream/redact/redact-answer.ts',
   ],
   'names and addresses of at most 1,000 characters': [
     'lib/settings/storage-location.ts',

@@ -1,10 +1,19 @@
 import { setMaxListeners } from 'node:events'
-import { AppError, isDatabaseUnavailable } from '../../lib/errors.ts'
+import { AppError, isDatabaseUnavailable, messageOf } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
+import { requireAllowedHost } from '../../lib/net/hosts.ts'
+import type { Open } from '../../lib/net/open.ts'
+import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import { pause } from '../../lib/time.ts'
+import { readCollectionSettings } from '../../model/collections/collection-settings.ts'
+import type { SealedWebhook } from '../../model/webhook.ts'
+import type { Queries } from '../../store/database/database.ts'
+import { findRunByKey, type RunRow } from '../../store/runs/runs.ts'
+import { webhookSecretSeal } from '../../store/secrets/sealed-texts.ts'
 import {
   claimDeliveries,
+  type DeliveryAttempt,
   type DueDelivery,
   dropDelivery,
   findWebhook,
@@ -13,9 +22,151 @@ import {
   type RunWebhook,
   settleAttempt,
 } from '../../store/webhooks.ts'
-import { type AttemptDeps, attemptDelivery } from './attempt.ts'
-import { retryAt } from './schedule.ts'
-import { deliverTest, type TestDelivery, type TestedDelivery } from './test-delivery.ts'
+import { webhookRequest } from './request.ts'
+import { type Sent, sendWebhook } from './send.ts'
+
+interface AttemptDeps {
+  database: Queries
+  sealer: Pick<Sealer, 'open'>
+  open: Open
+  /** Current trajectory document of a run. */
+  documentOf(run: RunRow): Promise<string>
+  /** Address of a run's page. */
+  pageOf(run: RunRow): string
+  /** Milliseconds since 1970. */
+  clock(): number
+  timeoutSeconds: number
+}
+
+const unsealed = ({ sealer }: AttemptDeps, { sealed }: RunWebhook, runKey: string): SealedWebhook =>
+  sealed === null ? { secret: null, url: null } : JSON.parse(sealer.open(sealed, webhookSecretSeal(runKey)))
+
+/** The hidden parts of a webhook, or why they cannot be read. */
+const openSealed = (deps: AttemptDeps, webhook: RunWebhook, runKey: string): SealedWebhook | { problem: string } => {
+  try {
+    const hidden = unsealed(deps, webhook, runKey)
+    const { allowed_hosts: hosts } = readCollectionSettings(webhook.settings)
+    requireAllowedHost(new URL(hidden.url ?? webhook.url), hosts ?? undefined)
+    return hidden
+  } catch (error) {
+    return { problem: messageOf(error) }
+  }
+}
+
+/** A line about a run that has ended, in the form that the incoming webhooks of chats read. */
+const textOf = ({ name, trajectory_id: id, status, error }: RunRow, page: string): string =>
+  JSON.stringify({ text: `${name}/${id} ${status}${error ? `: ${error}` : ''}\n${page}` })
+
+/**
+ * Makes one attempt to notify a run's receiver. Rejects only when the run cannot be read, so that nothing was
+ * attempted; undefined when the run is gone, or when the schedule, not a person, wants to tell of an end that the
+ * receiver does not hear of.
+ */
+const attemptDelivery = async (
+  deps: AttemptDeps,
+  runKey: string,
+  webhook: RunWebhook,
+  { isScheduled, signal }: { isScheduled: boolean; signal: AbortSignal },
+): Promise<(DeliveryAttempt & Pick<Sent, 'isFinal'>) | undefined> => {
+  const run = await findRunByKey(deps.database, runKey)
+  if (!run) return undefined
+  const hidden = openSealed(deps, webhook, run.id)
+  if (isScheduled && 'secret' in hidden && hidden.statuses?.includes(run.status) === false) return undefined
+  const isText = 'secret' in hidden && hidden.format === 'text'
+  const document = isText ? textOf(run, deps.pageOf(run)) : await deps.documentOf(run)
+  const startedMs = deps.clock()
+  const begun = performance.now()
+  const sent = await send(deps, { run, document, webhook, hidden, startedMs, signal })
+  const { statusCode, error, isFinal } = sent
+  return { delivered: error === null, statusCode, error, isFinal, startedMs, durationMs: performance.now() - begun }
+}
+
+interface Delivery {
+  run: RunRow
+  document: string
+  webhook: RunWebhook
+  hidden: ReturnType<typeof openSealed>
+  startedMs: number
+  signal: AbortSignal
+}
+
+const send = async (deps: AttemptDeps, given: Delivery): Promise<Sent> => {
+  const { run, document, webhook, hidden, startedMs, signal } = given
+  if ('problem' in hidden) return { statusCode: null, error: hidden.problem, isFinal: true }
+  const request = webhookRequest({ trajectoryId: run.trajectory_id, document }, hidden.secret, startedMs)
+  const url = hidden.url ?? webhook.url
+  return sendWebhook(
+    deps.open,
+    { url, isSecret: hidden.url !== null, timeoutSeconds: deps.timeoutSeconds, signal },
+    request,
+  )
+}
+
+/** A delivery that no run asked for: it shows whether a receiver answers, and how it is signed. */
+interface TestDelivery {
+  collection: { id: number; name: string; payer: number }
+  url: string
+  secret: string | null
+  /** Hosts that the collection may reach; undefined: all. */
+  allowedHosts: readonly string[] | undefined
+}
+
+interface TestedDelivery {
+  statusCode: number | null
+  /** Why it was not delivered; null: it was. */
+  error: string | null
+  durationMs: number
+  /** Headers as they were sent. */
+  headers: Record<string, string>
+  /** Body as it was sent. */
+  body: string
+}
+
+const trajectoryId = 'test'
+
+/** A document with the members that receivers look at first. */
+const documentOf = ({ name }: TestDelivery['collection'], nowMs: number): string =>
+  JSON.stringify({
+    trajectory_id: trajectoryId,
+    name: `${name}/test`,
+    status: 'completed',
+    is_test: true,
+    created: new Date(nowMs).toISOString(),
+    steps: {},
+  })
+
+/** Sends a document that says it is a test, signed as that of a run would be. */
+const deliverTest = async (
+  { open, clock, timeoutSeconds }: { open: Open; clock(): number; timeoutSeconds: number },
+  { collection, url, secret, allowedHosts }: TestDelivery,
+  signal: AbortSignal,
+): Promise<TestedDelivery> => {
+  const nowMs = clock()
+  const document = documentOf(collection, nowMs)
+  const request = webhookRequest({ trajectoryId, document }, secret, nowMs)
+  const begun = performance.now()
+  const sent = { headers: request.headers, body: document }
+  try {
+    requireAllowedHost(new URL(url), allowedHosts)
+  } catch (error) {
+    return { statusCode: null, error: messageOf(error), durationMs: 0, ...sent }
+  }
+  const { statusCode, error } = await sendWebhook(open, { url, isSecret: false, timeoutSeconds, signal }, request)
+  return { statusCode, error, durationMs: Math.round(performance.now() - begun), ...sent }
+}
+
+const second = 1_000
+const minute = 60 * second
+const hour = 60 * minute
+
+/** Delay of each attempt after the previous one; none before the first. */
+const waits = [0, 5 * second, 30 * second, 2 * minute, 10 * minute, hour, 6 * hour, 24 * hour]
+
+/** Time of the next attempt after that many failures, in milliseconds; null: never. */
+const retryAt = (failures: number, nowMs: number): number | null => {
+  const wait = waits[failures]
+  return wait === undefined ? null : nowMs + wait
+}
 
 interface WebhookSenderDeps extends AttemptDeps {
   /** Maximum concurrent deliveries of this process. */

@@ -5,8 +5,8 @@ import { afterEach, expect, it } from 'vitest'
 import { pause } from '../../lib/time.ts'
 import { createClient } from '../create-client.ts'
 import { makeHeldJobs } from './held-jobs.ts'
-import { pollForJobs } from './poll-loop.ts'
 import { fetchUnlessSilent, wasHeldBack } from './silent-connection.ts'
+import { pollForJobs } from './worker.ts'
 
 const silentMs = 400
 

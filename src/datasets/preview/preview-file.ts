@@ -1,8 +1,226 @@
+import { Readable } from 'node:stream'
+import { CsvError, parse } from 'csv-parse/sync'
+import { type Entry, fromRandomAccessReader, RandomAccessReader, type ZipFile } from 'yauzl'
+import { isDeeperThan } from '../../lib/json/json-text.ts'
+import { readStart } from '../../lib/memory/byte-blocks.ts'
+import { findCsvDelimiter } from '../../lib/text/csv-delimiter.ts'
+import {
+  archivePreview,
+  bytesToUnpack,
+  isShowable,
+  memorySource,
+  type PreviewMember,
+  requireInside,
+} from './members.ts'
 import { previewParquet } from './parquet.ts'
 import { type Preview, PreviewFailed, type PreviewLimits, type PreviewSource } from './preview.ts'
+import { makeRecordTable, makeTable } from './table.ts'
 import { previewGzip } from './tar-gz.ts'
-import { previewDelimited, previewJson, previewJsonLines } from './texts.ts'
-import { previewZip } from './zip.ts'
+
+const maxJsonDepth = 100
+const wholeJsonBytes = 8 * 1024 * 1024
+
+/** Reads the first bytes of a text. `isWhole` tells whether that is all of it. */
+const readSample = async (source: PreviewSource, bytes: number): Promise<{ text: string; isWhole: boolean }> => {
+  const sample = await source.read(0, Math.min(source.size, bytes))
+  if (sample.includes(0)) throw new PreviewFailed('invalid', `${source.name} is not text: it contains NUL bytes`)
+  return { text: new TextDecoder('utf-8').decode(sample), isWhole: sample.length >= source.size }
+}
+
+const hasHeader = (rows: readonly string[][]): boolean => {
+  const [first = []] = rows
+  return new Set(first).size === first.length && first.every((cell) => cell !== '' && Number.isNaN(Number(cell)))
+}
+
+/** Gives texts of numbers and truth values their type; an empty text is no value. */
+const typedText = (text: string): unknown => {
+  if (text === '') return null
+  if (/^-?(0|[1-9]\d{0,14})(\.\d+)?([eE][+-]?\d{1,3})?$/.test(text)) return Number(text)
+  return text === 'true' || text === 'false' ? text === 'true' : text
+}
+
+/** Shows a CSV or TSV file: the delimiter and whether there is a header are guessed. */
+const previewDelimited = async (
+  source: PreviewSource,
+  limits: PreviewLimits,
+  format: 'csv' | 'tsv',
+): Promise<Preview> => {
+  const { text, isWhole } = await readSample(source, limits.sampleBytes)
+  const end = isWhole ? text.length : text.lastIndexOf('\n')
+  if (end < 0) throw endlessLine(source, limits)
+  const options = {
+    delimiter:
+      format === 'tsv' ? '\t' : findCsvDelimiter(text.slice(0, 64 * 1024), isWhole && text.length <= 64 * 1024),
+    to: limits.rows + 2,
+    bom: true,
+  }
+  let rows: string[][]
+  try {
+    rows = parse(text.slice(0, end), {
+      ...options,
+      relax_column_count: true,
+      relax_quotes: true,
+      skip_empty_lines: true,
+    })
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error
+    throw new PreviewFailed('invalid', `${source.name} is not valid ${format.toUpperCase()}: ${error.message}`)
+  }
+  const isNamed = hasHeader(rows)
+  const width = rows.reduce((most, row) => Math.max(most, row.length), 0)
+  const names = Array.from({ length: width }, (_, index) => (isNamed && rows[0]?.[index]) || `column_${index + 1}`)
+  const cells = (isNamed ? rows.slice(1) : rows).map((row) => row.map(typedText))
+  return makeTable(format, names, cells, limits, { truncated: !isWhole })
+}
+
+const endlessLine = ({ name }: PreviewSource, { sampleBytes }: PreviewLimits): PreviewFailed =>
+  new PreviewFailed('too_large', `The first line of ${name} is longer than ${sampleBytes} bytes`)
+
+const parseJson = (text: string, what: string): unknown => {
+  if (isDeeperThan(text, maxJsonDepth))
+    throw new PreviewFailed('invalid', `${what} is nested more than ${maxJsonDepth} deep`)
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new PreviewFailed('invalid', `${what} is not valid JSON: ${error instanceof Error ? error.message : ''}`)
+  }
+}
+
+/** Shows a file of JSON lines. A last line that the sample cuts off is left out. */
+const previewJsonLines = async (source: PreviewSource, limits: PreviewLimits): Promise<Preview> => {
+  const { text, isWhole } = await readSample(source, limits.sampleBytes)
+  const lines = text.split('\n')
+  if (!isWhole) lines.pop()
+  if (!isWhole && lines.length === 0) throw endlessLine(source, limits)
+  const records: unknown[] = []
+  for (const [index, line] of lines.entries()) {
+    if (line.trim() === '') continue
+    if (records.length > limits.rows) break
+    records.push(parseJson(line, `Line ${index + 1} of ${source.name}`))
+  }
+  return makeRecordTable('jsonl', records, limits, { truncated: !isWhole })
+}
+
+/** Shows a JSON file: the elements of a list, or an object as one row. Of a large list the first elements are read. */
+const previewJson = async (source: PreviewSource, limits: PreviewLimits): Promise<Preview> => {
+  if (source.size > wholeJsonBytes) return previewLongList(source, limits)
+  const { text } = await readSample(source, wholeJsonBytes)
+  const value = parseJson(text, source.name)
+  const records = Array.isArray(value) ? value : [value]
+  return makeRecordTable('json', records, limits, { rowCount: records.length })
+}
+
+const previewLongList = async (source: PreviewSource, limits: PreviewLimits): Promise<Preview> => {
+  const { text } = await readSample(source, limits.sampleBytes)
+  const open = /^\ufeff?\s*\[/.exec(text)
+  if (!open) {
+    throw new PreviewFailed('too_large', `${source.name} is no list, and larger than ${wholeJsonBytes} bytes`)
+  }
+  const ends = elementEnds(text, open[0].length, limits.rows + 1)
+  const last = ends.at(-1)
+  if (last === undefined) {
+    throw new PreviewFailed(
+      'too_large',
+      `The first element of ${source.name} is longer than ${limits.sampleBytes} bytes`,
+    )
+  }
+  const records = parseJson(`${text.slice(open[0].length - 1, last)}]`, source.name)
+  return makeRecordTable('json', Array.isArray(records) ? records : [], limits, { truncated: true })
+}
+
+/** Where the first elements of a list end: at the commas outside of texts, objects and lists. */
+const elementEnds = (text: string, start: number, most: number): number[] => {
+  const ends: number[] = []
+  let depth = 0
+  for (let at = start; at < text.length && ends.length < most && depth >= 0; at++) {
+    const character = text[at]
+    if (character === '"') {
+      for (at++; at < text.length && text[at] !== '"'; at++) if (text[at] === '\\') at++
+    } else if (character === '{' || character === '[') depth++
+    else if (character === '}' || character === ']') depth--
+    else if (character === ',' && depth === 0) ends.push(at)
+  }
+  return ends
+}
+
+const bombRatio = 200
+const chunkBytes = 256 * 1024
+
+/** A reader of yauzl over ranges of the file. */
+const rangeReader = (source: PreviewSource): RandomAccessReader => {
+  const reader = Reflect.construct(RandomAccessReader, []) as RandomAccessReader
+  reader._readStreamForRange = (start: number, end: number) =>
+    Readable.from(
+      (async function* () {
+        for (let at = start; at < end; at += chunkBytes) yield await source.read(at, Math.min(end, at + chunkBytes))
+      })(),
+    )
+  return reader
+}
+
+const open = (source: PreviewSource): Promise<ZipFile> =>
+  new Promise((resolve, reject) =>
+    fromRandomAccessReader(rangeReader(source), source.size, { lazyEntries: true, autoClose: false }, (error, zip) =>
+      error ? reject(asProblem(source, error)) : resolve(zip),
+    ),
+  )
+
+const asProblem = (source: PreviewSource, error: unknown): PreviewFailed => {
+  if (error instanceof PreviewFailed) return error
+  return new PreviewFailed(
+    'invalid',
+    `${source.name} is not a valid zip: ${error instanceof Error ? error.message : ''}`,
+  )
+}
+
+/** Reads the directory of an archive up to a number of members. */
+const readEntries = (source: PreviewSource, zip: ZipFile, most: number): Promise<Entry[]> =>
+  new Promise((resolve, reject) => {
+    const entries: Entry[] = []
+    zip.on('entry', (entry: Entry) => {
+      if (entries.push(entry) >= most) resolve(entries)
+      else zip.readEntry()
+    })
+    zip.on('end', () => resolve(entries))
+    zip.on('error', (error) => reject(asProblem(source, error)))
+    zip.readEntry()
+  })
+
+const unpack = (source: PreviewSource, zip: ZipFile, entry: Entry, bytes: number): Promise<Uint8Array> =>
+  new Promise((resolve, reject) =>
+    zip.openReadStream(entry, (error, stream) => {
+      if (error) return reject(asProblem(source, error))
+      readStart(stream, bytes).then(
+        (start) => resolve(start.subarray(0, bytes)),
+        (problem) => reject(asProblem(source, problem)),
+      )
+    }),
+  )
+
+/** Shows the members of a zip, and the rows of the first that can be shown. Only its directory and that are read. */
+const previewZip = async (
+  source: PreviewSource,
+  limits: PreviewLimits,
+  previewMember: PreviewMember,
+): Promise<Preview> => {
+  const zip = await open(source)
+  const entries = await readEntries(source, zip, limits.members)
+  for (const { fileName } of entries) requireInside(source.name, fileName)
+  const members = entries.map(({ fileName, uncompressedSize }) => ({ name: fileName, size: uncompressedSize }))
+  const entry = entries.find((one) => isShowable(one.fileName, one.uncompressedSize, limits))
+  const truncated = zip.entryCount > entries.length
+  if (!entry) return archivePreview('zip', members, undefined, truncated)
+  const { fileName, uncompressedSize: size, compressedSize } = entry
+  if (size > limits.unpackedBytes && size > bombRatio * Math.max(1, compressedSize)) {
+    throw new PreviewFailed(
+      'too_large',
+      `Member ${fileName} of ${source.name} unpacks ${compressedSize} bytes to ${size}, more than ${bombRatio} times as many`,
+    )
+  }
+  const bytes = await unpack(source, zip, entry, bytesToUnpack(fileName, size, limits))
+  const preview = await previewMember(memorySource(fileName, size, bytes))
+  return archivePreview('zip', members, { name: fileName, preview }, truncated)
+}
 
 /** The format of a file by its name, without the ending of a compression. */
 const textFormatOf = (name: string): 'csv' | 'tsv' | 'json' | 'jsonl' | undefined => {

@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import type { Server } from '@modelcontextprotocol/sdk/server/index.js'
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import {
   type InitializeRequest,
   type JSONRPCMessage,
@@ -11,7 +13,135 @@ import type { Operations } from '../../client/operations.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { McpEndpoint, McpRequest } from '../../model/mcp-endpoint.ts'
 import { makeMcpServer } from '../mcp-server.ts'
-import { type ClientSession, openClientSession } from './client-session.ts'
+
+/** The messages that answer one HTTP request, in their order. */
+interface AnswerQueue {
+  /** Ids of its requests that have no answer yet. */
+  readonly open: ReadonlySet<RequestId>
+  push(message: JSONRPCMessage): void
+  /** A request gets no answer any more: it was cancelled. */
+  drop(id: RequestId): void
+  /**
+   * Resolves with the answers if they are complete in time and no notification precedes them; otherwise with undefined,
+   * and a stream is needed.
+   */
+  whole(patienceMs: number): Promise<JSONRPCMessage[] | undefined>
+  /** Yields the messages until every request has its answer, or `signal` fires. */
+  messages(signal: AbortSignal): AsyncGenerator<JSONRPCMessage>
+}
+
+/** Maximum messages that wait for a slow reader; further notifications are dropped. */
+const mostWaiting = 100
+
+const isAnswer = (message: JSONRPCMessage): boolean => !('method' in message)
+
+const makeAnswerQueue = (ids: readonly RequestId[]): AnswerQueue => {
+  const open = new Set(ids)
+  const waiting: JSONRPCMessage[] = []
+  let wake = () => {}
+  const change = () => new Promise<void>((resolve) => (wake = resolve))
+  const end = (id: RequestId | undefined) => {
+    if (id !== undefined) open.delete(id)
+    wake()
+  }
+  return {
+    open,
+    push(message) {
+      if (isAnswer(message) || waiting.length < mostWaiting) waiting.push(message)
+      end(isAnswer(message) ? (message as { id?: RequestId }).id : undefined)
+    },
+    drop: end,
+    async whole(patienceMs) {
+      const late = Date.now() + patienceMs
+      while (open.size > 0) {
+        if (waiting.some((message) => !isAnswer(message))) return undefined
+        const left = late - Date.now()
+        if (left <= 0) return undefined
+        let timer: NodeJS.Timeout | undefined
+        const timeout = new Promise<void>((resolve) => {
+          timer = setTimeout(resolve, left)
+        })
+        await Promise.race([change(), timeout])
+        clearTimeout(timer)
+      }
+      return waiting.every(isAnswer) ? waiting : undefined
+    },
+    async *messages(signal) {
+      signal.addEventListener('abort', () => wake(), { once: true })
+      while (!signal.aborted) {
+        const message = waiting.shift()
+        if (message) yield message
+        else if (open.size === 0) return
+        else await change()
+      }
+    },
+  }
+}
+
+/** A client with requests in flight. It exists only as long as there are any. */
+interface ClientSession {
+  /** Takes the messages of one HTTP request. Throws when an id is in use. */
+  ask(messages: readonly JSONRPCMessage[], ids: readonly RequestId[]): AnswerQueue
+  /** Takes messages that want no answer: cancellations, and answers to questions of tools. */
+  tell(messages: readonly JSONRPCMessage[]): void
+  /** Cancels what a queue still waits for. */
+  cancel(queue: AnswerQueue): void
+  /** Cancels everything. */
+  cancelAll(): void
+  close(): Promise<void>
+}
+
+const cancellation = (requestId: RequestId): JSONRPCMessage => ({
+  jsonrpc: '2.0',
+  method: 'notifications/cancelled',
+  params: { requestId },
+})
+
+const cancelledId = (message: JSONRPCMessage): RequestId | undefined =>
+  'method' in message && message.method === 'notifications/cancelled'
+    ? (message.params?.requestId as RequestId | undefined)
+    : undefined
+
+/** Connects a server to the requests of one client. Answers go to the HTTP request that asked for them. */
+const openClientSession = async (server: Server): Promise<ClientSession> => {
+  const queues = new Map<RequestId, AnswerQueue>()
+  const transport: Transport = {
+    start: async () => {},
+    close: async () => transport.onclose?.(),
+    send: async (message, options) => {
+      const isAnswer = !('method' in message)
+      const id = isAnswer ? (message as { id?: RequestId }).id : options?.relatedRequestId
+      if (id === undefined) return
+      queues.get(id)?.push(message)
+      if (isAnswer) queues.delete(id)
+    },
+  }
+  await server.connect(transport)
+  const take = (message: JSONRPCMessage) => {
+    transport.onmessage?.(message)
+    const id = cancelledId(message)
+    if (id === undefined) return
+    queues.get(id)?.drop(id)
+    queues.delete(id)
+  }
+  const cancel = (ids: Iterable<RequestId>) => {
+    for (const id of [...ids]) take(cancellation(id))
+  }
+  return {
+    ask(messages, ids) {
+      const used = ids.find((id) => queues.has(id))
+      if (used !== undefined) throw new AppError('bad_request', `Request ${used} is still under way`)
+      const queue = makeAnswerQueue(ids)
+      for (const id of ids) queues.set(id, queue)
+      for (const message of messages) take(message)
+      return queue
+    },
+    tell: (messages) => messages.forEach(take),
+    cancel: (queue) => cancel(queue.open),
+    cancelAll: () => cancel(queues.keys()),
+    close: () => server.close(),
+  }
+}
 
 /** Requests in flight: of this process, and of one key. */
 const mostInFlight = { process: 256, key: 32 } as const

@@ -2,17 +2,42 @@ import type { Dispatcher } from 'undici'
 import { AppError } from '../../lib/errors.ts'
 import type { Fetch } from '../../lib/net/net.ts'
 import type { Shape } from '../../model/gateway/shape.ts'
-import { makeAccounts } from '../accounts.ts'
 import { makeCalls } from '../calls.ts'
-import { scriptedProvider } from '../catalogue.ts'
-import { makePredictions } from '../predictions.ts'
+import { findProvider, scriptedProvider } from '../catalogue.ts'
+import { makePredictions, replicate } from '../predictions.ts'
 import { hasPrice } from '../prices/prices.ts'
 import type { Asked, CallLimits, LookUpVariable, Models, Target } from '../provider.ts'
 import { isScripted, type ScriptedModel, scriptedModels } from '../wires/scripted.ts'
 import { makeModelLists } from './model-lists.ts'
-import { resolveModel } from './resolve.ts'
+import { namedWithProvider } from './names.ts'
+import { resolveModel, resolveProvider } from './resolve.ts'
 import { makeRoutable } from './routable.ts'
 import { unroutable } from './unroutable.ts'
+
+interface Ways {
+  agent(trusted: boolean): Promise<Dispatcher>
+  serverUrl: LookUpVariable
+  lentKeys?: LookUpVariable
+}
+
+/** Makes `Models.account`: resolves a provider for requests in its own API, with the key in the header of that API. */
+const makeAccounts =
+  ({ agent, serverUrl, lentKeys = () => undefined }: Ways): Models['account'] =>
+  async ({ provider: id, model: written }, caller) => {
+    const asked = { provider: id, model: written ?? '' }
+    const provider = id === replicate.id ? replicate : findProvider(id)
+    if (!provider) throw unroutable(asked, { variables: [], problem: `there is no provider '${id}'` }, [])
+    const own = namedWithProvider(id, asked.model, caller.env).find((one) => one.provider === provider)
+    const model = own?.model ?? asked.model
+    const at = { env: (name: string) => caller.env(name), lent: caller.lent?.bind(caller), serverUrl, lentKeys }
+    const found = resolveProvider({ ...provider, paths: {} }, { model }, at)
+    if (!('url' in found)) throw unroutable(asked, found, [])
+    const { url, trusted } = found
+    if (written !== undefined) {
+      await caller.admit?.({ provider: provider.id, model, url, trusted, hasPrice: () => hasPrice(provider, model) })
+    }
+    return { ...found, provider, agent: await agent(trusted) }
+  }
 
 interface ModelsOptions {
   /** The guarded network. */

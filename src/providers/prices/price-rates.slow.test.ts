@@ -1,7 +1,7 @@
 import { calcPrice, findProvider } from '@pydantic/genai-prices'
 import { expect, it } from 'vitest'
 import { catalogue } from '../catalogue.ts'
-import { type PricedTokens, priceAt, ratesOf } from './price-rates.ts'
+import { type PricedTokens, priceAt, ratesOf } from './prices.ts'
 
 const samples: PricedTokens[] = [
   { input_tokens: 1, output_tokens: 0 },

@@ -1,13 +1,57 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { Transform } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import { type AppError, errorCodes } from '../../../lib/errors.ts'
+import { AppError, errorCodes, messageOf } from '../../../lib/errors.ts'
+import { decodersFor } from '../../../lib/net/body.ts'
 import { asNetworkError } from '../../../lib/net/hop.ts'
 import { timeoutHint } from '../errors.ts'
 import { noteProviderAnswer, noteProviderFailure } from '../provider-health.ts'
 import type { PushStream } from '../push-stream.ts'
 import type { Upstream } from '../upstream.ts'
-import { decompressed } from './decompress.ts'
 import { clientLeft, type StopListener } from './stop.ts'
+
+const badEncoding = (from: string, cause: unknown): AppError =>
+  new AppError('network_failed', `${from} sent an answer that cannot be decompressed: ${messageOf(cause)}`, { cause })
+
+const through = (answer: PushStream<Buffer>, decoder: Transform, from: string): PushStream<Buffer> => ({
+  readTo(sink) {
+    let isOver = false
+    const end = (problem?: AppError) => {
+      if (isOver) return
+      isOver = true
+      sink.end(problem)
+    }
+    decoder.on('data', (chunk: Buffer) => {
+      if (!isOver) sink.take(chunk)
+    })
+    decoder.on('drain', () => answer.resume())
+    decoder.on('end', () => end())
+    decoder.on('error', (error) => {
+      end(badEncoding(from, error))
+      answer.abort()
+    })
+    answer.readTo({
+      take(chunk) {
+        if (!isOver && !decoder.write(chunk)) answer.pause()
+      },
+      end(problem) {
+        if (!problem) return void decoder.end()
+        end(problem)
+        decoder.destroy()
+      },
+    })
+  },
+  pause: () => void decoder.pause(),
+  resume: () => void decoder.resume(),
+  abort() {
+    answer.abort()
+    decoder.destroy()
+  },
+})
+
+/** Decompresses an answer at the pace of its reader. Throws `upstream_failed` for an encoding that is not supported. */
+const decompressed = (answer: PushStream<Buffer>, contentEncoding: string, from: string): PushStream<Buffer> =>
+  decodersFor(contentEncoding, from).reduce((packed, decoder) => through(packed, decoder, from), answer)
 
 /** A request to a provider. The agent decides which addresses it may reach; redirects are never followed. */
 export interface UpstreamRequest {

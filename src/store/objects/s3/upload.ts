@@ -1,8 +1,130 @@
 import { randomUUID } from 'node:crypto'
+import { AppError } from '../../../lib/errors.ts'
 import type { Share } from '../../../lib/memory/byte-budget.ts'
+import { type S3Fault, s3AnswerText } from './answer.ts'
 import type { S3Client } from './client.ts'
-import { damagedUpload, putInParts } from './multipart.ts'
-import type { MeasuredBody } from './parts.ts'
+import { isStorageUnavailable, storageFailure } from './failures.ts'
+import type { BodyPart, MeasuredBody } from './parts.ts'
+import { elementText, escapeXml } from './xml-text.ts'
+
+const partsInFlight = 2
+const mostAnswerBytes = 1024 * 1024
+/** S3 puts the parts together before it answers. */
+const completeSeconds = 120
+
+const damagedUpload = ({ where }: S3Client, key: string): AppError =>
+  new AppError('storage_unavailable', `The storage ${where} stored ${key} incompletely`, { retryAfterSeconds: 5 })
+
+interface PartsUpload {
+  first: BodyPart
+  body: MeasuredBody
+  share: Share
+  /** Whether the object is stored after all, although the answer was lost. */
+  isStored(size: number): Promise<boolean>
+  /** Headers of an object that must not exist yet; undefined: the key is random. */
+  onlyNew?: Record<string, string>
+}
+
+const beginParts = async (client: S3Client, key: string, headers: Record<string, string>): Promise<string> => {
+  const answer = await client.send({ method: 'POST', key, query: { uploads: '' }, headers })
+  const uploadId = elementText(await s3AnswerText(answer.body, mostAnswerBytes), 'UploadId')
+  if (uploadId) return uploadId
+  throw damagedUpload(client, key)
+}
+
+/** Sends the parts of a body, two at a time, until it ends or one of them fails. Returns their ETags in order. */
+const sendParts = async (
+  client: S3Client,
+  key: string,
+  uploadId: string,
+  { first, body: { parts }, share }: PartsUpload,
+  stop: AbortController,
+): Promise<string[]> => {
+  const tags: string[] = []
+  const sending = new Set<Promise<void>>()
+  const sendPart = async ({ bytes, number, reserved }: BodyPart): Promise<void> => {
+    const query = { partNumber: String(number), uploadId }
+    const answer = await client.send({ method: 'PUT', key, query, body: bytes, signal: stop.signal })
+    answer.close()
+    tags[number - 1] = answer.headers.etag ?? ''
+    share.giveBack(reserved)
+  }
+  const begin = (part: BodyPart): void => {
+    const sent: Promise<void> = sendPart(part).finally(() => sending.delete(sent))
+    sent.catch(() => {}) // awaited below
+    sending.add(sent)
+  }
+  begin(first)
+  for (;;) {
+    if (sending.size >= partsInFlight) await Promise.race(sending)
+    // A part that fails while the sender is slow ends the upload at once.
+    const next = await Promise.race([parts.next(), failureAmong(sending)])
+    if (next.done) break
+    begin(next.value)
+  }
+  await Promise.all(sending)
+  return tags
+}
+
+/** Uploads a body in parts. Returns false when it must be new and the key is taken; then, and on failure, nothing stays. */
+const putInParts = async (client: S3Client, key: string, upload: PartsUpload): Promise<boolean> => {
+  const uploadId = await beginParts(client, key, upload.onlyNew ?? {})
+  const stop = new AbortController()
+  const abort = () =>
+    client.send({ method: 'DELETE', key, query: { uploadId }, accept: [404] }).then(
+      ({ close }) => close(),
+      () => {}, // the sweep aborts it in a day
+    )
+  try {
+    const tags = await sendParts(client, key, uploadId, upload, stop)
+    const isDone = await complete(client, key, { uploadId, tags, ...upload })
+    if (!isDone) await abort()
+    return isDone
+  } catch (error) {
+    stop.abort()
+    void upload.body.parts.return().catch(() => {})
+    const aborted = abort()
+    if (!isStorageUnavailable(error)) await aborted
+    throw error
+  }
+}
+
+/** Rejects when one of these does, and never resolves. */
+const failureAmong = (sending: Set<Promise<void>>): Promise<never> =>
+  new Promise((_, reject) => {
+    for (const sent of sending) sent.catch(reject)
+  })
+
+interface PartsOfObject extends Pick<PartsUpload, 'body' | 'isStored' | 'onlyNew'> {
+  uploadId: string
+  /** ETags of the parts, in order. */
+  tags: string[]
+}
+
+/** Puts the parts together; false when the key is taken. After a lost answer `isStored` decides whether it was done. */
+const complete = async (client: S3Client, key: string, object: PartsOfObject): Promise<boolean> => {
+  const { uploadId, tags, onlyNew, isStored } = object
+  const { size } = object.body.measured()
+  const parts = tags.map((tag, at) => `<Part><PartNumber>${at + 1}</PartNumber><ETag>${escapeXml(tag)}</ETag></Part>`)
+  const body = Buffer.from(`<CompleteMultipartUpload>${parts.join('')}</CompleteMultipartUpload>`)
+  const request = { method: 'POST', key, query: { uploadId }, body, firstByteSeconds: completeSeconds } as const
+  const headers = onlyNew ? { 'if-none-match': '*' } : {}
+  try {
+    let answer = await client.send({ ...request, headers, accept: onlyNew ? [404, 412, 501] : [404] })
+    if (answer.status === 412) return await isStored(size)
+    if (answer.status === 501) answer = await client.send({ ...request, accept: [404] })
+    if (answer.status === 404) throw storageFailure(client.where, { ...lostUpload, code: answer.code })
+    const text = await s3AnswerText(answer.body, mostAnswerBytes)
+    const code = text.includes('<Error>') ? elementText(text, 'Code') : undefined // also with status 200
+    if (code === undefined) return true
+    throw storageFailure(client.where, { status: 500, code, message: elementText(text, 'Message') ?? '' })
+  } catch (error) {
+    if (await isStored(size).catch(() => false)) return true
+    throw error
+  }
+}
+
+const lostUpload: S3Fault = { status: 500, code: undefined, message: 'the parts of an upload are gone' }
 
 /** Uploads a body under a key that was never used: in one request if it is short, else in parts. A failure leaves nothing. */
 export const uploadBody = async (client: S3Client, key: string, body: MeasuredBody, share: Share): Promise<void> => {

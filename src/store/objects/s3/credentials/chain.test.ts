@@ -4,9 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { AppError } from '../../../../lib/errors.ts'
 import type { Fetch } from '../../../../lib/net/net.ts'
-import { makeCredentialSource } from './chain.ts'
-import { parseProfiles } from './from-profile.ts'
-import type { CredentialPlaces } from './places.ts'
+import { type CredentialPlaces, makeCredentialSource, parseProfiles } from './chain.ts'
 
 type Asked = { url: string; method: string; headers: Record<string, string>; body: string }
 
