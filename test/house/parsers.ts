@@ -96,12 +96,7 @@ export const parsers: Record<string, Row> = {
     packages: ['micromark', 'micromark-extension-gfm'],
   },
   'previews of CSV, Parquet and ZIP': {
-    files: [
-      'datasets/preview/preview-file.ts',
-      'datasets/preview/parquet.ts',
-      'datasets/preview/parquet-lines.ts',
-      'datasets/preview/preview-file.ts',
-    ],
+    files: ['datasets/preview/preview-file.ts', 'datasets/preview/parquet.ts', 'datasets/preview/parquet-lines.ts'],
     packages: ['hyparquet', 'hyparquet-compressors'],
   },
   Croissant: {
@@ -162,7 +157,7 @@ export const parsers: Record<string, Row> = {
     files: [
       'sandbox/runbooks/format/sections.ts',
       'sandbox/runbooks/format/runbook.ts',
-      'sandbox/runbooks/format/iteration-bound.ts',
+      'sandbox/runbooks/format/runbook.ts',
       'sandbox/runbooks/format/presets.ts',
     ],
     inThread: {

@@ -1,10 +1,20 @@
 import { type QueryClient, useInfiniteQuery } from '@tanstack/react-query'
 import type { LogEvent } from '../../src/model/runs/run-events.ts'
-import { agentEventTypes } from './agent-event-types.ts'
 import { api } from './api.ts'
 import { noteEvents, readAndCatchUp } from './catch-up.ts'
 import { keys } from './keys.ts'
 import type { RunAddress } from './run.ts'
+/** Types of log events that make up a transcript. */
+export const agentEventTypes = [
+  'agent_phase',
+  'agent_message',
+  'agent_tool_call',
+  'agent_tool_result',
+  'model_call',
+  'agent_warning',
+  'agent_error',
+  'agent_end',
+]
 
 const partSize = 1_000
 

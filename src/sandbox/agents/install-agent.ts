@@ -1,17 +1,79 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs'
 import { chmod, lstat, mkdir, readdir, rename, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../../lib/errors.ts'
+import { createExclusively, readIfThere, takeAway } from '../../lib/files/exclusive-file.ts'
 import { isObject, parsedObject } from '../../lib/json/json-object.ts'
 import type { Logger } from '../../lib/log.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
+import { pause } from '../../lib/time.ts'
 import type { RunbookAgent } from '../../model/runbooks/runbook-agents.ts'
 import type { AgentPackage } from './agent.ts'
 import { findAgentProgram, type System, thisSystem } from './agent-program.ts'
 import { fetchPackage } from './fetch-package.ts'
-import { underLock } from './installing-lock.ts'
-import { leftOut } from './left-out.ts'
+
+const touchMs = 1_000
+const lookMs = 200
+/** An owner that has not touched its file for this long is gone or suspended; it may be in another container. */
+const staleMs = 15_000
+
+const isStale = (path: string): boolean => {
+  const found = statSync(path, { throwIfNoEntry: false })
+  return found !== undefined && Date.now() - found.mtimeMs > staleMs
+}
+
+/**
+ * Lets one process at a time do a piece of work, with a file that it touches meanwhile. A process that wakes up after
+ * its lock was taken over must be harmless: the work checks that it still holds the lock before it publishes anything.
+ */
+const underLock = async <Result>(
+  path: string,
+  work: (isHeld: () => boolean) => Promise<Result>,
+  { signal, waiting }: { signal: AbortSignal; waiting(): void },
+): Promise<Result> => {
+  const mine = `${process.pid}-${randomBytes(8).toString('hex')}`
+  const isHeld = () => {
+    try {
+      return readIfThere(path) === mine
+    } catch {
+      return true // unknown
+    }
+  }
+  let hasWaited = false
+  while (!createExclusively(path, `${mine}\n`)) {
+    if (!hasWaited) waiting()
+    hasWaited = true
+    if (isStale(path)) takeAway(path, isStale)
+    else if (!(await pause(lookMs, signal))) signal.throwIfAborted()
+  }
+  const timer = setInterval(() => {
+    try {
+      if (isHeld()) utimesSync(path, new Date(), new Date())
+    } catch {} // taken over while this process was suspended
+  }, touchMs)
+  try {
+    return await work(isHeld)
+  } finally {
+    clearInterval(timer)
+    if (isHeld()) rmSync(path, { force: true })
+  }
+}
+
+const fits = (list: unknown, name: string): boolean => !Array.isArray(list) || list.includes(name)
+
+/**
+ * Finds packages for this system that npm skipped. npm skips optional packages that it could not download, such as
+ * programs for one system, and reports success.
+ */
+const leftOut = (folder: string, { os, cpu }: System): string[] => {
+  const lock = readFileSync(join(folder, 'package-lock.json'), { encoding: 'utf8', flag: 'a+' })
+  const { packages } = parsedObject(lock) ?? {}
+  return Object.entries(isObject(packages) ? packages : {}).flatMap(([path, entry]) => {
+    const isMissing = isObject(entry) && entry.optional === true && fits(entry.os, os) && fits(entry.cpu, cpu)
+    return isMissing && !existsSync(join(folder, path)) ? [path.replace(/^.*node_modules\//, '')] : []
+  })
+}
 
 /** An installed agent. Its folder is read-only for the user that runs it, and never changes. */
 export interface InstalledAgent {

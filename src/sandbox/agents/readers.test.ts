@@ -5,7 +5,7 @@ import { codingAgents, type RunbookAgent } from '../../model/runbooks/runbook-ag
 import type { NewAgentEvent } from '../../model/runbooks/runbook-run.ts'
 import type { AgentReport } from './agent.ts'
 import { agents } from './agents.ts'
-import { eventTextLength } from './bounded.ts'
+import { eventTextLength } from './events.ts'
 
 const secret = 'sk-unmistakable-reader-secret'
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { toolsUsed } from '../runbooks/preflight/tools-used.ts'
+import { toolsUsed } from '../runbooks/preflight/preflight.ts'
 import { resolveSnapshot, type SnapshotPlace } from './snapshots.ts'
 
 const here: SnapshotPlace = {

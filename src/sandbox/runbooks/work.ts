@@ -1,20 +1,182 @@
+import { askForVerdict } from '../../activities/judge/ask.ts'
+import type { Question } from '../../activities/judge/question.ts'
+import { messageOf } from '../../lib/errors.ts'
+import { contentTypeOf, isTextFile } from '../../lib/files/media-type.ts'
+import { readStart } from '../../lib/memory/byte-blocks.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
+import type { RunbookFrontMatter } from '../../model/runbooks/runbook.ts'
 import type { RunbookRequest } from '../../model/runbooks/runbook-request.ts'
 import type { RunbookHost, Verification } from '../../model/runbooks/runbook-run.ts'
 import type { Agent, AgentReport } from '../agents/agent.ts'
 import type { SandboxGateway } from '../gateway/sandbox-gateway.ts'
-import type { WalkLimits } from '../isolation/files/walk-results.ts'
-import type { Sandbox, SandboxProvider, SandboxSpec } from '../isolation/sandbox.ts'
+import type { WalkedFile, WalkLimits } from '../isolation/files/walk-results.ts'
+import type { Sandbox, SandboxPlaces, SandboxProvider, SandboxSpec } from '../isolation/sandbox.ts'
 import type { AgentLog } from './agent-log.ts'
 import { environmentOf } from './environment.ts'
-import { type DeclaredFiles, declaredFiles } from './format/declared-files.ts'
+import { type DeclaredFiles, declaredFiles, matchesOf } from './format/declared-files.ts'
 import type { RunbookPlan } from './preflight/preflight.ts'
-import { firstPrompt, repairPrompt } from './prompts.ts'
 import { lookAtResults, type Results } from './results/look-at-results.ts'
 import { type Failure, failureOf, isMendable, verificationFailure } from './results/success.ts'
 import { type AgentRun, runAgent } from './run-agent.ts'
 import { phase, type Tell } from './tell.ts'
-import { variablesOf } from './variables.ts'
-import { type Check, checkOf, verify } from './verify/verify.ts'
+import { fillVariables, type Variables, variablesOf } from './variables.ts'
+import { fillCommand } from './verify/fill-command.ts'
+import { type CheckVerdict, type CommandCheck, verifyByCommand } from './verify/verify-command.ts'
+
+interface JudgeCheck {
+  rubric: string
+  /** Passing score on the scale from 1 to 5. */
+  threshold: number
+  model: string
+}
+
+const question: Question = { type: 'scale', min: 1, max: 5 }
+
+/** Maximum bytes of one file shown to a judge, and of all files. */
+const shownOfFile = 64 * 1024
+const shownOfAll = 256 * 1024
+const mostNames = 500
+
+/** Reads the beginning of a text file. */
+const textOf = async (
+  { path, size, open }: WalkedFile,
+  most: number,
+  scrubFile: RunbookHost['scrubFile'],
+): Promise<string | undefined> => {
+  // Scrubbed before cutting: a cut secret would not be found.
+  const { file } = scrubFile({ name: path, content_type: contentTypeOf(path), size, open })
+  const bytes = (await readStart(file.open(), most)).subarray(0, most)
+  return isTextFile(file.content_type, bytes) ? new TextDecoder('utf-8').decode(bytes) : undefined
+}
+
+/** Joins the results into one text, declared files first; files that do not fit are named. */
+const shownFiles = async (files: readonly WalkedFile[], scrubFile: RunbookHost['scrubFile']): Promise<string> => {
+  const parts = [
+    `Files in the results folder: ${files.length}`,
+    ...files.slice(0, mostNames).map(({ path, size }) => `- ${path} (${byteSize(size)})`),
+    ...(files.length > mostNames ? [`- and ${files.length - mostNames} more`] : []),
+  ]
+  let left = shownOfAll
+  for (const file of files) {
+    if (left <= 0) break
+    const text = await textOf(file, Math.min(shownOfFile, left), scrubFile)
+    if (text === undefined || text === '') continue
+    left -= text.length
+    const cut = file.size > Buffer.byteLength(text) ? ', its beginning' : ''
+    parts.push(`\n=== ${file.path}${cut} ===\n${text}`)
+  }
+  return parts.join('\n')
+}
+
+/** Asks a model to score the results by a rubric. Throws when it gives no verdict. */
+const verifyByJudge = async (
+  { rubric, threshold, model }: JudgeCheck,
+  files: readonly WalkedFile[],
+  host: Pick<RunbookHost, 'chat' | 'tell' | 'scrubFile'>,
+  scrub: (text: string) => string,
+): Promise<CheckVerdict> => {
+  const item = scrub(await shownFiles(files, host.scrubFile))
+  const brief = {
+    instruction: rubric,
+    question,
+    items: [item],
+    dimensions: [],
+    withExplanation: true,
+    systemPrompt: undefined,
+  }
+  const asker = {
+    models: { chat: host.chat },
+    warn: (message: string) => host.tell({ type: 'warning', message }),
+  }
+  const call = { model, provider: undefined, temperature: undefined, max_tokens: undefined }
+  const { verdict } = await askForVerdict(brief, call, asker, 'the judge that verifies: ')
+  const { score, explanation } = verdict
+  return {
+    passed: score !== null && score >= threshold,
+    kind: 'judge',
+    output: scrub(`${score} of 5, of which ${threshold} pass${explanation ? `: ${explanation}` : ''}`),
+    exit_code: null,
+    score,
+  }
+}
+
+/** The check that decides instead of the agent's own report. */
+interface Check {
+  by: { command: CommandCheck } | { judge: JudgeCheck }
+  /** Maximum repair rounds after a failed check. */
+  repairRounds: number
+}
+
+const defaultSeconds = 300
+
+/** The check that a runbook declares, with variables filled. */
+const checkOf = ({ verify }: RunbookFrontMatter, variables: Variables): Check | undefined => {
+  if (verify === null || verify === undefined) return undefined
+  const given = typeof verify === 'string' ? { command: verify, repair_rounds: 0 } : verify
+  if ('judge' in given) {
+    const judge = { ...given.judge, rubric: fillVariables(given.judge.rubric, variables) }
+    return { by: { judge }, repairRounds: given.repair_rounds }
+  }
+  const filled = fillCommand(given.command, variables)
+  const timeoutSeconds = ('timeout_sec' in given ? given.timeout_sec : undefined) ?? defaultSeconds
+  return { by: { command: { ...filled, timeoutSeconds } }, repairRounds: given.repair_rounds }
+}
+
+interface VerifyOptions {
+  files: readonly WalkedFile[]
+  declared: DeclaredFiles
+  provider: Pick<SandboxProvider, 'create'>
+  spec: Omit<SandboxSpec, 'agentFolder'>
+  host: Pick<RunbookHost, 'chat' | 'tell' | 'scrubFile' | 'signal'>
+  scrub(text: string): string
+}
+
+/** Runs the check and returns its verdict, or why it could not run. Throws only when cancelled. */
+const verify = async ({ by }: Check, options: VerifyOptions): Promise<{ verdict: CheckVerdict } | Failure> => {
+  const { files, declared, provider, spec, host, scrub } = options
+  try {
+    if ('command' in by) {
+      return { verdict: await verifyByCommand(by.command, files, { provider, spec }, scrub, host.signal) }
+    }
+    const first = [...declared.primary, ...declared.manifest].flatMap((file) => matchesOf(file, files))
+    return { verdict: await verifyByJudge(by.judge, [...new Set([...first, ...files])], host, scrub) }
+  } catch (error) {
+    if (host.signal.aborted)
+      return { reason: 'cancelled', message: 'The run was cancelled during the independent check' }
+    return {
+      reason: 'verify_unavailable',
+      message: `The independent check could not run: ${scrub(messageOf(error))}`,
+    }
+  }
+}
+
+const mostFedBack = 16 * 1024
+
+/** Prompt that starts an agent. */
+const firstPrompt = ({ prompt, files }: Pick<RunbookRequest, 'prompt' | 'files'>, places: SandboxPlaces): string =>
+  [
+    `Carry out the runbook ${places.runbook} from its beginning to its end.`,
+    `Write every result into ${places.results}; only what is there is kept.`,
+    ...(files && files.length > 0 ? [`The inputs are in ${places.assets}.`] : []),
+    'Nobody can answer questions: where something is open, decide, and say in the results how.',
+    'Say at the end in a few sentences what came of it.',
+    ...(prompt?.trim() ? [`\nWhoever asked for it adds:\n\n${prompt.trim()}`] : []),
+  ].join('\n')
+
+/** Prompt for a repair, after the results did not pass. */
+const repairPrompt = (
+  round: { number: number; of: number },
+  problem: string,
+  output: string,
+  places: SandboxPlaces,
+): string =>
+  [
+    `You have carried out the runbook ${places.runbook}, and what you have made was checked and did not pass.`,
+    problem,
+    ...(output.trim() === '' ? [] : [`\nWhat the check said last:\n\n${output.trim().slice(-mostFedBack)}\n`]),
+    `Mend what is in ${places.results}, so that the check passes. The check itself cannot be changed by you.`,
+    `This is repair ${round.number} of at most ${round.of}.`,
+  ].join('\n')
 
 /** An agent, its sandbox, and everything needed to examine its work. */
 export interface Work {

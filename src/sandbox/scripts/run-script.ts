@@ -1,7 +1,11 @@
-import { symlink } from 'node:fs/promises'
+import { lstat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../../lib/errors.ts'
-import { sandboxKinds } from '../../model/runbooks/sandbox.ts'
+import { distinctFileNames } from '../../lib/files/file-names.ts'
+import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
+import { readWhole } from '../../lib/memory/byte-blocks.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
+import { inside, sandboxKinds } from '../../model/runbooks/sandbox.ts'
 import type { RunScript, ScriptHost, ScriptOutcome, ScriptRequest } from '../../model/scripts/script-run.ts'
 import type { OpenProxy, SandboxProxy } from '../gateway/open-proxy.ts'
 import { type WalkLimits, walkResults } from '../isolation/files/walk-results.ts'
@@ -16,8 +20,87 @@ import { packageFolder } from './packages/install-packages.ts'
 import { readPackages } from './packages/package-names.ts'
 import type { PackageStore } from './packages/package-store.ts'
 import { makePrinted } from './printed.ts'
-import { putFiles } from './put-files.ts'
-import { outputName, readScriptResult } from './script-result.ts'
+
+/** Name of the file that holds the result. */
+const outputName = 'output.json'
+
+/** Maximum bytes of the result: more would keep the server from other work while it is read. */
+const mostResultBytes = 32 * 1024 ** 2
+
+const isMissing = async (path: string): Promise<boolean> =>
+  lstat(path).then(
+    () => false,
+    () => true,
+  )
+
+/**
+ * Reads the result that a script has left in its folder. The folder is hostile: links are not followed, and the file may be
+ * of any size and kind. Call it when nothing in the sandbox is alive.
+ */
+const readScriptResult = async (app: string): Promise<ScriptOutcome['result']> => {
+  if (await isMissing(join(app, outputName))) return { text: null }
+  const limits = { files: 1, bytes: Number.MAX_SAFE_INTEGER, first: [outputName], entries: 0 }
+  for await (const found of walkResults(app, limits)) {
+    if (found.kind !== 'file' || found.path !== outputName) continue
+    if (found.size > mostResultBytes) {
+      return {
+        problem: `it has ${byteSize(found.size)}, of at most ${byteSize(mostResultBytes)}; write a file to results/`,
+      }
+    }
+    return readText(found.open())
+  }
+  return { problem: 'it is not a readable file' }
+}
+
+const readText = async (body: AsyncIterable<Uint8Array>): Promise<ScriptOutcome['result']> => {
+  const bytes = await readWhole(body).catch(() => undefined)
+  if (!bytes) return { problem: 'its bytes cannot be read' }
+  const text = bytes.toString('utf8').replace(/^\uFEFF/, '')
+  if (text.trim() === '') return { text: null }
+  if (isDeeperThan(text, maxJsonDepth)) return { problem: `it is nested deeper than ${maxJsonDepth} levels` }
+  try {
+    JSON.parse(text)
+    return { text }
+  } catch (error) {
+    return { problem: (error as Error).message }
+  }
+}
+
+const tooMuch = (limit: number): AppError =>
+  new AppError('too_large', `The files of the script have more than ${byteSize(limit)} in total`, {
+    hint: 'Give the script fewer files, or raise JETTY_SCRIPT_DISK_BYTES.',
+  })
+
+/** Writes the script, its inputs and copies of its files into a sandbox in which nothing has run yet. */
+const putFiles = async (
+  sandbox: Pick<Sandbox, 'put' | 'places'>,
+  { language, code, inputs, files }: Pick<ScriptRequest, 'language' | 'code' | 'inputs' | 'files'>,
+  { openFile, signal }: Pick<ScriptHost, 'openFile' | 'signal'>,
+  mostBytes: number,
+): Promise<void> => {
+  let bytes = 0
+  async function* counted(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of body) {
+      signal.throwIfAborted()
+      bytes += chunk.length
+      if (bytes > mostBytes) throw tooMuch(mostBytes)
+      yield chunk
+    }
+  }
+  const sources = await Promise.all(files.map(openFile))
+  if (sources.reduce((sum, { size }) => sum + size, 0) > mostBytes) throw tooMuch(mostBytes)
+  const names = distinctFileNames(sources.map(({ name }) => name))
+  const list = sources.map(({ content_type, size }, at) => ({
+    ...{ name: names[at], path: `${sandbox.places.uploads}/${names[at]}`, content_type, size },
+  }))
+  await Promise.all([
+    sandbox.put(`${inside.app}/${languages[language].file}`, code),
+    sandbox.put(`${inside.app}/inputs.json`, inputs),
+    sandbox.put(`${inside.app}/files.json`, JSON.stringify(list)),
+  ])
+  for (const [at, source] of sources.entries())
+    await sandbox.put(`${inside.uploads}/${names[at]}`, counted(source.open()))
+}
 
 export interface ScriptDeps {
   provider: Pick<SandboxProvider, 'name' | 'create'>

@@ -1,20 +1,230 @@
 import { useNavigate, useRouter, useSearch } from '@tanstack/react-router'
-import { useState } from 'react'
+import { type ReactNode, useRef, useState } from 'react'
 import type { ListedApproval } from '../../../src/model/runs/approval.ts'
+import { useNow } from '../../data/clock.ts'
 import { useNarrow } from '../../data/narrow.ts'
 import { readStored, writeStored } from '../../data/stored.ts'
 import { useTitle } from '../../data/title.ts'
 import { useWhoami } from '../../data/whoami.ts'
+import { plainText } from '../../parts/log/plain-text.ts'
+import { PageLink, runHref } from '../../parts/page-link.tsx'
 import { Problem } from '../../parts/problem.tsx'
-import { Button } from '../../ui/button.tsx'
+import { splitQuestion } from '../../parts/question.ts'
+import { personText } from '../../parts/status-of-run.ts'
+import { TextView } from '../../parts/text-view/text-view.tsx'
+import { agoText } from '../../text/ago.ts'
+import { Button, IconButton } from '../../ui/button.tsx'
+import { CopyLine } from '../../ui/copy.tsx'
 import { Empty } from '../../ui/empty.tsx'
+import { useKeys } from '../../ui/keys.ts'
 import { Split } from '../../ui/split.tsx'
+import { StatusMark } from '../../ui/status.tsx'
 import { Tabs } from '../../ui/tabs.tsx'
-import { ApprovalPanel } from './approval-panel.tsx'
-import { ApprovalList, approvalKey } from './list.tsx'
-import { PlainApproval } from './plain.tsx'
-import { type ApprovalTab, useApprovals, useLiveApprovals } from './query.ts'
-import { useApprovalKeys } from './use-approval-keys.ts'
+import { showToast } from '../../ui/toast.tsx'
+import { DecisionForm } from './decision-form.tsx'
+import { type ApprovalTab, useApprovals, useDecide, useLiveApprovals } from './query.ts'
+
+/** What tells one approval from all others. */
+const approvalKey = ({ collection, trajectory_id, step }: ListedApproval): string =>
+  `${collection}/${trajectory_id}/${step}`
+
+const marks = { approve: 'completed', reject: 'failed', fail: 'cancelled' } as const
+const words = { approve: 'approved', reject: 'rejected', fail: 'expired' } as const
+
+const sinceText = (one: ListedApproval, now: number): string => {
+  if (one.decision) return `${words[one.decision]} ${agoText(one.decided_at, now)}`
+  const expiresMs = one.expires_at === null ? Number.POSITIVE_INFINITY : Date.parse(one.expires_at)
+  return expiresMs - now < 86_400_000 ? `expires ${agoText(one.expires_at, now)}` : agoText(one.requested_at, now)
+}
+
+interface ListProps {
+  approvals: ListedApproval[]
+  selected: string | undefined
+  onSelect: (key: string) => void
+}
+
+const ApprovalList = ({ approvals, selected, onSelect }: ListProps) => {
+  const now = useNow()
+  return (
+    <ul aria-label="Approvals" className="divide-y divide-line">
+      {approvals.map((one) => {
+        const key = approvalKey(one)
+        return (
+          <li key={key}>
+            <button
+              type="button"
+              aria-current={key === selected}
+              onClick={() => onSelect(key)}
+              className={`flex w-full flex-col gap-0.5 px-4 py-2 text-left ${key === selected ? 'bg-selection' : 'hover:bg-sunk'}`}
+            >
+              <span className="flex w-full items-center gap-2">
+                <StatusMark of={one.decision ? marks[one.decision] : 'waiting'} label={one.state} />
+                <span className="min-w-0 flex-1 truncate font-medium">
+                  {one.collection}/{one.task}
+                </span>
+                <span className="shrink-0 text-12 text-muted">{sinceText(one, now)}</span>
+              </span>
+              <span className="w-full truncate text-12 text-muted">{plainText(splitQuestion(one.message).title)}</span>
+              <span className="w-full truncate text-11 text-muted">
+                {one.decided_by ? `by ${personText(one.decided_by)}` : one.assignees.join(', ')}
+              </span>
+            </button>
+          </li>
+        )
+      })}
+    </ul>
+  )
+}
+
+const valueText = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value, null, 2))
+
+/** What is to be decided, with everything the workflow says about it. Values are text, whatever is in them. */
+const ApprovalDetails = ({ approval, children }: { approval: ListedApproval; children: ReactNode }) => {
+  const now = useNow()
+  const { collection, task, trajectory_id: id, step, message, assignees, metadata } = approval
+  const { title, rest } = splitQuestion(message)
+  return (
+    <article className="mx-auto flex max-w-180 flex-col gap-4 p-6">
+      <h2 className="break-words font-semibold text-15">{title}</h2>
+      <p className="text-12 text-muted">
+        asked by step <span className="font-mono">{step}</span> of{' '}
+        <PageLink href={runHref({ collection, task, trajectory_id: id })} className="text-accent underline">
+          {collection}/{task}/<span className="font-mono">{id}</span>
+        </PageLink>{' '}
+        {agoText(approval.requested_at, now)}
+        {assignees.length > 0 && ` · meant for ${assignees.join(', ')}`}
+      </p>
+      {rest !== '' && <TextView text={rest} isProse />}
+      <MetadataOf metadata={metadata} />
+      {children}
+      {approval.state === 'waiting' && (
+        <CopyLine text={`jetty approve ${collection}/${task}/${id} ${step} -m "fine with me"`} />
+      )}
+    </article>
+  )
+}
+
+/** The values beside the question, by name. */
+const MetadataOf = ({ metadata }: { metadata: Record<string, unknown> }) => {
+  const entries = Object.entries(metadata)
+  if (entries.length === 0) return null
+  return (
+    <dl className="flex flex-col gap-3 rounded-m border border-line p-4">
+      {entries.map(([name, value]) => (
+        <div key={name}>
+          <dt className="text-11 text-muted">{name}</dt>
+          <dd className="max-h-80 overflow-auto whitespace-pre-wrap break-words">{valueText(value)}</dd>
+        </div>
+      ))}
+    </dl>
+  )
+}
+
+interface PlainProps {
+  approval: ListedApproval | undefined
+  /** How many wait besides. */
+  rest: number
+  onDecided: () => void
+}
+
+/** One question with two answers, for people who do not know the workflow: no ids, no steps, no commands. */
+const PlainApproval = ({ approval, rest, onDecided }: PlainProps) => (
+  <main data-scroll-restoration-id="page" className="min-h-0 flex-1 overflow-auto">
+    <div className="mx-auto flex max-w-160 flex-col gap-6 px-6 py-12">
+      {approval ? (
+        <Question key={approvalKey(approval)} approval={approval} onDecided={onDecided} />
+      ) : (
+        <h1 className="font-semibold text-20">Nothing waits for you</h1>
+      )}
+      {rest > 0 && (
+        <p className="text-muted">{rest === 1 ? 'One more question waits.' : `${rest} more questions wait.`}</p>
+      )}
+    </div>
+  </main>
+)
+
+const Question = ({ approval, onDecided }: { approval: ListedApproval; onDecided: () => void }) => {
+  const [comment, setComment] = useState('')
+  const decide = useDecide(onDecided)
+  const { title, rest } = splitQuestion(approval.message)
+  return (
+    <>
+      <h1 className="break-words font-semibold text-20">{title}</h1>
+      {rest !== '' && <TextView text={rest} isProse />}
+      <MetadataOf metadata={approval.metadata} />
+      <DecisionForm
+        approval={approval}
+        comment={comment}
+        onComment={setComment}
+        onDecide={(decision) =>
+          decide.mutate({ approval, decision, comment }, { onSuccess: () => showToast({ text: 'Thank you' }) })
+        }
+        isSending={decide.isPending}
+        error={decide.error}
+      />
+    </>
+  )
+}
+
+interface PanelProps {
+  approval: ListedApproval
+  onDecided: () => void
+  onClose: () => void
+}
+
+/** One approval with its decision. `a` approves; `d` asks for the reason of a rejection first. */
+const ApprovalPanel = ({ approval, onDecided, onClose }: PanelProps) => {
+  const [comment, setComment] = useState('')
+  const commentBox = useRef<HTMLTextAreaElement>(null)
+  const decide = useDecide(onDecided)
+  const send = (decision: 'approve' | 'reject') => {
+    if (approval.decision || decide.isPending) return
+    decide.mutate(
+      { approval, decision, comment },
+      { onSuccess: () => showToast({ text: decision === 'approve' ? 'Approved' : 'Rejected' }) },
+    )
+  }
+  useKeys('Approval', [
+    { keys: 'a', does: 'Approve', run: () => send('approve') },
+    { keys: 'd', does: 'Reject, with a comment', run: () => commentBox.current?.focus() },
+  ])
+  return (
+    <>
+      <div className="flex justify-end p-2 md:hidden">
+        <IconButton icon="cross" label="Back to the list" onClick={onClose} />
+      </div>
+      <ApprovalDetails approval={approval}>
+        <DecisionForm
+          approval={approval}
+          comment={comment}
+          onComment={setComment}
+          onDecide={send}
+          isSending={decide.isPending}
+          error={decide.error}
+          commentRef={commentBox}
+        />
+      </ApprovalDetails>
+    </>
+  )
+}
+
+/** Moves through the list of approvals by keyboard. */
+const useApprovalKeys = (
+  all: string[],
+  selected: string | undefined,
+  onSelect: (key: string | undefined) => void,
+): void => {
+  const move = (step: number) => {
+    const at = selected === undefined ? (step > 0 ? -1 : all.length) : all.indexOf(selected)
+    const next = all[Math.min(all.length - 1, Math.max(0, at + step))]
+    if (next !== undefined) onSelect(next)
+  }
+  useKeys('Approvals', [
+    { keys: 'j', does: 'Next approval', run: () => move(1) },
+    { keys: 'k', does: 'Previous approval', run: () => move(-1) },
+    { keys: 'esc', does: 'Back to the list', run: () => onSelect(undefined) },
+  ])
+}
 
 const empty: Record<ApprovalTab, { title: string; text: string }> = {
   mine: { title: 'Nothing waits for you', text: 'Approvals that name you are listed here; “All” has the others.' },

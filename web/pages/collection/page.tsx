@@ -1,16 +1,208 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
+import type { ReactNode } from 'react'
+import type { DailyStats } from '../../../src/model/runs/daily-stats.ts'
+import type { TaskSummary } from '../../../src/model/workflows/task.ts'
+import { api } from '../../data/api.ts'
+import { useNow } from '../../data/clock.ts'
+import { keys } from '../../data/keys.ts'
+import { useLiveCollection } from '../../data/live-collection.ts'
+import { refreshLater } from '../../data/refresh-soon.ts'
 import { useTitle } from '../../data/title.ts'
 import { useMayWrite } from '../../data/whoami.ts'
+import { type DayBar, DayBars } from '../../parts/chart/day-bars.tsx'
 import { CollectionTabs } from '../../parts/collection-tabs.tsx'
 import { PausedNote } from '../../parts/paused.tsx'
 import { Problem } from '../../parts/problem.tsx'
+import { RunNumbers } from '../../parts/run-numbers.tsx'
+import { SortedList } from '../../parts/sorted-list/sorted-list.tsx'
+import { agoText } from '../../text/ago.ts'
+import { costText } from '../../text/cost.ts'
+import { countText } from '../../text/count.ts'
+import { everyDay } from '../../text/days.ts'
+import { durationText } from '../../text/duration.ts'
+import { shareText } from '../../text/share.ts'
+import { Badge } from '../../ui/badge.tsx'
 import { buttonClass } from '../../ui/button.tsx'
 import { Empty } from '../../ui/empty.tsx'
 import { Icon } from '../../ui/icon.tsx'
+import { StatusMark, statusWord } from '../../ui/status.tsx'
 import { LatestFailures, OpenApprovals } from './attention.tsx'
-import { DayActivity } from './day-activity.tsx'
-import { useActivity, useLatestFailures, useLiveOverview, useOpenApprovals, useTaskSummaries } from './query.ts'
-import { TaskTable } from './task-table.tsx'
+
+interface TaskTableProps {
+  collection: string
+  tasks: readonly TaskSummary[]
+  actions: ReactNode
+}
+
+/** The share of completed runs among those that completed or failed; null where there are none. */
+const success = ({ runs }: TaskSummary): number | null => {
+  const { completed, failed } = runs.by_status
+  return completed + failed === 0 ? null : completed / (completed + failed)
+}
+
+/** The tasks of a collection, those that ran last first. */
+const TaskTable = ({ collection, tasks, actions }: TaskTableProps) => {
+  const now = useNow()
+  return (
+    <SortedList
+      noun="tasks"
+      rows={tasks}
+      keyOf={({ id }) => id}
+      hrefOf={({ name }) => `/${encodeURIComponent(collection)}/${encodeURIComponent(name)}`}
+      textOf={({ name, description, kind }) => `${name} ${kind} ${description ?? ''}`}
+      grid="grid-cols-[minmax(12rem,1fr)_minmax(8rem,14rem)_5rem_6rem]"
+      first={{ by: 'Last run', direction: 'desc' }}
+      actions={actions}
+      columns={[
+        { name: 'Name', by: ({ name }) => name, cell: (task) => <TaskName task={task} /> },
+        { name: 'Runs', by: ({ runs }) => runs.total, isNumber: true, cell: ({ runs }) => <RunNumbers runs={runs} /> },
+        {
+          name: 'Success',
+          by: success,
+          isNumber: true,
+          className: 'text-12 tabular-nums max-sm:hidden',
+          cell: ({ runs: { by_status: by } }) => (
+            <span title="Completed among completed and failed runs">
+              {shareText(by.completed, by.completed + by.failed)}
+            </span>
+          ),
+        },
+        {
+          name: 'Last run',
+          by: ({ runs }) => (runs.last ? Date.parse(runs.last.created) : null),
+          isNumber: true,
+          className: 'text-12 text-faint max-md:ml-auto',
+          cell: ({ runs }) => runs.last && agoText(runs.last.created, now),
+        },
+      ]}
+    />
+  )
+}
+
+const TaskName = ({ task: { name, kind, steps, description, runs } }: { task: TaskSummary }) => (
+  <span className="flex min-w-0 items-center gap-2">
+    {runs.last ? (
+      <StatusMark of={runs.last.status} label={`Last run: ${statusWord(runs.last.status)}`} />
+    ) : (
+      <span className="size-3.5" />
+    )}
+    <span className="min-w-0">
+      <span className="flex items-center gap-2">
+        <span className="truncate font-medium">{name}</span>
+        {kind !== 'workflow' && <Badge>{kind}</Badge>}
+      </span>
+      <span className="block truncate text-12 text-muted">
+        {[steps === 1 ? '1 step' : steps > 1 && `${steps} steps`, description].filter(Boolean).join(' · ')}
+      </span>
+    </span>
+  </span>
+)
+
+/** Days of the chart of activity. */
+const shownDays = 30
+const dayMs = 86_400_000
+const mostTasks = 500
+const mostFailures = 6
+
+/** Moment with which the statistics begin, by whole days (UTC), so that the same day asks the same question. */
+const firstDay = (): string => new Date(Date.now() - (shownDays - 1) * dayMs).toISOString().slice(0, 10)
+
+const useTaskSummaries = (collection: string) =>
+  useQuery({
+    queryKey: [...keys.tasks(collection), 'summary'],
+    queryFn: ({ signal }) =>
+      api.listTasks({ params: { collection }, query: { view: 'summary', limit: mostTasks }, signal }),
+  })
+
+const useActivity = (collection: string) =>
+  useQuery({
+    queryKey: [...keys.runs(collection), 'days', firstDay()],
+    queryFn: ({ signal }) =>
+      api.getCollectionStats({ params: { collection }, query: { from: firstDay(), by: 'day' }, signal }),
+  })
+
+const useLatestFailures = (collection: string) =>
+  useQuery({
+    queryKey: [...keys.runs(collection), 'failures'],
+    queryFn: ({ signal }) =>
+      api.listCollectionRuns({
+        params: { collection },
+        query: { status: ['failed'], top_level: true, limit: mostFailures },
+        signal,
+      }),
+  })
+
+const useOpenApprovals = (collection: string) =>
+  useQuery({
+    queryKey: [...keys.runs(collection), 'approvals'],
+    queryFn: ({ signal }) => api.listApprovals({ params: { collection }, query: { limit: 5 }, signal }),
+  })
+
+/** Follows a collection, and asks again for its totals some time after something changed. */
+const useLiveOverview = (collection: string): void => {
+  const client = useQueryClient()
+  const shown = [keys.tasks(collection), keys.runs(collection)]
+  useLiveCollection(collection, {
+    onNews: () => {
+      for (const queryKey of shown) refreshLater(client, queryKey)
+    },
+    onGap: () => {
+      for (const queryKey of shown) void client.invalidateQueries({ queryKey })
+    },
+  })
+}
+
+const barsOf = ({ from, to, rows }: DailyStats): DayBar[] => {
+  const byDay = new Map(rows.map((row) => [row.key, row]))
+  return everyDay(from, to).map((day) => {
+    const counts = byDay.get(day)?.runs?.by_status
+    const [completed, failed, cancelled] = [counts?.completed ?? 0, counts?.failed ?? 0, counts?.cancelled ?? 0]
+    return {
+      key: day,
+      title: `${day}: ${completed} completed, ${failed} failed, ${cancelled} cancelled`,
+      parts: [
+        { count: completed, className: 'fill-ok' },
+        { count: failed, className: 'fill-bad' },
+        { count: cancelled, className: 'fill-idle' },
+      ],
+    }
+  })
+}
+
+/** What the runs of the last days came to, in figures and as a bar a day. */
+const DayActivity = ({ stats }: { stats: DailyStats }) => {
+  const { runs, cost_usd: cost, tokens, p50_duration_seconds: p50, p95_duration_seconds: p95 } = stats.totals
+  const { completed = 0, failed = 0 } = runs?.by_status ?? {}
+  const figures: [string, string, string?][] = [
+    ['Ended runs', countText(runs?.total ?? 0)],
+    ['Success', shareText(completed, completed + failed)],
+    ['Median', durationText(p50)],
+    ['95th percentile', durationText(p95)],
+    ['Cost', costText(cost, stats.totals.calls > 0), 'Of model calls with a known price'],
+    ['Tokens', countText(tokens)],
+  ]
+  return (
+    <section aria-labelledby="activity">
+      <h2 id="activity" className="mb-2 font-semibold text-15">
+        Last {barsOf(stats).length} days
+      </h2>
+      <dl className="mb-3 flex flex-wrap gap-x-8 gap-y-2">
+        {figures.map(([name, value, title]) => (
+          <div key={name} title={title}>
+            <dt className="text-11 text-muted">{name}</dt>
+            <dd className="font-medium text-15 tabular-nums">{value}</dd>
+          </div>
+        ))}
+      </dl>
+      <DayBars label={`Ended runs a day from ${stats.from} to ${stats.to}`} bars={barsOf(stats)} />
+      <p className="mt-1 flex justify-between text-11 text-faint">
+        <span>{stats.from}</span>
+        <span>{stats.to} (UTC)</span>
+      </p>
+    </section>
+  )
+}
 
 /** What goes on in a collection: what needs somebody, its tasks, and the last days. */
 export const CollectionPage = () => {

@@ -1,7 +1,9 @@
 import { Link } from '@tanstack/react-router'
-import { Fragment, type ReactNode, useState } from 'react'
-import type { RunDifference } from '../../../src/model/runs/run-difference.ts'
+import { Fragment, type ReactNode, Suspense, useState } from 'react'
+import type { RunDifference, ValueDifference } from '../../../src/model/runs/run-difference.ts'
 import type { Run, RunAddress } from '../../data/run.ts'
+import { lazyPart } from '../../data/server-away.ts'
+import { fileAddress } from '../../parts/media/media-kind.ts'
 import { withPlaces } from '../../parts/with-places.ts'
 import { costText } from '../../text/cost.ts'
 import { durationText } from '../../text/duration.ts'
@@ -15,11 +17,100 @@ import {
   cellText,
   changeText,
   comparedParts,
+  pictureIn,
   stepRows,
   valueAtPath,
 } from './comparison.ts'
-import { comparedText, Differences } from './differences.tsx'
 import { writeRunName } from './run-names.ts'
+
+/** Two pictures over each other, with an edge to move. */
+const ImageSlider = ({ left, right }: { left: string; right: string }) => {
+  const [percent, setPercent] = useState(50)
+  const picture = 'absolute inset-0 size-full object-contain'
+  return (
+    <div className="flex flex-col gap-1">
+      <div className="relative aspect-4/3 max-h-90 overflow-hidden rounded-m border border-line bg-sunk">
+        <img src={fileAddress(right, true)} alt="of this run" className={picture} />
+        <img
+          src={fileAddress(left, true)}
+          alt="of the base"
+          className={picture}
+          style={{ clipPath: `inset(0 ${100 - percent}% 0 0)` }}
+        />
+        <span className="absolute inset-y-0 w-0.5 bg-accent" style={{ left: `${percent}%` }} />
+      </div>
+      <input
+        type="range"
+        min={0}
+        max={100}
+        value={percent}
+        onChange={(event) => setPercent(Number(event.target.value))}
+        aria-label="Edge between the base and this run"
+        className="accent-accent"
+      />
+    </div>
+  )
+}
+
+const TextDiff = lazyPart(() => import('./text-diff.tsx'))
+
+const mostPlaces = 20
+
+/** Where two values differ, place by place. */
+const Differences = ({ difference, name }: { difference: ValueDifference; name: string }) => {
+  const { left, right, paths, clipped, more_paths: more } = difference
+  const places = clipped || paths.length === 0 ? [''] : paths.slice(0, mostPlaces)
+  const pictures = [pictureIn(left), pictureIn(right)]
+  const hasPictures = pictures[0] !== undefined && pictures[1] !== undefined && pictures[0] !== pictures[1]
+  return (
+    <div className="flex flex-col gap-2">
+      {hasPictures && <ImageSlider left={pictures[0]!} right={pictures[1]!} />}
+      <dl className="flex flex-col gap-1.5">
+        {places.map((path) => (
+          <div key={path}>
+            <dt className="font-mono text-11 text-faint">
+              {path === '' ? name : `${name}.${path}`.replace('.[', '[')}
+            </dt>
+            <dd className="max-h-80 overflow-auto">
+              <OneDifference
+                left={clipped ? left : valueAtPath(left, path)}
+                right={clipped ? right : valueAtPath(right, path)}
+              />
+            </dd>
+          </div>
+        ))}
+      </dl>
+      {(more || paths.length > places.length) && !clipped && (
+        <p className="text-12 text-muted">There are more places.</p>
+      )}
+      {clipped && <p className="text-12 text-muted">Only the beginnings are compared: the values are large.</p>}
+    </div>
+  )
+}
+
+/** A value as text: a text as it is, anything else as JSON. */
+const comparedText = (value: unknown): string =>
+  typeof value === 'string' ? value : (JSON.stringify(value, null, 1) ?? '')
+
+const OneDifference = ({ left, right }: { left: unknown; right: unknown }) => {
+  if (left === undefined)
+    return (
+      <p className="whitespace-pre-wrap [overflow-wrap:anywhere]">
+        {comparedText(right)} <em className="text-12 text-muted">only here</em>
+      </p>
+    )
+  if (right === undefined)
+    return (
+      <p className="whitespace-pre-wrap text-muted [overflow-wrap:anywhere]">
+        <del>{comparedText(left)}</del> <em className="text-12">only in the base</em>
+      </p>
+    )
+  return (
+    <Suspense fallback={<p className="whitespace-pre-wrap [overflow-wrap:anywhere]">{comparedText(right)}</p>}>
+      <TextDiff left={comparedText(left)} right={comparedText(right)} />
+    </Suspense>
+  )
+}
 
 interface TableProps {
   /** The base first. */

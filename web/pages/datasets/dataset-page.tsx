@@ -1,4 +1,4 @@
-import { useQuery } from '@tanstack/react-query'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { type ComponentType, Suspense, useState } from 'react'
 import { api } from '../../data/api.ts'
@@ -6,15 +6,61 @@ import { keys } from '../../data/keys.ts'
 import { lazyPart } from '../../data/server-away.ts'
 import { useTitle } from '../../data/title.ts'
 import { useMayWrite } from '../../data/whoami.ts'
+import { Confirm, Lost } from '../../parts/confirm.tsx'
 import { Problem } from '../../parts/problem.tsx'
 import { Badge } from '../../ui/badge.tsx'
 import { buttonClass } from '../../ui/button.tsx'
 import { Icon } from '../../ui/icon.tsx'
 import { Menu } from '../../ui/menu.tsx'
 import { Tabs } from '../../ui/tabs.tsx'
+import { showToast } from '../../ui/toast.tsx'
 import type { DatasetProps } from './dataset-props.ts'
 import { type DatasetTab, datasetTabs, readDatasetTab } from './dataset-tabs.ts'
-import { DeleteDataset } from './delete-dataset.tsx'
+
+/** From so many items on the name has to be typed. */
+const manyItems = 100
+
+/** Deletes a dataset, after it has said what is lost. */
+const DeleteDataset = ({ collection, dataset, onClose }: DatasetProps & { onClose: () => void }) => {
+  const navigate = useNavigate()
+  const queries = useQueryClient()
+  const params = { collection, dataset: dataset.name }
+  const items = useQuery({
+    queryKey: [...keys.dataset(collection, dataset.name), 'counted'],
+    queryFn: ({ signal }) => api.listItems({ params, query: { limit: 1 }, signal }),
+  })
+  const files = useQuery({
+    queryKey: [...keys.dataset(collection, dataset.name), 'files-counted'],
+    queryFn: ({ signal }) => api.listDatasetData({ params, query: { limit: 1000 }, signal }),
+  })
+  const total = items.data?.total ?? 0
+  return (
+    <Confirm
+      title={`Delete ${dataset.name}?`}
+      action="Delete it"
+      typed={total >= manyItems ? dataset.name : undefined}
+      isLoading={items.isPending}
+      work={() => api.deleteDataset({ params })}
+      onDone={() => {
+        showToast({ text: `Deleted ${dataset.name}` })
+        void queries.invalidateQueries({ queryKey: keys.datasets(collection) })
+        void navigate({ to: '/$collection/-/datasets', params: { collection } })
+      }}
+      onClose={onClose}
+      command={`jetty datasets rm ${collection}/${dataset.name}`}
+    >
+      <p>This is deleted for ever:</p>
+      <Lost
+        of={[
+          [total, 'item', 'items'],
+          [files.data?.files.length ?? 0, 'file', 'files'],
+          [dataset.version + 1, 'version', 'versions'],
+        ]}
+      />
+      <p className="text-muted">Runs, batches and evaluations over its items stay, and lose their link to it.</p>
+    </Confirm>
+  )
+}
 
 const pages: Record<DatasetTab, ComponentType<DatasetProps>> = {
   items: lazyPart(() => import('./items/items-tab.tsx')),

@@ -1,20 +1,117 @@
-import { useInfiniteQuery } from '@tanstack/react-query'
-import { useParams } from '@tanstack/react-router'
-import { useState } from 'react'
+import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useNavigate, useParams } from '@tanstack/react-router'
+import { type FormEvent, useDeferredValue, useState } from 'react'
 import { api } from '../../data/api.ts'
 import { keys } from '../../data/keys.ts'
 import { useTitle } from '../../data/title.ts'
 import { useMayWrite } from '../../data/whoami.ts'
 import { CollectionTabs } from '../../parts/collection-tabs.tsx'
-import { datasetHref } from '../../parts/page-link.tsx'
-import { Problem } from '../../parts/problem.tsx'
+import { datasetHref, PageLink } from '../../parts/page-link.tsx'
+import { errorText, Problem } from '../../parts/problem.tsx'
 import { SortedList } from '../../parts/sorted-list/sorted-list.tsx'
 import { Badge } from '../../ui/badge.tsx'
 import { Button } from '../../ui/button.tsx'
+import { Dialog } from '../../ui/dialog.tsx'
 import { Empty } from '../../ui/empty.tsx'
-import { TextField } from '../../ui/field.tsx'
-import { DatasetHits } from './dataset-hits.tsx'
-import { NewDataset } from './new-dataset.tsx'
+import { TextArea, TextField } from '../../ui/field.tsx'
+
+const formId = 'new-dataset'
+
+/** Creates an empty dataset, and opens it. */
+const NewDataset = ({ collection, onClose }: { collection: string; onClose: () => void }) => {
+  const queries = useQueryClient()
+  const navigate = useNavigate()
+  const [name, setName] = useState('')
+  const [description, setDescription] = useState('')
+  const create = useMutation({
+    mutationFn: () =>
+      api.createDataset({
+        params: { collection },
+        body: { name: name.trim(), ...(description.trim() === '' ? {} : { long_description: description.trim() }) },
+      }),
+    onSuccess: () => queries.invalidateQueries({ queryKey: keys.datasets(collection) }),
+  })
+  const open = (dataset: string) =>
+    navigate({ to: '/$collection/-/datasets/$dataset', params: { collection, dataset } })
+  const onSubmit = (event: FormEvent) => {
+    event.preventDefault()
+    if (name.trim() !== '' && !create.isPending) create.mutate(undefined, { onSuccess: (made) => void open(made.name) }) // unless the dialog was closed
+  }
+  return (
+    <Dialog
+      title="New dataset"
+      isOpen
+      onClose={onClose}
+      actions={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look="main" type="submit" form={formId} disabled={name.trim() === '' || create.isPending}>
+            Create
+          </Button>
+        </>
+      }
+    >
+      <form id={formId} onSubmit={onSubmit} className="flex flex-col gap-4">
+        <TextField
+          label="Name"
+          value={name}
+          error={create.error ? errorText(create.error) : undefined}
+          onChange={(event) => setName(event.target.value)}
+        />
+        <TextArea
+          label="What it is"
+          hint="It is private: only keys of this collection see it."
+          value={description}
+          onChange={(event) => setDescription(event.target.value)}
+        />
+      </form>
+    </Dialog>
+  )
+}
+
+const mostHits = 50
+
+/** Datasets whose names, descriptions or metadata have a text: of all collections that this person sees, own ones first. */
+const DatasetHits = ({ collection, text }: { collection: string; text: string }) => {
+  const q = useDeferredValue(text.trim())
+  const found = useQuery({
+    queryKey: ['dataset-search', q],
+    queryFn: ({ signal }) => api.searchDatasets({ query: { q, limit: mostHits }, signal }),
+    placeholderData: (was) => was,
+  })
+  if (found.error) return <Problem error={found.error} onRetry={() => void found.refetch()} />
+  if (!found.data) return null
+  const hits = found.data.hits
+    .map(({ document }) => document)
+    .toSorted((a, b) => Number(b.collection_name === collection) - Number(a.collection_name === collection))
+  if (hits.length === 0) return <p className="px-2 text-muted">No dataset has this text.</p>
+  return (
+    <>
+      <ul aria-label="Datasets that were found" className="divide-y divide-line border-line border-y">
+        {hits.map(({ collection_name: place, entity_name: name, description, is_private: isPrivate }) => (
+          <li key={`${place}/${name}`}>
+            <PageLink
+              href={datasetHref(place, name)}
+              className="flex flex-wrap items-center gap-x-4 gap-y-1 px-2 py-2 hover:bg-sunk"
+            >
+              <span className="min-w-48 flex-1">
+                <span className="block truncate font-medium">
+                  {place === collection ? '' : `${place} / `}
+                  {name}
+                </span>
+                <span className="block truncate text-12 text-muted">{description}</span>
+              </span>
+              <Badge>{isPrivate ? 'private' : 'public'}</Badge>
+            </PageLink>
+          </li>
+        ))}
+      </ul>
+      {hits.length === mostHits && (
+        <p className="px-2 text-12 text-muted">These are the first {mostHits}. Write more of the text.</p>
+      )}
+    </>
+  )
+}
 
 const pageSize = 500
 

@@ -1,14 +1,260 @@
-import { useEffect, useEffectEvent, useMemo, useReducer, useState } from 'react'
-import { useAnswers } from './answers/use-answers.ts'
-import { changedDraft, hasQuestion, nextTurn, type PlaygroundDraft } from './draft/draft.ts'
-import { readDraft, storeDraft } from './draft/stored-draft.ts'
+import { useQuery } from '@tanstack/react-query'
+import { type Dispatch, useEffect, useEffectEvent, useMemo, useReducer, useRef, useState } from 'react'
+import { eventsOf } from '../../../src/client/event-stream.ts'
+import { AppError, messageOf } from '../../../src/lib/errors.ts'
+import type { RoutableModelEntry } from '../../../src/model/gateway/routable-model.ts'
+import { api, apiCall } from '../../data/api.ts'
+import {
+  beginAnswer,
+  estimatedCost,
+  type PlaygroundAnswer,
+  type Refusal,
+  withChunk,
+  withCompletion,
+} from './answers/answer.ts'
+import { readRecordedCall } from './answers/recorded-call.ts'
+import {
+  type AskedTurn,
+  changedDraft,
+  type DraftChange,
+  emptyDraft,
+  hasQuestion,
+  nextTurn,
+  type PlaygroundDraft,
+} from './draft/draft.ts'
+import { loadStep, stepAddress } from './draft/load-step.ts'
 import { firstModel } from './models/model-list.ts'
-import { useModels } from './models/use-models.ts'
 import type { PlaygroundNotice } from './notice-bar.tsx'
 import { chatMessages } from './request/chat-body.ts'
 import { readFields } from './request/fields.ts'
 import type { PlaygroundSearch } from './search.ts'
-import { useOpenedStep } from './use-opened-step.ts'
+
+interface AskModelOptions {
+  model: string
+  collection: string
+  /** The request as it is sent. */
+  body: Record<string, unknown>
+  signal: AbortSignal
+  /** Told what has arrived, at most twenty times a second, and at last the whole answer. */
+  onAnswer: (answer: PlaygroundAnswer) => void
+}
+
+const tellMs = 50
+
+const brokenOff = (message: string): AppError =>
+  new AppError('upstream_failed', message, { hint: 'What had arrived is kept. Ask again to have the whole answer.' })
+
+const refusalOf = (error: unknown): Refusal => {
+  if (!(error instanceof AppError)) return { code: 'network_failed', message: messageOf(error) }
+  const status = error.extra?.provider_status
+  return {
+    code: error.code,
+    message: error.message,
+    hint: error.hint,
+    providerStatus: typeof status === 'number' ? status : undefined,
+  }
+}
+
+const recordIn = ({ headers }: Response): Partial<PlaygroundAnswer> => ({
+  recordId: headers.get('x-jetty-trajectory-id') ?? undefined,
+  isUnrecorded: headers.get('x-jetty-record') === 'off',
+  warnings: headers.get('x-jetty-warnings') ?? undefined,
+})
+
+/** Yields the events of an answer. Throws for an error among them, and for a stream that ends before its end. */
+async function* chunksOf(response: Response): AsyncGenerator<unknown> {
+  for await (const { data } of eventsOf(response)) {
+    if (data === '[DONE]') return
+    const chunk = JSON.parse(data) as { error?: { message?: unknown } }
+    if (chunk.error) throw brokenOff(String(chunk.error.message ?? 'The model failed'))
+    yield chunk
+  }
+  throw brokenOff('The answer broke off')
+}
+
+/** Asks a model, and tells what it answers while it comes. Never throws: a refusal is an answer, too. */
+const askModel = async ({ model, collection, body, signal, onAnswer }: AskModelOptions): Promise<void> => {
+  const begun = performance.now()
+  const elapsedMs = () => performance.now() - begun
+  let answer: PlaygroundAnswer = { ...beginAnswer(model), collection }
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const tellSoon = () => {
+    timer ??= setTimeout(() => {
+      timer = undefined
+      onAnswer(answer)
+    }, tellMs)
+  }
+  const end = (last: Partial<PlaygroundAnswer>) => {
+    clearTimeout(timer)
+    onAnswer({ ...answer, totalMs: elapsedMs(), ...last })
+  }
+  try {
+    const headers = { 'x-jetty-collection': collection }
+    const input = { body, headers, signal, asResponse: true }
+    const response = (await apiCall('createChatCompletion', input)) as Response
+    answer = { ...answer, ...recordIn(response) }
+    if (!response.headers.get('content-type')?.startsWith('text/event-stream')) {
+      answer = withCompletion(answer, await response.json(), elapsedMs())
+      return end({ state: 'done' })
+    }
+    for await (const chunk of chunksOf(response)) {
+      answer = withChunk(answer, chunk, elapsedMs())
+      tellSoon()
+    }
+    end({ state: 'done' })
+  } catch (error) {
+    if (signal.aborted) return end({ state: 'stopped' })
+    const id = error instanceof AppError ? error.extra?.trajectory_id : undefined
+    end({ state: 'failed', refusal: refusalOf(error), ...(typeof id === 'string' ? { recordId: id } : {}) })
+  }
+}
+
+/** A question to one model. */
+interface AskedColumn {
+  turn: number
+  column: number
+  model: string
+  collection: string
+  body: Record<string, unknown>
+  /** What is known of the model. */
+  details: RoutableModelEntry | undefined
+}
+
+type RecordedAnswer = Pick<PlaygroundAnswer, 'recordId' | 'isUnrecorded' | 'collection'>
+
+/** What the record of an answer says of its cost; undefined where there is none. */
+const recordedFacts = async ({ recordId: id, isUnrecorded, collection }: RecordedAnswer, signal: AbortSignal) =>
+  id === undefined || collection === undefined || isUnrecorded
+    ? undefined
+    : readRecordedCall(collection, id, signal).catch(() => undefined)
+
+/** Asks models and stops them. Whoever leaves the page stops them, too. */
+const useAnswers = (turns: readonly AskedTurn[], dispatch: Dispatch<DraftChange>) => {
+  const running = useRef(new Set<AbortController>())
+  const page = useRef<AbortController>(undefined)
+  const stop = () => {
+    for (const one of running.current) one.abort()
+  }
+  /** A page that was left before the records were read reads them now. */
+  const complete = useEffectEvent((signal: AbortSignal) => {
+    for (const { id: turn, answers } of turns) {
+      for (const [column, answer] of answers.entries()) {
+        if (answer.costUsd !== undefined || answer.state === 'failed') continue
+        void recordedFacts(answer, signal).then((part) => part && dispatch({ kind: 'answer', turn, column, part }))
+      }
+    }
+  })
+  useEffect(() => {
+    const here = new AbortController()
+    const asked = running.current
+    page.current = here
+    complete(here.signal)
+    return () => {
+      here.abort()
+      for (const one of asked) one.abort()
+    }
+  }, [])
+
+  const ask = async ({ turn, column, details, ...asked }: AskedColumn): Promise<void> => {
+    const control = new AbortController()
+    running.current.add(control)
+    const tell = (part: Partial<PlaygroundAnswer>) => dispatch({ kind: 'answer', turn, column, part })
+    let last: PlaygroundAnswer | undefined
+    await askModel({
+      ...asked,
+      signal: control.signal,
+      onAnswer: (answer) => {
+        last = answer
+        tell(answer)
+      },
+    })
+    running.current.delete(control)
+    if (!last || !page.current) return
+    const recorded = await recordedFacts(last, page.current.signal)
+    if (recorded) tell(recorded)
+    else if (last.state === 'done') {
+      tell({ costUsd: estimatedCost(last.tokens, details?.usd_per_million), isEstimated: true })
+    }
+  }
+  return { ask, stop }
+}
+
+const storedName = 'jetty.playground'
+
+/** An answer that was under way when the page was left has stopped with it. */
+const settled = (draft: PlaygroundDraft): PlaygroundDraft => ({
+  ...draft,
+  turns: draft.turns.map((turn) => ({
+    ...turn,
+    answers: turn.answers.map((answer) => (answer.state === 'streaming' ? { ...answer, state: 'stopped' } : answer)),
+  })),
+})
+
+/** Reads the draft of this tab; a new one where there is none. */
+const readDraft = (): PlaygroundDraft => {
+  try {
+    const stored = JSON.parse(sessionStorage.getItem(storedName) ?? '{}') as Partial<PlaygroundDraft>
+    return settled({ ...emptyDraft, ...stored, fields: { ...emptyDraft.fields, ...stored.fields } })
+  } catch {
+    return emptyDraft
+  }
+}
+
+const withoutPictures = (draft: PlaygroundDraft): PlaygroundDraft => ({
+  ...draft,
+  pictures: [],
+  turns: draft.turns.map((turn) => ({ ...turn, pictures: [] })),
+})
+
+/** Keeps the draft in this tab. Browsers keep about 5 MB: pictures that do not fit are left out. */
+const storeDraft = (draft: PlaygroundDraft): void => {
+  for (const kept of [draft, withoutPictures(draft)]) {
+    try {
+      sessionStorage.setItem(storedName, JSON.stringify(kept))
+      return
+    } catch {
+      // No room, or a browser that stores nothing: the page works without.
+    }
+  }
+}
+
+interface OpenedStep {
+  draft: PlaygroundDraft
+  model: string | undefined
+  collection: string
+}
+
+/** Loads the step that the address names, and hands over what it asked, once. */
+const useOpenedStep = (from: string | undefined, onOpened: (step: OpenedStep) => void) => {
+  const address = stepAddress(from)
+  const { data, error } = useQuery({
+    queryKey: ['playground-step', from],
+    queryFn: ({ signal }) => (address ? loadStep(address, signal) : undefined),
+    enabled: address !== undefined,
+    gcTime: 0,
+  })
+  const open = useEffectEvent((step: OpenedStep) => onOpened(step))
+  const collection = address?.collection
+  useEffect(() => {
+    if (data && collection !== undefined) open({ ...data, collection })
+  }, [data, collection])
+  const isWrong = from !== undefined && address === undefined
+  return { isLoading: address !== undefined && !data && !error, error: isWrong ? new Error(notAStep) : error }
+}
+
+const notAStep = 'The address names no step: write from=collection/task/run/step'
+
+const freshMs = 5 * 60_000
+
+/** Loads the models that the keys of a collection reach, with context and prices. */
+const useModels = (collection: string | undefined) =>
+  useQuery({
+    queryKey: ['models', collection],
+    queryFn: async ({ signal }) =>
+      (await api.listRoutableModels({ query: { collection: collection ?? '', details: true }, signal })).data,
+    enabled: collection !== undefined,
+    staleTime: freshMs,
+  })
 
 const storeMs = 300
 

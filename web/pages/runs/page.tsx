@@ -1,6 +1,7 @@
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { Suspense, useCallback, useEffect, useMemo, useState } from 'react'
 import type { CollectionRun } from '../../../src/model/runs/collection-run.ts'
+import { useNow } from '../../data/clock.ts'
 import { lazyPart } from '../../data/server-away.ts'
 import { useStored, writeStored } from '../../data/stored.ts'
 import { useTitle } from '../../data/title.ts'
@@ -16,16 +17,90 @@ import {
 } from '../../parts/filters/run-filters.ts'
 import { runHref } from '../../parts/page-link.tsx'
 import { Problem } from '../../parts/problem.tsx'
+import { shortMomentText } from '../../text/moment.ts'
 import { Button } from '../../ui/button.tsx'
+import { useKeys } from '../../ui/keys.ts'
 import { Split } from '../../ui/split.tsx'
-import { ListFoot } from './foot.tsx'
-import { useListKeys } from './list-keys.ts'
 import { runKey } from './merge-news.ts'
-import { useRuns } from './query.ts'
-import { allOrNone, noSelection, toggled, without, withRange } from './selection.ts'
+import { type RunList, useRuns } from './query.ts'
+import { allOrNone, noSelection, type Selection, toggled, without, withRange } from './selection.ts'
 import { RunTable } from './table/table.tsx'
 import { Toolbar } from './toolbar.tsx'
 import { Views } from './views/views.tsx'
+
+interface ListKeys {
+  runs: CollectionRun[]
+  /** Place of the active one; below 0 where none is. */
+  at: number
+  isPeeking: boolean
+  setActive: (key: string) => void
+  setPeeking: (isPeeking: boolean) => void
+  setSelection: (selection: Selection) => void
+  open: (run: CollectionRun) => void
+  toggle: (run: CollectionRun, isRange: boolean) => void
+}
+
+/** The row that a step leads to: the first one where none is active yet. */
+const movedTo = (count: number, at: number, step: number): number =>
+  at < 0 ? (count > 0 ? 0 : -1) : Math.min(count - 1, Math.max(0, at + step))
+
+/** The keys of a list of runs. */
+const useListKeys = (list: ListKeys): void => {
+  const { runs, at, isPeeking } = list
+  const here = runs[at]
+  const move = (step: number) => {
+    const next = runs[movedTo(runs.length, at, step)]
+    if (next) list.setActive(runKey(next))
+  }
+  const onHere = (act: (run: CollectionRun) => void) => () => here && act(here)
+  const back = () => {
+    if (isPeeking) list.setPeeking(false)
+    else list.setSelection(noSelection)
+  }
+  useKeys('List of runs', [
+    { keys: 'j', does: 'Next run', run: () => move(1) },
+    { keys: 'k', does: 'Run before', run: () => move(-1) },
+    { keys: 'down', does: 'Next run', run: () => move(1), isHidden: true },
+    { keys: 'up', does: 'Run before', run: () => move(-1), isHidden: true },
+    { keys: 'enter', does: 'Open the run', run: onHere(list.open) },
+    { keys: 'space', does: 'Look at the run', run: () => here && list.setPeeking(!isPeeking) },
+    { keys: 'x', does: 'Select', run: onHere((run) => list.toggle(run, false)) },
+    { keys: 'shift+x', does: 'Select up to here', run: onHere((run) => list.toggle(run, true)) },
+    { keys: 'esc', does: 'Close, or select nothing', run: back },
+  ])
+}
+
+/** Below the last row: more, which comes by itself where it is scrolled to; how far a search has looked; or that this is all. */
+const ListFoot = ({ list, left }: { list: RunList; left: string | undefined }) => {
+  const now = useNow()
+  if (list.isLoading) return null
+  if (!list.hasMore) {
+    const text = [list.runs.length > 20 && 'That is all.', left].filter(Boolean).join(' ')
+    return text === '' ? null : <p className="p-3 text-center text-faint">{text}</p>
+  }
+  const looked = list.lookedUntil === null ? '' : ` Looked back to ${shortMomentText(list.lookedUntil, now)}.`
+  if (list.isPaused) {
+    return (
+      <p className="flex items-center justify-center gap-3 p-3 text-muted">
+        The search has paused.{looked}
+        <Button onClick={list.resume}>Go on</Button>
+      </p>
+    )
+  }
+  if (!list.isSearch) {
+    return (
+      <p className="flex items-center justify-center p-3 text-muted">
+        {list.isLoadingMore ? <span role="status">Loading…</span> : <Button onClick={list.more}>More runs</Button>}
+      </p>
+    )
+  }
+  return (
+    <p className="flex items-center justify-center gap-3 p-3 text-muted">
+      <span role="status">Searching…{looked}</span>
+      <Button onClick={list.pause}>Stop</Button>
+    </p>
+  )
+}
 
 /** What can be done with many runs comes after the list, before somebody has selected some. */
 const loadBulkBar = async () => ({ default: (await import('./bulk/bulk-bar.tsx')).BulkBar })

@@ -1,5 +1,5 @@
 import { type InfiniteData, useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
-import { useMemo, useState } from 'react'
+import { useEffect, useEffectEvent, useMemo, useRef, useState } from 'react'
 import type { contract } from '../../../src/api/contract.ts'
 import type { EndpointOutput } from '../../../src/client/client.ts'
 import type { CollectionRun } from '../../../src/model/runs/collection-run.ts'
@@ -8,7 +8,31 @@ import { keys } from '../../data/keys.ts'
 import { type CollectionNews, useLiveCollection } from '../../data/live-collection.ts'
 import { listQuery, type RunFilters } from '../../parts/filters/run-filters.ts'
 import { mayBelong, mergeNews, runKey } from './merge-news.ts'
-import { useMissedNews } from './missed-news.ts'
+
+/**
+ * Keeps the news that come while a list is read, and merges them once more after the read: its answer may be older, and
+ * a further page brings those before it back as they were when it was asked for.
+ */
+const useMissedNews = (
+  of: string,
+  { isFetching, dataUpdatedAt }: { isFetching: boolean; dataUpdatedAt: number },
+  merge: (news: readonly CollectionNews[]) => void,
+) => {
+  const missed = useRef<{ of: string; news: CollectionNews[] }>({ of, news: [] })
+  const mergeNow = useEffectEvent(merge)
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a quick read may be over before the page was rendered during it
+  useEffect(() => {
+    if (isFetching) return
+    const { news } = missed.current
+    const isOfList = missed.current.of === of
+    missed.current = { of, news: [] }
+    if (isOfList && news.length > 0) mergeNow(news)
+  }, [of, isFetching, dataUpdatedAt])
+  return (news: readonly CollectionNews[]): void => {
+    if (missed.current.of !== of) missed.current = { of, news: [] }
+    missed.current.news.push(...news)
+  }
+}
 
 type RunPage = EndpointOutput<(typeof contract)['listCollectionRuns']>
 

@@ -1,21 +1,155 @@
 import type { ReactNode } from 'react'
+import type { ErrorRecord } from '../../../src/model/runs/error-record.ts'
+import type { LargeValue } from '../../../src/model/runs/step.ts'
+import type { StepAttempt } from '../../../src/model/runs/step-attempts.ts'
 import { isCarriedOver, type Run, type RunAddress, type RunStep, type WholeStep } from '../../data/run.ts'
+import { useStepLog } from '../../data/run-log.ts'
 import { useWholeStep } from '../../data/step.ts'
 import { durationText } from '../../text/duration.ts'
+import { clockText } from '../../text/moment.ts'
 import { StatusMark, statusWord } from '../../ui/status.tsx'
 import { Tabs } from '../../ui/tabs.tsx'
 import { jobText } from '../job-text.ts'
 import { JsonTree } from '../json-tree/json-tree.tsx'
+import { Log } from '../log/log.tsx'
+import { plainText } from '../log/plain-text.ts'
 import { Problem } from '../problem.tsx'
+import { outlookOf, remedyOf } from '../remedy.ts'
 import { statusOfStep } from '../status-of-step.ts'
-import { Attempts } from './attempts.tsx'
-import { ErrorBox } from './error-box.tsx'
-import { Inputs } from './inputs.tsx'
-import { LogOfStep } from './log-of-step.tsx'
+import { largeMembers } from './large-members.ts'
 import { Outputs } from './outputs.tsx'
 import { type PanelName, panelTabs, shownPanel } from './panel-tabs.ts'
 import { RunsOfStep } from './runs-of-step.tsx'
 import { hasTools } from './tool-outputs.tsx'
+import { LargeValueBox, ValueBox } from './value-box.tsx'
+
+/** Parameters of a step beside the expressions that they came from. */
+const Inputs = ({
+  step,
+  place,
+  onChoose,
+}: {
+  step: WholeStep
+  place: RunAddress
+  onChoose: (step: string) => void
+}) => {
+  const large = largeMembers(step.large_values, 'inputs')
+  const path = `${step.key}.inputs`
+  if (large === 'whole') {
+    const reference = step.inputs as unknown as LargeValue
+    return <LargeValueBox reference={reference} place={place} step={step.key} of="inputs" path={path} label="input" />
+  }
+  const names = Object.keys(step.inputs)
+  if (names.length === 0) return <p className="text-muted">This step takes no parameters.</p>
+  return (
+    <dl className="flex flex-col">
+      {names.map((name) => (
+        <div key={name} className="flex flex-col gap-1 border-line border-b py-2 last:border-0">
+          <dt
+            className={`flex min-w-0 gap-x-3 ${isLong(step.origins[name]) ? 'flex-col' : 'flex-wrap items-baseline'}`}
+          >
+            <span className="font-mono text-12">{name}</span>
+            <Origin text={step.origins[name]} onChoose={onChoose} />
+          </dt>
+          <dd className="min-w-0">
+            {large.includes(name) ? (
+              <LargeValueBox
+                reference={step.inputs[name] as LargeValue}
+                place={place}
+                step={step.key}
+                of="inputs"
+                member={name}
+                path={`${path}.${name}`}
+                label={name}
+              />
+            ) : (
+              <ValueBox value={step.inputs[name]} path={`${path}.${name}`} label={name} />
+            )}
+          </dd>
+        </div>
+      ))}
+    </dl>
+  )
+}
+
+const isLong = (origin: string | undefined): boolean =>
+  origin !== undefined && (origin.includes('\n') || origin.length > 50)
+
+const firstName = /^\s*([A-Za-z_][A-Za-z0-9_-]*)/
+const notSteps = ['init_params', 'env', 'callbacks']
+
+/** The expression, with a way to the step that it reads first. */
+const Origin = ({ text, onChoose }: { text: string | undefined; onChoose: (step: string) => void }) => {
+  if (text === undefined) return <span className="text-11 text-faint">literal or default</span>
+  const shown = (
+    <code className="min-w-0 whitespace-pre-wrap font-mono text-12 text-muted [overflow-wrap:anywhere]">{text}</code>
+  )
+  const step = firstName.exec(text.replace(/^[^{]*\{\{/, ''))?.[1]
+  if (step === undefined || notSteps.includes(step) || /[{[]/.test(text[0] ?? '')) return shown
+  return (
+    <button
+      type="button"
+      title={`Go to ${step}`}
+      onClick={() => onChoose(step)}
+      className="min-w-0 text-left hover:underline"
+    >
+      {shown}
+    </button>
+  )
+}
+
+/** An error: what happened, why, and what to do next. */
+const ErrorBox = ({ error, message }: { error: ErrorRecord | undefined; message: string }) => (
+  <div className="flex flex-col gap-2">
+    <p className="whitespace-pre-wrap text-bad [overflow-wrap:anywhere]">{plainText(error?.message ?? message)}</p>
+    {error && remedyOf(error) !== undefined && (
+      <p className="[overflow-wrap:anywhere]">
+        <span className="font-medium">What to do: </span>
+        {plainText(remedyOf(error) ?? '')}
+      </p>
+    )}
+    {error?.cause && !error.message.includes(error.cause) && (
+      <p className="whitespace-pre-wrap text-muted [overflow-wrap:anywhere]">Cause: {plainText(error.cause)}</p>
+    )}
+    {error && (
+      <p className="text-12 text-muted">
+        <code className="font-mono">{error.code}</code>
+        {` · ${outlookOf(error)}`}
+      </p>
+    )}
+    {error?.divergence?.diff && (
+      <pre className="overflow-x-auto rounded-m border border-line bg-sunk p-2 font-mono text-12">
+        {error.divergence.diff}
+      </pre>
+    )}
+  </div>
+)
+
+/** Each try of a step, with what went wrong. */
+const Attempts = ({ attempts }: { attempts: readonly StepAttempt[] }) => (
+  <ol className="flex flex-col">
+    {attempts.map(({ n, started, ended, error_detail: error }) => (
+      <li key={n} className="flex flex-col gap-1 border-line border-b py-2 last:border-0">
+        <p className="flex items-baseline gap-3">
+          <span className="font-medium">Attempt {n}</span>
+          <span className="text-12 text-muted">
+            {clockText(started)} ·{' '}
+            {ended === null ? 'did not end' : durationText((Date.parse(ended) - Date.parse(started)) / 1000)}
+          </span>
+        </p>
+        {error ? <ErrorBox error={error} message="" /> : ended !== null && <p className="text-muted">It completed.</p>}
+      </li>
+    ))}
+  </ol>
+)
+
+/** The log of one step. */
+const LogOfStep = ({ run, place, step }: { run: Run; place: RunAddress; step: string }) => {
+  const { data, error, refetch } = useStepLog(place, run, step)
+  if (error && !data) return <Problem error={error} onRetry={() => void refetch()} />
+  if (!data) return <p className="p-4 text-muted">Loading…</p>
+  return <Log events={data.events} note={data.next_cursor === null ? undefined : 'the first 5,000 lines'} />
+}
 
 interface PanelProps {
   run: Run

@@ -1,7 +1,109 @@
 import { useCallback, useEffect, useEffectEvent, useLayoutEffect, useMemo, useRef, useState } from 'react'
 import { unevenRows, useRowsAt } from '../../data/rows.ts'
+import { durationText } from '../../text/duration.ts'
+import { clockText, momentText } from '../../text/moment.ts'
+import { Icon } from '../../ui/icon.tsx'
+import { StatusMark } from '../../ui/status.tsx'
+import { JsonTree } from '../json-tree/json-tree.tsx'
+import { TextView } from '../text-view/text-view.tsx'
 import type { TranscriptEntry } from './entries.ts'
-import { EntryRow } from './entry-row.tsx'
+
+interface EntryRowProps {
+  entry: TranscriptEntry
+  isOpen: boolean
+  onToggle: () => void
+}
+
+/** One entry: a tool call is one line until it is opened. */
+const EntryRow = ({ entry, isOpen, onToggle }: EntryRowProps) => (
+  <div className="flex items-start gap-3 px-4 py-1">
+    <time
+      dateTime={new Date(entry.at).toISOString()}
+      title={momentText(entry.at)}
+      className="w-16 shrink-0 font-mono text-11 text-faint leading-5"
+    >
+      {clockText(entry.at)}
+    </time>
+    <div className="min-w-0 flex-1">
+      <Body entry={entry} isOpen={isOpen} onToggle={onToggle} />
+    </div>
+  </div>
+)
+
+/** Roles of what programs print, such as a check that failed: nobody wrote it as Markdown. */
+const printedBy: ReadonlySet<string> = new Set(['stdout', 'stderr'])
+
+const Body = ({ entry, isOpen, onToggle }: EntryRowProps) => {
+  switch (entry.kind) {
+    case 'tool':
+      return <ToolBody entry={entry} isOpen={isOpen} onToggle={onToggle} />
+    case 'message':
+      return (
+        <div className={entry.role === 'assistant' ? '' : 'border-line border-l-2 pl-3 text-muted'}>
+          <TextView text={entry.text} isProse={!printedBy.has(entry.role)} />
+        </div>
+      )
+    case 'phase':
+      return (
+        <p className="font-medium text-12 text-muted">
+          {entry.phase}
+          {entry.text === '' || entry.text === entry.phase ? '' : ` · ${entry.text}`}
+        </p>
+      )
+    case 'end':
+      return <Marked state={entry.isOk ? 'completed' : 'failed'} text={`The agent ended: ${entry.text}`} />
+    default:
+      return (
+        <Marked
+          state={entry.kind === 'error' ? 'failed' : 'waiting'}
+          text={entry.text}
+          isBad={entry.kind === 'error'}
+        />
+      )
+  }
+}
+
+const Marked = ({ state, text, isBad = false }: { state: string; text: string; isBad?: boolean }) => (
+  <div className="flex items-start gap-2">
+    <StatusMark of={state} label={state} className="mt-0.5" />
+    <div className={`min-w-0 flex-1 ${isBad ? 'text-bad' : ''}`}>
+      <TextView text={text} />
+    </div>
+  </div>
+)
+
+const ToolBody = ({ entry, isOpen, onToggle }: EntryRowProps & { entry: TranscriptEntry & { kind: 'tool' } }) => {
+  const { line, input, result } = entry
+  const state = result === undefined ? 'running' : result.isError ? 'failed' : 'completed'
+  const words = { running: 'no result yet', failed: 'failed', completed: 'succeeded' }
+  return (
+    <div className={isOpen ? 'rounded-m border border-line' : ''}>
+      <button
+        type="button"
+        aria-expanded={isOpen}
+        onClick={onToggle}
+        className="flex w-full items-center gap-2 rounded-m px-1 text-left hover:bg-sunk"
+      >
+        <Icon name={isOpen ? 'down' : 'right'} className="text-faint" />
+        <span className="min-w-0 flex-1 truncate font-mono text-12">{line}</span>
+        {result && result.at - entry.at >= 10 && (
+          <span className="shrink-0 text-11 text-faint">{durationText((result.at - entry.at) / 1000)}</span>
+        )}
+        <StatusMark of={state} label={words[state]} />
+      </button>
+      {isOpen && (
+        <div className="flex flex-col gap-3 border-line border-t p-2">
+          {input !== undefined && <JsonTree value={input} path="" label="input" />}
+          {result && (
+            <section aria-label="result" className={result.isError ? 'text-bad' : ''}>
+              {result.output === '' ? <p className="text-faint">no output</p> : <TextView text={result.output} />}
+            </section>
+          )}
+        </div>
+      )}
+    </div>
+  )
+}
 
 /** Height of a line that was not drawn yet, in px. */
 const expectedHeight = 28

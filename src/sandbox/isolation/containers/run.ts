@@ -1,21 +1,142 @@
-import { readdirSync } from 'node:fs'
+import { chmodSync, closeSync, constants, mkdirSync, openSync, readdirSync, writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { Socket } from 'node:net'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import type { Logger } from '../../../lib/log.ts'
 import { inside } from '../../../model/runbooks/sandbox.ts'
 import { exitOf, neverBegun } from '../exit-of.ts'
+import { counted, numberIn, ownGroups, pidsIn, read } from '../limits/control-groups.ts'
 import { watchDisk } from '../limits/disk-watch.ts'
 import { supervise } from '../limits/supervise.ts'
 import { toolsFolder } from '../programs/find-program.ts'
 import { mostOpenFiles } from '../programs/launch-script.ts'
+import { makeNamedPipes } from '../programs/named-pipes.ts'
 import { systemPath } from '../programs/run-tool.ts'
 import type { RunFolder } from '../run-folder.ts'
 import type { SandboxCommand, SandboxExit, SandboxLimits } from '../sandbox.ts'
 import type { CommandTurn } from '../sandbox-life.ts'
 import type { ContainerEngine, EngineFacts } from './engine.ts'
 import type { EngineImage } from './engine-images.ts'
-import { type ContainerPipes, openContainerPipes, pipeScript, pipesInside } from './pipes.ts'
 import type { ContainerEnd, StartedContainer } from './started-container.ts'
-import { watchUsage } from './usage.ts'
+
+/** Standard input and outputs of a command in a container: a folder of named pipes, mounted read-only. */
+interface ContainerPipes {
+  folder: string
+  stdout: Readable
+  stderr: Readable
+  /** Call when no writer is left: the outputs end once they are drained. */
+  ended(): void
+  close(): Promise<void>
+}
+
+/** Mount point of that folder inside. */
+const pipesInside = '/run/command'
+
+/**
+ * Shell script that starts a command on its pipes, after a watcher that kills everything once the server is gone: the
+ * pipe `alive` ends when nobody holds it open for writing, and only the server does. The watcher is orphaned on
+ * purpose, so that no command waits for it.
+ */
+const pipeScript = [
+  `( ( read -r _ < ${pipesInside}/alive; kill -9 -1 ) > /dev/null 2>&1 & ) < /dev/null`,
+  `exec "$@" < ${pipesInside}/in > ${pipesInside}/out 2> ${pipesInside}/err`,
+].join('\n')
+
+/** Opens the pipes. The engines' own attached streams neither hold back a fast writer nor close a finished input. */
+const openContainerPipes = async (folder: string, stdin: string | undefined): Promise<ContainerPipes> => {
+  const path = (name: string) => join(folder, name)
+  const streams: Socket[] = []
+  const writing: number[] = []
+  const ended = () => {
+    for (const descriptor of writing.splice(0)) closeSync(descriptor)
+  }
+  const close = async () => {
+    ended()
+    for (const stream of streams) stream.destroy()
+    await rm(folder, { recursive: true, force: true })
+  }
+  /** Opens the reading end, and a writing end that keeps it open until the command starts to write. */
+  const openPipe = (name: string): Socket => {
+    const fd = openSync(path(name), constants.O_RDONLY | constants.O_NONBLOCK)
+    const stream = new Socket({ fd, readable: true, writable: false })
+    streams.push(stream)
+    writing.push(openSync(path(name), constants.O_WRONLY))
+    return stream
+  }
+
+  mkdirSync(folder, { mode: 0o755 })
+  try {
+    chmodSync(folder, 0o755) // independent of the umask
+    await makeNamedPipes('622', [path('out'), path('err'), path('alive')])
+    writeFileSync(path('in'), stdin ?? '', { mode: 0o444, flag: 'wx' })
+    chmodSync(path('in'), 0o444)
+    writing.push(openSync(path('alive'), constants.O_RDWR | constants.O_NONBLOCK))
+    chmodSync(path('alive'), 0o444)
+    return { folder, stdout: openPipe('out'), stderr: openPipe('err'), ended, close }
+  } catch (error) {
+    await close().catch(() => {}) // the sandbox's removal takes the rest
+    throw error
+  }
+}
+
+/** Usage as counted by the control group of a container. */
+interface GroupUsage {
+  peakMemoryBytes: number | null
+  oomKills: number
+  refusedProcesses: number | null
+}
+
+/** Poll interval; a container that ends stays visible for about 50 ms. */
+const everyMs = 20
+const mount = '/sys/fs/cgroup'
+
+const most = (one: number | null, other: number | null): number | null =>
+  one === null || other === null ? (one ?? other) : Math.max(one, other)
+
+/**
+ * Polls the control group of a container while it exists, since its counters vanish with it. Reports nothing when the
+ * engine runs on another host or behind a closed folder: the group is recognized by the container's id in its name,
+ * because the same process id may belong to somebody else here.
+ */
+const watchUsage = ({
+  id,
+  pid,
+}: Pick<StartedContainer, 'id' | 'pid'>): { usage(): GroupUsage; pids(): number[]; stop(): void } => {
+  const groups = pid > 0 ? ownGroups(read(`/proc/${pid}/cgroup`) ?? '') : new Map<string, string>()
+  const folderOf = (controller: string): string | undefined => {
+    const own = groups.get(controller)
+    const whole = groups.get('')
+    if (own?.includes(id)) return join(mount, controller, own)
+    return whole?.includes(id) ? join(mount, whole) : undefined
+  }
+  const memory = folderOf('memory')
+  const pids = folderOf('pids')
+  let seen: GroupUsage = { peakMemoryBytes: null, oomKills: 0, refusedProcesses: null }
+  const look = () => {
+    if (memory !== undefined) {
+      const peak = numberIn(join(memory, 'memory.max_usage_in_bytes')) ?? numberIn(join(memory, 'memory.peak'))
+      const kills = counted(join(memory, 'memory.oom_control'), 'oom_kill')
+      const killsNow = counted(join(memory, 'memory.events'), 'oom_kill')
+      seen = {
+        ...seen,
+        peakMemoryBytes: most(seen.peakMemoryBytes, peak),
+        oomKills: Math.max(seen.oomKills, kills, killsNow),
+      }
+    }
+    const events = pids === undefined ? undefined : join(pids, 'pids.events')
+    if (events !== undefined && read(events) !== undefined)
+      seen = { ...seen, refusedProcesses: most(seen.refusedProcesses, counted(events, 'max')) }
+  }
+  look()
+  const timer = setInterval(look, everyMs)
+  return {
+    usage: () => seen,
+    /** Process ids alive in the container. */
+    pids: () => (pids === undefined ? [] : pidsIn(pids)),
+    stop: () => clearInterval(timer),
+  }
+}
 
 /** User inside a container, in the engine's notation. */
 export interface ContainerUser {

@@ -1,6 +1,8 @@
 import type { SandboxLimits } from '../sandbox.ts'
 import { findProgram } from './find-program.ts'
-import { quoted } from './shell-text.ts'
+
+/** Quotes any text as one word for `sh`. */
+const quoted = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`
 
 /** A host path that is mounted at another one which every user can traverse. */
 export interface StagedMount {

@@ -16,8 +16,58 @@ import { checkVariables } from './check-variables.ts'
 import { failed, listed, ok, warned } from './checks.ts'
 import { type Choice, type ChosenAgent, chooseAgent, type KeyPlace } from './choose-agent.ts'
 import { type ChosenLimits, chooseLimits, type Machine } from './choose-limits.ts'
-import { checkBlocks, offerScripted } from './scripted-blocks.ts'
-import { toolsUsed } from './tools-used.ts'
+import { scriptedOffer } from './offers.ts'
+
+const shellBlock = /(`{3,}|~{3,})[ \t]*(?:sh|bash)\b/i
+const bashBlock = /(`{3,}|~{3,})[ \t]*bash\b/i
+
+/** Checks whether `scripted` can run the shell blocks of a runbook, each with the shell it names. */
+const checkBlocks = (text: string, hasBash: boolean): PreflightCheck[] => {
+  if (!shellBlock.test(text)) {
+    const fix = 'Fence commands as ```sh or ```bash, or choose a coding agent.'
+    return [failed('agent', 'scripted runs only fenced sh and bash blocks, and the runbook has none', fix, 'agent')]
+  }
+  if (hasBash || !bashBlock.test(text)) return []
+  const fix = 'Install it (sudo apt install bash), run it in an image that has it, or fence the blocks as ```sh.'
+  return [failed('agent', 'The runbook has bash blocks, but bash is not installed here', fix, 'agent')]
+}
+
+/** Checks that a user can satisfy by repeating the command with more arguments. */
+const curable = ['key', 'model', 'variables', 'secrets']
+
+/** Suggests `scripted` when a key or a model is missing and nothing else would keep it from running. */
+const offerScripted = (checks: readonly PreflightCheck[], text: string, hasBash: boolean): PreflightCheck[] => {
+  const failures = checks.filter(({ state }) => state === 'failed')
+  const first = failures.find(({ name }) => name === 'key' || name === 'model')
+  const wouldRun = checkBlocks(text, hasBash).length === 0 && failures.every(({ name }) => curable.includes(name))
+  if (!first || !wouldRun) return [...checks]
+  return checks.map((check) => (check === first ? { ...check, fix: `${check.fix} ${scriptedOffer}` } : check))
+}
+
+/** Programs that a runbook's text uses. */
+interface ToolsUsed {
+  /** Whether it mentions or runs the program; true for programs without known signs. */
+  has(tool: string): boolean
+  /** The `12` of "Python 3.12"; the lowest of several. Undefined when no version is named. */
+  pythonMinor: number | undefined
+}
+
+/** Signs of a program in a text: a command, code, or a table cell. */
+const signs: Readonly<Record<string, RegExp>> = {
+  uv: /\buv\s{1,9}(run|pip|venv|sync|tool|add|init|python|lock|export|build)\b|\buvx\s|`uv`|\|\s{0,9}uv\s{0,9}\|/,
+  node: /\b(node|npm|npx|pnpm|yarn)\s\S|`(node|npm|npx)`|\|\s{0,9}(node(\.js)?|npm)\s{0,9}\|/i,
+  soffice: /\b(soffice|libreoffice|unoconv)\b/i,
+}
+
+const pythonVersion = /\bpython[\s-]{0,3}(?:version\s{0,3})?[>=~^"≥\s]{0,6}3\.(\d{1,2})\b/gi
+
+export const toolsUsed = (text: string): ToolsUsed => {
+  const minors = [...text.matchAll(pythonVersion)].map(([, minor]) => Number(minor))
+  return {
+    has: (tool) => signs[tool]?.test(text) ?? true,
+    pythonMinor: minors.length > 0 ? Math.min(...minors) : undefined,
+  }
+}
 
 export interface PreflightDeps {
   provider: Pick<SandboxProvider, 'name'>

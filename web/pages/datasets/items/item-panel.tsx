@@ -1,4 +1,4 @@
-import { useQuery } from '@tanstack/react-query'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { Dataset } from '../../../../src/model/data/dataset.ts'
 import { api } from '../../../data/api.ts'
@@ -6,14 +6,117 @@ import { useNow } from '../../../data/clock.ts'
 import { keys } from '../../../data/keys.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
 import { JsonTree } from '../../../parts/json-tree/json-tree.tsx'
-import { PageLink, runHref } from '../../../parts/page-link.tsx'
-import { Problem } from '../../../parts/problem.tsx'
+import { fileAddress } from '../../../parts/media/media-kind.ts'
+import { lineageHref, PageLink, runHref } from '../../../parts/page-link.tsx'
+import { errorText, Problem } from '../../../parts/problem.tsx'
 import { personText } from '../../../parts/status-of-run.ts'
 import { agoText } from '../../../text/ago.ts'
-import { IconButton } from '../../../ui/button.tsx'
+import { Badge } from '../../../ui/badge.tsx'
+import { Button, IconButton } from '../../../ui/button.tsx'
+import { Dialog } from '../../../ui/dialog.tsx'
+import { StatusMark, statusWord } from '../../../ui/status.tsx'
+import { showToast } from '../../../ui/toast.tsx'
 import { ItemForm } from './add/item-form.tsx'
-import { ItemRuns } from './item-runs.tsx'
-import { RemoveItem } from './remove-item.tsx'
+import { type ItemRun, runsOverItem } from './runs-over-item.ts'
+
+interface ItemRunsProps {
+  collection: string
+  dataset: string
+  item: string
+}
+
+/** What the server wrote down when it ran tasks over an item: the runs, their scores and files, newest first. */
+const ItemRuns = ({ collection, dataset, item }: ItemRunsProps) => {
+  const { data, error, refetch } = useQuery({
+    queryKey: [...keys.dataset(collection, dataset), 'lineage', item],
+    queryFn: ({ signal }) => api.getLineage({ params: { collection }, query: { dataset, item }, signal }),
+  })
+  if (error) return <Problem error={error} onRetry={() => void refetch()} />
+  if (!data) return null
+  const runs = runsOverItem(data)
+  return (
+    <section aria-label="Runs over this item">
+      <div className="mb-1 flex items-baseline gap-3">
+        <h3 className="flex-1 font-medium text-12 text-muted">Runs over this item</h3>
+        <PageLink href={lineageHref(collection, { dataset, item })} className="text-12 text-accent">
+          Lineage as a graph
+        </PageLink>
+      </div>
+      {runs.length === 0 && <p className="text-muted">No task ran over it yet.</p>}
+      <ul className="divide-y divide-line border-line border-y empty:hidden">
+        {runs.map((run) => (
+          <RunLine key={run.id} collection={collection} run={run} />
+        ))}
+      </ul>
+      {!data.is_complete && <p className="mt-1 text-12 text-muted">There are more; these are the newest.</p>}
+    </section>
+  )
+}
+
+const RunLine = ({ collection, run }: { collection: string; run: ItemRun }) => (
+  <li className="flex flex-wrap items-center gap-x-3 gap-y-1 py-1.5">
+    <StatusMark of={run.status} label={statusWord(run.status)} />
+    <PageLink
+      href={runHref({ collection, task: run.task, trajectory_id: run.trajectoryId })}
+      className="min-w-0 truncate text-accent"
+    >
+      {run.task}/<span className="font-mono text-12">{run.trajectoryId}</span>
+    </PageLink>
+    <span className="text-12 text-muted">
+      {run.taskVersion === null ? '' : `task v${run.taskVersion} · `}dataset v{run.datasetVersion ?? '–'}
+    </span>
+    {run.isStale && <Badge title="The item has other data now">stale</Badge>}
+    {run.scores.map(({ id, key, value }) => (
+      <Badge key={id} title={`${key}: ${value}`}>
+        {key}: {value}
+      </Badge>
+    ))}
+    {run.files.map(({ id, path, label }) => (
+      <a key={id} href={fileAddress(path, false)} className="truncate text-12 text-accent" download>
+        {label}
+      </a>
+    ))}
+  </li>
+)
+
+interface RemoveItemProps {
+  collection: string
+  dataset: string
+  item: string
+  onClose: () => void
+  onRemoved: () => void
+}
+
+/** Asks before an item is removed. */
+const RemoveItem = ({ collection, dataset, item, onClose, onRemoved }: RemoveItemProps) => {
+  const queries = useQueryClient()
+  const remove = useMutation({
+    mutationFn: () => api.deleteItem({ params: { collection, dataset, item } }),
+    onSuccess: async ({ version }) => {
+      onRemoved()
+      showToast({ text: `Version ${version} is without ${item}` })
+      await queries.invalidateQueries({ queryKey: keys.dataset(collection, dataset) })
+    },
+    onError: (error) => showToast({ text: errorText(error), isBad: true }),
+  })
+  return (
+    <Dialog
+      title={`Remove ${item}?`}
+      isOpen
+      onClose={onClose}
+      actions={
+        <>
+          <Button onClick={onClose}>Keep it</Button>
+          <Button look="bad" disabled={remove.isPending} onClick={() => remove.mutate()}>
+            Remove
+          </Button>
+        </>
+      }
+    >
+      <p>The next version is without it. Versions that have it keep it.</p>
+    </Dialog>
+  )
+}
 
 /** Paths of their own beside those of items. */
 const otherPaths = new Set(['export', 'diff'])

@@ -21,7 +21,19 @@ import { Dialog } from '../../../ui/dialog.tsx'
 import { Icon } from '../../../ui/icon.tsx'
 import { useKeys } from '../../../ui/keys.ts'
 import { showToast } from '../../../ui/toast.tsx'
-import { RerunChoice } from './rerun-choice.tsx'
+
+/** Asks which version of the workflow runs again. */
+const RerunChoice = ({ onChoose }: { onChoose: (version: 'same' | 'current') => void }) => (
+  <div className="flex flex-col gap-4">
+    <p className="text-muted">Each run begins anew with its own parameters. The recorded runs stay as they are.</p>
+    <div className="flex flex-wrap gap-2">
+      <Button look="main" onClick={() => onChoose('same')}>
+        With the version that each has run
+      </Button>
+      <Button onClick={() => onChoose('current')}>With the current version</Button>
+    </div>
+  </div>
+)
 
 /** It comes when runs are to be deleted. */
 const DeleteRuns = lazyPart(async () => ({ default: (await import('../../../parts/delete-runs.tsx')).DeleteRuns }))

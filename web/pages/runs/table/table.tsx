@@ -1,4 +1,4 @@
-import { type ReactNode, useEffect, useMemo } from 'react'
+import { memo, type ReactNode, useEffect, useMemo } from 'react'
 import type { CollectionRun } from '../../../../src/model/runs/collection-run.ts'
 import type { RunSort } from '../../../../src/model/runs/run-sorts.ts'
 import { useNow } from '../../../data/clock.ts'
@@ -6,13 +6,66 @@ import { useNarrow } from '../../../data/narrow.ts'
 import { unevenRows, useRowsAt } from '../../../data/rows.ts'
 import { useVisible } from '../../../data/visible.ts'
 import type { RunFilters } from '../../../parts/filters/run-filters.ts'
+import { plainText } from '../../../parts/log/plain-text.ts'
+import { jobOfRun } from '../../../parts/run-origin.ts'
+import { errorColour, statusOfRun } from '../../../parts/status-of-run.ts'
+import { agoText } from '../../../text/ago.ts'
+import { durationText } from '../../../text/duration.ts'
 import { SortHead } from '../../../ui/sort-head.tsx'
+import { StatusMark, statusWord } from '../../../ui/status.tsx'
 import { runKey } from '../merge-news.ts'
 import type { RunList } from '../query.ts'
 import type { Selection } from '../selection.ts'
+import { Cost, hasCost, Steps } from './cells.tsx'
 import { gridClass, tableColumns } from './columns.ts'
-import { NarrowRow } from './narrow-row.tsx'
-import { Row } from './row.tsx'
+import { Row, type RowProps, rowClass, secondsOf } from './row.tsx'
+
+/** One run on a phone: two lines. */
+const NarrowRow = memo((props: RowProps) => {
+  const { run, id, index, top, height, hasTask, isActive, isSelected, now } = props
+  const status = statusOfRun(run)
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: the table has the keys
+    <div
+      role="row"
+      id={id}
+      tabIndex={-1}
+      aria-rowindex={index + 2}
+      aria-selected={isSelected}
+      className={rowClass(isActive, isSelected)}
+      style={{ transform: `translateY(${top}px)`, height }}
+      onClick={() => props.onPick(run)}
+    >
+      <div role="gridcell" className="flex h-full items-center gap-3 px-4">
+        <StatusMark of={status} label={statusWord(status)} />
+        <div className="min-w-0 flex-1">
+          <p className="flex items-baseline gap-2">
+            <span className="font-mono text-12">{run.trajectory_id}</span>
+            {!hasTask && (
+              <span className="truncate text-12 text-muted">
+                {jobOfRun(run)?.text ?? plainText(run.input_preview ?? '')}
+              </span>
+            )}
+            {hasTask && <span className="truncate">{run.task}</span>}
+            <span className="ml-auto shrink-0 text-12 text-muted">{agoText(run.created, now)}</span>
+          </p>
+          {run.error === null ? (
+            <p className="flex gap-2 text-12 text-muted">
+              <span>
+                <Steps run={run} /> steps
+              </span>
+              <span>{durationText(secondsOf(run, now))}</span>
+              {hasCost(run) && <Cost run={run} />}
+            </p>
+          ) : (
+            <p className={`truncate text-12 ${errorColour(run)}`}>{plainText(run.error)}</p>
+          )}
+        </div>
+      </div>
+    </div>
+  )
+})
+NarrowRow.displayName = 'NarrowRow'
 
 const headHeight = 28
 const heights = { comfortable: 36, withError: 56, dense: 28, narrow: 54 } as const

@@ -1,6 +1,11 @@
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, memo, useState } from 'react'
+import { api } from '../../../data/api.ts'
+import { keys } from '../../../data/keys.ts'
+import { parseSearch, searchText } from '../../../data/search-text.ts'
 import { useAuthor, useMayWrite } from '../../../data/whoami.ts'
-import { noFilters, type RunFilters } from '../../../parts/filters/run-filters.ts'
+import { filterSearch, noFilters, type RunFilters, readFilters } from '../../../parts/filters/run-filters.ts'
+import { errorText } from '../../../parts/problem.tsx'
 import { personText } from '../../../parts/status-of-run.ts'
 import { Button, buttonClass } from '../../../ui/button.tsx'
 import { TextField } from '../../../ui/field.tsx'
@@ -8,7 +13,47 @@ import { Icon } from '../../../ui/icon.tsx'
 import { Menu } from '../../../ui/menu.tsx'
 import { Popover } from '../../../ui/popover.tsx'
 import { Tabs } from '../../../ui/tabs.tsx'
-import { isSameList, useSavedViews } from './saved-views.ts'
+import { showToast } from '../../../ui/toast.tsx'
+
+interface SavedView {
+  name: string
+  filters: RunFilters
+  author: string
+}
+
+/** The text of filters as views keep them. */
+const queryOf = (filters: RunFilters): string => searchText(filterSearch(filters)).slice(1)
+
+/** Whether two lists are limited alike. */
+const isSameList = (one: RunFilters, other: RunFilters): boolean => queryOf(one) === queryOf(other)
+
+/** The views of this list that somebody has saved, and how they are saved and deleted. */
+const useSavedViews = (collection: string, task: string | undefined) => {
+  const client = useQueryClient()
+  const queryKey = keys.views(collection)
+  const list = useQuery({
+    queryKey,
+    queryFn: ({ signal }) => api.listViews({ params: { collection }, signal }),
+    staleTime: 60_000,
+  })
+  const settled = {
+    onSettled: () => client.invalidateQueries({ queryKey }),
+    onError: (error: unknown) => showToast({ text: errorText(error), isBad: true }),
+  }
+  const save = useMutation({
+    mutationFn: ({ name, filters }: { name: string; filters: RunFilters }) =>
+      api.saveView({ params: { collection, name }, body: { task: task ?? null, query: queryOf(filters) } }),
+    ...settled,
+  })
+  const remove = useMutation({
+    mutationFn: (name: string) => api.deleteView({ params: { collection, name } }),
+    ...settled,
+  })
+  const views = (list.data?.views ?? [])
+    .filter((view) => view.task === (task ?? null))
+    .map(({ name, query, author }): SavedView => ({ name, author, filters: readFilters(parseSearch(query)) }))
+  return { views, save: save.mutate, remove: remove.mutate }
+}
 
 interface ViewsProps {
   collection: string

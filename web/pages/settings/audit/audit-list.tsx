@@ -1,12 +1,86 @@
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { useState } from 'react'
+import type { ShownAuditEntry } from '../../../../src/model/collections/audit.ts'
 import { api } from '../../../data/api.ts'
 import { Problem } from '../../../parts/problem.tsx'
 import { momentText } from '../../../text/moment.ts'
+import { Badge } from '../../../ui/badge.tsx'
 import { Button } from '../../../ui/button.tsx'
-import { AuditFilters } from './audit-filters.tsx'
-import { AuditLine } from './audit-line.tsx'
-import { auditQuery, noAuditFilters } from './audit-query.ts'
+import { SelectField, TextField } from '../../../ui/field.tsx'
+import { auditQuery, type EnteredAuditFilter, noAuditFilters } from './audit-query.ts'
+import { actorText, changeTexts, operationWords } from './audit-words.ts'
+
+/** Operations that people look for; the API takes any other. */
+const operations = [
+  ...['createKey', 'updateKey', 'deleteKey', 'setEnvironment', 'updateCollectionSettings', 'signIn', 'endSessions'],
+  ...['createTask', 'updateTask', 'deleteTask', 'createRoutine', 'deleteRoutine', 'createCollection'],
+  'deleteCollection',
+]
+
+interface AuditFiltersProps {
+  filters: EnteredAuditFilter
+  onChange: (filters: EnteredAuditFilter) => void
+}
+
+const AuditFilters = ({ filters, onChange }: AuditFiltersProps) => {
+  const enter = (name: keyof EnteredAuditFilter) => (event: { target: { value: string } }) =>
+    onChange({ ...filters, [name]: event.target.value })
+  const isFaulty = filters.actor.trim() !== '' && auditQuery(filters).actor === undefined
+  const isEmpty = Object.values(filters).every((text) => text === '')
+  return (
+    <search className="grid grid-cols-2 gap-3 sm:grid-cols-[12rem_9rem_minmax(0,1fr)_9rem_auto] sm:items-start">
+      <SelectField
+        label="What"
+        value={filters.operation}
+        onChange={enter('operation')}
+        options={[['', 'anything'], ...operations.map((one) => [one, operationWords(one)] as const)]}
+      />
+      <TextField
+        label="Who"
+        placeholder="admin, or a key's id"
+        value={filters.actor}
+        error={isFaulty ? 'Write admin, or the id of a key' : undefined}
+        onChange={enter('actor')}
+      />
+      <TextField label="Target contains" value={filters.target} onChange={enter('target')} />
+      <TextField label="Since" type="date" value={filters.since} onChange={enter('since')} />
+      <Button
+        className={`max-sm:col-span-2 sm:mt-5.5 ${isEmpty ? 'invisible max-sm:hidden' : ''}`}
+        look="quiet"
+        onClick={() => onChange(noAuditFilters)}
+      >
+        Clear
+      </Button>
+    </search>
+  )
+}
+
+const outcomes = { begun: 'Begun: nobody noted how it ended', failed: 'Failed', done: undefined } as const
+
+/** One change: when, who, what, and how it ended where that is not well. */
+const AuditLine = ({ entry, hasCollection }: { entry: ShownAuditEntry; hasCollection: boolean }) => {
+  const { at, actor, operation, target, changes, outcome, collection } = entry
+  const bad = outcomes[outcome]
+  return (
+    <li className="flex flex-wrap items-baseline gap-x-4 gap-y-0.5 py-2">
+      <time dateTime={at} className="w-34 shrink-0 text-12 text-muted tabular-nums">
+        {momentText(at)}
+      </time>
+      <span className="w-44 truncate" title={actorText(actor)}>
+        {actorText(actor)}
+      </span>
+      <div className="min-w-60 flex-1">
+        <p className="flex flex-wrap items-center gap-x-2">
+          <span title={operation}>{operationWords(operation)}</span>
+          <span className="break-all font-mono text-12">{target}</span>
+          {hasCollection && collection && <Badge>{collection}</Badge>}
+          {bad && <span className="text-bad">{bad}</span>}
+        </p>
+        <p className="break-words text-12 text-muted">{changeTexts(changes).join(' · ')}</p>
+      </div>
+    </li>
+  )
+}
 
 const pageSize = 50
 

@@ -1,17 +1,255 @@
-import { useState } from 'react'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { type FormEvent, useId, useState } from 'react'
+import type { ShownVariables } from '../../../../src/model/collections/environment.ts'
+import { api } from '../../../data/api.ts'
+import { useNow } from '../../../data/clock.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
 import { Confirm } from '../../../parts/confirm.tsx'
+import { PageLink } from '../../../parts/page-link.tsx'
 import { Problem } from '../../../parts/problem.tsx'
+import { agoText } from '../../../text/ago.ts'
+import { momentText } from '../../../text/moment.ts'
 import { Button } from '../../../ui/button.tsx'
+import { Dialog } from '../../../ui/dialog.tsx'
 import { Empty } from '../../../ui/empty.tsx'
+import { Checkbox, TextArea, TextField } from '../../../ui/field.tsx'
+import { Icon } from '../../../ui/icon.tsx'
+import { showToast } from '../../../ui/toast.tsx'
 import { CommandLines } from '../command-lines.tsx'
+import { fieldErrors } from '../field-errors.ts'
 import { SettingsHeading } from '../heading.tsx'
 import type { CollectionPlace } from '../place.ts'
-import { MissingVariables } from './missing.tsx'
-import { PasteFile } from './paste-file.tsx'
-import { SetVariable } from './set-variable.tsx'
-import { VariableRow } from './variable-row.tsx'
-import { useSetVariables, useVariables } from './variables-query.ts'
+import { readEnvFile } from './env-file.ts'
+
+interface SetVariableProps {
+  name: string
+  /** It has a value already, which is replaced. */
+  isKnown: boolean
+  onSet: (variables: Record<string, string>) => Promise<void>
+  onClose: () => void
+}
+
+/** Sets one variable. The value is hidden while it is typed, unless it has several lines. */
+const SetVariable = ({ name: given, isKnown, onSet, onClose }: SetVariableProps) => {
+  const form = useId()
+  const [name, setName] = useState(given)
+  const [value, setValue] = useState('')
+  const [isLong, setLong] = useState(false)
+  const save = useMutation({
+    gcTime: 0, // nothing remembers the value
+    mutationFn: onSet,
+    onSuccess: (_, set) => {
+      showToast({ text: `${Object.keys(set)} is set. Runs that start from now on use it.` })
+      onClose()
+    },
+  })
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
+    if (name.trim() !== '' && value !== '') save.mutate({ [name.trim()]: value })
+  }
+  const { at, rest } = fieldErrors(save.error, [name.trim()])
+  const error = at[name.trim()]
+  const isOfName = error?.includes('name') ?? false
+  const field = {
+    label: isKnown ? 'New value' : 'Value',
+    value,
+    error: isOfName ? undefined : error,
+    onChange: (event: { target: { value: string } }) => setValue(event.target.value),
+  }
+  return (
+    <Dialog
+      title={isKnown ? `Replace ${given}` : 'Set a variable'}
+      isOpen
+      onClose={onClose}
+      actions={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look="main" type="submit" form={form} disabled={name.trim() === '' || value === '' || save.isPending}>
+            {isKnown ? 'Replace' : 'Set'}
+          </Button>
+        </>
+      }
+    >
+      <form id={form} onSubmit={submit} className="flex flex-col gap-4">
+        {!isKnown && (
+          <TextField
+            label="Name"
+            isCode
+            hint="Letters, digits and underscores, such as OPENAI_API_KEY"
+            value={name}
+            error={isOfName ? error : undefined}
+            onChange={(event) => setName(event.target.value)}
+          />
+        )}
+        {isLong ? (
+          <TextArea {...field} isCode />
+        ) : (
+          <TextField {...field} isCode type="password" autoComplete="new-password" />
+        )}
+        <Checkbox label="It has several lines" checked={isLong} onChange={(event) => setLong(event.target.checked)} />
+        {rest !== undefined && <Problem error={rest} />}
+      </form>
+    </Dialog>
+  )
+}
+
+interface PasteFileProps {
+  /** Names that are set already. */
+  known: readonly string[]
+  onSet: (variables: Record<string, string>) => Promise<void>
+  onClose: () => void
+}
+
+/** Sets every variable of a .env file at once; those that it does not name stay. */
+const PasteFile = ({ known, onSet, onClose }: PasteFileProps) => {
+  const form = useId()
+  const [text, setText] = useState('')
+  const file = readEnvFile(text)
+  const variables = 'variables' in file ? file.variables : {}
+  const names = Object.keys(variables)
+  const replaced = names.filter((name) => known.includes(name))
+  const save = useMutation({
+    gcTime: 0, // nothing remembers the values
+    mutationFn: onSet,
+    onSuccess: (_, set) => {
+      const { length } = Object.keys(set)
+      showToast({ text: length === 1 ? '1 variable is set' : `${length} variables are set` })
+      onClose()
+    },
+  })
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
+    if (names.length > 0) save.mutate(variables)
+  }
+  const replaces = replaced.length > 0 ? `. It replaces ${replaced.join(', ')}` : ''
+  return (
+    <Dialog
+      title="Paste a .env file"
+      isOpen
+      onClose={onClose}
+      width="wide"
+      actions={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look="main" type="submit" form={form} disabled={names.length === 0 || save.isPending}>
+            {names.length === 1 ? 'Set 1 variable' : `Set ${names.length} variables`}
+          </Button>
+        </>
+      }
+    >
+      <form id={form} onSubmit={submit} className="flex flex-col gap-4">
+        <TextArea
+          label="Lines of NAME=value"
+          isCode
+          rows={8}
+          className="min-h-40"
+          autoComplete="off"
+          value={text}
+          error={'line' in file ? `Line ${file.line} ${file.reason}` : undefined}
+          hint={
+            names.length === 0 ? 'Comments, export and quotes are understood' : `It sets ${names.join(', ')}${replaces}`
+          }
+          onChange={(event) => setText(event.target.value)}
+        />
+        {save.error && <Problem error={save.error} />}
+      </form>
+    </Dialog>
+  )
+}
+
+interface VariableRowProps {
+  of: ShownVariables['variables'][number]
+  collection: string
+  mayWrite: boolean
+  onReplace: () => void
+  onDelete: () => void
+}
+
+const shownTasks = 3
+
+/** One variable: its name, who set it, and the tasks that read it. */
+const VariableRow = ({ of, collection, mayWrite, onReplace, onDelete }: VariableRowProps) => {
+  const now = useNow()
+  const { name, set_at: setAt, set_by: setBy, tasks } = of
+  return (
+    <li className="flex flex-wrap items-center gap-x-4 gap-y-1 py-2.5">
+      <div className="min-w-60 flex-1">
+        <p className="truncate font-mono text-12">{name}</p>
+        <p className="text-12 text-muted" title={momentText(setAt)}>
+          {setAt === null ? 'Set before the server noted by whom' : `Set ${agoText(setAt, now)} by ${setBy}`}
+          {tasks.slice(0, shownTasks).map((task, index) => (
+            <span key={task}>
+              {index === 0 ? ' · read by ' : ', '}
+              <PageLink
+                href={`/${encodeURIComponent(collection)}/${encodeURIComponent(task)}?tab=definition`}
+                className="text-accent underline"
+              >
+                {task}
+              </PageLink>
+            </span>
+          ))}
+          {tasks.length > shownTasks && ` and ${tasks.length - shownTasks} more`}
+        </p>
+      </div>
+      <div className="flex gap-2">
+        <Button disabled={!mayWrite} aria-label={`Replace ${name}`} onClick={onReplace}>
+          Replace
+        </Button>
+        <Button look="quiet" icon="bin" disabled={!mayWrite} aria-label={`Delete ${name}`} onClick={onDelete}>
+          Delete
+        </Button>
+      </div>
+    </li>
+  )
+}
+
+interface MissingProps {
+  missing: ShownVariables['missing']
+  onSet: ((name: string) => void) | undefined
+}
+
+/** Variables that tasks read and nobody has set, by name. */
+const MissingVariables = ({ missing, onSet }: MissingProps) => {
+  const names = [...new Set(missing.map(({ variable }) => variable))]
+  if (names.length === 0) return null
+  const tasksOf = (name: string) => missing.filter(({ variable }) => variable === name).map(({ task }) => task)
+  return (
+    <section aria-label="Variables that are missing" className="rounded-l border border-line p-3">
+      <ul className="flex flex-col gap-2">
+        {names.map((name) => (
+          <li key={name} className="flex flex-wrap items-center gap-x-3 gap-y-1">
+            <Icon name="warning" className="text-wait" />
+            <span className="font-mono text-12">{name}</span>
+            <span className="min-w-40 flex-1 text-muted">
+              is not set; {tasksOf(name).slice(0, 5).join(', ')} read it
+            </span>
+            <Button disabled={!onSet} onClick={() => onSet?.(name)}>
+              Set {name}
+            </Button>
+          </li>
+        ))}
+      </ul>
+    </section>
+  )
+}
+
+const variablesOf = (collection: string) => ['variables', collection] as const
+
+/** The names of the variables of a collection; their values never leave the server. */
+const useVariables = (collection: string) =>
+  useQuery({
+    queryKey: variablesOf(collection),
+    queryFn: ({ signal }) => api.listVariables({ params: { collection }, signal }),
+  })
+
+/** Sets variables, or deletes those that are null. */
+const useSetVariables = (collection: string) => {
+  const queries = useQueryClient()
+  return async (variables: Record<string, string | null>): Promise<void> => {
+    await api.setEnvironment({ params: { collection }, body: { environment_variables: variables } })
+    await queries.invalidateQueries({ queryKey: variablesOf(collection) })
+  }
+}
 
 type Open = { kind: 'set'; name: string; isKnown: boolean } | { kind: 'paste' } | { kind: 'delete'; name: string }
 

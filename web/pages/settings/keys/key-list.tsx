@@ -1,15 +1,175 @@
-import { useState } from 'react'
+import { useMutation } from '@tanstack/react-query'
+import { type FormEvent, type ReactNode, useId, useState } from 'react'
 import type { Key } from '../../../../src/model/collections/key.ts'
+import { api } from '../../../data/api.ts'
 import { useNow } from '../../../data/clock.ts'
+import { Confirm } from '../../../parts/confirm.tsx'
+import { Problem } from '../../../parts/problem.tsx'
 import { SortedList } from '../../../parts/sorted-list/sorted-list.tsx'
 import { agoText } from '../../../text/ago.ts'
 import { momentText } from '../../../text/moment.ts'
 import { Badge } from '../../../ui/badge.tsx'
-import { buttonClass } from '../../../ui/button.tsx'
+import { Button, buttonClass } from '../../../ui/button.tsx'
+import { Dialog } from '../../../ui/dialog.tsx'
+import { Checkbox, TextField } from '../../../ui/field.tsx'
 import { Icon } from '../../../ui/icon.tsx'
 import { Menu } from '../../../ui/menu.tsx'
-import { type KeyAction, KeyDialog } from './key-dialogs.tsx'
+import { showToast } from '../../../ui/toast.tsx'
+import { fieldErrors } from '../field-errors.ts'
+import { ExpiryFields, useExpiry } from './expiry-fields.tsx'
 import { keyState } from './key-state.ts'
+import { useKeysChanged } from './keys-query.ts'
+
+interface KeyDialogProps {
+  of: Key
+  collection: string
+  onClose: () => void
+}
+
+type KeyChange = Parameters<typeof api.updateKey>[0]['body']
+
+const useChangeKey = ({ id }: Key, collection: string, onDone: () => void) => {
+  const changed = useKeysChanged(collection)
+  return useMutation({
+    mutationFn: (body: KeyChange) => api.updateKey({ params: { id: String(id) }, body }),
+    onSuccess: async () => {
+      await changed()
+      onDone()
+    },
+  })
+}
+
+interface KeyFormProps {
+  title: string
+  mayNot: boolean
+  onSave: () => void
+  onClose: () => void
+  children: ReactNode
+}
+
+const KeyForm = ({ title, mayNot, onSave, onClose, children }: KeyFormProps) => {
+  const form = useId()
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
+    if (!mayNot) onSave()
+  }
+  return (
+    <Dialog
+      title={title}
+      isOpen
+      onClose={onClose}
+      actions={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look="main" type="submit" form={form} disabled={mayNot}>
+            Save
+          </Button>
+        </>
+      }
+    >
+      <form id={form} onSubmit={submit} className="flex flex-col gap-4">
+        {children}
+      </form>
+    </Dialog>
+  )
+}
+
+const RenameKey = ({ of: key, collection, onClose }: KeyDialogProps) => {
+  const [name, setName] = useState(key.name)
+  const save = useChangeKey(key, collection, onClose)
+  const { at, rest } = fieldErrors(save.error, ['name'])
+  return (
+    <KeyForm
+      title={`Rename ${key.name}`}
+      mayNot={name.trim() === '' || name.trim() === key.name || save.isPending}
+      onSave={() => save.mutate({ name: name.trim() })}
+      onClose={onClose}
+    >
+      <TextField
+        label="Name"
+        value={name}
+        error={at.name}
+        maxLength={200}
+        onChange={(event) => setName(event.target.value)}
+      />
+      {rest !== undefined && <Problem error={rest} />}
+    </KeyForm>
+  )
+}
+
+const EditExpiry = ({ of: key, collection, onClose }: KeyDialogProps) => {
+  const expiry = useExpiry()
+  const save = useChangeKey(key, collection, onClose)
+  const { at, rest } = fieldErrors(save.error, ['expires_at'])
+  const submit = () => {
+    const moment = expiry.read()
+    if (moment !== undefined) save.mutate({ expires_at: moment })
+  }
+  return (
+    <KeyForm title={`Expiry of ${key.name}`} mayNot={save.isPending} onSave={submit} onClose={onClose}>
+      <ExpiryFields expiry={expiry} error={at.expires_at} />
+      {rest !== undefined && <Problem error={rest} />}
+    </KeyForm>
+  )
+}
+
+type KeyAction = 'rename' | 'expiry' | 'off' | 'on' | 'revoke'
+
+/** The dialog of what somebody chose to do with a key. */
+const KeyDialog = ({ action, ...rest }: KeyDialogProps & { action: KeyAction }) => {
+  if (action === 'rename') return <RenameKey {...rest} />
+  if (action === 'expiry') return <EditExpiry {...rest} />
+  return action === 'revoke' ? <RevokeKey {...rest} /> : <SwitchKey isOn={action === 'on'} {...rest} />
+}
+
+const SwitchKey = ({ of: key, collection, isOn, onClose }: KeyDialogProps & { isOn: boolean }) => (
+  <Confirm
+    title={isOn ? `Switch ${key.name} on?` : `Switch ${key.name} off?`}
+    action={isOn ? 'Switch on' : 'Switch off'}
+    work={() => api.updateKey({ params: { id: String(key.id) }, body: { is_active: isOn } })}
+    onClose={onClose}
+    onDone={useKeysChanged(collection)}
+    {...(isOn ? {} : { command: `jetty keys revoke ${key.id} --keep` })}
+  >
+    <p>
+      {isOn
+        ? 'The server takes it again from its next request on.'
+        : 'The server refuses it from its next request on, and its sessions too. You can switch it on again.'}
+    </p>
+  </Confirm>
+)
+
+const RevokeKey = ({ of: key, collection, onClose }: KeyDialogProps) => {
+  const changed = useKeysChanged(collection)
+  const [isBelow, setBelow] = useState(false)
+  const revoke = async () => {
+    const { left } = await api.deleteKey({
+      params: { id: String(key.id) },
+      query: { below: isBelow ? 'true' : 'false' },
+    })
+    if (left.length > 0) showToast({ text: `Keys that were made with it are still valid: ${left.join(', ')}` })
+  }
+  return (
+    <Confirm
+      title={`Revoke ${key.name}?`}
+      action="Revoke"
+      work={revoke}
+      onClose={onClose}
+      onDone={changed}
+      command={`jetty keys revoke ${key.id}${isBelow ? ' --below' : ''}`}
+    >
+      <p>
+        The server refuses {key.key_prefix}… from its next request on, and ends its sessions. This cannot be taken back.
+        Runs that it started go on.
+      </p>
+      <Checkbox
+        label="Revoke the keys that were made with it, too"
+        checked={isBelow}
+        onChange={(event) => setBelow(event.target.checked)}
+      />
+    </Confirm>
+  )
+}
 
 const stateTexts = { valid: 'Valid', expired: 'Expired', off: 'Off' } as const
 

@@ -6,11 +6,45 @@ import { api } from '../../../data/api.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
 import { Problem } from '../../../parts/problem.tsx'
 import { Button } from '../../../ui/button.tsx'
+import { SelectField, TextArea, TextField } from '../../../ui/field.tsx'
 import { showToast } from '../../../ui/toast.tsx'
 import { fieldErrors } from '../field-errors.ts'
-import { FieldOfSetting } from './field-of-setting.tsx'
 import { changeOfEntries, entryFault, entryOfSetting, operatorNote, type SettingField } from './setting-fields.ts'
 import { type ReadSettings, settingsKey } from './settings-query.ts'
+
+interface FieldOfSettingProps {
+  field: SettingField
+  /** What the operator has set. */
+  note: string | undefined
+  entry: string
+  error: string | undefined
+  isDisabled: boolean
+  onEnter: (entry: string) => void
+}
+
+const FieldOfSetting = ({ field, note, entry, error, isDisabled, onEnter }: FieldOfSettingProps) => {
+  const { label, hint, kind, empty } = field
+  const common = {
+    label,
+    hint: note === undefined ? hint : `${hint} ${note}`,
+    error,
+    disabled: isDisabled,
+    value: entry,
+    onChange: (event: { target: { value: string } }) => onEnter(event.target.value),
+  }
+  if (kind === 'lines') return <TextArea {...common} isCode placeholder={empty} />
+  if (kind !== 'switch') return <TextField {...common} inputMode="decimal" placeholder={empty} />
+  return (
+    <SelectField
+      {...common}
+      options={[
+        ['', empty],
+        ['true', 'Yes'],
+        ['false', 'No'],
+      ]}
+    />
+  )
+}
 
 interface SettingsFormProps {
   collection: string

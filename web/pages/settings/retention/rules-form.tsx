@@ -1,17 +1,255 @@
-import { type FormEvent, useState } from 'react'
+import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { type FormEvent, useEffect, useId, useState } from 'react'
+import { AppError } from '../../../../src/lib/errors.ts'
+import type { RetentionTrial } from '../../../../src/model/collections/retention-preview.ts'
+import { api } from '../../../data/api.ts'
+import { keys } from '../../../data/keys.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
 import { Confirm } from '../../../parts/confirm.tsx'
 import { Problem } from '../../../parts/problem.tsx'
-import { Button } from '../../../ui/button.tsx'
-import type { ReadSettings } from '../limits/settings-query.ts'
-import { Effect } from './effect.tsx'
+import { bytesText } from '../../../text/bytes.ts'
+import { countText } from '../../../text/count.ts'
+import { dayText } from '../../../text/moment.ts'
+import { Button, IconButton } from '../../../ui/button.tsx'
+import { TextField } from '../../../ui/field.tsx'
+import { showToast } from '../../../ui/toast.tsx'
+import { type ReadSettings, settingsKey } from '../limits/settings-query.ts'
 import { LabelRules } from './label-rules.tsx'
 import { LimitFields } from './limit-fields.tsx'
-import { runsText } from './preview.tsx'
-import { changeOfRules, isFaulty, limitFaults, type RetentionEntry, retentionEntry } from './retention-entry.ts'
-import { TaskRules } from './task-rules.tsx'
-import { usePreview } from './use-preview.ts'
-import { type TypedRules, useSaveRules } from './use-save-rules.ts'
+import {
+  changeOfRules,
+  isFaulty,
+  limitFaults,
+  type RetentionEntry,
+  retentionEntry,
+  type TaskEntry,
+  taskFaults,
+} from './retention-entry.ts'
+
+interface TaskRulesProps {
+  collection: string
+  tasks: readonly TaskEntry[]
+  isDisabled: boolean
+  onChange: (tasks: readonly TaskEntry[]) => void
+}
+
+const noTask: TaskEntry = { task: '', days: '', runs: '', gigabytes: '' }
+
+/** Limits of single tasks, which replace those of all tasks. */
+const TaskRules = ({ collection, tasks, isDisabled, onChange }: TaskRulesProps) => {
+  const id = useId()
+  const list = useQuery({
+    queryKey: [...keys.tasks(collection), 'summary'],
+    queryFn: ({ signal }) => api.listTasks({ params: { collection }, query: { view: 'summary', limit: 500 }, signal }),
+  })
+  const change = (at: number, more: Partial<TaskEntry>) =>
+    onChange(tasks.map((one, place) => (place === at ? { ...one, ...more } : one)))
+  return (
+    <section aria-labelledby="by-task" className="flex flex-col items-start gap-3">
+      <div>
+        <h2 id="by-task" className="font-semibold text-15">
+          By task
+        </h2>
+        <p className="text-muted">A limit of a task replaces the one of all tasks; an empty one leaves it.</p>
+      </div>
+      <datalist id={id}>
+        {list.data?.map(({ name }) => (
+          <option key={name} value={name} />
+        ))}
+      </datalist>
+      {tasks.map((entry, at) => {
+        const faults = taskFaults(entry, tasks)
+        const name = entry.task === '' ? `task ${at + 1}` : entry.task
+        return (
+          <div
+            // biome-ignore lint/suspicious/noArrayIndexKey: a rule has no other identity while it is typed
+            key={at}
+            role="group"
+            aria-label={`Rule of ${name}`}
+            className="grid w-full grid-cols-3 items-start gap-3 max-sm:border-line max-sm:border-b max-sm:pb-3 sm:grid-cols-[14rem_8rem_8rem_8rem_auto]"
+          >
+            <TextField
+              label="Task"
+              list={id}
+              placeholder="name of a task"
+              disabled={isDisabled}
+              boxClass="max-sm:col-span-2"
+              value={entry.task}
+              error={faults.task}
+              onChange={(event) => change(at, { task: event.target.value })}
+            />
+            <IconButton
+              icon="cross"
+              label={`Remove the rule of ${name}`}
+              disabled={isDisabled}
+              className="mt-5.5 max-sm:justify-self-end sm:order-last"
+              onClick={() => onChange(tasks.filter((_, place) => place !== at))}
+            />
+            <LimitFields
+              entry={entry}
+              faults={faults}
+              isDisabled={isDisabled}
+              empty="as all"
+              isShort
+              onChange={(limits) => change(at, limits)}
+            />
+          </div>
+        )
+      })}
+      <Button icon="plus" disabled={isDisabled} onClick={() => onChange([...tasks, noTask])}>
+        Add a task
+      </Button>
+    </section>
+  )
+}
+
+/** What rules would delete now. */
+type Preview = NonNullable<Awaited<ReturnType<typeof api.previewRetention>>>
+
+/** `412 runs (1.2 GB)`; the count stops at some number. */
+const runsText = ({ runs, bytes, is_complete: isComplete }: Preview): string =>
+  `${isComplete ? '' : 'More than '}${runs === 1 ? '1 run' : `${runs.toLocaleString('en-US')} runs`} (${bytesText(bytes)})`
+
+const reasons = [
+  ['by_days', 'too old'],
+  ['by_runs', 'too many'],
+  ['by_bytes', 'too large'],
+  ['by_label', 'by label'],
+] as const
+
+const right = 'py-1 pl-4 text-right'
+
+/** Which runs go, by task, and why. */
+const PreviewTable = ({ preview }: { preview: Preview }) => (
+  // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls by keyboard
+  <div className="overflow-x-auto" tabIndex={0} role="group" aria-label="Runs that would be deleted, by task">
+    <table className="w-full sm:min-w-120">
+      <thead className="text-left text-11 text-muted">
+        <tr>
+          <th className="py-1 font-medium">Task</th>
+          <th className={`${right} font-medium`}>Runs</th>
+          <th className={`${right} font-medium`}>Size</th>
+          <th className={`${right} font-medium`}>Why</th>
+          <th className={`${right} font-medium max-sm:hidden`}>Created</th>
+        </tr>
+      </thead>
+      <tbody className="divide-y divide-line">
+        {preview.tasks.map((one) => (
+          <tr key={one.task}>
+            <td className="max-w-60 truncate py-1 max-sm:max-w-28" title={one.task}>
+              {one.task}
+            </td>
+            <td className={right}>{countText(one.runs)}</td>
+            <td className={`${right} whitespace-nowrap`}>{bytesText(one.bytes)}</td>
+            <td className={`${right} text-12 text-muted`}>
+              {reasons
+                .filter(([name]) => one[name] > 0)
+                .map(([name, text]) => (one[name] === one.runs ? text : `${countText(one[name])} ${text}`))
+                .join(', ')}
+            </td>
+            <td className={`${right} whitespace-nowrap text-12 text-muted max-sm:hidden`}>
+              {dayText(one.oldest)} to {dayText(one.newest)}
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  </div>
+)
+
+/** Rules as they are typed, and the settings that they change. */
+interface TypedRules {
+  entry: RetentionEntry
+  of: ReadSettings
+}
+
+interface SentRules {
+  change: RetentionTrial
+  of: ReadSettings
+  typed: TypedRules | undefined
+}
+
+interface SaveRulesEnd {
+  onSaved: (typed: TypedRules | undefined, now: ReadSettings) => void
+  /** Somebody else was faster. */
+  onLate: (now: ReadSettings) => void
+}
+
+/** Saves rules, and never over a change of somebody else that this person was not told of. */
+const useSaveRules = (collection: string, { onSaved, onLate }: SaveRulesEnd) => {
+  const queries = useQueryClient()
+  const readAgain = async (before: ReadSettings): Promise<ReadSettings> => {
+    await queries.invalidateQueries({ queryKey: settingsKey(collection) })
+    return queries.getQueryData<ReadSettings>(settingsKey(collection)) ?? before
+  }
+  return useMutation({
+    mutationFn: ({ change, of: { etag } }: SentRules) =>
+      api.updateCollectionSettings({
+        params: { collection },
+        body: change,
+        headers: etag === null ? {} : { 'if-match': etag },
+      }),
+    onSuccess: async (_, { typed, of }) => {
+      onSaved(typed, await readAgain(of))
+      showToast({ text: 'Saved' })
+    },
+    onError: async (error, { of }) => {
+      if (error instanceof AppError && error.code === 'precondition_failed') onLate(await readAgain(of))
+    },
+  })
+}
+
+/** Counting many runs is work for the server: it is asked once somebody stops typing. */
+const waitMs = 400
+
+/** What rules would delete now; undefined rules are not asked about. */
+const usePreview = (collection: string, change: RetentionTrial | undefined) => {
+  const wanted = change === undefined ? undefined : JSON.stringify(change)
+  const [asked, setAsked] = useState(wanted)
+  useEffect(() => {
+    const timer = setTimeout(() => setAsked(wanted), waitMs)
+    return () => clearTimeout(timer)
+  }, [wanted])
+  const query = useQuery({
+    queryKey: ['retention', collection, asked],
+    queryFn: ({ signal }) =>
+      api.previewRetention({ params: { collection }, body: JSON.parse(asked ?? '{}') as RetentionTrial, signal }),
+    enabled: asked !== undefined,
+    placeholderData: keepPreviousData,
+    // Runs end meanwhile.
+    staleTime: 10_000,
+  })
+  return { ...query, isCurrent: asked === wanted && query.isSuccess && !query.isPlaceholderData }
+}
+
+interface EffectProps {
+  preview: ReturnType<typeof usePreview>
+  isChanged: boolean
+  isWrong: boolean
+}
+
+/** What the rules delete, as far as it is counted. */
+const Effect = ({ preview, isChanged, isWrong }: EffectProps) => {
+  const { data, error, isCurrent } = preview
+  const said = (): string => {
+    if (isWrong) return 'Correct the rules above first.'
+    if (!isCurrent || !data) return error ? '' : 'Counting…'
+    if (data.runs === 0) return 'No run.'
+    return `${runsText(data)}, within a quarter of an hour${isChanged ? ' after you save' : ''}.`
+  }
+  return (
+    <section aria-labelledby="effect" aria-busy={!isCurrent} className="flex flex-col gap-2">
+      <h2 id="effect" className="font-semibold text-15">
+        What {isChanged ? 'these rules would' : 'the saved rules'} delete now
+      </h2>
+      <p aria-live="polite" className={isCurrent ? '' : 'text-muted'}>
+        {said()}
+      </p>
+      {!isWrong && data && data.runs > 0 && <PreviewTable preview={data} />}
+      {error && <Problem error={error} onRetry={() => void preview.refetch()} />}
+    </section>
+  )
+}
 
 /** The rules, what they would delete, and a question before they delete it. */
 export const RulesForm = ({ collection, read }: { collection: string; read: ReadSettings }) => {

@@ -1,12 +1,311 @@
-import { useState } from 'react'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { type FormEvent, useId, useState } from 'react'
+import { api } from '../../../data/api.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
+import { Confirm } from '../../../parts/confirm.tsx'
+import { Problem } from '../../../parts/problem.tsx'
 import { Button } from '../../../ui/button.tsx'
+import { CopyButton } from '../../../ui/copy.tsx'
+import { Dialog } from '../../../ui/dialog.tsx'
+import { Checkbox, TextField } from '../../../ui/field.tsx'
+import { Icon } from '../../../ui/icon.tsx'
 import { CommandLines } from '../command-lines.tsx'
+import { fieldErrors } from '../field-errors.ts'
 import { SettingsHeading } from '../heading.tsx'
+import { settingsKey, useSettings } from '../limits/settings-query.ts'
 import type { CollectionPlace } from '../place.ts'
+import { SecretOnce } from '../secret-once.tsx'
 import { DeliveryList } from './delivery-list.tsx'
-import { Receiver } from './receiver.tsx'
-import { SendTest } from './send-test.tsx'
+
+const secretBytes = 32
+
+/** A new random secret, in hex. */
+const newWebhookSecret = (): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(secretBytes)), (byte) => byte.toString(16).padStart(2, '0')).join('')
+
+/** Variable of the collection that holds the secret which this page makes. */
+const secretVariable = 'WEBHOOK_SECRET'
+
+/** The member of the setting that has an address: `env.CHAT_URL` names a variable. */
+const addressOf = (text: string): { url: string } | { url_variable: string } => {
+  const [, variable] = /^env\.(\w+)$/.exec(text) ?? []
+  return variable === undefined ? { url: text } : { url_variable: variable }
+}
+
+/** Keeps other choices of statuses, which were made elsewhere. */
+const noticeOf = (isFailedOnly: boolean, before: SetReceiverProps['statuses']) => {
+  if (isFailedOnly) return { statuses: ['failed' as const] }
+  return before?.join() === 'failed' ? { statuses: null } : {}
+}
+
+interface SetReceiverProps {
+  collection: string
+  url: string
+  /** Variable that signs deliveries now. */
+  variable: string | null
+  /** Ends of runs that it hears of now; null: all. */
+  statuses: readonly ('completed' | 'failed' | 'cancelled')[] | null
+  format: 'trajectory' | 'text' | null
+  onClose: () => void
+  /** Called with the new secret, if one was made. */
+  onSet: (secret: string | undefined) => void
+}
+
+/** Sets the receiver of a collection, and makes a secret for it that is shown once. */
+const SetReceiver = ({ collection, url: given, variable, onClose, onSet, ...set }: SetReceiverProps) => {
+  const form = useId()
+  const [url, setUrl] = useState(given)
+  const [makesSecret, setMakesSecret] = useState(variable === null)
+  const [isFailedOnly, setFailedOnly] = useState(set.statuses?.join() === 'failed')
+  const [isText, setText] = useState(set.format === 'text')
+  const save = useMutation({
+    gcTime: 0, // the secret leaves with the dialog
+    mutationFn: async () => {
+      const secret = makesSecret ? newWebhookSecret() : undefined
+      const params = { collection }
+      const named = secret === undefined ? {} : { secret_variable: secretVariable }
+      // The address first: where it is refused, no secret is replaced.
+      const webhook = {
+        ...addressOf(url.trim()),
+        ...named,
+        ...noticeOf(isFailedOnly, set.statuses),
+        format: isText ? 'text' : null,
+      } as const
+      await api.updateCollectionSettings({ params, body: { webhook } })
+      if (secret !== undefined) {
+        await api.setEnvironment({ params, body: { environment_variables: { [secretVariable]: secret } } })
+      }
+      return secret
+    },
+    onSuccess: onSet,
+  })
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
+    if (url.trim() !== '') save.mutate()
+  }
+  const { at, rest } = fieldErrors(save.error, ['url', 'url_variable'])
+  return (
+    <Dialog
+      title="Receiver of all runs"
+      isOpen
+      onClose={onClose}
+      actions={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look="main" type="submit" form={form} disabled={url.trim() === '' || save.isPending}>
+            Save
+          </Button>
+        </>
+      }
+    >
+      <form id={form} onSubmit={submit} className="flex flex-col gap-4">
+        <TextField
+          label="Address"
+          isCode
+          placeholder="https://example.com/done"
+          hint="It hears of runs that a request or a routine starts and that name no receiver. env.NAME takes a secret address from the environment"
+          value={url}
+          error={at.url ?? at.url_variable}
+          onChange={(event) => setUrl(event.target.value)}
+        />
+        <Checkbox
+          label="Failed runs only"
+          checked={isFailedOnly}
+          onChange={(event) => setFailedOnly(event.target.checked)}
+        />
+        <Checkbox
+          label="A line of text, for a chat"
+          checked={isText}
+          onChange={(event) => setText(event.target.checked)}
+        />
+        <Checkbox
+          label={variable === null ? 'Sign deliveries with a new secret' : 'Replace the secret that signs deliveries'}
+          checked={makesSecret}
+          onChange={(event) => setMakesSecret(event.target.checked)}
+        />
+        {rest !== undefined && <Problem error={rest} />}
+      </form>
+    </Dialog>
+  )
+}
+
+type Tested = Awaited<ReturnType<typeof api.testWebhook>>
+
+/** What the receiver answered to a test, and what was sent. */
+const TestedDelivery = ({ result }: { result: Tested }) => {
+  const isDelivered = result.status === 'delivered'
+  return (
+    <section aria-label="Result of the test" className="flex flex-col gap-2">
+      <p role="status" className="flex items-start gap-1.5">
+        <Icon name={isDelivered ? 'tick' : 'cross'} className={`mt-0.5 ${isDelivered ? 'text-ok' : 'text-bad'}`} />
+        <span>
+          {isDelivered ? `Delivered: the receiver answered ${result.status_code}` : `Failed: ${result.error}`}
+          <span className="text-muted"> · {result.duration_ms} ms</span>
+        </span>
+      </p>
+      <details>
+        <summary className="text-muted">What was sent</summary>
+        <pre className="mt-1 overflow-x-auto rounded-m bg-sunk p-3 font-mono text-12">
+          {Object.entries(result.sent.headers)
+            .map(([name, value]) => `${name}: ${value}`)
+            .join('\n')}
+          {`\n\n${result.sent.body}`}
+        </pre>
+      </details>
+    </section>
+  )
+}
+
+interface SendTestProps {
+  collection: string
+  onClose: () => void
+}
+
+/** Sends a test to a receiver, signed with a secret that is kept nowhere. */
+const SendTest = ({ collection, onClose }: SendTestProps) => {
+  const form = useId()
+  const [url, setUrl] = useState('')
+  const [secret, setSecret] = useState('')
+  const test = useMutation({
+    gcTime: 0, // nothing remembers the secret
+    mutationFn: () =>
+      api.testWebhook({
+        params: { collection },
+        body: { webhook_url: url.trim(), webhook_secret: secret === '' ? null : secret },
+      }),
+  })
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
+    if (url.trim() !== '') test.mutate()
+  }
+  const { at, rest } = fieldErrors(test.error, ['webhook_url', 'webhook_secret'])
+  return (
+    <Dialog
+      title="Send a test to a receiver"
+      isOpen
+      width="wide"
+      onClose={onClose}
+      actions={
+        <>
+          <Button onClick={onClose}>Close</Button>
+          <Button look="main" type="submit" form={form} disabled={url.trim() === '' || test.isPending}>
+            {test.isPending ? 'Sending…' : 'Send'}
+          </Button>
+        </>
+      }
+    >
+      <form id={form} onSubmit={submit} className="flex flex-col gap-4">
+        <TextField
+          label="Address"
+          isCode
+          placeholder="https://example.com/done"
+          value={url}
+          error={at.webhook_url}
+          onChange={(event) => setUrl(event.target.value)}
+        />
+        <div className="flex items-end gap-1">
+          <TextField
+            boxClass="min-w-0 flex-1"
+            label="Secret that signs it"
+            isCode
+            value={secret}
+            error={at.webhook_secret}
+            onChange={(event) => setSecret(event.target.value)}
+          />
+          {secret !== '' && <CopyButton text={secret} label="Copy the secret" />}
+          <Button onClick={() => setSecret(newWebhookSecret())}>Make one</Button>
+        </div>
+        <p className="text-12 text-muted">
+          The server keeps neither. Give the same secret to your receiver and to the runs that shall notify it, and save
+          it before you close this.
+        </p>
+        {rest !== undefined && <Problem error={rest} />}
+        {test.data && <TestedDelivery result={test.data} />}
+      </form>
+    </Dialog>
+  )
+}
+
+interface ReceiverProps {
+  collection: string
+  mayWrite: boolean
+}
+
+type Open = { kind: 'set' } | { kind: 'remove' } | { kind: 'secret'; secret: string }
+
+/** The receiver that hears of every run of a collection that names none of its own. */
+const Receiver = ({ collection, mayWrite }: ReceiverProps) => {
+  const queries = useQueryClient()
+  const settings = useSettings(collection)
+  const [open, setOpen] = useState<Open>()
+  const close = () => setOpen(undefined)
+  const changed = () => queries.invalidateQueries({ queryKey: settingsKey(collection) })
+  const webhook = settings.data?.settings.webhook
+  const { secret_variable: variable = null, statuses = null, format = null } = webhook ?? {}
+  const url = webhook?.url ?? (webhook?.url_variable ? `env.${webhook.url_variable}` : null)
+  return (
+    <section
+      aria-label="Receiver"
+      className="flex flex-wrap items-center gap-x-4 gap-y-2 rounded-l border border-line p-3"
+    >
+      {settings.error && <Problem error={settings.error} onRetry={() => void settings.refetch()} />}
+      <div className="min-w-60 flex-1">
+        <p className="font-medium">Receiver of all runs</p>
+        {url === null ? (
+          <p className="text-muted">None: only runs and routines that name a receiver notify one.</p>
+        ) : (
+          <>
+            <p className="break-all">{url}</p>
+            <p className="break-words text-12 text-muted">
+              {[
+                statuses === null ? 'Every end' : `Only ${statuses.join(' and ')} runs`,
+                format === 'text' ? 'a line of text' : 'the whole document',
+                variable === null ? 'not signed' : `signed with env.${variable}`,
+              ].join(' · ')}
+            </p>
+          </>
+        )}
+      </div>
+      <Button disabled={!mayWrite || !settings.data} onClick={() => setOpen({ kind: 'set' })}>
+        {url === null ? 'Set a receiver' : 'Change'}
+      </Button>
+      {url !== null && (
+        <Button look="quiet" icon="bin" disabled={!mayWrite} onClick={() => setOpen({ kind: 'remove' })}>
+          Remove
+        </Button>
+      )}
+      {open?.kind === 'set' && (
+        <SetReceiver
+          collection={collection}
+          url={url ?? ''}
+          variable={variable}
+          statuses={statuses}
+          format={format}
+          onClose={close}
+          onSet={(secret) => {
+            void changed()
+            setOpen(secret === undefined ? undefined : { kind: 'secret', secret })
+          }}
+        />
+      )}
+      {open?.kind === 'secret' && (
+        <SecretOnce title="The secret of the receiver" secret={open.secret} onClose={close} />
+      )}
+      {open?.kind === 'remove' && (
+        <Confirm
+          title="Remove the receiver?"
+          action="Remove"
+          work={() => api.updateCollectionSettings({ params: { collection }, body: { webhook: null } })}
+          onDone={() => void changed()}
+          onClose={close}
+          command={`jetty api updateCollectionSettings collection=${collection} webhook=null`}
+        >
+          <p>Runs that start later notify nobody, unless they name a receiver. Runs that have begun still notify it.</p>
+        </Confirm>
+      )}
+    </section>
+  )
+}
 
 /** Whom runs of a collection have told of their end, and a test of a receiver. */
 const WebhooksPage = ({ collection }: CollectionPlace) => {

@@ -1,10 +1,281 @@
-import { api } from '../../../data/api.ts'
+import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
+import { useState } from 'react'
+import type { Batch, BatchSummary } from '../../../../src/model/runs/batch.ts'
+import type { CollectionRun } from '../../../../src/model/runs/collection-run.ts'
+import { api, apiCall } from '../../../data/api.ts'
+import { bulkActionText, runBulkAction } from '../../../data/bulk-action.ts'
+import { saveAnswer } from '../../../data/save-answer.ts'
 import { ShareBar } from '../../../parts/chart/share-bar.tsx'
+import { errorText, Problem } from '../../../parts/problem.tsx'
+import { usdText } from '../../../text/cost.ts'
+import { countText } from '../../../text/count.ts'
+import { durationText } from '../../../text/duration.ts'
+import { Button } from '../../../ui/button.tsx'
+import { Dialog } from '../../../ui/dialog.tsx'
+import { TextField } from '../../../ui/field.tsx'
+import { Menu } from '../../../ui/menu.tsx'
+import { Status, StatusMark } from '../../../ui/status.tsx'
+import { showToast } from '../../../ui/toast.tsx'
+import { whileOpen } from '../jobs/job.ts'
 import { JobPage, jobsOfPage } from '../jobs/job-page.tsx'
 import type { TaskPlaceProps } from '../place.ts'
-import { batchQueries, progressParts } from './batch-queries.ts'
-import { BatchView } from './batch-view.tsx'
-import { NewBatch } from './new-batch.tsx'
+import { RowSource } from './row-source.tsx'
+import { useRowChoice } from './use-row-choice.ts'
+
+const batchQueries = {
+  all: ({ collection, task }: TaskPlaceProps) => ['batches', collection, task],
+  one: ({ collection, task }: TaskPlaceProps, id: string) => ['batches', collection, task, id],
+}
+
+/** Statuses in the order in which a bar shows them, with their colour. */
+const parts = [
+  ['completed', 'fill-ok'],
+  ['failed', 'fill-bad'],
+  ['running', 'fill-run'],
+  ['cancelled', 'fill-idle'],
+] as const
+
+/** The parts of a bar that shows how far a batch is; what is left empty has not begun. */
+const progressParts = ({ counts }: Pick<BatchSummary, 'counts'>) =>
+  parts.map(([name, fill]) => ({ name, fill, count: counts[name] ?? 0 }))
+
+const pageSize = 20
+
+/** Number of a run's row, counted from 1 as people count; undefined where the run says nothing. */
+const rowOf = ({ params }: CollectionRun): number | undefined => {
+  const index = (params.batch as { index?: unknown } | undefined)?.index
+  return typeof index === 'number' ? index + 1 : undefined
+}
+
+/** The rows whose runs failed, each with its error and its run. */
+const FailedRows = ({ place, batch }: { place: TaskPlaceProps; batch: Batch }) => {
+  const { collection, task } = place
+  const list = useInfiniteQuery({
+    queryKey: [...batchQueries.one(place, batch.batch_id), 'failed', batch.counts.failed],
+    initialPageParam: '',
+    queryFn: ({ pageParam, signal }) =>
+      api.listCollectionRuns({
+        params: { collection },
+        query: { parent_id: batch.batch_id, status: ['failed'], limit: pageSize, cursor: pageParam },
+        signal,
+      }),
+    getNextPageParam: ({ next_cursor: next }) => next,
+  })
+  const items = new Map(batch.errors.map(({ trajectory_id: id, item_id: item }) => [id, item]))
+  const runs = list.data?.pages.flatMap((page) => page.runs) ?? []
+  if (list.error) return <Problem error={list.error} onRetry={() => void list.refetch()} />
+  return (
+    <section aria-label="Failed rows">
+      <h3 className="mb-1 font-medium text-12 text-muted">Failed rows</h3>
+      <ul className="divide-y divide-line">
+        {runs.map((run) => (
+          <li key={run.trajectory_id} className="flex flex-wrap items-start gap-x-3 py-1">
+            <StatusMark of="failed" className="mt-0.5" />
+            <span className="w-16 shrink-0 text-muted tabular-nums">row {rowOf(run) ?? '?'}</span>
+            {items.get(run.trajectory_id) && (
+              <span className="max-w-40 shrink-0 truncate font-mono text-12">{items.get(run.trajectory_id)}</span>
+            )}
+            <span className="line-clamp-3 min-w-0 flex-1 break-words max-sm:order-last max-sm:basis-full">
+              {run.error}
+            </span>
+            <Link
+              to="/$collection/$task/$id"
+              params={{ collection, task, id: run.trajectory_id }}
+              className="ml-auto font-mono text-12 text-accent"
+            >
+              {run.trajectory_id}
+            </Link>
+          </li>
+        ))}
+      </ul>
+      {list.hasNextPage && (
+        <Button look="quiet" icon="down" onClick={() => void list.fetchNextPage()}>
+          More
+        </Button>
+      )}
+    </section>
+  )
+}
+
+interface BatchViewProps {
+  place: TaskPlaceProps
+  id: string
+  mayWrite: boolean
+}
+
+/** One batch: how far it is, what failed, its results. */
+const BatchView = ({ place, id, mayWrite }: BatchViewProps) => {
+  const { data, error, refetch } = useQuery({
+    queryKey: batchQueries.one(place, id),
+    queryFn: ({ signal }) => api.getBatch({ params: { collection: place.collection, batch_id: id }, signal }),
+    refetchInterval: whileOpen,
+  })
+  if (error && !data) return <Problem error={error} onRetry={() => void refetch()} />
+  return data ? <BatchFacts place={place} batch={data} mayWrite={mayWrite} /> : null
+}
+
+const said = ({ counts, total }: Batch): string =>
+  progressParts({ counts })
+    .filter(({ count }) => count > 0)
+    .map(({ name, count }) => `${countText(count)} ${name}`)
+    .concat(`${countText(total)} rows`)
+    .join(', ')
+
+const BatchFacts = ({ place, batch, mayWrite }: { place: TaskPlaceProps; batch: Batch; mayWrite: boolean }) => {
+  const { counts, total, name, batch_id: id, status, ended } = batch
+  const facts = [
+    batch.dataset && `${batch.dataset.name} version ${batch.dataset.version}`,
+    `${countText(total)} rows`,
+    `${countText(counts.completed)} completed`,
+    counts.failed > 0 && `${countText(counts.failed)} failed`,
+    counts.running > 0 && `${countText(counts.running)} running`,
+    counts.cancelled > 0 && `${countText(counts.cancelled)} cancelled`,
+    ended !== null && durationText(batch.duration_seconds),
+    batch.cost_usd !== null && usdText(batch.cost_usd),
+    batch.max_concurrency !== null && `${batch.max_concurrency} at a time`,
+    `by ${batch.author}`,
+  ]
+  return (
+    <section aria-label={`Batch ${name ?? id}`} className="flex flex-col gap-3 rounded-l border border-line p-4">
+      <div className="flex flex-wrap items-center gap-x-3 gap-y-2">
+        <h2 className="min-w-0 truncate font-semibold text-15">{name ?? id}</h2>
+        <Status of={status} />
+        <span className="mr-auto" />
+        <BatchActions place={place} batch={batch} mayWrite={mayWrite} />
+      </div>
+      <ShareBar label={said(batch)} total={total} parts={progressParts(batch)} />
+      <p className="text-12 text-muted">
+        {facts.filter(Boolean).join(' · ')} ·{' '}
+        <Link
+          to="/$collection/-/runs"
+          params={{ collection: place.collection }}
+          search={{ parent_id: id }}
+          className="text-accent underline"
+        >
+          All runs
+        </Link>
+      </p>
+      {batch.error && <p className="break-words text-bad">{batch.error}</p>}
+      {counts.failed > 0 && <FailedRows place={place} batch={batch} />}
+    </section>
+  )
+}
+
+const formats = [
+  ['csv', 'As CSV'],
+  ['jsonl', 'As JSON lines'],
+  ['parquet', 'As parquet'],
+] as const
+
+const BatchActions = ({ place, batch, mayWrite }: { place: TaskPlaceProps; batch: Batch; mayWrite: boolean }) => {
+  const queries = useQueryClient()
+  const { batch_id, ended, counts } = batch
+  const params = { collection: place.collection, batch_id }
+  const failed = (error: unknown) => showToast({ text: errorText(error), isBad: true })
+  const cancel = useMutation({
+    mutationFn: () => api.cancelBatch({ params }),
+    onSuccess: (after) => queries.setQueryData(batchQueries.one(place, batch_id), after),
+    onError: failed,
+  })
+  const again = useMutation({
+    mutationFn: () =>
+      runBulkAction(
+        place.collection,
+        { filter: { parent_id: batch_id, status: ['failed'] } },
+        { action: 'rerun', rerun: { version: 'current' } },
+        () => {},
+      ),
+    onSuccess: (action) => showToast({ text: bulkActionText(action), isBad: action.failed > 0 }),
+    onError: failed,
+  })
+  const download = (format: string) =>
+    apiCall('getBatchResults', { params, query: { format }, asResponse: true })
+      .then((answer) => saveAnswer(answer as Response, `${batch.name ?? batch_id}.${format}`))
+      .catch(failed)
+  return (
+    <>
+      {ended === null && mayWrite && (
+        <Button icon="stop" disabled={cancel.isPending} onClick={() => cancel.mutate()}>
+          Cancel
+        </Button>
+      )}
+      {counts.failed > 0 && mayWrite && (
+        <Button
+          icon="again"
+          title="Runs the failed rows again, with the current version of the task"
+          disabled={again.isPending}
+          onClick={() => again.mutate()}
+        >
+          Run {counts.failed === 1 ? '1 failed row' : `${countText(counts.failed)} failed rows`} again
+        </Button>
+      )}
+      <Menu
+        label="Download results"
+        button="Download"
+        side="left"
+        className="inline-flex h-7 items-center rounded-m border border-line bg-raised px-2.5 font-medium hover:bg-sunk"
+        items={formats.map(([format, text]) => ({ text, icon: 'download', onSelect: () => void download(format) }))}
+      />
+    </>
+  )
+}
+
+interface NewBatchProps {
+  place: TaskPlaceProps
+  onClose: () => void
+  onStarted: (id: string) => void
+}
+
+/** Starts a batch: from a file, which the server reads, or from rows that are typed or pasted. */
+const NewBatch = ({ place, onClose, onStarted }: NewBatchProps) => {
+  const { collection, task } = place
+  const [name, setName] = useState('')
+  const [atOnce, setAtOnce] = useState('20')
+  const choice = useRowChoice()
+  const isNumber = /^[1-9]\d{0,4}$/.test(atOnce) && Number(atOnce) <= 10_000
+  const start = useMutation({
+    mutationFn: async () => {
+      const source = await choice.source(collection)
+      return api.runBatch({
+        params: place,
+        query: { preflight: 'refuse' },
+        body: { ...source, max_concurrency: Number(atOnce), ...(name.trim() === '' ? {} : { name: name.trim() }) },
+      })
+    },
+    onSuccess: ({ batch_id: id }) => onStarted(id),
+  })
+  const mayStart = isNumber && choice.isReady && !start.isPending
+  return (
+    <Dialog
+      title={`New batch of ${task}`}
+      width="wide"
+      isOpen
+      onClose={onClose}
+      actions={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look="main" icon="play" disabled={!mayStart} onClick={() => start.mutate()}>
+            {start.isPending ? 'Starting …' : 'Start'}
+          </Button>
+        </>
+      }
+    >
+      <div className="flex flex-col gap-4">
+        <TextField label="Name" value={name} placeholder="optional" onChange={(event) => setName(event.target.value)} />
+        <RowSource choice={choice} />
+        <TextField
+          label="Runs at a time"
+          inputMode="numeric"
+          value={atOnce}
+          onChange={(event) => setAtOnce(event.target.value)}
+          error={isNumber ? undefined : 'Write a number from 1 to 10,000'}
+        />
+        {start.error && <Problem error={start.error} />}
+      </div>
+    </Dialog>
+  )
+}
 
 const load = async ({ collection, task }: TaskPlaceProps, cursor: string, signal: AbortSignal) => {
   const query = { task, limit: jobsOfPage, ...(cursor === '' ? {} : { cursor }) }

@@ -1,26 +1,50 @@
-import { useSearch } from '@tanstack/react-router'
+import { useMutation } from '@tanstack/react-query'
+import { useNavigate, useSearch } from '@tanstack/react-router'
 import { Suspense, useRef, useState } from 'react'
 import { prettyJson } from '../../../../src/lib/json/pretty-json.ts'
+import { api } from '../../../data/api.ts'
 import { lazyPart } from '../../../data/server-away.ts'
 import { readStored, writeStored } from '../../../data/stored.ts'
 import { useTitle } from '../../../data/title.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
 import type { EditorHandle } from '../../../parts/editor/json-editor.tsx'
-import { Problem } from '../../../parts/problem.tsx'
+import { errorText, Problem } from '../../../parts/problem.tsx'
 import { Button, IconButton } from '../../../ui/button.tsx'
 import { Split } from '../../../ui/split.tsx'
 import { Tabs } from '../../../ui/tabs.tsx'
+import { showToast } from '../../../ui/toast.tsx'
 import type { TaskPlaceProps } from '../place.ts'
 import { useDraft } from '../use-draft.ts'
 import { type ReadTask, useTask } from '../use-task.ts'
 import { useCompletion } from './completion.ts'
 import { AddStep } from './form/add-step.tsx'
 import { ProblemList } from './problem-list.tsx'
-import { RunAgain } from './run-again.tsx'
 import { SaveBar } from './save-bar.tsx'
 import { StepList } from './step-list.tsx'
 import { TryPanel } from './try-panel.tsx'
 import { useWorkflowCheck } from './use-check.ts'
+
+/** Runs the failed run that led here again, from its failed step, with what was saved. */
+const RunAgain = ({ place: { collection, task } }: { place: TaskPlaceProps }) => {
+  const navigate = useNavigate()
+  const { mends, from } = useSearch({ strict: false }) as { mends?: string; from?: string }
+  const rerun = useMutation({
+    mutationFn: (id: string) =>
+      api.rerunTrajectory({
+        params: { collection, task, trajectory_id: id },
+        body: { init_params: {}, version: 'current', mode: 'run', ...(from === undefined ? {} : { from_step: from }) },
+      }),
+    onSuccess: ({ trajectory_id: id }) =>
+      void navigate({ to: '/$collection/$task/$id', params: { collection, task, id } }),
+    onError: (error) => showToast({ text: errorText(error), isBad: true }),
+  })
+  if (mends === undefined) return null
+  return (
+    <Button look="main" icon="again" disabled={rerun.isPending} onClick={() => rerun.mutate(mends)}>
+      Run {mends} again
+    </Button>
+  )
+}
 
 const WorkflowGraphView = lazyPart(() => import('./graph.tsx'))
 const JsonEditor = lazyPart(() => import('../../../parts/editor/json-editor.tsx'))

@@ -1,6 +1,7 @@
 import { keepPreviousData, useMutation, useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
-import type { Evaluation } from '../../../../src/model/runs/evaluation.ts'
+import type { EvaluatedItem, Evaluation } from '../../../../src/model/runs/evaluation.ts'
 import { api } from '../../../data/api.ts'
 import { errorText, Problem } from '../../../parts/problem.tsx'
 import { withPlaces } from '../../../parts/with-places.ts'
@@ -8,12 +9,185 @@ import { usdText } from '../../../text/cost.ts'
 import { countText } from '../../../text/count.ts'
 import { durationText } from '../../../text/duration.ts'
 import { Button } from '../../../ui/button.tsx'
-import { Status, StatusMark } from '../../../ui/status.tsx'
+import { SelectField } from '../../../ui/field.tsx'
+import { Status, StatusMark, statusWord } from '../../../ui/status.tsx'
 import { showToast } from '../../../ui/toast.tsx'
 import type { TaskPlaceProps } from '../place.ts'
-import { evaluationQueries, type ItemFilter } from './evaluation-queries.ts'
-import { ItemList } from './item-list.tsx'
-import { JudgeTable } from './judge-table.tsx'
+import { evaluationQueries, type ItemFilter, itemFilters } from './evaluation-queries.ts'
+import { changeMark, type ItemVerdict, intervalText, meanChangeText, meanText, verdictText } from './verdict-text.ts'
+
+interface ItemListProps {
+  place: TaskPlaceProps
+  evaluation: Evaluation
+  filter: ItemFilter
+  onFilter: (filter: ItemFilter) => void
+  onPage: (page: number) => void
+}
+
+/** The items of an evaluation with their verdicts. */
+const ItemList = ({ place, evaluation, filter, onFilter, onPage }: ItemListProps) => {
+  const { items, items_total: total, page, has_more: hasMore } = evaluation
+  return (
+    <section aria-label="Items">
+      <div className="mb-1 flex flex-wrap items-center gap-3">
+        <h3 className="mr-auto font-medium text-12 text-muted">
+          {total === 1 ? '1 item' : `${countText(total)} items`}
+        </h3>
+        <SelectField
+          label="Items"
+          hidesLabel
+          value={filter}
+          options={itemFilters}
+          onChange={(event) => onFilter(event.target.value as ItemFilter)}
+        />
+      </div>
+      <ul className="divide-y divide-line border-line border-y">
+        {items.map((item) => (
+          <ItemRow key={item.key} place={place} item={item} />
+        ))}
+      </ul>
+      {(page > 1 || hasMore) && (
+        <div className="mt-2 flex items-center gap-2">
+          <Button icon="left" disabled={page === 1} onClick={() => onPage(page - 1)}>
+            Before
+          </Button>
+          <Button disabled={!hasMore} onClick={() => onPage(page + 1)}>
+            Next
+          </Button>
+          <span className="text-12 text-muted">page {page}</span>
+        </div>
+      )}
+    </section>
+  )
+}
+
+const paramsText = (params: EvaluatedItem['init_params']): string => (params === null ? '' : JSON.stringify(params))
+
+const ItemRow = ({ place, item }: { place: TaskPlaceProps; item: EvaluatedItem }) => (
+  <li className="flex flex-wrap items-start gap-x-4 gap-y-1 px-2 py-1.5">
+    <StatusMark of={item.status} label={statusWord(item.status)} className="mt-0.5" />
+    <span className="min-w-40 flex-1">
+      {item.trajectory_id === null ? (
+        item.key
+      ) : (
+        <Link
+          to="/$collection/$task/$id"
+          params={{ ...place, id: item.trajectory_id }}
+          className="font-medium text-accent"
+        >
+          {item.key}
+        </Link>
+      )}
+      <span className="block truncate font-mono text-12 text-muted">{item.error ?? paramsText(item.init_params)}</span>
+    </span>
+    <span className="flex flex-wrap gap-x-4 gap-y-1">
+      {Object.entries(item.verdicts).map(([judge, verdict]) => (
+        <Verdict key={judge} judge={judge} verdict={verdict} />
+      ))}
+    </span>
+  </li>
+)
+
+const Verdict = ({ judge, verdict }: { judge: string; verdict: ItemVerdict }) => {
+  const mark = changeMark(verdict.change)
+  return (
+    <span title={verdict.explanation ?? undefined} className="inline-flex items-center gap-1">
+      <span className="text-12 text-muted">{judge}</span>
+      <span className={verdict.error === null ? 'font-medium' : 'text-bad'}>{verdictText(verdict)}</span>
+      {mark && (
+        <>
+          <StatusMark of={mark.of} />
+          <span className="text-12 text-muted">
+            {mark.word}
+            {verdict.before !== null && `, was ${verdict.before}`}
+          </span>
+        </>
+      )}
+    </span>
+  )
+}
+
+interface JudgeTableProps {
+  judges: Evaluation['judges']
+  comparison: Evaluation['comparison']
+}
+
+const right = 'py-1 pl-4 text-right'
+
+/** What each judge found over all items, and how that differs from the baseline. */
+const JudgeTable = ({ judges, comparison }: JudgeTableProps) => {
+  const isCompared = judges.some((judge) => judge.comparison !== null)
+  return (
+    <section aria-label="Judges">
+      {comparison && (
+        <p className="mb-2 text-12 text-muted">
+          Against {comparison.evaluation_id}: {countText(comparison.matched)} items in both,{' '}
+          {countText(comparison.newly_failed)} newly failed, {countText(comparison.newly_fixed)} newly fixed
+        </p>
+      )}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls by keyboard */}
+      <div className="overflow-x-auto" tabIndex={0} role="group" aria-label="Table of judges">
+        <table className={`w-full ${isCompared ? 'min-w-120' : 'sm:min-w-120'}`}>
+          <thead className="text-left text-11 text-muted">
+            <tr>
+              <th className="py-1 font-medium">Judge</th>
+              <th className={`${right} font-medium`}>Mean</th>
+              <th className={`${right} font-medium max-sm:hidden`}>95 %</th>
+              <th className={`${right} font-medium`}>Verdicts</th>
+              <th className={`${right} font-medium`}>Failed</th>
+              {isCompared && <th className={`${right} font-medium`}>Change</th>}
+              {isCompared && <th className={`${right} font-medium`}>Better, worse</th>}
+            </tr>
+          </thead>
+          <tbody className="divide-y divide-line">
+            {judges.map((judge) => (
+              <tr key={judge.name}>
+                <td className="py-1">
+                  <span className="font-medium">{judge.name}</span>
+                  <span
+                    className="block max-w-80 truncate text-12 text-muted max-sm:max-w-36 max-sm:whitespace-normal"
+                    title={judge.instruction}
+                  >
+                    {judge.counts
+                      ? Object.entries(judge.counts)
+                          .map(([category, count]) => `${category} ${countText(count)}`)
+                          .join(' · ')
+                      : judge.instruction}
+                  </span>
+                </td>
+                <td className={`${right} font-semibold`}>{meanText(judge, judge.mean)}</td>
+                <td className={`${right} whitespace-nowrap text-12 text-muted max-sm:hidden`}>
+                  {intervalText(judge, judge.interval)}
+                </td>
+                <td className={right}>{countText(judge.n)}</td>
+                <td className={right}>{judge.failed === 0 ? '–' : countText(judge.failed)}</td>
+                {isCompared && (
+                  <td
+                    className={right}
+                    title={judge.comparison?.judge_changed ? 'The judge is another one now' : undefined}
+                  >
+                    {meanChangeText(judge, judge.comparison?.mean_difference ?? null)}
+                    {judge.comparison?.judge_changed && ' *'}
+                  </td>
+                )}
+                {isCompared && (
+                  <td className={right}>
+                    {judge.comparison ? `${judge.comparison.better}, ${judge.comparison.worse}` : '–'}
+                  </td>
+                )}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {judges.some((judge) => judge.comparison?.judge_changed) && (
+        <p className="mt-1 text-12 text-muted">
+          * The instruction, model or scale of the judge differs: compare with care.
+        </p>
+      )}
+    </section>
+  )
+}
 
 interface EvaluationViewProps {
   place: TaskPlaceProps

@@ -1,9 +1,204 @@
+import { useMutation } from '@tanstack/react-query'
+import { useState } from 'react'
 import { api } from '../../../data/api.ts'
+import { Problem } from '../../../parts/problem.tsx'
+import { Button, IconButton } from '../../../ui/button.tsx'
+import { Dialog } from '../../../ui/dialog.tsx'
+import { SelectField, TextArea, TextField } from '../../../ui/field.tsx'
+import { RowSource } from '../batches/row-source.tsx'
+import { useRowChoice } from '../batches/use-row-choice.ts'
+import type { Job } from '../jobs/job.ts'
 import { JobPage, jobsOfPage } from '../jobs/job-page.tsx'
 import type { TaskPlaceProps } from '../place.ts'
 import { evaluationQueries } from './evaluation-queries.ts'
 import { EvaluationView } from './evaluation-view.tsx'
-import { NewEvaluation } from './new-evaluation.tsx'
+import { emptyJudge, type JudgeEntry, judgeErrors, judgeOf, thresholdsOf } from './judge-entry.ts'
+
+interface JudgeFieldsProps {
+  entry: JudgeEntry
+  errors: ReturnType<typeof judgeErrors>
+  onChange: (entry: JudgeEntry) => void
+  onRemove: (() => void) | undefined
+}
+
+/** A judge: what it judges by, and how it answers. */
+const JudgeFields = ({ entry, errors, onChange, onRemove }: JudgeFieldsProps) => {
+  const set =
+    (name: keyof JudgeEntry) =>
+    ({ target }: { target: { value: string } }) =>
+      onChange({ ...entry, [name]: target.value })
+  return (
+    <fieldset className="flex flex-col gap-3 rounded-m border border-line p-3">
+      <legend className="px-1 font-medium text-12 text-muted">Judge {entry.name}</legend>
+      <div className="flex gap-3">
+        <TextField
+          label="Name"
+          boxClass="flex-1"
+          isCode
+          value={entry.name}
+          onChange={set('name')}
+          error={errors.name}
+        />
+        <TextField
+          label="Model"
+          boxClass="flex-1"
+          isCode
+          placeholder="gpt-5.5"
+          value={entry.model}
+          onChange={set('model')}
+          error={errors.model}
+        />
+        {onRemove && <IconButton icon="cross" label={`Remove judge ${entry.name}`} onClick={onRemove} />}
+      </div>
+      <TextArea
+        label="Judges by"
+        placeholder="Would a newcomer understand it?"
+        value={entry.instruction}
+        onChange={set('instruction')}
+        error={errors.instruction}
+      />
+      <SelectField
+        label="Answers with"
+        value={entry.kind}
+        onChange={set('kind')}
+        options={[
+          ['binary', 'yes or no'],
+          ['scale', 'a score'],
+          ['categories', 'a category'],
+        ]}
+      />
+      {entry.kind === 'scale' && (
+        <div className="flex gap-3">
+          <TextField label="Lowest score" boxClass="flex-1" value={entry.min} onChange={set('min')} />
+          <TextField
+            label="Highest score"
+            boxClass="flex-1"
+            value={entry.max}
+            onChange={set('max')}
+            error={errors.max}
+          />
+        </div>
+      )}
+      {entry.kind === 'categories' && (
+        <TextArea
+          label="Categories"
+          placeholder={'+ solved\npartly\nevaded'}
+          hint="One per line; + before those that are good"
+          value={entry.categories}
+          onChange={set('categories')}
+          error={errors.categories}
+        />
+      )}
+      <TextField
+        label="Lowest mean that passes"
+        placeholder="none"
+        hint={entry.kind === 'scale' ? undefined : 'A share, such as 0.9'}
+        value={entry.lowest}
+        onChange={set('lowest')}
+        error={errors.lowest}
+      />
+    </fieldset>
+  )
+}
+
+interface NewEvaluationProps {
+  place: TaskPlaceProps
+  /** Completed evaluations to compare with. */
+  earlier: readonly Job[]
+  onClose: () => void
+  onStarted: (id: string) => void
+}
+
+/** Starts an evaluation: rows, judges, and what it is compared with. */
+const NewEvaluation = ({ place, earlier, onClose, onStarted }: NewEvaluationProps) => {
+  const [name, setName] = useState('')
+  const [baseline, setBaseline] = useState('')
+  const [outputPath, setOutputPath] = useState('')
+  const [judges, setJudges] = useState<readonly JudgeEntry[]>([emptyJudge('right')])
+  const [wasSent, setSent] = useState(false)
+  const choice = useRowChoice()
+  const start = useMutation({
+    mutationFn: async () => {
+      const source = await choice.source(place.collection)
+      return api.startEvaluation({
+        params: place,
+        query: { preflight: 'refuse' },
+        body: {
+          ...source,
+          judges: judges.map(judgeOf),
+          thresholds: thresholdsOf(judges),
+          ...(name.trim() === '' ? {} : { name: name.trim() }),
+          ...(baseline === '' ? {} : { baseline }),
+          ...(outputPath.trim() === '' ? {} : { output_path: outputPath.trim() }),
+        },
+      })
+    },
+    onSuccess: ({ evaluation_id: id }) => onStarted(id),
+  })
+  const submit = () => {
+    setSent(true)
+    if (judges.every((judge) => Object.keys(judgeErrors(judge)).length === 0)) start.mutate()
+  }
+  const change = (at: number, judge: JudgeEntry) => setJudges(judges.map((one, place) => (place === at ? judge : one)))
+  return (
+    <Dialog
+      title={`New evaluation of ${place.task}`}
+      width="wide"
+      isOpen
+      onClose={onClose}
+      actions={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look="main" icon="play" disabled={!choice.isReady || start.isPending} onClick={submit}>
+            {start.isPending ? 'Starting …' : 'Start'}
+          </Button>
+        </>
+      }
+    >
+      <div className="flex flex-col gap-4">
+        <TextField label="Name" value={name} placeholder="optional" onChange={(event) => setName(event.target.value)} />
+        <RowSource choice={choice} />
+        {judges.map((judge, at) => (
+          <JudgeFields
+            // biome-ignore lint/suspicious/noArrayIndexKey: a judge has no other identity while it is typed
+            key={at}
+            entry={judge}
+            errors={wasSent ? judgeErrors(judge) : {}}
+            onChange={(next) => change(at, next)}
+            onRemove={judges.length > 1 ? () => setJudges(judges.filter((_, place) => place !== at)) : undefined}
+          />
+        ))}
+        <Button
+          icon="plus"
+          look="quiet"
+          className="self-start"
+          onClick={() => setJudges([...judges, emptyJudge(`judge-${judges.length + 1}`)])}
+        >
+          Another judge
+        </Button>
+        <TextField
+          label="What is judged"
+          isCode
+          value={outputPath}
+          placeholder="the outputs of the last step"
+          hint="A path, such as answer.outputs.text"
+          onChange={(event) => setOutputPath(event.target.value)}
+        />
+        <SelectField
+          label="Compared with"
+          value={baseline}
+          onChange={(event) => setBaseline(event.target.value)}
+          options={[
+            ['', 'nothing'],
+            ['latest', 'the newest completed evaluation'],
+            ...earlier.map((one) => [one.id, one.name ?? one.id] as const),
+          ]}
+        />
+        {start.error && <Problem error={start.error} />}
+      </div>
+    </Dialog>
+  )
+}
 
 const load = async ({ collection, task }: TaskPlaceProps, cursor: string, signal: AbortSignal) => {
   const query = { task, limit: jobsOfPage, ...(cursor === '' ? {} : { cursor }) }

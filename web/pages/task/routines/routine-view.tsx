@@ -2,6 +2,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import type { Routine } from '../../../../src/model/routine.ts'
+import type { RoutineFires } from '../../../../src/model/routine-fires.ts'
 import { api } from '../../../data/api.ts'
 import { useNow } from '../../../data/clock.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
@@ -10,11 +11,70 @@ import { agoText } from '../../../text/ago.ts'
 import { momentText } from '../../../text/moment.ts'
 import { Button } from '../../../ui/button.tsx'
 import { Dialog } from '../../../ui/dialog.tsx'
+import { Icon } from '../../../ui/icon.tsx'
+import { Status } from '../../../ui/status.tsx'
 import { showToast } from '../../../ui/toast.tsx'
+import type { TaskPlaceProps } from '../place.ts'
 import { cadenceWords } from './cadence-text.ts'
-import { fireTime, zoneOf } from './fire-time.ts'
-import { PastFires } from './past-fires.tsx'
 import { routineKeys } from './routine-keys.ts'
+
+const parts: Intl.DateTimeFormatOptions = {
+  ...{ weekday: 'short', month: 'short', day: 'numeric' },
+  ...{ hour: '2-digit', minute: '2-digit', hourCycle: 'h23' },
+}
+
+/** The time zone in which a routine says when it fires. */
+const zoneOf = ({ type, time_zone: zone }: Routine['cadence']): string => (type === 'cron' && zone) || 'UTC'
+
+/** The time of a fire in the zone of its routine, so that it fits the words of the cadence. */
+const fireTime = (moment: string, zone: string): string =>
+  new Intl.DateTimeFormat('en-GB', { ...parts, timeZone: zone }).format(new Date(moment))
+
+type Fire = RoutineFires['past'][number]
+
+/** A reason as a sentence begins. */
+const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
+
+/** What became of the last fires of a routine. */
+const PastFires = ({ place, fires, zone }: { place: TaskPlaceProps; fires: readonly Fire[]; zone: string }) => (
+  <section>
+    <h3 className="mb-1 font-medium text-12 text-muted">Before</h3>
+    {fires.length === 0 && <p className="text-muted">It has not fired yet.</p>}
+    <ul className="divide-y divide-line">
+      {fires.map((fire) => (
+        <li key={fire.time} className="flex items-baseline gap-4 py-1">
+          <span className="w-36 shrink-0">{fireTime(fire.time, zone)}</span>
+          <span className="min-w-0 flex-1">
+            <Outcome fire={fire} />
+          </span>
+          {fire.trajectory_id && (
+            <a
+              className="text-accent"
+              href={`/${encodeURIComponent(place.collection)}/${encodeURIComponent(place.task)}/${fire.trajectory_id}`}
+            >
+              {fire.trajectory_id}
+            </a>
+          )}
+        </li>
+      ))}
+    </ul>
+  </section>
+)
+
+const Outcome = ({ fire: { outcome, reason, status } }: { fire: Fire }) => {
+  if (outcome === 'started')
+    return status ? <Status of={status} /> : <span className="text-muted">Started; its run was deleted</span>
+  if (outcome === 'waiting') return <Status of="waiting" />
+  return (
+    <span className="inline-flex gap-1.5">
+      <Icon name="warning" className="mt-0.5 text-wait" />
+      <span>
+        {outcome === 'missed' ? 'Missed' : 'Skipped'}
+        {reason && <span className="text-muted"> · {sentence(reason)}</span>}
+      </span>
+    </span>
+  )
+}
 
 /** Cron expressions are put into words once the words are loaded. */
 const useCronWords = () =>

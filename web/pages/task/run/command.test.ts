@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { AppError } from '../../../../src/lib/errors.ts'
 import { runCommand } from './command.ts'
-import { errorsByName } from './errors-by-name.ts'
+import { errorsByName } from './page.tsx'
 
 const at = { collection: 'acme', task: 'sum', files: [] as string[] }
 

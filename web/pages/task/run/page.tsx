@@ -1,6 +1,7 @@
 import { useMutation } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { type DragEvent, useMemo, useState } from 'react'
+import { AppError } from '../../../../src/lib/errors.ts'
 import { parsedObject } from '../../../../src/lib/json/json-object.ts'
 import { api } from '../../../data/api.ts'
 import { useTitle } from '../../../data/title.ts'
@@ -15,8 +16,18 @@ import { useKeys } from '../../../ui/keys.ts'
 import type { TaskPlaceProps } from '../place.ts'
 import { type ReadTask, useTask } from '../use-task.ts'
 import { runCommand } from './command.ts'
-import { errorsByName } from './errors-by-name.ts'
 import { FileDrop } from './file-drop.tsx'
+
+/** The sentences of a 422 about parameters, by the name of the parameter. */
+export const errorsByName = (error: unknown): Record<string, string> => {
+  if (!(error instanceof AppError)) return {}
+  const found = (error.issues ?? []).flatMap(({ loc, msg }): [string, string][] => {
+    const at = loc.indexOf('init_params')
+    const name = loc[at + 1]
+    return at < 0 || name === undefined ? [] : [[String(name), msg]]
+  })
+  return Object.fromEntries(found)
+}
 
 /** Starts a run of a task. */
 const RunTab = ({ collection, task }: TaskPlaceProps) => {

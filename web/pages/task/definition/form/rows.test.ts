@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { objectOfPairs, pairsOf } from './pairs.ts'
-import { type RowType, rowsOfSchema, rowTypes, schemaOfRows } from './schema-rows.ts'
+import { type RowType, rowsOfSchema, rowTypes, schemaOfRows } from './schema-field.tsx'
+import { objectOfPairs, pairsOf } from './step-editor.tsx'
 
 const name = fc.string({ minLength: 1 }).filter((one) => one !== '__proto__')
 
