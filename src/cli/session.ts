@@ -1,16 +1,130 @@
 import type { Command } from 'commander'
 import { makeCaller } from '../client/caller.ts'
-import { type Caller, type Client, makeClient } from '../client/client.ts'
+import { type AnyInput, type Caller, type Client, makeClient } from '../client/client.ts'
 import { loadOperations } from '../client/load-operations.ts'
 import type { Operations } from '../client/operations.ts'
+import { AppError } from '../lib/errors.ts'
+import { isObject } from '../lib/json/json-object.ts'
+import { nearest } from '../lib/text/nearest.ts'
 import { version } from '../lib/version.ts'
 import { aboutConnection, type ServerLogin } from './about-connection.ts'
-import { remembering, suggesting } from './did-you-mean.ts'
 import { findServer } from './find-server.ts'
 import { findToken } from './find-token.ts'
 import type { Globals } from './globals.ts'
 import { sendByHttp } from './send-by-http.ts'
 import { type CommandOutput, makeOutput } from './show/output.ts'
+
+/** Inputs of failed calls, by error. */
+const inputs = new WeakMap<AppError, AnyInput>()
+
+/** Wraps a caller so that it remembers the input of each failed call. */
+const remembering =
+  (call: Caller): Caller =>
+  async (name, input = {}) => {
+    try {
+      return await call(name, input)
+    } catch (error) {
+      if (error instanceof AppError) inputs.set(error, input)
+      throw error
+    }
+  }
+
+interface Wanted {
+  collection?: string
+  task?: string
+  trajectory_id?: string
+  ref?: string
+  activity?: string
+  dataset?: string
+  path?: string
+}
+
+/** Names in a call: mostly in its path, some in its body or query. */
+const wantedBy = ({ params, query, body }: AnyInput): Wanted => {
+  if (typeof query?.prefix === 'string') {
+    const [collection, task] = query.prefix.split('/')
+    return { ...(collection ? { collection } : {}), ...(task ? { task } : {}) }
+  }
+  if (params?.path !== undefined) return { collection: params.path.split('/', 1)[0] ?? '', path: params.path }
+  const { jetty, collection, collection_name: named = collection } = (body ?? {}) as Record<string, unknown>
+  if (isObject(jetty) && typeof jetty.collection === 'string') return { collection: jetty.collection }
+  return { ...(typeof named === 'string' ? { collection: named } : {}), ...params }
+}
+
+/** Looks a name up: the exact one, the probably intended one, or neither. */
+const look = (word: string, names: string[]): { known?: string; meant?: string } => {
+  const known = names.find((name) => name.toLowerCase() === word.toLowerCase())
+  if (known !== undefined) return { known }
+  const meant = nearest(word, names)
+  return meant === undefined ? {} : { meant }
+}
+
+const namesOf = (things: { name: string }[]): string[] => things.map(({ name }) => name)
+const didYouMean = (text: string): string => `Did you mean ${text}?`
+
+const fileHint = (collection: string, isKnown: boolean): string =>
+  isKnown ? `jetty files ls ${collection} lists its files.` : didYouMean(collection)
+
+const datasetHint = async (client: Client, collection: string, dataset: string): Promise<string> => {
+  const { meant } = look(dataset, namesOf(await client.listDatasets({ params: { collection } })))
+  return meant === undefined
+    ? `jetty datasets ls ${collection} lists its datasets.`
+    : didYouMean(`${collection}/${meant}`)
+}
+
+const taskHint = async (client: Client, collection: string, wanted: Wanted, isKnown: boolean) => {
+  if (wanted.task === undefined) return isKnown ? undefined : didYouMean(collection)
+  const tasks = namesOf(await client.listTasks({ params: { collection }, query: { limit: 500 } }))
+  const { known, meant } = look(wanted.task, tasks)
+  const task = known ?? meant
+  if (!isKnown) return didYouMean(task === undefined ? collection : `${collection}/${task}`)
+  if (meant !== undefined) return didYouMean(`${collection}/${meant}`)
+  if (known === undefined) return `jetty tasks ls ${collection} lists its tasks.`
+  if (wanted.ref !== undefined) return `jetty tasks history ${collection}/${known} lists the versions.`
+  return wanted.trajectory_id === undefined ? undefined : `jetty runs ls ${collection}/${known} lists its runs.`
+}
+
+const hintFor = async (client: Client, wanted: Wanted): Promise<string | undefined> => {
+  if (wanted.activity !== undefined) {
+    const { meant } = look(wanted.activity, namesOf((await client.listStepTemplates()).templates))
+    return meant === undefined ? 'jetty templates ls lists them.' : didYouMean(meant)
+  }
+  if (wanted.collection === undefined) return undefined
+  const { known, meant } = look(wanted.collection, namesOf(await client.listCollections({ query: { limit: 500 } })))
+  const collection = known ?? meant
+  if (collection === undefined) return 'jetty collections ls lists them.'
+  if (wanted.dataset !== undefined) return datasetHint(client, collection, wanted.dataset)
+  return wanted.path === undefined
+    ? taskHint(client, collection, wanted, known !== undefined)
+    : fileHint(collection, known !== undefined)
+}
+
+/** Hint for a missing key: the command that sets it, or that passes it to one run. */
+const keyHint = ({ message, hint }: AppError, { collection = '<collection>' }: Wanted): string | undefined => {
+  const variable = hint?.includes('secret_params') ? /\bset ([A-Z][A-Z0-9_]*)/.exec(message)?.[1] : undefined
+  return (
+    variable &&
+    `jetty env set ${collection} ${variable} asks for it; jetty run takes it for one run with --secret ${variable}.`
+  )
+}
+
+/** Next steps for messages that clients of the hosted service know as they are. */
+const nextSteps: Readonly<Record<string, string>> = {
+  'API key not found': 'jetty keys ls <collection> lists the keys with their ids.',
+  'Collection already exists': 'Use it as it is, or choose another name. jetty collections ls lists them.',
+  'Dataset already exists': 'Use it as it is, or choose another name. jetty datasets ls <collection> lists them.',
+}
+
+/** Adds to an error about an unknown name or a missing key a hint with the command to type. */
+const suggesting = async (client: Client, error: unknown): Promise<unknown> => {
+  const input = error instanceof AppError ? inputs.get(error) : undefined
+  if (!input || !(error instanceof AppError)) return error
+  const wanted = wantedBy(input)
+  const hint =
+    nextSteps[error.message] ??
+    (error.code === 'not_found' ? await hintFor(client, wanted).catch(() => undefined) : keyHint(error, wanted))
+  return hint === undefined ? error : new AppError(error.code, error.message, { hint, cause: error })
+}
 
 /** Context of a command: the server, clients for it, and the output. */
 export interface Session extends ServerLogin {

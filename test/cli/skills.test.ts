@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { readPackagedSkills } from '../../src/cli/skills/packaged-skills.ts'
+import { readPackagedSkills } from '../../src/cli/commands/skills.ts'
 import type { Body } from '../server.ts'
 import { openShell, type Shell } from './shell.ts'
 

@@ -1,6 +1,5 @@
 // The documentation as the server sends it: the pages of this repository, and the document of its API.
-import { docLibrary } from '../../src/api/docs/library.ts'
-import { searchDocs } from '../../src/api/docs/search.ts'
+import { docLibrary, searchDocs } from '../../src/api/docs/routes.ts'
 import type { FixtureAnswer } from '../../web/fixtures/fixture.ts'
 
 const json = (body: unknown): FixtureAnswer => ({ status: 200, type: 'application/json', body: JSON.stringify(body) })

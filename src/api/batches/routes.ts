@@ -1,16 +1,274 @@
+import type { z } from 'zod'
 import type { Engine } from '../../engine/engine.ts'
-import { implement, type Route } from '../../http/implement.ts'
+import { type Call, implement, type Route } from '../../http/implement.ts'
+import { bytes, jsonHeaders, Reply, tableTypes } from '../../http/reply.ts'
+import { listText, textStream } from '../../http/text-stream.ts'
 import { AppError } from '../../lib/errors.ts'
-import type { FoundCollection } from '../../model/collections/identity.ts'
-import { batchTask } from '../../model/runs/batch.ts'
-import { findListedTask } from '../../store/runs/runs.ts'
-import { batchErrors, batchProgress, findBatch, listBatches } from '../../store/tasks/batches.ts'
+import { isObject } from '../../lib/json/json-object.ts'
+import { timestamp, timestampOrNull } from '../../lib/time.ts'
+import { authorOf, type FoundCollection } from '../../model/collections/identity.ts'
+import { type BatchDataset, type BatchResult, type BatchSummary, batchTask } from '../../model/runs/batch.ts'
+import { getOwnTask } from '../../model/runs/own-tasks.ts'
+import { refusesUnservable } from '../../model/runs/preflight.ts'
+import type { Warning } from '../../model/warning.ts'
+import { type RunStatus, runStatuses } from '../../model/workflows/workflow.ts'
+import type { Queries } from '../../store/database/database.ts'
+import { itemIdsOfRuns } from '../../store/items/dataset-runs.ts'
+import { payloadText } from '../../store/runs/payloads.ts'
+import type { RunSummaryRow } from '../../store/runs/run-lists.ts'
+import { findListedTask, type RunRow } from '../../store/runs/runs.ts'
+import {
+  type BatchProgress,
+  type BatchRunRow,
+  batchErrors,
+  batchItems,
+  batchProgress,
+  batchRuns,
+  findBatch,
+  listBatches,
+} from '../../store/tasks/batches.ts'
+import { taskForRecords } from '../../store/tasks/own-tasks.ts'
+import { definitionHash } from '../../store/tasks/tasks.ts'
+import { parquetStream, parquetType } from '../items/parquet-export.ts'
+import { checkSecretNames } from '../runs/parameters.ts'
+import { unknownOf } from '../runs/unknown-parameters.ts'
+import { trajectoryUrl } from '../trajectories/document.ts'
 import { cursorText, readCursor } from '../trajectories/list.ts'
 import { batchesContract } from './contract.ts'
-import { batchOf, batchSummary, type FoundBatch, startedBatch } from './facts.ts'
-import { resultsReply } from './result-formats.ts'
-import { startBatch } from './start.ts'
-import type { DatasetStartDeps } from './start-with-dataset.ts'
+import { readDatasetItems } from './dataset-items.ts'
+import { type Item, readBatchItems } from './items.ts'
+import { columnsOf, makeTableRow, sampledResults, tableHead } from './result-table.ts'
+import { type DatasetStart, type DatasetStartDeps, startWithDataset } from './start-with-dataset.ts'
+
+/** Facts of a batch known from its start: `attributes.params.batch` of its run. */
+interface BatchFacts {
+  task: string
+  name: string | null
+  total: number
+  max_concurrency: number | null
+  labels: Record<string, string>
+  /** Absent where the items are no dataset. */
+  dataset?: BatchDataset
+  /** About parameters that the task does not have; absent without any. */
+  warnings?: Warning[]
+}
+
+/** A batch: its run and its facts. */
+interface FoundBatch {
+  run: RunSummaryRow
+  facts: BatchFacts
+}
+
+/** Parses a batch; undefined when the run is none: a replay, or a run of the batches' own task started otherwise. */
+const batchOf = (run: RunSummaryRow): FoundBatch | undefined => {
+  const { batch } = JSON.parse(run.params ?? '{}') as { batch?: Partial<BatchFacts> }
+  return batch?.task === undefined ? undefined : { run, facts: batch as BatchFacts }
+}
+
+/** Counts the runs of a batch by status; those never created are pending, and cancelled once the batch has ended. */
+const countsOf = (run: RunSummaryRow, total: number, begun: BatchProgress['counts']): Record<RunStatus, number> => {
+  const counts = Object.fromEntries(runStatuses.map((status) => [status, begun[status] ?? 0]))
+  const absent = Math.max(0, total - sumOf(counts))
+  const status = absentStatus(run)
+  return { ...counts, [status]: (counts[status] ?? 0) + absent } as Record<RunStatus, number>
+}
+
+const sumOf = (counts: Record<string, number>): number => Object.values(counts).reduce((sum, one) => sum + one, 0)
+
+/** Status of a run that was never created. */
+const absentStatus = ({ ended_at }: Pick<RunSummaryRow, 'ended_at'>): RunStatus =>
+  ended_at === null ? 'pending' : 'cancelled'
+
+const startedBatch = ({ run, facts: { name, task, total, dataset } }: FoundBatch, publicUrl: string) => ({
+  batch_id: run.trajectory_id,
+  name,
+  task,
+  total,
+  dataset: dataset ?? null,
+  status: run.status,
+  workflow_id: run.workflow_id,
+  url: trajectoryUrl(run, publicUrl),
+})
+
+const batchSummary = (batch: FoundBatch, progress: BatchProgress, publicUrl: string): BatchSummary => {
+  const { run, facts } = batch
+  const total = Math.max(facts.total, sumOf(progress.counts))
+  const counts = countsOf(run, total, progress.counts)
+  const ended = total - counts.pending - counts.running
+  return {
+    ...startedBatch(batch, publicUrl),
+    total,
+    counts,
+    progress: total === 0 ? 1 : ended / total,
+    cost_usd: progress.cost_usd,
+    max_concurrency: facts.max_concurrency,
+    labels: facts.labels,
+    author: run.author,
+    created: timestamp(run.created_at),
+    ended: timestampOrNull(run.ended_at),
+    duration_seconds: run.ended_at && (run.ended_at.getTime() - run.created_at.getTime()) / 1000,
+    error: run.error,
+  }
+}
+
+/** Runs read in one query: their parameters may be large, and all are in memory at once. */
+const runsAtOnce = 50
+
+/** Members about the item in its dataset. */
+type ItemMember = 'item_id' | 'dataset_version'
+
+const objectOf = (text: string): Record<string, unknown> => {
+  const value: unknown = JSON.parse(text)
+  return isObject(value) ? value : {}
+}
+
+/**
+ * Yields the results of items in order, from one index (included) to another (excluded). An item without a run is
+ * included: the items are read for it, once.
+ */
+async function* resultsOf(
+  queries: Queries,
+  { run: batch, facts }: FoundBatch,
+  range: { from: number; before: number },
+): AsyncGenerator<BatchResult> {
+  const version = facts.dataset?.version
+  let items: Promise<unknown[]> | undefined
+  const absent = async (index: number): Promise<Omit<BatchResult, ItemMember>> => {
+    items ??= batchItems(queries, batch.id)
+    const item = (await items)[index]
+    return {
+      index,
+      trajectory_id: null,
+      status: absentStatus(batch),
+      error: null,
+      init_params: isObject(item) ? item : {},
+      outputs: null,
+      cost_usd: null,
+      duration_seconds: null,
+    }
+  }
+  for (let from = range.from; from < range.before; from += runsAtOnce) {
+    const before = Math.min(from + runsAtOnce, range.before)
+    const [runs, ids] = await Promise.all([
+      batchRuns(queries, { key: batch.id, from, before }),
+      version === undefined ? new Map<number, string>() : itemIdsOfRuns(queries, { runKey: batch.id, from, before }),
+    ])
+    const byIndex = new Map(runs.map((run) => [run.index, run]))
+    for (let index = from; index < before; index++) {
+      const run = byIndex.get(index)
+      const result = run ? await resultOf(queries, run) : await absent(index)
+      yield { ...result, item_id: ids.get(index) ?? null, dataset_version: version ?? null }
+    }
+  }
+}
+
+const resultOf = async (queries: Queries, run: BatchRunRow): Promise<Omit<BatchResult, ItemMember>> => {
+  const outputs = run.outputs_payload === null ? run.outputs : await payloadText(queries, run.outputs_payload)
+  return {
+    index: run.index,
+    trajectory_id: run.trajectory_id,
+    status: run.status,
+    error: run.error,
+    init_params: objectOf(run.init_params),
+    outputs: outputs === null ? null : objectOf(outputs),
+    cost_usd: run.cost_usd,
+    duration_seconds:
+      run.started_at && run.ended_at ? Math.max(0, (run.ended_at.getTime() - run.started_at.getTime()) / 1000) : null,
+  }
+}
+
+/** Finds the task of a collection's batches, or creates it. */
+const batchTaskOf = async (
+  queries: Queries,
+  collectionId: number,
+): Promise<{ id: number; name: string; definition: string }> => {
+  const own = getOwnTask(batchTask)
+  const task = await taskForRecords(queries, { collectionId, name: batchTask, ...own })
+  if (task) return { ...task, definition: definitionHash(own.workflow) }
+  throw new AppError('not_found', 'Collection not found')
+}
+
+type BatchCall = Call<(typeof batchesContract)['runBatch']>
+
+/**
+ * Starts the batch that a call asks for, or finds the one that its Idempotency-Key has started already. Whatever can be
+ * known to go wrong with any of its runs is refused before the first of them.
+ */
+const startBatch = (deps: DatasetStartDeps, call: BatchCall): Promise<RunRow> =>
+  startWithDataset(deps, call, () => requestOf(deps, call))
+
+/** The expected result is for judges: a run must not see it. */
+const withoutExpected = ({ expected: _, ...item }: Item): Item => item
+
+const requestOf = async (deps: DatasetStartDeps, call: BatchCall): Promise<DatasetStart> => {
+  const { collection, task, params, body, identity } = call
+  if (!task) throw new AppError('not_found', `Task '${params.task}' in collection '${collection.name}' not found`)
+  const { secret_params: secrets, labels, max_concurrency } = body
+  checkSecretNames(secrets)
+  const source = body.dataset === undefined ? undefined : await readDatasetItems(deps, call, task, body.dataset)
+  const items = await readBatchItems(deps, call, source?.items.map(withoutExpected))
+  const warnings = await unknownOf(deps.engine, { task, given: items, secrets, field: 'items' })
+  const place = { ...collection, environmentId: task.environment_id }
+  const unservable = refusesUnservable(call) ? 'refuse' : 'record'
+  const refusal = await deps.engine.preflight({ collection: place, task, secrets, runs: items, unservable })
+  const facts: BatchFacts = {
+    ...{ task: task.name, name: body.name ?? null, total: items.length, max_concurrency, labels },
+    ...(source ? { dataset: source.facts } : {}),
+    ...(warnings.length > 0 ? { warnings } : {}),
+  }
+  const request = {
+    collection: place,
+    task: await batchTaskOf(deps.database, collection.id),
+    initParams: { task: task.name, items, max_concurrency, labels },
+    secrets,
+    files: [],
+    author: authorOf(identity),
+    params: { batch: facts },
+    refusal,
+  }
+  return { request, batch: source?.batch }
+}
+
+type Query = z.output<typeof batchesContract.getBatchResults.query>
+type Read = (from: number, before: number) => AsyncGenerator<BatchResult>
+
+/** Streams the results of a batch in the requested format. */
+const resultsReply = (queries: Queries, batch: FoundBatch, { format, page, limit }: Query): Reply => {
+  const { run, facts } = batch
+  const { total } = facts
+  const read: Read = (from, before) => resultsOf(queries, batch, { from, before: Math.min(before, total) })
+  if (format === 'json') {
+    const from = (page - 1) * limit
+    const tail = { total, page, limit, has_more: from + limit < total }
+    const opening = `{"batch_id":${JSON.stringify(run.trajectory_id)},"results":`
+    const closing = `,${JSON.stringify(tail).slice(1)}`
+    return new Reply(textStream(listText(opening, read(from, from + limit), closing)), jsonHeaders)
+  }
+  const headers = {
+    'content-disposition': `attachment; filename="batch-${run.trajectory_id}.${format}"`,
+    'cache-control': 'no-store',
+  }
+  if (format === 'parquet')
+    return bytes(
+      parquetStream(() => read(0, total), []),
+      { ...headers, 'content-type': parquetType },
+    )
+  return bytes(textStream(format === 'csv' ? csvText(read, total) : linesText(read(0, total))), {
+    ...headers,
+    'content-type': tableTypes[format],
+  })
+}
+
+async function* linesText(results: AsyncGenerator<BatchResult>): AsyncGenerator<string> {
+  for await (const result of results) yield `${JSON.stringify(result)}\n`
+}
+
+async function* csvText(read: Read, total: number): AsyncGenerator<string> {
+  const columns = await columnsOf(read(0, sampledResults), total)
+  const rowOf = makeTableRow(columns)
+  yield tableHead(columns)
+  for await (const result of read(0, total)) yield rowOf(result)
+}
 
 export interface BatchesDeps extends DatasetStartDeps {
   engine: Engine

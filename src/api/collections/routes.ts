@@ -3,6 +3,7 @@ import { empty, rawJson } from '../../http/reply.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { memberText } from '../../lib/json/json-text.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
+import { bucketStorageSchema } from '../../model/collections/bucket-storage.ts'
 import { mask } from '../../model/collections/environment.ts'
 import { authorOf, coveredIds, type Identity, recordedBy } from '../../model/collections/identity.ts'
 import { listAgents } from '../../store/agents.ts'
@@ -22,9 +23,19 @@ import type { Database, Queries } from '../../store/database/database.ts'
 import { entityListText } from '../entities/list.ts'
 import { changedVariables } from '../environment/change.ts'
 import { collectionsContract } from './contract.ts'
-import { requireUsableStorage } from './require-usable-storage.ts'
 import { maskedPlace, shownAgent, shownCollection, shownPauses, shownStorage } from './shown.ts'
 import { collectionSummaries } from './summary.ts'
+
+/** Throws a 422 when the provider is `s3` and the JSON text of `storage_info` does not name a bucket and its keys. */
+const requireUsableStorage = (provider: string, info: string | null): void => {
+  if (provider !== 's3') return
+  const { error } = bucketStorageSchema.safeParse(info === null ? {} : JSON.parse(info))
+  const [issue] = error?.issues ?? []
+  if (!issue) return
+  const names = issue.path.filter((name) => typeof name !== 'symbol')
+  const why = issue.message.startsWith('Expected') ? issue.message : 'Required with storage_provider s3: a text'
+  throw invalidField(['body', 'storage_info', ...names], why, 'invalid')
+}
 
 export interface CollectionsDeps extends DeletionDeps {
   database: Database

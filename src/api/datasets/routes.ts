@@ -1,24 +1,168 @@
-import { type Call, implement, type Route } from '../../http/implement.ts'
+import { exportCroissant } from '../../datasets/croissant/export.ts'
+import { requireMatch } from '../../http/entity-tag.ts'
+import { type AnyCall, type Call, implement, type Route } from '../../http/implement.ts'
 import { rawJson } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
-import { coveredIds, type FoundCollection } from '../../model/collections/identity.ts'
-import { findPreviewFile } from '../../store/entities/dataset-files.ts'
-import type { EntityRow } from '../../store/entities/entities.ts'
+import { type JsonObject, parsedObject } from '../../lib/json/json-object.ts'
+import { authorOf, coveredIds, type FoundCollection, type Identity } from '../../model/collections/identity.ts'
+import type { CreateDataset } from '../../model/data/dataset.ts'
+import type { Database, Queries } from '../../store/database/database.ts'
+import {
+  type DatasetFileRow,
+  deleteFileRows,
+  findPreviewFile,
+  listDatasetFiles,
+  objectsOfDataset,
+} from '../../store/entities/dataset-files.ts'
+import type { EntityFields, EntityRow } from '../../store/entities/entities.ts'
 import { searchEntities } from '../../store/entities/search-entities.ts'
-import { storedFields } from '../entities/fields.ts'
+import { createEntity, deleteEntity, lockEntity, newestItems, updateEntity } from '../../store/entities/write-entity.ts'
+import { removeAll } from '../../store/objects/removal.ts'
+import { emptyFields, storedFields } from '../entities/fields.ts'
 import { getEntity, getVisibleEntity } from '../entities/find.ts'
 import { entityListText } from '../entities/list.ts'
+import { noteEntity } from '../entities/noted.ts'
 import { entityHit } from '../entities/search-hits.ts'
 import { entityText, stateTag } from '../entities/shown.ts'
+import { type StoreEntityDeps, storeWithin } from '../entities/stored-within.ts'
 import { entityHistoryText, entityVersionText, getEntityVersion } from '../entities/versions.ts'
 import { serveFile } from '../files/serve.ts'
-import { requireUsableSchema } from '../items/item-schema.ts'
-import { addDataset, changeDataset } from './change.ts'
+import { describeExport } from '../items/exported-file.ts'
+import { requireItemsFit, requireUsableSchema } from '../items/item-schema.ts'
 import { datasetsContract } from './contract.ts'
-import { croissantOf } from './croissant.ts'
+import { shownDataFile } from './data-files.ts'
 import { dataHandlers } from './data-handlers.ts'
 import { type PreviewDeps, storedPreviewText, storePreview } from './previews.ts'
-import { removeDataset } from './remove.ts'
+
+const mostFiles = 20_000
+const filesAtOnce = 1000
+const wholeVersion = /^\d+\.\d+\.\d+$/
+
+const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
+
+/** Reads all data files of a dataset, page by page. Throws `too_large` for more than one document should have. */
+const allFiles = async (database: Database, dataset: EntityRow): Promise<DatasetFileRow[]> => {
+  const files: DatasetFileRow[] = []
+  for (let after = -1; ; ) {
+    const page = await listDatasetFiles(database, dataset.id, { after, limit: filesAtOnce })
+    files.push(...page)
+    if (files.length > mostFiles) {
+      throw new AppError('too_large', `Dataset '${dataset.name}' has more than ${mostFiles} data files`, {
+        hint: 'A Croissant document names each of them. List them with GET …/data, or put several into one archive.',
+      })
+    }
+    if (page.length < filesAtOnce) return files
+    after = page.at(-1)?.number ?? after
+  }
+}
+
+/** Describes the newest version of a dataset as a Croissant document: its data files, and its items as JSON lines. */
+const croissantOf = async (
+  { database, links }: { database: Database; links: { readonly publicUrl: string } },
+  dataset: EntityRow,
+): Promise<JsonObject> => {
+  const url = `${links.publicUrl}/api/v1/datasets/${dataset.collection_name}/${dataset.name}`
+  const rows = await allFiles(database, dataset)
+  const files = rows.flatMap((row) => {
+    const { download_url, size, sha256, content_type } = shownDataFile(row, dataset, links.publicUrl)
+    return sha256 === null ? [] : [{ name: row.name, url: download_url, mediaType: content_type, bytes: size, sha256 }]
+  })
+  const at = { datasetId: dataset.id, seq: dataset.version }
+  const hasItems = ((await newestItems(database, dataset))?.count ?? 0) > 0
+  const items = hasItems
+    ? {
+        ...{ name: 'items.jsonl', mediaType: 'application/jsonlines' },
+        url: `${url}/items/export?version=~${dataset.version}&format=jsonl`,
+        ...(await describeExport(database, at)),
+      }
+    : undefined
+  const metadata = dataset.metadata === null ? {} : (parsedObject(dataset.metadata) ?? {})
+  const version = dataset.metadata_version ?? ''
+  return exportCroissant({
+    name: dataset.name,
+    url: text(metadata.url) ?? url,
+    description: dataset.long_description ?? text(metadata.description) ?? dataset.name,
+    license: text(metadata.license),
+    citeAs: text(metadata.citeAs),
+    version: wholeVersion.test(version) ? version : `0.0.${dataset.version}`,
+    published: dataset.created_at,
+    files: [...files, ...(items ? [items] : [])],
+  })
+}
+
+const taken = () => new AppError('already_exists', 'Dataset already exists')
+
+interface AddCall extends AnyCall {
+  collection: FoundCollection
+  identity: Identity
+  body: CreateDataset
+}
+
+/** Adds a dataset to a collection, and notes it for the audit trail. */
+const addDataset = async (deps: StoreEntityDeps, call: AddCall): Promise<EntityRow> => {
+  const { collection, identity, body, bodyText } = call
+  requireUsableSchema(body.item_schema, call.warn)
+  const fields = { ...emptyFields(body.name), ...storedFields(body, bodyText) }
+  const at = { kind: 'dataset' as const, collectionId: collection.id, author: authorOf(identity) }
+  const row = await storeWithin(deps, call, collection.id, () => createEntity(deps.database, at, fields))
+  if (row === 'taken') throw taken()
+  if (row === 'gone') throw new AppError('not_found', `Collection with name '${collection.name}' not found`)
+  noteEntity(call, row, body)
+  return row
+}
+
+/**
+ * Changes fields of a dataset, if the request's If-Match allows it and the items fit the new schema. `noted` is the body
+ * for the audit trail.
+ */
+const changeDataset = async (
+  deps: StoreEntityDeps,
+  call: AnyCall & { identity: Identity },
+  { id, collection_id: collectionId }: EntityRow,
+  { fields, noted }: { fields: Partial<EntityFields>; noted: object },
+): Promise<EntityRow> => {
+  const check = async (before: EntityRow, queries: Queries) => {
+    requireMatch(call, stateTag(before), `Dataset '${before.name}'`)
+    await requireItemsFit(queries, before, fields.item_schema)
+  }
+  const row = await storeWithin(deps, call, collectionId, () =>
+    updateEntity(deps.database, id, fields, { author: authorOf(call.identity), check }),
+  )
+  if (row === 'taken') throw taken()
+  if (!row) throw new AppError('not_found', 'Dataset not found')
+  noteEntity(call, row, noted)
+  return row
+}
+
+/** Deletes a dataset without files; false when it has some. An upload under way is waited for: its file would stay. */
+const deleteWithoutFiles = (database: Database, id: number): Promise<boolean> =>
+  database.transaction(async (queries) => {
+    await lockEntity(queries, id)
+    if ((await objectsOfDataset(queries, id)).length > 0) return false
+    await deleteEntity(queries, id)
+    return true
+  })
+
+/** Deletes a dataset with its files, bytes before rows: what fails here can be asked for again. */
+const removeDataset = async (
+  { database, objects }: Pick<PreviewDeps, 'database' | 'objects'>,
+  dataset: EntityRow,
+): Promise<void> => {
+  for (;;) {
+    const rows = await objectsOfDataset(database, dataset.id)
+    if (rows.length === 0 && (await deleteWithoutFiles(database, dataset.id))) return
+    const failed = await removeAll(
+      objects,
+      rows.map(({ object }) => object),
+    )
+    const stuck = new Set(failed?.ids)
+    await deleteFileRows(
+      database,
+      rows.filter(({ object }) => !stuck.has(object)).map(({ path }) => path),
+    )
+    if (failed) throw failed.cause ?? failed
+  }
+}
 
 export type DatasetsDeps = PreviewDeps
 

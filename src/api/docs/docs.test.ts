@@ -1,8 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { llmsFullText, llmsText } from './language-model-texts.ts'
-import { docLibrary } from './library.ts'
-import { searchDocs } from './search.ts'
-import { docSectionsOf, titleOf } from './sections.ts'
+import { docLibrary, docSectionsOf, llmsFullText, llmsText, searchDocs, titleOf } from './routes.ts'
 
 const library = docLibrary()
 

@@ -2,10 +2,10 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Judge } from '../../model/runs/evaluation.ts'
 import { compareItems, compareJudge, pairUp } from './compare.ts'
-import { takeApart } from './items.ts'
+import { checkThresholds } from './routes.ts'
+import { takeApart } from './start.ts'
 import { judgeSummary } from './summary.ts'
 import type { EvaluationTable, ItemResult } from './table.ts'
-import { checkThresholds } from './thresholds.ts'
 
 const scored: Judge = { name: 'clarity', instruction: 'Clear?', model: 'm', scale: { min: 1, max: 10 } }
 const binary: Judge = { name: 'polite', instruction: 'Polite?', model: 'm', binary: true }

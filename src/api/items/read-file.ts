@@ -1,4 +1,6 @@
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
+import { PreviewFailed } from '../../datasets/preview/preview.ts'
+import { readParquetLines } from '../../datasets/preview/run-preview.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import type { Owner } from '../../lib/fair-queue.ts'
 import { isObject, type JsonObject, parsedJson } from '../../lib/json/json-object.ts'
@@ -12,10 +14,35 @@ import { itemIdSchema } from '../../model/data/item.ts'
 import type { Database } from '../../store/database/database.ts'
 import { findFile } from '../../store/files/files.ts'
 import { resolveFiles } from '../../store/files/uploads.ts'
+import type { ObjectStore } from '../../store/objects/objects.ts'
 import { itemFormatOf, oneColumnWarning, type ReadItem, readItems } from '../batches/item-file.ts'
+import { fileSource } from '../previews/file-source.ts'
 import type { GivenItem } from './prepare.ts'
-import { parquetStream, type ReadParquetDeps } from './read-parquet.ts'
 import type { StoreItemsDeps } from './store-items.ts'
+
+interface ReadParquetDeps {
+  objects: Pick<ObjectStore, 'open'>
+  settings: { maxBatchBytes: number; previewSeconds: number; previewMemoryBytes: number }
+}
+
+/** The rows of a stored parquet file as a stream of JSON lines. A process of its own reads it. Throws the 422. */
+const parquetStream = async (
+  { objects, settings }: ReadParquetDeps,
+  inQueue: ProcessQueue,
+  owner: Owner,
+  file: { name: string; size: number; object: string },
+): Promise<Readable> => {
+  const limits = {
+    ...{ seconds: settings.previewSeconds, memoryBytes: settings.previewMemoryBytes },
+    characters: settings.maxBatchBytes,
+  }
+  try {
+    const lines = await inQueue(owner, () => readParquetLines(fileSource(objects, file), limits))
+    return Readable.from(lines.map((text) => Buffer.from(text)))
+  } catch (error) {
+    throw error instanceof PreviewFailed ? invalidField(['body', 'file'], error.message, 'file_invalid') : error
+  }
+}
 
 /** A stored file of items. */
 interface ItemFile {

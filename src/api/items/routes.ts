@@ -1,25 +1,231 @@
-import { type Call, implement, type Route } from '../../http/implement.ts'
+import { type Call, type Handlers, implement, type Route } from '../../http/implement.ts'
 import { bytes } from '../../http/reply.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
+import type { JsonObject } from '../../lib/json/json-object.ts'
+import { jsonPointer } from '../../lib/json/json-pointer.ts'
 import { makeProcessQueue } from '../../lib/processes/process-queue.ts'
 import { makeSlots } from '../../lib/slots.ts'
+import { timestamp } from '../../lib/time.ts'
 import { authorOf, type FoundCollection, type Identity, ownerOf } from '../../model/collections/identity.ts'
-import { itemIdSchema } from '../../model/data/item.ts'
+import { type ItemOrigin, itemIdSchema } from '../../model/data/item.ts'
+import type { ItemCheck } from '../../model/data/item-check.ts'
+import type { Database, Queries } from '../../store/database/database.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'
-import { findItem } from '../../store/items/items.ts'
+import { removeEntityTag, setEntityTag } from '../../store/entities/entity-versions.ts'
+import type { ItemPage } from '../../store/items/item-page.ts'
+import {
+  countItems,
+  currentHashes,
+  findItem,
+  type ItemRow,
+  itemDifferences,
+  itemRevisions,
+  listItems,
+  searchItems,
+} from '../../store/items/items.ts'
+import type { ItemWriteMode, NewItem } from '../../store/items/write-items.ts'
 import { getEntity } from '../entities/find.ts'
 import { getEntityVersion } from '../entities/versions.ts'
-import { checkItems } from './check-items.ts'
 import { itemsContract } from './contract.ts'
 import { exportedRecords, exportReply } from './export.ts'
 import { type FromRunDeps, itemFromRun } from './from-run.ts'
-import { differencePage, itemPage, revisionPage } from './pages.ts'
+import { makeItemCheck } from './item-schema.ts'
 import { parquetStream, parquetType } from './parquet-export.ts'
+import { type GivenItem, preparedItems } from './prepare.ts'
 import { itemsOfFile, namedItemFile, type ReadFileDeps } from './read-file.ts'
-import { makeShownItem } from './shown.ts'
-import { bucketsOf } from './splits.ts'
+import { bucketsOf, makeSplitOf } from './splits.ts'
 import { type ItemWrite, storeItems } from './store-items.ts'
-import { tagHandlers } from './tag-handlers.ts'
+
+/** Makes the function that shows an item of a dataset. */
+const makeShownItem = ({ splits }: Pick<EntityRow, 'splits'>) => {
+  const splitOf = makeSplitOf(splits)
+  return (row: ItemRow) => ({
+    id: row.item_id,
+    data: JSON.parse(row.data) as Record<string, unknown>,
+    split: splitOf(row.bucket),
+    hash: row.hash,
+    source: row.source === null ? null : (JSON.parse(row.source) as ItemOrigin),
+    version: row.from_seq,
+    author: row.author,
+    created_at: timestamp(row.created_at),
+  })
+}
+
+interface PageQuery {
+  limit: number
+  cursor?: string | undefined
+}
+
+const parsed = (text: string | null) => (text === null ? null : (JSON.parse(text) as Record<string, unknown>))
+
+const cursorAfter = <Row>({ rows, hasMore }: ItemPage<Row>, placeOf: (row: Row) => number): string | null => {
+  const last = rows.at(-1)
+  return last && hasMore ? String(placeOf(last)) : null
+}
+
+type ItemsQuery = PageQuery & Partial<Record<'split' | 'id' | 'q', string | undefined>> & { version: string }
+
+/** Reads one page of the items of a version, or of one of its splits; those with a text, or the only one with an id. */
+const itemPage = async (database: Queries, dataset: EntityRow, query: ItemsQuery) => {
+  const { seq } = await getEntityVersion(database, dataset, query.version)
+  if (query.id !== undefined && query.q !== undefined) {
+    throw invalidField(['query', 'q'], 'Give id or q, not both', 'one_of')
+  }
+  if (query.id !== undefined) return onlyItem(database, dataset, { ...query, seq, id: query.id })
+  const at = { datasetId: dataset.id, seq, buckets: bucketsOf(dataset.splits, query.split) }
+  const limits = { after: Number(query.cursor ?? 0), limit: query.limit }
+  if (query.q !== undefined) {
+    const [total, found] = await Promise.all([
+      countItems(database, at),
+      searchItems(database, at, { ...limits, text: query.q }),
+    ])
+    const items = found.rows.map(makeShownItem(dataset))
+    const cursor = found.next === null ? null : String(found.next)
+    return { version: seq, total, searched: found.searched, items, next_cursor: cursor }
+  }
+  const [total, page] = await Promise.all([countItems(database, at), listItems(database, at, limits)])
+  const items = page.rows.map(makeShownItem(dataset))
+  return { version: seq, total, items, next_cursor: cursorAfter(page, ({ position }) => position) }
+}
+
+const onlyItem = async (
+  database: Queries,
+  dataset: EntityRow,
+  { seq, id, split }: { seq: number; id: string; split?: string | undefined },
+) => {
+  bucketsOf(dataset.splits, split) // throws for a split that the dataset does not have
+  const row = await findItem(database, { datasetId: dataset.id, seq, itemId: id })
+  const items = (row ? [row] : []).map(makeShownItem(dataset)).filter((item) => !split || item.split === split)
+  return { version: seq, total: items.length, items, next_cursor: null }
+}
+
+/** Reads one page of the differences between two versions. */
+const differencePage = async (
+  database: Queries,
+  dataset: EntityRow,
+  query: PageQuery & { from: string; to: string },
+) => {
+  const { seq: from } = await getEntityVersion(database, dataset, query.from)
+  const { seq: to } = await getEntityVersion(database, dataset, query.to)
+  const limits = { after: Number(query.cursor ?? 0), limit: query.limit }
+  const page = await itemDifferences(database, { datasetId: dataset.id, from, to, ...limits })
+  const items = page.rows.map(({ item_id: id, before, after }) => ({
+    id,
+    change: before === null ? ('added' as const) : after === null ? ('removed' as const) : ('changed' as const),
+    before: parsed(before),
+    after: parsed(after),
+  }))
+  return { from, to, items, next_cursor: cursorAfter(page, ({ position }) => position) }
+}
+
+/** Reads one page of the revisions of an item, newest first. */
+const revisionPage = async (database: Queries, dataset: EntityRow, itemId: string, query: PageQuery) => {
+  const below = query.cursor === undefined ? 2_147_483_647 : Number(query.cursor)
+  const page = await itemRevisions(database, { datasetId: dataset.id, itemId, below, limit: query.limit })
+  const shown = makeShownItem(dataset)
+  const revisions = page.rows.map((row) => ({ ...shown(row), until_version: row.to_seq }))
+  return { revisions, next_cursor: cursorAfter(page, ({ from_seq }) => from_seq) }
+}
+
+const mostRefused = 100
+const mostShown = 50
+
+interface Given {
+  given: readonly GivenItem[]
+  /** Line of each item in its file. */
+  lines: readonly number[]
+  mode: ItemWriteMode
+}
+
+type Refused = ItemCheck['refused'][number]
+
+/** The items that fit with their lines, and what is wrong with the others. */
+const sorted = async (schemaText: string | null, { given, lines }: Given) => {
+  const check = makeItemCheck(schemaText, given.length)
+  const refused: Refused[] = []
+  let refusedCount = 0
+  // Only what is shown is kept: each of many rows may have many faults.
+  const refuse = (faults: Refused[]): void => {
+    refusedCount++
+    refused.push(...faults.slice(0, mostRefused - refused.length))
+  }
+  const fitting: { item: NewItem; line: number; data: JsonObject }[] = []
+  const places = new Map<string, { hash: string; line: number }>()
+  for (const [at, one] of given.entries()) {
+    const line = lines[at] ?? 0
+    const [item] = preparedItems([one], () => [])
+    if (!item) continue
+    const issues = check ? await check({ id: item.id, data: one.data }) : []
+    const earlier = places.get(item.id)
+    if (earlier && earlier.hash === item.hash && one.id === undefined) continue
+    const faults = issues.map(({ path, message }) => ({ pointer: jsonPointer(path), message }))
+    if (earlier) faults.unshift({ pointer: '', message: `has the id of line ${earlier.line}` })
+    if (faults.length > 0) {
+      refuse(faults.map((fault) => ({ line, id: item.id, ...fault })))
+      continue
+    }
+    places.set(item.id, { hash: item.hash, line })
+    fitting.push({ item, line, data: one.data })
+  }
+  return { refused, refusedCount, fitting }
+}
+
+/** Says what a write of items would come to. Nothing is written. */
+const checkItems = async (
+  queries: Queries,
+  dataset: EntityRow,
+  { write, most }: { write: Given; most: number },
+): Promise<ItemCheck> => {
+  const { refused, refusedCount, fitting } = await sorted(dataset.item_schema, write)
+  const { hashes, count } = await currentHashes(
+    queries,
+    dataset.id,
+    fitting.map(({ item }) => item.id),
+  )
+  const changeOf = ({ id, hash }: NewItem) =>
+    hashes.get(id) === undefined ? 'added' : hashes.get(id) === hash ? 'unchanged' : 'changed'
+  const counts = { added: 0, changed: 0, unchanged: 0 }
+  for (const { item } of fitting) counts[changeOf(item)]++
+  const removed = write.mode === 'replace' ? count - hashes.size : 0
+  const total = count - removed + counts.added
+  if (total > most)
+    throw new AppError('too_large', `A dataset has at most ${most} items; JETTY_MAX_DATASET_ITEMS sets the limit`)
+  return {
+    ...counts,
+    removed,
+    count: total,
+    refused,
+    refused_count: refusedCount,
+    items: fitting
+      .slice(0, mostShown)
+      .map(({ item, line, data }) => ({ line, id: item.id, change: changeOf(item), data })),
+  }
+}
+
+type OfTags = 'setDatasetTag' | 'deleteDatasetTag'
+
+const tagPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
+
+/** Answers the operations on the tags of dataset versions. */
+const tagHandlers = ({ database }: { database: Database }): Pick<Handlers<typeof itemsContract>, OfTags> => ({
+  setDatasetTag: async ({ collection, params, body, identity, note }) => {
+    if (!tagPattern.test(params.tag) || /^[0-9a-f]{64}$/i.test(params.tag)) {
+      const message = 'A tag starts with a letter or digit, then up to 99 letters, digits, dots, underscores or hyphens'
+      throw new AppError('bad_request', message)
+    }
+    const dataset = await getEntity(database, { kind: 'dataset', name: params.dataset }, collection)
+    const version = await getEntityVersion(database, dataset, body.version)
+    await setEntityTag(database, dataset.id, { tag: params.tag, seq: version.seq, author: authorOf(identity) })
+    note({ changes: { version: version.seq } })
+    return { tag: params.tag, version: version.seq, content_hash: version.content_hash }
+  },
+
+  deleteDatasetTag: async ({ collection, params }) => {
+    const dataset = await getEntity(database, { kind: 'dataset', name: params.dataset }, collection)
+    if (await removeEntityTag(database, dataset.id, params.tag)) return { message: 'Tag deleted successfully' }
+    throw new AppError('not_found', `Version tag '${params.tag}' not found`)
+  },
+})
 
 export type ItemsDeps = ReadFileDeps & FromRunDeps
 

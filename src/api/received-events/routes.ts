@@ -2,21 +2,120 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Engine } from '../../engine/engine.ts'
 import { type BeforeBody, type Handlers, implement, type Route } from '../../http/implement.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
+import { isObject } from '../../lib/json/json-object.ts'
 import type { CallbackTarget } from '../../lib/secrets/callback-token.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import type { Settings } from '../../lib/settings/config.ts'
+import { now, timestamp, timestampOrNull } from '../../lib/time.ts'
 import { authorOf } from '../../model/collections/identity.ts'
-import { eventIdSchema } from '../../model/events/event.ts'
+import {
+  type CallbackAnswer,
+  eventIdSchema,
+  eventKeySchema,
+  type ShownEvent,
+  type ShownEventWait,
+} from '../../model/events/event.ts'
 import type { EventHook } from '../../model/events/event-hook.ts'
-import type { EventLimits } from '../../model/events/event-row.ts'
+import type {
+  EventLimits,
+  EventTaker,
+  EventWaitOfRun,
+  NewEvent,
+  ReceivedEventRow,
+} from '../../model/events/event-row.ts'
 import { readEnvironment } from '../../store/collections/environments.ts'
 import type { Database } from '../../store/database/database.ts'
 import { findCallbackRun } from '../../store/events/callbacks.ts'
 import { listedEvents, listedEventWaits } from '../../store/events/event-lists.ts'
 import { discardEvent } from '../../store/events/events.ts'
 import { receivedEventsContract } from './contract.ts'
-import { receiveHook } from './receive-hook.ts'
-import { shownEvent, shownEventWait } from './shown.ts'
+import { type ReceivedWebhook, signatureProblem, signatureSchemes } from './webhook-schemes.ts'
+
+/** What a hook receives, and what it is handed on with. */
+interface HookCall {
+  hook: EventHook
+  webhook: ReceivedWebhook
+  payload: unknown
+  /** The signing secret; undefined if the variable has no value. */
+  secret: string | undefined
+  keepSeconds: number
+  send(event: NewEvent): Promise<{ event: ReceivedEventRow; duplicate: boolean }>
+}
+
+const ignored = (reason: string, more: Partial<CallbackAnswer> = {}): CallbackAnswer => ({
+  state: 'ignored',
+  duplicate: false,
+  reason,
+  ...more,
+})
+
+/**
+ * Hands a webhook on as an event. Throws `unauthenticated` if its signature does not hold. What no run can take is answered
+ * with 200 and a reason: services repeat for days what gets an error, and then turn the hook off.
+ */
+const receiveHook = async (call: HookCall): Promise<CallbackAnswer> => {
+  const { hook, webhook, payload, secret, keepSeconds, send } = call
+  if (!secret) throw new AppError('unauthenticated', `The collection has no variable '${hook.secret}' to check with`)
+  const problem = signatureProblem(hook.scheme, secret, webhook, now())
+  if (problem !== undefined) throw new AppError('unauthenticated', problem)
+  const { id, isTrial } = signatureSchemes[hook.scheme]
+  if (isTrial?.(webhook, payload)) {
+    const challenge = isObject(payload) ? payload.challenge : undefined
+    return ignored('It only tries the URL', typeof challenge === 'string' ? { challenge } : {})
+  }
+  const key = eventKeySchema.safeParse(textAt(payload, hook.keyPath))
+  if (!key.success) return ignored(`The payload has no correlation key at '${hook.keyPath}'`)
+  const { collectionId, event } = hook
+  const eventId = eventIdSchema.safeParse(id?.(webhook, payload)).data ?? null
+  const to = { collectionId, event, key: key.data, runKey: null }
+  try {
+    const sent = await send({ ...to, eventId, payload, sentBy: `hook:${hook.scheme}`, keepSeconds })
+    return { state: sent.event.state, duplicate: sent.duplicate }
+  } catch (error) {
+    // Sent again, an event may differ in what the sender knows by then: that is a conflict.
+    if (!(error instanceof AppError) || (error.code !== 'conflict' && error.code !== 'invalid')) throw error
+    return ignored(error.message, { duplicate: error.code === 'conflict' })
+  }
+}
+
+/** The text or number at a path of own members and indexes. */
+const textAt = (payload: unknown, path: string): string | undefined => {
+  let value = payload
+  for (const name of path.split('.')) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined
+    value = (value as Record<string, unknown>)[name]
+  }
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined
+}
+
+/** Converts a received event for an answer. */
+const shownEvent = (row: ReceivedEventRow): ShownEvent => ({
+  number: row.number,
+  event: row.event,
+  key: row.key,
+  callback: row.run_id !== null,
+  id: row.event_id,
+  state: row.state,
+  reason: row.reason,
+  taken_by: row.taken_by === null ? null : (JSON.parse(row.taken_by) as EventTaker),
+  bytes: row.bytes,
+  sent_by: row.sent_by,
+  received_at: timestamp(row.received_at),
+  expires_at: timestamp(row.expires_at),
+})
+
+/** Converts a step that waits for an event for the list of its collection. */
+const shownEventWait = (row: EventWaitOfRun, publicUrl: string): ShownEventWait => ({
+  trajectory_id: row.trajectory_id,
+  task: row.name.slice(row.name.indexOf('/') + 1),
+  step: row.step,
+  event: row.event,
+  key: row.key,
+  output_schema: row.payload_schema === null ? null : (JSON.parse(row.payload_schema) as Record<string, unknown>),
+  waits_since: timestamp(row.waits_since),
+  expires_at: timestampOrNull(row.expires_at),
+  url: `${publicUrl}/${row.name}/${row.trajectory_id}`,
+})
 
 export interface ReceivedEventsDeps {
   database: Database

@@ -1,20 +1,231 @@
-import { runOfRoutine } from '../../background/routines/run-of-routine.ts'
+import { firesAfter, readCadence } from '../../background/routines/cadence.ts'
+import { fireKey } from '../../background/routines/fire.ts'
+import { requireKnownOverrides, runOfRoutine } from '../../background/routines/run-of-routine.ts'
 import type { Engine } from '../../engine/engine.ts'
-import { implement, type Route } from '../../http/implement.ts'
+import { entityTag, requireMatch } from '../../http/entity-tag.ts'
+import { type AnyCall, implement, type Route } from '../../http/implement.ts'
+import { jsonHeaders, Reply } from '../../http/reply.ts'
+import { listText, textStream } from '../../http/text-stream.ts'
+import { AppError } from '../../lib/errors.ts'
+import type { JsonObject } from '../../lib/json/json-object.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
-import { authorOf } from '../../model/collections/identity.ts'
+import { timestamp, timestampOrNull } from '../../lib/time.ts'
+import { authorOf, type FoundCollection, type FoundTask } from '../../model/collections/identity.ts'
+import { isName } from '../../model/names.ts'
+import type { CreateRoutine, Routine, UpdateRoutine } from '../../model/routine.ts'
+import type { RoutineFires } from '../../model/routine-fires.ts'
 import { refusesUnservable } from '../../model/runs/preflight.ts'
-import type { Database } from '../../store/database/database.ts'
-import { deleteRoutine, findRunnableRoutine, routinesOfCollection, routinesOfTask } from '../../store/routines.ts'
+import type { Database, Queries } from '../../store/database/database.ts'
+import { firedRuns, firesOf } from '../../store/routine-fires.ts'
+import {
+  createRoutine,
+  deleteRoutine,
+  drawRoutineId,
+  findRoutine,
+  findRunnableRoutine,
+  type ListedRoutine,
+  type RoutineRow,
+  routinesOfCollection,
+  routinesOfTask,
+  updateRoutine,
+} from '../../store/routines.ts'
+import { definitionText } from '../../store/runs/runs.ts'
 import { acceptedReply } from '../runs/accepted.ts'
+import { withResolvedFiles } from '../runs/file-paths.ts'
+import { checkParameters } from '../runs/parameters.ts'
 import { startRunOnce } from '../runs/start-once.ts'
+import { missingTask } from '../tasks/missing-task.ts'
 import type { DocumentDeps } from '../trajectories/documents.ts'
 import { runsOfRoutine } from '../trajectories/list.ts'
-import { addRoutine, changeRoutine } from './change.ts'
+import { requireWebhookTarget } from '../webhooks/check-url.ts'
 import { routinesContract } from './contract.ts'
-import { getRoutine, missingRoutine, type RoutineCall, taskOf } from './find.ts'
-import { routineFires } from './fires.ts'
-import { routineList, taggedRoutine } from './shown.ts'
+import { changed, checkedCadence, newRoutine } from './fields.ts'
+
+const shown = (row: ListedRoutine): Routine => ({
+  id: row.id,
+  name: row.name,
+  collection: row.collection_name,
+  task: row.task_name,
+  cadence: JSON.parse(row.cadence) as Routine['cadence'],
+  init_params_overrides: JSON.parse(row.init_params_overrides) as JsonObject,
+  secret_param_keys: row.secret_param_keys,
+  paused: row.paused,
+  webhook_url: row.webhook_url,
+  has_webhook_secret: row.sealed_webhook_secret !== null,
+  overlap: row.overlap,
+  catch_up: row.catch_up,
+  next_run_at: timestampOrNull(row.next_run_at),
+  last_run_at: timestampOrNull(row.last_run_at),
+  last_trajectory_id: row.last_trajectory_id,
+  waiting: row.waiting.length,
+  last_skipped_at: timestampOrNull(row.last_skipped_at),
+  last_skip_reason: row.last_skip_reason,
+  created_at: timestamp(row.created_at),
+  updated_at: timestamp(row.updated_at),
+})
+
+/** Entity tag of what a PATCH can change: a fire is no change. */
+const routineTag = (row: RoutineRow): string =>
+  entityTag([
+    ...[row.id, row.cadence, row.init_params_overrides, row.secret_param_keys, row.sealed_secrets, row.paused],
+    ...[row.webhook_url, row.sealed_webhook_secret, row.overlap, row.catch_up, row.updated_at],
+  ])
+
+/** Shows a routine, with its entity tag as a header. */
+const taggedRoutine = ({ addHeaders }: AnyCall, row: ListedRoutine): Routine => {
+  addHeaders({ etag: routineTag(row) })
+  return shown(row)
+}
+
+/** Maximum routines in memory: each may have parameters as large as those of a run. */
+const readAtOnce = 20
+
+type ReadPart = (part: { skip: number; after: number; limit: number }) => Promise<ListedRoutine[]>
+
+async function* inParts(read: ReadPart, page: { skip: number; limit: number }): AsyncGenerator<Routine> {
+  let left = page.limit
+  let from = { skip: page.skip, after: 0 }
+  while (left > 0) {
+    const rows = await read({ ...from, limit: Math.min(readAtOnce, left) })
+    for (const row of rows) yield shown(row)
+    const last = rows.at(-1)
+    if (!last || rows.length < readAtOnce) return
+    left -= rows.length
+    from = { skip: 0, after: last.id }
+  }
+}
+
+/** Answers with a list of routines, which is read and sent in parts. */
+const routineList = (read: ReadPart, page: { skip: number; limit: number }): Reply =>
+  new Reply(textStream(listText('{"routines":', inParts(read, page), '}')), jsonHeaders)
+
+/** The members of a call that name a task. */
+interface TaskCall {
+  collection: FoundCollection
+  task: FoundTask | undefined
+  params: { task: string }
+}
+
+/** The members of a call that name a routine. */
+interface RoutineCall extends TaskCall {
+  params: { task: string; name: string }
+}
+
+/** The task of a call. Throws a 404 if it does not exist. */
+const taskOf = ({ collection, task, params }: TaskCall): FoundTask => {
+  if (task) return task
+  throw missingTask(params.task, collection.name)
+}
+
+const missingRoutine = (name: string, task: FoundTask) =>
+  new AppError('not_found', `Routine '${name}' of task '${task.name}' not found`)
+
+/** Finds a routine by its name. Throws a 404 if it does not exist. */
+const getRoutine = async (database: Queries, task: FoundTask, name: string): Promise<ListedRoutine> => {
+  const row = isName(name) ? await findRoutine(database, task.id, name) : undefined
+  if (!row) throw missingRoutine(name, task)
+  return row
+}
+
+interface ChangeDeps {
+  database: Database
+  sealer: Sealer
+  settings: { maxInitParamsBytes: number; allowPrivateNetwork: string[] }
+  /** Milliseconds since 1970. */
+  clock(): number
+}
+
+/** Checks the fields of a request against the task and the limits. */
+const checked = async ({ database, settings }: ChangeDeps, call: TaskCall, { cadence, ...given }: UpdateRoutine) => {
+  const { collection } = call
+  const overrides = given.init_params_overrides
+  const parameters = { init_params: overrides ?? {}, secret_params: given.secret_params ?? {} }
+  checkParameters(parameters, false, settings.maxInitParamsBytes)
+  if (overrides && Object.keys(overrides).length > 0) {
+    requireKnownOverrides(overrides, await definitionText(database, taskOf(call).definition))
+  }
+  if (given.webhook_url) {
+    const { allowPrivateNetwork } = settings
+    const allowedHosts = collection.settings?.allowed_hosts ?? undefined
+    requireWebhookTarget(given.webhook_url, { allowPrivateNetwork, allowedHosts })
+  }
+  return {
+    ...given,
+    ...(cadence && { cadence: checkedCadence(cadence) }),
+    ...(overrides && { init_params_overrides: await withResolvedFiles(database, collection, overrides) }),
+  }
+}
+
+/** Adds a routine to a task. */
+const addRoutine = async (deps: ChangeDeps, call: TaskCall & AnyCall, body: CreateRoutine): Promise<Routine> => {
+  const { database, sealer, clock } = deps
+  const task = taskOf(call)
+  const wanted = await checked(deps, call, body)
+  const id = await drawRoutineId(database)
+  const at = { id, taskId: task.id, name: body.name }
+  const fields = changed(newRoutine(id), wanted, { sealer, now: new Date(clock()) })
+  const outcome = await createRoutine(database, at, fields)
+  if (outcome === 'taken') {
+    throw new AppError('already_exists', `Routine with name '${body.name}' already exists for task '${task.name}'`)
+  }
+  if (outcome === 'gone') throw missingRoutine(body.name, task)
+  return taggedRoutine(call, await getRoutine(database, task, body.name))
+}
+
+/** Changes the given fields of a routine, if the request's If-Match allows it. */
+const changeRoutine = async (deps: ChangeDeps, call: RoutineCall & AnyCall, given: UpdateRoutine): Promise<Routine> => {
+  const { database, sealer, clock } = deps
+  const task = taskOf(call)
+  const row = await getRoutine(database, task, call.params.name)
+  if (given.name !== undefined && given.name !== row.name) {
+    throw new AppError('bad_request', 'The name of a routine cannot be changed', {
+      hint: 'Create a new routine, and delete this one.',
+    })
+  }
+  const wanted = await checked(deps, call, given)
+  const at = { sealer, now: new Date(clock()) }
+  const update = (before: RoutineRow) => {
+    requireMatch(call, routineTag(before), `Routine '${before.name}'`)
+    return changed(before, wanted, at)
+  }
+  if (!(await updateRoutine(database, row.id, update))) throw missingRoutine(row.name, task)
+  return taggedRoutine(call, await getRoutine(database, task, row.name))
+}
+
+/** Times at which a routine will start runs, from the first one that is not settled. */
+const nextFires = ({ paused, cadence, next_run_at: next }: RoutineRow, count: number): RoutineFires['next'] => {
+  if (paused || next === null) return []
+  return firesAfter(readCadence(cadence), next.getTime() - 1, count).map((ms) => ({ time: timestamp(new Date(ms)) }))
+}
+
+/** Reads the next fires of a routine, and what became of the past ones. */
+const routineFires = async (
+  database: Database,
+  routine: RoutineRow,
+  { next, past }: { next: number; past: number },
+): Promise<RoutineFires> => {
+  const settled = past === 0 ? [] : await firesOf(database, routine.id, past)
+  const waiting = routine.waiting.map((at) => ({ at, outcome: 'waiting' as const, reason: null }))
+  const fires = [...waiting, ...settled].sort((one, other) => other.at.getTime() - one.at.getTime()).slice(0, past)
+  const keyOf = (at: Date) => fireKey(routine.id, at.getTime())
+  const started = fires.filter(({ outcome }) => outcome === 'started').map(({ at }) => keyOf(at))
+  const found = started.length === 0 ? [] : await firedRuns(database, started)
+  const runs = new Map(found.map((run) => [run.id, run]))
+  return {
+    paused: routine.paused,
+    next: nextFires(routine, next),
+    past: fires.map(({ at, outcome, reason }) => {
+      const run = runs.get(keyOf(at))
+      return {
+        time: timestamp(at),
+        outcome,
+        reason,
+        trajectory_id: run?.trajectory_id ?? null,
+        status: run?.status ?? null,
+      }
+    }),
+  }
+}
 
 export interface RoutinesDeps extends DocumentDeps {
   database: Database

@@ -1,4 +1,4 @@
-import { type Engine, RunExists, type RunRequest } from '../../engine/engine.ts'
+import { type Engine, RunExists, type RunRequest, type StartedRun } from '../../engine/engine.ts'
 import type { AnyCall } from '../../http/implement.ts'
 import { AppError, isDatabaseUnavailable } from '../../lib/errors.ts'
 import { newRunKey } from '../../lib/ids.ts'
@@ -7,8 +7,49 @@ import { pause } from '../../lib/time.ts'
 import type { Database } from '../../store/database/database.ts'
 import { claimKey, findClaim, fingerprintOf } from '../../store/idempotency.ts'
 import { findRunByKey, type RunRow } from '../../store/runs/runs.ts'
-import { asAccepted, asFirstAnswered } from './accepted-run.ts'
 import type { KeyedRequest, RunTrial } from './run-trial.ts'
+
+/** The row of a run as it was in the first answer to the call that started it. */
+const asFirstAnswered = (run: RunRow): RunRow => ({
+  ...run,
+  status: 'pending',
+  error: null,
+  labels: '[]',
+  started_at: null,
+  ended_at: null,
+})
+
+/**
+ * The row of a run at the moment it was accepted. It makes no query, since the database may have become unavailable.
+ */
+const asAccepted = (started: StartedRun): RunRow => ({
+  id: started.key,
+  number: 0,
+  trajectory_id: started.trajectoryId,
+  workflow_id: started.workflowId,
+  collection_id: started.collectionId,
+  task_id: started.taskId,
+  name: started.name,
+  definition: started.shownDefinition ?? started.definition,
+  version: started.definition,
+  init_params: started.initParams,
+  init_params_bytes: started.initParams.length,
+  author: started.author,
+  recorded_by: started.author,
+  status: 'pending',
+  error: null,
+  labels: '[]',
+  params: started.more?.params ?? null,
+  ingested: false,
+  waiting: null,
+  routine_id: started.more?.routine_id ?? null,
+  webhook_url: started.more?.webhook_url ?? null,
+  refusal: started.more?.refusal ?? null,
+  changed: 0,
+  created_at: new Date(started.createdMs),
+  started_at: null,
+  ended_at: null,
+})
 
 interface StartOnceDeps {
   database: Database

@@ -1,5 +1,5 @@
 import { originOf } from '../../http/cors.ts'
-import { type Credentials, refuseOtherPages } from '../../http/credentials.ts'
+import { type Credentials, refuseOtherPages, sessionCookieName } from '../../http/credentials.ts'
 import { type AnyCall, implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import { hashToken } from '../../lib/secrets/crypto.ts'
@@ -21,8 +21,25 @@ import type { Database } from '../../store/database/database.ts'
 import { auditRow } from '../audit/trail.ts'
 import { whoami } from '../health/whoami.ts'
 import { sessionsContract } from './contract.ts'
-import { noSessionCookieText, sessionCookieText } from './session-cookie.ts'
 import { makeSignInLink } from './sign-in-link.ts'
+
+interface CookieOptions {
+  /** Host header of the request. */
+  host: string | undefined
+  /** True if browsers reach the server over HTTPS. */
+  isSecure: boolean
+}
+
+const attributes = ({ isSecure }: CookieOptions): string =>
+  `; Path=/; HttpOnly; SameSite=Strict${isSecure ? '; Secure' : ''}`
+
+/** Set-Cookie value for the cookie half of a session. */
+const sessionCookieText = (value: string, seconds: number, options: CookieOptions): string =>
+  `${sessionCookieName(options.host)}=${value}; Max-Age=${seconds}${attributes(options)}`
+
+/** Set-Cookie value that removes it. */
+const noSessionCookieText = (options: CookieOptions): string =>
+  `${sessionCookieName(options.host)}=; Max-Age=0${attributes(options)}`
 
 export interface SessionsDeps {
   database: Database

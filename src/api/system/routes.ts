@@ -1,3 +1,4 @@
+import { statfs } from 'node:fs/promises'
 import type { Engine } from '../../engine/engine.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { confinement } from '../../lib/processes/confinement.ts'
@@ -9,13 +10,89 @@ import { variableHolders } from '../../store/system/key-holders.ts'
 import { unservedPlacements } from '../../store/system/placements.ts'
 import { listWorkers, type QueueLengths, queueLengths, type WorkerRow } from '../../store/system/queue.ts'
 import { readRestoreState } from '../../store/system/restore-state.ts'
+import { databaseSizes, storedTotals } from '../../store/system/sizes.ts'
 import { unservedActivities } from '../../store/system/waits.ts'
 import type { Readiness } from '../health/readiness.ts'
 import { sandboxCheck, systemChecks } from './checks.ts'
 import { systemContract } from './contract.ts'
-import { makeMeasuredSizes } from './measured-sizes.ts'
-import { shownProviders } from './providers.ts'
-import type { SystemPort } from './system-port.ts'
+import type { ProviderCalls, SystemPort } from './system-port.ts'
+
+/** Sizes come from the file system, file by file, so they are cached for a minute. */
+const keptMs = 60_000
+
+const diskOf = async (folder: string): Promise<{ free: number | null; total: number | null }> => {
+  try {
+    const { bavail, blocks, bsize } = await statfs(folder)
+    return { free: bavail * bsize, total: blocks * bsize }
+  } catch {
+    return { free: null, total: null }
+  }
+}
+
+const measure = async (database: Database, dataDir: string): Promise<SystemState['sizes']> => {
+  const [sizes, totals, disk] = await Promise.all([databaseSizes(database), storedTotals(database), diskOf(dataDir)])
+  return {
+    measured_at: timestamp(new Date(now())),
+    database_bytes: sizes.bytes,
+    tables: sizes.tables,
+    collections: totals.collections,
+    runs: totals.runs,
+    file_bytes: totals.fileBytes,
+    disk_free_bytes: disk.free,
+    disk_bytes: disk.total,
+  }
+}
+
+/** Makes a reader of sizes that measures once a minute. */
+const makeMeasuredSizes = (database: Database, folder: () => string): (() => Promise<SystemState['sizes']>) => {
+  let kept: Promise<SystemState['sizes']> | undefined
+  let measuredMs = Number.NEGATIVE_INFINITY
+  return () => {
+    if (kept && performance.now() - measuredMs < keptMs) return kept
+    measuredMs = performance.now()
+    const measuring = measure(database, folder())
+    kept = measuring
+    measuring.catch(() => {
+      if (kept === measuring) kept = undefined
+    })
+    return measuring
+  }
+}
+
+type Shown = SystemState['providers'][number]
+
+const moment = (ms: number | undefined): string | null => (ms === undefined ? null : timestamp(new Date(ms)))
+
+const shown = (
+  { name, keys }: SystemPort['providers'][number],
+  calls: ProviderCalls | undefined,
+  { holders, lent }: { holders: ReadonlyMap<string, ReadonlySet<number>>; lent: readonly string[] },
+): Shown => ({
+  name,
+  keys: [...keys],
+  collections: new Set(keys.flatMap((key) => [...(holders.get(key) ?? [])])).size,
+  is_lent: keys.some((key) => lent.includes(key)),
+  calls: calls?.calls ?? 0,
+  failures: calls?.failures ?? 0,
+  last_answer_at: moment(calls?.lastAnswerMs),
+  last_failure: calls?.lastFailure
+    ? { at: timestamp(new Date(calls.lastFailure.ms)), reason: calls.lastFailure.reason }
+    : null,
+})
+
+/** Providers that a collection has a key of, whose key is lent, or that were called; the most called first. */
+const shownProviders = (
+  { providers, health, lentKeys }: Pick<SystemPort, 'providers' | 'health' | 'lentKeys'>,
+  holders: ReadonlyMap<string, ReadonlySet<number>>,
+): Shown[] => {
+  const called = new Map(health().map((one) => [one.name, one]))
+  const known = new Set(providers.map(({ name }) => name))
+  const others = [...called.keys()].filter((name) => !known.has(name)).map((name) => ({ name, keys: [] }))
+  return [...providers, ...others]
+    .map((one) => shown(one, called.get(one.name), { holders, lent: lentKeys }))
+    .filter(({ collections, is_lent: isLent, calls }) => collections > 0 || isLent || calls > 0)
+    .sort((left, right) => right.calls - left.calls || right.collections - left.collections)
+}
 
 export interface SystemDeps {
   database: Database

@@ -1,6 +1,7 @@
 import { implement, type Route } from '../../http/implement.ts'
 import { rawJson } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
+import { timestamp } from '../../lib/time.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
 import type { Database } from '../../store/database/database.ts'
 import {
@@ -9,12 +10,53 @@ import {
   findVersionByTag,
   listVersions,
   newestVersion,
+  type VersionRow,
   type WholeVersionRow,
 } from '../../store/tasks/task-versions.ts'
 import { findTask } from '../../store/tasks/tasks.ts'
 import { withRaw } from '../tasks/shown.ts'
 import { taskVersionsContract } from './contract.ts'
-import { listedVersionText, versionText } from './shown.ts'
+
+const members = (row: VersionRow) => ({
+  index: row.seq,
+  transaction_id: row.transaction_id,
+  content_hash: row.content_hash,
+  tags: row.version === null ? [] : [row.version],
+  created_at: timestamp(row.created_at),
+  operation_type: row.operation_type,
+  author: row.author,
+  note: row.note,
+})
+
+/** Content of a version as JSON text, with the workflow as it was stored. */
+const dataText = (row: WholeVersionRow, shows: (value: unknown) => boolean): string => {
+  const plain = {
+    name: row.name,
+    entity_type: 'task',
+    is_private: row.is_private,
+    version: row.version,
+    description: row.description,
+    has_file_uploads: row.has_file_uploads,
+  }
+  const raw = { workflow: row.workflow, croissant_metadata: row.croissant_metadata }
+  return withRaw(
+    Object.fromEntries(Object.entries(plain).filter(([, value]) => shows(value))),
+    Object.fromEntries(
+      Object.entries(raw)
+        .filter(([, text]) => shows(text))
+        .map(([name, text]) => [name, text ?? 'null']),
+    ),
+  )
+}
+
+/** Entry of the history as JSON text; `changeset` is null when the workflow was not read. */
+const listedVersionText = (row: VersionRow & { workflow: string | null }, withChangeset: boolean): string =>
+  withRaw(members(row), {
+    changeset: withChangeset ? dataText(row as WholeVersionRow, (value) => value !== null) : 'null',
+  })
+
+/** Writes a version as JSON. */
+const versionText = (row: WholeVersionRow): string => withRaw(members(row), { data: dataText(row, () => true) })
 
 export interface TaskVersionsDeps {
   database: Database

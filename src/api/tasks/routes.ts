@@ -1,24 +1,160 @@
 import type { Engine } from '../../engine/engine.ts'
+import { changesOf } from '../../http/audit.ts'
 import { collectionNotFound, coveredOnly } from '../../http/authorise.ts'
-import { implement, type Route } from '../../http/implement.ts'
+import { entityTag, requireMatch } from '../../http/entity-tag.ts'
+import { type AnyCall, implement, type Route } from '../../http/implement.ts'
 import { rawJson } from '../../http/reply.ts'
-import { AppError } from '../../lib/errors.ts'
+import { AppError, invalidField } from '../../lib/errors.ts'
+import { memberText } from '../../lib/json/json-text.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
+import { nearest } from '../../lib/text/nearest.ts'
 import { mask } from '../../model/collections/environment.ts'
-import { coveredIds, type FoundCollection } from '../../model/collections/identity.ts'
+import { authorOf, coveredIds, type FoundCollection, type Identity } from '../../model/collections/identity.ts'
+import type { CreateTask, TaskSummary, UpdateTask } from '../../model/workflows/task.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
 import { findCollectionRow } from '../../store/collections/collections.ts'
 import { readEnvironment } from '../../store/collections/environments.ts'
-import type { Database } from '../../store/database/database.ts'
-import { deleteTask, findTask, listTasks, type TaskRow } from '../../store/tasks/tasks.ts'
+import type { Database, Queries } from '../../store/database/database.ts'
+import { groupTotals } from '../../store/runs/lists/task-totals.ts'
+import {
+  createTask,
+  deleteTask,
+  findTask,
+  listTaskHeads,
+  listTasks,
+  type TaskFields,
+  type TaskRow,
+  updateTask,
+} from '../../store/tasks/tasks.ts'
 import { shownStorageInfo } from '../collections/shown.ts'
+import { shownTotals } from '../collections/summary.ts'
 import type { ShownDefinition } from '../trajectories/definitions.ts'
-import { addTask, changeTask, taskTag } from './change.ts'
 import { tasksContract } from './contract.ts'
 import { missingTask } from './missing-task.ts'
-import { requireSteps } from './require-steps.ts'
-import { listedTaskText, taskText } from './shown.ts'
-import { taskSummaries } from './summaries.ts'
+import { listedTaskText, taskMembers, taskText } from './shown.ts'
+
+interface WriteCall<Body> extends AnyCall {
+  collection: FoundCollection
+  identity: Identity
+  body: Body
+}
+
+const taken = (name: string, collection: FoundCollection) =>
+  new AppError('already_exists', `Task with name '${name}' already exists in collection '${collection.name}'`)
+
+/** Fields of a body for storage: objects keep their original text. */
+const stored = (
+  { workflow, croissant_metadata: croissant, note: _, ...plain }: UpdateTask,
+  text: string,
+): Partial<TaskFields> => ({
+  ...(Object.fromEntries(Object.entries(plain).filter(([, value]) => value !== undefined)) as Partial<TaskFields>),
+  ...(workflow === undefined ? {} : { workflow: memberText(text, 'workflow') ?? '{}' }),
+  ...(croissant === undefined
+    ? {}
+    : { croissant_metadata: croissant === null ? null : (memberText(text, 'croissant_metadata') ?? null) }),
+})
+
+/** Makes the entity tag of the fields that a PUT can change. */
+const taskTag = (row: TaskRow): string => {
+  const { collection_name: _, workflow: __, ...state } = row
+  return entityTag(state)
+}
+
+const savedBy = (identity: Identity, { note }: UpdateTask) => ({ author: authorOf(identity), note: note || null })
+
+const noteLost = {
+  field: 'note',
+  message: 'The note was not kept: the request changes nothing, so there is no new version',
+  did_you_mean: null,
+}
+
+/** Audit description of a task change: given fields, and the current name. */
+const noted = (body: UpdateTask, { name, version }: TaskRow) => ({ ...changesOf(body), name, version })
+
+/** Adds a task to a collection, and notes it for the audit trail. */
+const addTask = async (database: Database, call: WriteCall<CreateTask>): Promise<TaskRow> => {
+  const { collection, identity, bodyText } = call
+  const { entity_type: _, ...body } = call.body
+  const fields = {
+    description: null,
+    version: null,
+    has_file_uploads: false,
+    is_private: true,
+    is_chat_flow: false,
+    croissant_metadata: null,
+    workflow: '{}',
+    name: body.name,
+    ...stored(body, bodyText),
+  }
+  const row = await createTask(database, collection.id, fields, savedBy(identity, body))
+  if (row === 'taken') throw taken(body.name, collection)
+  if (row === 'gone') throw new AppError('not_found', `Collection with name '${collection.name}' not found`)
+  call.note({ target: `${collection.name}/${row.name}`, changes: noted(body, row) })
+  return row
+}
+
+/** Changes the given fields of a task, if the request's If-Match allows it, and notes the change for the audit trail. */
+const changeTask = async (database: Database, call: WriteCall<UpdateTask>, row: TaskRow): Promise<TaskRow> => {
+  const { collection, identity, body, bodyText } = call
+  const fields = stored(body, bodyText)
+  const saved = savedBy(identity, body)
+  const check = (before: TaskRow) => requireMatch(call, taskTag(before), `Task '${before.name}'`)
+  const changed = await updateTask(database, row.id, fields, { saved, check })
+  if (changed === 'taken') throw taken(body.name ?? row.name, collection)
+  if (changed === undefined) throw missingTask(row.name, collection.name)
+  if (saved.note !== null && changed.updated_at <= row.updated_at) call.warn(noteLost)
+  if (Object.keys(fields).length > 0) call.note({ changes: noted(body, changed) })
+  return changed
+}
+
+interface SummaryDeps {
+  database: Queries
+  definitions: (hash: string) => Promise<Pick<ShownDefinition, 'stepCount' | 'hasRunbooks'>>
+}
+
+/** A page of the tasks of a collection, without workflows, with what the runs of each came to. */
+const taskSummaries = async (
+  { database, definitions }: SummaryDeps,
+  collectionId: number,
+  page: { skip: number; limit: number },
+): Promise<TaskSummary[]> => {
+  const rows = await listTaskHeads(database, collectionId, page)
+  const [totals, shown] = await Promise.all([
+    groupTotals(
+      database,
+      'task',
+      rows.map(({ id }) => id),
+    ),
+    Promise.all(rows.map(({ definition }) => definitions(definition))),
+  ])
+  return rows.flatMap((row, at) => {
+    const [found, definition] = [totals[at], shown[at]]
+    if (!found || !definition) return []
+    const kind = row.is_chat_flow
+      ? ('chat' as const)
+      : definition.hasRunbooks
+        ? ('runbook' as const)
+        : ('workflow' as const)
+    return [{ ...taskMembers(row), kind, steps: definition.stepCount, runs: shownTotals(found) }]
+  })
+}
+
+const mostNamed = 10
+
+/**
+ * Refuses a workflow with members but no list of steps: its runs would complete without doing anything. An empty
+ * workflow is a task to be filled in later.
+ */
+const requireSteps = (workflow: object): void => {
+  const names = Object.keys(workflow)
+  if (names.length === 0 || names.includes('steps')) return
+  const meant = names.find((name) => nearest(name, ['steps']) !== undefined)
+  const question = meant === undefined ? '' : `. Did you mean "steps" for "${meant}"?`
+  throw invalidField(
+    ['body', 'workflow', 'steps'],
+    `A workflow needs steps, a list of step names; it has ${names.slice(0, mostNamed).join(', ')}${question}`,
+  )
+}
 
 export interface TasksDeps {
   database: Database

@@ -1,20 +1,239 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { Engine } from '../../engine/engine.ts'
-import { makeHeldAnswers } from '../../http/held-answer.ts'
-import { implement, type Route } from '../../http/implement.ts'
-import { AppError } from '../../lib/errors.ts'
-import { timestamp } from '../../lib/time.ts'
-import type { Identity } from '../../model/collections/identity.ts'
-import { longestPollSeconds } from '../../model/workers/worker-job.ts'
-import type { JobCall } from '../../model/workers/worker-queue.ts'
-import type { Database } from '../../store/database/database.ts'
-import { drainWorker, findWorker, insertWorker, type RegisteredWorkerRow } from '../../store/workers/workers.ts'
+import { type HeldAnswers, makeHeldAnswers } from '../../http/held-answer.ts'
+import { type Call, implement, type Route } from '../../http/implement.ts'
+import type { Reply } from '../../http/reply.ts'
+import { AppError, invalidField } from '../../lib/errors.ts'
+import { isDeeperThan } from '../../lib/json/json-text.ts'
+import { uncheckedByChecker } from '../../lib/json-schema/schema-keywords.ts'
+import { now, timestamp } from '../../lib/time.ts'
+import { coveredIds, type Identity } from '../../model/collections/identity.ts'
+import type { ListedWorker, OfferedActivity, RegisterWorker } from '../../model/workers/worker.ts'
+import { longestPollSeconds, silentPollSeconds, type WorkerJob } from '../../model/workers/worker-job.ts'
+import type { JobCall, PollingWorker } from '../../model/workers/worker-queue.ts'
+import type { Database, Queries } from '../../store/database/database.ts'
+import { type ListedWorkerRow, listedWorkers } from '../../store/workers/worker-list.ts'
+import {
+  drainWorker,
+  findWorker,
+  insertWorker,
+  type NewOffer,
+  type NotedWorker,
+  type RegisteredWorkerRow,
+} from '../../store/workers/workers.ts'
 import type { AccessWatch } from '../access-watch.ts'
 import { workersContract } from './contract.ts'
-import { workersPage } from './list.ts'
-import { offersFrom } from './offers.ts'
-import { makePoll } from './poll.ts'
-import { makePollNotes } from './poll-notes.ts'
+import { makePollNotes, type PollNotes } from './poll-notes.ts'
+
+interface PollDeps {
+  engine: Engine
+  notes: PollNotes
+  watchAccess: AccessWatch['watch']
+  held: HeldAnswers
+  /** Collections that a key covers; null: all. */
+  coveredBy(identity: PollCall['identity']): readonly number[] | null
+  /** Reads the worker of a call anew. Throws `not_found` where the key has no such worker. */
+  workerOf(params: PollCall['params'], identity: PollCall['identity']): Promise<{ drained_at: Date | null }>
+  noWorker(): Error
+}
+
+type PollCall = Call<typeof workersContract.pollJobs>
+
+interface Polled {
+  jobs: WorkerJob[]
+  drain: boolean
+}
+
+/** A worker that waits is noted again with each second line break, as often as one with silent polls. */
+const beatsPerNote = 2
+
+/** How long a poll may wait, in ms: not beyond the end of its key. */
+const longestWaitMs = ({ identity, stopping, body }: PollCall): number => {
+  if (stopping.aborted) return 0
+  const left = identity.expiresAt ? identity.expiresAt.getTime() - now() : Number.POSITIVE_INFINITY
+  return Math.max(0, Math.min(body.wait_seconds * 1000, left))
+}
+
+/** Whether the poll of a worker ends before its time: it is gone or drains, or has jobs that it does not know of. */
+const needsMore = (worker: NotedWorker | undefined, { holding }: PollCall['body']): boolean =>
+  !worker || worker.drained_at !== null || worker.jobs > (holding?.length ?? worker.jobs)
+
+/** Makes what answers a poll. A worker that had no jobs at its last poll waits for some while this one is noted. */
+const makePoll = ({ engine, notes, watchAccess, held, coveredBy, workerOf, noWorker }: PollDeps) => {
+  let heardStop: AbortSignal | undefined
+  /** One listener for all polls: a signal looks through its listeners for each that is added. */
+  const endWith = (stopping: AbortSignal) => {
+    if (heardStop === stopping) return
+    heardStop = stopping
+    stopping.addEventListener('abort', () => engine.workers.endPolls(), { once: true })
+  }
+  const noted = ({ params, identity }: PollCall) =>
+    notes.note({ id: params.worker_id, keyId: identity.keyId, collectionIds: coveredBy(identity) })
+
+  /** Takes jobs, or waits for some until `dueMs`. It waits no longer once `ending` fires. */
+  const take = async (call: PollCall, dueMs: number, ending: AbortSignal): Promise<Polled> => {
+    const { params, body, identity } = call
+    const { free, holding } = body
+    const polling = { id: params.worker_id, collectionIds: coveredBy(identity) }
+    const waitUntilDue = (worker: Pick<PollingWorker, 'labels' | 'jobs'>, waitMs: number, signal: AbortSignal) =>
+      engine.workers.poll({ ...polling, ...worker }, { free, waitMs, holding }, signal)
+
+    const answer = async (jobs: WorkerJob[], drain: boolean) => {
+      if (jobs.length > 0) notes.noteJobs(params.worker_id)
+      if (drain || jobs.length > 0 || performance.now() >= dueMs) return { jobs, drain }
+      // It ended before its time: perhaps because the worker gets no more jobs.
+      return { jobs, drain: (await workerOf(params, identity)).drained_at !== null }
+    }
+
+    const labels = notes.idleLabelsOf({ ...polling, keyId: identity.keyId })
+    const note = noted(call)
+    if (labels) {
+      let isAgain = false
+      const ended = new AbortController()
+      const end = () => ended.abort()
+      ending.addEventListener('abort', end)
+      const look = (worker: NotedWorker | undefined) => {
+        isAgain = needsMore(worker, body)
+        if (isAgain) end()
+      }
+      note.then(look, () => look(undefined))
+      const jobs = await waitUntilDue({ labels, jobs: 0 }, dueMs - performance.now(), ended.signal)
+      if (jobs.length > 0 || !isAgain) return answer(jobs, false)
+    }
+
+    const worker = await note
+    if (!worker) throw noWorker()
+    const isDrained = worker.drained_at !== null
+    // A worker that drains still gets the jobs again whose answer was lost.
+    const waitMs = isDrained ? 0 : Math.max(0, dueMs - performance.now())
+    return answer(await waitUntilDue(worker, waitMs, ending), isDrained)
+  }
+
+  return async (call: PollCall): Promise<Polled | Reply> => {
+    endWith(call.stopping)
+    const waitMs = longestWaitMs(call)
+    const over = new AbortController()
+    const end = () => over.abort()
+    call.onGone(end)
+    const unwatch = watchAccess(call.identity, 'change', performance.now(), end)
+    const polled = take(call, performance.now() + waitMs, over.signal).finally(unwatch)
+    if (waitMs <= silentPollSeconds * 1000) return polled
+    const onBeat = (beat: number) => {
+      if (beat % beatsPerNote !== 0) return
+      noted(call).then(
+        (worker) => needsMore(worker, call.body) && end(),
+        () => {}, // the database is away: the next note tells
+      )
+    }
+    return held.hold({ answer: polled, instead: { jobs: [], drain: false }, onBeat })
+  }
+}
+
+const mostSchemaCharacters = 50_000
+const deepestSchema = 64
+/** Definitions of all activities of a worker together. */
+const mostCharacters = 1_000_000
+/** Members of a step that mean something to the server. */
+const reserved = new Set(['activity', 'options', 'depends_on', 'timeout_sec', 'runs_on'])
+
+/** Checks the activities that a worker registers, and returns them as they are stored. Throws `invalid`. */
+const offersFrom = ({ activities, version }: RegisterWorker, hashOf: (text: string) => string): NewOffer[] => {
+  const names = new Set<string>()
+  let characters = 0
+  return activities.map((one, at) => {
+    const loc = ['body', 'activities', at]
+    if (names.has(one.name)) throw invalidField([...loc, 'name'], `Activity '${one.name}' is listed twice`)
+    names.add(one.name)
+    requireSchema(one, 'parameters', loc)
+    requireSchema(one, 'outputs', loc)
+    requireParameterNames(one, loc)
+    const offered = { ...one, version: one.version ?? version ?? null }
+    const definition = JSON.stringify(offered)
+    characters += definition.length
+    if (characters > mostCharacters) throw tooLarge()
+    return {
+      name: offered.name,
+      version: offered.version,
+      hash: hashOf(definition),
+      definition,
+      concurrency: one.concurrency ?? null,
+      timeoutSeconds: one.timeout_seconds ?? null,
+    }
+  })
+}
+
+type Loc = (string | number)[]
+
+const requireSchema = (one: OfferedActivity, key: 'parameters' | 'outputs', loc: Loc): void => {
+  const schema = one[key]
+  const text = JSON.stringify(schema)
+  if (text.length > mostSchemaCharacters || isDeeperThan(text, deepestSchema)) {
+    const most = `at most ${mostSchemaCharacters} characters and ${deepestSchema} levels`
+    throw invalidField([...loc, key], `A schema has ${most}`)
+  }
+  if (schema.type !== undefined && schema.type !== 'object') {
+    throw invalidField([...loc, key, 'type'], `Expected {"type": "object", …}, not ${JSON.stringify(schema.type)}`)
+  }
+  const wrong = uncheckedByChecker(schema).find(({ isWrong }) => isWrong)
+  if (wrong) throw invalidField([...loc, key, ...wrong.inside], `'${wrong.keyword}' cannot be checked: ${wrong.why}`)
+}
+
+/** A step could not give parameters of these names. */
+const requireParameterNames = ({ parameters }: OfferedActivity, loc: Loc): void => {
+  for (const name of Object.keys((parameters.properties as object | undefined) ?? {})) {
+    if (reserved.has(name) || /_path(_expr)?$/.test(name)) {
+      const why = reserved.has(name) ? 'a step uses this name itself' : 'a step would read it as a path'
+      throw invalidField([...loc, 'parameters', 'properties', name], `A parameter cannot be named '${name}': ${why}`)
+    }
+  }
+}
+
+const tooLarge = (): AppError =>
+  new AppError('too_large', `The activities of a worker take at most ${mostCharacters} characters together`, {
+    hint: 'Make the schemas simpler, or register several workers.',
+  })
+
+interface Page {
+  state: 'online' | 'all'
+  limit: number
+  cursor?: string | undefined
+}
+
+/** A page of the workers that take jobs of collections of the caller. */
+const workersPage = async (database: Queries, identity: Identity, { state, limit, cursor }: Page) => {
+  if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) {
+    throw new AppError('bad_request', 'Expected the next_cursor of an earlier response, unchanged')
+  }
+  const before = cursor === undefined ? null : Number(cursor)
+  const page = { onlineOnly: state === 'online', before, limit: limit + 1 }
+  const rows = await listedWorkers(database, coveredIds(identity), page)
+  const shown = rows.slice(0, limit)
+  const more = rows.length > limit
+  return {
+    workers: shown.map(shownWorker),
+    next_cursor: more ? String(shown.at(-1)?.number) : null,
+    has_more: more,
+  }
+}
+
+const stateOf = ({ drained_at, is_online, jobs }: ListedWorkerRow): ListedWorker['state'] => {
+  if (drained_at) return jobs > 0 ? 'draining' : 'stopped'
+  return is_online ? 'online' : 'offline'
+}
+
+const shownWorker = (row: ListedWorkerRow): ListedWorker => ({
+  worker_id: row.id,
+  name: row.name,
+  version: row.version,
+  state: stateOf(row),
+  labels: row.labels,
+  concurrency: row.concurrency,
+  jobs: row.jobs,
+  activities: row.activities,
+  collections: row.collections,
+  registered_at: timestamp(row.registered_at),
+  seen_at: timestamp(row.seen_at),
+})
 
 export interface WorkersDeps {
   database: Database

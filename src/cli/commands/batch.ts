@@ -2,8 +2,9 @@ import { extname } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import type { Command } from 'commander'
 import pc from 'picocolors'
+import { pause } from '../../lib/time.ts'
 import type { Batch, BatchResult, BatchSummary } from '../../model/runs/batch.ts'
-import { exitCodes } from '../exit.ts'
+import { exitCodes, interruption } from '../exit.ts'
 import { collect, parseChoice, positive } from '../input/inputs.ts'
 import {
   type DatasetOptions,
@@ -16,11 +17,60 @@ import {
 import { type BatchPlace, batchText, parseBatch, parseTask } from '../input/places.ts'
 import { refusing } from '../refusing.ts'
 import { type Session, withSession } from '../session.ts'
-import { costText, followBatch, progressText } from '../show/follow-batch.ts'
 import { duration, fields, moment, paintStatus, safe, table } from '../show/output.ts'
+import { makeProgressLine } from '../show/progress-line.ts'
 import { requireFree, saveResponse } from '../show/save-response.ts'
 import { parseLabel } from './labels.ts'
 import { secretsOf } from './run.ts'
+
+const lookAgainMs = 1_000
+/** The first polls come sooner: a small batch may already have ended. */
+const firstLooksMs = [100, 200, 400]
+
+/** Formats dollars with significant digits; empty when unknown. */
+const costText = (usd: number | null): string => (usd === null ? '' : `$${Number(usd.toPrecision(3))}`)
+
+/** For example `412 of 500 ended · 3 failed · 20 running · $0.12`. */
+const progressText = ({ counts, total, cost_usd }: Pick<Batch, 'counts' | 'total' | 'cost_usd'>): string => {
+  const { pending, running, failed, cancelled } = counts
+  return [
+    `${total - pending - running} of ${total} ended`,
+    ...(failed > 0 ? [pc.red(`${failed} failed`)] : []),
+    ...(cancelled > 0 ? [pc.yellow(`${cancelled} cancelled`)] : []),
+    ...(running > 0 ? [`${running} running`] : []),
+    ...(cost_usd === null ? [] : [costText(cost_usd)]),
+  ].join(' · ')
+}
+
+/** Watches a batch to its end and returns it. Ctrl-C ends only the watching: throws with how to continue. */
+const followBatch = async ({ client, out, signal }: Session, place: BatchPlace): Promise<Batch> => {
+  const begun = Date.now()
+  let batch = await client.getBatch({ params: place })
+  const line = out.isJson
+    ? undefined
+    : makeProgressLine(() => `${progressText(batch)} ${pc.dim(duration((Date.now() - begun) / 1000))}`)
+  try {
+    for (let look = 0; batch.ended === null; look++) {
+      if (!(await pause(firstLooksMs[look] ?? lookAgainMs, signal))) break
+      batch = await client.getBatch({ params: place, signal })
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error
+  } finally {
+    line?.stop()
+  }
+  if (signal.aborted) throw goesOn(place)
+  out.note(
+    `${paintStatus(batch.status)} ${batchText(place)} ${progressText(batch)} ${pc.dim(duration(batch.duration_seconds))}`,
+  )
+  return batch
+}
+
+const goesOn = (place: BatchPlace): Error =>
+  interruption(
+    `The batch continues on the server: ${batchText(place)}`,
+    `Watch it with:  jetty batch watch ${batchText(place)}\nCancel it with: jetty batch cancel ${batchText(place)}`,
+  )
 
 const batchArgument = '<collection/batch>'
 const formats = parseChoice(['csv', 'jsonl', 'parquet'])

@@ -4,7 +4,7 @@ import pc from 'picocolors'
 import { AppError } from '../../lib/errors.ts'
 import { memberText } from '../../lib/json/json-text.ts'
 import type { Warning } from '../../model/warning.ts'
-import type { WorkflowVerdict } from '../../model/workflows/workflow-fault.ts'
+import type { WorkflowFault, WorkflowVerdict } from '../../model/workflows/workflow-fault.ts'
 import { exitCodes } from '../exit.ts'
 import { unwritableFile } from '../input/file-problems.ts'
 import { parseTask, placeText, type TaskPlace } from '../input/places.ts'
@@ -16,10 +16,42 @@ import {
   type TaskFile,
   type TaskMembers,
 } from '../input/task-fields.ts'
+import type { TextPlace } from '../input/yaml-document.ts'
 import { type Session, withSession } from '../session.ts'
+import { cliWords } from '../show/cli-words.ts'
 import { safe, shownJson } from '../show/output.ts'
 import { paintDiff, textDiff } from '../show/text-diff.ts'
-import { faultCount, faultLines, type PlacedFault } from '../show/workflow-faults.ts'
+
+/** A fault and its position in the file. */
+type PlacedFault = WorkflowFault & TextPlace
+
+/** Formats a fault in the form that editors recognize: `file:line:column: severity: message`. */
+const faultLine = (file: string, fault: PlacedFault): string => {
+  const { line, column, severity, message, did_you_mean: meant } = fault
+  const instead = meant === null || message.includes(meant) ? '' : `; did you mean '${meant}'?`
+  const paint = severity === 'error' ? pc.red : pc.yellow
+  return `${safe(file)}:${line}:${column}: ${paint(`${severity}:`)} ${safe(message + instead)}`
+}
+
+/** Formats faults line by line. What to do about an error follows it, once, unless its line names what was meant. */
+const faultLines = (file: string, faults: readonly PlacedFault[]): string[] => {
+  const told = new Set<string>()
+  return faults.flatMap((fault) => {
+    const hint = fault.severity === 'error' && fault.did_you_mean === null ? cliWords(fault.hint ?? '') : ''
+    const isNew = hint !== '' && !told.has(hint)
+    told.add(hint)
+    return [faultLine(file, fault), ...(isNew ? [`  ${safe(hint)}`] : [])]
+  })
+}
+
+const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
+
+/** Counts faults by severity, such as `2 errors, 1 warning`. */
+const faultCount = (faults: readonly WorkflowFault[]): string => {
+  const errors = faults.filter(({ severity }) => severity === 'error').length
+  const parts = [counted(errors, 'error'), counted(faults.length - errors, 'warning')]
+  return parts.filter((part) => !part.startsWith('0 ')).join(', ')
+}
 
 const fileMeaning = `The file is JSON or YAML: a workflow, or an object with the member workflow beside description, version,
 has_file_uploads, is_private and so on. - is stdin.`

@@ -1,8 +1,171 @@
+import { isDeepStrictEqual } from 'node:util'
+import { AppError } from '../../lib/errors.ts'
+import { allPages } from '../all-pages.ts'
+import type { DatasetPlace } from '../input/places.ts'
 import { attempt, type CopyContext, orMissing } from './copy-context.ts'
-import { copyDatasets } from './copy-datasets.ts'
-import { copyRoutines } from './copy-routines.ts'
 import { copyRuns } from './copy-runs.ts'
-import { copyTasks } from './copy-tasks.ts'
+
+/** Member with the id of an item in an export; data with a member of this name would lose it. */
+const idColumn = '__jetty_item_id'
+const query = { id_column: idColumn, format: 'jsonl' } as const
+
+/** Copies the items of the newest version as one new version, unless the target has other items. */
+const copyItems = async (context: CopyContext, params: DatasetPlace): Promise<void> => {
+  const { fetchSource, target, log, overwrites } = context
+  const found = await orMissing(fetchSource('exportItems', { params: { ...params }, query, asResponse: true }))
+  const theirs = found === undefined ? '' : await (found as Response).text()
+  if (theirs.trim() === '') return
+  const ours = await (await target.exportItems({ params, query })).text()
+  if (ours === theirs) return log.count('lists of items unchanged')
+  if (ours.trim() !== '' && !overwrites) {
+    const problem = 'The target has other items; --overwrite adds and replaces those of the source'
+    return log.problem(`${params.collection}: dataset ${params.dataset}`, problem)
+  }
+  const content = new Blob([theirs], { type: 'application/jsonl' })
+  const files = [{ field: 'file', name: 'items.jsonl', content }]
+  const { added, changed } = await target.importItems({ params, body: { id_column: idColumn }, files })
+  log.state.counts.items = (log.state.counts.items ?? 0) + added + changed
+}
+
+/** Number of the last data file that the target has; -1: none. */
+const lastAtTarget = async ({ target }: CopyContext, params: DatasetPlace): Promise<number> => {
+  for (let after = -1; ; ) {
+    const { files, has_more } = await target.listDatasetData({ params, query: { after, limit: 1000 } })
+    after = files.at(-1)?.file_number ?? after
+    if (!has_more) return after
+  }
+}
+
+/** Copies the data files that the target lacks, in the order of their numbers. */
+const copyData = async (context: CopyContext, params: DatasetPlace): Promise<void> => {
+  const { source, target, fetchSource, log, signal } = context
+  for (let after = await lastAtTarget(context, params); ; ) {
+    const { files, has_more } = await source.listDatasetData({ params, query: { after, limit: 100 } })
+    for (const { file_path: path, file_number, content_type: type } of files) {
+      signal.throwIfAborted()
+      if (file_number <= after) throw new AppError('conflict', 'The source lists its data files out of order')
+      const answer = (await fetchSource('downloadFile', { params: { path }, asResponse: true })) as Response
+      const content = new Blob([await answer.arrayBuffer()], { type })
+      const name = path.slice(path.lastIndexOf('/') + 1)
+      await target.uploadDatasetData({ params, body: {}, files: [{ field: 'data_file', name, content }] })
+      log.count('data files')
+      after = file_number
+    }
+    if (!has_more || files.length === 0) return
+  }
+}
+
+const copyDataset = async (context: CopyContext, params: DatasetPlace): Promise<void> => {
+  const { source, target, log, copiesFiles } = context
+  const theirs = await source.getDataset({ params })
+  if (await orMissing(target.getDataset({ params }))) log.count('datasets that were there')
+  else {
+    const { name, long_description, format, metadata_version, dataset_metadata, asset_origin, is_private } = theirs
+    const { item_schema = null, splits = null } = theirs
+    const body = { name, long_description, format, metadata_version, dataset_metadata, asset_origin, is_private }
+    await target.createDataset({
+      params: { collection: params.collection },
+      body: { ...body, item_schema, splits },
+    })
+    log.count('datasets created')
+  }
+  await copyItems(context, params)
+  if (copiesFiles) await copyData(context, params)
+}
+
+/** Copies the datasets of a collection with their metadata, items and data files. A server without datasets has none. */
+const copyDatasets = async (context: CopyContext, collection: string): Promise<void> => {
+  const listed = await orMissing(
+    allPages(100, (query) => context.source.listDatasets({ params: { collection }, query })),
+  )
+  for (const { name } of listed ?? []) {
+    await attempt(context, `${collection}: dataset ${name}`, () => copyDataset(context, { collection, dataset: name }))
+  }
+}
+
+/** A task of the source. Older servers leave members out. */
+interface SourceTask {
+  name: string
+  workflow: Record<string, unknown>
+  description?: string | null
+  version?: string | null
+  has_file_uploads?: boolean
+  is_private?: boolean | null
+  is_chat_flow?: boolean
+}
+
+const bodyOf = (task: SourceTask) => ({
+  name: task.name,
+  workflow: task.workflow,
+  description: task.description ?? null,
+  version: task.version ?? null,
+  has_file_uploads: task.has_file_uploads ?? false,
+  is_private: task.is_private ?? true,
+  is_chat_flow: task.is_chat_flow ?? false,
+})
+
+const copyTask = async (context: CopyContext, collection: string, task: SourceTask): Promise<void> => {
+  const { target, log, overwrites } = context
+  const params = { collection, task: task.name }
+  const there = await orMissing(target.getTask({ params }))
+  if (!there) {
+    await target.createTask({ params: { collection }, body: bodyOf(task) })
+    return log.count('tasks created')
+  }
+  if (isDeepStrictEqual(there.workflow, task.workflow)) return log.count('tasks unchanged')
+  if (!overwrites) {
+    return log.problem(`${collection}/${task.name}`, 'The target has another workflow; --overwrite replaces it')
+  }
+  await target.updateTask({ params, body: { ...bodyOf(task), note: `Imported from ${log.state.from}` } })
+  log.count('tasks replaced')
+}
+
+/** Tasks that servers make themselves, such as `_chat`: the target makes its own with the first run that is copied. */
+const isOwn = (name: string): boolean => name.startsWith('_')
+
+/** Copies the tasks of a collection, and returns those of the source. */
+const copyTasks = async (context: CopyContext, collection: string): Promise<SourceTask[]> => {
+  const tasks: SourceTask[] = await allPages(100, (query) =>
+    context.source.listTasks({ params: { collection }, query }),
+  )
+  for (const task of tasks.filter(({ name }) => !isOwn(name))) {
+    context.signal.throwIfAborted()
+    await attempt(context, `${collection}/${task.name}`, () => copyTask(context, collection, task))
+  }
+  return tasks
+}
+
+type SourceRoutine = Awaited<ReturnType<CopyContext['source']['listRoutines']>>['routines'][number]
+
+/** Creates a routine, paused: the source still fires it, and its secrets cannot be read. */
+const copyRoutine = async ({ target, log }: CopyContext, collection: string, routine: SourceRoutine): Promise<void> => {
+  const { name, task, cadence, init_params_overrides, webhook_url, overlap, catch_up } = routine
+  const params = { collection, task }
+  if (await orMissing(target.getRoutine({ params: { ...params, name } }))) return log.count('routines that were there')
+  await target.createRoutine({
+    params,
+    body: { name, cadence, init_params_overrides, webhook_url, overlap, catch_up, paused: true },
+  })
+  log.count('routines created, paused')
+  const secrets = [...(routine.secret_param_keys ?? []), ...(routine.has_webhook_secret ? ['its webhook secret'] : [])]
+  if (secrets.length > 0)
+    log.problem(
+      `${collection}/${task}: routine ${name}`,
+      `Values that cannot be read, set them here: ${secrets.join(', ')}`,
+    )
+}
+
+/** Copies the routines of a collection. A server without routines has none. */
+const copyRoutines = async (context: CopyContext, collection: string): Promise<void> => {
+  const listed = await orMissing(
+    allPages(100, async (query) => (await context.source.listRoutines({ params: { collection }, query })).routines),
+  )
+  for (const routine of listed ?? []) {
+    context.signal.throwIfAborted()
+    const at = `${collection}/${routine.task}: routine ${routine.name}`
+    await attempt(context, at, () => copyRoutine(context, collection, routine))
+  }
+}
 
 /** What of a collection is copied. */
 interface CopyChoice {

@@ -1,5 +1,6 @@
 import { createReadStream, statSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
+import pc from 'picocolors'
 import { AppError } from '../../lib/errors.ts'
 import { contentTypeOf, extensionOf } from '../../lib/files/media-type.ts'
 import { newTrajectoryId } from '../../lib/ids.ts'
@@ -7,19 +8,47 @@ import type { Secret } from '../../lib/secrets/secret-finder.ts'
 import type { FileSource } from '../../model/file-source.ts'
 import { providerKeyNames } from '../../model/gateway/provider-keys.ts'
 import type { RunbookRequest } from '../../model/runbooks/runbook-request.ts'
-import type { ResultFile, RunbookOutcome, RunbookPlace } from '../../model/runbooks/runbook-run.ts'
+import type { NewAgentEvent, ResultFile, RunbookOutcome, RunbookPlace } from '../../model/runbooks/runbook-run.ts'
 import type { LocalRunbooks } from '../../server/local/local-runbooks.ts'
 import { exitCodes } from '../exit.ts'
 import { fileReason } from '../input/file-problems.ts'
 import { readInputText } from '../input/inputs.ts'
 import type { Session } from '../session.ts'
+import { type CommandOutput, duration } from '../show/output.ts'
+import { makeProgressLine } from '../show/progress-line.ts'
+import { makeAgentState } from './agent-state.ts'
+import { agentEventText } from './agent-text.ts'
 import { askMissing, refuse } from './ask-missing.ts'
 import { type LocalVariables, readLocalVariables } from './local-variables.ts'
 import { withCommands } from './preflight-text.ts'
 import { openResultsFolder, type ResultsFolder, shownPath } from './results-folder.ts'
 import { type RunbookOptions, runbookRequest } from './runbook-options.ts'
 import { showOutcome } from './runbook-outcome.ts'
-import { makeRunbookProgress } from './runbook-progress.ts'
+
+interface RunbookProgress {
+  tell(event: NewAgentEvent): void
+  /** Removes the progress line. */
+  stop(): void
+}
+
+/** Shows an agent's activity on stderr, with a progress line in a terminal. */
+const makeRunbookProgress = (out: CommandOutput): RunbookProgress => {
+  const begun = Date.now()
+  const agent = makeAgentState()
+  const line = out.isJson
+    ? undefined
+    : makeProgressLine(() => `${agent.text()} ${pc.dim(duration((Date.now() - begun) / 1000))}`, 60)
+  return {
+    tell(event) {
+      agent.tell(event)
+      const text = agentEventText(event)
+      if (text === undefined) return
+      line?.clear()
+      out.note(text)
+    },
+    stop: () => line?.stop(),
+  }
+}
 
 export interface LocalOptions extends RunbookOptions {
   file?: string[]

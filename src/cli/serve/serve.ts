@@ -1,4 +1,5 @@
 import { AppError } from '../../lib/errors.ts'
+import { isExhausted } from '../../lib/exhaustion.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import { createLogger, type Logger } from '../../lib/log.ts'
 import { loadSettings, type Settings } from '../../lib/settings/config.ts'
@@ -7,12 +8,50 @@ import { pause } from '../../lib/time.ts'
 import { version } from '../../lib/version.ts'
 import { type Server, startServer } from '../../server/start-server.ts'
 import { exitCodes } from '../exit.ts'
-import { catchTheRest } from './last-resort.ts'
 import { lookAtSandbox, lookLater } from './look-at-sandbox.ts'
 import { noteServer } from './server-notes.ts'
 import { startupLine, startupText } from './startup-text.ts'
-import { firstStopSignal } from './stop-signals.ts'
 import { terminalLog } from './terminal-log.ts'
+
+/** Stream errors and resource exhaustion, after which the process state is intact. */
+const isHarmless = (error: unknown): boolean =>
+  isExhausted(error) || ['EPIPE', 'ECONNRESET'].includes((error as NodeJS.ErrnoException | null)?.code ?? '')
+
+/**
+ * Decides about uncaught errors instead of Node, which would end the process. After a rejected promise the process
+ * continues, since its state is intact. After an exception its state is unknown: it exits, and the next start continues
+ * the runs.
+ */
+const catchTheRest = (log: Logger): void => {
+  process.on('unhandledRejection', (reason) => {
+    log.error({ err: reason }, 'a bug: a rejected promise was not handled; the server continues. Please report it')
+  })
+  process.on('uncaughtException', (error) => {
+    if (isHarmless(error)) return log.error({ err: error }, 'an error was not handled; the server continues')
+    log.fatal({ err: error }, 'a bug: an exception was not caught; the server ends with exit code 70. Please report it')
+    process.exit(70)
+  })
+}
+
+/**
+ * One Ctrl-C under `npm start` arrives twice: the terminal signals the whole process group, and npm forwards its own
+ * copy. A SIGINT within this time after the first belongs to the same key press.
+ */
+const sameKeyPressMs = 1_000
+
+/** Resolves with the first SIGINT or SIGTERM. Calls `stopAtOnce` at a SIGINT more than a second later. */
+const firstStopSignal = (stopAtOnce: () => void): Promise<NodeJS.Signals> =>
+  new Promise((resolve) => {
+    let firstAt: number | undefined
+    for (const name of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(name, () => {
+        if (firstAt === undefined) {
+          firstAt = performance.now()
+          resolve(name)
+        } else if (name === 'SIGINT' && performance.now() - firstAt > sameKeyPressMs) stopAtOnce()
+      })
+    }
+  })
 
 /** `jetty serve`: starts the server, prints its addresses, and drains it at SIGINT or SIGTERM. */
 export const serve = async (env: NodeJS.ProcessEnv): Promise<void> => {

@@ -1,7 +1,6 @@
 import { expect, it } from 'vitest'
 import type { StepTemplate } from '../../model/workflows/step-template.ts'
-import { typeDeclarations } from './declarations.ts'
-import { docOf, schemaType } from './schema-type.ts'
+import { docOf, schemaType, typeDeclarations } from './declarations.ts'
 
 const template = (activity_name: string, parameters: [string, string, boolean][], outputs: [string, string][]) =>
   ({
