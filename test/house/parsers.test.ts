@@ -4,7 +4,7 @@ import { otherFiles, otherPackages, parsers } from './parsers.ts'
 import { programFiles, textOf } from './source-files.ts'
 
 /** The best of so many counts. */
-const tries = 5
+const tries = 15
 /** What `known` takes where the limits hold as they are; they grow with it on slower machines. */
 const knownMs = 3
 

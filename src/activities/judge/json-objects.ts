@@ -13,7 +13,7 @@ export interface FoundObject {
 
 /** Enough for any real answer; keeps the time linear for a text that consists of braces. */
 const mostTries = 32
-const mostRepairedCharacters = 24 * 1024
+const mostRepairedCharacters = 16 * 1024
 
 /** Index after the brace that closes the one at `start`, or undefined. */
 const closedAt = (text: string, start: number): number | undefined => {

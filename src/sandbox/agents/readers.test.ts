@@ -14,7 +14,7 @@ const real = codingAgents
 
 /** What the agents themselves have printed, at the versions that are pinned. */
 const recorded = (name: string): string[] =>
-  readFileSync(new URL(`../../test/agents/recorded/${name}.jsonl`, import.meta.url), 'utf8').split('\n')
+  readFileSync(new URL(`../../../test/agents/recorded/${name}.jsonl`, import.meta.url), 'utf8').split('\n')
 
 const read = (id: RunbookAgent, lines: string[]): { events: NewAgentEvent[]; report: AgentReport } => {
   const reader = agents[id].reader((text) => text.replaceAll(secret, '***'))
