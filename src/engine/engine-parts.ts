@@ -1,9 +1,18 @@
 import { createHash } from 'node:crypto'
+import type { Logger } from '../lib/log.ts'
+import { oneAtATime } from '../lib/one-at-a-time.ts'
 import { makeSlots, withSpare } from '../lib/slots.ts'
+import { pause } from '../lib/time.ts'
+import type { WorkerQueue } from '../model/workers/worker-queue.ts'
+import type { Database, Queries } from '../store/database/database.ts'
+import { listen } from '../store/database/listen.ts'
 import { patient } from '../store/database/patient.ts'
 import { makeResultFinder } from '../store/runs/step-results.ts'
 import { journalShard, recordShard } from '../store/runs/totals.ts'
 import { runSecretsSeal, webhookSecretSeal } from '../store/secrets/sealed-texts.ts'
+import { dueNeeds } from '../store/workers/expired-jobs.ts'
+import type { FreedWorker, JobNeeds } from '../store/workers/jobs.ts'
+import type { DrainedWorker } from '../store/workers/workers.ts'
 import type { EngineOptions } from './engine-options.ts'
 import { makeEnvironments, scrubberOf } from './environment/environments.ts'
 import { type RunSecrets, readRunSecrets, runSecretsText } from './environment/run-secrets.ts'
@@ -30,7 +39,6 @@ import { makeRunScriptFor } from './runbooks/script-host.ts'
 import type { LiveRun } from './runs/live-run.ts'
 import { makeStandingReader } from './runs/standing.ts'
 import { makeTakeover, type Takeover } from './runs/takeover.ts'
-import { makeWaiters } from './runs/waiters.ts'
 import { enqueueCarrying, makeEnqueue } from './start/enqueue.ts'
 import { makeStarts, type Starts } from './start/starts.ts'
 import { makeModelRules } from './steps/model-rules.ts'
@@ -39,10 +47,130 @@ import type { StepDeps } from './steps/step-at-work.ts'
 import { makeDecisions } from './waits/decisions.ts'
 import { makeWaits } from './waits/waits.ts'
 import { makeExpiry } from './workers/expiry.ts'
+import { type JobPollLimits, makeJobPoll } from './workers/job-polls.ts'
+import { makeJobReports } from './workers/job-reports.ts'
+import type { JobSealer } from './workers/job-result.ts'
 import { makeJobWatches } from './workers/job-watches.ts'
-import { makeWorkerQueue } from './workers/make-worker-queue.ts'
 import { makeFindOffered } from './workers/offered.ts'
 import { makeAskWorkers } from './workers/step-jobs.ts'
+import { makeWaitingPolls } from './workers/waiting-polls.ts'
+
+/** Waits for the ends of runs. Local ends are reported at once; others are polled, all in one query. */
+interface Waiters {
+  /** True when the run ended, false when the signal fired first. */
+  wait(runKey: string, signal: AbortSignal): Promise<boolean>
+  ended(runKey: string): void
+}
+
+const shortestPauseMs = 20
+const longestPauseMs = 250
+
+const makeWaiters = (database: Queries, isLocal: (runKey: string) => boolean): Waiters => {
+  const waiting = new Map<string, Set<() => void>>()
+  let asking = false
+
+  const ended = (runKey: string) => {
+    const waiters = waiting.get(runKey)
+    if (!waiters) return
+    waiting.delete(runKey)
+    for (const tell of waiters) tell()
+  }
+
+  /** Polls adaptively: often while ends are found, rarely while nothing happens. */
+  const ask = async (): Promise<void> => {
+    if (asking) return
+    asking = true
+    let wait = 0
+    while (waiting.size > 0) {
+      await pause(wait)
+      const elsewhere = [...waiting.keys()].filter((key) => !isLocal(key))
+      const rows =
+        elsewhere.length === 0
+          ? []
+          : await database
+              .rows<{ id: string }>(
+                'ended_runs',
+                'select id from runs where id = any($1::text[]) and ended_at is not null',
+                [elsewhere],
+              )
+              .catch(() => [])
+      for (const row of rows) ended(row.id)
+      wait = rows.length > 0 ? shortestPauseMs : Math.min(longestPauseMs, Math.max(shortestPauseMs, wait * 1.3))
+    }
+    asking = false
+  }
+
+  return {
+    ended,
+    wait(runKey, signal) {
+      return new Promise((resolve) => {
+        if (signal.aborted) return resolve(false)
+        const tell = () => {
+          signal.removeEventListener('abort', stop)
+          resolve(true)
+        }
+        const stop = () => {
+          const waiters = waiting.get(runKey)
+          waiters?.delete(tell)
+          if (waiters?.size === 0) waiting.delete(runKey)
+          resolve(false)
+        }
+        signal.addEventListener('abort', stop, { once: true })
+        const waiters = waiting.get(runKey)
+        if (waiters) waiters.add(tell)
+        else waiting.set(runKey, new Set([tell]))
+        void ask()
+      })
+    },
+  }
+}
+
+interface WorkerQueueDeps {
+  database: Database
+  sealer: JobSealer
+  limits: JobPollLimits & { maxOutputBytes: number }
+  scrubberOf(runKey: string): Promise<(text: string) => string>
+  /** Queues the parked runs that are due. */
+  wakeDue(database: Queries): Promise<void>
+  stopping: AbortSignal
+  log: Logger
+}
+
+/** Interval of looking for jobs whose notification was lost, or that were not due before. */
+const lookEveryMs = 1_000
+
+/** Makes the queue of jobs as workers see it. It listens to the database from the first poll on. */
+const makeWorkerQueue = (deps: WorkerQueueDeps): WorkerQueue => {
+  const { database, stopping, log } = deps
+  const waiting = makeWaitingPolls()
+  stopping.addEventListener('abort', waiting.endAll, { once: true })
+  const note = (error: unknown) => log.debug({ err: error }, 'queue of jobs not looked through')
+
+  const look = oneAtATime(async () => {
+    if (waiting.size === 0) return
+    for (const job of await dueNeeds(database, waiting.activities()).catch(() => [])) waiting.tell(job)
+  })
+  let listens = false
+  const begin = () => {
+    if (listens) return
+    listens = true
+    const hear = (payload: string) => {
+      if (payload === '') return waiting.tellAll()
+      const told = JSON.parse(payload) as JobNeeds | DrainedWorker | FreedWorker
+      if ('freed' in told) return waiting.freed(told.freed)
+      return 'drained' in told ? waiting.end(told.drained) : waiting.tell(told)
+    }
+    void listen(database, { jobs: hear }, stopping)
+    const timer = setInterval(look, lookEveryMs)
+    stopping.addEventListener('abort', () => clearInterval(timer), { once: true })
+  }
+  const wakeParked = () => void deps.wakeDue(database).catch(note)
+  return {
+    poll: makeJobPoll({ ...deps, waiting, listen: begin }),
+    endPolls: waiting.endAll,
+    ...makeJobReports({ ...deps, wakeParked }),
+  }
+}
 
 /** Runs in memory above which new ones are queued, for another process or for later. */
 const mostLive = 20_000

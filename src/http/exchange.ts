@@ -1,9 +1,22 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { randomBytes } from 'node:crypto'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { AppError } from '../lib/errors.ts'
 import type { ByteBudget } from '../lib/memory/byte-budget.ts'
 import type { Warning } from '../model/warning.ts'
 import { holdMemory, type MemoryHold } from './input/memory.ts'
-import { requestIdOf } from './request-id.ts'
+
+/** Random prefix of this process: a counter then makes each id unique. */
+const prefix = randomBytes(6).toString('hex')
+let count = 0
+
+/** Ids that are safe in log lines and headers, and short enough to repeat there. */
+const acceptable = /^[\w.:+/=-]{1,128}$/
+
+/** Returns the client's `X-Request-Id` if it is well-formed, otherwise a new id. */
+const requestIdOf = (headers: IncomingHttpHeaders): string => {
+  const given = headers['x-request-id']
+  return typeof given === 'string' && acceptable.test(given) ? given : `${prefix}-${++count}`
+}
 
 /** A request and its answer, on one connection. */
 export interface Exchange {

@@ -1,27 +1,131 @@
+import { createHash } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import { z } from 'zod'
 import { inTime } from '../lib/in-time.ts'
 import { noteWork } from '../lib/loop-watch.ts'
+import { readWhole } from '../lib/memory/byte-blocks.ts'
 import { type Identity, ownerOf } from '../model/collections/identity.ts'
+import type { Warning } from '../model/warning.ts'
 import type { AdmissionCache } from './admission-cache.ts'
 import { type AuditNote, changesOf, recorded } from './audit.ts'
 import { admit } from './authorise.ts'
-import { CallOn } from './call-on.ts'
 import { originOf } from './cors.ts'
 import { credentialsOf } from './credentials.ts'
-import { closed, type Exchange } from './exchange.ts'
+import { closed, type Exchange, onGone } from './exchange.ts'
 import { idempotencyScope } from './idempotency.ts'
-import type { Call, ReadScopedBody, Route, ScopedBody } from './implement.ts'
-import { readForm } from './input/form.ts'
-import { readHeldForm } from './input/held-form.ts'
-import { memoryOwner, type Room } from './input/memory.ts'
-import type { FormLimits, ReceivedFile } from './input/multipart.ts'
+import type { AnyCall, Call, ReadScopedBody, Route, ScopedBody } from './implement.ts'
+import type { JsonReading } from './input/body.ts'
+import { type ReceivedForm, readForm } from './input/form.ts'
+import { type CallMemory, memoryOwner, type Room } from './input/memory.ts'
+import type { FileSink, FormLimits, PartNames, ReceivedFile } from './input/multipart.ts'
 import { checkBody, readJsonBody } from './input/parse.ts'
 import { readScopedBody } from './input/scoped-body.ts'
 import { comeOften, type KeptAdmissions, makeKeptAdmissions } from './kept-admissions.ts'
 import type { HttpOptions } from './options.ts'
 import { jsonHeaders, Reply } from './reply.ts'
 import type { ServedRoute } from './route-table.ts'
+
+const nothing = () => {}
+
+/**
+ * The part of a call that follows from its connection. More is assigned to it: a spread would lose its getter. A class,
+ * because Node 20 takes microseconds to make a literal with a getter.
+ */
+class CallOn implements AnyCall {
+  readonly headers: AnyCall['headers']
+  readonly address: string | undefined
+  readonly method: string
+  readonly target: string
+  readonly task = undefined
+  readonly bodyText: string = ''
+  readonly files: ReceivedFile[] = []
+  readonly keepFiles = nothing
+  readonly idempotencyScope = undefined
+  readonly note = nothing
+  readonly warn: (warning: Warning) => void
+  readonly addHeaders: AnyCall['addHeaders']
+  readonly onGone: (left: () => void) => void
+  readonly isGone: () => boolean
+  readonly memory: CallMemory
+  readonly onAccessEnd: AnyCall['onAccessEnd']
+  readonly #outgoing: Exchange['outgoing']
+  readonly stopping: AbortSignal
+  #ending: AbortController | undefined
+  #gone: AbortController | undefined
+
+  constructor(exchange: Exchange, memory: CallMemory, stopping: AbortSignal) {
+    const { incoming, outgoing, method, target } = exchange
+    this.headers = incoming.headers
+    this.address = incoming.socket.remoteAddress
+    this.method = method
+    this.target = target
+    this.warn = (warning) => void exchange.warnings.push(warning)
+    this.addHeaders = (headers) => void Object.assign(exchange.headers, headers)
+    this.onGone = (left) => onGone(outgoing, left)
+    this.isGone = () => outgoing.destroyed || incoming.socket.destroyed // a socket is destroyed a moment before its answer
+    this.memory = memory
+    this.onAccessEnd = (ended) => void exchange.onAccessEnd.push(ended)
+    this.#outgoing = outgoing
+    this.stopping = stopping
+  }
+
+  get ending(): AbortSignal {
+    if (this.#ending) return this.#ending.signal
+    const control = new AbortController()
+    this.#ending = control
+    const server = this.stopping
+    const stop = () => control.abort(server.reason)
+    if (server.aborted) stop()
+    else if (!this.#outgoing.closed) {
+      server.addEventListener('abort', stop, { once: true })
+      this.#outgoing.once('close', () => server.removeEventListener('abort', stop))
+    }
+    this.onAccessEnd((why) => control.abort(why))
+    return control.signal
+  }
+
+  get signal(): AbortSignal {
+    if (this.#gone) return this.#gone.signal
+    const control = new AbortController()
+    this.#gone = control
+    this.onGone(() => control.abort())
+    return control.signal
+  }
+}
+
+/** A file is held as bytes, as text and as its parsed value. */
+const copiesOfFile = 3
+
+/** A sink that holds files in memory under invented ids. */
+const memorySink = (held: Map<string, Uint8Array>): FileSink => ({
+  put: async (stream: Readable) => {
+    const bytes = await readWhole(stream)
+    const id = `held-${held.size}`
+    held.set(id, bytes)
+    return { id, size: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') }
+  },
+  remove: async (ids) => {
+    for (const id of ids) held.delete(id)
+  },
+})
+
+/** Reads a form whose one file stays in memory and is stored nowhere. The parser ends files above the limit. */
+const readHeldForm = async (
+  body: IncomingMessage,
+  names: PartNames,
+  limits: FormLimits,
+  reading: Pick<JsonReading, 'mostValues' | 'owner'>,
+  room: Room,
+): Promise<ReceivedForm> => {
+  const held = new Map<string, Uint8Array>()
+  const declared = Number(body.headers['content-length'])
+  const bytes = declared >= 0 ? Math.min(declared, limits.maxFileBytes) : limits.maxFileBytes
+  await room(copiesOfFile * bytes)
+  const form = await readForm(body, body.headers, names, { ...limits, maxFiles: 1 }, memorySink(held), reading, room)
+  const files = form.files.map((file) => ({ ...file, bytes: held.get(file.object) ?? new Uint8Array() }))
+  return { ...form, files }
+}
 
 /** A body as it was read, not checked yet. */
 interface ReadBody {

@@ -1,10 +1,193 @@
 import { once, setMaxListeners } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import { pipeline, type Readable } from 'node:stream'
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
+import { AppError } from '../lib/errors.ts'
+import { noteWork } from '../lib/loop-watch.ts'
+import { makeAdmissionCache } from './admission-cache.ts'
 import { limitConnections } from './connection-limit.ts'
-import { makeDispatch } from './dispatch.ts'
+import { corsHeaders, originOf } from './cors.ts'
+import { errorFormat, errorReply } from './errors.ts'
+import { closed, cutWhereStalled, dropRest, type Exchange, openExchange } from './exchange.ts'
+import { makeRequestHandler } from './handle-request.ts'
+import type { Route } from './implement.ts'
 import { cannotListen } from './listen-address.ts'
-import type { HttpOptions } from './options.ts'
+import type { HttpLog, HttpOptions } from './options.ts'
+import { acceptsGzip } from './pages/accepts-gzip.ts'
+import { Reply } from './reply.ts'
+import { makeRouteTable, type ServedRoute } from './route-table.ts'
+import type { Match } from './router.ts'
+import { withWarnings } from './warnings.ts'
+
+const gzipped = promisify(gzip)
+
+/** Shorter texts fit into one or two packets anyway. */
+const leastBytes = 1024
+/** Longer texts would keep a thread of Node's pool busy that also reads files. */
+const mostBytes = 8 * 1024 * 1024
+/** Makes 47 KB of 520 KB of JSON in 1.3 ms; level 6 takes twice as long for a tenth less. */
+const level = 1
+
+/** An answer ready to be sent. */
+interface Sent {
+  body: string | Uint8Array
+  headers: Record<string, string>
+}
+
+/** Adds a name to the Vary header. */
+const withVary = (headers: Record<string, string>, name: string): Record<string, string> => {
+  const before = headers.vary
+  return { ...headers, vary: before ? `${before}, ${name}` : name }
+}
+
+/** A compressed body is another representation: the tag that stays true for both is a weak one (RFC 9110 §8.8.3.3). */
+const withWeakTag = (headers: Record<string, string>): Record<string, string> => {
+  const { etag } = headers
+  return etag?.startsWith('"') ? { ...headers, etag: `W/${etag}` } : headers
+}
+
+/** Compresses a JSON answer of more than 1 KB for a client that asks for gzip. Streams and files are sent as they are. */
+const compressed = (sent: Sent, request: IncomingHttpHeaders): Sent | Promise<Sent> => {
+  const { body, headers } = sent
+  const bytes = Buffer.byteLength(body)
+  const isJson = headers['content-type']?.startsWith('application/json') ?? false
+  if (!isJson || bytes < leastBytes || bytes > mostBytes || headers['content-encoding']) return sent
+  const varied = withVary(headers, 'Accept-Encoding')
+  if (!acceptsGzip(request)) return { body, headers: varied }
+  const told = { ...withWeakTag(varied), 'content-encoding': 'gzip' }
+  return gzipped(body, { level }).then((packed) => ({ body: packed, headers: told }))
+}
+
+const isEvents = ({ 'content-type': type }: Record<string, string>): boolean =>
+  type?.startsWith('text/event-stream') ?? false
+
+/** Streams a body. When the client leaves, the stream is destroyed. When the stream fails, the connection is cut. */
+const stream = (body: Readable, { outgoing, requestId }: Exchange, log: HttpOptions['log']): Promise<void> =>
+  new Promise((resolve) => {
+    outgoing.flushHeaders()
+    pipeline(body, outgoing, (error) => {
+      const isCut = error && error.code !== 'ERR_STREAM_PREMATURE_CLOSE'
+      if (isCut) log.warn({ reason: String(error), request_id: requestId }, 'an answer was cut off')
+      resolve()
+    })
+  })
+
+/**
+ * Makes the function that sends an answer. Resolves when the whole answer is written. Rejects if the producer of its
+ * body fails.
+ */
+const makeSend = ({ log, observer }: Pick<HttpOptions, 'log' | 'observer'>) => {
+  const send = async (exchange: Exchange, { body, headers: own }: Reply, status: number): Promise<void> => {
+    const { incoming, outgoing, method, requestId } = exchange
+    const headers: Record<string, string> = { 'x-request-id': requestId, ...own, ...exchange.headers }
+    if (own.vary && exchange.headers.vary) headers.vary = `${own.vary}, ${exchange.headers.vary}`
+    if (typeof body === 'string' || body instanceof Uint8Array) {
+      const packed = compressed({ body, headers }, incoming.headers)
+      const sent = packed instanceof Promise ? await packed : packed
+      sent.headers['content-length'] = String(Buffer.byteLength(sent.body))
+      outgoing.writeHead(status, sent.headers).end(sent.body)
+      return
+    }
+    outgoing.writeHead(status, headers)
+    if (body === null) return void outgoing.end()
+    if (observer && isEvents(headers)) outgoing.once('close', observer.streaming())
+    if (typeof body === 'function') return body(outgoing)
+    if (method !== 'HEAD') return stream(body, exchange, log)
+    body.destroy()
+    outgoing.end()
+  }
+
+  return async (exchange: Exchange, reply: Reply, status: number): Promise<void> => {
+    const { incoming, outgoing } = exchange
+    if (!incoming.complete) void closed(outgoing).then(() => dropRest(incoming))
+    await send(exchange, reply, status)
+  }
+}
+
+const isDataLoss = (thrown: unknown): boolean => thrown instanceof AppError && thrown.code === 'object_missing'
+
+/** Makes the answer to a failed call, in its endpoint's error format. Logs bugs with their stack and a 503 with its reason. */
+const failureReply = (
+  log: Pick<HttpLog, 'warn' | 'error'>,
+  thrown: unknown,
+  { method, requestId, incoming }: Pick<Exchange, 'method' | 'requestId' | 'incoming'>,
+  { operation, endpoint }: Pick<Route, 'operation' | 'endpoint'>,
+): Reply => {
+  const reply = errorReply(thrown, errorFormat(endpoint.errorBody, incoming.headers))
+  const cause = thrown instanceof AppError && thrown.cause ? thrown.cause : thrown
+  const fields = { operation, method, request_id: requestId }
+  if (reply.status === 500 && !isDataLoss(thrown)) log.error({ err: cause, ...fields }, 'a request failed with a bug')
+  else if (reply.status === 503) log.warn({ reason: String(cause), ...fields }, 'a request was turned away')
+  return reply
+}
+
+/**
+ * Makes the function that answers every request: it finds the route, calls its handler, and sends the answer. Errors
+ * have the format that the endpoint declares.
+ */
+const makeDispatch = (options: HttpOptions, stopping: AbortSignal) => {
+  const { settings, log, observer, memory: budget } = options
+  const find = makeRouteTable(options.routes, options.pages)
+  const handle = makeRequestHandler(options, makeAdmissionCache(options), stopping)
+  const send = makeSend(options)
+  const allowedOrigin = originOf(settings.publicUrl)
+  const isLogged = log.isLevelEnabled('debug')
+
+  const answerOf = async (exchange: Exchange, { value: route, params }: Match<ServedRoute>): Promise<Reply> => {
+    let reply: Reply
+    try {
+      reply = await handle(route, params, exchange)
+    } catch (thrown) {
+      reply = failureReply(log, thrown, exchange, route)
+    }
+    // A 404 with warnings would reveal what exists: unknown and foreign names get the same answer.
+    const isTold = (reply.status ?? 200) < 400 || reply.status === 422
+    return isTold ? withWarnings(reply, exchange.warnings, route.hasWarningsMember) : reply
+  }
+
+  const note = ({ method, requestId }: Exchange, route: ServedRoute | undefined, status: number, ms: number) => {
+    const operation = route?.operation
+    observer?.answered(operation ?? 'none', status, ms / 1000)
+    if (!isLogged) return
+    const fields = { method, route: route?.endpoint.path, operation, status, ms: Math.round(ms * 10) / 10 }
+    log.debug({ ...fields, request_id: requestId }, 'request')
+  }
+
+  const answer = async (exchange: Exchange): Promise<void> => {
+    const started = performance.now()
+    const found = find(exchange)
+    const match = found instanceof Reply ? undefined : found
+    const route = match?.value
+    noteWork(route?.operation ?? 'request')
+    const reply = match ? await answerOf(exchange, match) : (found as Reply)
+    const status = reply.status ?? route?.endpoint.status ?? 200
+    note(exchange, route, status, performance.now() - started)
+    try {
+      await send(exchange, reply, status)
+    } catch (thrown) {
+      // The headers are sent, so only closing the connection can signal the failure.
+      if (route) failureReply(log, thrown, exchange, route)
+      exchange.outgoing.destroy()
+    }
+  }
+
+  return (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    const headers = corsHeaders(incoming.headers.origin, allowedOrigin)
+    const exchange = openExchange(incoming, outgoing, { budget, headers })
+    const end = () => {
+      if (!exchange.memory.isHeld()) return
+      cutWhereStalled(outgoing)
+      void closed(outgoing).then(exchange.memory.end)
+    }
+    answer(exchange).then(end, (error: unknown) => {
+      log.error({ err: error, request_id: exchange.requestId }, 'a request failed with a bug')
+      outgoing.destroy()
+      end()
+    })
+  }
+}
 
 export interface HttpServer {
   /** Starts to listen; port 0 takes any free one. `variable` is the setting that an error names. */

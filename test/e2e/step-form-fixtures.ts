@@ -2,8 +2,8 @@
 import { builtinActivities } from '../../src/activities/registry.ts'
 import { describeActivity } from '../../src/api/step-templates/describe.ts'
 import { lintWorkflow } from '../../src/engine/program/lint.ts'
-import { outlineOf } from '../../src/engine/program/outline.ts'
 import { compileWorkflow } from '../../src/engine/program/program.ts'
+import { outlineOf } from '../../src/engine/start/starts.ts'
 
 const workflow = {
   init_params: { since: '2026-11-01', mail: 'Invoice 12 of Ada Ltd: 2 lamps at 40 EUR' },

@@ -103,7 +103,7 @@ export const parsers: Record<string, Row> = {
     files: ['datasets/croissant/report.ts', 'datasets/croissant/json-ld.ts', 'datasets/croissant/validate.ts'],
   },
   'regular expressions': {
-    files: ['lib/regex/linear-regex.ts', 'lib/regex/parse-regex.ts'],
+    files: ['lib/regex/linear-regex.ts', 'lib/regex/linear-regex.ts'],
     inThread: byUnit(['a{1000}', '(a|b){900}', '[a-z]', '\\p{L}', '(', '(?:', '(a?){500}', '\\b', '^*', 'a|'], (unit) =>
       linearRegex(filled(unit, 2_000)),
     ),
@@ -219,7 +219,7 @@ export const parsers: Record<string, Row> = {
     ),
   },
   SQL: {
-    files: ['lib/sql/statement.ts', 'lib/sql/sql-tokens.ts'],
+    files: ['lib/sql/statement.ts', 'lib/sql/statement.ts'],
     inThread: {
       ...byUnit(['$1,', '$a$', ':a,', "'", '--\n', '/*', '(', 'a ', '"a"', "E'\\"], (unit) => {
         const statement = filled(unit, 100_000, 'select ')
@@ -354,7 +354,7 @@ export const parsers: Record<string, Row> = {
     },
   },
   multipart: {
-    files: ['http/input/multipart.ts', 'http/input/part-text.ts'],
+    files: ['http/input/multipart.ts', 'http/input/multipart.ts'],
     packages: ['busboy'],
     inThread: byUnit(
       ['--b\r\n\r\n', '\r\n--', '--b\r\nContent-Disposition: form-data; name="', 'a=b;', '\r'],

@@ -1,3 +1,5 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { ChildRun } from '../../activities/activity.ts'
 import type { NewRun } from '../../model/runs/new-run.ts'
 import type { Quota } from '../../store/collections/quota.ts'
 import { RunExists } from '../engine.ts'
@@ -12,11 +14,96 @@ import type { LiveRun } from '../runs/live-run.ts'
 import { carryOn } from '../runs/run.ts'
 import type { RunDeps } from '../runs/run-deps.ts'
 import type { StepRun } from '../steps/step-run.ts'
-import { endedChild, keepChildResult } from './child-results.ts'
-import { makeChildrenPace } from './children-pace.ts'
 import type { ChildKind } from './fan-out-child.ts'
+import { shownError } from './fan-out-sql.ts'
 import type { FanOut } from './fan-out-state.ts'
 import type { FanOutWatch } from './fan-out-watch.ts'
+
+/** Maximum runs that have ended and are being written: a commit under way, and the next. Later records of the collection wait behind them. */
+const mostWriting = 1_000
+/** Runs that take no time at all would let nothing else of the process have a turn. */
+const longestTurnMs = 5
+
+/** Lets the rest of the process have its turn beside runs that are carried out here. */
+interface Pace {
+  /** Counts a run that has ended as long as it is being written. */
+  written(writing: Promise<void>): Promise<void>
+  /** Resolves when the next run may begin: others get their turn, and commits of the same collection theirs. */
+  turn(): Promise<void>
+}
+
+const makeChildrenPace = (): Pace => {
+  let since = performance.now()
+  let turn: Promise<void> | undefined
+  let room: Promise<void> | undefined
+  let makeRoom = () => {}
+  let count = 0
+  return {
+    async written(writing) {
+      count++
+      await writing
+      if (--count >= mostWriting) return
+      room = undefined
+      makeRoom()
+    },
+    async turn() {
+      for (;;) {
+        if (count >= mostWriting) {
+          room ??= new Promise((resolve) => {
+            makeRoom = resolve
+          })
+          await room
+        } else if (performance.now() - since > longestTurnMs) {
+          turn ??= nextTurn().then(() => {
+            since = performance.now()
+            turn = undefined
+          })
+          await turn
+        } else return
+      }
+    },
+  }
+}
+
+/** Maximum text of a result that is kept for the steps that gather results. */
+const longestResult = 16 * 1024
+/** Memory that the kept results of one run take at most: some 20,000 small ones. */
+const mostBytes = 16 * 1024 * 1024
+/** Memory of a kept result in multiples of its text, and beside it. */
+const timesItsText = 3
+const bytesBeside = 500
+
+/** Keeps the result of a child run for the steps of its parent that gather results, as long as there is memory for it. */
+const keepChildResult = (
+  { live, memory }: RunDeps,
+  { key }: StepRun,
+  { born, step: last, end }: EndedRecords,
+): void => {
+  const { trajectoryId, initParams } = born.run
+  const all = last ? [...born.before, last] : born.before
+  const parent = live.get(key)
+  if (!parent || all.some(({ inputsPayload, outputsPayload }) => inputsPayload ?? outputsPayload)) return
+  const steps = all.map(({ name, status, inputs, outputs, error }) => ({ name, status, inputs, outputs, error }))
+  const texts = steps.reduce(
+    (length, { inputs, outputs, error }) =>
+      length + (inputs?.length ?? 0) + (outputs?.length ?? 0) + (error?.length ?? 0),
+    initParams.length,
+  )
+  const bytes = timesItsText * texts + bytesBeside
+  if (texts > longestResult || parent.heldBytes + bytes > mostBytes || !memory.tryTake(bytes)) return
+  parent.heldBytes += bytes
+  parent.childResults ??= new Map()
+  parent.childResults.set(trajectoryId, { status: end.status, init_params: initParams, steps })
+}
+
+/** A run that was written when it had ended, as the step that started it sees it. */
+const endedChild = (index: number, { born: { run }, end: { status, error } }: EndedRecords): ChildRun => ({
+  trajectory_id: run.trajectoryId,
+  name: run.name,
+  status,
+  index,
+  error: error?.slice(0, shownError) ?? null,
+})
 
 /** Dependencies of carrying out child runs before they are written. */
 export interface ChildrenHereDeps {

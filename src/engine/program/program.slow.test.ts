@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks'
 import { expect, test } from 'vitest'
 import { builtinActivities } from '../../activities/registry.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
-import { divergenceOf } from '../steps/divergence.ts'
+import { divergenceOf } from '../steps/replayed-step.ts'
 import { compileWorkflow } from './program.ts'
 
 const names = (count: number) => Array.from({ length: count }, (_, at) => `s${at}`)

@@ -1,19 +1,182 @@
+import { AppError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { pause } from '../../lib/time.ts'
 import type { CallLogMode, RecordDestination, RecordedCall } from '../../model/gateway/recorded-call.ts'
 import type { Database } from '../../store/database/database.ts'
-import { makeOwnConnection } from '../../store/database/own-connection.ts'
+import { isRefused, makeOwnConnection, type OwnConnection } from '../../store/database/own-connection.ts'
+import { makeWriteProbe } from '../../store/database/watch.ts'
 import { diskError } from '../../store/objects/disk.ts'
 import { requestPayload } from '../../store/runs/payloads.ts'
 import type { RecordStatistics } from '../engine.ts'
-import { type LogPlace, openCallLog } from './call-log.ts'
-import { makeCallWriter } from './call-writer.ts'
-import { makeGathering } from './gathering.ts'
-import { makeLineSender } from './line-sender.ts'
-import { callLines, type LineContent, lineJson, loggedValue, payloadLine } from './log-line.ts'
+import { type CallLog, type LogPlace, openCallLog } from './call-log.ts'
+import { type CallWriter, makeCallWriter } from './call-writer.ts'
+import { callLines, contentBytes, type LineContent, lineJson, loggedValue, payloadLine } from './log-line.ts'
 import { makeReplay } from './log-replay.ts'
-import { makeRecordOutage } from './record-outage.ts'
-import { type LineOutcome, makeWaitingLines, type WaitingLine } from './waiting-lines.ts'
+import {
+  contentOfWaiting,
+  type LineOutcome,
+  makeWaitingLines,
+  type WaitingLine,
+  type WaitingLines,
+} from './waiting-lines.ts'
+
+/** Tracks whether the database answers the statements that record calls. */
+interface RecordOutage {
+  readonly isAway: boolean
+  /** Notes a failed statement. From then on the outage probes the database until it answers. */
+  begin(error: unknown): void
+}
+
+const probeEveryMs = 250
+const longestPauseMs = 1_000
+
+const makeRecordOutage = (options: {
+  own: Pick<OwnConnection, 'rows' | 'drop'>
+  log: Logger
+  signal: AbortSignal
+  /** Called when the database answers again. */
+  onEnd(): Promise<void>
+}): RecordOutage => {
+  const { own, log, signal, onEnd } = options
+  const probe = makeWriteProbe(own)
+  let isAway = false
+
+  const waitForDatabase = async (): Promise<void> => {
+    for (let wait = probeEveryMs; await pause(wait, signal); wait = Math.min(2 * wait, longestPauseMs)) {
+      try {
+        await probe.trySpace()
+        isAway = false
+        log.info('calls are recorded in the database again')
+        return onEnd()
+      } catch {
+        own.drop()
+      }
+    }
+  }
+
+  return {
+    get isAway() {
+      return isAway
+    },
+    begin(error) {
+      own.drop()
+      if (isAway) return
+      isAway = true
+      log.warn({ err: error }, 'calls are recorded in a file until the database answers')
+      void waitForDatabase()
+    },
+  }
+}
+
+interface SenderDeps {
+  write: CallWriter
+  calls: CallLog
+  outage: RecordOutage
+  log: Logger
+  statistics: { recorded: number; spilled: number }
+}
+
+/** Sends lines to Postgres, and settles them. While it is away, and if that fails, they stay in the call log. */
+const makeLineSender = ({ write, calls, outage, log, statistics }: SenderDeps) => {
+  /** Nobody is left to be told of what Postgres refuses after the answer. */
+  const putAside = async (content: LineContent, refusal: unknown): Promise<void> => {
+    const place = await calls.setAside(contentBytes(content))
+    log.error({ err: refusal, place }, 'the database refused a recorded call, which was set aside')
+  }
+
+  const settle = (lines: readonly WaitingLine[], outcome: LineOutcome): void => {
+    for (const [at, line] of lines.entries()) {
+      const { logged, isCall } = line
+      line.outcome = outcome
+      if (outcome === 'away') {
+        if ('file' in logged) calls.leave(logged)
+        if ('file' in logged && isCall) statistics.spilled++
+      } else {
+        if (outcome === 'committed' && isCall) statistics.recorded++
+        const next = lines[at + 1]?.logged
+        const isLastOfFile = !next || !('file' in next) || !('file' in logged) || next.file !== logged.file
+        if ('file' in logged && isLastOfFile) calls.drain(logged)
+      }
+      line.settle?.(outcome)
+    }
+  }
+
+  const refused = async (lines: readonly WaitingLine[], contents: LineContent[], refusal: unknown): Promise<void> => {
+    const [one] = lines
+    const [content] = contents
+    if (lines.length > 1) {
+      for (const [at, line] of lines.entries()) await sendLines([line], contents.slice(at, at + 1))
+    } else if (one && content) {
+      if ('file' in one.logged && !one.isAwaited) await putAside(content, refusal)
+      settle(lines, { refusal })
+    }
+  }
+
+  const sendLines = async (lines: readonly WaitingLine[], contents: LineContent[]): Promise<void> => {
+    try {
+      if (outage.isAway) throw new AppError('database_unavailable', 'The database does not answer right now')
+      await write(contents)
+      settle(lines, 'committed')
+    } catch (error) {
+      if (isRefused(error)) return refused(lines, contents, error)
+      outage.begin(error)
+      settle(lines, 'away')
+    }
+  }
+
+  return async (lines: readonly WaitingLine[]): Promise<void> => {
+    const contents = lines.map(contentOfWaiting)
+    const taken = lines.filter((_, at) => !contents[at])
+    if (taken.length > 0) settle(taken, 'away')
+    await sendLines(
+      lines.filter((_, at) => contents[at]),
+      contents.filter((content) => content !== undefined),
+    )
+  }
+}
+
+/** Decides when waiting lines go to Postgres: a statement with many costs little more than one with a single line. */
+interface Gathering {
+  /** Resolves when the next statement is due. */
+  gathered(): Promise<void>
+  /** Notes that a line was added, or that somebody waits for one. */
+  note(): void
+  /** Nothing is gathered any more. */
+  end(): void
+}
+
+/** Other processes see a call this much later. A reader of this process does not wait for it. */
+const gatherMs = 20
+
+const makeGathering = (waiting: Pick<WaitingLines, 'areDue'>): Gathering => {
+  let hasEnded = false
+  let due: (() => void) | undefined
+
+  const dueOrLate = (): Promise<void> =>
+    new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer)
+        due = undefined
+        resolve()
+      }
+      const timer = setTimeout(end, gatherMs)
+      due = end
+    })
+
+  return {
+    async gathered() {
+      if (!hasEnded && !waiting.areDue) await dueOrLate()
+      await new Promise((resolve) => setImmediate(resolve)) // calls that end in the same turn share the statement
+    },
+    note() {
+      if (due && waiting.areDue) due()
+    },
+    end() {
+      hasEnded = true
+      due?.()
+    },
+  }
+}
 
 /** Records ended calls: first in the call log, then in Postgres. Independent of the journal. */
 export interface RecordLane {

@@ -1,19 +1,211 @@
+import { now } from '../../lib/time.ts'
+import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import { Fenced } from '../journal/journal-sender.ts'
 import type { Leases, LocalLease } from '../leases/leases.ts'
-import type { RunLeft } from '../leases/run-under-lease.ts'
-import { isChosen, passOver, settle } from '../program/course.ts'
+import { interruptAll, type RunLeft } from '../leases/run-under-lease.ts'
+import { type Course, isChosen, newCourse, pass, passOver, settle } from '../program/course.ts'
+import type { ProgramStep } from '../program/program.ts'
 import { joinMessages } from '../program/remark.ts'
-import type { Conclude } from '../steps/record-step.ts'
+import type { Conclude, Recorded } from '../steps/record-step.ts'
 import { forget } from '../steps/remembered.ts'
 import { carryOut } from '../steps/step.ts'
-import { type StepOutcome, skippedRow } from '../steps/step-record.ts'
+import type { StepLeft } from '../steps/step-at-work.ts'
+import { failureText, requestedError, rowOf, type StepOutcome, skippedRow } from '../steps/step-record.ts'
 import type { StepPlace } from '../steps/step-run.ts'
-import { endEarly, endRun, hold, requestedEnd } from './end-run.ts'
 import { forgetAll, type LiveRun } from './live-run.ts'
-import { placeInOrder } from './place.ts'
+import { placeInOrder, placeSideBySide } from './place.ts'
 import type { RunDeps } from './run-deps.ts'
-import { runSideBySide } from './side-by-side.ts'
+
+/** Records the end of a run that ends without a step. */
+const endRun = async (
+  deps: RunDeps,
+  lease: LeaseRef,
+  run: LiveRun,
+  status: RunStatus,
+  error: string | null,
+): Promise<RunStatus> => {
+  await deps.journal.add({
+    lease,
+    owner: run,
+    end: { runKey: run.key, status, error, endedMs: now() },
+  })
+  deps.onEnd(run.key)
+  return status
+}
+
+/** How a run ends before its last step: on request, or with a failure. */
+interface EarlyEnd {
+  status: RunStatus
+  error: string | null
+}
+
+/**
+ * Ends a run, after its child runs. Steps that a dead owner had begun are recorded as cancelled. Returns `released` if
+ * the process stops first.
+ */
+const endEarly = async (
+  deps: RunDeps,
+  lease: LeaseRef,
+  run: LiveRun,
+  open: StepPlace[],
+  { status, error }: EarlyEnd,
+): Promise<RunStatus | 'released'> => {
+  const begun = open.filter(({ started }) => started)
+  if (begun.length > 0 && !(await deps.endAllBelow(lease, run))) return 'released'
+  const endedMs = now()
+  const closed = begun.map((place) => {
+    const attempt = Math.max(1, place.attempt - 1)
+    return deps.journal.add({
+      lease,
+      owner: run,
+      step: { ...rowOf(run, place), status: 'cancelled', attempt, endedMs },
+    })
+  })
+  const [end] = await Promise.all([endRun(deps, lease, run, status, error), ...closed])
+  return end
+}
+
+/** The end that was requested. */
+const requestedEnd = ({ requested: status = 'cancelled' }: LiveRun): EarlyEnd => ({
+  status,
+  error: requestedError(status),
+})
+
+/** The `seq` of a wait that no decision about a step ends. */
+const betweenSteps = -1
+
+/** Lets a run of a paused collection leave memory between two steps. It is woken when the collection is resumed. */
+const hold = async ({ journal }: RunDeps, lease: LeaseRef, run: LiveRun): Promise<'parked'> => {
+  const wait = { runKey: run.key, seq: betweenSteps, wakeMs: Number.POSITIVE_INFINITY }
+  await journal.add({ lease, owner: run, park: wait })
+  return 'parked'
+}
+
+/** A run whose steps execute side by side. */
+interface SideBySide {
+  deps: RunDeps
+  lease: LeaseRef
+  run: LiveRun
+  course: Course
+  /** Steps that are being carried out, by index. */
+  underWay: Map<number, Promise<Done>>
+  /** Why no more steps begin, beside what the run itself says. */
+  left: StepLeft | undefined
+  end: RunLeft | undefined
+  thrown: unknown
+}
+
+/** The end of a step in this process. */
+interface Done {
+  step: ProgramStep
+  recorded?: Recorded | StepLeft | 'skipped' | undefined
+  thrown?: unknown
+}
+
+/**
+ * Executes each step as soon as all steps that it depends on have ended, up to `limits.parallelSteps` at once. When one
+ * fails, the others are interrupted and recorded as cancelled. Throws Fenced.
+ */
+const runSideBySide = async (deps: RunDeps, lease: LeaseRef, run: LiveRun): Promise<RunLeft> => {
+  run.course ??= newCourse()
+  const { course } = run
+  const underWay = new Map<number, Promise<Done>>()
+  const all: SideBySide = { deps, lease, run, course, underWay, left: undefined, end: undefined, thrown: undefined }
+  for (;;) {
+    begin(all)
+    if (underWay.size === 0) return leave(all)
+    take(all, await Promise.race(underWay.values()))
+  }
+}
+
+const isHalted = ({ deps, run, left, end, thrown }: SideBySide): boolean =>
+  deps.stopping.aborted ||
+  deps.pauses.has(run.collectionId) ||
+  Boolean(left ?? end ?? thrown ?? run.requested ?? run.failure)
+
+/** Begins the steps that may begin, in the order of the program. */
+const begin = (all: SideBySide): void => {
+  const { deps, run, course, underWay } = all
+  if (isHalted(all)) return
+  for (const step of run.program.steps) {
+    if (underWay.size >= deps.limits.parallelSteps) return
+    if (course.latest.has(step.index) || underWay.has(step.index)) continue
+    if (!step.after.every((index) => course.latest.has(index))) continue
+    if (isChosen(course, step))
+      follow(all, step, carryOut(deps.steps, all.lease, run, placeSideBySide(run, step), concludeOf(all)))
+    else if (step.isListed) follow(all, step, recordSkipped(all, step))
+    else pass(course, step)
+  }
+}
+
+const recordSkipped = async ({ deps, lease, run }: SideBySide, step: ProgramStep): Promise<'skipped'> => {
+  await deps.journal.add({ lease, owner: run, step: skippedRow(run, placeSideBySide(run, step)) })
+  return 'skipped'
+}
+
+const follow = ({ run, underWay }: SideBySide, step: ProgramStep, carried: Promise<Done['recorded']>): void => {
+  run.underWay++
+  const done = carried.then(
+    (recorded): Done => ({ step, recorded }),
+    (thrown: unknown): Done => ({ step, thrown }),
+  )
+  underWay.set(step.index, done)
+}
+
+/** Handles a step that has ended or was left. */
+const take = (all: SideBySide, { step, recorded, thrown }: Done): void => {
+  const { run, course, underWay } = all
+  underWay.delete(step.index)
+  run.underWay--
+  run.begun?.delete(step.index)
+  if (recorded === 'skipped') settle(course, step, { seq: step.index, status: 'skipped', outputs: null })
+  else if (typeof recorded === 'object') {
+    const { status, outputs, goesOn } = recorded
+    if (status === 'completed' || goesOn) settle(course, step, { seq: step.index, status, outputs })
+    all.end ??= recorded.end
+    run.deaths = 0
+  } else if (recorded) all.left ??= recorded
+  else {
+    all.thrown ??= thrown
+    interruptAll(run)
+  }
+}
+
+/** Only the last step that executes can carry the end of the run. */
+const concludeOf =
+  ({ run, course }: SideBySide): Conclude =>
+  (place, outcome) => {
+    if (outcome.status === 'failed' && !outcome.goesOn) fail(run, place, outcome)
+    if (run.underWay > 1 || hasBegunBefore(run, place)) return undefined
+    if (run.failure) return 'failed'
+    if (outcome.status === 'cancelled') return 'cancelled'
+    return course.latest.size + 1 < run.program.steps.length ? undefined : 'completed'
+  }
+
+const fail = (run: LiveRun, { name }: StepPlace, { error }: StepOutcome): void => {
+  if (run.failure) return
+  run.failure = { name, message: error?.message ?? '' }
+  interruptAll(run)
+}
+
+/** Whether an earlier owner had begun another step that is not under way again: its record must be closed as well. */
+const hasBegunBefore = ({ begun }: LiveRun, { step }: StepPlace): boolean =>
+  begun !== undefined && [...begun.keys()].some((index) => index !== step.index)
+
+/** Ends or leaves the run once no step is under way. */
+const leave = async ({ deps, lease, run, course, left, end, thrown }: SideBySide): Promise<RunLeft> => {
+  if (thrown !== undefined) throw thrown
+  if (end) return end
+  if (left) return left
+  const open = run.program.steps.filter(({ index }) => run.begun?.has(index)).map((step) => placeSideBySide(run, step))
+  if (run.requested) return endEarly(deps, lease, run, open, requestedEnd(run))
+  if (run.failure) {
+    return endEarly(deps, lease, run, open, { status: 'failed', error: failureText(run, run.failure) })
+  }
+  if (course.latest.size === run.program.steps.length) return endRun(deps, lease, run, 'completed', null)
+  return deps.stopping.aborted ? 'released' : hold(deps, lease, run)
+}
 
 /** Executes a run until it ends or must be left to another process. Never throws. */
 export const carryOn = async (deps: RunDeps, lease: LeaseRef, run: LiveRun): Promise<RunLeft> => {

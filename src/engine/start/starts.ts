@@ -1,17 +1,238 @@
+import { hasOpenOutputs } from '../../activities/activity.ts'
+import { AppError, toAppError } from '../../lib/errors.ts'
+import { newRunKey } from '../../lib/ids.ts'
+import { schemaPaths } from '../../lib/json-schema/schema-path.ts'
+import { type CheckScript, languageNames, type ScriptLanguage } from '../../model/scripts/script-run.ts'
 import type { ActivitySettings } from '../../model/workflows/activity-settings.ts'
+import type { Workflow } from '../../model/workflows/workflow.ts'
+import {
+  type CheckedStep,
+  mostCheckedSteps,
+  mostStructuredOutputs,
+  type ParameterOrigin,
+  type WorkflowOutline,
+} from '../../model/workflows/workflow-check.ts'
+import type { WorkflowFault } from '../../model/workflows/workflow-fault.ts'
 import { workflowParameters } from '../../model/workflows/workflow-parameters.ts'
 import type { Queries } from '../../store/database/database.ts'
 import type { AwaitedWork, DatabaseWatch } from '../../store/database/watch.ts'
-import type { Engine, StartedRun } from '../engine.ts'
-import { outlineOf } from '../program/outline.ts'
-import type { Program } from '../program/program.ts'
+import type { Engine, PinnedOutputs, PlannedRuns, StartedRun } from '../engine.ts'
+import type { Binding } from '../program/bindings.ts'
+import { callbackIn } from '../program/callback-paths.ts'
+import { requireInputs } from '../program/input-schema.ts'
+import { sandboxFault } from '../program/lint.ts'
+import { outputSchemaOf } from '../program/output-reads.ts'
+import { partialWorkflow, requirePinnable, withPinned } from '../program/partial-workflow.ts'
+import type { Path } from '../program/paths.ts'
+import type { Program, ProgramStep } from '../program/program.ts'
 import type { Programs } from '../program/programs.ts'
+import { joinMessages } from '../program/remark.ts'
+import type { Source } from '../program/source.ts'
+import { refusalOf } from '../runs/refusal.ts'
+import { checkModelsOfAll } from './check-models.ts'
+import { checkRunbooks } from './check-runbooks.ts'
 import { checkWorkflow } from './check-workflow.ts'
-import { planTry } from './plan-try.ts'
-import { mayAskModels, preflight } from './preflight.ts'
 import { planRerun } from './rerun.ts'
-import { scriptFaults } from './script-faults.ts'
-import { checkStart, type Starter, startRun } from './start.ts'
+import { type CheckDeps, checkStart, type Starter, startRun } from './start.ts'
+
+const mostOrigins = 50
+const shownCharacters = 200
+
+/** Describes a compiled workflow: its steps, how they follow one another, and where their parameters come from. */
+export const outlineOf = (workflow: Workflow, program: Program): WorkflowOutline => {
+  const broken = brokenSteps(workflow, program)
+  const shown = program.steps.slice(0, mostCheckedSteps)
+  return {
+    execution: program.isParallel ? 'parallel' : 'sequential',
+    steps: [...shown.map((step) => checkedStep(step, program)), ...broken.slice(0, mostCheckedSteps - shown.length)],
+    steps_total: program.steps.length + broken.length,
+    bindings: Object.fromEntries(
+      shown.map(({ name, bindings }) => [
+        name,
+        Object.fromEntries(bindings.map((binding) => [binding.parameter, originsOf(binding)])),
+      ]),
+    ),
+  }
+}
+
+const checkedStep = (step: ProgramStep, { steps }: Program): CheckedStep => {
+  const nameAt = (index: number): string => steps[index]?.name ?? ''
+  const targetAt = (index: number | undefined) => (index === undefined ? null : nameAt(index))
+  return {
+    name: step.name,
+    activity: step.activity.name,
+    is_listed: step.isListed,
+    depends_on: step.dependsOn,
+    after: step.after.map(nameAt),
+    decided_by: step.decidedBy.map(nameAt),
+    branch: step.branch ? { true: targetAt(step.branch.true[0]), false: targetAt(step.branch.false[0]) } : null,
+    loop: step.loop ? { first: nameAt(step.loop.first), counter: nameAt(step.loop.counter) } : null,
+    structured_outputs: structuredOutputs(step),
+  }
+}
+
+/**
+ * Paths into the outputs that a step has by its `output_schema`. A member that is no output of its own is read from the
+ * output that has the whole value.
+ */
+const structuredOutputs = (step: ProgramStep): CheckedStep['structured_outputs'] => {
+  const schema = outputSchemaOf(step)
+  if (schema === undefined) return []
+  const { activity } = step
+  const isOutput = (path: string) => {
+    const name = /^\.([\w-]+)/.exec(path)?.[1]
+    return name !== undefined && hasOpenOutputs(activity) && !Object.hasOwn(activity.outputs.shape, name)
+  }
+  return schemaPaths(schema, mostStructuredOutputs).map(({ path, type }) => ({
+    path: `outputs${isOutput(path) ? '' : `.${activity.structuredOutput}`}${path}`,
+    type,
+  }))
+}
+
+/** Listed steps that did not compile, so that an editor can still show them. */
+const brokenSteps = ({ steps = [], step_configs: configs = {} }: Workflow, { indexOf }: Program): CheckedStep[] =>
+  [...new Set(steps)]
+    .filter((name) => !indexOf.has(name))
+    .map((name) => {
+      const written = Object.hasOwn(configs, name) ? configs[name]?.activity : undefined
+      return {
+        name,
+        activity: typeof written === 'string' ? written : null,
+        is_listed: true,
+        depends_on: [],
+        after: [],
+        decided_by: [],
+        branch: null,
+        loop: null,
+        structured_outputs: [],
+      }
+    })
+
+const originsOf = ({ source, fallback }: Binding): ParameterOrigin[] =>
+  [...originsIn(source), ...(fallback ? originsIn(fallback) : [])].slice(0, mostOrigins)
+
+const originsIn = (source: Source): ParameterOrigin[] => {
+  switch (source.kind) {
+    case 'path':
+      return [pathOrigin(source.path)]
+    case 'text': {
+      const written = source.parts.map((part) => (typeof part === 'string' ? part : `{{${part.text}}}`)).join('')
+      const paths = source.parts.filter((part): part is Path => typeof part !== 'string')
+      return [{ kind: 'template', text: clip(written), step: null }, ...paths.map(pathOrigin)]
+    }
+    case 'list':
+      return source.items.slice(0, mostOrigins).flatMap(originsIn)
+    case 'object':
+      return source.entries.slice(0, mostOrigins).flatMap(([, item]) => originsIn(item))
+    case 'default':
+      return [...originsIn(source.source), ...originsIn(source.otherwise)]
+    default:
+      return source.value === undefined ? [] : [{ kind: 'literal', text: shownValue(source.value), step: null }]
+  }
+}
+
+const pathOrigin = (path: Path): ParameterOrigin => {
+  const text = clip(path.text)
+  if (callbackIn(path).length > 0) return { kind: 'env', text, step: null }
+  const { root } = path
+  return root === 'init_params' || root === 'env'
+    ? { kind: root, text, step: null }
+    : { kind: 'step', text, step: root }
+}
+
+const shownValue = (value: unknown): string => clip(typeof value === 'string' ? value : JSON.stringify(value))
+
+const clip = (text: string): string => (text.length > shownCharacters ? `${text.slice(0, shownCharacters - 1)}…` : text)
+
+/** Tells whether a step can call a model: itself, in a runbook, or in a child run. */
+const mayAskModels = ({ activity }: ProgramStep): boolean =>
+  activity.asks !== undefined || activity.carriesOut !== undefined || activity.startsTask !== undefined
+
+/** Comparisons of parameters with the input schema: of all runs together, two seconds in pieces, and more for each. */
+const comparisonsOfAll = 2_000_000
+const comparisonsOfEach = 1_000
+
+/**
+ * Checks runs before anything of them is stored or paid for. Throws `invalid` when their workflow cannot run. When one
+ * cannot be served, throws the reason with item and step, or returns it if it is to be recorded.
+ */
+const preflight = async (
+  deps: CheckDeps,
+  { collection, task, secrets, lent = [], runs, unservable }: PlannedRuns,
+): Promise<AppError | undefined> => {
+  deps.pauses.require(collection.id)
+  const program = await deps.programs.of(task.definition)
+  if (program.problems.length > 0) {
+    throw new AppError('invalid', `Task '${task.name}' cannot run: ${joinMessages(program.problems)}`, {
+      hint: 'Correct its workflow first.',
+    })
+  }
+  const budget = { left: comparisonsOfAll + runs.length * comparisonsOfEach }
+  for (const [index, initParams] of runs.entries()) {
+    await requireInputs(
+      program,
+      { ...program.initParams, ...initParams },
+      runs.length > 1 ? ['body', 'items', index] : undefined,
+      budget,
+    )
+  }
+  if (program.askingSteps.length + program.sandboxSteps.length === 0) return undefined
+  const key = newRunKey()
+  const environment = await deps.environments.of(
+    collection.environmentId,
+    deps.sealSecrets({ secrets, lent }, key),
+    key,
+  )
+  const run = { program, collectionId: collection.id, environment }
+  return refusalOf(unservable, async () => {
+    await checkModelsOfAll(deps, run, runs)
+    const merged = runs.map((initParams) => ({ ...program.initParams, ...initParams }))
+    await checkRunbooks(deps, run, program.sandboxSteps, merged)
+  })
+}
+
+/** The language that a script names literally. */
+const languageOf = ({ bindings }: ProgramStep): ScriptLanguage | undefined => {
+  const source = bindings.find(({ parameter }) => parameter === 'language')?.source
+  if (source?.kind !== 'value' || typeof source.value !== 'string') return undefined
+  return Object.hasOwn(languageNames, source.value)
+    ? languageNames[source.value as keyof typeof languageNames]
+    : undefined
+}
+
+/** Finds the scripts that cannot run here, for want of a sandbox or of their language. Each language is tried once. */
+const scriptFaults = async (checkScript: CheckScript, program: Program): Promise<WorkflowFault[]> => {
+  const found = new Map<ScriptLanguage | undefined, ReturnType<typeof toAppError> | undefined>()
+  const faults: WorkflowFault[] = []
+  for (const step of program.steps.filter(({ activity }) => activity.inSandbox)) {
+    const language = languageOf(step)
+    if (!found.has(language)) {
+      const error = await checkScript({ ...(language && { language }) }).then(() => undefined, toAppError)
+      found.set(language, error)
+    }
+    const error = found.get(language)
+    if (error) faults.push(sandboxFault(step.name, error))
+  }
+  return faults
+}
+
+const mostNamed = 10
+
+/** Plans the execution of one step of a workflow. See `Engine.planTry`. */
+const planTry = async (
+  { compile }: Pick<Programs, 'compile'>,
+  workflow: Workflow,
+  { step, outputs }: { step: string; outputs: PinnedOutputs },
+): Promise<Workflow> => {
+  requirePinnable(workflow, outputs)
+  const pinned = withPinned(workflow, outputs)
+  const partial = partialWorkflow(pinned, await compile(pinned), step)
+  const { problems } = await compile(partial)
+  if (problems.length === 0) return partial
+  throw new AppError('invalid', `Step '${step}' cannot be tried: ${joinMessages(problems, mostNamed)}`, {
+    hint: 'Fix these steps, or pin the outputs of those that it reads.',
+  })
+}
 
 interface StartsDeps extends Starter {
   programs: Programs

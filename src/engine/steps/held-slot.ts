@@ -1,6 +1,25 @@
 import type { Slots } from '../../lib/slots.ts'
 import type { StepRun } from './step-run.ts'
-import { beginWork, endWork } from './work-time.ts'
+
+/**
+ * The time for which a run works: while at least one of its steps executes, however many do. Waiting, for a slot or for
+ * what a step waits for, is none of it.
+ */
+const beginWork = (run: StepRun): void => {
+  count(run)
+  run.working++
+}
+
+const endWork = (run: StepRun): void => {
+  count(run)
+  run.working--
+}
+
+const count = (run: StepRun): void => {
+  const at = Math.round(performance.now())
+  if (run.working > 0) run.workMs += at - run.workedUntilMs
+  run.workedUntilMs = at
+}
 
 /** A slot to execute in. While it is held, the run's working time counts. Pauses between attempts release it. */
 export interface HeldSlot {

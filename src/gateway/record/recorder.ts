@@ -1,5 +1,14 @@
+import { isAscii } from 'node:buffer'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Engine } from '../../engine/engine.ts'
+import { AppError } from '../../lib/errors.ts'
+import { mediaFileOf } from '../../lib/files/media-file.ts'
+import { inTime } from '../../lib/in-time.ts'
+import { memberPieces } from '../../lib/json/json-members.ts'
+import { maxJsonDepth } from '../../lib/json/json-text.ts'
+import { parseLarge, smallJson, writePieces } from '../../lib/json/large-json.ts'
+import { makeLru } from '../../lib/memory/lru.ts'
+import { doInSlices, nextSlice } from '../../lib/slices.ts'
 import { makeSlots, withSlot } from '../../lib/slots.ts'
 import type { RecordDestination, RecordedCall } from '../../model/gateway/recorded-call.ts'
 import type { NewFile } from '../../model/runs/new-run.ts'
@@ -7,13 +16,150 @@ import { callStep } from '../../model/runs/own-tasks.ts'
 import { stepFailed } from '../../model/runs/step-failed.ts'
 import type { Quota } from '../../store/collections/quota.ts'
 import type { Queries } from '../../store/database/database.ts'
-import { rowLimit } from '../../store/runs/payloads.ts'
+import { stepFilePath } from '../../store/files/storage-path.ts'
+import type { ObjectStore } from '../../store/objects/objects.ts'
+import { type Placed, rowLimit } from '../../store/runs/payloads.ts'
+import { type RecordTask, taskForRecords } from '../../store/tasks/own-tasks.ts'
+import { upstreamBody } from '../asked.ts'
 import { workflows } from '../own-workflows.ts'
 import type { FinishedCall } from './finished-call.ts'
-import { makeRecordTasks } from './record-tasks.ts'
+import { type KeepBytes, mayHoldBytes, readJsonBytes, withoutBytes } from './inline-files.ts'
 import { recordedAnswer } from './recorded-answer.ts'
 import { calledModel } from './spent.ts'
-import { type BegunCall, keeperOf, type RequestStorage, type StoredRequest, storeRequest } from './stored-request.ts'
+
+/** Requests up to this size have been parsed before; larger ones may not be JSON. */
+const checkedBytes = 64 * 1024
+
+/** The body without the members meant for this server. */
+const withoutBlock = async ({ request: body, hasOptions }: Pick<FinishedCall, 'request' | 'hasOptions'>) => {
+  if (!hasOptions) return body
+  const members = (await doInSlices(memberPieces(body, maxJsonDepth)))?.members ?? []
+  return upstreamBody({ body, members, model: '' }, '')
+}
+
+/** ASCII is copied: decoding a megabyte of UTF-8 takes Node a fifth of the work on such a request. */
+const textOf = (body: Buffer): string => body.toString(isAscii(body) ? 'latin1' : 'utf8')
+
+/**
+ * The request of a call as the JSON text of `init_params`: its bytes stored as files, its secrets redacted. Returns the body
+ * itself if nothing changed. A large one is searched and checked as the bytes that it is: to make a text of a megabyte, and
+ * values of that, takes three times as long as all of this, and leaves two megabytes to collect.
+ */
+const recordedRequest = async (
+  call: Pick<FinishedCall, 'request' | 'hasOptions' | 'scrub'>,
+  keep: KeepBytes,
+): Promise<string | Buffer> => {
+  const { request, scrub } = call
+  const body = await withoutBlock(call)
+  if (request.length <= checkedBytes) {
+    const text = body.toString()
+    return mayHoldBytes(text) ? scrub.json(await withoutBytes(JSON.parse(text), keep)) : scrub.jsonText(text)
+  }
+  if (body.length > smallJson) await nextSlice()
+  const read = await doInSlices(readJsonBytes(body))
+  if (body.length > smallJson) await nextSlice()
+  if (!read.isJson) return scrub.json({ request: body.toString() })
+  if (!read.mayHoldBytes) return scrub.jsonBytes(body)
+  const cleaned = await withoutBytes(await parseLarge(textOf(body)), keep)
+  return scrub.jsonText(await doInSlices(writePieces(cleaned)))
+}
+
+/** A call that has begun. */
+type BegunCall = Pick<FinishedCall, 'key' | 'trajectoryId' | 'place' | 'scrub' | 'request' | 'hasOptions'>
+
+/** Where the requests of calls are stored. */
+interface RequestStorage {
+  engine: Pick<Engine, 'keepRequest'>
+  objects: Pick<ObjectStore, 'put'>
+  /** Maximum files stored from base64 in one request or answer; further ones stay inline. */
+  mediaFiles: number
+}
+
+/** The request of a call as its record has it. */
+interface StoredRequest {
+  initParams: Placed
+  files: NewFile[]
+}
+
+/** The client waits for the record: bytes that the storage does not take in time stay in it. */
+const storageWaitMs = 10_000
+
+const unlessAway = async <Stored>(put: Promise<Stored>): Promise<Stored | undefined> => {
+  try {
+    return await put
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'storage_unavailable') return undefined
+    throw error
+  }
+}
+
+/** Stores bytes as files of the call's step, and lists them in `files`. */
+const keeperOf =
+  (
+    { objects, mediaFiles }: Pick<RequestStorage, 'objects' | 'mediaFiles'>,
+    { place, trajectoryId }: BegunCall,
+    files: NewFile[],
+    before: () => number,
+  ): KeepBytes =>
+  async (bytes, type) => {
+    if (files.length >= mediaFiles) return undefined
+    const { name, content_type: contentType, body } = await mediaFileOf(bytes, type)
+    const stored = await inTime(unlessAway(objects.put(body, { maxBytes: Number.MAX_SAFE_INTEGER })), storageWaitMs)
+    if (!stored) return undefined
+    const { id, size, sha256 } = stored
+    const at = { collection: place.collection, task: place.taskName, trajectoryId, step: callStep }
+    const path = stepFilePath({ ...at, index: before() + files.length, name })
+    files.push({ path, object: id, name, contentType, size, sha256 })
+    return path
+  }
+
+/** Reads the request of a call without its secrets, and stores it if it is too large for a row. */
+const storeRequest = async (storage: RequestStorage, call: BegunCall): Promise<StoredRequest> => {
+  const files: NewFile[] = []
+  const keep = keeperOf(storage, call, files, () => 0)
+  const text = await recordedRequest(call, keep)
+  const bytes = text.length <= rowLimit ? undefined : typeof text === 'string' ? Buffer.from(text) : text
+  const payload = bytes && (await storage.engine.keepRequest(call.key, bytes))
+  return { initParams: payload ? { text: null, payload } : { text: text.toString(), payload: null }, files }
+}
+
+type Place = FinishedCall['place']
+type RecordWorkflow = { text: string; hash: string }
+
+/** A cache of the tasks that calls are recorded under. A task deleted meanwhile is created again with the record. */
+interface RecordTasks {
+  of(place: Place, workflow: RecordWorkflow): RecordTask | Promise<RecordTask>
+}
+
+const knownForMs = 60_000
+const mostKnown = 10_000
+
+/** Stands for the task while the database is away. No task has this id, so the writer looks it up with the record. */
+const unknown = (place: Place): RecordTask => ({ id: 0, name: place.taskName })
+
+const makeRecordTasks = (database: Queries): RecordTasks => {
+  const known = makeLru<string, { task: RecordTask; untilMs: number }>(mostKnown)
+
+  const find = async (key: string, place: Place, workflow: RecordWorkflow): Promise<RecordTask> => {
+    const at = { collectionId: place.collectionId, name: place.taskName, workflow: workflow.text }
+    const task = await inTime(taskForRecords(database, at))
+    if (!task) return unknown(place)
+    known.set(key, { task, untilMs: performance.now() + knownForMs })
+    return task
+  }
+
+  return {
+    of(place, workflow) {
+      const key = `${place.collectionId} ${workflow.hash} ${place.taskName.toLowerCase()}`
+      const found = known.get(key)
+      if (!found) return find(key, place, workflow)
+      if (found.untilMs > performance.now()) return found.task
+      found.untilMs = performance.now() + knownForMs // one call refreshes the entry in the background
+      find(key, place, workflow).catch(() => {})
+      return found.task
+    },
+  }
+}
 
 /** Turns ended calls into trajectories. */
 export interface Recorder {

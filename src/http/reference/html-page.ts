@@ -1,6 +1,30 @@
 import { createHash } from 'node:crypto'
 import { Reply } from '../reply.ts'
-import { docsStyle } from './docs-style.ts'
+
+/** Style of pages without scripts; they load nothing. */
+const docsStyle = `
+:root { color-scheme: light dark; --line: #d9dde3; --soft: #f5f6f8; --faint: #5c6673; --accent: #0b6bcb; }
+@media (prefers-color-scheme: dark) {
+  :root { --line: #2c333d; --soft: #171c23; --faint: #98a2b0; --accent: #6cb2ff; }
+  body { background: #0e1217; color: #e4e8ee; }
+}
+* { box-sizing: border-box; }
+body { margin: 0; font: 15px/1.55 system-ui, sans-serif; display: grid; grid-template-columns: 17rem minmax(0, 1fr); }
+nav { position: sticky; top: 0; height: 100vh; overflow: auto; padding: 1.2rem; border-right: 1px solid var(--line); }
+nav h2 { font-size: .78rem; text-transform: uppercase; letter-spacing: .05em; color: var(--faint); margin: 1.2rem 0 .3rem; }
+nav a { display: block; color: inherit; text-decoration: none; font-size: .86rem; padding: .1rem 0; overflow-wrap: anywhere; }
+nav a:hover, nav a:focus { color: var(--accent); }
+main { padding: 1.5rem 2rem 5rem; max-width: 62rem; }
+h1 { font-size: 1.6rem; margin: 0 0 .3rem; } h2 { margin: 2.4rem 0 .6rem; font-size: 1.2rem; }
+code { font: .86em ui-monospace, SFMono-Regular, Menlo, monospace; }
+.faint { color: var(--faint); }
+table { border-collapse: collapse; width: 100%; margin: .3rem 0 .8rem; font-size: .88rem; }
+th, td { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); }
+th { color: var(--faint); font-weight: 600; } h4 { margin: 1rem 0 .2rem; font-size: .9rem; }
+pre { background: var(--soft); padding: .7rem .9rem; border-radius: .4rem; overflow: auto; }
+a { color: var(--accent); }
+@media (max-width: 50rem) { body { display: block; } nav { position: static; height: auto; border: 0; } main { padding: 1rem; } }
+`
 
 const marks: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
 

@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { sqlTokens } from './sql-tokens.ts'
-import { compileStatement, statementFault } from './statement.ts'
+import { compileStatement, sqlTokens, statementFault } from './statement.ts'
 
 describe('a statement that is read-only', () => {
   it.each([
