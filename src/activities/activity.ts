@@ -9,16 +9,16 @@ import type { mediaObjectSchema } from '../model/gateway/media-object.ts'
 import type { ModelCalls, ModelKind } from '../model/gateway/model-calls.ts'
 import type { RunbookRequest } from '../model/runbooks/runbook-request.ts'
 import type { RunbookOutcome } from '../model/runbooks/runbook-run.ts'
-import type { AskedDecision, Decision, Expiry } from '../model/runs/asked-decision.ts'
+import type { Decision, DecisionRequest, Expiry } from '../model/runs/decision.ts'
 import type { StepTools } from '../model/runs/step-tools.ts'
 import type { ScriptOutcome, ScriptRequest } from '../model/scripts/script-run.ts'
 import type { WaitForJob, WorkerJobRequest } from '../model/workers/worker-job-request.ts'
 import type { ActivitySettings } from '../model/workflows/activity-settings.ts'
+import type { ParameterFault, StepParameters } from '../model/workflows/step-parameters.ts'
 import type { RunStatus } from '../model/workflows/workflow.ts'
-import type { ParameterFault, WrittenParameters } from '../model/workflows/written-parameters.ts'
 
 export type { OutgoingRequest, OutgoingResponse } from '../lib/net/outgoing.ts'
-export type { AskedDecision, Decision, Expiry } from '../model/runs/asked-decision.ts'
+export type { Decision, DecisionRequest, Expiry } from '../model/runs/decision.ts'
 
 export type Json = unknown
 type Category =
@@ -239,8 +239,8 @@ export class FailedWith<Outputs = Record<string, Json>> {
 
 /** Returned instead of outputs: wait for a decision or its expiry, out of memory; then the activity runs again. */
 export class WaitForDecision {
-  readonly asked: AskedDecision
-  constructor(asked: AskedDecision) {
+  readonly asked: DecisionRequest
+  constructor(asked: DecisionRequest) {
     this.asked = asked
   }
 }
@@ -343,7 +343,7 @@ export interface Activity {
   /** Whether it can wait without a slot, so that it is no tool of a model. */
   waits: boolean
   /** Finds faults of several parameters together, for a dry check; `run` finds them too. */
-  findFaults: ((given: WrittenParameters) => ParameterFault[]) | undefined
+  findFaults: ((given: StepParameters) => ParameterFault[]) | undefined
   /**
    * The parameter whose text takes long to read, and what finds the faults of such texts in a process with limits. The
    * schema of the parameter does not read them.

@@ -37,7 +37,7 @@ import type { RunbooksHere } from './runbooks/runbook-clock.ts'
 import { makeCarryOutFor } from './runbooks/runbook-host.ts'
 import { makeRunScriptFor } from './runbooks/script-host.ts'
 import type { LiveRun } from './runs/live-run.ts'
-import { makeStandingReader } from './runs/standing.ts'
+import { makePositionReader } from './runs/run-position.ts'
 import { makeTakeover, type Takeover } from './runs/takeover.ts'
 import { enqueueCarrying, makeEnqueue } from './start/enqueue.ts'
 import { makeStarts, type Starts } from './start/starts.ts'
@@ -306,7 +306,7 @@ export const makeRunning = (options: EngineOptions, storage: Storage, leasing: L
   const { journal } = unwritten
   // Those have no row that could wait. They are short.
   const unwrittenRuns = { ...runs, journal, steps: { ...steps, journal }, pauses: { has: () => false } }
-  const standingRecords = makeStandingReader(database)
+  const standingRecords = makePositionReader(database)
   const takeover = makeTakeover({
     ...runs,
     impatient: options.bulk,

@@ -20,9 +20,9 @@ import type { CallCost } from '../store/calls/budget.ts'
 import type { Lending } from '../store/collections/lending.ts'
 import { keepAnswer } from './ask/answer-cache.ts'
 import { type AskDeps, makeAsk } from './ask/ask.ts'
-import { type AskedBody, type ModelCall, readAsked } from './asked.ts'
 import { type BeginCallDeps, makeBeginCall } from './begin-call.ts'
 import { makeOpenModelCalls } from './open-model-calls.ts'
+import { type AskedBody, type ModelCall, readAsked } from './read-call.ts'
 import type { FinishedCall } from './record/finished-call.ts'
 import { spentUnrecorded } from './record/recorded-answer.ts'
 import type { Recorder } from './record/recorder.ts'
@@ -250,7 +250,7 @@ const withBlockWarnings = (given: UpstreamAnswer, block: JettyBlock): UpstreamAn
   return { ...given, headers: { ...given.headers, ...warningsHeader(own ? [...found, own] : found) } }
 }
 
-export type { ModelCall } from './asked.ts'
+export type { ModelCall } from './read-call.ts'
 
 export interface GatewayDeps extends AskDeps, BeginCallDeps, KeepDeps {
   limits: AskDeps['limits'] &

@@ -15,7 +15,7 @@ import { type StartLabel, startLabels } from '../model/runs/label.ts'
 import { callTask } from '../model/runs/own-tasks.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { CacheKey } from '../store/calls/answer-cache.ts'
-import { type AskedCall, hasOptions } from './asked.ts'
+import { type AskedCall, hasOptions } from './read-call.ts'
 import type { FinishedCall } from './record/finished-call.ts'
 import type { TrialCall } from './trial-call.ts'
 

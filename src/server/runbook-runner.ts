@@ -10,7 +10,6 @@ import { makeSandboxProvider } from '../sandbox/isolation/make-provider.ts'
 import type { SandboxProvider } from '../sandbox/isolation/sandbox.ts'
 import { resolveSnapshot } from '../sandbox/isolation/snapshots.ts'
 import { type CarryOutDeps, makeCarryOut } from '../sandbox/runbooks/carry-out.ts'
-import { makePlaces } from '../sandbox/runbooks/places.ts'
 import {
   makePlanRunbook,
   makePreflight,
@@ -18,6 +17,7 @@ import {
   type PreflightDeps,
 } from '../sandbox/runbooks/preflight/preflight.ts'
 import { makeProbe } from '../sandbox/runbooks/preflight/probe.ts'
+import { makeRunbookSlots } from '../sandbox/runbooks/runbook-slots.ts'
 import { openAgentStore } from './agent-store.ts'
 import type { RealRunner } from './lazy-runbook-runner.ts'
 import { providerUrls } from './models-from-settings.ts'
@@ -100,7 +100,7 @@ const carryOutDeps = (
   openGateway: makeOpenGateway({ models, limits: gatewayLimits(settings) }),
   agents,
   ensureAgent: async (agent, signal, tell) => (await store.ensure(agent, signal, tell))?.folder,
-  places: makePlaces({
+  places: makeRunbookSlots({
     total: settings.sandboxes,
     share: settings.sandboxesPerCollection ?? shareOf(settings.sandboxes),
   }),

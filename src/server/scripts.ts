@@ -5,7 +5,7 @@ import type { CheckScript, RunScript } from '../model/scripts/script-run.ts'
 import type { GatewayLimits } from '../sandbox/gateway/limits.ts'
 import { makeOpenProxy } from '../sandbox/gateway/open-proxy.ts'
 import type { SandboxLimits, SandboxProvider } from '../sandbox/isolation/sandbox.ts'
-import { makePlaces } from '../sandbox/runbooks/places.ts'
+import { makeRunbookSlots } from '../sandbox/runbooks/runbook-slots.ts'
 import { makeCheckScript } from '../sandbox/scripts/check-script.ts'
 import { readOwnCertificates } from '../sandbox/scripts/own-certificates.ts'
 import { makePackageStore } from '../sandbox/scripts/packages/package-store.ts'
@@ -40,7 +40,7 @@ export const makeScripts = (
   })
   const { run, removed } = makeScriptRunner({
     ...{ provider, limits, seconds: settings.scriptSeconds, openProxy, packages, certificates },
-    places: makePlaces({ total: scripts, share: scriptsPerCollection ?? shareOf(scripts) }),
+    places: makeRunbookSlots({ total: scripts, share: scriptsPerCollection ?? shareOf(scripts) }),
     results: { files: settings.scriptFiles, bytes: settings.scriptFileBytes },
   })
   return {

@@ -11,7 +11,7 @@ import { matcherOf } from '../../src/api/logs/filter.ts'
 import { cronFault } from '../../src/background/routines/cadence.ts'
 import { parseReference } from '../../src/engine/program/paths.ts'
 import { compilePieces } from '../../src/engine/program/program.ts'
-import { readAsked } from '../../src/gateway/asked.ts'
+import { readAsked } from '../../src/gateway/read-call.ts'
 import { readJsonBytes } from '../../src/gateway/record/inline-files.ts'
 import { globMatcher } from '../../src/lib/files/glob.ts'
 import { essenceOf } from '../../src/lib/files/media-type.ts'
@@ -330,7 +330,7 @@ export const parsers: Record<string, Row> = {
     },
   },
   'JSON of the gateway': {
-    files: ['gateway/asked.ts', 'gateway/record/inline-files.ts'],
+    files: ['gateway/read-call.ts', 'gateway/record/inline-files.ts'],
     inPieces: {
       ...prepared(['{"role":"user","content":"a"},', '"a",', '[[],[]],', `"${'\\"'.repeat(8_000_000)}",`], {
         make: (unit) => Buffer.from(`{"model":"a","messages":[${filled(unit, mostBody - 100).slice(0, -1)}]}`),

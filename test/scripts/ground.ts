@@ -7,7 +7,7 @@ import { pino } from 'pino'
 import type { ScriptHost, ScriptOutcome, ScriptRequest } from '../../src/model/scripts/script-run.ts'
 import { makeOpenProxy } from '../../src/sandbox/gateway/open-proxy.ts'
 import { bubblewrapProvider } from '../../src/sandbox/isolation/bubblewrap/bubblewrap.ts'
-import { makePlaces } from '../../src/sandbox/runbooks/places.ts'
+import { makeRunbookSlots } from '../../src/sandbox/runbooks/runbook-slots.ts'
 import { makePackageStore } from '../../src/sandbox/scripts/packages/package-store.ts'
 import { makeScriptRunner } from '../../src/sandbox/scripts/run-script.ts'
 import { limits as gatewayLimits } from '../sandbox-gateway/opened.ts'
@@ -56,7 +56,7 @@ export const openScripts = async (network: Network) => {
   })
   const { run: runScript, removed } = makeScriptRunner({
     ...{ provider, openProxy, packages, certificates, limits, seconds: 60, results: { files: 10, bytes: 1e6 } },
-    places: makePlaces({ total, share: total }),
+    places: makeRunbookSlots({ total, share: total }),
   })
   return {
     packages,

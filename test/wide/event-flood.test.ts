@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { listedEvents, listedEventWaits } from '../../src/store/events/event-lists.ts'
 import { firstEventWait } from '../../src/store/events/event-waits.ts'
 import { countKeptEvents, findEvent, sweepEvents } from '../../src/store/events/events.ts'
-import { keptEvents } from '../../src/store/events/kept-events.ts'
+import { listStoredEvents } from '../../src/store/events/stored-events.ts'
 import { startTestServer, type TestServer } from '../server.ts'
 import { planning, tablesReadWhole } from './plans.ts'
 
@@ -83,7 +83,7 @@ it('keeps 10,000 events and no more, and finds each by an index', { timeout: 600
   await firstEventWait(queries, { ...at, event: 'waited', key: 'more900-7' })
   await firstEventWait(queries, { ...at, event: 'wait-7', runKey: 'more900' })
   await findEvent(queries, { ...at, eventId: 'key-77-77' })
-  await keptEvents(queries, at)
+  await listStoredEvents(queries, at)
   await listedEvents(queries, collectionId, { state: 'kept', before: 5_000, limit: 50 })
   await listedEventWaits(queries, collectionId, { after: 5_000, limit: 50 })
   await sweepEvents(queries)

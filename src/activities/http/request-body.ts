@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { AppError } from '../../lib/errors.ts'
 import { isObject, parsedJson } from '../../lib/json/json-object.ts'
 import { asText } from '../../lib/text/as-text.ts'
-import type { ParameterFault, WrittenParameters } from '../../model/workflows/written-parameters.ts'
+import type { ParameterFault, StepParameters } from '../../model/workflows/step-parameters.ts'
 import type { ActivityContext } from '../activity.ts'
 
 /** The parameters that make up a body; at most one kind of it may be given. */
@@ -62,7 +62,7 @@ export const requireGet = (method: string): void => {
 }
 
 /** What is wrong with the written parameters of a request together. */
-export const requestFaults = ({ literal, has }: WrittenParameters): ParameterFault[] => {
+export const requestFaults = ({ literal, has }: StepParameters): ParameterFault[] => {
   const form = ['form', 'files'].find(has)
   const bodies = ['body', form, 'body_file'].filter((name) => name !== undefined && has(name))
   const faults: ParameterFault[] = []

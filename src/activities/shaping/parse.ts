@@ -3,7 +3,7 @@ import { AppError } from '../../lib/errors.ts'
 import { essenceOf, extensionOf } from '../../lib/files/media-type.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import { decodeFileText } from '../../lib/text/text-encoding.ts'
-import type { ParameterFault, WrittenParameters } from '../../model/workflows/written-parameters.ts'
+import type { ParameterFault, StepParameters } from '../../model/workflows/step-parameters.ts'
 import { type ActivityContext, activity } from '../activity.ts'
 import { type ReadFormat, readFormats, shape } from './shape.ts'
 
@@ -41,7 +41,7 @@ const formatOfText = (text: string): ReadFormat => {
 const oneSource = "Parameters 'text' and 'file': give one of the two"
 const noPdfText = 'A PDF cannot be given as text: give the storage path as file'
 
-const sourceFaults = ({ literal: { format }, has }: WrittenParameters): ParameterFault[] => {
+const sourceFaults = ({ literal: { format }, has }: StepParameters): ParameterFault[] => {
   if (has('text') === has('file')) return [{ parameter: has('text') ? 'file' : 'text', message: oneSource }]
   return format === 'pdf' && has('text') ? [{ parameter: 'text', message: noPdfText }] : []
 }

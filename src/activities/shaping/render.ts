@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { sanitizeFileName } from '../../lib/files/file-names.ts'
 import { mediaObjectSchema } from '../../model/gateway/media-object.ts'
-import type { ParameterFault, WrittenParameters } from '../../model/workflows/written-parameters.ts'
+import type { ParameterFault, StepParameters } from '../../model/workflows/step-parameters.ts'
 import { type ActivityContext, activity } from '../activity.ts'
 import { jsonInput, shape } from './shape.ts'
 
@@ -20,7 +20,7 @@ const missingText = (name: string, format: string): string => `Parameter '${name
 
 const missing = (name: string, format: string): AppError => new AppError('parameter_invalid', missingText(name, format))
 
-const sourceFaults = ({ literal: { format }, has }: WrittenParameters): ParameterFault[] => {
+const sourceFaults = ({ literal: { format }, has }: StepParameters): ParameterFault[] => {
   if (typeof format !== 'string') return []
   const parameter = format === 'html' ? 'markdown' : 'items'
   return has(parameter) ? [] : [{ parameter, message: missingText(parameter, format) }]

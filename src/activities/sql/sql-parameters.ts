@@ -3,7 +3,7 @@ import { AppError } from '../../lib/errors.ts'
 import { compileStatement, statementFault } from '../../lib/sql/statement.ts'
 import { mediaObjectSchema } from '../../model/gateway/media-object.ts'
 import type { ActivitySettings } from '../../model/workflows/activity-settings.ts'
-import type { ParameterFault, WrittenParameters } from '../../model/workflows/written-parameters.ts'
+import type { ParameterFault, StepParameters } from '../../model/workflows/step-parameters.ts'
 
 const mebibyte = 1024 * 1024
 
@@ -108,7 +108,7 @@ export const sqlOutputs = z.object({
 const template = /\{\{\s*[A-Za-z_]\w*(\.\w+)+\s*\}\}/
 
 /** What is wrong with the written statement and its written values. */
-export const sqlFaults = ({ literal, has }: WrittenParameters): ParameterFault[] => {
+export const sqlFaults = ({ literal, has }: StepParameters): ParameterFault[] => {
   const { connection, sql, read_only: readOnly, parameters } = literal
   const faults: ParameterFault[] = []
   if (typeof connection === 'string') {

@@ -3,7 +3,7 @@ import { AppError } from '../../lib/errors.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
 import { createAgent, deleteAgent, findAgent, listAgents, updateAgent } from '../../store/agents.ts'
 import type { Database } from '../../store/database/database.ts'
-import { shownAgent } from '../collections/shown.ts'
+import { shownAgent } from '../collections/serialize.ts'
 import { agentsContract } from './contract.ts'
 
 export interface AgentsDeps {

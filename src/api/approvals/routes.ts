@@ -14,7 +14,7 @@ import {
 } from '../../store/runs/lists/approval-lists.ts'
 import { findRun, type RunRow } from '../../store/runs/runs.ts'
 import { approvalsContract } from './contract.ts'
-import { decidedApproval, listedApproval, waitingApproval } from './shown.ts'
+import { decidedApproval, listedApproval, waitingApproval } from './serialize.ts'
 
 interface ListDeps {
   database: Queries

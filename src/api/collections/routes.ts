@@ -23,7 +23,7 @@ import type { Database, Queries } from '../../store/database/database.ts'
 import { entityListText } from '../entities/list.ts'
 import { changedVariables } from '../environment/change.ts'
 import { collectionsContract } from './contract.ts'
-import { maskedPlace, shownAgent, shownCollection, shownPauses, shownStorage } from './shown.ts'
+import { maskedPlace, shownAgent, shownCollection, shownPauses, shownStorage } from './serialize.ts'
 import { collectionSummaries } from './summary.ts'
 
 /** Throws a 422 when the provider is `s3` and the JSON text of `storage_info` does not name a bucket and its keys. */

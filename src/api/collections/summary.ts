@@ -5,7 +5,7 @@ import { type CollectionRow, countTasks } from '../../store/collections/collecti
 import type { Queries } from '../../store/database/database.ts'
 import { type GroupTotals, groupTotals, spentLately } from '../../store/runs/lists/task-totals.ts'
 import { everyStatus } from '../collection-runs/rows.ts'
-import { shownCollection } from './shown.ts'
+import { shownCollection } from './serialize.ts'
 
 const daysOfCost = 7
 

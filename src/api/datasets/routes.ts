@@ -18,12 +18,12 @@ import type { EntityFields, EntityRow } from '../../store/entities/entities.ts'
 import { searchEntities } from '../../store/entities/search-entities.ts'
 import { createEntity, deleteEntity, lockEntity, newestItems, updateEntity } from '../../store/entities/write-entity.ts'
 import { removeAll } from '../../store/objects/removal.ts'
+import { auditEntity } from '../entities/audit-entity.ts'
 import { emptyFields, storedFields } from '../entities/fields.ts'
 import { getEntity, getVisibleEntity } from '../entities/find.ts'
 import { entityListText } from '../entities/list.ts'
-import { noteEntity } from '../entities/noted.ts'
 import { entityHit } from '../entities/search-hits.ts'
-import { entityText, stateTag } from '../entities/shown.ts'
+import { entityText, stateTag } from '../entities/serialize.ts'
 import { type StoreEntityDeps, storeWithin } from '../entities/stored-within.ts'
 import { entityHistoryText, entityVersionText, getEntityVersion } from '../entities/versions.ts'
 import { serveFile } from '../files/serve.ts'
@@ -107,7 +107,7 @@ const addDataset = async (deps: StoreEntityDeps, call: AddCall): Promise<EntityR
   const row = await storeWithin(deps, call, collection.id, () => createEntity(deps.database, at, fields))
   if (row === 'taken') throw taken()
   if (row === 'gone') throw new AppError('not_found', `Collection with name '${collection.name}' not found`)
-  noteEntity(call, row, body)
+  auditEntity(call, row, body)
   return row
 }
 
@@ -130,7 +130,7 @@ const changeDataset = async (
   )
   if (row === 'taken') throw taken()
   if (!row) throw new AppError('not_found', 'Dataset not found')
-  noteEntity(call, row, noted)
+  auditEntity(call, row, noted)
   return row
 }
 

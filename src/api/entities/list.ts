@@ -1,7 +1,7 @@
 import type { CallMemory } from '../../http/input/memory.ts'
 import type { Queries } from '../../store/database/database.ts'
 import { type EntitiesAt, entityPageBytes, listEntities } from '../../store/entities/entities.ts'
-import { listedEntityText } from './shown.ts'
+import { listedEntityText } from './serialize.ts'
 
 /** The page in memory: as read, each entity as JSON, and the answer. */
 const copiesOfPage = 3

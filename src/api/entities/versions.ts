@@ -9,7 +9,7 @@ import {
   findEntityVersionByTag,
   listEntityVersions,
 } from '../../store/entities/entity-versions.ts'
-import { withRaw } from '../tasks/shown.ts'
+import { withRaw } from '../tasks/serialize.ts'
 
 const missing = (message: string) => new AppError('not_found', message)
 

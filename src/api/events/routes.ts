@@ -15,7 +15,7 @@ import {
 } from '../../store/runs/changes.ts'
 import { listRowsOf } from '../../store/runs/collection-runs.ts'
 import { changedApprovals } from '../../store/runs/lists/approval-lists.ts'
-import { listedApproval } from '../approvals/shown.ts'
+import { listedApproval } from '../approvals/serialize.ts'
 import { collectionRuns, type RowDeps } from '../collection-runs/rows.ts'
 import { eventsContract } from './contract.ts'
 import { lastEventId } from './last-event-id.ts'

@@ -7,12 +7,12 @@ import { authorOf, coveredIds, type FoundCollection } from '../../model/collecti
 import { type EntityRow, findEntity } from '../../store/entities/entities.ts'
 import { searchEntities } from '../../store/entities/search-entities.ts'
 import { createEntity, deleteEntity, updateEntity } from '../../store/entities/write-entity.ts'
+import { auditEntity } from '../entities/audit-entity.ts'
 import { emptyFields, storedFields } from '../entities/fields.ts'
 import { getEntity, getVisibleEntity } from '../entities/find.ts'
 import { entityListText } from '../entities/list.ts'
-import { noteEntity } from '../entities/noted.ts'
 import { entityHit } from '../entities/search-hits.ts'
-import { entityText, stateTag } from '../entities/shown.ts'
+import { entityText, stateTag } from '../entities/serialize.ts'
 import { type StoreEntityDeps, storeWithin } from '../entities/stored-within.ts'
 import { entityHistoryText, entityVersionText, getEntityVersion } from '../entities/versions.ts'
 import { modelsContract } from './contract.ts'
@@ -50,7 +50,7 @@ export const modelsRoutes = (deps: ModelsDeps): Route[] => {
       const row = await storeWithin(deps, call, collection.id, () => createEntity(database, at, fields))
       if (row === 'taken') throw taken(body.name, collection)
       if (row === 'gone') throw new AppError('not_found', `Collection with name '${collection.name}' not found`)
-      noteEntity(call, row, body)
+      auditEntity(call, row, body)
       return rawJson(entityText(row), { headers: { etag: stateTag(row) } })
     },
 
@@ -69,7 +69,7 @@ export const modelsRoutes = (deps: ModelsDeps): Route[] => {
       )
       if (row === 'taken') throw taken(body.name ?? found.name, collection)
       if (!row) throw new AppError('not_found', 'Trained model not found')
-      noteEntity(call, row, body)
+      auditEntity(call, row, body)
       return shown(row)
     },
 

@@ -4,7 +4,7 @@ import { coveredIds } from '../../model/collections/identity.ts'
 import type { Database } from '../../store/database/database.ts'
 import { searchTasks } from '../../store/tasks/task-search.ts'
 import type { TaskRow } from '../../store/tasks/tasks.ts'
-import { listedTaskText, withRaw } from '../tasks/shown.ts'
+import { listedTaskText, withRaw } from '../tasks/serialize.ts'
 import { taskSearchContract } from './contract.ts'
 
 export interface TaskSearchDeps {

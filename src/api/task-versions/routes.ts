@@ -14,7 +14,7 @@ import {
   type WholeVersionRow,
 } from '../../store/tasks/task-versions.ts'
 import { findTask } from '../../store/tasks/tasks.ts'
-import { withRaw } from '../tasks/shown.ts'
+import { withRaw } from '../tasks/serialize.ts'
 import { taskVersionsContract } from './contract.ts'
 
 const members = (row: VersionRow) => ({

@@ -26,12 +26,12 @@ import {
   type TaskRow,
   updateTask,
 } from '../../store/tasks/tasks.ts'
-import { shownStorageInfo } from '../collections/shown.ts'
+import { shownStorageInfo } from '../collections/serialize.ts'
 import { shownTotals } from '../collections/summary.ts'
 import type { ShownDefinition } from '../trajectories/definitions.ts'
 import { tasksContract } from './contract.ts'
 import { missingTask } from './missing-task.ts'
-import { listedTaskText, taskMembers, taskText } from './shown.ts'
+import { listedTaskText, taskMembers, taskText } from './serialize.ts'
 
 interface WriteCall<Body> extends AnyCall {
   collection: FoundCollection

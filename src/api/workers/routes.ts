@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { Engine } from '../../engine/engine.ts'
-import { type HeldAnswers, makeHeldAnswers } from '../../http/held-answer.ts'
 import { type Call, implement, type Route } from '../../http/implement.ts'
+import { type LongAnswers, makeLongAnswers } from '../../http/long-answers.ts'
 import type { Reply } from '../../http/reply.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { isDeeperThan } from '../../lib/json/json-text.ts'
@@ -29,7 +29,7 @@ interface PollDeps {
   engine: Engine
   notes: PollNotes
   watchAccess: AccessWatch['watch']
-  held: HeldAnswers
+  held: LongAnswers
   /** Collections that a key covers; null: all. */
   coveredBy(identity: PollCall['identity']): readonly number[] | null
   /** Reads the worker of a call anew. Throws `not_found` where the key has no such worker. */
@@ -295,7 +295,7 @@ export const workersRoutes = (deps: WorkersDeps): Route[] => {
     pollJobs: makePoll({
       ...{ engine, coveredBy, workerOf, noWorker, watchAccess },
       notes: makePollNotes(database),
-      held: makeHeldAnswers(pollBeatMs),
+      held: makeLongAnswers(pollBeatMs),
     }),
 
     heartbeatJob: async (call) => {

@@ -5,9 +5,9 @@ import { AppError, messageOf } from '../../lib/errors.ts'
 import { redactToken } from '../../lib/ids.ts'
 import { version } from '../../lib/version.ts'
 import type { MachineCheck } from '../../server/local/machine-checks.ts'
-import { aboutConnection } from '../about-connection.ts'
 import { findLegacyToken, tokenPath } from '../config-files.ts'
 import { exitCodes } from '../exit.ts'
+import { explainConnection } from '../explain-connection.ts'
 import { dataDirHere } from '../find-server.ts'
 import { runningServers } from '../serve/server-notes.ts'
 import { type Session, withSession } from '../session.ts'
@@ -72,7 +72,7 @@ const serverCheck = async (session: Session): Promise<MachineCheck> => {
           remedy: 'Use the same version of Jetty on both sides.',
         }
   } catch (error) {
-    const about = aboutConnection(session, error)
+    const about = explainConnection(session, error)
     const remedy = about instanceof AppError ? about.hint : undefined
     return {
       name: 'server',
@@ -96,7 +96,7 @@ const tokenChecks = async (session: Session): Promise<MachineCheck[]> => {
     const found = `${redactToken(token)} from ${tokenSource}, ${who.access_level} for ${covers}`
     return [{ name, state: 'ok', found }, ...modeCheck(tokenSource)]
   } catch (error) {
-    const about = aboutConnection(session, error)
+    const about = explainConnection(session, error)
     const remedy =
       (about instanceof AppError && about.hint) || 'Run `jetty login` with a token that this server accepts.'
     return [{ name, state: 'failed', found: `${redactToken(token)} from ${tokenSource}: ${messageOf(error)}`, remedy }]

@@ -1,5 +1,5 @@
-import { makeKeptProcess } from '../../lib/processes/kept-process.ts'
 import type { ProcessLimits } from '../../lib/processes/limited-process.ts'
+import { makeWarmProcess } from '../../lib/processes/warm-process.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import { tooLongReport } from './report.ts'
 import type { SentFile } from './report-process.ts'
@@ -11,7 +11,7 @@ import type { SentFile } from './report-process.ts'
  */
 export const makeCroissantReporter = (limits: ProcessLimits): ((file: SentFile) => Promise<string>) => {
   const program = { module: import.meta.url, program: 'report-process', limits }
-  const { ask } = makeKeptProcess<SentFile, string>(program)
+  const { ask } = makeWarmProcess<SentFile, string>(program)
   return async (file) => {
     const result = await ask(file)
     if ('answer' in result) return result.answer

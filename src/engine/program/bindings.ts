@@ -3,9 +3,9 @@ import type { Activity } from '../../activities/activity.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import type { Pieces } from '../../lib/slices.ts'
 import type { ParameterMeta } from '../../model/workflows/parameter-meta.ts'
+import { question, type Report } from './finding.ts'
 import { unreadMembers } from './parameter-issues.ts'
 import type { Path } from './paths.ts'
-import { question, type Report } from './remark.ts'
 import {
   literalUnlessPath,
   mostReferences,

@@ -1,8 +1,8 @@
 import { eventActivity } from '../../model/events/event.ts'
+import { type Finding, question } from './finding.ts'
 import type { WrittenStep } from './flow.ts'
 import type { GuessStep } from './listed-steps.ts'
 import type { Path } from './paths.ts'
-import { question, type Remark } from './remark.ts'
 import type { Roots } from './source.ts'
 
 /** Root of paths to callback URLs: `callbacks.<step>`. In a workflow with a step of that name it means the step. */
@@ -22,7 +22,7 @@ export const withCallbacks = (
   guessStep: GuessStep,
 ): ((index: number) => Roots) => {
   const waiting = new Set(steps.filter(({ activity }) => activity.name === eventActivity).map(({ name }) => name))
-  const problem = (path: Path): Remark | undefined => {
+  const problem = (path: Path): Finding | undefined => {
     const [step] = callbackIn(path)
     if (step !== undefined && waiting.has(step)) return undefined
     if (step === undefined) {

@@ -2,7 +2,7 @@ import type { Activity } from '../../activities/activity.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import type { Pieces } from '../../lib/slices.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
-import type { Report } from './remark.ts'
+import type { Report } from './finding.ts'
 
 /** A step as written, before compilation. */
 export interface WrittenStep {

@@ -4,11 +4,11 @@ import { type SchemaIssue, schemaPieces } from '../../lib/json-schema/json-schem
 import { misspeltTypes, uncheckedKeywords } from '../../lib/json-schema/schema-keywords.ts'
 import { doInSlices, type Pieces } from '../../lib/slices.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
+import type { Finding } from './finding.ts'
 import type { Program } from './program.ts'
-import type { Remark } from './remark.ts'
 
 /** Finds keywords of an input schema that have no effect, and defaults that violate it. */
-export function* schemaRemarks(workflow: Workflow, { inputSchema, initParams }: Program): Pieces<Remark[]> {
+export function* schemaRemarks(workflow: Workflow, { inputSchema, initParams }: Program): Pieces<Finding[]> {
   if (workflow.input_schema === undefined) return []
   if (!inputSchema)
     return [{ message: 'input_schema is not used: it must be an object', key: 'input_schema', isFault: true }]
@@ -28,7 +28,7 @@ export function* schemaRemarks(workflow: Workflow, { inputSchema, initParams }: 
 
 const sentence = ({ path, message }: SchemaIssue): string => `${path.join('.') || 'init_params'} ${message}`
 
-const unchecked = (schema: Record<string, unknown>): Remark[] => [
+const unchecked = (schema: Record<string, unknown>): Finding[] => [
   ...uncheckedKeywords(schema).map(({ keyword, inside }) => ({
     message: `input_schema: '${keyword}' is not checked`,
     key: 'input_schema',

@@ -5,12 +5,12 @@ import { type Guess, makeGuesses } from '../../lib/text/nearest.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
 import type { WorkflowFault } from '../../model/workflows/workflow-fault.ts'
 import { type Binding, neededReadsOf, readsOf, requiredOf } from './bindings.ts'
+import { type Finding, question } from './finding.ts'
 import { schemaRemarks } from './input-schema.ts'
 import { type ReadBounds, type ReadRemark, unknownOutput } from './output-reads.ts'
 import { parameterIssues } from './parameter-issues.ts'
 import type { Path } from './paths.ts'
 import type { Program, ProgramStep } from './program.ts'
-import { question, type Remark } from './remark.ts'
 
 /** Maximum number of reported faults. */
 const mostFaults = 200
@@ -57,7 +57,7 @@ export function* lintPieces(workflow: Workflow, program: Program): Pieces<Workfl
   add('warning', unusedSteps(workflow, program))
   for (const step of program.steps) {
     yield
-    const own = (remark: Remark) => inStep(step, remark)
+    const own = (remark: Finding) => inStep(step, remark)
     const wrong = yield* wrongValues(step, guess)
     add('error', [...missingParameters(step), ...wrong], own)
     if (wrong.length === 0) add('error', wrongTogether(step), own)
@@ -77,15 +77,15 @@ const makeList = () => {
   const faults: WorkflowFault[] = []
   const more = { error: 0, warning: 0 }
   return {
-    /** Adds findings; `remarkOf` makes the remark of each that is listed. */
-    add<Finding>(
+    /** Adds findings; `findingOf` makes those that are listed. */
+    add<Found>(
       severity: WorkflowFault['severity'],
-      findings: readonly Finding[],
-      remarkOf: (finding: Finding) => Remark = (finding) => finding as Remark,
+      all: readonly Found[],
+      findingOf: (found: Found) => Finding = (found) => found as Finding,
     ) {
-      for (const finding of findings) {
-        const own = (finding as Partial<Remark>).isFault ? 'error' : severity
-        if (faults.length < mostFaults) faults.push(remarkFault(own, remarkOf(finding)))
+      for (const found of all) {
+        const own = (found as Partial<Finding>).isFault ? 'error' : severity
+        if (faults.length < mostFaults) faults.push(remarkFault(own, findingOf(found)))
         else more[own]++
       }
     },
@@ -130,7 +130,7 @@ export const workerStepFault = (step: string, key: string, message: string): Wor
 /** A finding of the compiler as the API shows it. */
 export const remarkFault = (
   severity: WorkflowFault['severity'],
-  { message, step, key = [], inside = [], meant, hint }: Remark,
+  { message, step, key = [], inside = [], meant, hint }: Finding,
 ): WorkflowFault => {
   const place = [...(step === undefined ? [] : ['step_configs', step]), ...(typeof key === 'string' ? [key] : key)]
   return {
@@ -144,7 +144,7 @@ export const remarkFault = (
   }
 }
 
-const inStep = ({ name }: ProgramStep, { message, ...site }: Remark): Remark => ({
+const inStep = ({ name }: ProgramStep, { message, ...site }: Finding): Finding => ({
   message: `Step '${name}': ${message}`,
   step: name,
   ...site,
@@ -152,17 +152,17 @@ const inStep = ({ name }: ProgramStep, { message, ...site }: Remark): Remark => 
 
 const unusedHint = `A workflow's members are ${usedMembers.join(', ')}.`
 
-const unknownMember = (key: string, guess: Guess): Remark => {
+const unknownMember = (key: string, guess: Guess): Finding => {
   const meant = guess(key, usedMembers)
   return { message: `The workflow's member '${key}' is not used${question(meant)}`, key, meant, hint: unusedHint }
 }
 
 /** Members whose value the server ignores, since older definitions may hold anything there. */
-const wrongMembers = ({ execution }: Workflow): Remark[] =>
+const wrongMembers = ({ execution }: Workflow): Finding[] =>
   isObject(execution) ? [{ message: 'execution must be "sequential" or "parallel"', key: 'execution' }] : []
 
 /** Step configs that no list or branch refers to. */
-const unusedSteps = ({ step_configs: configs = {}, steps = [] }: Workflow, program: Program): Remark[] => {
+const unusedSteps = ({ step_configs: configs = {}, steps = [] }: Workflow, program: Program): Finding[] => {
   const listed = new Set(steps)
   return Object.keys(configs)
     .filter((name) => !listed.has(name) && !program.indexOf.has(name))
@@ -173,7 +173,7 @@ const unusedSteps = ({ step_configs: configs = {}, steps = [] }: Workflow, progr
     }))
 }
 
-const missingParameters = ({ activity, bindings }: ProgramStep): Remark[] => {
+const missingParameters = ({ activity, bindings }: ProgramStep): Finding[] => {
   const given = new Set(bindings.map(({ parameter }) => parameter))
   const startsTask = activity.startsTask !== undefined && !given.has('task_reference') ? [activity.startsTask] : []
   return [...new Set([...requiredOf(activity), ...startsTask])]
@@ -185,8 +185,8 @@ const missingParameters = ({ activity, bindings }: ProgramStep): Remark[] => {
 }
 
 /** Literal values, or parts of a value, that the activity would refuse. */
-function* wrongValues({ activity, bindings }: ProgramStep, guess: Guess): Pieces<Remark[]> {
-  const found: Remark[] = []
+function* wrongValues({ activity, bindings }: ProgramStep, guess: Guess): Pieces<Finding[]> {
+  const found: Finding[] = []
   for (const { fallback, ...binding } of bindings) {
     const areTools = activity.offersTools && binding.parameter === 'tools' // they were checked one by one
     if (!fallback && !areTools) found.push(...parameterIssues(activity, binding, guess))
@@ -196,7 +196,7 @@ function* wrongValues({ activity, bindings }: ProgramStep, guess: Guess): Pieces
 }
 
 /** Faults of several parameters together; their values are valid one by one. */
-const wrongTogether = ({ activity, bindings }: ProgramStep): Remark[] => {
+const wrongTogether = ({ activity, bindings }: ProgramStep): Finding[] => {
   const given = new Map(bindings.map((binding) => [binding.parameter, binding]))
   const literal = bindings.flatMap(({ parameter, source, fallback }): [string, unknown][] =>
     source.kind === 'value' && source.value !== null && source.value !== undefined && !fallback
@@ -222,7 +222,7 @@ const unknownReads = (
   program: Program,
   parameters: readonly string[],
   bounds: ReadBounds,
-): (Remark & { fails: boolean })[] => {
+): (Finding & { fails: boolean })[] => {
   const needed = new Set(neededReadsOf(binding))
   return readsOf(binding).flatMap((path) => {
     const found =

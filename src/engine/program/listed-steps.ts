@@ -4,8 +4,8 @@ import { isObject } from '../../lib/json/json-object.ts'
 import type { Guess } from '../../lib/text/nearest.ts'
 import { isWorkerActivity } from '../../model/workers/worker.ts'
 import { reservedStepNames, stepNamePattern, type Workflow } from '../../model/workflows/workflow.ts'
+import { question, type Report } from './finding.ts'
 import type { WrittenStep } from './flow.ts'
-import { question, type Report } from './remark.ts'
 
 /** With more steps than this, misspelt names are not compared with all of them. */
 const mostStepsToGuess = 1_000

@@ -2,12 +2,12 @@ import { hasOpenOutputs } from '../../activities/activity.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import { type PathFault, pathFault, type VisitBudget } from '../../lib/json-schema/schema-path.ts'
 import type { Guess } from '../../lib/text/nearest.ts'
+import { type Finding, question } from './finding.ts'
 import { type Path, pathBefore } from './paths.ts'
 import type { Program, ProgramStep } from './program.ts'
-import { question, type Remark } from './remark.ts'
 
 /** A finding about a path that reads an earlier step. `isCertain` unless the value may be there all the same. */
-export interface ReadRemark extends Remark {
+export interface ReadRemark extends Finding {
   isCertain: boolean
 }
 

@@ -3,7 +3,7 @@ import type { Activity } from '../../activities/activity.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import { issueText } from '../../lib/text/issue-text.ts'
 import type { Guess } from '../../lib/text/nearest.ts'
-import { question, type Remark } from './remark.ts'
+import { type Finding, question } from './finding.ts'
 import type { Source } from './source.ts'
 
 type Place = readonly PropertyKey[]
@@ -23,7 +23,7 @@ export const parameterIssues = (
   activity: Activity,
   { parameter, key: written, source }: WrittenParameter,
   guess: Guess,
-): Remark[] => {
+): Finding[] => {
   const schema = activity.parameters.shape[parameter]
   if (schema === undefined) return []
   const unknown: Place[] = []
@@ -81,7 +81,7 @@ export const unreadMembers = (
   activity: Activity,
   { parameter, key, source }: WrittenParameter,
   guess: Guess,
-): Remark[] =>
+): Finding[] =>
   unreadIn(source, schemaOf(activity)[parameter], [])
     .slice(0, mostIssues)
     .map(({ at, names }) => {

@@ -1,5 +1,5 @@
 import { nearest } from '../../lib/text/nearest.ts'
-import { question } from './remark.ts'
+import { question } from './finding.ts'
 
 /**
  * Path expressions: `root(.name | [int] | [*] | ['any'])*`. Parsing and reading are pure and linear;

@@ -5,10 +5,10 @@ import { type Guess, makeGuesses } from '../../lib/text/nearest.ts'
 import { mostStepsSideBySide, reservedStepNames, type Workflow } from '../../model/workflows/workflow.ts'
 import { type Binding, bindParameters, readsOf } from './bindings.ts'
 import { callbackIn, callbacksRoot, withCallbacks } from './callback-paths.ts'
+import { type Finding, question, type Report } from './finding.ts'
 import { type Flow, flowOf, isParallel, topological, type WrittenStep } from './flow.ts'
 import { checkNames, type GuessStep, stepFinder, stepGuess } from './listed-steps.ts'
 import type { Path } from './paths.ts'
-import { question, type Remark, type Report } from './remark.ts'
 import { compileRunsOn, labelsOfSteps } from './runs-on.ts'
 import { pathsOf, type Roots } from './source.ts'
 import { compileOptions, type StepOptions } from './step-options.ts'
@@ -33,7 +33,7 @@ export interface ProgramStep {
   options: StepOptions
   /** Labels that a server process must have to carry out the step. */
   runsOn: string[]
-  warnings: Remark[]
+  warnings: Finding[]
   usesEnvironment: boolean
   /** Steps whose callback URLs its parameters contain. */
   callbacks: string[]
@@ -64,7 +64,7 @@ export interface Program {
   initParams: Record<string, unknown>
   /** JSON Schema that the parameters of a run must fit. */
   inputSchema: Record<string, unknown> | undefined
-  problems: Remark[]
+  problems: Finding[]
   /** For each step, the last step that reads its inputs or outputs: until then they stay in memory. */
   lastReader: Map<number, number>
   indexOf: Map<string, number>
@@ -163,8 +163,8 @@ const mostProblems = 100
 /** Maximum names for which a suggestion is computed. */
 const mostGuesses = 100
 
-const makeReport = (): { problems: Remark[]; report: Report } => {
-  const problems: Remark[] = []
+const makeReport = (): { problems: Finding[]; report: Report } => {
+  const problems: Finding[] = []
   return {
     problems,
     report(message, site) {
@@ -220,7 +220,7 @@ const anyOther =
     },
   })
 
-const unknownStep = ({ root, text }: Path, guessStep: GuessStep): Remark => {
+const unknownStep = ({ root, text }: Path, guessStep: GuessStep): Finding => {
   const meant = guessStep(root)
   return { message: `unknown reference '${text}': there is no step '${root}'${question(meant)}`, meant }
 }
@@ -254,7 +254,7 @@ function* compileStep(
   { position, activities, limits, report: reportOf, guess }: Compiling,
 ): Pieces<ProgramStep> {
   const report: Report = (message, site) => reportOf(`Step '${name}': ${message}`, { step: name, ...site })
-  const warnings: Remark[] = []
+  const warnings: Finding[] = []
   const fault: Report = activity.lenient
     ? (message, site) => warnings.push({ ...site, message, isFault: true })
     : report
@@ -367,9 +367,9 @@ const armHint = (branch: string, target: string, step: string): string =>
   `An arm of several steps is a list, such as ["${target}", "${step}"] in the true_step or false_step of '${branch}'. `
 
 /** Finds reads of a step that a branch may skip, by a step that runs in any case. */
-const runsOnBothWays = (step: ProgramStep, steps: ProgramStep[], indexOf: Map<string, number>): Remark[] => {
+const runsOnBothWays = (step: ProgramStep, steps: ProgramStep[], indexOf: Map<string, number>): Finding[] => {
   if (step.decidedBy.length > 0) return []
-  const found = new Map<string, Remark>()
+  const found = new Map<string, Finding>()
   for (const { source, fallback, key, required, isLenient, missing } of step.bindings) {
     if (fallback || missing !== undefined || source.kind === 'list') continue
     for (const { root, segments, text, isOptional } of pathsOf(source)) {

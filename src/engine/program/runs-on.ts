@@ -1,7 +1,7 @@
 import type { Activity } from '../../activities/activity.ts'
 import { mostPlacementLabels } from '../../model/runs/placement.ts'
 import { workerLabelsSchema } from '../../model/workers/worker.ts'
-import type { Report } from './remark.ts'
+import type { Report } from './finding.ts'
 
 /**
  * Reads the labels that a server process must have to carry out a step. Of an activity of workers, `runs_on` is a

@@ -1,7 +1,7 @@
 import type { Guess } from '../../lib/text/nearest.ts'
 import { reservedStepNames } from '../../model/workflows/workflow.ts'
+import { type Finding, type Inside, type Report, reportInside } from './finding.ts'
 import { type Path, parseReference } from './paths.ts'
-import { type Inside, type Remark, type Report, reportInside } from './remark.ts'
 
 /** Source of a parameter's value, compiled once from the config, so that resolving a step is only a data lookup. */
 export type Source =
@@ -16,7 +16,7 @@ export type Source =
 /** Roots that a step may name: `known` ones exist, `problem` explains why another does not. */
 export interface Roots {
   known(root: string): boolean
-  problem(path: Path): Remark | undefined
+  problem(path: Path): Finding | undefined
 }
 
 /** Collects errors and warnings about a step. */
@@ -25,7 +25,7 @@ export interface Notes {
   report: Report
   /** Takes what the definition says in vain: an error, unless the activity is lenient. */
   fault: Report
-  warnings: Remark[]
+  warnings: Finding[]
   guess: Guess
 }
 
@@ -178,7 +178,7 @@ const memberTarget = (
 const sections = ['inputs', 'outputs', 'config', 'status', 'error']
 
 /** The problem of a text that is surely meant as a reference, but whose root does not exist. */
-const meantAsReference = (text: unknown, roots: Roots): Remark | undefined => {
+const meantAsReference = (text: unknown, roots: Roots): Finding | undefined => {
   const path = typeof text === 'string' && !isLiteralText(text) ? parseReference(text) : undefined
   const [first] = path?.segments ?? []
   if (!path || !first) return undefined

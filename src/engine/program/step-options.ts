@@ -1,6 +1,6 @@
 import { type ErrorCode, errorCodes, isErrorCode } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json/json-object.ts'
-import { question } from './remark.ts'
+import { question } from './finding.ts'
 import type { Notes } from './source.ts'
 
 /** Retry policy of a step. */

@@ -6,8 +6,8 @@ import { issueText } from '../../lib/text/issue-text.ts'
 import { isWorkerActivity } from '../../model/workers/worker.ts'
 import { mostTools, type StepTool, stepToolSchema, toolNamePattern } from '../../model/workflows/step-tool.ts'
 import { type Binding, bindParameters, requiredOf } from './bindings.ts'
+import { type Finding, question, type Report } from './finding.ts'
 import { parameterIssues } from './parameter-issues.ts'
-import { question, type Remark, type Report } from './remark.ts'
 import {
   mostReferences,
   type Notes,
@@ -165,7 +165,7 @@ const reportIssue = (issue: z.core.$ZodIssue, { report, guess }: Notes): void =>
 /** Notes that say which tool they are about. */
 const toolNotes = ({ report, warnings, guess }: Notes, at: number, written: Record<string, unknown>): Notes => {
   const called = [written.name, written.activity, written.task].find(isText) ?? String(at)
-  const placed = ({ message, key, ...site }: Remark): Remark => {
+  const placed = ({ message, key, ...site }: Finding): Finding => {
     const inside = typeof key === 'string' ? ['config', key] : key === undefined ? [] : ['config', ...key]
     return { ...site, message: `tool '${called}': ${message}`, key: ['tools', String(at), ...inside] }
   }
@@ -173,7 +173,7 @@ const toolNotes = ({ report, warnings, guess }: Notes, at: number, written: Reco
     const { message: text, ...at } = placed({ ...site, message })
     report(text, at)
   }
-  const own: Remark[] = []
+  const own: Finding[] = []
   own.push = (...remarks) => warnings.push(...remarks.map(placed))
   return { report: ownReport, fault: ownReport, warnings: own, guess }
 }

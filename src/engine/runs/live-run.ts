@@ -1,6 +1,6 @@
 import type { ByteBudget } from '../../lib/memory/byte-budget.ts'
 import type { RunUnderLease } from '../leases/run-under-lease.ts'
-import type { Course } from '../program/course.ts'
+import type { BranchState } from '../program/branch-state.ts'
 import { forget } from '../steps/remembered.ts'
 import type { StepFailure, StepRun } from '../steps/step-run.ts'
 
@@ -15,7 +15,7 @@ export interface LiveRun extends Omit<StepRun, keyof RunUnderLease>, RunUnderLea
   /** The next attempt of that step, and when the step started first, if it has. */
   attempt: number
   started: Date | undefined
-  course: Course | undefined
+  course: BranchState | undefined
   /** Steps that run side by side and had begun when the run was taken over, by index. */
   begun: Map<number, { attempt: number; started: Date }> | undefined
   underWay: number

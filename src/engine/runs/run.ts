@@ -4,9 +4,9 @@ import type { LeaseRef } from '../journal/journal-entry.ts'
 import { Fenced } from '../journal/journal-sender.ts'
 import type { Leases, LocalLease } from '../leases/leases.ts'
 import { interruptAll, type RunLeft } from '../leases/run-under-lease.ts'
-import { type Course, isChosen, newCourse, pass, passOver, settle } from '../program/course.ts'
+import { type BranchState, isChosen, newBranchState, pass, passOver, settle } from '../program/branch-state.ts'
+import { joinMessages } from '../program/finding.ts'
 import type { ProgramStep } from '../program/program.ts'
-import { joinMessages } from '../program/remark.ts'
 import type { Conclude, Recorded } from '../steps/record-step.ts'
 import { forget } from '../steps/remembered.ts'
 import { carryOut } from '../steps/step.ts'
@@ -14,8 +14,8 @@ import type { StepLeft } from '../steps/step-at-work.ts'
 import { failureText, requestedError, rowOf, type StepOutcome, skippedRow } from '../steps/step-record.ts'
 import type { StepPlace } from '../steps/step-run.ts'
 import { forgetAll, type LiveRun } from './live-run.ts'
-import { placeInOrder, placeSideBySide } from './place.ts'
 import type { RunDeps } from './run-deps.ts'
+import { placeInOrder, placeSideBySide } from './step-place.ts'
 
 /** Records the end of a run that ends without a step. */
 const endRun = async (
@@ -87,7 +87,7 @@ interface SideBySide {
   deps: RunDeps
   lease: LeaseRef
   run: LiveRun
-  course: Course
+  course: BranchState
   /** Steps that are being carried out, by index. */
   underWay: Map<number, Promise<Done>>
   /** Why no more steps begin, beside what the run itself says. */
@@ -108,7 +108,7 @@ interface Done {
  * fails, the others are interrupted and recorded as cancelled. Throws Fenced.
  */
 const runSideBySide = async (deps: RunDeps, lease: LeaseRef, run: LiveRun): Promise<RunLeft> => {
-  run.course ??= newCourse()
+  run.course ??= newBranchState()
   const { course } = run
   const underWay = new Map<number, Promise<Done>>()
   const all: SideBySide = { deps, lease, run, course, underWay, left: undefined, end: undefined, thrown: undefined }

@@ -17,18 +17,18 @@ import type { Programs } from '../program/programs.ts'
 import { failureText, rowOf } from '../steps/step-record.ts'
 import type { StepPlace } from '../steps/step-run.ts'
 import type { LiveRun } from './live-run.ts'
-import { placeInOrder, placeSideBySide } from './place.ts'
 import { refusalSentence } from './refusal.ts'
 import { workOn } from './run.ts'
 import type { RunDeps } from './run-deps.ts'
 import {
   type LastRecord,
+  type PositionRecord,
   parallelStanding,
   plainStanding,
-  type Standing,
-  type StandingRecord,
+  type RunPosition,
   steeredStanding,
-} from './standing.ts'
+} from './run-position.ts'
+import { placeInOrder, placeSideBySide } from './step-place.ts'
 
 /** Loads runs that have not ended. */
 interface ResumeDeps extends RunDeps {
@@ -36,7 +36,7 @@ interface ResumeDeps extends RunDeps {
   programs: Pick<Programs, 'of'>
   environments: Pick<Environments, 'of'>
   /** Reads all records of a run that has branches, loops, or steps side by side. */
-  standingRecords(runKey: string, program: Program): Promise<StandingRecord[]>
+  standingRecords(runKey: string, program: Program): Promise<PositionRecord[]>
 }
 
 /** The row of a run that has not ended, as the new owner of its lease reads it. */
@@ -64,7 +64,7 @@ interface OpenRun extends LastRecord {
   deaths: number
 }
 
-const standingOf = async (deps: ResumeDeps, program: Program, open: OpenRun): Promise<Standing> => {
+const standingOf = async (deps: ResumeDeps, program: Program, open: OpenRun): Promise<RunPosition> => {
   if (!program.isSteered && !program.isParallel) return plainStanding(open)
   const records = await deps.standingRecords(open.id, program)
   return program.isParallel ? parallelStanding(program, records) : steeredStanding(program, records)

@@ -12,9 +12,9 @@ import { countServers } from '../../store/system/placements.ts'
 import { findOffer, offeredNames } from '../../store/workers/offers.ts'
 import type { WorkflowHome } from '../engine.ts'
 import type { Binding } from '../program/bindings.ts'
+import { question, type Site } from '../program/finding.ts'
 import { lintPieces, missingTaskFault, namedTasks, remarkFault, workerStepFault } from '../program/lint.ts'
 import type { Program, ProgramStep } from '../program/program.ts'
-import { question, type Site } from '../program/remark.ts'
 
 /** Activities of workers that one check looks up. */
 const mostLookedUp = 50

@@ -4,7 +4,7 @@ import type { Usage } from '../../store/collections/usage.ts'
 import { runUploadPath } from '../../store/files/storage-path.ts'
 import type { RunRequest } from '../engine.ts'
 import type { Environment } from '../environment/environment.ts'
-import { newCourse } from '../program/course.ts'
+import { newBranchState } from '../program/branch-state.ts'
 import type { Program } from '../program/program.ts'
 import type { LiveRun } from '../runs/live-run.ts'
 import { refusalSentence } from '../runs/refusal.ts'
@@ -84,7 +84,7 @@ export const liveRunOf = (
   pending: false,
   next: 0,
   seq: 0,
-  course: program.isSteered || program.isParallel ? newCourse() : undefined,
+  course: program.isSteered || program.isParallel ? newBranchState() : undefined,
   begun: undefined,
   underWay: 0,
   attempt: 1,

@@ -1,7 +1,7 @@
 import type { Environment } from '../environment/environment.ts'
 import type { ReadableRun } from '../journal/read-runs.ts'
 import type { RunUnderLease } from '../leases/run-under-lease.ts'
-import type { Course } from '../program/course.ts'
+import type { BranchState } from '../program/branch-state.ts'
 import type { Program, ProgramStep } from '../program/program.ts'
 
 /** A run as its steps see it. Steps change only members that are not `readonly`. */
@@ -21,7 +21,7 @@ export interface StepRun extends Readonly<RunUnderLease> {
   /** Deaths of the process at the step that the run is at. */
   readonly deaths: number
   /** The decisions of branches and loops, or in parallel execution the steps that have ended. */
-  readonly course: Course | undefined
+  readonly course: BranchState | undefined
   /** Number of steps under way in parallel execution. */
   readonly underWay: number
   /** The first step that failed while others were executing. */

@@ -1,4 +1,4 @@
-import type { AskedDecision, Decision, Expiry } from '../../activities/activity.ts'
+import type { Decision, DecisionRequest, Expiry } from '../../activities/activity.ts'
 import { now, timestamp, timestampOrNull } from '../../lib/time.ts'
 import type { ApprovalRow } from '../../model/runs/approval-row.ts'
 import type { StepLog } from '../../model/runs/step.ts'
@@ -35,7 +35,7 @@ const expire = async (database: Queries, runKey: string, seq: number, { decision
 export const waitForDecision = async (
   deps: AnswerDeps,
   work: StepAtWork,
-  asked: AskedDecision,
+  asked: DecisionRequest,
 ): Promise<'again' | 'parked' | 'released'> => {
   const { run, row, side } = work
   const { scrub } = run.environment

@@ -4,7 +4,7 @@ import type { AskedEvent, AwaitedEvent } from '../../model/events/awaited-event.
 import type { EventAddress, EventWaitRow } from '../../model/events/event-row.ts'
 import type { StepLog } from '../../model/runs/step.ts'
 import { expireEventWait, findEventWait, requestEvent, withdrawEventWait } from '../../store/events/event-waits.ts'
-import { keptEvents, refuseKeptEvent, takeKeptEvent } from '../../store/events/kept-events.ts'
+import { listStoredEvents, refuseStoredEvent, takeStoredEvent } from '../../store/events/stored-events.ts'
 import type { DecidedStep, StepAtWork } from '../steps/step-at-work.ts'
 import { type StepSide, warningEvent } from '../steps/step-side.ts'
 import { type AnswerDeps, tellOnce, waitForAnswer } from './answer.ts'
@@ -109,19 +109,19 @@ const takeKept = async (
 ): Promise<boolean> => {
   const taker = { task: run.task, trajectory_id: run.trajectoryId, step: row.name }
   for (;;) {
-    const kept = await keptEvents(database, address)
+    const kept = await listStoredEvents(database, address)
     if (kept.length === 0) return false
     for (const { number, event_id, payload } of kept) {
       const reason = await payloadProblem(schema, JSON.parse(payload))
       if (reason === undefined) {
-        if (await takeKeptEvent(database, number, { runKey: run.key, seq: row.seq, taker })) return true
+        if (await takeStoredEvent(database, number, { runKey: run.key, seq: row.seq, taker })) return true
         const wait = await findEventWait(database, run.key, row.seq)
         // Without a row the run has ended in another process: the kept event would be found again and again.
         if (!wait) return false
         // A sender has just answered this step; otherwise another step has taken the event.
         if (wait.outcome) return true
       } else {
-        await refuseKeptEvent(database, number, { reason, taker })
+        await refuseStoredEvent(database, number, { reason, taker })
         refused(`Event '${event_id}' was refused: ${reason}`)
       }
     }

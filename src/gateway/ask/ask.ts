@@ -33,10 +33,10 @@ import type { Stop } from '../../providers/upstream/transport/stop.ts'
 import { makeUsageQuestion } from '../../providers/upstream/usage/stream-usage.ts'
 import type { AnswerCache } from '../../store/calls/answer-cache.ts'
 import type { CallGuard } from '../../store/calls/call-guard.ts'
-import { type AskedCall, askedOf, askingBody, noJson, upstreamBody } from '../asked.ts'
+import { type AskedCall, askedOf, askingBody, noJson, upstreamBody } from '../read-call.ts'
 import type { Ticket } from '../ticket.ts'
 import { cacheHash, replayed } from './answer-cache.ts'
-import { askInTurn } from './ask-in-turn.ts'
+import { askWithFallbacks } from './ask-with-fallbacks.ts'
 
 /** Builds OpenAI's answer, `created` in seconds, with the bytes inside, since they have no public URL. */
 const imageBody = (answer: ImageAnswer, created: number) => ({
@@ -330,7 +330,7 @@ export const makeAsk = ({ models, guard, cache, limits }: AskDeps) => {
     const others = asked.block.fallback_models ?? ticket.settings.fallback_models ?? []
     const askModel = (model: string, place: number) =>
       askOne(place === 0 ? call : { ...call, asked: askedOf(asked, model) })
-    const answer = askInTurn([asked.model, ...others], askModel, {
+    const answer = askWithFallbacks([asked.model, ...others], askModel, {
       seconds: limits.fallbackSeconds,
       onFallback: (failed) => ticket.attempts.push({ ...failed, message: ticket.scrub.text(failed.message) }),
     })

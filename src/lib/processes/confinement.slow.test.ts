@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { confinement, lookForConfinement } from './confinement.ts'
-import { makeKeptProcess } from './kept-process.ts'
+import { makeWarmProcess } from './warm-process.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'jetty-confined-'))
 const secret = join(folder, 'secret')
@@ -26,7 +26,7 @@ afterAll(() => {
 it('reaches no files, programs, processes and connections of the machine', { timeout: 120_000 }, async () => {
   const module = new URL('../../../test/fakes/any.js', import.meta.url).href
   const limits = { seconds: 60, memoryBytes: 512 * 1024 * 1024 }
-  const kept = makeKeptProcess<object, Record<string, string>>({ module, program: 'curious-process', limits })
+  const kept = makeWarmProcess<object, Record<string, string>>({ module, program: 'curious-process', limits })
   const told = await kept.ask({ secret, port, pid: process.pid })
   kept.end()
   const refused = expect.stringMatching(/^refused: /)
@@ -76,7 +76,7 @@ it.runIf(process.platform === 'linux')(
     const module = new URL('../../../test/fakes/any.js', import.meta.url).href
     const limits = { seconds: 60, memoryBytes: mebibytes * 1024 * 1024 }
     for (let round = 0; round < 150; round++) {
-      const kept = makeKeptProcess<object, object>({ module, program: 'curious-process', limits })
+      const kept = makeWarmProcess<object, object>({ module, program: 'curious-process', limits })
       const answer = kept.ask({ secret, port, pid: process.pid })
       await new Promise((resolve) => setTimeout(resolve, round / 5))
       kept.end()

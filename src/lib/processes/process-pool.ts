@@ -1,7 +1,7 @@
 import type { Owner } from '../fair-queue.ts'
 import { makeSlots, withSpare } from '../slots.ts'
-import { type AnswerOrEnd, type KeptProcess, makeKeptProcess } from './kept-process.ts'
 import type { LimitedProgram } from './limited-process.ts'
+import { type AnswerOrEnd, makeWarmProcess, type WarmProcess } from './warm-process.ts'
 
 /**
  * Asks a process of the owner's collection when one is free. The signal ends the process, and takes a message
@@ -23,13 +23,13 @@ export const makeProcessPool = <Sent extends object, Received>(
   size: number,
 ): ProcessPool<Sent, Received> => {
   const slots = makeSlots(withSpare(size))
-  const idle: { collectionId: number; process: KeptProcess<Sent, Received> }[] = []
-  const take = ({ collectionId }: Owner): KeptProcess<Sent, Received> => {
+  const idle: { collectionId: number; process: WarmProcess<Sent, Received> }[] = []
+  const take = ({ collectionId }: Owner): WarmProcess<Sent, Received> => {
     const at = idle.findIndex((one) => one.collectionId === collectionId)
     const found = at < 0 ? undefined : idle.splice(at, 1)[0]
     if (found) return found.process
     if (idle.length + slots.used > slots.total) idle.shift()?.process.end()
-    return makeKeptProcess<Sent, Received>(program)
+    return makeWarmProcess<Sent, Received>(program)
   }
   return async (owner, message, signal, seconds) => {
     try {

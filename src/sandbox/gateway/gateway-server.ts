@@ -6,7 +6,7 @@ import { inside } from '../../model/runbooks/sandbox.ts'
 import { chatFormat } from '../../providers/upstream/formats/openai.ts'
 import type { ForwardProxy } from './forward-proxy.ts'
 import type { AnswerModelRequest } from './model-requests.ts'
-import { tellError } from './models/told-error.ts'
+import { answerError } from './models/answer-error.ts'
 
 /** The HTTP server of one sandbox's gateway, on a unix socket. */
 export interface GatewayServer {
@@ -62,7 +62,7 @@ export const makeGatewayServer = (
     const path = ownPath(request.url ?? '')
     const work = path === undefined ? forward.request(request, response) : answerModelRequest(request, response, path)
     const watched = work
-      .catch((error) => tellError(response, chatFormat, 500, `The gateway failed: ${messageOf(error)}`))
+      .catch((error) => answerError(response, chatFormat, 500, `The gateway failed: ${messageOf(error)}`))
       .finally(() => working.delete(watched))
     working.add(watched)
   })

@@ -8,9 +8,9 @@ import { noTokens } from '../../providers/upstream/usage/usage.ts'
 import { isScripted, scriptedModels } from '../../providers/wires/scripted.ts'
 import { mostCalls } from './limits.ts'
 import { meterFailure } from './meter.ts'
+import { answerError } from './models/answer-error.ts'
 import { findEndpoint, formatFor, type GatewayProvider } from './models/endpoints.ts'
 import { type CallContext, callModel, type InsideCall } from './models/model-call.ts'
-import { tellError } from './models/told-error.ts'
 import { readBody } from './request-body.ts'
 
 const list = {
@@ -68,7 +68,7 @@ const callScripted = async (context: CallContext, call: InsideCall): Promise<voi
   } catch (error) {
     const failure = meterFailure(error instanceof AppError ? error : new AppError('internal', 'The call failed'))
     if (!signal.aborted) meter.refuse(failure)
-    tellError(response, endpoint.format, 400, failure.message)
+    answerError(response, endpoint.format, 400, failure.message)
   } finally {
     giveBack()
   }
@@ -95,7 +95,7 @@ export const makeAnswerModelRequest = (
   return async (request, response, path) => {
     const [pathname = '', search = ''] = path.split(/\?(.*)/s)
     const query = new URLSearchParams(search)
-    const refuse = (status: number, text: string) => tellError(response, formatFor(pathname), status, text)
+    const refuse = (status: number, text: string) => answerError(response, formatFor(pathname), status, text)
     if (pathname === '/') return void response.writeHead(200).end() // some agents check that the server is up
     const given = tokenOf(request, query)
     if (given === undefined || !sameText(given, token)) return refuse(401, 'This is not the key of this runbook')

@@ -11,13 +11,13 @@ import { type InputLimits, putInputs } from '../isolation/files/put-inputs.ts'
 import type { WalkLimits } from '../isolation/files/walk-results.ts'
 import type { Sandbox, SandboxProvider } from '../isolation/sandbox.ts'
 import { type AgentLog, openAgentLog } from './agent-log.ts'
+import { type EmitEvents, makeEmitEvents, phase, withTexts } from './emit-events.ts'
 import { declaredNames, makeToken } from './environment.ts'
-import type { Places } from './places.ts'
 import { notReady, type PlanRunbook, type RunbookPlan } from './preflight/preflight.ts'
 import { type KeptResults, keepResults, nothingKept } from './results/keep-results.ts'
 import type { Results } from './results/look-at-results.ts'
 import { type Failure, ofFiles } from './results/success.ts'
-import { makeTell, phase, type Tell, withTexts } from './tell.ts'
+import type { RunbookSlots } from './runbook-slots.ts'
 import { instructionOf, variablesOf } from './variables.ts'
 import { type Work, type Worked, workUntilItPasses } from './work.ts'
 
@@ -28,7 +28,7 @@ export interface CarryOutDeps {
   agents: Readonly<Record<RunbookAgent, Agent>>
   /** Returns the folder with an agent's program, downloading it if needed. */
   ensureAgent(agent: RunbookAgent, signal: AbortSignal, tell: (message: string) => void): Promise<string | undefined>
-  places: Places
+  places: RunbookSlots
   budget: CallBudget
   inputs: InputLimits
   results: WalkLimits
@@ -41,7 +41,7 @@ interface Attempt {
   request: RunbookRequest
   plan: RunbookPlan
   host: RunbookHost
-  tell: Tell
+  tell: EmitEvents
   scrub(text: string): string
   token: string
   /** Id of sandbox, control group and container. */
@@ -56,7 +56,7 @@ export const makeCarryOut =
     if (!plan) throw notReady(preflight)
     const token = makeToken()
     const scrub = (text: string) => host.scrub(text).replaceAll(token, '***')
-    const tell = makeTell(host, scrub)
+    const tell = makeEmitEvents(host, scrub)
     const id = sandboxId(host.id)
     const attempt: Attempt = { deps, request, plan, host, tell, scrub, token, id }
     const outcome = await inPlace(attempt)

@@ -3,7 +3,7 @@ import type { Agent, AgentReport } from '../agents/agent.ts'
 import type { SandboxGateway } from '../gateway/sandbox-gateway.ts'
 import type { Sandbox, SandboxExit } from '../isolation/sandbox.ts'
 import type { AgentLog } from './agent-log.ts'
-import { makeLines } from './lines.ts'
+import { makeLines } from './output-lines.ts'
 
 /** How an agent ended, and its remaining output. */
 export interface AgentRun {

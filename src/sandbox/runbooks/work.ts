@@ -12,13 +12,13 @@ import type { SandboxGateway } from '../gateway/sandbox-gateway.ts'
 import type { WalkedFile, WalkLimits } from '../isolation/files/walk-results.ts'
 import type { Sandbox, SandboxPlaces, SandboxProvider, SandboxSpec } from '../isolation/sandbox.ts'
 import type { AgentLog } from './agent-log.ts'
+import { type EmitEvents, phase } from './emit-events.ts'
 import { environmentOf } from './environment.ts'
 import { type DeclaredFiles, declaredFiles, matchesOf } from './format/declared-files.ts'
 import type { RunbookPlan } from './preflight/preflight.ts'
 import { lookAtResults, type Results } from './results/look-at-results.ts'
 import { type Failure, failureOf, isMendable, verificationFailure } from './results/success.ts'
 import { type AgentRun, runAgent } from './run-agent.ts'
-import { phase, type Tell } from './tell.ts'
 import { fillVariables, type Variables, variablesOf } from './variables.ts'
 import { fillCommand } from './verify/fill-command.ts'
 import { type CheckVerdict, type CommandCheck, verifyByCommand } from './verify/verify-command.ts'
@@ -192,7 +192,7 @@ export interface Work {
   resultLimits: WalkLimits
   idleSeconds: number
   host: RunbookHost
-  tell: Tell
+  tell: EmitEvents
   scrub(text: string): string
 }
 

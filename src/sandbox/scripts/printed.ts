@@ -1,5 +1,5 @@
 import type { ScriptHost } from '../../model/scripts/script-run.ts'
-import { makeLines } from '../runbooks/lines.ts'
+import { makeLines } from '../runbooks/output-lines.ts'
 import { makeTail } from '../runbooks/tail.ts'
 
 const keptCharacters = 64 * 1024

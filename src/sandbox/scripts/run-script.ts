@@ -12,8 +12,8 @@ import { type WalkLimits, walkResults } from '../isolation/files/walk-results.ts
 import type { Sandbox, SandboxExit, SandboxLimits, SandboxProvider } from '../isolation/sandbox.ts'
 import { sandboxId } from '../runbooks/carry-out.ts'
 import { baseEnvironment } from '../runbooks/environment.ts'
-import type { Places } from '../runbooks/places.ts'
 import { keepResults } from '../runbooks/results/keep-results.ts'
+import type { RunbookSlots } from '../runbooks/runbook-slots.ts'
 import { inputVariables, languages } from './languages.ts'
 import { trustCertificates } from './own-certificates.ts'
 import { packageFolder } from './packages/install-packages.ts'
@@ -105,7 +105,7 @@ const putFiles = async (
 export interface ScriptDeps {
   provider: Pick<SandboxProvider, 'name' | 'create'>
   openProxy: OpenProxy
-  places: Places
+  places: RunbookSlots
   packages: PackageStore
   /** Certificate authorities that this server trusts beside the public ones, as PEM. */
   certificates?: string | undefined
@@ -168,7 +168,7 @@ const showPackages = ({ folders, places }: Sandbox, name: string): Promise<void>
   symlink(`${places.agent}/${name}`, join(folders.app, name))
 
 /** Waits for a place without holding a slot of the engine. */
-const takePlace = async (places: Places, { owner, signal, waiting }: ScriptHost): Promise<() => void> => {
+const takePlace = async (places: RunbookSlots, { owner, signal, waiting }: ScriptHost): Promise<() => void> => {
   let goOn: (() => Promise<void>) | undefined
   const give = await places.take(owner, signal, () => {
     goOn = waiting()

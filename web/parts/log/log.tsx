@@ -5,7 +5,7 @@ import { clockText, momentText } from '../../text/moment.ts'
 import { CopyButton } from '../../ui/copy.tsx'
 import { Checkbox, SelectField, TextField } from '../../ui/field.tsx'
 import { Icon } from '../../ui/icon.tsx'
-import { type LogFilter, type LogLevel, type LogLine, logLevels, logLines, logText } from './lines.ts'
+import { type LogFilter, type LogLevel, type LogLine, logLevels, logLines, logText } from './log-lines.ts'
 
 const lineHeight = 22
 

@@ -1,6 +1,6 @@
 import type { RunStep } from '../../data/run.ts'
 import { type ShownStep, statusOfStep } from '../status-of-step.ts'
-import { type Loop, loopsOf } from './turns.ts'
+import { type Loop, loopsOf } from './loops.ts'
 
 /** How many steps or child runs have each status. */
 export type StatusCounts = Partial<Record<string, number>>

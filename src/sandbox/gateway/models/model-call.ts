@@ -24,10 +24,10 @@ import type { GatewayLimits } from '../limits.ts'
 import { type Meter, type MeteredCall, meterFailure } from '../meter.ts'
 import { type ByteRoom, readBody } from '../request-body.ts'
 import type { GatewayOptions } from '../sandbox-gateway.ts'
+import { answerError, breakOff } from './answer-error.ts'
 import type { Backend } from './backend.ts'
 import type { ModelEndpoint } from './endpoints.ts'
 import { passOn } from './pass-on.ts'
-import { breakOff, tellError } from './told-error.ts'
 
 /** A request, read no further than necessary. */
 interface AskedModel {
@@ -154,7 +154,7 @@ const tellRefusal = (call: RoutedCall, answer: Extract<UpstreamAnswer, { kind: '
   const { response, endpoint } = call
   const { status, headers, bytes, error } = answer
   if (endpoint.asGemini) {
-    tellError(response, endpoint.format, status, error.message)
+    answerError(response, endpoint.format, status, error.message)
     return
   }
   const isFinal = status < 500 && ![408, 409, 429].includes(status)
@@ -204,7 +204,7 @@ const carry = async (context: CallContext, call: RoutedCall, sent: () => void): 
     if (answer.kind === 'refused') {
       const instead = isCall ? backend.failed(answer.status) : undefined
       await end({ failure: meterFailure(answer.error) })
-      return instead ? tellError(response, format, 400, instead) : tellRefusal(call, answer)
+      return instead ? answerError(response, format, 400, instead) : tellRefusal(call, answer)
     }
     meter = read.meter
     response.writeHead(answer.status, answer.headers)
@@ -235,7 +235,7 @@ const carry = async (context: CallContext, call: RoutedCall, sent: () => void): 
     await end({ ...spentOn(call, meter?.end()), failure: hasLeft ? 'left' : meterFailure(error) })
     if (hasLeft) return void response.destroy()
     const message = instead ?? `${route.provider.name} did not answer (${error.code})`
-    tellError(response, format, instead ? 400 : 502, message)
+    answerError(response, format, instead ? 400 : 502, message)
   }
 }
 
@@ -244,7 +244,7 @@ const isSpent = ({ meter }: CallContext, { endpoint, response }: InsideCall): bo
   const spent = endpoint.isCall ? meter.refusal() : undefined
   if (!spent) return false
   meter.refuse(spent)
-  tellError(response, endpoint.format, 400, spent.message)
+  answerError(response, endpoint.format, 400, spent.message)
   return true
 }
 
@@ -295,7 +295,7 @@ export const callModel = async (context: CallContext, call: InsideCall): Promise
     if (call.signal.aborted) return void response.destroy()
     const error = toAppError(thrown)
     if (endpoint.isCall) meter.refuse(meterFailure(error))
-    tellError(response, endpoint.format, 400, error.message)
+    answerError(response, endpoint.format, 400, error.message)
   } finally {
     giveBack()
   }

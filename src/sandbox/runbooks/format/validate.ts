@@ -2,10 +2,10 @@ import type { ConformanceLevel, RunbookVerdict } from '../../../model/runbooks/r
 import { evaluationKinds } from '../../../model/runbooks/runbook-evaluation.ts'
 import { declaredBy, shownFirst } from './declared-files.ts'
 import { listParameters } from './list-parameters.ts'
-import { ownRules } from './own-rules.ts'
 import { evaluationOf, finalChecklistOf, hasVerificationScript } from './parts.ts'
 import { absent, type Finding, fieldAt, found, joinedByOr, type Rule } from './rule.ts'
 import { isParameters, type Runbook, readRunbook, topicOf } from './runbook.ts'
+import { serverRules } from './server-rules.ts'
 
 const has = ({ sections }: Runbook, topic: RegExp): boolean => sections.some((section) => topic.test(topicOf(section)))
 
@@ -169,7 +169,7 @@ const mostOfOneRule = 50
  */
 export const validateRunbook = (text: string, wanted: ConformanceLevel = 'loose'): RunbookVerdict => {
   const runbook = readRunbook(text)
-  const findings = [...formatRules, ...ownRules]
+  const findings = [...formatRules, ...serverRules]
     .flatMap(({ name, weight, look }) =>
       look(runbook)
         .slice(0, mostOfOneRule)

@@ -3,10 +3,10 @@ import type { FileSource } from '../../../model/file-source.ts'
 import type { ResultFile, RunbookHost, RunbookOutcome, ScrubbedFile } from '../../../model/runbooks/runbook-run.ts'
 import { distinctPaths } from '../../isolation/files/distinct-paths.ts'
 import type { WalkedFile } from '../../isolation/files/walk-results.ts'
+import type { EmitEvents } from '../emit-events.ts'
 import type { DeclaredFiles } from '../format/declared-files.ts'
 import { matchesOf, shownFirst } from '../format/declared-files.ts'
 import { listed } from '../preflight/checks.ts'
-import type { Tell } from '../tell.ts'
 import type { Results } from './look-at-results.ts'
 import type { FoundFile } from './success.ts'
 
@@ -65,7 +65,7 @@ const readOrNot = (
 const namedStruck = 50
 
 /** Reports files that are not stored exactly as the agent made them. */
-const makeStruck = (tell: Tell) => {
+const makeStruck = (tell: EmitEvents) => {
   let files = 0
   const warn = (message: string) => tell({ type: 'warning', message })
   return {
@@ -92,7 +92,7 @@ export const keepResults = async (
     host,
     tell,
     scrub,
-  }: { host: Pick<RunbookHost, 'keep' | 'scrubFile' | 'signal'>; tell: Tell; scrub(text: string): string },
+  }: { host: Pick<RunbookHost, 'keep' | 'scrubFile' | 'signal'>; tell: EmitEvents; scrub(text: string): string },
 ): Promise<KeptResults> => {
   const kept: { path: string; size: number; file: ResultFile }[] = []
   const notKept: KeptResults['notKept'] = []

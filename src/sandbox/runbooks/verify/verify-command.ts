@@ -4,7 +4,7 @@ import { inside } from '../../../model/runbooks/sandbox.ts'
 import type { WalkedFile } from '../../isolation/files/walk-results.ts'
 import type { SandboxProvider, SandboxSpec } from '../../isolation/sandbox.ts'
 import { baseEnvironment } from '../environment.ts'
-import { makeLines } from '../lines.ts'
+import { makeLines } from '../output-lines.ts'
 import { makeTail } from '../tail.ts'
 import type { FilledCommand } from './fill-command.ts'
 

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { builtinActivities } from '../../activities/registry.ts'
 import type { StepStatus, Workflow } from '../../model/workflows/workflow.ts'
-import { courseAfter, isChosen, newCourse, passOver, type Settled, settle, turnOf } from './course.ts'
+import { courseAfter, isChosen, newBranchState, passOver, type Settled, settle, turnOf } from './branch-state.ts'
 import { compileWorkflow, type Program } from './program.ts'
 
 interface Line extends Settled {
@@ -31,7 +31,7 @@ const statusOf = (name: string, turn: number, oracle: Oracle): StepStatus =>
 /** The engine's own walk, with records in the place of executions. */
 const walk = (program: Program, workflow: Workflow, oracle: Oracle): Line[] => {
   const lines: Line[] = []
-  const course = newCourse()
+  const course = newBranchState()
   let next = passOver(program, course, 0)
   for (let step = program.steps[next]; step; step = program.steps[next]) {
     const turn = turnOf(course, step)

@@ -5,7 +5,7 @@ import type { AnswerFormat } from '../../../providers/upstream/formats/format.ts
 export const breakOff = (response: ServerResponse): void => void setImmediate(() => response.destroy())
 
 /** Answers with an error of this gateway in the format of the provider that was called: agents read that best. */
-export const tellError = (response: ServerResponse, format: AnswerFormat, status: number, message: string): void => {
+export const answerError = (response: ServerResponse, format: AnswerFormat, status: number, message: string): void => {
   if (response.headersSent || response.destroyed) {
     breakOff(response)
     return

@@ -14,7 +14,7 @@ export interface Expiry {
 }
 
 /** A decision that a person is asked for. */
-export interface AskedDecision {
+export interface DecisionRequest {
   message: string
   assignees: string[]
   metadata: Record<string, unknown>

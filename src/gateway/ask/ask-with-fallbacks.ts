@@ -8,7 +8,7 @@ type Refused = Extract<UpstreamAnswer, { kind: 'refused' }>
  * Asks the named model, and its fallback models if it cannot answer. Nothing has been shown to the client by then. Returns
  * the last refusal as it came; throws the failure of the last model asked.
  */
-export const askInTurn = async (
+export const askWithFallbacks = async (
   models: readonly [string, ...string[]],
   ask: (model: string, place: number) => Promise<UpstreamAnswer>,
   options: FallbackOptions,

@@ -17,7 +17,7 @@ export interface ServerLogin {
 }
 
 /** Adds the server and the token's source to an error they explain: an invalid token, or no answer. */
-export const aboutConnection = (session: ServerLogin, error: unknown): unknown => {
+export const explainConnection = (session: ServerLogin, error: unknown): unknown => {
   if (!(error instanceof AppError)) return error
   if (error.code === 'unauthenticated') return aboutToken(session, error)
   // The client names the address that did not answer; an error of npm or of a download is about another one.

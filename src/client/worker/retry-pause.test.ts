@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { AppError } from '../../lib/errors.ts'
-import { isGone, isWorthRepeating, pauseAfter, untilAnswered } from './answered.ts'
+import { isGone, isWorthRepeating, pauseAfter, untilAnswered } from './retry-pause.ts'
 
 it.each<[string, unknown, passing: boolean, gone: boolean]>([
   ['no connection', new TypeError('fetch failed'), true, false],

@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest'
-import { makePlaces, type Places } from './places.ts'
+import { makeRunbookSlots, type RunbookSlots } from './runbook-slots.ts'
 
 const never = new AbortController().signal
 
 const self = (payer: string) => ({ payer, collectionId: 0 })
 
 /** Asks for places and notes who has entered; `leave` gives the place of an entry back. */
-const ask = (places: Places) => {
+const ask = (places: RunbookSlots) => {
   const entered: string[] = []
   const leave = new Map<string, () => void>()
   const take = async (owner: string, name: string, signal = never) => {
@@ -20,7 +20,7 @@ const ask = (places: Places) => {
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 it('gives a free place to the collection with the fewest, though another one asked a hundred times before', async () => {
-  const { entered, take, leave } = ask(makePlaces({ total: 2, share: 2 }))
+  const { entered, take, leave } = ask(makeRunbookSlots({ total: 2, share: 2 }))
   for (let number = 0; number < 100; number++) void take('greedy', `g${number}`)
   for (let number = 0; number < 3; number++) void take('small', `s${number}`)
   await settled()
@@ -34,7 +34,7 @@ it('gives a free place to the collection with the fewest, though another one ask
 })
 
 it('keeps places free for others: one collection has no more than its share', async () => {
-  const places = makePlaces({ total: 4, share: 3 })
+  const places = makeRunbookSlots({ total: 4, share: 3 })
   const { entered, take, leave } = ask(places)
   for (let number = 0; number < 10; number++) void take('greedy', `g${number}`)
   await settled()
@@ -49,7 +49,7 @@ it('keeps places free for others: one collection has no more than its share', as
 })
 
 it('gives a neighbour the next place, though 120 collections of one payer wait', async () => {
-  const places = makePlaces({ total: 4, share: 3 })
+  const places = makeRunbookSlots({ total: 4, share: 3 })
   const entered: string[] = []
   for (let collectionId = 1; collectionId <= 120; collectionId++) {
     void places.take({ payer: 1, collectionId }, never).then(() => entered.push('of the payer'))
@@ -62,7 +62,7 @@ it('gives a neighbour the next place, though 120 collections of one payer wait',
 })
 
 it('says what a runbook waits for', async () => {
-  const places = makePlaces({ total: 2, share: 1 })
+  const places = makeRunbookSlots({ total: 2, share: 1 })
   const said: string[] = []
   const wait = (owner: string) => void places.take(self(owner), never, (why) => said.push(why))
   for (const owner of ['a', 'a', 'a', 'b', 'c']) wait(owner)
@@ -75,7 +75,7 @@ it('says what a runbook waits for', async () => {
 })
 
 it('forgets a runbook that is cancelled while it waits', async () => {
-  const places = makePlaces({ total: 1, share: 1 })
+  const places = makeRunbookSlots({ total: 1, share: 1 })
   const { entered, take, leave } = ask(places)
   const cancel = new AbortController()
   void take('a', 'first')

@@ -12,7 +12,7 @@ export interface Site {
 }
 
 /** A finding of the compiler: a problem prevents running, a warning does not. */
-export interface Remark extends Site {
+export interface Finding extends Site {
   message: string
   /** Of a warning: the check counts it as an error, since the run does something else than the definition says. */
   isFault?: boolean
@@ -37,7 +37,7 @@ export const reportInside = (report: Report, inside: Inside | undefined, message
 export const question = (meant: string | undefined): string => (meant === undefined ? '' : `; did you mean '${meant}'?`)
 
 /** Joins the first findings into one sentence for an error. */
-export const joinMessages = (remarks: readonly Remark[], most = remarks.length): string =>
+export const joinMessages = (remarks: readonly Finding[], most = remarks.length): string =>
   remarks
     .slice(0, most)
     .map(({ message }) => message)

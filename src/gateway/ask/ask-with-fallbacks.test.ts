@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { AppError } from '../../lib/errors.ts'
 import type { FailedAttempt } from '../../model/gateway/chat.ts'
 import type { UpstreamAnswer } from '../../providers/upstream/answer.ts'
-import { askInTurn } from './ask-in-turn.ts'
+import { askWithFallbacks } from './ask-with-fallbacks.ts'
 
 const whole = (text: string): UpstreamAnswer => ({
   kind: 'whole',
@@ -21,7 +21,7 @@ const refused = (status: number): UpstreamAnswer => ({
 })
 const asking = async (answers: Record<string, UpstreamAnswer | AppError>, seconds = 60) => {
   const told: FailedAttempt[] = []
-  const given = await askInTurn(
+  const given = await askWithFallbacks(
     ['a', 'b', 'c'],
     async (model) => {
       const answer = answers[model]

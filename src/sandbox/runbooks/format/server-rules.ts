@@ -49,7 +49,7 @@ const isJson = (text: string): boolean => {
 }
 
 /** Rules of this server beside the published format. */
-export const ownRules: readonly Rule[] = [
+export const serverRules: readonly Rule[] = [
   {
     name: 'R1',
     weight: 'wrong',

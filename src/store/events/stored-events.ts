@@ -12,7 +12,7 @@ interface KeptEvent {
 const keptAtOnce = 20
 
 /** Lists events that were kept for an address, oldest first; at most 20. */
-export const keptEvents = (queries: Queries, at: EventAddress): Promise<KeptEvent[]> =>
+export const listStoredEvents = (queries: Queries, at: EventAddress): Promise<KeptEvent[]> =>
   queries.rows<KeptEvent>(
     'kept_events',
     `select number, event_id, payload from events
@@ -22,7 +22,7 @@ export const keptEvents = (queries: Queries, at: EventAddress): Promise<KeptEven
   )
 
 /** Gives a kept event to the step that waits for it; false when either is gone. */
-export const takeKeptEvent = async (
+export const takeStoredEvent = async (
   queries: Queries,
   number: number,
   { runKey, seq, taker }: { runKey: string; seq: number; taker: EventTaker },
@@ -44,7 +44,7 @@ export const takeKeptEvent = async (
 }
 
 /** Marks a kept event whose payload does not fit the step that wanted it. */
-export const refuseKeptEvent = async (
+export const refuseStoredEvent = async (
   queries: Queries,
   number: number,
   { reason, taker }: { reason: string; taker: EventTaker },

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { AppError } from '../lib/errors.ts'
 import { doAtOnce } from '../lib/slices.ts'
-import { type AskedCall, readAsked, upstreamBody } from './asked.ts'
+import { type AskedCall, readAsked, upstreamBody } from './read-call.ts'
 
 const read = (body: string | Buffer, shape: 'chat' | 'embeddings' = 'chat') =>
   doAtOnce(readAsked(Buffer.from(body as string), shape))

@@ -1,12 +1,15 @@
 import { batched } from '../../lib/batch.ts'
 import type { StepStatus } from '../../model/workflows/workflow.ts'
 import type { Queries } from '../../store/database/database.ts'
-import { courseAfter, indexOfRecorded, newCourse, settle, steeringPattern } from '../program/course.ts'
+import { courseAfter, indexOfRecorded, newBranchState, settle, steeringPattern } from '../program/branch-state.ts'
 import type { Program } from '../program/program.ts'
 import type { LiveRun } from './live-run.ts'
 
 /** Position of a run: the part of a LiveRun that its records determine. */
-export type Standing = Pick<LiveRun, 'next' | 'seq' | 'attempt' | 'started' | 'course' | 'begun' | 'workMs' | 'failure'>
+export type RunPosition = Pick<
+  LiveRun,
+  'next' | 'seq' | 'attempt' | 'started' | 'course' | 'begun' | 'workMs' | 'failure'
+>
 
 /** Newest record of a run. */
 export interface LastRecord {
@@ -19,7 +22,7 @@ export interface LastRecord {
 }
 
 /** A record of a run with branches, loops or parallel steps, with the outputs that steer it. */
-export interface StandingRecord {
+export interface PositionRecord {
   seq: number
   name: string
   status: StepStatus
@@ -33,11 +36,11 @@ export interface StandingRecord {
 }
 
 /** Reads all records of runs; concurrent resumes share a query. */
-export const makeStandingReader = (
+export const makePositionReader = (
   database: Queries,
-): ((runKey: string, program: Program) => Promise<StandingRecord[]>) => {
-  const read = batched(async (wanted: { runKey: string; pattern: string }[]): Promise<StandingRecord[][]> => {
-    const rows = await database.rows<StandingRecord & { run_id: string }>(
+): ((runKey: string, program: Program) => Promise<PositionRecord[]>) => {
+  const read = batched(async (wanted: { runKey: string; pattern: string }[]): Promise<PositionRecord[][]> => {
+    const rows = await database.rows<PositionRecord & { run_id: string }>(
       'standing_records',
       `select s.run_id, s.seq, s.name, s.status, s.ended_at is not null as ended, s.wake_at is not null as waiting,
          s.attempt, s.started_at, s.work_ms, case when s.name ~ w.pattern then s.outputs end as outputs,
@@ -46,18 +49,18 @@ export const makeStandingReader = (
        order by s.run_id, s.seq`,
       [wanted.map(({ runKey }) => runKey), wanted.map(({ pattern }) => pattern)],
     )
-    const byRun = new Map<string, StandingRecord[]>(wanted.map(({ runKey }) => [runKey, []]))
+    const byRun = new Map<string, PositionRecord[]>(wanted.map(({ runKey }) => [runKey, []]))
     for (const row of rows) byRun.get(row.run_id)?.push(row)
     return wanted.map(({ runKey }) => byRun.get(runKey) ?? [])
   }, 50)
   return (runKey, program) => read({ runKey, pattern: steeringPattern(program) })
 }
 
-const attemptAfter = ({ attempt, waiting }: Pick<StandingRecord, 'attempt' | 'waiting'>): number =>
+const attemptAfter = ({ attempt, waiting }: Pick<PositionRecord, 'attempt' | 'waiting'>): number =>
   attempt + (waiting ? 0 : 1)
 
 /** Position in a sequential program: the newest record determines it. */
-export const plainStanding = (last: LastRecord): Standing => {
+export const plainStanding = (last: LastRecord): RunPosition => {
   const { seq, attempt, waiting, started_at: started, work_ms: workMs } = last
   const isBegun = seq !== null && !last.step_ended
   const next = seq === null ? 0 : isBegun ? seq : seq + 1
@@ -74,7 +77,7 @@ export const plainStanding = (last: LastRecord): Standing => {
 }
 
 /** Position in a program with branches and loops. */
-export const steeredStanding = (program: Program, records: StandingRecord[]): Standing => {
+export const steeredStanding = (program: Program, records: PositionRecord[]): RunPosition => {
   const last = records.at(-1)
   const isBegun = last !== undefined && !last.ended
   const { course, next } = courseAfter(program, isBegun ? records.slice(0, -1) : records)
@@ -91,8 +94,8 @@ export const steeredStanding = (program: Program, records: StandingRecord[]): St
 }
 
 /** Position in a parallel program, where several steps may have been under way. */
-export const parallelStanding = (program: Program, records: StandingRecord[]): Standing => {
-  const course = newCourse()
+export const parallelStanding = (program: Program, records: PositionRecord[]): RunPosition => {
+  const course = newBranchState()
   const begun: NonNullable<LiveRun['begun']> = new Map()
   let failure: LiveRun['failure']
   for (const record of records) {
@@ -106,7 +109,7 @@ export const parallelStanding = (program: Program, records: StandingRecord[]): S
   return { next: 0, seq: 0, attempt: 1, started: undefined, course, begun, workMs, failure }
 }
 
-const failureOf = ({ name, error }: StandingRecord): LiveRun['failure'] => ({
+const failureOf = ({ name, error }: PositionRecord): LiveRun['failure'] => ({
   name,
   message: (JSON.parse(error ?? '{}') as { message?: string }).message ?? '',
 })

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import type { LogEvent } from '../../../src/model/runs/run-events.ts'
 import { at } from '../test-steps.ts'
-import { logLines, logText } from './lines.ts'
+import { logLines, logText } from './log-lines.ts'
 
 const event = (level: LogEvent['level'], message: string, step: string | null = null): LogEvent => ({
   timestamp: at(0),

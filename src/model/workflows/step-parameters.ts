@@ -1,5 +1,5 @@
 /** The parameters of a step as its config has them, before a run. */
-export interface WrittenParameters {
+export interface StepParameters {
   /** Values that are written out; defaults are not filled in. */
   literal: Readonly<Record<string, unknown>>
   /** Whether a parameter is given, also by a path. */

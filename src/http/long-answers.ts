@@ -18,7 +18,7 @@ interface Held<T> {
 }
 
 /** Sends JSON answers that may take minutes. */
-export interface HeldAnswers {
+export interface LongAnswers {
   /**
    * Resolves with the answer if it comes within the first beat. Otherwise resolves with a reply that sends a line break with each
    * beat and the JSON at last: JSON may begin with white space (RFC 8259 §2).
@@ -43,7 +43,7 @@ const writeLast = async <T>(outgoing: ServerResponse, { answer, instead }: Held<
 }
 
 /** One timer serves all answers that wait: 1,000 of them get 40 line breaks a second. */
-export const makeHeldAnswers = (beatMs = usualBeatMs): HeldAnswers => {
+export const makeLongAnswers = (beatMs = usualBeatMs): LongAnswers => {
   /** In the order in which they are due. */
   const waiting = new Set<Waiting>()
   let timer: NodeJS.Timeout | undefined

@@ -2,7 +2,7 @@ import { AppError } from '../../lib/errors.ts'
 import type { Owner } from '../../lib/fair-queue.ts'
 import { makeSlots } from '../../lib/slots.ts'
 
-export interface Places {
+export interface RunbookSlots {
   /**
    * Waits for the owner's turn; resolves with a function that releases the place, once. Rejects with `cancelled` when the
    * signal fires first. `onWait` receives a sentence that says what it waits for.
@@ -13,7 +13,7 @@ export interface Places {
 }
 
 /** Limits concurrent runbooks or scripts, in total and for each payer: see `Slots`. */
-export const makePlaces = ({ total, share }: { total: number; share: number }): Places => {
+export const makeRunbookSlots = ({ total, share }: { total: number; share: number }): RunbookSlots => {
   const slots = makeSlots({ total, share })
   const why = ({ payer }: Owner): string => {
     const own = slots.waitingOf(payer)

@@ -15,11 +15,11 @@ export const withTexts = (value: unknown, change: (text: string) => string): unk
 }
 
 /** Emits events whose texts are bounded and free of secrets. */
-export const makeTell =
+export const makeEmitEvents =
   (host: Pick<RunbookHost, 'tell'>, scrub: (text: string) => string) =>
   (event: NewAgentEvent): void =>
     host.tell(withTexts(event, (text) => bounded(scrub(text))) as NewAgentEvent)
 
-export type Tell = ReturnType<typeof makeTell>
+export type EmitEvents = ReturnType<typeof makeEmitEvents>
 
 export const phase = (name: RunbookPhase, message: string): NewAgentEvent => ({ type: 'phase', phase: name, message })

@@ -1,4 +1,4 @@
-import { turnOf } from '../program/course.ts'
+import { turnOf } from '../program/branch-state.ts'
 import type { ProgramStep } from '../program/program.ts'
 import type { StepPlace } from '../steps/step-run.ts'
 import type { LiveRun } from './live-run.ts'

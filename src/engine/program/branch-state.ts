@@ -6,7 +6,7 @@ import { nameInWorkflow, type Program, type ProgramStep } from './program.ts'
  * Decisions of branches and loops so far in a run. Derived from its records alone, so a new owner of the run restores
  * it.
  */
-export interface Course {
+export interface BranchState {
   /** For each decided branch (by index): indices of the steps of the chosen arm. */
   decisions: Map<number, readonly number[]>
   /** For each loop counter (by index): current iteration. Absent means the first. */
@@ -15,16 +15,16 @@ export interface Course {
   latest: Map<number, number | 'skipped'>
 }
 
-export const newCourse = (): Course => ({ decisions: new Map(), turns: new Map(), latest: new Map() })
+export const newBranchState = (): BranchState => ({ decisions: new Map(), turns: new Map(), latest: new Map() })
 
 /** Whether a step executes when its turn comes; the last branch that decided about it counts. */
-export const isChosen = ({ decisions }: Course, step: ProgramStep): boolean => {
+export const isChosen = ({ decisions }: BranchState, step: ProgramStep): boolean => {
   const branch = step.decidedBy.findLast((index) => decisions.has(index))
   return branch === undefined ? step.isListed : (decisions.get(branch) ?? []).includes(step.index)
 }
 
 /** 1-based loop iteration of a step; 1 outside loops. */
-export const turnOf = ({ turns }: Course, { loop }: ProgramStep): number =>
+export const turnOf = ({ turns }: BranchState, { loop }: ProgramStep): number =>
   loop === undefined ? 1 : (turns.get(loop.counter) ?? 1)
 
 /** A recorded step; its outputs are only needed for branches and counters. */
@@ -35,7 +35,7 @@ export interface Settled {
 }
 
 /** Applies a settled step; returns the index of the next step in order. */
-export const settle = (course: Course, step: ProgramStep, { seq, status, outputs }: Settled): number => {
+export const settle = (course: BranchState, step: ProgramStep, { seq, status, outputs }: Settled): number => {
   course.latest.set(step.index, status === 'skipped' ? 'skipped' : seq)
   const said = step.activity.steers && status === 'completed' ? parsedObject(outputs ?? '') : undefined
   if (step.branch) course.decisions.set(step.index, said ? step.branch[said.branch === 'true' ? 'true' : 'false'] : [])
@@ -49,13 +49,13 @@ export const settle = (course: Course, step: ProgramStep, { seq, status, outputs
 }
 
 /** Passes over a step that no branch chose: it leaves no record. If it is a branch, it chooses nothing. */
-export const pass = (course: Course, step: ProgramStep): void => {
+export const pass = (course: BranchState, step: ProgramStep): void => {
   course.latest.set(step.index, 'skipped')
   if (step.branch) course.decisions.set(step.index, [])
 }
 
 /** Passes over steps that no branch chose; returns the index of the next one to execute or skip. */
-export const passOver = (program: Program, course: Course, from: number): number => {
+export const passOver = (program: Program, course: BranchState, from: number): number => {
   let next = from
   for (let step = program.steps[next]; step && !step.isListed && !isChosen(course, step); step = program.steps[next]) {
     pass(course, step)
@@ -72,8 +72,8 @@ export const indexOfRecorded = ({ indexOf }: Program, name: string): number =>
 export const courseAfter = (
   program: Program,
   records: (Settled & { name: string })[],
-): { course: Course; next: number } => {
-  const course = newCourse()
+): { course: BranchState; next: number } => {
+  const course = newBranchState()
   let next = passOver(program, course, 0)
   for (const record of records) {
     const step = program.steps[indexOfRecorded(program, record.name)]

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { step } from '../test-steps.ts'
-import { loopsOf, turnName } from './turns.ts'
+import { loopsOf, turnName } from './loops.ts'
 
 describe('the name of a turn', () => {
   it.each([

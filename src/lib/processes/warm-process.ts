@@ -14,7 +14,7 @@ import {
 export type AnswerOrEnd<Received> = { answer: Received } | { end: ProcessEnd }
 
 /** A process that answers one message after another. */
-export interface KeptProcess<Sent, Received> {
+export interface WarmProcess<Sent, Received> {
   /**
    * Sends a message, and resolves with the answer. The next one may be sent afterwards. `seconds` is a shorter limit
    * than the program's own.
@@ -30,9 +30,9 @@ const idleMs = 30_000
  * Makes a process that starts with the first message and is kept for the next ones, because starting takes longer than
  * most answers. It is killed when an answer takes too long or too much memory, and when nobody has asked for a while.
  */
-export const makeKeptProcess = <Sent extends object, Received>(
+export const makeWarmProcess = <Sent extends object, Received>(
   program: LimitedProgram,
-): KeptProcess<Sent, Received> => {
+): WarmProcess<Sent, Received> => {
   let kept: ChildProcess | undefined
   let idle: NodeJS.Timeout | undefined
   let isEnded = false
