@@ -1,3 +1,5 @@
+import type { Client } from '../client/client.ts'
+import { strangeAnswer } from '../client/errors.ts'
 import { AppError } from '../lib/errors.ts'
 import { tokenPath } from './config-files.ts'
 import { dataDirHere, isSameServer } from './find-server.ts'
@@ -15,6 +17,27 @@ export interface ServerLogin {
   /** A stored token for another server, which is not sent. */
   withheld: WithheldToken | undefined
 }
+
+export interface Health {
+  version?: string
+  uptime_seconds?: number
+}
+
+/** Asks the server how it is; throws if it does not answer, or if another program answers in its place. */
+export const askHealth = async ({ client, url }: { client: Client; url: string }): Promise<Health> => {
+  const health = (await client.getHealth()) as Health & { status?: unknown }
+  if (typeof health?.status !== 'string') throw strangeAnswer(url, undefined)
+  return health
+}
+
+/** A command stumbles over an answer in another form than Jetty's: then it says that another program answers, if one does. */
+export const explainStranger = async (session: { client: Client; url: string }, error: unknown): Promise<unknown> =>
+  error instanceof TypeError
+    ? await askHealth(session).then(
+        () => error,
+        (strange: unknown) => strange,
+      )
+    : error
 
 /** Adds the server and the token's source to an error they explain: an invalid token, or no answer. */
 export const explainConnection = (session: ServerLogin, error: unknown): unknown => {

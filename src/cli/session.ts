@@ -7,7 +7,7 @@ import { AppError } from '../lib/errors.ts'
 import { isObject } from '../lib/json/json-object.ts'
 import { nearest } from '../lib/text/nearest.ts'
 import { version } from '../lib/version.ts'
-import { explainConnection, type ServerLogin } from './explain-connection.ts'
+import { explainConnection, explainStranger, type ServerLogin } from './explain-connection.ts'
 import { findServer } from './find-server.ts'
 import { findToken } from './find-token.ts'
 import type { Globals } from './globals.ts'
@@ -177,6 +177,6 @@ export const withSession =
     try {
       await act(session, command.processedArgs as Args, options)
     } catch (error) {
-      throw await suggesting(session.client, explainConnection(session, error))
+      throw await suggesting(session.client, explainConnection(session, await explainStranger(session, error)))
     }
   }

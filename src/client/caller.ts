@@ -1,7 +1,7 @@
 import { AppError } from '../lib/errors.ts'
 import { pause } from '../lib/time.ts'
 import type { AnyInput, Caller } from './client.ts'
-import { answerError, unreachable } from './errors.ts'
+import { answerError, strangeAnswer, unreachable } from './errors.ts'
 import type { WireOperation } from './operations.ts'
 import { type SendText, sendRequest, type TextAnswer } from './request.ts'
 
@@ -46,8 +46,15 @@ const withKey = (input: AnyInput): AnyInput => {
   return names.includes(keyHeader) ? input : { ...input, headers: { ...input.headers, [keyHeader]: randomKey() } }
 }
 
-const read = async ({ answer = 'json' }: WireOperation, response: TextAnswer): Promise<unknown> => {
-  if (answer === 'json') return JSON.parse(await response.text())
+const read = async (url: string, { answer = 'json' }: WireOperation, response: TextAnswer): Promise<unknown> => {
+  if (answer === 'json') {
+    const text = await response.text()
+    try {
+      return JSON.parse(text)
+    } catch (error) {
+      throw strangeAnswer(url, error)
+    }
+  }
   return answer === 'empty' ? undefined : response
 }
 
@@ -96,6 +103,6 @@ export const makeCaller = (
     if (warnings) connection.onWarning?.(warnings)
     if (!response.ok) throw await answerError(response)
     if (input.asResponse) return response
-    return input.asText ? response.text() : read(operation, response)
+    return input.asText ? response.text() : read(connection.url, operation, response)
   }
 }

@@ -67,6 +67,12 @@ export const answerError = async (response: TextAnswer): Promise<AppError> => {
   })
 }
 
+const strange = 'answers, but not as a Jetty server does'
+
+/** Error for a success that no Jetty server sends. */
+export const strangeAnswer = (url: string, cause: unknown): AppError =>
+  new AppError('network_failed', `${url || 'The server'} ${strange}`, { hint: foreignHint, cause })
+
 /** Error for a server that does not answer; `url` is empty where requests go to the origin of the page. */
 export const unreachable = (url: string, thrown: unknown): AppError => {
   const cause = thrown instanceof Error && thrown.cause !== undefined ? thrown.cause : thrown

@@ -16,7 +16,12 @@ beforeAll(async () => {
   await test.call('POST', '/api/v1/datasets/acme', { name: 'flowers' })
   const workflow = { step_configs: { gate: { activity: 'wait_for_approval', message: 'Go?' } }, steps: ['gate'] }
   await test.call('POST', '/api/v1/tasks/acme', { name: 'ask', workflow })
-  foreign = createServer((_, response) => void response.writeHead(404).end('<html>not here</html>'))
+  // Another program: as many do, it answers some paths with a page and some with JSON of its own.
+  foreign = createServer((asked, response) => {
+    if (asked.url?.startsWith('/html/')) response.end('<html>Welcome</html>')
+    else if (asked.url?.startsWith('/json/')) response.end('{"ok":true}')
+    else response.writeHead(404).end('<html>not here</html>')
+  })
   await new Promise<void>((resolve) => foreign.listen(0, '127.0.0.1', resolve))
 })
 afterAll(async () => {
@@ -89,6 +94,28 @@ describe('a message has a next step', () => {
   it('where another program than a Jetty server answers', async () => {
     const url = `http://127.0.0.1:${(foreign.address() as AddressInfo).port}`
     expect(await refused(2, 'collections', 'ls', '--url', url)).toMatch(/The server answered 404\n.*check the URL/)
+  })
+
+  it.each([
+    ['html', ['whoami']],
+    ['html', ['runs', 'ls', 'acme']],
+    ['json', ['whoami']],
+    ['json', ['runs', 'ls', 'acme']],
+    ['json', ['status']],
+  ])('where another program answers with success, as %s: %j', async (kind, args) => {
+    const url = `http://127.0.0.1:${(foreign.address() as AddressInfo).port}/${kind}`
+    const { code, stdout, stderr } = await shell.jetty([...args, '--url', url])
+    expect(code).toBe(3)
+    expect(stdout + stderr).toContain('answers, but not as a Jetty server')
+    expect(stdout + stderr).not.toMatch(/TypeError|SyntaxError|undefined/)
+  })
+
+  it('doctor says that another program answers', async () => {
+    const url = `http://127.0.0.1:${(foreign.address() as AddressInfo).port}/json`
+    const admin = ['--token-file', shell.file('admin-token', test.server.adminToken)]
+    const { stdout, stderr } = await shell.jetty(['doctor', '--url', url, ...admin])
+    expect(stdout + stderr).toContain('not as a Jetty server')
+    expect(stdout + stderr).not.toMatch(/TypeError|SyntaxError/)
   })
 
   it('where an activity is unknown', async () => {

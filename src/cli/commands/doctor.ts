@@ -7,7 +7,7 @@ import { version } from '../../lib/version.ts'
 import type { MachineCheck } from '../../server/local/machine-checks.ts'
 import { findLegacyToken, tokenPath } from '../config-files.ts'
 import { exitCodes } from '../exit.ts'
-import { explainConnection } from '../explain-connection.ts'
+import { askHealth, explainConnection } from '../explain-connection.ts'
 import { dataDirHere } from '../find-server.ts'
 import { runningServers } from '../serve/server-notes.ts'
 import { type Session, withSession } from '../session.ts'
@@ -59,9 +59,9 @@ const line = ({ name, state, found, remedy }: MachineCheck): string => {
 }
 
 const serverCheck = async (session: Session): Promise<MachineCheck> => {
-  const { client, url, urlSource } = session
+  const { url, urlSource } = session
   try {
-    const health = (await client.getHealth()) as { version?: string }
+    const health = await askHealth(session)
     const found = `${url} (${urlSource}), version ${health.version ?? 'unknown'}`
     return health.version === version
       ? { name: 'server', state: 'ok', found }

@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
 import pc from 'picocolors'
+import { messageOf } from '../../lib/errors.ts'
 import { redactToken } from '../../lib/ids.ts'
 import { exitCodes } from '../exit.ts'
+import { askHealth, type Health } from '../explain-connection.ts'
 import { dataDirHere } from '../find-server.ts'
 import { runningServers, type ServerNote } from '../serve/server-notes.ts'
 import { type Session, withSession } from '../session.ts'
@@ -27,14 +29,10 @@ Examples:
     .action(withSession(status))
 }
 
-interface Health {
-  version: string
-  uptime_seconds: number
-}
-
 const status = async (session: Session): Promise<void> => {
-  const { client, out, url, urlSource, token, tokenSource, withheld } = session
-  const health = (await client.getHealth().catch(() => undefined)) as Health | undefined
+  const { out, url, urlSource, token, tokenSource, withheld } = session
+  const asked = await askHealth(session).catch((error: unknown) => messageOf(error))
+  const health = typeof asked === 'string' ? undefined : asked
   const dataDir = dataDirHere()
   const processes = runningServers(dataDir)
   const found = {
@@ -52,7 +50,7 @@ const status = async (session: Session): Promise<void> => {
   out.answer(found, () =>
     fields([
       ['server', `${url} (${urlSource})`],
-      ['state', stateText(health), health ? pc.green : pc.red],
+      ['state', typeof asked === 'string' ? asked : stateText(asked), health ? pc.green : pc.red],
       ['token', token === undefined ? (withheldText ?? 'none') : `${redactToken(token)} (${tokenSource})`],
       ['data folder', dataDir],
       ['on it', processes.length === 0 ? 'no server runs' : processes.map(processText).join('\n')],
@@ -63,8 +61,8 @@ const status = async (session: Session): Promise<void> => {
   if (processes.length === 0) out.note(pc.dim('Start one with: jetty serve'))
 }
 
-const stateText = (health: Health | undefined): string =>
-  health ? `answers, version ${health.version}, up for ${duration(health.uptime_seconds)}` : 'does not answer'
+const stateText = ({ version, uptime_seconds: uptime }: Health): string =>
+  `answers, ${version === undefined ? 'version unknown' : `version ${version}, up for ${duration(uptime)}`}`
 
 const processText = ({ pid, role, url, since }: ServerNote): string =>
   `process ${pid}, ${role === 'worker' ? 'a worker' : safe(url ?? '')}, since ${moment(since)}`
