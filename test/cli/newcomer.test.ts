@@ -179,6 +179,39 @@ describe('times', () => {
   })
 })
 
+describe('each filter of the API', () => {
+  let place: string
+  beforeAll(async () => {
+    const task = 'acme/greet'
+    await ok('run', task, '--wait')
+    place = (await ok('runs', 'ls', task, '-n', '1', '--json')).json()[0].trajectory_id
+    await ok('labels', 'add', `${task}/${place}`, 'quality=high')
+  })
+
+  it.each([
+    [['--not-task', 'ask'], true],
+    [['--not-task', 'greet'], false],
+    [['--not-status', 'failed'], true],
+    [['--not-status', 'completed', '--not-status', 'running'], false],
+    [['--not-label', 'quality:low'], true],
+    [['--not-label', 'quality'], false],
+    [['--trigger', 'api'], true],
+    [['--trigger', 'routine', '--trigger', 'parent'], false],
+    [['--author', 'api-key:me'], true],
+    [['--author', 'admin'], false],
+    [['--until', '2020-01-01'], false],
+    [['--task-version', '0'], true],
+    [['--routine', '7'], false],
+    [['--top-level'], true],
+    [['--waiting-for', 'event'], false],
+    [['--max-cost', '1'], false], // its cost is not known,
+    [['--error', 'nothing'], false],
+  ])('is an option: %s', async (options, isListed) => {
+    const runs = (await ok('runs', 'ls', 'acme', ...options, '-n', '100', '--json')).json()
+    expect(runs.some((run: Body) => run.trajectory_id === place)).toBe(isListed)
+  })
+})
+
 describe('errors under --json', () => {
   it.each([
     [

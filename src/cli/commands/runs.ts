@@ -4,51 +4,36 @@ import { AppError } from '../../lib/errors.ts'
 import { pause } from '../../lib/time.ts'
 import { runSorts } from '../../model/runs/run-sorts.ts'
 import type { TrajectorySummary } from '../../model/runs/trajectory.ts'
-import { runStatuses } from '../../model/workflows/workflow.ts'
 import { findRunPlace, runMeaning } from '../input/find-run.ts'
-import { amount, collect, parseChoice, positive } from '../input/inputs.ts'
-import { past, span } from '../input/moments.ts'
-import { parentId, parseTask, placeText, type RunPlace } from '../input/places.ts'
+import { parseChoice, positive } from '../input/inputs.ts'
+import { parseTask, placeText, type RunPlace } from '../input/places.ts'
 import { type Session, withSession } from '../session.ts'
 import { followRun } from '../show/follow-run.ts'
 import { openInBrowser } from '../show/open-in-browser.ts'
 import { duration, moment, paintStatus, safe, table } from '../show/output.ts'
 import { runOverview, shortStatus } from '../show/run-overview.ts'
 import { requireFree, saveResponse } from '../show/save-response.ts'
-import { listCollectionRuns, needsCollectionList, type RunListOptions } from './collection-runs.ts'
+import {
+  addRunFilters,
+  listCollectionRuns,
+  needsCollectionList,
+  type RunListOptions,
+  runQuery,
+} from './collection-runs.ts'
 import { showEnd } from './run.ts'
 
 const runArgument = '<run>'
 
-const statuses = parseChoice([...runStatuses, 'waiting'])
 const sorts = parseChoice(runSorts)
 const levels = parseChoice(['debug', 'info', 'warning', 'error'])
 
 /** `jetty runs …`. */
 export const registerRuns = (program: Command): void => {
   const runs = program.command('runs').description('List runs, wait for them, cancel them')
-  runs
+  const ls = runs
     .command('ls <collection[/task]>')
     .description('List the runs of a task or of a whole collection, newest first or in another order, or export them')
-    .option(
-      '-s, --status <status>',
-      'only runs with this status; repeat for several; waiting: those that wait for a person',
-      statuses.each,
-    )
-    .option('-l, --label <key[:value]>', 'only runs with this label; repeat to require several', collect)
-    .option('-q, --search <text>', 'only runs whose id, error or parameters contain this text')
-    .option(
-      '--since <when>',
-      'only runs that started after: 1h, 2d, 1w ago, or a moment such as 2026-11-25T08:00:00Z',
-      past,
-    )
-    .option('--model <model>', 'only runs with a step that called this model')
-    .option('--min-cost <usd>', 'only runs with a known cost of at least this many US dollars', amount)
-    .option('--max-cost <usd>', 'only runs with a known cost of at most this many US dollars', amount)
-    .option('--min-duration <time>', 'only runs that took at least this long: 90s, 15m, 2h', span)
-    .option('--max-duration <time>', 'only runs that took at most this long', span)
-    .option('--error <text>', 'only runs whose error contains this text')
-    .option('--parent <run>', 'only child runs of this run or batch', parentId)
+  addRunFilters(ls)
     .option('--sort <by>', 'created, duration (only runs that have ended) or cost (only a known cost)', sorts.once)
     .option('--ascending', 'oldest, shortest or cheapest first')
     .option('-n, --limit <n>', 'maximum number to list; an export has all', positive, 20)
@@ -147,10 +132,7 @@ const list = async (session: Session, [place]: [string], options: RunListOptions
         view: 'summary',
         cursor,
         limit: Math.min(options.limit - rows.length, mostAtOnce),
-        ...(options.status ? { status: options.status as never } : {}),
-        ...(options.label ? { label: options.label } : {}),
-        ...(options.search === undefined ? {} : { q: options.search }),
-        ...(options.since === undefined ? {} : { created_after: options.since }),
+        ...(runQuery(options) as object),
       },
     })
     rows.push(...page.trajectories)

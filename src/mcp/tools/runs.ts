@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { contract } from '../../api/contract.ts'
 import type { CollectionRun } from '../../model/runs/collection-run.ts'
-import { outsideWaits } from '../../model/runs/run-filter.ts'
+import { collectionRunFilterFields, outsideWaits, runTriggers } from '../../model/runs/run-filter.ts'
 import { runStatuses } from '../../model/workflows/workflow.ts'
 import { endpointTool } from '../endpoint-tool.ts'
 import { explainRun, explanationSchema } from '../explain-run.ts'
@@ -30,28 +30,20 @@ export const runTools = [
     operation: 'listCollectionRuns',
     takes: [
       'collection',
-      'task',
-      'status',
-      'label',
-      'query=q',
-      'error',
-      'model',
-      'min_cost_usd',
-      'max_cost_usd',
-      'min_duration_seconds',
-      'max_duration_seconds',
-      'waiting_for',
-      'sort',
-      'order',
-      'created_after',
-      'created_before',
-      'limit',
-      'cursor',
+      ...Object.keys(collectionRunFilterFields).map((name) => (name === 'q' ? 'query=q' : name)),
+      ...['sort', 'order', 'limit', 'cursor'],
     ],
     simpler: {
       task: z.string().optional().describe('Only runs of this task.'),
+      task_not: z.string().optional().describe('No runs of this task.'),
       status: statuses,
+      status_not: statuses.describe('Statuses to leave out.'),
       label: labels,
+      label_not: labels.describe('Labels to leave out: key or key:value.'),
+      trigger: z.array(z.enum(runTriggers)).optional().describe('What started the run.'),
+      author: z.array(z.string()).optional().describe('Authors: admin or api-key:<name>.'),
+      top_level: z.boolean().optional().describe('Leave out runs that other runs or batches started.'),
+      version: z.string().optional().describe('Version of the task: its index in the history, or its hash.'),
       waiting_for: z
         .array(z.enum(outsideWaits))
         .optional()
