@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { doAtOnce } from '../../lib/slices.ts'
-import { mayHoldBytes, readJsonBytes } from './inline-files.ts'
+import { mayHoldBytes, readJsonBytes, withoutBytes } from './inline-files.ts'
 
 const read = (text: string) => doAtOnce(readJsonBytes(Buffer.from(text)))
 
@@ -31,4 +31,23 @@ test.each([
 
 test('what is no JSON is told', () => {
   expect(read('{"a":"b}').isJson).toBe(false)
+})
+
+test.each([
+  ['texts', Array(20_000).fill('data:a/b;base64,YQ==')],
+  ['data URIs of one text', 'data:a/b;base64,YQ== '.repeat(20_000)],
+])('many %s give others their turn', async (_, value) => {
+  let keptInTurn = 0
+  let most = 0
+  const turn = (): void => {
+    keptInTurn = 0
+    timer = setImmediate(turn)
+  }
+  let timer = setImmediate(turn)
+  await withoutBytes(value, async () => {
+    most = Math.max(most, ++keptInTurn)
+    return undefined
+  })
+  clearImmediate(timer)
+  expect(most).toBeLessThanOrEqual(1_000)
 })

@@ -1,5 +1,5 @@
 import { jsonTextPieces } from '../../lib/json/json-bytes.ts'
-import { doInSlices, type Pieces } from '../../lib/slices.ts'
+import { doInSlices, nextSlice, type Pieces } from '../../lib/slices.ts'
 import { replaceDataUris } from '../../lib/text/data-uri.ts'
 
 /** Stores bytes of a text. Returns the path that replaces them, or undefined if they stay. */
@@ -70,14 +70,24 @@ function* placesIn(root: object): Pieces<Place[]> {
   return places
 }
 
+/** Texts and data URIs that are replaced in one piece: 16 MB may have half a million. */
+const replacedAtOnce = 1_000
+
 /** Replaces data URIs and long base64 texts in a value by paths of files. Changes the objects in it, and returns it. */
 export const withoutBytes = async (value: unknown, keep: KeepBytes): Promise<unknown> => {
+  let replaced = 0
+  const inTurn = () => (++replaced % replacedAtOnce === 0 ? nextSlice() : undefined)
+  const keepInTurn: KeepBytes = async (bytes, type) => {
+    await inTurn()
+    return keep(bytes, type)
+  }
   const root = { value }
   for (const { holder, name } of await doInSlices(placesIn(root))) {
     const text = holder[name] as string
+    await inTurn()
     holder[name] = isBase64(text, shortestOf(name))
-      ? ((await keep(Buffer.from(text, 'base64'), '')) ?? text)
-      : await replaceDataUris(text, ({ bytes, type }) => keep(bytes, type))
+      ? ((await keepInTurn(Buffer.from(text, 'base64'), '')) ?? text)
+      : await replaceDataUris(text, ({ bytes, type }) => keepInTurn(bytes, type))
   }
   return root.value
 }

@@ -1,5 +1,3 @@
-import { nextSlice } from '../slices.ts'
-
 // Linear in the text: the repeated group is bounded, and its parts begin with a character that no part may contain.
 const dataUris =
   /data:([\w.+-]{1,100}\/[\w.+-]{1,100})(?:;[\w.+-]{1,60}=[\w.+-]{1,100}){0,4};base64,([A-Za-z0-9+/_-]+={0,2})/g
@@ -30,9 +28,6 @@ export const readDataUri = (text: string): InlineBytes | undefined => {
   return plain === undefined ? undefined : { type, bytes: Buffer.from(plain) }
 }
 
-/** A text of 16 MB may have half a million. */
-const urisAtOnce = 1_000
-
 /** Replaces each data URI in a text, one after the other, by what `keep` returns for its bytes; undefined keeps it. */
 export const replaceDataUris = async (
   text: string,
@@ -41,11 +36,9 @@ export const replaceDataUris = async (
   if (!text.includes(';base64,')) return text
   const parts: string[] = []
   let from = 0
-  let found = 0
   for (const { 0: whole, 1: type = '', 2: base64 = '', index } of text.matchAll(dataUris)) {
     parts.push(text.slice(from, index), (await keep({ type, bytes: Buffer.from(base64, 'base64') })) ?? whole)
     from = index + whole.length
-    if (++found % urisAtOnce === 0) await nextSlice()
   }
   parts.push(text.slice(from))
   return parts.join('')
