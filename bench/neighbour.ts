@@ -107,7 +107,7 @@ const attacks: Record<string, () => Attack> = {
     validate(workflowOf(numbered(2_000, () => ({ activity: 'text_echo', text_path: `a${'[*]'.repeat(1_300)}` })))),
   'CSV of items': () => ({
     path: '/api/v1/datasets/attacker/patterns/items/check',
-    body: formWith('a.csv', `id,a\n${filled('1,"b"\n', 4_000_000)}`),
+    body: formWith('a.csv', `id,a\n${numbered(100_000, (at) => `${at},"b"\n`).join('')}`),
   }),
   Croissant: () => ({
     path: '/api/v1/datasets/mlcroissant-validation',
@@ -161,7 +161,7 @@ await stage(
     }
     await server.call('POST', '/api/v1/datasets/attacker', {
       name: 'patterns',
-      item_schema: { properties: { a: { pattern: '(a|a?){600}b' } } },
+      item_schema: { properties: { a: { pattern: '(a|a?){300}b' } } },
     })
     const key = await server.key('attacker')
     const client = await child('http-process.ts', { BENCH_URL: server.url, BENCH_TOKEN: await server.key('calm') })

@@ -59,3 +59,17 @@ export const doInSlices = async <Result>(pieces: Pieces<Result>, owner?: string)
     end = performance.now() + sliceMs
   }
 }
+
+/** Hands on what a source has, and lets others go on after each slice of reading it and of what is done with it. */
+export async function* inSlices<Item>(
+  source: AsyncIterable<Item> | Iterable<Item>,
+  owner?: string,
+): AsyncGenerator<Item> {
+  let end = performance.now() + sliceMs
+  for await (const item of source) {
+    yield item
+    if (performance.now() < end) continue
+    await nextSlice(owner)
+    end = performance.now() + sliceMs
+  }
+}

@@ -70,3 +70,21 @@ it.each([
     })
   }
 })
+
+it('gives others their turn while it reads a long file', async () => {
+  let turns = 0
+  const turn = (): void => {
+    turns++
+    timer = setImmediate(turn)
+  }
+  let timer = setImmediate(turn)
+  for (const [format, text] of [
+    ['csv', `id\n${'1\n'.repeat(100_000)}`],
+    ['jsonl', '{"id":1}\n'.repeat(100_000)],
+  ] as const) {
+    turns = 0
+    await read(format, text, 64 * 1024)
+    expect(turns).toBeGreaterThan(5)
+  }
+  clearImmediate(timer)
+})

@@ -5,6 +5,7 @@ import { isObject, type JsonObject, parsedJson } from '../../lib/json/json-objec
 import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
 import { readLines } from '../../lib/memory/byte-blocks.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
+import { inSlices } from '../../lib/slices.ts'
 import { type CsvDelimiterName, csvDelimiters } from '../../lib/text/csv.ts'
 import { findCsvDelimiter } from '../../lib/text/csv-delimiter.ts'
 
@@ -39,7 +40,7 @@ interface ReadOptions {
 
 /** Streams the items of a CSV or JSON lines file. Throws a 422 that names an invalid line. */
 export const readItems = (stream: Readable, options: ReadOptions): AsyncGenerator<ReadItem> =>
-  options.format === 'csv' ? readCsv(stream, options) : readJsonLines(stream, options.maxBytes)
+  inSlices(options.format === 'csv' ? readCsv(stream, options) : readJsonLines(stream, options.maxBytes))
 
 /** Warns about CSV that became one column although it looks like several. */
 export const oneColumnWarning = (items: readonly JsonObject[]): string | undefined => {
@@ -58,11 +59,18 @@ export const oneColumnWarning = (items: readonly JsonObject[]): string | undefin
 const notUtf8 = (error: unknown): unknown =>
   error instanceof TypeError ? fault('The file is not UTF-8 text; save it as UTF-8', 'encoding') : error
 
+/** Bytes that are parsed at once: a thousand short rows. */
+const pieceBytes = 8 * 1024
+
 /** Decodes the stream to text, without a byte order mark. */
 async function* textOf(stream: Readable): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true })
   try {
-    for await (const chunk of stream as AsyncIterable<Buffer>) yield decoder.decode(chunk, { stream: true })
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      for (let from = 0; from < chunk.length; from += pieceBytes) {
+        yield decoder.decode(chunk.subarray(from, from + pieceBytes), { stream: true })
+      }
+    }
     yield decoder.decode()
   } catch (error) {
     throw notUtf8(error)

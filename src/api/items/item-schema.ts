@@ -5,6 +5,7 @@ import { jsonPointer } from '../../lib/json/json-pointer.ts'
 import type { SchemaIssue } from '../../lib/json-schema/json-schema.ts'
 import { makeSchemaChecker } from '../../lib/json-schema/schema-checker.ts'
 import { uncheckedByChecker } from '../../lib/json-schema/schema-keywords.ts'
+import { inSlices } from '../../lib/slices.ts'
 import type { Queries } from '../../store/database/database.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'
 import { newestItems } from '../../store/entities/write-entity.ts'
@@ -42,7 +43,7 @@ export const requireSchema = async (
   const check = makeItemCheck(schemaText, items.length)
   if (!check) return
   const found: { loc: (string | number)[]; msg: string; type: string }[] = []
-  for (const [at, item] of items.entries()) {
+  for await (const [at, item] of inSlices(items.entries())) {
     for (const issue of await check(item)) {
       found.push({ loc: [...loc(at), ...issue.path], msg: sentence(item, issue), type: 'item_schema' })
     }

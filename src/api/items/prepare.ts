@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { invalidField } from '../../lib/errors.ts'
 import type { JsonObject } from '../../lib/json/json-object.ts'
 import { canonicalJson } from '../../lib/json/json-text.ts'
+import type { Pieces } from '../../lib/slices.ts'
 import { splitBuckets } from '../../model/data/splits.ts'
 import type { NewItem } from '../../store/items/write-items.ts'
 
@@ -22,7 +23,10 @@ export const bucketOf = (id: string): number => sha256(id).readUInt32BE(0) % spl
  * Makes items to be stored. Without an id, the id is the beginning of the hash of the data. Throws a 422 for two items
  * with one id; the same data twice without ids is one item.
  */
-export const preparedItems = (given: readonly GivenItem[], loc: (at: number) => (string | number)[]): NewItem[] => {
+export function* preparedItems(
+  given: readonly GivenItem[],
+  loc: (at: number) => (string | number)[],
+): Pieces<NewItem[]> {
   const places = new Map<string, { at: number; item: NewItem }>()
   for (const [at, { id: named, data, source }] of given.entries()) {
     const hash = sha256(canonicalJson(data)).toString('hex')
@@ -34,6 +38,7 @@ export const preparedItems = (given: readonly GivenItem[], loc: (at: number) => 
     }
     const item = { id, data: JSON.stringify(data), hash, bucket: bucketOf(id) }
     places.set(id, { at: earlier?.at ?? at, item: { ...item, source: source ? JSON.stringify(source) : null } })
+    yield
   }
   return [...places.values()].map(({ item }) => item)
 }

@@ -4,6 +4,7 @@ import { AppError, invalidField } from '../../lib/errors.ts'
 import type { JsonObject } from '../../lib/json/json-object.ts'
 import { jsonPointer } from '../../lib/json/json-pointer.ts'
 import { makeProcessQueue } from '../../lib/processes/process-queue.ts'
+import { doAtOnce, inSlices } from '../../lib/slices.ts'
 import { makeSlots } from '../../lib/slots.ts'
 import { timestamp } from '../../lib/time.ts'
 import { authorOf, type FoundCollection, type Identity, ownerOf } from '../../model/collections/identity.ts'
@@ -151,9 +152,9 @@ const sorted = async (schemaText: string | null, { given, lines }: Given) => {
   }
   const fitting: { item: NewItem; line: number; data: JsonObject }[] = []
   const places = new Map<string, { hash: string; line: number }>()
-  for (const [at, one] of given.entries()) {
+  for await (const [at, one] of inSlices(given.entries())) {
     const line = lines[at] ?? 0
-    const [item] = preparedItems([one], () => [])
+    const [item] = doAtOnce(preparedItems([one], () => []))
     if (!item) continue
     const issues = check ? await check({ id: item.id, data: one.data }) : []
     const earlier = places.get(item.id)

@@ -1,4 +1,5 @@
 import { AppError } from '../../lib/errors.ts'
+import { doInSlices } from '../../lib/slices.ts'
 import type { WrittenItems } from '../../model/data/item.ts'
 import type { Quota } from '../../store/collections/quota.ts'
 import type { Database } from '../../store/database/database.ts'
@@ -35,7 +36,7 @@ const tooMany = (most: number) =>
  */
 export const storeItems = async (deps: StoreItemsDeps, dataset: EntityRow, write: ItemWrite): Promise<WrittenItems> => {
   const { database, quota, settings } = deps
-  const items = preparedItems(write.given, write.loc)
+  const items = await doInSlices(preparedItems(write.given, write.loc))
   if (items.length > settings.maxDatasetItems) throw tooMany(settings.maxDatasetItems)
   await quota.require(dataset.collection_id, 0)
   const checked = (row: EntityRow) =>

@@ -100,6 +100,7 @@ function* parseContainer(text: string, start: number): Pieces<Parsed> {
   let lastComma = at
   for (;;) {
     let end = endOfSmall(text, at)
+    if (end !== undefined && end - at > pieceCharacters) yield // a long string was searched, and is parsed next
     if (end === undefined) {
       if (from !== undefined && from < at) takeSmall(from, lastComma)
       from = undefined
