@@ -49,5 +49,5 @@ test.each([
     return undefined
   })
   clearImmediate(timer)
-  expect(most).toBeLessThanOrEqual(1_000)
+  expect(most).toBeLessThanOrEqual(2_000) // of two slices: one may come before the count, one after it
 })
