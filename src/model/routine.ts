@@ -34,10 +34,13 @@ const secretsSchema = z
   .nullish()
   .transform((given) => given ?? {})
   .describe('Variables for the environment of its runs; stored encrypted, never returned.')
-const overlapSchema = z.enum(overlaps).describe('What happens to a fire while a run of the routine is active.')
-const catchUpSchema = z
-  .enum(catchUps)
-  .describe('Which fires missed while no server ran are made up: none, the last one, or all.')
+/** What a routine does where its fires meet runs or standstills. */
+const policies = {
+  overlap: z.enum(overlaps).describe('What happens to a fire while a run of the routine is active.'),
+  catch_up: z
+    .enum(catchUps)
+    .describe('Which fires missed while no server ran are made up: none, the last one, or all.'),
+}
 
 const settable = {
   cadence: cadenceSchema,
@@ -48,8 +51,7 @@ const settable = {
   webhook_secret: webhookSecretSchema.describe(
     'Secret that signs the notifications; stored encrypted, never returned.',
   ),
-  overlap: overlapSchema,
-  catch_up: catchUpSchema,
+  ...policies,
 }
 
 export const createRoutineSchema = z
@@ -85,8 +87,7 @@ export const routineSchema = z
     paused: z.boolean(),
     webhook_url: z.string().nullable(),
     has_webhook_secret: z.boolean(),
-    overlap: overlapSchema,
-    catch_up: catchUpSchema,
+    ...policies,
     next_run_at: time.describe('Time of the next fire. Null for manual and paused routines.'),
     last_run_at: time.describe('Time at which its newest run was started.'),
     last_trajectory_id: z.string().nullable(),

@@ -43,11 +43,12 @@ const routines = table('routines', {
   updated_at: moment,
 })
 
-/** Columns that a change may set. */
-const settable = [
+/** Columns that a request sets. */
+export const routineFields = [
   ...(['cadence', 'init_params_overrides', 'secret_param_keys', 'sealed_secrets', 'paused', 'webhook_url'] as const),
-  ...(['sealed_webhook_secret', 'overlap', 'catch_up', 'next_run_at', 'waiting', 'updated_at'] as const),
+  ...(['sealed_webhook_secret', 'overlap', 'catch_up', 'updated_at'] as const),
 ] as const
+const settable = [...routineFields, 'next_run_at', 'waiting'] as const
 export type RoutineFields = Pick<Row<typeof routines.columns>, (typeof settable)[number]>
 
 /** A routine with the names of its task and collection. */

@@ -41,27 +41,23 @@ export const changed = (
   { sealer, now }: { sealer: Pick<Sealer, 'seal'>; now: Date },
 ): RoutineFields => {
   const { id, ...kept } = before
-  const { secret_params: secrets, webhook_secret: secret } = given
-  const url = given.webhook_url === undefined ? before.webhook_url : given.webhook_url
+  const { name: _, cadence, init_params_overrides: overrides, secret_params: secrets, ...other } = given
+  const { webhook_secret: secret, webhook_url: url = before.webhook_url, ...policies } = other
   if (secret && url === null) throw invalidField(['body', 'webhook_secret'], 'webhook_secret needs a webhook_url')
   const sealedSecret = sealedOr(before.sealed_webhook_secret, secret, (text) =>
     sealer.seal(text, routineWebhookSeal(id)),
   )
   const fields: RoutineFields = {
     ...kept,
-    cadence: given.cadence ? JSON.stringify(given.cadence) : before.cadence,
-    init_params_overrides: given.init_params_overrides
-      ? JSON.stringify(given.init_params_overrides)
-      : before.init_params_overrides,
+    ...present(policies),
+    cadence: cadence ? JSON.stringify(cadence) : before.cadence,
+    init_params_overrides: overrides ? JSON.stringify(overrides) : before.init_params_overrides,
     secret_param_keys: secrets ? Object.keys(secrets) : before.secret_param_keys,
     sealed_secrets: sealedOr(before.sealed_secrets, secrets && textOf(secrets), (text) =>
       sealer.seal(text, routineSecretsSeal(id)),
     ),
-    paused: given.paused ?? before.paused,
     webhook_url: url,
     sealed_webhook_secret: url === null ? null : sealedSecret,
-    overlap: given.overlap ?? before.overlap,
-    catch_up: given.catch_up ?? before.catch_up,
     updated_at: now,
   }
   // A change that does not touch the schedule must not skip a fire that is due now.
@@ -69,6 +65,12 @@ export const changed = (
   const next = fields.paused ? null : fireAfter(readCadence(fields.cadence), now.getTime())
   return { ...fields, next_run_at: next === null ? null : new Date(next), waiting: [] }
 }
+
+/** The members that have a value. */
+const present = <Of extends object>(object: Of) =>
+  Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
+    [Name in keyof Of]?: Exclude<Of[Name], undefined>
+  }
 
 const textOf = (secrets: Record<string, string>): string | null =>
   Object.keys(secrets).length === 0 ? null : JSON.stringify(secrets)

@@ -9,13 +9,14 @@ import { listText, textStream } from '../../http/text-stream.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { JsonObject } from '../../lib/json/json-object.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
-import { timestamp, timestampOrNull } from '../../lib/time.ts'
+import { timestamp } from '../../lib/time.ts'
 import { authorOf, type FoundCollection, type FoundTask } from '../../model/collections/identity.ts'
 import { isName } from '../../model/names.ts'
-import type { CreateRoutine, Routine, UpdateRoutine } from '../../model/routine.ts'
+import { type CreateRoutine, type Routine, routineSchema, type UpdateRoutine } from '../../model/routine.ts'
 import type { RoutineFires } from '../../model/routine-fires.ts'
 import { refusesUnservable } from '../../model/runs/preflight.ts'
 import type { Database, Queries } from '../../store/database/database.ts'
+import { valuesOf } from '../../store/database/table.ts'
 import { firedRuns, firesOf } from '../../store/routine-fires.ts'
 import {
   createRoutine,
@@ -25,6 +26,7 @@ import {
   findRunnableRoutine,
   type ListedRoutine,
   type RoutineRow,
+  routineFields,
   routinesOfCollection,
   routinesOfTask,
   updateRoutine,
@@ -34,6 +36,7 @@ import { acceptedReply } from '../runs/accepted.ts'
 import { withResolvedFiles } from '../runs/file-paths.ts'
 import { checkParameters } from '../runs/parameters.ts'
 import { startRunOnce } from '../runs/start-once.ts'
+import { serializeRow } from '../serialize-row.ts'
 import { missingTask } from '../tasks/missing-task.ts'
 import type { DocumentDeps } from '../trajectories/documents.ts'
 import { runsOfRoutine } from '../trajectories/list.ts'
@@ -41,35 +44,18 @@ import { requireWebhookTarget } from '../webhooks/check-url.ts'
 import { routinesContract } from './contract.ts'
 import { changed, checkedCadence, newRoutine } from './fields.ts'
 
-const shown = (row: ListedRoutine): Routine => ({
-  id: row.id,
-  name: row.name,
-  collection: row.collection_name,
-  task: row.task_name,
-  cadence: JSON.parse(row.cadence) as Routine['cadence'],
-  init_params_overrides: JSON.parse(row.init_params_overrides) as JsonObject,
-  secret_param_keys: row.secret_param_keys,
-  paused: row.paused,
-  webhook_url: row.webhook_url,
-  has_webhook_secret: row.sealed_webhook_secret !== null,
-  overlap: row.overlap,
-  catch_up: row.catch_up,
-  next_run_at: timestampOrNull(row.next_run_at),
-  last_run_at: timestampOrNull(row.last_run_at),
-  last_trajectory_id: row.last_trajectory_id,
-  waiting: row.waiting.length,
-  last_skipped_at: timestampOrNull(row.last_skipped_at),
-  last_skip_reason: row.last_skip_reason,
-  created_at: timestamp(row.created_at),
-  updated_at: timestamp(row.updated_at),
-})
+const shown = (row: ListedRoutine): Routine =>
+  serializeRow(routineSchema, row, {
+    collection: row.collection_name,
+    task: row.task_name,
+    cadence: JSON.parse(row.cadence) as Routine['cadence'],
+    init_params_overrides: JSON.parse(row.init_params_overrides) as JsonObject,
+    has_webhook_secret: row.sealed_webhook_secret !== null,
+    waiting: row.waiting.length,
+  })
 
 /** Entity tag of what a PATCH can change: a fire is no change. */
-const routineTag = (row: RoutineRow): string =>
-  entityTag([
-    ...[row.id, row.cadence, row.init_params_overrides, row.secret_param_keys, row.sealed_secrets, row.paused],
-    ...[row.webhook_url, row.sealed_webhook_secret, row.overlap, row.catch_up, row.updated_at],
-  ])
+const routineTag = (row: RoutineRow): string => entityTag([row.id, ...valuesOf(routineFields, row)])
 
 /** Shows a routine, with its entity tag as a header. */
 const taggedRoutine = ({ addHeaders }: AnyCall, row: ListedRoutine): Routine => {
