@@ -1,4 +1,7 @@
+import type { AnyCall } from '../../http/implement.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
+import { countKept } from '../../lib/memory/json-memory.ts'
+import type { TakeRoom } from '../../lib/net/taken-room.ts'
 import { covers, type FoundCollection, type FoundTask, type Identity } from '../../model/collections/identity.ts'
 import type { BatchDataset } from '../../model/runs/batch.ts'
 import type { Database, Queries } from '../../store/database/database.ts'
@@ -9,7 +12,7 @@ import { getEntityVersion } from '../entities/versions.ts'
 import { bucketsOf } from '../items/splits.ts'
 import { type Item, itemsTooLarge } from './items.ts'
 
-interface DatasetCall {
+interface DatasetCall extends Pick<AnyCall, 'memory'> {
   collection: FoundCollection
   identity: Identity
   body: { split?: string | undefined; changed_only?: boolean }
@@ -63,8 +66,9 @@ const itemsToRun = async (
   { database, settings: { maxFanOut, maxBatchBytes } }: DatasetItemsDeps,
   at: ItemsAt,
   task: FoundTask,
-  changedOnly: boolean,
+  { changedOnly, room }: { changedOnly: boolean; room: TakeRoom },
 ): Promise<ItemRow[]> => {
+  const count = countKept(room)
   const where = { ...at, taskId: task.id, definition: task.definition }
   const rows: ItemRow[] = []
   let bytes = 0
@@ -74,6 +78,7 @@ const itemsToRun = async (
     }
     bytes += Buffer.byteLength(row.data)
     if (bytes > maxBatchBytes) throw itemsTooLarge(maxBatchBytes)
+    await count(row.data)
   }
   return rows
 }
@@ -91,7 +96,7 @@ export const readDatasetItems = async (
   const version = await versionOf(database, dataset, ref)
   const buckets = bucketsOf(dataset.splits, split, ['body', 'split'])
   const at = { datasetId: dataset.id, seq: version.seq, buckets }
-  const rows = await itemsToRun(deps, at, task, changedOnly)
+  const rows = await itemsToRun(deps, at, task, { changedOnly, room: call.memory.take })
   const all = changedOnly ? await countItems(database, at) : rows.length
   if (all === 0)
     throw invalidField(loc, `Version ~${version.seq} of dataset '${dataset.name}' has no such items`, 'too_few')

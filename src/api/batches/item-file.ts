@@ -159,6 +159,15 @@ const csvFault = (error: CsvError, maxBytes: number): AppError => {
 
 const sampleCharacters = 32 * 1024
 
+/** The parser makes all rows of a piece at once, and one of two characters takes it 400 bytes. */
+const pieceCharacters = 2 * 1024
+
+async function* inPieces(text: AsyncIterable<string>): AsyncGenerator<string> {
+  for await (const chunk of text) {
+    for (let at = 0; at < chunk.length; at += pieceCharacters) yield chunk.slice(at, at + pieceCharacters)
+  }
+}
+
 /** The text of a file with its delimiter, which is found in its beginning where none is given. */
 const sampled = async (text: AsyncGenerator<string>, given: CsvDelimiterName | undefined) => {
   if (given) return { text, delimiter: csvDelimiters[given] }
@@ -199,7 +208,7 @@ async function* readCsv(
     relax_column_count: true,
     max_record_size: maxBytes,
   })
-  Readable.from(text)
+  Readable.from(inPieces(text), { highWaterMark: 1 })
     .on('error', (error) => rows.destroy(error))
     .pipe(rows)
   let columns: Column[] | undefined

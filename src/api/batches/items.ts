@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import type { AnyCall } from '../../http/implement.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
+import { countKept } from '../../lib/memory/json-memory.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import type { CsvDelimiterName } from '../../lib/text/csv.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
@@ -20,7 +21,7 @@ export interface ItemDeps {
 }
 
 /** A call with the items of a batch, inline or in a file that it names. */
-interface ItemsCall extends Pick<AnyCall, 'warn'> {
+interface ItemsCall extends Pick<AnyCall, 'warn' | 'memory'> {
   collection: FoundCollection
   body: { items?: Item[] | undefined; file_path?: string | undefined; delimiter?: CsvDelimiterName | undefined }
 }
@@ -48,8 +49,8 @@ const makeGathering = ({ maxFanOut, maxBatchBytes, maxInitParamsBytes }: ItemDep
   let size = 0
   return {
     items,
-    /** Adds an item. Errors name the item with `place`. */
-    add(item: Item, loc: (string | number)[], place: string) {
+    /** Adds an item, and returns its text. Errors name the item with `place`. */
+    add(item: Item, loc: (string | number)[], place: string): string {
       if (items.length === maxFanOut) {
         throw invalidField(
           ['body', field],
@@ -74,6 +75,7 @@ const makeGathering = ({ maxFanOut, maxBatchBytes, maxInitParamsBytes }: ItemDep
         throw itemsTooLarge(maxBatchBytes)
       }
       items.push(item)
+      return text
     },
   }
 }
@@ -86,7 +88,7 @@ const gathered = (settings: ItemDeps['settings'], given: Item[]): Item[] => {
 
 const itemsOfFile = async (
   { database, objects, settings }: ItemDeps,
-  { collection, body: { file_path: given = '', delimiter }, warn }: ItemsCall,
+  { collection, body: { file_path: given = '', delimiter }, warn, memory }: ItemsCall,
 ): Promise<Item[]> => {
   const loc = ['body', 'file_path']
   const path = (await resolveFiles(database, collection.id, [given])).get(given)
@@ -101,9 +103,10 @@ const itemsOfFile = async (
     throw invalidField(loc, message, 'file_invalid')
   }
   const { items, add } = makeGathering(settings, 'file_path')
+  const count = countKept(memory.take)
   const { stream } = await objects.open(file.object)
   for await (const { item, line } of readItems(stream, { format, maxBytes: settings.maxInitParamsBytes, delimiter })) {
-    add(item, loc, `Line ${line}`)
+    await count(add(item, loc, `Line ${line}`))
   }
   if (items.length === 0) {
     const expected =

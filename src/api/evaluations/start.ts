@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Engine } from '../../engine/engine.ts'
 import { parsePath } from '../../engine/program/paths.ts'
-import type { Call } from '../../http/implement.ts'
+import type { AnyCall, Call } from '../../http/implement.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { canonicalJson } from '../../lib/json/json-text.ts'
 import { authorOf, type FoundCollection, type FoundTask, type Identity } from '../../model/collections/identity.ts'
@@ -163,7 +163,7 @@ export const takeApart = (items: readonly Item[], known?: readonly string[]): Ev
   return { runs, keys, expected: expected.some((one) => one !== null) ? expected : undefined }
 }
 
-interface DatasetCall {
+interface DatasetCall extends Pick<AnyCall, 'memory'> {
   collection: FoundCollection
   identity: Identity
   body: EvaluationRequest
@@ -179,9 +179,9 @@ const datasetSource = async (
   task: FoundTask,
   at: { taskId: number; baseline: string | null; outputPath: string | null },
 ): Promise<{ source?: DatasetItems; carried: Carried[] }> => {
-  const { collection, body, identity } = call
+  const { collection, body, identity, memory } = call
   if (body.dataset === undefined) return { carried: [] }
-  const asked = { collection, identity, body: { split: body.split } } // which results hold is decided below
+  const asked = { collection, identity, memory, body: { split: body.split } } // which results hold is decided below
   const source = await readDatasetItems({ database, settings }, asked, task, body.dataset)
   if (!body.changed_only) return { source, carried: [] }
   const earlier = at.baseline ?? (await latestEvaluation(database, { taskId: at.taskId, task: task.name })) ?? null

@@ -3,11 +3,15 @@ import { PreviewFailed } from '../../datasets/preview/preview.ts'
 import { readParquetLines } from '../../datasets/preview/run-preview.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import type { Owner } from '../../lib/fair-queue.ts'
-import { isObject, type JsonObject, parsedJson } from '../../lib/json/json-object.ts'
-import { isDeeperThan, maxJsonDepth } from '../../lib/json/json-text.ts'
+import { isObject, type JsonObject } from '../../lib/json/json-object.ts'
+import { maxJsonDepth } from '../../lib/json/json-text.ts'
+import { parseLarge } from '../../lib/json/large-json.ts'
 import { readWhole } from '../../lib/memory/byte-blocks.ts'
+import { countKept, measureJson } from '../../lib/memory/json-memory.ts'
+import type { TakeRoom } from '../../lib/net/taken-room.ts'
 import type { ProcessQueue } from '../../lib/processes/process-queue.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
+import { doInSlices } from '../../lib/slices.ts'
 import type { CsvDelimiterName } from '../../lib/text/csv.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
 import { itemIdSchema } from '../../model/data/item.ts'
@@ -72,10 +76,20 @@ const tooLarge = (maxBytes: number) =>
     hint: 'Import the items in several files, or raise JETTY_MAX_BATCH_BYTES.',
   })
 
+/** Copies of a JSON document while it is decoded: its bytes and its text. */
+const copiesToDecode = 2
+
 /** Reads a JSON document that is a list of objects. */
-async function* readJsonList(stream: Readable, maxBytes: number): AsyncGenerator<ReadItem> {
-  const text = (await readWhole(stream, maxBytes, () => tooLarge(maxBytes))).toString('utf8')
-  const list = isDeeperThan(text, maxJsonDepth) ? undefined : parsedJson(text)
+async function* readJsonList(
+  stream: Readable,
+  { maxBytes, owner, room }: { maxBytes: number; owner: string; room: TakeRoom },
+): AsyncGenerator<ReadItem> {
+  const bytes = await readWhole(stream, maxBytes, () => tooLarge(maxBytes))
+  await room(copiesToDecode * bytes.length)
+  const text = bytes.toString('utf8')
+  const { depth, memory } = await doInSlices(measureJson(text), owner)
+  await room(memory)
+  const list = depth > maxJsonDepth ? undefined : await parseLarge(text, owner).catch(() => undefined)
   if (!Array.isArray(list))
     throw invalidField(['body', 'file'], 'The file is not a JSON list of objects', 'file_invalid')
   for (const [at, item] of list.entries()) {
@@ -113,6 +127,7 @@ export const itemsOfFile = async (
   owner: Owner,
   file: ItemFile,
   { idColumn, delimiter }: { idColumn: string; delimiter: CsvDelimiterName | undefined },
+  room: TakeRoom,
 ): Promise<ItemsOfFile> => {
   const { objects, settings, inQueue } = deps
   const format = isParquet(file) ? 'jsonl' : itemFormatOf(file)
@@ -125,17 +140,20 @@ export const itemsOfFile = async (
     : (await objects.open(file.object)).stream
   const rows = format
     ? readItems(stream, { format, maxBytes: settings.maxInitParamsBytes, delimiter, isExport: true })
-    : readJsonList(stream, settings.maxBatchBytes)
+    : readJsonList(stream, { maxBytes: settings.maxBatchBytes, owner: String(owner.payer), room })
+  const count = countKept(room)
   const [given, lines]: [GivenItem[], number[]] = [[], []]
   let size = 0
   for await (const { item, line } of rows) {
     const id = idOf(item, idColumn, line)
     const { [idColumn]: _, ...data } = item
-    size += JSON.stringify(data).length
+    const text = JSON.stringify(data)
+    size += text.length
     if (size > settings.maxBatchBytes) throw tooLarge(settings.maxBatchBytes)
     if (given.length === settings.maxDatasetItems) {
       throw new AppError('too_large', `A dataset has at most ${settings.maxDatasetItems} items`)
     }
+    if (format) await count(text) // a list of JSON was counted as a whole
     given.push(id === undefined ? { data } : { id, data })
     lines.push(line)
   }

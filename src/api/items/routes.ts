@@ -252,7 +252,7 @@ export const itemsRoutes = (deps: ItemsDeps): Route[] => {
   }
 
   /** Reads the items of the file that a call sends or names. */
-  const readGiven = async ({ collection, body, files, warn }: Call<(typeof itemsContract)['importItems']>) => {
+  const readGiven = async ({ collection, body, files, warn, memory }: Call<(typeof itemsContract)['importItems']>) => {
     const [file, second] = files
     if (second) throw invalidField(['body', 'file'], 'Only one file is allowed', 'too_many')
     if ((file === undefined) === (body.file_path === undefined)) {
@@ -260,7 +260,7 @@ export const itemsRoutes = (deps: ItemsDeps): Route[] => {
     }
     const named = file ?? (await namedItemFile(database, collection, body.file_path ?? ''))
     const [owner, columns] = [ownerOf(collection), { idColumn: body.id_column, delimiter: body.delimiter }]
-    const read = await itemsOfFile({ ...deps, inQueue }, owner, named, columns)
+    const read = await itemsOfFile({ ...deps, inQueue }, owner, named, columns, memory.take)
     if (read.warning) warn({ field: 'delimiter', message: read.warning, did_you_mean: null })
     return read
   }

@@ -1,4 +1,5 @@
 import { skipString } from '../json/json-text.ts'
+import type { TakeRoom } from '../net/taken-room.ts'
 import { doAtOnce, type Pieces } from '../slices.ts'
 
 /** Smaller values are not counted: the heap has room for them beside every budget. */
@@ -99,3 +100,22 @@ export function* measureJson(text: string): Pieces<JsonMeasure> {
 /** Estimates the memory that JSON.parse needs for a text. */
 export const parsedMemory = (text: string): number =>
   text.length <= uncountedBytes ? text.length : doAtOnce(measureJson(text)).memory
+
+/**
+ * Reserves memory for values that are read one by one and all kept. Takes their JSON texts; returns a promise when the next
+ * one must wait.
+ */
+export const countKept = (room: TakeRoom): ((text: string) => Promise<void> | undefined) => {
+  let texts: string[] = []
+  let length = 0
+  return (text) => {
+    texts.push(text)
+    length += text.length + slotBytes
+    if (length <= uncountedBytes) return undefined
+    // Measured together: a key that all of them have counts once.
+    const bytes = Math.max(length, doAtOnce(measureJson(texts.join())).memory)
+    texts = []
+    length = 0
+    return room(bytes)
+  }
+}

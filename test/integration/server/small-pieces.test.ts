@@ -2,7 +2,7 @@
 
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -10,10 +10,16 @@ import { readItems } from '../../../src/api/batches/item-file.ts'
 import { makeAnswerRoom } from '../../../src/gateway/relay/answer-room.ts'
 import { keepEvents } from '../../../src/gateway/relay/relay-events.ts'
 import { readBytes } from '../../../src/http/input/body.ts'
-import { lastBytes } from '../../../src/http/input/multipart.ts'
+import { lastBytes, readMultipart } from '../../../src/http/input/multipart.ts'
 import { makeByteReader } from '../../../src/lib/files/byte-reader.ts'
+import { readTar, tarEntry } from '../../../src/lib/files/tar.ts'
+import { readWhole } from '../../../src/lib/memory/byte-blocks.ts'
 import { parsedMemory } from '../../../src/lib/memory/json-memory.ts'
+import { parseAllowRules } from '../../../src/lib/net/addresses.ts'
+import { makeGuardedAgent } from '../../../src/lib/net/agent.ts'
 import { readUnpackedBody } from '../../../src/lib/net/body.ts'
+import { makeOpener } from '../../../src/lib/net/open.ts'
+import { pause } from '../../../src/lib/time.ts'
 import { responseText } from '../../../src/mcp/mcp-server.ts'
 import { chatFormat } from '../../../src/providers/upstream/formats/openai.ts'
 import { makeAwsEventCutter } from '../../../src/providers/upstream/frames/aws-events.ts'
@@ -74,6 +80,31 @@ const pushed = (push: (piece: Buffer) => unknown, count = bound): void => {
 const limits = { contentEncoding: '', maxBytes: 2 * bound, from: 'a server' }
 const openAnswer = (body: AsyncIterable<Uint8Array>) => ({ status: 200, headers: {}, body, close() {} })
 
+/** Whole chunks of the network, as many as the bound has, of one thing after the other. */
+const chunksOf = (unit: string): Buffer[] => {
+  const chunk = Buffer.from(unit.repeat(Math.floor((64 * 1024) / unit.length)))
+  return Array.from({ length: Math.floor(bound / chunk.length) }, () => chunk)
+}
+
+const itemsOf = (format: 'csv' | 'jsonl', unit: string) =>
+  readItems(Readable.from(chunksOf(unit), { objectMode: false }), { format, maxBytes: bound, delimiter: 'comma' })
+
+/** A form of as many parts as the bound has bytes for, and what is made of it. */
+const formOf = (part: string, names = { files: ['file'], fields: ['a'] }) => {
+  const body = Readable.from([...chunksOf(`--b\r\n${part}\r\n`), Buffer.from('--b--\r\n')], { objectMode: false })
+  const sink = {
+    put: async (stream: Readable) => {
+      for await (const _ of stream);
+      return { id: 'one', size: 0, sha256: '' }
+    },
+    remove: async () => {},
+  }
+  const limits = { maxFileBytes: bound, maxFiles: 10, maxFieldBytes: bound }
+  const headers = { 'content-type': 'multipart/form-data; boundary=b' }
+  return readMultipart(body, headers, names, limits, sink).catch((error: unknown) => error)
+}
+const dispositionOf = (rest: string) => `Content-Disposition: form-data; ${rest}\r\n\r\n`
+
 /** Each place fills itself with `bound` bytes, and returns what keeps them alive. */
 const places: Record<string, () => unknown> = {
   'an answer from the network': () => streamedTo((stream) => readUnpackedBody(stream, limits)),
@@ -95,6 +126,36 @@ const places: Record<string, () => unknown> = {
   'a line of a file of items': () =>
     streamedTo((stream) => readItems(stream, { format: 'jsonl', maxBytes: 2 * bound }).next()),
   'a part of an archive': () => readTo((body) => makeByteReader(body).take(2 * bound)),
+  'rows of CSV': async () => {
+    const rows = itemsOf('csv', 'a\n')
+    return [rows, await rows.next()]
+  },
+  'empty lines of CSV': async () => {
+    const rows = itemsOf('csv', '\n')
+    return [rows, await rows.next()]
+  },
+  'empty lines of a file of items': async () => {
+    const rows = itemsOf('jsonl', '\n')
+    return [rows, await rows.next()]
+  },
+  'members of an archive': async () => {
+    const member = await readWhole(tarEntry('a', 0, []))
+    const members = readTar(Readable.from(Array<Buffer>(bound / 64).fill(member)), 'last')
+    for (let at = 0; at < bound / 64; at++) await members.next()
+    return members
+  },
+  'fields of a form': () => formOf(dispositionOf('name="a"')),
+  'fields of a form without a name': () => formOf('\r\n'),
+  'files of a form': () => formOf(dispositionOf('name="file"; filename="a"')),
+  'files of a form that nobody wants': () => formOf(dispositionOf('name="b"; filename="a"')),
+  'comments among events': () => {
+    const cutter = makeFrameCutter(bound)
+    return chunksOf(':\n\n').map(cutter.push)
+  },
+  'events without anything': () => {
+    const cutter = makeFrameCutter(bound)
+    return chunksOf('\n\n').map(cutter.push)
+  },
   'a server-sent event': () => {
     const cutter = makeFrameCutter(2 * bound)
     pushed(cutter.push)
@@ -229,6 +290,41 @@ const mostGrown = async (happening: Promise<unknown>): Promise<number> => {
   return most
 }
 
+/** Headers of one character each, as many as have so many bytes. */
+const shortHeaders = (bytes: number): string => 'a:\r\n'.repeat(bytes / 4)
+
+const connections = 16
+const headerBytes = bound / connections
+
+describe('headers of answers', () => {
+  it('end with their bound, and nothing of them is kept', async () => {
+    const server = createServer((socket) => {
+      const write = () => {
+        while (socket.writable && socket.write(shortHeaders(headerBytes)));
+      }
+      socket.on('error', () => socket.destroy()).on('drain', write)
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 200 OK\r\n')
+        write()
+      })
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const agent = makeGuardedAgent({ allowPrivateNetwork: parseAllowRules('127.0.0.1') })
+    const open = makeOpener(agent)
+    const grown = await grownBy(async () => {
+      const answers = await Promise.allSettled(Array.from({ length: connections }, () => open(url)))
+      for (const answer of answers) {
+        expect(answer).toMatchObject({ status: 'rejected', reason: { code: 'network_failed' } })
+      }
+      return agent
+    })
+    expect(grown / MiB).toBeLessThan(3)
+    await agent.destroy()
+    server.close()
+  })
+})
+
 /** Sends a request, and keeps nothing of its answer. Resolves with the number of bytes once the connection is closed. */
 const discarded = async (url: string, body: string, token: string): Promise<number> => {
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
@@ -276,6 +372,36 @@ describe('a server that is answered in chunks of one byte', () => {
     const run = jetty.run(workflow)
     expect((await mostGrown(run)) / MiB).toBeLessThan(10)
     expect(JSON.stringify((await run).steps.get)).toContain('other side closed')
+  })
+
+  it('keeps little of headers, and refuses more of them', async () => {
+    const answers: string[] = []
+    const sockets = Array.from({ length: connections }, () =>
+      connect(Number(new URL(jetty.url).port), '127.0.0.1')
+        .on('error', () => {})
+        .on('data', (chunk) => answers.push(chunk.toString())),
+    )
+    const grown = await grownBy(async () => {
+      for (const socket of sockets) socket.write(`GET /health HTTP/1.1\r\nhost: a\r\n${shortHeaders(headerBytes / 2)}`)
+      await pause(300)
+      return sockets
+    })
+    expect(grown / MiB).toBeLessThan(3)
+    for (const socket of sockets) socket.write(shortHeaders(8 * headerBytes))
+    await expect.poll(() => answers.filter((answer) => answer.startsWith('HTTP/1.1 431')).length).toBe(connections)
+    for (const socket of sockets) socket.destroy()
+  })
+
+  it('keeps little of messages of MCP clients', async () => {
+    const message = (params: object) => ({ jsonrpc: '2.0', method: 'notifications/progress', params })
+    const send = (messages: unknown) => jetty.call('POST', '/mcp', messages, token)
+    expect((await send([message({})])).status).toBe(202) // loads what MCP needs
+    const before = usedBytes()
+    const tiny = await send(Array.from({ length: bound / 64 }, () => message({})))
+    expect(tiny).toMatchObject({ status: 400, body: { detail: expect.stringContaining('1 to 50 messages') } })
+    const wide = await send(Array.from({ length: 50 }, () => message({ a: Array.from({ length: 1_000 }, () => ({})) })))
+    expect(wide.status).toBe(202)
+    expect((usedBytes() - before) / MiB).toBeLessThan(3)
   })
 
   it.each([

@@ -1,7 +1,7 @@
 import { makeByteBlocks } from '../../../lib/memory/byte-blocks.ts'
 import type { PushStream } from '../push-stream.ts'
 
-/** One server-sent event: its bytes as they arrived, and its data if it has any. */
+/** A server-sent event: its bytes as they arrived, and its data. Events without data that arrive together are one. */
 export interface Frame {
   bytes: Buffer
   data: string | undefined
@@ -75,12 +75,22 @@ export const makeFrameCutter = (mostBytes: number) => {
     const frames: Frame[] = []
     const isOpen = edge.length > 0
     let from = isOpen ? endOpen(chunk, frames) : 0
+    let silent = from // where events without data begin: comments of three bytes would be an object each
+    const passSilent = () => {
+      if (silent < from) frames.push({ bytes: chunk.subarray(silent, from), data: undefined })
+    }
     while (!isOpen || from > 0) {
       const end = from < chunk.length ? endOfEvent(chunk, from) : -1
       if (end === -1) break
-      frames.push({ bytes: chunk.subarray(from, end), data: dataOf(chunk.toString('utf8', from, end)) })
+      const data = dataOf(chunk.toString('utf8', from, end))
+      if (data !== undefined) {
+        passSilent()
+        frames.push({ bytes: chunk.subarray(from, end), data })
+        silent = end
+      }
       from = end
     }
+    passSilent()
     keep(chunk.subarray(from))
     if (begun.size > mostBytes) passing = true
     if (passing && begun.size > 0) frames.push({ bytes: begun.take(), data: undefined, isPiece: true })

@@ -121,6 +121,16 @@ test('members come under their paths, with their bytes, and programs can be run'
   })
 })
 
+test('folders count, also those that are only in the paths of files', async () => {
+  const deep = (at: number) => ({ name: `${Array.from({ length: 20 }, (_, level) => `${at}-${level}`).join('/')}/a` })
+  expect(Object.keys(await unpack(zipOf([deep(0), deep(1)])))).toHaveLength(2)
+  const tooDeep = unpack(zipOf([deep(0), deep(1), deep(2), deep(3), deep(4)]))
+  await expect(tooDeep).rejects.toMatchObject({
+    message: expect.stringContaining('more than 100 files and folders'),
+    hint: expect.stringContaining('JETTY_SANDBOX_FILES'),
+  })
+})
+
 describe('an archive is refused by the name of the member', () => {
   test.each<[string, Member[], RegExp]>([
     ['leads above', [{ name: '../../etc/passwd' }], /\.\.\/\.\.\/etc\/passwd/],

@@ -7,7 +7,7 @@ import { byteSize } from '../../../lib/settings/byte-size.ts'
 export interface UnzipLimits {
   /** Total unpacked bytes of all members. */
   bytes: number
-  /** Number of members, folders included. */
+  /** Number of members, and of files and folders that they become. */
   files: number
 }
 
@@ -116,6 +116,8 @@ const makeCensus = (archive: string, limits: UnzipLimits) => {
         throw refuse(archive, `its member ${quoted(path)} stands where it has a folder`)
       paths.add(path)
       for (const folder of above) folders.add(folder)
+      if (paths.size + folders.size > limits.files)
+        throw refuseSize(archive, `it has more than ${limits.files} files and folders`, 'JETTY_SANDBOX_FILES')
     },
   }
 }
