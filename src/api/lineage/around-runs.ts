@@ -2,12 +2,13 @@ import { covers, type Identity } from '../../model/collections/identity.ts'
 import type { Database } from '../../store/database/database.ts'
 import { productsOfRuns } from '../../store/entities/run-products.ts'
 import {
+  filesMadeBy,
   itemsMadeFrom,
   type LineageItem,
   type LineageRun,
+  labelsOn,
   lineageItems,
   lineageRuns,
-  productsOf,
   runsAbove,
   runsBelow,
 } from '../../store/items/lineage.ts'
@@ -86,7 +87,11 @@ const addProducts = async (
   runs: readonly LineageRun[],
 ): Promise<number> => {
   const byKey = new Map(runs.map((run) => [run.id, run]))
-  const { files, labels } = await productsOf(database, [...byKey.keys()], mostProducts)
+  const runKeys = [...byKey.keys()]
+  const [files, labels] = await Promise.all([
+    filesMadeBy(database, runKeys, mostProducts),
+    labelsOn(database, runKeys, mostProducts),
+  ])
   for (const file of files) graph.addFile(byKey.get(file.run_id) as LineageRun, file)
   for (const label of labels) graph.addScore(byKey.get(label.run_id) as LineageRun, label)
   const trajectoryIds = runs.map((run) => run.trajectory_id)

@@ -36,6 +36,8 @@ export const json = <Value = unknown>(): Column<Value> => column<Value>('jsonb')
 export const oneOf = <const Values extends readonly string[]>(_values: Values): Column<Values[number]> => column('text')
 /** A text whose values a type names. */
 export const textOf = <Value extends string>(): Column<Value> => column('text')
+/** What a function without a result, such as `pg_notify`, returns. */
+export const nothing = column<string>('void')
 export const list = <Value>({ type }: Column<Value>): Column<Value[]> => column(`_${type}`)
 export const orNull = <Value>({ type }: Column<Value>): Column<Value | null> => column(type)
 
@@ -50,11 +52,14 @@ export interface Table<Of extends Columns> {
 export const table = <const Of extends Columns>(name: string, columns: Of): Table<Of> => ({
   name,
   columns,
-  of: (alias) =>
-    Object.keys(columns)
-      .map((column) => `${alias}.${column}`)
-      .join(', '),
+  of: (alias) => namesOf(columns, alias),
 })
+
+/** SQL: these columns, of the row `alias` if it is given, such as `r.id, r.name`. */
+export const namesOf = (columns: Columns, alias?: string): string =>
+  Object.keys(columns)
+    .map((name) => (alias ? `${alias}.${name}` : name))
+    .join(', ')
 
 /** Some columns of a table. */
 export const pick = <Of extends Columns, Name extends keyof Of & string>(
@@ -113,6 +118,25 @@ export const queryOne = <const Of extends Columns, Arguments extends unknown[] =
 ): ((queries: Queries, ...args: Arguments) => Promise<Row<Of> | undefined>) => {
   const all = query(name, row, text, values)
   return async (queries, ...args) => (await all(queries, ...args))[0]
+}
+
+/** Declares a statement that always returns one row, such as counts. */
+export const queryRow = queryOne as <const Of extends Columns, Arguments extends unknown[] = []>(
+  name: string,
+  row: Of,
+  text: string,
+  values?: (...args: Arguments) => unknown[],
+) => (queries: Queries, ...args: Arguments) => Promise<Row<Of>>
+
+/** Declares a statement that always returns one row of one column, such as a count; returns the value. */
+export const queryValue = <Value, Arguments extends unknown[] = []>(
+  name: string,
+  row: Readonly<Record<string, Column<Value>>>,
+  text: string,
+  values?: (...args: Arguments) => unknown[],
+): ((queries: Queries, ...args: Arguments) => Promise<Value>) => {
+  const one = queryRow(name, row, text, values)
+  return async (queries, ...args) => Object.values(await one(queries, ...args))[0] as Value
 }
 
 /** Declares a statement that changes rows; tells whether there were any. It returns a column, such as `returning true`. */

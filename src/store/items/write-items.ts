@@ -1,5 +1,4 @@
-import type { Queries } from '../database/database.ts'
-import type { VersionItems } from '../entities/entity-versions.ts'
+import { int, queryRow, text } from '../database/table.ts'
 
 /** An item to be stored. */
 export interface NewItem {
@@ -12,29 +11,18 @@ export interface NewItem {
   source: string | null
 }
 
-interface ItemChanges {
-  /** Items that are new or differ from the stored ones, and removed ones. */
-  added: number
-  changed: number
-  removed: number
-}
-
 /** What a write does with the items that it does not name. */
 export type ItemWriteMode = 'upsert' | 'replace'
 
 /**
  * Writes items as part of the version `seq`, which the caller appends in the same transaction. The dataset must be
  * locked. Items whose content is stored already stay as they are.
+ * Returns how many items are new, differ from the stored ones, and were removed.
  */
-export const writeItems = async (
-  queries: Queries,
-  at: { datasetId: number; seq: number; author: string },
-  items: readonly NewItem[],
-  { mode, remove }: { mode: ItemWriteMode; remove: readonly string[] },
-): Promise<ItemChanges> => {
-  const [row] = await queries.rows<ItemChanges>(
-    'write_dataset_items',
-    `with given as materialized (
+export const writeItems = queryRow(
+  'write_dataset_items',
+  { added: int, changed: int, removed: int },
+  `with given as materialized (
        select * from unnest($4::text[], $5::text[], $6::text[], $7::smallint[], $8::text[])
          with ordinality g(item_id, data, hash, bucket, source, at)),
      before as materialized (
@@ -60,27 +48,27 @@ export const writeItems = async (
      select (select count(*)::int from fresh where not existed) as added,
        (select count(*)::int from fresh where existed) as changed,
        (select count(*)::int from gone) as removed`,
-    [
-      ...[at.datasetId, at.seq, at.author],
-      items.map(({ id }) => id),
-      items.map(({ data }) => data),
-      items.map(({ hash }) => hash),
-      items.map(({ bucket }) => bucket),
-      items.map(({ source }) => source),
-      ...[mode === 'replace', remove],
-    ],
-  )
-  return row ?? { added: 0, changed: 0, removed: 0 }
-}
+  (
+    at: { datasetId: number; seq: number; author: string },
+    items: readonly NewItem[],
+    { mode, remove }: { mode: ItemWriteMode; remove: readonly string[] },
+  ) => [
+    ...[at.datasetId, at.seq, at.author],
+    items.map(({ id }) => id),
+    items.map(({ data }) => data),
+    items.map(({ hash }) => hash),
+    items.map(({ bucket }) => bucket),
+    items.map(({ source }) => source),
+    ...[mode === 'replace', remove],
+  ],
+)
 
 /** Counts the current items and hashes their ids and contents. The dataset must be locked. */
-export const summarizeItems = async (queries: Queries, datasetId: number): Promise<VersionItems> => {
-  const [row] = await queries.rows<VersionItems>(
-    'summarize_dataset_items',
-    `select count(*)::int as count,
+export const summarizeItems = queryRow(
+  'summarize_dataset_items',
+  { count: int, hash: text },
+  `select count(*)::int as count,
        encode(sha256(convert_to(coalesce(string_agg(item_id || ' ' || hash, E'\\n' order by item_id collate "C"), ''), 'UTF8')), 'hex') as hash
      from dataset_items where dataset_id = $1 and to_seq is null`,
-    [datasetId],
-  )
-  return row ?? { count: 0, hash: '' }
-}
+  (datasetId: number) => [datasetId],
+)

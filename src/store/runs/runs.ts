@@ -5,9 +5,44 @@ import type { TrialLeft } from '../../model/collections/trial.ts'
 import { isName } from '../../model/names.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { Database, Queries } from '../database/database.ts'
+import { bigint, bool, int, moment, orNull, table, text, textOf } from '../database/table.ts'
 import { serversOf } from '../system/placements.ts'
 import { labelsText } from './labels.ts'
 import { endedRun, keepDurationTotals, keepRunTotals, otherShard } from './totals.ts'
+
+export const runs = table('runs', {
+  id: text,
+  number: bigint,
+  trajectory_id: text,
+  workflow_id: text,
+  collection_id: bigint,
+  task_id: bigint,
+  name: text,
+  /** Hash of the executed definition. */
+  definition: text,
+  author: text,
+  /** Authenticated starter or sender; null when not recorded. */
+  recorded_by: orNull(text),
+  status: textOf<RunStatus>(),
+  error: orNull(text),
+  /** JSON text of `attributes.params`. */
+  params: orNull(text),
+  /** The run was executed elsewhere and ingested. */
+  ingested: bool,
+  routine_id: orNull(bigint),
+  webhook_url: orNull(text),
+  /** Labels that it asks of a server process: see `placementOf`. */
+  runs_on: orNull(text),
+  /** JSON text: the error with which the run fails before its first step, because it cannot be served. */
+  refusal: orNull(text),
+  changed: bigint,
+  created_at: moment,
+  started_at: orNull(moment),
+  ended_at: orNull(moment),
+  parent_id: orNull(text),
+  parent_seq: orNull(int),
+  child_index: orNull(int),
+})
 
 /** A run's row. */
 export interface RunRow {
