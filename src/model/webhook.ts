@@ -69,13 +69,27 @@ export const webhookSecretSchema = z
   .nullish()
   .transform((text) => text || null)
 
+/** Statuses with which a run ends. */
+export const noticeStatuses = ['completed', 'failed', 'cancelled'] as const
+
+/** Body of a delivery: the trajectory, or `{"text": …}` with a line about the run, as chats read it. */
+export const noticeFormats = ['trajectory', 'text'] as const
+
 /** A request to send a test to a receiver. */
 export const testWebhookSchema = z
   .object({
-    webhook_url: webhookUrlSchema
-      .refine((url) => url !== null, { error: 'webhook_url is needed: the address that shall receive the test' })
-      .describe('Address that receives the test; a private one only where the server allows it.'),
-    webhook_secret: webhookSecretSchema.describe('Signs the test as it would sign the webhook of a run.'),
+    webhook_url: webhookUrlSchema.describe(
+      'Address that receives the test; a private one only where the server allows it. Default: the receiver of the collection.',
+    ),
+    webhook_secret: webhookSecretSchema.describe(
+      'Signs the test as it would sign the webhook of a run. Default for the receiver of the collection: its own.',
+    ),
+    format: z
+      .enum(noticeFormats)
+      .nullish()
+      .describe(
+        'Form of the test, as the setting `webhook` of the collection has it. Default: that of the receiver of the collection, else `trajectory`.',
+      ),
   })
   .meta({ id: 'TestWebhook' })
 
@@ -99,12 +113,6 @@ export const requireWebhook = (
   if (secret === null || url !== null) return
   context.addIssue({ code: 'custom', message: 'webhook_secret needs a webhook_url', path: ['webhook_secret'] })
 }
-
-/** Statuses with which a run ends. */
-export const noticeStatuses = ['completed', 'failed', 'cancelled'] as const
-
-/** Body of a delivery: the trajectory, or `{"text": …}` with a line about the run, as chats read it. */
-export const noticeFormats = ['trajectory', 'text'] as const
 
 /** Which ends a receiver hears of, and in which form. */
 interface Notice {

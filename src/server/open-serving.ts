@@ -6,7 +6,6 @@ import { makeOpenMetricsServer } from '../api/metrics/open-server.ts'
 import { makeReference } from '../api/reference.ts'
 import { rerunRequest } from '../api/rerun/request.ts'
 import { makeSignInLink } from '../api/sessions/sign-in-link.ts'
-import { trajectoryUrl } from '../api/trajectories/document.ts'
 import { type BulkActions, keepActing } from '../background/bulk-actions/bulk-actions.ts'
 import type { RerunRunsDeps } from '../background/bulk-actions/rerun-runs.ts'
 import { keepFiring } from '../background/routines/keep-firing.ts'
@@ -85,7 +84,7 @@ const startBackgroundJobs = ({ core, documentOf, clock }: BackgroundDeps): Backg
     sealer,
     open: core.network.open,
     documentOf,
-    pageOf: (run) => trajectoryUrl(run, core.links.publicUrl),
+    linkTo: (path) => `${core.links.publicUrl}/${path}`,
     clock,
     concurrency: settings.webhookConcurrency,
     mostBytes: settings.webhookBytes,

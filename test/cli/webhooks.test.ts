@@ -102,3 +102,17 @@ test('the runs of a collection, limited, as a table, as JSON and as an export', 
   const unread = await shell.jetty(['runs', 'ls', 'acme', '--format', 'csv'], { isUnread: true })
   expect(unread).toMatchObject({ code: 0, stderr: '' })
 })
+
+test('a test goes to the receiver of the collection, or to any, as a line of text', async () => {
+  status = 200
+  await jetty.call('PATCH', '/api/v1/collections/acme/settings', { webhook: { url: receiver.url, format: 'text' } })
+  const sent = () => JSON.parse(String(receiver.of('test').at(-1)?.body))
+  expect((await run(['webhooks', 'test', 'acme'])).stdout).toContain('Delivered: the receiver answered 200')
+  expect(sent()).toEqual({ text: expect.stringContaining('acme/test/test completed') })
+  await run(['webhooks', 'test', 'acme', `${receiver.url}/other`])
+  expect(sent()).toMatchObject({ is_test: true })
+  await run(['webhooks', 'test', 'acme', `${receiver.url}/other`, '--text'])
+  expect(Object.keys(sent())).toEqual(['text'])
+  await jetty.call('PATCH', '/api/v1/collections/acme/settings', { webhook: null })
+  expect((await run(['webhooks', 'test', 'acme'], 2)).stderr).toContain('has no receiver of its own')
+})

@@ -1,9 +1,11 @@
 import type { z } from 'zod'
 import { implement, type Route } from '../../http/implement.ts'
-import { AppError } from '../../lib/errors.ts'
+import { AppError, invalidField } from '../../lib/errors.ts'
+import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
-import type { Delivery, deliveriesSchema } from '../../model/webhook.ts'
-import type { Queries } from '../../store/database/database.ts'
+import type { Delivery, deliveriesSchema, Receiver } from '../../model/webhook.ts'
+import { collectionWebhook } from '../../store/collections/collection-webhook.ts'
+import type { Database, Queries } from '../../store/database/database.ts'
 import { findRun, type RunRow } from '../../store/runs/runs.ts'
 import { type CollectionAttempt, listAttempts } from '../../store/webhook-lists.ts'
 import { type AttemptRow, attemptsOf, type DeliveryLog, deliveryLog, mostAttempts } from '../../store/webhooks.ts'
@@ -42,7 +44,8 @@ const stateOf = (run: RunRow, { attempts, isQueued }: DeliveryLog): Deliveries['
 }
 
 export interface WebhooksDeps {
-  database: Queries
+  database: Database
+  sealer: Pick<Sealer, 'open'>
   webhooks: {
     redeliver(run: RunRow, payer: number): Promise<void>
     sendTest(test: WebhookTest): Promise<WebhookTested>
@@ -51,9 +54,9 @@ export interface WebhooksDeps {
 
 /** A test delivery, as the sender of webhooks takes it. */
 interface WebhookTest {
-  collection: { id: number; name: string }
-  url: string
-  secret: string | null
+  collection: { id: number; name: string; payer: number }
+  receiver: Receiver
+  isSecret: boolean
   allowedHosts: readonly string[] | undefined
 }
 
@@ -77,7 +80,9 @@ interface RunCall {
   params: { task: string; trajectory_id: string }
 }
 
-export const webhooksRoutes = ({ database, webhooks }: WebhooksDeps): Route[] => {
+const noReceiver = 'webhook_url is needed: the collection has no receiver of its own that could get the test'
+
+export const webhooksRoutes = ({ database, sealer, webhooks }: WebhooksDeps): Route[] => {
   const runOf = async ({ collection, params }: RunCall): Promise<RunRow> => {
     const at = { collectionId: collection.id, task: params.task, trajectoryId: params.trajectory_id }
     const run = await findRun(database, at)
@@ -99,11 +104,14 @@ export const webhooksRoutes = ({ database, webhooks }: WebhooksDeps): Route[] =>
     },
 
     testWebhook: async ({ collection, body, note }) => {
-      const { webhook_url: url, webhook_secret: secret } = body
-      const { host } = new URL(url ?? '')
-      note({ changes: { host } })
+      const { webhook_url: url, webhook_secret: secret, format } = body
+      const own = url === null ? await collectionWebhook(database, sealer, collection) : { url, secret: null }
+      if (own === undefined) throw invalidField(['body', 'webhook_url'], noReceiver)
+      const isSecret = url === null && Boolean(collection.settings?.webhook?.url_variable)
+      note({ changes: { host: isSecret ? '***' : new URL(own.url).host } })
       const allowedHosts = collection.settings?.allowed_hosts ?? undefined
-      const made = await webhooks.sendTest({ collection, url: url ?? '', secret, allowedHosts })
+      const receiver = { ...own, ...(secret !== null && { secret }), ...(format && { format }) }
+      const made = await webhooks.sendTest({ collection, receiver, isSecret, allowedHosts })
       return {
         status: made.error === null ? ('delivered' as const) : ('failed' as const),
         status_code: made.statusCode,

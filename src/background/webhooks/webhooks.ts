@@ -7,7 +7,7 @@ import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import { pause } from '../../lib/time.ts'
 import { readCollectionSettings } from '../../model/collections/collection-settings.ts'
-import type { SealedWebhook } from '../../model/webhook.ts'
+import type { Receiver, SealedWebhook } from '../../model/webhook.ts'
 import type { Queries } from '../../store/database/database.ts'
 import { findRunByKey, type RunRow } from '../../store/runs/runs.ts'
 import { webhookSecretSeal } from '../../store/secrets/sealed-texts.ts'
@@ -31,8 +31,8 @@ interface AttemptDeps {
   open: Open
   /** Current trajectory document of a run. */
   documentOf(run: RunRow): Promise<string>
-  /** Address of a run's page. */
-  pageOf(run: RunRow): string
+  /** Address of a page of this server. */
+  linkTo(path: string): string
   /** Milliseconds since 1970. */
   clock(): number
   timeoutSeconds: number
@@ -54,8 +54,10 @@ const openSealed = (deps: AttemptDeps, webhook: RunWebhook, runKey: string): Sea
 }
 
 /** A line about a run that has ended, in the form that the incoming webhooks of chats read. */
-const textOf = ({ name, trajectory_id: id, status, error }: RunRow, page: string): string =>
-  JSON.stringify({ text: `${name}/${id} ${status}${error ? `: ${error}` : ''}\n${page}` })
+const textOf = (
+  { name, trajectory_id: id, status, error }: Pick<RunRow, 'name' | 'trajectory_id' | 'status' | 'error'>,
+  page: string,
+): string => JSON.stringify({ text: `${name}/${id} ${status}${error ? `: ${error}` : ''}\n${page}` })
 
 /**
  * Makes one attempt to notify a run's receiver. Rejects only when the run cannot be read, so that nothing was
@@ -73,7 +75,7 @@ const attemptDelivery = async (
   const hidden = openSealed(deps, webhook, run.id)
   if (isScheduled && 'secret' in hidden && hidden.statuses?.includes(run.status) === false) return undefined
   const isText = 'secret' in hidden && hidden.format === 'text'
-  const document = isText ? textOf(run, deps.pageOf(run)) : await deps.documentOf(run)
+  const document = isText ? textOf(run, deps.linkTo(`${run.name}/${run.trajectory_id}`)) : await deps.documentOf(run)
   const startedMs = deps.clock()
   const begun = performance.now()
   const sent = await send(deps, { run, document, webhook, hidden, startedMs, signal })
@@ -105,8 +107,9 @@ const send = async (deps: AttemptDeps, given: Delivery): Promise<Sent> => {
 /** A delivery that no run asked for: it shows whether a receiver answers, and how it is signed. */
 interface TestDelivery {
   collection: { id: number; name: string; payer: number }
-  url: string
-  secret: string | null
+  receiver: Receiver
+  /** Whether the address is a secret of the collection, which no error repeats. */
+  isSecret: boolean
   /** Hosts that the collection may reach; undefined: all. */
   allowedHosts: readonly string[] | undefined
 }
@@ -124,34 +127,41 @@ interface TestedDelivery {
 
 const trajectoryId = 'test'
 
-/** A document with the members that receivers look at first. */
-const documentOf = ({ name }: TestDelivery['collection'], nowMs: number): string =>
-  JSON.stringify({
-    trajectory_id: trajectoryId,
-    name: `${name}/test`,
-    status: 'completed',
-    is_test: true,
-    created: new Date(nowMs).toISOString(),
-    steps: {},
-  })
+/** What a run that ended as the receiver hears of would send, as far as receivers look at it first. */
+const testOf = (
+  { collection, receiver: { statuses, format } }: TestDelivery,
+  linkTo: AttemptDeps['linkTo'],
+  nowMs: number,
+): string => {
+  const status = statuses?.[0] ?? 'completed'
+  const test = { trajectory_id: trajectoryId, name: `${collection.name}/test`, status }
+  if (format === 'text') {
+    const error = 'This is a test of the receiver, and no run'
+    return textOf({ ...test, status: status as RunRow['status'], error }, linkTo(collection.name))
+  }
+  return JSON.stringify({ ...test, is_test: true, created: new Date(nowMs).toISOString(), steps: {} })
+}
 
-/** Sends a document that says it is a test, signed as that of a run would be. */
+/** Sends what says that it is a test, in the form and with the signature that a run would give it. */
 const deliverTest = async (
-  { open, clock, timeoutSeconds }: { open: Open; clock(): number; timeoutSeconds: number },
-  { collection, url, secret, allowedHosts }: TestDelivery,
+  { open, clock, timeoutSeconds, linkTo }: Pick<AttemptDeps, 'open' | 'clock' | 'timeoutSeconds' | 'linkTo'>,
+  test: TestDelivery,
   signal: AbortSignal,
 ): Promise<TestedDelivery> => {
+  const { receiver, isSecret, allowedHosts } = test
   const nowMs = clock()
-  const document = documentOf(collection, nowMs)
-  const request = webhookRequest({ trajectoryId, document }, secret, nowMs)
+  const document = testOf(test, linkTo, nowMs)
+  const request = webhookRequest({ trajectoryId, document }, receiver.secret, nowMs)
   const begun = performance.now()
   const sent = { headers: request.headers, body: document }
   try {
-    requireAllowedHost(new URL(url), allowedHosts)
+    requireAllowedHost(new URL(receiver.url), allowedHosts)
   } catch (error) {
-    return { statusCode: null, error: messageOf(error), durationMs: 0, ...sent }
+    const why = isSecret ? 'The receiver is not among the allowed hosts of the collection' : messageOf(error)
+    return { statusCode: null, error: why, durationMs: 0, ...sent }
   }
-  const { statusCode, error } = await sendWebhook(open, { url, isSecret: false, timeoutSeconds, signal }, request)
+  const target = { url: receiver.url, isSecret, timeoutSeconds, signal }
+  const { statusCode, error } = await sendWebhook(open, target, request)
   return { statusCode, error, durationMs: Math.round(performance.now() - begun), ...sent }
 }
 

@@ -19,14 +19,18 @@ export const registerWebhooks = (program: Command): void => {
     .addHelpText('after', '\nExamples:\n  jetty webhooks ls acme --failed')
     .action(withSession<{ failed?: boolean }, [string]>(listOf))
   webhooks
-    .command('test <collection> <url>')
-    .description('Send a test to a receiver, and show what it answered')
+    .command('test <collection> [url]')
+    .description('Send a test to a receiver, without a URL to that of the collection, and show what it answered')
     .option('--secret-env <NAME>', 'secret that signs it, taken from the environment variable NAME')
+    .option('--text', 'send a line of text, as chats read it (default: what the receiver of the collection gets)')
     .addHelpText(
       'after',
-      '\nExamples:\n  HOOK_SECRET=… jetty webhooks test acme https://example.com/done --secret-env HOOK_SECRET',
+      `
+Examples:
+  jetty webhooks test acme
+  HOOK_SECRET=… jetty webhooks test acme https://example.com/done --secret-env HOOK_SECRET`,
     )
-    .action(withSession<{ secretEnv?: string }, [string, string]>(sendTest))
+    .action(withSession<TestOptions, [string, string?]>(sendTest))
   webhooks
     .command('deliveries <run>')
     .description('List the delivery attempts of the webhook of a run')
@@ -62,15 +66,20 @@ const listOf = async (session: Session, [collection]: [string], { failed }: { fa
   if (found.has_more) out.note(`Older attempts are left out; --json has the cursor for jetty api.`)
 }
 
+interface TestOptions {
+  secretEnv?: string
+  text?: boolean
+}
+
 const sendTest = async (
   session: Session,
-  [collection, url]: [string, string],
-  { secretEnv }: { secretEnv?: string },
+  [collection, url]: [string, string?],
+  { secretEnv, text }: TestOptions,
 ): Promise<void> => {
   const secret = secretEnv === undefined ? null : secretsOf([secretEnv], '--secret-env')[secretEnv]
   const made = await session.client.testWebhook({
     params: { collection },
-    body: { webhook_url: url, webhook_secret: secret ?? null },
+    body: { webhook_url: url ?? null, webhook_secret: secret ?? null, format: text ? 'text' : null },
   })
   const answer = made.status === 'delivered' ? `Delivered: the receiver answered ${made.status_code}` : made.error
   session.out.answer(made, () => `${answer} (${made.duration_ms} ms)`)

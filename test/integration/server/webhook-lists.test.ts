@@ -78,6 +78,32 @@ test('a test says why it was not delivered; private addresses and hosts that are
   await jetty.call('PATCH', '/api/v1/collections/acme/settings', { allowed_hosts: null })
 })
 
+test('a test without an address goes to the receiver of the collection, as its runs would tell it', async () => {
+  const own = await hooks.receive()
+  const set = (webhook: unknown) => jetty.call('PATCH', '/api/v1/collections/acme/settings', { webhook })
+  const test = (body: unknown) => jetty.call('POST', `${lists}/test`, body)
+  const hidden = { CHAT_URL: `${own.url}/chat-unmistakable-9c1d`, HOOK_SECRET: secret }
+  await jetty.call('PATCH', '/api/v1/collections/acme/environment', { environment_variables: hidden })
+  await set({ url_variable: 'CHAT_URL', secret_variable: 'HOOK_SECRET', statuses: ['failed'], format: 'text' })
+  const { body } = await test({})
+  expect(body).toMatchObject({ status: 'delivered', status_code: 204 })
+  const [got] = own.of('test')
+  expect(got?.path).toBe('/chat-unmistakable-9c1d')
+  expect(JSON.parse(String(got?.body))).toEqual({
+    text: expect.stringMatching(/^acme\/test\/test failed: This is a test.*\nhttp:\/\/.*\/acme$/),
+  })
+  const signed = createHmac('sha256', secret).update(`${got?.headers['x-jetty-timestamp']}.${got?.body}`)
+  expect(got?.headers['x-jetty-signature']).toBe(signed.digest('hex'))
+  const { entries } = (await jetty.call('GET', '/api/v1/collections/acme/audit?operation=testWebhook')).body
+  expect(JSON.stringify([body, entries])).not.toContain('chat-unmistakable')
+
+  const named = await test({ webhook_url: `${own.url}/other`, format: 'text' })
+  expect(JSON.parse(named.body.sent.body)).toEqual({ text: expect.stringContaining('acme/test/test completed') })
+  await set(null)
+  const none = await test({ format: 'text' })
+  expect([none.status, none.body.detail[0].loc]).toEqual([422, ['body', 'webhook_url']])
+})
+
 test('the receiver of a collection hears of every run that names none, signed with a variable', async () => {
   const [own, other] = [await hooks.receive(), await hooks.receive()]
   const set = (webhook: unknown) => jetty.call('PATCH', '/api/v1/collections/acme/settings', { webhook })

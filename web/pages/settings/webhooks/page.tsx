@@ -166,17 +166,22 @@ const SendTest = ({ collection, onClose }: SendTestProps) => {
   const form = useId()
   const [url, setUrl] = useState('')
   const [secret, setSecret] = useState('')
+  const [isText, setText] = useState(false)
   const test = useMutation({
     gcTime: 0, // nothing remembers the secret
     mutationFn: () =>
       api.testWebhook({
         params: { collection },
-        body: { webhook_url: url.trim(), webhook_secret: secret === '' ? null : secret },
+        body: {
+          webhook_url: url.trim(),
+          webhook_secret: secret === '' ? null : secret,
+          format: isText ? 'text' : null,
+        },
       }),
   })
   const submit = (event: FormEvent) => {
     event.preventDefault()
-    if (url.trim() !== '') test.mutate()
+    test.mutate()
   }
   const { at, rest } = fieldErrors(test.error, ['webhook_url', 'webhook_secret'])
   return (
@@ -188,7 +193,7 @@ const SendTest = ({ collection, onClose }: SendTestProps) => {
       actions={
         <>
           <Button onClick={onClose}>Close</Button>
-          <Button look="main" type="submit" form={form} disabled={url.trim() === '' || test.isPending}>
+          <Button look="main" type="submit" form={form} disabled={test.isPending}>
             {test.isPending ? 'Sending…' : 'Send'}
           </Button>
         </>
@@ -199,9 +204,15 @@ const SendTest = ({ collection, onClose }: SendTestProps) => {
           label="Address"
           isCode
           placeholder="https://example.com/done"
+          hint="Without one the receiver of all runs gets the test, signed with its own secret and in its own form"
           value={url}
           error={at.webhook_url}
           onChange={(event) => setUrl(event.target.value)}
+        />
+        <Checkbox
+          label="A line of text, for a chat"
+          checked={isText}
+          onChange={(event) => setText(event.target.checked)}
         />
         <div className="flex items-end gap-1">
           <TextField
