@@ -1,71 +1,77 @@
 import type { EntityKind } from '../../model/data/entity.ts'
 import type { Queries } from '../database/database.ts'
+import {
+  bigint,
+  bool,
+  type Columns,
+  int,
+  moment,
+  orNull,
+  query,
+  queryOne,
+  type Row,
+  table,
+  text,
+  textOf,
+} from '../database/table.ts'
 
 /** Settable fields of a dataset or a trained model. JSON values are text, as they were sent. */
-export interface EntityFields {
-  name: string
+const fields = {
+  name: text,
   /** `data_path` or `model_path`. */
-  path: string | null
-  format: string | null
-  metadata_version: string | null
+  path: orNull(text),
+  format: orNull(text),
+  metadata_version: orNull(text),
   /** `dataset_metadata` or `model_metadata`. */
-  metadata: string | null
+  metadata: orNull(text),
   /** `model_attributes`. */
-  attributes: string | null
-  asset_origin: string | null
-  long_description: string | null
-  is_private: boolean
-  croissant_metadata: string | null
-  preview_type: string | null
+  attributes: orNull(text),
+  asset_origin: orNull(text),
+  long_description: orNull(text),
+  is_private: bool,
+  croissant_metadata: orNull(text),
+  preview_type: orNull(text),
   /** JSON Schema of the items of a dataset. */
-  item_schema: string | null
+  item_schema: orNull(text),
   /** Weights of the splits of a dataset, by name. */
-  splits: string | null
+  splits: orNull(text),
 }
+export type EntityFields = Row<typeof fields>
+export const fieldNames = Object.keys(fields) as (keyof EntityFields)[]
 
-export interface EntityRow extends EntityFields {
-  id: number
-  kind: EntityKind
-  collection_id: number
-  collection_name: string
+export const entities = table('entities', {
+  id: bigint,
+  kind: textOf<EntityKind>(),
+  collection_id: bigint,
   /** Sequence number of the newest version. */
-  version: number
-  created_at: Date
-  updated_at: Date
-}
+  version: int,
+  created_at: moment,
+  updated_at: moment,
+  ...fields,
+})
 
-/** The columns that `EntityFields` names, in the order in which they are written. */
-export const fieldNames = [
-  ...['name', 'path', 'format', 'metadata_version', 'metadata', 'attributes', 'asset_origin', 'long_description'],
-  ...['is_private', 'croissant_metadata', 'preview_type', 'item_schema', 'splits'],
-] as (keyof EntityFields)[]
+/** An entity with the name of its collection. */
+export const entity = { ...entities.columns, collection_name: text }
+export type EntityRow = Row<typeof entity>
 
-export const entityColumns = `e.id, e.kind, e.collection_id, c.name as collection_name, e.version, e.created_at, e.updated_at,
-  ${fieldNames.map((name) => `e.${name}`).join(', ')}`
+export const entityColumns = `${entities.of('e')}, c.name as collection_name`
 
 export const entityJoin = 'join collections c on c.id = e.collection_id'
 
-export const findEntity = async (
-  queries: Queries,
-  at: { kind: EntityKind; collectionId: number; name: string },
-): Promise<EntityRow | undefined> =>
-  (
-    await queries.rows<EntityRow>(
-      'find_entity',
-      `select ${entityColumns} from entities e ${entityJoin}
+export const findEntity = queryOne(
+  'find_entity',
+  entity,
+  `select ${entityColumns} from entities e ${entityJoin}
        where e.collection_id = $1 and e.kind = $2 and lower(e.name) = lower($3)`,
-      [at.collectionId, at.kind, at.name],
-    )
-  )[0]
+  (at: { kind: EntityKind; collectionId: number; name: string }) => [at.collectionId, at.kind, at.name],
+)
 
-export const findEntityById = async (queries: Queries, id: number): Promise<EntityRow | undefined> =>
-  (
-    await queries.rows<EntityRow>(
-      'find_entity_by_id',
-      `select ${entityColumns} from entities e ${entityJoin} where e.id = $1`,
-      [id],
-    )
-  )[0]
+export const findEntityById = queryOne(
+  'find_entity_by_id',
+  entity,
+  `select ${entityColumns} from entities e ${entityJoin} where e.id = $1`,
+  (id: number) => [id],
+)
 
 /** Entities of a kind in some collections; undefined means all collections. */
 export interface EntitiesAt {
@@ -73,61 +79,47 @@ export interface EntitiesAt {
   collectionIds: readonly number[] | undefined
 }
 
-/** Selects from one page of entities in order of creation. */
-const fromPage = <Row>(
-  queries: Queries,
-  name: string,
-  select: (page: string) => string,
-  { kind, collectionIds: ids }: EntitiesAt,
-  { skip, limit }: { skip: number; limit: number },
-): Promise<Row[]> => {
-  const where = ids ? 'kind = $1 and collection_id = any($4)' : 'kind = $1'
-  return queries.rows<Row>(
-    ids ? `${name}_of` : name,
-    select(`(select * from entities where ${where} order by id offset $2 limit $3) e`),
-    [kind, skip, limit, ...(ids ? [ids] : [])],
-  )
+interface Page {
+  skip: number
+  limit: number
+}
+
+/** Declares a statement about one page of entities in order of creation, for all collections and for some. */
+const queryPage = <const Of extends Columns>(name: string, row: Of, select: (page: string) => string) => {
+  const page = (where: string) => `(select * from entities where ${where} order by id offset $2 limit $3) e`
+  const values = ({ kind, collectionIds: ids }: EntitiesAt, { skip, limit }: Page) => [
+    ...[kind, skip, limit],
+    ...(ids ? [ids] : []),
+  ]
+  const ofAll = query(name, row, select(page('kind = $1')), values)
+  const ofSome = query(`${name}_of`, row, select(page('kind = $1 and collection_id = any($4)')), values)
+  return (queries: Queries, at: EntitiesAt, page: Page) => (at.collectionIds ? ofSome : ofAll)(queries, at, page)
 }
 
 /** Lists one page of entities in order of creation. */
-export const listEntities = (
-  queries: Queries,
-  at: EntitiesAt,
-  page: { skip: number; limit: number },
-): Promise<EntityRow[]> =>
-  fromPage(
-    queries,
-    'list_entities',
-    (from) => `select ${entityColumns} from ${from} ${entityJoin} order by e.id`,
-    at,
-    page,
-  )
+export const listEntities = queryPage(
+  'list_entities',
+  entity,
+  (from) => `select ${entityColumns} from ${from} ${entityJoin} order by e.id`,
+)
 
-/** The fields that may be large. */
 const largeFields = ['metadata', 'attributes', 'croissant_metadata', 'item_schema', 'long_description']
+const largeBytes = largeFields.map((field) => `coalesce(octet_length(e.${field}), 0)`).join(' + ')
+const sizeOfPage = queryPage(
+  'size_entities',
+  { bytes: bigint },
+  (from) => `select coalesce(sum(${largeBytes}), 0)::bigint as bytes from ${from}`,
+)
 
 /** Bytes of the large fields of one page of entities. They are not read: the database stores their length beside them. */
-export const entityPageBytes = async (
-  queries: Queries,
-  at: EntitiesAt,
-  page: { skip: number; limit: number },
-): Promise<number> => {
-  const bytes = largeFields.map((field) => `coalesce(octet_length(e.${field}), 0)`).join(' + ')
-  const select = (from: string) => `select coalesce(sum(${bytes}), 0)::bigint as bytes from ${from}`
-  const [row] = await fromPage<{ bytes: number }>(queries, 'size_entities', select, at, page)
-  return row?.bytes ?? 0
-}
+export const entityPageBytes = async (queries: Queries, at: EntitiesAt, page: Page): Promise<number> =>
+  (await sizeOfPage(queries, at, page))[0]?.bytes ?? 0
 
 /** Finds an entity by the names of its collection and its own, in any case. */
-export const findEntityInCollection = async (
-  queries: Queries,
-  at: { kind: EntityKind; collection: string; name: string },
-): Promise<EntityRow | undefined> =>
-  (
-    await queries.rows<EntityRow>(
-      'find_entity_in_collection',
-      `select ${entityColumns} from entities e ${entityJoin}
+export const findEntityInCollection = queryOne(
+  'find_entity_in_collection',
+  entity,
+  `select ${entityColumns} from entities e ${entityJoin}
        where lower(c.name) = lower($1) and e.kind = $2 and lower(e.name) = lower($3)`,
-      [at.collection, at.kind, at.name],
-    )
-  )[0]
+  (at: { kind: EntityKind; collection: string; name: string }) => [at.collection, at.kind, at.name],
+)

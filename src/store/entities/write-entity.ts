@@ -1,11 +1,33 @@
 import type { EntityKind } from '../../model/data/entity.ts'
 import { lostEntityUsage } from '../collections/usage.ts'
 import type { Database, Queries } from '../database/database.ts'
-import { type EntityFields, type EntityRow, entityColumns, entityJoin, fieldNames, findEntityById } from './entities.ts'
+import { change, queryOne, valuesOf } from '../database/table.ts'
+import {
+  type EntityFields,
+  type EntityRow,
+  entity,
+  entityColumns,
+  entityJoin,
+  fieldNames,
+  findEntityById,
+} from './entities.ts'
 import { appendEntityVersion, findEntityVersionAt, type VersionItems } from './entity-versions.ts'
 
 const isUniqueViolation = (error: unknown): boolean => (error as { code?: string }).code === '23505'
 const isForeignKeyViolation = (error: unknown): boolean => (error as { code?: string }).code === '23503'
+
+const insertEntity = queryOne(
+  'create_entity',
+  entity,
+  `with e as (
+           insert into entities (collection_id, kind, ${fieldNames.join(', ')})
+           values ($1, $2, ${fieldNames.map((_, index) => `$${index + 3}`).join(', ')})
+           on conflict (collection_id, kind, lower(name)) do nothing returning *)
+         select ${entityColumns} from e ${entityJoin}`,
+  (at: { kind: EntityKind; collectionId: number }, fields: EntityFields) => [
+    ...[at.collectionId, at.kind, ...valuesOf(fieldNames, fields)],
+  ],
+)
 
 /** Creates an entity and its version 0. `taken`: the name is in use. `gone`: the collection was deleted meanwhile. */
 export const createEntity = async (
@@ -15,15 +37,7 @@ export const createEntity = async (
 ): Promise<EntityRow | 'taken' | 'gone'> => {
   try {
     return await database.transaction(async (queries) => {
-      const [row] = await queries.rows<EntityRow>(
-        'create_entity',
-        `with e as (
-           insert into entities (collection_id, kind, ${fieldNames.join(', ')})
-           values ($1, $2, ${fieldNames.map((_, index) => `$${index + 3}`).join(', ')})
-           on conflict (collection_id, kind, lower(name)) do nothing returning *)
-         select ${entityColumns} from e ${entityJoin}`,
-        [at.collectionId, at.kind, ...fieldNames.map((name) => fields[name])],
-      )
+      const row = await insertEntity(queries, at, fields)
       if (!row) return 'taken'
       await appendEntityVersion(queries, row, { operation: 'INSERT', author: at.author })
       return row
@@ -34,9 +48,11 @@ export const createEntity = async (
   }
 }
 
+const lock = change('lock_entity', 'select from entities where id = $1 for no key update', (id: number) => [id])
+
 /** Locks an entity until the transaction ends, and reads it; undefined when it is gone. */
 export const lockEntity = async (queries: Queries, id: number): Promise<EntityRow | undefined> => {
-  await queries.rows('lock_entity', 'select from entities where id = $1 for no key update', [id])
+  await lock(queries, id)
   return findEntityById(queries, id) // a later statement: it sees what the lock waited for
 }
 
@@ -45,6 +61,21 @@ export const newestItems = async (queries: Queries, row: EntityRow): Promise<Ver
   const version = await findEntityVersionAt(queries, row.id, row.version)
   return version && (JSON.parse(version.data) as { items?: VersionItems }).items
 }
+
+const updateFields = (name: string, changed: readonly (keyof EntityFields)[]) =>
+  queryOne(
+    name,
+    entity,
+    `with e as (
+       update entities set updated_at = clock_timestamp(), version = version + $2
+         ${changed.map((name, index) => `, ${name} = $${index + 3}`).join('')}
+       where id = $1 returning *)
+     select ${entityColumns} from e ${entityJoin}`,
+    (row: EntityRow, versions: number) => [row.id, versions, ...valuesOf(changed, row)],
+  )
+const updateAllFields = updateFields('write_entity', fieldNames)
+/** A write of items leaves the fields alone: large metadata would be stored and indexed anew each time. */
+const updateNoFields = updateFields('touch_entity', [])
 
 /** Writes the fields of a locked entity, and appends a version if asked to; `sameFields`: only items have changed. */
 export const writeEntity = async (
@@ -57,17 +88,8 @@ export const writeEntity = async (
     sameFields = false,
   }: { isNewVersion: boolean; author: string; items?: VersionItems | undefined; sameFields?: boolean },
 ): Promise<EntityRow> => {
-  // A write of items leaves the fields alone: large metadata would be stored and indexed anew each time.
-  const changed = sameFields ? [] : fieldNames
-  const [written] = await queries.rows<EntityRow>(
-    sameFields ? 'touch_entity' : 'write_entity',
-    `with e as (
-       update entities set updated_at = clock_timestamp(), version = version + $2
-         ${changed.map((name, index) => `, ${name} = $${index + 3}`).join('')}
-       where id = $1 returning *)
-     select ${entityColumns} from e ${entityJoin}`,
-    [row.id, isNewVersion ? 1 : 0, ...changed.map((name) => row[name])],
-  )
+  const update = sameFields ? updateNoFields : updateAllFields
+  const written = await update(queries, row, isNewVersion ? 1 : 0)
   if (!written) throw new Error('a locked entity is gone')
   if (isNewVersion) await appendEntityVersion(queries, written, { operation: 'UPDATE', author, items, sameFields })
   return written
@@ -114,26 +136,25 @@ export const updateEntity = async (
 }
 
 /** Checked before the unique index: two entities that swap names would deadlock on it. */
-const isNameTaken = async (queries: Queries, { id, kind, collection_id }: EntityRow, name: string): Promise<boolean> =>
-  (
-    await queries.rows(
-      'is_entity_name_taken',
-      'select from entities where collection_id = $1 and kind = $2 and lower(name) = lower($3) and id <> $4',
-      [collection_id, kind, name, id],
-    )
-  ).length > 0
+const isNameTaken = change(
+  'is_entity_name_taken',
+  'select from entities where collection_id = $1 and kind = $2 and lower(name) = lower($3) and id <> $4',
+  ({ id, kind, collection_id }: EntityRow, name: string) => [collection_id, kind, name, id],
+)
+
+const renamePaths = change(
+  'move_dataset_files',
+  `update files f set path = regexp_replace(f.path, '/_datasets/[^/]+/', '/_datasets/' || $2::text || '/')
+     from dataset_files d where d.dataset_id = $1 and f.path = d.path`,
+  (id: number, name: string) => [id, name],
+)
 
 /**
  * Renames the storage paths of a dataset's files with it, so that another dataset can have the name and its paths.
  * Returns the `data_path` that leads to such a file.
  */
 const moveFiles = async (queries: Queries, row: EntityRow, name: string): Promise<Pick<EntityRow, 'path'>> => {
-  await queries.rows(
-    'move_dataset_files',
-    `update files f set path = regexp_replace(f.path, '/_datasets/[^/]+/', '/_datasets/' || $2::text || '/')
-     from dataset_files d where d.dataset_id = $1 and f.path = d.path`,
-    [row.id, name],
-  )
+  await renamePaths(queries, row.id, name)
   const folder = `${row.collection_name}/_datasets/`
   const own = `${folder}${row.name}/`
   const isOwn = row.kind === 'dataset' && row.path?.startsWith(own)
@@ -141,6 +162,8 @@ const moveFiles = async (queries: Queries, row: EntityRow, name: string): Promis
 }
 
 /** Deletes an entity with its versions and items, and their bytes from the usage; false when there was none. */
-export const deleteEntity = async (queries: Queries, id: number): Promise<boolean> =>
-  (await queries.rows('delete_entity', `with ${lostEntityUsage} delete from entities where id = $1 returning id`, [id]))
-    .length > 0
+export const deleteEntity = change(
+  'delete_entity',
+  `with ${lostEntityUsage} delete from entities where id = $1 returning id`,
+  (id: number) => [id],
+)
