@@ -70,6 +70,7 @@ const planDeps = (
         outputBytes: settings.sandboxOutputBytes,
       },
     },
+    runbookLimits: { characters: settings.runbookCharacters, lines: settings.runbookLines },
     serverUrl: (variable) => urls.get(variable),
     checkModel: models.check,
     describeAgent(agent) {

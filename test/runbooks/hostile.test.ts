@@ -201,8 +201,8 @@ it('and what its aliases stand for is not unfolded', () => {
 })
 
 it.each([
-  ['is longer than 512 KiB', 'x'.repeat(512 * 1024 + 1)],
-  ['has more than 5000 lines', 'x\n'.repeat(5_000)],
+  ['has more than 524288 characters; JETTY_RUNBOOK_CHARACTERS sets the limit', 'x'.repeat(512 * 1024 + 1)],
+  ['has more than 5000 lines; JETTY_RUNBOOK_LINES sets the limit', 'x\n'.repeat(5_000)],
   ['has more than 1000 keys and items', `---\nversion: "1"\n${'- \n'.repeat(1_000)}---\n`],
   ['has more than 64 anchors and aliases', `---\na: &a b\nc:\n${'- *a\n'.repeat(64)}---\n`],
 ])('says what there is too much of: it %s', (excess, text) => {

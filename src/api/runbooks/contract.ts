@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import { textSchema } from '../../model/names.ts'
-import { conformanceLevels, longestRunbook, runbookVerdictSchema } from '../../model/runbooks/runbook.ts'
+import { conformanceLevels, runbookVerdictSchema } from '../../model/runbooks/runbook.ts'
 import { evaluationKinds } from '../../model/runbooks/runbook-evaluation.ts'
 import { preflightSchema, runbookRequestSchema } from '../../model/runbooks/runbook-request.ts'
 import { workflowSchema } from '../../model/workflows/task.ts'
@@ -39,7 +39,7 @@ export const runbooksContract = {
     access: 'read',
     body: z
       .object({
-        content: z.string().max(longestRunbook).describe('The complete markdown file, including its front matter.'),
+        content: z.string().describe('The complete markdown file, including its front matter.'),
         level: z
           .enum(conformanceLevels)
           .default('loose')
@@ -58,11 +58,7 @@ export const runbooksContract = {
       .omit({ instruction: true, files: true })
       .extend({
         collection: z.string().min(1).describe('Collection whose keys, secrets and files are used.'),
-        content: z
-          .string()
-          .min(1)
-          .max(longestRunbook)
-          .describe('The complete markdown file, including its front matter.'),
+        content: z.string().min(1).describe('The complete markdown file, including its front matter.'),
         file_paths: z.array(z.string()).nullish().describe('Input files: storage paths, or ids of uploads.'),
         secret_names: z
           .array(z.string())

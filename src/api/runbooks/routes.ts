@@ -16,6 +16,7 @@ export interface RunbooksDeps {
   database: Database
   lending: Lending
   preflightRunbook: PreflightRunbook
+  settings: { runbookCharacters: number; runbookLines: number }
   environmentOf(id: number | null, lent: readonly string[]): Environment | Promise<Environment>
   findCollection(name: string): Promise<FoundCollection | undefined>
 }
@@ -53,7 +54,8 @@ export const runbooksRoutes = ({ database, lending, ...deps }: RunbooksDeps): Ro
       // loaded on demand: the parser is large, and few requests need it
       const { validateRunbook } = await import('../../sandbox/runbooks/format/validate.ts')
       await nextSlice() // many that come at once are read one by one
-      return validateRunbook(body.content, body.level)
+      const { runbookCharacters: characters, runbookLines: lines } = deps.settings
+      return validateRunbook(body.content, body.level, { characters, lines })
     },
 
     preflightRunbook: async ({ body, identity }) => {

@@ -135,6 +135,21 @@ export const sandboxSettings = {
     example: '200MiB',
     schema: byteCount(),
   }),
+  runbookCharacters: setting({
+    variable: 'JETTY_RUNBOOK_CHARACTERS',
+    description:
+      'Maximum characters of a runbook. It is read in one piece: with the default, others wait for 50 ms at most.',
+    default: '524288',
+    example: '1000000',
+    schema: wholeNumber(1_000, 16_000_000),
+  }),
+  runbookLines: setting({
+    variable: 'JETTY_RUNBOOK_LINES',
+    description: 'Maximum lines of a runbook. It is read in one piece, as for JETTY_RUNBOOK_CHARACTERS.',
+    default: '5000',
+    example: '10000',
+    schema: wholeNumber(10, 1_000_000),
+  }),
   runbookIdleSeconds: setting({
     variable: 'JETTY_RUNBOOK_IDLE_SECONDS',
     description: 'Timeout for an agent that neither prints, sends nor receives anything.',

@@ -3,8 +3,17 @@ import { z } from 'zod'
 export const modelProviders = ['anthropic', 'openrouter', 'openai', 'google', 'bedrock'] as const
 export type ModelProvider = (typeof modelProviders)[number]
 
-/** Maximum characters of a runbook; published ones have at most 40,000. */
-export const longestRunbook = 512 * 1024
+/** How long a runbook may be. */
+export interface RunbookLimits {
+  characters: number
+  lines: number
+}
+
+/**
+ * Published runbooks have at most 40,000 characters; 5,000 rows of tables are checked in 50 ms. An operator can set others
+ * (`JETTY_RUNBOOK_CHARACTERS`, `JETTY_RUNBOOK_LINES`).
+ */
+export const usualRunbookLimits: RunbookLimits = { characters: 512 * 1024, lines: 5_000 }
 
 /** Name of an environment variable. */
 export const secretVariablePattern = /^[A-Z][A-Z0-9_]*$/

@@ -1,9 +1,11 @@
 import { isMap, isNode, isPair, isScalar, isSeq, Lexer, type Pair, parseDocument } from 'yaml'
-import { longestRunbook } from '../../../model/runbooks/runbook.ts'
+import type { RunbookLimits } from '../../../model/runbooks/runbook.ts'
 import { type Position, positionsIn } from './positions.ts'
 
 interface FrontMatterProblem extends Position {
   message: string
+  /** Set where the runbook is too long: nothing else of it was read. */
+  fix?: string
 }
 
 /** YAML between the two `---` lines at the top of a runbook. */
@@ -29,16 +31,16 @@ interface SplitRunbook {
 
 /** Last line on which the front matter may open: a title or comment may precede it. */
 const lastLineOfOpening = 5
-/** Maximum lines of a runbook: 5,000 rows of tables are checked in 50 ms. */
-const mostLines = 5_000
 /** Maximum characters of a front matter; the longest published one has 3,000. */
 const longestFrontMatter = 32 * 1024
 
 /** Splits a runbook into front matter and text. Never throws; reports faults as problems. */
-export const splitRunbook = (text: string): SplitRunbook => {
-  if (text.length > longestRunbook) return unread(`The runbook is longer than ${longestRunbook / 1024} KiB`)
+export const splitRunbook = (text: string, limits: RunbookLimits): SplitRunbook => {
+  const excess = (most: number, what: string, variable: string) =>
+    unread(`The runbook has more than ${most} ${what}; ${variable} sets the limit`)
+  if (text.length > limits.characters) return excess(limits.characters, 'characters', 'JETTY_RUNBOOK_CHARACTERS')
   const lines = text.replace(/^\uFEFF/, '').split(/\r\n|\r|\n/)
-  if (lines.length > mostLines) return unread(`The runbook has more than ${mostLines} lines`)
+  if (lines.length > limits.lines) return excess(limits.lines, 'lines', 'JETTY_RUNBOOK_LINES')
   const whole = lines.join('\n')
   const open = lines.slice(0, lastLineOfOpening).findIndex((line) => line.trimEnd() === '---')
   const length = open < 0 ? -1 : lines.slice(open + 1).findIndex((line) => /^(---|\.\.\.)\s*$/.test(line))
@@ -54,7 +56,9 @@ export const splitRunbook = (text: string): SplitRunbook => {
 }
 
 const unread = (message: string): SplitRunbook => ({
-  frontMatter: emptyFrontMatter(1, [{ line: 1, column: 1, message }]),
+  frontMatter: emptyFrontMatter(1, [
+    { line: 1, column: 1, message, fix: 'Write it shorter, or put a part of it into an input file.' },
+  ]),
   body: '',
   whole: '',
 })

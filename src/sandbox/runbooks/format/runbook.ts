@@ -4,6 +4,7 @@ import {
   type RunbookFrontMatter,
   runbookFrontMatterSchema,
   secretVariablePattern,
+  usualRunbookLimits,
 } from '../../../model/runbooks/runbook.ts'
 import { type FrontMatter, splitRunbook } from './front-matter.ts'
 import { type Position, positionsIn } from './positions.ts'
@@ -124,8 +125,8 @@ const variablePattern = /(?<!\$)\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}/g
 const todoPattern = /(?<!\{)\{TODO:/g
 
 /** Parses a runbook. Never throws; reports faults as problems. */
-export const readRunbook = (text: string): Runbook => {
-  const { frontMatter, body, whole } = splitRunbook(text)
+export const readRunbook = (text: string, limits = usualRunbookLimits): Runbook => {
+  const { frontMatter, body, whole } = splitRunbook(text, limits)
   const { fields, problems } = readFields(frontMatter)
   const sections = readSections(body)
   const at = positionsIn(whole)

@@ -58,14 +58,14 @@ export const serverRules: readonly Rule[] = [
         found(
           problem,
           problem.message,
-          'Write the front matter as YAML; quote values with {{…}}, a colon or a # in them.',
+          problem.fix ?? 'Write the front matter as YAML; quote values with {{…}}, a colon or a # in them.',
         ),
       ),
       ...problems.flatMap((problem) =>
         found(problem, `${problem.field}: ${problem.message}`, `See ${problem.field} in docs/runbook-format.md.`),
       ),
       ...absent(
-        /\p{L}/u.test(body) && !isJson(body),
+        (/\p{L}/u.test(body) && !isJson(body)) || frontMatter?.problems.some(({ fix }) => fix !== undefined) === true,
         isJson(body) ? 'The runbook is JSON, not Markdown' : 'The runbook has no text',
         'Write the instructions for the agent as Markdown, below the front matter. `jetty runbook init` begins one.',
       ),

@@ -1,4 +1,4 @@
-import type { ConformanceLevel, RunbookVerdict } from '../../../model/runbooks/runbook.ts'
+import { type ConformanceLevel, type RunbookVerdict, usualRunbookLimits } from '../../../model/runbooks/runbook.ts'
 import { evaluationKinds } from '../../../model/runbooks/runbook-evaluation.ts'
 import { declaredBy, shownFirst } from './declared-files.ts'
 import { listParameters } from './list-parameters.ts'
@@ -167,8 +167,12 @@ const mostOfOneRule = 50
  * Validates a runbook. At `loose` only faults that prevent execution are errors; at `strict` missing parts of the
  * format are errors too.
  */
-export const validateRunbook = (text: string, wanted: ConformanceLevel = 'loose'): RunbookVerdict => {
-  const runbook = readRunbook(text)
+export const validateRunbook = (
+  text: string,
+  wanted: ConformanceLevel = 'loose',
+  limits = usualRunbookLimits,
+): RunbookVerdict => {
+  const runbook = readRunbook(text, limits)
   const findings = [...formatRules, ...serverRules]
     .flatMap(({ name, weight, look }) =>
       look(runbook)

@@ -1,5 +1,6 @@
 import { AppError, type FieldIssue, messageOf } from '../../../lib/errors.ts'
 import type { ModelCalls } from '../../../model/gateway/model-calls.ts'
+import type { RunbookLimits } from '../../../model/runbooks/runbook.ts'
 import { isCodingAgent, type RunbookAgent, runbookAgents } from '../../../model/runbooks/runbook-agents.ts'
 import type { PreflightCheck, RunbookPreflight, RunbookRequest } from '../../../model/runbooks/runbook-request.ts'
 import type { PreflightRunbook, RunbookPlace } from '../../../model/runbooks/runbook-run.ts'
@@ -71,6 +72,7 @@ export const toolsUsed = (text: string): ToolsUsed => {
 
 export interface PreflightDeps {
   provider: Pick<SandboxProvider, 'name'>
+  runbookLimits: RunbookLimits
   probe(): Promise<SandboxProbe>
   resolveSnapshot(wanted: WantedSnapshot): Promise<ResolvedSnapshot>
   /** Resources of the host and settings that limit a sandbox; `mechanisms` come from the probe. */
@@ -106,8 +108,8 @@ const decidedHere = new Set(['R4', 'R10'])
 
 const shownFindings = 10
 
-const checkRunbook = (text: string): PreflightCheck[] => {
-  const errors = validateRunbook(text).errors.filter(({ rule }) => !decidedHere.has(rule))
+const checkRunbook = (text: string, limits: RunbookLimits): PreflightCheck[] => {
+  const errors = validateRunbook(text, 'loose', limits).errors.filter(({ rule }) => !decidedHere.has(rule))
   if (errors.length === 0) return [ok('runbook', 'It can be read')]
   return errors
     .slice(0, shownFindings)
@@ -205,7 +207,7 @@ const untried: SandboxProbe['mechanisms'] = { memory: '', pids: '', cpu: '', dis
 export const makePlanRunbook =
   (deps: PreflightDeps): PlanRunbook =>
   async (request, place) => {
-    const runbook = readRunbook(request.instruction)
+    const runbook = readRunbook(request.instruction, deps.runbookLimits)
     const given = request.template_variables ?? {}
     const probe = await deps.probe()
     const chosen = chooseAgent(request, runbook.fields, {
@@ -229,7 +231,7 @@ export const makePlanRunbook =
     // The content of an image is unknown: the agent reports a missing bash itself.
     const hasBash = !probe.works || (place_.ok && place_.image !== undefined) || probe.tools.bash !== undefined
     const looked = [
-      ...checkRunbook(request.instruction),
+      ...checkRunbook(request.instruction, deps.runbookLimits),
       ...checkDeclared(runbook, given),
       ...withVersion(chosen, deps),
       ...secrets.checks,
