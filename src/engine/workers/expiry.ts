@@ -33,7 +33,8 @@ export const makeExpiry = (deps: ExpiryDeps): (() => Promise<void>) => {
     const expired = await expiredJobs(database)
     if (wasAway) {
       wasAway = false
-      return renewAllLeases(database, limits.leaseSeconds)
+      await renewAllLeases(database, limits.leaseSeconds)
+      return
     }
     for (const job of expired) {
       const failure = failureOf(job, limits.lostWorkers)

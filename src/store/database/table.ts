@@ -31,13 +31,13 @@ export const moment = column<Date>('timestamptz')
 export const day = column<string>('date')
 export const bytes = column<Buffer>('bytea')
 /** JSON that arrives parsed. */
-export const json = <Value = unknown>(): Column<Value> => column<Value>('jsonb')
+export const json = <Value = unknown>(type: 'json' | 'jsonb' = 'jsonb'): Column<Value> => column<Value>(type)
 /** A text of these values alone. */
 export const oneOf = <const Values extends readonly string[]>(_values: Values): Column<Values[number]> => column('text')
 /** A text whose values a type names. */
 export const textOf = <Value extends string>(): Column<Value> => column('text')
 /** What a function without a result, such as `pg_notify`, returns. */
-export const nothing = column<string>('void')
+export const nothing = column<never>('void')
 export const list = <Value>({ type }: Column<Value>): Column<Value[]> => column(`_${type}`)
 export const orNull = <Value>({ type }: Column<Value>): Column<Value | null> => column(type)
 

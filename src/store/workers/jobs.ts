@@ -1,4 +1,21 @@
-import type { Queries } from '../database/database.ts'
+import {
+  bigint,
+  bool,
+  change,
+  float,
+  int,
+  list,
+  nothing,
+  orNull,
+  pick,
+  query,
+  queryOne,
+  queryValue,
+  type Row,
+  table,
+  text,
+  textOf,
+} from '../database/table.ts'
 
 /** `withdrawn`: the step needs it no more. */
 export type JobState = 'queued' | 'leased' | 'completed' | 'failed' | 'withdrawn'
@@ -9,23 +26,56 @@ export const jobSeal = (place: string): string => `worker-jobs/${place}`
 /** SQL of the place of a job, as `jobSeal` takes it. */
 export const jobPlace = `run_id || '/' || seq`
 
-/** A job as the step that waits for it sees it. */
-export interface StepJob {
-  id: string
-  state: JobState
-  attempt: number
-  logs: string | null
-  sealed_result: string | null
+export const workerJobs = table('worker_jobs', {
+  id: text,
+  run_id: text,
+  seq: int,
+  collection_id: bigint,
+  step: text,
+  activity: text,
+  version: orNull(text),
+  labels: list(text),
+  attempt: int,
+  state: textOf<JobState>(),
+  epoch: int,
+  deaths: int,
+  worker_id: orNull(text),
+  progress: orNull(float),
+  message: orNull(text),
+  logs: orNull(text),
+  sealed_result: orNull(text),
+})
+
+/** What a queued job asks of a worker, as its notification says. */
+export const jobNeeds = { collection: bigint, ...pick(workerJobs.columns, ['activity', 'labels', 'version']) }
+export type JobNeeds = Row<typeof jobNeeds>
+
+/** SQL that notifies of a queued job: what a worker must have to take it. */
+export const toldOf = (job: string): string =>
+  `pg_notify(channel('jobs'), json_build_object('collection', ${job}.collection_id, 'activity', ${job}.activity,
+     'labels', ${job}.labels, 'version', ${job}.version)::text)`
+
+/** A worker that takes jobs again of an activity of which it had as many as it takes. */
+export interface FreedWorker {
+  freed: string
 }
 
-export const findStepJob = async (queries: Queries, runKey: string, seq: number): Promise<StepJob | undefined> =>
-  (
-    await queries.rows<StepJob>(
-      'find_step_job',
-      'select id, state, attempt, logs, sealed_result from worker_jobs where run_id = $1 and seq = $2',
-      [runKey, seq],
-    )
-  )[0]
+/** SQL query that notifies of workers that have a job less of an activity of which they take a limited number. */
+export const tellsOfFreed = (jobs: string): string =>
+  `select pg_notify(channel('jobs'), json_build_object('freed', o.worker_id)::text)
+   from ${jobs} s join worker_offers o on o.worker_id = s.worker_id and o.name = s.activity
+   where o.concurrency is not null`
+
+/** A job as the step that waits for it sees it. */
+const stepJob = pick(workerJobs.columns, ['id', 'state', 'attempt', 'logs', 'sealed_result'])
+export type StepJob = Row<typeof stepJob>
+
+export const findStepJob = queryOne(
+  'find_step_job',
+  stepJob,
+  'select id, state, attempt, logs, sealed_result from worker_jobs where run_id = $1 and seq = $2',
+  (runKey: string, seq: number) => [runKey, seq],
+)
 
 interface NewJob {
   id: string
@@ -44,10 +94,10 @@ interface NewJob {
  * Collections take turns: a job comes one turn after the last of its collection. Jobs of one run and activity keep the
  * version that served the first. Returns whether the run is still there.
  */
-export const queueJob = async (queries: Queries, job: NewJob): Promise<boolean> => {
-  const [row] = await queries.rows<{ queued: boolean }>(
-    'queue_job',
-    `with run as materialized (select id, collection_id from runs where id = $2 and ended_at is null),
+export const queueJob = queryValue(
+  'queue_job',
+  { queued: bool, pg_notify: nothing },
+  `with run as materialized (select id, collection_id from runs where id = $2 and ended_at is null),
      queued as (
        insert into worker_jobs (id, run_id, seq, collection_id, step, activity, version, labels, timeout_seconds,
          sealed_parameters, attempt, state, turn)
@@ -68,69 +118,39 @@ export const queueJob = async (queries: Queries, job: NewJob): Promise<boolean> 
      -- Its former result must not wake the run again.
      unwoken as (update runs r set decided_seq = null from queued q where r.id = q.run_id and r.decided_seq = q.seq)
      select exists (select from queued) as queued, (select ${toldOf('queued')} from queued)`,
-    [
-      ...[job.id, job.runKey, job.seq, job.step, job.activity, job.labels, job.timeoutSeconds, job.sealedParameters],
-      job.attempt,
-    ],
-  )
-  return row?.queued ?? false
-}
+  (job: NewJob) => [
+    ...[job.id, job.runKey, job.seq, job.step, job.activity, job.labels, job.timeoutSeconds, job.sealedParameters],
+    job.attempt,
+  ],
+)
 
 /** Counts the queued jobs of a collection, up to a limit. */
-export const countQueuedJobs = async (queries: Queries, collectionId: number, limit: number): Promise<number> => {
-  const [row] = await queries.rows<{ jobs: number }>(
-    'count_queued_jobs',
-    `select count(*)::int as jobs from (
+export const countQueuedJobs = queryValue(
+  'count_queued_jobs',
+  { jobs: int },
+  `select count(*)::int as jobs from (
        select from worker_jobs where collection_id = $1 and state = 'queued' limit $2) x`,
-    [collectionId, limit],
-  )
-  return row?.jobs ?? 0
-}
-
-/** SQL that notifies of a queued job: what a worker must have to take it. */
-export const toldOf = (job: string): string =>
-  `pg_notify(channel('jobs'), json_build_object('collection', ${job}.collection_id, 'activity', ${job}.activity,
-     'labels', ${job}.labels, 'version', ${job}.version)::text)`
-
-/** What a queued job asks of a worker, as its notification says. */
-export interface JobNeeds {
-  collection: number
-  activity: string
-  labels: string[]
-  version: string | null
-}
-
-/** A worker that takes jobs again of an activity of which it had as many as it takes. */
-export interface FreedWorker {
-  freed: string
-}
-
-/** SQL query that notifies of workers that have a job less of an activity of which they take a limited number. */
-export const tellsOfFreed = (jobs: string): string =>
-  `select pg_notify(channel('jobs'), json_build_object('freed', o.worker_id)::text)
-   from ${jobs} s join worker_offers o on o.worker_id = s.worker_id and o.name = s.activity
-   where o.concurrency is not null`
+  (collectionId: number, limit: number) => [collectionId, limit],
+)
 
 /** Withdraws the job of a step that has ended without it. Its worker learns it with the next heartbeat. */
-export const withdrawJob = async (queries: Queries, runKey: string, seq: number): Promise<void> => {
-  await queries.rows(
-    'withdraw_job',
-    `with withdrawn as (
+export const withdrawJob = change(
+  'withdraw_job',
+  `with withdrawn as (
        update worker_jobs set state = 'withdrawn', settled_at = now(), sealed_parameters = null
        where run_id = $1 and seq = $2 and state in ('queued', 'leased') returning worker_id, activity)
      ${tellsOfFreed('withdrawn')}`,
-    [runKey, seq],
-  )
-}
+  (runKey: string, seq: number) => [runKey, seq],
+)
 
 /** Which of the steps have a settled job. */
-export const settledSteps = (
-  queries: Queries,
-  steps: readonly { runKey: string; seq: number }[],
-): Promise<{ run_id: string; seq: number }[]> =>
-  queries.rows(
-    'settled_steps',
-    `select j.run_id, j.seq from unnest($1::text[], $2::int[]) w(run_id, seq)
+export const settledSteps = query(
+  'settled_steps',
+  pick(workerJobs.columns, ['run_id', 'seq']),
+  `select j.run_id, j.seq from unnest($1::text[], $2::int[]) w(run_id, seq)
      join worker_jobs j on j.run_id = w.run_id and j.seq = w.seq where j.settled_at is not null`,
-    [steps.map(({ runKey }) => runKey), steps.map(({ seq }) => seq)],
-  )
+  (steps: readonly { runKey: string; seq: number }[]) => [
+    steps.map(({ runKey }) => runKey),
+    steps.map(({ seq }) => seq),
+  ],
+)

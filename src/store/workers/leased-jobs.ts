@@ -1,27 +1,21 @@
 import type { JobHold } from '../../model/workers/worker-queue.ts'
-import type { Queries } from '../database/database.ts'
-import { type JobState, tellsOfFreed, toldOf } from './jobs.ts'
+import { bigint, bool, change, int, moment, orNull, pick, query, queryOne, type Row, text } from '../database/table.ts'
+import { runs } from '../runs/runs.ts'
+import { tellsOfFreed, toldOf, workerJobs } from './jobs.ts'
 
 const handedColumns = `j.id, j.epoch, j.attempt, j.activity, j.served_version as version, j.sealed_parameters, j.step,
   j.run_id, j.seq, j.deadline_at, j.lease_expires_at, r.name, r.trajectory_id`
 
 /** A job that is given to a worker. */
-export interface HandedJob {
-  id: string
-  epoch: number
-  attempt: number
-  activity: string
-  version: string | null
-  sealed_parameters: string
-  step: string
-  run_id: string
-  seq: number
-  deadline_at: Date
-  lease_expires_at: Date
-  /** `collection/task`. */
-  name: string
-  trajectory_id: string
+const handedJob = {
+  ...pick(workerJobs.columns, ['id', 'epoch', 'attempt', 'activity', 'version', 'step', 'run_id', 'seq']),
+  sealed_parameters: text,
+  deadline_at: moment,
+  lease_expires_at: moment,
+  /** `name` is `collection/task`. */
+  ...pick(runs.columns, ['name', 'trajectory_id']),
 }
+export type HandedJob = Row<typeof handedJob>
 
 export interface Claim {
   workerId: string
@@ -38,10 +32,10 @@ export interface Claim {
 const bytesOf = (job: string): string => `coalesce(octet_length(${job}.sealed_parameters), 0)`
 
 /** Gives a worker queued jobs that it can do, at most as many as it has room for. */
-export const claimJobs = (queries: Queries, claim: Claim): Promise<HandedJob[]> =>
-  queries.rows<HandedJob>(
-    'claim_jobs',
-    `with held as materialized (
+export const claimJobs = query(
+  'claim_jobs',
+  handedJob,
+  `with held as materialized (
        select activity, count(*)::int as jobs from worker_jobs where worker_id = $1 and state = 'leased' group by 1),
      worker as materialized (
        select id, labels, least($2, concurrency - coalesce((select sum(jobs) from held), 0))::int as room from workers
@@ -66,21 +60,19 @@ export const claimJobs = (queries: Queries, claim: Claim): Promise<HandedJob[]> 
          deadline_at = now() + make_interval(secs => coalesce(j.timeout_seconds, f.timeout_seconds, $5))
        from fitting f where j.id = f.id returning j.*)
      select ${handedColumns} from claimed j join runs r on r.id = j.run_id order by j.turn`,
-    [claim.workerId, claim.most, claim.collectionIds, claim.leaseSeconds, claim.timeoutSeconds, claim.mostBytes],
-  )
+  (claim: Claim) => [
+    ...[claim.workerId, claim.most, claim.collectionIds, claim.leaseSeconds, claim.timeoutSeconds, claim.mostBytes],
+  ],
+)
 
 /**
  * Jobs of some collections that a worker was given and does not have: the answer with them was lost. Their leases begin
  * anew. Those that exceed `mostBytes` come with its next poll.
  */
-export const jobsLostOnTheWay = (
-  queries: Queries,
-  holding: readonly string[],
-  { workerId, collectionIds, leaseSeconds, mostBytes }: Omit<Claim, 'most' | 'timeoutSeconds'>,
-): Promise<HandedJob[]> =>
-  queries.rows<HandedJob>(
-    'jobs_lost_on_the_way',
-    `with lost as (
+export const jobsLostOnTheWay = query(
+  'jobs_lost_on_the_way',
+  handedJob,
+  `with lost as (
        update worker_jobs j set lease_expires_at = now() + make_interval(secs => $3)
        where j.worker_id = $1 and j.state = 'leased' and j.id <> all($2::text[])
          and ($4::bigint[] is null or j.collection_id = any($4)) returning j.*),
@@ -89,55 +81,65 @@ export const jobsLostOnTheWay = (
          select id, sum(${bytesOf('lost')}) over (order by turn, id) - ${bytesOf('lost')} as before from lost) f
        where before < $5)
      select ${handedColumns} from lost j join fitting f on f.id = j.id join runs r on r.id = j.run_id order by j.turn`,
-    [workerId, holding, leaseSeconds, collectionIds, mostBytes],
-  )
+  (
+    holding: readonly string[],
+    { workerId, collectionIds, leaseSeconds, mostBytes }: Omit<Claim, 'most' | 'timeoutSeconds'>,
+  ) => [workerId, holding, leaseSeconds, collectionIds, mostBytes],
+)
 
 /** A job in the hand of a worker, or what has become of it. */
-export interface LeasedJob {
-  id: string
-  run_id: string
-  seq: number
-  collection_id: number
-  state: JobState
-  epoch: number
-  worker_id: string | null
-  activity: string
-  logs: string | null
+const leasedJob = {
+  ...pick(workerJobs.columns, [
+    'id',
+    'run_id',
+    'seq',
+    'collection_id',
+    'state',
+    'epoch',
+    'worker_id',
+    'activity',
+    'logs',
+  ]),
   /** JSON text of the activity as its worker offered it. */
-  definition: string | null
+  definition: orNull(text),
   /** Whether nobody needs it any more. */
-  cancelled: boolean
+  cancelled: bool,
 }
+export type LeasedJob = Row<typeof leasedJob>
 
-export const findLeasedJob = async (queries: Queries, id: string): Promise<LeasedJob | undefined> =>
-  (
-    await queries.rows<LeasedJob>(
-      'find_leased_job',
-      `select j.id, j.run_id, j.seq, j.collection_id, j.state, j.epoch, j.worker_id, j.activity, j.logs, d.definition,
+export const findLeasedJob = queryOne(
+  'find_leased_job',
+  leasedJob,
+  `select j.id, j.run_id, j.seq, j.collection_id, j.state, j.epoch, j.worker_id, j.activity, j.logs, d.definition,
          j.state = 'withdrawn' or r.ended_at is not null or r.requested_status is not null as cancelled
        from worker_jobs j join runs r on r.id = j.run_id left join activity_definitions d on d.hash = j.definition
        where j.id = $1`,
-      [id],
-    )
-  )[0]
+  (id: string) => [id],
+)
 
-/** Renews the lease of a job, and notes its progress. Undefined when the worker has it no more. */
-export const renewJob = async (
-  queries: Queries,
-  { id, workerId, epoch }: JobHold,
-  told: { progress: number | null; message: string | null; logs: string | null },
-  leaseSeconds: number,
-): Promise<Date | undefined> => {
-  const [row] = await queries.rows<{ lease_expires_at: Date }>(
-    'renew_job',
-    `with seen as (update workers set seen_at = now() where id = $2 and seen_at < now() - interval '15 seconds')
+const renew = queryOne(
+  'renew_job',
+  { lease_expires_at: moment },
+  `with seen as (update workers set seen_at = now() where id = $2 and seen_at < now() - interval '15 seconds')
      update worker_jobs set lease_expires_at = now() + make_interval(secs => $7), progress = coalesce($4, progress),
        message = coalesce($5, message), logs = coalesce($6, logs)
      where id = $1 and worker_id = $2 and epoch = $3 and state in ('leased', 'withdrawn') returning lease_expires_at`,
-    [id, workerId, epoch, told.progress, told.message, told.logs, leaseSeconds],
-  )
-  return row?.lease_expires_at
-}
+  (
+    { id, workerId, epoch }: JobHold,
+    told: { progress: number | null; message: string | null; logs: string | null },
+    leaseSeconds: number,
+  ) => [id, workerId, epoch, told.progress, told.message, told.logs, leaseSeconds],
+)
+
+/** Renews the lease of a job, and notes its progress. Undefined when the worker has it no more. */
+export const renewJob = async (...given: Parameters<typeof renew>): Promise<Date | undefined> =>
+  (await renew(...given))?.lease_expires_at
+
+/** SQL that wakes the runs of settled jobs, wherever they wait. */
+const wakeRunsOf = (settled: string): string => `woken as (
+  update runs r set decided_seq = s.seq, wake_at = case when r.lease is null then now() else r.wake_at end
+  from ${settled} s where r.id = s.run_id and r.ended_at is null
+  returning r.lease is null as parked, pg_notify(channel('settled_jobs'), r.id || ' ' || s.seq))`
 
 interface Settlement {
   state: 'completed' | 'failed'
@@ -145,18 +147,10 @@ interface Settlement {
   logs: string | null
 }
 
-/**
- * Settles a job with its result, once, and wakes its run. The run's row notes which step was settled last: parking
- * takes the same lock, so whichever comes second sees the other. Undefined when the worker has the job no more.
- */
-export const settleJob = async (
-  queries: Queries,
-  { id, workerId, epoch }: JobHold,
-  { state, sealedResult, logs }: Settlement,
-): Promise<{ parked: boolean } | undefined> => {
-  const [row] = await queries.rows<{ parked: boolean | null }>(
-    'settle_job',
-    `with settled as (
+const settle = queryOne(
+  'settle_job',
+  { parked: orNull(bool), runs: int, freed: bigint },
+  `with settled as (
        update worker_jobs set state = $4, sealed_result = $5, logs = coalesce($6, logs), settled_at = now(),
          sealed_parameters = null, lease_expires_at = null
        where id = $1 and worker_id = $2 and epoch = $3 and state = 'leased' returning run_id, seq, activity,
@@ -164,38 +158,40 @@ export const settleJob = async (
      ${wakeRunsOf('settled')},
      freed as (${tellsOfFreed('settled')})
      select bool_or(parked) as parked, count(*)::int as runs, (select count(*) from freed) as freed from woken having exists (select from settled)`,
-    [id, workerId, epoch, state, sealedResult, logs],
-  )
+  ({ id, workerId, epoch }: JobHold, { state, sealedResult, logs }: Settlement) => [
+    ...[id, workerId, epoch, state, sealedResult, logs],
+  ],
+)
+
+/**
+ * Settles a job with its result, once, and wakes its run. The run's row notes which step was settled last: parking
+ * takes the same lock, so whichever comes second sees the other. Undefined when the worker has the job no more.
+ */
+export const settleJob = async (...given: Parameters<typeof settle>): Promise<{ parked: boolean } | undefined> => {
+  const row = await settle(...given)
   return row && { parked: row.parked ?? false }
 }
 
 /** Whether a worker has as many jobs of an activity as it takes. */
-export const hasEnoughOf = async (queries: Queries, workerId: string, activity: string): Promise<boolean> => {
-  const rows = await queries.rows(
-    'has_enough_of',
-    `select from worker_offers o where o.worker_id = $1 and o.name = $2 and o.concurrency <= (
+export const hasEnoughOf = change(
+  'has_enough_of',
+  `select from worker_offers o where o.worker_id = $1 and o.name = $2 and o.concurrency <= (
        select count(*) from worker_jobs j where j.worker_id = $1 and j.activity = $2 and j.state = 'leased')`,
-    [workerId, activity],
-  )
-  return rows.length > 0
-}
+  (workerId: string, activity: string) => [workerId, activity],
+)
 
 /** Queues jobs again that were handed to a worker in an answer that nobody reads. Nothing is counted for it. */
-export const takeJobsBack = async (queries: Queries, workerId: string, jobs: readonly HandedJob[]): Promise<void> => {
-  await queries.rows(
-    'take_jobs_back',
-    `with queued as (
+export const takeJobsBack = change(
+  'take_jobs_back',
+  `with queued as (
        update worker_jobs j set state = 'queued', worker_id = null, lease_expires_at = null, due_at = now()
        from unnest($2::text[], $3::int[]) h(id, epoch)
        where j.id = h.id and j.epoch = h.epoch and j.worker_id = $1 and j.state = 'leased'
        returning j.collection_id, j.activity, j.labels, j.version)
      select ${toldOf('queued')} from queued`,
-    [workerId, jobs.map(({ id }) => id), jobs.map(({ epoch }) => epoch)],
-  )
-}
-
-/** SQL that wakes the runs of settled jobs, wherever they wait. */
-const wakeRunsOf = (settled: string): string => `woken as (
-  update runs r set decided_seq = s.seq, wake_at = case when r.lease is null then now() else r.wake_at end
-  from ${settled} s where r.id = s.run_id and r.ended_at is null
-  returning r.lease is null as parked, pg_notify(channel('settled_jobs'), r.id || ' ' || s.seq))`
+  (workerId: string, jobs: readonly HandedJob[]) => [
+    workerId,
+    jobs.map(({ id }) => id),
+    jobs.map(({ epoch }) => epoch),
+  ],
+)

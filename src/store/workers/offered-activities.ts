@@ -1,32 +1,30 @@
-import type { Queries } from '../database/database.ts'
+import { int, list, moment, query, type Row, text } from '../database/table.ts'
 import { isOnline } from './workers.ts'
 
 /** An activity that workers of some collections offer. */
-export interface OfferedActivityRow {
-  name: string
+const offeredActivity = {
+  name: text,
   /** JSON text, as the newest worker offers it; those that are online come first. */
-  definition: string
+  definition: text,
+  hash: text,
   /** Workers that take jobs of it now. */
-  online: number
+  online: int,
   /** Since when a known worker offers it, and when one was seen last. */
-  since: Date
-  seen_at: Date
+  since: moment,
+  seen_at: moment,
   /** Names of some of them. */
-  workers: string[]
+  workers: list(text),
 }
+export type OfferedActivityRow = Row<typeof offeredActivity>
 
 const mostListed = 1_000
 const mostNamed = 10
 
 /** Lists the activities that workers of some collections offer; undefined: of all collections. */
-export const offeredActivities = (
-  queries: Queries,
-  collectionIds: readonly number[] | undefined,
-  name: string | null,
-): Promise<OfferedActivityRow[]> =>
-  queries.rows<OfferedActivityRow>(
-    'offered_activities',
-    `select o.*, d.definition from (
+export const offeredActivities = query(
+  'offered_activities',
+  offeredActivity,
+  `select o.*, d.definition from (
        select o.name, (array_agg(o.definition order by (${isOnline}) desc, w.number desc))[1] as hash,
          (count(*) filter (where ${isOnline}))::int as online, min(w.registered_at) as since, max(w.seen_at) as seen_at,
          (array_agg(distinct w.name))[1:${mostNamed}] as workers
@@ -35,5 +33,5 @@ export const offeredActivities = (
          and ($2::text is null or o.name = $2)
        group by o.name order by o.name limit ${mostListed}) o
      join activity_definitions d on d.hash = o.hash order by o.name`,
-    [collectionIds ?? null, name],
-  )
+  (collectionIds: readonly number[] | undefined, name: string | null) => [collectionIds ?? null, name],
+)

@@ -1,21 +1,17 @@
-import type { Queries } from '../database/database.ts'
+import { orNull, pick, query, text, textOf } from '../database/table.ts'
+import { workerJobs } from './jobs.ts'
 
-/** An open job as people see it. */
-interface OpenJobRow {
-  seq: number
-  state: 'queued' | 'leased'
-  /** Name of the worker that has it. */
-  worker: string | null
-  progress: number | null
-  message: string | null
-}
-
-/** Reads the open jobs of some steps of a run. */
-export const openJobs = (queries: Queries, runKey: string, seqs: readonly number[]): Promise<OpenJobRow[]> =>
-  queries.rows<OpenJobRow>(
-    'open_jobs',
-    `select j.seq, j.state, w.name as worker, j.progress, j.message
+/** Reads the open jobs of some steps of a run, as people see them. */
+export const openJobs = query(
+  'open_jobs',
+  {
+    ...pick(workerJobs.columns, ['seq', 'progress', 'message']),
+    state: textOf<'queued' | 'leased'>(),
+    /** Name of the worker that has it. */
+    worker: orNull(text),
+  },
+  `select j.seq, j.state, w.name as worker, j.progress, j.message
      from worker_jobs j left join workers w on w.id = j.worker_id
      where j.run_id = $1 and j.seq = any($2::int[]) and j.state in ('queued', 'leased') order by j.seq`,
-    [runKey, seqs],
-  )
+  (runKey: string, seqs: readonly number[]) => [runKey, seqs],
+)

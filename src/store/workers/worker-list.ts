@@ -1,27 +1,25 @@
-import type { Queries } from '../database/database.ts'
-import { isOnline, type RegisteredWorkerRow } from './workers.ts'
+import { bigint, bool, int, json, list, moment, orNull, query, type Row, text } from '../database/table.ts'
+import { isOnline, workers } from './workers.ts'
 
 /** A worker in a list. */
-export interface ListedWorkerRow extends RegisteredWorkerRow {
-  number: number
-  is_online: boolean
-  registered_at: Date
+const listedWorker = {
+  ...workers.columns,
+  number: bigint,
+  is_online: bool,
+  registered_at: moment,
   /** Jobs that it has. */
-  jobs: number
-  activities: { name: string; version: string | null }[]
+  jobs: int,
+  activities: json<{ name: string; version: string | null }[]>('json'),
   /** Names of its collections, of those that the caller covers; null: all. */
-  collections: string[] | null
+  collections: orNull(list(text)),
 }
+export type ListedWorkerRow = Row<typeof listedWorker>
 
 /** Lists workers that take jobs of some collections, newest first; undefined: of all collections. */
-export const listedWorkers = (
-  queries: Queries,
-  collectionIds: readonly number[] | undefined,
-  page: { onlineOnly: boolean; before: number | null; limit: number },
-): Promise<ListedWorkerRow[]> =>
-  queries.rows<ListedWorkerRow>(
-    'listed_workers',
-    `select w.id, w.number, w.key_id, w.collection_ids, w.name, w.version, w.labels, w.concurrency, w.registered_at,
+export const listedWorkers = query(
+  'listed_workers',
+  listedWorker,
+  `select w.id, w.number, w.key_id, w.collection_ids, w.name, w.version, w.labels, w.concurrency, w.registered_at,
        w.seen_at, w.drained_at, ${isOnline} as is_online,
        (select count(*)::int from worker_jobs j where j.worker_id = w.id and j.state = 'leased') as jobs,
        (select coalesce(json_agg(json_build_object('name', o.name, 'version', o.version) order by o.name), '[]')
@@ -33,5 +31,8 @@ export const listedWorkers = (
        and ($2::bigint is null or w.number < $2)
        and (not $3 or ${isOnline})
      order by w.number desc limit $4`,
-    [collectionIds ?? null, page.before, page.onlineOnly, page.limit],
-  )
+  (
+    collectionIds: readonly number[] | undefined,
+    page: { onlineOnly: boolean; before: number | null; limit: number },
+  ) => [collectionIds ?? null, page.before, page.onlineOnly, page.limit],
+)

@@ -1,4 +1,19 @@
-import type { Queries } from '../database/database.ts'
+import {
+  bigint,
+  change,
+  int,
+  list,
+  moment,
+  namesOf,
+  orNull,
+  pick,
+  query,
+  queryOne,
+  queryValue,
+  type Row,
+  table,
+  text,
+} from '../database/table.ts'
 
 /** A worker without a poll or heartbeat for this long is offline. One that waits is noted about every 50 s. */
 const offlineSeconds = 75
@@ -10,32 +25,27 @@ const goodbyeSeconds = 10
 export const isOnline = `w.drained_at is null and w.seen_at > now() - interval '${offlineSeconds} seconds'`
 
 /** A registered worker, as its calls need it. */
-export interface RegisteredWorkerRow {
-  id: string
-  key_id: number | null
-  collection_ids: number[] | null
-  name: string
-  version: string | null
-  labels: string[]
-  concurrency: number
-  seen_at: Date
-  drained_at: Date | null
-}
+export const workers = table('workers', {
+  id: text,
+  key_id: orNull(bigint),
+  collection_ids: orNull(list(bigint)),
+  name: text,
+  version: orNull(text),
+  labels: list(text),
+  concurrency: int,
+  seen_at: moment,
+  drained_at: orNull(moment),
+})
+export type RegisteredWorkerRow = Row<typeof workers.columns>
 
 /** Finds a worker of a key; null: of the admin token, `any`: of any key. */
-export const findWorker = async (
-  queries: Queries,
-  id: string,
-  keyId: number | null | 'any',
-): Promise<RegisteredWorkerRow | undefined> =>
-  (
-    await queries.rows<RegisteredWorkerRow>(
-      'find_worker',
-      `select id, key_id, collection_ids, name, version, labels, concurrency, seen_at, drained_at from workers
+export const findWorker = queryOne(
+  'find_worker',
+  workers.columns,
+  `select ${namesOf(workers.columns)} from workers
        where id = $1 and ($3 or key_id is not distinct from $2::bigint)`,
-      [id, keyId === 'any' ? null : keyId, keyId === 'any'],
-    )
-  )[0]
+  (id: string, keyId: number | null | 'any') => [id, keyId === 'any' ? null : keyId, keyId === 'any'],
+)
 
 /** An activity of a worker that is being registered. */
 export interface NewOffer {
@@ -59,11 +69,9 @@ const isOf = (keyId: string): string => `coalesce(key_id, 0) = coalesce(${keyId}
  * Stores a worker with what it offers. When its key has `most` workers, one that is gone makes room: a program that
  * keeps crashing registers anew each time. Returns false when all of them are there.
  */
-export const insertWorker = async (queries: Queries, worker: NewWorker, most: number): Promise<boolean> => {
-  const { offers } = worker
-  const rows = await queries.rows(
-    'insert_worker',
-    `with mine as materialized (
+export const insertWorker = change(
+  'insert_worker',
+  `with mine as materialized (
        select count(*) as workers from (select from workers where ${isOf('$2')} limit $8) m),
      gone as (
        delete from workers where id = (
@@ -86,55 +94,44 @@ export const insertWorker = async (queries: Queries, worker: NewWorker, most: nu
        select worker.id, o.* from worker,
          unnest($11::text[], $12::text[], $9::text[], $13::int[], $14::float8[]) o)
      select id from worker`,
-    [
-      ...[worker.id, worker.key_id, worker.collection_ids, worker.name, worker.version, worker.labels],
-      ...[worker.concurrency, most],
-      offers.map(({ hash }) => hash),
-      offers.map(({ definition }) => definition),
-      offers.map(({ name }) => name),
-      offers.map(({ version }) => version),
-      offers.map(({ concurrency }) => concurrency),
-      offers.map(({ timeoutSeconds }) => timeoutSeconds),
-    ],
-  )
-  return rows.length > 0
-}
+  ({ offers, ...worker }: NewWorker, most: number) => [
+    ...[worker.id, worker.key_id, worker.collection_ids, worker.name, worker.version, worker.labels],
+    ...[worker.concurrency, most],
+    offers.map(({ hash }) => hash),
+    offers.map(({ definition }) => definition),
+    offers.map(({ name }) => name),
+    offers.map(({ version }) => version),
+    offers.map(({ concurrency }) => concurrency),
+    offers.map(({ timeoutSeconds }) => timeoutSeconds),
+  ],
+)
 
 /** What a worker offers. */
-export const offersOf = (
-  queries: Queries,
-  workerId: string,
-): Promise<{ name: string; version: string | null; concurrency: number | null }[]> =>
-  queries.rows('offers_of_worker', 'select name, version, concurrency from worker_offers where worker_id = $1', [
-    workerId,
-  ])
+export const offersOf = query(
+  'offers_of_worker',
+  { name: text, version: orNull(text), concurrency: orNull(int) },
+  'select name, version, concurrency from worker_offers where worker_id = $1',
+  (workerId: string) => [workerId],
+)
 
-/** What the database knows of a worker that polls. */
-export interface NotedWorker {
-  id: string
-  labels: string[]
-  drained_at: Date | null
-  /** Jobs that it has. */
-  jobs: number
-}
+/** What the database knows of a worker that polls, with the number of jobs that it has. */
+const notedWorker = { ...pick(workers.columns, ['id', 'labels', 'drained_at']), jobs: int }
+export type NotedWorker = Row<typeof notedWorker>
 
 /** Notes that workers of a key poll, with the collections that the key covers now. Returns those that there are. */
-export const noteWorkerPolls = (
-  queries: Queries,
-  ids: readonly string[],
-  keyId: number | null,
-  collectionIds: readonly number[] | null,
-): Promise<NotedWorker[]> =>
-  queries.rows<NotedWorker>(
-    'note_worker_polls',
-    `with polling as materialized (
+export const noteWorkerPolls = query(
+  'note_worker_polls',
+  notedWorker,
+  `with polling as materialized (
        select id from workers where id = any($1::text[]) and key_id is not distinct from $2::bigint
        order by id for no key update)
      update workers w set seen_at = now(), collection_ids = $3 from polling where w.id = polling.id
      returning w.id, labels, drained_at,
        (select count(*)::int from worker_jobs j where j.worker_id = w.id and j.state = 'leased') as jobs`,
-    [ids, keyId, collectionIds],
-  )
+  (ids: readonly string[], keyId: number | null, collectionIds: readonly number[] | null) => [
+    ...[ids, keyId, collectionIds],
+  ],
+)
 
 /** A worker whose open poll ends, in whichever process it waits. */
 export interface DrainedWorker {
@@ -142,14 +139,12 @@ export interface DrainedWorker {
 }
 
 /** Gives a worker no more jobs. Returns the number that it still has. */
-export const drainWorker = async (queries: Queries, id: string): Promise<number> => {
-  const [row] = await queries.rows<{ jobs: number }>(
-    'drain_worker',
-    `with drained as (update workers set drained_at = coalesce(drained_at, now()) where id = $1
+export const drainWorker = queryValue(
+  'drain_worker',
+  { jobs: int, told: bigint },
+  `with drained as (update workers set drained_at = coalesce(drained_at, now()) where id = $1
        returning pg_notify(channel('jobs'), json_build_object('drained', id)::text))
      select count(*)::int as jobs, (select count(*) from drained) as told
      from worker_jobs where worker_id = $1 and state = 'leased'`,
-    [id],
-  )
-  return row?.jobs ?? 0
-}
+  (id: string) => [id],
+)
