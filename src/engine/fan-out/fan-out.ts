@@ -3,6 +3,8 @@ import { makeBell } from '../../lib/bell.ts'
 import { AppError } from '../../lib/errors.ts'
 import { makeSlots, type Slots } from '../../lib/slots.ts'
 import { now } from '../../lib/time.ts'
+import { findOwnTask } from '../../model/runs/own-tasks.ts'
+import { unknownParameters } from '../../model/workflows/workflow-parameters.ts'
 import type { Pauses } from '../../store/collections/pauses.ts'
 import type { Quota } from '../../store/collections/quota.ts'
 import type { Queries } from '../../store/database/database.ts'
@@ -10,10 +12,12 @@ import type { LeaseRef } from '../journal/journal-entry.ts'
 import { Fenced } from '../journal/journal-sender.ts'
 import { type EndBelow, whomToAsk } from '../leases/end-below.ts'
 import type { EndRequests } from '../leases/end-requests.ts'
+import { parametersOf } from '../program/programs.ts'
 import type { LiveRun } from '../runs/live-run.ts'
 import { Interrupted } from '../steps/execute.ts'
 import type { StepAtWork } from '../steps/step-at-work.ts'
 import type { StepRun } from '../steps/step-run.ts'
+import { warningEvent } from '../steps/step-side.ts'
 import { type ChildrenHereDeps, closeHere, makeChildrenHere, mayBeHere } from './children-here.ts'
 import { type ChildDeps, type ChildKind, type ChildLimits, prepareChildren } from './fan-out-child.ts'
 import { fanOutOutcome, type Over } from './fan-out-outcome.ts'
@@ -132,6 +136,7 @@ const begin = async (shared: Shared, work: StepAtWork, wanted: WaitForRuns): Pro
   const kind = await prepare(shared, work, parent, wanted)
   const isFirst = !work.hasRuns
   work.hasRuns = true
+  if (!findOwnTask(run.task)) warnOfUnknown(work, kind, runs) // who began a batch was told in the answer
   row.wakeMs = runs.until?.getTime() ?? now() // it only waits, so a crash does not count as its death
   await startRow.write()
   const { missing, next, out, beside, failed } = await readProgress(shared.database, parent)
@@ -162,6 +167,23 @@ const begin = async (shared: Shared, work: StepAtWork, wanted: WaitForRuns): Pro
     ended: new Map<number, ChildRun>(),
   }
   return { work, wanted, kind, ahead, waiting, bell, here, ...notYet }
+}
+
+/** Items that are looked at for parameters that their task does not have. */
+const lookedThrough = 20
+
+function* firstParameters({ onlyIndex, count, initParams }: ChildRuns) {
+  if (onlyIndex !== undefined) return yield initParams(onlyIndex)
+  for (let index = 0; index < Math.min(count, lookedThrough); index++) yield initParams(index)
+}
+
+/** Warns about parameters that the runs do not use, from the first items: the same ones whenever the step goes on. */
+const warnOfUnknown = ({ side }: StepAtWork, { name, program }: ChildKind, runs: ChildRuns): void => {
+  const task = name.slice(name.indexOf('/') + 1)
+  const found = unknownParameters(parametersOf(program), firstParameters(runs), { task, field: 'init_params' })
+  for (const { message, ...attributes } of found) {
+    if (!side.warnings.some((one) => one.message === message)) side.warnings.push(warningEvent(message, attributes))
+  }
 }
 
 /** Payers take turns. A run that is asked to end meanwhile prepares nothing. */

@@ -4,6 +4,7 @@ import type { ActivityRegistry } from '../../activities/activity.ts'
 import { parseLarge } from '../../lib/json/large-json.ts'
 import { doInSlices } from '../../lib/slices.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
+import { workflowParameters } from '../../model/workflows/workflow-parameters.ts'
 import type { Queries } from '../../store/database/database.ts'
 import { definitionText } from '../../store/runs/runs.ts'
 import { keepDefinition } from '../../store/tasks/definitions.ts'
@@ -63,4 +64,13 @@ export const shownDefinition = async (
   const shownHash = createHash('sha256').update(shown).digest('hex')
   await keepDefinition(database, { hash: shownHash, workflow: shown })
   return shownHash
+}
+
+const parametersByProgram = new WeakMap<Program, { names: readonly string[] | undefined }>()
+
+/** What the runs of a definition take; undefined if they take any. */
+export const parametersOf = (program: Program): readonly string[] | undefined => {
+  const known = parametersByProgram.get(program) ?? { names: workflowParameters(program.workflow) }
+  parametersByProgram.set(program, known)
+  return known.names
 }

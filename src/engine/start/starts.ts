@@ -13,7 +13,6 @@ import {
   type WorkflowOutline,
 } from '../../model/workflows/workflow-check.ts'
 import type { WorkflowFault } from '../../model/workflows/workflow-fault.ts'
-import { workflowParameters } from '../../model/workflows/workflow-parameters.ts'
 import type { Queries } from '../../store/database/database.ts'
 import type { AwaitedWork, DatabaseWatch } from '../../store/database/watch.ts'
 import type { Engine, PinnedOutputs, PlannedRuns, StartedRun } from '../engine.ts'
@@ -26,7 +25,7 @@ import { outputSchemaOf } from '../program/output-reads.ts'
 import { partialWorkflow, requirePinnable, withPinned } from '../program/partial-workflow.ts'
 import type { Path } from '../program/paths.ts'
 import type { Program, ProgramStep } from '../program/program.ts'
-import type { Programs } from '../program/programs.ts'
+import { type Programs, parametersOf } from '../program/programs.ts'
 import type { Source } from '../program/source.ts'
 import { refusalOf } from '../runs/refusal.ts'
 import { checkModelsOfAll } from './check-models.ts'
@@ -260,14 +259,6 @@ export interface Starts
   > {
   /** Runs accepted so far. */
   readonly accepted: number
-}
-
-const parametersByProgram = new WeakMap<Program, { names: readonly string[] | undefined }>()
-
-const parametersOf = (program: Program): readonly string[] | undefined => {
-  const known = parametersByProgram.get(program) ?? { names: workflowParameters(program.workflow) }
-  parametersByProgram.set(program, known)
-  return known.names
 }
 
 export const makeStarts = (deps: StartsDeps): Starts => {

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
-import { workflowParameters } from '../../model/workflows/workflow-parameters.ts'
-import { unknownParameters } from './unknown-parameters.ts'
+import { unknownParameters, workflowParameters } from './workflow-parameters.ts'
 
 const workflow = {
   init_params: { name: 'world' },
