@@ -76,6 +76,10 @@ afterAll(async () => {
   await jetty?.close()
 })
 
+interface Box {
+  getBoundingClientRect(): { right: number }
+}
+
 const rows = (text: string) => visitor.page.getByRole('row').filter({ hasText: text })
 const button = (name: string) => visitor.page.getByRole('button', { name, exact: true })
 const dialog = () => visitor.page.getByRole('dialog')
@@ -105,6 +109,38 @@ test('the list of runs is sorted by its heads, and the address keeps the order',
   await expectSound(visitor, 'a sorted list')
   await button('Started').click()
   await expect.poll(() => page.url()).not.toContain('sort=')
+})
+
+test('labels of a run are drawn whole or shortened, and counted where there is no room, at any width', async () => {
+  const { page } = visitor
+  const { trajectory_id: id } = await jetty.start('gate', {})
+  const labels = {
+    team: 'approved-by-the-whole-team-of-editors',
+    grade: 'excellent',
+    stage: 'two',
+    experiment: 'three',
+  }
+  for (const [key, value] of Object.entries(labels)) {
+    await jetty.call('POST', `/api/v1/trajectory/acme/gate/${id}/labels`, { key, value, author: 'me' })
+  }
+  await page.goto('/acme/gate')
+  for (const [width, more] of [
+    [1024, '+3'],
+    [1280, '+1'],
+    [1600, '+1'],
+  ] as const) {
+    await page.setViewportSize({ width, height: 800 })
+    const cell = rows(id).getByRole('gridcell').last()
+    await cell.getByText(more, { exact: true }).waitFor()
+    expect(await cell.getByText(more, { exact: true }).getAttribute('title')).toContain('experiment: three')
+    const isInside = await cell.evaluate((node: { querySelectorAll(of: string): Iterable<Box> } & Box) => {
+      const end = node.getBoundingClientRect().right
+      return [...node.querySelectorAll('*')].every((one) => one.getBoundingClientRect().right <= end + 1)
+    })
+    expect(isInside, `labels at ${width} px`).toBe(true)
+  }
+  await page.setViewportSize({ width: 1280, height: 800 })
+  await jetty.call('POST', '/api/v1/trajectory/acme/gate/statuses', { [id]: 'cancelled' })
 })
 
 test('runs are filtered by what they cost, how long they took and which model they asked', async () => {

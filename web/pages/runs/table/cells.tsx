@@ -113,22 +113,45 @@ export const Children = ({ run, onShow }: Cell & { onShow: (run: CollectionRun) 
   )
 }
 
+/** The last value of each label. */
+const lastLabels = ({ run: { labels } }: Cell): [string, string][] => [
+  ...new Map(labels.map(({ key, value }) => [key, value])),
+]
+
+const labelBadges = (labels: readonly [string, string][]) =>
+  labels.map(([key, value]) => (
+    <Badge key={key} title={`${key}: ${value}`}>
+      {labelText(key, value)}
+    </Badge>
+  ))
+
+const moreLabels = (labels: readonly [string, string][], shown: number, className: string) =>
+  labels.length > shown && (
+    <span
+      className={`shrink-0 text-12 text-faint ${className}`}
+      title={labels.map(([key, value]) => labelText(key, value)).join(', ')}
+    >
+      +{labels.length - shown}
+    </span>
+  )
+
 const mostLabels = 3
 
-/** The last value of each label. */
-export const Labels = ({ run: { labels } }: Cell) => {
-  const current = [...new Map(labels.map(({ key, value }) => [key, value]))]
+/** Labels in a row: one in a narrow table, three in a wide one, shortened so that the number of the others is seen. */
+export const RowLabels = (cell: Cell) => {
+  const labels = lastLabels(cell)
   return (
     <>
-      {current.slice(0, mostLabels).map(([key, value]) => (
-        <Badge key={key} title={`${key}: ${value}`}>
-          {labelText(key, value)}
-        </Badge>
-      ))}
-      {current.length > mostLabels && <span className="text-12 text-faint">+{current.length - mostLabels}</span>}
+      {labelBadges(labels.slice(0, 1))}
+      <span className="hidden @6xl:contents">{labelBadges(labels.slice(1, mostLabels))}</span>
+      {moreLabels(labels, 1, '@6xl:hidden')}
+      {moreLabels(labels, mostLabels, 'hidden @6xl:inline')}
     </>
   )
 }
+
+/** All labels of a run. */
+export const Labels = (cell: Cell) => labelBadges(lastLabels(cell))
 
 /** A label whose value says no more than that it is there is only named. */
 export const labelText = (key: string, value: string): string =>

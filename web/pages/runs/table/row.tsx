@@ -6,7 +6,7 @@ import { agoText } from '../../../text/ago.ts'
 import { durationText } from '../../../text/duration.ts'
 import { momentText } from '../../../text/moment.ts'
 import { Status } from '../../../ui/status.tsx'
-import { Children, Cost, Labels, RunName, StartedBy, Steps, Tokens, Version } from './cells.tsx'
+import { Children, Cost, RowLabels, RunName, StartedBy, Steps, Tokens, Version } from './cells.tsx'
 import { gridClass, middleClass, wideClass } from './columns.ts'
 
 export interface RowProps {
@@ -96,7 +96,7 @@ export const Row = memo((props: RowProps) => {
         </span>
         <span role="gridcell" className="hidden min-w-0 items-center gap-1 overflow-hidden @4xl:flex">
           <Children run={run} onShow={props.onChildren} />
-          <Labels run={run} />
+          <RowLabels run={run} />
         </span>
       </div>
       {showsError && (
