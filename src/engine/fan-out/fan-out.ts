@@ -173,8 +173,8 @@ const begin = async (shared: Shared, work: StepAtWork, wanted: WaitForRuns): Pro
 const lookedThrough = 20
 
 function* firstParameters({ onlyIndex, count, initParams }: ChildRuns) {
-  if (onlyIndex !== undefined) return yield initParams(onlyIndex)
-  for (let index = 0; index < Math.min(count, lookedThrough); index++) yield initParams(index)
+  if (onlyIndex !== undefined) yield initParams(onlyIndex)
+  else for (let index = 0; index < Math.min(count, lookedThrough); index++) yield initParams(index)
 }
 
 /** Warns about parameters that the runs do not use, from the first items: the same ones whenever the step goes on. */
