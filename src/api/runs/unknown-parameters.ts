@@ -1,6 +1,6 @@
 import type { Engine } from '../../engine/engine.ts'
+import { unknownParameters } from '../../engine/program/unknown-parameters.ts'
 import type { Warning } from '../../model/warning.ts'
-import { unknownParameters } from '../../model/workflows/workflow-parameters.ts'
 
 /** A request for runs of a task. */
 interface Asked {

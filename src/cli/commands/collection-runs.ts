@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import { AppError } from '../../lib/errors.ts'
-import { type collectionRunFilterFields, outsideWaits, runTriggers } from '../../model/runs/run-filter.ts'
+import type { collectionRunFilterFields } from '../../model/runs/run-filter.ts'
+import { outsideWaits, runTriggers } from '../../model/runs/run-lists.ts'
 import { runStatuses } from '../../model/workflows/workflow.ts'
 import { amount, collect, parseChoice, positive } from '../input/inputs.ts'
 import { past, span } from '../input/moments.ts'

@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
 import { AppError } from '../../lib/errors.ts'
-import { createRoutineSchema } from '../../model/routine.ts'
 import { allPages } from '../all-pages.ts'
 import type { DatasetPlace } from '../input/places.ts'
 import { attempt, type CopyContext, orMissing } from './copy-context.ts'
@@ -140,12 +139,12 @@ type SourceRoutine = Awaited<ReturnType<CopyContext['source']['listRoutines']>>[
 
 /** Creates a routine, paused: the source still fires it, and its secrets cannot be read. */
 const copyRoutine = async ({ target, log }: CopyContext, collection: string, routine: SourceRoutine): Promise<void> => {
-  const { name, task } = routine
+  const { name, task, cadence, init_params_overrides, webhook_url, overlap, catch_up } = routine
   const params = { collection, task }
   if (await orMissing(target.getRoutine({ params: { ...params, name } }))) return log.count('routines that were there')
   await target.createRoutine({
     params,
-    body: { ...createRoutineSchema.omit({ secret_params: true, webhook_secret: true }).parse(routine), paused: true },
+    body: { name, cadence, init_params_overrides, webhook_url, overlap, catch_up, paused: true },
   })
   log.count('routines created, paused')
   const secrets = [...(routine.secret_param_keys ?? []), ...(routine.has_webhook_secret ? ['its webhook secret'] : [])]

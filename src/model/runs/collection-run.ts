@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { timestampSchema } from '../names.ts'
-import { runTriggerMeaning, runTriggers } from './run-filter.ts'
+import { runTriggerMeaning } from './run-filter.ts'
+import { runTriggers } from './run-lists.ts'
 import { runCountsSchema } from './run-totals.ts'
 import { trajectorySchema } from './trajectory.ts'
 

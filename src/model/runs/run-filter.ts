@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { flagSchema } from '../flag.ts'
 import { momentSchema, textSchema } from '../names.ts'
 import { type RunStatus, runStatuses } from '../workflows/workflow.ts'
-import { runSorts } from './run-sorts.ts'
+import { outsideWaits, runSorts, runTriggers } from './run-lists.ts'
 
 /** `key` or `key:value`; what stands after the first colon is the value. */
 const labelFilterSchema = z
@@ -15,10 +15,6 @@ const labelFilterSchema = z
     context.addIssue({ code: 'custom', message: 'Expected key or key:value' })
     return z.NEVER
   })
-
-/** The kinds of starters of runs. */
-export const runTriggers = ['api', 'routine', 'parent', 'rerun', 'gateway', 'ingest'] as const
-export type RunTrigger = (typeof runTriggers)[number]
 
 export const runTriggerMeaning =
   '`api`: a request. `routine`: a schedule. `parent`: another run or a batch. `rerun`: a repetition or replay. ' +
@@ -53,10 +49,6 @@ export const runOrderFields = {
     .default('desc')
     .describe('`desc`: newest, longest or most expensive first. `asc`: the other way round.'),
 }
-
-/** What a run can wait for that somebody outside has to bring. */
-export const outsideWaits = ['approval', 'event'] as const
-export type OutsideWait = (typeof outsideWaits)[number]
 
 /** Filters of a run list, as members of its query. */
 export const runFilterFields = {

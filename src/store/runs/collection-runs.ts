@@ -1,4 +1,4 @@
-import type { OutsideWait } from '../../model/runs/run-filter.ts'
+import type { OutsideWait } from '../../model/runs/run-lists.ts'
 import type { Queries } from '../database/database.ts'
 import {
   anywhere,

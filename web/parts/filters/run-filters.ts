@@ -1,4 +1,4 @@
-import type { RunSort } from '../../../src/model/runs/run-sorts.ts'
+import type { RunSort } from '../../../src/model/runs/run-lists.ts'
 import { allOf, firstOf } from '../../data/search-text.ts'
 import { durationText } from '../../text/duration.ts'
 

@@ -1,4 +1,5 @@
-import { type RunTrigger, runStatusesBut } from '../../../model/runs/run-filter.ts'
+import { runStatusesBut } from '../../../model/runs/run-filter.ts'
+import type { RunTrigger } from '../../../model/runs/run-lists.ts'
 import type { RunStatus } from '../../../model/workflows/workflow.ts'
 import { initParamsText } from '../runs.ts'
 

@@ -1,4 +1,4 @@
-import type { RunSort } from '../../../model/runs/run-sorts.ts'
+import type { RunSort } from '../../../model/runs/run-lists.ts'
 import type { Parameters } from './run-filter.ts'
 
 /** Order of a list of runs: newest, longest or dearest first, or the other way round. */

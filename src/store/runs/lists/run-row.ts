@@ -1,4 +1,4 @@
-import type { RunTrigger } from '../../../model/runs/run-filter.ts'
+import type { RunTrigger } from '../../../model/runs/run-lists.ts'
 import { mostStepsSideBySide, type RunStatus } from '../../../model/workflows/workflow.ts'
 import type { RunSummaryRow } from '../run-lists.ts'
 import { summaryColumns } from '../runs.ts'

@@ -1,4 +1,4 @@
-import type { RunSort } from '../../../../src/model/runs/run-sorts.ts'
+import type { RunSort } from '../../../../src/model/runs/run-lists.ts'
 
 /** Widths of the columns, from narrow to wide boxes; a column that has no room is left out with its cells. */
 export const gridClass = (hasTask: boolean): string =>

@@ -1,6 +1,6 @@
 import { memo, type ReactNode, useEffect, useMemo } from 'react'
 import type { CollectionRun } from '../../../../src/model/runs/collection-run.ts'
-import type { RunSort } from '../../../../src/model/runs/run-sorts.ts'
+import type { RunSort } from '../../../../src/model/runs/run-lists.ts'
 import { useNow } from '../../../data/clock.ts'
 import { useNarrow } from '../../../data/narrow.ts'
 import { unevenRows, useRowsAt } from '../../../data/rows.ts'

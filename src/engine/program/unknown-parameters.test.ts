@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { unknownParameters, workflowParameters } from './workflow-parameters.ts'
+import { workflowParameters } from '../../model/workflows/workflow-parameters.ts'
+import { unknownParameters } from './unknown-parameters.ts'
 
 const workflow = {
   init_params: { name: 'world' },
