@@ -1,7 +1,7 @@
 import type { AppError } from '../lib/errors.ts'
 import type { ByteBudget } from '../lib/memory/byte-budget.ts'
 import type { CollectionSettings } from '../model/collections/collection-settings.ts'
-import type { EventLimits, NewEvent, ReceivedEventRow } from '../model/events/event-row.ts'
+import type { EventLimits, NewEvent } from '../model/events/sent-event.ts'
 import type { CallLogMode, RecordDestination, RecordedCall } from '../model/gateway/recorded-call.ts'
 import type { ApprovalRow, NewDecision } from '../model/runs/approval-row.ts'
 import type { NewRun } from '../model/runs/new-run.ts'
@@ -10,6 +10,7 @@ import type { WorkerQueue } from '../model/workers/worker-queue.ts'
 import type { RunStatus, Workflow } from '../model/workflows/workflow.ts'
 import type { WorkflowOutline } from '../model/workflows/workflow-check.ts'
 import type { WorkflowFault } from '../model/workflows/workflow-fault.ts'
+import type { ReceivedEventRow } from '../store/events/events.ts'
 
 /**
  * The port of the engine: everything else starts and watches runs through it. A run that `start` has answered is on

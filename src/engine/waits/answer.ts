@@ -16,7 +16,7 @@ interface AwaitedAnswer {
   /** When the wait ends without an answer; undefined: never. */
   dueMs: number | undefined
   /** Removes the open request of a step that was interrupted. */
-  withdraw(): Promise<void>
+  withdraw(): Promise<unknown>
 }
 
 /** Due time of a wait without end. A waiting step always has one, so that no death is counted for it. */

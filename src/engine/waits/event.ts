@@ -1,9 +1,15 @@
 import { AppError } from '../../lib/errors.ts'
 import { now, timestamp, timestampOrNull } from '../../lib/time.ts'
 import type { AskedEvent, AwaitedEvent } from '../../model/events/awaited-event.ts'
-import type { EventAddress, EventWaitRow } from '../../model/events/event-row.ts'
+import type { EventAddress } from '../../model/events/sent-event.ts'
 import type { StepLog } from '../../model/runs/step.ts'
-import { expireEventWait, findEventWait, requestEvent, withdrawEventWait } from '../../store/events/event-waits.ts'
+import {
+  type EventWaitRow,
+  expireEventWait,
+  findEventWait,
+  requestEvent,
+  withdrawEventWait,
+} from '../../store/events/event-waits.ts'
 import { listStoredEvents, refuseStoredEvent, takeStoredEvent } from '../../store/events/stored-events.ts'
 import type { DecidedStep, StepAtWork } from '../steps/step-at-work.ts'
 import { type StepSide, warningEvent } from '../steps/step-side.ts'

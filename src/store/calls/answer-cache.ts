@@ -1,5 +1,6 @@
 import { batched } from '../../lib/batch.ts'
 import type { Database } from '../database/database.ts'
+import { bigint, bytes, change, namesOf, query, table, text } from '../database/table.ts'
 
 /** A model's answer as a client received it. */
 export interface CachedAnswer {
@@ -32,24 +33,41 @@ export interface AnswerCache {
   keep(key: CacheKey, answer: CachedAnswer): Promise<void>
 }
 
-interface CacheRow extends Omit<CachedAnswer, 'contentType'> {
-  collection_id: number
-  hash: string
-  content_type: string
-}
+const answers = table('answer_cache', {
+  collection_id: bigint,
+  hash: text,
+  provider: text,
+  model: text,
+  content_type: text,
+  body: bytes,
+})
+const findAnswers = query(
+  'find_answers',
+  answers.columns,
+  `select ${namesOf(answers.columns)}
+       from unnest($1::bigint[], $2::text[]) u(collection_id, hash) join answer_cache using (collection_id, hash)
+       where created_at > now() - $3 * interval '1 second'`,
+  (keys: CacheKey[], seconds: number) => [
+    ...[keys.map((key) => key.collectionId), keys.map((key) => key.hash), seconds],
+  ],
+)
+const keepAnswer = change(
+  'keep_model_answer',
+  `insert into answer_cache (collection_id, hash, provider, model, content_type, body)
+       select id, $2, $3, $4, $5, $6 from collections where id = $1
+       on conflict (collection_id, hash) do update set provider = excluded.provider, model = excluded.model,
+         content_type = excluded.content_type, body = excluded.body, created_at = now()`,
+  ({ collectionId, hash }: CacheKey, { provider, model, contentType, body }: CachedAnswer) => [
+    ...[collectionId, hash, provider, model, contentType, body],
+  ],
+)
 
 const nameOf = (collectionId: number, hash: string): string => `${collectionId}/${hash}`
 
 /** Caches answers in the database, shared by all processes. */
 export const makeAnswerCache = (database: Database, limits: CacheLimits): AnswerCache => ({
   find: batched(async (keys: CacheKey[]) => {
-    const rows = await database.rows<CacheRow>(
-      'find_answers',
-      `select collection_id, hash, provider, model, content_type, body
-       from unnest($1::bigint[], $2::text[]) u(collection_id, hash) join answer_cache using (collection_id, hash)
-       where created_at > now() - $3 * interval '1 second'`,
-      [keys.map((key) => key.collectionId), keys.map((key) => key.hash), limits.seconds],
-    )
+    const rows = await findAnswers(database, keys, limits.seconds)
     const found = new Map(
       rows.map(({ collection_id, hash, content_type: contentType, ...row }) => [
         nameOf(collection_id, hash),
@@ -59,30 +77,20 @@ export const makeAnswerCache = (database: Database, limits: CacheLimits): Answer
     return keys.map(({ collectionId, hash }) => found.get(nameOf(collectionId, hash)))
   }, 50),
 
-  async keep({ collectionId, hash }, { provider, model, contentType, body }) {
-    if (body.length > limits.entryBytes) return
-    await database.rows(
-      'keep_model_answer',
-      `insert into answer_cache (collection_id, hash, provider, model, content_type, body)
-       select id, $2, $3, $4, $5, $6 from collections where id = $1
-       on conflict (collection_id, hash) do update set provider = excluded.provider, model = excluded.model,
-         content_type = excluded.content_type, body = excluded.body, created_at = now()`,
-      [collectionId, hash, provider, model, contentType, body],
-    )
+  async keep(key, answer) {
+    if (answer.body.length <= limits.entryBytes) await keepAnswer(database, key, answer)
   },
 })
 
 /** Evicts expired and surplus entries. The server calls it periodically. */
-export const sweepAnswerCache = async (database: Database, limits: CacheLimits): Promise<void> => {
-  await database.rows(
-    'sweep_answer_cache',
-    `delete from answer_cache where (collection_id, hash) in (
+export const sweepAnswerCache = change(
+  'sweep_answer_cache',
+  `delete from answer_cache where (collection_id, hash) in (
        select collection_id, hash from (
          select collection_id, hash, created_at, row_number() over newest as place,
            sum(octet_length(body)) over newest as bytes
          from answer_cache
          window newest as (partition by collection_id order by created_at desc, hash rows unbounded preceding)) placed
        where created_at <= now() - $1 * interval '1 second' or place > $2 or bytes > $3)`,
-    [limits.seconds, limits.entries, limits.bytes],
-  )
-}
+  (limits: CacheLimits) => [limits.seconds, limits.entries, limits.bytes],
+)

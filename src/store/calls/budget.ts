@@ -3,6 +3,7 @@ import { AppError } from '../../lib/errors.ts'
 import { now } from '../../lib/time.ts'
 import type { Budget, CollectionSettings } from '../../model/collections/collection-settings.ts'
 import type { Queries } from '../database/database.ts'
+import { bigint, change, float, orNull, query, queryRow, text } from '../database/table.ts'
 import { otherShard } from '../runs/totals.ts'
 
 /** Usage of model calls: US dollars (of calls with a known price) and tokens. */
@@ -11,16 +12,18 @@ interface UsageToday {
   tokens: number
 }
 
+const spentByCollection = query(
+  'spent_today',
+  { collection_id: bigint, usd: float, tokens: bigint },
+  `select collection_id, sum(usd)::float8 as usd, sum(tokens)::bigint as tokens from spending
+       where collection_id = any($1) and day = (now() at time zone 'utc')::date group by collection_id`,
+  (ids: number[]) => [[...new Set(ids)]],
+)
+
 /** Reads a collection's usage of today (UTC); concurrent reads share one query. */
 export const makeSpentToday = (queries: Queries): ((collectionId: number) => Promise<UsageToday>) =>
   batched(async (ids) => {
-    const rows = await queries.rows<UsageToday & { collection_id: number }>(
-      'spent_today',
-      `select collection_id, sum(usd)::float8 as usd, sum(tokens)::bigint as tokens from spending
-       where collection_id = any($1) and day = (now() at time zone 'utc')::date group by collection_id`,
-      [[...new Set(ids)]],
-    )
-    const byId = new Map(rows.map((row) => [row.collection_id, row]))
+    const byId = new Map((await spentByCollection(queries, ids)).map((row) => [row.collection_id, row]))
     return ids.map((id) => byId.get(id) ?? { usd: 0, tokens: 0 })
   })
 
@@ -45,17 +48,9 @@ export const countedModel = (model = ''): string => model.replaceAll('\0', '').s
 /** SQL expression: US dollars that a row `r` of runs has spent so far. The statement that ends a run writes it there. */
 export const spentOnRun = '(select p.usd::float8 from run_spending p where p.run_id = r.id)'
 
-/**
- * Adds the usage of calls to their collection's day and to their run; resolves once committed, so that a worker that
- * takes over the run continues from it. The step record cannot carry this: an interrupted attempt leaves no record but
- * has cost money. A call that ends after its run, as one that was cancelled may, is added to the run, too. Recorded
- * gateway calls are added by their record; unrecorded ones come here.
- */
-export const makeSpender = (queries: Queries): ((cost: CallCost) => Promise<void>) =>
-  batched(async (costs) => {
-    await queries.rows(
-      'spend_on_calls',
-      `with u as materialized (
+const spend = change(
+  'spend_on_calls',
+  `with u as materialized (
          select * from unnest($2::bigint[], $3::text[], $4::numeric[], $5::bigint[], $6::bigint[], $7::text[])
            u(collection_id, run_id, usd, tokens, task_id, model)),
        spent as (
@@ -74,46 +69,61 @@ export const makeSpender = (queries: Queries): ((cost: CallCost) => Promise<void
        from u group by 1, 3, 4 order by 1, 3, 4
        on conflict (collection_id, day, task_id, model, shard) do update
          set usd = s.usd + excluded.usd, tokens = s.tokens + excluded.tokens, calls = s.calls + excluded.calls`,
-      [
-        otherShard(),
-        costs.map((one) => one.collectionId),
-        costs.map((one) => one.runKey),
-        costs.map((one) => one.usd),
-        costs.map((one) => Math.round(one.tokens)),
-        costs.map((one) => one.taskId),
-        costs.map((one) => countedModel(one.model)),
-      ],
-    )
+  (costs: CallCost[]) => [
+    otherShard(),
+    costs.map((one) => one.collectionId),
+    costs.map((one) => one.runKey),
+    costs.map((one) => one.usd),
+    costs.map((one) => Math.round(one.tokens)),
+    costs.map((one) => one.taskId),
+    costs.map((one) => countedModel(one.model)),
+  ],
+)
+
+/**
+ * Adds the usage of calls to their collection's day and to their run; resolves once committed, so that a worker that
+ * takes over the run continues from it. The step record cannot carry this: an interrupted attempt leaves no record but
+ * has cost money. A call that ends after its run, as one that was cancelled may, is added to the run, too. Recorded
+ * gateway calls are added by their record; unrecorded ones come here.
+ */
+export const makeSpender = (queries: Queries): ((cost: CallCost) => Promise<void>) =>
+  batched(async (costs) => {
+    await spend(queries, costs)
     return costs.map(() => undefined)
   })
+
+const spentByRun = query(
+  'spent_on_runs',
+  { run_id: text, usd: orNull(float) },
+  'select run_id, usd::float8 as usd from run_spending where run_id = any($1)',
+  (keys: string[]) => [[...new Set(keys)]],
+)
 
 /** Reads the cost of a run so far, in US dollars. */
 export const makeSpentOnRun = (queries: Queries): ((runKey: string) => Promise<number>) =>
   batched(async (keys) => {
-    const rows = await queries.rows<{ run_id: string; usd: number | null }>(
-      'spent_on_runs',
-      'select run_id, usd::float8 as usd from run_spending where run_id = any($1)',
-      [[...new Set(keys)]],
-    )
-    const byKey = new Map(rows.map((row) => [row.run_id, row.usd]))
+    const byKey = new Map((await spentByRun(queries, keys)).map((row) => [row.run_id, row.usd]))
     return keys.map((key) => byKey.get(key) ?? 0)
   })
+
+const usageOfRuns = queryRow(
+  'run_usage',
+  { usd: orNull(float), tokens: orNull(bigint) },
+  `select sum(usd)::float8 as usd, sum(tokens)::bigint as tokens from (
+       select usd, coalesce(tokens, 0) as tokens from run_spending where run_id = $1
+       union all
+       select usd, coalesce(tokens, 0) from run_spending where position('/' in run_id) > 0
+         and run_id ~>=~ ($1 || '/') and run_id ~<~ ($1 || '0')) u`,
+  (runKey: string) => [runKey],
+)
 
 /** Reads the usage of a run and of all runs below it; undefined if no model was called. `usd` is null if no price is known. */
 export const readRunUsage = async (
   queries: Queries,
   runKey: string,
 ): Promise<{ usd: number | null; tokens: number } | undefined> => {
-  const [sum] = await queries.rows<{ usd: number | null; tokens: number | null }>(
-    'run_usage',
-    `select sum(usd)::float8 as usd, sum(tokens)::bigint as tokens from (
-       select usd, coalesce(tokens, 0) as tokens from run_spending where run_id = $1
-       union all
-       select usd, coalesce(tokens, 0) from run_spending where position('/' in run_id) > 0
-         and run_id ~>=~ ($1 || '/') and run_id ~<~ ($1 || '0')) u`,
-    [runKey],
-  )
-  return sum && sum.tokens !== null ? { usd: sum.usd, tokens: sum.tokens } : undefined
+  const { usd, tokens } = await usageOfRuns(queries, runKey)
+  return tokens === null ? undefined : { usd, tokens }
 }
 
 const nextDay = (now: Date): Date => new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate() + 1))

@@ -1,5 +1,6 @@
 import { batched } from '../../lib/batch.ts'
 import type { Database } from '../database/database.ts'
+import { bigint, change, int, query } from '../database/table.ts'
 
 /** One call of a key; `collectionId` 0 stands for all collections without a limit of their own. */
 export interface CountedCall {
@@ -7,15 +8,24 @@ export interface CountedCall {
   collectionId: number
 }
 
-interface Window {
-  key_id: number
-  collection_id: number
-  calls: number
-  seconds_left: number
-}
-
 /** A start in the future means that the clock was set back. */
 const isOver = 'abs(extract(epoch from now() - w.started_at)) >= 60'
+
+const count = query(
+  'count_calls',
+  { key_id: bigint, collection_id: bigint, calls: int, seconds_left: int },
+  `insert into call_windows as w (key_id, collection_id, started_at, calls)
+       select key_id, collection_id, now(), calls
+       from unnest($1::bigint[], $2::bigint[], $3::int[]) n(key_id, collection_id, calls) order by 1, 2
+       on conflict (key_id, collection_id) do update set
+         started_at = case when ${isOver} then now() else w.started_at end,
+         calls = case when ${isOver} then excluded.calls else w.calls + excluded.calls end
+       returning key_id, collection_id, calls,
+         greatest(1, least(60, ceil(extract(epoch from w.started_at + interval '1 minute' - now()))))::int as seconds_left`,
+  (all: (CountedCall & { calls: number })[]) => [
+    ...[all.map((one) => one.keyId), all.map((one) => one.collectionId), all.map((one) => one.calls)],
+  ],
+)
 
 /**
  * Counts calls in one-minute windows that start with their first call, across all processes of a database; concurrent
@@ -33,31 +43,17 @@ export const makeCallCounter = (
       together.set(name, entry)
       return entry
     })
-    const all = [...together.values()]
-    const rows = await database.rows<Window>(
-      'count_calls',
-      `insert into call_windows as w (key_id, collection_id, started_at, calls)
-       select key_id, collection_id, now(), calls
-       from unnest($1::bigint[], $2::bigint[], $3::int[]) n(key_id, collection_id, calls) order by 1, 2
-       on conflict (key_id, collection_id) do update set
-         started_at = case when ${isOver} then now() else w.started_at end,
-         calls = case when ${isOver} then excluded.calls else w.calls + excluded.calls end
-       returning key_id, collection_id, calls,
-         greatest(1, least(60, ceil(extract(epoch from w.started_at + interval '1 minute' - now()))))::int as seconds_left`,
-      [all.map((one) => one.keyId), all.map((one) => one.collectionId), all.map((one) => one.calls)],
-    )
+    const rows = await count(database, [...together.values()])
     const windows = new Map(rows.map((row) => [`${row.key_id}/${row.collection_id}`, row]))
     return entries.map((entry) => {
-      const window = windows.get(`${entry.keyId}/${entry.collectionId}`) as Window
+      const window = windows.get(`${entry.keyId}/${entry.collectionId}`) as (typeof rows)[number]
       return { calls: window.calls - entry.calls + ++entry.shown, secondsLeft: window.seconds_left }
     })
   })
 
 /** Deletes old windows. The server calls it periodically. */
-export const sweepCallWindows = async (database: Database): Promise<void> => {
-  await database.rows(
-    'sweep_call_windows',
-    // No index: the table has one row for each key and limited collection, and an index would cost every call.
-    `delete from call_windows where started_at not between now() - interval '10 minutes' and now() + interval '10 minutes'`,
-  )
-}
+export const sweepCallWindows = change(
+  'sweep_call_windows',
+  // No index: the table has one row for each key and limited collection, and an index would cost every call.
+  `delete from call_windows where started_at not between now() - interval '10 minutes' and now() + interval '10 minutes'`,
+)

@@ -1,35 +1,23 @@
-import type { EventAddress, EventTaker } from '../../model/events/event-row.ts'
-import type { Queries } from '../database/database.ts'
-
-/** An event that was kept, with its payload. */
-interface KeptEvent {
-  number: number
-  event_id: string
-  /** JSON text. */
-  payload: string
-}
+import type { EventAddress, EventTaker } from '../../model/events/sent-event.ts'
+import { change, int, pick, query, queryValue, text } from '../database/table.ts'
+import { events } from './events.ts'
 
 const keptAtOnce = 20
 
-/** Lists events that were kept for an address, oldest first; at most 20. */
-export const listStoredEvents = (queries: Queries, at: EventAddress): Promise<KeptEvent[]> =>
-  queries.rows<KeptEvent>(
-    'kept_events',
-    `select number, event_id, payload from events
+/** Lists events that were kept for an address, with their payloads as JSON text, oldest first; at most 20. */
+export const listStoredEvents = query(
+  'kept_events',
+  { ...pick(events.columns, ['number', 'event_id']), payload: text },
+  `select number, event_id, payload from events
      where collection_id = $1 and event = $2 and key = $3 and coalesce(run_id, '') = $4 and state = 'kept'
        and expires_at > now() order by number limit ${keptAtOnce}`,
-    [at.collectionId, at.event, at.key, at.runKey ?? ''],
-  )
+  (at: EventAddress) => [at.collectionId, at.event, at.key, at.runKey ?? ''],
+)
 
-/** Gives a kept event to the step that waits for it; false when either is gone. */
-export const takeStoredEvent = async (
-  queries: Queries,
-  number: number,
-  { runKey, seq, taker }: { runKey: string; seq: number; taker: EventTaker },
-): Promise<boolean> => {
-  const [row] = await queries.rows<{ taken: number }>(
-    'take_kept_event',
-    `with kept as materialized (
+const take = queryValue(
+  'take_kept_event',
+  { taken: int },
+  `with kept as materialized (
        select * from events where number = $1 and state = 'kept' and expires_at > now() for update),
      received as (
        update event_waits w set outcome = 'received', ended_at = now(), event_id = kept.event_id, payload = kept.payload,
@@ -38,20 +26,18 @@ export const takeStoredEvent = async (
      taken as (
        update events e set state = 'delivered', payload = null, taken_by = $4 from received where e.number = $1 returning 1)
      select count(*)::int as taken from taken`,
-    [number, runKey, seq, JSON.stringify(taker)],
-  )
-  return row?.taken === 1
-}
+  (number: number, { runKey, seq, taker }: { runKey: string; seq: number; taker: EventTaker }) => [
+    ...[number, runKey, seq, JSON.stringify(taker)],
+  ],
+)
+
+/** Gives a kept event to the step that waits for it; false when either is gone. */
+export const takeStoredEvent = async (...given: Parameters<typeof take>): Promise<boolean> =>
+  (await take(...given)) === 1
 
 /** Marks a kept event whose payload does not fit the step that wanted it. */
-export const refuseStoredEvent = async (
-  queries: Queries,
-  number: number,
-  { reason, taker }: { reason: string; taker: EventTaker },
-): Promise<void> => {
-  await queries.rows(
-    'refuse_kept_event',
-    `update events set state = 'refused', payload = null, reason = $2, taken_by = $3 where number = $1 and state = 'kept'`,
-    [number, reason, JSON.stringify(taker)],
-  )
-}
+export const refuseStoredEvent = change(
+  'refuse_kept_event',
+  `update events set state = 'refused', payload = null, reason = $2, taken_by = $3 where number = $1 and state = 'kept'`,
+  (number: number, { reason, taker }: { reason: string; taker: EventTaker }) => [number, reason, JSON.stringify(taker)],
+)

@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import type { Queries } from '../database/database.ts'
+import { change } from '../database/table.ts'
 import type { ObjectStore } from './objects.ts'
 
 const lock = 4 // of the advisory locks of an installation
@@ -9,14 +10,11 @@ export const holdRemovals = async (client: pg.ClientBase): Promise<void> => {
   await client.query(`select pg_advisory_lock_shared(lock_space(), ${lock})`)
 }
 
-const isHeld = async (queries: Queries): Promise<boolean> =>
-  (
-    await queries.rows(
-      'are_removals_held',
-      `select from pg_locks where locktype = 'advisory' and classid = lock_space()::oid and objid = ${lock}
+const isHeld = change(
+  'are_removals_held',
+  `select from pg_locks where locktype = 'advisory' and classid = lock_space()::oid and objid = ${lock}
          and database = (select oid from pg_database where datname = current_database()) limit 1`,
-    )
-  ).length > 0
+)
 
 /** Wraps a store so that it removes nothing during a backup. What stays is an orphan, which a later sweep removes. */
 export const heldByBackups = (objects: ObjectStore, queries: Queries): ObjectStore => {

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import type { Queries } from '../database/database.ts'
+import { change, queryOne, text } from '../database/table.ts'
 import { claimedStorage, moveClaim } from '../installation.ts'
 
 /** A place for the bytes of files. `name` is `folder /path` or `storage s3://bucket`. */
@@ -13,21 +14,21 @@ export interface StoragePlace {
 const formerKey = 'files-former'
 const copyKey = 'files-copy'
 
-const readValue = async (queries: Queries, key: string): Promise<string | undefined> =>
-  (await queries.rows<{ value: string }>('read_server_value', 'select value from server where key = $1', [key]))[0]
-    ?.value
+const findValue = queryOne(
+  'read_server_value',
+  { value: text },
+  'select value from server where key = $1',
+  (key: string) => [key],
+)
+const readValue = async (queries: Queries, key: string) => (await findValue(queries, key))?.value
 
-const writeValue = async (queries: Queries, key: string, value: string): Promise<void> => {
-  await queries.rows(
-    'write_server_value',
-    'insert into server (key, value) values ($1, $2) on conflict (key) do update set value = $2',
-    [key, value],
-  )
-}
+const writeValue = change(
+  'write_server_value',
+  'insert into server (key, value) values ($1, $2) on conflict (key) do update set value = $2',
+  (key: string, value: string) => [key, value],
+)
 
-const dropValue = async (queries: Queries, key: string): Promise<void> => {
-  await queries.rows('drop_server_value', 'delete from server where key = $1', [key])
-}
+const dropValue = change('drop_server_value', 'delete from server where key = $1', (key: string) => [key])
 
 /**
  * Binds the database to a storage. It may change only to or from a storage that files are still read from; then the
@@ -88,7 +89,7 @@ export const readCopyPlace = async (queries: Queries, from: string, to: string):
   return kept.from === from && kept.to === to && kept.isFinal === isFinal ? kept : fresh
 }
 
-export const keepCopyPlace = (queries: Queries, place: CopyPlace): Promise<void> =>
+export const keepCopyPlace = (queries: Queries, place: CopyPlace): Promise<unknown> =>
   writeValue(queries, copyKey, JSON.stringify(place))
 
 /** Ends a copy. A final one without faults frees the database from the former storage. */
