@@ -3,7 +3,7 @@ import type { ByteBudget } from '../lib/memory/byte-budget.ts'
 import type { CollectionSettings } from '../model/collections/collection-settings.ts'
 import type { EventLimits, NewEvent } from '../model/events/sent-event.ts'
 import type { CallLogMode, RecordDestination, RecordedCall } from '../model/gateway/recorded-call.ts'
-import type { ApprovalRow, NewDecision } from '../model/runs/approval-row.ts'
+import type { NewDecision } from '../model/runs/decision.ts'
 import type { NewRun } from '../model/runs/new-run.ts'
 import type { Receiver } from '../model/webhook.ts'
 import type { WorkerQueue } from '../model/workers/worker-queue.ts'
@@ -11,6 +11,7 @@ import type { RunStatus, Workflow } from '../model/workflows/workflow.ts'
 import type { WorkflowOutline } from '../model/workflows/workflow-check.ts'
 import type { WorkflowFault } from '../model/workflows/workflow-fault.ts'
 import type { ReceivedEventRow } from '../store/events/events.ts'
+import type { ApprovalRow } from '../store/runs/approvals.ts'
 
 /**
  * The port of the engine: everything else starts and watches runs through it. A run that `start` has answered is on

@@ -21,3 +21,11 @@ export interface DecisionRequest {
   /** null: it waits for ever. */
   expiry: Expiry | null
 }
+
+/** A decision to record, about the step `seq` of a run. */
+export interface NewDecision extends Pick<Decision, 'decision' | 'comment'> {
+  runKey: string
+  seq: number
+  /** Null: the approval has expired. */
+  decidedBy: string | null
+}

@@ -1,5 +1,6 @@
 import type { OutsideWait } from '../../model/runs/run-lists.ts'
 import type { Queries } from '../database/database.ts'
+import { namesOf, pick, query, queryOne, type Row, text } from '../database/table.ts'
 import {
   anywhere,
   makeParameters,
@@ -9,7 +10,7 @@ import {
   restrictsNothing,
 } from './lists/run-filter.ts'
 import { hasDuration, newest, type RunCursor, type RunOrder, runMilliseconds, sorted } from './lists/run-order.ts'
-import { type ListRow, listColumns, runCost, stepTexts } from './lists/run-row.ts'
+import { type ListRow, listColumns, listRun, runCost, stepTexts } from './lists/run-row.ts'
 import {
   type IndexedRuns,
   type RunSource,
@@ -19,6 +20,7 @@ import {
   sourceOf,
 } from './lists/run-sources.ts'
 import { type ListedRuns, runsOfSource } from './run-lists.ts'
+import { runs } from './runs.ts'
 
 /** Filter of a list of runs over a collection; an omitted member does not restrict it. */
 export interface CollectionRunFilter extends RunFilter {
@@ -208,14 +210,10 @@ interface CollectionPage extends ListPosition {
   limit: number
 }
 
-/** A run as an action on many runs needs it. */
-export interface ChosenRun {
-  id: string
-  trajectory_id: string
-  /** `collection/task`. */
-  name: string
-}
-const chosenColumns = 'r.id, r.trajectory_id, r.name'
+/** A run as an action on many runs needs it; `name` is `collection/task`. */
+const chosenRun = pick(runs.columns, ['id', 'trajectory_id', 'name'])
+export type ChosenRun = Row<typeof chosenRun>
+const chosenColumns = namesOf(chosenRun, 'r')
 
 /** Lists runs of all tasks of a collection in an order, from the start or after a cursor; see `runsOfSource`. */
 export const collectionRunsAfter = (
@@ -256,22 +254,22 @@ export const chooseRunsAfter = (
   readPage(queries, collectionId, filter, { ...page, order: newest, columns: chosenColumns })
 
 /** Finds runs of a collection by trajectory id: for each id the run that was started here, or the newest ingested one. */
-export const chosenById = (queries: Queries, collectionId: number, ids: readonly string[]): Promise<ChosenRun[]> =>
-  queries.rows(
-    'chosen_by_id',
-    `select distinct on (r.trajectory_id) ${chosenColumns} from runs r
+export const chosenById = query(
+  'chosen_by_id',
+  chosenRun,
+  `select distinct on (r.trajectory_id) ${chosenColumns} from runs r
      where r.trajectory_id = any($1::text[]) and r.collection_id = $2
      order by r.trajectory_id, r.ingested, r.number desc`,
-    [ids, collectionId],
-  )
+  (collectionId: number, ids: readonly string[]) => [ids, collectionId],
+)
 
 /** Reads chosen runs by key, in the order of the keys; those that are gone are left out. */
-export const chosenByKey = (queries: Queries, keys: readonly string[]): Promise<ChosenRun[]> =>
-  queries.rows(
-    'chosen_by_key',
-    `select ${chosenColumns} from unnest($1::text[]) with ordinality u(id, at) join runs r on r.id = u.id order by u.at`,
-    [keys],
-  )
+export const chosenByKey = query(
+  'chosen_by_key',
+  chosenRun,
+  `select ${chosenColumns} from unnest($1::text[]) with ordinality u(id, at) join runs r on r.id = u.id order by u.at`,
+  (keys: readonly string[]) => [keys],
+)
 
 const readPage = async <Row>(
   queries: Queries,
@@ -291,40 +289,45 @@ const readPage = async <Row>(
 }
 
 /** Reads runs as rows of the list, in no order; of runs that are gone there is none. */
-export const listRowsOf = (queries: Queries, runKeys: readonly string[]): Promise<ListRow[]> =>
-  queries.rows('list_rows_of', `select ${listColumns} from runs r where r.id = any($1::text[])`, [runKeys])
+export const listRowsOf = query(
+  'list_rows_of',
+  listRun,
+  `select ${listColumns} from runs r where r.id = any($1::text[])`,
+  (runKeys: readonly string[]) => [runKeys],
+)
 
 /** Runs with such an id that are looked up at most. */
 const mostFoundById = 1_000
 const lastCharacter = '\u{10ffff}'
 
 /** Reads the newest runs of several collections, or of all, whose trajectory id begins so. */
-export const runsById = (
-  queries: Queries,
-  collectionIds: readonly number[] | undefined,
-  { beginning, limit }: { beginning: string; limit: number },
-): Promise<ListRow[]> =>
-  queries.rows(
-    'runs_by_id',
-    `with found as materialized (
+export const runsById = query(
+  'runs_by_id',
+  listRun,
+  `with found as materialized (
        select r.id, r.collection_id, r.created_at, r.number from runs r
        where r.trajectory_id ~>=~ $1 and r.trajectory_id ~<=~ $2 order by r.trajectory_id using ~<~ limit ${mostFoundById}),
      chosen as materialized (
        select id from found where $3::bigint[] is null or collection_id = any($3)
        order by created_at desc, number desc limit $4)
      select ${listColumns} from chosen join runs r on r.id = chosen.id order by r.created_at desc, r.number desc`,
-    [beginning, beginning + lastCharacter, collectionIds ?? null, limit],
-  )
+  (collectionIds: readonly number[] | undefined, { beginning, limit }: { beginning: string; limit: number }) => [
+    ...[beginning, beginning + lastCharacter, collectionIds ?? null, limit],
+  ],
+)
+
+const findKey = queryOne(
+  'run_key_of',
+  { id: text },
+  'select id from runs where trajectory_id = $1 and collection_id = $2 order by ingested, number desc limit 1',
+  (at: { collectionId: number; trajectoryId: string }) => [at.trajectoryId, at.collectionId],
+)
 
 /** Finds the internal key of a collection's run by trajectory id; the newest, since ids from outside may repeat. */
 export const runKeyOf = async (
   queries: Queries,
   at: { collectionId: number; trajectoryId: string },
 ): Promise<string | undefined> => {
-  const [row] = await queries.rows<{ id: string }>(
-    'run_key_of',
-    'select id from runs where trajectory_id = $1 and collection_id = $2 order by ingested, number desc limit 1',
-    [at.trajectoryId, at.collectionId],
-  )
+  const row = await findKey(queries, at)
   return row?.id
 }

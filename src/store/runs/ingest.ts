@@ -4,6 +4,7 @@ import { now } from '../../lib/time.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import { type NewAuditRow, noteChange } from '../collections/audit.ts'
 import type { Queries } from '../database/database.ts'
+import { change } from '../database/table.ts'
 import { keeping } from '../tasks/definitions.ts'
 import { createTask, definitionHash, type TaskFields } from '../tasks/tasks.ts'
 import { labelTextsOf, RunMoved, writeLabels } from './labels.ts'
@@ -264,11 +265,9 @@ const giveLabels = async (
   if (written.includes(undefined)) throw new AppError('invalid', `A run has at most ${most} labels`)
 }
 
-const countRun = async (queries: Queries, taskId: number): Promise<void> => {
-  await queries.rows(
-    'count_ingested_run',
-    `insert into run_counts (task_id, shard, total) values ($1, $2, 1)
+const countRun = change(
+  'count_ingested_run',
+  `insert into run_counts (task_id, shard, total) values ($1, $2, 1)
      on conflict (task_id, shard) do update set total = run_counts.total + 1`,
-    [taskId, otherShard()],
-  )
-}
+  (taskId: number) => [taskId, otherShard()],
+)

@@ -1,5 +1,6 @@
 import { candidatesOfPage } from '../../model/runs/trajectory.ts'
 import type { Queries } from '../database/database.ts'
+import { query, type Row } from '../database/table.ts'
 import {
   indexedStatuses,
   makeParameters,
@@ -11,11 +12,12 @@ import { comesAfter, newest, placeText, type RunCursor, sorted } from './lists/r
 import { type RunSource, sourceFrom, sourceOf } from './lists/run-sources.ts'
 import { countRuns, type RunRow, runColumns, summaryColumns } from './runs.ts'
 import { taskTotals } from './stats.ts'
-import type { StepRecord } from './step-row.ts'
+import { steps } from './step-row.ts'
 
 /** A run without its possibly large values. */
 export type RunSummaryRow = Omit<RunRow, 'init_params' | 'init_params_bytes'>
-export type StepSummaryRow = Omit<StepRecord, 'inputs' | 'outputs' | 'changed'>
+const { inputs: _inputs, outputs: _outputs, changed: _changed, ...stepSummary } = steps.columns
+export type StepSummaryRow = Row<typeof stepSummary>
 
 export interface ListedRuns<Row> {
   runs: Row[]
@@ -158,11 +160,11 @@ const upToMark = (source: string, order: RunSource['order']): { before: string; 
 })
 
 /** Reads the steps of several runs in order, without large values. */
-export const stepSummariesOf = (queries: Queries, runKeys: string[]): Promise<StepSummaryRow[]> =>
-  queries.rows<StepSummaryRow>(
-    'step_summaries_of',
-    `select s.run_id, s.seq, s.name, s.status, s.attempt, s.error, s.origin, s.usage, s.started_at, s.wake_at, s.ended_at,
+export const stepSummariesOf = query(
+  'step_summaries_of',
+  stepSummary,
+  `select s.run_id, s.seq, s.name, s.status, s.attempt, s.error, s.origin, s.usage, s.started_at, s.wake_at, s.ended_at,
        case when s.attempt > 1 then s.warnings end as warnings
      from steps s where s.run_id = any($1::text[]) order by s.run_id, s.seq`,
-    [runKeys],
-  )
+  (runKeys: string[]) => [runKeys],
+)

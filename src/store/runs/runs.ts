@@ -5,7 +5,22 @@ import type { TrialLeft } from '../../model/collections/trial.ts'
 import { isName } from '../../model/names.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { Database, Queries } from '../database/database.ts'
-import { bigint, bool, int, moment, orNull, table, text, textOf } from '../database/table.ts'
+import {
+  bigint,
+  bool,
+  change,
+  int,
+  moment,
+  orNull,
+  pick,
+  query,
+  queryOne,
+  queryValue,
+  type Row,
+  table,
+  text,
+  textOf,
+} from '../database/table.ts'
 import { serversOf } from '../system/placements.ts'
 import { labelsText } from './labels.ts'
 import { endedRun, keepDurationTotals, keepRunTotals, otherShard } from './totals.ts'
@@ -44,49 +59,47 @@ export const runs = table('runs', {
   child_index: orNull(int),
 })
 
-/** A run's row. */
-export interface RunRow {
-  id: string
-  number: number
-  trajectory_id: string
-  workflow_id: string
-  collection_id: number
-  task_id: number
-  name: string
+/** Columns that a run has right after it was written. */
+const written = {
+  ...pick(runs.columns, ['id', 'number', 'trajectory_id', 'workflow_id', 'collection_id', 'task_id', 'name', 'author']),
+  ...pick(runs.columns, [
+    'recorded_by',
+    'status',
+    'error',
+    'params',
+    'ingested',
+    'routine_id',
+    'webhook_url',
+    'refusal',
+  ]),
+  ...pick(runs.columns, ['changed', 'created_at', 'started_at', 'ended_at']),
   /** Hash of the definition to show, with secrets removed. */
-  definition: string
+  definition: text,
   /** Hash of the executed definition. */
-  version: string
-  /** Null when large: see `withInitParams`. */
-  init_params: string | null
-  init_params_bytes: number
-  author: string
-  /** Authenticated starter or sender; null when not recorded. */
-  recorded_by: string | null
-  status: RunStatus
-  error: string | null
+  version: text,
   /** JSON text: list of labels, newest last. */
-  labels: string
-  /** JSON text of `attributes.params`. */
-  params: string | null
-  /** The run was executed elsewhere and ingested. */
-  ingested: boolean
+  labels: text,
   /** JSON text: steps of an open run that wait for a person; null when none does. */
-  waiting: string | null
-  routine_id: number | null
-  webhook_url: string | null
-  /** Labels that it asks of a server process: see `placementOf`. Undefined right after it was written. */
-  runs_on?: string | null
+  waiting: orNull(text),
+}
+const foundLater = {
+  runs_on: runs.columns.runs_on,
   /** Of an open run with `runs_on`: the processes that have the labels. */
-  servers?: number | null
-  /** JSON text: the error with which the run fails before its first step, because it cannot be served. */
-  refusal: string | null
-  changed: number
-  created_at: Date
-  started_at: Date | null
-  ended_at: Date | null
-  /** The run uses lent keys; undefined right after it was written. */
-  on_trial?: boolean
+  servers: orNull(int),
+  /** The run uses lent keys. */
+  on_trial: bool,
+}
+/** A run without the columns that may be large. */
+export const runSummary = { ...written, ...foundLater }
+const run = {
+  ...runSummary,
+  /** Null when large: see `withInitParams`. */
+  init_params: orNull(text),
+  init_params_bytes: int,
+}
+
+/** A run's row. */
+export interface RunRow extends Omit<Row<typeof run>, keyof typeof foundLater>, Partial<Row<typeof foundLater>> {
   /**
    * Index of its version in the history of its task; null when that is deleted, undefined when it was not looked up.
    */
@@ -127,16 +140,30 @@ export const runColumns = `${summaryColumns},
   coalesce(octet_length(r.init_params), (select octet_length(body) from payloads where id = r.init_params_payload), 0)
     as init_params_bytes`
 
-interface PlaceRow {
-  collection_id: number
-  payer: number
-  collection_name: string
-  settings: string | null
-  environment_id: number | null
-  id: number | null
-  name: string | null
-  definition: string | null
+const place = {
+  at: int,
+  collection_id: bigint,
+  payer: bigint,
+  collection_name: text,
+  settings: orNull(text),
+  environment_id: orNull(bigint),
+  id: orNull(bigint),
+  name: orNull(text),
+  definition: orNull(text),
 }
+const findPlaces = query(
+  'find_places',
+  place,
+  `select w.at::int as at, c.id as collection_id, c.name as collection_name, c.payer, c.settings,
+         c.environment_id, t.id, t.name, t.definition
+       from unnest($1::text[], $2::text[]) with ordinality w(collection, task, at)
+       join collections c on lower(c.name) = w.collection
+       left join tasks t on t.collection_id = c.id and lower(t.name) = w.task`,
+  (wanted: { collection: string; task: string }[]) => [
+    wanted.map((one) => one.collection),
+    wanted.map((one) => one.task),
+  ],
+)
 
 /** Finds a collection and a task by names (case-insensitive); concurrent lookups share one query. */
 export const makeTaskFinder = (
@@ -145,17 +172,8 @@ export const makeTaskFinder = (
   collection: string,
   task: string,
 ) => Promise<{ collection: FoundCollection; task: FoundTask | undefined } | undefined>) => {
-  const find = batched<{ collection: string; task: string }, PlaceRow | undefined>(async (wanted) => {
-    const rows = await database.rows<PlaceRow & { at: number }>(
-      'find_places',
-      `select w.at::int as at, c.id as collection_id, c.name as collection_name, c.payer, c.settings,
-         c.environment_id, t.id, t.name, t.definition
-       from unnest($1::text[], $2::text[]) with ordinality w(collection, task, at)
-       join collections c on lower(c.name) = w.collection
-       left join tasks t on t.collection_id = c.id and lower(t.name) = w.task`,
-      [wanted.map((one) => one.collection), wanted.map((one) => one.task)],
-    )
-    const found = new Map(rows.map((row) => [row.at, row]))
+  const find = batched<{ collection: string; task: string }, Row<typeof place> | undefined>(async (wanted) => {
+    const found = new Map((await findPlaces(database, wanted)).map((row) => [row.at, row]))
     return wanted.map((_, index) => found.get(index + 1))
   }, 200)
   return async (collection, task) => {
@@ -182,18 +200,20 @@ const taskOfRuns = (collectionId: string, name: string): string => `coalesce(
   (select task_id from former_tasks f where collection_id = ${collectionId} and lower(name) = lower(${name})
      and exists (select from runs r where r.task_id = f.task_id) order by task_id desc limit 1))`
 
+const idOfRuns = queryValue(
+  'find_listed_task',
+  { id: orNull(bigint) },
+  `select ${taskOfRuns('$1', '$2')} as id`,
+  (collectionId: number, task: string) => [collectionId, task],
+)
+
 /** Finds the id under which a task's runs are listed. */
 export const findListedTask = async (
   queries: Queries,
   collectionId: number,
   task: string,
 ): Promise<number | undefined> => {
-  const [row] = await queries.rows<{ id: number | null }>(
-    'find_listed_task',
-    `select ${taskOfRuns('$1', '$2')} as id`,
-    [collectionId, task],
-  )
-  return row?.id ?? undefined
+  return (await idOfRuns(queries, collectionId, task)) ?? undefined
 }
 
 /** Finds a run by trajectory id, if it belongs to the named task by the task's current name or the one at its start. */
@@ -205,89 +225,82 @@ export const findRun = async (
 /**
  * Finds at most one run for each id: ids from outside may exist in several tasks, and the task with the name now wins.
  */
-export const findRuns = (
-  queries: Queries,
-  at: { collectionId: number; task: string; trajectoryIds: string[] },
-): Promise<RunRow[]> =>
-  queries.rows<RunRow>(
-    'find_runs',
-    `with t as (select ${taskOfRuns('$2', '$3')} as id)
+export const findRuns = query(
+  'find_runs',
+  run,
+  `with t as (select ${taskOfRuns('$2', '$3')} as id)
      select distinct on (r.trajectory_id) ${runColumns} from runs r
      where r.trajectory_id = any($1::text[]) and r.collection_id = $2
        and (lower(split_part(r.name, '/', 2)) = lower($3) or r.task_id = (select id from t))
      order by r.trajectory_id, r.task_id is not distinct from (select id from t) desc, r.number desc`,
-    [at.trajectoryIds, at.collectionId, at.task],
-  )
+  (at: { collectionId: number; task: string; trajectoryIds: string[] }) => [at.trajectoryIds, at.collectionId, at.task],
+)
 
 /** Maximum `--`-separated parts of a workflow id that are tried: trajectory ids from outside may contain `--`. */
 const mostParts = 20
+const endingsOf = (id: string): string[] => {
+  const parts = id.split('--').slice(-mostParts)
+  return [id, ...parts.map((_, at) => parts.slice(at).join('--'))]
+}
 
 /**
  * Finds a run by whole workflow id, or by bare trajectory id. Ids from outside may exist in several tasks: only the
  * collections that the caller covers count (undefined means all), a match of the whole id before the newest. The part
  * after a `--` only selects candidates: the index on trajectory ids serves both cases.
  */
-export const findRunByWorkflowId = async (
-  queries: Queries,
-  id: string,
-  collectionIds: readonly number[] | undefined,
-): Promise<RunRow | undefined> => {
-  const parts = id.split('--').slice(-mostParts)
-  const endings = [id, ...parts.map((_, at) => parts.slice(at).join('--'))]
-  const [row] = await queries.rows<RunRow>(
-    'find_run_by_workflow_id',
-    `select ${runColumns} from runs r
+export const findRunByWorkflowId = queryOne(
+  'find_run_by_workflow_id',
+  run,
+  `select ${runColumns} from runs r
      where r.trajectory_id = any($2::text[]) and (r.workflow_id = $1 or r.trajectory_id = $1)
        and ($3::bigint[] is null or r.collection_id = any($3))
      order by r.workflow_id = $1 desc, r.ingested, r.number desc limit 1`,
-    [id, endings, collectionIds ?? null],
-  )
-  return row
-}
+  (id: string, collectionIds: readonly number[] | undefined) => [id, endingsOf(id), collectionIds ?? null],
+)
 
 /** Reads how many runs a task has ever started; a counter, never a count. */
-export const countRuns = async (queries: Queries, taskId: number): Promise<number> => {
-  const [row] = await queries.rows<{ total: number }>(
-    'count_runs',
-    'select coalesce(sum(total), 0)::bigint as total from run_counts where task_id = $1',
-    [taskId],
-  )
-  return row?.total ?? 0
-}
+export const countRuns = queryValue(
+  'count_runs',
+  { total: bigint },
+  'select coalesce(sum(total), 0)::bigint as total from run_counts where task_id = $1',
+  (taskId: number) => [taskId],
+)
 
 /** Finds a run by internal key. */
-export const findRunByKey = async (queries: Queries, runKey: string): Promise<RunRow | undefined> =>
-  (await queries.rows<RunRow>('find_run_by_key', `select ${runColumns} from runs r where r.id = $1`, [runKey]))[0]
+export const findRunByKey = queryOne(
+  'find_run_by_key',
+  run,
+  `select ${runColumns} from runs r where r.id = $1`,
+  (runKey: string) => [runKey],
+)
 
 /** A run and the number of its newest change, from one snapshot. */
-export interface RunAtOnce extends RunRow {
-  labels_changed: number
+export type RunAtOnce = RunRow & Row<typeof numbers>
+const numbers = {
+  labels_changed: bigint,
   /** Newest change of its agents' events; null when there are none. */
-  events_changed: number | null
-  newest: number
+  events_changed: orNull(bigint),
+  newest: bigint,
 }
 
 /**
  * Reads a run with its newest change number, labels, steps from `fromSeq` on, and newest agent event, in one snapshot.
  */
-export const runAtOnce = async (queries: Queries, runKey: string, fromSeq: number): Promise<RunAtOnce | undefined> =>
-  (
-    await queries.rows<RunAtOnce>(
-      'run_at_once',
-      `select ${runColumns}, r.labels_changed, e.changed as events_changed,
+export const runAtOnce = queryOne(
+  'run_at_once',
+  { ...run, ...numbers },
+  `select ${runColumns}, r.labels_changed, e.changed as events_changed,
          greatest(r.changed, r.labels_changed, e.changed,
            (select max(changed) from steps where run_id = r.id and seq >= $2)) as newest
        from runs r cross join lateral (select max(changed) as changed from step_events where run_id = r.id) e
        where r.id = $1`,
-      [runKey, fromSeq],
-    )
-  )[0]
+  (runKey: string, fromSeq: number) => [runKey, fromSeq],
+)
 
 /** Overwrites the status of ended runs. Starts and stops nothing. */
-export const relabelRuns = async (queries: Queries, runKeys: string[], status: RunStatus): Promise<void> => {
-  await queries.rows(
-    'relabel_runs',
-    `with before as materialized (
+export const relabelRuns = change(
+  'relabel_runs',
+  `with before as materialized (
        select r.id, ${endedRun} from runs r where id = any($1::text[]) and ended_at is not null order by id
        for no key update),
      moved as (update runs r set status = $2, changed = nextval('changes') from before where r.id = before.id),
@@ -297,26 +310,30 @@ export const relabelRuns = async (queries: Queries, runKeys: string[], status: R
      ${keepRunTotals('$3::smallint')},
      ${keepDurationTotals('$3::smallint')}
      select`,
-    [runKeys, status, otherShard()],
-  )
-}
+  (runKeys: string[], status: RunStatus) => [runKeys, status, otherShard()],
+)
+
+const activeRuns = query(
+  'active_runs_of',
+  { id: text },
+  'select id from runs where ended_at is null and collection_id = $1 limit 1000',
+  (collectionId: number) => [collectionId],
+)
 
 /** Lists a bounded number of active runs of a collection. */
 export const activeRunsOf = async (queries: Queries, collectionId: number): Promise<string[]> => {
-  const rows = await queries.rows<{ id: string }>(
-    'active_runs_of',
-    'select id from runs where ended_at is null and collection_id = $1 limit 1000',
-    [collectionId],
-  )
+  const rows = await activeRuns(queries, collectionId)
   return rows.map((row) => row.id)
 }
 
+const findDefinition = queryOne(
+  'definition',
+  { workflow: text },
+  'select workflow from definitions where hash = $1',
+  (hash: string) => [hash],
+)
+
 /** Reads the text of a definition. */
 export const definitionText = async (queries: Queries, hash: string): Promise<string> => {
-  const [row] = await queries.rows<{ workflow: string }>(
-    'definition',
-    'select workflow from definitions where hash = $1',
-    [hash],
-  )
-  return row?.workflow ?? '{}'
+  return (await findDefinition(queries, hash))?.workflow ?? '{}'
 }

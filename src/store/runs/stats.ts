@@ -1,5 +1,6 @@
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { Queries } from '../database/database.ts'
+import { bigint, query, type Row, text } from '../database/table.ts'
 
 /** Totals over all runs of a task, read from counters. */
 interface TaskTotals {
@@ -22,12 +23,8 @@ export interface Durations {
   p95: number
 }
 
-export interface StepTotals {
-  step: string
-  count: number
-  failed: number
-  ms: number
-}
+const stepTotal = { step: text, count: bigint, failed: bigint, ms: bigint }
+export type StepTotals = Row<typeof stepTotal>
 
 interface StatusRow {
   status: RunStatus
@@ -128,15 +125,15 @@ export const percentileOf = (buckets: readonly Bucket[], part: number): number =
 export const mostSteps = 1000
 
 /** Reads totals of ended steps by name, in workflow order, for the first `mostSteps` names. */
-export const stepTotals = (queries: Queries, taskId: number): Promise<StepTotals[]> =>
-  queries.rows<StepTotals>(
-    'step_totals',
-    `select step, count, failed, ms from (
+export const stepTotals = query(
+  'step_totals',
+  stepTotal,
+  `select step, count, failed, ms from (
        select step, min(seq) as seq, sum(total)::bigint as count, sum(failed)::bigint as failed, sum(ms)::bigint as ms
        from step_totals where task_id = $1 group by step having sum(total) > 0 order by step limit $2) s
      order by seq, step`,
-    [taskId, mostSteps],
-  )
+  (taskId: number) => [taskId, mostSteps],
+)
 
 const mostLabelKeys = 100
 const mostLabelValues = 50
@@ -144,13 +141,10 @@ const mostLabelValues = 50
 const shownCharacters = 200
 
 /** Counts label values over a task's runs: the first keys, with the most frequent values of each. */
-export const labelTotals = (
-  queries: Queries,
-  taskId: number,
-): Promise<{ key: string; value: string; total: number }[]> =>
-  queries.rows(
-    'label_totals',
-    `with recursive keys(key, place) as (
+export const labelTotals = query(
+  'label_totals',
+  { key: text, value: text, total: bigint },
+  `with recursive keys(key, place) as (
        (select key, 1 from label_counts where task_id = $1 and total > 0 order by key limit 1)
        union all
        select (select c.key from label_counts c where c.task_id = $1 and c.key > k.key and total > 0 order by c.key limit 1),
@@ -160,5 +154,5 @@ export const labelTotals = (
        select left(c.value, ${shownCharacters}) as value, c.total from label_counts c
        where c.task_id = $1 and c.key = k.key and c.total > 0 order by c.total desc limit $3) v
      where k.key is not null order by k.key, v.total desc, v.value`,
-    [taskId, mostLabelKeys, mostLabelValues],
-  )
+  (taskId: number) => [taskId, mostLabelKeys, mostLabelValues],
+)

@@ -1,27 +1,29 @@
-import type { StepStatus } from '../../model/workflows/workflow.ts'
-import type { Queries } from '../database/database.ts'
+import { bigint, bool, float, int, orNull, pick, query, type Row, text } from '../database/table.ts'
+import { steps } from './step-row.ts'
 
 /** The steps of one name in two runs, and which parts differ. A missing side is null. */
-export interface StepPair {
-  name: string
-  left_seq: number | null
-  right_seq: number | null
-  left_status: StepStatus | null
-  right_status: StepStatus | null
+const stepPair = {
+  name: text,
+  left_seq: orNull(int),
+  right_seq: orNull(int),
+  left_status: orNull(steps.columns.status),
+  right_status: orNull(steps.columns.status),
   /** JSON text of the failure. */
-  left_error: string | null
-  right_error: string | null
-  left_ms: number | null
-  right_ms: number | null
-  inputs_differ: boolean
-  outputs_differ: boolean
+  left_error: orNull(text),
+  right_error: orNull(text),
+  left_ms: orNull(float),
+  right_ms: orNull(float),
+  inputs_differ: bool,
+  outputs_differ: bool,
+  differs: bool,
   /** Bytes of the larger side. */
-  inputs_bytes: number
-  outputs_bytes: number
+  inputs_bytes: int,
+  outputs_bytes: int,
   /** Total number of pairs, and how many differ. */
-  pairs: number
-  different: number
+  pairs: bigint,
+  different: bigint,
 }
+export type StepPair = Row<typeof stepPair>
 
 /** Columns of one side's step, as compared. */
 const side = (run: string): string =>
@@ -34,13 +36,10 @@ const side = (run: string): string =>
  * Pairs the steps of two runs in order. Postgres compares values as text, and reads large ones only when their sizes
  * are equal. Above `limit` pairs, differing ones come first. `changed` lists steps with different configuration.
  */
-export const stepPairs = (
-  queries: Queries,
-  runs: { left: string; right: string; changed: string[]; limit: number },
-): Promise<StepPair[]> =>
-  queries.rows<StepPair>(
-    'step_pairs',
-    `with pairs as materialized (
+export const stepPairs = query(
+  'step_pairs',
+  stepPair,
+  `with pairs as materialized (
        select coalesce(l.name, r.name) as name, l.seq as left_seq, r.seq as right_seq, l.status as left_status,
          r.status as right_status, l.error as left_error, r.error as right_error, l.ms::float8 as left_ms,
          r.ms::float8 as right_ms, l.inputs is distinct from r.inputs as inputs_differ,
@@ -57,8 +56,13 @@ export const stepPairs = (
        select j.*, count(*) over () as pairs, count(*) filter (where differs) over () as different
        from judged j order by differs desc, coalesce(left_seq, right_seq), left_seq nulls last limit $4) k
      order by coalesce(left_seq, right_seq), left_seq nulls last`,
-    [runs.left, runs.right, runs.changed, runs.limit],
-  )
+  (runs: { left: string; right: string; changed: string[]; limit: number }) => [
+    runs.left,
+    runs.right,
+    runs.changed,
+    runs.limit,
+  ],
+)
 
 /** A step whose values are wanted: the number of characters of each; 0 for none. */
 export interface WantedValues {
@@ -68,27 +72,23 @@ export interface WantedValues {
   outputs: number
 }
 
-export interface StepValues {
-  run_id: string
-  seq: number
-  inputs: string | null
-  outputs: string | null
-}
+const beginnings = pick(steps.columns, ['run_id', 'seq', 'inputs', 'outputs'])
+export type StepValues = Row<typeof beginnings>
 
 /** Reads the beginnings of recorded values as JSON text. */
-export const stepValues = (queries: Queries, wanted: WantedValues[]): Promise<StepValues[]> =>
-  queries.rows<StepValues>(
-    'step_values',
-    `select s.run_id, s.seq,
+export const stepValues = query(
+  'step_values',
+  beginnings,
+  `select s.run_id, s.seq,
        case when w.inputs > 0 then left(coalesce(s.inputs, i.body), w.inputs) end as inputs,
        case when w.outputs > 0 then left(coalesce(s.outputs, o.body), w.outputs) end as outputs
      from unnest($1::text[], $2::int[], $3::int[], $4::int[]) w(run_id, seq, inputs, outputs)
      join steps s on s.run_id = w.run_id and s.seq = w.seq
      left join payloads i on i.id = s.inputs_payload left join payloads o on o.id = s.outputs_payload`,
-    [
-      wanted.map((one) => one.runKey),
-      wanted.map((one) => one.seq),
-      wanted.map((one) => one.inputs),
-      wanted.map((one) => one.outputs),
-    ],
-  )
+  (wanted: WantedValues[]) => [
+    wanted.map((one) => one.runKey),
+    wanted.map((one) => one.seq),
+    wanted.map((one) => one.inputs),
+    wanted.map((one) => one.outputs),
+  ],
+)

@@ -1,9 +1,9 @@
-import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { Queries } from '../database/database.ts'
+import { int, moment, orNull, query, queryOne, text } from '../database/table.ts'
 import { labelsText } from './labels.ts'
 import { type TakeMemory, uncounted, withLargeValues } from './large-values.ts'
-import type { RunRow } from './runs.ts'
-import type { StepRecord, StoredStep } from './step-row.ts'
+import { type RunRow, runs } from './runs.ts'
+import { type StepRecord, type StoredStep, storedStep } from './step-row.ts'
 import { versionNumberOf } from './version-numbers.ts'
 
 const stepColumns = `s.run_id, s.seq, s.name, s.status, s.attempt, s.inputs, s.outputs, s.inputs_payload, s.outputs_payload,
@@ -16,29 +16,35 @@ type RunOutcome = Pick<RunRow, 'status' | 'error' | 'labels' | 'started_at' | 'e
   version_number: number | null
 }
 
+const outcome = {
+  ...storedStep,
+  /** Null for a run without steps. */
+  seq: orNull(int),
+  run_status: runs.columns.status,
+  run_error: orNull(text),
+  run_labels: text,
+  run_started: orNull(moment),
+  run_ended: orNull(moment),
+  run_version: orNull(int),
+}
+const outcomeOf = query(
+  'outcome_of',
+  outcome,
+  `select r.status as run_status, r.error as run_error, r.started_at as run_started, r.ended_at as run_ended,
+       l.labels as run_labels, l.version as run_version, ${stepColumns}
+     from runs r cross join lateral (
+       select ${labelsText('r.id')} as labels, ${versionNumberOf} as version offset 0) l
+     left join steps s on s.run_id = r.id ${payloads} where r.id = $1 order by s.seq`,
+  (runKey: string) => [runKey],
+)
+
 /** Reads how a run ended and its steps in one query, for a caller that waited for the end. */
 export const readRunOutcome = async (
   queries: Queries,
   runKey: string,
   take: TakeMemory = uncounted,
 ): Promise<{ run: RunOutcome; steps: StepRecord[] } | undefined> => {
-  type Row = StoredStep & {
-    run_status: RunStatus
-    run_error: string | null
-    run_labels: string
-    run_started: Date
-    run_ended: Date
-    run_version: number | null
-  }
-  const rows = await queries.rows<Omit<Row, 'seq'> & { seq: number | null }>(
-    'outcome_of',
-    `select r.status as run_status, r.error as run_error, r.started_at as run_started, r.ended_at as run_ended,
-       l.labels as run_labels, l.version as run_version, ${stepColumns}
-     from runs r cross join lateral (
-       select ${labelsText('r.id')} as labels, ${versionNumberOf} as version offset 0) l
-     left join steps s on s.run_id = r.id ${payloads} where r.id = $1 order by s.seq`,
-    [runKey],
-  )
+  const rows = await outcomeOf(queries, runKey)
   const [first] = rows
   if (!first) return undefined
   const run = {
@@ -49,36 +55,34 @@ export const readRunOutcome = async (
     ended_at: first.run_ended,
     version_number: first.run_version,
   }
-  const steps = rows.filter((row): row is Row => row.seq !== null)
+  const steps = rows.filter((row): row is typeof row & { seq: number } => row.seq !== null)
   return { run, steps: await withLargeValues(queries, steps, take) }
 }
 
 /** Reads the steps of several runs in order. */
-export const storedStepsOf = (queries: Queries, runKeys: string[]): Promise<StoredStep[]> =>
-  queries.rows<StoredStep>(
-    'steps_of',
-    `select ${stepColumns} from steps s ${payloads} where s.run_id = any($1::text[]) order by s.run_id, s.seq`,
-    [runKeys],
-  )
+export const storedStepsOf = query(
+  'steps_of',
+  storedStep,
+  `select ${stepColumns} from steps s ${payloads} where s.run_id = any($1::text[]) order by s.run_id, s.seq`,
+  (runKeys: string[]) => [runKeys],
+)
 
 /** Reads one step of a run by its recorded name. Large values are left where they are. */
-export const findStep = async (queries: Queries, runKey: string, name: string): Promise<StoredStep | undefined> => {
-  const [row] = await queries.rows<StoredStep>(
-    'find_step',
-    // A scan of the run's steps: names need no index of their own, which every step would pay for.
-    `select ${stepColumns} from steps s ${payloads} where s.run_id = $1 and s.name = $2 order by s.seq desc limit 1`,
-    [runKey, name],
-  )
-  return row
-}
+export const findStep = queryOne(
+  'find_step',
+  storedStep,
+  // A scan of the run's steps: names need no index of their own, which every step would pay for.
+  `select ${stepColumns} from steps s ${payloads} where s.run_id = $1 and s.name = $2 order by s.seq desc limit 1`,
+  (runKey: string, name: string) => [runKey, name],
+)
 
 /** Reads steps of a run by their place. */
-export const storedStepsAt = (queries: Queries, runKey: string, seqs: number[]): Promise<StoredStep[]> =>
-  queries.rows<StoredStep>(
-    'steps_at',
-    `select ${stepColumns} from steps s ${payloads} where s.run_id = $1 and s.seq = any($2::int[]) order by s.seq`,
-    [runKey, seqs],
-  )
+export const storedStepsAt = query(
+  'steps_at',
+  storedStep,
+  `select ${stepColumns} from steps s ${payloads} where s.run_id = $1 and s.seq = any($2::int[]) order by s.seq`,
+  (runKey: string, seqs: number[]) => [runKey, seqs],
+)
 
 /** Reads steps with their large values. */
 export const stepsOf = async (
@@ -92,22 +96,29 @@ const outlineColumns = `s.run_id, s.seq, s.name, s.status, s.attempt, null as in
   null as inputs_payload, null as outputs_payload, 0 as payload_bytes,
   s.error, s.warnings, s.origin, s.usage, s.changed, s.started_at, s.wake_at, s.ended_at`
 
+const selectChanges = (columns: string, joins: string) => `select ${columns} from steps s ${joins}
+     where s.run_id = $1 and s.seq >= $2 and s.changed > $3 and s.changed <= $4 order by s.changed limit $5`
+interface ChangedSteps {
+  runKey: string
+  fromSeq: number
+  after: number
+  until?: number
+  limit: number
+}
+const changesValues = ({ runKey, fromSeq, after, until = Number.MAX_SAFE_INTEGER, limit }: ChangedSteps) => [
+  ...[runKey, fromSeq, after, until, limit],
+]
+const fullChanges = query('step_changes', storedStep, selectChanges(stepColumns, payloads), changesValues)
+const outlineChanges = query('step_changes_summary', storedStep, selectChanges(outlineColumns, ''), changesValues)
+
 /**
  * Reads steps of one run from `fromSeq` on, changed after `after` and up to `until`, in order of change; in the view
  * `summary` without inputs and outputs.
  */
 export const stepChanges = (
   queries: Queries,
-  at: { runKey: string; fromSeq: number; after: number; until?: number; limit: number; view?: 'full' | 'summary' },
-): Promise<StoredStep[]> => {
-  const isSummary = at.view === 'summary'
-  return queries.rows<StoredStep>(
-    isSummary ? 'step_changes_summary' : 'step_changes',
-    `select ${isSummary ? outlineColumns : stepColumns} from steps s ${isSummary ? '' : payloads}
-     where s.run_id = $1 and s.seq >= $2 and s.changed > $3 and s.changed <= $4 order by s.changed limit $5`,
-    [at.runKey, at.fromSeq, at.after, at.until ?? Number.MAX_SAFE_INTEGER, at.limit],
-  )
-}
+  { view, ...at }: ChangedSteps & { view?: 'full' | 'summary' },
+): Promise<StoredStep[]> => (view === 'summary' ? outlineChanges : fullChanges)(queries, at)
 
 const mostSteps = 1_000_000
 
@@ -121,17 +132,28 @@ export const allSteps = async (
   return steps.sort((left, right) => left.seq - right.seq)
 }
 
+const outlines = (order: 'asc' | 'desc') =>
+  query(
+    `step_outlines_${order}`,
+    storedStep,
+    `select ${outlineColumns} from steps s
+     where s.run_id = $1 and s.seq ${order === 'asc' ? '>=' : '<='} $2 order by s.seq ${order} limit $3`,
+    (at: { runKey: string; from: number; limit: number }) => [at.runKey, at.from, at.limit],
+  )
+const outlinesInOrder = { asc: outlines('asc'), desc: outlines('desc') }
+
 /** Reads steps of a run in order of execution, or backwards, from the place `from` on, without their values. */
 export const stepOutlines = (
   queries: Queries,
-  { runKey, from, order, limit }: { runKey: string; from: number; order: 'asc' | 'desc'; limit: number },
-): Promise<StepRecord[]> =>
-  queries.rows<StepRecord>(
-    `step_outlines_${order}`,
-    `select ${outlineColumns} from steps s
-     where s.run_id = $1 and s.seq ${order === 'asc' ? '>=' : '<='} $2 order by s.seq ${order} limit $3`,
-    [runKey, from, limit],
-  )
+  { order, ...at }: { runKey: string; from: number; order: 'asc' | 'desc'; limit: number },
+): Promise<StepRecord[]> => outlinesInOrder[order](queries, at)
+
+const findEnds = query(
+  'ends_of_steps',
+  { seq: int, ended_at: moment },
+  'select seq, ended_at from steps where run_id = $1 and seq = any($2::int[]) and ended_at is not null',
+  (runKey: string, seqs: number[]) => [runKey, seqs],
+)
 
 /** Reads when steps of a run ended, by their place; the ones that have not ended are left out. */
 export const endsOfSteps = async (
@@ -139,10 +161,6 @@ export const endsOfSteps = async (
   runKey: string,
   seqs: number[],
 ): Promise<ReadonlyMap<number, Date>> => {
-  const rows = await queries.rows<{ seq: number; ended_at: Date }>(
-    'ends_of_steps',
-    'select seq, ended_at from steps where run_id = $1 and seq = any($2::int[]) and ended_at is not null',
-    [runKey, seqs],
-  )
+  const rows = await findEnds(queries, runKey, seqs)
   return new Map(rows.map(({ seq, ended_at }) => [seq, ended_at]))
 }

@@ -1,5 +1,8 @@
 import { batched } from '../../lib/batch.ts'
-import type { Database, Queries } from '../database/database.ts'
+import type { Queries } from '../database/database.ts'
+import { bigint, change, int, orNull, pick, query, type Row, text } from '../database/table.ts'
+import { files } from '../files/files.ts'
+import { runs } from './runs.ts'
 
 /** Identifies a reusable result: collection, activity and hash of what it was made from. */
 export interface ResultKey {
@@ -9,17 +12,17 @@ export interface ResultKey {
 }
 
 /** A completed step whose result another step may reuse. */
-export interface FoundResult {
-  trajectory_id: string
-  /** `collection/task`. */
-  name: string
-  step: string
+const foundResult = {
+  /** `name` is `collection/task`. */
+  ...pick(runs.columns, ['trajectory_id', 'name']),
+  step: text,
   /** JSON text; a large one stands in `outputs_payload`. */
-  outputs: string | null
-  outputs_payload: string | null
-  outputs_bytes: number
-  warnings: string | null
+  outputs: orNull(text),
+  outputs_payload: orNull(text),
+  outputs_bytes: int,
+  warnings: orNull(text),
 }
+export type FoundResult = Row<typeof foundResult>
 
 export interface ResultLimits {
   /** Days for which a result is reused. */
@@ -30,18 +33,10 @@ export interface ResultLimits {
 
 const nameOf = ({ collectionId, hash }: ResultKey): string => `${collectionId}/${hash}`
 
-/**
- * Makes a lookup of completed results that still exist whole: with their run, and with every file they stored.
- * Concurrent lookups share one query.
- */
-export const makeResultFinder = (
-  queries: Queries,
-  limits: ResultLimits,
-): ((key: ResultKey) => Promise<FoundResult | undefined>) =>
-  batched(async (keys: ResultKey[]) => {
-    const rows = await queries.rows<FoundResult & { collection_id: number; hash: string }>(
-      'find_step_results',
-      `select c.collection_id, c.hash, r.trajectory_id, r.name, s.name as step, s.warnings,
+const findResults = query(
+  'find_step_results',
+  { ...foundResult, collection_id: bigint, hash: text },
+  `select c.collection_id, c.hash, r.trajectory_id, r.name, s.name as step, s.warnings,
          s.outputs, s.outputs_payload, coalesce(octet_length(o.body), 0) as outputs_bytes
        from unnest($1::bigint[], $2::text[]) u(collection_id, hash)
        join step_results c using (collection_id, hash)
@@ -51,8 +46,19 @@ export const makeResultFinder = (
        where s.status = 'completed' and c.created_at > now() - $3 * interval '1 day'
          and (cardinality(c.files) = 0
            or (select count(*) from files f where f.path = any(c.files)) = cardinality(c.files))`,
-      [keys.map((key) => key.collectionId), keys.map((key) => key.hash), limits.days],
-    )
+  (keys: ResultKey[], days: number) => [...[keys.map((key) => key.collectionId), keys.map((key) => key.hash), days]],
+)
+
+/**
+ * Makes a lookup of completed results that still exist whole: with their run, and with every file they stored.
+ * Concurrent lookups share one query.
+ */
+export const makeResultFinder = (
+  queries: Queries,
+  limits: ResultLimits,
+): ((key: ResultKey) => Promise<FoundResult | undefined>) =>
+  batched(async (keys: ResultKey[]) => {
+    const rows = await findResults(queries, keys, limits.days)
     const found = new Map(
       rows.map(({ collection_id, hash, ...result }) => [nameOf({ collectionId: collection_id, hash }), result]),
     )
@@ -60,43 +66,33 @@ export const makeResultFinder = (
   }, 50)
 
 /** Registers where the result of a step will be; lookups find it once the step is recorded as completed. */
-export const keepResult = async (
-  queries: Queries,
-  { collectionId, hash }: ResultKey,
-  at: { runKey: string; seq: number; files: string[] },
-): Promise<void> => {
-  await queries.rows(
-    'keep_step_result',
-    `insert into step_results (collection_id, hash, run_id, seq, files)
+export const keepResult = change(
+  'keep_step_result',
+  `insert into step_results (collection_id, hash, run_id, seq, files)
      select id, $2, $3, $4, $5 from collections where id = $1
      on conflict (collection_id, hash) do update set run_id = excluded.run_id, seq = excluded.seq,
        files = excluded.files, created_at = now()`,
-    [collectionId, hash, at.runKey, at.seq, at.files],
-  )
-}
+  ({ collectionId, hash }: ResultKey, at: { runKey: string; seq: number; files: string[] }) => [
+    ...[collectionId, hash, at.runKey, at.seq, at.files],
+  ],
+)
 
 /** Resolves storage paths of a collection to the objects they refer to now. */
-export const objectsAt = (
-  queries: Queries,
-  collectionId: number,
-  paths: string[],
-): Promise<{ path: string; object: string }[]> =>
-  queries.rows(
-    'objects_at',
-    'select path, object from files where path = any($2::text[]) and collection_id = $1 order by path',
-    [collectionId, paths],
-  )
+export const objectsAt = query(
+  'objects_at',
+  pick(files.columns, ['path', 'object']),
+  'select path, object from files where path = any($2::text[]) and collection_id = $1 order by path',
+  (collectionId: number, paths: string[]) => [collectionId, paths],
+)
 
 /** Evicts expired, surplus and orphaned entries. The server calls it periodically. */
-export const sweepStepResults = async (database: Database, limits: ResultLimits): Promise<void> => {
-  await database.rows(
-    'sweep_step_results',
-    `delete from step_results where (collection_id, hash) in (
+export const sweepStepResults = change(
+  'sweep_step_results',
+  `delete from step_results where (collection_id, hash) in (
        select collection_id, hash from (
          select *, row_number() over (partition by collection_id order by created_at desc, hash) as place
          from step_results) placed
        where created_at <= now() - $1 * interval '1 day' or place > $2
          or not exists (select from runs where id = placed.run_id))`,
-    [limits.days, limits.entries],
-  )
-}
+  (limits: ResultLimits) => [limits.days, limits.entries],
+)

@@ -1,4 +1,5 @@
 import type { Queries } from '../database/database.ts'
+import { int, orNull, query, text } from '../database/table.ts'
 
 /**
  * SQL expression: which version of its task a row `r` of runs executes. The newest one with its workflow, of later ones only
@@ -7,14 +8,17 @@ import type { Queries } from '../database/database.ts'
 export const versionNumberOf = `(select v.seq from task_versions v where v.task_id = r.task_id and v.definition = r.definition
   order by v.created_at <= r.created_at desc, v.seq desc limit 1)`
 
+const numbersOf = query(
+  'version_numbers',
+  { id: text, version_number: orNull(int) },
+  `select r.id, ${versionNumberOf} as version_number
+     from runs r where r.id = any($1::text[])`,
+  (runKeys: string[]) => [runKeys],
+)
+
 /** Reads which version of its task each run executes. Runs whose version is gone are left out. */
 const versionNumbers = async (queries: Queries, runKeys: string[]): Promise<ReadonlyMap<string, number>> => {
-  const rows = await queries.rows<{ id: string; version_number: number | null }>(
-    'version_numbers',
-    `select r.id, ${versionNumberOf} as version_number
-     from runs r where r.id = any($1::text[])`,
-    [runKeys],
-  )
+  const rows = await numbersOf(queries, runKeys)
   return new Map(rows.flatMap(({ id, version_number }) => (version_number === null ? [] : [[id, version_number]])))
 }
 

@@ -1,15 +1,17 @@
 import type { Queries } from '../../database/database.ts'
+import { bool, change, int, namesOf, orNull, query, type Row, table, text } from '../../database/table.ts'
 import type { BulkActionRow } from './bulk-actions.ts'
 
 /** A run of an action. */
-export interface BulkRun {
-  n: number
-  run_id: string
-  trajectory_id: string
-  task: string
+const bulkRuns = table('bulk_runs', {
+  n: int,
+  run_id: text,
+  trajectory_id: text,
+  task: text,
   /** JSON: labels of the key before the change. */
-  labels: string | null
-}
+  labels: orNull(text),
+})
+export type BulkRun = Row<typeof bulkRuns.columns>
 
 type BulkOutcome = 'done' | 'skipped' | 'failed'
 
@@ -30,50 +32,35 @@ export interface BulkPart {
 }
 
 /** Notes a part and its runs before they are changed: whoever repeats the part changes the same runs. */
-export const noteBulkPart = async (
-  queries: Queries,
-  { id, claim }: Pick<BulkActionRow, 'id' | 'claim'>,
-  part: BulkPart,
-  runs: readonly BulkRun[],
-): Promise<void> => {
-  await queries.rows(
-    'note_bulk_part',
-    `with noted as (update bulk_actions set part = $3 where id = $1 and claim = $2 returning id)
+export const noteBulkPart = change(
+  'note_bulk_part',
+  `with noted as (update bulk_actions set part = $3 where id = $1 and claim = $2 returning id)
      insert into bulk_runs (action_id, n, run_id, trajectory_id, task, labels)
      select noted.id, u.* from noted, unnest($4::int[], $5::text[], $6::text[], $7::text[], $8::text[]) u
      on conflict do nothing`,
-    [
-      id,
-      claim,
-      JSON.stringify(part),
-      runs.map((run) => run.n),
-      runs.map((run) => run.run_id),
-      runs.map((run) => run.trajectory_id),
-      runs.map((run) => run.task),
-      runs.map((run) => run.labels),
-    ],
-  )
-}
+  ({ id, claim }: Pick<BulkActionRow, 'id' | 'claim'>, part: BulkPart, runs: readonly BulkRun[]) => [
+    ...[id, claim, JSON.stringify(part)],
+    runs.map((run) => run.n),
+    runs.map((run) => run.run_id),
+    runs.map((run) => run.trajectory_id),
+    runs.map((run) => run.task),
+    runs.map((run) => run.labels),
+  ],
+)
 
 /** Reads the noted runs of a part. */
-export const notedRuns = (queries: Queries, id: string, from: number, before: number): Promise<BulkRun[]> =>
-  queries.rows<BulkRun>(
-    'noted_bulk_runs',
-    `select n, run_id, trajectory_id, task, labels from bulk_runs
+export const notedRuns = query(
+  'noted_bulk_runs',
+  bulkRuns.columns,
+  `select ${namesOf(bulkRuns.columns)} from bulk_runs
      where action_id = $1 and n >= $2 and n < $3 order by n`,
-    [id, from, before],
-  )
+  (id: string, from: number, before: number) => [id, from, before],
+)
 
 /** Records a part, unless the claim is lost: then the process that has it records the same. */
-export const settleBulkPart = async (
-  queries: Queries,
-  { id, claim }: Pick<BulkActionRow, 'id' | 'claim'>,
-  part: BulkPart,
-  results: readonly BulkResult[],
-): Promise<void> => {
-  await queries.rows(
-    'settle_bulk_part',
-    `with settled as (
+export const settleBulkPart = change(
+  'settle_bulk_part',
+  `with settled as (
        update bulk_actions set position = $3, part = null, taken = taken + $4, due_at = now(), claim = claim + 1,
          done = done + $5, skipped = skipped + $6, failed = failed + $7,
          total = case when $3::text is null then taken + $4 else total end,
@@ -83,63 +70,52 @@ export const settleBulkPart = async (
      update bulk_runs b set outcome = u.outcome, error = u.error, new_trajectory_id = u.made
      from settled, unnest($8::int[], $9::text[], $10::text[], $11::text[]) u(n, outcome, error, made)
      where b.action_id = settled.id and b.n = u.n`,
-    [
-      id,
-      claim,
-      part.position,
-      part.taken,
-      ...(['done', 'skipped', 'failed'] as const).map((one) => results.filter(({ outcome }) => outcome === one).length),
-      results.map((one) => one.n),
-      results.map((one) => one.outcome),
-      results.map((one) => one.error ?? null),
-      results.map((one) => one.newTrajectoryId ?? null),
-    ],
-  )
-}
+  ({ id, claim }: Pick<BulkActionRow, 'id' | 'claim'>, part: BulkPart, results: readonly BulkResult[]) => [
+    ...[id, claim, part.position, part.taken],
+    ...(['done', 'skipped', 'failed'] as const).map((one) => results.filter(({ outcome }) => outcome === one).length),
+    results.map((one) => one.n),
+    results.map((one) => one.outcome),
+    results.map((one) => one.error ?? null),
+    results.map((one) => one.newTrajectoryId ?? null),
+  ],
+)
 
 /** Puts a part off that could not be carried out whole; it is repeated. */
-export const putOffBulkPart = async (
-  queries: Queries,
-  { id, claim }: Pick<BulkActionRow, 'id' | 'claim'>,
-  milliseconds: number,
-): Promise<void> => {
-  await queries.rows(
-    'put_off_bulk_part',
-    `update bulk_actions set due_at = now() + $3 * interval '1 millisecond', claim = claim + 1
+export const putOffBulkPart = change(
+  'put_off_bulk_part',
+  `update bulk_actions set due_at = now() + $3 * interval '1 millisecond', claim = claim + 1
      where id = $1 and claim = $2`,
-    [id, claim, milliseconds],
-  )
-}
+  ({ id, claim }: Pick<BulkActionRow, 'id' | 'claim'>, milliseconds: number) => [id, claim, milliseconds],
+)
 
 /** Reads runs that an action changed, from a number on, with their labels before the change. */
-export const changedByBulk = (queries: Queries, id: string, from: number, limit: number): Promise<BulkRun[]> =>
-  queries.rows<BulkRun>(
-    'changed_by_bulk',
-    `select n, run_id, trajectory_id, task, labels from bulk_runs
+export const changedByBulk = query(
+  'changed_by_bulk',
+  bulkRuns.columns,
+  `select ${namesOf(bulkRuns.columns)} from bulk_runs
      where action_id = $1 and n >= $2 and outcome = 'done' order by n limit $3`,
-    [id, from, limit],
-  )
+  (id: string, from: number, limit: number) => [id, from, limit],
+)
 
 /** Reads the first errors of an action. */
-export const bulkErrors = (
-  queries: Queries,
-  id: string,
-  limit: number,
-): Promise<{ trajectory_id: string; task: string; error: string }[]> =>
-  queries.rows(
-    'bulk_errors',
-    `select trajectory_id, task, coalesce(error, '') as error from bulk_runs
+export const bulkErrors = query(
+  'bulk_errors',
+  { trajectory_id: text, task: text, error: text },
+  `select trajectory_id, task, coalesce(error, '') as error from bulk_runs
      where action_id = $1 and outcome = 'failed' order by n limit $2`,
-    [id, limit],
-  )
+  (id: string, limit: number) => [id, limit],
+)
+
+const endedAmong = query(
+  'open_among',
+  { id: text, ended: bool },
+  // Filtered here: with `ended_at is null` the planner might scan every open run through its partial index.
+  'select id, ended_at is not null as ended from runs where id = any($1::text[])',
+  (runKeys: readonly string[]) => [runKeys],
+)
 
 /** Which of these runs have not ended. */
 export const openAmong = async (queries: Queries, runKeys: readonly string[]): Promise<string[]> => {
-  const rows = await queries.rows<{ id: string; ended: boolean }>(
-    'open_among',
-    // Filtered here: with `ended_at is null` the planner might scan every open run through its partial index.
-    'select id, ended_at is not null as ended from runs where id = any($1::text[])',
-    [runKeys],
-  )
+  const rows = await endedAmong(queries, runKeys)
   return rows.filter((row) => !row.ended).map((row) => row.id)
 }

@@ -1,27 +1,18 @@
-import type { Queries } from '../../database/database.ts'
+import { json, query, text } from '../../database/table.ts'
 
 /** Maximum number of values shown of a key. */
 const mostValues = 20
 /** Values are cut to this many characters, and counted together. */
 const shownCharacters = 200
 
-interface LabelKey {
-  key: string
-  values: { value: string; runs: number }[]
-}
-
 /**
  * Lists keys of labels in use in a collection after a key, in the order of the database's collation, with frequent
  * values. Each key is one step in the index of each task.
  */
-export const labelKeysOf = (
-  queries: Queries,
-  collectionId: number,
-  page: { after: string; limit: number },
-): Promise<LabelKey[]> =>
-  queries.rows<LabelKey>(
-    'label_keys_of',
-    `with recursive t as materialized (
+export const labelKeysOf = query(
+  'label_keys_of',
+  { key: text, values: json<{ value: string; runs: number }[]>('json') },
+  `with recursive t as materialized (
        select id from tasks where collection_id = $1 union all select task_id from former_tasks where collection_id = $1),
      keys(key, place) as (
        select (select min(n.key) from t cross join lateral (
@@ -39,5 +30,5 @@ export const labelKeysOf = (
            order by total desc limit ${mostValues}) c
          group by 1 order by 2 desc, 1 limit ${mostValues}) v) as values
      from keys k where k.key is not null order by k.place`,
-    [collectionId, page.after, page.limit],
-  )
+  (collectionId: number, page: { after: string; limit: number }) => [collectionId, page.after, page.limit],
+)

@@ -1,27 +1,29 @@
 import type { RunTrigger } from '../../../model/runs/run-lists.ts'
 import { mostStepsSideBySide, type RunStatus } from '../../../model/workflows/workflow.ts'
-import type { RunSummaryRow } from '../run-lists.ts'
-import { summaryColumns } from '../runs.ts'
+import { bigint, type Column, float, int, list, orNull, type Row, text, textOf } from '../../database/table.ts'
+import { runSummary, summaryColumns } from '../runs.ts'
 import { triggerOf } from './run-filter.ts'
 
 /** A run as a row of a list over a collection. */
-export interface ListRow extends RunSummaryRow {
+export const listRun = {
+  ...runSummary,
   /** US dollars; null when unknown. */
-  cost_usd: number | null
+  cost_usd: orNull(float),
   /** Tokens of its model calls; null when none is recorded. */
-  tokens: number | null
+  tokens: orNull(bigint),
   /** JSON text: names of the models in its steps. */
-  models: string
-  trigger: RunTrigger
+  models: text,
+  trigger: textOf<RunTrigger>(),
   /** Index of its version in the history of its task; null when the task, or that version, is gone. */
-  version_number: number | null
+  version_number: orNull(int),
   /** Steps that ended and did not fail; how many of the newest ones wait; whether one of them waits for an event (1, 0). */
-  steps_seen: [done: number, waiting: number, forEvent: number] | null
+  steps_seen: list(int) as Column<[done: number, waiting: number, forEvent: number] | null>,
   /** Beginning of the JSON text of its init_params; null when they are large. */
-  input_beginning: string | null
+  input_beginning: orNull(text),
   /** JSON text of ChildCounts; null for a run without child runs. */
-  children: string | null
+  children: orNull(text),
 }
+export type ListRow = Row<typeof listRun>
 
 /** Child runs of a run. */
 export interface ChildCounts {
