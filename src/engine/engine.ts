@@ -1,17 +1,15 @@
 import type { AppError } from '../lib/errors.ts'
 import type { ByteBudget } from '../lib/memory/byte-budget.ts'
 import type { CollectionSettings } from '../model/collections/collection-settings.ts'
-import type { EventLimits, NewEvent } from '../model/events/sent-event.ts'
+import type { EventLimits, NewEvent, ReceivedEventRow } from '../model/events/sent-event.ts'
 import type { CallLogMode, RecordDestination, RecordedCall } from '../model/gateway/recorded-call.ts'
-import type { NewDecision } from '../model/runs/decision.ts'
+import type { ApprovalRow, NewDecision } from '../model/runs/decision.ts'
 import type { NewRun } from '../model/runs/new-run.ts'
 import type { Receiver } from '../model/webhook.ts'
 import type { WorkerQueue } from '../model/workers/worker-queue.ts'
 import type { RunStatus, Workflow } from '../model/workflows/workflow.ts'
 import type { WorkflowOutline } from '../model/workflows/workflow-check.ts'
 import type { WorkflowFault } from '../model/workflows/workflow-fault.ts'
-import type { ReceivedEventRow } from '../store/events/events.ts'
-import type { ApprovalRow } from '../store/runs/approvals.ts'
 
 /**
  * The port of the engine: everything else starts and watches runs through it. A run that `start` has answered is on

@@ -1,6 +1,7 @@
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
 import type { DecidedApproval, ListedApproval, ShownApproval } from '../../model/runs/approval.ts'
-import type { ApprovalOfRun, ApprovalRow } from '../../store/runs/approvals.ts'
+import type { ApprovalRow } from '../../model/runs/decision.ts'
+import type { ApprovalOfRun } from '../../store/runs/approvals.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
 
 const taskOf = (name: string): string => name.slice(name.indexOf('/') + 1)

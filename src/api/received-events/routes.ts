@@ -16,13 +16,13 @@ import {
   type ShownEventWait,
 } from '../../model/events/event.ts'
 import type { EventHook } from '../../model/events/event-hook.ts'
-import type { EventLimits, EventTaker, NewEvent } from '../../model/events/sent-event.ts'
+import type { EventLimits, EventTaker, NewEvent, ReceivedEventRow } from '../../model/events/sent-event.ts'
 import { readEnvironment } from '../../store/collections/environments.ts'
 import type { Database } from '../../store/database/database.ts'
 import { findCallbackRun } from '../../store/events/callbacks.ts'
 import { listedEvents, listedEventWaits } from '../../store/events/event-lists.ts'
 import type { EventWaitOfRun } from '../../store/events/event-waits.ts'
-import { discardEvent, type ReceivedEventRow } from '../../store/events/events.ts'
+import { discardEvent } from '../../store/events/events.ts'
 import { receivedEventsContract } from './contract.ts'
 import { type ReceivedWebhook, signatureProblem, signatureSchemes } from './webhook-schemes.ts'
 

@@ -1,14 +1,9 @@
 import type { Decision, DecisionRequest, Expiry } from '../../activities/activity.ts'
 import { now, timestamp, timestampOrNull } from '../../lib/time.ts'
+import type { ApprovalRow } from '../../model/runs/decision.ts'
 import type { StepLog } from '../../model/runs/step.ts'
 import type { Queries } from '../../store/database/database.ts'
-import {
-  type ApprovalRow,
-  decideApproval,
-  findApproval,
-  requestApproval,
-  withdrawApproval,
-} from '../../store/runs/approvals.ts'
+import { decideApproval, findApproval, requestApproval, withdrawApproval } from '../../store/runs/approvals.ts'
 import { storable } from '../journal/journal-entry.ts'
 import type { DecidedStep, StepAtWork } from '../steps/step-at-work.ts'
 import { type AnswerDeps, tellOnce, waitForAnswer } from './answer.ts'

@@ -3,7 +3,13 @@ import { AppError, invalidField } from '../../lib/errors.ts'
 import { canonicalJson } from '../../lib/json/json-text.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import { now } from '../../lib/time.ts'
-import type { EventAddress, EventLimits, EventTaker, NewEvent } from '../../model/events/sent-event.ts'
+import type {
+  EventAddress,
+  EventLimits,
+  EventTaker,
+  NewEvent,
+  ReceivedEventRow,
+} from '../../model/events/sent-event.ts'
 import type { Database, Queries } from '../../store/database/database.ts'
 import { callbacksOfRun } from '../../store/events/callbacks.ts'
 import { deliverEvent, firstEventWait } from '../../store/events/event-waits.ts'
@@ -14,7 +20,6 @@ import {
   insertEvent,
   lockEventAddress,
   lockKeptEvents,
-  type ReceivedEventRow,
 } from '../../store/events/events.ts'
 import { payloadProblem } from './event-payload.ts'
 

@@ -35,3 +35,21 @@ export interface EventTaker {
   trajectory_id: string
   step: string
 }
+
+/** A received event, without its payload. */
+export interface ReceivedEventRow {
+  number: number
+  event: string
+  key: string
+  run_id: string | null
+  event_id: string
+  payload_hash: string
+  bytes: number
+  state: EventState
+  reason: string | null
+  /** JSON text of an `EventTaker`. */
+  taken_by: string | null
+  sent_by: string
+  received_at: Date
+  expires_at: Date
+}

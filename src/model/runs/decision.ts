@@ -29,3 +29,25 @@ export interface NewDecision extends Pick<Decision, 'decision' | 'comment'> {
   /** Null: the approval has expired. */
   decidedBy: string | null
 }
+
+/** Row of an approval: the request and its decision. */
+export interface ApprovalRow {
+  run_id: string
+  seq: number
+  number: number
+  step: string
+  message: string
+  /** JSON text: a list of names. */
+  assignees: string
+  /** JSON text: an object. */
+  metadata: string
+  requested_at: Date
+  expires_at: Date | null
+  by_default: Decision['decision']
+  /** Null while the step waits. */
+  decision: Decision['decision'] | null
+  comment: string | null
+  /** Null when the default decision was taken at the expiry. */
+  decided_by: string | null
+  decided_at: Date | null
+}

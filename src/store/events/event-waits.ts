@@ -18,7 +18,7 @@ import { runs } from '../runs/runs.ts'
 import { lockAddress } from './event-lock.ts'
 
 /** A step that waits for an event, and what came of it. */
-export const eventWaits = table('event_waits', {
+const eventWaits = table('event_waits', {
   run_id: text,
   seq: int,
   number: bigint,

@@ -9,7 +9,6 @@ import {
   query,
   queryOne,
   queryRow,
-  type Row,
   table,
   text,
   textOf,
@@ -34,7 +33,6 @@ export const events = table('events', {
   received_at: moment,
   expires_at: moment,
 })
-export type ReceivedEventRow = Row<typeof events.columns>
 const columns = events.of('e')
 
 /**

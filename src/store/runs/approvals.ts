@@ -1,4 +1,4 @@
-import type { Decision, NewDecision } from '../../model/runs/decision.ts'
+import type { ApprovalRow, Decision, NewDecision } from '../../model/runs/decision.ts'
 import {
   bigint,
   change,
@@ -37,8 +37,6 @@ export const approvals = table('approvals', {
   decided_by: orNull(text),
   decided_at: orNull(moment),
 })
-export type ApprovalRow = Row<typeof approvals.columns>
-
 export const approvalColumns = approvals.of('a')
 
 const requested = ['run_id', 'seq', 'step', 'message', 'assignees', 'metadata', 'expires_at', 'by_default'] as const
