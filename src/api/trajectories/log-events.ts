@@ -117,9 +117,12 @@ export const stepEventParts = (
   if (step.status === 'skipped') {
     return { start: [of(step.started_at, 'info', 'step_skipped', `Step '${step.name}' skipped`)], end: [] }
   }
-  const start = [of(step.started_at, 'info', 'step_started', `Step '${step.name}' started`)]
+  const started = of(step.started_at, 'info', 'step_started', `Step '${step.name}' started`)
+  const start = [started]
   for (const warning of step.warnings ? (JSON.parse(step.warnings) as Partial<LogEvent>[]) : []) {
-    start.push({ ...of(step.started_at, 'warning', 'warning', ''), ...warning })
+    const event = { ...of(step.started_at, 'warning', 'warning', ''), ...warning }
+    // Warnings of the definition are older than a step that waited for its turn.
+    start.push(event.timestamp < started.timestamp ? { ...event, timestamp: started.timestamp } : event)
   }
   if (!step.ended_at) return { start, end: [] }
   if (step.status !== 'failed') {

@@ -1,7 +1,7 @@
 import { pause } from '../../lib/time.ts'
 import type { NewRun } from '../../model/runs/new-run.ts'
 import { isServerFault } from '../../store/database/away.ts'
-import { isRefused, type OwnConnection } from '../../store/database/own-connection.ts'
+import { isRefused, type OwnConnection, wasNeverSent } from '../../store/database/own-connection.ts'
 import { type JournalStatistics, RunExists } from '../engine.ts'
 import { commitValues, type Entry, type StepRow } from './journal-entry.ts'
 import type { WaitingEntry } from './journal-queue.ts'
@@ -19,6 +19,8 @@ interface SenderOptions {
   onCommit: (runKey: string) => void
   /** Why new runs are refused during an outage. */
   refusal(): Error | undefined
+  /** Postgres has carried out a statement. */
+  onWritten(): void
   /** See `JournalOptions`. */
   onFailing(error: Error | undefined): void
   /** Fires when the journal is closed: nothing is sent again after that. */
@@ -80,7 +82,7 @@ interface Sending {
 
 /** Sends a statement until Postgres answers. After a lost connection the result is unknown, so it is sent again. */
 const persist = async <Row>(
-  { connection, statistics, closing, onFailing }: SenderOptions,
+  { connection, statistics, closing, onFailing, onWritten }: SenderOptions,
   { name, text }: { name: string; text: string },
   values: unknown[],
   { onResend, onUnwritten }: Sending = {},
@@ -90,6 +92,7 @@ const persist = async <Row>(
   for (let wait = 20; ; wait = Math.min(wait * 2, 500)) {
     try {
       const rows = await connection.rows<Row>(name, text, values)
+      onWritten()
       if (isFailing) onFailing(undefined)
       return rows
     } catch (error) {
@@ -98,7 +101,7 @@ const persist = async <Row>(
         isFailing = true
         onFailing(error)
       } else {
-        mayBeWritten = true
+        mayBeWritten ||= !wasNeverSent(error)
         connection.drop()
       }
       if (!mayBeWritten) onUnwritten?.()

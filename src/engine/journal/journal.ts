@@ -70,6 +70,9 @@ export const openJournal = ({ url, shard, onCommit, onFailing = () => {}, ...not
   const send = makeSender({
     ...{ connection, shard, statistics, onCommit, closing: closing.signal },
     refusal: () => refusal,
+    onWritten() {
+      refusal = undefined
+    },
     onFailing(error) {
       if (!error) refusal = undefined
       onFailing(error)

@@ -79,6 +79,13 @@ const queryWithBytes = <Row extends pg.QueryResultRow>(
 export const isRefused = (error: unknown): boolean =>
   /^(21|22|23|42|54)/.test((error as { code?: string } | undefined)?.code ?? '')
 
+/** Errors of statements that had no connection to be sent on. */
+const unsent = new WeakSet<object>()
+
+/** Whether a statement that failed with this error cannot have been executed, since no connection could be opened for it. */
+export const wasNeverSent = (error: unknown): boolean =>
+  typeof error === 'object' && error !== null && unsent.has(error)
+
 /** A connection outside the pool, opened on demand and again after a loss; statements are prepared. */
 export interface OwnConnection {
   rows<Row>(name: string, text: string, values?: unknown[]): Promise<Row[]>
@@ -153,6 +160,7 @@ export const makeOwnConnection = (options: {
       await inTime(fresh.connect().then(() => setSession(fresh, options.session)))
     } catch (error) {
       cutConnection(fresh)
+      if (typeof error === 'object' && error !== null) unsent.add(error)
       throw error
     }
     client = fresh

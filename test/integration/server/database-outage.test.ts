@@ -39,7 +39,9 @@ const startWith = (text: string) => {
 }
 const start = () => startWith('hello')
 const list = () => jetty.call('GET', '/api/v1/tasks/acme')
-const isUp = async () => /^jetty_database_up 1$/m.test(await (await fetch(`${jetty.server.metricsUrl}/metrics`)).text())
+const hasMetric = async (line: RegExp) => line.test(await (await fetch(`${jetty.server.metricsUrl}/metrics`)).text())
+const isUp = () => hasMetric(/^jetty_database_up 1$/m)
+const isAway = () => hasMetric(/^jetty_database_state\{state="away"\} 1$/m)
 const until = async (satisfied: () => Promise<boolean>) => {
   for (const begun = performance.now(); !(await satisfied()); await pause(50)) {
     if (performance.now() - begun > 40_000) throw new Error('never so')
@@ -79,9 +81,22 @@ test('the same when it is cut off', async () => {
   expect(answers).toEqual(answers.map(() => unavailable))
 })
 
-test('a run that was refused while Postgres was away does not begin once it is back', async () => {
+const cutUntilKnown = async () => {
   frail.cut()
-  await until(async () => !(await isUp()))
+  await until(isAway)
+}
+/** Connections are lost, the outage is not known yet, and admissions are kept: only the journal is left to refuse. */
+const cutJustNow = async () => {
+  await pause(150)
+  await start()
+  frail.cut()
+  await pause(20)
+}
+test.each([
+  ['while Postgres was known to be away', cutUntilKnown],
+  ['before it was known that Postgres is away', cutJustNow],
+])('a run that was refused %s does not begin once it is back', async (_, cut) => {
+  await cut()
   const refused = () => startWith('refused')
   const answers = await asked([refused, refused, refused])
   expect(answers).toEqual(answers.map(() => unavailable))
