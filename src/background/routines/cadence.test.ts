@@ -124,3 +124,15 @@ test('expressions and time zones that are taken', () => {
     expect(cronFault(cron('* * * * *', zone))).toMatchObject({ member: 'time_zone' })
   }
 })
+
+test('a date exists if it comes in the last decades that are looked at', () => {
+  const days = fc.constantFrom('28', '29', '30', '31', 'L')
+  const months = fc.constantFrom('2', '4', '2,4,6,9,11', '12')
+  const weekdays = fc.constantFrom('*', '+mon', '+sun#5', 'sat')
+  fc.assert(
+    fc.property(days, months, weekdays, (day, month, weekday) => {
+      const cadence = cron(`0 0 ${day} ${month} ${weekday}`)
+      expect(cronFault(cadence) === undefined).toBe(fireAfter(cadence, at('2026-10-01T00:00Z')) !== null)
+    }),
+  )
+})
