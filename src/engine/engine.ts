@@ -51,8 +51,11 @@ export interface Engine {
    * record, or with undefined when the disk is full. Requests whose calls are never recorded are removed after a day.
    */
   keepRequest(runKey: string, body: Buffer): Promise<string | undefined>
-  /** Resolves once Postgres has every call recorded so far, or does not answer; undefined if it has them. */
-  recorded(): Promise<void> | undefined
+  /**
+   * Resolves once Postgres has every call of these collections recorded so far, without them of all, or does not answer;
+   * undefined if it has them.
+   */
+  recorded(collections?: readonly number[]): Promise<void> | undefined
   /** Where a call that ended now would be recorded. `full`: nowhere, so no call should begin. */
   recording(): RecordDestination | 'full'
   /** Whether the write queues are over their limits: new runs and calls are refused. */

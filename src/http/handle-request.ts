@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { inTime } from '../lib/in-time.ts'
 import { noteWork } from '../lib/loop-watch.ts'
 import { readWhole } from '../lib/memory/byte-blocks.ts'
-import { type Identity, ownerOf } from '../model/collections/identity.ts'
+import { coveredIds, type Identity, ownerOf } from '../model/collections/identity.ts'
 import type { Warning } from '../model/warning.ts'
 import type { AdmissionCache } from './admission-cache.ts'
 import { type AuditNote, changesOf, recorded } from './audit.ts'
@@ -234,9 +234,10 @@ const carryOut = async (
   const admission = comeOften(endpoint)
     ? await keptAdmissions.admit({ endpoint, params, credentials, address })
     : await admit(options, endpoint, params, credentials, address)
-  const recorded = endpoint.access === 'none' ? undefined : options.recorded?.()
-  if (recorded) await inTime(recorded, recordsWaitMs)
   const { identity, collection } = admission
+  const seen = collection ? [collection.id] : identity && coveredIds(identity)
+  const recorded = endpoint.access === 'none' ? undefined : options.recorded?.(seen)
+  if (recorded) await inTime(recorded, recordsWaitMs)
   const memory = exchange.memory.of(
     collection ? ownerOf(collection) : memoryOwner(identity, address),
     () => void closed(outgoing).then(exchange.memory.end),

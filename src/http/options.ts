@@ -36,7 +36,7 @@ export interface HttpOptions extends AccessChecks {
   /** Stores the file parts of forms. */
   files?: FileSink
   /** Resolves once answers show every gateway call that was answered before; undefined if they do already. */
-  recorded?: () => Promise<void> | undefined
+  recorded?: (collections?: readonly number[]) => Promise<void> | undefined
   /** Limits the memory that large request bodies and answers take together. Without it nothing is counted. */
   memory?: ByteBudget
   observer?: RequestObserver

@@ -86,7 +86,8 @@ const makeLineSender = ({ write, calls, outage, log, statistics }: SenderDeps) =
 
   const settle = (lines: readonly WaitingLine[], outcome: LineOutcome): void => {
     for (const [at, line] of lines.entries()) {
-      const { logged, isCall } = line
+      const { logged, collection } = line
+      const isCall = collection !== undefined
       line.outcome = outcome
       if (outcome === 'away') {
         if ('file' in logged) calls.leave(logged)
@@ -189,8 +190,11 @@ export interface RecordLane {
   keepRequest(runKey: string, body: Buffer): Promise<string | undefined>
   /** Destination of a call that ended now; `full`: none, so no call should start. */
   readonly now: RecordDestination | 'full'
-  /** Resolves once Postgres has every call recorded so far, or does not answer; undefined if it has them. */
-  settled(): Promise<void> | undefined
+  /**
+   * Resolves once Postgres has every call of these collections recorded so far, without them of all, or does not answer;
+   * undefined if it has them.
+   */
+  settled(collections?: readonly number[]): Promise<void> | undefined
   readonly statistics: RecordStatistics
   close(): Promise<void>
 }
@@ -267,16 +271,18 @@ export const openRecordLane = (options: RecordLaneOptions): RecordLane => {
   }
 
   /** Adds lines that end at a place to those on their way to Postgres. Returns the last one. */
-  const enqueue = (lines: SizedContent[], logged: WaitingLine['logged'], hasCall: boolean): WaitingLine => {
+  const enqueue = (lines: SizedContent[], logged: WaitingLine['logged'], collection?: number): WaitingLine => {
+    let one: WaitingLine | undefined
     let after = lines.reduce((sum, { size }) => sum + size, 0)
     for (const [at, { content, size }] of lines.entries()) {
       after -= size
       const place = 'file' in logged ? { file: logged.file, end: logged.end - after } : logged
-      waiting.add({ content, size, logged: place, isCall: hasCall && at === lines.length - 1 })
+      const ofCall = at === lines.length - 1 ? collection : undefined
+      one = waiting.add({ content, size, logged: place, collection: ofCall })
     }
     sending ??= sendAll()
     gathering.note()
-    return waiting.last as WaitingLine
+    return one as WaitingLine
   }
 
   const committed = (one: WaitingLine, mode: CallLogMode): Promise<RecordDestination> =>
@@ -317,7 +323,7 @@ export const openRecordLane = (options: RecordLaneOptions): RecordLane => {
     const isLogged = 'file' in logged
     if (isLogged && outage.isAway) return spill(logged, mode)
     const sized = lines.map((line) => ({ content: lineJson(line), size: line.length }))
-    const one = enqueue(sized, logged, true)
+    const one = enqueue(sized, logged, call.collectionId)
     if (mode === 'commit' || !isLogged || waiting.bytes > maxBytes / 2) return committed(one, mode)
     // A disk that fails to sync has lost the line, perhaps: then Postgres must have it.
     if (mode === 'sync' && !(await isSynced(logged))) return committed(one, mode)
@@ -341,21 +347,25 @@ export const openRecordLane = (options: RecordLaneOptions): RecordLane => {
       if ('error' in logged) return undefined
       const size = pieces.reduce((sum, { length }) => sum + length, 0)
       if (outage.isAway) calls.leave(logged)
-      else enqueue([{ content, size }], logged, false)
+      else enqueue([{ content, size }], logged)
       if (usualMode === 'sync') await isSynced(logged)
       return payload
     },
-    settled() {
-      const { last } = waiting
-      if (!last) return undefined
-      return new Promise((resolve) => {
-        const before = last.settle
-        last.settle = (outcome) => {
-          before?.(outcome)
-          resolve()
-        }
-        gathering.note()
-      })
+    settled(collections) {
+      const last = waiting.last(collections)
+      if (last.length === 0) return undefined
+      const settling = last.map(
+        (line) =>
+          new Promise<void>((resolve) => {
+            const before = line.settle
+            line.settle = (outcome) => {
+              before?.(outcome)
+              resolve()
+            }
+          }),
+      )
+      gathering.note()
+      return Promise.all(settling).then(() => {})
     },
     async close() {
       closing.abort()

@@ -10,8 +10,8 @@ export interface WaitingLine {
   size: number
   /** Undefined: it is read from its file, because memory is short. */
   content: LineContent | undefined
-  /** False: a large value of a call. */
-  isCall: boolean
+  /** The collection of its call; undefined for a large value of a call, whose own line follows. */
+  collection: number | undefined
   /** Its place in the call log; the error of the disk if it could not be appended. */
   logged: LogPlace | { error: unknown }
   /** Whether its call is answered only once Postgres has it. */
@@ -27,11 +27,11 @@ export interface WaitingLines {
   readonly length: number
   /** Bytes of the lines that wait or are being written. */
   readonly bytes: number
-  /** The last line that waits or is being written. */
-  readonly last: WaitingLine | undefined
+  /** The last lines of these collections' calls that wait or are being written; without collections, that of each. */
+  last(collections?: readonly number[]): WaitingLine[]
   /** Whether it is time for a statement: there is enough for one, or somebody waits. */
   readonly areDue: boolean
-  add(line: Pick<WaitingLine, 'size' | 'logged' | 'isCall'> & { content: LineContent }): WaitingLine
+  add(line: Pick<WaitingLine, 'size' | 'logged' | 'collection'> & { content: LineContent }): WaitingLine
   /** Removes the lines of one statement, at least one. They count until `written`. */
   next(): WaitingLine[]
   written(): void
@@ -57,6 +57,7 @@ export const makeWaitingLines = (): WaitingLines => {
   const queue: WaitingLine[] = []
   let underWay: WaitingLine[] = []
   let bytes = 0
+  const lastOf = new Map<number, WaitingLine>()
   const fitting = (): number => {
     let sum = 0
     const end = queue.findIndex(({ size }, at) => {
@@ -72,17 +73,19 @@ export const makeWaitingLines = (): WaitingLines => {
     get bytes() {
       return bytes
     },
-    get last() {
-      return queue.at(-1) ?? underWay.at(-1)
+    last(collections) {
+      if (!collections) return [...lastOf.values()]
+      return collections.map((id) => lastOf.get(id)).filter((line) => line !== undefined)
     },
     get areDue() {
       return queue.length >= enoughLines || bytes >= enoughBytes || queue.some(({ settle }) => settle)
     },
-    add({ content, size, logged, isCall }) {
+    add({ content, size, logged, collection }) {
       bytes += size
       const isKept = bytes <= mostBytesInMemory || 'error' in logged
-      const one: WaitingLine = { size, content: isKept ? content : undefined, logged, isCall }
+      const one: WaitingLine = { size, content: isKept ? content : undefined, logged, collection }
       queue.push(one)
+      if (collection !== undefined) lastOf.set(collection, one)
       return one
     },
     next() {
@@ -90,7 +93,10 @@ export const makeWaitingLines = (): WaitingLines => {
       return underWay
     },
     written() {
-      for (const { size } of underWay) bytes -= size
+      for (const line of underWay) {
+        bytes -= line.size
+        if (line.collection !== undefined && lastOf.get(line.collection) === line) lastOf.delete(line.collection)
+      }
       underWay = []
     },
   }

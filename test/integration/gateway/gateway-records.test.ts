@@ -257,6 +257,25 @@ it('the task of the server is made anew when it was deleted', async () => {
   expect((await jetty.call('GET', '/api/v1/tasks/acme/_chat')).status).toBe(200)
 })
 
+it('who asks for one collection does not wait for the records of another', async () => {
+  await jetty.call('POST', '/api/v1/collections', { name: 'calm' })
+  const answered: string[] = []
+  const list = async (collection: string) => {
+    await jetty.call('GET', `/api/v1/tasks/${collection}`)
+    answered.push(collection)
+  }
+  await jetty.server.database.transaction(async (queries) => {
+    await queries.query('lock table spending in exclusive mode') // no record with a cost can be written
+    await post('/v1/chat/completions', hello)
+    const own = list('acme')
+    await list('calm')
+    answered.push('written')
+    await queries.query('commit; begin')
+    await own
+  })
+  expect(answered).toEqual(['calm', 'written', 'acme'])
+})
+
 it('what is kept of totals and spending is what is there', async () => {
   const { database } = jetty.server
   expect(await wrongTotals(database.query)).toEqual([])
