@@ -3,6 +3,7 @@ import { AppError } from '../lib/errors.ts'
 import { canonicalJson } from '../lib/json/json-text.ts'
 import { type Sealer, sameText } from '../lib/secrets/crypto.ts'
 import type { Database, Queries } from './database/database.ts'
+import { bool, change, orNull, query, queryOne, type Row, text } from './database/table.ts'
 
 /** A claim of an idempotency key. */
 interface Claim {
@@ -21,12 +22,7 @@ export interface Claimed {
   answer: string | null
 }
 
-interface ClaimRow {
-  is_new: boolean
-  fingerprint: string
-  run_key: string | null
-  answer: string | null
-}
+const claimed = { is_new: bool, fingerprint: text, run_key: orNull(text), answer: orNull(text) }
 
 /** How long a key returns the first answer. */
 const heldFor = "interval '24 hours'"
@@ -49,47 +45,58 @@ const reused = () =>
     },
   )
 
-const claimedBy = (row: ClaimRow, sealer: Sealer, { scope, fingerprint }: Claim): Claimed => {
+const claimedBy = (row: Row<typeof claimed>, sealer: Sealer, { scope, fingerprint }: Claim): Claimed => {
   if (!row.is_new && !sameText(sealer.open(row.fingerprint, fingerprintSeal(scope)), fingerprint)) throw reused()
   return { isNew: row.is_new, runKey: row.run_key, answer: row.answer }
 }
 
+const readClaim = queryOne(
+  'find_idempotency_key',
+  claimed,
+  `select false as is_new, fingerprint, run_key, answer from idempotency_keys
+   where scope = $1 and created_at >= now() - ${heldFor}`,
+  (scope: string) => [scope],
+)
+
 /** Finds an unexpired claim. Throws `idempotency_conflict` when the key came with another request. */
 export const findClaim = async (queries: Queries, sealer: Sealer, claim: Claim): Promise<Claimed | undefined> => {
-  const [row] = await queries.rows<ClaimRow>(
-    'find_idempotency_key',
-    `select false as is_new, fingerprint, run_key, answer from idempotency_keys
-     where scope = $1 and created_at >= now() - ${heldFor}`,
-    [claim.scope],
-  )
+  const row = await readClaim(queries, claim.scope)
   return row && claimedBy(row, sealer, claim)
 }
+
+const writeClaim = queryOne(
+  'claim_idempotency_key',
+  claimed,
+  `with claimed as (
+     insert into idempotency_keys as k (scope, fingerprint, run_key) values ($1, $2, $3)
+     on conflict (scope) do update
+       set fingerprint = excluded.fingerprint, run_key = excluded.run_key, answer = null, created_at = now()
+       where k.created_at < now() - ${heldFor}
+     returning run_key, answer)
+   select true as is_new, '' as fingerprint, run_key, answer from claimed
+   union all
+   select false, fingerprint, run_key, answer from idempotency_keys
+   where scope = $1 and not exists (select from claimed)`,
+  ({ scope, fingerprint, runKey }: Claim) => [scope, fingerprint, runKey ?? null],
+)
 
 /**
  * Claims a key, or returns the earlier claim; an expired one is claimed anew. Of two concurrent claims the second waits
  * for the first one's transaction. Throws `idempotency_conflict` when the key came with another request.
  */
 export const claimKey = async (queries: Queries, sealer: Sealer, claim: Claim): Promise<Claimed> => {
-  const sealed = sealer.seal(claim.fingerprint, fingerprintSeal(claim.scope))
-  const values = [claim.scope, sealed, claim.runKey ?? null]
+  const sealed = { ...claim, fingerprint: sealer.seal(claim.fingerprint, fingerprintSeal(claim.scope)) }
   for (;;) {
-    const [row] = await queries.rows<ClaimRow>(
-      'claim_idempotency_key',
-      `with claimed as (
-         insert into idempotency_keys as k (scope, fingerprint, run_key) values ($1, $2, $3)
-         on conflict (scope) do update
-           set fingerprint = excluded.fingerprint, run_key = excluded.run_key, answer = null, created_at = now()
-           where k.created_at < now() - ${heldFor}
-         returning run_key, answer)
-       select true as is_new, '' as fingerprint, run_key, answer from claimed
-       union all
-       select false, fingerprint, run_key, answer from idempotency_keys
-       where scope = $1 and not exists (select from claimed)`,
-      values,
-    )
+    const row = await writeClaim(queries, sealed)
     if (row) return claimedBy(row, sealer, claim) // no row: the claim was written after this statement began
   }
 }
+
+const keepAnswer = change(
+  'keep_answer',
+  'update idempotency_keys set answer = $2 where scope = $1',
+  (scope: string, answer: string) => [scope, answer],
+)
 
 /**
  * Runs `work` once for a key and stores its answer; a repetition returns the stored answer. Call it inside the
@@ -104,23 +111,25 @@ export const answerOnce = async (
   const claimed = await claimKey(queries, sealer, claim)
   if (claimed.answer !== null) return claimed.answer
   const answer = await work()
-  await queries.rows('keep_answer', 'update idempotency_keys set answer = $2 where scope = $1', [claim.scope, answer])
+  await keepAnswer(queries, claim.scope, answer)
   return answer
 }
 
 const sweptAtOnce = 1000
 const mostSweeps = 50
 
+const sweepSome = query(
+  'sweep_idempotency_keys',
+  {},
+  `delete from idempotency_keys where scope in (
+     select scope from idempotency_keys where created_at < now() - ${heldFor} order by created_at limit ${sweptAtOnce}
+     for update skip locked)
+   returning 1`,
+)
+
 /** Deletes a bounded number of expired keys. The server calls it periodically. */
 export const sweepIdempotencyKeys = async (database: Database): Promise<void> => {
   for (let sweeps = 0; sweeps < mostSweeps; sweeps++) {
-    const removed = await database.rows(
-      'sweep_idempotency_keys',
-      `delete from idempotency_keys where scope in (
-         select scope from idempotency_keys where created_at < now() - ${heldFor} order by created_at limit ${sweptAtOnce}
-         for update skip locked)
-       returning 1`,
-    )
-    if (removed.length < sweptAtOnce) return
+    if ((await sweepSome(database)).length < sweptAtOnce) return
   }
 }

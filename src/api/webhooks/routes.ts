@@ -7,8 +7,15 @@ import type { Delivery, deliveriesSchema, Receiver } from '../../model/webhook.t
 import { collectionWebhook } from '../../store/collections/collection-webhook.ts'
 import type { Database, Queries } from '../../store/database/database.ts'
 import { findRun, type RunRow } from '../../store/runs/runs.ts'
-import { type CollectionAttempt, listAttempts } from '../../store/webhook-lists.ts'
-import { type AttemptRow, attemptsOf, type DeliveryLog, deliveryLog, mostAttempts } from '../../store/webhooks.ts'
+import {
+  type AttemptRow,
+  attemptsOf,
+  type CollectionAttempt,
+  type DeliveryLog,
+  deliveryLog,
+  listAttempts,
+  mostAttempts,
+} from '../../store/webhooks.ts'
 import { webhooksContract } from './contract.ts'
 
 type Deliveries = z.output<typeof deliveriesSchema>

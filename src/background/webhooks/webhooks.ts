@@ -221,14 +221,14 @@ const makeAttempt = (deps: WebhookSenderDeps, cutOff: AbortSignal) => {
     const webhook = await findWebhook(database, runKey)
     const isLarge = webhook !== undefined && webhook.bytes > largeBytes
     if (isLarge && isLargeUnderWay) {
-      if (due) return putOffDelivery(database, due, clock() + putOffMs)
+      if (due) return void (await putOffDelivery(database, due, clock() + putOffMs))
       throw busy()
     }
     isLargeUnderWay ||= isLarge
     try {
       const made = webhook && (await attemptOf(runKey, webhook, due !== undefined))
       if (cutOff.aborted) return // result unknown: it is repeated
-      if (!made) return dropDelivery(database, runKey)
+      if (!made) return void (await dropDelivery(database, runKey))
       const retryMs = made.isFinal ? null : retryAt((due?.tries ?? 0) + 1, clock())
       await settleAttempt(database, { runKey, due, attempt: made, retryMs })
     } finally {
@@ -304,7 +304,7 @@ export const makeWebhooks = (deps: WebhookSenderDeps): Webhooks => {
     const nowMs = clock()
     const lostMs = nowMs + timeoutSeconds * 1000 + lostAfterMs
     const found = await claimDeliveries(database, { nowMs, lostMs, limit, each, full: slots.fullPayers() })
-    for (const due of found) slots.track(attempt(due.runKey, due), due.payer).catch(complain)
+    for (const due of found) slots.track(attempt(due.run_id, due), due.payer).catch(complain)
     return found.length > 0
   }
 

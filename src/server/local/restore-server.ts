@@ -172,7 +172,7 @@ export const restoreServer = async (options: RestoreOptions): Promise<RestoredSe
       },
       async openObjects() {
         await migrate(database)
-        return storage.open(async () => moveClaim(database, (await storage.place()).id))
+        return storage.open(async () => void (await moveClaim(database, (await storage.place()).id)))
       },
       onProgress,
     })

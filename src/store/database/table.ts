@@ -27,6 +27,8 @@ export const float = column<number>('float8')
 export const numeric = column<string>('numeric')
 export const bool = column<boolean>('bool')
 export const text = column<string>('text')
+/** A name in PostgreSQL's own catalog. */
+export const catalogName = column<string>('name')
 export const moment = column<Date>('timestamptz')
 export const day = column<string>('date')
 export const bytes = column<Buffer>('bytea')
@@ -49,6 +51,12 @@ export interface Table<Of extends Columns> {
   of(alias: string): string
 }
 
+/** SQL: a list of columns, of the row `alias` if given. */
+export const namesOf = (columns: Columns, alias?: string): string =>
+  Object.keys(columns)
+    .map((column) => (alias ? `${alias}.${column}` : column))
+    .join(', ')
+
 export const table = <const Of extends Columns>(name: string, columns: Of): Table<Of> => ({
   name,
   columns,
@@ -66,6 +74,11 @@ export const pick = <Of extends Columns, Name extends keyof Of & string>(
   columns: Of,
   names: readonly Name[],
 ): Pick<Of, Name> => Object.fromEntries(names.map((name) => [name, columns[name]])) as Pick<Of, Name>
+
+/** The columns of a row that may be missing, such as that of a left join. */
+export const orMissing = <Of extends Columns>(
+  columns: Of,
+): { readonly [Name in keyof Of]: Column<ValueOf<Of[Name]> | null> } => columns as never
 
 /** SQL: `insert into` for a row of these columns, whose values are the parameters from `$1` on. */
 export const insertInto = <Of extends Columns>({ name }: Table<Of>, names: readonly (keyof Of & string)[]): string =>

@@ -5,6 +5,7 @@ import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { pause } from '../../lib/time.ts'
 import type { SecretKeyRotation } from '../../model/collections/secret-key.ts'
 import type { Database } from '../database/database.ts'
+import { bool, change, queryOne, text } from '../database/table.ts'
 import { type KeyHome, nextStep, requireNewerKey } from './key-home.ts'
 import { countOlder, resealColumn, type SealedColumn, sealedColumns } from './sealed-texts.ts'
 
@@ -18,24 +19,25 @@ interface RotationProgress {
 }
 
 /** Stores the progress of the rotation that is under way. */
-const saveRotationProgress = async (database: Database, progress: RotationProgress): Promise<void> => {
-  await database.rows(
-    'save_key_rotation',
-    `insert into server (key, value) values ('key-rotation', $1) on conflict (key) do update set value = excluded.value`,
-    [JSON.stringify(progress)],
-  )
-}
+const saveRotationProgress = change(
+  'save_key_rotation',
+  `insert into server (key, value) values ('key-rotation', $1) on conflict (key) do update set value = excluded.value`,
+  (progress: RotationProgress) => [JSON.stringify(progress)],
+)
+
+const readStored = queryOne(
+  'read_key_rotation',
+  { value: text, held: bool },
+  `select value, exists (select from pg_locks where locktype = 'advisory' and classid = lock_space()::oid and objid = 2
+     and database = (select oid from pg_database where datname = current_database())) as held
+   from server where key = 'key-rotation'`,
+)
 
 /**
  * Reads the progress of the latest rotation to this key. One marked as running while nobody holds the lock has died.
  */
 const readRotationProgress = async (database: Database, keyId: string): Promise<RotationProgress | undefined> => {
-  const [row] = await database.rows<{ value: string; held: boolean }>(
-    'read_key_rotation',
-    `select value, exists (select from pg_locks where locktype = 'advisory' and classid = lock_space()::oid and objid = 2
-       and database = (select oid from pg_database where datname = current_database())) as held
-     from server where key = 'key-rotation'`,
-  )
+  const row = await readStored(database)
   const progress = row && (JSON.parse(row.value) as RotationProgress)
   if (!progress || progress.key_id !== keyId) return undefined
   if (progress.state !== 'running' || row.held) return progress

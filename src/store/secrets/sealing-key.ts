@@ -1,19 +1,20 @@
 import { AppError } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import type { Database } from '../database/database.ts'
+import { change, queryOne, text } from '../database/table.ts'
 import { sealingKeySeal } from './sealed-texts.ts'
+
+const note = change(
+  'note_sealing_key',
+  `insert into server (key, value) values ('sealing-key', $1) on conflict do nothing`,
+  (sealed: string) => [sealed],
+)
+const read = queryOne('read_sealing_key', { value: text }, `select value from server where key = 'sealing-key'`)
 
 /** Refuses to start with a key other than the database's: every stored secret would be unreadable. */
 export const checkSealingKey = async (database: Database, sealer: Sealer): Promise<void> => {
-  await database.rows(
-    'note_sealing_key',
-    `insert into server (key, value) values ('sealing-key', $1) on conflict do nothing`,
-    [sealer.seal('jetty', sealingKeySeal)],
-  )
-  const [row] = await database.rows<{ value: string }>(
-    'read_sealing_key',
-    `select value from server where key = 'sealing-key'`,
-  )
+  await note(database, sealer.seal('jetty', sealingKeySeal))
+  const row = await read(database)
   try {
     if (row) sealer.open(row.value, sealingKeySeal)
   } catch (cause) {

@@ -1,21 +1,24 @@
 import type { Queries } from '../database/database.ts'
+import { int, queryOne, type Row } from '../database/table.ts'
 
 /** What a restored server would do beside its open runs. */
-export interface HeldWork {
+const held = {
   /** Routines that are not paused. */
-  routines: number
+  routines: int,
   /** Webhooks that were to be delivered. */
-  webhooks: number
-  bulk_actions: number
+  webhooks: int,
+  bulk_actions: int,
 }
+export type HeldWork = Row<typeof held>
+
+const readHeld = queryOne(
+  'count_held_work',
+  held,
+  `select (select count(*) from routines where next_run_at is not null or waiting <> '{}')::int as routines,
+     (select count(*) from webhook_queue)::int as webhooks,
+     (select count(*) from bulk_actions where state = 'running')::int as bulk_actions`,
+)
 
 /** Counts what waits in a restored database. */
-export const countHeld = async (queries: Queries): Promise<HeldWork> => {
-  const [row] = await queries.rows<HeldWork>(
-    'count_held_work',
-    `select (select count(*) from routines where next_run_at is not null or waiting <> '{}')::int as routines,
-       (select count(*) from webhook_queue)::int as webhooks,
-       (select count(*) from bulk_actions where state = 'running')::int as bulk_actions`,
-  )
-  return row ?? { routines: 0, webhooks: 0, bulk_actions: 0 }
-}
+export const countHeld = async (queries: Queries): Promise<HeldWork> =>
+  (await readHeld(queries)) ?? { routines: 0, webhooks: 0, bulk_actions: 0 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import type { Queries } from '../database/database.ts'
+import { change, queryOne, text } from '../database/table.ts'
 
 /**
  * What a restored database says of its restore, in `server`. `loading`: it is not complete, and no server starts.
@@ -21,11 +22,10 @@ const key = 'restore'
 /** SQL condition: what was to be done when the backup was taken waits. One look at an index. */
 export const isRestoreHeld = `exists (select from server where key = '${key}')`
 
+const readState = queryOne('read_restore_state', { value: text }, `select value from server where key = '${key}'`)
+
 export const readRestoreState = async (queries: Queries): Promise<RestoreState | undefined> => {
-  const [row] = await queries.rows<{ value: string }>(
-    'read_restore_state',
-    `select value from server where key = '${key}'`,
-  )
+  const row = await readState(queries)
   return row && restoreStateSchema.parse(JSON.parse(row.value))
 }
 
@@ -34,9 +34,7 @@ export const writeRestoreState = `insert into server (key, value) values ('${key
   on conflict (key) do update set value = excluded.value`
 
 /** Lets routines, webhooks and housekeeping go on. */
-export const endRestoreHold = async (queries: Queries): Promise<void> => {
-  await queries.rows('end_restore_hold', `delete from server where key = '${key}'`)
-}
+export const endRestoreHold = change('end_restore_hold', `delete from server where key = '${key}'`)
 
 /** Throws when a restore was interrupted: files are missing, and counters are not set. */
 export const refuseUnfinishedRestore = (state: RestoreState | undefined): void => {

@@ -1,41 +1,38 @@
 import type { Queries } from '../database/database.ts'
+import { bigint, catalogName, orNull, query, queryOne, type Row } from '../database/table.ts'
 
-interface TableSize {
-  name: string
+const tableSize = {
+  name: catalogName,
   /** With indexes and large values. */
-  bytes: number
+  bytes: bigint,
   /** Postgres's estimate; null before the table was first analysed. */
-  rows: number | null
+  rows: orNull(bigint),
 }
+
+const readBytes = queryOne('database_bytes', { bytes: bigint }, 'select pg_database_size(current_database()) as bytes')
+const readTables = query(
+  'table_sizes',
+  tableSize,
+  `select c.relname as name, pg_total_relation_size(c.oid) as bytes,
+     case when c.reltuples < 0 then null else c.reltuples::bigint end as rows
+   from pg_class c where c.relkind = 'r' and c.relnamespace = current_schema()::regnamespace
+   order by 2 desc, 1 limit 30`,
+)
 
 /** Sizes of the database and its largest tables. It looks at each file of the database, so ask rarely. */
-export const databaseSizes = async (queries: Queries): Promise<{ bytes: number; tables: TableSize[] }> => {
-  const [size] = await queries.rows<{ bytes: number }>(
-    'database_bytes',
-    'select pg_database_size(current_database()) as bytes',
-  )
-  const tables = await queries.rows<TableSize>(
-    'table_sizes',
-    `select c.relname as name, pg_total_relation_size(c.oid) as bytes,
-       case when c.reltuples < 0 then null else c.reltuples::bigint end as rows
-     from pg_class c where c.relkind = 'r' and c.relnamespace = current_schema()::regnamespace
-     order by 2 desc, 1 limit 30`,
-  )
-  return { bytes: size?.bytes ?? 0, tables }
-}
+export const databaseSizes = async (queries: Queries): Promise<{ bytes: number; tables: Row<typeof tableSize>[] }> => ({
+  bytes: (await readBytes(queries))?.bytes ?? 0,
+  tables: await readTables(queries),
+})
 
-interface StoredTotals {
-  collections: number
-  runs: number
-  fileBytes: number
-}
+const totals = { collections: bigint, runs: bigint, fileBytes: bigint }
+const readTotals = queryOne(
+  'stored_totals',
+  totals,
+  `select (select count(*) from collections) as collections, coalesce(sum(greatest(runs, 0)), 0)::bigint as runs,
+     coalesce(sum(greatest(file_bytes, 0)), 0)::bigint as "fileBytes" from collection_usage`,
+)
 
 /** Sizes of all collections together, as their quotas count them. */
-export const storedTotals = async (queries: Queries): Promise<StoredTotals> => {
-  const [totals] = await queries.rows<StoredTotals>(
-    'stored_totals',
-    `select (select count(*) from collections) as collections, coalesce(sum(greatest(runs, 0)), 0)::bigint as runs,
-       coalesce(sum(greatest(file_bytes, 0)), 0)::bigint as "fileBytes" from collection_usage`,
-  )
-  return totals ?? { collections: 0, runs: 0, fileBytes: 0 }
-}
+export const storedTotals = async (queries: Queries): Promise<Row<typeof totals>> =>
+  (await readTotals(queries)) ?? { collections: 0, runs: 0, fileBytes: 0 }

@@ -1,28 +1,30 @@
 import type { Queries } from '../database/database.ts'
+import { float, int, query, queryOne, type Row, text } from '../database/table.ts'
 import { isOnline } from '../workers/workers.ts'
 
 /** What waits in the database, for metrics and checks. Ages are seconds; 0: nothing waits. Counts end at 10,000. */
-export interface Waits {
-  leasesQueued: number
+const waits = {
+  leasesQueued: int,
   /** Age of the oldest batch of runs that waits for a worker process. */
-  leaseSeconds: number
+  leaseSeconds: float,
   /** Workers of other programs that take jobs now. */
-  workers: number
-  jobsQueued: number
-  jobsLeased: number
+  workers: int,
+  jobsQueued: int,
+  jobsLeased: int,
   /** Age of the oldest step that waits for a worker of another program. */
-  jobSeconds: number
-  webhooks: number
+  jobSeconds: float,
+  webhooks: int,
   /** Webhooks with failed attempts. */
-  webhooksRetried: number
+  webhooksRetried: int,
   /** How long the longest delivery has been due. */
-  webhookSeconds: number
+  webhookSeconds: float,
   /** Fires of routines whose runs are still to be started. */
-  routineFires: number
+  routineFires: int,
   /** How long the first of them has been due. */
-  routineSeconds: number
-  collectionsPaused: number
+  routineSeconds: float,
+  collectionsPaused: int,
 }
+export type Waits = Row<typeof waits>
 
 const mostCounted = 10_000
 const rowsOf = (from: string): string => `(select count(*)::int from (select from ${from} limit ${mostCounted}) x)`
@@ -34,40 +36,44 @@ const ageOf = (at: string, from: string): string =>
 /** A delivery that was never attempted is due since ever: its age is that of the end of its run. */
 const dueDeliveries = '(select run_id, due_at from webhook_queue where due_at <= now() order by due_at limit 1000)'
 
+const readAll = queryOne(
+  'waits',
+  waits,
+  `select ${rowsOf('queued_leases')} as "leasesQueued", ${ageOf('queued_at', 'queued_leases')} as "leaseSeconds",
+     (select count(*) from workers w where ${isOnline})::int as workers,
+     ${rowsOf("worker_jobs where state = 'queued'")} as "jobsQueued",
+     ${rowsOf("worker_jobs where state = 'leased'")} as "jobsLeased",
+     ${ageOf('queued_at', "worker_jobs where state = 'queued' order by turn")} as "jobSeconds",
+     ${rowsOf('webhook_queue')} as webhooks, ${rowsOf(`(select tries from webhook_queue limit ${mostCounted}) q where tries > 0`)} as "webhooksRetried",
+     ${ageOf('greatest(due_at, ended_at)', `${dueDeliveries} q join runs r on r.id = q.run_id`)} as "webhookSeconds",
+     (select coalesce(sum(cardinality(waiting)), 0) from (
+        select waiting from routines where waiting <> '{}' limit ${mostCounted}) x)::int
+       + ${rowsOf('routines where next_run_at <= now()')} as "routineFires",
+     greatest(
+       ${ageOf('next_run_at', 'routines where next_run_at <= now() order by next_run_at')},
+       ${ageOf('waiting[1]', "routines where waiting <> '{}'")}) as "routineSeconds",
+     ${rowsOf('collections where pauses is not null')} as "collectionsPaused"`,
+)
+
 /** Reads what waits. No part reads more than 10,000 rows of a queue, however long it is. */
 export const readWaits = async (queries: Queries): Promise<Waits> => {
-  const [row] = await queries.rows<Waits>(
-    'waits',
-    `select ${rowsOf('queued_leases')} as "leasesQueued", ${ageOf('queued_at', 'queued_leases')} as "leaseSeconds",
-       (select count(*) from workers w where ${isOnline})::int as workers,
-       ${rowsOf("worker_jobs where state = 'queued'")} as "jobsQueued",
-       ${rowsOf("worker_jobs where state = 'leased'")} as "jobsLeased",
-       ${ageOf('queued_at', "worker_jobs where state = 'queued' order by turn")} as "jobSeconds",
-       ${rowsOf('webhook_queue')} as webhooks, ${rowsOf(`(select tries from webhook_queue limit ${mostCounted}) q where tries > 0`)} as "webhooksRetried",
-       ${ageOf('greatest(due_at, ended_at)', `${dueDeliveries} q join runs r on r.id = q.run_id`)} as "webhookSeconds",
-       (select coalesce(sum(cardinality(waiting)), 0) from (
-          select waiting from routines where waiting <> '{}' limit ${mostCounted}) x)::int
-         + ${rowsOf('routines where next_run_at <= now()')} as "routineFires",
-       greatest(
-         ${ageOf('next_run_at', 'routines where next_run_at <= now() order by next_run_at')},
-         ${ageOf('waiting[1]', "routines where waiting <> '{}'")}) as "routineSeconds",
-       ${rowsOf('collections where pauses is not null')} as "collectionsPaused"`,
-  )
+  const row = await readAll(queries)
   if (!row) throw new Error('no row of waits')
   return row
 }
 
+const readUnserved = query(
+  'unserved_activities',
+  { activity: text },
+  `select distinct activity from (
+     select activity, collection_id, version, labels from worker_jobs where state = 'queued' order by turn limit 1000) j
+   where not exists (
+     select from worker_offers o join workers w on w.id = o.worker_id
+     where o.name = j.activity and ${isOnline} and j.labels <@ w.labels and (j.version is null or o.version = j.version)
+       and (w.collection_ids is null or j.collection_id = any(w.collection_ids)))
+   order by activity limit 10`,
+)
+
 /** Activities of queued jobs that no worker takes now; at most ten. */
-export const unservedActivities = async (queries: Queries): Promise<string[]> => {
-  const rows = await queries.rows<{ activity: string }>(
-    'unserved_activities',
-    `select distinct activity from (
-       select activity, collection_id, version, labels from worker_jobs where state = 'queued' order by turn limit 1000) j
-     where not exists (
-       select from worker_offers o join workers w on w.id = o.worker_id
-       where o.name = j.activity and ${isOnline} and j.labels <@ w.labels and (j.version is null or o.version = j.version)
-         and (w.collection_ids is null or j.collection_id = any(w.collection_ids)))
-     order by activity limit 10`,
-  )
-  return rows.map(({ activity }) => activity)
-}
+export const unservedActivities = async (queries: Queries): Promise<string[]> =>
+  (await readUnserved(queries)).map(({ activity }) => activity)

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { listAttempts } from '../../../src/store/webhook-lists.ts'
+import { listAttempts } from '../../../src/store/webhooks.ts'
 import type { Body, TestServer } from '../../server.ts'
 import { type Delivering, startDelivering } from './delivering.ts'
 
