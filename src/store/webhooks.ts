@@ -160,7 +160,7 @@ export interface DeliveryLog {
   nextAt: Date | null
 }
 
-const readLog = query(
+export const deliveryLog = query(
   'delivery_log',
   { ...orMissing(attempt), is_queued: bool, next_at: orNull(moment) },
   `with q as (
@@ -170,16 +170,12 @@ const readLog = query(
    from (select) one left join (select true as is_there, next_at from q) q on true left join (${attempts}) a on true
    order by a.n`,
   (runKey: string) => [runKey],
-)
-
-export const deliveryLog = async (queries: Queries, runKey: string): Promise<DeliveryLog> => {
-  const rows = await readLog(queries, runKey)
-  return {
+  (rows): DeliveryLog => ({
     attempts: rows.filter((row): row is (typeof rows)[number] & AttemptRow => row.n !== null),
     isQueued: rows[0]?.is_queued ?? false,
     nextAt: rows[0]?.next_at ?? null,
-  }
-}
+  }),
+)
 
 /** An attempt to notify the receiver of a run, and the run. */
 const ofCollection = { ...attempt, id: bigint, task: text, trajectory_id: text, webhook_url: orNull(text) }

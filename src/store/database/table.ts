@@ -51,12 +51,6 @@ export interface Table<Of extends Columns> {
   of(alias: string): string
 }
 
-/** SQL: a list of columns, of the row `alias` if given. */
-export const namesOf = (columns: Columns, alias?: string): string =>
-  Object.keys(columns)
-    .map((column) => (alias ? `${alias}.${column}` : column))
-    .join(', ')
-
 export const table = <const Of extends Columns>(name: string, columns: Of): Table<Of> => ({
   name,
   columns,
@@ -105,33 +99,33 @@ export interface Statement {
 export const statements: Statement[] = []
 
 /**
- * Declares a prepared statement, and returns the function that runs it: `queries`, then what `values` takes.
+ * Declares a prepared statement, and returns the function that runs it: `queries`, then what `values` takes. It returns the
+ * rows, or what `result` makes of them.
  *
  * @example
  * const routinesOf = query('routines_of', routines.columns, `select ${routines.of('r')} from routines r where r.task_id = $1`,
  *   (taskId: number) => [taskId])
  * const rows = await routinesOf(database, task.id)
  */
-export const query = <const Of extends Columns, Arguments extends unknown[] = []>(
+export const query = <const Of extends Columns, Arguments extends unknown[] = [], Result = Row<Of>[]>(
   name: string,
   row: Of,
   text: string,
   values: (...args: Arguments) => unknown[] = () => [],
-): ((queries: Queries, ...args: Arguments) => Promise<Row<Of>[]>) => {
+  result: (rows: Row<Of>[]) => Result = (rows) => rows as Result,
+): ((queries: Queries, ...args: Arguments) => Promise<Result>) => {
   statements.push({ name, text, row })
-  return (queries, ...args) => queries.rows(name, text, values(...args))
+  return async (queries, ...args) => result(await queries.rows(name, text, values(...args)))
 }
 
 /** Declares a statement of which the first row counts; undefined when there is none. */
-export const queryOne = <const Of extends Columns, Arguments extends unknown[] = []>(
+export const queryOne = <const Of extends Columns, Arguments extends unknown[] = [], Result = Row<Of> | undefined>(
   name: string,
   row: Of,
   text: string,
-  values: (...args: Arguments) => unknown[] = () => [],
-): ((queries: Queries, ...args: Arguments) => Promise<Row<Of> | undefined>) => {
-  const all = query(name, row, text, values)
-  return async (queries, ...args) => (await all(queries, ...args))[0]
-}
+  values?: (...args: Arguments) => unknown[],
+  result: (row: Row<Of> | undefined) => Result = (row) => row as Result,
+): ((queries: Queries, ...args: Arguments) => Promise<Result>) => query(name, row, text, values, ([row]) => result(row))
 
 /** Declares a statement that always returns one row, such as counts. */
 export const queryRow = queryOne as <const Of extends Columns, Arguments extends unknown[] = []>(
@@ -147,17 +141,13 @@ export const queryValue = <Value, Arguments extends unknown[] = []>(
   row: Readonly<Record<string, Column<Value>>>,
   text: string,
   values?: (...args: Arguments) => unknown[],
-): ((queries: Queries, ...args: Arguments) => Promise<Value>) => {
-  const one = queryRow(name, row, text, values)
-  return async (queries, ...args) => Object.values(await one(queries, ...args))[0] as Value
-}
+): ((queries: Queries, ...args: Arguments) => Promise<Value>) =>
+  queryOne(name, row, text, values, (found) => Object.values(found ?? {})[0] as Value)
 
 /** Declares a statement that changes rows; tells whether there were any. It returns a column, such as `returning true`. */
 export const change = <Arguments extends unknown[] = []>(
   name: string,
   text: string,
-  values: (...args: Arguments) => unknown[] = () => [],
-): ((queries: Queries, ...args: Arguments) => Promise<boolean>) => {
-  statements.push({ name, text, row: {} })
-  return async (queries, ...args) => (await queries.rows(name, text, values(...args))).length > 0
-}
+  values?: (...args: Arguments) => unknown[],
+): ((queries: Queries, ...args: Arguments) => Promise<boolean>) =>
+  query(name, {}, text, values, (rows) => rows.length > 0)

@@ -1,5 +1,4 @@
-import type { Queries } from '../database/database.ts'
-import { int, queryOne, type Row } from '../database/table.ts'
+import { int, queryRow, type Row } from '../database/table.ts'
 
 /** What a restored server would do beside its open runs. */
 const held = {
@@ -11,14 +10,11 @@ const held = {
 }
 export type HeldWork = Row<typeof held>
 
-const readHeld = queryOne(
+/** Counts what waits in a restored database. */
+export const countHeld = queryRow(
   'count_held_work',
   held,
   `select (select count(*) from routines where next_run_at is not null or waiting <> '{}')::int as routines,
      (select count(*) from webhook_queue)::int as webhooks,
      (select count(*) from bulk_actions where state = 'running')::int as bulk_actions`,
 )
-
-/** Counts what waits in a restored database. */
-export const countHeld = async (queries: Queries): Promise<HeldWork> =>
-  (await readHeld(queries)) ?? { routines: 0, webhooks: 0, bulk_actions: 0 }

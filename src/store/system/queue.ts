@@ -1,5 +1,4 @@
-import type { Queries } from '../database/database.ts'
-import { bool, int, list, moment, orNull, query, queryOne, type Row, text } from '../database/table.ts'
+import { bool, int, list, moment, orNull, query, queryRow, type Row, text } from '../database/table.ts'
 
 const lengths = { open: int, parked: int, queued: int, oldestQueuedAt: orNull(moment), webhooks: int }
 export type QueueLengths = Row<typeof lengths>
@@ -9,7 +8,8 @@ const mostCounted = 10_000
 
 const counted = (from: string): string => `(select count(*)::int from (select ${from} limit ${mostCounted}) x)`
 
-const readLengths = queryOne(
+/** How much waits, each counted to ten thousand. */
+export const queueLengths = queryRow(
   'queue_lengths',
   lengths,
   `select ${counted('from runs where ended_at is null')} as open,
@@ -18,10 +18,6 @@ const readLengths = queryOne(
      (select min(queued_at) from (select queued_at from queued_leases limit ${mostCounted}) x) as "oldestQueuedAt",
      ${counted('from webhook_queue')} as webhooks`,
 )
-
-/** How much waits, each counted to ten thousand. */
-export const queueLengths = async (queries: Queries): Promise<QueueLengths> =>
-  (await readLengths(queries)) ?? { open: 0, parked: 0, queued: 0, oldestQueuedAt: null, webhooks: 0 }
 
 const worker = { id: text, beat_at: moment, is_alive: bool, labels: list(text) }
 export type WorkerRow = Row<typeof worker>

@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
-import type { Queries } from '../database/database.ts'
 import { change, queryOne, text } from '../database/table.ts'
 
 /**
@@ -22,12 +21,13 @@ const key = 'restore'
 /** SQL condition: what was to be done when the backup was taken waits. One look at an index. */
 export const isRestoreHeld = `exists (select from server where key = '${key}')`
 
-const readState = queryOne('read_restore_state', { value: text }, `select value from server where key = '${key}'`)
-
-export const readRestoreState = async (queries: Queries): Promise<RestoreState | undefined> => {
-  const row = await readState(queries)
-  return row && restoreStateSchema.parse(JSON.parse(row.value))
-}
+export const readRestoreState = queryOne(
+  'read_restore_state',
+  { value: text },
+  `select value from server where key = '${key}'`,
+  () => [],
+  (row) => row && restoreStateSchema.parse(JSON.parse(row.value)),
+)
 
 /** Statement that writes the state given as $1, a JSON text. */
 export const writeRestoreState = `insert into server (key, value) values ('${key}', $1)

@@ -1,5 +1,5 @@
 import type { Queries } from '../database/database.ts'
-import { bigint, catalogName, orNull, query, queryOne, type Row } from '../database/table.ts'
+import { bigint, catalogName, orNull, query, queryRow, queryValue, type Row } from '../database/table.ts'
 
 const tableSize = {
   name: catalogName,
@@ -9,7 +9,11 @@ const tableSize = {
   rows: orNull(bigint),
 }
 
-const readBytes = queryOne('database_bytes', { bytes: bigint }, 'select pg_database_size(current_database()) as bytes')
+const readBytes = queryValue(
+  'database_bytes',
+  { bytes: bigint },
+  'select pg_database_size(current_database()) as bytes',
+)
 const readTables = query(
   'table_sizes',
   tableSize,
@@ -21,18 +25,14 @@ const readTables = query(
 
 /** Sizes of the database and its largest tables. It looks at each file of the database, so ask rarely. */
 export const databaseSizes = async (queries: Queries): Promise<{ bytes: number; tables: Row<typeof tableSize>[] }> => ({
-  bytes: (await readBytes(queries))?.bytes ?? 0,
+  bytes: await readBytes(queries),
   tables: await readTables(queries),
 })
 
-const totals = { collections: bigint, runs: bigint, fileBytes: bigint }
-const readTotals = queryOne(
+/** Sizes of all collections together, as their quotas count them. */
+export const storedTotals = queryRow(
   'stored_totals',
-  totals,
+  { collections: bigint, runs: bigint, fileBytes: bigint },
   `select (select count(*) from collections) as collections, coalesce(sum(greatest(runs, 0)), 0)::bigint as runs,
      coalesce(sum(greatest(file_bytes, 0)), 0)::bigint as "fileBytes" from collection_usage`,
 )
-
-/** Sizes of all collections together, as their quotas count them. */
-export const storedTotals = async (queries: Queries): Promise<Row<typeof totals>> =>
-  (await readTotals(queries)) ?? { collections: 0, runs: 0, fileBytes: 0 }

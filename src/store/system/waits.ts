@@ -1,5 +1,4 @@
-import type { Queries } from '../database/database.ts'
-import { float, int, query, queryOne, type Row, text } from '../database/table.ts'
+import { float, int, query, queryRow, type Row, text } from '../database/table.ts'
 import { isOnline } from '../workers/workers.ts'
 
 /** What waits in the database, for metrics and checks. Ages are seconds; 0: nothing waits. Counts end at 10,000. */
@@ -36,7 +35,8 @@ const ageOf = (at: string, from: string): string =>
 /** A delivery that was never attempted is due since ever: its age is that of the end of its run. */
 const dueDeliveries = '(select run_id, due_at from webhook_queue where due_at <= now() order by due_at limit 1000)'
 
-const readAll = queryOne(
+/** Reads what waits. No part reads more than 10,000 rows of a queue, however long it is. */
+export const readWaits = queryRow(
   'waits',
   waits,
   `select ${rowsOf('queued_leases')} as "leasesQueued", ${ageOf('queued_at', 'queued_leases')} as "leaseSeconds",
@@ -55,14 +55,8 @@ const readAll = queryOne(
      ${rowsOf('collections where pauses is not null')} as "collectionsPaused"`,
 )
 
-/** Reads what waits. No part reads more than 10,000 rows of a queue, however long it is. */
-export const readWaits = async (queries: Queries): Promise<Waits> => {
-  const row = await readAll(queries)
-  if (!row) throw new Error('no row of waits')
-  return row
-}
-
-const readUnserved = query(
+/** Activities of queued jobs that no worker takes now; at most ten. */
+export const unservedActivities = query(
   'unserved_activities',
   { activity: text },
   `select distinct activity from (
@@ -72,8 +66,6 @@ const readUnserved = query(
      where o.name = j.activity and ${isOnline} and j.labels <@ w.labels and (j.version is null or o.version = j.version)
        and (w.collection_ids is null or j.collection_id = any(w.collection_ids)))
    order by activity limit 10`,
+  () => [],
+  (rows) => rows.map(({ activity }) => activity),
 )
-
-/** Activities of queued jobs that no worker takes now; at most ten. */
-export const unservedActivities = async (queries: Queries): Promise<string[]> =>
-  (await readUnserved(queries)).map(({ activity }) => activity)
