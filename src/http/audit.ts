@@ -25,9 +25,9 @@ export interface AuditEntry {
 export interface AuditTrail {
   /** Writes the entry before the change is made. Returns its number. */
   begin(entry: AuditEntry): Promise<number>
-  end(id: number, outcome: 'done' | 'failed', note: AuditNote): Promise<void>
+  end(id: number, outcome: 'done' | 'failed', note: AuditNote): Promise<unknown>
   /** Removes the entry of a call that was refused and changed nothing. */
-  remove(id: number): Promise<void>
+  remove(id: number): Promise<unknown>
 }
 
 const namesKept = 50

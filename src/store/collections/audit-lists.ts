@@ -1,5 +1,6 @@
 import type { Database } from '../database/database.ts'
-import type { AuditRow } from './audit.ts'
+import { bigint, int, moment, namesOf, orMissing, orNull, query } from '../database/table.ts'
+import { type AuditRow, audit } from './audit.ts'
 
 /** Which entries of the audit trail are listed; undefined limits nothing. */
 export interface AuditFilter {
@@ -20,8 +21,7 @@ export interface AuditPage {
   lookedUntil: Date | null
 }
 
-const columns = `id, collection_id, collection_name, at, actor_kind, key_id, key_name, key_prefix, operation, target,
-  changes, outcome`
+const columns = namesOf(audit.columns)
 
 /** Entries that one page looks at where a filter decides: no index knows all of them. */
 const auditEntriesLookedAt = 5_000
@@ -39,15 +39,17 @@ interface PageOptions {
   limit: number
 }
 
-const listAll = async (database: Database, { collectionId, before, limit }: PageOptions): Promise<AuditPage> => {
-  const isOne = collectionId !== undefined
-  const rows = await database.rows<AuditRow>(
-    isOne ? 'list_audit_of_collection' : 'list_audit',
-    `select ${columns} from audit where id < $1 ${isOne ? 'and collection_id = $3' : ''} order by id desc limit $2`,
-    [before, limit + 1, ...(isOne ? [collectionId] : [])],
+const list = (name: string, condition: string) =>
+  query(
+    name,
+    audit.columns,
+    `select ${columns} from audit where id < $1 ${condition} order by id desc limit $2`,
+    ({ collectionId, before, limit }: PageOptions) => [
+      ...[before, limit + 1, ...(collectionId === undefined ? [] : [collectionId])],
+    ],
   )
-  return cut(rows, limit)
-}
+const listAll = list('list_audit', '')
+const listOfCollection = list('list_audit_of_collection', 'and collection_id = $3')
 
 /** The first entries of a list, and where it goes on. */
 const cut = (rows: AuditRow[], limit: number): AuditPage => {
@@ -58,33 +60,36 @@ const cut = (rows: AuditRow[], limit: number): AuditPage => {
     : { rows: page, nextBefore: null, lookedUntil: null }
 }
 
-type Found = { [Name in keyof AuditRow]: AuditRow[Name] | null }
+const filtered = { ...orMissing(audit.columns), looked: int, last_id: orNull(bigint), last_at: orNull(moment) }
+const filter = (name: string, condition: string) =>
+  query(
+    name,
+    filtered,
+    `with looked as materialized (
+       select ${columns} from audit where id < $1 ${condition}
+       order by id desc limit ${auditEntriesLookedAt}),
+     l as (select count(*)::int as looked, min(id) as last_id from looked)
+     select f.*, l.looked, l.last_id, (select at from looked where id = l.last_id) as last_at
+     from l left join (select * from looked where ${conditions} order by id desc limit $2) f on true order by f.id desc`,
+    ({ collectionId, before, limit }: PageOptions, { operations, actor, text, since, until }: AuditFilter) => [
+      ...[before, limit + 1, operations, actor === undefined ? null : actor === 'admin' ? 'admin' : 'key'],
+      ...[typeof actor === 'number' ? actor : null, text ?? null, since ?? null, until ?? null],
+      ...(collectionId === undefined ? [] : [collectionId]),
+    ],
+  )
+const filterAll = filter('filter_audit', '')
+const filterOfCollection = filter('filter_audit_of_collection', 'and collection_id = $9')
 
 /**
  * Lists one page of entries below an id, newest first, of one collection or of all. With a filter it looks at a bounded
  * number of entries, so a page may be short while there are more.
  */
 export const listAudit = async (database: Database, page: PageOptions, filter: AuditFilter): Promise<AuditPage> => {
-  if (!isFiltered(filter)) return listAll(database, page)
-  const { collectionId, before, limit } = page
-  const { operations, actor, text, since, until } = filter
-  const isOne = collectionId !== undefined
-  const kind = actor === undefined ? null : actor === 'admin' ? 'admin' : 'key'
-  const found = await database.rows<Found & { looked: number; last_id: number; last_at: Date }>(
-    isOne ? 'filter_audit_of_collection' : 'filter_audit',
-    `with looked as materialized (
-       select ${columns} from audit where id < $1 ${isOne ? 'and collection_id = $9' : ''}
-       order by id desc limit ${auditEntriesLookedAt}),
-     l as (select count(*)::int as looked, min(id) as last_id from looked)
-     select f.*, l.looked, l.last_id, (select at from looked where id = l.last_id) as last_at
-     from l left join (select * from looked where ${conditions} order by id desc limit $2) f on true order by f.id desc`,
-    [
-      ...[before, limit + 1, operations, kind, typeof actor === 'number' ? actor : null],
-      ...[text ?? null, since ?? null, until ?? null, ...(isOne ? [collectionId] : [])],
-    ],
-  )
+  const isOne = page.collectionId !== undefined
+  if (!isFiltered(filter)) return cut(await (isOne ? listOfCollection : listAll)(database, page), page.limit)
+  const found = await (isOne ? filterOfCollection : filterAll)(database, page, filter)
   const rows = found.filter((row): row is (typeof found)[number] & AuditRow => row.id !== null)
-  const shown = cut(rows, limit)
+  const shown = cut(rows, page.limit)
   const [{ looked, last_id: lastId, last_at: lastAt } = { looked: 0, last_id: 0, last_at: null }] = found
   if (shown.nextBefore !== null || looked < auditEntriesLookedAt) return shown
   return { rows: shown.rows, nextBefore: lastId, lookedUntil: lastAt }

@@ -1,23 +1,40 @@
 import type { Database, Queries } from '../database/database.ts'
+import {
+  bigint,
+  change,
+  insertInto,
+  moment,
+  oneOf,
+  orNull,
+  query,
+  queryValue,
+  type Row,
+  table,
+  text,
+  valuesOf,
+} from '../database/table.ts'
 
-export interface AuditRow {
-  id: number
-  collection_id: number | null
-  collection_name: string | null
-  at: Date
-  actor_kind: 'admin' | 'key'
-  key_id: number | null
-  key_name: string | null
-  key_prefix: string | null
-  operation: string
-  target: string
+export const audit = table('audit', {
+  id: bigint,
+  collection_id: orNull(bigint),
+  collection_name: orNull(text),
+  at: moment,
+  actor_kind: oneOf(['admin', 'key']),
+  key_id: orNull(bigint),
+  key_name: orNull(text),
+  key_prefix: orNull(text),
+  operation: text,
+  target: text,
   /** JSON text. */
-  changes: string
-  outcome: 'begun' | 'done' | 'failed'
-}
+  changes: text,
+  outcome: oneOf(['begun', 'done', 'failed']),
+})
+export type AuditRow = Row<typeof audit.columns>
 
+const actor = ['actor_kind', 'key_id', 'key_name', 'key_prefix', 'operation', 'target'] as const
+const begun = ['collection_id', 'collection_name', ...actor, 'changes'] as const
 /** Facts about a change that are known before it is made. */
-export type NewAuditRow = Omit<AuditRow, 'id' | 'at' | 'outcome'>
+export type NewAuditRow = Pick<AuditRow, (typeof begun)[number]>
 
 /** Facts known after the change; undefined keeps the stored value. */
 interface AuditEnd {
@@ -29,25 +46,26 @@ interface AuditEnd {
 }
 
 /** Writes an entry with the outcome `begun`; returns its id. */
-export const beginAudit = async (database: Database, row: NewAuditRow): Promise<number> => {
-  const [begun] = await database.rows<{ id: number }>(
-    'begin_audit',
-    `insert into audit (collection_id, collection_name, actor_kind, key_id, key_name, key_prefix, operation, target, changes)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning id`,
-    [
-      row.collection_id,
-      row.collection_name,
-      row.actor_kind,
-      row.key_id,
-      row.key_name,
-      row.key_prefix,
-      row.operation,
-      row.target,
-      row.changes,
-    ],
-  )
-  return (begun as { id: number }).id
-}
+export const beginAudit = queryValue(
+  'begin_audit',
+  { id: bigint },
+  `${insertInto(audit, begun)} returning id`,
+  (row: NewAuditRow) => valuesOf(begun, row),
+)
+
+type Collections = readonly { id: number | null; name: string | null }[]
+const idsOf = (collections: Collections) => collections.map(({ id }) => id)
+const namesOf = (collections: Collections) => collections.map(({ name }) => name)
+
+const writeChange = change(
+  'note_change',
+  `insert into audit (collection_id, collection_name, actor_kind, key_id, key_name, key_prefix, operation, target,
+     changes, outcome)
+   select c.id, c.name, $3, $4, $5, $6, $7, $8, $9, 'done' from unnest($1::bigint[], $2::text[]) c(id, name)`,
+  (row: NewAuditRow, changes: Record<string, unknown>, concerned: Collections) => [
+    ...[idsOf(concerned), namesOf(concerned), ...valuesOf(actor, row), JSON.stringify(changes)],
+  ],
+)
 
 /**
  * Writes an entry inside the transaction of the change: both commit or neither. With several collections each gets one
@@ -61,58 +79,43 @@ export const noteChange = async (
 ): Promise<void> => {
   const own = { id: row.collection_id, name: row.collection_name }
   const concerned = collections.length > 0 ? collections : [own]
-  await queries.rows(
-    'note_change',
-    `insert into audit (collection_id, collection_name, actor_kind, key_id, key_name, key_prefix, operation, target,
-       changes, outcome)
-     select c.id, c.name, $3, $4, $5, $6, $7, $8, $9, 'done' from unnest($1::bigint[], $2::text[]) c(id, name)`,
-    [
-      concerned.map(({ id }) => id),
-      concerned.map(({ name }) => name),
-      row.actor_kind,
-      row.key_id,
-      row.key_name,
-      row.key_prefix,
-      row.operation,
-      row.target,
-      JSON.stringify(changes),
-    ],
-  )
+  await writeChange(queries, row, changes, concerned)
 }
 
 /** Completes an entry. When it concerns several collections, the others get a copy. */
-export const endAudit = async (database: Database, id: number, end: AuditEnd): Promise<void> => {
-  const [first, ...others] = end.collections ?? []
-  await database.rows(
-    'end_audit',
-    `with ended as (
-       update audit set outcome = $2, target = coalesce($3, target), changes = coalesce($4, changes),
-         collection_id = coalesce($5, collection_id), collection_name = coalesce($6, collection_name)
-       where id = $1 returning *
-     )
-     insert into audit (collection_id, collection_name, at, actor_kind, key_id, key_name, key_prefix, operation, target,
-       changes, outcome)
-     select o.id, o.name, at, actor_kind, key_id, key_name, key_prefix, operation, target, changes, outcome
-     from ended, unnest($7::bigint[], $8::text[]) o(id, name)`,
-    [
-      id,
-      end.outcome,
-      end.target ?? null,
-      end.changes ?? null,
-      first?.id ?? null,
-      first?.name ?? null,
-      others.map((one) => one.id),
-      others.map((one) => one.name),
-    ],
-  )
-}
+export const endAudit = change(
+  'end_audit',
+  `with ended as (
+     update audit set outcome = $2, target = coalesce($3, target), changes = coalesce($4, changes),
+       collection_id = coalesce($5, collection_id), collection_name = coalesce($6, collection_name)
+     where id = $1 returning *
+   )
+   insert into audit (collection_id, collection_name, at, actor_kind, key_id, key_name, key_prefix, operation, target,
+     changes, outcome)
+   select o.id, o.name, at, actor_kind, key_id, key_name, key_prefix, operation, target, changes, outcome
+   from ended, unnest($7::bigint[], $8::text[]) o(id, name)`,
+  (id: number, { outcome, target, changes, collections = [] }: AuditEnd) => {
+    const [first, ...others] = collections
+    const own = [first?.id ?? null, first?.name ?? null]
+    return [id, outcome, target ?? null, changes ?? null, ...own, idsOf(others), namesOf(others)]
+  },
+)
 
-export const removeAudit = async (database: Database, id: number): Promise<void> => {
-  await database.rows('remove_audit', 'delete from audit where id = $1', [id])
-}
+export const removeAudit = change('remove_audit', 'delete from audit where id = $1', (id: number) => [id])
 
 const sweptAtOnce = 1000
 const mostSweeps = 50
+
+const sweepSome = query(
+  'sweep_audit',
+  {},
+  `delete from audit where id in (
+     select id from (select id, at from audit order by id limit ${sweptAtOnce}) oldest
+     where at < now() - $1 * interval '1 day')
+   returning 1`,
+  (days: number) => [days],
+  (swept) => swept.length,
+)
 
 /**
  * Deletes a bounded number of entries older than `days` and returns the number. Ids grow with time, so no index on
@@ -122,16 +125,9 @@ export const sweepAudit = async (database: Database, days: number): Promise<numb
   if (days === 0) return 0
   let removed = 0
   for (let sweeps = 0; sweeps < mostSweeps; sweeps++) {
-    const rows = await database.rows(
-      'sweep_audit',
-      `delete from audit where id in (
-         select id from (select id, at from audit order by id limit ${sweptAtOnce}) oldest
-         where at < now() - $1 * interval '1 day')
-       returning 1`,
-      [days],
-    )
-    removed += rows.length
-    if (rows.length === 0) break
+    const swept = await sweepSome(database, days)
+    removed += swept
+    if (swept === 0) break
   }
   return removed
 }

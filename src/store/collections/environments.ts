@@ -1,5 +1,6 @@
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import type { Database, Queries } from '../database/database.ts'
+import { bigint, change, orNull, queryOne, text } from '../database/table.ts'
 import { environmentSeal } from '../secrets/sealed-texts.ts'
 import { noteVariables, variablesChanged } from './variable-changes.ts'
 
@@ -11,31 +12,39 @@ const open = (sealer: Pick<Sealer, 'open'>, collectionId: number, sealed: string
     sealed === undefined ? [] : (JSON.parse(sealer.open(sealed, environmentSeal(collectionId))) as [string, string][]),
   )
 
+const readSealed = queryOne(
+  'read_environment',
+  { sealed: text },
+  'select e.sealed from collections c join environments e on e.id = c.environment_id where c.id = $1',
+  (collectionId: number) => [collectionId],
+)
+
 /** Reads the variables that a run starting now receives. */
 export const readEnvironment = async (
   database: Database,
   sealer: Pick<Sealer, 'open'>,
   collectionId: number,
 ): Promise<EnvironmentVariables> => {
-  const [row] = await database.rows<{ sealed: string }>(
-    'read_environment',
-    'select e.sealed from collections c join environments e on e.id = c.environment_id where c.id = $1',
-    [collectionId],
-  )
-  return open(sealer, collectionId, row?.sealed)
+  return open(sealer, collectionId, (await readSealed(database, collectionId))?.sealed)
 }
 
 /**
  * Id of the environment version for a run starting now; null when none was set, undefined when the collection is gone.
  */
-export const currentEnvironment = async (queries: Queries, collectionId: number): Promise<number | null | undefined> =>
-  (
-    await queries.rows<{ id: number | null }>(
-      'current_environment',
-      'select environment_id as id from collections where id = $1',
-      [collectionId],
-    )
-  )[0]?.id
+export const currentEnvironment = queryOne(
+  'current_environment',
+  { id: orNull(bigint) },
+  'select environment_id as id from collections where id = $1',
+  (collectionId: number) => [collectionId],
+  (row) => row?.id,
+)
+
+const readVersion = queryOne(
+  'read_environment_version',
+  { sealed: text, collection_id: bigint },
+  'select sealed, collection_id from environments where id = $1',
+  (environmentId: number) => [environmentId],
+)
 
 /** Reads the variables of one version, with which a run continues after a restart. Empty when the version is gone. */
 export const readEnvironmentVersion = async (
@@ -44,13 +53,16 @@ export const readEnvironmentVersion = async (
   environmentId: number | null,
 ): Promise<EnvironmentVariables> => {
   if (environmentId === null) return new Map()
-  const [row] = await database.rows<{ sealed: string; collection_id: number }>(
-    'read_environment_version',
-    'select sealed, collection_id from environments where id = $1',
-    [environmentId],
-  )
+  const row = await readVersion(database, environmentId)
   return row ? open(sealer, row.collection_id, row.sealed) : new Map()
 }
+
+const writeSealed = change(
+  'write_environment',
+  `with made as (insert into environments (collection_id, sealed) values ($1, $2) returning id)
+   update collections set environment_id = (select id from made) where id = $1`,
+  (collectionId: number, sealed: string) => [collectionId, sealed],
+)
 
 /** Writes a new version and makes it the current one. */
 export const writeEnvironment = async (
@@ -59,14 +71,21 @@ export const writeEnvironment = async (
   collectionId: number,
   variables: EnvironmentVariables,
 ): Promise<void> => {
-  const sealed = sealer.seal(JSON.stringify([...variables]), environmentSeal(collectionId))
-  await queries.rows(
-    'write_environment',
-    `with made as (insert into environments (collection_id, sealed) values ($1, $2) returning id)
-     update collections set environment_id = (select id from made) where id = $1`,
-    [collectionId, sealed],
-  )
+  await writeSealed(queries, collectionId, sealer.seal(JSON.stringify([...variables]), environmentSeal(collectionId)))
 }
+
+const lockEnvironment = queryOne(
+  'lock_environment',
+  { environment_id: orNull(bigint) },
+  'select environment_id from collections where id = $1 for update',
+  (collectionId: number) => [collectionId],
+)
+const readSealedVersion = queryOne(
+  'read_sealed_environment',
+  { sealed: text },
+  'select sealed from environments where id = $1',
+  (environmentId: number | null) => [environmentId],
+)
 
 /**
  * Changes the environment atomically: writes a new version and makes it current. `change` receives the variables and
@@ -80,18 +99,9 @@ export const changeEnvironment = (
   setBy: string,
 ): Promise<EnvironmentVariables | undefined> =>
   database.transaction(async (queries) => {
-    const [row] = await queries.rows<{ environment_id: number | null }>(
-      'lock_environment',
-      'select environment_id from collections where id = $1 for update',
-      [collectionId],
-    )
+    const row = await lockEnvironment(queries, collectionId)
     if (!row) return undefined
-    const [current] = await queries.rows<{ sealed: string }>(
-      'read_sealed_environment',
-      'select sealed from environments where id = $1',
-      [row.environment_id],
-    )
-    const before = open(sealer, collectionId, current?.sealed)
+    const before = open(sealer, collectionId, (await readSealedVersion(queries, row.environment_id))?.sealed)
     const changed = change(new Map(before))
     await writeEnvironment(queries, sealer, collectionId, changed)
     await noteVariables(queries, collectionId, variablesChanged(before, changed), setBy)
@@ -103,13 +113,11 @@ export const changeEnvironment = (
  * Deletes versions that no open run uses. A version replaced a moment ago stays: a starting run may have read its id
  * and not be visible yet. Without a collection id it covers all; the server calls it periodically.
  */
-export const removeUnusedEnvironments = async (queries: Queries, collectionId?: number): Promise<void> => {
-  await queries.rows(
-    'remove_unused_environments',
-    `delete from environments e where ($1::bigint is null or e.collection_id = $1)
-       and exists (select 1 from environments later where later.collection_id = e.collection_id and later.id > e.id
-                   and later.created_at < now() - interval '10 minutes')
-       and not exists (select 1 from runs r where r.environment_id = e.id and r.ended_at is null)`,
-    [collectionId ?? null],
-  )
-}
+export const removeUnusedEnvironments = change(
+  'remove_unused_environments',
+  `delete from environments e where ($1::bigint is null or e.collection_id = $1)
+     and exists (select 1 from environments later where later.collection_id = e.collection_id and later.id > e.id
+                 and later.created_at < now() - interval '10 minutes')
+     and not exists (select 1 from runs r where r.environment_id = e.id and r.ended_at is null)`,
+  (collectionId?: number) => [collectionId ?? null],
+)

@@ -1,13 +1,12 @@
 import type { RetentionLabel } from '../../model/collections/retention.ts'
 import type { Queries } from '../database/database.ts'
+import { bigint, oneOf, query, queryOne, type Row, text } from '../database/table.ts'
 import type { TaskRetention } from './retention-rules.ts'
 import { runBytes } from './usage.ts'
 
 /** The place of a run in the list of its task. `createdAt` is text, which keeps microseconds. */
-interface RunPlace {
-  createdAt: string
-  number: number
-}
+const runPlace = { createdAt: text, number: bigint }
+type RunPlace = Row<typeof runPlace>
 
 /** Up to which run, oldest first, the runs of a task are too many, or too large. */
 interface RetentionCutoffs {
@@ -15,10 +14,8 @@ interface RetentionCutoffs {
   bytes: RunPlace | undefined
 }
 
-export interface ExpiredRun extends RunPlace {
-  id: string
-  reason: 'days' | 'runs' | 'bytes' | 'label'
-}
+const expired = { ...runPlace, id: text, reason: oneOf(['days', 'runs', 'bytes', 'label']) }
+export type ExpiredRun = Row<typeof expired>
 
 /** SQL condition: no open run reads this one any more, neither its parent nor a child. */
 export const isWithoutOpen = `not exists (select from runs p where p.id = r.parent_id and p.ended_at is null)
@@ -30,19 +27,20 @@ const newestFirst = 'order by created_at desc, number desc'
 /** Runs whose sizes one query adds up. */
 const sizedAtOnce = 1_000
 
-const cutoffOfRuns = async (queries: Queries, { taskId, runs }: TaskRetention): Promise<RunPlace | undefined> => {
-  if (runs === null) return undefined
-  const [first] = await queries.rows<RunPlace>(
-    'retention_cutoff_runs',
-    `select ${place} from runs where task_id = $1 ${newestFirst} offset $2 limit 1`,
-    [taskId, runs],
-  )
-  return first
-}
-
-interface SizedRun extends RunPlace {
-  bytes: number
-}
+const placeBehind = queryOne(
+  'retention_cutoff_runs',
+  runPlace,
+  `select ${place} from runs where task_id = $1 ${newestFirst} offset $2 limit 1`,
+  (taskId: number, runs: number) => [taskId, runs],
+)
+const sizedRuns = query(
+  'retention_sizes',
+  { ...runPlace, bytes: bigint },
+  `select r.created_at::text as "createdAt", r.number, ${runBytes} as bytes from (
+     select * from runs where task_id = $1 and (created_at, number) < ($2::timestamptz, $3::bigint)
+     ${newestFirst} limit ${sizedAtOnce}) r order by r.created_at desc, r.number desc`,
+  (taskId: number, before?: RunPlace) => [taskId, before?.createdAt ?? 'infinity', before?.number ?? 0],
+)
 
 const cutoffOfBytes = async (
   queries: Queries,
@@ -52,13 +50,7 @@ const cutoffOfBytes = async (
   if (bytes === null) return undefined
   let total = 0
   for (let before: RunPlace | undefined; !signal?.aborted; ) {
-    const page: SizedRun[] = await queries.rows<SizedRun>(
-      'retention_sizes',
-      `select r.created_at::text as "createdAt", r.number, ${runBytes} as bytes from (
-         select * from runs where task_id = $1 and (created_at, number) < ($2::timestamptz, $3::bigint)
-         ${newestFirst} limit ${sizedAtOnce}) r order by r.created_at desc, r.number desc`,
-      [taskId, before?.createdAt ?? 'infinity', before?.number ?? 0],
-    )
+    const page: (RunPlace & { bytes: number })[] = await sizedRuns(queries, taskId, before)
     for (const run of page) {
       total += run.bytes
       if (total > bytes) return run
@@ -75,7 +67,7 @@ const retentionCutoffs = async (
   rule: TaskRetention,
   signal?: AbortSignal,
 ): Promise<RetentionCutoffs> => ({
-  runs: await cutoffOfRuns(queries, rule),
+  runs: rule.runs === null ? undefined : await placeBehind(queries, rule.taskId, rule.runs),
   bytes: await cutoffOfBytes(queries, rule, signal),
 })
 
@@ -90,59 +82,54 @@ const columnsOf = (labels: readonly RetentionLabel[]): [string[], (string | null
   labels.map(({ value }) => value),
 ]
 
-/** Reads the runs of a task that are too old, too many or too large, oldest first, after a place. */
-const expiredRuns = async (
-  queries: Queries,
-  rule: TaskRetention,
-  { runs, bytes }: RetentionCutoffs,
-  { after, limit }: { after: RunPlace | undefined; limit: number },
-): Promise<ExpiredRun[]> => {
-  if (rule.days === null && !runs && !bytes) return []
-  const [keys, values] = columnsOf(rule.keep)
-  return queries.rows<ExpiredRun>(
-    'expired_runs',
-    `select r.id, r.created_at::text as "createdAt", r.number,
-       case when r.ended_at < now() - $2 * interval '1 day' then 'days'
-         when (r.created_at, r.number) <= ($3::timestamptz, $4::bigint) then 'runs' else 'bytes' end as reason
-     from runs r
-     where r.task_id = $1 and (r.created_at, r.number) > ($7::timestamptz, $8::bigint)
-       and r.created_at <= greatest($3, $5::timestamptz, now() - $2 * interval '1 day')
-       and (r.ended_at < now() - $2 * interval '1 day' or (r.created_at, r.number) <= ($3, $4)
-         or (r.created_at, r.number) <= ($5, $6::bigint))
-       and ${isEnded} and not ${hasLabelOf('$9', '$10')}
-     order by r.created_at, r.number limit $11`,
-    [
-      ...[rule.taskId, rule.days, runs?.createdAt ?? null, runs?.number ?? null],
-      ...[bytes?.createdAt ?? null, bytes?.number ?? null],
-      ...[after?.createdAt ?? '-infinity', after?.number ?? 0, keys, values, limit],
-    ],
-  )
+interface Page {
+  after: RunPlace | undefined
+  limit: number
 }
 
+/** Reads the runs of a task that are too old, too many or too large, oldest first, after a place. */
+const tooMany = query(
+  'expired_runs',
+  expired,
+  `select r.id, r.created_at::text as "createdAt", r.number,
+     case when r.ended_at < now() - $2 * interval '1 day' then 'days'
+       when (r.created_at, r.number) <= ($3::timestamptz, $4::bigint) then 'runs' else 'bytes' end as reason
+   from runs r
+   where r.task_id = $1 and (r.created_at, r.number) > ($7::timestamptz, $8::bigint)
+     and r.created_at <= greatest($3, $5::timestamptz, now() - $2 * interval '1 day')
+     and (r.ended_at < now() - $2 * interval '1 day' or (r.created_at, r.number) <= ($3, $4)
+       or (r.created_at, r.number) <= ($5, $6::bigint))
+     and ${isEnded} and not ${hasLabelOf('$9', '$10')}
+   order by r.created_at, r.number limit $11`,
+  (rule: TaskRetention, { runs, bytes }: RetentionCutoffs, { after, limit }: Page) => [
+    ...[rule.taskId, rule.days, runs?.createdAt ?? null, runs?.number ?? null],
+    ...[bytes?.createdAt ?? null, bytes?.number ?? null],
+    ...[after?.createdAt ?? '-infinity', after?.number ?? 0, ...columnsOf(rule.keep), limit],
+  ],
+)
+const expiredRuns = async (queries: Queries, rule: TaskRetention, cutoffs: RetentionCutoffs, page: Page) =>
+  rule.days === null && !cutoffs.runs && !cutoffs.bytes ? [] : tooMany(queries, rule, cutoffs, page)
+
 /** Reads the runs of a task that have a label and are older than it allows, oldest first, after a place. */
-const expiredLabelledRuns = async (
-  queries: Queries,
-  rule: TaskRetention,
-  { label, days }: TaskRetention['labels'][number],
-  { after, limit }: { after: RunPlace | undefined; limit: number },
-): Promise<ExpiredRun[]> => {
-  const [keys, values] = columnsOf(rule.keep)
-  return queries.rows<ExpiredRun>(
-    label.value === null ? 'expired_labelled_runs' : 'expired_runs_of_value',
+const labelled = (name: string, condition: string) =>
+  query(
+    name,
+    expired,
     `select r.id, r.created_at::text as "createdAt", r.number, 'label' as reason
      from labels l join runs r on r.id = l.run_id
      where l.task_id = $1 and l.key = $2
-       and ${label.value === null ? '$3::text is null' : 'left(l.value, 200) = left($3, 200) and l.value = $3'}
+       and ${condition}
        and (l.run_created_at, l.run_number) > ($5::timestamptz, $6::bigint)
        and l.run_created_at < now() - $4 * interval '1 day' and r.ended_at < now() - $4 * interval '1 day'
        and ${isEnded} and not ${hasLabelOf('$7', '$8')}
      order by l.run_created_at, l.run_number limit $9`,
-    [
+    (rule: TaskRetention, { label, days }: TaskRetention['labels'][number], { after, limit }: Page) => [
       ...[rule.taskId, label.key, label.value, days],
-      ...[after?.createdAt ?? '-infinity', after?.number ?? 0, keys, values, limit],
+      ...[after?.createdAt ?? '-infinity', after?.number ?? 0, ...columnsOf(rule.keep), limit],
     ],
   )
-}
+const expiredOfKey = labelled('expired_labelled_runs', '$3::text is null')
+const expiredOfValue = labelled('expired_runs_of_value', 'left(l.value, 200) = left($3, 200) and l.value = $3')
 
 /** Yields the expired runs of a task in batches. What is not deleted meanwhile is not yielded again. */
 export async function* expiredBatches(
@@ -155,7 +142,8 @@ export async function* expiredBatches(
   const finds = [
     (after: RunPlace | undefined) => expiredRuns(queries, rule, cutoffs, { after, limit }),
     ...rule.labels.map(
-      (label) => (after: RunPlace | undefined) => expiredLabelledRuns(queries, rule, label, { after, limit }),
+      (label) => (after: RunPlace | undefined) =>
+        (label.label.value === null ? expiredOfKey : expiredOfValue)(queries, rule, label, { after, limit }),
     ),
   ]
   for (const find of finds) {

@@ -56,11 +56,11 @@ export interface Lending {
    */
   reserve(borrower: Borrower): Promise<Loan | undefined>
   /** Releases the reservation of a run that was not stored after all. */
-  release(runKey: string): Promise<void>
+  release(runKey: string): Promise<unknown>
   /** Extends the reservations of calls still under way; a reservation that is not extended expires. */
-  renew(calls: readonly { collectionId: number; runKey: string }[]): Promise<void>
+  renew(calls: readonly { collectionId: number; runKey: string }[]): Promise<unknown>
   /** Records the duration of a call that may leave no run. */
-  settle(call: { collectionId: number; runKey: string }, seconds: number): Promise<void>
+  settle(call: { collectionId: number; runKey: string }, seconds: number): Promise<unknown>
   /** Reads the rest of the trial after a run; undefined if the run uses no lent keys. */
   leftAfter(runKey: string): Promise<TrialLeft | undefined>
 }
@@ -69,7 +69,7 @@ const dayMs = 86_400_000
 
 const stateOf = (use: TrialUse | undefined, terms: TrialTerms, providers: readonly string[]): Trial => {
   const minutes = Math.floor((use?.seconds ?? 0) / 60)
-  const expiresAt = use && new Date(use.activatedAt.getTime() + terms.trialDays * dayMs)
+  const expiresAt = use && new Date(use.activated_at.getTime() + terms.trialDays * dayMs)
   const isOver = !use || providers.length === 0 || (expiresAt !== undefined && expiresAt.getTime() <= now())
   const left = {
     runs_remaining: isOver ? 0 : Math.max(0, terms.trialRuns - use.runs),
@@ -86,7 +86,7 @@ const stateOf = (use: TrialUse | undefined, terms: TrialTerms, providers: readon
     ...left,
     minutes_used: minutes,
     minutes_limit: terms.trialMinutes,
-    activated_at: use ? timestamp(use.activatedAt) : null,
+    activated_at: use ? timestamp(use.activated_at) : null,
     expires_at: expiresAt ? timestamp(expiresAt) : null,
     providers: [...providers],
   }

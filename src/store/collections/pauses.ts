@@ -2,6 +2,7 @@ import { AppError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { oneAtATime } from '../../lib/one-at-a-time.ts'
 import type { Queries } from '../database/database.ts'
+import { bigint, json, orNull, query, queryOne } from '../database/table.ts'
 
 /** Who paused a collection. Only the operator ends a pause of the operator. */
 export type PausedBy = 'operator' | 'key'
@@ -16,41 +17,38 @@ export interface StoredPause {
 export type StoredPauses = Partial<Record<PausedBy, StoredPause>>
 
 /** Pauses a collection. Returns all its pauses, or undefined if it is gone. */
-export const pauseCollection = async (
-  queries: Queries,
-  id: number,
-  by: PausedBy,
-  { author, reason }: Pick<StoredPause, 'author' | 'reason'>,
-): Promise<StoredPauses | undefined> => {
-  const [row] = await queries.rows<{ pauses: StoredPauses }>(
-    'pause_collection',
-    `update collections set pauses = coalesce(pauses, '{}') || jsonb_build_object($2::text,
-       jsonb_build_object('author', $3::text, 'reason', $4::text, 'at', to_jsonb(now())))
-     where id = $1 returning pauses`,
-    [id, by, author, reason],
-  )
-  return row?.pauses
-}
+export const pauseCollection = queryOne(
+  'pause_collection',
+  { pauses: json<StoredPauses>() },
+  `update collections set pauses = coalesce(pauses, '{}') || jsonb_build_object($2::text,
+     jsonb_build_object('author', $3::text, 'reason', $4::text, 'at', to_jsonb(now())))
+   where id = $1 returning pauses`,
+  (id: number, by: PausedBy, { author, reason }: Pick<StoredPause, 'author' | 'reason'>) => [id, by, author, reason],
+  (row) => row?.pauses,
+)
 
 /** Ends one pause of a collection. Returns those that are left, or undefined if the collection is gone. */
-export const resumeCollection = async (
-  queries: Queries,
-  id: number,
-  by: PausedBy,
-): Promise<StoredPauses | undefined> => {
-  const [row] = await queries.rows<{ pauses: StoredPauses | null }>(
-    'resume_collection',
-    `update collections set pauses = nullif(pauses - $2::text, '{}') where id = $1 returning pauses`,
-    [id, by],
-  )
-  return row && (row.pauses ?? {})
-}
+export const resumeCollection = queryOne(
+  'resume_collection',
+  { pauses: orNull(json<StoredPauses>()) },
+  `update collections set pauses = nullif(pauses - $2::text, '{}') where id = $1 returning pauses`,
+  (id: number, by: PausedBy) => [id, by],
+  (row) => row && (row.pauses ?? {}),
+)
 
-export const readPauses = async (queries: Queries, id: number): Promise<StoredPauses> => {
-  const text = 'select pauses from collections where id = $1'
-  const [row] = await queries.rows<{ pauses: StoredPauses | null }>('read_pauses', text, [id])
-  return row?.pauses ?? {}
-}
+export const readPauses = queryOne(
+  'read_pauses',
+  { pauses: orNull(json<StoredPauses>()) },
+  'select pauses from collections where id = $1',
+  (id: number) => [id],
+  (row) => row?.pauses ?? {},
+)
+
+const findPaused = query(
+  'paused_collections',
+  { id: bigint, pauses: json<StoredPauses>() },
+  'select id, pauses from collections where pauses is not null',
+)
 
 /** The paused collections, as this process knows them. */
 export interface Pauses {
@@ -73,8 +71,7 @@ export const makePauses = (queries: Queries, log: Logger): Pauses => {
   const reactions: (() => void)[] = []
 
   const read = async (): Promise<void> => {
-    const text = 'select id, pauses from collections where pauses is not null'
-    const rows = await queries.rows<{ id: number; pauses: StoredPauses }>('paused_collections', text)
+    const rows = await findPaused(queries)
     const before = paused
     paused = new Map(rows.map(({ id, pauses }) => [id, pauses]))
     if ([...before.keys()].some((id) => !paused.has(id))) for (const react of reactions) react()

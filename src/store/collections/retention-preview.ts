@@ -1,5 +1,6 @@
 import type { CollectionSettings } from '../../model/collections/collection-settings.ts'
 import type { Queries } from '../database/database.ts'
+import { bigint, moment, queryRow, type Row } from '../database/table.ts'
 import { type ExpiredRun, expiredBatches } from './expired-runs.ts'
 import { retentionOfTasks, tasksEverOf } from './retention-rules.ts'
 import { runBytes } from './usage.ts'
@@ -23,21 +24,16 @@ export interface RetentionPreview {
 
 const atOnce = 500
 
-interface Sizes {
-  bytes: number
-  oldest: Date
-  newest: Date
-}
+const sizes = { bytes: bigint, oldest: moment, newest: moment }
+type Sizes = Row<typeof sizes>
 
-const sizesOf = async (queries: Queries, ids: string[]): Promise<Sizes> => {
-  const [row] = await queries.rows<Sizes>(
-    'sizes_of_expired',
-    `select coalesce(sum(${runBytes}), 0)::bigint as bytes, min(created_at) as oldest, max(created_at) as newest
-     from runs r where id = any($1)`,
-    [ids],
-  )
-  return row as Sizes
-}
+const sizesOf = queryRow(
+  'sizes_of_expired',
+  sizes,
+  `select coalesce(sum(${runBytes}), 0)::bigint as bytes, min(created_at) as oldest, max(created_at) as newest
+   from runs r where id = any($1)`,
+  (ids: readonly string[]) => [ids],
+)
 
 const noReasons = (): ExpiredOfTask['reasons'] => ({ days: 0, runs: 0, bytes: 0, label: 0 })
 

@@ -1,6 +1,6 @@
 import type { CollectionSettings } from '../../model/collections/collection-settings.ts'
 import { type RetentionLabel, retentionLabel } from '../../model/collections/retention.ts'
-import type { Queries } from '../database/database.ts'
+import { bigint, query, text } from '../database/table.ts'
 
 /** When the runs of one task are deleted; null: that limit does not apply. */
 export interface TaskRetention {
@@ -48,10 +48,10 @@ export const retentionOfTasks = (
 }
 
 /** Lists the tasks of a collection, deleted ones included: their runs are still there. */
-export const tasksEverOf = (queries: Queries, collectionId: number): Promise<{ id: number; name: string }[]> =>
-  queries.rows(
-    'tasks_ever',
-    `select id, name from tasks where collection_id = $1
-     union all select task_id, name from former_tasks where collection_id = $1 order by 1`,
-    [collectionId],
-  )
+export const tasksEverOf = query(
+  'tasks_ever',
+  { id: bigint, name: text },
+  `select id, name from tasks where collection_id = $1
+   union all select task_id, name from former_tasks where collection_id = $1 order by 1`,
+  (collectionId: number) => [collectionId],
+)

@@ -1,6 +1,7 @@
 import { pause } from '../../lib/time.ts'
 import { type CollectionSettings, readCollectionSettings } from '../../model/collections/collection-settings.ts'
 import type { Database } from '../database/database.ts'
+import { bigint, query, text } from '../database/table.ts'
 import type { RemovalFailed } from '../objects/removal.ts'
 import { expiredBatches, isWithoutOpen } from './expired-runs.ts'
 import { type RetentionDeps, removeEndedRuns } from './remove-runs.ts'
@@ -17,29 +18,22 @@ const mostPerLook = 20_000
 
 /**
  * Finds runs that ended more than `days` ago and have no open parent or child (these still read them). A run never ends
- * before it is created, so the list index finds them by `created_at`.
+ * before it is created, so the list index finds them by `created_at`. Those in `kept` are left out.
  */
-const oldRuns = async (
-  database: Database,
-  collectionId: number,
-  days: number,
-  /** Runs to skip. */
-  kept: readonly string[],
-): Promise<string[]> => {
-  const rows = await database.rows<{ id: string }>(
-    'runs_past_retention',
-    `select r.id from (select id from tasks where collection_id = $1
-         union select task_id from former_tasks where collection_id = $1) t
-       cross join lateral (select id from runs r where task_id = t.id and created_at < now() - $2 * interval '1 day'
-         and ended_at < now() - $2 * interval '1 day'
-         and ${isWithoutOpen}
-         and r.id <> all($4::text[])
-         order by created_at limit $3) r
-     limit $3`,
-    [collectionId, days, runsAtOnce, kept],
-  )
-  return rows.map((row) => row.id).sort()
-}
+const oldRuns = query(
+  'runs_past_retention',
+  { id: text },
+  `select r.id from (select id from tasks where collection_id = $1
+       union select task_id from former_tasks where collection_id = $1) t
+     cross join lateral (select id from runs r where task_id = t.id and created_at < now() - $2 * interval '1 day'
+       and ended_at < now() - $2 * interval '1 day'
+       and ${isWithoutOpen}
+       and r.id <> all($4::text[])
+       order by created_at limit $3) r
+   limit $3`,
+  (collectionId: number, days: number, kept: readonly string[]) => [collectionId, days, runsAtOnce, kept],
+  (rows) => rows.map((row) => row.id).sort(),
+)
 
 /** Deletes runs of a collection that are too old. */
 const removeByAge = async (
@@ -98,6 +92,12 @@ const removeOfCollection = async (
   return failure
 }
 
+const collectionsWithSettings = query(
+  'collections_with_settings',
+  { id: bigint, settings: text },
+  'select id, settings from collections where settings is not null',
+)
+
 const always: RetentionLooks = { isDue: () => true, done: () => {} }
 
 /**
@@ -110,12 +110,8 @@ export const removeOldRuns = async (
   signal?: AbortSignal,
   looks: RetentionLooks = always,
 ): Promise<void> => {
-  const collections = await database.rows<{ id: number; settings: string }>(
-    'collections_with_settings',
-    'select id, settings from collections where settings is not null',
-  )
   let failure: RemovalFailed | undefined
-  for (const { id, settings } of collections) {
+  for (const { id, settings } of await collectionsWithSettings(database)) {
     const failed = await removeOfCollection(database, { id, settings, looks, objects, signal })
     failure ??= failed
   }

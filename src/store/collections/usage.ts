@@ -1,23 +1,24 @@
-import type { Database, Queries } from '../database/database.ts'
+import type { Database } from '../database/database.ts'
+import { bigint, change, float, moment, orNull, query, queryOne, type Row, text } from '../database/table.ts'
+
+const usage = {
+  collectionId: bigint,
+  runs: bigint,
+  databaseBytes: bigint,
+  fileBytes: bigint,
+  /** Settings of the collection as JSON text. */
+  settings: orNull(text),
+  measuredAt: orNull(moment),
+  /** Settings of the collection that pays for it. */
+  payerSettings: orNull(text),
+  /** Runs and bytes of the other collections of its payer. */
+  othersRuns: float,
+  othersBytes: float,
+}
+export type UsageRow = Row<typeof usage>
 
 /** Storage use of a collection: runs, bytes of text in the database, bytes of files. */
-export interface Usage {
-  runs: number
-  databaseBytes: number
-  fileBytes: number
-}
-
-export interface UsageRow extends Usage {
-  collectionId: number
-  /** Settings of the collection as JSON text. */
-  settings: string | null
-  measuredAt: Date | null
-  /** Settings of the collection that pays for it. */
-  payerSettings: string | null
-  /** Runs and bytes of the other collections of its payer. */
-  othersRuns: number
-  othersBytes: number
-}
+export type Usage = Pick<UsageRow, 'runs' | 'databaseBytes' | 'fileBytes'>
 
 const columns = `c.id as "collectionId", greatest(u.runs, 0) as runs, greatest(u.database_bytes, 0) as "databaseBytes",
   greatest(u.file_bytes, 0) as "fileBytes", u.measured_at as "measuredAt", c.settings,
@@ -33,39 +34,38 @@ const sums = (payers: string): string => `sums as (
 const joins = `left join sums s on s.payer = c.payer left join collection_usage before on before.collection_id = c.id`
 
 /** Adds to the usage of collections and returns the new numbers; deleted collections are left out. */
-export const addUsage = (queries: Queries, added: ReadonlyMap<number, Usage>): Promise<UsageRow[]> => {
-  const rows = [...added].sort(([left], [right]) => left - right) // sorted, so that two processes never deadlock
-  return queries.rows<UsageRow>(
-    'add_usage',
-    `with n as (
-       insert into collection_usage as u (collection_id, runs, database_bytes, file_bytes, added_at)
-       select a.*, now() from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) a(id, runs, texts, files)
-       join collections c on c.id = a.id
-       on conflict (collection_id) do update set runs = u.runs + excluded.runs,
-         database_bytes = u.database_bytes + excluded.database_bytes, file_bytes = u.file_bytes + excluded.file_bytes, added_at = now()
-       returning *),
-     ${sums('select c.payer from collections c where c.id = any($1::bigint[])')}
-     select ${columns} from n u join collections c on c.id = u.collection_id ${joins}`,
-    [
+export const addUsage = query(
+  'add_usage',
+  usage,
+  `with n as (
+     insert into collection_usage as u (collection_id, runs, database_bytes, file_bytes, added_at)
+     select a.*, now() from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) a(id, runs, texts, files)
+     join collections c on c.id = a.id
+     on conflict (collection_id) do update set runs = u.runs + excluded.runs,
+       database_bytes = u.database_bytes + excluded.database_bytes, file_bytes = u.file_bytes + excluded.file_bytes, added_at = now()
+     returning *),
+   ${sums('select c.payer from collections c where c.id = any($1::bigint[])')}
+   select ${columns} from n u join collections c on c.id = u.collection_id ${joins}`,
+  (added: ReadonlyMap<number, Usage>) => {
+    const rows = [...added].sort(([left], [right]) => left - right) // sorted, so that two processes never deadlock
+    return [
       rows.map(([id]) => id),
       rows.map(([, { runs }]) => runs),
       rows.map(([, { databaseBytes }]) => databaseBytes),
       rows.map(([, { fileBytes }]) => fileBytes),
-    ],
-  )
-}
+    ]
+  },
+)
 
 /** Reads a collection's usage; undefined when it is gone. */
-export const readUsage = async (queries: Queries, collectionId: number): Promise<UsageRow | undefined> =>
-  (
-    await queries.rows<UsageRow>(
-      'read_usage',
-      `with ${sums('select payer from collections where id = $1')}
-       select ${columns} from collections c left join collection_usage u on u.collection_id = c.id ${joins}
-       where c.id = $1`,
-      [collectionId],
-    )
-  )[0]
+export const readUsage = queryOne(
+  'read_usage',
+  usage,
+  `with ${sums('select payer from collections where id = $1')}
+   select ${columns} from collections c left join collection_usage u on u.collection_id = c.id ${joins}
+   where c.id = $1`,
+  (collectionId: number) => [collectionId],
+)
 
 /**
  * Bytes of text of a run and its parts. `octet_length` does not read the text: Postgres stores the length separately.
@@ -107,30 +107,33 @@ const measureAgain = "interval '1 day'"
 /** A process adds its usage up to a second after storing: measured in that second, it would count twice. */
 const quiet = `u.added_at is null or u.added_at < now() - interval '5 seconds' or u.measured_at < now() - 2 * ${measureAgain}`
 
+const nextToMeasure = queryOne(
+  'next_usage_to_measure',
+  { id: bigint },
+  `select c.id from collections c left join collection_usage u on u.collection_id = c.id
+   where u.measured_at is null or (u.measured_at < now() - ${measureAgain} and (${quiet}))
+   order by u.measured_at nulls first, c.id limit 1`,
+)
+const measure = change(
+  'measure_usage',
+  `insert into collection_usage as u (collection_id, runs, database_bytes, file_bytes, measured_at)
+   select c.id,
+     (select count(*) from runs r where r.collection_id = c.id),
+     (select coalesce(sum(${databaseBytes}), 0) from runs r where r.collection_id = c.id)
+       + (select coalesce(sum(${entityBytes}), 0) from entities e where e.collection_id = c.id),
+     (select coalesce(sum(size), 0) from files f where f.collection_id = c.id and f.bucket is null), now()
+   from collections c where c.id = $1
+   on conflict (collection_id) do update set runs = excluded.runs, database_bytes = excluded.database_bytes,
+     file_bytes = excluded.file_bytes, measured_at = excluded.measured_at`,
+  (collectionId: number) => [collectionId],
+)
+
 /**
  * Measures the collection with the oldest numbers, if they are a day old and nothing was added just now, and returns
  * its id. This corrects drift: additions of a killed process are lost, and overwritten texts count twice.
  */
 export const measureNextUsage = async (database: Database): Promise<number | undefined> => {
-  const [next] = await database.rows<{ id: number }>(
-    'next_usage_to_measure',
-    `select c.id from collections c left join collection_usage u on u.collection_id = c.id
-     where u.measured_at is null or (u.measured_at < now() - ${measureAgain} and (${quiet}))
-     order by u.measured_at nulls first, c.id limit 1`,
-  )
-  if (!next) return undefined
-  await database.rows(
-    'measure_usage',
-    `insert into collection_usage as u (collection_id, runs, database_bytes, file_bytes, measured_at)
-     select c.id,
-       (select count(*) from runs r where r.collection_id = c.id),
-       (select coalesce(sum(${databaseBytes}), 0) from runs r where r.collection_id = c.id)
-         + (select coalesce(sum(${entityBytes}), 0) from entities e where e.collection_id = c.id),
-       (select coalesce(sum(size), 0) from files f where f.collection_id = c.id and f.bucket is null), now()
-     from collections c where c.id = $1
-     on conflict (collection_id) do update set runs = excluded.runs, database_bytes = excluded.database_bytes,
-       file_bytes = excluded.file_bytes, measured_at = excluded.measured_at`,
-    [next.id],
-  )
-  return next.id
+  const next = await nextToMeasure(database)
+  if (next) await measure(database, next.id)
+  return next?.id
 }

@@ -12,7 +12,6 @@ import {
   int,
   moment,
   orNull,
-  pick,
   query,
   queryOne,
   queryValue,
@@ -25,7 +24,7 @@ import { serversOf } from '../system/placements.ts'
 import { labelsText } from './labels.ts'
 import { endedRun, keepDurationTotals, keepRunTotals, otherShard } from './totals.ts'
 
-export const runs = table('runs', {
+const ownColumns = {
   id: text,
   number: bigint,
   trajectory_id: text,
@@ -54,25 +53,18 @@ export const runs = table('runs', {
   created_at: moment,
   started_at: orNull(moment),
   ended_at: orNull(moment),
+}
+
+export const runs = table('runs', {
+  ...ownColumns,
   parent_id: orNull(text),
   parent_seq: orNull(int),
   child_index: orNull(int),
 })
 
-/** Columns that a run has right after it was written. */
-const written = {
-  ...pick(runs.columns, ['id', 'number', 'trajectory_id', 'workflow_id', 'collection_id', 'task_id', 'name', 'author']),
-  ...pick(runs.columns, [
-    'recorded_by',
-    'status',
-    'error',
-    'params',
-    'ingested',
-    'routine_id',
-    'webhook_url',
-    'refusal',
-  ]),
-  ...pick(runs.columns, ['changed', 'created_at', 'started_at', 'ended_at']),
+/** A run without the columns that may be large: what `summaryColumns` select. */
+export const runSummary = {
+  ...ownColumns,
   /** Hash of the definition to show, with secrets removed. */
   definition: text,
   /** Hash of the executed definition. */
@@ -81,16 +73,12 @@ const written = {
   labels: text,
   /** JSON text: steps of an open run that wait for a person; null when none does. */
   waiting: orNull(text),
-}
-const foundLater = {
-  runs_on: runs.columns.runs_on,
   /** Of an open run with `runs_on`: the processes that have the labels. */
   servers: orNull(int),
   /** The run uses lent keys. */
   on_trial: bool,
 }
-/** A run without the columns that may be large. */
-export const runSummary = { ...written, ...foundLater }
+
 const run = {
   ...runSummary,
   /** Null when large: see `withInitParams`. */
@@ -98,8 +86,11 @@ const run = {
   init_params_bytes: int,
 }
 
-/** A run's row. */
-export interface RunRow extends Omit<Row<typeof run>, keyof typeof foundLater>, Partial<Row<typeof foundLater>> {
+type UnknownAtFirst = 'runs_on' | 'servers' | 'on_trial'
+/** A run's row. Right after it was written some columns are undefined. */
+export interface RunRow
+  extends Omit<Row<typeof run>, UnknownAtFirst>,
+    Partial<Pick<Row<typeof run>, UnknownAtFirst>> {
   /**
    * Index of its version in the history of its task; null when that is deleted, undefined when it was not looked up.
    */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import type { Database, Queries } from '../database/database.ts'
+import type { Database } from '../database/database.ts'
+import { bool, change, query, type Row, text } from '../database/table.ts'
 
 /**
  * CTEs that store a workflow's text under its hash before it is used. A text marked for deletion, because nothing used
@@ -14,12 +15,11 @@ export const keeping = (hash: string, workflow: string): string =>
    )`
 
 /** Stores a workflow's text for at least a day before its first use. */
-export const keepDefinition = async (
-  queries: Pick<Queries, 'rows'>,
-  { hash, workflow }: { hash: string; workflow: string },
-): Promise<void> => {
-  await queries.rows('keep_definition', `with ${keeping('$1::text', '$2::text')} select`, [hash, workflow])
-}
+export const keepDefinition = change(
+  'keep_definition',
+  `with ${keeping('$1::text', '$2::text')} select`,
+  ({ hash, workflow }: { hash: string; workflow: string }) => [hash, workflow],
+)
 
 const users = ['tasks.definition', 'task_versions.definition', 'runs.definition', 'runs.shown_definition']
 
@@ -32,14 +32,38 @@ const isUnused = users
   )
   .join(' and ')
 
-interface Looked {
-  hash: string
-  unused: boolean
-  marked: boolean
-}
-
 const lookedAtOnce = 1000
 const pagesOfALook = 5
+
+const looked = { hash: text, unused: bool, marked: bool }
+const lookAt = query(
+  'look_at_definitions',
+  looked,
+  `select hash, unused_since is not null as marked, ${isUnused} as unused
+   from (select hash, unused_since from definitions where hash > $1 order by hash limit $2) d`,
+  (after: string) => [after, lookedAtOnce],
+)
+
+const markAs = (name: string, since: 'now()' | 'null') =>
+  change(
+    name,
+    `update definitions set unused_since = ${since} where hash in (
+       select hash from definitions where hash = any($1) for no key update skip locked)`,
+    (hashes: string[]) => [hashes],
+  )
+const mark = markAs('mark_definitions', 'now()')
+const takeMarkOff = markAs('take_mark_off_definitions', 'null')
+
+const remove = query(
+  'remove_definitions',
+  {},
+  `delete from definitions where hash in (
+     select hash from definitions d where hash = any($1) and unused_since < now() - $2 * interval '1 day' and ${isUnused}
+     for update skip locked)
+   returning 1`,
+  (hashes: string[], days: number) => [hashes, days],
+  (removed) => removed.length,
+)
 
 /**
  * Makes the sweep that deletes definitions unused by any task, version or run for some days, and returns their number.
@@ -50,39 +74,10 @@ export const makeDefinitionSweep = (database: Database, { days }: { days: number
   // A random start, so that frequently restarted processes cover all of them too.
   let after = randomBytes(32).toString('hex')
 
-  const nextPage = async (): Promise<Looked[]> => {
-    const page = await database.rows<Looked>(
-      'look_at_definitions',
-      `select hash, unused_since is not null as marked, ${isUnused} as unused
-       from (select hash, unused_since from definitions where hash > $1 order by hash limit $2) d`,
-      [after, lookedAtOnce],
-    )
+  const nextPage = async (): Promise<Row<typeof looked>[]> => {
+    const page = await lookAt(database, after)
     after = page.length < lookedAtOnce ? '' : (page.at(-1)?.hash ?? '')
     return page
-  }
-
-  const mark = async (hashes: string[], since: 'now()' | 'null'): Promise<void> => {
-    if (hashes.length === 0) return
-    const name = since === 'null' ? 'take_mark_off_definitions' : 'mark_definitions'
-    await database.rows(
-      name,
-      `update definitions set unused_since = ${since} where hash in (
-         select hash from definitions where hash = any($1) for no key update skip locked)`,
-      [hashes],
-    )
-  }
-
-  const remove = async (hashes: string[]): Promise<number> => {
-    if (hashes.length === 0) return 0
-    const removed = await database.rows(
-      'remove_definitions',
-      `delete from definitions where hash in (
-         select hash from definitions d where hash = any($1) and unused_since < now() - $2 * interval '1 day' and ${isUnused}
-         for update skip locked)
-       returning 1`,
-      [hashes, days],
-    )
-    return removed.length
   }
 
   return async () => {
@@ -92,9 +87,10 @@ export const makeDefinitionSweep = (database: Database, { days }: { days: number
       const page = await nextPage()
       const those = (marked: boolean, unused: boolean) =>
         page.filter((one) => one.marked === marked && one.unused === unused).map(({ hash }) => hash)
-      await mark(those(false, true), 'now()')
-      await mark(those(true, false), 'null')
-      removed += await remove(those(true, true))
+      const [fresh, used, old] = [those(false, true), those(true, false), those(true, true)]
+      if (fresh.length > 0) await mark(database, fresh)
+      if (used.length > 0) await takeMarkOff(database, used)
+      if (old.length > 0) removed += await remove(database, old, days)
       if (after === '') break
     }
     return removed

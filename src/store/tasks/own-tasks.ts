@@ -1,12 +1,18 @@
 import type { Queries } from '../database/database.ts'
+import { bigint, queryOne, type Row, text } from '../database/table.ts'
 import { keepDefinition } from './definitions.ts'
 import { createTask, definitionHash } from './tasks.ts'
 
 /** Identifies the task that records go to. */
-export interface RecordTask {
-  id: number
-  name: string
-}
+const recordTask = { id: bigint, name: text }
+export type RecordTask = Row<typeof recordTask>
+
+const findForRecords = queryOne(
+  'task_for_records',
+  recordTask,
+  'select id, name from tasks where collection_id = $1 and lower(name) = lower($2)',
+  (collectionId: number, name: string) => [collectionId, name],
+)
 
 const ofCalls = 'Calls of the gateway, recorded by the server'
 
@@ -20,11 +26,7 @@ export const taskForRecords = async (
 ): Promise<RecordTask | undefined> => {
   await keepDefinition(queries, { hash: definitionHash(at.workflow), workflow: at.workflow })
   for (;;) {
-    const [found] = await queries.rows<RecordTask>(
-      'task_for_records',
-      'select id, name from tasks where collection_id = $1 and lower(name) = lower($2)',
-      [at.collectionId, at.name],
-    )
+    const found = await findForRecords(queries, at.collectionId, at.name)
     if (found) return found
     const made = await createTask(queries, at.collectionId, {
       name: at.name,

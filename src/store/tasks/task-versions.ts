@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { canonicalJson } from '../../lib/json/json-text.ts'
 import type { Queries } from '../database/database.ts'
+import { bigint, bool, int, moment, orNull, query, queryOne, type Row, text } from '../database/table.ts'
 
 /** Author of a version, and the note about it. */
 export interface SavedBy {
@@ -57,22 +58,30 @@ export const appendVersion = (parameters: {
      from t ${parameters.when ? `where ${parameters.when}` : ''}
    )`
 
-export interface VersionRow extends Omit<TaskContent, 'workflow'> {
-  transaction_id: number
+const stored = {
+  transaction_id: bigint,
   /** 0 is the oldest. */
-  seq: number
-  content_hash: string
-  operation_type: string
-  created_at: Date
+  seq: int,
+  operation_type: text,
+  content_hash: orNull(text),
+  name: text,
+  description: orNull(text),
+  version: orNull(text),
+  has_file_uploads: bool,
+  is_private: bool,
+  croissant_metadata: orNull(text),
+  created_at: moment,
   /** Author; null for the server itself, and for versions from before authors were stored. */
-  author: string | null
-  note: string | null
+  author: orNull(text),
+  note: orNull(text),
+  workflow: orNull(text),
 }
+type StoredRow = Row<typeof stored>
+
+export type VersionRow = Omit<StoredRow, 'content_hash' | 'workflow'> & { content_hash: string }
 
 /** A version with the text of its workflow. */
 export type WholeVersionRow = VersionRow & { workflow: string }
-
-type StoredRow = Omit<VersionRow, 'content_hash'> & { content_hash: string | null; workflow: string | null }
 
 /** Selects versions; `whole` says when the workflow is included: on request, and when the hash must be computed. */
 const select = (whole: string) => `select v.id as transaction_id, v.seq, v.operation_type, v.content_hash, v.name,
@@ -87,40 +96,39 @@ const hashed = (row: StoredRow): VersionRow & { workflow: string | null } => ({
 const wholeOf = (rows: StoredRow[]): WholeVersionRow | undefined => rows.map(hashed)[0] as WholeVersionRow | undefined
 
 /** Sequence number of the newest version; undefined when there is none. */
-export const newestVersion = async (queries: Queries, taskId: number): Promise<number | undefined> =>
-  (
-    await queries.rows<{ seq: number }>(
-      'newest_task_version',
-      'select seq from task_versions where task_id = $1 order by seq desc limit 1',
-      [taskId],
-    )
-  )[0]?.seq
+export const newestVersion = queryOne(
+  'newest_task_version',
+  { seq: int },
+  'select seq from task_versions where task_id = $1 order by seq desc limit 1',
+  (taskId: number) => [taskId],
+  (row) => row?.seq,
+)
 
 /** Lists versions from a sequence number downwards, newest first; with workflows when `whole`. */
-export const listVersions = async (
-  queries: Queries,
-  taskId: number,
-  page: { from: number; limit: number; whole: boolean },
-): Promise<(VersionRow & { workflow: string | null })[]> =>
-  (
-    await queries.rows<StoredRow>(
-      'list_task_versions',
-      `${select('$4')} where v.task_id = $1 and v.seq <= $2 order by v.seq desc limit $3`,
-      [taskId, page.from, page.limit, page.whole],
-    )
-  ).map(hashed)
+export const listVersions = query(
+  'list_task_versions',
+  stored,
+  `${select('$4')} where v.task_id = $1 and v.seq <= $2 order by v.seq desc limit $3`,
+  (taskId: number, page: { from: number; limit: number; whole: boolean }) => [
+    ...[taskId, page.from, page.limit, page.whole],
+  ],
+  (rows) => rows.map(hashed),
+)
 
-export const findVersionAt = async (
-  queries: Queries,
-  taskId: number,
-  seq: number,
-): Promise<WholeVersionRow | undefined> =>
-  wholeOf(
-    await queries.rows<StoredRow>('find_task_version_at', `${select('true')} where v.task_id = $1 and v.seq = $2`, [
-      taskId,
-      seq,
-    ]),
-  )
+export const findVersionAt = query(
+  'find_task_version_at',
+  stored,
+  `${select('true')} where v.task_id = $1 and v.seq = $2`,
+  (taskId: number, seq: number) => [taskId, seq],
+  wholeOf,
+)
+const findHashed = query(
+  'find_task_version_by_hash',
+  stored,
+  `${select('true')} where v.task_id = $1 and v.content_hash = $2 order by v.seq desc limit 1`,
+  (taskId: number, hash: string) => [taskId, hash],
+  wholeOf,
+)
 
 /** Finds the newest version with that content. */
 export const findVersionByHash = async (
@@ -128,27 +136,18 @@ export const findVersionByHash = async (
   taskId: number,
   hash: string,
 ): Promise<WholeVersionRow | undefined> => {
-  const found = await queries.rows<StoredRow>(
-    'find_task_version_by_hash',
-    `${select('true')} where v.task_id = $1 and v.content_hash = $2 order by v.seq desc limit 1`,
-    [taskId, hash],
-  )
-  if (found.length > 0) return wholeOf(found)
+  const found = await findHashed(queries, taskId, hash)
+  if (found) return found
   const oldest = await findVersionAt(queries, taskId, 0) // only the oldest may have been saved without a hash
   return oldest?.content_hash === hash ? oldest : undefined
 }
 
 /** Finds the newest version saved under that tag. */
-export const findVersionByTag = async (
-  queries: Queries,
-  taskId: number,
-  tag: string,
-): Promise<WholeVersionRow | undefined> =>
-  wholeOf(
-    await queries.rows<StoredRow>(
-      'find_task_version_by_tag',
-      `${select('true')} where v.task_id = $1 and left(v.version, 200) = left($2, 200) and v.version = $2
-       order by v.seq desc limit 1`,
-      [taskId, tag],
-    ),
-  )
+export const findVersionByTag = query(
+  'find_task_version_by_tag',
+  stored,
+  `${select('true')} where v.task_id = $1 and left(v.version, 200) = left($2, 200) and v.version = $2
+   order by v.seq desc limit 1`,
+  (taskId: number, tag: string) => [taskId, tag],
+  wholeOf,
+)

@@ -1,30 +1,35 @@
 import { createHash } from 'node:crypto'
 import type { FoundCollection, FoundTask } from '../../model/collections/identity.ts'
 import type { Database, Queries } from '../database/database.ts'
+import { bigint, bool, change, moment, orNull, pick, query, queryOne, type Row, text } from '../database/table.ts'
 import { keeping } from './definitions.ts'
 import { appendVersion, contentHash, type SavedBy, type TaskContent } from './task-versions.ts'
 
-export interface TaskRow {
-  id: number
-  collection_id: number
-  collection_name: string
-  name: string
-  definition: string
-  /** JSON text, exactly as it was sent. */
-  workflow: string
-  description: string | null
-  version: string | null
-  has_file_uploads: boolean
-  is_private: boolean
-  is_chat_flow: boolean
-  /** JSON text. */
-  croissant_metadata: string | null
-  created_at: Date
-  updated_at: Date
+const head = {
+  id: bigint,
+  collection_id: bigint,
+  collection_name: text,
+  name: text,
+  definition: text,
+  description: orNull(text),
+  version: orNull(text),
+  has_file_uploads: bool,
+  is_private: bool,
+  is_chat_flow: bool,
+  created_at: moment,
+  updated_at: moment,
 }
-
 /** A task without its large values. */
-export type TaskHeadRow = Omit<TaskRow, 'workflow' | 'croissant_metadata'>
+export type TaskHeadRow = Row<typeof head>
+
+export const task = {
+  ...head,
+  /** JSON text, exactly as it was sent. */
+  workflow: text,
+  /** JSON text. */
+  croissant_metadata: orNull(text),
+}
+export type TaskRow = Row<typeof task>
 
 /** Settable fields of a task; `workflow` and `croissant_metadata` are JSON text. */
 export interface TaskFields extends TaskContent {
@@ -39,14 +44,12 @@ export const taskJoins = 'join collections c on c.id = t.collection_id join defi
 /** Key of a workflow text in `definitions`. */
 export const definitionHash = (workflow: string): string => createHash('sha256').update(workflow).digest('hex')
 
-export const findTask = async (database: Database, collectionId: number, name: string): Promise<TaskRow | undefined> =>
-  (
-    await database.rows<TaskRow>(
-      'find_task',
-      `select ${taskColumns} from tasks t ${taskJoins} where t.collection_id = $1 and lower(t.name) = lower($2)`,
-      [collectionId, name],
-    )
-  )[0]
+export const findTask = queryOne(
+  'find_task',
+  task,
+  `select ${taskColumns} from tasks t ${taskJoins} where t.collection_id = $1 and lower(t.name) = lower($2)`,
+  (collectionId: number, name: string) => [collectionId, name],
+)
 
 /** Joins workflows and names for the page only, not for skipped rows. */
 const pageOfTasks = (which: string, skip: string, limit: string): string =>
@@ -54,44 +57,55 @@ const pageOfTasks = (which: string, skip: string, limit: string): string =>
    order by t.id`
 
 /** Lists up to 1,000 task names of a collection, to suggest the intended one. */
-export const taskNames = async (database: Queries, collectionId: number): Promise<string[]> => {
-  const rows = await database.rows<{ name: string }>(
-    'task_names',
-    'select name from tasks where collection_id = $1 limit 1000',
-    [collectionId],
-  )
-  return rows.map(({ name }) => name)
+export const taskNames = query(
+  'task_names',
+  { name: text },
+  'select name from tasks where collection_id = $1 limit 1000',
+  (collectionId: number) => [collectionId],
+  (rows) => rows.map(({ name }) => name),
+)
+
+interface Page {
+  skip: number
+  limit: number
 }
+
+const listAll = query('list_tasks', task, pageOfTasks('true', '$1', '$2'), ({ skip, limit }: Page) => [skip, limit])
+const listOfOne = query(
+  'list_tasks_of_one',
+  task,
+  pageOfTasks('collection_id = $1', '$2', '$3'),
+  (collectionId: number | undefined, { skip, limit }: Page) => [collectionId, skip, limit],
+)
+const listOf = query(
+  'list_tasks_of',
+  task,
+  pageOfTasks('collection_id = any($1)', '$2', '$3'),
+  (collectionIds: readonly number[], { skip, limit }: Page) => [collectionIds, skip, limit],
+)
 
 /** Lists one page of the tasks of some collections in order of creation; undefined means all collections. */
 export const listTasks = (
   database: Database,
   collectionIds: readonly number[] | undefined,
-  page: { skip: number; limit: number },
+  page: Page,
 ): Promise<TaskRow[]> => {
-  if (!collectionIds) {
-    return database.rows('list_tasks', pageOfTasks('true', '$1', '$2'), [page.skip, page.limit])
-  }
-  const one = collectionIds.length === 1
-  const text = pageOfTasks(`collection_id = ${one ? '$1' : 'any($1)'}`, '$2', '$3')
-  const values = [one ? collectionIds[0] : collectionIds, page.skip, page.limit]
-  return database.rows(one ? 'list_tasks_of_one' : 'list_tasks_of', text, values)
+  if (!collectionIds) return listAll(database, page)
+  return collectionIds.length === 1
+    ? listOfOne(database, collectionIds[0], page)
+    : listOf(database, collectionIds, page)
 }
 
 /** Lists one page of the tasks of a collection in order of creation, without workflows. */
-export const listTaskHeads = (
-  queries: Queries,
-  collectionId: number,
-  page: { skip: number; limit: number },
-): Promise<TaskHeadRow[]> =>
-  queries.rows<TaskHeadRow>(
-    'list_task_heads',
-    `select t.id, t.collection_id, c.name as collection_name, t.name, t.definition, t.description, t.version,
-       t.has_file_uploads, t.is_private, t.is_chat_flow, t.created_at, t.updated_at
-     from tasks t join collections c on c.id = t.collection_id
-     where t.collection_id = $1 order by t.id offset $2 limit $3`,
-    [collectionId, page.skip, page.limit],
-  )
+export const listTaskHeads = query(
+  'list_task_heads',
+  head,
+  `select t.id, t.collection_id, c.name as collection_name, t.name, t.definition, t.description, t.version,
+     t.has_file_uploads, t.is_private, t.is_chat_flow, t.created_at, t.updated_at
+   from tasks t join collections c on c.id = t.collection_id
+   where t.collection_id = $1 order by t.id offset $2 limit $3`,
+  (collectionId: number, { skip, limit }: Page) => [collectionId, skip, limit],
+)
 
 const isUniqueViolation = (error: unknown): boolean => (error as { code?: string }).code === '23505'
 
@@ -99,31 +113,6 @@ const isUniqueViolation = (error: unknown): boolean => (error as { code?: string
 const isForeignKeyViolation = (error: unknown): boolean => (error as { code?: string }).code === '23503'
 
 const byServer: SavedBy = { author: null, note: null }
-
-/** Creates a task and its version 0. `taken`: the name is in use. `gone`: the collection was deleted meanwhile. */
-export const createTask = async (
-  queries: Queries,
-  collectionId: number,
-  task: TaskFields,
-  saved: SavedBy = byServer,
-): Promise<TaskRow | 'taken' | 'gone'> => {
-  try {
-    const [row] = await queries.rows<TaskRow>(
-      'create_task',
-      `with ${keeping('$2::text', '$3::text')}, t as (
-         insert into tasks (collection_id, name, definition, description, version, has_file_uploads, is_private,
-           is_chat_flow, croissant_metadata)
-         values ($1, $4, $2, $5, $6, $7, $8, $9, $10) on conflict (collection_id, lower(name)) do nothing returning *
-       ), ${appendVersion({ operation: 'INSERT', hash: '$11', author: '$12', note: '$13' })}
-       select ${taskColumns.replace('d.workflow', '$3::text as workflow')} from t join collections c on c.id = t.collection_id`,
-      [collectionId, ...storedValues(task), saved.author, saved.note],
-    )
-    return row ?? 'taken'
-  } catch (error) {
-    if (isForeignKeyViolation(error)) return 'gone'
-    throw error
-  }
-}
 
 /** Parameters from `$2` on, for both statements that write a task. */
 const storedValues = (task: TaskFields): unknown[] => [
@@ -139,12 +128,41 @@ const storedValues = (task: TaskFields): unknown[] => [
   contentHash(task),
 ]
 
-const findTaskById = async (queries: Queries, id: number): Promise<TaskRow | undefined> =>
-  (
-    await queries.rows<TaskRow>('find_task_by_id', `select ${taskColumns} from tasks t ${taskJoins} where t.id = $1`, [
-      id,
-    ])
-  )[0]
+const insertTask = queryOne(
+  'create_task',
+  task,
+  `with ${keeping('$2::text', '$3::text')}, t as (
+     insert into tasks (collection_id, name, definition, description, version, has_file_uploads, is_private,
+       is_chat_flow, croissant_metadata)
+     values ($1, $4, $2, $5, $6, $7, $8, $9, $10) on conflict (collection_id, lower(name)) do nothing returning *
+   ), ${appendVersion({ operation: 'INSERT', hash: '$11', author: '$12', note: '$13' })}
+   select ${taskColumns.replace('d.workflow', '$3::text as workflow')} from t join collections c on c.id = t.collection_id`,
+  (collectionId: number, fields: TaskFields, { author, note }: SavedBy) => [
+    ...[collectionId, ...storedValues(fields), author, note],
+  ],
+)
+
+/** Creates a task and its version 0. `taken`: the name is in use. `gone`: the collection was deleted meanwhile. */
+export const createTask = async (
+  queries: Queries,
+  collectionId: number,
+  task: TaskFields,
+  saved: SavedBy = byServer,
+): Promise<TaskRow | 'taken' | 'gone'> => {
+  try {
+    return (await insertTask(queries, collectionId, task, saved)) ?? 'taken'
+  } catch (error) {
+    if (isForeignKeyViolation(error)) return 'gone'
+    throw error
+  }
+}
+
+const findTaskById = queryOne(
+  'find_task_by_id',
+  task,
+  `select ${taskColumns} from tasks t ${taskJoins} where t.id = $1`,
+  (id: number) => [id],
+)
 
 interface TaskUpdate {
   saved?: SavedBy
@@ -153,20 +171,42 @@ interface TaskUpdate {
 }
 
 /** Finds a task and its collection by the task's id, with what a run needs of them. */
-export const findHomeOfTask = async (
-  queries: Queries,
-  taskId: number,
-): Promise<{ collection: FoundCollection; task: FoundTask } | undefined> => {
-  const [row] = await queries.rows<FoundTask & { collection_id: number; collection_name: string; payer: number }>(
-    'find_home_of_task',
-    `select t.id, t.name, t.definition, c.environment_id, c.id as collection_id, c.name as collection_name, c.payer
-     from tasks t join collections c on c.id = t.collection_id where t.id = $1`,
-    [taskId],
-  )
-  if (!row) return undefined
-  const { collection_id, collection_name, payer, ...task } = row
-  return { collection: { id: collection_id, name: collection_name, payer }, task }
-}
+export const findHomeOfTask = queryOne(
+  'find_home_of_task',
+  {
+    ...pick(task, ['id', 'name', 'definition', 'collection_id', 'collection_name']),
+    environment_id: orNull(bigint),
+    payer: bigint,
+  },
+  `select t.id, t.name, t.definition, c.environment_id, c.id as collection_id, c.name as collection_name, c.payer
+   from tasks t join collections c on c.id = t.collection_id where t.id = $1`,
+  (taskId: number) => [taskId],
+  (row): { collection: FoundCollection; task: FoundTask } | undefined => {
+    if (!row) return undefined
+    const { collection_id, collection_name, payer, ...task } = row
+    return { collection: { id: collection_id, name: collection_name, payer }, task }
+  },
+)
+
+const lockTask = query('lock_task', {}, 'select from tasks where id = $1 for no key update', (id: number) => [id])
+/** Checked before the unique index: two tasks that swap names would deadlock on it. */
+const isNameTaken = change(
+  'is_task_name_taken',
+  'select from tasks where collection_id = $1 and lower(name) = lower($2) and id <> $3',
+  (task: TaskRow, name: string) => [task.collection_id, name, task.id],
+)
+const writeTask = change(
+  'update_task',
+  `with ${keeping('$2::text', '$3::text')}, t as (
+     update tasks set name = $4, definition = $2, description = $5, version = $6, has_file_uploads = $7,
+       is_private = $8, is_chat_flow = $9, croissant_metadata = $10, updated_at = clock_timestamp()
+     where id = $1 returning *
+   ), ${appendVersion({ operation: 'UPDATE', hash: '$11', when: '$12', author: '$13', note: '$14' })}
+   select from t`,
+  (task: TaskRow, { isNewVersion, author, note }: SavedBy & { isNewVersion: boolean }) => [
+    ...[task.id, ...storedValues(task), isNewVersion, author, note],
+  ],
+)
 
 /**
  * Updates the given fields, and appends a version when the content changes. Undefined when the task is gone, `taken`
@@ -180,7 +220,7 @@ export const updateTask = async (
 ): Promise<TaskRow | 'taken' | undefined> => {
   try {
     return await database.transaction(async (queries) => {
-      await queries.rows('lock_task', 'select from tasks where id = $1 for no key update', [id])
+      await lockTask(queries, id)
       const before = await findTaskById(queries, id) // a later statement: it sees what the lock waited for
       if (!before) return undefined
       check?.(before)
@@ -201,44 +241,14 @@ export const updateTask = async (
   }
 }
 
-/** Checked before the unique index: two tasks that swap names would deadlock on it. */
-const isNameTaken = async (queries: Queries, task: TaskRow, name: string): Promise<boolean> =>
-  (
-    await queries.rows(
-      'is_task_name_taken',
-      'select from tasks where collection_id = $1 and lower(name) = lower($2) and id <> $3',
-      [task.collection_id, name, task.id],
-    )
-  ).length > 0
-
-const writeTask = async (
-  queries: Queries,
-  task: TaskRow,
-  { isNewVersion, author, note }: SavedBy & { isNewVersion: boolean },
-): Promise<void> => {
-  await queries.rows(
-    'update_task',
-    `with ${keeping('$2::text', '$3::text')}, t as (
-       update tasks set name = $4, definition = $2, description = $5, version = $6, has_file_uploads = $7,
-         is_private = $8, is_chat_flow = $9, croissant_metadata = $10, updated_at = clock_timestamp()
-       where id = $1 returning *
-     ), ${appendVersion({ operation: 'UPDATE', hash: '$11', when: '$12', author: '$13', note: '$14' })}
-     select from t`,
-    [task.id, ...storedValues(task), isNewVersion, author, note],
-  )
-}
-
 /** Deletes a task with its versions; its runs stay. False when there was none. */
-export const deleteTask = async (database: Database, collectionId: number, name: string): Promise<boolean> => {
-  const rows = await database.rows(
-    'delete_task',
-    // Locks the collection first, as its own deletion does; the other order would deadlock.
-    `with c as materialized (select id from collections where id = $1 for key share),
-     gone as (
-       delete from tasks t using c where t.collection_id = c.id and lower(t.name) = lower($2)
-       returning t.id, t.collection_id, t.name)
-     insert into former_tasks (task_id, collection_id, name) select id, collection_id, name from gone returning task_id`,
-    [collectionId, name],
-  )
-  return rows.length > 0
-}
+export const deleteTask = change(
+  'delete_task',
+  // Locks the collection first, as its own deletion does; the other order would deadlock.
+  `with c as materialized (select id from collections where id = $1 for key share),
+   gone as (
+     delete from tasks t using c where t.collection_id = c.id and lower(t.name) = lower($2)
+     returning t.id, t.collection_id, t.name)
+   insert into former_tasks (task_id, collection_id, name) select id, collection_id, name from gone returning task_id`,
+  (collectionId: number, name: string) => [collectionId, name],
+)
