@@ -1,5 +1,5 @@
 import type { Queries } from './database/database.ts'
-import { bigint, change, moment, orNull, query, queryOne, type Row, table, text } from './database/table.ts'
+import { bigint, change, moment, orNull, type Page, query, queryOne, type Row, table, text } from './database/table.ts'
 
 const agents = table('agents', {
   id: bigint,
@@ -20,7 +20,7 @@ export const listAgents = query(
   'list_agents',
   named,
   `select ${columns} from agents a ${join} where a.collection_id = $1 order by a.id offset $2 limit $3`,
-  (collectionId: number, page: { skip: number; limit: number }) => [collectionId, page.skip, page.limit],
+  (collectionId: number, page: Page) => [collectionId, page.skip, page.limit],
 )
 
 export const findAgent = queryOne(

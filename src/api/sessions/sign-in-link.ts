@@ -1,7 +1,7 @@
 import { hashToken } from '../../lib/secrets/crypto.ts'
 import { hashWithToken, newSessionSecret } from '../../lib/secrets/session-secrets.ts'
 import { now } from '../../lib/time.ts'
-import { createSignInCode } from '../../store/collections/sign-in-codes.ts'
+import { createSignInCode } from '../../store/collections/sessions.ts'
 import type { Database } from '../../store/database/database.ts'
 
 /** Lifetime of a sign-in link. */

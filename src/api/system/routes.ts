@@ -6,12 +6,17 @@ import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { now, timestamp, timestampOrNull } from '../../lib/time.ts'
 import type { SandboxState, SystemState } from '../../model/system.ts'
 import type { Database } from '../../store/database/database.ts'
-import { variableHolders } from '../../store/system/key-holders.ts'
+import { variableHolders } from '../../store/collections/environments.ts'
 import { unservedPlacements } from '../../store/system/placements.ts'
-import { listWorkers, type QueueLengths, queueLengths, type WorkerRow } from '../../store/system/queue.ts'
 import { readRestoreState } from '../../store/system/restore-state.ts'
 import { databaseSizes, storedTotals } from '../../store/system/sizes.ts'
-import { unservedActivities } from '../../store/system/waits.ts'
+import {
+  listWorkers,
+  type QueueLengths,
+  queueLengths,
+  unservedActivities,
+  type WorkerRow,
+} from '../../store/system/waits.ts'
 import type { Readiness } from '../health/readiness.ts'
 import { sandboxCheck, systemChecks } from './checks.ts'
 import { systemContract } from './contract.ts'

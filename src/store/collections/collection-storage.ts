@@ -45,7 +45,10 @@ const writeSealed = change(
   'seal_storage_info',
   `update collections c set sealed_storage_info = coalesce(c.sealed_storage_info, u.sealed), unsealed_storage_info = null
    from unnest($1::bigint[], $2::text[]) u(id, sealed) where c.id = u.id and c.unsealed_storage_info is not null`,
-  (ids: number[], sealed: string[]) => [ids, sealed],
+  (sealer: Sealer, rows: { id: number; plain: string }[]) => [
+    rows.map(({ id }) => id),
+    rows.map(({ id, plain }) => sealer.seal(plain, storageInfoSeal(id))),
+  ],
 )
 
 /**
@@ -56,11 +59,6 @@ export const sealOldStorageInfo = async (database: Database, sealer: Sealer): Pr
   for (;;) {
     const rows = await readUnsealed(database)
     if (rows.length === 0) return
-    const sealed = rows.map(({ id, plain }) => sealer.seal(plain, storageInfoSeal(id)))
-    await writeSealed(
-      database,
-      rows.map(({ id }) => id),
-      sealed,
-    )
+    await writeSealed(database, sealer, rows)
   }
 }

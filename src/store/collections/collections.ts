@@ -11,6 +11,7 @@ import {
   moment,
   namesOf,
   orNull,
+  type Page,
   pick,
   query,
   queryOne,
@@ -34,11 +35,8 @@ export const collection = {
 export type CollectionRow = Row<typeof collection>
 export const collectionColumns = namesOf(collection)
 
-interface NewCollection {
-  name: string
-  description: string | null
-  owner_identifier: string | null
-  storage_provider: string
+interface NewCollection
+  extends Pick<CollectionRow, 'name' | 'description' | 'owner_identifier' | 'storage_provider'> {
   /** The key that creates the collection: its scope is extended to it, and its payer pays. */
   keyId: number | null
 }
@@ -66,11 +64,6 @@ export const makeCollectionFinder = (database: Database): ((name: string) => Pro
     return lower.map((key) => byKey.get(key))
   })
   return async (name) => (isName(name) ? find(name) : undefined)
-}
-
-interface Page {
-  skip: number
-  limit: number
 }
 
 const listAll = query(
@@ -146,9 +139,7 @@ export const createCollection = queryOne(
      insert into api_key_collections (key_id, collection_id) select $5, id from made where $5::bigint is not null
    )
    select ${collectionColumns} from made`,
-  ({ name, description, owner_identifier, storage_provider, keyId }: NewCollection) => [
-    ...[name, description, owner_identifier, storage_provider, keyId],
-  ],
+  (made: NewCollection) => [made.name, made.description, made.owner_identifier, made.storage_provider, made.keyId],
 )
 
 export const setOwner = queryOne(
@@ -167,21 +158,17 @@ const layersOf = (row: Row<typeof layers> | undefined): SettingsLayers | undefin
     keys: readCollectionSettings(row.key_settings),
   }
 
+const settingsLayers = (name: string, lock: string) =>
+  queryOne(
+    name,
+    layers,
+    `select operator_settings, key_settings from collections where id = $1${lock}`,
+    (id: number) => [id],
+    layersOf,
+  )
 /** Reads the settings of a collection by who has set them; undefined when the collection is gone. */
-export const readSettingsLayers = queryOne(
-  'settings_layers',
-  layers,
-  'select operator_settings, key_settings from collections where id = $1',
-  (id: number) => [id],
-  layersOf,
-)
-const lockSettings = queryOne(
-  'lock_collection_settings',
-  layers,
-  'select operator_settings, key_settings from collections where id = $1 for no key update',
-  (id: number) => [id],
-  layersOf,
-)
+export const readSettingsLayers = settingsLayers('settings_layers', '')
+const lockSettings = settingsLayers('lock_collection_settings', ' for no key update')
 
 const textOf = (settings: Partial<CollectionSettings>): string | null =>
   Object.keys(settings).length === 0 ? null : JSON.stringify(settings)
@@ -189,9 +176,7 @@ const textOf = (settings: Partial<CollectionSettings>): string | null =>
 const writeSettings = change(
   'set_collection_settings',
   'update collections set settings = $2, operator_settings = $3, key_settings = $4 where id = $1',
-  (id: number, layers: SettingsLayers) => [
-    ...[id, textOf(boundSettings(layers)), textOf(layers.operator), textOf(layers.keys)],
-  ],
+  (id: number, all: SettingsLayers) => [id, textOf(boundSettings(all)), textOf(all.operator), textOf(all.keys)],
 )
 
 /** Changes the settings of a collection. Returns all of them, or undefined when the collection is gone. */

@@ -44,7 +44,7 @@ const removeRunRows = change(
      d as (delete from duration_totals where task_id = any($2)),
      u as (delete from step_totals where task_id = any($2))
    delete from runs where id = any($1)`,
-  (ids: string[], taskIds: number[]) => [ids, [...new Set(taskIds)]],
+  (ids: string[], runs: { task_id: number }[]) => [ids, [...new Set(runs.map((row) => row.task_id))]],
 )
 
 /** Deletes ended runs only: a run that came after the last look is still writing its steps. */
@@ -57,11 +57,7 @@ const removeRuns = async (database: Database, collectionId: number): Promise<voi
     await insist(database, async (queries) => {
       await lockRuns(queries, ids)
       // The lock keeps labels out; this later statement sees labels that were set while it waited.
-      await removeRunRows(
-        queries,
-        ids,
-        runs.map((row) => row.task_id),
-      )
+      await removeRunRows(queries, ids, runs)
     })
   }
 }

@@ -1,6 +1,6 @@
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import type { Database, Queries } from '../database/database.ts'
-import { bigint, change, orNull, queryOne, text } from '../database/table.ts'
+import { bigint, change, orNull, query, queryOne, text } from '../database/table.ts'
 import { environmentSeal } from '../secrets/sealed-texts.ts'
 import { noteVariables, variablesChanged } from './variable-changes.ts'
 
@@ -121,3 +121,24 @@ export const removeUnusedEnvironments = change(
      and not exists (select 1 from runs r where r.environment_id = e.id and r.ended_at is null)`,
   (collectionId?: number) => [collectionId ?? null],
 )
+
+/** Collections whose variables are looked at. */
+const mostCollections = 500
+
+const sealedVariables = query(
+  'variable_holders',
+  { id: bigint, sealed: text },
+  `select c.id, e.sealed from (select id, environment_id from collections order by id desc limit ${mostCollections}) c
+   join environments e on e.id = c.environment_id`,
+)
+
+/** Counts the collections that have a variable, by its name, among the newest. Values are opened and forgotten. */
+export const variableHolders = async (queries: Queries, sealer: Sealer): Promise<ReadonlyMap<string, Set<number>>> => {
+  const holders = new Map<string, Set<number>>()
+  for (const { id, sealed } of await sealedVariables(queries)) {
+    for (const [name, value] of open(sealer, id, sealed)) {
+      if (value.trim() !== '') holders.set(name, (holders.get(name) ?? new Set()).add(id))
+    }
+  }
+  return holders
+}

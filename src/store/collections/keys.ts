@@ -11,6 +11,7 @@ import {
   moment,
   namesOf,
   orNull,
+  type Page,
   query,
   queryOne,
   type Row,
@@ -131,7 +132,7 @@ export const listKeys = query(
   key,
   `select ${keyColumns} from api_key_collections of_this join api_keys k on k.id = of_this.key_id
    where of_this.collection_id = $1 order by of_this.key_id desc offset $2 limit $3`,
-  (collectionId: number, page: { skip: number; limit: number }) => [collectionId, page.skip, page.limit],
+  (collectionId: number, page: Page) => [collectionId, page.skip, page.limit],
 )
 
 const insertKey = queryOne(

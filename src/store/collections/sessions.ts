@@ -5,26 +5,16 @@ import { bigint, change, moment, orMissing, orNull, query, queryOne, type Row, t
 import { type NewAuditRow, noteChange } from './audit.ts'
 import { collectionsOfKey, type KnownKey, knownKey, knownKeyColumns } from './keys.ts'
 
+const session = { session_id: bigint, header_hash: text, seen_at: moment, ends_at: moment }
 /** A session as authentication reads it. */
-export interface KnownSession {
-  session_id: number
-  header_hash: string
-  seen_at: Date
-  ends_at: Date
+export interface KnownSession extends Row<typeof session> {
   /** Undefined: the admin token. */
   key: KnownKey | undefined
 }
 
 const findByHashes = query(
   'find_sessions',
-  {
-    cookie_hash: text,
-    session_id: bigint,
-    header_hash: text,
-    seen_at: moment,
-    ends_at: moment,
-    ...orMissing(knownKey),
-  },
+  { cookie_hash: text, ...session, ...orMissing(knownKey) },
   `select s.cookie_hash, s.id as session_id, s.header_hash, s.last_seen_at as seen_at, s.expires_at as ends_at,
      ${knownKeyColumns}
    from sessions s left join api_keys k on k.id = s.key_id where s.cookie_hash = any($1)`,
@@ -86,9 +76,7 @@ const insertSession = queryOne(
   `insert into sessions (cookie_hash, header_hash, key_id, agent, expires_at)
    select $1, $2, $3::bigint, $4, $5
    where $3::bigint is null or exists (select from api_keys where id = $3 for key share) returning id`,
-  ({ cookieHash, headerHash, keyId, agent, expiresAt }: NewSession) => [
-    ...[cookieHash, headerHash, keyId, agent, expiresAt],
-  ],
+  (made: NewSession) => [made.cookieHash, made.headerHash, made.keyId, made.agent, made.expiresAt],
 )
 const limitSessions = change(
   'limit_sessions',
@@ -193,3 +181,33 @@ const sweeps = [sweepOf('sessions', 'id'), sweepOf('sign_in_codes', 'code_hash')
 export const sweepSessions = async (database: Database): Promise<void> => {
   for (const sweep of sweeps) await sweep(database)
 }
+
+/** Codes of one token that may be open at once; the oldest give way. */
+const mostCodes = 20
+
+/** Stores the code of a sign-in link by its hash. */
+export const createSignInCode = change(
+  'create_sign_in_code',
+  `with surplus as (
+     delete from sign_in_codes where code_hash in (
+       select code_hash from sign_in_codes where key_id is not distinct from $2::bigint
+       order by expires_at desc offset ${mostCodes - 1})
+   )
+   insert into sign_in_codes (code_hash, key_id, expires_at) values ($1, $2, $3)`,
+  (code: { hash: string; keyId: number | null; expiresAt: Date }) => [code.hash, code.keyId, code.expiresAt],
+)
+
+/** Takes a code out, so that it is good once. The key is undefined for the admin token. */
+export const takeSignInCode = queryOne(
+  'take_sign_in_code',
+  { code_hash: text, ends_at: moment, ...orMissing(knownKey) },
+  `with taken as (delete from sign_in_codes where code_hash = any($1) returning *)
+   select t.code_hash, t.expires_at as ends_at, ${knownKeyColumns}
+   from taken t left join api_keys k on k.id = t.key_id`,
+  (hashes: readonly string[]) => [hashes],
+  (row) => {
+    if (!row) return undefined
+    const { code_hash: hash, ends_at: endsAt, ...key } = row
+    return { hash, endsAt, key: key.id === null ? undefined : (key as KnownKey) }
+  },
+)

@@ -63,6 +63,12 @@ export const namesOf = (columns: Columns, alias?: string): string =>
     .map((name) => (alias ? `${alias}.${name}` : name))
     .join(', ')
 
+/** One page of a list. */
+export interface Page {
+  skip: number
+  limit: number
+}
+
 /** Some columns of a table. */
 export const pick = <Of extends Columns, Name extends keyof Of & string>(
   columns: Of,

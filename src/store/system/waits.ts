@@ -1,4 +1,4 @@
-import { float, int, query, queryRow, type Row, text } from '../database/table.ts'
+import { bool, float, int, list, moment, orNull, query, queryRow, type Row, text } from '../database/table.ts'
 import { isOnline } from '../workers/workers.ts'
 
 /** What waits in the database, for metrics and checks. Ages are seconds; 0: nothing waits. Counts end at 10,000. */
@@ -25,6 +25,7 @@ const waits = {
 }
 export type Waits = Row<typeof waits>
 
+/** Where counting ends: each count reads an index, and no more of it than this. */
 const mostCounted = 10_000
 const rowsOf = (from: string): string => `(select count(*)::int from (select from ${from} limit ${mostCounted}) x)`
 /** Age in seconds of the oldest of the first 10,000 rows. */
@@ -68,4 +69,50 @@ export const unservedActivities = query(
    order by activity limit 10`,
   () => [],
   (rows) => rows.map(({ activity }) => activity),
+)
+
+const lengths = { open: int, parked: int, queued: int, oldestQueuedAt: orNull(moment), webhooks: int }
+export type QueueLengths = Row<typeof lengths>
+
+/** How much waits, each counted to ten thousand. */
+export const queueLengths = queryRow(
+  'queue_lengths',
+  lengths,
+  `select ${rowsOf('runs where ended_at is null')} as open,
+     ${rowsOf('runs where lease is null and ended_at is null')} as parked,
+     ${rowsOf('queued_leases')} as queued,
+     (select min(queued_at) from (select queued_at from queued_leases limit ${mostCounted}) x) as "oldestQueuedAt",
+     ${rowsOf('webhook_queue')} as webhooks`,
+)
+
+const worker = { id: text, beat_at: moment, is_alive: bool, labels: list(text) }
+export type WorkerRow = Row<typeof worker>
+
+/** SQL condition: a process has sent a heartbeat so lately that its peers do not take it for dead. */
+const isAlive = `beat_at > now() - interval '6 seconds'`
+
+/** Processes that execute runs, the last seen first. */
+export const listWorkers = query(
+  'list_workers',
+  worker,
+  `select id, beat_at, ${isAlive} as is_alive, labels from executors order by beat_at desc limit 100`,
+)
+
+/** What a restored server would do beside its open runs. */
+const held = {
+  /** Routines that are not paused. */
+  routines: int,
+  /** Webhooks that were to be delivered. */
+  webhooks: int,
+  bulk_actions: int,
+}
+export type HeldWork = Row<typeof held>
+
+/** Counts what waits in a restored database. */
+export const countHeld = queryRow(
+  'count_held_work',
+  held,
+  `select (select count(*) from routines where next_run_at is not null or waiting <> '{}')::int as routines,
+     (select count(*) from webhook_queue)::int as webhooks,
+     (select count(*) from bulk_actions where state = 'running')::int as bulk_actions`,
 )

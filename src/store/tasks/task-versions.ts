@@ -9,16 +9,39 @@ export interface SavedBy {
   note: string | null
 }
 
-/** Versioned content of a task; `workflow` and `croissant_metadata` are JSON text. */
-export interface TaskContent {
-  name: string
-  workflow: string
-  description: string | null
-  version: string | null
-  has_file_uploads: boolean
-  is_private: boolean
-  croissant_metadata: string | null
+const stored = {
+  transaction_id: bigint,
+  /** 0 is the oldest. */
+  seq: int,
+  operation_type: text,
+  content_hash: orNull(text),
+  name: text,
+  description: orNull(text),
+  version: orNull(text),
+  has_file_uploads: bool,
+  is_private: bool,
+  croissant_metadata: orNull(text),
+  created_at: moment,
+  /** Author; null for the server itself, and for versions from before authors were stored. */
+  author: orNull(text),
+  note: orNull(text),
+  workflow: orNull(text),
 }
+type StoredRow = Row<typeof stored>
+
+/** Versioned content of a task; `workflow` and `croissant_metadata` are JSON text. */
+export interface TaskContent
+  extends Pick<
+    StoredRow,
+    'name' | 'description' | 'version' | 'has_file_uploads' | 'is_private' | 'croissant_metadata'
+  > {
+  workflow: string
+}
+
+export type VersionRow = Omit<StoredRow, 'content_hash' | 'workflow'> & { content_hash: string }
+
+/** A version with the text of its workflow. */
+export type WholeVersionRow = VersionRow & { workflow: string }
 
 /** Converts content to the clients' form, with JSON parsed. */
 const dataOf = (content: TaskContent): Record<string, unknown> => ({
@@ -58,31 +81,6 @@ export const appendVersion = (parameters: {
      from t ${parameters.when ? `where ${parameters.when}` : ''}
    )`
 
-const stored = {
-  transaction_id: bigint,
-  /** 0 is the oldest. */
-  seq: int,
-  operation_type: text,
-  content_hash: orNull(text),
-  name: text,
-  description: orNull(text),
-  version: orNull(text),
-  has_file_uploads: bool,
-  is_private: bool,
-  croissant_metadata: orNull(text),
-  created_at: moment,
-  /** Author; null for the server itself, and for versions from before authors were stored. */
-  author: orNull(text),
-  note: orNull(text),
-  workflow: orNull(text),
-}
-type StoredRow = Row<typeof stored>
-
-export type VersionRow = Omit<StoredRow, 'content_hash' | 'workflow'> & { content_hash: string }
-
-/** A version with the text of its workflow. */
-export type WholeVersionRow = VersionRow & { workflow: string }
-
 /** Selects versions; `whole` says when the workflow is included: on request, and when the hash must be computed. */
 const select = (whole: string) => `select v.id as transaction_id, v.seq, v.operation_type, v.content_hash, v.name,
     v.description, v.version, v.has_file_uploads, v.is_private, v.croissant_metadata, v.created_at, v.author, v.note, d.workflow
@@ -109,9 +107,7 @@ export const listVersions = query(
   'list_task_versions',
   stored,
   `${select('$4')} where v.task_id = $1 and v.seq <= $2 order by v.seq desc limit $3`,
-  (taskId: number, page: { from: number; limit: number; whole: boolean }) => [
-    ...[taskId, page.from, page.limit, page.whole],
-  ],
+  (id: number, page: { from: number; limit: number; whole: boolean }) => [id, page.from, page.limit, page.whole],
   (rows) => rows.map(hashed),
 )
 

@@ -1,7 +1,20 @@
 import { createHash } from 'node:crypto'
 import type { FoundCollection, FoundTask } from '../../model/collections/identity.ts'
 import type { Database, Queries } from '../database/database.ts'
-import { bigint, bool, change, moment, orNull, pick, query, queryOne, type Row, text } from '../database/table.ts'
+import {
+  bigint,
+  bool,
+  change,
+  moment,
+  orNull,
+  type Page,
+  pick,
+  query,
+  queryOne,
+  type Row,
+  text,
+  valuesOf,
+} from '../database/table.ts'
 import { keeping } from './definitions.ts'
 import { appendVersion, contentHash, type SavedBy, type TaskContent } from './task-versions.ts'
 
@@ -22,7 +35,7 @@ const head = {
 /** A task without its large values. */
 export type TaskHeadRow = Row<typeof head>
 
-export const task = {
+const task = {
   ...head,
   /** JSON text, exactly as it was sent. */
   workflow: text,
@@ -65,24 +78,13 @@ export const taskNames = query(
   (rows) => rows.map(({ name }) => name),
 )
 
-interface Page {
-  skip: number
-  limit: number
-}
-
 const listAll = query('list_tasks', task, pageOfTasks('true', '$1', '$2'), ({ skip, limit }: Page) => [skip, limit])
-const listOfOne = query(
-  'list_tasks_of_one',
-  task,
-  pageOfTasks('collection_id = $1', '$2', '$3'),
-  (collectionId: number | undefined, { skip, limit }: Page) => [collectionId, skip, limit],
-)
-const listOf = query(
-  'list_tasks_of',
-  task,
-  pageOfTasks('collection_id = any($1)', '$2', '$3'),
-  (collectionIds: readonly number[], { skip, limit }: Page) => [collectionIds, skip, limit],
-)
+const listWhere = (name: string, which: string) =>
+  query(name, task, pageOfTasks(which, '$2', '$3'), (collection: unknown, { skip, limit }: Page) => [
+    ...[collection, skip, limit],
+  ])
+const listOfOne = listWhere('list_tasks_of_one', 'collection_id = $1')
+const listOf = listWhere('list_tasks_of', 'collection_id = any($1)')
 
 /** Lists one page of the tasks of some collections in order of creation; undefined means all collections. */
 export const listTasks = (
@@ -117,13 +119,7 @@ const byServer: SavedBy = { author: null, note: null }
 /** Parameters from `$2` on, for both statements that write a task. */
 const storedValues = (task: TaskFields): unknown[] => [
   definitionHash(task.workflow),
-  task.workflow,
-  task.name,
-  task.description,
-  task.version,
-  task.has_file_uploads,
-  task.is_private,
-  task.is_chat_flow,
+  ...valuesOf(['workflow', 'name', 'description', 'version', 'has_file_uploads', 'is_private', 'is_chat_flow'], task),
   task.croissant_metadata,
   contentHash(task),
 ]
@@ -137,9 +133,7 @@ const insertTask = queryOne(
      values ($1, $4, $2, $5, $6, $7, $8, $9, $10) on conflict (collection_id, lower(name)) do nothing returning *
    ), ${appendVersion({ operation: 'INSERT', hash: '$11', author: '$12', note: '$13' })}
    select ${taskColumns.replace('d.workflow', '$3::text as workflow')} from t join collections c on c.id = t.collection_id`,
-  (collectionId: number, fields: TaskFields, { author, note }: SavedBy) => [
-    ...[collectionId, ...storedValues(fields), author, note],
-  ],
+  (id: number, fields: TaskFields, saved: SavedBy) => [id, ...storedValues(fields), saved.author, saved.note],
 )
 
 /** Creates a task and its version 0. `taken`: the name is in use. `gone`: the collection was deleted meanwhile. */
@@ -203,8 +197,12 @@ const writeTask = change(
      where id = $1 returning *
    ), ${appendVersion({ operation: 'UPDATE', hash: '$11', when: '$12', author: '$13', note: '$14' })}
    select from t`,
-  (task: TaskRow, { isNewVersion, author, note }: SavedBy & { isNewVersion: boolean }) => [
-    ...[task.id, ...storedValues(task), isNewVersion, author, note],
+  (task: TaskRow, isNewVersion: boolean, by: SavedBy) => [
+    task.id,
+    ...storedValues(task),
+    isNewVersion,
+    by.author,
+    by.note,
   ],
 )
 
@@ -228,11 +226,8 @@ export const updateTask = async (
       const changed = names.filter((name) => fields[name] !== before[name])
       if (changed.length === 0) return before
       if (fields.name !== undefined && (await isNameTaken(queries, before, fields.name))) return 'taken'
-      await writeTask(
-        queries,
-        { ...before, ...fields },
-        { isNewVersion: changed.some((name) => name !== 'is_chat_flow'), ...saved },
-      )
+      const isNewVersion = changed.some((name) => name !== 'is_chat_flow')
+      await writeTask(queries, { ...before, ...fields }, isNewVersion, saved)
       return findTaskById(queries, id)
     })
   } catch (error) {
@@ -252,3 +247,48 @@ export const deleteTask = change(
    insert into former_tasks (task_id, collection_id, name) select id, collection_id, name from gone returning task_id`,
   (collectionId: number, name: string) => [collectionId, name],
 )
+
+/** Builds a LIKE pattern that matches a text anywhere, with `%`, `_` and `\` escaped. */
+const containing = (text: string): string => `%${text.replace(/[\\%_]/g, '\\$&')}%`
+
+interface Wanted {
+  text: string
+  limit: number
+}
+
+const search = (name: string, where: string) =>
+  query(
+    name,
+    { ...task, found: bigint },
+    `with ranked as materialized (
+       select t.id, case
+         when t.name ilike $1 or ($2 and c.name || '/' || t.name ilike $1) then 0
+         when t.description ilike $1 then 1
+         when d.workflow ilike $1 then 2
+         when c.name ilike $1 then 3
+       end as rank
+       from tasks t ${taskJoins} where ${where}
+     ), hits as (select id, rank from ranked where rank is not null order by rank, id limit $3)
+     select ${taskColumns}, (select count(*) from ranked where rank is not null) as found
+     from hits h join tasks t on t.id = h.id ${taskJoins} order by h.rank, h.id`,
+    ({ text, limit }: Wanted, collectionIds?: readonly number[]) => [
+      containing(text),
+      text.includes('/'), // names contain no slash: the text is a full name or a part of one
+      limit,
+      ...(collectionIds ? [collectionIds] : []),
+    ],
+    (rows): { found: number; tasks: TaskRow[] } => ({
+      found: rows[0]?.found ?? 0,
+      tasks: rows.map(({ found: _, ...task }) => task),
+    }),
+  )
+const searchAll = search('search_tasks', 'true')
+const searchOf = search('search_tasks_of', 't.collection_id = any($4)')
+
+/**
+ * Searches tasks for a text (case-insensitive): matches in the name first, then description, workflow, and collection
+ * name; `found` counts all. Undefined searches all collections. Any substring may match, so every task is read: no
+ * index serves that.
+ */
+export const searchTasks = (database: Database, collectionIds: readonly number[] | undefined, wanted: Wanted) =>
+  (collectionIds ? searchOf : searchAll)(database, wanted, collectionIds)
