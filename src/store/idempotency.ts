@@ -37,9 +37,13 @@ export const fingerprintSeal = (scope: string): string => `idempotency_keys/${sc
 export const fingerprintOf = (sent: unknown): string => createHash('sha256').update(canonicalJson(sent)).digest('hex')
 
 const reused = () =>
-  new AppError('idempotency_conflict', 'This Idempotency-Key was used for a different request within the last 24 hours', {
-    hint: 'Use a new key for a new request, or repeat the first request unchanged.',
-  })
+  new AppError(
+    'idempotency_conflict',
+    'This Idempotency-Key was used for a different request within the last 24 hours',
+    {
+      hint: 'Use a new key for a new request, or repeat the first request unchanged.',
+    },
+  )
 
 const claimedBy = (row: Row<typeof claimed>, sealer: Sealer, { scope, fingerprint }: Claim): Claimed => {
   if (!row.is_new && !sameText(sealer.open(row.fingerprint, fingerprintSeal(scope)), fingerprint)) throw reused()

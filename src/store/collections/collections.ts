@@ -35,8 +35,7 @@ export const collection = {
 export type CollectionRow = Row<typeof collection>
 export const collectionColumns = namesOf(collection)
 
-interface NewCollection
-  extends Pick<CollectionRow, 'name' | 'description' | 'owner_identifier' | 'storage_provider'> {
+interface NewCollection extends Pick<CollectionRow, 'name' | 'description' | 'owner_identifier' | 'storage_provider'> {
   /** The key that creates the collection: its scope is extended to it, and its payer pays. */
   keyId: number | null
 }

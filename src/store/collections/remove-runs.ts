@@ -82,7 +82,7 @@ const removeRows = change(
 )
 const removeLabels = queryRow(
   'remove_old_labels',
-  { emptied: json() },
+  { emptied: json('json') },
   `with gone as (delete from labels where run_id = any($1) returning task_id, key, value),
    come as (select task_id, key, value from gone where false),
    ${labelCountsCte}
