@@ -16,13 +16,8 @@ interface Claim {
 }
 
 /** The first claim of a key that has not expired. */
-export interface Claimed {
-  isNew: boolean
-  runKey: string | null
-  answer: string | null
-}
-
 const claimed = { is_new: bool, fingerprint: text, run_key: orNull(text), answer: orNull(text) }
+type Claimed = Row<typeof claimed>
 
 /** How long a key returns the first answer. */
 const heldFor = "interval '24 hours'"
@@ -45,9 +40,9 @@ const reused = () =>
     },
   )
 
-const claimedBy = (row: Row<typeof claimed>, sealer: Sealer, { scope, fingerprint }: Claim): Claimed => {
+const claimedBy = (row: Claimed, sealer: Sealer, { scope, fingerprint }: Claim): Claimed => {
   if (!row.is_new && !sameText(sealer.open(row.fingerprint, fingerprintSeal(scope)), fingerprint)) throw reused()
-  return { isNew: row.is_new, runKey: row.run_key, answer: row.answer }
+  return row
 }
 
 const readClaim = queryOne(

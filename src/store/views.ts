@@ -1,4 +1,4 @@
-import { change, moment, namesOf, orNull, query, queryOne, type Row, text } from './database/table.ts'
+import { change, moment, namesOf, orNull, query, queryOne, type Row, text, valuesOf } from './database/table.ts'
 
 /** A saved view of the list of runs. */
 const view = {
@@ -14,6 +14,7 @@ const view = {
 export type ViewRow = Row<typeof view>
 
 const columns = namesOf(view)
+const settable = ['name', 'task', 'query', 'columns', 'author'] as const
 
 /** Lists the views of a collection by name; a collection has a bounded number of them. */
 export const listViews = query(
@@ -34,7 +35,7 @@ export const findView = queryOne(
 export const saveView = queryOne(
   'save_view',
   view,
-  `insert into views as v (collection_id, name, task, query, columns, author)
+  `insert into views as v (collection_id, ${settable.join(', ')})
    select c.id, $2, $3, $4, $5, $6 from collections c
    where c.id = $1 and ((select count(*) from views where collection_id = $1) < $7
      or exists (select from views where collection_id = $1 and lower(name) = lower($2)))
@@ -42,11 +43,9 @@ export const saveView = queryOne(
      set name = excluded.name, task = excluded.task, query = excluded.query, columns = excluded.columns,
        author = excluded.author, updated_at = now()
    returning ${columns}`,
-  (
-    collectionId: number,
-    { name, task, query, columns, author }: Pick<ViewRow, 'name' | 'task' | 'query' | 'columns' | 'author'>,
-    most: number,
-  ) => [collectionId, name, task, query, columns, author, most],
+  (collectionId: number, saved: Pick<ViewRow, (typeof settable)[number]>, most: number) => [
+    ...[collectionId, ...valuesOf(settable, saved), most],
+  ],
 )
 
 /** Deletes a view; false when there was none. */

@@ -7,13 +7,14 @@ import { bucketStorageSchema } from '../../model/collections/bucket-storage.ts'
 import { mask } from '../../model/collections/environment.ts'
 import { authorOf, coveredIds, type Identity, recordedBy } from '../../model/collections/identity.ts'
 import { listAgents } from '../../store/agents.ts'
-import { openStorageInfo, setStorage } from '../../store/collections/collection-storage.ts'
 import {
   countMade,
   createCollection,
   findCollectionRow,
   listCollections,
+  openStorageInfo,
   setOwner,
+  setStorage,
 } from '../../store/collections/collections.ts'
 import { type DeletionDeps, deleteCollection } from '../../store/collections/deletion.ts'
 import { type EnvironmentVariables, readEnvironment, writeEnvironment } from '../../store/collections/environments.ts'

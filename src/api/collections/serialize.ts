@@ -4,8 +4,7 @@ import type { CollectionAgent } from '../../model/collections/agent.ts'
 import type { Collection, CollectionPauses } from '../../model/collections/collection.ts'
 import { mask } from '../../model/collections/environment.ts'
 import type { AgentRow } from '../../store/agents.ts'
-import { openStorageInfo } from '../../store/collections/collection-storage.ts'
-import type { CollectionRow } from '../../store/collections/collections.ts'
+import { type CollectionRow, openStorageInfo } from '../../store/collections/collections.ts'
 import type { PausedBy, StoredPause, StoredPauses } from '../../store/collections/pauses.ts'
 
 export const shownCollection = (row: CollectionRow): Collection => ({

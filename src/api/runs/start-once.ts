@@ -94,7 +94,7 @@ export const startRunOnce = async (deps: StartOnceDeps, asked: RunToStart): Prom
   if (scope === undefined) return startOrFind(deps, asked, { ...(await asked.prepare()), key }, true)
   const claim = { scope, fingerprint: fingerprintOf(asked.sent), runKey: key }
   // Looked up before the preparation: files that the request names may have been deleted since the first attempt.
-  const earlier = (await findClaim(database, sealer, claim))?.runKey
+  const earlier = (await findClaim(database, sealer, claim))?.run_key
   const run = earlier ? await findRunByKey(database, earlier) : undefined
   if (run) return firstAnswer(asked, run)
   const request: KeyedRequest = { ...(await asked.prepare()), key }
@@ -103,7 +103,7 @@ export const startRunOnce = async (deps: StartOnceDeps, asked: RunToStart): Prom
     request.refusal = await engine.checkStart({ ...request, lent })
     request.isChecked = true
   } // else the run may be counted for a trial already, and is checked when it starts
-  const { runKey, isNew } = await claimKey(database, sealer, claim)
+  const { run_key: runKey, is_new: isNew } = await claimKey(database, sealer, claim)
   return startOrFind(deps, asked, { ...request, key: runKey ?? key }, isNew)
 }
 

@@ -1,5 +1,5 @@
 import type { Sealer } from '../../lib/secrets/crypto.ts'
-import { openStorageInfo } from '../collections/collection-storage.ts'
+import { openStorageInfo } from '../collections/collections.ts'
 import type { Queries } from '../database/database.ts'
 import { orNull, pick, query, queryOne, text } from '../database/table.ts'
 import { type FileRow, files } from '../files/files.ts'

@@ -1,4 +1,4 @@
-import type { Database, Queries } from '../database/database.ts'
+import type { Database } from '../database/database.ts'
 import {
   bigint,
   change,
@@ -60,30 +60,20 @@ type Collections = readonly { id: number | null; name: string | null }[]
 const idsIn = (collections: Collections) => collections.map(({ id }) => id)
 const namesIn = (collections: Collections) => collections.map(({ name }) => name)
 
-const writeChange = change(
-  'note_change',
-  `insert into audit (collection_id, collection_name, actor_kind, key_id, key_name, key_prefix, operation, target,
-     changes, outcome)
-   select c.id, c.name, $3, $4, $5, $6, $7, $8, $9, 'done' from unnest($1::bigint[], $2::text[]) c(id, name)`,
-  (row: NewAuditRow, changes: Record<string, unknown>, concerned: Collections) => [
-    ...[idsIn(concerned), namesIn(concerned), ...valuesOf(actor, row), JSON.stringify(changes)],
-  ],
-)
-
 /**
  * Writes an entry inside the transaction of the change: both commit or neither. With several collections each gets one
  * in its trail.
  */
-export const noteChange = async (
-  queries: Queries,
-  row: NewAuditRow,
-  changes: Record<string, unknown>,
-  collections: readonly { id: number; name: string }[] = [],
-): Promise<void> => {
-  const own = { id: row.collection_id, name: row.collection_name }
-  const concerned = collections.length > 0 ? collections : [own]
-  await writeChange(queries, row, changes, concerned)
-}
+export const noteChange = change(
+  'note_change',
+  `insert into audit (collection_id, collection_name, actor_kind, key_id, key_name, key_prefix, operation, target,
+     changes, outcome)
+   select c.id, c.name, $3, $4, $5, $6, $7, $8, $9, 'done' from unnest($1::bigint[], $2::text[]) c(id, name)`,
+  (row: NewAuditRow, changes: Record<string, unknown>, collections: Collections = []) => {
+    const concerned = collections.length > 0 ? collections : [{ id: row.collection_id, name: row.collection_name }]
+    return [idsIn(concerned), namesIn(concerned), ...valuesOf(actor, row), JSON.stringify(changes)]
+  },
+)
 
 /** Completes an entry. When it concerns several collections, the others get a copy. */
 export const endAudit = change(

@@ -1,4 +1,5 @@
 import { batched } from '../../lib/batch.ts'
+import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { boundSettings, type SettingsLayers } from '../../model/collections/bound-settings.ts'
 import { type CollectionSettings, readCollectionSettings } from '../../model/collections/collection-settings.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
@@ -19,8 +20,9 @@ import {
   type Row,
   text,
 } from '../database/table.ts'
+import { storageInfoSeal } from '../secrets/sealed-texts.ts'
 
-export const collection = {
+const collection = {
   id: bigint,
   name: text,
   description: orNull(text),
@@ -33,7 +35,7 @@ export const collection = {
   payer: bigint,
 }
 export type CollectionRow = Row<typeof collection>
-export const collectionColumns = namesOf(collection)
+const collectionColumns = namesOf(collection)
 
 interface NewCollection extends Pick<CollectionRow, 'name' | 'description' | 'owner_identifier' | 'storage_provider'> {
   /** The key that creates the collection: its scope is extended to it, and its payer pays. */
@@ -45,6 +47,8 @@ const findByNames = query(
   { ...pick(collection, ['id', 'name', 'payer']), settings: orNull(text), key: text },
   'select id, name, payer, settings, lower(name) as key from collections where lower(name) = any($1)',
   (lower: string[]) => [[...new Set(lower)]],
+  (rows): Map<string, FoundCollection> =>
+    new Map(rows.map(({ key, settings, ...one }) => [key, { ...one, settings: readCollectionSettings(settings) }])),
 )
 
 /**
@@ -54,12 +58,7 @@ const findByNames = query(
 export const makeCollectionFinder = (database: Database): ((name: string) => Promise<FoundCollection | undefined>) => {
   const find = batched<string, FoundCollection | undefined>(async (names) => {
     const lower = names.map((name) => name.toLowerCase())
-    const byKey = new Map(
-      (await findByNames(database, lower)).map(({ key, id, name, payer, settings }) => [
-        key,
-        { id, name, payer, settings: readCollectionSettings(settings) },
-      ]),
-    )
+    const byKey = await findByNames(database, lower)
     return lower.map((key) => byKey.get(key))
   })
   return async (name) => (isName(name) ? find(name) : undefined)
@@ -197,12 +196,65 @@ const findSettings = query(
   { id: bigint, settings: text },
   'select id, settings from collections where id = any($1) and settings is not null',
   (ids: readonly number[]) => [[...new Set(ids)]],
+  (rows) => new Map(rows.map((row) => [row.id, readCollectionSettings(row.settings)])),
 )
 
 /** Makes a lookup of collection settings by id; concurrent lookups share one query. */
 export const makeSettingsReader = (queries: Queries): ((id: number) => Promise<Partial<CollectionSettings>>) =>
   batched(async (ids) => {
-    const rows = await findSettings(queries, ids)
-    const byId = new Map(rows.map((row) => [row.id, readCollectionSettings(row.settings)]))
+    const byId = await findSettings(queries, ids)
     return ids.map((id) => byId.get(id) ?? {})
   })
+
+/** Decrypts the storage configuration of a collection: JSON text that may hold credentials. */
+export const openStorageInfo = (
+  sealer: Sealer,
+  row: Pick<CollectionRow, 'id' | 'sealed_storage_info'>,
+): string | null =>
+  row.sealed_storage_info === null ? null : sealer.open(row.sealed_storage_info, storageInfoSeal(row.id))
+
+/** Replaces the given values; undefined keeps the stored one. */
+export const setStorage = queryOne(
+  'set_collection_storage',
+  collection,
+  `update collections set sealed_storage_info = case when $2 then $3 else sealed_storage_info end,
+     storage_provider = coalesce($4, storage_provider) where id = $1 returning ${collectionColumns}`,
+  (
+    sealer: Sealer,
+    id: number,
+    { info, provider }: { info?: string | null | undefined; provider?: string | undefined },
+  ) => {
+    const sealed = typeof info === 'string' ? sealer.seal(info, storageInfoSeal(id)) : null
+    return [id, info !== undefined, sealed, provider ?? null]
+  },
+)
+
+const sealedAtOnce = 500
+
+const readUnsealed = query(
+  'unsealed_storage_info',
+  { id: bigint, plain: text },
+  'select id, unsealed_storage_info as plain from collections where unsealed_storage_info is not null limit $1',
+  () => [sealedAtOnce],
+)
+const writeSealed = change(
+  'seal_storage_info',
+  `update collections c set sealed_storage_info = coalesce(c.sealed_storage_info, u.sealed), unsealed_storage_info = null
+   from unnest($1::bigint[], $2::text[]) u(id, sealed) where c.id = u.id and c.unsealed_storage_info is not null`,
+  (sealer: Sealer, rows: { id: number; plain: string }[]) => [
+    rows.map(({ id }) => id),
+    rows.map(({ id, plain }) => sealer.seal(plain, storageInfoSeal(id))),
+  ],
+)
+
+/**
+ * Encrypts values written by versions that stored them in plain text. Runs at every start, safely from several
+ * processes.
+ */
+export const sealOldStorageInfo = async (database: Database, sealer: Sealer): Promise<void> => {
+  for (;;) {
+    const rows = await readUnsealed(database)
+    if (rows.length === 0) return
+    await writeSealed(database, sealer, rows)
+  }
+}

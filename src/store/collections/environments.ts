@@ -57,22 +57,16 @@ export const readEnvironmentVersion = async (
   return row ? open(sealer, row.collection_id, row.sealed) : new Map()
 }
 
-const writeSealed = change(
+/** Writes a new version and makes it the current one. */
+export const writeEnvironment = change(
   'write_environment',
   `with made as (insert into environments (collection_id, sealed) values ($1, $2) returning id)
    update collections set environment_id = (select id from made) where id = $1`,
-  (collectionId: number, sealed: string) => [collectionId, sealed],
+  (sealer: Sealer, collectionId: number, variables: EnvironmentVariables) => [
+    collectionId,
+    sealer.seal(JSON.stringify([...variables]), environmentSeal(collectionId)),
+  ],
 )
-
-/** Writes a new version and makes it the current one. */
-export const writeEnvironment = async (
-  queries: Queries,
-  sealer: Sealer,
-  collectionId: number,
-  variables: EnvironmentVariables,
-): Promise<void> => {
-  await writeSealed(queries, collectionId, sealer.seal(JSON.stringify([...variables]), environmentSeal(collectionId)))
-}
 
 const lockEnvironment = queryOne(
   'lock_environment',

@@ -68,6 +68,7 @@ const findByHashes = query(
   { key_hash: text, ...knownKey },
   `select k.key_hash, ${knownKeyColumns} from api_keys k where k.key_hash = any($1)`,
   (hashes: readonly string[]) => [[...new Set(hashes)]],
+  (rows) => new Map(rows.map((row) => [row.key_hash, row])),
 )
 
 /**
@@ -76,7 +77,7 @@ const findByHashes = query(
  */
 export const makeKeyFinder = (database: Database): ((hash: string) => Promise<KnownKey | undefined>) =>
   batched<string, KnownKey | undefined>(async (hashes) => {
-    const byHash = new Map((await findByHashes(database, hashes)).map((row) => [row.key_hash, row]))
+    const byHash = await findByHashes(database, hashes)
     return hashes.map((hash) => byHash.get(hash))
   })
 

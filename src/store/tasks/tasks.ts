@@ -109,11 +109,6 @@ export const listTaskHeads = query(
   (collectionId: number, { skip, limit }: Page) => [collectionId, skip, limit],
 )
 
-const isUniqueViolation = (error: unknown): boolean => (error as { code?: string }).code === '23505'
-
-/** Whether the error says that a referenced row is gone: the collection was deleted meanwhile. */
-const isForeignKeyViolation = (error: unknown): boolean => (error as { code?: string }).code === '23503'
-
 const byServer: SavedBy = { author: null, note: null }
 
 /** Parameters from `$2` on, for both statements that write a task. */
@@ -146,7 +141,7 @@ export const createTask = async (
   try {
     return (await insertTask(queries, collectionId, task, saved)) ?? 'taken'
   } catch (error) {
-    if (isForeignKeyViolation(error)) return 'gone'
+    if ((error as { code?: string }).code === '23503') return 'gone' // foreign key violation
     throw error
   }
 }
@@ -231,7 +226,7 @@ export const updateTask = async (
       return findTaskById(queries, id)
     })
   } catch (error) {
-    if (isUniqueViolation(error)) return 'taken'
+    if ((error as { code?: string }).code === '23505') return 'taken' // unique violation
     throw error
   }
 }

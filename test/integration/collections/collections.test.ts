@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { makeSealer } from '../../../src/lib/secrets/crypto.ts'
-import { openStorageInfo, sealOldStorageInfo } from '../../../src/store/collections/collection-storage.ts'
+import { openStorageInfo, sealOldStorageInfo } from '../../../src/store/collections/collections.ts'
 import { resealColumn, sealedColumns } from '../../../src/store/secrets/sealed-texts.ts'
 import { type ApiServer, startApiServer } from '../../api-server.ts'
 
