@@ -50,9 +50,9 @@ export interface TaskFields extends TaskContent {
 }
 
 /** The columns of a `TaskRow`, with `taskJoins`. */
-export const taskColumns = `t.id, t.collection_id, c.name as collection_name, t.name, t.definition, d.workflow, t.description,
+const taskColumns = `t.id, t.collection_id, c.name as collection_name, t.name, t.definition, d.workflow, t.description,
   t.version, t.has_file_uploads, t.is_private, t.is_chat_flow, t.croissant_metadata, t.created_at, t.updated_at`
-export const taskJoins = 'join collections c on c.id = t.collection_id join definitions d on d.hash = t.definition'
+const taskJoins = 'join collections c on c.id = t.collection_id join definitions d on d.hash = t.definition'
 
 /** Key of a workflow text in `definitions`. */
 export const definitionHash = (workflow: string): string => createHash('sha256').update(workflow).digest('hex')
