@@ -88,9 +88,7 @@ const run = {
 
 type UnknownAtFirst = 'runs_on' | 'servers' | 'on_trial'
 /** A run's row. Right after it was written some columns are undefined. */
-export interface RunRow
-  extends Omit<Row<typeof run>, UnknownAtFirst>,
-    Partial<Pick<Row<typeof run>, UnknownAtFirst>> {
+export interface RunRow extends Omit<Row<typeof run>, UnknownAtFirst>, Partial<Pick<Row<typeof run>, UnknownAtFirst>> {
   /**
    * Index of its version in the history of its task; null when that is deleted, undefined when it was not looked up.
    */
