@@ -56,7 +56,12 @@ export const outlineOf = (workflow: Workflow, program: Program): WorkflowOutline
 
 const checkedStep = (step: ProgramStep, { steps }: Program): CheckedStep => {
   const nameAt = (index: number): string => steps[index]?.name ?? ''
-  const targetAt = (index: number | undefined) => (index === undefined ? null : nameAt(index))
+  const trueSteps = step.branch?.true.map(nameAt) ?? []
+  const falseSteps = step.branch?.false.map(nameAt) ?? []
+  const branch = {
+    ...{ true: trueSteps[0] ?? null, false: falseSteps[0] ?? null },
+    ...{ true_steps: trueSteps, false_steps: falseSteps },
+  }
   return {
     name: step.name,
     activity: step.activity.name,
@@ -64,7 +69,7 @@ const checkedStep = (step: ProgramStep, { steps }: Program): CheckedStep => {
     depends_on: step.dependsOn,
     after: step.after.map(nameAt),
     decided_by: step.decidedBy.map(nameAt),
-    branch: step.branch ? { true: targetAt(step.branch.true[0]), false: targetAt(step.branch.false[0]) } : null,
+    branch: step.branch ? branch : null,
     loop: step.loop ? { first: nameAt(step.loop.first), counter: nameAt(step.loop.counter) } : null,
     structured_outputs: structuredOutputs(step),
   }

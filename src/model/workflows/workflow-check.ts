@@ -19,9 +19,14 @@ const checkedStepSchema = z
     after: stepNames.describe('In parallel execution: the steps that must end first.'),
     decided_by: stepNames.describe('Branches that decide whether it executes.'),
     branch: z
-      .object({ true: z.string().nullable(), false: z.string().nullable() })
+      .object({
+        true: z.string().nullable().describe('The first of true_steps; null for none.'),
+        false: z.string().nullable(),
+        true_steps: stepNames,
+        false_steps: stepNames,
+      })
       .nullable()
-      .describe('For a branch: the first step that each answer leads to. Further ones name it in decided_by.'),
+      .describe('For a branch: the steps that each answer leads to.'),
     loop: z
       .object({ first: z.string(), counter: z.string() })
       .nullable()

@@ -84,8 +84,14 @@ it('branches, loops and steps that cannot execute are in the graph', async () =>
   const workflow = {
     step_configs: {
       first: echo,
-      ask: { activity: 'conditional_branch', condition_path: 'first.outputs.text', true_step: 'yes', false_step: 'no' },
+      ask: {
+        activity: 'conditional_branch',
+        condition_path: 'first.outputs.text',
+        true_step: ['yes', 'then'],
+        false_step: 'no',
+      },
       yes: echo,
+      then: echo,
       no: echo,
       again: { activity: 'loop_counter', steps: ['first', 'ask'], max_turns: 2 },
       broken: { activity: 'nothing' },
@@ -93,9 +99,10 @@ it('branches, loops and steps that cannot execute are in the graph', async () =>
     steps: ['first', 'ask', 'again', 'broken'],
   }
   const { steps, steps_total } = await check(workflow)
-  expect(steps_total).toBe(6)
+  expect(steps_total).toBe(7)
   const byName = Object.fromEntries(steps.map((step: Body) => [step.name, step]))
-  expect(byName.ask).toMatchObject({ depends_on: ['first'], branch: { true: 'yes', false: 'no' }, is_listed: true })
+  expect(byName.ask).toMatchObject({ depends_on: ['first'], is_listed: true })
+  expect(byName.ask.branch).toEqual({ true: 'yes', false: 'no', true_steps: ['yes', 'then'], false_steps: ['no'] })
   expect(byName.yes).toMatchObject({ decided_by: ['ask'], is_listed: false })
   expect(byName.first.loop).toEqual({ first: 'first', counter: 'again' })
   expect(byName.broken).toMatchObject({ activity: 'nothing', depends_on: [] })

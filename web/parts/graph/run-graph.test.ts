@@ -32,6 +32,18 @@ describe('the graph of a run', () => {
     expect(edges(runGraph(run, undefined))).toEqual(['ask>yes after', 'ask>no after', 'yes>end after', 'no>end after'])
   })
 
+  it('draws the steps of an arm one after the other', () => {
+    const arm = { decided_by: ['ask'] }
+    const skipped = { ...arm, status: 'skipped' as const }
+    const run = runOf([
+      ...[step('ask', 0, 5), step('y1', 6, 9, arm), step('y2', 10, 12, arm)],
+      ...[step('n1', 13, 13, skipped), step('n2', 13, 13, skipped), step('end', 14, 15)],
+    ])
+    expect(edges(runGraph(run, undefined))).toEqual(
+      ['ask>y1', 'y1>y2', 'ask>n1', 'n1>n2', 'y2>end', 'n2>end'].map((edge) => `${edge} after`),
+    )
+  })
+
   it('shows what is still to come', () => {
     const run = runOf([step('a', 0, 5)], { status: 'running', total_steps: ['a', 'b'] })
     const graph = runGraph(run, undefined)

@@ -75,14 +75,22 @@ const boxesOf = (run: Run): GraphNode[] => {
   ]
 }
 
-/** Boxes in the order of execution, with the steps that each branch chose from. */
+/** Boxes in the order of execution, with the arms that each branch chose from: what it took, and what was skipped. */
 const orderedBoxes = (run: Run, boxes: readonly GraphNode[]) => {
-  const targets = new Map<string, string[]>()
+  const arms = new Map<string, { taken: string[]; skipped: string[] }>()
   for (const { id } of boxes) {
-    const branch = run.steps[id]?.decided_by?.at(-1)
-    if (branch !== undefined) targets.set(branch, [...(targets.get(branch) ?? []), id])
+    const step = run.steps[id]
+    const branch = step?.decided_by?.at(-1)
+    if (!step || branch === undefined) continue
+    const arm = arms.get(branch) ?? { taken: [], skipped: [] }
+    arms.set(branch, arm)
+    arm[step.status === 'skipped' ? 'skipped' : 'taken'].push(id)
   }
-  return boxes.map(({ id }) => ({ id, targets: targets.get(id) ?? [], mayPass: (targets.get(id) ?? []).length < 2 }))
+  return boxes.map(({ id }) => {
+    const { taken = [], skipped = [] } = arms.get(id) ?? {}
+    const drawn = [taken, skipped].filter((names) => names.length > 0)
+    return { id, arms: drawn, mayPass: drawn.length < 2 }
+  })
 }
 
 /** Edges between boxes: what reads what, and in a run without side-by-side steps also what comes after what. */

@@ -6,9 +6,14 @@ interface StepListProps {
   onChoose: (step: string) => void
 }
 
+const named = (arm: readonly string[]): string => {
+  const last = arm.at(-1)
+  return last === undefined ? 'nothing' : arm.length === 1 ? last : `${arm.slice(0, -1).join(', ')} and ${last}`
+}
+
 /** What there is to say about the place of a step among the others. */
 const remarkOf = ({ branch, loop, decided_by, name }: CheckedStep): string => {
-  if (branch) return `leads to ${branch.true ?? 'nothing'} or ${branch.false ?? 'nothing'}`
+  if (branch) return `leads to ${named(branch.true_steps)} or ${named(branch.false_steps)}`
   if (loop) return loop.counter === name ? `repeats from ${loop.first} on` : `repeated by ${loop.counter}`
   return decided_by.length > 0 ? `if ${decided_by.join(' or ')} leads here` : ''
 }

@@ -40,8 +40,8 @@ export const workflowGraph = (
   if (check.execution === 'sequential') {
     const reached = new Set([...edges.values()].map(({ to }) => to))
     const inOrder = steps.map(({ name, branch }) => {
-      const targets = [branch?.true, branch?.false].filter((target) => typeof target === 'string')
-      return { id: name, targets, mayPass: targets.length < 2 }
+      const arms = [branch?.true_steps ?? [], branch?.false_steps ?? []].filter((names) => names.length > 0)
+      return { id: name, arms, mayPass: arms.length < 2 }
     })
     for (const { from, to, ends } of flowEdges(inOrder)) {
       if (ends > 1 || !reached.has(to)) add({ from, to, kind: 'after' })
