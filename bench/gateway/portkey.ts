@@ -15,6 +15,7 @@ const overrides = { hono: '4.9.7', '@hono/node-server': '1.13.7' }
 /** It listens on all addresses, whatever it is told. */
 const preload = `
 import net from 'node:net'
+
 const listen = net.Server.prototype.listen
 net.Server.prototype.listen = function (port, ...rest) {
   return listen.call(this, Number(port), '127.0.0.1', ...rest.filter((one) => typeof one === 'function'))

@@ -2,6 +2,7 @@ import { openApiDocument } from '../http/reference/openapi.ts'
 import { welcomePage } from '../http/reference/welcome-page.ts'
 import type { Reply } from '../http/reply.ts'
 import { contract } from './contract.ts'
+
 /** What the OpenAPI document says of the whole API and of its groups of operations. */
 export const about = {
   title: 'Jetty',

@@ -18,7 +18,7 @@ import type { EmbedTexts } from '../model/gateway/embedding.ts'
 import type { MakeImages } from '../model/gateway/image.ts'
 import type { Shape } from '../model/gateway/shape.ts'
 import { makeJsonMode } from './json-mode.ts'
-import { costOf } from './prices/prices.ts'
+import { chargeFor } from './prices/prices.ts'
 import {
   type Asked,
   type CallLimits,
@@ -184,7 +184,7 @@ export const makeCalls = (
         text: textOf(completion),
         ...answeredBy(call),
         usage,
-        cost_usd: await costOf(call, usage, statedCostIn(completion.usage)),
+        cost_usd: await chargeFor(call, usage, statedCostIn(completion.usage)),
         ...(warnings.length > 0 ? { warnings } : {}),
       }
     },
@@ -199,13 +199,13 @@ export const makeCalls = (
     async embed(request, caller, chosen) {
       const [wire, call] = await begin(asked(request.model, chosen), caller, 'embeddings')
       const { embeddings, usage, warnings } = await withRetries(() => wire.embed(request, call), ways.limits, caller)
-      return { embeddings, ...answeredBy(call), usage, cost_usd: await costOf(call, usage), warnings }
+      return { embeddings, ...answeredBy(call), usage, cost_usd: await chargeFor(call, usage), warnings }
     },
     async image(request, caller, chosen) {
       const [wire, call] = await begin(asked(request.model, chosen), caller, 'images')
       const drawn = await withRetries(() => wire.draw(request, call), ways.limits, caller)
       const { images, text, usage, stated_cost: stated, warnings } = drawn
-      return { images, text, ...answeredBy(call), usage, cost_usd: await costOf(call, usage, stated), warnings }
+      return { images, text, ...answeredBy(call), usage, cost_usd: await chargeFor(call, usage, stated), warnings }
     },
   }
 }

@@ -11,6 +11,7 @@ import { builtProgram } from '../shared.ts'
 /** Notes who begins and ends, and waits until its worker may go on. */
 const slow = `import { appendFileSync, existsSync } from 'node:fs'
 import { activity, z } from 'jetty-server/activity'
+
 const me = process.env.WORKER
 export default activity({
   name: 'test.slow',

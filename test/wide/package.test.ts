@@ -80,6 +80,7 @@ describe('the tarball', () => {
     const source = `import { activity, z } from '${name}/activity'
 import { createClient } from '${name}/client'
 import { worker } from '${name}/worker'
+
 const jetty = await createClient({ url: 'http://localhost:1', token: undefined })
 const answer = jetty.getTask({ params: { collection: 'a', task: 'b' } })
 export const task: Promise<string> = answer.then((found) => found.name)

@@ -4,6 +4,7 @@ import { api } from './api.ts'
 import { noteEvents, readAndCatchUp } from './catch-up.ts'
 import { keys } from './keys.ts'
 import type { RunAddress } from './run.ts'
+
 /** Types of log events that make up a transcript. */
 export const agentEventTypes = [
   'agent_phase',

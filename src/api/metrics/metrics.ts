@@ -8,11 +8,19 @@ import { registerDatabase } from './database-metrics.ts'
 import { registerEngine } from './engine-metrics.ts'
 import { makeRequestMetrics } from './request-metrics.ts'
 
+/** Counts of a model since the process started. */
+interface ModelFigures {
+  calls: number
+  failures: number
+  tokens: number
+  usd: number
+}
+
 /** Calls of this process to models. */
 interface ProviderMetricsSource {
   /** Names that the server knows. Those that collections invent are one: `custom`. */
   providers: readonly string[]
-  models(): readonly { provider: string; model: string; calls: number; failures: number }[]
+  models(): readonly ({ provider: string; model: string } & ModelFigures)[]
 }
 
 /** Registers the calls to models, by provider and model. */
@@ -22,7 +30,7 @@ const registerProviders = (
   { providers, models }: ProviderMetricsSource,
 ): void => {
   const known = new Set(providers)
-  const counter = (name: string, help: string, value: (model: { calls: number; failures: number }) => number) =>
+  const counter = (name: string, help: string, value: (model: ModelFigures) => number) =>
     new Counter({
       name,
       help,
@@ -42,6 +50,12 @@ const registerProviders = (
     'Those that failed: a refused key, an exhausted limit, a fault of the provider, or no answer.',
     ({ failures }) => failures,
   )
+  counter(
+    'jetty_model_tokens_total',
+    'Tokens of the answers of models, as providers counted them, or estimated.',
+    ({ tokens }) => tokens,
+  )
+  counter('jetty_model_cost_usd_total', 'Cost of the answers of models, as far as prices are known.', ({ usd }) => usd)
 }
 
 type Prometheus = typeof import('prom-client')

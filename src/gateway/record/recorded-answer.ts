@@ -4,7 +4,7 @@ import { objectsOf, stringOf } from '../../lib/json/json-values.ts'
 import type { ModelUsage } from '../../model/gateway/chat.ts'
 import type { Shape } from '../../model/gateway/shape.ts'
 import { addCallUsage } from '../../model/runs/step-usage.ts'
-import { costOf } from '../../providers/prices/prices.ts'
+import { chargeFor } from '../../providers/prices/prices.ts'
 import { statedCostIn, usageIn } from '../../providers/upstream/usage/usage.ts'
 import { answerFrom } from '../transcripts/transcript.ts'
 import type { FinishedCall } from './finished-call.ts'
@@ -154,7 +154,7 @@ const withFiles = async ({ answer, text }: ReadAnswer, keep: KeepBytes): Promise
 const costOfAnswer = async (call: FinishedCall, answer: JsonObject, usage: ModelUsage | null) => {
   const { provider, model, cached } = call
   if (cached) return 0
-  return provider ? costOf({ provider, model }, usage, statedCostIn(answer.usage)) : null
+  return provider ? chargeFor({ provider, model }, usage, statedCostIn(answer.usage)) : null
 }
 
 const vectorsOf = (answer: JsonObject): { count: number; dimensions: number | null } => {

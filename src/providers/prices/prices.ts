@@ -2,6 +2,8 @@ import { makeLru } from '../../lib/memory/lru.ts'
 import type { ModelUsage } from '../../model/gateway/chat.ts'
 import { answersCalls } from '../models/model-kinds.ts'
 import type { Provider, Target } from '../provider.ts'
+import { noteModelUsage } from '../upstream/provider-health.ts'
+
 /** Tokens as the price list counts them: cached tokens are part of the input. */
 export interface PricedTokens {
   input_tokens: number
@@ -119,6 +121,13 @@ export const costOf = async (
 ): Promise<number | null> => {
   if (provider.wire.isBuiltIn) return 0
   return (provider.states_cost ? stated : undefined) ?? (usage ? await priceOf(provider, model, usage) : null)
+}
+
+/** `costOf` for an answer that has come: it is counted, with its tokens, in the metrics of its model. */
+export const chargeFor: typeof costOf = async (target, usage, stated) => {
+  const usd = await costOf(target, usage, stated)
+  noteModelUsage(target, usage?.total_tokens ?? null, usd)
+  return usd
 }
 
 const someTokens: ModelUsage = { prompt_tokens: 1000, completion_tokens: 1000, total_tokens: 2000 }

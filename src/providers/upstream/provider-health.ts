@@ -33,6 +33,10 @@ export interface ModelCalls {
   model: string
   calls: number
   failures: number
+  /** Tokens of the answers, as their providers counted them, or estimated. */
+  tokens: number
+  /** US dollars, as far as prices are known. */
+  usd: number
 }
 
 /** A caller may invent names of models, so one is counted by its name only once it has answered. */
@@ -44,7 +48,7 @@ const callsOf = (provider: string, model: string, hasAnswered: boolean): ModelCa
   if (found) return found
   if (model !== 'other' && (!hasAnswered || models.size >= mostModels)) return callsOf(provider, 'other', true)
   if (models.size >= 2 * mostModels && provider !== 'other') return callsOf('other', 'other', true)
-  const made: ModelCalls = { provider, model, calls: 0, failures: 0 }
+  const made: ModelCalls = { provider, model, calls: 0, failures: 0, tokens: 0, usd: 0 }
   models.set(`${provider}/${model}`, made)
   return made
 }
@@ -83,6 +87,13 @@ export const noteProviderFailure = (called: Called, reason: string): void => {
   health.failures += 1
   health.lastFailure = { ms: now(), reason }
   countCall(called, { isFailure: true, hasAnswered: false })
+}
+
+/** Notes what an answer has used; null where it is not known. */
+export const noteModelUsage = ({ provider, model }: Called, tokens: number | null, usd: number | null): void => {
+  const counted = callsOf(provider.name, model, true)
+  counted.tokens += tokens ?? 0
+  counted.usd += usd ?? 0
 }
 
 /** All providers that this process called. */

@@ -3,6 +3,7 @@ import { asText } from '../../lib/text/as-text.ts'
 import { makeJoinedText } from '../../lib/text/joined-text.ts'
 import type { NewAgentEvent } from '../../model/runbooks/runbook-run.ts'
 import type { AgentReader, AgentReport } from './agent.ts'
+
 /**
  * Maximum characters of one event: enough to read a tool's output, and bounded for the 20,000 events of a run. The
  * agent's log has everything.

@@ -1,6 +1,6 @@
 import { type AppError, messageOf } from '../../lib/errors.ts'
 import type { ModelUsage } from '../../model/gateway/chat.ts'
-import { costOf } from '../../providers/prices/prices.ts'
+import { chargeFor, costOf } from '../../providers/prices/prices.ts'
 import type { Target } from '../../providers/provider.ts'
 import { noTokens, tokenUsage } from '../../providers/upstream/usage/usage.ts'
 import type { GatewayOptions, GatewayUsage } from './sandbox-gateway.ts'
@@ -79,7 +79,7 @@ const budgetFailure = (exceeded: NonNullable<GatewayUsage['exceeded']>): Failure
 const costsOf = async ({ target, usage, stated, estimate }: MeteredCall) => {
   if (target.provider.wire.isBuiltIn) return { known: 0, estimated: 0, paid: { usd: null, tokens: 0 } }
   const counted = usage ?? estimate
-  const known = await costOf(target, usage, stated)
+  const known = await chargeFor(target, usage, stated)
   const estimated = known ?? (await costOf(target, counted))
   return { known, estimated, paid: { usd: estimated, tokens: counted.total_tokens } }
 }

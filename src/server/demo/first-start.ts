@@ -7,6 +7,7 @@ import type { Database } from '../../store/database/database.ts'
 import { makeTaskFinder } from '../../store/runs/runs.ts'
 import { createTask } from '../../store/tasks/tasks.ts'
 import { saveForClients } from './client-files.ts'
+
 /** Tasks of the collection `demo`: the smallest possible one, one that processes a file, one to watch, one to mend. */
 export const demoTasks = [
   {

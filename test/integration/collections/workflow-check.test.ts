@@ -87,11 +87,11 @@ it('branches, loops and steps that cannot execute are in the graph', async () =>
       ask: {
         activity: 'conditional_branch',
         condition_path: 'first.outputs.text',
-        true_step: ['yes', 'then'],
+        true_step: ['yes', 'thereupon'],
         false_step: 'no',
       },
       yes: echo,
-      then: echo,
+      thereupon: echo,
       no: echo,
       again: { activity: 'loop_counter', steps: ['first', 'ask'], max_turns: 2 },
       broken: { activity: 'nothing' },
@@ -102,7 +102,7 @@ it('branches, loops and steps that cannot execute are in the graph', async () =>
   expect(steps_total).toBe(7)
   const byName = Object.fromEntries(steps.map((step: Body) => [step.name, step]))
   expect(byName.ask).toMatchObject({ depends_on: ['first'], is_listed: true })
-  expect(byName.ask.branch).toEqual({ true: 'yes', false: 'no', true_steps: ['yes', 'then'], false_steps: ['no'] })
+  expect(byName.ask.branch).toEqual({ true: 'yes', false: 'no', true_steps: ['yes', 'thereupon'], false_steps: ['no'] })
   expect(byName.yes).toMatchObject({ decided_by: ['ask'], is_listed: false })
   expect(byName.first.loop).toEqual({ first: 'first', counter: 'again' })
   expect(byName.broken).toMatchObject({ activity: 'nothing', depends_on: [] })

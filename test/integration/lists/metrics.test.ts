@@ -133,12 +133,20 @@ test('steps for workers, deliveries and models are counted, and how long the old
     const metrics = await read()
     const of = (name: string) =>
       lineOf(metrics, `jetty_model_${name}_total{provider="OpenAI",model="gpt-4o-mini"}`) ?? 0
-    return [of('calls'), of('failures')] as const
+    return [of('calls'), of('failures'), of('tokens'), of('cost_usd')] as const
   }
-  const [calls, failures] = await counted()
+  const [calls, failures, tokens, cost] = await counted()
+  const after = (made: number) => [
+    ...[calls + made, failures, tokens + 1_100 * made],
+    expect.closeTo(cost + 0.00021 * made, 8),
+  ]
   const chat = { activity: 'litellm_chat', model: 'gpt-4o-mini', prompt: 'hello' }
   expect((await server.run({ step_configs: { a: chat }, steps: ['a'] })).status).toBe('completed')
-  expect(await counted()).toEqual([calls + 1, failures])
+  expect(await counted()).toEqual(after(1))
+  const messages = [{ role: 'user', content: 'hello' }]
+  const request = { model: 'gpt-4o-mini', messages, jetty: { collection: 'acme', runbook: false } }
+  expect((await server.call('POST', '/v1/chat/completions', request)).status).toBe(200)
+  await expect.poll(counted, { timeout: 20_000 }).toEqual(after(2)) // it is counted once it is answered
 
   const worker = await startTestWorker(server, ['metrics.work'])
   const task = await server.task({ step_configs: { a: { activity: 'metrics.work' } }, steps: ['a'] })
