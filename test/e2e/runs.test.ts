@@ -138,7 +138,9 @@ test('filters stand in the address, are turned around, and become a view', async
 
 test('keys select runs and label them; the label is taken back, and filtered for', async () => {
   const { page } = visitor
-  for (const key of ['j', 'x', 'j', 'j', 'Shift+X', 'l']) await page.keyboard.press(key)
+  for (const key of ['j', 'x', 'j', 'j', 'Shift+X']) await page.keyboard.press(key)
+  await page.getByText('3 selected', { exact: true }).waitFor()
+  await page.keyboard.press('l')
   const dialog = page.getByRole('dialog', { name: 'Label 3 runs' })
   await dialog.getByLabel('Label', { exact: true }).fill('reviewed')
   await page.keyboard.press('Enter')
@@ -148,6 +150,7 @@ test('keys select runs and label them; the label is taken back, and filtered for
   await expect.poll(() => rows('reviewed').count()).toBe(0)
 
   await rows('Failed').getByRole('checkbox').click()
+  await page.getByText('1 selected', { exact: true }).waitFor()
   await page.keyboard.press('l')
   await page.getByRole('dialog').getByLabel('Label', { exact: true }).fill('reviewed')
   await page.keyboard.press('Enter')
