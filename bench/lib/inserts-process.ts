@@ -23,5 +23,16 @@ await obey(async () => {
   return {
     throughput: (load: Omit<Load, 'clients'>) =>
       closedLoop({ ...load, clients: connections }, async (client) => clients[client]?.query(insert)),
+    /** The slowest of inserts one at a time, `everyMs` apart, over so many seconds; in milliseconds. */
+    slowest: async ({ seconds, everyMs }: { seconds: number; everyMs: number }) => {
+      let slowest = 0
+      for (const end = performance.now() + seconds * 1000; performance.now() < end; ) {
+        const begun = performance.now()
+        await clients[0]?.query(insert)
+        slowest = Math.max(slowest, performance.now() - begun)
+        await new Promise((resolve) => setTimeout(resolve, everyMs))
+      }
+      return slowest
+    },
   }
 })
