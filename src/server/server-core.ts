@@ -43,7 +43,7 @@ const loadedWhenUsed = (options: RunbookRunnerOptions): RunbookRunner =>
     return makeRunbookRunner(options)
   }, options.settings.role === 'api')
 
-/** Watches the event loop from before the first query on, and logs what blocked it. */
+/** Watches the event loop, and logs what blocked it. A start that is refused says why, and nothing else. */
 const openLoopWatch = (mostMs: number, log: Logger, closers: Closers): LoopWatch => {
   const loop = watchLoop(mostMs, ({ blockedMs, cpuMs, work, subject }) => {
     const fields = {
@@ -63,8 +63,8 @@ const openLoopWatch = (mostMs: number, log: Logger, closers: Closers): LoopWatch
 export const openCore = async (options: CoreOptions, closers: Closers): Promise<ServerCore> => {
   const { settings, log, installation, lentKeys, activities, machineClock, variables } = options
   const { dataDir, sealer } = installation
-  const loop = openLoopWatch(settings.loopBlockedMs, log, closers)
   const database = await connectDatabase({ settings, installation, log, machineClock }, closers)
+  const loop = openLoopWatch(settings.loopBlockedMs, log, closers)
   const ownObjects = await openObjectStore({ database: database.database, dataDir, settings, variables, log })
   const guardedPorts = [database.postgres?.port, settings.metricsPort].filter((port) => port !== undefined)
   const network = makeOutboundNetwork({

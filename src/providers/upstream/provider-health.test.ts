@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest'
-import { modelCalls, noteProviderAnswer, noteProviderFailure, providerHealth } from './provider-health.ts'
+import {
+  modelCalls,
+  noteModelUsage,
+  noteProviderAnswer,
+  noteProviderFailure,
+  providerHealth,
+} from './provider-health.ts'
 
 const called = (name: string, model = 'm') => ({ provider: { name }, model })
 const of = (name: string) => providerHealth().find((one) => one.name === name)
@@ -19,9 +25,11 @@ test('a model is counted by its name once it has answered', () => {
   noteProviderAnswer(called('Names', 'gpt-invented'), 404)
   noteProviderAnswer(called('Names', 'gpt-there'), 200)
   noteProviderAnswer(called('Names', 'gpt-there'), 429)
+  noteModelUsage(called('Names', 'gpt-there'), 1_100, 0.002)
+  noteModelUsage(called('Names', 'gpt-there'), null, null)
   expect(modelCalls().filter(({ provider }) => provider === 'Names')).toEqual([
-    { provider: 'Names', model: 'other', calls: 1, failures: 0 },
-    { provider: 'Names', model: 'gpt-there', calls: 2, failures: 1 },
+    { provider: 'Names', model: 'other', calls: 1, failures: 0, tokens: 0, usd: 0 },
+    { provider: 'Names', model: 'gpt-there', calls: 2, failures: 1, tokens: 1_100, usd: 0.002 },
   ])
 })
 
