@@ -3,7 +3,7 @@ import { timestampSchema } from './names.ts'
 import { isWebAddress } from './web-address.ts'
 
 /** One attempt to notify a receiver of a run's end. */
-const deliverySchema = z
+export const deliverySchema = z
   .object({
     n: z.int().describe('Number of the attempt, from 1.'),
     created: timestampSchema,

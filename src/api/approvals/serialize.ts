@@ -1,8 +1,14 @@
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
-import type { DecidedApproval, ListedApproval, ShownApproval } from '../../model/runs/approval.ts'
+import {
+  type DecidedApproval,
+  type ListedApproval,
+  type ShownApproval,
+  waitingApprovalSchema,
+} from '../../model/runs/approval.ts'
 import type { ApprovalRow } from '../../model/runs/decision.ts'
 import type { ApprovalOfRun } from '../../store/runs/approvals.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
+import { serializeRow } from '../serialize-row.ts'
 
 const taskOf = (name: string): string => name.slice(name.indexOf('/') + 1)
 
@@ -21,19 +27,14 @@ export const decidedApproval = (run: RunRow, row: ApprovalRow): DecidedApproval 
     : undefined
 
 /** Converts an approval for the list of a collection. */
-export const waitingApproval = (row: ApprovalOfRun, publicUrl: string): ShownApproval => ({
-  trajectory_id: row.trajectory_id,
-  task: taskOf(row.name),
-  step: row.step,
-  workflow_id: row.workflow_id,
-  message: row.message,
-  assignees: JSON.parse(row.assignees) as string[],
-  metadata: JSON.parse(row.metadata) as Record<string, unknown>,
-  requested_at: timestamp(row.requested_at),
-  expires_at: timestampOrNull(row.expires_at),
-  default_decision: row.by_default,
-  url: `${publicUrl}/${row.name}/${row.trajectory_id}`,
-})
+export const waitingApproval = (row: ApprovalOfRun, publicUrl: string): ShownApproval =>
+  serializeRow(waitingApprovalSchema, row, {
+    task: taskOf(row.name),
+    assignees: JSON.parse(row.assignees) as string[],
+    metadata: JSON.parse(row.metadata) as Record<string, unknown>,
+    default_decision: row.by_default,
+    url: `${publicUrl}/${row.name}/${row.trajectory_id}`,
+  })
 
 /** Converts an approval for the list over all collections. */
 export const listedApproval = (row: ApprovalOfRun, publicUrl: string): ListedApproval => ({

@@ -1,25 +1,22 @@
 import type { z } from 'zod'
 import { implement, type Route } from '../../http/implement.ts'
-import { timestamp, timestampOrNull } from '../../lib/time.ts'
-import type { ShownAuditEntry } from '../../model/collections/audit.ts'
+import { timestampOrNull } from '../../lib/time.ts'
+import { auditEntrySchema, type ShownAuditEntry } from '../../model/collections/audit.ts'
 import { type AuditFilter, type AuditRow, listAudit } from '../../store/collections/audit.ts'
 import type { Database } from '../../store/database/database.ts'
+import { serializeRow } from '../serialize-row.ts'
 import { auditContract } from './contract.ts'
 
 export interface AuditDeps {
   database: Database
 }
 
-const shown = (row: AuditRow): ShownAuditEntry => ({
-  id: row.id,
-  at: timestamp(row.at),
-  collection: row.collection_name,
-  actor: { kind: row.actor_kind, key_id: row.key_id, name: row.key_name, key_prefix: row.key_prefix },
-  operation: row.operation,
-  target: row.target,
-  changes: JSON.parse(row.changes) as Record<string, unknown>,
-  outcome: row.outcome,
-})
+const shown = (row: AuditRow): ShownAuditEntry =>
+  serializeRow(auditEntrySchema, row, {
+    collection: row.collection_name,
+    actor: { kind: row.actor_kind, key_id: row.key_id, name: row.key_name, key_prefix: row.key_prefix },
+    changes: JSON.parse(row.changes) as Record<string, unknown>,
+  })
 
 type Query = z.output<typeof auditContract.listAudit.query>
 

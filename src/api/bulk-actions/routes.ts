@@ -4,7 +4,12 @@ import { AppError } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { now, timestamp, timestampOrNull } from '../../lib/time.ts'
 import { authorOf, type FoundCollection, type Identity, recordedBy } from '../../model/collections/identity.ts'
-import { type BulkAction, mostActionErrors, type NewBulkAction } from '../../model/runs/bulk-action.ts'
+import {
+  type BulkAction,
+  bulkActionSchema,
+  mostActionErrors,
+  type NewBulkAction,
+} from '../../model/runs/bulk-action.ts'
 import type { Database, Queries } from '../../store/database/database.ts'
 import { answerOnce, fingerprintOf } from '../../store/idempotency.ts'
 import {
@@ -21,6 +26,7 @@ import { chosenById } from '../../store/runs/collection-runs.ts'
 import { collectionFilter } from '../collection-runs/filter.ts'
 import { withResolvedFiles } from '../runs/file-paths.ts'
 import { checkParameters } from '../runs/parameters.ts'
+import { serializeRow } from '../serialize-row.ts'
 import { bulkActionsContract } from './contract.ts'
 
 /** Default of a rerun: the same version, and no overrides. */
@@ -100,21 +106,13 @@ const answeredOnce = async (
 }
 
 /** Converts an action for a list. */
-const listedAction = (row: BulkActionRow): Omit<BulkAction, 'errors'> => ({
-  bulk_id: row.id,
-  action: row.action,
-  change: JSON.parse(row.change) as Record<string, unknown>,
-  undo_of: row.undo_of,
-  state: row.state,
-  reason: row.reason,
-  total: row.total,
-  done: row.done,
-  skipped: row.skipped,
-  failed: row.failed,
-  author: row.author,
-  created: timestamp(row.created_at),
-  ended: timestampOrNull(row.ended_at),
-})
+const listedAction = (row: BulkActionRow): Omit<BulkAction, 'errors'> =>
+  serializeRow(bulkActionSchema.omit({ errors: true }), row, {
+    bulk_id: row.id,
+    change: JSON.parse(row.change) as Record<string, unknown>,
+    created: timestamp(row.created_at),
+    ended: timestampOrNull(row.ended_at),
+  })
 
 /** Converts an action with its errors. */
 const shownAction = (row: BulkActionRow, errors: BulkAction['errors']): BulkAction => ({

@@ -1,20 +1,15 @@
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { timestamp } from '../../lib/time.ts'
-import type { CollectionAgent } from '../../model/collections/agent.ts'
-import type { Collection, CollectionPauses } from '../../model/collections/collection.ts'
+import { agentSchema, type CollectionAgent } from '../../model/collections/agent.ts'
+import { type Collection, type CollectionPauses, collectionSchema } from '../../model/collections/collection.ts'
 import { mask } from '../../model/collections/environment.ts'
 import type { AgentRow } from '../../store/agents.ts'
 import { type CollectionRow, openStorageInfo } from '../../store/collections/collections.ts'
 import type { PausedBy, StoredPause, StoredPauses } from '../../store/collections/pauses.ts'
+import { serializeRow } from '../serialize-row.ts'
 
-export const shownCollection = (row: CollectionRow): Collection => ({
-  id: row.id,
-  name: row.name,
-  description: row.description,
-  auth_org_id: null,
-  owner_identifier: row.owner_identifier,
-  created_at: timestamp(row.created_at),
-})
+export const shownCollection = (row: CollectionRow): Collection =>
+  serializeRow(collectionSchema, row, { auth_org_id: null })
 
 export const shownPauses = (stored: StoredPauses): CollectionPauses => {
   const pauses = (Object.entries(stored) as [PausedBy, StoredPause][]).map(([by, { author, reason, at }]) => ({
@@ -24,7 +19,7 @@ export const shownPauses = (stored: StoredPauses): CollectionPauses => {
   return { paused: pauses.length > 0, pauses }
 }
 
-export const shownAgent = (row: AgentRow): CollectionAgent => ({ ...row, created_at: timestamp(row.created_at) })
+export const shownAgent = (row: AgentRow): CollectionAgent => serializeRow(agentSchema, row, {})
 
 const credentialName = /secret|passw|token|credential|private|api_?key|access_?key|account_?key|connection_?string|sas/i
 /** A key file as text, such as the JSON of a service account. */

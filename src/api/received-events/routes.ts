@@ -6,12 +6,14 @@ import { isObject } from '../../lib/json/json-object.ts'
 import type { CallbackTarget } from '../../lib/secrets/callback-token.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import type { Settings } from '../../lib/settings/config.ts'
-import { now, timestamp, timestampOrNull } from '../../lib/time.ts'
+import { now } from '../../lib/time.ts'
 import { authorOf } from '../../model/collections/identity.ts'
 import {
   type CallbackAnswer,
   eventIdSchema,
   eventKeySchema,
+  eventWaitSchema,
+  receivedEventSchema,
   type ShownEvent,
   type ShownEventWait,
 } from '../../model/events/event.ts'
@@ -23,6 +25,7 @@ import { findCallbackRun } from '../../store/events/callbacks.ts'
 import { listedEvents, listedEventWaits } from '../../store/events/event-lists.ts'
 import type { EventWaitOfRun } from '../../store/events/event-waits.ts'
 import { discardEvent } from '../../store/events/events.ts'
+import { serializeRow } from '../serialize-row.ts'
 import { receivedEventsContract } from './contract.ts'
 import { type ReceivedWebhook, signatureProblem, signatureSchemes } from './webhook-schemes.ts'
 
@@ -84,33 +87,20 @@ const textAt = (payload: unknown, path: string): string | undefined => {
 }
 
 /** Converts a received event for an answer. */
-const shownEvent = (row: ReceivedEventRow): ShownEvent => ({
-  number: row.number,
-  event: row.event,
-  key: row.key,
-  callback: row.run_id !== null,
-  id: row.event_id,
-  state: row.state,
-  reason: row.reason,
-  taken_by: row.taken_by === null ? null : (JSON.parse(row.taken_by) as EventTaker),
-  bytes: row.bytes,
-  sent_by: row.sent_by,
-  received_at: timestamp(row.received_at),
-  expires_at: timestamp(row.expires_at),
-})
+const shownEvent = (row: ReceivedEventRow): ShownEvent =>
+  serializeRow(receivedEventSchema, row, {
+    callback: row.run_id !== null,
+    id: row.event_id,
+    taken_by: row.taken_by === null ? null : (JSON.parse(row.taken_by) as EventTaker),
+  })
 
 /** Converts a step that waits for an event for the list of its collection. */
-const shownEventWait = (row: EventWaitOfRun, publicUrl: string): ShownEventWait => ({
-  trajectory_id: row.trajectory_id,
-  task: row.name.slice(row.name.indexOf('/') + 1),
-  step: row.step,
-  event: row.event,
-  key: row.key,
-  output_schema: row.payload_schema === null ? null : (JSON.parse(row.payload_schema) as Record<string, unknown>),
-  waits_since: timestamp(row.waits_since),
-  expires_at: timestampOrNull(row.expires_at),
-  url: `${publicUrl}/${row.name}/${row.trajectory_id}`,
-})
+const shownEventWait = (row: EventWaitOfRun, publicUrl: string): ShownEventWait =>
+  serializeRow(eventWaitSchema, row, {
+    task: row.name.slice(row.name.indexOf('/') + 1),
+    output_schema: row.payload_schema === null ? null : (JSON.parse(row.payload_schema) as Record<string, unknown>),
+    url: `${publicUrl}/${row.name}/${row.trajectory_id}`,
+  })
 
 export interface ReceivedEventsDeps {
   database: Database

@@ -6,7 +6,7 @@ import { hashToken } from '../../lib/secrets/crypto.ts'
 import { hashWithToken, newSessionSecret } from '../../lib/secrets/session-secrets.ts'
 import { now, timestamp } from '../../lib/time.ts'
 import type { Identity } from '../../model/collections/identity.ts'
-import type { ShownSession } from '../../model/collections/session.ts'
+import { type ShownSession, sessionSchema } from '../../model/collections/session.ts'
 import { collectionsOfKey } from '../../store/collections/keys.ts'
 import {
   createSession,
@@ -20,6 +20,7 @@ import {
 import type { Database } from '../../store/database/database.ts'
 import { auditRow } from '../audit/trail.ts'
 import { whoami } from '../health/whoami.ts'
+import { serializeRow } from '../serialize-row.ts'
 import { sessionsContract } from './contract.ts'
 import { makeSignInLink } from './sign-in-link.ts'
 
@@ -65,17 +66,8 @@ const sessionOf = ({ sessionId }: Identity): number => {
 
 const scopeOf = ({ keyId }: Identity): SessionScope => (keyId === null ? 'admin' : { keyId })
 
-const shownTo = (identity: Identity, row: SessionRow): ShownSession => ({
-  id: row.id,
-  is_current: row.id === identity.sessionId,
-  key_id: row.key_id,
-  key_name: row.key_name,
-  key_prefix: row.key_prefix,
-  agent: row.agent,
-  created_at: timestamp(row.created_at),
-  last_seen_at: timestamp(row.last_seen_at),
-  expires_at: timestamp(row.expires_at),
-})
+const shownTo = (identity: Identity, row: SessionRow): ShownSession =>
+  serializeRow(sessionSchema, row, { is_current: row.id === identity.sessionId })
 
 /** Makes the function that stores a new session and sets its cookie. */
 const makeOpenSession =

@@ -1,10 +1,10 @@
 import { implement, type Route } from '../../http/implement.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
-import { timestamp } from '../../lib/time.ts'
 import { authorOf } from '../../model/collections/identity.ts'
-import { mostViews, type View, viewNameSchema } from '../../model/view.ts'
+import { mostViews, type View, viewNameSchema, viewSchema } from '../../model/view.ts'
 import type { Queries } from '../../store/database/database.ts'
 import { deleteView, findView, listViews, saveView, type ViewRow } from '../../store/views.ts'
+import { serializeRow } from '../serialize-row.ts'
 import { viewsContract } from './contract.ts'
 
 export interface ViewsDeps {
@@ -13,12 +13,7 @@ export interface ViewsDeps {
 
 const missing = (name: string) => new AppError('not_found', `View '${name}' not found`)
 
-const shown = ({ columns, created_at, updated_at, ...row }: ViewRow): View => ({
-  ...row,
-  columns: JSON.parse(columns) as string[],
-  created_at: timestamp(created_at),
-  updated_at: timestamp(updated_at),
-})
+const shown = (row: ViewRow): View => serializeRow(viewSchema, row, { columns: JSON.parse(row.columns) as string[] })
 
 /** The name in a path. Throws a 422 where nothing can be saved under it. */
 const nameToSave = (given: string): string => {

@@ -3,7 +3,7 @@ import { implement, type Route } from '../../http/implement.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
-import type { Delivery, deliveriesSchema, Receiver } from '../../model/webhook.ts'
+import { type Delivery, type deliveriesSchema, deliverySchema, type Receiver } from '../../model/webhook.ts'
 import { collectionWebhook } from '../../store/collections/collection-webhook.ts'
 import type { Database, Queries } from '../../store/database/database.ts'
 import { findRun, type RunRow } from '../../store/runs/runs.ts'
@@ -16,20 +16,17 @@ import {
   listAttempts,
   mostAttempts,
 } from '../../store/webhooks.ts'
+import { serializeRow } from '../serialize-row.ts'
 import { webhooksContract } from './contract.ts'
 
 type Deliveries = z.output<typeof deliveriesSchema>
 
 /** An attempt for display. */
-const shownDelivery = (row: AttemptRow): Delivery => ({
-  n: row.n,
-  created: timestamp(row.started_at),
-  status: row.delivered ? 'delivered' : 'failed',
-  status_code: row.status_code,
-  error: row.error,
-  duration_ms: row.duration_ms,
-  by_hand: row.by_hand,
-})
+const shownDelivery = (row: AttemptRow): Delivery =>
+  serializeRow(deliverySchema, row, {
+    created: timestamp(row.started_at),
+    status: row.delivered ? 'delivered' : 'failed',
+  })
 
 /** State of a run's webhook so far. */
 const deliveriesOf = async (queries: Queries, run: RunRow): Promise<Deliveries> => {

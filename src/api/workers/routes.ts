@@ -6,9 +6,15 @@ import type { Reply } from '../../http/reply.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { isDeeperThan } from '../../lib/json/json-text.ts'
 import { uncheckedByChecker } from '../../lib/json-schema/schema-keywords.ts'
-import { now, timestamp } from '../../lib/time.ts'
+import { makeLru } from '../../lib/memory/lru.ts'
+import { now, pause, timestamp } from '../../lib/time.ts'
 import { coveredIds, type Identity } from '../../model/collections/identity.ts'
-import type { ListedWorker, OfferedActivity, RegisterWorker } from '../../model/workers/worker.ts'
+import {
+  type ListedWorker,
+  listedWorkerSchema,
+  type OfferedActivity,
+  type RegisterWorker,
+} from '../../model/workers/worker.ts'
 import { longestPollSeconds, silentPollSeconds, type WorkerJob } from '../../model/workers/worker-job.ts'
 import type { JobCall, PollingWorker } from '../../model/workers/worker-queue.ts'
 import type { Database, Queries } from '../../store/database/database.ts'
@@ -19,11 +25,79 @@ import {
   insertWorker,
   type NewOffer,
   type NotedWorker,
+  noteWorkerPolls,
   type RegisteredWorkerRow,
 } from '../../store/workers/workers.ts'
 import type { AccessWatch } from '../access-watch.ts'
+import { serializeRow } from '../serialize-row.ts'
 import { workersContract } from './contract.ts'
-import { makePollNotes, type PollNotes } from './poll-notes.ts'
+
+/** A poll of a worker: its key, and the collections that the key covers now (null: all). */
+interface NotedPoll {
+  id: string
+  keyId: number | null
+  collectionIds: readonly number[] | null
+}
+
+/** Polls of one key that are noted together. */
+interface Batch {
+  ids: Set<string>
+  collectionIds: readonly number[] | null
+  noted: Promise<Map<string, NotedWorker>>
+}
+
+interface PollNotes {
+  /** The labels of a worker that had no jobs when it polled here last, with this key; undefined for another one. */
+  idleLabelsOf(poll: NotedPoll): readonly string[] | undefined
+  /** Notes a poll, and tells what the database knows of the worker; undefined if the key has no such worker. */
+  note(poll: NotedPoll): Promise<NotedWorker | undefined>
+  /** Call it when a worker is given jobs: its next poll may have to give them again. */
+  noteJobs(id: string): void
+}
+
+/** How long the poll of an idle worker waits to be noted, together with others: it waits for jobs meanwhile. */
+const gatherMs = 1_000
+const mostKnown = 10_000
+
+const makePollNotes = (database: Queries): PollNotes => {
+  /** Labels never change after a registration. */
+  const idle = makeLru<string, { keyId: number | null; labels: readonly string[] }>(mostKnown)
+  const open = new Map<number | null, Batch>()
+
+  const noteAll = async (ids: string[], { keyId, collectionIds }: NotedPoll): Promise<Map<string, NotedWorker>> => {
+    const rows = await noteWorkerPolls(database, ids, keyId, collectionIds)
+    for (const id of ids) idle.delete(id)
+    for (const { id, labels, jobs } of rows) if (jobs === 0) idle.set(id, { keyId, labels })
+    return new Map(rows.map((row) => [row.id, row]))
+  }
+
+  const begin = (poll: NotedPoll): Batch => {
+    const batch: Batch = { ids: new Set(), collectionIds: null, noted: pause(gatherMs).then(() => end()) }
+    const end = () => {
+      open.delete(poll.keyId)
+      return noteAll([...batch.ids], { ...poll, collectionIds: batch.collectionIds })
+    }
+    open.set(poll.keyId, batch)
+    return batch
+  }
+
+  const idleLabelsOf = ({ id, keyId }: NotedPoll) => {
+    const worker = idle.get(id)
+    return worker?.keyId === keyId ? worker.labels : undefined
+  }
+
+  return {
+    idleLabelsOf,
+    noteJobs: (id) => void idle.delete(id),
+    async note(poll) {
+      if (!idleLabelsOf(poll)) return (await noteAll([poll.id], poll)).get(poll.id)
+      const batch = open.get(poll.keyId) ?? begin(poll)
+      batch.ids.add(poll.id)
+      batch.collectionIds = poll.collectionIds
+      return (await batch.noted).get(poll.id)
+    },
+  }
+}
 
 interface PollDeps {
   engine: Engine
@@ -221,19 +295,8 @@ const stateOf = ({ drained_at, is_online, jobs }: ListedWorkerRow): ListedWorker
   return is_online ? 'online' : 'offline'
 }
 
-const shownWorker = (row: ListedWorkerRow): ListedWorker => ({
-  worker_id: row.id,
-  name: row.name,
-  version: row.version,
-  state: stateOf(row),
-  labels: row.labels,
-  concurrency: row.concurrency,
-  jobs: row.jobs,
-  activities: row.activities,
-  collections: row.collections,
-  registered_at: timestamp(row.registered_at),
-  seen_at: timestamp(row.seen_at),
-})
+const shownWorker = (row: ListedWorkerRow): ListedWorker =>
+  serializeRow(listedWorkerSchema, row, { worker_id: row.id, state: stateOf(row) })
 
 export interface WorkersDeps {
   database: Database

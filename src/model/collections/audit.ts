@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { timestampSchema } from '../names.ts'
 
-const auditEntrySchema = z
+export const auditEntrySchema = z
   .object({
     id: z.int(),
     at: timestampSchema,

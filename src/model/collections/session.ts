@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { timestampSchema } from '../names.ts'
 import { whoamiSchema } from './identity.ts'
 
-const sessionSchema = z
+export const sessionSchema = z
   .object({
     id: z.int(),
     is_current: z.boolean().describe('Whether this request was made with it.'),

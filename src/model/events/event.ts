@@ -49,7 +49,7 @@ const takerSchema = z
   .meta({ id: 'EventTaker' })
 
 /** A received event, without its payload. */
-const receivedEventSchema = z
+export const receivedEventSchema = z
   .object({
     number: z.int().describe('Position in the list.'),
     event: z.string().describe('Name of the event; of a callback, the step that it is for.'),
@@ -98,7 +98,7 @@ export const eventPageSchema = z
   .meta({ id: 'EventPage' })
 
 /** A step that waits for an event. */
-const eventWaitSchema = z
+export const eventWaitSchema = z
   .object({
     trajectory_id: z.string(),
     task: z.string(),

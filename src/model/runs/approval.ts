@@ -33,7 +33,7 @@ export const decidedSchema = z
 export type DecidedApproval = z.infer<typeof decidedSchema>
 
 /** A pending approval. */
-const waitingApprovalSchema = z
+export const waitingApprovalSchema = z
   .object({
     ...place,
     workflow_id: z.string(),

@@ -88,7 +88,7 @@ const workerStateSchema = z
   )
 
 /** A worker in the list of workers. */
-const listedWorkerSchema = z
+export const listedWorkerSchema = z
   .object({
     worker_id: z.string(),
     name: z.string(),
