@@ -1,27 +1,30 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
+import type { Environment } from '../engine/environment/environment.ts'
 import { noRetry } from '../http/errors.ts'
 import { unknownMembersOf } from '../http/input/unknown-members.ts'
 import { Reply } from '../http/reply.ts'
 import { warningsHeader } from '../http/warnings.ts'
 import { AppError, toAppError } from '../lib/errors.ts'
-import { inTime } from '../lib/in-time.ts'
+import { inTime, neededInTime } from '../lib/in-time.ts'
 import { isObject, parsedJson } from '../lib/json/json-object.ts'
 import { makeByteBlocks } from '../lib/memory/byte-blocks.ts'
 import { doInSlices } from '../lib/slices.ts'
 import { headerText } from '../lib/text/header-text.ts'
-import { now } from '../lib/time.ts'
+import { now, pause } from '../lib/time.ts'
+import type { Identity } from '../model/collections/identity.ts'
 import { anthropicType, openAiType } from '../model/gateway/error-types.ts'
 import { blockOfEitherSchema, isOfRunbooks, type JettyBlock } from '../model/gateway/gateway-call.ts'
 import type { Shape } from '../model/gateway/shape.ts'
 import { type LargeAnswer, refusedStatus, type UpstreamAnswer } from '../providers/upstream/answer.ts'
-import { makeStop } from '../providers/upstream/transport/stop.ts'
+import { clientLeft, makeStop, type Stop } from '../providers/upstream/transport/stop.ts'
 import type { AnswerCache } from '../store/calls/answer-cache.ts'
 import type { CallCost } from '../store/calls/budget.ts'
 import type { Lending } from '../store/collections/lending.ts'
+import type { Pauses } from '../store/collections/pauses.ts'
+import type { Quota } from '../store/collections/quota.ts'
 import { keepAnswer } from './ask/answer-cache.ts'
 import { type AskDeps, makeAsk } from './ask/ask.ts'
-import { type BeginCallDeps, makeBeginCall } from './begin-call.ts'
-import { makeOpenModelCalls } from './open-model-calls.ts'
+import { isCallTask } from './own-workflows.ts'
 import { type AskedBody, type ModelCall, readAsked } from './read-call.ts'
 import type { FinishedCall } from './record/finished-call.ts'
 import { spentUnrecorded } from './record/recorded-answer.ts'
@@ -30,8 +33,155 @@ import { calledModel } from './record/spent.ts'
 import { makeAnswerRoom } from './relay/answer-room.ts'
 import { makePace } from './relay/pace.ts'
 import { type RelayOptions, relayEvents } from './relay/relay-events.ts'
-import { finishedCall, type Keep, type Outcome, type Ticket, ticketHeaders } from './ticket.ts'
-import { endTrialCall } from './trial-call.ts'
+import { finishedCall, type Keep, makeTicket, type Outcome, type Ticket, ticketHeaders } from './ticket.ts'
+import { beginTrialCall, endTrialCall } from './trial-call.ts'
+
+/** A call that has not ended yet. */
+interface OpenModelCall {
+  stop: Stop
+  /** True if the client has disconnected. */
+  isGone(): boolean
+  /** The reservation of the call in a trial. */
+  trial?: { collectionId: number; runKey: string }
+}
+
+interface OpenModelCalls {
+  /** Keeps a call in the list until its answer has ended, the part that the reply still has to write included. */
+  track(call: OpenModelCall, answer: () => Promise<Reply>): Promise<Reply>
+  /** Breaks off every call, and resolves once all are on record, or after some seconds. */
+  end(): Promise<void>
+}
+
+const endWithinMs = 10_000
+const renewTrialsMs = 60_000
+
+const serverStops = (): AppError =>
+  new AppError('stopping', 'The server is stopping and has interrupted the answer', {
+    hint: 'Send the call again.',
+    retryAfterSeconds: 1,
+  })
+
+/** Makes the list of the calls that are under way. Trials of these calls are renewed, so that no sweep takes them back. */
+const makeOpenModelCalls = (lending: Pick<Lending, 'renew'>, renewMs = renewTrialsMs): OpenModelCalls => {
+  const calls = new Map<OpenModelCall, Promise<void>>()
+  const renewTrials = () => {
+    const trials = [...calls.keys()].flatMap(({ trial }) => trial ?? [])
+    if (trials.length > 0) lending.renew(trials).catch(() => {}) // while the database is away nothing is swept either
+  }
+  const renewing = setInterval(renewTrials, renewMs).unref()
+
+  return {
+    async track(call, answer) {
+      let end = () => {}
+      const ended = new Promise<void>((resolve) => {
+        end = resolve
+      })
+      calls.set(call, ended)
+      const over = () => {
+        calls.delete(call)
+        end()
+      }
+      try {
+        const reply = await answer()
+        const { body, headers, status } = reply
+        if (typeof body === 'function') return new Reply((outgoing) => body(outgoing).finally(over), headers, status)
+        over()
+        return reply
+      } catch (error) {
+        over()
+        throw error
+      }
+    },
+    async end() {
+      const late = new AbortController()
+      for (const call of calls.keys()) call.stop.stop(call.isGone() ? clientLeft() : serverStops())
+      await Promise.race([Promise.all(calls.values()), pause(endWithinMs, late.signal)])
+      late.abort()
+      clearInterval(renewing)
+    },
+  }
+}
+
+interface BeginCallDeps {
+  /** The variables of one version of an environment, with lent keys under these names. */
+  environmentOf(id: number | null, lent: readonly string[]): Environment | Promise<Environment>
+  lending: Lending
+  /** Refuses calls of paused collections. */
+  pauses: Pick<Pauses, 'require'>
+  /** Refuses a call that must be recorded if its collection has used up its quota. */
+  quota: Pick<Quota, 'require'>
+  recorder: Recorder
+  /** Draws an unused trajectory id: the client gets it before the call is recorded. */
+  drawTrajectoryId(): string
+  /** Maximum labels of one run. */
+  mostLabels: number
+  /** Refuses calls that cannot be recorded in Postgres now. */
+  recordingRequired: boolean
+}
+
+/** A call that may be sent to a model. */
+interface BegunModelCall {
+  ticket: Ticket
+  environment: Environment
+}
+
+const unrecordable = (): AppError =>
+  new AppError('database_unavailable', 'The call cannot be recorded: the database does not answer right now', {
+    hint: 'JETTY_RECORDING_REQUIRED refuses calls that cannot be recorded. Try again in a moment.',
+    retryAfterSeconds: 1,
+  })
+
+const noRoom = (): AppError =>
+  new AppError('busy', 'Call records are queued faster than the database can store them', {
+    hint: 'Try again in a moment. While the database is away, JETTY_SPILL_BYTES limits what is kept in files.',
+    retryAfterSeconds: 5,
+  })
+
+/** Throws 403 when a read-only key names a task: it may not create tasks, nor add to the runs of others. */
+const requireNaming = (identity: Identity, task: string | undefined): void => {
+  if (identity.access !== 'READ' || task === undefined || isCallTask(task)) return
+  throw new AppError('forbidden', 'Access level WRITE required.', {
+    hint: 'Leave jetty.task out, or use a key with the access level WRITE: it names the task that a call is recorded under.',
+  })
+}
+
+const tooManyLabels = (most: number): AppError =>
+  new AppError('bad_request', `jetty.labels: a run has at most ${most} labels`, {
+    hint: 'Send fewer labels, or raise JETTY_MAX_LABELS_PER_RUN.',
+  })
+
+/** Makes the function that prepares an admitted call: its trial, its environment, and room for its record. */
+const makeBeginCall =
+  ({
+    environmentOf,
+    lending,
+    pauses,
+    quota,
+    recorder,
+    drawTrajectoryId,
+    mostLabels,
+    recordingRequired,
+  }: BeginCallDeps) =>
+  async (call: ModelCall, shape: Shape, underWay: OpenModelCall): Promise<BegunModelCall> => {
+    const { headers, identity, collection, databaseAway } = call
+    const { asked, receivedMs } = call.body
+    requireNaming(identity, asked.block.task)
+    pauses.require(collection.id)
+    const trial = asked.block.use_trial_keys ? await neededInTime(beginTrialCall(lending, call)) : undefined
+    if (trial) underWay.trial = { collectionId: collection.id, runKey: trial.runKey }
+    const environment = await neededInTime(environmentOf(collection.environment_id, trial?.lent ?? []))
+    const ticket = makeTicket({
+      ...{ shape, asked, headers, admission: call, environment, startedMs: receivedMs, trial, databaseAway },
+      trajectoryId: drawTrajectoryId(),
+    })
+    if (ticket.labels.length > mostLabels) throw tooManyLabels(mostLabels)
+    if (!ticket.recorded) return { ticket, environment }
+    if (databaseAway && recordingRequired) throw unrecordable()
+    if (recorder.full) throw noRoom()
+    const room = quota.require(collection.id)
+    if (room) await neededInTime(room)
+    return { ticket, environment }
+  }
 
 const openingBrace = 123
 const closingBrace = 125

@@ -1,5 +1,6 @@
+import { createHmac } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
-import { AppError, isDatabaseUnavailable, messageOf } from '../../lib/errors.ts'
+import { AppError, errorCodes, isDatabaseUnavailable, messageOf, toAppError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { requireAllowedHost } from '../../lib/net/hosts.ts'
 import type { Open } from '../../lib/net/open.ts'
@@ -22,8 +23,75 @@ import {
   type RunWebhook,
   settleAttempt,
 } from '../../store/webhooks.ts'
-import { webhookRequest } from './request.ts'
-import { type Sent, sendWebhook } from './send.ts'
+
+/** Request to a receiver. */
+interface WebhookRequest {
+  headers: Record<string, string>
+  body: Buffer
+}
+
+/**
+ * Builds the request: the run's document, signed with the hex HMAC-SHA256 of `<timestamp>.<raw body>` when there is a
+ * secret. Each header has two names, for receivers that know the older one.
+ */
+const webhookRequest = (
+  run: { trajectoryId: string; document: string },
+  secret: string | null,
+  nowMs: number,
+): WebhookRequest => {
+  const body = Buffer.from(run.document)
+  const seconds = String(Math.floor(nowMs / 1000))
+  const said: Record<string, string> = {
+    'trajectory-id': run.trajectoryId,
+    ...(secret && {
+      timestamp: seconds,
+      signature: createHmac('sha256', secret).update(`${seconds}.`).update(body).digest('hex'),
+    }),
+  }
+  const named = (prefix: string) => Object.entries(said).map(([name, value]) => [`${prefix}-${name}`, value])
+  return {
+    headers: { 'content-type': 'application/json', ...Object.fromEntries([...named('x-mise'), ...named('x-jetty')]) },
+    body,
+  }
+}
+
+/** Result of sending a request once. */
+interface Sent {
+  statusCode: number | null
+  /** Sentence about the failure; null when delivered. */
+  error: string | null
+  /** Whether a retry is pointless: the address is never allowed. */
+  isFinal: boolean
+}
+
+/**
+ * Sends a request and waits for the answer's status without reading the body. Any 2xx is a delivery; a redirect is
+ * none.
+ */
+const sendWebhook = async (
+  open: Open,
+  target: { url: string; isSecret: boolean; timeoutSeconds: number; signal: AbortSignal },
+  { headers, body }: WebhookRequest,
+): Promise<Sent> => {
+  try {
+    const { timeoutSeconds, signal } = target
+    const answer = await open(target.url, { method: 'POST', headers, body, timeoutSeconds, signal })
+    answer.close()
+    return { statusCode: answer.status, error: complaint(answer.status), isFinal: false }
+  } catch (thrown) {
+    const { code } = toAppError(thrown)
+    // The message contains the address; for a secret one only the kind of failure is reported.
+    const error = target.isSecret ? errorCodes[code].meaning : messageOf(thrown)
+    return { statusCode: null, error, isFinal: code === 'address_refused' }
+  }
+}
+
+const complaint = (status: number): string | null => {
+  if (status >= 200 && status <= 299) return null
+  return status >= 300 && status <= 399
+    ? `The receiver answered ${status}; redirects are not followed`
+    : `The receiver answered ${status}`
+}
 
 interface AttemptDeps {
   database: Queries

@@ -1,27 +1,98 @@
 import { askForVerdict } from '../../activities/judge/ask.ts'
 import type { Question } from '../../activities/judge/question.ts'
-import { messageOf } from '../../lib/errors.ts'
+import { AppError, messageOf } from '../../lib/errors.ts'
 import { contentTypeOf, isTextFile } from '../../lib/files/media-type.ts'
 import { readStart } from '../../lib/memory/byte-blocks.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import type { RunbookFrontMatter } from '../../model/runbooks/runbook.ts'
 import type { RunbookRequest } from '../../model/runbooks/runbook-request.ts'
 import type { RunbookHost, Verification } from '../../model/runbooks/runbook-run.ts'
+import { inside } from '../../model/runbooks/sandbox.ts'
 import type { Agent, AgentReport } from '../agents/agent.ts'
 import type { SandboxGateway } from '../gateway/sandbox-gateway.ts'
 import type { WalkedFile, WalkLimits } from '../isolation/files/walk-results.ts'
 import type { Sandbox, SandboxPlaces, SandboxProvider, SandboxSpec } from '../isolation/sandbox.ts'
 import type { AgentLog } from './agent-log.ts'
 import { type EmitEvents, phase } from './emit-events.ts'
-import { environmentOf } from './environment.ts'
+import { baseEnvironment, environmentOf } from './environment.ts'
 import { type DeclaredFiles, declaredFiles, matchesOf } from './format/declared-files.ts'
+import { makeLines } from './output-lines.ts'
 import type { RunbookPlan } from './preflight/preflight.ts'
 import { lookAtResults, type Results } from './results/look-at-results.ts'
 import { type Failure, failureOf, isMendable, verificationFailure } from './results/success.ts'
 import { type AgentRun, runAgent } from './run-agent.ts'
+import { makeTail } from './tail.ts'
 import { fillVariables, type Variables, variablesOf } from './variables.ts'
-import { fillCommand } from './verify/fill-command.ts'
-import { type CheckVerdict, type CommandCheck, verifyByCommand } from './verify/verify-command.ts'
+import { type FilledCommand, fillCommand } from './verify/fill-command.ts'
+
+/** A verdict before repair rounds are counted. */
+type CheckVerdict = Omit<Verification, 'repair_rounds'>
+
+interface CommandCheck extends FilledCommand {
+  timeoutSeconds: number
+}
+
+const keptOutput = 16 * 1024
+const longestLine = 8 * 1024
+
+/**
+ * Runs a command in a fresh sandbox over a copy of the results, at the same path and without network, so that nothing
+ * the agent left running or changed has an effect. Throws when it could not be run.
+ */
+const verifyByCommand = async (
+  { command, env, timeoutSeconds }: CommandCheck,
+  files: readonly WalkedFile[],
+  sandbox: { provider: Pick<SandboxProvider, 'create'>; spec: Omit<SandboxSpec, 'agentFolder'> },
+  scrub: (text: string) => string,
+  signal: AbortSignal,
+): Promise<CheckVerdict> => {
+  const place = await sandbox.provider.create(sandbox.spec)
+  try {
+    const { places } = place
+    for (const file of files) {
+      signal.throwIfAborted()
+      await place.put(`${inside.results}/${file.path}`, file.open(), file.isExecutable ? 0o755 : 0o644)
+    }
+    const output = makeTail(keptOutput)
+    const lines = {
+      stdout: makeLines(longestLine, scrub, output.add),
+      stderr: makeLines(longestLine, scrub, output.add),
+    }
+    const exit = await place.run({
+      argv: ['/bin/sh', '-c', command],
+      env: { ...baseEnvironment(places.home), ...env },
+      cwd: places.results,
+      network: 'none',
+      wallMs: timeoutSeconds * 1000,
+      signal,
+      onOutput: (stream, chunk) => lines[stream].write(chunk),
+    })
+    lines.stdout.end()
+    lines.stderr.end()
+    if (exit.reason === 'lost' || exit.reason === 'cancelled') {
+      throw new AppError('sandbox_unavailable', `The check was stopped (${exit.reason})`)
+    }
+    const ending =
+      exit.reason === 'exit' ? '' : `${endings[exit.reason]}\n`.replace('{seconds}', String(timeoutSeconds))
+    return {
+      passed: exit.reason === 'exit' && exit.code === 0,
+      kind: 'command',
+      output: `${scrub(output.text())}${ending}`, // scrubbed again: a secret may span lines
+      // A command that is killed has an exit code of its own now and then, which says nothing of the check.
+      exit_code: exit.reason === 'timed_out' ? null : exit.code,
+      score: null,
+    }
+  } finally {
+    await place.destroy()
+  }
+}
+
+const endings = {
+  timed_out: 'The check timed out after {seconds} s.',
+  out_of_memory: 'The check exceeded its memory limit.',
+  disk_full: 'The check exceeded its disk limit.',
+  output_limit: 'The check exceeded its output limit.',
+} as const
 
 interface JudgeCheck {
   rubric: string

@@ -1,11 +1,17 @@
+import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query'
 import { useNavigate, useRouter, useSearch } from '@tanstack/react-router'
-import { type ReactNode, useRef, useState } from 'react'
+import { type ReactNode, type Ref, useRef, useState } from 'react'
+import { AppError } from '../../../src/lib/errors.ts'
 import type { ListedApproval } from '../../../src/model/runs/approval.ts'
+import { api } from '../../data/api.ts'
 import { useNow } from '../../data/clock.ts'
+import { keys } from '../../data/keys.ts'
+import { useLiveCollection } from '../../data/live-collection.ts'
 import { useNarrow } from '../../data/narrow.ts'
+import { refreshSoon } from '../../data/refresh-soon.ts'
 import { readStored, writeStored } from '../../data/stored.ts'
 import { useTitle } from '../../data/title.ts'
-import { useWhoami } from '../../data/whoami.ts'
+import { useMayWrite, useWhoami } from '../../data/whoami.ts'
 import { plainText } from '../../parts/log/plain-text.ts'
 import { PageLink, runHref } from '../../parts/page-link.tsx'
 import { Problem } from '../../parts/problem.tsx'
@@ -13,16 +19,133 @@ import { splitQuestion } from '../../parts/question.ts'
 import { personText } from '../../parts/status-of-run.ts'
 import { TextView } from '../../parts/text-view/text-view.tsx'
 import { agoText } from '../../text/ago.ts'
+import { momentText } from '../../text/moment.ts'
 import { Button, IconButton } from '../../ui/button.tsx'
 import { CopyLine } from '../../ui/copy.tsx'
 import { Empty } from '../../ui/empty.tsx'
+import { TextArea } from '../../ui/field.tsx'
 import { useKeys } from '../../ui/keys.ts'
 import { Split } from '../../ui/split.tsx'
 import { StatusMark } from '../../ui/status.tsx'
 import { Tabs } from '../../ui/tabs.tsx'
 import { showToast } from '../../ui/toast.tsx'
-import { DecisionForm } from './decision-form.tsx'
-import { type ApprovalTab, useApprovals, useDecide, useLiveApprovals } from './query.ts'
+
+const fallbacks = {
+  approve: 'is approved',
+  reject: 'is rejected',
+  fail: 'fails',
+} as const
+
+/** What happens when nobody decides. */
+const expiryText = ({ expires_at: at, default_decision: then }: ListedApproval): string =>
+  at === null ? 'Waits until somebody decides.' : `If nobody decides until ${momentText(at)}, it ${fallbacks[then]}.`
+
+interface DecisionFormProps {
+  approval: ListedApproval
+  comment: string
+  onComment: (text: string) => void
+  onDecide: (decision: 'approve' | 'reject') => void
+  isSending: boolean
+  error: unknown
+  commentRef?: Ref<HTMLTextAreaElement> | undefined
+}
+
+/** The decision: to be made, or as it was made. */
+const DecisionForm = ({ approval, comment, onComment, onDecide, isSending, error, commentRef }: DecisionFormProps) => {
+  const mayWrite = useMayWrite()
+  if (approval.decision) {
+    const who = approval.decided_by === null ? 'Nobody decided in time' : personText(approval.decided_by)
+    return (
+      <p>
+        {who}: {approval.decision}, {momentText(approval.decided_at)}
+        {approval.comment && <q className="ml-2 text-muted">{approval.comment}</q>}
+      </p>
+    )
+  }
+  return (
+    <div className="flex flex-col gap-3">
+      <TextArea
+        {...(commentRef && { ref: commentRef })}
+        label="Comment"
+        rows={3}
+        maxLength={10_000}
+        value={comment}
+        onChange={(event) => onComment(event.target.value)}
+      />
+      <div className="flex flex-wrap items-center gap-3">
+        <Button look="main" icon="tick" disabled={isSending || !mayWrite} onClick={() => onDecide('approve')}>
+          Approve
+        </Button>
+        <Button look="bad" icon="cross" disabled={isSending || !mayWrite} onClick={() => onDecide('reject')}>
+          Reject
+        </Button>
+        <span className="text-12 text-muted">{mayWrite ? expiryText(approval) : 'This key may only read.'}</span>
+      </div>
+      {error !== null && error !== undefined && <Problem error={error} />}
+    </div>
+  )
+}
+
+/** Which approvals are shown: those that name this person, all that wait, or those that were decided. */
+type ApprovalTab = 'mine' | 'waiting' | 'decided'
+
+const approvalsKey = keys.approvals
+
+const useApprovals = (tab: ApprovalTab) => {
+  const state = tab === 'decided' ? 'decided' : 'waiting'
+  return useInfiniteQuery({
+    queryKey: [...approvalsKey, state],
+    initialPageParam: '',
+    queryFn: ({ pageParam, signal }) =>
+      api.listAllApprovals({
+        query: { state, limit: 100, ...(pageParam === '' ? {} : { cursor: pageParam }) },
+        signal,
+      }),
+    getNextPageParam: (last) => last.next_cursor ?? undefined,
+    refetchOnWindowFocus: true, // no stream has the approvals of all collections
+  })
+}
+
+const useRefreshApprovals = (): (() => void) => {
+  const client = useQueryClient()
+  return () => void client.invalidateQueries({ queryKey: approvalsKey })
+}
+
+/** Follows the collection of the approval that is looked at. */
+const useLiveApprovals = (collection: string | undefined): void => {
+  const client = useQueryClient()
+  useLiveCollection(collection ?? '', {
+    onNews: () => refreshSoon(client, approvalsKey),
+    onGap: useRefreshApprovals(),
+    isOn: collection !== undefined,
+  })
+}
+
+interface Decision {
+  approval: ListedApproval
+  decision: 'approve' | 'reject'
+  comment: string
+}
+
+/** Decides an approval; whoever comes second is told who was first. */
+const useDecide = (onDecided: () => void) => {
+  const refresh = useRefreshApprovals()
+  return useMutation({
+    mutationFn: ({ approval, decision, comment }: Decision) => {
+      const { collection, task, trajectory_id, step } = approval
+      return api.decideApproval({
+        params: { collection, task, trajectory_id, step },
+        body: { decision, comment: comment.trim() === '' ? null : comment },
+      })
+    },
+    onSuccess: onDecided,
+    onError: (error) => {
+      // The list is read again without it, and its panel goes.
+      if (error instanceof AppError && error.status === 409) showToast({ text: error.message, isBad: true })
+    },
+    onSettled: refresh,
+  })
+}
 
 /** What tells one approval from all others. */
 const approvalKey = ({ collection, trajectory_id, step }: ListedApproval): string =>

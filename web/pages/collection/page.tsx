@@ -1,6 +1,8 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
+import type { ShownApproval } from '../../../src/model/runs/approval.ts'
+import type { CollectionRun } from '../../../src/model/runs/collection-run.ts'
 import type { DailyStats } from '../../../src/model/runs/daily-stats.ts'
 import type { TaskSummary } from '../../../src/model/workflows/task.ts'
 import { api } from '../../data/api.ts'
@@ -12,8 +14,11 @@ import { useTitle } from '../../data/title.ts'
 import { useMayWrite } from '../../data/whoami.ts'
 import { type DayBar, DayBars } from '../../parts/chart/day-bars.tsx'
 import { CollectionTabs } from '../../parts/collection-tabs.tsx'
+import { plainText } from '../../parts/log/plain-text.ts'
+import { PageLink, runHref } from '../../parts/page-link.tsx'
 import { PausedNote } from '../../parts/paused.tsx'
 import { Problem } from '../../parts/problem.tsx'
+import { splitQuestion } from '../../parts/question.ts'
 import { RunNumbers } from '../../parts/run-numbers.tsx'
 import { SortedList } from '../../parts/sorted-list/sorted-list.tsx'
 import { agoText } from '../../text/ago.ts'
@@ -27,7 +32,87 @@ import { buttonClass } from '../../ui/button.tsx'
 import { Empty } from '../../ui/empty.tsx'
 import { Icon } from '../../ui/icon.tsx'
 import { StatusMark, statusWord } from '../../ui/status.tsx'
-import { LatestFailures, OpenApprovals } from './attention.tsx'
+
+interface LineProps {
+  collection: string
+  task: string
+  id: string
+  mark: string
+  text: string
+  since: string
+}
+
+const Line = ({ collection, task, id, mark, text, since }: LineProps) => {
+  const now = useNow()
+  return (
+    <li>
+      <PageLink
+        href={runHref({ collection, task, trajectory_id: id })}
+        className="flex items-center gap-2 rounded-s px-2 py-1.5 hover:bg-sunk"
+      >
+        <StatusMark of={mark} label={mark} />
+        <span className="shrink-0 font-medium">{task}</span>
+        <span className="min-w-0 flex-1 truncate text-muted">{plainText(text)}</span>
+        <span className="shrink-0 text-12 text-faint">{agoText(since, now)}</span>
+      </PageLink>
+    </li>
+  )
+}
+
+/** Runs that failed last. */
+const LatestFailures = ({ collection, runs }: { collection: string; runs: CollectionRun[] }) => (
+  <section aria-labelledby="failures">
+    <h2 id="failures" className="mb-1 flex items-baseline gap-3 font-semibold text-15">
+      Latest failures
+      <Link
+        to="/$collection/-/runs"
+        params={{ collection }}
+        search={{ status: ['failed'] }}
+        className="font-normal text-12 text-accent"
+      >
+        All of them
+      </Link>
+    </h2>
+    <ul>
+      {runs.map((run) => (
+        <Line
+          key={run.workflow_id}
+          collection={collection}
+          task={run.task}
+          id={run.trajectory_id}
+          mark="failed"
+          text={run.error ?? ''}
+          since={run.ended ?? run.created}
+        />
+      ))}
+    </ul>
+  </section>
+)
+
+/** Steps that wait for somebody. */
+const OpenApprovals = ({ collection, approvals }: { collection: string; approvals: ShownApproval[] }) => (
+  <section aria-labelledby="approvals">
+    <h2 id="approvals" className="mb-1 flex items-baseline gap-3 font-semibold text-15">
+      Waiting for a person
+      <Link to="/-/approvals" className="font-normal text-12 text-accent">
+        Decide
+      </Link>
+    </h2>
+    <ul>
+      {approvals.map((one) => (
+        <Line
+          key={`${one.trajectory_id} ${one.step}`}
+          collection={collection}
+          task={one.task}
+          id={one.trajectory_id}
+          mark="waiting"
+          text={splitQuestion(one.message).title}
+          since={one.requested_at}
+        />
+      ))}
+    </ul>
+  </section>
+)
 
 interface TaskTableProps {
   collection: string

@@ -1,15 +1,233 @@
-import { useMemo, useState } from 'react'
+import { useCallback, useEffect, useEffectEvent, useLayoutEffect, useMemo, useRef, useState } from 'react'
+import { unevenRows, useRowsAt } from '../../data/rows.ts'
 import type { RunAddress } from '../../data/run.ts'
 import { useTranscript } from '../../data/transcript.ts'
 import { usdText } from '../../text/cost.ts'
 import { countText } from '../../text/count.ts'
 import { durationText } from '../../text/duration.ts'
+import { clockText, momentText } from '../../text/moment.ts'
 import { Button } from '../../ui/button.tsx'
 import { Checkbox, TextField } from '../../ui/field.tsx'
+import { Icon } from '../../ui/icon.tsx'
 import { StatusMark } from '../../ui/status.tsx'
+import { JsonTree } from '../json-tree/json-tree.tsx'
 import { Problem } from '../problem.tsx'
-import { type EntryFilter, type PhaseSpan, phasesOf, shownEntries, type Transcript, transcriptOf } from './entries.ts'
-import { EntryList } from './entry-list.tsx'
+import { TextView } from '../text-view/text-view.tsx'
+import {
+  type EntryFilter,
+  type PhaseSpan,
+  phasesOf,
+  shownEntries,
+  type Transcript,
+  type TranscriptEntry,
+  transcriptOf,
+} from './entries.ts'
+
+interface EntryRowProps {
+  entry: TranscriptEntry
+  isOpen: boolean
+  onToggle: () => void
+}
+
+/** One entry: a tool call is one line until it is opened. */
+const EntryRow = ({ entry, isOpen, onToggle }: EntryRowProps) => (
+  <div className="flex items-start gap-3 px-4 py-1">
+    <time
+      dateTime={new Date(entry.at).toISOString()}
+      title={momentText(entry.at)}
+      className="w-16 shrink-0 font-mono text-11 text-faint leading-5"
+    >
+      {clockText(entry.at)}
+    </time>
+    <div className="min-w-0 flex-1">
+      <Body entry={entry} isOpen={isOpen} onToggle={onToggle} />
+    </div>
+  </div>
+)
+
+/** Roles of what programs print, such as a check that failed: nobody wrote it as Markdown. */
+const printedBy: ReadonlySet<string> = new Set(['stdout', 'stderr'])
+
+const Body = ({ entry, isOpen, onToggle }: EntryRowProps) => {
+  switch (entry.kind) {
+    case 'tool':
+      return <ToolBody entry={entry} isOpen={isOpen} onToggle={onToggle} />
+    case 'message':
+      return (
+        <div className={entry.role === 'assistant' ? '' : 'border-line border-l-2 pl-3 text-muted'}>
+          <TextView text={entry.text} isProse={!printedBy.has(entry.role)} />
+        </div>
+      )
+    case 'phase':
+      return (
+        <p className="font-medium text-12 text-muted">
+          {entry.phase}
+          {entry.text === '' || entry.text === entry.phase ? '' : ` · ${entry.text}`}
+        </p>
+      )
+    case 'end':
+      return <Marked state={entry.isOk ? 'completed' : 'failed'} text={`The agent ended: ${entry.text}`} />
+    default:
+      return (
+        <Marked
+          state={entry.kind === 'error' ? 'failed' : 'waiting'}
+          text={entry.text}
+          isBad={entry.kind === 'error'}
+        />
+      )
+  }
+}
+
+const Marked = ({ state, text, isBad = false }: { state: string; text: string; isBad?: boolean }) => (
+  <div className="flex items-start gap-2">
+    <StatusMark of={state} label={state} className="mt-0.5" />
+    <div className={`min-w-0 flex-1 ${isBad ? 'text-bad' : ''}`}>
+      <TextView text={text} />
+    </div>
+  </div>
+)
+
+const ToolBody = ({ entry, isOpen, onToggle }: EntryRowProps & { entry: TranscriptEntry & { kind: 'tool' } }) => {
+  const { line, input, result } = entry
+  const state = result === undefined ? 'running' : result.isError ? 'failed' : 'completed'
+  const words = { running: 'no result yet', failed: 'failed', completed: 'succeeded' }
+  return (
+    <div className={isOpen ? 'rounded-m border border-line' : ''}>
+      <button
+        type="button"
+        aria-expanded={isOpen}
+        onClick={onToggle}
+        className="flex w-full items-center gap-2 rounded-m px-1 text-left hover:bg-sunk"
+      >
+        <Icon name={isOpen ? 'down' : 'right'} className="text-faint" />
+        <span className="min-w-0 flex-1 truncate font-mono text-12">{line}</span>
+        {result && result.at - entry.at >= 10 && (
+          <span className="shrink-0 text-11 text-faint">{durationText((result.at - entry.at) / 1000)}</span>
+        )}
+        <StatusMark of={state} label={words[state]} />
+      </button>
+      {isOpen && (
+        <div className="flex flex-col gap-3 border-line border-t p-2">
+          {input !== undefined && <JsonTree value={input} path="" label="input" />}
+          {result && (
+            <section aria-label="result" className={result.isError ? 'text-bad' : ''}>
+              {result.output === '' ? <p className="text-faint">no output</p> : <TextView text={result.output} />}
+            </section>
+          )}
+        </div>
+      )}
+    </div>
+  )
+}
+
+/** Height of a line that was not drawn yet, in px. */
+const expectedHeight = 28
+/** Closer to the end than this, the list goes on following. */
+const endPx = 60
+
+interface EntryListProps {
+  entries: readonly TranscriptEntry[]
+  /** Stays at the end while entries come. */
+  isFollowing: boolean
+  onFollow: (isFollowing: boolean) => void
+  /** Number of the entry to show; another object shows it again. */
+  target: { n: number } | undefined
+  onStart: () => void
+}
+
+/** The entries in view, each as high as it is. */
+const EntryList = ({ entries, isFollowing, onFollow, target, onStart }: EntryListProps) => {
+  const [open, setOpen] = useState<ReadonlySet<number>>(new Set())
+  const [heights, measure] = useHeights()
+  const places = useMemo(() => unevenRows(entries.map(({ n }) => heights.get(n) ?? expectedHeight)), [entries, heights])
+  const { box, node, first, last, total, topOf } = useRowsAt(places)
+
+  useLayoutEffect(() => {
+    if (node && isFollowing && total > 0) node.scrollTop = node.scrollHeight
+  }, [node, isFollowing, total])
+  // What is in view stays there when older entries come in above it.
+  const top = useRef<number>(undefined)
+  useLayoutEffect(() => {
+    const before = top.current
+    top.current = entries[0]?.n
+    const added = before === undefined ? -1 : entries.findIndex(({ n }) => n === before)
+    if (node && added > 0 && !isFollowing) node.scrollTop += places.topOf(added)
+  }, [node, entries, places, isFollowing])
+  const show = useEffectEvent((box: HTMLElement, number: number) => {
+    const at = entries.findIndex(({ n }) => n === number)
+    if (at >= 0) box.scrollTop = topOf(at)
+  })
+  useEffect(() => {
+    if (node && target) show(node, target.n)
+  }, [node, target])
+
+  const toggle = (n: number) =>
+    setOpen((was) => {
+      const next = new Set(was)
+      if (!next.delete(n)) next.add(n)
+      return next
+    })
+  return (
+    <div
+      ref={box}
+      role="log"
+      aria-label="Transcript"
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls by keyboard
+      tabIndex={0}
+      onScroll={({ currentTarget: { scrollTop, clientHeight, scrollHeight } }) => {
+        onFollow(scrollTop + clientHeight >= scrollHeight - endPx)
+        if (scrollTop < endPx) onStart()
+      }}
+      className="min-h-0 flex-1 overflow-auto [overflow-anchor:none]"
+    >
+      <div className="relative" style={{ height: total }}>
+        {entries.slice(first, last).map((entry, at) => (
+          <div
+            key={entry.n}
+            ref={(row) => measure(entry.n, row)}
+            className="absolute inset-x-0"
+            style={{ top: topOf(first + at) }}
+          >
+            <EntryRow entry={entry} isOpen={open.has(entry.n)} onToggle={() => toggle(entry.n)} />
+          </div>
+        ))}
+      </div>
+    </div>
+  )
+}
+
+/** Measures rows while they are drawn. */
+const useHeights = (): [
+  ReadonlyMap<number, number>,
+  (n: number, row: HTMLElement | null) => (() => void) | undefined,
+] => {
+  const [heights, setHeights] = useState<ReadonlyMap<number, number>>(new Map())
+  const numbers = useRef(new WeakMap<Element, number>())
+  const [watch] = useState(
+    () =>
+      new ResizeObserver((seen) => {
+        setHeights((was) => {
+          const next = new Map(was)
+          for (const { target } of seen) {
+            const n = numbers.current.get(target)
+            if (n !== undefined && target.isConnected) next.set(n, target.getBoundingClientRect().height)
+          }
+          return [...next].some(([n, height]) => was.get(n) !== height) ? next : was
+        })
+      }),
+  )
+  useEffect(() => () => watch.disconnect(), [watch])
+  const measure = useCallback(
+    (n: number, row: HTMLElement | null) => {
+      if (!row) return undefined
+      numbers.current.set(row, n)
+      watch.observe(row)
+      return () => watch.unobserve(row)
+    },
+    [watch],
+  )
+  return [heights, measure]
+}
 
 const names: Record<PhaseSpan['phase'], string> = {
   waiting: 'waiting',

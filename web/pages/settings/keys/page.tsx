@@ -1,20 +1,350 @@
-import { useMutation } from '@tanstack/react-query'
-import { type FormEvent, useId, useState } from 'react'
+import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query'
+import { type FormEvent, type ReactNode, useId, useState } from 'react'
+import type { Key } from '../../../../src/model/collections/key.ts'
 import { api } from '../../../data/api.ts'
+import { useNow } from '../../../data/clock.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
+import { Confirm } from '../../../parts/confirm.tsx'
 import { Problem } from '../../../parts/problem.tsx'
-import { Button } from '../../../ui/button.tsx'
+import { SortedList } from '../../../parts/sorted-list/sorted-list.tsx'
+import { agoText } from '../../../text/ago.ts'
+import { momentText } from '../../../text/moment.ts'
+import { Badge } from '../../../ui/badge.tsx'
+import { Button, buttonClass } from '../../../ui/button.tsx'
 import { Dialog } from '../../../ui/dialog.tsx'
 import { Empty } from '../../../ui/empty.tsx'
-import { SelectField, TextField } from '../../../ui/field.tsx'
+import { Checkbox, SelectField, TextField } from '../../../ui/field.tsx'
+import { Icon } from '../../../ui/icon.tsx'
+import { Menu } from '../../../ui/menu.tsx'
+import { showToast } from '../../../ui/toast.tsx'
 import { CommandLines } from '../command-lines.tsx'
 import { fieldErrors } from '../field-errors.ts'
 import { SettingsHeading } from '../heading.tsx'
 import type { CollectionPlace } from '../place.ts'
 import { SecretOnce } from '../secret-once.tsx'
-import { ExpiryFields, useExpiry } from './expiry-fields.tsx'
-import { KeyList } from './key-list.tsx'
-import { useApiKeys, useKeysChanged } from './keys-query.ts'
+import { type ExpiryChoice, expiryChoices, expiryOf, keyState } from './key-state.ts'
+
+/** Until when a key is valid, as somebody enters it. */
+const useExpiry = () => {
+  const [choice, setChoice] = useState<ExpiryChoice>('90')
+  const [day, setDay] = useState('')
+  const [isRefused, setRefused] = useState(false)
+  /** The moment; undefined: the field says what is wrong. */
+  const read = () => {
+    const moment = expiryOf(choice, day, Date.now())
+    setRefused(moment === undefined)
+    return moment
+  }
+  return { choice, setChoice, day, setDay, isRefused, read }
+}
+
+interface ExpiryFieldsProps {
+  expiry: ReturnType<typeof useExpiry>
+  error: string | undefined
+}
+
+const ExpiryFields = ({ expiry, error }: ExpiryFieldsProps) => {
+  const isDay = expiry.choice === 'day'
+  const problem = isDay && expiry.isRefused ? 'Choose a day that has not passed' : error
+  return (
+    <>
+      <SelectField
+        label="Valid for"
+        value={expiry.choice}
+        hint="For a key that is valid for longer, use jetty keys create"
+        error={isDay ? undefined : problem}
+        onChange={(event) => expiry.setChoice(event.target.value as ExpiryChoice)}
+        options={expiryChoices}
+      />
+      {isDay && (
+        <TextField
+          label="Last day"
+          type="date"
+          value={expiry.day}
+          error={problem}
+          onChange={(event) => expiry.setDay(event.target.value)}
+        />
+      )}
+    </>
+  )
+}
+
+const pageSize = 100
+const keysOf = (collection: string) => ['api-keys', collection] as const
+
+/** The keys that cover a collection, newest first, page by page. */
+const useApiKeys = (collection: string) =>
+  useInfiniteQuery({
+    queryKey: keysOf(collection),
+    initialPageParam: 0,
+    queryFn: ({ pageParam, signal }) =>
+      api.listKeys({ params: { collection }, query: { skip: pageParam, limit: pageSize }, signal }),
+    getNextPageParam: (page, pages) => (page.length < pageSize ? undefined : pages.length * pageSize),
+  })
+
+/** Asks again for the keys after a change. */
+const useKeysChanged = (collection: string) => {
+  const queries = useQueryClient()
+  return () => queries.invalidateQueries({ queryKey: keysOf(collection) })
+}
+
+interface KeyDialogProps {
+  of: Key
+  collection: string
+  onClose: () => void
+}
+
+type KeyChange = Parameters<typeof api.updateKey>[0]['body']
+
+const useChangeKey = ({ id }: Key, collection: string, onDone: () => void) => {
+  const changed = useKeysChanged(collection)
+  return useMutation({
+    mutationFn: (body: KeyChange) => api.updateKey({ params: { id: String(id) }, body }),
+    onSuccess: async () => {
+      await changed()
+      onDone()
+    },
+  })
+}
+
+interface KeyFormProps {
+  title: string
+  mayNot: boolean
+  onSave: () => void
+  onClose: () => void
+  children: ReactNode
+}
+
+const KeyForm = ({ title, mayNot, onSave, onClose, children }: KeyFormProps) => {
+  const form = useId()
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
+    if (!mayNot) onSave()
+  }
+  return (
+    <Dialog
+      title={title}
+      isOpen
+      onClose={onClose}
+      actions={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look="main" type="submit" form={form} disabled={mayNot}>
+            Save
+          </Button>
+        </>
+      }
+    >
+      <form id={form} onSubmit={submit} className="flex flex-col gap-4">
+        {children}
+      </form>
+    </Dialog>
+  )
+}
+
+const RenameKey = ({ of: key, collection, onClose }: KeyDialogProps) => {
+  const [name, setName] = useState(key.name)
+  const save = useChangeKey(key, collection, onClose)
+  const { at, rest } = fieldErrors(save.error, ['name'])
+  return (
+    <KeyForm
+      title={`Rename ${key.name}`}
+      mayNot={name.trim() === '' || name.trim() === key.name || save.isPending}
+      onSave={() => save.mutate({ name: name.trim() })}
+      onClose={onClose}
+    >
+      <TextField
+        label="Name"
+        value={name}
+        error={at.name}
+        maxLength={200}
+        onChange={(event) => setName(event.target.value)}
+      />
+      {rest !== undefined && <Problem error={rest} />}
+    </KeyForm>
+  )
+}
+
+const EditExpiry = ({ of: key, collection, onClose }: KeyDialogProps) => {
+  const expiry = useExpiry()
+  const save = useChangeKey(key, collection, onClose)
+  const { at, rest } = fieldErrors(save.error, ['expires_at'])
+  const submit = () => {
+    const moment = expiry.read()
+    if (moment !== undefined) save.mutate({ expires_at: moment })
+  }
+  return (
+    <KeyForm title={`Expiry of ${key.name}`} mayNot={save.isPending} onSave={submit} onClose={onClose}>
+      <ExpiryFields expiry={expiry} error={at.expires_at} />
+      {rest !== undefined && <Problem error={rest} />}
+    </KeyForm>
+  )
+}
+
+type KeyAction = 'rename' | 'expiry' | 'off' | 'on' | 'revoke'
+
+/** The dialog of what somebody chose to do with a key. */
+const KeyDialog = ({ action, ...rest }: KeyDialogProps & { action: KeyAction }) => {
+  if (action === 'rename') return <RenameKey {...rest} />
+  if (action === 'expiry') return <EditExpiry {...rest} />
+  return action === 'revoke' ? <RevokeKey {...rest} /> : <SwitchKey isOn={action === 'on'} {...rest} />
+}
+
+const SwitchKey = ({ of: key, collection, isOn, onClose }: KeyDialogProps & { isOn: boolean }) => (
+  <Confirm
+    title={isOn ? `Switch ${key.name} on?` : `Switch ${key.name} off?`}
+    action={isOn ? 'Switch on' : 'Switch off'}
+    work={() => api.updateKey({ params: { id: String(key.id) }, body: { is_active: isOn } })}
+    onClose={onClose}
+    onDone={useKeysChanged(collection)}
+    {...(isOn ? {} : { command: `jetty keys revoke ${key.id} --keep` })}
+  >
+    <p>
+      {isOn
+        ? 'The server takes it again from its next request on.'
+        : 'The server refuses it from its next request on, and its sessions too. You can switch it on again.'}
+    </p>
+  </Confirm>
+)
+
+const RevokeKey = ({ of: key, collection, onClose }: KeyDialogProps) => {
+  const changed = useKeysChanged(collection)
+  const [isBelow, setBelow] = useState(false)
+  const revoke = async () => {
+    const { left } = await api.deleteKey({
+      params: { id: String(key.id) },
+      query: { below: isBelow ? 'true' : 'false' },
+    })
+    if (left.length > 0) showToast({ text: `Keys that were made with it are still valid: ${left.join(', ')}` })
+  }
+  return (
+    <Confirm
+      title={`Revoke ${key.name}?`}
+      action="Revoke"
+      work={revoke}
+      onClose={onClose}
+      onDone={changed}
+      command={`jetty keys revoke ${key.id}${isBelow ? ' --below' : ''}`}
+    >
+      <p>
+        The server refuses {key.key_prefix}… from its next request on, and ends its sessions. This cannot be taken back.
+        Runs that it started go on.
+      </p>
+      <Checkbox
+        label="Revoke the keys that were made with it, too"
+        checked={isBelow}
+        onChange={(event) => setBelow(event.target.checked)}
+      />
+    </Confirm>
+  )
+}
+
+const stateTexts = { valid: 'Valid', expired: 'Expired', off: 'Off' } as const
+
+interface KeyListProps {
+  keys: readonly Key[]
+  collection: string
+  mayWrite: boolean
+}
+
+const moment = (text: string | null): number | null => (text === null ? null : Date.parse(text))
+
+/** The keys of a collection: what each may do, until when, and when it was used last. */
+const KeyList = ({ keys, collection, mayWrite }: KeyListProps) => {
+  const now = useNow()
+  return (
+    <SortedList
+      noun="keys"
+      rows={keys}
+      keyOf={({ id }) => id}
+      textOf={({ name, key_prefix: prefix, created_by: by, collections }) =>
+        [name, prefix, by, ...collections].join(' ')
+      }
+      grid="grid-cols-[minmax(12rem,1fr)_6rem_7rem_7rem]"
+      first={{ by: 'Name', direction: 'asc' }}
+      columns={[
+        { name: 'Name', by: ({ name }) => name, cell: (key) => <KeyName of={key} now={now} /> },
+        {
+          name: 'Level',
+          by: ({ access_level: level }) => level,
+          cell: ({ access_level: level }) => <Badge>{level}</Badge>,
+        },
+        {
+          name: 'Last used',
+          by: ({ last_used_at: at }) => moment(at),
+          isNumber: true,
+          className: 'text-12',
+          cell: ({ last_used_at: at }) => (
+            <span title={momentText(at)}>{at ? agoText(at, now) : <Never what="used" />}</span>
+          ),
+        },
+        {
+          name: 'Expires',
+          by: ({ expires_at: at }) => moment(at),
+          isNumber: true,
+          className: 'text-12',
+          cell: ({ expires_at: at }) => (
+            <span title={momentText(at)}>{at ? agoText(at, now) : <Never what="expires" />}</span>
+          ),
+        },
+      ]}
+      trail={(key) => <KeyMenu of={key} collection={collection} mayWrite={mayWrite} />}
+    />
+  )
+}
+
+const Never = ({ what }: { what: string }) => (
+  <>
+    never<span className="md:hidden"> {what}</span>
+  </>
+)
+
+const KeyName = ({ of: key, now }: { of: Key; now: number }) => {
+  const state = keyState(key, now)
+  return (
+    <>
+      <span className="flex items-center gap-2">
+        <span className="truncate font-medium">{key.name}</span>
+        {state !== 'valid' && <Badge isStrong>{stateTexts[state]}</Badge>}
+      </span>
+      <span className="block truncate text-12 text-muted">
+        <span className="font-mono">{key.key_prefix}…</span>
+        {key.collections.length > 1 && ` · ${key.collections.join(', ')}`}
+        {key.created_by && ` · made by ${key.created_by}`}
+      </span>
+    </>
+  )
+}
+
+const KeyMenu = ({ of: key, collection, mayWrite }: { of: Key; collection: string; mayWrite: boolean }) => {
+  const [action, setAction] = useState<KeyAction>()
+  return (
+    <>
+      <Menu
+        side="left"
+        label={`Change ${key.name}`}
+        className={buttonClass('quiet', true)}
+        button={<Icon name="dots" />}
+        items={[
+          { text: 'Rename', icon: 'edit', isDisabled: !mayWrite, onSelect: () => setAction('rename') },
+          { text: 'Change its expiry', icon: 'clock', isDisabled: !mayWrite, onSelect: () => setAction('expiry') },
+          key.is_active
+            ? { text: 'Switch off', icon: 'stop', isDisabled: !mayWrite, onSelect: () => setAction('off') }
+            : { text: 'Switch on', icon: 'play', isDisabled: !mayWrite, onSelect: () => setAction('on') },
+          {
+            text: 'Revoke',
+            icon: 'bin',
+            isBad: true,
+            isApart: true,
+            isDisabled: !mayWrite,
+            onSelect: () => setAction('revoke'),
+          },
+        ]}
+      />
+      {action && <KeyDialog of={key} action={action} collection={collection} onClose={() => setAction(undefined)} />}
+    </>
+  )
+}
 
 interface NewKeyDialogProps {
   collection: string

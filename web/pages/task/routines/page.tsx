@@ -2,18 +2,205 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
 import { isObject, parsedJson } from '../../../../src/lib/json/json-object.ts'
+import type { Routine } from '../../../../src/model/routine.ts'
+import type { RoutineFires } from '../../../../src/model/routine-fires.ts'
 import { api } from '../../../data/api.ts'
+import { useNow } from '../../../data/clock.ts'
 import { useTitle } from '../../../data/title.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
-import { Problem } from '../../../parts/problem.tsx'
+import { errorText, Problem } from '../../../parts/problem.tsx'
+import { agoText } from '../../../text/ago.ts'
+import { momentText } from '../../../text/moment.ts'
 import { Button } from '../../../ui/button.tsx'
 import { Dialog } from '../../../ui/dialog.tsx'
 import { Empty } from '../../../ui/empty.tsx'
 import { SelectField, TextArea, TextField } from '../../../ui/field.tsx'
+import { Icon } from '../../../ui/icon.tsx'
+import { Status } from '../../../ui/status.tsx'
+import { showToast } from '../../../ui/toast.tsx'
 import type { TaskPlaceProps } from '../place.ts'
 import { type EnteredTimes, enteredCadence } from './cadence-of.ts'
-import { routineKeys } from './routine-keys.ts'
-import { RoutineView } from './routine-view.tsx'
+import { cadenceWords } from './cadence-text.ts'
+
+/** Query keys of the routines of a task, and of one of them. */
+const routineKeys = (collection: string, task: string, name?: string) =>
+  name === undefined ? ['routines', collection, task] : ['routines', collection, task, name]
+
+const parts: Intl.DateTimeFormatOptions = {
+  ...{ weekday: 'short', month: 'short', day: 'numeric' },
+  ...{ hour: '2-digit', minute: '2-digit', hourCycle: 'h23' },
+}
+
+/** The time zone in which a routine says when it fires. */
+const zoneOf = ({ type, time_zone: zone }: Routine['cadence']): string => (type === 'cron' && zone) || 'UTC'
+
+/** The time of a fire in the zone of its routine, so that it fits the words of the cadence. */
+const fireTime = (moment: string, zone: string): string =>
+  new Intl.DateTimeFormat('en-GB', { ...parts, timeZone: zone }).format(new Date(moment))
+
+type Fire = RoutineFires['past'][number]
+
+/** A reason as a sentence begins. */
+const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
+
+/** What became of the last fires of a routine. */
+const PastFires = ({ place, fires, zone }: { place: TaskPlaceProps; fires: readonly Fire[]; zone: string }) => (
+  <section>
+    <h3 className="mb-1 font-medium text-12 text-muted">Before</h3>
+    {fires.length === 0 && <p className="text-muted">It has not fired yet.</p>}
+    <ul className="divide-y divide-line">
+      {fires.map((fire) => (
+        <li key={fire.time} className="flex items-baseline gap-4 py-1">
+          <span className="w-36 shrink-0">{fireTime(fire.time, zone)}</span>
+          <span className="min-w-0 flex-1">
+            <Outcome fire={fire} />
+          </span>
+          {fire.trajectory_id && (
+            <a
+              className="text-accent"
+              href={`/${encodeURIComponent(place.collection)}/${encodeURIComponent(place.task)}/${fire.trajectory_id}`}
+            >
+              {fire.trajectory_id}
+            </a>
+          )}
+        </li>
+      ))}
+    </ul>
+  </section>
+)
+
+const Outcome = ({ fire: { outcome, reason, status } }: { fire: Fire }) => {
+  if (outcome === 'started')
+    return status ? <Status of={status} /> : <span className="text-muted">Started; its run was deleted</span>
+  if (outcome === 'waiting') return <Status of="waiting" />
+  return (
+    <span className="inline-flex gap-1.5">
+      <Icon name="warning" className="mt-0.5 text-wait" />
+      <span>
+        {outcome === 'missed' ? 'Missed' : 'Skipped'}
+        {reason && <span className="text-muted"> · {sentence(reason)}</span>}
+      </span>
+    </span>
+  )
+}
+
+/** Cron expressions are put into words once the words are loaded. */
+const useCronWords = () =>
+  useQuery({
+    queryKey: ['cron-words'],
+    staleTime: Number.POSITIVE_INFINITY,
+    queryFn: async () => (await import('./cron-words.ts')).cronWords,
+  }).data
+
+/** A routine: when it fires next, what became of its last fires, and what can be done with it. */
+const RoutineView = ({ routine }: { routine: Routine }) => {
+  const { collection, task, name } = routine
+  const params = { collection, task, name }
+  const queries = useQueryClient()
+  const navigate = useNavigate()
+  const mayWrite = useMayWrite()
+  const now = useNow()
+  const cronWords = useCronWords()
+  const zone = zoneOf(routine.cadence)
+  const [isLeaving, setLeaving] = useState(false)
+  const fires = useQuery({
+    queryKey: [...routineKeys(collection, task, name), 'fires'],
+    queryFn: ({ signal }) => api.getRoutineFires({ params, query: { next: 5, past: 20 }, signal }),
+    // Asked again when the next fire is due.
+    refetchInterval: ({ state }) => {
+      const next = state.data?.next[0]
+      return next ? Math.min(Math.max(2_000, Date.parse(next.time) - Date.now() + 2_000), 60_000) : false
+    },
+  })
+  const changed = () => queries.invalidateQueries({ queryKey: routineKeys(collection, task) })
+  const act = useMutation({
+    mutationFn: (work: () => Promise<unknown>) => work(),
+    onSuccess: changed,
+    onError: (error) => showToast({ text: errorText(error), isBad: true }),
+  })
+  const runNow = async () => {
+    const { trajectory_id } = await api.runRoutineNow({ params, query: { preflight: 'refuse' } })
+    showToast({
+      text: 'The run has been started',
+      action: { text: 'Open it', run: () => void navigate({ href: `/${collection}/${task}/${trajectory_id}` }) },
+    })
+  }
+  return (
+    <section aria-label={`Routine ${name}`} className="flex flex-col gap-4">
+      <header className="flex flex-wrap items-center gap-2">
+        <h2 className="font-semibold text-15">{name}</h2>
+        <span className="mr-auto text-muted">
+          {cadenceWords(routine.cadence, cronWords)}
+          {routine.paused && ' · paused'}
+        </span>
+        <Button icon="play" disabled={!mayWrite || act.isPending} onClick={() => act.mutate(runNow)}>
+          Run now
+        </Button>
+        <Button
+          disabled={!mayWrite || act.isPending}
+          onClick={() =>
+            act.mutate(() => (routine.paused ? api.resumeRoutine({ params }) : api.pauseRoutine({ params })))
+          }
+        >
+          {routine.paused ? 'Resume' : 'Pause'}
+        </Button>
+        <Button icon="bin" look="quiet" disabled={!mayWrite} onClick={() => setLeaving(true)}>
+          Delete
+        </Button>
+      </header>
+      {Object.keys(routine.init_params_overrides).length > 0 && (
+        <pre className="overflow-auto rounded-m bg-sunk p-3 font-mono text-12">
+          {JSON.stringify(routine.init_params_overrides, null, 2)}
+        </pre>
+      )}
+      {fires.error && <Problem error={fires.error} onRetry={() => void fires.refetch()} />}
+      {fires.data && (
+        <div className="grid gap-6 md:grid-cols-[16rem_1fr]">
+          <section>
+            <h3 className="mb-1 font-medium text-12 text-muted">Next, in {zone}</h3>
+            {fires.data.next.length === 0 && (
+              <p className="text-muted">
+                {routine.paused
+                  ? 'Paused: it starts nothing until it is resumed.'
+                  : 'It has no times of its own: run it by hand.'}
+              </p>
+            )}
+            <ul>
+              {fires.data.next.map(({ time }) => (
+                <li key={time} className="flex justify-between gap-4 py-0.5">
+                  <span title={`Here: ${momentText(time)}`}>{fireTime(time, zone)}</span>
+                  <span className="text-muted">{agoText(time, now)}</span>
+                </li>
+              ))}
+            </ul>
+          </section>
+          <PastFires place={{ collection, task }} fires={fires.data.past} zone={zone} />
+        </div>
+      )}
+      <Dialog
+        title={`Delete the routine ${name}?`}
+        isOpen={isLeaving}
+        onClose={() => setLeaving(false)}
+        actions={
+          <>
+            <Button onClick={() => setLeaving(false)}>Keep it</Button>
+            <Button
+              look="bad"
+              onClick={() => {
+                setLeaving(false)
+                act.mutate(() => api.deleteRoutine({ params }))
+              }}
+            >
+              Delete
+            </Button>
+          </>
+        }
+      >
+        <p>It starts no more runs. The runs that it started stay.</p>
+      </Dialog>
+    </section>
+  )
+}
 
 interface NewRoutineProps {
   place: TaskPlaceProps
