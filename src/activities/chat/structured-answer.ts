@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { backoffMs } from '../../lib/backoff.ts'
 import { AppError } from '../../lib/errors.ts'
 import { schemaParameter } from '../../lib/json-schema/schema-parameter.ts'
 import { memberOutputs, readStructured } from '../../lib/json-schema/structured-answer.ts'
@@ -57,7 +58,7 @@ const failed = (problem: string, { model, completion }: ModelAnswer): AppError =
 }
 
 const repairAttempts = 3
-const firstPauseMs = 1_000
+const repairBackoff = { firstMs: 1_000, factor: 4 }
 
 /**
  * Asks for the corrected answer. A failure that may pass is tried again here: an attempt of the whole step would pay for
@@ -70,8 +71,7 @@ const repaired = async (ask: () => Promise<ModelAnswer>, context: ActivityContex
     } catch (error) {
       if (!(error instanceof AppError) || context.signal.aborted) throw error
       if (!error.retryable || attempt === repairAttempts) return error
-      const pauseMs =
-        error.retryAfterSeconds === undefined ? firstPauseMs * 4 ** (attempt - 1) : error.retryAfterSeconds * 1000
+      const pauseMs = backoffMs(attempt, repairBackoff, error.retryAfterSeconds)
       if (pauseMs > context.step.timeLimitSeconds * 1000) return error
       context.warn(`The correction of the answer failed, and is asked for again: ${error.message}`)
       await pause(pauseMs, context.signal)

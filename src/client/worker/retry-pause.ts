@@ -1,7 +1,9 @@
+import { backoffMs } from '../../lib/backoff.ts'
 import { AppError } from '../../lib/errors.ts'
 import { pause } from '../../lib/time.ts'
 
-const longestPauseMs = 30_000
+/** 125 to 250 ms at first, 15 to 30 s in the end. */
+const clientBackoff = { firstMs: 187.5, longestMs: 22_500, jitter: 1 / 3 }
 
 /** Whether the same call may succeed later: no answer came, or the server was busy, stopping or restarting. */
 export const isWorthRepeating = (error: unknown): boolean =>
@@ -17,8 +19,7 @@ export const isGone = (error: unknown): boolean =>
  */
 export const pauseAfter = (failures: number, error: unknown): number => {
   const asked = error instanceof AppError ? (error.retryAfterSeconds ?? 0) * 1000 : 0
-  const doubled = Math.min(250 * 2 ** Math.min(failures, 10), longestPauseMs)
-  return Math.max(asked, doubled * (0.5 + Math.random() / 2))
+  return Math.max(asked, backoffMs(failures + 1, clientBackoff))
 }
 
 /** Repeats a call until the server has answered it. Throws what is no passing failure, and everything once `stopped` fires. */

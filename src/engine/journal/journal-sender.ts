@@ -1,3 +1,4 @@
+import { backoffMs } from '../../lib/backoff.ts'
 import { pause } from '../../lib/time.ts'
 import type { NewRun } from '../../model/runs/new-run.ts'
 import { isServerFault } from '../../store/database/away.ts'
@@ -80,6 +81,8 @@ interface Sending {
   onUnwritten?(): void
 }
 
+const resendBackoff = { firstMs: 20, longestMs: 500 }
+
 /** Sends a statement until Postgres answers. After a lost connection the result is unknown, so it is sent again. */
 const persist = async <Row>(
   { connection, statistics, closing, onFailing, onWritten }: SenderOptions,
@@ -89,7 +92,7 @@ const persist = async <Row>(
 ): Promise<Row[]> => {
   let isFailing = false
   let mayBeWritten = false
-  for (let wait = 20; ; wait = Math.min(wait * 2, 500)) {
+  for (let failures = 1; ; failures++) {
     try {
       const rows = await connection.rows<Row>(name, text, values)
       onWritten()
@@ -107,7 +110,7 @@ const persist = async <Row>(
       if (!mayBeWritten) onUnwritten?.()
       statistics.resent++
       onResend?.()
-      if (!(await pause(wait, closing))) throw error
+      if (!(await pause(backoffMs(failures, resendBackoff), closing))) throw error
     }
   }
 }

@@ -1,3 +1,4 @@
+import { backoffMs } from '../../lib/backoff.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { pause } from '../../lib/time.ts'
@@ -27,8 +28,7 @@ interface RecordOutage {
   begin(error: unknown): void
 }
 
-const probeEveryMs = 250
-const longestPauseMs = 1_000
+const probeBackoff = { firstMs: 250, longestMs: 1_000 }
 
 const makeRecordOutage = (options: {
   own: Pick<OwnConnection, 'rows' | 'drop'>
@@ -42,7 +42,7 @@ const makeRecordOutage = (options: {
   let isAway = false
 
   const waitForDatabase = async (): Promise<void> => {
-    for (let wait = probeEveryMs; await pause(wait, signal); wait = Math.min(2 * wait, longestPauseMs)) {
+    for (let probes = 1; await pause(backoffMs(probes, probeBackoff), signal); probes++) {
       try {
         await probe.trySpace()
         isAway = false

@@ -7,6 +7,7 @@ import {
   WaitForRuns,
   WaitUntil,
 } from '../../activities/activity.ts'
+import { backoffMs } from '../../lib/backoff.ts'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import { issueText } from '../../lib/text/issue-text.ts'
@@ -242,7 +243,8 @@ const isWorthATry = ({ options, activity }: ProgramStep, error: AppError, tries:
 const pauseBefore = (retry: Retry | undefined, tries: number, error: AppError, leftMs: number): number => {
   const longest = retry ? retry.maxSeconds * 1000 : longestBackoffMs
   const first = retry ? retry.initialSeconds * 1000 : firstBackoffMs
-  const backoff = Math.min(first * (retry?.factor ?? 4) ** (tries - 1), longest) * (0.8 + Math.random() * 0.4)
+  const factor = retry?.factor ?? 4
+  const backoff = backoffMs(tries, { firstMs: first, longestMs: longest, factor, jitter: 0.2 })
   if (error.retryAfterSeconds === undefined) return backoff
   const asked = Math.max(error.retryAfterSeconds * 1000, Math.min(firstBackoffMs, backoff))
   return Number.isFinite(leftMs) ? asked : Math.min(asked, Math.max(longest, longestBackoffMs))

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { backoffMs } from '../../lib/backoff.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { HeldSlot } from './held-slot.ts'
 import type { StepAtWork } from './step-at-work.ts'
 import type { StepClock } from './step-clock.ts'
 import { warningEvent } from './step-side.ts'
 
-const firstWaitMs = 1_000
-const longestWaitMs = 60_000
+const storageBackoff = { firstMs: 1_000, longestMs: 60_000 }
 
 /** It does not answer, or all memory for uploads is in use. */
 const isAway = (error: unknown): error is AppError =>
@@ -27,7 +27,7 @@ export const makeStorageWait = (
   clock?: StepClock,
 ): StorageWait => {
   const { engine, lease, side, startRow } = work
-  let waitMs = firstWaitMs
+  let failures = 0
   let sinceMs: number | undefined
   let resting: Promise<void> | undefined
 
@@ -42,8 +42,8 @@ export const makeStorageWait = (
       note(`The step waits for the storage of files: ${error.message}`, { code: error.code })
     }
     held.give()
-    await delay(waitMs, undefined, { signal: signal() })
-    waitMs = Math.min(waitMs * 2, longestWaitMs)
+    failures++
+    await delay(backoffMs(failures, storageBackoff), undefined, { signal: signal() })
     await held.take()
     await engine.confirmLease(lease)
   }
@@ -51,7 +51,7 @@ export const makeStorageWait = (
     if (sinceMs === undefined) return
     const seconds = Math.round((performance.now() - sinceMs) / 1000)
     sinceMs = undefined
-    waitMs = firstWaitMs
+    failures = 0
     note(`The storage of files answers again, after ${seconds} s`, { waited_seconds: seconds })
   }
 

@@ -1,3 +1,4 @@
+import { backoffMs } from '../../lib/backoff.ts'
 import { AppError } from '../../lib/errors.ts'
 import { now, timestamp } from '../../lib/time.ts'
 import type { StepLog } from '../../model/runs/step.ts'
@@ -17,7 +18,7 @@ interface ExpiryDeps {
   wakeParked(): void
 }
 
-const longestBackoffSeconds = 60
+const lostBackoff = { firstMs: 1_000, longestMs: 60_000 }
 
 /**
  * Makes the look for jobs whose worker was lost, or whose time is over. Each process may look: each job is done once.
@@ -39,13 +40,13 @@ export const makeExpiry = (deps: ExpiryDeps): (() => Promise<void>) => {
     for (const job of expired) {
       const failure = failureOf(job, limits.lostWorkers)
       if (failure) await fail(deps, job, failure)
-      else await requeueLostJob(database, holdOf(job), { afterSeconds: backoff(job.deaths), logs: logsAfter(job) })
+      else await requeueLostJob(database, holdOf(job), { afterSeconds: restAfter(job.deaths), logs: logsAfter(job) })
     }
   }
 }
 
-/** The first loss may have been bad luck; after more the job rests, in case it is what kills its workers. */
-const backoff = (deaths: number): number => (deaths === 0 ? 0 : Math.min(2 ** (deaths - 1), longestBackoffSeconds))
+/** Seconds. The first loss may have been bad luck; after more the job rests, in case it is what kills its workers. */
+const restAfter = (deaths: number): number => (deaths === 0 ? 0 : backoffMs(deaths, lostBackoff) / 1000)
 
 const holdOf = ({ id, worker_id: workerId, epoch }: ExpiredJob) => ({ id, workerId, epoch })
 

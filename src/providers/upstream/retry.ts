@@ -1,11 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { backoffMs } from '../../lib/backoff.ts'
 import { AppError } from '../../lib/errors.ts'
 
-const firstBackoffMs = 500
+const retryBackoff = { firstMs: 500, factor: 4, jitter: 0.2 }
 /** If a provider asks for a longer wait, the call fails at once. */
 const longestWaitMs = 60_000
-
-const backoffMs = (tries: number): number => firstBackoffMs * 4 ** (tries - 1) * (0.8 + Math.random() * 0.4)
 
 /**
  * The failure of the last attempt: it states the attempts, and is no longer retryable. Clients must not repeat what was
@@ -36,7 +35,7 @@ export const withRetries = async <T>(
       return await call()
     } catch (error) {
       if (!(error instanceof AppError)) throw error
-      const waitMs = error.retryAfterSeconds === undefined ? backoffMs(tries) : error.retryAfterSeconds * 1000
+      const waitMs = backoffMs(tries, retryBackoff, error.retryAfterSeconds)
       if (!error.retryable || tries >= mostTries || waitMs > longestWaitMs || caller.signal.aborted)
         throw final(error, tries, waitMs)
       await delay(waitMs, undefined, { signal: caller.signal }).catch((cause) => {

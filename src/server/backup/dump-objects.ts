@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import type { Readable } from 'node:stream'
+import { backoffMs } from '../../lib/backoff.ts'
 import { AppError } from '../../lib/errors.ts'
 import { tarEntry } from '../../lib/files/tar.ts'
 import { readLines, readWhole } from '../../lib/memory/byte-blocks.ts'
@@ -42,17 +43,17 @@ const isAway = (error: unknown): boolean =>
   error instanceof AppError && ['storage_unavailable', 'network_failed', 'timed_out'].includes(error.code)
 
 const longestOutageMs = 10 * 60_000
-const longestPauseMs = 5_000
+const storageBackoff = { firstMs: 200, longestMs: 5_000 }
 
 /** Tries again while the storage is away, up to ten minutes. */
 export const whileAway = async <T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> => {
   const giveUpAt = performance.now() + longestOutageMs
-  for (let wait = 200; ; wait = Math.min(wait * 2, longestPauseMs)) {
+  for (let failures = 1; ; failures++) {
     try {
       return await work()
     } catch (error) {
       if (!isAway(error) || performance.now() > giveUpAt) throw error
-      if (!(await pause(wait, signal))) throw error
+      if (!(await pause(backoffMs(failures, storageBackoff), signal))) throw error
     }
   }
 }

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import pg from 'pg'
+import { backoffMs } from '../../lib/backoff.ts'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import { readIfThere } from '../../lib/files/exclusive-file.ts'
 import { userOf } from '../../lib/living-process.ts'
@@ -200,7 +201,8 @@ interface EmbeddedOptions {
 }
 
 const firstStartAttempts = 8
-const longestBackoffMilliseconds = 5_000
+const startBackoff = { firstMs: 100 }
+const restartBackoff = { firstMs: 50, longestMs: 5_000 }
 const shortLifeMilliseconds = 1_000 // a Postgres that lived longer is restarted at once, however often it dies
 const logTrimMilliseconds = 60_000
 
@@ -302,12 +304,10 @@ const adoptOrLaunch = async (
       return { ...started, adopted: false }
     } catch (error) {
       if (attempt === firstStartAttempts || !passing.test(messageOf(error))) throw error
-      await pause(50 * 2 ** attempt)
+      await pause(backoffMs(attempt, startBackoff))
     }
   }
 }
-
-const backoffAfter = (failures: number): number => Math.min(longestBackoffMilliseconds, 25 * 2 ** failures)
 
 const supervise = (first: PostgresProcess, launch: Launch, logger: Logger, log: string) => {
   const stopping = new AbortController()
@@ -326,8 +326,8 @@ const supervise = (first: PostgresProcess, launch: Launch, logger: Logger, log: 
         failures++
         if (stopping.signal.aborted) return
         logger.error({ failures, hint: error instanceof AppError ? error.hint : undefined }, messageOf(error))
-        const longest = passing.test(messageOf(error)) ? 250 : longestBackoffMilliseconds
-        await pause(Math.min(longest, backoffAfter(failures)), stopping.signal)
+        const longestMs = passing.test(messageOf(error)) ? 250 : restartBackoff.longestMs
+        await pause(backoffMs(failures, { ...restartBackoff, longestMs }), stopping.signal)
       }
     }
   }
@@ -340,7 +340,8 @@ const supervise = (first: PostgresProcess, launch: Launch, logger: Logger, log: 
       if (stopping.signal.aborted) return
       logger.warn({ pid: current.pid, reason }, 'Postgres ended by itself; starting it again')
       failures = Date.now() - startedAt > shortLifeMilliseconds ? 0 : failures + 1
-      if (failures > 0) await pause(Math.min(shortLifeMilliseconds, backoffAfter(failures)), stopping.signal)
+      const pauseMs = backoffMs(failures, { ...restartBackoff, longestMs: shortLifeMilliseconds })
+      if (failures > 0) await pause(pauseMs, stopping.signal)
       await relaunch()
     }
   }

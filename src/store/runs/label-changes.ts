@@ -1,3 +1,4 @@
+import { backoffMs } from '../../lib/backoff.ts'
 import { batched } from '../../lib/batch.ts'
 import { AppError } from '../../lib/errors.ts'
 import { pause } from '../../lib/time.ts'
@@ -20,7 +21,7 @@ export interface LabelChanges {
 
 const mostTogether = 200
 const attempts = 50
-const longestPauseMs = 50
+const movedBackoff = { firstMs: 2, longestMs: 50 }
 
 const deadlocked = (error: unknown): boolean => (error as { code?: string }).code === '40P01'
 
@@ -31,7 +32,7 @@ export const insist = async <T>(database: Database, work: (queries: Queries) => 
       return await database.transaction(work)
     } catch (error) {
       if (!(error instanceof RunMoved) && !deadlocked(error)) throw error
-      await pause(Math.min(attempt * 2, longestPauseMs))
+      await pause(backoffMs(attempt, movedBackoff))
     }
   }
   throw new AppError('busy', 'The run is moving to another process', {

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Activity, type ActivityContext, FailedWith, type Json } from '../../../activities/activity.ts'
+import { backoffMs } from '../../../lib/backoff.ts'
 import { AppError } from '../../../lib/errors.ts'
 import { jsonSize, uncountedBytes } from '../../../lib/memory/json-memory.ts'
 import type { ToolRequest } from '../../../model/runs/step-call.ts'
@@ -16,8 +17,7 @@ import { fixedBy, type ToolScope } from './tool-scope.ts'
 
 /** Tries of one call whose failure may pass. */
 const mostTries = 3
-const firstPauseMs = 500
-const longestPauseMs = 30_000
+const toolBackoff = { firstMs: 500, longestMs: 30_000, factor: 4 }
 
 interface ActivityCall {
   name: string
@@ -44,10 +44,8 @@ const callActivity = async (call: ActivityCall): Promise<Record<string, Json> | 
       const error = asStepError(thrown)
       if (isOfStep(thrown, call.signal) || !error.retryable || tries >= mostTries) throw thrown
       const { retryAfterSeconds: asked } = error
-      const pauseMs = asked === undefined ? firstPauseMs * 4 ** (tries - 1) : Math.max(asked * 1000, firstPauseMs)
-      await delay(Math.min(pauseMs, longestPauseMs), undefined, {
-        signal: call.signal,
-      })
+      const pauseMs = Math.max(backoffMs(tries, toolBackoff, asked), toolBackoff.firstMs)
+      await delay(Math.min(pauseMs, toolBackoff.longestMs), undefined, { signal: call.signal })
     }
   }
 }

@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { backoffMs } from '../../../lib/backoff.ts'
 import { isExhausted } from '../../../lib/exhaustion.ts'
 import { pause } from '../../../lib/time.ts'
 import type { LimitMechanisms, SandboxLimits } from '../sandbox.ts'
@@ -64,7 +65,7 @@ const killed = (pid: number): void => {
 /** Removes group folders; the kernel allows it once the last process is reaped, shortly after its death. */
 export const removeFolders = async (folders: readonly string[]): Promise<boolean> => {
   const pids = () => folders.flatMap(pidsIn)
-  for (let waitedMs = 0, waitMs = 1; waitedMs < removalMs; waitedMs += waitMs) {
+  for (let looks = 1, waitedMs = 0; waitedMs < removalMs; looks++) {
     for (const folder of folders) {
       try {
         writeFileSync(join(folder, 'cgroup.kill'), '1') // cgroup v2 kills all at once
@@ -75,8 +76,9 @@ export const removeFolders = async (folders: readonly string[]): Promise<boolean
     for (const pid of pids()) killed(pid)
     const left = folders.filter((folder) => !isRemoved(folder))
     if (left.length === 0) return true
+    const waitMs = backoffMs(looks, { firstMs: 1, longestMs: 16 })
     await pause(waitMs)
-    waitMs = Math.min(2 * waitMs, 16)
+    waitedMs += waitMs
   }
   return false
 }

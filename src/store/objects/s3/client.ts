@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { afterAwake } from '../../../lib/after-awake.ts'
+import { backoffMs } from '../../../lib/backoff.ts'
 import { AppError } from '../../../lib/errors.ts'
 import type { Open, OpenAnswer } from '../../../lib/net/open.ts'
 import { retryAfterSeconds } from '../../../lib/net/retry-after.ts'
@@ -184,8 +185,11 @@ export const makeS3Client = (options: S3ClientOptions): S3Client => {
         throw error
       }
       const asked = 'fault' in outcome ? retryAfterSeconds(outcome.headers) : undefined
-      const waitMs = asked === undefined ? firstPauseMs * 4 ** (tried - 1) * (0.5 + Math.random() / 2) : asked * 1000
-      const isWaited = await pause(Math.min(waitMs, longestPauseMs), request.signal)
+      const waitMs = Math.min(
+        backoffMs(tried, { firstMs: firstPauseMs, factor: 4, jitter: 0.25 }, asked),
+        longestPauseMs,
+      )
+      const isWaited = await pause(waitMs, request.signal)
       if (!isWaited) throw new AppError('cancelled', `A request to ${where} was interrupted`)
     }
   }
