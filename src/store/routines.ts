@@ -20,10 +20,8 @@ import {
 import { type FireOutcome, keepFires } from './routine-fires.ts'
 import { isRestoreHeld } from './system/restore-state.ts'
 
-const routines = table('routines', {
-  id: bigint,
-  task_id: bigint,
-  name: text,
+/** Columns that a request sets. */
+const fields = {
   /** JSON text of a cadence. */
   cadence: text,
   /** JSON text of an object. */
@@ -35,19 +33,22 @@ const routines = table('routines', {
   sealed_webhook_secret: orNull(text),
   overlap: oneOf(overlaps),
   catch_up: oneOf(catchUps),
+  updated_at: moment,
+}
+export const routineFields = Object.keys(fields) as (keyof typeof fields)[]
+
+const routines = table('routines', {
+  id: bigint,
+  task_id: bigint,
+  name: text,
+  ...fields,
   next_run_at: orNull(moment),
   waiting: list(moment),
   last_skipped_at: orNull(moment),
   last_skip_reason: orNull(text),
   created_at: moment,
-  updated_at: moment,
 })
 
-/** Columns that a request sets. */
-export const routineFields = [
-  ...(['cadence', 'init_params_overrides', 'secret_param_keys', 'sealed_secrets', 'paused', 'webhook_url'] as const),
-  ...(['sealed_webhook_secret', 'overlap', 'catch_up', 'updated_at'] as const),
-] as const
 const settable = [...routineFields, 'next_run_at', 'waiting'] as const
 export type RoutineFields = Pick<Row<typeof routines.columns>, (typeof settable)[number]>
 

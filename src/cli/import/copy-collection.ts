@@ -294,14 +294,20 @@ const copyTasks = async (context: CopyContext, collection: string): Promise<Sour
 
 type SourceRoutine = Awaited<ReturnType<CopyContext['source']['listRoutines']>>['routines'][number]
 
+const picked = <Of extends object, Name extends keyof Of>(of: Of, names: readonly Name[]): Pick<Of, Name> =>
+  Object.fromEntries(names.map((name) => [name, of[name]])) as Pick<Of, Name>
+
 /** Creates a routine, paused: the source still fires it, and its secrets cannot be read. */
 const copyRoutine = async ({ target, log }: CopyContext, collection: string, routine: SourceRoutine): Promise<void> => {
-  const { name, task, cadence, init_params_overrides, webhook_url, overlap, catch_up } = routine
+  const { name, task } = routine
   const params = { collection, task }
   if (await orMissing(target.getRoutine({ params: { ...params, name } }))) return log.count('routines that were there')
   await target.createRoutine({
     params,
-    body: { name, cadence, init_params_overrides, webhook_url, overlap, catch_up, paused: true },
+    body: {
+      ...picked(routine, ['name', 'cadence', 'init_params_overrides', 'webhook_url', 'overlap', 'catch_up']),
+      paused: true,
+    },
   })
   log.count('routines created, paused')
   const secrets = [...(routine.secret_param_keys ?? []), ...(routine.has_webhook_secret ? ['its webhook secret'] : [])]
