@@ -104,7 +104,7 @@ export const parsers: Record<string, Row> = {
     files: ['datasets/croissant/report.ts', 'datasets/croissant/json-ld.ts', 'datasets/croissant/validate.ts'],
   },
   'regular expressions': {
-    files: ['lib/regex/linear-regex.ts', 'lib/regex/linear-regex.ts'],
+    files: ['lib/regex/linear-regex.ts'],
     inThread: byUnit(['a{1000}', '(a|b){900}', '[a-z]', '\\p{L}', '(', '(?:', '(a?){500}', '\\b', '^*', 'a|'], (unit) =>
       linearRegex(filled(unit, 2_000)),
     ),
@@ -155,12 +155,7 @@ export const parsers: Record<string, Row> = {
     },
   },
   'Markdown of runbooks': {
-    files: [
-      'sandbox/runbooks/format/sections.ts',
-      'sandbox/runbooks/format/runbook.ts',
-      'sandbox/runbooks/format/runbook.ts',
-      'sandbox/runbooks/format/presets.ts',
-    ],
+    files: ['sandbox/runbooks/format/sections.ts', 'sandbox/runbooks/format/runbook.ts'],
     inThread: {
       ...byUnit(
         [
@@ -220,7 +215,7 @@ export const parsers: Record<string, Row> = {
     ),
   },
   SQL: {
-    files: ['lib/sql/statement.ts', 'lib/sql/statement.ts'],
+    files: ['lib/sql/statement.ts'],
     inThread: {
       ...byUnit(['$1,', '$a$', ':a,', "'", '--\n', '/*', '(', 'a ', '"a"', "E'\\"], (unit) => {
         const statement = filled(unit, 100_000, 'select ')
@@ -244,7 +239,7 @@ export const parsers: Record<string, Row> = {
     ),
   },
   'filters of logs': {
-    files: ['api/logs/filter.ts'],
+    files: ['api/logs/routes.ts'],
     inThread: {
       'a long event': () =>
         matcherOf({ types: [], text: `${'a'.repeat(199)}b` })({
@@ -355,7 +350,7 @@ export const parsers: Record<string, Row> = {
     },
   },
   multipart: {
-    files: ['http/input/multipart.ts', 'http/input/multipart.ts'],
+    files: ['http/input/multipart.ts'],
     packages: ['busboy'],
     inThread: byUnit(
       ['--b\r\n\r\n', '\r\n--', '--b\r\nContent-Disposition: form-data; name="', 'a=b;', '\r'],

@@ -1,9 +1,14 @@
 // 10,000 kept events of one collection beside 50,000 receipts and 20,000 waiting steps: the limit holds, and no statement reads whole tables.
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { listedEvents, listedEventWaits } from '../../src/store/events/event-lists.ts'
-import { firstEventWait } from '../../src/store/events/event-waits.ts'
-import { countKeptEvents, findEvent, sweepEvents } from '../../src/store/events/events.ts'
-import { listStoredEvents } from '../../src/store/events/stored-events.ts'
+import {
+  countKeptEvents,
+  findEvent,
+  firstEventWait,
+  listedEvents,
+  listedEventWaits,
+  listStoredEvents,
+  sweepEvents,
+} from '../../src/store/events/events.ts'
 import { startTestServer, type TestServer } from '../server.ts'
 import { planning, tablesReadWhole } from './plans.ts'
 

@@ -27,8 +27,7 @@ import {
   findBatch,
   listBatches,
 } from '../../store/tasks/batches.ts'
-import { taskForRecords } from '../../store/tasks/own-tasks.ts'
-import { definitionHash } from '../../store/tasks/tasks.ts'
+import { definitionHash, taskForRecords } from '../../store/tasks/tasks.ts'
 import { parquetStream, parquetType } from '../items/parquet-export.ts'
 import { checkSecretNames } from '../runs/parameters.ts'
 import { unknownOf } from '../runs/unknown-parameters.ts'

@@ -17,9 +17,13 @@ import {
   setStorage,
 } from '../../store/collections/collections.ts'
 import { type DeletionDeps, deleteCollection } from '../../store/collections/deletion.ts'
-import { type EnvironmentVariables, readEnvironment, writeEnvironment } from '../../store/collections/environments.ts'
+import {
+  type EnvironmentVariables,
+  noteVariables,
+  readEnvironment,
+  writeEnvironment,
+} from '../../store/collections/environments.ts'
 import { type Pauses, pauseCollection, readPauses, resumeCollection } from '../../store/collections/pauses.ts'
-import { noteVariables } from '../../store/collections/variable-changes.ts'
 import type { Database, Queries } from '../../store/database/database.ts'
 import { entityListText } from '../entities/list.ts'
 import { changedVariables } from '../environment/change.ts'

@@ -1,6 +1,5 @@
 import { AppError } from '../../lib/errors.ts'
-import type { BucketPlace } from '../../store/buckets/bucket-place.ts'
-import type { CollectionBucket } from '../../store/buckets/collection-bucket.ts'
+import type { BucketPlace, CollectionBucket } from '../../store/buckets/collection-buckets.ts'
 import type { Database, Queries } from '../../store/database/database.ts'
 import { findDatasetFile, insertDatasetFile, nextFileNumber } from '../../store/entities/dataset-files.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'

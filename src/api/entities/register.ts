@@ -1,7 +1,6 @@
 import { AppError } from '../../lib/errors.ts'
 import type { NewProduct, ProductMaker, RegisteredProduct, RegisterProduct } from '../../model/data/product.ts'
-import type { CollectionBucket } from '../../store/buckets/collection-bucket.ts'
-import type { CollectionBuckets } from '../../store/buckets/collection-buckets.ts'
+import type { CollectionBucket, CollectionBuckets } from '../../store/buckets/collection-buckets.ts'
 import type { Quota } from '../../store/collections/quota.ts'
 import type { Database } from '../../store/database/database.ts'
 import { datasetHasBytes, nextFileNumber } from '../../store/entities/dataset-files.ts'

@@ -4,8 +4,14 @@ import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { timestampOrNull } from '../../lib/time.ts'
 import { mask } from '../../model/collections/environment.ts'
 import { recordedBy } from '../../model/collections/identity.ts'
-import { changeEnvironment, type EnvironmentVariables, readEnvironment } from '../../store/collections/environments.ts'
-import { tasksWithVariables, variableChanges, variablesChanged } from '../../store/collections/variable-changes.ts'
+import {
+  changeEnvironment,
+  type EnvironmentVariables,
+  readEnvironment,
+  tasksWithVariables,
+  variableChanges,
+  variablesChanged,
+} from '../../store/collections/environments.ts'
 import type { Database } from '../../store/database/database.ts'
 import { changedVariables } from './change.ts'
 import { environmentContract } from './contract.ts'

@@ -24,8 +24,7 @@ import {
   findEvaluation,
   latestEvaluation,
 } from '../../store/tasks/evaluations.ts'
-import { taskForRecords } from '../../store/tasks/own-tasks.ts'
-import { definitionHash, findTask, updateTask } from '../../store/tasks/tasks.ts'
+import { definitionHash, findTask, taskForRecords, updateTask } from '../../store/tasks/tasks.ts'
 import { type DatasetItems, readDatasetItems } from '../batches/dataset-items.ts'
 import { type Item, readBatchItems } from '../batches/items.ts'
 import { type DatasetStart, type DatasetStartDeps, startWithDataset } from '../batches/start-with-dataset.ts'

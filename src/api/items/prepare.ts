@@ -4,7 +4,7 @@ import type { JsonObject } from '../../lib/json/json-object.ts'
 import { canonicalJson } from '../../lib/json/json-text.ts'
 import type { Pieces } from '../../lib/slices.ts'
 import { splitBuckets } from '../../model/data/splits.ts'
-import type { NewItem } from '../../store/items/write-items.ts'
+import type { NewItem } from '../../store/items/items.ts'
 
 /** An item as a caller gave it. */
 export interface GivenItem {

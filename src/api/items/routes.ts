@@ -17,18 +17,19 @@ import type { ItemCheck } from '../../model/data/item-check.ts'
 import type { Database, Queries } from '../../store/database/database.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'
 import { removeEntityTag, setEntityTag } from '../../store/entities/entity-versions.ts'
-import type { ItemPage } from '../../store/items/item-page.ts'
 import {
   countItems,
   currentHashes,
   findItem,
+  type ItemPage,
   type ItemRow,
+  type ItemWriteMode,
   itemDifferences,
   itemRevisions,
   listItems,
+  type NewItem,
   searchItems,
 } from '../../store/items/items.ts'
-import type { ItemWriteMode, NewItem } from '../../store/items/write-items.ts'
 import { uncounted, withInitParams, withLargeValues } from '../../store/runs/large-values.ts'
 import { findRun, findRunByWorkflowId, type RunRow } from '../../store/runs/runs.ts'
 import { allSteps, findStep } from '../../store/runs/step-records.ts'

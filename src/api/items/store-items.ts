@@ -5,7 +5,7 @@ import type { Quota } from '../../store/collections/quota.ts'
 import type { Database } from '../../store/database/database.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'
 import { lockEntity, newestItems, writeEntity } from '../../store/entities/write-entity.ts'
-import { type ItemWriteMode, type NewItem, summarizeItems, writeItems } from '../../store/items/write-items.ts'
+import { type ItemWriteMode, type NewItem, summarizeItems, writeItems } from '../../store/items/items.ts'
 import { requireSchema } from './item-schema.ts'
 import { type GivenItem, preparedItems } from './prepare.ts'
 

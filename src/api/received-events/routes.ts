@@ -21,10 +21,13 @@ import type { EventHook } from '../../model/events/event-hook.ts'
 import type { EventLimits, EventTaker, NewEvent, ReceivedEventRow } from '../../model/events/sent-event.ts'
 import { readEnvironment } from '../../store/collections/environments.ts'
 import type { Database } from '../../store/database/database.ts'
-import { findCallbackRun } from '../../store/events/callbacks.ts'
-import { listedEvents, listedEventWaits } from '../../store/events/event-lists.ts'
-import type { EventWaitOfRun } from '../../store/events/event-waits.ts'
-import { discardEvent } from '../../store/events/events.ts'
+import {
+  discardEvent,
+  type EventWaitOfRun,
+  findCallbackRun,
+  listedEvents,
+  listedEventWaits,
+} from '../../store/events/events.ts'
 import { serializeRow } from '../serialize-row.ts'
 import { receivedEventsContract } from './contract.ts'
 import { type ReceivedWebhook, signatureProblem, signatureSchemes } from './webhook-schemes.ts'

@@ -16,7 +16,7 @@ import {
 import { makeSpentToday } from '../../store/calls/budget.ts'
 import { changeSettingsLayers, readSettingsLayers } from '../../store/collections/collections.ts'
 import type { Quota } from '../../store/collections/quota.ts'
-import { type ExpiredOfTask, previewRetention } from '../../store/collections/retention-preview.ts'
+import { type ExpiredOfTask, previewRetention } from '../../store/collections/retention.ts'
 import type { Database } from '../../store/database/database.ts'
 import { requireWebhookTarget } from '../webhooks/check-url.ts'
 import { settingsContract } from './contract.ts'

@@ -7,7 +7,7 @@ import { coveredIds, type Identity } from '../../model/collections/identity.ts'
 import type { OfferedActivity } from '../../model/workers/worker.ts'
 import type { StepTemplate } from '../../model/workflows/step-template.ts'
 import type { Queries } from '../../store/database/database.ts'
-import { type OfferedActivityRow, offeredActivities } from '../../store/workers/offered-activities.ts'
+import { type OfferedActivityRow, offeredActivities } from '../../store/workers/workers.ts'
 import { stepTemplatesContract } from './contract.ts'
 import { describeActivity, describeCommon, type Property, shownOutputs, shownParameters } from './describe.ts'
 

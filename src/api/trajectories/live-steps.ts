@@ -2,7 +2,7 @@ import type { LiveJob, StepProgress } from '../../model/runs/step.ts'
 import { isWorkerActivity } from '../../model/workers/worker.ts'
 import type { Queries } from '../../store/database/database.ts'
 import type { StepRecord } from '../../store/runs/step-row.ts'
-import { openJobs } from '../../store/workers/open-jobs.ts'
+import { openJobs } from '../../store/workers/jobs.ts'
 import type { ShownDefinition } from './definitions.ts'
 import { isFanningOut, itemsOf, progressOf } from './fan-out-progress.ts'
 

@@ -18,11 +18,12 @@ import {
 import { longestPollSeconds, silentPollSeconds, type WorkerJob } from '../../model/workers/worker-job.ts'
 import type { JobCall, PollingWorker } from '../../model/workers/worker-queue.ts'
 import type { Database, Queries } from '../../store/database/database.ts'
-import { type ListedWorkerRow, listedWorkers } from '../../store/workers/worker-list.ts'
 import {
   drainWorker,
   findWorker,
   insertWorker,
+  type ListedWorkerRow,
+  listedWorkers,
   type NewOffer,
   type NotedWorker,
   noteWorkerPolls,

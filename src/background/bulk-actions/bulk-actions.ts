@@ -7,7 +7,7 @@ import {
   type RetentionDeps,
   removableAmong,
   removeEndedRuns,
-} from '../../store/collections/remove-runs.ts'
+} from '../../store/collections/expired-runs.ts'
 import type { Database, Queries } from '../../store/database/database.ts'
 import { RemovalFailed } from '../../store/objects/removal.ts'
 import {

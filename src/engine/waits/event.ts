@@ -7,10 +7,12 @@ import {
   type EventWaitRow,
   expireEventWait,
   findEventWait,
+  listStoredEvents,
+  refuseStoredEvent,
   requestEvent,
+  takeStoredEvent,
   withdrawEventWait,
-} from '../../store/events/event-waits.ts'
-import { listStoredEvents, refuseStoredEvent, takeStoredEvent } from '../../store/events/stored-events.ts'
+} from '../../store/events/events.ts'
 import type { DecidedStep, StepAtWork } from '../steps/step-at-work.ts'
 import { type StepSide, warningEvent } from '../steps/step-side.ts'
 import { type AnswerDeps, tellOnce, waitForAnswer } from './answer.ts'

@@ -11,11 +11,12 @@ import type {
   ReceivedEventRow,
 } from '../../model/events/sent-event.ts'
 import type { Database, Queries } from '../../store/database/database.ts'
-import { callbacksOfRun } from '../../store/events/callbacks.ts'
-import { deliverEvent, firstEventWait } from '../../store/events/event-waits.ts'
 import {
+  callbacksOfRun,
   countKeptEvents,
+  deliverEvent,
   findEvent,
+  firstEventWait,
   forgetEvent,
   insertEvent,
   lockEventAddress,

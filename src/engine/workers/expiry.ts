@@ -5,7 +5,7 @@ import type { StepLog } from '../../model/runs/step.ts'
 import type { OfferedActivity } from '../../model/workers/worker.ts'
 import type { Queries } from '../../store/database/database.ts'
 import type { DatabaseWatch } from '../../store/database/watch.ts'
-import { type ExpiredJob, expiredJobs, renewAllLeases, requeueLostJob } from '../../store/workers/expired-jobs.ts'
+import { type ExpiredJob, expiredJobs, renewAllLeases, requeueLostJob } from '../../store/workers/jobs.ts'
 import { settleJob } from '../../store/workers/leased-jobs.ts'
 import { type JobSealer, sealOfJob, storedResult } from './job-result.ts'
 

@@ -3,7 +3,7 @@ import { makeSchemaChecker } from '../../lib/json-schema/schema-checker.ts'
 import { makeLru } from '../../lib/memory/lru.ts'
 import type { OfferedActivity } from '../../model/workers/worker.ts'
 import type { Queries } from '../../store/database/database.ts'
-import { findOffer } from '../../store/workers/offers.ts'
+import { findOffer } from '../../store/workers/workers.ts'
 
 /** For so long a process does not see that workers offer something else. */
 const keptMs = 2_000

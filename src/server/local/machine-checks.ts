@@ -17,7 +17,7 @@ import { openDatabase } from '../../store/database/database.ts'
 import { chooseAccount } from '../../store/database/postgres-account.ts'
 import { findPackage } from '../../store/database/postgres-binaries.ts'
 import { findPostgres } from '../../store/database/postgres-process.ts'
-import { checkBucket } from '../../store/objects/s3/check-bucket.ts'
+import { checkBucket } from '../../store/objects/s3/s3-objects.ts'
 import { openBucket } from '../bucket.ts'
 
 export interface MachineCheck {

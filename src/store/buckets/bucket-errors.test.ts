@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { AppError } from '../../lib/errors.ts'
+import { storageFailure, storageSilent } from '../objects/s3/answer.ts'
 import type { S3Client } from '../objects/s3/client.ts'
-import { storageFailure, storageSilent } from '../objects/s3/failures.ts'
 import { withBucketErrors } from './bucket-errors.ts'
 
 const where = 's3://team-data'

@@ -1,18 +1,67 @@
+import { randomUUID } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import { AppError } from '../../lib/errors.ts'
-import { makeByteBudget } from '../../lib/memory/byte-budget.ts'
+import { type ByteBudget, makeByteBudget } from '../../lib/memory/byte-budget.ts'
 import type { Open } from '../../lib/net/open.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { type BucketStorage, bucketStorageSchema } from '../../model/collections/bucket-storage.ts'
+import { openStorageInfo } from '../collections/collections.ts'
 import type { Queries } from '../database/database.ts'
-import type { ByteRange, LinkOptions } from '../objects/objects.ts'
-import { RemovalFailed, throwFailed } from '../objects/removal.ts'
+import { orNull, pick, query, queryOne, text } from '../database/table.ts'
+import { type FileRow, files } from '../files/files.ts'
+import type { ByteRange, LinkOptions, ObjectStore } from '../objects/objects.ts'
+import { RemovalFailed, removeAll, throwFailed } from '../objects/removal.ts'
 import { makeS3Client, type S3Client } from '../objects/s3/client.ts'
-import { openDownload } from '../objects/s3/download.ts'
+import { listObjects } from '../objects/s3/listing.ts'
 import { removeKeys } from '../objects/s3/remove.ts'
+import { openDownload } from '../objects/s3/s3-objects.ts'
+import { cutBody, uploadNew } from '../objects/s3/upload.ts'
 import { bucketLeft, isBucketGone, objectChanged, objectGone, withBucketErrors } from './bucket-errors.ts'
-import { type BucketObject, type BucketPlace, bucketObjects, readCollectionStorage } from './bucket-place.ts'
-import { type CollectionBucket, openForUploads } from './collection-bucket.ts'
+
+/** Where the bytes of a data file are in the bucket of its collection. */
+export interface BucketPlace {
+  bucket: string
+  /** Null: AWS. */
+  endpoint: string | null
+  key: string
+}
+
+/** Bytes in the bucket of a collection, as a row of `files` names them. */
+interface BucketObject extends Pick<FileRow, 'object' | 'collection_id' | 'size'> {
+  place: BucketPlace
+}
+
+const objectsInBuckets = query(
+  'bucket_objects',
+  { ...pick(files.columns, ['object', 'collection_id', 'size']), bucket: text },
+  'select object, collection_id, size, bucket from files where object = any($1::text[]) and bucket is not null',
+  (objects: string[]) => [objects],
+)
+
+/** Finds which of these objects are in buckets of collections. */
+const bucketObjects = async (queries: Queries, objects: string[]): Promise<BucketObject[]> => {
+  const rows = await objectsInBuckets(queries, objects)
+  return rows.map(({ bucket, ...row }) => ({ ...row, place: JSON.parse(bucket) as BucketPlace }))
+}
+
+const findStorage = queryOne(
+  'collection_storage',
+  { name: text, provider: text, sealed_storage_info: orNull(text) },
+  'select name, storage_provider as provider, sealed_storage_info from collections where id = $1',
+  (id: number) => [id],
+)
+
+/** Reads the storage of a collection, credentials included; undefined when the collection is gone. */
+const readCollectionStorage = async (
+  queries: Queries,
+  sealer: Sealer,
+  id: number,
+): Promise<{ name: string; provider: string; info: unknown } | undefined> => {
+  const row = await findStorage(queries, id)
+  if (!row) return undefined
+  const text = openStorageInfo(sealer, { id, sealed_storage_info: row.sealed_storage_info })
+  return { name: row.name, provider: row.provider, info: text === null ? null : JSON.parse(text) }
+}
 
 /** Makes the client for a bucket that a collection names. Keys are whole: the client adds no prefix. */
 const openCollectionBucket = (storage: BucketStorage, open: Open): S3Client => {
@@ -149,4 +198,83 @@ const removeGroup = async (
     if (!(error instanceof RemovalFailed)) throw error
     return isBucketGone(error.cause) ? [] : error.ids.map((id) => ({ id, error: error.cause }))
   }
+}
+
+/** The bucket that a collection's new data files go to. */
+export interface CollectionBucket {
+  /** Stores the bytes of a data file under a name; undefined when the name is taken. */
+  store(
+    file: { folder: string; name: string },
+    body: Readable,
+  ): Promise<{ object: string; place: BucketPlace } | undefined>
+  /** The number after the highest one of the data files in a folder, also of those that others have put there. */
+  nextNumber(folder: string): Promise<number>
+  remove(place: BucketPlace): Promise<void>
+}
+
+const idStart = 'bucket-'
+
+/** Whether the bytes of a file are in the bucket of its collection. */
+const isInBucket = (object: string): boolean => object.startsWith(idStart)
+
+const numberIn = (key: string): number => Number(/\/data\.(\d{6,9})\.[^/]*$/.exec(key)?.[1] ?? -1)
+
+/** Makes the bucket of one collection, for uploads of data files. */
+const openForUploads = (settings: BucketStorage, client: S3Client, memory: ByteBudget): CollectionBucket => {
+  const folderOf = (folder: string) => [settings.path_prefix, 'mlcbakery', folder].filter(Boolean).join('/')
+  return {
+    async store({ folder, name }, body) {
+      const key = `${folderOf(folder)}/${name}`
+      const share = memory.open({ payer: folder, collectionId: 0 })
+      try {
+        const measured = cutBody(body, { maxBytes: Number.MAX_SAFE_INTEGER, share })
+        if (!(await uploadNew(client, key, measured, share))) return undefined
+      } finally {
+        share.end()
+        body.destroy()
+      }
+      const place = { bucket: settings.bucket, endpoint: settings.endpoint ?? null, key }
+      return { object: `${idStart}${randomUUID()}`, place }
+    },
+
+    async nextNumber(folder) {
+      let highest = -1
+      for await (const { objects } of listObjects(client, `${folderOf(folder)}/data.`)) {
+        for (const { name } of objects) highest = Math.max(highest, numberIn(name))
+      }
+      return highest + 1
+    },
+
+    remove: ({ key }) => removeKeys(client, new Map([[key, key]])),
+  }
+}
+
+/**
+ * Joins the storage of the server with the buckets of collections, so that whoever reads or removes a file need not know
+ * where its bytes are. New objects go to the storage of the server. With `mayLink` false no client gets a link to a bucket.
+ */
+export const withCollectionBuckets = (
+  objects: ObjectStore,
+  buckets: CollectionBuckets,
+  { mayLink }: { mayLink: boolean },
+): ObjectStore => {
+  const open: ObjectStore['open'] = (id, range) => (isInBucket(id) ? buckets.open(id, range) : objects.open(id, range))
+  const link: ObjectStore['link'] = async (id, options) => {
+    if (!isInBucket(id)) return objects.link(id, options)
+    return mayLink ? buckets.link(id, options) : undefined
+  }
+  const remove: ObjectStore['remove'] = async (ids) => {
+    const theirs = ids.filter(isInBucket)
+    const failed = await removeAll(
+      objects,
+      ids.filter((id) => !isInBucket(id)),
+    )
+    // A copy of a database leaves the bytes to the one that it was copied from.
+    const isCopy = theirs.length > 0 && (await objects.owner()).state === 'copied'
+    const failedThere = theirs.length > 0 && !isCopy ? await removeAll(buckets, theirs) : undefined
+    const stuck = [...(failed?.ids ?? []), ...(failedThere?.ids ?? [])]
+    if (stuck.length > 0) throw new RemovalFailed(stuck, (failed ?? failedThere)?.cause)
+  }
+  const value = <Member>(member: Member) => ({ value: member, enumerable: true })
+  return Object.create(objects, { open: value(open), link: value(link), remove: value(remove) }) as ObjectStore
 }

@@ -1,4 +1,4 @@
-import type { BucketPlace } from '../buckets/bucket-place.ts'
+import type { BucketPlace } from '../buckets/collection-buckets.ts'
 import { lostFilesUsage } from '../collections/usage.ts'
 import type { Queries } from '../database/database.ts'
 import { change, int, orNull, pick, query, queryOne, queryValue, type Row } from '../database/table.ts'

@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Database, Queries } from '../database/database.ts'
 import { type Column, change, int, moment, orNull, query, queryOne, type Row, text, textOf } from '../database/table.ts'
 import { runs } from '../runs/runs.ts'
-import { type ItemPage, queryPage } from './item-page.ts'
-import { datasetItems, type ItemRow, type ItemsAt } from './items.ts'
+import { datasetItems, type ItemPage, type ItemRow, type ItemsAt, queryPage } from './items.ts'
 
 /** The items that the runs of a batch or evaluation execute, in the order of its runs. */
 export interface DatasetBatch {

@@ -2,6 +2,7 @@ import type { Queries } from '../database/database.ts'
 import {
   bigint,
   bool,
+  type Columns,
   int,
   moment,
   namesOf,
@@ -16,7 +17,115 @@ import {
   text,
 } from '../database/table.ts'
 import { anywhere } from '../runs/lists/run-filter.ts'
-import { type ItemPage, queryPage } from './item-page.ts'
+
+/** An item to be stored. */
+export interface NewItem {
+  id: string
+  /** JSON text. */
+  data: string
+  hash: string
+  bucket: number
+  /** JSON text; null when it is not made from a run. */
+  source: string | null
+}
+
+/** What a write does with the items that it does not name. */
+export type ItemWriteMode = 'upsert' | 'replace'
+
+/**
+ * Writes items as part of the version `seq`, which the caller appends in the same transaction. The dataset must be
+ * locked. Items whose content is stored already stay as they are.
+ * Returns how many items are new, differ from the stored ones, and were removed.
+ */
+export const writeItems = queryRow(
+  'write_dataset_items',
+  { added: int, changed: int, removed: int },
+  `with given as materialized (
+       select * from unnest($4::text[], $5::text[], $6::text[], $7::smallint[], $8::text[])
+         with ordinality g(item_id, data, hash, bucket, source, at)),
+     before as materialized (
+       select i.item_id, i.from_seq, i.position, i.hash from dataset_items i
+       where i.dataset_id = $1 and i.to_seq is null
+         and ($9 or i.item_id in (select item_id from given) or i.item_id = any($10))),
+     fresh as materialized (
+       select g.*, b.position as old_position, b.item_id is not null as existed
+       from given g left join before b on b.item_id = g.item_id where b.hash is distinct from g.hash),
+     gone as materialized (
+       select b.item_id from before b
+       where not exists (select from given g where g.item_id = b.item_id)),
+     ended as (
+       update dataset_items i set to_seq = $2 from before b
+       where i.dataset_id = $1 and i.item_id = b.item_id and i.from_seq = b.from_seq
+         and (b.item_id in (select item_id from gone) or b.item_id in (select item_id from fresh where existed))),
+     made as (
+       insert into dataset_items (dataset_id, item_id, from_seq, position, bucket, hash, data, source, source_trajectory,
+         author)
+       select $1, item_id, $2, coalesce(old_position, nextval('dataset_item_positions')), bucket, hash, data, source,
+         source::json ->> 'trajectory_id', $3
+       from (select * from fresh order by at) f)
+     select (select count(*)::int from fresh where not existed) as added,
+       (select count(*)::int from fresh where existed) as changed,
+       (select count(*)::int from gone) as removed`,
+  (
+    at: { datasetId: number; seq: number; author: string },
+    items: readonly NewItem[],
+    { mode, remove }: { mode: ItemWriteMode; remove: readonly string[] },
+  ) => [
+    ...[at.datasetId, at.seq, at.author],
+    items.map(({ id }) => id),
+    items.map(({ data }) => data),
+    items.map(({ hash }) => hash),
+    items.map(({ bucket }) => bucket),
+    items.map(({ source }) => source),
+    ...[mode === 'replace', remove],
+  ],
+)
+
+/** Counts the current items and hashes their ids and contents. The dataset must be locked. */
+export const summarizeItems = queryRow(
+  'summarize_dataset_items',
+  { count: int, hash: text },
+  `select count(*)::int as count,
+       encode(sha256(convert_to(coalesce(string_agg(item_id || ' ' || hash, E'\\n' order by item_id collate "C"), ''), 'UTF8')), 'hex') as hash
+     from dataset_items where dataset_id = $1 and to_seq is null`,
+  (datasetId: number) => [datasetId],
+)
+
+/** A page of rows, which ends at its limit, or earlier where the data in it are large. */
+export interface ItemPage<Row> {
+  rows: Row[]
+  hasMore: boolean
+}
+
+/** A page with larger data has one row. The database sends no more: items may have megabytes each. */
+const pageBytes = 8 * 1024 * 1024
+
+/**
+ * Declares the statement of a page from one that has a row more than the limit. `size` is an SQL expression for the bytes of
+ * a row, and `order` for the place of a row in the list.
+ */
+export const queryPage = <const Of extends Columns, Arguments extends unknown[]>(
+  name: string,
+  row: Of,
+  text: string,
+  { limit, size = 'octet_length(data)', order = 'position' }: { limit: string; size?: string; order?: string },
+  values: (...args: Arguments) => unknown[],
+): ((queries: Queries, ...args: Arguments) => Promise<ItemPage<Row<Of>>>) => {
+  const read = query(
+    name,
+    { ...row, page_rows: bigint, page_row: bigint, bytes_before: bigint },
+    `select * from (
+     select page.*, count(*) over () as page_rows, row_number() over (order by ${order}) as page_row,
+       sum(${size}) over (order by ${order}) - (${size}) as bytes_before
+     from (${text}) page) cut
+   where page_row <= ${limit} and bytes_before < ${pageBytes} order by page_row`,
+    values,
+  )
+  return async (queries, ...args) => {
+    const rows = (await read(queries, ...args)) as (Row<Of> & { page_rows: number })[]
+    return { rows, hasMore: (rows[0]?.page_rows ?? 0) > rows.length }
+  }
+}
 
 export const datasetItems = table('dataset_items', {
   item_id: text,

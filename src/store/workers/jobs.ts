@@ -1,3 +1,4 @@
+import type { JobHold } from '../../model/workers/worker-queue.ts'
 import {
   bigint,
   bool,
@@ -16,6 +17,15 @@ import {
   text,
   textOf,
 } from '../database/table.ts'
+
+/** The collection of a job that a worker has; undefined when it has the job no more. */
+export const findJobCollection = queryOne(
+  'find_job_collection',
+  { id: bigint, name: text },
+  `select c.id, c.name from worker_jobs j join collections c on c.id = j.collection_id
+       where j.id = $1 and j.worker_id = $2 and j.epoch = $3 and j.state = 'leased'`,
+  ({ id, workerId, epoch }: JobHold) => [id, workerId, epoch],
+)
 
 /** `withdrawn`: the step needs it no more. */
 export type JobState = 'queued' | 'leased' | 'completed' | 'failed' | 'withdrawn'
@@ -47,7 +57,7 @@ export const workerJobs = table('worker_jobs', {
 })
 
 /** What a queued job asks of a worker, as its notification says. */
-export const jobNeeds = { collection: bigint, ...pick(workerJobs.columns, ['activity', 'labels', 'version']) }
+const jobNeeds = { collection: bigint, ...pick(workerJobs.columns, ['activity', 'labels', 'version']) }
 export type JobNeeds = Row<typeof jobNeeds>
 
 /** SQL that notifies of a queued job: what a worker must have to take it. */
@@ -153,4 +163,76 @@ export const settledSteps = query(
     steps.map(({ runKey }) => runKey),
     steps.map(({ seq }) => seq),
   ],
+)
+
+/** Reads the open jobs of some steps of a run, as people see them. */
+export const openJobs = query(
+  'open_jobs',
+  {
+    ...pick(workerJobs.columns, ['seq', 'progress', 'message']),
+    state: textOf<'queued' | 'leased'>(),
+    /** Name of the worker that has it. */
+    worker: orNull(text),
+  },
+  `select j.seq, j.state, w.name as worker, j.progress, j.message
+     from worker_jobs j left join workers w on w.id = j.worker_id
+     where j.run_id = $1 and j.seq = any($2::int[]) and j.state in ('queued', 'leased') order by j.seq`,
+  (runKey: string, seqs: readonly number[]) => [runKey, seqs],
+)
+
+/** A job in the hand of a worker whose lease or time is over. */
+const expiredJob = {
+  ...pick(workerJobs.columns, ['id', 'epoch', 'run_id', 'seq', 'activity', 'deaths', 'logs']),
+  worker_id: text,
+  /** Whether its deadline has passed; otherwise its worker was lost. */
+  is_late: bool,
+  seconds: float,
+  worker: orNull(text),
+  definition: orNull(text),
+}
+export type ExpiredJob = Row<typeof expiredJob>
+
+/** Lets the leases of all jobs begin anew: while no server answered, no worker could send a heartbeat. */
+export const renewAllLeases = change(
+  'renew_all_leases',
+  `update worker_jobs set lease_expires_at = now() + make_interval(secs => $1) where state = 'leased'`,
+  (leaseSeconds: number) => [leaseSeconds],
+)
+
+const atOnce = 200
+
+/** Finds jobs whose lease has run out, or whose deadline has passed. */
+export const expiredJobs = query(
+  'expired_jobs',
+  expiredJob,
+  `select j.id, j.worker_id, j.epoch, j.run_id, j.seq, j.activity, j.deaths, j.deadline_at <= now() as is_late,
+       extract(epoch from j.deadline_at - j.claimed_at)::float8 as seconds, w.name as worker, j.logs, d.definition
+     from worker_jobs j left join workers w on w.id = j.worker_id
+       left join activity_definitions d on d.hash = j.definition
+     where j.state = 'leased' and least(j.lease_expires_at, j.deadline_at) <= now()
+     order by least(j.lease_expires_at, j.deadline_at) limit ${atOnce}`,
+)
+
+/** Queues a job again whose worker was lost, and counts that. Its log gets a line. */
+export const requeueLostJob = change(
+  'requeue_lost_job',
+  `with queued as (
+       update worker_jobs j set state = 'queued', deaths = deaths + 1, worker_id = null, lease_expires_at = null,
+         due_at = now() + make_interval(secs => $4), version = coalesce(version, served_version), progress = null,
+         message = null, logs = coalesce($5, logs)
+       where id = $1 and worker_id = $2 and epoch = $3 and state = 'leased' and lease_expires_at <= now()
+       returning collection_id, activity, labels, version)
+     select ${toldOf('queued')} from queued`,
+  ({ id, workerId, epoch }: JobHold, { afterSeconds, logs }: { afterSeconds: number; logs: string | null }) => [
+    ...[id, workerId, epoch, afterSeconds, logs],
+  ],
+)
+
+/** What the queued jobs that are due need, of some activities. */
+export const dueNeeds = query(
+  'due_needs',
+  jobNeeds,
+  `select distinct collection_id as collection, activity, labels, version from worker_jobs
+     where state = 'queued' and activity = any($1::text[]) and due_at <= now() limit 1000`,
+  (activities: readonly string[]) => [activities],
 )

@@ -33,7 +33,7 @@ import { makeByteRoom, readBody } from '../../../src/sandbox/gateway/request-bod
 import { makeLines } from '../../../src/sandbox/runbooks/output-lines.ts'
 import { makeTail } from '../../../src/sandbox/runbooks/tail.ts'
 import { s3AnswerText } from '../../../src/store/objects/s3/answer.ts'
-import { cutBody } from '../../../src/store/objects/s3/parts.ts'
+import { cutBody } from '../../../src/store/objects/s3/upload.ts'
 import { usedBytes } from '../../heap.ts'
 import { startTestServer, type TestServer } from '../../server.ts'
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { renewAllLeases } from '../../../src/store/workers/expired-jobs.ts'
+import { renewAllLeases } from '../../../src/store/workers/jobs.ts'
 import { type Body, startTestServer, type TestServer } from '../../server.ts'
 import { startTestWorker, testWorker } from './test-worker.ts'
 

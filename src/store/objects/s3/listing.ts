@@ -1,6 +1,5 @@
-import { s3AnswerText } from './answer.ts'
+import { elements, elementText, s3AnswerText } from './answer.ts'
 import type { S3Client } from './client.ts'
-import { elements, elementText } from './xml-text.ts'
 
 interface ListedObject {
   /** Key without the prefix of the location. */

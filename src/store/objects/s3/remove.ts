@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
 import { AppError } from '../../../lib/errors.ts'
 import { throwFailed } from '../removal.ts'
-import { s3AnswerText } from './answer.ts'
+import { elements, elementText, escapeXml, s3AnswerText } from './answer.ts'
 import type { S3Client } from './client.ts'
-import { elements, elementText, escapeXml } from './xml-text.ts'
 
 const mostAtOnce = 1_000
 const mostAnswerBytes = 4 * 1024 * 1024

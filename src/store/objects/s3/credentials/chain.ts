@@ -7,9 +7,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { AppError } from '../../../../lib/errors.ts'
 import type { Fetch } from '../../../../lib/net/net.ts'
-import type { CredentialSource } from '../client.ts'
-import type { S3Credentials } from '../sign-request.ts'
-import { elementText } from '../xml-text.ts'
+import { elementText } from '../answer.ts'
+import type { CredentialSource, S3Credentials } from '../client.ts'
 
 /** Keys with the time at which they expire, in milliseconds since 1970; undefined: never. */
 interface FoundCredentials extends S3Credentials {
