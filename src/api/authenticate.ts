@@ -1,4 +1,4 @@
-import type { Credentials } from '../http/credentials.ts'
+import type { Credentials } from '../http/authorise.ts'
 import { AppError } from '../lib/errors.ts'
 import { hashToken, sameText } from '../lib/secrets/crypto.ts'
 import { hashWithToken, isSessionSecret } from '../lib/secrets/session-secrets.ts'

@@ -2,8 +2,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { AppError } from '../lib/errors.ts'
 import type { Identity } from '../model/collections/identity.ts'
 import { makeAdmissionCache } from './admission-cache.ts'
-import type { AccessChecks } from './authorise.ts'
-import type { Credentials } from './credentials.ts'
+import type { AccessChecks, Credentials } from './authorise.ts'
 import { endpoint } from './endpoint.ts'
 
 const call = {

@@ -5,8 +5,7 @@ import { makeLru } from '../lib/memory/lru.ts'
 import { hashToken } from '../lib/secrets/crypto.ts'
 import { now } from '../lib/time.ts'
 import type { Identity } from '../model/collections/identity.ts'
-import { type AccessChecks, admitPlaced, type PlacedAdmission } from './authorise.ts'
-import { type Credentials, credentialText } from './credentials.ts'
+import { type AccessChecks, admitPlaced, type Credentials, credentialText, type PlacedAdmission } from './authorise.ts'
 import type { Endpoint } from './endpoint.ts'
 
 /** A cached admission, with what the database knew when it was asked (up to a minute ago during an outage). */

@@ -2,8 +2,7 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import type { AppError } from '../lib/errors.ts'
 import type { Identity } from '../model/collections/identity.ts'
-import { type AccessChecks, admit } from './authorise.ts'
-import { type Credentials, credentialText } from './credentials.ts'
+import { type AccessChecks, admit, type Credentials, credentialText } from './authorise.ts'
 import { type AccessLevel, type Endpoint, endpoint } from './endpoint.ts'
 
 const identity = (access: Identity['access'], ids: number[]): Identity => ({

@@ -9,16 +9,21 @@ import { coveredIds, type Identity, ownerOf } from '../model/collections/identit
 import type { Warning } from '../model/warning.ts'
 import type { AdmissionCache } from './admission-cache.ts'
 import { type AuditNote, changesOf, recorded } from './audit.ts'
-import { admit } from './authorise.ts'
+import { admit, credentialsOf } from './authorise.ts'
 import { originOf } from './cors.ts'
-import { credentialsOf } from './credentials.ts'
 import { closed, type Exchange, onGone } from './exchange.ts'
 import { idempotencyScope } from './idempotency.ts'
 import type { AnyCall, Call, ReadScopedBody, Route, ScopedBody } from './implement.ts'
 import type { JsonReading } from './input/body.ts'
-import { type ReceivedForm, readForm } from './input/form.ts'
 import { type CallMemory, memoryOwner, type Room } from './input/memory.ts'
-import type { FileSink, FormLimits, PartNames, ReceivedFile } from './input/multipart.ts'
+import {
+  type FileSink,
+  type FormLimits,
+  type PartNames,
+  type ReceivedFile,
+  type ReceivedForm,
+  readForm,
+} from './input/multipart.ts'
 import { checkBody, readJsonBody } from './input/parse.ts'
 import { readScopedBody } from './input/scoped-body.ts'
 import { comeOften, type KeptAdmissions, makeKeptAdmissions } from './kept-admissions.ts'

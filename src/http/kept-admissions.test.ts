@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Identity } from '../model/collections/identity.ts'
-import type { AccessChecks } from './authorise.ts'
-import type { Credentials } from './credentials.ts'
+import type { AccessChecks, Credentials } from './authorise.ts'
 import { endpoint } from './endpoint.ts'
 import { comeOften, makeKeptAdmissions } from './kept-admissions.ts'
 

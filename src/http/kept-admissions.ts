@@ -1,8 +1,7 @@
 import { makeLru } from '../lib/memory/lru.ts'
 import { now } from '../lib/time.ts'
 import { keptAs } from './admission-cache.ts'
-import { type AccessChecks, type Admission, admit } from './authorise.ts'
-import { type Credentials, credentialText } from './credentials.ts'
+import { type AccessChecks, type Admission, admit, type Credentials, credentialText } from './authorise.ts'
 import type { Endpoint } from './endpoint.ts'
 
 /** The facts that decide about a call. */

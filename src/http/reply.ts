@@ -1,5 +1,14 @@
-import type { ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
+
+const gzipCoding = /(?:^|,)\s*(gzip|\*)\s*(?:;\s*q=([\d.]+)\s*)?(?=,|$)/gi
+
+/** Whether a client accepts gzip: its header names gzip or `*`, with a weight above 0 (RFC 9110 §12.5.3). */
+export const acceptsGzip = ({ 'accept-encoding': header }: IncomingHttpHeaders): boolean => {
+  const codings = [...String(header ?? '').matchAll(gzipCoding)]
+  const own = codings.find(([, name]) => name?.toLowerCase() === 'gzip') ?? codings[0]
+  return own !== undefined && Number(own[2] ?? 1) > 0
+}
 
 /** Writes a body after the headers were sent, and ends it. Resolves when nothing is left to write. */
 type BodyWriter = (outgoing: ServerResponse) => Promise<void>

@@ -3,7 +3,7 @@ import type { AnyCall } from '../../http/implement.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import type { DatasetBatch } from '../../store/items/dataset-runs.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
-import { startRunOnce } from '../runs/start-once.ts'
+import { startRunOnce } from '../runs/start.ts'
 import { noteDatasetBatch } from './dataset-items.ts'
 import type { ItemDeps } from './items.ts'
 

@@ -25,7 +25,7 @@ import { labelKeysOf } from '../../store/runs/bulk/label-keys.ts'
 import { chosenById } from '../../store/runs/collection-runs.ts'
 import { collectionFilter } from '../collection-runs/filter.ts'
 import { withResolvedFiles } from '../runs/file-paths.ts'
-import { checkParameters } from '../runs/parameters.ts'
+import { checkParameters } from '../runs/start.ts'
 import { serializeRow } from '../serialize-row.ts'
 import { bulkActionsContract } from './contract.ts'
 

@@ -15,6 +15,7 @@ import type { StepRecord } from '../../store/runs/step-row.ts'
 import { type AttemptRow, attemptsOf } from '../../store/webhooks.ts'
 import { agentLine, agentLogEvent, agentLogTypes } from '../trajectories/agent-events.ts'
 import type { ShownDefinition } from '../trajectories/definitions.ts'
+import { shownAttempts } from '../trajectories/document.ts'
 import type { DocumentDeps } from '../trajectories/documents.ts'
 import {
   afterStart,
@@ -26,7 +27,6 @@ import {
   startedEvents,
   stepEventParts,
 } from '../trajectories/log-events.ts'
-import { shownAttempts } from '../trajectories/step-times.ts'
 import { waitingOf } from '../trajectories/waiting.ts'
 import { logsContract } from './contract.ts'
 

@@ -1,5 +1,5 @@
+import { refuseOtherPages } from '../../http/authorise.ts'
 import { originOf } from '../../http/cors.ts'
-import { refuseOtherPages } from '../../http/credentials.ts'
 import { events } from '../../http/events.ts'
 import { type AnyCall, implement, type Route } from '../../http/implement.ts'
 import { empty, Reply, rawJson } from '../../http/reply.ts'

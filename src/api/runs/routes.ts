@@ -9,12 +9,10 @@ import type { Lending } from '../../store/collections/lending.ts'
 import type { Database } from '../../store/database/database.ts'
 import { withInitParams } from '../../store/runs/large-values.ts'
 import { readRunOutcome } from '../../store/runs/step-records.ts'
-
 import { trajectoryText } from '../trajectories/document.ts'
 import { copiesOfDocument, type DocumentDeps } from '../trajectories/documents.ts'
-import { acceptedReply } from './accepted.ts'
 import { runsContract } from './contract.ts'
-import { startTaskRun } from './start.ts'
+import { acceptedReply, startTaskRun } from './start.ts'
 
 export interface RunsDeps extends DocumentDeps {
   database: Database

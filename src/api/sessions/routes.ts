@@ -1,5 +1,5 @@
+import { type Credentials, refuseOtherPages, sessionCookieName } from '../../http/authorise.ts'
 import { originOf } from '../../http/cors.ts'
-import { type Credentials, refuseOtherPages, sessionCookieName } from '../../http/credentials.ts'
 import { type AnyCall, implement, type Route } from '../../http/implement.ts'
 import { AppError } from '../../lib/errors.ts'
 import { hashToken } from '../../lib/secrets/crypto.ts'

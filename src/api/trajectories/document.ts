@@ -1,18 +1,109 @@
 import { type ObjectMembers, objectText, WrittenJson } from '../../lib/json/object-text.ts'
-import { timestamp, timestampOrNull } from '../../lib/time.ts'
+import { now, timestamp, timestampOrNull } from '../../lib/time.ts'
+import { eventActivity } from '../../model/events/event.ts'
+import { approvalActivity } from '../../model/runs/approval.ts'
+import type { ErrorRecord } from '../../model/runs/error-record.ts'
 import { placementLabels } from '../../model/runs/placement.ts'
-import type { Step, StepSummary } from '../../model/runs/step.ts'
+import type { Step, StepLog, StepSummary } from '../../model/runs/step.ts'
+import { type AttemptAttributes, attemptsAmong, type StepAttempt } from '../../model/runs/step-attempts.ts'
 import { addCallUsage, type CallTokens, type StepUsage } from '../../model/runs/step-usage.ts'
 import type { Trajectory, TrajectorySummary } from '../../model/runs/trajectory.ts'
+import { isWorkerActivity } from '../../model/workers/worker.ts'
+import type { Queries } from '../../store/database/database.ts'
 import type { WholeRun } from '../../store/runs/large-values.ts'
 import type { RunSummaryRow, StepSummaryRow } from '../../store/runs/run-lists.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
+import { endsOfSteps } from '../../store/runs/step-records.ts'
 import type { StepRecord } from '../../store/runs/step-row.ts'
 import type { ShownDefinition } from './definitions.ts'
 import { withDivergence } from './divergence.ts'
 import type { LiveStep } from './live-steps.ts'
-import { readyTimes, shownAttempts, waitOf } from './step-times.ts'
 import { waitingOf } from './waiting.ts'
+
+type TimedStep = Omit<StepRecord, 'inputs' | 'outputs' | 'changed'>
+
+/** Computes the time at which a step could have begun; null for a skipped or copied step. */
+export type ReadyTimes = (step: TimedStep) => Date | null
+
+const later = (one: Date, other: Date | undefined): Date => (other && other > one ? other : one)
+
+const placesBefore = ({ seq, name }: TimedStep, definition: ShownDefinition): readonly number[] =>
+  definition.isParallel ? definition.step(name).after : seq > 0 ? [seq - 1] : []
+
+const makeReadyTimes =
+  (created: Date, definition: ShownDefinition, endOf: (seq: number) => Date | null | undefined): ReadyTimes =>
+  (step) => {
+    if (step.status === 'skipped' || originKind(step) === 'rerun') return null
+    const ready = placesBefore(step, definition).reduce((at, seq) => later(at, endOf(seq) ?? undefined), created)
+    const isLate = ready > step.started_at // by the clock of another process
+    return isLate ? step.started_at : ready
+  }
+
+/** When the steps of a run could have begun, from all of its steps. */
+const readyTimes = (run: { created_at: Date }, steps: TimedStep[], definition: ShownDefinition): ReadyTimes => {
+  const ends = new Map(steps.map(({ seq, ended_at }) => [seq, ended_at]))
+  return makeReadyTimes(run.created_at, definition, (seq) => ends.get(seq))
+}
+
+/** The same for some steps of a run; reads when the steps before them ended. */
+export const readyTimesOf = async (
+  queries: Queries,
+  run: { id: string; created_at: Date },
+  steps: TimedStep[],
+  definition: ShownDefinition,
+): Promise<ReadyTimes> => {
+  const before = [...new Set(steps.flatMap((step) => placesBefore(step, definition)))]
+  const ends = before.length === 0 ? new Map<number, Date>() : await endsOfSteps(queries, run.id, before)
+  return makeReadyTimes(run.created_at, definition, (seq) => ends.get(seq))
+}
+
+const originKind = ({ origin }: TimedStep): string | undefined =>
+  origin === null ? undefined : (JSON.parse(origin) as { kind?: string }).kind
+
+const recordedAttempts = (step: TimedStep): AttemptAttributes[] => {
+  // the warnings of a copy describe attempts of another run
+  const isCopied = step.origin !== null && originKind(step) !== 'rerun'
+  return isCopied || step.warnings === null ? [] : attemptsAmong(JSON.parse(step.warnings) as StepLog[])
+}
+
+/** The attempts of a step that has several; undefined otherwise. */
+export const shownAttempts = (step: TimedStep): StepAttempt[] | undefined => {
+  if (step.attempt === 1) return undefined
+  const recorded = recordedAttempts(step)
+  const earlier = recorded
+    .filter(({ attempt }) => attempt < step.attempt)
+    .map(({ attempt: n, started, ended, error_detail }): StepAttempt => ({ n, started, ended, error_detail }))
+  const started =
+    recorded.find(({ attempt }) => attempt === step.attempt)?.started ??
+    recorded.find(({ attempt }) => attempt === step.attempt - 1)?.next_started
+  if (!started) return earlier.length > 0 ? earlier : undefined
+  const error = step.error === null ? null : (JSON.parse(step.error) as ErrorRecord)
+  return [...earlier, { n: step.attempt, started, ended: timestampOrNull(step.ended_at), error_detail: error }]
+}
+
+/** Step activities whose waits have a name of their own, as the JSON texts that a definition shows. */
+const waitsOf = new Map([
+  [JSON.stringify(approvalActivity), 'approval'],
+  [JSON.stringify(eventActivity), 'event'],
+  [JSON.stringify('list_emit_await'), 'runs'],
+] as const)
+
+/** A wait without an end is due that late. */
+const farAway = Date.UTC(9000, 0)
+
+/** Describes the wait of a step; undefined if it does not wait. */
+const waitOf = (step: TimedStep, definition: ShownDefinition): Step['wait'] => {
+  if (step.wake_at === null || step.ended_at !== null || step.status !== 'running') return undefined
+  const due = timestamp(step.wake_at)
+  const last = step.attempt > 1 ? recordedAttempts(step).at(-1) : undefined
+  if (last && last.next_at === due && last.next_started === null) return { for: 'retry', until: due }
+  const { activity, isRunbook } = definition.step(step.name)
+  if (isRunbook) return { for: 'sandbox', until: null }
+  if (isWorkerActivity(JSON.parse(activity))) return { for: 'worker', until: null }
+  const kind = waitsOf.get(activity) ?? 'time'
+  const isKnown = step.wake_at.getTime() < farAway && step.wake_at > step.started_at
+  return { for: kind, until: isKnown && (kind !== 'runs' || step.wake_at.getTime() > now()) ? due : null }
+}
 
 /**
  * Writes the trajectory document. Inputs and outputs are stored as JSON text and are copied, not parsed, so that a list

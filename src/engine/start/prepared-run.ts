@@ -1,6 +1,6 @@
 import { now } from '../../lib/time.ts'
 import type { NewFile, NewRun, RunExtras } from '../../model/runs/new-run.ts'
-import type { Usage } from '../../store/collections/usage.ts'
+import type { Usage } from '../../store/collections/quota.ts'
 import { runUploadPath } from '../../store/files/storage-path.ts'
 import type { RunRequest } from '../engine.ts'
 import type { Environment } from '../environment/environment.ts'

@@ -1,7 +1,7 @@
 import { AppError } from '../../lib/errors.ts'
 import { now } from '../../lib/time.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
-import type { Usage } from '../../store/collections/usage.ts'
+import type { Usage } from '../../store/collections/quota.ts'
 import type { Entry } from '../journal/journal-entry.ts'
 import { Fenced } from '../journal/journal-sender.ts'
 import { offerResult } from './cached-result.ts'

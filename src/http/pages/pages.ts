@@ -1,6 +1,5 @@
 import type { Exchange } from '../exchange.ts'
-import { jsonHeaders, Reply } from '../reply.ts'
-import { acceptsGzip } from './accepts-gzip.ts'
+import { acceptsGzip, jsonHeaders, Reply } from '../reply.ts'
 import type { WebFile, WebFiles } from './read-web-files.ts'
 
 /** The parts of a request that pages depend on. */

@@ -6,8 +6,8 @@ import { insist } from '../runs/label-changes.ts'
 import { emptied, labelCountsCte, removeEmptied } from '../runs/labels.ts'
 import { removeStepEvents } from '../runs/step-events.ts'
 import { countedName, endedDay, keepTotals, otherShard } from '../runs/totals.ts'
+import { lostFilesUsage, lostUsage, runBytes } from './quota.ts'
 import type { TaskRetention } from './retention-rules.ts'
-import { lostFilesUsage, lostUsage, runBytes } from './usage.ts'
 
 /** The place of a run in the list of its task. `createdAt` is text, which keeps microseconds. */
 const runPlace = { createdAt: text, number: bigint }

@@ -4,7 +4,144 @@ import { makeLru } from '../../lib/memory/lru.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import { readCollectionSettings } from '../../model/collections/collection-settings.ts'
 import type { Database } from '../database/database.ts'
-import { addUsage, readUsage, type Usage, type UsageRow } from './usage.ts'
+import { bigint, change, float, moment, orNull, query, queryOne, type Row, text } from '../database/table.ts'
+
+const usage = {
+  collectionId: bigint,
+  runs: bigint,
+  databaseBytes: bigint,
+  fileBytes: bigint,
+  /** Settings of the collection as JSON text. */
+  settings: orNull(text),
+  measuredAt: orNull(moment),
+  /** Settings of the collection that pays for it. */
+  payerSettings: orNull(text),
+  /** Runs and bytes of the other collections of its payer. */
+  othersRuns: float,
+  othersBytes: float,
+}
+type UsageRow = Row<typeof usage>
+
+/** Storage use of a collection: runs, bytes of text in the database, bytes of files. */
+export type Usage = Pick<UsageRow, 'runs' | 'databaseBytes' | 'fileBytes'>
+
+const columns = `c.id as "collectionId", greatest(u.runs, 0) as runs, greatest(u.database_bytes, 0) as "databaseBytes",
+  greatest(u.file_bytes, 0) as "fileBytes", u.measured_at as "measuredAt", c.settings,
+  (select settings from collections p where p.id = c.payer) as "payerSettings",
+  coalesce(s.runs - coalesce(before.runs, 0), 0)::float8 as "othersRuns",
+  coalesce(s.bytes - coalesce(before.database_bytes + before.file_bytes, 0), 0)::float8 as "othersBytes"`
+
+/** CTE with what all collections of some payers store. */
+const sums = (payers: string): string => `sums as (
+  select m.payer, sum(m_usage.runs) runs, sum(m_usage.database_bytes + m_usage.file_bytes) bytes
+  from collections m join collection_usage m_usage on m_usage.collection_id = m.id
+  where m.payer in (${payers}) group by m.payer)`
+const joins = `left join sums s on s.payer = c.payer left join collection_usage before on before.collection_id = c.id`
+
+/** Adds to the usage of collections and returns the new numbers; deleted collections are left out. */
+const addUsage = query(
+  'add_usage',
+  usage,
+  `with n as (
+     insert into collection_usage as u (collection_id, runs, database_bytes, file_bytes, added_at)
+     select a.*, now() from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) a(id, runs, texts, files)
+     join collections c on c.id = a.id
+     on conflict (collection_id) do update set runs = u.runs + excluded.runs,
+       database_bytes = u.database_bytes + excluded.database_bytes, file_bytes = u.file_bytes + excluded.file_bytes, added_at = now()
+     returning *),
+   ${sums('select c.payer from collections c where c.id = any($1::bigint[])')}
+   select ${columns} from n u join collections c on c.id = u.collection_id ${joins}`,
+  (added: ReadonlyMap<number, Usage>) => {
+    const rows = [...added].sort(([left], [right]) => left - right) // sorted, so that two processes never deadlock
+    return [
+      rows.map(([id]) => id),
+      rows.map(([, { runs }]) => runs),
+      rows.map(([, { databaseBytes }]) => databaseBytes),
+      rows.map(([, { fileBytes }]) => fileBytes),
+    ]
+  },
+)
+
+/** Reads a collection's usage; undefined when it is gone. */
+const readUsage = queryOne(
+  'read_usage',
+  usage,
+  `with ${sums('select payer from collections where id = $1')}
+   select ${columns} from collections c left join collection_usage u on u.collection_id = c.id ${joins}
+   where c.id = $1`,
+  (collectionId: number) => [collectionId],
+)
+
+/**
+ * Bytes of text of a run and its parts. `octet_length` does not read the text: Postgres stores the length separately.
+ */
+const databaseBytes = `coalesce(octet_length(r.init_params), 0)
+  + (select coalesce(sum(coalesce(octet_length(s.inputs), 0) + coalesce(octet_length(s.outputs), 0)
+       + coalesce(octet_length(s.error), 0)), 0) from steps s where s.run_id = r.id)
+  + (select coalesce(sum(octet_length(p.body)), 0) from payloads p where p.run_id = r.id)
+  + (select coalesce(sum(octet_length(e.event)), 0) from step_events e where e.run_id = r.id)
+  + (select coalesce(sum(octet_length(c.call)), 0) from step_calls c where c.run_id = r.id)`
+
+/** SQL expression: bytes that the run `r` takes, its files included. */
+export const runBytes = `(${databaseBytes}
+  + (select coalesce(sum(f.size), 0) from files f where f.run_id = r.id))::bigint`
+
+/** CTE with the usage that collections lose when the runs `$1` are deleted; part of the deleting statement. */
+export const lostUsage = `lost as (
+  update collection_usage u set runs = u.runs - l.runs, database_bytes = u.database_bytes - l.bytes
+  from (select r.collection_id, count(*) runs, sum(${databaseBytes}) bytes from runs r where r.id = any($1)
+    group by r.collection_id) l
+  where u.collection_id = l.collection_id)`
+
+/** CTE that subtracts the bytes of removed files. */
+export const lostFilesUsage = `lost as (
+  update collection_usage u set file_bytes = u.file_bytes - l.bytes
+  from (select collection_id, sum(size) bytes from gone group by collection_id) l where u.collection_id = l.collection_id)`
+
+/** SQL expression: bytes of the items and versions of the entity `e`. */
+const entityBytes = `((select coalesce(sum(octet_length(i.data)), 0) from dataset_items i where i.dataset_id = e.id)
+  + (select coalesce(sum(octet_length(v.data)), 0) from entity_versions v where v.entity_id = e.id))`
+
+/** CTE that subtracts the bytes of the entity `$1`, which is deleted; part of the deleting statement. */
+export const lostEntityUsage = `lost as (
+  update collection_usage u set database_bytes = u.database_bytes - l.bytes
+  from (select e.collection_id, ${entityBytes} bytes from entities e where e.id = $1) l
+  where u.collection_id = l.collection_id)`
+
+const measureAgain = "interval '1 day'"
+/** A process adds its usage up to a second after storing: measured in that second, it would count twice. */
+const quiet = `u.added_at is null or u.added_at < now() - interval '5 seconds' or u.measured_at < now() - 2 * ${measureAgain}`
+
+const nextToMeasure = queryOne(
+  'next_usage_to_measure',
+  { id: bigint },
+  `select c.id from collections c left join collection_usage u on u.collection_id = c.id
+   where u.measured_at is null or (u.measured_at < now() - ${measureAgain} and (${quiet}))
+   order by u.measured_at nulls first, c.id limit 1`,
+)
+const measure = change(
+  'measure_usage',
+  `insert into collection_usage as u (collection_id, runs, database_bytes, file_bytes, measured_at)
+   select c.id,
+     (select count(*) from runs r where r.collection_id = c.id),
+     (select coalesce(sum(${databaseBytes}), 0) from runs r where r.collection_id = c.id)
+       + (select coalesce(sum(${entityBytes}), 0) from entities e where e.collection_id = c.id),
+     (select coalesce(sum(size), 0) from files f where f.collection_id = c.id and f.bucket is null), now()
+   from collections c where c.id = $1
+   on conflict (collection_id) do update set runs = excluded.runs, database_bytes = excluded.database_bytes,
+     file_bytes = excluded.file_bytes, measured_at = excluded.measured_at`,
+  (collectionId: number) => [collectionId],
+)
+
+/**
+ * Measures the collection with the oldest numbers, if they are a day old and nothing was added just now, and returns
+ * its id. This corrects drift: additions of a killed process are lost, and overwritten texts count twice.
+ */
+export const measureNextUsage = async (database: Database): Promise<number | undefined> => {
+  const next = await nextToMeasure(database)
+  if (next) await measure(database, next.id)
+  return next?.id
+}
 
 /** Default limits of a collection without a quota of its own. */
 interface QuotaLimits {

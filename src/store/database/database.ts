@@ -1,6 +1,8 @@
 import pg from 'pg'
-import type { AppError } from '../../lib/errors.ts'
+import { backoffMs } from '../../lib/backoff.ts'
+import { AppError } from '../../lib/errors.ts'
 import { noteWork } from '../../lib/loop-watch.ts'
+import { pause } from '../../lib/time.ts'
 import { explainOutage, isServerFault } from './away.ts'
 import { connectionDefaults, cutConnection, setSession } from './connection.ts'
 
@@ -183,5 +185,25 @@ export const openDatabase = (url: string, options: DatabaseOptions = {}): Databa
       waiting: pool.waitingCount,
     }),
     close: () => pool.end(),
+  }
+}
+
+const patience = { firstMs: 30, longestMs: 500 }
+
+/** Queries that wait while Postgres is away instead of failing: for what the engine itself must read or write. */
+export const patient = (database: Queries, stopping: AbortSignal): Queries => {
+  const insist = async <Row>(ask: () => Promise<Row[]>): Promise<Row[]> => {
+    for (let failures = 1; ; failures++) {
+      try {
+        return await ask()
+      } catch (error) {
+        if (!(error instanceof AppError && error.code === 'database_unavailable')) throw error
+        if (!(await pause(backoffMs(failures, patience), stopping))) throw error
+      }
+    }
+  }
+  return {
+    rows: (name, text, values) => insist(() => database.rows(name, text, values)),
+    query: (text, values) => insist(() => database.query(text, values)),
   }
 }

@@ -1,5 +1,5 @@
 import type { BucketPlace } from '../buckets/collection-buckets.ts'
-import { lostFilesUsage } from '../collections/usage.ts'
+import { lostFilesUsage } from '../collections/quota.ts'
 import type { Queries } from '../database/database.ts'
 import { change, int, orNull, pick, query, queryOne, queryValue, type Row } from '../database/table.ts'
 import { type FileRow, files } from '../files/files.ts'

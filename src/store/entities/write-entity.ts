@@ -1,5 +1,5 @@
 import type { EntityKind } from '../../model/data/entity.ts'
-import { lostEntityUsage } from '../collections/usage.ts'
+import { lostEntityUsage } from '../collections/quota.ts'
 import type { Database, Queries } from '../database/database.ts'
 import { change, queryOne, valuesOf } from '../database/table.ts'
 import {

@@ -1,4 +1,4 @@
-import { lostFilesUsage } from '../collections/usage.ts'
+import { lostFilesUsage } from '../collections/quota.ts'
 import type { Queries } from '../database/database.ts'
 import { bigint, change, moment, query, queryOne, type Row, table, text } from '../database/table.ts'
 import { files } from './files.ts'

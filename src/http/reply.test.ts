@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { acceptsGzip } from './accepts-gzip.ts'
+import { acceptsGzip } from './reply.ts'
 
 test.each<[string | undefined, boolean]>([
   ['gzip', true],
