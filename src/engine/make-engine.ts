@@ -15,7 +15,7 @@ import {
   type Storage,
 } from './engine-parts.ts'
 import { scrubberOf } from './environment/environments.ts'
-import { wakeAllDue } from './leases/parked-runs.ts'
+import { wakeAllDue } from './leases/leases.ts'
 import { countRunbooks } from './runbooks/runbook-clock.ts'
 import { drain } from './runs/drain.ts'
 import { startWorker } from './runs/worker.ts'

@@ -260,7 +260,6 @@ export const parsers: Record<string, Row> = {
   'steps of workflows': {
     files: [
       'engine/program/program.ts',
-      'engine/program/runs-on.ts',
       'engine/program/tools.ts',
       'engine/program/lint.ts',
       'engine/program/step-options.ts',

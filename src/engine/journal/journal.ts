@@ -3,8 +3,7 @@ import type { Database } from '../../store/database/database.ts'
 import { makeOwnConnection } from '../../store/database/own-connection.ts'
 import type { JournalStatistics } from '../engine.ts'
 import type { Entry } from './journal-entry.ts'
-import { makeJournalQueue } from './journal-queue.ts'
-import { makeSender } from './journal-sender.ts'
+import { makeJournalQueue, makeSender } from './journal-sender.ts'
 
 /** Commits everything that the runs of this process record, in as few commits as the disk allows. */
 export interface Journal {

@@ -4,7 +4,7 @@ import type { Look } from '../engine.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import { Fenced } from '../journal/journal-sender.ts'
 import { isQueued, queueLeasesOfDead, queuesFor } from './lease-queue.ts'
-import { isDue } from './parked-runs.ts'
+import { isDue } from './leases.ts'
 
 /** Interval of the heartbeat, and the silence after which peers declare a process dead. */
 export const beatMs = 1_000

@@ -2,17 +2,51 @@ import type { Activity, ActivityRegistry } from '../../activities/activity.ts'
 import { isObject } from '../../lib/json/json-object.ts'
 import { doAtOnce, type Pieces } from '../../lib/slices.ts'
 import { type Guess, makeGuesses } from '../../lib/text/nearest.ts'
+import { mostPlacementLabels } from '../../model/runs/placement.ts'
+import { workerLabelsSchema } from '../../model/workers/worker.ts'
 import { mostStepsSideBySide, reservedStepNames, type Workflow } from '../../model/workflows/workflow.ts'
 import { type Binding, bindParameters, readsOf } from './bindings.ts'
-import { callbackIn, callbacksRoot, withCallbacks } from './callback-paths.ts'
 import { type Finding, question, type Report } from './finding.ts'
-import { type Flow, flowOf, isParallel, topological, type WrittenStep } from './flow.ts'
-import { checkNames, type GuessStep, stepFinder, stepGuess } from './listed-steps.ts'
+import {
+  checkNames,
+  type Flow,
+  flowOf,
+  type GuessStep,
+  isParallel,
+  stepFinder,
+  stepGuess,
+  topological,
+  type WrittenStep,
+} from './flow.ts'
 import type { Path } from './paths.ts'
-import { compileRunsOn, labelsOfSteps } from './runs-on.ts'
-import { pathsOf, type Roots } from './source.ts'
+import { callbackIn, callbacksRoot, pathsOf, type Roots, withCallbacks } from './source.ts'
 import { compileOptions, type StepOptions } from './step-options.ts'
 import { compileTools, type ProgramTool } from './tools.ts'
+
+/**
+ * Reads the labels that a server process must have to carry out a step. Of an activity of workers, `runs_on` is a
+ * parameter: the labels of a worker.
+ */
+const compileRunsOn = (config: Record<string, unknown>, activity: Activity, report: Report): string[] => {
+  const written = config.runs_on ?? undefined
+  if (written === undefined || Object.hasOwn(activity.parameters.shape, 'runs_on')) return []
+  const { data, error } = workerLabelsSchema.safeParse(written)
+  if (data) return data
+  const why = Array.isArray(written) ? error.issues[0]?.message : 'it is written out here, and no path'
+  report(`runs_on must be a list of labels such as ["gpu"]: ${why}`, { key: 'runs_on' })
+  return []
+}
+
+/** All labels that steps ask of a server process, since one process carries out the whole run. */
+const labelsOfSteps = (steps: readonly { name: string; runsOn: string[] }[], report: Report): string[] => {
+  const labels = [...new Set(steps.flatMap(({ runsOn }) => runsOn))].sort()
+  if (labels.length <= mostPlacementLabels) return labels
+  report(
+    `The steps ask for ${labels.length} labels with runs_on, and a server process has at most ${mostPlacementLabels}`,
+    { key: 'steps' },
+  )
+  return []
+}
 
 export interface ProgramStep {
   /** Index in the program. */

@@ -1,6 +1,8 @@
 import type { Guess } from '../../lib/text/nearest.ts'
+import { eventActivity } from '../../model/events/event.ts'
 import { reservedStepNames } from '../../model/workflows/workflow.ts'
-import { type Finding, type Inside, type Report, reportInside } from './finding.ts'
+import { type Finding, type Inside, question, type Report, reportInside } from './finding.ts'
+import type { GuessStep, WrittenStep } from './flow.ts'
 import { type Path, parseReference } from './paths.ts'
 
 /** Source of a parameter's value, compiled once from the config, so that resolving a step is only a data lookup. */
@@ -264,3 +266,39 @@ export const neededPathsOf = (source: Source): Path[] => {
 }
 
 const clip = (text: string): string => (text.length > 80 ? `${text.slice(0, 77)}…` : text)
+
+/** Root of paths to callback URLs: `callbacks.<step>`. In a workflow with a step of that name it means the step. */
+export const callbacksRoot = 'callbacks'
+
+/** The step whose callback URL a path reads. */
+export const callbackIn = ({ root, segments: [step, ...rest] }: Path): string[] =>
+  root === callbacksRoot && step?.kind === 'name' && rest.length === 0 ? [step.name] : []
+
+/**
+ * Adds the callbacks of a workflow's steps to the roots that each step may name. A text with `{{callbacks.…}}` stays as it
+ * is in a workflow without a step that waits for an event, as with every root that is not there.
+ */
+export const withCallbacks = (
+  rootsOf: (index: number) => Roots,
+  steps: readonly WrittenStep[],
+  guessStep: GuessStep,
+): ((index: number) => Roots) => {
+  const waiting = new Set(steps.filter(({ activity }) => activity.name === eventActivity).map(({ name }) => name))
+  const problem = (path: Path): Finding | undefined => {
+    const [step] = callbackIn(path)
+    if (step !== undefined && waiting.has(step)) return undefined
+    if (step === undefined) {
+      return { message: `'${path.text}' is no callback; expected callbacks and the name of a ${eventActivity} step` }
+    }
+    const meant = guessStep(step)
+    const near = meant !== undefined && waiting.has(meant) ? meant : undefined
+    return { message: `'${path.text}': '${step}' is no step of ${eventActivity}${question(near)}`, meant: near }
+  }
+  return (index) => {
+    const roots = rootsOf(index)
+    return {
+      known: (root) => (root === callbacksRoot && waiting.size > 0) || roots.known(root),
+      problem: (path) => (path.root === callbacksRoot ? problem(path) : roots.problem(path)),
+    }
+  }
+}

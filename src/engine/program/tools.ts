@@ -5,9 +5,8 @@ import type { Pieces } from '../../lib/slices.ts'
 import { issueText } from '../../lib/text/issue-text.ts'
 import { isWorkerActivity } from '../../model/workers/worker.ts'
 import { mostTools, type StepTool, stepToolSchema, toolNamePattern } from '../../model/workflows/step-tool.ts'
-import { type Binding, bindParameters, requiredOf } from './bindings.ts'
+import { type Binding, bindParameters, parameterIssues, requiredOf } from './bindings.ts'
 import { type Finding, question, type Report } from './finding.ts'
-import { parameterIssues } from './parameter-issues.ts'
 import {
   mostReferences,
   type Notes,

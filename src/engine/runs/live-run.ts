@@ -1,7 +1,7 @@
 import type { ByteBudget } from '../../lib/memory/byte-budget.ts'
 import type { RunUnderLease } from '../leases/run-under-lease.ts'
 import type { BranchState } from '../program/branch-state.ts'
-import { forget } from '../steps/remembered.ts'
+import { forget } from '../steps/step-results.ts'
 import type { StepFailure, StepRun } from '../steps/step-run.ts'
 
 /** A run in memory, and its progress. */

@@ -5,11 +5,11 @@ import type { Usage } from '../../store/collections/quota.ts'
 import type { Entry } from '../journal/journal-entry.ts'
 import { Fenced } from '../journal/journal-sender.ts'
 import { offerResult } from './cached-result.ts'
-import { forget, remember } from './remembered.ts'
 import { noteDivergence } from './replayed-step.ts'
 import type { StepAtWork } from './step-at-work.ts'
 import { placeLarge } from './step-outputs.ts'
 import { errorRecord, failureText, requestedError, type StepOutcome, usageText, warningsText } from './step-record.ts'
+import { forget, remember } from './step-results.ts'
 import type { StepPlace, StepRun } from './step-run.ts'
 
 /** Decides about the run after a step: returns the status that it ends with, or undefined if it continues. */

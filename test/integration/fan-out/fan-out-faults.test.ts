@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { z } from 'zod'
 import { activity } from '../../../src/activities/activity.ts'
-import { wakeOrphans } from '../../../src/engine/leases/parked-runs.ts'
+import { wakeOrphans } from '../../../src/engine/leases/leases.ts'
 import { removeOldRuns } from '../../../src/store/collections/retention.ts'
 import { type Database, openDatabase } from '../../../src/store/database/database.ts'
 import { startTestServer, type TestServer } from '../../server.ts'
