@@ -6,6 +6,7 @@ import { pause } from '../lib/time.ts'
 import type { WorkerQueue } from '../model/workers/worker-queue.ts'
 import { type Database, patient, type Queries } from '../store/database/database.ts'
 import { listen } from '../store/database/listen.ts'
+import { query, text } from '../store/database/table.ts'
 import { makeResultFinder } from '../store/runs/step-results.ts'
 import { journalShard, recordShard } from '../store/runs/totals.ts'
 import { runSecretsSeal, webhookSecretSeal } from '../store/secrets/sealed-texts.ts'
@@ -62,6 +63,12 @@ interface Waiters {
 const shortestPauseMs = 20
 const longestPauseMs = 250
 
+const endedRuns = query(
+  'ended_runs',
+  { id: text },
+  'select id from runs where id = any($1::text[]) and ended_at is not null',
+)
+
 const makeWaiters = (database: Queries, isLocal: (runKey: string) => boolean): Waiters => {
   const waiting = new Map<string, Set<() => void>>()
   let asking = false
@@ -81,16 +88,7 @@ const makeWaiters = (database: Queries, isLocal: (runKey: string) => boolean): W
     while (waiting.size > 0) {
       await pause(wait)
       const elsewhere = [...waiting.keys()].filter((key) => !isLocal(key))
-      const rows =
-        elsewhere.length === 0
-          ? []
-          : await database
-              .rows<{ id: string }>(
-                'ended_runs',
-                'select id from runs where id = any($1::text[]) and ended_at is not null',
-                [elsewhere],
-              )
-              .catch(() => [])
+      const rows = elsewhere.length === 0 ? [] : await endedRuns(database, elsewhere).catch(() => [])
       for (const row of rows) ended(row.id)
       wait = rows.length > 0 ? shortestPauseMs : Math.min(longestPauseMs, Math.max(shortestPauseMs, wait * 1.3))
     }

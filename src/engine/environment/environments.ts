@@ -2,6 +2,7 @@ import { makeLru } from '../../lib/memory/lru.ts'
 import type { Secret } from '../../lib/secrets/secret-finder.ts'
 import type { LentKeys } from '../../model/collections/trial.ts'
 import type { Queries } from '../../store/database/database.ts'
+import { bigint, orNull, queryOne, text } from '../../store/database/table.ts'
 import { runSecretsSeal } from '../../store/secrets/sealed-texts.ts'
 import { type Environment, emptyEnvironment, makeEnvironment } from './environment.ts'
 import { readRunSecrets } from './run-secrets.ts'
@@ -47,16 +48,18 @@ interface Version {
   alone: Environment
 }
 
+const environmentOfRun = queryOne(
+  'environment_of_run',
+  { environment_id: orNull(bigint), sealed_secrets: orNull(text), definition: text },
+  'select environment_id, sealed_secrets, definition from runs where id = $1',
+)
+
 /** Makes the function that removes a run's secrets and callback tokens from texts that are stored with it. */
 export const scrubberOf = async (
   { database, environments, programs }: ScrubberSources,
   runKey: string,
 ): Promise<(text: string) => string> => {
-  const [run] = await database.rows<{
-    environment_id: number | null
-    sealed_secrets: string | null
-    definition: string
-  }>('environment_of_run', 'select environment_id, sealed_secrets, definition from runs where id = $1', [runKey])
+  const run = await environmentOfRun(database, runKey)
   if (!run) return (text) => text
   const { callbackSteps } = await programs.of(run.definition)
   return (await environments.of(run.environment_id, run.sealed_secrets, runKey, callbackSteps)).scrub.text

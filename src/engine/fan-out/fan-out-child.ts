@@ -7,6 +7,7 @@ import type { NewRun } from '../../model/runs/new-run.ts'
 import { placementLabels, placementOf } from '../../model/runs/placement.ts'
 import type { Quota } from '../../store/collections/quota.ts'
 import type { Queries } from '../../store/database/database.ts'
+import { bigint, int, orNull, queryOne, text } from '../../store/database/table.ts'
 import type { RunSecrets } from '../environment/run-secrets.ts'
 import { childKey, keysAbove } from '../leases/run-keys.ts'
 import { joinMessages } from '../program/finding.ts'
@@ -69,13 +70,15 @@ const plainName = (run: StepRun, written: string): string => {
   })
 }
 
+const taskOfChildren = queryOne(
+  'task_of_children',
+  { id: bigint, name: text, definition: text },
+  'select id, name, definition from tasks where collection_id = $1 and lower(name) = lower($2)',
+)
+
 const findTask = async (database: Queries, run: StepRun, written: string): Promise<TaskOfChildren> => {
   const name = plainName(run, written)
-  const [task] = await database.rows<TaskOfChildren>(
-    'task_of_children',
-    'select id, name, definition from tasks where collection_id = $1 and lower(name) = lower($2)',
-    [run.collectionId, name],
-  )
+  const task = await taskOfChildren(database, run.collectionId, name)
   if (task) return task
   throw new AppError('not_found', `There is no task '${name}' in collection '${run.collection}'`, {
     hint: `Create it: POST /api/v1/tasks/${run.collection}.`,
@@ -90,19 +93,21 @@ export const taskInputs = async (
 ): Promise<Pick<Program, 'inputSchema' | 'initParams'>> =>
   programs.of((await findTask(database, run, written)).definition)
 
+const begunTaskOfChildren = queryOne(
+  'begun_task_of_children',
+  { id: bigint, name: text, definition: text },
+  `select task_id as id, split_part(name, '/', 2) as name, definition
+     from runs where parent_id = $1 and parent_seq = $2 and ($3::int is null or child_index = $3)
+     order by child_index limit 1`,
+)
+
 /** Child runs that exist go on with the definition they began with, even if their task has changed since. */
 const begunTask = async (
   database: Queries,
   { runKey, seq }: Parent,
   { onlyIndex }: Pick<ChildRuns, 'onlyIndex'>,
 ): Promise<TaskOfChildren | undefined> => {
-  const [first] = await database.rows<TaskOfChildren>(
-    'begun_task_of_children',
-    `select task_id as id, split_part(name, '/', 2) as name, definition
-     from runs where parent_id = $1 and parent_seq = $2 and ($3::int is null or child_index = $3)
-     order by child_index limit 1`,
-    [runKey, seq, onlyIndex ?? null],
-  )
+  const first = await begunTaskOfChildren(database, runKey, seq, onlyIndex ?? null)
   return first
 }
 
@@ -159,14 +164,16 @@ interface ParentRow {
   above: number
 }
 
-const readParent = async ({ database }: ChildDeps, run: StepRun, taskId: number): Promise<ParentRow | undefined> => {
-  const [row] = await database.rows<ParentRow>(
-    'parent_of_children',
-    `select environment_id, sealed_secrets, runs_on,
+const parentOfChildren = queryOne(
+  'parent_of_children',
+  { environment_id: orNull(bigint), sealed_secrets: orNull(text), runs_on: orNull(text), above: int },
+  `select environment_id, sealed_secrets, runs_on,
        (select count(*) from runs above where above.id = any($2::text[]) and above.task_id = $3)::int as above
      from runs where id = $1`,
-    [run.key, [run.key, ...keysAbove(run)], taskId],
-  )
+)
+
+const readParent = async ({ database }: ChildDeps, run: StepRun, taskId: number): Promise<ParentRow | undefined> => {
+  const row = await parentOfChildren(database, run.key, [run.key, ...keysAbove(run)], taskId)
   return row
 }
 

@@ -1,5 +1,6 @@
 import type { ChildRun } from '../../activities/activity.ts'
 import type { Queries } from '../../store/database/database.ts'
+import { bigint, bool, int, list, nothing, query, queryOne, text } from '../../store/database/table.ts'
 import { identified } from '../../store/runs/changes.ts'
 import { labelNewRuns } from '../../store/runs/labels.ts'
 import { runInput } from '../journal/journal-columns.ts'
@@ -69,12 +70,19 @@ interface Emitted {
   made: string[]
 }
 
+const emitChildren = queryOne(
+  'emit_children',
+  { held: bool, stopped: bool, made: list(text), queued: bigint },
+  emitStatement,
+)
+
 /** Writes runs and their leases. */
 export const emitRuns = async (
   database: Queries,
   { parent, shard, leases, runs, labels, above, collectionId, placement }: Emission,
 ): Promise<Emitted> => {
-  const [row] = await database.rows<Emitted>('emit_children', emitStatement, [
+  const row = await emitChildren(
+    database,
     parent.id,
     parent.epoch,
     shard,
@@ -86,7 +94,7 @@ export const emitRuns = async (
     above,
     collectionId,
     placement,
-  ])
+  )
   return row ?? { held: false, stopped: false, made: [] }
 }
 
@@ -110,58 +118,60 @@ export interface Progress {
   failed: boolean
 }
 
-export const readProgress = async (database: Queries, { runKey, seq }: Parent): Promise<Progress> => {
-  const [made] = await database.rows<{ next: number; total: number; failed: boolean }>(
-    'children_made',
-    `select coalesce(max(child_index), -1) + 1 as next, count(*)::int as total,
+const childrenMissing = query(
+  'children_missing',
+  { index: int },
+  `select index from generate_series(0, $3::int - 1) index
+     except select child_index from runs where parent_id = $1 and parent_seq = $2 order by 1`,
+)
+
+const childrenOut = query(
+  'children_out',
+  { id: text, share: int, open: int, seq: int },
+  `select l.id, l.share, r.parent_seq as seq, count(*)::int as open from runs r join leases l on l.id = r.lease
+     where r.parent_id = $1 and r.ended_at is null and l.share is not null group by 1, 2, 3`,
+)
+
+const childrenMade = queryOne(
+  'children_made',
+  { next: int, total: int, failed: bool },
+  `select coalesce(max(child_index), -1) + 1 as next, count(*)::int as total,
        exists (select from runs where parent_id = $1 and parent_seq = $2 and status in ('failed', 'cancelled')) as failed
      from runs where parent_id = $1 and parent_seq = $2`,
-    [runKey, seq],
-  )
+)
+
+export const readProgress = async (database: Queries, { runKey, seq }: Parent): Promise<Progress> => {
+  const made = await childrenMade(database, runKey, seq)
   const next = made?.next ?? 0
   const failed = made?.failed ?? false
-  const all = await database.rows<LeaseOut & { seq: number }>(
-    'children_out',
-    `select l.id, l.share, r.parent_seq as seq, count(*)::int as open from runs r join leases l on l.id = r.lease
-     where r.parent_id = $1 and r.ended_at is null and l.share is not null group by 1, 2, 3`,
-    [runKey],
-  )
+  const all = await childrenOut(database, runKey)
   const out = all.filter((lease) => lease.seq === seq)
   const beside = all.filter((lease) => lease.seq !== seq)
   if (next === (made?.total ?? 0)) return { next, missing: [], out, beside, failed }
-  const gaps = await database.rows<{ index: number }>(
-    'children_missing',
-    `select index from generate_series(0, $3::int - 1) index
-     except select child_index from runs where parent_id = $1 and parent_seq = $2 order by 1`,
-    [runKey, seq, next],
-  )
+  const gaps = await childrenMissing(database, runKey, seq, next)
   return { next, missing: gaps.map((gap) => gap.index), out, beside, failed }
 }
 
 const mostDue = 1_000
 
-/** Counts parked runs of a step that are due, up to the number that can start soon. */
-export const countDue = async (database: Queries, { runKey, seq }: Parent): Promise<number> => {
-  const [row] = await database.rows<{ due: number }>(
-    'children_due',
-    `select count(*)::int as due from (
+const childrenDue = queryOne(
+  'children_due',
+  { due: int },
+  `select count(*)::int as due from (
        select from runs where parent_id = $1 and parent_seq = $2 and lease is null and ended_at is null
          and wake_at <= now() limit ${mostDue}) found`,
-    [runKey, seq],
-  )
+)
+
+/** Counts parked runs of a step that are due, up to the number that can start soon. */
+export const countDue = async (database: Queries, { runKey, seq }: Parent): Promise<number> => {
+  const row = await childrenDue(database, runKey, seq)
   return row?.due ?? 0
 }
 
-/** Queues due parked runs of a step, under a lease with its concurrency limit. Returns their number. */
-export const wakeChildren = async (
-  database: Queries,
-  { runKey, seq }: Parent,
-  parent: LeaseRef,
-  lease: { id: string; share: number; size: number; collectionId: number; placement: string | null },
-): Promise<{ held: boolean; woken: number }> => {
-  const [row] = await database.rows<{ held: boolean; woken: number }>(
-    'wake_children',
-    `with fence as materialized (select 1 from leases where id = $1 and epoch = $2 for share),
+const wakeChildrenRows = queryOne(
+  'wake_children',
+  { held: bool, woken: int, queued: text, told: nothing },
+  `with fence as materialized (select 1 from leases where id = $1 and epoch = $2 for share),
      due as materialized (
        select r.id from runs r, fence where parent_id = $3 and parent_seq = $4 and lease is null and ended_at is null
          and wake_at <= now() order by wake_at limit $7 for update of r skip locked),
@@ -171,7 +181,19 @@ export const wakeChildren = async (
      select exists (select from fence) held, (select count(*) from moved)::int woken,
        (select ${enqueueLease('id', '$8::bigint', '$9')} from new_lease) queued,
        (select pg_notify(channel('runs'), '') from new_lease) told`,
-    [...[parent.id, parent.epoch, runKey, seq, lease.id, lease.share, lease.size, lease.collectionId], lease.placement],
+)
+
+/** Queues due parked runs of a step, under a lease with its concurrency limit. Returns their number. */
+export const wakeChildren = async (
+  database: Queries,
+  { runKey, seq }: Parent,
+  parent: LeaseRef,
+  lease: { id: string; share: number; size: number; collectionId: number; placement: string | null },
+): Promise<{ held: boolean; woken: number }> => {
+  const row = await wakeChildrenRows(
+    database,
+    ...[parent.id, parent.epoch, runKey, seq, lease.id, lease.share, lease.size, lease.collectionId],
+    lease.placement,
   )
   return row ?? { held: false, woken: 0 }
 }

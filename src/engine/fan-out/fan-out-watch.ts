@@ -1,5 +1,6 @@
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { Queries } from '../../store/database/database.ts'
+import { query, text, textOf } from '../../store/database/table.ts'
 import { type Leased, makeWaitingSteps, type Waiting, type WaitingSteps } from './waiting-steps.ts'
 
 /** Notifies waiting steps about the ends of their child runs: local ones at once, others by polling. */
@@ -75,6 +76,8 @@ const countEnd = (steps: WaitingSteps, lease: string, status: RunStatus): void =
   steps.leaseIsDone(lease)
 }
 
+const fanOuts = query('fan_outs', { kind: textOf<'failed' | 'lease' | 'settled' | 'due'>(), id: text }, askStatement)
+
 /** Polls for all steps in one query. Returns whether there was news. */
 const ask = async (database: Queries, steps: WaitingSteps): Promise<boolean> => {
   const all = steps.all()
@@ -82,16 +85,10 @@ const ask = async (database: Queries, steps: WaitingSteps): Promise<boolean> => 
   const sleeping = all.filter(({ due }) => !due)
   const anxious = all.filter(({ asksForFailure, failed }) => asksForFailure && !failed)
   const leases = [...steps.writtenLeases(), ...all.flatMap(({ beside }) => [...beside.keys()])]
-  const rows = await database.rows<{ kind: 'lease' | 'settled' | 'failed' | 'due'; id: string }>(
-    'fan_outs',
-    askStatement,
-    [
-      leases,
-      ...[settling, anxious, sleeping].flatMap((some) => [
-        some.map(({ runKey }) => runKey),
-        some.map(({ seq }) => seq),
-      ]),
-    ],
+  const rows = await fanOuts(
+    database,
+    leases,
+    ...[settling, anxious, sleeping].flatMap((some) => [some.map(({ runKey }) => runKey), some.map(({ seq }) => seq)]),
   )
   for (const { kind, id } of rows) {
     const waiting = steps.find(id)

@@ -1,5 +1,6 @@
 import { AppError } from '../../lib/errors.ts'
 import type { Queries } from '../../store/database/database.ts'
+import { int, queryOne } from '../../store/database/table.ts'
 import { openBelowKeys, rootKey } from '../leases/run-keys.ts'
 import type { StepRun } from '../steps/step-run.ts'
 
@@ -48,6 +49,8 @@ const countStatement = `
     (select count(*) from (
        select from runs where collection_id = $3 and parent_id is not null and ended_at is null limit $4) found)::int started`
 
+const countOpenRuns = queryOne('count_open_runs', { below: int, started: int }, countStatement)
+
 export const makeOpenRuns = (database: Queries, { maxOpenBelow, maxOpenStarted }: OpenRunLimits): OpenRuns => {
   const below = new Map<string, Room>()
   const started = new Map<number, Room>()
@@ -68,12 +71,13 @@ export const makeOpenRuns = (database: Queries, { maxOpenBelow, maxOpenStarted }
     const asksBelow = !isKnown(below.get(root))
     const asksStarted = !isKnown(started.get(run.collectionId))
     const [startingBelow, startingHere] = [starting.get(root) ?? 0, starting.get(run.collectionId) ?? 0]
-    const [open] = await database.rows<{ below: number; started: number }>('count_open_runs', countStatement, [
+    const open = await countOpenRuns(
+      database,
       root,
       asksBelow ? maxOpenBelow : 0,
       run.collectionId,
       asksStarted ? maxOpenStarted : 0,
-    ])
+    )
     forgetOld()
     if (asksBelow) below.set(root, roomOf(maxOpenBelow, open?.below ?? 0, startingBelow))
     if (asksStarted) started.set(run.collectionId, roomOf(maxOpenStarted, open?.started ?? 0, startingHere))

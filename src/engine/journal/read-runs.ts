@@ -3,6 +3,7 @@ import type { ActivityContext, ReadValue } from '../../activities/activity.ts'
 import { AppError } from '../../lib/errors.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import type { Queries } from '../../store/database/database.ts'
+import { float, orNull, query, text } from '../../store/database/table.ts'
 import { type Path, parsePath, readPath, whyNotFound } from '../program/paths.ts'
 
 /** What a step may read of a run. Values are JSON texts. */
@@ -144,6 +145,8 @@ const readOne = (row: ReadableRun | undefined, collection: string, id: string, p
   })
 }
 
+const readSteps = query('read_steps', { name: text, status: text, outputs: orNull(text), bytes: float }, stepsStatement)
+
 /** Lets a step read other runs of its collection, a few hundred at a time, and only the steps it names. */
 export const runReader = (
   deps: RunReaderDeps,
@@ -196,12 +199,7 @@ export const runReader = (
 
   async steps(id, which) {
     const limit = deps.limits.maxOutputBytes
-    const read = (most: number) =>
-      deps.database.rows<{ name: string; status: string; outputs: string | null; bytes: number }>(
-        'read_steps',
-        stepsStatement,
-        [collectionId, id, which === 'all', most],
-      )
+    const read = (most: number) => readSteps(deps.database, collectionId, id, which === 'all', most)
     const few = Math.min(limit, firstText)
     let steps = await read(few)
     const bytes = steps[0]?.bytes ?? 0

@@ -2,6 +2,7 @@ import { batched } from '../../lib/batch.ts'
 import type { Owner } from '../../lib/fair-queue.ts'
 import { parsedMemory, textMemory } from '../../lib/memory/json-memory.ts'
 import type { Queries } from '../../store/database/database.ts'
+import { int, orNull, query, text } from '../../store/database/table.ts'
 import { payloadText } from '../../store/runs/payloads.ts'
 import type { Transfer } from './transfers.ts'
 
@@ -21,16 +22,33 @@ interface StoredResult {
 /** Reads the record of a step. */
 export type ReadStoredResult = (runKey: string, seq: number) => Promise<StoredResult | undefined>
 
-/** Makes a reader of step records. Runs that resume at the same time share a query. */
-export const makeStoredResults = (database: Queries): ReadStoredResult => {
-  const read = batched(async (wanted: { runKey: string; seq: number }[]): Promise<(StoredResult | undefined)[]> => {
-    const rows = await database.rows<StoredResult & { run_id: string; seq: number }>(
-      'step_results',
-      `select s.run_id, s.seq, s.inputs, s.outputs, s.status, s.error, s.inputs_payload, s.outputs_payload,
+const stepResults = query(
+  'step_results',
+  {
+    inputs: orNull(text),
+    outputs: orNull(text),
+    status: text,
+    error: orNull(text),
+    inputs_payload: orNull(text),
+    outputs_payload: orNull(text),
+    inputs_bytes: int,
+    outputs_bytes: int,
+    run_id: text,
+    seq: int,
+  },
+  `select s.run_id, s.seq, s.inputs, s.outputs, s.status, s.error, s.inputs_payload, s.outputs_payload,
          coalesce(octet_length(i.body), 0) inputs_bytes, coalesce(octet_length(o.body), 0) outputs_bytes
        from unnest($1::text[], $2::int[]) w(run_id, seq) join steps s on s.run_id = w.run_id and s.seq = w.seq
        left join payloads i on i.id = s.inputs_payload left join payloads o on o.id = s.outputs_payload`,
-      [wanted.map((one) => one.runKey), wanted.map((one) => one.seq)],
+)
+
+/** Makes a reader of step records. Runs that resume at the same time share a query. */
+export const makeStoredResults = (database: Queries): ReadStoredResult => {
+  const read = batched(async (wanted: { runKey: string; seq: number }[]): Promise<(StoredResult | undefined)[]> => {
+    const rows = await stepResults(
+      database,
+      wanted.map((one) => one.runKey),
+      wanted.map((one) => one.seq),
     )
     const found = new Map(rows.map((row) => [`${row.run_id} ${row.seq}`, row]))
     return wanted.map((one) => found.get(`${one.runKey} ${one.seq}`))

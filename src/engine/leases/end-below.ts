@@ -1,5 +1,6 @@
 import { pause } from '../../lib/time.ts'
 import type { Queries } from '../../store/database/database.ts'
+import { bool, list, queryOne, text } from '../../store/database/table.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import { Fenced } from '../journal/journal-sender.ts'
 import { type EndRequests, endRequestsOf, requestEnd } from './end-requests.ts'
@@ -48,6 +49,12 @@ const hearsWithinMs = 2_000
 export const whomToAsk = ({ depth, requested }: Readonly<RunUnderLease>, sinceMs: number): 'all' | 'idle' =>
   depth === 0 && requested !== undefined && performance.now() - sinceMs < hearsWithinMs ? 'idle' : 'all'
 
+const isAskedAboveRows = queryOne(
+  'is_asked_above',
+  { asked: bool },
+  'select exists (select from runs where id = any($1::text[]) and requested_status is not null) as asked',
+)
+
 export const makeEndBelow = ({ database, urgent, deliver, stopping }: EndBelowDeps): EndBelow => {
   const ask: EndBelow['ask'] = async (below) => {
     // The one sweep of a tree goes before the statements of its thousands of runs.
@@ -63,11 +70,7 @@ export const makeEndBelow = ({ database, urgent, deliver, stopping }: EndBelowDe
   const isAskedAbove: EndBelow['isAskedAbove'] = async (run) => {
     if (run.depth === 0) return false
     if (run.isTreeEnding) return true
-    const [row] = await database.rows<{ asked: boolean }>(
-      'is_asked_above',
-      'select exists (select from runs where id = any($1::text[]) and requested_status is not null) as asked',
-      [keysAbove(run)],
-    )
+    const row = await isAskedAboveRows(database, keysAbove(run))
     return row?.asked ?? false
   }
 
@@ -121,6 +124,19 @@ interface OpenBelow {
   more: boolean
 }
 
+const openBelowRows = queryOne(
+  'open_below',
+  { held: bool, open: bool, keys: list(text) },
+  `with fence as materialized (
+       select $3::text is null or exists (select from leases where id = $3 and epoch = $4) as held),
+     below as not materialized (select r.* from ${openBelowKeys('id, lease, requested_status', '$1::text[]', '$2::int')} r),
+     unasked as not materialized (select id from below where case $5 when 'all'
+         then requested_status is null or lease is null
+         else lease is null or exists (select from leases l where l.id = below.lease and l.epoch = 0) end)
+     select held, held and exists (select from below limit 1) as open,
+       array(select id from unasked where held and $5 <> 'none' limit ${mostFound}) as keys from fence`,
+)
+
 /**
  * Finds open runs below others, at any depth, that were not asked to end yet, or that were asked and have left memory
  * since. Returns undefined if another process has the lease.
@@ -129,17 +145,6 @@ const openBelow = async (
   database: Queries,
   { runKeys, seq, lease, asks = 'all' }: Below,
 ): Promise<OpenBelow | undefined> => {
-  const [row] = await database.rows<{ held: boolean; open: boolean; keys: string[] }>(
-    'open_below',
-    `with fence as materialized (
-       select $3::text is null or exists (select from leases where id = $3 and epoch = $4) as held),
-     below as not materialized (select r.* from ${openBelowKeys('id, lease, requested_status', '$1::text[]', '$2::int')} r),
-     unasked as not materialized (select id from below where case $5 when 'all'
-         then requested_status is null or lease is null
-         else lease is null or exists (select from leases l where l.id = below.lease and l.epoch = 0) end)
-     select held, held and exists (select from below limit 1) as open,
-       array(select id from unasked where held and $5 <> 'none' limit ${mostFound}) as keys from fence`,
-    [runKeys, seq ?? null, lease?.id ?? null, lease?.epoch ?? null, asks],
-  )
+  const row = await openBelowRows(database, runKeys, seq ?? null, lease?.id ?? null, lease?.epoch ?? null, asks)
   return row?.held ? { open: row.open, keys: row.keys, more: row.keys.length === mostFound } : undefined
 }

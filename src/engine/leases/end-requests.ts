@@ -2,6 +2,7 @@ import type { Logger } from '../../lib/log.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import { spentOnRun } from '../../store/calls/budget.ts'
 import type { Queries } from '../../store/database/database.ts'
+import { orNull, query, text, textOf } from '../../store/database/table.ts'
 import { endedRun, endedStep, keepTotals, otherShard } from '../../store/runs/totals.ts'
 import type { LocalLease } from './leases.ts'
 import { rootKey } from './run-keys.ts'
@@ -39,13 +40,15 @@ type WaitForEnd = (runKey: string, signal: AbortSignal) => Promise<boolean>
 const askedAtOnce = 500
 const askAgainMs = 500
 
+const endRequests = query(
+  'end_requests',
+  { id: text, status: textOf<'pending' | 'running' | 'completed' | 'failed' | 'cancelled' | 'archived'>() },
+  'select id, requested_status as status from runs where id = any($1::text[]) and requested_status is not null',
+)
+
 /** Reads which of these runs were asked to end, and how, by key. */
 export const endRequestsOf = async (database: Queries, runKeys: string[]): Promise<Map<string, RunStatus>> => {
-  const rows = await database.rows<{ id: string; status: RunStatus }>(
-    'end_requests',
-    'select id, requested_status as status from runs where id = any($1::text[]) and requested_status is not null',
-    [runKeys],
-  )
+  const rows = await endRequests(database, runKeys)
   return new Map(rows.map(({ id, status }) => [id, status]))
 }
 
@@ -65,6 +68,17 @@ const runsByRoot = (waiting: WaitingRuns, live: EndRequestDeps['live']): Map<str
   for (const [key, { depth, requested }] of live) if (depth > 0 && !requested) add(key, depth)
   return trees
 }
+
+const requestedRows = query(
+  'requested',
+  {
+    id: text,
+    requested_status: orNull(textOf<'pending' | 'running' | 'completed' | 'failed' | 'cancelled' | 'archived'>()),
+  },
+  `select id, requested_status from runs
+         where lease = any($1::text[]) and requested_status is not null and ended_at is null
+         union all select id, null from leases where id = any($1::text[]) and halted`,
+)
 
 export const makeEndRequests = ({ urgent, urgentRequests, live, log }: EndRequestDeps): EndRequests => {
   const waiting: WaitingRuns = new Map()
@@ -116,12 +130,9 @@ export const makeEndRequests = ({ urgent, urgentRequests, live, log }: EndReques
       const open = [...leases.values()].filter((lease) => lease.open > 0)
       if (open.length === 0) return
       await endTrees()
-      const rows = await urgent.rows<{ id: string; requested_status: RunStatus | null }>(
-        'requested',
-        `select id, requested_status from runs
-         where lease = any($1::text[]) and requested_status is not null and ended_at is null
-         union all select id, null from leases where id = any($1::text[]) and halted`,
-        [open.map((lease) => lease.id)],
+      const rows = await requestedRows(
+        urgent,
+        open.map((lease) => lease.id),
       )
       for (const { id, requested_status: status } of rows) {
         if (status) deliver(id, status)

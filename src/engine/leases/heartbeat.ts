@@ -1,5 +1,6 @@
 import type { Logger } from '../../lib/log.ts'
 import type { Queries } from '../../store/database/database.ts'
+import { int, query, queryOne, text } from '../../store/database/table.ts'
 import type { Look } from '../engine.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import { Fenced } from '../journal/journal-sender.ts'
@@ -55,6 +56,8 @@ export interface Heartbeat {
 
 const isDead = `beat_at < now() - interval '${deadMs} milliseconds'`
 
+const confirmLease = queryOne('confirm_lease', { epoch: int }, 'select epoch from leases where id = $1')
+
 export const makeHeartbeat = (deps: HeartbeatDeps): Heartbeat => {
   const { executor, labels, database, urgent, stopping, log } = deps
   const queued = isQueued(queuesFor(labels))
@@ -86,9 +89,7 @@ export const makeHeartbeat = (deps: HeartbeatDeps): Heartbeat => {
   const mayBeThoughtDead = (): boolean => performance.now() - beatenMs > trustedMs
 
   const askForLease = async (lease: LeaseRef): Promise<void> => {
-    const [row] = await database.rows<{ epoch: number }>('confirm_lease', 'select epoch from leases where id = $1', [
-      lease.id,
-    ])
+    const row = await confirmLease(database, lease.id)
     if (row?.epoch !== lease.epoch) throw new Fenced(lease.id)
   }
 
@@ -139,16 +140,14 @@ export const makeHeartbeat = (deps: HeartbeatDeps): Heartbeat => {
   }
 }
 
+const deadExecutors = query('dead_executors', { id: text }, `select id from executors where ${isDead} and id <> $1`)
+
 /**
  * Queues the leases of dead processes again, then deletes their rows. The row goes last: if this process dies in
  * between, another one repeats the work.
  */
 const reap = async ({ database, executor, log }: HeartbeatDeps): Promise<void> => {
-  const dead = await database.rows<{ id: string }>(
-    'dead_executors',
-    `select id from executors where ${isDead} and id <> $1`,
-    [executor],
-  )
+  const dead = await deadExecutors(database, executor)
   for (const { id } of dead) {
     const leases = await queueLeasesOfDead(database, id)
     const forgotten = await database.rows(

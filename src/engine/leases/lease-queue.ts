@@ -1,3 +1,4 @@
+import { bool, int, nothing, queryOne } from '../../store/database/table.ts'
 /**
  * Hands leases out. A lease is queued in the statement that writes it and its runs; a process takes it, and raises its
  * epoch, in another one. So what a process has is what PostgreSQL says, also when an answer was lost.
@@ -104,6 +105,13 @@ interface PutBack {
   others: boolean
 }
 
+const releaseLeasesRows = queryOne(
+  'release_leases',
+  { queued: int, deleted: int, others: bool, pg_notify: nothing },
+  putBack(`select id, runs_on, true as released from leases
+      where owner = $1 and ($2::text[] is null or coalesce(runs_on, '') <> all ($2)) order by id for no key update`),
+)
+
 /**
  * Puts leases of a process that stops back on their queues, with a new epoch, and returns their number. With `queues`, only
  * leases that belong on none of them: a process that starts again may have lost labels.
@@ -113,12 +121,7 @@ export const releaseLeases = async (
   executor: string,
   queues: readonly string[] | null = null,
 ): Promise<number> => {
-  const [row] = await database.rows<PutBack>(
-    'release_leases',
-    putBack(`select id, runs_on, true as released from leases
-      where owner = $1 and ($2::text[] is null or coalesce(runs_on, '') <> all ($2)) order by id for no key update`),
-    [executor, queues],
-  )
+  const row = await releaseLeasesRows(database, executor, queues)
   return row?.queued ?? 0
 }
 
@@ -128,14 +131,16 @@ export const releaseLease = async (database: Queries, executor: string, id: stri
   await database.rows('release_lease', putBack(found), [executor, id])
 }
 
+const queueLeasesOfDeadRows = queryOne(
+  'queue_leases_of_dead',
+  { queued: int, deleted: int, others: bool, pg_notify: nothing },
+  putBack(`select id, runs_on, false as released from leases l
+      where owner = $1 and not exists (select from queued_leases where id = l.id) order by id for no key update`),
+)
+
 /** Queues the leases of a dead process, and returns their number. Until another one takes them, it may still be alive. */
 export const queueLeasesOfDead = async (database: Queries, executor: string): Promise<number> => {
-  const [row] = await database.rows<PutBack>(
-    'queue_leases_of_dead',
-    putBack(`select id, runs_on, false as released from leases l
-      where owner = $1 and not exists (select from queued_leases where id = l.id) order by id for no key update`),
-    [executor],
-  )
+  const row = await queueLeasesOfDeadRows(database, executor)
   return row?.queued ?? 0
 }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { Queries } from '../../store/database/database.ts'
+import { int, queryOne } from '../../store/database/table.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import { type Gate, makeGate } from './gate.ts'
 import { enqueueLease, reclaimLeases } from './lease-queue.ts'
@@ -24,18 +25,21 @@ export const wakeAllDue = async (database: Queries): Promise<void> => {
   while ((await wakeSome(database, 'wake_parked', isDue)) > 0) {}
 }
 
-/** Makes runs due that left memory because of a pause, if their collection is not paused any more. */
-export const resumeHeld = async (database: Queries): Promise<void> => {
-  for (;;) {
-    const [row] = await database.rows<{ resumed: number }>(
-      'resume_held',
-      `with held as materialized (
+const resumeHeldRows = queryOne(
+  'resume_held',
+  { resumed: int },
+  `with held as materialized (
          select id from runs r where wake_at = 'infinity' and lease is null and ended_at is null
            and not exists (select from collections c where c.id = r.collection_id and c.pauses is not null)
          limit ${resumedAtOnce} for no key update skip locked),
        resumed as (update runs r set wake_at = now() from held where r.id = held.id returning 1)
        select count(*)::int as resumed from resumed`,
-    )
+)
+
+/** Makes runs due that left memory because of a pause, if their collection is not paused any more. */
+export const resumeHeld = async (database: Queries): Promise<void> => {
+  for (;;) {
+    const row = await resumeHeldRows(database)
     if (row?.resumed !== resumedAtOnce) return
   }
 }

@@ -1,6 +1,7 @@
 import { newTrajectoryId } from '../../lib/ids.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { Queries } from '../../store/database/database.ts'
+import { query, text } from '../../store/database/table.ts'
 import { identified } from '../../store/runs/changes.ts'
 import { labelNewRuns } from '../../store/runs/labels.ts'
 import { keepPayload } from '../../store/runs/payloads.ts'
@@ -85,6 +86,8 @@ const arrayOf = (lines: readonly Buffer[]): Buffer =>
 /** Whether a call has files or labels. */
 const hasMore = (line: Buffer): boolean => /^\{"(?:files|labels)"/.test(line.toString('latin1', 0, 9))
 
+const recorded = query('recorded', { id: text }, 'select id from runs where id = any($1::text[])')
+
 /** `own` is the connection for records; `queries` serves everything else. */
 export const makeCallWriter = (options: {
   own: Pick<Queries, 'rows'>
@@ -113,7 +116,7 @@ export const makeCallWriter = (options: {
   /** Sent calls that are not stored. */
   const absent = async (calls: CallRow[]): Promise<CallRow[]> => {
     const keys = calls.map(({ id }) => id)
-    const rows = await own.rows<{ id: string }>('recorded', 'select id from runs where id = any($1::text[])', [keys])
+    const rows = await recorded(own, keys)
     const there = new Set(rows.map(({ id }) => id))
     return calls.filter(({ id }) => !there.has(id))
   }

@@ -1,6 +1,7 @@
 import { now } from '../../lib/time.ts'
 import type { NewAgentEvent } from '../../model/runbooks/runbook-run.ts'
 import type { Queries } from '../../store/database/database.ts'
+import { int, queryOne } from '../../store/database/table.ts'
 import type { Journal } from '../journal/journal.ts'
 import type { EventRow } from '../journal/journal-entry.ts'
 import { Fenced } from '../journal/journal-sender.ts'
@@ -110,12 +111,14 @@ export const openEventLog = async (
   }
 }
 
+const eventsRecordedRows = queryOne(
+  'events_recorded',
+  { recorded: int },
+  'select coalesce(max(n), -1) + 1 as recorded from step_events where run_id = $1 and seq = $2',
+)
+
 /** Counts the events that a step has recorded. */
 const eventsRecorded = async (database: Queries, runKey: string, seq: number): Promise<number> => {
-  const [row] = await database.rows<{ recorded: number }>(
-    'events_recorded',
-    'select coalesce(max(n), -1) + 1 as recorded from step_events where run_id = $1 and seq = $2',
-    [runKey, seq],
-  )
+  const row = await eventsRecordedRows(database, runKey, seq)
   return row?.recorded ?? 0
 }

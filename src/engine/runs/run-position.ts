@@ -1,6 +1,7 @@
 import { batched } from '../../lib/batch.ts'
 import type { StepStatus } from '../../model/workflows/workflow.ts'
 import type { Queries } from '../../store/database/database.ts'
+import { bigint, bool, int, moment, orNull, query, text, textOf } from '../../store/database/table.ts'
 import { courseAfter, indexOfRecorded, newBranchState, settle, steeringPattern } from '../program/branch-state.ts'
 import type { Program } from '../program/program.ts'
 import type { LiveRun } from './live-run.ts'
@@ -35,19 +36,37 @@ export interface PositionRecord {
   error: string | null
 }
 
+const standingRecords = query(
+  'standing_records',
+  {
+    seq: int,
+    name: text,
+    status: textOf<'pending' | 'running' | 'completed' | 'failed' | 'cancelled' | 'skipped'>(),
+    ended: bool,
+    waiting: bool,
+    attempt: int,
+    started_at: moment,
+    work_ms: bigint,
+    outputs: orNull(text),
+    error: orNull(text),
+    run_id: text,
+  },
+  `select s.run_id, s.seq, s.name, s.status, s.ended_at is not null as ended, s.wake_at is not null as waiting,
+         s.attempt, s.started_at, s.work_ms, case when s.name ~ w.pattern then s.outputs end as outputs,
+         case when s.status = 'failed' then s.error end as error
+       from unnest($1::text[], $2::text[]) w(run_id, pattern) join steps s on s.run_id = w.run_id
+       order by s.run_id, s.seq`,
+)
+
 /** Reads all records of runs; concurrent resumes share a query. */
 export const makePositionReader = (
   database: Queries,
 ): ((runKey: string, program: Program) => Promise<PositionRecord[]>) => {
   const read = batched(async (wanted: { runKey: string; pattern: string }[]): Promise<PositionRecord[][]> => {
-    const rows = await database.rows<PositionRecord & { run_id: string }>(
-      'standing_records',
-      `select s.run_id, s.seq, s.name, s.status, s.ended_at is not null as ended, s.wake_at is not null as waiting,
-         s.attempt, s.started_at, s.work_ms, case when s.name ~ w.pattern then s.outputs end as outputs,
-         case when s.status = 'failed' then s.error end as error
-       from unnest($1::text[], $2::text[]) w(run_id, pattern) join steps s on s.run_id = w.run_id
-       order by s.run_id, s.seq`,
-      [wanted.map(({ runKey }) => runKey), wanted.map(({ pattern }) => pattern)],
+    const rows = await standingRecords(
+      database,
+      wanted.map(({ runKey }) => runKey),
+      wanted.map(({ pattern }) => pattern),
     )
     const byRun = new Map<string, PositionRecord[]>(wanted.map(({ runKey }) => [runKey, []]))
     for (const row of rows) byRun.get(row.run_id)?.push(row)

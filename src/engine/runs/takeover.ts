@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { now, pause } from '../../lib/time.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { Queries } from '../../store/database/database.ts'
+import { bigint, bool, int, moment, orNull, query, smallint, text, textOf } from '../../store/database/table.ts'
 import type { Environments } from '../environment/environments.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import { Fenced } from '../journal/journal-sender.ts'
@@ -302,6 +303,38 @@ const endWithTheirTree = async (database: Queries, runs: OpenRun[]): Promise<voi
   }
 }
 
+const loadOpen = query(
+  'load_open',
+  {
+    id: text,
+    lease: text,
+    trajectory_id: text,
+    collection_id: bigint,
+    payer: bigint,
+    task_id: bigint,
+    name: text,
+    definition: text,
+    init_params: orNull(text),
+    init_params_bytes: int,
+    author: text,
+    environment_id: orNull(bigint),
+    sealed_secrets: orNull(text),
+    status: textOf<'pending' | 'running' | 'completed' | 'failed' | 'cancelled' | 'archived'>(),
+    requested_status: orNull(textOf<'pending' | 'running' | 'completed' | 'failed' | 'cancelled' | 'archived'>()),
+    depth: smallint,
+    replay_of: orNull(text),
+    refusal: orNull(text),
+    deaths: int,
+    seq: orNull(int),
+    step_ended: orNull(bool),
+    waiting: orNull(bool),
+    attempt: orNull(int),
+    started_at: orNull(moment),
+    work_ms: orNull(bigint),
+  },
+  loadStatement,
+)
+
 /** Loads the open runs of leases that were just taken. */
 const loadRuns = async (database: Queries, claimed: ClaimedLease[]): Promise<OpenRun[]> => {
   const ids = claimed.map(({ id }) => id)
@@ -309,7 +342,7 @@ const loadRuns = async (database: Queries, claimed: ClaimedLease[]): Promise<Ope
   const starting = claimed.filter((lease) => lease.former_owner === '' && lease.share === null).map(({ id }) => id)
   if (orphaned.length > 0) await database.rows('count_deaths', countDeathsStatement, [orphaned])
   if (starting.length > 0) await database.rows('start_queued', startStatement, [starting])
-  const runs = await database.rows<OpenRun>('load_open', loadStatement, [ids])
+  const runs = await loadOpen(database, ids)
   await endWithTheirTree(database, runs)
   return runs
 }

@@ -8,6 +8,7 @@ import type { ActivitySettings } from '../../model/workflows/activity-settings.t
 import type { Workflow } from '../../model/workflows/workflow.ts'
 import type { WorkflowFault } from '../../model/workflows/workflow-fault.ts'
 import type { Queries } from '../../store/database/database.ts'
+import { query, text } from '../../store/database/table.ts'
 import { countServers } from '../../store/system/placements.ts'
 import { findOffer, offeredNames } from '../../store/workers/workers.ts'
 import type { WorkflowHome } from '../engine.ts'
@@ -160,6 +161,14 @@ const mostTasksToGuess = 500
 /** Maximum faults about tasks that are not there. */
 const mostMissingTasks = 100
 
+const taskNames = query('first_task_names', { name: text }, 'select name from tasks where collection_id = $1 limit $2')
+
+const namedTasksRows = query(
+  'named_tasks',
+  { name: text },
+  'select lower(name) as name from tasks where collection_id = $1 and lower(name) = any($2)',
+)
+
 /** Finds faults that would fail a run, including child tasks that its collection lacks. */
 export const checkWorkflow = async (
   database: Queries,
@@ -177,19 +186,15 @@ export const checkWorkflow = async (
   const plain = (task: string) => (task.startsWith(`${home.name}/`) ? task.slice(home.name.length + 1) : task)
   const named = namedTasks(program).map((one) => ({ ...one, task: plain(one.task) }))
   if (named.length === 0) return faults
-  const there = await database.rows<{ name: string }>(
-    'named_tasks',
-    'select lower(name) as name from tasks where collection_id = $1 and lower(name) = any($2)',
-    [home.id, named.map(({ task }) => task.toLowerCase())],
+  const there = await namedTasksRows(
+    database,
+    home.id,
+    named.map(({ task }) => task.toLowerCase()),
   )
   const isThere = new Set([...there.map(({ name }) => name), home.task?.toLowerCase()])
   const missing = named.filter(({ task }) => !isThere.has(task.toLowerCase()))
   if (missing.length === 0) return faults
-  const names = await database.rows<{ name: string }>(
-    'task_names',
-    'select name from tasks where collection_id = $1 limit $2',
-    [home.id, mostTasksToGuess],
-  )
+  const names = await taskNames(database, home.id, mostTasksToGuess)
   const guess = makeGuesses(mostMissingTasks)
   const known = names.map(({ name }) => name)
   const more = missing.length - mostMissingTasks

@@ -3,6 +3,7 @@ import { batched } from '../../lib/batch.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { NewFile, NewRun } from '../../model/runs/new-run.ts'
 import type { Database, Queries } from '../../store/database/database.ts'
+import { query, text } from '../../store/database/table.ts'
 import { identified } from '../../store/runs/changes.ts'
 import { type Carry, RunExists } from '../engine.ts'
 import { fileInput, inputRows, runInput } from '../journal/journal-columns.ts'
@@ -87,6 +88,8 @@ export interface QueuedRun {
 /** Why an arrival was not queued; undefined when it was. */
 type Refusal = RunExists | TrajectoryIdTaken | undefined
 
+const enqueueRows = query('enqueue', { id: text }, enqueueStatement, (...values: unknown[]) => values)
+
 const enqueueAll = async (queries: Queries, shard: number, arrivals: QueuedRun[]): Promise<Refusal[]> => {
   const leases: string[] = []
   const collections: number[] = []
@@ -113,7 +116,7 @@ const enqueueAll = async (queries: Queries, shard: number, arrivals: QueuedRun[]
     for (const file of rows) pushRow(files, fileValues(run.key, null, run.collectionId, file))
   }
   const values = [leases, shard, ...runs, ...files, collections, placements]
-  const rows = await queries.rows<{ id: string }>('enqueue', enqueueStatement, values)
+  const rows = await enqueueRows(queries, ...values)
   const inserted = new Set(rows.map((row) => row.id))
   const missing = arrivals.filter(({ run }) => !inserted.has(run.key)).map(({ run }) => run.key)
   const present = missing.length > 0 ? await presentRuns(queries, missing) : new Set<string>()
@@ -140,10 +143,10 @@ export const enqueueCarrying = (database: Database, shard: number, queued: Queue
     await writeCarried(queries, queued.run, carry)
   })
 
+const runsPresent = query('runs_present', { id: text }, 'select id from runs where id = any($1::text[])')
+
 /** Which of these runs exist. */
 export const presentRuns = async (database: Queries, keys: string[]): Promise<Set<string>> => {
-  const rows = await database.rows<{ id: string }>('runs_present', 'select id from runs where id = any($1::text[])', [
-    keys,
-  ])
+  const rows = await runsPresent(database, keys)
   return new Set(rows.map((row) => row.id))
 }

@@ -1,6 +1,7 @@
 import { type AppError, invalidField } from '../../lib/errors.ts'
 import { nearest } from '../../lib/text/nearest.ts'
 import type { Queries } from '../../store/database/database.ts'
+import { int, orNull, query, text, textOf } from '../../store/database/table.ts'
 import type { Carry, Rerun, RerunOf } from '../engine.ts'
 import type { Environment } from '../environment/environment.ts'
 import { courseAfter, indexOfRecorded, type Settled, steeringPattern, turnOf } from '../program/branch-state.ts'
@@ -26,18 +27,25 @@ const loc = ['body', 'from_step']
 const stepOf = (program: Program, recorded: string): ProgramStep | undefined =>
   program.steps[indexOfRecorded(program, recorded)]
 
+const stepsToCarry = query(
+  'steps_to_carry',
+  {
+    name: text,
+    seq: int,
+    status: textOf<'pending' | 'running' | 'completed' | 'failed' | 'cancelled' | 'skipped'>(),
+    outputs: orNull(text),
+  },
+  `select s.seq, s.name, s.status, case when s.name ~ $2 then coalesce(s.outputs, o.body) end as outputs
+     from steps s left join payloads o on o.id = s.outputs_payload where s.run_id = $1 order by s.seq`,
+)
+
 /**
  * Finds the recorded steps before `fromStep`, all of which must have results. Throws a 422 with the reason when the run
  * cannot be repeated from there.
  */
 const planCarry = async (queries: Queries, request: CarryRequest): Promise<Carry> => {
   const { source, fromStep, programs } = request
-  const recorded = await queries.rows<Recorded>(
-    'steps_to_carry',
-    `select s.seq, s.name, s.status, case when s.name ~ $2 then coalesce(s.outputs, o.body) end as outputs
-     from steps s left join payloads o on o.id = s.outputs_payload where s.run_id = $1 order by s.seq`,
-    [source.key, steeringPattern(programs.source)],
-  )
+  const recorded = await stepsToCarry(queries, source.key, steeringPattern(programs.source))
   const step = stepOf(programs.source, fromStep)
   const isTurn = step !== undefined && step.name !== fromStep
   if (!step || (isTurn && !recorded.some(({ name }) => name === fromStep))) {

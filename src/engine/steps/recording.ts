@@ -1,6 +1,7 @@
 import { AppError } from '../../lib/errors.ts'
 import type { StepStatus } from '../../model/workflows/workflow.ts'
 import type { Queries } from '../../store/database/database.ts'
+import { int, orNull, query, queryOne, text, textOf } from '../../store/database/table.ts'
 import { type LoadedInto, loadPayload } from '../journal/stored-results.ts'
 import type { Transfer } from '../journal/transfers.ts'
 import type { StepPlace } from './step-run.ts'
@@ -56,6 +57,46 @@ const recordedPayloads =
 
 const isStep = (row: RecordedHere | undefined): row is RecordedHere & RecordedStep => typeof row?.name === 'string'
 
+const recordedStepNamed = query(
+  'recorded_step_named',
+  {
+    trajectory_id: text,
+    task: text,
+    name: orNull(text),
+    inputs_payload: orNull(text),
+    outputs_payload: orNull(text),
+    inputs_bytes: int,
+    outputs_bytes: int,
+    status: textOf<'pending' | 'running' | 'completed' | 'failed' | 'cancelled' | 'skipped'>(),
+    inputs: orNull(text),
+    outputs: orNull(text),
+    error: orNull(text),
+    warnings: orNull(text),
+  },
+  `select ${recordedColumns} from runs r join steps s on s.run_id = r.id and s.name = $2 ${recordedPayloads}
+           where r.id = $1`,
+)
+
+const recordedStepHere = queryOne(
+  'recorded_step_here',
+  {
+    trajectory_id: text,
+    task: text,
+    name: orNull(text),
+    inputs_payload: orNull(text),
+    outputs_payload: orNull(text),
+    inputs_bytes: int,
+    outputs_bytes: int,
+    status: textOf<'pending' | 'running' | 'completed' | 'failed' | 'cancelled' | 'skipped'>(),
+    inputs: orNull(text),
+    outputs: orNull(text),
+    error: orNull(text),
+    warnings: orNull(text),
+  },
+  `select ${recordedColumns} from runs r left join steps s on s.run_id = r.id and s.seq = $2 ${recordedPayloads}
+     where r.id = $1`,
+)
+
 /** Reads the recording of a step. Throws `not_found` if the recorded run was deleted. */
 export const readRecording = async (
   deps: RecordingDeps,
@@ -64,22 +105,9 @@ export const readRecording = async (
   into: LoadedInto,
 ): Promise<StepRecording> => {
   const { database } = deps
-  const [here] = await database.rows<RecordedHere>(
-    'recorded_step_here',
-    `select ${recordedColumns} from runs r left join steps s on s.run_id = r.id and s.seq = $2 ${recordedPayloads}
-     where r.id = $1`,
-    [source, seq],
-  )
+  const here = await recordedStepHere(database, source, seq)
   if (!here) throw new AppError('not_found', 'The run to replay was deleted, with its recording')
-  const [named] =
-    here.name === name
-      ? [here]
-      : await database.rows<RecordedHere>(
-          'recorded_step_named',
-          `select ${recordedColumns} from runs r join steps s on s.run_id = r.id and s.name = $2 ${recordedPayloads}
-           where r.id = $1`,
-          [source, name],
-        )
+  const [named] = here.name === name ? [here] : await recordedStepNamed(database, source, name)
   return {
     trajectoryId: here.trajectory_id,
     task: here.task,

@@ -5,6 +5,7 @@ import { canonicalJson } from '../../lib/json/json-text.ts'
 import type { Divergence } from '../../model/runs/error-record.ts'
 import type { StepLog } from '../../model/runs/step.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
+import { queryOne, text } from '../../store/database/table.ts'
 import type { ProgramStep } from '../program/program.ts'
 import type { StepRecording, StepReplay } from './recording.ts'
 import { type Resolving, resolveParameters, type ShownParameters } from './resolve.ts'
@@ -224,17 +225,19 @@ const differenceOf = async (
   return outputs === null ? undefined : divergenceOf({ step, in: 'outputs', of }, recorded.outputs ?? '{}', outputs)
 }
 
+const recordedStepsLeft = queryOne(
+  'recorded_steps_left',
+  { name: text },
+  `select name from steps s where run_id = $1 and name <> $3
+       and not exists (select from steps where run_id = $2 and name = s.name) order by seq limit 1`,
+)
+
 /** A step of the recording that the replay never came to. */
 const endsEarlier = async (
   { engine, run, place }: StepAtWork,
   { trajectoryId }: StepRecording,
 ): Promise<Divergence | undefined> => {
-  const [left] = await engine.database.rows<{ name: string }>(
-    'recorded_steps_left',
-    `select name from steps s where run_id = $1 and name <> $3
-       and not exists (select from steps where run_id = $2 and name = s.name) order by seq limit 1`,
-    [run.replayOf, run.key, place.name],
-  )
+  const left = await recordedStepsLeft(engine.database, run.replayOf, run.key, place.name)
   return (
     left && {
       step: place.name,

@@ -1,5 +1,6 @@
 import { AppError } from '../../lib/errors.ts'
 import type { Database } from '../../store/database/database.ts'
+import { queryOne, text } from '../../store/database/table.ts'
 import { makeLabelChanges } from '../../store/runs/label-changes.ts'
 
 /** A label as a step sets it, of a run of its own collection. */
@@ -17,12 +18,14 @@ export interface RunLabels {
   set(collectionId: number, label: StepLabel): Promise<void>
 }
 
+const findLabelledRun = queryOne(
+  'find_labelled_run',
+  { id: text },
+  'select id from runs where trajectory_id = $1 and collection_id = $2 order by ingested, number desc limit 1',
+)
+
 const findLabelled = async (database: Database, collectionId: number, trajectoryId: string): Promise<string> => {
-  const [row] = await database.rows<{ id: string }>(
-    'find_labelled_run',
-    'select id from runs where trajectory_id = $1 and collection_id = $2 order by ingested, number desc limit 1',
-    [trajectoryId, collectionId],
-  )
+  const row = await findLabelledRun(database, trajectoryId, collectionId)
   if (row) return row.id
   throw new AppError('not_found', `There is no run '${trajectoryId}' in this collection`)
 }

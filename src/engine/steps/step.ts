@@ -14,6 +14,7 @@ import type { ErrorRecord } from '../../model/runs/error-record.ts'
 import type { StepLog } from '../../model/runs/step.ts'
 import { type AttemptAttributes, attemptMessages, attemptsAmong } from '../../model/runs/step-attempts.ts'
 import { addCallUsage, type StepUsage } from '../../model/runs/step-usage.ts'
+import { bool, int, orNull, queryOne, text } from '../../store/database/table.ts'
 import type { Placed } from '../../store/runs/payloads.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import { Fenced } from '../journal/journal-sender.ts'
@@ -134,21 +135,16 @@ const noteReleased = async (work: StepAtWork): Promise<void> => {
   await startRow.write().catch(() => {})
 }
 
-interface RecordedAttempt {
-  warnings: string | null
-  usage: string | null
-  attempt: number
-  waiting: boolean
-}
+const attemptsBefore = queryOne(
+  'attempts_before',
+  { warnings: orNull(text), usage: orNull(text), attempt: int, waiting: bool },
+  'select warnings, usage, attempt, wake_at is not null as waiting from steps where run_id = $1 and seq = $2',
+)
 
 /** Reads back the attempts of a step that an earlier owner of the run began. */
 const restoreAttempts = async (work: StepAtWork): Promise<void> => {
   const { engine, run, place, side } = work
-  const [row] = await engine.database.rows<RecordedAttempt>(
-    'attempts_before',
-    'select warnings, usage, attempt, wake_at is not null as waiting from steps where run_id = $1 and seq = $2',
-    [run.key, place.seq],
-  )
+  const row = await attemptsBefore(engine.database, run.key, place.seq)
   if (!row) return
   if (row.usage !== null) side.usage = JSON.parse(row.usage) as StepUsage
   const messages = row.warnings === null ? [] : (JSON.parse(row.warnings) as StepLog[])

@@ -1,4 +1,5 @@
 import type { Queries } from '../../store/database/database.ts'
+import { int, query, text } from '../../store/database/table.ts'
 
 /** A step that waits in memory for a decision or an event, since other steps of its run execute. */
 interface WatchedDecision {
@@ -17,6 +18,16 @@ export interface Decisions {
   /** Looks which of them need not wait in memory any more. */
   look(): Promise<void>
 }
+
+const decidedSteps = query(
+  'decided_steps',
+  { run_id: text, seq: int },
+  `select a.run_id, a.seq from unnest($1::text[], $2::int[]) w(run_id, seq)
+         join approvals a on a.run_id = w.run_id and a.seq = w.seq where a.decision is not null
+         union all
+         select a.run_id, a.seq from unnest($1::text[], $2::int[]) w(run_id, seq)
+         join event_waits a on a.run_id = w.run_id and a.seq = w.seq where a.outcome is not null`,
+)
 
 export const makeDecisions = (database: Queries): Decisions => {
   const watched = new Map<string, WatchedDecision>()
@@ -37,14 +48,10 @@ export const makeDecisions = (database: Queries): Decisions => {
       for (const [key, step] of watched) if (step.mayPark()) told(key)
       if (watched.size === 0) return
       const asked = [...watched.values()]
-      const decided = await database.rows<{ run_id: string; seq: number }>(
-        'decided_steps',
-        `select a.run_id, a.seq from unnest($1::text[], $2::int[]) w(run_id, seq)
-         join approvals a on a.run_id = w.run_id and a.seq = w.seq where a.decision is not null
-         union all
-         select a.run_id, a.seq from unnest($1::text[], $2::int[]) w(run_id, seq)
-         join event_waits a on a.run_id = w.run_id and a.seq = w.seq where a.outcome is not null`,
-        [asked.map((one) => one.runKey), asked.map((one) => one.seq)],
+      const decided = await decidedSteps(
+        database,
+        asked.map((one) => one.runKey),
+        asked.map((one) => one.seq),
       )
       for (const { run_id, seq } of decided) told(keyOf(run_id, seq))
     },

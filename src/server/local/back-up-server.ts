@@ -12,6 +12,7 @@ import { encryptStream } from '../../lib/secrets/encrypted-stream.ts'
 import type { Settings } from '../../lib/settings/config.ts'
 import { prepareDataFolder, secretKeysOf } from '../../store/database/data-folder.ts'
 import { openDatabase, type Queries } from '../../store/database/database.ts'
+import { bool, queryOne } from '../../store/database/table.ts'
 import { requireClaimed } from '../../store/objects/moving.ts'
 import type { ObjectStore } from '../../store/objects/objects.ts'
 import { joinStores } from '../../store/objects/overlay.ts'
@@ -36,12 +37,15 @@ const openToRead = async (settings: Settings, options: StorageOptions): Promise<
   return former ? joinStores(current, await former.open(unclaimed)) : current
 }
 
+const isDatabaseOfServer = queryOne(
+  'is_database_of_server',
+  { there: bool },
+  `select to_regclass('schema_migrations') is not null and to_regclass('server') is not null as there`,
+)
+
 /** Throws `conflict` where there is nothing to back up, or half of a restored server. */
 const requireServer = async (database: Queries): Promise<void> => {
-  const [row] = await database.rows<{ there: boolean }>(
-    'is_database_of_server',
-    `select to_regclass('schema_migrations') is not null and to_regclass('server') is not null as there`,
-  )
+  const row = await isDatabaseOfServer(database)
   if (!row?.there) throw noServerIn()
   refuseUnfinishedRestore(await readRestoreState(database))
 }

@@ -113,47 +113,52 @@ export const statements: Statement[] = []
  *   (taskId: number) => [taskId])
  * const rows = await routinesOf(database, task.id)
  */
-export const query = <const Of extends Columns, Arguments extends unknown[] = [], Result = Row<Of>[]>(
+export const query = <const Of extends Columns, Arguments extends unknown[] = unknown[], Result = Row<Of>[]>(
   name: string,
   row: Of,
   text: string,
-  values: (...args: Arguments) => unknown[] = () => [],
+  values: (...args: Arguments) => unknown[] = (...args) => args,
   result: (rows: Row<Of>[]) => Result = (rows) => rows as Result,
-): ((queries: Queries, ...args: Arguments) => Promise<Result>) => {
+): ((queries: Pick<Queries, 'rows'>, ...args: Arguments) => Promise<Result>) => {
   statements.push({ name, text, row })
   return async (queries, ...args) => result(await queries.rows(name, text, values(...args)))
 }
 
 /** Declares a statement of which the first row counts; undefined when there is none. */
-export const queryOne = <const Of extends Columns, Arguments extends unknown[] = [], Result = Row<Of> | undefined>(
+export const queryOne = <
+  const Of extends Columns,
+  Arguments extends unknown[] = unknown[],
+  Result = Row<Of> | undefined,
+>(
   name: string,
   row: Of,
   text: string,
   values?: (...args: Arguments) => unknown[],
   result: (row: Row<Of> | undefined) => Result = (row) => row as Result,
-): ((queries: Queries, ...args: Arguments) => Promise<Result>) => query(name, row, text, values, ([row]) => result(row))
+): ((queries: Pick<Queries, 'rows'>, ...args: Arguments) => Promise<Result>) =>
+  query(name, row, text, values, ([row]) => result(row))
 
 /** Declares a statement that always returns one row, such as counts. */
-export const queryRow = queryOne as <const Of extends Columns, Arguments extends unknown[] = []>(
+export const queryRow = queryOne as <const Of extends Columns, Arguments extends unknown[] = unknown[]>(
   name: string,
   row: Of,
   text: string,
   values?: (...args: Arguments) => unknown[],
-) => (queries: Queries, ...args: Arguments) => Promise<Row<Of>>
+) => (queries: Pick<Queries, 'rows'>, ...args: Arguments) => Promise<Row<Of>>
 
 /** Declares a statement that always returns one row of one column, such as a count; returns the value. */
-export const queryValue = <Value, Arguments extends unknown[] = []>(
+export const queryValue = <Value, Arguments extends unknown[] = unknown[]>(
   name: string,
   row: Readonly<Record<string, Column<Value>>>,
   text: string,
   values?: (...args: Arguments) => unknown[],
-): ((queries: Queries, ...args: Arguments) => Promise<Value>) =>
+): ((queries: Pick<Queries, 'rows'>, ...args: Arguments) => Promise<Value>) =>
   queryOne(name, row, text, values, (found) => Object.values(found ?? {})[0] as Value)
 
 /** Declares a statement that changes rows; tells whether there were any. It returns a column, such as `returning true`. */
-export const change = <Arguments extends unknown[] = []>(
+export const change = <Arguments extends unknown[] = unknown[]>(
   name: string,
   text: string,
   values?: (...args: Arguments) => unknown[],
-): ((queries: Queries, ...args: Arguments) => Promise<boolean>) =>
+): ((queries: Pick<Queries, 'rows'>, ...args: Arguments) => Promise<boolean>) =>
   query(name, {}, text, values, (rows) => rows.length > 0)

@@ -6,6 +6,7 @@ import { watchConnectionName } from './connection.ts'
 import type { Database } from './database.ts'
 import { migrationNames } from './migrate.ts'
 import { makeOwnConnection, type OwnConnection } from './own-connection.ts'
+import { bool, float, orNull, queryOne, text } from './table.ts'
 
 /**
  * The database's time, shared by all processes. Between measurements it advances with the monotonic clock of this host,
@@ -185,6 +186,8 @@ interface Outage {
   cause: string
 }
 
+const lookRows = queryOne('look', { ms: float, read_only: bool, newer: orNull(text) }, look)
+
 /** Starts the watch; rejects when the database accepts no writes. */
 export const watchDatabase = async (options: {
   database: Database
@@ -209,7 +212,7 @@ export const watchDatabase = async (options: {
 
   const lookOnce = async (): Promise<Seen> => {
     const sentMs = performance.now()
-    const [seen] = await own.rows<Seen>('look', look, [known])
+    const seen = await lookRows(own, known)
     seenMs = performance.now()
     if (!seen) throw new Error('The database gave no answer')
     clock.heard(seen.ms, sentMs, seenMs)

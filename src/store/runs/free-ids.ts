@@ -1,10 +1,17 @@
 import { newTrajectoryId } from '../../lib/ids.ts'
 import type { Queries } from '../database/database.ts'
+import { query, text } from '../database/table.ts'
 
 /** Number of ids drawn at once. */
 const stockSize = 512
 /** Stock level below which the next ids are looked up. */
 const fewIds = 128
+
+const takenTrajectoryIds = query(
+  'taken_trajectory_ids',
+  { trajectory_id: text },
+  'select trajectory_id from runs where trajectory_id = any($1::text[])',
+)
 
 /**
  * Supplies trajectory ids to callers that announce an id before they store its run. Ids are checked to be unused ahead
@@ -17,11 +24,7 @@ export const makeFreeIds = (database: Pick<Queries, 'rows'>, draw: () => string 
 
   const fill = async () => {
     const drawn = [...new Set(Array.from({ length: stockSize }, draw))]
-    const rows = await database.rows<{ trajectory_id: string }>(
-      'taken_trajectory_ids',
-      'select trajectory_id from runs where trajectory_id = any($1::text[])',
-      [drawn],
-    )
+    const rows = await takenTrajectoryIds(database, drawn)
     const taken = new Set(rows.map(({ trajectory_id }) => trajectory_id))
     stock = drawn.filter((id) => !taken.has(id))
   }

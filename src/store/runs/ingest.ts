@@ -4,7 +4,7 @@ import { now } from '../../lib/time.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import { type NewAuditRow, noteChange } from '../collections/audit.ts'
 import type { Queries } from '../database/database.ts'
-import { change } from '../database/table.ts'
+import { bigint, bool, change, moment, orNull, queryOne, text, textOf } from '../database/table.ts'
 import { keeping } from '../tasks/definitions.ts'
 import { createTask, definitionHash, type TaskFields } from '../tasks/tasks.ts'
 import { labelTextsOf, RunMoved, writeLabels } from './labels.ts'
@@ -105,6 +105,12 @@ const countOf = (status: RunStatus, times: Times, failed = status === 'failed'):
   return { status, endedMs: times.completedMs, ms, step: { name: stepName, seq: 0, failed, ms } }
 }
 
+const holdTaskRows = queryOne(
+  'hold_task',
+  { id: bigint, name: text },
+  'select id, name from tasks where collection_id = $1 and lower(name) = lower($2) for key share',
+)
+
 /**
  * Locks the task: its deletion, or its collection's, waits for this transaction and then finds the run. The lock also
  * assigns the transaction id before change numbers are drawn, which watchers of a collection rely on.
@@ -114,11 +120,7 @@ const holdTask = async (
   { collection, task, stub }: IngestPlace,
 ): Promise<{ id: number; name: string } | undefined> => {
   for (;;) {
-    const [found] = await queries.rows<{ id: number; name: string }>(
-      'hold_task',
-      'select id, name from tasks where collection_id = $1 and lower(name) = lower($2) for key share',
-      [collection.id, task],
-    )
+    const found = await holdTaskRows(queries, collection.id, task)
     if (found) return found
     if (!stub) return undefined
     const made = await createTask(queries, collection.id, stub)
@@ -172,13 +174,25 @@ interface HeldRun {
   ended_at: Date
 }
 
-const holdOverwritable = async (queries: Queries, taskId: number, trajectoryId: string): Promise<HeldRun> => {
-  const [found] = await queries.rows<HeldRun>(
-    'hold_ingested_run',
-    `select id, trajectory_id, name, task_id, ingested, recorded_by, status, created_at, ended_at from runs
+const holdIngestedRun = queryOne(
+  'hold_ingested_run',
+  {
+    id: text,
+    trajectory_id: text,
+    name: text,
+    task_id: bigint,
+    ingested: bool,
+    recorded_by: orNull(text),
+    status: textOf<'pending' | 'running' | 'completed' | 'failed' | 'cancelled' | 'archived'>(),
+    created_at: moment,
+    ended_at: moment,
+  },
+  `select id, trajectory_id, name, task_id, ingested, recorded_by, status, created_at, ended_at from runs
      where trajectory_id = $1 and task_id = $2 order by ingested limit 1 for update`,
-    [trajectoryId, taskId],
-  )
+)
+
+const holdOverwritable = async (queries: Queries, taskId: number, trajectoryId: string): Promise<HeldRun> => {
+  const found = await holdIngestedRun(queries, trajectoryId, taskId)
   if (!found) throw new RunMoved('The run was deleted in the meantime')
   if (!found.ingested) {
     throw new AppError(
@@ -192,15 +206,17 @@ const holdOverwritable = async (queries: Queries, taskId: number, trajectoryId: 
   return found
 }
 
+const ingestedStep = queryOne(
+  'ingested_step',
+  { failed: bool },
+  `with gone as (delete from payloads where run_id = $1)
+     select status = 'failed' as failed from steps where run_id = $1`,
+)
+
 const overwrite = async (queries: Queries, found: HeldRun, run: IngestedRun, mostLabels: number): Promise<void> => {
   const before = { createdMs: found.created_at.getTime(), completedMs: found.ended_at.getTime() }
   const times = timesOf(run, before.createdMs)
-  const [step] = await queries.rows<{ failed: boolean }>(
-    'ingested_step',
-    `with gone as (delete from payloads where run_id = $1)
-     select status = 'failed' as failed from steps where run_id = $1`,
-    [found.id],
-  )
+  const step = await ingestedStep(queries, found.id)
   await writeStep(queries, found.id, found.task_id, run, times)
   await queries.rows(
     'overwrite_run',

@@ -1,5 +1,6 @@
 import { type NewAuditRow, noteChange } from '../collections/audit.ts'
 import type { Queries } from '../database/database.ts'
+import { bool, query, text } from '../database/table.ts'
 
 export interface NewLabel {
   runId: string
@@ -21,6 +22,18 @@ export const labelsText = (runId: string): string =>
 /** The run moved to another lease while it was being locked: nothing was written; retry the transaction. */
 export class RunMoved extends Error {}
 
+const lockLabelledRuns = query(
+  'lock_labelled_runs',
+  { safe: bool },
+  `with found as materialized (select lease, ended_at from runs where id = any($1::text[])),
+     held as materialized (
+       select id from leases where id in (select lease from found where ended_at is null) order by id for update),
+     locked as materialized (
+       select lease, ended_at from runs where id = any($1::text[]) and (select count(*) from held) >= 0
+       order by id for no key update)
+     select ended_at is not null or lease is null or lease in (select id from held) as safe from locked`,
+)
+
 /**
  * Locks runs for writing labels. Labels and steps share one number sequence: a reader that has seen number N of a run
  * must never find a smaller one later. So a label writer keeps the journal out while it draws a number: the journal
@@ -29,18 +42,7 @@ export class RunMoved extends Error {}
  * matches none of these.
  */
 const lockRuns = async (queries: Queries, runIds: string[]): Promise<void> => {
-  const rows = await queries.rows<{ safe: boolean }>(
-    'lock_labelled_runs',
-    // Found by id alone: with `ended_at is null` the planner might scan every open run through its partial index.
-    `with found as materialized (select lease, ended_at from runs where id = any($1::text[])),
-     held as materialized (
-       select id from leases where id in (select lease from found where ended_at is null) order by id for update),
-     locked as materialized (
-       select lease, ended_at from runs where id = any($1::text[]) and (select count(*) from held) >= 0
-       order by id for no key update)
-     select ended_at is not null or lease is null or lease in (select id from held) as safe from locked`,
-    [runIds],
-  )
+  const rows = await lockLabelledRuns(queries, runIds)
   if (rows.some((row) => !row.safe)) throw new RunMoved('A run is changing hands')
 }
 
@@ -185,13 +187,15 @@ export const removeLabels = async (
   return row?.removed ?? 0
 }
 
+const labelTexts = query(
+  'label_texts',
+  { id: text, labels: text },
+  `select u.id, ${labelsText('u.id')} as labels from unnest($1::text[]) u(id)`,
+)
+
 /** Reads the labels of runs as JSON text, in the order of the ids. */
 export const labelTextsOf = async (queries: Queries, runIds: string[]): Promise<string[]> => {
-  const rows = await queries.rows<{ id: string; labels: string }>(
-    'label_texts',
-    `select u.id, ${labelsText('u.id')} as labels from unnest($1::text[]) u(id)`,
-    [[...new Set(runIds)]],
-  )
+  const rows = await labelTexts(queries, [...new Set(runIds)])
   const texts = new Map(rows.map((row) => [row.id, row.labels]))
   return runIds.map((id) => texts.get(id) ?? '[]')
 }

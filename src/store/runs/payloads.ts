@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { runKeysSince } from '../../lib/ids.ts'
 import { now } from '../../lib/time.ts'
 import type { Database, Queries } from '../database/database.ts'
+import { query, text } from '../database/table.ts'
 
 /** JSON with more characters than this is stored outside the step's row. */
 export const rowLimit = 64 * 1024
@@ -42,10 +43,11 @@ export const keepPayload = async (
   return { text: null, payload }
 }
 
+const payloadTextRows = query('payload_text', { body: text }, 'select body from payloads where id = $1')
+
 /** Reads a large value of a step. */
 export const payloadText = async (queries: Queries, payload: string): Promise<string | null> =>
-  (await queries.rows<{ body: string }>('payload_text', 'select body from payloads where id = $1', [payload]))[0]
-    ?.body ?? null
+  (await payloadTextRows(queries, payload))[0]?.body ?? null
 
 /** Id of the payload of a request that is stored before its call has ended. */
 export const requestPayload = (runKey: string): string => `${runKey}-init-params`

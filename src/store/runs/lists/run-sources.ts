@@ -1,4 +1,5 @@
 import type { Queries } from '../../database/database.ts'
+import { int, query } from '../../database/table.ts'
 import { checksOf, hasLabel, hasText, indexedStatuses, type Parameters, type RunFilter } from './run-filter.ts'
 import { afterCursor, hasPlace, newest, placeOf, type RunCursor, type RunOrder, sorted } from './run-order.ts'
 
@@ -36,16 +37,10 @@ const createdBetween = ({ put }: Parameters, { createdAfterMs, createdBeforeMs }
 /** Values of a key that are summed to estimate its frequency; a key with more counts as frequent. */
 const mostValuesCounted = 1_000
 
-/** Sorts the labels of a filter by frequency: the rarest leads the search. */
-export const rarestFirst = async (
-  queries: Queries,
-  taskId: number,
-  labels: RunFilter['labels'],
-): Promise<RunFilter['labels']> => {
-  if (labels.length < 2) return labels
-  const rows = await queries.rows<{ at: number }>(
-    'rarest_labels_first',
-    `select u.at::int from unnest($2::text[], $3::text[]) with ordinality u(key, value, at)
+const rarestLabelsFirst = query(
+  'rarest_labels_first',
+  { at: int },
+  `select u.at::int from unnest($2::text[], $3::text[]) with ordinality u(key, value, at)
      cross join lateral (
        select sum(total) as total, count(*) as counted from (
          (select total from label_counts c
@@ -54,7 +49,20 @@ export const rarestFirst = async (
          (select total from label_counts c
           where u.value is null and c.task_id = $1 and c.key = u.key limit ${mostValuesCounted})) k) t
      order by t.counted = ${mostValuesCounted}, coalesce(t.total, 0), u.at`,
-    [taskId, labels.map(({ key }) => key), labels.map(({ value }) => value ?? null)],
+)
+
+/** Sorts the labels of a filter by frequency: the rarest leads the search. */
+export const rarestFirst = async (
+  queries: Queries,
+  taskId: number,
+  labels: RunFilter['labels'],
+): Promise<RunFilter['labels']> => {
+  if (labels.length < 2) return labels
+  const rows = await rarestLabelsFirst(
+    queries,
+    taskId,
+    labels.map(({ key }) => key),
+    labels.map(({ value }) => value ?? null),
   )
   return rows.flatMap(({ at }) => labels[at - 1] ?? [])
 }

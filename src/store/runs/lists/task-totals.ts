@@ -1,5 +1,6 @@
 import type { RunStatus } from '../../../model/workflows/workflow.ts'
 import type { Queries } from '../../database/database.ts'
+import { bigint, float, query } from '../../database/table.ts'
 import { withOpenRuns } from './run-counts.ts'
 
 /** Totals of the runs of some tasks. */
@@ -76,17 +77,19 @@ export const groupTotals = async (
   return rows.map(({ id, approvals, last, ...counts }) => ({ id, byStatus: withOpenRuns(counts), approvals, last }))
 }
 
+const spentLatelyRows = query(
+  'spent_lately',
+  { collection_id: bigint, usd: float, calls: bigint },
+  `select collection_id, sum(usd)::float8 as usd, sum(calls)::bigint as calls from spending
+     where collection_id = any($1::bigint[]) and day > (now() at time zone 'utc')::date - $2::int group by collection_id`,
+)
+
 /** Reads what collections spent on models, and in how many calls, in the last `days` days (UTC), today included. */
 export const spentLately = async (
   queries: Queries,
   collectionIds: readonly number[],
   days: number,
 ): Promise<Map<number, { usd: number; calls: number }>> => {
-  const rows = await queries.rows<{ collection_id: number; usd: number; calls: number }>(
-    'spent_lately',
-    `select collection_id, sum(usd)::float8 as usd, sum(calls)::bigint as calls from spending
-     where collection_id = any($1::bigint[]) and day > (now() at time zone 'utc')::date - $2::int group by collection_id`,
-    [collectionIds, days],
-  )
+  const rows = await spentLatelyRows(queries, collectionIds, days)
   return new Map(rows.map((row) => [row.collection_id, row]))
 }
