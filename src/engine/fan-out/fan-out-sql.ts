@@ -168,7 +168,7 @@ export const countDue = async (database: Queries, { runKey, seq }: Parent): Prom
   return row?.due ?? 0
 }
 
-const wakeChildrenRows = queryOne(
+const wakeDueChildren = queryOne(
   'wake_children',
   { held: bool, woken: int, queued: text, told: nothing },
   `with fence as materialized (select 1 from leases where id = $1 and epoch = $2 for share),
@@ -190,7 +190,7 @@ export const wakeChildren = async (
   parent: LeaseRef,
   lease: { id: string; share: number; size: number; collectionId: number; placement: string | null },
 ): Promise<{ held: boolean; woken: number }> => {
-  const row = await wakeChildrenRows(
+  const row = await wakeDueChildren(
     database,
     ...[parent.id, parent.epoch, runKey, seq, lease.id, lease.share, lease.size, lease.collectionId],
     lease.placement,

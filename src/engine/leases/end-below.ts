@@ -49,7 +49,7 @@ const hearsWithinMs = 2_000
 export const whomToAsk = ({ depth, requested }: Readonly<RunUnderLease>, sinceMs: number): 'all' | 'idle' =>
   depth === 0 && requested !== undefined && performance.now() - sinceMs < hearsWithinMs ? 'idle' : 'all'
 
-const isAskedAboveRows = queryOne(
+const askedAbove = queryOne(
   'is_asked_above',
   { asked: bool },
   'select exists (select from runs where id = any($1::text[]) and requested_status is not null) as asked',
@@ -70,7 +70,7 @@ export const makeEndBelow = ({ database, urgent, deliver, stopping }: EndBelowDe
   const isAskedAbove: EndBelow['isAskedAbove'] = async (run) => {
     if (run.depth === 0) return false
     if (run.isTreeEnding) return true
-    const row = await isAskedAboveRows(database, keysAbove(run))
+    const row = await askedAbove(database, keysAbove(run))
     return row?.asked ?? false
   }
 
@@ -124,7 +124,7 @@ interface OpenBelow {
   more: boolean
 }
 
-const openBelowRows = queryOne(
+const runsOpenBelow = queryOne(
   'open_below',
   { held: bool, open: bool, keys: list(text) },
   `with fence as materialized (
@@ -145,6 +145,6 @@ const openBelow = async (
   database: Queries,
   { runKeys, seq, lease, asks = 'all' }: Below,
 ): Promise<OpenBelow | undefined> => {
-  const row = await openBelowRows(database, runKeys, seq ?? null, lease?.id ?? null, lease?.epoch ?? null, asks)
+  const row = await runsOpenBelow(database, runKeys, seq ?? null, lease?.id ?? null, lease?.epoch ?? null, asks)
   return row?.held ? { open: row.open, keys: row.keys, more: row.keys.length === mostFound } : undefined
 }

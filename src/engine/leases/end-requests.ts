@@ -69,7 +69,7 @@ const runsByRoot = (waiting: WaitingRuns, live: EndRequestDeps['live']): Map<str
   return trees
 }
 
-const requestedRows = query(
+const requestsOfLeases = query(
   'requested',
   {
     id: text,
@@ -130,7 +130,7 @@ export const makeEndRequests = ({ urgent, urgentRequests, live, log }: EndReques
       const open = [...leases.values()].filter((lease) => lease.open > 0)
       if (open.length === 0) return
       await endTrees()
-      const rows = await requestedRows(
+      const rows = await requestsOfLeases(
         urgent,
         open.map((lease) => lease.id),
       )

@@ -19,7 +19,7 @@ export const holdRunsStatements: readonly string[] = [
 const isHeld = (id: string): string => `not exists (select from queued_leases q where q.id = ${id})
   and not exists (select from leases l where l.id = ${id} and l.owner <> '')`
 
-const countHeldRunsRows = queryOne(
+const heldRuns = queryOne(
   'count_held_runs',
   { held: int },
   `select count(*)::int as held from runs where ended_at is null and lease is not null and ${isHeld('lease')}`,
@@ -27,7 +27,7 @@ const countHeldRunsRows = queryOne(
 
 /** Counts the runs that are held. */
 export const countHeldRuns = async (queries: Queries): Promise<number> => {
-  const row = await countHeldRunsRows(queries)
+  const row = await heldRuns(queries)
   return row?.held ?? 0
 }
 

@@ -105,7 +105,7 @@ interface PutBack {
   others: boolean
 }
 
-const releaseLeasesRows = queryOne(
+const putBackOwn = queryOne(
   'release_leases',
   { queued: int, deleted: int, others: bool, pg_notify: nothing },
   putBack(`select id, runs_on, true as released from leases
@@ -121,7 +121,7 @@ export const releaseLeases = async (
   executor: string,
   queues: readonly string[] | null = null,
 ): Promise<number> => {
-  const row = await releaseLeasesRows(database, executor, queues)
+  const row = await putBackOwn(database, executor, queues)
   return row?.queued ?? 0
 }
 
@@ -131,7 +131,7 @@ export const releaseLease = async (database: Queries, executor: string, id: stri
   await database.rows('release_lease', putBack(found), [executor, id])
 }
 
-const queueLeasesOfDeadRows = queryOne(
+const putBackOfDead = queryOne(
   'queue_leases_of_dead',
   { queued: int, deleted: int, others: bool, pg_notify: nothing },
   putBack(`select id, runs_on, false as released from leases l
@@ -140,7 +140,7 @@ const queueLeasesOfDeadRows = queryOne(
 
 /** Queues the leases of a dead process, and returns their number. Until another one takes them, it may still be alive. */
 export const queueLeasesOfDead = async (database: Queries, executor: string): Promise<number> => {
-  const row = await queueLeasesOfDeadRows(database, executor)
+  const row = await putBackOfDead(database, executor)
   return row?.queued ?? 0
 }
 

@@ -25,7 +25,7 @@ export const wakeAllDue = async (database: Queries): Promise<void> => {
   while ((await wakeSome(database, 'wake_parked', isDue)) > 0) {}
 }
 
-const resumeHeldRows = queryOne(
+const resumeHeldLease = queryOne(
   'resume_held',
   { resumed: int },
   `with held as materialized (
@@ -39,7 +39,7 @@ const resumeHeldRows = queryOne(
 /** Makes runs due that left memory because of a pause, if their collection is not paused any more. */
 export const resumeHeld = async (database: Queries): Promise<void> => {
   for (;;) {
-    const row = await resumeHeldRows(database)
+    const row = await resumeHeldLease(database)
     if (row?.resumed !== resumedAtOnce) return
   }
 }

@@ -111,7 +111,7 @@ export const openEventLog = async (
   }
 }
 
-const eventsRecordedRows = queryOne(
+const recordedEvents = queryOne(
   'events_recorded',
   { recorded: int },
   'select coalesce(max(n), -1) + 1 as recorded from step_events where run_id = $1 and seq = $2',
@@ -119,6 +119,6 @@ const eventsRecordedRows = queryOne(
 
 /** Counts the events that a step has recorded. */
 const eventsRecorded = async (database: Queries, runKey: string, seq: number): Promise<number> => {
-  const row = await eventsRecordedRows(database, runKey, seq)
+  const row = await recordedEvents(database, runKey, seq)
   return row?.recorded ?? 0
 }

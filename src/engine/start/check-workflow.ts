@@ -163,7 +163,7 @@ const mostMissingTasks = 100
 
 const taskNames = query('first_task_names', { name: text }, 'select name from tasks where collection_id = $1 limit $2')
 
-const namedTasksRows = query(
+const tasksNamed = query(
   'named_tasks',
   { name: text },
   'select lower(name) as name from tasks where collection_id = $1 and lower(name) = any($2)',
@@ -186,7 +186,7 @@ export const checkWorkflow = async (
   const plain = (task: string) => (task.startsWith(`${home.name}/`) ? task.slice(home.name.length + 1) : task)
   const named = namedTasks(program).map((one) => ({ ...one, task: plain(one.task) }))
   if (named.length === 0) return faults
-  const there = await namedTasksRows(
+  const there = await tasksNamed(
     database,
     home.id,
     named.map(({ task }) => task.toLowerCase()),

@@ -88,7 +88,7 @@ export interface QueuedRun {
 /** Why an arrival was not queued; undefined when it was. */
 type Refusal = RunExists | TrajectoryIdTaken | undefined
 
-const enqueueRows = query('enqueue', { id: text }, enqueueStatement, (...values: unknown[]) => values)
+const insertQueued = query('enqueue', { id: text }, enqueueStatement)
 
 const enqueueAll = async (queries: Queries, shard: number, arrivals: QueuedRun[]): Promise<Refusal[]> => {
   const leases: string[] = []
@@ -116,7 +116,7 @@ const enqueueAll = async (queries: Queries, shard: number, arrivals: QueuedRun[]
     for (const file of rows) pushRow(files, fileValues(run.key, null, run.collectionId, file))
   }
   const values = [leases, shard, ...runs, ...files, collections, placements]
-  const rows = await enqueueRows(queries, ...values)
+  const rows = await insertQueued(queries, ...values)
   const inserted = new Set(rows.map((row) => row.id))
   const missing = arrivals.filter(({ run }) => !inserted.has(run.key)).map(({ run }) => run.key)
   const present = missing.length > 0 ? await presentRuns(queries, missing) : new Set<string>()

@@ -186,7 +186,7 @@ interface Outage {
   cause: string
 }
 
-const lookRows = queryOne('look', { ms: float, read_only: bool, newer: orNull(text) }, look)
+const askDatabase = queryOne('look', { ms: float, read_only: bool, newer: orNull(text) }, look)
 
 /** Starts the watch; rejects when the database accepts no writes. */
 export const watchDatabase = async (options: {
@@ -212,7 +212,7 @@ export const watchDatabase = async (options: {
 
   const lookOnce = async (): Promise<Seen> => {
     const sentMs = performance.now()
-    const seen = await lookRows(own, known)
+    const seen = await askDatabase(own, known)
     seenMs = performance.now()
     if (!seen) throw new Error('The database gave no answer')
     clock.heard(seen.ms, sentMs, seenMs)

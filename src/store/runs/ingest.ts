@@ -105,7 +105,7 @@ const countOf = (status: RunStatus, times: Times, failed = status === 'failed'):
   return { status, endedMs: times.completedMs, ms, step: { name: stepName, seq: 0, failed, ms } }
 }
 
-const holdTaskRows = queryOne(
+const lockTask = queryOne(
   'hold_task',
   { id: bigint, name: text },
   'select id, name from tasks where collection_id = $1 and lower(name) = lower($2) for key share',
@@ -120,7 +120,7 @@ const holdTask = async (
   { collection, task, stub }: IngestPlace,
 ): Promise<{ id: number; name: string } | undefined> => {
   for (;;) {
-    const found = await holdTaskRows(queries, collection.id, task)
+    const found = await lockTask(queries, collection.id, task)
     if (found) return found
     if (!stub) return undefined
     const made = await createTask(queries, collection.id, stub)

@@ -43,11 +43,11 @@ export const keepPayload = async (
   return { text: null, payload }
 }
 
-const payloadTextRows = query('payload_text', { body: text }, 'select body from payloads where id = $1')
+const payloadBody = query('payload_text', { body: text }, 'select body from payloads where id = $1')
 
 /** Reads a large value of a step. */
 export const payloadText = async (queries: Queries, payload: string): Promise<string | null> =>
-  (await payloadTextRows(queries, payload))[0]?.body ?? null
+  (await payloadBody(queries, payload))[0]?.body ?? null
 
 /** Id of the payload of a request that is stored before its call has ended. */
 export const requestPayload = (runKey: string): string => `${runKey}-init-params`

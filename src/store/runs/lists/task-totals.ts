@@ -77,7 +77,7 @@ export const groupTotals = async (
   return rows.map(({ id, approvals, last, ...counts }) => ({ id, byStatus: withOpenRuns(counts), approvals, last }))
 }
 
-const spentLatelyRows = query(
+const spentInDays = query(
   'spent_lately',
   { collection_id: bigint, usd: float, calls: bigint },
   `select collection_id, sum(usd)::float8 as usd, sum(calls)::bigint as calls from spending
@@ -90,6 +90,6 @@ export const spentLately = async (
   collectionIds: readonly number[],
   days: number,
 ): Promise<Map<number, { usd: number; calls: number }>> => {
-  const rows = await spentLatelyRows(queries, collectionIds, days)
+  const rows = await spentInDays(queries, collectionIds, days)
   return new Map(rows.map((row) => [row.collection_id, row]))
 }
