@@ -11,13 +11,13 @@ export const keys = {
   runs: (collection: string, task?: string, query?: unknown) =>
     query === undefined ? ['runs', collection] : ['runs', collection, task ?? '', query],
   run: (collection: string, task: string, id: string) => ['run', collection, task, id],
-  /** The values of the steps of a run; with a step of that one. */
+  /** Inputs and outputs of the steps of a run, or of one step. */
   stepValues: ({ collection, task, id }: RunAddress, step?: string) =>
     step === undefined ? ['step', collection, task, id] : ['step', collection, task, id, step],
-  /** The log of a run; with a step of that one. */
+  /** The log of a run, or of one step. */
   runLog: ({ collection, task, id }: RunAddress, step?: string) =>
     step === undefined ? ['log', collection, task, id] : ['log', collection, task, id, step],
-  /** What the agents of a run did; with a step that of its agent. */
+  /** What the agents of a run did, or the agent of one step. */
   transcripts: ({ collection, task, id }: RunAddress, step?: string) =>
     step === undefined ? ['transcript', collection, task, id] : ['transcript', collection, task, id, step],
   /** Approvals of all collections: lists, and how many wait. */

@@ -68,7 +68,7 @@ export const stepInput = [
   ['ended', 'float8'],
 ] as const satisfies readonly Column[]
 
-/** A step beside runs that are first written when they have ended: `born` if it belongs to one of them. */
+/** Columns of a step in a batch with runs that are written for the first time, at their end: `born` if its run is one of them. */
 export const bornStepInput = [...stepInput, ['born', 'bool']] as const satisfies readonly Column[]
 
 /** A run that begins with its first step. */

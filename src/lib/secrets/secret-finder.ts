@@ -49,7 +49,7 @@ const passwordsIn = (value: string): string[] => {
   }
 }
 
-/** Encodings as bytes, one character each, to search binary files as text. */
+/** The spellings of secrets in Latin-1, one character for each byte, so that binary files can be searched as text. */
 export const spellingsInBytes = (spellings: ReadonlyMap<string, string>): ReadonlyMap<string, string> =>
   new Map([...spellings].map(([one, name]) => [Buffer.from(one).toString('latin1'), name]))
 

@@ -20,7 +20,7 @@ const longestError = 300
 const clipped = (error: string | null): string | null =>
   error !== null && error.length > longestError ? `${error.slice(0, longestError)}…` : error
 
-/** A run in a list: a line with what leads to the next call. */
+/** A run as one entry of a list, with the ids and the error that the next call needs. */
 export const runLine = (run: TrajectorySummary | CollectionRun): RunLine => ({
   trajectory_id: run.trajectory_id,
   task: run.task,

@@ -11,10 +11,10 @@ export interface PollingWorker {
 }
 
 export interface AskedJobs {
-  /** Most jobs that it wants. */
+  /** Maximum jobs that the worker takes now. */
   free: number
   waitMs: number
-  /** Ids of the jobs that it has; undefined if it does not say. */
+  /** Ids of the jobs that the worker is carrying out; undefined if it does not send them. */
   holding: readonly string[] | undefined
 }
 

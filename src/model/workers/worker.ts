@@ -3,7 +3,7 @@ import { jsonObjectSchema, labelTextSchema, textSchema, timestampSchema } from '
 
 /** Most activities of one worker. */
 const mostActivities = 200
-/** Most jobs that one worker may have at a time. */
+/** Maximum jobs that one worker carries out at a time. */
 const mostConcurrent = 1_000
 
 /** Names of activities of workers have a dot; activities of the server have none. So neither ever hides the other. */
@@ -64,7 +64,7 @@ export const registerWorkerSchema = z
     name: labelTextSchema.max(100).describe('Name of the worker, such as its host. Several workers may share one.'),
     version: versionSchema.nullish().describe('Version of the program.'),
     labels: workerLabelsSchema.default([]).describe('What steps can ask for with `runs_on`, such as `gpu` or `eu`.'),
-    concurrency: z.int().min(1).max(mostConcurrent).default(1).describe('Most jobs that it takes at a time.'),
+    concurrency: z.int().min(1).max(mostConcurrent).default(1).describe('Maximum jobs that it takes at a time.'),
     activities: z.array(offeredActivitySchema).min(1).max(mostActivities),
   })
   .meta({ id: 'RegisterWorker' })

@@ -67,7 +67,7 @@ const recordShards = 64
 export const journalShard = (process: number): number => process % journalShards
 export const recordShard = (process: number): number => journalShards + otherShards + (process % recordShards)
 
-/** Shard for a statement outside the journal. */
+/** Draws the shard of the totals to which a statement outside of the journal adds. */
 export const otherShard = (): number => journalShards + Math.floor(Math.random() * otherShards)
 
 /** The amounts that an ingested run adds to its task's totals. */

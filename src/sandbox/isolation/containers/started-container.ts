@@ -23,7 +23,7 @@ export interface StartedContainer {
 /** An error of the engine's client, with the HTTP status of the engine's answer. */
 export type StatusError = Error & { statusCode?: number; code?: string; reason?: string }
 
-/** Extracts the engine's own message from an error. */
+/** Extracts the message of Docker or Podman from an error of its client. */
 export const engineMessage = (error: unknown): string =>
   messageOf(error)
     .replace(/^\(HTTP code \d+\) [^-]*- /, '')

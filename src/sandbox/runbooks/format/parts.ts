@@ -12,7 +12,7 @@ const evaluationKindOf = ({ header }: SectionTable): EvaluationKind | undefined 
   return scores >= 2 || has(/^(weight|points|max(imum)? (score|points)|scale|what \d)\b/) ? 'rubric' : undefined
 }
 
-/** Kinds of all evaluation tables, in order. */
+/** Lists the evaluation tables of a runbook from top to bottom: the kind of each, and the position of its section. */
 export const evaluationKindsOf = ({ sections }: Runbook): (Position & { kind: EvaluationKind })[] =>
   sections.flatMap((section) =>
     section.tables.flatMap((table) => {

@@ -9,7 +9,7 @@ interface RunbookCompletion {
   apply?: string
 }
 
-/** What fits at a place, and where the word begins that it replaces. */
+/** The completions for a place in a runbook, and where the word begins that they replace. */
 interface RunbookCompletions {
   from: number
   options: RunbookCompletion[]
