@@ -17,6 +17,9 @@ const insertEveryMs = 50
 /** How long the server may take to end what its client has given up, before the next input. */
 const longestRestSeconds = 30
 
+/** The workflow id of a run with a long log. */
+let loggedRun = ''
+
 interface Attack {
   path: string
   /** Without one it is a GET. */
@@ -107,6 +110,11 @@ const attacks: Record<string, () => Attack> = {
   'CSV of a step': () => tryRun({ activity: 'parse', format: 'csv', content: filled('a,"b"\n', 4_000_000) }),
   'YAML of a step': () => tryRun({ activity: 'parse', format: 'yaml', content: filled('- a\n', 1_000_000) }),
   'a template': () => tryRun({ activity: 'text_template', template: filled('{{a}}', 8_000_000), a: 'b' }),
+  'an answer of a model': () =>
+    tryRun({ activity: 'simple_judge', model: 'scripted/echo', instruction: 'x', item: filled('{"a":[', 500_000) }),
+  'filters of logs': () => ({
+    path: `/api/v1/workflows-logs/${loggedRun}?q=${'a'.repeat(199)}b&limit=1000`,
+  }),
   'path expressions': () =>
     validate(workflowOf(numbered(2_000, () => ({ activity: 'text_echo', text_path: `a${'[*]'.repeat(1_300)}` })))),
   'CSV of items': () => ({
@@ -170,6 +178,15 @@ await stage(
       item_schema: { properties: { a: { pattern: '(a|a?){300}b' } } },
     })
     const key = await server.key('attacker')
+    const long = {
+      activity: 'text_echo',
+      text: 'x',
+      ...Object.fromEntries(numbered(10, (at) => [`${filled('a', 1_000)}${at}`, 1])),
+    }
+    const logged = { name: 'logged', workflow: workflowOf(numbered(200, () => long)) }
+    await server.call('POST', '/api/v1/tasks/attacker', logged)
+    const ran = await server.call('POST', '/api/v1/run-sync/attacker/logged', { init_params: {} })
+    loggedRun = (JSON.parse(ran.text) as { workflow_id: string }).workflow_id
     const client = await child('http-process.ts', { BENCH_URL: server.url, BENCH_TOKEN: await server.key('calm') })
     const request: HttpRequest = { method: 'POST', path: '/api/v1/run-sync/calm/echo', body: '{"init_params":{}}' }
 
