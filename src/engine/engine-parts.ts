@@ -136,7 +136,7 @@ const lookEveryMs = 1_000
 
 /** Makes the queue of jobs as workers see it. It listens to the database from the first poll on. */
 const makeWorkerQueue = (deps: WorkerQueueDeps): WorkerQueue => {
-  const { database, stopping, log } = deps
+  const { database, sealer, limits, stopping, log } = deps
   const waiting = makeWaitingPolls()
   stopping.addEventListener('abort', waiting.endAll, { once: true })
   const note = (error: unknown) => log.debug({ err: error }, 'queue of jobs not looked through')
@@ -161,9 +161,9 @@ const makeWorkerQueue = (deps: WorkerQueueDeps): WorkerQueue => {
   }
   const wakeParked = () => void deps.wakeDue(database).catch(note)
   return {
-    poll: makeJobPoll({ ...deps, waiting, listen: begin }),
+    poll: makeJobPoll({ database, sealer, limits, waiting, listen: begin }),
     endPolls: waiting.endAll,
-    ...makeJobReports({ ...deps, wakeParked }),
+    ...makeJobReports({ database, sealer, limits, scrubberOf: deps.scrubberOf, wakeParked }),
   }
 }
 
@@ -257,7 +257,8 @@ export type Leasing = ReturnType<typeof makeLeasing>
 
 /** Makes the parts that execute runs and their steps. */
 export const makeRunning = (options: EngineOptions, storage: Storage, leasing: Leasing) => {
-  const { database, live, stopping } = storage
+  const { database, environments, journal, live, rules, stopping } = storage
+  const { carryOutRunbook, limits, models, objects, quota, runScript, sealer } = options
   const { leases, endRequests, endBelow, heartbeat } = leasing
   const { confirm: confirmLease } = heartbeat
   const runbooks: RunbooksHere = { underWay: new Set(), ended: {} }
@@ -265,7 +266,7 @@ export const makeRunning = (options: EngineOptions, storage: Storage, leasing: L
   const decisions = makeDecisions(database)
   const jobs = makeJobWatches(database)
   const { secrets } = storage
-  const unwritten = makeUnwrittenRuns(storage.journal)
+  const unwritten = makeUnwrittenRuns(journal)
   const fanOuts = makeFanOuts({
     ...options,
     ...storage,
@@ -274,33 +275,31 @@ export const makeRunning = (options: EngineOptions, storage: Storage, leasing: L
     openSecrets: secrets.open,
     sealSecrets: secrets.seal,
     onWaiting: leases.idle,
-    here: {
-      ...storage,
-      unwritten,
-      quota: options.quota,
-      runs: () => unwrittenRuns,
-    },
+    here: { journal, environments, unwritten, quota, runs: () => unwrittenRuns },
   })
   const steps: StepDeps = {
     ...options,
     ...storage,
-    ...makeWaits({ ...storage, decisions, jobs, waitForRuns: fanOuts.waitForRuns }),
-    askWorkers: makeAskWorkers({ ...options, ...storage, findOffered: makeFindOffered(database) }),
+    ...makeWaits({ stopping, database, journal, decisions, jobs, waitForRuns: fanOuts.waitForRuns }),
+    askWorkers: makeAskWorkers({ database, rules, sealer, limits, findOffered: makeFindOffered(database) }),
     taskInputs: (run, task) => taskInputs(storage, run, task),
-    labels: makeRunLabels(options.database, options.limits.maxLabelsPerRun),
+    labels: makeRunLabels(options.database, limits.maxLabelsPerRun),
     suspects: makeSuspectGates(),
     confirmLease,
     endAllBelow: endBelow.all,
     results: makeStoredResults(database),
     findResult: makeResultFinder(database, options.stepResults),
     onEnd: waiters.ended,
-    carryOutFor: makeCarryOutFor({ ...options, ...storage, confirmLease, runbooks }),
-    runScriptFor: makeRunScriptFor({ ...options, ...storage, confirmLease }),
+    carryOutFor: makeCarryOutFor({
+      ...{ stopping, database, journal, rules, confirmLease },
+      ...{ objects, models, carryOutRunbook, limits, runbooks },
+    }),
+    runScriptFor: makeRunScriptFor({ database, journal, rules, objects, runScript, limits, confirmLease }),
   }
   const runs = { ...options, ...storage, steps, endAllBelow: endBelow.all, onEnd: waiters.ended, stopping }
-  const { journal } = unwritten
   // Those have no row that could wait. They are short.
-  const unwrittenRuns = { ...runs, journal, steps: { ...steps, journal }, pauses: { has: () => false } }
+  const unwrittenSteps = { ...steps, journal: unwritten.journal }
+  const unwrittenRuns = { ...runs, journal: unwritten.journal, steps: unwrittenSteps, pauses: { has: () => false } }
   const standingRecords = makePositionReader(database)
   const takeover = makeTakeover({
     ...runs,
@@ -310,18 +309,17 @@ export const makeRunning = (options: EngineOptions, storage: Storage, leasing: L
     onRequest: endRequests.onRequest,
   })
   const wakeParked = () => void wakeAllDue(database).catch(() => {}) // the next beat does it
-  const expireJobs = makeExpiry({ ...options, database, wakeParked })
+  const expireJobs = makeExpiry({ watch: options.watch, sealer, limits, database, wakeParked })
   return { runs, takeover, fanOuts, decisions, jobs, expireJobs, waiters, runbooks }
 }
 
 export type Running = ReturnType<typeof makeRunning>
 
 /** Makes the queue of jobs that workers of other programs take. */
-export const makeWorkers = (options: EngineOptions, storage: Storage) =>
+export const makeWorkers = ({ database, sealer, limits, log }: EngineOptions, storage: Storage) =>
   makeWorkerQueue({
-    ...options,
-    stopping: storage.stopping,
-    scrubberOf: (runKey) => scrubberOf({ ...storage, database: options.database }, runKey),
+    ...{ database, sealer, limits, log, stopping: storage.stopping },
+    scrubberOf: (runKey) => scrubberOf({ ...storage, database }, runKey),
     wakeDue: wakeAllDue,
   })
 

@@ -133,10 +133,12 @@ const makeRoutes = (
   const { gateway, drawIds } = makeServerGateway({ core, lending, environmentOf, beatMs })
   const audit = makeAuditTrail(database)
   const pulse = makePulse({ database, engine })
-  const shared = { database, engine, sealer, lending, settings, pulse, definitions, links }
-  const runbookChat = makeRunbookChat({ ...shared, audit, fetch: core.network.fetch })
+  const runbookChat = makeRunbookChat({
+    ...{ database, engine, sealer, lending, settings, pulse, definitions, links, audit },
+    fetch: core.network.fetch,
+  })
   const routes = apiRoutes({
-    ...shared,
+    ...{ database, engine, sealer, lending, settings, pulse, definitions, links },
     ...jobs,
     ...makeReference({ version }),
     watchAccess,

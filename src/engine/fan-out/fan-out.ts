@@ -76,9 +76,9 @@ interface Shared extends FanOutDeps {
 export const makeFanOuts = (deps: FanOutDeps): FanOuts => {
   const watch = makeFanOutWatch(deps.database)
   const openRuns = makeOpenRuns(deps.database, deps.limits)
+  const { runs, unwritten, journal, environments, quota } = deps.here
   const childrenHere = makeChildrenHere({
-    ...deps.here,
-    watch,
+    ...{ runs, unwritten, journal, environments, quota, watch },
     makeRun: (fanOut, index) => madeChild(deps, fanOut, index),
   })
   const children = makeStartChildren({ ...deps, watch, openRuns, childrenHere })
