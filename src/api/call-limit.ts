@@ -1,6 +1,6 @@
 import { AppError } from '../lib/errors.ts'
 import { covers, type FoundCollection, type Identity } from '../model/collections/identity.ts'
-import type { CountedCall } from '../store/calls/call-windows.ts'
+import type { CountedCall } from '../store/calls/call-guard.ts'
 
 interface CallLimitDeps {
   /** Default calls a minute for each key; 0: unlimited. */

@@ -1,5 +1,5 @@
+import { welcomePage } from '../http/reference/html-page.ts'
 import { openApiDocument } from '../http/reference/openapi.ts'
-import { welcomePage } from '../http/reference/welcome-page.ts'
 import type { Reply } from '../http/reply.ts'
 import { contract } from './contract.ts'
 

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
 import { afterEach, expect, it, vi } from 'vitest'
-import { eventsOf } from '../client/event-stream.ts'
+import { eventsOf } from '../client/follow.ts'
 import { sendByHttp } from './send-by-http.ts'
 
 let server: Server | undefined

@@ -4,7 +4,7 @@ import { type AppError, toAppError } from '../lib/errors.ts'
 import { isObject, parsedJson } from '../lib/json/json-object.ts'
 import { issueText } from '../lib/text/issue-text.ts'
 import { nearest } from '../lib/text/nearest.ts'
-import { structured, typesOf } from './output-schema.ts'
+import { structured, typesOf } from './endpoint-tool.ts'
 import { shortJson } from './shorten.ts'
 import { callText, type Tool, type ToolContext, type ToolOutcome } from './tool.ts'
 

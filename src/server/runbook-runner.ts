@@ -10,13 +10,13 @@ import { makeSandboxProvider } from '../sandbox/isolation/make-provider.ts'
 import type { SandboxProvider } from '../sandbox/isolation/sandbox.ts'
 import { resolveSnapshot } from '../sandbox/isolation/snapshots.ts'
 import { type CarryOutDeps, makeCarryOut } from '../sandbox/runbooks/carry-out.ts'
+import { makeProbe } from '../sandbox/runbooks/preflight/checks.ts'
 import {
   makePlanRunbook,
   makePreflight,
   type PlanRunbook,
   type PreflightDeps,
 } from '../sandbox/runbooks/preflight/preflight.ts'
-import { makeProbe } from '../sandbox/runbooks/preflight/probe.ts'
 import { makeRunbookSlots } from '../sandbox/runbooks/runbook-slots.ts'
 import { openAgentStore } from './agent-store.ts'
 import type { RealRunner } from './lazy-runbook-runner.ts'

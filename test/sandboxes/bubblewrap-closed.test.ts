@@ -6,7 +6,7 @@ import { expect, it } from 'vitest'
 import { createLogger } from '../../src/lib/log.ts'
 import { bubblewrapProvider } from '../../src/sandbox/isolation/bubblewrap/bubblewrap.ts'
 import { closedOnTheWay, lookAtHost } from '../../src/sandbox/isolation/bubblewrap/host.ts'
-import { toolsFolder } from '../../src/sandbox/isolation/programs/find-program.ts'
+import { toolsFolder } from '../../src/sandbox/isolation/programs/run-tool.ts'
 import { newId, runIn, smallLimits } from './ground.ts'
 
 it.runIf(process.getuid?.() === 0)(

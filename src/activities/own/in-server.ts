@@ -1,7 +1,6 @@
 import { AppError } from '../../lib/errors.ts'
 import { type Activity, type ActivityContext, activity } from '../activity.ts'
-import { checkedOutputs } from './checked-outputs.ts'
-import type { OwnActivity, ServerContext, WorkContext } from './own-activity.ts'
+import { checkedOutputs, type OwnActivity, type ServerContext, type WorkContext } from './own-activity.ts'
 
 const mostLines = 200
 const longestLine = 10_000

@@ -1,6 +1,5 @@
 import { implement, type Route } from '../../http/implement.ts'
-import { bytes, tableTypes } from '../../http/reply.ts'
-import { textStream } from '../../http/text-stream.ts'
+import { bytes, tableTypes, textStream } from '../../http/reply.ts'
 import { timestamp } from '../../lib/time.ts'
 import { coveredIds } from '../../model/collections/identity.ts'
 import { largestRunPage } from '../../model/runs/collection-run.ts'

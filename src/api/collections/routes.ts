@@ -25,7 +25,7 @@ import {
 } from '../../store/collections/environments.ts'
 import { type Pauses, pauseCollection, readPauses, resumeCollection } from '../../store/collections/pauses.ts'
 import type { Database, Queries } from '../../store/database/database.ts'
-import { entityListText } from '../entities/list.ts'
+import { entityListText } from '../entities/find.ts'
 import { changedVariables } from '../environment/change.ts'
 import { collectionsContract } from './contract.ts'
 import { maskedPlace, shownAgent, shownCollection, shownPauses, shownStorage } from './serialize.ts'

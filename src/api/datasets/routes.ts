@@ -14,17 +14,20 @@ import {
   listDatasetFiles,
   objectsOfDataset,
 } from '../../store/entities/dataset-files.ts'
-import type { EntityFields, EntityRow } from '../../store/entities/entities.ts'
-import { searchEntities } from '../../store/entities/search-entities.ts'
+import { type EntityFields, type EntityRow, searchEntities } from '../../store/entities/entities.ts'
 import { createEntity, deleteEntity, lockEntity, newestItems, updateEntity } from '../../store/entities/write-entity.ts'
 import { removeAll } from '../../store/objects/removal.ts'
-import { auditEntity } from '../entities/audit-entity.ts'
 import { emptyFields, storedFields } from '../entities/fields.ts'
-import { getEntity, getVisibleEntity } from '../entities/find.ts'
-import { entityListText } from '../entities/list.ts'
-import { entityHit } from '../entities/search-hits.ts'
+import {
+  auditEntity,
+  entityHit,
+  entityListText,
+  getEntity,
+  getVisibleEntity,
+  type StoreEntityDeps,
+  storeWithin,
+} from '../entities/find.ts'
 import { entityText, stateTag } from '../entities/serialize.ts'
-import { type StoreEntityDeps, storeWithin } from '../entities/stored-within.ts'
 import { entityHistoryText, entityVersionText, getEntityVersion } from '../entities/versions.ts'
 import { serveFile } from '../files/serve.ts'
 import { describeExport } from '../items/exported-file.ts'

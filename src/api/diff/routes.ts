@@ -11,7 +11,7 @@ import type {
 } from '../../model/runs/run-difference.ts'
 import { makeSpentOnRun } from '../../store/calls/budget.ts'
 import type { Database, Queries } from '../../store/database/database.ts'
-import { type WholeRun, withInitParams } from '../../store/runs/large-values.ts'
+import { type WholeRun, withInitParams } from '../../store/runs/payloads.ts'
 import { findRun, type RunRow } from '../../store/runs/runs.ts'
 import {
   type StepPair,

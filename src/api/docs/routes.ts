@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import type { ActivityRegistry } from '../../activities/activity.ts'
 import { implement, type Route } from '../../http/implement.ts'
-import { docsIndexPage } from '../../http/reference/docs-index-page.ts'
+import { docsIndexPage } from '../../http/reference/html-page.ts'
 import { Reply } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
 import { markdownHeadings, plainLine } from '../../lib/text/markdown-headings.ts'

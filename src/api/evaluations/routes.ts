@@ -1,6 +1,5 @@
 import { implement, type Route } from '../../http/implement.ts'
-import { jsonHeaders, Reply } from '../../http/reply.ts'
-import { listText, textStream } from '../../http/text-stream.ts'
+import { jsonHeaders, listText, Reply, textStream } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
 import { timestamp, timestampOrNull } from '../../lib/time.ts'
 import {

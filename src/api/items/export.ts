@@ -1,5 +1,4 @@
-import { bytes, type Reply, tableTypes } from '../../http/reply.ts'
-import { listText, textStream } from '../../http/text-stream.ts'
+import { bytes, listText, type Reply, tableTypes, textStream } from '../../http/reply.ts'
 import { isObject, parsedObject } from '../../lib/json/json-object.ts'
 import { csvCell } from '../../lib/text/csv.ts'
 import type { Queries } from '../../store/database/database.ts'

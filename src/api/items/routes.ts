@@ -30,7 +30,7 @@ import {
   type NewItem,
   searchItems,
 } from '../../store/items/items.ts'
-import { uncounted, withInitParams, withLargeValues } from '../../store/runs/large-values.ts'
+import { uncounted, withInitParams, withLargeValues } from '../../store/runs/payloads.ts'
 import { findRun, findRunByWorkflowId, type RunRow } from '../../store/runs/runs.ts'
 import { allSteps, findStep } from '../../store/runs/step-records.ts'
 import { getEntity } from '../entities/find.ts'

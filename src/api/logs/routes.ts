@@ -1,7 +1,6 @@
 import type { z } from 'zod'
 import { implement, type Route } from '../../http/implement.ts'
-import { bytes } from '../../http/reply.ts'
-import { textStream } from '../../http/text-stream.ts'
+import { bytes, textStream } from '../../http/reply.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
 import { timestamp } from '../../lib/time.ts'
 import { coveredIds } from '../../model/collections/identity.ts'

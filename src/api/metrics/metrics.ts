@@ -1,6 +1,6 @@
 import type { Registry } from 'prom-client'
 import type { Engine } from '../../engine/engine.ts'
-import type { RequestObserver } from '../../http/observer.ts'
+import type { RequestObserver } from '../../http/options.ts'
 import type { LoopWatch } from '../../lib/loop-watch.ts'
 import type { Database } from '../../store/database/database.ts'
 import type { DatabaseWatch } from '../../store/database/watch.ts'

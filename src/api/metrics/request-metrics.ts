@@ -1,5 +1,5 @@
 import type { Registry } from 'prom-client'
-import type { RequestObserver } from '../../http/observer.ts'
+import type { RequestObserver } from '../../http/options.ts'
 
 type Prometheus = typeof import('prom-client')
 

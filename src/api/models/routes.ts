@@ -4,16 +4,19 @@ import type { CallMemory } from '../../http/input/memory.ts'
 import { rawJson } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
 import { authorOf, coveredIds, type FoundCollection } from '../../model/collections/identity.ts'
-import { type EntityRow, findEntity } from '../../store/entities/entities.ts'
-import { searchEntities } from '../../store/entities/search-entities.ts'
+import { type EntityRow, findEntity, searchEntities } from '../../store/entities/entities.ts'
 import { createEntity, deleteEntity, updateEntity } from '../../store/entities/write-entity.ts'
-import { auditEntity } from '../entities/audit-entity.ts'
 import { emptyFields, storedFields } from '../entities/fields.ts'
-import { getEntity, getVisibleEntity } from '../entities/find.ts'
-import { entityListText } from '../entities/list.ts'
-import { entityHit } from '../entities/search-hits.ts'
+import {
+  auditEntity,
+  entityHit,
+  entityListText,
+  getEntity,
+  getVisibleEntity,
+  type StoreEntityDeps,
+  storeWithin,
+} from '../entities/find.ts'
 import { entityText, stateTag } from '../entities/serialize.ts'
-import { type StoreEntityDeps, storeWithin } from '../entities/stored-within.ts'
 import { entityHistoryText, entityVersionText, getEntityVersion } from '../entities/versions.ts'
 import { modelsContract } from './contract.ts'
 

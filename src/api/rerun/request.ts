@@ -4,7 +4,7 @@ import type { FoundCollection, FoundTask } from '../../model/collections/identit
 import { batchTask } from '../../model/runs/batch.ts'
 import { evaluationTask } from '../../model/runs/evaluation.ts'
 import type { Queries } from '../../store/database/database.ts'
-import { type TakeMemory, withInitParams } from '../../store/runs/large-values.ts'
+import { type TakeMemory, withInitParams } from '../../store/runs/payloads.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
 
 /** Options of a rerun. */

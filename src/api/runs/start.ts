@@ -19,7 +19,7 @@ import type { Borrower, Lending, Loan } from '../../store/collections/lending.ts
 import type { Database } from '../../store/database/database.ts'
 import { filesOfRun } from '../../store/files/files.ts'
 import { claimKey, findClaim, fingerprintOf } from '../../store/idempotency.ts'
-import { withInitParams } from '../../store/runs/large-values.ts'
+import { withInitParams } from '../../store/runs/payloads.ts'
 import { findRunByKey, type RunRow } from '../../store/runs/runs.ts'
 import { missingTask } from '../tasks/missing-task.ts'
 import { trajectoryText, trajectoryUrl } from '../trajectories/document.ts'

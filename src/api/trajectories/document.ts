@@ -10,7 +10,7 @@ import { addCallUsage, type CallTokens, type StepUsage } from '../../model/runs/
 import type { Trajectory, TrajectorySummary } from '../../model/runs/trajectory.ts'
 import { isWorkerActivity } from '../../model/workers/worker.ts'
 import type { Queries } from '../../store/database/database.ts'
-import type { WholeRun } from '../../store/runs/large-values.ts'
+import type { WholeRun } from '../../store/runs/payloads.ts'
 import type { RunSummaryRow, StepSummaryRow } from '../../store/runs/run-lists.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
 import { endsOfSteps } from '../../store/runs/step-records.ts'

@@ -7,12 +7,11 @@ import {
   type WholeRun,
   withInitParams,
   withLargeValues,
-} from '../../store/runs/large-values.ts'
+} from '../../store/runs/payloads.ts'
 import { type RunSummaryRow, stepSummariesOf } from '../../store/runs/run-lists.ts'
-import type { RunRow } from '../../store/runs/runs.ts'
+import { type RunRow, withVersionNumbers } from '../../store/runs/runs.ts'
 import { stepsOf, storedStepsOf } from '../../store/runs/step-records.ts'
 import type { StepRecord } from '../../store/runs/step-row.ts'
-import { withVersionNumbers } from '../../store/runs/version-numbers.ts'
 import { withEvents } from './agent-events.ts'
 import type { ShownDefinition } from './definitions.ts'
 import { summaryText, trajectoryText } from './document.ts'

@@ -1,7 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { z } from 'zod'
-import { jsonHeaders, Reply, rawJson } from '../../http/reply.ts'
-import { textStream } from '../../http/text-stream.ts'
+import { jsonHeaders, Reply, rawJson, textStream } from '../../http/reply.ts'
 import { invalidField } from '../../lib/errors.ts'
 import { nearest } from '../../lib/text/nearest.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'

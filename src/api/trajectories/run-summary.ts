@@ -1,8 +1,13 @@
 import { objectText, WrittenJson } from '../../lib/json/object-text.ts'
 import type { RunSummary } from '../../model/runs/trajectory.ts'
 import type { Queries } from '../../store/database/database.ts'
-import { initParamsBeginning, type TakeMemory, withInitParams, withLargeValues } from '../../store/runs/large-values.ts'
-import { rowLimit } from '../../store/runs/payloads.ts'
+import {
+  initParamsBeginning,
+  rowLimit,
+  type TakeMemory,
+  withInitParams,
+  withLargeValues,
+} from '../../store/runs/payloads.ts'
 import type { RunRow } from '../../store/runs/runs.ts'
 import { allSteps, storedStepsAt } from '../../store/runs/step-records.ts'
 import type { StepRecord } from '../../store/runs/step-row.ts'

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import pc from 'picocolors'
-import { eventsOf } from '../../client/event-stream.ts'
+import { eventsOf } from '../../client/follow.ts'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import type { ChatChunk, ChatCompletion, ChatMessage } from '../../model/gateway/chat.ts'
 import { readInputText } from '../input/inputs.ts'

@@ -1,6 +1,6 @@
 import pc from 'picocolors'
 import type { PreflightCheck, RunbookPreflight } from '../../model/runbooks/runbook-request.ts'
-import { fileOffer, scriptedOffer } from '../../sandbox/runbooks/preflight/offers.ts'
+import { fileOffer, scriptedOffer } from '../../sandbox/runbooks/preflight/checks.ts'
 import { cliWords } from '../show/cli-words.ts'
 import { hanging, safe } from '../show/output.ts'
 

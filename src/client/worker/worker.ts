@@ -1,7 +1,6 @@
 /** `jetty-server/worker`: a worker that carries out activities for a server, on any machine that reaches it. */
 
-import { checkedOutputs } from '../../activities/own/checked-outputs.ts'
-import type { OwnActivity, WorkContext } from '../../activities/own/own-activity.ts'
+import { checkedOutputs, type OwnActivity, type WorkContext } from '../../activities/own/own-activity.ts'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import { extensionOf } from '../../lib/files/media-type.ts'
 import { issueText } from '../../lib/text/issue-text.ts'

@@ -8,7 +8,7 @@ import type { ModelRules } from '../steps/model-rules.ts'
 import type { StepAtWork, StepDeps } from '../steps/step-at-work.ts'
 import { makeStorageWait } from '../steps/storage-wait.ts'
 import { type EventLogDeps, openEventLog } from './event-log.ts'
-import { watchLease } from './lease-watch.ts'
+import { watchLease } from './runbook-clock.ts'
 import { keepSandboxFile, openInput } from './sandbox-files.ts'
 import { scrubbedFile } from './scrubbed-file.ts'
 

@@ -1,4 +1,5 @@
 import { AppError } from '../../lib/errors.ts'
+import { makeSchemaChecker } from '../../lib/json-schema/schema-checker.ts'
 import { now, timestamp, timestampOrNull } from '../../lib/time.ts'
 import type { AskedEvent, AwaitedEvent } from '../../model/events/awaited-event.ts'
 import type { EventAddress } from '../../model/events/sent-event.ts'
@@ -16,7 +17,19 @@ import {
 import type { DecidedStep, StepAtWork } from '../steps/step-at-work.ts'
 import { type StepSide, warningEvent } from '../steps/step-side.ts'
 import { type AnswerDeps, tellOnce, waitForAnswer } from './answer.ts'
-import { payloadProblem } from './event-payload.ts'
+
+const mostComparisons = 500_000
+const shownIssues = 5
+
+/** Says why a payload does not fit a JSON Schema; undefined when it does. */
+export const payloadProblem = async (schema: unknown, payload: unknown): Promise<string | undefined> => {
+  if (schema === null) return undefined
+  const issues = await makeSchemaChecker(schema, mostComparisons).issues(payload)
+  if (issues === undefined) return 'The payload takes too long to compare with output_schema'
+  if (issues.length === 0) return undefined
+  const shown = issues.slice(0, shownIssues).map(({ path, message }) => `${['payload', ...path].join('.')} ${message}`)
+  return `The payload does not fit output_schema: ${shown.join('; ')}`
+}
 
 /**
  * Reads what came of a step's wait; undefined while it may still wait. The end of its time is written in the same row as

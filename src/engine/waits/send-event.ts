@@ -22,7 +22,7 @@ import {
   lockEventAddress,
   lockKeptEvents,
 } from '../../store/events/events.ts'
-import { payloadProblem } from './event-payload.ts'
+import { payloadProblem } from './event.ts'
 
 interface SentEvent {
   event: ReceivedEventRow

@@ -6,8 +6,7 @@ import { formatOf } from '../../providers/upstream/formats/formats.ts'
 import { isOnlyUsage } from '../../providers/upstream/formats/openai.ts'
 import { type Frame, type FrameStream, isEventData } from '../../providers/upstream/frames/sse.ts'
 import type { Keep, Outcome, Ticket } from '../ticket.ts'
-import type { AnswerRoom } from './answer-room.ts'
-import { makePace } from './pace.ts'
+import { type AnswerRoom, makePace } from './answer-room.ts'
 
 /** Collects the events of an answer for its record, within the memory for records. */
 interface KeptEvents {

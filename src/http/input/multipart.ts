@@ -2,23 +2,62 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import busboy from 'busboy'
 import { z } from 'zod'
-import { type AppError, invalidField } from '../../lib/errors.ts'
+import { AppError, invalidField } from '../../lib/errors.ts'
 import { contentTypeOf, essenceOf } from '../../lib/files/media-type.ts'
 import { makeByteBlocks } from '../../lib/memory/byte-blocks.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
 import type { Endpoint } from '../endpoint.ts'
 import { bodyCutOff, bodyIdleSeconds, decodeText, type JsonReading, parseJson, readBytes } from './body.ts'
 import type { Room } from './memory.ts'
-import {
-  badEncoding,
-  fieldsTooLarge,
-  fieldTooLarge,
-  maxFields,
-  mostFullFields,
-  notAField,
-  notAFile,
-  notMultipart,
-  partTooLarge,
-} from './multipart-errors.ts'
+
+const maxFields = 200
+/** Maximum size of all fields together, as a multiple of the size of one. */
+const mostFullFields = 4
+
+const partTooLarge = (maxBytes: number): AppError =>
+  new AppError('too_large', `File too large. Maximum allowed size is ${byteSize(maxBytes)}`)
+
+const fieldTooLarge = (name: string, maxBytes: number): AppError =>
+  new AppError('too_large', `Field ${name} is too large. Maximum allowed size is ${byteSize(maxBytes)}`, {
+    hint: 'Send large data as a file.',
+  })
+
+const fieldsTooLarge = (maxFieldBytes: number): AppError =>
+  new AppError(
+    'too_large',
+    `The fields of the form have more than ${byteSize(mostFullFields * maxFieldBytes)} together`,
+    {
+      hint: 'Send large data as files.',
+    },
+  )
+
+const notAFile = (name: string): AppError =>
+  invalidField(['body', name], `${name} must be sent as a file; with curl: -F '${name}=@path'`, 'file_expected')
+
+const notAField = (name: string): AppError =>
+  invalidField(
+    ['body', name],
+    `${name} must be sent as a field, not as a file; with curl: -F '${name}=<path'`,
+    'field_expected',
+  )
+
+/**
+ * The error for text that is not UTF-8; used for other text fields too. Replacing its bytes by U+FFFD would lose data.
+ */
+const badEncoding = (name: string): AppError =>
+  invalidField(['body', name], `${name} is not valid UTF-8; send it encoded as UTF-8`, 'encoding')
+
+const notMultipart = (error: unknown): AppError => {
+  const reason = error instanceof Error ? error.message : String(error)
+  if (/boundary/i.test(reason)) {
+    return invalidField(
+      ['header', 'content-type'],
+      'multipart/form-data without a boundary; let the client set Content-Type by itself, or add ; boundary=…',
+      'boundary_missing',
+    )
+  }
+  return invalidField(['body'], `The multipart body cannot be read: ${reason}`, 'multipart_invalid')
+}
 
 /** The last part of a file name, without control characters; never empty. */
 const plainFileName = (name: string): string => {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { argumentMeanings } from '../argument-meanings.ts'
+import { argumentMeanings } from '../endpoint-tool.ts'
 
 const named = (name: string) =>
   z

@@ -6,7 +6,7 @@ import { inside } from '../../model/runbooks/sandbox.ts'
 import { chatFormat } from '../../providers/upstream/formats/openai.ts'
 import type { ForwardProxy } from './forward-proxy.ts'
 import type { AnswerModelRequest } from './model-requests.ts'
-import { answerError } from './models/answer-error.ts'
+import { answerError } from './models/backend.ts'
 
 /** The HTTP server of one sandbox's gateway, on a unix socket. */
 export interface GatewayServer {

@@ -1,6 +1,5 @@
 import { bigint, bool, int, orNull, pick, query, type Row, text } from '../database/table.ts'
-import { runs } from '../runs/runs.ts'
-import { versionNumberOf } from '../runs/version-numbers.ts'
+import { runs, versionNumberOf } from '../runs/runs.ts'
 
 /** A run, and the item of a dataset that it was started for, if it was. */
 const lineageRun = {

@@ -1,10 +1,9 @@
 import type { Queries } from '../database/database.ts'
 import { int, moment, orNull, query, queryOne, text } from '../database/table.ts'
 import { labelsText } from './labels.ts'
-import { type TakeMemory, uncounted, withLargeValues } from './large-values.ts'
-import { type RunRow, runs } from './runs.ts'
+import { type TakeMemory, uncounted, withLargeValues } from './payloads.ts'
+import { type RunRow, runs, versionNumberOf } from './runs.ts'
 import { type StepRecord, type StoredStep, storedStep } from './step-row.ts'
-import { versionNumberOf } from './version-numbers.ts'
 
 const stepColumns = `s.run_id, s.seq, s.name, s.status, s.attempt, s.inputs, s.outputs, s.inputs_payload, s.outputs_payload,
   coalesce(octet_length(i.body), 0) + coalesce(octet_length(o.body), 0) as payload_bytes,

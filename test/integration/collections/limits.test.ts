@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { sweepCallWindows } from '../../../src/store/calls/call-windows.ts'
+import { sweepCallWindows } from '../../../src/store/calls/call-guard.ts'
 import { startApiServer } from '../../api-server.ts'
 import { startTestServer, type TestServer } from '../../server.ts'
 

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { entityListText } from '../../../src/api/entities/list.ts'
+import { entityListText } from '../../../src/api/entities/find.ts'
 import { insertDatasetFile } from '../../../src/store/entities/dataset-files.ts'
 import { lockEntity } from '../../../src/store/entities/write-entity.ts'
 import { type ApiServer, startApiServer } from '../../api-server.ts'

@@ -1,7 +1,7 @@
 // A search among many datasets: found by trigrams, without the rows of other tenants.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Database, openDatabase, type Queries } from '../../../src/store/database/database.ts'
-import { searchEntities } from '../../../src/store/entities/search-entities.ts'
+import { searchEntities } from '../../../src/store/entities/entities.ts'
 import { createTestDatabase, type TestDatabase } from '../../database.ts'
 
 const collections = 20

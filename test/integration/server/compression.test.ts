@@ -6,8 +6,7 @@ import { z } from 'zod'
 import { endpoint } from '../../../src/http/endpoint.ts'
 import { events } from '../../../src/http/events.ts'
 import { implement } from '../../../src/http/implement.ts'
-import { bytes, rawJson } from '../../../src/http/reply.ts'
-import { textStream } from '../../../src/http/text-stream.ts'
+import { bytes, rawJson, textStream } from '../../../src/http/reply.ts'
 import { type ApiServer, startApiServer } from '../../api-server.ts'
 
 const get = { method: 'GET', tag: 'T', summary: '', access: 'none' } as const

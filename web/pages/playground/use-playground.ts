@@ -1,30 +1,15 @@
 import { useQuery } from '@tanstack/react-query'
 import { type Dispatch, useEffect, useEffectEvent, useMemo, useReducer, useRef, useState } from 'react'
-import { eventsOf } from '../../../src/client/event-stream.ts'
+import { eventsOf } from '../../../src/client/follow.ts'
 import { AppError, messageOf } from '../../../src/lib/errors.ts'
 import type { RoutableModelEntry } from '../../../src/model/gateway/routable-model.ts'
 import type { LargeValue } from '../../../src/model/runs/step.ts'
 import { api, apiCall } from '../../data/api.ts'
 import { conversationOf } from '../../parts/conversation/conversation.ts'
 import { fileAddress } from '../../parts/media/media-kind.ts'
-import {
-  beginAnswer,
-  estimatedCost,
-  type PlaygroundAnswer,
-  type Refusal,
-  withChunk,
-  withCompletion,
-} from './answers/answer.ts'
+import { beginAnswer, estimatedCost, type PlaygroundAnswer, type Refusal, withChunk, withCompletion } from './answers/answer.ts'
 import { chatStep, readRecordedCall } from './answers/recorded-call.ts'
-import {
-  type AskedTurn,
-  changedDraft,
-  type DraftChange,
-  emptyDraft,
-  hasQuestion,
-  nextTurn,
-  type PlaygroundDraft,
-} from './draft/draft.ts'
+import { type AskedTurn, changedDraft, type DraftChange, emptyDraft, hasQuestion, nextTurn, type PlaygroundDraft } from './draft/draft.ts'
 import { draftFrom } from './draft/from-conversation.ts'
 import { type Picture, pictureFault } from './draft/pictures.ts'
 import { dataAddress } from './draft/read-pictures.ts'

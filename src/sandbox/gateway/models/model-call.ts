@@ -29,8 +29,7 @@ import type { GatewayLimits } from '../limits.ts'
 import { type Meter, type MeteredCall, meterFailure } from '../meter.ts'
 import { type ByteRoom, readBody } from '../request-body.ts'
 import type { GatewayOptions } from '../sandbox-gateway.ts'
-import { answerError, breakOff } from './answer-error.ts'
-import type { Backend } from './backend.ts'
+import { answerError, type Backend, breakOff } from './backend.ts'
 import type { ModelEndpoint } from './endpoints.ts'
 
 /** A larger answer cannot be converted. */

@@ -14,8 +14,7 @@ import { superviseProcesses } from '../limits/supervise-processes.ts'
 import { probeTools } from '../probe-tools.ts'
 import { openCommandPipes } from '../programs/command-pipes.ts'
 import { gateDescriptor, gateScript, launchScript, launchShell, type StagedMount } from '../programs/launch-script.ts'
-import { runTool, systemPath } from '../programs/run-tool.ts'
-import { isCollected } from '../programs/start-program.ts'
+import { isCollected, runTool, systemPath } from '../programs/run-tool.ts'
 import { makeRunFolder, type RunFolder } from '../run-folder.ts'
 import type {
   LimitMechanisms,

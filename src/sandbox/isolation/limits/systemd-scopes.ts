@@ -1,6 +1,5 @@
 import { basename, join } from 'node:path'
-import { findProgram } from '../programs/find-program.ts'
-import { runTool } from '../programs/run-tool.ts'
+import { findProgram, runTool } from '../programs/run-tool.ts'
 import { type ControlGroup, type ControlGroups, counted, numberIn, ownGroups, prefix, read } from './control-groups.ts'
 import { groupIn } from './unified-control-groups.ts'
 

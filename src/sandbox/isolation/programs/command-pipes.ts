@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { pause } from '../../../lib/time.ts'
 import { takePipes } from './named-pipes.ts'
-import { startProgram } from './start-program.ts'
+import { startProgram } from './run-tool.ts'
 
 /** Standard input and outputs of a command: descriptors for the command, streams for the server. */
 interface CommandPipes {

@@ -1,5 +1,5 @@
 import type { SandboxLimits } from '../sandbox.ts'
-import { findProgram } from './find-program.ts'
+import { findProgram } from './run-tool.ts'
 
 /** Quotes any text as one word for `sh`. */
 const quoted = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`

@@ -14,10 +14,9 @@ import { declaredFiles } from '../format/declared-files.ts'
 import { type Runbook, readRunbook } from '../format/runbook.ts'
 import { validateRunbook } from '../format/validate.ts'
 import { isNameOfFile, nameFinder, own, placeholder, unfilledOf, type Variables, variablesOf } from '../variables.ts'
-import { failed, listed, ok, warned } from './checks.ts'
+import { failed, fileOffer, listed, ok, scriptedOffer, warned } from './checks.ts'
 import { type Choice, type ChosenAgent, chooseAgent, type KeyPlace } from './choose-agent.ts'
 import { type ChosenLimits, chooseLimits, type Machine } from './choose-limits.ts'
-import { fileOffer, scriptedOffer } from './offers.ts'
 
 type Given = Readonly<Record<string, unknown>>
 
