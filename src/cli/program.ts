@@ -41,7 +41,7 @@ import { registerWebhooks } from './commands/webhooks.ts'
 import { registerWorker } from './commands/worker.ts'
 import { registerWorkers } from './commands/workers.ts'
 import { exitCodes, reportError } from './exit.ts'
-import { addGlobals } from './globals.ts'
+import { addGlobals } from './session.ts'
 
 const examples = `
 Examples:

@@ -10,9 +10,21 @@ import { version } from '../lib/version.ts'
 import { explainConnection, explainStranger, type ServerLogin } from './explain-connection.ts'
 import { findServer } from './find-server.ts'
 import { findToken } from './find-token.ts'
-import type { Globals } from './globals.ts'
 import { sendByHttp } from './send-by-http.ts'
 import { type CommandOutput, makeOutput } from './show/output.ts'
+
+/** Options of every command, before or after its name. */
+export interface Globals {
+  json?: boolean
+  url?: string
+  tokenFile?: string
+}
+
+export const addGlobals = (program: Command): Command =>
+  program
+    .option('--json', 'print only JSON on stdout')
+    .option('--url <url>', 'server to use (default: the one that `jetty status` shows)')
+    .option('--token-file <path>', 'file with the token (default: JETTY_API_TOKEN, then ~/.config/jetty/token)')
 
 /** Inputs of failed calls, by error. */
 const inputs = new WeakMap<AppError, AnyInput>()

@@ -30,10 +30,17 @@ import type { FinishedCall } from './record/finished-call.ts'
 import { spentUnrecorded } from './record/recorded-answer.ts'
 import type { Recorder } from './record/recorder.ts'
 import { calledModel } from './record/spent.ts'
-import { makeAnswerRoom, makePace } from './relay/answer-room.ts'
-import { type RelayOptions, relayEvents } from './relay/relay-events.ts'
-import { finishedCall, type Keep, makeTicket, type Outcome, type Ticket, ticketHeaders } from './ticket.ts'
-import { beginTrialCall, endTrialCall } from './trial-call.ts'
+import { makeAnswerRoom, makePace, type RelayOptions, relayEvents } from './relay/relay-events.ts'
+import {
+  beginTrialCall,
+  endTrialCall,
+  finishedCall,
+  type Keep,
+  makeTicket,
+  type Outcome,
+  type Ticket,
+  ticketHeaders,
+} from './ticket.ts'
 
 /** A call that has not ended yet. */
 interface OpenModelCall {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { AppError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Settings } from '../lib/settings/config.ts'
-import type { StorageLocation } from '../lib/settings/storage-location.ts'
+import type { BucketLocation, StorageLocation } from '../lib/settings/storage-location.ts'
 import type { Queries } from '../store/database/database.ts'
 import { namedObjects } from '../store/files/files.ts'
 import { identifyDatabase } from '../store/installation.ts'
@@ -14,9 +14,44 @@ import { claimStorage, type StoragePlace } from '../store/objects/moving.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import { joinStores } from '../store/objects/overlay.ts'
 import { folderId } from '../store/objects/owner.ts'
+import { bucketUrl, makeS3Client, type S3Client } from '../store/objects/s3/client.ts'
+import { makeCredentialSource } from '../store/objects/s3/credentials/chain.ts'
 import { bucketId } from '../store/objects/s3/notes.ts'
 import { makeS3Objects } from '../store/objects/s3/s3-objects.ts'
-import { type BucketOptions, openBucket } from './bucket.ts'
+import { makeOutboundNetwork } from './outbound-network.ts'
+
+/** Local addresses that give credentials to containers and instances, and to nobody else: no step may reach them. */
+const credentialHosts = ['169.254.169.254', '169.254.170.2', '169.254.170.23', '[fd00:ec2::23]', '127.0.0.0/8']
+
+interface BucketOptions {
+  settings: Pick<Settings, 'storageAccessKeyId' | 'storageSecretAccessKey'>
+  variables: Record<string, string | undefined>
+}
+
+/** The host, with its port, that requests to a bucket go to. */
+const hostOf = (location: BucketLocation, region: string): string => {
+  const { hostname, port, protocol } = new URL(bucketUrl(location, region))
+  return `${hostname}:${port || (protocol === 'https:' ? '443' : '80')}`
+}
+
+/**
+ * Makes the client for a bucket. The operator named its endpoint, so a private address is allowed, but only that one:
+ * steps cannot use this client.
+ */
+export const openBucket = (location: BucketLocation, { settings, variables }: BucketOptions): S3Client => {
+  const region = location.region ?? (variables.AWS_REGION || variables.AWS_DEFAULT_REGION || 'us-east-1')
+  const timeouts = { connectTimeoutSeconds: 5 }
+  const network = makeOutboundNetwork({ allowPrivateNetwork: [hostOf(location, region)], ...timeouts })
+  const { fetch } = makeOutboundNetwork({ allowPrivateNetwork: credentialHosts, ...timeouts })
+  const credentials = makeCredentialSource({
+    accessKeyId: settings.storageAccessKeyId,
+    secretAccessKey: settings.storageSecretAccessKey,
+    variables,
+    region,
+    fetch,
+  })
+  return makeS3Client({ location, region, credentials, open: network.open })
+}
 
 export interface StorageOptions extends BucketOptions {
   database: Queries

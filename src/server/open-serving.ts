@@ -35,10 +35,9 @@ import { type FirstStart, firstStart } from './demo/first-start.ts'
 import { stepResultLimits } from './engine-options.ts'
 import { type Housekeeping, makeHousekeeping } from './housekeeping.ts'
 import { mayHaveSandboxes } from './lazy-runbook-runner.ts'
-import { type ServedHttp, serveHttp } from './serve-http.ts'
+import { makeTrajectories, type ServedHttp, serveHttp, type Trajectories } from './serve-http.ts'
 import type { ServerCore } from './server-core.ts'
 import { answerCacheLimits } from './server-gateway.ts'
-import { makeTrajectories, type Trajectories } from './trajectories.ts'
 
 /** Makes the requests with which bulk actions repeat runs, in the collection and task that a run belongs to now. */
 const makeRerunOf = (deps: {

@@ -11,6 +11,8 @@ import { makeReference } from '../api/reference.ts'
 import { type ApiDeps, apiRoutes } from '../api/routes.ts'
 import { makeRunbookChat } from '../api/runbook-chat/answer.ts'
 import type { SystemPort } from '../api/system/system-port.ts'
+import { makeShownDefinitions } from '../api/trajectories/definitions.ts'
+import { type DocumentDeps, documentOf } from '../api/trajectories/documents.ts'
 import { makeEnvironments } from '../engine/environment/environments.ts'
 import { connectionsFor } from '../http/connection-limit.ts'
 import type { Pages } from '../http/pages/pages.ts'
@@ -23,12 +25,34 @@ import { providerHealth } from '../providers/upstream/provider-health.ts'
 import { makeCallCounter, makePlaceFinder } from '../store/calls/call-guard.ts'
 import { makeCollectionFinder } from '../store/collections/collections.ts'
 import { makeKeyFinder, makeKeyToucher } from '../store/collections/keys.ts'
+import { makeLending } from '../store/collections/lending.ts'
 import { makeSessionFinder, makeSessionToucher, takeSignInCode } from '../store/collections/sessions.ts'
-import { makeTaskFinder } from '../store/runs/runs.ts'
+import { makeTaskFinder, type RunRow } from '../store/runs/runs.ts'
 import { localUrl } from './demo/client-files.ts'
 import type { ServerCore } from './server-core.ts'
 import { makeServerGateway } from './server-gateway.ts'
-import type { Trajectories } from './trajectories.ts'
+
+/** Dependencies of the trajectory document of a run; shared by routes, runbook chats and webhooks. */
+export interface Trajectories extends Omit<DocumentDeps, 'database' | 'lending'> {
+  links: ServerCore['links']
+  lending: ReturnType<typeof makeLending>
+  documentOf(run: RunRow): Promise<string>
+}
+
+export const makeTrajectories = (
+  core: Pick<ServerCore, 'settings' | 'installation' | 'lentKeys' | 'links' | 'programs' | 'database'>,
+): Trajectories => {
+  const { settings, lentKeys, links } = core
+  const { database } = core.database
+  const definitions = makeShownDefinitions(core.programs.readThrough(database))
+  const lending = makeLending({ database, sealer: core.installation.sealer, lentKeys, terms: settings })
+  return {
+    links,
+    definitions,
+    lending,
+    documentOf: (run) => documentOf({ database, definitions, links, lending }, run),
+  }
+}
 
 /** Sources of the facts about the server that the API shows. */
 const makeSystemPort = ({

@@ -1,7 +1,7 @@
 // Packages of scripts: installed in a sandbox that reaches only the registry, kept, and read-only for the scripts.
 import { connect } from 'node:net'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
-import { readPackages } from '../../src/sandbox/scripts/packages/package-names.ts'
+import { readPackages } from '../../src/sandbox/scripts/packages/install-packages.ts'
 import { startPackageRegistry } from '../fakes/package-registry.ts'
 import { certificate } from './certificate.ts'
 import { openScripts, resultOf } from './ground.ts'

@@ -1,10 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Judge } from '../../model/runs/evaluation.ts'
-import { compareItems, compareJudge, pairUp } from './compare.ts'
+import { compareItems, compareJudge, judgeSummary, pairUp } from './compare.ts'
 import { checkThresholds } from './routes.ts'
 import { takeApart } from './start.ts'
-import { judgeSummary } from './summary.ts'
 import type { EvaluationTable, ItemResult } from './table.ts'
 
 const scored: Judge = { name: 'clarity', instruction: 'Clear?', model: 'm', scale: { min: 1, max: 10 } }

@@ -24,11 +24,10 @@ import {
 import type { DatasetStartDeps } from '../batches/start-with-dataset.ts'
 import { trajectoryUrl } from '../trajectories/document.ts'
 import { cursorText, readCursor } from '../trajectories/list.ts'
-import { compareItems, compareJudge, type Pairing, pairUp, valueBefore } from './compare.ts'
+import { compareItems, compareJudge, isUnjudged, judgeSummary, type Pairing, pairUp, valueBefore } from './compare.ts'
 import { type EvaluationQuery, evaluationsContract } from './contract.ts'
 import { countByStatus, factsOf, makeResultReader, type ReadEvaluation, type ReadResults } from './read.ts'
 import { startEvaluation } from './start.ts'
-import { isUnjudged, judgeSummary } from './summary.ts'
 import { type Change, changeOf, type EvaluationTable, type ItemResult, shownValue, verdictScore } from './table.ts'
 import { verdictSeq } from './workflows.ts'
 

@@ -21,8 +21,7 @@ import { resolveFiles } from '../../store/files/uploads.ts'
 import type { ObjectStore } from '../../store/objects/objects.ts'
 import { itemFormatOf, oneColumnWarning, type ReadItem, readItems } from '../batches/item-file.ts'
 import { fileSource } from '../previews/file-source.ts'
-import type { GivenItem } from './prepare.ts'
-import type { StoreItemsDeps } from './store-items.ts'
+import type { GivenItem, StoreItemsDeps } from './store-items.ts'
 
 interface ReadParquetDeps {
   objects: Pick<ObjectStore, 'open'>

@@ -39,10 +39,9 @@ import { itemsContract } from './contract.ts'
 import { exportedRecords, exportReply } from './export.ts'
 import { makeItemCheck } from './item-schema.ts'
 import { parquetStream, parquetType } from './parquet-export.ts'
-import { type GivenItem, preparedItems } from './prepare.ts'
 import { itemsOfFile, namedItemFile, type ReadFileDeps } from './read-file.ts'
 import { bucketsOf, makeSplitOf } from './splits.ts'
-import { type ItemWrite, storeItems } from './store-items.ts'
+import { type GivenItem, type ItemWrite, preparedItems, storeItems } from './store-items.ts'
 
 interface FromRunDeps {
   database: Queries

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { splitBuckets } from '../../model/data/splits.ts'
-import { bucketOf } from './prepare.ts'
 import { bucketsOf, makeSplitOf, splitRanges } from './splits.ts'
+import { bucketOf } from './store-items.ts'
 
 const splitsArbitrary = fc.dictionary(
   fc.constantFrom('train', 'test', 'dev', 'a', 'b'),

@@ -13,11 +13,9 @@ import { allSteps, storedStepsAt } from '../../store/runs/step-records.ts'
 import type { StepRecord } from '../../store/runs/step-row.ts'
 import { previewCharacters, referenceText } from '../steps/large-value.ts'
 import type { ShownDefinition } from './definitions.ts'
-import { withDivergence } from './divergence.ts'
-import { outline, stepSummaryText } from './document.ts'
+import { outline, stepSummaryText, withDivergence } from './document.ts'
 import { type AnswerMemory, type DocumentDeps, holdDocument, withFacts } from './documents.ts'
-import { endedProgressOf, isFanningOut, isFanOut } from './fan-out-progress.ts'
-import { isWithWorker, type LiveStep, liveSteps } from './live-steps.ts'
+import { endedProgressOf, isFanningOut, isFanOut, isWithWorker, type LiveStep, liveSteps } from './live-steps.ts'
 
 /** Writes the summary of one run: small, however large its values are. */
 export const runSummaryOf = async (deps: DocumentDeps, run: RunRow, memory: AnswerMemory): Promise<string> => {

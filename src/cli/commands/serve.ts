@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { AppError } from '../../lib/errors.ts'
 import { exitCodes, reportError } from '../exit.ts'
-import type { Globals } from '../globals.ts'
+import type { Globals } from '../session.ts'
 
 /** `jetty serve`. The server is loaded when it is started; the settings only to show them. */
 export const registerServe = (program: Command): void => {

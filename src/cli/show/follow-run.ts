@@ -2,7 +2,7 @@ import pc from 'picocolors'
 import { follow } from '../../client/follow.ts'
 import type { NewAgentEvent } from '../../model/runbooks/runbook-run.ts'
 import type { LogEvent, RunEvent } from '../../model/runs/run-events.ts'
-import type { Step, StepLog } from '../../model/runs/step.ts'
+import type { LiveJob, Step, StepLog, StepProgress } from '../../model/runs/step.ts'
 import type { Trajectory } from '../../model/runs/trajectory.ts'
 import { interruption } from '../exit.ts'
 import { placeText, type RunPlace } from '../input/places.ts'
@@ -10,9 +10,26 @@ import { makeAgentState } from '../runbooks/agent-state.ts'
 import { agentEventOf, agentEventText } from '../runbooks/agent-text.ts'
 import type { Session } from '../session.ts'
 import { cliWords } from './cli-words.ts'
-import { liveText } from './live-text.ts'
 import { duration, hanging, paintStatus, safe } from './output.ts'
 import { makeProgressLine } from './progress-line.ts'
+
+/** Describes how far a running step is; undefined if it does not say. */
+export const liveText = ({ progress, job }: Pick<Step, 'progress' | 'job'>): string | undefined =>
+  progress ? fanOutText(progress) : job ? jobLine(job) : undefined
+
+/** `412 of 1,000 runs ended, 3 failed`. */
+const fanOutText = ({ total, begun, ended, failed, cancelled }: StepProgress): string => {
+  const count = (value: number) => value.toLocaleString('en')
+  const others = [failed > 0 ? `${count(failed)} failed` : '', cancelled > 0 ? `${count(cancelled)} cancelled` : '']
+  return [`${count(ended)} of ${count(total ?? begun)} runs ended`, ...others].filter((text) => text !== '').join(', ')
+}
+
+/** `40 %, resizing (gpu-box)`. */
+const jobLine = ({ state, worker, progress, message }: LiveJob): string => {
+  if (state === 'queued') return 'waits for a worker'
+  const said = [progress === null ? '' : `${Math.floor(progress * 100)} %`, message ?? ''].filter((text) => text !== '')
+  return `${said.length > 0 ? said.join(', ') : 'a worker has it'}${worker === null ? '' : ` (${worker})`}`
+}
 
 const levelColours: Record<string, (text: string) => string> = { info: pc.cyan, error: pc.red }
 

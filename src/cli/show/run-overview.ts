@@ -2,8 +2,7 @@ import type { Step } from '../../model/runs/step.ts'
 import type { Trajectory } from '../../model/runs/trajectory.ts'
 import { placeText } from '../input/places.ts'
 import { cliWords } from './cli-words.ts'
-import { lastOutputs } from './follow-run.ts'
-import { liveText } from './live-text.ts'
+import { lastOutputs, liveText } from './follow-run.ts'
 import { duration, fields, moment, paintStatus, safe, table } from './output.ts'
 
 type Pair = [name: string, value: string]

@@ -8,8 +8,7 @@ import { keepPayload } from '../../store/runs/payloads.ts'
 import { endedRun, endedStep, keepTotals } from '../../store/runs/totals.ts'
 import { taskForRecords } from '../../store/tasks/tasks.ts'
 import { countNewRuns } from '../journal/journal-sql.ts'
-import { type CallRow, callColumns } from './call-row.ts'
-import { type LineContent, payloadOf } from './log-line.ts'
+import { type CallRow, callColumns, type LineContent, payloadOf } from './log-line.ts'
 
 const shard = '$1::smallint'
 const runColumns =

@@ -4,7 +4,7 @@ import type { LeaseRef } from '../journal/journal-entry.ts'
 import { Fenced } from '../journal/journal-sender.ts'
 import type { Leases, LocalLease } from '../leases/leases.ts'
 import { interruptAll, type RunLeft } from '../leases/run-under-lease.ts'
-import { type BranchState, isChosen, newBranchState, pass, passOver, settle } from '../program/branch-state.ts'
+import { type BranchState, isChosen, newBranchState, pass, passOver, settle, turnOf } from '../program/branch-state.ts'
 import { joinMessages } from '../program/finding.ts'
 import type { ProgramStep } from '../program/program.ts'
 import type { Conclude, Recorded } from '../steps/record-step.ts'
@@ -15,7 +15,19 @@ import { forget } from '../steps/step-results.ts'
 import type { StepPlace } from '../steps/step-run.ts'
 import { forgetAll, type LiveRun } from './live-run.ts'
 import type { RunDeps } from './run-deps.ts'
-import { placeInOrder, placeSideBySide } from './step-place.ts'
+
+/** Places the next step of a run whose steps execute in order. */
+export const placeInOrder = (run: LiveRun, step: ProgramStep): StepPlace => {
+  const turn = run.course ? turnOf(run.course, step) : 1
+  const name = turn > 1 ? `${step.name}__${turn}` : step.name
+  return { step, seq: run.seq, name, turn, attempt: run.attempt, started: run.started }
+}
+
+/** Places a step of a run whose steps execute side by side: its `seq` is its index. */
+export const placeSideBySide = (run: LiveRun, step: ProgramStep): StepPlace => {
+  const { attempt, started } = run.begun?.get(step.index) ?? { attempt: 1, started: undefined }
+  return { step, seq: step.index, name: step.name, turn: 1, attempt, started }
+}
 
 /** Records the end of a run that ends without a step. */
 const endRun = async (

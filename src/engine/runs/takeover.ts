@@ -19,7 +19,7 @@ import { failureText, rowOf } from '../steps/step-record.ts'
 import type { StepPlace } from '../steps/step-run.ts'
 import type { LiveRun } from './live-run.ts'
 import { refusalSentence } from './refusal.ts'
-import { workOn } from './run.ts'
+import { placeInOrder, placeSideBySide, workOn } from './run.ts'
 import type { RunDeps } from './run-deps.ts'
 import {
   type LastRecord,
@@ -29,7 +29,6 @@ import {
   type RunPosition,
   steeredStanding,
 } from './run-position.ts'
-import { placeInOrder, placeSideBySide } from './step-place.ts'
 
 /** Loads runs that have not ended. */
 interface ResumeDeps extends RunDeps {

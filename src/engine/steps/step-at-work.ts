@@ -10,6 +10,7 @@ import type {
   WaitForRuns,
   WaitUntil,
 } from '../../activities/activity.ts'
+import { AppError } from '../../lib/errors.ts'
 import type { ByteBudget } from '../../lib/memory/byte-budget.ts'
 import type { Slots } from '../../lib/slots.ts'
 import type { RunSql } from '../../lib/sql/outgoing-sql.ts'
@@ -19,8 +20,10 @@ import type { ModelCalls } from '../../model/gateway/model-calls.ts'
 import type { WaitForJob, WorkerJobRequest } from '../../model/workers/worker-job-request.ts'
 import type { ActivitySettings } from '../../model/workflows/activity-settings.ts'
 import type { Quota } from '../../store/collections/quota.ts'
-import type { Queries } from '../../store/database/database.ts'
+import type { Database, Queries } from '../../store/database/database.ts'
+import { queryOne, text } from '../../store/database/table.ts'
 import type { ObjectStore } from '../../store/objects/objects.ts'
+import { makeLabelChanges } from '../../store/runs/label-changes.ts'
 import type { FoundResult, ResultKey } from '../../store/runs/step-results.ts'
 import type { Journal } from '../journal/journal.ts'
 import type { LeaseRef, StepRow } from '../journal/journal-entry.ts'
@@ -33,11 +36,50 @@ import type { Program } from '../program/program.ts'
 import type { HeldSlot } from './held-slot.ts'
 import type { ModelRules } from './model-rules.ts'
 import type { StepReplay } from './recording.ts'
-import type { RunLabels } from './run-labels.ts'
 import type { StepMemory } from './step-memory.ts'
 import type { StartRow } from './step-record.ts'
 import type { StepPlace, StepRun } from './step-run.ts'
 import type { StepSide } from './step-side.ts'
+
+/** A label as a step sets it, of a run of its own collection. */
+interface StepLabel {
+  trajectory_id: string
+  key: string
+  value: string
+  author: string
+  /** The run whose step sets it. */
+  recordedBy: string
+}
+
+/** Sets labels for steps; what arrives together is written together. */
+interface RunLabels {
+  set(collectionId: number, label: StepLabel): Promise<void>
+}
+
+const findLabelledRun = queryOne(
+  'find_labelled_run',
+  { id: text },
+  'select id from runs where trajectory_id = $1 and collection_id = $2 order by ingested, number desc limit 1',
+)
+
+const findLabelled = async (database: Database, collectionId: number, trajectoryId: string): Promise<string> => {
+  const row = await findLabelledRun(database, trajectoryId, collectionId)
+  if (row) return row.id
+  throw new AppError('not_found', `There is no run '${trajectoryId}' in this collection`)
+}
+
+export const makeRunLabels = (database: Database, most: number): RunLabels => {
+  const changes = makeLabelChanges(database, { most })
+  return {
+    async set(collectionId, { trajectory_id, ...label }) {
+      const runId = await findLabelled(database, collectionId, trajectory_id)
+      if (await changes.set({ runId, ...label })) return
+      throw new AppError('activity_failed', `A run has at most ${most} labels`, {
+        hint: 'Remove some, or raise JETTY_MAX_LABELS_PER_RUN.',
+      })
+    },
+  }
+}
 
 /** Dependencies of executing steps. */
 export interface StepDeps {

@@ -23,14 +23,21 @@ import { activityContext, type OwnContext } from './activity-context.ts'
 import { reuseResult } from './cached-result.ts'
 import { asStepError, executeActivity, Interrupted, isWait, RunOutOfTime, type TimeLimit } from './execute.ts'
 import { type HeldSlot, holdSlot } from './held-slot.ts'
-import { type Conclude, type Recorded, recordStep } from './record-step.ts'
+import {
+  type Conclude,
+  inputsMemory,
+  outputsText,
+  placeLarge,
+  type Recorded,
+  recordStep,
+  suspectMemory,
+} from './record-step.ts'
 import { readRecording } from './recording.ts'
 import { resolveAsRecorded, takeRecorded } from './replayed-step.ts'
 import { resolveParameters, type ShownParameters } from './resolve.ts'
 import type { StepAtWork, StepDeps, StepLeft } from './step-at-work.ts'
 import { makeStepClock } from './step-clock.ts'
 import { MemoryRefused, StepMemory } from './step-memory.ts'
-import { inputsMemory, outputsText, placeLarge, suspectMemory } from './step-outputs.ts'
 import { errorRecord, rowOf, type StepOutcome, startRowOf } from './step-record.ts'
 import { loadInitParams, loadResults, missingResults } from './step-results.ts'
 import type { StepPlace, StepRun } from './step-run.ts'

@@ -9,7 +9,7 @@ import type { Queries } from '../../store/database/database.ts'
 import { withdrawJob } from '../../store/workers/jobs.ts'
 import { findLeasedJob, type LeasedJob, renewJob, settleJob } from '../../store/workers/leased-jobs.ts'
 import { type JobResult, type JobSealer, sealOfJob, stateOf, storedResult } from './job-result.ts'
-import { violationOf } from './offered.ts'
+import { violationOf } from './step-jobs.ts'
 
 interface JobReportDeps {
   database: Queries

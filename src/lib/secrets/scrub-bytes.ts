@@ -1,5 +1,52 @@
 import type { SecretFinder } from './secret-finder.ts'
-import { makeTextScrubber } from './strike.ts'
+
+/** Removes secrets from a text stream, even when split between chunks. */
+interface TextScrubber {
+  /** Takes a chunk and returns what is safe to pass on; a possible beginning of a secret waits. */
+  push(text: string): string
+  /** Returns the buffered rest at the end. */
+  rest(): string
+  /** True when nothing is buffered. */
+  readonly isClear: boolean
+}
+
+/** `onFound` receives the name of each removed secret. */
+export const makeTextScrubber = (
+  { find, begun }: SecretFinder,
+  maskOf: (length: number) => string,
+  onFound: (name: string) => void = () => {},
+): TextScrubber => {
+  let waiting = ''
+
+  /** Removes matches before `hold`; what follows waits, since it may become a longer match. */
+  const strike = (text: string, hold: (from: number) => number): string => {
+    let clean = ''
+    let from = 0
+    let end = hold(0)
+    for (let next = find(text, 0); next && next.start < end; next = find(text, from)) {
+      onFound(next.name)
+      clean += text.slice(from, next.start) + maskOf(next.end - next.start)
+      from = next.end
+      if (from > end) end = hold(from)
+    }
+    waiting = text.slice(end)
+    return from === 0 && end === text.length ? text : clean + text.slice(from, end)
+  }
+
+  return {
+    push(piece) {
+      const text = waiting + piece
+      return strike(text, (at) => begun(text, at))
+    },
+    rest() {
+      const text = waiting
+      return strike(text, () => text.length)
+    },
+    get isClear() {
+      return waiting === ''
+    },
+  }
+}
 
 /** Removes secrets from a byte stream, even when split between chunks, with minimal buffering. */
 export interface ByteScrubber {

@@ -1,5 +1,5 @@
 import { skipString } from '../json/json-text.ts'
-import { type ByteScrubber, makeByteScrubber } from './scrub-bytes.ts'
+import { type ByteScrubber, makeByteScrubber, makeTextScrubber } from './scrub-bytes.ts'
 import {
   makeByteSearch,
   makeSecretFinder,
@@ -8,7 +8,6 @@ import {
   spellingsInBytes,
   spellingsOf,
 } from './secret-finder.ts'
-import { makeTextScrubber } from './strike.ts'
 
 /** Characters of an escaped string decoded at a time. */
 const pieceLength = 64 * 1024

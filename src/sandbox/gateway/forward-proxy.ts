@@ -2,8 +2,13 @@ import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage,
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { AppError, messageOf, toAppError } from '../../lib/errors.ts'
-import { type Destination, readDestination } from './destination.ts'
-import { type HostConnectionOptions, type HostConnections, makeHostConnections } from './host-connections.ts'
+import {
+  type Destination,
+  type HostConnectionOptions,
+  type HostConnections,
+  makeHostConnections,
+  readDestination,
+} from './host-connections.ts'
 
 interface ForwardOptions extends HostConnectionOptions {
   refuseHost(host: string): void

@@ -10,7 +10,7 @@ import { identifyDatabase, moveClaim } from '../../store/installation.ts'
 import { forgetMove } from '../../store/objects/moving.ts'
 import { adoptFolder, type DatabaseIdentity, folderId, lookAtOwner, type Ownership } from '../../store/objects/owner.ts'
 import { adoptBucket, bucketId, lookAtBucketOwner } from '../../store/objects/s3/notes.ts'
-import { openBucket } from '../bucket.ts'
+import { openBucket } from '../object-store.ts'
 import { byOperator } from './by-operator.ts'
 import { reachDatabase } from './reach-database.ts'
 

@@ -18,7 +18,7 @@ import { chooseAccount } from '../../store/database/postgres-account.ts'
 import { findPackage } from '../../store/database/postgres-binaries.ts'
 import { findPostgres } from '../../store/database/postgres-process.ts'
 import { checkBucket } from '../../store/objects/s3/s3-objects.ts'
-import { openBucket } from '../bucket.ts'
+import { openBucket } from '../object-store.ts'
 
 export interface MachineCheck {
   name: string

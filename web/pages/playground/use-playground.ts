@@ -7,9 +7,24 @@ import type { LargeValue } from '../../../src/model/runs/step.ts'
 import { api, apiCall } from '../../data/api.ts'
 import { conversationOf } from '../../parts/conversation/conversation.ts'
 import { fileAddress } from '../../parts/media/media-kind.ts'
-import { beginAnswer, estimatedCost, type PlaygroundAnswer, type Refusal, withChunk, withCompletion } from './answers/answer.ts'
+import {
+  beginAnswer,
+  estimatedCost,
+  type PlaygroundAnswer,
+  type Refusal,
+  withChunk,
+  withCompletion,
+} from './answers/answer.ts'
 import { chatStep, readRecordedCall } from './answers/recorded-call.ts'
-import { type AskedTurn, changedDraft, type DraftChange, emptyDraft, hasQuestion, nextTurn, type PlaygroundDraft } from './draft/draft.ts'
+import {
+  type AskedTurn,
+  changedDraft,
+  type DraftChange,
+  emptyDraft,
+  hasQuestion,
+  nextTurn,
+  type PlaygroundDraft,
+} from './draft/draft.ts'
 import { draftFrom } from './draft/from-conversation.ts'
 import { type Picture, pictureFault } from './draft/pictures.ts'
 import { dataAddress } from './draft/read-pictures.ts'

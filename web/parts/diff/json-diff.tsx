@@ -2,9 +2,8 @@ import { json } from '@codemirror/lang-json'
 import { MergeView, unifiedMergeView } from '@codemirror/merge'
 import { EditorState, type Extension } from '@codemirror/state'
 import { EditorView, lineNumbers } from '@codemirror/view'
-import { useShadowPlace } from '../editor/shadow-place.ts'
 import { editorTheme } from '../editor/theme.ts'
-import { visibleControls } from '../editor/use-text-editor.ts'
+import { useShadowPlace, visibleControls } from '../editor/use-text-editor.ts'
 
 interface JsonDiffProps {
   before: string

@@ -1,5 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Activity, type ActivityContext, FailedWith, type Json } from '../../../activities/activity.ts'
+import {
+  type Activity,
+  type ActivityContext,
+  FailedWith,
+  type Json,
+  type WaitForRuns,
+} from '../../../activities/activity.ts'
 import { backoffMs } from '../../../lib/backoff.ts'
 import { AppError } from '../../../lib/errors.ts'
 import { jsonSize, uncountedBytes } from '../../../lib/memory/json-memory.ts'
@@ -13,7 +19,25 @@ import type { StepSide } from '../step-side.ts'
 import type { StepCalls } from './step-calls.ts'
 import { readArguments } from './tool-arguments.ts'
 import { activityResult, type CallOutcome, failureResult } from './tool-result.ts'
-import { fixedBy, type ToolScope } from './tool-scope.ts'
+
+/** What the tool calls of one attempt of a step share. */
+export interface ToolScope {
+  work: StepAtWork
+  calls: StepCalls
+  /** Parameters of the step, resolved: with the values that its tools fix. */
+  parameters: Record<string, unknown>
+  signal(): AbortSignal
+  /** The tools of the step; those that start a task with its parameters. */
+  tools(): Promise<ProgramTool[]>
+  /** The run that the step is about to wait for: it waits for one at a time. */
+  waiting: Promise<WaitForRuns<never>> | undefined
+  /** Makes the context of a tool call, with files and warnings of its own. */
+  contextOf(side: StepSide, own: OwnContext, signal: () => AbortSignal): ActivityContext
+}
+
+/** The parameters of a tool that the workflow fixes, resolved. */
+export const fixedBy = ({ parameters }: ToolScope, at: number): Record<string, unknown> =>
+  (parameters.tools as { config: Record<string, unknown> }[])[at]?.config ?? {}
 
 /** Tries of one call whose failure may pass. */
 const mostTries = 3

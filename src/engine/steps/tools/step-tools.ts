@@ -13,11 +13,10 @@ import { childKey } from '../../leases/run-keys.ts'
 import type { ProgramTool } from '../../program/tools.ts'
 import type { StepAtWork } from '../step-at-work.ts'
 import type { StepSide } from '../step-side.ts'
-import { outcomeOfActivity } from './activity-tool.ts'
+import { fixedBy, outcomeOfActivity, type ToolScope } from './activity-tool.ts'
 import type { StepCalls } from './step-calls.ts'
 import { readArguments } from './tool-arguments.ts'
 import { type CallOutcome, cutResult } from './tool-result.ts'
-import { fixedBy, type ToolScope } from './tool-scope.ts'
 
 const shownIssues = 5
 

@@ -1,11 +1,25 @@
-import type { LanguageModelV3FilePart, LanguageModelV3TextPart } from '@ai-sdk/provider'
+import type {
+  JSONObject,
+  LanguageModelV3FilePart,
+  LanguageModelV3TextPart,
+  SharedV3ProviderOptions,
+} from '@ai-sdk/provider'
 import { fileFormatOf } from '../../../lib/files/file-format.ts'
 import { contentTypeOf, essenceOf, isTextType } from '../../../lib/files/media-type.ts'
 import { isObject } from '../../../lib/json/json-object.ts'
 import type { ChatPart } from '../../../model/gateway/chat.ts'
 import { impossible } from '../../upstream/errors.ts'
-import { cacheMark } from './cache-mark.ts'
 import { optionsFor, type SdkCall } from './dialect.ts'
+
+/**
+ * Translates `cache_control` of a message or a part: the provider caches everything before it. Providers without such a
+ * mark decide about caching themselves.
+ */
+export const cacheMark = (
+  { cache_control: control }: Record<string, unknown>,
+  { dialect }: Pick<SdkCall, 'dialect'>,
+): { providerOptions?: SharedV3ProviderOptions } =>
+  isObject(control) ? optionsFor(dialect, dialect.cacheMark?.(control as JSONObject)) : {}
 
 const unknownType = 'application/octet-stream'
 

@@ -9,8 +9,7 @@ import type {
 import { isObject, parsedJson } from '../../../lib/json/json-object.ts'
 import type { ChatMessage, ChatRequest } from '../../../model/gateway/chat.ts'
 import { impossible } from '../../upstream/errors.ts'
-import { cacheMark } from './cache-mark.ts'
-import { type PartContext, partOf } from './parts.ts'
+import { cacheMark, type PartContext, partOf } from './parts.ts'
 import { readSignature, readThoughtSignature } from './signatures.ts'
 
 type AssistantPart = Extract<LanguageModelV3Message, { role: 'assistant' }>['content'][number]

@@ -1,14 +1,38 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { AppError } from '../../../lib/errors.ts'
-import type { PackageLanguage } from '../../../model/scripts/script-run.ts'
+import { type PackageLanguage, packageFault, type ScriptLanguage } from '../../../model/scripts/script-run.ts'
 import type { OpenProxy } from '../../gateway/open-proxy.ts'
 import type { Sandbox, SandboxExit, SandboxLimits, SandboxPlaces, SandboxProvider } from '../../isolation/sandbox.ts'
 import { baseEnvironment } from '../../runbooks/environment.ts'
 import { makeTail } from '../../runbooks/tail.ts'
 import { trustCertificates } from '../own-certificates.ts'
-import type { PackageSet } from './package-names.ts'
+
+/** Pinned packages of one language. */
+export interface PackageSet {
+  language: PackageLanguage
+  /** In the order of their names. */
+  packages: readonly string[]
+  /** Names the set: equal sets have equal ids. */
+  id: string
+}
+
+/**
+ * Reads the packages of a script; undefined if it has none. Only exact versions of a registry: ranges would change what a
+ * script does, and addresses would let it choose where the server fetches from.
+ */
+export const readPackages = (language: ScriptLanguage, packages: readonly string[]): PackageSet | undefined => {
+  const fault = packageFault(language, packages)
+  if (fault) throw new AppError('parameter_invalid', fault.message, { hint: fault.hint })
+  if (packages.length === 0 || language === 'shell') return undefined
+  const sorted = [...new Set(packages)].sort()
+  const id = createHash('sha256')
+    .update(`${language}\n${sorted.join('\n')}`)
+    .digest('hex')
+    .slice(0, 32)
+  return { language, packages: sorted, id: `${language}-${id}` }
+}
 
 export interface InstallDeps {
   provider: Pick<SandboxProvider, 'create'>

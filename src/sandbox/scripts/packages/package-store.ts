@@ -7,8 +7,7 @@ import { AppError } from '../../../lib/errors.ts'
 import type { Logger } from '../../../lib/log.ts'
 import { walkResults } from '../../isolation/files/walk-results.ts'
 import { draftFor, removeFromPlace, removeLeftDrafts } from './drafts.ts'
-import { type InstallDeps, installPackages, packageFolder } from './install-packages.ts'
-import type { PackageSet } from './package-names.ts'
+import { type InstallDeps, installPackages, type PackageSet, packageFolder } from './install-packages.ts'
 
 export interface PackageStore {
   /** Returns the host folder with these packages; installs them first if they are not here. */

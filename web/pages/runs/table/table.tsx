@@ -17,8 +17,7 @@ import { runKey } from '../merge-news.ts'
 import type { RunList } from '../query.ts'
 import type { Selection } from '../selection.ts'
 import { Cost, hasCost, Steps } from './cells.tsx'
-import { gridClass, tableColumns } from './columns.ts'
-import { Row, type RowProps, rowClass, secondsOf } from './row.tsx'
+import { gridClass, Row, type RowProps, rowClass, secondsOf, tableColumns } from './row.tsx'
 
 /** One run on a phone: two lines. */
 const NarrowRow = memo((props: RowProps) => {

@@ -17,11 +17,9 @@ import { TextField } from '../../../ui/field.tsx'
 import { Menu } from '../../../ui/menu.tsx'
 import { Status, StatusMark } from '../../../ui/status.tsx'
 import { showToast } from '../../../ui/toast.tsx'
-import { whileOpen } from '../jobs/job.ts'
-import { JobPage, jobsOfPage } from '../jobs/job-page.tsx'
+import { JobPage, jobsOfPage, whileOpen } from '../jobs/job-page.tsx'
 import type { TaskPlaceProps } from '../place.ts'
-import { RowSource } from './row-source.tsx'
-import { useRowChoice } from './use-row-choice.ts'
+import { RowSource, useRowChoice } from './row-source.tsx'
 
 const batchQueries = {
   all: ({ collection, task }: TaskPlaceProps) => ['batches', collection, task],

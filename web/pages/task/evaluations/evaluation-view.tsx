@@ -13,8 +13,21 @@ import { SelectField } from '../../../ui/field.tsx'
 import { Status, StatusMark, statusWord } from '../../../ui/status.tsx'
 import { showToast } from '../../../ui/toast.tsx'
 import type { TaskPlaceProps } from '../place.ts'
-import { evaluationQueries, type ItemFilter, itemFilters } from './evaluation-queries.ts'
 import { changeMark, type ItemVerdict, intervalText, meanChangeText, meanText, verdictText } from './verdict-text.ts'
+
+export const evaluationQueries = {
+  all: ({ collection, task }: TaskPlaceProps) => ['evaluations', collection, task],
+  one: ({ collection, task }: TaskPlaceProps, id: string) => ['evaluations', collection, task, id],
+}
+
+/** Which items of an evaluation are listed. */
+const itemFilters = [
+  ['all', 'All'],
+  ['worse', 'Worse'],
+  ['better', 'Better'],
+  ['failed', 'Without a verdict'],
+] as const
+type ItemFilter = (typeof itemFilters)[number][0]
 
 interface ItemListProps {
   place: TaskPlaceProps

@@ -11,7 +11,27 @@ import { Button } from '../../../ui/button.tsx'
 import { Empty } from '../../../ui/empty.tsx'
 import { Status } from '../../../ui/status.tsx'
 import type { TaskPlaceProps } from '../place.ts'
-import { type Job, whileAnyOpen } from './job.ts'
+/** Work over the rows of a table, as a list shows it: a batch or an evaluation. */
+export interface Job {
+  id: string
+  name: string | null
+  status: string
+  /** Rows. */
+  total: number
+  created: string
+  ended: string | null
+}
+
+/** How often an open job is asked for. */
+const askAgainMs = 1_000
+
+/** Asks again while a job goes on; an ended one never changes. */
+export const whileOpen = ({ state }: { state: { data?: Pick<Job, 'ended'> | undefined; error: unknown } }) =>
+  state.error || state.data?.ended !== null ? false : askAgainMs
+
+/** Asks for a list again while something in it goes on. */
+const whileAnyOpen = (listed: readonly Pick<Job, 'ended'>[]) =>
+  listed.some(({ ended }) => ended === null) ? 2 * askAgainMs : false
 
 interface JobListProps<One extends Job> {
   /** What the list holds: `batches`. */

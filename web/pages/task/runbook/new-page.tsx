@@ -10,8 +10,7 @@ import { Button } from '../../../ui/button.tsx'
 import { SelectField, TextField } from '../../../ui/field.tsx'
 import { keysText, useKeys } from '../../../ui/keys.ts'
 import { AgentChoice } from './agent-choice.tsx'
-import { RunbookSplit, type RunbookView } from './runbook-split.tsx'
-import { useRunbookCheck } from './use-runbook-check.ts'
+import { RunbookSplit, type RunbookView, useRunbookCheck } from './runbook-split.tsx'
 
 const templates = [
   ['programmatic', 'checked by statuses'],

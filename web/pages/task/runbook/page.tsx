@@ -21,9 +21,8 @@ import { type ReadTask, useTask } from '../use-task.ts'
 import { AgentChoice } from './agent-choice.tsx'
 import { parameterFields } from './parameter-fields.ts'
 import { comesWithRun, type RunbookPlaces, runbookPlaces, textAt, valueAt } from './runbook-places.ts'
-import { RunbookSplit, type RunbookView } from './runbook-split.tsx'
+import { RunbookSplit, type RunbookView, useRunbookCheck } from './runbook-split.tsx'
 import { runbookTextOf, workflowWith } from './runbook-text.ts'
-import { useRunbookCheck } from './use-runbook-check.ts'
 
 interface RunFormOptions {
   place: TaskPlaceProps

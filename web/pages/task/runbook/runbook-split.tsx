@@ -1,9 +1,12 @@
 import type { CompletionContext, CompletionResult, CompletionSource } from '@codemirror/autocomplete'
+import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { type ReactNode, Suspense, useCallback, useMemo, useRef, useState } from 'react'
 import type { RunbookParameter } from '../../../../src/model/runbooks/runbook.ts'
 import type { RunbookPreflight } from '../../../../src/model/runbooks/runbook-request.ts'
+import { api } from '../../../data/api.ts'
 import { useNarrow } from '../../../data/narrow.ts'
 import { lazyPart } from '../../../data/server-away.ts'
+import { useSettled } from '../../../data/settled.ts'
 import { useStored, writeStored } from '../../../data/stored.ts'
 import type { MarkdownHandle } from '../../../parts/editor/markdown-editor.tsx'
 import { Problem } from '../../../parts/problem.tsx'
@@ -14,9 +17,54 @@ import { Icon } from '../../../ui/icon.tsx'
 import { Split } from '../../../ui/split.tsx'
 import { StatusMark } from '../../../ui/status.tsx'
 import { Tabs } from '../../../ui/tabs.tsx'
-import type { EditorFinding } from './findings.ts'
+import { type EditorFinding, findingsOf } from './findings.ts'
 import { runbookCompletions } from './runbook-completions.ts'
-import type { useRunbookCheck } from './use-runbook-check.ts'
+
+/** What is checked: the text, and what a run of it would be given. */
+interface CheckedRunbook {
+  collection: string
+  content: string
+  /** Empty: what the runbook says. */
+  agent: string
+  model: string
+  vars: Readonly<Record<string, unknown>>
+}
+
+const settings = { placeholderData: keepPreviousData, staleTime: 5_000, gcTime: 10_000 }
+
+/** What the server finds in a runbook that is being written, and whether it could run now. */
+export const useRunbookCheck = (runbook: CheckedRunbook) => {
+  const settled = useSettled(JSON.stringify(runbook))
+  const { collection, content, agent, model, vars } = useMemo(() => JSON.parse(settled) as CheckedRunbook, [settled])
+  const isOn = content.trim() !== ''
+  const validation = useQuery({
+    ...settings,
+    queryKey: ['runbook-validation', content],
+    enabled: isOn,
+    queryFn: ({ signal }) => api.validateRunbook({ body: { content }, signal }),
+  })
+  const preflight = useQuery({
+    ...settings,
+    queryKey: ['runbook-preflight', settled],
+    enabled: isOn,
+    queryFn: ({ signal }) =>
+      api.preflightRunbook({
+        body: { collection, content, agent: agent || null, model: model || null, template_variables: vars },
+        signal,
+      }),
+  })
+  const findings = useMemo(
+    () => (isOn ? findingsOf(content, validation.data, preflight.data) : []),
+    [isOn, content, validation.data, preflight.data],
+  )
+  return {
+    findings,
+    isEmpty: !isOn,
+    parameters: validation.data?.parameters,
+    preflight: isOn ? preflight.data : undefined,
+    error: validation.error ?? preflight.error,
+  }
+}
 
 interface ChecksPanelProps {
   collection: string

@@ -11,8 +11,14 @@ import { durationText } from '../../../text/duration.ts'
 import { SelectField } from '../../../ui/field.tsx'
 import type { TaskPlaceProps } from '../place.ts'
 import { byCost, costBars, durationBars, durationSeries, runBars, runSeries } from './day-bars.ts'
-import { Figure } from './figure.tsx'
 import { rateText } from './status-parts.ts'
+/** A number with its name. */
+export const Figure = ({ name, value }: { name: string; value: string }) => (
+  <div>
+    <dt className="text-12 text-muted">{name}</dt>
+    <dd className="font-semibold text-15">{value}</dd>
+  </div>
+)
 
 const mostRows = 50
 

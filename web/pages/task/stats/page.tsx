@@ -13,8 +13,7 @@ import { Empty } from '../../../ui/empty.tsx'
 import { StatusMark } from '../../../ui/status.tsx'
 import type { TaskPlaceProps } from '../place.ts'
 import { byVersion } from './by-version.ts'
-import { DailyCharts } from './daily-charts.tsx'
-import { Figure } from './figure.tsx'
+import { DailyCharts, Figure } from './daily-charts.tsx'
 import { rateText, statusesInWords, statusParts } from './status-parts.ts'
 
 /** How many runs are looked at: one page of the list. */
