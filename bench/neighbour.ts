@@ -17,8 +17,8 @@ const insertEveryMs = 50
 /** How long the server may take to end what its client has given up, before the next input. */
 const longestRestSeconds = 30
 
-/** The workflow id of a run with a long log. */
-let loggedRun = ''
+/** A run with a long log, in a collection of its own: lists show the whole of a definition. */
+const logged = { run: '', key: '' }
 
 interface Attack {
   path: string
@@ -113,7 +113,8 @@ const attacks: Record<string, () => Attack> = {
   'an answer of a model': () =>
     tryRun({ activity: 'simple_judge', model: 'scripted/echo', instruction: 'x', item: filled('{"a":[', 500_000) }),
   'filters of logs': () => ({
-    path: `/api/v1/workflows-logs/${loggedRun}?q=${'a'.repeat(199)}b&limit=1000`,
+    path: `/api/v1/workflows-logs/${logged.run}?q=${'a'.repeat(199)}b&limit=1000`,
+    headers: { authorization: `Bearer ${logged.key}` },
   }),
   'path expressions': () =>
     validate(workflowOf(numbered(2_000, () => ({ activity: 'text_echo', text_path: `a${'[*]'.repeat(1_300)}` })))),
@@ -183,10 +184,12 @@ await stage(
       text: 'x',
       ...Object.fromEntries(numbered(10, (at) => [`${filled('a', 1_000)}${at}`, 1])),
     }
-    const logged = { name: 'logged', workflow: workflowOf(numbered(200, () => long)) }
-    await server.call('POST', '/api/v1/tasks/attacker', logged)
-    const ran = await server.call('POST', '/api/v1/run-sync/attacker/logged', { init_params: {} })
-    loggedRun = (JSON.parse(ran.text) as { workflow_id: string }).workflow_id
+    await server.call('POST', '/api/v1/collections', { name: 'logged' })
+    const workflow = workflowOf(numbered(200, () => long))
+    await server.call('POST', '/api/v1/tasks/logged', { name: 'long', workflow })
+    const ran = await server.call('POST', '/api/v1/run-sync/logged/long', { init_params: {} })
+    logged.run = (JSON.parse(ran.text) as { workflow_id: string }).workflow_id
+    logged.key = await server.key('logged')
     const client = await child('http-process.ts', { BENCH_URL: server.url, BENCH_TOKEN: await server.key('calm') })
     const request: HttpRequest = { method: 'POST', path: '/api/v1/run-sync/calm/echo', body: '{"init_params":{}}' }
 
