@@ -218,13 +218,12 @@ await stage(
         const method = body === undefined ? 'GET' : 'POST'
         const sent = { method, body: body ?? null, headers: { authorization: `Bearer ${key}`, ...type, ...headers } }
         const signal = AbortSignal.timeout(secondsOfAttack * 1000)
-        const status = await fetch(server.url + path, { ...sent, signal }).then(
-          async (response) => {
+        const status = await fetch(server.url + path, { ...sent, signal })
+          .then(async (response) => {
             await response.arrayBuffer()
             return response.status
-          },
-          () => 0,
-        )
+          })
+          .catch(() => 0) // given up, perhaps while the answer came
         seen.set(status, (seen.get(status) ?? 0) + 1)
         if (status === 429 || status === 503) await new Promise((resolve) => setTimeout(resolve, 100))
       }
