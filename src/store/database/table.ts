@@ -1,5 +1,5 @@
 // Tables and the statements about them, each declared once. A table names its columns with their types: rows, lists of columns,
-// inserts and updates follow from it. A statement names what it returns: `test/integration/server/statements.test.ts` asks
+// inserts and updates follow from it. A statement names what it returns: `test/integration/server/declared-statements.test.ts` asks
 // PostgreSQL to describe every one of them, so that a misspelt column fails there and not in a run.
 import type { Queries } from './database.ts'
 
