@@ -1,5 +1,6 @@
 import type { Registry } from 'prom-client'
 import type { Database } from '../../store/database/database.ts'
+import { bigint, queryValue } from '../../store/database/table.ts'
 import { type DatabaseWatch, databaseStates } from '../../store/database/watch.ts'
 import { readWaits, type Waits } from '../../store/system/waits.ts'
 
@@ -21,6 +22,12 @@ interface Watched {
   faults: Readonly<Record<string, number>>
 }
 
+const databaseSize = queryValue(
+  'database_size',
+  { bytes: bigint },
+  'select pg_database_size(current_database()) as bytes',
+)
+
 /**
  * Makes a reader of the database's figures. It makes one query at a time, and during an outage keeps the last figures.
  */
@@ -33,8 +40,7 @@ const makeLook = ({ database, watch }: Watched): (() => Promise<Look>) => {
     try {
       last.waits = await readWaits(database)
       if (performance.now() - measuredMs > sizeKeptMs) {
-        const sized = 'select pg_database_size(current_database()) as bytes'
-        last.bytes = (await database.rows<{ bytes: number }>('database_size', sized))[0]?.bytes ?? 0
+        last.bytes = await databaseSize(database)
         measuredMs = performance.now()
       }
       last.up = watch.state === 'up' ? 1 : 0

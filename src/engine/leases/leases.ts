@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { Queries } from '../../store/database/database.ts'
-import { int, queryOne } from '../../store/database/table.ts'
+import { int, nothing, query, queryOne, text } from '../../store/database/table.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import { type Gate, makeGate } from './gate.ts'
 import { enqueueLease, reclaimLeases } from './lease-queue.ts'
@@ -19,11 +19,6 @@ export const isDue = 'lease is null and ended_at is null and parent_id is null a
 /** SQL condition: a parked child run is due whose parent has ended. A process died before it could end both. */
 const isOrphan = `lease is null and ended_at is null and parent_id is not null and wake_at <= now()
   and not exists (select from runs above where above.id = runs.parent_id and above.ended_at is null)`
-
-/** Queues all parked runs that are due. */
-export const wakeAllDue = async (database: Queries): Promise<void> => {
-  while ((await wakeSome(database, 'wake_parked', isDue)) > 0) {}
-}
 
 const resumeHeldLease = queryOne(
   'resume_held',
@@ -44,16 +39,11 @@ export const resumeHeld = async (database: Queries): Promise<void> => {
   }
 }
 
-/** Queues parked child runs that have lost their parent. */
-export const wakeOrphans = async (database: Queries): Promise<void> => {
-  while ((await wakeSome(database, 'wake_orphans', isOrphan)) > 0) {}
-}
-
-/** Queues a bounded number of runs of one collection, which ask for the same labels, under one lease. Returns their number. */
-const wakeSome = async (database: Queries, name: string, condition: string): Promise<number> => {
-  const leaseId = randomUUID()
-  const [row] = await database.rows<{ woken: number }>(
+/** Queues a bounded number of runs of one collection, which ask for the same labels, under the lease `$1`. */
+const wake = (name: string, condition: string) =>
+  queryOne(
     name,
+    { woken: int, queued: text, told: nothing },
     `with first as materialized (select collection_id, runs_on from runs where ${condition} order by wake_at limit 1),
      due as materialized (
        select id from runs where ${condition} and collection_id = (select collection_id from first)
@@ -66,10 +56,19 @@ const wakeSome = async (database: Queries, name: string, condition: string): Pro
      select (select count(*) from moved)::int woken,
        (select ${enqueueLease('lease.id', 'first.collection_id', 'first.runs_on')} from lease, first) queued,
        (select pg_notify(channel('runs'), '') from lease) told`,
-    [leaseId],
   )
-  return row?.woken ?? 0
+const wakeDue = wake('wake_parked', isDue)
+const wakeOrphaned = wake('wake_orphans', isOrphan)
+
+const wakeAll = async (database: Queries, statement: typeof wakeDue): Promise<void> => {
+  while (((await statement(database, randomUUID()))?.woken ?? 0) > 0) {}
 }
+
+/** Queues all parked runs that are due. */
+export const wakeAllDue = (database: Queries): Promise<void> => wakeAll(database, wakeDue)
+
+/** Queues parked child runs that have lost their parent. */
+export const wakeOrphans = (database: Queries): Promise<void> => wakeAll(database, wakeOrphaned)
 
 /** A lease that this process holds. It leaves memory when it takes no more runs and none of its runs is open here. */
 export interface LocalLease extends LeaseRef {
@@ -126,11 +125,13 @@ const countBusy = (leases: Iterable<LocalLease>): number => {
 }
 
 /** Reads the epochs of leases that are still there. */
-export const readEpochs = async (database: Queries, ids: readonly string[]): Promise<Map<string, number>> => {
-  const sql = 'select id, epoch from leases where id = any($1::text[])'
-  const rows = await database.rows<LeaseRef>('held_leases', sql, [ids])
-  return new Map(rows.map((row) => [row.id, row.epoch]))
-}
+export const readEpochs = query(
+  'held_leases',
+  { id: text, epoch: int },
+  'select id, epoch from leases where id = any($1::text[])',
+  (ids: readonly string[]) => [ids],
+  (rows): ReadonlyMap<string, number> => new Map(rows.map(({ id, epoch }) => [id, epoch])),
+)
 
 export const makeLeases = (deps: LeaseDeps): Leases => {
   const { executor, database } = deps

@@ -1,6 +1,7 @@
 import { type ByteBudget, smallShareBytes } from '../../lib/memory/byte-budget.ts'
 import { parsedMemory, uncountedBytes } from '../../lib/memory/json-memory.ts'
 import type { Queries } from '../../store/database/database.ts'
+import { orNull, queryOne, text } from '../../store/database/table.ts'
 import { type LoadedInto, loadPayload, type ReadStoredResult } from '../journal/stored-results.ts'
 import type { Transfer } from '../journal/transfers.ts'
 import type { ProgramStep } from '../program/program.ts'
@@ -63,6 +64,13 @@ export const absenceOf = ({ course, program }: StepRun, name: string): string | 
  */
 const timesItsTexts = 5
 
+const initParamsOf = queryOne(
+  'init_params_of',
+  { init_params: orNull(text) },
+  'select init_params from runs where id = $1',
+  (runKey: string) => [runKey],
+)
+
 /** Reads large `init_params` within the share of a step. Remembers them if they are small enough and there is room. */
 export const loadInitParams = async (
   { database, memory }: { database: Queries; memory: ByteBudget },
@@ -72,13 +80,12 @@ export const loadInitParams = async (
   const bytes = run.initParamsBytes
   await into.reserve(timesItsTexts * bytes)
   await into.room(2 * bytes)
-  const sql = 'select init_params from runs where id = $1'
-  const [row] = await database.rows<{ init_params: string | null }>('init_params_of', sql, [run.key])
-  const text = row?.init_params ?? '{}'
-  await into.room(parsedMemory(text))
-  const value = JSON.parse(text) as Record<string, unknown>
+  const row = await initParamsOf(database, run.key)
+  const params = row?.init_params ?? '{}'
+  await into.room(parsedMemory(params))
+  const value = JSON.parse(params) as Record<string, unknown>
   into.giveBack(2 * bytes)
-  const held = parsedMemory(text)
+  const held = parsedMemory(params)
   if (run.initParams === undefined && held <= smallShareBytes && memory.tryTake(held)) {
     run.initParams = value
     run.heldBytes = held

@@ -1,6 +1,6 @@
 import { type NewAuditRow, noteChange } from '../collections/audit.ts'
 import type { Queries } from '../database/database.ts'
-import { bool, query, text } from '../database/table.ts'
+import { bool, int, json, moment, orNull, query, queryOne, text } from '../database/table.ts'
 
 export interface NewLabel {
   runId: string
@@ -93,24 +93,10 @@ export const removeEmptied = async (queries: Queries, emptied: unknown): Promise
   )
 }
 
-/**
- * Sets labels by run, key and author, inside a transaction; a new value goes to the end of the list. Returns for each
- * label when it was set, in order; undefined when the run is gone or has `most` labels. Of two with the same run, key
- * and author the last one counts. Throws RunMoved.
- */
-export const writeLabels = async (
-  queries: Queries,
-  labels: readonly NewLabel[],
-  most = Number.MAX_SAFE_INTEGER,
-): Promise<(Date | undefined)[]> => {
-  const places = new Map(labels.map((label, at) => [placeOf(label), at]))
-  const last = labels.filter((label, at) => places.get(placeOf(label)) === at)
-  if (last.length === 0) return []
-  await lockRuns(queries, [...new Set(last.map((label) => label.runId))])
-  // A separate statement: only a snapshot taken after the locks sees what was written while waiting for them.
-  const rows = await queries.rows<{ at: number; created_at: Date; replaced: string | null; emptied: unknown }>(
-    'write_labels',
-    `with given as materialized (
+const insertLabels = query(
+  'write_labels',
+  { at: int, created_at: moment, replaced: orNull(text), emptied: json('json') },
+  `with given as materialized (
        select u.at, u.run_id, u.key, u.value, u.author, u.recorded_by, r.task_id, r.collection_id, r.created_at, r.number,
          l.run_id is null as is_new, l.value as old_value,
          case when l.run_id is not null and l.recorded_by is distinct from u.recorded_by
@@ -141,14 +127,31 @@ export const writeLabels = async (
      ${labelCountsCte}
      select f.at::int as at, w.created_at, f.replaced, ${emptied}
      from fitting f join written w on w.run_id = f.run_id and w.key = f.key and w.author = f.author`,
-    [
-      last.map((label) => label.runId),
-      last.map((label) => label.key),
-      last.map((label) => label.value),
-      last.map((label) => label.author),
-      most,
-      last.map((label) => label.recordedBy),
-    ],
+)
+
+/**
+ * Sets labels by run, key and author, inside a transaction; a new value goes to the end of the list. Returns for each
+ * label when it was set, in order; undefined when the run is gone or has `most` labels. Of two with the same run, key
+ * and author the last one counts. Throws RunMoved.
+ */
+export const writeLabels = async (
+  queries: Queries,
+  labels: readonly NewLabel[],
+  most = Number.MAX_SAFE_INTEGER,
+): Promise<(Date | undefined)[]> => {
+  const places = new Map(labels.map((label, at) => [placeOf(label), at]))
+  const last = labels.filter((label, at) => places.get(placeOf(label)) === at)
+  if (last.length === 0) return []
+  await lockRuns(queries, [...new Set(last.map((label) => label.runId))])
+  // A separate statement: only a snapshot taken after the locks sees what was written while waiting for them.
+  const rows = await insertLabels(
+    queries,
+    last.map((label) => label.runId),
+    last.map((label) => label.key),
+    last.map((label) => label.value),
+    last.map((label) => label.author),
+    most,
+    last.map((label) => label.recordedBy),
   )
   await removeEmptied(queries, rows[0]?.emptied)
   for (const { at, replaced } of rows) {
@@ -162,6 +165,19 @@ export const writeLabels = async (
 const placeOf = ({ runId, key, author }: Pick<NewLabel, 'runId' | 'key' | 'author'>): string =>
   JSON.stringify([runId, key, author])
 
+const deleteLabels = queryOne(
+  'remove_labels',
+  { removed: int, emptied: json('json') },
+  `with gone as (
+       delete from labels where run_id = $1 and key = $2 and ($3::text is null or author = $3)
+       returning run_id, task_id, key, value),
+     come as (select task_id, key, value from gone where false),
+     touched as (select distinct run_id from gone),
+     ${numbered},
+     ${labelCountsCte}
+     select (select count(*) from gone)::int as removed, ${emptied}`,
+)
+
 /**
  * Removes a key from a run, of one author or of all, and returns how many labels went. Call it in a transaction; may
  * throw RunMoved.
@@ -171,18 +187,7 @@ export const removeLabels = async (
   label: { runId: string; key: string; author: string | undefined },
 ): Promise<number> => {
   await lockRuns(queries, [label.runId])
-  const [row] = await queries.rows<{ removed: number; emptied: unknown }>(
-    'remove_labels',
-    `with gone as (
-       delete from labels where run_id = $1 and key = $2 and ($3::text is null or author = $3)
-       returning run_id, task_id, key, value),
-     come as (select task_id, key, value from gone where false),
-     touched as (select distinct run_id from gone),
-     ${numbered},
-     ${labelCountsCte}
-     select (select count(*) from gone)::int as removed, ${emptied}`,
-    [label.runId, label.key, label.author ?? null],
-  )
+  const row = await deleteLabels(queries, label.runId, label.key, label.author ?? null)
   await removeEmptied(queries, row?.emptied)
   return row?.removed ?? 0
 }

@@ -1,6 +1,6 @@
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { Queries } from '../database/database.ts'
-import { bigint, query, type Row, text } from '../database/table.ts'
+import { bigint, json, moment, orNull, query, queryRow, type Row, text } from '../database/table.ts'
 
 /** Totals over all runs of a task, read from counters. */
 interface TaskTotals {
@@ -39,24 +39,18 @@ export interface Bucket {
   total: number
 }
 
-interface TotalsRow {
-  name: string
-  started: number
-  pending: number
-  statuses: StatusRow[]
-  buckets: Bucket[]
-  first: Date | null
-  last: Date | null
-}
-
-/**
- * Reads all totals in one statement, so from one snapshot. Only queued runs are counted, by an index scan as long as
- * the queue; the number of running ones follows.
- */
-export const taskTotals = async (queries: Queries, taskId: number): Promise<TaskTotals> => {
-  const [row] = await queries.rows<TotalsRow>(
-    'task_totals',
-    `select coalesce((select name from tasks where id = $1), (select name from former_tasks where task_id = $1), '') as name,
+const readTotals = queryRow(
+  'task_totals',
+  {
+    name: text,
+    started: bigint,
+    pending: bigint,
+    statuses: json<StatusRow[]>('json'),
+    buckets: json<Bucket[]>('json'),
+    first: orNull(moment),
+    last: orNull(moment),
+  },
+  `select coalesce((select name from tasks where id = $1), (select name from former_tasks where task_id = $1), '') as name,
        (select coalesce(sum(total), 0) from run_counts where task_id = $1)::bigint as started,
        (select count(*) from runs where task_id = $1 and status = 'pending' and ended_at is null) as pending,
        (select coalesce(json_agg(s), '[]') from (
@@ -67,10 +61,15 @@ export const taskTotals = async (queries: Queries, taskId: number): Promise<Task
           group by bucket having sum(total) > 0 order by bucket) d) as buckets,
        (select created_at from runs where task_id = $1 order by created_at, number limit 1) as first,
        (select created_at from runs where task_id = $1 order by created_at desc, number desc limit 1) as last`,
-    [taskId],
-  )
-  if (!row) throw new Error('a statement without a from answers with a row')
-  const { name, started, pending, statuses, buckets, first, last } = row
+  (taskId: number) => [taskId],
+)
+
+/**
+ * Reads all totals in one statement, so from one snapshot. Only queued runs are counted, by an index scan as long as
+ * the queue; the number of running ones follows.
+ */
+export const taskTotals = async (queries: Queries, taskId: number): Promise<TaskTotals> => {
+  const { name, started, pending, statuses, buckets, first, last } = await readTotals(queries, taskId)
   const byStatus: TaskTotals['byStatus'] = Object.fromEntries(statuses.map(({ status, total }) => [status, total]))
   const open = Math.max(0, started - statuses.reduce((sum, { total }) => sum + total, 0))
   byStatus.pending = (byStatus.pending ?? 0) + Math.min(open, pending)
