@@ -298,12 +298,12 @@ export const makeRunning = (options: EngineOptions, storage: Storage, leasing: L
   // Those have no row that could wait. They are short.
   const unwrittenSteps = { ...steps, journal: unwritten.journal }
   const unwrittenRuns = { ...runs, journal: unwritten.journal, steps: unwrittenSteps, pauses: { has: () => false } }
-  const standingRecords = makePositionReader(database)
+  const positionRecords = makePositionReader(database)
   const takeover = makeTakeover({
     ...runs,
     impatient: options.bulk,
     leases,
-    standingRecords,
+    positionRecords,
     onRequest: endRequests.onRequest,
   })
   const wakeParked = () => void wakeAllDue(database).catch(() => {}) // the next beat does it

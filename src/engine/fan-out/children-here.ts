@@ -10,7 +10,7 @@ import { TrajectoryIdTaken } from '../journal/journal-sender.ts'
 import type { EndedRecords, UnwrittenRuns } from '../journal/unwritten-runs.ts'
 import { interruptAll } from '../leases/run-under-lease.ts'
 import type { Program } from '../program/program.ts'
-import type { LiveRun } from '../runs/live-run.ts'
+import { type LiveRun, newLiveRun } from '../runs/live-run.ts'
 import { carryOn } from '../runs/run.ts'
 import type { RunDeps } from '../runs/run-deps.ts'
 import type { StepRun } from '../steps/step-run.ts'
@@ -269,41 +269,18 @@ const write = async (
   watch.ended(lease, end.status)
 }
 
-const liveChild = (parent: StepRun, program: Program, made: NewRun, environment: Environment): LiveRun => ({
-  // Written out: with a spread V8 creates the object ten times as slowly.
-  collection: parent.collection,
-  task: made.name.slice(parent.collection.length + 1),
-  trajectoryId: made.trajectoryId,
-  key: made.key,
-  collectionId: made.collectionId,
-  payer: made.payer,
-  taskId: made.taskId,
-  author: made.author,
-  program,
-  initParams: JSON.parse(made.initParams),
-  initParamsBytes: 0,
-  heldBytes: 0,
-  environment,
-  depth: parent.depth + 1,
-  replayOf: null,
-  refusal: null,
-  pending: false,
-  next: 0,
-  seq: 0,
-  course: undefined,
-  begun: undefined,
-  underWay: 0,
-  attempt: 1,
-  started: undefined,
-  workMs: 0,
-  working: 0,
-  workedUntilMs: 0,
-  deaths: 0,
-  results: new Map(),
-  requested: undefined,
-  failure: undefined,
-  interrupts: new Set(),
-})
+const liveChild = (parent: StepRun, program: Program, made: NewRun, environment: Environment): LiveRun =>
+  newLiveRun(made, {
+    collection: parent.collection,
+    task: made.name.slice(parent.collection.length + 1),
+    program,
+    heldBytes: 0,
+    environment,
+    depth: parent.depth + 1,
+    replayOf: null,
+    refusal: null,
+    branchState: undefined,
+  })
 
 /** Whether no further run of the step begins. */
 const isOver = ({ runs }: ChildrenHereDeps, { here, waiting, work: { run, lease } }: FanOut): boolean =>

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { builtinActivities } from '../../activities/registry.ts'
 import type { StepStatus, Workflow } from '../../model/workflows/workflow.ts'
-import { courseAfter, isChosen, newBranchState, passOver, type Settled, settle, turnOf } from './branch-state.ts'
+import { branchStateAfter, isChosen, newBranchState, passOver, type Settled, settle, turnOf } from './branch-state.ts'
 import { compileWorkflow, type Program } from './program.ts'
 
 interface Line extends Settled {
@@ -31,14 +31,14 @@ const statusOf = (name: string, turn: number, oracle: Oracle): StepStatus =>
 /** The engine's own walk, with records in the place of executions. */
 const walk = (program: Program, workflow: Workflow, oracle: Oracle): Line[] => {
   const lines: Line[] = []
-  const course = newBranchState()
-  let next = passOver(program, course, 0)
+  const branchState = newBranchState()
+  let next = passOver(program, branchState, 0)
   for (let step = program.steps[next]; step; step = program.steps[next]) {
-    const turn = turnOf(course, step)
-    const status = isChosen(course, step) ? statusOf(step.name, turn, oracle) : 'skipped'
+    const turn = turnOf(branchState, step)
+    const status = isChosen(branchState, step) ? statusOf(step.name, turn, oracle) : 'skipped'
     const outputs = status === 'completed' ? outputsOf(workflow, step.name, turn, oracle) : null
     lines.push({ name: recordedAs(step.name, turn), seq: lines.length, status, outputs })
-    next = passOver(program, course, settle(course, step, lines.at(-1) as Line))
+    next = passOver(program, branchState, settle(branchState, step, lines.at(-1) as Line))
   }
   return lines
 }
@@ -169,7 +169,7 @@ const oracles: fc.Arbitrary<Oracle> = fc
     }
   })
 
-describe('the course of a run', () => {
+describe('the branch state of a run', () => {
   it('is what the documentation says, whatever the workflow', () => {
     fc.assert(
       fc.property(workflows, oracles, (workflow, oracle) => {
@@ -188,14 +188,14 @@ describe('the course of a run', () => {
         const program = compileWorkflow(workflow, builtinActivities)
         const lines = walk(program, workflow, oracle)
         for (let at = 0; at < lines.length; at++) {
-          const { course, next } = courseAfter(program, lines.slice(0, at))
+          const { branchState, next } = branchStateAfter(program, lines.slice(0, at))
           const step = program.steps[next]
           const following = lines[at] as Line
           if (!step) throw new Error(`nothing comes after ${at} records, but ${following.name} did`)
-          expect(recordedAs(step.name, turnOf(course, step))).toBe(following.name)
-          expect(isChosen(course, step)).toBe(following.status !== 'skipped')
+          expect(recordedAs(step.name, turnOf(branchState, step))).toBe(following.name)
+          expect(isChosen(branchState, step)).toBe(following.status !== 'skipped')
         }
-        expect(program.steps[courseAfter(program, lines).next]).toBeUndefined()
+        expect(program.steps[branchStateAfter(program, lines).next]).toBeUndefined()
       }),
       { numRuns: 300 },
     )

@@ -35,30 +35,35 @@ export interface Settled {
 }
 
 /** Applies a settled step; returns the index of the next step in order. */
-export const settle = (course: BranchState, step: ProgramStep, { seq, status, outputs }: Settled): number => {
-  course.latest.set(step.index, status === 'skipped' ? 'skipped' : seq)
+export const settle = (branchState: BranchState, step: ProgramStep, { seq, status, outputs }: Settled): number => {
+  branchState.latest.set(step.index, status === 'skipped' ? 'skipped' : seq)
   const said = step.activity.steers && status === 'completed' ? parsedObject(outputs ?? '') : undefined
-  if (step.branch) course.decisions.set(step.index, said ? step.branch[said.branch === 'true' ? 'true' : 'false'] : [])
+  if (step.branch)
+    branchState.decisions.set(step.index, said ? step.branch[said.branch === 'true' ? 'true' : 'false'] : [])
   const { loop } = step
   if (loop?.counter !== step.index || said?.done !== false) return step.index + 1
-  course.turns.set(loop.counter, turnOf(course, step) + 1)
-  for (const branch of course.decisions.keys()) {
-    if (branch >= loop.first && branch <= loop.counter) course.decisions.delete(branch)
+  branchState.turns.set(loop.counter, turnOf(branchState, step) + 1)
+  for (const branch of branchState.decisions.keys()) {
+    if (branch >= loop.first && branch <= loop.counter) branchState.decisions.delete(branch)
   }
   return loop.first
 }
 
 /** Passes over a step that no branch chose: it leaves no record. If it is a branch, it chooses nothing. */
-export const pass = (course: BranchState, step: ProgramStep): void => {
-  course.latest.set(step.index, 'skipped')
-  if (step.branch) course.decisions.set(step.index, [])
+export const pass = (branchState: BranchState, step: ProgramStep): void => {
+  branchState.latest.set(step.index, 'skipped')
+  if (step.branch) branchState.decisions.set(step.index, [])
 }
 
 /** Passes over steps that no branch chose; returns the index of the next one to execute or skip. */
-export const passOver = (program: Program, course: BranchState, from: number): number => {
+export const passOver = (program: Program, branchState: BranchState, from: number): number => {
   let next = from
-  for (let step = program.steps[next]; step && !step.isListed && !isChosen(course, step); step = program.steps[next]) {
-    pass(course, step)
+  for (
+    let step = program.steps[next];
+    step && !step.isListed && !isChosen(branchState, step);
+    step = program.steps[next]
+  ) {
+    pass(branchState, step)
     next++
   }
   return next
@@ -69,17 +74,17 @@ export const indexOfRecorded = ({ indexOf }: Program, name: string): number =>
   indexOf.get(nameInWorkflow(name, (one) => indexOf.has(one))) ?? -1
 
 /** Course of a run after these records, in `seq` order, and the index of the next step. */
-export const courseAfter = (
+export const branchStateAfter = (
   program: Program,
   records: (Settled & { name: string })[],
-): { course: BranchState; next: number } => {
-  const course = newBranchState()
-  let next = passOver(program, course, 0)
+): { branchState: BranchState; next: number } => {
+  const branchState = newBranchState()
+  let next = passOver(program, branchState, 0)
   for (const record of records) {
     const step = program.steps[indexOfRecorded(program, record.name)]
-    if (step) next = passOver(program, course, settle(course, step, record))
+    if (step) next = passOver(program, branchState, settle(branchState, step, record))
   }
-  return { course, next }
+  return { branchState, next }
 }
 
 /** Regular expression (Postgres) for names of records whose outputs steer the run. */

@@ -2,14 +2,14 @@ import { batched } from '../../lib/batch.ts'
 import type { StepStatus } from '../../model/workflows/workflow.ts'
 import type { Queries } from '../../store/database/database.ts'
 import { bigint, bool, int, moment, orNull, query, text, textOf } from '../../store/database/table.ts'
-import { courseAfter, indexOfRecorded, newBranchState, settle, steeringPattern } from '../program/branch-state.ts'
+import { branchStateAfter, indexOfRecorded, newBranchState, settle, steeringPattern } from '../program/branch-state.ts'
 import type { Program } from '../program/program.ts'
 import type { LiveRun } from './live-run.ts'
 
 /** Position of a run: the part of a LiveRun that its records determine. */
 export type RunPosition = Pick<
   LiveRun,
-  'next' | 'seq' | 'attempt' | 'started' | 'course' | 'begun' | 'workMs' | 'failure'
+  'next' | 'seq' | 'attempt' | 'started' | 'branchState' | 'begun' | 'workMs' | 'failure'
 >
 
 /** Newest record of a run. */
@@ -36,7 +36,7 @@ export interface PositionRecord {
   error: string | null
 }
 
-const standingRecords = query(
+const positionRecords = query(
   'standing_records',
   {
     seq: int,
@@ -63,7 +63,7 @@ export const makePositionReader = (
   database: Queries,
 ): ((runKey: string, program: Program) => Promise<PositionRecord[]>) => {
   const read = batched(async (wanted: { runKey: string; pattern: string }[]): Promise<PositionRecord[][]> => {
-    const rows = await standingRecords(
+    const rows = await positionRecords(
       database,
       wanted.map(({ runKey }) => runKey),
       wanted.map(({ pattern }) => pattern),
@@ -79,7 +79,7 @@ const attemptAfter = ({ attempt, waiting }: Pick<PositionRecord, 'attempt' | 'wa
   attempt + (waiting ? 0 : 1)
 
 /** Position in a sequential program: the newest record determines it. */
-export const plainStanding = (last: LastRecord): RunPosition => {
+export const plainPosition = (last: LastRecord): RunPosition => {
   const { seq, attempt, waiting, started_at: started, work_ms: workMs } = last
   const isBegun = seq !== null && !last.step_ended
   const next = seq === null ? 0 : isBegun ? seq : seq + 1
@@ -88,7 +88,7 @@ export const plainStanding = (last: LastRecord): RunPosition => {
     seq: next,
     attempt: isBegun ? attemptAfter({ attempt: attempt ?? 1, waiting: waiting ?? false }) : 1,
     started: isBegun ? (started ?? undefined) : undefined,
-    course: undefined,
+    branchState: undefined,
     begun: undefined,
     workMs: workMs ?? 0,
     failure: undefined,
@@ -96,16 +96,16 @@ export const plainStanding = (last: LastRecord): RunPosition => {
 }
 
 /** Position in a program with branches and loops. */
-export const steeredStanding = (program: Program, records: PositionRecord[]): RunPosition => {
+export const steeredPosition = (program: Program, records: PositionRecord[]): RunPosition => {
   const last = records.at(-1)
   const isBegun = last !== undefined && !last.ended
-  const { course, next } = courseAfter(program, isBegun ? records.slice(0, -1) : records)
+  const { branchState, next } = branchStateAfter(program, isBegun ? records.slice(0, -1) : records)
   return {
     next,
     seq: isBegun ? last.seq : records.length,
     attempt: isBegun ? attemptAfter(last) : 1,
     started: isBegun ? last.started_at : undefined,
-    course,
+    branchState,
     begun: undefined,
     workMs: last?.work_ms ?? 0,
     failure: undefined,
@@ -113,8 +113,8 @@ export const steeredStanding = (program: Program, records: PositionRecord[]): Ru
 }
 
 /** Position in a parallel program, where several steps may have been under way. */
-export const parallelStanding = (program: Program, records: PositionRecord[]): RunPosition => {
-  const course = newBranchState()
+export const parallelPosition = (program: Program, records: PositionRecord[]): RunPosition => {
+  const branchState = newBranchState()
   const begun: NonNullable<LiveRun['begun']> = new Map()
   let failure: LiveRun['failure']
   for (const record of records) {
@@ -122,10 +122,10 @@ export const parallelStanding = (program: Program, records: PositionRecord[]): R
     if (!step) continue
     if (!record.ended) begun.set(step.index, { attempt: attemptAfter(record), started: record.started_at })
     else if (record.status === 'failed' && !step.options.continueOnError) failure ??= failureOf(record)
-    else if (record.status !== 'cancelled') settle(course, step, record)
+    else if (record.status !== 'cancelled') settle(branchState, step, record)
   }
   const workMs = records.reduce((most, { work_ms }) => Math.max(most, work_ms), 0)
-  return { next: 0, seq: 0, attempt: 1, started: undefined, course, begun, workMs, failure }
+  return { next: 0, seq: 0, attempt: 1, started: undefined, branchState, begun, workMs, failure }
 }
 
 const failureOf = ({ name, error }: PositionRecord): LiveRun['failure'] => ({

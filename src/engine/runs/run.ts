@@ -18,7 +18,7 @@ import type { RunDeps } from './run-deps.ts'
 
 /** Places the next step of a run whose steps execute in order. */
 export const placeInOrder = (run: LiveRun, step: ProgramStep): StepPlace => {
-  const turn = run.course ? turnOf(run.course, step) : 1
+  const turn = run.branchState ? turnOf(run.branchState, step) : 1
   const name = turn > 1 ? `${step.name}__${turn}` : step.name
   return { step, seq: run.seq, name, turn, attempt: run.attempt, started: run.started }
 }
@@ -99,7 +99,7 @@ interface SideBySide {
   deps: RunDeps
   lease: LeaseRef
   run: LiveRun
-  course: BranchState
+  branchState: BranchState
   /** Steps that are being carried out, by index. */
   underWay: Map<number, Promise<Done>>
   /** Why no more steps begin, beside what the run itself says. */
@@ -120,10 +120,19 @@ interface Done {
  * fails, the others are interrupted and recorded as cancelled. Throws Fenced.
  */
 const runSideBySide = async (deps: RunDeps, lease: LeaseRef, run: LiveRun): Promise<RunLeft> => {
-  run.course ??= newBranchState()
-  const { course } = run
+  run.branchState ??= newBranchState()
+  const { branchState } = run
   const underWay = new Map<number, Promise<Done>>()
-  const all: SideBySide = { deps, lease, run, course, underWay, left: undefined, end: undefined, thrown: undefined }
+  const all: SideBySide = {
+    deps,
+    lease,
+    run,
+    branchState,
+    underWay,
+    left: undefined,
+    end: undefined,
+    thrown: undefined,
+  }
   for (;;) {
     begin(all)
     if (underWay.size === 0) return leave(all)
@@ -138,16 +147,16 @@ const isHalted = ({ deps, run, left, end, thrown }: SideBySide): boolean =>
 
 /** Begins the steps that may begin, in the order of the program. */
 const begin = (all: SideBySide): void => {
-  const { deps, run, course, underWay } = all
+  const { deps, run, branchState, underWay } = all
   if (isHalted(all)) return
   for (const step of run.program.steps) {
     if (underWay.size >= deps.limits.parallelSteps) return
-    if (course.latest.has(step.index) || underWay.has(step.index)) continue
-    if (!step.after.every((index) => course.latest.has(index))) continue
-    if (isChosen(course, step))
+    if (branchState.latest.has(step.index) || underWay.has(step.index)) continue
+    if (!step.after.every((index) => branchState.latest.has(index))) continue
+    if (isChosen(branchState, step))
       follow(all, step, carryOut(deps.steps, all.lease, run, placeSideBySide(run, step), concludeOf(all)))
     else if (step.isListed) follow(all, step, recordSkipped(all, step))
-    else pass(course, step)
+    else pass(branchState, step)
   }
 }
 
@@ -167,14 +176,14 @@ const follow = ({ run, underWay }: SideBySide, step: ProgramStep, carried: Promi
 
 /** Handles a step that has ended or was left. */
 const take = (all: SideBySide, { step, recorded, thrown }: Done): void => {
-  const { run, course, underWay } = all
+  const { run, branchState, underWay } = all
   underWay.delete(step.index)
   run.underWay--
   run.begun?.delete(step.index)
-  if (recorded === 'skipped') settle(course, step, { seq: step.index, status: 'skipped', outputs: null })
+  if (recorded === 'skipped') settle(branchState, step, { seq: step.index, status: 'skipped', outputs: null })
   else if (typeof recorded === 'object') {
     const { status, outputs, goesOn } = recorded
-    if (status === 'completed' || goesOn) settle(course, step, { seq: step.index, status, outputs })
+    if (status === 'completed' || goesOn) settle(branchState, step, { seq: step.index, status, outputs })
     all.end ??= recorded.end
     run.deaths = 0
   } else if (recorded) all.left ??= recorded
@@ -186,13 +195,13 @@ const take = (all: SideBySide, { step, recorded, thrown }: Done): void => {
 
 /** Only the last step that executes can carry the end of the run. */
 const concludeOf =
-  ({ run, course }: SideBySide): Conclude =>
+  ({ run, branchState }: SideBySide): Conclude =>
   (place, outcome) => {
     if (outcome.status === 'failed' && !outcome.goesOn) fail(run, place, outcome)
     if (run.underWay > 1 || hasBegunBefore(run, place)) return undefined
     if (run.failure) return 'failed'
     if (outcome.status === 'cancelled') return 'cancelled'
-    return course.latest.size + 1 < run.program.steps.length ? undefined : 'completed'
+    return branchState.latest.size + 1 < run.program.steps.length ? undefined : 'completed'
   }
 
 const fail = (run: LiveRun, { name }: StepPlace, { error }: StepOutcome): void => {
@@ -206,7 +215,7 @@ const hasBegunBefore = ({ begun }: LiveRun, { step }: StepPlace): boolean =>
   begun !== undefined && [...begun.keys()].some((index) => index !== step.index)
 
 /** Ends or leaves the run once no step is under way. */
-const leave = async ({ deps, lease, run, course, left, end, thrown }: SideBySide): Promise<RunLeft> => {
+const leave = async ({ deps, lease, run, branchState, left, end, thrown }: SideBySide): Promise<RunLeft> => {
   if (thrown !== undefined) throw thrown
   if (end) return end
   if (left) return left
@@ -215,7 +224,7 @@ const leave = async ({ deps, lease, run, course, left, end, thrown }: SideBySide
   if (run.failure) {
     return endEarly(deps, lease, run, open, { status: 'failed', error: failureText(run, run.failure) })
   }
-  if (course.latest.size === run.program.steps.length) return endRun(deps, lease, run, 'completed', null)
+  if (branchState.latest.size === run.program.steps.length) return endRun(deps, lease, run, 'completed', null)
   return deps.stopping.aborted ? 'released' : hold(deps, lease, run)
 }
 
@@ -260,7 +269,7 @@ const runInOrder = async (deps: RunDeps, lease: LeaseRef, run: LiveRun): Promise
     if (run.requested) return endEarly(deps, lease, run, [place], requestedEnd(run))
     if (deps.stopping.aborted) return 'released'
     if (deps.pauses.has(run.collectionId)) return hold(deps, lease, run)
-    if (run.course && !isChosen(run.course, step)) {
+    if (run.branchState && !isChosen(run.branchState, step)) {
       await deps.journal.add({ lease, owner: run, step: skippedRow(run, place) })
       next = after(run, place, { status: 'skipped', outputs: null })
       forget(deps.memory, run, step.index)
@@ -277,10 +286,11 @@ const runInOrder = async (deps: RunDeps, lease: LeaseRef, run: LiveRun): Promise
 
 /** Returns the index of the step that follows. */
 const after = (
-  { program, course }: LiveRun,
+  { program, branchState }: LiveRun,
   { step, seq }: StepPlace,
   { status, outputs }: Pick<StepOutcome, 'outputs'> & { status: StepOutcome['status'] | 'skipped' },
-): number => (course ? passOver(program, course, settle(course, step, { seq, status, outputs })) : step.index + 1)
+): number =>
+  branchState ? passOver(program, branchState, settle(branchState, step, { seq, status, outputs })) : step.index + 1
 
 /** Moves the run on to the next step, and drops results that no later step reads. */
 const moveOn = ({ memory }: RunDeps, run: LiveRun, next: number): void => {

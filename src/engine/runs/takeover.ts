@@ -24,10 +24,10 @@ import type { RunDeps } from './run-deps.ts'
 import {
   type LastRecord,
   type PositionRecord,
-  parallelStanding,
-  plainStanding,
+  parallelPosition,
+  plainPosition,
   type RunPosition,
-  steeredStanding,
+  steeredPosition,
 } from './run-position.ts'
 
 /** Loads runs that have not ended. */
@@ -36,7 +36,7 @@ interface ResumeDeps extends RunDeps {
   programs: Pick<Programs, 'of'>
   environments: Pick<Environments, 'of'>
   /** Reads all records of a run that has branches, loops, or steps side by side. */
-  standingRecords(runKey: string, program: Program): Promise<PositionRecord[]>
+  positionRecords(runKey: string, program: Program): Promise<PositionRecord[]>
 }
 
 /** The row of a run that has not ended, as the new owner of its lease reads it. */
@@ -64,10 +64,10 @@ interface OpenRun extends LastRecord {
   deaths: number
 }
 
-const standingOf = async (deps: ResumeDeps, program: Program, open: OpenRun): Promise<RunPosition> => {
-  if (!program.isSteered && !program.isParallel) return plainStanding(open)
-  const records = await deps.standingRecords(open.id, program)
-  return program.isParallel ? parallelStanding(program, records) : steeredStanding(program, records)
+const positionOf = async (deps: ResumeDeps, program: Program, open: OpenRun): Promise<RunPosition> => {
+  if (!program.isSteered && !program.isParallel) return plainPosition(open)
+  const records = await deps.positionRecords(open.id, program)
+  return program.isParallel ? parallelPosition(program, records) : steeredPosition(program, records)
 }
 
 /** Makes a run in memory that continues after its records. */
@@ -93,7 +93,7 @@ const toLiveRun = async (deps: ResumeDeps, open: OpenRun): Promise<LiveRun> => {
     replayOf: open.replay_of,
     refusal: open.refusal === null ? null : refusalSentence(open.refusal),
     pending: open.status === 'pending',
-    ...(await standingOf(deps, program, open)),
+    ...(await positionOf(deps, program, open)),
     underWay: 0,
     working: 0,
     workedUntilMs: 0,
@@ -136,7 +136,7 @@ const openPlaces = (run: LiveRun): StepPlace[] => {
   const { steps, isParallel } = run.program
   if (!isParallel) return steps.slice(run.next, run.next + 1).map((step) => placeInOrder(run, step))
   const begun = steps.filter(({ index }) => run.begun?.has(index))
-  const next = steps.filter(({ index }) => !run.course?.latest.has(index)).slice(0, 1)
+  const next = steps.filter(({ index }) => !run.branchState?.latest.has(index)).slice(0, 1)
   return (begun.length > 0 ? begun : next).map((step) => placeSideBySide(run, step))
 }
 

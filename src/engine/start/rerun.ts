@@ -4,7 +4,7 @@ import type { Queries } from '../../store/database/database.ts'
 import { int, orNull, query, text, textOf } from '../../store/database/table.ts'
 import type { Carry, Rerun, RerunOf } from '../engine.ts'
 import type { Environment } from '../environment/environment.ts'
-import { courseAfter, indexOfRecorded, type Settled, steeringPattern, turnOf } from '../program/branch-state.ts'
+import { branchStateAfter, indexOfRecorded, type Settled, steeringPattern, turnOf } from '../program/branch-state.ts'
 import type { Program, ProgramStep } from '../program/program.ts'
 import type { Programs } from '../program/programs.ts'
 import { neededPathsOf } from '../program/source.ts'
@@ -90,9 +90,9 @@ const stepsBefore = (request: CarryRequest, recorded: Recorded[]): Recorded[] =>
 
 /** A worker continues where the carried steps lead: that must be the requested step. */
 const checkComesNext = (program: Program, before: Recorded[], { source, fromStep }: CarryRequest): void => {
-  const { course, next } = courseAfter(program, before)
+  const { branchState, next } = branchStateAfter(program, before)
   const step = program.steps[next]
-  const turn = step ? turnOf(course, step) : 1
+  const turn = step ? turnOf(branchState, step) : 1
   const name = step && (turn > 1 ? `${step.name}__${turn}` : step.name)
   if (name === fromStep) return
   throw invalidField(

@@ -23,7 +23,7 @@ import { newBranchState } from '../program/branch-state.ts'
 import { requireInputs } from '../program/input-schema.ts'
 import type { Program, ProgramStep } from '../program/program.ts'
 import type { Programs } from '../program/programs.ts'
-import type { LiveRun } from '../runs/live-run.ts'
+import { type LiveRun, newLiveRun } from '../runs/live-run.ts'
 import { refusalOf, refusalRecord, refusalSentence } from '../runs/refusal.ts'
 import { workOn } from '../runs/run.ts'
 import type { RunDeps } from '../runs/run-deps.ts'
@@ -81,45 +81,18 @@ const newRunOf = (prepared: PreparedRun, trajectoryId: string): QueuedRun => {
 }
 
 /** Makes the run in memory, before its first step. `heldBytes` is the memory of its parameters. */
-const liveRunOf = (
-  { request, program, environment, refusal }: PreparedRun,
-  run: NewRun,
-  heldBytes: number,
-): LiveRun => ({
-  // Written out: with a spread V8 creates the object ten times as slowly.
-  collection: request.collection.name,
-  task: request.task.name,
-  trajectoryId: run.trajectoryId,
-  key: run.key,
-  collectionId: run.collectionId,
-  payer: run.payer,
-  taskId: run.taskId,
-  author: run.author,
-  program,
-  initParams: JSON.parse(run.initParams),
-  initParamsBytes: 0,
-  heldBytes,
-  environment,
-  depth: 0,
-  replayOf: request.rerun?.replayOf ?? null,
-  refusal: refusal === undefined ? null : refusalSentence(refusal),
-  pending: false,
-  next: 0,
-  seq: 0,
-  course: program.isSteered || program.isParallel ? newBranchState() : undefined,
-  begun: undefined,
-  underWay: 0,
-  attempt: 1,
-  started: undefined,
-  workMs: 0,
-  working: 0,
-  workedUntilMs: 0,
-  deaths: 0,
-  results: new Map(),
-  requested: undefined,
-  failure: undefined,
-  interrupts: new Set(),
-})
+const liveRunOf = ({ request, program, environment, refusal }: PreparedRun, run: NewRun, heldBytes: number): LiveRun =>
+  newLiveRun(run, {
+    collection: request.collection.name,
+    task: request.task.name,
+    program,
+    heldBytes,
+    environment,
+    depth: 0,
+    replayOf: request.rerun?.replayOf ?? null,
+    refusal: refusal === undefined ? null : refusalSentence(refusal),
+    branchState: program.isSteered || program.isParallel ? newBranchState() : undefined,
+  })
 
 /** The usage that a new run adds to its collection. */
 const usageOfRun = (initParams: string, files: readonly NewFile[]): Usage => ({

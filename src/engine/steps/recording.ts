@@ -1,7 +1,7 @@
 import { AppError } from '../../lib/errors.ts'
 import type { StepStatus } from '../../model/workflows/workflow.ts'
 import type { Queries } from '../../store/database/database.ts'
-import { int, orNull, query, queryOne, text, textOf } from '../../store/database/table.ts'
+import { int, orNull, query, queryOne, type Row, text, textOf } from '../../store/database/table.ts'
 import { type LoadedInto, loadPayload } from '../journal/stored-results.ts'
 import type { Transfer } from '../journal/transfers.ts'
 import type { StepPlace } from './step-run.ts'
@@ -11,16 +11,29 @@ interface RecordingDeps {
   transfer: Transfer
 }
 
-/** A step of the run that a replay takes its results from. */
-interface RecordedStep {
-  name: string
-  status: StepStatus
+const recorded = {
+  status: textOf<StepStatus>(),
   /** JSON texts. */
-  inputs: string | null
-  outputs: string | null
-  error: string | null
-  warnings: string | null
+  inputs: orNull(text),
+  outputs: orNull(text),
+  error: orNull(text),
+  warnings: orNull(text),
 }
+/** A step of the run that a replay takes its results from. */
+type RecordedStep = Row<typeof recorded> & { name: string }
+
+const recordedHere = {
+  ...recorded,
+  trajectory_id: text,
+  task: text,
+  /** Null where the run has no such step. */
+  name: orNull(text),
+  inputs_payload: orNull(text),
+  outputs_payload: orNull(text),
+  inputs_bytes: int,
+  outputs_bytes: int,
+}
+type RecordedHere = Row<typeof recordedHere>
 
 /** The recording of a step that is replayed. */
 export interface StepRecording {
@@ -31,16 +44,6 @@ export interface StepRecording {
   step: RecordedStep | undefined
   /** Name of the step that it recorded with the same `seq`. */
   nameHere: string | undefined
-}
-
-interface RecordedHere extends Omit<RecordedStep, 'name'> {
-  trajectory_id: string
-  task: string
-  name: string | null
-  inputs_payload: string | null
-  outputs_payload: string | null
-  inputs_bytes: number
-  outputs_bytes: number
 }
 
 /** A replayed step: its recording, and its inputs as JSON text without secrets. */
@@ -59,40 +62,14 @@ const isStep = (row: RecordedHere | undefined): row is RecordedHere & RecordedSt
 
 const recordedStepNamed = query(
   'recorded_step_named',
-  {
-    trajectory_id: text,
-    task: text,
-    name: orNull(text),
-    inputs_payload: orNull(text),
-    outputs_payload: orNull(text),
-    inputs_bytes: int,
-    outputs_bytes: int,
-    status: textOf<'pending' | 'running' | 'completed' | 'failed' | 'cancelled' | 'skipped'>(),
-    inputs: orNull(text),
-    outputs: orNull(text),
-    error: orNull(text),
-    warnings: orNull(text),
-  },
+  recordedHere,
   `select ${recordedColumns} from runs r join steps s on s.run_id = r.id and s.name = $2 ${recordedPayloads}
            where r.id = $1`,
 )
 
 const recordedStepHere = queryOne(
   'recorded_step_here',
-  {
-    trajectory_id: text,
-    task: text,
-    name: orNull(text),
-    inputs_payload: orNull(text),
-    outputs_payload: orNull(text),
-    inputs_bytes: int,
-    outputs_bytes: int,
-    status: textOf<'pending' | 'running' | 'completed' | 'failed' | 'cancelled' | 'skipped'>(),
-    inputs: orNull(text),
-    outputs: orNull(text),
-    error: orNull(text),
-    warnings: orNull(text),
-  },
+  recordedHere,
   `select ${recordedColumns} from runs r left join steps s on s.run_id = r.id and s.seq = $2 ${recordedPayloads}
      where r.id = $1`,
 )

@@ -40,17 +40,17 @@ export const missingResults = (run: StepRun, step: ProgramStep): number[] =>
     .filter((index) => !run.results.has(index) && seqOf(run, index) !== undefined)
 
 /** `seq` of the latest record of a step; undefined if no record of it has results. */
-const seqOf = ({ course }: StepRun, index: number): number | undefined => {
-  if (!course) return index
-  const latest = course.latest.get(index)
+const seqOf = ({ branchState }: StepRun, index: number): number | undefined => {
+  if (!branchState) return index
+  const latest = branchState.latest.get(index)
   return latest === 'skipped' ? undefined : latest
 }
 
 /** Says why a step has no result to read; undefined if it has one. */
-export const absenceOf = ({ course, program }: StepRun, name: string): string | undefined => {
+export const absenceOf = ({ branchState, program }: StepRun, name: string): string | undefined => {
   const index = program.indexOf.get(name)
-  if (!course || index === undefined) return undefined
-  const latest = course.latest.get(index)
+  if (!branchState || index === undefined) return undefined
+  const latest = branchState.latest.get(index)
   return latest === 'skipped'
     ? `step '${name}' was skipped`
     : latest === undefined
@@ -65,7 +65,7 @@ export const absenceOf = ({ course, program }: StepRun, name: string): string | 
 const timesItsTexts = 5
 
 const initParamsOf = queryOne(
-  'init_params_of',
+  'init_params_of_run',
   { init_params: orNull(text) },
   'select init_params from runs where id = $1',
   (runKey: string) => [runKey],
@@ -126,7 +126,7 @@ export const loadResults = async (
 /** Returns `{inputs, outputs, config, status, error}` of an earlier step for paths to read, parsed at the first read. */
 export const sectionsOf = (run: StepRun, name: string, loaded?: Loaded): unknown => {
   const index = run.program.indexOf.get(name)
-  const isSkipped = index !== undefined && run.course?.latest.get(index) === 'skipped'
+  const isSkipped = index !== undefined && run.branchState?.latest.get(index) === 'skipped'
   const result = index === undefined || isSkipped ? undefined : (run.results.get(index) ?? loaded?.get(index))
   if (index === undefined) return undefined
   if (!result) {

@@ -21,7 +21,7 @@ export interface StepRun extends Readonly<RunUnderLease> {
   /** Deaths of the process at the step that the run is at. */
   readonly deaths: number
   /** The decisions of branches and loops, or in parallel execution the steps that have ended. */
-  readonly course: BranchState | undefined
+  readonly branchState: BranchState | undefined
   /** Number of steps under way in parallel execution. */
   readonly underWay: number
   /** The first step that failed while others were executing. */

@@ -1,6 +1,6 @@
 import type { RunStatus } from '../../../model/workflows/workflow.ts'
 import type { Queries } from '../../database/database.ts'
-import { bigint, float, query } from '../../database/table.ts'
+import { bigint, float, json, orNull, query } from '../../database/table.ts'
 import { withOpenRuns } from './run-counts.ts'
 
 /** Totals of the runs of some tasks. */
@@ -9,7 +9,7 @@ export interface GroupTotals {
   byStatus: Partial<Record<RunStatus, number>>
   /** Steps that wait for a person. */
   approvals: number
-  /** JSON text of a LastRun; null when there was no run. */
+  /** Null when there was no run. */
   last: LastRun | null
 }
 
@@ -18,15 +18,6 @@ interface LastRun {
   task: string
   status: RunStatus
   created_at: string
-}
-
-interface TotalsRow {
-  id: number
-  started: number
-  pending: number
-  statuses: Partial<Record<RunStatus, number>>
-  approvals: number
-  last: LastRun | null
 }
 
 /** SQL queries for the task ids of one group `i`, and for the collections of all groups. */
@@ -42,21 +33,22 @@ const groups = {
   },
 }
 
-/**
- * Reads totals of tasks, or of all tasks of collections, in one snapshot and in the order of the ids. Counters have all
- * but runs in the queue and open approvals, which are counted in their indexes.
- */
-export const groupTotals = async (
-  queries: Queries,
-  kind: keyof typeof groups,
-  ids: readonly number[],
-): Promise<GroupTotals[]> => {
+const totalsOf = (kind: keyof typeof groups) => {
+  const { collections } = groups[kind]
   const tasks = `(${groups[kind].tasks}) g`
-  const rows = await queries.rows<TotalsRow>(
+  return query(
     `totals_of_${kind}s`,
+    {
+      id: bigint,
+      started: bigint,
+      pending: bigint,
+      statuses: json<Partial<Record<RunStatus, number>>>('json'),
+      approvals: bigint,
+      last: orNull(json<LastRun>('json')),
+    },
     `with waiting as materialized (
        select r.task_id, count(*) as total from approvals a join runs r on r.id = a.run_id and r.ended_at is null
-       where a.decision is null and a.collection_id in (${groups[kind].collections}) group by 1)
+       where a.decision is null and a.collection_id in (${collections}) group by 1)
      select i.id::bigint as id,
        (select coalesce(sum(c.total), 0) from ${tasks} join run_counts c on c.task_id = g.task_id)::bigint as started,
        (select count(*) from ${tasks} join runs r on r.task_id = g.task_id and r.status = 'pending' and r.ended_at is null)
@@ -72,8 +64,21 @@ export const groupTotals = async (
           order by created_at desc, number desc limit 1) l
         order by l.created_at desc limit 1) as last
      from unnest($1::bigint[]) with ordinality i(id, at) order by i.at`,
-    [ids],
+    (ids: readonly number[]) => [ids],
   )
+}
+const totals = { task: totalsOf('task'), collection: totalsOf('collection') }
+
+/**
+ * Reads totals of tasks, or of all tasks of collections, in one snapshot and in the order of the ids. Counters have all
+ * but runs in the queue and open approvals, which are counted in their indexes.
+ */
+export const groupTotals = async (
+  queries: Queries,
+  kind: keyof typeof totals,
+  ids: readonly number[],
+): Promise<GroupTotals[]> => {
+  const rows = await totals[kind](queries, ids)
   return rows.map(({ id, approvals, last, ...counts }) => ({ id, byStatus: withOpenRuns(counts), approvals, last }))
 }
 
