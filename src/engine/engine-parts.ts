@@ -65,6 +65,7 @@ const endedRuns = query(
   'ended_runs',
   { id: text },
   'select id from runs where id = any($1::text[]) and ended_at is not null',
+  (runKeys: string[]) => [runKeys],
 )
 
 const makeWaiters = (database: Queries, isLocal: (runKey: string) => boolean): Waiters => {

@@ -5,7 +5,7 @@ export interface Backoff {
   longestMs?: number
   /** Default: 2. */
   factor?: number
-  /** Random share, so that those that failed together do not try together: 0.2 makes 80 to 120 %. Default: 0. */
+  /** Share of the pause that is random: 0.2 makes it 80 to 120 %. It keeps callers that failed together apart. Default: 0. */
   jitter?: number
 }
 

@@ -20,7 +20,7 @@ import { bucketId } from '../store/objects/s3/notes.ts'
 import { makeS3Objects } from '../store/objects/s3/s3-objects.ts'
 import { makeOutboundNetwork } from './outbound-network.ts'
 
-/** Local addresses that give credentials to containers and instances, and to nobody else: no step may reach them. */
+/** Local addresses where containers and machines of a cloud get their credentials. Requests of steps may not reach them. */
 const credentialHosts = ['169.254.169.254', '169.254.170.2', '169.254.170.23', '[fd00:ec2::23]', '127.0.0.0/8']
 
 interface BucketOptions {

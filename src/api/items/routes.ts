@@ -98,7 +98,7 @@ const idOf = (run: RunRow): string =>
     .digest('hex')
     .slice(0, 16)}`
 
-/** Makes an item of the parameters of a run and its expected result. Throws a 422 that says what is missing. */
+/** Turns a run into an item: its parameters, and the result that is expected. Throws a 422 that names what the run lacks. */
 const itemFromRun = async (
   { database }: FromRunDeps,
   collection: FoundCollection,

@@ -37,7 +37,7 @@ interface EventFilter {
   step?: string | undefined
   /** Number of an attempt. It excludes events that belong to no step. */
   attempt?: number | undefined
-  /** Types of which an event must have one; empty for any. */
+  /** Only events of one of these types; an empty list lets every type through. */
   types: readonly string[]
   /** Text in the message or the attributes (case-insensitive). */
   text?: string | undefined

@@ -52,6 +52,7 @@ const environmentOfRun = queryOne(
   'environment_of_run',
   { environment_id: orNull(bigint), sealed_secrets: orNull(text), definition: text },
   'select environment_id, sealed_secrets, definition from runs where id = $1',
+  (runKey: string) => [runKey],
 )
 
 /** Makes the function that removes a run's secrets and callback tokens from texts that are stored with it. */

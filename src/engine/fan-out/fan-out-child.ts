@@ -74,6 +74,7 @@ const taskOfChildren = queryOne(
   'task_of_children',
   { id: bigint, name: text, definition: text },
   'select id, name, definition from tasks where collection_id = $1 and lower(name) = lower($2)',
+  (collectionId: number, name: string) => [collectionId, name],
 )
 
 const findTask = async (database: Queries, run: StepRun, written: string): Promise<TaskOfChildren> => {
@@ -99,6 +100,7 @@ const begunTaskOfChildren = queryOne(
   `select task_id as id, split_part(name, '/', 2) as name, definition
      from runs where parent_id = $1 and parent_seq = $2 and ($3::int is null or child_index = $3)
      order by child_index limit 1`,
+  (runKey: string, seq: number, onlyIndex: number | null) => [runKey, seq, onlyIndex],
 )
 
 /** Child runs that exist go on with the definition they began with, even if their task has changed since. */
@@ -170,6 +172,7 @@ const parentOfChildren = queryOne(
   `select environment_id, sealed_secrets, runs_on,
        (select count(*) from runs above where above.id = any($2::text[]) and above.task_id = $3)::int as above
      from runs where id = $1`,
+  (parentKey: string, above: string[], taskId: number) => [parentKey, above, taskId],
 )
 
 const readParent = async ({ database }: ChildDeps, run: StepRun, taskId: number): Promise<ParentRow | undefined> => {

@@ -1,6 +1,6 @@
 import type { ChildRun } from '../../activities/activity.ts'
 import type { Queries } from '../../store/database/database.ts'
-import { bigint, bool, int, list, nothing, query, queryOne, text } from '../../store/database/table.ts'
+import { asGiven, bigint, bool, int, list, nothing, query, queryOne, text } from '../../store/database/table.ts'
 import { identified } from '../../store/runs/changes.ts'
 import { labelNewRuns } from '../../store/runs/labels.ts'
 import { runInput } from '../journal/journal-columns.ts'
@@ -74,6 +74,7 @@ const emitChildren = queryOne(
   'emit_children',
   { held: bool, stopped: bool, made: list(text), queued: bigint },
   emitStatement,
+  asGiven,
 )
 
 /** Writes runs and their leases. */
@@ -123,6 +124,7 @@ const childrenMissing = query(
   { index: int },
   `select index from generate_series(0, $3::int - 1) index
      except select child_index from runs where parent_id = $1 and parent_seq = $2 order by 1`,
+  (runKey: string, seq: number, next: number) => [runKey, seq, next],
 )
 
 const childrenOut = query(
@@ -130,6 +132,7 @@ const childrenOut = query(
   { id: text, share: int, open: int, seq: int },
   `select l.id, l.share, r.parent_seq as seq, count(*)::int as open from runs r join leases l on l.id = r.lease
      where r.parent_id = $1 and r.ended_at is null and l.share is not null group by 1, 2, 3`,
+  (runKey: string) => [runKey],
 )
 
 const childrenMade = queryOne(
@@ -138,6 +141,7 @@ const childrenMade = queryOne(
   `select coalesce(max(child_index), -1) + 1 as next, count(*)::int as total,
        exists (select from runs where parent_id = $1 and parent_seq = $2 and status in ('failed', 'cancelled')) as failed
      from runs where parent_id = $1 and parent_seq = $2`,
+  (runKey: string, seq: number) => [runKey, seq],
 )
 
 export const readProgress = async (database: Queries, { runKey, seq }: Parent): Promise<Progress> => {
@@ -160,6 +164,7 @@ const childrenDue = queryOne(
   `select count(*)::int as due from (
        select from runs where parent_id = $1 and parent_seq = $2 and lease is null and ended_at is null
          and wake_at <= now() limit ${mostDue}) found`,
+  (runKey: string, seq: number) => [runKey, seq],
 )
 
 /** Counts parked runs of a step that are due, up to the number that can start soon. */
@@ -181,6 +186,7 @@ const wakeDueChildren = queryOne(
      select exists (select from fence) held, (select count(*) from moved)::int woken,
        (select ${enqueueLease('id', '$8::bigint', '$9')} from new_lease) queued,
        (select pg_notify(channel('runs'), '') from new_lease) told`,
+  asGiven,
 )
 
 /** Queues due parked runs of a step, under a lease with its concurrency limit. Returns their number. */

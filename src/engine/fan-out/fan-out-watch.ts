@@ -1,6 +1,6 @@
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { Queries } from '../../store/database/database.ts'
-import { query, text, textOf } from '../../store/database/table.ts'
+import { asGiven, query, text, textOf } from '../../store/database/table.ts'
 import { type Leased, makeWaitingSteps, type Waiting, type WaitingSteps } from './waiting-steps.ts'
 
 /** Notifies waiting steps about the ends of their child runs: local ones at once, others by polling. */
@@ -76,7 +76,12 @@ const countEnd = (steps: WaitingSteps, lease: string, status: RunStatus): void =
   steps.leaseIsDone(lease)
 }
 
-const fanOuts = query('fan_outs', { kind: textOf<'failed' | 'lease' | 'settled' | 'due'>(), id: text }, askStatement)
+const fanOuts = query(
+  'fan_outs',
+  { kind: textOf<'failed' | 'lease' | 'settled' | 'due'>(), id: text },
+  askStatement,
+  asGiven,
+)
 
 /** Polls for all steps in one query. Returns whether there was news. */
 const ask = async (database: Queries, steps: WaitingSteps): Promise<boolean> => {

@@ -49,7 +49,17 @@ const countStatement = `
     (select count(*) from (
        select from runs where collection_id = $3 and parent_id is not null and ended_at is null limit $4) found)::int started`
 
-const countOpenRuns = queryOne('count_open_runs', { below: int, started: int }, countStatement)
+const countOpenRuns = queryOne(
+  'count_open_runs',
+  { below: int, started: int },
+  countStatement,
+  (root: string, mostBelow: number, collectionId: number, mostStarted: number) => [
+    root,
+    mostBelow,
+    collectionId,
+    mostStarted,
+  ],
+)
 
 export const makeOpenRuns = (database: Queries, { maxOpenBelow, maxOpenStarted }: OpenRunLimits): OpenRuns => {
   const below = new Map<string, Room>()

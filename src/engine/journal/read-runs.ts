@@ -145,7 +145,17 @@ const readOne = (row: ReadableRun | undefined, collection: string, id: string, p
   })
 }
 
-const readSteps = query('read_steps', { name: text, status: text, outputs: orNull(text), bytes: float }, stepsStatement)
+const readSteps = query(
+  'read_steps',
+  { name: text, status: text, outputs: orNull(text), bytes: float },
+  stepsStatement,
+  (collectionId: number, trajectoryId: string, isAll: boolean, mostBytes: number) => [
+    collectionId,
+    trajectoryId,
+    isAll,
+    mostBytes,
+  ],
+)
 
 /** Lets a step read other runs of its collection, a few hundred at a time, and only the steps it names. */
 export const runReader = (

@@ -40,6 +40,7 @@ const stepResults = query(
          coalesce(octet_length(i.body), 0) inputs_bytes, coalesce(octet_length(o.body), 0) outputs_bytes
        from unnest($1::text[], $2::int[]) w(run_id, seq) join steps s on s.run_id = w.run_id and s.seq = w.seq
        left join payloads i on i.id = s.inputs_payload left join payloads o on o.id = s.outputs_payload`,
+  (runKeys: string[], seqs: number[]) => [runKeys, seqs],
 )
 
 /** Makes a reader of step records. Runs that resume at the same time share a query. */

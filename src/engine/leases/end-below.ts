@@ -1,6 +1,6 @@
 import { pause } from '../../lib/time.ts'
 import type { Queries } from '../../store/database/database.ts'
-import { bool, list, queryOne, text } from '../../store/database/table.ts'
+import { asGiven, bool, list, queryOne, text } from '../../store/database/table.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import { Fenced } from '../journal/journal-sender.ts'
 import { type EndRequests, endRequestsOf, requestEnd } from './end-requests.ts'
@@ -53,6 +53,7 @@ const askedAbove = queryOne(
   'is_asked_above',
   { asked: bool },
   'select exists (select from runs where id = any($1::text[]) and requested_status is not null) as asked',
+  (runKeys: string[]) => [runKeys],
 )
 
 export const makeEndBelow = ({ database, urgent, deliver, stopping }: EndBelowDeps): EndBelow => {
@@ -135,6 +136,7 @@ const runsOpenBelow = queryOne(
          else lease is null or exists (select from leases l where l.id = below.lease and l.epoch = 0) end)
      select held, held and exists (select from below limit 1) as open,
        array(select id from unasked where held and $5 <> 'none' limit ${mostFound}) as keys from fence`,
+  asGiven,
 )
 
 /**

@@ -42,8 +42,9 @@ const askAgainMs = 500
 
 const endRequests = query(
   'end_requests',
-  { id: text, status: textOf<'pending' | 'running' | 'completed' | 'failed' | 'cancelled' | 'archived'>() },
+  { id: text, status: textOf<RunStatus>() },
   'select id, requested_status as status from runs where id = any($1::text[]) and requested_status is not null',
+  (runKeys: string[]) => [runKeys],
 )
 
 /** Reads which of these runs were asked to end, and how, by key. */
@@ -73,11 +74,12 @@ const requestsOfLeases = query(
   'requested',
   {
     id: text,
-    requested_status: orNull(textOf<'pending' | 'running' | 'completed' | 'failed' | 'cancelled' | 'archived'>()),
+    requested_status: orNull(textOf<RunStatus>()),
   },
   `select id, requested_status from runs
          where lease = any($1::text[]) and requested_status is not null and ended_at is null
          union all select id, null from leases where id = any($1::text[]) and halted`,
+  (leases: string[]) => [leases],
 )
 
 export const makeEndRequests = ({ urgent, urgentRequests, live, log }: EndRequestDeps): EndRequests => {

@@ -56,7 +56,12 @@ export interface Heartbeat {
 
 const isDead = `beat_at < now() - interval '${deadMs} milliseconds'`
 
-const confirmLease = queryOne('confirm_lease', { epoch: int }, 'select epoch from leases where id = $1')
+const confirmLease = queryOne(
+  'confirm_lease',
+  { epoch: int },
+  'select epoch from leases where id = $1',
+  (id: string) => [id],
+)
 
 export const makeHeartbeat = (deps: HeartbeatDeps): Heartbeat => {
   const { executor, labels, database, urgent, stopping, log } = deps
@@ -140,7 +145,12 @@ export const makeHeartbeat = (deps: HeartbeatDeps): Heartbeat => {
   }
 }
 
-const deadExecutors = query('dead_executors', { id: text }, `select id from executors where ${isDead} and id <> $1`)
+const deadExecutors = query(
+  'dead_executors',
+  { id: text },
+  `select id from executors where ${isDead} and id <> $1`,
+  (executor: string) => [executor],
+)
 
 /**
  * Queues the leases of dead processes again, then deletes their rows. The row goes last: if this process dies in

@@ -110,6 +110,7 @@ const putBackOwn = queryOne(
   { queued: int, deleted: int, others: bool, pg_notify: nothing },
   putBack(`select id, runs_on, true as released from leases
       where owner = $1 and ($2::text[] is null or coalesce(runs_on, '') <> all ($2)) order by id for no key update`),
+  (executor: string, queues: readonly string[] | null) => [executor, queues],
 )
 
 /**
@@ -136,6 +137,7 @@ const putBackOfDead = queryOne(
   { queued: int, deleted: int, others: bool, pg_notify: nothing },
   putBack(`select id, runs_on, false as released from leases l
       where owner = $1 and not exists (select from queued_leases where id = l.id) order by id for no key update`),
+  (executor: string) => [executor],
 )
 
 /** Queues the leases of a dead process, and returns their number. Until another one takes them, it may still be alive. */

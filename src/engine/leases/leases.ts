@@ -56,6 +56,7 @@ const wake = (name: string, condition: string) =>
      select (select count(*) from moved)::int woken,
        (select ${enqueueLease('lease.id', 'first.collection_id', 'first.runs_on')} from lease, first) queued,
        (select pg_notify(channel('runs'), '') from lease) told`,
+    (leaseId: string) => [leaseId],
   )
 const wakeDue = wake('wake_parked', isDue)
 const wakeOrphaned = wake('wake_orphans', isOrphan)

@@ -85,7 +85,9 @@ const arrayOf = (lines: readonly Buffer[]): Buffer =>
 /** Whether a call has files or labels. */
 const hasMore = (line: Buffer): boolean => /^\{"(?:files|labels)"/.test(line.toString('latin1', 0, 9))
 
-const recorded = query('recorded', { id: text }, 'select id from runs where id = any($1::text[])')
+const recorded = query('recorded', { id: text }, 'select id from runs where id = any($1::text[])', (keys: string[]) => [
+  keys,
+])
 
 /** `own` is the connection for records; `queries` serves everything else. */
 export const makeCallWriter = (options: {

@@ -115,6 +115,7 @@ const recordedEvents = queryOne(
   'events_recorded',
   { recorded: int },
   'select coalesce(max(n), -1) + 1 as recorded from step_events where run_id = $1 and seq = $2',
+  (runKey: string, seq: number) => [runKey, seq],
 )
 
 /** Counts the events that a step has recorded. */

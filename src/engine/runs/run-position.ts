@@ -41,7 +41,7 @@ const positionRecords = query(
   {
     seq: int,
     name: text,
-    status: textOf<'pending' | 'running' | 'completed' | 'failed' | 'cancelled' | 'skipped'>(),
+    status: textOf<StepStatus>(),
     ended: bool,
     waiting: bool,
     attempt: int,
@@ -56,6 +56,7 @@ const positionRecords = query(
          case when s.status = 'failed' then s.error end as error
        from unnest($1::text[], $2::text[]) w(run_id, pattern) join steps s on s.run_id = w.run_id
        order by s.run_id, s.seq`,
+  (runKeys: string[], patterns: string[]) => [runKeys, patterns],
 )
 
 /** Reads all records of runs; concurrent resumes share a query. */

@@ -318,8 +318,8 @@ const loadOpen = query(
     author: text,
     environment_id: orNull(bigint),
     sealed_secrets: orNull(text),
-    status: textOf<'pending' | 'running' | 'completed' | 'failed' | 'cancelled' | 'archived'>(),
-    requested_status: orNull(textOf<'pending' | 'running' | 'completed' | 'failed' | 'cancelled' | 'archived'>()),
+    status: textOf<RunStatus>(),
+    requested_status: orNull(textOf<RunStatus>()),
     depth: smallint,
     replay_of: orNull(text),
     refusal: orNull(text),
@@ -332,6 +332,7 @@ const loadOpen = query(
     work_ms: orNull(bigint),
   },
   loadStatement,
+  (ids: string[]) => [ids],
 )
 
 /** Loads the open runs of leases that were just taken. */

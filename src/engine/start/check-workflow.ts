@@ -161,12 +161,18 @@ const mostTasksToGuess = 500
 /** Maximum faults about tasks that are not there. */
 const mostMissingTasks = 100
 
-const taskNames = query('first_task_names', { name: text }, 'select name from tasks where collection_id = $1 limit $2')
+const taskNames = query(
+  'first_task_names',
+  { name: text },
+  'select name from tasks where collection_id = $1 limit $2',
+  (collectionId: number, most: number) => [collectionId, most],
+)
 
 const tasksNamed = query(
   'named_tasks',
   { name: text },
   'select lower(name) as name from tasks where collection_id = $1 and lower(name) = any($2)',
+  (collectionId: number, names: string[]) => [collectionId, names],
 )
 
 /** Finds faults that would fail a run, including child tasks that its collection lacks. */

@@ -3,7 +3,7 @@ import { batched } from '../../lib/batch.ts'
 import { AppError } from '../../lib/errors.ts'
 import type { NewFile, NewRun } from '../../model/runs/new-run.ts'
 import type { Database, Queries } from '../../store/database/database.ts'
-import { query, text } from '../../store/database/table.ts'
+import { asGiven, query, text } from '../../store/database/table.ts'
 import { identified } from '../../store/runs/changes.ts'
 import { type Carry, RunExists } from '../engine.ts'
 import { fileInput, inputRows, runInput } from '../journal/journal-columns.ts'
@@ -88,7 +88,7 @@ export interface QueuedRun {
 /** Why an arrival was not queued; undefined when it was. */
 type Refusal = RunExists | TrajectoryIdTaken | undefined
 
-const insertQueued = query('enqueue', { id: text }, enqueueStatement)
+const insertQueued = query('enqueue', { id: text }, enqueueStatement, asGiven)
 
 const enqueueAll = async (queries: Queries, shard: number, arrivals: QueuedRun[]): Promise<Refusal[]> => {
   const leases: string[] = []
@@ -143,7 +143,12 @@ export const enqueueCarrying = (database: Database, shard: number, queued: Queue
     await writeCarried(queries, queued.run, carry)
   })
 
-const runsPresent = query('runs_present', { id: text }, 'select id from runs where id = any($1::text[])')
+const runsPresent = query(
+  'runs_present',
+  { id: text },
+  'select id from runs where id = any($1::text[])',
+  (keys: string[]) => [keys],
+)
 
 /** Which of these runs exist. */
 export const presentRuns = async (database: Queries, keys: string[]): Promise<Set<string>> => {

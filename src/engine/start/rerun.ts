@@ -1,5 +1,6 @@
 import { type AppError, invalidField } from '../../lib/errors.ts'
 import { nearest } from '../../lib/text/nearest.ts'
+import type { StepStatus } from '../../model/workflows/workflow.ts'
 import type { Queries } from '../../store/database/database.ts'
 import { int, orNull, query, text, textOf } from '../../store/database/table.ts'
 import type { Carry, Rerun, RerunOf } from '../engine.ts'
@@ -32,11 +33,12 @@ const stepsToCarry = query(
   {
     name: text,
     seq: int,
-    status: textOf<'pending' | 'running' | 'completed' | 'failed' | 'cancelled' | 'skipped'>(),
+    status: textOf<StepStatus>(),
     outputs: orNull(text),
   },
   `select s.seq, s.name, s.status, case when s.name ~ $2 then coalesce(s.outputs, o.body) end as outputs
      from steps s left join payloads o on o.id = s.outputs_payload where s.run_id = $1 order by s.seq`,
+  (runKey: string, pattern: string) => [runKey, pattern],
 )
 
 /**

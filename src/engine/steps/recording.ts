@@ -65,6 +65,7 @@ const recordedStepNamed = query(
   recordedHere,
   `select ${recordedColumns} from runs r join steps s on s.run_id = r.id and s.name = $2 ${recordedPayloads}
            where r.id = $1`,
+  (source: string, name: string) => [source, name],
 )
 
 const recordedStepHere = queryOne(
@@ -72,6 +73,7 @@ const recordedStepHere = queryOne(
   recordedHere,
   `select ${recordedColumns} from runs r left join steps s on s.run_id = r.id and s.seq = $2 ${recordedPayloads}
      where r.id = $1`,
+  (source: string, seq: number) => [source, seq],
 )
 
 /** Reads the recording of a step. Throws `not_found` if the recorded run was deleted. */

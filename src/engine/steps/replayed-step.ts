@@ -230,6 +230,7 @@ const recordedStepsLeft = queryOne(
   { name: text },
   `select name from steps s where run_id = $1 and name <> $3
        and not exists (select from steps where run_id = $2 and name = s.name) order by seq limit 1`,
+  (replayOf: string | null, key: string, name: string) => [replayOf, key, name],
 )
 
 /** A step of the recording that the replay never came to. */

@@ -60,6 +60,7 @@ const findLabelledRun = queryOne(
   'find_labelled_run',
   { id: text },
   'select id from runs where trajectory_id = $1 and collection_id = $2 order by ingested, number desc limit 1',
+  (trajectoryId: string, collectionId: number) => [trajectoryId, collectionId],
 )
 
 const findLabelled = async (database: Database, collectionId: number, trajectoryId: string): Promise<string> => {

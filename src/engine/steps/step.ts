@@ -130,7 +130,7 @@ const noteFailed = (work: StepAtWork, failed: AppError, dueMs: number): AttemptA
  */
 const noteReleased = async (work: StepAtWork): Promise<void> => {
   const { place, row, side, startRow, hasBegun } = work
-  // Of a step that waits, or is between two attempts, the row says already what is next.
+  // If the step waits or is between two attempts, its row already says how it goes on.
   const isPaused = row.wakeMs !== null || attemptsAmong(side.warnings).at(-1)?.attempt === place.attempt
   if (hasBegun || isPaused || !startRow.isWritten()) return
   const message = messageOf(
@@ -146,6 +146,7 @@ const attemptsBefore = queryOne(
   'attempts_before',
   { warnings: orNull(text), usage: orNull(text), attempt: int, waiting: bool },
   'select warnings, usage, attempt, wake_at is not null as waiting from steps where run_id = $1 and seq = $2',
+  (key: string, seq: number) => [key, seq],
 )
 
 /** Reads back the attempts of a step that an earlier owner of the run began. */

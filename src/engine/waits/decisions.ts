@@ -27,6 +27,7 @@ const decidedSteps = query(
          union all
          select a.run_id, a.seq from unnest($1::text[], $2::int[]) w(run_id, seq)
          join event_waits a on a.run_id = w.run_id and a.seq = w.seq where a.outcome is not null`,
+  (runKeys: string[], seqs: number[]) => [runKeys, seqs],
 )
 
 export const makeDecisions = (database: Queries): Decisions => {

@@ -63,7 +63,7 @@ const requireParameters = async (
   step: string,
   parameters: Record<string, unknown>,
 ): Promise<void> => {
-  if (!offered) return // nobody has offered it yet: the first worker looks at them
+  if (!offered) return // no worker offers the activity yet: the first one that does checks the parameters
   const { name, parameters: schema } = offered.activity
   const violation = await violationOf(schema, parameters, 'the parameters')
   if (violation === undefined) return

@@ -2,7 +2,7 @@ import type { SecretFinder } from './secret-finder.ts'
 
 /** Removes secrets from a text stream, even when split between chunks. */
 interface TextScrubber {
-  /** Takes a chunk and returns what is safe to pass on; a possible beginning of a secret waits. */
+  /** Takes a chunk, and returns the text that holds no secret. A possible beginning of a secret is kept for the next call. */
   push(text: string): string
   /** Returns the buffered rest at the end. */
   rest(): string

@@ -207,7 +207,7 @@ export interface CollectionBucket {
     file: { folder: string; name: string },
     body: Readable,
   ): Promise<{ object: string; place: BucketPlace } | undefined>
-  /** The number after the highest one of the data files in a folder, also of those that others have put there. */
+  /** The number of the next data file in a folder: one more than the highest, counting files that other programs stored. */
   nextNumber(folder: string): Promise<number>
   remove(place: BucketPlace): Promise<void>
 }

@@ -104,6 +104,9 @@ export interface Statement {
 /** All statements of the modules that are loaded. */
 export const statements: Statement[] = []
 
+/** Passes the arguments of a call on as the values of the statement. Their types are not checked: use it for lists of columns. */
+export const asGiven = (...values: unknown[]): unknown[] => values
+
 /**
  * Declares a prepared statement, and returns the function that runs it: `queries`, then what `values` takes. It returns the
  * rows, or what `result` makes of them.
@@ -113,11 +116,11 @@ export const statements: Statement[] = []
  *   (taskId: number) => [taskId])
  * const rows = await routinesOf(database, task.id)
  */
-export const query = <const Of extends Columns, Arguments extends unknown[] = unknown[], Result = Row<Of>[]>(
+export const query = <const Of extends Columns, Arguments extends unknown[] = [], Result = Row<Of>[]>(
   name: string,
   row: Of,
   text: string,
-  values: (...args: Arguments) => unknown[] = (...args) => args,
+  values: (...args: Arguments) => unknown[] = () => [],
   result: (rows: Row<Of>[]) => Result = (rows) => rows as Result,
 ): ((queries: Pick<Queries, 'rows'>, ...args: Arguments) => Promise<Result>) => {
   statements.push({ name, text, row })
@@ -125,11 +128,7 @@ export const query = <const Of extends Columns, Arguments extends unknown[] = un
 }
 
 /** Declares a statement of which the first row counts; undefined when there is none. */
-export const queryOne = <
-  const Of extends Columns,
-  Arguments extends unknown[] = unknown[],
-  Result = Row<Of> | undefined,
->(
+export const queryOne = <const Of extends Columns, Arguments extends unknown[] = [], Result = Row<Of> | undefined>(
   name: string,
   row: Of,
   text: string,
@@ -139,7 +138,7 @@ export const queryOne = <
   query(name, row, text, values, ([row]) => result(row))
 
 /** Declares a statement that always returns one row, such as counts. */
-export const queryRow = queryOne as <const Of extends Columns, Arguments extends unknown[] = unknown[]>(
+export const queryRow = queryOne as <const Of extends Columns, Arguments extends unknown[] = []>(
   name: string,
   row: Of,
   text: string,
@@ -147,7 +146,7 @@ export const queryRow = queryOne as <const Of extends Columns, Arguments extends
 ) => (queries: Pick<Queries, 'rows'>, ...args: Arguments) => Promise<Row<Of>>
 
 /** Declares a statement that always returns one row of one column, such as a count; returns the value. */
-export const queryValue = <Value, Arguments extends unknown[] = unknown[]>(
+export const queryValue = <Value, Arguments extends unknown[] = []>(
   name: string,
   row: Readonly<Record<string, Column<Value>>>,
   text: string,
@@ -156,7 +155,7 @@ export const queryValue = <Value, Arguments extends unknown[] = unknown[]>(
   queryOne(name, row, text, values, (found) => Object.values(found ?? {})[0] as Value)
 
 /** Declares a statement that changes rows; tells whether there were any. It returns a column, such as `returning true`. */
-export const change = <Arguments extends unknown[] = unknown[]>(
+export const change = <Arguments extends unknown[] = []>(
   name: string,
   text: string,
   values?: (...args: Arguments) => unknown[],

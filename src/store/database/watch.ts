@@ -186,7 +186,9 @@ interface Outage {
   cause: string
 }
 
-const askDatabase = queryOne('look', { ms: float, read_only: bool, newer: orNull(text) }, look)
+const askDatabase = queryOne('look', { ms: float, read_only: bool, newer: orNull(text) }, look, (known: string[]) => [
+  known,
+])
 
 /** Starts the watch; rejects when the database accepts no writes. */
 export const watchDatabase = async (options: {

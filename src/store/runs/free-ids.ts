@@ -11,6 +11,7 @@ const takenTrajectoryIds = query(
   'taken_trajectory_ids',
   { trajectory_id: text },
   'select trajectory_id from runs where trajectory_id = any($1::text[])',
+  (trajectoryIds: string[]) => [trajectoryIds],
 )
 
 /**

@@ -109,6 +109,7 @@ const lockTask = queryOne(
   'hold_task',
   { id: bigint, name: text },
   'select id, name from tasks where collection_id = $1 and lower(name) = lower($2) for key share',
+  (id: number, task: string) => [id, task],
 )
 
 /**
@@ -183,12 +184,13 @@ const holdIngestedRun = queryOne(
     task_id: bigint,
     ingested: bool,
     recorded_by: orNull(text),
-    status: textOf<'pending' | 'running' | 'completed' | 'failed' | 'cancelled' | 'archived'>(),
+    status: textOf<RunStatus>(),
     created_at: moment,
     ended_at: moment,
   },
   `select id, trajectory_id, name, task_id, ingested, recorded_by, status, created_at, ended_at from runs
      where trajectory_id = $1 and task_id = $2 order by ingested limit 1 for update`,
+  (trajectoryId: string, taskId: number) => [trajectoryId, taskId],
 )
 
 const holdOverwritable = async (queries: Queries, taskId: number, trajectoryId: string): Promise<HeldRun> => {
@@ -211,6 +213,7 @@ const ingestedStep = queryOne(
   { failed: bool },
   `with gone as (delete from payloads where run_id = $1)
      select status = 'failed' as failed from steps where run_id = $1`,
+  (id: string) => [id],
 )
 
 const overwrite = async (queries: Queries, found: HeldRun, run: IngestedRun, mostLabels: number): Promise<void> => {

@@ -32,6 +32,7 @@ const lockLabelledRuns = query(
        select lease, ended_at from runs where id = any($1::text[]) and (select count(*) from held) >= 0
        order by id for no key update)
      select ended_at is not null or lease is null or lease in (select id from held) as safe from locked`,
+  (runIds: string[]) => [runIds],
 )
 
 /**
@@ -127,6 +128,14 @@ const insertLabels = query(
      ${labelCountsCte}
      select f.at::int as at, w.created_at, f.replaced, ${emptied}
      from fitting f join written w on w.run_id = f.run_id and w.key = f.key and w.author = f.author`,
+  (labels: readonly NewLabel[], most: number) => [
+    labels.map(({ runId }) => runId),
+    labels.map(({ key }) => key),
+    labels.map(({ value }) => value),
+    labels.map(({ author }) => author),
+    most,
+    labels.map(({ recordedBy }) => recordedBy),
+  ],
 )
 
 /**
@@ -144,15 +153,7 @@ export const writeLabels = async (
   if (last.length === 0) return []
   await lockRuns(queries, [...new Set(last.map((label) => label.runId))])
   // A separate statement: only a snapshot taken after the locks sees what was written while waiting for them.
-  const rows = await insertLabels(
-    queries,
-    last.map((label) => label.runId),
-    last.map((label) => label.key),
-    last.map((label) => label.value),
-    last.map((label) => label.author),
-    most,
-    last.map((label) => label.recordedBy),
-  )
+  const rows = await insertLabels(queries, last, most)
   await removeEmptied(queries, rows[0]?.emptied)
   for (const { at, replaced } of rows) {
     const { replacing, key, author } = last[at - 1] as NewLabel
@@ -176,6 +177,7 @@ const deleteLabels = queryOne(
      ${numbered},
      ${labelCountsCte}
      select (select count(*) from gone)::int as removed, ${emptied}`,
+  (runId: string, key: string, author: string | null) => [runId, key, author],
 )
 
 /**
@@ -196,6 +198,7 @@ const labelTexts = query(
   'label_texts',
   { id: text, labels: text },
   `select u.id, ${labelsText('u.id')} as labels from unnest($1::text[]) u(id)`,
+  (runIds: string[]) => [runIds],
 )
 
 /** Reads the labels of runs as JSON text, in the order of the ids. */

@@ -117,7 +117,12 @@ export const keepPayload = async (
   return { text: null, payload }
 }
 
-const payloadBody = query('payload_text', { body: text }, 'select body from payloads where id = $1')
+const payloadBody = query(
+  'payload_text',
+  { body: text },
+  'select body from payloads where id = $1',
+  (payload: string) => [payload],
+)
 
 /** Reads a large value of a step. */
 export const payloadText = async (queries: Queries, payload: string): Promise<string | null> =>

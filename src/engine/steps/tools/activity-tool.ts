@@ -27,7 +27,7 @@ export interface ToolScope {
   /** Parameters of the step, resolved: with the values that its tools fix. */
   parameters: Record<string, unknown>
   signal(): AbortSignal
-  /** The tools of the step; those that start a task with its parameters. */
+  /** The tools of the step. A tool that starts a task has the parameters of that task. */
   tools(): Promise<ProgramTool[]>
   /** The run that the step is about to wait for: it waits for one at a time. */
   waiting: Promise<WaitForRuns<never>> | undefined

@@ -25,7 +25,7 @@ export const needRoomForChild = (pipes: number): void => {
 /** Whether a child has ended and was reaped: its pid may already belong to another process. */
 export const isCollected = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null
 
-/** Starts a program. Rejects on every start error, also on those that Node throws synchronously or emits later. */
+/** Starts a program. Rejects when it cannot be started, whether Node throws that error or emits it. */
 export const startProgram = async (
   [file = '', ...args]: readonly string[],
   options: SpawnOptions & { stdio: readonly unknown[] },

@@ -1,5 +1,5 @@
 import type { Queries } from '../../database/database.ts'
-import { int, query } from '../../database/table.ts'
+import { asGiven, int, query } from '../../database/table.ts'
 import { checksOf, hasLabel, hasText, indexedStatuses, type Parameters, type RunFilter } from './run-filter.ts'
 import { afterCursor, hasPlace, newest, placeOf, type RunCursor, type RunOrder, sorted } from './run-order.ts'
 
@@ -49,6 +49,7 @@ const rarestLabelsFirst = query(
          (select total from label_counts c
           where u.value is null and c.task_id = $1 and c.key = u.key limit ${mostValuesCounted})) k) t
      order by t.counted = ${mostValuesCounted}, coalesce(t.total, 0), u.at`,
+  asGiven,
 )
 
 /** Sorts the labels of a filter by frequency: the rarest leads the search. */

@@ -87,6 +87,7 @@ const spentInDays = query(
   { collection_id: bigint, usd: float, calls: bigint },
   `select collection_id, sum(usd)::float8 as usd, sum(calls)::bigint as calls from spending
      where collection_id = any($1::bigint[]) and day > (now() at time zone 'utc')::date - $2::int group by collection_id`,
+  (collectionIds: readonly number[], days: number) => [collectionIds, days],
 )
 
 /** Reads what collections spent on models, and in how many calls, in the last `days` days (UTC), today included. */
