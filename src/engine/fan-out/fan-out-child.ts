@@ -7,7 +7,7 @@ import type { NewRun } from '../../model/runs/new-run.ts'
 import { placementLabels, placementOf } from '../../model/runs/placement.ts'
 import type { Quota } from '../../store/collections/quota.ts'
 import type { Queries } from '../../store/database/database.ts'
-import { bigint, int, orNull, queryOne, text } from '../../store/database/table.ts'
+import { bigint, int, orNull, queryOne, type Row, text } from '../../store/database/table.ts'
 import type { RunSecrets } from '../environment/run-secrets.ts'
 import { childKey, keysAbove } from '../leases/run-keys.ts'
 import { joinMessages } from '../program/finding.ts'
@@ -54,11 +54,8 @@ export interface ChildLimits {
   maxRunRecursion: number
 }
 
-interface TaskOfChildren {
-  id: number
-  name: string
-  definition: string
-}
+const taskColumns = { id: bigint, name: text, definition: text }
+type TaskOfChildren = Row<typeof taskColumns>
 
 /** Returns the plain name of a task, written as `task` or as `collection/task` with the run's own collection. */
 const plainName = (run: StepRun, written: string): string => {
@@ -72,7 +69,7 @@ const plainName = (run: StepRun, written: string): string => {
 
 const taskOfChildren = queryOne(
   'task_of_children',
-  { id: bigint, name: text, definition: text },
+  taskColumns,
   'select id, name, definition from tasks where collection_id = $1 and lower(name) = lower($2)',
   (collectionId: number, name: string) => [collectionId, name],
 )
@@ -96,7 +93,7 @@ export const taskInputs = async (
 
 const begunTaskOfChildren = queryOne(
   'begun_task_of_children',
-  { id: bigint, name: text, definition: text },
+  taskColumns,
   `select task_id as id, split_part(name, '/', 2) as name, definition
      from runs where parent_id = $1 and parent_seq = $2 and ($3::int is null or child_index = $3)
      order by child_index limit 1`,
@@ -104,14 +101,11 @@ const begunTaskOfChildren = queryOne(
 )
 
 /** Child runs that exist go on with the definition they began with, even if their task has changed since. */
-const begunTask = async (
+const begunTask = (
   database: Queries,
   { runKey, seq }: Parent,
   { onlyIndex }: Pick<ChildRuns, 'onlyIndex'>,
-): Promise<TaskOfChildren | undefined> => {
-  const first = await begunTaskOfChildren(database, runKey, seq, onlyIndex ?? null)
-  return first
-}
+): Promise<TaskOfChildren | undefined> => begunTaskOfChildren(database, runKey, seq, onlyIndex ?? null)
 
 /** Looks up what the child runs are made with. Throws if they cannot be started; then none of them is. */
 export const prepareChildren = async (
@@ -142,7 +136,7 @@ export const prepareChildren = async (
   const { environment } = run
   if (!begun)
     await checkProgram(deps, run, { task, program, first: runs.count > 0 ? runs.initParams(runs.onlyIndex ?? 0) : {} })
-  const stored = await readParent(deps, run, task.id)
+  const stored = await parentOfChildren(deps.database, run, task.id)
   if (!begun) checkRecursion(deps.limits, task, stored?.above ?? 0)
   return {
     taskId: task.id,
@@ -158,27 +152,15 @@ export const prepareChildren = async (
   }
 }
 
-interface ParentRow {
-  environment_id: number | null
-  sealed_secrets: string | null
-  runs_on: string | null
-  /** Number of runs of the same task among the parent and its ancestors. */
-  above: number
-}
-
+/** `above` is the number of runs of the same task among the parent and its ancestors. */
 const parentOfChildren = queryOne(
   'parent_of_children',
   { environment_id: orNull(bigint), sealed_secrets: orNull(text), runs_on: orNull(text), above: int },
   `select environment_id, sealed_secrets, runs_on,
        (select count(*) from runs above where above.id = any($2::text[]) and above.task_id = $3)::int as above
      from runs where id = $1`,
-  (parentKey: string, above: string[], taskId: number) => [parentKey, above, taskId],
+  (parent: StepRun, taskId: number) => [parent.key, [parent.key, ...keysAbove(parent)], taskId],
 )
-
-const readParent = async ({ database }: ChildDeps, run: StepRun, taskId: number): Promise<ParentRow | undefined> => {
-  const row = await parentOfChildren(database, run.key, [run.key, ...keysAbove(run)], taskId)
-  return row
-}
 
 const checkRecursion = ({ maxRunRecursion }: ChildLimits, { name }: TaskOfChildren, above: number): void => {
   if (above <= maxRunRecursion) return

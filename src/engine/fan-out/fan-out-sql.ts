@@ -1,6 +1,17 @@
 import type { ChildRun } from '../../activities/activity.ts'
 import type { Queries } from '../../store/database/database.ts'
-import { asGiven, bigint, bool, int, list, nothing, query, queryOne, text } from '../../store/database/table.ts'
+import {
+  asGiven,
+  bigint,
+  bool,
+  int,
+  list,
+  nothing,
+  query,
+  queryOne,
+  type Row,
+  text,
+} from '../../store/database/table.ts'
 import { identified } from '../../store/runs/changes.ts'
 import { labelNewRuns } from '../../store/runs/labels.ts'
 import { runInput } from '../journal/journal-columns.ts'
@@ -61,21 +72,11 @@ interface Emission {
   placement: string | null
 }
 
-/**
- * The result of writing child runs: whether the lease was held, whether a run above was asked to end, and the new keys.
- */
-interface Emitted {
-  held: boolean
-  stopped: boolean
-  made: string[]
-}
+const emitted = { held: bool, stopped: bool, made: list(text) }
+/** The result of writing child runs: whether the lease was held, whether a run above was asked to end, and the new keys. */
+type Emitted = Row<typeof emitted>
 
-const emitChildren = queryOne(
-  'emit_children',
-  { held: bool, stopped: bool, made: list(text), queued: bigint },
-  emitStatement,
-  asGiven,
-)
+const emitChildren = queryOne('emit_children', { ...emitted, queued: bigint }, emitStatement, asGiven)
 
 /** Writes runs and their leases. */
 export const emitRuns = async (
@@ -99,12 +100,9 @@ export const emitRuns = async (
   return row ?? { held: false, stopped: false, made: [] }
 }
 
+const leaseOut = { id: text, share: int, open: int }
 /** Runs of a step in one lease that is out. */
-interface LeaseOut {
-  id: string
-  share: number
-  open: number
-}
+type LeaseOut = Row<typeof leaseOut>
 
 /** The progress of a fan-out. */
 export interface Progress {
@@ -129,7 +127,7 @@ const childrenMissing = query(
 
 const childrenOut = query(
   'children_out',
-  { id: text, share: int, open: int, seq: int },
+  { ...leaseOut, seq: int },
   `select l.id, l.share, r.parent_seq as seq, count(*)::int as open from runs r join leases l on l.id = r.lease
      where r.parent_id = $1 and r.ended_at is null and l.share is not null group by 1, 2, 3`,
   (runKey: string) => [runKey],

@@ -2,40 +2,30 @@ import { batched } from '../../lib/batch.ts'
 import type { Owner } from '../../lib/fair-queue.ts'
 import { parsedMemory, textMemory } from '../../lib/memory/json-memory.ts'
 import type { Queries } from '../../store/database/database.ts'
-import { int, orNull, query, text } from '../../store/database/table.ts'
+import { int, orNull, query, type Row, text } from '../../store/database/table.ts'
 import { payloadText } from '../../store/runs/payloads.ts'
 import type { Transfer } from './transfers.ts'
 
-/** The record of a step in the database. For large values it has the ids and sizes of their payloads. */
-interface StoredResult {
+const storedResult = {
   /** JSON texts. */
-  inputs: string | null
-  outputs: string | null
-  status: string
-  error: string | null
-  inputs_payload: string | null
-  outputs_payload: string | null
-  inputs_bytes: number
-  outputs_bytes: number
+  inputs: orNull(text),
+  outputs: orNull(text),
+  status: text,
+  error: orNull(text),
+  inputs_payload: orNull(text),
+  outputs_payload: orNull(text),
+  inputs_bytes: int,
+  outputs_bytes: int,
 }
+/** The record of a step in the database. For large values it has the ids and sizes of their payloads. */
+type StoredResult = Row<typeof storedResult>
 
 /** Reads the record of a step. */
 export type ReadStoredResult = (runKey: string, seq: number) => Promise<StoredResult | undefined>
 
 const stepResults = query(
   'step_results',
-  {
-    inputs: orNull(text),
-    outputs: orNull(text),
-    status: text,
-    error: orNull(text),
-    inputs_payload: orNull(text),
-    outputs_payload: orNull(text),
-    inputs_bytes: int,
-    outputs_bytes: int,
-    run_id: text,
-    seq: int,
-  },
+  { ...storedResult, run_id: text, seq: int },
   `select s.run_id, s.seq, s.inputs, s.outputs, s.status, s.error, s.inputs_payload, s.outputs_payload,
          coalesce(octet_length(i.body), 0) inputs_bytes, coalesce(octet_length(o.body), 0) outputs_bytes
        from unnest($1::text[], $2::int[]) w(run_id, seq) join steps s on s.run_id = w.run_id and s.seq = w.seq

@@ -1,7 +1,7 @@
 import { batched } from '../../lib/batch.ts'
 import type { StepStatus } from '../../model/workflows/workflow.ts'
 import type { Queries } from '../../store/database/database.ts'
-import { bigint, bool, int, moment, orNull, query, text, textOf } from '../../store/database/table.ts'
+import { bigint, bool, int, moment, orNull, query, type Row, text, textOf } from '../../store/database/table.ts'
 import { branchStateAfter, indexOfRecorded, newBranchState, settle, steeringPattern } from '../program/branch-state.ts'
 import type { Program } from '../program/program.ts'
 import type { LiveRun } from './live-run.ts'
@@ -12,45 +12,36 @@ export type RunPosition = Pick<
   'next' | 'seq' | 'attempt' | 'started' | 'branchState' | 'begun' | 'workMs' | 'failure'
 >
 
+/** Columns of the newest record of a run. */
+export const lastRecord = {
+  seq: orNull(int),
+  step_ended: orNull(bool),
+  waiting: orNull(bool),
+  attempt: orNull(int),
+  started_at: orNull(moment),
+  work_ms: orNull(bigint),
+}
 /** Newest record of a run. */
-export interface LastRecord {
-  seq: number | null
-  step_ended: boolean | null
-  waiting: boolean | null
-  attempt: number | null
-  started_at: Date | null
-  work_ms: number | null
-}
+type LastRecord = Row<typeof lastRecord>
 
-/** A record of a run with branches, loops or parallel steps, with the outputs that steer it. */
-export interface PositionRecord {
-  seq: number
-  name: string
-  status: StepStatus
-  ended: boolean
-  waiting: boolean
-  attempt: number
-  started_at: Date
-  work_ms: number
-  outputs: string | null
-  error: string | null
+const positionRecord = {
+  seq: int,
+  name: text,
+  status: textOf<StepStatus>(),
+  ended: bool,
+  waiting: bool,
+  attempt: int,
+  started_at: moment,
+  work_ms: bigint,
+  outputs: orNull(text),
+  error: orNull(text),
 }
+/** A record of a run with branches, loops or parallel steps, with the outputs that steer it. */
+export type PositionRecord = Row<typeof positionRecord>
 
 const positionRecords = query(
-  'standing_records',
-  {
-    seq: int,
-    name: text,
-    status: textOf<StepStatus>(),
-    ended: bool,
-    waiting: bool,
-    attempt: int,
-    started_at: moment,
-    work_ms: bigint,
-    outputs: orNull(text),
-    error: orNull(text),
-    run_id: text,
-  },
+  'position_records',
+  { ...positionRecord, run_id: text },
   `select s.run_id, s.seq, s.name, s.status, s.ended_at is not null as ended, s.wake_at is not null as waiting,
          s.attempt, s.started_at, s.work_ms, case when s.name ~ w.pattern then s.outputs end as outputs,
          case when s.status = 'failed' then s.error end as error

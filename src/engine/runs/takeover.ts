@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { now, pause } from '../../lib/time.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { Queries } from '../../store/database/database.ts'
-import { bigint, bool, int, moment, orNull, query, smallint, text, textOf } from '../../store/database/table.ts'
+import { bigint, int, orNull, query, type Row, smallint, text, textOf } from '../../store/database/table.ts'
 import type { Environments } from '../environment/environments.ts'
 import type { LeaseRef } from '../journal/journal-entry.ts'
 import { Fenced } from '../journal/journal-sender.ts'
@@ -22,7 +22,7 @@ import { refusalSentence } from './refusal.ts'
 import { placeInOrder, placeSideBySide, workOn } from './run.ts'
 import type { RunDeps } from './run-deps.ts'
 import {
-  type LastRecord,
+  lastRecord,
   type PositionRecord,
   parallelPosition,
   plainPosition,
@@ -39,30 +39,32 @@ interface ResumeDeps extends RunDeps {
   positionRecords(runKey: string, program: Program): Promise<PositionRecord[]>
 }
 
-/** The row of a run that has not ended, as the new owner of its lease reads it. */
-interface OpenRun extends LastRecord {
-  id: string
-  lease: string
-  trajectory_id: string
-  collection_id: number
+const openRun = {
+  id: text,
+  lease: text,
+  trajectory_id: text,
+  collection_id: bigint,
   /** Who pays for the collection: see `Owner`. */
-  payer: number
-  task_id: number
-  name: string
-  definition: string
+  payer: bigint,
+  task_id: bigint,
+  name: text,
+  definition: text,
   /** Null if it is too large to be read together with others: its steps read it. */
-  init_params: string | null
-  init_params_bytes: number
-  author: string
-  environment_id: number | null
-  sealed_secrets: string | null
-  status: RunStatus
-  requested_status: LiveRun['requested'] | null
-  depth: number
-  replay_of: string | null
-  refusal: string | null
-  deaths: number
+  init_params: orNull(text),
+  init_params_bytes: int,
+  author: text,
+  environment_id: orNull(bigint),
+  sealed_secrets: orNull(text),
+  status: textOf<RunStatus>(),
+  requested_status: orNull(textOf<RunStatus>()),
+  depth: smallint,
+  replay_of: orNull(text),
+  refusal: orNull(text),
+  deaths: int,
+  ...lastRecord,
 }
+/** The row of a run that has not ended, as the new owner of its lease reads it. */
+type OpenRun = Row<typeof openRun>
 
 const positionOf = async (deps: ResumeDeps, program: Program, open: OpenRun): Promise<RunPosition> => {
   if (!program.isSteered && !program.isParallel) return plainPosition(open)
@@ -302,38 +304,7 @@ const endWithTheirTree = async (database: Queries, runs: OpenRun[]): Promise<voi
   }
 }
 
-const loadOpen = query(
-  'load_open',
-  {
-    id: text,
-    lease: text,
-    trajectory_id: text,
-    collection_id: bigint,
-    payer: bigint,
-    task_id: bigint,
-    name: text,
-    definition: text,
-    init_params: orNull(text),
-    init_params_bytes: int,
-    author: text,
-    environment_id: orNull(bigint),
-    sealed_secrets: orNull(text),
-    status: textOf<RunStatus>(),
-    requested_status: orNull(textOf<RunStatus>()),
-    depth: smallint,
-    replay_of: orNull(text),
-    refusal: orNull(text),
-    deaths: int,
-    seq: orNull(int),
-    step_ended: orNull(bool),
-    waiting: orNull(bool),
-    attempt: orNull(int),
-    started_at: orNull(moment),
-    work_ms: orNull(bigint),
-  },
-  loadStatement,
-  (ids: string[]) => [ids],
-)
+const loadOpen = query('load_open', openRun, loadStatement, (ids: string[]) => [ids])
 
 /** Loads the open runs of leases that were just taken. */
 const loadRuns = async (database: Queries, claimed: ClaimedLease[]): Promise<OpenRun[]> => {
