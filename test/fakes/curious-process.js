@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
+import { getPriority } from 'node:os'
 
 const attempt = async (work) => {
   try {
@@ -22,6 +23,7 @@ const attempts = {
         .on('connect', () => resolve('connected'))
         .on('error', reject)
     }),
+  priority: () => getPriority(),
   environment: () =>
     Object.keys(process.env)
       .filter((name) => name !== 'PWD')

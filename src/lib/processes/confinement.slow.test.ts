@@ -38,6 +38,7 @@ it('reaches no files, programs, processes and connections of the machine', { tim
       run: refused,
       kill: kind === 'bubblewrap' ? refused : expect.anything(),
       connect: kind === 'bubblewrap' ? refused : 'connected',
+      priority: '10',
       environment: '',
     },
   })
@@ -54,6 +55,19 @@ it('without bubblewrap, Node refuses files and programs', { timeout: 120_000 }, 
   child.kill('SIGKILL')
   const refused = expect.stringContaining('ACCESS_DENIED')
   expect(told).toMatchObject({ read: refused, write: refused, run: refused, environment: '' })
+})
+
+it('goes after the requests of others, however fast it starts', { timeout: 120_000 }, async () => {
+  const module = new URL('../../../test/fakes/any.js', import.meta.url).href
+  const limits = { seconds: 60, memoryBytes: 512 * 1024 * 1024 }
+  const priorities: unknown[] = []
+  for (let round = 0; round < 20; round++) {
+    const kept = makeWarmProcess<object, { priority: string }>({ module, program: 'curious-process', limits })
+    const told = await kept.ask({ secret, port, pid: process.pid })
+    priorities.push('answer' in told ? told.answer.priority : told.end)
+    kept.end()
+  }
+  expect(priorities).toEqual(priorities.map(() => '10'))
 })
 
 /** Commands of processes with that option. */

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { setPriority } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { confinement } from './confinement.ts'
 
@@ -30,8 +29,12 @@ export interface LimitedProcess<Sent, Result> {
 }
 
 const memoryCheckMs = 50
-/** Requests of others go before what strangers make this process compute. */
-const priority = 10
+/**
+ * Requests of others go before what strangers make a process compute. `nice` becomes the program: a priority that is
+ * given afterwards reaches Bubblewrap, and not the process that it may have started already.
+ */
+const nicely = (file: string, args: string[]): [string, string[]] =>
+  process.platform === 'win32' ? [file, args] : ['nice', ['-n', '10', file, ...args]]
 
 /**
  * Starts a process that is confined as this machine allows, with an empty environment, since it reads what strangers have
@@ -43,12 +46,15 @@ export const startProcess = async ({ module, program, limits }: LimitedProgram):
   const heap = `--max-old-space-size=${Math.ceil(limits.memoryBytes / 2 ** 20)}`
   const { command } = await confinement()
   const { file, args } = command(path, [heap, ...(isSource ? ['--import', 'tsx'] : [])])
-  const child = spawn(file, args, { env: {}, serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
+  const child = spawn(...nicely(file, args), {
+    env: {},
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  })
   // A busy process does not notice that the server has gone.
   const kill = () => killProcess(child)
   process.once('exit', kill)
   child.once('exit', () => process.off('exit', kill))
-  if (child.pid !== undefined) givePriority(child.pid)
   return child
 }
 
@@ -80,14 +86,6 @@ export const killProcess = (child: ChildProcess): void => {
     }
   }
   child.kill('SIGKILL')
-}
-
-const givePriority = (pid: number): void => {
-  try {
-    setPriority(pid, priority)
-  } catch {
-    // It has ended already, or the system does not allow it: the limits hold without it.
-  }
 }
 
 /** A process and those below it, where the system lists them: Linux. */
