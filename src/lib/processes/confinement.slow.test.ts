@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -70,7 +70,7 @@ it('goes after the requests of others, however fast it starts', { timeout: 120_0
   expect(priorities).toEqual(priorities.map(() => '10'))
 })
 
-/** Commands of processes with that option. */
+/** Processes with that option. */
 const running = (option: string): string[] =>
   readdirSync('/proc').flatMap((pid) => {
     try {
@@ -80,6 +80,22 @@ const running = (option: string): string[] =>
       return [] // it has just ended
     }
   })
+
+const sharesBySession = existsSync('/proc/self/autogroup')
+
+it.runIf(sharesBySession)('has a session that goes after that of the server', { timeout: 120_000 }, async () => {
+  const mebibytes = 500 + (process.pid % 200) // no other process has that option
+  const module = new URL('../../../test/fakes/any.js', import.meta.url).href
+  const limits = { seconds: 60, memoryBytes: mebibytes * 1024 * 1024 }
+  const kept = makeWarmProcess<object, object>({ module, program: 'curious-process', limits })
+  await kept.ask({ secret, port, pid: process.pid })
+  const sessions = () =>
+    running(`--max-old-space-size=${mebibytes}`).map((pid) => readFileSync(`/proc/${pid}/autogroup`, 'utf8').trim())
+  const lowered = expect.stringMatching(/ nice 10$/)
+  await expect.poll(sessions, { timeout: 10_000 }).toEqual(sessions().map(() => lowered))
+  expect(sessions()).not.toEqual([])
+  kept.end()
+})
 
 it.runIf(process.platform === 'linux')(
   'leaves nothing behind, whenever it is killed',

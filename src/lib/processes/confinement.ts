@@ -53,7 +53,7 @@ const inBubblewrap = (bwrap: string, program: string, options: readonly string[]
         '--unshare-uts',
         '--unshare-cgroup-try',
       ],
-      ...['--die-with-parent', '--new-session', '--cap-drop', 'ALL'],
+      ...['--die-with-parent', '--cap-drop', 'ALL'],
       ...systemLibraries(),
       ...['--ro-bind', process.execPath, nodeInside],
       ...code.flatMap((path) => ['--ro-bind', path, path]),

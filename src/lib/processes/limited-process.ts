@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { confinement } from './confinement.ts'
@@ -29,12 +29,29 @@ export interface LimitedProcess<Sent, Result> {
 }
 
 const memoryCheckMs = 50
+/** The niceness of what strangers make a process compute: requests of others go before it. */
+const niceness = '10'
+
 /**
- * Requests of others go before what strangers make a process compute. `nice` becomes the program: a priority that is
- * given afterwards reaches Bubblewrap, and not the process that it may have started already.
+ * `nice` becomes the program: a priority that is given afterwards reaches Bubblewrap, and not the process that it may have
+ * started already.
  */
 const nicely = (file: string, args: string[]): [string, string[]] =>
-  process.platform === 'win32' ? [file, args] : ['nice', ['-n', '10', file, ...args]]
+  process.platform === 'win32' ? [file, args] : ['nice', ['-n', niceness, file, ...args]]
+
+/**
+ * Lowers a session. Linux shares processors among sessions first, and looks at priorities only inside of each ("The
+ * autogroup feature" in sched(7)). Who is not root may change one session in a tenth of a second, so it tries again.
+ */
+const lowerSession = (pid: number, tries = 50): void => {
+  try {
+    writeFileSync(`/proc/${pid}/autogroup`, niceness)
+  } catch (error) {
+    if (tries > 0 && (error as NodeJS.ErrnoException).code === 'EAGAIN') {
+      setTimeout(lowerSession, 100 + Math.random() * 100, pid, tries - 1).unref()
+    } // else the system does not have it, or the process has ended already
+  }
+}
 
 /**
  * Starts a process that is confined as this machine allows, with an empty environment, since it reads what strangers have
@@ -50,11 +67,13 @@ export const startProcess = async ({ module, program, limits }: LimitedProgram):
     env: {},
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    detached: true, // a session of its own: the keyboard does not interrupt it while the server stops
   })
   // A busy process does not notice that the server has gone.
   const kill = () => killProcess(child)
   process.once('exit', kill)
   child.once('exit', () => process.off('exit', kill))
+  if (child.pid !== undefined) lowerSession(child.pid)
   return child
 }
 
