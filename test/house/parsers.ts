@@ -403,6 +403,7 @@ export const otherPackages = {
   ],
   'the first bytes of a file': ['file-type'],
   'bounded tables of a ZIP': ['yauzl'],
+  'backups of the operator, by the command line': ['age-encryption', 'tar-stream'],
   'texts compared in pages': ['diff'],
   'values that JSON.parse has made, in the counts that a body may have': ['zod', 'lru-cache'],
 }

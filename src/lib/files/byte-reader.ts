@@ -6,6 +6,8 @@ interface ByteReader {
   take(count: number): Promise<Buffer>
   /** Returns what comes next, at most so many bytes; undefined at the end. */
   next(most: number): Promise<Buffer | undefined>
+  /** Yields what is left in parts of at most 1 MiB, then ends the stream. */
+  rest(): AsyncGenerator<Buffer>
   /** Ends the stream. */
   close(): Promise<void>
 }
@@ -25,8 +27,11 @@ export const makeByteReader = (source: AsyncIterable<Uint8Array>): ByteReader =>
     return part
   }
 
+  const close = async () => void (await chunks.return?.())
+
   return {
     next,
+    close,
     async take(count) {
       const bytes = makeByteBlocks()
       while (bytes.size < count) {
@@ -36,8 +41,23 @@ export const makeByteReader = (source: AsyncIterable<Uint8Array>): ByteReader =>
       }
       return bytes.take()
     },
-    async close() {
-      await chunks.return?.()
+    async *rest() {
+      try {
+        for (let part = await next(1024 * 1024); part; part = await next(1024 * 1024)) yield part
+      } finally {
+        await close()
+      }
     },
   }
+}
+
+/** Returns the beginning of a stream, and the whole stream. */
+export const peek = async (source: AsyncIterable<Uint8Array>, count: number) => {
+  const reader = makeByteReader(source)
+  const head = await reader.take(count)
+  const whole = async function* () {
+    yield head
+    yield* reader.rest()
+  }
+  return { head, whole: whole() }
 }

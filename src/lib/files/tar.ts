@@ -1,58 +1,12 @@
-/** Archives in the format of tar (ustar; sizes above 8 GiB as GNU tar writes them), read and written as streams. */
+/** Archives of plain files in the format of tar, read and written as streams. */
 import { createHash } from 'node:crypto'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { extract, pack } from 'tar-stream'
 import { AppError } from '../errors.ts'
 import { makeByteReader } from './byte-reader.ts'
 
 const blockBytes = 512
-const longestName = 100
-const largestOctal = 0o77777777777
-
-/** Position and length of the fields of a header. */
-const at = { name: 0, mode: 100, uid: 108, gid: 116, size: 124, mtime: 136, checksum: 148, type: 156, magic: 257 }
-const checksumLength = 8
-const sizeLength = 12
-
-const paddingOf = (size: number): number => (blockBytes - (size % blockBytes)) % blockBytes
-
-const writeSize = (header: Buffer, size: number): void => {
-  if (size <= largestOctal) return void header.write(size.toString(8).padStart(sizeLength - 1, '0'), at.size, 'latin1')
-  header[at.size] = 0x80
-  header.writeBigUInt64BE(BigInt(size), at.size + sizeLength - 8)
-}
-
-const readSize = (header: Buffer): number =>
-  header[at.size] === 0x80
-    ? Number(header.readBigUInt64BE(at.size + sizeLength - 8))
-    : Number.parseInt(header.toString('latin1', at.size, at.size + sizeLength - 1), 8)
-
-/** The sum of all bytes of a header, its own field taken as spaces. */
-const checksumOf = (header: Buffer): number => {
-  let sum = checksumLength * 0x20
-  for (const [index, byte] of header.entries()) {
-    if (index < at.checksum || index >= at.checksum + checksumLength) sum += byte
-  }
-  return sum
-}
-
-const headerOf = (name: string, size: number): Buffer => {
-  if (Buffer.byteLength(name) > longestName) throw new Error(`The name is too long for an archive: ${name}`)
-  const header = Buffer.alloc(blockBytes)
-  header.write(name, at.name)
-  header.write('0000600', at.mode)
-  header.write('0000000', at.uid)
-  header.write('0000000', at.gid)
-  writeSize(header, size)
-  header.write(
-    Math.floor(Date.now() / 1000)
-      .toString(8)
-      .padStart(11, '0'),
-    at.mtime,
-  )
-  header.write('0', at.type)
-  header.write('ustar\u000000', at.magic)
-  header.write(`${checksumOf(header).toString(8).padStart(6, '0')}\0 `, at.checksum)
-  return header
-}
 
 /** Yields one entry. Throws when the body has another size than announced: the archive is unusable then. */
 export async function* tarEntry(
@@ -60,20 +14,28 @@ export async function* tarEntry(
   size: number,
   body: AsyncIterable<Uint8Array> | readonly Uint8Array[],
 ): AsyncGenerator<Uint8Array> {
-  yield headerOf(name, size)
+  const archive = pack()
+  const entry = archive.entry({ name, size, mode: 0o600, type: 'file' })
   let written = 0
-  for await (const chunk of body) {
-    written += chunk.length
-    if (written > size) break
-    yield chunk
+  const counted = async function* () {
+    for await (const chunk of body) {
+      written += chunk.length
+      if (written > size) throw wrongSize(name, size, written)
+      yield chunk
+    }
+    if (written < size) throw wrongSize(name, size, written)
   }
-  if (written !== size) {
-    throw new AppError('internal', `${name} has ${written} bytes or more, and not ${size} as its storage said`, {
-      hint: 'Run the command again. If it happens again, the storage is damaged.',
-    })
-  }
-  if (paddingOf(size) > 0) yield Buffer.alloc(paddingOf(size))
+  pipeline(Readable.from(counted(), { objectMode: false }), entry).then(
+    () => archive.push(null), // without the end of an archive: more entries follow
+    (error) => archive.destroy(error),
+  )
+  yield* archive as AsyncIterable<Uint8Array>
 }
+
+const wrongSize = (name: string, size: number, written: number): AppError =>
+  new AppError('internal', `${name} has ${written} bytes or more, and not ${size} as its storage said`, {
+    hint: 'Run the command again. If it happens again, the storage is damaged.',
+  })
 
 /** The end of an archive. */
 export const tarEnd = (): Uint8Array => Buffer.alloc(2 * blockBytes)
@@ -87,52 +49,95 @@ export interface TarEntry {
   sha256Before: string | undefined
 }
 
-const truncated = (): AppError =>
-  new AppError('invalid', 'The archive ends in the middle of an entry', {
-    hint: 'It was cut off while it was written or copied. Use another one.',
+const faultOf = (error: unknown): unknown => {
+  const { message } = error as Error
+  if (message === 'Unexpected end of data') {
+    return new AppError('invalid', 'The archive ends in the middle of an entry', {
+      hint: 'It was cut off while it was written or copied. Use another one.',
+      cause: error,
+    })
+  }
+  return /header/i.test(message) && !(error instanceof AppError) ? damaged(error) : error
+}
+
+const damaged = (cause?: unknown): AppError =>
+  new AppError('invalid', 'This is no archive, or it is damaged', {
+    hint: 'Check that the file is a whole backup.',
+    cause,
   })
 
-const damaged = (): AppError =>
-  new AppError('invalid', 'This is no archive, or it is damaged', { hint: 'Check that the file is a whole backup.' })
+/** More than a reader is ahead of an entry, with the 4 MiB that tar-stream takes of a long name. */
+const mostAhead = 8 * 1024 * 1024
 
-/** Reads the entries of an archive in their order. */
+/** Hashes a stream up to positions that become known later than its chunks. */
+const makeLateHash = () => {
+  const hash = createHash('sha256')
+  const waiting: Buffer[] = []
+  let hashed = 0
+  let received = 0
+  let known = 0
+  const advance = () => {
+    for (let [first] = waiting; first && hashed < known; [first] = waiting) {
+      const part = first.subarray(0, known - hashed)
+      hash.update(part)
+      hashed += part.length
+      if (part.length === first.length) waiting.shift()
+      else waiting[0] = first.subarray(part.length)
+    }
+  }
+  return {
+    add(chunk: Buffer) {
+      waiting.push(chunk)
+      received += chunk.length
+      advance()
+      if (received - hashed > mostAhead) throw damaged()
+    },
+    advanceTo(position: number) {
+      known = position
+      advance()
+    },
+    digest: () => hash.copy().digest('hex'),
+  }
+}
+
+/** Reads the files of an archive in their order. Refuses links, folders and devices. */
 export async function* readTar(
   source: AsyncIterable<Uint8Array>,
   /** Name of the entry that needs the hash of what comes before it. */
   hashBefore: string,
 ): AsyncGenerator<TarEntry> {
-  const bytes = makeByteReader(source)
-  const hash = createHash('sha256')
+  const archive = extract()
+  const hash = makeLateHash()
+  const observed = async function* () {
+    for await (const chunk of makeByteReader(source).rest()) {
+      hash.add(chunk)
+      yield chunk
+    }
+  }
+  const feeding = pipeline(Readable.from(observed(), { objectMode: false }), archive)
+  feeding.catch(() => {}) // reading fails with it
   try {
-    for (;;) {
-      const header = await bytes.take(blockBytes)
-      if (header.length < blockBytes) throw header.length === 0 ? truncated() : damaged()
-      if (header.every((byte) => byte === 0)) return
-      if (Number.parseInt(header.toString('latin1', at.checksum, at.checksum + 6), 8) !== checksumOf(header)) {
-        throw damaged()
-      }
-      const name = header.toString('utf8', 0, longestName).replace(/\0.*$/s, '')
-      const size = readSize(header)
-      const sha256Before = name === hashBefore ? hash.copy().digest('hex') : undefined
-      hash.update(header)
-      if (!Number.isSafeInteger(size) || size < 0) throw damaged()
-      let left = size
+    for await (const entry of archive) {
+      const { name, size, type } = entry.header
+      if (type !== 'file' || !Number.isSafeInteger(size)) throw damaged()
+      hash.advanceTo(entry.offset)
+      const sha256Before = name === hashBefore ? hash.digest() : undefined
+      hash.advanceTo(entry.offset + blockBytes + Math.ceil(size / blockBytes) * blockBytes)
+      const chunks = entry[Symbol.asyncIterator]()
       const body = async function* () {
-        while (left > 0) {
-          const part = await bytes.next(left)
-          if (!part) throw truncated()
-          left -= part.length
-          hash.update(part)
-          yield part
+        try {
+          for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value as Buffer
+        } catch (error) {
+          throw faultOf(error)
         }
       }
       yield { name, size, body: body(), sha256Before }
       for await (const _ of body());
-      const padding = await bytes.take(paddingOf(size))
-      if (padding.length < paddingOf(size)) throw truncated()
-      hash.update(padding)
     }
+    await feeding
+  } catch (error) {
+    throw faultOf(error)
   } finally {
-    await bytes.close()
+    archive.destroy()
   }
 }

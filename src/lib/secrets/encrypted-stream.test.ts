@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
+import { Decrypter, generateX25519Identity, identityToRecipient } from 'age-encryption'
 import { describe, expect, it } from 'vitest'
 import { decryptStream, encryptStream, isEncrypted } from './encrypted-stream.ts'
 
@@ -8,10 +10,13 @@ const passphrase = 'correct horse battery staple'
 const chunk = 64 * 1024
 const tag = 16
 
-const sealed = (plain: Buffer) =>
-  buffer(Readable.from(encryptStream(Readable.from([plain]), passphrase, { cost: { log2N: 10, r: 8, p: 1 } })))
-const opened = (bytes: Buffer, given = passphrase) =>
-  buffer(Readable.from(decryptStream(Readable.from([bytes]), given)))
+const identity = await generateX25519Identity()
+const recipient = await identityToRecipient(identity)
+
+const sealed = (plain: Buffer, key: Parameters<typeof encryptStream>[1] = { recipient }) =>
+  buffer(Readable.from(encryptStream(Readable.from([plain]), key)))
+const opened = (bytes: Buffer, keys: Parameters<typeof decryptStream>[1] = { passphrase, identity }) =>
+  buffer(Readable.from(decryptStream(Readable.from([bytes]), keys)))
 
 describe('an encrypted stream', () => {
   it.each([0, 1, chunk - 1, chunk, chunk + 1, 3 * chunk, 3 * chunk + 17])('of %i bytes comes back', async (size) => {
@@ -21,13 +26,34 @@ describe('an encrypted stream', () => {
     expect((await opened(bytes)).equals(plain)).toBe(true)
   })
 
-  it('names a wrong passphrase', async () => {
-    await expect(opened(await sealed(Buffer.from('x')), 'another one')).rejects.toThrow('does not fit')
+  it('opens with its passphrase, and names a wrong one', async () => {
+    const bytes = await sealed(Buffer.from('x'), { passphrase })
+    expect((await opened(bytes, { passphrase })).toString()).toBe('x')
+    await expect(opened(bytes, { passphrase: 'another one' })).rejects.toThrow('does not fit')
+  })
+
+  it('opens with a passphrase in the library of age', async () => {
+    const age = new Decrypter()
+    age.addPassphrase(passphrase)
+    expect(await age.decrypt(await sealed(Buffer.from('x'), { passphrase }), 'text')).toBe('x')
+  })
+
+  it('passes on the error of its source', async () => {
+    const broken = async function* () {
+      yield Buffer.from('x')
+      throw Object.assign(new Error('read failed'), { syscall: 'read' })
+    }
+    await expect(buffer(Readable.from(encryptStream(broken(), { recipient })))).rejects.toThrow('read failed')
+    const cut = async function* () {
+      yield await sealed(Buffer.alloc(3 * chunk))
+      throw Object.assign(new Error('read failed'), { syscall: 'read' })
+    }
+    await expect(buffer(Readable.from(decryptStream(cut(), { passphrase, identity })))).rejects.toThrow('read failed')
   })
 
   it('is refused where anything of it was changed, cut off, repeated or exchanged', async () => {
     const bytes = await sealed(randomBytes(3 * chunk))
-    const body = bytes.indexOf(10) + 1
+    const body = bytes.indexOf('\n', bytes.indexOf('--- ')) + 1 + 16
     const pieces = [0, 1, 2].map((n) => bytes.subarray(body + n * (chunk + tag), body + (n + 1) * (chunk + tag)))
     const head = bytes.subarray(0, body)
     const [first, second, third] = pieces as [Buffer, Buffer, Buffer]
@@ -48,13 +74,36 @@ describe('an encrypted stream', () => {
 
   it.each([
     ['no header', 'something else\n'],
-    ['no line', 'x'.repeat(1000)],
-    [
-      'more memory than it may ask for',
-      `jetty-encrypted/1 30 8 1 ${'a'.repeat(22)} ${'a'.repeat(22)} ${'a'.repeat(43)}\n`,
-    ],
+    ['a header without an end', `age-encryption.org/v1\n${'x'.repeat(100_000)}`],
     ['nothing', ''],
   ])('is refused with %s', async (_, text) => {
     await expect(opened(Buffer.from(text))).rejects.toThrow('no valid header')
+  })
+
+  it('is refused with more memory than it may ask for', async () => {
+    const bytes = await sealed(Buffer.from('x'), { passphrase })
+    const costly = Buffer.from(bytes.toString('latin1').replace(/(-> scrypt \S+) 17/, '$1 30'), 'latin1')
+    await expect(opened(costly, { passphrase })).rejects.toThrow('is damaged')
+  })
+})
+
+describe('a file of jetty-encrypted/1', () => {
+  const folder = 'test/integration/server/old-backups'
+  const old = readFileSync(`${folder}/objects/0e/0e2d2b2c-6c5e-4d1c-9b57-0a3c9d1f2e11`)
+
+  it('comes back', async () => {
+    expect(isEncrypted(old)).toBe(true)
+    expect((await opened(old)).toString()).toBe('bytes')
+  })
+
+  it('is refused where it was changed or cut off, or the passphrase is wrong', async () => {
+    const changed = Buffer.from(old)
+    changed[old.length - 20] = (changed[old.length - 20] ?? 0) ^ 1
+    for (const broken of [changed, old.subarray(0, old.length - 1), old.subarray(0, 50), Buffer.concat([old, old])]) {
+      await expect(opened(broken)).rejects.toThrow('is damaged')
+    }
+    await expect(opened(old, { passphrase: 'another one' })).rejects.toThrow('does not fit')
+    const costly = Buffer.from(old.toString('latin1').replace(' 17 8 1 ', ' 30 8 1 '), 'latin1')
+    await expect(opened(costly)).rejects.toThrow('is damaged')
   })
 })

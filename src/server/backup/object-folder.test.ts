@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { openBackupAt } from './backup-files.ts'
+import { checkBackup } from './check-backup.ts'
 import type { ObjectCounts } from './dump-objects.ts'
 import { openObjectFolder, storeInFolder } from './object-folder.ts'
 
@@ -52,4 +54,17 @@ it('opens an object when its bytes are read, and not before', async () => {
   folder.open(right)
   for (let looks = 0; looks < 10; looks++) await stat(path) // a file that is opened at once would end the process meanwhile
   await expect(text(folder.open(right))).rejects.toMatchObject({ code: 'ENOENT' })
+})
+
+it('reads a folder whose backups were encrypted before age, and adds objects to it', async () => {
+  const old = 'correct horse battery staple'
+  await cp('test/integration/server/old-backups', path, { recursive: true })
+  const check = async () => checkBackup(await openBackupAt(path, old), () => {})
+  expect(await check()).toMatchObject({ objects: 1, rows: { runs: 2 } })
+  await rm(join(path, 'objects/0e'), { recursive: true })
+  await expect(check()).rejects.toThrow('is missing')
+  await store(old)
+  expect((await readFile(join(path, 'objects/0e', right), 'latin1')).slice(0, 21)).toBe('age-encryption.org/v1')
+  expect(await check()).toMatchObject({ objects: 1, rows: { runs: 2 } })
+  await expect(openBackupAt(path, 'another passphrase')).rejects.toThrow('does not fit')
 })

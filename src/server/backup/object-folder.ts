@@ -1,8 +1,10 @@
-import { randomBytes } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
+import { generateX25519Identity, identityToRecipient } from 'age-encryption'
 import { z } from 'zod'
 import { atATime } from '../../lib/at-a-time.ts'
 import { AppError } from '../../lib/errors.ts'
@@ -27,9 +29,14 @@ export interface ObjectFolder {
   ids(): AsyncIterable<string>
 }
 
-/** `salt`: of the passphrase; null: objects are not encrypted. */
-const noteSchema = z.object({ format: z.literal(1), salt: z.string().nullable() })
+/** Format 1 with a salt has objects of `jetty-encrypted/1`, and without one plain objects. */
+const noteSchema = z.discriminatedUnion('format', [
+  z.object({ format: z.literal(1), salt: z.string().nullable() }),
+  z.object({ format: z.literal(2) }),
+])
 const noteName = 'jetty-backups.json'
+/** The identity of age that opens the objects, encrypted with the passphrase: scrypt once a folder, not once an object. */
+const keyName = 'key.age'
 
 const readNote = async (path: string) => {
   const text = await readFile(join(path, noteName), 'utf8').catch((error) => {
@@ -53,24 +60,43 @@ const isThere = (path: string): Promise<boolean> =>
     () => false,
   )
 
-/** Opens the folder of backups, and makes it where `isNew` allows that. */
+const writeWhole = async (path: string, body: AsyncIterable<Uint8Array> | string): Promise<void> => {
+  const draft = `${path}.part`
+  await writeFile(draft, body, { mode: 0o600, flush: true })
+  await rename(draft, path)
+}
+
+const writeNote = (path: string, note: z.input<typeof noteSchema>): Promise<void> =>
+  writeWhole(join(path, noteName), `${JSON.stringify(note)}\n`)
+
+/** Reads the identity of a folder, or makes the first one. */
+const openIdentity = async (path: string, passphrase: string, hasOne: boolean): Promise<string> => {
+  const file = join(path, keyName)
+  if (hasOne) return (await text(decryptStream(createReadStream(file), { passphrase }))).trim()
+  const identity = await generateX25519Identity()
+  await writeWhole(file, encryptStream(Readable.from([Buffer.from(`${identity}\n`)]), { passphrase }))
+  await writeNote(path, { format: 2 })
+  return identity
+}
+
+/** Opens the folder of backups; makes it, or its key, where `isNew` allows that. Call it under the lock then. */
 export const openObjectFolder = async (
   path: string,
   passphrase: string | undefined,
   isNew: boolean,
 ): Promise<ObjectFolder> => {
-  const found = await readNote(path)
-  if (!found && !isNew)
+  const note = await readNote(path)
+  if (!note && !isNew)
     throw new AppError('invalid', `${path} is no folder of backups`, {
       hint: 'Name a file that `jetty backup` has written.',
     })
-  const note = found ?? { format: 1, salt: passphrase === undefined ? null : randomBytes(16).toString('base64url') }
-  if ((note.salt !== null) !== (passphrase !== undefined)) throw passphraseFault(path, note.salt !== null)
-  if (!found) {
-    await mkdir(path, { recursive: true, mode: 0o700 })
-    await writeFile(join(path, noteName), `${JSON.stringify(note)}\n`, { flag: 'wx', mode: 0o600, flush: true })
-  }
-  const salt = note.salt === null ? undefined : Buffer.from(note.salt, 'base64url')
+  const hasKey = note?.format === 2
+  const needsPassphrase = note ? hasKey || note.salt !== null : passphrase !== undefined
+  if (needsPassphrase !== (passphrase !== undefined)) throw passphraseFault(path, needsPassphrase)
+  if (!note && passphrase === undefined) await writeNote(path, { format: 1, salt: null })
+  const usesKey = passphrase !== undefined && (hasKey || isNew)
+  const identity = usesKey ? await openIdentity(path, passphrase, hasKey) : undefined
+  const recipient = identity && (await identityToRecipient(identity))
   const written = new Set<string>()
   const pathOf = (id: string) => join(path, 'objects', checkedId(id).slice(0, 2), id)
   return {
@@ -79,7 +105,7 @@ export const openObjectFolder = async (
       const target = pathOf(id)
       const draft = `${target}.${process.pid}.part`
       await mkdir(dirname(target), { recursive: true, mode: 0o700 })
-      const bytes = salt && passphrase !== undefined ? encryptStream(body, passphrase, { salt }) : body
+      const bytes = recipient ? encryptStream(body, { recipient }) : body
       const file = createWriteStream(draft, { mode: 0o600, flush: true })
       const closed = new Promise<void>((resolve) => file.once('close', resolve))
       try {
@@ -94,7 +120,7 @@ export const openObjectFolder = async (
     // Opens the file with the first byte that is read: an object that is there already is not read.
     async *open(id) {
       const bytes = createReadStream(pathOf(id))
-      yield* passphrase === undefined ? bytes : decryptStream(bytes, passphrase)
+      yield* passphrase === undefined ? bytes : decryptStream(bytes, { passphrase, identity })
     },
     async sync() {
       for (const folder of written) await syncFolder(folder)

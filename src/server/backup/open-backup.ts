@@ -1,6 +1,6 @@
 import { text } from 'node:stream/consumers'
 import { AppError } from '../../lib/errors.ts'
-import { makeByteReader } from '../../lib/files/byte-reader.ts'
+import { peek } from '../../lib/files/byte-reader.ts'
 import { readTar, type TarEntry } from '../../lib/files/tar.ts'
 import { decryptStream, isEncrypted } from '../../lib/secrets/encrypted-stream.ts'
 import { type BackupManifest, endName, manifestName, manifestSchema } from './manifest.ts'
@@ -28,16 +28,6 @@ const passphraseMissing = (): AppError =>
   })
 
 const headBytes = 512
-
-/** Yields a stream from its beginning, after its first bytes were looked at. */
-async function* again(head: Buffer, rest: { next(most: number): Promise<Buffer | undefined>; close(): Promise<void> }) {
-  try {
-    yield head
-    for (let part = await rest.next(1024 * 1024); part; part = await rest.next(1024 * 1024)) yield part
-  } finally {
-    await rest.close()
-  }
-}
 
 /** Far more than these entries have, even where millions of files were deleted meanwhile. */
 const longestText = 256 * 1024 * 1024
@@ -74,11 +64,9 @@ export const openBackup = async (
   passphrase: string | undefined,
   folder?: ObjectFolder | undefined,
 ): Promise<OpenedBackup> => {
-  const reader = makeByteReader(bytes)
-  const head = await reader.take(headBytes)
-  const whole = again(head, reader)
+  const { head, whole } = await peek(bytes, headBytes)
   if (isEncrypted(head) && passphrase === undefined) throw passphraseMissing()
-  const plain = isEncrypted(head) ? decryptStream(whole, passphrase ?? '') : whole
+  const plain = isEncrypted(head) ? decryptStream(whole, { passphrase: passphrase ?? '' }) : whole
   if (!isEncrypted(head) && !head.toString('latin1').startsWith(manifestName)) throw noBackup()
   const entries = readTar(plain, endName)
   const first = await entries.next()

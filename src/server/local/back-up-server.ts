@@ -1,6 +1,6 @@
 /** Backs up the server of these settings, with or without a running server. */
 import { createWriteStream, existsSync } from 'node:fs'
-import { rename, rm, stat } from 'node:fs/promises'
+import { mkdir, rename, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Writable } from 'node:stream'
@@ -120,9 +120,10 @@ export const backUpServer = async (options: BackUpOptions): Promise<BackedUp> =>
     if (keep !== undefined) throw keepNeedsFolder()
     return writeOne(options, to, undefined)
   }
-  const folder = await openObjectFolder(to, passphrase, true)
+  await mkdir(to, { recursive: true, mode: 0o700 })
   const unlock = await lockBackups(to)
   try {
+    const folder = await openObjectFolder(to, passphrase, true)
     await removeDrafts(to)
     const made = await writeOne(options, nextBackup(to), folder)
     await folder.sync()
@@ -149,7 +150,7 @@ const writeOne = async (options: BackUpOptions, to: string, folder: ObjectFolder
     const whole = async function* () {
       contents = yield* writeBackup({ url, objects, folder, spillFolder, secretKeys, onProgress, signal })
     }
-    const bytes = await writeTo(to, passphrase === undefined ? whole() : encryptStream(whole(), passphrase), signal)
+    const bytes = await writeTo(to, passphrase === undefined ? whole() : encryptStream(whole(), { passphrase }), signal)
     return describe(contents as BackupContents | undefined, { to, bytes, isEncrypted: passphrase !== undefined })
   } finally {
     await database.close()
