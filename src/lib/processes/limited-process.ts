@@ -6,6 +6,7 @@ import { confinement } from './confinement.ts'
 
 /** What a process may use. */
 export interface ProcessLimits {
+  /** Seconds of a processor; four times as many may pass. */
   seconds: number
   memoryBytes: number
 }
@@ -28,7 +29,8 @@ export interface LimitedProcess<Sent, Result> {
   reject(error: unknown): void
 }
 
-const memoryCheckMs = 50
+/** How often it is looked what a process uses. */
+const lookMs = 50
 /** The niceness of what strangers make a process compute: requests of others go before it. */
 const niceness = '10'
 
@@ -119,14 +121,37 @@ const treeOf = async (pid: number): Promise<number[]> => {
   return [pid, ...below.flat()]
 }
 
-/** The memory of a process and of those below it. Elsewhere than on Linux only the heap of JavaScript is limited. */
-export const residentBytes = async (pid: number): Promise<number> => {
-  const sizes = (await treeOf(pid)).map(async (one) => {
-    const text = await readFile(`/proc/${one}/statm`, 'latin1').catch(() => '')
-    return Number(text.split(' ')[1] ?? 0) * 4096
-  })
-  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0)
+/** What a process and those below it use: resident memory, and processor time since they began. */
+interface ProcessUse {
+  bytes: number
+  seconds: number
 }
+
+const pageBytes = 4096
+/** Of processor time in /proc: always 100 a second (`man 5 proc`). */
+const ticksPerSecond = 100
+
+const useOfOne = async (pid: number): Promise<ProcessUse> => {
+  const read = (file: string) => readFile(`/proc/${pid}/${file}`, 'latin1').catch(() => '')
+  const [memory, times] = await Promise.all([read('statm'), read('stat')])
+  const afterName = times.slice(times.lastIndexOf(')') + 1).split(' ') // a name may have spaces
+  const [user, system] = [Number(afterName[12] ?? 0), Number(afterName[13] ?? 0)]
+  return { bytes: Number(memory.split(' ')[1] ?? 0) * pageBytes, seconds: (user + system) / ticksPerSecond }
+}
+
+/** Elsewhere than on Linux it is 0: only the heap of JavaScript and the time that passes are limited. */
+const useOf = async (pid: number): Promise<ProcessUse> => {
+  const all = await Promise.all((await treeOf(pid)).map(useOfOne))
+  const sum = { bytes: 0, seconds: 0 }
+  for (const { bytes, seconds } of all) {
+    sum.bytes += bytes
+    sum.seconds += seconds
+  }
+  return sum
+}
+
+/** The memory of a process and of those below it. */
+export const residentBytes = async (pid: number): Promise<number> => (await useOf(pid)).bytes
 
 /** V8 aborts when its heap is full; the system kills with SIGKILL when its memory is. Bubblewrap ends with 128 and the signal. */
 const endOf = (code: number | null, signal: NodeJS.Signals | null): ProcessEnd => {
@@ -134,16 +159,23 @@ const endOf = (code: number | null, signal: NodeJS.Signals | null): ProcessEnd =
   return signal === 'SIGKILL' || code === 137 ? 'killed' : 'crashed'
 }
 
+/** It comes after all others: on a busy machine so many times its seconds pass until a processor has worked on it for them. */
+const patience = 4
+
 /** Calls back when a process reaches a limit or ends. Returns a function that stops watching. */
 export const watchLimits = (
   child: ChildProcess,
   limits: ProcessLimits,
   ended: (end: ProcessEnd) => void,
 ): (() => void) => {
-  const timer = setTimeout(() => ended('timeout'), limits.seconds * 1000)
+  const pid = child.pid ?? 0
+  const timer = setTimeout(() => ended('timeout'), limits.seconds * 1000 * patience)
+  const before = useOf(pid)
   const watch = setInterval(async () => {
-    if ((await residentBytes(child.pid ?? 0)) > limits.memoryBytes) ended('memory')
-  }, memoryCheckMs)
+    const [use, { seconds }] = await Promise.all([useOf(pid), before])
+    if (use.bytes > limits.memoryBytes) ended('memory')
+    else if (use.seconds - seconds > limits.seconds) ended('timeout')
+  }, lookMs)
   const exited = (code: number | null, signal: NodeJS.Signals | null) => ended(endOf(code, signal))
   const failed = () => ended('crashed') // it could not start, or no message reaches it
   child.on('exit', exited)
