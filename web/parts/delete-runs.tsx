@@ -1,7 +1,7 @@
 import type { CollectionRun } from '../../src/model/runs/collection-run.ts'
 import { type BulkRuns, bulkActionText, runBulkAction } from '../data/bulk-action.ts'
 import { showToast } from '../ui/toast.tsx'
-import { Confirm, Lost } from './confirm.tsx'
+import { Confirm, Lost } from './form-dialog.tsx'
 import { hasEnded } from './status-of-run.ts'
 
 /** From so many runs on their number has to be typed. */

@@ -1,7 +1,7 @@
 import { useNavigate } from '@tanstack/react-router'
 import { signOutEverywhere } from '../data/sign-in.ts'
 import { useWhoami } from '../data/whoami.ts'
-import { Confirm } from './confirm.tsx'
+import { Confirm } from './form-dialog.tsx'
 
 /** Asks before all sessions of the key end that this browser has signed in with. */
 export const SignOutEverywhere = ({ onClose }: { onClose: () => void }) => {

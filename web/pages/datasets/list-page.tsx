@@ -1,21 +1,19 @@
-import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate, useParams } from '@tanstack/react-router'
-import { type FormEvent, useDeferredValue, useState } from 'react'
+import { useDeferredValue, useState } from 'react'
 import { api } from '../../data/api.ts'
 import { keys } from '../../data/keys.ts'
 import { useTitle } from '../../data/title.ts'
 import { useMayWrite } from '../../data/whoami.ts'
 import { CollectionTabs } from '../../parts/collection-tabs.tsx'
+import { FormDialog } from '../../parts/form-dialog.tsx'
 import { datasetHref, PageLink } from '../../parts/page-link.tsx'
-import { errorText, Problem } from '../../parts/problem.tsx'
+import { Problem } from '../../parts/problem.tsx'
 import { SortedList } from '../../parts/sorted-list/sorted-list.tsx'
 import { Badge } from '../../ui/badge.tsx'
 import { Button } from '../../ui/button.tsx'
-import { Dialog } from '../../ui/dialog.tsx'
 import { Empty } from '../../ui/empty.tsx'
 import { TextArea, TextField } from '../../ui/field.tsx'
-
-const formId = 'new-dataset'
 
 /** Creates an empty dataset, and opens it. */
 const NewDataset = ({ collection, onClose }: { collection: string; onClose: () => void }) => {
@@ -23,49 +21,37 @@ const NewDataset = ({ collection, onClose }: { collection: string; onClose: () =
   const navigate = useNavigate()
   const [name, setName] = useState('')
   const [description, setDescription] = useState('')
-  const create = useMutation({
-    mutationFn: () =>
-      api.createDataset({
-        params: { collection },
-        body: { name: name.trim(), ...(description.trim() === '' ? {} : { long_description: description.trim() }) },
-      }),
-    onSuccess: () => queries.invalidateQueries({ queryKey: keys.datasets(collection) }),
-  })
-  const open = (dataset: string) =>
-    navigate({ to: '/$collection/-/datasets/$dataset', params: { collection, dataset } })
-  const onSubmit = (event: FormEvent) => {
-    event.preventDefault()
-    if (name.trim() !== '' && !create.isPending) create.mutate(undefined, { onSuccess: (made) => void open(made.name) }) // unless the dialog was closed
-  }
+  const about = description.trim()
   return (
-    <Dialog
+    <FormDialog
       title="New dataset"
-      isOpen
-      onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="main" type="submit" form={formId} disabled={name.trim() === '' || create.isPending}>
-            Create
-          </Button>
-        </>
+      action="Create"
+      isReady={name.trim() !== ''}
+      work={() =>
+        api.createDataset({
+          params: { collection },
+          body: { name: name.trim(), ...(about === '' ? {} : { long_description: about }) },
+        })
       }
+      onDone={() => queries.invalidateQueries({ queryKey: keys.datasets(collection) })}
+      next={(made) =>
+        void navigate({ to: '/$collection/-/datasets/$dataset', params: { collection, dataset: made.name } })
+      }
+      onClose={onClose}
+      fields={['name']}
     >
-      <form id={formId} onSubmit={onSubmit} className="flex flex-col gap-4">
-        <TextField
-          label="Name"
-          value={name}
-          error={create.error ? errorText(create.error) : undefined}
-          onChange={(event) => setName(event.target.value)}
-        />
-        <TextArea
-          label="What it is"
-          hint="It is private: only keys of this collection see it."
-          value={description}
-          onChange={(event) => setDescription(event.target.value)}
-        />
-      </form>
-    </Dialog>
+      {(at) => (
+        <>
+          <TextField label="Name" value={name} error={at.name} onChange={(event) => setName(event.target.value)} />
+          <TextArea
+            label="What it is"
+            hint="It is private: only keys of this collection see it."
+            value={description}
+            onChange={(event) => setDescription(event.target.value)}
+          />
+        </>
+      )}
+    </FormDialog>
   )
 }
 

@@ -2,7 +2,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { api } from '../../data/api.ts'
 import { keys } from '../../data/keys.ts'
-import { Confirm, Lost } from '../../parts/confirm.tsx'
+import { Confirm, Lost } from '../../parts/form-dialog.tsx'
 import { showToast } from '../../ui/toast.tsx'
 import type { TaskPlaceProps } from './place.ts'
 

@@ -1,4 +1,4 @@
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import { api } from '../../data/api.ts'
@@ -7,12 +7,12 @@ import { isOpen, type Run, type RunAddress, stepsInOrder } from '../../data/run.
 import { saveAnswer } from '../../data/save-answer.ts'
 import { useMayWrite } from '../../data/whoami.ts'
 import { DeleteRuns } from '../../parts/delete-runs.tsx'
+import { FormDialog } from '../../parts/form-dialog.tsx'
 import { datasetHref, lineageHref, PageLink } from '../../parts/page-link.tsx'
-import { errorText, Problem } from '../../parts/problem.tsx'
+import { Problem } from '../../parts/problem.tsx'
 import { commandsFor } from '../../parts/run-commands.ts'
 import { Button, buttonClass } from '../../ui/button.tsx'
 import { CopyLine, copyText } from '../../ui/copy.tsx'
-import { Dialog } from '../../ui/dialog.tsx'
 import { SelectField, TextArea } from '../../ui/field.tsx'
 import { Icon } from '../../ui/icon.tsx'
 import { Popover } from '../../ui/popover.tsx'
@@ -35,66 +35,54 @@ const AddToDataset = ({ place, onClose }: AddToDatasetProps) => {
   })
   const names = list.data?.map(({ name }) => name) ?? []
   const dataset = chosen ?? names[0] ?? ''
-  const add = useMutation({
-    mutationFn: () =>
-      api.addItemFromRun({
-        params: { collection, dataset },
-        body: { trajectory_id: id, task, ...(correction === '' ? {} : { correction: correctionOf(correction) }) },
-      }),
-    onSuccess: async ({ item, written }) => {
-      await queries.invalidateQueries({ queryKey: keys.dataset(collection, dataset) })
-      showToast({ text: written.added > 0 ? `Added ${item.id} to ${dataset}` : `${dataset} has ${item.id} already` })
-      onClose()
-    },
-    onError: (error) => showToast({ text: errorText(error), isBad: true }),
-  })
   const line = `jetty datasets add ${collection}/${dataset || 'questions'} ${collection}/${task}/${id}`
   return (
-    <Dialog
+    <FormDialog
       title="Add to a dataset"
-      isOpen
-      onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="main" disabled={dataset === '' || add.isPending} onClick={() => add.mutate()}>
-            Add
-          </Button>
-        </>
+      action="Add"
+      isReady={dataset !== ''}
+      work={() =>
+        api.addItemFromRun({
+          params: { collection, dataset },
+          body: { trajectory_id: id, task, ...(correction === '' ? {} : { correction: correctionOf(correction) }) },
+        })
       }
+      onDone={async ({ item, written }) => {
+        await queries.invalidateQueries({ queryKey: keys.dataset(collection, dataset) })
+        showToast({ text: written.added > 0 ? `Added ${item.id} to ${dataset}` : `${dataset} has ${item.id} already` })
+      }}
+      onClose={onClose}
     >
-      <div className="flex flex-col gap-4">
-        {list.error && <Problem error={list.error} />}
-        {list.data && names.length === 0 ? (
-          <p>
-            This collection has no dataset yet.{' '}
-            <PageLink href={`/${encodeURIComponent(collection)}/-/datasets`} className="text-accent underline">
-              Datasets
-            </PageLink>
-          </p>
-        ) : (
-          <SelectField
-            label="Dataset"
-            value={dataset}
-            options={names.map((name) => [name, name] as const)}
-            onChange={(event) => choose(event.target.value)}
-          />
-        )}
-        <TextArea
-          label="The right result, where the run was wrong"
-          hint="Empty: the outputs of its last step. JSON stays JSON; anything else is a text."
-          isCode
-          value={correction}
-          onChange={(event) => setCorrection(event.target.value)}
-        />
-        {dataset !== '' && (
-          <PageLink href={datasetHref(collection, dataset)} className="self-start text-12 text-accent">
-            Open {dataset}
+      {list.error && <Problem error={list.error} />}
+      {list.data && names.length === 0 ? (
+        <p>
+          This collection has no dataset yet.{' '}
+          <PageLink href={`/${encodeURIComponent(collection)}/-/datasets`} className="text-accent underline">
+            Datasets
           </PageLink>
-        )}
-        <CopyLine text={line} />
-      </div>
-    </Dialog>
+        </p>
+      ) : (
+        <SelectField
+          label="Dataset"
+          value={dataset}
+          options={names.map((name) => [name, name] as const)}
+          onChange={(event) => choose(event.target.value)}
+        />
+      )}
+      <TextArea
+        label="The right result, where the run was wrong"
+        hint="Empty: the outputs of its last step. JSON stays JSON; anything else is a text."
+        isCode
+        value={correction}
+        onChange={(event) => setCorrection(event.target.value)}
+      />
+      {dataset !== '' && (
+        <PageLink href={datasetHref(collection, dataset)} className="self-start text-12 text-accent">
+          Open {dataset}
+        </PageLink>
+      )}
+      <CopyLine text={line} />
+    </FormDialog>
   )
 }
 

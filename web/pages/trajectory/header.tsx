@@ -1,12 +1,13 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { memo, useEffect, useRef, useState } from 'react'
+import { memo, useState } from 'react'
 import { api } from '../../data/api.ts'
 import { useNow, useNowWith } from '../../data/clock.ts'
 import { keys } from '../../data/keys.ts'
 import { isOpen, type Run, type RunAddress, stepsInOrder } from '../../data/run.ts'
 import { changeRun } from '../../data/run-query.ts'
 import { useWhoami } from '../../data/whoami.ts'
+import { Confirm, FormDialog } from '../../parts/form-dialog.tsx'
 import { PageLink } from '../../parts/page-link.tsx'
 import { cancelCommand, labelCommand, type RerunWish } from '../../parts/run-commands.ts'
 import { jobOfRun, originOfRun } from '../../parts/run-origin.ts'
@@ -20,7 +21,6 @@ import { momentText } from '../../text/moment.ts'
 import { Badge } from '../../ui/badge.tsx'
 import { Button, buttonClass } from '../../ui/button.tsx'
 import { CopyLine } from '../../ui/copy.tsx'
-import { Dialog } from '../../ui/dialog.tsx'
 import { TextField } from '../../ui/field.tsx'
 import { Icon } from '../../ui/icon.tsx'
 import { useKeys } from '../../ui/keys.ts'
@@ -64,12 +64,6 @@ const LabelBar = ({ run, place, mayWrite }: LabelsProps) => {
 
 const LabelDialog = ({ run, place, onClose }: { run: Run; place: RunAddress; onClose: () => void }) => {
   const [text, setText] = useState('')
-  const field = useRef<HTMLInputElement>(null)
-  // The dialog puts the focus on its first button when it opens, which is after this.
-  useEffect(() => {
-    const frame = requestAnimationFrame(() => field.current?.focus())
-    return () => cancelAnimationFrame(frame)
-  }, [])
   const author = useWhoami()?.name ?? 'web'
   const { collection, task } = place
   const stats = useQuery({
@@ -91,59 +85,54 @@ const LabelDialog = ({ run, place, onClose }: { run: Run; place: RunAddress; onC
     })),
   )
   return (
-    <Dialog title="Labels" isOpen onClose={onClose}>
-      <form
-        className="flex flex-col gap-3"
-        onSubmit={(event) => {
-          event.preventDefault()
-          const quick = choices[Number(text) - 1]
-          if (quick) set(quick.key, quick.value)
-          else if (label) set(label.key, label.value)
-        }}
-      >
-        <TextField
-          label="Label"
-          placeholder="reviewed, or quality: high"
-          ref={field}
-          value={text}
-          onChange={(event) => setText(event.target.value)}
-          hint="A number takes one of those in use."
-        />
-        <ul>
-          {choices.map(({ key, value, runs }, at) => (
-            <li key={`${key}\n${value}`}>
-              <button
-                type="button"
-                onClick={() => set(key, value)}
-                className="flex w-full items-center gap-3 rounded-s px-1 py-1 text-left hover:bg-sunk"
-              >
-                <kbd className="w-4 font-sans text-11 text-faint">{at + 1}</kbd>
-                <span className="min-w-0 flex-1 truncate">{value === 'true' ? key : `${key}: ${value}`}</span>
-                <span className="text-12 text-faint">{runs} runs</span>
-              </button>
+    <FormDialog
+      title="Labels"
+      action="Set"
+      isReady={label !== undefined}
+      work={() => {
+        const quick = choices[Number(text) - 1] ?? label
+        return quick && change.mutateAsync({ key: quick.key, value: quick.value, isRemoved: false })
+      }}
+      onClose={onClose}
+    >
+      <TextField
+        label="Label"
+        placeholder="reviewed, or quality: high"
+        value={text}
+        onChange={(event) => setText(event.target.value)}
+        hint="A number takes one of those in use."
+      />
+      <ul>
+        {choices.map(({ key, value, runs }, at) => (
+          <li key={`${key}\n${value}`}>
+            <button
+              type="button"
+              onClick={() => set(key, value)}
+              className="flex w-full items-center gap-3 rounded-s px-1 py-1 text-left hover:bg-sunk"
+            >
+              <kbd className="w-4 font-sans text-11 text-faint">{at + 1}</kbd>
+              <span className="min-w-0 flex-1 truncate">{value === 'true' ? key : `${key}: ${value}`}</span>
+              <span className="text-12 text-faint">{runs} runs</span>
+            </button>
+          </li>
+        ))}
+      </ul>
+      {run.labels.length > 0 && (
+        <ul className="border-line border-t pt-2">
+          {run.labels.map(({ key, value, author: by }) => (
+            <li key={`${key}\n${by}`} className="flex items-center gap-2">
+              <span className="min-w-0 flex-1 truncate">
+                {key}: {value} <span className="text-12 text-faint">by {personText(by)}</span>
+              </span>
+              <Button look="quiet" onClick={() => change.mutate({ key, value: by, isRemoved: true })}>
+                Remove
+              </Button>
             </li>
           ))}
         </ul>
-        {run.labels.length > 0 && (
-          <ul className="border-line border-t pt-2">
-            {run.labels.map(({ key, value, author: by }) => (
-              <li key={`${key}\n${by}`} className="flex items-center gap-2">
-                <span className="min-w-0 flex-1 truncate">
-                  {key}: {value} <span className="text-12 text-faint">by {personText(by)}</span>
-                </span>
-                <Button look="quiet" onClick={() => change.mutate({ key, value: by, isRemoved: true })}>
-                  Remove
-                </Button>
-              </li>
-            ))}
-          </ul>
-        )}
-        {label && <CopyLine text={labelCommand(run, label.key, label.value)} />}
-        <Button type="submit" look="main" disabled={!label || change.isPending}>
-          Set
-        </Button>
-      </form>
-    </Dialog>
+      )}
+      {label && <CopyLine text={labelCommand(run, label.key, label.value)} />}
+    </FormDialog>
   )
 }
 
@@ -313,42 +302,29 @@ const Running = ({ run }: { run: Run }) => {
 const CancelButton = ({ run, place }: { run: Run; place: RunAddress }) => {
   const [isAsking, setAsking] = useState(false)
   const client = useQueryClient()
-  const { mutate, isPending } = useMutation({
-    mutationFn: () =>
-      api.setTrajectoryStatuses({
-        params: { collection: place.collection, task: place.task },
-        body: { [place.id]: 'cancelled' },
-      }),
-    onSuccess: () => showToast({ text: `Cancelled ${place.id}` }),
-    onError: (error) => showToast({ text: error.message, isBad: true }),
-    onSettled: () => {
-      setAsking(false)
-      return client.invalidateQueries({ queryKey: keys.run(place.collection, place.task, place.id) })
-    },
-  })
+  const { collection, task, id } = place
+  const cancel = () =>
+    api
+      .setTrajectoryStatuses({ params: { collection, task }, body: { [id]: 'cancelled' } })
+      .finally(() => client.invalidateQueries({ queryKey: keys.run(collection, task, id) }))
   return (
     <>
       <Button icon="stop" onClick={() => setAsking(true)}>
         Cancel
       </Button>
-      <Dialog
-        title="Cancel this run?"
-        isOpen={isAsking}
-        onClose={() => setAsking(false)}
-        actions={
-          <>
-            <Button onClick={() => setAsking(false)}>Let it run</Button>
-            <Button look="bad" disabled={isPending} onClick={() => mutate()}>
-              Cancel the run
-            </Button>
-          </>
-        }
-      >
-        <p className="mb-3">
-          The step at work is interrupted, and no further one begins. Runs that it started are cancelled too.
-        </p>
-        <CopyLine text={cancelCommand(run)} />
-      </Dialog>
+      {isAsking && (
+        <Confirm
+          title="Cancel this run?"
+          action="Cancel the run"
+          cancel="Let it run"
+          work={cancel}
+          onDone={() => showToast({ text: `Cancelled ${id}` })}
+          onClose={() => setAsking(false)}
+          command={cancelCommand(run)}
+        >
+          <p>The step at work is interrupted, and no further one begins. Runs that it started are cancelled too.</p>
+        </Confirm>
+      )}
     </>
   )
 }

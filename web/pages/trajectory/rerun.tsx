@@ -4,11 +4,10 @@ import { useState } from 'react'
 import { api } from '../../data/api.ts'
 import type { Run, RunAddress } from '../../data/run.ts'
 import { initParamsQuery } from '../../data/step.ts'
+import { FormDialog } from '../../parts/form-dialog.tsx'
 import { Problem } from '../../parts/problem.tsx'
 import { type RerunWish, rerunCommand } from '../../parts/run-commands.ts'
-import { Button } from '../../ui/button.tsx'
 import { CopyLine } from '../../ui/copy.tsx'
-import { Dialog } from '../../ui/dialog.tsx'
 import { SelectField, TextArea } from '../../ui/field.tsx'
 import { Icon } from '../../ui/icon.tsx'
 import { Menu, type MenuItem } from '../../ui/menu.tsx'
@@ -95,44 +94,30 @@ interface EditProps {
 /** Runs a run again with other parameters, in the place where they are seen. */
 export const RerunDialog = ({ run, place, step, onClose, onRerun }: EditProps) => {
   const { data: given, error } = useQuery(initParamsQuery(place))
-  return (
-    <Dialog title="Run again with other parameters" isOpen onClose={onClose} width="wide">
-      {error && <Problem error={error} />}
-      {given && <EditForm run={run} given={given} step={step} onClose={onClose} onRerun={onRerun} />}
-      {!given && !error && <p className="text-muted">Loading…</p>}
-    </Dialog>
-  )
-}
-
-const EditForm = ({
-  run,
-  given,
-  step,
-  onClose,
-  onRerun,
-}: Omit<EditProps, 'place'> & { given: Record<string, unknown> }) => {
-  const [text, setText] = useState(() => JSON.stringify(given, null, 2))
+  const [typed, setTyped] = useState<string>()
   const [version, setVersion] = useState('same')
   const [from, setFrom] = useState('')
+  const text = typed ?? JSON.stringify(given ?? {}, null, 2)
   const read = readParams(text)
-  const params = read.params && changedParams(given, read.params)
+  const params = given && read.params && changedParams(given, read.params)
   const choice: RerunWish = { params: params ?? {}, current: version === 'current', ...(from === '' ? {} : { from }) }
   return (
-    <form
-      className="flex flex-col gap-3"
-      onSubmit={(event) => {
-        event.preventDefault()
-        if (!params) return
-        onRerun(choice)
-        onClose()
-      }}
+    <FormDialog
+      title="Run again with other parameters"
+      width="wide"
+      action="Run"
+      isReady={params !== undefined}
+      work={async () => onRerun(choice)}
+      onClose={onClose}
     >
+      {error && <Problem error={error} />}
+      {!given && !error && <p className="text-muted">Loading…</p>}
       <TextArea
         label="init_params"
         isCode
         value={text}
         error={read.problem}
-        onChange={(event) => setText(event.target.value)}
+        onChange={(event) => setTyped(event.target.value)}
         className="max-h-80 min-h-40 overflow-auto"
       />
       <div className="grid gap-3 sm:grid-cols-2">
@@ -165,12 +150,6 @@ const EditForm = ({
             : `Changed: ${Object.keys(params).join(', ')}`}
       </p>
       <CopyLine text={rerunCommand(run, choice)} />
-      <div className="flex justify-end gap-2">
-        <Button onClick={onClose}>Cancel</Button>
-        <Button look="main" type="submit" disabled={!params}>
-          Run
-        </Button>
-      </div>
-    </form>
+    </FormDialog>
   )
 }

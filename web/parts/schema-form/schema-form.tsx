@@ -5,7 +5,7 @@ interface SchemaFormProps {
   fields: readonly FormField[]
   /** What was entered, by the name of the field. */
   entries: Readonly<Record<string, string>>
-  errors: Readonly<Record<string, string>>
+  errors: Readonly<Record<string, string | undefined>>
   onEnter: (name: string, entry: string) => void
 }
 

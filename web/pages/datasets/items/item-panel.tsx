@@ -1,19 +1,19 @@
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { Dataset } from '../../../../src/model/data/dataset.ts'
 import { api } from '../../../data/api.ts'
 import { useNow } from '../../../data/clock.ts'
 import { keys } from '../../../data/keys.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
+import { Confirm } from '../../../parts/form-dialog.tsx'
 import { JsonTree } from '../../../parts/json-tree/json-tree.tsx'
 import { fileAddress } from '../../../parts/media/media-kind.ts'
 import { lineageHref, PageLink, runHref } from '../../../parts/page-link.tsx'
-import { errorText, Problem } from '../../../parts/problem.tsx'
+import { Problem } from '../../../parts/problem.tsx'
 import { personText } from '../../../parts/status-of-run.ts'
 import { agoText } from '../../../text/ago.ts'
 import { Badge } from '../../../ui/badge.tsx'
-import { Button, IconButton } from '../../../ui/button.tsx'
-import { Dialog } from '../../../ui/dialog.tsx'
+import { IconButton } from '../../../ui/button.tsx'
 import { StatusMark, statusWord } from '../../../ui/status.tsx'
 import { showToast } from '../../../ui/toast.tsx'
 import { ItemForm } from './add/item-form.tsx'
@@ -90,31 +90,21 @@ interface RemoveItemProps {
 /** Asks before an item is removed. */
 const RemoveItem = ({ collection, dataset, item, onClose, onRemoved }: RemoveItemProps) => {
   const queries = useQueryClient()
-  const remove = useMutation({
-    mutationFn: () => api.deleteItem({ params: { collection, dataset, item } }),
-    onSuccess: async ({ version }) => {
-      onRemoved()
-      showToast({ text: `Version ${version} is without ${item}` })
-      await queries.invalidateQueries({ queryKey: keys.dataset(collection, dataset) })
-    },
-    onError: (error) => showToast({ text: errorText(error), isBad: true }),
-  })
   return (
-    <Dialog
+    <Confirm
       title={`Remove ${item}?`}
-      isOpen
+      action="Remove"
+      cancel="Keep it"
+      work={() => api.deleteItem({ params: { collection, dataset, item } })}
+      onDone={({ version }) => {
+        onRemoved()
+        showToast({ text: `Version ${version} is without ${item}` })
+        return queries.invalidateQueries({ queryKey: keys.dataset(collection, dataset) })
+      }}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Keep it</Button>
-          <Button look="bad" disabled={remove.isPending} onClick={() => remove.mutate()}>
-            Remove
-          </Button>
-        </>
-      }
     >
       <p>The next version is without it. Versions that have it keep it.</p>
-    </Dialog>
+    </Confirm>
   )
 }
 

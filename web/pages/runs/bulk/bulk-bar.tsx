@@ -1,6 +1,7 @@
-import { useQueryClient } from '@tanstack/react-query'
-import { Suspense, useState } from 'react'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { Suspense, useId, useState } from 'react'
 import type { CollectionRun } from '../../../../src/model/runs/collection-run.ts'
+import { api } from '../../../data/api.ts'
 import {
   type BulkChange,
   type BulkRuns,
@@ -12,12 +13,13 @@ import { keys } from '../../../data/keys.ts'
 import { searchText } from '../../../data/search-text.ts'
 import { lazyPart } from '../../../data/server-away.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
-import { AddLabel } from '../../../parts/labels/add-label.tsx'
+import { Confirm, FormDialog } from '../../../parts/form-dialog.tsx'
 import { PageLink } from '../../../parts/page-link.tsx'
 import { errorText } from '../../../parts/problem.tsx'
 import { hasEnded } from '../../../parts/status-of-run.ts'
 import { Button, buttonClass } from '../../../ui/button.tsx'
 import { Dialog } from '../../../ui/dialog.tsx'
+import { TextField } from '../../../ui/field.tsx'
 import { Icon } from '../../../ui/icon.tsx'
 import { useKeys } from '../../../ui/keys.ts'
 import { showToast } from '../../../ui/toast.tsx'
@@ -34,6 +36,61 @@ const RerunChoice = ({ onChoose }: { onChoose: (version: 'same' | 'current') => 
     </div>
   </div>
 )
+
+interface AddLabelProps {
+  title: string
+  collection: string
+  onAdd: (key: string, value: string) => void
+  onClose: () => void
+}
+
+/** Asks for a label, and suggests the keys and values that the collection has. */
+const AddLabel = ({ title, collection, onAdd, onClose }: AddLabelProps) => {
+  const id = useId()
+  const [key, setKey] = useState('')
+  const [value, setValue] = useState('')
+  const known = useQuery({
+    queryKey: keys.labels(collection),
+    queryFn: ({ signal }) => api.listLabelKeys({ params: { collection }, signal }),
+    staleTime: 60_000,
+  }).data
+  const values = known?.keys.find((one) => one.key === key)?.values ?? []
+  return (
+    <FormDialog
+      title={title}
+      action="Set the label"
+      isReady={key.trim() !== ''}
+      work={async () => void onAdd(key.trim(), value.trim() || 'true')}
+      onClose={onClose}
+    >
+      <TextField
+        label="Label"
+        list={`${id}-keys`}
+        maxLength={200}
+        placeholder="reviewed"
+        value={key}
+        onChange={(event) => setKey(event.target.value)}
+      />
+      <TextField
+        label="Value"
+        list={`${id}-values`}
+        placeholder="true"
+        value={value}
+        onChange={(event) => setValue(event.target.value)}
+      />
+      <datalist id={`${id}-keys`}>
+        {known?.keys.map((one) => (
+          <option key={one.key} value={one.key} />
+        ))}
+      </datalist>
+      <datalist id={`${id}-values`}>
+        {values.map((one) => (
+          <option key={one.value} value={one.value} />
+        ))}
+      </datalist>
+    </FormDialog>
+  )
+}
 
 /** It comes when runs are to be deleted. */
 const DeleteRuns = lazyPart(async () => ({ default: (await import('../../../parts/delete-runs.tsx')).DeleteRuns }))
@@ -128,27 +185,25 @@ export const BulkBar = ({ collection, runs, filter, onDone }: BulkBarProps) => {
       <Button look="quiet" onClick={() => onDone(runs)}>
         Select none
       </Button>
-      <Dialog title={`Label ${count(runs, whole)}`} isOpen={asks === 'label'} onClose={close}>
+      {asks === 'label' && (
         <AddLabel
+          title={`Label ${count(runs, whole)}`}
           collection={collection}
-          onAdd={(key, value) => void act(runs, { action: 'label', label: { key, value } })}
+          onAdd={(key, value) => act(runs, { action: 'label', label: { key, value } })}
+          onClose={close}
         />
-      </Dialog>
-      <Dialog
-        title={`Cancel ${count(open, whole)}?`}
-        isOpen={asks === 'cancel'}
-        onClose={close}
-        actions={
-          <>
-            <Button onClick={close}>Let them run</Button>
-            <Button look="bad" onClick={() => void act(open, { action: 'cancel' })}>
-              Cancel {count(open, whole)}
-            </Button>
-          </>
-        }
-      >
-        Steps that have ended stay recorded. What is being executed now is stopped.
-      </Dialog>
+      )}
+      {asks === 'cancel' && (
+        <Confirm
+          title={`Cancel ${count(open, whole)}?`}
+          action={`Cancel ${count(open, whole)}`}
+          cancel="Let them run"
+          work={async () => void act(open, { action: 'cancel' })}
+          onClose={close}
+        >
+          <p>Steps that have ended stay recorded. What is being executed now is stopped.</p>
+        </Confirm>
+      )}
       <Suspense>
         {asks === 'delete' && (
           <DeleteRuns

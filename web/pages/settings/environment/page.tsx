@@ -1,22 +1,20 @@
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { type FormEvent, useId, useState } from 'react'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
 import type { ShownVariables } from '../../../../src/model/collections/environment.ts'
 import { api } from '../../../data/api.ts'
 import { useNow } from '../../../data/clock.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
-import { Confirm } from '../../../parts/confirm.tsx'
+import { Confirm, FormDialog } from '../../../parts/form-dialog.tsx'
 import { PageLink } from '../../../parts/page-link.tsx'
 import { Problem } from '../../../parts/problem.tsx'
 import { agoText } from '../../../text/ago.ts'
 import { momentText } from '../../../text/moment.ts'
 import { Button } from '../../../ui/button.tsx'
-import { Dialog } from '../../../ui/dialog.tsx'
 import { Empty } from '../../../ui/empty.tsx'
 import { Checkbox, TextArea, TextField } from '../../../ui/field.tsx'
 import { Icon } from '../../../ui/icon.tsx'
 import { showToast } from '../../../ui/toast.tsx'
 import { CommandLines } from '../command-lines.tsx'
-import { fieldErrors } from '../field-errors.ts'
 import { SettingsHeading } from '../heading.tsx'
 import type { CollectionPlace } from '../place.ts'
 import { readEnvFile } from './env-file.ts'
@@ -31,65 +29,53 @@ interface SetVariableProps {
 
 /** Sets one variable. The value is hidden while it is typed, unless it has several lines. */
 const SetVariable = ({ name: given, isKnown, onSet, onClose }: SetVariableProps) => {
-  const form = useId()
   const [name, setName] = useState(given)
   const [value, setValue] = useState('')
   const [isLong, setLong] = useState(false)
-  const save = useMutation({
-    gcTime: 0, // nothing remembers the value
-    mutationFn: onSet,
-    onSuccess: (_, set) => {
-      showToast({ text: `${Object.keys(set)} is set. Runs that start from now on use it.` })
-      onClose()
-    },
-  })
-  const submit = (event: FormEvent) => {
-    event.preventDefault()
-    if (name.trim() !== '' && value !== '') save.mutate({ [name.trim()]: value })
-  }
-  const { at, rest } = fieldErrors(save.error, [name.trim()])
-  const error = at[name.trim()]
-  const isOfName = error?.includes('name') ?? false
   const field = {
     label: isKnown ? 'New value' : 'Value',
     value,
-    error: isOfName ? undefined : error,
     onChange: (event: { target: { value: string } }) => setValue(event.target.value),
   }
   return (
-    <Dialog
+    <FormDialog
       title={isKnown ? `Replace ${given}` : 'Set a variable'}
-      isOpen
+      action={isKnown ? 'Replace' : 'Set'}
+      isReady={name.trim() !== '' && value !== ''}
+      work={() => onSet({ [name.trim()]: value })}
+      onDone={() => showToast({ text: `${name.trim()} is set. Runs that start from now on use it.` })}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="main" type="submit" form={form} disabled={name.trim() === '' || value === '' || save.isPending}>
-            {isKnown ? 'Replace' : 'Set'}
-          </Button>
-        </>
-      }
+      fields={[name.trim()]}
     >
-      <form id={form} onSubmit={submit} className="flex flex-col gap-4">
-        {!isKnown && (
-          <TextField
-            label="Name"
-            isCode
-            hint="Letters, digits and underscores, such as OPENAI_API_KEY"
-            value={name}
-            error={isOfName ? error : undefined}
-            onChange={(event) => setName(event.target.value)}
-          />
-        )}
-        {isLong ? (
-          <TextArea {...field} isCode />
-        ) : (
-          <TextField {...field} isCode type="password" autoComplete="new-password" />
-        )}
-        <Checkbox label="It has several lines" checked={isLong} onChange={(event) => setLong(event.target.checked)} />
-        {rest !== undefined && <Problem error={rest} />}
-      </form>
-    </Dialog>
+      {({ [name.trim()]: error }) => {
+        const isOfName = error?.includes('name') ?? false
+        const ofValue = isOfName ? undefined : error
+        return (
+          <>
+            {!isKnown && (
+              <TextField
+                label="Name"
+                isCode
+                hint="Letters, digits and underscores, such as OPENAI_API_KEY"
+                value={name}
+                error={isOfName ? error : undefined}
+                onChange={(event) => setName(event.target.value)}
+              />
+            )}
+            {isLong ? (
+              <TextArea {...field} error={ofValue} isCode />
+            ) : (
+              <TextField {...field} error={ofValue} isCode type="password" autoComplete="new-password" />
+            )}
+            <Checkbox
+              label="It has several lines"
+              checked={isLong}
+              onChange={(event) => setLong(event.target.checked)}
+            />
+          </>
+        )
+      }}
+    </FormDialog>
   )
 }
 
@@ -102,58 +88,36 @@ interface PasteFileProps {
 
 /** Sets every variable of a .env file at once; those that it does not name stay. */
 const PasteFile = ({ known, onSet, onClose }: PasteFileProps) => {
-  const form = useId()
   const [text, setText] = useState('')
   const file = readEnvFile(text)
   const variables = 'variables' in file ? file.variables : {}
   const names = Object.keys(variables)
   const replaced = names.filter((name) => known.includes(name))
-  const save = useMutation({
-    gcTime: 0, // nothing remembers the values
-    mutationFn: onSet,
-    onSuccess: (_, set) => {
-      const { length } = Object.keys(set)
-      showToast({ text: length === 1 ? '1 variable is set' : `${length} variables are set` })
-      onClose()
-    },
-  })
-  const submit = (event: FormEvent) => {
-    event.preventDefault()
-    if (names.length > 0) save.mutate(variables)
-  }
   const replaces = replaced.length > 0 ? `. It replaces ${replaced.join(', ')}` : ''
   return (
-    <Dialog
+    <FormDialog
       title="Paste a .env file"
-      isOpen
-      onClose={onClose}
       width="wide"
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="main" type="submit" form={form} disabled={names.length === 0 || save.isPending}>
-            {names.length === 1 ? 'Set 1 variable' : `Set ${names.length} variables`}
-          </Button>
-        </>
-      }
+      action={names.length === 1 ? 'Set 1 variable' : `Set ${names.length} variables`}
+      isReady={names.length > 0}
+      work={() => onSet(variables).then(() => names.length)}
+      onDone={(set) => showToast({ text: set === 1 ? '1 variable is set' : `${set} variables are set` })}
+      onClose={onClose}
     >
-      <form id={form} onSubmit={submit} className="flex flex-col gap-4">
-        <TextArea
-          label="Lines of NAME=value"
-          isCode
-          rows={8}
-          className="min-h-40"
-          autoComplete="off"
-          value={text}
-          error={'line' in file ? `Line ${file.line} ${file.reason}` : undefined}
-          hint={
-            names.length === 0 ? 'Comments, export and quotes are understood' : `It sets ${names.join(', ')}${replaces}`
-          }
-          onChange={(event) => setText(event.target.value)}
-        />
-        {save.error && <Problem error={save.error} />}
-      </form>
-    </Dialog>
+      <TextArea
+        label="Lines of NAME=value"
+        isCode
+        rows={8}
+        className="min-h-40"
+        autoComplete="off"
+        value={text}
+        error={'line' in file ? `Line ${file.line} ${file.reason}` : undefined}
+        hint={
+          names.length === 0 ? 'Comments, export and quotes are understood' : `It sets ${names.join(', ')}${replaces}`
+        }
+        onChange={(event) => setText(event.target.value)}
+      />
+    </FormDialog>
   )
 }
 

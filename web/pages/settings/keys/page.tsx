@@ -1,24 +1,22 @@
-import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query'
-import { type FormEvent, type ReactNode, useId, useState } from 'react'
+import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
 import type { Key } from '../../../../src/model/collections/key.ts'
 import { api } from '../../../data/api.ts'
 import { useNow } from '../../../data/clock.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
-import { Confirm } from '../../../parts/confirm.tsx'
+import { Confirm, FormDialog } from '../../../parts/form-dialog.tsx'
 import { Problem } from '../../../parts/problem.tsx'
 import { SortedList } from '../../../parts/sorted-list/sorted-list.tsx'
 import { agoText } from '../../../text/ago.ts'
 import { momentText } from '../../../text/moment.ts'
 import { Badge } from '../../../ui/badge.tsx'
 import { Button, buttonClass } from '../../../ui/button.tsx'
-import { Dialog } from '../../../ui/dialog.tsx'
 import { Empty } from '../../../ui/empty.tsx'
 import { Checkbox, SelectField, TextField } from '../../../ui/field.tsx'
 import { Icon } from '../../../ui/icon.tsx'
 import { Menu } from '../../../ui/menu.tsx'
 import { showToast } from '../../../ui/toast.tsx'
 import { CommandLines } from '../command-lines.tsx'
-import { fieldErrors } from '../field-errors.ts'
 import { SettingsHeading } from '../heading.tsx'
 import type { CollectionPlace } from '../place.ts'
 import { SecretOnce } from '../secret-once.tsx'
@@ -96,88 +94,50 @@ interface KeyDialogProps {
 
 type KeyChange = Parameters<typeof api.updateKey>[0]['body']
 
-const useChangeKey = ({ id }: Key, collection: string, onDone: () => void) => {
-  const changed = useKeysChanged(collection)
-  return useMutation({
-    mutationFn: (body: KeyChange) => api.updateKey({ params: { id: String(id) }, body }),
-    onSuccess: async () => {
-      await changed()
-      onDone()
-    },
-  })
-}
-
-interface KeyFormProps {
-  title: string
-  mayNot: boolean
-  onSave: () => void
-  onClose: () => void
-  children: ReactNode
-}
-
-const KeyForm = ({ title, mayNot, onSave, onClose, children }: KeyFormProps) => {
-  const form = useId()
-  const submit = (event: FormEvent) => {
-    event.preventDefault()
-    if (!mayNot) onSave()
-  }
-  return (
-    <Dialog
-      title={title}
-      isOpen
-      onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="main" type="submit" form={form} disabled={mayNot}>
-            Save
-          </Button>
-        </>
-      }
-    >
-      <form id={form} onSubmit={submit} className="flex flex-col gap-4">
-        {children}
-      </form>
-    </Dialog>
-  )
-}
+const changeKey = ({ id }: Key, body: KeyChange) => api.updateKey({ params: { id: String(id) }, body })
 
 const RenameKey = ({ of: key, collection, onClose }: KeyDialogProps) => {
   const [name, setName] = useState(key.name)
-  const save = useChangeKey(key, collection, onClose)
-  const { at, rest } = fieldErrors(save.error, ['name'])
   return (
-    <KeyForm
+    <FormDialog
       title={`Rename ${key.name}`}
-      mayNot={name.trim() === '' || name.trim() === key.name || save.isPending}
-      onSave={() => save.mutate({ name: name.trim() })}
+      action="Save"
+      isReady={name.trim() !== '' && name.trim() !== key.name}
+      work={() => changeKey(key, { name: name.trim() })}
+      onDone={useKeysChanged(collection)}
       onClose={onClose}
+      fields={['name']}
     >
-      <TextField
-        label="Name"
-        value={name}
-        error={at.name}
-        maxLength={200}
-        onChange={(event) => setName(event.target.value)}
-      />
-      {rest !== undefined && <Problem error={rest} />}
-    </KeyForm>
+      {(at) => (
+        <TextField
+          label="Name"
+          value={name}
+          error={at.name}
+          maxLength={200}
+          onChange={(event) => setName(event.target.value)}
+        />
+      )}
+    </FormDialog>
   )
 }
 
 const EditExpiry = ({ of: key, collection, onClose }: KeyDialogProps) => {
   const expiry = useExpiry()
-  const save = useChangeKey(key, collection, onClose)
-  const { at, rest } = fieldErrors(save.error, ['expires_at'])
-  const submit = () => {
+  const save = () => {
     const moment = expiry.read()
-    if (moment !== undefined) save.mutate({ expires_at: moment })
+    return moment === undefined ? undefined : changeKey(key, { expires_at: moment })
   }
   return (
-    <KeyForm title={`Expiry of ${key.name}`} mayNot={save.isPending} onSave={submit} onClose={onClose}>
-      <ExpiryFields expiry={expiry} error={at.expires_at} />
-      {rest !== undefined && <Problem error={rest} />}
-    </KeyForm>
+    <FormDialog
+      title={`Expiry of ${key.name}`}
+      action="Save"
+      work={save}
+      onDone={useKeysChanged(collection)}
+      onClose={onClose}
+      fields={['expires_at']}
+    >
+      {(at) => <ExpiryFields expiry={expiry} error={at.expires_at} />}
+    </FormDialog>
   )
 }
 
@@ -194,7 +154,7 @@ const SwitchKey = ({ of: key, collection, isOn, onClose }: KeyDialogProps & { is
   <Confirm
     title={isOn ? `Switch ${key.name} on?` : `Switch ${key.name} off?`}
     action={isOn ? 'Switch on' : 'Switch off'}
-    work={() => api.updateKey({ params: { id: String(key.id) }, body: { is_active: isOn } })}
+    work={() => changeKey(key, { is_active: isOn })}
     onClose={onClose}
     onDone={useKeysChanged(collection)}
     {...(isOn ? {} : { command: `jetty keys revoke ${key.id} --keep` })}
@@ -353,72 +313,63 @@ interface NewKeyDialogProps {
 
 /** Makes a key, and shows it once. */
 const NewKeyDialog = ({ collection, onClose }: NewKeyDialogProps) => {
-  const form = useId()
   const changed = useKeysChanged(collection)
   const [name, setName] = useState('')
   const [access, setAccess] = useState<'READ' | 'WRITE' | 'WORKER'>('WRITE')
+  const [made, setMade] = useState<Awaited<ReturnType<typeof api.createKey>>>()
   const expiry = useExpiry()
-  const make = useMutation({
-    gcTime: 0, // the key leaves with the dialog
-    mutationFn: (expiresAt: string) =>
-      api.createKey({
-        body: { name: name.trim(), collection_name: collection, access_level: access, expires_at: expiresAt },
-      }),
-    onSuccess: changed,
-  })
-  const submit = (event: FormEvent) => {
-    event.preventDefault()
+  const make = () => {
     const expiresAt = expiry.read()
-    if (expiresAt !== undefined && name.trim() !== '') make.mutate(expiresAt)
+    if (expiresAt === undefined) return undefined
+    return api.createKey({
+      body: { name: name.trim(), collection_name: collection, access_level: access, expires_at: expiresAt },
+    })
   }
-  if (make.data) {
+  if (made) {
     return (
       <SecretOnce
-        title={`The key ${make.data.name}`}
-        secret={make.data.api_key}
+        title={`The key ${made.name}`}
+        secret={made.api_key}
         example={`curl -H "Authorization: Bearer $JETTY_TOKEN" ${location.origin}/api/v1/tasks/${collection}`}
         onClose={onClose}
       />
     )
   }
-  const { at, rest } = fieldErrors(make.error, ['name', 'expires_at'])
   return (
-    <Dialog
+    <FormDialog
       title={`New key for ${collection}`}
-      isOpen
+      action="Make the key"
+      isReady={name.trim() !== ''}
+      work={make}
+      onDone={changed}
+      next={setMade}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="main" type="submit" form={form} disabled={name.trim() === '' || make.isPending}>
-            Make the key
-          </Button>
-        </>
-      }
+      fields={['name', 'expires_at']}
     >
-      <form id={form} onSubmit={submit} className="flex flex-col gap-4">
-        <TextField
-          label="Name"
-          hint="Who or what it is for, such as ci or mara"
-          value={name}
-          error={at.name}
-          maxLength={200}
-          onChange={(event) => setName(event.target.value)}
-        />
-        <SelectField
-          label="It may"
-          value={access}
-          onChange={(event) => setAccess(event.target.value as typeof access)}
-          options={[
-            ['WRITE', 'read, run and change (WRITE)'],
-            ['READ', 'only read (READ)'],
-            ['WORKER', 'only take jobs as a worker (WORKER)'],
-          ]}
-        />
-        <ExpiryFields expiry={expiry} error={at.expires_at} />
-        {rest !== undefined && <Problem error={rest} />}
-      </form>
-    </Dialog>
+      {(at) => (
+        <>
+          <TextField
+            label="Name"
+            hint="Who or what it is for, such as ci or mara"
+            value={name}
+            error={at.name}
+            maxLength={200}
+            onChange={(event) => setName(event.target.value)}
+          />
+          <SelectField
+            label="It may"
+            value={access}
+            onChange={(event) => setAccess(event.target.value as typeof access)}
+            options={[
+              ['WRITE', 'read, run and change (WRITE)'],
+              ['READ', 'only read (READ)'],
+              ['WORKER', 'only take jobs as a worker (WORKER)'],
+            ]}
+          />
+          <ExpiryFields expiry={expiry} error={at.expires_at} />
+        </>
+      )}
+    </FormDialog>
   )
 }
 

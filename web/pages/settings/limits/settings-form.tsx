@@ -4,11 +4,11 @@ import { AppError } from '../../../../src/lib/errors.ts'
 import type { SetCollectionSettings } from '../../../../src/model/collections/collection-settings.ts'
 import { api } from '../../../data/api.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
+import { fieldErrors } from '../../../parts/field-errors.ts'
 import { Problem } from '../../../parts/problem.tsx'
 import { Button } from '../../../ui/button.tsx'
 import { SelectField, TextArea, TextField } from '../../../ui/field.tsx'
 import { showToast } from '../../../ui/toast.tsx'
-import { fieldErrors } from '../field-errors.ts'
 import { changeOfEntries, entryFault, entryOfSetting, operatorNote, type SettingField } from './setting-fields.ts'
 import { type ReadSettings, settingsKey } from './settings-query.ts'
 
@@ -96,29 +96,31 @@ export const SettingsForm = ({ collection, read, fields, confirm }: SettingsForm
   const names = fields.map(({ name }) => name.split('.').at(-1) ?? name)
   const { at, rest } = fieldErrors(save.error, names)
   return (
-    <form onSubmit={submit} className="flex max-w-110 flex-col gap-5">
-      {fields.map((field, index) => (
-        <FieldOfSetting
-          key={field.name}
-          field={field}
-          note={operatorNote(read.settings, field)}
-          entry={entries[field.name] ?? entryOfSetting(read.settings, field)}
-          error={faults[field.name] ?? at[names[index] ?? '']}
-          isDisabled={!mayWrite}
-          onEnter={(entry) => setEntries((were) => ({ ...were, [field.name]: entry }))}
-        />
-      ))}
-      {rest !== undefined && <Problem error={rest} />}
-      <div className="flex gap-2">
-        <Button look="main" type="submit" disabled={!mayWrite || !isChanged || isFaulty || save.isPending}>
-          Save
-        </Button>
-        <Button look="quiet" disabled={!isChanged} onClick={() => setEntries({})}>
-          Undo
-        </Button>
-        {!mayWrite && <p className="self-center text-muted">Your key may read only.</p>}
-      </div>
+    <>
+      <form onSubmit={submit} className="flex max-w-110 flex-col gap-5">
+        {fields.map((field, index) => (
+          <FieldOfSetting
+            key={field.name}
+            field={field}
+            note={operatorNote(read.settings, field)}
+            entry={entries[field.name] ?? entryOfSetting(read.settings, field)}
+            error={faults[field.name] ?? at[names[index] ?? '']}
+            isDisabled={!mayWrite}
+            onEnter={(entry) => setEntries((were) => ({ ...were, [field.name]: entry }))}
+          />
+        ))}
+        {rest !== undefined && <Problem error={rest} />}
+        <div className="flex gap-2">
+          <Button look="main" type="submit" disabled={!mayWrite || !isChanged || isFaulty || save.isPending}>
+            Save
+          </Button>
+          <Button look="quiet" disabled={!isChanged} onClick={() => setEntries({})}>
+            Undo
+          </Button>
+          {!mayWrite && <p className="self-center text-muted">Your key may read only.</p>}
+        </div>
+      </form>
       {asked}
-    </form>
+    </>
   )
 }

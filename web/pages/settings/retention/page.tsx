@@ -5,7 +5,7 @@ import type { RetentionTrial } from '../../../../src/model/collections/retention
 import { api } from '../../../data/api.ts'
 import { keys } from '../../../data/keys.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
-import { Confirm } from '../../../parts/confirm.tsx'
+import { Confirm } from '../../../parts/form-dialog.tsx'
 import { Problem } from '../../../parts/problem.tsx'
 import { bytesText } from '../../../text/bytes.ts'
 import { countText } from '../../../text/count.ts'
@@ -396,19 +396,21 @@ const RulesForm = ({ collection, read }: { collection: string; read: ReadSetting
     else save.mutate({ change, of, typed })
   }
   return (
-    <form onSubmit={submit} className="flex flex-col gap-8">
-      <RuleFields collection={collection} entry={entry} isDisabled={!mayWrite} onChange={onChange} />
-      <Effect preview={preview} isChanged={isChanged} isWrong={isWrong} />
-      {save.error && !isAsked && <Problem error={save.error} />}
-      <div className="flex gap-2">
-        <Button look="main" type="submit" disabled={!maySave}>
-          Save
-        </Button>
-        <Button look="quiet" disabled={!isChanged} onClick={() => setTyped(undefined)}>
-          Undo
-        </Button>
-        {!mayWrite && <p className="self-center text-muted">Your key may read only.</p>}
-      </div>
+    <>
+      <form onSubmit={submit} className="flex flex-col gap-8">
+        <RuleFields collection={collection} entry={entry} isDisabled={!mayWrite} onChange={onChange} />
+        <Effect preview={preview} isChanged={isChanged} isWrong={isWrong} />
+        {save.error && !isAsked && <Problem error={save.error} />}
+        <div className="flex gap-2">
+          <Button look="main" type="submit" disabled={!maySave}>
+            Save
+          </Button>
+          <Button look="quiet" disabled={!isChanged} onClick={() => setTyped(undefined)}>
+            Undo
+          </Button>
+          {!mayWrite && <p className="self-center text-muted">Your key may read only.</p>}
+        </div>
+      </form>
       {isAsked && preview.data && (
         <Confirm
           title={
@@ -424,7 +426,7 @@ const RulesForm = ({ collection, read }: { collection: string; read: ReadSetting
           </p>
         </Confirm>
       )}
-    </form>
+    </>
   )
 }
 

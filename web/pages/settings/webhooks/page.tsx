@@ -1,16 +1,14 @@
-import { useMutation, useQueryClient } from '@tanstack/react-query'
-import { type FormEvent, useId, useState } from 'react'
+import { useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
 import { api } from '../../../data/api.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
-import { Confirm } from '../../../parts/confirm.tsx'
+import { Confirm, FormDialog } from '../../../parts/form-dialog.tsx'
 import { Problem } from '../../../parts/problem.tsx'
 import { Button } from '../../../ui/button.tsx'
 import { CopyButton } from '../../../ui/copy.tsx'
-import { Dialog } from '../../../ui/dialog.tsx'
 import { Checkbox, TextField } from '../../../ui/field.tsx'
 import { Icon } from '../../../ui/icon.tsx'
 import { CommandLines } from '../command-lines.tsx'
-import { fieldErrors } from '../field-errors.ts'
 import { SettingsHeading } from '../heading.tsx'
 import { settingsKey, useSettings } from '../limits/settings-query.ts'
 import type { CollectionPlace } from '../place.ts'
@@ -53,79 +51,66 @@ interface SetReceiverProps {
 
 /** Sets the receiver of a collection, and makes a secret for it that is shown once. */
 const SetReceiver = ({ collection, url: given, variable, onClose, onSet, ...set }: SetReceiverProps) => {
-  const form = useId()
   const [url, setUrl] = useState(given)
   const [makesSecret, setMakesSecret] = useState(variable === null)
   const [isFailedOnly, setFailedOnly] = useState(set.statuses?.join() === 'failed')
   const [isText, setText] = useState(set.format === 'text')
-  const save = useMutation({
-    gcTime: 0, // the secret leaves with the dialog
-    mutationFn: async () => {
-      const secret = makesSecret ? newWebhookSecret() : undefined
-      const params = { collection }
-      const named = secret === undefined ? {} : { secret_variable: secretVariable }
-      // The address first: where it is refused, no secret is replaced.
-      const webhook = {
-        ...addressOf(url.trim()),
-        ...named,
-        ...noticeOf(isFailedOnly, set.statuses),
-        format: isText ? 'text' : null,
-      } as const
-      await api.updateCollectionSettings({ params, body: { webhook } })
-      if (secret !== undefined) {
-        await api.setEnvironment({ params, body: { environment_variables: { [secretVariable]: secret } } })
-      }
-      return secret
-    },
-    onSuccess: onSet,
-  })
-  const submit = (event: FormEvent) => {
-    event.preventDefault()
-    if (url.trim() !== '') save.mutate()
+  const save = async () => {
+    const secret = makesSecret ? newWebhookSecret() : undefined
+    const params = { collection }
+    const named = secret === undefined ? {} : { secret_variable: secretVariable }
+    // The address first: where it is refused, no secret is replaced.
+    const webhook = {
+      ...addressOf(url.trim()),
+      ...named,
+      ...noticeOf(isFailedOnly, set.statuses),
+      format: isText ? 'text' : null,
+    } as const
+    await api.updateCollectionSettings({ params, body: { webhook } })
+    if (secret !== undefined) {
+      await api.setEnvironment({ params, body: { environment_variables: { [secretVariable]: secret } } })
+    }
+    return secret
   }
-  const { at, rest } = fieldErrors(save.error, ['url', 'url_variable'])
   return (
-    <Dialog
+    <FormDialog
       title="Receiver of all runs"
-      isOpen
+      action="Save"
+      isReady={url.trim() !== ''}
+      work={save}
+      next={onSet}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="main" type="submit" form={form} disabled={url.trim() === '' || save.isPending}>
-            Save
-          </Button>
-        </>
-      }
+      fields={['url', 'url_variable']}
     >
-      <form id={form} onSubmit={submit} className="flex flex-col gap-4">
-        <TextField
-          label="Address"
-          isCode
-          placeholder="https://example.com/done"
-          hint="It hears of runs that a request or a routine starts and that name no receiver. env.NAME takes a secret address from the environment"
-          value={url}
-          error={at.url ?? at.url_variable}
-          onChange={(event) => setUrl(event.target.value)}
-        />
-        <Checkbox
-          label="Failed runs only"
-          checked={isFailedOnly}
-          onChange={(event) => setFailedOnly(event.target.checked)}
-        />
-        <Checkbox
-          label="A line of text, for a chat"
-          checked={isText}
-          onChange={(event) => setText(event.target.checked)}
-        />
-        <Checkbox
-          label={variable === null ? 'Sign deliveries with a new secret' : 'Replace the secret that signs deliveries'}
-          checked={makesSecret}
-          onChange={(event) => setMakesSecret(event.target.checked)}
-        />
-        {rest !== undefined && <Problem error={rest} />}
-      </form>
-    </Dialog>
+      {(at) => (
+        <>
+          <TextField
+            label="Address"
+            isCode
+            placeholder="https://example.com/done"
+            hint="It hears of runs that a request or a routine starts and that name no receiver. env.NAME takes a secret address from the environment"
+            value={url}
+            error={at.url ?? at.url_variable}
+            onChange={(event) => setUrl(event.target.value)}
+          />
+          <Checkbox
+            label="Failed runs only"
+            checked={isFailedOnly}
+            onChange={(event) => setFailedOnly(event.target.checked)}
+          />
+          <Checkbox
+            label="A line of text, for a chat"
+            checked={isText}
+            onChange={(event) => setText(event.target.checked)}
+          />
+          <Checkbox
+            label={variable === null ? 'Sign deliveries with a new secret' : 'Replace the secret that signs deliveries'}
+            checked={makesSecret}
+            onChange={(event) => setMakesSecret(event.target.checked)}
+          />
+        </>
+      )}
+    </FormDialog>
   )
 }
 
@@ -163,77 +148,69 @@ interface SendTestProps {
 
 /** Sends a test to a receiver, signed with a secret that is kept nowhere. */
 const SendTest = ({ collection, onClose }: SendTestProps) => {
-  const form = useId()
   const [url, setUrl] = useState('')
   const [secret, setSecret] = useState('')
   const [isText, setText] = useState(false)
-  const test = useMutation({
-    gcTime: 0, // nothing remembers the secret
-    mutationFn: () =>
-      api.testWebhook({
-        params: { collection },
-        body: {
-          webhook_url: url.trim(),
-          webhook_secret: secret === '' ? null : secret,
-          format: isText ? 'text' : null,
-        },
-      }),
-  })
-  const submit = (event: FormEvent) => {
-    event.preventDefault()
-    test.mutate()
+  const [tested, setTested] = useState<Tested>()
+  const test = () => {
+    setTested(undefined)
+    return api.testWebhook({
+      params: { collection },
+      body: {
+        webhook_url: url.trim(),
+        webhook_secret: secret === '' ? null : secret,
+        format: isText ? 'text' : null,
+      },
+    })
   }
-  const { at, rest } = fieldErrors(test.error, ['webhook_url', 'webhook_secret'])
   return (
-    <Dialog
+    <FormDialog
       title="Send a test to a receiver"
-      isOpen
       width="wide"
+      action="Send"
+      busy="Sending…"
+      cancel="Close"
+      work={test}
+      next={setTested}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Close</Button>
-          <Button look="main" type="submit" form={form} disabled={test.isPending}>
-            {test.isPending ? 'Sending…' : 'Send'}
-          </Button>
-        </>
-      }
+      fields={['webhook_url', 'webhook_secret']}
     >
-      <form id={form} onSubmit={submit} className="flex flex-col gap-4">
-        <TextField
-          label="Address"
-          isCode
-          placeholder="https://example.com/done"
-          hint="Without one the receiver of all runs gets the test, signed with its own secret and in its own form"
-          value={url}
-          error={at.webhook_url}
-          onChange={(event) => setUrl(event.target.value)}
-        />
-        <Checkbox
-          label="A line of text, for a chat"
-          checked={isText}
-          onChange={(event) => setText(event.target.checked)}
-        />
-        <div className="flex items-end gap-1">
+      {(at) => (
+        <>
           <TextField
-            boxClass="min-w-0 flex-1"
-            label="Secret that signs it"
+            label="Address"
             isCode
-            value={secret}
-            error={at.webhook_secret}
-            onChange={(event) => setSecret(event.target.value)}
+            placeholder="https://example.com/done"
+            hint="Without one the receiver of all runs gets the test, signed with its own secret and in its own form"
+            value={url}
+            error={at.webhook_url}
+            onChange={(event) => setUrl(event.target.value)}
           />
-          {secret !== '' && <CopyButton text={secret} label="Copy the secret" />}
-          <Button onClick={() => setSecret(newWebhookSecret())}>Make one</Button>
-        </div>
-        <p className="text-12 text-muted">
-          The server keeps neither. Give the same secret to your receiver and to the runs that shall notify it, and save
-          it before you close this.
-        </p>
-        {rest !== undefined && <Problem error={rest} />}
-        {test.data && <TestedDelivery result={test.data} />}
-      </form>
-    </Dialog>
+          <Checkbox
+            label="A line of text, for a chat"
+            checked={isText}
+            onChange={(event) => setText(event.target.checked)}
+          />
+          <div className="flex items-end gap-1">
+            <TextField
+              boxClass="min-w-0 flex-1"
+              label="Secret that signs it"
+              isCode
+              value={secret}
+              error={at.webhook_secret}
+              onChange={(event) => setSecret(event.target.value)}
+            />
+            {secret !== '' && <CopyButton text={secret} label="Copy the secret" />}
+            <Button onClick={() => setSecret(newWebhookSecret())}>Make one</Button>
+          </div>
+          <p className="text-12 text-muted">
+            The server keeps neither. Give the same secret to your receiver and to the runs that shall notify it, and
+            save it before you close this.
+          </p>
+          {tested && <TestedDelivery result={tested} />}
+        </>
+      )}
+    </FormDialog>
   )
 }
 

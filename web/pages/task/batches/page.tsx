@@ -7,12 +7,12 @@ import { api, apiCall } from '../../../data/api.ts'
 import { bulkActionText, runBulkAction } from '../../../data/bulk-action.ts'
 import { saveAnswer } from '../../../data/save-answer.ts'
 import { ShareBar } from '../../../parts/chart/share-bar.tsx'
+import { FormDialog } from '../../../parts/form-dialog.tsx'
 import { errorText, Problem } from '../../../parts/problem.tsx'
 import { usdText } from '../../../text/cost.ts'
 import { countText } from '../../../text/count.ts'
 import { durationText } from '../../../text/duration.ts'
 import { Button } from '../../../ui/button.tsx'
-import { Dialog } from '../../../ui/dialog.tsx'
 import { TextField } from '../../../ui/field.tsx'
 import { Menu } from '../../../ui/menu.tsx'
 import { Status, StatusMark } from '../../../ui/status.tsx'
@@ -232,46 +232,36 @@ const NewBatch = ({ place, onClose, onStarted }: NewBatchProps) => {
   const [atOnce, setAtOnce] = useState('20')
   const choice = useRowChoice()
   const isNumber = /^[1-9]\d{0,4}$/.test(atOnce) && Number(atOnce) <= 10_000
-  const start = useMutation({
-    mutationFn: async () => {
-      const source = await choice.source(collection)
-      return api.runBatch({
-        params: place,
-        query: { preflight: 'refuse' },
-        body: { ...source, max_concurrency: Number(atOnce), ...(name.trim() === '' ? {} : { name: name.trim() }) },
-      })
-    },
-    onSuccess: ({ batch_id: id }) => onStarted(id),
-  })
-  const mayStart = isNumber && choice.isReady && !start.isPending
+  const start = async () => {
+    const source = await choice.source(collection)
+    return api.runBatch({
+      params: place,
+      query: { preflight: 'refuse' },
+      body: { ...source, max_concurrency: Number(atOnce), ...(name.trim() === '' ? {} : { name: name.trim() }) },
+    })
+  }
   return (
-    <Dialog
+    <FormDialog
       title={`New batch of ${task}`}
       width="wide"
-      isOpen
+      action="Start"
+      busy="Starting …"
+      icon="play"
+      isReady={isNumber && choice.isReady}
+      work={start}
+      next={({ batch_id: id }) => onStarted(id)}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="main" icon="play" disabled={!mayStart} onClick={() => start.mutate()}>
-            {start.isPending ? 'Starting …' : 'Start'}
-          </Button>
-        </>
-      }
     >
-      <div className="flex flex-col gap-4">
-        <TextField label="Name" value={name} placeholder="optional" onChange={(event) => setName(event.target.value)} />
-        <RowSource choice={choice} />
-        <TextField
-          label="Runs at a time"
-          inputMode="numeric"
-          value={atOnce}
-          onChange={(event) => setAtOnce(event.target.value)}
-          error={isNumber ? undefined : 'Write a number from 1 to 10,000'}
-        />
-        {start.error && <Problem error={start.error} />}
-      </div>
-    </Dialog>
+      <TextField label="Name" value={name} placeholder="optional" onChange={(event) => setName(event.target.value)} />
+      <RowSource choice={choice} />
+      <TextField
+        label="Runs at a time"
+        inputMode="numeric"
+        value={atOnce}
+        onChange={(event) => setAtOnce(event.target.value)}
+        error={isNumber ? undefined : 'Write a number from 1 to 10,000'}
+      />
+    </FormDialog>
   )
 }
 

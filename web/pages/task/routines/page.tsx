@@ -8,11 +8,11 @@ import { api } from '../../../data/api.ts'
 import { useNow } from '../../../data/clock.ts'
 import { useTitle } from '../../../data/title.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
+import { Confirm, FormDialog } from '../../../parts/form-dialog.tsx'
 import { errorText, Problem } from '../../../parts/problem.tsx'
 import { agoText } from '../../../text/ago.ts'
 import { momentText } from '../../../text/moment.ts'
 import { Button } from '../../../ui/button.tsx'
-import { Dialog } from '../../../ui/dialog.tsx'
 import { Empty } from '../../../ui/empty.tsx'
 import { SelectField, TextArea, TextField } from '../../../ui/field.tsx'
 import { Icon } from '../../../ui/icon.tsx'
@@ -177,27 +177,18 @@ const RoutineView = ({ routine }: { routine: Routine }) => {
           <PastFires place={{ collection, task }} fires={fires.data.past} zone={zone} />
         </div>
       )}
-      <Dialog
-        title={`Delete the routine ${name}?`}
-        isOpen={isLeaving}
-        onClose={() => setLeaving(false)}
-        actions={
-          <>
-            <Button onClick={() => setLeaving(false)}>Keep it</Button>
-            <Button
-              look="bad"
-              onClick={() => {
-                setLeaving(false)
-                act.mutate(() => api.deleteRoutine({ params }))
-              }}
-            >
-              Delete
-            </Button>
-          </>
-        }
-      >
-        <p>It starts no more runs. The runs that it started stay.</p>
-      </Dialog>
+      {isLeaving && (
+        <Confirm
+          title={`Delete the routine ${name}?`}
+          action="Delete"
+          cancel="Keep it"
+          work={() => api.deleteRoutine({ params })}
+          onDone={changed}
+          onClose={() => setLeaving(false)}
+        >
+          <p>It starts no more runs. The runs that it started stay.</p>
+        </Confirm>
+      )}
     </section>
   )
 }
@@ -218,93 +209,76 @@ const NewRoutine = ({ place, onClose, onMade }: NewRoutineProps) => {
   const [overrides, setOverrides] = useState('{}')
   const [overlap, setOverlap] = useState('skip')
   const params = parsedJson(overrides)
-  const make = useMutation({
-    mutationFn: () =>
-      api.createRoutine({
-        params: place,
-        body: {
-          name,
-          cadence: enteredCadence(times, zone),
-          init_params_overrides: isObject(params) ? params : {},
-          overlap: overlap as 'skip' | 'queue' | 'allow',
-        },
-      }),
-    onSuccess: async (made) => {
-      await queries.invalidateQueries({ queryKey: routineKeys(place.collection, place.task) })
-      onMade(made.name)
-    },
-  })
+  const make = () =>
+    api.createRoutine({
+      params: place,
+      body: {
+        name,
+        cadence: enteredCadence(times, zone),
+        init_params_overrides: isObject(params) ? params : {},
+        overlap: overlap as 'skip' | 'queue' | 'allow',
+      },
+    })
   const set = (more: Partial<EnteredTimes>) => setTimes((were) => ({ ...were, ...more }))
   return (
-    <Dialog
+    <FormDialog
       title={`New routine of ${place.task}`}
-      isOpen
+      action="Create"
+      isReady={name.trim() !== '' && isObject(params)}
+      work={make}
+      onDone={() => queries.invalidateQueries({ queryKey: routineKeys(place.collection, place.task) })}
+      next={(made) => onMade(made.name)}
       onClose={onClose}
-      actions={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button
-            look="main"
-            disabled={name.trim() === '' || !isObject(params) || make.isPending}
-            onClick={() => make.mutate()}
-          >
-            Create
-          </Button>
-        </>
-      }
     >
-      <div className="flex flex-col gap-4">
-        <TextField label="Name" value={name} onChange={(event) => setName(event.target.value)} placeholder="morning" />
-        <SelectField
-          label="Runs"
-          value={times.kind}
-          onChange={(event) => set({ kind: event.target.value as EnteredTimes['kind'] })}
-          options={[
-            ['hourly', 'every hour'],
-            ['daily', 'every day'],
-            ['weekdays', 'Monday to Friday'],
-            ['weekly', 'every Monday'],
-            ['cron', 'by a cron expression'],
-            ['manual', 'only by hand'],
-          ]}
+      <TextField label="Name" value={name} onChange={(event) => setName(event.target.value)} placeholder="morning" />
+      <SelectField
+        label="Runs"
+        value={times.kind}
+        onChange={(event) => set({ kind: event.target.value as EnteredTimes['kind'] })}
+        options={[
+          ['hourly', 'every hour'],
+          ['daily', 'every day'],
+          ['weekdays', 'Monday to Friday'],
+          ['weekly', 'every Monday'],
+          ['cron', 'by a cron expression'],
+          ['manual', 'only by hand'],
+        ]}
+      />
+      {['daily', 'weekdays', 'weekly'].includes(times.kind) && (
+        <TextField
+          label={`At (${zone})`}
+          type="time"
+          value={times.clock}
+          onChange={(event) => set({ clock: event.target.value })}
         />
-        {['daily', 'weekdays', 'weekly'].includes(times.kind) && (
-          <TextField
-            label={`At (${zone})`}
-            type="time"
-            value={times.clock}
-            onChange={(event) => set({ clock: event.target.value })}
-          />
-        )}
-        {times.kind === 'cron' && (
-          <TextField
-            label="Expression"
-            isCode
-            value={times.expression}
-            onChange={(event) => set({ expression: event.target.value })}
-            hint={`Minute, hour, day of month, month, day of week; in ${zone}`}
-          />
-        )}
-        <SelectField
-          label="While a run of it is active"
-          value={overlap}
-          onChange={(event) => setOverlap(event.target.value)}
-          options={[
-            ['skip', 'skip the next one'],
-            ['queue', 'let it wait'],
-            ['allow', 'run both'],
-          ]}
-        />
-        <TextArea
-          label="Parameters that differ"
+      )}
+      {times.kind === 'cron' && (
+        <TextField
+          label="Expression"
           isCode
-          value={overrides}
-          onChange={(event) => setOverrides(event.target.value)}
-          error={isObject(params) ? undefined : 'Write a JSON object'}
+          value={times.expression}
+          onChange={(event) => set({ expression: event.target.value })}
+          hint={`Minute, hour, day of month, month, day of week; in ${zone}`}
         />
-        {make.error && <Problem error={make.error} />}
-      </div>
-    </Dialog>
+      )}
+      <SelectField
+        label="While a run of it is active"
+        value={overlap}
+        onChange={(event) => setOverlap(event.target.value)}
+        options={[
+          ['skip', 'skip the next one'],
+          ['queue', 'let it wait'],
+          ['allow', 'run both'],
+        ]}
+      />
+      <TextArea
+        label="Parameters that differ"
+        isCode
+        value={overrides}
+        onChange={(event) => setOverrides(event.target.value)}
+        error={isObject(params) ? undefined : 'Write a JSON object'}
+      />
+    </FormDialog>
   )
 }
 

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
-import { AppError } from '../../../../../src/lib/errors.ts'
-import { enteredData, itemFields, parsedData, refusedFields } from './item-fields.ts'
+import { enteredData, itemFields, parsedData } from './item-fields.ts'
 
 const schema = { required: ['n'], properties: { n: { type: 'integer' }, note: { type: 'string' } } }
 
@@ -27,17 +26,4 @@ test.each([
   ['{', { error: expect.stringContaining('This is not JSON') }],
 ])('%s is read', (text, read) => {
   expect(parsedData(text)).toEqual(read)
-})
-
-test('what the server refused stands at its field', () => {
-  const issues = [
-    { loc: ['body', 'items', 0, 'data', 'n'], msg: 'n must be integer', type: 'item_schema' },
-    { loc: ['body'], msg: 'needs more', type: 'item_schema' },
-  ]
-  expect(refusedFields(new AppError('invalid', 'no', { issues }), ['n'])).toEqual({
-    at: { n: 'n must be integer' },
-    rest: 'needs more',
-  })
-  expect(refusedFields(new Error('away'), ['n'])).toEqual({ at: {}, rest: 'away' })
-  expect(refusedFields(null, ['n'])).toEqual({ at: {}, rest: undefined })
 })

@@ -1,4 +1,3 @@
-import { AppError } from '../../../../../src/lib/errors.ts'
 import { type FormField, formFields, formParams } from '../../../../parts/schema-form/form-fields.ts'
 
 type Data = Readonly<Record<string, unknown>>
@@ -43,21 +42,4 @@ export const parsedData = (text: string): { data: Record<string, unknown> } | { 
   } catch (error) {
     return { error: `This is not JSON: ${(error as Error).message}` }
   }
-}
-
-/** What the server refused, by the name of the field; `rest` names none of them. */
-export const refusedFields = (
-  error: unknown,
-  names: readonly string[],
-): { at: Record<string, string>; rest: string | undefined } => {
-  if (error === null || error === undefined) return { at: {}, rest: undefined }
-  const issues = error instanceof AppError ? (error.issues ?? []) : []
-  const at: Record<string, string> = {}
-  const rest: string[] = issues.length === 0 ? [error instanceof Error ? error.message : String(error)] : []
-  for (const { loc, msg } of issues) {
-    const name = names.find((one) => loc.slice(1).includes(one))
-    if (name === undefined) rest.push(msg)
-    else at[name] ??= msg
-  }
-  return { at, rest: rest.length === 0 ? undefined : rest.join('. ') }
 }

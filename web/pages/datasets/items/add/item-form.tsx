@@ -1,13 +1,12 @@
-import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { api } from '../../../../data/api.ts'
 import { keys } from '../../../../data/keys.ts'
+import { FormDialog } from '../../../../parts/form-dialog.tsx'
 import { SchemaForm } from '../../../../parts/schema-form/schema-form.tsx'
 import { Button } from '../../../../ui/button.tsx'
-import { Dialog } from '../../../../ui/dialog.tsx'
 import { TextArea, TextField } from '../../../../ui/field.tsx'
 import { showToast } from '../../../../ui/toast.tsx'
-import { refusedFields } from './item-fields.ts'
 import { useItemEntry } from './use-item-entry.ts'
 
 type Data = Record<string, unknown>
@@ -33,73 +32,58 @@ export const ItemForm = ({ collection, dataset, schema, item, sample, onClose, o
     data: item?.data,
     sample,
   })
-  const save = useMutation({
-    mutationFn: (data: Data) => saveItem({ collection, dataset }, item?.id, id.trim(), data),
-    onSuccess: async (written) => {
-      await queries.invalidateQueries({ queryKey: keys.dataset(collection, dataset) })
-      const isSame = written.added + written.changed === 0
-      showToast({ text: isSame ? 'The item is the same as before' : `Saved as version ${written.version}` })
-      if (id.trim() !== '') onSaved?.(id.trim())
-      onClose()
-    },
-  })
-  const refused = refusedFields(
-    save.error,
-    fields.map(({ name }) => name),
-  )
-  const submit = () => {
+  const save = () => {
     const data = read()
-    if (data !== undefined) save.mutate(data)
+    return data === undefined ? undefined : saveItem({ collection, dataset }, item?.id, id.trim(), data)
+  }
+  const saved = async (written: { added: number; changed: number; version: number }) => {
+    await queries.invalidateQueries({ queryKey: keys.dataset(collection, dataset) })
+    const isSame = written.added + written.changed === 0
+    showToast({ text: isSame ? 'The item is the same as before' : `Saved as version ${written.version}` })
+    if (id.trim() !== '') onSaved?.(id.trim())
   }
   return (
-    <Dialog
+    <FormDialog
       title={item ? `Edit ${item.id}` : 'Add an item'}
-      isOpen
-      onClose={onClose}
       width="wide"
-      actions={
-        <>
-          {fields.length > 0 && (
-            <Button look="quiet" onClick={swap}>
-              {json === undefined ? 'As JSON' : 'As a form'}
-            </Button>
-          )}
-          <span className="flex-1" />
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="main" disabled={save.isPending} onClick={submit}>
-            {item ? 'Save as a new version' : 'Add'}
+      action={item ? 'Save as a new version' : 'Add'}
+      extra={
+        fields.length > 0 && (
+          <Button look="quiet" onClick={swap}>
+            {json === undefined ? 'As JSON' : 'As a form'}
           </Button>
-        </>
+        )
       }
+      work={save}
+      onDone={saved}
+      onClose={onClose}
+      fields={fields.map(({ name }) => name)}
     >
-      <div className="flex flex-col gap-4">
-        {!item && (
-          <TextField
-            label="Id"
-            hint="Empty: made from the data, so the same data is the same item."
-            value={id}
-            onChange={(event) => setId(event.target.value)}
-          />
-        )}
-        {json === undefined ? (
-          <SchemaForm fields={fields} entries={entries} errors={{ ...refused.at, ...wrong }} onEnter={enter} />
-        ) : (
-          <TextArea
-            label="Data"
-            isCode
-            rows={8}
-            value={json}
-            error={wrong.json ?? Object.values(refused.at)[0]}
-            onChange={(event) => setJson(event.target.value)}
-          />
-        )}
-        {refused.rest && (
-          <p role="alert" className="text-bad [overflow-wrap:anywhere]">
-            {refused.rest}
-          </p>
-        )}
-      </div>
-    </Dialog>
+      {(at) => (
+        <>
+          {!item && (
+            <TextField
+              label="Id"
+              hint="Empty: made from the data, so the same data is the same item."
+              value={id}
+              onChange={(event) => setId(event.target.value)}
+            />
+          )}
+          {json === undefined ? (
+            <SchemaForm fields={fields} entries={entries} errors={{ ...at, ...wrong }} onEnter={enter} />
+          ) : (
+            <TextArea
+              label="Data"
+              isCode
+              rows={8}
+              value={json}
+              error={wrong.json ?? Object.values(at)[0]}
+              onChange={(event) => setJson(event.target.value)}
+            />
+          )}
+        </>
+      )}
+    </FormDialog>
   )
 }
 

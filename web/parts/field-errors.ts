@@ -1,4 +1,4 @@
-import { AppError } from '../../../src/lib/errors.ts'
+import { AppError } from '../../src/lib/errors.ts'
 
 /** Messages of a refused request by the last name of the field; `rest` is what names none of the given fields. */
 export const fieldErrors = <Name extends string>(
@@ -9,7 +9,7 @@ export const fieldErrors = <Name extends string>(
   const at: Partial<Record<Name, string>> = {}
   let isLeft = false
   for (const { loc, msg } of error.issues) {
-    const field = fields.find((name) => loc.includes(name))
+    const field = fields.find((name) => loc.slice(1).includes(name))
     if (field === undefined) isLeft = true
     else at[field] ??= msg
   }

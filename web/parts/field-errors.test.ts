@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { AppError } from '../../../src/lib/errors.ts'
+import { AppError } from '../../src/lib/errors.ts'
 import { fieldErrors } from './field-errors.ts'
 
 const refused = (...locs: string[][]) =>
