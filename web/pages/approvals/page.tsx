@@ -9,13 +9,14 @@ import { keys } from '../../data/keys.ts'
 import { useLiveCollection } from '../../data/live-collection.ts'
 import { useNarrow } from '../../data/narrow.ts'
 import { refreshSoon } from '../../data/refresh-soon.ts'
-import { readStored, writeStored } from '../../data/stored.ts'
 import { useTitle } from '../../data/title.ts'
 import { useMayWrite, useWhoami } from '../../data/whoami.ts'
+import { ListFrame } from '../../parts/list-frame.tsx'
 import { plainText } from '../../parts/log/plain-text.ts'
 import { PageLink, runHref } from '../../parts/page-link.tsx'
 import { Problem } from '../../parts/problem.tsx'
 import { splitQuestion } from '../../parts/question.ts'
+import { Split } from '../../parts/split.tsx'
 import { personText } from '../../parts/status-of-run.ts'
 import { TextView } from '../../parts/text-view/text-view.tsx'
 import { agoText } from '../../text/ago.ts'
@@ -25,7 +26,6 @@ import { CopyLine } from '../../ui/copy.tsx'
 import { Empty } from '../../ui/empty.tsx'
 import { TextArea } from '../../ui/field.tsx'
 import { useKeys } from '../../ui/keys.ts'
-import { Split } from '../../ui/split.tsx'
 import { StatusMark } from '../../ui/status.tsx'
 import { Tabs } from '../../ui/tabs.tsx'
 import { showToast } from '../../ui/toast.tsx'
@@ -366,7 +366,6 @@ export const ApprovalsPage = () => {
   const router = useRouter()
   const whoami = useWhoami()
   const list = useApprovals(tab)
-  const [percent, setPercent] = useState(Number(readStored('approvals-panel') ?? 60))
   useTitle('Approvals')
   // Beside the list there is room for one; on a phone it would cover the list.
   const isFirstShown = !useNarrow() || skin === 'plain'
@@ -406,18 +405,14 @@ export const ApprovalsPage = () => {
   ].map((one) =>
     one.name === tab && one.name !== 'mine' && typeof total === 'number' ? { ...one, count: String(total) } : one,
   )
-  const resize = (width: number) => {
-    setPercent(width)
-    writeStored('approvals-panel', String(width))
-  }
   return (
     <main className="flex min-h-0 flex-1 flex-col">
       <h1 className="sr-only">Approvals</h1>
       <Tabs label="Approvals" tabs={tabs} current={tab} onSelect={selectTab} className="border-line border-b px-4" />
       <Split
         label="the approval"
-        percent={percent}
-        onResize={resize}
+        stored="approvals-panel"
+        first={60}
         panel={
           selected && (
             <ApprovalPanel
@@ -430,14 +425,9 @@ export const ApprovalsPage = () => {
         }
       >
         <div role="tabpanel" data-scroll-restoration-id="page" className="min-h-0 flex-1 overflow-auto">
-          {list.error && <Problem error={list.error} onRetry={() => void list.refetch()} />}
-          {list.isSuccess && shown.length === 0 && <Empty title={empty[tab].title}>{empty[tab].text}</Empty>}
-          <ApprovalList approvals={shown} selected={selected && approvalKey(selected)} onSelect={select} />
-          {list.hasNextPage && (
-            <Button className="m-4" onClick={() => void list.fetchNextPage()}>
-              Show more
-            </Button>
-          )}
+          <ListFrame list={list} count={shown.length} empty={<Empty title={empty[tab].title}>{empty[tab].text}</Empty>}>
+            <ApprovalList approvals={shown} selected={selected && approvalKey(selected)} onSelect={select} />
+          </ListFrame>
         </div>
       </Split>
     </main>

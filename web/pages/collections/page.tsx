@@ -8,7 +8,7 @@ import { keys } from '../../data/keys.ts'
 import { lazyPart } from '../../data/server-away.ts'
 import { useTitle } from '../../data/title.ts'
 import { useMayWrite } from '../../data/whoami.ts'
-import { Problem } from '../../parts/problem.tsx'
+import { ListFrame } from '../../parts/list-frame.tsx'
 import { RunNumbers } from '../../parts/run-numbers.tsx'
 import { SortedList } from '../../parts/sorted-list/sorted-list.tsx'
 import { agoText } from '../../text/ago.ts'
@@ -26,6 +26,7 @@ export const CollectionsPage = () => {
     queryKey: [...keys.collections, 'summary'],
     queryFn: ({ signal }) => api.listCollections({ query: { view: 'summary', limit: 500 }, signal }),
   })
+  const collections = list.data ?? []
   const mayWrite = useMayWrite()
   const navigate = useNavigate()
   const search = useSearch({ strict: false }) as { new?: unknown }
@@ -49,14 +50,18 @@ export const CollectionsPage = () => {
             )}
           </span>
         </div>
-        {list.error && <Problem error={list.error} onRetry={() => void list.refetch()} />}
-        {list.data?.length === 0 && (
-          <Empty title="No collection yet" command="jetty collections create acme">
-            A collection holds tasks, their runs and their secrets. This key covers none; create one, or ask for a key
-            that covers yours.
-          </Empty>
-        )}
-        {(list.data?.length ?? 0) > 0 && <CollectionList collections={list.data ?? []} />}
+        <ListFrame
+          list={list}
+          count={collections.length}
+          empty={
+            <Empty title="No collection yet" command="jetty collections create acme">
+              A collection holds tasks, their runs and their secrets. This key covers none; create one, or ask for a key
+              that covers yours.
+            </Empty>
+          }
+        >
+          <CollectionList collections={collections} />
+        </ListFrame>
         <Suspense>{isAdding && <NewCollection onClose={() => setAdding(false)} />}</Suspense>
       </div>
     </main>

@@ -7,6 +7,7 @@ import { useTitle } from '../../data/title.ts'
 import { useMayWrite } from '../../data/whoami.ts'
 import { CollectionTabs } from '../../parts/collection-tabs.tsx'
 import { FormDialog } from '../../parts/form-dialog.tsx'
+import { ListFrame } from '../../parts/list-frame.tsx'
 import { datasetHref, PageLink } from '../../parts/page-link.tsx'
 import { Problem } from '../../parts/problem.tsx'
 import { SortedList } from '../../parts/sorted-list/sorted-list.tsx'
@@ -139,53 +140,54 @@ export const DatasetsPage = () => {
             </Button>
           )}
         </div>
-        {isSearch && <DatasetHits collection={collection} text={text} />}
-        {list.error && <Problem error={list.error} onRetry={() => void list.refetch()} />}
-        {!isSearch && list.data && datasets.length === 0 && (
-          <Empty title="No dataset yet" command={`jetty datasets create ${collection}/questions`}>
-            A dataset is a named set of files or items with a version for each change. Create one here, from a terminal
-            or over the API.
-          </Empty>
-        )}
-        {!isSearch && datasets.length > 0 && (
-          <SortedList
-            noun="datasets"
-            hidesSearch
-            rows={datasets}
-            keyOf={({ id }) => id}
-            hrefOf={({ name }) => datasetHref(collection, name)}
-            textOf={({ name }) => name}
-            grid="grid-cols-[minmax(12rem,1fr)_8rem_6rem]"
-            first={{ by: 'Name', direction: 'asc' }}
-            columns={[
-              {
-                name: 'Name',
-                by: ({ name }) => name,
-                cell: ({ name, long_description: about }) => (
-                  <>
-                    <span className="block truncate font-medium">{name}</span>
-                    <span className="block truncate text-12 text-muted">{about}</span>
-                  </>
-                ),
-              },
-              {
-                name: 'Format',
-                by: ({ format }) => format,
-                className: 'truncate text-12 text-muted',
-                cell: ({ format }) => format,
-              },
-              {
-                name: 'Read by',
-                by: ({ is_private: isPrivate }) => (isPrivate ? 'private' : 'public'),
-                cell: ({ is_private: isPrivate }) => <Badge>{isPrivate ? 'private' : 'public'}</Badge>,
-              },
-            ]}
-          />
-        )}
-        {!isSearch && list.hasNextPage && (
-          <Button look="quiet" className="self-start" onClick={() => void list.fetchNextPage()}>
-            More datasets
-          </Button>
+        {isSearch ? (
+          <DatasetHits collection={collection} text={text} />
+        ) : (
+          <ListFrame
+            list={list}
+            count={datasets.length}
+            more="More datasets"
+            empty={
+              <Empty title="No dataset yet" command={`jetty datasets create ${collection}/questions`}>
+                A dataset is a named set of files or items with a version for each change. Create one here, from a
+                terminal or over the API.
+              </Empty>
+            }
+          >
+            <SortedList
+              noun="datasets"
+              hidesSearch
+              rows={datasets}
+              keyOf={({ id }) => id}
+              hrefOf={({ name }) => datasetHref(collection, name)}
+              textOf={({ name }) => name}
+              grid="grid-cols-[minmax(12rem,1fr)_8rem_6rem]"
+              first={{ by: 'Name', direction: 'asc' }}
+              columns={[
+                {
+                  name: 'Name',
+                  by: ({ name }) => name,
+                  cell: ({ name, long_description: about }) => (
+                    <>
+                      <span className="block truncate font-medium">{name}</span>
+                      <span className="block truncate text-12 text-muted">{about}</span>
+                    </>
+                  ),
+                },
+                {
+                  name: 'Format',
+                  by: ({ format }) => format,
+                  className: 'truncate text-12 text-muted',
+                  cell: ({ format }) => format,
+                },
+                {
+                  name: 'Read by',
+                  by: ({ is_private: isPrivate }) => (isPrivate ? 'private' : 'public'),
+                  cell: ({ is_private: isPrivate }) => <Badge>{isPrivate ? 'private' : 'public'}</Badge>,
+                },
+              ]}
+            />
+          </ListFrame>
         )}
       </div>
     </main>

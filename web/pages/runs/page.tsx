@@ -21,11 +21,11 @@ import {
 import { runHref } from '../../parts/page-link.tsx'
 import { Problem } from '../../parts/problem.tsx'
 import { SearchField } from '../../parts/search-field.tsx'
+import { Split } from '../../parts/split.tsx'
 import { shortMomentText } from '../../text/moment.ts'
 import { Button, IconButton } from '../../ui/button.tsx'
 import { SelectField } from '../../ui/field.tsx'
 import { useKeys } from '../../ui/keys.ts'
-import { Split } from '../../ui/split.tsx'
 import { runKey } from './merge-news.ts'
 import { type RunList, useRuns } from './query.ts'
 import { allOrNone, noSelection, type Selection, toggled, without, withRange } from './selection.ts'
@@ -231,7 +231,6 @@ const Runs = ({ collection, task }: { collection: string; task: string | undefin
   const [active, setActive] = useState<string>()
   const [isPeeking, setPeeking] = useState(typeof search.peek === 'string')
   const isDense = useStored('rows') === 'dense'
-  const width = Number(useStored('peek-width') ?? 40)
   useTitle(task, collection, 'Runs')
 
   const { runs } = list
@@ -310,8 +309,8 @@ const Runs = ({ collection, task }: { collection: string; task: string | undefin
       />
       <Split
         label="the run"
-        percent={width}
-        onResize={(percent) => writeStored('peek-width', String(Math.round(percent)))}
+        stored="peek-width"
+        first={40}
         panel={
           peeked && (
             <Suspense>

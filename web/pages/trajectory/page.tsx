@@ -9,7 +9,6 @@ import { useRunLog } from '../../data/run-log.ts'
 import { runQuery } from '../../data/run-query.ts'
 import { lazyPart } from '../../data/server-away.ts'
 import { initParamsQuery, useWholeStep } from '../../data/step.ts'
-import { useStored, writeStored } from '../../data/stored.ts'
 import { useTitle } from '../../data/title.ts'
 import { useMayWrite } from '../../data/whoami.ts'
 import { JsonTree } from '../../parts/json-tree/json-tree.tsx'
@@ -20,12 +19,12 @@ import { filesNamedIn, shownAs } from '../../parts/media/media-kind.ts'
 import { environmentHref, PageLink } from '../../parts/page-link.tsx'
 import { Problem } from '../../parts/problem.tsx'
 import type { RerunWish } from '../../parts/run-commands.ts'
+import { Split } from '../../parts/split.tsx'
 import type { PanelName } from '../../parts/step-panel/panel-tabs.ts'
 import { loopAround, type TimelineRow, timelineRows } from '../../parts/timeline/rows.ts'
 import { Timeline } from '../../parts/timeline/timeline.tsx'
 import { Button, buttonClass } from '../../ui/button.tsx'
 import { Empty } from '../../ui/empty.tsx'
-import { Split } from '../../ui/split.tsx'
 import { StatusMark } from '../../ui/status.tsx'
 import { Tabs } from '../../ui/tabs.tsx'
 import { type FirstAction, firstStepToShow, type Trouble, troubleOf } from './failure.ts'
@@ -277,7 +276,6 @@ const RunBody = ({ place, run }: { place: RunAddress; run: Run }) => {
   const [isEditing, setEditing] = useState(false)
   const isNarrow = useNarrow()
   const mayWrite = useMayWrite()
-  const width = Number(useStored('panel-width') ?? 42)
   const rerun = useRerun(place)
   const scroller = useRef<{ show?: (row: number) => void }>({})
 
@@ -350,12 +348,7 @@ const RunBody = ({ place, run }: { place: RunAddress; run: Run }) => {
       {trouble && !isShown && (
         <Banner run={run} trouble={trouble} onShow={(step, panel) => change({ step, panel })} onRerun={rerunFrom} />
       )}
-      <Split
-        label="the step"
-        percent={width}
-        onResize={(percent) => writeStored('panel-width', String(Math.round(percent)))}
-        panel={panel}
-      >
+      <Split label="the step" stored="panel-width" first={42} panel={panel}>
         <RunViews
           run={run}
           place={place}

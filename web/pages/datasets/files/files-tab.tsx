@@ -5,6 +5,7 @@ import { keys } from '../../../data/keys.ts'
 import { useRows } from '../../../data/rows.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
 import { JsonTree } from '../../../parts/json-tree/json-tree.tsx'
+import { ListFrame } from '../../../parts/list-frame.tsx'
 import { Media } from '../../../parts/media/media.tsx'
 import { shownAs } from '../../../parts/media/media-kind.ts'
 import { errorText, Problem } from '../../../parts/problem.tsx'
@@ -284,9 +285,7 @@ const FilesTab = ({ collection, dataset: { name } }: DatasetProps) => {
   })
   const upload = useUpload(collection, name)
   const mayWrite = useMayWrite()
-  if (list.error && !list.data) return <Problem error={list.error} onRetry={() => void list.refetch()} />
-  if (!list.data) return null
-  const files = list.data.pages.flatMap((page) => page.files)
+  const files = list.data?.pages.flatMap((page) => page.files) ?? []
   const shown = files.find(({ file_number: number }) => number === chosen) ?? files[0]
   const isTable = shown !== undefined && isShownAsTable(nameOf(shown.file_path))
   const onDrop = (event: DragEvent) => {
@@ -301,8 +300,12 @@ const FilesTab = ({ collection, dataset: { name } }: DatasetProps) => {
       onDrop={onDrop}
     >
       {mayWrite && <ChooseFiles isBusy={upload.isPending} onChoose={(chosenFiles) => upload.mutate(chosenFiles)} />}
-      {files.length === 0 && <Empty title="No files yet">Files are numbered in the order in which they come.</Empty>}
-      {files.length > 0 && (
+      <ListFrame
+        list={list}
+        count={files.length}
+        more="More files"
+        empty={<Empty title="No files yet">Files are numbered in the order in which they come.</Empty>}
+      >
         <ul aria-label="Files" className="max-h-60 shrink-0 divide-y divide-line overflow-auto border-line border-y">
           {files.map((file) => (
             <li key={file.file_number}>
@@ -319,13 +322,7 @@ const FilesTab = ({ collection, dataset: { name } }: DatasetProps) => {
             </li>
           ))}
         </ul>
-      )}
-      {list.error && <Problem error={list.error} onRetry={() => void list.refetch()} />}
-      {list.hasNextPage && (
-        <Button look="quiet" className="self-start" onClick={() => void list.fetchNextPage()}>
-          More files
-        </Button>
-      )}
+      </ListFrame>
       {shown && (
         <Media
           key={shown.file_path}

@@ -4,17 +4,16 @@ import { type DragEvent, type ReactNode, useEffect, useState } from 'react'
 import { api } from '../../../data/api.ts'
 import { keys } from '../../../data/keys.ts'
 import { useRows } from '../../../data/rows.ts'
-import { useStored, writeStored } from '../../../data/stored.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
 import { Problem } from '../../../parts/problem.tsx'
 import { SearchField } from '../../../parts/search-field.tsx'
+import { Split } from '../../../parts/split.tsx'
 import { Button, buttonClass } from '../../../ui/button.tsx'
 import { CopyLine } from '../../../ui/copy.tsx'
 import { Empty } from '../../../ui/empty.tsx'
 import { SelectField } from '../../../ui/field.tsx'
 import { useKeys } from '../../../ui/keys.ts'
 import { Popover } from '../../../ui/popover.tsx'
-import { Split } from '../../../ui/split.tsx'
 import type { DatasetProps } from '../dataset-props.ts'
 import { AddItems } from './add/add-items.tsx'
 import { ItemForm } from './add/item-form.tsx'
@@ -206,7 +205,6 @@ const ItemsTab = ({ collection, dataset }: DatasetProps) => {
     version = '',
     q = '',
   } = useSearch({ strict: false }) as Partial<ItemsShown> & { item?: string }
-  const width = Number(useStored('panel-width') ?? 42)
   const mayWrite = useMayWrite()
   const [adding, add] = useState<'one' | 'many' | File>()
   const list = useItems(collection, name, { split, version, q })
@@ -225,8 +223,8 @@ const ItemsTab = ({ collection, dataset }: DatasetProps) => {
   return (
     <Split
       label="the item"
-      percent={width}
-      onResize={(percent) => writeStored('panel-width', String(Math.round(percent)))}
+      stored="panel-width"
+      first={42}
       panel={
         item !== undefined && (
           <ItemPanel

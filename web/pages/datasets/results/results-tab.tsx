@@ -3,6 +3,7 @@ import { useNavigate, useSearch } from '@tanstack/react-router'
 import { api } from '../../../data/api.ts'
 import { keys } from '../../../data/keys.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
+import { ListFrame } from '../../../parts/list-frame.tsx'
 import { plainText } from '../../../parts/log/plain-text.ts'
 import { PageLink, runHref } from '../../../parts/page-link.tsx'
 import { errorText, Problem } from '../../../parts/problem.tsx'
@@ -128,10 +129,8 @@ const Results = ({ collection, dataset, task, state }: ResultsProps) => {
       }),
     getNextPageParam: (last) => last.next_cursor ?? undefined,
   })
-  if (list.error) return <Problem error={list.error} onRetry={() => void list.refetch()} />
-  if (!list.data) return null
-  const counts = list.data.pages[0]?.counts ?? {}
-  const items = list.data.pages.flatMap((page) => page.items)
+  const counts = list.data?.pages[0]?.counts ?? {}
+  const items = list.data?.pages.flatMap((page) => page.items) ?? []
   return (
     <div className="flex min-h-0 flex-1 flex-col gap-3 overflow-auto p-4">
       <div className="flex flex-wrap items-center gap-x-4 gap-y-2">
@@ -146,13 +145,14 @@ const Results = ({ collection, dataset, task, state }: ResultsProps) => {
         <span className="flex-1" />
         <RunChanged collection={collection} dataset={dataset} task={task} count={staleCount(counts)} />
       </div>
-      <ResultList collection={collection} task={task} items={items} />
-      {items.length === 0 && <p className="text-muted">No item is in this state.</p>}
-      {list.hasNextPage && (
-        <Button look="quiet" className="self-start" onClick={() => void list.fetchNextPage()}>
-          More items
-        </Button>
-      )}
+      <ListFrame
+        list={list}
+        count={items.length}
+        more="More items"
+        empty={<p className="text-muted">No item is in this state.</p>}
+      >
+        <ResultList collection={collection} task={task} items={items} />
+      </ListFrame>
       <CopyLine text={`jetty batch run ${collection}/${task} dataset:${dataset} --changed-only`} />
     </div>
   )

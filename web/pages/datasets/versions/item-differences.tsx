@@ -3,8 +3,7 @@ import { Suspense, useState } from 'react'
 import { api } from '../../../data/api.ts'
 import { keys } from '../../../data/keys.ts'
 import { lazyPart } from '../../../data/server-away.ts'
-import { Problem } from '../../../parts/problem.tsx'
-import { Button } from '../../../ui/button.tsx'
+import { ListFrame } from '../../../parts/list-frame.tsx'
 import { Icon } from '../../../ui/icon.tsx'
 
 const JsonDiff = lazyPart(() => import('../../../parts/diff/json-diff.tsx'))
@@ -33,41 +32,40 @@ export const ItemDifferences = ({ collection, dataset, from, to }: ItemDifferenc
       }),
     getNextPageParam: (last) => last.next_cursor ?? undefined,
   })
-  if (list.error) return <Problem error={list.error} onRetry={() => void list.refetch()} />
-  if (!list.data) return null
-  const items = list.data.pages.flatMap((page) => page.items)
-  if (items.length === 0) return <p className="text-muted">The items are the same.</p>
+  const items = list.data?.pages.flatMap((page) => page.items) ?? []
   return (
-    <section aria-label="Items that differ">
-      <h3 className="mb-1 font-medium text-12 text-muted">Items that differ</h3>
-      <ul className="divide-y divide-line border-line border-y">
-        {items.map(({ id, change, before, after }) => (
-          <li key={id}>
-            <button
-              type="button"
-              aria-expanded={id === opened}
-              onClick={() => open(id === opened ? undefined : id)}
-              className="flex w-full items-center gap-2 px-2 py-1 text-left hover:bg-sunk"
-            >
-              <Icon name={id === opened ? 'down' : 'right'} className="text-muted" />
-              <span className="w-20 text-muted">
-                {marks[change]} {change}
-              </span>
-              <span className="min-w-0 flex-1 truncate font-mono text-12">{id}</span>
-            </button>
-            {id === opened && (
-              <Suspense>
-                <JsonDiff label={`Item ${id}`} before={pretty(before)} after={pretty(after)} />
-              </Suspense>
-            )}
-          </li>
-        ))}
-      </ul>
-      {list.hasNextPage && (
-        <Button look="quiet" className="mt-2" onClick={() => void list.fetchNextPage()}>
-          More items
-        </Button>
-      )}
+    <section aria-label="Items that differ" className="flex flex-col items-start gap-2">
+      <ListFrame
+        list={list}
+        count={items.length}
+        more="More items"
+        empty={<p className="text-muted">The items are the same.</p>}
+      >
+        <h3 className="font-medium text-12 text-muted">Items that differ</h3>
+        <ul className="w-full divide-y divide-line border-line border-y">
+          {items.map(({ id, change, before, after }) => (
+            <li key={id}>
+              <button
+                type="button"
+                aria-expanded={id === opened}
+                onClick={() => open(id === opened ? undefined : id)}
+                className="flex w-full items-center gap-2 px-2 py-1 text-left hover:bg-sunk"
+              >
+                <Icon name={id === opened ? 'down' : 'right'} className="text-muted" />
+                <span className="w-20 text-muted">
+                  {marks[change]} {change}
+                </span>
+                <span className="min-w-0 flex-1 truncate font-mono text-12">{id}</span>
+              </button>
+              {id === opened && (
+                <Suspense>
+                  <JsonDiff label={`Item ${id}`} before={pretty(before)} after={pretty(after)} />
+                </Suspense>
+              )}
+            </li>
+          ))}
+        </ul>
+      </ListFrame>
     </section>
   )
 }

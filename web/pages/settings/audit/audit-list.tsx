@@ -2,7 +2,7 @@ import { useInfiniteQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { ShownAuditEntry } from '../../../../src/model/collections/audit.ts'
 import { api } from '../../../data/api.ts'
-import { Problem } from '../../../parts/problem.tsx'
+import { ListFrame } from '../../../parts/list-frame.tsx'
 import { momentText } from '../../../text/moment.ts'
 import { Badge } from '../../../ui/badge.tsx'
 import { Button } from '../../../ui/button.tsx'
@@ -104,27 +104,23 @@ export const AuditList = ({ collection }: { collection: string | undefined }) =>
   return (
     <>
       <AuditFilters filters={filters} onChange={setFilters} />
-      {list.error && <Problem error={list.error} onRetry={() => void list.refetch()} />}
-      {list.isSuccess && entries.length === 0 && (
-        <p className="text-muted">
-          {list.hasNextPage ? 'Nothing among the newest entries fits.' : 'Nothing fits, or nothing was changed yet.'}
-        </p>
-      )}
-      {entries.length > 0 && (
+      <ListFrame
+        list={list}
+        count={entries.length}
+        more="Go on"
+        beside={lookedUntil && `looked back to ${momentText(lookedUntil)}`}
+        empty={
+          <p className="text-muted">
+            {list.hasNextPage ? 'Nothing among the newest entries fits.' : 'Nothing fits, or nothing was changed yet.'}
+          </p>
+        }
+      >
         <ul aria-label="Changes" className="divide-y divide-line border-line border-y">
           {entries.map((entry) => (
             <AuditLine key={entry.id} entry={entry} hasCollection={collection === undefined} />
           ))}
         </ul>
-      )}
-      {list.hasNextPage && (
-        <div className="flex items-center gap-3">
-          <Button disabled={list.isFetching} onClick={() => void list.fetchNextPage()}>
-            Go on
-          </Button>
-          {lookedUntil && <span className="text-muted">looked back to {momentText(lookedUntil)}</span>}
-        </div>
-      )}
+      </ListFrame>
     </>
   )
 }

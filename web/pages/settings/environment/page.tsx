@@ -5,8 +5,8 @@ import { api } from '../../../data/api.ts'
 import { useNow } from '../../../data/clock.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
 import { Confirm, FormDialog } from '../../../parts/form-dialog.tsx'
+import { ListFrame } from '../../../parts/list-frame.tsx'
 import { PageLink } from '../../../parts/page-link.tsx'
-import { Problem } from '../../../parts/problem.tsx'
 import { agoText } from '../../../text/ago.ts'
 import { momentText } from '../../../text/moment.ts'
 import { Button } from '../../../ui/button.tsx'
@@ -248,18 +248,20 @@ const EnvironmentPage = ({ collection }: CollectionPlace) => {
         Tasks read these values as <code className="font-mono text-12">env.NAME</code>. They are encrypted, and struck
         out of everything that a run records. No page and no key can read them again.
       </SettingsHeading>
-      {list.error && <Problem error={list.error} onRetry={() => void list.refetch()} />}
       <MissingVariables
         missing={list.data?.missing ?? []}
         onSet={mayWrite ? (name) => setOpen({ kind: 'set', name, isKnown: false }) : undefined}
       />
-      {list.isSuccess && variables.length === 0 && (
-        <Empty title="No variable is set" command={`jetty env set ${collection} OPENAI_API_KEY`}>
-          Set the key of a model provider here, such as OPENAI_API_KEY or ANTHROPIC_API_KEY, and each step that calls
-          its models finds it.
-        </Empty>
-      )}
-      {variables.length > 0 && (
+      <ListFrame
+        list={list}
+        count={variables.length}
+        empty={
+          <Empty title="No variable is set" command={`jetty env set ${collection} OPENAI_API_KEY`}>
+            Set the key of a model provider here, such as OPENAI_API_KEY or ANTHROPIC_API_KEY, and each step that calls
+            its models finds it.
+          </Empty>
+        }
+      >
         <ul aria-label="Variables" className="divide-y divide-line border-line border-y">
           {variables.map((variable) => (
             <VariableRow
@@ -272,7 +274,7 @@ const EnvironmentPage = ({ collection }: CollectionPlace) => {
             />
           ))}
         </ul>
-      )}
+      </ListFrame>
       <CommandLines
         lines={[
           `jetty env ls ${collection}`,

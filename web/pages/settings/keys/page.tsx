@@ -5,7 +5,7 @@ import { api } from '../../../data/api.ts'
 import { useNow } from '../../../data/clock.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
 import { Confirm, FormDialog } from '../../../parts/form-dialog.tsx'
-import { Problem } from '../../../parts/problem.tsx'
+import { ListFrame } from '../../../parts/list-frame.tsx'
 import { SortedList } from '../../../parts/sorted-list/sorted-list.tsx'
 import { agoText } from '../../../text/ago.ts'
 import { momentText } from '../../../text/moment.ts'
@@ -392,18 +392,18 @@ const KeysPage = ({ collection }: CollectionPlace) => {
         A program or a person needs a key to call the server. The server keeps only a hash: a key is shown once, when it
         is made.
       </SettingsHeading>
-      {list.error && <Problem error={list.error} onRetry={() => void list.refetch()} />}
-      {list.isSuccess && keys.length === 0 && (
-        <Empty title="No key covers this collection" command={`jetty keys create ${collection} --name ci`}>
-          Only the admin token opens it. Make a key for each program and person, so that you can revoke one alone.
-        </Empty>
-      )}
-      {keys.length > 0 && <KeyList keys={keys} collection={collection} mayWrite={mayWrite} />}
-      {list.hasNextPage && (
-        <Button className="self-start" disabled={list.isFetching} onClick={() => void list.fetchNextPage()}>
-          Older keys
-        </Button>
-      )}
+      <ListFrame
+        list={list}
+        count={keys.length}
+        more="Older keys"
+        empty={
+          <Empty title="No key covers this collection" command={`jetty keys create ${collection} --name ci`}>
+            Only the admin token opens it. Make a key for each program and person, so that you can revoke one alone.
+          </Empty>
+        }
+      >
+        <KeyList keys={keys} collection={collection} mayWrite={mayWrite} />
+      </ListFrame>
       <CommandLines
         lines={[`jetty keys ls ${collection}`, `jetty keys create ${collection} --name ci --expires 90d`]}
       />

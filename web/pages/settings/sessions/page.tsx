@@ -7,7 +7,7 @@ import { useNow } from '../../../data/clock.ts'
 import { signOut } from '../../../data/sign-in.ts'
 import { useWhoami } from '../../../data/whoami.ts'
 import { Confirm } from '../../../parts/form-dialog.tsx'
-import { Problem } from '../../../parts/problem.tsx'
+import { ListFrame } from '../../../parts/list-frame.tsx'
 import { SignOutEverywhere } from '../../../parts/sign-out-everywhere.tsx'
 import { agoText } from '../../../text/ago.ts'
 import { momentText } from '../../../text/moment.ts'
@@ -121,17 +121,13 @@ const SessionsPage = () => {
           ? 'You see the sessions of all keys; the buttons concern those of the admin token.'
           : 'Sessions of other keys are not shown.'}
       </SettingsHeading>
-      {list.error && <Problem error={list.error} onRetry={() => void list.refetch()} />}
-      <ul aria-label="Sessions" className="divide-y divide-line border-line border-y">
-        {sessions.map((session) => (
-          <SessionLine key={session.id} session={session} hasKey={isAdmin} onEnded={changed} />
-        ))}
-      </ul>
-      {list.hasNextPage && (
-        <Button className="self-start" disabled={list.isFetching} onClick={() => void list.fetchNextPage()}>
-          Older sessions
-        </Button>
-      )}
+      <ListFrame list={list} count={sessions.length} more="Older sessions">
+        <ul aria-label="Sessions" className="divide-y divide-line border-line border-y">
+          {sessions.map((session) => (
+            <SessionLine key={session.id} session={session} hasKey={isAdmin} onEnded={changed} />
+          ))}
+        </ul>
+      </ListFrame>
       <CommandLines lines={['jetty api listSessions', 'jetty api endSessions']} />
       {asked === 'others' && (
         <Confirm

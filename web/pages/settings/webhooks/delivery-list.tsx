@@ -1,8 +1,9 @@
 import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { api } from '../../../data/api.ts'
+import { ListFrame } from '../../../parts/list-frame.tsx'
 import { PageLink, runHref } from '../../../parts/page-link.tsx'
-import { errorText, Problem } from '../../../parts/problem.tsx'
+import { errorText } from '../../../parts/problem.tsx'
 import { momentText } from '../../../text/moment.ts'
 import { Button } from '../../../ui/button.tsx'
 import { Empty } from '../../../ui/empty.tsx'
@@ -107,16 +108,19 @@ export const DeliveryList = ({ collection, mayWrite }: DeliveryListProps) => {
         ]}
       />
       <div role="tabpanel" aria-label={label} className="flex flex-col gap-3">
-        {list.error && <Problem error={list.error} onRetry={() => void list.refetch()} />}
-        {list.isSuccess && deliveries.length === 0 && (
-          <Empty
-            title={status === 'all' ? 'Nothing was delivered yet' : 'No delivery has failed'}
-            command={`jetty run ${collection}/my-task --webhook https://example.com/done`}
-          >
-            Give a run or a routine the address of a receiver, and each attempt to notify it is listed here.
-          </Empty>
-        )}
-        {deliveries.length > 0 && (
+        <ListFrame
+          list={list}
+          count={deliveries.length}
+          more="Older deliveries"
+          empty={
+            <Empty
+              title={status === 'all' ? 'Nothing was delivered yet' : 'No delivery has failed'}
+              command={`jetty run ${collection}/my-task --webhook https://example.com/done`}
+            >
+              Give a run or a routine the address of a receiver, and each attempt to notify it is listed here.
+            </Empty>
+          }
+        >
           <ul aria-label={label} className="divide-y divide-line">
             {deliveries.map((one) => (
               <DeliveryRow
@@ -127,12 +131,7 @@ export const DeliveryList = ({ collection, mayWrite }: DeliveryListProps) => {
               />
             ))}
           </ul>
-        )}
-        {list.hasNextPage && (
-          <Button className="self-start" disabled={list.isFetching} onClick={() => void list.fetchNextPage()}>
-            Older deliveries
-          </Button>
-        )}
+        </ListFrame>
       </div>
     </section>
   )

@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import type { ListedWorker } from '../../../../src/model/workers/worker.ts'
 import { api } from '../../../data/api.ts'
 import { useNow } from '../../../data/clock.ts'
-import { Problem } from '../../../parts/problem.tsx'
+import { ListFrame } from '../../../parts/list-frame.tsx'
 import { SortedList } from '../../../parts/sorted-list/sorted-list.tsx'
 import { agoText } from '../../../text/ago.ts'
 import { momentText } from '../../../text/moment.ts'
@@ -30,13 +30,17 @@ const WorkersPage = () => {
         Programs of yours that carry out steps: each polls for jobs of the activities that it offers. Those that are
         gone are shown for a day.
       </SettingsHeading>
-      {found.error && <Problem error={found.error} onRetry={() => void found.refetch()} />}
-      {found.isSuccess && workers.length === 0 && (
-        <Empty title="No worker polls for jobs" command="jetty keys create acme --name box --worker">
-          A worker is a program in any language. The guide “Write a step in your own language” has one to begin with.
-        </Empty>
-      )}
-      {workers.length > 0 && <WorkerList workers={workers} />}
+      <ListFrame
+        list={found}
+        count={workers.length}
+        empty={
+          <Empty title="No worker polls for jobs" command="jetty keys create acme --name box --worker">
+            A worker is a program in any language. The guide “Write a step in your own language” has one to begin with.
+          </Empty>
+        }
+      >
+        <WorkerList workers={workers} />
+      </ListFrame>
       {found.data?.has_more && <p className="text-12 text-muted">The newest {mostListed} are shown.</p>}
       <CommandLines lines={['jetty workers ls --all', 'jetty workers stop <id>']} />
     </>

@@ -8,6 +8,7 @@ import { bulkActionText, runBulkAction } from '../../../data/bulk-action.ts'
 import { saveAnswer } from '../../../data/save-answer.ts'
 import { ShareBar } from '../../../parts/chart/share-bar.tsx'
 import { FormDialog } from '../../../parts/form-dialog.tsx'
+import { ListFrame } from '../../../parts/list-frame.tsx'
 import { errorText, Problem } from '../../../parts/problem.tsx'
 import { usdText } from '../../../text/cost.ts'
 import { countText } from '../../../text/count.ts'
@@ -62,36 +63,32 @@ const FailedRows = ({ place, batch }: { place: TaskPlaceProps; batch: Batch }) =
   })
   const items = new Map(batch.errors.map(({ trajectory_id: id, item_id: item }) => [id, item]))
   const runs = list.data?.pages.flatMap((page) => page.runs) ?? []
-  if (list.error) return <Problem error={list.error} onRetry={() => void list.refetch()} />
   return (
-    <section aria-label="Failed rows">
-      <h3 className="mb-1 font-medium text-12 text-muted">Failed rows</h3>
-      <ul className="divide-y divide-line">
-        {runs.map((run) => (
-          <li key={run.trajectory_id} className="flex flex-wrap items-start gap-x-3 py-1">
-            <StatusMark of="failed" className="mt-0.5" />
-            <span className="w-16 shrink-0 text-muted tabular-nums">row {rowOf(run) ?? '?'}</span>
-            {items.get(run.trajectory_id) && (
-              <span className="max-w-40 shrink-0 truncate font-mono text-12">{items.get(run.trajectory_id)}</span>
-            )}
-            <span className="line-clamp-3 min-w-0 flex-1 break-words max-sm:order-last max-sm:basis-full">
-              {run.error}
-            </span>
-            <Link
-              to="/$collection/$task/$id"
-              params={{ collection, task, id: run.trajectory_id }}
-              className="ml-auto font-mono text-12 text-accent"
-            >
-              {run.trajectory_id}
-            </Link>
-          </li>
-        ))}
-      </ul>
-      {list.hasNextPage && (
-        <Button look="quiet" icon="down" onClick={() => void list.fetchNextPage()}>
-          More
-        </Button>
-      )}
+    <section aria-label="Failed rows" className="flex flex-col items-start gap-1">
+      <h3 className="font-medium text-12 text-muted">Failed rows</h3>
+      <ListFrame list={list} count={runs.length} more="More">
+        <ul className="w-full divide-y divide-line">
+          {runs.map((run) => (
+            <li key={run.trajectory_id} className="flex flex-wrap items-start gap-x-3 py-1">
+              <StatusMark of="failed" className="mt-0.5" />
+              <span className="w-16 shrink-0 text-muted tabular-nums">row {rowOf(run) ?? '?'}</span>
+              {items.get(run.trajectory_id) && (
+                <span className="max-w-40 shrink-0 truncate font-mono text-12">{items.get(run.trajectory_id)}</span>
+              )}
+              <span className="line-clamp-3 min-w-0 flex-1 break-words max-sm:order-last max-sm:basis-full">
+                {run.error}
+              </span>
+              <Link
+                to="/$collection/$task/$id"
+                params={{ collection, task, id: run.trajectory_id }}
+                className="ml-auto font-mono text-12 text-accent"
+              >
+                {run.trajectory_id}
+              </Link>
+            </li>
+          ))}
+        </ul>
+      </ListFrame>
     </section>
   )
 }

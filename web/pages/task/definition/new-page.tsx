@@ -4,15 +4,14 @@ import { Suspense, useRef, useState } from 'react'
 import { api } from '../../../data/api.ts'
 import { useNarrow } from '../../../data/narrow.ts'
 import { lazyPart } from '../../../data/server-away.ts'
-import { readStored, writeStored } from '../../../data/stored.ts'
 import { useTitle } from '../../../data/title.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
 import type { EditorHandle } from '../../../parts/editor/json-editor.tsx'
 import { Problem } from '../../../parts/problem.tsx'
+import { Split } from '../../../parts/split.tsx'
 import { Button, IconButton } from '../../../ui/button.tsx'
 import { TextField } from '../../../ui/field.tsx'
 import { keysText, useKeys } from '../../../ui/keys.ts'
-import { Split } from '../../../ui/split.tsx'
 import { useCompletion } from './completion.ts'
 import { AddStep } from './form/add-step.tsx'
 import { StepEditor } from './form/step-editor.tsx'
@@ -75,7 +74,6 @@ export const NewTaskPage = () => {
     show(`/step_configs/${name}`)
   }
   const isNarrow = useNarrow()
-  const [percent, setPercent] = useState(() => Number(readStored('definition-panel') ?? 40))
   const findings = (
     <>
       {error && <Problem error={error} />}
@@ -123,11 +121,8 @@ export const NewTaskPage = () => {
       {create.error && <Problem error={create.error} />}
       <Split
         label="problems and steps"
-        percent={percent}
-        onResize={(next) => {
-          setPercent(next)
-          writeStored('definition-panel', String(next))
-        }}
+        stored="definition-panel"
+        first={40}
         panel={!isNarrow && <div className="h-full overflow-auto">{findings}</div>}
       >
         <Suspense>

@@ -7,17 +7,15 @@ import type { Trajectory } from '../../../../src/model/runs/trajectory.ts'
 import type { WorkflowCheck } from '../../../../src/model/workflows/workflow-check.ts'
 import { api, apiCall } from '../../../data/api.ts'
 import { lazyPart } from '../../../data/server-away.ts'
-import { readStored, writeStored } from '../../../data/stored.ts'
 import { useTitle } from '../../../data/title.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
 import type { EditorHandle } from '../../../parts/editor/json-editor.tsx'
 import { errorText, Problem } from '../../../parts/problem.tsx'
+import { TabbedSplit } from '../../../parts/split.tsx'
 import { durationText } from '../../../text/duration.ts'
 import { Button, IconButton } from '../../../ui/button.tsx'
 import { Checkbox, TextArea } from '../../../ui/field.tsx'
-import { Split } from '../../../ui/split.tsx'
 import { Status } from '../../../ui/status.tsx'
-import { Tabs } from '../../../ui/tabs.tsx'
 import { showToast } from '../../../ui/toast.tsx'
 import type { TaskPlaceProps } from '../place.ts'
 import { useDraft } from '../use-draft.ts'
@@ -300,7 +298,6 @@ const Definition = ({ collection, task, read }: TaskPlaceProps & { read: ReadTas
   const [chosenView, setView] = useState<View>()
   const [step, setStep] = useState<string>()
   const [isOpen, setOpen] = useState(() => !isNarrow())
-  const [percent, setPercent] = useState(() => Number(readStored('definition-panel') ?? 40))
   const choose = (name: string) => {
     setStep(name)
     setView('steps')
@@ -327,58 +324,47 @@ const Definition = ({ collection, task, read }: TaskPlaceProps & { read: ReadTas
         onReset={draft.reset}
         next={<RunAgain place={{ collection, task }} />}
       />
-      <Split
+      <TabbedSplit<View>
         label="steps and problems"
-        percent={percent}
-        onResize={(next) => {
-          setPercent(next)
-          writeStored('definition-panel', String(next))
-        }}
+        stored="definition-panel"
+        isOpen={isOpen}
+        onOpen={setOpen}
+        open="Steps and problems"
+        views="Views of the workflow"
+        tabs={[
+          { name: 'graph', text: 'Graph' },
+          { name: 'steps', text: 'Steps', count: String(check?.steps_total ?? 0) },
+          { name: 'problems', text: 'Problems', count: String(problems.length) },
+        ]}
+        current={view}
+        onSelect={setView}
         panel={
-          isOpen && (
-            <div className="flex h-full flex-col">
-              <div className="flex shrink-0 items-center border-line border-b pr-2">
-                <Tabs<View>
-                  label="Views of the workflow"
-                  className="min-w-0 flex-1 px-4"
-                  current={view}
-                  onSelect={setView}
-                  tabs={[
-                    { name: 'graph', text: 'Graph' },
-                    { name: 'steps', text: 'Steps', count: String(check?.steps_total ?? 0) },
-                    { name: 'problems', text: 'Problems', count: String(problems.length) },
-                  ]}
-                />
-                <IconButton icon="cross" label="Close the panel" onClick={() => setOpen(false)} />
-              </div>
-              <div role="tabpanel" className="flex min-h-0 flex-1 flex-col overflow-auto">
-                {error && <Problem error={error} />}
-                {view === 'problems' && <ProblemList problems={problems} isBroken={isBroken} onShow={showInText} />}
-                {view === 'graph' && check && (
-                  <Suspense>
-                    <WorkflowGraphView check={check} chosen={step} onChoose={choose} />
-                  </Suspense>
-                )}
-                {view === 'steps' && check && known === undefined && (
-                  <>
-                    <StepList check={check} onChoose={choose} />
-                    {mayWrite && !isBroken && <AddStep workflowText={text} editor={editor} onAdded={choose} />}
-                  </>
-                )}
-                {view === 'steps' && check && known !== undefined && (
-                  <TryPanel
-                    key={known}
-                    {...{ collection, task, check }}
-                    workflowText={text}
-                    step={known}
-                    mayTry={mayWrite && !isBroken}
-                    {...{ mayWrite, editor }}
-                    onClose={() => setStep(undefined)}
-                  />
-                )}
-              </div>
-            </div>
-          )
+          <>
+            {error && <Problem error={error} />}
+            {view === 'problems' && <ProblemList problems={problems} isBroken={isBroken} onShow={showInText} />}
+            {view === 'graph' && check && (
+              <Suspense>
+                <WorkflowGraphView check={check} chosen={step} onChoose={choose} />
+              </Suspense>
+            )}
+            {view === 'steps' && check && known === undefined && (
+              <>
+                <StepList check={check} onChoose={choose} />
+                {mayWrite && !isBroken && <AddStep workflowText={text} editor={editor} onAdded={choose} />}
+              </>
+            )}
+            {view === 'steps' && check && known !== undefined && (
+              <TryPanel
+                key={known}
+                {...{ collection, task, check }}
+                workflowText={text}
+                step={known}
+                mayTry={mayWrite && !isBroken}
+                {...{ mayWrite, editor }}
+                onClose={() => setStep(undefined)}
+              />
+            )}
+          </>
         }
       >
         <Suspense>
@@ -395,12 +381,7 @@ const Definition = ({ collection, task, read }: TaskPlaceProps & { read: ReadTas
             first={from === undefined ? undefined : `/step_configs/${from}`}
           />
         </Suspense>
-        {!isOpen && (
-          <Button icon="panel" className="absolute right-4 bottom-4" onClick={() => setOpen(true)}>
-            Steps and problems
-          </Button>
-        )}
-      </Split>
+      </TabbedSplit>
     </main>
   )
 }

@@ -4,7 +4,7 @@ import { type ReactNode, useState } from 'react'
 import { useNow } from '../../../data/clock.ts'
 import { useTitle } from '../../../data/title.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
-import { Problem } from '../../../parts/problem.tsx'
+import { ListFrame } from '../../../parts/list-frame.tsx'
 import { agoText } from '../../../text/ago.ts'
 import { countText } from '../../../text/count.ts'
 import { Button } from '../../../ui/button.tsx'
@@ -39,13 +39,12 @@ interface JobListProps<One extends Job> {
   jobs: readonly One[]
   chosen: string | undefined
   onChoose: (id: string) => void
-  onMore: (() => void) | undefined
   /** Stands between the name and the number of rows. */
   detail: (job: One) => ReactNode
 }
 
 /** The jobs of a task, newest first. */
-const JobList = <One extends Job>({ noun, jobs, chosen, onChoose, onMore, detail }: JobListProps<One>) => {
+const JobList = <One extends Job>({ noun, jobs, chosen, onChoose, detail }: JobListProps<One>) => {
   const now = useNow()
   return (
     <section aria-label={`All ${noun}`}>
@@ -74,11 +73,6 @@ const JobList = <One extends Job>({ noun, jobs, chosen, onChoose, onMore, detail
           </li>
         ))}
       </ul>
-      {onMore && (
-        <Button look="quiet" icon="down" className="mt-2" onClick={onMore}>
-          Earlier {noun}
-        </Button>
-      )}
     </section>
   )
 }
@@ -130,7 +124,6 @@ export const JobPage = <One extends Job>({ place, noun, tab, title, queryKey, ..
     void list.refetch()
     choose(id)
   }
-  if (list.error && !list.data) return <Problem error={list.error} onRetry={() => void list.refetch()} />
   return (
     <main data-scroll-restoration-id="page" className="min-h-0 flex-1 overflow-auto">
       <div className="mx-auto flex max-w-240 flex-col gap-4 px-4 py-6">
@@ -142,22 +135,21 @@ export const JobPage = <One extends Job>({ place, noun, tab, title, queryKey, ..
             New {noun}
           </Button>
         </div>
-        {list.isSuccess && jobs.length === 0 && asked === undefined && (
-          <Empty title={`No ${noun} yet`} command={rest.empty.command}>
-            {rest.empty.about}
-          </Empty>
-        )}
         {chosen !== undefined && rest.view(chosen, mayWrite)}
-        {jobs.length > 0 && (
-          <JobList
-            noun={tab}
-            jobs={jobs}
-            chosen={chosen}
-            onChoose={choose}
-            onMore={list.hasNextPage ? () => void list.fetchNextPage() : undefined}
-            detail={rest.detail}
-          />
-        )}
+        <ListFrame
+          list={list}
+          count={jobs.length}
+          more={`Earlier ${tab}`}
+          empty={
+            asked === undefined && (
+              <Empty title={`No ${noun} yet`} command={rest.empty.command}>
+                {rest.empty.about}
+              </Empty>
+            )
+          }
+        >
+          <JobList noun={tab} jobs={jobs} chosen={chosen} onChoose={choose} detail={rest.detail} />
+        </ListFrame>
         {isNew && rest.form({ jobs, onClose: () => setNew(false), onStarted: started })}
       </div>
     </main>

@@ -9,6 +9,7 @@ import { useNow } from '../../../data/clock.ts'
 import { useTitle } from '../../../data/title.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
 import { Confirm, FormDialog } from '../../../parts/form-dialog.tsx'
+import { ListFrame } from '../../../parts/list-frame.tsx'
 import { errorText, Problem } from '../../../parts/problem.tsx'
 import { agoText } from '../../../text/ago.ts'
 import { momentText } from '../../../text/moment.ts'
@@ -302,7 +303,6 @@ const RoutinesTab = ({ collection, task }: TaskPlaceProps) => {
       replace: true,
     })
   const chosen = routines.find(({ name }) => name === asked) ?? routines[0]
-  if (list.error && !list.data) return <Problem error={list.error} onRetry={() => void list.refetch()} />
   return (
     <main data-scroll-restoration-id="page" className="min-h-0 flex-1 overflow-auto">
       <div className="mx-auto flex max-w-240 flex-col gap-4 px-4 py-6">
@@ -312,30 +312,34 @@ const RoutinesTab = ({ collection, task }: TaskPlaceProps) => {
             New routine
           </Button>
         </div>
-        {list.error && <Problem error={list.error} onRetry={() => void list.refetch()} />}
-        {list.isSuccess && routines.length === 0 && (
-          <Empty
-            title="Nothing runs by itself yet"
-            command={`jetty routines create ${collection}/${task}/morning --weekdays 09:00`}
-          >
-            A routine runs this task at set times, with parameters of its own.
-          </Empty>
-        )}
-        {routines.length > 1 && (
-          <nav aria-label="Routines" className="flex flex-wrap gap-2">
-            {routines.map(({ name }) => (
-              <Button
-                key={name}
-                look={name === chosen?.name ? 'plain' : 'quiet'}
-                aria-current={name === chosen?.name}
-                onClick={() => choose(name)}
-              >
-                {name}
-              </Button>
-            ))}
-          </nav>
-        )}
-        {chosen && <RoutineView key={chosen.name} routine={chosen} />}
+        <ListFrame
+          list={list}
+          count={routines.length}
+          empty={
+            <Empty
+              title="Nothing runs by itself yet"
+              command={`jetty routines create ${collection}/${task}/morning --weekdays 09:00`}
+            >
+              A routine runs this task at set times, with parameters of its own.
+            </Empty>
+          }
+        >
+          {routines.length > 1 && (
+            <nav aria-label="Routines" className="flex flex-wrap gap-2">
+              {routines.map(({ name }) => (
+                <Button
+                  key={name}
+                  look={name === chosen?.name ? 'plain' : 'quiet'}
+                  aria-current={name === chosen?.name}
+                  onClick={() => choose(name)}
+                >
+                  {name}
+                </Button>
+              ))}
+            </nav>
+          )}
+          {chosen && <RoutineView key={chosen.name} routine={chosen} />}
+        </ListFrame>
         {isNew && (
           <NewRoutine
             place={{ collection, task }}

@@ -7,16 +7,13 @@ import { api } from '../../../data/api.ts'
 import { useNarrow } from '../../../data/narrow.ts'
 import { lazyPart } from '../../../data/server-away.ts'
 import { useSettled } from '../../../data/settled.ts'
-import { useStored, writeStored } from '../../../data/stored.ts'
 import type { MarkdownHandle } from '../../../parts/editor/markdown-editor.tsx'
 import { Problem } from '../../../parts/problem.tsx'
+import { TabbedSplit } from '../../../parts/split.tsx'
 import { withPlaces } from '../../../parts/with-places.ts'
-import { Button, IconButton } from '../../../ui/button.tsx'
 import { CopyLine } from '../../../ui/copy.tsx'
 import { Icon } from '../../../ui/icon.tsx'
-import { Split } from '../../../ui/split.tsx'
 import { StatusMark } from '../../../ui/status.tsx'
-import { Tabs } from '../../../ui/tabs.tsx'
 import { type EditorFinding, findingsOf } from './findings.ts'
 import { runbookCompletions } from './runbook-completions.ts'
 
@@ -185,7 +182,6 @@ export const RunbookSplit = (props: RunbookSplitProps) => {
   const { collection, check, form, view, onView, onRun } = props
   const isNarrow = useNarrow()
   const [isOpen, setOpen] = useState(!isNarrow)
-  const percent = Number(useStored('runbook-panel') ?? 40)
   const complete = useRunbookCompletion(check.parameters)
   const editor = useRef<MarkdownHandle>(null)
   const problems = useMemo(
@@ -199,42 +195,34 @@ export const RunbookSplit = (props: RunbookSplitProps) => {
     editor.current?.show(place)
   }
   return (
-    <Split
+    <TabbedSplit<RunbookView>
       label="checks and parameters"
-      percent={percent}
-      onResize={(next) => writeStored('runbook-panel', String(next))}
+      stored="runbook-panel"
+      isOpen={isOpen}
+      onOpen={setOpen}
+      open="Checks and parameters"
+      views="Beside the runbook"
+      tabs={[
+        { name: 'checks', text: 'Checks', count: String(check.findings.length) },
+        { name: 'form', text: 'Run with' },
+      ]}
+      current={view}
+      onSelect={onView}
       panel={
-        isOpen && (
-          <div className="flex h-full flex-col">
-            <div className="flex shrink-0 items-center border-line border-b pr-2">
-              <Tabs<RunbookView>
-                label="Beside the runbook"
-                className="min-w-0 flex-1 px-4"
-                current={view}
-                onSelect={onView}
-                tabs={[
-                  { name: 'checks', text: 'Checks', count: String(check.findings.length) },
-                  { name: 'form', text: 'Run with' },
-                ]}
-              />
-              <IconButton icon="cross" label="Close the panel" onClick={() => setOpen(false)} />
-            </div>
-            <div role="tabpanel" aria-label={view} className="flex min-h-0 flex-1 flex-col overflow-auto">
-              {check.error && <Problem error={check.error} />}
-              {view === 'checks' ? (
-                <ChecksPanel
-                  collection={collection}
-                  findings={check.findings}
-                  preflight={check.preflight}
-                  isEmpty={check.isEmpty}
-                  onShow={show}
-                />
-              ) : (
-                <div className="flex flex-col gap-4 p-4">{form}</div>
-              )}
-            </div>
-          </div>
-        )
+        <>
+          {check.error && <Problem error={check.error} />}
+          {view === 'checks' ? (
+            <ChecksPanel
+              collection={collection}
+              findings={check.findings}
+              preflight={check.preflight}
+              isEmpty={check.isEmpty}
+              onShow={show}
+            />
+          ) : (
+            <div className="flex flex-col gap-4 p-4">{form}</div>
+          )}
+        </>
       }
     >
       <Suspense>
@@ -251,11 +239,6 @@ export const RunbookSplit = (props: RunbookSplitProps) => {
           handle={editor}
         />
       </Suspense>
-      {!isOpen && (
-        <Button icon="panel" className="absolute right-4 bottom-4" onClick={() => setOpen(true)}>
-          Checks and parameters
-        </Button>
-      )}
-    </Split>
+    </TabbedSplit>
   )
 }
