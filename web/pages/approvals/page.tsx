@@ -8,6 +8,7 @@ import { useNow } from '../../data/clock.ts'
 import { keys } from '../../data/keys.ts'
 import { useLiveCollection } from '../../data/live-collection.ts'
 import { useNarrow } from '../../data/narrow.ts'
+import { paged } from '../../data/paged.ts'
 import { refreshSoon } from '../../data/refresh-soon.ts'
 import { useTitle } from '../../data/title.ts'
 import { useMayWrite, useWhoami } from '../../data/whoami.ts'
@@ -95,13 +96,7 @@ const useApprovals = (tab: ApprovalTab) => {
   const state = tab === 'decided' ? 'decided' : 'waiting'
   return useInfiniteQuery({
     queryKey: [...approvalsKey, state],
-    initialPageParam: '',
-    queryFn: ({ pageParam, signal }) =>
-      api.listAllApprovals({
-        query: { state, limit: 100, ...(pageParam === '' ? {} : { cursor: pageParam }) },
-        signal,
-      }),
-    getNextPageParam: (last) => last.next_cursor ?? undefined,
+    ...paged((page, signal) => api.listAllApprovals({ query: { state, limit: 100, ...page }, signal })),
     refetchOnWindowFocus: true, // no stream has the approvals of all collections
   })
 }

@@ -6,6 +6,7 @@ import type { CollectionRun } from '../../../src/model/runs/collection-run.ts'
 import { api } from '../../data/api.ts'
 import { keys } from '../../data/keys.ts'
 import { type CollectionNews, useLiveCollection } from '../../data/live-collection.ts'
+import { paged } from '../../data/paged.ts'
 import { listQuery, type RunFilters } from '../../parts/filters/run-filters.ts'
 import { mayBelong, mergeNews, runKey } from './merge-news.ts'
 
@@ -50,14 +51,13 @@ export const useRuns = (collection: string, filters: RunFilters) => {
 
   const list = useInfiniteQuery({
     queryKey,
-    initialPageParam: '',
-    queryFn: ({ pageParam, signal }) =>
+    ...paged((page, signal) =>
       api.listCollectionRuns({
         params: { collection },
-        query: { ...(listQuery(filters, Date.now()) as object), cursor: pageParam, limit: pageSize },
+        query: { ...(listQuery(filters, Date.now()) as object), ...page, limit: pageSize },
         signal,
       }),
-    getNextPageParam: (last) => last.next_cursor ?? undefined,
+    ),
     staleTime: 30_000,
   })
 

@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from 'react'
 import type { CollectionRun } from '../../../src/model/runs/collection-run.ts'
 import { api } from '../../data/api.ts'
 import { useNow } from '../../data/clock.ts'
+import { paged } from '../../data/paged.ts'
 import { refreshSoon } from '../../data/refresh-soon.ts'
 import { isOpen, isOpen as isRunOpen, type RunAddress, type RunStep, stepsInOrder } from '../../data/run.ts'
 import { runQuery } from '../../data/run-query.ts'
@@ -146,10 +147,9 @@ const useChildRuns = (place: RunAddress, { key, status, progress }: RunStep, ord
   const params = { collection: place.collection }
   const pages = useInfiniteQuery({
     queryKey: base,
-    queryFn: ({ pageParam, signal }) =>
-      api.listCollectionRuns({ params, query: { parent_id: place.id, limit: pageSize, cursor: pageParam }, signal }),
-    initialPageParam: '',
-    getNextPageParam: (last) => last.next_cursor ?? undefined,
+    ...paged((page, signal) =>
+      api.listCollectionRuns({ params, query: { parent_id: place.id, limit: pageSize, ...page }, signal }),
+    ),
   })
   useReadAgain(`${status} ${progress?.begun} ${progress?.ended}`, base)
   const loaded = (pages.data?.pages.flatMap((page) => page.runs) ?? []).filter(({ params }) => isOf(params, key))

@@ -3,6 +3,7 @@ import { useNavigate, useSearch } from '@tanstack/react-router'
 import { type DragEvent, type ReactNode, useEffect, useState } from 'react'
 import { api } from '../../../data/api.ts'
 import { keys } from '../../../data/keys.ts'
+import { paged } from '../../../data/paged.ts'
 import { useRows } from '../../../data/rows.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
 import { Problem } from '../../../parts/problem.tsx'
@@ -298,20 +299,19 @@ const NoneFound = ({ q, isSearching }: { q: string; isSearching: boolean }) => (
 const useItems = (collection: string, dataset: string, { split, version, q }: ItemsShown) => {
   const list = useInfiniteQuery({
     queryKey: [...keys.dataset(collection, dataset), 'items', split, version, q],
-    initialPageParam: '',
-    queryFn: ({ pageParam, signal }) =>
+    ...paged((page, signal) =>
       api.listItems({
         params: { collection, dataset },
         query: {
           limit: pageSize,
-          ...(pageParam === '' ? {} : { cursor: pageParam }),
           ...(split === '' ? {} : { split }),
           ...(version === '' ? {} : { version: `~${version}` }),
           ...(q === '' ? {} : { q }),
+          ...page,
         },
         signal,
       }),
-    getNextPageParam: (last) => last.next_cursor ?? undefined,
+    ),
     placeholderData: (before) => before,
   })
   const { data, hasNextPage, isFetching, isError, fetchNextPage } = list

@@ -2,6 +2,7 @@ import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tansta
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { api } from '../../../data/api.ts'
 import { keys } from '../../../data/keys.ts'
+import { paged } from '../../../data/paged.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
 import { ListFrame } from '../../../parts/list-frame.tsx'
 import { plainText } from '../../../parts/log/plain-text.ts'
@@ -116,18 +117,13 @@ interface ResultsProps {
 const Results = ({ collection, dataset, task, state }: ResultsProps) => {
   const list = useInfiniteQuery({
     queryKey: [...keys.dataset(collection, dataset), 'results', task, state],
-    initialPageParam: '',
-    queryFn: ({ pageParam, signal }) =>
+    ...paged((page, signal) =>
       api.listDatasetResults({
         params: { collection, dataset },
-        query: {
-          ...{ task, limit: pageSize },
-          ...(state === '' ? {} : { state: state as 'stale' }),
-          ...(pageParam === '' ? {} : { cursor: pageParam }),
-        },
+        query: { task, limit: pageSize, ...(state === '' ? {} : { state: state as 'stale' }), ...page },
         signal,
       }),
-    getNextPageParam: (last) => last.next_cursor ?? undefined,
+    ),
   })
   const counts = list.data?.pages[0]?.counts ?? {}
   const items = list.data?.pages.flatMap((page) => page.items) ?? []

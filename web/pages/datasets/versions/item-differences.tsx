@@ -2,6 +2,7 @@ import { useInfiniteQuery } from '@tanstack/react-query'
 import { Suspense, useState } from 'react'
 import { api } from '../../../data/api.ts'
 import { keys } from '../../../data/keys.ts'
+import { paged } from '../../../data/paged.ts'
 import { lazyPart } from '../../../data/server-away.ts'
 import { ListFrame } from '../../../parts/list-frame.tsx'
 import { Icon } from '../../../ui/icon.tsx'
@@ -23,14 +24,9 @@ export const ItemDifferences = ({ collection, dataset, from, to }: ItemDifferenc
   const list = useInfiniteQuery({
     queryKey: [...keys.dataset(collection, dataset), 'differences', from, to],
     staleTime: Number.POSITIVE_INFINITY,
-    initialPageParam: '',
-    queryFn: ({ pageParam, signal }) =>
-      api.diffItems({
-        params: { collection, dataset },
-        query: { from: `~${from}`, to: `~${to}`, ...(pageParam === '' ? {} : { cursor: pageParam }) },
-        signal,
-      }),
-    getNextPageParam: (last) => last.next_cursor ?? undefined,
+    ...paged((page, signal) =>
+      api.diffItems({ params: { collection, dataset }, query: { from: `~${from}`, to: `~${to}`, ...page }, signal }),
+    ),
   })
   const items = list.data?.pages.flatMap((page) => page.items) ?? []
   return (

@@ -2,6 +2,7 @@ import { useInfiniteQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { ShownAuditEntry } from '../../../../src/model/collections/audit.ts'
 import { api } from '../../../data/api.ts'
+import { paged } from '../../../data/paged.ts'
 import { ListFrame } from '../../../parts/list-frame.tsx'
 import { momentText } from '../../../text/moment.ts'
 import { Badge } from '../../../ui/badge.tsx'
@@ -90,14 +91,12 @@ export const AuditList = ({ collection }: { collection: string | undefined }) =>
   const query = auditQuery(filters)
   const list = useInfiniteQuery({
     queryKey: ['audit', collection ?? '', query],
-    initialPageParam: undefined as string | undefined,
-    queryFn: ({ pageParam, signal }) => {
-      const asked = { ...query, limit: pageSize, ...(pageParam === undefined ? {} : { cursor: pageParam }) }
+    ...paged((page, signal) => {
+      const asked = { ...query, limit: pageSize, ...page }
       return collection === undefined
         ? api.listServerAudit({ query: asked, signal })
         : api.listAudit({ params: { collection }, query: asked, signal })
-    },
-    getNextPageParam: ({ next_cursor: next }) => next ?? undefined,
+    }),
   })
   const entries = list.data?.pages.flatMap((page) => page.entries) ?? []
   const lookedUntil = list.data?.pages.at(-1)?.looked_until

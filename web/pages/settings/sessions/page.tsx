@@ -4,6 +4,7 @@ import { useState } from 'react'
 import type { ShownSession } from '../../../../src/model/collections/session.ts'
 import { api } from '../../../data/api.ts'
 import { useNow } from '../../../data/clock.ts'
+import { paged } from '../../../data/paged.ts'
 import { signOut } from '../../../data/sign-in.ts'
 import { useWhoami } from '../../../data/whoami.ts'
 import { Confirm } from '../../../parts/form-dialog.tsx'
@@ -86,13 +87,7 @@ const SessionsPage = () => {
   const [asked, setAsked] = useState<'others' | 'all'>()
   const list = useInfiniteQuery({
     queryKey,
-    initialPageParam: undefined as string | undefined,
-    queryFn: ({ pageParam, signal }) =>
-      api.listSessions({
-        query: { limit: pageSize, ...(pageParam === undefined ? {} : { cursor: pageParam }) },
-        signal,
-      }),
-    getNextPageParam: ({ next_cursor: next }) => next ?? undefined,
+    ...paged((page, signal) => api.listSessions({ query: { limit: pageSize, ...page }, signal })),
   })
   const sessions = list.data?.pages.flatMap((page) => page.sessions) ?? []
   const isAdmin = who?.auth_type === 'admin'

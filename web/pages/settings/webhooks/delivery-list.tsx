@@ -1,6 +1,7 @@
 import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { api } from '../../../data/api.ts'
+import { paged } from '../../../data/paged.ts'
 import { ListFrame } from '../../../parts/list-frame.tsx'
 import { PageLink, runHref } from '../../../parts/page-link.tsx'
 import { errorText } from '../../../parts/problem.tsx'
@@ -70,14 +71,9 @@ export const DeliveryList = ({ collection, mayWrite }: DeliveryListProps) => {
   const [status, setStatus] = useState<'all' | 'failed'>('all')
   const list = useInfiniteQuery({
     queryKey: ['deliveries', collection, status],
-    initialPageParam: undefined as string | undefined,
-    queryFn: ({ pageParam, signal }) =>
-      api.listCollectionDeliveries({
-        params: { collection },
-        query: { status, limit: pageSize, ...(pageParam === undefined ? {} : { cursor: pageParam }) },
-        signal,
-      }),
-    getNextPageParam: ({ next_cursor: next }) => next ?? undefined,
+    ...paged((page, signal) =>
+      api.listCollectionDeliveries({ params: { collection }, query: { status, limit: pageSize, ...page }, signal }),
+    ),
   })
   const again = useMutation({
     mutationFn: ({ task, trajectory_id, n }: ListedDelivery) =>

@@ -5,6 +5,7 @@ import type { Batch, BatchSummary } from '../../../../src/model/runs/batch.ts'
 import type { CollectionRun } from '../../../../src/model/runs/collection-run.ts'
 import { api, apiCall } from '../../../data/api.ts'
 import { bulkActionText, runBulkAction } from '../../../data/bulk-action.ts'
+import { paged } from '../../../data/paged.ts'
 import { saveAnswer } from '../../../data/save-answer.ts'
 import { ShareBar } from '../../../parts/chart/share-bar.tsx'
 import { FormDialog } from '../../../parts/form-dialog.tsx'
@@ -52,14 +53,13 @@ const FailedRows = ({ place, batch }: { place: TaskPlaceProps; batch: Batch }) =
   const { collection, task } = place
   const list = useInfiniteQuery({
     queryKey: [...batchQueries.one(place, batch.batch_id), 'failed', batch.counts.failed],
-    initialPageParam: '',
-    queryFn: ({ pageParam, signal }) =>
+    ...paged((page, signal) =>
       api.listCollectionRuns({
         params: { collection },
-        query: { parent_id: batch.batch_id, status: ['failed'], limit: pageSize, cursor: pageParam },
+        query: { parent_id: batch.batch_id, status: ['failed'], limit: pageSize, ...page },
         signal,
       }),
-    getNextPageParam: ({ next_cursor: next }) => next,
+    ),
   })
   const items = new Map(batch.errors.map(({ trajectory_id: id, item_id: item }) => [id, item]))
   const runs = list.data?.pages.flatMap((page) => page.runs) ?? []
@@ -262,8 +262,8 @@ const NewBatch = ({ place, onClose, onStarted }: NewBatchProps) => {
   )
 }
 
-const load = async ({ collection, task }: TaskPlaceProps, cursor: string, signal: AbortSignal) => {
-  const query = { task, limit: jobsOfPage, ...(cursor === '' ? {} : { cursor }) }
+const load = async ({ collection, task }: TaskPlaceProps, page: { cursor?: string }, signal: AbortSignal) => {
+  const query = { task, limit: jobsOfPage, ...page }
   const { batches, next_cursor } = await api.listBatches({ params: { collection }, query, signal })
   return { jobs: batches.map((batch) => ({ ...batch, id: batch.batch_id })), next_cursor }
 }
@@ -276,7 +276,7 @@ const BatchesTab = (place: TaskPlaceProps) => (
     tab="batches"
     title="Batches"
     queryKey={batchQueries.all(place)}
-    load={(cursor, signal) => load(place, cursor, signal)}
+    load={(page, signal) => load(place, page, signal)}
     empty={{
       command: `jetty batch run ${place.collection}/${place.task} rows.csv`,
       about: 'A batch runs this task once for each row of a table, and keeps the results together.',

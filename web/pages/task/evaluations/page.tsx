@@ -186,8 +186,8 @@ const NewEvaluation = ({ place, earlier, onClose, onStarted }: NewEvaluationProp
   )
 }
 
-const load = async ({ collection, task }: TaskPlaceProps, cursor: string, signal: AbortSignal) => {
-  const query = { task, limit: jobsOfPage, ...(cursor === '' ? {} : { cursor }) }
+const load = async ({ collection, task }: TaskPlaceProps, page: { cursor?: string }, signal: AbortSignal) => {
+  const query = { task, limit: jobsOfPage, ...page }
   const { evaluations, next_cursor } = await api.listEvaluations({ params: { collection }, query, signal })
   return { jobs: evaluations.map((one) => ({ ...one, id: one.evaluation_id })), next_cursor }
 }
@@ -200,7 +200,7 @@ const EvaluationsTab = (place: TaskPlaceProps) => (
     tab="evaluations"
     title="Evaluations"
     queryKey={evaluationQueries.all(place)}
-    load={(cursor, signal) => load(place, cursor, signal)}
+    load={(page, signal) => load(place, page, signal)}
     empty={{
       command: `jetty eval ${place.collection}/${place.task} rows.jsonl --judges judges.json`,
       about: 'An evaluation runs this task once for each row of a table, and lets judges score every output.',

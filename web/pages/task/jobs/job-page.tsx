@@ -2,6 +2,7 @@ import { useInfiniteQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { type ReactNode, useState } from 'react'
 import { useNow } from '../../../data/clock.ts'
+import { paged } from '../../../data/paged.ts'
 import { useTitle } from '../../../data/title.ts'
 import { useMayWrite } from '../../../data/whoami.ts'
 import { ListFrame } from '../../../parts/list-frame.tsx'
@@ -93,7 +94,7 @@ interface JobPageProps<One extends Job> {
   tab: 'batches' | 'evaluations'
   title: string
   queryKey: readonly unknown[]
-  load: (cursor: string, signal: AbortSignal) => Promise<{ jobs: One[]; next_cursor: string | null }>
+  load: (page: { cursor?: string }, signal: AbortSignal) => Promise<{ jobs: One[]; next_cursor: string | null }>
   /** A command that starts the first one, and what one is good for. */
   empty: { command: string; about: string }
   detail: (job: One) => ReactNode
@@ -110,9 +111,7 @@ export const JobPage = <One extends Job>({ place, noun, tab, title, queryKey, ..
   const asked = useSearch({ strict: false })[noun]
   const list = useInfiniteQuery({
     queryKey,
-    initialPageParam: '',
-    queryFn: ({ pageParam, signal }) => rest.load(pageParam, signal),
-    getNextPageParam: ({ next_cursor: next }) => next,
+    ...paged(rest.load),
     refetchInterval: ({ state }) => whileAnyOpen(state.data?.pages.flatMap((page) => page.jobs) ?? []),
   })
   const jobs = list.data?.pages.flatMap((page) => page.jobs) ?? []
