@@ -8,8 +8,8 @@ import type { Database, Queries } from '../../store/database/database.ts'
 import { type EntityRow, findEntityInCollection } from '../../store/entities/entities.ts'
 import { type DatasetBatch, eachItemResult, writeDatasetBatch } from '../../store/items/dataset-runs.ts'
 import { countItems, eachItem, type ItemRow, type ItemsAt } from '../../store/items/items.ts'
-import { getEntityVersion } from '../entities/versions.ts'
 import { bucketsOf } from '../items/splits.ts'
+import { getEntityVersion } from '../versions.ts'
 import { type Item, itemsTooLarge } from './items.ts'
 
 interface DatasetCall extends Pick<AnyCall, 'memory'> {

@@ -10,8 +10,8 @@ import {
 } from '../../store/items/dataset-runs.ts'
 import { findTask } from '../../store/tasks/tasks.ts'
 import { getEntity } from '../entities/find.ts'
-import { getEntityVersion } from '../entities/versions.ts'
 import { bucketsOf } from '../items/splits.ts'
+import { getEntityVersion } from '../versions.ts'
 import { datasetResultsContract } from './contract.ts'
 
 export interface DatasetResultsDeps {

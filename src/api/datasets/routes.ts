@@ -15,6 +15,7 @@ import {
   objectsOfDataset,
 } from '../../store/entities/dataset-files.ts'
 import { type EntityFields, type EntityRow, searchEntities } from '../../store/entities/entities.ts'
+import { entityVersions } from '../../store/entities/entity-versions.ts'
 import { createEntity, deleteEntity, lockEntity, newestItems, updateEntity } from '../../store/entities/write-entity.ts'
 import { removeAll } from '../../store/objects/removal.ts'
 import { emptyFields, storedFields } from '../entities/fields.ts'
@@ -28,10 +29,10 @@ import {
   storeWithin,
 } from '../entities/find.ts'
 import { entityText, stateTag } from '../entities/serialize.ts'
-import { entityHistoryText, entityVersionText, getEntityVersion } from '../entities/versions.ts'
 import { serveFile } from '../files/serve.ts'
 import { describeExport } from '../items/exported-file.ts'
 import { requireItemsFit, requireUsableSchema } from '../items/item-schema.ts'
+import { getEntityVersion, historyText, versionText } from '../versions.ts'
 import { datasetsContract } from './contract.ts'
 import { shownDataFile } from './data-files.ts'
 import { dataHandlers } from './data-handlers.ts'
@@ -220,11 +221,11 @@ export const datasetsRoutes = (deps: DatasetsDeps): Route[] => {
     },
 
     listDatasetVersions: async ({ collection, params, query }) =>
-      rawJson(await entityHistoryText(database, await get(collection, params.dataset), query)),
+      rawJson(await historyText(database, entityVersions, await get(collection, params.dataset), query)),
 
     getDatasetVersion: async ({ collection, params }) => {
       const version = await getEntityVersion(database, await get(collection, params.dataset), params.ref)
-      return rawJson(entityVersionText(version))
+      return rawJson(versionText(version))
     },
 
     getDatasetCroissant: async (call) => {

@@ -1,7 +1,7 @@
 import { entityTag } from '../../http/entity-tag.ts'
+import { withRaw } from '../../lib/json/json-text.ts'
 import { timestamp } from '../../lib/time.ts'
 import type { EntityRow } from '../../store/entities/entities.ts'
-import { withRaw } from '../tasks/serialize.ts'
 
 const members = (row: EntityRow) => ({
   id: row.id,

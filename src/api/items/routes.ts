@@ -34,7 +34,7 @@ import { uncounted, withInitParams, withLargeValues } from '../../store/runs/pay
 import { findRun, findRunByWorkflowId, type RunRow } from '../../store/runs/runs.ts'
 import { allSteps, findStep } from '../../store/runs/step-records.ts'
 import { getEntity } from '../entities/find.ts'
-import { getEntityVersion } from '../entities/versions.ts'
+import { getEntityVersion } from '../versions.ts'
 import { itemsContract } from './contract.ts'
 import { exportedRecords, exportReply } from './export.ts'
 import { makeItemCheck } from './item-schema.ts'

@@ -5,6 +5,7 @@ import { rawJson } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
 import { authorOf, coveredIds, type FoundCollection } from '../../model/collections/identity.ts'
 import { type EntityRow, findEntity, searchEntities } from '../../store/entities/entities.ts'
+import { entityVersions } from '../../store/entities/entity-versions.ts'
 import { createEntity, deleteEntity, updateEntity } from '../../store/entities/write-entity.ts'
 import { emptyFields, storedFields } from '../entities/fields.ts'
 import {
@@ -17,7 +18,7 @@ import {
   storeWithin,
 } from '../entities/find.ts'
 import { entityText, stateTag } from '../entities/serialize.ts'
-import { entityHistoryText, entityVersionText, getEntityVersion } from '../entities/versions.ts'
+import { getEntityVersion, historyText, versionText } from '../versions.ts'
 import { modelsContract } from './contract.ts'
 
 export type ModelsDeps = StoreEntityDeps
@@ -83,11 +84,11 @@ export const modelsRoutes = (deps: ModelsDeps): Route[] => {
     },
 
     listModelVersions: async ({ collection, params, query }) =>
-      rawJson(await entityHistoryText(database, await get(collection, params.model), query)),
+      rawJson(await historyText(database, entityVersions, await get(collection, params.model), query)),
 
     getModelVersion: async ({ collection, params }) => {
       const version = await getEntityVersion(database, await get(collection, params.model), params.ref)
-      return rawJson(entityVersionText(version))
+      return rawJson(versionText(version))
     },
   })
 }

@@ -1,9 +1,10 @@
 import { implement, type Route } from '../../http/implement.ts'
 import { type Reply, rawJson } from '../../http/reply.ts'
+import { withRaw } from '../../lib/json/json-text.ts'
 import { coveredIds } from '../../model/collections/identity.ts'
 import type { Database } from '../../store/database/database.ts'
 import { searchTasks, type TaskRow } from '../../store/tasks/tasks.ts'
-import { listedTaskText, withRaw } from '../tasks/serialize.ts'
+import { listedTaskText } from '../tasks/serialize.ts'
 import { taskSearchContract } from './contract.ts'
 
 export interface TaskSearchDeps {

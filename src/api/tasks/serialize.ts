@@ -1,15 +1,9 @@
 import { parsedObject } from '../../lib/json/json-object.ts'
-import { memberText } from '../../lib/json/json-text.ts'
+import { memberText, withRaw } from '../../lib/json/json-text.ts'
 import { timestamp } from '../../lib/time.ts'
 import type { Warning } from '../../model/warning.ts'
 import { inferredInputSchema } from '../../model/workflows/input-schema.ts'
 import type { TaskHeadRow, TaskRow } from '../../store/tasks/tasks.ts'
-
-/** Adds members that are already JSON text to a JSON object. */
-export const withRaw = (object: Record<string, unknown>, raw: Record<string, string>): string =>
-  `${JSON.stringify(object).slice(0, -1)}${Object.entries(raw)
-    .map(([name, text]) => `,"${name}":${text}`)
-    .join('')}}`
 
 /** Members of a task that every list has. */
 export const taskMembers = (row: TaskHeadRow) => ({

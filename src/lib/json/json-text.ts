@@ -101,3 +101,9 @@ export const canonicalJson = (value: unknown): string => {
   const members = Object.keys(value).sort() // an own `__proto__` is a key like any other
   return `{${members.map((key) => `${JSON.stringify(key)}:${canonicalJson((value as Record<string, unknown>)[key])}`).join(',')}}`
 }
+
+/** Adds members that are already JSON text to a JSON object. */
+export const withRaw = (object: Record<string, unknown>, raw: Record<string, string>): string =>
+  `${JSON.stringify(object).slice(0, -1)}${Object.entries(raw)
+    .map(([name, text]) => `,"${name}":${text}`)
+    .join('')}}`

@@ -1,44 +1,7 @@
-import { createHash } from 'node:crypto'
-import { canonicalJson } from '../../lib/json/json-text.ts'
 import type { Queries } from '../database/database.ts'
-import {
-  bigint,
-  type Columns,
-  change,
-  int,
-  list,
-  moment,
-  orNull,
-  query,
-  type Row,
-  text,
-  textOf,
-} from '../database/table.ts'
+import { change, orNull, text } from '../database/table.ts'
+import { contentHash, declareVersions } from '../versions.ts'
 import type { EntityRow } from './entities.ts'
-
-const version = {
-  transaction_id: bigint,
-  entity_id: bigint,
-  /** 0 is the oldest. */
-  seq: int,
-  operation_type: textOf<'INSERT' | 'UPDATE'>(),
-  content_hash: text,
-  /** `metadata_version` when it was saved. */
-  tag: orNull(text),
-  /** Tags that were set afterwards. */
-  tags: list(text),
-  author: orNull(text),
-  created_at: moment,
-}
-/** A version with JSON text of its fields and of what it says about items. */
-const storedVersion = { ...version, fields: text, items: orNull(text) }
-type StoredVersion = Row<typeof storedVersion>
-
-/** Content of an entity at some time. */
-export interface EntityVersionRow extends Row<typeof version> {
-  /** JSON text of the content. */
-  data: string
-}
 
 /** What the version says about the items of a dataset; undefined for entities without items. */
 export interface VersionItems {
@@ -103,72 +66,30 @@ interface SavedVersion {
  */
 export const appendEntityVersion = async (queries: Queries, row: EntityRow, saved: SavedVersion): Promise<void> => {
   const content = versionedContent(row, saved.items)
-  const hash = createHash('sha256').update(canonicalJson(content)).digest('hex')
+  const hash = contentHash(content)
   const { items: _, ...fields } = content
   await insertVersion(queries, row, saved, hash, fields)
 }
 
-/** Selects versions; `isWhole` says when their fields are read, which may be large. */
-const select = (
-  isWhole = 'true',
-) => `select v.id as transaction_id, v.entity_id, v.seq, v.operation_type, v.content_hash, v.tag, v.author,
-    v.created_at, v.items,
-    case when ${isWhole} then coalesce(v.data,
-      (select f.data from entity_versions f where f.entity_id = v.entity_id and f.seq = v.fields_seq)) else '{}' end as fields,
-    array(select t.tag from entity_tags t where t.entity_id = v.entity_id and t.seq = v.seq order by t.tag) as tags
-  from entity_versions v`
-
-/** Puts the items of a version to its fields. */
-const composed = ({ fields, items, ...row }: StoredVersion): EntityVersionRow => ({
-  ...row,
-  data: items === null ? fields : JSON.stringify({ ...JSON.parse(fields), items: JSON.parse(items) }),
+export const entityVersions = declareVersions({
+  noun: 'entity',
+  tag: 'tag',
+  setTags: {
+    of: `array(select t.tag from entity_tags t
+      where t.entity_id = v.entity_id and t.seq = v.seq and t.tag is distinct from v.tag order by t.tag)`,
+    seq: '(select seq from entity_tags where entity_id = $1 and tag = $2)',
+  },
+  columns: { content_hash: text, fields: text, items: orNull(text) },
+  // A version of which only items changed has the fields of one before it.
+  content: (whole) =>
+    `v.content_hash, case when ${whole} then coalesce(v.data,
+       (select f.data from entity_versions f where f.entity_id = v.entity_id and f.seq = v.fields_seq)) else '{}' end as fields,
+       v.items from entity_versions v`,
+  read: ({ content_hash, fields, items }) => ({
+    content_hash,
+    data: items === null ? fields : JSON.stringify({ ...JSON.parse(fields), items: JSON.parse(items) }),
+  }),
 })
-
-const listStored = query(
-  'list_entity_versions',
-  storedVersion,
-  `${select('$4')} where v.entity_id = $1 and v.seq <= $2 order by v.seq desc limit $3`,
-  (entityId: number, page: { from: number; limit: number; whole: boolean }) => [
-    ...[entityId, page.from, page.limit, page.whole],
-  ],
-)
-
-/** Lists versions from a sequence number downwards, newest first; with their content when `whole`. */
-export const listEntityVersions = async (...given: Parameters<typeof listStored>): Promise<EntityVersionRow[]> =>
-  (await listStored(...given)).map(composed)
-
-/** Declares a statement that finds a version of an entity. */
-const findVersion = <By>(name: string, row: Columns, text: string) => {
-  const find = query(name, row, text, (entityId: number, by: By) => [entityId, by])
-  return async (queries: Queries, entityId: number, by: By): Promise<EntityVersionRow | undefined> =>
-    ((await find(queries, entityId, by)) as StoredVersion[]).map(composed)[0]
-}
-
-export const findEntityVersionAt = findVersion<number>(
-  'find_entity_version_at',
-  storedVersion,
-  `${select()} where v.entity_id = $1 and v.seq = $2`,
-)
-
-/** Finds the newest version with that content. */
-export const findEntityVersionByHash = findVersion<string>(
-  'find_entity_version_by_hash',
-  storedVersion,
-  `${select()} where v.entity_id = $1 and v.content_hash = $2 order by v.seq desc limit 1`,
-)
-
-/** Finds the version that the tag was set on, or else the newest one that was saved under it. */
-export const findEntityVersionByTag = findVersion<string>(
-  'find_entity_version_by_tag',
-  { rank: int, ...storedVersion },
-  `select * from (
-         (select 0 as rank, v.* from (${select()}) v join entity_tags t on t.entity_id = v.entity_id and t.seq = v.seq
-          where t.entity_id = $1 and t.tag = $2)
-         union all
-         (select 1 as rank, v.* from (${select()}
-            where v.entity_id = $1 and left(v.tag, 200) = left($2, 200) and v.tag = $2 order by v.seq desc limit 1) v)
-       ) found order by rank limit 1`,
-)
 
 /** Sets a tag on a version; a tag that exists moves. */
 export const setEntityTag = change(

@@ -11,7 +11,7 @@ import {
   fieldNames,
   findEntityById,
 } from './entities.ts'
-import { appendEntityVersion, findEntityVersionAt, type VersionItems } from './entity-versions.ts'
+import { appendEntityVersion, entityVersions, type VersionItems } from './entity-versions.ts'
 
 const isUniqueViolation = (error: unknown): boolean => (error as { code?: string }).code === '23505'
 const isForeignKeyViolation = (error: unknown): boolean => (error as { code?: string }).code === '23503'
@@ -58,7 +58,7 @@ export const lockEntity = async (queries: Queries, id: number): Promise<EntityRo
 
 /** Reads what the newest version says about the items. */
 export const newestItems = async (queries: Queries, row: EntityRow): Promise<VersionItems | undefined> => {
-  const version = await findEntityVersionAt(queries, row.id, row.version)
+  const version = await entityVersions.at(queries, row.id, row.version)
   return version && (JSON.parse(version.data) as { items?: VersionItems }).items
 }
 

@@ -16,7 +16,7 @@ import {
   valuesOf,
 } from '../database/table.ts'
 import { keepDefinition, keeping } from './definitions.ts'
-import { appendVersion, contentHash, type SavedBy, type TaskContent } from './task-versions.ts'
+import { appendVersion, type SavedBy, type TaskContent, taskHash } from './task-versions.ts'
 
 const head = {
   id: bigint,
@@ -116,7 +116,7 @@ const storedValues = (task: TaskFields): unknown[] => [
   definitionHash(task.workflow),
   ...valuesOf(['workflow', 'name', 'description', 'version', 'has_file_uploads', 'is_private', 'is_chat_flow'], task),
   task.croissant_metadata,
-  contentHash(task),
+  taskHash(task),
 ]
 
 const insertTask = queryOne(

@@ -1,0 +1,80 @@
+import { AppError } from '../lib/errors.ts'
+import { memberSpans, withRaw } from '../lib/json/json-text.ts'
+import { timestamp } from '../lib/time.ts'
+import type { Queries } from '../store/database/database.ts'
+import type { EntityRow } from '../store/entities/entities.ts'
+import { entityVersions } from '../store/entities/entity-versions.ts'
+import type { Version, Versions } from '../store/versions.ts'
+
+/** A task, dataset or model whose versions are asked for. */
+export interface Versioned {
+  id: number
+  name: string
+  kind: string
+  collection_name: string
+  /** Number of its newest version; -1: it has none. */
+  version: number
+}
+
+const missing = (message: string) => new AppError('not_found', message)
+
+/** Finds a version by `~n`, by its hash, or by a tag. Throws the 400 or 404. */
+export const getVersion = async (
+  queries: Queries,
+  versions: Versions,
+  { id, version: newest }: Versioned,
+  ref: string,
+): Promise<Version> => {
+  if (newest < 0) throw missing('Entity has no version history')
+  if (ref.startsWith('~')) {
+    if (!/^~-?\d+$/.test(ref)) throw new AppError('bad_request', `Invalid version index: ${ref}`)
+    const given = Number(ref.slice(1))
+    const seq = given < 0 ? newest + 1 + given : given
+    const row = seq >= 0 && seq <= newest ? await versions.at(queries, id, seq) : undefined
+    if (!row) throw missing(`Version index ${ref} out of range (0-${newest})`)
+    return row
+  }
+  const isHash = /^[0-9a-f]{64}$/i.test(ref)
+  const byHash = isHash ? await versions.byHash(queries, id, ref.toLowerCase()) : undefined
+  const row = byHash ?? (await versions.byTag(queries, id, ref))
+  if (!row) throw missing(`Version ${isHash ? 'hash' : 'tag'} '${ref}' not found`)
+  return row
+}
+
+/** Finds a version of a dataset or model. Throws the 400 or 404. */
+export const getEntityVersion = (queries: Queries, entity: EntityRow, ref: string): Promise<Version> =>
+  getVersion(queries, entityVersions, entity, ref)
+
+const members = (row: Version) => ({
+  index: row.seq,
+  transaction_id: row.id,
+  content_hash: row.content_hash,
+  tags: row.tags,
+  created_at: timestamp(row.created_at),
+  operation_type: row.operation_type,
+  author: row.author,
+  note: row.note, // absent where a noun has none
+})
+
+/** One version as JSON text, with its content as it was stored. */
+export const versionText = (row: Version): string => withRaw(members(row), { data: row.data })
+
+/** The members of a JSON object that are not null, as they were written. */
+const withoutNulls = (text: string): string => {
+  const spans = [...memberSpans(text)].map(({ name, start, end }) => [name, text.slice(start, end)] as const)
+  return `{${spans.flatMap(([name, value]) => (value === 'null' ? [] : `${JSON.stringify(name)}:${value}`)).join(',')}}`
+}
+
+/** A page of a history as JSON text, newest version first. */
+export const historyText = async (
+  queries: Queries,
+  versions: Versions,
+  { id, name, kind, collection_name, version }: Versioned,
+  { skip, limit, include_changeset: whole }: { skip: number; limit: number; include_changeset: boolean },
+): Promise<string> => {
+  const from = Math.max(version - skip, -1) // versions have no gaps, so skipped ones need not be read
+  const rows = await versions.list(queries, id, { from, limit, whole })
+  const head = { entity_name: name, entity_type: kind, collection_name, total_versions: version + 1 }
+  const texts = rows.map((row) => withRaw(members(row), { changeset: whole ? withoutNulls(row.data) : 'null' }))
+  return withRaw(head, { versions: `[${texts.join(',')}]` })
+}

@@ -1,0 +1,88 @@
+// What tasks, datasets and models have been. Each noun has a table of versions, which the statements that change it append to under
+// the lock of its row, so `seq` has no gaps. The statements that read versions are the same for all, and declared here.
+import { createHash } from 'node:crypto'
+import { canonicalJson } from '../lib/json/json-text.ts'
+import type { Queries } from './database/database.ts'
+import { bigint, type Columns, int, list, moment, namesOf, orNull, query, type Row, text } from './database/table.ts'
+
+const facts = {
+  id: bigint,
+  /** 0 is the oldest. */
+  seq: int,
+  operation_type: text,
+  created_at: moment,
+  /** Null for the server itself, and for versions from before authors were stored. */
+  author: orNull(text),
+}
+
+/** A version of a task, dataset or model. */
+export interface Version extends Row<typeof facts> {
+  content_hash: string
+  /** The tag that it was saved under, and those that were set afterwards. */
+  tags: string[]
+  /** What was changed and why; only versions of tasks have one. */
+  note?: string | null
+  /** JSON text of the content; without its large members where a list did not ask for them. */
+  data: string
+}
+
+/** SHA-256 of the canonical JSON of a version's content. */
+export const contentHash = (content: unknown): string =>
+  createHash('sha256').update(canonicalJson(content)).digest('hex')
+
+type Find<By> = (queries: Queries, id: number, by: By) => Promise<Version | undefined>
+
+export interface Versions {
+  /** Lists versions from a sequence number downwards, newest first; with their content when `whole`. */
+  list(queries: Queries, id: number, page: { from: number; limit: number; whole: boolean }): Promise<Version[]>
+  at: Find<number>
+  /** Finds the newest version with that content. */
+  byHash: Find<string>
+  /** Finds the version that the tag was set on, or else the newest one that was saved under it. */
+  byTag: Find<string>
+}
+
+interface VersionedNoun<Of extends Columns> {
+  noun: 'task' | 'entity'
+  /** Column of the tag that a version was saved under. */
+  tag: string
+  /** SQL: the tags of the version `v` that were set afterwards, and the version of `$1` that has the tag `$2`. */
+  setTags?: { of: string; seq: string }
+  /** What the content is made of. */
+  columns: Of
+  /** SQL: these columns, and where they are; `whole` says when large ones are read. */
+  content(whole: string): string
+  read(row: Row<typeof facts & Of>): { data: string; content_hash: string }
+}
+
+/** Declares the statements that read the versions of a noun. */
+export const declareVersions = <const Of extends Columns>(of: VersionedNoun<Of>): Versions => {
+  const { noun, tag, setTags, columns } = of
+  const row = { ...facts, tags: list(text), ...columns }
+  const select = (whole: string) =>
+    `select ${namesOf(facts, 'v')}, array_remove(array[v.${tag}], null)${setTags ? ` || ${setTags.of}` : ''} as tags,
+       ${of.content(whole)} where v.${noun}_id = $1`
+  const saved = `(select seq from ${noun}_versions
+    where ${noun}_id = $1 and left(${tag}, 200) = left($2, 200) and ${tag} = $2 order by seq desc limit 1)`
+  const read = (row: object): Version => ({ ...(row as Version), ...of.read(row as Row<typeof facts & Of>) })
+  const find = <By>(name: string, which: string) =>
+    query(
+      `find_${noun}_version_${name}`,
+      row as Columns,
+      `${select('true')} and ${which}`,
+      (id: number, by: By) => [id, by],
+      ([found]) => found && read(found),
+    )
+  return {
+    list: query(
+      `list_${noun}_versions`,
+      row as Columns,
+      `${select('$4')} and v.seq <= $2 order by v.seq desc limit $3`,
+      (id: number, page: { from: number; limit: number; whole: boolean }) => [id, page.from, page.limit, page.whole],
+      (rows) => rows.map(read),
+    ),
+    at: find('at', 'v.seq = $2'),
+    byHash: find('by_hash', 'v.content_hash = $2 order by v.seq desc limit 1'),
+    byTag: find('by_tag', `v.seq = ${setTags ? `coalesce(${setTags.seq}, ${saved})` : saved}`),
+  }
+}
