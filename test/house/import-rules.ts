@@ -209,7 +209,7 @@ export const onlyImporters: Record<string, readonly string[]> = {
     'activities/shaping/read-document.ts',
   ],
   jsonata: ['activities/shaping/evaluate.ts'],
-  htmlparser2: ['activities/shaping/read-markup.ts'],
+  htmlparser2: ['activities/shaping/read-document.ts'],
   unpdf: ['activities/shaping/read-pdf.ts'],
   micromark: ['activities/shaping/write-document.ts'],
   dockerode: [

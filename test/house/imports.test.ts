@@ -118,7 +118,7 @@ describe('imports', () => {
     ['http/server.ts', 'api/runs/routes.ts', true],
     ['store/runs/runs.ts', 'engine/runs/run.ts', true],
     ['engine/runs/run.ts', 'http/reply.ts', true],
-    ['activities/text/text-echo.ts', 'store/files/files.ts', true],
+    ['activities/text/text-activities.ts', 'store/files/files.ts', true],
     ['api/runs/contract.ts', 'lib/errors.ts', true],
     ['api/runs/routes.ts', 'api/tasks/routes.ts', true],
     ['api/runs/contract.ts', 'node:fs', false],

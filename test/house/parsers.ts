@@ -88,7 +88,7 @@ const pattern = (source: string): Pieces<unknown> => {
 export const parsers: Record<string, Row> = {
   JSONata: { files: ['activities/shaping/evaluate.ts'], packages: ['jsonata'] },
   'YAML, HTML, XML and CSV of steps': {
-    files: ['activities/shaping/read-document.ts', 'activities/shaping/read-markup.ts'],
+    files: ['activities/shaping/read-document.ts', 'activities/shaping/read-document.ts'],
     packages: ['htmlparser2'],
   },
   'PDF of steps': { files: ['activities/shaping/read-pdf.ts'], packages: ['unpdf'] },
@@ -429,5 +429,5 @@ export const otherFiles: Record<string, readonly string[]> = {
     'sandbox/gateway/models/endpoints.ts',
   ],
   'bytes by native decoders': ['lib/text/text-encoding.ts'],
-  'an activity, whose parsers have rows': ['activities/shaping/parse.ts'],
+  'an activity, whose parsers have rows': ['activities/shaping/document-activities.ts'],
 }

@@ -3,9 +3,7 @@ import { makeTestContext, modelAnswer, runActivity } from '../../../test/activit
 import { testMedia } from '../../../test/media.ts'
 import { jsonAnswer } from '../../lib/json/json-answer.ts'
 import type { ChatOptions, ChatRequest } from '../../model/gateway/chat.ts'
-import { geminiPrompt } from './gemini-prompt.ts'
-import { litellmChat } from './litellm-chat.ts'
-import { litellmVision } from './litellm-vision.ts'
+import { geminiPrompt, litellmChat, litellmVision } from './chat-activities.ts'
 
 const asking = (text = 'fine', files = {}) => {
   const asked: { request: ChatRequest; options: ChatOptions | undefined }[] = []

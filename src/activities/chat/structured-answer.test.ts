@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { makeTestContext, modelAnswer, runActivity } from '../../../test/activity-context.ts'
 import { AppError } from '../../lib/errors.ts'
 import { FailedWith } from '../activity.ts'
-import { litellmChat } from './litellm-chat.ts'
+import { litellmChat } from './chat-activities.ts'
 
 const busy = () => new AppError('upstream_failed', 'busy', { retryable: true, retryAfterSeconds: 0 })
 const given = { model: 'm', prompt: 'p', output_schema: { type: 'object', required: ['a'] } }

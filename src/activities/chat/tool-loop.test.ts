@@ -2,8 +2,7 @@ import { expect, it } from 'vitest'
 import { makeTestContext, modelAnswer, runActivity } from '../../../test/activity-context.ts'
 import { makeTestTools } from '../../../test/step-tools.ts'
 import type { ChatRequest } from '../../model/gateway/chat.ts'
-import { geminiPrompt } from './gemini-prompt.ts'
-import { litellmVision } from './litellm-vision.ts'
+import { geminiPrompt, litellmVision } from './chat-activities.ts'
 
 const png = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex')
 const look = { name: 'look', description: 'Looks something up.', parameters: { type: 'object', properties: {} } }

@@ -70,3 +70,72 @@ export const conditionalStep = activity({
   description: 'Deprecated name of `conditional_branch`.',
   example: { ...conditionalBranch.example, activity: 'conditional_step' },
 })
+
+/** Decides whether the loop's steps execute again. The engine follows its outputs. */
+export const loopCounter = activity({
+  name: 'loop_counter',
+  category: 'control',
+  description:
+    'Repeats the steps listed right before it: a number of times, until a condition holds, or while a condition holds.',
+  parameters: z.object({
+    steps: z
+      .array(z.string())
+      .min(1)
+      .describe('Names of the steps to repeat; they must be listed right before this step.'),
+    max_turns: z.number().int().min(1).describe('Maximum number of turns, the first included.'),
+    until: z
+      .unknown()
+      .optional()
+      .meta({ missing: false })
+      .describe(
+        'Condition that ends the loop when it holds, usually set by `until_path`. A missing value does not hold.',
+      ),
+    while: z
+      .unknown()
+      .optional()
+      .meta({ missing: false })
+      .describe('Condition that ends the loop when it no longer holds, usually set by `while_path`.'),
+    ...comparing,
+  }),
+  outputs: z.object({
+    turn: z.number().int().describe('Number of the turn that has ended, counted from 1.'),
+    done: z.boolean().describe('Whether this was the last turn.'),
+    condition: z.boolean().nullable().describe('Whether the condition holds; null without one.'),
+    ended_by: z.enum(['condition', 'max_turns']).nullable().describe('Why this was the last turn.'),
+  }),
+  example: {
+    activity: 'loop_counter',
+    steps: ['draft', 'judge'],
+    max_turns: 5,
+    until_path: 'judge.outputs.average_score',
+    operator: '>=',
+    value: 4,
+  },
+  literal: ['steps'],
+  pure: true,
+  steers: 'loop',
+  alsoCalled: ['loop', 'repeat', 'while', 'until'],
+  gotchas: [
+    'Turn 2 of step `draft` is recorded as `draft__2`, and so on; a path `draft.…` reads the latest turn.',
+    'A step of the loop may read every other step of the loop: one that has not run in this turn yet has its outputs of the previous turn.',
+    'A loop cannot be nested in a loop or used among parallel steps.',
+  ],
+  async run(given, context) {
+    const { max_turns: most, operator, value } = given
+    const { loopTurns } = context.settings
+    const { turn } = context.step
+    if (most > loopTurns) {
+      throw new AppError('parameter_invalid', `max_turns is ${most}; at most ${loopTurns} are allowed`, {
+        hint: 'Raise JETTY_LOOP_TURNS.',
+      })
+    }
+    if (given.until !== undefined && given.while !== undefined) {
+      throw new AppError('parameter_invalid', 'Both until and while are set; only one is allowed')
+    }
+    const looked = given.until ?? given.while
+    const condition = looked === undefined ? null : holds(looked, operator, value)
+    const isOver = condition !== null && condition === (given.until !== undefined)
+    const ended_by = isOver ? ('condition' as const) : turn >= most ? ('max_turns' as const) : null
+    return { turn, done: ended_by !== null, condition, ended_by }
+  },
+})

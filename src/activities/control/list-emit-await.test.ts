@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { runActivity } from '../../../test/activity-context.ts'
-import { type Json, WaitForRuns } from '../activity.ts'
-import { listEmitAwait } from './list-emit-await.ts'
+import { makeTestContext, runActivity } from '../../../test/activity-context.ts'
+import { type Json, type ReadValue, WaitForRuns } from '../activity.ts'
+import { extractFromTrajectories, listEmitAwait, numberSequenceGenerator } from './list-emit-await.ts'
 
 const started = async (parameters: Record<string, Json>, most = Number.POSITIVE_INFINITY) => {
   const result = await runActivity(listEmitAwait, parameters)
@@ -140,4 +140,94 @@ describe('list_emit_await', () => {
     isOver = true
     expect(turns).toBeGreaterThan(20)
   })
+})
+
+it.each([
+  [{ end: 5 }, [1, 2, 3, 4, 5]],
+  [{ start: 0, count: 3 }, [0, 1, 2]],
+  [{ start: 0, end: 10, step: 4 }, [0, 4, 8]],
+  [{ start: 3, end: 1 }, [3, 2, 1]],
+  [{ start: 0, end: 1, step: 0.1 }, [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]],
+  [{ start: 1, count: 3, step: -0.5 }, [1, 0.5, 0]],
+  [{ start: 5, end: 1, step: 1 }, []],
+  [{ count: 0 }, []],
+])('%j gives %j', async (given, numbers) => {
+  expect(await runActivity(numberSequenceGenerator, given)).toEqual({ numbers, items: numbers, count: numbers.length })
+})
+
+it.each([
+  [{}, /Exactly one of end and count is required/],
+  [{ end: 3, count: 3 }, /Exactly one of/],
+  [{ end: 3, step: 0 }, /step must not be 0/],
+  [{ end: 1e12 }, /has 1000000000000 numbers; at most 5 are allowed/],
+  [{ start: -1e300, end: 1e300, step: 1e-9 }, /at most 5 are allowed/],
+])('refuses %j', async (given, words) => {
+  const context = makeTestContext({ settings: { sequenceNumbers: 5 } })
+  await expect(runActivity(numberSequenceGenerator, given, context)).rejects.toThrow(words)
+})
+
+const found = (value: unknown): ReadValue => ({ found: true, value })
+const missing: ReadValue = { found: false, reason: 'the run has no step' }
+
+/** What the runs are asked for, and what they hold. */
+const withRuns = (rows: ReadValue[][]) => {
+  const asked: { trajectory_ids: string[]; paths: string[] }[] = []
+  const read = async (one: (typeof asked)[number]) => {
+    asked.push(one)
+    return rows
+  }
+  return { asked, context: makeTestContext({ runs: { read } }) }
+}
+
+it('gives an object a run, null for what is missing, and says why', async () => {
+  const { asked, context } = withRuns([
+    [found('a'), found([1, 2])],
+    [missing, found(null)],
+  ])
+  const parameters = {
+    trajectory_list_path: [{ trajectory_id: '11111111', name: 'acme/one', status: 'completed' }, '22222222'],
+    extract_keys: { text: 'say.outputs.text', list: 'say.outputs.list' },
+  }
+  expect(await runActivity(extractFromTrajectories, parameters, context)).toEqual({
+    extracted_data: [
+      { text: 'a', list: [1, 2] },
+      { text: null, list: null },
+    ],
+    by_key: { text: ['a', null], list: [[1, 2], null] },
+    count: 2,
+    errors: [{ trajectory_id: '22222222', key: 'text', reason: 'the run has no step' }],
+  })
+  expect(asked).toEqual([{ trajectory_ids: ['11111111', '22222222'], paths: ['say.outputs.text', 'say.outputs.list'] }])
+})
+
+it('gives one flat list on request', async () => {
+  const { context } = withRuns([
+    [found('a'), found([1, [2]])],
+    [missing, found(3)],
+  ])
+  const parameters = {
+    trajectory_list_path: ['11111111', '22222222'],
+    extract_keys: { text: 'say.outputs.text', list: 'say.outputs.list' },
+    flatten_results: true,
+  }
+  const { extracted_data: flat } = (await runActivity(extractFromTrajectories, parameters, context)) as {
+    extracted_data: unknown[]
+  }
+  expect(flat).toEqual(['a', 1, [2], null, 3])
+})
+
+it('names the values of a list of paths by their last segments', async () => {
+  const { context } = withRuns([[found('a'), found(1)]])
+  const parameters = { trajectory_list_path: ['11111111'], extract_keys: ['say.outputs.text', 'say.outputs.list[0]'] }
+  expect(await runActivity(extractFromTrajectories, parameters, context)).toMatchObject({
+    extracted_data: [{ text: 'a', '0': 1 }],
+  })
+})
+
+it.each([
+  [{ trajectory_list_path: 'none', extract_keys: { a: 'b.outputs' } }, 'trajectory_list_path must point at a list'],
+  [{ trajectory_list_path: [] }, 'extract_keys is required'],
+  [{ trajectory_list_path: [{ id: 1 }], extract_keys: { a: 'b' } }, 'trajectory_list_path must point at a list'],
+])('refuses %j', async (parameters, error) => {
+  await expect(runActivity(extractFromTrajectories, parameters)).rejects.toThrow(error)
 })

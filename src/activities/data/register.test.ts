@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
 import { makeTestContext } from '../../../test/activity-context.ts'
-import { registerDataset } from './register-dataset.ts'
-import { registerModel } from './register-model.ts'
+import { registerDataset, registerModel } from './register-activities.ts'
 
 const parsed = (each: typeof registerDataset, config: object) =>
   each.parameters.parse(config) as Record<string, unknown>

@@ -1,9 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { makeTestContext, runActivity } from '../../../test/activity-context.ts'
-import { readTextFile } from './read-text-file.ts'
-import { readUploadedFile } from './read-uploaded-file.ts'
-import { saveTextFile } from './save-text-file.ts'
-import { selectFiles } from './select-files.ts'
+import { readTextFile, readUploadedFile, saveTextFile, selectFiles } from './file-activities.ts'
 
 const path = 'acme/brief/0000/1f2e3d4c.00.txt'
 const failure = (promise: Promise<unknown>) =>

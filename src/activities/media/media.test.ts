@@ -5,11 +5,8 @@ import { AppError } from '../../lib/errors.ts'
 import type { ImageAnswer, ImageRequest } from '../../model/gateway/image.ts'
 import type { Prediction, PredictionRequest } from '../../model/gateway/prediction.ts'
 import type { Activity } from '../activity.ts'
-import { geminiImageGenerator } from './gemini-image-generator.ts'
-import { litellmImageGeneration } from './litellm-image-generation.ts'
-import { replicateRun } from './replicate-run.ts'
-import { replicateText2Image } from './replicate-text2image.ts'
-import { replicateText2Video } from './replicate-text2video.ts'
+import { geminiImageGenerator, litellmImageGeneration } from './image-activities.ts'
+import { replicateRun, replicateText2Image, replicateText2Video } from './replicate-activities.ts'
 
 const at = 'https://replicate.delivery/out'
 const served: Record<string, { bytes: Uint8Array; type: string }> = {

@@ -1,12 +1,138 @@
-import type { z } from 'zod'
+import { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
 import { makeSchemaChecker } from '../../lib/json-schema/schema-checker.ts'
+import { schemaParameter } from '../../lib/json-schema/schema-parameter.ts'
 import { parsedMemory, textMemory } from '../../lib/memory/json-memory.ts'
+import { byteSize } from '../../lib/settings/byte-size.ts'
+import { resultFileSchema } from '../../model/runbooks/runbook-run.ts'
 import { languageNames, packageFault, type ScriptOutcome } from '../../model/scripts/script-run.ts'
 import type { ParameterFault } from '../../model/workflows/step-parameters.ts'
 import { type ActivityContext, activity, FailedWith, type Json } from '../activity.ts'
-import { scriptFailure } from './script-failure.ts'
-import { scriptOutputs, scriptParameters } from './script-parameters.ts'
+
+const variable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,199}$/, 'expected names such as API_TOKEN')
+const host = z
+  .string()
+  .max(300)
+  .regex(
+    /^(\*\.)?[A-Za-z0-9]([A-Za-z0-9.:[\]-]*[A-Za-z0-9\]])?$/,
+    'expected hosts such as api.example.com or *.example.com',
+  )
+
+const scriptParameters = z.object({
+  language: z
+    .enum(Object.keys(languageNames) as [keyof typeof languageNames])
+    .describe('python, javascript or shell.')
+    .meta({ aliases: ['lang', 'runtime'] }),
+  code: z
+    .string()
+    .min(1)
+    .max(500_000)
+    .optional()
+    .describe('The script. It is used as written: no {{ path }} in it.')
+    .meta({ aliases: ['source', 'content', 'script', 'jsCode', 'pythonCode'], input: 'code', language: 'language' }),
+  file: z
+    .string()
+    .optional()
+    .describe('Storage path of a file with the script, in the place of code.')
+    .meta({ aliases: ['script_file', 'code_file'] }),
+  inputs: z
+    .unknown()
+    .optional()
+    .describe('What the script reads: an object of values and paths such as {"orders_path": "read.outputs.value"}.')
+    .meta({ aliases: ['input', 'args', 'arguments', 'data', 'params'] }),
+  files: z
+    .array(z.string())
+    .max(1_000)
+    .default([])
+    .describe('Storage paths of files that the script reads; each has a copy in the folder uploads.')
+    .meta({ aliases: ['input_files', 'file_paths'] }),
+  env: z
+    .array(variable)
+    .max(100)
+    .default([])
+    .describe('Variables of the environment that the script sees, such as ["API_TOKEN"]; no others.')
+    .meta({ aliases: ['secrets', 'environment', 'env_vars'] }),
+  network: z
+    .array(host)
+    .max(100)
+    .default([])
+    .describe('Hosts that the script may reach over HTTP and HTTPS, such as ["api.example.com"]; none: no network.')
+    .meta({ aliases: ['allowed_hosts', 'hosts', 'allow_hosts'] }),
+  packages: z
+    .array(z.string().max(300))
+    .max(100)
+    .default([])
+    .describe('Exact versions of packages: ["lodash@4.17.21"] of npm, ["requests==2.32.3"] of PyPI.')
+    .meta({ aliases: ['requirements', 'dependencies', 'libraries'] }),
+  output_schema: schemaParameter
+    .optional()
+    .describe('JSON Schema that the result has to fit; otherwise the step fails.')
+    .meta({ aliases: ['outputSchema', 'json_schema', 'result_schema'], input: 'json', language: 'json-schema' }),
+  timeout_sec: z
+    .number()
+    .positive()
+    .max(86_400)
+    .optional()
+    .describe('Time limit in seconds; default JETTY_SCRIPT_SECONDS.'),
+})
+
+const scriptOutputs = z.object({
+  result: z
+    .unknown()
+    .describe('The value that the script or its function main returned, or wrote to $JETTY_OUTPUT as JSON; else null.'),
+  stdout: z.string().describe('What it printed: the last 64 KiB.'),
+  stderr: z.string().describe('What it printed to standard error: the last 64 KiB.'),
+  exit_code: z.int().nullable().describe('Exit code; null if it was ended by a limit.'),
+  files: z.array(resultFileSchema).describe('Files that it wrote to the folder results.'),
+  duration_seconds: z.number().describe('How long the script ran.'),
+})
+
+const shownCharacters = 500
+
+/** The line that says what went wrong: in Python the last, in JavaScript the one before the indented lines. */
+const lastWords = (stderr: string): string => {
+  const lines = stderr.split('\n').filter((line) => /^\S/.test(line))
+  const said = lines.at(-1)?.trim() ?? ''
+  return said.length > shownCharacters ? `${said.slice(0, shownCharacters)}…` : said
+}
+
+const exited = ({ exitCode, stderr, refusedHosts }: ScriptOutcome): AppError => {
+  const said = lastWords(stderr)
+  const hint =
+    refusedHosts.length > 0
+      ? `It asked for ${refusedHosts.slice(0, 5).join(', ')}, which network does not name, or which the collection may not reach.`
+      : 'The outputs stdout and stderr have what it printed.'
+  return new AppError('activity_failed', `The script ended with exit code ${exitCode}${said && `: ${said}`}`, { hint })
+}
+
+const lost = new AppError('activity_failed', 'The sandbox of the script ended, and nobody knows how the script did', {
+  hint: 'Run it again; if that repeats, look into the log of the server.',
+  retryable: true,
+})
+
+/** Why a script that has ended counts as failed; undefined if it does not. */
+const scriptFailure = (outcome: ScriptOutcome): AppError | undefined => {
+  const { end, limits } = outcome
+  const limited = (what: string, setting: string, code: 'too_large' | 'timed_out' = 'too_large') =>
+    new AppError(code, `The script ${what}`, { hint: `Let it do less, or raise ${setting}.` })
+  if (end === 'exit') return outcome.exitCode === 0 ? undefined : exited(outcome)
+  if (end === 'lost') return lost
+  if (end === 'cancelled') return new AppError('cancelled', 'The script was cancelled')
+  return {
+    timed_out: limited(
+      `timed out after ${limits.seconds} s`,
+      'timeout_sec of the step, or JETTY_SCRIPT_SECONDS',
+      'timed_out',
+    ),
+    out_of_memory: limited(`needs more than ${byteSize(limits.memoryBytes)} of memory`, 'JETTY_SCRIPT_MEMORY_BYTES'),
+    disk_full: limited(`wrote more than ${byteSize(limits.diskBytes)}`, 'JETTY_SCRIPT_DISK_BYTES'),
+    output_limit: limited(`printed more than ${byteSize(limits.outputBytes)}`, 'JETTY_SCRIPT_OUTPUT_BYTES'),
+    process_limit: limited(
+      `reached its limit of ${limits.pids} processes, and ended with exit code ${outcome.exitCode}`,
+      'JETTY_SCRIPT_PIDS',
+    ),
+  }[end]
+}
 
 const mostComparisons = 500_000
 const shownIssues = 5

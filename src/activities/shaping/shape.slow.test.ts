@@ -1,10 +1,8 @@
 // The limits of the process, with a process: what exceeds them is ended, and the next work starts another.
 import { describe, expect, it } from 'vitest'
 import { makeTestContext, runActivity } from '../../../test/activity-context.ts'
-import { joinItems } from './list-activities.ts'
-import { parseDocumentStep } from './parse.ts'
-import { renderDocument } from './render.ts'
-import { transform } from './transform.ts'
+import { parseDocumentStep, renderDocument } from './document-activities.ts'
+import { joinItems, transform } from './list-activities.ts'
 
 const memoryBytes = 160 * 1024 * 1024 // twice what the process has when it begins
 const inputBytes = 32 * 1024 * 1024

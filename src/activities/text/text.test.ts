@@ -2,10 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { makeTestContext, runActivity } from '../../../test/activity-context.ts'
 import { fillPlaceholders } from '../../lib/text/placeholders.ts'
-import { textConcatenate } from './text-concatenate.ts'
-import { textEcho } from './text-echo.ts'
-import { textSplit } from './text-split.ts'
-import { textTemplate } from './text-template.ts'
+import { textConcatenate, textEcho, textSplit, textTemplate } from './text-activities.ts'
 
 describe('text_echo', () => {
   it.each(['Hello!', '', 0, false, { a: [1, null] }, ['x']])('puts out %j as it is', async (text) => {

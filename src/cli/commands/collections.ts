@@ -1,11 +1,132 @@
-import type { Command } from 'commander'
+import { type Command, InvalidArgumentError } from 'commander'
 import pc from 'picocolors'
-import { byteSize } from '../../lib/settings/byte-size.ts'
+import { byteSize, parsedBytes } from '../../lib/settings/byte-size.ts'
+import type { RetentionTrial } from '../../model/collections/retention-preview.ts'
 import { allPages } from '../all-pages.ts'
-import { confirmByName } from '../input/ask.ts'
+import { confirm, confirmByName } from '../input/ask.ts'
 import { type Session, withSession } from '../session.ts'
-import { fields, moment, table } from '../show/output.ts'
-import { registerRetention } from './retention.ts'
+import { fields, moment, quantity, table } from '../show/output.ts'
+
+/** Options of `jetty collections retention`; null removes a limit. */
+export interface RetentionOptions {
+  task?: string
+  days?: number | null
+  runs?: number | null
+  bytes?: number | null
+  keepLabel?: string[]
+  labelDays?: [label: string, days: number | null][]
+}
+
+/** Parses a whole number, or `none`. */
+export const numberOrNone = (text: string): number | null => {
+  if (text === 'none') return null
+  if (!/^[1-9]\d{0,14}$/.test(text)) throw new InvalidArgumentError('Expected a whole number of at least 1, or none.')
+  return Number(text)
+}
+
+/** Parses a size such as `10GiB`, or `none`. */
+const bytesOrNone = (text: string): number | null => {
+  if (text === 'none') return null
+  const bytes = parsedBytes(text)
+  if (bytes === undefined) throw new InvalidArgumentError('Expected a size such as 500MiB or 10GiB, or none.')
+  return bytes
+}
+
+/** Parses `label=days`; repeatable. */
+export const labelWithDays = (text: string, before: [string, number | null][] = []): [string, number | null][] => {
+  const at = text.lastIndexOf('=')
+  if (at < 1) throw new InvalidArgumentError('Expected a label and days, such as env:test=1.')
+  return [...before, [text.slice(0, at), numberOrNone(text.slice(at + 1))]]
+}
+
+/** The change of the settings that the options ask for; undefined: none. */
+export const retentionChange = (options: RetentionOptions): RetentionTrial | undefined => {
+  const { task, days, runs, bytes, keepLabel, labelDays } = options
+  const limits = { ...(runs !== undefined && { runs }), ...(bytes !== undefined && { bytes }) }
+  const ofTask = task === undefined ? undefined : { ...(days !== undefined && { days }), ...limits }
+  const labels = labelDays?.map(([label, count]) => [label, count === null ? null : { days: count }] as const)
+  const retention = {
+    ...(ofTask ? Object.keys(ofTask).length > 0 && { tasks: { [task as string]: ofTask } } : limits),
+    ...(keepLabel && { keep_labels: keepLabel.includes('none') ? null : keepLabel }),
+    ...(labels && { labels: Object.fromEntries(labels) }),
+  }
+  const change: RetentionTrial = {
+    ...(task === undefined && days !== undefined && { retention_days: days }),
+    ...(Object.keys(retention).length > 0 && { retention }),
+  }
+  return Object.keys(change).length > 0 ? change : undefined
+}
+
+interface RetentionCommandOptions extends RetentionOptions {
+  dryRun?: boolean
+  yes?: boolean
+}
+
+/** `jetty collections retention`. */
+const registerRetention = (collections: Command): void => {
+  collections
+    .command('retention <collection>')
+    .description('Show or change which runs are deleted by themselves, and what that deletes now')
+    .option('--days <n>', 'delete runs so many days after their end', numberOrNone)
+    .option('--runs <n>', 'keep the newest runs of each task', numberOrNone)
+    .option('--bytes <size>', 'keep the newest runs of each task that fit into this size', bytesOrNone)
+    .option('--task <task>', 'let --days, --runs and --bytes apply to this task alone')
+    .option('--keep-label <label...>', 'never delete runs with these labels: key or key:value')
+    .option('--label-days <label=days>', 'delete runs with a label after fewer days; repeatable', labelWithDays)
+    .option('--dry-run', 'only show what would be deleted')
+    .option('-y, --yes', 'do not ask for confirmation')
+    .addHelpText(
+      'after',
+      `
+Without options it shows the settings. The word none removes a limit. Runs are deleted with their steps, labels and
+files, in small batches, within a quarter of an hour.
+
+Examples:
+  jetty collections retention acme
+  jetty collections retention acme --days 90 --keep-label golden --dry-run
+  jetty collections retention acme --task nightly --runs 100 --yes
+  jetty collections retention acme --label-days env:test=1 --bytes none`,
+    )
+    .action(withSession<RetentionCommandOptions, [string]>(retention))
+}
+
+type Preview = Awaited<ReturnType<Session['client']['previewRetention']>>
+
+const retention = async (
+  { client, out }: Session,
+  [collection]: [string],
+  options: RetentionCommandOptions,
+): Promise<void> => {
+  const params = { collection }
+  const change = retentionChange(options)
+  const preview = await client.previewRetention({ params, body: change ?? {} })
+  if (change && !options.dryRun) {
+    if (preview.runs > 0) await confirm(`${sentence(preview)} This cannot be taken back.`, options.yes)
+    await client.updateCollectionSettings({ params, body: change })
+  }
+  const { retention_days, retention: rules } = await client.getCollectionSettings({ params })
+  out.answer({ retention_days, retention: rules, is_dry_run: options.dryRun ?? false, deletes: preview }, () =>
+    [
+      `${options.dryRun && change ? 'Unchanged settings' : 'Settings'}: ${JSON.stringify({ retention_days, retention: rules })}`,
+      sentence(preview),
+      ...(preview.tasks.length > 0 ? [tasksTable(preview)] : []),
+    ].join('\n'),
+  )
+}
+
+const sentence = ({ runs, bytes, is_complete }: Preview): string =>
+  runs === 0
+    ? 'No run is deleted now.'
+    : `${is_complete ? '' : 'More than '}${quantity(runs, 'run')} (${byteSize(bytes)}) would be deleted now.`
+
+const tasksTable = ({ tasks }: Preview): string =>
+  table(
+    ['TASK', 'RUNS', 'SIZE', 'TOO OLD', 'TOO MANY', 'TOO LARGE', 'BY LABEL', 'OLDEST', 'NEWEST'],
+    tasks.map((one) => [
+      ...[one.task, one.runs, byteSize(one.bytes), one.by_days, one.by_runs, one.by_bytes, one.by_label],
+      ...[moment(one.oldest), moment(one.newest)],
+    ]),
+  )
 
 /** `jetty collections …`. */
 export const registerCollections = (program: Command): void => {

@@ -4,11 +4,13 @@ import { makeCaller } from '../../client/caller.ts'
 import { makeClient } from '../../client/client.ts'
 import { AppError } from '../../lib/errors.ts'
 import { redactToken } from '../../lib/ids.ts'
+import type { Trial } from '../../model/collections/trial.ts'
 import { findLegacyToken, removeLegacyToken, saveLogin, tokenPath } from '../config-files.ts'
 import { askSecret } from '../input/ask.ts'
 import { sendByHttp } from '../send-by-http.ts'
 import { type Session, withSession } from '../session.ts'
-import { fields } from '../show/output.ts'
+import { openInBrowser } from '../show/open-in-browser.ts'
+import { fields, moment } from '../show/output.ts'
 
 /** `jetty login` and `jetty whoami`. */
 export const registerLogin = (program: Command): void => {
@@ -87,3 +89,67 @@ const whoami = async (session: Session): Promise<void> => {
       ]),
   )
 }
+
+/** `jetty sign-in`. */
+export const registerSignIn = (program: Command): void => {
+  program
+    .command('sign-in')
+    .description('Print a link that opens the pages of the server and signs the browser in')
+    .option('--open', 'open it in the browser as well')
+    .addHelpText(
+      'after',
+      `
+The link is good once, for ten minutes. The browser may then do what the token of this command may; --token-file chooses
+another one, such as the admin token.
+
+Examples:
+  jetty sign-in
+  jetty sign-in --open
+  jetty sign-in --token-file ~/.jetty/admin-token`,
+    )
+    .action(withSession(signIn))
+}
+
+const signIn = async (session: Session, _: string[], options: { open?: boolean }): Promise<void> => {
+  const link = await session.client.createSignInLink()
+  if (options.open) openInBrowser(link.url)
+  session.out.answer(link, () => `${link.url}\n${pc.dim('Good once, for ten minutes.')}`)
+}
+
+/** `jetty trial …`. */
+export const registerTrial = (program: Command): void => {
+  const trial = program
+    .command('trial')
+    .description("Try Jetty on the server's model keys before you have a key of your own")
+  trial
+    .command('show <collection>')
+    .description('Show whether a trial is active, and what is left of it')
+    .addHelpText('after', '\nExamples:\n  jetty trial show demo\n  jetty trial show demo --json')
+    .action(withSession<object, [string]>(show))
+  trial
+    .command('activate <collection>')
+    .description('Start the one trial of a collection; `jetty run` uses it while the collection has no key of its own')
+    .addHelpText('after', '\nExamples:\n  jetty trial activate demo')
+    .action(withSession<object, [string]>(activate))
+}
+
+const tell = ({ out }: Session, trial: Trial): void =>
+  out.answer(trial, () =>
+    fields([
+      ['status', trial.status],
+      ['runs', `${trial.runs_used} of ${trial.runs_limit} used, ${trial.runs_remaining} remaining`],
+      ['minutes', `${trial.minutes_used} of ${trial.minutes_limit} used, ${trial.minutes_remaining} remaining`],
+      ['activated', moment(trial.activated_at)],
+      ['expires', moment(trial.expires_at)],
+      ['lends', trial.providers.join(', ') || null],
+    ]),
+  )
+
+const show = async (session: Session, [collection]: [string]): Promise<void> => {
+  const trial = await session.client.getTrial({ params: { collection } })
+  tell(session, trial)
+  if (trial.status === 'inactive') session.out.note(`Start the trial with: jetty trial activate ${collection}`)
+}
+
+const activate = async (session: Session, [collection]: [string]): Promise<void> =>
+  tell(session, await session.client.activateTrial({ params: { collection } }))

@@ -1,6 +1,6 @@
 // A conversation with tools over each wire that is converted: what the provider is sent in its own language.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { litellmChat } from '../../../src/activities/chat/litellm-chat.ts'
+import { litellmChat } from '../../../src/activities/chat/chat-activities.ts'
 import { makeTestContext, runActivity } from '../../activity-context.ts'
 import type { FakeProvider } from '../../fakes/wire-server.ts'
 import { makeTestTools } from '../../step-tools.ts'

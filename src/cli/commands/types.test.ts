@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { StepTemplate } from '../../model/workflows/step-template.ts'
-import { docOf, schemaType, typeDeclarations } from './declarations.ts'
+import { docOf, schemaType, typeDeclarations } from './types.ts'
 
 const template = (activity_name: string, parameters: [string, string, boolean][], outputs: [string, string][]) =>
   ({

@@ -1,8 +1,33 @@
 import { stripVTControlCharacters } from 'node:util'
-import { expect, it } from 'vitest'
-import { loadSettings } from '../../lib/settings/config.ts'
+import { afterEach, beforeEach, expect, it, test, vi } from 'vitest'
+import type { Logger } from '../../lib/log.ts'
+import { loadSettings, type Settings } from '../../lib/settings/config.ts'
+import type { MachineCheck } from '../../server/local/machine-checks.ts'
 import type { Server } from '../../server/start-server.ts'
-import { startupText } from './startup-text.ts'
+import { lookLater, startupText, terminalLogLine } from './serve.ts'
+
+const hanging = vi.fn(
+  (_settings: Settings, signal?: AbortSignal) =>
+    new Promise<MachineCheck>((resolve) => {
+      const end = () => resolve({ name: 'sandbox', state: 'warning', found: 'none: it was given up' })
+      signal?.addEventListener('abort', end, { once: true })
+    }),
+)
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+it('keeps no server from ending while a program of the sandbox hangs, and says nothing of it then', async () => {
+  const warn = vi.fn()
+  const later = lookLater({ role: 'all' } as Settings, { warn } as unknown as Logger, hanging)
+  vi.advanceTimersByTime(10_000)
+  expect(hanging).toHaveBeenCalledOnce()
+  await later.stop()
+  expect(warn).not.toHaveBeenCalled()
+})
 
 const textOf = async (more: object, env: Record<string, string> = {}) => {
   const server: Partial<Server> = { url: 'http://127.0.0.1:7070', dataDir: '/data', trialKeys: [] }
@@ -40,4 +65,23 @@ it('says where the gateway is, which keys it lends, and where models are asked',
   expect(text).toMatch(/Models +OPENAI_BASE_URL at localhost:11434\n/)
   expect(text).toMatch(/Trials +lend GEMINI_API_KEY\n/)
   expect(text).not.toContain('unmistakable-password')
+})
+
+vi.hoisted(() => vi.stubEnv('NO_COLOR', '1')) // whether there are colours is decided when their library is loaded
+
+test('a log line is a sentence for a person, with its details behind it', () => {
+  const time = new Date(2026, 0, 2, 14, 7, 2).toISOString()
+  const line = JSON.stringify({
+    level: 'warn',
+    time,
+    count: 2,
+    path: '/a b',
+    err: { message: 'no', stack: 'x' },
+    msg: 'removed',
+  })
+  expect(terminalLogLine(`${line}\n`)).toBe('  14:07:02 warn  removed · count 2 · path /a b · error no\n')
+})
+
+test('what a log line quotes cannot steer the terminal', () => {
+  expect(terminalLogLine(JSON.stringify({ level: 'info', time: 0, msg: 'a\u001b[2Jb' }))).not.toContain('\u001b')
 })

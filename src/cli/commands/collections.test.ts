@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { labelWithDays, numberOrNone, type RetentionOptions, retentionChange } from './retention-options.ts'
+import { labelWithDays, numberOrNone, type RetentionOptions, retentionChange } from './collections.ts'
 
 test.each<[RetentionOptions, unknown]>([
   [{}, undefined],

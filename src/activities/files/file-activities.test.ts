@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { makeTestContext, runActivity } from '../../../test/activity-context.ts'
 import type { OutgoingRequest, OutgoingResponse } from '../activity.ts'
-import { downloadImage } from './download-image.ts'
+import { downloadImage } from './file-activities.ts'
 
 const png = Buffer.from(
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
