@@ -38,6 +38,20 @@ describe('an encrypted stream', () => {
     expect(await age.decrypt(await sealed(Buffer.from('x'), { passphrase }), 'text')).toBe('x')
   })
 
+  it('ends after its source, where its reader stops early', async () => {
+    let isClosed = false
+    const source = async function* () {
+      try {
+        for (;;) yield Buffer.alloc(chunk)
+      } finally {
+        await new Promise((resolve) => setImmediate(resolve))
+        isClosed = true
+      }
+    }
+    for await (const _ of encryptStream(source(), { recipient })) break
+    expect(isClosed).toBe(true)
+  })
+
   it('passes on the error of its source', async () => {
     const broken = async function* () {
       yield Buffer.from('x')

@@ -16,7 +16,12 @@ export async function* encryptStream(
   if ('recipient' in key) encrypter.addRecipient(key.recipient)
   else encrypter.setPassphrase(key.passphrase)
   encrypter.setScryptWorkFactor(workFactor)
-  yield* await encrypter.encrypt(ReadableStream.from(source))
+  const plain = source[Symbol.asyncIterator]()
+  try {
+    yield* await encrypter.encrypt(ReadableStream.from({ [Symbol.asyncIterator]: () => plain }))
+  } finally {
+    await plain.return?.() // a cancelled web stream does not wait for its source, which holds a connection
+  }
 }
 
 /** Whether a stream that begins with these bytes is encrypted. */
