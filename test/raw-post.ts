@@ -1,5 +1,5 @@
 import { request } from 'node:http'
-import { hearLateErrors } from '../src/lib/net/late-errors.ts'
+import { hearLateErrors } from '../src/cli/send-by-http.ts'
 
 export interface RawAnswer {
   status: number

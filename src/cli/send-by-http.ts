@@ -1,11 +1,24 @@
 // Requests of commands by node:http: to load what Node needs for `fetch` takes 70 ms, as long as the rest of a command.
 import { type ClientRequest, type IncomingMessage, type RequestOptions, request as requestHttp } from 'node:http'
+import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import type { TextAnswer, TextRequest } from '../client/request.ts'
-import { hearLateErrors } from '../lib/net/late-errors.ts'
+
+const heard = new WeakSet<Socket>()
+
+/**
+ * Keeps a connection that breaks after the answer from ending the process. When a server has answered before it has read
+ * the body, Node 20 takes its own listener from the connection, and still writes the rest.
+ */
+export const hearLateErrors = (request: ClientRequest): ClientRequest =>
+  request.on('socket', (socket) => {
+    if (heard.has(socket)) return // a connection that is kept carries many requests
+    heard.add(socket)
+    socket.on('error', () => {})
+  })
 
 /** The limits of Node's `fetch`. */
 const connectMs = 10_000

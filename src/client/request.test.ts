@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { sendRequest } from './request.ts'
+import { formText, sendRequest } from './request.ts'
 
 const asked: (RequestInit | undefined)[] = []
 const redirecting: typeof fetch = async (_, request) => {
@@ -17,4 +17,26 @@ it('sends a body to no server that another one names', async () => {
     })
   }
   expect(asked.map((request) => request?.redirect)).toEqual(['manual', 'manual'])
+})
+
+it('says of each field what a FormData says', async () => {
+  const fields: [string, string][] = [
+    ['plain', 'one'],
+    ['lines', 'a\nb\r\nc\rd'],
+    ['na"me\nof', '{"é":"漢"}'],
+    ['empty', ''],
+  ]
+  const form = new FormData()
+  for (const [name, value] of fields) form.append(name, value)
+  const expected = new Response(form)
+  const boundaryOf = (type: string | null) => type?.split('boundary=')[1] ?? ''
+  const { type, text } = formText(fields)
+  const same = (await expected.text()).replaceAll(boundaryOf(expected.headers.get('content-type')), boundaryOf(type))
+  expect(text.trim()).toBe(same.trim())
+})
+
+it('encodes a form without fields', async () => {
+  const { type, text } = formText([])
+  const read = await new Response(text, { headers: { 'content-type': type } }).formData()
+  expect([...read.entries()]).toEqual([])
 })

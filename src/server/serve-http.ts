@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { makeAccessWatch } from '../api/access-watch.ts'
 import { makeAuditTrail } from '../api/audit/trail.ts'
 import { makeAuthenticate } from '../api/authenticate.ts'
@@ -17,7 +18,6 @@ import { makeEnvironments } from '../engine/environment/environments.ts'
 import { connectionsFor } from '../http/connection-limit.ts'
 import type { Pages } from '../http/pages/pages.ts'
 import { makeServer } from '../http/server.ts'
-import { descriptorLimit } from '../lib/descriptors.ts'
 import { version } from '../lib/version.ts'
 import { sandboxKinds } from '../model/runbooks/sandbox.ts'
 import { catalogue } from '../providers/catalogue.ts'
@@ -31,6 +31,19 @@ import { makeTaskFinder, type RunRow } from '../store/runs/runs.ts'
 import { localUrl } from './demo/client-files.ts'
 import type { ServerCore } from './server-core.ts'
 import { makeServerGateway } from './server-gateway.ts'
+
+/** Fallback where the limit cannot be read, as on macOS. */
+const usually = 10_240
+
+/** Maximum open files and connections of this process. */
+const descriptorLimit = (): number => {
+  try {
+    const soft = /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
+    return soft === 'unlimited' ? Number.MAX_SAFE_INTEGER : Number(soft) || usually
+  } catch {
+    return usually
+  }
+}
 
 /** Dependencies of the trajectory document of a run; shared by routes, runbook chats and webhooks. */
 export interface Trajectories extends Omit<DocumentDeps, 'database' | 'lending'> {

@@ -218,7 +218,7 @@ export const onlyImporters: Record<string, readonly string[]> = {
     'sandbox/isolation/containers/started-container.ts',
   ],
   aws4fetch: ['store/objects/s3/client.ts'],
-  yauzl: ['sandbox/isolation/files/unzip.ts', 'datasets/preview/preview-file.ts'],
+  yauzl: ['sandbox/isolation/files/put-inputs.ts', 'datasets/preview/preview-file.ts'],
   hyparquet: ['datasets/preview/parquet.ts', 'datasets/preview/parquet-lines.ts'],
   'hyparquet-writer': ['api/items/parquet-export.ts'],
   'hyparquet-compressors': ['datasets/preview/parquet.ts', 'datasets/preview/parquet-lines.ts'],

@@ -6,7 +6,7 @@
 import busboy from 'busboy'
 import { objectsIn } from '../../src/activities/judge/json-objects.ts'
 import { labelInText, yesOrNo } from '../../src/activities/judge/read-label.ts'
-import { parseRange } from '../../src/api/files/range.ts'
+import { parseRange } from '../../src/api/files/serve.ts'
 import { matcherOf } from '../../src/api/logs/routes.ts'
 import { cronFault } from '../../src/background/routines/cadence.ts'
 import { parseReference } from '../../src/engine/program/paths.ts'
@@ -364,7 +364,7 @@ export const parsers: Record<string, Row> = {
     ),
   },
   headers: {
-    files: ['api/files/range.ts', 'lib/files/media-type.ts'],
+    files: ['api/files/serve.ts', 'lib/files/media-type.ts'],
     inThread: {
       ...byUnit(['0-1,', '9', '-', ' '], (unit) => parseRange(filled(unit, mostHeader, 'bytes='), 100)),
       ...byUnit([';a=b', ' ', '/'], (unit) => essenceOf(filled(unit, mostHeader, 'a/b'))),

@@ -2,8 +2,8 @@ import { existsSync, linkSync, mkdirSync, mkdtempSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { removeTree } from '../../src/sandbox/isolation/files/remove-tree.ts'
 import { walkResults } from '../../src/sandbox/isolation/files/walk-results.ts'
+import { removeTree } from '../../src/sandbox/isolation/run-folder.ts'
 
 const mebibyte = 1024 ** 2
 

@@ -1,6 +1,6 @@
 import { exportCroissant } from '../../datasets/croissant/export.ts'
 import { requireMatch } from '../../http/entity-tag.ts'
-import { type AnyCall, type Call, implement, type Route } from '../../http/implement.ts'
+import { type AnyCall, type Call, type Handlers, implement, type Route } from '../../http/implement.ts'
 import { rawJson } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
 import { type JsonObject, parsedObject } from '../../lib/json/json-object.ts'
@@ -10,8 +10,10 @@ import type { Database, Queries } from '../../store/database/database.ts'
 import {
   type DatasetFileRow,
   deleteFileRows,
+  findDatasetFile,
   findPreviewFile,
   listDatasetFiles,
+  newestDatasetFile,
   objectsOfDataset,
 } from '../../store/entities/dataset-files.ts'
 import { type EntityFields, type EntityRow, searchEntities } from '../../store/entities/entities.ts'
@@ -29,14 +31,57 @@ import {
   storeWithin,
 } from '../entities/find.ts'
 import { entityText, stateTag } from '../entities/serialize.ts'
-import { serveFile } from '../files/serve.ts'
+import { downloadLink, serveFile } from '../files/serve.ts'
 import { describeExport } from '../items/exported-file.ts'
 import { requireItemsFit, requireUsableSchema } from '../items/item-schema.ts'
 import { getEntityVersion, historyText, versionText } from '../versions.ts'
 import { datasetsContract } from './contract.ts'
-import { shownDataFile } from './data-files.ts'
-import { dataHandlers } from './data-handlers.ts'
+import { shownDataFile, storeDataFile } from './data-files.ts'
 import { type PreviewDeps, storedPreviewText, storePreview } from './previews.ts'
+
+type OfData = 'uploadDatasetData' | 'listDatasetData' | 'getDatasetData' | 'downloadLatestDatasetData'
+
+/** Answers the operations on the data files of a dataset. */
+const dataHandlers = (deps: PreviewDeps): Pick<Handlers<typeof datasetsContract>, OfData> => {
+  const { database, objects, links } = deps
+  const get = (collection: FoundCollection, name: string) => getEntity(database, { kind: 'dataset', name }, collection)
+
+  return {
+    uploadDatasetData: async (call) => {
+      const { collection, params } = call
+      const found = await get(collection, params.dataset).catch((error: unknown) => {
+        if (!(error instanceof AppError && error.code === 'not_found')) throw error
+        throw missing(`Dataset '${params.dataset}' not found in collection '${collection.name}'`)
+      })
+      const { path, number, dataset } = await storeDataFile(deps, call, found)
+      call.note({ changes: { file_path: path } })
+      const names = { collection_name: dataset.collection_name, dataset_name: dataset.name }
+      return { success: true as const, file_path: path, ...names, file_number: number }
+    },
+
+    listDatasetData: async ({ collection, params, query }) => {
+      const dataset = await get(collection, params.dataset)
+      const rows = await listDatasetFiles(database, dataset.id, { after: query.after, limit: query.limit + 1 })
+      const files = rows.slice(0, query.limit).map((row) => shownDataFile(row, dataset, links.publicUrl))
+      return { files, has_more: rows.length > query.limit }
+    },
+
+    getDatasetData: async ({ collection, params }) => {
+      const dataset = await get(collection, params.dataset)
+      const number = /^\d{1,9}$/.test(params.number) ? Number(params.number) : undefined
+      const file = number === undefined ? undefined : await findDatasetFile(database, dataset.id, number)
+      if (!file) throw missing(`Data file ${params.number} not found for this dataset`)
+      const link = await downloadLink(objects, file)
+      return { ...shownDataFile(file, dataset, links.publicUrl), ...(link && { download_url: link }) }
+    },
+
+    downloadLatestDatasetData: async ({ collection, params, method, headers }) => {
+      const file = await newestDatasetFile(database, (await get(collection, params.dataset)).id)
+      if (!file) throw missing('No data files found for this dataset')
+      return serveFile(objects, file, { method, headers }, false)
+    },
+  }
+}
 
 const mostFiles = 20_000
 const filesAtOnce = 1000

@@ -4,9 +4,7 @@ import type { RequestObserver } from '../../http/options.ts'
 import type { LoopWatch } from '../../lib/loop-watch.ts'
 import type { Database } from '../../store/database/database.ts'
 import type { DatabaseWatch } from '../../store/database/watch.ts'
-import { registerDatabase } from './database-metrics.ts'
-import { registerEngine } from './engine-metrics.ts'
-import { makeRequestMetrics } from './request-metrics.ts'
+import { makeRequestMetrics, registerDatabase, registerEngine } from './metric-families.ts'
 
 /** Counts of a model since the process started. */
 interface ModelFigures {

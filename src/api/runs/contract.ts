@@ -1,7 +1,76 @@
+import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
-import { preflightQuery } from '../../model/runs/preflight.ts'
-import { runFormSchema } from '../../model/runs/run-form.ts'
+import { flagSchema } from '../../model/flag.ts'
+import { jsonObjectSchema } from '../../model/names.ts'
+import { preflightModeSchema, preflightQuery } from '../../model/runs/preflight.ts'
 import { endedRunSchema, workflowResponseSchema } from '../../model/runs/trajectory.ts'
+import { requireWebhook, webhookSecretSchema, webhookUrlSchema } from '../../model/webhook.ts'
+
+const quoting =
+  'curl -F cuts a value at an unescaped ";": use --form-string, and quote the JSON so that the shell leaves it alone'
+
+/**
+ * A form field with the JSON text of an object, or the object itself where the body came as JSON. Empty is `{}`. One
+ * surplus `}` at the end is forgiven: a client's shell default adds it to every argument.
+ */
+const jsonFieldSchema = <Output extends Record<string, unknown>>(name: string, value: z.ZodType<Output>) =>
+  z
+    .union([z.string(), z.record(z.string(), z.unknown())], `${name} must be an object, or the JSON text of one`)
+    .nullish()
+    .transform((given, context): Output => {
+      const parsed = typeof given === 'string' ? parseObject(given) : (given ?? {})
+      if (!parsed) {
+        context.addIssue({ code: 'custom', message: `${name} must be the JSON text of an object; ${quoting}` })
+        return z.NEVER
+      }
+      const checked = value.safeParse(parsed)
+      if (checked.success) return checked.data
+      for (const { message, path } of checked.error.issues)
+        context.addIssue({ code: 'custom', message, path: [...path] })
+      return z.NEVER
+    })
+
+const parseObject = (text: string): Record<string, unknown> | undefined => {
+  const trimmed = text.trim()
+  if (trimmed === '') return {}
+  const parsed = tryParse(trimmed) ?? (trimmed.endsWith('}') ? tryParse(trimmed.slice(0, -1)) : undefined)
+  return parsed && typeof parsed.value === 'object' && parsed.value !== null && !Array.isArray(parsed.value)
+    ? (parsed.value as Record<string, unknown>)
+    : undefined
+}
+
+const tryParse = (text: string): { value: unknown } | undefined => {
+  try {
+    return { value: JSON.parse(text) }
+  } catch {
+    return undefined
+  }
+}
+
+/** The fields of a run, in whichever of its spellings the form comes. */
+const runFormSchema = z
+  .object({
+    init_params: jsonFieldSchema('init_params', jsonObjectSchema).describe(
+      "JSON object, merged over the task's init_params key by key.",
+    ),
+    secret_params: jsonFieldSchema('secret_params', z.record(z.string(), z.string())).describe(
+      'JSON object of strings: environment variables for this run only; stored encrypted.',
+    ),
+    use_trial_keys: flagSchema.describe(
+      "Lends missing provider keys while the collection's trial is active. Otherwise it is ignored if the collection has its own provider key, and refused if it has none.",
+    ),
+    webhook_url: webhookUrlSchema.describe(
+      'http or https URL that gets the trajectory by POST when the run has ended.',
+    ),
+    webhook_secret: webhookSecretSchema.describe(
+      'Signs the deliveries: X-Jetty-Signature is the hex HMAC-SHA256 of `<X-Jetty-Timestamp>.<raw body>`. Never shown.',
+    ),
+    preflight: preflightModeSchema,
+    subscription_credential: z.string().nullish().describe('Needs a user account; refused for keys.'),
+    bakery_host: z.unknown().optional().describe('Accepted from old clients and ignored.'),
+  })
+  .superRefine(requireWebhook)
+  .meta({ id: 'RunForm' })
 
 const tag = 'Runs'
 const collectionMissing = "Task '{task}' in collection '{collection}' not found"

@@ -1,14 +1,17 @@
+import type { Binding } from '../../engine/program/bindings.ts'
+import { nameInWorkflow } from '../../engine/program/program.ts'
+import { pathsOf, type Source } from '../../engine/program/source.ts'
 import { implement, type Route } from '../../http/implement.ts'
 import { type Reply, rawJson } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
 import { parsedObject } from '../../lib/json/json-object.ts'
-import { memberText } from '../../lib/json/json-text.ts'
+import { canonicalJson, memberSpans, memberText } from '../../lib/json/json-text.ts'
 import { objectText, WrittenJson } from '../../lib/json/object-text.ts'
 import { timestamp } from '../../lib/time.ts'
 import type { FoundCollection } from '../../model/collections/identity.ts'
 import type { StepDetail } from '../../model/runs/step.ts'
 import type { Queries } from '../../store/database/database.ts'
-import { withInitParams, withLargeValues } from '../../store/runs/payloads.ts'
+import { rowLimit, withInitParams, withLargeValues } from '../../store/runs/payloads.ts'
 import { stepSummariesOf } from '../../store/runs/run-lists.ts'
 import { findRun, type RunRow } from '../../store/runs/runs.ts'
 import { stepCallsAfter } from '../../store/runs/step-calls.ts'
@@ -20,8 +23,120 @@ import { readyTimesOf, stepMembers } from '../trajectories/document.ts'
 import { type AnswerMemory, type DocumentDeps, holdDocument } from '../trajectories/documents.ts'
 import { liveSteps } from '../trajectories/live-steps.ts'
 import { stepSections, stepsContract } from './contract.ts'
-import { hasAlternatives, originsOf } from './origins.ts'
-import { withReferences } from './references.ts'
+import { previewCharacters, referenceText } from './large-value.ts'
+
+/** An object whose large values are references. */
+interface Referenced {
+  /** JSON text. */
+  text: string
+  /** JSON pointers to the references, from the object; empty for the object itself. */
+  pointers: string[]
+}
+
+/** An object with more members is shown as one reference. */
+const mostMembers = 1_000
+
+/**
+ * Replaces the members of a JSON object that are over 64 KiB with references; the object itself if the rest is over
+ * 64 KiB as well. Nothing is parsed, so that the time and memory follow from the length of the text.
+ */
+export const withReferences = (text: string, hrefOf: (member?: string) => string): Referenced => {
+  if (text.length <= rowLimit) return { text, pointers: [] }
+  const kept = new Map<string, string>()
+  const pointers: string[] = []
+  let length = 0
+  for (const { name, start, end } of memberSpans(text)) {
+    length += name.length
+    if (end - start > rowLimit) {
+      kept.set(name, reference(text, start, end, hrefOf(name)))
+      pointers.push(pointerTo(name))
+    } else {
+      kept.set(name, text.slice(start, end))
+      length += end - start
+    }
+    if (length > rowLimit || kept.size > mostMembers) {
+      return { text: reference(text, 0, text.length, hrefOf()), pointers: [''] }
+    }
+  }
+  const members = [...kept].map(([name, value]) => `${JSON.stringify(name)}:${value}`)
+  return { text: `{${members.join(',')}}`, pointers: [...new Set(pointers)] }
+}
+
+const reference = (text: string, start: number, end: number, href: string): string =>
+  referenceText({
+    beginning: text.slice(start, Math.min(end, start + 2 * previewCharacters)),
+    bytes: Buffer.byteLength(text.slice(start, end)),
+    href,
+  })
+
+const pointerTo = (name: string): string => `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
+
+/** Facts of a step's record about the values of its parameters. */
+export interface RecordedInputs {
+  /** Reads the recorded value of a parameter; undefined if it is unknown or too large to compare. */
+  value(parameter: string): unknown
+  /** Messages of the step's warnings. */
+  warnings: readonly string[]
+  /** Names of the steps that were executed before it. */
+  before: ReadonlySet<string>
+}
+
+/** Characters of an expression; a longer one is cut off. */
+const longestExpression = 2_000
+
+/** Finds the expression behind each parameter of a step. Leaves out parameters with literal values. */
+export const originsOf = (bindings: readonly Binding[], recorded: RecordedInputs): Record<string, string> => {
+  const origins: [string, string][] = []
+  for (const binding of bindings) {
+    const source = usedSource(binding, recorded)
+    if (source.kind !== 'value') origins.push([binding.parameter, clip(expressionOf(source))])
+  }
+  return Object.fromEntries(origins)
+}
+
+/** Tells whether a parameter has a second expression. Earlier steps then decide which of the two was used. */
+const hasAlternatives = (bindings: readonly Binding[]): boolean =>
+  bindings.some(({ fallback }) => fallback !== undefined && fallback.kind !== 'value')
+
+/**
+ * Finds the source that was used. If a path had no value, it is the static value; a warning says so, unless the step
+ * was skipped.
+ */
+const usedSource = ({ parameter, source, fallback }: Binding, { value, warnings, before }: RecordedInputs): Source => {
+  if (!fallback) return source
+  const warning = `parameter '${parameter}': `
+  if (warnings.some((text) => text.startsWith(warning) && text.endsWith('its static value is used'))) return fallback
+  if (fallback.kind === 'value') {
+    const given = value(parameter)
+    return given !== undefined && canonicalJson(given) === canonicalJson(fallback.value) ? fallback : source
+  }
+  const isThere = (root: string) =>
+    root === 'init_params' ||
+    root === 'env' ||
+    root === 'callbacks' ||
+    [...before].some((name) => nameInWorkflow(name, (one) => one === root) === root)
+  return pathsOf(source).every(({ root }) => isThere(root)) ? source : fallback
+}
+
+const expressionOf = (source: Source): string => {
+  switch (source.kind) {
+    case 'path':
+      return source.path.text
+    case 'text':
+      return source.parts.map((part) => (typeof part === 'string' ? part : `{{${part.text}}}`)).join('')
+    case 'list':
+      return `[${source.items.map(expressionOf).join(', ')}]`
+    case 'object':
+      return `{${source.entries.map(([key, item]) => `${JSON.stringify(key)}: ${expressionOf(item)}`).join(', ')}}`
+    case 'default':
+      return `${expressionOf(source.source)} or ${expressionOf(source.otherwise)}`
+    default:
+      return JSON.stringify(source.value) ?? 'null'
+  }
+}
+
+const clip = (text: string): string =>
+  text.length > longestExpression ? `${text.slice(0, longestExpression - 1)}…` : text
 
 /** Writes one step as its own answer. */
 const stepDetailText = async (

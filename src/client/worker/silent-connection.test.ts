@@ -4,9 +4,8 @@ import { text } from 'node:stream/consumers'
 import { afterEach, expect, it } from 'vitest'
 import { pause } from '../../lib/time.ts'
 import { createClient } from '../create-client.ts'
-import { makeHeldJobs } from './held-jobs.ts'
 import { fetchUnlessSilent, wasHeldBack } from './silent-connection.ts'
-import { pollForJobs } from './worker.ts'
+import { makeHeldJobs, pollForJobs } from './worker.ts'
 
 const silentMs = 400
 

@@ -3,7 +3,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, it, vi } from 'vitest'
 import { ActivityError, activity, z } from '../../activities/own/declare.ts'
-import { worker } from './worker.ts'
+import type { WorkerJob } from '../../model/workers/worker-job.ts'
+import { makeHeldJobs, registration, worker } from './worker.ts'
 
 interface Asked {
   call: string
@@ -175,4 +176,68 @@ it.each([true, false])('gives a job back that does not end in time; idempotent: 
 it('ends when its key is refused', async () => {
   const refused = { status: 401, body: { detail: 'Invalid API key' } }
   await expect(work({ register: [refused] })).rejects.toThrow('Invalid API key')
+})
+
+const resize = activity({
+  name: 'images.resize',
+  description: 'Makes an image smaller.',
+  parameters: z.object({ url: z.url().describe('Image.'), width: z.int().default(400).describe('Pixels.') }),
+  outputs: z.object({ url: z.string().describe('Small image.') }),
+  timeoutSeconds: 60,
+  idempotent: false,
+  run: async ({ url }) => ({ url }),
+})
+
+it('offers activities as JSON Schema', () => {
+  const body = registration({ activities: [resize], labels: ['gpu'], version: '2', limits: { 'images.resize': 1 } })
+  expect(body).toMatchObject({ version: '2', labels: ['gpu'], concurrency: 4 })
+  expect(body.activities).toMatchObject([
+    {
+      ...{ name: 'images.resize', concurrency: 1, timeout_seconds: 60, idempotent: false },
+      parameters: {
+        type: 'object',
+        properties: { url: { type: 'string', description: 'Image.' }, width: { type: 'integer', default: 400 } },
+        required: ['url'],
+      },
+      outputs: { type: 'object', required: ['url'] },
+    },
+  ])
+})
+
+it('refuses names without a dot, and whatever no server would load', () => {
+  expect(() => registration({ activities: [{ ...resize, name: 'resize', example: {} }] })).toThrow(
+    "resize: names of a worker's activities have a dot, such as text.resize",
+  )
+  expect(() => registration({ activities: [{ ...resize, description: '' }] })).toThrow('images.resize.description')
+  expect(() => registration({ activities: [] })).toThrow('exports no activity')
+})
+
+const heldJob = (job_id: string, epoch = 1) => ({ job_id, epoch }) as WorkerJob
+
+it('begins a job once, and has room again when one has ended', async () => {
+  const ends = new Map<string, () => void>()
+  const begun: string[] = []
+  const held = makeHeldJobs(2, ({ job_id, epoch }) => {
+    begun.push(`${job_id} ${epoch}`)
+    return new Promise((resolve) => ends.set(job_id, resolve))
+  })
+  const { signal } = new AbortController()
+  expect(await held.room(signal)).toBe(2)
+  for (const one of [heldJob('a'), heldJob('a'), heldJob('b')]) held.begin(one)
+  expect([begun, held.ids()]).toEqual([
+    ['a 1', 'b 1'],
+    ['a', 'b'],
+  ])
+  const room = held.room(signal)
+  ends.get('a')?.()
+  expect(await room).toBe(1)
+  held.begin(heldJob('a', 2)) // given again after its lease had ended
+  expect(begun).toEqual(['a 1', 'b 1', 'a 2'])
+  const stopping = new AbortController()
+  const none = held.room(stopping.signal)
+  stopping.abort()
+  expect(await none).toBe(0)
+  for (const end of ends.values()) end()
+  await held.ended()
+  expect(held.ids()).toEqual([])
 })

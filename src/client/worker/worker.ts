@@ -1,19 +1,105 @@
 /** `jetty-server/worker`: a worker that carries out activities for a server, on any machine that reaches it. */
 
+import { hostname } from 'node:os'
+import { z } from 'zod'
 import { checkedOutputs, type OwnActivity, type WorkContext } from '../../activities/own/own-activity.ts'
+import { readActivityModule } from '../../activities/own/read-module.ts'
 import { AppError, messageOf } from '../../lib/errors.ts'
 import { extensionOf } from '../../lib/files/media-type.ts'
 import { issueText } from '../../lib/text/issue-text.ts'
 import { pause } from '../../lib/time.ts'
+import type { RegisterWorker } from '../../model/workers/worker.ts'
 import { silentPollSeconds, type WorkerJob } from '../../model/workers/worker-job.ts'
 import type { Client } from '../client.ts'
 import { createClient } from '../create-client.ts'
-import { type Heartbeats, type JobLoss, startHeartbeats } from './heartbeats.ts'
-import { type HeldJobs, makeHeldJobs } from './held-jobs.ts'
-import { jobFailureText, registration, usualConcurrency } from './registration.ts'
+import { type Heartbeats, type JobLoss, sendableText, startHeartbeats } from './heartbeats.ts'
 import { isGone, isWorthRepeating, pauseAfter, untilAnswered } from './retry-pause.ts'
 import { fetchUnlessSilent, wasHeldBack } from './silent-connection.ts'
 import type { WorkerLog, WorkerOptions } from './worker-options.ts'
+
+const usualConcurrency = 4
+
+/** Throws what is wrong with the activities of a worker, before it asks a server. */
+const check = (activities: readonly OwnActivity[]): void => {
+  const { problems } = readActivityModule(Object.fromEntries(activities.map((one, at) => [one.name ?? at, one])))
+  for (const { name } of activities) {
+    if (typeof name === 'string' && !name.includes('.')) {
+      problems.push(`${name}: names of a worker's activities have a dot, such as text.${name}`)
+    }
+  }
+  if (problems.length > 0)
+    throw new AppError('invalid', `The worker cannot offer these activities:\n- ${problems.join('\n- ')}`)
+}
+
+const jsonSchema = (schema: z.ZodObject, io: 'input' | 'output'): Record<string, unknown> => {
+  const { $schema: _, ...written } = z.toJSONSchema(schema, { io, unrepresentable: 'any' })
+  return written
+}
+
+/** What a worker sends when it registers. Throws if an activity cannot be offered. */
+export const registration = (options: WorkerOptions): RegisterWorker => {
+  const { activities, name = hostname(), version, labels = [], concurrency = usualConcurrency, limits = {} } = options
+  check(activities)
+  return {
+    name: name.slice(0, 100),
+    version: version ?? null,
+    labels: [...labels],
+    concurrency,
+    activities: activities.map((one) => ({
+      name: one.name,
+      description: one.description,
+      parameters: jsonSchema(one.parameters, 'input'),
+      outputs: jsonSchema(one.outputs, 'output'),
+      concurrency: limits[one.name] ?? null,
+      timeout_seconds: one.timeoutSeconds ?? null,
+      idempotent: one.idempotent,
+    })),
+  }
+}
+
+/** The message of a failure for the server, which limits its length. */
+const jobFailureText = (thrown: unknown): string => sendableText(messageOf(thrown), 10_000) || 'The activity failed'
+
+/** The jobs that a worker has, until the server has heard what came of each. */
+interface HeldJobs {
+  ids(): string[]
+  /** Begins a job, unless the worker has it already. */
+  begin(job: WorkerJob): void
+  /** Waits until another job can begin; resolves with how many, or with 0 once `stopping` fires and there is no room. */
+  room(stopping: AbortSignal): Promise<number>
+  /** Waits for all of them. */
+  ended(): Promise<void>
+}
+
+/** Counts the jobs of a worker. `run` never rejects. */
+export const makeHeldJobs = (most: number, run: (job: WorkerJob) => Promise<void>): HeldJobs => {
+  const held = new Map<string, Promise<void>>()
+  const keyOf = ({ job_id, epoch }: WorkerJob) => `${job_id} ${epoch}`
+  return {
+    ids: () => [...new Set([...held.keys()].map((key) => key.split(' ', 1)[0] ?? ''))],
+    begin(job) {
+      const key = keyOf(job)
+      if (held.has(key)) return
+      held.set(
+        key,
+        run(job).finally(() => held.delete(key)),
+      )
+    },
+    async room(stopping) {
+      let stop = () => {}
+      const stopped = new Promise<void>((resolve) => {
+        stop = resolve
+      })
+      stopping.addEventListener('abort', stop)
+      while (held.size >= most && !stopping.aborted) await Promise.race([...held.values(), stopped])
+      stopping.removeEventListener('abort', stop)
+      return Math.max(most - held.size, 0)
+    },
+    async ended() {
+      while (held.size > 0) await Promise.all(held.values())
+    },
+  }
+}
 
 /** Files of the collection of a job: open to its worker for as long as it has the job. */
 const jobFiles = (

@@ -1,4 +1,4 @@
-import type { ChildRun, ChildRuns, FailedWith, WaitForRuns } from '../../activities/activity.ts'
+import { type ChildRun, type ChildRuns, FailedWith, type WaitForRuns } from '../../activities/activity.ts'
 import { makeBell } from '../../lib/bell.ts'
 import { AppError } from '../../lib/errors.ts'
 import { makeSlots, type Slots } from '../../lib/slots.ts'
@@ -16,17 +16,70 @@ import { unknownParameters } from '../program/unknown-parameters.ts'
 import type { LiveRun } from '../runs/live-run.ts'
 import { Interrupted } from '../steps/execute.ts'
 import type { StepAtWork } from '../steps/step-at-work.ts'
-import type { StepRun } from '../steps/step-run.ts'
+import type { StepPlace, StepRun } from '../steps/step-run.ts'
 import { warningEvent } from '../steps/step-side.ts'
 import { type ChildrenHereDeps, closeHere, makeChildrenHere, mayBeHere } from './children-here.ts'
 import { type ChildDeps, type ChildKind, type ChildLimits, prepareChildren } from './fan-out-child.ts'
-import { fanOutOutcome, type Over } from './fan-out-outcome.ts'
 import { haltLeases, type Parent, readChildren, readProgress } from './fan-out-sql.ts'
 import { askAgainMs, type FanOut, remaining } from './fan-out-state.ts'
 import { type FanOutWatch, makeFanOutWatch } from './fan-out-watch.ts'
 import { makeOpenRuns, type OpenRunLimits } from './open-runs.ts'
 import { madeChild, makeStartChildren, type StartChildren } from './start-children.ts'
 import { newLeased, type Waiting } from './waiting-steps.ts'
+
+/** Why a fan-out starts no more runs: it has all of them, one failed, the time is over, or the run is ending. */
+type Over = 'ended' | 'failed' | 'timed_out' | 'interrupted'
+
+/** Maximum failed runs named in the step's error. */
+const mostNamed = 5
+/** Maximum characters of each error after the first. */
+const shortError = 300
+
+/** Builds the outputs of a step whose runs have ended. A failed step keeps them, so that its runs can be found. */
+export const fanOutOutcome = async (
+  place: StepPlace,
+  wanted: WaitForRuns,
+  ended: ChildRun[],
+  over: Over,
+): Promise<Record<string, unknown> | FailedWith> => {
+  const failure = wanted.runs.continueOnError ? undefined : failureOf(place, wanted, ended, over)
+  const outputs = await wanted.outputs(ended)
+  return failure ? new FailedWith(failure, outputs) : outputs
+}
+
+const failureOf = (place: StepPlace, { runs }: WaitForRuns, ended: ChildRun[], over: Over): AppError | undefined => {
+  if (over === 'timed_out') return timedOut(place, runs.count, ended)
+  const failed = ended.filter(({ status }) => status === 'failed')
+  const [first, ...others] =
+    failed.length > 0 ? failed : ended.filter(({ status }) => status !== 'completed').slice(0, 1)
+  if (!first) return undefined
+  const count =
+    failed.length > 0 ? `${failed.length} of ${runs.count} runs failed` : `A run of ${runs.count} did not complete`
+  const named = others.slice(0, mostNamed - 1).map((run) => describe(run, shortError))
+  const more = others.length - named.length
+  const text = [`${count}; first: ${describe(first)}`, ...named, ...(more > 0 ? [`and ${more} more`] : [])].join('; ')
+  return new AppError('child_failed', text, {
+    hint: `GET /api/v1/db/trajectory/${first.name}/${first.trajectory_id} shows the first. outputs.trajectory_references of the step lists all of them.`,
+  })
+}
+
+const describe = ({ name, trajectory_id: id, index, status, error }: ChildRun, longest?: number): string => {
+  const why = error ?? `it is ${status}`
+  const shown = longest !== undefined && why.length > longest ? `${why.slice(0, longest)}…` : why
+  return `${name} ${id} (item ${index}): ${shown}`
+}
+
+const timedOut = ({ name, started }: StepPlace, count: number, ended: ChildRun[]): AppError => {
+  const completed = ended.filter(({ status }) => status === 'completed').length
+  const seconds = Math.round((now() - (started?.getTime() ?? now())) / 1000)
+  return new AppError(
+    'timed_out',
+    `Step '${name}' timed out after ${seconds} s: ${completed} of ${count} runs had completed`,
+    {
+      hint: 'Raise timeout_sec of the step, or accept partial results with continue_on_error.',
+    },
+  )
+}
 
 interface FanOuts {
   /**

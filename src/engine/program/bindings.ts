@@ -4,7 +4,6 @@ import { isObject } from '../../lib/json/json-object.ts'
 import type { Pieces } from '../../lib/slices.ts'
 import { issueText } from '../../lib/text/issue-text.ts'
 import type { Guess } from '../../lib/text/nearest.ts'
-import type { ParameterMeta } from '../../model/workflows/parameter-meta.ts'
 import { type Finding, question, type Report } from './finding.ts'
 import type { Path } from './paths.ts'
 import {
@@ -19,6 +18,19 @@ import {
   staticValue,
   type Writing,
 } from './source.ts'
+
+/**
+ * Deprecated names of a parameter, accepted with a warning if the current one is absent: `.meta({ aliases: [...] })`.
+ */
+interface ParameterMeta {
+  aliases?: string[]
+  /** Value if a path has no value or null. */
+  missing?: unknown
+  /** How a form asks for it, if that does not follow from its type: a text of several lines, code, a list of texts, JSON. */
+  input?: 'text' | 'code' | 'list' | 'json'
+  /** The language of the code, such as `jsonata`, or the parameter that names it. */
+  language?: string
+}
 
 type Place = readonly PropertyKey[]
 

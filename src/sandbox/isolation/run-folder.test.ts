@@ -1,8 +1,19 @@
-import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, it } from 'vitest'
-import { makeRunFolder } from './run-folder.ts'
+import { expect, it, test } from 'vitest'
+import { makeRunFolder, removeTree } from './run-folder.ts'
 
 const unavailable = (message: string) => ({
   code: 'sandbox_unavailable',
@@ -29,4 +40,22 @@ it('what cannot be put into it says which', async () => {
   await expect(folder.put('/app/a/b', 'below it')).rejects.toMatchObject(unavailable('/app/a/b cannot be put'))
   await folder.remove()
   expect(readdirSync(parent)).toEqual([])
+})
+
+test('removes what paths are too short for, what is closed, and nothing that a link leads to', async () => {
+  const outside = mkdtempSync(join(tmpdir(), 'outside-'))
+  writeFileSync(join(outside, 'kept'), 'kept')
+  chmodSync(join(outside, 'kept'), 0o400)
+  const folder = mkdtempSync(join(tmpdir(), 'tree-'))
+  const deep = 'cd "$1"; for i in $(seq 40); do d=$(printf "d%.0s" $(seq 200)); mkdir $d; cd -P $d; done; touch f'
+  execFileSync('sh', ['-c', deep, 'sh', folder])
+  symlinkSync(outside, join(folder, 'link'))
+  mkdirSync(join(folder, 'closed'))
+  writeFileSync(join(folder, 'closed', 'file'), '')
+  chmodSync(join(folder, 'closed'), 0)
+  await removeTree(folder)
+  expect(existsSync(folder)).toBe(false)
+  expect(readFileSync(join(outside, 'kept'), 'utf8')).toBe('kept')
+  rmSync(outside, { recursive: true })
+  await removeTree(folder) // gone already
 })

@@ -12,13 +12,42 @@ import { type WalkLimits, walkResults } from '../isolation/files/walk-results.ts
 import type { Sandbox, SandboxExit, SandboxLimits, SandboxProvider } from '../isolation/sandbox.ts'
 import { sandboxId } from '../runbooks/carry-out.ts'
 import { baseEnvironment } from '../runbooks/environment.ts'
+import { makeLines } from '../runbooks/output-lines.ts'
 import { keepResults } from '../runbooks/results/keep-results.ts'
 import type { RunbookSlots } from '../runbooks/runbook-slots.ts'
+import { makeTail } from '../runbooks/tail.ts'
 import { inputVariables, languages } from './languages.ts'
 import { trustCertificates } from './own-certificates.ts'
 import { packageFolder, readPackages } from './packages/install-packages.ts'
 import type { PackageStore } from './packages/package-store.ts'
-import { makePrinted } from './printed.ts'
+
+const keptCharacters = 64 * 1024
+const longestLine = 16 * 1024
+
+const asItIs = (line: string): string => line
+
+/** What a script prints: the last part of each output, without secrets, also those of several lines. */
+export const makePrinted = ({ scrubStream, printed }: Pick<ScriptHost, 'scrubStream' | 'printed'>) => {
+  const output = (stream: 'stdout' | 'stderr') => {
+    const tail = makeTail(keptCharacters)
+    const clean = scrubStream()
+    let total = 0
+    const lines = makeLines(longestLine, asItIs, (shown) => {
+      total += shown.length
+      tail.add(shown)
+      printed(stream, shown)
+    })
+    return {
+      write: (chunk: Buffer) => lines.write(clean.push(chunk)),
+      end(): { text: string; isCut: boolean } {
+        lines.write(clean.rest())
+        lines.end()
+        return { text: tail.text(), isCut: total > keptCharacters }
+      },
+    }
+  }
+  return { stdout: output('stdout'), stderr: output('stderr') }
+}
 
 /** Name of the file that holds the result. */
 const outputName = 'output.json'

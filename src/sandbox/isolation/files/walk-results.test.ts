@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { removeTree } from './remove-tree.ts'
+import { removeTree } from '../run-folder.ts'
 import { type Walked, type WalkLimits, walkResults } from './walk-results.ts'
 
 const roomy: WalkLimits = { files: 100, bytes: 1024 ** 2 }

@@ -14,8 +14,18 @@ import { evaluationKinds } from '../../../model/runbooks/runbook-evaluation.ts'
 import { declaredBy, isOutside, isPartOf, mostDeclared, shownFirst } from './declared-files.ts'
 import { listParameters } from './list-parameters.ts'
 import { modelFault } from './model-names.ts'
-import { evaluationKindsOf, evaluationOf, finalChecklistOf, hasVerificationScript } from './parts.ts'
-import { absent, type Finding, fieldAt, found, joinedByOr, type Rule } from './rule.ts'
+import {
+  absent,
+  evaluationKindsOf,
+  evaluationOf,
+  type Finding,
+  fieldAt,
+  finalChecklistOf,
+  found,
+  hasVerificationScript,
+  joinedByOr,
+  type Rule,
+} from './parts.ts'
 import { isParameters, type Runbook, readRunbook, topicOf } from './runbook.ts'
 
 const knownKeys = [...Object.keys(runbookFrontMatterSchema.shape), ...ignoredFrontMatterKeys]

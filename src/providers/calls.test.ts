@@ -1,0 +1,79 @@
+import { expect, it } from 'vitest'
+import { AppError } from '../lib/errors.ts'
+import type { ChatRequest } from '../model/gateway/chat.ts'
+import { makeSchemaMode } from './calls.ts'
+import { findProvider } from './catalogue.ts'
+import { makeJsonMode } from './json-mode.ts'
+
+const request: ChatRequest = { model: 'm', messages: [{ role: 'user', content: 'Hello' }] }
+const schema = { type: 'object', properties: { a: { type: 'integer' } } }
+const format = { type: 'json_schema', json_schema: { name: 'answer', schema } }
+const words = expect.stringContaining(JSON.stringify(schema))
+
+const answering = (upstream_status: number) =>
+  new AppError('upstream_failed', 'It answered', { extra: { upstream_status } })
+
+const asking = (provider: string, ...failures: Error[]) => {
+  const asked: ChatRequest[] = []
+  const inSchemaMode = makeSchemaMode(makeJsonMode())
+  const target = { provider: findProvider(provider)!, base_url: 'https://one.test', model: 'm' }
+  const ask = async (sent: ChatRequest) => {
+    asked.push(sent)
+    const failure = failures.shift()
+    if (failure) throw failure
+    return asked.length
+  }
+  return {
+    asked,
+    call: (sent = request, to: object = schema) =>
+      inSchemaMode({ request: sent, schema: to as Record<string, unknown> }, target, ask),
+  }
+}
+
+it.each(['openai', 'anthropic', 'gemini', 'bedrock', 'openrouter'])('asks %s in its own mode', async (id) => {
+  const { asked, call } = asking(id)
+  await call()
+  expect(asked).toEqual([{ ...request, response_format: format }])
+})
+
+it('asks deepseek, which has no schemas, in words and JSON mode', async () => {
+  const { asked, call } = asking('deepseek')
+  await call()
+  expect(asked).toMatchObject([
+    { response_format: { type: 'json_object' }, messages: [{ role: 'system', content: words }, { role: 'user' }] },
+  ])
+})
+
+it('asks for a list in words alone, as JSON mode makes objects', async () => {
+  const { asked, call } = asking('deepseek')
+  await call(request, { type: 'array' })
+  expect(asked[0]).not.toHaveProperty('response_format')
+})
+
+it('adds the words to the system message', async () => {
+  const { asked, call } = asking('perplexity')
+  await call({ ...request, messages: [{ role: 'system', content: 'Be brief.' }, ...request.messages] })
+  expect(asked[0]?.messages).toEqual([
+    { role: 'system', content: expect.stringMatching(/^Be brief\.\n\nAnswer with one JSON value/) },
+    { role: 'user', content: 'Hello' },
+  ])
+})
+
+it.each([400, 422])('asks in words after %i, and from then on for that schema', async (status) => {
+  const { asked, call } = asking('openai', answering(status))
+  expect(await call()).toBe(2)
+  await call()
+  await call(request, { type: 'object' })
+  expect(asked.map((one) => one.response_format?.type)).toEqual([
+    'json_schema',
+    'json_object',
+    'json_object',
+    'json_schema',
+  ])
+})
+
+it('passes another failure on', async () => {
+  const { asked, call } = asking('openai', answering(500))
+  await expect(call()).rejects.toThrow('It answered')
+  expect(asked).toHaveLength(1)
+})
