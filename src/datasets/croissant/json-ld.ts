@@ -62,6 +62,8 @@ export interface LinkedNode {
 export interface LinkedGraph {
   base: string
   nodes: Map<string, LinkedNode>
+  /** How many blank nodes have a name by now. */
+  blanks: number
 }
 
 /** JSON text with sorted members, to compare values. */
@@ -90,7 +92,7 @@ const addStatement = (node: LinkedNode, property: string, value: LinkedValue): v
 }
 
 const xsd = 'http://www.w3.org/2001/XMLSchema#'
-const jsonDatatype = 'http://www.w3.org/1999/02/22-rdf-syntax-ns#JSON'
+const jsonDatatypes: unknown[] = ['@json', 'http://www.w3.org/1999/02/22-rdf-syntax-ns#JSON']
 
 /** The value of a literal with a datatype; its text where the datatype is none of JSON's, or does not fit. */
 const typedValue = (value: unknown, datatype: string): string | number | boolean => {
@@ -101,26 +103,21 @@ const typedValue = (value: unknown, datatype: string): string | number | boolean
   return text
 }
 
-/** A literal of a value that has a datatype. */
-const typedLiteral = (value: unknown, datatype: string | null, pointer: string): LinkedValue => {
-  if (datatype === '@json' || datatype === jsonDatatype) return { kind: 'json', value, pointer }
-  const literal = datatype === null ? plainValue(value) : typedValue(value, datatype)
-  return { kind: 'literal', value: literal, language: null, pointer }
+/** A literal of a value without a datatype; only texts have a language. */
+const plainLiteral = (value: unknown, language: string | null, pointer: string): LinkedValue => {
+  const isPlain = typeof value === 'number' || typeof value === 'boolean'
+  const text = isPlain ? value : String(value)
+  return { kind: 'literal', value: text, language: typeof value === 'string' ? language : null, pointer }
 }
 
-const plainValue = (value: unknown): string | number | boolean =>
-  typeof value === 'number' || typeof value === 'boolean' ? value : String(value)
+/** A literal of a value that has a datatype. */
+const typedLiteral = (value: unknown, datatype: string | null, pointer: string): LinkedValue =>
+  jsonDatatypes.includes(datatype)
+    ? { kind: 'json', value, pointer }
+    : plainLiteral(datatype === null ? value : typedValue(value, datatype), null, pointer)
 
 /** Whether a text has the form of a language tag, such as `en` or `pt-BR`. */
 export const isLanguageTag = (text: string): boolean => /^[a-zA-Z]+(-[a-zA-Z0-9]+)*$/.test(text)
-
-/** A literal of a value without a datatype; only texts have a language. */
-const plainLiteral = (value: unknown, language: string | null, pointer: string): LinkedValue => ({
-  kind: 'literal',
-  value: plainValue(value),
-  language: typeof value === 'string' ? language : null,
-  pointer,
-})
 
 /** What a context says about a key. `iri` is null for a key that the context switches off. */
 interface Term {
@@ -166,13 +163,9 @@ const keysOf = (terms: ReadonlyMap<string, Term>): TermContext['keys'] =>
     }),
   )
 
-const noContext: TermContext = {
-  base: defaultBase,
-  vocabulary: null,
-  language: null,
-  terms: new Map(),
-  keys: keysOf(new Map()),
-}
+const contextOf = (base: string): TermContext => ({
+  ...{ base, vocabulary: null, language: null, terms: new Map(), keys: keysOf(new Map()) },
+})
 
 /** What a name stands for inside of the context that defines it, or in those before it. */
 const definedIri = (context: TermContext, source: JsonObject, name: string): string | undefined => {
@@ -205,44 +198,40 @@ const expandDefinition = (context: TermContext, source: JsonObject, text: string
 
 const isPrefix = (iri: string | null): boolean => iri !== null && /[:/?#[\]@]$/.test(iri)
 
-/** Reads a definition that is an object. */
-const readDefinition = (context: TermContext, source: JsonObject, name: string, definition: JsonObject): Term => {
+/** What a context says about a name: an IRI, or an object that says more. */
+const readTerm = (context: TermContext, source: JsonObject, name: string): Term => {
+  const definition = source[name]
+  const iriOf = (text: unknown): string | null =>
+    typeof text === 'string' ? expandDefinition(context, source, text) : null
+  if (!isObject(definition)) {
+    const iri = isUnknownKeyword(String(definition)) ? null : iriOf(definition)
+    return { iri, coercion: undefined, containers: new Set(), language: undefined, prefix: isPrefix(iri) }
+  }
   const { '@id': id, '@type': type, '@container': container, '@language': language, '@prefix': prefix } = definition
   const from = typeof id === 'string' ? id : name.includes(':') ? name : undefined
-  const expanded = from !== undefined ? expandDefinition(context, source, from) : undefined
-  const iri = expanded ?? (from === undefined && context.vocabulary !== null ? context.vocabulary + name : null)
-  const containers = (Array.isArray(container) ? container : [container]).filter((one) => typeof one === 'string')
+  const inVocabulary = from === undefined && context.vocabulary !== null ? context.vocabulary + name : null
+  const iri = iriOf(from) ?? inVocabulary
   return {
     iri: id === null ? null : iri,
-    coercion: typeof type === 'string' ? (expandType(context, source, type) ?? undefined) : undefined,
-    containers: new Set(containers),
+    coercion: type === '@id' || type === '@vocab' ? type : (iriOf(type) ?? undefined),
+    containers: new Set([container].flat().filter((one) => typeof one === 'string')),
     language: typeof language === 'string' || language === null ? language : undefined,
     prefix: typeof prefix === 'boolean' ? prefix : isPrefix(iri),
   }
 }
 
-const expandType = (context: TermContext, source: JsonObject, type: string): string | null =>
-  type === '@id' || type === '@vocab' ? type : expandDefinition(context, source, type)
-
-const readTerm = (context: TermContext, source: JsonObject, name: string): Term => {
-  const definition = source[name]
-  if (isObject(definition)) return readDefinition(context, source, name, definition)
-  const iri =
-    typeof definition === 'string' && !isUnknownKeyword(definition)
-      ? expandDefinition(context, source, definition)
-      : null
-  return { iri, coercion: undefined, containers: new Set(), language: undefined, prefix: isPrefix(iri) }
-}
-
-/** Adds the definitions of a context object to those in force. */
-const withDefinitions = (context: TermContext, source: JsonObject): TermContext => {
+/** A context object is applied; a list is applied in order. Remote contexts are never fetched, and mean nothing. */
+const applyContext = (context: TermContext, source: unknown): TermContext => {
+  if (Array.isArray(source)) return source.reduce<TermContext>(applyContext, context)
+  if (source === null) return contextOf(context.base)
+  if (!isObject(source)) return context
   const { '@vocab': vocabulary, '@language': language, '@base': base } = source
+  const given = (value: unknown, outer: string | null) => (typeof value === 'string' || value === null ? value : outer)
   const next: TermContext = {
+    ...context,
     base: typeof base === 'string' ? resolveIri(context.base, base.replace(/#.*$/, '')) : context.base,
-    vocabulary: typeof vocabulary === 'string' ? vocabulary : vocabulary === null ? null : context.vocabulary,
-    language: typeof language === 'string' ? language : language === null ? null : context.language,
-    terms: context.terms,
-    keys: context.keys,
+    vocabulary: given(vocabulary, context.vocabulary),
+    language: given(language, context.language),
   }
   const terms = new Map(context.terms)
   for (const name of Object.keys(source)) if (!notTerms.has(name)) terms.set(name, readTerm(next, source, name))
@@ -254,53 +243,39 @@ const withHttps = (iri: string): string => iri.replace(/^http:\/\/schema\.org\//
 
 /** The IRI of a key or of a value that names a term; null for one that means nothing. */
 const expandTerm = (context: TermContext, text: string): string | null => {
-  const iri = expandTermAsWritten(context, text)
-  return iri === null ? null : withHttps(iri)
-}
-
-const expandTermAsWritten = (context: TermContext, text: string): string | null => {
-  if (isUnknownKeyword(text)) return null
   const term = context.terms.get(text)
-  if (term) return term.iri
-  const compact = splitCompact(text)
-  if (!compact && !text.includes('://')) return context.vocabulary === null ? null : context.vocabulary + text
-  return expandCompact(context, text, compact)
+  if (isUnknownKeyword(text) || term?.iri === null) return null
+  if (term) return withHttps(term.iri)
+  if (text.includes('://') || splitCompact(text)) return withHttps(expandCompact(context, text))
+  return context.vocabulary === null ? null : withHttps(context.vocabulary + text)
 }
 
-const expandCompact = (context: TermContext, text: string, compact: [string, string] | undefined): string => {
-  if (compact?.[0] === '_') return text
-  const prefix = compact && context.terms.get(compact[0])
-  if (compact && prefix?.prefix && prefix.iri) return prefix.iri + compact[1]
-  return resolveIri(context.base, text)
+const expandCompact = (context: TermContext, text: string): string => {
+  const [prefix, local] = splitCompact(text) ?? []
+  if (prefix === '_') return text
+  const term = prefix === undefined ? undefined : context.terms.get(prefix)
+  return term?.prefix && term.iri ? term.iri + local : resolveIri(context.base, text)
 }
 
 /** The IRI of an `@id`; null for one that cannot be an IRI, as with a space in it. */
 const expandId = (context: TermContext, id: string): string | null => {
   if (isUnknownKeyword(id)) return resolveIri(context.base, '')
-  const iri = expandCompact(context, id, splitCompact(id))
+  const iri = expandCompact(context, id)
   return iri.includes(' ') ? null : withHttps(iri)
 }
 
-/** An expansion under way. */
-interface Expansion {
+/** Where an expansion is in a document. */
+interface Place {
   graph: LinkedGraph
-  /** How many blank nodes have a name by now. */
-  blanks: number
-}
-
-/** A context object is applied; a list is applied in order. Remote contexts are never fetched, and mean nothing. */
-const applyContext = (context: TermContext, source: unknown): TermContext => {
-  if (Array.isArray(source)) return source.reduce<TermContext>(applyContext, context)
-  if (source === null) return { ...noContext, base: context.base }
-  return isObject(source) ? withDefinitions(context, source) : context
+  context: TermContext
+  pointer: string
 }
 
 /** Expands a JSON-LD document to the graph of its nodes, by the rules of JSON-LD 1.1 that Croissant documents use. */
 export const expandDocument = (document: JsonObject): { graph: LinkedGraph; root: string | undefined } => {
-  const context = applyContext(noContext, document['@context'])
-  const expansion: Expansion = { graph: { base: context.base, nodes: new Map() }, blanks: 0 }
-  const root = addNode(expansion, context, document, '', true)
-  return { graph: expansion.graph, root }
+  const context = applyContext(contextOf(defaultBase), document['@context'])
+  const graph: LinkedGraph = { base: context.base, nodes: new Map(), blanks: 0 }
+  return { graph, root: addNode({ graph, context, pointer: '' }, document, true) }
 }
 
 const member = (context: TermContext, object: JsonObject, keyword: string): unknown => {
@@ -308,83 +283,59 @@ const member = (context: TermContext, object: JsonObject, keyword: string): unkn
   return key === undefined ? undefined : object[key]
 }
 
-const getNode = (expansion: Expansion, id: string, pointer: string): LinkedNode => {
-  const existing = expansion.graph.nodes.get(id)
+const getNode = ({ graph, pointer }: Place, id: string): LinkedNode => {
+  const existing = graph.nodes.get(id)
   if (existing) return existing
   const node = { id, types: [], properties: new Map(), statements: new Set<string>(), pointer, typePointer: undefined }
-  expansion.graph.nodes.set(id, node)
+  graph.nodes.set(id, node)
   return node
 }
 
 /** Adds an object to the graph, and returns the id of its node; undefined for one that JSON-LD ignores. */
-const addNode = (
-  expansion: Expansion,
-  outer: TermContext,
-  object: JsonObject,
-  pointer: string,
-  isTop = false,
-): string | undefined => {
-  if (member(outer, object, '@value')) return undefined
+const addNode = (outer: Place, object: JsonObject, isTop = false): string | undefined => {
+  if (member(outer.context, object, '@value')) return undefined
   const own = object['@context']
-  const context = own === undefined || isTop ? outer : applyContext(outer, own)
+  const context = own === undefined || isTop ? outer.context : applyContext(outer.context, own)
+  const at = { ...outer, context }
   const named = member(context, object, '@id')
-  const id = typeof named === 'string' ? expandId(context, named) : `_: ${++expansion.blanks}`
+  const id = typeof named === 'string' ? expandId(context, named) : `_: ${++at.graph.blanks}`
   if (id === null) return undefined
   const idKeys = context.keys.get('@id') ?? []
   const keys = Object.keys(object).filter((key) => key !== '@context' && !idKeys.includes(key))
   // A node of which nothing is said exists only as a blank node: `{"@id": "x"}` is a reference.
-  if (keys.length === 0 && !id.startsWith('_:')) return id
-  if (id.startsWith('_:')) getNode(expansion, id, pointer)
-  for (const key of keys)
-    addProperty(expansion, context, id, key, object[key], `${pointer}${jsonPointer([key])}`, pointer)
+  if (id.startsWith('_:')) getNode(at, id)
+  for (const key of keys) addProperty(at, id, key, object[key])
   return id
 }
 
 /** Keywords that are keys of nodes, whatever the context says. */
 const structural = new Set(['@type', '@graph', '@included', '@set'])
 
-const addProperty = (
-  expansion: Expansion,
-  context: TermContext,
-  id: string,
-  key: string,
-  value: unknown,
-  pointer: string,
-  nodePointer: string,
-): void => {
-  const term = context.terms.get(key)
-  const property = structural.has(key) ? key : expandTerm(context, key)
+const addProperty = (at: Place, id: string, key: string, value: unknown): void => {
+  const inside = { ...at, pointer: at.pointer + jsonPointer([key]) }
+  const property = structural.has(key) ? key : expandTerm(at.context, key)
   if (property === null) return
-  if (property === '@type') {
-    for (const [one, at] of itemsOf(value, pointer)) addType(expansion, context, id, one, at, nodePointer)
-    return
-  }
-  if (property === '@graph' || property === '@included' || property === '@set') {
-    for (const [one, at] of itemsOf(value, pointer)) if (isObject(one)) addNode(expansion, context, one, at)
-    return
-  }
-  for (const one of valuesUnder(expansion, context, term, value, pointer)) {
-    addStatement(getNode(expansion, id, nodePointer), property, one)
+  if (property === '@type') addTypes(at, id, value, inside)
+  else if (structural.has(property)) {
+    for (const [one, pointer] of itemsOf(value, inside.pointer)) if (isObject(one)) addNode({ ...at, pointer }, one)
+  } else {
+    const values = valuesUnder(inside, at.context.terms.get(key), value)
+    for (const one of values) addStatement(getNode(at, id), property, one)
   }
 }
 
 const typeTerm: Term = { iri: '@type', coercion: '@vocab', containers: new Set(), language: undefined, prefix: false }
 
-/** Adds a type to a node. What is no name of a type is kept as its text, so that rules can show it. */
-const addType = (
-  expansion: Expansion,
-  context: TermContext,
-  id: string,
-  type: unknown,
-  pointer: string,
-  nodePointer: string,
-): void => {
-  const value = toValue(expansion, context, typeTerm, type, pointer)
-  if (!value) return
-  const node = getNode(expansion, id, nodePointer)
-  node.typePointer ??= pointer
-  const name = value.kind === 'node' ? value.id : value.kind === 'literal' ? String(value.value) : value.kind
-  if (!node.types.includes(name)) node.types.push(name)
+/** Adds types to a node. What is no name of a type is kept as its text, so that rules can show it. */
+const addTypes = (at: Place, id: string, types: unknown, inside: Place): void => {
+  for (const [type, pointer] of itemsOf(types, inside.pointer)) {
+    const value = toValue({ ...at, pointer }, typeTerm, type)
+    if (!value) continue
+    const node = getNode(at, id)
+    node.typePointer ??= pointer
+    const name = value.kind === 'node' ? value.id : value.kind === 'literal' ? String(value.value) : value.kind
+    if (!node.types.includes(name)) node.types.push(name)
+  }
 }
 
 /** The items of a list, nested lists and sets flattened, each with its pointer. */
@@ -396,19 +347,13 @@ function* itemsOf(value: unknown, pointer: string): Generator<[item: unknown, po
 }
 
 /** All values that stand under a key. */
-function* valuesUnder(
-  expansion: Expansion,
-  context: TermContext,
-  term: Term | undefined,
-  value: unknown,
-  pointer: string,
-): Generator<LinkedValue> {
-  if (term?.coercion === '@json') yield { kind: 'json', value, pointer }
-  else if (term?.containers.has('@list')) yield { kind: 'list', pointer }
-  else if (term?.containers.has('@language') && isObject(value)) yield* languageMap(value, pointer)
+function* valuesUnder(at: Place, term: Term | undefined, value: unknown): Generator<LinkedValue> {
+  if (term?.coercion === '@json') yield { kind: 'json', value, pointer: at.pointer }
+  else if (term?.containers.has('@list')) yield { kind: 'list', pointer: at.pointer }
+  else if (term?.containers.has('@language') && isObject(value)) yield* languageMap(value, at.pointer)
   else {
-    for (const [one, at] of itemsOf(value, pointer)) {
-      const linked = toValue(expansion, context, term, one, at)
+    for (const [one, pointer] of itemsOf(value, at.pointer)) {
+      const linked = toValue({ ...at, pointer }, term, one)
       if (linked) yield linked
     }
   }
@@ -425,15 +370,10 @@ function* languageMap(map: JsonObject, pointer: string): Generator<LinkedValue> 
   }
 }
 
-const toValue = (
-  expansion: Expansion,
-  context: TermContext,
-  term: Term | undefined,
-  value: unknown,
-  pointer: string,
-): LinkedValue | undefined => {
+const toValue = (at: Place, term: Term | undefined, value: unknown): LinkedValue | undefined => {
+  const { context, pointer } = at
   if (value === null) return undefined
-  if (isObject(value)) return fromObject(expansion, context, value, pointer)
+  if (isObject(value)) return fromObject(at, value)
   const coercion = term?.coercion
   if (coercion === undefined) {
     return plainLiteral(value, term?.language !== undefined ? term.language : context.language, pointer)
@@ -442,28 +382,22 @@ const toValue = (
   if (typeof value !== 'string') return plainLiteral(String(value), null, pointer)
   const id = (coercion === '@vocab' ? expandTerm(context, value) : null) ?? expandId(context, value)
   if (id === null || id.includes(' ')) return undefined
-  if (id.startsWith('_:')) getNode(expansion, id, pointer)
+  if (id.startsWith('_:')) getNode(at, id)
   return { kind: 'node', id, pointer }
 }
 
-const fromObject = (
-  expansion: Expansion,
-  context: TermContext,
-  object: JsonObject,
-  pointer: string,
-): LinkedValue | undefined => {
+const fromObject = (at: Place, object: JsonObject): LinkedValue | undefined => {
+  const { context, pointer } = at
   if (member(context, object, '@list') !== undefined) return { kind: 'list', pointer }
   const value = member(context, object, '@value')
   const language = member(context, object, '@language')
   if (value === undefined && language === undefined) {
-    const id = addNode(expansion, context, object, pointer)
+    const id = addNode(at, object)
     return id === undefined ? undefined : { kind: 'node', id, pointer }
   }
   if (value === undefined || value === null) return undefined
   if (typeof language === 'string' && language !== '') return plainLiteral(value, language, pointer)
   const type = member(context, object, '@type')
-  return typedLiteral(value, typeof type === 'string' ? expandDatatype(context, type) : null, pointer)
+  if (typeof type !== 'string') return plainLiteral(value, null, pointer)
+  return typedLiteral(value, type === '@json' ? type : expandTerm(context, type), pointer)
 }
-
-const expandDatatype = (context: TermContext, type: string): string | null =>
-  type === '@json' ? type : expandTerm(context, type)
