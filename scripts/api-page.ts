@@ -1,7 +1,6 @@
 import { contract } from '../src/api/contract.ts'
-import { about } from '../src/api/reference.ts'
+import { about, openApiDocument, openApiPath } from '../src/api/reference.ts'
 import type { Endpoint } from '../src/http/endpoint.ts'
-import { openApiDocument, openApiPath } from '../src/http/reference/openapi.ts'
 import { code, page, table } from './markdown.ts'
 
 interface Schema {

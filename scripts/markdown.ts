@@ -1,7 +1,7 @@
 /** Markdown as the pages of the reference need it. */
 export const note = '<!-- Written by `npm run docs` from src; changes here are lost. -->'
 
-export { markdownCode as code, markdownTable as table } from '../src/lib/text/markdown-table.ts'
+export { markdownCode as code, markdownTable as table } from '../src/lib/text/markdown.ts'
 
 /** A page that begins with a note of what writes it. */
 export const notedPage = (about: string, title: string, ...parts: string[]): string =>

@@ -116,7 +116,7 @@ const sourceInputs = [
 /** What the web reads of src: the typed client, the contracts that it follows from, and what these import. */
 export const webInputs = [
   ...['web', 'src/client', 'src/model', 'src/http/endpoint.ts', 'src/api'],
-  ...['src/lib/errors.ts', 'src/lib/json', 'src/lib/pause.ts', 'src/lib/text/markdown-headings.ts', 'src/lib/time.ts'],
+  ...['src/lib/errors.ts', 'src/lib/json', 'src/lib/pause.ts', 'src/lib/text/markdown.ts', 'src/lib/time.ts'],
   ...sharedInputs,
 ]
 

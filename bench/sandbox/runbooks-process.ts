@@ -9,7 +9,7 @@ import type * as Trial from '../../src/model/collections/trial.ts'
 import type { RunbookAgent } from '../../src/model/runbooks/runbook-agents.ts'
 import type * as Agents from '../../src/sandbox/agents/agents.ts'
 import type * as OpenGateway from '../../src/sandbox/gateway/open-gateway.ts'
-import type * as LocalAgentStore from '../../src/server/local/local-agent-store.ts'
+import type * as AgentStore from '../../src/server/local/agent-store.ts'
 import type * as LocalRunbooks from '../../src/server/local/local-runbooks.ts'
 import type * as ModelsFromSettings from '../../src/server/models-from-settings.ts'
 import { built } from '../lib/built.ts'
@@ -53,7 +53,7 @@ await obey(async () => {
   const { loadSettings } = await built<typeof Config>('lib/settings/config.js')
   const { createLogger } = await built<typeof Log>('lib/log.js')
   const { openLocalRunbooks } = await built<typeof LocalRunbooks>('server/local/local-runbooks.js')
-  const { openLocalAgentStore } = await built<typeof LocalAgentStore>('server/local/local-agent-store.js')
+  const { openLocalAgentStore } = await built<typeof AgentStore>('server/local/agent-store.js')
   const { agents } = await built<typeof Agents>('sandbox/agents/agents.js')
   const { makeOpenGateway } = await built<typeof OpenGateway>('sandbox/gateway/open-gateway.js')
   const { noLentKeys } = await built<typeof Trial>('model/collections/trial.js')

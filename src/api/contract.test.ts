@@ -1,10 +1,9 @@
 import { expect, test } from 'vitest'
 import type { Gateway } from '../gateway/gateway.ts'
-import { openApiDocument, openApiPath } from '../http/reference/openapi.ts'
 import { makeRouter } from '../http/router.ts'
 import { contract } from './contract.ts'
 import { gatewayRoutes } from './gateway/routes.ts'
-import { about } from './reference.ts'
+import { about, openApiDocument, openApiPath } from './reference.ts'
 import { type ApiDeps, apiRoutes } from './routes.ts'
 
 interface Document {

@@ -1,7 +1,7 @@
 import type { ActivityRegistry, OutgoingRequest, OutgoingResponse } from '../activities/activity.ts'
 import type { Logger } from '../lib/log.ts'
 import type { ByteBudget } from '../lib/memory/byte-budget.ts'
-import type { RunSql } from '../lib/sql/outgoing-sql.ts'
+import type { RunSql } from '../lib/sql/statement.ts'
 import type { LentKeys } from '../model/collections/trial.ts'
 import type { RegisterProduct } from '../model/data/product.ts'
 import type { ModelCalls } from '../model/gateway/model-calls.ts'

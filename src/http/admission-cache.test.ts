@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { AppError } from '../lib/errors.ts'
 import type { Identity } from '../model/collections/identity.ts'
-import { makeAdmissionCache } from './admission-cache.ts'
+import { comeOften, makeAdmissionCache, makeKeptAdmissions } from './admission-cache.ts'
 import type { AccessChecks, Credentials } from './authorise.ts'
 import { endpoint } from './endpoint.ts'
 
@@ -128,5 +128,102 @@ describe('an admission', () => {
     vi.advanceTimersByTime(2_000)
     await expect(admit(call)).rejects.toThrow('does not answer')
     vi.useRealTimers()
+  })
+})
+
+const start = {
+  endpoint: endpoint({
+    method: 'POST',
+    path: '/run/{collection}/{task}',
+    summary: '',
+    tag: '',
+    response: 'bytes',
+    task: true,
+  }),
+  params: { collection: 'acme', task: 'hello' },
+  credentials: { kind: 'token', header: 'Bearer some-token' } as Credentials,
+  address: undefined,
+}
+const task = { id: 3, name: 'hello', definition: 'd1', environment_id: null }
+
+const findTask = vi.fn<AccessChecks['findTask']>()
+const keptAdmissions = (more: Partial<AccessChecks> = {}) =>
+  makeKeptAdmissions({ ...more, authenticate, findTask, findCollection: async () => undefined })
+
+describe('a kept admission', () => {
+  beforeEach(() => {
+    authenticate.mockReset().mockResolvedValue(identity)
+    findTask.mockReset().mockResolvedValue({ collection: { id: 7, name: 'acme', payer: 1, settings: {} }, task })
+  })
+
+  it('holds for a moment, for any case of the names', async () => {
+    const { admit } = keptAdmissions()
+    expect((await admit(start)).task).toEqual(task)
+    expect((await admit({ ...start, params: { collection: 'Acme', task: 'HELLO' } })).task).toEqual(task)
+    expect([authenticate.mock.calls.length, findTask.mock.calls.length]).toEqual([1, 1])
+  })
+
+  it('holds for calls of workers, which name no task', async () => {
+    const { admit } = keptAdmissions()
+    const path = '/workers/{worker_id}/poll'
+    const poll = endpoint({ method: 'POST', path, summary: '', tag: '', response: 'bytes', access: 'worker' })
+    for (const worker_id of ['a', 'b']) await admit({ ...start, endpoint: poll, params: { worker_id } })
+    expect(authenticate).toHaveBeenCalledTimes(1)
+    expect(comeOften(poll)).toBe(true)
+    const download = endpoint({
+      method: 'GET',
+      path: '/files/{path...}',
+      summary: '',
+      tag: '',
+      response: 'bytes',
+      access: 'worker',
+    })
+    expect(comeOften(download)).toBe(false) // its path names a collection
+  })
+
+  it.each([
+    ['another token', { credentials: { kind: 'token', header: 'Bearer another' } as Credentials }],
+    ['another task', { params: { collection: 'acme', task: 'other' } }],
+    ['another collection', { params: { collection: 'other', task: 'hello' } }],
+  ])('is not one for %s', async (_, other) => {
+    const { admit } = keptAdmissions()
+    await admit(start)
+    await admit({ ...start, ...other })
+    expect(authenticate).toHaveBeenCalledTimes(2)
+  })
+
+  it('is looked up again after a change, also while it was looked up', async () => {
+    const { admit, doubt } = keptAdmissions()
+    const asked = admit(start)
+    doubt()
+    await asked
+    authenticate.mockRejectedValue(new Error('revoked'))
+    await expect(admit(start)).rejects.toThrow('revoked')
+  })
+
+  it('is looked up again once it is old, or the key has expired', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    const { admit } = keptAdmissions()
+    await admit(start)
+    vi.advanceTimersByTime(150)
+    authenticate.mockResolvedValue({ ...identity, expiresAt: new Date(Date.now() - 1) })
+    await admit(start)
+    await admit(start)
+    expect(authenticate).toHaveBeenCalledTimes(3)
+    vi.useRealTimers()
+  })
+
+  it('is not kept where calls are counted, where the task is missing, and for a browser', async () => {
+    const limited = keptAdmissions({ isLimited: () => true })
+    await limited.admit(start)
+    await limited.admit(start)
+    const { admit } = keptAdmissions()
+    const browser = { ...start, credentials: { kind: 'session', cookie: 'c', header: 'h' } as Credentials }
+    await admit(browser)
+    await admit(browser)
+    findTask.mockResolvedValue({ collection: { id: 7, name: 'acme', payer: 1, settings: {} }, task: undefined })
+    await admit(start)
+    await admit(start)
+    expect(authenticate).toHaveBeenCalledTimes(6)
   })
 })

@@ -2,19 +2,22 @@ import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import { z } from 'zod'
+import { AppError, isDatabaseUnavailable } from '../lib/errors.ts'
 import { inTime } from '../lib/in-time.ts'
+import { smallJson } from '../lib/json/large-json.ts'
 import { noteWork } from '../lib/loop-watch.ts'
 import { readWhole } from '../lib/memory/byte-blocks.ts'
+import { nextSlice } from '../lib/slices.ts'
 import { coveredIds, type Identity, ownerOf } from '../model/collections/identity.ts'
 import type { Warning } from '../model/warning.ts'
-import type { AdmissionCache } from './admission-cache.ts'
+import { type AdmissionCache, comeOften, type KeptAdmissions, makeKeptAdmissions } from './admission-cache.ts'
 import { type AuditNote, changesOf, recorded } from './audit.ts'
-import { admit, credentialsOf } from './authorise.ts'
+import { type AccessChecks, admit, type Credentials, credentialsOf } from './authorise.ts'
 import { originOf } from './cors.ts'
 import { closed, type Exchange, onGone } from './exchange.ts'
 import { idempotencyScope } from './idempotency.ts'
 import type { AnyCall, Call, ReadScopedBody, Route, ScopedBody } from './implement.ts'
-import type { JsonReading } from './input/body.ts'
+import { bodyTooLarge, type JsonReading, readBytes } from './input/body.ts'
 import { type CallMemory, memoryOwner, type Room } from './input/memory.ts'
 import {
   type FileSink,
@@ -25,11 +28,65 @@ import {
   readForm,
 } from './input/multipart.ts'
 import { checkBody, readJsonBody } from './input/parse.ts'
-import { readScopedBody } from './input/scoped-body.ts'
-import { comeOften, type KeptAdmissions, makeKeptAdmissions } from './kept-admissions.ts'
 import type { HttpOptions } from './options.ts'
 import { jsonHeaders, Reply } from './reply.ts'
 import type { ServedRoute } from './route-table.ts'
+
+/** A body up to here is read before its token is checked: the database is asked for key and collection at once. */
+const smallBody = 64 * 1024
+
+interface ScopedBodyOptions {
+  exchange: Exchange
+  credentials: Credentials | undefined
+  maxBytes: number
+  readBody: ReadScopedBody<ScopedBody>
+  /** Whom the credentials are known to belong to, without a look into the database. */
+  identityOf(credentials: Credentials): Identity | undefined
+  /** Takes memory for a large body, for the identity that sends it. */
+  roomFor(identity: Identity | undefined): Room
+}
+
+/** Throws 401 for a token that is not valid. While the database is away nothing is known, and the identity is undefined. */
+const requireToken = async (
+  checks: AccessChecks,
+  { exchange, credentials, identityOf }: Pick<ScopedBodyOptions, 'exchange' | 'credentials' | 'identityOf'>,
+): Promise<Identity | undefined> => {
+  if (credentials === undefined) throw new AppError('unauthenticated', 'Not authenticated')
+  const known = identityOf(credentials)
+  if (known) return known
+  try {
+    return await checks.authenticate(credentials, exchange.incoming.socket.remoteAddress)
+  } catch (error) {
+    if (!isDatabaseUnavailable(error)) throw error
+    return undefined
+  }
+}
+
+const readAdmitted = async (checks: AccessChecks, options: ScopedBodyOptions): Promise<Buffer> => {
+  const { exchange, credentials, maxBytes, roomFor } = options
+  const { incoming } = exchange
+  if (credentials === undefined) throw new AppError('unauthenticated', 'Not authenticated')
+  const size = Number(incoming.headers['content-length'])
+  if (size > maxBytes) throw bodyTooLarge(maxBytes)
+  if (size <= smallBody) return readBytes(incoming, maxBytes)
+  const identity = await requireToken(checks, options)
+  return readBytes(incoming, maxBytes, roomFor(identity), size)
+}
+
+/**
+ * Reads a body that names its collection, before the call is authorised. Large bodies take memory, so they are read
+ * only for valid tokens. A wrong token is reported before any fault of the body.
+ */
+const readScopedBody = async (checks: AccessChecks, options: ScopedBodyOptions): Promise<ScopedBody> => {
+  try {
+    const bytes = await readAdmitted(checks, options)
+    if (bytes.length > smallJson) await nextSlice() // many that come at once are read one by one
+    return await options.readBody(bytes, options.exchange.incoming.headers)
+  } catch (problem) {
+    await requireToken(checks, options)
+    throw problem
+  }
+}
 
 const nothing = () => {}
 

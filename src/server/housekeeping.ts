@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto'
+import type { Engine } from '../engine/engine.ts'
 import { isDatabaseUnavailable } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import { pause } from '../lib/time.ts'
@@ -11,7 +12,7 @@ import { measureNextUsage } from '../store/collections/quota.ts'
 import { makeRetentionLooks, removeOldRuns } from '../store/collections/retention.ts'
 import { sweepSessions } from '../store/collections/sessions.ts'
 import { sweepTrialRuns } from '../store/collections/trials.ts'
-import type { Database } from '../store/database/database.ts'
+import type { Database, Queries } from '../store/database/database.ts'
 import { sweepEvents } from '../store/events/events.ts'
 import { namedObjects } from '../store/files/files.ts'
 import { sweepIdempotencyKeys } from '../store/idempotency.ts'
@@ -19,10 +20,10 @@ import { sweepDatasetBatches } from '../store/items/dataset-runs.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import { partsOfStore } from '../store/objects/unnamed.ts'
 import { sweepRequestPayloads } from '../store/runs/payloads.ts'
+import { activeRunsOf } from '../store/runs/runs.ts'
 import { type ResultLimits, sweepStepResults } from '../store/runs/step-results.ts'
 import { readRestoreState } from '../store/system/restore-state.ts'
 import { makeDefinitionSweep } from '../store/tasks/definitions.ts'
-import type { CancelCollectionRuns } from './cancel-collection-runs.ts'
 
 const everyMinuteMs = 60_000
 
@@ -181,3 +182,14 @@ export const makeHousekeeping = (deps: HousekeepingDeps): Housekeeping => {
     },
   }
 }
+
+/** Cancels every active run of a collection. Returns their number. */
+export type CancelCollectionRuns = (collectionId: number) => Promise<number>
+
+export const makeCancelCollectionRuns =
+  (database: Queries, engine: Pick<Engine, 'requestEnd'>): CancelCollectionRuns =>
+  async (collectionId) => {
+    const active = await activeRunsOf(database, collectionId)
+    if (active.length > 0) await engine.requestEnd(active, 'cancelled')
+    return active.length
+  }

@@ -4,13 +4,14 @@ import { AppError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Settings } from '../lib/settings/config.ts'
 import type { BucketLocation, StorageLocation } from '../lib/settings/storage-location.ts'
+import { pause } from '../lib/time.ts'
 import type { Queries } from '../store/database/database.ts'
 import { namedObjects } from '../store/files/files.ts'
 import { identifyDatabase } from '../store/installation.ts'
 import { heldByBackups } from '../store/objects/backup-hold.ts'
 import { openDiskObjects } from '../store/objects/disk.ts'
-import { reportingLosses } from '../store/objects/lost-objects.ts'
 import { claimStorage, type StoragePlace } from '../store/objects/moving.ts'
+import { isObjectId } from '../store/objects/object-id.ts'
 import type { ObjectStore } from '../store/objects/objects.ts'
 import { joinStores } from '../store/objects/overlay.ts'
 import { folderId } from '../store/objects/owner.ts'
@@ -117,4 +118,34 @@ const checkAtStart = async (objects: ObjectStore, log: Logger): Promise<void> =>
     if (!isAway) throw error
     log.warn({ err: error }, 'the storage of files does not answer; the server starts, and files wait for it')
   }
+}
+
+/** A deletion removes bytes before rows, so a row may name deleted bytes for this long. */
+const deletionMs = 3_000
+
+/**
+ * Wraps a store so that a missing object which the database names is reported as lost data, and logged, instead of being
+ * not found.
+ */
+const reportingLosses = (
+  objects: ObjectStore,
+  { named, log, waitMs = deletionMs }: { named(ids: string[]): Promise<Set<string>>; log: Logger; waitMs?: number },
+): ObjectStore => {
+  const isNamed = async (id: string): Promise<boolean> => (await named([id])).has(id)
+  const open: ObjectStore['open'] = async (id, range) => {
+    try {
+      return await objects.open(id, range)
+    } catch (error) {
+      if (!(error instanceof AppError && error.code === 'not_found' && isObjectId(id))) throw error
+      if (!(await isNamed(id))) throw error
+      await pause(waitMs)
+      if (!(await isNamed(id))) throw error
+      log.error({ object: id, storage: objects.where }, 'data loss: the bytes of a file are not in the storage')
+      throw new AppError('object_missing', `The bytes of this file are lost: object ${id} is not in ${objects.where}`, {
+        hint: 'Restore the object from a backup of the storage.',
+        cause: error,
+      })
+    }
+  }
+  return Object.create(objects, { open: { value: open, enumerable: true } }) as ObjectStore
 }

@@ -2,18 +2,19 @@ import { fileURLToPath } from 'node:url'
 import { makeReadiness, type Readiness } from '../api/health/readiness.ts'
 import { healthRoutes } from '../api/health/routes.ts'
 import { type Metrics, makeMetrics } from '../api/metrics/metrics.ts'
-import { makeOpenMetricsServer } from '../api/metrics/open-server.ts'
+import { type MetricsDeps, openMetricsRoutes } from '../api/metrics/routes.ts'
 import { makeReference } from '../api/reference.ts'
 import { rerunRequest } from '../api/rerun/request.ts'
 import { makeSignInLink } from '../api/sessions/sign-in-link.ts'
-import { type BulkActions, keepActing } from '../background/bulk-actions/bulk-actions.ts'
-import type { RerunRunsDeps } from '../background/bulk-actions/rerun-runs.ts'
-import { keepFiring } from '../background/routines/keep-firing.ts'
+import { type BulkActions, keepActing, type RerunRunsDeps } from '../background/bulk-actions/bulk-actions.ts'
+import { keepFiring } from '../background/routines/fire.ts'
 import { makeWebhooks, type Webhooks } from '../background/webhooks/webhooks.ts'
 import type { Engine } from '../engine/engine.ts'
-import type { HttpLog } from '../http/options.ts'
+import type { Route } from '../http/implement.ts'
+import type { HttpLog, HttpSettings } from '../http/options.ts'
 import { makePages, type Pages } from '../http/pages/pages.ts'
 import { readWebFiles } from '../http/pages/read-web-files.ts'
+import { type HttpServer, makeServer } from '../http/server.ts'
 import type { Closers } from '../lib/closers.ts'
 import { AppError } from '../lib/errors.ts'
 import type { Sealer } from '../lib/secrets/crypto.ts'
@@ -29,15 +30,41 @@ import { makeLabelChanges } from '../store/runs/label-changes.ts'
 import { uncounted } from '../store/runs/payloads.ts'
 import { type KeyRotation, makeKeyRotation } from '../store/secrets/key-rotation.ts'
 import { findHomeOfTask } from '../store/tasks/tasks.ts'
-import { type CancelCollectionRuns, makeCancelCollectionRuns } from './cancel-collection-runs.ts'
-import { keepAddress, localUrl } from './demo/client-files.ts'
-import { type FirstStart, firstStart } from './demo/first-start.ts'
+import { type FirstStart, firstStart, keepAddress, localUrl } from './demo/first-start.ts'
 import { stepResultLimits } from './engine-options.ts'
-import { type Housekeeping, makeHousekeeping } from './housekeeping.ts'
+import {
+  type CancelCollectionRuns,
+  type Housekeeping,
+  makeCancelCollectionRuns,
+  makeHousekeeping,
+} from './housekeeping.ts'
 import { mayHaveSandboxes } from './lazy-runbook-runner.ts'
-import { makeTrajectories, type ServedHttp, serveHttp, type Trajectories } from './serve-http.ts'
+import { answerCacheLimits, makeTrajectories, type ServedHttp, serveHttp, type Trajectories } from './serve-http.ts'
 import type { ServerCore } from './server-core.ts'
-import { answerCacheLimits } from './server-gateway.ts'
+
+/** For scrapers and load balancers. */
+const openConnections = 64
+
+/**
+ * Serves /metrics and health on a port of their own, without tokens. Every client that reaches the port may read them.
+ */
+const makeOpenMetricsServer = (
+  deps: MetricsDeps & { health: Route[]; settings: HttpSettings; log: HttpLog },
+): HttpServer =>
+  makeServer({
+    routes: [
+      ...openMetricsRoutes(deps),
+      ...deps.health.filter(({ operation }) => ['getHealth', 'getReady'].includes(operation)),
+    ],
+    authenticate: async () => {
+      throw new AppError('unauthenticated', 'This port does not accept tokens')
+    },
+    findCollection: async () => undefined,
+    findTask: async () => undefined,
+    settings: deps.settings,
+    log: deps.log,
+    connections: openConnections,
+  })
 
 /** Makes the requests with which bulk actions repeat runs, in the collection and task that a run belongs to now. */
 const makeRerunOf = (deps: {

@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import type { Fetch, FetcherOptions } from '../lib/net/net.ts'
 import type { Open } from '../lib/net/open.ts'
-import type { RunSql } from '../lib/sql/outgoing-sql.ts'
+import type { RunSql } from '../lib/sql/statement.ts'
 
 /** Requests to other hosts, refused where an address is private and not allowed. */
 export interface OutboundNetwork {

@@ -25,8 +25,8 @@ import { makeCheckScript } from '../sandbox/scripts/check-script.ts'
 import { readOwnCertificates } from '../sandbox/scripts/own-certificates.ts'
 import { makePackageStore } from '../sandbox/scripts/packages/package-store.ts'
 import { makeScriptRunner } from '../sandbox/scripts/run-script.ts'
-import { openAgentStore } from './agent-store.ts'
 import type { RealRunner } from './lazy-runbook-runner.ts'
+import { openAgentStore } from './local/agent-store.ts'
 import { providerUrls } from './models-from-settings.ts'
 
 const limitsOf = (settings: Settings): SandboxLimits => ({

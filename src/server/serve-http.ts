@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { makeAccessWatch } from '../api/access-watch.ts'
 import { makeAuditTrail } from '../api/audit/trail.ts'
-import { makeAuthenticate } from '../api/authenticate.ts'
-import { makeCallLimit, makeIsLimited } from '../api/call-limit.ts'
+import { makeAuthenticate, makeCallLimit, makeIsLimited } from '../api/authenticate.ts'
 import { makePulse } from '../api/events/pulse.ts'
 import { gatewayRoutes } from '../api/gateway/routes.ts'
 import type { Readiness } from '../api/health/readiness.ts'
@@ -14,23 +13,84 @@ import { makeRunbookChat } from '../api/runbook-chat/answer.ts'
 import type { SystemPort } from '../api/system/system-port.ts'
 import { makeShownDefinitions } from '../api/trajectories/definitions.ts'
 import { type DocumentDeps, documentOf } from '../api/trajectories/documents.ts'
-import { makeEnvironments } from '../engine/environment/environments.ts'
+import { type Environments, makeEnvironments } from '../engine/environment/environments.ts'
+import { type Gateway, type GatewayDeps, makeGateway } from '../gateway/gateway.ts'
+import { makeRecorder } from '../gateway/record/recorder.ts'
 import { connectionsFor } from '../http/connection-limit.ts'
 import type { Pages } from '../http/pages/pages.ts'
 import { makeServer } from '../http/server.ts'
+import type { Settings } from '../lib/settings/config.ts'
 import { version } from '../lib/version.ts'
 import { sandboxKinds } from '../model/runbooks/sandbox.ts'
 import { catalogue } from '../providers/catalogue.ts'
 import { providerHealth } from '../providers/upstream/provider-health.ts'
-import { makeCallCounter, makePlaceFinder } from '../store/calls/call-guard.ts'
+import { type CacheLimits, makeAnswerCache } from '../store/calls/answer-cache.ts'
+import { makeSpender } from '../store/calls/budget.ts'
+import { makeCallCounter, makeCallGuard, makePlaceFinder } from '../store/calls/call-guard.ts'
 import { makeCollectionFinder } from '../store/collections/collections.ts'
 import { makeKeyFinder, makeKeyToucher } from '../store/collections/keys.ts'
-import { makeLending } from '../store/collections/lending.ts'
+import { type Lending, makeLending } from '../store/collections/lending.ts'
 import { makeSessionFinder, makeSessionToucher, takeSignInCode } from '../store/collections/sessions.ts'
-import { makeTaskFinder, type RunRow } from '../store/runs/runs.ts'
-import { localUrl } from './demo/client-files.ts'
+import { makeFreeIds, makeTaskFinder, type RunRow } from '../store/runs/runs.ts'
+import { localUrl } from './demo/first-start.ts'
 import type { ServerCore } from './server-core.ts'
-import { makeServerGateway } from './server-gateway.ts'
+
+/** Limits of the cached model answers: number and age. */
+export const answerCacheLimits = (settings: Settings): CacheLimits => ({
+  seconds: settings.cacheSeconds,
+  entryBytes: settings.cacheEntryBytes,
+  entries: settings.cacheEntries,
+  bytes: settings.cacheBytes,
+})
+
+const gatewayLimits = (settings: Settings): GatewayDeps['limits'] => ({
+  tries: settings.modelTries,
+  firstByteSeconds: settings.modelFirstByteSeconds,
+  idleSeconds: settings.modelIdleSeconds,
+  fallbackSeconds: settings.modelFallbackSeconds,
+  bodyValues: settings.maxBodyValues,
+  keptBytes: settings.recordedAnswerBytes,
+  roomBytes: settings.openAnswersBytes,
+  stalledSeconds: settings.clientStallSeconds,
+})
+
+interface ServerGatewayDeps {
+  core: Pick<ServerCore, 'settings' | 'database' | 'objects' | 'models' | 'pauses' | 'quota' | 'engine'>
+  lending: Lending
+  environmentOf: Environments['lending']
+  /** Shortens the renewal of calls in a trial, in tests. */
+  beatMs: number | undefined
+}
+
+interface ServerGateway {
+  gateway: Gateway
+  /** Draws the first ids of calls ahead of need; never rejects. */
+  drawIds(): Promise<void>
+}
+
+/** Makes the gateway to models over the database and the engine of a server. */
+const makeServerGateway = ({ core, lending, environmentOf, beatMs }: ServerGatewayDeps): ServerGateway => {
+  const { settings, objects, models, pauses, quota, engine } = core
+  const { database } = core.database
+  const freeIds = makeFreeIds(database)
+  const gateway = makeGateway({
+    models,
+    pauses,
+    quota,
+    guard: makeCallGuard(database),
+    spend: makeSpender(database),
+    cache: makeAnswerCache(database, answerCacheLimits(settings)),
+    recorder: makeRecorder({ engine, quota, database, objects, mediaFiles: settings.mediaFiles }),
+    drawTrajectoryId: freeIds.draw,
+    environmentOf,
+    lending,
+    limits: gatewayLimits(settings),
+    mostLabels: settings.maxLabelsPerRun,
+    recordingRequired: settings.recordingRequired,
+    ...(beatMs === undefined ? {} : { renewMs: beatMs }),
+  })
+  return { gateway, drawIds: freeIds.refill }
+}
 
 /** Fallback where the limit cannot be read, as on macOS. */
 const usually = 10_240

@@ -9,7 +9,7 @@ import { makeCollectionBuckets, withCollectionBuckets } from '../store/buckets/c
 import { readEnvironmentVersion } from '../store/collections/environments.ts'
 import { makePauses } from '../store/collections/pauses.ts'
 import { makeQuota } from '../store/collections/quota.ts'
-import { readCallbackKey } from '../store/secrets/callback-key.ts'
+import { readCallbackKey } from '../store/secrets/server-keys.ts'
 import { makeAccessNews } from './access-news.ts'
 import { makeCallbacks } from './callbacks.ts'
 import { type ConnectOptions, connectDatabase } from './connect-database.ts'

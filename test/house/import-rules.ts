@@ -28,7 +28,7 @@ const belowEngine = ['store/', 'activities/activity.ts', 'activities/workers/', 
 const browserMay = [
   ...['client/', 'lib/errors.ts', 'lib/time.ts'],
   // Text of JSON as it was stored: pure, and without imports of their own.
-  ...['lib/json/json-object.ts', 'lib/json/json-text.ts', 'lib/json/pretty-json.ts', 'lib/text/markdown-headings.ts'],
+  ...['lib/json/json-object.ts', 'lib/json/json-text.ts', 'lib/json/pretty-json.ts', 'lib/text/markdown.ts'],
 ]
 const browserTypes = ['api/contract.ts', 'api/*/contract.ts', 'model/']
 

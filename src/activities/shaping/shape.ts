@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { AppError } from '../../lib/errors.ts'
 import { parsedMemory, textMemory } from '../../lib/memory/json-memory.ts'
 import type { ProcessEnd, ProcessLimits } from '../../lib/processes/limited-process.ts'
-import { makeProcessPool, type ProcessPool } from '../../lib/processes/process-pool.ts'
+import { makeProcessPool, type ProcessPool } from '../../lib/processes/warm-process.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
 import type { ActivityContext, FindTextFaults, Json } from '../activity.ts'
 

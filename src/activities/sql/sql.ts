@@ -3,8 +3,13 @@ import { AppError } from '../../lib/errors.ts'
 import { sanitizeFileName } from '../../lib/files/file-names.ts'
 import { countRoom } from '../../lib/net/taken-room.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
-import type { OpenSql } from '../../lib/sql/outgoing-sql.ts'
-import { type CompiledStatement, compileStatement, statementFault, unusedParameters } from '../../lib/sql/statement.ts'
+import {
+  type CompiledStatement,
+  compileStatement,
+  type OpenSql,
+  statementFault,
+  unusedParameters,
+} from '../../lib/sql/statement.ts'
 import { csvRow } from '../../lib/text/csv.ts'
 import { mediaObjectSchema } from '../../model/gateway/media-object.ts'
 import type { ActivitySettings } from '../../model/workflows/activity-settings.ts'

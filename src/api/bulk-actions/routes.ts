@@ -21,8 +21,8 @@ import {
   stopBulkAction,
 } from '../../store/runs/bulk/bulk-actions.ts'
 import { bulkErrors } from '../../store/runs/bulk/bulk-parts.ts'
-import { labelKeysOf } from '../../store/runs/bulk/label-keys.ts'
 import { chosenById } from '../../store/runs/collection-runs.ts'
+import { labelKeysOf } from '../../store/runs/labels.ts'
 import { collectionFilter } from '../collection-runs/filter.ts'
 import { withResolvedFiles } from '../runs/file-paths.ts'
 import { checkParameters } from '../runs/start.ts'

@@ -1,6 +1,5 @@
 import { cronFault, fireAfter, firesAfter, readCadence } from '../../background/routines/cadence.ts'
-import { fireKey } from '../../background/routines/fire.ts'
-import { requireKnownOverrides, runOfRoutine } from '../../background/routines/run-of-routine.ts'
+import { fireKey, requireKnownOverrides, runOfRoutine } from '../../background/routines/fire.ts'
 import type { Engine } from '../../engine/engine.ts'
 import { entityTag, requireMatch } from '../../http/entity-tag.ts'
 import { type AnyCall, implement, type Route } from '../../http/implement.ts'
@@ -17,13 +16,14 @@ import type { RoutineFires } from '../../model/routine-fires.ts'
 import { refusesUnservable } from '../../model/runs/preflight.ts'
 import type { Database, Queries } from '../../store/database/database.ts'
 import { valuesOf } from '../../store/database/table.ts'
-import { firedRuns, firesOf } from '../../store/routine-fires.ts'
 import {
   createRoutine,
   deleteRoutine,
   drawRoutineId,
   findRoutine,
   findRunnableRoutine,
+  firedRuns,
+  firesOf,
   type ListedRoutine,
   type RoutineFields,
   type RoutineRow,

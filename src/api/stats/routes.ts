@@ -6,16 +6,20 @@ import type { FoundCollection } from '../../model/collections/identity.ts'
 import type { DailyStats } from '../../model/runs/daily-stats.ts'
 import { runStatuses } from '../../model/workflows/workflow.ts'
 import type { Queries } from '../../store/database/database.ts'
+import { findListedTask } from '../../store/runs/runs.ts'
 import {
   type CallsOfGroup,
   type EndedRuns,
   endedRunsBy,
+  labelTotals,
+  percentileOf,
   type StatsGroup,
   type StatsWindow,
+  type StepTotals,
+  stepTotals,
+  taskTotals,
   usageBy,
-} from '../../store/runs/lists/daily-stats.ts'
-import { findListedTask } from '../../store/runs/runs.ts'
-import { labelTotals, percentileOf, type StepTotals, stepTotals, taskTotals } from '../../store/runs/stats.ts'
+} from '../../store/runs/stats.ts'
 import { listedTaskIds } from '../collection-runs/filter.ts'
 import { everyStatus } from '../collection-runs/rows.ts'
 import { missingTask } from '../tasks/missing-task.ts'

@@ -1,14 +1,79 @@
-import { type Engine, RunExists } from '../../engine/engine.ts'
-import { AppError, messageOf, toAppError } from '../../lib/errors.ts'
+import { type Engine, RunExists, type RunRequest } from '../../engine/engine.ts'
+import { AppError, isDatabaseUnavailable, messageOf, toAppError } from '../../lib/errors.ts'
+import { isObject, type JsonObject } from '../../lib/json/json-object.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
 import { timestamp } from '../../lib/time.ts'
 import type { Cadence, CatchUp } from '../../model/cadence.ts'
+import { readCollectionSettings } from '../../model/collections/collection-settings.ts'
+import { collectionWebhook } from '../../store/collections/collection-webhook.ts'
 import type { Database } from '../../store/database/database.ts'
-import type { FireOutcome } from '../../store/routine-fires.ts'
-import { type FiredRoutine, type RunnableRoutine, stateOfFire } from '../../store/routines.ts'
+import {
+  type FiredRoutine,
+  type FireOutcome,
+  isAnyRoutineDue,
+  moveOn,
+  type RunnableRoutine,
+  stateOfFire,
+  takeDueRoutines,
+} from '../../store/routines.ts'
+import { routineSecretsSeal, routineWebhookSeal } from '../../store/secrets/sealed-texts.ts'
 import { fireAfter, firesBackFrom, readCadence } from './cadence.ts'
-import { runOfRoutine } from './run-of-routine.ts'
+
+/** Throws a 400 that lists overrides for which the task has no `init_params`. */
+export const requireKnownOverrides = (overrides: JsonObject, workflow: string): void => {
+  const { init_params: initParams } = JSON.parse(workflow) as JsonObject
+  const unknown = Object.keys(overrides).filter((key) => !(isObject(initParams) && Object.hasOwn(initParams, key)))
+  if (unknown.length === 0) return
+  throw new AppError('bad_request', `Unknown init_params_overrides keys: ${unknown.join(', ')}`, {
+    hint: "They may only name keys of the task's workflow.init_params.",
+  })
+}
+
+/**
+ * Builds the run of a routine from its current state and task; for a fire, with the fire's time. Throws a 400 for
+ * overrides whose parameters the task no longer has.
+ */
+export const runOfRoutine = async (
+  deps: { database: Database; sealer: Pick<Sealer, 'open'> },
+  routine: RunnableRoutine,
+  { author, fireMs }: { author: string; fireMs?: number },
+): Promise<RunRequest> => {
+  const { sealer } = deps
+  const initParams = JSON.parse(routine.init_params_overrides) as JsonObject
+  if (routine.workflow !== null) requireKnownOverrides(initParams, routine.workflow)
+  const { id, sealed_secrets: secrets } = routine
+  const webhook = await webhookOfRoutine(deps, routine)
+  return {
+    collection: {
+      id: routine.collection_id,
+      name: routine.collection_name,
+      payer: routine.payer,
+      environmentId: routine.environment_id,
+    },
+    task: { id: routine.task_id, name: routine.task_name, definition: routine.definition },
+    initParams,
+    secrets: secrets === null ? {} : openSecrets(sealer, id, secrets),
+    files: [],
+    author,
+    routineId: id,
+    params: { routine: { name: routine.name, ...(fireMs !== undefined && { fire: new Date(fireMs).toISOString() }) } },
+    ...(webhook && { webhook }),
+  }
+}
+
+/** The receiver of a routine, or that of its collection. */
+const webhookOfRoutine = async (
+  { database, sealer }: Parameters<typeof runOfRoutine>[0],
+  routine: RunnableRoutine,
+): Promise<RunRequest['webhook']> => {
+  const { id, collection_id: collectionId, webhook_url: url, sealed_webhook_secret: sealed } = routine
+  if (url !== null) return { url, secret: sealed === null ? null : sealer.open(sealed, routineWebhookSeal(id)) }
+  return collectionWebhook(database, sealer, { id: collectionId, settings: readCollectionSettings(routine.settings) })
+}
+
+const openSecrets = (sealer: Pick<Sealer, 'open'>, id: number, sealed: string): Record<string, string> =>
+  JSON.parse(sealer.open(sealed, routineSecretsSeal(id))) as Record<string, string>
 
 interface FireLimits {
   /** A fire later than this counts as missed. */
@@ -56,7 +121,7 @@ export const dueFires = (
   }
 }
 
-export interface FireDeps {
+interface FireDeps {
   database: Database
   engine: Pick<Engine, 'start'>
   sealer: Pick<Sealer, 'open'>
@@ -199,4 +264,62 @@ const startAlone = async (
   const { there, busy } = await stateOfFire(deps.database, routine.id, fireKey(routine.id, fireMs))
   if (there) return undefined
   return busy ? 'busy' : start(deps, routine, fireMs)
+}
+
+/** Maximum routines in one transaction: they stay locked until their runs are stored. */
+const takenTogether = 50
+
+/**
+ * Fires a bounded number of due routines; returns whether there may be more. Their rows stay locked meanwhile, so that
+ * each is fired by one process, and an update or pause applies before or after. A process that dies has moved nothing
+ * on: the next one finds existing runs by their keys.
+ */
+export const fireDue = (deps: FireDeps, nowMs: number): Promise<boolean> =>
+  deps.database.transaction(async (queries) => {
+    const due = await takeDueRoutines(queries, new Date(nowMs), takenTogether)
+    const fired = await Promise.all(due.map((routine) => fire(deps, routine, nowMs)))
+    if (fired.length > 0) await moveOn(queries, fired)
+    // If none could start, the server is too busy: they wait for the next pass.
+    return due.length === takenTogether && fired.some((after, at) => hasMoved(due[at], after))
+  })
+
+const hasMoved = (before: RunnableRoutine | undefined, after: FiredRoutine): boolean =>
+  before?.next_run_at?.getTime() !== after.next_run_at?.getTime() ||
+  after.waiting.length < (before?.waiting.length ?? 0)
+
+/** Fires due routines whenever a heartbeat reports some; returns a function that stops it. */
+export const keepFiring = (
+  deps: FireDeps & {
+    engine: Pick<Engine, 'lookFor'>
+    clock(): number
+    /** False while this host's clock cannot be trusted. */
+    mayFire(): boolean
+  },
+): (() => Promise<void>) => {
+  const { clock, mayFire, log } = deps
+  const stop = new AbortController()
+  let firing: Promise<void> | undefined
+  const fireAll = async () => {
+    while (!stop.signal.aborted && (await fireDue(deps, clock())));
+  }
+  const putOff = (error: unknown) => {
+    if (isDatabaseUnavailable(error)) log.debug({ err: error }, 'routines put off')
+    else log.error({ err: error }, 'routines could not be fired')
+  }
+  deps.engine.lookFor({
+    condition: isAnyRoutineDue,
+    now: () => new Date(clock()),
+    onSeen() {
+      if (stop.signal.aborted || !mayFire()) return
+      firing ??= fireAll()
+        .catch(putOff)
+        .finally(() => {
+          firing = undefined
+        })
+    },
+  })
+  return async () => {
+    stop.abort()
+    await firing
+  }
 }

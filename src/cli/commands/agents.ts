@@ -50,7 +50,7 @@ const openStore = async () => {
   const [{ loadSettings }, { createLogger }, { openLocalAgentStore }] = await Promise.all([
     import('../../lib/settings/config.ts'),
     import('../../lib/log.ts'),
-    import('../../server/local/local-agent-store.ts'),
+    import('../../server/local/agent-store.ts'),
   ])
   // progress is printed as it happens
   return openLocalAgentStore(loadSettings(process.env), createLogger({ level: 'fatal' }))

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { AppError } from '../../lib/errors.ts'
 import { byteSize } from '../../lib/settings/byte-size.ts'
-import type { CopiedStorage, CopyProgress } from '../../server/local/copy-storage.ts'
+import type { CopiedStorage, CopyProgress } from '../../server/local/storage.ts'
 import { exitCodes } from '../exit.ts'
 import { type Session, withSession } from '../session.ts'
 import { safe } from '../show/output.ts'
@@ -77,7 +77,7 @@ Examples:
 const adopt = async ({ out }: Session): Promise<void> => {
   const [{ loadSettings }, { adoptStorage }] = await Promise.all([
     import('../../lib/settings/config.ts'),
-    import('../../server/local/adopt-storage.ts'),
+    import('../../server/local/storage.ts'),
   ])
   const adopted = await adoptStorage(loadSettings(process.env))
   const given = adopted.others.length > 0 ? `, and no more to ${adopted.others.map(safe).join(', ')}` : ''
@@ -93,7 +93,7 @@ const copy = async ({ out }: Session, _args: [], { from, to }: CopyOptions): Pro
   const [{ loadSettings }, { parseStorageLocation }, { copyStorage }] = await Promise.all([
     import('../../lib/settings/config.ts'),
     import('../../lib/settings/storage-location.ts'),
-    import('../../server/local/copy-storage.ts'),
+    import('../../server/local/storage.ts'),
   ])
   const settings = loadSettings(process.env)
   const located = (option: string, text: string) => {

@@ -1,7 +1,7 @@
 import type { WorkContext } from '../../activities/own/own-activity.ts'
 import { pause } from '../../lib/time.ts'
 import type { JobHeartbeat, JobLogLine } from '../../model/workers/worker-job.ts'
-import { isGone, isWorthRepeating } from './retry-pause.ts'
+import { isGone, isWorthRepeating } from './connection.ts'
 
 /** Lines of one call, as the protocol limits them. */
 const linesPerCall = 100

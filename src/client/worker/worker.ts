@@ -12,9 +12,8 @@ import type { RegisterWorker } from '../../model/workers/worker.ts'
 import { silentPollSeconds, type WorkerJob } from '../../model/workers/worker-job.ts'
 import type { Client } from '../client.ts'
 import { createClient } from '../create-client.ts'
+import { fetchUnlessSilent, isGone, isWorthRepeating, pauseAfter, untilAnswered, wasHeldBack } from './connection.ts'
 import { type Heartbeats, type JobLoss, sendableText, startHeartbeats } from './heartbeats.ts'
-import { isGone, isWorthRepeating, pauseAfter, untilAnswered } from './retry-pause.ts'
-import { fetchUnlessSilent, wasHeldBack } from './silent-connection.ts'
 import type { WorkerLog, WorkerOptions } from './worker-options.ts'
 
 const usualConcurrency = 4

@@ -13,7 +13,7 @@ import type {
 import { AppError } from '../../lib/errors.ts'
 import type { ByteBudget } from '../../lib/memory/byte-budget.ts'
 import type { Slots } from '../../lib/slots.ts'
-import type { RunSql } from '../../lib/sql/outgoing-sql.ts'
+import type { RunSql } from '../../lib/sql/statement.ts'
 import type { RegisterProduct } from '../../model/data/product.ts'
 import type { AwaitedEvent, WaitForEvent } from '../../model/events/awaited-event.ts'
 import type { ModelCalls } from '../../model/gateway/model-calls.ts'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { doAtOnce } from '../../lib/slices.ts'
-import { mayHoldBytes, readJsonBytes, withoutBytes } from './inline-files.ts'
+import { jsonTextPieces, mayHoldBytes, readJsonBytes, withoutBytes } from './inline-files.ts'
 
 const read = (text: string) => doAtOnce(readJsonBytes(Buffer.from(text)))
 
@@ -50,4 +50,64 @@ test.each([
   })
   clearImmediate(timer)
   expect(most).toBeLessThanOrEqual(2_000) // of two slices: one may come before the count, one after it
+})
+
+const parses = (text: string): boolean => {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The text at each position of a word, since strings are looked at in words. */
+const shifted = (text: string): Buffer[] =>
+  [0, 1, 2, 3].map((by) => Buffer.concat([Buffer.alloc(by), Buffer.from(text), Buffer.alloc(5)]).subarray(by, -5))
+
+const agrees = (text: string): void => {
+  const expected = parses(text)
+  for (const bytes of shifted(text)) expect(doAtOnce(jsonTextPieces(bytes)), JSON.stringify(text)).toBe(expected)
+}
+
+const long = 'x'.repeat(50)
+
+test.each([
+  ...['', ' ', '{}', '[]', '[[],{}]', ' { "a" : [ 1 , 2 ] , "b" : null } ', '[1,]', '{"a":1,}', '{,}', '[,]', '{"a"}'],
+  ...['{"a":}', '{a:1}', '1 2', '[1 2]', '[}', '{]', '[', '{', '{"a":1', '[1', '"', `"${long}`, '{"a" 1}', '{"a":1]'],
+  ...['0', '-0', '-', '01', '1.', '.5', '1.5', '1e5', '1E+5', '1e-', '1e', '-1.25e-7', '+1', 'NaN', '1a', '--1'],
+  ...['true', 'false', 'null', 'tru', 'nulll', 'True', 'truefalse', '\ufeff{}', '{}\0', '\u00a0{}', '[\f1]'],
+  ...['"\\u00e4"', '"\\u00g4"', '"\\u00e"', '"\\ud800"', '"\\x"', '"\\', '"\\"', '"a\nb"', '"a\tb"', '"\u007f ü 😀"'],
+  ...[
+    `"${long}\u001f${long}"`,
+    `"${long}\\${long}"`,
+    `"${long}\\n${long}\\"${long}"`,
+    `{"${long}\\"":\n"${long}\\"${long}"}`,
+    `[\n"${long}\n"]`,
+    `{"${long}":"${long}"}`,
+  ],
+])('says of %j what JSON.parse says', agrees)
+
+test('agrees with JSON.parse about every value, and about every text with one character changed', () => {
+  const text = fc.oneof(
+    fc.json(),
+    fc.jsonValue().map((value) => JSON.stringify(value, undefined, 1)),
+  )
+  const character = fc.oneof(fc.constantFrom(...'{}[]",:\\/eE+-.019 \n\t\u0000\u001f'), fc.string({ maxLength: 1 }))
+  fc.assert(
+    fc.property(text, character, fc.nat(), fc.nat({ max: 1 }), (whole, other, place, cut) => {
+      agrees(whole)
+      const at = whole.length === 0 ? 0 : place % whole.length
+      const changed = whole.slice(0, at) + other + whole.slice(at + cut)
+      agrees(changed)
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test('strings of any length end where they end', () => {
+  for (let length = 0; length < 80; length++) {
+    for (const end of ['"', '\\n"', '\n"', '', '\u001f"', '\\"'])
+      agrees(`"${'é'.repeat(length % 3)}${'y'.repeat(length)}${end}`)
+  }
 })

@@ -1,11 +1,9 @@
 import type { z } from 'zod'
 import { AppError } from '../errors.ts'
-import { eventSettings } from './event-settings.ts'
 import { modelSettings } from './model-settings.ts'
-import { operationSettings } from './operation-settings.ts'
-import { runSettings } from './run-settings.ts'
+import { operationSettings, storageSettings, timedSettings } from './operation-settings.ts'
+import { eventSettings, runSettings, scriptSettings, workerSettings } from './run-settings.ts'
 import { sandboxSettings } from './sandbox-settings.ts'
-import { scriptSettings } from './script-settings.ts'
 import {
   baseUrl,
   byteCount,
@@ -21,9 +19,6 @@ import {
   webAddress,
   wholeNumber,
 } from './setting.ts'
-import { storageSettings } from './storage-settings.ts'
-import { timedSettings } from './timed-settings.ts'
-import { workerSettings } from './worker-settings.ts'
 
 const declared = {
   host: setting({

@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { TLSSocket } from 'node:tls'
 import { promisify } from 'node:util'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import type { OutgoingSql } from './outgoing-sql.ts'
 import { makeSqlRunner } from './run-sql.ts'
+import type { OutgoingSql } from './statement.ts'
 
 const servers: Server[] = []
 const sockets: Socket[] = []

@@ -4,10 +4,9 @@ import { AppError, messageOf } from '../errors.ts'
 import { checkedAddresses, type GuardOptions } from '../net/agent.ts'
 import { requireAllowedHost } from '../net/hosts.ts'
 import { pause } from '../time.ts'
-import { connectSql, type SqlConnection } from './connect-sql.ts'
-import { readConnectionUrl, type SqlTarget } from './connection-url.ts'
-import type { OpenSql, OutgoingSql, RunSql, SqlOutcome } from './outgoing-sql.ts'
+import { connectSql, readConnectionUrl, type SqlConnection, type SqlTarget } from './connection.ts'
 import { type Sending, sendStatement } from './send-statement.ts'
+import type { OpenSql, OutgoingSql, RunSql, SqlOutcome } from './statement.ts'
 
 /** An error message of PostgreSQL, as pg throws it. */
 interface ServerError {

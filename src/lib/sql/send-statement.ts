@@ -4,7 +4,7 @@ import type pg from 'pg'
 import { AppError, messageOf } from '../errors.ts'
 import { isDeeperThan, maxJsonDepth } from '../json/json-text.ts'
 import { byteSize } from '../settings/byte-size.ts'
-import type { OutgoingSql, SqlColumn, SqlOutcome } from './outgoing-sql.ts'
+import type { OutgoingSql, SqlColumn, SqlOutcome } from './statement.ts'
 
 /** Rows on their way from a connection to a reader; the connection waits while the reader is behind. */
 interface RowQueue {

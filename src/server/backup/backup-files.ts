@@ -4,10 +4,9 @@ import { readdir, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { AppError } from '../../lib/errors.ts'
 import { lockDataFolder } from '../../store/database/data-folder-lock.ts'
-import { countRows } from './check-backup.ts'
 import { isObjectFolder, type ObjectFolder, openObjectFolder } from './object-folder.ts'
 import { type OpenedBackup, openBackup } from './open-backup.ts'
-import { visitBackup } from './visit-backup.ts'
+import { countRows, visitBackup } from './visit-backup.ts'
 
 const ending = '.backup'
 

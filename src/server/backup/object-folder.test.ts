@@ -6,9 +6,9 @@ import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { openBackupAt } from './backup-files.ts'
-import { checkBackup } from './check-backup.ts'
 import type { ObjectCounts } from './dump-objects.ts'
 import { openObjectFolder, storeInFolder } from './object-folder.ts'
+import { checkBackup } from './visit-backup.ts'
 
 const [right, wrong] = ['0e2d2b2c-6c5e-4d1c-9b57-0a3c9d1f2e11', '1e2d2b2c-6c5e-4d1c-9b57-0a3c9d1f2e11']
 const sha256 = createHash('sha256').update('bytes').digest('hex')

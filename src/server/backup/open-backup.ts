@@ -1,7 +1,7 @@
 import { text } from 'node:stream/consumers'
 import { AppError } from '../../lib/errors.ts'
+import { readTar, type TarEntry } from '../../lib/files/archives.ts'
 import { peek } from '../../lib/files/byte-reader.ts'
-import { readTar, type TarEntry } from '../../lib/files/tar.ts'
 import { decryptStream, isEncrypted } from '../../lib/secrets/encrypted-stream.ts'
 import { type BackupManifest, endName, manifestName, manifestSchema } from './manifest.ts'
 import type { ObjectFolder } from './object-folder.ts'

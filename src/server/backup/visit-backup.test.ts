@@ -3,12 +3,11 @@ import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
-import { tarEnd, tarEntry } from '../../lib/files/tar.ts'
-import { checkBackup, countRows } from './check-backup.ts'
+import { tarEnd, tarEntry } from '../../lib/files/archives.ts'
 import { endName, listEntry, manifestName, objectEntry, tableEntry } from './manifest.ts'
 import type { ObjectFolder } from './object-folder.ts'
 import { openBackup } from './open-backup.ts'
-import { visitBackup } from './visit-backup.ts'
+import { checkBackup, countRows, visitBackup } from './visit-backup.ts'
 
 type Entry = [name: string, body: string | Buffer]
 

@@ -8,8 +8,7 @@ import { prepareDataFolder } from '../../store/database/data-folder.ts'
 import { openDatabase } from '../../store/database/database.ts'
 import { endRestoreHold, readRestoreState } from '../../store/system/restore-state.ts'
 import { countHeld, type HeldWork } from '../../store/system/waits.ts'
-import { byOperator } from './by-operator.ts'
-import { reachDatabase } from './reach-database.ts'
+import { byOperator, reachDatabase } from './reach-database.ts'
 
 export interface HeldServer extends HeldWork {
   backup: string

@@ -1,6 +1,6 @@
 import { type NewAuditRow, noteChange } from '../collections/audit.ts'
 import type { Queries } from '../database/database.ts'
-import { bool, int, json, moment, orNull, query, queryOne, text } from '../database/table.ts'
+import { bool, int, json, moment, orNull, query, queryOne, type Row, text } from '../database/table.ts'
 
 export interface NewLabel {
   runId: string
@@ -206,4 +206,59 @@ export const labelTextsOf = async (queries: Queries, runIds: string[]): Promise<
   const rows = await labelTexts(queries, [...new Set(runIds)])
   const texts = new Map(rows.map((row) => [row.id, row.labels]))
   return runIds.map((id) => texts.get(id) ?? '[]')
+}
+
+/** Maximum number of values shown of a key. */
+const mostValues = 20
+/** Values are cut to this many characters, and counted together. */
+const shownCharacters = 200
+
+/**
+ * Lists keys of labels in use in a collection after a key, in the order of the database's collation, with frequent
+ * values. Each key is one step in the index of each task.
+ */
+export const labelKeysOf = query(
+  'label_keys_of',
+  { key: text, values: json<{ value: string; runs: number }[]>('json') },
+  `with recursive t as materialized (
+       select id from tasks where collection_id = $1 union all select task_id from former_tasks where collection_id = $1),
+     keys(key, place) as (
+       select (select min(n.key) from t cross join lateral (
+          select key from label_counts where task_id = t.id and key > $2 and total > 0 order by key limit 1) n), 1
+       union all
+       select (select min(n.key) from t cross join lateral (
+          select key from label_counts where task_id = t.id and key > k.key and total > 0 order by key limit 1) n), place + 1
+       from keys k where k.key is not null and place < $3)
+     select k.key, (
+       select coalesce(json_agg(json_build_object('value', v.value, 'runs', v.runs) order by v.runs desc, v.value), '[]')
+       from (
+         select left(c.value, ${shownCharacters}) as value, sum(c.total)::bigint as runs
+         from t cross join lateral (
+           select value, total from label_counts where task_id = t.id and key = k.key and total > 0
+           order by total desc limit ${mostValues}) c
+         group by 1 order by 2 desc, 1 limit ${mostValues}) v) as values
+     from keys k where k.key is not null order by k.place`,
+  (collectionId: number, page: { after: string; limit: number }) => [collectionId, page.after, page.limit],
+)
+
+/** A label as an action on many runs found it. */
+const formerLabel = { author: text, value: text, recorded_by: orNull(text) }
+export type FormerLabel = Row<typeof formerLabel>
+
+const findLabels = query(
+  'labels_of_key',
+  { run_id: text, ...formerLabel },
+  `select run_id, author, value, recorded_by from labels
+     where run_id = any($1::text[]) and key = $2 and ($3::text is null or author = $3) order by number`,
+  (at: { runKeys: readonly string[]; key: string; author: string | undefined }) => [
+    ...[at.runKeys, at.key, at.author ?? null],
+  ],
+)
+
+/** Reads the labels of a key by run, of one author or of all. Runs without such a label are left out. */
+export const labelsOfKey = async (...given: Parameters<typeof findLabels>): Promise<Map<string, FormerLabel[]>> => {
+  const found = new Map<string, FormerLabel[]>()
+  for (const { run_id, ...label } of await findLabels(...given))
+    found.set(run_id, [...(found.get(run_id) ?? []), label])
+  return found
 }

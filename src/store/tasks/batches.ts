@@ -4,16 +4,19 @@ import { float, int, json, moment, orNull, query, queryOne, type Row, text, text
 import type { RunCursor } from '../runs/lists/run-order.ts'
 import { initParamsText, runSummary, summaryColumns } from '../runs/runs.ts'
 
+type Counts = Partial<Record<RunStatus, number>>
+
 /** Progress of a batch's runs. */
 export interface BatchProgress {
   /** Number of created runs by status. */
-  counts: Partial<Record<RunStatus, number>>
+  counts: Counts
   /** US dollars; null when no run's cost is known. */
   cost_usd: number | null
 }
 
-/** SQL condition: a run started by the batch, whose only step has seq 0. */
-const runsOf = (batch: string): string => `r.parent_id = ${batch} and r.parent_seq = 0`
+/** SQL condition: a run started by a step; the only step of a batch has seq 0. */
+const runsOf = (run: string, seq = '0'): string => `r.parent_id = ${run} and r.parent_seq = ${seq}`
+
 /** Finds the run with this trajectory id if it is a batch, not a run of another task or an ingested one. */
 export const findBatch = queryOne(
   'find_batch',
@@ -48,28 +51,44 @@ const open = 'r.ended_at is null'
 /** SQL condition: ended but not completed; few, and indexed. */
 const unusual = "r.ended_at is not null and r.status <> 'completed'"
 
-const byStatus = (which: string): string =>
-  `select r.status, count(*)::int as total from runs r where ${runsOf('b.id')} and ${which} group by r.status`
+const progress = { begun: int, others: json<Counts>('json') }
 
 /**
- * Reads the progress of batches, in the order of the ids. Completed runs are many and are not counted: their number is
- * the created ones minus all others. The cost includes runs below those of the batch.
+ * SQL columns: the progress of child runs. Completed ones are many and are not counted: their number is the created
+ * ones minus all others, which are few and have indexes of their own (`runs_open_children`, `runs_children_unusual`).
  */
+const progressOf = (children: string): string => {
+  const byStatus = (which: string) =>
+    `select r.status, count(*)::int as total from runs r where ${children} and ${which} group by r.status`
+  return `coalesce((select max(child_index) + 1 from runs r where ${children}), 0) as begun,
+     (select coalesce(json_object_agg(status, total), '{}') from (
+        select status, sum(total) as total from (${byStatus(open)} union all ${byStatus(unusual)}) k group by 1) o) as others`
+}
+
+const countsOf = ({ begun, others }: Row<typeof progress>): Counts => {
+  const rest = Object.values(others).reduce((sum, total) => sum + total, 0)
+  return { ...others, completed: begun - rest }
+}
+
+/** Reads the progress of batches, in the order of the ids. The cost includes runs below those of the batch. */
 export const batchProgress = query(
   'batch_progress',
-  { begun: int, others: json<BatchProgress['counts']>('json'), usd: orNull(float) },
-  `select coalesce((select max(child_index) + 1 from runs r where ${runsOf('b.id')}), 0) as begun,
-     (select coalesce(json_object_agg(status, total), '{}') from (
-        select status, sum(total) as total from (${byStatus(open)} union all ${byStatus(unusual)}) k group by 1) o) as others,
+  { ...progress, usd: orNull(float) },
+  `select ${progressOf(runsOf('b.id'))},
      (select sum(usd)::float8 from run_spending where position('/' in run_id) > 0
         and run_id ~>=~ (b.id || '/0/') and run_id ~<~ (b.id || '/00')) as usd
    from unnest($1::text[]) with ordinality b(id, at) order by b.at`,
   (keys: string[]) => [keys],
-  (rows) =>
-    rows.map(({ begun, others, usd }): BatchProgress => {
-      const rest = Object.values(others).reduce((sum, total) => sum + total, 0)
-      return { counts: { ...others, completed: begun - rest }, cost_usd: usd }
-    }),
+  (rows) => rows.map(({ usd, ...row }): BatchProgress => ({ counts: countsOf(row), cost_usd: usd })),
+)
+
+/** Reads how many child runs a step has created, and their number by status. */
+export const childProgress = queryOne(
+  'child_progress',
+  progress,
+  `select ${progressOf(runsOf('$1', '$2'))}`,
+  (runKey: string, seq: number) => [runKey, seq],
+  (row = { begun: 0, others: {} }) => ({ begun: row.begun, counts: countsOf(row) }),
 )
 
 /** Reads the first errors of a batch in item order. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { newTrajectoryId } from '../../../src/lib/ids.ts'
-import { makeFreeIds } from '../../../src/store/runs/free-ids.ts'
+import { makeFreeIds } from '../../../src/store/runs/runs.ts'
 import { startTestServer, type TestServer } from '../../server.ts'
 
 let jetty: TestServer

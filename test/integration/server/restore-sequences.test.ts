@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import type pg from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { BackupManifest } from '../../../src/server/backup/manifest.ts'
-import { beginLoad, completeLoad } from '../../../src/server/backup/restore-database.ts'
+import { beginLoad, completeLoad } from '../../../src/server/local/restore-server.ts'
 import { connectForCopy } from '../../../src/store/database/copy.ts'
 import { createTestDatabase, type TestDatabase } from '../../database.ts'
 

@@ -84,7 +84,7 @@ test('some hundred fires are kept of each routine', async () => {
     `insert into routine_fires select $1, timestamptz '2020-01-01' + n * interval '1 hour', 'missed' from generate_series(1, 3000) n`,
     [id],
   )
-  const { keepFires } = await import('../../../src/store/routine-fires.ts')
+  const { keepFires } = await import('../../../src/store/routines.ts')
   for (let tries = 0; tries < 2_000; tries++) {
     await keepFires(server.server.database, [
       { id, outcomes: [{ at: new Date(now), outcome: 'missed', reason: null }] },

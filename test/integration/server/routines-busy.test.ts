@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { fireDue } from '../../../src/background/routines/keep-firing.ts'
+import { fireDue } from '../../../src/background/routines/fire.ts'
 import { AppError } from '../../../src/lib/errors.ts'
 import { createLogger } from '../../../src/lib/log.ts'
 import { startTestServer, type TestServer } from '../../server.ts'

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadSettings } from '../../../src/lib/settings/config.ts'
 import { parseStorageLocation, type StorageLocation } from '../../../src/lib/settings/storage-location.ts'
-import { type CopiedStorage, copyStorage } from '../../../src/server/local/copy-storage.ts'
+import { type CopiedStorage, copyStorage } from '../../../src/server/local/storage.ts'
 import { type FakeS3, startFakeS3 } from '../../fakes/s3.ts'
 import { startTestServer, type TestServer } from '../../server.ts'
 

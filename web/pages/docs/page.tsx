@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { useParams } from '@tanstack/react-router'
 import { type ComponentProps, type ReactNode, Suspense, useEffect, useMemo } from 'react'
-import { type MarkdownHeading, markdownHeadings } from '../../../src/lib/text/markdown-headings.ts'
+import { type MarkdownHeading, markdownHeadings } from '../../../src/lib/text/markdown.ts'
 import { lazyPart } from '../../data/server-away.ts'
 import { useTitle } from '../../data/title.ts'
 import { PageLink } from '../../parts/page-link.tsx'

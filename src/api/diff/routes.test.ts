@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { jsonDifference } from './json-difference.ts'
+import { jsonDifference } from './routes.ts'
 
 it.each([
   [{ a: 1, b: [1, 2] }, { a: 1, b: [1, 2] }, []],

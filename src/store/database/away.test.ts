@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
 import { AppError } from '../../lib/errors.ts'
-import { databaseAway } from './away.ts'
-import { explainDatabase } from './explain.ts'
+import { databaseAway, explainDatabase } from './away.ts'
 
 const failure = (message: string, more: object = {}) => Object.assign(new Error(message), more)
 const fromPostgres = (code: string, message: string) => failure(message, { code, severity: 'FATAL' })

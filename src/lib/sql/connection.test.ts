@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { readConnectionUrl } from './connection-url.ts'
+import { readConnectionUrl } from './connection.ts'
 
 describe('a connection URL', () => {
   it.each([
