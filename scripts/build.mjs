@@ -40,6 +40,7 @@ const isOfWeb = (name) => name === 'web' || name === 'web-before' || name === st
 /** Replaces the operations of the client by their values: in a browser the contract would bring every schema, and node:fs. */
 const freezeWireOperations = async () => {
   const path = join(draft, 'client/wire-operations.js')
+  if (!existsSync(path)) return
   const { wireOperations, clientVersion } = await import(path)
   const text = JSON.stringify(JSON.stringify(wireOperations))
   const version = JSON.stringify(clientVersion)

@@ -57,6 +57,12 @@ describe('one definition for each operation', () => {
     expect(JSON.parse(built)).toEqual(JSON.parse(JSON.stringify(describeOperations(contract))))
   })
 
+  it('is in the built client without any schema', async () => {
+    const built = join(dirname(await builtProgram()), 'client')
+    expect(readFileSync(join(built, 'wire-operations.js'), 'utf8')).not.toMatch(/^import/m)
+    expect(readFileSync(join(built, 'create-client.js'), 'utf8')).not.toMatch(/contract|version\.js/)
+  })
+
   it('answers through the client as over HTTP', async () => {
     const operations = describeOperations(contract)
     const connection = { url: jetty.url, token: jetty.server.adminToken }
