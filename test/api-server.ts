@@ -4,34 +4,23 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { builtinActivities } from '../src/activities/registry.ts'
-import { agentsRoutes } from '../src/api/agents/routes.ts'
 import { type AuditDeps, auditRoutes } from '../src/api/audit/routes.ts'
 import { makeAuditTrail } from '../src/api/audit/trail.ts'
 import { makeAuthenticate, makeCallLimit } from '../src/api/authenticate.ts'
 import { type CollectionsDeps, collectionsRoutes } from '../src/api/collections/routes.ts'
-import { connectedAccountsRoutes } from '../src/api/connected-accounts/routes.ts'
-import { croissantRoutes } from '../src/api/croissant/routes.ts'
 import { type DatasetsDeps, datasetsRoutes } from '../src/api/datasets/routes.ts'
-import { demoRoutes } from '../src/api/demo/routes.ts'
 import { docsRoutes } from '../src/api/docs/routes.ts'
-import { entityRelationshipsRoutes } from '../src/api/entity-relationships/routes.ts'
-import { type EnvironmentDeps, environmentRoutes } from '../src/api/environment/routes.ts'
+import { entitiesRoutes } from '../src/api/entities/routes.ts'
 import { type FilesDeps, filesRoutes } from '../src/api/files/routes.ts'
 import { makeReadiness } from '../src/api/health/readiness.ts'
 import { type HealthDeps, healthRoutes } from '../src/api/health/routes.ts'
+import { hostedOnlyRoutes } from '../src/api/hosted-only/routes.ts'
 import { type ItemsDeps, itemsRoutes } from '../src/api/items/routes.ts'
 import { type KeysDeps, keysRoutes } from '../src/api/keys/routes.ts'
-import { modelsRoutes } from '../src/api/models/routes.ts'
-import { type PreviewRouteDeps, previewRoutes } from '../src/api/previews/routes.ts'
 import { makeReference } from '../src/api/reference.ts'
-import { type SettingsDeps, settingsRoutes } from '../src/api/settings/routes.ts'
 import { type StepTemplatesDeps, stepTemplatesRoutes } from '../src/api/step-templates/routes.ts'
-import { taskSearchRoutes } from '../src/api/task-search/routes.ts'
-import { taskVersionsRoutes } from '../src/api/task-versions/routes.ts'
 import { type TasksDeps, tasksRoutes } from '../src/api/tasks/routes.ts'
 import { makeShownDefinitions } from '../src/api/trajectories/definitions.ts'
-import { type TrialDeps, trialRoutes } from '../src/api/trial/routes.ts'
-import { type UploadsDeps, uploadsRoutes } from '../src/api/uploads/routes.ts'
 import type { CheckedWorkflow } from '../src/engine/engine.ts'
 import { makeProgramCache } from '../src/engine/program/programs.ts'
 import type { Route } from '../src/http/implement.ts'
@@ -90,43 +79,27 @@ export interface CallOptions {
 /** What the routes that need no engine want. */
 type ApiDeps = HealthDeps &
   CollectionsDeps &
-  SettingsDeps &
-  EnvironmentDeps &
   TasksDeps &
   FilesDeps &
-  UploadsDeps &
   KeysDeps &
   AuditDeps &
   StepTemplatesDeps &
-  TrialDeps &
   DatasetsDeps &
-  PreviewRouteDeps &
   ItemsDeps
 
 export const routesWithoutEngine = (deps: ApiDeps): Route[] => [
   ...healthRoutes(deps),
   ...docsRoutes(deps),
   ...collectionsRoutes(deps),
-  ...settingsRoutes(deps),
-  ...environmentRoutes(deps),
   ...tasksRoutes(deps),
-  ...taskVersionsRoutes(deps),
-  ...taskSearchRoutes(deps),
   ...filesRoutes(deps),
-  ...uploadsRoutes(deps),
   ...keysRoutes(deps),
   ...auditRoutes(deps),
   ...stepTemplatesRoutes(deps),
-  ...trialRoutes(deps),
-  ...croissantRoutes(deps),
-  ...previewRoutes(deps),
   ...datasetsRoutes(deps),
   ...itemsRoutes(deps),
-  ...modelsRoutes(deps),
-  ...agentsRoutes(deps),
-  ...entityRelationshipsRoutes(deps),
-  ...connectedAccountsRoutes(),
-  ...demoRoutes(),
+  ...entitiesRoutes(deps),
+  ...hostedOnlyRoutes(),
 ]
 
 /** What a check finds where there is no engine to check anything. */

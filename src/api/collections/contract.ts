@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { endpoint } from '../../http/endpoint.ts'
+import { endpoint, ifMatchHeader } from '../../http/endpoint.ts'
 import { agentSchema } from '../../model/collections/agent.ts'
 import {
   collectionPausesSchema,
@@ -12,8 +12,12 @@ import {
   setOwnerSchema,
   setStorageSchema,
 } from '../../model/collections/collection.ts'
+import { collectionSettingsSchema, setCollectionSettingsSchema } from '../../model/collections/collection-settings.ts'
+import { environmentSchema, setEnvironmentSchema, variablesSchema } from '../../model/collections/environment.ts'
+import { retentionPreviewSchema, retentionTrialSchema } from '../../model/collections/retention-preview.ts'
+import { trialSchema } from '../../model/collections/trial.ts'
 import { listedDatasetSchema } from '../../model/data/dataset.ts'
-import { limitSchema, skipSchema } from '../../model/names.ts'
+import { limitSchema, skipSchema, timestampSchema } from '../../model/names.ts'
 
 const tag = 'Collections'
 const viewSchema = z.enum(['full', 'summary']).default('full')
@@ -24,6 +28,33 @@ const pageQuery = z.object({
   limit: z.coerce.number().int().default(100).meta({ minimum: 0 }),
 })
 const listQuery = z.object({ skip: skipSchema, limit: limitSchema })
+
+const count = z.int().min(0)
+
+/** Usage of a collection, about a second old, and its limits. */
+const collectionUsageSchema = z
+  .object({
+    runs: count.describe('Number of stored runs, gateway calls included.'),
+    stored_bytes: count.describe('Sum of `database_bytes` and `file_bytes`.'),
+    database_bytes: count.describe(
+      'Bytes of the texts of its runs: parameters, inputs, outputs, errors, agent events.',
+    ),
+    file_bytes: count.describe('Bytes of its files.'),
+    quota: z.object({ stored_bytes: count, runs: count }).describe('Limits above which writes are refused.'),
+    together: z
+      .object({ runs: count, stored_bytes: count, quota: z.object({ stored_bytes: count, runs: count }) })
+      .describe('What all collections that were made with the keys of the same collection store, it included.'),
+    measured: timestampSchema
+      .nullable()
+      .describe('Time of the last measurement; later changes are added to it. null: not measured yet.'),
+    spent_today: z
+      .object({
+        usd: z.number().describe('US dollars of calls with a known price.'),
+        tokens: count.describe('Tokens in and out, cached ones included.'),
+      })
+      .describe('Model calls of this day (UTC), which the daily budget limits.'),
+  })
+  .meta({ id: 'CollectionUsage' })
 
 export const collectionsContract = {
   listCollections: endpoint({
@@ -121,5 +152,83 @@ export const collectionsContract = {
     tag,
     query: listQuery,
     response: z.array(agentSchema),
+  }),
+  getCollectionSettings: endpoint({
+    method: 'GET',
+    path: '/api/v1/collections/{collection}/settings',
+    summary: 'Every setting of a collection, with its value or null for the default',
+    tag,
+    response: collectionSettingsSchema,
+  }),
+  getCollectionUsage: endpoint({
+    method: 'GET',
+    path: '/api/v1/collections/{collection}/usage',
+    summary: 'How much a collection stores, its quota, and what it has spent today',
+    tag,
+    response: collectionUsageSchema,
+  }),
+  previewRetention: endpoint({
+    method: 'POST',
+    path: '/api/v1/collections/{collection}/retention/preview',
+    summary:
+      'What retention would delete now, under the settings of the collection or under others; nothing is deleted',
+    tag,
+    access: 'read',
+    audited: false,
+    body: retentionTrialSchema,
+    response: retentionPreviewSchema,
+  }),
+  updateCollectionSettings: endpoint({
+    method: 'PATCH',
+    path: '/api/v1/collections/{collection}/settings',
+    summary: 'Change the given settings; null restores the default',
+    tag,
+    headers: ifMatchHeader,
+    body: setCollectionSettingsSchema,
+    response: collectionSettingsSchema,
+    errors: ['precondition_failed'],
+  }),
+  getEnvironment: endpoint({
+    method: 'GET',
+    path: '/api/v1/collections/{collection}/environment',
+    summary: 'The environment variables, with masked values',
+    tag,
+    response: environmentSchema,
+  }),
+  listVariables: endpoint({
+    method: 'GET',
+    path: '/api/v1/collections/{collection}/environment/variables',
+    summary: 'The names of the environment variables: who set each, and which tasks use it',
+    tag,
+    response: variablesSchema,
+  }),
+  setEnvironment: endpoint({
+    method: 'PATCH',
+    path: '/api/v1/collections/{collection}/environment',
+    summary: 'Set or delete environment variables; runs that start later use them',
+    tag,
+    body: setEnvironmentSchema,
+    wraps: 'environment_variables',
+    response: environmentSchema,
+  }),
+}
+
+const trialTag = 'Trial'
+
+export const trialContract = {
+  getTrial: endpoint({
+    method: 'GET',
+    path: '/api/v1/trial/{collection}',
+    summary: 'Whether a collection may use provider keys of the server, and the rest of its trial',
+    tag: trialTag,
+    response: trialSchema,
+  }),
+  activateTrial: endpoint({
+    method: 'POST',
+    path: '/api/v1/trial/{collection}/activate',
+    summary: 'Start the one trial of a collection; refused if the server has no trial keys',
+    tag: trialTag,
+    response: trialSchema,
+    errors: ['bad_request'],
   }),
 }

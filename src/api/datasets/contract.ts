@@ -14,6 +14,71 @@ import { entityHistorySchema, entityVersionSchema, historyQuerySchema } from '..
 import { jsonObjectSchema } from '../../model/names.ts'
 import { searchHitSchema, searchQuerySchema } from '../../model/search.ts'
 
+/** A fault in a Croissant document, or advice about it. */
+const croissantFindingSchema = z
+  .object({
+    pointer: z.string().describe('JSON Pointer of the place in the document; empty for the document itself.'),
+    node: z
+      .string()
+      .nullable()
+      .describe('The node and those it is in, such as `Metadata(iris) > RecordSet(flowers) > Field(id)`.'),
+    rule: z.string().describe('Name of the rule, such as `reference`.'),
+    severity: z.enum(['error', 'warning']),
+    message: z.string(),
+    fix: z.string().describe('What to do about it.'),
+  })
+  .meta({ id: 'CroissantFinding' })
+
+/** The report about a Croissant file. */
+const croissantReportSchema = z
+  .object({
+    filename: z.string(),
+    overall_passed: z.boolean().describe('Whether the file has no error; warnings do not count.'),
+    steps: z
+      .array(
+        z.object({
+          name: z.string(),
+          passed: z.boolean(),
+          message: z.string(),
+          details: z.string().nullable(),
+        }),
+      )
+      .describe('JSON, then the rules of Croissant, then the records. The first step that fails is the last.'),
+    json_reference: z.unknown().describe('The document; a text when it is no JSON.'),
+    errors: z.array(croissantFindingSchema),
+    warnings: z.array(croissantFindingSchema),
+  })
+  .meta({ id: 'CroissantReport' })
+
+/** The first rows of a data file. */
+const filePreviewSchema = z
+  .object({
+    format: z.string().describe('parquet, csv, tsv, json, jsonl, zip or tar.gz.'),
+    columns: z
+      .array(
+        z.object({
+          name: z.string(),
+          type: z
+            .enum(['text', 'integer', 'number', 'boolean', 'datetime', 'object', 'list', 'mixed', 'empty', 'skipped'])
+            .describe('`skipped` is a column whose first page is too large to be shown.'),
+          nulls: z.int(),
+          distinct: z.int(),
+          min: z.union([z.string(), z.number()]).nullable(),
+          max: z.union([z.string(), z.number()]).nullable(),
+        }),
+      )
+      .describe('Facts about a column are those of the rows shown.'),
+    rows: z.array(z.array(z.unknown())).describe('At most 100 rows, with a cell for each column; long texts are cut.'),
+    row_count: z
+      .int()
+      .nullable()
+      .describe('How many rows the file has, where it says so without being read as a whole.'),
+    truncated: z.boolean().describe('Whether the file has more than is shown.'),
+    members: z.array(z.object({ name: z.string(), size: z.int() })).describe('Members of an archive, at most 1,000.'),
+    member: z.string().nullable().describe('The member of an archive that is shown: the first that can be.'),
+  })
+  .meta({ id: 'FilePreview' })
+
 const tag = 'Datasets'
 const one = '/api/v1/datasets/{collection}/{dataset}'
 const collectionMissing = 'Dataset not found'
@@ -29,6 +94,30 @@ const reading = { method: 'GET', tag, collectionMissing } as const
 const openly = { ...reading, access: 'optional' } as const
 
 export const datasetsContract = {
+  validateCroissant: endpoint({
+    method: 'POST',
+    path: '/api/v1/datasets/mlcroissant-validation',
+    summary: 'Validate a Croissant file of version 1.0 or 1.1; also a file with errors gets a report and status 200',
+    tag,
+    access: 'none',
+    body: z.object({}),
+    form: true,
+    files: ['file'],
+    heldFileBytes: 4 * 1024 * 1024,
+    audited: false,
+    response: croissantReportSchema,
+    errors: ['busy'],
+  }),
+  previewDatasetData: endpoint({
+    method: 'GET',
+    path: '/api/v1/datasets/{collection}/{dataset}/data/{number}/preview',
+    summary:
+      'The first rows of a data file: parquet, CSV, TSV, JSON, JSON lines, or the first such file in a tar.gz or zip',
+    tag,
+    collectionMissing: unknownCollection,
+    response: filePreviewSchema,
+    errors: ['bad_request', 'storage_unavailable', 'busy'],
+  }),
   listDatasets: endpoint({
     method: 'GET',
     path: '/api/v1/datasets/{collection}',

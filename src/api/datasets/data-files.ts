@@ -1,5 +1,7 @@
+import type { PreviewSource } from '../../datasets/preview/preview.ts'
 import type { Call } from '../../http/implement.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
+import { readWhole } from '../../lib/memory/byte-blocks.ts'
 import { timestamp } from '../../lib/time.ts'
 import { authorOf } from '../../model/collections/identity.ts'
 import type { CollectionBuckets } from '../../store/buckets/collection-buckets.ts'
@@ -17,6 +19,21 @@ export interface DataFileDeps {
   buckets: Pick<CollectionBuckets, 'bucketOf'>
   links: { readonly publicUrl: string }
 }
+
+/** A stored file that is read by ranges. */
+export const fileSource = (
+  objects: Pick<ObjectStore, 'open'>,
+  file: { name: string; size: number; object: string },
+): PreviewSource => ({
+  name: file.name,
+  size: file.size,
+  read: async (start, end) => {
+    const last = Math.min(end, file.size) - 1
+    if (last < start) return new Uint8Array()
+    const { stream } = await objects.open(file.object, { start, end: last })
+    return readWhole(stream)
+  },
+})
 
 type UploadCall = Call<(typeof datasetsContract)['uploadDatasetData']>
 

@@ -1,10 +1,23 @@
 import { exportCroissant } from '../../datasets/croissant/export.ts'
+import { makeCroissantReporter } from '../../datasets/croissant/run-report.ts'
+import { PreviewFailed } from '../../datasets/preview/preview.ts'
+import { runPreview } from '../../datasets/preview/run-preview.ts'
 import { requireMatch } from '../../http/entity-tag.ts'
 import { type AnyCall, type Call, type Handlers, implement, type Route } from '../../http/implement.ts'
 import { rawJson } from '../../http/reply.ts'
-import { AppError } from '../../lib/errors.ts'
+import { AppError, invalidField } from '../../lib/errors.ts'
 import { type JsonObject, parsedObject } from '../../lib/json/json-object.ts'
-import { authorOf, coveredIds, type FoundCollection, type Identity } from '../../model/collections/identity.ts'
+import { readWhole } from '../../lib/memory/byte-blocks.ts'
+import { makeProcessQueue } from '../../lib/processes/process-queue.ts'
+import { makeSlots, withSpare } from '../../lib/slots.ts'
+import {
+  authorOf,
+  coveredIds,
+  type FoundCollection,
+  type Identity,
+  ownerOf,
+  ownerOfCaller,
+} from '../../model/collections/identity.ts'
 import type { CreateDataset } from '../../model/data/dataset.ts'
 import type { Database, Queries } from '../../store/database/database.ts'
 import {
@@ -12,13 +25,22 @@ import {
   deleteFileRows,
   findDatasetFile,
   findPreviewFile,
+  insertDatasetFile,
   listDatasetFiles,
   newestDatasetFile,
   objectsOfDataset,
 } from '../../store/entities/dataset-files.ts'
 import { type EntityFields, type EntityRow, searchEntities } from '../../store/entities/entities.ts'
 import { entityVersions } from '../../store/entities/entity-versions.ts'
-import { createEntity, deleteEntity, lockEntity, newestItems, updateEntity } from '../../store/entities/write-entity.ts'
+import {
+  createEntity,
+  deleteEntity,
+  lockEntity,
+  newestItems,
+  updateEntity,
+  writeEntity,
+} from '../../store/entities/write-entity.ts'
+import { previewPath } from '../../store/files/storage-path.ts'
 import { removeAll } from '../../store/objects/removal.ts'
 import { emptyFields, storedFields } from '../entities/fields.ts'
 import {
@@ -31,20 +53,97 @@ import {
   storeWithin,
 } from '../entities/find.ts'
 import { entityText, stateTag } from '../entities/serialize.ts'
-import { downloadLink, serveFile } from '../files/serve.ts'
+import { downloadLink, type ReadableObjects, serveFile } from '../files/serve.ts'
 import { describeExport } from '../items/exported-file.ts'
 import { requireItemsFit, requireUsableSchema } from '../items/item-schema.ts'
 import { getEntityVersion, historyText, versionText } from '../versions.ts'
 import { datasetsContract } from './contract.ts'
-import { shownDataFile, storeDataFile } from './data-files.ts'
-import { type PreviewDeps, storedPreviewText, storePreview } from './previews.ts'
+import { type DataFileDeps, fileSource, kept, onlyFile, shownDataFile, storeDataFile } from './data-files.ts'
 
-type OfData = 'uploadDatasetData' | 'listDatasetData' | 'getDatasetData' | 'downloadLatestDatasetData'
+const kind = 'dataset' as const
+const mostListed = 1000
+const missing = (message: string) => new AppError('not_found', message)
+
+export interface DatasetsDeps extends DataFileDeps {
+  objects: ReadableObjects & { remove(ids: string[]): Promise<void> }
+  settings: { previewSeconds: number; previewMemoryBytes: number }
+}
+
+/** Anybody may validate: with one process, others keep the processor, and previews keep their processes. */
+const mostReportsWaiting = 100
+
+/** More processes at once would take the memory of runs. */
+const [previewsAtOnce, mostPreviewsWaiting] = [2, 100]
+
+const refused = (error: unknown): unknown =>
+  error instanceof PreviewFailed
+    ? new AppError('bad_request', error.message, { hint: 'Download the file to look at it.' })
+    : error
+
+const largestText = 64 * 1024
+
+/** Replaces the stored preview by the file of a call; an empty file removes it. */
+const storePreview = async (
+  { database, quota, objects }: DatasetsDeps,
+  call: Call<(typeof datasetsContract)['setDatasetPreview']>,
+  dataset: EntityRow,
+): Promise<EntityRow> => {
+  const file = onlyFile(call, 'preview_update')
+  await quota.require(dataset.collection_id, 0)
+  const isEmpty = file.size === 0
+  const write = () =>
+    database.transaction(async (queries) => {
+      const row = await lockEntity(queries, dataset.id)
+      if (!row) throw missing('Dataset not found')
+      const before = await findPreviewFile(queries, row.id)
+      if (before) await deleteFileRows(queries, [before.path])
+      if (!isEmpty) {
+        const { object, name, content_type: contentType, size, sha256 } = file
+        const path = previewPath({ collection: row.collection_name, dataset: row.name, object, name })
+        const at = { datasetId: row.id, collectionId: row.collection_id, number: null }
+        await insertDatasetFile(queries, at, { path, object, name, contentType, size, sha256 })
+      }
+      const next = { ...row, preview_type: isEmpty ? null : file.content_type }
+      const saved = { isNewVersion: false, author: authorOf(call.identity) }
+      return { row: await writeEntity(queries, next, saved), replaced: before?.object }
+    })
+  const { row, replaced } = isEmpty ? await write() : await kept(call, write)
+  if (!isEmpty) quota.add(row.collection_id, { fileBytes: file.size })
+  if (replaced) await objects.remove([replaced]).catch(() => {}) // no row names it: the sweep removes what is left
+  return row
+}
+
+/** The preview as text; null when there is none, or it is not a short UTF-8 text. */
+const storedPreviewText = async ({ database, objects }: DatasetsDeps, dataset: EntityRow): Promise<string | null> => {
+  const file = await findPreviewFile(database, dataset.id)
+  if (!file || file.size > largestText) return null
+  const bytes = await readWhole((await objects.open(file.object)).stream)
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    return null
+  }
+}
+
+type OfData =
+  | 'previewDatasetData'
+  | 'uploadDatasetData'
+  | 'listDatasetData'
+  | 'getDatasetData'
+  | 'downloadLatestDatasetData'
 
 /** Answers the operations on the data files of a dataset. */
-const dataHandlers = (deps: PreviewDeps): Pick<Handlers<typeof datasetsContract>, OfData> => {
-  const { database, objects, links } = deps
-  const get = (collection: FoundCollection, name: string) => getEntity(database, { kind: 'dataset', name }, collection)
+const dataHandlers = (deps: DatasetsDeps): Pick<Handlers<typeof datasetsContract>, OfData> => {
+  const { database, objects, links, settings } = deps
+  const get = (collection: FoundCollection, name: string) => getEntity(database, { kind, name }, collection)
+  const getFile = async (dataset: EntityRow, text: string): Promise<DatasetFileRow> => {
+    const number = /^\d{1,9}$/.test(text) ? Number(text) : undefined
+    const file = number === undefined ? undefined : await findDatasetFile(database, dataset.id, number)
+    if (!file) throw missing(`Data file ${text} not found for this dataset`)
+    return file
+  }
+  const limits = { seconds: settings.previewSeconds, memoryBytes: settings.previewMemoryBytes }
+  const previewQueue = makeProcessQueue(makeSlots(withSpare(previewsAtOnce)), mostPreviewsWaiting)
 
   return {
     uploadDatasetData: async (call) => {
@@ -68,11 +167,18 @@ const dataHandlers = (deps: PreviewDeps): Pick<Handlers<typeof datasetsContract>
 
     getDatasetData: async ({ collection, params }) => {
       const dataset = await get(collection, params.dataset)
-      const number = /^\d{1,9}$/.test(params.number) ? Number(params.number) : undefined
-      const file = number === undefined ? undefined : await findDatasetFile(database, dataset.id, number)
-      if (!file) throw missing(`Data file ${params.number} not found for this dataset`)
+      const file = await getFile(dataset, params.number)
       const link = await downloadLink(objects, file)
       return { ...shownDataFile(file, dataset, links.publicUrl), ...(link && { download_url: link }) }
+    },
+
+    previewDatasetData: async ({ collection, params }) => {
+      const file = await getFile(await get(collection, params.dataset), params.number)
+      return previewQueue(ownerOf(collection), () =>
+        runPreview(fileSource(objects, file), limits).catch((error: unknown) => {
+          throw refused(error)
+        }),
+      )
     },
 
     downloadLatestDatasetData: async ({ collection, params, method, headers }) => {
@@ -152,10 +258,10 @@ const addDataset = async (deps: StoreEntityDeps, call: AddCall): Promise<EntityR
   const { collection, identity, body, bodyText } = call
   requireUsableSchema(body.item_schema, call.warn)
   const fields = { ...emptyFields(body.name), ...storedFields(body, bodyText) }
-  const at = { kind: 'dataset' as const, collectionId: collection.id, author: authorOf(identity) }
+  const at = { kind, collectionId: collection.id, author: authorOf(identity) }
   const row = await storeWithin(deps, call, collection.id, () => createEntity(deps.database, at, fields))
   if (row === 'taken') throw taken()
-  if (row === 'gone') throw new AppError('not_found', `Collection with name '${collection.name}' not found`)
+  if (row === 'gone') throw missing(`Collection with name '${collection.name}' not found`)
   auditEntity(call, row, body)
   return row
 }
@@ -178,7 +284,7 @@ const changeDataset = async (
     updateEntity(deps.database, id, fields, { author: authorOf(call.identity), check }),
   )
   if (row === 'taken') throw taken()
-  if (!row) throw new AppError('not_found', 'Dataset not found')
+  if (!row) throw missing('Dataset not found')
   auditEntity(call, row, noted)
   return row
 }
@@ -193,10 +299,7 @@ const deleteWithoutFiles = (database: Database, id: number): Promise<boolean> =>
   })
 
 /** Deletes a dataset with its files, bytes before rows: what fails here can be asked for again. */
-const removeDataset = async (
-  { database, objects }: Pick<PreviewDeps, 'database' | 'objects'>,
-  dataset: EntityRow,
-): Promise<void> => {
+const removeDataset = async ({ database, objects }: DatasetsDeps, dataset: EntityRow): Promise<void> => {
   for (;;) {
     const rows = await objectsOfDataset(database, dataset.id)
     if (rows.length === 0 && (await deleteWithoutFiles(database, dataset.id))) return
@@ -213,16 +316,14 @@ const removeDataset = async (
   }
 }
 
-export type DatasetsDeps = PreviewDeps
-
-const kind = 'dataset'
-const mostListed = 1000
-const missing = (message: string) => new AppError('not_found', message)
 const tagged = (row: EntityRow) => ({ headers: { etag: stateTag(row) } })
 const shown = (row: EntityRow) => rawJson(entityText(row), tagged(row))
 
 export const datasetsRoutes = (deps: DatasetsDeps): Route[] => {
-  const { database, objects } = deps
+  const { database, objects, settings } = deps
+  // The process answers one after the other.
+  const reportQueue = makeProcessQueue(makeSlots({ total: 1 }), mostReportsWaiting)
+  const report = makeCroissantReporter({ seconds: settings.previewSeconds, memoryBytes: settings.previewMemoryBytes })
   const get = (collection: FoundCollection, name: string) => getEntity(database, { kind, name }, collection)
   /** Finds a dataset that the caller may see; nobody has to be signed in for a public one. */
   const getVisible = ({ collection, identity, params }: Call<(typeof datasetsContract)['getDataset']>) =>
@@ -291,6 +392,15 @@ export const datasetsRoutes = (deps: DatasetsDeps): Route[] => {
       const file = await findPreviewFile(database, (await getVisible(call)).id)
       if (!file) throw missing('Dataset preview not found or incomplete')
       return serveFile(objects, file, call, true)
+    },
+
+    validateCroissant: async ({ files: [file], identity }) => {
+      if (!file?.bytes) {
+        const message = "The request has no file; send it as multipart/form-data, with curl: -F 'file=@metadata.json'"
+        throw invalidField(['body', 'file'], message, 'missing')
+      }
+      const sent = { filename: file.name, bytes: file.bytes }
+      return rawJson(await reportQueue(ownerOfCaller(identity), () => report(sent)))
     },
 
     ...dataHandlers(deps),

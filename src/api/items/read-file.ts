@@ -20,7 +20,7 @@ import { findFile } from '../../store/files/files.ts'
 import { resolveFiles } from '../../store/files/uploads.ts'
 import type { ObjectStore } from '../../store/objects/objects.ts'
 import { itemFormatOf, oneColumnWarning, type ReadItem, readItems } from '../batches/item-file.ts'
-import { fileSource } from '../previews/file-source.ts'
+import { fileSource } from '../datasets/data-files.ts'
 import type { GivenItem, StoreItemsDeps } from './store-items.ts'
 
 interface ReadParquetDeps {

@@ -8,6 +8,7 @@ import { now, timestamp, timestampOrNull } from '../../lib/time.ts'
 import type { SandboxState, SystemCheck, SystemState } from '../../model/system.ts'
 import { variableHolders } from '../../store/collections/environments.ts'
 import type { Database } from '../../store/database/database.ts'
+import type { KeyRotation } from '../../store/secrets/key-rotation.ts'
 import { unservedPlacements } from '../../store/system/placements.ts'
 import { readRestoreState } from '../../store/system/restore-state.ts'
 import { databaseSizes, storedTotals } from '../../store/system/sizes.ts'
@@ -21,7 +22,37 @@ import {
 import type { Ready } from '../health/contract.ts'
 import type { Readiness } from '../health/readiness.ts'
 import { systemContract } from './contract.ts'
-import type { ProviderCalls, SandboxFindings, SystemPort } from './system-port.ts'
+/** Facts about the parts of a server that the API shows and cannot read itself. */
+export interface SystemPort {
+  role: 'all' | 'api' | 'worker'
+  /** Maximum steps that this process executes at a time. */
+  slots: number
+  dataDir: string
+  /** Names of the keys that are lent to trials. */
+  lentKeys: readonly string[]
+  /** Providers that are known by name, with the variables of their keys. */
+  providers: readonly { name: string; keys: readonly string[] }[]
+  /** Outcomes of this process's calls to providers. */
+  health(): readonly ProviderCalls[]
+  /** The kind of sandbox in use; `probe` tries it, and is missing where this process executes no runbooks. */
+  sandbox: { kind: string; isolates: boolean; probe: (() => Promise<SandboxFindings>) | undefined }
+  kinds: readonly { name: string; isolates: boolean; runs_images: boolean }[]
+}
+
+interface ProviderCalls {
+  name: string
+  calls: number
+  failures: number
+  lastAnswerMs: number | undefined
+  lastFailure: { ms: number; reason: string } | undefined
+}
+
+interface SandboxFindings {
+  works: boolean
+  found: string
+  remedy?: string
+  tools: Readonly<Record<string, string | undefined>>
+}
 
 const lowSpaceBytes = 2 * 1024 ** 3
 
@@ -236,6 +267,7 @@ export interface SystemDeps {
   readiness: Pick<Readiness, 'look'>
   version: string
   system: SystemPort
+  keyRotation: KeyRotation
 }
 
 const shownQueue = (
@@ -273,7 +305,7 @@ const shownSandbox = async ({ system: { sandbox, kinds } }: SystemDeps): Promise
 }
 
 export const systemRoutes = (deps: SystemDeps): Route[] => {
-  const { database, sealer, readiness, version, system } = deps
+  const { database, sealer, readiness, version, system, keyRotation } = deps
   const measuredSizes = makeMeasuredSizes(database, () => system.dataDir)
   const processOf = (): SystemState['process'] => ({
     version,
@@ -315,5 +347,10 @@ export const systemRoutes = (deps: SystemDeps): Route[] => {
       }
     },
     getSandbox: () => shownSandbox(deps),
+    getSecretKeyRotation: () => keyRotation.status(),
+    async rotateSecretKey() {
+      await keyRotation.start()
+      return keyRotation.status()
+    },
   })
 }

@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { endpoint, ifMatchHeader } from '../../http/endpoint.ts'
+import { flagSchema } from '../../model/flag.ts'
 import { limitSchema, skipSchema } from '../../model/names.ts'
+import { searchHitSchema, searchQuerySchema } from '../../model/search.ts'
 import {
   createTaskSchema,
   listedTaskSchema,
@@ -8,11 +10,23 @@ import {
   taskSummarySchema,
   updateTaskSchema,
 } from '../../model/workflows/task.ts'
+import { taskHistorySchema, taskVersionSchema } from '../../model/workflows/task-version.ts'
+import { workflowCheckRequestSchema, workflowCheckSchema } from '../../model/workflows/workflow-check.ts'
 import { workflowValidationSchema, workflowVerdictSchema } from '../../model/workflows/workflow-fault.ts'
 
 const tag = 'Tasks'
 const query = z.object({ skip: skipSchema, limit: limitSchema })
 const collectionMissing = "Collection with name '{collection}' not found"
+const taskMissing = "Task '{task}' in collection '{collection}' not found"
+
+const foundSchema = z
+  .object({
+    found: z.int().describe('Total number of matches; the first `limit` are returned.'),
+    q: z.string(),
+    hits: z.array(searchHitSchema),
+    tasks: z.array(listedTaskSchema),
+  })
+  .meta({ id: 'FoundTasks' })
 
 export const tasksContract = {
   listAllTasks: endpoint({
@@ -44,7 +58,7 @@ export const tasksContract = {
     summary: 'One task with its workflow; public tasks need no token. Its `ETag` is for `If-Match`',
     tag,
     access: 'optional',
-    collectionMissing: "Task '{task}' in collection '{collection}' not found",
+    collectionMissing: taskMissing,
     response: taskSchema,
   }),
   createTask: endpoint({
@@ -73,7 +87,7 @@ export const tasksContract = {
     path: '/api/v1/tasks/{collection}/{task}',
     summary: 'Change the given fields of a task; a given workflow is replaced completely',
     tag,
-    collectionMissing: "Task '{task}' in collection '{collection}' not found",
+    collectionMissing: taskMissing,
     headers: ifMatchHeader,
     body: updateTaskSchema,
     response: taskSchema,
@@ -94,5 +108,55 @@ export const tasksContract = {
     tag,
     collectionMissing: "Task '{task}' not found in collection '{collection}'",
     response: taskSchema,
+  }),
+  checkWorkflow: endpoint({
+    method: 'POST',
+    path: '/api/v1/workflows/check',
+    summary: 'The faults of a workflow with JSON Pointers, its steps, and the origins of each parameter',
+    tag,
+    access: 'read',
+    body: workflowCheckRequestSchema,
+    response: workflowCheckSchema,
+    errors: ['not_found'],
+  }),
+  listTaskVersions: endpoint({
+    method: 'GET',
+    path: '/api/v1/tasks/{collection}/{task}/history',
+    summary: 'The versions of a task, newest first; each change of its content creates a version',
+    tag,
+    collectionMissing: taskMissing,
+    query: z.object({
+      skip: skipSchema,
+      limit: z.coerce.number().int().min(1).max(100).default(50),
+      include_changeset: flagSchema,
+    }),
+    response: taskHistorySchema,
+  }),
+  getTaskVersion: endpoint({
+    method: 'GET',
+    path: '/api/v1/tasks/{collection}/{task}/versions/{ref}',
+    summary: 'One version of a task: by content hash, by tag, or by index (~0 the oldest, ~-1 the newest)',
+    tag,
+    collectionMissing: taskMissing,
+    response: taskVersionSchema,
+    errors: ['bad_request'],
+  }),
+  searchTasks: endpoint({
+    method: 'GET',
+    path: '/api/v1/tasks/{collection}/search',
+    summary:
+      'Search the tasks of a collection by a text in their name, description, workflow or full name, in this order',
+    tag,
+    collectionMissing,
+    query: searchQuerySchema,
+    response: foundSchema,
+  }),
+  searchAllTasks: endpoint({
+    method: 'GET',
+    path: '/api/v1/tasks/search',
+    summary: 'The same search in all collections that the token covers',
+    tag,
+    query: searchQuerySchema,
+    response: foundSchema,
   }),
 }

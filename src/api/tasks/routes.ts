@@ -3,25 +3,30 @@ import { changesOf } from '../../http/audit.ts'
 import { collectionNotFound, coveredOnly } from '../../http/authorise.ts'
 import { entityTag, requireMatch } from '../../http/entity-tag.ts'
 import { type AnyCall, implement, type Route } from '../../http/implement.ts'
-import { rawJson } from '../../http/reply.ts'
+import { type Reply, rawJson } from '../../http/reply.ts'
 import { AppError, invalidField } from '../../lib/errors.ts'
-import { memberText } from '../../lib/json/json-text.ts'
+import { jsonPointer } from '../../lib/json/json-pointer.ts'
+import { memberText, withRaw } from '../../lib/json/json-text.ts'
 import type { Sealer } from '../../lib/secrets/crypto.ts'
+import { issueText } from '../../lib/text/issue-text.ts'
 import { nearest } from '../../lib/text/nearest.ts'
 import { mask } from '../../model/collections/environment.ts'
 import { authorOf, coveredIds, type FoundCollection, type Identity } from '../../model/collections/identity.ts'
-import type { CreateTask, TaskSummary, UpdateTask } from '../../model/workflows/task.ts'
+import { type CreateTask, type TaskSummary, type UpdateTask, workflowSchema } from '../../model/workflows/task.ts'
 import type { Workflow } from '../../model/workflows/workflow.ts'
+import type { WorkflowFault } from '../../model/workflows/workflow-fault.ts'
 import { findCollectionRow } from '../../store/collections/collections.ts'
 import { readEnvironment } from '../../store/collections/environments.ts'
-import type { Database, Queries } from '../../store/database/database.ts'
+import type { Database } from '../../store/database/database.ts'
 import { groupTotals } from '../../store/runs/lists/task-totals.ts'
+import { newestVersion, taskVersions } from '../../store/tasks/task-versions.ts'
 import {
   createTask,
   deleteTask,
   findTask,
   listTaskHeads,
   listTasks,
+  searchTasks,
   type TaskFields,
   type TaskRow,
   updateTask,
@@ -29,9 +34,39 @@ import {
 import { shownStorageInfo } from '../collections/serialize.ts'
 import { shownTotals } from '../collections/summary.ts'
 import type { ShownDefinition } from '../trajectories/definitions.ts'
+import { getVersion, historyText, type Versioned, versionText } from '../versions.ts'
 import { tasksContract } from './contract.ts'
 import { missingTask } from './missing-task.ts'
 import { listedTaskText, taskMembers, taskText } from './serialize.ts'
+
+const mostShapeFaults = 200
+
+/** Faults of a document whose sections do not have the shape of a workflow: an editor sends one with each key press. */
+const shapeFaults = (written: unknown): WorkflowFault[] =>
+  (workflowSchema.safeParse(written).error?.issues ?? []).slice(0, mostShapeFaults).map((issue) => {
+    const place = issue.path.map((name) => (typeof name === 'symbol' ? String(name) : name))
+    return {
+      severity: 'error',
+      step: null,
+      field: ['workflow', ...place].join('.'),
+      pointer: jsonPointer(place),
+      message: `${place.length === 0 ? 'The workflow' : place.join('.')} is not valid: ${issueText(issue)}`,
+      hint: 'A workflow has the objects init_params and step_configs, and the list steps.',
+      did_you_mean: null,
+    }
+  })
+
+const hitOf = (row: TaskRow) => ({
+  document: {
+    collection_name: row.collection_name,
+    entity_name: row.name,
+    full_name: `${row.collection_name}/${row.name}`,
+    entity_type: 'task',
+    metadata: null,
+    is_private: row.is_private,
+    description: row.description,
+  },
+})
 
 interface WriteCall<Body> extends AnyCall {
   collection: FoundCollection
@@ -107,14 +142,9 @@ const changeTask = async (database: Database, call: WriteCall<UpdateTask>, row: 
   return changed
 }
 
-interface SummaryDeps {
-  database: Queries
-  definitions: (hash: string) => Promise<Pick<ShownDefinition, 'stepCount' | 'hasRunbooks'>>
-}
-
 /** A page of the tasks of a collection, without workflows, with what the runs of each came to. */
 const taskSummaries = async (
-  { database, definitions }: SummaryDeps,
+  { database, definitions }: TasksDeps,
   collectionId: number,
   page: { skip: number; limit: number },
 ): Promise<TaskSummary[]> => {
@@ -162,15 +192,27 @@ export interface TasksDeps {
   definitions: (hash: string) => Promise<Pick<ShownDefinition, 'stepCount' | 'hasRunbooks'>>
   /** Finds faults that would fail a run; the task may be stored anyway. */
   checkWorkflow: Engine['check']
+  findCollection(name: string): Promise<FoundCollection | undefined>
 }
 
 const tagged = (row: TaskRow) => ({ etag: taskTag(row) })
 
-export const tasksRoutes = ({ database, sealer, definitions, checkWorkflow }: TasksDeps): Route[] => {
+export const tasksRoutes = (deps: TasksDeps): Route[] => {
+  const { database, checkWorkflow } = deps
   const get = async (collection: FoundCollection, task: string) => {
     const row = await findTask(database, collection.id, task)
     if (!row) throw missingTask(task, collection.name)
     return row
+  }
+  const search = async (ids: readonly number[] | undefined, query: { q: string; limit: number }): Promise<Reply> => {
+    const { found, tasks } = await searchTasks(database, ids, { text: query.q, limit: query.limit })
+    return rawJson(
+      withRaw({ found, q: query.q, hits: tasks.map(hitOf) }, { tasks: `[${tasks.map(listedTaskText).join(',')}]` }),
+    )
+  }
+  const getVersioned = async (collection: FoundCollection, name: string): Promise<Versioned> => {
+    const row = await get(collection, name)
+    return { ...row, kind: 'task', version: (await newestVersion(database, row.id)) ?? -1 }
   }
   const faultsOf = async (workflow: object, { id, name, payer }: FoundCollection, task?: string) =>
     (await checkWorkflow(workflow as Workflow, { id, name, payer, task })).faults
@@ -182,7 +224,7 @@ export const tasksRoutes = ({ database, sealer, definitions, checkWorkflow }: Ta
 
     listTasks: async ({ collection, query }) =>
       query.view === 'summary'
-        ? rawJson(JSON.stringify(await taskSummaries({ database, definitions }, collection.id, query)))
+        ? rawJson(JSON.stringify(await taskSummaries(deps, collection.id, query)))
         : rawJson(`[${(await listTasks(database, [collection.id], query)).map(listedTaskText).join(',')}]`),
 
     validateWorkflow: async ({ collection, body }) => {
@@ -224,14 +266,37 @@ export const tasksRoutes = ({ database, sealer, definitions, checkWorkflow }: Ta
       return { message: 'Task deleted successfully' }
     },
 
-    getTaskDetails: async ({ collection, params }) =>
-      rawJson(await taskWithDetails({ database, sealer }, collection, params.task)),
+    getTaskDetails: async ({ collection, params }) => rawJson(await taskWithDetails(deps, collection, params.task)),
+
+    checkWorkflow: async ({ body, identity }) => {
+      const collection = coveredOnly(identity, await deps.findCollection(body.collection))
+      if (!collection) throw collectionNotFound()
+      const misshapen = shapeFaults(body.workflow)
+      const home = { id: collection.id, name: collection.name, payer: collection.payer, task: body.name }
+      const { faults, outline } = await checkWorkflow(
+        misshapen.length === 0 ? (body.workflow as Workflow) : { steps: [] },
+        home,
+      )
+      const problems = misshapen.length === 0 ? faults : misshapen
+      return { valid: problems.every(({ severity }) => severity === 'warning'), problems, ...outline() }
+    },
+
+    listTaskVersions: async ({ collection, params, query }) =>
+      rawJson(await historyText(database, taskVersions, await getVersioned(collection, params.task), query)),
+
+    getTaskVersion: async ({ collection, params }) => {
+      const task = await getVersioned(collection, params.task)
+      return rawJson(versionText(await getVersion(database, taskVersions, task, params.ref)))
+    },
+
+    searchTasks: ({ collection, query }) => search([collection.id], query),
+    searchAllTasks: ({ identity, query }) => search(coveredIds(identity), query),
   })
 }
 
 /** Writes a task with the variables of its collection, masked, and the collection's storage. */
 const taskWithDetails = async (
-  { database, sealer }: Pick<TasksDeps, 'database' | 'sealer'>,
+  { database, sealer }: TasksDeps,
   collection: FoundCollection,
   name: string,
 ): Promise<string> => {

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { endpoint } from '../../http/endpoint.ts'
 import { listedFileSchema } from '../../model/file.ts'
 import { textSchema } from '../../model/names.ts'
+import { labelNameSchema, labelSchema, newLabelSchema } from '../../model/runs/label.ts'
 import { runFilterFields } from '../../model/runs/run-filter.ts'
 import {
   candidatesOfPage,
@@ -124,5 +125,44 @@ export const trajectoriesContract = {
       ),
     }),
     response: 'events',
+  }),
+}
+
+const labels = { tag: 'Labels', collectionMissing: "Trajectory '{trajectory_id}' not found" } as const
+const labelsPath = '/api/v1/trajectory/{collection}/{task}/{trajectory_id}/labels'
+const changedLabels = z.object({
+  ok: z.literal(true),
+  message: z.string(),
+  trajectory_id: z.string(),
+  labels: z
+    .array(labelSchema)
+    .describe('All labels of the run; if a key occurs more than once, the last one is current.'),
+})
+
+export const labelsContract = {
+  addLabel: endpoint({
+    method: 'POST',
+    path: labelsPath,
+    audited: false,
+    summary: 'Set a label of a run at the end of the list; it replaces a label with the same key and author',
+    ...labels,
+    body: newLabelSchema,
+    idempotent: true,
+    response: changedLabels.extend({ label: labelSchema }),
+  }),
+  listLabels: endpoint({
+    method: 'GET',
+    path: labelsPath,
+    summary: 'The labels of a run, the newest last',
+    ...labels,
+    response: z.object({ labels: z.array(labelSchema) }),
+  }),
+  deleteLabel: endpoint({
+    method: 'DELETE',
+    path: `${labelsPath}/{key}`,
+    summary: 'Remove a label from a run, by one author or by all authors',
+    ...labels,
+    query: z.object({ author: labelNameSchema.optional() }),
+    response: changedLabels,
   }),
 }

@@ -5,35 +5,81 @@ import { implement, type Route } from '../../http/implement.ts'
 import { bytes, rawJson } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
 import { zipArchive } from '../../lib/files/archives.ts'
+import type { Sealer } from '../../lib/secrets/crypto.ts'
+import { timestamp } from '../../lib/time.ts'
+import { recordedBy } from '../../model/collections/identity.ts'
+import type { Label } from '../../model/runs/label.ts'
 import type { SettableStatus } from '../../model/workflows/workflow.ts'
+import type { Database } from '../../store/database/database.ts'
 import { type FileRow, filesOfRun, filesOfRunAfter } from '../../store/files/files.ts'
+import { answerOnce, fingerprintOf } from '../../store/idempotency.ts'
+import { insist, makeLabelChanges, type SetLabel, setLabel } from '../../store/runs/label-changes.ts'
 import { findRun, findRuns, type RunRow, relabelRuns } from '../../store/runs/runs.ts'
+import { auditRow } from '../audit/trail.ts'
 import { lastEventId } from '../events/last-event-id.ts'
 import type { Pulse } from '../events/pulse.ts'
 import { listedFile } from '../files/listed-file.ts'
-import { trajectoriesContract } from './contract.ts'
+import { labelsContract, trajectoriesContract } from './contract.ts'
 import { type DocumentDeps, documentOf } from './documents.ts'
 import { listTrajectories } from './list.ts'
 import { runSummaryOf } from './run-summary.ts'
 import { watchRun } from './watch.ts'
 
 export interface TrajectoriesDeps extends DocumentDeps {
+  database: Database
   engine: Engine
   pulse: Pulse
+  sealer: Sealer
+  settings: { maxLabelsPerRun: number }
   objects: { open(id: string): Promise<{ stream: Readable }> }
 }
 
 const missing = (id: string) => new AppError('not_found', `Trajectory '${id}' not found`)
 
 export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
-  const { database } = deps
+  const { database, sealer, pulse, settings } = deps
+  const most = settings.maxLabelsPerRun
+  const changes = makeLabelChanges(database, { most })
   const get = async (collectionId: number, task: string, trajectoryId: string): Promise<RunRow> => {
     const run = await findRun(database, { collectionId, task, trajectoryId })
     if (!run) throw missing(trajectoryId)
     return run
   }
 
-  return implement(trajectoriesContract, {
+  const labels = implement(labelsContract, {
+    addLabel: async ({ collection, params, body, identity, idempotencyScope: scope }) => {
+      const run = await get(collection.id, params.task, params.trajectory_id)
+      const recorded_by = recordedBy(identity)
+      const target = `${run.name}/${run.trajectory_id}/${body.key}`
+      const replacing = auditRow({ identity, collection, operation: 'addLabel', target, changes: {} })
+      const label = { runId: run.id, ...body, recordedBy: recorded_by, replacing }
+      const shown = { ...body, recorded_by }
+      const answer =
+        scope === undefined
+          ? added(run, most, shown, await changes.set(label))
+          : await insist(database, (queries) =>
+              answerOnce(queries, sealer, { scope, fingerprint: fingerprintOf(body) }, async () =>
+                added(run, most, shown, await setLabel(queries, label, most)),
+              ),
+            )
+      pulse.tell(run.id)
+      return rawJson(answer)
+    },
+
+    listLabels: async ({ collection, params }) => {
+      const run = await get(collection.id, params.task, params.trajectory_id)
+      return rawJson(`{"labels":${run.labels}}`)
+    },
+
+    deleteLabel: async ({ collection, params, query }) => {
+      const run = await get(collection.id, params.task, params.trajectory_id)
+      const left = await changes.remove({ runId: run.id, key: params.key, author: query.author })
+      if (left === undefined) throw new AppError('not_found', `Label '${params.key}' not found`)
+      pulse.tell(run.id)
+      return rawJson(changedLabels(run, 'Label removed', left))
+    },
+  })
+  const trajectories = implement(trajectoriesContract, {
     listTrajectories: (call) => listTrajectories(deps, call),
 
     getTrajectory: async ({ collection, params, query, memory }) => {
@@ -91,6 +137,7 @@ export const trajectoriesRoutes = (deps: TrajectoriesDeps): Route[] => {
       return events(call, (signal) => watchRun(deps, run, { after, view: query.view, signal, memory }))
     },
   })
+  return [...trajectories, ...labels]
 }
 
 /** The document of a run and its files, named as the last part of their storage paths. */
@@ -112,4 +159,22 @@ const setStatus = async (deps: TrajectoriesDeps, status: SettableStatus, runs: R
   const ended = runs.filter((run) => run.ended_at !== null).map((run) => run.id)
   if (active.length > 0 && status !== 'pending') await deps.engine.requestEnd(active, status)
   if (ended.length > 0) await relabelRuns(deps.database, ended, status)
+}
+
+/** Answer to a new label. Throws a 422 where the run has as many as it may have. */
+const added = (run: RunRow, most: number, label: Omit<Label, 'created'>, set: SetLabel | undefined): string => {
+  const { key, value, author, recorded_by } = label
+  if (set) {
+    const created = timestamp(set.createdAt)
+    return changedLabels(run, 'Label added', set.labels, { key, value, created, author, recorded_by })
+  }
+  throw new AppError('invalid', `A run has at most ${most} labels`, {
+    hint: 'Remove some labels, or raise JETTY_MAX_LABELS_PER_RUN.',
+  })
+}
+
+/** Answer to a change; the labels are inserted as the JSON text that was read. */
+const changedLabels = (run: RunRow, message: string, labels: string, label?: Label): string => {
+  const head = { ok: true, message, trajectory_id: run.trajectory_id, ...(label && { label }) }
+  return `${JSON.stringify(head).slice(0, -1)},"labels":${labels}}`
 }

@@ -7,7 +7,7 @@ import { isDeeperThan } from '../../lib/json/json-text.ts'
 import { uncheckedByChecker } from '../../lib/json-schema/schema-keywords.ts'
 import { makeLru } from '../../lib/memory/lru.ts'
 import { now, pause, timestamp } from '../../lib/time.ts'
-import { coveredIds, type Identity } from '../../model/collections/identity.ts'
+import { coveredIds, covers, type Identity } from '../../model/collections/identity.ts'
 import {
   type ListedWorker,
   listedWorkerSchema,
@@ -15,8 +15,10 @@ import {
   type RegisterWorker,
 } from '../../model/workers/worker.ts'
 import { longestPollSeconds, silentPollSeconds, type WorkerJob } from '../../model/workers/worker-job.ts'
-import type { JobCall, PollingWorker } from '../../model/workers/worker-queue.ts'
+import type { JobCall, JobHold, PollingWorker } from '../../model/workers/worker-queue.ts'
 import type { Database, Queries } from '../../store/database/database.ts'
+import { findFile } from '../../store/files/files.ts'
+import { findJobCollection } from '../../store/workers/jobs.ts'
 import {
   drainWorker,
   findWorker,
@@ -29,8 +31,29 @@ import {
   type RegisteredWorkerRow,
 } from '../../store/workers/workers.ts'
 import type { AccessWatch } from '../access-watch.ts'
+import { fileNotFound, type ReadableObjects, serveFile } from '../files/serve.ts'
+import { type StoreUploadDeps, storeFiles } from '../files/store-upload.ts'
 import { serializeRow } from '../serialize-row.ts'
 import { workersContract } from './contract.ts'
+
+const holdOf = (
+  { worker_id: workerId, job_id: id }: { worker_id: string; job_id: string },
+  epoch: number,
+): JobHold => ({
+  ...{ id, workerId, epoch },
+})
+
+/** Finds the collection of a job for the worker that has it. A key that lost the collection meanwhile has lost the job. */
+const collectionOfJob = async (database: Database, hold: JobHold, identity: Identity) => {
+  if (!(await findWorker(database, hold.workerId, identity.keyId))) {
+    throw new AppError('not_found', 'Worker not found', { hint: 'Register again.' })
+  }
+  const collection = await findJobCollection(database, hold)
+  if (collection && covers(identity, collection.id)) return collection
+  throw new AppError('conflict', `This worker does not have job '${hold.id}' with epoch ${hold.epoch}`, {
+    hint: 'Its files are open to the worker that has it. Drop the job.',
+  })
+}
 
 /** A poll of a worker: its key, and the collections that the key covers now (null: all). */
 interface NotedPoll {
@@ -298,9 +321,9 @@ const stateOf = ({ drained_at, is_online, jobs }: ListedWorkerRow): ListedWorker
 const shownWorker = (row: ListedWorkerRow): ListedWorker =>
   serializeRow(listedWorkerSchema, row, { worker_id: row.id, state: stateOf(row) })
 
-export interface WorkersDeps {
-  database: Database
+export interface WorkersDeps extends StoreUploadDeps {
   engine: Engine
+  objects: ReadableObjects
   settings: { workerLeaseSeconds: number; maxWorkers: number }
   /** Calls back when the key or session of a caller ends or changes. */
   watchAccess: AccessWatch['watch']
@@ -312,7 +335,7 @@ export interface WorkersDeps {
 const beatsInLease = 3
 
 export const workersRoutes = (deps: WorkersDeps): Route[] => {
-  const { database, engine, settings, watchAccess, pollBeatMs } = deps
+  const { database, engine, objects, settings, watchAccess, pollBeatMs } = deps
   const workerOf = async (
     { worker_id: id }: { worker_id: string },
     identity: Identity,
@@ -373,6 +396,21 @@ export const workersRoutes = (deps: WorkersDeps): Route[] => {
     stopWorker: async ({ params, identity }) => {
       const { id } = await workerOf(params, identity, identity.kind === 'admin' ? 'any' : identity.keyId)
       return { jobs: await drainWorker(database, id) }
+    },
+
+    // A key of workers opens files of the collection only while its worker has a job there.
+    downloadJobFile: async ({ params, query, identity, method, headers }) => {
+      const collection = await collectionOfJob(database, holdOf(params, query.epoch), identity)
+      const [, ...rest] = params.path.split('/')
+      const file = await findFile(database, [collection.name, ...rest].join('/'))
+      if (!file || file.collection_id !== collection.id) throw fileNotFound()
+      return serveFile(objects, file, { method, headers }, false)
+    },
+
+    uploadJobFile: async (call) => {
+      const collection = await collectionOfJob(database, holdOf(call.params, call.body.epoch), call.identity)
+      const { first } = await storeFiles(deps, call, { collection, purpose: 'worker', field: 'file' })
+      return { path: first.path, name: first.name, size: first.size, content_type: first.contentType }
     },
   })
 }

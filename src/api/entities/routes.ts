@@ -1,9 +1,14 @@
+import { requireMatch } from '../../http/entity-tag.ts'
 import { implement, type Route } from '../../http/implement.ts'
-import { empty } from '../../http/reply.ts'
+import type { CallMemory } from '../../http/input/memory.ts'
+import { empty, rawJson } from '../../http/reply.ts'
 import { AppError } from '../../lib/errors.ts'
-import { authorOf, covers, type Identity } from '../../model/collections/identity.ts'
+import { authorOf, coveredIds, covers, type FoundCollection, type Identity } from '../../model/collections/identity.ts'
 import type { ProvenanceNode } from '../../model/data/relationship.ts'
+import { createAgent, deleteAgent, findAgent, listAgents, updateAgent } from '../../store/agents.ts'
 import type { Database, Queries } from '../../store/database/database.ts'
+import { type EntityRow, findEntity, searchEntities } from '../../store/entities/entities.ts'
+import { entityVersions } from '../../store/entities/entity-versions.ts'
 import {
   deleteRelationship,
   type EntityNode,
@@ -13,8 +18,21 @@ import {
   readNodes,
   relationshipsOf,
 } from '../../store/entities/relationships.ts'
-import { getVisibleEntity } from '../entities/find.ts'
-import { entityRelationshipsContract } from './contract.ts'
+import { createEntity, deleteEntity, updateEntity } from '../../store/entities/write-entity.ts'
+import { shownAgent } from '../collections/serialize.ts'
+import { getEntityVersion, historyText, versionText } from '../versions.ts'
+import { entitiesContract } from './contract.ts'
+import { emptyFields, storedFields } from './fields.ts'
+import {
+  auditEntity,
+  entityHit,
+  entityListText,
+  getEntity,
+  getVisibleEntity,
+  type StoreEntityDeps,
+  storeWithin,
+} from './find.ts'
+import { entityText, stateTag } from './serialize.ts'
 
 const mostNodes = 1000
 const mostLinksAtOnce = 5000
@@ -31,7 +49,7 @@ const endsOf = (link: RelationshipRow) => {
   }
 }
 
-const shown = ({ id, name, collection_name, type }: EntityNode, activity: string | null): ProvenanceNode => ({
+const shownNode = ({ id, name, collection_name, type }: EntityNode, activity: string | null): ProvenanceNode => ({
   id,
   name,
   collection_name,
@@ -53,7 +71,7 @@ const provenanceTree = async (
   start: EntityNode,
   isVisible: (node: EntityNode) => boolean,
 ): Promise<ProvenanceNode> => {
-  const root = shown(start, null)
+  const root = shownNode(start, null)
   const seen = new Map([[nodeKey(start), root]])
   let level = new Set([nodeKey(start)])
   while (level.size > 0 && seen.size < mostNodes) {
@@ -71,7 +89,7 @@ const provenanceTree = async (
       const from = parent !== undefined && level.has(parent) ? seen.get(parent) : undefined
       const node = child === undefined || seen.has(child) || seen.size >= mostNodes ? undefined : nodes.get(child)
       if (!from || !node || child === undefined) return
-      const made = shown(node, activity)
+      const made = shownNode(node, activity)
       seen.set(child, made)
       next.add(child)
       from[side === 'up' ? 'upstream_entities' : 'downstream_entities'].push(made)
@@ -83,10 +101,6 @@ const provenanceTree = async (
     level = next
   }
   return root
-}
-
-export interface EntityRelationshipsDeps {
-  database: Database
 }
 
 const gone = () => new AppError('not_found', 'One of the two entities has been deleted')
@@ -120,7 +134,26 @@ const readEnd = async (
   )
 }
 
-export const entityRelationshipsRoutes = ({ database }: EntityRelationshipsDeps): Route[] => {
+const agentTaken = (name: string, collection: FoundCollection) =>
+  new AppError('already_exists', `Agent with name '${name}' already exists in collection '${collection.name}'`)
+
+const agentMissing = () => new AppError('not_found', 'Agent not found')
+
+const kind = 'trained_model'
+
+const taken = (name: string, collection: FoundCollection) =>
+  new AppError('already_exists', `Trained model with name '${name}' already exists in collection '${collection.name}'`)
+
+const shown = (row: EntityRow) => rawJson(entityText(row), { headers: { etag: stateTag(row) } })
+
+export const entitiesRoutes = (deps: StoreEntityDeps): Route[] => {
+  const { database } = deps
+  const get = (collection: FoundCollection, name: string) => getEntity(database, { kind, name }, collection)
+  const list = async (
+    collectionIds: readonly number[] | undefined,
+    { query, memory }: { query: { skip: number; limit: number }; memory: CallMemory },
+  ) => rawJson(await entityListText(database, memory, { kind, collectionIds }, query))
+
   /** Reads both ends. The caller must be able to read the source and to change the target. */
   const linkOf = async (
     identity: Identity,
@@ -138,7 +171,86 @@ export const entityRelationshipsRoutes = ({ database }: EntityRelationshipsDeps)
     collections: [{ id: target.collection_id, name: target.collection_name }],
   })
 
-  return implement(entityRelationshipsContract, {
+  return implement(entitiesContract, {
+    listAllModels: (call) => list(coveredIds(call.identity), call),
+    listModels: (call) => list([call.collection.id], call),
+
+    searchModels: async ({ identity, query }) => {
+      const at = { kind, collectionIds: coveredIds(identity) } as const
+      return { hits: (await searchEntities(database, at, { text: query.q, limit: query.limit })).map(entityHit) }
+    },
+
+    createModel: async (call) => {
+      const { collection, identity, body, bodyText } = call
+      const fields = { ...emptyFields(body.name), ...storedFields(body, bodyText) }
+      const at = { kind, collectionId: collection.id, author: authorOf(identity) } as const
+      const row = await storeWithin(deps, call, collection.id, () => createEntity(database, at, fields))
+      if (row === 'taken') throw taken(body.name, collection)
+      if (row === 'gone') throw new AppError('not_found', `Collection with name '${collection.name}' not found`)
+      auditEntity(call, row, body)
+      return rawJson(entityText(row), { headers: { etag: stateTag(row) } })
+    },
+
+    getModel: async ({ collection, params, identity }) => {
+      const at = { collection, identity, asked: params.collection }
+      return shown(await getVisibleEntity(database, { kind, name: params.model }, at))
+    },
+
+    updateModel: async (call) => {
+      const { collection, params, identity, body, bodyText } = call
+      const found = await get(collection, params.model)
+      const fields = storedFields(body, bodyText)
+      const check = (before: EntityRow) => requireMatch(call, stateTag(before), `Trained model '${before.name}'`)
+      const row = await storeWithin(deps, call, collection.id, () =>
+        updateEntity(database, found.id, fields, { author: authorOf(identity), check }),
+      )
+      if (row === 'taken') throw taken(body.name ?? found.name, collection)
+      if (!row) throw new AppError('not_found', 'Trained model not found')
+      auditEntity(call, row, body)
+      return shown(row)
+    },
+
+    deleteModel: async ({ collection, params }) => {
+      const row = await findEntity(database, { kind, collectionId: collection.id, name: params.model })
+      if (!row || !(await deleteEntity(database, row.id))) throw new AppError('not_found', 'Trained model not found')
+      return { message: 'Trained model deleted successfully' }
+    },
+
+    listModelVersions: async ({ collection, params, query }) =>
+      rawJson(await historyText(database, entityVersions, await get(collection, params.model), query)),
+
+    getModelVersion: async ({ collection, params }) => {
+      const version = await getEntityVersion(database, await get(collection, params.model), params.ref)
+      return rawJson(versionText(version))
+    },
+
+    listAgents: async ({ collection, query }) => (await listAgents(database, collection.id, query)).map(shownAgent),
+
+    createAgent: async ({ collection, body, note }) => {
+      const row = await createAgent(database, collection.id, { name: body.name, type: body.type ?? null })
+      if (!row) throw agentTaken(body.name, collection)
+      note({ target: `${collection.name}/${row.name}`, changes: { type: row.type } })
+      return shownAgent(row)
+    },
+
+    getAgent: async ({ collection, params }) => {
+      const row = await findAgent(database, collection.id, params.agent)
+      if (row) return shownAgent(row)
+      throw new AppError('not_found', `Agent '${params.agent}' in collection '${collection.name}' not found`)
+    },
+
+    updateAgent: async ({ collection, params, body }) => {
+      const row = await updateAgent(database, { collectionId: collection.id, name: params.agent }, body)
+      if (row === 'taken') throw agentTaken(body.name ?? params.agent, collection)
+      if (!row) throw agentMissing()
+      return shownAgent(row)
+    },
+
+    deleteAgent: async ({ collection, params }) => {
+      if (!(await deleteAgent(database, collection.id, params.agent))) throw agentMissing()
+      return { message: 'Agent deleted successfully' }
+    },
+
     createEntityRelationship: async ({ identity, body, note }) => {
       const link = await linkOf(identity, body)
       const row = await ensureRelationship(database, link, authorOf(identity))

@@ -9,7 +9,7 @@ import type { Quota } from '../../store/collections/quota.ts'
 import type { Database } from '../../store/database/database.ts'
 import { sandboxUploadPath } from '../../store/files/storage-path.ts'
 import { insertUploads, type NewUpload } from '../../store/files/uploads.ts'
-import type { uploadsContract } from './contract.ts'
+import type { filesContract } from './contract.ts'
 
 export interface StoreUploadDeps {
   database: Database
@@ -17,7 +17,7 @@ export interface StoreUploadDeps {
   findCollection(name: string): Promise<FoundCollection | undefined>
 }
 
-type UploadCall = Call<(typeof uploadsContract)['uploadFile' | 'uploadSandboxFiles' | 'createFile']>
+type UploadCall = Call<(typeof filesContract)['uploadFile' | 'uploadSandboxFiles' | 'createFile']>
 type UploadCollection = Pick<FoundCollection, 'id' | 'name'>
 
 /** The files of one form, stored under one upload id. */

@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { endpoint, ifMatchHeader } from '../../http/endpoint.ts'
+import { agentSchema, createAgentSchema, updateAgentSchema } from '../../model/collections/agent.ts'
 import { deletedEntitySchema } from '../../model/data/entity.ts'
 import { entityHistorySchema, entityVersionSchema, historyQuerySchema } from '../../model/data/entity-version.ts'
+import { provenanceNodeSchema, relationshipRequestSchema, relationshipSchema } from '../../model/data/relationship.ts'
 import {
   entityNameSchema,
   jsonObjectSchema,
@@ -72,18 +74,19 @@ const updateModelSchema = z
   })
   .meta({ id: 'UpdateModel' })
 
-const tag = 'Models'
 const query = z.object({ skip: skipSchema, limit: limitSchema })
 const one = '/api/v1/models/{collection}/{model}'
 const unknownCollection = "Collection with name '{collection}' not found"
 const collectionMissing = "Trained model '{model}' in collection '{collection}' not found"
 
-export const modelsContract = {
+const oneAgent = '/api/v1/agents/{collection}/{agent}'
+
+export const entitiesContract = {
   listAllModels: endpoint({
     method: 'GET',
     path: '/api/v1/models',
     summary: 'The trained models of all collections that the token covers',
-    tag,
+    tag: 'Models',
     query,
     response: z.array(listedModelSchema),
   }),
@@ -91,7 +94,7 @@ export const modelsContract = {
     method: 'GET',
     path: '/api/v1/models/{collection}',
     summary: 'The trained models of a collection, oldest first',
-    tag,
+    tag: 'Models',
     collectionMissing: unknownCollection,
     query,
     response: z.array(listedModelSchema),
@@ -100,7 +103,7 @@ export const modelsContract = {
     method: 'GET',
     path: '/api/v1/models/search',
     summary: 'Search trained models by a text in their names, descriptions or metadata',
-    tag,
+    tag: 'Models',
     query: searchQuerySchema,
     response: z.object({ hits: z.array(searchHitSchema) }),
   }),
@@ -108,7 +111,7 @@ export const modelsContract = {
     method: 'POST',
     path: '/api/v1/models/{collection}',
     summary: 'Register a trained model',
-    tag,
+    tag: 'Models',
     collectionMissing: unknownCollection,
     body: createModelSchema,
     response: trainedModelSchema,
@@ -119,7 +122,7 @@ export const modelsContract = {
     method: 'GET',
     path: one,
     summary: 'One trained model; public ones need no token. Its `ETag` is for `If-Match`',
-    tag,
+    tag: 'Models',
     access: 'optional',
     collectionMissing,
     response: trainedModelSchema,
@@ -128,7 +131,7 @@ export const modelsContract = {
     method: 'PUT',
     path: one,
     summary: 'Change the given fields of a trained model',
-    tag,
+    tag: 'Models',
     collectionMissing,
     headers: ifMatchHeader,
     body: updateModelSchema,
@@ -139,7 +142,7 @@ export const modelsContract = {
     method: 'DELETE',
     path: one,
     summary: 'Delete a trained model with its versions; what is at its path stays',
-    tag,
+    tag: 'Models',
     collectionMissing: 'Trained model not found',
     response: deletedEntitySchema,
   }),
@@ -147,7 +150,7 @@ export const modelsContract = {
     method: 'GET',
     path: `${one}/history`,
     summary: 'The versions of a trained model, newest first; each change of its fields creates a version',
-    tag,
+    tag: 'Models',
     collectionMissing,
     query: historyQuerySchema,
     response: entityHistorySchema,
@@ -156,9 +159,92 @@ export const modelsContract = {
     method: 'GET',
     path: `${one}/versions/{ref}`,
     summary: 'One version of a trained model: by content hash, by tag, or by index (~0 the oldest, ~-1 the newest)',
-    tag,
+    tag: 'Models',
     collectionMissing,
     response: entityVersionSchema,
     errors: ['bad_request'],
+  }),
+  listAgents: endpoint({
+    method: 'GET',
+    path: '/api/v1/agents/{collection}',
+    summary: 'The agents of a collection, oldest first: who owns or made something. Coding agents are something else',
+    tag: 'Agents',
+    collectionMissing: unknownCollection,
+    query,
+    response: z.array(agentSchema),
+  }),
+  createAgent: endpoint({
+    method: 'POST',
+    path: '/api/v1/agents/{collection}',
+    summary: 'Create an agent',
+    tag: 'Agents',
+    collectionMissing: unknownCollection,
+    body: createAgentSchema,
+    response: agentSchema,
+    status: 201,
+    errors: ['already_exists'],
+  }),
+  getAgent: endpoint({
+    method: 'GET',
+    path: oneAgent,
+    summary: 'One agent',
+    tag: 'Agents',
+    collectionMissing: "Agent '{agent}' in collection '{collection}' not found",
+    response: agentSchema,
+  }),
+  updateAgent: endpoint({
+    method: 'PUT',
+    path: oneAgent,
+    summary: 'Change the given fields of an agent',
+    tag: 'Agents',
+    collectionMissing: 'Agent not found',
+    body: updateAgentSchema,
+    response: agentSchema,
+    errors: ['already_exists'],
+  }),
+  deleteAgent: endpoint({
+    method: 'DELETE',
+    path: oneAgent,
+    summary: 'Delete an agent',
+    tag: 'Agents',
+    collectionMissing: 'Agent not found',
+    response: deletedEntitySchema,
+  }),
+  createEntityRelationship: endpoint({
+    method: 'POST',
+    path: '/api/v1/entity-relationships',
+    summary: 'Link an entity to the one that it was made from; the same link again returns the first one',
+    tag: 'Relationships',
+    body: relationshipRequestSchema,
+    response: relationshipSchema,
+    status: 201,
+    errors: ['bad_request', 'not_found'],
+  }),
+  deleteEntityRelationship: endpoint({
+    method: 'DELETE',
+    path: '/api/v1/entity-relationships',
+    summary: 'Remove a link; the body names it as it did when it was created',
+    tag: 'Relationships',
+    body: relationshipRequestSchema,
+    response: 'empty',
+    status: 204,
+    errors: ['bad_request', 'not_found'],
+  }),
+  getEntityUpstream: endpoint({
+    method: 'GET',
+    path: '/api/v1/entity-relationships/{type}/{collection}/{name}/upstream',
+    summary: 'What a dataset, trained_model or task was made from, and what was made from it',
+    tag: 'Relationships',
+    collectionMissing: "Starting entity '{name}' of type '{type}' not found in collection '{collection}'.",
+    response: provenanceNodeSchema,
+  }),
+  getDatasetUpstream: endpoint({
+    method: 'GET',
+    path: '/api/v1/datasets/{collection}/{dataset}/upstream',
+    summary: 'What a dataset was made from, and what was made from it; only what the token covers, and what is public',
+    tag: 'Datasets',
+    access: 'optional',
+    collectionMissing: 'Dataset not found',
+    response: provenanceNodeSchema,
   }),
 }
