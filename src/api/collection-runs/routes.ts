@@ -30,7 +30,6 @@ import {
   stopBulkAction,
 } from '../../store/runs/bulk/bulk-actions.ts'
 import { bulkErrors } from '../../store/runs/bulk/bulk-parts.ts'
-import { labelKeysOf } from '../../store/runs/labels.ts'
 import {
   type CollectionRunFilter,
   chosenById,
@@ -38,6 +37,7 @@ import {
   runsById,
   searchRuns,
 } from '../../store/runs/collection-runs.ts'
+import { labelKeysOf } from '../../store/runs/labels.ts'
 import { countRunsOf } from '../../store/runs/lists/run-counts.ts'
 import { newest, type RunCursor, type RunOrder } from '../../store/runs/lists/run-order.ts'
 import { deleteView, findView, listViews, saveView, type ViewRow } from '../../store/views.ts'
