@@ -26,7 +26,7 @@ import { makeEndBelow } from './leases/end-below.ts'
 import { makeEndRequests } from './leases/end-requests.ts'
 import { makeHeartbeat } from './leases/heartbeat.ts'
 import { dropEndedLeases, queuesFor, tidyLeases } from './leases/lease-queue.ts'
-import { type LeaseDeps, makeLeases, wakeAllDue } from './leases/leases.ts'
+import { type LeaseDeps, makeLeases, tryWakeAllDue } from './leases/leases.ts'
 import { makeQueuePoll } from './leases/queue-poll.ts'
 import { makeSuspectGates } from './leases/suspects.ts'
 import { shownDefinition } from './program/programs.ts'
@@ -41,12 +41,11 @@ import { enqueueCarrying, makeEnqueue } from './start/enqueue.ts'
 import { makeStarts, type Starts } from './start/starts.ts'
 import { makeModelRules } from './steps/model-rules.ts'
 import { makeRunLabels, type StepDeps } from './steps/step-at-work.ts'
-import { makeDecisions } from './waits/decisions.ts'
+import { makeWatches } from './waits/answer.ts'
 import { makeWaits } from './waits/waits.ts'
 import { type JobPollLimits, makeJobPoll } from './workers/job-polls.ts'
 import { makeExpiry, makeJobReports } from './workers/job-reports.ts'
 import type { JobSealer } from './workers/job-result.ts'
-import { makeJobWatches } from './workers/job-watches.ts'
 import { makeAskWorkers, makeFindOffered } from './workers/step-jobs.ts'
 import { makeWaitingPolls } from './workers/waiting-polls.ts'
 
@@ -123,8 +122,6 @@ interface WorkerQueueDeps {
   sealer: JobSealer
   limits: JobPollLimits & { maxOutputBytes: number }
   scrubberOf(runKey: string): Promise<(text: string) => string>
-  /** Queues the parked runs that are due. */
-  wakeDue(database: Queries): Promise<void>
   stopping: AbortSignal
   log: Logger
 }
@@ -137,7 +134,6 @@ const makeWorkerQueue = (deps: WorkerQueueDeps): WorkerQueue => {
   const { database, sealer, limits, stopping, log } = deps
   const waiting = makeWaitingPolls()
   stopping.addEventListener('abort', waiting.endAll, { once: true })
-  const note = (error: unknown) => log.debug({ err: error }, 'queue of jobs not looked through')
 
   const look = oneAtATime(async () => {
     if (waiting.size === 0) return
@@ -157,11 +153,16 @@ const makeWorkerQueue = (deps: WorkerQueueDeps): WorkerQueue => {
     const timer = setInterval(look, lookEveryMs)
     stopping.addEventListener('abort', () => clearInterval(timer), { once: true })
   }
-  const wakeParked = () => void deps.wakeDue(database).catch(note)
   return {
     poll: makeJobPoll({ database, sealer, limits, waiting, listen: begin }),
     endPolls: waiting.endAll,
-    ...makeJobReports({ database, sealer, limits, scrubberOf: deps.scrubberOf, wakeParked }),
+    ...makeJobReports({
+      database,
+      sealer,
+      limits,
+      scrubberOf: deps.scrubberOf,
+      wakeParked: () => void tryWakeAllDue(database, log),
+    }),
   }
 }
 
@@ -256,13 +257,12 @@ export type Leasing = ReturnType<typeof makeLeasing>
 /** Makes the parts that execute runs and their steps. */
 export const makeRunning = (options: EngineOptions, storage: Storage, leasing: Leasing) => {
   const { database, environments, journal, live, rules, stopping } = storage
-  const { carryOutRunbook, limits, models, objects, quota, runScript, sealer } = options
+  const { carryOutRunbook, limits, log, models, objects, quota, runScript, sealer } = options
   const { leases, endRequests, endBelow, heartbeat } = leasing
   const { confirm: confirmLease } = heartbeat
   const runbooks: RunbooksHere = { underWay: new Set(), ended: {} }
   const waiters = makeWaiters(database, (runKey) => live.has(runKey))
-  const decisions = makeDecisions(database)
-  const jobs = makeJobWatches(database)
+  const watches = makeWatches(database)
   const { secrets } = storage
   const unwritten = makeUnwrittenRuns(journal)
   const fanOuts = makeFanOuts({
@@ -278,7 +278,7 @@ export const makeRunning = (options: EngineOptions, storage: Storage, leasing: L
   const steps: StepDeps = {
     ...options,
     ...storage,
-    ...makeWaits({ stopping, database, journal, decisions, jobs, waitForRuns: fanOuts.waitForRuns }),
+    ...makeWaits({ stopping, database, journal, watches, waitForRuns: fanOuts.waitForRuns }),
     askWorkers: makeAskWorkers({ database, rules, sealer, limits, findOffered: makeFindOffered(database) }),
     taskInputs: (run, task) => taskInputs(storage, run, task),
     labels: makeRunLabels(options.database, limits.maxLabelsPerRun),
@@ -306,9 +306,9 @@ export const makeRunning = (options: EngineOptions, storage: Storage, leasing: L
     positionRecords,
     onRequest: endRequests.onRequest,
   })
-  const wakeParked = () => void wakeAllDue(database).catch(() => {}) // the next beat does it
+  const wakeParked = () => void tryWakeAllDue(database, log)
   const expireJobs = makeExpiry({ watch: options.watch, sealer, limits, database, wakeParked })
-  return { runs, takeover, fanOuts, decisions, jobs, expireJobs, waiters, runbooks }
+  return { runs, takeover, fanOuts, watches, expireJobs, waiters, runbooks }
 }
 
 export type Running = ReturnType<typeof makeRunning>
@@ -318,7 +318,6 @@ export const makeWorkers = ({ database, sealer, limits, log }: EngineOptions, st
   makeWorkerQueue({
     ...{ database, sealer, limits, log, stopping: storage.stopping },
     scrubberOf: (runKey) => scrubberOf({ ...storage, database }, runKey),
-    wakeDue: wakeAllDue,
   })
 
 /** Makes what starts runs. */

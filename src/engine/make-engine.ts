@@ -15,7 +15,7 @@ import {
   type Storage,
 } from './engine-parts.ts'
 import { scrubberOf } from './environment/environments.ts'
-import { wakeAllDue } from './leases/leases.ts'
+import { tryWakeAllDue } from './leases/leases.ts'
 import { countRunbooks } from './runbooks/runbook-clock.ts'
 import { drain } from './runs/drain.ts'
 import { startWorker } from './runs/worker.ts'
@@ -75,13 +75,9 @@ const workerOf = (options: EngineOptions, { storage, leasing, running }: Parts):
   firstRecord: storage.firstRecord,
   stopping: storage.stopping,
   collectRequests: () => leasing.endRequests.collect(leasing.leases.local),
-  lookForJobs: running.jobs.look,
   expireJobs: running.expireJobs,
-  onSettledJob: running.jobs.hear,
-  onNews() {
-    running.fanOuts.hurry()
-    void running.decisions.look().catch(() => {})
-  },
+  watches: running.watches,
+  lookForChildren: running.fanOuts.hurry,
 })
 
 /** Seconds that a client waits for runs that it asks to end. */
@@ -107,7 +103,7 @@ const engineOf = (options: EngineOptions, parts: Parts, stop: Engine['stop']): E
     decide: (given) => decide(options, storage, given),
     async sendEvent(event, limits) {
       const sent = await watch.whileUp(() => sendEvent(options.database, event, limits))
-      if (sent.event.state === 'delivered' && !sent.duplicate) await wakeNow(options)
+      if (sent.event.state === 'delivered' && !sent.duplicate) await tryWakeAllDue(options.database, options.log)
       return sent
     },
     requestEnd: (runKeys, status, seconds = endSeconds) =>
@@ -137,13 +133,9 @@ const decide = async (
   const { comment: said, runKey } = given
   const comment = said === null ? null : await watch.whileUp(async () => (await scrubberOf(storage, runKey))(said))
   const decided = await decideApproval(database, { ...given, comment })
-  if (decided) await wakeNow({ database, log })
+  if (decided) await tryWakeAllDue(database, log)
   return decided
 }
-
-/** Queues runs that an answer has made due; if it fails, the heartbeat does it. */
-const wakeNow = ({ database, log }: Pick<EngineOptions, 'database' | 'log'>): Promise<void> =>
-  wakeAllDue(database).catch((error) => log.debug({ err: error }, 'parked run not woken yet'))
 
 const statisticsOf = (
   { memory }: EngineOptions,

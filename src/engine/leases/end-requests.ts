@@ -3,6 +3,7 @@ import type { RunStatus } from '../../model/workflows/workflow.ts'
 import { spentOnRun } from '../../store/calls/budget.ts'
 import type { Queries } from '../../store/database/database.ts'
 import { orNull, query, text, textOf } from '../../store/database/table.ts'
+import { withdrawnOf } from '../../store/runs/answers.ts'
 import { endedRun, endedStep, keepTotals, otherShard } from '../../store/runs/totals.ts'
 import type { LocalLease } from './leases.ts'
 import { rootKey } from './run-keys.ts'
@@ -188,10 +189,7 @@ export const requestEnd = async (database: Queries, runKeys: string[], status: R
        update steps s set status = 'cancelled', ended_at = now(), changed = nextval('changes')
        from unowned where s.run_id = unowned.id and s.ended_at is null
        returning ${endedStep('s', 'unowned.task_id')}),
-     withdrawn as (
-       delete from approvals a using unowned where a.run_id = unowned.id and a.decision is null),
-     unasked as (
-       delete from event_waits w using unowned where w.run_id = unowned.id and w.outcome is null),
+     ${withdrawnOf('unowned')},
      ended_runs as (select * from unowned),
      ended_steps as (select * from closed),
      ${keepTotals('$3::smallint')},

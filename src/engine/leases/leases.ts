@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Logger } from '../../lib/log.ts'
 import type { RunStatus } from '../../model/workflows/workflow.ts'
 import type { Queries } from '../../store/database/database.ts'
 import { int, nothing, query, queryOne, text } from '../../store/database/table.ts'
@@ -122,6 +123,10 @@ const wakeAll = async (database: Queries, statement: typeof wakeDue): Promise<vo
 
 /** Queues all parked runs that are due. */
 export const wakeAllDue = (database: Queries): Promise<void> => wakeAll(database, wakeDue)
+
+/** The same; what fails is left to the next heartbeat. */
+export const tryWakeAllDue = (database: Queries, log: Logger): Promise<void> =>
+  wakeAllDue(database).catch((error) => log.debug({ err: error }, 'parked runs not woken'))
 
 /** Queues parked child runs that have lost their parent. */
 export const wakeOrphans = (database: Queries): Promise<void> => wakeAll(database, wakeOrphaned)

@@ -8,7 +8,7 @@ import { renewAllLeases } from '../../store/workers/jobs.ts'
 import { sweepWorkers } from '../../store/workers/workers.ts'
 import { beatMs, type Heartbeat } from '../leases/heartbeat.ts'
 import { queuesFor, releaseLeases } from '../leases/lease-queue.ts'
-import { type Leases, resumeHeld, wakeAllDue, wakeOrphans } from '../leases/leases.ts'
+import { type Leases, resumeHeld, tryWakeAllDue, wakeAllDue, wakeOrphans } from '../leases/leases.ts'
 import type { QueuePoll } from '../leases/queue-poll.ts'
 import type { Takeover } from './takeover.ts'
 
@@ -40,16 +40,14 @@ interface WorkerDeps {
   pauses: Pick<Pauses, 'onResume'>
   /** Collects requests to end runs. */
   collectRequests(): Promise<void>
-  /** Takes a notification of a settled job of a worker. */
-  onSettledJob(place: string): void
+  /** The steps here that wait for answers: notifications may be lost. */
+  watches: { hear(place: string): void; look(): Promise<void> }
   /** Called when a process may have changed keys, collections or tasks. */
   onAccessChange(isListening: boolean): void
-  /** Looks for settled jobs: notifications may have been lost. */
-  lookForJobs(): Promise<void>
   /** Looks for jobs whose worker was lost, or whose time is over. */
   expireJobs(): Promise<void>
-  /** Something may have changed in the database that steps wait for. */
-  onNews(): void
+  /** Looks for ended child runs. */
+  lookForChildren(): void
   stopping: AbortSignal
   log: Logger
 }
@@ -67,7 +65,7 @@ export const startWorker = async (deps: WorkerDeps): Promise<() => Promise<void>
   const stopBeating = keepBeating(deps, everyMs)
   const onRequests = oneAtATime(deps.collectRequests)
   const channels = {
-    ...{ runs: queue.wake, requests: onRequests, decisions: deps.onNews, settled_jobs: deps.onSettledJob },
+    ...{ runs: queue.wake, requests: onRequests, answers: deps.watches.hear },
     access: () => deps.onAccessChange(true),
   }
   void listen(database, channels, stopping, () => deps.onAccessChange(false))
@@ -76,9 +74,9 @@ export const startWorker = async (deps: WorkerDeps): Promise<() => Promise<void>
   const timers = [
     every(deps, fallbackPollMs, async () => {
       onRequests()
-      deps.onNews()
+      deps.lookForChildren()
+      await deps.watches.look()
     }),
-    every(deps, fallbackPollMs, deps.lookForJobs),
     every(deps, expireEveryMs, deps.expireJobs),
     every(deps, tidyEveryBeats * everyMs, async () => {
       queue.tidy()
@@ -108,7 +106,7 @@ const keepBeating = ({ heartbeat, leases, queue, database, log }: WorkerDeps, ev
     findLost: () => leases.findLost(),
     onSights({ queued, due }) {
       if (queued) queue.wake()
-      if (due) void wakeAllDue(database).catch((error) => log.debug({ err: error }, 'parked runs not woken'))
+      if (due) void tryWakeAllDue(database, log)
     },
   })
 

@@ -27,3 +27,11 @@ export const logLine = (level: StepLog['level'], message: string): StepLog => ({
   level,
   type: level === 'warning' ? 'warning' : 'log',
 })
+
+/** Adds messages to the step's log, unless they are there already. */
+export const tellOnce = ({ warnings }: StepSide, messages: readonly StepLog[]): void => {
+  for (const message of messages) {
+    const text = JSON.stringify(message)
+    if (!warnings.some((known) => JSON.stringify(known) === text)) warnings.push(message)
+  }
+}

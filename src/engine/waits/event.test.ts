@@ -26,7 +26,7 @@ it('leaves a kept event if another process has ended the run, and does not look 
   const deps = {
     database: { rows } as unknown as Queries,
     journal: { add: () => Promise.reject(new Fenced()) },
-    decisions: { watch: () => () => {}, look: async () => {} },
+    watches: { watch: () => () => {} },
     stopping: new AbortController().signal,
   }
   const asking = awaitEvent(deps, work, { event: null, key: null, schema: null, expiresAt: null })

@@ -1,9 +1,10 @@
 import { AppError } from '../../lib/errors.ts'
 import { makeSchemaChecker } from '../../lib/json-schema/schema-checker.ts'
-import { now, timestamp, timestampOrNull } from '../../lib/time.ts'
+import { timestamp, timestampOrNull } from '../../lib/time.ts'
 import type { AskedEvent, AwaitedEvent } from '../../model/events/awaited-event.ts'
 import type { EventAddress } from '../../model/events/sent-event.ts'
 import type { StepLog } from '../../model/runs/step.ts'
+import type { Queries } from '../../store/database/database.ts'
 import {
   type EventWaitRow,
   expireEventWait,
@@ -16,7 +17,7 @@ import {
 } from '../../store/events/events.ts'
 import type { DecidedStep, StepAtWork } from '../steps/step-at-work.ts'
 import { type StepSide, warningEvent } from '../steps/step-side.ts'
-import { type AnswerDeps, tellOnce, waitForAnswer } from './answer.ts'
+import { type AnswerDeps, type AskedRow, readAnswer, waitForRow } from './answer.ts'
 
 const mostComparisons = 500_000
 const shownIssues = 5
@@ -31,23 +32,24 @@ export const payloadProblem = async (schema: unknown, payload: unknown): Promise
   return `The payload does not fit output_schema: ${shown.join('; ')}`
 }
 
-/**
- * Reads what came of a step's wait; undefined while it may still wait. The end of its time is written in the same row as
- * an event would be, so an event of that moment comes either before or after it. Adds it to the step's log.
- */
+/** The request of a step for an event. */
+const eventWaitOf = (database: Queries, { runKey, seq }: { runKey: string; seq: number }): AskedRow<EventWaitRow> => ({
+  table: 'event_waits',
+  find: () => findEventWait(database, runKey, seq),
+  isOpen: ({ outcome }) => outcome === null,
+  expire: () => expireEventWait(database, runKey, seq),
+  withdraw: () => withdrawEventWait(database, runKey, seq),
+  messages: waitMessages,
+})
+
+/** Reads what came of a step's wait; undefined while it may still wait. */
 export const readEvent = async (
-  { database }: Pick<AnswerDeps, 'database'>,
+  database: Queries,
   { run, seq, side }: DecidedStep,
   expiresAt: Date | null,
 ): Promise<AwaitedEvent | undefined> => {
-  const asked = await findEventWait(database, run.key, seq)
-  if (!asked) return undefined
-  const isOver = asked.outcome === null && expiresAt !== null && expiresAt.getTime() <= now()
-  const wait = isOver
-    ? ((await expireEventWait(database, run.key, seq)) ?? (await findEventWait(database, run.key, seq)))
-    : asked
-  tellOnce(side, waitMessages(wait ?? asked))
-  if (!wait?.outcome || !wait.ended_at) return undefined
+  const wait = await readAnswer(eventWaitOf(database, { runKey: run.key, seq }), side, expiresAt)
+  if (!wait?.ended_at) return undefined
   const { event, key, event_id: id, payload, sent_by, received_at, ended_at } = wait
   return { event, key, id, payload: payload === null ? null : JSON.parse(payload), sent_by, received_at, ended_at }
 }
@@ -76,13 +78,9 @@ export const awaitEvent = async (
     ofCallback,
   })
   const refused = tellRefused(side)
-  for (const one of [ofCallback, address]) if (await takeKept(deps, work, one, asked.schema, refused)) return 'again'
-  const wait = await findEventWait(deps.database, run.key, row.seq)
-  if (wait) tellOnce(side, waitMessages(wait))
-  return waitForAnswer(deps, work, {
-    dueMs: asked.expiresAt?.getTime(),
-    withdraw: () => withdrawEventWait(deps.database, run.key, row.seq),
-  })
+  for (const one of [ofCallback, address])
+    if (await takeKept(deps.database, work, one, asked.schema, refused)) return 'again'
+  return waitForRow(deps, work, eventWaitOf(deps.database, row), asked.expiresAt)
 }
 
 const addressesOf = (
@@ -122,7 +120,7 @@ const tellRefused = ({ warnings }: StepSide): ((text: string) => void) => {
 
 /** Takes the oldest kept event that fits. Those that do not fit are refused, with a warning. */
 const takeKept = async (
-  { database }: AnswerDeps,
+  database: Queries,
   { run, row }: StepAtWork,
   address: EventAddress,
   schema: AskedEvent['schema'],

@@ -16,86 +16,47 @@ import type { Queries } from '../../store/database/database.ts'
 import { decideApproval, findApproval, requestApproval, withdrawApproval } from '../../store/runs/approvals.ts'
 import { withdrawJob } from '../../store/workers/jobs.ts'
 import { storable } from '../journal/journal-entry.ts'
-import { Interrupted } from '../steps/execute.ts'
 import type { DecidedStep, StepAtWork, StepDeps } from '../steps/step-at-work.ts'
-import type { JobWatches } from '../workers/job-watches.ts'
-import { type AnswerDeps, tellOnce, waitForAnswer } from './answer.ts'
+import { type AnswerDeps, type AskedRow, readAnswer, waitForAnswer, waitForRow } from './answer.ts'
 import { awaitEvent, readEvent } from './event.ts'
-import { mayPark, type ParkDeps, park, waitUntil } from './park.ts'
 
-interface JobWaitDeps extends ParkDeps {
-  database: Queries
-  jobs: JobWatches
-}
+/** The request of a step for a decision. An expiry is a decision too. */
+const approvalOf = (
+  database: Queries,
+  { runKey, seq }: { runKey: string; seq: number },
+  expiry: Expiry | null,
+): AskedRow<ApprovalRow> => ({
+  table: 'approvals',
+  find: () => findApproval(database, runKey, seq),
+  isOpen: ({ decision }) => decision === null,
+  expire: async () =>
+    expiry
+      ? decideApproval(database, { runKey, seq, decision: expiry.decision, comment: null, decidedBy: null })
+      : undefined,
+  withdraw: () => withdrawApproval(database, runKey, seq),
+  messages: decisionEvents,
+})
 
-/** A step stays in memory for so long: parking a run and taking it up again costs more than most jobs take. */
-const parkAfterMs = 5_000
-/** Due time of a job: a step that waits always has one, so that no death is counted for it. */
-const farAwayMs = Date.UTC(9999, 0)
-
-type Outcome = 'settled' | 'late' | 'interrupted'
-
-/** Waits for a worker, without a slot. After some seconds the run leaves memory, and comes back with the result. */
-const waitForJob = async (
-  { database, jobs, stopping, journal }: JobWaitDeps,
-  work: StepAtWork,
-): Promise<'again' | 'parked' | 'released'> => {
-  const { run, row, startRow } = work
-  row.wakeMs = farAwayMs
-  let end = (_outcome: Outcome) => {}
-  const over = new Promise<Outcome>((resolve) => {
-    end = resolve
-  })
-  const unwatch = jobs.watch({ runKey: run.key, seq: row.seq, tell: () => end('settled') })
-  const interrupt = () => end('interrupted')
-  run.interrupts.add(interrupt)
-  const timer = setInterval(() => mayPark(run) && end('late'), parkAfterMs)
-  startRow.writeSoon()
-  if (run.requested || run.failure || stopping.aborted) interrupt()
-  const outcome = await over
-  clearInterval(timer)
-  startRow.cancel()
-  run.interrupts.delete(interrupt)
-  unwatch()
-  if (outcome === 'settled') return 'again'
-  if (outcome === 'late') return park({ journal, stopping }, work, null)
-  if (!run.requested && !run.failure) return 'released'
-  await withdrawJob(database, run.key, row.seq)
-  throw new Interrupted(row.name)
-}
-
-/**
- * Reads the decision about a step; undefined while it may still wait. An expiry is a decision too, so a person who
- * decides at that moment comes either before or after it. Adds the event to the step's log.
- */
+/** Reads the decision about a step; undefined while it may still wait. */
 const readDecision = async (
-  { database }: Pick<AnswerDeps, 'database'>,
+  database: Queries,
   { run, seq, side }: DecidedStep,
   expiry: Expiry | null,
 ): Promise<Decision | undefined> => {
-  const asked = await findApproval(database, run.key, seq)
-  if (!asked) return undefined
-  const isOver = asked.decision === null && expiry !== null && expiry.at.getTime() <= now()
-  const decided = isOver ? await expire(database, run.key, seq, expiry) : asked
-  tellOnce(side, decisionEvents(decided ?? asked))
+  const decided = await readAnswer(approvalOf(database, { runKey: run.key, seq }, expiry), side, expiry?.at ?? null)
   if (!decided?.decision || !decided.decided_at) return undefined
   const { decision, comment, decided_by, decided_at } = decided
   return { decision, comment, decided_by, decided_at }
 }
 
-const expire = async (database: Queries, runKey: string, seq: number, { decision }: Expiry) =>
-  (await decideApproval(database, { runKey, seq, decision, comment: null, decidedBy: null })) ??
-  (await findApproval(database, runKey, seq)) // a person was quicker
-
-/** Asks for a decision, and waits for it. The run leaves memory if possible, however short the wait may be. */
+/** Asks for a decision, and waits for it. */
 const waitForDecision = async (
   deps: AnswerDeps,
   work: StepAtWork,
   asked: DecisionRequest,
 ): Promise<'again' | 'parked' | 'released'> => {
-  const { run, row, side } = work
+  const { run, row } = work
   const { scrub } = run.environment
-  const due = asked.expiry?.at.getTime()
   await requestApproval(deps.database, {
     run_id: run.key,
     seq: row.seq,
@@ -106,9 +67,7 @@ const waitForDecision = async (
     expires_at: asked.expiry?.at ?? null,
     by_default: asked.expiry?.decision ?? 'fail',
   })
-  const approval = await findApproval(deps.database, run.key, row.seq)
-  if (approval) tellOnce(side, decisionEvents(approval))
-  return waitForAnswer(deps, work, { dueMs: due, withdraw: () => withdrawApproval(deps.database, run.key, row.seq) })
+  return waitForRow(deps, work, approvalOf(deps.database, row, asked.expiry), asked.expiry?.at ?? null)
 }
 
 /** Log messages of a wait: that it began, and how it ended. */
@@ -142,25 +101,37 @@ const decisionEvents = (approval: ApprovalRow): StepLog[] => {
 /** The ways in which a step waits. */
 export type Waits = Pick<StepDeps, 'waitOut' | 'readDecision' | 'readEvent'>
 
-interface WaitDeps extends AnswerDeps, JobWaitDeps {
+interface WaitDeps extends AnswerDeps {
   /** Starts child runs and waits for them. */
   waitForRuns(work: StepAtWork, wanted: WaitForRuns): Promise<Record<string, unknown> | FailedWith | 'released'>
 }
 
+/** A shorter sleep stays in memory. */
+const parkFromMs = 60_000
+/** Most jobs of workers are settled sooner. */
+const parkAfterMs = 5_000
+
 export const makeWaits = (deps: WaitDeps): Waits => ({
   async waitOut(work, wanted) {
     if (wanted instanceof WaitUntil) {
-      const waited = await waitUntil(deps, work, wanted.until)
-      return waited === 'over' ? wanted.outputs : waited
+      const dueMs = wanted.until.getTime()
+      const waited = await waitForAnswer(deps, work, { dueMs, isLong: () => dueMs - now() >= parkFromMs })
+      return waited === 'again' ? wanted.outputs : waited
     }
     if (wanted instanceof WaitForDecision) return waitForDecision(deps, work, wanted.asked)
-    if (wanted instanceof WaitForJob) return waitForJob(deps, work)
     if (wanted instanceof WaitForEvent) return awaitEvent(deps, work, wanted.asked)
+    if (wanted instanceof WaitForJob) {
+      const begun = performance.now()
+      return waitForAnswer(deps, work, {
+        isLong: () => performance.now() - begun >= parkAfterMs,
+        asked: { table: 'worker_jobs', withdraw: () => withdrawJob(deps.database, work.run.key, work.row.seq) },
+      })
+    }
     const waited = await deps.waitForRuns(work, wanted)
     if (!wanted.again || waited === 'released' || waited instanceof FailedWith) return waited
     work.row.wakeMs = null
     return 'again'
   },
-  readDecision: (step, expiry) => readDecision(deps, step, expiry),
-  readEvent: (step, expiresAt) => readEvent(deps, step, expiresAt),
+  readDecision: (step, expiry) => readDecision(deps.database, step, expiry),
+  readEvent: (step, expiresAt) => readEvent(deps.database, step, expiresAt),
 })

@@ -12,7 +12,7 @@ import { countQueuedJobs, findStepJob, queueJob, type StepJob } from '../../stor
 import { findOffer } from '../../store/workers/workers.ts'
 import type { ModelRules } from '../steps/model-rules.ts'
 import type { JobStep, StepDeps } from '../steps/step-at-work.ts'
-import type { StepSide } from '../steps/step-side.ts'
+import { tellOnce } from '../steps/step-side.ts'
 import { type JobSealer, outputsOfJob, sealOfJob } from './job-result.ts'
 
 const mostKnown = 10_000
@@ -163,7 +163,7 @@ export const makeAskWorkers = (given: StepJobDeps): StepDeps['askWorkers'] => {
     const { run, place, side, attempt } = step
     const { open } = sealOfJob(sealer, { runKey: run.key, seq: place.seq })
     const job = await findStepJob(database, run.key, place.seq)
-    for (const line of linesOf(job)) tell(side, line)
+    tellOnce(side, linesOf(job))
     if (job && isUnderWay(job)) return undefined
     // Outputs that were accepted are never asked for again, whatever the attempt.
     if (job?.state === 'completed' || (job?.state === 'failed' && job.attempt >= attempt))
@@ -199,7 +199,7 @@ const queue = async (
   }
   const queued = await ifRoom(run.collectionId, () => queueJob(database, job))
   if (queued === undefined) throw full(limits)
-  if (queued && !offered?.isOnline) tell(side, nobodyOffers(activity))
+  if (queued && !offered?.isOnline) side.warnings.push(nobodyOffers(activity))
 }
 
 const full = ({ queuedJobs }: StepJobLimits): AppError =>
@@ -215,12 +215,6 @@ const tooLarge = (step: string, { jobParametersBytes }: StepJobLimits): AppError
 
 /** Lines that workers have logged. */
 const linesOf = (job: StepJob | undefined): StepLog[] => (job?.logs ? (JSON.parse(job.logs) as StepLog[]) : [])
-
-/** Adds a line to the log of the step, once. */
-const tell = ({ warnings }: StepSide, line: StepLog): void => {
-  const text = JSON.stringify(line)
-  if (!warnings.some((known) => JSON.stringify(known) === text)) warnings.push(line)
-}
 
 const nobodyOffers = (activity: string): StepLog => ({
   timestamp: timestamp(new Date(now())),

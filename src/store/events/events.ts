@@ -18,6 +18,7 @@ import {
   text,
   textOf,
 } from '../database/table.ts'
+import { lockedRun, wakeRunsOf } from '../runs/answers.ts'
 import { runs } from '../runs/runs.ts'
 
 /** Finds the run that a callback is for. */
@@ -306,24 +307,19 @@ interface Delivery {
 const deliver = queryValue(
   'deliver_event',
   { received: int },
-  `with run as materialized (select id from runs where id = $1 and ended_at is null for no key update),
+  `with ${lockedRun},
      received as (
        update event_waits w set outcome = 'received', ended_at = now(), event_id = $3, payload = $4, sent_by = $5,
          received_at = now()
-       from run where w.run_id = run.id and w.seq = $2 and ${isWaiting} returning w.run_id),
-     woken as (
-       update runs r set decided_seq = $2, wake_at = case when r.lease is null then now() else r.wake_at end
-       from received where r.id = received.run_id returning pg_notify(channel('decisions'), r.id))
+       from run where w.run_id = run.id and w.seq = $2 and ${isWaiting} returning w.run_id, w.seq),
+     ${wakeRunsOf('received')}
      select count(*)::int as received from woken`,
   ({ run_id, seq }: Pick<EventWaitRow, 'run_id' | 'seq'>, { eventId, payload, sentBy }: Delivery) => [
     ...[run_id, seq, eventId, payload, sentBy],
   ],
 )
 
-/**
- * Gives an event to a waiting step and wakes its run; false when it waits no more. Locks the run's row first and notes
- * the step there, as `decideApproval` does and for the same reason.
- */
+/** Gives an event to a waiting step and wakes its run; false when it waits no more. */
 export const deliverEvent = async (...given: Parameters<typeof deliver>): Promise<boolean> =>
   (await deliver(...given)) === 1
 

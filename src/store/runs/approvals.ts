@@ -14,6 +14,7 @@ import {
   textOf,
   valuesOf,
 } from '../database/table.ts'
+import { lockedRun, wakeRunsOf } from './answers.ts'
 import { identified } from './changes.ts'
 import { runs } from './runs.ts'
 
@@ -74,23 +75,16 @@ export const findApprovalOfStep = queryOne(
   (runKey: string, step: string, others: string[]) => [runKey, step, others],
 )
 
-/**
- * Records a decision once; undefined when it is already decided or the run has ended. Locks the run's row first and
- * notes there which step was decided last. Parking takes the same lock, so whichever comes second sees what the first
- * wrote to that row; of any other row its snapshot would show the past.
- */
+/** Records a decision once, and wakes the run; undefined when it is already decided or the run has ended. */
 export const decideApproval = queryOne(
   'decide_approval',
   approvals.columns,
-  `with run as materialized (select id from runs where id = $1 and ended_at is null for no key update),
+  `with ${lockedRun},
      decided as (
        update approvals a set decision = $3, comment = $4, decided_by = $5, decided_at = now(), changed = nextval('changes')
        from run where a.run_id = run.id and a.seq = $2 and a.decision is null
        returning ${approvalColumns}),
-     woken as (
-       update runs r set decided_seq = $2, wake_at = case when r.lease is null then now() else r.wake_at end
-       from decided where r.id = decided.run_id
-       returning pg_notify(channel('decisions'), r.id))
+     ${wakeRunsOf('decided')}
      select decided.* from decided, woken`,
   (given: NewDecision) => [given.runKey, given.seq, given.decision, given.comment, given.decidedBy],
 )

@@ -153,18 +153,6 @@ export const withdrawJob = change(
   (runKey: string, seq: number) => [runKey, seq],
 )
 
-/** Which of the steps have a settled job. */
-export const settledSteps = query(
-  'settled_steps',
-  pick(workerJobs.columns, ['run_id', 'seq']),
-  `select j.run_id, j.seq from unnest($1::text[], $2::int[]) w(run_id, seq)
-     join worker_jobs j on j.run_id = w.run_id and j.seq = w.seq where j.settled_at is not null`,
-  (steps: readonly { runKey: string; seq: number }[]) => [
-    steps.map(({ runKey }) => runKey),
-    steps.map(({ seq }) => seq),
-  ],
-)
-
 /** Reads the open jobs of some steps of a run, as people see them. */
 export const openJobs = query(
   'open_jobs',

@@ -1,5 +1,6 @@
 import type { JobHold } from '../../model/workers/worker-queue.ts'
 import { bigint, bool, change, int, moment, orNull, pick, query, queryOne, type Row, text } from '../database/table.ts'
+import { wakeRunsOf } from '../runs/answers.ts'
 import { runs } from '../runs/runs.ts'
 import { tellsOfFreed, toldOf, workerJobs } from './jobs.ts'
 
@@ -135,12 +136,6 @@ const renew = queryOne(
 export const renewJob = async (...given: Parameters<typeof renew>): Promise<Date | undefined> =>
   (await renew(...given))?.lease_expires_at
 
-/** SQL that wakes the runs of settled jobs, wherever they wait. */
-const wakeRunsOf = (settled: string): string => `woken as (
-  update runs r set decided_seq = s.seq, wake_at = case when r.lease is null then now() else r.wake_at end
-  from ${settled} s where r.id = s.run_id and r.ended_at is null
-  returning r.lease is null as parked, pg_notify(channel('settled_jobs'), r.id || ' ' || s.seq))`
-
 interface Settlement {
   state: 'completed' | 'failed'
   sealedResult: string
@@ -163,10 +158,7 @@ const settle = queryOne(
   ],
 )
 
-/**
- * Settles a job with its result, once, and wakes its run. The run's row notes which step was settled last: parking
- * takes the same lock, so whichever comes second sees the other. Undefined when the worker has the job no more.
- */
+/** Settles a job with its result, once, and wakes its run. Undefined when the worker has the job no more. */
 export const settleJob = async (...given: Parameters<typeof settle>): Promise<{ parked: boolean } | undefined> => {
   const row = await settle(...given)
   return row && { parked: row.parked ?? false }
